@@ -1,0 +1,1 @@
+"""Custom operations: sparse matrices and interpolation. Eager torch is the definition."""

@@ -1,0 +1,83 @@
+"""Multilinear interpolation on lattices: which corners a point sees, and with what weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Grid
+from inverse_inr.kernels.sparse import SparseMatrix
+
+
+def cells(position: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Lattice cell and the fraction inside it for positions in node units, clamped to [0, n - 1]: both (*s, d).
+
+    The fraction is differentiable in the position.
+    """
+    top = torch.tensor([n - 1 for n in shape], dtype=position.dtype, device=position.device)
+    position = torch.minimum(position.clamp(min=0), top)
+    base = torch.minimum(position.detach().floor(), (top - 1).clamp(min=0))
+    return base.long(), position - base
+
+
+def corners(base: Tensor, fraction: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Flat node indices and multilinear weights of the 2^d corners of each cell: both (*s, 2^d)."""
+    index = base.new_zeros(*base.shape[:-1], 1)
+    weight = fraction.new_ones(*base.shape[:-1], 1)
+    for k, n in enumerate(shape):
+        i, t = base[..., k : k + 1], fraction[..., k : k + 1]
+        index = torch.cat([index * n + i, index * n + (i + 1).clamp(max=n - 1)], -1)
+        weight = torch.cat([weight * (1 - t), weight * t], -1)
+    return index, weight
+
+
+def node_position(grid: Grid, points: Tensor) -> Tensor:
+    """Physical points in units of the grid's pixels, with pixel centres at whole numbers."""
+    lower, spacing = points.new_tensor(grid.box.lower), points.new_tensor(grid.spacing)
+    return (points - lower) / spacing - 0.5
+
+
+class SampledField:
+    """A sampled image, (*grid.shape, c), as a field: multilinear between pixel centres, zero outside the box.
+
+    Raises ValueError where values and grid disagree in shape.
+    """
+
+    def __init__(self, values: Tensor, grid: Grid) -> None:
+        if tuple(values.shape[:-1]) != grid.shape:
+            raise ValueError(
+                f"SampledField: values have shape {tuple(values.shape)}, the grid {grid.shape}; expected "
+                f"{(*grid.shape, 'channels')}. A missing channel axis? Pass values[..., None]."
+            )
+        self.values, self.grid = values, grid
+
+    def __call__(self, points: Tensor) -> Tensor:
+        index, weight = corners(*cells(node_position(self.grid, points), self.grid.shape), self.grid.shape)
+        seen = self.values.reshape(-1, self.values.shape[-1])[index]
+        return (seen * (weight * _inside(self.grid, points)).to(seen.dtype)[..., None]).sum(-2)
+
+    def sample(self, grid: Grid) -> Tensor:
+        if grid == self.grid:
+            return self.values
+        return self(grid.points(self.values.dtype.to_real(), self.values.device))
+
+
+def _inside(grid: Grid, points: Tensor) -> Tensor:
+    lower, upper = points.new_tensor(grid.box.lower), points.new_tensor(grid.box.upper)
+    return ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
+
+
+def interpolation_matrix(grid: Grid, points: Tensor, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+    """The map from an image on `grid`, (pixels, c), to its multilinear values at `points`, (n, c)."""
+    points = points.reshape(-1, points.shape[-1]).double()
+    index, weight = corners(*cells(node_position(grid, points), grid.shape), grid.shape)
+    weight = weight * _inside(grid, points)
+    rows = np.repeat(np.arange(len(points)), index.shape[-1])
+    return SparseMatrix(
+        rows, index.flatten().cpu().numpy(), weight.flatten().cpu().numpy(), (len(points), grid.numel), dtype
+    )
+
+

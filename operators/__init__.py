@@ -1,0 +1,1 @@
+"""Forward operators, one file a family. `inverse_inr.operators` in Python."""
