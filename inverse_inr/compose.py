@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -11,45 +10,9 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
 from inverse_inr.kernels.interpolate import interpolation_matrix
+from inverse_inr.kernels.linear import ArrayMap
+from inverse_inr.kernels.linear import with_adjoint as with_adjoint
 from inverse_inr.protocol import Operator, Query, all_rows
-
-ArrayMap = Callable[[Tensor], Tensor]
-
-
-class _Linear(torch.autograd.Function):
-    """A linear map whose backward is its adjoint, and whose backward's backward is itself again."""
-
-    @staticmethod
-    def forward(x: Tensor, forward: ArrayMap, backward: ArrayMap) -> Tensor:
-        return forward(x)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output) -> None:  # noqa: ANN001
-        ctx.maps = inputs[1:]
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):  # noqa: ANN001, ANN205
-        forward, backward = ctx.maps
-        return _Linear.apply(grad, backward, forward), None, None
-
-    @staticmethod
-    def jvp(ctx, tangent: Tensor, *_):  # noqa: ANN001, ANN205
-        forward, backward = ctx.maps
-        return _Linear.apply(tangent, forward, backward)
-
-
-def with_adjoint(forward: ArrayMap, backward: ArrayMap) -> ArrayMap:
-    """A linear map with a fast adjoint: autograd, `adjoint` and dot tests all use `backward`.
-
-    Differentiable any number of times. `backward` must be the conjugate transpose of `forward`.
-    """
-
-    def apply(x: Tensor) -> Tensor:
-        result = _Linear.apply(x, forward, backward)
-        assert isinstance(result, Tensor)
-        return result
-
-    return apply
 
 
 class OnGrid(nn.Module):

@@ -79,5 +79,3 @@ def interpolation_matrix(grid: Grid, points: Tensor, dtype: torch.dtype = torch.
     return SparseMatrix(
         rows, index.flatten().cpu().numpy(), weight.flatten().cpu().numpy(), (len(points), grid.numel), dtype
     )
-
-

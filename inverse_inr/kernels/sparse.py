@@ -6,28 +6,15 @@ fly) 170 times as much.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inverse_inr.kernels.linear import with_adjoint
+
 BYTES_PER_NONZERO = 16  # float32 value and int32 column, for the matrix and for its transpose
-
-
-class _Apply(torch.autograd.Function):
-    """A x with A stored beside its transpose; the backward of either is the other."""
-
-    @staticmethod
-    def forward(x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
-        return matrix @ x
-
-    @staticmethod
-    def setup_context(ctx, inputs, output) -> None:  # noqa: ANN001
-        ctx.pair = inputs[1:]
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):  # noqa: ANN001, ANN205
-        matrix, transpose = ctx.pair
-        return _Apply.apply(grad, transpose, matrix), None, None
 
 
 class SparseMatrix(nn.Module):
@@ -54,18 +41,18 @@ class SparseMatrix(nn.Module):
         matrix, transpose = self.matrix, self.transpose
         if x.dtype != matrix.dtype:
             matrix, transpose = matrix.to(x.dtype), transpose.to(x.dtype)
-        result = _Apply.apply(x, matrix, transpose)
-        assert isinstance(result, Tensor)
-        return result
+        return with_adjoint(lambda v: matrix @ v, lambda v: transpose @ v)(x)
 
 
 def _torch_csr(matrix, dtype: torch.dtype) -> Tensor:  # noqa: ANN001
     if max(matrix.nnz, *matrix.shape) >= 2**31:
         raise ValueError(f"Sparse matrix of {matrix.nnz} non-zeros: int32 indices hold at most 2^31 - 1.")
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(matrix.indptr.astype(np.int32)),
-        torch.from_numpy(matrix.indices.astype(np.int32)),
-        torch.from_numpy(matrix.data).to(dtype),
-        size=matrix.shape,
-        check_invariants=False,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)  # beta, and what we want
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr.astype(np.int32)),
+            torch.from_numpy(matrix.indices.astype(np.int32)),
+            torch.from_numpy(matrix.data).to(dtype),
+            size=matrix.shape,
+            check_invariants=False,
+        )

@@ -1,1 +1,41 @@
-"""Learnable fields."""
+"""Learnable fields: `create("siren", box)` or `siren(box)`; presets are data over shared parts.
+
+Parts: `encodings`, `activations`, `topologies`; `Prior` joins them to a box. `names()` lists the catalogue,
+entry points of the group `inverse_inr.priors` included.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inverse_inr.domain import Box, Grid
+from inverse_inr.priors.presets import fourier, grid, hash, separable, siren, wire
+from inverse_inr.priors.prior import Prior, Recipe
+from inverse_inr.registry import Registry
+
+registry = Registry("prior", "inverse_inr.priors", (grid, hash, fourier, siren, wire, separable))
+
+
+def names() -> list[str]:
+    """The catalogue."""
+    return registry.names()
+
+
+def create(name: str, box: Box, channels: int = 1, **native: Any) -> Prior:
+    """The prior called `name` on `box`; keywords are the preset's own (see `help(inverse_inr.priors.siren)`).
+
+    Raises ValueError for an unknown name or keyword, naming the nearest valid one.
+    """
+    return registry.call(name, box, channels=channels, **native)
+
+
+def bandwidth_of(grid: Grid) -> float:
+    """The finest Nyquist frequency of a grid, in cycles per unit of the box's first axis: the default bandwidth."""
+    scale = grid.box.scale
+    return scale[0] * max(f / s for f, s in zip(grid.nyquist, scale, strict=True))
+
+
+__all__ = [
+    "Prior", "Recipe", "bandwidth_of", "create", "fourier", "grid", "hash", "names", "registry", "separable", "siren",
+    "wire",
+]  # fmt: skip

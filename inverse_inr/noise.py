@@ -1,0 +1,160 @@
+"""Noise models: one object simulates measurements and is the fidelity D that fits them.
+
+Each is called as `noise(prediction, y)` and returns the mean over measurements of the negative log-likelihood (up to
+a constant that does not depend on the prediction). Parameters are numbers, or tensors with one value a row.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+Parameter = float | Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Noise(ABC):
+    """Simulates with `sample`, fits when called, and says how far off a prediction is with `standardized`."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = torch.as_tensor(getattr(self, item.name))
+            if not bool((torch.isfinite(value) & (value > 0)).all()) and item.name != "background":
+                raise ValueError(f"{type(self).__name__}: {item.name} must be positive and finite, got {value}.")
+
+    @abstractmethod
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Measurements whose noise-free prediction is `mean`."""
+
+    @abstractmethod
+    def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
+        """Residuals with unit variance where the prediction is the truth: the discrepancy principle's unit."""
+
+    @abstractmethod
+    def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """(target, precision): the weighted least-squares problem that classical baselines solve instead."""
+
+    def at(self, rows: Tensor) -> Self:
+        """The same model for some rows: parameters with one value a row are selected."""
+        rowwise = {f.name: getattr(self, f.name) for f in fields(self)}
+        picked = {k: v[rows.to(v.device)] for k, v in rowwise.items() if isinstance(v, Tensor) and v.ndim}
+        return replace(self, **picked) if picked else self
+
+
+def _like(value: Parameter, y: Tensor) -> Tensor:
+    """A parameter in the real dtype and device of y, with trailing axes to broadcast along rows."""
+    value = torch.as_tensor(value, dtype=y.dtype.to_real(), device=y.device)
+    return value.reshape(*value.shape, *(1,) * (y.ndim - value.ndim)) if value.ndim else value
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian(Noise):
+    """y = A f + N(0, sigma²)."""
+
+    sigma: Parameter
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        return 0.5 * self.standardized(prediction, y).square().mean()
+
+    def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return mean + _like(self.sigma, mean) * _randn(mean, generator)
+
+    def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
+        return (prediction - y) / _like(self.sigma, y)
+
+    def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return y, (_like(self.sigma, y) ** -2).expand_as(y)
+
+
+@dataclass(frozen=True, eq=False)
+class ComplexGaussian(Noise):
+    """y = A f + circular complex noise of standard deviation sigma: E|n|² = sigma², half in each part."""
+
+    sigma: Parameter
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        return self.standardized(prediction, y).abs().square().mean()
+
+    def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        mean = mean if mean.is_complex() else torch.complex(mean, torch.zeros_like(mean))
+        return mean + _like(self.sigma, mean) * _randn(mean, generator)
+
+    def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
+        return (prediction - y) / _like(self.sigma, y)
+
+    def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return y, (_like(self.sigma, y) ** -2).expand(y.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Poisson(Noise):
+    """Transmission counts: y ~ Poisson(photons · exp(-A f) + background). The logarithm of y is never taken.
+
+    The likelihood is given as half the deviance, whose expectation at the truth is about 1/2 a measurement, as for
+    Gaussian noise. `photons` is the unattenuated count (a flat field has one value a row).
+    """
+
+    photons: Parameter
+    background: Parameter = 0.0
+
+    def rate(self, prediction: Tensor) -> Tensor:
+        return _like(self.photons, prediction) * torch.exp(-prediction) + _like(self.background, prediction)
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        rate = self.rate(prediction)
+        log_rate = torch.log(_like(self.photons, prediction)) - prediction if _zero(self.background) else rate.log()
+        return (rate - y + torch.xlogy(y, y) - y * log_rate).mean()
+
+    def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return torch.poisson(self.rate(mean), generator)
+
+    def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
+        rate = self.rate(prediction)
+        return (y - rate) / rate.sqrt()
+
+    def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        counts = (y - _like(self.background, y)).clamp(min=0.5)  # half a count: where a detector saw nothing
+        return torch.log(_like(self.photons, y) / counts), counts
+
+
+@dataclass(frozen=True, eq=False)
+class StudentT(Noise):
+    """y = A f + scale · t(degrees): Gaussian-like in the middle, forgiving of outliers."""
+
+    scale: Parameter
+    degrees: float = 4.0
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        squared = ((prediction - y) / _like(self.scale, y)).abs().square()
+        return 0.5 * (self.degrees + 1) * torch.log1p(squared / self.degrees).mean()
+
+    def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        chi2 = torch.zeros_like(mean)
+        for _ in range(round(self.degrees)):
+            chi2 += _randn(mean, generator).square()
+        if self.degrees != round(self.degrees):
+            raise ValueError(f"StudentT.sample draws whole degrees of freedom only, not {self.degrees}.")
+        return mean + _like(self.scale, mean) * _randn(mean, generator) * (self.degrees / chi2).sqrt()
+
+    def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
+        if self.degrees <= 2:
+            raise ValueError(f"StudentT(degrees={self.degrees}) has no variance; the discrepancy needs degrees > 2.")
+        return (prediction - y) / (_like(self.scale, y) * (self.degrees / (self.degrees - 2)) ** 0.5)
+
+    def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return y, (_like(self.scale, y) ** -2).expand(y.shape)
+
+
+def _zero(background: Parameter) -> bool:
+    return not isinstance(background, Tensor) and background == 0.0
+
+
+def _randn(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(like.shape, dtype=like.dtype, device=like.device, generator=generator)

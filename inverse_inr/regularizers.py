@@ -1,0 +1,192 @@
+"""Regularizers R(field, points) -> scalar: means over random points of the box, or over a lattice.
+
+`1e-3 * TotalVariation() + 1e-4 * Sobolev()` works; derivatives are the field's own, in physical units.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Field, Grid, Memo, sample
+
+
+class Regularizer(ABC):
+    """A scalar that is small for plausible fields; `field` takes coordinates, `points` are (n, d) in the box."""
+
+    @abstractmethod
+    def __call__(self, field: Field, points: Tensor) -> Tensor: ...
+
+    def __mul__(self, weight: float) -> Weighted:
+        return Weighted(((float(weight), self),))
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Regularizer) -> Weighted:
+        return Weighted((*as_weighted(self).parts, *as_weighted(other).parts))
+
+
+class Weighted(Regularizer):
+    """A weighted sum of regularizers."""
+
+    def __init__(self, parts: tuple[tuple[float, Callable[[Field, Tensor], Tensor]], ...]) -> None:
+        for weight, _ in parts:
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"Regularizer weights must be finite and not negative, got {weight}.")
+        self.parts = parts
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        return torch.stack([weight * part(field, points) for weight, part in self.parts]).sum()
+
+    def __mul__(self, weight: float) -> Weighted:
+        return Weighted(tuple((float(weight) * w, part) for w, part in self.parts))
+
+    __rmul__ = __mul__
+
+
+def as_weighted(regularizer: Callable[[Field, Tensor], Tensor]) -> Weighted:
+    return regularizer if isinstance(regularizer, Weighted) else Weighted(((1.0, regularizer),))
+
+
+# --- derivatives of a field -------------------------------------------------------------------------------------
+
+
+def gradient(field: Field, points: Tensor) -> Tensor:
+    """∇f at (n, d) points: (n, c, d), differentiable in the field's parameters; complex channels count twice."""
+    points = points.detach().requires_grad_()
+    with torch.enable_grad():
+        return _jacobian(_real(field(points)), points)
+
+
+def laplacian(field: Field, points: Tensor) -> Tensor:
+    """Δf at (n, d) points: (n, c). Raises TypeError for a field without second derivatives."""
+    _require_smooth(field)
+    points = points.detach().requires_grad_()
+    with torch.enable_grad():
+        slope = _jacobian(_real(field(points)), points)
+        curved = [_jacobian(slope[..., k], points)[..., k] for k in range(points.shape[-1])]
+    return torch.stack(curved).sum(0)
+
+
+def _jacobian(values: Tensor, points: Tensor) -> Tensor:
+    columns = [torch.autograd.grad(v.sum(), points, create_graph=True)[0] for v in values.unbind(-1)]
+    return torch.stack(columns, -2)
+
+
+def _real(values: Tensor) -> Tensor:
+    return torch.view_as_real(values).flatten(-2) if values.is_complex() else values
+
+
+def _require_smooth(field: Field) -> None:
+    prior = field.field if isinstance(field, Memo) else field
+    if getattr(prior, "smoothness", 1) < 1:
+        name = getattr(prior, "name", type(prior).__name__)
+        raise TypeError(
+            f"The '{name}' prior is continuous but not differentiable everywhere: its Laplacian is zero inside cells. "
+            "Use 'siren', 'grid' with order=3 or 'hash' with interpolation='smoothstep'."
+        )
+
+
+def grid_gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
+    """Forward differences of (*shape, c) values over `spacing`, zero past the last pixel: (*shape, c, d)."""
+    values, axes = _real(values), []
+    for k, h in enumerate(spacing):
+        last = values.narrow(k, values.shape[k] - 1, 1)
+        axes.append(torch.diff(values, dim=k, append=last) / h)
+    return torch.stack(axes, -1)
+
+
+# --- penalties of the gradient ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _GradientPenalty(Regularizer):
+    """mean φ(|∇f|²) over random points, or over forward differences on `grid` (or a random `patch` of it a step)."""
+
+    grid: Grid | None = None
+    patch: int | None = None
+
+    @abstractmethod
+    def penalty(self, squared: Tensor) -> Tensor: ...
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        if self.grid is None:
+            slope = gradient(field, points)
+        else:
+            grid = self.grid if self.patch is None else random_patch(self.grid, self.patch)
+            slope = grid_gradient(sample(field, grid), grid.spacing)
+        return self.penalty(slope.square().sum(-1)).mean()
+
+
+def random_patch(grid: Grid, size: int) -> Grid:
+    """A crop of at most `size` pixels an axis, placed by torch's default generator (the solver seeds it)."""
+    shape = [min(size, n) for n in grid.shape]
+    start = [int(torch.randint(n - m + 1, ())) for n, m in zip(grid.shape, shape, strict=True)]
+    return grid.crop(start, shape)
+
+
+@dataclass(frozen=True)
+class TotalVariation(_GradientPenalty):
+    """Isotropic total variation, mean |∇f| (Rudin, Osher & Fatemi 1992), in field units per length unit.
+
+    `epsilon` rounds the corner at zero: sqrt(|∇f|² + epsilon²) - epsilon.
+    """
+
+    epsilon: float = 1e-6
+
+    def penalty(self, squared: Tensor) -> Tensor:
+        return (squared + self.epsilon**2).sqrt() - self.epsilon
+
+
+@dataclass(frozen=True)
+class EdgePreserving(_GradientPenalty):
+    """mean delta (sqrt(1 + |∇f|² / delta²) - 1): quadratic below slope delta, linear above (Charbonnier 1997)."""
+
+    delta: float = 1.0
+
+    def penalty(self, squared: Tensor) -> Tensor:
+        return self.delta * ((1 + squared / self.delta**2).sqrt() - 1)
+
+
+@dataclass(frozen=True)
+class Sobolev(_GradientPenalty):
+    """mean |∇f|² (order 1) or mean |Δf|² (order 2, on points)."""
+
+    order: int = 1
+
+    def __post_init__(self) -> None:
+        if self.order not in (1, 2) or (self.order == 2 and self.grid is not None):
+            raise ValueError(f"Sobolev(order={self.order}): order is 1, or 2 on random points (no grid).")
+
+    def penalty(self, squared: Tensor) -> Tensor:
+        return squared
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        if self.order == 2:
+            return laplacian(field, points).square().mean()
+        return super().__call__(field, points)
+
+
+@dataclass(frozen=True)
+class L1(Regularizer):
+    """mean |f|: few non-zero places."""
+
+    grid: Grid | None = None
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        return (field(points) if self.grid is None else sample(field, self.grid)).abs().mean()
+
+
+@dataclass(frozen=True)
+class WeightDecay(Regularizer):
+    """Sum of squares of the prior's parameters."""
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        module = field.module if isinstance(field, Memo) else field
+        if not isinstance(module, torch.nn.Module):
+            raise TypeError(f"WeightDecay needs a prior with parameters, not {type(module).__name__}.")
+        return torch.stack([p.abs().square().sum() for p in module.parameters()]).sum()
