@@ -1,6 +1,41 @@
-"""inverse_inr."""
+"""Imaging inverse problems with implicit neural representations.
 
+    minimise over θ:   D( A(f_θ), y )  +  Σ_k λ_k R_k(f_θ)
+
+Fields, operators, noise models, regularizers and priors are values; `solve` is the verb. Operators live in
+`inverse_inr.operators`, ready-made problems in `inverse_inr.problems`; neither is imported here.
+"""
+
+from inverse_inr import baselines as baselines
+from inverse_inr import fidelity as fidelity
+from inverse_inr import metrics as metrics
+from inverse_inr import noise as noise
+from inverse_inr import optimizers as optimizers
+from inverse_inr import phantoms as phantoms
+from inverse_inr import priors as priors
+from inverse_inr import regularizers as regularizers
+from inverse_inr import stopping as stopping
 from inverse_inr.compose import Detector as Detector
+from inverse_inr.compose import OnGrid as OnGrid
+from inverse_inr.compose import Warp as Warp
+from inverse_inr.compose import as_linear_map as as_linear_map
+from inverse_inr.compose import flatten as flatten
+from inverse_inr.compose import unflatten as unflatten
+from inverse_inr.compose import with_adjoint as with_adjoint
 from inverse_inr.domain import Box as Box
+from inverse_inr.domain import Field as Field
 from inverse_inr.domain import Grid as Grid
 from inverse_inr.domain import sample as sample
+from inverse_inr.kernels.interpolate import SampledField as SampledField
+from inverse_inr.problem import Problem as Problem
+from inverse_inr.problem import Suggestion as Suggestion
+from inverse_inr.problem import Term as Term
+from inverse_inr.protocol import Operator as Operator
+from inverse_inr.protocol import Query as Query
+from inverse_inr.protocol import adjoint as adjoint
+from inverse_inr.protocol import predict as predict
+from inverse_inr.solver import Solution as Solution
+from inverse_inr.solver import Solver as Solver
+from inverse_inr.solver import solve as solve
+
+__version__ = "0.1.0"

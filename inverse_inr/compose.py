@@ -12,7 +12,7 @@ from inverse_inr.domain import Grid
 from inverse_inr.kernels.interpolate import interpolation_matrix
 from inverse_inr.kernels.linear import ArrayMap
 from inverse_inr.kernels.linear import with_adjoint as with_adjoint
-from inverse_inr.protocol import Operator, Query, all_rows
+from inverse_inr.protocol import Operator, Query, all_rows, evaluating
 
 
 class OnGrid(nn.Module):
@@ -155,23 +155,26 @@ class LinearMap:
     """
 
     def __init__(self, measure: ArrayMap, grid: Grid, channels: int, dtype: torch.dtype) -> None:
-        self.grid, self.channels, self.dtype = grid, channels, dtype
+        self.grid = grid
+        # one recorded application: its backward is the adjoint, as often as wanted
+        self._image = torch.zeros(*grid.shape, channels, dtype=dtype, requires_grad=True)
+        with torch.enable_grad():
+            self._y = measure(self._image)
         self._measure = measure
 
     def zeros(self) -> Tensor:
-        return torch.zeros(*self.grid.shape, self.channels, dtype=self.dtype)
+        return torch.zeros_like(self._image)
 
     def __call__(self, image: Tensor) -> Tensor:
         with torch.no_grad():
             return self._measure(image)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        _, pullback = torch.func.vjp(self._measure, self.zeros())
-        return pullback(y)[0].detach()
+        return torch.autograd.grad(self._y, self._image, y.to(self._y.dtype), retain_graph=True)[0]
 
     def norm(self, iterations: int = 30, seed: int = 0) -> float:
         """‖A‖ by power iteration, from a seeded start."""
-        x = torch.randn(self.zeros().shape, dtype=self.dtype, generator=torch.Generator().manual_seed(seed))
+        x = torch.randn(self._image.shape, dtype=self._image.dtype, generator=torch.Generator().manual_seed(seed))
         size = 0.0
         for _ in range(iterations):
             x = x / torch.linalg.vector_norm(x)
@@ -189,9 +192,8 @@ def as_linear_map(operator: Operator, grid: Grid, *, rows: Tensor | None = None,
     """
     if isinstance(operator, HasGridMap):
         operator = operator.on(grid)
-    if isinstance(operator, nn.Module) and operator.training:
-        raise ValueError(f"{type(operator).__name__} is in training mode, where queries may be random; call .eval().")
-    points, measure = operator(all_rows(operator) if rows is None else rows)
+    with evaluating(operator):
+        points, measure = operator(all_rows(operator) if rows is None else rows)
     if not isinstance(points, Grid):
         with torch.no_grad():
             look = interpolation_matrix(grid, points.detach(), dtype)

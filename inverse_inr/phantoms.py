@@ -7,6 +7,8 @@ frequencies in cycles per unit; results follow the dtype and device of the argum
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,12 +17,83 @@ from torch import Tensor
 from inverse_inr.domain import Box
 
 
+class _Sum(ABC):
+    """A field that is a sum of n shapes; subclasses yield one term a shape.
+
+    Shapes are visited one by one: memory is that of the points, not points times n.
+    """
+
+    centers: Tensor
+    values: Tensor
+
+    @property
+    def ndim(self) -> int:
+        return self.centers.shape[-1]
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """The field's values: (*s, d) -> (*s, 1)."""
+        self._check(points)
+        return sum(self._point_terms(points), points.new_zeros(points.shape[:-1]))[..., None]
+
+    def line_integral(self, origin: Tensor, direction: Tensor) -> Tensor:
+        """The integral over the whole line origin + t direction, t in length units: (*s, d), (*s, d) -> (*s,).
+
+        `direction` is a unit vector (any other is normalised). Differentiable in both.
+        """
+        self._check(origin)
+        self._check(direction)
+        dtype = torch.promote_types(origin.dtype, direction.dtype)
+        origin, direction = torch.broadcast_tensors(origin.to(dtype), direction.to(dtype))
+        unit = direction / direction.norm(dim=-1, keepdim=True)
+        return sum(self._line_terms(origin, unit), origin.new_zeros(origin.shape[:-1]))
+
+    def fourier(self, frequency: Tensor) -> Tensor:
+        """∫ f(x) exp(-2πi k·x) dx at k in cycles per unit: (*s, d) -> complex (*s,)."""
+        self._check(frequency)
+        total = torch.zeros(frequency.shape[:-1], dtype=frequency.dtype.to_complex(), device=frequency.device)
+        for center, amplitude in zip(self.centers.to(frequency), self._amplitudes(frequency), strict=True):
+            phase = -2 * math.pi * (frequency @ center)
+            total = total + torch.complex(amplitude * phase.cos(), amplitude * phase.sin())
+        return total
+
+    @abstractmethod
+    def _point_terms(self, points: Tensor) -> Iterator[Tensor]: ...
+
+    @abstractmethod
+    def _line_terms(self, origin: Tensor, unit: Tensor) -> Iterator[Tensor]: ...
+
+    @abstractmethod
+    def _amplitudes(self, frequency: Tensor) -> Iterator[Tensor]:
+        """Transforms of the shapes moved to the origin: real, for each is symmetric."""
+
+    def _check(self, points: Tensor) -> None:
+        if points.shape[-1:] != (self.ndim,) or not points.is_floating_point():
+            raise ValueError(
+                f"{type(self).__name__} in {self.ndim}-D takes real floating (*s, {self.ndim}), "
+                f"got {points.dtype} of shape {tuple(points.shape)}."
+            )
+
+    def _store(self, name: str, expected: tuple[int, ...] | None = None, positive: bool = False) -> Tensor:
+        """Check a parameter and keep it in float64 on the CPU; without `expected` it is (n, 2) or (n, 3)."""
+        value = torch.as_tensor(getattr(self, name), dtype=torch.float64, device="cpu").detach()
+        fits = value.shape == expected if expected is not None else value.ndim == 2 and value.shape[1] in (2, 3)
+        if not fits:
+            wanted = "(n, 2) or (n, 3)" if expected is None else f"{expected} as centers require"
+            raise ValueError(f"{type(self).__name__}: {name} has shape {tuple(value.shape)}; it must be {wanted}.")
+        if not value.isfinite().all():
+            raise ValueError(f"{type(self).__name__}: {name} must be finite.")
+        if positive and (value <= 0).any():
+            raise ValueError(f"{type(self).__name__}: {name} must be positive, got {value.min().item():.4g}.")
+        object.__setattr__(self, name, value)
+        return value
+
+
 @dataclass(frozen=True, eq=False)
-class Ellipsoids:
+class Ellipsoids(_Sum):
     """A sum of n uniform ellipses (d = 2) or ellipsoids (d = 3); a point exactly on a boundary counts as inside.
 
-    centers (n, d), semi_axes (n, d), rotations (n, d, d) whose columns are the local axes, values (n,); kept in
-    float64. Shapes are visited one by one: memory is that of the points, not points times n.
+    centers (n, d), semi_axes (n, d), rotations (n, d, d) whose columns are the local axes, values (n,); float64.
+    `fourier` is differentiable once in 2-D.
     Raises ValueError for shapes that disagree, non-finite parameters, semi_axes <= 0, rotations not orthogonal.
     """
 
@@ -30,70 +103,47 @@ class Ellipsoids:
     values: Tensor
 
     def __post_init__(self) -> None:
-        n, d = _store(self, "centers", self.centers, None).shape
-        axes = _store(self, "semi_axes", self.semi_axes, (n, d))
-        frames = _store(self, "rotations", self.rotations, (n, d, d))
-        _store(self, "values", self.values, (n,))
-        _require_positive(self, "semi_axes", axes)
-        if not torch.allclose(frames.mT @ frames, torch.eye(d, dtype=frames.dtype), rtol=0, atol=1e-6):
-            raise ValueError(
-                "Ellipsoids: the columns of each of rotations must be orthonormal axes. Degrees as radians?"
-            )
+        n, d = self._store("centers").shape
+        self._store("semi_axes", (n, d), positive=True)
+        self._store("values", (n,))
+        axes = self._store("rotations", (n, d, d))
+        if not torch.allclose(axes.mT @ axes, torch.eye(d, dtype=axes.dtype), rtol=0, atol=1e-6):
+            raise ValueError("Ellipsoids: the columns of each of the rotations must be orthonormal axes.")
 
-    @property
-    def ndim(self) -> int:
-        return self.centers.shape[-1]
+    def _in_unit_frames(self, points: Tensor) -> Iterator[tuple[Tensor, Tensor, float]]:
+        """For each ellipsoid: points where it is the unit ball, the map (d, d) of directions to there, its value."""
+        maps = (self.rotations / self.semi_axes[:, None, :]).to(points)
+        for center, to_unit, value in zip(self.centers.to(points), maps, self.values.tolist(), strict=True):
+            yield (points - center) @ to_unit, to_unit, value
 
-    def __call__(self, points: Tensor) -> Tensor:
-        """(*s, d) -> (*s, 1)."""
-        _check(self, points)
-        to_unit = (self.rotations / self.semi_axes[:, None, :]).to(points)
-        total = points.new_zeros(points.shape[:-1])
-        for center, frame, value in zip(self.centers.to(points), to_unit, self.values.tolist(), strict=True):
-            inside = ((points - center) @ frame).square().sum(-1) <= 1
-            total = total + value * inside.to(points.dtype)
-        return total[..., None]
+    def _point_terms(self, points: Tensor) -> Iterator[Tensor]:
+        for local, _, value in self._in_unit_frames(points):
+            yield value * (local.square().sum(-1) <= 1).to(points.dtype)
 
-    def line_integral(self, origin: Tensor, direction: Tensor) -> Tensor:
-        """The integral over the whole line origin + t direction, t in length units: (*s, d), (*s, d) -> (*s,).
-
-        `direction` is a unit vector (any other is normalised). Differentiable in both. In the frame where the
-        ellipsoid is the unit ball, the chord is 2 sqrt(1 - distance^2) / |direction there|.
-        """
-        origin, direction = _lines(self, origin, direction)
-        to_unit = (self.rotations / self.semi_axes[:, None, :]).to(origin)
-        total = origin.new_zeros(origin.shape[:-1])
-        for center, frame, value in zip(self.centers.to(origin), to_unit, self.values.tolist(), strict=True):
-            along = direction @ frame
-            speed = along.norm(dim=-1)
-            gap = 1 - _off_line((origin - center) @ frame, along / speed[..., None]).square().sum(-1)
+    def _line_terms(self, origin: Tensor, unit: Tensor) -> Iterator[Tensor]:
+        """A chord of the unit ball, 2 sqrt(1 - distance^2), over the stretch of lengths along it."""
+        for local, to_unit, value in self._in_unit_frames(origin):
+            along = unit @ to_unit
+            stretch = along.norm(dim=-1)
+            gap = 1 - _off_line(local, along / stretch[..., None]).square().sum(-1)
             # sqrt has no slope at 0: lines that miss take it at 1, so that their gradient is 0 and not NaN
-            hit = gap > 0
-            total = total + torch.where(hit, 2 * value * torch.where(hit, gap, 1).sqrt() / speed, 0)
-        return total
+            chord = 2 * torch.where(gap > 0, gap, 1).sqrt() / stretch
+            yield value * torch.where(gap > 0, chord, 0)
 
-    def fourier(self, frequency: Tensor) -> Tensor:
-        """∫ f(x) exp(-2πi k·x) dx at k in cycles per unit: (*s, d) -> complex (*s,).
-
-        A ball's transform in the frame where the ellipsoid is one. No gradient: torch has none for J1.
-        """
-        _check(self, frequency)
-        frequency = frequency.detach()
-        to_unit = (self.rotations * self.semi_axes[:, None, :]).to(frequency)
-        ball, volume = (_disc, math.pi) if self.ndim == 2 else (_ball, 4 / 3 * math.pi)
-        masses = (volume * self.semi_axes.prod(-1) * self.values).tolist()
-        total = _complex_zeros(frequency)
-        for center, frame, mass in zip(self.centers.to(frequency), to_unit, masses, strict=True):
-            u = 2 * math.pi * (frequency @ frame).norm(dim=-1)
-            total = total + _shifted(mass * ball(u), frequency, center)
-        return total
+    def _amplitudes(self, frequency: Tensor) -> Iterator[Tensor]:
+        """The unit ball's transform, by the change of variables that makes it the ellipsoid."""
+        maps = (self.rotations * self.semi_axes[:, None, :]).to(frequency)
+        volume, ball = (math.pi, _disc) if self.ndim == 2 else (4 / 3 * math.pi, _ball)
+        masses = volume * self.semi_axes.prod(-1) * self.values
+        for mass, to_unit in zip(masses.tolist(), maps, strict=True):
+            yield mass * ball(2 * math.pi * (frequency @ to_unit).norm(dim=-1))
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianBlobs:
+class GaussianBlobs(_Sum):
     """A sum of n Gaussians value exp(-|x - center|^2 / (2 width^2)): smooth, and differentiable throughout.
 
-    centers (n, d) with d = 2 or 3, widths (n,) the standard deviations, values (n,); kept in float64.
+    centers (n, d) with d = 2 or 3, widths (n,) the standard deviations, values (n,); float64.
     Raises ValueError for shapes that disagree, non-finite parameters, widths <= 0.
     """
 
@@ -102,47 +152,26 @@ class GaussianBlobs:
     values: Tensor
 
     def __post_init__(self) -> None:
-        n, _ = _store(self, "centers", self.centers, None).shape
-        widths = _store(self, "widths", self.widths, (n,))
-        _store(self, "values", self.values, (n,))
-        _require_positive(self, "widths", widths)
+        n, _ = self._store("centers").shape
+        self._store("widths", (n,), positive=True)
+        self._store("values", (n,))
 
-    @property
-    def ndim(self) -> int:
-        return self.centers.shape[-1]
+    def _blobs(self, like: Tensor) -> Iterator[tuple[Tensor, float, float]]:
+        return zip(self.centers.to(like), self.widths.tolist(), self.values.tolist(), strict=True)
 
-    def __call__(self, points: Tensor) -> Tensor:
-        """(*s, d) -> (*s, 1)."""
-        _check(self, points)
-        total = points.new_zeros(points.shape[:-1])
+    def _point_terms(self, points: Tensor) -> Iterator[Tensor]:
         for center, width, value in self._blobs(points):
-            total = total + value * torch.exp(((points - center) / width).square().sum(-1) / -2)
-        return total[..., None]
+            yield value * torch.exp(((points - center) / width).square().sum(-1) / -2)
 
-    def line_integral(self, origin: Tensor, direction: Tensor) -> Tensor:
-        """The integral over the whole line origin + t direction, t in length units: (*s, d), (*s, d) -> (*s,).
-
-        `direction` is a unit vector (any other is normalised).
-        """
-        origin, direction = _lines(self, origin, direction)
-        total = origin.new_zeros(origin.shape[:-1])
+    def _line_terms(self, origin: Tensor, unit: Tensor) -> Iterator[Tensor]:
         for center, width, value in self._blobs(origin):
-            distance2 = (_off_line(origin - center, direction) / width).square().sum(-1)
-            total = total + value * width * math.sqrt(2 * math.pi) * torch.exp(distance2 / -2)
-        return total
+            distance2 = (_off_line(origin - center, unit) / width).square().sum(-1)
+            yield value * width * math.sqrt(2 * math.pi) * torch.exp(distance2 / -2)
 
-    def fourier(self, frequency: Tensor) -> Tensor:
-        """∫ f(x) exp(-2πi k·x) dx at k in cycles per unit: (*s, d) -> complex (*s,)."""
-        _check(self, frequency)
-        total = _complex_zeros(frequency)
-        for center, width, value in self._blobs(frequency):
+    def _amplitudes(self, frequency: Tensor) -> Iterator[Tensor]:
+        for _, width, value in self._blobs(frequency):
             mass = value * (2 * math.pi * width**2) ** (self.ndim / 2)
-            decay = torch.exp(-2 * (math.pi * width * frequency).square().sum(-1))
-            total = total + _shifted(mass * decay, frequency, center)
-        return total
-
-    def _blobs(self, like: Tensor) -> list[tuple[Tensor, float, float]]:
-        return list(zip(self.centers.to(like), self.widths.tolist(), self.values.tolist(), strict=True))
+            yield mass * torch.exp(-2 * (math.pi * width * frequency).square().sum(-1))
 
 
 # The table's x points right and y up. Rows: semi-axes, centre, rotation about z in degrees counter-clockwise.
@@ -231,7 +260,7 @@ def gaussian_blobs(box: Box, *, count: int = 40, width: float | None = None, see
     margin = width * math.sqrt(2 * math.log(2e8 * count))
     if 2 * margin >= side:
         raise ValueError(
-            f"gaussian_blobs: width={width} needs {margin:.4g} to every face, but the box's shortest side is {side:.4g}."
+            f"gaussian_blobs: width={width} needs {margin:.4g} to every face; the box's shortest side is {side:.4g}."
         )
     generator = torch.Generator().manual_seed(seed)
     u = torch.rand(count, box.ndim + 2, dtype=torch.float64, generator=generator)
@@ -241,9 +270,13 @@ def gaussian_blobs(box: Box, *, count: int = 40, width: float | None = None, see
 
 
 def _disc(u: Tensor) -> Tensor:
-    """2 J1(u) / u: the transform of a disc over its area, u = 2π radius |k| >= 0."""
+    """2 J1(u) / u: the transform of a disc over its area, u = 2π radius |k| >= 0. Torch has no gradient of J1."""
     small = u < 1e-4
-    return torch.where(small, 1 - u.square() / 8, 2 * torch.special.bessel_j1(u) / torch.where(small, 1, u))
+    v = torch.where(small, 1, u).detach()
+    jinc = 2 * torch.special.bessel_j1(v) / v
+    value = torch.where(small, 1 - u.detach().square() / 8, jinc)
+    slope = torch.where(small, -u.detach() / 4, 2 * (torch.special.bessel_j0(v) - jinc) / v)
+    return value + slope * (u - u.detach())
 
 
 def _ball(u: Tensor) -> Tensor:
@@ -256,51 +289,6 @@ def _ball(u: Tensor) -> Tensor:
     return torch.where(small, series, 3 * (safe.sin() - safe * safe.cos()) / safe**3)
 
 
-def _shifted(amplitude: Tensor, frequency: Tensor, center: Tensor) -> Tensor:
-    """amplitude exp(-2πi k·center)."""
-    phase = -2 * math.pi * (frequency @ center)
-    return torch.complex(amplitude * phase.cos(), amplitude * phase.sin())
-
-
-def _complex_zeros(frequency: Tensor) -> Tensor:
-    return torch.zeros(frequency.shape[:-1], dtype=frequency.dtype.to_complex(), device=frequency.device)
-
-
 def _off_line(offset: Tensor, unit: Tensor) -> Tensor:
     """The part of `offset` across the line along `unit`: taken first, it loses no digits to a far origin."""
     return offset - (offset * unit).sum(-1, keepdim=True) * unit
-
-
-def _lines(shape: Ellipsoids | GaussianBlobs, origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """Origins and unit directions of one shape and dtype."""
-    _check(shape, origin)
-    _check(shape, direction)
-    dtype = torch.promote_types(origin.dtype, direction.dtype)
-    origin, direction = torch.broadcast_tensors(origin.to(dtype), direction.to(dtype))
-    return origin, direction / direction.norm(dim=-1, keepdim=True)
-
-
-def _check(shape: Ellipsoids | GaussianBlobs, points: Tensor) -> None:
-    if points.shape[-1:] != (shape.ndim,) or not points.is_floating_point():
-        raise ValueError(
-            f"{type(shape).__name__} in {shape.ndim}-D takes real floating (*s, {shape.ndim}), "
-            f"got {points.dtype} of shape {tuple(points.shape)}."
-        )
-
-
-def _store(shape: Ellipsoids | GaussianBlobs, name: str, value: Tensor, expected: tuple[int, ...] | None) -> Tensor:
-    """The parameter in float64 on the CPU, written back to the frozen `shape`; expected=None means (n, 2 or 3)."""
-    value = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach()
-    fits = value.shape == expected if expected is not None else value.ndim == 2 and value.shape[1] in (2, 3)
-    if not fits:
-        wanted = "(n, 2) or (n, 3)" if expected is None else f"{expected} as centers require"
-        raise ValueError(f"{type(shape).__name__}: {name} has shape {tuple(value.shape)}; it must be {wanted}.")
-    if not value.isfinite().all():
-        raise ValueError(f"{type(shape).__name__}: {name} must be finite.")
-    object.__setattr__(shape, name, value)
-    return value
-
-
-def _require_positive(shape: Ellipsoids | GaussianBlobs, name: str, value: Tensor) -> None:
-    if (value <= 0).any():
-        raise ValueError(f"{type(shape).__name__}: {name} must be positive, got {value.min().item():.4g}.")

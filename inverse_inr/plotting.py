@@ -8,6 +8,7 @@ images show their modulus.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,8 @@ def compare(images: Mapping[str, Tensor], *, value_range: Range | None = None, e
     _row(figure, axes[0], pictures, value_range, "gray")
     if errors_against is not None:
         _row(figure, axes[1], errors, error_range or (0.0, _limits(errors.values(), None)[1]), "magma")
-    figure.suptitle(title or None)
+    if title:
+        figure.suptitle(title)
     return axes
 
 
@@ -113,7 +115,8 @@ def slices(volume: Tensor, *, spacing: Sequence[float] = (1.0, 1.0, 1.0), value_
         ax.set_aspect(spacing[down] / spacing[across])
     assert shown is not None
     figure.colorbar(shown, ax=list(axes), fraction=0.05, pad=0.02)
-    figure.suptitle(title or None)
+    if title:
+        figure.suptitle(title)
     return axes
 
 
@@ -199,6 +202,6 @@ def _aspect(pictures: Iterable[np.ndarray]) -> float:
 
 def _draw(axes: Axes, picture: np.ndarray, limits: Range, title: str, cmap: str = "gray") -> Any:
     """The picture without ticks; returns what a colour bar needs."""
-    axes.set_title(title, fontsize="medium")
+    axes.set_title(textwrap.fill(title, 28), fontsize="medium")  # a long name would run into its neighbour's
     axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
     return axes.imshow(picture, cmap=cmap, vmin=limits[0], vmax=limits[1], interpolation="nearest")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -80,6 +81,20 @@ def check_rows(operator: Operator, rows: Tensor | Sequence[int]) -> Tensor:
             f"{len(operator) - 1})."
         )
     return rows.long()
+
+
+@contextmanager
+def evaluating(*modules: object) -> Iterator[None]:
+    """Modules among the arguments are in eval mode inside, where every query is deterministic, and put back after."""
+    inner = [m for module in modules if isinstance(module, torch.nn.Module) for m in module.modules()]
+    modes = [m.training for m in inner]
+    try:
+        for m in inner:
+            m.training = False
+        yield
+    finally:
+        for m, mode in zip(inner, modes, strict=True):
+            m.training = mode
 
 
 def adjoint(operator: Operator, rows: Tensor | None, residual: Tensor, *, channels: int = 1,

@@ -1,4 +1,4 @@
-"""Names for components: built-in functions, entry points loaded when asked for, and errors that offer the nearest name."""
+"""Names for components: built-in, from entry points loaded when asked for, and errors that offer the nearest name."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ def load_object(reference: str) -> Callable[..., Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{reference}: there is no file {path}.")
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, name):

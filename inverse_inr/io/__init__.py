@@ -1,1 +1,93 @@
-"""Files."""
+"""Files: one module a format, and the two calls that choose it by the suffix.
+
+Heavy libraries load when their format is first read. HDF5 scans hold more than an image: `read_dxchange`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from inverse_inr.domain import Grid
+from inverse_inr.io.dicom import read_dicom as read_dicom
+from inverse_inr.io.files import FileFormatError as FileFormatError
+from inverse_inr.io.files import PathLike, existing_file, nearest_first
+from inverse_inr.io.files import atomic_write as atomic_write
+from inverse_inr.io.hdf5 import Scan as Scan
+from inverse_inr.io.hdf5 import read_dxchange as read_dxchange
+from inverse_inr.io.hdf5 import read_hdf5 as read_hdf5
+from inverse_inr.io.hdf5 import write_hdf5 as write_hdf5
+from inverse_inr.io.nifti import read_nifti as read_nifti
+from inverse_inr.io.nifti import write_nifti as write_nifti
+from inverse_inr.io.npz import read_npz as read_npz
+from inverse_inr.io.npz import write_npz as write_npz
+from inverse_inr.io.png import read_png as read_png
+from inverse_inr.io.png import write_png as write_png
+
+READERS: dict[str, Callable[..., tuple[Tensor, Grid]]] = {
+    ".nii": read_nifti,
+    ".nii.gz": read_nifti,
+    ".npz": read_npz,
+    ".png": read_png,
+    ".dcm": read_dicom,
+}
+WRITERS: dict[str, Callable[..., None]] = {
+    ".nii": write_nifti,
+    ".nii.gz": write_nifti,
+    ".npz": write_npz,
+    ".png": write_png,
+}
+
+
+def read_image(path: PathLike, **options: Any) -> tuple[Tensor, Grid]:
+    """Values (*shape, c) float32 and the grid they lie on, by suffix; a folder is read as a DICOM series.
+
+    `options` are those of the format's own reader: `volume` (NIfTI), `attenuation`, `mu_water` (DICOM).
+    Raises FileNotFoundError, FileFormatError for a file that is not what its suffix says, ValueError for an unknown
+    suffix, TypeError for an unknown option.
+    """
+    reader = read_dicom if Path(path).is_dir() else _by_suffix(path, READERS, "read")
+    _check_options(reader, options, skip=1)
+    return reader(path, **options)
+
+
+def write_image(path: PathLike, values: Tensor, grid: Grid, **options: Any) -> None:
+    """Write (*shape, c) values and their grid by suffix; the old file stays until the new one is complete.
+
+    `options` are those of the format's own writer: `value_range` (PNG).
+    Raises ValueError for an unknown suffix or values that do not fit the grid or the format, TypeError for an unknown
+    option, OSError where the disk refuses.
+    """
+    writer = _by_suffix(path, WRITERS, "write")
+    _check_options(writer, options, skip=3)
+    writer(path, values, grid, **options)
+
+
+def _by_suffix(path: PathLike, table: dict[str, Callable[..., Any]], verb: str) -> Callable[..., Any]:
+    name = Path(path).name.lower()
+    for suffix in sorted(table, key=len, reverse=True):
+        if name.endswith(suffix):
+            return table[suffix]
+    suffix = "".join(Path(name).suffixes[-1:])
+    if not suffix and verb == "read":
+        existing_file(path, "an image")  # most likely a folder of slices, or a name, that was mistyped
+    hint = {
+        ".h5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
+        ".hdf5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
+        ".dcm": " DICOM is read only.",
+        "": " A DICOM file without suffix: read_dicom(path)." if verb == "read" else "",
+    }.get(suffix, "")
+    known = ", ".join(nearest_first(suffix, table))
+    raise ValueError(f"{path}: cannot {verb} suffix {suffix!r}; supported: {known}.{hint}")
+
+
+def _check_options(function: Callable[..., Any], options: dict[str, Any], skip: int) -> None:
+    known = list(inspect.signature(function).parameters)[skip:]
+    for name in options:
+        if name not in known:
+            near = ", ".join(nearest_first(name, known)) or "none"
+            raise TypeError(f"{function.__name__} has no option {name!r}; its options: {near}.")

@@ -39,12 +39,12 @@ def _call(function: type[torch.autograd.Function], *arguments: object) -> Tensor
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, table, index, weight):  # noqa: ANN001, ANN205
+    def forward(ctx, table, index, weight):
         ctx.save_for_backward(table, index, weight)
         return torch.nn.functional.embedding_bag(index, table, mode="sum", per_sample_weights=weight)
 
     @staticmethod
-    def backward(ctx, grad):  # noqa: ANN001, ANN205
+    def backward(ctx, grad):
         table, index, weight = ctx.saved_tensors
         return (
             scatter(grad, index, weight, len(table)) if ctx.needs_input_grad[0] else None,
@@ -55,12 +55,12 @@ class _Gather(torch.autograd.Function):
 
 class _Scatter(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, values, index, weight, size):  # noqa: ANN001, ANN205
+    def forward(ctx, values, index, weight, size):
         ctx.save_for_backward(values, index, weight)
         return _scatter_add(values, index, weight, size)
 
     @staticmethod
-    def backward(ctx, grad):  # noqa: ANN001, ANN205
+    def backward(ctx, grad):
         values, index, weight = ctx.saved_tensors
         return (
             gather(grad, index, weight) if ctx.needs_input_grad[0] else None,
@@ -72,12 +72,12 @@ class _Scatter(torch.autograd.Function):
 
 class _Dot(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, values, table, index):  # noqa: ANN001, ANN205
+    def forward(ctx, values, table, index):
         ctx.save_for_backward(values, table, index)
         return torch.bmm(table[index], values[..., None])[..., 0]
 
     @staticmethod
-    def backward(ctx, grad):  # noqa: ANN001, ANN205
+    def backward(ctx, grad):
         values, table, index = ctx.saved_tensors
         return (
             gather(table, index, grad) if ctx.needs_input_grad[0] else None,

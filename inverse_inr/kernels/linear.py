@@ -18,16 +18,16 @@ class _Linear(torch.autograd.Function):
         return forward(x)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:  # noqa: ANN001
+    def setup_context(ctx, inputs, output) -> None:
         ctx.maps = inputs[1:]
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # noqa: ANN001, ANN205
+    def backward(ctx, grad: Tensor):
         forward, backward = ctx.maps
         return _Linear.apply(grad, backward, forward), None, None
 
     @staticmethod
-    def jvp(ctx, tangent: Tensor, *_):  # noqa: ANN001, ANN205
+    def jvp(ctx, tangent: Tensor, *_):
         forward, backward = ctx.maps
         return _Linear.apply(tangent, forward, backward)
 

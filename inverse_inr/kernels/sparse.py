@@ -34,17 +34,18 @@ class SparseMatrix(nn.Module):
         self.transpose = nn.Buffer(_torch_csr(matrix.T.tocsr(), dtype), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_complex():
-            return torch.view_as_complex(self(torch.view_as_real(x).flatten(1)).unflatten(1, (-1, 2)))
         if x.ndim == 1:
             return self(x[:, None])[:, 0]
+        if x.is_complex():
+            parts = self(torch.view_as_real(x).flatten(1)).unflatten(1, (-1, 2))
+            return torch.view_as_complex(parts.contiguous())
         matrix, transpose = self.matrix, self.transpose
         if x.dtype != matrix.dtype:
             matrix, transpose = matrix.to(x.dtype), transpose.to(x.dtype)
         return with_adjoint(lambda v: matrix @ v, lambda v: transpose @ v)(x)
 
 
-def _torch_csr(matrix, dtype: torch.dtype) -> Tensor:  # noqa: ANN001
+def _torch_csr(matrix, dtype: torch.dtype) -> Tensor:
     if max(matrix.nnz, *matrix.shape) >= 2**31:
         raise ValueError(f"Sparse matrix of {matrix.nnz} non-zeros: int32 indices hold at most 2^31 - 1.")
     with warnings.catch_warnings():

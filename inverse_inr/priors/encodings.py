@@ -49,7 +49,7 @@ class FourierFeatures(Encoding):
     def forward(self, x: Tensor) -> Tensor:
         phase = 2 * math.pi * (x @ self.frequencies.mT)
         parts = [torch.sin(phase), torch.cos(phase)]
-        return torch.cat(parts + [x] if self.raw else parts, -1)
+        return torch.cat([*parts, x] if self.raw else parts, -1)
 
 
 def gaussian_frequencies(ndim: int, count: int, deviation: float, generator: torch.Generator) -> Tensor:
@@ -141,7 +141,7 @@ class GridEncoding(Encoding):
             steps = self._stencil(fraction)
             nodes = [node * step]
             for _ in steps[1:]:
-                nodes.append(nodes[-1] + step)  # noqa: PERF401
+                nodes.append(nodes[-1] + step)
             join = torch.bitwise_xor if hashed else torch.add
             index = [join(a, b) for a in index for b in nodes] if axis else nodes
             weight = [a * b for a in weight for b in steps] if axis else steps

@@ -27,8 +27,13 @@ import torch
 
 from inverse_inr.domain import Box
 from inverse_inr.priors import activations
-from inverse_inr.priors.encodings import FourierFeatures, GridEncoding, Identity
-from inverse_inr.priors.encodings import gaussian_frequencies, octave_frequencies
+from inverse_inr.priors.encodings import (
+    FourierFeatures,
+    GridEncoding,
+    Identity,
+    gaussian_frequencies,
+    octave_frequencies,
+)
 from inverse_inr.priors.prior import Prior, Recipe
 from inverse_inr.priors.topologies import MLP, Separable
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -40,7 +41,7 @@ class MLP(nn.Module):
         sizes = [inputs] + [width] * depth
         self.layers = nn.ModuleList(
             Layer(a, b, activation, first=k == 0, real_input=k == 0, generator=generator)
-            for k, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+            for k, (a, b) in enumerate(itertools.pairwise(sizes))
         )
         dtype = torch.complex64 if activation.is_complex and depth else torch.float32
         self.head = nn.Linear(sizes[-1], outputs, dtype=dtype)

@@ -1,0 +1,111 @@
+"""What happens beside the loop: progress, checkpoints, a reference metric, and Ctrl-C that waits for the step's end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from inverse_inr.io.files import atomic_write
+
+if TYPE_CHECKING:
+    from inverse_inr.solver import Solver
+
+Record = dict[str, Any]
+Callback = Callable[["Solver", Record], None]
+"""Called with the solver and the newest record of its history."""
+
+
+class Progress:
+    """A tqdm bar with the loss and the stopping rule's value; silent where stderr is no terminal, unless `always`."""
+
+    def __init__(self, always: bool = False) -> None:
+        self.always = always
+        self._bar: Any = None
+
+    def __call__(self, solver: Solver, record: Record) -> None:
+        if self._bar is None:
+            from tqdm.auto import tqdm
+
+            quiet = not (self.always or sys.stderr.isatty() or "ipykernel" in sys.modules)
+            self._bar = tqdm(total=solver.steps, disable=quiet, unit="step", desc=solver.label)
+        self._bar.update(record["step"] - self._bar.n)
+        shown = {k: f"{record[k]:.4g}" for k in ("loss", solver.stopping.label) if k in record}
+        self._bar.set_postfix(shown)
+        if solver.finished:
+            self.close()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class Checkpoint:
+    """Writes the solver's state to `path` every `seconds`, whole or not at all: the previous one survives a failure."""
+
+    def __init__(self, path: str | Path, seconds: float = 30.0) -> None:
+        self.path, self.seconds = Path(path), seconds
+        self._last = time.monotonic()
+
+    def __call__(self, solver: Solver, record: Record) -> None:
+        if solver.finished or time.monotonic() - self._last >= self.seconds:
+            self.write(solver)
+
+    def write(self, solver: Solver) -> None:
+        with atomic_write(self.path) as temporary:
+            torch.save(solver.state_dict(), temporary)
+        self._last = time.monotonic()
+
+
+class AgainstReference:
+    """Adds the PSNR against the problem's reference to the history: printed beside, never used to stop."""
+
+    def __init__(self, average: int = 4) -> None:
+        self.average = average
+        self._truth: torch.Tensor | None = None
+
+    def __call__(self, solver: Solver, record: Record) -> None:
+        from inverse_inr.domain import sample
+        from inverse_inr.metrics import psnr
+
+        problem = solver.problem
+        if problem.reference is None:
+            return
+        if self._truth is None:
+            self._truth = sample(problem.reference, problem.grid, average=self.average)
+        with torch.no_grad():
+            image = sample(solver.prior, problem.grid, average=self.average)
+        span = float(self._truth.max() - self._truth.min())
+        record["PSNR (reference)"] = psnr(image, self._truth, data_range=span)
+
+
+class _Request:
+    made = False
+
+
+@contextmanager
+def interruptible() -> Iterator[_Request]:
+    """Ctrl-C sets `request.made` instead of raising, so that a step is never cut in two; a second one raises."""
+    request = _Request()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def on_interrupt(number: int, frame: Any) -> None:
+        request.made = True
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield request
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,136 @@
+"""NIfTI images through nibabel: the box is the array's own extent in mm, the affine says where it lies in the world."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Box, Grid
+from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXPECTED = "a NIfTI image (.nii, .nii.gz)"
+MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1e3, "um": 1e-3, "µm": 1e-3}
+"""Length of a box's unit in mm; an axis without unit, or in pixels, is written as if it were in mm."""
+UNITLESS = ("", "px")
+HEADER_UNITS = {"mm": 1.0, "unknown": 1.0, "meter": 1e3, "micron": 1e-3}
+
+
+def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Tensor, Grid]:
+    """A 1-D to 3-D image: values (*shape, 1) float32 with the header's scaling applied, and its grid in mm.
+
+    Axis k of the box runs from 0 to shape[k] * voxel size; the affine (float64, to world mm) travels with the grid as
+    it is in the file. Of a 4-D file `volume` selects one entry of the last axis, or with a slice, e.g. `slice(None)`,
+    several that become channels.
+    Raises FileNotFoundError, FileFormatError, and ValueError for a volume that is not there.
+    """
+    import nibabel
+
+    with reading(path, EXPECTED, ("NIfTI", "gzip")) as file:
+        image: Any = nibabel.load(file)  # pyright: ignore[reportPrivateImportUsage]
+        if not isinstance(image, nibabel.Nifti1Image):  # pyright: ignore[reportPrivateImportUsage]
+            raise FileFormatError(f"{file}: expected {EXPECTED}, found a {type(image).__name__}, which has no lattice.")
+        shape = _shape(image, file)
+        dtype = np.dtype(image.get_data_dtype())
+        if dtype.kind not in "iufb":
+            raise FileFormatError(f"{file}: expected real numbers, found {dtype}. Save magnitude, or one channel.")
+    index = _selection(volume, shape, file)
+    with reading(path, EXPECTED, ("NIfTI", "gzip")):
+        # only the selected volume is read; a copy, because the library may hand out a memory map of the file
+        array = np.array(image.dataobj[index], dtype=np.float32, order="C")
+        grid = _grid(image, shape[:3], file)
+    return torch.from_numpy(array.reshape(*grid.shape, -1)), grid
+
+
+def write_nifti(path: PathLike, values: Tensor, grid: Grid) -> None:
+    """Write (*shape, c) values as float32 with the grid's affine, or else a diagonal one from its box (in mm).
+
+    Channels of a 3-D grid become the fourth axis (read them with `volume=slice(None)`). NIfTI-1 keeps affines in
+    float32. Raises ValueError for more than three axes, axes that are not lengths, channels of a flat image, an affine
+    that contradicts the grid's spacing, and values that do not fit the grid.
+    """
+    import nibabel
+
+    array = as_real_image(values, grid, path)
+    if grid.ndim > 3 or (array.shape[-1] > 1 and grid.ndim < 3):
+        raise ValueError(
+            f"{path}: NIfTI cannot tell {array.shape[-1]} channels of a {grid.ndim}-D grid from space. "
+            "Write .npz, or one file a channel."
+        )
+    affine = _affine(grid, path)
+    image: Any = nibabel.Nifti1Image(array if array.shape[-1] > 1 else array[..., 0], affine)  # pyright: ignore[reportPrivateImportUsage]
+    image.header.set_xyzt_units("mm")
+    with atomic_write(path) as temporary:
+        image.to_filename(temporary)
+
+
+def _shape(image: Any, path: Path) -> tuple[int, ...]:
+    """The array's shape without the singleton axes that follow the third."""
+    shape = tuple(image.shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if not 1 <= len(shape) <= 4 or 0 in shape:
+        raise FileFormatError(f"{path}: expected 1 to 4 axes of at least one voxel, found shape {tuple(image.shape)}.")
+    return shape
+
+
+def _selection(volume: int | slice | None, shape: tuple[int, ...], path: Path) -> tuple[Any, ...]:
+    """Index into the file's array that leaves three axes, or four where several volumes become channels."""
+    count = shape[3] if len(shape) == 4 else 1
+    if volume is None and count > 1:
+        raise FileFormatError(
+            f"{path}: expected one volume, found {count} (shape {shape}). "
+            "Pass volume=0, or volume=slice(None) to read them as channels."
+        )
+    if isinstance(volume, int) and not -count <= volume < count:
+        raise ValueError(f"{path}: volume={volume}, but the file of shape {shape} holds {count}.")
+    if isinstance(volume, slice) and not range(count)[volume]:
+        raise ValueError(f"{path}: volume={volume} selects none of the {count} volumes.")
+    return (..., volume) if len(shape) == 4 else (...,)
+
+
+def _grid(image: Any, shape: tuple[int, ...], path: Path) -> Grid:
+    """The lattice from 0 in mm, carrying the affine to world mm."""
+    from nibabel.affines import voxel_sizes
+
+    scale = HEADER_UNITS[image.header.get_xyzt_units()[0]]
+    zooms = np.asarray(image.header.get_zooms()[: len(shape)], dtype=np.float64)
+    sizes = voxel_sizes(image.affine)[: len(shape)]
+    # The affine places the voxels; where pixdim merely rounds it, pixdim has the cleaner number.
+    sizes = scale * np.where(np.isclose(zooms, sizes, rtol=1e-4, atol=0), zooms, sizes)
+    if not (np.isfinite(image.affine).all() and (sizes > 0).all()):
+        raise FileFormatError(f"{path}: expected positive voxel sizes, found {sizes.tolist()} mm in the affine.")
+    affine = image.affine if scale == 1 else np.diag([scale, scale, scale, 1.0]) @ image.affine
+    upper = tuple(float(n * h) for n, h in zip(shape, sizes, strict=True))
+    return Grid(Box((0.0,) * len(shape), upper, ("mm",) * len(shape)), shape).with_affine(affine.tolist())
+
+
+def _affine(grid: Grid, path: PathLike) -> np.ndarray:
+    """Array index to world mm: the grid's own affine once checked against its spacing, or its box's."""
+    from nibabel.affines import voxel_sizes
+
+    strange = [u for u in grid.box.units if u not in MILLIMETRES and u not in UNITLESS]
+    if strange:
+        raise ValueError(f"{path}: NIfTI axes are lengths ({', '.join(MILLIMETRES)}), not {strange}. Write .npz.")
+    scale = [MILLIMETRES.get(u, 1.0) for u in grid.box.units]
+    spacing = np.multiply(grid.spacing, scale)
+    if grid.affine is None:
+        affine = np.diag([*spacing, *([1.0] * (4 - grid.ndim))])
+        affine[: grid.ndim, 3] = np.multiply(grid.box.lower, scale) + spacing / 2
+        return affine
+    affine = np.asarray(grid.affine, dtype=np.float64)
+    if affine.shape != (4, 4):
+        raise ValueError(f"{path}: the grid's affine has shape {affine.shape}; NIfTI needs (4, 4).")
+    sizes = voxel_sizes(affine)[: grid.ndim]
+    physical = np.array([u in MILLIMETRES for u in grid.box.units])
+    if not np.allclose(sizes[physical], spacing[physical], rtol=1e-3, atol=0):
+        raise ValueError(
+            f"{path}: the grid's spacing is {spacing.tolist()} mm and its affine's voxels are {sizes.tolist()} mm. "
+            "An affine of another resolution?"
+        )
+    return affine

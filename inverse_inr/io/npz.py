@@ -1,0 +1,63 @@
+"""NumPy archives: the format that keeps a grid whole, whatever its units and dimension."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Box, Grid
+from inverse_inr.io.files import FileFormatError, PathLike, as_image, atomic_write, describe, reading, signature
+
+EXPECTED = "a .npz archive of values, lower, upper, units"
+REQUIRED = ("values", "lower", "upper", "units")
+
+
+def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
+    """Values (*shape, c), float32 (complex64 where complex), and their grid with its affine if there is one.
+
+    Nothing is unpickled. Raises FileNotFoundError, FileFormatError.
+    """
+    with reading(path, EXPECTED, ("ZIP",)) as file:
+        arrays = _load(file)
+        if missing := [name for name in REQUIRED if name not in arrays]:
+            raise FileFormatError(f"{file}: expected {EXPECTED}; {missing} missing, found {sorted(arrays)}.")
+        values, box = arrays["values"], Box(*(tuple(arrays[name].tolist()) for name in REQUIRED[1:]))
+        if values.dtype.kind not in "iufbc":
+            raise FileFormatError(f"{file}: expected numbers in 'values', found dtype {values.dtype}.")
+        if values.ndim != box.ndim + 1:
+            raise FileFormatError(
+                f"{file}: expected 'values' of {box.ndim} axes and channels, found shape {values.shape}. "
+                "No channel axis?"
+            )
+        grid = Grid(box, values.shape[:-1])
+        if "affine" in arrays:
+            grid = grid.with_affine(arrays["affine"].tolist())
+        dtype = np.complex64 if values.dtype.kind == "c" else np.float32
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=dtype)), grid
+
+
+def write_npz(path: PathLike, values: Tensor, grid: Grid) -> None:
+    """Write (*shape, c) values as float32 (complex64 where complex) with the grid's box, units and affine.
+
+    Raises ValueError where values do not fit the grid.
+    """
+    box = grid.box
+    arrays = {"values": as_image(values, grid, path), "lower": np.array(box.lower), "upper": np.array(box.upper)}
+    arrays["units"] = np.array(box.units, dtype=np.str_)
+    if grid.affine is not None:
+        arrays["affine"] = np.array(grid.affine)
+    with atomic_write(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **arrays)
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    # asked before numpy: it takes any other file for a pickle, and says so
+    if path.stat().st_size == 0 or signature(path) != "ZIP":
+        slip = "Saved with np.save?" if path.stat().st_size and signature(path) == "npy" else "Wrong suffix?"
+        raise FileFormatError(f"{path}: expected {EXPECTED}, found {describe(path)}. {slip}")
+    # our own handle: numpy leaves the one it opens to the collector where the archive is damaged
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}

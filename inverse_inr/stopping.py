@@ -1,0 +1,119 @@
+"""When to stop and which state to keep, from the measurements alone. Never from the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Field
+from inverse_inr.fidelity import at_rows
+from inverse_inr.noise import Noise
+from inverse_inr.problem import Term
+from inverse_inr.protocol import predict
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows kept out of the fit: the state that predicts them best is kept; `patience` checks without gain end the run.
+
+    `fraction` of the trusted rows is drawn once from the seed, at most `limit` of them; `rows` names them instead
+    (whole views, say), one tensor a term.
+    """
+
+    fraction: float = 0.05
+    every: int = 50
+    patience: int | None = None
+    limit: int = 4096
+    rows: Sequence[Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction < 1 or self.every < 1:
+            raise ValueError(f"HeldOut: fraction={self.fraction} must lie in (0, 1), every={self.every} be at least 1.")
+
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+        """(rows to fit, rows to watch) for each term."""
+        pairs = [self._split(term, k, seed) for k, term in enumerate(terms)]
+        return [fit for fit, _ in pairs], [watch for _, watch in pairs]
+
+    def _split(self, term: Term, k: int, seed: int) -> tuple[Tensor, Tensor]:
+        trusted = term.trusted
+        if self.rows is not None:
+            chosen = torch.isin(trusted, self.rows[k])
+        else:
+            order = torch.randperm(len(trusted), generator=torch.Generator().manual_seed(seed + k))
+            chosen = torch.zeros(len(trusted), dtype=torch.bool)
+            chosen[order[: min(self.limit, round(self.fraction * len(trusted)))]] = True
+        if not chosen.any() or chosen.all():
+            raise ValueError(f"HeldOut leaves {int((~chosen).sum())} rows to fit and {int(chosen.sum())} to watch.")
+        return trusted[~chosen], trusted[chosen]
+
+    def value(self, terms: Sequence[Term], fit: list[Tensor], watch: list[Tensor], f: Field,
+              chunk: int | None = None) -> float:  # fmt: skip
+        """Σ weight D over the watched rows: lower is better."""
+        return sum(t.weight * float(t.loss(f, rows, chunk)) for t, rows in zip(terms, watch, strict=True))
+
+    def satisfied(self, value: float, checks_since_best: int) -> bool:
+        return self.patience is not None and checks_since_best >= self.patience
+
+    label = "held-out"
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """Stop where the mean squared residual falls to `tau` noise variances (Morozov); needs a noise model.
+
+    Judged on at most `limit` rows of each term, the same at every check.
+    """
+
+    tau: float = 1.0
+    every: int = 50
+    limit: int = 4096
+
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+        for term in terms:
+            if not isinstance(term.fidelity, Noise):
+                raise ValueError(f"Discrepancy needs a noise model as fidelity, not {type(term.fidelity).__name__}.")
+        fit = [term.trusted for term in terms]
+        orders = [torch.randperm(len(r), generator=torch.Generator().manual_seed(seed))[: self.limit] for r in fit]
+        return fit, [rows[order] for rows, order in zip(fit, orders, strict=True)]
+
+    def value(self, terms: Sequence[Term], fit: list[Tensor], watch: list[Tensor], f: Field,
+              chunk: int | None = None) -> float:  # fmt: skip
+        """Distance of the worst term's mean squared standardised residual from tau, from above."""
+        return max(_chi2(t, rows, f, chunk) for t, rows in zip(terms, watch, strict=True)) - self.tau
+
+    def satisfied(self, value: float, checks_since_best: int) -> bool:
+        return value <= 0
+
+    label = "discrepancy"
+
+
+def _chi2(term: Term, rows: Tensor, f: Field, chunk: int | None) -> float:
+    noise = at_rows(term.fidelity, rows)
+    assert isinstance(noise, Noise)
+    prediction = predict(term.operator, f, rows, chunk=chunk)
+    return float(noise.standardized(prediction, term.y[rows.to(term.y.device)]).abs().square().mean())
+
+
+@dataclass(frozen=True)
+class Never:
+    """Fit all rows for all steps and keep the last state."""
+
+    every: int = 50
+    label = "training loss"
+
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+        return [t.trusted for t in terms], [t.trusted[:0] for t in terms]
+
+    def value(self, terms: Sequence[Term], fit: list[Tensor], watch: list[Tensor], f: Field,
+              chunk: int | None = None) -> float:  # fmt: skip
+        return float("nan")
+
+    def satisfied(self, value: float, checks_since_best: int) -> bool:
+        return False
+
+
+Stopping = HeldOut | Discrepancy | Never

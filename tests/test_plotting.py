@@ -1,0 +1,154 @@
+"""Figures hold what they should, without pyplot; how they look was judged by eye."""
+
+import io
+import math
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from inverse_inr import plotting
+
+
+@pytest.fixture(autouse=True)
+def no_pyplot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing pyplot fails here: it would touch the user's backend."""
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+
+
+def shown(axes: Any) -> np.ndarray:
+    return np.asarray(axes.images[0].get_array())
+
+
+def drawn(axes: Any) -> Any:
+    """The axes' figure after a full draw, which runs the layout (a warning would be an error)."""
+    axes.figure.savefig(io.BytesIO(), format="png", dpi=40)
+    return axes.figure
+
+
+def test_image_shows_rows_downwards_with_a_colour_bar() -> None:
+    values = torch.arange(12.0).reshape(3, 4, 1)
+    axes = plotting.image(values, title="numbers")
+    assert np.array_equal(shown(axes), values[..., 0].numpy())
+    assert axes.get_ylim() == (2.5, -0.5)
+    assert axes.images[0].get_clim() == (0, 11)
+    assert axes.get_title() == "numbers"
+    assert len(drawn(axes).axes) == 2
+
+
+def test_image_draws_into_given_axes() -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    given = figure.subplots()
+    assert plotting.image(torch.rand(3, 4), axes=given, value_range=(-1, 2)) is given
+    assert given.images[0].get_clim() == (-1, 2)
+    assert figure.axes == [given]
+
+
+def test_complex_shows_modulus_and_odd_values_draw() -> None:
+    values = torch.tensor([[3 + 4j, 1j]])
+    assert np.allclose(shown(plotting.image(values)), [[5, 1]])
+    constant = plotting.image(torch.zeros(3, 3))
+    low, high = constant.images[0].get_clim()
+    assert low < high
+    drawn(constant)
+    broken = plotting.image(torch.tensor([[math.nan, 1.0], [2.0, math.inf]]))
+    assert broken.images[0].get_clim() == (1, 2)
+    drawn(broken)
+
+
+def test_compare_shares_scales_and_shows_errors() -> None:
+    truth = torch.rand(6, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    images = {"truth": truth, "noisy": truth + 0.25, "dark": truth - 0.5}
+    axes = plotting.compare(images, errors_against="truth", title="all")
+    assert axes.shape == (2, 3)
+    low, high = truth.min() - 0.5, truth.max() + 0.25
+    assert all(ax.images[0].get_clim() == pytest.approx((low, high)) for ax in axes[0])
+    assert [ax.get_title() for ax in axes[0]] == list(images)
+    assert not axes[1, 0].images
+    assert np.allclose(shown(axes[1, 1]), 0.25)
+    assert np.allclose(shown(axes[1, 2]), 0.5)
+    assert all(ax.images[0].get_clim() == pytest.approx((0, 0.5)) for ax in axes[1, 1:])
+    assert len(drawn(axes[0, 0]).axes) == 6 + 2
+
+
+def test_compare_keeps_everything_apart() -> None:
+    images = {f"a long name of method {k}, which wraps": torch.rand(20, 12) for k in range(3)}
+    axes = plotting.compare(images, errors_against=next(iter(images)))
+    figure = drawn(axes[0, 0])
+    boxes = [ax.get_tightbbox() for ax in figure.axes if ax.axison]
+    assert len(boxes) == 5 + 2
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            overlap = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert min(overlap) < 1, "two panels overlap by a pixel or more"
+    picture, bar = axes[0, 0].get_position(), figure.axes[-2].get_position()
+    assert bar.height == pytest.approx(picture.height, rel=0.05)
+
+
+def test_compare_takes_the_difference_of_complex_images() -> None:
+    one = torch.ones(4, 4, dtype=torch.complex64)
+    axes = plotting.compare({"one": one, "turned": 1j * one}, errors_against="one")
+    assert np.allclose(shown(axes[1, 1]), math.sqrt(2))
+
+
+def test_compare_alone_draws() -> None:
+    axes = plotting.compare({"only": torch.rand(5, 5, 1)}, errors_against="only", value_range=(0, 1))
+    assert axes.shape == (2, 1)
+    drawn(axes[0, 0])
+
+
+def test_slices_are_the_centre_planes() -> None:
+    volume = torch.arange(4 * 6 * 10.0).reshape(4, 6, 10)
+    axes = plotting.slices(volume[..., None], spacing=(3.0, 1.0, 1.0))
+    expected = volume[2], volume[:, 3], volume[:, :, 5]
+    for ax, plane in zip(axes, expected, strict=True):
+        assert np.array_equal(shown(ax), plane.numpy())
+        assert ax.images[0].get_clim() == (0, 239)
+    assert [ax.get_aspect() for ax in axes] == [1, 3, 3]
+    assert len(drawn(axes[0]).axes) == 4
+
+
+def test_sinogram_unflattens_rows() -> None:
+    y = torch.arange(15.0)
+    axes = plotting.sinogram(y[:, None], (3, 5))
+    assert np.array_equal(shown(axes), y.reshape(3, 5).numpy())
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("detector", "view")
+    drawn(axes)
+    with pytest.raises(ValueError, match=r"y of shape \(15,\) does not fill \(views, detectors\) = \(4, 5\)"):
+        plotting.sinogram(y, (4, 5))
+
+
+def test_history_draws_the_keys_it_finds() -> None:
+    records = [{"step": k, "loss": 1 / (k + 1), "held_out": 0.5 if k % 4 == 0 else None, "rate": 1.0} for k in range(9)]
+    axes = plotting.history(records)
+    assert axes.get_yscale() == "log"
+    curves = {line.get_label(): line.get_xdata() for line in axes.get_lines()}
+    assert list(curves) == ["loss", "held out"]
+    assert list(curves["held out"]) == [0, 4, 8]
+    drawn(axes)
+    assert len(plotting.history([{"step": 0, "loss": 1.0}]).get_lines()) == 1
+    assert len(plotting.history(records, keys=("rate",)).get_lines()) == 1
+    assert plotting.history([{"step": 0, "loss": -1.0}, {"step": 1, "loss": 2.0}]).get_yscale() == "linear"
+
+
+def test_errors_are_clear() -> None:
+    with pytest.raises(ValueError, match=r"records, which have \['step', 'time'\]"):
+        plotting.history([{"step": 0, "time": 1.0}])
+    with pytest.raises(ValueError, match="there are no images"):
+        plotting.compare({})
+    with pytest.raises(ValueError, match="errors_against='b' is none of"):
+        plotting.compare({"a": torch.rand(3, 3)}, errors_against="b")
+    with pytest.raises(ValueError, match=r"'b' has shape \(3, 4\) but 'a' has \(3, 3\)"):
+        plotting.compare({"a": torch.rand(3, 3), "b": torch.rand(3, 4)}, errors_against="a")
+    with pytest.raises(ValueError, match="pick one channel"):
+        plotting.image(torch.rand(3, 3, 3))
+    with pytest.raises(ValueError, match="low < high"):
+        plotting.image(torch.rand(3, 3), value_range=(1, 0))
+    with pytest.raises(ValueError, match="is no 3-D image"):
+        plotting.slices(torch.rand(3, 3))
+    with pytest.raises(ValueError, match="three positive voxel sizes"):
+        plotting.slices(torch.rand(3, 3, 3), spacing=(1, 1))
