@@ -53,7 +53,7 @@ def ssim(image: Tensor, reference: Tensor, *, data_range: float, ndim: int | Non
     """
     image, reference = _pair("ssim", image, reference, None)
     _check_range(data_range)
-    if image.is_complex():
+    if image.is_complex() or reference.is_complex():
         raise ValueError("ssim: complex images have no structural similarity; compare their moduli, image.abs().")
     ndim = _grid_ndim(tuple(image.shape), ndim)
     if min(image.shape[:ndim]) < WINDOW:

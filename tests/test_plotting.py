@@ -65,7 +65,7 @@ def test_compare_shares_scales_and_shows_errors() -> None:
     images = {"truth": truth, "noisy": truth + 0.25, "dark": truth - 0.5}
     axes = plotting.compare(images, errors_against="truth", title="all")
     assert axes.shape == (2, 3)
-    low, high = truth.min() - 0.5, truth.max() + 0.25
+    low, high = truth.min().item() - 0.5, truth.max().item() + 0.25
     assert all(ax.images[0].get_clim() == pytest.approx((low, high)) for ax in axes[0])
     assert [ax.get_title() for ax in axes[0]] == list(images)
     assert not axes[1, 0].images
@@ -126,7 +126,7 @@ def test_history_draws_the_keys_it_finds() -> None:
     records = [{"step": k, "loss": 1 / (k + 1), "held_out": 0.5 if k % 4 == 0 else None, "rate": 1.0} for k in range(9)]
     axes = plotting.history(records)
     assert axes.get_yscale() == "log"
-    curves = {line.get_label(): line.get_xdata() for line in axes.get_lines()}
+    curves = {line.get_label(): np.asarray(line.get_xdata()) for line in axes.get_lines()}
     assert list(curves) == ["loss", "held out"]
     assert list(curves["held out"]) == [0, 4, 8]
     drawn(axes)

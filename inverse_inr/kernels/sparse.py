@@ -33,6 +33,15 @@ class SparseMatrix(nn.Module):
         self.matrix = nn.Buffer(_torch_csr(matrix, dtype), persistent=False)
         self.transpose = nn.Buffer(_torch_csr(matrix.T.tocsr(), dtype), persistent=False)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> SparseMatrix:
+        copy = SparseMatrix.__new__(SparseMatrix)  # torch cannot deep-copy a CSR tensor, only clone it
+        nn.Module.__init__(copy)
+        copy.shape = self.shape
+        for name, tensor in (("matrix", self.matrix), ("transpose", self.transpose)):
+            copy.register_buffer(name, tensor.clone(), persistent=False)
+        memo[id(self)] = copy
+        return copy
+
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim == 1:
             return self(x[:, None])[:, 0]
