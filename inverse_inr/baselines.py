@@ -23,6 +23,7 @@ from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.metrics import psnr
 from inverse_inr.problem import Problem
 from inverse_inr.regularizers import TotalVariation, grid_gradient
+from inverse_inr.selection import least, one_standard_error
 from inverse_inr.solution import Solution
 from inverse_inr.stopping import HeldOut
 
@@ -53,6 +54,14 @@ class LeastSquares:
             for a, t, p in zip(self.maps, self.targets, self.precisions, strict=True)
         )
 
+    def misfits(self, x: Tensor) -> Tensor:
+        """½ |residual|² · precision of each row, scaled so that their mean is `value` for one term."""
+        parts = [
+            (p * (a(x) - t).abs().square()).flatten(1 if t.ndim > 1 else 0)
+            for a, t, p in zip(self.maps, self.targets, self.precisions, strict=True)
+        ]
+        return torch.cat([0.5 * (v.sum(1) if v.ndim > 1 else v) * len(v) for v in parts])
+
     def whitened(self, x: Tensor) -> list[Tensor]:
         return [p.sqrt() * a(x) for a, p in zip(self.maps, self.precisions, strict=True)]
 
@@ -81,16 +90,17 @@ def cgls(problem: Problem, iterations: int | str = "held-out", *, maximum: int =
     judge = _Judge(problem, iterations, seed)
     limit = iterations if isinstance(iterations, int) else maximum
     for k, x in enumerate(_cgls_iterates(LeastSquares.of(problem, judge.fit), limit), 1):
-        judge.consider(x, k, at_end=k == limit)
+        judge.consider(x, k)
     return judge.solution("CGLS", "iterations", time.perf_counter() - began)
 
 
 def tv(problem: Problem, weight: float | str = "held-out", *, weights: Sequence[float] | None = None,
-       iterations: int = 400, nonnegative: bool = False, seed: int = 0) -> Solution:  # fmt: skip
+       iterations: int = 600, nonnegative: bool = False, seed: int = 0) -> Solution:  # fmt: skip
     """Isotropic total variation by the primal-dual method of Chambolle & Pock (2011).
 
-    weight: λ of `λ * TotalVariation(grid=...)`, "held-out" or "oracle"; then `weights` (default: eleven, a factor two
-    apart, from where the penalty balances the data) are tried from the largest down, each from the last solution.
+    weight: λ of `λ * TotalVariation(grid=...)`, "held-out" (one-standard-error rule) or "oracle"; then `weights`
+    (default: eleven, a factor two apart, from where the penalty balances the data) are tried from the largest down,
+    each from the last solution.
     """
     began = time.perf_counter()
     judge = _Judge(problem, weight, seed)
@@ -103,8 +113,8 @@ def tv(problem: Problem, weight: float | str = "held-out", *, weights: Sequence[
         tried = [float(weight)]
     for value in tried:
         x = primal_dual_tv(system, problem.grid.spacing, value, x, iterations, nonnegative)
-        judge.consider(x, value, at_end=value == tried[-1])
-        if judge.worse_in_a_row >= 3:
+        judge.consider(x, value)
+        if judge.hopeless:
             break
     return judge.solution("TV", "weight", time.perf_counter() - began)
 
@@ -131,7 +141,7 @@ def _cgls_iterates(system: LeastSquares, count: int) -> Iterator[Tensor]:
         yield x
 
 
-def primal_dual_tv(system: LeastSquares, spacing: Sequence[float], weight: float, x: Tensor, iterations: int = 400,
+def primal_dual_tv(system: LeastSquares, spacing: Sequence[float], weight: float, x: Tensor, iterations: int = 600,
                    nonnegative: bool = False) -> Tensor:  # fmt: skip
     """min_x ½‖K x - z‖² + weight · mean |∇x|, from `x`: forward differences, isotropic, free boundary.
 
@@ -174,7 +184,10 @@ def _pad(p: Tensor, axis: int, before: int, after: int) -> Tensor:
 
 
 class _Judge:
-    """Keeps the best image by held-out rows, by the reference ("oracle"), or simply the last one."""
+    """Collects candidate images and picks one: by held-out rows, by the reference ("oracle"), or the last one.
+
+    Of weights the rule is one standard error (simplest first), of iterates the least held-out misfit.
+    """
 
     def __init__(self, problem: Problem, rule: object, seed: int) -> None:
         if isinstance(rule, str) and rule not in ("held-out", "oracle"):
@@ -185,29 +198,39 @@ class _Judge:
         self.fit = [t.trusted for t in problem.terms]
         self.watch: list[Tensor] = []
         if rule == "held-out":
-            self.fit, self.watch = HeldOut().split(problem.terms, seed)
+            stopping = problem.suggested.stopping
+            held_out = stopping if isinstance(stopping, HeldOut) else HeldOut()
+            self.fit, self.watch = held_out.split(problem.terms, seed)
             self._unseen = LeastSquares.of(problem, self.watch)
         if rule == "oracle":
             assert problem.reference is not None
             self._truth = sample(problem.reference, problem.grid, average=4)
-        self.worse_in_a_row, self.best, self.choice = 0, math.inf, None
-        self.image: Tensor | None = None
+        self.images: list[Tensor] = []
+        self.choices: list[float] = []
+        self.scores: list[Tensor] = []
 
-    def consider(self, x: Tensor, choice: float, *, at_end: bool) -> None:
+    def consider(self, x: Tensor, choice: float) -> None:
+        self.images.append(x)
+        self.choices.append(choice)
         if self.rule == "held-out":
-            score = self._unseen.value(x)
+            self.scores.append(self._unseen.misfits(x))
         elif self.rule == "oracle":
-            score = -psnr(x, self._truth, data_range=float(self._truth.max() - self._truth.min()))
+            span = float(self._truth.max() - self._truth.min())
+            self.scores.append(torch.tensor([-psnr(x, self._truth, data_range=span)]))
         else:
-            score = -math.inf if at_end else math.inf
-        if score < self.best or self.image is None:
-            self.best, self.choice, self.image, self.worse_in_a_row = score, choice, x, 0
-        else:
-            self.worse_in_a_row += 1
+            self.scores.append(torch.tensor([-float(len(self.images))]))
+
+    @property
+    def hopeless(self) -> bool:
+        """The last three candidates were each worse than the one before."""
+        means = [float(s.mean()) for s in self.scores[-4:]]
+        return len(means) == 4 and means == sorted(means)
 
     def solution(self, name: str, what: str, seconds: float) -> Solution:
-        assert self.image is not None
+        simplest_first = what == "weight" and self.rule == "held-out"
+        best = one_standard_error(self.scores) if simplest_first else least(self.scores)
+        choice = self.choices[best]
         label = f"{name} (oracle)" if self.rule == "oracle" else name
-        return Solution(SampledField(self.image, self.problem.grid), self.problem, label, seconds=seconds,
-                        stopped=f"{what} {self.choice:.4g} ({self.rule if isinstance(self.rule, str) else 'given'})",
-                        watched=self.watch, details={what: self.choice})  # fmt: skip
+        return Solution(SampledField(self.images[best], self.problem.grid), self.problem, label, seconds=seconds,
+                        stopped=f"{what} {choice:.4g} ({self.rule if isinstance(self.rule, str) else 'given'})",
+                        watched=self.watch, details={what: choice})  # fmt: skip

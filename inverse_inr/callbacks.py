@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from inverse_inr.io.files import atomic_write
+from inverse_inr.solution import Solution
 
 if TYPE_CHECKING:
     from inverse_inr.solver import Solver
@@ -70,21 +71,11 @@ class AgainstReference:
 
     def __init__(self, average: int = 4) -> None:
         self.average = average
-        self._truth: torch.Tensor | None = None
 
     def __call__(self, solver: Solver, record: Record) -> None:
-        from inverse_inr.domain import sample
-        from inverse_inr.metrics import psnr
-
-        problem = solver.problem
-        if problem.reference is None:
-            return
-        if self._truth is None:
-            self._truth = sample(problem.reference, problem.grid, average=self.average)
-        with torch.no_grad():
-            image = sample(solver.prior, problem.grid, average=self.average)
-        span = float(self._truth.max() - self._truth.min())
-        record["PSNR (reference)"] = psnr(image, self._truth, data_range=span)
+        if solver.problem.reference is not None and solver.history:
+            current = Solution(solver.prior, solver.problem, solver.label)
+            record["PSNR (reference)"] = current.metrics(average=self.average)["PSNR"]
 
 
 class _Request:

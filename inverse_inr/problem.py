@@ -16,6 +16,7 @@ from inverse_inr.protocol import Operator, check_rows, evaluating, predict
 
 if TYPE_CHECKING:
     from inverse_inr.solution import Solution
+    from inverse_inr.stopping import Stopping
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +82,7 @@ class Suggestion:
     options: dict[str, Any] = field(default_factory=dict)
     regularizers: tuple[Callable[[Field, Tensor], Tensor], ...] = ()
     steps: int = 1000
+    stopping: Stopping | None = None
     baselines: dict[str, Callable[[Problem], Solution]] = field(default_factory=dict)
 
 
@@ -88,7 +90,8 @@ class Suggestion:
 class Problem:
     """minimise over θ: Σ_t weight_t D_t(A_t(f_θ), y_t) + Σ_k λ_k R_k(f_θ), on `box`, shown on `grid`.
 
-    `reference` is the truth where a simulation has one: for metrics only, never for stopping.
+    `reference` is the truth where a simulation has one: for metrics only, never for stopping. `notes` say what a
+    loader found (masked values, centre of rotation).
     Raises ValueError for no terms, a grid or operator of another dimension, predictions that do not match y.
     """
 
@@ -98,6 +101,7 @@ class Problem:
     channels: int = 1
     reference: Field | None = None
     suggested: Suggestion = field(default_factory=Suggestion)
+    notes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.terms:

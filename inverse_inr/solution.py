@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.compose import HasGridMap
+from inverse_inr.compose import HasGridMap, OnGrid
 from inverse_inr.domain import Field, Grid, sample
 from inverse_inr.io.files import atomic_write
 from inverse_inr.kernels.interpolate import SampledField
@@ -61,11 +61,17 @@ class Solution:
                 total += term.weight * float(term.loss(self.field, chosen))
         return total
 
+    @property
+    def is_raster(self) -> bool:
+        """The measurements saw pixels, not points in between: the raster is the image."""
+        return all(isinstance(t.operator, OnGrid) for t in self.problem.terms)
+
     def metrics(self, reference: Field | None = None, *, grid: Grid | None = None,
                 average: int = 4) -> dict[str, float]:  # fmt: skip
         """PSNR, SSIM and relative error against `reference` (default: the problem's), both as pixel averages.
 
-        The data range is the reference's own span. Raises ValueError where there is no reference.
+        Fits of whole-grid operators are compared as the raster that the operator saw. The data range is the
+        reference's own span. Raises ValueError where there is no reference.
         """
         from inverse_inr import metrics
 
@@ -73,11 +79,11 @@ class Solution:
         if reference is None:
             raise ValueError("Solution.metrics: the problem has no reference; pass one.")
         truth = sample(reference, self.problem.grid if grid is None else grid, average=average)
-        image = self.sample(grid, average=average)
+        image = self.sample(grid, average=1 if self.is_raster else average)
         span = float(truth.max() - truth.min())
         return {
             "PSNR": metrics.psnr(image, truth, data_range=span),
-            "SSIM": metrics.ssim(image, truth, data_range=span),
+            "SSIM": metrics.ssim(image, truth, data_range=span, ndim=truth.ndim - 1),
             "relative error": metrics.relative_error(image, truth),
         }
 

@@ -33,7 +33,7 @@ class Solver:
     points        random points of the box a step that regularizers see
     optimizer     "adam", "muon", "lbfgs" or a value from `optimizers`; `lr` replaces the prior's suggestion
     operator_lr   learning rate of what operators learn (motion, centre of rotation, gains)
-    stopping      `HeldOut()` by default; `Discrepancy()`; `Never()`
+    stopping      `HeldOut()`, `Discrepancy()` or `Never()`; default: the problem's, or HeldOut()
     chunk         field points in flight at a time (memory bound)
     """
 
@@ -50,7 +50,7 @@ class Solver:
         self.label = getattr(self.prior, "name", type(self.prior).__name__)
         chosen = problem.suggested.regularizers if regularizers is None else regularizers
         self.objective = Objective(self.prior, problem.terms, [as_weighted(r) for r in chosen], chunk)
-        self.stopping = HeldOut() if stopping is None else stopping
+        self.stopping = stopping or problem.suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
         value = _optimizer(optimizer, lr)
         nuisance = [m for m in self.objective.operators if any(p.requires_grad for p in m.parameters())]

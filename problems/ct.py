@@ -1,0 +1,236 @@
+"""Computed tomography problems: simulated from any field, or loaded from a DXchange scan."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import (
+    Box,
+    Field,
+    Grid,
+    Problem,
+    SampledField,
+    Solution,
+    Suggestion,
+    Term,
+    baselines,
+    noise,
+    phantoms,
+    predict,
+)
+from inverse_inr.io import read_dxchange, read_hdf5, read_image
+from inverse_inr.operators import FanBeam, ParallelBeam, fbp
+from inverse_inr.operators.calibration import center_of_rotation
+from inverse_inr.registry import nearest
+from inverse_inr.stopping import HeldOut
+
+PHANTOMS = {"shepp_logan": phantoms.shepp_logan, "gaussian_blobs": phantoms.gaussian_blobs}
+
+
+def ct(phantom: str = "shepp_logan", *, size: int = 128, views: int = 60, detectors: int | None = None,
+       coverage: float | None = None, beam: Literal["parallel", "fan"] = "parallel", noise_level: float = 0.005,
+       photons: float | None = None, slice: int | None = None, subrays: int = 2,
+       seed: int = 0) -> Problem:  # fmt: skip
+    """A simulated 2-D scan of a phantom or of an image file, shown on a `size`-pixel grid.
+
+    phantom      "shepp_logan", "gaussian_blobs", or a NIfTI, DICOM, npz or PNG file (`slice` of a volume, last axis)
+    coverage     degrees that the views span: 180 for a parallel, 360 for a fan beam; less is a limited angle
+    noise_level  standard deviation of Gaussian noise, as a fraction of the largest line integral
+    photons      instead: photons a detector bin, Poisson counts, the logarithm never taken
+
+    Phantoms are measured by exact line integrals averaged over detector bins, files by rays four times finer than
+    the reconstruction's, so the data never come from the discretisation that reconstructs them.
+    """
+    truth, box = _truth(phantom, slice)
+    longest = max(box.lengths)
+    grid = Grid(box, tuple(max(1, round(size * n / longest)) for n in box.lengths))
+    full = 180.0 if beam == "parallel" else 360.0
+    angles = torch.arange(views, dtype=torch.float64) * math.radians(full if coverage is None else coverage) / views
+    operator = _beam(box, angles.float(), detectors or size, beam, subrays=subrays)
+    mean = _measure(truth, _beam(box, angles, detectors or size, beam, subrays=subrays)).float()
+    if photons is None:
+        model: noise.Noise = noise.Gaussian(noise_level * float(mean.max()))
+    else:
+        scale = 4.0 / float(mean.max())  # phantoms have no unit: let the densest ray lose 98 % of its photons
+        truth, mean = _scaled(truth, scale), mean * scale
+        model = noise.Poisson(photons)
+    y = model.sample(mean, torch.Generator().manual_seed(seed))
+    return Problem([Term(operator, y, model)], box, grid, reference=truth, suggested=_suggestion(operator))
+
+
+def ct_scan(path: str, *, row: int = 0, center: float | None = None, learn_center: bool = True,
+            fidelity: Literal["gaussian", "poisson"] = "gaussian", size: int | None = None, bin: int = 1,
+            every: int = 1, hold_out_views: int | None = None) -> Problem:  # fmt: skip
+    """One detector row of a parallel-beam DXchange scan (HDF5), in units of detector pixels.
+
+    center          axis of rotation from the detector's middle, in pixels; found from opposite views where None
+    learn_center    refine it together with the image
+    fidelity        "gaussian": -log of corrected counts, each with its own precision; "poisson": the counts
+    bin, every      average `bin` detector pixels; use every `every`-th view
+    hold_out_views  keep each n-th view out of the fit, to judge and to stop by
+
+    Values that no attenuation explains (dead pixels, no flat field, NaN) are masked and counted in `notes`.
+    """
+    scan = read_dxchange(path, rows=row)
+    gain = _gain(path, row)
+    counts, flat, dark = (_binned(v.reshape(-1, v.shape[-1]) / gain, bin) for v in (scan.counts, scan.white, scan.dark))
+    counts, angles = counts[::every], scan.angles[::every]
+    signal, flat = counts - dark, (flat - dark).expand_as(counts)
+    good = torch.isfinite(signal) & (signal > 0) & torch.isfinite(flat) & (flat > 0.01 * flat.median())
+    line = torch.where(good, flat / signal.where(good, 1.0), 1.0).log()
+    if center is None:
+        center = center_of_rotation(line.where(good, 0.0), angles)
+    else:
+        center = center / bin
+    width = line.shape[1] + 0.0
+    box = Box((-width / 2, -width / 2), (width / 2, width / 2), units=("px", "px"))
+    axis = nn.Parameter(torch.tensor(center)) if learn_center else center
+    operator = ParallelBeam(box, angles.float(), line.shape[1], pitch=1.0, center=axis, subrays=2)
+    term = _scan_term(operator, line, signal, flat, dark.expand_as(counts), good, fidelity)
+    grid = Grid(box, (size or line.shape[1],) * 2)
+    notes = {"masked values": f"{int((~good).sum())} of {good.numel()}", "centre of rotation found (px)": center * bin,
+             "counts an electron-like quantum": gain}  # fmt: skip
+    problem = Problem([term], box, grid, suggested=_suggestion(operator, _views_held_out(term, hold_out_views)))
+    problem.notes = notes
+    return problem
+
+
+# --- simulated ------------------------------------------------------------------------------------------------------
+
+
+def _truth(phantom: str, index: int | None) -> tuple[Field, Box]:
+    """The field and its box; files keep their own resolution and unit."""
+    if phantom in PHANTOMS:
+        box = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
+        return PHANTOMS[phantom](box), box
+    if not Path(phantom).suffix:
+        raise ValueError(f"Unknown phantom {phantom!r}. {nearest(phantom, PHANTOMS)} A file needs a suffix.")
+    values, grid = read_image(phantom)
+    if values.shape[-1] != 1:
+        values = values.mean(-1, keepdim=True)
+    if grid.ndim == 3:
+        k = grid.shape[2] // 2 if index is None else index
+        if not 0 <= k < grid.shape[2]:
+            raise ValueError(f"slice={k}: {phantom} has {grid.shape[2]} slices along its last axis.")
+        values = values[:, :, k]
+        box = Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
+        grid = Grid(box, grid.shape[:2])
+    if not torch.isfinite(values).all():
+        raise ValueError(f"{phantom} holds NaN or Inf.")
+    return SampledField(values / max(float(values.max()), 1e-30), grid), grid.box
+
+
+def _beam(box: Box, angles: Tensor, detectors: int, beam: str, **options: int) -> ParallelBeam | FanBeam:
+    if beam == "parallel":
+        return ParallelBeam(box, angles, detectors, **options)
+    if beam == "fan":
+        return FanBeam(box, angles, detectors, 1.5 * box.diagonal, 1.5 * box.diagonal, **options)
+    raise ValueError(f"beam must be 'parallel' or 'fan', got {beam!r}.")
+
+
+def _measure(truth: Field, beam: ParallelBeam | FanBeam) -> Tensor:
+    """Bin-averaged line integrals: exact for a phantom, by fine rays for anything else."""
+    if isinstance(truth, phantoms.Ellipsoids | phantoms.GaussianBlobs):
+        return truth.line_integral(*beam.rays(torch.arange(len(beam)), 16)).mean(1)
+    options = {"samples": 4 * beam.samples, "subrays": 4}
+    fine = _beam(beam.box, beam.angles, beam.shape[1], "fan" if isinstance(beam, FanBeam) else "parallel", **options)
+    with torch.no_grad():
+        return torch.cat([predict(fine, truth, rows) for rows in torch.arange(len(fine)).split(512)])
+
+
+def _scaled(field: Field, factor: float) -> Field:
+    return lambda points: factor * field(points)
+
+
+# --- measured -------------------------------------------------------------------------------------------------------
+
+
+def _gain(path: str, row: int) -> float:
+    """Counts a quantum, from the variance of repeated flat fields (photon transfer); 1 where there is only one."""
+    flats = read_hdf5(path, "exchange/data_white")[:, row].float()
+    if len(flats) < 3:
+        return 1.0
+    gain = float((flats.var(0) / flats.mean(0)).median())
+    return gain if math.isfinite(gain) and gain > 0 else 1.0
+
+
+def _binned(values: Tensor, bin: int) -> Tensor:
+    """Sums of `bin` neighbours along the detector; a rest at the end is dropped."""
+    if bin < 1 or bin > values.shape[-1]:
+        raise ValueError(f"bin={bin}: the detector has {values.shape[-1]} pixels.")
+    return values[..., : values.shape[-1] // bin * bin].unflatten(-1, (-1, bin)).sum(-1)
+
+
+def _scan_term(operator: ParallelBeam, line: Tensor, signal: Tensor, flat: Tensor, dark: Tensor, good: Tensor,
+               fidelity: str) -> Term:  # fmt: skip
+    rows = good.flatten().nonzero()[:, 0]
+    if fidelity == "poisson":
+        model = noise.Poisson(flat.clamp(min=1e-3).flatten(), dark.clamp(min=0).flatten())
+        return Term(operator, (signal + dark).clamp(min=0).flatten(), model, rows=rows)
+    if fidelity == "gaussian":
+        sigma = (signal + dark).clamp(min=1).sqrt() / signal.clamp(min=1)  # of -log, to first order
+        return Term(operator, line.flatten(), noise.Gaussian(sigma.flatten()), rows=rows)
+    raise ValueError(f"fidelity must be 'gaussian' or 'poisson', got {fidelity!r}.")
+
+
+def _views_held_out(term: Term, nth: int | None) -> HeldOut | None:
+    if nth is None:
+        return None
+    assert isinstance(term.operator, ParallelBeam)
+    view = term.trusted // term.operator.shape[1]
+    return HeldOut(rows=[term.trusted[view % nth == nth // 2]])
+
+
+# --- what suits -----------------------------------------------------------------------------------------------------
+
+
+def _suggestion(operator: ParallelBeam | FanBeam, stopping: HeldOut | None = None) -> Suggestion:
+    classical = {"FBP": filtered_backprojection, "CGLS": baselines.cgls, "TV": baselines.tv}
+    return Suggestion(prior="hash", steps=800, stopping=stopping, baselines=classical)
+
+
+def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
+    """FBP as a Solution, from the rows that the others fit too: held-out views are left out."""
+    import time
+
+    began = time.perf_counter()
+    term = problem.terms[0]
+    assert isinstance(term.operator, ParallelBeam | FanBeam)
+    stopping = problem.suggested.stopping or HeldOut()
+    assert isinstance(stopping, HeldOut)
+    fit, watch = stopping.split(problem.terms, 0)
+    y, _ = term.fidelity.least_squares(term.y) if isinstance(term.fidelity, noise.Noise) else (term.y, None)
+    views, seen = term.operator.unflatten(y), torch.zeros(len(term.operator), dtype=torch.bool)
+    seen[fit[0]] = True
+    seen = term.operator.unflatten(seen)
+    used = seen.any(1)
+    image = fbp(_some_views(term.operator, used), _filled(views[used], seen[used]), problem.grid, window)
+    return Solution(SampledField(image, problem.grid), problem, "FBP", seconds=time.perf_counter() - began,
+                    stopped=f"{window} window", watched=watch)  # fmt: skip
+
+
+def _some_views(operator: ParallelBeam | FanBeam, used: Tensor) -> ParallelBeam | FanBeam:
+    import copy
+
+    some = copy.deepcopy(operator).requires_grad_(False)
+    some.angles = nn.Buffer(operator.angles.detach()[used])
+    some.shape = (int(used.sum()), operator.shape[1])
+    return some
+
+
+def _filled(views: Tensor, seen: Tensor) -> Tensor:
+    """Missing detector values interpolated along their view: filtering needs whole views."""
+    import numpy as np
+
+    filled = views.clone()
+    for view, known in zip(filled, seen, strict=True):
+        if not known.all():
+            where = known.nonzero()[:, 0].numpy()
+            missing = (~known).nonzero()[:, 0].numpy()
+            view[~known] = torch.from_numpy(np.interp(missing, where, view[known].numpy())).to(view.dtype)
+    return filled
