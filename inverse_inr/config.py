@@ -1,0 +1,182 @@
+"""Runs as TOML files. The signature is the schema: each table is checked against the component it names.
+
+[problem]           name = "ct", and the keywords of problems.ct.ct
+[prior]             name = "hash", and the keywords of priors.hash
+[[regularizers]]    name = "total_variation", weight = 1e-3, ...
+[stopping]          name = "held_out", ...
+[solver]            steps, lr, seed, ...: the keywords of Solver
+[baselines]         names = ["FBP", "TV"]
+"""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inverse_inr import optimizers, priors
+from inverse_inr.callbacks import Callback
+from inverse_inr.problem import Problem
+from inverse_inr.registry import Registry, check_keywords, nearest
+from inverse_inr.regularizers import L1, EdgePreserving, Sobolev, TotalVariation, WeightDecay, as_weighted
+from inverse_inr.solver import Solver, make_prior
+from inverse_inr.stopping import Discrepancy, HeldOut, Never
+
+Table = dict[str, Any]
+
+problems = Registry(
+    "problem",
+    "inverse_inr.problems",
+    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct:ct_scan"},
+)
+regularizers = Registry(
+    "regularizer",
+    "inverse_inr.regularizers",
+    {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
+     "weight_decay": WeightDecay},
+)  # fmt: skip
+stoppings = Registry(
+    "stopping rule", "inverse_inr.stopping", {"held_out": HeldOut, "discrepancy": Discrepancy, "never": Never}
+)
+optimizer_names = Registry("optimizer", "inverse_inr.optimizers", dict(optimizers.NAMES))
+operators = Registry(
+    "operator",
+    "inverse_inr.operators",
+    {name: f"inverse_inr.operators:{name}" for name in ("ConeBeam", "FanBeam", "ParallelBeam")},
+)
+
+SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; the message says where it is wrong."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A checked config: nothing is built before `build`."""
+
+    tables: Table
+
+    @classmethod
+    def read(cls, path: str | Path) -> Run:
+        """Raises FileNotFoundError, or ConfigError for bad TOML, an unknown table or a wrong key."""
+        try:
+            tables = tomllib.loads(Path(path).read_text())
+        except FileNotFoundError:
+            raise FileNotFoundError(f"There is no config {path}.") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is no valid TOML: {error}.") from None
+        return cls.of(tables)
+
+    @classmethod
+    def of(cls, tables: Table) -> Run:
+        for key in tables:
+            if key not in SECTIONS:
+                raise ConfigError(f"Unknown table [{key}]. {nearest(key, SECTIONS)}")
+        if "name" not in tables.get("problem", {}):
+            raise ConfigError(f"A config needs [problem] with a name. {nearest('', problems.names())}")
+        run = cls(tables)
+        run.check()
+        return run
+
+    def check(self) -> None:
+        """Every table against the signature it will be called with."""
+        t = self.tables
+        _check("problem", problems, t["problem"])
+        if "name" in t.get("prior", {}):
+            _check("prior", priors.registry, t["prior"], taken=("box", "channels"))
+        for table in t.get("regularizers", []):
+            _check("regularizers", regularizers, table, extra=("weight", "on_grid"), taken=("grid",))
+        for section, registry in (("stopping", stoppings), ("optimizer", optimizer_names)):
+            if section in t:
+                _check(section, registry, t[section])
+        taken = ("problem", "prior", "regularizers", "stopping", "optimizer", "callbacks", "self")
+        _validate("[solver]", Solver.__init__, t.get("solver", {}), taken)
+
+    def problem(self) -> Problem:
+        return _make(problems, self.tables["problem"])
+
+    def solver(self, problem: Problem, callbacks: list[Callback]) -> Solver:
+        """The solver that the config describes, for its problem."""
+        t = self.tables
+        options = dict(t.get("solver", {}))
+        seed = options.get("seed", 0)
+        prior: Any = None
+        if "name" in t.get("prior", {}):
+            known = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed}
+            keywords = {k: v for k, v in t["prior"].items() if k != "name"}
+            prior = priors.create(t["prior"]["name"], problem.box, problem.channels, **(known | keywords))
+        else:
+            prior = make_prior(problem, None, seed)
+        if "regularizers" in t:
+            options["regularizers"] = [self._regularizer(table, problem) for table in t["regularizers"]]
+        if "stopping" in t:
+            options["stopping"] = _make(stoppings, t["stopping"])
+        if "optimizer" in t:
+            options["optimizer"] = _make(optimizer_names, t["optimizer"])
+        return Solver(problem, prior, callbacks=callbacks, **options)
+
+    def _regularizer(self, table: Table, problem: Problem) -> Any:
+        options = {k: v for k, v in table.items() if k not in ("name", "weight", "on_grid")}
+        if table.get("on_grid"):
+            options["grid"] = problem.grid
+        return table.get("weight", 1.0) * as_weighted(regularizers.get(table["name"])(**options))
+
+    def baselines(self, problem: Problem) -> dict[str, Callable[[Problem], Any]]:
+        """The named classical methods of the problem, all of them by default."""
+        known = problem.suggested.baselines
+        names = self.tables.get("baselines", {}).get("names", list(known))
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"[baselines] unknown method {name!r}. {nearest(name, known)}")
+        return {name: known[name] for name in names}
+
+
+def _check(section: str, registry: Registry, table: Table, *, extra: tuple[str, ...] = (),
+           taken: tuple[str, ...] = ()) -> None:  # fmt: skip
+    if "name" not in table:
+        raise ConfigError(f"[{section}] needs a name. {nearest('', registry.names())}")
+    try:
+        component = registry.get(table["name"])
+    except ValueError as error:
+        raise ConfigError(f"[{section}] {error}") from None
+    keywords = {k: v for k, v in table.items() if k not in ("name", *extra)}
+    _validate(f"[{section}] {table['name']}", component, keywords, taken)
+
+
+def _validate(where: str, component: Callable[..., Any], keywords: Table, taken: tuple[str, ...]) -> None:
+    """Names against the signature, values against its annotations (pydantic)."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    parameters = inspect.signature(component, eval_str=True).parameters
+    for key in keywords:
+        if key in taken:
+            raise ConfigError(f"{where}: {key!r} is not set here.")
+    try:
+        check_keywords(where, component, keywords)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    for key, value in keywords.items():
+        annotation = parameters[key].annotation
+        if annotation is inspect.Parameter.empty:
+            continue
+        try:
+            TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
+        except ValidationError as error:
+            detail = "; ".join(e["msg"] for e in error.errors()[:3])
+            raise ConfigError(f"{where}: {key} = {value!r}. {detail}.") from None
+    missing = [
+        p.name for p in parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        and p.name not in keywords and p.name not in taken
+    ]  # fmt: skip
+    if missing:
+        raise ConfigError(f"{where} needs {', '.join(missing)}.")
+
+
+def _make(registry: Registry, table: Table) -> Any:
+    return registry.get(table["name"])(**{k: v for k, v in table.items() if k != "name"})

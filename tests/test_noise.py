@@ -1,0 +1,231 @@
+"""Noise models simulate what they fit; fidelities are their formulas."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from inverse_inr.fidelity import L1, L2, Huber, at_rows, least_squares
+from inverse_inr.noise import ComplexGaussian, Gaussian, Noise, Poisson, StudentT
+
+F64 = torch.float64
+MODELS = [
+    Gaussian(0.3),
+    ComplexGaussian(0.3),
+    Poisson(200.0),
+    Poisson(200.0, background=30.0),
+    StudentT(0.3, degrees=10),
+]
+COUNT = 200_000
+MEAN = 0.7
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def mean_of(noise: Noise, count: int = COUNT) -> Tensor:
+    return torch.full((count,), MEAN, dtype=torch.complex128 if isinstance(noise, ComplexGaussian) else F64)
+
+
+def expected_measurement(noise: Noise) -> float:
+    return float(noise.rate(torch.tensor(MEAN, dtype=F64))) if isinstance(noise, Poisson) else MEAN
+
+
+def expected_variance(noise: Noise) -> float:
+    if isinstance(noise, Poisson):
+        return expected_measurement(noise)
+    return 0.09 * 10 / 8 if isinstance(noise, StudentT) else 0.09
+
+
+@pytest.mark.parametrize("noise", MODELS, ids=repr)
+def test_moments(noise: Noise) -> None:
+    y = noise.sample(mean_of(noise), generator())
+    variance = expected_variance(noise)
+    assert abs(complex(y.mean()) - expected_measurement(noise)) < 5 * math.sqrt(variance / COUNT)
+    assert float((y - y.mean()).abs().square().mean()) == pytest.approx(variance, rel=0.02)
+
+
+@pytest.mark.parametrize("noise", MODELS, ids=repr)
+def test_residuals_are_standardized(noise: Noise) -> None:
+    mean = mean_of(noise)
+    z = noise.standardized(mean, noise.sample(mean, generator(1)))
+    assert float(z.abs().square().mean()) == pytest.approx(1, rel=0.02)
+
+
+@pytest.mark.parametrize("noise", MODELS, ids=repr)
+def test_likelihood_is_least_at_the_truth(noise: Noise) -> None:
+    y = noise.sample(mean_of(noise), generator(2))
+    sites = [float(noise(mean_of(noise) + shift, y)) for shift in (-0.1, -0.02, 0, 0.02, 0.1)]
+    assert sites[0] > sites[1] > sites[2] < sites[3] < sites[4]
+
+
+@pytest.mark.parametrize("noise", MODELS, ids=repr)
+def test_gradient_vanishes_at_noise_free_measurements(noise: Noise) -> None:
+    p = mean_of(noise, 4).requires_grad_()
+    y = torch.full((4,), expected_measurement(noise), dtype=p.dtype)
+    value = noise(p, y)
+    assert float(value.detach()) == pytest.approx(0, abs=1e-12)
+    (slope,) = torch.autograd.grad(value, p)
+    torch.testing.assert_close(slope, torch.zeros_like(p))
+
+
+@pytest.mark.parametrize("noise", [Gaussian(0.3), Poisson(200.0), Poisson(200.0, 30.0), StudentT(0.3)], ids=repr)
+def test_gradients(noise: Noise) -> None:
+    p = torch.rand(6, dtype=F64, requires_grad=True)
+    y = noise.sample(p.detach(), generator())
+    torch.autograd.gradcheck(lambda q: noise(q, y), (p,))
+
+
+def test_gaussian_value_is_half_the_mean_square() -> None:
+    p, y = torch.tensor([1.0, 3.0]), torch.tensor([0.0, 1.0])
+    assert float(Gaussian(2.0)(p, y)) == pytest.approx((1 + 4) / 16)
+    assert float(ComplexGaussian(2.0)(p * 1j, y * 1j)) == pytest.approx((1 + 4) / 8)
+
+
+def test_student_t_is_its_density() -> None:
+    r = torch.linspace(-5, 5, 11, dtype=F64)
+    density = torch.distributions.StudentT(4.0, 0.0, 0.5)
+    expected = (density.log_prob(torch.zeros((), dtype=F64)) - density.log_prob(r)).mean()
+    torch.testing.assert_close(StudentT(0.5)(r, torch.zeros_like(r)), expected)
+
+
+@pytest.mark.parametrize("background", [0.0, 5.0])
+def test_poisson_is_its_density(background: float) -> None:
+    p = torch.linspace(0, 3, 7, dtype=F64)
+    noise, y = Poisson(100.0, background), torch.tensor([90.0, 80, 40, 3, 0, 7, 1], dtype=F64)
+    best = torch.distributions.Poisson(y.clamp(min=1e-300)).log_prob(y)
+    expected = (best - torch.distributions.Poisson(noise.rate(p)).log_prob(y)).mean()
+    torch.testing.assert_close(noise(p, y), expected)
+
+
+def test_half_the_deviance_is_about_one_half() -> None:
+    noise = Poisson(1000.0)
+    assert float(noise(mean_of(noise), noise.sample(mean_of(noise), generator()))) == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("background", [0.0, 2.0, torch.tensor(0.0)], ids=repr)
+@pytest.mark.parametrize("attenuation", [0.0, 3.0, 120.0])
+def test_poisson_of_no_counts_is_finite(background: float | Tensor, attenuation: float) -> None:
+    p = torch.full((3,), attenuation, requires_grad=True)
+    noise, y = Poisson(50.0, background), torch.zeros(3)
+    value = noise(p, y)
+    assert float(value.detach()) == pytest.approx(float(noise.rate(p.detach())[0]))
+    assert torch.autograd.grad(value, p)[0].isfinite().all()
+    target, precision = noise.least_squares(y)
+    assert target.isfinite().all()
+    assert (precision > 0).all()
+
+
+def test_complex_noise_is_circular() -> None:
+    n = ComplexGaussian(0.4).sample(torch.zeros(COUNT, dtype=F64), generator())
+    assert n.dtype == torch.complex128
+    assert float(n.real.var()) == pytest.approx(0.08, rel=0.02)
+    assert float(n.imag.var()) == pytest.approx(0.08, rel=0.02)
+    assert abs(float((n.real * n.imag).mean())) < 0.001
+
+
+def test_gaussian_of_complex_measurements_is_real_or_refused() -> None:
+    p, y = torch.tensor([1 + 2j, 0j]), torch.zeros(2, dtype=torch.complex64)
+    try:
+        value = Gaussian(1.0)(p, y)
+    except (TypeError, ValueError):
+        return
+    assert not value.is_complex()
+    assert float(value.detach()) == pytest.approx(0.5 * 5 / 2)
+
+
+ROWWISE = [
+    (Gaussian, {"sigma": torch.tensor([0.1, 0.2, 0.4])}),
+    (ComplexGaussian, {"sigma": torch.tensor([0.1, 0.2, 0.4])}),
+    (Poisson, {"photons": torch.tensor([1e2, 1e3, 1e4]), "background": torch.tensor([1.0, 0.0, 5.0])}),
+    (StudentT, {"scale": torch.tensor([0.1, 0.2, 0.4]), "degrees": 3.0}),
+]
+
+
+@pytest.mark.parametrize(("model", "options"), ROWWISE, ids=[m.__name__ for m, _ in ROWWISE])
+@pytest.mark.parametrize("trailing", [(), (2,)])
+def test_parameters_of_rows(model: type[Noise], options: dict, trailing: tuple[int, ...]) -> None:
+    """The whole is the mean of its rows, each with its own number, and `at` selects in any order."""
+    noise, rows = model(**options), torch.tensor([2, 0])
+    p = torch.rand(3, *trailing, generator=generator())
+    y = noise.sample(p, generator(1))
+    single = [
+        model(**{k: float(v[i]) if isinstance(v, Tensor) else v for k, v in options.items()})(
+            p[i : i + 1], y[i : i + 1]
+        )
+        for i in range(3)
+    ]
+    torch.testing.assert_close(noise(p, y), torch.stack(single).mean())
+    torch.testing.assert_close(at_rows(noise, rows)(p[rows], y[rows]), (single[0] + single[2]) / 2)
+    for whole, part in zip(noise.least_squares(y), noise.at(rows).least_squares(y[rows]), strict=True):
+        assert whole.shape == y.shape
+        torch.testing.assert_close(whole[rows], part)
+    assert at_rows(L2(), rows) == L2()
+
+
+@pytest.mark.parametrize("noise", MODELS, ids=repr)
+def test_sampling_is_reproducible_and_leaves_the_default_generator(noise: Noise) -> None:
+    state = torch.get_rng_state()
+    a, b, c = (noise.sample(mean_of(noise, 50), generator(seed)) for seed in (3, 3, 4))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("noise", [*MODELS[:4], L2()], ids=repr)
+def test_least_squares_is_the_curvature_at_the_truth(noise: Noise | L2) -> None:
+    """½ mean precision |r|² and the fidelity agree to second order, so that one λ suits both."""
+    kind = torch.complex128 if isinstance(noise, ComplexGaussian) else F64
+    y = torch.full((1,), expected_measurement(noise) if isinstance(noise, Noise) else MEAN, dtype=kind)
+    target, precision = least_squares(noise, y)
+    torch.testing.assert_close(target, torch.full_like(y, MEAN))
+    step = 1e-4
+    bend = 2 * float(noise(target + step, y) - noise(target, y)) / step**2
+    weight = float(precision)
+    if isinstance(noise, Poisson):  # the precision counts background as signal, as a classical method would
+        weight *= (weight / float(y)) if noise.background else 1.0
+    assert bend == pytest.approx(weight, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Gaussian(0.0), "Gaussian: sigma must be positive"),
+        (lambda: Gaussian(math.nan), "sigma"),
+        (lambda: Gaussian(torch.tensor([1.0, -1.0])), "sigma"),
+        (lambda: ComplexGaussian(math.inf), "ComplexGaussian: sigma"),
+        (lambda: Poisson(-1.0), "photons"),
+        (lambda: Poisson(1e4, background=-1.0), "background"),
+        (lambda: Poisson(1e4, background=math.nan), "background"),
+        (lambda: StudentT(1.0, degrees=0), "degrees"),
+        (lambda: StudentT(1.0, degrees=2.5).sample(torch.zeros(2)), "whole degrees"),
+        (lambda: StudentT(1.0, degrees=2).standardized(torch.zeros(2), torch.zeros(2)), "no variance"),
+        (lambda: Huber(0.0), "Huber: delta must be positive"),
+        (lambda: Huber(math.nan), "delta"),
+    ],
+    ids=range(12),
+)
+def test_refusals(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# --- fidelities -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", [1, 1j])
+def test_fidelities_are_their_formulas(phase: complex) -> None:
+    r = torch.tensor([0.5, -2.0, 4.0]) * torch.tensor(phase)
+    y = torch.ones_like(r)
+    assert float(L2()(y + r, y)) == pytest.approx((0.25 + 4 + 16) / 6)
+    assert float(L1()(y + r, y)) == pytest.approx(6.5 / 3)
+    assert float(Huber(1.0)(y + r, y)) == pytest.approx((0.125 + 1.5 + 3.5) / 3)
+
+
+def test_huber_limits() -> None:
+    p, y = torch.randn(20, dtype=F64, requires_grad=True), torch.randn(20, dtype=F64)
+    torch.testing.assert_close(Huber(1e6)(p, y), L2()(p, y))
+    torch.testing.assert_close(Huber(1e-6)(p, y) / 1e-6, L1()(p, y), rtol=1e-5, atol=0)
+    torch.autograd.gradcheck(lambda q: Huber(0.7)(q, y), (p,))

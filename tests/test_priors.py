@@ -1,0 +1,279 @@
+"""Every prior of the catalogue, and the exact properties of its parts (reference/inr_priors.md section 9.3)."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import priors
+from inverse_inr.domain import Box, Grid
+from inverse_inr.priors import Prior
+from inverse_inr.priors.activations import gabor_complex
+from inverse_inr.priors.encodings import STENCILS, FourierFeatures, GridEncoding, gaussian_frequencies
+from inverse_inr.priors.topologies import MLP
+from inverse_inr.regularizers import Sobolev, laplacian
+
+F64 = torch.float64
+BOXES = {
+    "1d": Box((-1.0,), (2.0,)),
+    "2d": Box((0.0, -0.1), (1.0, 2.9), ("mm", "mm")),
+    "3d": Box((0.0, 0.0, 400.0), (2.0, 1.0, 700.0), ("mm", "mm", "nm")),
+}
+SQUARE = Box((-1, -1), (1, 1))
+SMALL: dict[str, dict] = {
+    "grid": {"cells": 9.0}, "hash": {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8}, "fourier": {},
+    "siren": {"width": 24}, "wire": {"width": 24, "omega0": 5.0}, "separable": {"rank": 6, "width": 16},
+}  # fmt: skip
+VARIANTS = [
+    *((name, {}) for name in priors.names()), ("grid", {"order": 3}), ("hash", {"interpolation": "smoothstep"}),
+    ("wire", {"variant": "real"}), ("fourier", {"spacing": "octaves"}), ("fourier", {"learnable": True}),
+    ("siren", {"head": "softplus"}), ("grid", {"head": "complex"}), ("wire", {"head": "complex"}),
+]  # fmt: skip
+variants = pytest.mark.parametrize(
+    ("name", "options"), VARIANTS, ids=["-".join(map(str, (n, *o.values()))) for n, o in VARIANTS]
+)
+dimensions = pytest.mark.parametrize("box", BOXES.values(), ids=BOXES)
+
+
+def make(name: str, box: Box, channels: int = 1, seed: int = 0, **options) -> Prior:
+    """A small prior with every table filled."""
+    prior = priors.create(name, box, channels, **SMALL.get(name, {}), **options, seed=seed)
+    if isinstance(prior.encoding, GridEncoding):
+        table = prior.encoding.table
+        nn.init.normal_(table, generator=torch.Generator().manual_seed(seed))
+    return prior
+
+
+def lattice(box: Box) -> Grid:
+    return Grid(box, (9, 5, 4)[: box.ndim])
+
+
+def points(box: Box, count: int = 64, dtype: torch.dtype = torch.float32) -> Tensor:
+    return box.random_points(count, dtype=dtype, generator=torch.Generator().manual_seed(9))
+
+
+# --- what every prior offers ------------------------------------------------------------------------------------
+
+
+@dimensions
+@variants
+def test_a_lattice_is_its_points(name: str, options: dict, box: Box) -> None:
+    prior, grid = make(name, box, 2, **options), lattice(box)
+    values = prior.sample(grid)
+    assert values.shape == (*grid.shape, 2)
+    assert values.is_complex() == (options.get("head") == "complex")
+    torch.testing.assert_close(values, prior(grid.points()), rtol=1e-4, atol=1e-5)
+    assert values.real.std() > 0
+
+
+@dimensions
+@variants
+def test_seed_state_and_recipe_make_it_again(name: str, options: dict, box: Box) -> None:
+    prior, p = make(name, box, **options), points(box)
+    assert torch.equal(make(name, box, **options)(p), prior(p))
+    other = make(name, box, seed=1, **options)
+    assert not torch.equal(other(p), prior(p))
+    other.load_state_dict(prior.state_dict())
+    assert torch.equal(other(p), prior(p))
+    assert other.box == box
+    fresh = priors.create(name, box, **SMALL[name], **options, seed=3)
+    again = priors.create(fresh.recipe.name, box, **fresh.recipe.options)
+    assert torch.equal(again(p), fresh(p))
+    assert again.recipe == fresh.recipe
+
+
+@variants
+def test_the_box_is_part_of_the_state(name: str, options: dict) -> None:
+    moved = Box((3, 4), (5, 6))
+    prior, other = make(name, moved, **options), make(name, SQUARE, seed=1, **options)
+    other.sample(Grid(SQUARE, (4, 4)))
+    other.sample(Grid(moved, (4, 4)))  # whatever a prior remembers of lattices must not outlive its box
+    other.load_state_dict(prior.state_dict())
+    assert other.box == moved
+    torch.testing.assert_close(other(points(moved)), prior(points(moved)), rtol=0, atol=0)
+    torch.testing.assert_close(other.sample(Grid(moved, (4, 4))), prior.sample(Grid(moved, (4, 4))), rtol=0, atol=0)
+
+
+def test_a_box_of_another_aspect_is_loaded_or_refused() -> None:
+    """8 x 4 and 4 x 8 nodes fill the same table: the lattice must follow the box that was saved."""
+    wide, tall = Box((0, 0), (2, 1)), Box((0, 0), (1, 2))
+    prior, other = make("grid", wide), make("grid", tall)
+    try:
+        other.load_state_dict(prior.state_dict())
+    except (RuntimeError, ValueError):
+        return
+    torch.testing.assert_close(other(points(wide)), prior(points(wide)))
+
+
+@pytest.mark.parametrize("name", priors.names())
+def test_casting_does_not_move_the_box(name: str) -> None:
+    prior = make(name, BOXES["2d"]).float()
+    prior.load_state_dict(prior.state_dict())
+    assert prior.box == BOXES["2d"]
+
+
+@dimensions
+@variants
+def test_double_precision_and_slopes(name: str, options: dict, box: Box) -> None:
+    """Autograd's slopes are those of central differences (inside cells, between the kinks of ReLU)."""
+    prior = make(name, box, **options)
+    single = prior(points(box)).to(torch.complex128 if options.get("head") == "complex" else F64)
+    prior = prior.double()
+    p = points(box, dtype=F64).requires_grad_()
+    values = prior(p)
+    assert values.dtype == single.dtype
+    torch.testing.assert_close(prior(points(box).double()), single, rtol=1e-3, atol=1e-3)
+    part = values.real if values.is_complex() else values
+    (slope,) = torch.autograd.grad(part.sum(), p)
+    step = 1e-6
+    for k in range(box.ndim):
+        move = step * torch.eye(box.ndim, dtype=F64)[k] / box.scale[k]
+        with torch.no_grad():
+            rise = (prior(p + move) - prior(p - move)).real[:, 0] / (2 * step)
+        off = (rise - slope[:, k] / box.scale[k]).abs() / (1e-3 + slope[:, k].abs().max() / box.scale[k])
+        assert off.quantile(0.95) < 1e-5
+
+
+@variants
+def test_groups_hold_every_parameter_once(name: str, options: dict) -> None:
+    prior = make(name, SQUARE, **options)
+    groups = prior.param_groups()
+    grouped = [id(p) for g in groups for p in g["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in prior.parameters())
+    assert all(g["lr"] > 0 for g in groups)
+    assert all(p.ndim == 2 and not p.is_complex() for g in groups if g["role"] == "hidden" for p in g["params"])
+    assert prior.parameter_count == sum(p.numel() * (1 + p.is_complex()) for p in prior.parameters())
+
+
+@pytest.mark.parametrize("name", ["hash", "grid", "fourier"])
+def test_a_laplacian_needs_smoothness(name: str) -> None:
+    with pytest.raises(TypeError, match=f"'{name}'.*'siren'.*order=3.*smoothstep"):
+        Sobolev(order=2)(make(name, SQUARE), points(SQUARE))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("siren", {}), ("grid", {"order": 3}), ("hash", {"interpolation": "smoothstep"})]
+)
+def test_a_laplacian_is_the_second_difference(name: str, options: dict) -> None:
+    prior, p, h = make(name, SQUARE, **options).double(), points(SQUARE, dtype=F64), 1e-5
+    got = laplacian(prior, p).detach()
+    with torch.no_grad():
+        second = sum((prior(p + s) + prior(p - s) - 2 * prior(p)) / h**2 for s in h * torch.eye(2, dtype=F64))
+    assert got.abs().max() > 0
+    assert ((got - second).abs() / got.abs().max()).quantile(0.9) < 1e-3
+
+
+@pytest.mark.parametrize("name", priors.names())
+def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
+    grid = Grid(SQUARE, (96, 96))
+    frequency = torch.fft.fftfreq(96, 2 / 96)
+    radius = torch.hypot(frequency[:, None], frequency[None])
+    taper = torch.outer(*[torch.hann_window(96)] * 2)
+    centroids = []
+    for bandwidth in (4.0, 10.0, 24.0):
+        energy = torch.zeros(96, 96)
+        for seed in range(3):
+            prior = priors.create(name, SQUARE, bandwidth=bandwidth, seed=seed)
+            if name == "grid":
+                nn.init.normal_(next(prior.parameters()), generator=torch.Generator().manual_seed(seed))
+            values = prior.sample(grid)[..., 0].detach()
+            energy += torch.fft.fft2(taper * (values - values.mean())).abs().square()
+        centroids.append(float((energy * radius).sum() / energy.sum()))
+    assert centroids[0] < centroids[1] < centroids[2]
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("sirne", {}, "Unknown prior 'sirne'.*'siren'"),
+        ("siren", {"omega": 30.0}, "no option 'omega'.*'omega0'"),
+        ("siren", {"omega0": -30.0}, "omega0 must be positive"),
+        ("grid", {"cells": math.nan}, "cells must be positive and finite"),
+        ("fourier", {"channels": 0}, "channels must be positive"),
+        ("grid", {"order": 2}, "order must be 1"),
+        ("hash", {"interpolation": "cubicle"}, "interpolation must be one of"),
+        ("wire", {"variant": "imaginary"}, "'complex' or 'real'"),
+        ("fourier", {"spacing": "Random"}, "spacing"),
+        ("siren", {"head": "sigmoid"}, "head must be one of"),
+    ],
+)
+def test_refusals(name: str, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        priors.create(name, SQUARE, **options)
+
+
+# --- exact properties of the parts ------------------------------------------------------------------------------
+
+
+def test_siren_keeps_its_variance_with_depth() -> None:
+    """Scaled pre-activations stay near N(0, 1), sines near the arcsine law (Sitzmann et al. 2020, section 3.2)."""
+    h = points(SQUARE, 2000)
+    network = priors.siren(SQUARE, omega0=30.0, width=256, depth=6).network
+    assert isinstance(network, MLP)
+    for k, layer in enumerate(network.layers):
+        linear = layer.linears[0]  # type: ignore[index]
+        z = 30 * (linear(h) - linear.bias).detach()  # type: ignore[operator, union-attr]
+        h = layer(h).detach()
+        assert k == 0 or float(z.std()) == pytest.approx(1, abs=0.15)
+        assert float(h.square().mean()) == pytest.approx(0.5, abs=0.05)
+
+
+def test_random_features_have_the_gaussian_kernel() -> None:
+    sigma, x = 0.7, torch.tensor([[0.1, -0.2]])
+    y = x + torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.2, -0.3], [1.0, 1.0]])
+    features = FourierFeatures(gaussian_frequencies(2, 100_000, sigma, torch.Generator().manual_seed(0)))
+    kernel = (features(x) * features(y)).sum(-1) / 100_000
+    expected = torch.exp(-2 * math.pi**2 * sigma**2 * (x - y).square().sum(-1))
+    torch.testing.assert_close(kernel, expected, rtol=0, atol=0.01)
+
+
+@dimensions
+@pytest.mark.parametrize("interpolation", STENCILS)
+def test_a_constant_table_gives_a_constant(interpolation: str, box: Box) -> None:
+    encoding = GridEncoding(box, [5.0, 11.0, 40.0], 2, interpolation=interpolation, table=64)
+    assert any(encoding.hashed) == (box.ndim > 1)
+    nn.init.constant_(encoding.table, 3.0)
+    outside = 2.5 * torch.rand(200, box.ndim) - 1.25
+    torch.testing.assert_close(encoding(outside), torch.full((200, 6), 3.0))
+
+
+@pytest.mark.parametrize("shape", [(12,), (6, 9), (4, 6, 3)])
+def test_a_grid_with_one_cell_a_pixel_is_the_image(shape: tuple[int, ...]) -> None:
+    box = Box((0,) * len(shape), tuple(0.5 * n for n in shape))
+    grid = Grid(box, shape)
+    prior = priors.grid(box, cells=max(shape))
+    image = torch.randn(*shape, 1)
+    prior.encoding.table.data.copy_(image.reshape(-1, 1))  # type: ignore[union-attr]
+    torch.testing.assert_close(prior.sample(grid), image)
+    torch.testing.assert_close(prior(grid.points()), image)
+    nyquist = priors.grid(box, bandwidth=priors.bandwidth_of(grid))
+    assert nyquist.parameter_count == grid.numel
+
+
+def test_levels_may_fall() -> None:
+    """finest below coarsest: refused, or the same field as any other order of levels gives."""
+    try:
+        prior = priors.hash(SQUARE, coarsest=64, finest=4, levels=3, log2_table=8)
+    except ValueError:
+        return
+    nn.init.constant_(prior.encoding.table, 1.0)  # type: ignore[union-attr, arg-type]
+    torch.testing.assert_close(prior.encoding(points(SQUARE)), torch.ones(64, 6))
+
+
+def test_wire_without_imaginary_weights_is_a_gabor_wavelet() -> None:
+    z = torch.linspace(-1, 1, 21, dtype=torch.complex128)
+    expected = torch.exp(-((3 * z.real) ** 2)) * torch.cos(7 * z.real)
+    torch.testing.assert_close(gabor_complex(7.0, 3.0).value(z).real, expected)
+    w = z * (1 + 0.5j)
+    torch.testing.assert_close(gabor_complex(7.0, 3.0).value(w), torch.exp(7j * w - (3 * w.abs()) ** 2))
+
+
+def test_heads() -> None:
+    p = points(SQUARE)
+    assert (make("siren", SQUARE, head="softplus")(p) > 0).all()
+    linear, both = make("siren", SQUARE, 2), make("siren", SQUARE, 1, head="complex")
+    torch.testing.assert_close(torch.view_as_real(both(p)[:, 0]), linear(p))

@@ -1,0 +1,241 @@
+"""Penalties against closed forms on points and on lattices."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inverse_inr.baselines import gradient_adjoint
+from inverse_inr.domain import Box, Grid, Memo, sample
+from inverse_inr.regularizers import (
+    L1,
+    EdgePreserving,
+    Regularizer,
+    Sobolev,
+    TotalVariation,
+    WeightDecay,
+    Weighted,
+    gradient,
+    grid_gradient,
+    laplacian,
+)
+
+F64 = torch.float64
+BOX = Box((0, 0), (2, 3))
+GRID = Grid(BOX, (16, 24))
+POINTS = BOX.random_points(400, dtype=F64, generator=torch.Generator().manual_seed(0))
+SLOPE = (3.0, 4.0)
+
+
+def ramp(p: Tensor) -> Tensor:
+    return 3 * p[..., :1] + 4 * p[..., 1:] + 0 * p[..., :1] ** 2
+
+
+def wave(p: Tensor) -> Tensor:
+    """|∇f|² = 4 cos²(2x) and Δf = -4 sin 2x."""
+    return torch.sin(2 * p[..., :1]) + 0 * p[..., 1:]
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 2)).double()
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, p: Tensor) -> Tensor:
+        self.calls += 1
+        return wave(p)
+
+
+# --- derivatives ------------------------------------------------------------------------------------------------
+
+
+def test_derivatives_are_analytic() -> None:
+    x = POINTS[:, 0]
+    torch.testing.assert_close(gradient(ramp, POINTS), torch.tensor([[SLOPE]], dtype=F64).expand(400, 1, 2))
+    torch.testing.assert_close(gradient(wave, POINTS)[:, 0, 0], 2 * torch.cos(2 * x))
+    torch.testing.assert_close(laplacian(wave, POINTS)[:, 0], -4 * torch.sin(2 * x))
+    both = laplacian(lambda p: p.square() * torch.tensor([1.0, 3.0]), POINTS)
+    torch.testing.assert_close(both, torch.tensor([2.0, 6.0], dtype=F64).expand(400, 2))
+
+
+def test_complex_fields_have_two_channels() -> None:
+    g = gradient(lambda p: torch.exp(1j * p[..., :1]), POINTS)
+    x = POINTS[:, 0]
+    torch.testing.assert_close(g[..., 0], torch.stack([-torch.sin(x), torch.cos(x)], -1))
+    assert float(TotalVariation(epsilon=0.0)(lambda p: 2j * ramp(p), POINTS).detach()) == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("field", "slope"), [(lambda p: p[..., :1], (1.0, 0.0)), (lambda p: (p[..., :1] > 1).double(), (0.0, 0.0))],
+    ids=["linear", "indicator"],
+)  # fmt: skip
+def test_fields_that_autograd_finds_constant(field, slope: tuple[float, float]) -> None:
+    """A phantom is a field too: flat pieces have slope zero, linear ones no curvature."""
+    torch.testing.assert_close(gradient(field, POINTS), torch.tensor([[slope]], dtype=F64).expand(400, 1, 2))
+    torch.testing.assert_close(laplacian(field, POINTS), torch.zeros(400, 1, dtype=F64))
+
+
+# --- values -----------------------------------------------------------------------------------------------------
+
+
+def test_total_variation_of_a_ramp_is_its_slope() -> None:
+    assert float(TotalVariation()(ramp, POINTS).detach()) == pytest.approx(5, rel=1e-6)
+    values = sample(lambda p: ramp(p.double()), GRID)
+    inner = grid_gradient(values, GRID.spacing)[:-1, :-1, 0]
+    torch.testing.assert_close(inner, torch.tensor(SLOPE, dtype=F64).expand_as(inner), rtol=1e-5, atol=0)
+    along = float(TotalVariation(grid=GRID)(lambda p: 2 * p[..., :1], POINTS))
+    assert along == pytest.approx(2 * 15 / 16, rel=1e-5)  # nothing lies past the last pixel
+
+
+def test_total_variation_of_a_disc_is_its_perimeter() -> None:
+    grid = Grid(Box((-1, -1), (1, 1)), (256, 256))
+
+    def disc(p: Tensor) -> Tensor:
+        return ((0.6 - torch.linalg.vector_norm(p, dim=-1, keepdim=True)) / 0.1 + 0.5).clamp(0, 1)
+
+    total = 4 * float(TotalVariation(grid=grid)(disc, POINTS))
+    assert total == pytest.approx(2 * math.pi * 0.6, rel=0.01)
+    sharp = 4 * float(TotalVariation(grid=grid)(lambda p: (disc(p) > 0.5).float(), POINTS))
+    assert 0.95 < sharp / total < 1.35  # isotropic only up to the lattice
+
+
+def test_epsilon_rounds_the_corner() -> None:
+    assert float(TotalVariation(epsilon=12.0)(ramp, POINTS).detach()) == pytest.approx(13 - 12)
+    assert float(TotalVariation()(lambda p: 0 * p[..., :1] ** 2, POINTS).detach()) == 0
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_sobolev_of_a_wave(order: int) -> None:
+    x = POINTS[:, 0]
+    expected = 4 * torch.cos(2 * x).square() if order == 1 else 16 * torch.sin(2 * x).square()
+    torch.testing.assert_close(Sobolev(order=order)(wave, POINTS), expected.mean())
+    assert float(Sobolev(grid=GRID)(lambda p: 2 * p[..., :1], POINTS)) == pytest.approx(4 * 15 / 16, rel=1e-5)
+
+
+def test_edge_preserving_limits() -> None:
+    """Quadratic far below delta, linear far above, its formula between."""
+    value = {d: float(EdgePreserving(delta=d)(ramp, POINTS).detach()) for d in (1e-6, 12.0, 1e4)}
+    assert value[1e-6] == pytest.approx(5, rel=1e-5)
+    assert value[12.0] == pytest.approx(13 - 12)
+    assert value[1e4] * 1e4 == pytest.approx(25 / 2, rel=1e-3)
+
+
+def test_l1_and_weight_decay() -> None:
+    torch.testing.assert_close(L1()(wave, POINTS), wave(POINTS).abs().mean())
+    torch.testing.assert_close(L1(grid=GRID)(wave, POINTS), wave(GRID.points()).abs().mean())
+    module = network()
+    expected = torch.stack([p.square().sum() for p in module.parameters()]).sum()
+    for field in (module, Memo(module)):
+        torch.testing.assert_close(WeightDecay()(field, POINTS), expected)
+    with pytest.raises(TypeError, match="needs a prior with parameters"):
+        WeightDecay()(wave, POINTS)
+
+
+@pytest.mark.parametrize("options", [{"order": 3}, {"order": 0}, {"order": 2, "grid": GRID}])
+def test_sobolev_refuses(options: dict) -> None:
+    with pytest.raises(ValueError, match="order is 1, or 2 on random points"):
+        Sobolev(**options)
+
+
+# --- algebra ----------------------------------------------------------------------------------------------------
+
+
+def test_sums_and_multiples() -> None:
+    tv, smooth, sparse = TotalVariation(), Sobolev(), L1()
+    a, b, c = (r(wave, POINTS) for r in (tv, smooth, sparse))
+    cases: list[tuple[Regularizer, Tensor]] = [
+        (2 * tv, 2 * a),
+        (tv * 2, 2 * a),
+        (2 * tv + 3 * smooth, 2 * a + 3 * b),
+        (tv + smooth + sparse, a + b + c),
+        (5 * (2 * tv + smooth) + (sparse + 0 * tv), 10 * a + 5 * b + c),
+        (tv + (lambda field, points: field(points).mean()), a + wave(POINTS).mean()),  # type: ignore[operator]
+        (np.float64(2) * tv, 2 * a),
+    ]
+    for regularizer, expected in cases:
+        assert isinstance(regularizer, Weighted)
+        torch.testing.assert_close(regularizer(wave, POINTS), expected)
+
+
+@pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
+def test_weights_are_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="finite and not negative"):
+        _ = weight * TotalVariation()
+    with pytest.raises(ValueError, match="finite and not negative"):
+        _ = (TotalVariation() + L1()) * weight
+
+
+# --- gradients, lattices, patches -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "regularizer",
+    [TotalVariation(), EdgePreserving(delta=0.5), Sobolev(), Sobolev(order=2), TotalVariation(grid=GRID), L1()],
+    ids=["tv", "edge", "sobolev", "laplacian", "grid", "l1"],
+)
+def test_gradients_in_the_parameters(regularizer: Regularizer) -> None:
+    module = network()
+    names, values = zip(*module.named_parameters(), strict=True)
+
+    def run(*parameters: Tensor) -> Tensor:
+        fixed = dict(zip(names, parameters, strict=True))
+        return regularizer(lambda p: torch.func.functional_call(module, fixed, (p.double(),)), POINTS[:7])
+
+    torch.autograd.gradcheck(run, tuple(v.detach().requires_grad_() for v in values))
+
+
+@pytest.mark.parametrize("shape", [(7,), (4, 5), (3, 1, 4)])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_gradient_adjoint(shape: tuple[int, ...], channels: int) -> None:
+    spacing = [0.5 + k for k in range(len(shape))]
+    x = torch.randn(*shape, channels, dtype=F64)
+    flow = torch.randn(*shape, channels, len(shape), dtype=F64)
+    left, right = (grid_gradient(x, spacing) * flow).sum(), (x * gradient_adjoint(flow, spacing)).sum()
+    torch.testing.assert_close(left, right, rtol=1e-12, atol=1e-12)
+
+
+def test_patches_are_crops() -> None:
+    sizes: list[tuple[int, ...]] = []
+
+    def field(p: Tensor) -> Tensor:
+        sizes.append(tuple(p.shape))
+        return p[..., :1]
+
+    TotalVariation(grid=GRID, patch=20)(field, POINTS)
+    assert all(16 <= n <= 21 for n in sizes[0][:2])
+    assert sizes[0][0] == 16
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_patches_see_the_total_variation_of_the_whole(axis: int) -> None:
+    """A step uses patches to be cheap: λ must mean the same with and without them."""
+    texture = Grid(BOX, (32, 48))
+
+    def field(p: Tensor) -> Tensor:
+        return 2 * p[..., axis : axis + 1] + 0.3 * torch.sin(20 * p[..., axis : axis + 1])
+
+    whole = float(TotalVariation(grid=texture)(field, POINTS))
+    patches = TotalVariation(grid=texture, patch=8)
+    torch.manual_seed(0)
+    mean = sum(float(patches(field, POINTS)) for _ in range(300)) / 300
+    assert mean == pytest.approx(whole, rel=0.05)
+
+
+def test_a_patch_needs_a_grid() -> None:
+    with pytest.raises(ValueError, match="patch"):
+        TotalVariation(patch=8)(wave, POINTS)
+
+
+def test_memo_makes_lattice_penalties_free() -> None:
+    counted = Counted()
+    memo = Memo(counted)
+    data = sample(memo, GRID)
+    (TotalVariation(grid=GRID) + L1(grid=GRID) + Sobolev(grid=GRID))(memo, POINTS)
+    assert counted.calls == 1
+    assert data.shape == (16, 24, 1)
