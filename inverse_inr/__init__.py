@@ -34,7 +34,8 @@ from inverse_inr.protocol import Operator as Operator
 from inverse_inr.protocol import Query as Query
 from inverse_inr.protocol import adjoint as adjoint
 from inverse_inr.protocol import predict as predict
-from inverse_inr.solver import Solution as Solution
+from inverse_inr.solution import Solution as Solution
+from inverse_inr.solution import load_field as load_field
 from inverse_inr.solver import Solver as Solver
 from inverse_inr.solver import solve as solve
 

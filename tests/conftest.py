@@ -1,13 +1,17 @@
 """What all tests share: one thread, GPU tests only where there is a GPU, the data folder, a tiny problem."""
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from inverse_inr import Box, Grid, Problem, Term, noise, phantoms, predict
+from inverse_inr import Box, Grid, Problem, Solver, Term, noise, phantoms, predict, priors
 from inverse_inr.operators import ParallelBeam
+from inverse_inr.stopping import HeldOut
 
 torch.set_num_threads(1)
 
@@ -43,3 +47,35 @@ def problem() -> Problem:
     model = noise.Gaussian(0.01)
     y = model.sample(predict(operator, truth), torch.Generator().manual_seed(0))
     return Problem([Term(operator, y, model)], box, Grid(box, (16, 16)), reference=truth)
+
+
+SMALL = {
+    "grid": {"cells": 8.0},
+    "hash": {"levels": 3, "coarsest": 4, "finest": 12, "log2_table": 8, "width": 8, "depth": 1},
+    "siren": {"width": 16, "depth": 2, "omega0": 5.0},
+}
+
+
+@pytest.fixture
+def solver() -> Callable[..., Solver]:
+    """solver(problem, name="grid", **keywords): 30 steps on 32 rows each with a tiny prior, checked every 10."""
+
+    def make(problem: Problem, name: str = "grid", **keywords) -> Solver:
+        made = {"steps": 30, "batch": 32, "points": 64, "stopping": HeldOut(every=10), **keywords}
+        prior = priors.create(name, problem.box, seed=made.get("seed", 0), **SMALL[name])
+        return Solver(problem, prior, **made)
+
+    return make
+
+
+@pytest.fixture
+def learnable() -> Callable[..., Problem]:
+    """learnable(problem, center=0.0): the same problem whose operator learns its centre of rotation."""
+
+    def make(problem: Problem, center: float = 0.0) -> Problem:
+        old = problem.terms[0]
+        axis = nn.Parameter(torch.tensor(center))
+        operator = ParallelBeam(problem.box, old.operator.angles, 16, center=axis)
+        return replace(problem, terms=[replace(old, operator=operator)])
+
+    return make

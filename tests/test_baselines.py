@@ -76,9 +76,6 @@ def smoothed_minimum(problem: Problem, weight: float, channels: int = 1) -> floa
     return float(objective(problem, weight, image()).detach())
 
 
-# --- CGLS -------------------------------------------------------------------------------------------------------
-
-
 def test_cgls_is_least_squares() -> None:
     problem = problem_of()
     solution = baselines.cgls(problem, 100)
@@ -144,9 +141,6 @@ def test_cgls_survives_convergence(scale: float, dtype: torch.dtype) -> None:
     torch.testing.assert_close(got, scale * torch.tensor([1.0, 3.0], dtype=dtype), rtol=1e-5, atol=0)
 
 
-# --- total variation --------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("weight", [0.1, 3.0, 30.0])
 @pytest.mark.parametrize("rows", [20, 60], ids=["sparse", "full"])
 def test_tv_agrees_with_another_method(weight: float, rows: int) -> None:
@@ -204,9 +198,6 @@ def test_tv_of_nothing_is_nothing() -> None:
 def test_tv_refuses_weights(weight: float) -> None:
     with pytest.raises(ValueError, match="weight"):
         baselines.tv(problem_of(), weight, iterations=5)
-
-
-# --- choosing ---------------------------------------------------------------------------------------------------
 
 
 def forbidden(points: Tensor) -> Tensor:

@@ -120,9 +120,6 @@ def test_chord_differentiates() -> None:
     assert d_parallel.isfinite().all()
 
 
-# --- grids ------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("shape", "message"),
     [((4,), "1 axes but the box has 2"), ((4, 0), "positive integers"), ((4, 2.5), "positive integers")],
@@ -157,9 +154,6 @@ def test_slabs_cover_the_grid_once(numel: int) -> None:
     slabs = list(grid.slabs(numel))
     torch.testing.assert_close(torch.cat([s.points(torch.float64) for s in slabs]), grid.points(torch.float64))
     assert max(s.numel for s in slabs) <= max(numel, 9)
-
-
-# --- sampling ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("average", [1, 2, 5])
@@ -215,9 +209,6 @@ def test_no_more_than_chunk_points_in_flight(shape: tuple[int, ...], average: in
     sample(field, Grid(Box((0,) * len(shape), (1,) * len(shape)), shape), average=average, chunk=100)
     assert sum(seen) == math.prod(shape) * average ** len(shape)
     assert max(seen) <= 100
-
-
-# --- memo -------------------------------------------------------------------------------------------------------
 
 
 def counted() -> tuple[Memo, list[int]]:

@@ -62,9 +62,6 @@ def on_grid(trailing: int = 0) -> OnGrid:
     return OnGrid(lambda v: (matrix.to(v.dtype) @ v.reshape(-1)).reshape(shape), GRID, shape, trailing=trailing)
 
 
-# --- predict ----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("rows", [None, [3], [6, 0, 2], [1, 1, 5, 1], list(range(7))])
 @pytest.mark.parametrize("chunk", [None, 3])
 def test_predict_of_a_plain_tuple(rows: list[int] | None, chunk: int | None) -> None:
@@ -99,7 +96,6 @@ def test_predict_on_a_grid(trailing: int) -> None:
         (torch.ones(7, dtype=torch.bool), ValueError, "boolean mask"),
         (torch.zeros(0, dtype=torch.int64), ValueError, "empty"),
         (torch.tensor([0.0, 1.0]), ValueError, "integer tensor, got torch.float32"),
-        (torch.zeros(2, 2, dtype=torch.int64), ValueError, r"\(2, 2\)"),
         (torch.tensor([0, 7]), IndexError, "from 0 to 7, but Line has 7 rows"),
         (torch.tensor([-1, 2]), IndexError, "from -1 to 2"),
     ],
@@ -114,16 +110,11 @@ class Hatch(Line):
         return -self.truth()[rows]
 
 
-def test_an_operator_may_predict_for_itself() -> None:
-    torch.testing.assert_close(predict(Hatch(), field, torch.tensor([4])), -Line().truth()[[4]])
-
-
-def test_a_detector_sees_what_an_operator_predicts_for_itself() -> None:
-    got = predict(Detector(torch.exp) @ Hatch(), field, torch.tensor([4]))
-    torch.testing.assert_close(got, (-Line().truth()[[4]]).exp())
-
-
-# --- adjoints ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("detected", [False, True])
+def test_an_operator_may_predict_for_itself(detected: bool) -> None:
+    operator = Detector(torch.neg) @ Hatch() if detected else Hatch()
+    expected = Line().truth()[[4]] * (1 if detected else -1)
+    torch.testing.assert_close(predict(operator, field, torch.tensor([4])), expected)
 
 
 @pytest.mark.parametrize("dtype", [F64, torch.complex128])
@@ -136,8 +127,7 @@ def test_adjoint_is_the_conjugate_transpose(dtype: torch.dtype) -> None:
 
 
 def pair(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    g = torch.Generator().manual_seed(5)
-    return torch.randn(4, 3, dtype=dtype, generator=g), torch.randn(3, dtype=dtype, generator=g)
+    return torch.randn(4, 3, dtype=dtype), torch.randn(3, dtype=dtype)
 
 
 @pytest.mark.parametrize("dtype", [F64, torch.complex128])
@@ -161,14 +151,10 @@ def test_with_adjoint_works_in_functional_transforms() -> None:
     torch.testing.assert_close(torch.func.jvp(lambda v: apply(v) ** 2, (x,), (t,))[1], 2 * (matrix @ x) * (matrix @ t))
 
 
-# --- composition ------------------------------------------------------------------------------------------------
-
-
 def test_composition_order() -> None:
     line = Line()
-    whole = Detector(lambda y: y * 5) @ (
-        Detector(lambda y: y + 3) @ line @ Warp(lambda p: p + 1) @ Warp(lambda p: 2 * p)
-    )
+    inner = Detector(lambda y: y + 3) @ line @ Warp(lambda p: p + 1) @ Warp(lambda p: 2 * p)
+    whole = Detector(lambda y: y * 5) @ inner
     assert whole.shape == (7,)
     expected = 5 * ((line.weight * field(2 * (line.points + 1))[..., 0]).sum(-1) + 3)  # the last warp acts last
     torch.testing.assert_close(predict(whole, field), expected)
@@ -211,9 +197,6 @@ def test_evaluating_restores_modes() -> None:
     assert not operator.inner.training
 
 
-# --- linear maps ------------------------------------------------------------------------------------------------
-
-
 def dense(apply, shape: tuple[int, ...], dtype: torch.dtype = F64) -> Tensor:
     eye = torch.eye(math.prod(shape), dtype=dtype)
     return torch.stack([apply(e.reshape(shape)).reshape(-1) for e in eye], -1)
@@ -238,17 +221,11 @@ def test_linear_map_on_its_grid() -> None:
     a = dense(matrix, (4, 6, 1))
     torch.testing.assert_close(dense(matrix.adjoint, (15,)), a.mT)
     torch.testing.assert_close(matrix.norm(300), float(torch.linalg.matrix_norm(a, 2)))
+    assert as_linear_map(OnGrid(lambda v: 0 * v, GRID, (4, 6)), GRID).norm() == 0
     with pytest.raises(ValueError, match=r"grid of shape \(4, 6\), not \(3, 3\)"):
         as_linear_map(on_grid(), Grid(BOX, (3, 3)))
 
 
-def test_norm_of_nothing_is_zero() -> None:
-    assert as_linear_map(OnGrid(lambda v: 0 * v, GRID, (4, 6)), GRID).norm() == 0
-
-
-# --- memory -----------------------------------------------------------------------------------------------------
-
-# 3e5 points, which would keep 2 GB without chunks; 2e6 stay under 1 GB too but take 85 s on two cores
 MEMORY = """
 import resource, torch
 torch.set_num_threads(1)
