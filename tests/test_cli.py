@@ -125,7 +125,15 @@ def test_missing_files(tmp_path):
 
 
 def test_errors_are_one_line(tmp_path):
-    command = [sys.executable, "-m", "inverse_inr.cli", "run", str(tmp_path / "none.toml"), "--out", str(tmp_path / "o")]
+    command = [
+        sys.executable,
+        "-m",
+        "inverse_inr.cli",
+        "run",
+        str(tmp_path / "none.toml"),
+        "--out",
+        str(tmp_path / "o"),
+    ]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr.strip() == f"inverse-inr: There is no config {tmp_path / 'none.toml'}."

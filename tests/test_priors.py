@@ -184,7 +184,6 @@ def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
         ("siren", {"omega": 30.0}, "no option 'omega'.*'omega0'"),
         ("siren", {"omega0": -30.0}, "omega0 must be positive"),
         ("grid", {"cells": math.nan}, "cells must be positive and finite"),
-        ("fourier", {"channels": 0}, "channels must be positive"),
         ("grid", {"order": 2}, "order must be 1"),
         ("hash", {"interpolation": "cubicle"}, "interpolation must be one of"),
         ("wire", {"variant": "imaginary"}, "'complex' or 'real'"),

@@ -123,7 +123,6 @@ def test_adjoint_is_the_conjugate_transpose(dtype: torch.dtype) -> None:
     residual = torch.randn(3, dtype=dtype)
     expected = (line.weight[rows].conj() * residual[:, None])[..., None]
     torch.testing.assert_close(adjoint(line, rows, residual), expected)
-    assert adjoint(on_grid(), None, torch.randn(15, dtype=F64)).shape == (4, 6, 1)
 
 
 def pair(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -164,8 +163,7 @@ def test_composition_keeps_parameters_and_shape() -> None:
     whole = Detector(nn.Linear(1, 1)) @ on_grid() @ Warp(nn.Linear(2, 2))
     assert whole.shape == (3, 5)
     assert len(list(whole.parameters())) == 4
-    y = torch.arange(15.0)
-    torch.testing.assert_close(whole.flatten(whole.unflatten(y)), y)  # type: ignore[operator]
+    assert whole.flatten(whole.unflatten(torch.arange(15))).tolist() == [*range(15)]  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -180,11 +178,10 @@ def test_composition_refuses_another_order(compose) -> None:
 
 
 def test_on_grid_names_both_shapes() -> None:
-    wrong = OnGrid(lambda v: v, GRID, (3, 5))
     with pytest.raises(ValueError, match=r"\(3, 5\).*\(4, 6\)"):
-        predict(wrong, field)
+        predict(OnGrid(lambda v: v, GRID, (3, 5)), field)
     with pytest.raises(ValueError, match=r"natural shape \(3, 5\); y has shape \(5, 3\)"):
-        wrong.flatten(torch.zeros(5, 3))
+        on_grid().flatten(torch.zeros(5, 3))
 
 
 def test_evaluating_restores_modes() -> None:
