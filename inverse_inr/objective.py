@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +23,7 @@ class Objective(nn.Module):
                  chunk: int | None = None) -> None:  # fmt: skip
         super().__init__()
         self.prior, self.chunk = prior, chunk
-        self.terms = [term.to(*placement(prior)) for term in terms]
+        self.terms = [_own(term).to(*placement(prior)) for term in terms]
         self.operators = nn.ModuleList(t.operator for t in self.terms if isinstance(t.operator, nn.Module))
         self.parts = [part for regularizer in regularizers for part in regularizer.parts if part[0] > 0]
         self.names = [f"D({type(t.operator).__name__})" for t in self.terms]
@@ -31,6 +33,12 @@ class Objective(nn.Module):
         field: Field = Memo(self.prior, self.chunk)
         data = [t.weight * t.loss(field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)]
         return torch.stack(data + [weight * part(field, points) for weight, part in self.parts])
+
+
+def _own(term: Term) -> Term:
+    """The term with a copy of an operator that learns: solving must not change the user's."""
+    learns = isinstance(term.operator, nn.Module) and any(p.requires_grad for p in term.operator.parameters())
+    return replace(term, operator=copy.deepcopy(term.operator)) if learns else term
 
 
 def automatic_batch(term: Term, points: int = 2**15) -> int | None:

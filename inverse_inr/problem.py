@@ -69,7 +69,7 @@ class Term:
         """This term with y in the precision of `dtype`, y and operator on `device`."""
         operator = self.operator.to(device) if isinstance(self.operator, torch.nn.Module) else self.operator
         kind = dtype.to_complex() if self.y.is_complex() else dtype
-        if self.y.dtype == kind and self.y.device == device:
+        if self.y.dtype == kind and self.y.device == device and operator is self.operator:
             return self
         return replace(self, operator=operator, y=self.y.to(device, kind))
 

@@ -62,7 +62,8 @@ def predict(operator: Operator, field: Field, rows: Tensor | None = None, *, chu
 def _placed(points: Tensor, field: Field) -> Tensor:
     """Points in the precision and on the device of a field that has parameters; others follow the points."""
     has_own = isinstance(field, torch.nn.Module) and any(True for _ in field.parameters())
-    return points.to(*reversed(placement(field))) if has_own else points
+    dtype, device = placement(field)
+    return points.to(device, dtype) if has_own else points
 
 
 def check_rows(operator: Operator, rows: Tensor | Sequence[int]) -> Tensor:
@@ -106,5 +107,5 @@ def adjoint(operator: Operator, rows: Tensor | None, residual: Tensor, *, channe
     points, measure = operator(all_rows(operator) if rows is None else check_rows(operator, rows))
     shape = points.shape if isinstance(points, Grid) else points.shape[:-1]
     zeros = torch.zeros(*shape, channels, dtype=dtype or residual.dtype, device=residual.device)
-    _, pullback = torch.func.vjp(measure, zeros)
+    pullback = torch.func.vjp(measure, zeros)[1]
     return pullback(residual)[0]

@@ -22,9 +22,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 class Registry:
     """Components of one kind by name. Values are callables, or "module:attribute" strings imported on first use."""
 
-    def __init__(self, kind: str, group: str, built_in: Iterable[Callable[..., Any]] | dict[str, Any]) -> None:
+    def __init__(self, kind: str, group: str, built_in: dict[str, Any]) -> None:
         self.kind, self.group = kind, group
-        self._known = dict(built_in) if isinstance(built_in, dict) else {f.__name__: f for f in built_in}
+        self._known = dict(built_in)
 
     def names(self) -> list[str]:
         return sorted({*self._known, *(e.name for e in entry_points(group=self.group))})

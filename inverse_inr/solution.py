@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,14 @@ class Solution:
     field: Field
     problem: Problem
     method: str
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, Any]] = dataclass_field(default_factory=list)
     seconds: float = 0.0
     steps: int = 0
     stopped: str = ""
     best_step: int = 0
-    watched: list[Tensor] = field(default_factory=list)
-    learnt: dict[str, Tensor] = field(default_factory=dict)
-    details: dict[str, Any] = field(default_factory=dict)
+    watched: list[Tensor] = dataclass_field(default_factory=list)
+    learnt: dict[str, Tensor] = dataclass_field(default_factory=dict)
+    details: dict[str, Any] = dataclass_field(default_factory=dict)
 
     @torch.no_grad()
     def sample(self, grid: Grid | None = None, *, average: int = 1, chunk: int | None = None) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from inverse_inr.protocol import evaluating
 from inverse_inr.registry import nearest
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solution import Solution
-from inverse_inr.stopping import HeldOut, Stopping
+from inverse_inr.stopping import HeldOut, Never, Stopping
 
 Regularizer = Callable[[Field, Tensor], Tensor]
 
@@ -63,6 +64,7 @@ class Solver:
         self.step_number, self.seconds = 0, 0.0
         self.history: list[dict[str, Any]] = []
         self.stopped: str | None = None
+        self._told = False
         self.best: dict[str, Any] = {"value": float("inf"), "step": 0, "state": None}
 
     # --- the loop -----------------------------------------------------------------------------------------------
@@ -92,18 +94,24 @@ class Solver:
         """Run to the end (or `steps` more) and return the best state so far. Ctrl-C ends the run, losing nothing."""
         last = self.steps if steps is None else min(self.steps, self.step_number + steps)
         began, before = time.perf_counter(), self.seconds
+        self.stopped = None if (self.stopped or "").startswith("interrupted") else self.stopped
+        self._told = False
         modes = [(m, m.training) for m in self.objective.modules()]
         with interruptible() as interrupt:
             while self.step_number < last and self.stopped is None:
                 parts = self.step()
                 check = self.step_number % self.stopping.every == 0 or self.step_number == self.steps
-                if (check or parts.device.type == "cpu") and not bool(torch.isfinite(parts).all()):
-                    self._give_up(parts)
+                if interrupt.made:
+                    self.stopped = f"interrupted at step {self.step_number}"
+                bad = self._not_finite(parts) if check or parts.device.type == "cpu" else []
+                bad += self._parameters_not_finite() if check and not bad else []
+                if bad:
+                    self._give_up(bad)
                 elif check:
                     self.seconds = before + time.perf_counter() - began
                     self._watch(parts)
                 if interrupt.made:
-                    self.stopped = f"interrupted at step {self.step_number}"
+                    self.stopped = self.stopped or f"interrupted at step {self.step_number}"
         self.seconds = before + time.perf_counter() - began
         for module, mode in modes:
             module.training = mode
@@ -124,25 +132,34 @@ class Solver:
         record |= dict(zip(self.objective.names, parts.tolist(), strict=True))
         if value == value:
             record[self.stopping.label] = value
-        if value < self.best["value"] or value != value:  # NaN: no rule, the last state is the best
+        if value < self.best["value"] or isinstance(self.stopping, Never):  # no rule: the last state is the best
             state = {k: v.detach().clone() for k, v in self.objective.state_dict().items()}
             self.best = {"value": value, "step": self.step_number, "state": state}
         checks = (self.step_number - self.best["step"]) // self.stopping.every
         if self.stopping.satisfied(value, checks):
             self.stopped = f"{self.stopping.label} satisfied at step {self.step_number}"
         self.history.append(record)
+        self._told = self.finished
         for callback in self.callbacks:
             callback(self, record)
 
     def _tell(self) -> None:
-        """Let callbacks close: the run is over, whether a check fell on its last step or not."""
-        if self.finished and (not self.history or self.history[-1]["step"] != self.step_number):
+        """Let callbacks close: the run is over, and they have not seen that yet."""
+        if self.finished and not self._told:
             for callback in self.callbacks:
                 callback(self, {"step": self.step_number})
 
-    def _give_up(self, parts: Tensor) -> None:
-        """Non-finite loss: back to the last good state, and say where."""
-        bad = [n for n, v in zip(self.objective.names, parts.tolist(), strict=True) if v - v != 0]
+    def _not_finite(self, parts: Tensor) -> list[str]:
+        if bool(torch.isfinite(parts).all()):
+            return []
+        return [n for n, v in zip(self.objective.names, parts.tolist(), strict=True) if v - v != 0]
+
+    def _parameters_not_finite(self) -> list[str]:
+        named = self.objective.named_parameters()
+        return [f"parameter {name}" for name, p in named if not bool(torch.isfinite(p).all())][:3]
+
+    def _give_up(self, bad: list[str]) -> None:
+        """Something non-finite: back to the last good state, and say where."""
         where = f"{' and '.join(bad)} became NaN or Inf at step {self.step_number}"
         if self.best["state"] is None:
             raise FloatingPointError(f"{where}, before any good state. A smaller lr? Measurements in huge units?")
@@ -162,9 +179,21 @@ class Solver:
             prefix = "prior."
             field.load_state_dict({k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)})
         reason = self.stopped or ("all steps done" if self.finished else f"paused at step {self.step_number}")
-        return Solution(field, self.problem, self.label, history=list(self.history), seconds=self.seconds,
+        return Solution(field, self._measured_problem(), self.label, history=list(self.history), seconds=self.seconds,
                         steps=self.step_number, stopped=reason, best_step=self.best["step"] or self.step_number,
                         watched=self.watched_rows, learnt=self._learnt())  # fmt: skip
+
+    def _measured_problem(self) -> Problem:
+        """The problem, with what its operators learnt in the best state."""
+        if not any(p.requires_grad for p in self.objective.operators.parameters()):
+            return self.problem
+        import copy
+
+        terms = copy.deepcopy(self.objective.terms)
+        modules = nn.ModuleList(t.operator for t in terms if isinstance(t.operator, nn.Module))
+        state = self.best["state"] or self.objective.state_dict()
+        modules.load_state_dict({k[10:]: v for k, v in state.items() if k.startswith("operators.")})
+        return replace(self.problem, terms=terms)
 
     def _learnt(self) -> dict[str, Tensor]:
         """What the operators learnt, by name, in the best state."""
@@ -173,7 +202,7 @@ class Solver:
         return {name.removeprefix("operators."): state[name].detach().clone() for name in names}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed run needs to give the identical result."""
+        """Everything that a resumed run needs to give the identical result. Tensors are live: save or copy them."""
         return {
             "step": self.step_number, "steps": self.steps, "seed": self.seed, "seconds": self.seconds,
             "objective": self.objective.state_dict(), "optimizer": self.optimizer.state_dict(),

@@ -35,6 +35,8 @@ class HeldOut:
 
     def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
         """(rows to fit, rows to watch) for each term."""
+        if self.rows is not None and len(self.rows) != len(terms):
+            raise ValueError(f"HeldOut(rows=...) names rows of {len(self.rows)} terms; the problem has {len(terms)}.")
         pairs = [self._split(term, k, seed) for k, term in enumerate(terms)]
         return [fit for fit, _ in pairs], [watch for _, watch in pairs]
 

@@ -93,10 +93,10 @@ plt.show()
 # rows**: 5 % of the measurements are kept out of the fit, and a good $\lambda$ predicts them well. Among the
 # $\lambda$ that predict about equally well, the largest is taken.
 #
-# **INR** takes a hash-encoded network for $f_\theta$ and fits it by Adam. The network prefers smooth changes where
-# several resolutions agree; a little TV, at random points, helps it between the views. Its $\lambda$ is fixed at
-# 0.1 for all four scans (the second exercise chooses it). The same held-out rows say which of the states along the
-# way is kept.
+# **INR** takes a hash-encoded network for $f_\theta$: tables of features from coarse to fine, read by one small
+# network. Adam fits it to a random batch of rays a step, and TV at random points helps it between the views. Its
+# $\lambda$ is fixed at 0.1 for all four scans (the second exercise chooses it). The same held-out rows say which of
+# the states along the way is kept.
 #
 # None of the three looks at the phantom. The phantom is the `reference` only so that we can grade the results.
 
@@ -109,7 +109,7 @@ def reconstruct(views):
         "FBP": filtered_backprojection(problem),
         "TV": baselines.tv(problem, weights=[0.8, 0.4, 0.2, 0.1, 0.05], iterations=300),
         "INR": ii.solve(problem, prior="hash", regularizers=[0.1 * regularizers.TotalVariation()],
-                        steps=400, batch=64, callbacks=[]),
+                        steps=400, batch=96, callbacks=[]),
     }
 
 
@@ -119,8 +119,9 @@ solutions = {views: reconstruct(views) for views in (15, 30, 60, 120)}
 # ## The results
 #
 # PSNR and SSIM compare with the phantom: higher is better. *Held-out* is $D$ on the rows that the fit did not see,
-# lower is better; a perfect image would score about 0.5 there, which is the noise alone. In a real scan you have
-# only this last column. Does it rank the methods as PSNR does?
+# lower is better. The noise alone would give 0.5; what is above comes from errors in the image and from the sums by
+# which $A$ approximates its integrals. In a real scan this column is all you have. Does it rank the methods as PSNR
+# does?
 
 # %%
 print(f"{'views':>5}  {'method':<6} {'PSNR (dB)':>9} {'SSIM':>6} {'held-out':>9}   chosen by held-out rows")
@@ -133,8 +134,8 @@ for views, methods in solutions.items():
 
 # %%
 counts, names = list(solutions), ["FBP", "TV", "INR"]
-figure = plt.figure(figsize=(10.5, 8.2), layout="constrained")
-pictures, curve = figure.subfigures(1, 2, width_ratios=[4, 2.1])
+figure = plt.figure(figsize=(11, 5.9), layout="constrained")
+pictures, curve = figure.subfigures(1, 2, width_ratios=[4, 1.8])
 panels = pictures.subplots(len(names), len(counts))
 for j, views in enumerate(counts):
     for i, name in enumerate(names):
@@ -146,7 +147,8 @@ for j, views in enumerate(counts):
     panels[0, j].set_title(f"{views} views")
 
 top, bottom = curve.subplots(2, 1)
-plotting.image(truth, axes=top, value_range=(0, 0.5), title="the phantom")
+plotting.image(truth, axes=top, value_range=(0, 0.5))
+top.set_title("the phantom")
 for name, color, marker in zip(names, ("0.45", "tab:blue", "tab:orange"), "osD"):
     psnr = [solutions[views][name].metrics()["PSNR"] for views in counts]
     bottom.plot(counts, psnr, color=color, marker=marker, label=name)
@@ -161,7 +163,8 @@ plt.show()
 # %% [markdown]
 # ## How to read it
 #
-# Go along a row first: more views, more data, fewer artefacts. Then go down a column: the data are the same, only
+# Go along a row first: more views, more data, fewer artefacts. Where a curve does not rise, look in the table which
+# $\lambda$ or step was chosen: held-out rows are a noisy judge, and they judge predictions, not PSNR. Then go down a column: the data are the same, only
 # the belief about the image changes. The difference down a column is what the prior contributes; look where along
 # the curves it is large and where it is small.
 #

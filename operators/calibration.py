@@ -24,7 +24,9 @@ def center_of_rotation(views: Tensor, angles: Tensor) -> float:
     weight = 1 - 0.999 * turn[first, second] / (1.01 * step)
     n = 4 * views.shape[1]
     size = 2 ** math.ceil(math.log2(n))
-    spectra = [torch.fft.rfft(v - v.mean(1, keepdim=True), size) for v in (views[first], views[second].flip(1))]
+    # what lies outside the object is taken off, not the mean: a pedestal of the detector's width pulls to its middle
+    edge = torch.cat([views[:, :2], views[:, -2:]], 1).mean()
+    spectra = [torch.fft.rfft(v - edge, size) for v in (views[first], views[second].flip(1))]
     correlation = torch.fft.irfft((spectra[0] * spectra[1].conj() * weight[:, None].to(views.dtype)).sum(0), size)
     allowed = views.shape[1] // 2  # the axis lies within the middle half of the detector
     correlation[allowed + 1 : -allowed] = -math.inf

@@ -53,14 +53,17 @@ class FourierSlice(nn.Module):
         weight *= np.prod(h) / period * self.length
         dtype = beam.angles.dtype
         self.gridding = RealGridding((grid.shape[0], grid.shape[1]), (k * h)[inside], dtype=dtype)
-        self.weight = nn.Buffer(torch.from_numpy(weight[inside]).to(dtype.to_complex()), persistent=False)
+        pairs = torch.view_as_real(torch.from_numpy(weight[inside])).to(dtype)  # .to(float32) would drop imaginaries
+        self.weight = nn.Buffer(pairs, persistent=False)
         self.where = nn.Buffer(torch.from_numpy(np.flatnonzero(inside)), persistent=False)
         self.count = count
 
     def forward(self, image: Tensor) -> Tensor:
+        if image.ndim == 3:
+            return torch.stack([self(channel) for channel in image.unbind(-1)], -1)
         values = self.gridding(image)
         spectrum = values.new_zeros(self.shape[0] * self.count)
-        spectrum = spectrum.index_copy(0, self.where, values * self.weight.to(values.dtype))
+        spectrum = spectrum.index_copy(0, self.where, values * torch.view_as_complex(self.weight.to(image.dtype)))
         views = torch.fft.irfft(spectrum.reshape(self.shape[0], self.count), n=self.length)
         return views[:, : self.shape[1] * self.fold : self.fold]
 
@@ -68,4 +71,4 @@ class FourierSlice(nn.Module):
 def _fast(n: int) -> int:
     from scipy.fft import next_fast_len
 
-    return next_fast_len(n, real=True)
+    return int(next_fast_len(n, real=True))  # pyright: ignore[reportArgumentType]

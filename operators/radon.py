@@ -134,7 +134,7 @@ class ParallelBeam(RayTransform):
         """
         from inverse_inr.operators.fourier_slice import FourierSlice
 
-        return OnGrid(FourierSlice(self, grid), grid, self.shape)
+        return OnGrid(FourierSlice(self, grid), grid, self.shape)  # pyright: ignore[reportArgumentType]
 
 
 class FanBeam(RayTransform):
@@ -178,8 +178,13 @@ class FanBeam(RayTransform):
         """
         from inverse_inr.operators.joseph import joseph_matrix
 
-        matrix = joseph_matrix(self, grid)
-        return OnGrid(lambda image: matrix(image.reshape(-1)).reshape(self.shape), grid, self.shape)
+        matrix = joseph_matrix(self, grid)  # pyright: ignore[reportArgumentType]
+
+        def project(image: Tensor) -> Tensor:
+            columns = image.reshape(grid.numel, -1)  # one column a channel
+            return matrix(columns).reshape(*self.shape, *image.shape[grid.ndim :])
+
+        return OnGrid(project, grid, self.shape)
 
 
 class ConeBeam(RayTransform):
@@ -235,7 +240,7 @@ def _diverging(beam: FanBeam | ConeBeam, on_detector: Tensor, n: Tensor) -> tupl
 
 def _geometry(value: float | Tensor, name: str, dtype: torch.dtype | None = None) -> Tensor:
     """A parameter stays one (it is learnt); anything else becomes a buffer. Raises ValueError where not finite."""
-    tensor = torch.as_tensor(value)
+    tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=dtype)
     if not torch.isfinite(tensor).all():
         raise ValueError(f"{name} holds NaN or Inf.")
     if isinstance(value, nn.Parameter):
@@ -254,6 +259,7 @@ def _count(value: int, name: str) -> int:
 def _distances(beam: nn.Module, box: Box, source: float, detector: float) -> float:
     """Magnification at the axis; the source must be outside the circle that the box's corners describe."""
     name, radius = type(beam).__name__, 0.5 * math.hypot(*box.lengths[:2])
+    source, detector = (float(v.detach()) if isinstance(v, Tensor) else v for v in (source, detector))
     if not (math.isfinite(source) and source > radius):
         raise ValueError(f"{name}: source_distance={source} lies inside the box's circle of radius {radius:.4g}.")
     if not (math.isfinite(detector) and detector >= 0):

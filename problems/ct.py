@@ -81,19 +81,21 @@ def ct_scan(path: str, *, row: int = 0, center: float | None = None, learn_cente
     counts, flat, dark = (_binned(v.reshape(-1, v.shape[-1]) / gain, bin) for v in (scan.counts, scan.white, scan.dark))
     counts, angles = counts[::every], scan.angles[::every]
     signal, flat = counts - dark, (flat - dark).expand_as(counts)
-    good = torch.isfinite(signal) & (signal > 0) & torch.isfinite(flat) & (flat > 0.01 * flat.median())
-    line = torch.where(good, flat / signal.where(good, 1.0), 1.0).log()
-    if center is None:
-        center = center_of_rotation(line.where(good, 0.0), angles)
-    else:
-        center = center / bin
+    good = torch.isfinite(signal) & (signal > 0) & torch.isfinite(flat) & (flat > 0.01 * flat.nanmedian())
+    if not good.any():
+        raise ValueError(f"{path}: no value of row {row} is above its dark field. Are white and dark swapped?")
+    signal, flat, dark = signal.where(good, 1.0), flat.where(good, 1.0), dark.nan_to_num(0.0).clamp(min=0)
+    line = (flat / signal).log()
+    dropped = 0.5 * (scan.counts.shape[-1] % bin)  # pixels that binning drops at one end move the middle
+    how = "found" if center is None else "given"
+    center = center_of_rotation(line, angles) if center is None else (center + dropped) / bin
     width = line.shape[1] + 0.0
     box = Box((-width / 2, -width / 2), (width / 2, width / 2), units=("px", "px"))
     axis = nn.Parameter(torch.tensor(center)) if learn_center else center
     operator = ParallelBeam(box, angles.float(), line.shape[1], pitch=1.0, center=axis, subrays=2)
     term = _scan_term(operator, line, signal, flat, dark.expand_as(counts), good, fidelity)
     grid = Grid(box, (size or line.shape[1],) * 2)
-    notes = {"masked values": f"{int((~good).sum())} of {good.numel()}", "centre of rotation found (px)": center * bin,
+    notes = {"masked values": f"{int((~good).sum())} of {good.numel()}", f"centre of rotation {how} (px)": center * bin - dropped,
              "counts an electron-like quantum": gain}  # fmt: skip
     problem = Problem([term], box, grid, suggested=_suggestion(operator, _views_held_out(term, hold_out_views)))
     problem.notes = notes
@@ -155,7 +157,7 @@ def _gain(path: str, row: int) -> float:
     flats = read_hdf5(path, "exchange/data_white")[:, row].float()
     if len(flats) < 3:
         return 1.0
-    gain = float((flats.var(0) / flats.mean(0)).median())
+    gain = float((flats.var(0) / flats.mean(0)).nanmedian())
     return gain if math.isfinite(gain) and gain > 0 else 1.0
 
 
@@ -218,6 +220,7 @@ def _some_views(operator: ParallelBeam | FanBeam, used: Tensor) -> ParallelBeam 
     import copy
 
     some = copy.deepcopy(operator).requires_grad_(False)
+    del some.angles  # it may be a parameter
     some.angles = nn.Buffer(operator.angles.detach()[used])
     some.shape = (int(used.sum()), operator.shape[1])
     return some

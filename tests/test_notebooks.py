@@ -29,7 +29,7 @@ def test_notebook_is_in_sync_with_its_script(script):
 @pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
 def test_notebook_runs(script, tmp_path):
-    environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8"}
+    environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}
     ran = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=environment, timeout=240,
                          capture_output=True, text=True, encoding="utf-8")  # fmt: skip
     assert ran.returncode == 0, ran.stderr

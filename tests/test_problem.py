@@ -45,7 +45,6 @@ WRONG_Y = {
     "natural": (Y.reshape(12, 16), ValueError, r"y has shape \(12, 16\)\. .*flat along rows: pass operator.flatten"),
     "transposed": (Y.reshape(16, 12), ValueError, r"y has shape \(16, 12\)\. Transposed\? Pass y.T.reshape\(-1\)"),
     "integer": (Y.int(), TypeError, "got torch.int32. Pass torch.as_tensor"),
-    "boolean": (Y > 0, TypeError, "got torch.bool"),
     "numpy": (np.zeros(ROWS), TypeError, "must be a floating or complex tensor, got ndarray. Pass torch.as_tensor"),
     "list": ([0.0] * ROWS, TypeError, "got list"),
 }

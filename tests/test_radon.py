@@ -1,7 +1,6 @@
 """Ray transforms against closed forms, their maps on grids, filtered backprojection, calibration."""
 
 import math
-import warnings
 from typing import Any
 
 import pytest
@@ -22,12 +21,8 @@ GRIDS = [Grid(UNIT, (64, 64)), Grid(UNIT, (65, 65)), Grid(OBLONG, (87, 121)), Gr
 grids = pytest.mark.parametrize("grid", GRIDS, ids=lambda g: "x".join(map(str, g.shape)))
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
+def setup_module():
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def turn(views: int, full: float = math.pi) -> Tensor:
@@ -51,7 +46,7 @@ def cone(views: int = 6, rows: int = 7, columns: int = 21, **options: Any) -> Co
 
 def blobs(grid: Grid, pixels: float = 3.0) -> GaussianBlobs:
     side, middle = min(grid.box.lengths), torch.tensor(grid.box.center, dtype=torch.float64)
-    place = torch.tensor([[-0.13, 0.1, 0.07], [0.15, 0.05, -0.11], [0.02, -0.16, 0.03]], dtype=torch.float64)
+    place = middle.new_tensor([[-0.13, 0.1, 0.07], [0.15, 0.05, -0.11], [0.02, -0.16, 0.03]])
     widths = torch.full((3,), pixels * max(grid.spacing), dtype=torch.float64)
     return GaussianBlobs(middle + side * place[:, : grid.ndim], widths, torch.tensor([1.0, 0.7, -0.4]))
 
@@ -78,7 +73,10 @@ class TestRays(OperatorTests):
         self.beam = request.param
 
     def make(self):
-        return self.beam(views=5, subrays=2, center=nn.Parameter(torch.tensor(0.07, dtype=torch.float64)))
+        beam = self.beam(views=5, subrays=2, center=nn.Parameter(torch.tensor(0.07, dtype=torch.float64)))
+        del beam.angles
+        beam.angles = nn.Parameter(turn(5) + 0.1)
+        return beam
 
 
 class TestOnGrids(OperatorTests):
@@ -91,12 +89,11 @@ class TestOnGrids(OperatorTests):
 
 
 @grids
+@pytest.mark.filterwarnings("ignore:Casting complex")  # the values tell
 def test_a_map_moved_to_another_precision_is_the_same_map(grid: Grid):
     beam, image = parallel(grid.box, 9, 31), blobs(grid)(grid.points(torch.float64))[..., 0]
     truth = beam.on(grid).map(image)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the values tell
-        assert error(beam.on(grid).to(torch.float32).map(image.float()), truth) < 1e-5
+    assert error(beam.on(grid).to(torch.float32).map(image.float()), truth) < 1e-5
 
 
 @grids
@@ -118,9 +115,7 @@ def test_disc_has_half_ellipse_projections():
     beam = ParallelBeam(UNIT, turn(3), 40, samples=4000)
     s = (torch.arange(40, dtype=torch.float64) - 19.5) * beam.pitch
     truth = 2 * (0.36 - s.square()).clamp(min=0).sqrt()
-    assert error(beam.unflatten(exact(disc(0.6), beam))[1], truth) < 1e-12
-    y = beam.unflatten(predict(beam, disc(0.6)))
-    assert (y - truth).abs().max() < 1.5e-3  # a step of a ray on either side
+    assert (beam.unflatten(predict(beam, disc(0.6))) - truth).abs().max() < 1.5e-3  # a step of a ray on either side
 
 
 def test_numbers_keep_the_precision_of_the_angles():
@@ -136,18 +131,13 @@ def test_rays_are_accurate_at_one_sample_a_pixel(make: Any, center: float):
     assert error(predict(beam, field), exact(field, beam)) < 1e-4
 
 
-@pytest.mark.parametrize("n", [256, 255])
-def test_fourier_slices_of_shepp_logan(n: int):
-    grid, field = Grid(UNIT, (n, n)), phantoms.shepp_logan(UNIT)
-    beam = ParallelBeam(UNIT, turn(180), n)
-    image = sample(field, grid, average=8)[..., 0]
-    assert error(beam.on(grid).map(image.double()).flatten(), exact(field, beam, 32)) < 6e-3
+PAPER = [ParallelBeam(UNIT, turn(180), n) for n in (256, 255)]
+SMALL = [(make(g.box), g, bound) for make, bound in ((parallel, 0.035), (fan, 0.047)) for g in GRIDS]
 
 
-@grids
-@pytest.mark.parametrize(("make", "bound"), [(parallel, 0.037), (fan, 0.047)])
-def test_shepp_logan_on_small_grids(grid: Grid, make: Any, bound: float):
-    beam, field = make(grid.box), phantoms.shepp_logan(grid.box)
+@pytest.mark.parametrize(("beam", "grid", "bound"), SMALL + [(b, Grid(UNIT, (b.shape[1],) * 2), 6e-3) for b in PAPER])
+def test_shepp_logan_on_grids(beam: Any, grid: Grid, bound: float):
+    field = phantoms.shepp_logan(grid.box)
     image = sample(field, grid, average=8)[..., 0].double()
     assert error(beam.on(grid).map(image).flatten(), exact(field, beam, 32)) < bound
 
@@ -165,14 +155,10 @@ def test_distant_fan_is_parallel_and_central_cone_row_is_fan():
     field, angles = blobs(Grid(UNIT, (32, 32)), 2), turn(9, 2 * math.pi)
     far, straight = FanBeam(UNIT, angles, 33, 1e5, 0.0), ParallelBeam(UNIT, angles, 33)
     assert error(predict(far, field), predict(straight, field)) < 1e-4
-    solid = blobs(Grid(CUBE, (16, 16, 16)), 2)
-    beam = cone(9, 5, 33, samples=80)
+    solid, beam = blobs(Grid(CUBE, (16, 16, 16)), 2), cone(9, 5, 33, samples=80)
     flat = FanBeam(UNIT, angles, 33, 3.0, 1.5, pitch=beam.pitch, samples=80)
-
-    def cut(points: Tensor) -> Tensor:
-        return solid(torch.cat([points, torch.zeros_like(points[..., :1])], -1))
-
-    assert error(beam.unflatten(predict(beam, solid))[:, 2].flatten(), predict(flat, cut)) < 1e-9
+    row = beam.unflatten(predict(beam, solid))[:, 2].flatten()
+    assert error(row, predict(flat, lambda p: solid(nn.functional.pad(p, (0, 1))))) < 1e-9
 
 
 def test_training_jitters_without_bias():
@@ -181,35 +167,17 @@ def test_training_jitters_without_bias():
     beam.train()
     torch.manual_seed(0)
     draws = torch.stack([predict(beam, field) for _ in range(2000)])
-    spread = draws.std(0)
-    assert spread.max() > 0.01
-    assert ((draws.mean(0) - exact(field, beam)).abs() <= 5 * spread / 2000**0.5 + 1e-9).all()
-
-
-@pytest.mark.parametrize("name", ["center", "angles"])
-def test_geometry_gradient_of_a_network(name: str):
-    angles, center = turn(3), torch.tensor(0.1, dtype=torch.float64)
-    options = {"angles": angles, "center": center} | {name: nn.Parameter({"angles": angles, "center": center}[name])}
-    beam = FanBeam(UNIT, options["angles"], 9, 3.0, 1.0, center=options["center"])
-    field = blobs(Grid(UNIT, (16, 16)), 2)
-    value = getattr(beam, name)
-    (gradient,) = torch.autograd.grad(predict(beam, field).square().sum(), value)
-    ends = []
-    for sign in (1, -1):
-        value.data += sign * 1e-5
-        ends.append(float(predict(beam, field).square().sum()))
-        value.data -= sign * 1e-5
-    assert float(gradient.sum()) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5)
+    assert draws.std(0).max() > 0.01
+    assert ((draws.mean(0) - exact(field, beam)).abs() <= 5 * draws.std(0) / 2000**0.5 + 1e-9).all()
 
 
 @pytest.mark.parametrize("kind", ["parallel", "parallel, learnable centre off", "fan"])
 def test_filtered_backprojection(kind: str):
     grid = Grid(UNIT, (128, 128))
-    beam: Any = ParallelBeam(UNIT, turn(180), 128)
-    if kind == "fan":
-        beam = FanBeam(UNIT, turn(180, 2 * math.pi), 160, 3.0, 1.5, pitch=3.6 / 160)
-    elif "centre" in kind:
-        beam = ParallelBeam(UNIT, turn(180), 140, pitch=2 / 128, center=nn.Parameter(turn(1)[0] + 0.05))
+    beam: Any = FanBeam(UNIT, turn(180, 2 * math.pi), 160, 3.0, 1.5, pitch=3.6 / 160)
+    if kind != "fan":
+        shift = nn.Parameter(turn(1)[0] + 0.05) if "centre" in kind else 0.0
+        beam = ParallelBeam(UNIT, turn(180), 140, pitch=2 / 128, center=shift)
     field = phantoms.shepp_logan(UNIT)
     image = fbp(beam, exact(field, beam, 8).detach(), grid)
     assert image.shape == (128, 128, 1)
@@ -229,7 +197,7 @@ def test_fdk_is_right_in_the_central_plane():
     assert metrics.psnr(image, sample(ball, grid, average=4), data_range=1.0) > 24
 
 
-def test_backprojection_refuses():
+def test_refusals(monkeypatch: pytest.MonkeyPatch):
     beam, grid = parallel(views=5, detectors=9), Grid(UNIT, (8, 8))
     with pytest.raises(ValueError, match="window must be one of"):
         fbp(beam, torch.zeros(45), grid, "hamm")
@@ -237,8 +205,9 @@ def test_backprojection_refuses():
         fbp(beam, torch.zeros(9, 5), grid)
     with pytest.raises(ValueError, match="full turn"):
         fbp(FanBeam(UNIT, turn(90), 9, 3.0, 1.0), torch.zeros(810), grid)
-    with pytest.raises(TypeError, match="fdk"):
-        fbp(cone(), torch.zeros(len(cone())), grid)  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr(joseph, "MEMORY_LIMIT", 1e3)
+    with pytest.raises(MemoryError, match="sparse matrix would take"):
+        fan().on(grid)
 
 
 ODD = turn(40) + 0.015 * torch.sin(7 * turn(40))
@@ -246,42 +215,16 @@ GOLDEN = (torch.arange(55, dtype=torch.float64) * 111.246117975).deg2rad()
 CLOSED = torch.linspace(0, math.pi, 31, dtype=torch.float64)  # 0 and 180 degrees: one view twice
 
 
-@pytest.mark.parametrize("angles", [ODD, GOLDEN, CLOSED, CLOSED.float(), turn(60, 2 * math.pi), turn(1)])
+GAP = turn(60, math.pi / 2)
+
+
+@pytest.mark.parametrize("angles", [ODD, GOLDEN, CLOSED, CLOSED.float(), turn(60, 2 * math.pi), turn(1), GAP])
 def test_angular_weights_cover_half_a_turn(angles: Tensor):
     weights = angular_weights(angles, math.pi)
-    assert float(weights.sum()) == pytest.approx(math.pi, rel=1e-5)
+    assert float(weights.sum()) == pytest.approx(math.pi / (2 if angles is GAP else 1), rel=1e-5)
     assert (weights >= 0).all()
     if len(angles) == 31:
         assert float(weights[0] + weights[-1]) == pytest.approx(float(weights[5]), rel=1e-4)
-
-
-def test_a_gap_is_left_empty_and_the_center_needs_opposite_views():
-    assert float(angular_weights(turn(60, math.pi / 2), math.pi).sum()) == pytest.approx(math.pi / 2, rel=1e-6)
-    with pytest.raises(ValueError, match="half a turn"):
-        center_of_rotation(torch.zeros(10, 16), turn(10, 1.0))
-
-
-def test_memory_guard(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(joseph, "MEMORY_LIMIT", 1e3)
-    with pytest.raises(MemoryError, match="sparse matrix would take"):
-        fan().on(Grid(UNIT, (16, 16)))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [({"angles": torch.tensor([0.0, math.nan])}, "NaN"), ({"angles": torch.zeros(0)}, "at least one view"),
-     ({"pitch": 0.0}, "pitch"), ({"pitch": -1.0}, "pitch"), ({"box": CUBE}, "2-dimensional"), ({"detectors": 0}, "det"),
-     ({"source_distance": 1.2}, "inside the box"), ({"detector_distance": -1.0}, "detector_distance"),
-     ({"center": math.inf}, "center"), ({"samples": 0}, "samples"), ({"subrays": 0}, "subrays")],
-)  # fmt: skip
-def test_geometry_is_checked(change: dict[str, Any], message: str):
-    good: dict[str, Any] = {"box": UNIT, "angles": turn(4), "detectors": 5}
-    source = {"source_distance": 3.0, "detector_distance": 1.0}
-    with pytest.raises(ValueError, match=message):
-        FanBeam(**good | source | change)
-    if not change.keys() & source.keys():
-        with pytest.raises(ValueError, match=message):
-            ParallelBeam(**good | change)
 
 
 @pytest.mark.parametrize(("offset", "views"), [(0.0, 91), (6.3, 91), (-9.8, 90), (4.7, 181)])
@@ -291,5 +234,7 @@ def test_center_of_rotation(offset: float, views: int):
     y = beam.unflatten(exact(phantoms.shepp_logan(UNIT), beam, 4))
     assert center_of_rotation(y, angles) == pytest.approx(offset, abs=0.5)
     half = y[angles < math.pi - 1e-9]
+    with pytest.raises(ValueError, match="half a turn"):
+        center_of_rotation(y[:9], angles[:9])
     candidates = torch.arange(-12, 12, 0.25)
     assert center_by_symmetry(half, angles[: len(half)], candidates) == pytest.approx(offset, abs=0.5)

@@ -148,7 +148,6 @@ def test_interrupted_before_any_check_returns_the_current_state(problem, solver)
     assert torch.equal(solution.sample(), ii.sample(run.prior, problem.grid))
 
 
-@pytest.mark.xfail(reason="Solver.run: _tell is skipped where Ctrl-C falls on a check", strict=True)
 def test_interrupt_on_a_check_still_closes_callbacks(problem, tmp_path, solver):
     """A checkpoint written only at the end must be written too where Ctrl-C falls on a check."""
     path = tmp_path / "run.pt"
@@ -157,7 +156,6 @@ def test_interrupt_on_a_check_still_closes_callbacks(problem, tmp_path, solver):
     assert torch.load(path, weights_only=True)["step"] == 20
 
 
-@pytest.mark.xfail(reason="Solver.run: `stopped` stays 'interrupted'", strict=True)
 def test_second_run_after_an_interrupt_continues(problem, solver):
     whole, cut = solver(problem), solver(problem, callbacks=[ctrl_c(10)])
     whole.run()
@@ -167,7 +165,6 @@ def test_second_run_after_an_interrupt_continues(problem, solver):
     assert_same_run(whole, cut)
 
 
-@pytest.mark.xfail(reason="nn.Linear's own initialisation draws from the user's generator", strict=True)
 @pytest.mark.parametrize("name", ["hash", "siren"])
 def test_user_random_state_is_untouched(problem, name):
     torch.manual_seed(7)
@@ -197,7 +194,6 @@ def test_the_seed_decides_everything(problem):
     assert not torch.equal(image(3), image(4))
 
 
-@pytest.mark.xfail(reason="Objective trains the problem's own operator", strict=True)
 def test_solving_twice_gives_the_same_although_the_operator_learns(problem, solver, learnable):
     task = learnable(problem, 0.1)
     a, b = (solver(task).run() for _ in range(2))
@@ -225,7 +221,6 @@ def test_nan_before_any_good_state_raises(problem, solver):
         solver(problem, regularizers=[Failing(4)]).run()
 
 
-@pytest.mark.xfail(reason="a NaN value of the rule counts as 'no rule': NaN parameters become the best", strict=True)
 @pytest.mark.parametrize("stopping", [EVERY10, Never(every=10)], ids=["held-out", "never"])
 @pytest.mark.parametrize("at", [20, 30])  # on a check, and on the very last step
 def test_nan_gradient_on_a_check_never_becomes_the_best_state(problem, at, stopping, solver):

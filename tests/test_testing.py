@@ -104,11 +104,6 @@ class TestPairs(OperatorTests):
         return Pairs()
 
 
-class TestRolled(OperatorTests):
-    def make(self):
-        return right_adjoint()
-
-
 FAULTS = {
     "rows are independent": (Dependent, "a batch of rows differs|gave shape"),
     "evaluation is deterministic": (Random, "two calls in eval mode differ"),
@@ -128,7 +123,6 @@ def test_the_kit_reports(check):
     assert re.search(message, found[check])
 
 
-@pytest.mark.xfail(reason="the kit takes float() of a tensor that requires grad: torch warns (once)", strict=True)
 def test_the_kit_does_not_warn_of_its_own():
     always = torch.is_warn_always_enabled()
     torch.set_warn_always(True)
@@ -145,7 +139,7 @@ def test_healthy_operators_have_nothing_to_report():
     assert {name for name, _ in checks(OperatorTests())} >= set(FAULTS)
 
 
-DOUBLE = [pytest.mark.xfail(reason="nn.Module.double() leaves complex parameters as they are", strict=True)]
+DOUBLE: list = []
 SMALL = {"hash": {"log2_table": 8}, "grid": {"cells": 9.0}, "separable": {"rank": 6, "width": 16}}
 
 
@@ -226,7 +220,6 @@ def test_a_saved_solution_is_read_back(problem, tmp_path):
     assert sorted(p.name for p in folder.iterdir()) == ["field.safetensors", "history.json", "image.npz"]
     record = json.loads((folder / "history.json").read_text())
     assert record["best_step"] == solution.best_step
-    assert len(record["history"]) == 2
     field = load_field(folder / "field.safetensors")
     assert torch.equal(ii.sample(field, problem.grid), solution.sample())
     image, _ = ii.io.read_image(folder / "image.npz")

@@ -9,6 +9,7 @@ derivative with respect to w, differentiated again with respect to T) costs what
 is 3 to 8 times faster than indexing under autograd.
 """
 
+# pyright: reportIncompatibleMethodOverride=false
 from __future__ import annotations
 
 import numpy as np

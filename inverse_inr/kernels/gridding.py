@@ -37,7 +37,9 @@ class RealGridding(nn.Module):
         # an even image's middle lies half a pixel off the pixel that the FFT takes as origin
         middle = [(n - 1) / 2 - n // 2 for n in shape]
         phase = 2 * np.pi * (frequencies @ np.array(middle))
-        self.phase = nn.Buffer(torch.from_numpy(np.exp(1j * phase)).to(dtype.to_complex()), persistent=False)
+        self.phase = nn.Buffer(
+            torch.from_numpy(np.stack([np.cos(phase), np.sin(phase)], -1)).to(dtype), persistent=False
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         n0, n1 = self.shape
@@ -50,7 +52,7 @@ class RealGridding(nn.Module):
         spectrum = torch.cat([left, half, right], 1)
         values = self.matrix(torch.view_as_real(spectrum.reshape(-1)))
         values = torch.complex(values[:, 0], values[:, 1] * self.sign.to(image.dtype))
-        return values * self.phase.to(values.dtype)
+        return values * torch.view_as_complex(self.phase.to(image.dtype))  # real pairs: .to(float32) drops imaginaries
 
 
 def _fast_even(n: int) -> int:

@@ -1,5 +1,6 @@
 """Linear maps with a fast adjoint, known to autograd."""
 
+# pyright: reportIncompatibleMethodOverride=false
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -13,7 +13,8 @@ from inverse_inr.priors.presets import fourier, grid, hash, separable, siren, wi
 from inverse_inr.priors.prior import Prior, Recipe
 from inverse_inr.registry import Registry
 
-registry = Registry("prior", "inverse_inr.priors", (grid, hash, fourier, siren, wire, separable))
+_CATALOGUE = {f.__name__: f for f in (fourier, grid, hash, separable, siren, wire)}
+registry = Registry("prior", "inverse_inr.priors", _CATALOGUE)
 
 
 def names() -> list[str]:

@@ -53,7 +53,8 @@ def preset(build: Callable[P, Prior]) -> Callable[P, Prior]:
             number = isinstance(value, int | float) and not isinstance(value, bool) and name != "seed"
             if number and not (math.isfinite(value) and value > (-1 if name == "depth" else 0)):
                 raise ValueError(f"{build.__name__}: {name} must be positive and finite, got {value}.")
-        prior = build(*args, **kwargs)
+        with torch.random.fork_rng(devices=[]):  # nn.Linear fills its weights before ours replace them
+            prior = build(*args, **kwargs)
         prior.recipe = Recipe(build.__name__, {k: v for k, v in options.arguments.items() if k != "box"})
         return prior
 

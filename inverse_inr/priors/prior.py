@@ -82,6 +82,14 @@ class Prior(nn.Module):
             return HEADS[self.head](self.network.on_axes(axes))
         return self(grid.points(dtype, device))
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Prior:
+        """Conversions of precision reach complex weights too: torch's own skip them, or drop their imaginary part."""
+
+        def convert(tensor: Tensor) -> Tensor:
+            return torch.complex(fn(tensor.real), fn(tensor.imag)) if tensor.is_complex() else fn(tensor)
+
+        return super()._apply(convert, recurse)
+
     def _values(self, features: Tensor) -> Tensor:
         return HEADS[self.head](self.network(features))
 
@@ -101,7 +109,7 @@ class Prior(nn.Module):
         ]
 
 
-def _hidden_matrices(network: nn.Module) -> list[nn.Parameter]:
+def _hidden_matrices(network: nn.Module) -> list[Tensor]:
     """Real weight matrices between two hidden layers: what Muon orthogonalises."""
     return [
         linear.weight
