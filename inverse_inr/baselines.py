@@ -9,6 +9,7 @@ iterations are given, chosen by held-out rows, or by the truth, and then labelle
 from __future__ import annotations
 
 import math
+import operator
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,9 @@ def cgls(problem: Problem, iterations: int | str = "held-out", *, maximum: int =
     """
     began = time.perf_counter()
     judge = _Judge(problem, iterations, seed)
-    limit = iterations if isinstance(iterations, int) else maximum
+    limit = maximum if isinstance(iterations, str) else operator.index(iterations)
+    if limit < 1:
+        raise ValueError(f"cgls: iterations must be at least 1, got {limit}.")
     for k, x in enumerate(_cgls_iterates(LeastSquares.of(problem, judge.fit), limit), 1):
         judge.consider(x, k)
     return judge.solution("CGLS", "iterations", time.perf_counter() - began)
@@ -111,6 +114,10 @@ def tv(problem: Problem, weight: float | str = "held-out", *, weights: Sequence[
         tried = sorted(weights or [start * 2.0**k for k in range(2, -9, -1)], reverse=True)
     else:
         tried = [float(weight)]
+    if isinstance(weight, str) and weights is None and not tried[0] > 0:
+        tried = [1.0]  # nothing was measured: any weight gives nothing
+    if not all(0 < w < math.inf for w in tried):
+        raise ValueError(f"tv: weights must be positive and finite, got {tried}.")
     for value in tried:
         x = primal_dual_tv(system, problem.grid.spacing, value, x, iterations, nonnegative)
         judge.consider(x, value)
@@ -151,15 +158,17 @@ def primal_dual_tv(system: LeastSquares, spacing: Sequence[float], weight: float
     k_norm = system.norm()
     d_norm = 2 * math.sqrt(sum(h**-2.0 for h in spacing))
     data = [v / (k_norm * size) for v in system.data()]
-    radius = weight * d_norm / (x[..., 0].numel() * k_norm**2 * size)  # of the dual ball, in scaled units
+    radius = weight * d_norm / (x.numel() * k_norm**2 * size)  # of the dual ball, in scaled units
     x = x / size
-    tau = sigma = 1 / math.sqrt(2)
+    ratio = max(radius, 1e-12) ** -0.5  # a small ball wants long primal steps
+    tau, sigma = ratio / math.sqrt(2), 1 / (ratio * math.sqrt(2))
     ahead, dual, flow = x, [torch.zeros_like(v) for v in data], torch.zeros_like(grid_gradient(x, spacing))
     for _ in range(iterations):
         seen = system.whitened(ahead)
         dual = [(p + sigma * (s / k_norm - z)) / (1 + sigma) for p, s, z in zip(dual, seen, data, strict=True)]
         flow = flow + sigma * grid_gradient(ahead, spacing) / d_norm
-        flow = flow / (torch.linalg.vector_norm(flow, dim=-1, keepdim=True) / radius).clamp(min=1)
+        length = torch.linalg.vector_norm(flow, dim=-1, keepdim=True)
+        flow = flow * (radius / length.clamp(min=max(radius, 1e-30)))
         before = x
         x = x - tau * (system.adjoint(dual) / k_norm + gradient_adjoint(flow, spacing) / d_norm)
         x = x.clamp(min=0) if nonnegative else x

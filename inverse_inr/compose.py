@@ -8,11 +8,11 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.domain import Grid
+from inverse_inr.domain import Field, Grid
 from inverse_inr.kernels.interpolate import interpolation_matrix
 from inverse_inr.kernels.linear import ArrayMap
 from inverse_inr.kernels.linear import with_adjoint as with_adjoint
-from inverse_inr.protocol import Operator, Query, all_rows, evaluating
+from inverse_inr.protocol import Operator, Predicts, Query, all_rows, evaluating, predict
 
 
 class OnGrid(nn.Module):
@@ -100,6 +100,8 @@ class Composed(_Composable):
     def __init__(self, operator: Operator, response: list[Detector], warps: list[Warp]) -> None:
         super().__init__()
         self.operator = operator
+        if isinstance(operator, Predicts):
+            self.predict = self.look_again
         self.response, self.warps = nn.ModuleList(response), nn.ModuleList(warps)
 
     @property
@@ -116,6 +118,22 @@ class Composed(_Composable):
         for warp in self.warps:  # A @ W1 @ W2 asks the field at W2(W1(x)): the warp next to A acts first
             points = warp.map(points)  # type: ignore[operator]
         return Query(points, lambda values: self._respond(measure(values)))
+
+    def flatten(self, y: Tensor) -> Tensor:
+        return flatten(self, y)
+
+    def unflatten(self, y: Tensor) -> Tensor:
+        return unflatten(self, y)
+
+    def look_again(self, field: Field, rows: Tensor) -> Tensor:
+        """The prediction of an inner operator that predicts for itself, of the warped field, through the detector."""
+
+        def warped(points: Tensor) -> Tensor:
+            for warp in self.warps:
+                points = warp.map(points)  # type: ignore[operator]
+            return field(points)
+
+        return self._respond(predict(self.operator, warped, rows))
 
     def _respond(self, y: Tensor) -> Tensor:
         for detector in reversed(list(self.response)):
@@ -177,9 +195,10 @@ class LinearMap:
         x = torch.randn(self._image.shape, dtype=self._image.dtype, generator=torch.Generator().manual_seed(seed))
         size = 0.0
         for _ in range(iterations):
-            x = x / torch.linalg.vector_norm(x)
-            x = self.adjoint(self(x))
+            x = self.adjoint(self(x / torch.linalg.vector_norm(x)))
             size = float(torch.linalg.vector_norm(x))
+            if size == 0:
+                break
         return math.sqrt(size)
 
 
@@ -196,7 +215,7 @@ def as_linear_map(operator: Operator, grid: Grid, *, rows: Tensor | None = None,
         points, measure = operator(all_rows(operator) if rows is None else rows)
     if not isinstance(points, Grid):
         with torch.no_grad():
-            look = interpolation_matrix(grid, points.detach(), dtype)
+            look = interpolation_matrix(grid, points.detach(), dtype.to_real())
         lead = points.shape[:-1]
         return LinearMap(lambda x: measure(look(x.reshape(grid.numel, -1)).unflatten(0, lead)), grid, channels, dtype)
     if points != grid:

@@ -37,6 +37,8 @@ class Box:
 
     def __post_init__(self) -> None:
         lower, upper = (tuple(float(v) for v in side) for side in (self.lower, self.upper))
+        if isinstance(self.units, str):
+            raise ValueError(f"Box: units={self.units!r} is one string; name one unit an axis, e.g. ('cm', 'cm').")
         units = tuple(self.units) or ("",) * len(lower)
         if not lower or len(lower) != len(upper):
             raise ValueError(f"Box: lower has {len(lower)} coordinates and upper has {len(upper)}; they must agree.")
@@ -78,6 +80,7 @@ class Box:
                 f"Box of {self.ndim} dimensions: points have shape {tuple(points.shape)}, "
                 f"whose last axis must hold {self.ndim} coordinates."
             )
+        points = points if points.is_floating_point() else points.to(torch.get_default_dtype())
         center, scale = _constants(self, points.dtype, points.device)
         return (points - center) * scale
 
@@ -108,7 +111,8 @@ class Box:
 
 @lru_cache(maxsize=64)
 def _constants(box: Box, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    return torch.tensor(box.center, dtype=dtype, device=device), torch.tensor(box.scale, dtype=dtype, device=device)
+    with torch.inference_mode(False):  # remembered: they must serve training too
+        return torch.tensor(box.center, dtype=dtype, device=device), torch.tensor(box.scale, dtype=dtype, device=device)
 
 
 @dataclass(frozen=True)
@@ -171,10 +175,13 @@ class Grid:
 
     def slabs(self, numel: int) -> Iterator[Grid]:
         """Crops along axis 0 of about `numel` pixels each (at least one layer)."""
-        step = max(1, numel // max(1, self.numel // self.shape[0]))
-        for i in range(0, self.shape[0], step):
-            size = min(step, self.shape[0] - i)
-            yield self.crop((i,) + (0,) * (self.ndim - 1), (size, *self.shape[1:]))
+        yield from self._slabs(0, max(1, numel // max(1, self.numel // self.shape[0])))
+
+    def _slabs(self, axis: int, step: int) -> Iterator[Grid]:
+        for i in range(0, self.shape[axis], step):
+            start, shape = [0] * self.ndim, list(self.shape)
+            start[axis], shape[axis] = i, min(step, self.shape[axis] - i)
+            yield self.crop(start, shape)
 
     def with_affine(self, affine: Sequence[Sequence[float]] | None) -> Grid:
         """This grid carrying a NIfTI affine."""
@@ -231,16 +238,22 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
     """
     if average < 1:
         raise ValueError(f"sample: average={average} sub-samples an axis; it must be at least 1.")
-    if isinstance(field, Memo) and average == 1:
-        return field.sample(grid)  # outside any recomputation: a memo must not be asked twice by the same step
-    chunk = CHUNK if chunk is None else chunk
+    if isinstance(field, Memo):  # asked here or not at all: inside a recomputation it would answer from memory
+        if average == 1:
+            return field.sample(grid)
+        field = field.field
+    pixels = max(1, (CHUNK if chunk is None else chunk) // average**grid.ndim)
 
     def one(slab: Grid) -> Tensor:
         return _pool(_sample_whole(field, slab.refined(average)), average, grid.ndim)
 
-    if grid.numel * average**grid.ndim <= chunk:
-        return one(grid)
-    return torch.cat([_recompute(one, slab) for slab in grid.slabs(max(1, chunk // average**grid.ndim))])
+    def split(part: Grid, axis: int) -> Tensor:
+        if part.numel <= pixels or axis == grid.ndim:
+            return one(grid) if part is grid else _recompute(one, part)
+        step = max(1, pixels // max(1, math.prod(part.shape[axis + 1 :])))
+        return torch.cat([split(piece, axis + 1) for piece in part._slabs(axis, step)], axis)
+
+    return split(grid, 0)
 
 
 def _pool(values: Tensor, factor: int, ndim: int) -> Tensor:

@@ -23,7 +23,8 @@ class Noise(ABC):
     def __post_init__(self) -> None:
         for item in fields(self):
             value = torch.as_tensor(getattr(self, item.name))
-            if not bool((torch.isfinite(value) & (value > 0)).all()) and item.name != "background":
+            least = value >= 0 if item.name == "background" else value > 0
+            if not bool((torch.isfinite(value) & least).all()):
                 raise ValueError(f"{type(self).__name__}: {item.name} must be positive and finite, got {value}.")
 
     @abstractmethod
@@ -61,7 +62,9 @@ class Gaussian(Noise):
     sigma: Parameter
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
-        return 0.5 * self.standardized(prediction, y).square().mean()
+        if y.is_complex():
+            raise TypeError("Gaussian: y is complex; use ComplexGaussian(sigma), with E|n|² = sigma².")
+        return 0.5 * self.standardized(prediction, y).abs().square().mean()
 
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return mean + _like(self.sigma, mean) * _randn(mean, generator)
@@ -90,7 +93,7 @@ class ComplexGaussian(Noise):
         return (prediction - y) / _like(self.sigma, y)
 
     def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        return y, (_like(self.sigma, y) ** -2).expand(y.shape)
+        return y, (2 * _like(self.sigma, y) ** -2).expand(y.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,9 @@ class Poisson(Noise):
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         rate = self.rate(prediction)
-        log_rate = torch.log(_like(self.photons, prediction)) - prediction if _zero(self.background) else rate.log()
+        dark = _like(self.background, prediction)
+        log_rate = torch.log(_like(self.photons, prediction)) - prediction
+        log_rate = log_rate if _zero(self.background) else torch.logaddexp(log_rate, dark.log())
         return (rate - y + torch.xlogy(y, y) - y * log_rate).mean()
 
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:

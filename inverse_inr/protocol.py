@@ -75,6 +75,8 @@ def check_rows(operator: Operator, rows: Tensor | Sequence[int]) -> Tensor:
         raise ValueError(f"rows must be a (b,) integer tensor, got {rows.dtype} of shape {tuple(rows.shape)}.")
     if rows.numel() == 0:
         raise ValueError("rows is empty: there is nothing to predict.")
+    if not hasattr(operator, "__len__"):
+        return rows.long()  # a plain closure: it knows its own rows
     low, high = int(rows.min()), int(rows.max())
     if low < 0 or high >= len(operator):
         raise IndexError(

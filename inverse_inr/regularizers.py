@@ -73,7 +73,12 @@ def laplacian(field: Field, points: Tensor) -> Tensor:
 
 
 def _jacobian(values: Tensor, points: Tensor) -> Tensor:
-    columns = [torch.autograd.grad(v.sum(), points, create_graph=True)[0] for v in values.unbind(-1)]
+    columns = [
+        torch.autograd.grad(v.sum(), points, create_graph=True, materialize_grads=True)[0]
+        if v.requires_grad
+        else torch.zeros_like(points)  # constant in the coordinates, as indicator functions are
+        for v in values.unbind(-1)
+    ]
     return torch.stack(columns, -2)
 
 
@@ -110,6 +115,10 @@ class _GradientPenalty(Regularizer):
     grid: Grid | None = None
     patch: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.patch is not None and self.grid is None:
+            raise ValueError(f"{type(self).__name__}(patch={self.patch}) needs the grid that it is a patch of.")
+
     @abstractmethod
     def penalty(self, squared: Tensor) -> Tensor: ...
 
@@ -117,9 +126,18 @@ class _GradientPenalty(Regularizer):
         if self.grid is None:
             slope = gradient(field, points)
         else:
-            grid = self.grid if self.patch is None else random_patch(self.grid, self.patch)
-            slope = grid_gradient(sample(field, grid), grid.spacing)
+            slope = self._differences(field, self.grid)
         return self.penalty(slope.square().sum(-1)).mean()
+
+    def _differences(self, field: Field, grid: Grid) -> Tensor:
+        """On the grid, or on a random patch of it whose last layer, without a next one, is dropped."""
+        if self.patch is None:
+            return grid_gradient(sample(field, grid), grid.spacing)
+        patch = random_patch(grid, self.patch + 1)
+        slope = grid_gradient(sample(field, patch), grid.spacing)
+        for axis in range(grid.ndim):
+            slope = slope.narrow(axis, 0, max(1, patch.shape[axis] - 1))
+        return slope
 
 
 def random_patch(grid: Grid, size: int) -> Grid:
@@ -159,6 +177,7 @@ class Sobolev(_GradientPenalty):
     order: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.order not in (1, 2) or (self.order == 2 and self.grid is not None):
             raise ValueError(f"Sobolev(order={self.order}): order is 1, or 2 on random points (no grid).")
 

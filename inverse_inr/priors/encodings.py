@@ -177,6 +177,10 @@ class GridEncoding(Encoding):
             ).to(self.table.device)  # fmt: skip
         return self._arrange(self._lattices[key](self.table), grid.shape)
 
+    def forget(self) -> None:
+        """Drop remembered lattices: their grids were placed in another box."""
+        self._lattices.clear()
+
     def _arrange(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
         """(levels · n, f) -> (*shape, levels · f)."""
         return features.unflatten(0, (len(self.sizes), -1)).transpose(0, 1).reshape(*shape, self.size)

@@ -98,6 +98,8 @@ def hash(box: Box, channels: int = 1, bandwidth: float | None = None, *, levels:
     """Multiresolution hash encoding and a small ReLU network (Müller et al. 2022): levels dense while they fit."""
     bandwidth, b = _band(box, bandwidth)
     finest = max(6.8 * b, coarsest) if finest is None else finest
+    if finest < coarsest:
+        raise ValueError(f"hash: finest={finest} cells are fewer than coarsest={coarsest}. Swapped?")
     growth = (finest / coarsest) ** (1 / max(1, levels - 1))
     cells = [float(round(coarsest * growth**k)) for k in range(levels)]
     generator = torch.Generator().manual_seed(seed)
@@ -122,6 +124,8 @@ def fourier(box: Box, channels: int = 1, bandwidth: float | None = None, *,
     deviation = b / 8 if deviation is None else deviation
     highest = max(0.5, b / 4) if highest is None else highest
     generator = torch.Generator().manual_seed(seed)
+    if spacing not in ("random", "octaves"):
+        raise ValueError(f"fourier: spacing must be 'random' or 'octaves', got {spacing!r}.")
     random = spacing == "random"
     frequencies = (
         gaussian_frequencies(box.ndim, features, deviation, generator)

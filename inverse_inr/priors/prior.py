@@ -88,7 +88,12 @@ class Prior(nn.Module):
         def convert(tensor: Tensor) -> Tensor:
             return torch.complex(fn(tensor.real), fn(tensor.imag)) if tensor.is_complex() else fn(tensor)
 
-        return super()._apply(convert, recurse)
+        super()._apply(convert, recurse)
+        self.lower, self.upper = (  # corners keep their precision whatever the weights do
+            torch.tensor(side, dtype=torch.float64, device=self.lower.device)
+            for side in (self.box.lower, self.box.upper)
+        )
+        return self
 
     def _values(self, features: Tensor) -> Tensor:
         return HEADS[self.head](self.network(features))
@@ -124,5 +129,15 @@ def _hidden_matrices(network: nn.Module) -> list[Tensor]:
 def _read_box(prior: Prior, _: object) -> None:
     """After loading: the box is the one that was saved."""
     lower, upper = (tuple(corner.tolist()) for corner in (prior.lower.double(), prior.upper.double()))
-    if (lower, upper) != (prior.box.lower, prior.box.upper):
-        prior.box = Box(lower, upper, prior.box.units)
+    if (lower, upper) == (prior.box.lower, prior.box.upper):
+        return
+    box = Box(lower, upper, prior.box.units)
+    if isinstance(prior.encoding, GridEncoding):
+        ratios = [a * s - b * t for a, s, b, t in zip(box.lengths, box.scale, prior.box.lengths, prior.box.scale,
+                                                       strict=True)]  # fmt: skip
+        if any(abs(r) > 1e-9 for r in ratios):
+            raise ValueError(
+                f"The state is of a box {box.lengths}, this grid prior of {prior.box.lengths}: other shapes."
+            )
+        prior.encoding.forget()
+    prior.box = box
