@@ -89,7 +89,10 @@ def cgls(problem: Problem, iterations: int | str = "held-out", *, maximum: int =
     """
     began = time.perf_counter()
     judge = _Judge(problem, iterations, seed)
-    limit = maximum if isinstance(iterations, str) else operator.index(iterations)
+    try:
+        limit = maximum if isinstance(iterations, str) else operator.index(iterations)
+    except TypeError:
+        raise TypeError(f"cgls: iterations must be a whole number or a rule, got {iterations!r}.") from None
     if limit < 1:
         raise ValueError(f"cgls: iterations must be at least 1, got {limit}.")
     for k, x in enumerate(_cgls_iterates(LeastSquares.of(problem, judge.fit), limit), 1):

@@ -95,8 +95,11 @@ def ct_scan(path: str, *, row: int = 0, center: float | None = None, learn_cente
     operator = ParallelBeam(box, angles.float(), line.shape[1], pitch=1.0, center=axis, subrays=2)
     term = _scan_term(operator, line, signal, flat, dark.expand_as(counts), good, fidelity)
     grid = Grid(box, (size or line.shape[1],) * 2)
-    notes = {"masked values": f"{int((~good).sum())} of {good.numel()}", f"centre of rotation {how} (px)": center * bin - dropped,
-             "counts an electron-like quantum": gain}  # fmt: skip
+    notes = {
+        "masked values": f"{int((~good).sum())} of {good.numel()}",
+        f"centre of rotation {how} (px)": center * bin - dropped,
+        "counts a quantum": gain,
+    }
     problem = Problem([term], box, grid, suggested=_suggestion(operator, _views_held_out(term, hold_out_views)))
     problem.notes = notes
     return problem
