@@ -228,7 +228,8 @@ def test_nan_gradient_on_a_check_never_becomes_the_best_state(problem, at, stopp
     with pytest.warns(RuntimeWarning, match="NaN"):
         solution = solver(problem, regularizers=[failing], stopping=stopping).run()
     assert torch.isfinite(solution.sample()).all()
-    assert solution.best_step == at - 10
+    checks = [at - 10] if isinstance(stopping, Never) else range(10, at, 10)  # held-out rows may prefer an earlier one
+    assert solution.best_step in checks
 
 
 # --- what operators learn -------------------------------------------------------------------------------------------

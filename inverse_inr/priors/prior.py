@@ -133,11 +133,8 @@ def _read_box(prior: Prior, _: object) -> None:
         return
     box = Box(lower, upper, prior.box.units)
     if isinstance(prior.encoding, GridEncoding):
-        ratios = [a * s - b * t for a, s, b, t in zip(box.lengths, box.scale, prior.box.lengths, prior.box.scale,
-                                                       strict=True)]  # fmt: skip
-        if any(abs(r) > 1e-9 for r in ratios):
-            raise ValueError(
-                f"The state is of a box {box.lengths}, this grid prior of {prior.box.lengths}: other shapes."
-            )
+        sides = [[n * s for n, s in zip(b.lengths, b.scale, strict=True)] for b in (box, prior.box)]
+        if any(abs(a - b) > 1e-9 for a, b in zip(*sides, strict=True)):
+            raise ValueError(f"The state is of a box {box.lengths}, this grid prior of {prior.box.lengths}.")
         prior.encoding.forget()
     prior.box = box
