@@ -4,7 +4,7 @@ BIN     = .venv/bin
 .PHONY: demo test lint notebooks clean
 
 demo: .venv/.ready
-	$(BIN)/inverse-inr run problems/ct.toml --out runs/ct --force
+	$(BIN)/inverse-inr run problems/ct.toml --out runs/ct --force --threads 1
 
 test: .venv/.ready-test
 	$(BIN)/pytest -n 2 --dist loadfile

@@ -23,7 +23,14 @@ logger = logging.getLogger("inverse_inr")
 
 
 @app.command
-def run(path: Path, *, out: Path, force: bool = False, set: Annotated[tuple[str, ...], Parameter()] = ()) -> None:
+def run(
+    path: Path,
+    *,
+    out: Path,
+    force: bool = False,
+    set: Annotated[tuple[str, ...], Parameter()] = (),
+    threads: int | None = None,
+) -> None:
     """Reconstruct what a TOML file describes; write figure, image, weights, history and resolved config.
 
     Parameters
@@ -34,7 +41,10 @@ def run(path: Path, *, out: Path, force: bool = False, set: Annotated[tuple[str,
         Folder of the run; one that holds another run is refused without --force.
     set
         Override a value: --set solver.steps=200 (repeat).
+    threads
+        CPU threads for torch. One is fastest for small problems, and on a machine that has other work to do.
     """
+    _use_threads(threads)
     tables = Run.read(path).tables
     for assignment in set:
         _override(tables, assignment)
@@ -47,8 +57,9 @@ def run(path: Path, *, out: Path, force: bool = False, set: Annotated[tuple[str,
 
 
 @app.command
-def resume(out: Path) -> None:
+def resume(out: Path, *, threads: int | None = None) -> None:
     """Continue an interrupted run from its last checkpoint: the result is the same as without the interruption."""
+    _use_threads(threads)
     _reconstruct(_stored(out), out, resume=True)
 
 
@@ -99,6 +110,13 @@ def check(reference: str, *, nonlinear: bool = False, channels: int = 1) -> None
     print(f"{len(results) - failed} passed, {failed} failed")
     if failed:
         sys.exit(1)
+
+
+def _use_threads(threads: int | None) -> None:
+    if threads is not None:
+        if threads < 1:
+            raise ConfigError(f"--threads must be at least 1, got {threads}.")
+        torch.set_num_threads(threads)
 
 
 def _reconstruct(checked: Run, out: Path, *, resume: bool = False) -> None:
