@@ -43,8 +43,7 @@ class LeastSquares:
         for term, chosen in zip(problem.terms, rows, strict=True):
             target, precision = least_squares(term.fidelity, term.y)
             real = term.y.dtype.to_real()
-            dtype = real
-            maps.append(as_linear_map(term.operator, problem.grid, rows=chosen, channels=problem.channels, dtype=dtype))
+            maps.append(as_linear_map(term.operator, problem.grid, rows=chosen, channels=problem.channels, dtype=real))
             targets.append(target[chosen])
             precisions.append(term.weight * precision[chosen].to(real) / target[chosen].numel())
         return cls(maps, targets, precisions)

@@ -87,7 +87,7 @@ class Run:
         """Every table against the signature it will be called with."""
         t = self.tables
         _check("problem", problems, t["problem"])
-        if "name" in t.get("prior", {}):
+        if "prior" in t:
             _check("prior", priors.registry, t["prior"], taken=("box", "channels"))
         for table in t.get("regularizers", []):
             _check("regularizers", regularizers, table, extra=("weight", "on_grid"), taken=("grid",))
@@ -105,13 +105,8 @@ class Run:
         t = self.tables
         options = dict(t.get("solver", {}))
         seed = options.get("seed", 0)
-        prior: Any = None
-        if "name" in t.get("prior", {}):
-            known = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed}
-            keywords = {k: v for k, v in t["prior"].items() if k != "name"}
-            prior = priors.create(t["prior"]["name"], problem.box, problem.channels, **(known | keywords))
-        else:
-            prior = make_prior(problem, None, seed)
+        native = dict(t.get("prior", {}))
+        prior = make_prior(problem, native.pop("name", None), native.pop("seed", seed), **native)
         if "regularizers" in t:
             options["regularizers"] = [self._regularizer(table, problem) for table in t["regularizers"]]
         if "stopping" in t:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -171,8 +172,6 @@ class Solver:
 
     def solution(self) -> Solution:
         """The best state by the stopping rule, as a Solution with a prior of its own."""
-        import copy
-
         field = copy.deepcopy(self.prior).requires_grad_(False).eval()
         state = self.best["state"]
         if state is not None:
@@ -187,8 +186,6 @@ class Solver:
         """The problem, with what its operators learnt in the best state."""
         if not any(p.requires_grad for p in self.objective.operators.parameters()):
             return self.problem
-        import copy
-
         terms = copy.deepcopy(self.objective.terms)
         modules = nn.ModuleList(t.operator for t in terms if isinstance(t.operator, nn.Module))
         state = self.best["state"] or self.objective.state_dict()
@@ -233,9 +230,9 @@ def solve(problem: Problem, prior: str | nn.Module | None = None, *,
                   callbacks=shown).run()  # fmt: skip
 
 
-def make_prior(problem: Problem, prior: str | nn.Module | None, seed: int) -> nn.Module:
-    """A prior by name gets the problem's box, channels and the grid's Nyquist frequency as bandwidth."""
-    options = problem.suggested.options if prior is None else {}
+def make_prior(problem: Problem, prior: str | nn.Module | None, seed: int, **native: Any) -> nn.Module:
+    """A prior by name gets the problem's box, channels and the grid's Nyquist frequency, unless `native` says else."""
+    options = problem.suggested.options if prior is None else native
     prior = problem.suggested.prior if prior is None else prior
     if isinstance(prior, str):
         made = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed, **options}

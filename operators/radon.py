@@ -137,7 +137,31 @@ class ParallelBeam(RayTransform):
         return OnGrid(FourierSlice(self, grid), grid, self.shape)  # pyright: ignore[reportArgumentType]
 
 
-class FanBeam(RayTransform):
+class DivergingBeam(RayTransform, ABC):
+    """What fan and cone beams share: a point source opposite a flat detector."""
+
+    source_distance: Tensor
+    detector_distance: Tensor
+
+    def _place(self, source_distance: float | Tensor, detector_distance: float | Tensor) -> None:
+        name, dtype = type(self).__name__, self.angles.dtype
+        self.source_distance = _geometry(source_distance, f"{name}: source_distance", dtype)
+        self.detector_distance = _geometry(detector_distance, f"{name}: detector_distance", dtype)
+
+    @property
+    def magnification(self) -> Tensor:
+        return (self.source_distance + self.detector_distance) / self.source_distance
+
+    def _from_source(self, on_detector: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
+        """Rays from the source through points of the detector plane; origins next to the axis, where t is small."""
+        middle = self._middle()
+        source = middle - self.source_distance * n
+        direction = nn.functional.normalize(middle + self.detector_distance * n + on_detector - source, dim=-1)
+        along = ((middle - source) * direction).sum(-1, keepdim=True)
+        return source + along * direction, direction
+
+
+class FanBeam(DivergingBeam):
     """Fan beam with a flat detector: shape (views, detectors). Distances from the axis of rotation, box's unit.
 
     `pitch` is that of the real detector; it defaults to one that sees the box at the axis of rotation.
@@ -151,15 +175,14 @@ class FanBeam(RayTransform):
         magnification = _distances(self, box, source_distance, detector_distance)
         pitch = max(box.lengths) * magnification / detectors if pitch is None else pitch
         super().__init__(box, angles, center, pitch, samples, subrays, magnification)
-        self.source_distance = _geometry(source_distance, "FanBeam: source_distance", self.angles.dtype)
-        self.detector_distance = _geometry(detector_distance, "FanBeam: detector_distance", self.angles.dtype)
+        self._place(source_distance, detector_distance)
         self.shape = (len(self.angles), detectors)
 
     def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
         view, column = self._split(rows)
         u = self._bins(column, self.shape[1], subrays) - self.center
         e, n = self._frame(view)
-        return _diverging(self, u[..., None] * e[:, None], n[:, None])
+        return self._from_source(u[..., None] * e[:, None], n[:, None])
 
     def locate(self, points: Tensor, view: int) -> tuple[Tensor, Tensor]:
         e, n = self._frame(view)
@@ -167,14 +190,10 @@ class FanBeam(RayTransform):
         u = ((points - self._middle()) @ e) * self.magnification / depth
         return ((u + self.center) / self.pitch + 0.5 * (self.shape[1] - 1))[..., None], depth
 
-    @property
-    def magnification(self) -> Tensor:
-        return (self.source_distance + self.detector_distance) / self.source_distance
-
     def on(self, grid: Grid) -> OnGrid:
         """The same transform of an image sampled on `grid`: a sparse matrix (Joseph's method), bins averaged.
 
-        Raises MemoryError, before building it, for a matrix over the guard of `JosephMatrix`.
+        Raises MemoryError, before building it, for a matrix over `joseph.MEMORY_LIMIT`.
         """
         from inverse_inr.operators.joseph import joseph_matrix
 
@@ -187,7 +206,7 @@ class FanBeam(RayTransform):
         return OnGrid(project, grid, self.shape)
 
 
-class ConeBeam(RayTransform):
+class ConeBeam(DivergingBeam):
     """Circular cone beam with a flat detector (3-D): shape (views, rows, columns). Distances as in FanBeam.
 
     Raises ValueError as FanBeam.
@@ -202,8 +221,7 @@ class ConeBeam(RayTransform):
         magnification = _distances(self, box, source_distance, detector_distance)
         pitch = max(box.lengths) * magnification / columns if pitch is None else pitch
         super().__init__(box, angles, center, pitch, samples, subrays, magnification)
-        self.source_distance = _geometry(source_distance, "ConeBeam: source_distance", self.angles.dtype)
-        self.detector_distance = _geometry(detector_distance, "ConeBeam: detector_distance", self.angles.dtype)
+        self._place(source_distance, detector_distance)
         self.shape = (len(self.angles), rows, columns)
 
     def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
@@ -214,7 +232,7 @@ class ConeBeam(RayTransform):
         u, v = u[:, None, :].expand(-1, v.shape[1], -1).flatten(1), v[:, :, None].expand(-1, -1, u.shape[1]).flatten(1)
         e, n = self._frame(view)
         axis = e.new_tensor([0.0, 0.0, 1.0])
-        return _diverging(self, u[..., None] * e[:, None] + v[..., None] * axis, n[:, None])
+        return self._from_source(u[..., None] * e[:, None] + v[..., None] * axis, n[:, None])
 
     def locate(self, points: Tensor, view: int) -> tuple[Tensor, Tensor]:
         e, n = self._frame(view)
@@ -223,19 +241,6 @@ class ConeBeam(RayTransform):
         u = ((x @ e) * self.magnification / depth + self.center) / self.pitch + 0.5 * (self.shape[2] - 1)
         v = x[..., 2] * self.magnification / depth / self.pitch + 0.5 * (self.shape[1] - 1)
         return torch.stack([v, u], -1), depth
-
-    @property
-    def magnification(self) -> Tensor:
-        return (self.source_distance + self.detector_distance) / self.source_distance
-
-
-def _diverging(beam: FanBeam | ConeBeam, on_detector: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
-    """Rays from the source through points of the detector plane; origins next to the axis, where t is small."""
-    middle = beam._middle()
-    source = middle - beam.source_distance * n
-    direction = nn.functional.normalize(middle + beam.detector_distance * n + on_detector - source, dim=-1)
-    along = ((middle - source) * direction).sum(-1, keepdim=True)
-    return source + along * direction, direction
 
 
 def _geometry(value: float | Tensor, name: str, dtype: torch.dtype | None = None) -> Tensor:
