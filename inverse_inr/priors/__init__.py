@@ -1,7 +1,8 @@
 """Learnable fields: `create("siren", box)` or `siren(box)`; presets are data over shared parts.
 
-Parts: `encodings`, `activations`, `topologies`; `Prior` joins them to a box. `names()` lists the catalogue,
-entry points of the group `inverse_inr.priors` included.
+A preset joins an encoding, an activation and a topology to a box; each lives in the file of its family, beside the
+activation or the structure that is its own. `names()` lists the catalogue, entry points of the group
+`inverse_inr.priors` included.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from inverse_inr.domain import Box, Grid
-from inverse_inr.priors.presets import fourier, grid, hash, separable, siren, wire
+from inverse_inr.priors.features import fourier, relu
+from inverse_inr.priors.grids import grid, hash
+from inverse_inr.priors.periodic import siren
 from inverse_inr.priors.prior import Prior, Recipe
+from inverse_inr.priors.separable import separable
+from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry
 
-_CATALOGUE = {f.__name__: f for f in (fourier, grid, hash, separable, siren, wire)}
+_CATALOGUE = {f.__name__: f for f in (fourier, grid, hash, relu, separable, siren, wire)}
 registry = Registry("prior", "inverse_inr.priors", _CATALOGUE)
 
 
@@ -37,6 +42,6 @@ def bandwidth_of(grid: Grid) -> float:
 
 
 __all__ = [
-    "Prior", "Recipe", "bandwidth_of", "create", "fourier", "grid", "hash", "names", "registry", "separable", "siren",
-    "wire",
+    "Prior", "Recipe", "bandwidth_of", "create", "fourier", "grid", "hash", "names", "registry", "relu", "separable",
+    "siren", "wire",
 ]  # fmt: skip
