@@ -67,8 +67,8 @@ class Bins:
         """Cycles per unit of the box's first axis: the unit of `bandwidth`. (count,)"""
         return torch.arange(1, self.count + 1, dtype=torch.float64) * (self.grid.box.scale[0] / 2)
 
-    def __call__(self, image: Tensor) -> Tensor:
-        """`image`: (*grid.shape, c), real or complex. Raises ValueError for a constant one: it has no spectrum."""
+    def amplitudes(self, image: Tensor) -> Tensor:
+        """Σ |FFT| in each bin, not normalised: (count,). `image`: (*grid.shape, c), real or complex."""
         if tuple(image.shape[:-1]) != self.grid.shape:
             raise ValueError(
                 f"Bins of a grid {self.grid.shape}: the image has shape {tuple(image.shape)}; it must be "
@@ -77,9 +77,13 @@ class Bins:
         values = image.detach().cpu().to(torch.complex128 if image.is_complex() else torch.float64)
         amplitude = torch.fft.fftn(values, dim=tuple(range(self.grid.ndim))).abs().sum(-1).flatten()
         total = torch.zeros(self.count + 2, dtype=torch.float64).index_add_(0, self._index, amplitude)
-        inside = total[1:-1]
-        if not inside.sum() > 1e-12 * total.sum():
-            raise ValueError("The image is constant (or holds NaN): it has no spectrum to compare.")
+        return total[1:-1]
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """The amplitudes as shares. Raises ValueError for a constant image, which has no spectrum, and for NaN."""
+        inside = self.amplitudes(image)
+        if not float(inside.sum()) > 1e-12 * float(image.detach().abs().sum()):
+            raise ValueError("the image is constant (or holds NaN): it has no spectrum to compare.")
         return inside / inside.sum()
 
 
