@@ -1,4 +1,4 @@
-"""Choosing: a bandwidth or an architecture by spectra before training, a reconstruction by held-out measurements after."""
+"""Choosing: a bandwidth or an architecture by spectra before training, a reconstruction by held-out rows after it."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
     A ‖c‖² ≤ ‖Σ c_n φ(· - n)‖² ≤ B ‖c‖²:   A, B = ess inf, ess sup over ω of Σ_k |φ̂(ω + 2πk)|²    (Riesz bounds)
     Σ_n φ(t - n) = constant:   then the translates, scaled down, approximate every function of L²   (partition of unity)
 
-Saratchandran et al., A Sampling Theory Perspective on Activations for Implicit Neural Representations, ICML 2024; Unser,
-Sampling - 50 Years After Shannon, Proc. IEEE 2000, section III. `activation` is any real callable Tensor -> Tensor that
-acts on each entry.
+Saratchandran et al., A Sampling Theory Perspective on Activations for Implicit Neural Representations, ICML 2024;
+Unser, Sampling - 50 Years After Shannon, Proc. IEEE 2000, section III. `activation` is any real callable Tensor ->
+Tensor that acts on each entry.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Pointwise = Callable[[Tensor], Tensor]
 
 SMEARED = 0.01
-"""Share of the circle left out at either end for slowly decaying activations, where a jump of the spectrum is smeared by the taper."""
+"""Share of the circle left out at either end where an activation decays slowly: its taper smears jumps of the spectrum."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ def riesz(activation: Pointwise, *, spacing: float = 1.0, reach: int = 512, samp
     """Riesz bounds and partition of unity of φ(t) = activation(spacing · t), translated by the integers.
 
     φ is sampled `samples` times a unit on [-reach, reach); the periodised spectrum is the FFT of that (Poisson). What
-    has not decayed at the ends is tapered, and its bounds leave out the most extreme 1 % of the circle at either end: a
-    jump of the spectrum, as sinc has at π, is smeared over as much. Not in L²: half of the range, doubled, adds more than
-    2 % of the energy.
+    has not decayed at the ends is tapered, and its bounds leave out the most extreme 1 % of the circle at either end:
+    a jump of the spectrum, as sinc has at π, is smeared over as much. Not in L²: the outer half of the range holds more
+    than 2 % of the energy.
     """
     count = 2 * reach * samples
     t = (torch.arange(count, dtype=torch.float64) - count // 2) / samples
     with torch.no_grad():
         values = activation(spacing * t)
     if values.shape != t.shape or values.is_complex():
-        raise ValueError(f"riesz: the activation made {values.dtype} {tuple(values.shape)} of float64 {tuple(t.shape)}.")
+        raise ValueError(f"riesz: of {len(t)} real numbers the activation made {tuple(values.shape)} {values.dtype}.")
     middle = values[count // 4 : -count // 4].square().sum()
     ends = values.square().sum() - middle
     frequencies = (torch.arange(2 * reach, dtype=torch.float64) - reach) * (math.pi / reach)
@@ -105,7 +105,7 @@ class Curves:
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
         axes = panels(1) if axes is None else axes
-        for values, name in ((self.value, "φ"), (self.first, "φ′"), (self.second, "φ″")):
+        for values, name in ((self.value, "φ"), (self.first, "φ'"), (self.second, "φ''")):
             axes[0].plot(self.z, values, label=name)
         axes[0].set(xlabel="z")
         axes[0].legend(frameon=False)

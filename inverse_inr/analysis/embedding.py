@@ -92,7 +92,7 @@ def embedding_singular_values(embedding: Prior | Embedding, points: Tensor) -> S
 def local_lipschitz(embedding: Prior | Embedding, points: Tensor) -> LocalLipschitz:
     """The spectral norm of ∂Ψ/∂x at each of `points` (n, d); one backward pass a feature.
 
-    Of a prior per unit of its box, of any other callable per unit of its argument. Each point must be embedded by itself.
+    Of a prior per unit of its box, of any other callable per unit of its argument. Points are embedded one by one.
     """
     flat = points.reshape(-1, points.shape[-1]).detach().clone().requires_grad_(True)
     with torch.enable_grad():

@@ -1,6 +1,6 @@
 """Which frequencies a network makes of those of its first layer: the structured dictionary of periodic inputs.
 
-    f(x) = Σ_s c_s exp(2πj (s·ω) x),   s ∈ ℤᵐ:   integer combinations of the first layer's frequencies ω, of order Σ|s_t|
+    f(x) = Σ_s c_s exp(2πj (s·ω) x),   s ∈ ℤᵐ:   integer combinations of the first layer's frequencies, of order Σ|s_t|
 
 Yüce et al., A Structured Dictionary Perspective on Implicit Neural Representations, CVPR 2022, theorem 1. A polynomial
 activation of degree K after the first layer reaches order K; smooth ones put little energy in high orders.
@@ -31,7 +31,7 @@ Line = Callable[[Tensor], Tensor]
 class Harmonics:
     """Bin k holds what oscillates k times in the period.
 
-    `amplitudes` (bins,): of a cosine of that frequency, root of the sum of squares over channels; bin 0 is the constant.
+    `amplitudes` (bins,): of a cosine of that frequency, root sum of squares over channels; bin 0 is the constant.
     `orders` (bins,): the least order of a combination that gives bin k; 0 for the constant, -1 where none up to the
     highest order asked does. `explained` (order,): the share of the energy (constant left out) in combinations of order
     up to 1, 2, ...; `covered` (order,): the share of all bins that those combinations reach, which is what a spectrum
@@ -80,7 +80,8 @@ def harmonics(field: Prior | Line, frequencies: Tensor | None = None, *, order: 
     if frequencies.numel() == 0 or (frequencies.detach().cpu() - whole).abs().max() > 1e-6:
         raise ValueError("harmonics: frequencies must be whole numbers of cycles a period. Scale the period, or round.")
     top = int(whole.abs().max())
-    samples = 2 ** max(10, math.ceil(math.log2(16 * max(top, 1) * max(order, 2)))) if samples is None else samples
+    if samples is None:
+        samples = 2 ** max(10, math.ceil(math.log2(16 * max(top, 1) * max(order, 2))))
     if order < 1 or samples < 2 * order * top + 2:
         raise ValueError(f"harmonics: order {order} of {top} cycles needs more than {2 * order * top + 1} samples.")
     x = torch.arange(samples, dtype=torch.float64)[:, None] / samples
@@ -123,9 +124,9 @@ def _orders(frequencies: Tensor, order: int, bins: int) -> Tensor:
 def periodic_line(prior: Prior, period: int = 16) -> tuple[Line, Tensor]:
     """A prior along the first axis through the middle of its box, made periodic, and its first layer's frequencies.
 
-    The components of the frequencies along that axis, of Fourier features or of a sine first layer, are rounded to whole
-    cycles per `period` sides of the box, in a copy in float64; the others only shift phases. Raises TypeError for other
-    architectures, whose first layer has no frequencies.
+    The components of the frequencies along that axis, of Fourier features or of a sine first layer, are rounded to
+    whole cycles per `period` sides of the box, in a copy in float64; the others only shift phases. Raises TypeError for
+    other architectures, whose first layer has no frequencies.
     """
     prior = copy.deepcopy(prior).double().requires_grad_(False).eval()
     span = 2.0 * period  # normalised units
@@ -151,13 +152,14 @@ def _first_layer(prior: Prior) -> tuple[Tensor, float]:
         omega = getattr(getattr(layer, "activation", None), "omega", None)
         weights = [m.weight for m in layer.modules() if isinstance(getattr(m, "weight", None), Tensor)]
         if omega is not None and len(weights) == 1 and _has_period(layer, float(omega)):
+            assert isinstance(weights[0], Tensor)
             return weights[0], float(omega) / (2 * math.pi)
     raise TypeError(f"'{prior.name}' has no periodic first layer: its input meets neither Fourier features nor a sine.")
 
 
 def _has_period(layer: nn.Module, omega: float) -> bool:
     """Whether the layer's activation has the period 2π / omega, as a sine has and a wavelet has not."""
-    z = torch.linspace(-2, 2, 32, dtype=torch.float64)
+    z = torch.linspace(-1, 1, 32, dtype=torch.float64) / omega
     activation = layer.activation
     assert isinstance(activation, nn.Module)
     return torch.allclose(activation(z), activation(z + 2 * math.pi / omega), atol=1e-5)

@@ -2,8 +2,8 @@
 
     K = J Jᵀ,   J = ∂ A(f_θ) / ∂θ:   under gradient flow the residual along an eigenvector decays as exp(-λ t)
 
-Jacot et al., Neural Tangent Kernel, NeurIPS 2018; for fields Tancik et al. 2020, section 4; signals in its eigenvectors:
-Yüce et al., A Structured Dictionary Perspective on Implicit Neural Representations, CVPR 2022, section 5.
+Jacot et al., Neural Tangent Kernel, NeurIPS 2018; for fields Tancik et al. 2020, section 4; signals in its
+eigenvectors: Yüce et al., A Structured Dictionary Perspective on Implicit Neural Representations, CVPR 2022, section 5.
 """
 
 from __future__ import annotations

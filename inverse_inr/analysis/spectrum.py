@@ -2,7 +2,7 @@
 
     FreSh:  argmin over candidates of  mean over seeds W₁( spectrum(f_θ0), spectrum(target) )
 
-Kania et al., FreSh: Frequency Shifting for Accelerated Neural Representation Learning, ICLR 2025, section 4. Frequencies
+Kania et al., FreSh: Frequency Shifting for Accelerated Neural Representation Learning, 2024, and its code. Frequencies
 are counted in *bins*: bin k holds what oscillates k times over the longest side of the box (its two normalised units).
 """
 
@@ -21,7 +21,7 @@ from inverse_inr.domain import Box, Field, Grid, sample
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Directions = Literal["first", "all"]
+Variant = Literal["published", "windowed"]
 BINS = 64
 """Bins compared by default, as published for SIREN; fewer where the lattice holds fewer."""
 LARGEST = 2**20
@@ -31,36 +31,35 @@ LARGEST = 2**20
 class Bins:
     """The bins of a lattice: `bins(image)` is the share of amplitude in bins 1 to `count`, (count,) in float64.
 
-    The published algorithm: |FFT| summed over channels, summed over anti-diagonals i + j of the non-redundant half,
-    without the constant, the first `count` bins, normalised to 1. In any dimension that is the L1 norm of the frequency
-    over the orthant of non-negative indices (the other orthants of the published code begin beyond the Nyquist index).
+    "published"  |FFT| summed over channels, summed over anti-diagonals i + j of the non-redundant half, without the
+                 constant, the first `count` bins, normalised to 1. In any dimension that is the L1 norm of the
+                 frequency over the orthant of non-negative indices: other orthants enter the published sums beyond
+                 the Nyquist index only, out of order, and are left out here. No image is periodic, so each edge puts a
+                 tail of 1/k into every bin, whatever the image.
+    "windowed"   the same under a Hann window, its mean taken off, over all orthants: no tails, no direction lost
+
     Where the box is no cube the published code squeezes the image into a square; here axis k counts its cycles per
     longest side instead, so that a frequency stays what it is: the prior's coordinates are not squeezed either.
-
-    directions  "first": that orthant, as published; "all": the signs of the indices do not matter
-    norm        1: |i| + |j| as published; 2: the length of the frequency, rings instead of diamonds
     Raises ValueError for more bins than the Nyquist frequency of the coarsest axis leaves.
     """
 
-    def __init__(self, grid: Grid, count: int | None = None, *, directions: Directions = "first",
-                 norm: Literal[1, 2] = 1) -> None:  # fmt: skip
-        if directions not in ("first", "all") or norm not in (1, 2):
-            raise ValueError(f"Bins: directions={directions!r} is 'first' or 'all', norm={norm!r} is 1 or 2.")
-        self.grid = grid
+    def __init__(self, grid: Grid, count: int | None = None, variant: Variant = "published") -> None:
+        if variant not in ("published", "windowed"):
+            raise ValueError(f"Bins: variant must be 'published' or 'windowed', got {variant!r}.")
+        self.grid, self.variant = grid, variant
         step = [2 / (n * s) for n, s in zip(grid.box.lengths, grid.box.scale, strict=True)]  # bins a cycle of each axis
         held = math.floor(min((n // 2 * h for n, h in zip(grid.shape, step, strict=True) if n > 1), default=0) + 1e-9)
         self.count = min(BINS, held) if count is None else count
         if not 1 <= self.count <= held:
             raise ValueError(f"Bins: {self.count} bins, but a grid of shape {grid.shape} holds {held}. A finer grid?")
         signed = [torch.fft.fftfreq(n, 1 / n, dtype=torch.float64) for n in grid.shape]
-        mesh = torch.meshgrid(*(f * h for f, h in zip(signed, step, strict=True)), indexing="ij")
-        distance = torch.linalg.vector_norm(torch.stack(mesh), ord=norm, dim=0)
-        self._index = (distance + 0.5).floor().long().clamp(max=self.count + 1)
-        if directions == "first":
-            # index n/2 is its own mirror image: fftfreq calls it negative, the published half keeps it
-            outside = [(f < 0) & (f > -n / 2) for f, n in zip(signed, grid.shape, strict=True)]
-            self._index[torch.stack(torch.meshgrid(*outside, indexing="ij")).any(0)] = self.count + 1
-        self._index = self._index.flatten()
+        norm = sum(_along(k, f.abs() * h, grid.ndim) for k, (f, h) in enumerate(zip(signed, step, strict=True)))
+        assert isinstance(norm, Tensor)
+        self._index = (norm + 0.5).floor().long().clamp(max=self.count + 1)
+        for k, (f, n) in enumerate(zip(signed, grid.shape, strict=True)):
+            if variant == "published":  # index n/2 is its own mirror image: fftfreq calls it negative, we keep it
+                outside = _along(k, (f < 0) & (f > -n / 2), grid.ndim)
+                self._index = torch.where(outside, self.count + 1, self._index)
 
     @property
     def frequencies(self) -> Tensor:
@@ -75,8 +74,11 @@ class Bins:
                 f"(*{self.grid.shape}, channels)."
             )
         values = image.detach().cpu().to(torch.complex128 if image.is_complex() else torch.float64)
-        amplitude = torch.fft.fftn(values, dim=tuple(range(self.grid.ndim))).abs().sum(-1).flatten()
-        total = torch.zeros(self.count + 2, dtype=torch.float64).index_add_(0, self._index, amplitude)
+        if self.variant == "windowed":
+            values = self._windowed(values)
+        amplitude = torch.fft.fftn(values, dim=tuple(range(self.grid.ndim))).abs().sum(-1)
+        total = torch.zeros(self.count + 2, dtype=torch.float64)
+        total.index_add_(0, self._index.flatten(), amplitude.flatten())
         return total[1:-1]
 
     def __call__(self, image: Tensor) -> Tensor:
@@ -86,16 +88,30 @@ class Bins:
             raise ValueError("the image is constant (or holds NaN): it has no spectrum to compare.")
         return inside / inside.sum()
 
+    def _windowed(self, values: Tensor) -> Tensor:
+        """Times a Hann window along each axis, after taking off the mean under it (else the constant would leak)."""
+        window = torch.ones((), dtype=torch.float64)
+        for k, n in enumerate(self.grid.shape):
+            rise = torch.sin(torch.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n).square()
+            window = window * _along(k, rise, self.grid.ndim)[..., None]
+        axes = tuple(range(self.grid.ndim))
+        return window * (values - (window * values).sum(axes) / window.sum())
 
-def spectrum(image: Tensor, bins: int | None = None, *, box: Box | None = None, directions: Directions = "first",
-             norm: Literal[1, 2] = 1) -> Tensor:  # fmt: skip
+
+def _along(axis: int, values: Tensor, ndim: int) -> Tensor:
+    """(n,) values laid along one axis of an array of `ndim`."""
+    return values.reshape([-1 if k == axis else 1 for k in range(ndim)])
+
+
+def spectrum(image: Tensor, bins: int | None = None, *, box: Box | None = None,
+             variant: Variant = "published") -> Tensor:  # fmt: skip
     """The share of amplitude in each of the first `bins` bins (see `Bins`): (bins,), sum 1, the constant left out.
 
     `image`: (*shape, c) in one, two, three ... dimensions; without a `box` its pixels are cubes.
     """
     shape = tuple(image.shape[:-1])
     box = Box((0.0,) * len(shape), tuple(map(float, shape))) if box is None else box
-    return Bins(Grid(box, shape), bins, directions=directions, norm=norm)(image)
+    return Bins(Grid(box, shape), bins, variant)(image)
 
 
 def distance(first: Tensor, second: Tensor) -> float:
@@ -153,21 +169,22 @@ class Choice:
 
 
 def fresh(target: Tensor | Field, grid: Grid, make: Callable[[Any, int], Field], candidates: Sequence[Any], *,
-          seeds: int = 10, bins: int | None = None, directions: Directions = "first", norm: Literal[1, 2] = 1,
+          seeds: int = 10, bins: int | None = None, variant: Variant = "published",
           band: Tensor | None = None) -> Choice:  # fmt: skip
     """The candidate whose untrained fields have the spectrum nearest to the target's (FreSh).
 
     target      an image (*grid.shape, c), or a field to be sampled on `grid`
     make        make(candidate, seed) is an untrained field, e.g. lambda b, seed: priors.siren(box, bandwidth=b,
                 seed=seed); the distance is averaged over `seeds` of them
-    bins ...    see `Bins`; lattices of more than 1024 x 1024 points are coarsened first
+    bins        how many, and `variant` which: see `Bins`. Lattices of more than
+                1024 x 1024 points are coarsened first
     band        (bins,) boolean: the bins to compare, where the others hold nothing that was measured
     """
     if not candidates or seeds < 1:
         raise ValueError(f"fresh: {len(candidates)} candidates and {seeds} seeds leave nothing to compare.")
     image = target if isinstance(target, Tensor) else sample(target, grid)
     image, grid = coarsened(image, grid)
-    count = Bins(grid, bins, directions=directions, norm=norm)
+    count = Bins(grid, bins, variant)
     goal = _within(count(image), band)
     spectra, distances = [], []
     for value in candidates:
