@@ -26,7 +26,8 @@ def default_bandwidths(grid: Grid, count: int = 10) -> list[float]:
 
 def choose_bandwidth(problem: Problem, prior: str | None = None, bandwidths: Sequence[float] | None = None, *,
                      target: Tensor | Field | None = None, band: Tensor | None = None, seeds: int = 10,
-                     bins: int | None = None, variant: Variant = "published", **native: Any) -> Choice:  # fmt: skip
+                     bins: int | None = None, variant: Variant = "published", refine: int = 1,
+                     **native: Any) -> Choice:  # fmt: skip
     """The bandwidth at which the untrained prior's spectrum is nearest to that of the data's pseudo-inverse (FreSh).
 
     prior       a name of the catalogue (default: the problem's), `native` its other options
@@ -43,13 +44,13 @@ def choose_bandwidth(problem: Problem, prior: str | None = None, bandwidths: Seq
     def make(bandwidth: float, seed: int) -> Field:
         return make_prior(problem, name, seed, **{**options, "bandwidth": bandwidth})
 
-    image, band = _goal(problem, target, band, bins, variant)
-    return fresh(image, problem.grid, make, values, seeds=seeds, bins=bins, variant=variant, band=band)
+    image, band = _goal(problem, target, band, bins, variant, refine)
+    return fresh(image, problem.grid, make, values, seeds=seeds, bins=bins, variant=variant, refine=refine, band=band)
 
 
 def choose_prior(problem: Problem, names: Sequence[str], bandwidths: Sequence[float] | None = None, *,
                  target: Tensor | Field | None = None, band: Tensor | None = None, seeds: int = 10,
-                 bins: int | None = None, variant: Variant = "published") -> Choice:  # fmt: skip
+                 bins: int | None = None, variant: Variant = "published", refine: int = 1) -> Choice:  # fmt: skip
     """The (name, bandwidth) nearest to the data in spectrum, of all `names` at all `bandwidths` (`choose_bandwidth`).
 
     A spectrum says nothing of what training does: of architectures with equal distances take the one you trust.
@@ -60,8 +61,8 @@ def choose_prior(problem: Problem, names: Sequence[str], bandwidths: Sequence[fl
     def make(pair: Pair, seed: int) -> Field:
         return make_prior(problem, pair[0], seed, bandwidth=pair[1])
 
-    image, band = _goal(problem, target, band, bins, variant)
-    return fresh(image, problem.grid, make, pairs, seeds=seeds, bins=bins, variant=variant, band=band)
+    image, band = _goal(problem, target, band, bins, variant, refine)
+    return fresh(image, problem.grid, make, pairs, seeds=seeds, bins=bins, variant=variant, refine=refine, band=band)
 
 
 def _named(problem: Problem, prior: str | None, native: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -74,7 +75,7 @@ def _named(problem: Problem, prior: str | None, native: dict[str, Any]) -> tuple
 
 
 def _goal(problem: Problem, target: Tensor | Field | None, band: Tensor | None, bins: int | None,
-          variant: Variant) -> tuple[Tensor | Field, Tensor | None]:  # fmt: skip
+          variant: Variant, refine: int) -> tuple[Tensor | Field, Tensor | None]:  # fmt: skip
     """What to match, and where: the pseudo-inverse in the measured band, unless a target is given."""
     if target is not None:
         return target, band
@@ -83,7 +84,7 @@ def _goal(problem: Problem, target: Tensor | Field | None, band: Tensor | None, 
     solution = cgls(problem)
     if band is None:
         grid = coarsened(solution.sample(), problem.grid)[1]
-        counted = Bins(grid, bins, variant)
+        counted = Bins(grid, Bins.held(grid) if bins is None and refine > 1 else bins, variant)
         band = measured_band(problem, int(solution.details["iterations"]), counted)
     return solution.sample(), band
 

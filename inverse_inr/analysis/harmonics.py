@@ -50,8 +50,10 @@ class Harmonics:
             bins = (self.orders == order).nonzero()[:, 0]
             name, color = (f"order {order}", f"C{order - 1}") if order > 0 else ("higher", "0.7")
             left.vlines(bins, 1e-12, self.amplitudes[bins].clamp(min=1e-12), color=color, label=name)
-        left.set(yscale="log", xlabel="cycles a period", ylabel="amplitude",
-                 ylim=(1e-6 * float(self.amplitudes[1:].max()), 2 * float(self.amplitudes[1:].max())))  # fmt: skip
+        top = float(self.amplitudes[1:].max())
+        last = int((self.amplitudes > 1e-6 * top).nonzero().max())
+        left.set(yscale="log", xlabel="cycles a period", ylabel="amplitude", ylim=(1e-6 * top, 2 * top),
+                 xlim=(0, 1.02 * last))  # fmt: skip
         left.legend(frameon=False, fontsize="small")
         order = torch.arange(1, len(self.explained) + 1)
         right.plot(order, self.explained, "o-", color="C1", label="energy explained")
@@ -81,13 +83,14 @@ def harmonics(field: Prior | Line, frequencies: Tensor | None = None, *, order: 
         raise ValueError("harmonics: frequencies must be whole numbers of cycles a period. Scale the period, or round.")
     top = int(whole.abs().max())
     if samples is None:
-        samples = 2 ** max(10, math.ceil(math.log2(16 * max(top, 1) * max(order, 2))))
+        samples = 1 << max(10, math.ceil(math.log2(16 * max(top, 1) * max(order, 2))))
     if order < 1 or samples < 2 * order * top + 2:
         raise ValueError(f"harmonics: order {order} of {top} cycles needs more than {2 * order * top + 1} samples.")
     x = torch.arange(samples, dtype=torch.float64)[:, None] / samples
     with torch.no_grad():
-        values = field(x).double()
-    energy = _one_sided(torch.fft.rfft(values, dim=0).abs() / samples, samples).square().sum(-1)
+        values = field(x)
+    values = torch.view_as_real(values).flatten(1) if values.is_complex() else values
+    energy = _one_sided(torch.fft.rfft(values.double(), dim=0).abs() / samples, samples).square().sum(-1)
     orders = _orders(whole.long().abs().unique(), order, len(energy))
     varying = energy[1:].sum().clamp(min=1e-300)
     reached = [(orders > 0) & (orders <= k) for k in range(1, order + 1)]

@@ -48,7 +48,7 @@ class Bins:
             raise ValueError(f"Bins: variant must be 'published' or 'windowed', got {variant!r}.")
         self.grid, self.variant = grid, variant
         step = [2 / (n * s) for n, s in zip(grid.box.lengths, grid.box.scale, strict=True)]  # bins a cycle of each axis
-        held = math.floor(min((n // 2 * h for n, h in zip(grid.shape, step, strict=True) if n > 1), default=0) + 1e-9)
+        held = self.held(grid)
         self.count = min(BINS, held) if count is None else count
         if not 1 <= self.count <= held:
             raise ValueError(f"Bins: {self.count} bins, but a grid of shape {grid.shape} holds {held}. A finer grid?")
@@ -60,6 +60,12 @@ class Bins:
             if variant == "published":  # index n/2 is its own mirror image: fftfreq calls it negative, we keep it
                 outside = _along(k, (f < 0) & (f > -n / 2), grid.ndim)
                 self._index = torch.where(outside, self.count + 1, self._index)
+
+    @staticmethod
+    def held(grid: Grid) -> int:
+        """Bins up to the Nyquist frequency of the coarsest axis."""
+        sides = [n * s / 2 for n, s in zip(grid.box.lengths, grid.box.scale, strict=True)]
+        return math.floor(min((n // 2 / w for n, w in zip(grid.shape, sides, strict=True) if n > 1), default=0) + 1e-9)
 
     @property
     def frequencies(self) -> Tensor:
@@ -169,33 +175,38 @@ class Choice:
 
 
 def fresh(target: Tensor | Field, grid: Grid, make: Callable[[Any, int], Field], candidates: Sequence[Any], *,
-          seeds: int = 10, bins: int | None = None, variant: Variant = "published",
+          seeds: int = 10, bins: int | None = None, variant: Variant = "published", refine: int = 1,
           band: Tensor | None = None) -> Choice:  # fmt: skip
     """The candidate whose untrained fields have the spectrum nearest to the target's (FreSh).
 
-    target      an image (*grid.shape, c), or a field to be sampled on `grid`
-    make        make(candidate, seed) is an untrained field, e.g. lambda b, seed: priors.siren(box, bandwidth=b,
-                seed=seed); the distance is averaged over `seeds` of them
-    bins        how many, and `variant` which: see `Bins`. Lattices of more than
-                1024 x 1024 points are coarsened first
-    band        (bins,) boolean: the bins to compare, where the others hold nothing that was measured
+    target    an image (*grid.shape, c), or a field to be sampled on `grid`
+    make      make(candidate, seed) is an untrained field, e.g. lambda b, seed: priors.siren(box, bandwidth=b,
+              seed=seed); the distance is averaged over `seeds` of them
+    bins      how many, and `variant` which: see `Bins`. Lattices of more than 1024 x 1024 points are coarsened first
+    refine    1 as published: fields are sampled on the target's lattice, where what they hold above its Nyquist frequency
+              folds back and looks like detail. 2: twice as finely, `bins` (default: up to the target's Nyquist frequency)
+              twice as many; up there the target has nothing
+    band      (bins,) boolean: the bins to compare, where the others hold nothing that was measured
     """
-    if not candidates or seeds < 1:
-        raise ValueError(f"fresh: {len(candidates)} candidates and {seeds} seeds leave nothing to compare.")
+    if not candidates or seeds < 1 or refine < 1:
+        raise ValueError(f"fresh: {len(candidates)} candidates, seeds={seeds}, refine={refine}: nothing to compare.")
     image = target if isinstance(target, Tensor) else sample(target, grid)
     image, grid = coarsened(image, grid)
-    count = Bins(grid, bins, variant)
-    goal = _within(count(image), band)
+    count = Bins(grid, Bins.held(grid) if bins is None and refine > 1 else bins, variant)
+    finer = Bins(grid.refined(refine), refine * count.count, variant)
+    beyond = torch.zeros(finer.count - count.count, dtype=torch.float64)
+    band = None if band is None else torch.cat([band, beyond == 0])
+    goal = _within(torch.cat([count(image), beyond]), band)
     spectra, distances = [], []
     for value in candidates:
         with torch.no_grad():
-            starts = [_within(_spectrum_of(make(value, seed), count, value), band) for seed in range(seeds)]
+            starts = [_within(_spectrum_of(make(value, seed), finer, value), band) for seed in range(seeds)]
         spectra.append(torch.stack(starts).mean(0))
         distances.append(torch.tensor([distance(s, goal) for s in starts], dtype=torch.float64))
     table = torch.stack(distances)
     error = table.std(1, correction=1) / math.sqrt(seeds) if seeds > 1 else torch.zeros(len(table))
     chosen = candidates[int(table.mean(1).argmin())]
-    return Choice(chosen, tuple(candidates), table.mean(1), error, count.frequencies, goal, torch.stack(spectra))
+    return Choice(chosen, tuple(candidates), table.mean(1), error, finer.frequencies, goal, torch.stack(spectra))
 
 
 def _spectrum_of(field: Field, bins: Bins, value: object) -> Tensor:
