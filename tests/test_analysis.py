@@ -130,6 +130,22 @@ def test_fresh_finds_the_wave():
     assert bin_of(narrowed.target) == 9
 
 
+def test_refined_fields_do_not_fold_back():
+    """28 cycles on 32 pixels look like 4; on 64 they are 28."""
+    grid = Grid(UNIT, (32, 32))
+
+    def make(cycles: int, seed: int) -> Callable[[Tensor], Tensor]:
+        return lambda p: torch.cos(math.pi * cycles * p[..., :1].double())
+
+    folded = fresh(wave(grid, 4, 0), grid, make, [28, 4], seeds=1)
+    assert folded.distances.tolist() == pytest.approx([0, 0], abs=1e-4)
+    refined = fresh(wave(grid, 4, 0), grid, make, [28, 4], seeds=1, refine=2, band=torch.arange(16) < 9)
+    assert refined.distances.tolist() == pytest.approx([24, 0], abs=1e-4)
+    assert len(refined.frequencies) == 32
+    with pytest.raises(ValueError, match="leave out bins=8"):
+        fresh(wave(grid, 4, 0), grid, make, [28, 4], seeds=1, refine=2, bins=8)
+
+
 @pytest.mark.parametrize("box", [Box((0.0,), (3.0,)), UNIT, Box((0.0,) * 3, (1.0,) * 3)])
 def test_fresh_ranks_bandwidths_of_a_prior_by_its_own_spectrum(box: Box):
     """A field of the prior itself, of another seed, is the target: its bandwidth is found again."""

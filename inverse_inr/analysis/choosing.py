@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inverse_inr.analysis.spectrum import Bins, Choice, Variant, coarsened, fresh
+from inverse_inr.analysis.spectrum import Bins, Choice, Variant, coarsened, fresh, target_bins
 from inverse_inr.domain import Field, Grid
 from inverse_inr.priors import bandwidth_of
 from inverse_inr.problem import Problem
@@ -84,7 +84,7 @@ def _goal(problem: Problem, target: Tensor | Field | None, band: Tensor | None, 
     solution = cgls(problem)
     if band is None:
         grid = coarsened(solution.sample(), problem.grid)[1]
-        counted = Bins(grid, Bins.held(grid) if bins is None and refine > 1 else bins, variant)
+        counted = target_bins(grid, bins, variant, refine)
         band = measured_band(problem, int(solution.details["iterations"]), counted)
     return solution.sample(), band
 

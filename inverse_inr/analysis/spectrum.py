@@ -183,16 +183,16 @@ def fresh(target: Tensor | Field, grid: Grid, make: Callable[[Any, int], Field],
     make      make(candidate, seed) is an untrained field, e.g. lambda b, seed: priors.siren(box, bandwidth=b,
               seed=seed); the distance is averaged over `seeds` of them
     bins      how many, and `variant` which: see `Bins`. Lattices of more than 1024 x 1024 points are coarsened first
-    refine    1 as published: fields are sampled on the target's lattice, where what they hold above its Nyquist frequency
-              folds back and looks like detail. 2: twice as finely, `bins` (default: up to the target's Nyquist frequency)
-              twice as many; up there the target has nothing
+    refine    1 as published: fields are sampled on the target's lattice, where what they hold above its Nyquist
+              frequency folds back and looks like detail. 2: twice as finely, over all bins up to the target's Nyquist
+              frequency and as many above it, where the target has nothing (leave `bins` out)
     band      (bins,) boolean: the bins to compare, where the others hold nothing that was measured
     """
     if not candidates or seeds < 1 or refine < 1:
         raise ValueError(f"fresh: {len(candidates)} candidates, seeds={seeds}, refine={refine}: nothing to compare.")
     image = target if isinstance(target, Tensor) else sample(target, grid)
     image, grid = coarsened(image, grid)
-    count = Bins(grid, Bins.held(grid) if bins is None and refine > 1 else bins, variant)
+    count = target_bins(grid, bins, variant, refine)
     finer = Bins(grid.refined(refine), refine * count.count, variant)
     beyond = torch.zeros(finer.count - count.count, dtype=torch.float64)
     band = None if band is None else torch.cat([band, beyond == 0])
@@ -207,6 +207,15 @@ def fresh(target: Tensor | Field, grid: Grid, make: Callable[[Any, int], Field],
     error = table.std(1, correction=1) / math.sqrt(seeds) if seeds > 1 else torch.zeros(len(table))
     chosen = candidates[int(table.mean(1).argmin())]
     return Choice(chosen, tuple(candidates), table.mean(1), error, finer.frequencies, goal, torch.stack(spectra))
+
+
+def target_bins(grid: Grid, bins: int | None, variant: Variant, refine: int) -> Bins:
+    """The bins in which a target on `grid` is counted. Raises ValueError for a number of them where refine > 1."""
+    if refine == 1:
+        return Bins(grid, bins, variant)
+    if bins is not None:
+        raise ValueError(f"fresh: refine={refine} compares all bins of the grid and beyond; leave out bins={bins}.")
+    return Bins(grid, Bins.held(grid), variant)
 
 
 def _spectrum_of(field: Field, bins: Bins, value: object) -> Tensor:
