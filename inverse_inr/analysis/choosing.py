@@ -34,7 +34,7 @@ def choose_bandwidth(problem: Problem, prior: str | None = None, bandwidths: Seq
     bandwidths  cycles per unit of the box's first axis; default: ten about the grid's Nyquist frequency
     target      an image on `problem.grid` or a field whose spectrum is wanted, e.g. an FBP image; default: CGLS,
                 stopped by held-out rows, compared only in the band that it returns (`measured_band`)
-    others      see `fresh`
+    others      see `fresh`; refine=2 does not mistake what folds back for detail, refine=1 is as published
 
     The truth is not looked at. `choice.value` is the bandwidth: `priors.create(name, box, bandwidth=choice.value)`.
     """
