@@ -19,7 +19,7 @@ from inverse_inr.priors.topologies import MLP, MakeLinear
 
 P = ParamSpec("P")
 
-MAY_BE_ZERO = ("depth", "seed", "noise")
+MAY_BE_ZERO = ("depth", "seed")
 
 
 def preset(build: Callable[P, Prior]) -> Callable[P, Prior]:

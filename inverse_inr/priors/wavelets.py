@@ -61,6 +61,11 @@ class GaborReal(Activation):
         return torch.cos(self.omega * z[0]) * torch.exp(-(self.scale * z[1]).square())
 
 
+def wire_omega(b: float) -> float:
+    """omega0 for b cycles per normalised unit, see `radial.PER_ROOT_CYCLE`: near 10 at 512 pixels, 5 at 128."""
+    return 0.9 * math.sqrt(b)
+
+
 WAVELETS = {"complex": (GaborComplex, math.sqrt(2)), "real": (GaborReal, math.sqrt(2)), "two": (GaborTwo, 2.0)}
 """Activation, and what the width is divided by so that the parameters stay equal."""
 
@@ -74,7 +79,7 @@ def wire(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0:
     `width` is that of a real network of as many parameters: the layers have width / √2, and width / 2 where "two".
     """
     bandwidth, b = band(box, bandwidth)
-    omega0 = b / 3 if omega0 is None else omega0
+    omega0 = wire_omega(b) if omega0 is None else omega0
     scale0 = omega0 if scale0 is None else scale0
     choose("wire", "variant", variant, tuple(WAVELETS))
     make, divisor = WAVELETS[variant]
