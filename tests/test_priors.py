@@ -25,6 +25,7 @@ SQUARE = Box((-1, -1), (1, 1))
 SMALL: dict[str, dict] = {
     "grid": {"cells": 9.0}, "hash": {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8}, "fourier": {},
     "siren": {"width": 24}, "wire": {"width": 24, "omega0": 5.0}, "separable": {"rank": 6, "width": 16},
+    "cosmo": {"width": 24, "depth": 2},
 }  # fmt: skip
 VARIANTS = [
     *((name, {}) for name in priors.names()), ("grid", {"order": 3}), ("hash", {"interpolation": "smoothstep"}),

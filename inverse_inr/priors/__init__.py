@@ -18,7 +18,7 @@ from inverse_inr.priors.mixed import mixed
 from inverse_inr.priors.multiplicative import bacon, fourier_net, gabor_net
 from inverse_inr.priors.periodic import finer, finer_plus, hosc, siren, staf
 from inverse_inr.priors.polynomial import fkan, sl2a
-from inverse_inr.priors.prior import Prior, Recipe
+from inverse_inr.priors.prior import Prior, Recipe, functional
 from inverse_inr.priors.radial import exp_sine, gaussian, laplacian, multi_quadratic, quadratic, super_gaussian
 from inverse_inr.priors.reparameterized import fr
 from inverse_inr.priors.separable import separable
@@ -54,7 +54,7 @@ def bandwidth_of(grid: Grid) -> float:
 
 __all__ = [
     "Prior", "Recipe", "bacon", "bandwidth_of", "cosmo", "create", "exp_sine", "finer", "finer_plus", "fkan", "fourier",
-    "fourier_net", "fr", "gabor_net", "gaussian", "grid", "hash", "hosc", "incode", "laplacian", "mixed",
+    "fourier_net", "fr", "functional", "gabor_net", "gaussian", "grid", "hash", "hosc", "incode", "laplacian", "mixed",
     "multi_quadratic", "names", "pin", "quadratic", "raised_cosine", "registry", "relu", "separable", "sinc", "siren",
     "sl2a", "staf", "super_gaussian", "wire",
 ]  # fmt: skip

@@ -85,6 +85,10 @@ class Conditioned(nn.Module):
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
         return self.network.on_axes(axes, self._modulation())
 
+    @property
+    def wants_data(self) -> bool:
+        return not bool(self.composer.features.any())
+
     def condition(self, image: Tensor) -> None:
         """Set the composer's features from an image of the measurements, e.g. their back-projection."""
         self.composer.features.copy_(image_features(image))

@@ -94,8 +94,7 @@ class FinerWavelet(Finer):
         self.scale, self.wavelet_omega = constant(scale), constant(wavelet_omega)
 
     def forward(self, *z: Tensor) -> Tensor:
-        re, im = torch.sin(self.argument(z[0])).chunk(2, -1)
-        return wave_packet(re, im, self.wavelet_omega, self.scale.square() * (re.square() + im.square()))
+        return wave_packet(torch.sin(self.argument(z[0])), self.wavelet_omega, self.scale)
 
 
 class Hosc(Sine):
