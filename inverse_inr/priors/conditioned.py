@@ -140,7 +140,7 @@ class Cosmo(Activation):
 
 
 def _on_circle(z: Tensor) -> Tensor:
-    return z * torch.rsqrt(z.real.square() + z.imag.square() + 1e-12)
+    return z * torch.rsqrt(z.real.square() + z.imag.square() + 1e-24)
 
 
 @preset
