@@ -18,7 +18,7 @@ from inverse_inr.domain import placement
 from inverse_inr.io import write_image
 from inverse_inr.memory import step_memory
 from inverse_inr.problem import Problem
-from inverse_inr.reporting import image_of, write_json
+from inverse_inr.reporting import entry, image_of, write_json
 from inverse_inr.solution import Solution, save_field
 
 logger = logging.getLogger("inverse_inr")
@@ -59,7 +59,7 @@ class Cell:
         return cell if cell.failed or (folder / "image.npz").exists() else None
 
     def __str__(self) -> str:
-        shown = [f"{MEASURES[k]} {v:.4g}" for k, v in self.values.items() if k in MEASURES and v is not None]
+        shown = [f"{title} {entry(self.values[k])}" for k, title in MEASURES.items() if self.values.get(k) is not None]
         note = f"failed: {self.note}" if self.failed else self.note
         return f"{self.method}, seed {self.seed}: {', '.join(shown + [note] * bool(note))}"
 

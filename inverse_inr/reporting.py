@@ -40,9 +40,9 @@ class Spread:
         """Two digits of the deviation and the mean to the same place, "31.24 ± 0.15"; one below 1e-4 is not shown."""
         if math.isfinite(self.std) and self.std <= 1e-4 * abs(self.mean):
             return f"{self.mean:.4g}"
-        places = 1 - math.floor(math.log10(self.std)) if math.isfinite(self.std) else 7
-        if not 0 <= places <= 6:
+        if not 1e-5 <= self.std < 1e6:
             return f"{self.mean:.4g} ± {self.std:.2g}"
+        places = max(0, 1 - math.floor(math.log10(self.std)))
         return f"{self.mean:.{places}f} ± {self.std:.{places}f}"
 
 
@@ -80,10 +80,11 @@ def markdown_table(rows: Sequence[Row]) -> str:
 
 def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     keys = list(dict.fromkeys(k for row in rows for k in row))
-    return keys, [[_cell(row.get(k)) for k in keys] for row in rows]
+    return keys, [[entry(row.get(k)) for k in keys] for row in rows]
 
 
-def _cell(value: object) -> str:
+def entry(value: object) -> str:
+    """One place of a table as text."""
     if isinstance(value, dict):
         value = Spread(**value)
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
