@@ -127,10 +127,10 @@ def _parameters(prior: nn.Module) -> int:
 
 
 def _machine(solution: Solution) -> str:
-    device = placement(solution.field)[1]
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} CPU thread{'s' if torch.get_num_threads() > 1 else ''}"
+    """What the seconds were measured on."""
+    device, threads = placement(solution.field)[1], torch.get_num_threads()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{threads} CPU thread{'s'[: threads - 1]}"
+    return f"{name}, torch {torch.__version__}"
 
 
 def notes(cells: Sequence[Cell]) -> list[str]:

@@ -104,17 +104,18 @@ def resume(out: Path, *, threads: Threads = None) -> None:
     """Continue an interrupted run or comparison: the result is the same as without the interruption."""
     _use_threads(threads)
     record = _record(out)
+    checked = Run.of(record["config"])
     if "priors" in record:
-        _compare(Comparison(_checked(out, record), record["priors"], out, record["seeds"], record["options"],
+        _compare(Comparison(checked, record["priors"], out, record["seeds"], record["options"],
                             partial(Progress, always=True), record["command"]))  # fmt: skip
         return
-    _reconstruct(_stored(out), out, resume=True)
+    _reconstruct(checked, out, resume=True)
 
 
 @app.command
 def show(out: Path) -> None:
     """Print the table of a finished run."""
-    _stored(out)
+    _record(out)
     table = out / "table.json"
     if not table.exists():
         raise FileNotFoundError(f"{out} holds a run that has not finished. Continue it: inverse-inr resume {out}")
@@ -209,24 +210,15 @@ def _compare(comparison: Comparison) -> None:
     print(f"\n{text_table(comparison.table())}\n\n{HELD_OUT}\nwritten to {comparison.out}/")
 
 
-def _stored(out: Path) -> Run:
-    return _checked(out, _record(out))
-
-
 def _record(out: Path) -> dict[str, Any]:
     path = out / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"{out} holds no run (there is no config.json).")
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        record = json.loads(path.read_text())
+        return record | {"config": record["config"]}
+    except (json.JSONDecodeError, KeyError) as error:
         raise ConfigError(f"{path} is damaged: {error}.") from None
-
-
-def _checked(out: Path, record: dict[str, Any]) -> Run:
-    if "config" not in record:
-        raise ConfigError(f"{out / 'config.json'} is damaged: it has no 'config'.")
-    return Run.of(record["config"])
 
 
 OURS = ("state.pt", "table.json", "figure.png", "history.json", "image.npz", "image.nii.gz", "field.safetensors")

@@ -5,6 +5,7 @@ import math
 import signal
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from inverse_inr.cell import Cell
 from inverse_inr.comparison import Comparison, compare
 from inverse_inr.config import ConfigError, Run
 from inverse_inr.io import read_image
-from inverse_inr.memory import step_memory
 
 CONFIG = """
 [problem]
@@ -146,25 +146,33 @@ def test_finished_cells_are_kept_and_new_ones_added(run, tmp_path, steps):
     assert json.loads((out / "cells/grid-0/cell.json").read_text())["seed"] == 0
 
 
-@pytest.mark.parametrize("stop", [1, 13, 22, 30])  # while memory is measured, in the first fit, between, in the second
-def test_an_interruption_changes_nothing(run, tmp_path, steps, stop):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    compare(run, ["hash", "grid"], out=whole, seeds=1)
-    steps |= {"done": 0, "stop": stop}
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """The comparison that nothing interrupted."""
+    out = tmp_path_factory.mktemp("comparison") / "whole"
+    compare(Run.of(tomllib.loads(CONFIG)), ["hash", "grid"], out=out, seeds=1)
+    return out
+
+
+@pytest.mark.parametrize("stop", [1, 13, 22, 30])  # as memory is measured, in the first fit, between, in the second
+def test_an_interruption_changes_nothing(run, whole, tmp_path, steps, stop):
+    out = tmp_path / "parts"
+    steps["stop"] = stop
     with pytest.raises(KeyboardInterrupt):
-        compare(run, ["hash", "grid"], out=parts, seeds=1)
-    assert (parts / "cells/hash-0/cell.json").exists() == (stop > 21)
-    assert not (parts / "table.json").exists()
+        compare(run, ["hash", "grid"], out=out, seeds=1)
+    assert (out / "cells/hash-0/cell.json").exists() == (stop > 21)
+    assert not (out / "table.json").exists()
     steps |= {"done": 0, "stop": -1}
-    compare(run, ["hash", "grid"], out=parts, seeds=1)
+    compare(run, ["hash", "grid"], out=out, seeds=1)
     if stop == 13:
         assert steps["done"] == 1 + (20 - 12) + 1 + 20  # memory was measured again; twelve steps were not lost
-    assert same(whole / "cells/hash-0", parts / "cells/hash-0")
-    assert same(whole / "cells/grid-0", parts / "cells/grid-0")
+    assert same(whole / "cells/hash-0", out / "cells/hash-0")
+    assert same(whole / "cells/grid-0", out / "cells/grid-0")
 
 
 def test_a_prior_that_fails_is_a_row(run, tmp_path):
-    curved = Run.of(run.tables | {"regularizers": [{"name": "sobolev", "order": 2, "weight": 1e-9}]})
+    curved = run.tables | {"regularizers": [{"name": "sobolev", "order": 2, "weight": 1e-9}]}
+    curved = Run.of(curved | {"solver": {"steps": 5, "batch": 8, "points": 8}})
     out = tmp_path / "out"
     comparison = compare(curved, ["hash", "siren"], out=out, seeds=2)
     rows = {row["method"]: row for row in comparison.table()}
@@ -279,29 +287,6 @@ def test_a_problem_made_in_python_without_a_reference(problem, tmp_path, steps):
         Run.on(real, solvr={"steps": 1})
 
 
-def test_memory_is_what_the_tensors_take(problem):
-    def memory(name: str, batch: int = 32, **native) -> int:
-        prior = priors.create(name, problem.box, **native)
-        measured = step_memory(Solver(problem, prior, steps=5, batch=batch, points=8))
-        assert measured is not None
-        return measured
-
-    large = memory("grid", cells=500)  # parameters, their gradients, two moments of Adam
-    count = priors.create("grid", problem.box, cells=500).parameter_count
-    assert 4 * 4 * count < large < 7 * 4 * count
-    assert memory("grid", cells=500) == pytest.approx(large, rel=1e-3)  # whatever ran before
-    wide, narrow = (memory("siren", batch, width=64, depth=3) for batch in (120, 60))
-    assert wide / narrow == pytest.approx(2, rel=0.1)  # activations, which grow with the batch
-
-
-@pytest.mark.gpu
-def test_memory_on_a_gpu(problem):
-    prior = priors.create("grid", problem.box, cells=500).cuda()
-    measured = step_memory(Solver(problem, prior, steps=5, batch=32, points=8))
-    assert measured is not None
-    assert 4 * 4 * prior.parameter_count < measured < 8 * 4 * prior.parameter_count
-
-
 def test_command_line(config, tmp_path, capsys, steps):
     out = tmp_path / "out"
     steps["stop"] = 10
@@ -329,19 +314,3 @@ def test_command_line_arguments_and_one_line_errors(config, tmp_path):
     assert result.returncode == 1
     assert result.stderr.strip() == "inverse-inr: [prior] Unknown prior 'sirne'. Did you mean 'siren'?"
     assert not (tmp_path / "out").exists()
-
-
-def test_any_kind_of_image_is_shown():
-    """A volume by its middle slice across the shortest axis, channels by their mean, complex values by modulus."""
-    from inverse_inr import Box, Grid
-    from inverse_inr.reporting import display_range, picture
-
-    grid = Grid(Box((0, 0, 0), (4, 1, 2)), (4, 3, 2))
-    values = torch.arange(48.0).reshape(4, 3, 2, 2)
-    assert torch.equal(picture(values, grid), values.mean(-1)[:, 1])
-    assert torch.equal(picture(1j * values, grid), values.mean(-1)[:, 1])
-    assert picture(torch.zeros(5, 1), Grid(Box((0,), (1,)), (5,))) is None
-    low, high = display_range(torch.cat([torch.linspace(0, 1, 5000), torch.tensor([1e6, math.nan])]))
-    assert 0 <= low < 0.01
-    assert 0.99 < high < 1.1
-    assert display_range(torch.ones(4)) is None
