@@ -211,7 +211,7 @@ class Comparison:
         drawn = "noise and solver" if self.run.draws_noise else "the solver"
         caption = [f"`{self.command}`"] * bool(self.command) + [
             f"Seeds 0 to {self.seeds - 1} of {drawn}: mean ± standard deviation." if self.seeds > 1 else "One seed.",
-            HELD_OUT, f"Seconds: the whole fit, {' and '.join(machines)}.",
+            HELD_OUT, f"Seconds: wall-clock of the whole fit, {' and '.join(machines)}.",
             "Memory: tensors alive at once in one training step.",
         ]  # fmt: skip
         return f"{markdown_table(self.table())}\n\n" + "\n".join(caption) + "\n"
