@@ -22,7 +22,7 @@ from inverse_inr import optimizers, priors
 from inverse_inr.callbacks import Callback
 from inverse_inr.problem import Problem
 from inverse_inr.registry import Registry, check_keywords, nearest
-from inverse_inr.regularizers import L1, EdgePreserving, Sobolev, TotalVariation, WeightDecay, as_weighted
+from inverse_inr.regularizers import L1, EdgePreserving, PriorPenalty, Sobolev, TotalVariation, WeightDecay, as_weighted
 from inverse_inr.solver import Solver, make_prior
 from inverse_inr.stopping import Discrepancy, HeldOut, Never
 
@@ -37,7 +37,7 @@ regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",
     {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
-     "weight_decay": WeightDecay},
+     "prior_penalty": PriorPenalty, "weight_decay": WeightDecay},
 )  # fmt: skip
 stoppings = Registry(
     "stopping rule", "inverse_inr.stopping", {"held_out": HeldOut, "discrepancy": Discrepancy, "never": Never}

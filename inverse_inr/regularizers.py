@@ -205,7 +205,23 @@ class WeightDecay(Regularizer):
     """Sum of squares of the prior's parameters."""
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
-        module = field.module if isinstance(field, Memo) else field
-        if not isinstance(module, torch.nn.Module):
-            raise TypeError(f"WeightDecay needs a prior with parameters, not {type(module).__name__}.")
+        module = _module(self, field)
         return torch.stack([p.abs().square().sum() for p in module.parameters()]).sum()
+
+
+@dataclass(frozen=True)
+class PriorPenalty(Regularizer):
+    """What the architecture itself asks of its parameters (`penalty()` of a prior's part), e.g. INCODE's."""
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        own = [m for m in _module(self, field).modules() if hasattr(m, "penalty")]
+        if not own:
+            raise TypeError("PriorPenalty: this prior has no penalty of its own; 'incode' has one.")
+        return torch.stack([m.penalty() for m in own]).sum()  # pyright: ignore[reportCallIssue]
+
+
+def _module(regularizer: Regularizer, field: Field) -> torch.nn.Module:
+    module = field.module if isinstance(field, Memo) else field
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"{type(regularizer).__name__} needs a prior with parameters, not {type(module).__name__}.")
+    return module

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from inverse_inr import priors
 from inverse_inr.domain import Box, Grid
 from inverse_inr.priors import Prior
-from inverse_inr.priors.activations import gabor_complex
-from inverse_inr.priors.encodings import STENCILS, FourierFeatures, GridEncoding, gaussian_frequencies
+from inverse_inr.priors.encodings import FourierFeatures, gaussian_frequencies
+from inverse_inr.priors.grids import STENCILS, GridEncoding
 from inverse_inr.priors.topologies import MLP
+from inverse_inr.priors.wavelets import GaborComplex
 from inverse_inr.regularizers import Sobolev, laplacian
 
 F64 = torch.float64
@@ -24,6 +25,7 @@ SQUARE = Box((-1, -1), (1, 1))
 SMALL: dict[str, dict] = {
     "grid": {"cells": 9.0}, "hash": {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8}, "fourier": {},
     "siren": {"width": 24}, "wire": {"width": 24, "omega0": 5.0}, "separable": {"rank": 6, "width": 16},
+    "cosmo": {"width": 24, "depth": 2},
 }  # fmt: skip
 VARIANTS = [
     *((name, {}) for name in priors.names()), ("grid", {"order": 3}), ("hash", {"interpolation": "smoothstep"}),
@@ -158,7 +160,7 @@ def test_a_laplacian_is_the_second_difference(name: str, options: dict) -> None:
     assert ((got - second).abs() / got.abs().max()).quantile(0.9) < 1e-3
 
 
-@pytest.mark.parametrize("name", priors.names())
+@pytest.mark.parametrize("name", [n for n in priors.names() if n != "relu"])  # it has no frequency of its own
 def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
     grid = Grid(SQUARE, (96, 96))
     frequency = torch.fft.fftfreq(96, 2 / 96)
@@ -188,7 +190,7 @@ def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
         ("hash", {"interpolation": "cubicle"}, "interpolation must be one of"),
         ("wire", {"variant": "imaginary"}, "'complex' or 'real'"),
         ("fourier", {"spacing": "Random"}, "spacing"),
-        ("siren", {"head": "sigmoid"}, "head must be one of"),
+        ("siren", {"head": "sigmoidal"}, "head must be one of"),
         ("hash", {"coarsest": 64, "finest": 4, "log2_table": 8}, "finest"),
     ],
 )
@@ -243,8 +245,7 @@ def test_a_grid_with_one_cell_a_pixel_is_the_image(shape: tuple[int, ...]) -> No
 
 
 def test_wire_without_imaginary_weights_is_a_gabor_wavelet() -> None:
-    z = torch.linspace(-1, 1, 21, dtype=torch.complex128)
-    expected = torch.exp(-((3 * z.real) ** 2)) * torch.cos(7 * z.real)
-    torch.testing.assert_close(gabor_complex(7.0, 3.0).value(z).real, expected)
-    w = z * (1 + 0.5j)
-    torch.testing.assert_close(gabor_complex(7.0, 3.0).value(w), torch.exp(7j * w - (3 * w.abs()) ** 2))
+    z = torch.linspace(-1, 1, 21, dtype=F64)
+    pair = torch.cat([z, torch.zeros_like(z)])
+    expected = torch.exp(-((3 * z) ** 2)) * torch.cos(7 * z)
+    torch.testing.assert_close(GaborComplex(7.0, 3.0)(pair)[:21], expected)

@@ -1,7 +1,8 @@
 """Learnable fields: `create("siren", box)` or `siren(box)`; presets are data over shared parts.
 
-Parts: `encodings`, `activations`, `topologies`; `Prior` joins them to a box. `names()` lists the catalogue,
-entry points of the group `inverse_inr.priors` included.
+A preset joins an encoding, an activation and a topology to a box; each lives in the file of its family, beside the
+activation or the structure that is its own. `names()` lists the catalogue, entry points of the group
+`inverse_inr.priors` included.
 """
 
 from __future__ import annotations
@@ -9,12 +10,27 @@ from __future__ import annotations
 from typing import Any
 
 from inverse_inr.domain import Box, Grid
-from inverse_inr.priors.presets import fourier, grid, hash, separable, siren, wire
-from inverse_inr.priors.prior import Prior, Recipe
+from inverse_inr.priors.bandlimited import pin, raised_cosine, sinc
+from inverse_inr.priors.conditioned import cosmo, incode
+from inverse_inr.priors.features import fourier, relu
+from inverse_inr.priors.grids import grid, hash
+from inverse_inr.priors.mixed import mixed
+from inverse_inr.priors.multiplicative import bacon, fourier_net, gabor_net
+from inverse_inr.priors.periodic import finer, finer_plus, hosc, siren, staf
+from inverse_inr.priors.polynomial import fkan, sl2a
+from inverse_inr.priors.prior import Prior, Recipe, functional
+from inverse_inr.priors.radial import exp_sine, gaussian, laplacian, multi_quadratic, quadratic, super_gaussian
+from inverse_inr.priors.reparameterized import fr
+from inverse_inr.priors.separable import separable
+from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry
 
-_CATALOGUE = {f.__name__: f for f in (fourier, grid, hash, separable, siren, wire)}
-registry = Registry("prior", "inverse_inr.priors", _CATALOGUE)
+_PRESETS = (
+    bacon, cosmo, exp_sine, finer, finer_plus, fkan, fourier, fourier_net, fr, gabor_net, gaussian, grid, hash, hosc,
+    incode, laplacian, mixed, multi_quadratic, pin, quadratic, raised_cosine, relu, separable, sinc, siren, sl2a, staf,
+    super_gaussian, wire,
+)  # fmt: skip
+registry = Registry("prior", "inverse_inr.priors", {preset.__name__: preset for preset in _PRESETS})
 
 
 def names() -> list[str]:
@@ -37,6 +53,8 @@ def bandwidth_of(grid: Grid) -> float:
 
 
 __all__ = [
-    "Prior", "Recipe", "bandwidth_of", "create", "fourier", "grid", "hash", "names", "registry", "separable", "siren",
-    "wire",
+    "Prior", "Recipe", "bacon", "bandwidth_of", "cosmo", "create", "exp_sine", "finer", "finer_plus", "fkan", "fourier",
+    "fourier_net", "fr", "functional", "gabor_net", "gaussian", "grid", "hash", "hosc", "incode", "laplacian", "mixed",
+    "multi_quadratic", "names", "pin", "quadratic", "raised_cosine", "registry", "relu", "separable", "sinc", "siren",
+    "sl2a", "staf", "super_gaussian", "wire",
 ]  # fmt: skip

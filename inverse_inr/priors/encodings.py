@@ -1,26 +1,34 @@
-"""Encodings: normalised coordinates (n, d) -> features (n, size)."""
+"""Encodings: normalised coordinates (*s, d) -> features (*s, size)."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.domain import Box, Grid
-from inverse_inr.kernels.gather import gather
-from inverse_inr.kernels.sparse import SparseMatrix
-
 
 class Encoding(nn.Module, ABC):
-    """Maps normalised coordinates to `size` features; knows how smooth they are."""
+    """Maps normalised coordinates to `size` features; knows how smooth they are.
+
+    `roles` names the kind of its own parameters for the optimiser; `fills_the_box` says that it is laid out on the
+    box's shape, so that a state of another shape cannot be its own.
+    """
 
     size: int
     smoothness: float = math.inf
+    roles: ClassVar[dict[str, str]] = {}
+    fills_the_box = False
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor: ...
+
+    def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
+        """The features on the lattice of d normalised axes: (*shape, size)."""
+        return self(torch.stack(torch.meshgrid(*axes, indexing="ij"), -1))
 
 
 class Identity(Encoding):
@@ -37,19 +45,48 @@ class Identity(Encoding):
 class FourierFeatures(Encoding):
     """[sin 2πBx, cos 2πBx], and x itself where `raw` (Tancik et al. 2020; log-spaced B: Mildenhall et al. 2020).
 
-    `frequencies`: (m, d) in cycles per normalised unit. Learnable ones become a parameter.
+    `frequencies`: (m, d) in cycles per normalised unit. Learnable ones become a parameter. `octave` (m,) numbers the
+    octave of each frequency where they are to appear one after the other while the run goes on (Lin et al. 2021, BARF,
+    eq. 14); all are there at `progress` 1, as in a prior that no solver has touched.
     """
 
-    def __init__(self, frequencies: Tensor, *, learnable: bool = False, raw: bool = False) -> None:
+    roles: ClassVar[dict[str, str]] = {"frequencies": "frequencies"}
+
+    def __init__(self, frequencies: Tensor, *, learnable: bool = False, raw: bool = False,
+                 octave: Tensor | None = None) -> None:  # fmt: skip
         super().__init__()
         self.frequencies = nn.Parameter(frequencies) if learnable else nn.Buffer(frequencies)
         self.raw = raw
         self.size = 2 * len(frequencies) + (frequencies.shape[1] if raw else 0)
+        self.octave = None if octave is None else nn.Buffer(octave.to(frequencies.dtype))
+        self.progress = None if octave is None else nn.Buffer(torch.ones(()))
 
     def forward(self, x: Tensor) -> Tensor:
         phase = 2 * math.pi * (x @ self.frequencies.mT)
-        parts = [torch.sin(phase), torch.cos(phase)]
-        return torch.cat([*parts, x] if self.raw else parts, -1)
+        return self._joined(torch.sin(phase), torch.cos(phase), x)
+
+    def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
+        """exp(2πi b·x) is a product over the axes: sines of axes, not of points."""
+        wave = None
+        for k, axis in enumerate(axes):
+            phase = 2 * math.pi * axis[:, None] * self.frequencies[:, k]
+            along = torch.polar(torch.ones_like(phase), phase)
+            wave = along if wave is None else wave[..., None, :] * along
+        assert wave is not None
+        return self._joined(wave.imag, wave.real, torch.stack(torch.meshgrid(*axes, indexing="ij"), -1))
+
+    def _joined(self, sine: Tensor, cosine: Tensor, x: Tensor) -> Tensor:
+        if self.octave is not None and self.progress is not None:
+            count = self.octave.max() + 1
+            grown = (self.progress * count - self.octave).clamp(0, 1)
+            window = (1 - torch.cos(math.pi * grown)) / 2
+            sine, cosine = sine * window, cosine * window
+        return torch.cat([sine, cosine, x] if self.raw else [sine, cosine], -1)
+
+    def anneal(self, progress: float) -> None:
+        """All octaves are in by half of the run."""
+        if self.progress is not None:
+            self.progress.fill_(min(1.0, 2 * progress))
 
 
 def gaussian_frequencies(ndim: int, count: int, deviation: float, generator: torch.Generator) -> Tensor:
@@ -57,134 +94,8 @@ def gaussian_frequencies(ndim: int, count: int, deviation: float, generator: tor
     return deviation * torch.randn(count, ndim, generator=generator)
 
 
-def octave_frequencies(ndim: int, highest: float) -> Tensor:
-    """Per axis 1/2, 1, 2, 4 ... up to `highest` cycles per normalised unit: (octaves · d, d)."""
+def octave_frequencies(ndim: int, highest: float) -> tuple[Tensor, Tensor]:
+    """Per axis 1/2, 1, 2, 4 ... up to `highest` cycles per normalised unit: (octaves · d, d), and each one's octave."""
     octaves = max(1, 1 + round(math.log2(2 * highest)))
     scales = 0.5 * 2.0 ** torch.arange(octaves)
-    return torch.cat([f * torch.eye(ndim) for f in scales])
-
-
-# --- grids ------------------------------------------------------------------------------------------------------
-
-_PRIMES = [p - 2**32 if p >= 2**31 else p for p in (1, 2654435761, 805459861, 3674653429)]  # as int32
-
-
-def linear_stencil(t: Tensor) -> list[Tensor]:
-    """Weights of the two nodes around a point at fraction t: C⁰."""
-    return [1 - t, t]
-
-
-def smoothstep_stencil(t: Tensor) -> list[Tensor]:
-    """The same with 3t² - 2t³: C¹ (Müller et al. 2022, appendix A)."""
-    return linear_stencil(t * t * (3 - 2 * t))
-
-
-def cubic_stencil(t: Tensor) -> list[Tensor]:
-    """Uniform cubic B-spline, four nodes: C²."""
-    s = 1 - t
-    return [s**3 / 6, (4 - 6 * t**2 + 3 * t**3) / 6, (4 - 6 * s**2 + 3 * s**3) / 6, t**3 / 6]
-
-
-STENCILS = {"linear": (linear_stencil, 0), "smoothstep": (smoothstep_stencil, 1), "cubic": (cubic_stencil, 2)}
-
-
-class GridEncoding(Encoding):
-    """Features interpolated from lattices of several resolutions; dense while they fit in a table, hashed beyond.
-
-    Multiresolution hash encoding (Müller et al. 2022); one level is a dense grid. `cells`: for each level the number
-    of cells along the longest side of the box. Node 0 lies on the box's face, half a cell inside where `centered`
-    (then one level of n cells is exactly the pixels of an n-pixel grid).
-    """
-
-    def __init__(self, box: Box, cells: list[float], features: int, *, interpolation: str = "linear",
-                 table: int = 2**19, centered: bool = False) -> None:  # fmt: skip
-        super().__init__()
-        if interpolation not in STENCILS:
-            raise ValueError(f"interpolation must be one of {sorted(STENCILS)}, got {interpolation!r}.")
-        self._stencil, self.smoothness = STENCILS[interpolation]
-        reach = len(self._stencil(torch.zeros(()))) // 2 - 1  # nodes needed left of the cell
-        self.size = features * len(cells)
-        half = torch.tensor([0.5 * n * s for n, s in zip(box.lengths, box.scale, strict=True)], dtype=torch.float64)
-        density = torch.tensor(cells, dtype=torch.float64)[:, None] / 2  # nodes per normalised unit
-        span = 2 * half * density
-        offset = 0.5 if centered else 0.0
-        nodes = (torch.ceil(span - 1e-9).long() + (0 if centered else 1)).clamp(min=2) + 2 * reach
-        counts = [math.prod(n) for n in nodes.tolist()]
-        sizes = [min(n, table) for n in counts]
-        self.hashed = [n > table for n in counts]
-        self.scale = nn.Buffer(density.float(), persistent=False)
-        self.shift = nn.Buffer((half * density - offset + reach).float(), persistent=False)
-        self.top = nn.Buffer((nodes - 1).float(), persistent=False)
-        self.reach = reach
-        steps = [_PRIMES[: box.ndim] if h else _strides(n) for n, h in zip(nodes.tolist(), self.hashed, strict=True)]
-        self.steps = nn.Buffer(torch.tensor(steps, dtype=torch.int32), persistent=False)
-        self.start = nn.Buffer(torch.tensor([0, *sizes[:-1]]).cumsum(0).int(), persistent=False)
-        self.table_size = table
-        self.table = nn.Parameter(torch.zeros(sum(sizes), features))
-        self.sizes = sizes
-        self._lattices: dict[tuple[Grid, torch.dtype], SparseMatrix] = {}
-
-    def stencil(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Table rows and weights that each of (n, d) points sees at each level: both (levels · n, k)."""
-        dense = self.hashed.count(False)  # resolutions rise, so dense levels come first
-        groups = [(slice(0, dense), False)] * (dense > 0) + [(slice(dense, None), True)] * (dense < len(self.hashed))
-        index, weight = zip(*(self._group(x, levels, hashed) for levels, hashed in groups), strict=True)
-        return torch.cat(index), torch.cat(weight)
-
-    def _group(self, x: Tensor, levels: slice, hashed: bool) -> tuple[Tensor, Tensor]:
-        """The stencil of some levels at once; whole arrays of shape (levels, n), since torch pays by the call."""
-        index: list[Tensor] = []
-        weight: list[Tensor] = []
-        for axis in range(x.shape[-1]):
-            node, fraction = self._locate(x[:, axis], levels, axis)
-            step = self.steps[levels, axis, None]
-            steps = self._stencil(fraction)
-            nodes = [node * step]
-            for _ in steps[1:]:
-                nodes.append(nodes[-1] + step)
-            join = torch.bitwise_xor if hashed else torch.add
-            index = [join(a, b) for a in index for b in nodes] if axis else nodes
-            weight = [a * b for a in weight for b in steps] if axis else steps
-        rows = torch.stack(index, -1)
-        if hashed:
-            rows = rows.remainder(self.table_size)  # a power of two: the low bits are those of uint32 arithmetic
-        return (rows + self.start[levels, None, None]).flatten(0, 1), torch.stack(weight, -1).flatten(0, 1)
-
-    def _locate(self, x: Tensor, levels: slice, axis: int) -> tuple[Tensor, Tensor]:
-        """First node (int32) and fraction in the cell along one axis: both (levels, n); points outside are clamped."""
-        top = self.top[levels, axis, None].to(x.dtype) - self.reach
-        position = torch.addcmul(self.shift[levels, axis, None].to(x.dtype), self.scale[levels, :1].to(x.dtype), x)
-        position = torch.minimum(position, top).clamp(min=self.reach)
-        base = torch.minimum(position.detach().floor(), (top - 1).clamp(min=self.reach))
-        return base.to(torch.int32) - self.reach, position - base
-
-    def forward(self, x: Tensor) -> Tensor:
-        flat = x.reshape(-1, x.shape[-1])
-        return self._arrange(gather(self.table, *self.stencil(flat)), x.shape[:-1])
-
-    def lattice(self, grid: Grid, x: Tensor) -> Tensor:
-        """The features at the normalised pixel centres of `grid`: a sparse matrix, built once."""
-        key = (grid, self.table.dtype)
-        if key not in self._lattices:
-            if len(self._lattices) >= 4:
-                self._lattices.clear()
-            with torch.no_grad():
-                index, weight = self.stencil(x.reshape(-1, x.shape[-1]))
-            rows = torch.arange(len(index)).repeat_interleave(index.shape[1])
-            self._lattices[key] = SparseMatrix(
-                rows.numpy(), index.cpu().flatten().numpy(), weight.cpu().flatten().numpy(),
-                (len(index), len(self.table)), self.table.dtype,
-            ).to(self.table.device)  # fmt: skip
-        return self._arrange(self._lattices[key](self.table), grid.shape)
-
-    def forget(self) -> None:
-        """Drop remembered lattices: their grids were placed in another box."""
-        self._lattices.clear()
-
-    def _arrange(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """(levels · n, f) -> (*shape, levels · f)."""
-        return features.unflatten(0, (len(self.sizes), -1)).transpose(0, 1).reshape(*shape, self.size)
-
-
-def _strides(nodes: list[int]) -> list[int]:
-    return [math.prod(nodes[k + 1 :]) for k in range(len(nodes))]
+    return torch.cat([f * torch.eye(ndim) for f in scales]), torch.arange(octaves).repeat_interleave(ndim)

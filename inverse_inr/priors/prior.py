@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Box, Grid, placement
-from inverse_inr.priors.encodings import Encoding, GridEncoding
-from inverse_inr.priors.topologies import MLP, Separable
-
-Head = Callable[[Tensor], Tensor]
-
-HEADS: dict[str, Head] = {
-    "linear": lambda v: v,
-    "softplus": nn.functional.softplus,
-    "complex": lambda v: torch.complex(*v.chunk(2, -1)),
-}
+from inverse_inr.priors.encodings import Encoding, Identity
+from inverse_inr.priors.heads import HeadName, Heads
 
 
 @dataclass(frozen=True)
@@ -29,13 +21,29 @@ class Recipe:
 
     name: str
     options: dict[str, Any] = dataclass_field(default_factory=dict)
+    summary: str = ""
+
+
+@runtime_checkable
+class OnAxes(Protocol):
+    """A part with a fast path on the lattice of d normalised axes: -> (*shape, size)."""
+
+    def on_axes(self, axes: Sequence[Tensor], /) -> Tensor: ...
+
+
+@runtime_checkable
+class Collapses(Protocol):
+    """A network that an ordinary one of the same values can replace once it is trained."""
+
+    def collapse(self) -> nn.Module: ...
 
 
 class Prior(nn.Module):
     """A learnable field on `box`: (*s, d) physical coordinates -> (*s, channels).
 
     `bandwidth` is in cycles per unit of the box's first axis, `smoothness` the number of continuous derivatives,
-    `learning_rate` what suits the architecture. state_dict holds everything, frequencies and the box included.
+    `learning_rate` what suits the architecture, `rates` its factors by role. state_dict holds everything, frequencies
+    and the box included. `network` is made for the `outputs` that the head needs.
     """
 
     lower: Tensor
@@ -43,17 +51,40 @@ class Prior(nn.Module):
 
     recipe = Recipe("custom")
 
-    def __init__(self, box: Box, encoding: Encoding, network: nn.Module, *, head: str = "linear",
-                 bandwidth: float, learning_rate: float) -> None:  # fmt: skip
+    def __init__(self, box: Box, encoding: Encoding, network: Callable[[int], nn.Module], *, channels: int = 1,
+                 head: HeadName = "linear", bandwidth: float, learning_rate: float,
+                 rates: Mapping[str, float] | None = None) -> None:  # fmt: skip
         super().__init__()
-        if head not in HEADS:
-            raise ValueError(f"head must be one of {sorted(HEADS)}, got {head!r}.")
-        self.box, self.head = box, head
-        self.encoding, self.network = encoding, network
+        self.box, self.channels = box, channels
+        self.head = Heads(head, channels)
+        if "vector" in self.head.names and channels != box.ndim:
+            raise ValueError(f"head='vector' is a displacement: {box.ndim} axes need as many channels, not {channels}.")
+        self.encoding, self.network = encoding, network(self.head.outputs)
         self.bandwidth, self.learning_rate = bandwidth, learning_rate
+        self.rates = {"frequencies": 0.1, **(rates or {})}
         self.lower = nn.Buffer(torch.tensor(box.lower, dtype=torch.float64))
         self.upper = nn.Buffer(torch.tensor(box.upper, dtype=torch.float64))
         self.register_load_state_dict_post_hook(_read_box)
+
+    # --- as a field -------------------------------------------------------------------------------------------------
+
+    def forward(self, points: Tensor) -> Tensor:
+        return self._values(self.network(self.encoding(self.box.normalize(points))))
+
+    def sample(self, grid: Grid) -> Tensor:
+        """The field on a lattice, by the architecture's own fast path: (*grid.shape, channels)."""
+        dtype, device = placement(self)
+        center, scale = self.box.center, self.box.scale
+        axes = [(a - c) * s for a, c, s in zip(grid.axes(dtype, device), center, scale, strict=True)]
+        if isinstance(self.encoding, Identity) and isinstance(self.network, OnAxes):
+            return self._values(self.network.on_axes(axes))
+        return self._values(self.network(self.encoding.on_axes(axes)))
+
+    def _values(self, outputs: Tensor) -> Tensor:
+        values = self.head(outputs)
+        return values / values.new_tensor(self.box.scale) if self.head.names == ["vector"] else values
+
+    # --- what it is -------------------------------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -65,65 +96,115 @@ class Prior(nn.Module):
 
     @property
     def parameter_count(self) -> int:
-        """Real numbers learnt (a complex one counts twice)."""
-        return sum(p.numel() * (2 if p.is_complex() else 1) for p in self.parameters())
+        """Real numbers learnt."""
+        return sum(p.numel() for p in self.parameters())
 
-    def forward(self, points: Tensor) -> Tensor:
-        return self._values(self.encoding(self.box.normalize(points)))
+    def describe(self) -> str:
+        """What it is, where it is from, how large and how smooth, in plain words."""
+        order = {0: "continuous, no derivative at its kinks", float("inf"): "smooth"}
+        smooth = order.get(self.smoothness, f"{int(min(self.smoothness, 99))} continuous derivatives")
+        given = ", ".join(f"{k}={v}" for k, v in self.recipe.options.items() if v is not None and k != "bandwidth")
+        unit = self.box.units[0] or "unit"
+        return (
+            f"{self.name}: {self.recipe.summary}\n{self.parameter_count} parameters; {smooth}; bandwidth "
+            f"{self.bandwidth:.4g} cycles per {unit}; Adam {self.learning_rate:.4g}.\n{given}"
+        )
 
-    def sample(self, grid: Grid) -> Tensor:
-        """The field on a lattice, by the architecture's own fast path: (*grid.shape, channels)."""
-        dtype, device = placement(self)
-        if isinstance(self.encoding, GridEncoding):
-            return self._values(self.encoding.lattice(grid, self.box.normalize(grid.points(dtype, device))))
-        if isinstance(self.network, Separable):
-            center, scale = self.box.center, self.box.scale
-            axes = [(a - c) * s for a, c, s in zip(grid.axes(dtype, device), center, scale, strict=True)]
-            return HEADS[self.head](self.network.on_axes(axes))
-        return self(grid.points(dtype, device))
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Parameters by role with a learning rate each.
+
+        Roles are what a module says of its own parameters in `roles` ("hidden": real matrices between hidden layers,
+        "table", "frequencies", "shape" ...); whatever is not named is "other".
+        """
+        groups: dict[str, list[nn.Parameter]] = {}
+        for module in self.modules():
+            roles: Mapping[str, str] = getattr(module, "roles", {})
+            for name, parameter in module.named_parameters(recurse=False):
+                groups.setdefault(roles.get(name, "other"), []).append(parameter)
+        return [
+            {"role": role, "params": params, "lr": self.learning_rate * self.rates.get(role, 1.0)}
+            for role, params in groups.items()
+        ]
+
+    # --- what a solver may ask ---------------------------------------------------------------------------------------
+
+    def anneal(self, progress: float) -> None:
+        """Tell the parts that grow with the run (annealed encodings) how far it is, 0 to 1."""
+        for module in self.modules():
+            if module is not self and hasattr(module, "anneal"):
+                module.anneal(progress)  # pyright: ignore[reportCallIssue]
+
+    @property
+    def wants_data(self) -> bool:
+        """A composer sets its activations from what was measured, and nobody has shown it that yet."""
+        return any(getattr(module, "wants_data", False) for module in self.modules() if module is not self)
+
+    def condition(self, image: Tensor) -> None:
+        """Show it an image of the measurements, (*shape, c), e.g. their back-projection. Never the truth."""
+        for module in self.modules():
+            if module is not self and hasattr(module, "condition"):
+                module.condition(image)  # pyright: ignore[reportCallIssue]
+
+    def collapse(self) -> Prior:
+        """This field with an ordinary network of the same values, for use after training.
+
+        Raises TypeError for an architecture that has nothing to collapse.
+        """
+        if not isinstance(self.network, Collapses):
+            raise TypeError(f"'{self.name}' is trained as it is used: nothing to collapse. 'fr' has something.")
+        import copy
+
+        plain = copy.deepcopy(self)
+        plain.network = self.network.collapse()
+        plain.recipe = Recipe("custom", summary=f"collapsed {self.name}")
+        return plain
+
+    # --- state ------------------------------------------------------------------------------------------------------
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Restore exactly. Raises ValueError that names the first field in which another architecture differs."""
+        mine = self.state_dict()
+        differ = [f"{k} is missing from the state" for k in mine if k not in state_dict]
+        differ += [f"{k} of the state is unknown here" for k in state_dict if k not in mine]
+        differ += [
+            f"{k} has shape {tuple(state_dict[k].shape)} in the state, {tuple(v.shape)} here"
+            for k, v in mine.items()
+            if k in state_dict and state_dict[k].shape != v.shape
+        ]
+        if strict and differ:
+            more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
+            raise ValueError(f"The state is of another architecture than this '{self.name}' prior: {differ[0]}{more}.")
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Prior:
-        """Conversions of precision reach complex weights too: torch's own skip them, or drop their imaginary part."""
-
-        def convert(tensor: Tensor) -> Tensor:
-            return torch.complex(fn(tensor.real), fn(tensor.imag)) if tensor.is_complex() else fn(tensor)
-
-        super()._apply(convert, recurse)
+        super()._apply(fn, recurse)
         self.lower, self.upper = (  # corners keep their precision whatever the weights do
             torch.tensor(side, dtype=torch.float64, device=self.lower.device)
             for side in (self.box.lower, self.box.upper)
         )
         return self
 
-    def _values(self, features: Tensor) -> Tensor:
-        return HEADS[self.head](self.network(features))
 
-    def param_groups(self) -> list[dict[str, Any]]:
-        """Parameters by role ("table", "frequencies", "hidden" matrices, "other") with a learning rate each."""
-        hidden = {id(p) for p in _hidden_matrices(self.network)}
-        roles: dict[str, list[nn.Parameter]] = {"table": [], "frequencies": [], "hidden": [], "other": []}
-        for p in self.encoding.parameters():
-            roles["table" if isinstance(self.encoding, GridEncoding) else "frequencies"].append(p)
-        for p in self.network.parameters():
-            roles["hidden" if id(p) in hidden else "other"].append(p)
-        factor = {"frequencies": 0.1}
-        return [
-            {"role": role, "params": params, "lr": self.learning_rate * factor.get(role, 1.0)}
-            for role, params in roles.items()
-            if params
-        ]
+def functional(priors: Sequence[Prior]) -> tuple[Callable[[dict[str, Tensor], Tensor], Tensor], dict[str, Tensor]]:
+    """Several priors of one architecture as one function of stacked parameters: (call, parameters).
 
+    `call(parameters, points)` maps (signals, n, d) physical points, or (n, d) shared by all, to (signals, n, c): one
+    batched network instead of a loop. `parameters` hold what is learnt, stacked along a first axis, and can be
+    differentiated, optimised and written back by `prior.load_state_dict(..., strict=False)`.
+    Raises ValueError for priors of different architectures.
+    """
+    if len({(p.name, tuple(v.shape for v in p.state_dict().values())) for p in priors}) != 1:
+        raise ValueError(f"functional: priors {[p.name for p in priors]} must be of one architecture and size.")
+    parameters, buffers = torch.func.stack_module_state(list(priors))
+    first = priors[0]
 
-def _hidden_matrices(network: nn.Module) -> list[Tensor]:
-    """Real weight matrices between two hidden layers: what Muon orthogonalises."""
-    return [
-        linear.weight
-        for mlp in network.modules()
-        if isinstance(mlp, MLP)
-        for layer in list(mlp.layers)[1:]
-        for linear in layer.modules()
-        if isinstance(linear, nn.Linear) and not linear.weight.is_complex()
-    ]
+    def one(state: dict[str, Tensor], fixed: dict[str, Tensor], points: Tensor) -> Tensor:
+        return torch.func.functional_call(first, (state, fixed), (points,))
+
+    def call(state: dict[str, Tensor], points: Tensor) -> Tensor:
+        return torch.func.vmap(one, (0, 0, 0 if points.ndim == 3 else None))(state, buffers, points)
+
+    return call, parameters
 
 
 def _read_box(prior: Prior, _: object) -> None:
@@ -132,9 +213,8 @@ def _read_box(prior: Prior, _: object) -> None:
     if (lower, upper) == (prior.box.lower, prior.box.upper):
         return
     box = Box(lower, upper, prior.box.units)
-    if isinstance(prior.encoding, GridEncoding):
+    if any(getattr(m, "fills_the_box", False) for m in prior.modules()):
         sides = [[n * s for n, s in zip(b.lengths, b.scale, strict=True)] for b in (box, prior.box)]
         if any(abs(a - b) > 1e-9 for a, b in zip(*sides, strict=True)):
-            raise ValueError(f"The state is of a box {box.lengths}, this grid prior of {prior.box.lengths}.")
-        prior.encoding.forget()
+            raise ValueError(f"The state is of a box {box.lengths}, this '{prior.name}' prior of {prior.box.lengths}.")
     prior.box = box
