@@ -87,8 +87,8 @@ def fr(box: Box, channels: int = 1, bandwidth: float | None = None, *, activatio
     """Fourier reparameterised training (Shi et al. 2024): hidden weights W = ΛB; `collapse()` leaves a plain network.
 
     activation   "sine" on coordinates, "relu" on octaves of Fourier features
-    frequencies  low and high ones each, with `phases` shifts: 2 · 32 · 8 = 512 waves of rank 127 at width 128 (published:
-                 128 and 32, 8192 waves). amplitude: 0.01 for sine, 0.05 for ReLU
+    frequencies  low and high ones each, with `phases` shifts: 2 · 32 · 8 = 512 waves, of rank 127 at width 128
+                 (published: 128 and 32, 8192 waves). amplitude: 0.01 for sine, 0.05 for ReLU
     """
     bandwidth, b = band(box, bandwidth)
     choose("fr", "activation", activation, ("sine", "relu"))
