@@ -45,8 +45,14 @@ optimizer_names = Registry("optimizer", "inverse_inr.optimizers", dict(optimizer
 operators = Registry(
     "operator",
     "inverse_inr.operators",
-    {name: f"inverse_inr.operators:{name}" for name in ("ConeBeam", "FanBeam", "ParallelBeam")},
-)
+    {
+        name: f"inverse_inr.operators:{name}"
+        for name in (
+            "CodedVideo", "ConeBeam", "FanBeam", "Mask", "ParallelBeam", "PointSamples", "RandomSamples", "SinglePixel",
+            "bayer_mask", "random_mask", "striped_mask",
+        )
+    },
+)  # fmt: skip
 
 SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")
 

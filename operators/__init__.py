@@ -4,9 +4,20 @@ from inverse_inr.operators.backends import on_astra, on_torch_radon
 from inverse_inr.operators.backprojection import fbp, fdk
 from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
 from inverse_inr.operators.geometry_exchange import from_astra, from_scikit_image, to_astra
+from inverse_inr.operators.mask import (
+    CodedVideo,
+    Mask,
+    PointSamples,
+    RandomSamples,
+    bayer_mask,
+    random_mask,
+    striped_mask,
+)
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
+from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
 
 __all__ = [
-    "ConeBeam", "FanBeam", "ParallelBeam", "RayTransform", "center_by_symmetry", "center_of_rotation", "fbp", "fdk",
-    "from_astra", "from_scikit_image", "on_astra", "on_torch_radon", "to_astra",
+    "CodedVideo", "ConeBeam", "FanBeam", "FourierPatterns", "HadamardPatterns", "Mask", "ParallelBeam", "PointSamples",
+    "RandomSamples", "RayTransform", "SinglePixel", "bayer_mask", "center_by_symmetry", "center_of_rotation", "fbp",
+    "fdk", "from_astra", "from_scikit_image", "on_astra", "on_torch_radon", "random_mask", "striped_mask", "to_astra",
 ]  # fmt: skip
