@@ -48,8 +48,8 @@ operators = Registry(
     {
         name: f"inverse_inr.operators:{name}"
         for name in (
-            "CodedVideo", "ConeBeam", "FanBeam", "Mask", "ParallelBeam", "PointSamples", "RandomSamples", "SinglePixel",
-            "bayer_mask", "random_mask", "striped_mask",
+            "Blur", "CodedVideo", "ConeBeam", "Downsample", "FanBeam", "Mask", "ParallelBeam", "PointSamples",
+            "RandomSamples", "SinglePixel", "bayer_mask", "random_mask", "striped_mask",
         )
     },
 )  # fmt: skip

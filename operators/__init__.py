@@ -1,8 +1,11 @@
 """Forward operators, one file a family. In Python: `inverse_inr.operators`."""
 
+from inverse_inr.operators import psf
 from inverse_inr.operators.backends import on_astra, on_torch_radon
 from inverse_inr.operators.backprojection import fbp, fdk
+from inverse_inr.operators.blur import Blur, Downsample, psf_kernel
 from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
+from inverse_inr.operators.convolution import Convolution
 from inverse_inr.operators.geometry_exchange import from_astra, from_scikit_image, to_astra
 from inverse_inr.operators.mask import (
     CodedVideo,
@@ -17,7 +20,8 @@ from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTran
 from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
 
 __all__ = [
-    "CodedVideo", "ConeBeam", "FanBeam", "FourierPatterns", "HadamardPatterns", "Mask", "ParallelBeam", "PointSamples",
-    "RandomSamples", "RayTransform", "SinglePixel", "bayer_mask", "center_by_symmetry", "center_of_rotation", "fbp",
-    "fdk", "from_astra", "from_scikit_image", "on_astra", "on_torch_radon", "random_mask", "striped_mask", "to_astra",
+    "Blur", "CodedVideo", "ConeBeam", "Convolution", "Downsample", "FanBeam", "FourierPatterns", "HadamardPatterns",
+    "Mask", "ParallelBeam", "PointSamples", "RandomSamples", "RayTransform", "SinglePixel", "bayer_mask",
+    "center_by_symmetry", "center_of_rotation", "fbp", "fdk", "from_astra", "from_scikit_image", "on_astra",
+    "on_torch_radon", "psf", "psf_kernel", "random_mask", "striped_mask", "to_astra",
 ]  # fmt: skip
