@@ -25,7 +25,7 @@ from inverse_inr.operators import Blur, Convolution, psf
 Calls = dict[str, Callable[[], object]]
 
 
-def milliseconds(calls: Calls, rounds: int = 60) -> dict[str, float]:
+def milliseconds(calls: Calls, rounds: int) -> dict[str, float]:
     """Least wall time of each call, over rounds in which every call has its turn."""
     best = dict.fromkeys(calls, math.inf)
     for _ in range(rounds):
@@ -36,43 +36,50 @@ def milliseconds(calls: Calls, rounds: int = 60) -> dict[str, float]:
     return {name: 1e3 * seconds for name, seconds in best.items()}
 
 
-def bare(x: Tensor, size: int, kernel: Tensor) -> Callable[[], Tensor]:
+def bare(size: int, kernel: Tensor) -> Callable[[Tensor], Tensor]:
     spectrum = torch.fft.rfft2(kernel, s=(size, size))
-    return lambda: torch.fft.irfft2(torch.fft.rfft2(x, s=(size, size)) * spectrum, s=(size, size))
+    return lambda x: torch.fft.irfft2(torch.fft.rfft2(x, s=(size, size)) * spectrum, s=(size, size))
+
+
+def _fast(n: int) -> int:
+    return int(next_fast_len(n, real=True))  # pyright: ignore[reportArgumentType]
+
+
+def adjoint(forward: Callable[[Tensor], Tensor], x: Tensor, z: Tensor) -> Callable[[], Tensor]:
+    """The backward pass of a recorded application."""
+    start = x.clone().requires_grad_()
+    y = forward(start)
+    return lambda: torch.autograd.grad(y, start, z, retain_graph=True)[0]
 
 
 def compare(size: int, taps: int, boundary: str) -> None:
     x = torch.rand(size, size, generator=torch.Generator().manual_seed(0))
     kernel = torch.rand(taps, taps, generator=torch.Generator().manual_seed(1))
     outputs, origin = ((size - taps + 1,) * 2, (taps // 2,) * 2) if boundary == "valid" else (None, None)
-    fast, direct = (
-        Convolution(kernel, x.shape, boundary=boundary, outputs=outputs, origin=origin, method=method)
-        for method in ("fft", "direct")
-    )
-    start = x.clone().requires_grad_()
-    y = fast(start)
+    blur = Convolution(kernel, x.shape, boundary=boundary, outputs=outputs, origin=origin, method="fft")
+    y = blur(x)
     z = torch.rand_like(y)
+    around = (0 if boundary == "valid" else taps - 1) // 2
+    padded = functional.pad(x, [around] * 4)[None, None]
     dense = kernel.flip(0, 1)[None, None]
-    margin = 0 if boundary == "valid" else taps - 1
-    padded = functional.pad(x, [margin // 2, margin - margin // 2] * 2)[None, None].requires_grad_()
-    seen = functional.conv2d(padded, dense)
-    calls: Calls = {
-        "forward": lambda: fast(x),
-        "adjoint": lambda: torch.autograd.grad(y, start, z, retain_graph=True),
-        "our direct forward": lambda: direct(x),
-        "conv2d forward": lambda: functional.conv2d(padded.detach(), dense),
-        "conv2d adjoint": lambda: torch.autograd.grad(seen, padded, z[None, None], retain_graph=True),
-        "bare product, array's size": bare(x, size, kernel),
-        "bare product, linear": bare(x, int(next_fast_len(size + taps - 1, real=True)), kernel),
+    slow: Calls = {
+        "forward": lambda: functional.conv2d(padded, dense),
+        "adjoint": adjoint(lambda v: functional.conv2d(v, dense), padded, z[None, None]),
     }
-    times = milliseconds(calls, 30)
-    back = torch.autograd.grad(y, start, z, retain_graph=True)[0]
-    dot = abs(float((y.double() * z.double()).sum() - (x.double() * back.double()).sum())) / float(y.norm() * z.norm())
+    quick: Calls = {"forward": lambda: blur(x), "adjoint": adjoint(blur, x, z)}
+    for name, n in (("array's size", size), ("fast linear size", _fast(size + taps - 1))):
+        product = bare(n, kernel)
+        quick |= {f"{name} forward": lambda f=product: f(x)}
+        quick |= {f"{name} adjoint": adjoint(product, x, torch.rand(n, n))}
+    times, reference = milliseconds(quick, 400), milliseconds(slow, 8)
     f, a = times["forward"], times["adjoint"]
-    print(f"{boundary}: forward {f:.3f} ms, adjoint {a:.3f} ms; dot test in float32 {dot:.1e}")
-    print(f"  direct conv2d takes {times['conv2d forward'] / f:.1f}x and {times['conv2d adjoint'] / a:.1f}x as long")
-    for name in ("bare product, array's size", "bare product, linear"):
-        print(f"  {name} ({times[name]:.3f} ms) takes {times[name] / f:.2f}x and {times[name] / a:.2f}x as long")
+    back = adjoint(blur, x, z)()
+    dot = float((y.double() * z.double()).sum() - (x.double() * back.double()).sum()) / float(y.norm() * z.norm())
+    print(f"{boundary}: forward {f:.3f} ms, adjoint {a:.3f} ms; dot test in float32 {abs(dot):.1e}")
+    print(f"  direct conv2d takes {reference['forward'] / f:.0f}x and {reference['adjoint'] / a:.0f}x as long")
+    for name in ("array's size", "fast linear size"):
+        ratios = f"{times[f'{name} forward'] / f:.2f}x and {times[f'{name} adjoint'] / a:.2f}x"
+        print(f"  a bare product at the {name} takes {ratios} as long")
 
 
 def accuracy(size: int) -> None:

@@ -69,7 +69,7 @@ class Convolution(nn.Module):
             first = [0] * d
         self.first = first
         self.padded = self.extended if wraps else self._sizes(taps, first)
-        self._spectra: dict[tuple[torch.dtype, torch.device, int], Tensor] = {}
+        self._spectra: dict[tuple[torch.dtype, torch.device, int], tuple[Tensor, Tensor]] = {}
 
     def _check(self, kernel: Tensor, boundary: str, method: str) -> None:
         if boundary not in BOUNDARIES or method not in METHODS:
@@ -129,11 +129,10 @@ class Convolution(nn.Module):
 
     # --- by FFT ---------------------------------------------------------------------------------------------------
 
-    def _spectrum(self, like: Tensor) -> Tensor:
+    def _spectrum(self, like: Tensor, adjoint: bool) -> Tensor:
         """Transform of the kernel whose first output is sample 0, remembered as long as the kernel stays the same."""
         key = (like.dtype, like.device, self.kernel._version)
         if key not in self._spectra:
-            self._spectra = {k: v for k, v in self._spectra.items() if k[2] == key[2]}
             with torch.inference_mode(False), torch.no_grad():
                 full = torch.zeros(self.padded, dtype=torch.float64, device=like.device)
                 places = []
@@ -142,24 +141,28 @@ class Convolution(nn.Module):
                     places.append((torch.arange(k, device=like.device) - (a + k - 1)) % n)
                 index = torch.meshgrid(*places, indexing="ij")
                 full.index_put_(index, self.kernel.to(full), accumulate=True)
-                self._spectra[key] = torch.fft.rfftn(full).to(like.dtype.to_complex())
-        return self._spectra[key]
+                spectrum = torch.fft.rfftn(full).to(like.dtype.to_complex())
+            self._spectra = {k: v for k, v in self._spectra.items() if k[2] == key[2]}
+            self._spectra[key] = (spectrum, spectrum.conj().resolve_conj())
+        return self._spectra[key][adjoint]
 
     def _fft(self, x: Tensor) -> Tensor:
-        axes = tuple(range(1, x.ndim))
-        spectrum = torch.fft.rfftn(x, s=self.padded, dim=axes)
-        full = torch.fft.irfftn(spectrum.mul_(self._spectrum(x)), s=self.padded, dim=axes)
-        return full[self._chosen()]
+        full = self._product(x, self._spectrum(x, adjoint=False))
+        return full if self.span == self.padded and set(self.stride) == {1} else full[self._chosen()]
 
     def _fft_adjoint(self, y: Tensor) -> Tensor:
-        axes = tuple(range(1, y.ndim))
         if set(self.stride) != {1}:
             full = y.new_zeros(len(y), *self.padded)
             full[self._chosen()] = y
             y = full
-        spectrum = torch.fft.rfftn(y, s=self.padded, dim=axes)
-        full = torch.fft.irfftn(spectrum.mul_(self._spectrum(y).conj()), s=self.padded, dim=axes)
-        return full[(slice(None), *(slice(n) for n in self.extended))]
+        full = self._product(y, self._spectrum(y, adjoint=True))
+        return full if self.extended == self.padded else full[(slice(None), *(slice(n) for n in self.extended))]
+
+    def _product(self, x: Tensor, spectrum: Tensor) -> Tensor:
+        """(c, ...) times the kernel's spectrum; the FFT pads with zeros."""
+        axes = tuple(range(1, x.ndim))
+        pad = None if x.shape[1:] == self.padded else self.padded
+        return torch.fft.irfftn(torch.fft.rfftn(x, s=pad, dim=axes).mul_(spectrum), s=self.padded, dim=axes)
 
     def _chosen(self) -> tuple[slice, ...]:
         return (slice(None), *(slice(0, m, s) for m, s in zip(self.span, self.stride, strict=True)))
