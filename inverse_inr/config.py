@@ -49,7 +49,7 @@ operators = Registry(
         name: f"inverse_inr.operators:{name}"
         for name in (
             "Blur", "CodedVideo", "ConeBeam", "Downsample", "FanBeam", "Mask", "ParallelBeam", "PointSamples",
-            "RandomSamples", "SinglePixel", "bayer_mask", "random_mask", "striped_mask",
+            "RandomSamples", "SinglePixel", "SpectralResponse", "bayer_mask", "random_mask", "striped_mask",
         )
     },
 )  # fmt: skip

@@ -17,11 +17,13 @@ from inverse_inr.operators.mask import (
     striped_mask,
 )
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
+from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
 from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
 
 __all__ = [
     "Blur", "CodedVideo", "ConeBeam", "Convolution", "Downsample", "FanBeam", "FourierPatterns", "HadamardPatterns",
-    "Mask", "ParallelBeam", "PointSamples", "RandomSamples", "RayTransform", "SinglePixel", "bayer_mask",
-    "center_by_symmetry", "center_of_rotation", "fbp", "fdk", "from_astra", "from_scikit_image", "on_astra",
-    "on_torch_radon", "psf", "psf_kernel", "random_mask", "striped_mask", "to_astra",
+    "Mask", "ParallelBeam", "PointSamples", "RandomSamples", "RayTransform", "SinglePixel", "SpectralResponse",
+    "bayer_mask", "center_by_symmetry", "center_of_rotation", "cie_xyz", "fbp", "fdk", "from_astra",
+    "from_scikit_image", "linear_srgb", "on_astra", "on_torch_radon", "psf", "psf_kernel", "random_mask",
+    "striped_mask", "to_astra",
 ]  # fmt: skip

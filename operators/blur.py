@@ -24,7 +24,7 @@ from inverse_inr import Box, Grid, OnGrid, Query
 from inverse_inr.kernels.interpolate import interpolation_matrix
 from inverse_inr.operators.convolution import BOUNDARIES, Convolution, lattice_kernel
 from inverse_inr.operators.psf import PSF, Gaussian, Measured, Pixel
-from inverse_inr.operators.rows import RowOperator, pixel_centers, without_lone_channel
+from inverse_inr.operators.rows import ArrayFunction, RowOperator, pixel_centers, without_lone_channel
 
 MEMORY_LIMIT = 4e9
 """Bytes that the sparse matrix of a blur that is no convolution may take."""
@@ -113,7 +113,7 @@ class Integrated(RowOperator, ABC):
             raise ValueError(f"{type(self).__name__}.on: boundary must be one of {BOUNDARIES}, got {boundary!r}.")
         place = self._alignment(grid)
         if place is None or not isinstance(self.psf, PSF):
-            measure: Callable[[Tensor], Tensor] = self._interpolated(grid, boundary)
+            measure: nn.Module = self._interpolated(grid, boundary)
         else:
             origin, stride, fraction = place
             kernel, center = psf_kernel(self.psf, grid.spacing, fraction)
@@ -124,7 +124,8 @@ class Integrated(RowOperator, ABC):
         if self.sets == 1:
             return OnGrid(measure, grid, self.shape)
         d = len(self.shape)
-        return OnGrid(lambda x: torch.stack([measure(x)] * 2, d), grid, (*self.shape, 2), trailing=1)
+        twice = ArrayFunction(lambda x: torch.stack([measure(x)] * 2, d), measure)
+        return OnGrid(twice, grid, (*self.shape, 2), trailing=1)
 
     def _alignment(self, grid: Grid) -> tuple[list[int], list[int], list[float]] | None:
         """The measured lattice in pixels of `grid`: first pixel, step, fraction of a pixel beyond it, for each axis."""
@@ -142,7 +143,7 @@ class Integrated(RowOperator, ABC):
             fraction.append(0.0 if abs(first - nearest) < 1e-6 else first - nearest)
         return origin, stride, fraction
 
-    def _interpolated(self, grid: Grid, boundary: str) -> Callable[[Tensor], Tensor]:
+    def _interpolated(self, grid: Grid, boundary: str) -> nn.Module:
         """Nodes look at the image by multilinear interpolation; those outside are folded back by the boundary."""
         with torch.no_grad():
             x = self.positions()
@@ -161,7 +162,7 @@ class Integrated(RowOperator, ABC):
             total = (seen * weights.to(image.device, image.dtype.to_real())[..., None]).sum(1)
             return total.reshape(*self.shape, *lead)
 
-        return measure
+        return ArrayFunction(measure, look)
 
     def reach(self, refine: int | tuple[int, ...] = 1) -> Grid:
         """The lattice that sees all that the measurements see: theirs, `refine` times finer, and the kernel's margin.

@@ -6,7 +6,6 @@ Values are the field's own at the places named; to average over a detector's pix
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query
 from inverse_inr.kernels.interpolate import interpolation_matrix
-from inverse_inr.operators.rows import RowOperator, pixel_centers, without_lone_channel
+from inverse_inr.operators.rows import ArrayFunction, RowOperator, pixel_centers, without_lone_channel
 
 
 class PointSamples(RowOperator):
@@ -118,12 +117,16 @@ class Mask(RowOperator):
 
     def on(self, grid: Grid) -> OnGrid:
         """The same of an image: an exact selection on the mask's own grid, multilinear between pixels of another."""
-        if grid == self.grid:
-            look: Callable[[Tensor], Tensor] = self._select
-        else:
-            look = interpolation_matrix(grid, pixel_centers(self.grid, self.pixels).cpu()).to(self.pixels.device)
-        pick = slice(None)
-        return OnGrid(lambda image: self._pick(look(image.reshape(grid.numel, -1)), pick), grid, self.shape)
+        look = None
+        if grid != self.grid:
+            points = pixel_centers(self.grid, self.pixels).cpu()
+            look = interpolation_matrix(grid, points).to(self.pixels.device)
+
+        def measure(image: Tensor) -> Tensor:
+            values = image.reshape(grid.numel, -1)
+            return self._pick(self._select(values) if look is None else look(values), slice(None))
+
+        return OnGrid(ArrayFunction(measure, look), grid, self.shape)
 
     def _select(self, values: Tensor) -> Tensor:
         return values[self.pixels.to(values.device)]

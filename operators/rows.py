@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,17 @@ class RowOperator(nn.Module, ABC):
 
     def unflatten(self, y: Tensor) -> Tensor:
         return unflatten(self, y)
+
+
+class ArrayFunction(nn.Module):
+    """A function of arrays together with the modules it uses, so that they move with the operator."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor], *parts: nn.Module | None) -> None:
+        super().__init__()
+        self.function, self.parts = function, nn.ModuleList(part for part in parts if part is not None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
 
 
 def without_lone_channel(values: Tensor) -> Tensor:
