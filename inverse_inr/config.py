@@ -48,8 +48,9 @@ operators = Registry(
     {
         name: f"inverse_inr.operators:{name}"
         for name in (
-            "Blur", "CodedVideo", "ConeBeam", "Downsample", "FanBeam", "Mask", "ParallelBeam", "PointSamples",
-            "RandomSamples", "SinglePixel", "SpectralResponse", "bayer_mask", "random_mask", "striped_mask",
+            "Blur", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient", "Hessian",
+            "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "Residual",
+            "SinglePixel", "SpectralResponse", "bayer_mask", "random_mask", "striped_mask",
         )
     },
 )  # fmt: skip

@@ -24,23 +24,19 @@ from inverse_inr import Box, Grid, OnGrid, Query
 from inverse_inr.kernels.interpolate import interpolation_matrix
 from inverse_inr.operators.convolution import BOUNDARIES, Convolution, lattice_kernel
 from inverse_inr.operators.psf import PSF, Gaussian, Measured, Pixel
-from inverse_inr.operators.rows import ArrayFunction, RowOperator, pixel_centers, without_lone_channel
+from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
 
 MEMORY_LIMIT = 4e9
 """Bytes that the sparse matrix of a blur that is no convolution may take."""
 
 
-class Integrated(RowOperator, ABC):
+class Integrated(PlacedOperator, ABC):
     """What Blur and Downsample share. `positions` are where the measurements are registered, in physical units."""
-
-    points: Tensor | None
 
     def __init__(self, psf: PSF | Callable[[Tensor], PSF], where: Grid | Tensor, quadrature: str, nodes: int | None,
                  draws: int | None, sets: int) -> None:  # fmt: skip
         name = type(self).__name__
-        super().__init__(where.shape if isinstance(where, Grid) else tuple(where.shape[:-1]))
-        self.where = where if isinstance(where, Grid) else None
-        self.points = None if isinstance(where, Grid) else nn.Buffer(_positions(name, where))
+        super().__init__(where)
         self.psf, self.quadrature, self.draws, self.sets = psf, quadrature, draws, sets
         self.node_count = {"gauss": 7, "sobol": 64}.get(quadrature, 0) if nodes is None else nodes
         if quadrature not in ("gauss", "sobol"):
@@ -49,18 +45,8 @@ class Integrated(RowOperator, ABC):
             raise ValueError(f"{name}: nodes={nodes} and draws={draws} must be at least 1, sets={sets} be 1 or 2.")
         if sets == 2 and draws is None:
             raise ValueError(f"{name}: sets=2 needs draws: two sets of the same nodes are one.")
-        d = where.ndim if isinstance(where, Grid) else where.shape[-1]
-        if isinstance(psf, PSF) and psf.ndim != d:
-            raise ValueError(f"{name}: the PSF has {psf.ndim} dimensions, the measured positions {d}.")
-
-    def positions(self, rows: Tensor | None = None) -> Tensor:
-        """Where measurements are registered: (b, d), all by default."""
-        device = self.points.device if self.points is not None else None
-        rows = torch.arange(len(self), device=device) if rows is None else rows
-        if self.where is not None:
-            return pixel_centers(self.where, rows)
-        assert self.points is not None
-        return self.points.reshape(-1, self.points.shape[-1])[rows.to(self.points.device)]
+        if isinstance(psf, PSF) and psf.ndim != self.ndim:
+            raise ValueError(f"{name}: the PSF has {psf.ndim} dimensions, the measured positions {self.ndim}.")
 
     def forward(self, rows: Tensor) -> Query:
         x = self.positions(rows)
@@ -272,12 +258,6 @@ def folded(points: Tensor, box: Box, boundary: str) -> Tensor:
     elif boundary == "valid" and bool(((t < -1e-9) | (t > 1 + 1e-9)).any()):
         raise ValueError("Blur.on: boundary='valid', but the PSF reaches beyond the grid. Pass a grid that reaches on.")
     return lower + t * length
-
-
-def _positions(name: str, points: Tensor) -> Tensor:
-    if points.ndim < 2 or not points.numel() or not bool(torch.isfinite(points).all()):
-        raise ValueError(f"{name}: positions must be a Grid or finite points (*shape, d), got {tuple(points.shape)}.")
-    return points.detach().clone().double()
 
 
 def _sobol(dimension: int, count: int) -> Tensor:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query
 from inverse_inr.kernels.interpolate import interpolation_matrix
-from inverse_inr.operators.rows import ArrayFunction, RowOperator, pixel_centers, without_lone_channel
+from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
 
 
-class SpectralResponse(RowOperator):
+class SpectralResponse(PlacedOperator):
     """∫ R_c f dλ at pixel centres of a grid, or points (*shape, d), of space; measurements (b, channels), one: (b,).
 
     wavelengths (n,), rising, in the unit of the field's last axis (nm); response (n, channels) or (n,), linear between
@@ -29,16 +29,13 @@ class SpectralResponse(RowOperator):
 
     nodes: Tensor
     weights: Tensor
-    points: Tensor | None
 
     def __init__(self, wavelengths: Tensor, response: Tensor, where: Grid | Tensor, *, nodes: int = 8,
                  normalized: bool = False) -> None:  # fmt: skip
         knots, table = _table(wavelengths, response)
         if nodes < 1:
             raise ValueError(f"SpectralResponse: nodes must be at least 1, got {nodes}.")
-        super().__init__(where.shape if isinstance(where, Grid) else tuple(where.shape[:-1]))
-        self.where = where if isinstance(where, Grid) else None
-        self.points = None if isinstance(where, Grid) else nn.Buffer(where.detach().clone().double())
+        super().__init__(where)
         area = np.trapezoid(table, knots, axis=0)
         if normalized and not (np.abs(area) > 1e-12 * np.abs(table).max()).all():
             raise ValueError(f"SpectralResponse: normalized, but the areas under the response are {area}.")
@@ -54,7 +51,7 @@ class SpectralResponse(RowOperator):
         self._knots, self._response = knots, table
 
     def forward(self, rows: Tensor) -> Query:
-        x = self._places(rows)[:, None].expand(-1, len(self.nodes), -1)
+        x = self.positions(rows)[:, None].expand(-1, len(self.nodes), -1)
         points = torch.cat([x, self.nodes.to(x)[None, :, None].expand(len(x), -1, 1)], -1)
         weights = self.weights * self.scale
 
@@ -65,19 +62,13 @@ class SpectralResponse(RowOperator):
 
         return Query(points, measure)
 
-    def _places(self, rows: Tensor) -> Tensor:
-        if self.where is not None:
-            return pixel_centers(self.where, rows.to(self.nodes.device))
-        assert self.points is not None
-        return self.points.reshape(-1, self.points.shape[-1])[rows.to(self.points.device)]
-
     def on(self, grid: Grid) -> OnGrid:
         """The same of a sampled cube (*space, bands): spectra linear between band centres, constant beyond the last.
 
         Exact for such spectra, whatever the bands' width. Raises ValueError for a grid without a wavelength axis more
         than the measured places.
         """
-        d = self._places(torch.zeros(1, dtype=torch.int64)).shape[-1]
+        d = self.ndim
         if grid.ndim != d + 1:
             raise ValueError(
                 f"SpectralResponse.on: the grid has {grid.ndim} axes; space has {d} and wavelength is one."
@@ -87,7 +78,7 @@ class SpectralResponse(RowOperator):
         space = Grid(Box(grid.box.lower[:-1], grid.box.upper[:-1], grid.box.units[:-1]), grid.shape[:-1])
         look = None
         if space != self.where:
-            look = interpolation_matrix(space, self._places(torch.arange(len(self))).cpu()).to(self.nodes.device)
+            look = interpolation_matrix(space, self.positions().cpu()).to(self.nodes.device)
 
         def measure(cube: Tensor) -> Tensor:
             single = cube.ndim == grid.ndim

@@ -35,6 +35,38 @@ class RowOperator(nn.Module, ABC):
         return unflatten(self, y)
 
 
+class PlacedOperator(RowOperator, ABC):
+    """Rows are places: the pixel centres of a grid, or points (*shape, d). Raises ValueError for no or bad points."""
+
+    points: Tensor | None
+
+    def __init__(self, where: Grid | Tensor) -> None:
+        if isinstance(where, Grid):
+            super().__init__(where.shape)
+            self.where, self.points = where, None
+            return
+        name = type(self).__name__
+        if where.ndim < 2 or not where.numel() or not bool(torch.isfinite(where).all()):
+            raise ValueError(
+                f"{name}: positions must be a Grid or finite points (*shape, d), got {tuple(where.shape)}."
+            )
+        super().__init__(tuple(where.shape[:-1]))
+        self.where, self.points = None, nn.Buffer(where.detach().clone().double())
+
+    @property
+    def ndim(self) -> int:
+        """Dimensions of the places."""
+        return self.where.ndim if self.where is not None else self.points.shape[-1]  # type: ignore[union-attr]
+
+    def positions(self, rows: Tensor | None = None) -> Tensor:
+        """Where measurements are registered: (b, d) in float64, all by default."""
+        if self.points is None:
+            assert self.where is not None
+            return pixel_centers(self.where, torch.arange(len(self)) if rows is None else rows)
+        flat = self.points.reshape(-1, self.points.shape[-1])
+        return flat if rows is None else flat[rows.to(flat.device)]
+
+
 class ArrayFunction(nn.Module):
     """A function of arrays together with the modules it uses, so that they move with the operator."""
 
