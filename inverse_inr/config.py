@@ -46,8 +46,15 @@ optimizer_names = Registry("optimizer", "inverse_inr.optimizers", dict(optimizer
 operators = Registry(
     "operator",
     "inverse_inr.operators",
-    {name: f"inverse_inr.operators:{name}" for name in ("ConeBeam", "FanBeam", "ParallelBeam")},
-)
+    {
+        name: f"inverse_inr.operators:{name}"
+        for name in (
+            "Blur", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient", "Hessian",
+            "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "Residual",
+            "SinglePixel", "SpectralResponse", "bayer_mask", "random_mask", "striped_mask",
+        )
+    },
+)  # fmt: skip
 
 MADE_IN_PYTHON = "(made in Python)"
 SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")

@@ -64,7 +64,7 @@ def gradient(field: Field, points: Tensor) -> Tensor:
 
 def laplacian(field: Field, points: Tensor) -> Tensor:
     """Δf at (n, d) points: (n, c). Raises TypeError for a field without second derivatives."""
-    _require_smooth(field)
+    require_smooth(field)
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         slope = _jacobian(_real(field(points)), points)
@@ -86,13 +86,16 @@ def _real(values: Tensor) -> Tensor:
     return torch.view_as_real(values).flatten(-2) if values.is_complex() else values
 
 
-def _require_smooth(field: Field) -> None:
+def require_smooth(field: Field, order: int = 2) -> None:
+    """Raises TypeError for a prior whose derivatives of `order` do not exist, or vanish almost everywhere."""
     prior = field.field if isinstance(field, Memo) else field
-    if getattr(prior, "smoothness", 1) < 1:
+    smoothness = getattr(prior, "smoothness", order)
+    if smoothness < order - 1:
         name = getattr(prior, "name", type(prior).__name__)
         raise TypeError(
-            f"The '{name}' prior is continuous but not differentiable everywhere: its Laplacian is zero inside cells. "
-            "Use 'siren', 'grid' with order=3 or 'hash' with interpolation='smoothstep'."
+            f"The '{name}' prior has {smoothness} continuous derivatives; those of order {order} (a Laplacian's is 2) "
+            "are zero inside cells or do not exist. Use 'siren', 'grid' with order=3 or 'hash' with "
+            "interpolation='smoothstep'."
         )
 
 
