@@ -1,4 +1,4 @@
-"""Choosing among reconstructions by measurements that none of them saw."""
+"""Choosing: a bandwidth or an architecture by spectra before training, a reconstruction by held-out rows after it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from inverse_inr.analysis.choosing import choose_bandwidth as choose_bandwidth
+from inverse_inr.analysis.choosing import choose_prior as choose_prior
 from inverse_inr.registry import nearest
 from inverse_inr.solution import Solution
 

@@ -22,7 +22,11 @@ from inverse_inr.stopping import HeldOut
 
 F64 = torch.float64
 BOX = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
-SMALL = {"cosmo": {"width": 24, "depth": 2, "omega0": 0.05}, "grid": {"cells": 9.0}}
+SMALL = {
+    "cosmo": {"width": 24, "depth": 2, "omega0": 0.05},
+    "finer_plus": {"omega0": 6.0, "scale0": 1.0},
+    "grid": {"cells": 9.0},
+}
 names = pytest.mark.parametrize("name", priors.names())
 
 
