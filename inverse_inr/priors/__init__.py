@@ -13,12 +13,13 @@ from inverse_inr.domain import Box, Grid
 from inverse_inr.priors.features import fourier, relu
 from inverse_inr.priors.grids import grid, hash
 from inverse_inr.priors.periodic import siren
+from inverse_inr.priors.planes import planes, tensor
 from inverse_inr.priors.prior import Prior, Recipe
 from inverse_inr.priors.separable import separable
 from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry
 
-_CATALOGUE = {f.__name__: f for f in (fourier, grid, hash, relu, separable, siren, wire)}
+_CATALOGUE = {f.__name__: f for f in (fourier, grid, hash, planes, relu, separable, siren, tensor, wire)}
 registry = Registry("prior", "inverse_inr.priors", _CATALOGUE)
 
 
@@ -42,6 +43,6 @@ def bandwidth_of(grid: Grid) -> float:
 
 
 __all__ = [
-    "Prior", "Recipe", "bandwidth_of", "create", "fourier", "grid", "hash", "names", "registry", "relu", "separable",
-    "siren", "wire",
+    "Prior", "Recipe", "bandwidth_of", "create", "fourier", "grid", "hash", "names", "planes", "registry", "relu",
+    "separable", "siren", "tensor", "wire",
 ]  # fmt: skip
