@@ -12,14 +12,32 @@ from typing import Any
 from inverse_inr.domain import Box, Grid
 from inverse_inr.priors.features import fourier, relu
 from inverse_inr.priors.grids import grid, hash
+from inverse_inr.priors.mixture import gaussian_mixture
 from inverse_inr.priors.periodic import siren
 from inverse_inr.priors.planes import planes, tensor
 from inverse_inr.priors.prior import Prior, Recipe
+from inverse_inr.priors.pyramid import miner
 from inverse_inr.priors.separable import separable
 from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry
 
-_CATALOGUE = {f.__name__: f for f in (fourier, grid, hash, planes, relu, separable, siren, tensor, wire)}
+_PRESETS = (fourier, gaussian_mixture, grid, hash, miner, planes, relu, separable, siren, tensor, wire)
+_CATALOGUE = {
+    f.__name__: f
+    for f in (
+        fourier,
+        gaussian_mixture,
+        grid,
+        hash,
+        miner,
+        planes,
+        relu,
+        separable,
+        siren,
+        tensor,
+        wire,
+    )
+}
 registry = Registry("prior", "inverse_inr.priors", _CATALOGUE)
 
 
@@ -43,6 +61,6 @@ def bandwidth_of(grid: Grid) -> float:
 
 
 __all__ = [
-    "Prior", "Recipe", "bandwidth_of", "create", "fourier", "grid", "hash", "names", "planes", "registry", "relu",
-    "separable", "siren", "tensor", "wire",
+    "Prior", "Recipe", "bandwidth_of", "create", "fourier", "gaussian_mixture", "grid", "hash", "miner",
+    "names", "planes", "registry", "relu", "separable", "siren", "tensor", "wire",
 ]  # fmt: skip

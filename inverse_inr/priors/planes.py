@@ -1,11 +1,12 @@
 """Factorised grids: lattices over some of the axes, joined over all of them, and the presets `planes` and `tensor`.
 
-n nodes an axis cost n² numbers a plane and n a line, where a dense grid costs n^d; on a lattice of points each factor is
-interpolated along its own axes only, and the rest is broadcasting.
+n nodes an axis cost n² numbers a plane and n a line, where a dense grid costs n^d; on a lattice of points each factor
+is interpolated along its own axes only, and the rest is broadcasting.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -62,8 +63,8 @@ class Planes(Encoding):
     """Features of all pairs of axes, added (tri-plane) or multiplied (K-planes), at several resolutions.
 
     Chan et al. 2022 (EG3D, section 4), Fridovich-Keil et al. 2023 (K-Planes, eq. 1). In 2-D the one plane would be a
-    dense grid: there it is the two lines, joined likewise, beside a plane of the coarsest resolution (GA-Planes, Sivgin
-    et al. 2024); in 1-D it is a line. `cells`: for each level, along the longest side of the box.
+    dense grid: there it is the two lines, joined likewise, beside the plane at all resolutions but the finest
+    (GA-Planes, Sivgin et al. 2024); in 1-D it is a line. `cells`: for each level, along the longest side of the box.
     """
 
     fills_the_box = True
@@ -73,8 +74,9 @@ class Planes(Encoding):
         super().__init__()
         groups = itertools.combinations(range(box.ndim), 2 if box.ndim > 2 else 1)
         self.factors = nn.ModuleList(Factor(box, g, cells, features, interpolation) for g in groups)
-        self.plane = Factor(box, (0, 1), cells[:1], features, interpolation) if box.ndim == 2 else None
-        self.kind, self.size = kind, features * (len(cells) + (self.plane is not None))
+        coarse = cells[: max(1, len(cells) - 1)]
+        self.plane = Factor(box, (0, 1), coarse, features, interpolation) if box.ndim == 2 else None
+        self.kind, self.size = kind, features * (len(cells) + (len(coarse) if self.plane is not None else 0))
         bounds = (0.1, 0.5) if kind == "product" else (-0.2, 0.2)
         for factor in self.modules():
             if isinstance(factor, Factor):
@@ -91,10 +93,7 @@ class Planes(Encoding):
         return joined if self.plane is None else torch.cat([joined, self.plane.on_axes(axes)], -1)
 
     def _join(self, parts: Sequence[Tensor]) -> Tensor:
-        first, *rest = parts
-        for part in rest:
-            first = first + part if self.kind == "sum" else first * part
-        return first
+        return functools.reduce(torch.add if self.kind == "sum" else torch.mul, parts)
 
 
 class TensorDecomposition(nn.Module):
@@ -124,7 +123,7 @@ class TensorDecomposition(nn.Module):
                 self.smoothness = factor.lattice.smoothness
 
     def forward(self, x: Tensor) -> Tensor:
-        products = [math.prod((factor(x) for factor in term[1:]), start=term[0](x)) for term in self._terms()]
+        products = [_product([factor(x) for factor in term]) for term in self._terms()]
         return torch.cat(products, -1) @ self.basis.flatten(0, 1)
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
@@ -132,14 +131,18 @@ class TensorDecomposition(nn.Module):
         shape, total = [len(a) for a in axes], None
         for term, basis in zip(self._terms(), self.basis, strict=True):
             *most, last = [factor.on_axes(axes) for factor in term]
-            most = math.prod(most[1:], start=most[0]) if most else basis.new_ones(*[1] * len(axes), len(basis))
-            value = _contract(most, last, basis).expand(*shape, -1)
+            first = _product(most) if most else basis.new_ones(*[1] * len(axes), len(basis))
+            value = _contract(first, last, basis).expand(*shape, -1)
             total = value if total is None else total + value
         assert total is not None
         return total
 
     def _terms(self) -> list[list[Factor]]:
         return [[f for f in term if isinstance(f, Factor)] for term in self.terms if isinstance(term, nn.ModuleList)]
+
+
+def _product(parts: Sequence[Tensor]) -> Tensor:
+    return functools.reduce(torch.mul, parts)
 
 
 def _halves(ndim: int) -> list[list[tuple[int, ...]]]:
@@ -171,16 +174,16 @@ def planes(box: Box, channels: int = 1, bandwidth: float | None = None, *,
            seed: int = 0) -> Prior:  # fmt: skip
     """Planes of all pairs of axes, multiplied (K-Planes, Fridovich-Keil et al. 2023) or added (tri-plane), decoded.
 
-    `coarsest` and `finest` are cells along the longest side. In 2-D: two lines and a coarse plane (GA-Planes); in 1-D a
-    line.
+    `coarsest` and `finest` are cells along the longest side. In 2-D: two lines and a coarser plane (GA-Planes); in 1-D
+    a line.
     """
     bandwidth, b = band(box, bandwidth)
     choose("planes", "kind", kind, ("sum", "product"))
-    finest = max(2.0, 4 * b) if finest is None else finest
-    coarsest = finest / 2 ** (levels - 1) if coarsest is None else coarsest
-    if finest < coarsest:
-        raise ValueError(f"planes: finest={finest} cells are fewer than coarsest={coarsest}. Swapped?")
-    cells = [coarsest * (finest / coarsest) ** (k / max(1, levels - 1)) for k in range(levels)]
+    top = max(2.0, 4 * b) if finest is None else finest
+    bottom = top / 2 ** (levels - 1) if coarsest is None else coarsest
+    if top < bottom:
+        raise ValueError(f"planes: finest={top} cells are fewer than coarsest={bottom}. Swapped?")
+    cells = [bottom * (top / bottom) ** (k / max(1, levels - 1)) for k in range(levels)]
     generator = seeded(seed)
     encoding = Planes(box, cells, features, kind=kind, interpolation=interpolation, generator=generator)
 
