@@ -27,6 +27,7 @@ SMALL: dict[str, dict] = {
     "siren": {"width": 24}, "wire": {"width": 24, "omega0": 5.0}, "separable": {"rank": 6, "width": 16},
     "planes": {"finest": 12.0, "features": 4, "width": 16}, "tensor": {"cells": 12.0, "rank": 6},
     "gaussian_mixture": {"count": 30, "width": 0.2}, "miner": {"scales": 3, "width": 6, "coarsest_width": 12},
+    "acorn": {"level": 2, "nodes": 4, "features": 4, "width": 16},
 }  # fmt: skip
 VARIANTS = [
     *((name, {}) for name in priors.names()), ("grid", {"order": 3}), ("hash", {"interpolation": "smoothstep"}),
@@ -146,7 +147,7 @@ def test_groups_hold_every_parameter_once(name: str, options: dict) -> None:
     assert prior.parameter_count == sum(p.numel() * (1 + p.is_complex()) for p in prior.parameters())
 
 
-@pytest.mark.parametrize("name", ["hash", "grid", "fourier", "planes", "tensor"])
+@pytest.mark.parametrize("name", ["hash", "grid", "fourier", "planes", "tensor", "acorn"])
 def test_a_laplacian_needs_smoothness(name: str) -> None:
     with pytest.raises(TypeError, match=f"'{name}'.*'siren'.*order=3.*smoothstep"):
         Sobolev(order=2)(make(name, SQUARE), points(SQUARE))

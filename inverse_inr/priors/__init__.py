@@ -18,26 +18,12 @@ from inverse_inr.priors.planes import planes, tensor
 from inverse_inr.priors.prior import Prior, Recipe
 from inverse_inr.priors.pyramid import miner
 from inverse_inr.priors.separable import separable
+from inverse_inr.priors.tree import acorn
 from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry
 
-_PRESETS = (fourier, gaussian_mixture, grid, hash, miner, planes, relu, separable, siren, tensor, wire)
-_CATALOGUE = {
-    f.__name__: f
-    for f in (
-        fourier,
-        gaussian_mixture,
-        grid,
-        hash,
-        miner,
-        planes,
-        relu,
-        separable,
-        siren,
-        tensor,
-        wire,
-    )
-}
+_PRESETS = (acorn, fourier, gaussian_mixture, grid, hash, miner, planes, relu, separable, siren, tensor, wire)
+_CATALOGUE = {f.__name__: f for f in _PRESETS}
 registry = Registry("prior", "inverse_inr.priors", _CATALOGUE)
 
 
@@ -61,6 +47,6 @@ def bandwidth_of(grid: Grid) -> float:
 
 
 __all__ = [
-    "Prior", "Recipe", "bandwidth_of", "create", "fourier", "gaussian_mixture", "grid", "hash", "miner",
+    "Prior", "Recipe", "acorn", "bandwidth_of", "create", "fourier", "gaussian_mixture", "grid", "hash", "miner",
     "names", "planes", "registry", "relu", "separable", "siren", "tensor", "wire",
 ]  # fmt: skip

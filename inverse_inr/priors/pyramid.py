@@ -154,21 +154,20 @@ def refined(prior: Prior) -> Prior:
 
 
 @preset
-def miner(box: Box, channels: int = 1, bandwidth: float | None = None, *, scales: int | None = None,
+def miner(box: Box, channels: int = 1, bandwidth: float | None = None, *, scales: int = 3,
           omega0: float | None = None, width: int = 18, coarsest_width: int = 72, depth: int = 2,
           overlap: float | None = 0.25, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
     """A pyramid of tiny SIRENs, one a block, each scale with blocks half as large (MINER, Saragadam et al. 2022).
 
     Blocks blend over the fraction `overlap` of their side; None is the published network, which jumps at their borders
-    (no total variation by slopes sees a jump: use one on a grid). `omega0` is that of a block's own coordinates; the
-    finest block has 32 samples of the Nyquist lattice an axis, 16 in 3-D.
+    (no total variation by slopes sees a jump: use one on a grid). `omega0` is that of a block's own coordinates. The
+    published blocks hold 32² or 16³ samples: three scales suit 128² and 64³, each doubling one more.
     """
     bandwidth, b = band(box, bandwidth)
-    samples = 16 if box.ndim > 2 else 32
-    scales = 1 + max(0, round(math.log2(4 * b / samples))) if scales is None else scales
     if overlap is not None and overlap > 0.5:
         raise ValueError(f"miner: overlap={overlap} of a block's side is more than half of it.")
-    omega = 2 * math.pi * box.ndim * b / 2 ** (scales - 1) / 13 if omega0 is None else omega0
+    # two narrow layers make fewer harmonics than a SIREN: they start higher
+    omega = 2 * math.pi * box.ndim * b / 2 ** (scales - 1) / 5 if omega0 is None else omega0
     half = tuple(n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True))
     generator = seeded(seed)
 
@@ -183,4 +182,4 @@ def miner(box: Box, channels: int = 1, bandwidth: float | None = None, *, scales
         return Pyramid([scale(k, outputs) for k in range(scales)])
 
     return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=1e-3)  # fmt: skip
+                 learning_rate=5e-3)  # fmt: skip
