@@ -154,32 +154,32 @@ def refined(prior: Prior) -> Prior:
 
 
 @preset
-def miner(box: Box, channels: int = 1, bandwidth: float | None = None, *, scales: int = 3,
+def miner(box: Box, channels: int = 1, bandwidth: float | None = None, *, scales: int | None = None,
           omega0: float | None = None, width: int = 18, coarsest_width: int = 72, depth: int = 2,
           overlap: float | None = 0.25, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
     """A pyramid of tiny SIRENs, one a block, each scale with blocks half as large (MINER, Saragadam et al. 2022).
 
     Blocks blend over the fraction `overlap` of their side; None is the published network, which jumps at their borders
-    (no total variation by slopes sees a jump: use one on a grid). `omega0` is that of a block's own coordinates. The
-    published blocks hold 32² or 16³ samples: three scales suit 128² and 64³, each doubling one more.
+    (no total variation by slopes sees a jump: use one on a grid). `omega0` is that of a block's own coordinates. By default
+    the finest blocks hold the published 32² or 16³ samples of the Nyquist lattice.
     """
     bandwidth, b = band(box, bandwidth)
     if overlap is not None and overlap > 0.5:
         raise ValueError(f"miner: overlap={overlap} of a block's side is more than half of it.")
+    count = 1 + max(0, round(math.log2(4 * b / (16 if box.ndim > 2 else 32)))) if scales is None else scales
     # two narrow layers make fewer harmonics than a SIREN: they start higher
-    omega = 2 * math.pi * box.ndim * b / 2 ** (scales - 1) / 5 if omega0 is None else omega0
+    omega = 2 * math.pi * box.ndim * b / 2 ** (count - 1) / 5 if omega0 is None else omega0
     half = tuple(n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True))
     generator = seeded(seed)
 
     def scale(k: int, outputs: int) -> Scale:
         made = Scale(half, 2.0 / 2**k, outputs, width=width if k else coarsest_width, depth=depth, omega=omega,
                      overlap=overlap or 0.0, generator=generator)  # fmt: skip
-        for last in (made.weights[-1], made.biases[-1]):  # a child starts at half of its parent's size
-            last.data /= 2**k
+        nn.init.zeros_(made.biases[-1])  # or the field starts as a patchwork of constants
         return made
 
     def network(outputs: int) -> Pyramid:
-        return Pyramid([scale(k, outputs) for k in range(scales)])
+        return Pyramid([scale(k, outputs) for k in range(count)])
 
     return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
                  learning_rate=5e-3)  # fmt: skip

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from inverse_inr.domain import Box
 from inverse_inr.kernels.gather import gather
 from inverse_inr.kernels.interpolate import cells, corners
-from inverse_inr.priors.activations import ReLU
+from inverse_inr.priors.activations import ReLU, uniform
 from inverse_inr.priors.encodings import FourierFeatures, Identity, octave_frequencies
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.preset import band, preset, seeded
@@ -20,6 +20,14 @@ from inverse_inr.priors.topologies import MLP
 DEEPEST = 10
 """Blocks are at least 2^-10 of the longest side."""
 _UNUSED = 2**62
+
+
+class _Kaiming(ReLU):
+    """ReLU that keeps the variance of what it is given (He et al. 2015): blocks must start different from each other."""
+
+    def initialize(self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator) -> None:
+        super().initialize(weight, bias, first, generator)
+        uniform(weight, math.sqrt(6 / weight.shape[1]), generator)
 
 
 class LinearTree(nn.Module):
@@ -132,8 +140,10 @@ class AdaptiveTree(nn.Module):
         self.tree = LinearTree(extent, level, blocks)
         ndim, self.nodes, self.features = len(extent), nodes, features
         self.positions = FourierFeatures(octave_frequencies(ndim + 1, 2.0**level)[0], raw=True)
-        self.encoder = MLP(self.positions.size, features * nodes**ndim, width=width, depth=depth, activation=ReLU(),
+        self.encoder = MLP(self.positions.size, features * nodes**ndim, width=width, depth=depth, activation=_Kaiming(),
                            generator=generator)  # fmt: skip
+        with torch.no_grad():
+            self.encoder.head.get_parameter("weight").mul_(0.3)
         self.decoder = MLP(features, outputs, width=decoder, depth=1, activation=ReLU(), generator=generator)
         self.carry = nn.Buffer(torch.zeros(len(self.tree.start), nodes**ndim * features))
 
@@ -231,21 +241,21 @@ def acorn(box: Box, channels: int = 1, bandwidth: float | None = None, *, level:
           decoder: int = 64, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
     """An adaptive tree of blocks, features from a shared coordinate encoder (ACORN, Martel et al. 2021).
 
-    It starts as the uniform tree of `level` (blocks of 2^-level of the longest side) with `nodes` an axis; `blocks` is
-    the budget, by default what it starts with. `callbacks.Adapt` splits and merges while a solver runs. The field jumps
-    between blocks, which no total variation by slopes sees: use one on a grid.
+    It starts as the uniform tree of `level` (blocks of 2^-level of the longest side) with `nodes` an axis (about 8, in
+    3-D 6); `blocks` is the budget, by default what it starts with. `callbacks.Adapt` splits and merges while a solver
+    runs. The field jumps between blocks, which no total variation by slopes sees: use one on a grid.
     """
     bandwidth, b = band(box, bandwidth)
-    nodes = (6 if box.ndim > 2 else 8) if nodes is None else nodes
-    if nodes < 2:
+    usual = (6 if box.ndim > 2 else 8) if nodes is None else nodes
+    start = min(DEEPEST - 2, max(0, round(math.log2(4 * b / max(1, usual - 1))))) if level is None else level
+    count = max(2, 1 + round(4 * b / 2**start)) if nodes is None else nodes
+    if count < 2:
         raise ValueError(f"acorn: a block needs at least 2 nodes an axis, got nodes={nodes}.")
-    start = min(DEEPEST - 2, max(1, round(math.log2(4 * b / (nodes - 1))))) if level is None else level
     extent = tuple(n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True))
-    count = nodes
 
     def network(outputs: int) -> AdaptiveTree:
         return AdaptiveTree(extent, outputs, level=start, blocks=blocks, nodes=count, features=features, width=width,
                             depth=depth, decoder=decoder, generator=seeded(seed))  # fmt: skip
 
     return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=2e-3)  # fmt: skip
+                 learning_rate=5e-3)  # fmt: skip
