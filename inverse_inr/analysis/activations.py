@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Pointwise = Callable[[Tensor], Tensor]
 
 SMEARED = 0.01
-"""Share of the circle left out at either end where an activation decays slowly: its taper smears jumps of the spectrum."""
+"""Share of the circle left out at either end where an activation decays slowly: its taper smears jumps."""
 
 
 @dataclass(frozen=True)
