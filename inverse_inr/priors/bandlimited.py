@@ -26,7 +26,15 @@ def smooth_sinc(x: Tensor) -> Tensor:
     s = torch.where(near, x, 0).square()
     series = 1 - s / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72 * (1 - s / 110 * (1 - s / 156)))))
     away = torch.where(near, 1, x)
-    return torch.where(near, series, torch.sin(away) / away)
+    return torch.where(near, series, _sine(away) / away)
+
+
+def _sine(x: Tensor) -> Tensor:
+    """sin(x); of complex numbers by real functions, which a CPU has in vector form."""
+    if not x.is_complex():
+        return torch.sin(x)
+    re, im = x.real, x.imag
+    return torch.complex(torch.sin(re) * torch.cosh(im), torch.cos(re) * torch.sinh(im))
 
 
 def rolled_cosine(u: Tensor) -> Tensor:

@@ -130,7 +130,8 @@ class Cosmo(Activation):
         value = _on_circle(value) if self.project else value
         t = value / (10 * torch.sigmoid(period))
         pulse = smooth_sinc(math.pi * t) * rolled_cosine(2 * self.rolloff * t) / (10 * torch.sigmoid(period))
-        out = pulse * torch.exp(6j * math.pi * torch.sigmoid(shift) * value)
+        turn = 6 * math.pi * torch.sigmoid(shift)
+        out = pulse * torch.polar(torch.exp(-turn * value.imag), turn * value.real)
         out = _on_circle(out) if self.project else out
         return torch.cat([out.real, out.imag], -1)
 
