@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
+from inverse_inr.domain import placement
 from inverse_inr.io.files import atomic_write
+from inverse_inr.regularizers import gradient
 from inverse_inr.solution import Solution
 
 if TYPE_CHECKING:
@@ -76,6 +79,47 @@ class AgainstReference:
         if solver.problem.reference is not None and solver.history:
             current = Solution(solver.prior, solver.problem, solver.label)
             record["PSNR (reference)"] = current.metrics(average=self.average)["PSNR"]
+
+
+class Adapt:
+    """Lets an adaptive prior ("acorn") move its blocks, every `every` steps until the fraction `until` of the run.
+
+    `indicator(solver, points)` estimates the squared error at (n, d) points of the box, (n,), from measurements and
+    field alone; by default `slope_indicator`. Like all callbacks it is asked at the stopping rule's checks.
+    Raises TypeError for a prior that has no blocks to move.
+    """
+
+    def __init__(self, every: int = 100, *, until: float = 0.7, points: int = 16384,
+                 indicator: Callable[[Solver, Tensor], Tensor] | None = None) -> None:  # fmt: skip
+        self.every, self.until, self.points = every, until, points
+        self.indicator = slope_indicator if indicator is None else indicator
+
+    def __call__(self, solver: Solver, record: Record) -> None:
+        network, box = _adaptive(solver.prior), solver.problem.box
+        step = record["step"]
+        due = step // self.every > (step - solver.stopping.every) // self.every
+        if solver.finished or not due or step > self.until * solver.steps:
+            return
+        dtype, device = placement(solver.prior)
+        generator = torch.Generator().manual_seed(step)
+        points = box.random_points(self.points, dtype=dtype, generator=generator).to(device)
+        split = network.adapt(box.normalize(points), self.indicator(solver, points))
+        if solver.history:
+            record["splits"] = split
+
+
+def slope_indicator(solver: Solver, points: Tensor) -> Tensor:
+    """(node spacing · |∇f|)²: what interpolation between nodes can lose, the indicator of adaptive mesh refinement."""
+    network, box = _adaptive(solver.prior), solver.problem.box
+    slope = gradient(solver.prior, points).detach() / points.new_tensor(box.scale)
+    return network.spacing(box.normalize(points)).square() * slope.square().sum((-1, -2))
+
+
+def _adaptive(prior: torch.nn.Module) -> Any:
+    network = getattr(prior, "network", None)
+    if not hasattr(network, "adapt"):
+        raise TypeError(f"Adapt: '{getattr(prior, 'name', type(prior).__name__)}' has no blocks to move; 'acorn' has.")
+    return network
 
 
 class _Request:

@@ -125,7 +125,7 @@ class Ellipsoids(_Sum):
         for local, to_unit, value in self._in_unit_frames(origin):
             along = unit @ to_unit
             stretch = along.norm(dim=-1)
-            gap = 1 - _off_line(local, along / stretch[..., None]).square().sum(-1)
+            gap = 1 - off_line(local, along / stretch[..., None]).square().sum(-1)
             # sqrt has no slope at 0: lines that miss take it at 1, so that their gradient is 0 and not NaN
             chord = 2 * torch.where(gap > 0, gap, 1).sqrt() / stretch
             yield value * torch.where(gap > 0, chord, 0)
@@ -165,7 +165,7 @@ class GaussianBlobs(_Sum):
 
     def _line_terms(self, origin: Tensor, unit: Tensor) -> Iterator[Tensor]:
         for center, width, value in self._blobs(origin):
-            distance2 = (_off_line(origin - center, unit) / width).square().sum(-1)
+            distance2 = (off_line(origin - center, unit) / width).square().sum(-1)
             yield value * width * math.sqrt(2 * math.pi) * torch.exp(distance2 / -2)
 
     def _amplitudes(self, frequency: Tensor) -> Iterator[Tensor]:
@@ -289,6 +289,6 @@ def _ball(u: Tensor) -> Tensor:
     return torch.where(small, series, 3 * (safe.sin() - safe * safe.cos()) / safe**3)
 
 
-def _off_line(offset: Tensor, unit: Tensor) -> Tensor:
+def off_line(offset: Tensor, unit: Tensor) -> Tensor:
     """The part of `offset` across the line along `unit`: taken first, it loses no digits to a far origin."""
     return offset - (offset * unit).sum(-1, keepdim=True) * unit

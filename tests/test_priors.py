@@ -25,11 +25,18 @@ SQUARE = Box((-1, -1), (1, 1))
 SMALL: dict[str, dict] = {
     "grid": {"cells": 9.0}, "hash": {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8}, "fourier": {},
     "siren": {"width": 24}, "wire": {"width": 24, "omega0": 5.0}, "separable": {"rank": 6, "width": 16},
+    "cosmo": {"width": 24, "depth": 2},
+    "planes": {"finest": 12.0, "features": 4, "width": 16}, "tensor": {"cells": 12.0, "rank": 6},
+    "gaussian_mixture": {"count": 30, "width": 0.2}, "miner": {"scales": 3, "width": 6, "coarsest_width": 12},
+    "acorn": {"level": 2, "nodes": 4, "features": 4, "width": 16},
 }  # fmt: skip
 VARIANTS = [
     *((name, {}) for name in priors.names()), ("grid", {"order": 3}), ("hash", {"interpolation": "smoothstep"}),
     ("wire", {"variant": "real"}), ("fourier", {"spacing": "octaves"}), ("fourier", {"learnable": True}),
     ("siren", {"head": "softplus"}), ("grid", {"head": "complex"}), ("wire", {"head": "complex"}),
+    ("planes", {"kind": "sum"}), ("planes", {"interpolation": "cubic"}), ("tensor", {"kind": "cp"}),
+    ("tensor", {"interpolation": "smoothstep"}), ("gaussian_mixture", {"head": "complex"}),
+    ("miner", {"overlap": None}),
 ]  # fmt: skip
 variants = pytest.mark.parametrize(
     ("name", "options"), VARIANTS, ids=["-".join(map(str, (n, *o.values()))) for n, o in VARIANTS]
@@ -141,14 +148,22 @@ def test_groups_hold_every_parameter_once(name: str, options: dict) -> None:
     assert prior.parameter_count == sum(p.numel() * (1 + p.is_complex()) for p in prior.parameters())
 
 
-@pytest.mark.parametrize("name", ["hash", "grid", "fourier"])
+@pytest.mark.parametrize("name", ["hash", "grid", "fourier", "planes", "tensor", "acorn"])
 def test_a_laplacian_needs_smoothness(name: str) -> None:
     with pytest.raises(TypeError, match=f"'{name}'.*'siren'.*order=3.*smoothstep"):
         Sobolev(order=2)(make(name, SQUARE), points(SQUARE))
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("siren", {}), ("grid", {"order": 3}), ("hash", {"interpolation": "smoothstep"})]
+    ("name", "options"),
+    [
+        ("siren", {}),
+        ("grid", {"order": 3}),
+        ("hash", {"interpolation": "smoothstep"}),
+        ("planes", {"interpolation": "cubic"}),
+        ("tensor", {"interpolation": "smoothstep"}),
+        ("gaussian_mixture", {}),
+    ],
 )
 def test_a_laplacian_is_the_second_difference(name: str, options: dict) -> None:
     prior, p, h = make(name, SQUARE, **options).double(), points(SQUARE, dtype=F64), 1e-5

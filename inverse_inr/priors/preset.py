@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar
 
 import torch
 
@@ -18,16 +18,17 @@ from inverse_inr.priors.prior import Prior, Recipe
 from inverse_inr.priors.topologies import MLP, MakeLinear
 
 P = ParamSpec("P")
+Made = TypeVar("Made", bound=Prior)
 
-MAY_BE_ZERO = ("depth", "seed", "noise")
+MAY_BE_ZERO = ("depth", "seed")
 
 
-def preset(build: Callable[P, Prior]) -> Callable[P, Prior]:
+def preset(build: Callable[P, Made]) -> Callable[P, Made]:
     """A catalogue entry: its numbers must be positive, and the prior remembers how it was made."""
     signature = inspect.signature(build)
 
     @functools.wraps(build)
-    def create(*args: P.args, **kwargs: P.kwargs) -> Prior:
+    def create(*args: P.args, **kwargs: P.kwargs) -> Made:
         options = signature.bind(*args, **kwargs)
         options.apply_defaults()
         for name, value in options.arguments.items():
