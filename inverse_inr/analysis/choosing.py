@@ -25,8 +25,8 @@ def default_bandwidths(grid: Grid, count: int = 10) -> list[float]:
 
 
 def choose_bandwidth(problem: Problem, prior: str | None = None, bandwidths: Sequence[float] | None = None, *,
-                     target: Tensor | Field | None = None, band: Tensor | None = None, seeds: int = 10,
-                     bins: int | None = None, variant: Variant = "published", refine: int = 1,
+                     target: Tensor | Field | None = None, band: Tensor | None = None, seeds: int = 5,
+                     bins: int | None = None, variant: Variant = "published", refine: int = 2,
                      **native: Any) -> Choice:  # fmt: skip
     """The bandwidth at which the untrained prior's spectrum is nearest to that of the data's pseudo-inverse (FreSh).
 
@@ -34,7 +34,7 @@ def choose_bandwidth(problem: Problem, prior: str | None = None, bandwidths: Seq
     bandwidths  cycles per unit of the box's first axis; default: ten about the grid's Nyquist frequency
     target      an image on `problem.grid` or a field whose spectrum is wanted, e.g. an FBP image; default: CGLS,
                 stopped by held-out rows, compared only in the band that it returns (`measured_band`)
-    others      see `fresh`; refine=2 does not mistake what folds back for detail, refine=1 is as published
+    others      see `fresh`; refine=2 does not mistake what folds back for detail; published: refine=1, seeds=10
 
     The truth is not looked at. `choice.value` is the bandwidth: `priors.create(name, box, bandwidth=choice.value)`.
     """
@@ -49,8 +49,8 @@ def choose_bandwidth(problem: Problem, prior: str | None = None, bandwidths: Seq
 
 
 def choose_prior(problem: Problem, names: Sequence[str], bandwidths: Sequence[float] | None = None, *,
-                 target: Tensor | Field | None = None, band: Tensor | None = None, seeds: int = 10,
-                 bins: int | None = None, variant: Variant = "published", refine: int = 1) -> Choice:  # fmt: skip
+                 target: Tensor | Field | None = None, band: Tensor | None = None, seeds: int = 5,
+                 bins: int | None = None, variant: Variant = "published", refine: int = 2) -> Choice:  # fmt: skip
     """The (name, bandwidth) nearest to the data in spectrum, of all `names` at all `bandwidths` (`choose_bandwidth`).
 
     A spectrum says nothing of what training does: of architectures with equal distances take the one you trust.
