@@ -37,7 +37,9 @@ regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",
     {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
-     "prior_penalty": PriorPenalty, "weight_decay": WeightDecay},
+     "prior_penalty": PriorPenalty, "weight_decay": WeightDecay,
+     "bending_energy": "inverse_inr.operators:BendingEnergy", "hyper_elastic": "inverse_inr.operators:HyperElastic",
+     "jacobian_determinant": "inverse_inr.operators:JacobianDeterminant"},
 )  # fmt: skip
 stoppings = Registry(
     "stopping rule", "inverse_inr.stopping", {"held_out": HeldOut, "discrepancy": Discrepancy, "never": Never}
@@ -51,7 +53,7 @@ operators = Registry(
         for name in (
             "Blur", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient", "Hessian",
             "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "Residual",
-            "SinglePixel", "SpectralResponse", "bayer_mask", "random_mask", "striped_mask",
+            "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask", "striped_mask",
         )
     },
 )  # fmt: skip

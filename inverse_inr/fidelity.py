@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -63,6 +64,54 @@ class TwoSets:
             )
         first, second = ((prediction - y) / self.sigma).unbind(1)
         return 0.5 * (first.conj() * second).real.mean()
+
+
+@dataclass(frozen=True)
+class NCC:
+    """1 - normalised cross-correlation of all measurements at hand: blind to gain and offset, between 0 and 2."""
+
+    epsilon: float = 1e-8
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        a, b = prediction - prediction.mean(), y - y.mean()
+        return 1 - (a * b).sum() / (a.square().sum() * b.square().sum()).clamp(min=self.epsilon**2).sqrt()
+
+
+@dataclass(frozen=True)
+class LocalNCC:
+    """1 - mean squared correlation in windows: blind to gain and offset that vary (Avants et al. 2008, eq. 5).
+
+    `shape` of the image whose pixels are the rows, all of them in order: pass batch=len(operator) and a stopping rule
+    that holds none out. `window` pixels along each axis, odd; windows are cut at the border. Variances below
+    `epsilon` (in the unit of y, squared) count as flat.
+    Raises ValueError for an even window, a shape that is not 1-D to 3-D, another number of measurements.
+    """
+
+    shape: tuple[int, ...]
+    window: int = 9
+    epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if self.window % 2 == 0 or self.window < 3 or not 1 <= len(self.shape) <= 3:
+            raise ValueError(f"LocalNCC: window={self.window} must be odd, 3 or more, shape={self.shape} 1-D to 3-D.")
+
+    def _mean(self, image: Tensor) -> Tensor:
+        functional, half = torch.nn.functional, self.window // 2
+        pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[len(self.shape) - 1]
+        return pool(image, self.window, 1, half, count_include_pad=False)
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        if prediction.shape != y.shape or len(y) != math.prod(self.shape):
+            raise ValueError(
+                f"LocalNCC of shape {self.shape} needs all {math.prod(self.shape)} rows; got {tuple(prediction.shape)} "
+                f"and {tuple(y.shape)}. Pass batch=len(operator) and stopping=Never()."
+            )
+        images = [v.reshape(*self.shape, -1).movedim(-1, 0)[:, None] for v in (prediction, y)]
+        a, b = (v - v.mean() for v in images)  # variances of numbers near zero lose fewer digits
+        mean_a, mean_b = self._mean(a), self._mean(b)
+        covariance = self._mean(a * b) - mean_a * mean_b
+        variance = (self._mean(a * a) - mean_a**2).clamp(min=0), (self._mean(b * b) - mean_b**2).clamp(min=0)
+        return 1 - (covariance**2 / ((variance[0] + self.epsilon) * (variance[1] + self.epsilon))).mean()
 
 
 def at_rows(fidelity: Fidelity, rows: Tensor) -> Fidelity:

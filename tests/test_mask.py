@@ -8,7 +8,8 @@ import torch
 from scipy.linalg import hadamard
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, SampledField, as_linear_map, predict, sample
+from inverse_inr import Box, Grid, Problem, SampledField, Term, as_linear_map, predict, sample, solve
+from inverse_inr.fidelity import L2
 from inverse_inr.operators import (
     CodedVideo,
     FourierPatterns,
@@ -183,6 +184,15 @@ def test_stripes_and_bayer():
     assert torch.allclose(y[::2, 1::2], truth[::2, 1::2, 1])
     assert torch.allclose(y[1::2, ::2], truth[1::2, ::2, 1])
     assert filters.embed(y.flatten()).isfinite().sum() == 35
+
+
+def test_places_in_float64_serve_priors_in_float32():
+    """The solver hands operators a memo of the prior: points must follow the prior's precision through it."""
+    grid = Grid(BOX, (8, 8))
+    mask = random_mask(grid, 0.5)
+    problem = Problem([Term(mask, predict(mask, plane), L2())], BOX, grid)
+    for name in ("grid", "siren"):
+        assert solve(problem, name, steps=2).sample().dtype == torch.float32
 
 
 # --- single pixel -----------------------------------------------------------------------------------------------
