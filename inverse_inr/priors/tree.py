@@ -23,7 +23,7 @@ _UNUSED = 2**62
 
 
 class _Kaiming(ReLU):
-    """ReLU that keeps the variance of what it is given (He et al. 2015): blocks must start different from each other."""
+    """ReLU that keeps the variance of what it is given (He et al. 2015): blocks must start unlike each other."""
 
     def initialize(self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator) -> None:
         super().initialize(weight, bias, first, generator)
