@@ -258,4 +258,4 @@ def acorn(box: Box, channels: int = 1, bandwidth: float | None = None, *, level:
                             depth=depth, decoder=decoder, generator=seeded(seed))  # fmt: skip
 
     return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=5e-3)  # fmt: skip
+                 learning_rate=2e-3)  # fmt: skip
