@@ -83,6 +83,7 @@ class GaussianMixture(nn.Module):
 
     roles: ClassVar[dict[str, str]] = {"centers": "centers", "log_width": "shape", "shear": "shape"}
     smoothness = math.inf
+    fills_the_box = True
 
     def __init__(self, half: Tensor, outputs: int, *, count: int, width: float, cutoff: float | None,
                  generator: torch.Generator) -> None:  # fmt: skip
