@@ -94,7 +94,7 @@ def cgls(problem: Problem, iterations: int | str = "held-out", *, maximum: int =
         raise TypeError(f"cgls: iterations must be a whole number or a rule, got {iterations!r}.") from None
     if limit < 1:
         raise ValueError(f"cgls: iterations must be at least 1, got {limit}.")
-    for k, x in enumerate(_cgls_iterates(LeastSquares.of(problem, judge.fit), limit), 1):
+    for k, x in enumerate(cgls_iterates(LeastSquares.of(problem, judge.fit), limit), 1):
         judge.consider(x, k)
     return judge.solution("CGLS", "iterations", time.perf_counter() - began)
 
@@ -110,7 +110,7 @@ def tv(problem: Problem, weight: float | str = "held-out", *, weights: Sequence[
     began = time.perf_counter()
     judge = _Judge(problem, weight, seed)
     system = LeastSquares.of(problem, judge.fit)
-    x = list(_cgls_iterates(system, 8))[-1]
+    x = list(cgls_iterates(system, 8))[-1]
     if isinstance(weight, str):
         start = system.value(x) / max(_total_variation(x, problem), 1e-30)
         tried = sorted(weights or [start * 2.0**k for k in range(2, -9, -1)], reverse=True)
@@ -133,7 +133,7 @@ def _total_variation(x: Tensor, problem: Problem) -> float:
     return float(penalty(SampledField(x, problem.grid), x))
 
 
-def _cgls_iterates(system: LeastSquares, count: int) -> Iterator[Tensor]:
+def cgls_iterates(system: LeastSquares, count: int) -> Iterator[Tensor]:
     """x_1, x_2, ... of CGLS from zero (Björck, Numerical Methods for Least Squares Problems, section 7.4)."""
     x = system.maps[0].zeros()
     r = system.data()

@@ -1,10 +1,12 @@
-"""The command line: run, resume, show, list, check."""
+"""The command line: run, compare, resume, show, list, check."""
 
 from __future__ import annotations
 
 import json
 import logging
+import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,64 +15,111 @@ from cyclopts import App, Parameter
 
 from inverse_inr import config, priors
 from inverse_inr.callbacks import Checkpoint, Progress
+from inverse_inr.comparison import Comparison
 from inverse_inr.config import ConfigError, Run
-from inverse_inr.io.files import atomic_write
 from inverse_inr.problem import Problem
-from inverse_inr.solution import Solution
+from inverse_inr.reporting import HELD_OUT, figure_of, save_figure, text_table, versions, write_json
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
 logger = logging.getLogger("inverse_inr")
 
+Config = Annotated[Path, Parameter(help="The config, e.g. problems/ct.toml.")]
+Overrides = Annotated[tuple[str, ...], Parameter(help="Override a value: --set solver.steps=200 (repeat).")]
+Threads = Annotated[
+    int | None, Parameter(help="CPU threads for torch. One is fastest for small problems and on a busy machine.")
+]
+
 
 @app.command
 def run(
-    path: Path,
+    path: Config,
     *,
     out: Path,
     force: bool = False,
-    set: Annotated[tuple[str, ...], Parameter()] = (),
-    threads: int | None = None,
+    set: Overrides = (),
+    threads: Threads = None,
 ) -> None:
     """Reconstruct what a TOML file describes; write figure, image, weights, history and resolved config.
 
     Parameters
     ----------
-    path
-        The config, e.g. problems/ct.toml.
     out
         Folder of the run; one that holds another run is refused without --force.
-    set
-        Override a value: --set solver.steps=200 (repeat).
-    threads
-        CPU threads for torch. One is fastest for small problems, and on a machine that has other work to do.
     """
     _use_threads(threads)
     tables = Run.read(path).tables
-    for assignment in set:
-        _override(tables, assignment)
+    config.override(tables, set)
     checked = Run.of(tables)
     if out.exists() and any(out.iterdir()) and not force:
         raise ConfigError(f"{out} is not empty and may hold another run. Choose another --out, or pass --force.")
     _clear(out)
-    _write_json(out / "config.json", {"config": tables, "versions": _versions()})
+    write_json(out / "config.json", {"config": tables, "versions": versions()})
     _reconstruct(checked, out)
 
 
 @app.command
-def resume(out: Path, *, threads: int | None = None) -> None:
-    """Continue an interrupted run from its last checkpoint: the result is the same as without the interruption."""
+def compare(
+    path: Config,
+    *,
+    priors: str,
+    out: Path,
+    seeds: int = 3,
+    force: bool = False,
+    set: Overrides = (),
+    threads: Threads = None,
+) -> None:
+    """Fit several priors to one problem: a table and a figure, with the classical baselines above.
+
+    Everything but [prior] is taken from the config; --set prior.bandwidth=20 holds for every prior. What is finished
+    in `out` is kept: repeat the command to go on after an interruption, with more priors or with more seeds.
+
+    Parameters
+    ----------
+    priors
+        Names of the catalogue, e.g. siren,wire,hash (see inverse-inr list).
+    out
+        Folder of the comparison; one that holds something else is refused without --force.
+    seeds
+        How many fits of each, with seeds 0, 1, ... of the noise and of the solver.
+    force
+        Begin again.
+    """
     _use_threads(threads)
-    _reconstruct(_stored(out), out, resume=True)
+    tables = {k: v for k, v in Run.read(path).tables.items() if k != "prior"}
+    config.override(tables, set)
+    options = tables.pop("prior", {})
+    if "name" in options:
+        raise ConfigError(f"--set prior.name={options['name']}: --priors names them.")
+    names = [name.strip() for name in priors.split(",") if name.strip()]
+    command = ["inverse-inr", "compare", str(path), "--priors", ",".join(names), "--seeds", str(seeds)]
+    command += [word for assignment in set for word in ("--set", assignment)]
+    comparison = Comparison(Run.of(tables), names, out, seeds, options, partial(Progress, always=True),
+                            shlex.join(command))  # fmt: skip
+    comparison.claim(force=force)
+    _compare(comparison)
+
+
+@app.command
+def resume(out: Path, *, threads: Threads = None) -> None:
+    """Continue an interrupted run or comparison: the result is the same as without the interruption."""
+    _use_threads(threads)
+    record = _record(out)
+    checked = Run.of(record["config"])
+    if "priors" in record:
+        _compare(Comparison(checked, record["priors"], out, record["seeds"], record["options"],
+                            partial(Progress, always=True), record["command"]))  # fmt: skip
+        return
+    _reconstruct(checked, out, resume=True)
 
 
 @app.command
 def show(out: Path) -> None:
     """Print the table of a finished run."""
-    _stored(out)
+    _record(out)
     table = out / "table.json"
     if not table.exists():
         raise FileNotFoundError(f"{out} holds a run that has not finished. Continue it: inverse-inr resume {out}")
-    _print_table(json.loads(table.read_text()))
+    print(text_table(json.loads(table.read_text())))
 
 
 @app.command(name="list")
@@ -122,8 +171,7 @@ def _use_threads(threads: int | None) -> None:
 def _reconstruct(checked: Run, out: Path, *, resume: bool = False) -> None:
     problem = checked.problem()
     methods = checked.baselines(problem)
-    for key, value in problem.notes.items():
-        print(f"{key}: {value}")
+    _print_notes(problem)
     checkpoint = Checkpoint(out / "state.pt")
     solver = checked.solver(problem, [Progress(always=True), checkpoint])
     if resume:
@@ -138,65 +186,37 @@ def _reconstruct(checked: Run, out: Path, *, resume: bool = False) -> None:
         return
     solutions = [method(problem) for method in methods.values()] + [solution]
     rows = [s.summary() for s in solutions]
-    _write_json(out / "table.json", rows)
-    _figure(problem, solutions, out / "figure.png")
-    _print_table(rows)
-    print(f"\nheld-out: mean negative log-likelihood of rows that no fit saw; 0.5 would be noise alone (Gaussian).\n"
-          f"{solution.report()}\nwritten to {out}/")  # fmt: skip
+    write_json(out / "table.json", rows)
+    figure = figure_of(problem, solutions)
+    if figure is not None:
+        save_figure(figure, out / "figure.png")
+    print(f"{text_table(rows)}\n\n{HELD_OUT}\n{solution.report()}\nwritten to {out}/")
 
 
-def _figure(problem: Problem, solutions: list[Solution], path: Path) -> None:
-    from inverse_inr import plotting
-    from inverse_inr.domain import sample
-
-    images = {s.method: s.sample(average=1 if s.is_raster else 4) for s in solutions}
-    truth = None
-    if problem.reference is not None:
-        images = {"truth": sample(problem.reference, problem.grid, average=4)} | images
-        truth = "truth"
-    values = images.get("truth", images[solutions[-1].method])
-    span = (float(values.quantile(0.001)), float(values.quantile(0.999))) if values.numel() < 2**24 else None
-    axes = plotting.compare(images, value_range=span, errors_against=truth)
-    with atomic_write(path) as temporary:
-        axes.flat[0].figure.savefig(temporary, dpi=150)
+def _print_notes(problem: Problem) -> None:
+    for key, value in problem.notes.items():
+        print(f"{key}: {value}")
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    keys = list(dict.fromkeys(k for row in rows for k in row))
-    cells = [[_cell(row.get(k)) for k in keys] for row in rows]
-    widths = [max(len(k), *(len(c[i]) for c in cells)) for i, k in enumerate(keys)]
-    for line in [keys, ["-" * w for w in widths], *cells]:
-        print(
-            "  ".join(
-                text.rjust(w) if i else text.ljust(w) for i, (text, w) in enumerate(zip(line, widths, strict=True))
-            )
-        )
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _override(tables: dict[str, Any], assignment: str) -> None:
-    import tomllib
-
-    key, _, value = assignment.partition("=")
-    section, _, name = key.strip().partition(".")
-    if not name or not value:
-        raise ConfigError(f"--set {assignment!r}: write section.key=value, e.g. solver.steps=200.")
+def _compare(comparison: Comparison) -> None:
+    _print_notes(comparison.first)
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
-    tables.setdefault(section, {})[name] = parsed
+        for cell in comparison.cells():
+            print(cell)
+    except KeyboardInterrupt:
+        print(f"interrupted; what is done is in {comparison.out}. Continue: inverse-inr resume {comparison.out}")
+        return
+    comparison.write()
+    print(f"\n{text_table(comparison.table())}\n\n{HELD_OUT}\nwritten to {comparison.out}/")
 
 
-def _stored(out: Path) -> Run:
+def _record(out: Path) -> dict[str, Any]:
     path = out / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"{out} holds no run (there is no config.json).")
     try:
-        return Run.of(json.loads(path.read_text())["config"])
+        record = json.loads(path.read_text())
+        return record | {"config": record["config"]}
     except (json.JSONDecodeError, KeyError) as error:
         raise ConfigError(f"{path} is damaged: {error}.") from None
 
@@ -209,17 +229,6 @@ def _clear(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name in OURS:
         (out / name).unlink(missing_ok=True)
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("inverse-inr", "torch", "numpy", "scipy")}
-
-
-def _write_json(path: Path, content: object) -> None:
-    with atomic_write(path) as temporary:
-        Path(temporary).write_text(json.dumps(content, indent=1))
 
 
 def main() -> None:

@@ -10,10 +10,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from inverse_inr import optimizers, priors
 from inverse_inr.callbacks import Callback
 from inverse_inr.problem import Problem
 from inverse_inr.registry import Registry, check_keywords, nearest
-from inverse_inr.regularizers import L1, EdgePreserving, Sobolev, TotalVariation, WeightDecay, as_weighted
+from inverse_inr.regularizers import L1, EdgePreserving, PriorPenalty, Sobolev, TotalVariation, WeightDecay, as_weighted
 from inverse_inr.solver import Solver, make_prior
 from inverse_inr.stopping import Discrepancy, HeldOut, Never
 
@@ -36,7 +37,7 @@ regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",
     {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
-     "weight_decay": WeightDecay},
+     "prior_penalty": PriorPenalty, "weight_decay": WeightDecay},
 )  # fmt: skip
 stoppings = Registry(
     "stopping rule", "inverse_inr.stopping", {"held_out": HeldOut, "discrepancy": Discrepancy, "never": Never}
@@ -45,9 +46,17 @@ optimizer_names = Registry("optimizer", "inverse_inr.optimizers", dict(optimizer
 operators = Registry(
     "operator",
     "inverse_inr.operators",
-    {name: f"inverse_inr.operators:{name}" for name in ("ConeBeam", "FanBeam", "ParallelBeam")},
-)
+    {
+        name: f"inverse_inr.operators:{name}"
+        for name in (
+            "Blur", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient", "Hessian",
+            "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "Residual",
+            "SinglePixel", "SpectralResponse", "bayer_mask", "random_mask", "striped_mask",
+        )
+    },
+)  # fmt: skip
 
+MADE_IN_PYTHON = "(made in Python)"
 SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")
 
 
@@ -57,9 +66,10 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class Run:
-    """A checked config: nothing is built before `build`."""
+    """A checked config: nothing is built before it is asked for. `given` is a problem made in Python (see `on`)."""
 
     tables: Table
+    given: Problem | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Run:
@@ -74,19 +84,42 @@ class Run:
 
     @classmethod
     def of(cls, tables: Table) -> Run:
-        for key in tables:
-            if key not in SECTIONS:
-                raise ConfigError(f"Unknown table [{key}]. {nearest(key, SECTIONS)}")
-        if "name" not in tables.get("problem", {}):
-            raise ConfigError(f"A config needs [problem] with a name. {nearest('', problems.names())}")
         run = cls(tables)
         run.check()
         return run
 
+    @classmethod
+    def on(cls, problem: Problem, **tables: Any) -> Run:
+        """The same for a problem made in Python: `Run.on(problem, solver={"steps": 400}, prior={"name": "siren"})`."""
+        run = cls({"problem": {"name": MADE_IN_PYTHON, "measurements": _digest(problem)}, **tables}, problem)
+        run.check()
+        return run
+
+    def varied(self, seed: int, prior: Table) -> Run:
+        """This run with another prior and other random numbers: the solver's, and the noise's where it has a seed."""
+        tables = self.tables | {"prior": prior, "solver": self.tables.get("solver", {}) | {"seed": seed}}
+        if self.draws_noise:
+            tables["problem"] = self.tables["problem"] | {"seed": seed}
+        run = replace(self, tables=tables)
+        run.check()
+        return run
+
+    @property
+    def draws_noise(self) -> bool:
+        """The problem is simulated, with noise of a seed."""
+        name = self.tables["problem"]["name"]
+        return self.given is None and "seed" in inspect.signature(problems.get(name)).parameters
+
     def check(self) -> None:
         """Every table against the signature it will be called with."""
         t = self.tables
-        _check("problem", problems, t["problem"])
+        for key in t:
+            if key not in SECTIONS:
+                raise ConfigError(f"Unknown table [{key}]. {nearest(key, SECTIONS)}")
+        if "name" not in t.get("problem", {}):
+            raise ConfigError(f"A config needs [problem] with a name. {nearest('', problems.names())}")
+        if self.given is None:
+            _check("problem", problems, t["problem"])
         if "prior" in t:
             _check("prior", priors.registry, t["prior"], taken=("box", "channels"))
         for table in t.get("regularizers", []):
@@ -98,7 +131,7 @@ class Run:
         _validate("[solver]", Solver.__init__, t.get("solver", {}), taken)
 
     def problem(self) -> Problem:
-        return _make(problems, self.tables["problem"])
+        return _make(problems, self.tables["problem"]) if self.given is None else self.given
 
     def solver(self, problem: Problem, callbacks: list[Callback]) -> Solver:
         """The solver that the config describes, for its problem."""
@@ -129,6 +162,20 @@ class Run:
             if name not in known:
                 raise ConfigError(f"[baselines] unknown method {name!r}. {nearest(name, known)}")
         return {name: known[name] for name in names}
+
+
+def override(tables: Table, assignments: Iterable[str]) -> None:
+    """Put "section.key=value" into the tables, the value as in TOML, else as text. Raises ConfigError."""
+    for assignment in assignments:
+        key, _, value = assignment.partition("=")
+        section, _, name = key.strip().partition(".")
+        if not name or not value:
+            raise ConfigError(f"--set {assignment!r}: write section.key=value, e.g. solver.steps=200.")
+        try:
+            parsed = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed = value
+        tables.setdefault(section, {})[name] = parsed
 
 
 def _check(section: str, registry: Registry, table: Table, *, extra: tuple[str, ...] = (),
@@ -171,6 +218,14 @@ def _validate(where: str, component: Callable[..., Any], keywords: Table, taken:
     ]  # fmt: skip
     if missing:
         raise ConfigError(f"{where} needs {', '.join(missing)}.")
+
+
+def _digest(problem: Problem) -> str:
+    """A fingerprint of the measurements, by which a later session knows the problem again."""
+    digest = hashlib.sha256()
+    for term in problem.terms:
+        digest.update(term.y.detach().cpu().resolve_conj().resolve_neg().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _make(registry: Registry, table: Table) -> Any:

@@ -44,6 +44,27 @@ class Huber:
         return torch.where(r <= self.delta, 0.5 * r.square(), self.delta * (r - 0.5 * self.delta)).mean()
 
 
+@dataclass(frozen=True)
+class TwoSets:
+    """½ Re(r₁* r₂) / sigma² of two residuals that share a measurement but not their random nodes.
+
+    A mean ŷ of random samples has E |ŷ - y|² = |A f - y|² + Var ŷ, so a squared loss rewards fields with little
+    variance: too smooth. Independent sets have E r₁* r₂ = |A f - y|². prediction and y: (b, 2, ...), as from
+    `Blur(..., draws=4, sets=2)` and its `repeat(y)`. Single draws may be negative; their mean is not.
+    Raises ValueError for measurements without an axis of two sets.
+    """
+
+    sigma: float = 1.0
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        if prediction.ndim < 2 or prediction.shape[1] != 2 or prediction.shape != y.shape:
+            raise ValueError(
+                f"TwoSets: prediction {tuple(prediction.shape)} and y {tuple(y.shape)} must both be (b, 2, ...)."
+            )
+        first, second = ((prediction - y) / self.sigma).unbind(1)
+        return 0.5 * (first.conj() * second).real.mean()
+
+
 def at_rows(fidelity: Fidelity, rows: Tensor) -> Fidelity:
     """The fidelity of a selection of rows: noise models may hold one parameter a row."""
     return fidelity.at(rows) if isinstance(fidelity, Noise) else fidelity

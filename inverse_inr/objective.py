@@ -10,9 +10,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from inverse_inr.compose import HasGridMap
 from inverse_inr.domain import Field, Grid, Memo, placement
-from inverse_inr.problem import Term
-from inverse_inr.protocol import Predicts
+from inverse_inr.kernels.interpolate import SampledField
+from inverse_inr.problem import Problem, Term
+from inverse_inr.protocol import Predicts, evaluating
 from inverse_inr.regularizers import Weighted
 
 
@@ -33,6 +35,18 @@ class Objective(nn.Module):
         field: Field = Memo(self.prior, self.chunk)
         data = [t.weight * t.loss(field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)]
         return torch.stack(data + [weight * part(field, points) for weight, part in self.parts])
+
+
+def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
+    """-dD/dx at the empty image, from `rows` of each term: A'Wy for least squares. (*grid.shape, channels)."""
+    image = torch.zeros(*problem.grid.shape, problem.channels, dtype=problem.terms[0].y.dtype.to_real(),
+                        requires_grad=True)  # fmt: skip
+    loss = torch.zeros(())
+    for term, chosen in zip(problem.terms, rows, strict=True):
+        seen = term.operator.on(problem.grid) if isinstance(term.operator, HasGridMap) else term.operator
+        with evaluating(seen):
+            loss = loss + term.weight * replace(term, operator=seen).loss(SampledField(image, problem.grid), chosen)
+    return -torch.autograd.grad(loss, image)[0]
 
 
 def _own(term: Term) -> Term:

@@ -92,6 +92,32 @@ def _row(figure: Figure, axes: Sequence[Axes], pictures: Mapping[str, np.ndarray
         figure.colorbar(shown, ax=list(axes), fraction=0.05, pad=0.02)
 
 
+def gallery(rows: Sequence[Mapping[str, Tensor]], *, value_range: Range | None = None, title: str = "") -> np.ndarray:
+    """Rows of named 2-D images, all on one colour scale with one colour bar; a shorter row leaves places empty.
+
+    Returns a (len(rows), longest row) array of axes.
+    Raises ValueError for no images or shapes that are not 2-D.
+    """
+    pictures = [{name: _plain(f"gallery: {name!r}", v, 2) for name, v in row.items()} for row in rows]
+    flat = [p for row in pictures for p in row.values()]
+    if not flat:
+        raise ValueError("gallery: there are no images.")
+    columns, limits = max(map(len, pictures)), _limits(flat, value_range)
+    height = len(rows) * (PANEL * _aspect(flat) + 0.35) + (0.3 if title else 0)
+    figure = _figure(PANEL * columns + 0.9, height)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, row in zip(axes, pictures, strict=True):
+        for ax in line[len(row) :]:
+            ax.set_axis_off()
+        for ax, (name, picture) in zip(line, row.items(), strict=False):
+            _draw(ax, picture, limits, name)
+    drawn = next(ax.images[0] for ax in axes.flat if ax.images)
+    figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, aspect=20 * len(rows))
+    if title:
+        figure.suptitle(title)
+    return axes
+
+
 def slices(volume: Tensor, *, spacing: Sequence[float] = (1.0, 1.0, 1.0), value_range: Range | None = None,
            title: str = "") -> np.ndarray:  # fmt: skip
     """The three centre planes of a volume, (n, m, k) or (n, m, k, 1), on one colour scale: an array of 3 axes.

@@ -45,6 +45,8 @@ class Term:
         if self.y.ndim == 0 or len(self.y) != len(self.operator):
             slip = _slip(self.operator, self.y)
             raise ValueError(f"{name} has {len(self.operator)} rows; y has shape {tuple(self.y.shape)}. {slip}")
+        if self.y.requires_grad:  # simulated through autograd, as derivatives of a phantom are: data all the same
+            object.__setattr__(self, "y", self.y.detach())
         if self.rows is not None:
             object.__setattr__(self, "rows", check_rows(self.operator, self.rows).unique())
         bad = ~torch.isfinite(self.y if self.rows is None else self.y[self.rows])

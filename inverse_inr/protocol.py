@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from inverse_inr.domain import Field, Grid, evaluate, placement, sample
+from inverse_inr.domain import Field, Grid, Memo, evaluate, placement, sample
 
 
 class Query(NamedTuple):
@@ -56,11 +56,12 @@ def predict(operator: Operator, field: Field, rows: Tensor | None = None, *, chu
     points, measure = operator(rows)
     if isinstance(points, Grid):
         return measure(sample(field, points, chunk=chunk))
-    return measure(evaluate(field, _placed(points, field), chunk))
+    return measure(evaluate(field, placed(points, field), chunk))
 
 
-def _placed(points: Tensor, field: Field) -> Tensor:
+def placed(points: Tensor, field: Field) -> Tensor:
     """Points in the precision and on the device of a field that has parameters; others follow the points."""
+    field = field.field if isinstance(field, Memo) else field
     has_own = isinstance(field, torch.nn.Module) and any(True for _ in field.parameters())
     dtype, device = placement(field)
     return points.to(device, dtype) if has_own else points

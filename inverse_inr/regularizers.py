@@ -64,7 +64,7 @@ def gradient(field: Field, points: Tensor) -> Tensor:
 
 def laplacian(field: Field, points: Tensor) -> Tensor:
     """Δf at (n, d) points: (n, c). Raises TypeError for a field without second derivatives."""
-    _require_smooth(field)
+    require_smooth(field)
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         slope = _jacobian(_real(field(points)), points)
@@ -86,13 +86,16 @@ def _real(values: Tensor) -> Tensor:
     return torch.view_as_real(values).flatten(-2) if values.is_complex() else values
 
 
-def _require_smooth(field: Field) -> None:
+def require_smooth(field: Field, order: int = 2) -> None:
+    """Raises TypeError for a prior whose derivatives of `order` do not exist, or vanish almost everywhere."""
     prior = field.field if isinstance(field, Memo) else field
-    if getattr(prior, "smoothness", 1) < 1:
+    smoothness = getattr(prior, "smoothness", order)
+    if smoothness < order - 1:
         name = getattr(prior, "name", type(prior).__name__)
         raise TypeError(
-            f"The '{name}' prior is continuous but not differentiable everywhere: its Laplacian is zero inside cells. "
-            "Use 'siren', 'grid' with order=3 or 'hash' with interpolation='smoothstep'."
+            f"The '{name}' prior has {smoothness} continuous derivatives; those of order {order} (a Laplacian's is 2) "
+            "are zero inside cells or do not exist. Use 'siren', 'grid' with order=3 or 'hash' with "
+            "interpolation='smoothstep'."
         )
 
 
@@ -205,7 +208,23 @@ class WeightDecay(Regularizer):
     """Sum of squares of the prior's parameters."""
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
-        module = field.module if isinstance(field, Memo) else field
-        if not isinstance(module, torch.nn.Module):
-            raise TypeError(f"WeightDecay needs a prior with parameters, not {type(module).__name__}.")
+        module = _module(self, field)
         return torch.stack([p.abs().square().sum() for p in module.parameters()]).sum()
+
+
+@dataclass(frozen=True)
+class PriorPenalty(Regularizer):
+    """What the architecture itself asks of its parameters (`penalty()` of a prior's part), e.g. INCODE's."""
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        own = [m for m in _module(self, field).modules() if hasattr(m, "penalty")]
+        if not own:
+            raise TypeError("PriorPenalty: this prior has no penalty of its own; 'incode' has one.")
+        return torch.stack([m.penalty() for m in own]).sum()  # pyright: ignore[reportCallIssue]
+
+
+def _module(regularizer: Regularizer, field: Field) -> torch.nn.Module:
+    module = field.module if isinstance(field, Memo) else field
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"{type(regularizer).__name__} needs a prior with parameters, not {type(module).__name__}.")
+    return module

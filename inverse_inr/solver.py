@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from inverse_inr import optimizers, priors
 from inverse_inr.callbacks import Callback, Progress, interruptible
 from inverse_inr.domain import Field, placement
-from inverse_inr.objective import Objective, RowSchedule, automatic_batch, seeded
+from inverse_inr.objective import Objective, RowSchedule, automatic_batch, back_projection, seeded
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.registry import nearest
@@ -54,6 +54,8 @@ class Solver:
         self.objective = Objective(self.prior, problem.terms, [as_weighted(r) for r in chosen], chunk)
         self.stopping = stopping or problem.suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
+        if getattr(self.prior, "wants_data", False):
+            self.prior.condition(back_projection(problem, self.fit_rows))  # pyright: ignore[reportCallIssue]
         value = _optimizer(optimizer, lr)
         nuisance = [m for m in self.objective.operators if any(p.requires_grad for p in m.parameters())]
         self.optimizer = value.build(optimizers.parameter_groups(self.prior, nuisance, operator_lr))
@@ -87,6 +89,9 @@ class Solver:
             return loss
 
         self.objective.train()
+        anneal = getattr(self.prior, "anneal", None)
+        if anneal is not None:
+            anneal(self.step_number / self.steps)
         self.optimizer.step(closure, self.step_number / self.steps)
         self.step_number += 1
         return parts.detach()

@@ -1,12 +1,41 @@
 """Forward operators, one file a family. In Python: `inverse_inr.operators`."""
 
+from inverse_inr.operators import psf
 from inverse_inr.operators.backends import on_astra, on_torch_radon
 from inverse_inr.operators.backprojection import fbp, fdk
+from inverse_inr.operators.blur import Blur, Downsample, psf_kernel
 from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
+from inverse_inr.operators.convolution import Convolution
+from inverse_inr.operators.differential import (
+    Curl,
+    Divergence,
+    Gradient,
+    Hessian,
+    Jet,
+    Laplacian,
+    NormalDerivative,
+    Residual,
+    box_boundary,
+)
 from inverse_inr.operators.geometry_exchange import from_astra, from_scikit_image, to_astra
+from inverse_inr.operators.mask import (
+    CodedVideo,
+    Mask,
+    PointSamples,
+    RandomSamples,
+    bayer_mask,
+    random_mask,
+    striped_mask,
+)
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
+from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
+from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
 
 __all__ = [
-    "ConeBeam", "FanBeam", "ParallelBeam", "RayTransform", "center_by_symmetry", "center_of_rotation", "fbp", "fdk",
-    "from_astra", "from_scikit_image", "on_astra", "on_torch_radon", "to_astra",
+    "Blur", "CodedVideo", "ConeBeam", "Convolution", "Curl", "Divergence", "Downsample", "FanBeam", "FourierPatterns",
+    "Gradient", "HadamardPatterns", "Hessian", "Jet", "Laplacian", "Mask", "NormalDerivative", "ParallelBeam",
+    "PointSamples", "RandomSamples", "RayTransform", "Residual", "SinglePixel", "SpectralResponse", "bayer_mask",
+    "box_boundary", "center_by_symmetry", "center_of_rotation", "cie_xyz", "fbp", "fdk", "from_astra",
+    "from_scikit_image", "linear_srgb", "on_astra", "on_torch_radon", "psf", "psf_kernel", "random_mask",
+    "striped_mask", "to_astra",
 ]  # fmt: skip

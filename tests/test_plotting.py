@@ -152,3 +152,19 @@ def test_errors_are_clear() -> None:
         plotting.slices(torch.rand(3, 3))
     with pytest.raises(ValueError, match="three positive voxel sizes"):
         plotting.slices(torch.rand(3, 3, 3), spacing=(1, 1))
+
+
+def test_gallery_is_one_scale_over_rows_of_any_length() -> None:
+    first = {"a": torch.full((4, 6), 1.0), "b": torch.full((4, 6, 1), 3.0)}
+    axes = plotting.gallery([first, {"c": torch.full((4, 6), -2.0)}], title="three")
+    assert axes.shape == (2, 2)
+    assert {ax.images[0].get_clim() for ax in axes.flat[:3]} == {(-2, 3)}
+    assert [ax.get_title() for ax in axes.flat] == ["a", "b", "c", ""]
+    assert not axes[1, 1].axison
+    assert len(drawn(axes.flat[0]).axes) == 5  # one colour bar
+    ranged = plotting.gallery([first], value_range=(0, 2))
+    assert {ax.images[0].get_clim() for ax in ranged.flat} == {(0, 2)}
+    with pytest.raises(ValueError, match="no images"):
+        plotting.gallery([{}])
+    with pytest.raises(ValueError, match=r"gallery: 'v'.*use slices"):
+        plotting.gallery([{"v": torch.zeros(3, 3, 3)}])

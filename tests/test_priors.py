@@ -25,6 +25,7 @@ SQUARE = Box((-1, -1), (1, 1))
 SMALL: dict[str, dict] = {
     "grid": {"cells": 9.0}, "hash": {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8}, "fourier": {},
     "siren": {"width": 24}, "wire": {"width": 24, "omega0": 5.0}, "separable": {"rank": 6, "width": 16},
+    "cosmo": {"width": 24, "depth": 2},
     "planes": {"finest": 12.0, "features": 4, "width": 16}, "tensor": {"cells": 12.0, "rank": 6},
     "gaussian_mixture": {"count": 30, "width": 0.2}, "miner": {"scales": 3, "width": 6, "coarsest_width": 12},
     "acorn": {"level": 2, "nodes": 4, "features": 4, "width": 16},

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+Dims = tuple[int | None, ...]
+
 
 def gather(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """(m, f) table, (n, k) indices and weights -> (n, f)."""
@@ -38,11 +40,28 @@ def _call(function: type[torch.autograd.Function], *arguments: object) -> Tensor
     return result
 
 
+def _batched(info, dims: Dims, *arguments: Tensor) -> list[Tensor]:
+    """Every argument with a leading axis of signals."""
+    return [
+        x.expand(info.batch_size, *x.shape) if d is None else x.movedim(d, 0)
+        for x, d in zip(arguments, dims, strict=True)
+    ]
+
+
+def _shifted(index: Tensor, rows: int) -> Tensor:
+    """(signals, n, k) indices into one table each, as (signals · n, k) into the tables one below the other."""
+    shift = rows * torch.arange(len(index), dtype=index.dtype, device=index.device)
+    return (index + shift[:, None, None]).flatten(0, 1)
+
+
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, table, index, weight):
-        ctx.save_for_backward(table, index, weight)
+    def forward(table, index, weight):
         return torch.nn.functional.embedding_bag(index, table, mode="sum", per_sample_weights=weight)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx, grad):
@@ -53,12 +72,21 @@ class _Gather(torch.autograd.Function):
             dot(grad, table, index) if ctx.needs_input_grad[2] else None,
         )
 
+    @staticmethod
+    def vmap(info, dims, table, index, weight):
+        table, index, weight = _batched(info, dims, table, index, weight)
+        values = gather(table.flatten(0, 1), _shifted(index, table.shape[1]), weight.flatten(0, 1))
+        return values.unflatten(0, (info.batch_size, -1)), 0
+
 
 class _Scatter(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, values, index, weight, size):
-        ctx.save_for_backward(values, index, weight)
+    def forward(values, index, weight, size):
         return _scatter_add(values, index, weight, size)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs[:3])
 
     @staticmethod
     def backward(ctx, grad):
@@ -70,12 +98,21 @@ class _Scatter(torch.autograd.Function):
             None,
         )
 
+    @staticmethod
+    def vmap(info, dims, values, index, weight, size):
+        values, index, weight = _batched(info, dims[:3], values, index, weight)
+        total = scatter(values.flatten(0, 1), _shifted(index, size), weight.flatten(0, 1), size * info.batch_size)
+        return total.unflatten(0, (info.batch_size, size)), 0
+
 
 class _Dot(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, values, table, index):
-        ctx.save_for_backward(values, table, index)
+    def forward(values, table, index):
         return torch.bmm(table[index], values[..., None])[..., 0]
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx, grad):
@@ -85,6 +122,12 @@ class _Dot(torch.autograd.Function):
             scatter(values, index, grad, len(table)) if ctx.needs_input_grad[1] else None,
             None,
         )
+
+    @staticmethod
+    def vmap(info, dims, values, table, index):
+        values, table, index = _batched(info, dims, values, table, index)
+        products = dot(values.flatten(0, 1), table.flatten(0, 1), _shifted(index, table.shape[1]))
+        return products.unflatten(0, (info.batch_size, -1)), 0
 
 
 def _scatter_add(values: Tensor, index: Tensor, weight: Tensor, size: int) -> Tensor:

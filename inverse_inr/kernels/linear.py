@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 ArrayMap = Callable[[Tensor], Tensor]
 
@@ -25,12 +26,23 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):
         forward, backward = ctx.maps
-        return _Linear.apply(grad, backward, forward), None, None
+        return _apply(grad, backward, forward), None, None
 
     @staticmethod
     def jvp(ctx, tangent: Tensor, *_):
         forward, backward = ctx.maps
-        return _Linear.apply(tangent, forward, backward)
+        return _apply(tangent, forward, backward)
+
+
+def _apply(x: Tensor, forward: ArrayMap, backward: ArrayMap) -> Tensor:
+    """Through autograd where it records: torch's bookkeeping for a Function costs as much as a small FFT."""
+    recorded = torch.is_grad_enabled() and x.requires_grad
+    transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    if not (recorded or transformed):
+        return forward(x)
+    result = _Linear.apply(x, forward, backward)
+    assert isinstance(result, Tensor)
+    return result
 
 
 def with_adjoint(forward: ArrayMap, backward: ArrayMap) -> ArrayMap:
@@ -39,9 +51,4 @@ def with_adjoint(forward: ArrayMap, backward: ArrayMap) -> ArrayMap:
     Differentiable any number of times. `backward` must be the conjugate transpose of `forward`.
     """
 
-    def apply(x: Tensor) -> Tensor:
-        result = _Linear.apply(x, forward, backward)
-        assert isinstance(result, Tensor)
-        return result
-
-    return apply
+    return lambda x: _apply(x, forward, backward)

@@ -10,21 +10,31 @@ from __future__ import annotations
 from typing import Any
 
 from inverse_inr.domain import Box, Grid
+from inverse_inr.priors.bandlimited import pin, raised_cosine, sinc
+from inverse_inr.priors.conditioned import cosmo, incode
 from inverse_inr.priors.features import fourier, relu
 from inverse_inr.priors.grids import grid, hash
+from inverse_inr.priors.mixed import mixed
 from inverse_inr.priors.mixture import gaussian_mixture
-from inverse_inr.priors.periodic import siren
+from inverse_inr.priors.multiplicative import bacon, fourier_net, gabor_net
+from inverse_inr.priors.periodic import finer, finer_plus, hosc, siren, staf
 from inverse_inr.priors.planes import planes, tensor
-from inverse_inr.priors.prior import Prior, Recipe
+from inverse_inr.priors.polynomial import fkan, sl2a
+from inverse_inr.priors.prior import Prior, Recipe, functional
 from inverse_inr.priors.pyramid import miner
+from inverse_inr.priors.radial import exp_sine, gaussian, laplacian, multi_quadratic, quadratic, super_gaussian
+from inverse_inr.priors.reparameterized import fr
 from inverse_inr.priors.separable import separable
 from inverse_inr.priors.tree import acorn
 from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry
 
-_PRESETS = (acorn, fourier, gaussian_mixture, grid, hash, miner, planes, relu, separable, siren, tensor, wire)
-_CATALOGUE = {f.__name__: f for f in _PRESETS}
-registry = Registry("prior", "inverse_inr.priors", _CATALOGUE)
+_PRESETS = (
+    acorn, bacon, cosmo, exp_sine, finer, finer_plus, fkan, fourier, fourier_net, fr, gabor_net, gaussian,
+    gaussian_mixture, grid, hash, hosc, incode, laplacian, miner, mixed, multi_quadratic, pin, planes, quadratic,
+    raised_cosine, relu, separable, sinc, siren, sl2a, staf, super_gaussian, tensor, wire,
+)  # fmt: skip
+registry = Registry("prior", "inverse_inr.priors", {preset.__name__: preset for preset in _PRESETS})
 
 
 def names() -> list[str]:
@@ -47,6 +57,8 @@ def bandwidth_of(grid: Grid) -> float:
 
 
 __all__ = [
-    "Prior", "Recipe", "acorn", "bandwidth_of", "create", "fourier", "gaussian_mixture", "grid", "hash", "miner",
-    "names", "planes", "registry", "relu", "separable", "siren", "tensor", "wire",
+    "Prior", "Recipe", "acorn", "bacon", "bandwidth_of", "cosmo", "create", "exp_sine", "finer", "finer_plus", "fkan",
+    "fourier", "fourier_net", "fr", "functional", "gabor_net", "gaussian", "gaussian_mixture", "grid", "hash", "hosc",
+    "incode", "laplacian", "miner", "mixed", "multi_quadratic", "names", "pin", "planes", "quadratic", "raised_cosine",
+    "registry", "relu", "separable", "sinc", "siren", "sl2a", "staf", "super_gaussian", "tensor", "wire",
 ]  # fmt: skip

@@ -28,8 +28,7 @@ class Activation(nn.Module, ABC):
 
     def initialize(self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator) -> None:
         """Fill weight (outputs, inputs) and bias in place; torch's default for nn.Linear, U(±1/√inputs)."""
-        for tensor in (weight, bias):
-            uniform(tensor, weight.shape[1] ** -0.5, generator)
+        pytorch_start(weight, bias, generator)
 
 
 def constant(value: float, learnable: bool = False) -> Tensor:
@@ -42,6 +41,12 @@ def uniform(tensor: Tensor, bound: float, generator: torch.Generator) -> None:
     """U(-bound, bound)."""
     with torch.no_grad():
         tensor.uniform_(-bound, bound, generator=generator)
+
+
+def pytorch_start(weight: Tensor, bias: Tensor, generator: torch.Generator) -> None:
+    """torch's default for nn.Linear: weight and bias U(±1/√inputs)."""
+    for tensor in (weight, bias):
+        uniform(tensor, weight.shape[1] ** -0.5, generator)
 
 
 def siren_start(weight: Tensor, bias: Tensor, first: bool, omega: float, generator: torch.Generator) -> None:

@@ -134,6 +134,17 @@ class Prior(nn.Module):
             if module is not self and hasattr(module, "anneal"):
                 module.anneal(progress)  # pyright: ignore[reportCallIssue]
 
+    @property
+    def wants_data(self) -> bool:
+        """A composer sets its activations from what was measured, and nobody has shown it that yet."""
+        return any(getattr(module, "wants_data", False) for module in self.modules() if module is not self)
+
+    def condition(self, image: Tensor) -> None:
+        """Show it an image of the measurements, (*shape, c), e.g. their back-projection. Never the truth."""
+        for module in self.modules():
+            if module is not self and hasattr(module, "condition"):
+                module.condition(image)  # pyright: ignore[reportCallIssue]
+
     def collapse(self) -> Prior:
         """This field with an ordinary network of the same values, for use after training.
 
@@ -172,6 +183,28 @@ class Prior(nn.Module):
             for side in (self.box.lower, self.box.upper)
         )
         return self
+
+
+def functional(priors: Sequence[Prior]) -> tuple[Callable[[dict[str, Tensor], Tensor], Tensor], dict[str, Tensor]]:
+    """Several priors of one architecture as one function of stacked parameters: (call, parameters).
+
+    `call(parameters, points)` maps (signals, n, d) physical points, or (n, d) shared by all, to (signals, n, c): one
+    batched network instead of a loop. `parameters` hold what is learnt, stacked along a first axis, and can be
+    differentiated, optimised and written back by `prior.load_state_dict(..., strict=False)`.
+    Raises ValueError for priors of different architectures.
+    """
+    if len({(p.name, tuple(v.shape for v in p.state_dict().values())) for p in priors}) != 1:
+        raise ValueError(f"functional: priors {[p.name for p in priors]} must be of one architecture and size.")
+    parameters, buffers = torch.func.stack_module_state(list(priors))
+    first = priors[0]
+
+    def one(state: dict[str, Tensor], fixed: dict[str, Tensor], points: Tensor) -> Tensor:
+        return torch.func.functional_call(first, (state, fixed), (points,))
+
+    def call(state: dict[str, Tensor], points: Tensor) -> Tensor:
+        return torch.func.vmap(one, (0, 0, 0 if points.ndim == 3 else None))(state, buffers, points)
+
+    return call, parameters
 
 
 def _read_box(prior: Prior, _: object) -> None:

@@ -1,0 +1,86 @@
+"""What a step costs, as ratios in one run on one thread: complex beside sine, hash beside plain indexing, lattices.
+
+python benchmarks/prior_speed.py
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import Box, Grid, optimizers, priors
+from inverse_inr.priors.grids import GridEncoding
+
+BOX = Box((-1.0, -1.0), (1.0, 1.0))
+
+
+def best(work: Callable[[], object], repeats: int = 7) -> float:
+    """Least CPU seconds of several runs."""
+    seconds = []
+    for _ in range(repeats):
+        began = time.process_time()
+        work()
+        seconds.append(time.process_time() - began)
+    return min(seconds)
+
+
+def step(prior: nn.Module, points: Tensor) -> Callable[[], object]:
+    """Forward, backward and an Adam step."""
+    groups = prior.param_groups() if isinstance(prior, priors.Prior) else [
+        {"role": "other", "params": list(prior.parameters()), "lr": 1e-2}
+    ]  # fmt: skip
+    optimizer = optimizers.Adam().build(groups)
+
+    def closure() -> Tensor:
+        prior.zero_grad(set_to_none=True)
+        loss = prior(points).square().mean()
+        loss.backward()
+        return loss
+
+    return lambda: optimizer.step(closure, 0.0)
+
+
+class PlainHash(nn.Module):
+    """The same encoding and network by plain indexing under autograd, the way most PyTorch ports write it."""
+
+    def __init__(self, prior: priors.Prior) -> None:
+        super().__init__()
+        assert isinstance(prior.encoding, GridEncoding)
+        self.prior, self.encoding = prior, prior.encoding
+
+    def forward(self, points: Tensor) -> Tensor:
+        index, weight = self.encoding.stencil(self.prior.box.normalize(points))
+        seen = (self.encoding.table[index.long()] * weight[..., None]).sum(1)
+        features = seen.unflatten(0, (len(self.encoding.sizes), -1)).transpose(0, 1).flatten(1)
+        return self.prior.network(features)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    points = BOX.random_points(2**14, generator=torch.Generator().manual_seed(0))
+    siren = best(step(priors.siren(BOX, width=128, depth=4), points))
+    print(f"siren 128 x 4, {len(points)} points: {1e3 * siren:.0f} ms a step")
+    for variant in ("complex", "real", "two"):
+        prior = priors.wire(BOX, width=128, depth=4, variant=variant)
+        print(f"wire {variant}, {prior.parameter_count} parameters: {best(step(prior, points)) / siren:.2f} x siren")
+    many = BOX.random_points(2**17, generator=torch.Generator().manual_seed(0))
+    fast = best(step(priors.hash(BOX), many))
+    slow = best(step(PlainHash(priors.hash(BOX)), many), 3)
+    rate = len(many) / fast / 1e6
+    print(f"hash, 8 levels, 2 x 32: {rate:.2f} million points a second, {slow / fast:.1f} x plain indexing")
+    volume = Box((0.0, 0.0, 400.0), (1.0, 1.0, 700.0), ("mm", "mm", "nm"))
+    grid = Grid(volume, (256, 256, 28))
+    with torch.no_grad():
+        for name in ("separable", "tensor"):
+            prior = priors.create(name, volume)
+            lattice = best(lambda p=prior: p.sample(grid), 3)
+            part = grid.points().reshape(-1, 3)[:: 28 * 4]
+            single = best(lambda p=prior, x=part: p(x), 3) * grid.numel / len(part)
+            print(f"{name}, 256 x 256 x 28: on the lattice {single / lattice:.0f} x faster than point by point")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""FreSh for inverse problems: choose a bandwidth, or an architecture, from the measurements, before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inverse_inr.analysis.spectrum import Bins, Choice, Variant, coarsened, fresh, target_bins
+from inverse_inr.domain import Field, Grid
+from inverse_inr.priors import bandwidth_of
+from inverse_inr.problem import Problem
+from inverse_inr.solver import make_prior
+
+Pair = tuple[str, float]
+
+
+def default_bandwidths(grid: Grid, count: int = 10) -> list[float]:
+    """From an eighth of the grid's Nyquist frequency to four times it, a constant factor apart."""
+    top = bandwidth_of(grid)
+    return [top * 2.0 ** (5 * k / max(1, count - 1) - 3) for k in range(count)]
+
+
+def choose_bandwidth(problem: Problem, prior: str | None = None, bandwidths: Sequence[float] | None = None, *,
+                     target: Tensor | Field | None = None, band: Tensor | None = None, seeds: int = 5,
+                     bins: int | None = None, variant: Variant = "published", refine: int = 2,
+                     **native: Any) -> Choice:  # fmt: skip
+    """The bandwidth at which the untrained prior's spectrum is nearest to that of the data's pseudo-inverse (FreSh).
+
+    prior       a name of the catalogue (default: the problem's), `native` its other options
+    bandwidths  cycles per unit of the box's first axis; default: ten about the grid's Nyquist frequency
+    target      an image on `problem.grid` or a field whose spectrum is wanted, e.g. an FBP image; default: CGLS,
+                stopped by held-out rows, compared only in the band that it returns (`measured_band`)
+    others      see `fresh`; refine=2 does not mistake what folds back for detail; published: refine=1, seeds=10
+
+    The truth is not looked at. `choice.value` is the bandwidth: `priors.create(name, box, bandwidth=choice.value)`.
+    """
+    name, options = _named(problem, prior, native)
+    values = default_bandwidths(problem.grid) if bandwidths is None else [float(b) for b in bandwidths]
+
+    def make(bandwidth: float, seed: int) -> Field:
+        return make_prior(problem, name, seed, **{**options, "bandwidth": bandwidth})
+
+    image, band = _goal(problem, target, band, bins, variant, refine)
+    return fresh(image, problem.grid, make, values, seeds=seeds, bins=bins, variant=variant, refine=refine, band=band)
+
+
+def choose_prior(problem: Problem, names: Sequence[str], bandwidths: Sequence[float] | None = None, *,
+                 target: Tensor | Field | None = None, band: Tensor | None = None, seeds: int = 5,
+                 bins: int | None = None, variant: Variant = "published", refine: int = 2) -> Choice:  # fmt: skip
+    """The (name, bandwidth) nearest to the data in spectrum, of all `names` at all `bandwidths` (`choose_bandwidth`).
+
+    A spectrum says nothing of what training does: of architectures with equal distances take the one you trust.
+    """
+    values = default_bandwidths(problem.grid) if bandwidths is None else bandwidths
+    pairs: list[Pair] = [(name, float(b)) for name in names for b in values]
+
+    def make(pair: Pair, seed: int) -> Field:
+        return make_prior(problem, pair[0], seed, bandwidth=pair[1])
+
+    image, band = _goal(problem, target, band, bins, variant, refine)
+    return fresh(image, problem.grid, make, pairs, seeds=seeds, bins=bins, variant=variant, refine=refine, band=band)
+
+
+def _named(problem: Problem, prior: str | None, native: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Without a name: the problem's suggestion, its options included."""
+    if prior is not None and not isinstance(prior, str):
+        raise TypeError(f"choose_bandwidth makes many priors: pass a name, not a {type(prior).__name__}.")
+    if prior is None:
+        return problem.suggested.prior, {**problem.suggested.options, **native}
+    return prior, native
+
+
+def _goal(problem: Problem, target: Tensor | Field | None, band: Tensor | None, bins: int | None,
+          variant: Variant, refine: int) -> tuple[Tensor | Field, Tensor | None]:  # fmt: skip
+    """What to match, and where: the pseudo-inverse in the measured band, unless a target is given."""
+    if target is not None:
+        return target, band
+    from inverse_inr.baselines import cgls  # baselines choose by `selection`, which names this module
+
+    solution = cgls(problem)
+    if band is None:
+        grid = coarsened(solution.sample(), problem.grid)[1]
+        counted = target_bins(grid, bins, variant, refine)
+        band = measured_band(problem, int(solution.details["iterations"]), counted)
+    return solution.sample(), band
+
+
+def measured_band(problem: Problem, iterations: int, bins: Bins, *, least: float = 0.5, seed: int = 0) -> Tensor:
+    """The bins in which CGLS returns at least the fraction `least` of a white image's amplitude: (bins,) boolean.
+
+    Measured: white noise is sent through the operators and back. What they do not see, or what so few iterations do not
+    return, is not evidence of a smooth truth. The best bin always counts.
+    """
+    from inverse_inr.baselines import LeastSquares, cgls_iterates
+
+    system = LeastSquares.of(problem, [t.trusted for t in problem.terms])
+    zeros = system.maps[0].zeros()
+    white = torch.randn(zeros.shape, generator=torch.Generator().manual_seed(seed)).to(zeros)
+    seen = replace(system, targets=[a(white) for a in system.maps])
+    back = list(cgls_iterates(seen, iterations))[-1]
+    before, after = (bins.amplitudes(coarsened(v, problem.grid)[0]) for v in (white, back))
+    gain = after / before
+    return gain >= min(least, float(gain.max()))

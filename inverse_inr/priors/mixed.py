@@ -1,0 +1,56 @@
+"""Another activation in each layer (MIRE): the preset `mixed`, and what `selection.choose_activations` tries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from inverse_inr.domain import Box
+from inverse_inr.priors import bandlimited, radial
+from inverse_inr.priors.activations import Activation
+from inverse_inr.priors.heads import HeadName
+from inverse_inr.priors.periodic import Finer, Hosc, Sine, siren_omega
+from inverse_inr.priors.preset import band, coordinate_network, preset
+from inverse_inr.priors.prior import Prior
+from inverse_inr.priors.wavelets import GaborReal, wire_omega
+from inverse_inr.registry import nearest
+
+
+def _native(name: str, b: float) -> float:
+    return bandlimited.PER_ROOT_CYCLE[name] * math.sqrt(b)
+
+
+ATOMS: dict[str, Callable[[float, int], Activation]] = {
+    "sine": lambda b, d: Sine(siren_omega(b, d)),
+    "gaussian": lambda b, d: radial.Gaussian(radial.PER_ROOT_CYCLE["gaussian"] * math.sqrt(b)),
+    "gabor": lambda b, d: GaborReal(wire_omega(b), wire_omega(b)),
+    "sinc": lambda b, d: bandlimited.Sinc(_native("sinc", b)),
+    "prolate": lambda b, d: bandlimited.Prolate(5.0, _native("pin", b)),
+    "raised_cosine": lambda b, d: bandlimited.RaisedCosine(1 / _native("raised_cosine", b), 0.5),
+    "root_raised_cosine": lambda b, d: bandlimited.RootRaisedCosine(1 / _native("raised_cosine", b), 0.5),
+    "finer": lambda b, d: Finer(siren_omega(b, d), 1.0),
+    "hosc": lambda b, d: Hosc(siren_omega(b, d), 2.0),
+}
+"""Activations by name, from b cycles per normalised unit and d dimensions."""
+
+MIRE_ATOMS = ("raised_cosine", "root_raised_cosine", "prolate", "sinc", "gabor", "gaussian", "sine")
+"""The seven of the paper's dictionary."""
+
+
+@preset
+def mixed(box: Box, channels: int = 1, bandwidth: float | None = None, *,
+          activations: Sequence[str] = ("sine", "gaussian", "sinc"), width: int = 128, head: HeadName = "linear",
+          seed: int = 0) -> Prior:  # fmt: skip
+    """A network with an activation of its own in each layer (Jayasundara et al. 2025, MIRE); see `mixed.ATOMS`.
+
+    `selection.choose_activations` finds the sequence greedily, by held-out measurements.
+    """
+    bandwidth, b = band(box, bandwidth)
+    for name in activations:
+        if name not in ATOMS:
+            raise ValueError(f"mixed: unknown activation {name!r}. {nearest(name, ATOMS)}")
+    if not activations:
+        raise ValueError("mixed: activations is empty; name one a layer.")
+    layers = [ATOMS[name](b, box.ndim) for name in activations]
+    return coordinate_network(box, layers, channels=channels, head=head, bandwidth=bandwidth, width=width,
+                              depth=len(layers), seed=seed, learning_rate=1e-3)  # fmt: skip

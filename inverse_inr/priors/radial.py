@@ -1,0 +1,124 @@
+"""Non-periodic activations that fall off, or saturate, around zero, and a preset each ("Beyond Periodicity").
+
+Ramasinghe & Lucey (2022): what an activation must offer is its Lipschitz constant, not a period.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Box
+from inverse_inr.priors.activations import Activation, constant
+from inverse_inr.priors.heads import HeadName
+from inverse_inr.priors.preset import band, coordinate_network, preset
+from inverse_inr.priors.prior import Prior
+
+
+class Radial(Activation):
+    """One number, `scale`, multiplies z; torch's default start."""
+
+    roles: ClassVar[dict[str, str]] = {"scale": "shape", "power": "shape"}
+
+    def __init__(self, scale: float, *, learnable: bool = False) -> None:
+        super().__init__()
+        self.scale = constant(scale, learnable)
+
+    def scaled(self, z: Tensor) -> Tensor:
+        return self.scale * z
+
+
+class Gaussian(Radial):
+    """exp(-(scale z)²): scale = 1 / (√2 a) for exp(-z² / 2a²)."""
+
+    def forward(self, *z: Tensor) -> Tensor:
+        return torch.exp(-self.scaled(z[0]).square())
+
+
+class Quadratic(Radial):
+    """1 / (1 + (scale z)²)."""
+
+    def forward(self, *z: Tensor) -> Tensor:
+        return 1 / (1 + self.scaled(z[0]).square())
+
+
+class MultiQuadratic(Radial):
+    """1 / √(1 + (scale z)²)."""
+
+    def forward(self, *z: Tensor) -> Tensor:
+        return torch.rsqrt(1 + self.scaled(z[0]).square())
+
+
+class Laplacian(Radial):
+    """exp(-|scale z|): scale = 1 / a for exp(-|z| / a)."""
+
+    smoothness = 0
+
+    def forward(self, *z: Tensor) -> Tensor:
+        return torch.exp(-self.scaled(z[0]).abs())
+
+
+class SuperGaussian(Radial):
+    """exp(-(scale z)²)^power."""
+
+    def __init__(self, scale: float, power: float, *, learnable: bool = False) -> None:
+        super().__init__(scale, learnable=learnable)
+        self.power = constant(power, learnable)
+
+    def forward(self, *z: Tensor) -> Tensor:
+        return torch.exp(-self.power * self.scaled(z[0]).square())
+
+
+class ExpSine(Radial):
+    """exp(-sin(scale z))."""
+
+    def forward(self, *z: Tensor) -> Tensor:
+        return torch.exp(-torch.sin(self.scaled(z[0])))
+
+
+PER_ROOT_CYCLE = {"gaussian": 1.04, "quadratic": 1.4, "multi_quadratic": 2.4, "laplacian": 1.05,
+                  "super_gaussian": 0.74, "exp_sine": 0.8}  # fmt: skip
+"""`scale0` over √b: measured so that the untrained field's spectral centroid is that of `siren` for b = 8, 16, 32.
+
+With torch's start every layer multiplies frequencies by `scale0`, so the centroid grows as its square.
+"""
+
+
+def _radial(name: str, activation: Callable[..., Radial], formula: str) -> Callable[..., Prior]:
+    """The preset of one activation: they differ in nothing else."""
+
+    def build(box: Box, channels: int = 1, bandwidth: float | None = None, *, scale0: float | None = None,
+              learnable: bool = False, width: int = 128, depth: int = 4, head: HeadName = "linear",
+              seed: int = 0) -> Prior:  # fmt: skip
+        bandwidth, b = band(box, bandwidth)
+        scale0 = PER_ROOT_CYCLE[name] * math.sqrt(b) if scale0 is None else scale0
+        return coordinate_network(box, activation(scale0, learnable=learnable), channels=channels, head=head,
+                                  bandwidth=bandwidth, width=width, depth=depth, seed=seed,
+                                  learning_rate=2e-3)  # fmt: skip
+
+    build.__name__ = build.__qualname__ = name
+    build.__doc__ = f"A network of {formula} (Ramasinghe & Lucey 2022); each layer learns its scale where `learnable`."
+    return preset(build)
+
+
+gaussian = _radial("gaussian", Gaussian, "exp(-(scale0 z)²)")
+quadratic = _radial("quadratic", Quadratic, "1 / (1 + (scale0 z)²)")
+multi_quadratic = _radial("multi_quadratic", MultiQuadratic, "1 / √(1 + (scale0 z)²)")
+laplacian = _radial("laplacian", Laplacian, "exp(-|scale0 z|)")
+exp_sine = _radial("exp_sine", ExpSine, "exp(-sin(scale0 z))")
+
+
+@preset
+def super_gaussian(box: Box, channels: int = 1, bandwidth: float | None = None, *, scale0: float | None = None,
+                   power: float = 2.0, learnable: bool = False, width: int = 128, depth: int = 4,
+                   head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+    """A network of [exp(-(scale0 z)²)]^power (Ramasinghe & Lucey 2022); layers learn both where `learnable`."""
+    bandwidth, b = band(box, bandwidth)
+    scale0 = PER_ROOT_CYCLE["super_gaussian"] * math.sqrt(b) if scale0 is None else scale0
+    return coordinate_network(box, SuperGaussian(scale0, power, learnable=learnable), channels=channels, head=head,
+                              bandwidth=bandwidth, width=width, depth=depth, seed=seed,
+                              learning_rate=2e-3)  # fmt: skip

@@ -1,0 +1,443 @@
+"""Derivatives as measurements: closed forms, every smooth prior against finite differences, boundary-value problems."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import Box, Grid, Problem, Term, as_linear_map, predict, priors, sample, solve
+from inverse_inr.fidelity import L2
+from inverse_inr.operators import (
+    Curl,
+    Divergence,
+    Gradient,
+    Hessian,
+    Jet,
+    Laplacian,
+    NormalDerivative,
+    PointSamples,
+    Residual,
+    box_boundary,
+)
+from inverse_inr.testing import OperatorTests
+
+BOX = Box((-1.0, 2.0), (0.5, 4.0), ("mm", "mm"))
+SIZES = [(6, 6), (5, 5), (4, 7)]
+SPACE = Box((0.0, -1.0, 1.0), (1.0, 1.0, 1.5))
+
+
+def wave(p: Tensor) -> Tensor:
+    return torch.sin(2 * p[..., :1]) * torch.cos(3 * p[..., 1:2])
+
+
+def several(p: Tensor) -> Tensor:
+    x, y = p[..., :1], p[..., 1:2]
+    return torch.cat([x**2 * y, x * y**3], -1)
+
+
+# --- operators --------------------------------------------------------------------------------------------------------
+
+
+def test_derivatives_in_closed_form():
+    grid = Grid(BOX, (5, 7))
+    x, y = grid.points(torch.float64).reshape(-1, 2).unbind(-1)
+    s, c, s3, c3 = (2 * x).sin(), (2 * x).cos(), (3 * y).sin(), (3 * y).cos()
+    gradient = torch.stack([2 * c * c3, -3 * s * s3], -1)
+    mixed = -6 * c * s3
+    hessian = torch.stack([torch.stack([-4 * s * c3, mixed], -1), torch.stack([mixed, -9 * s * c3], -1)], -2)
+    for operator, truth in (
+        (Gradient(grid), gradient),
+        (Laplacian(grid), -13 * s * c3),
+        (Hessian(grid), hessian),
+        (
+            NormalDerivative(grid.points(torch.float64), torch.tensor([0.6, 0.8]).expand(5, 7, 2)),
+            gradient @ truth_normal(),
+        ),
+        (Residual(lambda u: u.d(0, 0, 1) + u.value, grid), 12 * s * s3 + s * c3),
+    ):
+        assert (predict(operator, wave) - truth).abs().max() < 1e-12, type(operator).__name__
+    assert torch.allclose(predict(Divergence(grid), several), 2 * x * y + 3 * x * y**2)
+    assert torch.allclose(predict(Curl(grid), several), y**3 - x**2)
+    assert predict(Hessian(grid), several).shape == (35, 2, 2, 2)
+    assert predict(Laplacian(grid), several).shape == (35, 2)
+
+
+def truth_normal() -> Tensor:
+    return torch.tensor([0.6, 0.8]).double()
+
+
+def test_identities_of_vector_calculus():
+    """curl grad = 0, div curl = 0, and the curl of a rotation is twice its axis, in 3-D."""
+    grid = Grid(SPACE, (3, 4, 2))
+
+    def potential(p: Tensor) -> Tensor:
+        return torch.sin(p[..., :1]) * p[..., 1:2] ** 2 * torch.exp(p[..., 2:])
+
+    def slope(p: Tensor) -> Tensor:
+        return Jet(potential, p.reshape(-1, 3)).gradient[:, 0].reshape(p.shape)
+
+    axis = torch.tensor([0.3, -0.5, 0.8], dtype=torch.float64)
+    turning = predict(Curl(grid), lambda p: torch.linalg.cross(axis.expand_as(p), p))
+    assert torch.allclose(turning, (2 * axis).expand(24, 3))
+    points = grid.points(torch.float64).reshape(-1, 3)
+    jet = Jet(potential, points)
+    hessian = jet.hessian[:, 0]
+    assert torch.allclose(hessian, hessian.mT)
+    assert torch.allclose(jet.laplacian[:, 0], hessian.diagonal(dim1=-2, dim2=-1).sum(-1))
+    assert torch.allclose(slope(points), jet.gradient[:, 0])
+
+
+def test_complex_fields_have_complex_derivatives():
+    k = torch.tensor([2.0, -1.0], dtype=torch.float64)
+    grid = Grid(BOX, (4, 5))
+
+    def plane(p: Tensor) -> Tensor:
+        return torch.exp(1j * (p @ k))[..., None]
+
+    f = plane(grid.points(torch.float64).reshape(-1, 2))[..., 0]
+    assert torch.allclose(predict(Gradient(grid), plane), 1j * f[:, None] * k)
+    helmholtz = Residual(lambda u: u.laplacian + 5 * u.value, grid)
+    assert predict(helmholtz, plane).abs().max() < 1e-12
+
+
+SMOOTH: dict[str, dict[str, Any]] = {
+    "siren": {"width": 16, "depth": 2, "omega0": 4.0},
+    "wire": {"width": 12, "depth": 2},
+    "fourier": {"width": 16, "depth": 2},
+    "separable": {"width": 16},
+    "grid": {"cells": 6.0, "order": 3},
+    "hash": {"levels": 2, "coarsest": 4, "finest": 6, "interpolation": "smoothstep"},
+}
+
+
+@pytest.mark.parametrize("name", priors.names())
+def test_every_prior_against_finite_differences_or_refused(name: str):
+    """Gradient, Hessian and Laplacian in float64; a prior that lacks them says so by name."""
+    prior = priors.create(name, BOX, **SMOOTH.get(name, {})).double()
+    with torch.no_grad():
+        for p in prior.parameters():
+            p.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)).to(p.dtype))
+    points = BOX.random_points(6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 0.9 + 0.1
+    if prior.smoothness < 1:
+        with pytest.raises(TypeError, match=rf"'{name}' prior has 0 continuous derivatives; those of order 2"):
+            predict(Laplacian(points), prior)
+        return
+    h = 1e-6
+    steps = h * torch.eye(2, dtype=torch.float64)
+    with torch.no_grad():
+        slope = torch.stack([(prior(points + s) - prior(points - s)) / (2 * h) for s in steps], -1)[:, 0]
+    seen = predict(Gradient(points), prior).detach()
+    assert torch.allclose(seen, slope, rtol=1e-5, atol=1e-5 * float(seen.abs().max()))
+    curved = torch.stack(
+        [(predict(Gradient(points + s), prior) - predict(Gradient(points - s), prior)) / (2 * h) for s in steps], -1
+    ).detach()
+    hessian = predict(Hessian(points), prior).detach()
+    assert torch.allclose(hessian, curved, rtol=1e-4, atol=1e-4 * float(hessian.abs().max()))
+    assert torch.allclose(predict(Laplacian(points), prior), hessian.diagonal(dim1=1, dim2=2).sum(-1))
+
+
+def test_gradients_reach_the_field_and_evaluation_records_nothing():
+    prior = priors.create("siren", BOX, width=8, depth=1)
+    operator = Laplacian(Grid(BOX, (90, 60)))  # more places than are differentiated at a time
+    with torch.no_grad():
+        whole = predict(operator, prior)
+    assert not whole.requires_grad
+    some = predict(operator, prior, torch.tensor([5000, 3]))
+    assert torch.allclose(whole[[5000, 3]], some)
+    some.square().sum().backward()
+    assert sum(float(p.grad.abs().sum()) for p in prior.parameters() if p.grad is not None) > 0
+
+
+def test_values_alone_are_refused():
+    operator = Laplacian(Grid(BOX, (4, 4)))
+    with pytest.raises(TypeError, match="Laplacian needs the field itself"):
+        as_linear_map(operator, Grid(BOX, (4, 4)))
+    kinked = priors.create("hash", BOX, levels=2, coarsest=4, finest=6)
+    with pytest.raises(TypeError, match="'hash' prior has 0 continuous derivatives"):
+        predict(operator, kinked)
+    predict(Gradient(Grid(BOX, (4, 4))), kinked)  # slopes exist almost everywhere
+
+
+class Derivatives(OperatorTests):
+    """Linear in the field, but no map of its values: adjoint and additivity are tested of fields below."""
+
+    linear = False
+
+    @pytest.fixture(autouse=True, params=SIZES, ids=str)
+    def size(self, request: Any):
+        self.grid = Grid(BOX, request.param)
+
+
+class TestGradient(Derivatives):
+    def make(self):
+        return Gradient(self.grid)
+
+
+class TestHessianOfChannels(Derivatives):
+    channels = 3
+
+    def make(self):
+        return Hessian(self.grid)
+
+
+class TestDivergence(Derivatives):
+    channels = 2
+
+    def make(self):
+        return Divergence(self.grid)
+
+
+class TestCurl(Derivatives):
+    channels = 2
+
+    def make(self):
+        return Curl(self.grid.points(torch.float64))
+
+
+class TestNormalDerivative(Derivatives):
+    def make(self):
+        return NormalDerivative(*box_boundary(BOX, 11))
+
+
+class Diffusion(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rate = nn.Parameter(torch.tensor([0.3]))
+
+    def forward(self, u: Jet) -> Tensor:
+        return u.d(1) - self.rate * u.d(0, 0)
+
+
+class TestResidualThatLearns(Derivatives):
+    def make(self):
+        return Residual(Diffusion(), self.grid)
+
+
+class TestJitteredResidual(Derivatives):
+    def make(self):
+        return Residual(lambda u: u.laplacian, self.grid, jitter=True)
+
+
+@pytest.mark.parametrize("shape", SIZES, ids=str)
+@pytest.mark.parametrize("kind", [Gradient, Laplacian, Hessian, Divergence, Curl])
+def test_linear_in_the_field_with_an_exact_adjoint(shape: tuple[int, int], kind: Any):
+    """Of a field linear in coefficients c: A(c + 2e) = A c + 2 A e, and <A c, y> = <c, A' y> to 1e-12 by autograd."""
+    generator = torch.Generator().manual_seed(0)
+    frequencies = torch.randn(9, 2, dtype=torch.float64, generator=generator)
+    channels = 2 if kind in (Divergence, Curl) else 1
+    operator = kind(Grid(BOX, shape))
+
+    def apply(c: Tensor) -> Tensor:
+        return predict(operator, lambda p: (p @ frequencies.mT).sin() @ c)
+
+    c, e = (torch.randn(9, channels, dtype=torch.float64, generator=generator) for _ in range(2))
+    assert torch.allclose(apply(c + 2 * e), apply(c) + 2 * apply(e), atol=1e-12)
+    start = c.clone().requires_grad_()
+    seen = apply(start)
+    y = torch.randn(seen.shape, dtype=torch.float64, generator=generator)
+    back = torch.autograd.grad((seen * y).sum(), start)[0]
+    assert abs(float((seen * y).sum() - (c * back).sum())) <= 1e-12 * float(seen.norm() * y.norm())
+
+
+def test_jitter_stays_inside_the_pixels():
+    grid = Grid(BOX, (4, 5))
+    operator = Residual(lambda u: u.points, grid, jitter=True).train()
+    torch.manual_seed(0)
+    moved = predict(operator, wave) - grid.points(torch.float64).reshape(-1, 2)
+    assert float(moved.detach().abs().max()) > 0
+    assert (moved.abs() <= 0.5 * torch.tensor(grid.spacing)).all()
+
+
+def test_box_boundary():
+    points, normals = box_boundary(BOX, 4000)
+    walls = (points == torch.tensor(BOX.lower).double()) | (points == torch.tensor(BOX.upper).double())
+    assert walls.any(-1).all()
+    assert torch.allclose(normals.norm(dim=-1), torch.ones(4000).double())
+    assert (((points - torch.tensor(BOX.center)) * normals).sum(-1) > 0).all()  # outward
+    assert float((normals[:, 0] != 0).double().mean()) == pytest.approx(2.0 / 3.5, abs=0.03)  # by length
+    start, _ = box_boundary(BOX, 5, faces=[(1, 0)])
+    assert (start[:, 1] == 2.0).all()
+
+
+# --- boundary-value problems ------------------------------------------------------------------------------------------
+
+
+def chebyshev(box: Box, count: int) -> Callable[[Tensor], Tensor]:
+    """All products of Chebyshev polynomials below degree `count` along each axis, as channels."""
+
+    def basis(p: Tensor) -> Tensor:
+        t = 2 * (p - p.new_tensor(box.lower)) / p.new_tensor(box.lengths) - 1
+        powers = [torch.ones_like(t), t]
+        while len(powers) < count:
+            powers.append(2 * t * powers[-1] - powers[-2])
+        table = torch.stack(powers, -1)  # (b, d, count)
+        products = table[..., 0, :]
+        for k in range(1, box.ndim):
+            products = (products[..., :, None] * table[..., k, None, :]).flatten(-2)
+        return products
+
+    return basis
+
+
+def collocate(terms: list[tuple[Any, Tensor]], box: Box, count: int) -> Callable[[Tensor], Tensor]:
+    """The field in a polynomial basis that fits all terms by least squares: linear operators see channels alike."""
+    basis = chebyshev(box, count)
+    with torch.no_grad():
+        matrix = torch.cat([predict(operator, basis) for operator, _ in terms])
+    answer = np.linalg.lstsq(matrix.numpy(), torch.cat([y for _, y in terms]).numpy(), rcond=None)[0]
+    return lambda p: (basis(p) @ torch.from_numpy(answer))[..., None]
+
+
+def relative(field: Any, truth: Any, box: Box) -> float:
+    points = box.random_points(500, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
+    return float((field(points) - truth(points)).norm() / truth(points).norm())
+
+
+SQUARE = Box((0.0, -1.0), (1.0, 1.0))
+
+
+def test_poisson_with_dirichlet_and_neumann_conditions():
+    """-Δu = s, u given on three sides and ∂u/∂n on the fourth: u = sin 2x cos 3y, s = 13 u."""
+    inside = Grid(SQUARE, (18, 18))
+    rim, _ = box_boundary(SQUARE, 80, faces=[(0, 0), (1, 0), (1, 1)])
+    wall, normals = box_boundary(SQUARE, 30, faces=[(0, 1)])
+    flux = 2 * (2 * wall[:, 0]).cos() * (3 * wall[:, 1]).cos()
+    source = 13 * wave(inside.points(torch.float64)).flatten()
+    terms = [
+        (Residual(lambda u: -u.laplacian, inside), source),
+        (PointSamples(rim), wave(rim)[:, 0]),
+        (NormalDerivative(wall, normals), flux),
+    ]
+    assert relative(collocate(terms, SQUARE, 14), wave, SQUARE) < 1e-9
+
+
+def test_helmholtz_with_a_plane_wave():
+    """Δu + k² u = 0 with boundary values of a plane wave, k not an eigenvalue of the box."""
+
+    def plane(p: Tensor) -> Tensor:
+        return torch.cos(3.0 * p[..., :1] + 4.0 * p[..., 1:])
+
+    rim, _ = box_boundary(SQUARE, 120)
+    inside = Grid(SQUARE, (18, 18))
+    terms = [
+        (Residual(lambda u: u.laplacian + 25 * u.value, inside), torch.zeros(324, dtype=torch.float64)),
+        (PointSamples(rim), plane(rim)[:, 0]),
+    ]
+    assert relative(collocate(terms, SQUARE, 16), plane, SQUARE) < 1e-9
+
+
+def test_heat_equation_from_an_initial_state():
+    """u_t = κ u_xx on (x, t), u = 0 at both ends: exp(-κ π² t) sin πx."""
+    box = Box((0.0, 0.0), (1.0, 0.7), ("m", "s"))
+
+    def decaying(p: Tensor) -> Tensor:
+        return torch.exp(-0.3 * math.pi**2 * p[..., 1:]) * torch.sin(math.pi * p[..., :1])
+
+    start, _ = box_boundary(box, 40, faces=[(1, 0)])
+    ends, _ = box_boundary(box, 40, faces=[(0, 0), (0, 1)])
+    terms = [
+        (Residual(lambda u: u.d(1) - 0.3 * u.d(0, 0), Grid(box, (16, 16))), torch.zeros(256, dtype=torch.float64)),
+        (PointSamples(start), decaying(start)[:, 0]),
+        (PointSamples(ends), torch.zeros(40, dtype=torch.float64)),
+    ]
+    assert relative(collocate(terms, box, 13), decaying, box) < 1e-7
+
+
+def test_wave_equation_from_displacement_and_velocity():
+    """u_tt = c² u_xx, u and u_t at the start, ends held: sin πx (cos cπt + sin cπt)."""
+    box, c = Box((0.0, 0.0), (1.0, 0.8), ("m", "s")), 1.3
+
+    def standing(p: Tensor) -> Tensor:
+        t = c * math.pi * p[..., 1:]
+        return torch.sin(math.pi * p[..., :1]) * (t.cos() + t.sin())
+
+    start, normals = box_boundary(box, 40, faces=[(1, 0)])
+    ends, _ = box_boundary(box, 40, faces=[(0, 0), (0, 1)])
+    velocity = c * math.pi * torch.sin(math.pi * start[:, 0])
+    terms = [
+        (Residual(lambda u: u.d(1, 1) - c**2 * u.d(0, 0), Grid(box, (18, 18))), torch.zeros(324, dtype=torch.float64)),
+        (PointSamples(start), standing(start)[:, 0]),
+        (NormalDerivative(start, -normals), velocity),  # the outward normal of the first instant points to the past
+        (PointSamples(ends), torch.zeros(40, dtype=torch.float64)),
+    ]
+    assert relative(collocate(terms, box, 14), standing, box) < 1e-8
+
+
+@pytest.mark.parametrize("kind", [Gradient, Laplacian])
+def test_an_image_from_its_derivatives_alone(kind: Any):
+    """Gradient-domain supervision leaves a constant free; the Laplacian's needs values on the rim."""
+    inside = Grid(SQUARE, (18, 18))
+    operator = kind(inside)
+    y = predict(operator, wave)
+    rim, _ = box_boundary(SQUARE, 80)
+    basis = chebyshev(SQUARE, 14)
+    if kind is Gradient:
+        with torch.no_grad():
+            matrix = predict(operator, basis).movedim(1, -1).flatten(0, 1)  # (b, d, channels)
+        answer = np.linalg.lstsq(matrix.numpy(), y.flatten().detach().numpy(), rcond=None)[0]
+        offset = float((wave(rim)[:, 0] - basis(rim) @ torch.from_numpy(answer)).mean())
+        field: Any = lambda p: (basis(p) @ torch.from_numpy(answer))[..., None] + offset  # noqa: E731
+    else:
+        field = collocate([(operator, y.detach()), (PointSamples(rim), wave(rim)[:, 0])], SQUARE, 14)
+    assert relative(field, wave, SQUARE) < 1e-9
+
+
+def test_an_unknown_coefficient_is_learnt():
+    """The field known, the diffusion rate not: one solve of a model that holds it."""
+    box = Box((0.0, 0.0), (1.0, 0.7))
+
+    def decaying(p: Tensor) -> Tensor:
+        return torch.exp(-0.2 * math.pi**2 * p[..., 1:]) * torch.sin(math.pi * p[..., :1])
+
+    model = Diffusion()
+    operator = Residual(model, Grid(box, (8, 8)))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(150):
+        optimizer.zero_grad()
+        predict(operator, decaying).square().mean().backward()
+        optimizer.step()
+    assert float(model.rate.detach()) == pytest.approx(0.2, abs=1e-3)
+
+
+def test_the_solver_takes_derivative_terms():
+    """A prior fits an image from its gradient, by the solver and its held-out rows."""
+    grid = Grid(SQUARE, (24, 24))
+    operator = Gradient(grid)
+    problem = Problem([Term(operator, predict(operator, wave).float(), L2())], SQUARE, grid)
+    prior = priors.create("siren", SQUARE, width=32, depth=2, omega0=5.0)
+    solution = solve(problem, prior, steps=250, lr=2e-3, batch=288, regularizers=[])
+    image, truth = solution.sample().double()[..., 0], sample(wave, grid)[..., 0].double()
+    image = image + (truth - image).mean()
+    psnr = 10 * math.log10(float((truth.max() - truth.min()) ** 2 / (image - truth).square().mean()))
+    assert psnr > 30
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Gradient(torch.zeros(0, 2)), "positions must be a Grid or finite points"),
+        (lambda: Gradient(torch.tensor([[math.nan, 0.0]])), "finite points"),
+        (lambda: NormalDerivative(torch.zeros(3, 2), torch.zeros(2, 2)), "must be finite and shaped as points"),
+        (lambda: Residual(lambda u: u.value, torch.zeros(3, 2), jitter=True), "needs a grid"),
+        (lambda: predict(Residual(lambda u: u.value.sum(), torch.zeros(3, 2)), wave), "pde returned shape"),
+        (lambda: predict(Divergence(torch.zeros(3, 2)), wave), "has 1 channels and 2 axes"),
+        (lambda: predict(Curl(torch.zeros(3, 2)), wave), "2 channels in 2-D or 3 in 3-D"),
+        (lambda: box_boundary(BOX, 3, faces=[(2, 0)]), "faces"),
+        (lambda: box_boundary(BOX, 0), "count=0"),
+    ],
+)
+def test_refusals(make: Any, message: str):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_derivative_along_an_axis_that_is_none():
+    with pytest.raises(IndexError, match="the field has 2 axes"):
+        predict(Residual(lambda u: u.d(2), torch.zeros(3, 2)), wave)
