@@ -160,8 +160,8 @@ def miner(box: Box, channels: int = 1, bandwidth: float | None = None, *, scales
     """A pyramid of tiny SIRENs, one a block, each scale with blocks half as large (MINER, Saragadam et al. 2022).
 
     Blocks blend over the fraction `overlap` of their side; None is the published network, which jumps at their borders
-    (no total variation by slopes sees a jump: use one on a grid). `omega0` is that of a block's own coordinates. By default
-    the finest blocks hold the published 32² or 16³ samples of the Nyquist lattice.
+    (no total variation by slopes sees a jump: use one on a grid). `omega0` is that of a block's own coordinates. By
+    default the finest blocks hold the published 32² or 16³ samples of the Nyquist lattice.
     """
     bandwidth, b = band(box, bandwidth)
     if overlap is not None and overlap > 0.5:

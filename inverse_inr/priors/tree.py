@@ -23,7 +23,7 @@ _UNUSED = 2**62
 
 
 class _Kaiming(ReLU):
-    """ReLU that keeps the variance of what it is given (He et al. 2015): blocks must start different from each other."""
+    """ReLU that keeps the variance of what it is given (He et al. 2015): blocks must start unlike each other."""
 
     def initialize(self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator) -> None:
         super().initialize(weight, bias, first, generator)
@@ -258,4 +258,4 @@ def acorn(box: Box, channels: int = 1, bandwidth: float | None = None, *, level:
                             depth=depth, decoder=decoder, generator=seeded(seed))  # fmt: skip
 
     return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=5e-3)  # fmt: skip
+                 learning_rate=2e-3)  # fmt: skip
