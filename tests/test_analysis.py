@@ -173,7 +173,7 @@ def test_choose_bandwidth_from_measurements(problem: Problem):
     assert choice.value in choice.candidates
     assert choice.distances[choice.index] == choice.distances.min()
     image = sample(problem.reference, problem.grid)
-    given = choose_bandwidth(problem, "siren", target=image, seeds=2, width=16)
+    given = choose_bandwidth(problem, "siren", target=image, seeds=2, refine=1, width=16)
     assert torch.equal(given.target, spectrum(image))
     name, bandwidth = choose_prior(problem, ["siren", "fourier"], [4.0, 8.0], seeds=2).value
     assert name in ("siren", "fourier")

@@ -127,8 +127,8 @@ def test_it_fits_an_image_and_a_sinogram_at_its_defaults(name: str) -> None:
     y = torch.rand(96, generator=torch.Generator().manual_seed(0))
     for operator, data in ((Pixels(grid), image.flatten()), (beam, y)):
         problem = Problem([Term(operator, data, noise.Gaussian(0.1))], BOX, grid)
-        solution = solve(problem, name, steps=8, batch=96, regularizers=[1e-3 * TotalVariation()], points=64,
-                         stopping=HeldOut(every=8), callbacks=[])  # fmt: skip
+        solution = solve(problem, name, steps=4, batch=96, regularizers=[1e-3 * TotalVariation()], points=64,
+                         stopping=HeldOut(every=4), callbacks=[])  # fmt: skip
         losses = [record["loss"] for record in solution.history]
         assert losses
         assert all(map(math.isfinite, losses)), solution.stopped

@@ -139,12 +139,14 @@ def test_healthy_operators_have_nothing_to_report():
     assert {name for name, _ in checks(OperatorTests())} >= set(FAULTS)
 
 
-DOUBLE: list = []
-SMALL = {"hash": {"log2_table": 8}, "grid": {"cells": 9.0}, "separable": {"rank": 6, "width": 16}}
+SMALL = {
+    "hash": {"log2_table": 8}, "grid": {"cells": 9.0}, "separable": {"rank": 6, "width": 16}, "tensor": {"rank": 6},
+    "cosmo": {"width": 24, "depth": 2}, "gaussian_mixture": {"count": 30},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("name", [pytest.param(n, marks=DOUBLE * (n == "wire")) for n in priors.names()])
+@pytest.mark.parametrize("name", priors.names())
 def test_every_prior_passes_its_kit(name, channels):
     class Kit(PriorTests):
         def make(self):

@@ -152,7 +152,7 @@ def incode(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega
     The solver conditions it on the back-projected measurements. `regularizers.PriorPenalty()` adds its own penalty.
     """
     bandwidth, b = band(box, bandwidth)
-    omega0 = siren_omega(b, box.ndim) / math.exp(0.312) if omega0 is None else omega0  # e^b starts there
+    omega0 = siren_omega(b, box.ndim) / 4 if omega0 is None else omega0  # e^b and hidden layers raise it
     generator = seeded(seed)
 
     def network(outputs: int) -> Incode:

@@ -184,7 +184,7 @@ def finer(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0
     code's, which differentiates as if |z| + 1 were constant.
     """
     bandwidth, b = band(box, bandwidth)
-    omega0 = siren_omega(b, box.ndim) if omega0 is None else omega0
+    omega0 = siren_omega(b, box.ndim) / 2 if omega0 is None else omega0  # |z| brings the rest
     choose("finer", "gradient", gradient, ("true", "detached"))
     activation = Finer(omega0, bias_range, detached=gradient == "detached")
     return coordinate_network(box, activation, channels=channels, head=head, bandwidth=bandwidth, width=width,

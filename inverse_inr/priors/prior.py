@@ -202,7 +202,9 @@ def functional(priors: Sequence[Prior]) -> tuple[Callable[[dict[str, Tensor], Te
         return torch.func.functional_call(first, (state, fixed), (points,))
 
     def call(state: dict[str, Tensor], points: Tensor) -> Tensor:
-        return torch.func.vmap(one, (0, 0, 0 if points.ndim == 3 else None))(state, buffers, points)
+        if points.ndim == 2:
+            points = points.expand(len(priors), *points.shape).contiguous()
+        return torch.func.vmap(one)(state, buffers, points)
 
     return call, parameters
 

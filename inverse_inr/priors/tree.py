@@ -72,7 +72,7 @@ class LinearTree(nn.Module):
         """The slot of the leaf around each of (n, d) normalised points; points outside see the nearest one."""
         cell = ((x.detach() + 1) * 2 ** (DEEPEST - 1)).floor().long()
         limits = (torch.tensor(side, device=x.device) for side in (self.first, self.last))
-        return torch.searchsorted(self.start, self.morton(torch.clamp(cell, *limits)), right=True) - 1
+        return torch.searchsorted(self.start, self.morton(torch.clamp(cell, *limits)).contiguous(), right=True) - 1
 
     def corner(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Lower corner (blocks, d) and side (blocks,) of each slot, in normalised units."""
