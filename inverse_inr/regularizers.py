@@ -91,7 +91,7 @@ def _require_smooth(field: Field) -> None:
     if getattr(prior, "smoothness", 1) < 1:
         name = getattr(prior, "name", type(prior).__name__)
         raise TypeError(
-            f"The '{name}' prior is continuous but not differentiable everywhere: its Laplacian is zero inside cells. "
+            f"The field '{name}' is continuous but not differentiable everywhere: its Laplacian is zero inside cells. "
             "Use 'siren', 'grid' with order=3 or 'hash' with interpolation='smoothstep'."
         )
 
