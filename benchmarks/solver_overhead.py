@@ -32,7 +32,8 @@ def hand_written(problem: ii.Problem, prior: torch.nn.Module, steps: int) -> Ite
     """The loop one would write: shuffled rays, Adam with the same groups and a cosine schedule. Yields after a step."""
     term = problem.terms[0]
     operator, y, model = term.operator, term.y, term.fidelity
-    assert isinstance(operator, torch.nn.Module) and isinstance(model, noise.Gaussian)
+    assert isinstance(operator, torch.nn.Module)
+    assert isinstance(model, noise.Gaussian)
     sigma = torch.as_tensor(model.sigma, dtype=y.dtype)
     groups = prior.param_groups() if isinstance(prior, priors.Prior) else list(prior.parameters())
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)

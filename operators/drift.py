@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, OnGrid, Operator, Query, flatten, unflatten
+from inverse_inr import Grid, Operator, Query, flatten, unflatten
 
 
 class DetectorDrift(nn.Module):
@@ -40,6 +40,10 @@ class DetectorDrift(nn.Module):
     def __len__(self) -> int:
         return len(self.operator)
 
+    @property
+    def degree(self) -> int:
+        return len(self.coefficients) - 1
+
     def forward(self, rows: Tensor) -> Query:
         points, measure = self.operator(rows)
         return Query(points, lambda values: self._drifted(measure(values), rows))
@@ -59,7 +63,7 @@ class DetectorDrift(nn.Module):
 
     @torch.no_grad()
     def fit(self, residual: Tensor, precision: Tensor, rows: Tensor) -> Tensor:
-        """Set the coefficients to the weighted least-squares fit of `residual` = y - A f at `rows`; returns the offsets.
+        """Set the coefficients to the weighted least-squares fit of `residual` = y - A f at `rows`; returns offsets.
 
         residual, precision (b,). What a classical method does in turn with the image; elements with fewer rows than
         coefficients keep the shortest solution.
@@ -76,10 +80,11 @@ class DetectorDrift(nn.Module):
         return self.offset(rows)
 
     def on(self, grid: Grid) -> DetectorDrift:
-        """The same detector behind the operator's own map of the sampled image; the coefficients are shared."""
-        inner: Any = self.operator
-        mapped: OnGrid = inner.on(grid)
-        same = DetectorDrift(mapped, self.coefficients.shape[0] - 1)
+        """The same detector behind the operator's own map of the sampled image, if it has one; coefficients shared."""
+        make: Any = getattr(self.operator, "on", None)
+        if make is None:
+            return self
+        same = DetectorDrift(make(grid), self.degree)
         same.basis, same.coefficients = self.basis, self.coefficients
         return same
 
