@@ -120,7 +120,7 @@ def ct_scan(path: str, *, row: int = 0, center: float | None = None, learn_cente
     return Problem([term], box, grid, suggested=suggested, notes=notes)
 
 
-def drift_removed(problem: Problem, solve: Callable[[Problem], Solution], rounds: int = 2) -> Problem:
+def drift_removed(problem: Problem, solve: Callable[[Problem], Solution], rounds: int = 3) -> Problem:
     """The problem with each element's drift taken off y: what a classical method needs, which cannot learn it.
 
     In turn, `solve` finds the image and least squares fit the drift to its residuals, on the rows that are not held
