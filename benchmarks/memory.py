@@ -1,6 +1,6 @@
 """Peak memory of 10^7 points through a 3 x 256 network, forward and backward, in one `predict`.
 
-    python benchmarks/memory.py [--points 10000000]
+python benchmarks/memory.py [--points 10000000]
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ class DetectorDrift(nn.Module):
     P_k are Legendre polynomials of the time of the view, scaled to [-1, 1]; the coefficients c are learnt with the
     image. Degree 0 is a constant offset of each element (an error of its gain, a ring in the image), degree 1 lets it
     grow during the scan. In units of the measurements: of a line integral, minus the relative error of the flat field.
+    What is constant in time and smooth along the detector looks like a radially symmetric image: a regularizer of the
+    image and a small `operator_lr` keep it there.
 
     operator  any with natural shape (views, *elements); one with `.on(grid)` keeps it
     times     (views,) of acquisition, any unit; default: views were taken in their order, evenly

@@ -105,14 +105,14 @@ def test_drift_is_found_jointly_and_in_turn() -> None:
     def solved(p: ii.Problem) -> ii.Solution:
         return baselines.tv(p, 2.0, iterations=100)
 
-    clean = drift_removed(problem, solved, rounds=4)
-    assert float((y - clean.terms[0].y - offset).std()) < 0.7 * float(offset.std())
+    removed = (y - drift_removed(problem, solved, rounds=4).terms[0].y).reshape(40, 24)
     penalty = ii.regularizers.TotalVariation(grid=grid)
-    learnt = ii.solve(problem, ii.priors.create("grid", BOX, cells=24.0), steps=200, lr=0.05, operator_lr=0.01,
+    learnt = ii.solve(problem, ii.priors.create("grid", BOX, cells=24.0), steps=200, lr=0.05, operator_lr=2e-3,
                       regularizers=[2.0 * penalty], callbacks=[])  # fmt: skip
     found = learnt.problem.terms[0].operator
     assert isinstance(found, DetectorDrift)
-    assert float((found.offset(torch.arange(len(y))) - offset).detach().std()) < 0.7 * float(offset.std())
+    for slope in (removed[-1] - removed[0], found.coefficients[1].detach()):
+        assert float(torch.corrcoef(torch.stack([slope, truth.coefficients[1].detach()]))[0, 1]) > 0.8
     assert not operator.coefficients.any()  # the user's operator is as it was
 
 
