@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inverse_inr.kernels.linear import with_adjoint
 from inverse_inr.kernels.sparse import SparseMatrix
 
 
@@ -44,14 +45,34 @@ class RealGridding(nn.Module):
         n0, n1 = self.shape
         m0, m1 = self.padded
         x = nn.functional.pad(image / self.window.to(image.dtype), (0, m1 - n1, 0, m0 - n0))
-        half = torch.fft.rfft2(x.roll((-(n0 // 2), -(n1 // 2)), (0, 1)))
-        reach = self.width // 2
-        mirrored = half.flip(0).roll(1, 0).conj()  # row g holds the conjugate of row -g
-        left, right = mirrored[:, 1 : reach + 1].flip(1), mirrored[:, -reach - 1 : -1].flip(1)
-        spectrum = torch.cat([left, half, right], 1)
+        spectrum = _extended_spectrum(x.roll((-(n0 // 2), -(n1 // 2)), (0, 1)), self.width // 2)
         values = self.matrix(torch.view_as_real(spectrum.reshape(-1)))
         values = torch.complex(values[:, 0], values[:, 1] * self.sign.to(image.dtype))
         return values * torch.view_as_complex(self.phase.to(image.dtype))  # real pairs: .to(float32) drops imaginaries
+
+
+def _extended_spectrum(image: Tensor, reach: int) -> Tensor:
+    """rfft2 of an image of even width, with `reach` columns beyond both ends: the conjugates of inner ones.
+
+    The adjoint is written out: torch's own makes a complex FFT of twice the size and fills five arrays with zeros.
+    """
+    shape = image.shape
+
+    def mirror(columns: Tensor) -> Tensor:
+        return columns.flip((0, 1)).roll(1, 0).conj()  # row g of column k holds the conjugate of row -g
+
+    def forward(x: Tensor) -> Tensor:
+        half = torch.fft.rfft2(x)
+        return torch.cat([mirror(half[:, 1 : reach + 1]), half, mirror(half[:, -reach - 1 : -1])], 1)
+
+    def adjoint(extended: Tensor) -> Tensor:
+        half = extended[:, reach:-reach].clone()
+        half[:, 1 : reach + 1] += mirror(extended[:, :reach])
+        half[:, -reach - 1 : -1] += mirror(extended[:, -reach:])
+        half[:, 1:-1] *= 0.5  # irfft2 adds each inner column and its conjugate: Re(z) = (z + z*) / 2
+        return torch.fft.irfft2(half, s=shape, norm="forward")
+
+    return with_adjoint(forward, adjoint)(image)
 
 
 def _fast_even(n: int) -> int:
