@@ -44,7 +44,7 @@ class LeastSquares:
             target, precision = least_squares(term.fidelity, term.y)
             real = term.y.dtype.to_real()
             maps.append(as_linear_map(term.operator, problem.grid, rows=chosen, channels=problem.channels, dtype=real))
-            targets.append(target[chosen])
+            targets.append(target[chosen] - maps[-1].offset.to(target))
             precisions.append(term.weight * precision[chosen].to(real) / target[chosen].numel())
         return cls(maps, targets, precisions)
 

@@ -169,7 +169,8 @@ class HasGridMap(Protocol):
 class LinearMap:
     """A linear operator on images sampled on `grid`: `map(image)`, `map.adjoint(y)`; images are (*shape, c).
 
-    `rows` restricts it to some measurements. `norm()` is its largest singular value.
+    Of an affine one, whose detector adds an `offset` to what the image gives, the linear part. `norm()` is its largest
+    singular value.
     """
 
     def __init__(self, measure: ArrayMap, grid: Grid, channels: int, dtype: torch.dtype) -> None:
@@ -178,14 +179,15 @@ class LinearMap:
         self._image = torch.zeros(*grid.shape, channels, dtype=dtype, requires_grad=True)
         with torch.enable_grad():
             self._y = measure(self._image)
-        self._measure = measure
+        self._measure, self.offset = measure, self._y.detach()
+        self._affine = bool((self.offset != 0).any())
 
     def zeros(self) -> Tensor:
         return torch.zeros_like(self._image)
 
     def __call__(self, image: Tensor) -> Tensor:
         with torch.no_grad():
-            return self._measure(image)
+            return self._measure(image) - self.offset if self._affine else self._measure(image)
 
     def adjoint(self, y: Tensor) -> Tensor:
         return torch.autograd.grad(self._y, self._image, y.to(self._y.dtype), retain_graph=True)[0]

@@ -220,7 +220,12 @@ def _recompute(function: Callable[..., Tensor], argument: object) -> Tensor:
     """Call now, and again in the backward pass instead of storing what lies between."""
     if not torch.is_grad_enabled():
         return function(argument)
-    result = checkpoint(function, argument, use_reentrant=False, preserve_rng_state=False)
+    try:
+        result = checkpoint(function, argument, use_reentrant=False, preserve_rng_state=False)
+    except RuntimeError as error:
+        if "saved tensor hooks" not in str(error):
+            raise
+        return function(argument)  # inside torch.func.vjp, which cannot recompute: memory is not bounded there
     assert isinstance(result, Tensor)
     return result
 

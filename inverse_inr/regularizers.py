@@ -94,7 +94,7 @@ def require_smooth(field: Field, order: int = 2) -> None:
         name = getattr(prior, "name", type(prior).__name__)
         has = f"has {smoothness} continuous derivatives" if smoothness >= 0 else "jumps, and has no derivatives"
         raise TypeError(
-            f"The '{name}' prior {has}; those of order {order} (a Laplacian's is 2) "
+            f"The field '{name}' {has}; those of order {order} (a Laplacian's is 2) "
             "are zero inside cells or do not exist. Use 'siren', 'grid' with order=3 or 'hash' with "
             "interpolation='smoothstep'."
         )

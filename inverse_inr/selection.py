@@ -49,6 +49,11 @@ def choose_weight(weights: Sequence[float], fit: Callable[[float], Solution], *,
     return chosen
 
 
+def choose(solutions: Sequence[Solution], *, groups: int = 64) -> Solution:
+    """One of several fits that held the same rows out, the simplest first: `one_standard_error` on those rows."""
+    return solutions[one_standard_error([_scores(s, groups) for s in solutions])]
+
+
 def _scores(solution: Solution, groups: int) -> Tensor:
     if not solution.watched or not all(len(rows) for rows in solution.watched):
         raise ValueError("choose_weight: the fit held no rows out. Solve with stopping=HeldOut(...).")

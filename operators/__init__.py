@@ -17,6 +17,7 @@ from inverse_inr.operators.differential import (
     Residual,
     box_boundary,
 )
+from inverse_inr.operators.drift import DetectorDrift
 from inverse_inr.operators.geometry_exchange import from_astra, from_scikit_image, to_astra
 from inverse_inr.operators.mask import (
     CodedVideo,
@@ -40,7 +41,7 @@ from inverse_inr.operators.warp import (
 )
 
 __all__ = [
-    "BendingEnergy", "Blur", "CodedVideo", "ConeBeam", "Convolution", "Curl", "Divergence", "Downsample", "FanBeam",
+    "BendingEnergy", "Blur", "CodedVideo", "ConeBeam", "Convolution", "Curl", "DetectorDrift", "Divergence", "Downsample", "FanBeam",
     "FourierPatterns", "Gradient", "HadamardPatterns", "Hessian", "HyperElastic", "JacobianDeterminant", "Jet",
     "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "RayTransform",
     "Residual", "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask", "box_boundary", "center_by_symmetry",

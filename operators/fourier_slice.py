@@ -52,9 +52,8 @@ class FourierSlice(nn.Module):
         weight = np.exp(2j * np.pi * (frequency * first - k @ shift)) * np.sinc(frequency * pitch)
         weight *= np.prod(h) / period * self.length
         dtype = beam.angles.dtype
-        self.gridding = RealGridding((grid.shape[0], grid.shape[1]), (k * h)[inside], dtype=dtype)
-        pairs = torch.view_as_real(torch.from_numpy(weight[inside])).to(dtype)  # .to(float32) would drop imaginaries
-        self.weight = nn.Buffer(pairs, persistent=False)
+        shape = (grid.shape[0], grid.shape[1])
+        self.gridding = RealGridding(shape, (k * h)[inside], scale=weight[inside], dtype=dtype)
         self.where = nn.Buffer(torch.from_numpy(np.flatnonzero(inside)), persistent=False)
         self.count = count
 
@@ -63,7 +62,7 @@ class FourierSlice(nn.Module):
             return torch.stack([self(channel) for channel in image.unbind(-1)], -1)
         values = self.gridding(image)
         spectrum = values.new_zeros(self.shape[0] * self.count)
-        spectrum = spectrum.index_copy(0, self.where, values * torch.view_as_complex(self.weight.to(image.dtype)))
+        spectrum = spectrum.index_copy(0, self.where, values)
         views = torch.fft.irfft(spectrum.reshape(self.shape[0], self.count), n=self.length)
         return views[:, : self.shape[1] * self.fold : self.fold]
 

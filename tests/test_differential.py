@@ -126,7 +126,7 @@ def test_every_prior_against_finite_differences_or_refused(name: str):
     points = BOX.random_points(6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 0.9 + 0.1
     if prior.smoothness < 1:
         with pytest.raises(
-            TypeError, match=rf"'{name}' prior (has 0 continuous|jumps, and has no) derivatives; those of order 2"
+            TypeError, match=rf"'{name}' (has 0 continuous|jumps, and has no) derivatives; those of order 2"
         ):
             predict(Laplacian(points), prior)
         return

@@ -198,6 +198,21 @@ def test_chunked_sampling_equals_whole(chunk: int, average: int) -> None:
     torch.testing.assert_close(*slopes)
 
 
+def test_chunks_inside_torch_func() -> None:
+    """vjp cannot recompute: chunks are stored there, and the gradient is the same. Other errors pass unchanged."""
+    network = tanh_network()
+    points = Grid(BOXES[1], (6, 9)).points(torch.float64)
+    pulled = [torch.func.vjp(lambda p, c=c: evaluate(network, p, c), points) for c in (7, None)]
+    ones = torch.ones_like(pulled[0][0])
+    torch.testing.assert_close(pulled[0][1](ones), pulled[1][1](ones))
+
+    def broken(p: Tensor) -> Tensor:
+        raise RuntimeError("broken field")
+
+    with pytest.raises(RuntimeError, match="broken field"):
+        evaluate(broken, points, 7)
+
+
 @pytest.mark.parametrize(("shape", "average"), [((200,), 1), ((50, 60), 1), ((4, 40, 40), 1), ((2, 8, 8), 3)])
 def test_no_more_than_chunk_points_in_flight(shape: tuple[int, ...], average: int) -> None:
     seen: list[int] = []

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from inverse_inr.baselines import gradient_adjoint
 from inverse_inr.domain import Box, Grid, Memo, sample
+from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.regularizers import (
     L1,
     EdgePreserving,
@@ -79,6 +80,15 @@ def test_fields_that_autograd_finds_constant(field, slope: tuple[float, float]) 
     """A phantom is a field too: flat pieces have slope zero, linear ones no curvature."""
     torch.testing.assert_close(gradient(field, POINTS), torch.tensor([[slope]], dtype=F64).expand(400, 1, 2))
     torch.testing.assert_close(laplacian(field, POINTS), torch.zeros(400, 1, dtype=F64))
+
+
+def test_a_pixel_image_has_no_laplacian() -> None:
+    """Multilinear between pixel centres: Δf would be zero, silently, instead of what the pixels curve by."""
+    grid = Grid(Box((0.0, 0.0), (1.0, 1.0)), (4, 4))
+    image = SampledField(torch.rand(4, 4, 1, dtype=F64, generator=torch.Generator().manual_seed(0)), grid)
+    for field in (image, Memo(image)):
+        with pytest.raises(TypeError, match="'SampledField' is continuous but not differentiable"):
+            laplacian(field, POINTS)
 
 
 # --- values -----------------------------------------------------------------------------------------------------

@@ -46,6 +46,8 @@ class SampledField:
     Raises ValueError where values and grid disagree in shape.
     """
 
+    smoothness = 0  # continuous, with kinks at pixel centres
+
     def __init__(self, values: Tensor, grid: Grid) -> None:
         if tuple(values.shape[:-1]) != grid.shape:
             raise ValueError(

@@ -1,0 +1,108 @@
+"""A detector whose elements drift during the scan: what remains of the flat field, and shows as rings."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import Grid, Operator, Query, flatten, unflatten
+
+
+class DetectorDrift(nn.Module):
+    """y[view, element] = (A f)[view, element] + Σ_k P_k(t_view) c_k[element], k = 0 .. degree.
+
+    P_k are Legendre polynomials of the time of the view, scaled to [-1, 1]; the coefficients c are learnt with the
+    image. Degree 0 is a constant offset of each element (an error of its gain, a ring in the image), degree 1 lets it
+    grow during the scan. In units of the measurements: of a line integral, minus the relative error of the flat field.
+    What is constant in time and smooth along the detector looks like a radially symmetric image: a regularizer of the
+    image and a small `operator_lr` keep it there.
+
+    operator  any with natural shape (views, *elements); one with `.on(grid)` keeps it
+    times     (views,) of acquisition, any unit; default: views were taken in their order, evenly
+    Raises ValueError for an operator without elements behind its views, degree < 0, times that do not match.
+    """
+
+    def __init__(self, operator: Operator, degree: int = 1, *, times: Tensor | None = None) -> None:
+        super().__init__()
+        shape = tuple(getattr(operator, "shape", ()))
+        if len(shape) < 2:
+            raise ValueError(f"DetectorDrift: {type(operator).__name__} has shape {shape}; it needs (views, elements).")
+        if degree < 0:
+            raise ValueError(f"DetectorDrift: degree must be 0 (constant) or more, got {degree}.")
+        times = torch.arange(shape[0], dtype=torch.float64) if times is None else times
+        if times.shape != shape[:1] or not torch.isfinite(times).all():
+            raise ValueError(f"DetectorDrift: {shape[0]} views need as many finite times, got {tuple(times.shape)}.")
+        self.operator, self.shape = operator, shape
+        self.basis = nn.Buffer(_legendre(times, degree).to(torch.get_default_dtype()))  # (views, degree + 1)
+        self.coefficients = nn.Parameter(torch.zeros(degree + 1, math.prod(shape[1:])))
+
+    def __len__(self) -> int:
+        return len(self.operator)
+
+    @property
+    def degree(self) -> int:
+        return len(self.coefficients) - 1
+
+    def forward(self, rows: Tensor) -> Query:
+        points, measure = self.operator(rows)
+        return Query(points, lambda values: self._drifted(measure(values), rows))
+
+    def offset(self, rows: Tensor) -> Tensor:
+        """Σ_k P_k c_k of some rows: (b,)."""
+        view, element = self._split(rows)
+        return (self.basis[view] * self.coefficients.T[element]).sum(-1)
+
+    def _drifted(self, y: Tensor, rows: Tensor) -> Tensor:
+        offset = self.offset(rows).to(y.dtype)
+        return y + offset.reshape(-1, *(1,) * (y.ndim - 1))
+
+    def _split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        rows = rows.to(self.basis.device)
+        return rows // self.coefficients.shape[1], rows % self.coefficients.shape[1]
+
+    @torch.no_grad()
+    def fit(self, residual: Tensor, precision: Tensor, rows: Tensor) -> Tensor:
+        """Set the coefficients to the weighted least-squares fit of `residual` = y - A f at `rows`; returns offsets.
+
+        residual, precision (b,). What a classical method does in turn with the image; elements with fewer rows than
+        coefficients keep the shortest solution.
+        """
+        view, element = self._split(rows)
+        basis = self.basis[view].double()
+        weight, count = precision.double(), self.coefficients.shape[0]
+        normal = basis.new_zeros(self.coefficients.shape[1], count, count)
+        normal.index_add_(0, element, weight[:, None, None] * basis[:, :, None] * basis[:, None])
+        right = basis.new_zeros(self.coefficients.shape[1], count)
+        right.index_add_(0, element, (weight * residual.double())[:, None] * basis)
+        solved = (torch.linalg.pinv(normal, hermitian=True) @ right[..., None])[..., 0]
+        self.coefficients.copy_(solved.T)
+        return self.offset(rows)
+
+    def on(self, grid: Grid) -> DetectorDrift:
+        """The same detector behind the operator's own map of the sampled image, if it has one; coefficients shared."""
+        make: Any = getattr(self.operator, "on", None)
+        if make is None:
+            return self
+        same = DetectorDrift(make(grid), self.degree)
+        same.basis, same.coefficients = self.basis, self.coefficients
+        return same
+
+    def flatten(self, y: Tensor) -> Tensor:
+        return flatten(self, y)
+
+    def unflatten(self, y: Tensor) -> Tensor:
+        return unflatten(self, y)
+
+
+def _legendre(times: Tensor, degree: int) -> Tensor:
+    """P_0 .. P_degree at times scaled to [-1, 1]: (views, degree + 1), float64."""
+    times = times.double()
+    span = times.max() - times.min()
+    t = 2 * (times - times.min()) / span - 1 if span > 0 else torch.zeros_like(times)
+    columns = [torch.ones_like(t), t]
+    for k in range(1, degree):
+        columns.append(((2 * k + 1) * t * columns[k] - k * columns[k - 1]) / (k + 1))
+    return torch.stack(columns[: degree + 1], -1)
