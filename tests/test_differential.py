@@ -161,7 +161,7 @@ def test_values_alone_are_refused():
     with pytest.raises(TypeError, match="Laplacian needs the field itself"):
         as_linear_map(operator, Grid(BOX, (4, 4)))
     kinked = priors.create("hash", BOX, levels=2, coarsest=4, finest=6)
-    with pytest.raises(TypeError, match="'hash' prior has 0 continuous derivatives"):
+    with pytest.raises(TypeError, match="'hash' has 0 continuous derivatives"):
         predict(operator, kinked)
     predict(Gradient(Grid(BOX, (4, 4))), kinked)  # slopes exist almost everywhere
 
