@@ -42,10 +42,10 @@ from inverse_inr.operators.warp import (
 
 __all__ = [
     "BendingEnergy", "Blur", "CodedVideo", "ConeBeam", "Convolution", "Curl", "DetectorDrift", "Divergence",
-    "Downsample", "FanBeam", "FourierPatterns", "Gradient", "HadamardPatterns", "Hessian", "HyperElastic", "JacobianDeterminant", "Jet",
-    "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "RayTransform",
-    "Residual", "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask", "box_boundary", "center_by_symmetry",
-    "center_of_rotation", "cie_xyz", "deform_jacobian", "fbp", "fdk", "folded_fraction", "from_astra",
-    "from_scikit_image", "linear_srgb", "on_astra", "on_torch_radon", "psf", "psf_kernel", "random_mask",
-    "striped_mask", "to_astra",
+    "Downsample", "FanBeam", "FourierPatterns", "Gradient", "HadamardPatterns", "Hessian", "HyperElastic",
+    "JacobianDeterminant", "Jet", "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples",
+    "RandomSamples", "RayTransform", "Residual", "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask",
+    "box_boundary", "center_by_symmetry", "center_of_rotation", "cie_xyz", "deform_jacobian", "fbp", "fdk",
+    "folded_fraction", "from_astra", "from_scikit_image", "linear_srgb", "on_astra", "on_torch_radon", "psf",
+    "psf_kernel", "random_mask", "striped_mask", "to_astra",
 ]  # fmt: skip
