@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,8 @@ def ct_scan(path: str, *, row: int = 0, center: float | None = None, learn_cente
     rays = beam if drift is None else DetectorDrift(beam, drift, times=torch.arange(len(angles)))
     term = _scan_term(rays.on(grid) if raster else rays, line, signal, flat, dark.expand_as(counts), good, fidelity)
     suggested = _suggestion(beam, _views_held_out(term, hold_out_views))
+    if drift is not None:
+        suggested.baselines["TV, drift removed"] = tv_drift_removed
     if raster:
         suggested.baselines["FBP"] = lambda p: filtered_backprojection(_measured_by(beam, p))
     notes = {
@@ -141,6 +144,16 @@ def drift_removed(problem: Problem, solve: Callable[[Problem], Solution], rounds
         offset = detector.offset(torch.arange(len(detector)))
         clean = replace(problem, terms=[_without(term, operator.operator, offset)])
     return clean
+
+
+def tv_drift_removed(problem: Problem) -> Solution:
+    """TV that first chooses its weight with the drift in the data, then finds both in turn, then chooses again."""
+    began = time.perf_counter()
+    rough = baselines.tv(problem, iterations=200).details["weight"]
+    clean = drift_removed(problem, lambda p: baselines.tv(p, rough, iterations=200))
+    around = [rough * 2.0**k for k in range(-1, 3)]
+    solution = baselines.tv(clean, weights=around, iterations=300)
+    return replace(solution, method="TV, drift removed", seconds=time.perf_counter() - began)
 
 
 # --- simulated ------------------------------------------------------------------------------------------------------
@@ -266,8 +279,6 @@ def _suggestion(operator: ParallelBeam | FanBeam, stopping: HeldOut | None = Non
 
 def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
     """FBP as a Solution, from the rows that the others fit too: held-out views are left out."""
-    import time
-
     began = time.perf_counter()
     term = problem.terms[0]
     if isinstance(term.operator, DetectorDrift):  # FBP knows no drift: it sees the beam behind the detector
