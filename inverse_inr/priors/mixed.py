@@ -9,7 +9,7 @@ from inverse_inr.domain import Box
 from inverse_inr.priors import bandlimited, radial
 from inverse_inr.priors.activations import Activation
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.periodic import Finer, Hosc, Sine, siren_omega
+from inverse_inr.priors.periodic import Finer, Hosc, Sine, finer_omega, siren_omega
 from inverse_inr.priors.preset import band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.wavelets import GaborReal, wire_omega
@@ -28,7 +28,7 @@ ATOMS: dict[str, Callable[[float, int], Activation]] = {
     "prolate": lambda b, d: bandlimited.Prolate(5.0, _native("pin", b)),
     "raised_cosine": lambda b, d: bandlimited.RaisedCosine(1 / _native("raised_cosine", b), 0.5),
     "root_raised_cosine": lambda b, d: bandlimited.RootRaisedCosine(1 / _native("raised_cosine", b), 0.5),
-    "finer": lambda b, d: Finer(siren_omega(b, d) / 2, 1.0),
+    "finer": lambda b, d: Finer(finer_omega(b, d), 1.0),
     "hosc": lambda b, d: Hosc(siren_omega(b, d), 2.0),
 }
 """Activations by name, from b cycles per normalised unit and d dimensions."""

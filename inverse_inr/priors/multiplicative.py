@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Box
-from inverse_inr.priors.activations import pytorch_start, uniform
+from inverse_inr.priors.activations import decay, pytorch_start, uniform
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.preset import band, preset, seeded
@@ -50,7 +50,7 @@ class GaborFilter(FourierFilter):
 
     def forward(self, x: Tensor) -> Tensor:
         squared = x.square().sum(-1, keepdim=True) - 2 * x @ self.center.mT + self.center.square().sum(-1)
-        return super().forward(x) * torch.exp(-0.5 * self.gamma * squared)
+        return super().forward(x) * decay(0.5 * self.gamma * squared)
 
 
 class MultiplicativeNetwork(nn.Module):

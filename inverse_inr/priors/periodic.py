@@ -139,6 +139,11 @@ class Staf(Sine):
         return torch.stack([a * torch.sin(w * z[0] + p) for a, w, p in terms]).sum(0)
 
 
+def finer_omega(b: float, ndim: int) -> float:
+    """omega0 of `finer`: |z| brings the rest of the band; the floor keeps hidden |z|, which grow as 1 / omega0, small."""
+    return 3.1 + 0.4 * siren_omega(b, ndim)
+
+
 def siren_omega(b: float, ndim: int) -> float:
     """omega0 for b cycles per normalised unit: the first layer tops at omega0 / 2πd, harmonics go an order beyond."""
     return 2 * math.pi * ndim * b / 13
@@ -184,7 +189,7 @@ def finer(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0
     code's, which differentiates as if |z| + 1 were constant.
     """
     bandwidth, b = band(box, bandwidth)
-    omega0 = siren_omega(b, box.ndim) / 2 if omega0 is None else omega0  # |z| brings the rest
+    omega0 = finer_omega(b, box.ndim) if omega0 is None else omega0
     choose("finer", "gradient", gradient, ("true", "detached"))
     activation = Finer(omega0, bias_range, detached=gradient == "detached")
     return coordinate_network(box, activation, channels=channels, head=head, bandwidth=bandwidth, width=width,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Box
-from inverse_inr.priors.activations import Activation, constant
+from inverse_inr.priors.activations import Activation, constant, decay
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.preset import band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
@@ -36,7 +36,7 @@ class Gaussian(Radial):
     """exp(-(scale z)²): scale = 1 / (√2 a) for exp(-z² / 2a²)."""
 
     def forward(self, *z: Tensor) -> Tensor:
-        return torch.exp(-self.scaled(z[0]).square())
+        return decay(self.scaled(z[0]).square())
 
 
 class Quadratic(Radial):
@@ -59,7 +59,7 @@ class Laplacian(Radial):
     smoothness = 0
 
     def forward(self, *z: Tensor) -> Tensor:
-        return torch.exp(-self.scaled(z[0]).abs())
+        return decay(self.scaled(z[0]).abs())
 
 
 class SuperGaussian(Radial):
@@ -70,7 +70,7 @@ class SuperGaussian(Radial):
         self.power = constant(power, learnable)
 
     def forward(self, *z: Tensor) -> Tensor:
-        return torch.exp(-self.power * self.scaled(z[0]).square())
+        return decay(self.power * self.scaled(z[0]).square())
 
 
 class ExpSine(Radial):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Box
-from inverse_inr.priors.activations import Activation, constant
+from inverse_inr.priors.activations import NOTHING, Activation, constant, decay
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.preset import band, choose, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
@@ -26,6 +26,7 @@ class _WavePacket(torch.autograd.Function):
     def forward(z: Tensor, omega: Tensor, scale: Tensor) -> Tensor:
         re, im = z.chunk(2, -1)
         envelope = (re * re).addcmul_(im, im).mul_(-scale.square()).addcmul_(im, -omega).exp_()
+        torch.threshold_(envelope, NOTHING, 0.0)
         value = torch.empty_like(z)
         u, v = value.chunk(2, -1)
         v.copy_(re).mul_(omega)
@@ -92,7 +93,7 @@ class GaborTwo(GaborComplex):
 
     def forward(self, *z: Tensor) -> Tensor:
         re, im = z[1].chunk(2, -1)
-        across = torch.exp(-self.scale.square() * (re.square() + im.square()))
+        across = decay(self.scale.square() * (re.square() + im.square()))
         return wave_packet(z[0], self.omega, self.scale) * torch.cat([across, across], -1)
 
 
@@ -106,7 +107,7 @@ class GaborReal(Activation):
         self.omega, self.scale = constant(omega), constant(scale)
 
     def forward(self, *z: Tensor) -> Tensor:
-        return torch.cos(self.omega * z[0]) * torch.exp(-(self.scale * z[1]).square())
+        return torch.cos(self.omega * z[0]) * decay((self.scale * z[1]).square())
 
 
 def wire_omega(b: float) -> float:
