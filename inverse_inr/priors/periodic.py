@@ -140,7 +140,7 @@ class Staf(Sine):
 
 
 def finer_omega(b: float, ndim: int) -> float:
-    """omega0 of `finer`: |z| brings the rest of the band; the floor keeps hidden |z|, which grow as 1 / omega0, small."""
+    """omega0 of `finer`: |z| brings the rest of the band. The floor keeps hidden |z| small: they grow as 1 / omega0."""
     return 3.1 + 0.4 * siren_omega(b, ndim)
 
 
