@@ -17,21 +17,12 @@ import torch
 
 import inverse_inr as ii
 from inverse_inr import baselines, priors, regularizers
-from inverse_inr.operators import ParallelBeam
 from inverse_inr.problems.ct import ct
 from inverse_inr.selection import choose_bandwidth
 
 DEFAULT = ["grid", "siren", "finer", "finer_plus", "hosc", "staf", "gaussian", "sinc", "raised_cosine", "wire",
            "fourier", "fr", "fourier_net", "bacon", "incode", "separable", "hash", "relu"]  # fmt: skip
 TABLES = ("grid", "hash")  # their bandwidth is the lattice itself: an untrained table is white
-
-
-def on_raster(problem: ii.Problem) -> ii.Problem:
-    """The same measurements, seen as a map of the sampled image."""
-    term = problem.terms[0]
-    assert isinstance(term.operator, ParallelBeam)
-    seen = ii.Term(term.operator.on(problem.grid), term.y, term.fidelity)
-    return ii.Problem([seen], problem.box, problem.grid, reference=problem.reference)
 
 
 def main() -> None:

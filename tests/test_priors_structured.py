@@ -432,7 +432,7 @@ def test_a_solver_moves_blocks_and_resumes_exactly(tmp_path) -> None:
     part, rest = solver(), solver()
     part.run(10)
     Checkpoint(tmp_path / "state.pt").write(part)
-    rest.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=False))
+    rest.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     rest.run()
     x = points(SQUARE)
     assert torch.equal(rest.prior(x), whole.prior(x))
