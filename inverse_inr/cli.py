@@ -19,12 +19,14 @@ from inverse_inr.comparison import Comparison
 from inverse_inr.config import ConfigError, Run
 from inverse_inr.problem import Problem
 from inverse_inr.reporting import HELD_OUT, figure_of, save_figure, text_table, versions, write_json
+from inverse_inr.solution import Solution
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
 logger = logging.getLogger("inverse_inr")
 
 Config = Annotated[Path, Parameter(help="The config, e.g. problems/ct.toml.")]
 Overrides = Annotated[tuple[str, ...], Parameter(help="Override a value: --set solver.steps=200 (repeat).")]
+Keywords = Annotated[list[str], Parameter(consume_multiple=True, help="Any keyword of the problem: --size 64.")]
 Threads = Annotated[
     int | None, Parameter(help="CPU threads for torch. One is fastest for small problems and on a busy machine.")
 ]
@@ -38,6 +40,7 @@ def run(
     force: bool = False,
     set: Overrides = (),
     threads: Threads = None,
+    **keywords: Keywords,
 ) -> None:
     """Reconstruct what a TOML file describes; write figure, image, weights, history and resolved config.
 
@@ -47,8 +50,9 @@ def run(
         Folder of the run; one that holds another run is refused without --force.
     """
     _use_threads(threads)
-    tables = Run.read(path).tables
+    tables = config.read_tables(path)
     config.override(tables, set)
+    config.set_keywords(tables, keywords)
     checked = Run.of(tables)
     if out.exists() and any(out.iterdir()) and not force:
         raise ConfigError(f"{out} is not empty and may hold another run. Choose another --out, or pass --force.")
@@ -85,7 +89,7 @@ def compare(
         Begin again.
     """
     _use_threads(threads)
-    tables = {k: v for k, v in Run.read(path).tables.items() if k != "prior"}
+    tables = {k: v for k, v in config.read_tables(path).items() if k != "prior"}
     config.override(tables, set)
     options = tables.pop("prior", {})
     if "name" in options:
@@ -181,16 +185,24 @@ def _reconstruct(checked: Run, out: Path, *, resume: bool = False) -> None:
     solution = solver.run()
     checkpoint.write(solver)
     solution.save(out)
+    _write_more(solution, out)
     if solution.stopped.startswith("interrupted"):
         print(f"{solution.stopped}; the best state is in {out}. Continue: inverse-inr resume {out}")
         return
     solutions = [method(problem) for method in methods.values()] + [solution]
     rows = [s.summary() for s in solutions]
     write_json(out / "table.json", rows)
-    figure = figure_of(problem, solutions)
+    figure = (problem.suggested.figure or figure_of)(problem, solutions)
     if figure is not None:
         save_figure(figure, out / "figure.png")
     print(f"{text_table(rows)}\n\n{HELD_OUT}\n{solution.report()}\nwritten to {out}/")
+
+
+def _write_more(solution: Solution, out: Path) -> None:
+    """The modality's own files; their names are kept for `_clear`."""
+    write = solution.problem.suggested.write
+    if write is not None:
+        write_json(out / MORE, [path.relative_to(out).as_posix() for path in write(solution, out)])
 
 
 def _print_notes(problem: Problem) -> None:
@@ -222,12 +234,14 @@ def _record(out: Path) -> dict[str, Any]:
 
 
 OURS = ("state.pt", "table.json", "figure.png", "history.json", "image.npz", "image.nii.gz", "field.safetensors")
+MORE = "files.json"
 
 
 def _clear(out: Path) -> None:
     """Only what an earlier run wrote goes: never anything else in the folder."""
     out.mkdir(parents=True, exist_ok=True)
-    for name in OURS:
+    more = json.loads((out / MORE).read_text()) if (out / MORE).exists() else []
+    for name in (*OURS, *more, MORE):
         (out / name).unlink(missing_ok=True)
 
 

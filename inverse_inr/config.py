@@ -13,10 +13,10 @@ from __future__ import annotations
 import hashlib
 import inspect
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inverse_inr import optimizers, priors
 from inverse_inr.callbacks import Callback
@@ -25,6 +25,9 @@ from inverse_inr.registry import Registry, check_keywords, nearest
 from inverse_inr.regularizers import L1, EdgePreserving, PriorPenalty, Sobolev, TotalVariation, WeightDecay, as_weighted
 from inverse_inr.solver import Solver, make_prior
 from inverse_inr.stopping import Discrepancy, HeldOut, Never
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Table = dict[str, Any]
 
@@ -76,13 +79,7 @@ class Run:
     @classmethod
     def read(cls, path: str | Path) -> Run:
         """Raises FileNotFoundError, or ConfigError for bad TOML, an unknown table or a wrong key."""
-        try:
-            tables = tomllib.loads(Path(path).read_text())
-        except FileNotFoundError:
-            raise FileNotFoundError(f"There is no config {path}.") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is no valid TOML: {error}.") from None
-        return cls.of(tables)
+        return cls.of(read_tables(path))
 
     @classmethod
     def of(cls, tables: Table) -> Run:
@@ -166,6 +163,16 @@ class Run:
         return {name: known[name] for name in names}
 
 
+def read_tables(path: str | Path) -> Table:
+    """What a TOML file says, not yet checked. Raises FileNotFoundError, or ConfigError for bad TOML."""
+    try:
+        return tomllib.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no config {path}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no valid TOML: {error}.") from None
+
+
 def override(tables: Table, assignments: Iterable[str]) -> None:
     """Put "section.key=value" into the tables, the value as in TOML, else as text. Raises ConfigError."""
     for assignment in assignments:
@@ -173,11 +180,42 @@ def override(tables: Table, assignments: Iterable[str]) -> None:
         section, _, name = key.strip().partition(".")
         if not name or not value:
             raise ConfigError(f"--set {assignment!r}: write section.key=value, e.g. solver.steps=200.")
-        try:
-            parsed = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            parsed = value
-        tables.setdefault(section, {})[name] = parsed
+        tables.setdefault(section, {})[name] = _parsed(value)
+
+
+def set_keywords(tables: Table, keywords: Mapping[str, Sequence[str]]) -> None:
+    """Put the command line's own words into [problem]: several words, or one where a list is asked for, are a list."""
+    table = tables.setdefault("problem", {})
+    known = inspect.signature(problems.get(table["name"]), eval_str=True).parameters if "name" in table else {}
+    for key, words in keywords.items():
+        name = key.replace("-", "_")
+        values = [_parsed(word) for word in words]
+        listed = name in known and not _fits(values[0], known[name].annotation)
+        table[name] = values if len(values) > 1 or listed else values[0]
+
+
+def _fits(value: object, annotation: Any) -> bool:
+    from pydantic import ValidationError
+
+    try:
+        _adapter(annotation).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+
+
+def _parsed(text: str) -> Any:
+    """A value as in TOML, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def _check(section: str, registry: Registry, table: Table, *, extra: tuple[str, ...] = (),
@@ -194,7 +232,7 @@ def _check(section: str, registry: Registry, table: Table, *, extra: tuple[str, 
 
 def _validate(where: str, component: Callable[..., Any], keywords: Table, taken: tuple[str, ...]) -> None:
     """Names against the signature, values against its annotations (pydantic)."""
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     parameters = inspect.signature(component, eval_str=True).parameters
     for key in keywords:
@@ -209,7 +247,7 @@ def _validate(where: str, component: Callable[..., Any], keywords: Table, taken:
         if annotation is inspect.Parameter.empty:
             continue
         try:
-            TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
+            _adapter(annotation).validate_python(value)
         except ValidationError as error:
             detail = "; ".join(e["msg"] for e in error.errors()[:3])
             raise ConfigError(f"{where}: {key} = {value!r}. {detail}.") from None

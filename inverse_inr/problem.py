@@ -15,6 +15,10 @@ from inverse_inr.fidelity import Fidelity, at_rows
 from inverse_inr.protocol import Operator, check_rows, evaluating, predict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
     from inverse_inr.solution import Solution
     from inverse_inr.stopping import Stopping
 
@@ -78,7 +82,11 @@ class Term:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What suits a modality, where the user says nothing else."""
+    """What suits a modality, where the user says nothing else.
+
+    figure  draws the solutions (baselines first, the fit last) where a row of images does not show them
+    write   adds files of the modality to a run's folder, and returns their paths
+    """
 
     prior: str = "hash"
     options: dict[str, Any] = field(default_factory=dict)
@@ -86,6 +94,8 @@ class Suggestion:
     steps: int = 1000
     stopping: Stopping | None = None
     baselines: dict[str, Callable[[Problem], Solution]] = field(default_factory=dict)
+    figure: Callable[[Problem, Sequence[Solution]], Figure | None] | None = None
+    write: Callable[[Solution, Path], Sequence[Path]] | None = None
 
 
 @dataclass

@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
-from inverse_inr import cli, load_field, priors
-from inverse_inr.config import ConfigError, Run
+from inverse_inr import Problem, Solution, cli, load_field, priors
+from inverse_inr.config import ConfigError, Run, problems, read_tables, set_keywords
+from inverse_inr.problems.ct import ct
 
 SMALL = """
 [problem]
@@ -58,6 +62,51 @@ def test_run_writes_everything(config, tmp_path, capsys):
     assert isinstance(load_field(out / "field.safetensors"), priors.Prior)
     cli.show(out)
     assert "grid" in capsys.readouterr().out
+
+
+def test_words_of_the_command_line_are_keywords_of_the_problem(config, tmp_path, monkeypatch):
+    def scans(files: Sequence[str], turns: Sequence[float] = (), label: str = "", size: int = 8) -> Problem:
+        """A problem that needs files."""
+        raise NotImplementedError
+
+    monkeypatch.setitem(problems._known, "scans", scans)
+    config.write_text('[problem]\nname = "scans"\n')
+    tables = read_tables(config)
+    words = {"files": ["a.nii"], "turns": ["1", "-2.5"], "label": ["a b"], "size": ["16"]}
+    set_keywords(tables, words)
+    assert tables["problem"] == {
+        "name": "scans", "files": ["a.nii"], "turns": [1, -2.5], "label": "a b", "size": 16,
+    }  # fmt: skip
+    Run.of(tables)
+    set_keywords(tables, {"siez": ["3"]})
+    with pytest.raises(ConfigError, match="size"):
+        Run.of(tables)
+
+
+def test_a_problem_draws_and_writes_in_its_own_way(config, tmp_path, monkeypatch):
+    def scan(size: int = 24) -> Problem:
+        problem = ct(size=size, views=12)
+        suggested = replace(problem.suggested, figure=figure, write=write)
+        return replace(problem, suggested=suggested)
+
+    def figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
+        drawn.extend(s.method for s in solutions)
+        return Figure()
+
+    def write(solution: Solution, folder: Path) -> list[Path]:
+        path = folder / "poses.csv"
+        path.write_text(f"{solution.method}\n")
+        return [path]
+
+    drawn: list[str] = []
+    monkeypatch.setitem(problems._known, "scan", scan)
+    config.write_text(SMALL.replace('name = "ct"\nsize = 24\nviews = 12', 'name = "scan"'))
+    cli.run(config, out=tmp_path / "run", set=("solver.steps=10",), size=["16"])
+    assert drawn == ["FBP", "CGLS", "grid"]
+    assert (tmp_path / "run" / "poses.csv").read_text() == "grid\n"
+    config.write_text(SMALL)
+    cli.run(config, out=tmp_path / "run", set=("solver.steps=10",), force=True)
+    assert not (tmp_path / "run" / "poses.csv").exists()
 
 
 def test_another_run_is_never_overwritten(config, tmp_path):
