@@ -2,10 +2,10 @@
 
     python benchmarks/solver_overhead.py [--rounds 15]
 
-Both run the same prior on the same rays with the same optimiser, in turns of a few seconds (the run of a user is longer)
-within one process; the ratio is the median over turns of (process time of the solver's steps) / (that of the loop's). On a busy host look at the fastest turns.
-The solver also schedules rows, seeds and restores the random generator, checks for NaN, keeps the best state and
-writes its history.
+Both run the same prior on the same rays with the same optimiser, in turns of a second or two (a user's run is longer)
+within one process; the ratio is the median over turns of (process time of the solver's steps) / (that of the loop's).
+On a busy host look at the fastest turns. The solver also schedules rows, seeds and restores the random generator,
+checks for NaN, keeps the best state and writes its history.
 """
 
 from __future__ import annotations
