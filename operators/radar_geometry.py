@@ -68,7 +68,8 @@ class RadarGeometry(KeepsPrecision):
                 f"RadarGeometry: {pulses} transmitters but {len(self.receivers)} receivers: one of each a pulse. "
                 "A MIMO array? Use RadarGeometry.mimo(transmitters, receivers), which pairs all of them."
             )
-        given = torch.as_tensor(0.0 if reference_path is None else reference_path).detach().double()
+        given = 0.0 if reference_path is None else reference_path
+        given = given.detach().double() if isinstance(given, Tensor) else torch.tensor(given, dtype=torch.float64)
         if given.ndim > 1 or (given.ndim == 1 and len(given) != pulses):
             raise ValueError(
                 f"RadarGeometry: reference_path has shape {tuple(given.shape)}; there are {pulses} pulses. Pass one "
@@ -108,7 +109,7 @@ class RadarGeometry(KeepsPrecision):
         to, back = self.ranges(corners, torch.arange(len(self)))
         gap = [torch.maximum(lower - a, a - upper).clamp(min=0) for a in (self.transmitters, self.receivers)]
         near = torch.stack([torch.linalg.vector_norm(g, dim=-1) for g in gap]).sum(0)
-        return near, (to + back).amax(1)
+        return near.detach(), (to + back).amax(1).detach()
 
     def check(self, box: Box, wavelength: float) -> None:
         """Raises ValueError where box and geometry cannot be meant: see the messages."""
