@@ -31,6 +31,7 @@ from inverse_inr.operators.mask import (
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
 from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
 from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
+from inverse_inr.operators.slices import SliceAcquisition, Slices
 from inverse_inr.operators.warp import (
     BendingEnergy,
     HyperElastic,
@@ -44,7 +45,8 @@ __all__ = [
     "BendingEnergy", "Blur", "CodedVideo", "ConeBeam", "Convolution", "Curl", "DetectorDrift", "Divergence",
     "Downsample", "FanBeam", "FourierPatterns", "Gradient", "HadamardPatterns", "Hessian", "HyperElastic",
     "JacobianDeterminant", "Jet", "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples",
-    "RandomSamples", "RayTransform", "Residual", "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask",
+    "RandomSamples", "RayTransform", "Residual", "SinglePixel", "SliceAcquisition", "Slices",
+    "SpectralResponse", "WarpedImage", "bayer_mask",
     "box_boundary", "center_by_symmetry", "center_of_rotation", "cie_xyz", "deform_jacobian", "fbp", "fdk",
     "folded_fraction", "from_astra", "from_scikit_image", "linear_srgb", "on_astra", "on_torch_radon", "psf",
     "psf_kernel", "random_mask", "striped_mask", "to_astra",
