@@ -269,11 +269,15 @@ def _pool(values: Tensor, factor: int, ndim: int) -> Tensor:
 
 
 class Memo:
-    """A field that evaluates each lattice once: what a data term sampled costs a regularizer nothing."""
+    """A field that evaluates each lattice once: what a data term sampled costs a regularizer nothing.
+
+    `looks` are the (points, values) that operators asked for so far, for regularizers of those.
+    """
 
     def __init__(self, field: Field, chunk: int | None = None) -> None:
         self.field = field
         self.chunk = chunk
+        self.looks: list[tuple[Tensor, Tensor]] = []
         self._seen: dict[Grid, Tensor] = {}
 
     def __call__(self, points: Tensor) -> Tensor:

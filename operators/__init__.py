@@ -34,6 +34,7 @@ from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTran
 from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
 from inverse_inr.operators.sar import PhaseHistory
 from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
+from inverse_inr.operators.slices import SliceAcquisition, Slices
 from inverse_inr.operators.warp import (
     BendingEnergy,
     HyperElastic,
@@ -74,6 +75,8 @@ __all__ = [
     "RayTransform",
     "Residual",
     "SinglePixel",
+    "SliceAcquisition",
+    "Slices",
     "SpectralResponse",
     "WarpedImage",
     "bayer_mask",
@@ -95,4 +98,4 @@ __all__ = [
     "random_mask",
     "striped_mask",
     "to_astra",
-]  # fmt: skip
+]
