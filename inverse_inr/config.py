@@ -54,9 +54,9 @@ operators = Registry(
     {
         name: f"inverse_inr.operators:{name}"
         for name in (
-            "Blur", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient", "Hessian",
-            "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "Residual",
-            "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask", "striped_mask",
+            "Blur", "CASSI", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient",
+            "Hessian", "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples",
+            "Residual", "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask", "striped_mask",
         )
     },
 )  # fmt: skip

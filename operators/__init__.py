@@ -1,10 +1,11 @@
 """Forward operators, one file a family. In Python: `inverse_inr.operators`."""
 
-from inverse_inr.operators import psf
+from inverse_inr.operators import dispersion, psf
 from inverse_inr.operators.backends import on_astra, on_torch_radon
 from inverse_inr.operators.backprojection import fbp, fdk
 from inverse_inr.operators.blur import Blur, Downsample, psf_kernel
 from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
+from inverse_inr.operators.cassi import CASSI, CassiOnGrid
 from inverse_inr.operators.convolution import Convolution
 from inverse_inr.operators.differential import (
     Curl,
@@ -41,11 +42,11 @@ from inverse_inr.operators.warp import (
 )
 
 __all__ = [
-    "BendingEnergy", "Blur", "CodedVideo", "ConeBeam", "Convolution", "Curl", "DetectorDrift", "Divergence",
-    "Downsample", "FanBeam", "FourierPatterns", "Gradient", "HadamardPatterns", "Hessian", "HyperElastic",
-    "JacobianDeterminant", "Jet", "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples",
-    "RandomSamples", "RayTransform", "Residual", "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask",
-    "box_boundary", "center_by_symmetry", "center_of_rotation", "cie_xyz", "deform_jacobian", "fbp", "fdk",
-    "folded_fraction", "from_astra", "from_scikit_image", "linear_srgb", "on_astra", "on_torch_radon", "psf",
-    "psf_kernel", "random_mask", "striped_mask", "to_astra",
+    "CASSI", "BendingEnergy", "Blur", "CassiOnGrid", "CodedVideo", "ConeBeam", "Convolution", "Curl",
+    "DetectorDrift", "Divergence", "Downsample", "FanBeam", "FourierPatterns", "Gradient", "HadamardPatterns",
+    "Hessian", "HyperElastic", "JacobianDeterminant", "Jet", "Laplacian", "Mask", "NormalDerivative",
+    "ParallelBeam", "PointSamples", "RandomSamples", "RayTransform", "Residual", "SinglePixel", "SpectralResponse",
+    "WarpedImage", "bayer_mask", "box_boundary", "center_by_symmetry", "center_of_rotation", "cie_xyz",
+    "deform_jacobian", "dispersion", "fbp", "fdk", "folded_fraction", "from_astra", "from_scikit_image",
+    "linear_srgb", "on_astra", "on_torch_radon", "psf", "psf_kernel", "random_mask", "striped_mask", "to_astra",
 ]  # fmt: skip
