@@ -67,6 +67,9 @@ operators = Registry(
             "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "Residual",
             "SinglePixel", "SliceAcquisition", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask",
             "striped_mask",
+            "Blur", "CASSI", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient",
+            "Hessian", "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples",
+            "Residual", "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask", "striped_mask",
         )
     },
 )  # fmt: skip

@@ -164,6 +164,10 @@ class Grid:
         """Pixel centres in physical coordinates, (*shape, d)."""
         return torch.stack(torch.meshgrid(*self.axes(dtype, device), indexing="ij"), -1)
 
+    def position(self, points: Tensor) -> Tensor:
+        """Physical points (*s, d) in units of pixels, with pixel centres at whole numbers."""
+        return (points - points.new_tensor(self.box.lower)) / points.new_tensor(self.spacing) - 0.5
+
     def refined(self, factor: int) -> Grid:
         """The same box with `factor` sub-pixels along each axis of each pixel."""
         return Grid(self.box, tuple(n * factor for n in self.shape))

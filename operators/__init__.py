@@ -1,10 +1,11 @@
 """Forward operators, one file a family. In Python: `inverse_inr.operators`."""
 
-from inverse_inr.operators import psf
+from inverse_inr.operators import dispersion, psf
 from inverse_inr.operators.backends import on_astra, on_torch_radon
 from inverse_inr.operators.backprojection import fbp, fdk
 from inverse_inr.operators.blur import Blur, Downsample, psf_kernel
 from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
+from inverse_inr.operators.cassi import CASSI, CassiOnGrid
 from inverse_inr.operators.convolution import Convolution
 from inverse_inr.operators.differential import (
     Curl,
@@ -45,9 +46,11 @@ from inverse_inr.operators.warp import (
 )
 
 __all__ = [
+    "CASSI",
     "FMCW",
     "BendingEnergy",
     "Blur",
+    "CassiOnGrid",
     "Chirp",
     "CodedVideo",
     "ConeBeam",
@@ -85,6 +88,7 @@ __all__ = [
     "center_of_rotation",
     "cie_xyz",
     "deform_jacobian",
+    "dispersion",
     "fbp",
     "fdk",
     "folded_fraction",
