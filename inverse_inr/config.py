@@ -57,22 +57,19 @@ stoppings = Registry(
     "stopping rule", "inverse_inr.stopping", {"held_out": HeldOut, "discrepancy": Discrepancy, "never": Never}
 )
 optimizer_names = Registry("optimizer", "inverse_inr.optimizers", dict(optimizers.NAMES))
+OPERATORS = """
+    ParallelBeam FanBeam ConeBeam
+    PointSamples RandomSamples Mask random_mask bayer_mask striped_mask SinglePixel CodedVideo
+    Blur Downsample SpectralResponse
+    Gradient Laplacian Hessian Divergence Curl NormalDerivative Residual
+    WarpedImage
+    SliceAcquisition
+    CASSI
+    FMCW PhaseHistory
+"""
 operators = Registry(
-    "operator",
-    "inverse_inr.operators",
-    {
-        name: f"inverse_inr.operators:{name}"
-        for name in (
-            "Blur", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient", "Hessian",
-            "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "Residual",
-            "SinglePixel", "SliceAcquisition", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask",
-            "striped_mask",
-            "Blur", "CASSI", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient",
-            "Hessian", "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples",
-            "Residual", "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask", "striped_mask",
-        )
-    },
-)  # fmt: skip
+    "operator", "inverse_inr.operators", {name: f"inverse_inr.operators:{name}" for name in OPERATORS.split()}
+)
 
 MADE_IN_PYTHON = "(made in Python)"
 SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")
