@@ -22,7 +22,16 @@ from inverse_inr import optimizers, priors
 from inverse_inr.callbacks import Callback
 from inverse_inr.problem import Problem
 from inverse_inr.registry import Registry, check_keywords, nearest
-from inverse_inr.regularizers import L1, EdgePreserving, PriorPenalty, Sobolev, TotalVariation, WeightDecay, as_weighted
+from inverse_inr.regularizers import (
+    L1,
+    EdgePreserving,
+    PriorPenalty,
+    Smoothness,
+    Sobolev,
+    TotalVariation,
+    WeightDecay,
+    as_weighted,
+)
 from inverse_inr.solver import Solver, make_prior
 from inverse_inr.stopping import Discrepancy, HeldOut, Never
 
@@ -34,13 +43,20 @@ Table = dict[str, Any]
 problems = Registry(
     "problem",
     "inverse_inr.problems",
-    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan"},
+    {
+        "ct": "inverse_inr.problems.ct:ct",
+        "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
+        "fmcw": "inverse_inr.problems.fmcw:fmcw",
+        "gotcha": "inverse_inr.problems.sar:gotcha",
+        "phase_history": "inverse_inr.problems.sar:phase_history",
+        "sar": "inverse_inr.problems.sar:sar",
+    },
 )
 regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",
     {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
-     "prior_penalty": PriorPenalty, "weight_decay": WeightDecay,
+     "prior_penalty": PriorPenalty, "smoothness": Smoothness, "weight_decay": WeightDecay,
      "bending_energy": "inverse_inr.operators:BendingEnergy", "hyper_elastic": "inverse_inr.operators:HyperElastic",
      "jacobian_determinant": "inverse_inr.operators:JacobianDeterminant"},
 )  # fmt: skip
