@@ -40,7 +40,7 @@ def sar(*, elevations: list[float] | None = None, azimuths: int = 24, aperture: 
     mean = echoes(operator, car())
     sigma = 10 ** (-snr / 20) * float(mean.abs().square().mean().sqrt())
     y = noise.ComplexGaussian(sigma).sample(mean, torch.Generator().manual_seed(seed))
-    return complex_problem(operator, grid, y.to(torch.complex64), sigma, weight=1.0)
+    return complex_problem(operator, grid, y.to(torch.complex64), sigma, weight=60.0)
 
 
 def passes(elevations: list[float] | tuple[float, ...], azimuths: int, aperture: float, distance: float,
@@ -56,7 +56,7 @@ def voxels(lengths: tuple[float, ...], pitch: float) -> tuple[int, ...]:
 
 
 def complex_problem(operator: RadarOperator, grid: Grid, y: torch.Tensor, sigma: float, *, weight: float,
-                    steps: int = 1200, hold_out: HeldOut | None = None) -> Problem:  # fmt: skip
+                    steps: int = 600, hold_out: HeldOut | None = None) -> Problem:  # fmt: skip
     """The problem of a complex reflectivity on `grid`; y is scaled so that the backprojected image's gain is 1."""
     size = len(operator) * operator.transform.count * grid.numel * 8
     operator = operator.stored() if size <= STORE_LIMIT else operator
@@ -82,7 +82,7 @@ def complex_gain(operator: RadarOperator, y: torch.Tensor) -> float:
 
 
 def gotcha(paths: list[str], *, center: tuple[float, float] = (0.0, 0.0), size: tuple[float, float] = (20.0, 20.0),
-           pitch: float = 0.15, height: float = 0.0, every: int = 1, weight: float = 1.0,
+           pitch: float = 0.15, height: float = 0.0, every: int = 1, weight: float = 10.0,
            snr: float = 10.0) -> Problem:  # fmt: skip
     """A region of the GOTCHA parking lot (AFRL) on a horizontal plane, from .mat files in the order of azimuth.
 
@@ -97,7 +97,7 @@ def gotcha(paths: list[str], *, center: tuple[float, float] = (0.0, 0.0), size: 
 
 
 def phase_history(path: str, *, center: tuple[float, float] = (0.0, 0.0), size: tuple[float, float] = (20.0, 20.0),
-                  pitch: float = 0.15, height: float = 0.0, every: int = 1, weight: float = 1.0,
+                  pitch: float = 0.15, height: float = 0.0, every: int = 1, weight: float = 10.0,
                   snr: float = 10.0) -> Problem:  # fmt: skip
     """The same of phase history in the HDF5 layout of `inverse_inr.io.radar`."""
     return measured(read_radar(path), center, size, pitch, height, every, weight, snr)
