@@ -30,10 +30,11 @@ from inverse_inr.operators.mask import (
     random_mask,
     striped_mask,
 )
+from inverse_inr.operators.matched_filter import backproject
 from inverse_inr.operators.radar_geometry import RadarGeometry
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
 from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
-from inverse_inr.operators.sar import PhaseHistory
+from inverse_inr.operators.sar import FarField, PhaseHistory
 from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
 from inverse_inr.operators.slices import SliceAcquisition, Slices
 from inverse_inr.operators.warp import (
@@ -60,6 +61,7 @@ __all__ = [
     "Divergence",
     "Downsample",
     "FanBeam",
+    "FarField",
     "FourierPatterns",
     "Gradient",
     "HadamardPatterns",
@@ -82,6 +84,7 @@ __all__ = [
     "Slices",
     "SpectralResponse",
     "WarpedImage",
+    "backproject",
     "bayer_mask",
     "box_boundary",
     "center_by_symmetry",
