@@ -176,7 +176,7 @@ def spiral_trajectory(grid: Grid, interleaves: int, samples: int = 2048, *, dens
     """Archimedean spirals from the centre, (interleaves, samples, 2), evenly turned or by the golden angle each.
 
     Each makes so many turns that evenly turned ones together sample the box at Nyquist's rate. `density` > 1 makes the
-    turns narrower at the centre (radius ~ angle^density). Sampled at constant speed, as slew-limited gradients nearly do.
+    turns narrower at the centre (radius ~ angle^density). Samples are evenly spaced along the path.
     """
     if grid.ndim != 2 or interleaves < 1 or samples < 2 or density < 1:
         raise ValueError("spiral_trajectory: needs a 2-D grid, interleaves >= 1, samples >= 2, density >= 1.")
