@@ -43,7 +43,12 @@ Table = dict[str, Any]
 problems = Registry(
     "problem",
     "inverse_inr.problems",
-    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan"},
+    {
+        "ct": "inverse_inr.problems.ct:ct",
+        "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
+        "kspace": "inverse_inr.problems.kspace:kspace",
+        "kspace_scan": "inverse_inr.problems.kspace_scan:kspace_scan",
+    },
 )
 regularizers = Registry(
     "regularizer",

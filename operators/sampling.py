@@ -208,7 +208,8 @@ def density_compensation(trajectory: Tensor, grid: Grid, *, iterations: int = 20
     for n in grid.shape:  # a box's autocorrelation: its transform is positive, so that C w is
         taper = taper[..., None] * (1 - torch.arange(1 - n, n, dtype=torch.float64).abs() / n)
     image = torch.zeros(wide, dtype=torch.complex128, requires_grad=True)
-    seen = gridding(image)
+    with torch.enable_grad():
+        seen = gridding(image)
     w = torch.ones(len(k), dtype=torch.float64)
     for _ in range(iterations):
         back = torch.autograd.grad(seen, image, w.to(image.dtype), retain_graph=True)[0]

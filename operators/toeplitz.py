@@ -31,7 +31,9 @@ class ToeplitzNormal(nn.Module):
         gridding = Gridding(lags, (k * torch.tensor(grid.spacing, dtype=k.dtype)).numpy(), dtype=torch.float64)
         w = torch.ones(len(k)) if weights is None else weights.detach().cpu().flatten()
         zero = torch.zeros(lags, dtype=torch.complex128, requires_grad=True)
-        kernel = torch.autograd.grad(gridding(zero), zero, w.to(torch.complex128))[0] * math.prod(grid.spacing) ** 2
+        with torch.enable_grad():
+            back = torch.autograd.grad(gridding(zero), zero, w.to(torch.complex128))[0]
+        kernel = back * math.prod(grid.spacing) ** 2
         wide = kernel.new_zeros(self.padded)
         wide[tuple(slice(0, n) for n in lags)] = kernel
         wide = wide.roll(tuple(1 - n for n in grid.shape), tuple(range(grid.ndim)))

@@ -57,7 +57,7 @@ def _array(path: PathLike, values: np.ndarray, coil_axis: int) -> Tensor:
     if values.ndim not in (3, 4):
         raise FileFormatError(f"{path}: expected (coils, *shape) with 2 or 3 axes of space, found {values.shape}.")
     coils, shape = values.shape[0], values.shape[1:]
-    if min(shape) < coils and min(shape) <= 64 < coils:
+    if len(shape) == 2 and min(shape) < coils:
         axis = int(np.argmin(shape)) + 1
         raise FileFormatError(
             f"{path}: shape {values.shape} would be {coils} coils of images {shape}. Is the coil axis in another "
