@@ -185,7 +185,7 @@ class NonCartesianKSpace(KSpace):
     trajectory  (*shape, d) in cycles per unit of the box, e.g. (spokes, samples, 2), within the grid's Nyquist square
     coils       as in `CartesianKSpace`
     basis       (samples, L), or (shape[0], L) for one value a spoke: temporal basis of dynamic imaging
-    backend     "torch", or "finufft" (extra `mri`; CPU, plans are cached): same values to 1e-5
+    backend     "torch", or "finufft" (extra `mri`; CPU, plans are cached): the same values to 2e-5
     oversampling, width   of the gridding kernel: 1.5 and 6 have an error near 1e-5
     Raises ValueError for a trajectory of another dimension, with NaN, or beyond the grid's Nyquist frequency.
     """

@@ -217,8 +217,8 @@ def suggestion(grid: Grid, model: noise.ComplexGaussian, y: Tensor, *, raster: b
     weight = min(grid.spacing) * grid.numel / y.numel() / deviation
     penalty = weight * TotalVariation(grid=grid, epsilon=1e-2 * deviation / min(grid.spacing))
     return Suggestion(
-        prior="grid" if raster else "hash",
-        options={"cells": float(max(grid.shape))} if raster else {},
+        prior="grid",
+        options={"cells": float(max(grid.shape)), "order": 1 if raster else 3},  # between pixels it must be smooth
         regularizers=(penalty,), steps=400, baselines=BASELINES, write=write_images,
     )  # fmt: skip
 
