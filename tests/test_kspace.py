@@ -333,3 +333,20 @@ def test_refusals():
         Dephasing(grid, torch.linspace(0, 1e3, 99), 1e4 * random(*grid.shape, dtype=F64))
     with pytest.raises(ValueError, match="not one convolution"):
         ToeplitzNormal(NonCartesianKSpace(grid, spokes(grid), basis=random(9, 1)))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["cartesian", "radial", "spokes"])
+def test_on_a_gpu(kind: str):
+    grid = Grid(BOX, (16, 14))
+    maps = learned(grid).float()
+    operator = {
+        "cartesian": lambda: CartesianKSpace(grid, some(grid), maps),
+        "radial": lambda: NonCartesianKSpace(grid, spokes(grid).float(), maps),
+        "spokes": lambda: RadialSpokes(BOX, radial_angles(5).float(), radial_frequency(grid, 9).float(), maps),
+    }[kind]()
+    network = nn.Linear(2, 1)
+    here = predict(operator, network)
+    there = predict(copy.deepcopy(operator).cuda(), network.cuda())
+    assert there.device.type == "cuda"
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-3, atol=1e-4)
