@@ -51,6 +51,8 @@ problems = Registry(
         "gotcha": "inverse_inr.problems.sar:gotcha",
         "phase_history": "inverse_inr.problems.sar:phase_history",
         "sar": "inverse_inr.problems.sar:sar",
+        "kspace": "inverse_inr.problems.kspace:kspace",
+        "kspace_scan": "inverse_inr.problems.kspace_scan:kspace_scan",
     },
 )
 regularizers = Registry(
@@ -74,6 +76,7 @@ OPERATORS = """
     WarpedImage
     SliceAcquisition
     CASSI
+    CartesianKSpace NonCartesianKSpace RadialSpokes
     FMCW PhaseHistory
 """
 operators = Registry(

@@ -21,6 +21,8 @@ from inverse_inr.io.hdf5 import Scan as Scan
 from inverse_inr.io.hdf5 import read_dxchange as read_dxchange
 from inverse_inr.io.hdf5 import read_hdf5 as read_hdf5
 from inverse_inr.io.hdf5 import write_hdf5 as write_hdf5
+from inverse_inr.io.kspace import RawKSpace as RawKSpace
+from inverse_inr.io.kspace import read_kspace as read_kspace
 from inverse_inr.io.matlab import matlab_struct as matlab_struct
 from inverse_inr.io.matlab import read_matlab as read_matlab
 from inverse_inr.io.nifti import read_nifti as read_nifti
