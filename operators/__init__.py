@@ -33,6 +33,7 @@ from inverse_inr.operators.radar_geometry import RadarGeometry
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
 from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
 from inverse_inr.operators.sar import PhaseHistory
+from inverse_inr.operators.sar_image import SarImage
 from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
 from inverse_inr.operators.warp import (
     BendingEnergy,
@@ -73,6 +74,7 @@ __all__ = [
     "RandomSamples",
     "RayTransform",
     "Residual",
+    "SarImage",
     "SinglePixel",
     "SpectralResponse",
     "WarpedImage",
