@@ -34,7 +34,11 @@ Table = dict[str, Any]
 problems = Registry(
     "problem",
     "inverse_inr.problems",
-    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan"},
+    {
+        "ct": "inverse_inr.problems.ct:ct",
+        "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
+        "sar_views": "inverse_inr.problems.sar_views:sar_views",
+    },
 )
 regularizers = Registry(
     "regularizer",

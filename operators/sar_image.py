@@ -33,7 +33,7 @@ class SarImage(RowOperator):
               is the middle of the box
     samples   along range and elevation a pixel, and `lines` along azimuth; their places are random in training
     degree    of the real spherical harmonics of u in which sigma is given, (degree + 1)² channels, with Y_00 = 1
-    law       "linear": they give sigma; "log": its logarithm, so that it is positive
+    law       "linear": the channels give p and sigma; "log": their natural logarithms, so that both are positive
     attenuation  False: nothing hides anything, and the field is the product p sigma alone; the operator is linear
 
     The field has channels (p, sigma's harmonics), on a box of 3 axes, the last one up; or of 5, (x, y, z, azimuth,
@@ -48,7 +48,7 @@ class SarImage(RowOperator):
             raise ValueError(f"SarImage: the box has {box.ndim} axes; it needs 3, or 5 with azimuth and incidence.")
         if incidence.ndim != 1 or incidence.shape != azimuth.shape or not len(azimuth):
             raise ValueError(
-                f"SarImage: incidence {tuple(incidence.shape)} and azimuth {tuple(azimuth.shape)} must both be (views,)."
+                f"SarImage: incidence {tuple(incidence.shape)} and azimuth {tuple(azimuth.shape)} must be (views,)."
             )
         if not (torch.isfinite(azimuth).all() and ((incidence > 0) & (incidence < math.pi / 2)).all()):
             raise ValueError("SarImage: incidence is from the vertical, in (0, pi/2) radians. Degrees? A depression?")
@@ -58,7 +58,8 @@ class SarImage(RowOperator):
             raise ValueError(f"SarImage: law={law!r} is 'linear' or 'log'; degree={degree} needs a box of 3 axes.")
         super().__init__((len(azimuth), int(shape[0])))
         self.box, self.ranges, self.pitch = box, int(shape[1]), float(pitch)
-        self.samples, self.lines, self.degree, self.law, self.attenuation = samples, lines, degree, law, attenuation
+        self.samples, self.lines, self.degree, self.attenuation = samples, lines, degree, attenuation
+        self.law: Literal["linear", "log"] = law
         self.incidence = nn.Buffer(incidence.detach().clone())
         self.azimuth = nn.Buffer(azimuth.detach().clone())
 
@@ -112,7 +113,8 @@ class SarImage(RowOperator):
         sigma = self._backscatter(values[..., int(self.attenuation) :], u, row)
         if not self.attenuation:
             return self._onto(sigma, inside)
-        depth = self._onto(values[..., 0], inside) * (self.pitch / self.samples)
+        density = values[..., 0].exp() if self.law == "log" else values[..., 0]
+        depth = self._onto(density, inside) * (self.pitch / self.samples)
         ahead = depth.cumsum(2) - depth  # optical depth between the cell and the radar
         return -torch.expm1(-depth) * torch.exp(-ahead) * self._onto(sigma, inside)
 

@@ -1,6 +1,7 @@
 """The slant-range projection against closed forms: layover, shadow, energy, brightness, direction-dependent echoes."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -153,11 +154,13 @@ def test_backscatter_depends_on_the_direction():
         isotropic = SarImage(CUBE, incidence, azimuth, (12, 12), 0.3)
         harmonics = torch.stack([torch.tensor(c0, dtype=F64), *(c[[1, 2, 0]] / math.sqrt(3))])
 
-        def field(points: Tensor, channels: Tensor) -> Tensor:
-            return torch.cat([points.norm(dim=-1, keepdim=True), channels.expand(*points.shape[:-1], -1)], -1)
+        def field(points: Tensor, channels: Tensor, law: str = "linear") -> Tensor:
+            density = points.norm(dim=-1, keepdim=True)
+            density = density.log() if law == "log" else density
+            return torch.cat([density, channels.expand(*points.shape[:-1], -1)], -1)
 
-        image = a.unflatten(predict(a, lambda p, h=harmonics: field(p, h)))
-        plain = isotropic.unflatten(predict(isotropic, lambda p: field(p, torch.ones(1, dtype=F64))))
+        image = a.unflatten(predict(a, partial(field, channels=harmonics, law=law)))
+        plain = isotropic.unflatten(predict(isotropic, partial(field, channels=torch.ones(1, dtype=F64))))
         sigmas[law] = image.sum((1, 2)) / plain.sum((1, 2))
         assert a.channels == 5
     u = isotropic.frame(torch.arange(3))[0]
