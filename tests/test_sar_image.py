@@ -234,3 +234,13 @@ def test_refusals(arguments, options, message: str):
 def test_a_field_of_other_channels_is_refused():
     with pytest.raises(ValueError, match="5 channels, got 2"):
         predict(small(degree=1), lambda p: p[..., :2])
+
+
+@pytest.mark.gpu
+def test_cuda_gives_the_same_images():
+    a, b = small(degree=1, law="log"), small(degree=1, law="log").cuda()
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(5, 3, dtype=F64, generator=generator)
+    image = predict(b, lambda p: p @ weight.to(p).mT)
+    assert image.is_cuda
+    torch.testing.assert_close(image.cpu(), predict(a, lambda p: p @ weight.to(p).mT))
