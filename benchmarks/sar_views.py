@@ -1,4 +1,4 @@
-"""Novel SAR views of a box on the ground: INRs beside tomography, voxels of the same physics and the nearest view.
+"""Novel SAR views of a box on the ground: an INR beside tomography, voxels of the same physics and the nearest view.
 
     python benchmarks/sar_views.py [--seeds 3] [--only hash]
 
@@ -22,7 +22,7 @@ from inverse_inr.operators import SarImage
 from inverse_inr.problems.box_scene import BoxOnGround
 from inverse_inr.problems.sar_views import nearest_views, novel_radar, render, sar_views, tomography, view_errors
 
-STEPS, BATCH = 600, 96
+STEPS, BATCH = 400, 96
 
 
 def fit(problem: ii.Problem, prior: str, seed: int) -> ii.Solution:
@@ -43,7 +43,6 @@ METHODS: dict[str, Callable[[ii.Problem, SarImage, int], Tensor]] = {
     "nearest view without speckle": lambda problem, novel, _: clean_nearest(problem, novel),
     "tomography (TV), no occlusion": images_of(lambda problem, _: tomography(problem)),
     "voxels, same physics": images_of(lambda problem, seed: fit(problem, "grid", seed)),
-    "siren": images_of(lambda problem, seed: fit(problem, "siren", seed)),
     "hash (preset)": images_of(lambda problem, seed: fit(problem, "hash", seed)),
 }
 

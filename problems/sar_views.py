@@ -58,7 +58,7 @@ def sar_views(*, views: int = 24, incidences: Sequence[float] = (50.0, 60.0), pi
     stopping = HeldOut(rows=[torch.cat(watched)])
     grid = Grid(BOX, tuple(max(1, round(n / pitch)) for n in BOX.lengths))
     suggested = Suggestion(
-        prior="hash", options=PRIOR, steps=600, stopping=stopping, baselines={"tomography": tomography},
+        prior="hash", options=PRIOR, steps=400, stopping=stopping, baselines={"tomography": tomography},
         figure=partial(figure, scene), write=partial(write_errors, scene),
     )  # fmt: skip
     return Problem([Term(radar.float(), y, model)], BOX, grid, channels=radar.channels, suggested=suggested)
