@@ -53,6 +53,7 @@ problems = Registry(
         "sar": "inverse_inr.problems.sar:sar",
         "kspace": "inverse_inr.problems.kspace:kspace",
         "kspace_scan": "inverse_inr.problems.kspace_scan:kspace_scan",
+        "sar_views": "inverse_inr.problems.sar_views:sar_views",
     },
 )
 regularizers = Registry(
@@ -77,7 +78,7 @@ OPERATORS = """
     SliceAcquisition
     CASSI
     CartesianKSpace NonCartesianKSpace RadialSpokes
-    FMCW PhaseHistory
+    FMCW PhaseHistory SarImage
 """
 operators = Registry(
     "operator", "inverse_inr.operators", {name: f"inverse_inr.operators:{name}" for name in OPERATORS.split()}

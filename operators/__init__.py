@@ -57,6 +57,7 @@ from inverse_inr.operators.sampling import (
     variable_density_mask,
 )
 from inverse_inr.operators.sar import FarField, PhaseHistory
+from inverse_inr.operators.sar_image import SarImage
 from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
 from inverse_inr.operators.slices import SliceAcquisition, Slices
 from inverse_inr.operators.toeplitz import ToeplitzNormal
@@ -110,6 +111,7 @@ __all__ = [
     "RandomSamples",
     "RayTransform",
     "Residual",
+    "SarImage",
     "SinglePixel",
     "SliceAcquisition",
     "Slices",
