@@ -242,7 +242,8 @@ def make_prior(problem: Problem, prior: str | nn.Module | None, seed: int, **nat
     options = problem.suggested.options if prior is None else native
     prior = problem.suggested.prior if prior is None else prior
     if isinstance(prior, str):
-        made = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed, **options}
+        head = {"head": "complex"} if problem.is_complex else {}
+        made = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed, **head, **options}
         return priors.create(prior, problem.box, problem.channels, **made)
     if not isinstance(prior, nn.Module):
         raise TypeError(f"prior must be a name or an nn.Module that maps points to values, got {type(prior).__name__}.")
