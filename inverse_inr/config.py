@@ -22,7 +22,16 @@ from inverse_inr import optimizers, priors
 from inverse_inr.callbacks import Callback
 from inverse_inr.problem import Problem
 from inverse_inr.registry import Registry, check_keywords, nearest
-from inverse_inr.regularizers import L1, EdgePreserving, PriorPenalty, Sobolev, TotalVariation, WeightDecay, as_weighted
+from inverse_inr.regularizers import (
+    L1,
+    EdgePreserving,
+    PairDifference,
+    PriorPenalty,
+    Sobolev,
+    TotalVariation,
+    WeightDecay,
+    as_weighted,
+)
 from inverse_inr.solver import Solver, make_prior
 from inverse_inr.stopping import Discrepancy, HeldOut, Never
 
@@ -40,7 +49,7 @@ regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",
     {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
-     "prior_penalty": PriorPenalty, "weight_decay": WeightDecay,
+     "pair_difference": PairDifference, "prior_penalty": PriorPenalty, "weight_decay": WeightDecay,
      "bending_energy": "inverse_inr.operators:BendingEnergy", "hyper_elastic": "inverse_inr.operators:HyperElastic",
      "jacobian_determinant": "inverse_inr.operators:JacobianDeterminant"},
 )  # fmt: skip
@@ -48,18 +57,19 @@ stoppings = Registry(
     "stopping rule", "inverse_inr.stopping", {"held_out": HeldOut, "discrepancy": Discrepancy, "never": Never}
 )
 optimizer_names = Registry("optimizer", "inverse_inr.optimizers", dict(optimizers.NAMES))
+OPERATORS = """
+    ParallelBeam FanBeam ConeBeam
+    PointSamples RandomSamples Mask random_mask bayer_mask striped_mask SinglePixel CodedVideo
+    Blur Downsample SpectralResponse
+    Gradient Laplacian Hessian Divergence Curl NormalDerivative Residual
+    WarpedImage
+    SliceAcquisition
+    CASSI
+    FMCW PhaseHistory
+"""
 operators = Registry(
-    "operator",
-    "inverse_inr.operators",
-    {
-        name: f"inverse_inr.operators:{name}"
-        for name in (
-            "Blur", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient", "Hessian",
-            "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "Residual",
-            "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask", "striped_mask",
-        )
-    },
-)  # fmt: skip
+    "operator", "inverse_inr.operators", {name: f"inverse_inr.operators:{name}" for name in OPERATORS.split()}
+)
 
 MADE_IN_PYTHON = "(made in Python)"
 SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")

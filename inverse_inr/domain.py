@@ -164,6 +164,10 @@ class Grid:
         """Pixel centres in physical coordinates, (*shape, d)."""
         return torch.stack(torch.meshgrid(*self.axes(dtype, device), indexing="ij"), -1)
 
+    def position(self, points: Tensor) -> Tensor:
+        """Physical points (*s, d) in units of pixels, with pixel centres at whole numbers."""
+        return (points - points.new_tensor(self.box.lower)) / points.new_tensor(self.spacing) - 0.5
+
     def refined(self, factor: int) -> Grid:
         """The same box with `factor` sub-pixels along each axis of each pixel."""
         return Grid(self.box, tuple(n * factor for n in self.shape))
@@ -269,11 +273,15 @@ def _pool(values: Tensor, factor: int, ndim: int) -> Tensor:
 
 
 class Memo:
-    """A field that evaluates each lattice once: what a data term sampled costs a regularizer nothing."""
+    """A field that evaluates each lattice once: what a data term sampled costs a regularizer nothing.
+
+    `looks` are the (points, values) that operators asked for so far, for regularizers of those.
+    """
 
     def __init__(self, field: Field, chunk: int | None = None) -> None:
         self.field = field
         self.chunk = chunk
+        self.looks: list[tuple[Tensor, Tensor]] = []
         self._seen: dict[Grid, Tensor] = {}
 
     def __call__(self, points: Tensor) -> Tensor:

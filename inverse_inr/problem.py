@@ -73,11 +73,13 @@ class Term:
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Term:
         """This term with y in the precision of `dtype`, y and operator on `device`."""
-        operator = self.operator.to(device) if isinstance(self.operator, torch.nn.Module) else self.operator
+        operator, fidelity = (
+            part.to(device) if isinstance(part, torch.nn.Module) else part for part in (self.operator, self.fidelity)
+        )
         kind = dtype.to_complex() if self.y.is_complex() else dtype
         if self.y.dtype == kind and self.y.device == device and operator is self.operator:
             return self
-        return replace(self, operator=operator, y=self.y.to(device, kind))
+        return replace(self, operator=operator, fidelity=fidelity, y=self.y.to(device, kind))
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,38 @@ class Sobolev(_GradientPenalty):
 
 
 @dataclass(frozen=True)
+class PairDifference(Regularizer):
+    """mean φ(|f(x) - f(x')| / |x - x'|) over pairs of points where the operators have just looked: no evaluation more.
+
+    Pairs are the k-th and the k-th last of the points of one measurement (nodes of a PSF, samples of a ray). φ(s) = s,
+    total variation; with `delta`, a slope, delta (sqrt(1 + s²/delta²) - 1), edge-preserving (NeSVoR, Xu et al. 2023).
+    Raises TypeError where no operator looks at several points a measurement.
+    """
+
+    delta: float | None = None
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        looks = field.looks if isinstance(field, Memo) else []
+        parts = [self._penalty(x, v) for x, v in looks if x.ndim > 2 and x.shape[-2] > 1]
+        if not parts:
+            raise TypeError("PairDifference: no operator has looked at several points a measurement in this step.")
+        return torch.stack(parts).mean()
+
+    def _penalty(self, x: Tensor, values: Tensor) -> Tensor:
+        half = x.shape[-2] // 2
+        distance, difference = (v[..., :half, :] - v.flip(-2)[..., :half, :] for v in (x, values))
+        squared = difference.abs().square().sum(-1) / (distance.square().sum(-1) + 1e-6 * self._spread(x))
+        if self.delta is None:
+            return (squared + 1e-12).sqrt().mean()
+        return self.delta * ((1 + squared / self.delta**2).sqrt() - 1).mean()
+
+    @staticmethod
+    def _spread(x: Tensor) -> Tensor:
+        """Mean squared distance from the first point: pairs much closer than that say nothing of a slope."""
+        return (x - x[..., :1, :]).detach().square().sum(-1).mean()
+
+
+@dataclass(frozen=True)
 class L1(Regularizer):
     """mean |f|: few non-zero places."""
 

@@ -1,10 +1,11 @@
 """Forward operators, one file a family. In Python: `inverse_inr.operators`."""
 
-from inverse_inr.operators import psf
+from inverse_inr.operators import dispersion, psf
 from inverse_inr.operators.backends import on_astra, on_torch_radon
 from inverse_inr.operators.backprojection import fbp, fdk
 from inverse_inr.operators.blur import Blur, Downsample, psf_kernel
 from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
+from inverse_inr.operators.cassi import CASSI, CassiOnGrid
 from inverse_inr.operators.convolution import Convolution
 from inverse_inr.operators.differential import (
     Curl,
@@ -34,6 +35,7 @@ from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTran
 from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
 from inverse_inr.operators.sar import PhaseHistory
 from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
+from inverse_inr.operators.slices import SliceAcquisition, Slices
 from inverse_inr.operators.warp import (
     BendingEnergy,
     HyperElastic,
@@ -44,9 +46,11 @@ from inverse_inr.operators.warp import (
 )
 
 __all__ = [
+    "CASSI",
     "FMCW",
     "BendingEnergy",
     "Blur",
+    "CassiOnGrid",
     "Chirp",
     "CodedVideo",
     "ConeBeam",
@@ -74,6 +78,8 @@ __all__ = [
     "RayTransform",
     "Residual",
     "SinglePixel",
+    "SliceAcquisition",
+    "Slices",
     "SpectralResponse",
     "WarpedImage",
     "bayer_mask",
@@ -82,6 +88,7 @@ __all__ = [
     "center_of_rotation",
     "cie_xyz",
     "deform_jacobian",
+    "dispersion",
     "fbp",
     "fdk",
     "folded_fraction",
@@ -95,4 +102,4 @@ __all__ = [
     "random_mask",
     "striped_mask",
     "to_astra",
-]  # fmt: skip
+]

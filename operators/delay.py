@@ -110,6 +110,11 @@ class DelayTransform(KeepsPrecision, ABC):
     """Serves many points of a pulse at a cost that does not depend on K; `response` stays the definition."""
 
     @property
+    @abstractmethod
+    def bandwidth(self) -> float:
+        """Hz that the values span: delays closer than its inverse look alike."""
+
+    @property
     def width(self) -> int:
         """Numbers in memory for each point of a pulse, which sets the tile size."""
         return self.count
@@ -188,6 +193,10 @@ class Tones(DelayTransform):
         uniform = bool((f.cpu() - even).abs().max() <= 1e-9 * self.step + 4e-16 * float(f[-1]))
         self.fast = BinnedTones(len(f)) if uniform and len(f) >= BinnedTones.worthwhile else None
 
+    @property
+    def bandwidth(self) -> float:
+        return max(self.step * self.count, 1.0)
+
     def response(self, delay: Tensor, dtype: torch.dtype) -> Tensor:
         return phasor(delay[..., None] * (self.frequencies - self.carrier), dtype)
 
@@ -222,6 +231,10 @@ class DFTBins(DelayTransform):
     @property
     def width(self) -> int:
         return self.count * (2 + 4 * len(self.window))
+
+    @property
+    def bandwidth(self) -> float:
+        return self.slope / self.rate * self.samples
 
     def dft(self, dtype: torch.dtype) -> Tensor:
         """The windowed DFT as a matrix: (samples, K)."""

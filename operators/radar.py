@@ -128,30 +128,45 @@ class RadarOperator(KeepsPrecision, RowOperator):
 
     def pulses(self, rows: Tensor) -> Self:
         """The same radar with some of its pulses. Patterns are called with the new numbers of pulses."""
+        return self.with_geometry(self.geometry.subset(rows))
+
+    def with_geometry(self, geometry: RadarGeometry) -> Self:
+        """The same radar and scene with other antennas (its bins are kept)."""
         other = self.at(self._where)
-        other.geometry, other.shape = self.geometry.subset(rows), (len(rows),)
+        other.geometry, other.shape = geometry, (len(geometry),)
+        geometry.check(self.box, self.wavelength)
         return other
 
     def stored(self, dtype: torch.dtype = torch.float32, limit: int = STORE_LIMIT) -> Self:
         """The same radar with its kernel in memory: fastest where it fits. Raises MemoryError over `limit` bytes."""
-        size = len(self) * self.transform.count * self._size * 2 * dtype.itemsize
+        size = len(self) * self.transform.count * self.size * 2 * dtype.itemsize
         if size > limit:
             raise MemoryError(
-                f"{type(self).__name__}.stored: {len(self)} pulses x {self.transform.count} x {self._size} "
+                f"{type(self).__name__}.stored: {len(self)} pulses x {self.transform.count} x {self.size} "
                 f"points take {size / 2**30:.2f} GiB, over the limit of {limit / 2**30:.2f}. Recompute: no memory."
             )
         other = self.at(self._where)
         other.matrix = nn.Buffer(self._kernel(dtype), persistent=False)
         return other
 
+    def carrier(self, points: Tensor, rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """conj of a_p(x) exp(j 2π turns), as for sign +1, and relative paths in m: both (b, n)."""
+        factor, delay = self._factor(points, rows, dtype)
+        return (factor.conj().resolve_conj() if self.geometry.sign > 0 else factor), delay * SPEED_OF_LIGHT
+
+    @property
+    def bandwidth(self) -> float:
+        """Hz that the echoes span."""
+        return self.transform.bandwidth
+
     # --- the kernel, tile by tile ---------------------------------------------------------------------------------
 
     def _reflectivity(self, values: Tensor, rows: Tensor) -> Tensor:
         """(*s, c) -> (n,), or (b, n) where reflectivity depends on the direction."""
         flat, wanted = values.reshape(-1, values.shape[-1]), (self.degree + 1) ** 2
-        if flat.shape != (self._size, wanted):
+        if flat.shape != (self.size, wanted):
             raise ValueError(
-                f"{type(self).__name__} of degree {self.degree} looks at {self._size} points of {wanted} "
+                f"{type(self).__name__} of degree {self.degree} looks at {self.size} points of {wanted} "
                 f"channels; got {tuple(values.shape)}."
             )
         if not self.degree:
@@ -193,15 +208,15 @@ class RadarOperator(KeepsPrecision, RowOperator):
 
     def _tiles(self, rows: Tensor) -> list[tuple[slice, slice]]:
         """(pulses, points) of each tile: about `TILE` numbers, which a cache may hold."""
-        fast, width, n = self.transform.fast, self.transform.width, self._size
+        fast, width, n = self.transform.fast, self.transform.width, self.size
         if fast is not None and n >= fast.points:
             width, n = 16, min(n, max(fast.points, TILE // 16))
         n = min(n, max(1024, TILE // width))
         b = max(1, TILE // (n * width))
         return [
-            (slice(i, min(i + b, len(rows))), slice(k, min(k + n, self._size)))
+            (slice(i, min(i + b, len(rows))), slice(k, min(k + n, self.size)))
             for i in range(0, len(rows), b)
-            for k in range(0, self._size, n)
+            for k in range(0, self.size, n)
         ]
 
     def _tiled(self, rows: Tensor) -> Callable[[Tensor], Tensor]:
@@ -280,7 +295,7 @@ class RadarOperator(KeepsPrecision, RowOperator):
         return self.points if self.where is None else self.where
 
     @property
-    def _size(self) -> int:
+    def size(self) -> int:
         """Points of the scene."""
         return self.where.numel if self.where is not None else len(self.points)
 
