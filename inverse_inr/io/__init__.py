@@ -25,8 +25,12 @@ from inverse_inr.io.nifti import read_nifti as read_nifti
 from inverse_inr.io.nifti import write_nifti as write_nifti
 from inverse_inr.io.npz import read_npz as read_npz
 from inverse_inr.io.npz import write_npz as write_npz
+from inverse_inr.io.ply import read_ply as read_ply
+from inverse_inr.io.ply import write_ply as write_ply
 from inverse_inr.io.png import read_png as read_png
 from inverse_inr.io.png import write_png as write_png
+from inverse_inr.io.ti_radar import read_ti as read_ti
+from inverse_inr.io.ti_radar import read_ti_json as read_ti_json
 
 READERS: dict[str, Callable[..., tuple[Tensor, Grid]]] = {
     ".nii": read_nifti,
