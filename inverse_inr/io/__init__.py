@@ -21,6 +21,9 @@ from inverse_inr.io.hdf5 import Scan as Scan
 from inverse_inr.io.hdf5 import read_dxchange as read_dxchange
 from inverse_inr.io.hdf5 import read_hdf5 as read_hdf5
 from inverse_inr.io.hdf5 import write_hdf5 as write_hdf5
+from inverse_inr.io.mstar import read_mstar as read_mstar
+from inverse_inr.io.nga import read_cphd as read_cphd
+from inverse_inr.io.nga import read_sicd as read_sicd
 from inverse_inr.io.nifti import read_nifti as read_nifti
 from inverse_inr.io.nifti import write_nifti as write_nifti
 from inverse_inr.io.npz import read_npz as read_npz
