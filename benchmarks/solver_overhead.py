@@ -1,11 +1,11 @@
 """What the solver itself costs beside a hand-written PyTorch loop of the same work, and what the import adds.
 
-    python benchmarks/solver_overhead.py [--rounds 31 --steps 10]
+    python benchmarks/solver_overhead.py [--rounds 15]
 
-Both run the same prior on the same rays with the same optimiser, in turns within one process; the ratio is the median
-over turns of (process time of the solver's steps) / (that of the loop's). On a busy host look at the fastest turns.
-The solver also schedules rows, seeds and restores the random generator, checks for NaN, keeps the best state and
-writes its history.
+Both run the same prior on the same rays with the same optimiser, in turns of a second or two (a user's run is longer)
+within one process; the ratio is the median over turns of (process time of the solver's steps) / (that of the loop's).
+On a busy host look at the fastest turns. The solver also schedules rows, seeds and restores the random generator,
+checks for NaN, keeps the best state and writes its history.
 """
 
 from __future__ import annotations
@@ -99,12 +99,11 @@ def imports(rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=31)
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for name in ("grid", "hash", "siren"):
-        compare(name, arguments.rounds, arguments.steps)
+    for name, steps in (("grid", 300), ("hash", 40), ("siren", 10)):
+        compare(name, arguments.rounds, steps)
     imports(min(arguments.rounds, 9))
 
 

@@ -21,7 +21,7 @@ from inverse_inr.compose import LinearMap, as_linear_map
 from inverse_inr.domain import sample
 from inverse_inr.fidelity import least_squares
 from inverse_inr.kernels.interpolate import SampledField
-from inverse_inr.metrics import psnr
+from inverse_inr.metrics import modulus, psnr
 from inverse_inr.problem import Problem
 from inverse_inr.regularizers import TotalVariation, grid_gradient
 from inverse_inr.selection import least, one_standard_error
@@ -43,7 +43,8 @@ class LeastSquares:
         for term, chosen in zip(problem.terms, rows, strict=True):
             target, precision = least_squares(term.fidelity, term.y)
             real = term.y.dtype.to_real()
-            maps.append(as_linear_map(term.operator, problem.grid, rows=chosen, channels=problem.channels, dtype=real))
+            dtype = real.to_complex() if problem.is_complex else real
+            maps.append(as_linear_map(term.operator, problem.grid, rows=chosen, channels=problem.channels, dtype=dtype))
             targets.append(target[chosen] - maps[-1].offset.to(target))
             precisions.append(term.weight * precision[chosen].to(real) / target[chosen].numel())
         return cls(maps, targets, precisions)
@@ -73,7 +74,8 @@ class LeastSquares:
         return [p.sqrt() * t for t, p in zip(self.targets, self.precisions, strict=True)]
 
     def norm(self, iterations: int = 30) -> float:
-        x = torch.randn(self.maps[0].zeros().shape, generator=torch.Generator().manual_seed(0)).to(self.maps[0].zeros())
+        zeros = self.maps[0].zeros()
+        x = torch.randn(zeros.shape, dtype=zeros.dtype, generator=torch.Generator().manual_seed(0)).to(zeros)
         size = 1.0
         for _ in range(iterations):
             x = self.adjoint(self.whitened(x / torch.linalg.vector_norm(x)))
@@ -215,7 +217,7 @@ class _Judge:
             self._unseen = LeastSquares.of(problem, self.watch)
         if rule == "oracle":
             assert problem.reference is not None
-            self._truth = sample(problem.reference, problem.grid, average=4)
+            self._truth = modulus(sample(problem.reference, problem.grid, average=4))
         self.images: list[Tensor] = []
         self.choices: list[float] = []
         self.scores: list[Tensor] = []
@@ -227,7 +229,7 @@ class _Judge:
             self.scores.append(self._unseen.misfits(x))
         elif self.rule == "oracle":
             span = float(self._truth.max() - self._truth.min())
-            self.scores.append(torch.tensor([-psnr(x, self._truth, data_range=span)]))
+            self.scores.append(torch.tensor([-psnr(modulus(x), self._truth, data_range=span)]))
         else:
             self.scores.append(torch.tensor([-float(len(self.images))]))
 

@@ -112,7 +112,7 @@ def slope_indicator(solver: Solver, points: Tensor) -> Tensor:
     """(node spacing · |∇f|)²: what interpolation between nodes can lose, the indicator of adaptive mesh refinement."""
     network, box = _adaptive(solver.prior), solver.problem.box
     slope = gradient(solver.prior, points).detach() / points.new_tensor(box.scale)
-    return network.spacing(box.normalize(points)).square() * slope.square().sum((-1, -2))
+    return network.spacing(box.normalize(points)).square() * slope.abs().square().sum((-1, -2))
 
 
 def _adaptive(prior: torch.nn.Module) -> Any:

@@ -43,7 +43,7 @@ Table = dict[str, Any]
 problems = Registry(
     "problem",
     "inverse_inr.problems",
-    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct:ct_scan"},
+    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan"},
 )
 regularizers = Registry(
     "regularizer",
@@ -67,6 +67,9 @@ operators = Registry(
             "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "Residual",
             "SinglePixel", "SliceAcquisition", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask",
             "striped_mask",
+            "Blur", "CASSI", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient",
+            "Hessian", "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples",
+            "Residual", "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask", "striped_mask",
         )
     },
 )  # fmt: skip

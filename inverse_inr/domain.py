@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import lru_cache
+from itertools import chain
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -163,6 +164,10 @@ class Grid:
         """Pixel centres in physical coordinates, (*shape, d)."""
         return torch.stack(torch.meshgrid(*self.axes(dtype, device), indexing="ij"), -1)
 
+    def position(self, points: Tensor) -> Tensor:
+        """Physical points (*s, d) in units of pixels, with pixel centres at whole numbers."""
+        return (points - points.new_tensor(self.box.lower)) / points.new_tensor(self.spacing) - 0.5
+
     def refined(self, factor: int) -> Grid:
         """The same box with `factor` sub-pixels along each axis of each pixel."""
         return Grid(self.box, tuple(n * factor for n in self.shape))
@@ -198,7 +203,7 @@ class Lattice(Protocol):
 def placement(field: object) -> tuple[torch.dtype, torch.device]:
     """The real dtype and the device a field computes in: those of its first floating parameter or buffer."""
     if isinstance(field, torch.nn.Module):
-        for tensor in (*field.parameters(), *field.buffers()):
+        for tensor in chain(field.parameters(), field.buffers()):
             if tensor.is_floating_point() or tensor.is_complex():
                 return tensor.dtype.to_real(), tensor.device
     return torch.get_default_dtype(), torch.device("cpu")

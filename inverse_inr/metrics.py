@@ -17,6 +17,11 @@ WINDOW = 11
 """Pixels of SSIM's window an axis: a Gaussian of 1.5 pixels cut at 3.5 deviations (Wang et al., TIP 2004)."""
 
 
+def modulus(image: Tensor) -> Tensor:
+    """|image| of complex values; a real image as it is."""
+    return image.abs() if image.is_complex() else image
+
+
 def psnr(image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None) -> float:
     """Peak signal-to-noise ratio, 10 log10(data_range^2 / mse), in dB; inf for equal images. Complex is welcome.
 

@@ -62,9 +62,9 @@ class Gaussian(Noise):
     sigma: Parameter
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
-        if y.is_complex():
-            raise TypeError("Gaussian: y is complex; use ComplexGaussian(sigma), with E|n|² = sigma².")
-        return 0.5 * self.standardized(prediction, y).abs().square().mean()
+        if y.is_complex() or prediction.is_complex():
+            raise TypeError("Gaussian: complex values; use ComplexGaussian(sigma), with E|n|² = sigma².")
+        return 0.5 * self.standardized(prediction, y).square().mean()
 
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return mean + _like(self.sigma, mean) * _randn(mean, generator)

@@ -40,8 +40,9 @@ class Objective(nn.Module):
 
 def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
     """-dD/dx at the empty image, from `rows` of each term: A'Wy for least squares. (*grid.shape, channels)."""
-    image = torch.zeros(*problem.grid.shape, problem.channels, dtype=problem.terms[0].y.dtype.to_real(),
-                        requires_grad=True)  # fmt: skip
+    real = problem.terms[0].y.dtype.to_real()
+    dtype = real.to_complex() if problem.is_complex else real
+    image = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype, requires_grad=True)
     loss = torch.zeros(())
     for term, chosen in zip(problem.terms, rows, strict=True):
         seen = term.operator.on(problem.grid) if isinstance(term.operator, HasGridMap) else term.operator

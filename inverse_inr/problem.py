@@ -105,7 +105,8 @@ class Problem:
     """minimise over θ: Σ_t weight_t D_t(A_t(f_θ), y_t) + Σ_k λ_k R_k(f_θ), on `box`, shown on `grid`.
 
     `reference` is the truth where a simulation has one: for metrics only, never for stopping. `notes` say what a
-    loader found (masked values, centre of rotation).
+    loader found (masked values, centre of rotation). Where the field `is_complex`, priors by name get a complex head,
+    baselines a complex image, and figures and metrics its modulus.
     Raises ValueError for no terms, a grid or operator of another dimension, predictions that do not match y.
     """
 
@@ -116,6 +117,7 @@ class Problem:
     reference: Field | None = None
     suggested: Suggestion = field(default_factory=Suggestion)
     notes: dict[str, Any] = field(default_factory=dict)
+    is_complex: bool = False
 
     def __post_init__(self) -> None:
         if not self.terms:

@@ -56,10 +56,12 @@ def as_weighted(regularizer: Callable[[Field, Tensor], Tensor]) -> Weighted:
 
 
 def gradient(field: Field, points: Tensor) -> Tensor:
-    """∇f at (n, d) points: (n, c, d), differentiable in the field's parameters; complex channels count twice."""
+    """∇f at (n, d) points: (n, c, d), complex where the field is; differentiable in the field's parameters."""
     points = points.detach().requires_grad_()
     with torch.enable_grad():
-        return _jacobian(_real(field(points)), points)
+        values = field(points)
+        slope = _jacobian(_real(values), points)
+    return torch.complex(slope[:, ::2], slope[:, 1::2]) if values.is_complex() else slope
 
 
 def laplacian(field: Field, points: Tensor) -> Tensor:
@@ -102,7 +104,7 @@ def require_smooth(field: Field, order: int = 2) -> None:
 
 def grid_gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
     """Forward differences of (*shape, c) values over `spacing`, zero past the last pixel: (*shape, c, d)."""
-    values, axes = _real(values), []
+    axes = []
     for k, h in enumerate(spacing):
         last = values.narrow(k, values.shape[k] - 1, 1)
         axes.append(torch.diff(values, dim=k, append=last) / h)
@@ -114,7 +116,10 @@ def grid_gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
 
 @dataclass(frozen=True)
 class _GradientPenalty(Regularizer):
-    """mean φ(|∇f|²) over random points, or over forward differences on `grid` (or a random `patch` of it a step)."""
+    """mean φ(|∇f|²) over random points, or over forward differences on `grid` (or a random `patch` of it a step).
+
+    Of a complex field, |∇f|² is that of both parts together: no global phase changes it.
+    """
 
     grid: Grid | None = None
     patch: int | None = None
@@ -131,7 +136,7 @@ class _GradientPenalty(Regularizer):
             slope = gradient(field, points)
         else:
             slope = self._differences(field, self.grid)
-        return self.penalty(slope.square().sum(-1)).mean()
+        return self.penalty(slope.abs().square().sum(-1) if slope.is_complex() else slope.square().sum(-1)).mean()
 
     def _differences(self, field: Field, grid: Grid) -> Tensor:
         """On the grid, or on a random patch of it whose last layer, without a next one, is dropped."""

@@ -71,16 +71,16 @@ class Solution:
                 average: int = 4) -> dict[str, float]:  # fmt: skip
         """PSNR, SSIM and relative error against `reference` (default: the problem's), both as pixel averages.
 
-        Fits of whole-grid operators are compared as the raster that the operator saw. The data range is the
-        reference's own span. Raises ValueError where there is no reference.
+        Fits of whole-grid operators are compared as the raster that the operator saw, complex fields by their moduli.
+        The data range is the reference's own span. Raises ValueError where there is no reference.
         """
         from inverse_inr import metrics
 
         reference = self.problem.reference if reference is None else reference
         if reference is None:
             raise ValueError("Solution.metrics: the problem has no reference; pass one.")
-        truth = sample(reference, self.problem.grid if grid is None else grid, average=average)
-        image = self.sample(grid, average=1 if self.is_raster else average)
+        truth = metrics.modulus(sample(reference, self.problem.grid if grid is None else grid, average=average))
+        image = metrics.modulus(self.sample(grid, average=1 if self.is_raster else average))
         span = float(truth.max() - truth.min())
         return {
             "PSNR": metrics.psnr(image, truth, data_range=span),
@@ -107,13 +107,14 @@ class Solution:
     def save(self, folder: str | Path) -> Path:
         """Write image.npz (NIfTI too where the grid has an affine), field.safetensors and history.json."""
         from inverse_inr.io import write_image
+        from inverse_inr.metrics import modulus
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         image = self.sample()
         write_image(folder / "image.npz", image, self.problem.grid)
         if self.problem.grid.affine is not None:
-            write_image(folder / "image.nii.gz", image, self.problem.grid)
+            write_image(folder / "image.nii.gz", modulus(image), self.problem.grid)
         if isinstance(self.field, nn.Module):
             save_field(self.field, folder / "field.safetensors")
         record = {"method": self.method, "steps": self.steps, "seconds": self.seconds, "stopped": self.stopped,

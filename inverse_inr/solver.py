@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -64,6 +65,7 @@ class Solver:
             for k, (term, rows) in enumerate(zip(self.objective.terms, self.fit_rows, strict=True))
         ]
         self.callbacks = list(callbacks)
+        self._modules, self._parameters = list(self.objective.modules()), list(self.objective.parameters())
         self.step_number, self.seconds = 0, 0.0
         self.history: list[dict[str, Any]] = []
         self.stopped: str | None = None
@@ -76,19 +78,21 @@ class Solver:
         """One optimiser step, a pure function of the state and the step's number; returns the objective's parts."""
         rows = [schedule.at(self.step_number) for schedule in self.schedules]
         dtype, device = placement(self.prior)
-        parts = torch.zeros(0)
+        count, parts = (self.points if self.objective.parts else 0), torch.zeros(0)
 
         def closure() -> Tensor:
             nonlocal parts
             with seeded(self.seed, self.step_number, device):
-                where = self.problem.box.random_points(self.points, dtype=dtype, device=device)
-                self.objective.zero_grad(set_to_none=True)
+                where = self.problem.box.random_points(count, dtype=dtype, device=device)
+                for parameter in self._parameters:
+                    parameter.grad = None
                 parts = self.objective(rows, where)
                 loss = parts.sum()
                 loss.backward()
             return loss
 
-        self.objective.train()
+        if not all(m.training for m in self._modules):
+            self.objective.train()
         anneal = getattr(self.prior, "anneal", None)
         if anneal is not None:
             anneal(self.step_number / self.steps)
@@ -156,9 +160,7 @@ class Solver:
                 callback(self, {"step": self.step_number})
 
     def _not_finite(self, parts: Tensor) -> list[str]:
-        if bool(torch.isfinite(parts).all()):
-            return []
-        return [n for n, v in zip(self.objective.names, parts.tolist(), strict=True) if v - v != 0]
+        return [n for n, v in zip(self.objective.names, parts.tolist(), strict=True) if not math.isfinite(v)]
 
     def _parameters_not_finite(self) -> list[str]:
         named = self.objective.named_parameters()
@@ -243,7 +245,8 @@ def make_prior(problem: Problem, prior: str | nn.Module | None, seed: int, **nat
     options = problem.suggested.options if prior is None else native
     prior = problem.suggested.prior if prior is None else prior
     if isinstance(prior, str):
-        made = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed, **options}
+        head = {"head": "complex"} if problem.is_complex else {}
+        made = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed, **head, **options}
         return priors.create(prior, problem.box, problem.channels, **made)
     if not isinstance(prior, nn.Module):
         raise TypeError(f"prior must be a name or an nn.Module that maps points to values, got {type(prior).__name__}.")

@@ -1,10 +1,11 @@
 """Forward operators, one file a family. In Python: `inverse_inr.operators`."""
 
-from inverse_inr.operators import psf
+from inverse_inr.operators import dispersion, psf
 from inverse_inr.operators.backends import on_astra, on_torch_radon
 from inverse_inr.operators.backprojection import fbp, fdk
 from inverse_inr.operators.blur import Blur, Downsample, psf_kernel
 from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
+from inverse_inr.operators.cassi import CASSI, CassiOnGrid
 from inverse_inr.operators.convolution import Convolution
 from inverse_inr.operators.differential import (
     Curl,
@@ -18,6 +19,7 @@ from inverse_inr.operators.differential import (
     box_boundary,
 )
 from inverse_inr.operators.drift import DetectorDrift
+from inverse_inr.operators.fmcw import FMCW, Chirp
 from inverse_inr.operators.geometry_exchange import from_astra, from_scikit_image, to_astra
 from inverse_inr.operators.mask import (
     CodedVideo,
@@ -28,8 +30,10 @@ from inverse_inr.operators.mask import (
     random_mask,
     striped_mask,
 )
+from inverse_inr.operators.radar_geometry import RadarGeometry
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
 from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
+from inverse_inr.operators.sar import PhaseHistory
 from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
 from inverse_inr.operators.slices import SliceAcquisition, Slices
 from inverse_inr.operators.warp import (
@@ -42,12 +46,60 @@ from inverse_inr.operators.warp import (
 )
 
 __all__ = [
-    "BendingEnergy", "Blur", "CodedVideo", "ConeBeam", "Convolution", "Curl", "DetectorDrift", "Divergence",
-    "Downsample", "FanBeam", "FourierPatterns", "Gradient", "HadamardPatterns", "Hessian", "HyperElastic",
-    "JacobianDeterminant", "Jet", "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples",
-    "RandomSamples", "RayTransform", "Residual", "SinglePixel", "SliceAcquisition", "Slices",
-    "SpectralResponse", "WarpedImage", "bayer_mask",
-    "box_boundary", "center_by_symmetry", "center_of_rotation", "cie_xyz", "deform_jacobian", "fbp", "fdk",
-    "folded_fraction", "from_astra", "from_scikit_image", "linear_srgb", "on_astra", "on_torch_radon", "psf",
-    "psf_kernel", "random_mask", "striped_mask", "to_astra",
-]  # fmt: skip
+    "CASSI",
+    "FMCW",
+    "BendingEnergy",
+    "Blur",
+    "CassiOnGrid",
+    "Chirp",
+    "CodedVideo",
+    "ConeBeam",
+    "Convolution",
+    "Curl",
+    "DetectorDrift",
+    "Divergence",
+    "Downsample",
+    "FanBeam",
+    "FourierPatterns",
+    "Gradient",
+    "HadamardPatterns",
+    "Hessian",
+    "HyperElastic",
+    "JacobianDeterminant",
+    "Jet",
+    "Laplacian",
+    "Mask",
+    "NormalDerivative",
+    "ParallelBeam",
+    "PhaseHistory",
+    "PointSamples",
+    "RadarGeometry",
+    "RandomSamples",
+    "RayTransform",
+    "Residual",
+    "SinglePixel",
+    "SliceAcquisition",
+    "Slices",
+    "SpectralResponse",
+    "WarpedImage",
+    "bayer_mask",
+    "box_boundary",
+    "center_by_symmetry",
+    "center_of_rotation",
+    "cie_xyz",
+    "deform_jacobian",
+    "dispersion",
+    "fbp",
+    "fdk",
+    "folded_fraction",
+    "from_astra",
+    "from_scikit_image",
+    "linear_srgb",
+    "on_astra",
+    "on_torch_radon",
+    "psf",
+    "psf_kernel",
+    "random_mask",
+    "striped_mask",
+    "to_astra",
+]

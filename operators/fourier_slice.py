@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Grid
-from inverse_inr.kernels.gridding import RealGridding
+from inverse_inr.kernels.gridding import Gridding
 
 if TYPE_CHECKING:
     from inverse_inr.operators.radon import ParallelBeam
@@ -53,7 +53,7 @@ class FourierSlice(nn.Module):
         weight *= np.prod(h) / period * self.length
         dtype = beam.angles.dtype
         shape = (grid.shape[0], grid.shape[1])
-        self.gridding = RealGridding(shape, (k * h)[inside], scale=weight[inside], dtype=dtype)
+        self.gridding = Gridding(shape, (k * h)[inside], scale=weight[inside], real=True, dtype=dtype)
         self.where = nn.Buffer(torch.from_numpy(np.flatnonzero(inside)), persistent=False)
         self.count = count
 

@@ -13,6 +13,7 @@ from inverse_inr.domain import Box, Grid, sample
 from inverse_inr.fidelity import L2, Fidelity
 from inverse_inr.metrics import relative_error
 from inverse_inr.noise import ComplexGaussian, Gaussian, Poisson
+from inverse_inr.objective import back_projection
 from inverse_inr.problem import Problem, Term
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.solution import Solution
@@ -117,6 +118,17 @@ def test_cgls_of_complex_measurements_of_a_real_image() -> None:
     torch.testing.assert_close(image_of(baselines.cgls(problem, 100)), torch.linalg.lstsq(*stacked).solution)
 
 
+def test_cgls_of_a_complex_image() -> None:
+    matrix = random(40, GRID.numel, dtype=torch.complex128)
+    image = torch.polar(blocks(), 3 * blocks()).reshape(-1)
+    y = matrix @ image + 0.1 * random(40, seed=1, dtype=torch.complex128)
+    problem = Problem([Term(dense(matrix), y, ComplexGaussian(0.1))], box=GRID.box, grid=GRID, is_complex=True)
+    torch.testing.assert_close(
+        image_of(baselines.cgls(problem, 100)), torch.linalg.lstsq(matrix, y[:, None]).solution[:, 0]
+    )
+    assert back_projection(problem, [torch.arange(40)]).dtype == torch.complex128
+
+
 def test_cgls_of_counts_is_the_weighted_logarithm() -> None:
     matrix = random(60, GRID.numel).abs() / 20
     line = matrix @ blocks().reshape(-1)
@@ -180,6 +192,17 @@ def test_tv_denoises_a_step() -> None:
     got = image_of(baselines.tv(problem, weight, iterations=3000))
     expected = weight / 0.4 + step * (1 - weight / 0.6 - weight / 0.4)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-4)
+
+
+def test_tv_of_a_complex_image_does_not_know_its_phase() -> None:
+    matrix, truth = random(40, GRID.numel), blocks().reshape(-1)
+    turn = torch.polar(torch.ones((), dtype=F64), torch.tensor(0.7, dtype=F64))
+    real, whole = (
+        Problem([Term(dense(m), m @ x, ComplexGaussian(0.1))], box=GRID.box, grid=GRID, is_complex=c)
+        for m, x, c in ((matrix + 0j, truth + 0j, False), (matrix + 0j, turn * truth, True))
+    )
+    expected, got = (image_of(baselines.tv(p, 30.0, iterations=500)) for p in (real, whole))
+    torch.testing.assert_close(got, turn * expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("nonnegative", [True, False])

@@ -15,7 +15,8 @@ from inverse_inr import Box, Grid, noise, phantoms, predict
 from inverse_inr.io import FileFormatError, write_image
 from inverse_inr.operators import FanBeam, ParallelBeam
 from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
-from inverse_inr.problems.ct import ct, ct_scan, filtered_backprojection
+from inverse_inr.problems.ct import ct, filtered_backprojection
+from inverse_inr.problems.ct_scan import ct_scan
 from inverse_inr.stopping import HeldOut
 
 DATA = Path(os.environ.get("INVERSE_INR_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
 from inverse_inr.kernels.gather import dot, gather, scatter
-from inverse_inr.kernels.gridding import RealGridding
+from inverse_inr.kernels.gridding import Gridding
 from inverse_inr.kernels.interpolate import SampledField, interpolation_matrix, node_position
 from inverse_inr.kernels.sparse import SparseMatrix
 
@@ -112,41 +112,75 @@ def test_sparse_matrix_copies_and_casts(change: Callable[[SparseMatrix], SparseM
 # --- gridding ---------------------------------------------------------------------------------------------------
 
 
-def frequencies(count: int = 60) -> np.ndarray:
+def frequencies(count: int = 60, d: int = 2) -> np.ndarray:
     """Anywhere in the band, and its special places: zero, the axes, both sides of the Nyquist lines."""
-    inside = np.random.default_rng(0).uniform(-0.5, 0.5, (count, 2))
-    edges = [(0, 0), (0.5, 0.5), (-0.5, 0.5), (0.5, -0.5), (-0.5, -0.5), (0, 0.5), (0, -0.5), (0.5, 0), (0.25, 0)]
-    return np.concatenate([inside, np.array(edges)])
+    inside = np.random.default_rng(0).uniform(-0.5, 0.5, (count, d))
+    edges = np.stack(np.meshgrid(*[[-0.5, 0, 0.25, 0.5]] * d), -1).reshape(-1, d)
+    return np.concatenate([inside, edges])
 
 
 def direct(image: Tensor, k: np.ndarray) -> Tensor:
-    x = [np.arange(n) - (n - 1) / 2 for n in image.shape]
-    left, right = (np.exp(-2j * np.pi * np.outer(k[:, a], x[a])) for a in (0, 1))
-    return torch.from_numpy(np.einsum("mi,ij,mj->m", left, image.double().numpy(), right))
+    """The sum itself, over the last axes of (*batch, *shape)."""
+    shape = image.shape[-k.shape[1] :]
+    x = np.stack(np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in shape], indexing="ij"), -1).reshape(-1, len(shape))
+    kind = torch.complex128
+    return image.to(kind).flatten(-len(shape)) @ torch.from_numpy(np.exp(-2j * np.pi * (x @ k.T)))
 
 
-SHAPES = [(16, 16), (15, 17), (12, 31), (33, 8), (5, 4)]
+SHAPES = [(16, 16), (15, 17), (12, 31), (33, 8), (5, 4), (2, 16, 11), (17,), (6, 7, 8)]
+FIELDS = [
+    (torch.float32, True),
+    (F64, True),
+    (torch.float32, False),
+    (torch.complex64, False),
+    (F64.to_complex(), False),
+]
+
+
+def images(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensor, np.ndarray]:
+    """An image, or two where the first axis is 2, and frequencies for it."""
+    d = 2 if shape[0] == 2 else len(shape)
+    return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(1)), frequencies(d=d)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("dtype", [torch.float32, F64])
-def test_gridding_is_the_fourier_sum(shape: tuple[int, int], dtype: torch.dtype) -> None:
-    k = frequencies()
-    image = torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
-    got, expected = RealGridding(shape, k, dtype=dtype)(image), direct(image, k)
+@pytest.mark.parametrize(("dtype", "real"), FIELDS)
+def test_gridding_is_the_fourier_sum(shape: tuple[int, ...], dtype: torch.dtype, real: bool) -> None:
+    image, k = images(shape, dtype)
+    operator = Gridding(shape[-k.shape[1] :], k, real=real, dtype=dtype.to_real())
+    got, expected = operator(image), direct(image, k)
     assert got.dtype == dtype.to_complex()
     assert torch.linalg.vector_norm(got - expected) < 3e-5 * torch.linalg.vector_norm(expected)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_gridding_has_an_exact_adjoint(shape: tuple[int, int]) -> None:
-    operator = RealGridding(shape, frequencies(), dtype=F64)
-    x = torch.randn(shape, dtype=F64, requires_grad=True)
-    y = operator(x)
+@pytest.mark.parametrize(("dtype", "real"), [(F64, True), (F64.to_complex(), False)])
+def test_gridding_has_an_exact_adjoint(shape: tuple[int, ...], dtype: torch.dtype, real: bool) -> None:
+    image, k = images(shape, dtype)
+    operator = Gridding(shape[-k.shape[1] :], k, real=real, dtype=F64)
+    y = operator(image.requires_grad_())
     r = torch.randn_like(y)
-    (back,) = torch.autograd.grad(y, x, r)
-    left, right = torch.vdot(y.detach(), r).real, (x.detach() * back).sum()
+    (back,) = torch.autograd.grad(y, image, r)
+    left, right = torch.vdot(y.detach().flatten(), r.flatten()).real, (image.detach().conj() * back).sum().real
     assert abs(left - right) < 1e-12 * torch.linalg.vector_norm(y.detach()) * torch.linalg.vector_norm(r)
+
+
+def test_gridding_with_a_wider_kernel_is_more_accurate() -> None:
+    image, k = images((16, 12), F64)
+    errors = [float((Gridding((16, 12), k, oversampling=2.0, width=w, dtype=F64)(image) - direct(image, k)).abs().max())
+              for w in (4, 6, 8)]  # fmt: skip
+    assert errors[0] > 20 * errors[1] > 400 * errors[2]
+
+
+def test_gridding_refuses_what_it_cannot_hold() -> None:
+    with pytest.raises(ValueError, match="an image holds 1/2"):
+        Gridding((8, 8), np.full((3, 2), 0.6))
+    with pytest.raises(ValueError, match="must be"):
+        Gridding((8, 8), np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="of images"):
+        Gridding((8, 8), np.zeros((3, 2)))(torch.zeros(8, 9))
+    with pytest.raises(TypeError, match="complex"):
+        Gridding((8, 8), np.zeros((3, 2)), real=True)(torch.zeros(8, 8, dtype=torch.complex64))
 
 
 # --- interpolation ----------------------------------------------------------------------------------------------

@@ -67,11 +67,18 @@ def test_derivatives_are_analytic() -> None:
     torch.testing.assert_close(both, torch.tensor([2.0, 6.0], dtype=F64).expand(400, 2))
 
 
-def test_complex_fields_have_two_channels() -> None:
+def test_complex_fields_have_a_complex_gradient() -> None:
     g = gradient(lambda p: torch.exp(1j * p[..., :1]), POINTS)
-    x = POINTS[:, 0]
-    torch.testing.assert_close(g[..., 0], torch.stack([-torch.sin(x), torch.cos(x)], -1))
-    assert float(TotalVariation(epsilon=0.0)(lambda p: 2j * ramp(p), POINTS).detach()) == pytest.approx(5)
+    torch.testing.assert_close(g[:, 0, 0], 1j * torch.exp(1j * POINTS[:, 0]))
+    on_grid = grid_gradient(torch.exp(1j * GRID.points(F64)[..., :1]), GRID.spacing)
+    assert on_grid.is_complex()
+
+
+@pytest.mark.parametrize("grid", [None, GRID])
+def test_penalties_of_complex_fields_do_not_know_their_phase(grid: Grid | None) -> None:
+    penalty = TotalVariation(grid=grid, epsilon=0.0)
+    values = [float(penalty(lambda p, turn=turn: turn * ramp(p), POINTS).detach()) for turn in (2.0, 2j, 1.2 - 1.6j)]
+    assert values == pytest.approx([values[0]] * 3)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
-"""Kaiser-Bessel gridding: the Fourier transform of an image at arbitrary frequencies.
+"""Kaiser-Bessel gridding: the Fourier transform of an image at arbitrary frequencies (the NUFFT).
 
-Pad and apodise, FFT, then interpolate with a J x J kernel held as one sparse matrix (Beatty, Nishimura & Pauly 2005).
-Real images use half the spectrum. All steps are torch operations or a `SparseMatrix`, so the adjoint is exact.
+Pad and apodise, FFT, then interpolate with a J^d kernel held as one sparse matrix (Beatty, Nishimura & Pauly 2005).
+Real images may use half the spectrum. All steps are torch operations or a `SparseMatrix`, so the adjoint is exact.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import torch
@@ -16,61 +18,109 @@ from inverse_inr.kernels.linear import with_adjoint
 from inverse_inr.kernels.sparse import SparseMatrix
 
 
-class RealGridding(nn.Module):
-    """F(k) = Σ_j x_j exp(-2πi k·(j - c)) of a real image, c its middle: (n0, n1) -> (m,) complex.
+class Gridding(nn.Module):
+    """F(k) = scale(k) Σ_j x_j exp(-2πi k·(j - c)), c the image's middle: (*batch, *shape) -> (*batch, m) complex.
 
-    `frequencies`: (m, 2) in cycles per pixel, |k| <= 1/2; `scale`: (m,) factors of the values, which cost nothing.
-    Relative error near 1e-5 at the defaults.
+    `frequencies`: (m, d) in cycles per pixel, |k| <= 1/2, d = 1, 2 or 3; `scale`: (m,) factors, which cost nothing.
+    `real` images take half the time, by half the spectrum. Relative error near 1e-5 at the defaults; a sparse
+    matrix with `width`^d entries a frequency is kept.
+    Raises ValueError for frequencies of another dimension or beyond 1/2.
     """
 
-    def __init__(self, shape: tuple[int, int], frequencies: np.ndarray, *, oversampling: float = 1.5, width: int = 6,
-                 scale: np.ndarray | None = None, dtype: torch.dtype = torch.float32) -> None:  # fmt: skip
+    def __init__(self, shape: Sequence[int], frequencies: np.ndarray, *, oversampling: float = 1.5, width: int = 6,
+                 scale: np.ndarray | None = None, real: bool = False,
+                 dtype: torch.dtype = torch.float32) -> None:  # fmt: skip
         super().__init__()
-        self.shape, self.width = shape, width
-        self.padded = tuple(_fast_even(math.ceil(oversampling * n) + width) for n in shape)
-        ratio = [m / n for m, n in zip(self.padded, shape, strict=True)]
+        self.shape, self.width, self.real = tuple(shape), width, real
+        k = _checked(np.asarray(frequencies, dtype=np.float64), len(self.shape))
+        self.padded = tuple(_fast_even(math.ceil(oversampling * n) + width) for n in self.shape)
+        ratio = [m / n for m, n in zip(self.padded, self.shape, strict=True)]
         beta = [math.pi * math.sqrt((width / r) ** 2 * (r - 0.5) ** 2 - 0.8) for r in ratio]
-        flip = frequencies[:, 1] < 0  # the other half-plane is the conjugate
-        k = np.where(flip[:, None], -frequencies, frequencies)
-        self.matrix = _interpolator(k * self.padded, self.padded, beta, width, dtype)
+        flip = k[:, -1] < 0 if real else np.zeros(len(k), dtype=bool)  # the other half-space is the conjugate
+        position = np.where(flip[:, None], -k, k) * self.padded
+        self.matrix = _interpolator(position, self.padded, beta, width, real, dtype)
         self.sign = nn.Buffer(torch.from_numpy(np.where(flip, -1.0, 1.0)).to(dtype), persistent=False)
-        window = [_apodisation(n, m, b, width) for n, m, b in zip(shape, self.padded, beta, strict=True)]
-        self.window = nn.Buffer(torch.from_numpy(np.outer(*window)).to(dtype), persistent=False)
+        window = np.ones(())
+        for n, m, b in zip(self.shape, self.padded, beta, strict=True):
+            window = window[..., None] * _apodisation(n, m, b, width)
+        self.weight = nn.Buffer(torch.from_numpy(1 / window).to(dtype), persistent=False)
         # an even image's middle lies half a pixel off the pixel that the FFT takes as origin
-        middle = [(n - 1) / 2 - n // 2 for n in shape]
-        phase = np.exp(2j * np.pi * (frequencies @ np.array(middle))) * (1.0 if scale is None else scale)
+        middle = [(n - 1) / 2 - n // 2 for n in self.shape]
+        phase = np.exp(2j * np.pi * (k @ np.array(middle))) * (1.0 if scale is None else scale)
         self.phase = nn.Buffer(torch.view_as_real(torch.from_numpy(phase)).to(dtype), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        n0, n1 = self.shape
-        m0, m1 = self.padded
-        x = nn.functional.pad(image / self.window.to(image.dtype), (0, m1 - n1, 0, m0 - n0))
-        spectrum = _extended_spectrum(x.roll((-(n0 // 2), -(n1 // 2)), (0, 1)), self.width // 2)
-        values = self.matrix(torch.view_as_real(spectrum.reshape(-1)))
-        values = torch.complex(values[:, 0], values[:, 1] * self.sign.to(image.dtype))
-        return values * torch.view_as_complex(self.phase.to(image.dtype))  # real pairs: .to(float32) drops imaginaries
+        """Raises TypeError for a complex image where `real` was said, ValueError for another shape."""
+        batch, d = image.shape[: image.ndim - len(self.shape)], len(self.shape)
+        if tuple(image.shape[len(batch) :]) != self.shape:
+            raise ValueError(f"Gridding of images {self.shape}: got an array of shape {tuple(image.shape)}.")
+        real = image.dtype.to_real()
+        x = _around_origin(image * self.weight.to(real), self.padded)
+        if self.real:
+            if image.is_complex():
+                raise TypeError("Gridding(real=True): the image is complex.")
+            spectrum = _extended_spectrum(x, self.width // 2, d)
+        else:
+            spectrum = torch.fft.fftn(x, dim=tuple(range(-d, 0)))
+        values = self.matrix(spectrum.reshape(math.prod(batch), -1).T).T
+        if self.real:
+            values = torch.complex(values.real, values.imag * self.sign.to(real))
+        phase = torch.view_as_complex(self.phase.to(real))  # real pairs: .to(float32) drops imaginaries
+        return (values * phase).reshape(*batch, -1)
 
 
-def _extended_spectrum(image: Tensor, reach: int) -> Tensor:
-    """rfft2 of an image of even width, with `reach` columns beyond both ends: the conjugates of inner ones.
+def _checked(k: np.ndarray, d: int) -> np.ndarray:
+    if k.ndim != 2 or k.shape[1] != d or not 1 <= d <= 3:
+        raise ValueError(f"Gridding: frequencies must be (m, {d}) for images of {d} axes (1 to 3), got {k.shape}.")
+    if not np.abs(k).max(initial=0.0) <= 0.5 + 1e-9:
+        raise ValueError(f"Gridding: frequencies reach {np.abs(k).max():.4g} cycles per pixel; an image holds 1/2.")
+    return k
+
+
+def _around_origin(image: Tensor, padded: tuple[int, ...]) -> Tensor:
+    """The image in zeros, its middle at index 0 and what lies before it at the end: what an FFT wants."""
+    shape = image.shape[image.ndim - len(padded) :]
+    halves = [((slice(n // 2, n), slice(0, n - n // 2)), (slice(0, n // 2), slice(m - n // 2, m)))
+              for n, m in zip(shape, padded, strict=True)]  # fmt: skip
+    corners = [tuple((..., *part) for part in zip(*choice, strict=True)) for choice in product(*halves)]
+
+    def forward(x: Tensor) -> Tensor:
+        wide = x.new_zeros(*x.shape[: x.ndim - len(padded)], *padded)
+        for small, large in corners:
+            wide[large] = x[small]
+        return wide
+
+    def backward(wide: Tensor) -> Tensor:
+        x = wide.new_empty(*wide.shape[: wide.ndim - len(padded)], *shape)
+        for small, large in corners:
+            x[small] = wide[large]
+        return x
+
+    return with_adjoint(forward, backward)(image)
+
+
+def _extended_spectrum(image: Tensor, reach: int, d: int) -> Tensor:
+    """rfftn of images of even width, with `reach` columns beyond both ends: the conjugates of inner ones.
 
     The adjoint is written out: torch's own makes a complex FFT of twice the size and fills five arrays with zeros.
     """
-    shape = image.shape
+    axes = tuple(range(-d, 0))
+    shape = image.shape[-d:]
 
     def mirror(columns: Tensor) -> Tensor:
-        return columns.flip((0, 1)).roll(1, 0).conj()  # row g of column k holds the conjugate of row -g
+        turned = columns.flip(axes)  # row g of column k holds the conjugate of row -g
+        return (turned.roll((1,) * (d - 1), axes[:-1]) if d > 1 else turned).conj()
 
     def forward(x: Tensor) -> Tensor:
-        half = torch.fft.rfft2(x)
-        return torch.cat([mirror(half[:, 1 : reach + 1]), half, mirror(half[:, -reach - 1 : -1])], 1)
+        half = torch.fft.rfftn(x, dim=axes)
+        return torch.cat([mirror(half[..., 1 : reach + 1]), half, mirror(half[..., -reach - 1 : -1])], -1)
 
     def adjoint(extended: Tensor) -> Tensor:
-        half = extended[:, reach:-reach].clone()
-        half[:, 1 : reach + 1] += mirror(extended[:, :reach])
-        half[:, -reach - 1 : -1] += mirror(extended[:, -reach:])
-        half[:, 1:-1] *= 0.5  # irfft2 adds each inner column and its conjugate: Re(z) = (z + z*) / 2
-        return torch.fft.irfft2(half, s=shape, norm="forward")
+        half = extended[..., reach:-reach].clone()
+        half[..., 1 : reach + 1] += mirror(extended[..., :reach])
+        half[..., -reach - 1 : -1] += mirror(extended[..., -reach:])
+        half[..., 1:-1] *= 0.5  # irfftn adds each inner column and its conjugate: Re(z) = (z + z*) / 2
+        return torch.fft.irfftn(half, s=shape, dim=axes, norm="forward")
 
     return with_adjoint(forward, adjoint)(image)
 
@@ -100,14 +150,19 @@ def _apodisation(n: int, m: int, beta: float, width: int) -> np.ndarray:
     return np.real(width * np.sinh(root) / root) / np.i0(beta)
 
 
-def _interpolator(position: np.ndarray, padded: tuple[int, ...], beta: list[float], width: int,
+def _interpolator(position: np.ndarray, padded: tuple[int, ...], beta: list[float], width: int, real: bool,
                   dtype: torch.dtype) -> SparseMatrix:  # fmt: skip
-    """(m, 2) positions on the padded spectrum -> matrix from the extended half spectrum to the m values."""
-    columns = padded[1] // 2 + 1 + 2 * (width // 2)
+    """(m, d) positions on the padded spectrum -> matrix from it (real: the extended half of it) to the m values."""
+    sizes = list(padded)
     first = np.ceil(position - width / 2).astype(np.int64)
-    g = first[:, None, :] + np.arange(width)[:, None]  # (m, J, 2)
-    w0, w1 = (_kernel(g[..., a] - position[:, None, a], beta[a], width) for a in (0, 1))
-    index = (g[..., 0] % padded[0])[:, :, None] * columns + np.clip(g[..., 1] + width // 2, 0, columns - 1)[:, None, :]
-    value = w0[:, :, None] * w1[:, None, :]
-    rows = np.repeat(np.arange(len(position)), width * width)
-    return SparseMatrix(rows, index.ravel(), value.ravel(), (len(position), padded[0] * columns), dtype)
+    index, value = np.zeros((len(position), 1), dtype=np.int64), np.ones((len(position), 1))
+    for a, m in enumerate(padded):
+        g = first[:, a, None] + np.arange(width)  # (m, J)
+        weight = _kernel(g - position[:, a, None], beta[a], width)
+        if real and a == len(padded) - 1:
+            sizes[a] = m // 2 + 1 + 2 * (width // 2)
+            g = np.clip(g + width // 2, 0, sizes[a] - 1)
+        index = (index[:, :, None] * sizes[a] + (g % sizes[a])[:, None, :]).reshape(len(position), -1)
+        value = (value[:, :, None] * weight[:, None, :]).reshape(len(position), -1)
+    rows = np.repeat(np.arange(len(position)), width ** len(padded))
+    return SparseMatrix(rows, index.ravel(), value.ravel(), (len(position), math.prod(sizes)), dtype)

@@ -36,8 +36,7 @@ def corners(base: Tensor, fraction: Tensor, shape: Sequence[int]) -> tuple[Tenso
 
 def node_position(grid: Grid, points: Tensor) -> Tensor:
     """Physical points in units of the grid's pixels, with pixel centres at whole numbers."""
-    lower, spacing = points.new_tensor(grid.box.lower), points.new_tensor(grid.spacing)
-    return (points - lower) / spacing - 0.5
+    return grid.position(points)
 
 
 class SampledField:

@@ -33,12 +33,14 @@ def _phasor(v: Tensor) -> Tensor:
 HEADS: dict[str, Head] = {
     "linear": Head(lambda v: v),
     "softplus": Head(nn.functional.softplus),
+    "sparse": Head(lambda v: nn.functional.softplus(3 * v - 3)),
     "sigmoid": Head(torch.sigmoid),
     "complex": Head(_pair, 2, is_complex=True),
     "amplitude_phase": Head(_phasor, 2, is_complex=True),
     "vector": Head(lambda v: v),
 }
-"""`vector`: a displacement, one channel an axis, in the box's units (`Prior` scales it)."""
+"""`sparse`: not negative, and near zero (0.05) where a network starts. `vector`: a displacement, one channel an axis,
+in the box's units (`Prior` scales it)."""
 
 
 class Heads(nn.Module):

@@ -1,0 +1,292 @@
+"""What a receiver makes of the echoes of one pulse: sums over delays, exact, and their adjoints.
+
+    y_k = Σ_x w_x W_k(tau_x)        w_x = amplitude · exp(j 2π · carrier turns), W_k slow against the carrier
+
+`DFTBins` is the closed-form spectrum of a linear frequency ramp, `Tones` the samples of it (or of stepped frequencies).
+Carrier turns are counted in float64 and wrapped before they are cast (error 1e-7 rad at any range).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inverse_inr.operators.radar_geometry import KeepsPrecision
+
+COSINE_WINDOWS = {"rect": (1.0,), "hann": (0.5, 0.25), "hamming": (0.54, 0.23), "blackman": (0.42, 0.25, 0.04)}
+"""w[n] = a_0 + 2 Σ_m (-1)^m a_m cos(2π m n / N), periodic."""
+
+
+class BinnedTones(KeepsPrecision):
+    """y_k = Σ_x w_x exp(j 2π (k - K // 2) theta_x), k < K: a non-uniform FFT without a kernel to spread.
+
+    theta = (g + t / 2) / M with whole g and |t| <= 1 on a grid of M >= 2 K cells. The rest of the exponential is
+    smooth, exp(j z_k t) = Σ_r (2 - [r = 0]) j^r J_r(z_k) T_r(t) with |z| <= π / 4 (Jacobi-Anger), so few Chebyshev
+    moments of each cell, Σ w T_r(t), and their FFTs give all K sums at a cost a point that does not depend on K.
+    7 terms are right to 6e-7, 14 to 1e-14. The adjoint runs the same steps backwards.
+    """
+
+    worthwhile = 8
+    """Fewer tones are cheaper one by one."""
+
+    def __init__(self, count: int) -> None:
+        from scipy.fft import next_fast_len
+        from scipy.special import jv
+
+        super().__init__()
+        self.count, self.cells = count, int(next_fast_len(2 * count))  # pyright: ignore[reportArgumentType]
+        self.points = 4 * count
+        index = np.arange(count) - count // 2
+        terms = np.arange(14)[:, None]
+        bessel = jv(terms, np.pi * index / self.cells) * np.where(terms == 0, 1, 2) * 1j ** (terms % 4)
+        # (R, K), as pairs of reals: a module's .to(float32) would drop imaginary parts
+        self.coefficients = nn.Buffer(torch.view_as_real(torch.from_numpy(bessel)).clone(), persistent=False)
+        self.index = nn.Buffer(torch.from_numpy(index % self.cells), persistent=False)
+
+    def _locate(self, theta: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Cell (b n), of all pulses, and the moments' polynomials T_r(t), (R, b n)."""
+        position = (theta - theta.round()) * self.cells
+        cell = position.round()
+        t = (2 * (position - cell)).to(dtype).flatten()
+        pulse = torch.arange(len(theta), device=t.device, dtype=torch.int32)[:, None]
+        cell = cell.int() % self.cells + self.cells * pulse
+        chebyshev = torch.empty(7 if dtype == torch.float32 else 14, len(t), dtype=dtype, device=t.device)
+        chebyshev[0], chebyshev[1] = 1, t
+        for r in range(2, len(chebyshev)):
+            torch.mul(chebyshev[r - 1], t, out=chebyshev[r]).mul_(2).sub_(chebyshev[r - 2])
+        return cell.flatten(), chebyshev
+
+    def _coefficients(self, terms: int, dtype: torch.dtype) -> Tensor:
+        return torch.view_as_complex(self.coefficients[:terms]).to(dtype)
+
+    def forward(self, theta: Tensor, weights: Tensor) -> Tensor:
+        """theta (b, n) in cycles, float64; weights (b, n) complex -> (b, K)."""
+        cell, chebyshev = self._locate(theta, weights.dtype.to_real())
+        terms = len(chebyshev)
+        parts = [weights.real.flatten(), weights.imag.flatten()]
+        total = chebyshev.new_zeros(2, terms, len(theta) * self.cells)
+        for out, part in zip(total, parts, strict=True):
+            for row, polynomial in zip(out, chebyshev, strict=True):
+                row.index_add_(0, cell, polynomial * part)
+        cells = torch.complex(total[0], total[1]).unflatten(1, (len(theta), -1)).transpose(0, 1)
+        spectrum = torch.fft.ifft(cells, norm="forward")[..., self.index]
+        return (spectrum * self._coefficients(terms, spectrum.dtype)).sum(1)
+
+    def adjoint(self, theta: Tensor, y: Tensor) -> Tensor:
+        """Σ_k exp(-j 2π (k - K // 2) theta_x) y_k: (b, K) -> (b, n)."""
+        cell, chebyshev = self._locate(theta, y.dtype.to_real())
+        terms = len(chebyshev)
+        spectrum = torch.zeros(len(y), terms, self.cells, dtype=y.dtype, device=y.device)
+        spectrum[..., self.index] = y[:, None] * self._coefficients(terms, y.dtype).conj()
+        cells = torch.fft.fft(spectrum).transpose(0, 1).flatten(1)  # (R, b M)
+        total = torch.zeros(len(cell), dtype=y.dtype, device=y.device)
+        for row, polynomial in zip(cells, chebyshev, strict=True):
+            total += row.index_select(0, cell) * polynomial
+        return total.view(theta.shape)
+
+
+class DelayTransform(KeepsPrecision, ABC):
+    """delays (b, n) in s, float64, relative to the reference -> K values for each of b pulses."""
+
+    carrier: float
+    """Hz, at which turns are counted."""
+    slope: float = 0.0
+    """Hz/s of a ramp whose residual video phase -π S (tau² - tau_0²) is kept; 0 for none."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count, self.fast = count, None
+
+    def turns(self, delay: Tensor, reference: Tensor) -> Tensor:
+        """Carrier phase in turns: carrier · delay, minus the residual video phase. `reference`: (b, 1) in s."""
+        turns = self.carrier * delay
+        return turns - 0.5 * self.slope * delay * (delay + 2 * reference) if self.slope else turns
+
+    fast: BinnedTones | None
+    """Serves many points of a pulse at a cost that does not depend on K; `response` stays the definition."""
+
+    @property
+    @abstractmethod
+    def bandwidth(self) -> float:
+        """Hz that the values span: delays closer than its inverse look alike."""
+
+    @property
+    def width(self) -> int:
+        """Numbers in memory for each point of a pulse, which sets the tile size."""
+        return self.count
+
+    def is_quick(self, delay: Tensor) -> bool:
+        """Many points, and nothing to learn about their delays."""
+        return self.fast is not None and delay.shape[-1] >= self.fast.points and not delay.requires_grad
+
+    def quick(self, delay: Tensor, weights: Tensor) -> Tensor:
+        """`forward` by the fast transform."""
+        raise NotImplementedError
+
+    def quick_adjoint(self, delay: Tensor, y: Tensor) -> Tensor:
+        """`adjoint` by the fast transform."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def response(self, delay: Tensor, dtype: torch.dtype) -> Tensor:
+        """W_k(tau), (b, n, K), in the real or complex `dtype`'s precision: the definition."""
+
+    @property
+    def phasors(self) -> Tensor | None:
+        """(K,) complex factors that do not depend on the delay and multiply the sums."""
+        return None
+
+    def forward(self, delay: Tensor, weights: Tensor) -> Tensor:
+        """Σ_x w_x W_k(tau_x): (b, n), (b, n) complex -> (b, K)."""
+        if self.is_quick(delay):
+            return self.quick(delay, weights)
+        return self._sum(weights, self.response(delay, weights.dtype))
+
+    def adjoint(self, delay: Tensor, y: Tensor) -> Tensor:
+        """Σ_k conj(W_k(tau_x)) y_k: (b, n), (b, K) -> (b, n)."""
+        if self.is_quick(delay):
+            return self.quick_adjoint(delay, y)
+        return self._spread(y, self.response(delay, y.dtype))
+
+    def _sum(self, weights: Tensor, response: Tensor) -> Tensor:
+        if response.is_complex():
+            total = (weights[:, None] @ response)[:, 0]
+        else:  # two real rows cost half of a complex one
+            pair = torch.view_as_real(weights).transpose(1, 2) @ response
+            total = torch.complex(pair[:, 0], pair[:, 1])
+        return total if self.phasors is None else total * self.phasors.to(total.dtype)
+
+    def _spread(self, y: Tensor, response: Tensor) -> Tensor:
+        y = y if self.phasors is None else y * self.phasors.conj().to(y.dtype)
+        if response.is_complex():
+            return (response @ y.conj()[..., None])[..., 0].conj()
+        pair = response @ torch.view_as_real(y)
+        return torch.view_as_complex(pair.contiguous())
+
+
+class Tones(DelayTransform):
+    """Frequencies one by one: W_k = exp(j 2π (f_k - f_mid) tau). Hz, ascending, float64.
+
+    Where they are uniform and points are many, a transform of its own kind of non-uniform FFT (`BinnedTones`).
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, frequencies: Tensor, slope: float = 0.0) -> None:
+        f = frequencies.detach().double()
+        if f.ndim != 1 or not len(f) or not bool(torch.isfinite(f).all()) or not bool((f >= 0).all()):
+            raise ValueError(f"frequencies must be (K,) finite values in Hz, not negative, got {frequencies!r}.")
+        if bool((f.diff() <= 0).any()):
+            k = int((f.diff() <= 0).nonzero()[0])
+            raise ValueError(
+                f"frequencies must ascend: f[{k}] = {float(f[k]):.10g} Hz is not below f[{k + 1}] = "
+                f"{float(f[k + 1]):.10g} Hz. A ramp down? Flip frequencies and data together."
+            )
+        super().__init__(len(f))
+        self.frequencies, self.slope, self.carrier = nn.Buffer(f.clone()), slope, float(f[len(f) // 2])
+        even = torch.linspace(float(f[0]), float(f[-1]), len(f), dtype=torch.float64)
+        self.step = float(f[-1] - f[0]) / max(1, len(f) - 1)
+        uniform = bool((f.cpu() - even).abs().max() <= 1e-9 * self.step + 4e-16 * float(f[-1]))
+        self.fast = BinnedTones(len(f)) if uniform and len(f) >= BinnedTones.worthwhile else None
+
+    @property
+    def bandwidth(self) -> float:
+        return max(self.step * self.count, 1.0)
+
+    def response(self, delay: Tensor, dtype: torch.dtype) -> Tensor:
+        return phasor(delay[..., None] * (self.frequencies - self.carrier), dtype)
+
+    def quick(self, delay: Tensor, weights: Tensor) -> Tensor:
+        assert self.fast is not None
+        return self.fast(self.step * delay, weights)
+
+    def quick_adjoint(self, delay: Tensor, y: Tensor) -> Tensor:
+        assert self.fast is not None
+        return self.fast.adjoint(self.step * delay, y)
+
+
+class DFTBins(DelayTransform):
+    """Bins of the DFT of a ramp's samples, in closed form: a real Dirichlet kernel a bin (times a window's phases).
+
+    X[k] = Σ_x w_x exp(-jπ k (N-1)/n_fft) D(S tau / fs - k / n_fft), D(u) = sin(π N u) / (N sin(π u)), the carrier at
+    the middle of the ramp. A cosine window is a sum of shifted D. Divided by the window's sum: a unit point on a bin
+    has modulus 1.
+    """
+
+    bins: Tensor
+
+    def __init__(self, bins: Tensor, samples: int, size: int, rate: float, carrier: float, slope: float,
+                 window: str = "rect") -> None:  # fmt: skip
+        super().__init__(len(bins))
+        self.bins, self.samples, self.size = nn.Buffer(bins.clone()), samples, size
+        self.rate, self.carrier, self.slope = rate, carrier, slope
+        first, *others = COSINE_WINDOWS[window]
+        self.window = [a / first for a in others]
+        self.fast = BinnedTones(samples) if samples >= BinnedTones.worthwhile else None
+
+    @property
+    def width(self) -> int:
+        return self.count * (2 + 4 * len(self.window))
+
+    @property
+    def bandwidth(self) -> float:
+        return self.slope / self.rate * self.samples
+
+    def dft(self, dtype: torch.dtype) -> Tensor:
+        """The windowed DFT as a matrix: (samples, K)."""
+        n = torch.arange(self.samples, dtype=torch.float64, device=self.bins.device)
+        w = torch.ones_like(n)
+        for m, a in enumerate(self.window, 1):
+            w = w + (-1) ** m * 2 * a * (2 * math.pi * m * n / self.samples).cos()
+        turns = -(n[:, None] * self.bins % self.size) / self.size
+        return (phasor(turns, torch.complex128) * w[:, None] / self.samples).to(dtype)
+
+    def _half_step(self, delay: Tensor, dtype: torch.dtype) -> Tensor:
+        """From the ramp's middle to the nearest sample, the carrier of the fast transform."""
+        return phasor((0.5 * (self.samples - 1) - self.samples // 2) * self.slope / self.rate * delay, dtype).conj()
+
+    def quick(self, delay: Tensor, weights: Tensor) -> Tensor:
+        assert self.fast is not None
+        weights = weights if self.samples % 2 else weights * self._half_step(delay, weights.dtype)
+        return self.fast(self.slope / self.rate * delay, weights) @ self.dft(weights.dtype)
+
+    def quick_adjoint(self, delay: Tensor, y: Tensor) -> Tensor:
+        assert self.fast is not None
+        echo = self.fast.adjoint(self.slope / self.rate * delay, y @ self.dft(y.dtype).mH)
+        return echo if self.samples % 2 else echo * self._half_step(delay, y.dtype).conj()
+
+    @property
+    def phasors(self) -> Tensor:
+        turns = -0.5 * self.bins.double() * (self.samples - 1) / self.size
+        return phasor(turns, torch.complex128)
+
+    def response(self, delay: Tensor, dtype: torch.dtype) -> Tensor:
+        real, n = dtype.to_real(), self.samples
+        u = (self.slope / self.rate) * delay[..., None] - self.bins.double() / self.size
+        total = _dirichlet(u, n, real)
+        if not self.window:
+            return total
+        total = torch.complex(total, torch.zeros_like(total))
+        for m, a in enumerate(self.window, 1):  # shifted kernels carry the phase of the window's middle
+            for shift in (m, -m):
+                turn = complex(math.cos(math.pi * shift * (n - 1) / n), math.sin(math.pi * shift * (n - 1) / n))
+                total = total + (-1) ** m * a * turn * _dirichlet(u + shift / n, n, real)
+        return total
+
+
+def _dirichlet(u: Tensor, n: int, dtype: torch.dtype) -> Tensor:
+    """sin(π n u) / (n sin(π u)) without 0 / 0, in value and gradient: u (cycles a sample) wrapped in float64."""
+    turns = u.detach().round()
+    u = (u - turns).to(dtype)
+    value = torch.sinc(n * u) / torch.sinc(u)
+    return value if n % 2 else value * (1 - 2 * turns.remainder(2)).to(dtype)
+
+
+def phasor(turns: Tensor, dtype: torch.dtype) -> Tensor:
+    """exp(j 2π turns) in the precision of `dtype`; turns in float64 are wrapped before they are cast."""
+    angle = (2 * math.pi) * (turns - turns.detach().round()).to(dtype.to_real())
+    return torch.complex(angle.cos(), angle.sin())
