@@ -43,8 +43,10 @@ Table = dict[str, Any]
 problems = Registry(
     "problem",
     "inverse_inr.problems",
-    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan"},
-)
+    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
+     "simulated_slices": "inverse_inr.problems.slices:simulated_slices",
+     "slices": "inverse_inr.problems.slices:slices"},
+)  # fmt: skip
 regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",

@@ -68,8 +68,9 @@ class Solution:
         return all(isinstance(t.operator, OnGrid) for t in self.problem.terms)
 
     def metrics(self, reference: Field | None = None, *, grid: Grid | None = None,
-                average: int = 4) -> dict[str, float]:  # fmt: skip
-        """PSNR, SSIM and relative error against `reference` (default: the problem's), both as pixel averages.
+                average: int | None = None) -> dict[str, float]:  # fmt: skip
+        """PSNR, SSIM and relative error against `reference` (default: the problem's), both as pixel averages
+        (`average` sub-samples an axis; default `pixel_samples`).
 
         Fits of whole-grid operators are compared as the raster that the operator saw, complex fields by their moduli.
         The data range is the reference's own span. Raises ValueError where there is no reference.
@@ -79,7 +80,9 @@ class Solution:
         reference = self.problem.reference if reference is None else reference
         if reference is None:
             raise ValueError("Solution.metrics: the problem has no reference; pass one.")
-        truth = metrics.modulus(sample(reference, self.problem.grid if grid is None else grid, average=average))
+        where = self.problem.grid if grid is None else grid
+        average = pixel_samples(where) if average is None else average
+        truth = metrics.modulus(sample(reference, where, average=average))
         image = metrics.modulus(self.sample(grid, average=1 if self.is_raster else average))
         span = float(truth.max() - truth.min())
         return {
@@ -123,6 +126,11 @@ class Solution:
         with atomic_write(folder / "history.json") as temporary:
             Path(temporary).write_text(json.dumps(record, indent=1, default=_plain))
         return folder
+
+
+def pixel_samples(grid: Grid) -> int:
+    """Sub-samples an axis by which pixels are averaged where results are shown and judged: 4, of volumes 2."""
+    return 4 if grid.ndim < 3 else 2
 
 
 def save_field(field: nn.Module, path: str | Path) -> None:

@@ -138,9 +138,13 @@ class GridEncoding(Encoding):
         return self._arrange(gather(self.table, *self.stencil(flat)), x.shape[:-1])
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        """The features on a lattice: a sparse matrix, built once for each lattice asked for."""
+        """The features on a lattice: by a sparse matrix, built once, where a fit asks for it again and again."""
         extent = ((float(a[0]), float(a[-1]), len(a)) for a in axes)
         key = (*extent, self.table.dtype, self.table.device, self.levels_in)
+        if (
+            key not in self._lattices and not torch.is_grad_enabled()
+        ):  # asked once: the matrix would take 4 times as long
+            return self(torch.cartesian_prod(*axes).reshape(*(len(a) for a in axes), len(axes)))
         if key not in self._lattices:
             if len(self._lattices) >= 4:
                 self._lattices.clear()
