@@ -47,6 +47,8 @@ problems = Registry(
     {
         "ct": "inverse_inr.problems.ct:ct",
         "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
+        "cassi": "inverse_inr.problems.cassi:cassi",
+        "cassi_real": "inverse_inr.problems.cassi:cassi_real",
         "fmcw": "inverse_inr.problems.fmcw:fmcw",
         "gotcha": "inverse_inr.problems.sar:gotcha",
         "phase_history": "inverse_inr.problems.sar:phase_history",

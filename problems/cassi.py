@@ -8,6 +8,7 @@ that is an inverse crime, and `SpectralScene` has a truth between the bands to j
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,8 +77,8 @@ def cassi_real(measurement: str, mask: str, *, variable: str = "meas_real", mask
     wide = code.shape[1] + round(step * (bands - 1))
     if y.ndim != 2 or y.shape != (code.shape[0], wide):
         raise ValueError(
-            f"{measurement}: {variable} is {tuple(y.shape)}; a mask of {tuple(code.shape)} and {bands} bands {step:g} px "
-            f"apart need ({code.shape[0]}, {wide}). Another number of bands, or transposed?"
+            f"{measurement}: {variable} is {tuple(y.shape)}; a mask of {tuple(code.shape)} and {bands} bands {step:g} "
+            f"px apart need ({code.shape[0]}, {wide}). Another number of bands, or transposed?"
         )
     wavelengths = _wavelengths(bands)
     box = Box((0.0, 0.0, 450.0), (*map(float, code.shape), 650.0), ("px", "px", "nm"))
@@ -94,8 +95,9 @@ def suggestion(shape: tuple[int, ...], stopping: HeldOut | None = None) -> Sugge
     """Separable prior of rank a quarter of the pixels, its bandwidth 0.08 of the pixels' Nyquist frequency an axis."""
     rank = [max(4, n // 4) for n in shape[:2]] + [RANK_BANDS]
     options = {"rank": rank, "depth": 2, "omega0": 6.0 * max(shape) / 128}
-    return Suggestion(prior="separable", options=options, steps=1000, stopping=stopping,
-                      baselines={"GAP-TV": gap_tv, "ADMM-TV": admm_tv}, figure=spectral_figure, write=write_cube)  # fmt: skip
+    classical = {"GAP-TV": gap_tv, "ADMM-TV": admm_tv}
+    return Suggestion(prior="separable", options=options, steps=1000, stopping=stopping, baselines=classical,
+                      figure=spectral_figure, write=write_cube)  # fmt: skip
 
 
 # --- what is measured -------------------------------------------------------------------------------------------------
@@ -157,6 +159,6 @@ def _cube(path: str, variable: str | None, bands: int) -> Tensor:
             "Pass a file with cube.transpose(1, 2, 0)."
         )
     edges = [round(k * values.shape[-1] / bands) for k in range(bands + 1)]
-    means = [values[..., a:b].mean(-1) for a, b in zip(edges, edges[1:], strict=False)]
+    means = [values[..., a:b].mean(-1) for a, b in itertools.pairwise(edges)]
     cube = torch.stack(means, -1).clamp(min=0)
     return cube / cube.max()

@@ -28,7 +28,7 @@ STRENGTHS = (0.4, 0.2, 0.1, 0.05, 0.025)
 
 
 def total_variation(cube: Tensor, strength: float, iterations: int = 5) -> Tensor:
-    """Chambolle's projection, edges shared by the bands, by scikit-image."""
+    """Chambolle's projection of each band, by scikit-image."""
     from skimage.restoration import denoise_tv_chambolle
 
     found = denoise_tv_chambolle(cube.numpy(), weight=strength, max_num_iter=iterations, channel_axis=-1)
@@ -45,7 +45,7 @@ def wavelets(cube: Tensor, strength: float) -> Tensor:
 
 def gap_tv(problem: Problem, strength: float | str = "held-out", *, strengths: Sequence[float] = STRENGTHS,
            iterations: int = 100, denoiser: Denoiser = total_variation) -> Solution:  # fmt: skip
-    """Accelerated GAP around `denoiser` (default: joint total variation).
+    """Accelerated GAP around `denoiser` (default: total variation of each band).
 
     strength: of the denoiser; "held-out" (detector pixels that are kept out) or "oracle" choose it from `strengths`.
     Raises TypeError for a problem that is not one CASSI snapshot on a cube.

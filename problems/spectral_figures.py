@@ -46,11 +46,11 @@ def spectral_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
     panels = figure.subplots(6, len(cubes), squeeze=False)
     first = next(iter(cubes.values()))
     for column, (name, cube) in zip(panels.T, cubes.items(), strict=True):
-        column[0].imshow(srgb(cube, grid))
+        column[0].imshow(srgb(cube, grid).numpy())
         column[0].set_title(name, fontsize="medium")
         for axes, band in zip(column[1:5], chosen, strict=True):
             top = float(first[..., band].flatten()[: 2**24].quantile(0.995))
-            axes.imshow(cube[..., band], cmap="gray", vmin=0, vmax=max(top, 1e-12))
+            axes.imshow(cube[..., band].numpy(), cmap="gray", vmin=0, vmax=max(top, 1e-12))
             if column is panels.T[0] or name == next(iter(cubes)):
                 axes.set_ylabel(f"{float(centers[band]):.0f} nm")
         for axes in column[:5]:

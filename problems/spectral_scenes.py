@@ -18,6 +18,8 @@ from inverse_inr import Box, Grid
 Reflectances = Literal["pigments", "colorchecker"]
 WAVELENGTHS = np.arange(380.0, 781.0, 5.0)
 """Where reflectances are tabulated, nm."""
+THIRDS = ((590, 700), (490, 590), (400, 490))
+"""What an image's red, green and blue stand for, nm."""
 
 
 class SpectralScene:
@@ -63,7 +65,7 @@ class SpectralScene:
 
 
 def spectral_scene(image: Tensor, box: Box, *, reflectances: Reflectances = "pigments",
-                   sharpness: float = 0.15) -> SpectralScene:  # fmt: skip
+                   sharpness: float = 0.4) -> SpectralScene:  # fmt: skip
     """A scene as an RGB image (H, W, 3), values in [0, 1], would look: each pixel mixes the materials of like colours.
 
     reflectances  "pigments": 24 smooth made-up ones; "colorchecker": the 24 patches of the ColorChecker as measured
@@ -79,9 +81,10 @@ def spectral_scene(image: Tensor, box: Box, *, reflectances: Reflectances = "pig
         raise ValueError("spectral_scene: the image has values outside [0, 1], or NaN. Divide 8-bit values by 255.")
     table = torch.from_numpy(pigments() if reflectances == "pigments" else colorchecker()).float()
     # the colour of a material: its means over three thirds of the visible band, blue last
-    colours = torch.stack([table[:, (low <= WAVELENGTHS) & (high > WAVELENGTHS)].mean(1)
-                           for low, high in ((590, 700), (490, 590), (400, 490))], -1)  # fmt: skip
-    hue = image / image.mean(-1, keepdim=True).clamp(min=1e-3)
+    thirds = [torch.from_numpy((low <= WAVELENGTHS) & (high > WAVELENGTHS)) for low, high in THIRDS]
+    colours = torch.stack([table[:, third].mean(1) for third in thirds], -1)
+    dark = 0.05  # what is nearly black has no hue
+    hue = (image + dark) / (image.mean(-1, keepdim=True) + dark)
     hues = colours / colours.mean(-1, keepdim=True)
     weights = torch.softmax(-((hue[..., None, :] - hues) ** 2).sum(-1) / (2 * sharpness**2), -1)
     brightness = image.mean(-1) / (weights @ colours).mean(-1)
@@ -105,7 +108,7 @@ def pigments() -> np.ndarray:
 
 
 def colorchecker() -> np.ndarray:
-    """The 24 patches of the ColorChecker (24, n), as measured by Ohta (1997). Raises ImportError without colour-science."""
+    """The ColorChecker's patches (24, n), measured by Ohta (1997). Raises ImportError without colour-science."""
     try:
         from colour import SDS_COLOURCHECKERS
     except ImportError:

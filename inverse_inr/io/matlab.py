@@ -40,7 +40,7 @@ def _hdf5(path: Path, name: str) -> dict[str, np.ndarray]:
     import h5py
 
     with h5py.File(path, "r") as file:
-        found: dict[str, np.ndarray] = {k: np.empty(0) for k in file if isinstance(file[k], h5py.Dataset)}
+        found: dict[str, np.ndarray] = {str(k): np.empty(0) for k, v in file.items() if isinstance(v, h5py.Dataset)}
         if name in found:
             values = np.asarray(file[name])
             if values.dtype.names == ("real", "imag"):
