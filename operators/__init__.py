@@ -41,6 +41,7 @@ from inverse_inr.operators.mask import (
     random_mask,
     striped_mask,
 )
+from inverse_inr.operators.matched_filter import backproject
 from inverse_inr.operators.radar_geometry import RadarGeometry
 from inverse_inr.operators.radial import RadialSpokes
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
@@ -55,7 +56,8 @@ from inverse_inr.operators.sampling import (
     spiral_trajectory,
     variable_density_mask,
 )
-from inverse_inr.operators.sar import PhaseHistory
+from inverse_inr.operators.sar import FarField, PhaseHistory
+from inverse_inr.operators.sar_image import SarImage
 from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
 from inverse_inr.operators.slices import SliceAcquisition, Slices
 from inverse_inr.operators.toeplitz import ToeplitzNormal
@@ -85,6 +87,7 @@ __all__ = [
     "Divergence",
     "Downsample",
     "FanBeam",
+    "FarField",
     "FourierMaps",
     "FourierPatterns",
     "GivenCoils",
@@ -108,12 +111,14 @@ __all__ = [
     "RandomSamples",
     "RayTransform",
     "Residual",
+    "SarImage",
     "SinglePixel",
     "SliceAcquisition",
     "Slices",
     "SpectralResponse",
     "ToeplitzNormal",
     "WarpedImage",
+    "backproject",
     "bayer_mask",
     "birdcage_maps",
     "box_boundary",
