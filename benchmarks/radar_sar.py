@@ -5,8 +5,8 @@
 sar: X band, 622 MHz, four uneven elevations, 3.83 degrees, 96 pulses x 40 frequencies, 20 dB; a car of 1200 scatterers
 on no lattice, voxels of 0.15 m. Chamfer (m), F1 within 0.225 m and 95 % Hausdorff distance (m), at the best threshold
 of each (chosen by the truth) and at a fixed 0.15 of the maximum; held-out: relative error of 15 noise-free pulses at
-other elevations. gotcha: a 13 m square around two cars; every tenth pulse is kept from all methods ("unseen"), another tenth
-chooses weights and stops ("held-out"): relative errors. CPU seconds on one thread.
+other elevations. gotcha: a 13 m square around two cars; every tenth pulse is kept from all methods ("unseen"), another
+tenth chooses weights and stops ("held-out"): relative errors. CPU seconds on one thread.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from inverse_inr.operators.mask import (
     striped_mask,
 )
 from inverse_inr.operators.matched_filter import backproject
+from inverse_inr.operators.polar_format import polar_format
 from inverse_inr.operators.radar_geometry import RadarGeometry
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
 from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
@@ -93,6 +94,7 @@ __all__ = [
     "linear_srgb",
     "on_astra",
     "on_torch_radon",
+    "polar_format",
     "psf",
     "psf_kernel",
     "random_mask",
