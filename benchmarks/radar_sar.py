@@ -124,9 +124,9 @@ def main() -> None:
         real(arguments.gotcha, arguments.seeds)
         return
     print("sar: Chamfer m, F1, Hausdorff m (best); Chamfer, F1 (fixed); held-out; CPU seconds", flush=True)
-    for name, method in SIMULATED.items():
-        if not arguments.only or any(word in name for word in arguments.only):
-            for seed in range(arguments.seeds):
+    for seed in range(arguments.seeds):
+        for name, method in SIMULATED.items():
+            if not arguments.only or any(word in name for word in arguments.only):
                 simulated(name, method, seed)
 
 
