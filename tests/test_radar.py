@@ -485,6 +485,37 @@ def test_fast_tones_are_the_exact_ones(count):
             assert error(transform.quick_adjoint(delay, y).to(C128), spread) < tolerance
 
 
+def test_apertures():
+    t, r = torch.tensor([[0.0, 0, 0], [1.0, 0, 0]]), torch.tensor([[0.0, 0, 0], [0, 1.0, 0], [0, 2.0, 0]])
+    pairs = RadarGeometry.mimo(t, r)
+    assert pairs.transmitters.tolist() == [[0, 0, 0]] * 3 + [[1, 0, 0]] * 3
+    assert pairs.receivers.tolist() == [[0, 0, 0], [0, 1, 0], [0, 2, 0]] * 2
+    quarter = torch.tensor([[0.0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]])  # x -> y, then a shift
+    turned = RadarGeometry.mimo(t, r, torch.stack([torch.eye(4), quarter]))
+    assert len(turned) == 12
+    assert turned.transmitters[9].tolist() == [5, 7, 7]
+    assert turned.receivers[7].tolist() == [4, 6, 7]
+    around = RadarGeometry.spotlight(10.0, torch.zeros(1), torch.tensor([math.pi / 6]), center=(1.0, 2.0, 3.0))
+    assert torch.allclose(around.transmitters[0], torch.tensor([1 + 10 * math.cos(math.pi / 6), 2, 8.0], dtype=F64))
+    path = around.path(torch.tensor([[1.0, 2.0, 3.0]], dtype=F64), torch.tensor([0]))
+    assert abs(float(path)) < 1e-12
+    assert torch.allclose(around.look((1.0, 2.0, 3.0))[0].norm(), torch.ones((), dtype=F64))
+
+
+@pytest.mark.gpu
+@readouts
+def test_cuda_gives_the_same_numbers(make):
+    operator = make(bistatic(), points=Grid(NEAR, (9, 10, 11)))
+    x = torch.randn(9, 10, 11, 1, generator=torch.Generator().manual_seed(0))
+    rows = torch.tensor([3, 1])
+    y = operator(rows)[1](x)
+    back = adjoint(operator, rows, y, dtype=torch.float32)
+    there = operator.to("cuda")
+    measured = there(rows)[1](x.cuda())
+    assert error(measured.cpu(), y) < 1e-5
+    assert error(adjoint(there, rows, y.cuda(), dtype=torch.float32).cpu(), back) < 1e-5
+
+
 class TestFMCW(OperatorTests):
     def make(self) -> FMCW:
         return FMCW(NEAR, bistatic(9), SLOW, points=Grid(NEAR, (3, 4, 5)), window="hann")
