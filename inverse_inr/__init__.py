@@ -16,6 +16,7 @@ from inverse_inr import priors as priors
 from inverse_inr import regularizers as regularizers
 from inverse_inr import stopping as stopping
 from inverse_inr import uncertainty as uncertainty
+from inverse_inr.bands import BandGrid as BandGrid
 from inverse_inr.compose import Detector as Detector
 from inverse_inr.compose import OnGrid as OnGrid
 from inverse_inr.compose import Warp as Warp

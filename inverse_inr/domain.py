@@ -164,6 +164,10 @@ class Grid:
         """Pixel centres in physical coordinates, (*shape, d)."""
         return torch.stack(torch.meshgrid(*self.axes(dtype, device), indexing="ij"), -1)
 
+    def position(self, points: Tensor) -> Tensor:
+        """Physical points (*s, d) in units of pixels, with pixel centres at whole numbers."""
+        return (points - points.new_tensor(self.box.lower)) / points.new_tensor(self.spacing) - 0.5
+
     def refined(self, factor: int) -> Grid:
         """The same box with `factor` sub-pixels along each axis of each pixel."""
         return Grid(self.box, tuple(n * factor for n in self.shape))
@@ -187,6 +191,11 @@ class Grid:
     def with_affine(self, affine: Sequence[Sequence[float]] | None) -> Grid:
         """This grid carrying a NIfTI affine."""
         return replace(self, affine=None if affine is None else tuple(tuple(float(v) for v in r) for r in affine))
+
+
+def pixel_grid(shape: tuple[int, ...]) -> Grid:
+    """The lattice of an image of which nothing but its pixels is known: units "px", pixel i from i to i + 1."""
+    return Grid(Box((0.0,) * len(shape), tuple(float(n) for n in shape), ("px",) * len(shape)), shape)
 
 
 @runtime_checkable
@@ -269,11 +278,15 @@ def _pool(values: Tensor, factor: int, ndim: int) -> Tensor:
 
 
 class Memo:
-    """A field that evaluates each lattice once: what a data term sampled costs a regularizer nothing."""
+    """A field that evaluates each lattice once: what a data term sampled costs a regularizer nothing.
+
+    `looks` are the (points, values) that operators asked for so far, for regularizers of those.
+    """
 
     def __init__(self, field: Field, chunk: int | None = None) -> None:
         self.field = field
         self.chunk = chunk
+        self.looks: list[tuple[Tensor, Tensor]] = []
         self._seen: dict[Grid, Tensor] = {}
 
     def __call__(self, points: Tensor) -> Tensor:

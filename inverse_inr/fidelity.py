@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inverse_inr.noise import Noise
 
@@ -114,6 +114,52 @@ class LocalNCC:
         return 1 - (covariance**2 / ((variance[0] + self.epsilon) * (variance[1] + self.epsilon))).mean()
 
 
+class LearntScale(nn.Module):
+    """Noise whose scale σ is learnt with the image, one for each group of rows: bad groups lose weight by themselves.
+
+    Gaussian, ½ r²/σ² + log σ, or with `degrees` ν Student's t, ½ (ν+1) log(1 + r²/(ν σ²)) + log σ, which also lets
+    each single measurement have its own variance: t is a Gaussian whose precision is gamma-distributed.
+
+    groups  (rows,) number of each row's group (its slice, view, coil ...), from 0
+    scale   first guess of σ, in the unit of y; learnt is log(σ / scale) by group, in `level`
+    floor   least σ as a fraction of `scale`: without it a group that can be fitted exactly would take all the weight
+    Raises ValueError for groups that are no (rows,) integers from 0, or scale, floor or degrees that are not positive.
+    """
+
+    def __init__(self, groups: Tensor, scale: float, *, degrees: float | None = None, floor: float = 0.05) -> None:
+        super().__init__()
+        if groups.ndim != 1 or groups.is_floating_point() or not len(groups) or int(groups.min()) < 0:
+            raise ValueError(f"LearntScale: groups must be (rows,) integers from 0, got {tuple(groups.shape)}.")
+        if not (scale > 0 and floor > 0 and (degrees is None or degrees > 0)):
+            raise ValueError(f"LearntScale: scale={scale}, floor={floor} and degrees={degrees} must be positive.")
+        self.scale, self.floor, self.degrees = float(scale), float(floor), degrees
+        self.groups = nn.Buffer(groups.long(), persistent=False)
+        self.level = nn.Parameter(torch.zeros(int(groups.max()) + 1))
+
+    def sigma(self) -> Tensor:
+        """σ of each group, (groups,)."""
+        return self.scale * (self.level.exp() + self.floor)
+
+    def _loss(self, prediction: Tensor, y: Tensor, groups: Tensor) -> Tensor:
+        if len(groups) != len(y):
+            raise ValueError(f"LearntScale of {len(groups)} rows was given {len(y)} measurements. at_rows(...)?")
+        sigma = self.sigma().to(y.dtype.to_real())[groups].reshape(-1, *(1,) * (y.ndim - 1))
+        squared = ((prediction - y) / sigma).abs().square()
+        if self.degrees is None:
+            return (0.5 * squared + sigma.log()).mean()
+        return (0.5 * (self.degrees + 1) * torch.log1p(squared / self.degrees) + sigma.log()).mean()
+
+    def forward(self, prediction: Tensor, y: Tensor) -> Tensor:
+        return self._loss(prediction, y, self.groups)
+
+    def at(self, rows: Tensor) -> Fidelity:
+        return lambda prediction, y: self._loss(prediction, y, self.groups[rows.to(self.groups.device)])
+
+    def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        precision = self.sigma().detach().to(y.dtype.to_real())[self.groups] ** -2
+        return y, precision.reshape(-1, *(1,) * (y.ndim - 1)).expand(y.shape)
+
+
 @dataclass(frozen=True)
 class Magnitude:
     """(|p| - |y|)² / sigma²: blind to phase, where the complex residual has minima every half wavelength."""
@@ -170,11 +216,11 @@ class WarmUp:
 
 def at_rows(fidelity: Fidelity, rows: Tensor) -> Fidelity:
     """The fidelity of a selection of rows: noise models may hold one parameter a row."""
-    return fidelity.at(rows) if isinstance(fidelity, Noise) else fidelity
+    return fidelity.at(rows) if isinstance(fidelity, Noise | LearntScale) else fidelity
 
 
 def least_squares(fidelity: Fidelity, y: Tensor) -> tuple[Tensor, Tensor]:
     """(target, precision) of the weighted least-squares problem that stands in for `fidelity`."""
-    if isinstance(fidelity, Noise):
+    if isinstance(fidelity, Noise | LearntScale):
         return fidelity.least_squares(y)
     return y, torch.ones(y.shape, dtype=y.dtype.to_real(), device=y.device)

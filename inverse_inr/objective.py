@@ -27,6 +27,7 @@ class Objective(nn.Module):
         self.prior, self.chunk = prior, chunk
         self.terms = [_own(term).to(*placement(prior)) for term in terms]
         self.operators = nn.ModuleList(t.operator for t in self.terms if isinstance(t.operator, nn.Module))
+        self.fidelities = nn.ModuleList(t.fidelity for t in self.terms if isinstance(t.fidelity, nn.Module))
         self.parts = [part for regularizer in regularizers for part in regularizer.parts if part[0] > 0]
         self.names = [f"D({type(t.operator).__name__})" for t in self.terms]
         self.names += [f"R({type(part).__name__})" for _, part in self.parts]
@@ -51,9 +52,13 @@ def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
 
 
 def _own(term: Term) -> Term:
-    """The term with a copy of an operator that learns: solving must not change the user's."""
-    learns = isinstance(term.operator, nn.Module) and any(p.requires_grad for p in term.operator.parameters())
-    return replace(term, operator=copy.deepcopy(term.operator)) if learns else term
+    """The term with a copy of an operator or fidelity that learns: solving must not change the user's."""
+    parts = {"operator": term.operator, "fidelity": term.fidelity}
+    return replace(term, **{k: copy.deepcopy(v) for k, v in parts.items() if learns(v)})  # pyright: ignore
+
+
+def learns(part: object) -> bool:
+    return isinstance(part, nn.Module) and any(p.requires_grad for p in part.parameters())
 
 
 def automatic_batch(term: Term, points: int = 2**15) -> int | None:

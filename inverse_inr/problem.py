@@ -73,17 +73,20 @@ class Term:
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Term:
         """This term with y in the precision of `dtype`, y and operator on `device`."""
-        operator = self.operator.to(device) if isinstance(self.operator, torch.nn.Module) else self.operator
+        operator, fidelity = (
+            part.to(device) if isinstance(part, torch.nn.Module) else part for part in (self.operator, self.fidelity)
+        )
         kind = dtype.to_complex() if self.y.is_complex() else dtype
         if self.y.dtype == kind and self.y.device == device and operator is self.operator:
             return self
-        return replace(self, operator=operator, y=self.y.to(device, kind))
+        return replace(self, operator=operator, fidelity=fidelity, y=self.y.to(device, kind))
 
 
 @dataclass(frozen=True)
 class Suggestion:
     """What suits a modality, where the user says nothing else.
 
+    batch, operator_lr  as of `Solver`; no batch: what the operators' points allow
     figure  draws the solutions (baselines first, the fit last) where a row of images does not show them
     write   adds files of the modality to a run's folder, and returns their paths
     """
@@ -92,6 +95,8 @@ class Suggestion:
     options: dict[str, Any] = field(default_factory=dict)
     regularizers: tuple[Callable[[Field, Tensor], Tensor], ...] = ()
     steps: int = 1000
+    batch: int | None = None
+    operator_lr: float = 1e-3
     stopping: Stopping | None = None
     baselines: dict[str, Callable[[Problem], Solution]] = field(default_factory=dict)
     figure: Callable[[Problem, Sequence[Solution]], Figure | None] | None = None
@@ -104,7 +109,8 @@ class Problem:
 
     `reference` is the truth where a simulation has one: for metrics only, never for stopping. `notes` say what a
     loader found (masked values, centre of rotation). Where the field `is_complex`, priors by name get a complex head,
-    baselines a complex image, and figures and metrics its modulus.
+    baselines a complex image, and figures and metrics its modulus. `average`: sub-samples an axis of a pixel that
+    results are shown and judged by; 1 where an image means values at pixel centres, as a photograph's samples do.
     Raises ValueError for no terms, a grid or operator of another dimension, predictions that do not match y.
     """
 
@@ -116,6 +122,7 @@ class Problem:
     suggested: Suggestion = field(default_factory=Suggestion)
     notes: dict[str, Any] = field(default_factory=dict)
     is_complex: bool = False
+    average: int = 4
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -124,6 +131,8 @@ class Problem:
             raise ValueError(f"Problem: the grid has {self.grid.ndim} axes and the box {self.box.ndim}.")
         if self.channels < 1:
             raise ValueError(f"Problem: channels must be at least 1, got {self.channels}.")
+        if self.average < 1:
+            raise ValueError(f"Problem: average must be at least 1, got {self.average}.")
         for term in self.terms:
             self._rehearse(term)
 

@@ -57,7 +57,11 @@ def predict(operator: Operator, field: Field, rows: Tensor | None = None, *, chu
     points, measure = operator(rows)
     if isinstance(points, Grid):
         return measure(sample(field, points, chunk=chunk))
-    return measure(evaluate(field, placed(points, field), chunk))
+    points = placed(points, field)
+    values = evaluate(field, points, chunk)
+    if isinstance(field, Memo):
+        field.looks.append((points, values))
+    return measure(values)
 
 
 def placed(points: Tensor, field: Field) -> Tensor:

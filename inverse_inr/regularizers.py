@@ -118,11 +118,14 @@ def grid_gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
 class _GradientPenalty(Regularizer):
     """mean φ(|∇f|²) over random points, or over forward differences on `grid` (or a random `patch` of it a step).
 
-    Of a complex field, |∇f|² is that of both parts together: no global phase changes it.
+    Of a complex field, |∇f|² is that of both parts together: no global phase changes it. `joint` takes |∇f| over all
+    channels together: edges of a colour image cost less where they coincide (vectorial total variation, Bresson & Chan
+    2008).
     """
 
     grid: Grid | None = None
     patch: int | None = None
+    joint: bool = False
 
     def __post_init__(self) -> None:
         if self.patch is not None and self.grid is None:
@@ -136,7 +139,8 @@ class _GradientPenalty(Regularizer):
             slope = gradient(field, points)
         else:
             slope = self._differences(field, self.grid)
-        return self.penalty(slope.abs().square().sum(-1) if slope.is_complex() else slope.square().sum(-1)).mean()
+        squared = slope.abs().square() if slope.is_complex() else slope.square()
+        return self.penalty(squared.sum((-2, -1) if self.joint else -1)).mean()
 
     def _differences(self, field: Field, grid: Grid) -> Tensor:
         """On the grid, or on a random patch of it whose last layer, without a next one, is dropped."""
@@ -197,6 +201,38 @@ class Sobolev(_GradientPenalty):
         if self.order == 2:
             return laplacian(field, points).square().mean()
         return super().__call__(field, points)
+
+
+@dataclass(frozen=True)
+class PairDifference(Regularizer):
+    """mean φ(|f(x) - f(x')| / |x - x'|) over pairs of points where the operators have just looked: no evaluation more.
+
+    Pairs are the k-th and the k-th last of the points of one measurement (nodes of a PSF, samples of a ray). φ(s) = s,
+    total variation; with `delta`, a slope, delta (sqrt(1 + s²/delta²) - 1), edge-preserving (NeSVoR, Xu et al. 2023).
+    Raises TypeError where no operator looks at several points a measurement.
+    """
+
+    delta: float | None = None
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        looks = field.looks if isinstance(field, Memo) else []
+        parts = [self._penalty(x, v) for x, v in looks if x.ndim > 2 and x.shape[-2] > 1]
+        if not parts:
+            raise TypeError("PairDifference: no operator has looked at several points a measurement in this step.")
+        return torch.stack(parts).mean()
+
+    def _penalty(self, x: Tensor, values: Tensor) -> Tensor:
+        half = x.shape[-2] // 2
+        distance, difference = (v[..., :half, :] - v.flip(-2)[..., :half, :] for v in (x, values))
+        squared = difference.abs().square().sum(-1) / (distance.square().sum(-1) + 1e-6 * self._spread(x))
+        if self.delta is None:
+            return (squared + 1e-12).sqrt().mean()
+        return self.delta * ((1 + squared / self.delta**2).sqrt() - 1).mean()
+
+    @staticmethod
+    def _spread(x: Tensor) -> Tensor:
+        """Mean squared distance from the first point: pairs much closer than that say nothing of a slope."""
+        return (x - x[..., :1, :]).detach().square().sum(-1).mean()
 
 
 @dataclass(frozen=True)

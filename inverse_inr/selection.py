@@ -40,13 +40,13 @@ def choose_weight(weights: Sequence[float], fit: Callable[[float], Solution], *,
     `fit(weight)` returns a Solution whose `watched` rows are the same for all weights; they are scored in `groups`.
     Raises ValueError where a fit holds nothing out.
     """
-    solutions = [fit(w) for w in sorted(weights, reverse=True)]
+    tried = sorted(weights, reverse=True)
+    solutions = [fit(w) for w in tried]
     scores = [_scores(s, groups) for s in solutions]
-    chosen = solutions[one_standard_error(scores)]
-    chosen.details["held-out by weight"] = {
-        f"{w:.4g}": float(s.mean()) for w, s in zip(sorted(weights, reverse=True), scores, strict=True)
-    }
-    return chosen
+    best = one_standard_error(scores)
+    means = {f"{w:.4g}": float(s.mean()) for w, s in zip(tried, scores, strict=True)}
+    solutions[best].details |= {"weight": tried[best], "held-out by weight": means}
+    return solutions[best]
 
 
 def choose(solutions: Sequence[Solution], *, groups: int = 64) -> Solution:

@@ -17,7 +17,7 @@ from inverse_inr import optimizers, priors
 from inverse_inr.callbacks import Callback, Progress, interruptible
 from inverse_inr.domain import Field, placement
 from inverse_inr.fidelity import WarmUp
-from inverse_inr.objective import Objective, RowSchedule, automatic_batch, back_projection, seeded
+from inverse_inr.objective import Objective, RowSchedule, automatic_batch, back_projection, learns, seeded
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.registry import nearest
@@ -33,10 +33,12 @@ class Solver:
 
     prior         a name of the catalogue, a `Prior`, or any nn.Module that is a field; default: the problem's
     regularizers  weighted regularizers, e.g. [1e-3 * TotalVariation()]; default: the problem's
-    batch         rows a step for each term; default: about 32 000 field points, all rows for whole-grid operators
+    batch         rows a step for each term; default: the problem's, or about 32 000 field points, or all rows for
+                  whole-grid operators
     points        random points of the box a step that regularizers see
     optimizer     "adam", "muon", "lbfgs" or a value from `optimizers`; `lr` replaces the prior's suggestion
-    operator_lr   learning rate of what operators learn (motion, centre of rotation, gains)
+    operator_lr   learning rate of what operators and fidelities learn (motion, centre of rotation, gains, noise);
+                  default: the problem's
     stopping      `HeldOut()`, `Discrepancy()` or `Never()`; default: the problem's, or HeldOut()
     chunk         field points in flight at a time (memory bound)
     """
@@ -44,7 +46,7 @@ class Solver:
     def __init__(self, problem: Problem, prior: str | nn.Module | None = None, *,
                  regularizers: Sequence[Regularizer] | None = None, steps: int | None = None,
                  batch: int | None = None, points: int = 1024, optimizer: str | optimizers.Optimizer = "adam",
-                 lr: float | None = None, operator_lr: float = 1e-3, stopping: Stopping | None = None,
+                 lr: float | None = None, operator_lr: float | None = None, stopping: Stopping | None = None,
                  seed: int = 0, chunk: int | None = None, callbacks: Sequence[Callback] = ()) -> None:  # fmt: skip
         self.problem, self.seed, self.points = problem, seed, points
         self.steps = problem.suggested.steps if steps is None else steps
@@ -59,8 +61,10 @@ class Solver:
         if getattr(self.prior, "wants_data", False):
             self.prior.condition(back_projection(problem, self.fit_rows))  # pyright: ignore[reportCallIssue]
         value = _optimizer(optimizer, lr)
-        nuisance = [m for m in self.objective.operators if any(p.requires_grad for p in m.parameters())]
-        self.optimizer = value.build(optimizers.parameter_groups(self.prior, nuisance, operator_lr))
+        nuisance = [m for m in (*self.objective.operators, *self.objective.fidelities) if learns(m)]
+        rate = problem.suggested.operator_lr if operator_lr is None else operator_lr
+        self.optimizer = value.build(optimizers.parameter_groups(self.prior, nuisance, rate))
+        batch = batch or problem.suggested.batch
         self.schedules = [
             RowSchedule(rows, None if value.full_batch else batch or automatic_batch(term), seed + k)
             for k, (term, rows) in enumerate(zip(self.objective.terms, self.fit_rows, strict=True))
@@ -194,20 +198,23 @@ class Solver:
                         watched=self.watched_rows, learnt=self._learnt())  # fmt: skip
 
     def _measured_problem(self) -> Problem:
-        """The problem, with what its operators learnt in the best state."""
-        if not any(p.requires_grad for p in self.objective.operators.parameters()):
+        """The problem, with what its operators and fidelities learnt in the best state."""
+        if not (learns(self.objective.operators) or learns(self.objective.fidelities)):
             return self.problem
         terms = copy.deepcopy(self.objective.terms)
-        modules = nn.ModuleList(t.operator for t in terms if isinstance(t.operator, nn.Module))
         state = self.best["state"] or self.objective.state_dict()
-        modules.load_state_dict({k[10:]: v for k, v in state.items() if k.startswith("operators.")})
+        for kind in ("operator", "fidelity"):
+            modules = nn.ModuleList(m for t in terms if isinstance(m := getattr(t, kind), nn.Module))
+            prefix = {"operator": "operators.", "fidelity": "fidelities."}[kind]
+            modules.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
         return replace(self.problem, terms=terms)
 
     def _learnt(self) -> dict[str, Tensor]:
-        """What the operators learnt, by name, in the best state."""
+        """What the operators and fidelities learnt, by name, in the best state."""
         state = self.best["state"] or self.objective.state_dict()
-        names = [f"operators.{n}" for n, p in self.objective.operators.named_parameters()]
-        return {name.removeprefix("operators."): state[name].detach().clone() for name in names}
+        names = [f"operators.{n}" for n, _ in self.objective.operators.named_parameters()]
+        noise = [f"fidelities.{n}" for n, _ in self.objective.fidelities.named_parameters()]
+        return {name.removeprefix("operators."): state[name].detach().clone() for name in names + noise}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed run needs to give the identical result. Tensors are live: save or copy them."""
@@ -232,7 +239,7 @@ class Solver:
 def solve(problem: Problem, prior: str | nn.Module | None = None, *,
           regularizers: Sequence[Regularizer] | None = None, steps: int | None = None, batch: int | None = None,
           points: int = 1024, optimizer: str | optimizers.Optimizer = "adam", lr: float | None = None,
-          operator_lr: float = 1e-3, stopping: Stopping | None = None, seed: int = 0, chunk: int | None = None,
+          operator_lr: float | None = None, stopping: Stopping | None = None, seed: int = 0, chunk: int | None = None,
           callbacks: Sequence[Callback] | None = None) -> Solution:  # fmt: skip
     """Reconstruct: `solve(problem, prior="hash")`. Keywords are those of `Solver`; a progress bar is the default."""
     shown = (Progress(),) if callbacks is None else callbacks

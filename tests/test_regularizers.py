@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from inverse_inr.baselines import gradient_adjoint
 from inverse_inr.domain import Box, Grid, Memo, sample
 from inverse_inr.kernels.interpolate import SampledField
+from inverse_inr.protocol import predict
 from inverse_inr.regularizers import (
     L1,
     EdgePreserving,
+    PairDifference,
     Regularizer,
     Sobolev,
     TotalVariation,
@@ -108,6 +110,19 @@ def test_total_variation_of_a_ramp_is_its_slope() -> None:
     torch.testing.assert_close(inner, torch.tensor(SLOPE, dtype=F64).expand_as(inner), rtol=1e-5, atol=0)
     along = float(TotalVariation(grid=GRID)(lambda p: 2 * p[..., :1], POINTS))
     assert along == pytest.approx(2 * 15 / 16, rel=1e-5)  # nothing lies past the last pixel
+
+
+@pytest.mark.parametrize(("delta", "expected"), [(None, 5.0), (5.0, 5.0 * (2**0.5 - 1))])
+def test_pair_differences_are_slopes_where_the_operator_looked(delta: float | None, expected: float) -> None:
+    """Pairs along the ramp's gradient have its slope; the field is not asked again."""
+    memo = Memo(ramp)
+    direction = torch.tensor(SLOPE, dtype=F64) / 5
+    along = torch.tensor([-0.2, -0.1, 0.1, 0.2], dtype=F64)[:, None] * direction
+    predict(lambda rows: (POINTS[rows][:, None] + along, lambda v: v.mean((1, 2))), memo, torch.arange(7))
+    memo.field = None  # pyright: ignore
+    assert float(PairDifference(delta)(memo, POINTS)) == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(TypeError, match="no operator has looked"):
+        PairDifference()(Memo(ramp), POINTS)
 
 
 def test_total_variation_of_a_disc_is_its_perimeter() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 import inverse_inr as ii
 from inverse_inr import Solver, optimizers, solve
 from inverse_inr.callbacks import Checkpoint
+from inverse_inr.fidelity import LearntScale
 from inverse_inr.objective import seeded
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.regularizers import TotalVariation
@@ -101,6 +102,31 @@ def test_resume_restores_what_operators_learnt(problem, solver, learnable):
     runs = [solver(learnable(problem, 0.1)) for _ in range(3)]
     runs[0].run()
     runs[1].run(13)
+    runs[2].load_state_dict(through_disk(runs[1]))
+    runs[2].run()
+    assert_same_run(runs[0], runs[2])
+
+
+def test_a_fidelity_learns_its_noise(problem, solver):
+    """Views of which one is rubbish: its scale grows, the user's own model stays as it was, a resumed run is the same.
+
+    The first guess is far too large, so that the others shrink.
+    """
+    term = problem.terms[0]
+    groups = torch.arange(len(term.y)) // 16
+    y = term.y.clone()
+    y[groups == 3] = torch.randn(16, generator=torch.Generator().manual_seed(1))
+    model = LearntScale(groups, 0.3)
+    noisy = replace(problem, terms=[replace(term, y=y, fidelity=model)])
+    runs = [solver(noisy, steps=200, operator_lr=0.02) for _ in range(3)]
+    solution = runs[0].run()
+    assert not model.level.any()
+    fitted = solution.problem.terms[0].fidelity
+    assert isinstance(fitted, LearntScale)
+    sigma = fitted.sigma().detach()
+    assert float(sigma[3]) > 2 * float(sigma[torch.arange(12) != 3].max())
+    assert torch.equal(solution.learnt["fidelities.0.level"], fitted.level)
+    runs[1].run(70)
     runs[2].load_state_dict(through_disk(runs[1]))
     runs[2].run()
     assert_same_run(runs[0], runs[2])

@@ -108,7 +108,13 @@ class _Scatter(torch.autograd.Function):
 class _Dot(torch.autograd.Function):
     @staticmethod
     def forward(values, table, index):
-        return torch.bmm(table[index], values[..., None])[..., 0]
+        seen = _rows_of(table, index)
+        if values.shape[-1] > 4:
+            return torch.bmm(seen, values[..., None])[..., 0]
+        total = seen[..., 0] * values[:, :1]
+        for f in range(1, values.shape[-1]):  # for a few features bmm takes twice as long
+            total += seen[..., f] * values[:, f, None]
+        return total
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -128,6 +134,15 @@ class _Dot(torch.autograd.Function):
         values, table, index = _batched(info, dims, values, table, index)
         products = dot(values.flatten(0, 1), table.flatten(0, 1), _shifted(index, table.shape[1]))
         return products.unflatten(0, (info.batch_size, -1)), 0
+
+
+def _rows_of(table: Tensor, index: Tensor) -> Tensor:
+    """table[index], (n, k, f); on a CPU fetching two float32 as one number takes a quarter of the time of indexing."""
+    flat = index.flatten()
+    if table.dtype == torch.float32 and table.shape[1] == 2 and table.is_contiguous():
+        wide = table.view(torch.float64)[:, 0].index_select(0, flat)
+        return wide[:, None].view(torch.float32).unflatten(0, index.shape)
+    return table.index_select(0, flat).unflatten(0, index.shape)
 
 
 def _scatter_add(values: Tensor, index: Tensor, weight: Tensor, size: int) -> Tensor:

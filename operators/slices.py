@@ -1,0 +1,300 @@
+"""Magnetic resonance slices: each pixel is the volume seen through its slice's profile, at the slice's own pose.
+
+    y_j = g_s B(p_j) Σ_k w_k f(x_jk)        x_jk = R(ω_s) R_s (p_j + d_s u_k) + c_s + t_s        s the slice of pixel j
+
+p_j lies in the plane of the slice, counted in mm from its middle; u_k, w_k are nodes of the profile (`slice_profile`)
+and d_s = (pixel, pixel, thickness). The nominal pose (R_s, c_s) takes the slice to the volume. The motion (ω_s, t_s)
+is learnt: first a rotation about the slice's nominal middle, then a translation, both along the volume's axes. Gain g_s
+and bias field B are learnt too. What no measurement can tell from the volume is fixed: the mean motion of all pixels
+and their mean log gain are zero, and so is the mean over stacks of the log bias.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import Box, Grid, OnGrid, Query, adjoint
+from inverse_inr.kernels.interpolate import cells, corners, node_position
+from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr.operators.psf import PSF
+from inverse_inr.operators.rigid import apply, check_rigid, join, rotation_matrix
+from inverse_inr.operators.rows import ArrayFunction, RowOperator, without_lone_channel
+from inverse_inr.operators.slice_profile import Separable, slice_profile
+from inverse_inr.protocol import evaluating
+
+SETS = 64
+"""Sets of random nodes a step, taken in turn by its pixels: as good as one for each, without the time."""
+TENTH = 0.1
+"""Of a log gain or log bias a unit: then the learning rate of motion in mm suits them too."""
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Where the pixels of slices lie. Lengths are in the unit of the volume's box, usually mm.
+
+    poses      (n, 4, 4) nominal: from the slice's frame, whose origin is its middle and whose third axis is its normal
+    sizes      (n, 3) pixel size along the two axes in the plane, and thickness
+    index      (p,) slice of each pixel
+    positions  (p, 2) of each pixel in its slice's plane
+    stack      (n,) number of the stack that a slice belongs to, from 0
+    """
+
+    poses: Tensor
+    sizes: Tensor
+    index: Tensor
+    positions: Tensor
+    stack: Tensor
+
+    def __post_init__(self) -> None:
+        n = len(self.poses)
+        check_rigid("Slices: poses", self.poses)
+        if self.poses.ndim != 3 or self.sizes.shape != (n, 3) or self.stack.shape != (n,):
+            raise ValueError(
+                f"Slices: {n} poses need sizes ({n}, 3) and stack ({n},), got {tuple(self.sizes.shape)} and "
+                f"{tuple(self.stack.shape)}."
+            )
+        if not bool((self.sizes > 0).all()):
+            raise ValueError("Slices: pixel sizes and thickness must be positive.")
+        if self.positions.shape != (len(self.index), 2) or not len(self.index):
+            raise ValueError(
+                f"Slices: {len(self.index)} pixels (at least one) need positions (p, 2), got "
+                f"{tuple(self.positions.shape)}."
+            )
+        if int(self.index.min()) < 0 or int(self.index.max()) >= n:
+            raise ValueError(f"Slices: index runs from {int(self.index.min())} to {int(self.index.max())} of {n}.")
+
+    @classmethod
+    def of_stack(cls, poses: Tensor, shape: tuple[int, int], pixel: Sequence[float], thickness: float) -> Slices:
+        """All pixels of slices of one `shape`, row by row; `pixel` sizes along the two axes of the plane."""
+        axes = [(torch.arange(m, dtype=torch.float64) - 0.5 * (m - 1)) * h for m, h in zip(shape, pixel, strict=True)]
+        plane = torch.cartesian_prod(*axes)
+        n = len(poses)
+        sizes = torch.tensor([*pixel, thickness], dtype=torch.float64).expand(n, 3)
+        index = torch.arange(n).repeat_interleave(len(plane))
+        return cls(poses.double(), sizes, index, plane.repeat(n, 1), torch.zeros(n, dtype=torch.long))
+
+    def select(self, pixels: Tensor) -> Slices:
+        """Some pixels, by index or boolean mask; slices stay as they are, even where none of their pixels is left."""
+        return replace(self, index=self.index[pixels], positions=self.positions[pixels])
+
+    @staticmethod
+    def join(parts: Sequence[Slices]) -> Slices:
+        """Several stacks one after the other, numbered in their order."""
+        slices = list(itertools.accumulate((len(p.poses) for p in parts), initial=0))
+        stacks = list(itertools.accumulate((int(p.stack.max()) + 1 for p in parts), initial=0))
+        return Slices(
+            torch.cat([p.poses for p in parts]), torch.cat([p.sizes for p in parts]),
+            torch.cat([p.index + k for p, k in zip(parts, slices, strict=False)]),
+            torch.cat([p.positions for p in parts]),
+            torch.cat([p.stack + k for p, k in zip(parts, stacks, strict=False)]),
+        )  # fmt: skip
+
+    def centers(self) -> Tensor:
+        """Where the pixels lie in the volume, nominally: (p, 3)."""
+        flat = torch.cat([self.positions, torch.zeros_like(self.positions[:, :1])], -1)
+        rotated = (self.poses[self.index, :3, :3] @ flat[..., None])[..., 0]
+        return rotated + self.poses[self.index, :3, 3]
+
+
+class SliceAcquisition(RowOperator):
+    """Pixels of slices of a volume on `box`; row r is the r-th pixel of `slices`.
+
+    psf     "gaussian", "sinc", "rect" or a 3-D PSF in units of (pixel, pixel, thickness)
+    nodes   points a pixel: scrambled Sobol points and their mirror images, so an even number, with the mean and
+            covariance of the profile; or the orders of a product rule, one for each part of a separable profile
+    draws   random points a pixel and step in training, as `nodes` but shifted anew; None: `nodes`. Better None for
+            "sinc", whose negative lobes make few draws noisy.
+    motion  learn rotation and translation of each slice, in `motion` (n, 6): rotation vector times `radius`, the rms
+            distance of pixels from the middle of their slice, and translation, all in the box's unit
+    gain    learn a factor of each slice, exp(0.1 `log_gain`)
+    bias    degree of a polynomial for the log of a smooth factor, one for each stack, fixed in the scanner where the
+            slices nominally lie; 0 is none. What all stacks share is part of the volume.
+    Raises ValueError for slices of which no pixel lies in the box, an odd number of nodes, bias of a single stack.
+    """
+
+    root: Tensor | None
+
+    def __init__(self, box: Box, slices: Slices, psf: str | PSF = "gaussian", nodes: int | tuple[int, ...] = 32, *,
+                 draws: int | None = 16, motion: bool = False, gain: bool = False, bias: int = 0) -> None:  # fmt: skip
+        super().__init__((len(slices.index),))
+        psf = slice_profile(psf)
+        _check(box, slices, psf, nodes, draws, bias)
+        self.box, self.psf, self.nodes, self.draws = box, psf, nodes, draws
+        self.poses, self.sizes = nn.Buffer(slices.poses.double()), nn.Buffer(slices.sizes.double())
+        self.index = nn.Buffer(slices.index.long(), persistent=False)
+        self.positions, self.stack = nn.Buffer(slices.positions.double(), persistent=False), nn.Buffer(slices.stack)
+        self.radius = max(float(slices.positions.square().sum(-1).mean().sqrt()), 1e-6)
+        n, stacks = len(slices.poses), int(slices.stack.max()) + 1
+        counts = torch.bincount(self.index, minlength=n).double()
+        self.share = nn.Buffer(counts / counts.sum(), persistent=False)  # of the pixels, by slice
+        basis = _legendre(box, slices.centers(), bias)
+        self.basis = nn.Buffer(basis, persistent=False)
+        self.motion, self.log_gain = _learnt(torch.zeros(n, 6), motion), _learnt(torch.zeros(n), gain)
+        self.log_bias = _learnt(torch.zeros(stacks, basis.shape[1]), bias > 0)
+        mean, root = _moments(psf)
+        self.mean = nn.Buffer(mean, persistent=False)
+        self.register_buffer("root", root, persistent=False)
+
+    # --- what is learnt ---------------------------------------------------------------------------------------------
+
+    def moved(self) -> Tensor:
+        """The pose of each slice with its motion, (n, 4, 4) in float64."""
+        motion = self.motion.double() - self.share.double() @ self.motion.double()
+        nominal = self.poses.double()
+        rotation = rotation_matrix(motion[:, :3] / self.radius) @ nominal[:, :3, :3]
+        return join(rotation, nominal[:, :3, 3] + motion[:, 3:])
+
+    def gains(self) -> Tensor:
+        """The factor of each slice, (n,); their geometric mean, weighted like the motion's, is one."""
+        return torch.exp(TENTH * (self.log_gain - self.share.to(self.log_gain) @ self.log_gain))
+
+    def bias(self, rows: Tensor) -> Tensor:
+        """The bias field at the pixels, (b,); its geometric mean over stacks is one everywhere."""
+        coefficients = TENTH * (self.log_bias - self.log_bias.mean(0)).double()
+        return torch.exp((self.basis[rows].double() * coefficients[self.stack[self.index[rows]]]).sum(-1))
+
+    # --- measuring --------------------------------------------------------------------------------------------------
+
+    def forward(self, rows: Tensor) -> Query:
+        rows = rows.to(self.index.device)
+        which = self.index[rows]
+        offsets, weights = self._nodes(len(rows))
+        poses, sizes = self.moved()[which], self.sizes.double()[which]
+        in_plane = torch.nn.functional.pad(self.positions[rows].double(), (0, 1))
+        points = apply(poses, in_plane[:, None] + sizes[:, None] * offsets)
+        factor = self.gains()[which]
+        if self.basis.shape[1]:
+            factor = factor * self.bias(rows)
+
+        def measure(values: Tensor) -> Tensor:
+            real = values.real.dtype if values.is_complex() else values.dtype
+            seen = torch.einsum("bkc,bk->bc", values, weights.to(values.dtype).expand(values.shape[:-1]))
+            return without_lone_channel(factor.to(real)[:, None] * seen)
+
+        return Query(points, measure)
+
+    def _nodes(self, count: int) -> tuple[Tensor, Tensor]:
+        """Offsets (1 or b, q, 3) in units of pixel and thickness, weights (1 or b, q)."""
+        device = self.index.device
+        if self.training and self.draws is not None:
+            half = sobol(self.draws // 2, self.psf.uniforms).to(device)
+            shift = torch.rand(SETS, 1, self.psf.uniforms, dtype=half.dtype, device=device)
+            offsets, weights = self._matched(*self.psf.draw(mirrored((half + shift) % 1)))
+            which = torch.arange(count, device=device) % SETS
+            return offsets[which], weights[which] if weights.ndim == 2 else weights[None]
+        if isinstance(self.nodes, tuple):
+            assert isinstance(self.psf, Separable)
+            offsets, weights = (v.to(device) for v in self.psf.nodes(self.nodes))
+        else:
+            offsets, weights = self._matched(
+                *self.psf.draw(mirrored(sobol(self.nodes // 2, self.psf.uniforms)).to(device))
+            )
+        return offsets[None], (weights / weights.sum()).reshape(1, -1)
+
+    def _matched(self, offsets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Nodes of equal weight moved a little, so that their mean and covariance are the profile's."""
+        if self.root is None or weights.ndim > 1:
+            return offsets, weights
+        centered = offsets - offsets.mean(-2, keepdim=True)
+        ridge = 1e-9 * torch.eye(3, dtype=offsets.dtype, device=offsets.device)
+        own = torch.linalg.cholesky(centered.mT @ centered / offsets.shape[-2] + ridge)
+        standard = torch.linalg.solve_triangular(own, centered.mT, upper=False)
+        return self.mean.to(offsets) + (self.root.to(offsets) @ standard).mT, weights
+
+    def on(self, grid: Grid) -> OnGrid:
+        """The same pixels of the sampled volume, multilinear between voxels: a sparse matrix at today's poses."""
+        with torch.no_grad(), evaluating(self):
+            parts = [self.entries(grid, rows) for rows in torch.arange(len(self)).split(2**14)]
+        rows, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        matrix = SparseMatrix(rows, columns, values, (len(self), grid.numel)).to(self.index.device)
+
+        def seen(image: Tensor) -> Tensor:
+            return matrix(image.reshape(grid.numel, *image.shape[grid.ndim :]))
+
+        return OnGrid(ArrayFunction(seen, matrix), grid, self.shape)
+
+    def entries(self, grid: Grid, rows: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Row, voxel and value of what some pixels see of a sampled volume; one entry for each pixel and voxel."""
+        from scipy.sparse import csr_matrix
+
+        points, _ = self(rows)
+        assert isinstance(points, Tensor)
+        index, weight = corners(*cells(node_position(grid, points), grid.shape), grid.shape)
+        lower, upper = (points.new_tensor(side) for side in (grid.box.lower, grid.box.upper))
+        weight = weight * ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
+        share = adjoint(self, rows, torch.ones(len(rows), dtype=points.dtype, device=points.device))  # of each node
+        weight = (weight * share).flatten(1)
+        ends = np.arange(0, weight.numel() + 1, weight.shape[1])
+        packed = csr_matrix((weight.cpu().numpy().ravel(), index.cpu().numpy().ravel(), ends), (len(rows), grid.numel))
+        packed.sum_duplicates()
+        found = packed.tocoo()
+        return found.row + int(rows[0]), found.col, found.data
+
+
+def _learnt(values: Tensor, learn: bool) -> Tensor:
+    return nn.Parameter(values) if learn else nn.Buffer(values)
+
+
+def _check(box: Box, slices: Slices, psf: PSF, nodes: int | tuple[int, ...], draws: int | None, bias: int) -> None:
+    if box.ndim != 3:
+        raise ValueError(f"SliceAcquisition: slices are of a volume; the box has {box.ndim} axes.")
+    for name, count in (("nodes", nodes), ("draws", draws)):
+        if isinstance(count, int) and (count < 8 or count % 2):
+            raise ValueError(f"SliceAcquisition: {name}={count} must be even and at least 8: each node has its mirror.")
+    if isinstance(nodes, tuple) and not (isinstance(psf, Separable) and len(nodes) == len(psf.parts)):
+        raise ValueError(f"SliceAcquisition: nodes={nodes} is for a separable profile of {len(nodes)} parts.")
+    x = slices.centers()
+    if not bool(((x >= x.new_tensor(box.lower)) & (x <= x.new_tensor(box.upper))).all(-1).any()):
+        raise ValueError(
+            f"SliceAcquisition: no pixel lies in the box {box.lower} to {box.upper}; they lie between "
+            f"{x.amin(0).tolist()} and {x.amax(0).tolist()}. Another frame, or poses in pixels?"
+        )
+    if bias < 0 or (bias and int(slices.stack.max()) == 0):
+        raise ValueError(
+            f"SliceAcquisition: bias={bias} is a degree, and needs two stacks: that of one cannot be told from the "
+            "volume."
+        )
+
+
+def _moments(psf: PSF) -> tuple[Tensor, Tensor | None]:
+    """Mean and Cholesky factor of the covariance of a profile; no factor where nodes have unequal weights."""
+    offsets, weights = psf.nodes(8)
+    mean = weights @ offsets
+    centered = offsets - mean
+    root, failed = torch.linalg.cholesky_ex((weights * centered.mT) @ centered)
+    drawn = psf.draw(sobol(64, psf.uniforms).to(offsets.device))[1]
+    equal = torch.allclose(drawn, torch.full_like(drawn, 1 / 64)) and not int(failed)
+    return mean, root if equal else None
+
+
+def _legendre(box: Box, points: Tensor, degree: int) -> Tensor:
+    """Products of Legendre polynomials along the axes, of total degree 1 to `degree`, at (p, 3) points: (p, terms)."""
+    t = 2 * (points - points.new_tensor(box.lower)) / points.new_tensor(box.lengths) - 1
+    columns = [torch.ones_like(t), t]
+    for k in range(1, degree):
+        columns.append(((2 * k + 1) * t * columns[k] - k * columns[k - 1]) / (k + 1))
+    powers = [p for p in itertools.product(range(degree + 1), repeat=3) if 1 <= sum(p) <= degree]
+    terms = [columns[a][:, 0] * columns[b][:, 1] * columns[c][:, 2] for a, b, c in powers]
+    return torch.stack(terms, -1) if terms else points.new_zeros(len(points), 0)
+
+
+@lru_cache(maxsize=32)
+def sobol(count: int, dimension: int) -> Tensor:
+    """The same scrambled Sobol points every time, (count, dimension)."""
+    with torch.inference_mode(False):  # remembered: they must serve training too
+        return torch.quasirandom.SobolEngine(dimension, scramble=True, seed=1).draw(count, dtype=torch.float64)
+
+
+def mirrored(u: Tensor) -> Tensor:
+    """Points and, in the opposite order, their mirror images in the middle of the unit cube: (*b, q, d) -> (*b, 2q, d).
+
+    The k-th and the k-th last node of a symmetric profile are then opposite.
+    """
+    return torch.cat([u, 1 - u.flip(-2)], -2)
