@@ -46,7 +46,7 @@ def fmcw(scene: str = "aeroplane", *, azimuths: int = 24, heights: int = 8, star
     mean = echoes(operator, points)
     sigma = 10 ** (-snr / 20) * float(mean.abs().square().mean().sqrt())
     y = noise.ComplexGaussian(sigma).sample(mean, torch.Generator().manual_seed(seed))
-    return radar_problem(operator, grid, y, sigma, steps=1000, prior="hash",
+    return radar_problem(operator, grid, y, sigma, steps=600, prior="hash",
                          options=aligned(grid),
                          weight=10.0)  # fmt: skip
 
