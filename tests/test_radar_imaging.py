@@ -11,6 +11,7 @@ from torch import Tensor
 from inverse_inr import Box, Grid, Problem, Term, as_linear_map, noise, predict, priors, sample, solve
 from inverse_inr.baselines import LeastSquares
 from inverse_inr.compose import OnGrid
+from inverse_inr.config import Run
 from inverse_inr.fidelity import LogMagnitude, Magnitude, MagnitudeAndComplex, WarmUp
 from inverse_inr.fista import fista, l1, shrink
 from inverse_inr.io import FileFormatError, PhaseData, read_cv_domes, read_gotcha, read_radar, write_radar
@@ -20,7 +21,7 @@ from inverse_inr.operators.polar_format import polar_format
 from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT, PlaneWaves
 from inverse_inr.point_metrics import best, occupied, shape_errors, volume_errors
 from inverse_inr.problems.fmcw import cylinder, echoes, fmcw
-from inverse_inr.problems.radar_imaging import backprojection, decibels
+from inverse_inr.problems.radar_imaging import backprojection, decibels, radar_figure
 from inverse_inr.problems.radar_scenes import aeroplane, car
 from inverse_inr.problems.sar import gated, gotcha, passes, phase_history, radar_of, sar
 from inverse_inr.regularizers import Smoothness
@@ -482,6 +483,13 @@ def test_phase_history_file(tmp_path):
     write_radar(tmp_path / "scan.h5", data)
     problem = phase_history(str(tmp_path / "scan.h5"), size=(1.0, 1.0), pitch=0.25)
     assert problem.grid.shape == (4, 4, 1)
+    figure = radar_figure(problem, [backprojection(problem)])  # a plane: one projection
+    assert len(figure.axes) == 4
+
+
+@pytest.mark.parametrize("name", ["fmcw", "sar", "gotcha"])
+def test_presets_are_valid(name):
+    Run.read(Path(__file__).parents[1] / "problems" / f"{name}.toml")
 
 
 def test_cylinder_offsets_lie_between():
