@@ -42,6 +42,7 @@ from inverse_inr.operators.mask import (
     striped_mask,
 )
 from inverse_inr.operators.matched_filter import backproject
+from inverse_inr.operators.occlusion import Occluded
 from inverse_inr.operators.polar_format import polar_format
 from inverse_inr.operators.radar_geometry import RadarGeometry
 from inverse_inr.operators.radial import RadialSpokes
@@ -103,6 +104,7 @@ __all__ = [
     "Mask",
     "NonCartesianKSpace",
     "NormalDerivative",
+    "Occluded",
     "ParallelBeam",
     "PhaseHistory",
     "PointSamples",
