@@ -29,7 +29,8 @@ BOX = Box((-6.0, -6.0, -0.45), (6.0, 6.0, 2.55), units=("m", "m", "m"))
 
 def sar_views(*, views: int = 24, incidences: Sequence[float] = (50.0, 60.0), pixels: int = 60, pitch: float = 0.3,
               size: Sequence[float] = (4.6, 2.2, 1.8), heading: float = 20.0, looks: float = 4.0,
-              floor: float = 0.003, degree: int = 2, samples: int = 1, seed: int = 0) -> Problem:  # fmt: skip
+              floor: float = 0.003, degree: int = 2, samples: int = 1, lines: int = 2,
+              seed: int = 0) -> Problem:  # fmt: skip
     """Multi-look SAR images of a box on a ground plane, for views that lie between the measured ones.
 
     views       directions all around, evenly spaced; their incidence angles (degrees) take turns
@@ -37,7 +38,7 @@ def sar_views(*, views: int = 24, incidences: Sequence[float] = (50.0, 60.0), pi
     size        of the target in metres (length, width, height); heading in degrees
     looks       of the speckle; `floor` is the receiver's noise, in the unit of the brightness (beta nought)
     degree      of the harmonics of the direction in which the logarithm of the backscatter is fitted
-    samples     of the fit along range and elevation a pixel
+    samples     of the fit along range and elevation a pixel, and lines along azimuth: one random line a pixel blurs
 
     Images are computed from the surfaces in closed form (`BoxOnGround`), never from a density. Two whole views are kept
     out to stop by; the novel views of the figure and of `novel_views` are none of the measured ones.
@@ -50,7 +51,9 @@ def sar_views(*, views: int = 24, incidences: Sequence[float] = (50.0, 60.0), pi
     k = torch.arange(views)
     incidence = torch.tensor(incidences, dtype=torch.float64).deg2rad()[k % len(incidences)]
     azimuth = k.double() * (2 * math.pi / views)
-    radar = SarImage(BOX, incidence, azimuth, (pixels, pixels), pitch, degree=degree, law="log", samples=samples)
+    radar = SarImage(
+        BOX, incidence, azimuth, (pixels, pixels), pitch, degree=degree, law="log", samples=samples, lines=lines
+    )
     model = noise.Gamma(looks, floor)
     mean = scene.images(radar).reshape(len(radar), pixels).float()
     y = model.sample(mean, torch.Generator().manual_seed(seed))
@@ -58,7 +61,7 @@ def sar_views(*, views: int = 24, incidences: Sequence[float] = (50.0, 60.0), pi
     stopping = HeldOut(rows=[torch.cat(watched)])
     grid = Grid(BOX, tuple(max(1, round(n / pitch)) for n in BOX.lengths))
     suggested = Suggestion(
-        prior="hash", options=PRIOR, steps=400, stopping=stopping, baselines={"tomography": tomography},
+        prior="hash", options=PRIOR, steps=600, stopping=stopping, baselines={"tomography": tomography},
         figure=partial(figure, scene), write=partial(write_errors, scene),
     )  # fmt: skip
     return Problem([Term(radar.float(), y, model)], BOX, grid, channels=radar.channels, suggested=suggested)
