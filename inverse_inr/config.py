@@ -27,6 +27,7 @@ from inverse_inr.regularizers import (
     EdgePreserving,
     PairDifference,
     PriorPenalty,
+    Smoothness,
     Sobolev,
     TotalVariation,
     WeightDecay,
@@ -46,6 +47,14 @@ problems = Registry(
     {
         "ct": "inverse_inr.problems.ct:ct",
         "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
+        "fmcw": "inverse_inr.problems.fmcw:fmcw",
+        "gotcha": "inverse_inr.problems.sar:gotcha",
+        "phase_history": "inverse_inr.problems.sar:phase_history",
+        "sar": "inverse_inr.problems.sar:sar",
+        "kspace": "inverse_inr.problems.kspace:kspace",
+        "kspace_scan": "inverse_inr.problems.kspace_scan:kspace_scan",
+        "simulated_slices": "inverse_inr.problems.slices:simulated_slices",
+        "slices": "inverse_inr.problems.slices:slices",
         "sar_views": "inverse_inr.problems.sar_views:sar_views",
     },
 )
@@ -53,7 +62,8 @@ regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",
     {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
-     "pair_difference": PairDifference, "prior_penalty": PriorPenalty, "weight_decay": WeightDecay,
+     "pair_difference": PairDifference, "prior_penalty": PriorPenalty, "smoothness": Smoothness,
+     "weight_decay": WeightDecay,
      "bending_energy": "inverse_inr.operators:BendingEnergy", "hyper_elastic": "inverse_inr.operators:HyperElastic",
      "jacobian_determinant": "inverse_inr.operators:JacobianDeterminant"},
 )  # fmt: skip
@@ -69,6 +79,7 @@ OPERATORS = """
     WarpedImage
     SliceAcquisition
     CASSI
+    CartesianKSpace NonCartesianKSpace RadialSpokes
     FMCW PhaseHistory SarImage
 """
 operators = Registry(
