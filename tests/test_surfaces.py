@@ -130,7 +130,7 @@ def test_exact_shapes(name):
     assert float(body(where).abs().max()) < 1e-12
     assert float(body(where + 0.003 * normals).min()) == pytest.approx(0.003, abs=1e-9)
     slope = gradient(body, where + 0.004 * normals)[:, 0]
-    assert float((slope * normals).sum(1).min()) > 1 - 1e-9
+    assert number((slope * normals).sum(1).min()) > 1 - 1e-9
     assert body(torch.tensor([body.center])) < 0
 
 
