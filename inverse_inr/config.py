@@ -27,6 +27,7 @@ from inverse_inr.regularizers import (
     EdgePreserving,
     PairDifference,
     PriorPenalty,
+    Smoothness,
     Sobolev,
     TotalVariation,
     WeightDecay,
@@ -43,13 +44,26 @@ Table = dict[str, Any]
 problems = Registry(
     "problem",
     "inverse_inr.problems",
-    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan"},
+    {
+        "ct": "inverse_inr.problems.ct:ct",
+        "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
+        "fmcw": "inverse_inr.problems.fmcw:fmcw",
+        "gotcha": "inverse_inr.problems.sar:gotcha",
+        "phase_history": "inverse_inr.problems.sar:phase_history",
+        "sar": "inverse_inr.problems.sar:sar",
+        "kspace": "inverse_inr.problems.kspace:kspace",
+        "kspace_scan": "inverse_inr.problems.kspace_scan:kspace_scan",
+        "simulated_slices": "inverse_inr.problems.slices:simulated_slices",
+        "slices": "inverse_inr.problems.slices:slices",
+        "sar_views": "inverse_inr.problems.sar_views:sar_views",
+    },
 )
 regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",
     {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
-     "pair_difference": PairDifference, "prior_penalty": PriorPenalty, "weight_decay": WeightDecay,
+     "pair_difference": PairDifference, "prior_penalty": PriorPenalty, "smoothness": Smoothness,
+     "weight_decay": WeightDecay,
      "bending_energy": "inverse_inr.operators:BendingEnergy", "hyper_elastic": "inverse_inr.operators:HyperElastic",
      "jacobian_determinant": "inverse_inr.operators:JacobianDeterminant"},
 )  # fmt: skip
@@ -65,7 +79,8 @@ OPERATORS = """
     WarpedImage
     SliceAcquisition
     CASSI
-    FMCW PhaseHistory
+    CartesianKSpace NonCartesianKSpace RadialSpokes
+    FMCW PhaseHistory SarImage
 """
 operators = Registry(
     "operator", "inverse_inr.operators", {name: f"inverse_inr.operators:{name}" for name in OPERATORS.split()}

@@ -86,6 +86,7 @@ class Term:
 class Suggestion:
     """What suits a modality, where the user says nothing else.
 
+    batch, operator_lr  as of `Solver`; no batch: what the operators' points allow
     figure  draws the solutions (baselines first, the fit last) where a row of images does not show them
     write   adds files of the modality to a run's folder, and returns their paths
     """
@@ -94,6 +95,8 @@ class Suggestion:
     options: dict[str, Any] = field(default_factory=dict)
     regularizers: tuple[Callable[[Field, Tensor], Tensor], ...] = ()
     steps: int = 1000
+    batch: int | None = None
+    operator_lr: float = 1e-3
     stopping: Stopping | None = None
     baselines: dict[str, Callable[[Problem], Solution]] = field(default_factory=dict)
     figure: Callable[[Problem, Sequence[Solution]], Figure | None] | None = None
@@ -106,7 +109,8 @@ class Problem:
 
     `reference` is the truth where a simulation has one: for metrics only, never for stopping. `notes` say what a
     loader found (masked values, centre of rotation). Where the field `is_complex`, priors by name get a complex head,
-    baselines a complex image, and figures and metrics its modulus.
+    baselines a complex image, and figures and metrics its modulus. `average`: sub-samples an axis of a pixel that
+    results are shown and judged by; 1 where an image means values at pixel centres, as a photograph's samples do.
     Raises ValueError for no terms, a grid or operator of another dimension, predictions that do not match y.
     """
 
@@ -118,6 +122,7 @@ class Problem:
     suggested: Suggestion = field(default_factory=Suggestion)
     notes: dict[str, Any] = field(default_factory=dict)
     is_complex: bool = False
+    average: int = 4
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -126,6 +131,8 @@ class Problem:
             raise ValueError(f"Problem: the grid has {self.grid.ndim} axes and the box {self.box.ndim}.")
         if self.channels < 1:
             raise ValueError(f"Problem: channels must be at least 1, got {self.channels}.")
+        if self.average < 1:
+            raise ValueError(f"Problem: average must be at least 1, got {self.average}.")
         for term in self.terms:
             self._rehearse(term)
 
