@@ -18,11 +18,13 @@ from inverse_inr.io.radar import PhaseData
 
 
 def read_cphd(path: PathLike, channel: int | str = 0, vectors: slice = slice(None)) -> PhaseData:
-    """Phase history in the frequency domain (FX), CPHD 1.x: `RadarGeometry(t, r, sign, reference_path)`.
+    """Phase history in the frequency domain (FX), CPHD 1.x; `vectors` selects pulses, and only they are read.
 
     Metres about the scene's reference point, x and y along the image area where it is planar, else east and north, z
-    up; the reference path is that of the point that each vector is compensated to. `vectors` selects pulses; only they are read. Raises FileNotFoundError; ImportError without sarpy; FileFormatError
-    for another kind of file, a truncated one, time-domain data, frequencies that change from pulse to pulse.
+    up; the reference path is that of the point that each vector is compensated to:
+    `RadarGeometry(d.transmitters, d.receivers, d.sign, d.reference_path)`.
+    Raises FileNotFoundError; ImportError without sarpy; FileFormatError for another kind of file, a truncated one,
+    time-domain data, frequencies that change from pulse to pulse.
     """
     with reading(path, "a CPHD file", ()) as file, quiet():
         reader = _cphd_reader(file)
