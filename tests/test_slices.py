@@ -214,6 +214,7 @@ def test_quadrature_on_a_brain() -> None:
     where = Slices.of_stack(poses, (1, 1), (1.0, 1.0), 3.0)
     brain_field = SampledField(values[..., None], Grid(box, tuple(values.shape)))
 
+    @torch.no_grad()
     def seen(nodes: Any) -> Tensor:
         return predict(SliceAcquisition(box, where, nodes=nodes), brain_field)
 
