@@ -28,11 +28,11 @@ import inverse_inr as ii
 from inverse_inr.metrics import psnr
 from inverse_inr.operators.rigid import align, apply, pose_errors, rigid
 from inverse_inr.operators.slices import SliceAcquisition, Slices
-from inverse_inr.problems.slice_baselines import average, slice_operator, super_resolution
-from inverse_inr.problems.slice_output import Origin, slice_weights
+from inverse_inr.problems.slice_baselines import average, super_resolution
+from inverse_inr.problems.slice_output import slice_weights
 from inverse_inr.problems.slice_simulation import simulate_stacks
 from inverse_inr.problems.slices import problem_of, volume_field
-from inverse_inr.problems.stacks import Stack
+from inverse_inr.problems.stacks import Stack, as_slices
 
 WIDTH = 2.0 / (2 * np.sqrt(2 * np.log(2)))  # deviation of the output's profile in mm
 CASES: dict[str, dict[str, Any]] = {
@@ -82,22 +82,8 @@ def score(solution: ii.Solution, gauge: Tensor | None = None) -> Score:
 def inr(steps: int, bias: int, stacks: list[Stack]) -> tuple[ii.Solution, Tensor]:
     problem = problem_of(stacks, resolution=2.0, bias=bias)
     solution = ii.solve(problem, steps=steps, callbacks=[])
-    operator, true, counts = slice_operator(solution.problem), *truth_of(problem, stacks)
-    return solution, align(operator.moved().detach(), true, counts)
-
-
-def truth_of(problem: ii.Problem, stacks: list[Stack]) -> tuple[Tensor, Tensor]:
-    """True poses of the problem's slices, and their numbers of pixels."""
-    kept = kept_slices(problem)
-    poses = torch.cat([s.true_poses for s in stacks if s.true_poses is not None])[kept]
-    return poses, torch.bincount(slice_operator(problem).index).double()
-
-
-def kept_slices(problem: ii.Problem) -> Tensor:
-    origin = problem.suggested.write.args[0]  # pyright: ignore
-    assert isinstance(origin, Origin)
-    starts = torch.tensor([0, *(s.values.shape[2] for s in origin.stacks)]).cumsum(0)
-    return starts[origin.where[:, 0]] + origin.where[:, 1]
+    found, operator = as_slices(solution.problem)
+    return solution, align(operator.moved().detach(), found.true_poses(), torch.bincount(operator.index))
 
 
 def classical(method: Callable[[ii.Problem], ii.Solution], known: bool,
@@ -105,12 +91,11 @@ def classical(method: Callable[[ii.Problem], ii.Solution], known: bool,
     return method(problem_of(stacks, resolution=2.0, known_motion=known, gain=False)), None
 
 
-def describe(solution: ii.Solution, stacks: list[Stack]) -> str:
+def describe(solution: ii.Solution) -> str:
     """Pose errors after the gauge, of good slices; weights of outliers."""
-    true, counts = truth_of(solution.problem, stacks)
-    kept = kept_slices(solution.problem)
-    bad = torch.cat([s.outlier for s in stacks if s.outlier is not None])[kept]
-    error = pose_errors(slice_operator(solution.problem).moved(), true, weights=counts)
+    problem, operator = as_slices(solution.problem)
+    bad = problem.outliers()
+    error = pose_errors(operator.moved(), problem.true_poses(), weights=torch.bincount(operator.index))
     good, weights = ~bad, slice_weights(solution.problem)
     text = f"pose {error.degrees[good].mean():.2f} deg {error.distance[good].mean():.2f} mm"
     text += f" (median {error.degrees[good].median():.2f}, {error.distance[good].median():.2f})"
@@ -155,7 +140,7 @@ def table(case: str, methods: dict[str, Callable[[list[Stack]], tuple[ii.Solutio
             solution, gauge = method(stacks)
             seconds = time.process_time() - began
             scores[name].append(score(solution, gauge))
-            s, more = scores[name][-1], describe(solution, stacks) if gauge is not None else solution.stopped
+            s, more = scores[name][-1], describe(solution) if gauge is not None else solution.stopped
             marks = f"{s.psnr:6.2f} dB  SSIM {s.ssim:.4f}  NCC {s.ncc:.4f}"
             print(f"{seed} {name:36s} {marks}  {seconds:5.1f} CPU-s  {more}", flush=True)
     for name, values in scores.items():

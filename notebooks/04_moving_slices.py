@@ -44,7 +44,7 @@ import torch
 import inverse_inr as ii
 from inverse_inr import plotting
 from inverse_inr.operators.rigid import pose_errors
-from inverse_inr.problems.slice_baselines import average, slice_operator, super_resolution
+from inverse_inr.problems.slice_baselines import average, super_resolution
 from inverse_inr.problems.slice_simulation import simulate_stacks
 from inverse_inr.problems.slices import problem_of, volume_field
 
@@ -105,9 +105,8 @@ print(solutions["INR, motion found"].report().splitlines()[0])
 # very edge with a few dozen pixels cannot be placed by anyone, so the plot shows those with at least 100.
 
 # %%
-operator = slice_operator(solutions["INR, motion found"].problem)
-where = problem.suggested.write.args[0].where  # (stack, slice) of each slice that has pixels
-true = torch.stack([stacks[s].true_poses[k] for s, k in where.tolist()])
+operator = solutions["INR, motion found"].problem.terms[0].operator
+true = problem.true_poses()  # of the slices that have pixels
 counts = torch.bincount(operator.index)
 seen = counts >= 100
 before = pose_errors(operator.poses[seen], true[seen], weights=counts[seen])
@@ -165,7 +164,7 @@ plt.show()
 # <details><summary>Hint</summary>
 #
 # `from inverse_inr.problems.slice_output import slice_weights`; `slice_weights(solution.problem)` beside
-# `torch.cat([s.outlier for s in stacks])` (pick the slices in `where`). For the second question
+# `problem.outliers()`. For the second question
 # `from dataclasses import replace`, and give `solve` the problem
 # `replace(problem, terms=[replace(problem.terms[0], fidelity=ii.noise.Gaussian(0.05))])`.
 #
