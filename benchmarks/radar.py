@@ -5,7 +5,7 @@
 8-12 GHz on a cylinder of 0.5 m, 24 azimuths x 8 heights, 20 dB ("sparse": 12 azimuths; "noisy": 5 dB), a toy aeroplane
 of 6000 scatterers on no lattice, voxels of 6.25 mm. Chamfer, F1 (within a voxel) and 95 % Hausdorff distance against
 those scatterers: "best" thresholds are each measure's own, chosen by the truth, "fixed" is 0.15 of the maximum.
-Held-out: relative error of 60 noise-free pulses at other azimuths and heights. L1's weight and all INR settings are the
+Held-out: relative error of 60 noise-free pulses at other azimuths and heights. L1's rule and all INR settings are the
 same in every row; CPU seconds of the fit on one thread.
 """
 

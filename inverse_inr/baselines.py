@@ -25,7 +25,7 @@ from inverse_inr.metrics import modulus, psnr
 from inverse_inr.problem import Problem
 from inverse_inr.regularizers import TotalVariation, grid_gradient
 from inverse_inr.selection import least, one_standard_error
-from inverse_inr.solution import Solution, pixel_samples
+from inverse_inr.solution import Solution
 from inverse_inr.stopping import HeldOut
 
 
@@ -217,7 +217,7 @@ class _Judge:
             self._unseen = LeastSquares.of(problem, self.watch)
         if rule == "oracle":
             assert problem.reference is not None
-            self._truth = modulus(sample(problem.reference, problem.grid, average=pixel_samples(problem.grid)))
+            self._truth = modulus(sample(problem.reference, problem.grid, average=problem.average))
         self.images: list[Tensor] = []
         self.choices: list[float] = []
         self.scores: list[Tensor] = []

@@ -27,6 +27,7 @@ from inverse_inr.regularizers import (
     EdgePreserving,
     PairDifference,
     PriorPenalty,
+    Smoothness,
     Sobolev,
     TotalVariation,
     WeightDecay,
@@ -43,15 +44,26 @@ Table = dict[str, Any]
 problems = Registry(
     "problem",
     "inverse_inr.problems",
-    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
-     "simulated_slices": "inverse_inr.problems.slices:simulated_slices",
-     "slices": "inverse_inr.problems.slices:slices"},
-)  # fmt: skip
+    {
+        "ct": "inverse_inr.problems.ct:ct",
+        "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
+        "fmcw": "inverse_inr.problems.fmcw:fmcw",
+        "gotcha": "inverse_inr.problems.sar:gotcha",
+        "phase_history": "inverse_inr.problems.sar:phase_history",
+        "sar": "inverse_inr.problems.sar:sar",
+        "kspace": "inverse_inr.problems.kspace:kspace",
+        "kspace_scan": "inverse_inr.problems.kspace_scan:kspace_scan",
+        "simulated_slices": "inverse_inr.problems.slices:simulated_slices",
+        "slices": "inverse_inr.problems.slices:slices",
+        "sar_views": "inverse_inr.problems.sar_views:sar_views",
+    },
+)
 regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",
     {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
-     "pair_difference": PairDifference, "prior_penalty": PriorPenalty, "weight_decay": WeightDecay,
+     "pair_difference": PairDifference, "prior_penalty": PriorPenalty, "smoothness": Smoothness,
+     "weight_decay": WeightDecay,
      "bending_energy": "inverse_inr.operators:BendingEnergy", "hyper_elastic": "inverse_inr.operators:HyperElastic",
      "jacobian_determinant": "inverse_inr.operators:JacobianDeterminant"},
 )  # fmt: skip
@@ -59,22 +71,20 @@ stoppings = Registry(
     "stopping rule", "inverse_inr.stopping", {"held_out": HeldOut, "discrepancy": Discrepancy, "never": Never}
 )
 optimizer_names = Registry("optimizer", "inverse_inr.optimizers", dict(optimizers.NAMES))
+OPERATORS = """
+    ParallelBeam FanBeam ConeBeam
+    PointSamples RandomSamples Mask random_mask bayer_mask striped_mask SinglePixel CodedVideo
+    Blur Downsample SpectralResponse
+    Gradient Laplacian Hessian Divergence Curl NormalDerivative Residual
+    WarpedImage
+    SliceAcquisition
+    CASSI
+    CartesianKSpace NonCartesianKSpace RadialSpokes
+    FMCW PhaseHistory SarImage
+"""
 operators = Registry(
-    "operator",
-    "inverse_inr.operators",
-    {
-        name: f"inverse_inr.operators:{name}"
-        for name in (
-            "Blur", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient", "Hessian",
-            "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples", "Residual",
-            "SinglePixel", "SliceAcquisition", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask",
-            "striped_mask",
-            "Blur", "CASSI", "CodedVideo", "ConeBeam", "Curl", "Divergence", "Downsample", "FanBeam", "Gradient",
-            "Hessian", "Laplacian", "Mask", "NormalDerivative", "ParallelBeam", "PointSamples", "RandomSamples",
-            "Residual", "SinglePixel", "SpectralResponse", "WarpedImage", "bayer_mask", "random_mask", "striped_mask",
-        )
-    },
-)  # fmt: skip
+    "operator", "inverse_inr.operators", {name: f"inverse_inr.operators:{name}" for name in OPERATORS.split()}
+)
 
 MADE_IN_PYTHON = "(made in Python)"
 SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")

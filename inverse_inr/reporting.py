@@ -15,7 +15,7 @@ from torch import Tensor
 from inverse_inr.domain import Grid, sample
 from inverse_inr.io.files import atomic_write
 from inverse_inr.problem import Problem
-from inverse_inr.solution import Solution, pixel_samples
+from inverse_inr.solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,14 +95,12 @@ def entry(value: object) -> str:
 
 def image_of(solution: Solution) -> Tensor:
     """What is shown and judged: pixel averages of a field, or the raster itself where the measurements saw pixels."""
-    return solution.sample(average=1 if solution.is_raster else pixel_samples(solution.problem.grid))
+    return solution.sample(average=1 if solution.is_raster else solution.problem.average)
 
 
 def truth_of(problem: Problem) -> Tensor | None:
     """Pixel averages of the reference, where there is one."""
-    if problem.reference is None:
-        return None
-    return sample(problem.reference, problem.grid, average=pixel_samples(problem.grid))
+    return None if problem.reference is None else sample(problem.reference, problem.grid, average=problem.average)
 
 
 def picture(image: Tensor, grid: Grid) -> Tensor | None:

@@ -69,25 +69,26 @@ class Solution:
 
     def metrics(self, reference: Field | None = None, *, grid: Grid | None = None,
                 average: int | None = None) -> dict[str, float]:  # fmt: skip
-        """PSNR, SSIM and relative error against `reference` (default: the problem's), both as pixel averages
-        (`average` sub-samples an axis; default `pixel_samples`).
+        """PSNR, SSIM and relative error against `reference` (default: the problem's), both as pixel averages.
 
-        Fits of whole-grid operators are compared as the raster that the operator saw, complex fields by their moduli.
-        The data range is the reference's own span. Raises ValueError where there is no reference.
+        `average` sub-samples an axis (default: the problem's). SSIM is given in 2-D and 3-D where its window fits. Fits
+        of whole-grid operators are compared as the raster that the operator saw, complex fields by their moduli. The
+        data range is the reference's own span. Raises ValueError where there is no reference.
         """
         from inverse_inr import metrics
 
         reference = self.problem.reference if reference is None else reference
+        average = self.problem.average if average is None else average
         if reference is None:
             raise ValueError("Solution.metrics: the problem has no reference; pass one.")
-        where = self.problem.grid if grid is None else grid
-        average = pixel_samples(where) if average is None else average
-        truth = metrics.modulus(sample(reference, where, average=average))
+        truth = metrics.modulus(sample(reference, self.problem.grid if grid is None else grid, average=average))
         image = metrics.modulus(self.sample(grid, average=1 if self.is_raster else average))
         span = float(truth.max() - truth.min())
+        space = truth.shape[:-1]
+        fits = len(space) in (2, 3) and min(space) >= metrics.WINDOW
         return {
             "PSNR": metrics.psnr(image, truth, data_range=span),
-            "SSIM": metrics.ssim(image, truth, data_range=span, ndim=truth.ndim - 1),
+            **({"SSIM": metrics.ssim(image, truth, data_range=span, ndim=len(space))} if fits else {}),
             "relative error": metrics.relative_error(image, truth),
         }
 
@@ -126,11 +127,6 @@ class Solution:
         with atomic_write(folder / "history.json") as temporary:
             Path(temporary).write_text(json.dumps(record, indent=1, default=_plain))
         return folder
-
-
-def pixel_samples(grid: Grid) -> int:
-    """Sub-samples an axis by which pixels are averaged where results are shown and judged: 4, of volumes 2."""
-    return 4 if grid.ndim < 3 else 2
 
 
 def save_field(field: nn.Module, path: str | Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from inverse_inr import optimizers, priors
 from inverse_inr.callbacks import Callback, Progress, interruptible
 from inverse_inr.domain import Field, placement
+from inverse_inr.fidelity import WarmUp
 from inverse_inr.objective import Objective, RowSchedule, automatic_batch, back_projection, learns, seeded
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
@@ -100,6 +101,9 @@ class Solver:
         anneal = getattr(self.prior, "anneal", None)
         if anneal is not None:
             anneal(self.step_number / self.steps)
+        for term in self.objective.terms:
+            if isinstance(term.fidelity, WarmUp):
+                term.fidelity.anneal(self.step_number / self.steps)
         self.optimizer.step(closure, self.step_number / self.steps)
         self.step_number += 1
         return parts.detach()

@@ -208,9 +208,9 @@ class RadarOperator(KeepsPrecision, RowOperator):
 
     def _tiles(self, rows: Tensor) -> list[tuple[slice, slice]]:
         """(pulses, points) of each tile: about `TILE` numbers, which a cache may hold."""
-        fast, width, n = self.transform.fast, self.transform.width, self.size
-        if fast is not None and n >= fast.points:
-            width, n = 16, min(n, max(fast.points, TILE // 16))
+        width, n = self.transform.width, self.size
+        if self.transform.quick_for(min(n, TILE // 16)):
+            width, n = 16, min(n, TILE // 16)
         n = min(n, max(1024, TILE // width))
         b = max(1, TILE // (n * width))
         return [

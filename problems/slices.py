@@ -132,7 +132,7 @@ def problem_of(stacks: Sequence[Stack], *, resolution: float = 0.8, motion: bool
         "masked values that are no numbers": sum(int((s.mask & ~torch.isfinite(s.values)).sum()) for s in stacks),
         "unit of the field": f"{scale:.6g} of the stacks' own",
     }
-    return SliceProblem([Term(operator, y / scale, model)], box, grid, reference=truth, notes=notes,
+    return SliceProblem([Term(operator, y / scale, model)], box, grid, reference=truth, notes=notes, average=2,
                         suggested=_suggestion(box, geometry), stacks=list(stacks), where=where,
                         unit=scale)  # fmt: skip
 

@@ -448,7 +448,7 @@ def test_tiles_change_nothing(make, monkeypatch):
     x = torch.randn(9, 11, 12, 1, dtype=C128, generator=torch.Generator().manual_seed(0))
     whole = operator(torch.arange(5))[1](x)
     back = adjoint(operator, None, whole, dtype=C128)
-    monkeypatch.setattr(radar, "TILE", 1 << 14)
+    monkeypatch.setattr(radar, "TILE", 1 << 13)
     assert len(operator._tiles(torch.arange(5))) > 4
     assert error(operator(torch.arange(5))[1](x), whole) < 1e-10
     assert error(adjoint(operator, None, whole, dtype=C128), back) < 1e-10

@@ -21,12 +21,28 @@ from inverse_inr.io.hdf5 import Scan as Scan
 from inverse_inr.io.hdf5 import read_dxchange as read_dxchange
 from inverse_inr.io.hdf5 import read_hdf5 as read_hdf5
 from inverse_inr.io.hdf5 import write_hdf5 as write_hdf5
+from inverse_inr.io.kspace import RawKSpace as RawKSpace
+from inverse_inr.io.kspace import read_kspace as read_kspace
+from inverse_inr.io.matlab import matlab_struct as matlab_struct
+from inverse_inr.io.matlab import read_matlab as read_matlab
+from inverse_inr.io.mstar import read_mstar as read_mstar
+from inverse_inr.io.nga import read_cphd as read_cphd
+from inverse_inr.io.nga import read_sicd as read_sicd
 from inverse_inr.io.nifti import read_nifti as read_nifti
 from inverse_inr.io.nifti import write_nifti as write_nifti
 from inverse_inr.io.npz import read_npz as read_npz
 from inverse_inr.io.npz import write_npz as write_npz
+from inverse_inr.io.ply import read_ply as read_ply
+from inverse_inr.io.ply import write_ply as write_ply
 from inverse_inr.io.png import read_png as read_png
 from inverse_inr.io.png import write_png as write_png
+from inverse_inr.io.radar import PhaseData as PhaseData
+from inverse_inr.io.radar import read_cv_domes as read_cv_domes
+from inverse_inr.io.radar import read_gotcha as read_gotcha
+from inverse_inr.io.radar import read_radar as read_radar
+from inverse_inr.io.radar import write_radar as write_radar
+from inverse_inr.io.ti_radar import read_ti as read_ti
+from inverse_inr.io.ti_radar import read_ti_json as read_ti_json
 
 READERS: dict[str, Callable[..., tuple[Tensor, Grid]]] = {
     ".nii": read_nifti,
