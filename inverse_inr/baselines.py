@@ -217,7 +217,7 @@ class _Judge:
             self._unseen = LeastSquares.of(problem, self.watch)
         if rule == "oracle":
             assert problem.reference is not None
-            self._truth = modulus(sample(problem.reference, problem.grid, average=4))
+            self._truth = modulus(sample(problem.reference, problem.grid, average=problem.average))
         self.images: list[Tensor] = []
         self.choices: list[float] = []
         self.scores: list[Tensor] = []

@@ -193,6 +193,11 @@ class Grid:
         return replace(self, affine=None if affine is None else tuple(tuple(float(v) for v in r) for r in affine))
 
 
+def pixel_grid(shape: tuple[int, ...]) -> Grid:
+    """The lattice of an image of which nothing but its pixels is known: units "px", pixel i from i to i + 1."""
+    return Grid(Box((0.0,) * len(shape), tuple(float(n) for n in shape), ("px",) * len(shape)), shape)
+
+
 @runtime_checkable
 class Lattice(Protocol):
     """A field that has its own fast path on whole lattices."""

@@ -106,7 +106,8 @@ class Problem:
 
     `reference` is the truth where a simulation has one: for metrics only, never for stopping. `notes` say what a
     loader found (masked values, centre of rotation). Where the field `is_complex`, priors by name get a complex head,
-    baselines a complex image, and figures and metrics its modulus.
+    baselines a complex image, and figures and metrics its modulus. `average`: sub-samples an axis of a pixel that
+    results are shown and judged by; 1 where an image means values at pixel centres, as a photograph's samples do.
     Raises ValueError for no terms, a grid or operator of another dimension, predictions that do not match y.
     """
 
@@ -118,6 +119,7 @@ class Problem:
     suggested: Suggestion = field(default_factory=Suggestion)
     notes: dict[str, Any] = field(default_factory=dict)
     is_complex: bool = False
+    average: int = 4
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -126,6 +128,8 @@ class Problem:
             raise ValueError(f"Problem: the grid has {self.grid.ndim} axes and the box {self.box.ndim}.")
         if self.channels < 1:
             raise ValueError(f"Problem: channels must be at least 1, got {self.channels}.")
+        if self.average < 1:
+            raise ValueError(f"Problem: average must be at least 1, got {self.average}.")
         for term in self.terms:
             self._rehearse(term)
 

@@ -95,12 +95,12 @@ def entry(value: object) -> str:
 
 def image_of(solution: Solution) -> Tensor:
     """What is shown and judged: pixel averages of a field, or the raster itself where the measurements saw pixels."""
-    return solution.sample(average=1 if solution.is_raster else 4)
+    return solution.sample(average=1 if solution.is_raster else solution.problem.average)
 
 
 def truth_of(problem: Problem) -> Tensor | None:
     """Pixel averages of the reference, where there is one."""
-    return None if problem.reference is None else sample(problem.reference, problem.grid, average=4)
+    return None if problem.reference is None else sample(problem.reference, problem.grid, average=problem.average)
 
 
 def picture(image: Tensor, grid: Grid) -> Tensor | None:

@@ -68,23 +68,27 @@ class Solution:
         return all(isinstance(t.operator, OnGrid) for t in self.problem.terms)
 
     def metrics(self, reference: Field | None = None, *, grid: Grid | None = None,
-                average: int = 4) -> dict[str, float]:  # fmt: skip
+                average: int | None = None) -> dict[str, float]:  # fmt: skip
         """PSNR, SSIM and relative error against `reference` (default: the problem's), both as pixel averages.
 
-        Fits of whole-grid operators are compared as the raster that the operator saw, complex fields by their moduli.
-        The data range is the reference's own span. Raises ValueError where there is no reference.
+        `average` sub-samples an axis (default: the problem's). SSIM is given in 2-D and 3-D where its window fits. Fits of
+        whole-grid operators are compared as the raster that the operator saw, complex fields by their moduli. The data
+        range is the reference's own span. Raises ValueError where there is no reference.
         """
         from inverse_inr import metrics
 
         reference = self.problem.reference if reference is None else reference
+        average = self.problem.average if average is None else average
         if reference is None:
             raise ValueError("Solution.metrics: the problem has no reference; pass one.")
         truth = metrics.modulus(sample(reference, self.problem.grid if grid is None else grid, average=average))
         image = metrics.modulus(self.sample(grid, average=1 if self.is_raster else average))
         span = float(truth.max() - truth.min())
+        space = truth.shape[:-1]
+        fits = len(space) in (2, 3) and min(space) >= metrics.WINDOW
         return {
             "PSNR": metrics.psnr(image, truth, data_range=span),
-            "SSIM": metrics.ssim(image, truth, data_range=span, ndim=truth.ndim - 1),
+            **({"SSIM": metrics.ssim(image, truth, data_range=span, ndim=len(space))} if fits else {}),
             "relative error": metrics.relative_error(image, truth),
         }
 
