@@ -71,9 +71,9 @@ class Solution:
                 average: int | None = None) -> dict[str, float]:  # fmt: skip
         """PSNR, SSIM and relative error against `reference` (default: the problem's), both as pixel averages.
 
-        `average` sub-samples an axis (default: the problem's). SSIM is given in 2-D and 3-D where its window fits. Fits of
-        whole-grid operators are compared as the raster that the operator saw, complex fields by their moduli. The data
-        range is the reference's own span. Raises ValueError where there is no reference.
+        `average` sub-samples an axis (default: the problem's). SSIM is given in 2-D and 3-D where its window fits. Fits
+        of whole-grid operators are compared as the raster that the operator saw, complex fields by their moduli. The
+        data range is the reference's own span. Raises ValueError where there is no reference.
         """
         from inverse_inr import metrics
 
