@@ -43,8 +43,13 @@ Table = dict[str, Any]
 problems = Registry(
     "problem",
     "inverse_inr.problems",
-    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan"},
-)
+    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
+     "inpaint": "inverse_inr.problems.restoration:inpaint", "denoise": "inverse_inr.problems.restoration:denoise",
+     "deblur": "inverse_inr.problems.restoration:deblur",
+     "super_resolution": "inverse_inr.problems.restoration:super_resolution",
+     "boundary_value": "inverse_inr.problems.fields:boundary_value",
+     "poisson_edit": "inverse_inr.problems.fields:poisson_edit"},
+)  # fmt: skip
 regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",

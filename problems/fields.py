@@ -8,6 +8,7 @@ Derivatives are the prior's own, exact, at any point; no mesh is made.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -15,7 +16,6 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, OnGrid, Problem, SampledField, Solution, Suggestion, Term, fidelity
 from inverse_inr.operators import Gradient, Jet, Mask, NormalDerivative, PointSamples, Residual, box_boundary
-from inverse_inr.optimizers import LBFGS
 from inverse_inr.problems.differences import Equation, finite_differences, poisson_solve, spline_gradient
 from inverse_inr.problems.images import load_image, row_of, write_picture
 from inverse_inr.registry import nearest
@@ -177,7 +177,7 @@ def _region(mask: str | None, radius: float, grid: Grid, bin: int, crop: int | N
 
 
 def _editing(baseline: Any, naive: Tensor | None) -> Suggestion:
-    def figure(problem: Problem, solutions: list[Solution]) -> Any:
+    def figure(problem: Problem, solutions: Sequence[Solution]) -> Any:
         pictures = [] if naive is None else [("pasted", naive)]
         if problem.reference is not None:
             assert isinstance(problem.reference, SampledField)

@@ -97,6 +97,20 @@ def cropped(values: Tensor, grid: Grid, size: int | None) -> tuple[Tensor, Grid]
     return inner, grid.crop((0, 0), shape)
 
 
+def load_mask(mask: str, grid: Grid, bin: int = 1, crop: int | None = None) -> Tensor:
+    """A mask image as (H, W) of bool, True where brighter than half.
+
+    Raises ValueError where it is not as large as `grid` after bin and crop, and what `read_image` raises.
+    """
+    values, own = read_image(mask)
+    if own.ndim != 2:
+        raise ValueError(f"{mask}: a mask is a picture, found {own.ndim} axes.")
+    kept = cropped(*binned(values, own, bin), crop)[0].mean(-1) > 0.5
+    if kept.shape != grid.shape:
+        raise ValueError(f"{mask}: the mask has {tuple(kept.shape)} pixels, the image {grid.shape}.")
+    return kept
+
+
 def grey(values: Tensor) -> Tensor:
     """(H, W, 3) -> (H, W, 1): luma weights of ITU-R BT.601, as scikit-image and PIL; one channel stays."""
     if values.shape[-1] == 1:

@@ -15,13 +15,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid, Problem, SampledField, Suggestion, Term, baselines, fidelity, noise, predict
+from inverse_inr import Grid, Problem, SampledField, Suggestion, Term, baselines, fidelity, noise, predict, priors
 from inverse_inr.fidelity import Fidelity
 from inverse_inr.operators import Blur, Downsample, Mask, bayer_mask, psf, random_mask, striped_mask
 from inverse_inr.problems.classical import (
     FramedBlur,
-    biharmonic,
     bicubic,
+    biharmonic,
+    estimated_noise,
     measured_image,
     nearest_known,
     nonlocal_means,
@@ -29,7 +30,7 @@ from inverse_inr.problems.classical import (
     tv_beyond_the_frame,
     wiener,
 )
-from inverse_inr.problems.images import load_image, shows, write_picture
+from inverse_inr.problems.images import load_image, load_mask, shows, write_picture
 from inverse_inr.regularizers import TotalVariation
 
 PSFName = Literal["gaussian", "motion", "disc"]
@@ -45,20 +46,25 @@ def inpaint(image: str = "camera", *, keep: float = 0.2, pattern: Literal["rando
     Raises ValueError for a mask of another size or without a known pixel, a Bayer filter of a grey image.
     """
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
+    if not 0 < keep <= 1:
+        raise ValueError(f"inpaint: keep={keep} is the part of the pixels that are known, in (0, 1].")
     if mask is not None:
-        known = load_image(mask, bin=bin, crop=crop)[0].mean(-1)
-        operator = Mask((known > 0.5) if bool((known > 0.5).any()) else torch.zeros_like(known).bool(), grid)
+        operator = Mask(load_mask(mask, grid, bin, crop), grid)
     elif pattern == "bayer":
-        operator = bayer_mask(grid)
+        operator = _bayer(values, grid, image)
     elif pattern == "stripes":
-        operator = striped_mask(grid, max(1, round(1 / keep)))
+        operator = striped_mask(grid, round(1 / keep))
     else:
         operator = random_mask(grid, keep, seed=seed)
     problem = _simulated(operator, values, grid, noise_level, seed, measured)
-    classical = {"biharmonic": biharmonic if pattern != "bayer" else nearest_known, "TV": baselines.tv}
-    if pattern == "bayer":
-        classical = {"nearest": nearest_known, "TV": baselines.tv}
-    return _suggest(problem, classical, TV_INPAINT)
+    filled = {"nearest": nearest_known} if operator.channels else {"biharmonic": biharmonic}
+    return _suggest(problem, {**filled, "TV": baselines.tv}, TV_INPAINT)
+
+
+def _bayer(values: Tensor, grid: Grid, image: str) -> Mask:
+    if values.shape[-1] != 3:
+        raise ValueError(f"inpaint: a Bayer filter measures three colours; {image} has {values.shape[-1]} channel.")
+    return bayer_mask(grid)
 
 
 def denoise(image: str = "camera", *, photons: float | None = 30.0, readout: float = 2.0,
@@ -71,11 +77,11 @@ def denoise(image: str = "camera", *, photons: float | None = 30.0, readout: flo
     """
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
     if noise_level is None and photons is None:
-        from skimage.restoration import estimate_sigma
-
-        noise_level = float(estimate_sigma(values.numpy(), channel_axis=-1, average_sigmas=True))
+        noise_level = estimated_noise(values)
     model = noise.Sensor(photons, readout) if photons is not None and noise_level is None else None
     operator = Mask(torch.ones(grid.shape, dtype=torch.bool), grid)
+    if model is None and not noise_level:
+        raise ValueError("denoise: there is no noise to remove; give photons, or a positive noise_level.")
     problem = _simulated(operator, values, grid, noise_level or 0.0, seed, measured, model)
     return _suggest(problem, {"non-local means": nonlocal_means, "TV": baselines.tv}, TV_DENOISE)
 
@@ -83,12 +89,14 @@ def denoise(image: str = "camera", *, photons: float | None = 30.0, readout: flo
 def deblur(image: str = "camera", *, kernel: PSFName | str = "motion", size: float = 15.0, angle: float = 30.0,
            noise_level: float = 0.01, measured: bool = False, slice: int | None = None, bin: int = 1,
            crop: int | None = None, seed: int = 0) -> Problem:  # fmt: skip
-    """A blurred frame; the field lives on the frame and as far beyond it as the kernel looks, so no boundary is assumed.
+    """A blurred frame; the field lives on as far beyond it as the kernel looks, so no boundary is assumed.
 
     kernel  "gaussian" of standard deviation `size`, "disc" of diameter `size`, "motion" along `size` pixels at `angle`
             degrees from axis 1 towards smaller axis 0; or an image file, divided by its sum
-    Raises ValueError where the image is no larger than the kernel's reach.
+    Raises ValueError where the image is no larger than the kernel's reach, without noise.
     """
+    if not noise_level > 0:
+        raise ValueError(f"deblur: noise_level={noise_level} must be positive; of clean data take what rounding left.")
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
     seen_by = _psf(kernel, size, angle, grid)
     frame = grid if measured else _inner_frame(seen_by, grid)
@@ -108,7 +116,7 @@ def deblur(image: str = "camera", *, kernel: PSFName | str = "motion", size: flo
 def super_resolution(image: str = "camera", *, factor: int = 4, noise_level: float = 0.0, measured: bool = False,
                      slice: int | None = None, bin: int = 1, crop: int | None = None,
                      seed: int = 0) -> Problem:  # fmt: skip
-    """Pixels `factor` times too large, each the mean of the small ones under it; sides are cropped to whole factors."""
+    """Pixels `factor` times too large, each sees the mean over its area; sides are cropped to whole factors."""
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
     if measured:
         fine = Grid(grid.box, tuple(n * factor for n in grid.shape))
@@ -122,7 +130,7 @@ def super_resolution(image: str = "camera", *, factor: int = 4, noise_level: flo
 
 # --- shared ---------------------------------------------------------------------------------------------------------
 
-TV_INPAINT, TV_DENOISE, TV_DEBLUR, TV_ENLARGE = 0.005, 1.0, 1.0, 0.005
+TV_INPAINT, TV_DENOISE, TV_DEBLUR, TV_ENLARGE = 2e-3, 5.0, 30.0, 2e-3
 
 
 def _simulated(operator: Any, values: Tensor, grid: Grid, noise_level: float, seed: int, measured: bool,
@@ -147,8 +155,10 @@ def _simulated(operator: Any, values: Tensor, grid: Grid, noise_level: float, se
 
 
 def _suggest(problem: Problem, classical: dict[str, Any], weight: float, on: Grid | None = None) -> Problem:
+    """Hash at half the Nyquist frequency: what it cannot draw between known pixels, it cannot get wrong."""
     penalty = weight * TotalVariation(grid=on or problem.grid, joint=problem.channels > 1)
-    problem.suggested = Suggestion(prior="hash", options={}, regularizers=(penalty,), steps=400, baselines=classical,
+    problem.suggested = Suggestion(prior="hash", options={"bandwidth": 0.5 * priors.bandwidth_of(problem.grid)},
+                                   regularizers=(penalty,), steps=200, baselines=classical,
                                    figure=shows(measured_image), write=write_picture)  # fmt: skip
     return problem
 
