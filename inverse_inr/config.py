@@ -48,7 +48,8 @@ problems = Registry(
      "deblur": "inverse_inr.problems.restoration:deblur",
      "super_resolution": "inverse_inr.problems.restoration:super_resolution",
      "boundary_value": "inverse_inr.problems.fields:boundary_value",
-     "poisson_edit": "inverse_inr.problems.fields:poisson_edit"},
+     "poisson_edit": "inverse_inr.problems.fields:poisson_edit",
+     "register": "inverse_inr.problems.registration:register"},
 )  # fmt: skip
 regularizers = Registry(
     "regularizer",

@@ -72,29 +72,41 @@ def _middle(values: Tensor, grid: Grid, index: int | None, image: str) -> tuple[
 
 
 def binned(values: Tensor, grid: Grid, bin: int) -> tuple[Tensor, Grid]:
-    """Means of bin x bin pixels, on the lattice of the large pixels; lengths are those of the large pixels, in `px`."""
+    """Means of `bin` pixels along each axis, on the lattice of the large pixels: `px` become large ones, mm stay."""
     if not 1 <= bin <= min(grid.shape):
         raise ValueError(f"bin={bin} must lie between 1 and the image's smaller side, {min(grid.shape)}.")
     if bin == 1:
         return values, grid
     shape = tuple(n // bin for n in grid.shape)
-    kept = values[: shape[0] * bin, : shape[1] * bin]
-    means = kept.unflatten(1, (-1, bin)).unflatten(0, (-1, bin)).mean((1, 3))
+    means = values[tuple(slice(n * bin) for n in shape)]
+    for k in reversed(range(grid.ndim)):
+        means = means.unflatten(k, (-1, bin)).mean(k + 1)
     scale = [1.0 if unit == "px" else h * bin for unit, h in zip(grid.box.units, grid.spacing, strict=True)]
     upper = tuple(a + n * h for a, n, h in zip(grid.box.lower, shape, scale, strict=True))
-    return means, Grid(type(grid.box)(grid.box.lower, upper, grid.box.units), shape)
+    large = Grid(type(grid.box)(grid.box.lower, upper, grid.box.units), shape)
+    return means, large.with_affine(_moved(grid, (bin - 1) / 2, bin))
 
 
 def cropped(values: Tensor, grid: Grid, size: int | None) -> tuple[Tensor, Grid]:
-    """The central square of at most `size` pixels, on a grid that begins at the same corner as the whole."""
+    """The central `size` pixels along each axis at most, on a grid that begins at the same corner as the whole."""
     if size is None:
         return values, grid
     if size < 1:
         raise ValueError(f"crop={size} must be at least 1 pixel.")
     shape = tuple(min(size, n) for n in grid.shape)
     start = [(n - m) // 2 for n, m in zip(grid.shape, shape, strict=True)]
-    inner = values[start[0] : start[0] + shape[0], start[1] : start[1] + shape[1]]
-    return inner, grid.crop((0, 0), shape)
+    inner = values[tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))]
+    return inner, grid.crop([0] * grid.ndim, shape).with_affine(_moved(grid, start, 1))
+
+
+def _moved(grid: Grid, start: float | Sequence[float], step: float) -> list[list[float]] | None:
+    """The affine of a lattice whose first pixel is pixel `start` of this one, and whose pixels are `step` apart."""
+    if grid.affine is None:
+        return None
+    index = torch.eye(4, dtype=torch.float64)
+    index[:3, :3] *= step
+    index[:3, 3] = torch.as_tensor(start, dtype=torch.float64)
+    return (torch.tensor(grid.affine, dtype=torch.float64) @ index).tolist()
 
 
 def load_mask(mask: str, grid: Grid, bin: int = 1, crop: int | None = None) -> Tensor:
