@@ -49,7 +49,7 @@ problems = Registry(
      "super_resolution": "inverse_inr.problems.restoration:super_resolution",
      "boundary_value": "inverse_inr.problems.fields:boundary_value",
      "poisson_edit": "inverse_inr.problems.fields:poisson_edit",
-     "register": "inverse_inr.problems.registration:register"},
+     "register": "inverse_inr.problems.registration:register", "audio": "inverse_inr.problems.audio:audio"},
 )  # fmt: skip
 regularizers = Registry(
     "regularizer",

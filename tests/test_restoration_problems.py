@@ -223,7 +223,7 @@ def test_a_short_fit_of_each_beats_a_flat_image():
 # --- presets --------------------------------------------------------------------------------------------------------
 
 NAMES = [
-    "inpaint", "denoise", "deblur", "super_resolution", "boundary_value", "poisson_edit", "register",
+    "inpaint", "denoise", "deblur", "super_resolution", "boundary_value", "poisson_edit", "register", "audio",
 ]  # fmt: skip
 
 
