@@ -92,9 +92,9 @@ def cassi_real(measurement: str, mask: str, *, variable: str = "meas_real", mask
 
 
 def suggestion(shape: tuple[int, ...], stopping: HeldOut | None = None) -> Suggestion:
-    """Separable prior of rank a quarter of the pixels, its bandwidth 0.08 of the pixels' Nyquist frequency an axis."""
+    """Separable prior of rank a quarter of the pixels, its bandwidth a tenth of the pixels' Nyquist frequency an axis."""
     rank = [max(4, n // 4) for n in shape[:2]] + [RANK_BANDS]
-    options = {"rank": rank, "depth": 2, "omega0": 6.0 * max(shape) / 128}
+    options = {"rank": rank, "depth": 2, "omega0": max(4.0, 6.0 * max(shape) / 128)}
     classical = {"GAP-TV": gap_tv, "ADMM-TV": admm_tv}
     return Suggestion(prior="separable", options=options, steps=1000, stopping=stopping, baselines=classical,
                       figure=spectral_figure, write=write_cube)  # fmt: skip
