@@ -89,7 +89,7 @@ def cgls(problem: Problem, iterations: int | str = "held-out", *, maximum: int =
     iterations: a number, "held-out" (best on 5 % of the rows, kept out) or "oracle" (best against the reference).
     """
     began = time.perf_counter()
-    judge = _Judge(problem, iterations, seed)
+    judge = Judge(problem, iterations, seed)
     try:
         limit = maximum if isinstance(iterations, str) else operator.index(iterations)
     except TypeError:
@@ -110,7 +110,7 @@ def tv(problem: Problem, weight: float | str = "held-out", *, weights: Sequence[
     each from the last solution.
     """
     began = time.perf_counter()
-    judge = _Judge(problem, weight, seed)
+    judge = Judge(problem, weight, seed)
     system = LeastSquares.of(problem, judge.fit)
     x = list(cgls_iterates(system, 8))[-1]
     if isinstance(weight, str):
@@ -196,7 +196,7 @@ def _pad(p: Tensor, axis: int, before: int, after: int) -> Tensor:
     return torch.cat([zero] * before + [p] + [zero] * after, axis)
 
 
-class _Judge:
+class Judge:
     """Collects candidate images and picks one: by held-out rows, by the reference ("oracle"), or the last one.
 
     Of weights the rule is one standard error (simplest first), of iterates the least held-out misfit.

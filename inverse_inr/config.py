@@ -53,6 +53,8 @@ problems = Registry(
         "sar": "inverse_inr.problems.sar:sar",
         "kspace": "inverse_inr.problems.kspace:kspace",
         "kspace_scan": "inverse_inr.problems.kspace_scan:kspace_scan",
+        "simulated_slices": "inverse_inr.problems.slices:simulated_slices",
+        "slices": "inverse_inr.problems.slices:slices",
         "sar_views": "inverse_inr.problems.sar_views:sar_views",
     },
 )

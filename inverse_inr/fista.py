@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from inverse_inr.baselines import LeastSquares, _Judge
+from inverse_inr.baselines import Judge, LeastSquares
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.problem import Problem
 from inverse_inr.solution import Solution
@@ -37,7 +37,7 @@ def l1(problem: Problem, weight: float | str = "held-out", *, nonnegative: bool 
         path = [w for w in path if w > weight] + [float(weight)]
     if not path or not all(0 < w < 1 for w in path):
         raise ValueError(f"l1: weights are fractions of the largest useful one, in (0, 1), got {path}.")
-    judge = _Judge(problem, "held-out" if weight == "residual" else weight, seed)
+    judge = Judge(problem, "held-out" if weight == "residual" else weight, seed)
     if weight == "residual":
         judge.fit = [t.trusted for t in problem.terms]
         judge.watch = []

@@ -1,24 +1,52 @@
-"""MATLAB v5 files (.mat, up to v7): a variable, or a struct as a dictionary."""
+"""MATLAB files (.mat): a variable of v5 to v7 or of v7.3 (HDF5), told by the first bytes; a struct as a dictionary."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inverse_inr.io.files import FileFormatError, PathLike, nearest_first, reading
 
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
 
 def read_matlab(path: PathLike, name: str) -> np.ndarray:
-    """One variable as SciPy reads it. Raises FileNotFoundError, FileFormatError (truncated, v7.3, no such variable)."""
-    from scipy.io import loadmat
-
-    with reading(path, "a MATLAB file", ("MATLAB",)) as file:
-        found = loadmat(file)
+    """One variable as MATLAB shows it. Raises FileNotFoundError, FileFormatError (truncated, no such variable)."""
+    with reading(path, "a MATLAB file", ("MATLAB", "HDF5")) as file:
+        found = _hdf5(file, name) if _is_hdf5(file) else _v5(file)
     if name not in found:
-        listed = ", ".join(nearest_first(name, [k for k in found if not k.startswith("__")])) or "none"
+        listed = ", ".join(nearest_first(name, found)) or "none"
         raise FileFormatError(f"{path}: expected variable {name!r}; variables: {listed}.")
     return found[name]
+
+
+def _is_hdf5(path: Path) -> bool:
+    """A v7.3 file is HDF5 behind 512 bytes of MATLAB's own; some programs leave those out."""
+    with path.open("rb") as file:
+        head = file.read(520)
+    return head[:8] == HDF5 or head[512:] == HDF5
+
+
+def _v5(path: Path) -> dict[str, np.ndarray]:
+    from scipy.io import loadmat
+
+    return {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+
+
+def _hdf5(path: Path, name: str) -> dict[str, np.ndarray]:
+    """HDF5 holds MATLAB's arrays with their axes reversed, complex numbers as pairs of fields."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        found: dict[str, np.ndarray] = {k: np.empty(0) for k in file if isinstance(file[k], h5py.Dataset)}
+        if name in found:
+            values = np.asarray(file[name])
+            if values.dtype.names == ("real", "imag"):
+                values = values["real"] + 1j * values["imag"]
+            found[name] = values.T
+    return found
 
 
 def matlab_struct(path: PathLike, name: str) -> dict[str, Any]:

@@ -24,11 +24,11 @@ class Separable(nn.Module):
     On a lattice it costs one network call an axis and d small products (Luo et al. 2023, LRTFR; Cho et al. 2023).
     """
 
-    def __init__(self, ndim: int, outputs: int, *, rank: int, width: int, depth: int, activation: Activation,
+    def __init__(self, ranks: Sequence[int], outputs: int, *, width: int, depth: int, activation: Activation,
                  generator: torch.Generator) -> None:  # fmt: skip
         super().__init__()
         self.factors = nn.ModuleList(
-            MLP(1, rank, width=width, depth=depth, activation=activation, generator=generator) for _ in range(ndim)
+            MLP(1, rank, width=width, depth=depth, activation=activation, generator=generator) for rank in ranks
         )
         for factor in self.factors:
             assert isinstance(factor, MLP)
@@ -36,8 +36,8 @@ class Separable(nn.Module):
             # outputs of variance 1, not 1 / omega²: they are factors, not values
             uniform(factor.head.weight, math.sqrt(6 / width), generator)
         # this start gives the field a standard deviation near 0.1
-        core = torch.randn(*[rank] * ndim, outputs, generator=generator)
-        self.core = nn.Parameter(0.1 * core * rank ** (-ndim / 2))
+        core = torch.randn(*ranks, outputs, generator=generator)
+        self.core = nn.Parameter(0.1 * core * math.prod(ranks) ** -0.5)
         self.smoothness = activation.smoothness
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,14 +57,21 @@ class Separable(nn.Module):
 
 @preset
 def separable(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None,
-              rank: int = 64, width: int = 128, depth: int = 3, head: HeadName = "linear",
+              rank: int | Sequence[int] = 64, width: int = 128, depth: int = 3, head: HeadName = "linear",
               seed: int = 0) -> Prior:  # fmt: skip
-    """Tucker product of one-dimensional SIRENs (Luo et al. 2023): a lattice costs one network call an axis."""
+    """Tucker product of one-dimensional SIRENs (Luo et al. 2023): a lattice costs one network call an axis.
+
+    `rank` is one for all axes or one each: a spectrum needs far fewer numbers than a row of pixels.
+    """
     bandwidth, b = band(box, bandwidth)
     omega0 = 2 * math.pi * b / 4 if omega0 is None else omega0  # one-dimensional networks lack cross terms
 
+    ranks = [rank] * box.ndim if isinstance(rank, int) else list(rank)
+    if len(ranks) != box.ndim or min(ranks) < 1:
+        raise ValueError(f"separable: rank={rank}; the box has {box.ndim} axes: one number, or one for each of them.")
+
     def network(outputs: int) -> Separable:
-        return Separable(box.ndim, outputs, rank=rank, width=width, depth=depth, activation=Sine(omega0),
+        return Separable(ranks, outputs, width=width, depth=depth, activation=Sine(omega0),
                          generator=seeded(seed))  # fmt: skip
 
     return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,

@@ -1,0 +1,89 @@
+"""Figures of spectral cubes: colours as an eye would see them, a few bands, spectra of a few places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from inverse_inr import Box, Grid, Problem, Solution, sample
+from inverse_inr.io import write_png
+from inverse_inr.io.files import atomic_write
+from inverse_inr.operators import SpectralResponse, linear_srgb
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def srgb(cube: Tensor, grid: Grid, *, white: float | None = None) -> Tensor:
+    """(H, W, L) radiances of a cube's grid -> (H, W, 3) sRGB in [0, 1], as the CIE 1931 observer sees them.
+
+    Bands weigh as much as they are wide (`SpectralResponse`). `white`: the linear value shown as 1, by default that of
+    the brightest 0.5 %. Differentiable below `white`.
+    """
+    knots = torch.arange(380, 781, 5, dtype=torch.float64)
+    space = Grid(Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2]), grid.shape[:2])
+    linear = SpectralResponse(knots, linear_srgb(knots), space).on(grid).map(cube)
+    white = float(linear.detach().amax(-1).flatten()[: 2**24].quantile(0.995)) if white is None else white
+    linear = (linear / max(white, 1e-30)).clamp(0, 1)
+    return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
+
+
+def spectral_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
+    """Above: the snapshot, then colours of the truth and of every solution. Below: four bands of each, and spectra."""
+    from matplotlib.figure import Figure
+
+    grid = problem.grid
+    cubes = {s.method: s.sample()[..., 0] for s in solutions}
+    if problem.reference is not None:
+        cubes = {"truth": sample(problem.reference, grid, average=problem.average)[..., 0]} | cubes
+    centers = grid.axes(torch.float64)[-1]
+    chosen = [round(f * (grid.shape[2] - 1)) for f in (0.1, 0.37, 0.63, 0.9)]
+    figure = Figure(figsize=(2.0 * (len(cubes) + 1.4), 10.4), layout="compressed")
+    panels = figure.subplots(6, len(cubes), squeeze=False)
+    first = next(iter(cubes.values()))
+    for column, (name, cube) in zip(panels.T, cubes.items(), strict=True):
+        column[0].imshow(srgb(cube, grid))
+        column[0].set_title(name, fontsize="medium")
+        for axes, band in zip(column[1:5], chosen, strict=True):
+            top = float(first[..., band].flatten()[: 2**24].quantile(0.995))
+            axes.imshow(cube[..., band], cmap="gray", vmin=0, vmax=max(top, 1e-12))
+            if column is panels.T[0] or name == next(iter(cubes)):
+                axes.set_ylabel(f"{float(centers[band]):.0f} nm")
+        for axes in column[:5]:
+            axes.set(xticks=[], yticks=[])
+        for (i, j), color in zip(_places(first), ("tab:red", "tab:green", "tab:blue"), strict=True):
+            column[0].plot(j, i, "o", color=color, ms=4, mec="white")
+            column[5].plot(centers, first[i, j], color=color, lw=0.8, ls="--")
+            column[5].plot(centers, cube[i, j], color=color, lw=1.2)
+        column[5].set_xlabel("nm", fontsize="small")
+        column[5].tick_params(labelsize="x-small")
+    return figure
+
+
+def _places(cube: Tensor) -> list[tuple[int, int]]:
+    """Three places of unlike spectra: the brightest in the blue, the green and the red third."""
+    third = max(1, cube.shape[2] // 3)
+    found = []
+    for k in range(3):
+        share = cube[..., k * third : (k + 1) * third].mean(-1) / cube.mean(-1).clamp(min=0.2 * float(cube.max()))
+        at = int(share.argmax())
+        found.append((at // cube.shape[1], at % cube.shape[1]))
+    return found
+
+
+def write_cube(solution: Solution, folder: Path) -> list[Path]:
+    """cube.mat (H, W, L) with its wavelengths in nm, and colours.png."""
+    from scipy.io import savemat
+
+    cube, grid = solution.sample()[..., 0], solution.problem.grid
+    centers = grid.axes(torch.float64)[-1]
+    path, colours = folder / "cube.mat", folder / "colours.png"
+    with atomic_write(path) as temporary:
+        savemat(temporary, {"cube": cube.numpy(), "wavelengths_nm": centers.numpy()}, do_compression=True)
+    space = Grid(Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2]), grid.shape[:2])
+    write_png(colours, srgb(cube, grid).float(), space, value_range=(0, 1))
+    return [path, colours]
