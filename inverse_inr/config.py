@@ -55,6 +55,8 @@ problems = Registry(
         "kspace_scan": "inverse_inr.problems.kspace_scan:kspace_scan",
         "simulated_slices": "inverse_inr.problems.slices:simulated_slices",
         "slices": "inverse_inr.problems.slices:slices",
+        "fusion": "inverse_inr.problems.spectral_sr:fusion",
+        "spectral_sr": "inverse_inr.problems.spectral_sr:spectral_sr",
         "sar_views": "inverse_inr.problems.sar_views:sar_views",
     },
 )

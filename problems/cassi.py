@@ -50,7 +50,7 @@ def cassi(scene: str = "astronaut", *, mask: str = "random", size: int = 128, ba
     if values is not None:
         truth: Any = SampledField(values[: shape[0], : shape[1], :, None], grid)
     else:
-        truth = spectral_scene(_photograph(scene, size), box, reflectances=reflectances)
+        truth = spectral_scene(photograph(scene, size), box, reflectances=reflectances)
     operator = camera.on(grid)
     mean = operator.snapshot(truth.sample(grid)[..., 0]).reshape(-1)
     sigma = noise_level * float(mean.max())
@@ -120,7 +120,7 @@ def _mask(name: str, variable: str, shape: tuple[int, int], mode: str, reach: fl
     return code[: shape[0], :wide].contiguous()
 
 
-def _photograph(scene: str, size: int) -> Tensor:
+def photograph(scene: str, size: int) -> Tensor:
     """(size, size, 3) in [0, 1]: the middle of the image, averaged down."""
     from skimage import data
     from skimage.transform import resize
