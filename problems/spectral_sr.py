@@ -23,7 +23,7 @@ from inverse_inr.problems.spectral_scenes import Reflectances, SpectralScene, sp
 from inverse_inr.stopping import Discrepancy
 
 CAMERA = ((600.0, 45.0), (540.0, 45.0), (465.0, 35.0))
-"""Peak and standard deviation, nm, of the red, green and blue of a made-up camera: Gaussians that overlap as real ones."""
+"""Peak and standard deviation, nm, of the red, green and blue of a made-up camera: overlapping Gaussians."""
 
 
 def spectral_sr(scene: str = "astronaut", *, size: int = 64, bands: int = 28, noise_level: float = 0.01,
