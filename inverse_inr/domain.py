@@ -257,7 +257,8 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
         if average == 1:
             return field.sample(grid)
         field = field.field
-    pixels = max(1, (CHUNK if chunk is None else chunk) // average**grid.ndim)
+    chunk = getattr(field, "lattice_chunk", CHUNK) if chunk is None else chunk
+    pixels = max(1, chunk // average**grid.ndim)
 
     def one(slab: Grid) -> Tensor:
         return _pool(_sample_whole(field, slab.refined(average)), average, grid.ndim)

@@ -47,6 +47,7 @@ from inverse_inr.operators.polar_format import polar_format
 from inverse_inr.operators.radar_geometry import RadarGeometry
 from inverse_inr.operators.radial import RadialSpokes
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
+from inverse_inr.operators.rendering import daylight, encode_srgb, render_srgb, xyz_weights
 from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
 from inverse_inr.operators.sampling import (
     density_compensation,
@@ -129,9 +130,11 @@ __all__ = [
     "center_of_rotation",
     "centred_box",
     "cie_xyz",
+    "daylight",
     "deform_jacobian",
     "density_compensation",
     "dispersion",
+    "encode_srgb",
     "espirit_maps",
     "fbp",
     "fdk",
@@ -151,8 +154,10 @@ __all__ = [
     "radial_frequency",
     "radial_trajectory",
     "random_mask",
+    "render_srgb",
     "spiral_trajectory",
     "striped_mask",
     "to_astra",
     "variable_density_mask",
+    "xyz_weights",
 ]

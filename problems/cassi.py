@@ -9,13 +9,14 @@ that is an inverse crime, and `SpectralScene` has a truth between the bands to j
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Problem, SampledField, Suggestion, Term, noise
+from inverse_inr import Box, Problem, SampledField, Solution, Suggestion, Term, noise
 from inverse_inr.io import read_image, read_matlab
 from inverse_inr.operators import CASSI
 from inverse_inr.operators.dispersion import TSA_WAVELENGTHS, steps
@@ -24,7 +25,7 @@ from inverse_inr.problems.spectral_figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral_scenes import Reflectances, spectral_scene
 from inverse_inr.stopping import HeldOut
 
-RANK_BANDS = 4
+RANK_BANDS = 8
 """Materials that a separable prior can tell apart: reflectances are smooth, three or four numbers hold 99 % of them."""
 
 
@@ -51,7 +52,7 @@ def cassi(scene: str = "astronaut", *, mask: str = "random", size: int = 128, ba
     if values is not None:
         truth: Any = SampledField(values[: shape[0], : shape[1], :, None], grid)
     else:
-        truth = spectral_scene(_photograph(scene, size), box, reflectances=reflectances)
+        truth = spectral_scene(photograph(scene, size), box, reflectances=reflectances)
     operator = camera.on(grid)
     mean = operator.snapshot(truth.sample(grid)[..., 0]).reshape(-1)
     sigma = noise_level * float(mean.max())
@@ -92,10 +93,10 @@ def cassi_real(measurement: str, mask: str, *, variable: str = "meas_real", mask
 
 
 def suggestion(shape: tuple[int, ...], stopping: HeldOut | None = None) -> Suggestion:
-    """Separable prior of rank a quarter of the pixels, its bandwidth a tenth of the pixels' Nyquist frequency an axis."""
-    rank = [max(4, n // 4) for n in shape[:2]] + [RANK_BANDS]
-    options = {"rank": rank, "depth": 2, "omega0": max(4.0, 6.0 * max(shape) / 128)}
-    classical = {"GAP-TV": gap_tv, "ADMM-TV": admm_tv}
+    """Separable prior of rank half of the pixels, its bandwidth a tenth of the pixels' Nyquist frequency an axis."""
+    rank = [max(4, n // 2) for n in shape[:2]] + [RANK_BANDS]
+    options = {"rank": rank, "depth": 2, "omega0": max(4.0, 5.0 * max(shape) / 128)}
+    classical: dict[str, Callable[[Problem], Solution]] = {"GAP-TV": gap_tv, "ADMM-TV": admm_tv}
     return Suggestion(prior="separable", options=options, steps=1000, stopping=stopping, baselines=classical,
                       figure=spectral_figure, write=write_cube)  # fmt: skip
 
@@ -122,7 +123,7 @@ def _mask(name: str, variable: str, shape: tuple[int, int], mode: str, reach: fl
     return code[: shape[0], :wide].contiguous()
 
 
-def _photograph(scene: str, size: int) -> Tensor:
+def photograph(scene: str, size: int) -> Tensor:
     """(size, size, 3) in [0, 1]: the middle of the image, averaged down."""
     from skimage import data
     from skimage.transform import resize

@@ -8,7 +8,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from inverse_inr.metrics import nrmse, psnr, relative_error, ssim
+from inverse_inr.metrics import band_psnr, ergas, nrmse, psnr, relative_error, spectral_angle, ssim
 
 
 def pair(*shape: int) -> tuple[Tensor, Tensor]:
@@ -124,3 +124,36 @@ def test_bad_masks_are_named() -> None:
         relative_error(image, reference, mask=torch.ones(16, 16))
     with pytest.raises(ValueError, match=r"mask has shape \(16, 15\)"):
         relative_error(image, reference, mask=torch.ones(16, 15, dtype=torch.bool))
+
+
+# --- cubes -----------------------------------------------------------------------------------------------------------
+
+
+def test_psnr_of_bands():
+    cube = torch.rand(5, 6, 3, dtype=torch.float64)
+    off = cube + torch.tensor([0.1, 0.01, 0.2])
+    assert torch.allclose(band_psnr(off, cube), torch.tensor([20.0, 40.0, 13.9794], dtype=torch.float64))
+    assert torch.allclose(band_psnr(2 * off, 2 * cube, data_range=2.0), band_psnr(off, cube))
+
+
+def test_spectral_angle():
+    spectra = torch.tensor([[[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]])
+    turned = torch.tensor([[[1.0, 1.0], [5.0, 5.0], [1.0, 1.0]]])
+    assert spectral_angle(turned, spectra) == pytest.approx(22.5, abs=1e-5)  # 45 and 0; the third has no angle
+    assert spectral_angle(spectra * 3, spectra) == pytest.approx(0.0, abs=1e-6)
+    assert spectral_angle(turned, spectra, mask=torch.tensor([[True, False, True]])) == pytest.approx(45.0)
+    assert spectral_angle(torch.zeros_like(spectra), spectra) == pytest.approx(90.0)
+    tiny = torch.tensor([[[1.0, 1e-9]]], dtype=torch.float64)
+    assert spectral_angle(tiny, torch.tensor([[[1.0, 0.0]]])) == pytest.approx(math.degrees(1e-9), rel=1e-6)
+    with pytest.raises(ValueError, match="no angle"):
+        spectral_angle(spectra, torch.zeros_like(spectra))
+
+
+def test_ergas():
+    reference = torch.full((4, 4, 2), 2.0) * torch.tensor([1.0, 2.0])
+    assert ergas(reference, reference) == 0.0
+    # 10 % of the mean in each band
+    assert ergas(1.1 * reference, reference) == pytest.approx(10.0, rel=1e-5)
+    assert ergas(1.1 * reference, reference, ratio=0.25) == pytest.approx(2.5, rel=1e-5)
+    with pytest.raises(ValueError, match="mean zero"):
+        ergas(reference, reference * torch.tensor([1.0, 0.0]))

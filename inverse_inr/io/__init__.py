@@ -13,6 +13,9 @@ from typing import Any
 from torch import Tensor
 
 from inverse_inr.domain import Grid
+from inverse_inr.io.cubes import SpectralCube as SpectralCube
+from inverse_inr.io.cubes import read_cube as read_cube
+from inverse_inr.io.cubes import write_envi as write_envi
 from inverse_inr.io.dicom import read_dicom as read_dicom
 from inverse_inr.io.files import FileFormatError as FileFormatError
 from inverse_inr.io.files import PathLike, existing_file, nearest_first

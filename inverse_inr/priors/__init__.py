@@ -26,6 +26,7 @@ from inverse_inr.priors.pyramid import miner
 from inverse_inr.priors.radial import exp_sine, gaussian, laplacian, multi_quadratic, quadratic, super_gaussian
 from inverse_inr.priors.reparameterized import fr
 from inverse_inr.priors.separable import separable
+from inverse_inr.priors.spectral import spectral_basis
 from inverse_inr.priors.tree import acorn
 from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry
@@ -33,7 +34,7 @@ from inverse_inr.registry import Registry
 _PRESETS = (
     acorn, bacon, cosmo, exp_sine, finer, finer_plus, fkan, fourier, fourier_net, fr, gabor_net, gaussian,
     gaussian_mixture, grid, hash, hosc, incode, laplacian, miner, mixed, multi_quadratic, phased, pin, planes,
-    quadratic, raised_cosine, relu, separable, sinc, siren, sl2a, staf, super_gaussian, tensor, wire,
+    quadratic, raised_cosine, relu, separable, sinc, siren, sl2a, spectral_basis, staf, super_gaussian, tensor, wire,
 )  # fmt: skip
 registry = Registry("prior", "inverse_inr.priors", {preset.__name__: preset for preset in _PRESETS})
 
@@ -58,9 +59,9 @@ def bandwidth_of(grid: Grid) -> float:
 
 
 __all__ = [
-    "Prior", "Recipe", "acorn", "bacon", "bandwidth_of", "cosmo", "create", "exp_sine", "finer", "finer_plus", "fkan",
-    "fourier", "fourier_net", "fr", "functional", "gabor_net", "gaussian", "gaussian_mixture", "grid", "hash", "hosc",
-    "incode", "laplacian", "miner", "mixed", "multi_quadratic", "names", "phased", "pin", "planes", "quadratic",
-    "raised_cosine", "registry", "relu", "separable", "sinc", "siren", "sl2a", "staf", "super_gaussian", "tensor",
-    "wire",
+    "Prior", "Recipe", "acorn", "bacon", "bandwidth_of", "cosmo", "create", "exp_sine", "finer", "finer_plus",
+    "fkan", "fourier", "fourier_net", "fr", "functional", "gabor_net", "gaussian", "gaussian_mixture", "grid",
+    "hash", "hosc", "incode", "laplacian", "miner", "mixed", "multi_quadratic", "names", "phased", "pin", "planes",
+    "quadratic", "raised_cosine", "registry", "relu", "separable", "sinc", "siren", "sl2a", "spectral_basis",
+    "staf", "super_gaussian", "tensor", "wire",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.domain import Box, Grid, placement
+from inverse_inr.domain import CHUNK, Box, Grid, placement
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName, Heads
 
@@ -93,6 +93,11 @@ class Prior(nn.Module):
     @property
     def smoothness(self) -> float:
         return min(self.encoding.smoothness, getattr(self.network, "smoothness", float("inf")))
+
+    @property
+    def lattice_chunk(self) -> int:
+        """Points of a lattice to evaluate at once, where nobody says otherwise."""
+        return getattr(self.network, "lattice_chunk", CHUNK)
 
     @property
     def parameter_count(self) -> int:

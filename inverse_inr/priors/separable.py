@@ -24,6 +24,8 @@ class Separable(nn.Module):
     On a lattice it costs one network call an axis and d small products (Luo et al. 2023, LRTFR; Cho et al. 2023).
     """
 
+    lattice_chunk = 2**23  # points: a lattice costs little more than its values, so it is not cut into slabs
+
     def __init__(self, ranks: Sequence[int], outputs: int, *, width: int, depth: int, activation: Activation,
                  generator: torch.Generator) -> None:  # fmt: skip
         super().__init__()
@@ -35,21 +37,21 @@ class Separable(nn.Module):
             assert isinstance(factor.head, Linear)
             # outputs of variance 1, not 1 / omega²: they are factors, not values
             uniform(factor.head.weight, math.sqrt(6 / width), generator)
-        # this start gives the field a standard deviation near 0.1
-        core = torch.randn(*ranks, outputs, generator=generator)
-        self.core = nn.Parameter(0.1 * core * math.prod(ranks) ** -0.5)
+        # N(0, 1) times `scale`: a field of standard deviation near 0.1, and steps of Adam that suit numbers of size 1
+        self.core = nn.Parameter(torch.randn(*ranks, outputs, generator=generator))
+        self.scale = 0.1 * math.prod(ranks) ** -0.5
         self.smoothness = activation.smoothness
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
         first, *rest = [factor(flat[:, k : k + 1]) for k, factor in enumerate(self.factors)]
-        values = (first @ self.core.flatten(1)).unflatten(1, self.core.shape[1:])
+        values = (first @ (self.scale * self.core).flatten(1)).unflatten(1, self.core.shape[1:])
         for u in rest:
             values = torch.einsum("nr,nr...->n...", u, values)
         return values.reshape(*x.shape[:-1], self.core.shape[-1])
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        values = self.core
+        values = self.scale * self.core
         for k, (factor, axis) in enumerate(zip(self.factors, axes, strict=True)):
             values = torch.tensordot(factor(axis[:, None]), values.movedim(k, 0), dims=1).movedim(0, k)
         return values
