@@ -5,9 +5,9 @@
     python benchmarks/cassi.py --real
 
 28 bands two pixels apart behind the calibrated mask of TSA-Net (data folder, see INVERSE_INR_DATA), one thread. GAP-TV's
-strength is chosen by the truth ("oracle"), the prior's settings are those of problems/cassi.py and its state that of the
-least held-out misfit. PSNR over the cube, its own span as range. --real: the measured scene, mean squared
-standardised residual of the 5 % of detector pixels that no method saw.
+strength is chosen by the truth ("oracle"); the prior's settings are those of problems/cassi.py, its state that of least
+held-out misfit. PSNR over the cube, its own span as range. --real: the measured scene, mean squared standardised
+residual of the 5 % of detector pixels that no method saw.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def scenes(names: list[str], size: int, noise: float, seeds: int) -> None:
             cube = {"variable": "Y"} if name.endswith(".mat") else {"reflectances": "colorchecker"}
             problem = cassi(str(DATA / name), size=size, noise_level=noise, mask=str(DATA / "tsa_sim_mask_256.mat"),
                             seed=seed, **cube)  # pyright: ignore[reportArgumentType]  # fmt: skip
-            for solve in (lambda p: ii.solve(p, callbacks=[]), lambda p: gap_tv(p, "oracle", iterations=150)):
+            for solve in (
+                lambda p: ii.solve(p, callbacks=[]),
+                lambda p: gap_tv(p, "oracle", strengths=(0.4, 0.2, 0.1), iterations=150),
+            ):
                 began = time.process_time()
                 solution = solve(problem)
                 print(f"{name} {problem.grid.shape} seed {seed}  {solution.method:16s} "

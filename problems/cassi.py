@@ -25,7 +25,7 @@ from inverse_inr.problems.spectral_figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral_scenes import Reflectances, spectral_scene
 from inverse_inr.stopping import HeldOut
 
-RANK_BANDS = 8
+RANK_BANDS = 4
 """Materials that a separable prior can tell apart: reflectances are smooth, three or four numbers hold 99 % of them."""
 
 
@@ -93,11 +93,11 @@ def cassi_real(measurement: str, mask: str, *, variable: str = "meas_real", mask
 
 
 def suggestion(shape: tuple[int, ...], stopping: HeldOut | None = None) -> Suggestion:
-    """Separable prior of rank half of the pixels, its bandwidth a tenth of the pixels' Nyquist frequency an axis."""
-    rank = [max(4, n // 2) for n in shape[:2]] + [RANK_BANDS]
-    options = {"rank": rank, "depth": 2, "omega0": max(4.0, 5.0 * max(shape) / 128)}
+    """Separable prior of rank a quarter of the pixels, its bandwidth 0.14 of the pixels' Nyquist frequency an axis."""
+    rank = [max(4, n // 4) for n in shape[:2]] + [RANK_BANDS]
+    options = {"rank": rank, "depth": 2, "omega0": max(4.0, 7.0 * max(shape) / 128)}
     classical: dict[str, Callable[[Problem], Solution]] = {"GAP-TV": gap_tv, "ADMM-TV": admm_tv}
-    return Suggestion(prior="separable", options=options, steps=1000, stopping=stopping, baselines=classical,
+    return Suggestion(prior="separable", options=options, steps=1500, stopping=stopping, baselines=classical,
                       figure=spectral_figure, write=write_cube)  # fmt: skip
 
 
