@@ -48,9 +48,11 @@ from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTran
 from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
 from inverse_inr.operators.sampling import (
     density_compensation,
+    is_radial,
     line_mask,
     poisson_disc_mask,
     radial_angles,
+    radial_density,
     radial_frequency,
     radial_trajectory,
     spiral_trajectory,
@@ -135,6 +137,7 @@ __all__ = [
     "folded_fraction",
     "from_astra",
     "from_scikit_image",
+    "is_radial",
     "line_mask",
     "linear_srgb",
     "low_resolution_maps",
@@ -144,6 +147,7 @@ __all__ = [
     "psf",
     "psf_kernel",
     "radial_angles",
+    "radial_density",
     "radial_frequency",
     "radial_trajectory",
     "random_mask",
