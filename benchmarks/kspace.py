@@ -149,9 +149,10 @@ def radial(seeds: int) -> None:
     def case(seed: int, **options) -> ii.Problem:
         return kspace(sampling="radial", spokes=24, coils=4, learn_coils="none", seed=seed, **options)
 
-    def by(problem: ii.Problem, batch: int | None = None) -> ii.Solution:
-        prior = ii.priors.grid(problem.box, cells=128.0)
-        return ii.solve(problem, prior, steps=250, lr=0.1, batch=batch, callbacks=[])
+    def by(problem: ii.Problem, **how) -> ii.Solution:
+        return ii.solve(
+            problem, ii.priors.grid(problem.box, cells=128.0), **{"steps": 250, "lr": 0.1, **how}, callbacks=[]
+        )
 
     print("\nShepp-Logan 128 x 128, 4 coils, 24 golden-angle spokes of 256 samples, 2 % noise")
     table({
@@ -159,7 +160,7 @@ def radial(seeds: int) -> None:
         "CG-SENSE, held-out iterations": lambda s: sense(case(s)),
         "TV, held-out weight": lambda s: tv_sense(case(s)),
         "grid + TV through the NUFFT": lambda s: by(case(s)),
-        "grid + TV through ray integrals": lambda s: by(case(s, rays=True), batch=1),
+        "grid + TV through ray integrals": lambda s: by(case(s, rays=True), batch=2, steps=400, lr=0.05),
     }, seeds)  # fmt: skip
 
 
