@@ -195,6 +195,23 @@ def spiral_trajectory(grid: Grid, interleaves: int, samples: int = 2048, *, dens
     return torch.stack([path[:, 0] * cos - path[:, 1] * sin, path[:, 0] * sin + path[:, 1] * cos], -1)
 
 
+def is_radial(trajectory: Tensor) -> bool:
+    """Whether each interleave of (interleaves, samples, 2) is a straight line through the centre, evenly sampled."""
+    if trajectory.ndim != 3 or trajectory.shape[1] < 3 or trajectory.shape[2] != 2:
+        return False
+    k = trajectory.double()
+    ends, small = k[:, -1:] - k[:, :1], 1e-4 * k.abs().max()
+    across = (k[..., 0] * ends[..., 1] - k[..., 1] * ends[..., 0]) / ends.norm(dim=-1)
+    return bool(across.abs().max() < small and k.diff(2, dim=1).abs().max() < small)
+
+
+def radial_density(trajectory: Tensor) -> Tensor:
+    """The area of k-space each sample of evenly spread spokes stands for: π |k| Δk / spokes, the ramp of FBP."""
+    k = trajectory.double()
+    step = (k[:, 1:2] - k[:, :1]).norm(dim=-1)
+    return math.pi / len(k) * step * torch.maximum(k.norm(dim=-1), step / 4)
+
+
 def density_compensation(trajectory: Tensor, grid: Grid, *, iterations: int = 20) -> Tensor:
     """Weights of the samples, in area of k-space: Σ w g(k) ≈ ∫ g dk for what the box can hold. Shape of the trajectory.
 

@@ -44,10 +44,12 @@ from inverse_inr.operators import (
     birdcage_maps,
     density_compensation,
     espirit_maps,
+    is_radial,
     line_mask,
     low_resolution_maps,
     poisson_disc_mask,
     radial_angles,
+    radial_density,
     radial_frequency,
     radial_trajectory,
     spiral_trajectory,
@@ -100,7 +102,7 @@ def kspace(phantom: str = "shepp_logan", *, size: int = 128, sampling: Sampling 
         beam = RadialSpokes(box, angles, frequency, spoke_maps)
         term = Term(beam, y.reshape(spokes, -1, coils), model)
         return Problem([term], box, grid, reference=reference, is_complex=phase == "image",
-                       suggested=suggestion(grid, model, y, raster=False))  # fmt: skip
+                       suggested=suggestion(grid, model, y))  # fmt: skip
     term = Term(through(operator, make_coils(grid, start, learn_coils)), y, model)
     return Problem([term], box, grid, reference=reference, is_complex=phase == "image",
                    suggested=suggestion(grid, model, y))  # fmt: skip
@@ -207,7 +209,7 @@ def through(operator: KSpace, coils: nn.Module | None) -> KSpace:
 # --- what suits -----------------------------------------------------------------------------------------------------
 
 
-def suggestion(grid: Grid, model: noise.ComplexGaussian, y: Tensor, *, raster: bool = True) -> Suggestion:
+def suggestion(grid: Grid, model: noise.ComplexGaussian, y: Tensor) -> Suggestion:
     """A value a pixel with total variation, its weight from the noise: λ = 1 / σ of a pixel, in a mean over y.
 
     σ is the noise of a fully sampled image; measured for random lines and Poisson discs, where held-out samples choose
@@ -218,7 +220,7 @@ def suggestion(grid: Grid, model: noise.ComplexGaussian, y: Tensor, *, raster: b
     penalty = weight * TotalVariation(grid=grid, epsilon=1e-2 * deviation / min(grid.spacing))
     return Suggestion(
         prior="grid",
-        options={"cells": float(max(grid.shape)), "order": 1 if raster else 3},  # between pixels it must be smooth
+        options={"cells": float(max(grid.shape))},
         regularizers=(penalty,), steps=400, baselines=BASELINES, write=write_images,
     )  # fmt: skip
 
@@ -247,7 +249,9 @@ def gridded(operator: KSpace, y: Tensor) -> Tensor:
     if isinstance(plain, CartesianKSpace):
         w = torch.full((len(plain),), 1 / math.prod(grid.box.lengths))
     else:
-        w = density_compensation(operator.frequencies, grid).flatten().float()
+        spokes = operator.frequencies.reshape(*operator.shape, -1)
+        w = radial_density(spokes) if is_radial(spokes) else density_compensation(spokes, grid)
+        w = w.flatten().float()
     columns = y.reshape(len(plain), -1).unbind(-1)
     images = [adjoint(plain, None, w * v, dtype=v.dtype)[..., 0] for v in columns]
     return torch.stack(images, -1) / math.prod(grid.spacing)

@@ -21,10 +21,12 @@ from inverse_inr.operators import (
     centred_box,
     density_compensation,
     espirit_maps,
+    is_radial,
     line_mask,
     low_resolution_maps,
     poisson_disc_mask,
     radial_angles,
+    radial_density,
     radial_frequency,
     radial_trajectory,
     spiral_trajectory,
@@ -296,6 +298,17 @@ def test_density_compensation_integrates(path: str):
     x = grid.points(F64).reshape(-1, 2)
     image = (w * field.fourier(flat)) @ torch.exp(2j * math.pi * (flat @ x.T))
     assert error(image.real, field(x)[:, 0]) < 0.06
+
+
+def test_the_ramp_integrates_what_many_spokes_see():
+    grid = Grid(Box((-1.0, -1.0), (1.0, 1.0)), (32, 32))
+    k = radial_trajectory(grid, 100, golden=False)
+    assert is_radial(k)
+    assert not is_radial(spiral_trajectory(grid, 4, 100))
+    field = phantoms.gaussian_blobs(grid.box, count=3, width=0.15)
+    x, flat = grid.points(F64).reshape(-1, 2), k.reshape(-1, 2)
+    image = (radial_density(k).flatten() * field.fourier(flat)) @ torch.exp(2j * math.pi * (flat @ x.T))
+    assert error(image.real, field(x)[:, 0]) < 0.02
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------
