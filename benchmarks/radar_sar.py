@@ -43,7 +43,7 @@ def inr(problem: ii.Problem, seed: int, batch: int = 24) -> ii.Solution:
 SIMULATED: dict[str, Method] = {
     "backprojection": lambda p, _: backprojection(p),
     "least squares, 50 iterations": lambda p, _: least_squares(p, 50),
-    "L1, 0.01 of the largest": lambda p, _: l1(p, 0.01, weights=(0.3, 0.1, 0.03), iterations=200),
+    "L1, 0.01 of the largest": lambda p, _: l1(p, 0.01, iterations=150),
     "phased: amplitude INR, free phase": inr,
 }
 
