@@ -120,7 +120,7 @@ def alike(radar: SarImage, incidence: Tensor, azimuth: Tensor, *, degree: int | 
           attenuation: bool = True) -> SarImage:  # fmt: skip
     """The same radar looking from other directions."""
     return SarImage(radar.box, incidence, azimuth, (radar.shape[1], radar.ranges), radar.pitch, samples=radar.samples,
-                    lines=radar.lines, degree=radar.degree if degree is None else degree,
+                    lines=radar.lines if attenuation else 1, degree=radar.degree if degree is None else degree,
                     law=radar.law if attenuation else "linear", attenuation=attenuation)  # fmt: skip
 
 
