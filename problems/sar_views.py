@@ -199,7 +199,7 @@ def figure(scene: BoxOnGround, problem: Problem, solutions: Sequence[Solution], 
                 axes.plot(interval[index, side] - 0.5, index, color="tab:red", linewidth=0.8)
             axes.set(xticks=[], yticks=[])
             azimuth, incidence = (math.degrees(float(v[k])) for v in (novel.azimuth, novel.incidence))
-            axes.set_title(f"{name}\n{azimuth:.1f}°, {incidence:.0f}°" if line is panels[0] else name, fontsize=9)
+            axes.set_title(f"{name}\n{azimuth:.1f}°, {incidence:.0f}°" if name == "exact" else name, fontsize=9)
     if picture is not None:
         drawing.colorbar(picture, ax=panels, label="brightness (dB); range to the right", fraction=0.04)
     return drawing
