@@ -39,6 +39,7 @@ def images_of(solve: Callable[[ii.Problem, int], ii.Solution]) -> Callable[[ii.P
 
 
 METHODS: dict[str, Callable[[ii.Problem, SarImage, int], Tensor]] = {
+    "exact images": lambda _, novel, seed: BoxOnGround().images(novel).float(),
     "nearest measured view": lambda problem, novel, _: nearest_views(problem, novel),
     "nearest view without speckle": lambda problem, novel, _: clean_nearest(problem, novel),
     "tomography (TV), no occlusion": images_of(lambda problem, _: tomography(problem)),

@@ -120,7 +120,7 @@ def alike(radar: SarImage, incidence: Tensor, azimuth: Tensor, *, degree: int | 
           attenuation: bool = True) -> SarImage:  # fmt: skip
     """The same radar looking from other directions."""
     return SarImage(radar.box, incidence, azimuth, (radar.shape[1], radar.ranges), radar.pitch, samples=radar.samples,
-                    lines=radar.lines, degree=radar.degree if degree is None else degree,
+                    lines=radar.lines if attenuation else 1, degree=radar.degree if degree is None else degree,
                     law=radar.law if attenuation else "linear", attenuation=attenuation)  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def figure(scene: BoxOnGround, problem: Problem, solutions: Sequence[Solution], 
                 axes.plot(interval[index, side] - 0.5, index, color="tab:red", linewidth=0.8)
             axes.set(xticks=[], yticks=[])
             azimuth, incidence = (math.degrees(float(v[k])) for v in (novel.azimuth, novel.incidence))
-            axes.set_title(f"{name}\n{azimuth:.1f}°, {incidence:.0f}°" if line is panels[0] else name, fontsize=9)
+            axes.set_title(f"{name}\n{azimuth:.1f}°, {incidence:.0f}°" if name == "exact" else name, fontsize=9)
     if picture is not None:
         drawing.colorbar(picture, ax=panels, label="brightness (dB); range to the right", fraction=0.04)
     return drawing
