@@ -40,24 +40,18 @@ def staged(problem: Problem, found: dict) -> Mesh:
     return level_set(found["two stages"].field, Grid(problem.box, (VOXELS,) * 3))
 
 
-def from_sphere(problem: Problem, found: dict) -> Mesh:
-    found["direct"] = direct(problem, steps=300, batch=96, seed=found["seed"])
-    return level_set(distance_of(found["direct"].field), Grid(problem.box, (VOXELS,) * 3))
-
-
-def refined(problem: Problem, found: dict) -> Mesh:
+def coupled(problem: Problem, found: dict) -> Mesh:
     if "two stages" not in found:
         staged(problem, found)
-    found["refined"] = direct(problem, found["two stages"].field, steps=200, batch=96, seed=found["seed"])
-    return level_set(distance_of(found["refined"].field), Grid(problem.box, (VOXELS,) * 3))
+    found["direct"] = direct(problem, found["two stages"].field, batch=96, seed=found["seed"])
+    return level_set(distance_of(found["direct"].field), Grid(problem.box, (VOXELS,) * 3))
 
 
 METHODS: dict[str, Callable[[Problem, dict], Mesh]] = {
     "backprojection, half of its maximum": of_modulus(backprojection, 0.5),
     "L1, x ≥ 0, a fifth of its maximum": of_modulus(lambda p: l1(p, 0.05, nonnegative=True, iterations=100), 0.2),
     "two stages": staged,
-    "direct, from a sphere": from_sphere,
-    "direct, from two stages": refined,
+    "direct, from two stages": coupled,
 }
 
 
