@@ -109,11 +109,11 @@ class Shell(torch.nn.Module):
     """Scatterers on the sphere of `RADIUS` and a faint haze everywhere."""
 
     def forward(self, points):
-        return torch.exp(-0.5 * (sphere(points) / 0.008).square()) + 0.02
+        return torch.exp(-0.5 * (sphere(points) / 0.012).square()) + 0.02
 
 
 def test_a_surface_is_pulled_to_what_scatters():
-    grid = Grid(BOX, (16, 16, 16))
+    grid = Grid(BOX, (11, 11, 11))
     for radius in (0.035, 0.07):
         field = Surface(SignedDistance(BOX, radius=radius), Shell())
         optimizer = torch.optim.Adam(field.distance.parameters(), lr=1e-3)
@@ -122,7 +122,7 @@ def test_a_surface_is_pulled_to_what_scatters():
             (30 * NearSurface(grid, 0.012)(field, points()) + Eikonal()(field, points())).backward()
             optimizer.step()
         where = level_set(distance_of(field), grid).vertices
-        assert float(sphere(where).abs().max()) < 0.004
+        assert float(sphere(where).abs().max()) < 0.008  # from 15 and 20 mm away, voxels of 18 mm
 
 
 class Constant(torch.nn.Module):
