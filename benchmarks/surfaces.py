@@ -76,7 +76,7 @@ def main() -> None:
 def row(scene: str, seed: int, only: list[str] | None) -> dict[str, Mesh]:
     problem, found, meshes = surfaces(scene, seed=seed), {"seed": seed}, {}
     body = problem.notes["shape"]
-    truth = body.sample(5000, torch.Generator().manual_seed(1000))[0]
+    truth = body.scatterers(5000, torch.Generator().manual_seed(1000))[0]
     for name, method in METHODS.items():
         if only and not any(word in name for word in only):
             continue

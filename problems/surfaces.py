@@ -64,7 +64,7 @@ def surfaces(scene: str = "sphere", *, azimuths: int = 36, heights: int = 8, sta
 
 def facing_echoes(operator: PhaseHistory, body: Shape, count: int, generator: torch.Generator) -> Tensor:
     """Echoes of scatterers on a convex body, each seen at the cosine of its normal: (P, K), complex128."""
-    points, normals = body.sample(count, generator)
+    points, normals = body.scatterers(count, generator)
     strength = -torch.rand(count, dtype=torch.float64, generator=generator).clamp(min=1e-12).log()
     rows = torch.arange(len(operator))
     away = torch.nn.functional.normalize(operator.geometry.transmitters[:, None] - points, dim=-1)

@@ -152,7 +152,7 @@ def test_a_surface_is_a_field_and_a_prior():
 @pytest.mark.parametrize("name", SHAPES)
 def test_exact_shapes(name):
     body = shape(name)
-    where, normals = body.sample(2000, torch.Generator().manual_seed(0))
+    where, normals = body.scatterers(2000, torch.Generator().manual_seed(0))
     assert float(body(where).abs().max()) < 1e-12
     assert float(body(where + 0.003 * normals).min()) == pytest.approx(0.003, abs=1e-9)
     slope = gradient(body, where + 0.004 * normals)[:, 0]
@@ -168,7 +168,7 @@ def test_unknown_scene_names_the_nearest():
 def test_stage_two_closes_a_box_from_noisy_points():
     body = shape("box")
     generator = torch.Generator().manual_seed(0)
-    cloud, normals = (v.float() for v in body.sample(600, generator))
+    cloud, normals = (v.float() for v in body.scatterers(600, generator))
     noisy = cloud + 0.002 * torch.randn(cloud.shape, generator=generator)
     field = fit_distance(noisy, normals, BOX, scale=0.006, steps=50)
     mesh = level_set(field, Grid(BOX, (24, 24, 24)))
@@ -203,7 +203,7 @@ def test_two_stages_from_echoes():
     problem = surfaces("sphere", azimuths=24, pitch=0.012, scatterers=600)
     solution = two_stages(problem, steps=150)
     body = problem.notes["shape"]
-    truth = body.sample(2000, torch.Generator().manual_seed(1))[0]
+    truth = body.scatterers(2000, torch.Generator().manual_seed(1))[0]
     mesh = level_set(solution.field, Grid(problem.box, (32,) * 3))
     assert mesh.is_closed
     assert (mesh.components, mesh.euler_characteristic) == (1, 2)
