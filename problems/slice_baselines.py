@@ -14,18 +14,11 @@ from inverse_inr.baselines import LeastSquares, cgls_iterates, gradient_adjoint
 from inverse_inr.compose import LinearMap
 from inverse_inr.fidelity import least_squares
 from inverse_inr.operators.slices import SliceAcquisition
+from inverse_inr.problems.stacks import as_slices
 from inverse_inr.protocol import evaluating
 from inverse_inr.regularizers import grid_gradient
 from inverse_inr.selection import least
 from inverse_inr.stopping import HeldOut
-
-
-def slice_operator(problem: Problem) -> SliceAcquisition:
-    """Raises TypeError for a problem of something else."""
-    operator = problem.terms[0].operator
-    if not isinstance(operator, SliceAcquisition):
-        raise TypeError(f"{type(operator).__name__} is no SliceAcquisition: these methods are for slices.")
-    return operator
 
 
 @torch.no_grad()
@@ -48,7 +41,7 @@ def spread(operator: SliceAcquisition, grid: Grid, pixels: Tensor, powers: Seque
 def average(problem: Problem) -> Solution:
     """Each voxel is the mean of the pixels that see it, by how much they see of it: Aᵀ W y / Aᵀ W 1."""
     began = time.perf_counter()
-    term, operator = problem.terms[0], slice_operator(problem)
+    term, operator = problem.terms[0], as_slices(problem)[1]
     fit, watch = _split(problem)
     y, precision = least_squares(term.fidelity, term.y)
     used = torch.zeros_like(y)
@@ -66,7 +59,7 @@ def super_resolution(problem: Problem, *, weights: Sequence[float] = (1e-2, 1e-3
     weights: of the Laplacian, relative to the largest curvature of the data term; chosen by held-out pixels.
     """
     began = time.perf_counter()
-    term, operator, grid = problem.terms[0], slice_operator(problem), problem.grid
+    term, operator, grid = problem.terms[0], as_slices(problem)[1], problem.grid
     fit, watch = _split(problem)
     seen = operator.on(grid)
     y, precision = least_squares(term.fidelity, term.y)
@@ -98,7 +91,7 @@ def _split(problem: Problem) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def simulated_pixels(solution: Solution) -> Tensor:
     """What the solution says that the pixels are, (pixels,)."""
-    operator = slice_operator(solution.problem)
+    _, operator = as_slices(solution.problem)
     with evaluating(operator):
         parts = [predict(operator, solution.field, rows) for rows in torch.arange(len(operator)).split(2**14)]
     return torch.cat(parts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,8 @@ from inverse_inr import Problem, Solution, sample
 from inverse_inr.fidelity import LearntScale
 from inverse_inr.io import atomic_write, write_nifti
 from inverse_inr.operators.rigid import compose, inverse, rotation_vector
-from inverse_inr.problems.slice_baselines import simulated_pixels, slice_operator, spread
-from inverse_inr.problems.stacks import Stack
+from inverse_inr.problems.slice_baselines import simulated_pixels, spread
+from inverse_inr.problems.stacks import SliceProblem, as_slices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,29 +23,21 @@ if TYPE_CHECKING:
 PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where rows come from: the stacks, (stack, slice) of each slice of the problem, and the unit of its field."""
-
-    stacks: list[Stack]
-    where: Tensor
-    scale: float
-
-
-def write(origin: Origin, solution: Solution, folder: Path) -> list[Path]:
+def write(solution: Solution, folder: Path) -> list[Path]:
     """volume.nii.gz and uncertainty.nii.gz in the stacks' unit, poses.csv, simulated/ with one file a stack."""
-    grid, paths = solution.problem.grid, [folder / n for n in ("volume.nii.gz", "uncertainty.nii.gz", "poses.csv")]
+    problem, _ = as_slices(solution.problem)
+    grid, paths = problem.grid, [folder / n for n in ("volume.nii.gz", "uncertainty.nii.gz", "poses.csv")]
     predicted = simulated_pixels(solution)
     error, covered = uncertainty(solution, predicted)
-    write_nifti(paths[0], origin.scale * torch.where(covered[..., None], solution.sample(), 0.0), grid)
-    write_nifti(paths[1], origin.scale * error[..., None], grid)
-    _write_poses(paths[2], origin, solution)
+    write_nifti(paths[0], problem.unit * torch.where(covered[..., None], solution.sample(), 0.0), grid)
+    write_nifti(paths[1], problem.unit * error[..., None], grid)
+    _write_poses(paths[2], problem)
     (folder / "simulated").mkdir(exist_ok=True)
     at = 0
-    for k, stack in enumerate(origin.stacks):
+    for k, stack in enumerate(problem.stacks):
         use = stack.flat(stack.usable)
         pixels = torch.zeros(use.shape)
-        pixels[use] = origin.scale * predicted[at : at + int(use.sum())].cpu().float()
+        pixels[use] = problem.unit * predicted[at : at + int(use.sum())].cpu().float()
         at += int(use.sum())
         name = stack.name.removesuffix(".gz").removesuffix(".nii")
         paths.append(folder / "simulated" / f"{k}_{name}.nii.gz")
@@ -65,7 +56,7 @@ def uncertainty(solution: Solution, predicted: Tensor | None = None) -> tuple[Te
     the local mean squared disagreement over the effective number of pixels: the error of a weighted mean. What all
     slices share, an error of the prior or of the profile, it does not see. NaN where no slice looks.
     """
-    term, operator = solution.problem.terms[0], slice_operator(solution.problem)
+    term, operator = solution.problem.terms[0], as_slices(solution.problem)[1]
     predicted = simulated_pixels(solution) if predicted is None else predicted
     weight = slice_weights(solution.problem)[operator.index].to(predicted)
     squared = (predicted - term.y.to(predicted)).square()
@@ -78,7 +69,7 @@ def uncertainty(solution: Solution, predicted: Tensor | None = None) -> tuple[Te
 
 def slice_weights(problem: Problem) -> Tensor:
     """Of each slice, 1 for one as good as the median or better: min(1, (median σ / σ)²)."""
-    model, operator = problem.terms[0].fidelity, slice_operator(problem)
+    model, operator = problem.terms[0].fidelity, as_slices(problem)[1]
     if not isinstance(model, LearntScale):
         return torch.ones(len(operator.poses))
     sigma = model.sigma().detach()
@@ -86,10 +77,9 @@ def slice_weights(problem: Problem) -> Tensor:
 
 
 @torch.no_grad()
-def _write_poses(path: Path, origin: Origin, solution: Solution) -> None:
+def _write_poses(path: Path, problem: SliceProblem) -> None:
     """One line a slice: motion from the nominal pose, pose (slice's frame to world), gain, deviation, weight."""
-    problem = solution.problem
-    operator, model = slice_operator(problem), problem.terms[0].fidelity
+    operator, model = as_slices(problem)[1], problem.terms[0].fidelity
     poses = operator.moved()
     turn = rotation_vector(compose(poses, inverse(operator.poses.double()))[:, :3, :3]).rad2deg()
     shift = poses[:, :3, 3] - operator.poses[:, :3, 3]
@@ -98,20 +88,20 @@ def _write_poses(path: Path, origin: Origin, solution: Solution) -> None:
     head = ["stack", "file", "slice", "pixels", "rotation_x_deg", "rotation_y_deg", "rotation_z_deg", "shift_x_mm",
             "shift_y_mm", "shift_z_mm", "gain", "noise", "weight"]  # fmt: skip
     head += [f"pose_{i}{j}" for i in range(3) for j in range(4)]
-    numbers = torch.cat([turn, shift, operator.gains()[:, None], origin.scale * sigma[:, None],
+    numbers = torch.cat([turn, shift, operator.gains()[:, None], problem.unit * sigma[:, None],
                          slice_weights(problem)[:, None], poses[:, :3].flatten(1)], -1)  # fmt: skip
     with atomic_write(path) as temporary, Path(temporary).open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(head)
-        for (stack, number), count, row in zip(origin.where.tolist(), counts.tolist(), numbers.tolist(), strict=True):
-            table.writerow([stack, origin.stacks[stack].name, number, count, *(f"{v:.7g}" for v in row)])
+        for (stack, number), count, row in zip(problem.where.tolist(), counts.tolist(), numbers.tolist(), strict=True):
+            table.writerow([stack, problem.stacks[stack].name, number, count, *(f"{v:.7g}" for v in row)])
 
 
-def draw(origin: Origin, problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
+def draw(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
     """Three planes through the middle of what the slices saw; a row a method, the truth first where there is one."""
     from inverse_inr import plotting
 
-    centers = slice_operator(problem).poses[:, :3, 3]
+    centers = as_slices(problem)[1].poses[:, :3, 3]
     middle = [
         min(n - 1, max(0, int((float(c) - a) / h)))
         for c, a, h, n in zip(

@@ -14,13 +14,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Field, Grid, Problem, SampledField, Suggestion, Term
+from inverse_inr import Box, Field, Grid, SampledField, Suggestion, Term
 from inverse_inr.fidelity import LearntScale
 from inverse_inr.operators.slices import SliceAcquisition, Slices
 from inverse_inr.problems.slice_baselines import average, super_resolution
-from inverse_inr.problems.slice_output import Origin, draw, write
+from inverse_inr.problems.slice_output import draw, write
 from inverse_inr.problems.slice_simulation import simulate_stacks
-from inverse_inr.problems.stacks import Stack, read_stack
+from inverse_inr.problems.stacks import SliceProblem, Stack, read_stack
 from inverse_inr.regularizers import L1
 from inverse_inr.stopping import HeldOut
 
@@ -29,7 +29,7 @@ NoiseName = Literal["student_t", "gaussian"]
 
 def slices(stacks: Sequence[str], *, masks: Sequence[str] | None = None, thickness: Sequence[float] | None = None,
            resolution: float = 0.8, slice_axis: int = 2, motion: bool = True, gain: bool = True, bias: int = 0,
-           noise: NoiseName = "student_t", profile: str = "gaussian") -> Problem:  # fmt: skip
+           noise: NoiseName = "student_t", profile: str = "gaussian") -> SliceProblem:  # fmt: skip
     """A volume from NIfTI stacks of any orientation, spacing and number.
 
     stacks      files; their affines say where they lie and must be right to a few degrees and millimetres
@@ -64,7 +64,7 @@ def simulated_slices(volume: str = "mni152", *, orientations: Sequence[str] = ("
                      degrees: float = 5.0, distance: float = 5.0, gain: float = 0.03, noise_level: float = 0.01,
                      bias: float = 0.0, voids: float = 0.0, outliers: float = 0.0, resolution: float = 2.0,
                      learn_motion: bool = True, learn_bias: int = 0, noise: NoiseName = "student_t",
-                     seed: int = 0) -> Problem:  # fmt: skip
+                     seed: int = 0) -> SliceProblem:  # fmt: skip
     """Stacks of moving slices simulated from a volume (a file, or nilearn's "mni152") by `simulate_stacks`."""
     truth, box = volume_field(volume)
     stacks = simulate_stacks(truth, box, orientations, pixel=pixel, thickness=thickness, spacing=spacing,
@@ -102,7 +102,7 @@ def volume_field(name: str) -> tuple[SampledField, Box]:
 
 def problem_of(stacks: Sequence[Stack], *, resolution: float = 0.8, motion: bool = True, gain: bool = True,
                bias: int = 0, noise: NoiseName = "student_t", profile: str = "gaussian", known_motion: bool = False,
-               reference: Field | None = None) -> Problem:  # fmt: skip
+               reference: Field | None = None) -> SliceProblem:  # fmt: skip
     """The problem of some stacks: one term, whose rows are the usable pixels.
 
     Measurements are divided by their 99th percentile, so that the field is of order one (`notes` has the number, and
@@ -122,26 +122,26 @@ def problem_of(stacks: Sequence[Stack], *, resolution: float = 0.8, motion: bool
     affine = torch.diag(torch.tensor([*grid.spacing, 1.0], dtype=torch.float64))
     affine[:3, 3] = torch.tensor([a + 0.5 * h for a, h in zip(box.lower, grid.spacing, strict=True)])
     grid = grid.with_affine(affine.tolist())
-    operator = SliceAcquisition(
-        box, geometry, profile, draws=8, motion=motion and not known_motion, gain=gain, bias=bias
-    )
+    draws = None if profile == "sinc" else 8  # its negative lobes make few draws noisy
+    operator = SliceAcquisition(box, geometry, profile, draws=draws, motion=motion and not known_motion, gain=gain,
+                                bias=bias)  # fmt: skip
     model = LearntScale(geometry.index, 0.1, degrees=4.0 if noise == "student_t" else None)
-    origin = Origin(list(stacks), where, scale)
     truth = None if reference is None else partial(_scaled, reference, scale)
     notes = {
         "stacks": f"{len(stacks)}, {len(geometry.poses)} slices with {len(y)} pixels",
         "masked values that are no numbers": sum(int((s.mask & ~torch.isfinite(s.values)).sum()) for s in stacks),
         "unit of the field": f"{scale:.6g} of the stacks' own",
     }
-    return Problem([Term(operator, y / scale, model)], box, grid, reference=truth, notes=notes, average=2,
-                   suggested=_suggestion(box, geometry, origin))  # fmt: skip
+    return SliceProblem([Term(operator, y / scale, model)], box, grid, reference=truth, notes=notes, average=2,
+                        suggested=_suggestion(box, geometry), stacks=list(stacks), where=where,
+                        unit=scale)  # fmt: skip
 
 
 def _scaled(field: Field, scale: float, points: Tensor) -> Tensor:
     return field(points) / scale
 
 
-def _suggestion(box: Box, geometry: Slices, origin: Origin) -> Suggestion:
+def _suggestion(box: Box, geometry: Slices) -> Suggestion:
     """Levels from 8 cells to one and a half pixels a cell, let in one after the other while motion is rough."""
     finest = max(9.0, max(box.lengths) / (1.5 * float(geometry.sizes[:, :2].min())))
     options = {"levels": 6, "coarsest": 8, "finest": finest, "width": 32, "depth": 1, "log2_table": 21,
@@ -150,7 +150,7 @@ def _suggestion(box: Box, geometry: Slices, origin: Origin) -> Suggestion:
     nothing = (1e-3 * L1(),)  # where no pixel looks there is nothing; too weak to be seen elsewhere
     return Suggestion(prior="hash", options=options, regularizers=nothing, steps=1000, batch=2048, operator_lr=0.1,
                       stopping=HeldOut(fraction=0.02, every=200, limit=2048), baselines=methods,
-                      figure=partial(draw, origin), write=partial(write, origin))  # fmt: skip
+                      figure=draw, write=write)  # fmt: skip
 
 
 def _pixels(stacks: Sequence[Stack], known_motion: bool) -> tuple[Slices, Tensor, Tensor]:

@@ -7,18 +7,18 @@ world coordinates too. Slices are along the last axis of a stack's array.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid
+from inverse_inr import Box, Grid, Problem
 from inverse_inr.io import read_image, write_nifti
 from inverse_inr.io.files import FileFormatError, PathLike
 from inverse_inr.operators.rigid import join
-from inverse_inr.operators.slices import Slices
+from inverse_inr.operators.slices import SliceAcquisition, Slices
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,42 @@ def _check_affine(name: str, affine: Tensor) -> None:
             f"{name}: the affine is {'singular' if abs(float(torch.linalg.det(unit))) < 1e-3 else 'sheared'}: two of "
             f"its axes have a cosine of {off:.3g}. Slices must be parallel planes one behind the other."
         )
+
+
+@dataclass
+class SliceProblem(Problem):
+    """One term, whose rows are the usable pixels of `stacks`, slice by slice.
+
+    where  (slices, 2) stack and number of each slice of the operator: those without a usable pixel are left out
+    unit   of the field, in the stacks' own
+    """
+
+    stacks: Sequence[Stack] = ()
+    where: Tensor = field(default_factory=lambda: torch.zeros(0, 2, dtype=torch.long))
+    unit: float = 1.0
+
+    def of_slices(self, values: Sequence[Tensor | None]) -> Tensor:
+        """What is known of all slices of each stack, e.g. `true_poses`, for those of the operator.
+
+        Raises ValueError where a stack does not know it.
+        """
+        if any(v is None for v in values):
+            raise ValueError("SliceProblem: only simulated stacks know their true poses and outliers.")
+        return torch.stack([values[s][k] for s, k in self.where.tolist()])  # pyright: ignore[reportOptionalSubscript]
+
+    def true_poses(self) -> Tensor:
+        return self.of_slices([s.true_poses for s in self.stacks])
+
+    def outliers(self) -> Tensor:
+        return self.of_slices([s.outlier for s in self.stacks])
+
+
+def as_slices(problem: Problem) -> tuple[SliceProblem, SliceAcquisition]:
+    """The problem and its operator. Raises TypeError for a problem of something else."""
+    operator = problem.terms[0].operator
+    if not (isinstance(problem, SliceProblem) and isinstance(operator, SliceAcquisition)):
+        raise TypeError(f"{type(operator).__name__} in a {type(problem).__name__}: these methods are for slices.")
+    return problem, operator
 
 
 # --- files ----------------------------------------------------------------------------------------------------------

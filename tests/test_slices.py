@@ -214,6 +214,7 @@ def test_quadrature_on_a_brain() -> None:
     where = Slices.of_stack(poses, (1, 1), (1.0, 1.0), 3.0)
     brain_field = SampledField(values[..., None], Grid(box, tuple(values.shape)))
 
+    @torch.no_grad()
     def seen(nodes: Any) -> Tensor:
         return predict(SliceAcquisition(box, where, nodes=nodes), brain_field)
 
@@ -274,3 +275,20 @@ def test_composition_with_a_warp_and_a_detector() -> None:
 def test_refusals(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.gpu
+def test_on_cuda() -> None:
+    """The same numbers where the operator, its draws and its matrix live on a GPU."""
+    where, field = two_stacks(), blob(9 * torch.eye(3, dtype=F64), torch.zeros(3, dtype=F64))
+    operator = SliceAcquisition(BOX, where, nodes=8, draws=8, motion=True, gain=True, bias=1)
+    expected = predict(operator, field)
+    moved = SliceAcquisition(BOX, where, nodes=8, draws=8, motion=True, gain=True, bias=1).cuda()
+
+    def there(x: Tensor) -> Tensor:
+        assert x.is_cuda
+        return field(x.cpu()).cuda()
+
+    torch.testing.assert_close(predict(moved, there).cpu(), expected)
+    assert predict(moved.train(), there).is_cuda
+    assert moved.eval().on(Grid(BOX, (8, 7, 6))).map(torch.ones(8, 7, 6, device="cuda")).is_cuda

@@ -2,7 +2,6 @@
 
 import csv
 import math
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ from inverse_inr.config import ConfigError, Run
 from inverse_inr.fidelity import LearntScale
 from inverse_inr.io import FileFormatError, read_nifti
 from inverse_inr.operators.rigid import pose_errors, rotation_matrix
-from inverse_inr.problems.slice_baselines import average, slice_operator, super_resolution
-from inverse_inr.problems.slice_output import slice_weights, uncertainty
+from inverse_inr.problems.slice_baselines import average, super_resolution
+from inverse_inr.problems.slice_output import slice_weights, uncertainty, write
 from inverse_inr.problems.slice_simulation import simulate_stacks
 from inverse_inr.problems.slices import problem_of, slices, volume_field
-from inverse_inr.problems.stacks import Stack, read_stack
+from inverse_inr.problems.stacks import Stack, as_slices, read_stack
 
 F64 = torch.float64
 BOX = Box((-24.0, -20.0, -18.0), (24.0, 20.0, 18.0), ("mm", "mm", "mm"))
@@ -109,9 +108,8 @@ def test_the_volume_overlays_the_stacks(others: tuple[str, ...], tmp_path: Path)
     paths = [saved(tmp_path / f"{n}.nii.gz", 700 * sampled(a), a) for n, a in zip(others, tilted, strict=True)]
     problem = slices(paths, thickness=[1.0], resolution=2.0, motion=False, gain=False)
     solution = super_resolution(problem, weights=(1e-4,), iterations=15)
-    suggested = problem.suggested
-    assert suggested.write is not None
-    written = suggested.write(solution, tmp_path)
+    assert problem.suggested.write is write
+    written = write(solution, tmp_path)
     assert {p.name for p in written} >= {"volume.nii.gz", "uncertainty.nii.gz", "poses.csv"}
     volume: Any = nibabel.load(tmp_path / "volume.nii.gz")
     for affine in tilted:
@@ -136,8 +134,7 @@ def test_nibabels_own_oblique_image(tmp_path: Path) -> None:
     problem = slices([saved(tmp_path / "a.nii", values, affine)], resolution=2.2, motion=False, gain=False)
     solution = super_resolution(problem, weights=(1e-5,), iterations=15)
     volume = solution.sample()
-    assert problem.suggested.write is not None
-    problem.suggested.write(solution, tmp_path)
+    write(solution, tmp_path)
     back, grid = read_nifti(tmp_path / "volume.nii.gz")
     assert grid.affine is not None
     unit = float(problem.notes["unit of the field"].split()[0])
@@ -251,8 +248,7 @@ def test_integers_do_not_overflow(tmp_path: Path) -> None:
     problem = slices([saved(tmp_path / "a.nii", values, affine)], resolution=4.0, motion=False, gain=False)
     solution = average(problem)
     solution.field.values.mul_(3)  # pyright: ignore[reportAttributeAccessIssue]
-    assert problem.suggested.write is not None
-    problem.suggested.write(solution, tmp_path)
+    write(solution, tmp_path)
     back, _ = read_nifti(tmp_path / "volume.nii.gz")
     assert float(back.max()) > 50000
     assert float(back.min()) >= 0
@@ -323,12 +319,8 @@ def test_motion_and_volume_are_found_together(tmp_path: Path) -> None:
     problem = problem_of(stacks, resolution=2.0, reference=head)
     prior = ii.priors.hash(problem.box, **SMALL)
     solution = ii.solve(problem, prior, steps=400, batch=512, operator_lr=0.03, callbacks=[])
-    operator, where = slice_operator(solution.problem), problem.suggested.write
-    assert isinstance(where, partial)
-    kept = where.args[0].where.unbind(-1)  # slices without pixels are left out
-    starts = torch.tensor([0, *(len(s.true_poses) for s in stacks if s.true_poses is not None)]).cumsum(0)
-    true = torch.cat([s.true_poses for s in stacks if s.true_poses is not None])[starts[kept[0]] + kept[1]]
-    bad = torch.cat([s.outlier for s in stacks if s.outlier is not None])[starts[kept[0]] + kept[1]]
+    found, operator = as_slices(solution.problem)
+    true, bad = found.true_poses(), found.outliers()
     assert len(true) == len(operator.poses)
     counts = torch.bincount(operator.index)
     trusted = ~bad & (counts > 60)
@@ -339,7 +331,7 @@ def test_motion_and_volume_are_found_together(tmp_path: Path) -> None:
     weights = slice_weights(solution.problem)
     assert float(weights[bad].mean()) < 0.6 * float(weights[trusted].mean())
     assert solution.metrics(average=1)["PSNR"] > average(problem).metrics(average=1)["PSNR"]
-    where(solution, tmp_path)
+    write(solution, tmp_path)
     with (tmp_path / "poses.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(true)
@@ -404,6 +396,17 @@ def test_the_command_line_takes_stacks(tmp_path: Path) -> None:
     assert len(problem.terms[0].y) == sum(int((s.mask & (s.values > 0)).sum()) for s in stacks)
     with pytest.raises(ConfigError, match="thickness"):
         Run.of(tables | {"problem": tables["problem"] | {"thickness": ["thick"]}})
+
+
+def test_only_simulated_stacks_know_the_truth(still: list[Stack], tmp_path: Path) -> None:
+    still[0].write(tmp_path / "a.nii")
+    problem = slices([str(tmp_path / "a.nii")], resolution=4.0)
+    with pytest.raises(ValueError, match="only simulated stacks know"):
+        problem.true_poses()
+    with pytest.raises(ValueError, match="known_motion is for simulated stacks"):
+        problem_of(problem.stacks, known_motion=True)
+    with pytest.raises(TypeError, match="these methods are for slices"):
+        average(ii.Problem(problem.terms, problem.box, problem.grid))
 
 
 def test_volumes_to_simulate_from(tmp_path: Path) -> None:
