@@ -40,24 +40,18 @@ def staged(problem: Problem, found: dict) -> Mesh:
     return level_set(found["two stages"].field, Grid(problem.box, (VOXELS,) * 3))
 
 
-def from_sphere(problem: Problem, found: dict) -> Mesh:
-    found["direct"] = direct(problem, steps=300, batch=96, seed=found["seed"])
-    return level_set(distance_of(found["direct"].field), Grid(problem.box, (VOXELS,) * 3))
-
-
-def refined(problem: Problem, found: dict) -> Mesh:
+def coupled(problem: Problem, found: dict) -> Mesh:
     if "two stages" not in found:
         staged(problem, found)
-    found["refined"] = direct(problem, found["two stages"].field, steps=200, batch=96, seed=found["seed"])
-    return level_set(distance_of(found["refined"].field), Grid(problem.box, (VOXELS,) * 3))
+    found["direct"] = direct(problem, found["two stages"].field, batch=96, seed=found["seed"])
+    return level_set(distance_of(found["direct"].field), Grid(problem.box, (VOXELS,) * 3))
 
 
 METHODS: dict[str, Callable[[Problem, dict], Mesh]] = {
     "backprojection, half of its maximum": of_modulus(backprojection, 0.5),
     "L1, x ≥ 0, a fifth of its maximum": of_modulus(lambda p: l1(p, 0.05, nonnegative=True, iterations=100), 0.2),
     "two stages": staged,
-    "direct, from a sphere": from_sphere,
-    "direct, from two stages": refined,
+    "direct, from two stages": coupled,
 }
 
 
@@ -82,7 +76,7 @@ def main() -> None:
 def row(scene: str, seed: int, only: list[str] | None) -> dict[str, Mesh]:
     problem, found, meshes = surfaces(scene, seed=seed), {"seed": seed}, {}
     body = problem.notes["shape"]
-    truth = body.sample(5000, torch.Generator().manual_seed(1000))[0]
+    truth = body.scatterers(5000, torch.Generator().manual_seed(1000))[0]
     for name, method in METHODS.items():
         if only and not any(word in name for word in only):
             continue

@@ -50,7 +50,7 @@ def mesh(shape: Mesh, *, axes: Axes | None = None, title: str = "", unit: str = 
     towards = torch.nn.functional.normalize(normals.new_tensor(light), dim=0)
     shade = (0.45 + 0.55 * (normals @ towards).clamp(min=0)).numpy()
     colours = shade[:, None] * np.array(to_rgb(colour))
-    ax.add_collection3d(Poly3DCollection(corners.numpy(), facecolors=colours, linewidths=0))
+    ax.add_collection3d(Poly3DCollection(corners.numpy(), facecolors=colours, linewidths=0, antialiased=False))
     return _finish(ax, shape.vertices[shape.faces.unique()].numpy(), title, unit)
 
 
@@ -75,6 +75,6 @@ def _finish(ax: Any, places: np.ndarray, title: str, unit: str) -> Axes:
         getattr(ax, f"set_{name}lim")(middle - half, middle + half)
         getattr(ax, f"set_{name}label")(f"{name} ({unit})", fontsize=8)
     ax.tick_params(labelsize=6)
-    ax.set_box_aspect((1, 1, 1))
+    ax.set_box_aspect((1, 1, 1), zoom=0.86)
     ax.set_title(title, fontsize="medium")
     return ax

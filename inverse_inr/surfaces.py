@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import priors
-from inverse_inr.domain import Box, Field, Memo
+from inverse_inr.domain import Box, Field, Grid, Memo, sample
 from inverse_inr.regularizers import Regularizer, gradient, require_smooth
 
 
@@ -40,8 +40,9 @@ class SignedDistance(nn.Module):
             raise TypeError(f"SignedDistance: {sorted(options)} belong to a prior given by name, not to a made one.")
         require_smooth(correction)
         self.box, self.correction = box, correction
-        self.radius = min(box.lengths) / 3 if radius is None else radius
-        self.strength = 0.1 * self.radius if strength is None else strength
+        radius = min(box.lengths) / 3 if radius is None else radius
+        self.radius = nn.Buffer(torch.tensor(float(radius)))
+        self.strength = nn.Buffer(torch.tensor(0.1 * radius if strength is None else float(strength)))
         self.center = nn.Buffer(torch.tensor(box.center), persistent=False)
 
     def forward(self, points: Tensor) -> Tensor:
@@ -55,30 +56,27 @@ class SignedDistance(nn.Module):
 
 
 class Surface(nn.Module):
-    """Scatterers on the zero set of a signed distance: sigma(x) = amplitude(x) exp(-½ (f(x) / w)²).
+    """A reflectivity with a signed distance: as a field the `amplitude`, coupled to `distance` by `NearSurface`.
 
-    The direct coupling of a surface with coherent data: `amplitude` is a field of its own (not negative, or complex for
-    narrow apertures), the bump gates it. `widths` (w at the start and at the end, in the box's unit) shrink
-    geometrically while the solver anneals: from wide, where every voxel pulls at the surface, to a voxel's size.
+    The two share nothing but that penalty: echoes place the amplitude, the amplitude places the surface, and the
+    surface says where amplitude is cheap.
     """
 
-    def __init__(self, distance: SignedDistance, amplitude: priors.Prior, widths: tuple[float, float]) -> None:
+    def __init__(self, distance: SignedDistance, amplitude: priors.Prior) -> None:
         super().__init__()
-        if not widths[0] >= widths[1] > 0:
-            raise ValueError(f"Surface: widths must shrink to a positive one, got {widths}.")
-        self.distance, self.amplitude, self.widths = distance, amplitude, widths
-        self.width = nn.Buffer(torch.tensor(float(widths[0])))
+        self.distance, self.amplitude = distance, amplitude
+
+    def forward(self, points: Tensor) -> Tensor:
+        return self.amplitude(points)
+
+    def sample(self, grid: Grid) -> Tensor:
+        return sample(self.amplitude, grid)
 
     def anneal(self, progress: float) -> None:
-        """Widths fall over the first 70 % of the run."""
-        first, last = self.widths
-        self.width.fill_(first * (last / first) ** min(1.0, progress / 0.7))
+        self.amplitude.anneal(progress)
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [*self.distance.param_groups(), *self.amplitude.param_groups()]
-
-    def forward(self, points: Tensor) -> Tensor:
-        return self.amplitude(points) * torch.exp(-0.5 * (self.distance(points) / self.width).square())
 
 
 def distance_of(field: Field) -> Field:
@@ -94,6 +92,24 @@ class Eikonal(Regularizer):
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         slope = gradient(distance_of(field), points)[:, 0]
         return (torch.linalg.vector_norm(slope, dim=-1) - 1).square().mean()
+
+
+@dataclass(frozen=True)
+class NearSurface(Regularizer):
+    """mean |sigma| (1 + |f| / length) over the voxels of `grid`: L1, the dearer the farther from the surface.
+
+    In sigma a reweighted L1 norm whose weights the surface sets; in f the robust distance of the surface to what
+    scatters. The field must be a `Surface`. `length` in the box's unit.
+    """
+
+    grid: Grid
+    length: float
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        distance = distance_of(field)
+        size = sample(field, self.grid).abs()
+        far = distance(self.grid.points(size.dtype, size.device)).abs() / self.length
+        return (size + size.square() / size.detach().max().clamp(min=1e-30) * far).mean()
 
 
 @dataclass(frozen=True, eq=False)

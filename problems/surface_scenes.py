@@ -30,7 +30,7 @@ class Shape:
         outside = torch.linalg.vector_norm(over.clamp(min=0), dim=-1, keepdim=True)
         return outside + over.amax(-1, keepdim=True).clamp(max=0)
 
-    def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def scatterers(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Points uniform on the surface and their outward normals: (count, 3) each, float64."""
         center = torch.tensor(self.center, dtype=torch.float64)
         if self.round:

@@ -2,11 +2,13 @@
 
 1. Two stages (Sugavanam & Ertin 2026): complex L1 images of sub-apertures, their summed moduli thresholded to points
    with normals, then a signed distance fitted to the points. The distance never sees a phase.
-2. Direct: scatterers on the zero set of a signed distance (`Surface`), fitted to the phase history itself.
+2. Direct: a reflectivity and a signed distance coupled by a penalty (`Surface`, `NearSurface`), fitted to the phase
+   history itself, from where the two stages end.
 """
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +24,16 @@ from inverse_inr.problems.fmcw import cylinder, radar_problem
 from inverse_inr.problems.surface_scenes import Shape, shape
 from inverse_inr.regularizers import Regularizer
 from inverse_inr.stopping import Never
-from inverse_inr.surfaces import Eikonal, IsoPoints, OffSurface, OnSurface, SignedDistance, Surface, cloud_normals
+from inverse_inr.surfaces import (
+    Eikonal,
+    IsoPoints,
+    NearSurface,
+    OffSurface,
+    OnSurface,
+    SignedDistance,
+    Surface,
+    cloud_normals,
+)
 
 
 def surfaces(scene: str = "sphere", *, azimuths: int = 36, heights: int = 8, start_frequency: float = 6e9,
@@ -53,7 +64,7 @@ def surfaces(scene: str = "sphere", *, azimuths: int = 36, heights: int = 8, sta
 
 def facing_echoes(operator: PhaseHistory, body: Shape, count: int, generator: torch.Generator) -> Tensor:
     """Echoes of scatterers on a convex body, each seen at the cosine of its normal: (P, K), complex128."""
-    points, normals = body.sample(count, generator)
+    points, normals = body.scatterers(count, generator)
     strength = -torch.rand(count, dtype=torch.float64, generator=generator).clamp(min=1e-12).log()
     rows = torch.arange(len(operator))
     away = torch.nn.functional.normalize(operator.geometry.transmitters[:, None] - points, dim=-1)
@@ -154,15 +165,17 @@ def start_radius(points: Tensor, box: Box) -> float:
 # --- direct ---------------------------------------------------------------------------------------------------------
 
 
-def direct(problem: Problem, start: SignedDistance | None = None, *, steps: int = 500, weight: float = 1.0,
+def direct(problem: Problem, start: SignedDistance, *, steps: int = 200, weight: float = 100.0,
            batch: int | None = None, seed: int = 0) -> Solution:  # fmt: skip
-    """The surface and its scatterers from the echoes themselves, from a sphere or from a two-stage surface."""
-    box, pitch = problem.grid.box, max(problem.grid.spacing)
-    distance = SignedDistance(box, radius=0.8 * min(box.lengths) / 2, seed=seed) if start is None else start
-    distance.requires_grad_(True)
-    amplitude = priors.create("hash", box, head="sparse", levels=3, coarsest=8, finest=24, seed=seed)
-    widths = (4 * pitch, pitch) if start is None else (2 * pitch, pitch)
-    penalties = [weight * Eikonal(), *problem.suggested.regularizers]
-    solution = solve(problem, Surface(distance, amplitude, widths), regularizers=penalties, steps=steps, batch=batch,
+    """The surface and its scatterers from the echoes, from a start that is near: a two-stage surface.
+
+    minimise D(A(sigma), y) + weight · NearSurface + Eikonal. Echoes of a sparse aperture leave energy all over the box;
+    from a start far away the surface follows that.
+    """
+    grid, distance = problem.grid, copy.deepcopy(start).requires_grad_(True)
+    options = problem.suggested.options
+    amplitude = priors.create(problem.suggested.prior, grid.box, seed=seed, **options)
+    penalties = [0.3 * weight * Eikonal(), weight * NearSurface(grid, max(grid.spacing))]
+    solution = solve(problem, Surface(distance, amplitude), regularizers=penalties, steps=steps, batch=batch,
                      stopping=Never(), seed=seed, callbacks=[])  # fmt: skip
-    return replace(solution, method="direct" if start is None else "two stages, then direct")
+    return replace(solution, method="direct")
