@@ -54,9 +54,9 @@ def main() -> None:
     torch.set_num_threads(1)
     for case in arguments.case:
         print(f"\n{case}: Chamfer mm, F1, Hausdorff mm (best); Chamfer, F1 (fixed); held-out; CPU seconds", flush=True)
-        for name, method in METHODS.items():
-            if not arguments.only or any(word in name for word in arguments.only):
-                for seed in range(arguments.seeds):
+        for seed in range(arguments.seeds):
+            for name, method in METHODS.items():
+                if not arguments.only or any(word in name for word in arguments.only):
                     row(name, method, case, seed)
 
 

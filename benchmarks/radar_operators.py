@@ -39,7 +39,7 @@ def direct(geometry: RadarGeometry, frequencies: torch.Tensor, voxels: int) -> f
     def run() -> None:
         for row in range(4):
             path = geometry.path(points, torch.tensor([row]))[0]
-            torch.exp(2j * math.pi / SPEED_OF_LIGHT * frequencies[:, None] * path) @ x
+            torch.mv(torch.exp(2j * math.pi / SPEED_OF_LIGHT * frequencies[:, None] * path), x)
 
     return best_of(run) / (4 * voxels)
 

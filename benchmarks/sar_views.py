@@ -22,7 +22,7 @@ from inverse_inr.operators import SarImage
 from inverse_inr.problems.box_scene import BoxOnGround
 from inverse_inr.problems.sar_views import nearest_views, novel_radar, render, sar_views, tomography, view_errors
 
-STEPS, BATCH = 400, 96
+STEPS, BATCH = 600, 48
 
 
 def fit(problem: ii.Problem, prior: str, seed: int) -> ii.Solution:

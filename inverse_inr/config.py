@@ -41,23 +41,17 @@ if TYPE_CHECKING:
 
 Table = dict[str, Any]
 
+PROBLEMS = """
+    ct.ct ct_scan.ct_scan
+    restoration.inpaint restoration.denoise restoration.deblur restoration.super_resolution
+    fields.boundary_value fields.poisson_edit registration.register audio.audio
+    slices.slices slices.simulated_slices kspace.kspace kspace_scan.kspace_scan
+    fmcw.fmcw sar.sar sar.phase_history sar.gotcha sar_views.sar_views
+"""
 problems = Registry(
-    "problem",
-    "inverse_inr.problems",
-    {
-        "ct": "inverse_inr.problems.ct:ct",
-        "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
-        "fmcw": "inverse_inr.problems.fmcw:fmcw",
-        "gotcha": "inverse_inr.problems.sar:gotcha",
-        "phase_history": "inverse_inr.problems.sar:phase_history",
-        "sar": "inverse_inr.problems.sar:sar",
-        "kspace": "inverse_inr.problems.kspace:kspace",
-        "kspace_scan": "inverse_inr.problems.kspace_scan:kspace_scan",
-        "simulated_slices": "inverse_inr.problems.slices:simulated_slices",
-        "slices": "inverse_inr.problems.slices:slices",
-        "sar_views": "inverse_inr.problems.sar_views:sar_views",
-    },
-)
+    "problem", "inverse_inr.problems",
+    {p.partition(".")[2]: "inverse_inr.problems." + p.replace(".", ":") for p in PROBLEMS.split()},
+)  # fmt: skip
 regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",

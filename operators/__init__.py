@@ -42,6 +42,8 @@ from inverse_inr.operators.mask import (
     striped_mask,
 )
 from inverse_inr.operators.matched_filter import backproject
+from inverse_inr.operators.occlusion import Occluded
+from inverse_inr.operators.polar_format import polar_format
 from inverse_inr.operators.radar_geometry import RadarGeometry
 from inverse_inr.operators.radial import RadialSpokes
 from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
@@ -102,6 +104,7 @@ __all__ = [
     "Mask",
     "NonCartesianKSpace",
     "NormalDerivative",
+    "Occluded",
     "ParallelBeam",
     "PhaseHistory",
     "PointSamples",
@@ -141,6 +144,7 @@ __all__ = [
     "on_astra",
     "on_torch_radon",
     "poisson_disc_mask",
+    "polar_format",
     "psf",
     "psf_kernel",
     "radial_angles",

@@ -186,13 +186,13 @@ class NonCartesianKSpace(KSpace):
     coils       as in `CartesianKSpace`
     basis       (samples, L), or (shape[0], L) for one value a spoke: temporal basis of dynamic imaging
     backend     "torch", or "finufft" (extra `mri`; CPU, plans are cached): the same values to 2e-5
-    oversampling, width   of the gridding kernel: 1.5 and 6 have an error near 1e-5
+    oversampling, width   of the gridding kernel; relative error below 2e-5 at the defaults
     Raises ValueError for a trajectory of another dimension, with NaN, or beyond the grid's Nyquist frequency.
     """
 
     def __init__(self, grid: Grid, trajectory: Tensor, coils: Tensor | nn.Module | None = None, *,
                  basis: Tensor | None = None, dephasing: Dephasing | None = None, backend: str = "torch",
-                 oversampling: float = 1.5, width: int = 6) -> None:  # fmt: skip
+                 oversampling: float = 1.375, width: int = 7) -> None:  # fmt: skip
         k = _checked_trajectory(trajectory, grid)
         module, number = as_coils(coils, grid)
         shape = tuple(trajectory.shape[:-1])

@@ -93,15 +93,15 @@ class RadarOperator(KeepsPrecision, RowOperator):
     def forward(self, rows: Tensor) -> Query:
         rows = rows.to(self.geometry.transmitters.device)
 
-        def measure(values: Tensor) -> Tensor:
-            sigma = self._reflectivity(values, rows)
-            if self.geometry.learnable and torch.is_grad_enabled():
-                return self.respond(self.points, sigma, rows)
-            if self.matrix is not None and sigma.ndim == 1:
-                return with_adjoint(self._stored(rows), self._stored_adjoint(rows, sigma.dtype))(sigma)
-            return with_adjoint(self._tiled(rows), self._tiled_adjoint(rows, sigma))(sigma)
+        return Query(self._where, lambda values: self.echoes(self._reflectivity(values, rows), rows))
 
-        return Query(self._where, measure)
+    def echoes(self, sigma: Tensor, rows: Tensor) -> Tensor:
+        """Echoes of the operator's own points, whose amplitudes are (n,), or (b, n) of each pulse: (b, K)."""
+        if self.geometry.learnable and torch.is_grad_enabled():
+            return self.respond(self.points, sigma, rows)
+        if self.matrix is not None and sigma.ndim == 1:
+            return with_adjoint(self._stored(rows), self._stored_adjoint(rows, sigma.dtype))(sigma)
+        return with_adjoint(self._tiled(rows), self._tiled_adjoint(rows, sigma))(sigma)
 
     def respond(self, points: Tensor, amplitudes: Tensor, rows: Tensor) -> Tensor:
         """Echoes of scatterers anywhere: (n, 3), (n,) or (b, n) -> (b, K); differentiable in both and in the geometry.

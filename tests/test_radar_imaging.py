@@ -11,15 +11,17 @@ from torch import Tensor
 from inverse_inr import Box, Grid, Problem, Term, as_linear_map, noise, predict, priors, sample, solve
 from inverse_inr.baselines import LeastSquares
 from inverse_inr.compose import OnGrid
+from inverse_inr.config import Run
 from inverse_inr.fidelity import LogMagnitude, Magnitude, MagnitudeAndComplex, WarmUp
 from inverse_inr.fista import fista, l1, shrink
 from inverse_inr.io import FileFormatError, PhaseData, read_cv_domes, read_gotcha, read_radar, write_radar
 from inverse_inr.operators import FMCW, FarField, PhaseHistory, RadarGeometry, backproject
 from inverse_inr.operators.matched_filter import check_sign, focus, image_entropy, range_profiles
+from inverse_inr.operators.polar_format import polar_format
 from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT, PlaneWaves
 from inverse_inr.point_metrics import best, occupied, shape_errors, volume_errors
 from inverse_inr.problems.fmcw import cylinder, echoes, fmcw
-from inverse_inr.problems.radar_imaging import backprojection, decibels
+from inverse_inr.problems.radar_imaging import backprojection, decibels, radar_figure
 from inverse_inr.problems.radar_scenes import aeroplane, car
 from inverse_inr.problems.sar import gated, gotcha, passes, phase_history, radar_of, sar
 from inverse_inr.regularizers import Smoothness
@@ -130,6 +132,27 @@ def test_wrong_sign_is_out_of_focus():
     assert focus(operator, y) > 1.2
     with pytest.raises(ValueError, match=r"out of focus with sign=-1: with \+1 the image is .* times as sharp"):
         check_sign(operator, y.conj().resolve_conj())
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_polar_format_agrees_with_backprojection(sign):
+    geometry = passes((40.0,), 81, 6.0, 20_000.0)
+    geometry = geometry if sign < 0 else geometry.reversed()
+    box = Box((-4.0, -4.0, -0.1), (4.0, 4.0, 0.1))
+    f = torch.linspace(9.3e9, 9.9e9, 96, dtype=F64)
+    operator = PhaseHistory(box, geometry, f, points=torch.zeros(1, 3))
+    points = torch.tensor([[0.0, 0.0, 0.0], [2.1, -1.3, 0.0], [-1.4, 2.2, 0.0]], dtype=F64)
+    y = echoes(operator, points)
+    image, places = polar_format(operator, y, (40, 48), 0.15)
+    exact = backproject(operator, y, places.reshape(-1, 3), interpolate=False).reshape(40, 48)
+    overlap = (image.conj() * exact).sum().abs() / (image.norm() * exact.norm())
+    assert float(overlap) > 0.97  # the apertures differ by the corners that a rectangle cuts off the ribbon
+    assert int(image.abs().argmax()) == int(exact.abs().argmax())
+    for place in points:
+        near = (places - place).norm(dim=-1) < 0.6
+        assert float((places[near][image.abs()[near].argmax()] - place).norm()) < 0.12
+    with pytest.raises(ValueError, match="more than tolerance"):
+        polar_format(operator, y, (4000, 40), 0.15)
 
 
 def test_backprojection_needs_all_pulses():
@@ -460,6 +483,13 @@ def test_phase_history_file(tmp_path):
     write_radar(tmp_path / "scan.h5", data)
     problem = phase_history(str(tmp_path / "scan.h5"), size=(1.0, 1.0), pitch=0.25)
     assert problem.grid.shape == (4, 4, 1)
+    figure = radar_figure(problem, [backprojection(problem)])  # a plane: one projection
+    assert len(figure.axes) == 4
+
+
+@pytest.mark.parametrize("name", ["fmcw", "sar", "gotcha"])
+def test_presets_are_valid(name):
+    Run.read(Path(__file__).parents[1] / "problems" / f"{name}.toml")
 
 
 def test_cylinder_offsets_lie_between():

@@ -21,6 +21,7 @@ from inverse_inr.io.hdf5 import Scan as Scan
 from inverse_inr.io.hdf5 import read_dxchange as read_dxchange
 from inverse_inr.io.hdf5 import read_hdf5 as read_hdf5
 from inverse_inr.io.hdf5 import write_hdf5 as write_hdf5
+from inverse_inr.io.jpeg import read_jpeg as read_jpeg
 from inverse_inr.io.kspace import RawKSpace as RawKSpace
 from inverse_inr.io.kspace import read_kspace as read_kspace
 from inverse_inr.io.matlab import matlab_struct as matlab_struct
@@ -43,12 +44,21 @@ from inverse_inr.io.radar import read_radar as read_radar
 from inverse_inr.io.radar import write_radar as write_radar
 from inverse_inr.io.ti_radar import read_ti as read_ti
 from inverse_inr.io.ti_radar import read_ti_json as read_ti_json
+from inverse_inr.io.tiff import read_tiff as read_tiff
+from inverse_inr.io.tiff import write_tiff as write_tiff
+from inverse_inr.io.wav import read_wav as read_wav
+from inverse_inr.io.wav import write_wav as write_wav
 
 READERS: dict[str, Callable[..., tuple[Tensor, Grid]]] = {
     ".nii": read_nifti,
     ".nii.gz": read_nifti,
     ".npz": read_npz,
     ".png": read_png,
+    ".jpg": read_jpeg,
+    ".jpeg": read_jpeg,
+    ".tif": read_tiff,
+    ".tiff": read_tiff,
+    ".wav": read_wav,
     ".dcm": read_dicom,
 }
 WRITERS: dict[str, Callable[..., None]] = {
@@ -56,6 +66,9 @@ WRITERS: dict[str, Callable[..., None]] = {
     ".nii.gz": write_nifti,
     ".npz": write_npz,
     ".png": write_png,
+    ".tif": write_tiff,
+    ".tiff": write_tiff,
+    ".wav": write_wav,
 }
 
 
@@ -95,6 +108,8 @@ def _by_suffix(path: PathLike, table: dict[str, Callable[..., Any]], verb: str) 
         ".h5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
         ".hdf5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
         ".dcm": " DICOM is read only.",
+        ".jpg": " JPEG is read only: it loses what was measured.",
+        ".jpeg": " JPEG is read only: it loses what was measured.",
         "": " A DICOM file without suffix: read_dicom(path)." if verb == "read" else "",
     }.get(suffix, "")
     known = ", ".join(nearest_first(suffix, table))

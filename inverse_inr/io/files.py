@@ -29,6 +29,7 @@ SIGNATURES = (
     ("TIFF", 0, b"II*\x00"),
     ("TIFF", 0, b"MM\x00*"),
     ("MATLAB", 0, b"MATLAB"),
+    ("WAV", 8, b"WAVE"),
     ("NIfTI", 344, b"n+1\x00"),
     ("NIfTI", 4, b"n+2\x00"),
 )

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,32 +14,17 @@ from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import FileFormatError, PathLike, reading
-
-SPEED_OF_LIGHT = 299_792_458.0
-
-
-class CompensatedPhaseHistory(NamedTuple):
-    """One channel of a CPHD file, in metres about its scene reference point, x, y in the image plane and z up."""
-
-    y: Tensor
-    """(P, K) complex64."""
-    frequencies: Tensor
-    """(K,) float64, Hz."""
-    transmitters: Tensor
-    """(P, 3) m, float64."""
-    receivers: Tensor
-    """(P, 3) m, float64."""
-    reference_path: Tensor
-    """(P,) m, two ways: the path to the reference point of each vector, which the phases leave out."""
-    sign: int
-    """Of the phase: exp(sign · j 2π f ΔL / c)."""
+from inverse_inr.io.radar import PhaseData
 
 
-def read_cphd(path: PathLike, channel: int | str = 0, vectors: slice = slice(None)) -> CompensatedPhaseHistory:
-    """Phase history in the frequency domain (FX), CPHD 1.x: `RadarGeometry(t, r, sign, reference_path)`.
+def read_cphd(path: PathLike, channel: int | str = 0, vectors: slice = slice(None)) -> PhaseData:
+    """Phase history in the frequency domain (FX), CPHD 1.x; `vectors` selects pulses, and only they are read.
 
-    `vectors` selects pulses; only they are read. Raises FileNotFoundError; ImportError without sarpy; FileFormatError
-    for another kind of file, a truncated one, time-domain data, frequencies that change from pulse to pulse.
+    Metres about the scene's reference point, x and y along the image area where it is planar, else east and north, z
+    up; the reference path is that of the point that each vector is compensated to:
+    `RadarGeometry(d.transmitters, d.receivers, d.sign, d.reference_path)`.
+    Raises FileNotFoundError; ImportError without sarpy; FileFormatError for another kind of file, a truncated one,
+    time-domain data, frequencies that change from pulse to pulse.
     """
     with reading(path, "a CPHD file", ()) as file, quiet():
         reader = _cphd_reader(file)
@@ -53,8 +38,8 @@ def read_cphd(path: PathLike, channel: int | str = 0, vectors: slice = slice(Non
         frequencies = _frequencies(file, parts, y.shape[1])
         place = {k: torch.from_numpy(_about(meta, parts[k])) for k in keys[:3]}
         away = [torch.linalg.vector_norm(place[k] - place["SRPPos"], dim=1) for k in ("TxPos", "RcvPos")]
-        return CompensatedPhaseHistory(torch.from_numpy(y), frequencies, place["TxPos"], place["RcvPos"],
-                                       away[0] + away[1], int(meta.Global.SGN))  # fmt: skip
+        sign = int(meta.Global.SGN)
+        return PhaseData(torch.from_numpy(y), frequencies, place["TxPos"], place["RcvPos"], away[0] + away[1], sign)
 
 
 @contextmanager

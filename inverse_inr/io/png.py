@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr.domain import Box, Grid
+from inverse_inr.domain import Grid, pixel_grid
 from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, describe, reading, signature
 
 EXPECTED = "a grey or RGB PNG image"
@@ -33,8 +33,7 @@ def read_png(path: PathLike) -> tuple[Tensor, Grid]:
             array = np.array(image.convert("L") if image.mode == "1" else image, dtype=np.float64)
     array = (array / (65535 if depth == 16 else 255)).astype(np.float32)
     height, width = array.shape[:2]
-    grid = Grid(Box((0, 0), (height, width), ("px", "px")), (height, width))
-    return torch.from_numpy(array.reshape(height, width, -1)), grid
+    return torch.from_numpy(array.reshape(height, width, -1)), pixel_grid((height, width))
 
 
 def write_png(path: PathLike, values: Tensor, grid: Grid, *, value_range: tuple[float, float] = (0.0, 1.0)) -> None:

@@ -1,0 +1,95 @@
+"""Sound: WAV files in and out, and a band-limited signal from one sample in ten."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.io import wavfile
+
+from inverse_inr import Box, Grid, solve
+from inverse_inr.io import FileFormatError, read_wav, write_wav
+from inverse_inr.problems.audio import audio, first_omega
+
+
+def band_limited(count, rate, top, seed=0):
+    """Sines of random frequency and phase below `top` Hz, (count, 1), at the centres of the samples."""
+    generator = np.random.default_rng(seed)
+    t = (np.arange(count) + 0.5) / rate
+    waves = [np.sin(2 * np.pi * f * t + p) for f, p in generator.uniform([60, 0], [top, 6.28], (12, 2))]
+    wave = np.sum(waves, 0)
+    return torch.from_numpy(0.9 * wave / np.abs(wave).max()).float()[:, None]
+
+
+def sound_grid(count, rate):
+    return Grid(Box((0.0,), (count / rate,), ("s",)), (count,))
+
+
+def test_wav_keeps_16_bit_samples_rate_and_channels(tmp_path):
+    values = torch.cat([band_limited(300, 8000, 900), band_limited(300, 8000, 900, seed=1)], 1)
+    write_wav(tmp_path / "a.wav", values, sound_grid(300, 8000))
+    again, grid = read_wav(tmp_path / "a.wav")
+    assert grid.box.units == ("s",)
+    assert grid.spacing[0] == pytest.approx(1 / 8000)
+    assert float((again - values).abs().max()) <= 0.5 / 2**15 + 1e-7
+
+
+@pytest.mark.parametrize(("samples", "expected"), [
+    (np.array([0, 128, 255], np.uint8), [-1, 0, 127 / 128]),
+    (np.array([-(2**31), 0, 2**30], np.int32), [-1, 0, 0.5]),
+    (np.array([-0.25, 0.5], np.float32), [-0.25, 0.5]),
+])  # fmt: skip
+def test_wav_full_scale_is_one(tmp_path, samples, expected):
+    wavfile.write(tmp_path / "a.wav", 8000, samples)
+    assert torch.allclose(read_wav(tmp_path / "a.wav")[0][:, 0], torch.tensor(expected, dtype=torch.float32))
+
+
+def test_wav_refuses(tmp_path):
+    (tmp_path / "text.wav").write_text("no sound")
+    with pytest.raises(FileFormatError, match=r"text\.wav"):
+        read_wav(tmp_path / "text.wav")
+    wave = band_limited(30, 8000, 900)
+    with pytest.raises(ValueError, match="whole number"):
+        write_wav(tmp_path / "a.wav", wave, sound_grid(30, 8000.4))
+    with pytest.raises(ValueError, match="one axis"):
+        write_wav(tmp_path / "a.wav", wave[:, None], Grid(Box((0.0, 0.0), (1.0, 1.0)), (30, 1)))
+    with pytest.raises(ValueError, match="NaN"):
+        write_wav(tmp_path / "a.wav", wave * torch.nan, sound_grid(30, 8000))
+    assert not (tmp_path / "a.wav").exists()
+
+
+def test_omega_of_the_first_layer():
+    # on [-1, 1], sin(omega0 t) has omega0 / π periods a box, and omega0 / (π seconds) Hz
+    assert first_omega(1.0, 3000 / torch.pi) == pytest.approx(3000)
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_one_sample_in_ten_of_a_file(tmp_path, even):
+    """Bar 3.7: 35 dB, from every tenth sample of a WAV whose band ends at 0.7 of what these can tell."""
+    rate, count = 16000, 4000
+    top = 0.7 * rate / 10 / 2 if even else 0.35 * rate / 10 / 2  # samples at random tell half as much for sure
+    write_wav(tmp_path / "in.wav", band_limited(count, rate, top), sound_grid(count, rate))
+    problem = audio(str(tmp_path / "in.wav"), keep_one_in=10, even=even, seconds=None)
+    assert len(problem.terms[0].y) == 400
+    solution = solve(problem, optimizer="lbfgs", callbacks=[])
+    assert solution.metrics()["PSNR"] > (35 if even else 20)
+    assert problem.suggested.write is not None
+    [path] = problem.suggested.write(solution, tmp_path)
+    assert float((read_wav(path)[0] - solution.sample()).abs().max()) < 1e-3
+
+
+def test_audio_figure_and_baseline():
+    problem = audio(seconds=0.1)
+    spline = problem.suggested.baselines["cubic spline"](problem)
+    assert spline.metrics()["PSNR"] > 35
+    assert problem.suggested.figure is not None
+    assert problem.suggested.figure(problem, [spline]) is not None
+
+
+def test_audio_refuses(tmp_path):
+    write_wav(tmp_path / "silent.wav", torch.zeros(800, 1), sound_grid(800, 8000))
+    for options, match in (
+        ({"keep_one_in": 0}, "keep_one_in=0"), ({"sound": "hum"}, "unknown sound"),
+        ({"sound": str(tmp_path / "silent.wav"), "seconds": 0.05}, "silent"),
+        ({"sound": str(tmp_path / "silent.wav"), "seconds": 5.0}, "lasts 0.100 s"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=match):
+            audio(**options)
