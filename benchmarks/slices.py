@@ -121,7 +121,7 @@ def main() -> None:
             "average, true motion": partial(classical, average, True),
             "super-resolution CG, motion ignored": partial(classical, super_resolution, False),
             "super-resolution CG, true motion": partial(classical, super_resolution, True),
-            "INR, motion found": partial(inr, arguments.steps, 2 if CASES[case].get("bias") else 0),
+            "INR, motion found": partial(inr, arguments.steps, 3 if CASES[case].get("bias") else 0),
         }
         if arguments.only:
             methods = {k: m for k, m in methods.items() if any(word in k for word in arguments.only)}
