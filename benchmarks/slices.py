@@ -1,6 +1,6 @@
 """Slice-to-volume reconstruction of MNI152 from moving slices: INR beside weighted average and super-resolution CG.
 
-    python benchmarks/slices.py [--seeds 5] [--case still 5 10 outliers] [--steps 1000] [--only INR]
+    python benchmarks/slices.py [--seeds 5] [--case still 5 10 outliers] [--steps 1250] [--only INR]
 
 Three orthogonal stacks of 2 x 2 x 6 mm slices, simulated from the 1 mm volume with 256 nodes a pixel: every slice has
 its own rigid motion, 3 % of gain, 1 % of Rician noise. Poses start from the nominal ones. "true motion" rows are given
@@ -108,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--case", nargs="+", default=["5", "10", "outliers"], choices=list(CASES))
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=1250)
     parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
     parser.add_argument("--quadrature", action="store_true")
     arguments = parser.parse_args()
@@ -121,7 +121,7 @@ def main() -> None:
             "average, true motion": partial(classical, average, True),
             "super-resolution CG, motion ignored": partial(classical, super_resolution, False),
             "super-resolution CG, true motion": partial(classical, super_resolution, True),
-            "INR, motion found": partial(inr, arguments.steps, 2 if CASES[case].get("bias") else 0),
+            "INR, motion found": partial(inr, arguments.steps, 3 if CASES[case].get("bias") else 0),
         }
         if arguments.only:
             methods = {k: m for k, m in methods.items() if any(word in k for word in arguments.only)}

@@ -81,8 +81,8 @@ told = problem_of(stacks, resolution=4.0, reference=brain, known_motion=True)
 print(problem.notes)
 solutions = {
     "average": average(problem),
-    "CG, motion ignored": super_resolution(problem, weights=(1e-3, 1e-4), iterations=20),
-    "CG, true motion": super_resolution(told, weights=(1e-3, 1e-4), iterations=20),
+    "CG, motion ignored": super_resolution(problem, weights=(1.0, 0.1, 0.01), iterations=20),
+    "CG, true motion": super_resolution(told, weights=(1.0, 0.1, 0.01), iterations=20),
 }
 
 # %% [markdown]

@@ -52,7 +52,7 @@ def average(problem: Problem) -> Solution:
                     seconds=time.perf_counter() - began, stopped="poses as given", watched=[watch])  # fmt: skip
 
 
-def super_resolution(problem: Problem, *, weights: Sequence[float] = (1e-2, 1e-3, 1e-4, 1e-5),
+def super_resolution(problem: Problem, *, weights: Sequence[float] = (10.0, 1.0, 0.1, 1e-2, 1e-3),
                      iterations: int = 30) -> Solution:  # fmt: skip
     """min_x ½ |A x - y|²_W + ½ λ |Δx|² on the voxels by conjugate gradients (Gholipour et al. 2010, not robust).
 

@@ -148,7 +148,7 @@ def _suggestion(box: Box, geometry: Slices) -> Suggestion:
                "coarse_to_fine": 0.2}  # fmt: skip
     methods = {"weighted average": average, "super-resolution CG": super_resolution}
     nothing = (1e-3 * L1(),)  # where no pixel looks there is nothing; too weak to be seen elsewhere
-    return Suggestion(prior="hash", options=options, regularizers=nothing, steps=1000, batch=2048, operator_lr=0.1,
+    return Suggestion(prior="hash", options=options, regularizers=nothing, steps=1250, batch=2048, operator_lr=0.1,
                       stopping=HeldOut(fraction=0.02, every=200, limit=2048), baselines=methods,
                       figure=draw, write=write)  # fmt: skip
 
