@@ -157,7 +157,7 @@ def from_gradient(crop: int) -> None:
         problem = poisson_edit(str(DATA / f"{image}.png"), source=None, crop=crop)
         assert isinstance(problem.reference, ii.SampledField)
         truth = problem.reference.values
-        fit = ii.solve(problem, callbacks=[])
+        fit = ii.solve(problem, optimizer="lbfgs", steps=60, callbacks=[])
         for solution in (problem.suggested.baselines["sparse Poisson solver"](problem), fit):
             seen = solution.sample(problem.grid)
             seen = seen + (truth - seen).mean((0, 1))

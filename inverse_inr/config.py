@@ -48,6 +48,8 @@ problems = Registry(
      "deblur": "inverse_inr.problems.restoration:deblur",
      "super_resolution": "inverse_inr.problems.restoration:super_resolution",
      "boundary_value": "inverse_inr.problems.fields:boundary_value",
+     "single_pixel": "inverse_inr.problems.coded:single_pixel",
+     "video_snapshot": "inverse_inr.problems.coded:video_snapshot",
      "poisson_edit": "inverse_inr.problems.fields:poisson_edit",
      "register": "inverse_inr.problems.registration:register", "audio": "inverse_inr.problems.audio:audio"},
 )  # fmt: skip

@@ -224,6 +224,7 @@ def test_a_short_fit_of_each_beats_a_flat_image():
 
 NAMES = [
     "inpaint", "denoise", "deblur", "super_resolution", "boundary_value", "poisson_edit", "register", "audio",
+    "single_pixel", "video_snapshot",
 ]  # fmt: skip
 
 
