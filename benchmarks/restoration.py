@@ -152,10 +152,10 @@ def from_gradient(crop: int) -> None:
 
 
 def registration(seeds: int, volume: bool) -> None:
-    options = {"bin": 4, "volume": True} if volume else {"bin": 2}
+    options = {"bin": 6, "volume": True} if volume else {"bin": 3}
     print(f"\nregister, MNI152 {options}: mean error in pixels inside the head, part folded", flush=True)
     for seed in range(seeds):
-        problem = register("mni152", amplitude=2.0 if volume else 4.0, seed=seed, **options)  # type: ignore[arg-type]
+        problem = register("mni152", amplitude=1.5 if volume else 3.0, seed=seed, **options)  # type: ignore[arg-type]
         began = time.perf_counter()
         fit = ii.solve(problem, optimizer="lbfgs", points=256, seed=seed, callbacks=[])
         seconds = time.perf_counter() - began

@@ -166,7 +166,7 @@ def row_of(pictures: Sequence[tuple[str, Tensor]], panel: float = 2.6) -> Figure
     rows = -(-len(pictures) // columns)
     aspect = max(p.shape[0] / p.shape[1] for _, p in pictures)
     figure = Figure(figsize=(panel * columns, rows * (panel * aspect + 0.5)), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for ax in axes:
         ax.set_axis_off()
     for ax, (title, picture) in zip(axes, pictures, strict=False):
