@@ -4,7 +4,7 @@
     python benchmarks/cassi.py --speed
     python benchmarks/cassi.py --real
 
-28 bands two pixels apart behind the calibrated mask of TSA-Net (data folder, see INVERSE_INR_DATA), one thread. GAP-TV's
+28 bands two pixels apart behind the mask of TSA-Net (data folder, see INVERSE_INR_DATA), one thread. GAP-TV's
 strength is chosen by the truth ("oracle"); the prior's settings are those of problems/cassi.py, its state that of least
 held-out misfit. PSNR over the cube, its own span as range. --real: the measured scene, mean squared standardised
 residual of the 5 % of detector pixels that no method saw.

@@ -44,6 +44,7 @@ Table = dict[str, Any]
 PROBLEMS = """
     ct.ct ct_scan.ct_scan
     restoration.inpaint restoration.denoise restoration.deblur restoration.super_resolution
+    coded.single_pixel coded.video_snapshot
     fields.boundary_value fields.poisson_edit registration.register audio.audio
     slices.slices slices.simulated_slices kspace.kspace kspace_scan.kspace_scan
     cassi.cassi cassi.cassi_real spectral_sr.spectral_sr spectral_sr.fusion

@@ -17,7 +17,7 @@ from torch import Tensor
 from inverse_inr import Box, Grid, OnGrid, Problem, SampledField, Solution, Suggestion, Term, fidelity
 from inverse_inr.operators import Gradient, Jet, Mask, NormalDerivative, PointSamples, Residual, box_boundary
 from inverse_inr.problems.differences import Equation, finite_differences, poisson_solve, spline_gradient
-from inverse_inr.problems.images import load_image, row_of, write_picture
+from inverse_inr.problems.images import load_image, load_mask, row_of, write_picture
 from inverse_inr.registry import nearest
 from inverse_inr.stopping import Never
 
@@ -35,6 +35,7 @@ def boundary_value(equation: EquationName = "poisson", *, waves: float = 1.5, so
     source    for "poisson": an image file (or an example's name) as s on the square, u = 0 all around
     inside, around  points that carry the equation (a Sobol set) and the boundary values (random)
     weight    of the boundary, relative to the equation's mean squared right-hand side
+    Fit it with solve(problem, optimizer="lbfgs"), as the preset does.
     Raises ValueError for an unknown equation, or a source for another than "poisson".
     """
     box = Box((0.0, 0.0), (1.0, 1.0))
@@ -54,7 +55,7 @@ def boundary_value(equation: EquationName = "poisson", *, waves: float = 1.5, so
         terms.append(Term(NormalDerivative(start, normals), velocity.float(), fidelity.L2(), weight=weight / 40))
     suggested = Suggestion(
         prior="siren", options={"omega0": 4.0 + 4.0 * waves * (equation == "helmholtz"), "width": 48, "depth": 3},
-        steps=300, stopping=Never(every=50), baselines={"finite differences": lambda p: finite_differences(case, p)},
+        steps=60, stopping=Never(every=50), baselines={"finite differences": lambda p: finite_differences(case, p)},
     )  # fmt: skip
     return Problem(terms, box, Grid(box, (size, size)), reference=case.known if source is None else None,
                    suggested=suggested, average=1)  # fmt: skip
@@ -116,6 +117,7 @@ def poisson_edit(image: str = "coffee", *, source: str | None = "cat", mask: str
     mixed       inside, keep the image's own gradient where it is the steeper of the two
     source_bin  bin of the source, where its resolution differs (default: `bin`)
 
+    Fit it with solve(problem, optimizer="lbfgs"), as the preset does: Adam is slow to find the shading.
     Gradients are those of the cubic spline through the pixels, at pixel centres. Without a source nothing fixes the
     constant but the mean of a coarse lattice of points.
     Raises ValueError for sizes or channels that differ, a region that is empty or everything.
@@ -168,9 +170,7 @@ def _region(mask: str | None, radius: float, grid: Grid, bin: int, crop: int | N
         u = (grid.points() - torch.tensor(grid.box.center)) / torch.tensor(grid.box.lengths)
         region = torch.linalg.vector_norm(u, dim=-1) <= radius
     else:
-        region = load_image(mask, bin=bin, crop=crop)[0].mean(-1) > 0.5
-    if region.shape != grid.shape:
-        raise ValueError(f"poisson_edit: the mask has shape {tuple(region.shape)}, the image {grid.shape}.")
+        region = load_mask(mask, grid, bin, crop)
     if not region.any() or region.all():
         raise ValueError(f"poisson_edit: the region holds {int(region.sum())} of {region.numel()} pixels.")
     return region
@@ -184,5 +184,5 @@ def _editing(baseline: Any, naive: Tensor | None) -> Suggestion:
             pictures.append(("truth", problem.reference.values))
         return row_of(pictures + [(s.method, s.sample()) for s in solutions])
 
-    return Suggestion(prior="grid", options={"order": 3}, steps=300, stopping=Never(every=50), figure=figure,
+    return Suggestion(prior="grid", options={"order": 3}, steps=60, stopping=Never(every=50), figure=figure,
                       baselines={"sparse Poisson solver": baseline}, write=write_picture)  # fmt: skip

@@ -165,13 +165,13 @@ def row_of(pictures: Sequence[tuple[str, Tensor]], panel: float = 2.6) -> Figure
     columns = min(5, len(pictures))
     rows = -(-len(pictures) // columns)
     aspect = max(p.shape[0] / p.shape[1] for _, p in pictures)
-    figure = Figure(figsize=(panel * columns, rows * (panel * aspect + 0.5)), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    figure = Figure(figsize=(panel * columns, rows * (panel * aspect + 0.7)), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for ax in axes:
         ax.set_axis_off()
     for ax, (title, picture) in zip(axes, pictures, strict=False):
-        values = picture.detach().cpu().nan_to_num(0.0).clamp(0, 1)
-        ax.imshow(values.expand(*values.shape[:2], 3) if values.shape[-1] == 1 else values[..., :3])
+        values = picture.detach().cpu().nan_to_num(0.0).clamp(0, 1).numpy()
+        ax.imshow(values.repeat(3, -1) if values.shape[-1] == 1 else values[..., :3])
         ax.set_title(title, fontsize="medium")
     return figure
 

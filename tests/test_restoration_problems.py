@@ -169,7 +169,7 @@ def test_deblur_frame_is_valid_data():
 @pytest.mark.parametrize("name", ["Wiener", "Richardson-Lucy", "TV, no boundary"])
 def test_deblurring_improves_on_the_blurred_frame(name):
     problem = deblur("camera", kernel="gaussian", size=1.5, crop=64, noise_level=0.002)
-    options = {"weight": 30.0, "iterations": 100} if "TV" in name else {}
+    options = {"weight": 30.0, "iterations": 100} if "TV" in name else {"balance": 0.1} if name == "Wiener" else {}
     solution = problem.suggested.baselines[name](problem, **options)
     blurred = replace(solution, field=SampledField(measured_image(problem), problem.grid))
     assert solution.sample().shape == (*problem.grid.shape, 1)
@@ -220,10 +220,21 @@ def test_a_short_fit_of_each_beats_a_flat_image():
         assert solution.metrics()["PSNR"] > flat.metrics()["PSNR"] + 3, make.__name__
 
 
+def test_the_figure_shows_every_picture():
+    problem = denoise("cat", crop=16)
+    solution = problem.suggested.baselines["non-local means"](problem)
+    assert problem.suggested.figure is not None
+    figure = problem.suggested.figure(problem, [solution])
+    assert figure is not None
+    assert [len(ax.images) for ax in figure.axes] == [1, 1, 1]  # measured, truth, solution
+    assert "dB" in figure.axes[2].get_title()
+
+
 # --- presets --------------------------------------------------------------------------------------------------------
 
 NAMES = [
     "inpaint", "denoise", "deblur", "super_resolution", "boundary_value", "poisson_edit", "register", "audio",
+    "single_pixel", "video_snapshot",
 ]  # fmt: skip
 
 
