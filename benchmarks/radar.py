@@ -5,7 +5,7 @@
 8-12 GHz on a cylinder of 0.5 m, 24 azimuths x 8 heights, 20 dB ("sparse": 12 azimuths; "noisy": 5 dB), a toy aeroplane
 of 6000 scatterers on no lattice, voxels of 6.25 mm. Chamfer, F1 (within a voxel) and 95 % Hausdorff distance against
 those scatterers: "best" thresholds are each measure's own, chosen by the truth, "fixed" is 0.15 of the maximum.
-Held-out: relative error of 60 noise-free pulses at other azimuths and heights. L1's weight and all INR settings are the
+Held-out: relative error of 60 noise-free pulses at other azimuths and heights. L1's rule and all INR settings are the
 same in every row; CPU seconds of the fit on one thread.
 """
 
@@ -54,9 +54,9 @@ def main() -> None:
     torch.set_num_threads(1)
     for case in arguments.case:
         print(f"\n{case}: Chamfer mm, F1, Hausdorff mm (best); Chamfer, F1 (fixed); held-out; CPU seconds", flush=True)
-        for name, method in METHODS.items():
-            if not arguments.only or any(word in name for word in arguments.only):
-                for seed in range(arguments.seeds):
+        for seed in range(arguments.seeds):
+            for name, method in METHODS.items():
+                if not arguments.only or any(word in name for word in arguments.only):
                     row(name, method, case, seed)
 
 

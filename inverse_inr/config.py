@@ -27,6 +27,7 @@ from inverse_inr.regularizers import (
     EdgePreserving,
     PairDifference,
     PriorPenalty,
+    Smoothness,
     Sobolev,
     TotalVariation,
     WeightDecay,
@@ -40,24 +41,24 @@ if TYPE_CHECKING:
 
 Table = dict[str, Any]
 
+PROBLEMS = """
+    ct.ct ct_scan.ct_scan
+    restoration.inpaint restoration.denoise restoration.deblur restoration.super_resolution
+    fields.boundary_value fields.poisson_edit registration.register audio.audio
+    coded.single_pixel coded.video_snapshot
+    slices.slices slices.simulated_slices kspace.kspace kspace_scan.kspace_scan
+    fmcw.fmcw sar.sar sar.phase_history sar.gotcha sar_views.sar_views
+"""
 problems = Registry(
-    "problem",
-    "inverse_inr.problems",
-    {"ct": "inverse_inr.problems.ct:ct", "ct_scan": "inverse_inr.problems.ct_scan:ct_scan",
-     "inpaint": "inverse_inr.problems.restoration:inpaint", "denoise": "inverse_inr.problems.restoration:denoise",
-     "deblur": "inverse_inr.problems.restoration:deblur",
-     "super_resolution": "inverse_inr.problems.restoration:super_resolution",
-     "boundary_value": "inverse_inr.problems.fields:boundary_value",
-     "single_pixel": "inverse_inr.problems.coded:single_pixel",
-     "video_snapshot": "inverse_inr.problems.coded:video_snapshot",
-     "poisson_edit": "inverse_inr.problems.fields:poisson_edit",
-     "register": "inverse_inr.problems.registration:register", "audio": "inverse_inr.problems.audio:audio"},
+    "problem", "inverse_inr.problems",
+    {p.partition(".")[2]: "inverse_inr.problems." + p.replace(".", ":") for p in PROBLEMS.split()},
 )  # fmt: skip
 regularizers = Registry(
     "regularizer",
     "inverse_inr.regularizers",
     {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
-     "pair_difference": PairDifference, "prior_penalty": PriorPenalty, "weight_decay": WeightDecay,
+     "pair_difference": PairDifference, "prior_penalty": PriorPenalty, "smoothness": Smoothness,
+     "weight_decay": WeightDecay,
      "bending_energy": "inverse_inr.operators:BendingEnergy", "hyper_elastic": "inverse_inr.operators:HyperElastic",
      "jacobian_determinant": "inverse_inr.operators:JacobianDeterminant"},
 )  # fmt: skip
@@ -73,7 +74,8 @@ OPERATORS = """
     WarpedImage
     SliceAcquisition
     CASSI
-    FMCW PhaseHistory
+    CartesianKSpace NonCartesianKSpace RadialSpokes
+    FMCW PhaseHistory SarImage
 """
 operators = Registry(
     "operator", "inverse_inr.operators", {name: f"inverse_inr.operators:{name}" for name in OPERATORS.split()}

@@ -160,6 +160,60 @@ class LearntScale(nn.Module):
         return y, precision.reshape(-1, *(1,) * (y.ndim - 1)).expand(y.shape)
 
 
+@dataclass(frozen=True)
+class Magnitude:
+    """(|p| - |y|)² / sigma²: blind to phase, where the complex residual has minima every half wavelength."""
+
+    sigma: float = 1.0
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        return ((prediction.abs() - y.abs()) / self.sigma).square().mean()
+
+
+@dataclass(frozen=True)
+class MagnitudeAndComplex:
+    """((|p| - |y|)² + weight |p - y|²) / sigma²: the spectral loss of SpINR (Takawale et al. 2025), weight ½."""
+
+    sigma: float = 1.0
+    weight: float = 0.5
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        return (
+            Magnitude(self.sigma)(prediction, y) + self.weight * ((prediction - y) / self.sigma).abs().square().mean()
+        )
+
+
+@dataclass(frozen=True)
+class LogMagnitude:
+    """|log(|p|² + e²) - log(|y|² + e²)|: errors in decibels; `epsilon` is the floor, in the unit of y."""
+
+    epsilon: float
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        power = [torch.log(v.abs().square() + self.epsilon**2) for v in (prediction, y)]
+        return (power[0] - power[1]).abs().mean()
+
+
+class WarmUp:
+    """`first` for a fraction of the run, then `then`: magnitudes before phases, where positions are still wrong.
+
+    The solver says how far it is. Outside of training (held-out checks) it always is `then`, so that values compare.
+    Raises ValueError for a fraction outside [0, 1].
+    """
+
+    def __init__(self, first: Fidelity, then: Fidelity, fraction: float = 0.1) -> None:
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"WarmUp: fraction={fraction} of the run must lie in [0, 1].")
+        self.first, self.then, self.fraction, self.progress = first, then, fraction, 1.0
+
+    def anneal(self, progress: float) -> None:
+        self.progress = progress
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        early = self.progress < self.fraction and torch.is_grad_enabled()
+        return (self.first if early else self.then)(prediction, y)
+
+
 def at_rows(fidelity: Fidelity, rows: Tensor) -> Fidelity:
     """The fidelity of a selection of rows: noise models may hold one parameter a row."""
     return fidelity.at(rows) if isinstance(fidelity, Noise | LearntScale) else fidelity

@@ -191,6 +191,40 @@ class StudentT(Noise):
         return y, (_like(self.scale, y) ** -2).expand(y.shape)
 
 
+@dataclass(frozen=True, eq=False)
+class Gamma(Noise):
+    """Multi-look speckle: y = (A f + floor) · Gamma(looks) / looks, of mean A f + floor and relative deviation
+    1 / sqrt(looks).
+
+    Intensities of fully developed speckle (Goodman 1976); `floor` is the receiver's noise (noise-equivalent
+    intensity). The likelihood is given as half the deviance, looks (y / m - 1 - log(y / m)), whose expectation at the
+    truth is about 1/2 a measurement for many looks. A prediction below zero counts as zero.
+    """
+
+    looks: Parameter
+    floor: Parameter
+
+    def rate(self, prediction: Tensor) -> Tensor:
+        return prediction.clamp(min=0) + _like(self.floor, prediction)
+
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        ratio = y / self.rate(prediction)
+        return (_like(self.looks, y) * (ratio - 1 - ratio.clamp(min=torch.finfo(y.dtype).tiny).log())).mean()
+
+    def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        looks = _like(self.looks, mean)
+        draw = torch._standard_gamma  # pyright: ignore[reportPrivateImportUsage]  # distributions take no generator
+        return self.rate(mean) * draw(looks.expand_as(mean).contiguous(), generator) / looks
+
+    def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
+        return (y / self.rate(prediction) - 1) * _like(self.looks, y).sqrt()
+
+    def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """One weight a row, by its mean square: a single sample of speckle does not tell its own variance."""
+        square = y.clamp(min=_like(self.floor, y)).square().reshape(len(y), -1).mean(1)
+        return y - _like(self.floor, y), (_like(self.looks, y) / _like(square, y)).expand_as(y)
+
+
 def _zero(background: Parameter) -> bool:
     return not isinstance(background, Tensor) and background == 0.0
 

@@ -86,6 +86,7 @@ class Term:
 class Suggestion:
     """What suits a modality, where the user says nothing else.
 
+    batch, operator_lr  as of `Solver`; no batch: what the operators' points allow
     figure  draws the solutions (baselines first, the fit last) where a row of images does not show them
     write   adds files of the modality to a run's folder, and returns their paths
     """
@@ -94,6 +95,8 @@ class Suggestion:
     options: dict[str, Any] = field(default_factory=dict)
     regularizers: tuple[Callable[[Field, Tensor], Tensor], ...] = ()
     steps: int = 1000
+    batch: int | None = None
+    operator_lr: float = 1e-3
     stopping: Stopping | None = None
     baselines: dict[str, Callable[[Problem], Solution]] = field(default_factory=dict)
     figure: Callable[[Problem, Sequence[Solution]], Figure | None] | None = None

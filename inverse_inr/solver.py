@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from inverse_inr import optimizers, priors
 from inverse_inr.callbacks import Callback, Progress, interruptible
 from inverse_inr.domain import Field, placement
+from inverse_inr.fidelity import WarmUp
 from inverse_inr.objective import Objective, RowSchedule, automatic_batch, back_projection, learns, seeded
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
@@ -32,10 +33,12 @@ class Solver:
 
     prior         a name of the catalogue, a `Prior`, or any nn.Module that is a field; default: the problem's
     regularizers  weighted regularizers, e.g. [1e-3 * TotalVariation()]; default: the problem's
-    batch         rows a step for each term; default: about 32 000 field points, all rows for whole-grid operators
+    batch         rows a step for each term; default: the problem's, or about 32 000 field points, or all rows for
+                  whole-grid operators
     points        random points of the box a step that regularizers see
     optimizer     "adam", "muon", "lbfgs" or a value from `optimizers`; `lr` replaces the prior's suggestion
-    operator_lr   learning rate of what operators and fidelities learn (motion, centre of rotation, gains, noise)
+    operator_lr   learning rate of what operators and fidelities learn (motion, centre of rotation, gains, noise);
+                  default: the problem's
     stopping      `HeldOut()`, `Discrepancy()` or `Never()`; default: the problem's, or HeldOut()
     chunk         field points in flight at a time (memory bound)
     """
@@ -43,7 +46,7 @@ class Solver:
     def __init__(self, problem: Problem, prior: str | nn.Module | None = None, *,
                  regularizers: Sequence[Regularizer] | None = None, steps: int | None = None,
                  batch: int | None = None, points: int = 1024, optimizer: str | optimizers.Optimizer = "adam",
-                 lr: float | None = None, operator_lr: float = 1e-3, stopping: Stopping | None = None,
+                 lr: float | None = None, operator_lr: float | None = None, stopping: Stopping | None = None,
                  seed: int = 0, chunk: int | None = None, callbacks: Sequence[Callback] = ()) -> None:  # fmt: skip
         self.problem, self.seed, self.points = problem, seed, points
         self.steps = problem.suggested.steps if steps is None else steps
@@ -59,7 +62,9 @@ class Solver:
             self.prior.condition(back_projection(problem, self.fit_rows))  # pyright: ignore[reportCallIssue]
         value = _optimizer(optimizer, lr)
         nuisance = [m for m in (*self.objective.operators, *self.objective.fidelities) if learns(m)]
-        self.optimizer = value.build(optimizers.parameter_groups(self.prior, nuisance, operator_lr))
+        rate = problem.suggested.operator_lr if operator_lr is None else operator_lr
+        self.optimizer = value.build(optimizers.parameter_groups(self.prior, nuisance, rate))
+        batch = batch or problem.suggested.batch
         self.schedules = [
             RowSchedule(rows, None if value.full_batch else batch or automatic_batch(term), seed + k)
             for k, (term, rows) in enumerate(zip(self.objective.terms, self.fit_rows, strict=True))
@@ -96,6 +101,9 @@ class Solver:
         anneal = getattr(self.prior, "anneal", None)
         if anneal is not None:
             anneal(self.step_number / self.steps)
+        for term in self.objective.terms:
+            if isinstance(term.fidelity, WarmUp):
+                term.fidelity.anneal(self.step_number / self.steps)
         self.optimizer.step(closure, self.step_number / self.steps)
         self.step_number += 1
         return parts.detach()
@@ -231,7 +239,7 @@ class Solver:
 def solve(problem: Problem, prior: str | nn.Module | None = None, *,
           regularizers: Sequence[Regularizer] | None = None, steps: int | None = None, batch: int | None = None,
           points: int = 1024, optimizer: str | optimizers.Optimizer = "adam", lr: float | None = None,
-          operator_lr: float = 1e-3, stopping: Stopping | None = None, seed: int = 0, chunk: int | None = None,
+          operator_lr: float | None = None, stopping: Stopping | None = None, seed: int = 0, chunk: int | None = None,
           callbacks: Sequence[Callback] | None = None) -> Solution:  # fmt: skip
     """Reconstruct: `solve(problem, prior="hash")`. Keywords are those of `Solver`; a progress bar is the default."""
     shown = (Progress(),) if callbacks is None else callbacks

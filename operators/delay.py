@@ -39,7 +39,6 @@ class BinnedTones(KeepsPrecision):
 
         super().__init__()
         self.count, self.cells = count, int(next_fast_len(2 * count))  # pyright: ignore[reportArgumentType]
-        self.points = 4 * count
         index = np.arange(count) - count // 2
         terms = np.arange(14)[:, None]
         bessel = jv(terms, np.pi * index / self.cells) * np.where(terms == 0, 1, 2) * 1j ** (terms % 4)
@@ -121,7 +120,11 @@ class DelayTransform(KeepsPrecision, ABC):
 
     def is_quick(self, delay: Tensor) -> bool:
         """Many points, and nothing to learn about their delays."""
-        return self.fast is not None and delay.shape[-1] >= self.fast.points and not delay.requires_grad
+        return self.quick_for(delay.shape[-1]) and not delay.requires_grad
+
+    def quick_for(self, points: int) -> bool:
+        """The fast transform costs a point as much as 5 numbers of the kernel, and each of its cells as much as 10."""
+        return self.fast is not None and points * (self.width - 5) > 10 * self.fast.cells
 
     def quick(self, delay: Tensor, weights: Tensor) -> Tensor:
         """`forward` by the fast transform."""

@@ -11,23 +11,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid
+from inverse_inr import Box, Grid
 from inverse_inr.operators.radar import RadarOperator
 from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT
 
 
-def range_profiles(operator: RadarOperator, y: Tensor, oversampling: int = 4) -> tuple[Tensor, Tensor]:
+def range_profiles(operator: RadarOperator, y: Tensor, oversampling: int = 4,
+                   box: Box | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Two-way paths (n,) in m, relative to the reference, and q (P, n): the pulses compressed in range.
 
-    The table spans the paths of the box, `oversampling` samples to a resolution cell c / B.
+    The table spans the paths of `box` (default: the operator's), `oversampling` samples to a resolution cell c / B.
     """
-    geometry = operator.geometry
-    near, far = geometry.path_limits(operator.box)
-    first = float((near - geometry.reference_path).min())
-    last = float((far - geometry.reference_path).max())
-    count = max(8, int((last - first) * oversampling * operator.bandwidth / SPEED_OF_LIGHT) + 2)
+    near, far = operator.geometry.path_limits(operator.box if box is None else box)
+    reference, geometry = operator.geometry.reference_path, operator.geometry
+    first, last = float((near - reference).min()), float((far - reference).max())
+    count = max(8, int((last - first) * oversampling * operator.bandwidth / SPEED_OF_LIGHT) + 3)
     paths = torch.linspace(first, last, count, dtype=torch.float64, device=y.device)
-    return paths, operator.transform.adjoint((paths / SPEED_OF_LIGHT).expand(len(y), -1), _upright(operator, y))
+    upright = y if geometry.sign > 0 else y.conj().resolve_conj()
+    some = max(1, 2**18 // (16 * count))  # pulses that a cache holds
+    tables = [operator.transform.adjoint((paths / SPEED_OF_LIGHT).expand(len(p), -1), p) for p in upright.split(some)]
+    return paths, torch.cat(tables)
 
 
 def backproject(operator: RadarOperator, y: Tensor, points: Grid | Tensor | None = None, *,
@@ -52,16 +55,14 @@ def backproject(operator: RadarOperator, y: Tensor, points: Grid | Tensor | None
     return image.reshape(seen.where.shape) if seen.where is not None else image
 
 
-def _upright(operator: RadarOperator, y: Tensor) -> Tensor:
-    return y if operator.geometry.sign > 0 else y.conj().resolve_conj()
-
-
 def _interpolated(operator: RadarOperator, y: Tensor, oversampling: int) -> Tensor:
-    paths, profiles = range_profiles(operator, y, oversampling)
+    points = operator.points
+    low, high = points.amin(0) - 1e-3, points.amax(0) + 1e-3
+    paths, profiles = range_profiles(operator, y, oversampling, Box(tuple(low.tolist()), tuple(high.tolist())))
     rise = nn.functional.pad(profiles.diff(dim=1), (0, 1))
-    step, points = float(paths[1] - paths[0]), operator.points
+    step = float(paths[1] - paths[0])
     image = torch.zeros(len(points), dtype=y.dtype, device=y.device)
-    tile = 2**15  # what a cache holds
+    tile = 2**13  # what a cache holds
     for k in range(0, len(points), tile):
         place, part = points[k : k + tile], image[k : k + tile]
         for row in range(len(operator)):

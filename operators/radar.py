@@ -93,15 +93,15 @@ class RadarOperator(KeepsPrecision, RowOperator):
     def forward(self, rows: Tensor) -> Query:
         rows = rows.to(self.geometry.transmitters.device)
 
-        def measure(values: Tensor) -> Tensor:
-            sigma = self._reflectivity(values, rows)
-            if self.geometry.learnable and torch.is_grad_enabled():
-                return self.respond(self.points, sigma, rows)
-            if self.matrix is not None and sigma.ndim == 1:
-                return with_adjoint(self._stored(rows), self._stored_adjoint(rows, sigma.dtype))(sigma)
-            return with_adjoint(self._tiled(rows), self._tiled_adjoint(rows, sigma))(sigma)
+        return Query(self._where, lambda values: self.echoes(self._reflectivity(values, rows), rows))
 
-        return Query(self._where, measure)
+    def echoes(self, sigma: Tensor, rows: Tensor) -> Tensor:
+        """Echoes of the operator's own points, whose amplitudes are (n,), or (b, n) of each pulse: (b, K)."""
+        if self.geometry.learnable and torch.is_grad_enabled():
+            return self.respond(self.points, sigma, rows)
+        if self.matrix is not None and sigma.ndim == 1:
+            return with_adjoint(self._stored(rows), self._stored_adjoint(rows, sigma.dtype))(sigma)
+        return with_adjoint(self._tiled(rows), self._tiled_adjoint(rows, sigma))(sigma)
 
     def respond(self, points: Tensor, amplitudes: Tensor, rows: Tensor) -> Tensor:
         """Echoes of scatterers anywhere: (n, 3), (n,) or (b, n) -> (b, K); differentiable in both and in the geometry.
@@ -208,9 +208,9 @@ class RadarOperator(KeepsPrecision, RowOperator):
 
     def _tiles(self, rows: Tensor) -> list[tuple[slice, slice]]:
         """(pulses, points) of each tile: about `TILE` numbers, which a cache may hold."""
-        fast, width, n = self.transform.fast, self.transform.width, self.size
-        if fast is not None and n >= fast.points:
-            width, n = 16, min(n, max(fast.points, TILE // 16))
+        width, n = self.transform.width, self.size
+        if self.transform.quick_for(min(n, TILE // 16)):
+            width, n = 16, min(n, TILE // 16)
         n = min(n, max(1024, TILE // width))
         b = max(1, TILE // (n * width))
         return [

@@ -63,7 +63,10 @@ class RayTransform(nn.Module, ABC):
         """Where (*s, d) points project: fractional detector indices (*s, d - 1), and depth relative to the centre's."""
 
     def forward(self, rows: Tensor) -> Query:
-        origin, direction = self.rays(rows)
+        return self.through(*self.rays(rows))
+
+    def through(self, origin: Tensor, direction: Tensor) -> Query:
+        """Integrals along given rays, (b, subrays, d) origins and unit directions: (b,) or (b, c)."""
         near, far = self.box.chord(origin, direction)
         step = ((far - near) / self.samples)[..., None]  # (b, q, 1)
         phase = torch.rand_like(step) if self.training else 0.5

@@ -82,17 +82,25 @@ class PoseErrors(NamedTuple):
     distance: Tensor
 
 
-def align(poses: Tensor, reference: Tensor) -> Tensor:
-    """The rigid G for which G · reference is nearest to poses, all (n, 4, 4): a mean of rotations, then of middles."""
-    u, _, v = torch.linalg.svd((poses[:, :3, :3] @ reference[:, :3, :3].mT).mean(0))
+def align(poses: Tensor, reference: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The rigid G for which G · reference is nearest to poses, all (n, 4, 4): a mean of rotations, then of middles.
+
+    weights (n,): of slices, e.g. their numbers of pixels, so that some that see next to nothing do not decide.
+    """
+    share = poses.new_ones(len(poses)) if weights is None else weights.to(poses)
+    share = share / share.sum()
+    turns = poses[:, :3, :3] @ reference[:, :3, :3].mT
+    u, _, v = torch.linalg.svd((share[:, None, None] * turns).sum(0))
     proper = torch.diag(torch.stack([torch.ones_like(u[0, 0])] * 2 + [torch.linalg.det(u @ v)]))
     rotation = u @ proper @ v
-    return join(rotation, (poses[:, :3, 3] - reference[:, :3, 3] @ rotation.mT).mean(0))
+    shift = poses[:, :3, 3] - reference[:, :3, 3] @ rotation.mT
+    return join(rotation, share @ shift)
 
 
-def pose_errors(poses: Tensor, reference: Tensor, *, gauge: bool = True) -> PoseErrors:
-    """How far (n, 4, 4) poses are from the true ones, after the common rigid motion is taken off (`gauge`)."""
-    reference = align(poses, reference) @ reference if gauge else reference
+def pose_errors(poses: Tensor, reference: Tensor, *, gauge: bool = True, weights: Tensor | None = None) -> PoseErrors:
+    """How far (n, 4, 4) poses are from the true ones, after their common rigid motion is taken off (`gauge`)."""
+    poses = poses.detach()
+    reference = align(poses, reference, weights) @ reference if gauge else reference
     turn = rotation_vector(poses[:, :3, :3] @ reference[:, :3, :3].mT)
     distance = torch.linalg.vector_norm(poses[:, :3, 3] - reference[:, :3, 3], dim=-1)
     return PoseErrors(torch.linalg.vector_norm(turn, dim=-1).rad2deg(), distance)

@@ -8,13 +8,15 @@ scene's three-dimensional spatial spectrum along u (projection-slice theorem).
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import math
+
+from torch import Tensor, nn
 
 from inverse_inr import Box, Grid
+from inverse_inr.io.radar import uniform_where_rounded
 from inverse_inr.operators.delay import Tones
 from inverse_inr.operators.radar import Pattern, RadarOperator, Spreading
-from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT, RadarGeometry
+from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT, PlaneWaves, RadarGeometry
 
 
 class PhaseHistory(RadarOperator):
@@ -27,8 +29,7 @@ class PhaseHistory(RadarOperator):
     def __init__(self, box: Box, geometry: RadarGeometry, frequencies: Tensor, *, points: Grid | Tensor | None = None,
                  basis: str = "point", spreading: Spreading = "none", pattern: Pattern | None = None,
                  degree: int = 0) -> None:  # fmt: skip
-        if frequencies.dtype == torch.float32 and len(frequencies) > 1:
-            frequencies = exact_frequencies(frequencies)
+        frequencies = uniform_where_rounded(frequencies)
         tones = Tones(frequencies)
         geometry.check(box, SPEED_OF_LIGHT / float(frequencies[-1]))
         if len(frequencies) > 1:
@@ -44,16 +45,40 @@ class PhaseHistory(RadarOperator):
 
     @property
     def frequencies(self) -> Tensor:
+        """(K,) Hz, float64."""
         assert isinstance(self.transform, Tones)
         return self.transform.frequencies
 
 
-def exact_frequencies(frequencies: Tensor) -> Tensor:
-    """Frequencies that a file rounded to float32, in float64: on the uniform grid that they round, where there is one.
+class FarField(PhaseHistory):
+    """Phase history of plane waves: each pulse is a line of the scene's 3-D spatial spectrum (projection-slice).
 
-    At 10 GHz a float32 step is 1 kHz: the rounded grid is off by 0.4 rad on a path of 10 km.
+        y_p(f) = exp(sign · j 2π f / c · (L_p(c) - reference)) Σ_x sigma(x) exp(-j k_p(f)·(x - c)),
+        k_p(f) = sign · 2π f / c · (u_t + u_r)
+
+    c the box's centre. A pulse's line is a one-dimensional non-uniform FFT of delays. Raises ValueError where the
+    wavefront's curvature over the box, 2π f h² / (c R), is more than `tolerance` rad.
     """
-    f = frequencies.double()
-    even = torch.linspace(float(f[0]), float(f[-1]), len(f), dtype=torch.float64)
-    step = torch.finfo(torch.float32).eps * float(f.abs().max())
-    return even if bool((f.cpu() - even).abs().max() <= 1.5 * step) else f
+
+    def __init__(self, box: Box, geometry: RadarGeometry, frequencies: Tensor, *, tolerance: float = 0.5,
+                 points: Grid | Tensor | None = None, basis: str = "point", spreading: Spreading = "none",
+                 pattern: Pattern | None = None, degree: int = 0) -> None:  # fmt: skip
+        waves = PlaneWaves(geometry, box.center)
+        highest = float(frequencies[-1])
+        error = waves.curvature(0.5 * max(box.lengths), highest)
+        if error > tolerance:
+            raise ValueError(
+                f"FarField: plane waves are wrong by up to {error:.3g} rad over this box at {highest / 1e9:.4g} GHz, "
+                f"more than tolerance={tolerance}. A smaller box, or PhaseHistory, which is exact."
+            )
+        super().__init__(box, waves, frequencies, points=points, basis=basis, spreading=spreading, pattern=pattern,
+                         degree=degree)  # fmt: skip
+
+    def wavenumbers(self) -> Tensor:
+        """k_p(f), (P, K, 3) in rad/m: where each sample lies in the scene's spectrum."""
+        middle = self.geometry.transmitters.new_tensor(self.box.center)
+        units = [
+            nn.functional.normalize(a - middle, dim=-1) for a in (self.geometry.transmitters, self.geometry.receivers)
+        ]
+        turns = self.geometry.sign * 2 * math.pi * self.frequencies / SPEED_OF_LIGHT
+        return turns[:, None] * (units[0] + units[1])[:, None]

@@ -45,12 +45,11 @@ class Sinc(PSF):
         return torch.from_numpy(self.width * x[:, None]), torch.from_numpy(h / h.sum())
 
     def draw(self, u: Tensor) -> Nodes:
-        x, mass = (torch.from_numpy(a).to(u.device) for a in _sinc_table(self.lobes))
+        x, mass, h = (torch.from_numpy(a).to(u.device) for a in _sinc_table(self.lobes))
         t = u[..., 0].double().contiguous()
         k = torch.searchsorted(mass, t, right=True).clamp(1, len(mass) - 1)
         offset = x[k - 1] + (t - mass[k - 1]) / (mass[k] - mass[k - 1]) * (x[k] - x[k - 1])
-        sign = torch.sinc(offset).sign()
-        return (self.width * offset)[..., None], sign / sign.sum(-1, keepdim=True)
+        return (self.width * offset)[..., None], torch.sinc(offset).sign() * h.abs().sum() / h.sum() / t.shape[-1]
 
     def transfer(self, frequency: Tensor) -> Tensor:
         x, w = (v.to(frequency) for v in self.nodes(48))
@@ -65,12 +64,12 @@ def _windowed_sinc(x: np.ndarray, lobes: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _sinc_table(lobes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets, and the share of |h| up to them."""
+def _sinc_table(lobes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Offsets, the share of |h| up to them, and h there."""
     x = np.linspace(-lobes, lobes, 1024 * lobes + 1)
-    h = np.abs(_windowed_sinc(x, lobes))
-    mass = np.concatenate([[0.0], np.cumsum(0.5 * (h[1:] + h[:-1]) + 1e-12)])
-    return x, mass / mass[-1]
+    h = _windowed_sinc(x, lobes)
+    mass = np.concatenate([[0.0], np.cumsum(0.5 * np.abs(h[1:] + h[:-1]) + 1e-12)])
+    return x, mass / mass[-1], h
 
 
 class Separable(PSF):
@@ -98,12 +97,12 @@ class Separable(PSF):
         return torch.cat(chosen, -1), share
 
     def draw(self, u: Tensor) -> Nodes:
-        """Offsets of all parts together; weights that are not all equal are multiplied and sum to one again."""
+        """Offsets of all parts together; weights are multiplied, so their expectation is the product's."""
         drawn = [p.draw(v) for p, v in zip(self._psfs(), u.split([p.uniforms for p in self._psfs()], -1), strict=True)]
         weight = equal_weights(u)
         for _, w in drawn:
             weight = weight * w * u.shape[-2]
-        return torch.cat([x for x, _ in drawn], -1), weight / weight.sum(-1, keepdim=True)
+        return torch.cat([x for x, _ in drawn], -1), weight
 
     def transfer(self, frequency: Tensor) -> Tensor:
         parts = zip(self._psfs(), frequency.split([p.ndim for p in self._psfs()], -1), strict=True)

@@ -5,8 +5,8 @@
 p_j lies in the plane of the slice, counted in mm from its middle; u_k, w_k are nodes of the profile (`slice_profile`)
 and d_s = (pixel, pixel, thickness). The nominal pose (R_s, c_s) takes the slice to the volume. The motion (ω_s, t_s)
 is learnt: first a rotation about the slice's nominal middle, then a translation, both along the volume's axes. Gain g_s
-and bias field B are learnt too. What no measurement can tell from the volume is fixed: the mean motion of all slices
-and the mean log gain are zero, and so is the mean over stacks of the log bias.
+and bias field B are learnt too. What no measurement can tell from the volume is fixed: the mean motion of all pixels
+and their mean log gain are zero, and so is the mean over stacks of the log bias.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ class SliceAcquisition(RowOperator):
     psf     "gaussian", "sinc", "rect" or a 3-D PSF in units of (pixel, pixel, thickness)
     nodes   points a pixel: scrambled Sobol points and their mirror images, so an even number, with the mean and
             covariance of the profile; or the orders of a product rule, one for each part of a separable profile
-    draws   random points a pixel and step in training, as `nodes` but shifted anew; None: `nodes`
+    draws   random points a pixel and step in training, as `nodes` but shifted anew; None: `nodes`. Better None for
+            "sinc", whose negative lobes make few draws noisy.
     motion  learn rotation and translation of each slice, in `motion` (n, 6): rotation vector times `radius`, the rms
             distance of pixels from the middle of their slice, and translation, all in the box's unit
     gain    learn a factor of each slice, exp(0.1 `log_gain`)
@@ -131,6 +132,8 @@ class SliceAcquisition(RowOperator):
         self.positions, self.stack = nn.Buffer(slices.positions.double(), persistent=False), nn.Buffer(slices.stack)
         self.radius = max(float(slices.positions.square().sum(-1).mean().sqrt()), 1e-6)
         n, stacks = len(slices.poses), int(slices.stack.max()) + 1
+        counts = torch.bincount(self.index, minlength=n).double()
+        self.share = nn.Buffer(counts / counts.sum(), persistent=False)  # of the pixels, by slice
         basis = _legendre(box, slices.centers(), bias)
         self.basis = nn.Buffer(basis, persistent=False)
         self.motion, self.log_gain = _learnt(torch.zeros(n, 6), motion), _learnt(torch.zeros(n), gain)
@@ -143,14 +146,14 @@ class SliceAcquisition(RowOperator):
 
     def moved(self) -> Tensor:
         """The pose of each slice with its motion, (n, 4, 4) in float64."""
-        motion = self.motion.double() - self.motion.double().mean(0)
+        motion = self.motion.double() - self.share.double() @ self.motion.double()
         nominal = self.poses.double()
         rotation = rotation_matrix(motion[:, :3] / self.radius) @ nominal[:, :3, :3]
         return join(rotation, nominal[:, :3, 3] + motion[:, 3:])
 
     def gains(self) -> Tensor:
-        """The factor of each slice, (n,); their geometric mean is one."""
-        return torch.exp(TENTH * (self.log_gain - self.log_gain.mean()))
+        """The factor of each slice, (n,); their geometric mean, weighted like the motion's, is one."""
+        return torch.exp(TENTH * (self.log_gain - self.share.to(self.log_gain) @ self.log_gain))
 
     def bias(self, rows: Tensor) -> Tensor:
         """The bias field at the pixels, (b,); its geometric mean over stacks is one everywhere."""
@@ -193,7 +196,7 @@ class SliceAcquisition(RowOperator):
             offsets, weights = self._matched(
                 *self.psf.draw(mirrored(sobol(self.nodes // 2, self.psf.uniforms)).to(device))
             )
-        return offsets[None], weights.reshape(1, -1)
+        return offsets[None], (weights / weights.sum()).reshape(1, -1)
 
     def _matched(self, offsets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Nodes of equal weight moved a little, so that their mean and covariance are the profile's."""
@@ -208,7 +211,7 @@ class SliceAcquisition(RowOperator):
     def on(self, grid: Grid) -> OnGrid:
         """The same pixels of the sampled volume, multilinear between voxels: a sparse matrix at today's poses."""
         with torch.no_grad(), evaluating(self):
-            parts = [self._entries(grid, rows) for rows in torch.arange(len(self)).split(2**14)]
+            parts = [self.entries(grid, rows) for rows in torch.arange(len(self)).split(2**14)]
         rows, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         matrix = SparseMatrix(rows, columns, values, (len(self), grid.numel)).to(self.index.device)
 
@@ -217,8 +220,8 @@ class SliceAcquisition(RowOperator):
 
         return OnGrid(ArrayFunction(seen, matrix), grid, self.shape)
 
-    def _entries(self, grid: Grid, rows: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows, columns and values of the matrix of some pixels; nodes of a pixel that see one voxel are summed."""
+    def entries(self, grid: Grid, rows: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Row, voxel and value of what some pixels see of a sampled volume; one entry for each pixel and voxel."""
         from scipy.sparse import csr_matrix
 
         points, _ = self(rows)

@@ -49,7 +49,7 @@ def ct(phantom: str = "shepp_logan", *, size: int = 128, views: int = 60, detect
     Phantoms are measured by exact line integrals averaged over detector bins, files by rays four times finer than
     the reconstruction's, so the data never come from the discretisation that reconstructs them.
     """
-    truth, box = _truth(phantom, slice)
+    truth, box = load_truth(phantom, slice)
     longest = max(box.lengths)
     grid = Grid(box, tuple(max(1, round(size * n / longest)) for n in box.lengths))
     full = 180.0 if beam == "parallel" else 360.0
@@ -69,7 +69,7 @@ def ct(phantom: str = "shepp_logan", *, size: int = 128, views: int = 60, detect
 # --- simulated ------------------------------------------------------------------------------------------------------
 
 
-def _truth(phantom: str, index: int | None) -> tuple[Field, Box]:
+def load_truth(phantom: str, index: int | None) -> tuple[Field, Box]:
     """The field and its box; files keep their own resolution and unit."""
     if phantom in PHANTOMS:
         box = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))

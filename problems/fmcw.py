@@ -46,8 +46,8 @@ def fmcw(scene: str = "aeroplane", *, azimuths: int = 24, heights: int = 8, star
     mean = echoes(operator, points)
     sigma = 10 ** (-snr / 20) * float(mean.abs().square().mean().sqrt())
     y = noise.ComplexGaussian(sigma).sample(mean, torch.Generator().manual_seed(seed))
-    return radar_problem(operator, grid, y, sigma, steps=1200, prior="hash",
-                         options={"head": "sparse", "levels": 3, "coarsest": 8, "finest": 32},
+    return radar_problem(operator, grid, y, sigma, steps=600, prior="hash",
+                         options=aligned(grid),
                          weight=10.0)  # fmt: skip
 
 
@@ -70,6 +70,11 @@ def radar_problem(operator: RadarOperator, grid: Grid, y: Tensor, sigma: float, 
     )  # fmt: skip
     term = Term(operator, y, noise.ComplexGaussian(sigma))
     return Problem([term], grid.box, grid, suggested=suggestion, notes={"gain of y": gain})
+
+
+def aligned(grid: Grid) -> dict[str, object]:
+    """A hash prior whose finest cells are the voxels: a lattice of another pitch beats against them, in stripes."""
+    return {"head": "sparse", "levels": 3, "coarsest": 8, "finest": float(max(grid.shape))}
 
 
 def image_gain(operator: RadarOperator, y: Tensor) -> float:

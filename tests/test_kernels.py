@@ -247,3 +247,18 @@ def test_node_position_counts_pixels() -> None:
     grid = GRIDS[1]
     index = torch.cartesian_prod(torch.arange(6.0), torch.arange(9.0)).double()
     torch.testing.assert_close(node_position(grid, grid.points(F64).reshape(-1, 2)), index)
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (1, 6), (4, 3, 5), (2, 1, 3)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sampled_fields_without_derivatives_are_the_same(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """torch's own kernel against the definition, points outside included."""
+    d = len(shape)
+    grid = Grid(Box((-1.0, 2.0, 0.5)[:d], (3.0, 4.0, 1.0)[:d]), shape)
+    generator = torch.Generator().manual_seed(0)
+    field = SampledField(torch.randn(*shape, 2, dtype=dtype, generator=generator), grid)
+    around = Box(tuple(a - 0.3 for a in grid.box.lower), tuple(b + 0.3 for b in grid.box.upper))
+    points = around.random_points(600, dtype=dtype, generator=generator).reshape(20, 30, d)
+    with torch.no_grad():
+        fast = field(points)
+    torch.testing.assert_close(fast, field(points), atol=1e-5 if dtype == torch.float32 else 1e-12, rtol=0)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.fidelity import L1, L2, Huber, LearntScale, at_rows, least_squares
-from inverse_inr.noise import ComplexGaussian, Gaussian, Noise, Poisson, StudentT
+from inverse_inr.noise import ComplexGaussian, Gamma, Gaussian, Noise, Poisson, StudentT
 
 F64 = torch.float64
 MODELS = [
@@ -16,6 +16,7 @@ MODELS = [
     Poisson(200.0),
     Poisson(200.0, background=30.0),
     StudentT(0.3, degrees=10),
+    Gamma(8.0, floor=0.1),
 ]
 COUNT = 200_000
 MEAN = 0.7
@@ -30,12 +31,14 @@ def mean_of(noise: Noise, count: int = COUNT) -> Tensor:
 
 
 def expected_measurement(noise: Noise) -> float:
-    return float(noise.rate(torch.tensor(MEAN, dtype=F64))) if isinstance(noise, Poisson) else MEAN
+    return float(noise.rate(torch.tensor(MEAN, dtype=F64))) if isinstance(noise, Poisson | Gamma) else MEAN
 
 
 def expected_variance(noise: Noise) -> float:
     if isinstance(noise, Poisson):
         return expected_measurement(noise)
+    if isinstance(noise, Gamma):
+        return 0.8**2 / 8
     return 0.09 * 10 / 8 if isinstance(noise, StudentT) else 0.09
 
 
@@ -118,6 +121,24 @@ def test_poisson_of_no_counts_is_finite(background: float | Tensor, attenuation:
     assert (precision > 0).all()
 
 
+def test_gamma_is_its_density() -> None:
+    """Half the deviance: the log-likelihood ratio to the best mean, which is y itself."""
+    p = torch.linspace(0, 3, 7, dtype=F64)
+    noise, y = Gamma(3.0, 0.2), torch.tensor([0.1, 0.5, 1.2, 0.9, 2.0, 4.0, 0.01], dtype=F64)
+    best = torch.distributions.Gamma(3.0, 3.0 / y).log_prob(y)
+    expected = (best - torch.distributions.Gamma(3.0, 3.0 / (p + 0.2)).log_prob(y)).mean()
+    torch.testing.assert_close(noise(p, y), expected)
+    many = Gamma(100.0, 0.1)
+    assert float(many(mean_of(many), many.sample(mean_of(many), generator()))) == pytest.approx(0.5, rel=0.02)
+
+
+def test_gamma_in_shadow_is_finite() -> None:
+    p = torch.tensor([0.0, -0.5, 1.0], requires_grad=True)
+    value = Gamma(1.0, 0.01)(p, torch.tensor([0.0, 0.02, 0.0]))
+    assert torch.autograd.grad(value, p)[0].isfinite().all()
+    assert value.isfinite()
+
+
 def test_complex_noise_is_circular() -> None:
     n = ComplexGaussian(0.4).sample(torch.zeros(COUNT, dtype=F64), generator())
     assert n.dtype == torch.complex128
@@ -141,6 +162,7 @@ ROWWISE = [
     (ComplexGaussian, {"sigma": torch.tensor([0.1, 0.2, 0.4])}),
     (Poisson, {"photons": torch.tensor([1e2, 1e3, 1e4]), "background": torch.tensor([1.0, 0.0, 5.0])}),
     (StudentT, {"scale": torch.tensor([0.1, 0.2, 0.4]), "degrees": 3.0}),
+    (Gamma, {"looks": torch.tensor([1.0, 4.0, 9.0]), "floor": torch.tensor([0.1, 0.2, 0.4])}),
 ]
 
 
@@ -202,10 +224,12 @@ def test_least_squares_is_the_curvature_at_the_truth(noise: Noise | L2) -> None:
         (lambda: StudentT(1.0, degrees=0), "degrees"),
         (lambda: StudentT(1.0, degrees=2.5).sample(torch.zeros(2)), "whole degrees"),
         (lambda: StudentT(1.0, degrees=2).standardized(torch.zeros(2), torch.zeros(2)), "no variance"),
+        (lambda: Gamma(0.0, 0.1), "Gamma: looks must be positive"),
+        (lambda: Gamma(1.0, 0.0), "Gamma: floor must be positive"),
         (lambda: Huber(0.0), "Huber: delta must be positive"),
         (lambda: Huber(math.nan), "delta"),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_refusals(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):

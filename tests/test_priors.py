@@ -68,7 +68,7 @@ def test_a_lattice_is_its_points(name: str, options: dict, box: Box) -> None:
     prior, grid = make(name, box, 2, **options), lattice(box)
     values = prior.sample(grid)
     assert values.shape == (*grid.shape, 2)
-    assert values.is_complex() == (options.get("head") == "complex")
+    assert values.is_complex() == is_complex(name, options)
     assert options.get("head") != "softplus" or (values > 0).all()
     torch.testing.assert_close(values, prior(grid.points()), rtol=1e-4, atol=1e-5)
     assert values.real.std() > 0
@@ -119,12 +119,16 @@ def test_casting_does_not_move_the_box(name: str) -> None:
     assert prior.box == BOXES["2d"]
 
 
+def is_complex(name: str, options: dict) -> bool:
+    return options.get("head") == "complex" or name == "phased"
+
+
 @dimensions
 @variants
 def test_double_precision_and_slopes(name: str, options: dict, box: Box) -> None:
     """Autograd's slopes are those of central differences (inside cells, between the kinks of ReLU)."""
     prior = make(name, box, **options)
-    single = prior(points(box)).to(torch.complex128 if options.get("head") == "complex" else F64)
+    single = prior(points(box)).to(torch.complex128 if is_complex(name, options) else F64)
     prior = prior.double()
     torch.testing.assert_close(prior(points(box).double()), single, rtol=1e-3, atol=1e-3)
     p = points(box, dtype=F64).requires_grad_()

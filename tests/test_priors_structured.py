@@ -14,6 +14,7 @@ from inverse_inr.domain import sample
 from inverse_inr.kernels.grouped import group
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.priors import Prior
+from inverse_inr.priors.grids import GridEncoding
 from inverse_inr.priors.mixture import GaussianMixture, Gaussians, MixturePrior
 from inverse_inr.priors.planes import Planes, TensorDecomposition
 from inverse_inr.priors.pyramid import Pyramid, Scale, refined
@@ -443,3 +444,28 @@ def test_only_trees_adapt() -> None:
     solver = Solver(ct(), "siren", steps=5, stopping=Never(every=5), callbacks=[Adapt(every=5)], batch=10)
     with pytest.raises(TypeError, match="'siren' has no blocks to move"):
         solver.run()
+
+
+def test_levels_come_in_from_coarse_to_fine() -> None:
+    """Absent levels change nothing and cost no rows; values, lattice and a restored state agree at every stage."""
+    box = Box((0.0, 0.0), (1.0, 2.0))
+    options = {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8, "width": 8, "depth": 1}
+    grown, whole = priors.hash(box, coarse_to_fine=0.4, **options), priors.hash(box, **options)
+    points, grid = box.random_points(50, generator=torch.Generator().manual_seed(0)), Grid(box, (5, 7))
+    assert torch.equal(grown(points), whole(points))  # no solver has touched it
+    for progress, levels in ((0.0, 1), (0.1, 2), (0.25, 3), (0.35, 4), (0.4, 4), (1.0, 4)):
+        grown.anneal(progress)
+        encoding = grown.encoding
+        assert isinstance(encoding, GridEncoding)
+        features = encoding(box.normalize(points)).unflatten(-1, (4, 2))
+        assert len(encoding.stencil(box.normalize(points))[0]) == levels * 50
+        assert not features[:, levels:].any()
+        assert torch.equal(
+            features[:, :levels], whole.encoding(box.normalize(points)).unflatten(-1, (4, 2))[:, :levels]
+        )
+        torch.testing.assert_close(sample(grown, grid), grown(grid.points()), atol=1e-6, rtol=0)
+        other = priors.hash(box, coarse_to_fine=0.4, **options)
+        other.load_state_dict(grown.state_dict())
+        assert torch.equal(other(points), grown(points))
+    with pytest.raises(ValueError, match=r"coarse_to_fine=1.5 is a fraction"):
+        priors.hash(box, coarse_to_fine=1.5)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, adjoint, predict
-from inverse_inr.operators import FMCW, Chirp, PhaseHistory, RadarGeometry
+from inverse_inr.operators import FMCW, Chirp, Occluded, PhaseHistory, RadarGeometry
 from inverse_inr.operators.delay import DFTBins, Tones
 from inverse_inr.operators.harmonics import real_harmonics
 from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT
@@ -448,7 +448,7 @@ def test_tiles_change_nothing(make, monkeypatch):
     x = torch.randn(9, 11, 12, 1, dtype=C128, generator=torch.Generator().manual_seed(0))
     whole = operator(torch.arange(5))[1](x)
     back = adjoint(operator, None, whole, dtype=C128)
-    monkeypatch.setattr(radar, "TILE", 1 << 14)
+    monkeypatch.setattr(radar, "TILE", 1 << 13)
     assert len(operator._tiles(torch.arange(5))) > 4
     assert error(operator(torch.arange(5))[1](x), whole) < 1e-10
     assert error(adjoint(operator, None, whole, dtype=C128), back) < 1e-10
@@ -483,6 +483,64 @@ def test_fast_tones_are_the_exact_ones(count):
             assert error(quick(delay, w).to(C128), direct) < tolerance
             spread = transform._spread(y.to(C128), transform.response(delay, C128))
             assert error(transform.quick_adjoint(delay, y).to(C128), spread) < tolerance
+
+
+def test_apertures():
+    t, r = torch.tensor([[0.0, 0, 0], [1.0, 0, 0]]), torch.tensor([[0.0, 0, 0], [0, 1.0, 0], [0, 2.0, 0]])
+    pairs = RadarGeometry.mimo(t, r)
+    assert pairs.transmitters.tolist() == [[0, 0, 0]] * 3 + [[1, 0, 0]] * 3
+    assert pairs.receivers.tolist() == [[0, 0, 0], [0, 1, 0], [0, 2, 0]] * 2
+    quarter = torch.tensor([[0.0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]])  # x -> y, then a shift
+    turned = RadarGeometry.mimo(t, r, torch.stack([torch.eye(4), quarter]))
+    assert len(turned) == 12
+    assert turned.transmitters[9].tolist() == [5, 7, 7]
+    assert turned.receivers[7].tolist() == [4, 6, 7]
+    around = RadarGeometry.spotlight(10.0, torch.zeros(1), torch.tensor([math.pi / 6]), center=(1.0, 2.0, 3.0))
+    assert torch.allclose(around.transmitters[0], torch.tensor([1 + 10 * math.cos(math.pi / 6), 2, 8.0], dtype=F64))
+    path = around.path(torch.tensor([[1.0, 2.0, 3.0]], dtype=F64), torch.tensor([0]))
+    assert abs(float(path)) < 1e-12
+    assert torch.allclose(around.look((1.0, 2.0, 3.0))[0].norm(), torch.ones((), dtype=F64))
+
+
+@pytest.mark.gpu
+@readouts
+def test_cuda_gives_the_same_numbers(make):
+    operator = make(bistatic(), points=Grid(NEAR, (9, 10, 11)))
+    x = torch.randn(9, 10, 11, 1, generator=torch.Generator().manual_seed(0))
+    rows = torch.tensor([3, 1])
+    y = operator(rows)[1](x)
+    back = adjoint(operator, rows, y, dtype=torch.float32)
+    there = operator.to("cuda")
+    measured = there(rows)[1](x.cuda())
+    assert error(measured.cpu(), y) < 1e-5
+    assert error(adjoint(there, rows, y.cuda(), dtype=torch.float32).cpu(), back) < 1e-5
+
+
+class TestOccluded(OperatorTests):
+    linear, channels = False, 2
+
+    def make(self) -> Occluded:
+        f = torch.linspace(9e9, 10e9, 13, dtype=F64)
+        return Occluded(PhaseHistory(NEAR, bistatic(9), f, points=Grid(NEAR, (3, 4, 5))))
+
+
+def test_a_slab_dims_what_is_behind_it():
+    """exp(-rho d) of amplitude behind a slab of thickness d, nothing in front of it, half inside its middle."""
+    geometry = RadarGeometry(point(50.0, 0, 0))
+    grid = Grid(NEAR, (40, 8, 8))
+    plain = PhaseHistory(NEAR, geometry, torch.tensor([1e9], dtype=F64), points=grid)
+    operator = Occluded(plain, step=0.25)
+    x = grid.axes(F64)[0]
+    rho = torch.where((x > 0.0) & (x < 0.1), 12.0, 0.0).to(F64)
+    for place, depth in ((5, 0.1), (35, 0.0), (24, 0.055)):  # behind, before, inside (to the slab's face)
+        values = torch.zeros(40, 8, 8, 2, dtype=F64)
+        values[place, 4, 4, 0], values[..., 1] = 1.0, rho[:, None, None]
+        dimmed = operator(torch.tensor([0]))[1](values) / plain(torch.tensor([0]))[1](values[..., :1])
+        assert float(dimmed.abs()) == pytest.approx(math.exp(-12.0 * depth), rel=0.02)
+    with pytest.raises(ValueError, match="needs 2 channels"):
+        operator(torch.tensor([0]))[1](values[..., :1])
+    with pytest.raises(ValueError, match="needs a radar operator of isotropic voxels"):
+        Occluded(plain.at(scatterers()))
 
 
 class TestFMCW(OperatorTests):

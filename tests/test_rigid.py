@@ -78,6 +78,10 @@ def test_the_gauge_is_taken_off() -> None:
     degrees, distance = pose_errors(common @ true, true)
     assert float(degrees.max()) < 1e-5
     assert float(distance.max()) < 1e-9
+    wrong = common @ true
+    wrong[0] = motions(1, angle=2.0, seed=11)[0]
+    trusted = torch.cat([torch.zeros(1), torch.arange(1.0, 20.0)])
+    torch.testing.assert_close(align(wrong, true, trusted), common)
     one = true.clone()
     one[3] = rigid(torch.tensor([0.0, 0.0, math.radians(10)], dtype=F64), torch.zeros(3, dtype=F64)) @ one[3]
     raw = pose_errors(one, true, gauge=False)

@@ -96,10 +96,11 @@ def test_blob_through_a_gaussian_profile(nodes: Any, error: float) -> None:
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("profile", ["gaussian", "sinc", "rect"])
 def test_a_ramp_stays_a_ramp(profile: str, training: bool) -> None:
-    """Through any symmetric profile, by the fixed and by the random nodes."""
+    """Through any symmetric profile, by the fixed and by the random nodes (of positive weight)."""
     slope = torch.tensor([0.3, -2.0, 1.0], dtype=F64)
     where = two_stacks()
-    operator = SliceAcquisition(BOX, where, profile, nodes=8, draws=8).train(training)
+    draws = None if profile == "sinc" else 8
+    operator = SliceAcquisition(BOX, where, profile, nodes=8, draws=draws).train(training)
     seen = predict(operator, lambda x: x @ slope[:, None] + 5)
     torch.testing.assert_close(seen, where.centers() @ slope + 5, atol=1e-9, rtol=0)
 
@@ -146,7 +147,7 @@ def test_profiles_have_their_widths_and_sums() -> None:
         u = (torch.arange(2**15, dtype=F64)[:, None] + 0.5) / 2**15
         drawn, signed = profile.draw(u)
         wave = torch.cos(2 * math.pi * frequency * drawn[:, 0]) @ signed
-        torch.testing.assert_close(wave, profile.transfer(frequency).real, atol=2e-4, rtol=0)
+        torch.testing.assert_close(wave, profile.transfer(frequency).real, atol=3e-4, rtol=0)
         assert float(offsets.abs().max()) < float(profile.half_widths()[0])
 
 
@@ -170,7 +171,8 @@ def test_gain_and_bias_are_factors() -> None:
         operator.log_gain.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]))
         operator.log_bias[0, 2] = 3.0  # the first of x, y, z that changes fastest along axis 0
     seen = predict(operator, lambda x: torch.ones_like(x[..., :1]))
-    gains = torch.exp(0.1 * torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0], dtype=F64))
+    level = torch.arange(1.0, 6.0, dtype=F64)
+    gains = torch.exp(0.1 * (level - level[where.index].mean()))
     sign = torch.where(where.stack[where.index] == 0, 0.5, -0.5)  # what both stacks share is taken off
     ramp = torch.exp(0.3 * sign * where.centers()[:, 0] / 12)
     torch.testing.assert_close(seen, gains[where.index] * ramp, rtol=1e-6, atol=0)
@@ -207,15 +209,16 @@ def test_quadrature_on_a_brain() -> None:
     box = Box((0.0, 0.0, 0.0), tuple(values.shape), ("mm",) * 3)
     generator = torch.Generator().manual_seed(1)
     brain = (values > 0).nonzero()
-    middles = brain[torch.randint(len(brain), (500,), generator=generator)] + 0.5
-    poses = rigid(torch.randn(500, 3, dtype=F64, generator=generator), middles.double())
+    middles = brain[torch.randint(len(brain), (200,), generator=generator)] + 0.5
+    poses = rigid(torch.randn(200, 3, dtype=F64, generator=generator), middles.double())
     where = Slices.of_stack(poses, (1, 1), (1.0, 1.0), 3.0)
     brain_field = SampledField(values[..., None], Grid(box, tuple(values.shape)))
 
+    @torch.no_grad()
     def seen(nodes: Any) -> Tensor:
         return predict(SliceAcquisition(box, where, nodes=nodes), brain_field)
 
-    truth = seen((10, 23))
+    truth = seen((9, 19))
     assert float((seen(32) - truth).square().mean().sqrt() / truth.square().mean().sqrt()) < 0.0035
 
 
@@ -272,3 +275,20 @@ def test_composition_with_a_warp_and_a_detector() -> None:
 def test_refusals(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.gpu
+def test_on_cuda() -> None:
+    """The same numbers where the operator, its draws and its matrix live on a GPU."""
+    where, field = two_stacks(), blob(9 * torch.eye(3, dtype=F64), torch.zeros(3, dtype=F64))
+    operator = SliceAcquisition(BOX, where, nodes=8, draws=8, motion=True, gain=True, bias=1)
+    expected = predict(operator, field)
+    moved = SliceAcquisition(BOX, where, nodes=8, draws=8, motion=True, gain=True, bias=1).cuda()
+
+    def there(x: Tensor) -> Tensor:
+        assert x.is_cuda
+        return field(x.cpu()).cuda()
+
+    torch.testing.assert_close(predict(moved, there).cpu(), expected)
+    assert predict(moved.train(), there).is_cuda
+    assert moved.eval().on(Grid(BOX, (8, 7, 6))).map(torch.ones(8, 7, 6, device="cuda")).is_cuda

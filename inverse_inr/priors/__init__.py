@@ -18,6 +18,7 @@ from inverse_inr.priors.mixed import mixed
 from inverse_inr.priors.mixture import gaussian_mixture
 from inverse_inr.priors.multiplicative import bacon, fourier_net, gabor_net
 from inverse_inr.priors.periodic import finer, finer_plus, hosc, siren, staf
+from inverse_inr.priors.phased import phased
 from inverse_inr.priors.planes import planes, tensor
 from inverse_inr.priors.polynomial import fkan, sl2a
 from inverse_inr.priors.prior import Prior, Recipe, functional
@@ -31,8 +32,8 @@ from inverse_inr.registry import Registry
 
 _PRESETS = (
     acorn, bacon, cosmo, exp_sine, finer, finer_plus, fkan, fourier, fourier_net, fr, gabor_net, gaussian,
-    gaussian_mixture, grid, hash, hosc, incode, laplacian, miner, mixed, multi_quadratic, pin, planes, quadratic,
-    raised_cosine, relu, separable, sinc, siren, sl2a, staf, super_gaussian, tensor, wire,
+    gaussian_mixture, grid, hash, hosc, incode, laplacian, miner, mixed, multi_quadratic, phased, pin, planes,
+    quadratic, raised_cosine, relu, separable, sinc, siren, sl2a, staf, super_gaussian, tensor, wire,
 )  # fmt: skip
 registry = Registry("prior", "inverse_inr.priors", {preset.__name__: preset for preset in _PRESETS})
 
@@ -59,6 +60,7 @@ def bandwidth_of(grid: Grid) -> float:
 __all__ = [
     "Prior", "Recipe", "acorn", "bacon", "bandwidth_of", "cosmo", "create", "exp_sine", "finer", "finer_plus", "fkan",
     "fourier", "fourier_net", "fr", "functional", "gabor_net", "gaussian", "gaussian_mixture", "grid", "hash", "hosc",
-    "incode", "laplacian", "miner", "mixed", "multi_quadratic", "names", "pin", "planes", "quadratic", "raised_cosine",
-    "registry", "relu", "separable", "sinc", "siren", "sl2a", "staf", "super_gaussian", "tensor", "wire",
+    "incode", "laplacian", "miner", "mixed", "multi_quadratic", "names", "phased", "pin", "planes", "quadratic",
+    "raised_cosine", "registry", "relu", "separable", "sinc", "siren", "sl2a", "staf", "super_gaussian", "tensor",
+    "wire",
 ]  # fmt: skip

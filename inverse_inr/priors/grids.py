@@ -46,15 +46,21 @@ class GridEncoding(Encoding):
 
     Multiresolution hash encoding (Müller et al. 2022); one level is a dense grid. `cells`: for each level the number
     of cells along the longest side of the box. Node 0 lies on the box's face, half a cell inside where `centered`
-    (then one level of n cells is exactly the pixels of an n-pixel grid).
+    (then one level of n cells is exactly the pixels of an n-pixel grid). `coarse_to_fine` lets the levels in one after
+    the other, the last before that fraction of the run (Li et al. 2023, Neuralangelo); a level that is not in costs
+    nothing. All are in at `progress` 1, as in a prior that no solver has touched.
     """
 
     roles: ClassVar[dict[str, str]] = {"table": "table"}
     fills_the_box = True
 
     def __init__(self, box: Box, cells: list[float], features: int, *, interpolation: str = "linear",
-                 table: int = 2**19, centered: bool = False) -> None:  # fmt: skip
+                 table: int = 2**19, centered: bool = False, coarse_to_fine: float = 0.0) -> None:  # fmt: skip
         super().__init__()
+        if not 0 <= coarse_to_fine <= 1:
+            raise ValueError(f"coarse_to_fine={coarse_to_fine} is a fraction of the run, from 0 to 1.")
+        self.coarse_to_fine = coarse_to_fine
+        self.progress = nn.Buffer(torch.ones(())) if coarse_to_fine else None
         if interpolation not in STENCILS:
             raise ValueError(f"interpolation must be one of {sorted(STENCILS)}, got {interpolation!r}.")
         self._stencil, self.smoothness = STENCILS[interpolation]
@@ -80,10 +86,23 @@ class GridEncoding(Encoding):
         self.sizes = sizes
         self._lattices: dict[object, SparseMatrix] = {}
 
+    def anneal(self, progress: float) -> None:
+        if self.progress is not None:
+            self.progress.fill_(progress)
+
+    @property
+    def levels_in(self) -> int:
+        """How many levels, from the coarsest, take part."""
+        if self.progress is None or float(self.progress) >= self.coarse_to_fine:
+            return len(self.sizes)
+        return 1 + int(len(self.sizes) * float(self.progress) / self.coarse_to_fine)
+
     def stencil(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Table rows and weights that each of (n, d) points sees at each level: both (levels · n, k)."""
-        dense = self.hashed.count(False)  # resolutions rise, so dense levels come first
-        groups = [(slice(0, dense), False)] * (dense > 0) + [(slice(dense, None), True)] * (dense < len(self.hashed))
+        """Table rows and weights that each of (n, d) points sees at each level that is in: both (levels · n, k)."""
+        hashed = self.hashed[: self.levels_in]
+        dense = hashed.count(False)  # resolutions rise, so dense levels come first
+        groups = [(slice(0, dense), False)] * (dense > 0)
+        groups += [(slice(dense, len(hashed)), True)] * (dense < len(hashed))
         index, weight = zip(*(self._group(x, levels, hashed) for levels, hashed in groups), strict=True)
         return torch.cat(index), torch.cat(weight)
 
@@ -119,8 +138,13 @@ class GridEncoding(Encoding):
         return self._arrange(gather(self.table, *self.stencil(flat)), x.shape[:-1])
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        """The features on a lattice: a sparse matrix, built once for each lattice asked for."""
-        key = (*((float(a[0]), float(a[-1]), len(a)) for a in axes), self.table.dtype, self.table.device)
+        """The features on a lattice: by a sparse matrix, built once, where a fit asks for it again and again."""
+        extent = ((float(a[0]), float(a[-1]), len(a)) for a in axes)
+        key = (*extent, self.table.dtype, self.table.device, self.levels_in)
+        if (
+            key not in self._lattices and not torch.is_grad_enabled()
+        ):  # asked once: the matrix would take 4 times as long
+            return self(torch.cartesian_prod(*axes).reshape(*(len(a) for a in axes), len(axes)))
         if key not in self._lattices:
             if len(self._lattices) >= 4:
                 self._lattices.clear()
@@ -134,8 +158,9 @@ class GridEncoding(Encoding):
         return self._arrange(self._lattices[key](self.table), tuple(len(a) for a in axes))
 
     def _arrange(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """(levels · n, f) -> (*shape, levels · f)."""
-        return features.unflatten(0, (len(self.sizes), -1)).transpose(0, 1).reshape(*shape, self.size)
+        """(levels · n, f) -> (*shape, levels · f); zero for levels that are not in."""
+        arranged = features.unflatten(0, (self.levels_in, -1)).transpose(0, 1).flatten(1)
+        return torch.nn.functional.pad(arranged, (0, self.size - arranged.shape[1])).reshape(*shape, self.size)
 
 
 def _strides(nodes: list[int]) -> list[int]:
@@ -165,9 +190,13 @@ def grid(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: 
 @preset
 def hash(box: Box, channels: int = 1, bandwidth: float | None = None, *, levels: int = 8, coarsest: float = 8,
          finest: float | None = None, features: int = 2, log2_table: int = 19, width: int = 32, depth: int = 2,
-         interpolation: Literal["linear", "smoothstep"] = "linear", head: HeadName = "linear",
-         seed: int = 0) -> Prior:  # fmt: skip
-    """Multiresolution hash encoding and a small ReLU network (Müller et al. 2022): levels dense while they fit."""
+         interpolation: Literal["linear", "smoothstep"] = "linear", coarse_to_fine: float = 0.0,
+         head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+    """Multiresolution hash encoding and a small ReLU network (Müller et al. 2022): levels dense while they fit.
+
+    `coarse_to_fine`: the fraction of the run in which the levels come in one after the other, where poses are learnt
+    that a fine field would trap.
+    """
     bandwidth, b = band(box, bandwidth)
     finest = max(6.8 * b, coarsest) if finest is None else finest
     if finest < coarsest:
@@ -175,7 +204,8 @@ def hash(box: Box, channels: int = 1, bandwidth: float | None = None, *, levels:
     growth = (finest / coarsest) ** (1 / max(1, levels - 1))
     cells = [float(round(coarsest * growth**k)) for k in range(levels)]
     generator = seeded(seed)
-    encoding = GridEncoding(box, cells, features, interpolation=interpolation, table=2**log2_table)
+    encoding = GridEncoding(box, cells, features, interpolation=interpolation, table=2**log2_table,
+                            coarse_to_fine=coarse_to_fine)  # fmt: skip
     uniform(encoding.table, 1e-2, generator)
 
     def network(outputs: int) -> MLP:

@@ -30,6 +30,17 @@ def _phasor(v: Tensor) -> Tensor:
     return torch.polar(nn.functional.softplus(amplitude), phase)
 
 
+def _free_phase(v: Tensor) -> Tensor:
+    """softplus(3 a - 3) z / |z| of (a, Re z, Im z): the phase as a point of the circle, which has no seam."""
+    z = torch.complex(v[..., 1::3], v[..., 2::3])
+    return nn.functional.softplus(3 * v[..., ::3] - 3) * z / z.abs().clamp(min=1e-6)
+
+
+def _speckle(v: Tensor) -> Tensor:
+    """softplus(3 a - 3) z of (a, Re z, Im z)."""
+    return nn.functional.softplus(3 * v[..., ::3] - 3) * torch.complex(v[..., 1::3], v[..., 2::3])
+
+
 HEADS: dict[str, Head] = {
     "linear": Head(lambda v: v),
     "softplus": Head(nn.functional.softplus),
@@ -37,6 +48,8 @@ HEADS: dict[str, Head] = {
     "sigmoid": Head(torch.sigmoid),
     "complex": Head(_pair, 2, is_complex=True),
     "amplitude_phase": Head(_phasor, 2, is_complex=True),
+    "free_phase": Head(_free_phase, 3, is_complex=True),
+    "speckle": Head(_speckle, 3, is_complex=True),
     "vector": Head(lambda v: v),
 }
 """`sparse`: not negative, and near zero (0.05) where a network starts. `vector`: a displacement, one channel an axis,

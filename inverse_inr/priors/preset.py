@@ -20,7 +20,7 @@ from inverse_inr.priors.topologies import MLP, MakeLinear
 P = ParamSpec("P")
 Made = TypeVar("Made", bound=Prior)
 
-MAY_BE_ZERO = ("depth", "seed")
+MAY_BE_ZERO = ("coarse_to_fine", "depth", "seed")
 
 
 def preset(build: Callable[P, Made]) -> Callable[P, Made]:

@@ -1,0 +1,215 @@
+"""MRI: the NUFFT beside finufft and torchkbnufft; joint image and coil maps beside SENSE and TV; spokes by rays.
+
+    python benchmarks/kspace.py nufft                    256 x 256, 64 spokes of 512 samples, one thread
+    python benchmarks/kspace.py cartesian [--seeds 3]    MNI152 slice, 8 coils, R = 4 and 6, 24 calibration lines
+    python benchmarks/kspace.py radial [--seeds 3]       Shepp-Logan, 24 golden-angle spokes, closed-form k-space
+    python benchmarks/kspace.py scan [--seeds 2]         the real 8-coil brain: a tenth of its samples never seen
+
+"oracle" rows were tuned on the truth; all others saw measurements only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import inverse_inr as ii
+from inverse_inr.kernels.gridding import Gridding
+from inverse_inr.operators.finufft import Finufft
+from inverse_inr.operators.sampling import GOLDEN_ANGLE
+from inverse_inr.problems.kspace import kspace, sense, tv_sense, zero_filled
+from inverse_inr.problems.kspace_scan import kspace_scan
+from inverse_inr.selection import choose_weight
+
+ONLY: list[str] = []
+ACCELERATIONS = [4.0, 6.0]
+DATA = Path(os.environ.get("INVERSE_INR_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+# --- NUFFT ----------------------------------------------------------------------------------------------------------
+
+
+def nufft(_: int) -> None:
+    n, spokes, samples = 256, 64, 512
+    angle = np.arange(spokes)[:, None] * GOLDEN_ANGLE
+    r = ((np.arange(samples) - samples // 2) / samples)[None]
+    k = np.stack([r * np.cos(angle), r * np.sin(angle)], -1).reshape(-1, 2)
+    print(f"{n} x {n}, {spokes} spokes of {samples} samples, complex64, one thread; best of half a second, ms")
+    for coils in (1, 8):
+        x = torch.randn(coils, n, n, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+        some = np.random.default_rng(0).choice(len(k), 400, replace=False)
+        at = np.arange(n) - (n - 1) / 2
+        wave = [np.exp(-2j * np.pi * np.outer(k[some, a], at)) for a in (0, 1)]
+        truth = torch.from_numpy(np.einsum("mi,cij,mj->cm", wave[0], x.numpy(), wave[1], optimize=True))
+        for name, (forward, backward) in engines(n, k, x).items():
+            y = forward(x)
+            error = float((y[:, some] - truth).norm() / truth.norm())
+            print(f"{coils} coils  {name:28s} A {best(partial(forward, x)):7.2f}  Aᴴ {best(partial(backward, y)):7.2f}"
+                  f"  error {error:.1e}", flush=True)  # fmt: skip
+
+
+def engines(n: int, k: np.ndarray, x: Tensor) -> dict[str, tuple[Callable, Callable]]:
+    def differentiable(module: torch.nn.Module) -> tuple[Callable, Callable]:
+        seed = torch.zeros_like(x, requires_grad=True)
+        made = module(seed)
+        return module, lambda y: torch.autograd.grad(made, seed, y, retain_graph=True)[0]
+
+    found = {
+        "Gridding (ours)": differentiable(Gridding((n, n), k, oversampling=1.375, width=7)),
+        "finufft, cached plans": differentiable(Finufft((n, n), k)),
+    }
+    try:
+        import torchkbnufft
+
+        omega = torch.from_numpy(2 * math.pi * k.T).float()
+        forward, backward = torchkbnufft.KbNufft((n, n)), torchkbnufft.KbNufftAdjoint((n, n))
+        half = torch.exp(-0.5j * omega.sum(0))  # its origin is pixel n / 2, ours the middle of the image
+        found["torchkbnufft"] = (
+            lambda v: forward(v[None], omega)[0] * half,
+            lambda y: backward((y * half.conj())[None], omega)[0],
+        )
+    except ImportError:
+        print("torchkbnufft is not installed")
+    return found
+
+
+def best(call: Callable[[], object], seconds: float = 0.5) -> float:
+    times = []
+    while len(times) < 5 or sum(times) < seconds:
+        began = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - began)
+    return 1e3 * min(times)
+
+
+# --- reconstructions ------------------------------------------------------------------------------------------------
+
+
+def joint(problem: ii.Problem, seed: int = 0) -> ii.Solution:
+    """What problems/kspace.toml does: a value a pixel, TV by the noise, maps learnt where they can be."""
+    return ii.solve(problem, steps=250, lr=0.1, operator_lr=3e-4, seed=seed, callbacks=[])
+
+
+def chosen(problem: ii.Problem, seed: int) -> ii.Solution:
+    """The same with TV's weight chosen by held-out samples: one, half and a quarter of the noise's."""
+    (rule,) = problem.suggested.regularizers
+
+    def fit(factor: float) -> ii.Solution:
+        return ii.solve(problem, regularizers=[factor * rule], steps=200, lr=0.1,  # pyright: ignore[reportOperatorIssue]
+                        operator_lr=3e-4, seed=seed, callbacks=[])  # fmt: skip
+
+    return choose_weight([1.0, 0.5, 0.25], fit)
+
+
+def cartesian(seeds: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = mni152(folder)
+        for acceleration in ACCELERATIONS:
+
+            def case(seed: int, acceleration: float = acceleration, **options) -> ii.Problem:  # fmt: skip
+                return kspace(path, size=128, slice=100, acceleration=acceleration, seed=seed, **options)
+
+            net = case(0).grid.numel / len(case(0).terms[0].y)
+            print(
+                f"\nMNI152 slice, 8 coils, 2 % noise, R = {acceleration:g} beside 24 calibration lines (net {net:.2f})"
+            )
+            table({
+                "zero-filled": lambda s: zero_filled(case(s)),
+                "CG-SENSE, held-out iterations": lambda s: sense(case(s)),
+                "CG-SENSE, oracle": lambda s: sense(case(s), "oracle"),
+                "TV, held-out weight": lambda s: tv_sense(case(s)),
+                "TV, oracle": lambda s: tv_sense(case(s), "oracle"),
+                "grid + TV, complex, maps fixed": lambda s: joint(case(s, phase="image", learn_coils="none")),
+                "grid + TV, real, maps fixed": lambda s: joint(case(s, learn_coils="none")),
+                "grid + TV, real, maps learnt": lambda s: joint(case(s)),
+            }, seeds)  # fmt: skip
+
+
+def mni152(folder: str) -> str:
+    """The MNI152 T1 template that nilearn carries, as a NIfTI file (offline)."""
+    import nibabel
+    from nilearn.datasets import load_mni152_template
+
+    path = f"{folder}/mni152.nii.gz"
+    nibabel.save(load_mni152_template(resolution=1), path)  # pyright: ignore[reportPrivateImportUsage]
+    return path
+
+
+def radial(seeds: int) -> None:
+    def case(seed: int, **options) -> ii.Problem:
+        return kspace(sampling="radial", spokes=24, coils=4, learn_coils="none", seed=seed, **options)
+
+    def cubic(problem: ii.Problem, batch: int | None = None) -> ii.Solution:
+        prior = ii.priors.grid(problem.box, cells=128.0, order=3)
+        return ii.solve(problem, prior, steps=300, lr=0.05, batch=batch, callbacks=[])
+
+    print("\nShepp-Logan 128 x 128, 4 coils, 24 golden-angle spokes of 256 samples, 2 % noise")
+    table({
+        "gridding": lambda s: zero_filled(case(s)),
+        "CG-SENSE, held-out iterations": lambda s: sense(case(s)),
+        "TV, held-out weight": lambda s: tv_sense(case(s)),
+        "cubic grid + TV through the NUFFT": lambda s: cubic(case(s)),
+        "cubic grid + TV through ray integrals": lambda s: cubic(case(s, rays=True), batch=2),
+    }, seeds)  # fmt: skip
+
+
+def scan(seeds: int) -> None:
+    def case(seed: int, **options) -> ii.Problem:
+        return kspace_scan(str(DATA / "brain_8ch_cartesian_ksp.npy"), hold_out=0.1, **options)
+
+    print(f"\nReal 8-coil brain, {case(0).notes['samples']}; held-out misfit of a tenth of them, mean |r|² / σ²")
+    table({
+        "CG-SENSE, held-out iterations": lambda s: sense(case(s), seed=s),
+        "TV, held-out weight": lambda s: tv_sense(case(s), seed=s),
+        "grid + TV, complex, maps fixed": lambda s: chosen(case(s, phase="image", learn_coils="none"), s),
+        "grid + TV, complex, maps learnt": lambda s: chosen(case(s, phase="image"), s),
+        "grid + TV, real, maps learnt": lambda s: joint(case(s), s),
+    }, seeds)  # fmt: skip
+
+
+def table(methods: dict[str, Callable[[int], ii.Solution]], seeds: int) -> None:
+    for name, method in methods.items():
+        if ONLY and not any(word in name for word in ONLY):
+            continue
+        values, more, began = [], [], time.process_time()
+        for seed in range(seeds):
+            solution = method(seed)
+            if solution.problem.reference is None:
+                values.append(solution.held_out() or math.nan)
+            else:
+                found = solution.metrics()
+                values.append(found["PSNR"])
+                more.append(found["SSIM"])
+        seconds = (time.process_time() - began) / seeds
+        listed = " ".join(f"{v:6.2f}" for v in values)
+        ssim = f"  SSIM {sum(more) / len(more):.3f}" if more else ""
+        print(f"{name:40s} {listed}   mean {sum(values) / len(values):6.2f}{ssim}  {seconds:6.1f} CPU s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = {"nufft": nufft, "cartesian": cartesian, "radial": radial, "scan": scan}
+    parser.add_argument("parts", nargs="+", choices=list(parts))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--acceleration", nargs="+", type=float, default=ACCELERATIONS)
+    parser.add_argument("--only", nargs="+", default=[], help="methods whose names contain one of these words")
+    arguments = parser.parse_args()
+    ONLY.extend(arguments.only)
+    ACCELERATIONS[:] = arguments.acceleration
+    torch.set_num_threads(1)
+    for part in arguments.parts:
+        parts[part](arguments.seeds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Closed meshes from a sparse radar aperture, in mm against the exact surface: classical images, two stages, direct.
+
+    python benchmarks/surfaces.py [--scenes sphere box] [--seeds 3] [--only ...] [--figure meshes.png]
+
+6 to 10 GHz in 12 steps (range resolution 37.5 mm), 36 azimuths x 8 heights, 20 dB; settings are the same for all
+scenes and seeds. "closed" is watertight, one part, Euler characteristic 2. The truth is used for this table alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import torch
+
+from inverse_inr import Grid, Problem
+from inverse_inr.fista import l1
+from inverse_inr.meshes import Mesh, MeshErrors, level_set, mesh_errors
+from inverse_inr.problems.radar_imaging import backprojection
+from inverse_inr.problems.surfaces import direct, surfaces, two_stages
+from inverse_inr.surfaces import distance_of
+
+VOXELS = 48
+
+
+def of_modulus(method: Callable[[Problem], object], level: float) -> Callable[[Problem, dict], Mesh]:
+    """The level set of an image's modulus, at a fraction of its largest."""
+
+    def mesh(problem: Problem, _: dict) -> Mesh:
+        image = method(problem).field  # pyright: ignore[reportAttributeAccessIssue]
+        top = float(image.values.abs().max())
+        return level_set(lambda x: image(x).abs() / top, Grid(problem.box, (VOXELS,) * 3), level, inside="above")
+
+    return mesh
+
+
+def staged(problem: Problem, found: dict) -> Mesh:
+    found["two stages"] = two_stages(problem, seed=found["seed"])
+    return level_set(found["two stages"].field, Grid(problem.box, (VOXELS,) * 3))
+
+
+def from_sphere(problem: Problem, found: dict) -> Mesh:
+    found["direct"] = direct(problem, steps=300, batch=96, seed=found["seed"])
+    return level_set(distance_of(found["direct"].field), Grid(problem.box, (VOXELS,) * 3))
+
+
+def refined(problem: Problem, found: dict) -> Mesh:
+    if "two stages" not in found:
+        staged(problem, found)
+    found["refined"] = direct(problem, found["two stages"].field, steps=200, batch=96, seed=found["seed"])
+    return level_set(distance_of(found["refined"].field), Grid(problem.box, (VOXELS,) * 3))
+
+
+METHODS: dict[str, Callable[[Problem, dict], Mesh]] = {
+    "backprojection, half of its maximum": of_modulus(backprojection, 0.5),
+    "L1, x ≥ 0, a fifth of its maximum": of_modulus(lambda p: l1(p, 0.05, nonnegative=True, iterations=100), 0.2),
+    "two stages": staged,
+    "direct, from a sphere": from_sphere,
+    "direct, from two stages": refined,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenes", nargs="+", default=["sphere", "box"])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="first seed")
+    parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
+    parser.add_argument("--figure", help="write the meshes of the first scene and seed to this file")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    for scene in arguments.scenes:
+        print(f"\n{scene}: Chamfer, 95 %, largest distance (mm); closed; CPU seconds", flush=True)
+        for seed in range(arguments.first, arguments.first + arguments.seeds):
+            meshes = row(scene, seed, arguments.only)
+            if arguments.figure and meshes:
+                draw(meshes, arguments.figure)
+                arguments.figure = None
+
+
+def row(scene: str, seed: int, only: list[str] | None) -> dict[str, Mesh]:
+    problem, found, meshes = surfaces(scene, seed=seed), {"seed": seed}, {}
+    body = problem.notes["shape"]
+    truth = body.sample(5000, torch.Generator().manual_seed(1000))[0]
+    for name, method in METHODS.items():
+        if only and not any(word in name for word in only):
+            continue
+        began = time.process_time()
+        try:
+            mesh = method(problem, found)
+        except ValueError as error:
+            print(f"{name:36s} seed {seed}  {error}", flush=True)
+            continue
+        e, seconds = mesh_errors(mesh, body, truth), time.process_time() - began
+        print(f"{name:36s} seed {seed}  {line(e, mesh)}  {seconds:6.1f} s", flush=True)
+        meshes[name] = mesh
+    return meshes
+
+
+def line(errors: MeshErrors, mesh: Mesh) -> str:
+    one = mesh.is_closed and mesh.components == 1 and mesh.euler_characteristic == 2
+    state = "closed" if one else f"{'closed' if mesh.is_closed else 'open'}, {mesh.components} parts"
+    values = (errors.chamfer, errors.hausdorff95, errors.hausdorff)
+    return " ".join(f"{1e3 * v:6.2f}" for v in values) + f"  {state:16s}"
+
+
+def draw(meshes: dict[str, Mesh], path: str) -> None:
+    from matplotlib.figure import Figure
+
+    from inverse_inr import plotting_3d
+
+    figure = Figure(figsize=(3.6 * len(meshes), 3.8), layout="constrained")
+    for k, (name, mesh) in enumerate(meshes.items()):
+        axes = figure.add_subplot(1, len(meshes), k + 1, projection="3d")
+        plotting_3d.mesh(mesh, axes=axes, title=name)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()

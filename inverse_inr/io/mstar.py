@@ -1,0 +1,59 @@
+"""MSTAR-style target chips: a Phoenix text header, then moduli, then phases, big-endian float32."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inverse_inr.io.files import FileFormatError, PathLike, describe, existing_file
+
+EXPECTED = "an MSTAR chip (Phoenix header, moduli, phases)"
+
+
+class Chip(NamedTuple):
+    image: Tensor
+    """(rows, columns) complex64: modulus · exp(j phase)."""
+    header: dict[str, str]
+    """Every field of the header by name: TargetAz, MeasuredDepression, RangePixelSpacing ..."""
+
+    def number(self, name: str) -> float:
+        """A field as a number: degrees and metres as the file has them. Raises KeyError that lists what there is."""
+        if name not in self.header:
+            raise KeyError(f"The chip's header has no {name!r}; it has {', '.join(sorted(self.header))}.")
+        return float(self.header[name].split()[0])
+
+
+def read_mstar(path: PathLike) -> Chip:
+    """A chip and its header. Raises FileNotFoundError; FileFormatError for other, truncated or full-scene files."""
+    file = existing_file(path, EXPECTED)
+    content = file.read_bytes()
+    header = _header(content)
+    sizes = [header.get(k, "") for k in ("PhoenixHeaderLength", "NumberOfRows", "NumberOfColumns")]
+    if not all(s.isdigit() for s in sizes):
+        raise FileFormatError(f"{file}: expected {EXPECTED}, found {describe(file)}: no Phoenix header with sizes.")
+    start, rows, columns = map(int, sizes)
+    if int(header.get("native_header_length", "0") or 0):
+        raise FileFormatError(
+            f"{file}: a native header follows: a full scene of integers, not a chip. Cut chips first."
+        )
+    needed = start + 8 * rows * columns
+    if len(content) < needed:
+        raise FileFormatError(
+            f"{file}: {len(content)} bytes; a header of {start} and {rows} x {columns} moduli and phases need {needed}"
+            ". A truncated copy, or moduli alone?"
+        )
+    modulus, phase = np.frombuffer(content, ">f4", 2 * rows * columns, start).reshape(2, rows, columns)
+    return Chip(torch.from_numpy((modulus * np.exp(1j * phase.astype(np.float64))).astype(np.complex64)), header)
+
+
+def _header(content: bytes) -> dict[str, str]:
+    end = content.find(b"[EndofPhoenixHeader]")
+    if end < 0 or b"[PhoenixHeaderVer" not in content[:end]:
+        return {}
+    lines = content[:end].decode("latin-1").splitlines()
+    found = (re.match(r"\s*(\w+)\s*=\s*(.*?)\s*$", line) for line in lines)
+    return {m[1]: m[2] for m in found if m}

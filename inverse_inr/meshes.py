@@ -1,0 +1,154 @@
+"""Triangle meshes of level sets: marching cubes of a field, whether the mesh is closed, how far it is from a shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Field, Grid, sample
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Triangles: `vertices` (n, 3) float64 in the box's unit, `faces` (m, 3) int64, counter-clockwise from outside.
+
+    Raises ValueError for other shapes, vertices that are not finite, faces of vertices that are not there.
+    """
+
+    vertices: Tensor
+    faces: Tensor
+
+    def __post_init__(self) -> None:
+        vertices, faces = self.vertices.detach().cpu().double(), self.faces.detach().cpu().long()
+        if vertices.ndim != 2 or vertices.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
+            shapes = f"{tuple(vertices.shape)} and {tuple(faces.shape)}"
+            raise ValueError(f"Mesh: vertices and faces must be (n, 3) and (m, 3), got {shapes}.")
+        if not torch.isfinite(vertices).all():
+            raise ValueError("Mesh: vertices hold NaN or Inf.")
+        if len(faces) and (int(faces.min()) < 0 or int(faces.max()) >= len(vertices)):
+            low, high = int(faces.min()), int(faces.max())
+            raise ValueError(f"Mesh: faces name vertices {low} to {high}; there are {len(vertices)}. Counted from 1?")
+        object.__setattr__(self, "vertices", vertices)
+        object.__setattr__(self, "faces", faces)
+
+    def _edges(self) -> Tensor:
+        """Directed edges, (3 m, 2)."""
+        return torch.cat([self.faces[:, [0, 1]], self.faces[:, [1, 2]], self.faces[:, [2, 0]]])
+
+    @property
+    def is_closed(self) -> bool:
+        """Watertight: each edge is run through once in each direction, by exactly two triangles."""
+        if not len(self.faces):
+            return False
+        edges = self._edges()
+        there = edges[:, 0] * len(self.vertices) + edges[:, 1]
+        back = edges[:, 1] * len(self.vertices) + edges[:, 0]
+        there, back = there.sort().values, back.sort().values
+        return bool((there.diff() > 0).all()) and torch.equal(there, back)
+
+    @property
+    def euler_characteristic(self) -> int:
+        """V - E + F of the vertices in use: 2 for each closed surface without handles."""
+        edges = self._edges().sort(1).values.unique(dim=0)
+        return len(self.faces.unique()) - len(edges) + len(self.faces)
+
+    @property
+    def components(self) -> int:
+        """Connected parts."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        if not len(self.faces):
+            return 0
+        i, j = self._edges().unbind(1)
+        n = len(self.vertices)
+        labels = connected_components(coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), (n, n)))[1]
+        return len(set(labels[self.faces.unique().numpy()].tolist()))
+
+    def _crosses(self) -> Tensor:
+        a, b, c = (self.vertices[self.faces[:, k]] for k in range(3))
+        return torch.linalg.cross(b - a, c - a)
+
+    @property
+    def area(self) -> float:
+        return 0.5 * float(torch.linalg.vector_norm(self._crosses(), dim=1).sum())
+
+    @property
+    def volume(self) -> float:
+        """Of a closed mesh; negative where faces turn inwards."""
+        return float((self.vertices[self.faces[:, 0]] * self._crosses()).sum()) / 6
+
+    @property
+    def vertex_normals(self) -> Tensor:
+        """Outward unit vectors, (n, 3): area-weighted means of the faces around."""
+        total, crosses = torch.zeros_like(self.vertices), self._crosses()
+        for k in range(3):
+            total.index_add_(0, self.faces[:, k], crosses)
+        return torch.nn.functional.normalize(total, dim=1)
+
+    def sample(self, count: int, seed: int = 0) -> Tensor:
+        """Points uniform on the surface: (count, 3). Raises ValueError for a mesh without area."""
+        generator = torch.Generator().manual_seed(seed)
+        areas = torch.linalg.vector_norm(self._crosses(), dim=1)
+        if not len(areas) or float(areas.sum()) == 0:
+            raise ValueError("Mesh.sample: the mesh has no area.")
+        face = torch.multinomial(areas, count, replacement=True, generator=generator)
+        u, v = torch.rand(2, count, dtype=torch.float64, generator=generator).unbind(0)
+        root = u.sqrt()[:, None]  # uniform in a triangle
+        a, b, c = (self.vertices[self.faces[face, k]] for k in range(3))
+        return (1 - root) * a + root * (1 - v[:, None]) * b + root * v[:, None] * c
+
+
+def level_set(field: Field, grid: Grid, level: float = 0.0, *, inside: str = "below") -> Mesh:
+    """Where channel 0 of `field` crosses `level`, by marching cubes (Lewiner, scikit-image) on a 3-D grid.
+
+    `inside` is "below" the level for a signed distance, "above" for a density: it decides which way faces turn. The
+    mesh is open where the surface leaves the grid. Raises ValueError where no voxel is on the other side.
+    """
+    if grid.ndim != 3 or min(grid.shape) < 2:
+        raise ValueError(f"level_set: marching cubes needs a 3-D grid of 2 voxels an axis, not {grid.shape}.")
+    if inside not in ("below", "above"):
+        raise ValueError(f"level_set: inside must be 'below' or 'above', got {inside!r}.")
+    from skimage.measure import marching_cubes
+
+    with torch.no_grad():
+        values = sample(field, grid)[..., 0].double().cpu()
+    low, high = float(values.min()), float(values.max())
+    if not low < level < high:
+        raise ValueError(
+            f"level_set: the field runs from {low:.4g} to {high:.4g} on the grid: no surface at {level:g}."
+        )
+    turn = "descent" if inside == "below" else "ascent"  # scikit-image winds them so
+    vertices, faces, *_ = marching_cubes(values.numpy(), level, spacing=grid.spacing, gradient_direction=turn)
+    first = torch.tensor([a + 0.5 * h for a, h in zip(grid.box.lower, grid.spacing, strict=True)]).double()
+    return Mesh(torch.from_numpy(vertices.copy()).double() + first, torch.from_numpy(faces.copy()))
+
+
+class MeshErrors(NamedTuple):
+    """Distances between a mesh and a true surface, in the box's unit."""
+
+    chamfer: float
+    """Mean of the two mean distances."""
+    hausdorff: float
+    """The largest distance, either way."""
+    hausdorff95: float
+    """The larger of the two 95th percentiles."""
+
+
+def mesh_errors(mesh: Mesh, distance: Field, truth: Tensor, count: int = 20_000) -> MeshErrors:
+    """Of a mesh against the exact `distance` of a shape, (*s, 3) -> (*s, 1), and (n, 3) points `truth` on its surface.
+
+    From the mesh to the shape it is |distance| at `count` uniform points; back, to the nearest of those points and of
+    the vertices, which is too large by about their spacing, never too small.
+    """
+    from scipy.spatial import KDTree
+
+    points = mesh.sample(count)
+    there = distance(points)[..., 0].abs()
+    cloud = torch.cat([points, mesh.vertices[mesh.faces.unique()]])
+    back = torch.from_numpy(KDTree(cloud.numpy()).query(truth.double().numpy())[0])
+    far = max(float(there.quantile(0.95)), float(back.quantile(0.95)))
+    return MeshErrors(0.5 * float(there.mean() + back.mean()), max(float(there.max()), float(back.max())), far)

@@ -1,0 +1,103 @@
+"""Complex fields of a smooth amplitude and a phase that is free in every voxel: the preset `phased`.
+
+Where a resolution cell is many wavelengths, as in narrow-aperture SAR, its phase is random and no smooth field can
+represent it; the amplitude still has a shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr.domain import Box
+from inverse_inr.priors.activations import ReLU, uniform
+from inverse_inr.priors.encodings import Identity
+from inverse_inr.priors.grids import GridEncoding
+from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.prior import Prior
+from inverse_inr.priors.topologies import MLP
+
+
+class FreePhase(GridEncoding):
+    """A phasor a voxel and channel, its real and imaginary parts, of unit modulus where a run starts."""
+
+    roles: ClassVar[dict[str, str]] = {"table": "phase"}
+
+    def __init__(self, box: Box, cells: float, channels: int, generator: torch.Generator) -> None:
+        super().__init__(box, [cells], 2 * channels, table=2**31 - 1, centered=True)
+        with torch.no_grad():
+            angle = 2 * math.pi * torch.rand(len(self.table), channels, generator=generator)
+            self.table.copy_(torch.stack([angle.cos(), angle.sin()], -1).flatten(1))
+
+    @torch.no_grad()
+    def condition(self, image: Tensor) -> None:
+        """The phases of an image of the measurements, (*shape, c) complex, at the nearest pixels."""
+        value = image
+        for axis, nodes in enumerate((self.top[0] + 1).int().tolist()):
+            n = value.shape[axis]
+            value = value.index_select(axis, ((torch.arange(nodes) + 0.5) * n / nodes).long().clamp(max=n - 1))
+        value = torch.view_as_real(torch.sgn(value.to(torch.complex64)).resolve_conj())
+        self.table.copy_(value.reshape(self.table.shape))
+
+
+class AmplitudeAndPhase(nn.Module):
+    """Normalised coordinates -> (amplitude's number, phasor's real and imaginary part)."""
+
+    def __init__(self, amplitude: GridEncoding, network: MLP, phase: FreePhase, speckle: bool) -> None:
+        super().__init__()
+        self.amplitude, self.network, self.phase, self.speckle = amplitude, network, phase, speckle
+        self.smoothness, self.conditioned = 0, False
+
+    @property
+    def wants_data(self) -> bool:
+        return not self.conditioned
+
+    def condition(self, image: Tensor) -> None:
+        if image.is_complex():
+            self.conditioned = True
+
+    def penalty(self) -> Tensor:
+        """Of speckle: the mean square modulus, whose expectation is 1 (a circular Gaussian phasor)."""
+        return 2 * self.phase.table.square().mean() if self.speckle else self.phase.table.new_zeros(())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._joined(self.network(self.amplitude(x)), self.phase(x))
+
+    def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
+        return self._joined(self.network(self.amplitude.on_axes(axes)), self.phase.on_axes(axes))
+
+    def _joined(self, amplitude: Tensor, phasor: Tensor) -> Tensor:
+        """(*s, c) and (*s, 2 c) -> (*s, 3 c), channel by channel."""
+        return torch.cat([amplitude[..., None], phasor.unflatten(-1, (-1, 2))], -1).flatten(-2)
+
+
+@preset
+def phased(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: float | None = None,
+           speckle: bool = False, levels: int = 3, coarsest: float = 8, finest: float | None = None, features: int = 2,
+           log2_table: int = 19, width: int = 32, depth: int = 2, phase_rate: float = 1.0,
+           seed: int = 0) -> Prior:  # fmt: skip
+    """Complex: a `hash` field's amplitude times a free phase in each voxel, `cells` of them along the longest side.
+
+    With `speckle` the phasor's modulus is free as well, held near 1 by `PriorPenalty`. Phases start as those of the
+    back-projected measurements. Voxels are cubes; between them the phasor is interpolated.
+    """
+    bandwidth, b = band(box, bandwidth)
+    cells = float(round(4 * b)) if cells is None else cells
+    finest = max(6.8 * b, coarsest) if finest is None else finest
+    generator = seeded(seed)
+    growth = (finest / coarsest) ** (1 / max(1, levels - 1))
+    encoding = GridEncoding(box, [float(round(coarsest * growth**k)) for k in range(levels)], features,
+                            table=2**log2_table)  # fmt: skip
+    uniform(encoding.table, 1e-2, generator)
+    phase = FreePhase(box, cells, channels, generator)
+
+    def network(_: int) -> AmplitudeAndPhase:
+        mlp = MLP(encoding.size, channels, width=width, depth=depth, activation=ReLU(), generator=generator)
+        return AmplitudeAndPhase(encoding, mlp, phase, speckle)
+
+    return Prior(box, Identity(box.ndim), network, channels=channels, head="speckle" if speckle else "free_phase",
+                 bandwidth=bandwidth, learning_rate=1e-2, rates={"phase": phase_rate})  # fmt: skip

@@ -1,0 +1,308 @@
+"""Magnetic resonance: samples of the Fourier transform of a complex field, seen through receive coils.
+
+    y_c(k) = ∫ s_c(x) f(x) exp(-2πi k·x) dx       k in cycles per unit of the box, x in the box's own coordinates
+
+The field is asked at the pixel centres of a grid, a pixel's share of the integral is its area times its value, and
+Σ_pixels is an FFT or a NUFFT, so a phantom's `fourier(k)` and the measured k-space have the same unit. The origin of x
+is where the phase is zero: scanners put it on pixel n // 2 (see `centred_box`).
+
+A row is one k-space location, seen by all coils: y is (samples, coils), or (samples,) without coils. What varies with
+the sample rather than with k is a `basis`, b (samples, L), of L images:
+
+    y_c(k_i) = Σ_l b_l(i) F[s_c g_l](k_i)         dynamic: g_l are the field's channels, b a temporal basis
+                                                  dephasing: g_l = exp(-z(x) t_l) f, b interpolates in time
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import Box, Field, Grid, OnGrid, sample
+from inverse_inr.domain import placement
+from inverse_inr.kernels.gridding import Gridding
+from inverse_inr.kernels.linear import with_adjoint
+from inverse_inr.operators.coils import GivenCoils
+from inverse_inr.operators.dephasing import Dephasing
+
+
+def centred_box(shape: Sequence[int], spacing: Sequence[float], units: Sequence[str] = ()) -> Box:
+    """The box of a sampled image whose pixel n // 2 is centred on the origin: the convention of scanners and FFTs."""
+    lower = [-(n // 2 + 0.5) * h for n, h in zip(shape, spacing, strict=True)]
+    upper = [a + n * h for a, n, h in zip(lower, shape, spacing, strict=True)]
+    return Box(tuple(lower), tuple(upper), tuple(units))
+
+
+class Encoding(nn.Module, ABC):
+    """(*grid.shape) or (*grid.shape, L) images -> (samples, coils): what `KSpace` does to the sampled field."""
+
+    def __init__(self, grid: Grid, coils: nn.Module | None, basis: Tensor | None,
+                 dephasing: Dephasing | None) -> None:  # fmt: skip
+        super().__init__()
+        self.grid, self.coils, self.dephasing = grid, coils, dephasing
+        self.basis = None if basis is None else nn.Buffer(_as_pairs(basis))
+
+    @abstractmethod
+    def transform(self, images: Tensor) -> Tensor:
+        """(*b, *grid.shape) complex -> (*b, samples): the Fourier integral, by pixels."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        d, dynamic = self.grid.ndim, self.basis is not None
+        parts = (image if image.ndim > d else image[..., None]).movedim(-1, 0)  # (L, *shape)
+        if len(parts) != (self._basis(image).shape[-1] if dynamic else 1):
+            expected = f"as many as the basis has columns ({self.basis.shape[1]})" if self.basis is not None else "1"
+            raise ValueError(f"k-space of a field of {len(parts)} channels: expected {expected}.")
+        weights = self._basis(image) if dynamic else None
+        if self.dephasing is not None:
+            parts, weights = self.dephasing(parts, weights)
+        parts = parts[:, None] if self.coils is None else parts[:, None] * self._maps().to(parts.device)  # (L, C, ...)
+        values = self.transform(parts if parts.is_complex() else torch.complex(parts, torch.zeros_like(parts)))
+        values = values[0] if weights is None else torch.einsum("lcs,sl->cs", values, weights.to(values.dtype))
+        return values[0] if self.coils is None else values.T
+
+    def _basis(self, like: Tensor) -> Tensor:
+        assert self.basis is not None
+        return torch.view_as_complex(self.basis.to(like.dtype.to_real()))
+
+    def _maps(self) -> Tensor:
+        """(coils, *grid.shape)."""
+        assert self.coils is not None
+        return sample(self.coils, self.grid).movedim(-1, 0)
+
+
+class KSpace(OnGrid):
+    """What Cartesian and non-Cartesian k-space share. Rows are k-space locations, `frequencies` (samples, d)."""
+
+    map: Encoding  # pyright: ignore[reportIncompatibleVariableOverride]
+    frequencies: Tensor
+
+    def __init__(self, encoding: Encoding, frequencies: Tensor, shape: tuple[int, ...], coils: int | None) -> None:
+        full = shape if coils is None else (*shape, coils)
+        super().__init__(encoding, encoding.grid, full, trailing=0 if coils is None else 1)
+        self.frequencies = nn.Buffer(frequencies, persistent=False)
+        self.coil_count = coils
+        self.eval()
+
+    @property
+    def coils(self) -> nn.Module | None:
+        """The sensitivities as a field, (*s, d) -> (*s, coils)."""
+        return self.map.coils
+
+    def _measure(self, values: Tensor) -> Tensor:
+        return self.map(values[..., 0] if values.shape[-1] == 1 else values)
+
+
+class CartesianKSpace(KSpace):
+    """k-space on the lattice of an FFT, where `mask` is true.
+
+    mask   (*grid.shape) of bool, zero frequency at n // 2 (k = (index - n // 2) / length); or (frames, *grid.shape)
+           with a `basis` (frames, L): a mask for each time frame. Rows are its true entries in array order.
+    coils  maps (coils, *grid.shape), or any field of that many complex channels: a `LearnedCoils` is learnt; None: one
+    dephasing  `Dephasing` by off-resonance and relaxation: times of the rows, or of mask entries
+    Raises ValueError for a mask of another shape or an empty one, maps of another shape.
+    """
+
+    map: _Lattice  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(self, grid: Grid, mask: Tensor, coils: Tensor | nn.Module | None = None, *,
+                 basis: Tensor | None = None, dephasing: Dephasing | None = None) -> None:  # fmt: skip
+        mask = _checked_mask(mask, grid, basis)
+        module, number = as_coils(coils, grid)
+        lead = mask.shape[: mask.ndim - grid.ndim]
+        where = mask.nonzero()
+        index = where[:, len(lead) :] - torch.tensor([n // 2 for n in grid.shape])
+        frequencies = index.double() / torch.tensor(grid.box.lengths, dtype=torch.float64)
+        rows = None if basis is None else basis[where[:, 0]]
+        encoding = _Lattice(grid, index, frequencies, module, rows, dephasing)
+        super().__init__(encoding, frequencies, (len(index),), number)
+        self.mask = nn.Buffer(mask, persistent=False)
+
+    def lattice(self, y: Tensor) -> Tensor:
+        """Measurements (samples[, coils]) as centred k-space, zero-filled: ([coils,] [frames,] *grid.shape)."""
+        full = y.new_zeros(*self.mask.shape, *y.shape[1:])
+        full[self.mask.to(y.device)] = y * self.map.origin(y).reshape(-1, *(1,) * (y.ndim - 1))
+        return full if y.ndim == 1 else full.movedim(-1, 0)
+
+    def calibration(self, y: Tensor) -> Tensor:
+        """The largest central block of k-space that is fully sampled: (coils, *n), DC at n // 2."""
+        full = self.lattice(y if y.ndim > 1 else y[:, None])
+        where = central_block(self.mask if self.mask.ndim == self.grid.ndim else self.mask.all(0))
+        return full[(slice(None), *where)]
+
+
+class _Lattice(Encoding):
+    """By FFT, then the wanted entries."""
+
+    def __init__(self, grid: Grid, index: Tensor, frequencies: Tensor, coils: nn.Module | None, basis: Tensor | None,
+                 dephasing: Dephasing | None) -> None:  # fmt: skip
+        super().__init__(grid, coils, basis, dephasing)
+        wrapped = torch.remainder(index, torch.tensor(grid.shape))
+        flat = torch.zeros(len(index), dtype=torch.int64)
+        for axis, n in enumerate(grid.shape):
+            flat = flat * n + wrapped[:, axis]
+        self.flat = nn.Buffer(flat, persistent=False)
+        first = torch.tensor([axis[0] for axis in grid.axes(torch.float64)], dtype=torch.float64)
+        angle = -2 * math.pi * (frequencies @ first)
+        middle = torch.tensor([axis[len(axis) // 2] for axis in grid.axes(torch.float64)], dtype=torch.float64)
+        area = math.prod(grid.spacing)
+        self.phase = nn.Buffer(_as_pairs(torch.polar(torch.full_like(angle, area), angle)), persistent=False)
+        # of a file's convention, whose origin is pixel n // 2 and whose FFT is unitary, relative to ours
+        self.back = nn.Buffer(_as_pairs(torch.polar(
+            torch.full_like(angle, 1 / (area * grid.numel**0.5)), 2 * math.pi * (frequencies @ middle)
+        )), persistent=False)  # fmt: skip
+
+    def origin(self, like: Tensor) -> Tensor:
+        return torch.view_as_complex(self.back.to(like.device, like.dtype.to_real()))
+
+    def transform(self, images: Tensor) -> Tensor:
+        d = self.grid.ndim
+        spectrum = torch.fft.fftn(images, dim=tuple(range(-d, 0))).flatten(-d)
+        values = _pick(spectrum, self.flat)
+        return values * torch.view_as_complex(self.phase.to(values.dtype.to_real()))
+
+
+def _pick(spectrum: Tensor, index: Tensor) -> Tensor:
+    """Entries of the last axis; repeated ones add up in the adjoint."""
+    size = spectrum.shape[-1]
+
+    def forward(x: Tensor) -> Tensor:
+        return x.index_select(-1, index)
+
+    def backward(y: Tensor) -> Tensor:
+        return y.new_zeros(*y.shape[:-1], size).index_add(-1, index, y)
+
+    return with_adjoint(forward, backward)(spectrum)
+
+
+class NonCartesianKSpace(KSpace):
+    """k-space along any trajectory, by Kaiser-Bessel gridding (NUFFT).
+
+    trajectory  (*shape, d) in cycles per unit of the box, e.g. (spokes, samples, 2), within the grid's Nyquist square
+    coils       as in `CartesianKSpace`
+    basis       (samples, L), or (shape[0], L) for one value a spoke: temporal basis of dynamic imaging
+    backend     "torch", or "finufft" (extra `mri`; CPU, plans are cached): the same values to 2e-5
+    oversampling, width   of the gridding kernel; relative error below 2e-5 at the defaults
+    Raises ValueError for a trajectory of another dimension, with NaN, or beyond the grid's Nyquist frequency.
+    """
+
+    def __init__(self, grid: Grid, trajectory: Tensor, coils: Tensor | nn.Module | None = None, *,
+                 basis: Tensor | None = None, dephasing: Dephasing | None = None, backend: str = "torch",
+                 oversampling: float = 1.375, width: int = 7) -> None:  # fmt: skip
+        k = _checked_trajectory(trajectory, grid)
+        module, number = as_coils(coils, grid)
+        shape = tuple(trajectory.shape[:-1])
+        if basis is not None and len(basis) != len(k):
+            if len(basis) != shape[0]:
+                raise ValueError(f"A basis of {len(basis)} rows fits neither {len(k)} samples nor {shape[0]} spokes.")
+            basis = basis.repeat_interleave(len(k) // shape[0], 0)
+        encoding = _Nonuniform(grid, k, module, basis, dephasing, backend, oversampling, width, trajectory.dtype)
+        super().__init__(encoding, k, shape, number)
+
+
+class _Nonuniform(Encoding):
+    """By a NUFFT."""
+
+    def __init__(self, grid: Grid, k: Tensor, coils: nn.Module | None, basis: Tensor | None,
+                 dephasing: Dephasing | None, backend: str, oversampling: float, width: int,
+                 dtype: torch.dtype) -> None:  # fmt: skip
+        super().__init__(grid, coils, basis, dephasing)
+        frequencies = k.numpy()
+        middle, spacing = np.array(grid.box.center), np.array(grid.spacing)
+        scale = math.prod(grid.spacing) * np.exp(-2j * np.pi * (frequencies @ middle))
+        if backend == "torch":
+            self.gridding: nn.Module = Gridding(grid.shape, frequencies * spacing, oversampling=oversampling,
+                                                width=width, scale=scale, dtype=dtype)  # fmt: skip
+        elif backend == "finufft":
+            from inverse_inr.operators.finufft import Finufft
+
+            self.gridding = Finufft(grid.shape, frequencies * spacing, scale=scale)
+        else:
+            raise ValueError(f"backend must be 'torch' or 'finufft', got {backend!r}.")
+
+    def transform(self, images: Tensor) -> Tensor:
+        return self.gridding(images)
+
+
+# --- arguments ------------------------------------------------------------------------------------------------------
+
+
+def as_coils(coils: Tensor | Field | None, grid: Grid) -> tuple[nn.Module | None, int | None]:
+    """Maps or a field as a module, and the number of its coils."""
+    if coils is None:
+        return None, None
+    if isinstance(coils, Tensor):
+        return GivenCoils(coils, grid), len(coils)
+    if not isinstance(coils, nn.Module):
+        raise TypeError(f"coils must be maps (coils, *grid.shape) or a module, got {type(coils).__name__}.")
+    with torch.no_grad():
+        here = grid.crop((0,) * grid.ndim, (1,) * grid.ndim).points(*placement(coils))
+        return coils, int(coils(here).shape[-1])
+
+
+def _checked_mask(mask: Tensor, grid: Grid, basis: Tensor | None) -> Tensor:
+    frames = mask.ndim == grid.ndim + 1
+    if tuple(mask.shape[int(frames) :]) != grid.shape:
+        slip = " Transposed?" if tuple(mask.shape) == grid.shape[::-1] else ""
+        raise ValueError(f"CartesianKSpace: the mask has shape {tuple(mask.shape)}, the grid {grid.shape}.{slip}")
+    if frames and (basis is None or len(basis) != len(mask)):
+        found = "no basis" if basis is None else f"a basis of {len(basis)} rows"
+        raise ValueError(f"CartesianKSpace: a mask of {len(mask)} frames with {found}; pass basis (frames, L).")
+    if not frames and basis is not None:
+        raise ValueError("CartesianKSpace: a basis of time frames needs a mask for each, (frames, *grid.shape).")
+    mask = mask.bool()
+    if not mask.any():
+        raise ValueError("CartesianKSpace: the mask keeps nothing. Inverted?")
+    return mask
+
+
+def _checked_trajectory(trajectory: Tensor, grid: Grid) -> Tensor:
+    if trajectory.ndim < 2 or trajectory.shape[-1] != grid.ndim:
+        raise ValueError(f"The trajectory has shape {tuple(trajectory.shape)}; expected (*shape, {grid.ndim}).")
+    k = trajectory.detach().double().cpu().reshape(-1, grid.ndim)
+    if not torch.isfinite(k).all():
+        raise ValueError("The trajectory holds NaN or Inf.")
+    reach = (k.abs().amax(0) / torch.tensor(grid.nyquist, dtype=torch.float64)).max()
+    if reach > 1 + 1e-6:
+        raise ValueError(
+            f"The trajectory reaches {float(reach):.4g} times the grid's Nyquist frequency {grid.nyquist}, in cycles "
+            "per unit of the box. Radians, or cycles per field of view?"
+        )
+    return k.clamp(min=-torch.tensor(grid.nyquist), max=torch.tensor(grid.nyquist))
+
+
+def central_block(mask: Tensor) -> tuple[slice, ...]:
+    """The largest block around n // 2 that is fully sampled, grown from there in equal steps; its own n // 2 is there.
+
+    Raises ValueError where not even the centre is sampled.
+    """
+    middle = [n // 2 for n in mask.shape]
+    low, high = list(middle), [m + 1 for m in middle]
+
+    def sampled(a: list[int], b: list[int]) -> bool:
+        return bool(mask[tuple(slice(i, j) for i, j in zip(a, b, strict=True))].all())
+
+    if not sampled(low, high):
+        raise ValueError("The centre of k-space is not sampled: there is no calibration region.")
+    growing = True
+    while growing:
+        growing = False
+        for axis, n in enumerate(mask.shape):
+            for end, step in ((low, -1), (high, 1)):
+                end[axis] += step
+                if 0 <= low[axis] and high[axis] <= n and sampled(low, high):
+                    growing = True
+                else:
+                    end[axis] -= step
+    before = [min(m - a, b - m) for m, a, b in zip(middle, low, high, strict=True)]
+    after = [min(b - m, k + 1) for m, b, k in zip(middle, high, before, strict=True)]
+    return tuple(slice(m - k, m + n) for m, k, n in zip(middle, before, after, strict=True))
+
+
+def _as_pairs(values: Tensor) -> Tensor:
+    """Complex numbers as pairs of real ones, which `.to(float32)` does not rob of their imaginary parts."""
+    return torch.view_as_real(values if values.is_complex() else torch.complex(values, torch.zeros_like(values)))

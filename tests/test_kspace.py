@@ -1,0 +1,352 @@
+"""k-space operators against closed forms: Fourier transforms of phantoms, coils as Fourier series, exact sums."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import Box, Grid, adjoint, phantoms, predict, priors, sample
+from inverse_inr.operators import (
+    CartesianKSpace,
+    Dephasing,
+    GivenCoils,
+    LearnedCoils,
+    NonCartesianKSpace,
+    PolynomialMaps,
+    RadialSpokes,
+    ToeplitzNormal,
+    birdcage_maps,
+    centred_box,
+    density_compensation,
+    espirit_maps,
+    line_mask,
+    low_resolution_maps,
+    poisson_disc_mask,
+    radial_angles,
+    radial_frequency,
+    radial_trajectory,
+    spiral_trajectory,
+    variable_density_mask,
+)
+from inverse_inr.operators.coils import centred_fft, centred_inverse
+from inverse_inr.operators.kspace import central_block
+from inverse_inr.testing import OperatorTests
+
+F64 = torch.float64
+BOX = Box((-1.0, -0.7), (1.2, 0.9), ("cm", "cm"))  # off the origin, oblong
+GRIDS = [Grid(BOX, (48, 40)), Grid(BOX, (49, 37))]
+grids = pytest.mark.parametrize("grid", GRIDS, ids=lambda g: "x".join(map(str, g.shape)))
+
+
+def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.complex128) -> Tensor:
+    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def blobs(grid: Grid) -> phantoms.GaussianBlobs:
+    """Three pixels wide: no aliases above 1e-7."""
+    place = torch.tensor([[-0.13, 0.1], [0.15, 0.05], [0.02, -0.16]], dtype=F64) + torch.tensor(grid.box.center)
+    widths = torch.full((3,), 1.5 * max(grid.spacing), dtype=F64)
+    return phantoms.GaussianBlobs(place, widths, torch.tensor([1.0, 0.7, -0.4]))
+
+
+def error(result: Tensor, truth: Tensor) -> float:
+    return float(torch.linalg.vector_norm(result.detach() - truth) / torch.linalg.vector_norm(truth))
+
+
+def some(grid: Grid, seed: int = 0) -> Tensor:
+    return torch.rand(grid.shape, generator=torch.Generator().manual_seed(seed)) > 0.5
+
+
+def spokes(grid: Grid, count: int = 9) -> Tensor:
+    return radial_trajectory(grid, count, 40)
+
+
+def learned(grid: Grid, coils: int = 3) -> LearnedCoils:
+    maps = LearnedCoils(PolynomialMaps(grid.box, coils, 2), GivenCoils(random(coils, *grid.shape, seed=5), grid))
+    with torch.no_grad():
+        maps.correction.coefficients.copy_(torch.randn(coils, 6, 2, generator=torch.Generator().manual_seed(1)))
+    return maps.double()
+
+
+class TestContract(OperatorTests):
+    @pytest.fixture(
+        autouse=True, params=["cartesian", "coils", "learnt", "frames", "radial", "dephasing", "spokes", "sense"]
+    )
+    def choose(self, request: pytest.FixtureRequest):
+        self.kind, self.channels = request.param, 2 if request.param == "frames" else 1
+
+    def make(self):
+        grid = Grid(BOX, (8, 7))
+        basis = random(4, 2, seed=3)
+        if self.kind == "cartesian":
+            return CartesianKSpace(grid, some(grid))
+        if self.kind == "coils":
+            return CartesianKSpace(grid, some(grid), random(3, *grid.shape))
+        if self.kind == "learnt":
+            return CartesianKSpace(grid, some(grid), learned(grid))
+        if self.kind == "frames":
+            return CartesianKSpace(
+                grid, torch.stack([some(grid, s) for s in range(4)]), random(2, *grid.shape), basis=basis
+            )
+        trajectory = radial_trajectory(grid, 4, 10)
+        if self.kind == "dephasing":
+            times = torch.linspace(0, 5e-3, 10).double().expand(4, 10)
+            dephasing = Dephasing(grid, times, 100 * random(*grid.shape, dtype=F64), segments=3)
+            return NonCartesianKSpace(grid, trajectory, random(2, *grid.shape), dephasing=dephasing)
+        if self.kind == "spokes":
+            return RadialSpokes(BOX, radial_angles(5), radial_frequency(grid, 9), birdcage_maps(BOX, 3))
+        return NonCartesianKSpace(grid, trajectory, None if self.kind == "radial" else random(3, *grid.shape))
+
+
+class Complex:
+    """A closed form with coils: their Fourier series shifts the phantom's transform."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.coils, self.field = birdcage_maps(grid.box, 4), blobs(grid)
+
+    def at(self, k: Tensor) -> Tensor:
+        return self.coils.fourier(self.field.fourier, k)
+
+
+@grids
+def test_cartesian_is_the_fourier_transform(grid: Grid):
+    operator, exact = CartesianKSpace(grid, some(grid), birdcage_maps(grid.box, 4)), Complex(grid)
+    assert error(predict(operator, exact.field), exact.at(operator.frequencies)) < 1e-4
+
+
+@grids
+@pytest.mark.parametrize("backend", ["torch", "finufft"])
+def test_noncartesian_is_the_fourier_transform(grid: Grid, backend: str):
+    if backend == "finufft":
+        pytest.importorskip("finufft")
+    exact = Complex(grid)
+    operator = NonCartesianKSpace(grid, spokes(grid), birdcage_maps(grid.box, 4), backend=backend)
+    y = predict(operator, exact.field)
+    assert operator.unflatten(y).shape == (9, 40, 4)
+    assert error(y, exact.at(operator.frequencies)) < 1e-4
+
+
+@grids
+def test_spokes_by_rays_are_the_fourier_transform(grid: Grid):
+    exact, frequency = Complex(grid), radial_frequency(grid, 40)
+    operator = RadialSpokes(grid.box, radial_angles(9), frequency, exact.coils, samples=160)
+    k = radial_trajectory(grid, 9, 40)
+    y = predict(operator, exact.field)
+    assert y.shape == (9, 40, 4)
+    assert error(y.reshape(-1, 4), exact.at(k.reshape(-1, 2))) < 1e-4
+
+
+def test_training_shifts_rays_without_bias():
+    grid = Grid(BOX, (24, 20))
+    operator = RadialSpokes(BOX, radial_angles(3), radial_frequency(grid, 20))
+    disc = phantoms.Ellipsoids(torch.zeros(1, 2), torch.full((1, 2), 0.5), torch.eye(2)[None], torch.ones(1))
+    truth = disc.fourier(radial_trajectory(grid, 3, 20)).reshape(3, 20)
+    operator.train()
+    torch.manual_seed(0)
+    draws = torch.stack([predict(operator, disc) for _ in range(400)])
+    spread = draws.std(0) / 20
+    assert draws.std(0).max() > 1e-3
+    assert ((draws.mean(0) - truth).abs() <= 5 * spread + 1e-9).all()
+
+
+@grids
+@pytest.mark.parametrize("kind", ["torch", "finufft", "cartesian"])
+def test_dot(grid: Grid, kind: str):
+    if kind == "finufft":
+        pytest.importorskip("finufft")
+    maps = random(3, *grid.shape)
+    operator = (
+        CartesianKSpace(grid, some(grid), maps) if kind == "cartesian"
+        else NonCartesianKSpace(grid, spokes(grid), maps, backend=kind)
+    )  # fmt: skip
+    x = random(*grid.shape, 1, seed=2)
+    ax = operator(torch.arange(len(operator))).measure(x)
+    y = random(*ax.shape, seed=3)
+    left, right = torch.vdot(ax.flatten(), y.flatten()), torch.vdot(x.flatten(), adjoint(operator, None, y).flatten())
+    bound = 1e-10 if kind == "finufft" else 1e-12
+    assert abs(left - right) < bound * float(torch.linalg.vector_norm(ax) * torch.linalg.vector_norm(y))
+
+
+def test_a_copy_in_another_precision_is_the_same():
+    grid = GRIDS[0]
+    operator = NonCartesianKSpace(grid, spokes(grid), random(2, *grid.shape))
+    y = predict(operator, blobs(grid))
+    assert error(predict(copy.deepcopy(operator).float(), lambda p: blobs(grid)(p).float()), y) < 1e-4
+
+
+@grids
+@pytest.mark.parametrize("coils", [False, True])
+def test_toeplitz_is_the_normal_operator(grid: Grid, coils: bool):
+    operator = NonCartesianKSpace(grid, spokes(grid), random(3, *grid.shape) if coils else None).double()
+    w = torch.rand(len(operator), generator=torch.Generator().manual_seed(0), dtype=F64)
+    x = random(*grid.shape)
+    y = operator.map(x)
+    truth = adjoint(operator, None, (w[:, None] if coils else w) * y)[..., 0]
+    assert error(ToeplitzNormal(operator, w).double()(x), truth) < 5e-5
+
+
+def test_dynamic_is_a_sum_of_basis_images():
+    grid, frames, rank = GRIDS[1], 5, 2
+    basis, fields = random(frames, rank), random(*grid.shape, rank, seed=1)
+    masks = torch.stack([some(grid, s) for s in range(frames)])
+    y = CartesianKSpace(grid, masks, basis=basis).map(fields)
+    truth = [CartesianKSpace(grid, m).map(fields @ b) for m, b in zip(masks, basis, strict=True)]
+    assert error(y, torch.cat(truth)) < 1e-12
+    k = spokes(grid, frames)
+    y = NonCartesianKSpace(grid, k, basis=basis).map(fields).reshape(frames, -1)
+    truth = [NonCartesianKSpace(grid, line[None]).map(fields @ b) for line, b in zip(k, basis, strict=True)]
+    assert error(y, torch.stack(truth)) < 1e-6
+
+
+@pytest.mark.parametrize("what", ["off resonance", "relaxation", "both"])
+def test_dephasing_is_the_integral(what: str):
+    grid = Grid(BOX, (12, 11))
+    k = spokes(grid, 3)
+    times = torch.linspace(1e-3, 9e-3, 40, dtype=F64).expand(3, 40)
+    turn = 150 * torch.sin(3 * grid.points(F64)[..., 0]) if what != "relaxation" else None
+    decay = 80 * grid.points(F64).square().sum(-1) if what != "off resonance" else None
+    operator = NonCartesianKSpace(grid, k, dephasing=Dephasing(grid, times, turn, decay), width=8, oversampling=2.0)
+    x, points = random(*grid.shape), grid.points(F64).reshape(-1, 2)
+    z = (0 if decay is None else decay.flatten()) + 2j * math.pi * (0 if turn is None else turn.flatten())
+    wave = torch.exp(-2j * math.pi * (k.reshape(-1, 2) @ points.T) - times.reshape(-1, 1) * z)
+    assert error(operator.map(x), math.prod(grid.spacing) * wave @ x.flatten()) < 1e-4
+
+
+# --- coils ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimate", [low_resolution_maps, espirit_maps])
+@pytest.mark.parametrize("shape", [(64, 60), (63, 61)])
+def test_coils_of_the_calibration_region(estimate, shape: tuple[int, int]):
+    box = centred_box(shape, (1 / 32, 1 / 32))
+    grid = Grid(box, shape)
+    coils, field = birdcage_maps(box, 6), phantoms.shepp_logan(box)
+    operator = CartesianKSpace(grid, line_mask(shape, 4, 24), coils)
+    region = operator.calibration(coils.fourier(field.fourier, operator.frequencies))
+    assert region.shape[1] == shape[0]
+    assert 24 <= region.shape[2] <= 26  # a chosen line may lie beside the block
+    maps, truth = estimate(region, grid), sample(coils, grid).movedim(-1, 0)
+    inside = sample(field, grid)[..., 0] > 0.05
+    likeness = (maps.conj() * truth).sum(0).abs() / torch.linalg.vector_norm(truth, dim=0)
+    assert likeness[inside].min() > 0.995
+    assert torch.linalg.vector_norm(maps, dim=0) == pytest.approx(torch.ones(shape), abs=1e-5)
+
+
+def test_files_of_scanners_are_our_lattice():
+    """A unitary centred FFT of an image whose pixel n // 2 is the origin: no phase, one factor."""
+    shape = (9, 8)
+    grid = Grid(centred_box(shape, (0.5, 2.0)), shape)
+    assert float(grid.points(F64)[4, 4].norm()) == pytest.approx(0, abs=1e-12)
+    image, mask = random(*shape), torch.ones(shape, dtype=torch.bool)
+    operator = CartesianKSpace(grid, mask)
+    torch.testing.assert_close(operator.lattice(operator.map(image)), centred_fft(image))
+    torch.testing.assert_close(centred_inverse(centred_fft(image)), image)
+
+
+@pytest.mark.parametrize("kind", ["polynomial", "grid", "siren"])
+def test_learnt_coils_keep_their_gauge(kind: str):
+    grid = Grid(BOX, (12, 10))
+    start = GivenCoils(random(3, *grid.shape), grid)
+    if kind == "polynomial":
+        correction: nn.Module = PolynomialMaps(BOX, 3, 4, constant=0.3)
+    else:
+        correction = priors.create(kind, BOX, 3, head="complex", bandwidth=2.0)
+    for maps in (LearnedCoils(correction, start), LearnedCoils(PolynomialMaps(BOX, 3, 4, constant=0.3))):
+        maps = maps.float()
+        on_grid, at_points = sample(maps, grid), maps(grid.points())
+        torch.testing.assert_close(on_grid, at_points, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(torch.linalg.vector_norm(on_grid, dim=-1), torch.ones(grid.shape))
+        if maps.start is not None:
+            overlap = (maps.start.sample(grid).conj() * on_grid).sum(-1)
+            assert overlap.imag.abs().max() < 1e-5
+            assert overlap.real.min() >= 0
+
+
+# --- sampling -------------------------------------------------------------------------------------------------------
+
+
+def test_masks_hold_what_they_promise():
+    for pattern in ("random", "equispaced"):
+        lines = line_mask((60, 80), 4, 24, pattern=pattern, seed=1)
+        assert (lines == lines[:1]).all()
+        assert int(lines[0].sum()) == pytest.approx(24 + 56 / 4, abs=1)
+        assert central_block(lines)[0] == slice(0, 60)
+        assert lines[0, 28:52].all()
+    for make in (variable_density_mask, poisson_disc_mask):
+        mask = make((60, 80), 5, 12, seed=2)
+        assert float(mask.float().mean()) == pytest.approx(1 / 5, rel=0.03)
+        assert mask[24:36, 34:46].all()
+        assert torch.equal(mask, make((60, 80), 5, 12, seed=2))
+        assert not torch.equal(mask, make((60, 80), 5, 12, seed=3))
+    points = poisson_disc_mask((60, 80), 8, 0).nonzero().double()
+    distance = torch.cdist(points, points) + 99 * torch.eye(len(points))
+    assert distance.min() >= 1.4  # no two side by side
+
+
+@pytest.mark.parametrize("path", ["radial", "spiral"])
+def test_density_compensation_integrates(path: str):
+    """Σ w F(k) exp(2πi k·x) is the field again, of full sampling."""
+    grid = Grid(Box((-1.0, -1.0), (1.0, 1.0)), (32, 32))
+    k = radial_trajectory(grid, 64) if path == "radial" else spiral_trajectory(grid, 12, 700)
+    assert float(k.norm(dim=-1).max()) <= grid.nyquist[0] * (1 + 1e-9)
+    field = phantoms.gaussian_blobs(grid.box, count=3, width=0.15)
+    flat, w = k.reshape(-1, 2), density_compensation(k, grid).flatten()
+    x = grid.points(F64).reshape(-1, 2)
+    image = (w * field.fourier(flat)) @ torch.exp(2j * math.pi * (flat @ x.T))
+    assert error(image.real, field(x)[:, 0]) < 0.06
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+def test_refusals():
+    grid, mask = GRIDS[0], torch.ones(48, 40, dtype=torch.bool)
+    with pytest.raises(ValueError, match="Transposed"):
+        CartesianKSpace(grid, mask.T)
+    with pytest.raises(ValueError, match="keeps nothing"):
+        CartesianKSpace(grid, ~mask)
+    with pytest.raises(ValueError, match="coil axis in another place"):
+        CartesianKSpace(grid, mask, random(48, 40, 4))
+    with pytest.raises(ValueError, match="NaN"):
+        CartesianKSpace(grid, mask, random(2, 48, 40) * math.nan)
+    with pytest.raises(ValueError, match="frames"):
+        CartesianKSpace(grid, mask[None].expand(3, -1, -1))
+    with pytest.raises(ValueError, match="cycles per field of view"):
+        NonCartesianKSpace(grid, 40 * spokes(grid))
+    with pytest.raises(ValueError, match="expected"):
+        NonCartesianKSpace(grid, torch.zeros(5, 3))
+    with pytest.raises(ValueError, match="backend"):
+        NonCartesianKSpace(grid, spokes(grid), backend="fftw")
+    with pytest.raises(ValueError, match="channels"):
+        CartesianKSpace(grid, mask).map(random(48, 40, 3))
+    with pytest.raises(ValueError, match="centre of k-space is not sampled"):
+        central_block(~mask)
+    with pytest.raises(ValueError, match="too small for a kernel"):
+        espirit_maps(random(2, 5, 20), grid)
+    with pytest.raises(ValueError, match="rays"):
+        RadialSpokes(BOX, radial_angles(3), radial_frequency(grid), rays=10)
+    with pytest.raises(ValueError, match="relaxation rates"):
+        Dephasing(grid, torch.zeros(4), relaxation=-torch.ones(grid.shape))
+    with pytest.raises(ValueError, match="64 segments"):
+        Dephasing(grid, torch.linspace(0, 1e3, 99), 1e4 * random(*grid.shape, dtype=F64))
+    with pytest.raises(ValueError, match="not one convolution"):
+        ToeplitzNormal(NonCartesianKSpace(grid, spokes(grid), basis=random(9, 1)))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["cartesian", "radial", "spokes"])
+def test_on_a_gpu(kind: str):
+    grid = Grid(BOX, (16, 14))
+    maps = learned(grid).float()
+    operator = {
+        "cartesian": lambda: CartesianKSpace(grid, some(grid), maps),
+        "radial": lambda: NonCartesianKSpace(grid, spokes(grid).float(), maps),
+        "spokes": lambda: RadialSpokes(BOX, radial_angles(5).float(), radial_frequency(grid, 9).float(), maps),
+    }[kind]()
+    network = nn.Linear(2, 1)
+    here = predict(operator, network)
+    there = predict(copy.deepcopy(operator).cuda(), network.cuda())
+    assert there.device.type == "cuda"
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-3, atol=1e-4)
