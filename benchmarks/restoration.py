@@ -131,7 +131,7 @@ def equations(seeds: int) -> None:
     for equation in ("poisson", "helmholtz"):
         for seed in range(seeds):
             problem, began = boundary_value(equation, seed=seed), time.process_time()
-            fit = ii.solve(problem, steps=60, optimizer=optimizers.LBFGS(), seed=seed, callbacks=[])
+            fit = ii.solve(problem, steps=100, optimizer=optimizers.LBFGS(), seed=seed, callbacks=[])
             seconds = time.process_time() - began
             beside = problem.suggested.baselines["finite differences"](problem)
             print(f"{equation:10s} seed {seed}: SIREN {fit.metrics()['relative error']:.1e} ({seconds:.1f} s), "

@@ -25,7 +25,7 @@ EquationName = Literal["poisson", "helmholtz", "heat", "wave"]
 
 
 def boundary_value(equation: EquationName = "poisson", *, waves: float = 1.5, source: str | None = None,
-                   size: int = 64, inside: int = 2048, around: int = 512, weight: float = 100.0,
+                   size: int = 64, inside: int = 2048, around: int = 512, weight: float | None = None,
                    seed: int = 0) -> Problem:  # fmt: skip
     """A boundary-value problem on the unit square, by default with a known solution.
 
@@ -34,16 +34,19 @@ def boundary_value(equation: EquationName = "poisson", *, waves: float = 1.5, so
               ends and at t = 0, and of "wave" the velocity there
     source    for "poisson": an image file (or an example's name) as s on the square, u = 0 all around
     inside, around  points that carry the equation (a Sobol set) and the boundary values (random)
-    weight    of the boundary, relative to the equation's mean squared right-hand side
+    weight    of the boundary, relative to the equation's mean squared right-hand side; default 100, of Helmholtz 3:
+              its solutions do not decay away from the boundary, and a heavy one hides the equation
     Fit it with solve(problem, optimizer="lbfgs"), as the preset does.
     Raises ValueError for an unknown equation, or a source for another than "poisson".
     """
     box = Box((0.0, 0.0), (1.0, 1.0))
+    helmholtz = equation == "helmholtz"
+    weight = (3.0 if helmholtz else 100.0) if weight is None else weight
     case = _case(equation, waves) if source is None else _of_image(equation, source, box)
     points = torch.quasirandom.SobolEngine(2, scramble=True, seed=seed).draw(inside, dtype=torch.float64)
     rim, _ = box_boundary(box, around, faces=case.faces, seed=seed)
     right = case.source(points)
-    # both terms in units of their own data, so that one weight suits all equations
+    # both terms in units of their own data, so that weights are comparable
     unit = 1 / max(float(right.square().mean()), case.stiffness**2 * float(case.known(rim).square().mean()), 1e-12)
     terms = [
         Term(Residual(case.pde, points), right.float(), fidelity.L2(), weight=unit),
@@ -54,8 +57,8 @@ def boundary_value(equation: EquationName = "poisson", *, waves: float = 1.5, so
         velocity = -Jet(case.known, start).d(1).detach()[:, 0]
         terms.append(Term(NormalDerivative(start, normals), velocity.float(), fidelity.L2(), weight=weight / 40))
     suggested = Suggestion(
-        prior="siren", options={"omega0": 4.0 + 4.0 * waves * (equation == "helmholtz"), "width": 48, "depth": 3},
-        steps=60, stopping=Never(every=50), baselines={"finite differences": lambda p: finite_differences(case, p)},
+        prior="siren", options={"omega0": 4.0 + 8 / 3 * waves * helmholtz, "width": 48, "depth": 3},
+        steps=100, stopping=Never(every=50), baselines={"finite differences": lambda p: finite_differences(case, p)},
     )  # fmt: skip
     return Problem(terms, box, Grid(box, (size, size)), reference=case.known if source is None else None,
                    suggested=suggested, average=1)  # fmt: skip
