@@ -25,7 +25,7 @@ from inverse_inr.problems.spectral_figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral_scenes import Reflectances, spectral_scene
 from inverse_inr.stopping import HeldOut
 
-RANK_BANDS = 4
+RANK_BANDS, OMEGA_BANDS = 4, 2.0
 """Materials that a separable prior can tell apart: reflectances are smooth, three or four numbers hold 99 % of them."""
 
 
@@ -95,7 +95,8 @@ def cassi_real(measurement: str, mask: str, *, variable: str = "meas_real", mask
 def suggestion(shape: tuple[int, ...], stopping: HeldOut | None = None) -> Suggestion:
     """Separable prior of rank a quarter of the pixels, its bandwidth 0.14 of the pixels' Nyquist frequency an axis."""
     rank = [max(4, n // 4) for n in shape[:2]] + [RANK_BANDS]
-    options = {"rank": rank, "depth": 2, "omega0": max(4.0, 7.0 * max(shape) / 128)}
+    omega0 = [max(4.0, 7.0 * n / 128) for n in shape[:2]] + [OMEGA_BANDS]
+    options = {"head": "softplus", "rank": rank, "depth": 2, "omega0": omega0}
     classical: dict[str, Callable[[Problem], Solution]] = {"GAP-TV": gap_tv, "ADMM-TV": admm_tv}
     return Suggestion(prior="separable", options=options, steps=1500, stopping=stopping, baselines=classical,
                       figure=spectral_figure, write=write_cube)  # fmt: skip

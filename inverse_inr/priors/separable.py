@@ -26,11 +26,12 @@ class Separable(nn.Module):
 
     lattice_chunk = 2**23  # points: a lattice costs little more than its values, so it is not cut into slabs
 
-    def __init__(self, ranks: Sequence[int], outputs: int, *, width: int, depth: int, activation: Activation,
-                 generator: torch.Generator) -> None:  # fmt: skip
+    def __init__(self, ranks: Sequence[int], outputs: int, *, width: int, depth: int,
+                 activations: Sequence[Activation], generator: torch.Generator) -> None:  # fmt: skip
         super().__init__()
         self.factors = nn.ModuleList(
-            MLP(1, rank, width=width, depth=depth, activation=activation, generator=generator) for rank in ranks
+            MLP(1, rank, width=width, depth=depth, activation=activation, generator=generator)
+            for rank, activation in zip(ranks, activations, strict=True)
         )
         for factor in self.factors:
             assert isinstance(factor, MLP)
@@ -40,7 +41,7 @@ class Separable(nn.Module):
         # N(0, 1) times `scale`: a field of standard deviation near 0.1, and steps of Adam that suit numbers of size 1
         self.core = nn.Parameter(torch.randn(*ranks, outputs, generator=generator))
         self.scale = 0.1 * math.prod(ranks) ** -0.5
-        self.smoothness = activation.smoothness
+        self.smoothness = min(a.smoothness for a in activations)
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
@@ -58,23 +59,28 @@ class Separable(nn.Module):
 
 
 @preset
-def separable(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None,
-              rank: int | Sequence[int] = 64, width: int = 128, depth: int = 3, head: HeadName = "linear",
-              seed: int = 0) -> Prior:  # fmt: skip
+def separable(box: Box, channels: int = 1, bandwidth: float | None = None, *,
+              omega0: float | Sequence[float] | None = None, rank: int | Sequence[int] = 64, width: int = 128,
+              depth: int = 3, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
     """Tucker product of one-dimensional SIRENs (Luo et al. 2023): a lattice costs one network call an axis.
 
-    `rank` is one for all axes or one each: a spectrum needs far fewer numbers than a row of pixels.
+    `rank` and `omega0` are one for all axes or one each: a spectrum needs far fewer numbers than a row of pixels, and
+    slower ones.
     """
     bandwidth, b = band(box, bandwidth)
     omega0 = 2 * math.pi * b / 4 if omega0 is None else omega0  # one-dimensional networks lack cross terms
-
-    ranks = [rank] * box.ndim if isinstance(rank, int) else list(rank)
-    if len(ranks) != box.ndim or min(ranks) < 1:
-        raise ValueError(f"separable: rank={rank}; the box has {box.ndim} axes: one number, or one for each of them.")
+    ranks, omegas = [int(r) for r in _each_axis("rank", rank, box)], _each_axis("omega0", omega0, box)
 
     def network(outputs: int) -> Separable:
-        return Separable(ranks, outputs, width=width, depth=depth, activation=Sine(omega0),
+        return Separable(ranks, outputs, width=width, depth=depth, activations=[Sine(w) for w in omegas],
                          generator=seeded(seed))  # fmt: skip
 
     return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
                  learning_rate=2e-3)  # fmt: skip
+
+
+def _each_axis(name: str, value: float | Sequence[float], box: Box) -> list[float]:
+    values = [float(v) for v in ([value] * box.ndim if isinstance(value, int | float) else value)]
+    if len(values) != box.ndim or not min(values) > 0:
+        raise ValueError(f"separable: {name}={value}; the box has {box.ndim} axes: one positive number, or one each.")
+    return values
