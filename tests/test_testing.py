@@ -142,6 +142,7 @@ def test_healthy_operators_have_nothing_to_report():
 SMALL = {
     "hash": {"log2_table": 8}, "grid": {"cells": 9.0}, "separable": {"rank": 6, "width": 16}, "tensor": {"rank": 6},
     "cosmo": {"width": 24, "depth": 2}, "gaussian_mixture": {"count": 30},
+    "spectral_basis": {},
 }  # fmt: skip
 
 
