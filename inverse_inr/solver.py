@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import time
 import warnings
@@ -253,7 +254,8 @@ def make_prior(problem: Problem, prior: str | nn.Module | None, seed: int, **nat
     options = problem.suggested.options if prior is None else native
     prior = problem.suggested.prior if prior is None else prior
     if isinstance(prior, str):
-        head = {"head": "complex"} if problem.is_complex else {}
+        takes_head = "head" in inspect.signature(priors.registry.get(prior)).parameters  # `phased` is complex by itself
+        head = {"head": "complex"} if problem.is_complex and takes_head else {}
         made = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed, **head, **options}
         return priors.create(prior, problem.box, problem.channels, **made)
     if not isinstance(prior, nn.Module):

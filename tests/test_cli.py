@@ -193,6 +193,23 @@ def test_presets_are_valid():
         Run.read(path)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "problems").glob("*.toml")), ids=lambda p: p.stem)
+def test_a_preset_makes_its_problem_and_its_solver(path, monkeypatch):
+    monkeypatch.chdir(path.parents[1])  # presets name files beside the checkout
+    run = Run.read(path)
+    if path.stem == "slices":
+        with pytest.raises(ValueError, match="there are no stacks"):
+            run.problem()
+        return
+    try:
+        problem = run.problem()
+    except FileNotFoundError as error:
+        pytest.skip(f"needs real data: {error}")
+    assert run.solver(problem, []).steps > 0
+    run.baselines(problem)
+
+
 OPERATOR = '''
 import torch
 
