@@ -40,7 +40,6 @@ from inverse_inr import noise, operators, priors
 from inverse_inr.operators.dispersion import steps
 from inverse_inr.problems.cassi import photograph
 from inverse_inr.problems.gap_tv import gap_tv
-from inverse_inr.problems.spectral_figures import srgb
 from inverse_inr.problems.spectral_scenes import spectral_scene
 
 torch.set_num_threads(1)
@@ -70,7 +69,7 @@ print(f"{y.numel()} numbers measured for {truth.numel()} unknown ones")
 
 # %%
 figure, (a, b, c) = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
-a.imshow(srgb(truth, grid).numpy())
+a.imshow(operators.render_srgb(truth, wavelengths).numpy())
 a.set_title("the scene, as an eye sees it")
 b.imshow(mask, cmap="gray")
 b.set_title("the mask M")
@@ -110,7 +109,7 @@ places = {"skin": (26, 46), "suit": (60, 20), "flag": (22, 4)}
 cubes = {"truth": truth, "GAP-TV": classic.sample()[..., 0], "separable INR": learnt.sample()[..., 0]}
 figure, panels = plt.subplots(2, 3, figsize=(11, 6.6), layout="constrained", height_ratios=[1.5, 1])
 for axes, (name, cube) in zip(panels[0], cubes.items()):
-    axes.imshow(srgb(cube, grid).numpy())
+    axes.imshow(operators.render_srgb(cube, wavelengths).numpy())
     axes.set(title=name, xticks=[], yticks=[])
     for place in places.values():
         axes.plot(place[1], place[0], "o", color="white", mec="black", ms=5)

@@ -12,28 +12,19 @@ from torch import Tensor
 from inverse_inr import Box, Grid, Problem, Solution, sample
 from inverse_inr.io import write_png
 from inverse_inr.io.files import atomic_write
-from inverse_inr.operators import SpectralResponse, linear_srgb
+from inverse_inr.operators import render_srgb
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def srgb(cube: Tensor, grid: Grid, *, white: float | None = None) -> Tensor:
-    """(H, W, L) radiances of a cube's grid -> (H, W, 3) sRGB in [0, 1], as the CIE 1931 observer sees them.
-
-    Bands weigh as much as they are wide (`SpectralResponse`). `white`: the linear value shown as 1, by default that of
-    the brightest 0.5 %. Differentiable below `white`.
-    """
-    knots = torch.arange(380, 781, 5, dtype=torch.float64)
-    space = Grid(Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2]), grid.shape[:2])
-    linear = SpectralResponse(knots, linear_srgb(knots), space).on(grid).map(cube)
-    white = float(linear.detach().amax(-1).flatten()[: 2**24].quantile(0.995)) if white is None else white
-    linear = (linear / max(white, 1e-30)).clamp(0, 1)
-    return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
+def colours_of(cube: Tensor, grid: Grid) -> Tensor:
+    """(H, W, L) radiances -> (H, W, 3) sRGB, white the brightest 0.5 %."""
+    return render_srgb(cube, grid.axes(torch.float64)[-1])
 
 
 def spectral_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
-    """Above: the snapshot, then colours of the truth and of every solution. Below: four bands of each, and spectra."""
+    """A column for the truth and for every solution: its colours, four bands, and spectra of three places."""
     from matplotlib.figure import Figure
 
     grid = problem.grid
@@ -46,7 +37,7 @@ def spectral_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
     panels = figure.subplots(6, len(cubes), squeeze=False)
     first = next(iter(cubes.values()))
     for column, (name, cube) in zip(panels.T, cubes.items(), strict=True):
-        column[0].imshow(srgb(cube, grid).numpy())
+        column[0].imshow(colours_of(cube, grid).numpy())
         column[0].set_title(name, fontsize="medium")
         for axes, band in zip(column[1:5], chosen, strict=True):
             top = float(first[..., band].flatten()[: 2**24].quantile(0.995))
@@ -85,5 +76,5 @@ def write_cube(solution: Solution, folder: Path) -> list[Path]:
     with atomic_write(path) as temporary:
         savemat(temporary, {"cube": cube.numpy(), "wavelengths_nm": centers.numpy()}, do_compression=True)
     space = Grid(Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2]), grid.shape[:2])
-    write_png(colours, srgb(cube, grid).float(), space, value_range=(0, 1))
+    write_png(colours, colours_of(cube, grid).float(), space, value_range=(0, 1))
     return [path, colours]

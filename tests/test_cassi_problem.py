@@ -14,7 +14,7 @@ from inverse_inr.io import FileFormatError, read_matlab
 from inverse_inr.operators import CassiOnGrid
 from inverse_inr.problems.cassi import cassi, cassi_real
 from inverse_inr.problems.gap_tv import admm_tv, gap_iterates, gap_tv
-from inverse_inr.problems.spectral_figures import spectral_figure, srgb
+from inverse_inr.problems.spectral_figures import spectral_figure
 from inverse_inr.problems.spectral_scenes import WAVELENGTHS, SpectralScene, colorchecker, spectral_scene
 
 BOX = ii.Box((0.0, 0.0, 450.0), (12.0, 10.0, 650.0), ("px", "px", "nm"))
@@ -205,26 +205,6 @@ def test_matlab_files_of_both_kinds(tmp_path: Path):
 
 
 # --- seeing -----------------------------------------------------------------------------------------------------------
-
-
-def test_grey_is_grey_and_red_is_red():
-    """A flat spectrum under equal energy is near white, whatever the bands; 640 nm alone is red."""
-    centers = torch.tensor([450.0, 470, 500, 510, 550, 560, 600, 645])
-    grid = ii.BandGrid.of(ii.Box((0, 0, 440), (2, 2, 660), ("px", "px", "nm")), (2, 2), centers)
-    flat = srgb(torch.ones(2, 2, 8), grid)
-    assert float(flat.amax(-1).min() - flat.amin(-1).max()) < 0.2
-    red = torch.zeros(2, 2, 8)
-    red[..., -1] = 1
-    red = srgb(red, grid)[0, 0]
-    assert float(red[0]) == pytest.approx(1)
-    assert red[0] > 2 * red[1]
-    assert red[0] > 2 * red[2]
-
-
-def test_rendering_is_differentiable():
-    cube = (0.2 + 0.1 * torch.rand(2, 2, 6, dtype=torch.float64)).requires_grad_()
-    grid = ii.Grid(ii.Box((0, 0, 420), (2, 2, 680), ("px", "px", "nm")), (2, 2, 6))
-    assert torch.autograd.gradcheck(lambda c: srgb(c, grid, white=100.0), cube)
 
 
 def test_a_figure_of_truth_and_solutions():
