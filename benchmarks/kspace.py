@@ -69,7 +69,7 @@ def engines(n: int, k: np.ndarray, x: Tensor) -> dict[str, tuple[Callable, Calla
         "finufft, cached plans": differentiable(Finufft((n, n), k)),
     }
     try:
-        import torchkbnufft
+        import torchkbnufft  # pyright: ignore[reportMissingImports]
 
         omega = torch.from_numpy(2 * math.pi * k.T).float()
         forward, backward = torchkbnufft.KbNufft((n, n)), torchkbnufft.KbNufftAdjoint((n, n))
