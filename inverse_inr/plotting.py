@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from inverse_inr.metrics import modulus
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -205,7 +207,7 @@ def _plain(name: str, values: Tensor, ndim: int) -> np.ndarray:
         hint = "; pick one channel, values[..., k]" if values.ndim == ndim + 1 else ""
         hint += ", or for a volume use slices" if values.ndim == 3 and ndim == 2 else ""
         raise ValueError(f"{name}: shape {tuple(values.shape)} is no {ndim}-D image{hint}.")
-    return (values.abs() if values.is_complex() else values).double().numpy()
+    return modulus(values).double().numpy()
 
 
 def _limits(pictures: Iterable[np.ndarray | None], value_range: Range | None) -> Range:

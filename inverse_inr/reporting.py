@@ -14,6 +14,7 @@ from torch import Tensor
 
 from inverse_inr.domain import Grid, sample
 from inverse_inr.io.files import atomic_write
+from inverse_inr.metrics import modulus
 from inverse_inr.problem import Problem
 from inverse_inr.solution import Solution
 
@@ -108,7 +109,7 @@ def picture(image: Tensor, grid: Grid) -> Tensor | None:
 
     None where the grid has one axis only.
     """
-    values = (image.abs() if image.is_complex() else image).detach().cpu().mean(-1)
+    values = modulus(image).detach().cpu().mean(-1)
     lengths = list(grid.box.lengths)
     while values.ndim > 2:
         k = min(range(values.ndim), key=lambda axis: (values.shape[axis] > 1, lengths[axis]))

@@ -5,7 +5,8 @@ from inverse_inr.operators.backends import on_astra, on_torch_radon
 from inverse_inr.operators.backprojection import fbp, fdk
 from inverse_inr.operators.blur import Blur, Downsample, psf_kernel
 from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
-from inverse_inr.operators.cassi import CASSI, CassiOnGrid
+from inverse_inr.operators.cassi import CASSI
+from inverse_inr.operators.cassi_on_grid import CassiOnGrid
 from inverse_inr.operators.coils import (
     FourierMaps,
     GivenCoils,

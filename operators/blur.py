@@ -24,6 +24,7 @@ from inverse_inr import Box, Grid, OnGrid, Query
 from inverse_inr.kernels.interpolate import interpolation_matrix
 from inverse_inr.operators.convolution import BOUNDARIES, Convolution, lattice_kernel
 from inverse_inr.operators.psf import PSF, Gaussian, Measured, Pixel
+from inverse_inr.operators.quadrature import sobol
 from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
 
 MEMORY_LIMIT = 4e9
@@ -66,11 +67,11 @@ class Integrated(PlacedOperator, ABC):
             if self.quadrature == "gauss":
                 offsets, weights = psf.nodes(self.node_count)
             else:
-                offsets, weights = psf.draw(_sobol(psf.uniforms, self.node_count).to(x))
+                offsets, weights = psf.draw(sobol(self.node_count, psf.uniforms).to(x))
             offsets = offsets[None] if offsets.ndim == 2 else offsets
             return offsets[:, None], weights if weights.ndim == 1 else weights.reshape(-1, 1, weights.shape[-1])
         # one Sobol set, shifted at random for each row and set: unbiased (Cranley & Patterson 1976)
-        u = _sobol(psf.uniforms, self.draws).to(x) + torch.rand(self.sets, len(x), 1, psf.uniforms).to(x)
+        u = sobol(self.draws, psf.uniforms).to(x) + torch.rand(self.sets, len(x), 1, psf.uniforms).to(x)
         u = u % 1
         if fixed:
             offsets, weights = psf.draw(u.flatten(0, 1))
@@ -258,11 +259,6 @@ def folded(points: Tensor, box: Box, boundary: str) -> Tensor:
     elif boundary == "valid" and bool(((t < -1e-9) | (t > 1 + 1e-9)).any()):
         raise ValueError("Blur.on: boundary='valid', but the PSF reaches beyond the grid. Pass a grid that reaches on.")
     return lower + t * length
-
-
-def _sobol(dimension: int, count: int) -> Tensor:
-    """The same scrambled Sobol points every time, (count, dimension)."""
-    return torch.quasirandom.SobolEngine(dimension, scramble=True, seed=0).draw(count, dtype=torch.float64)
 
 
 def _join(weights: list[Tensor]) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, sample
 from inverse_inr.kernels.interpolate import SampledField
+from inverse_inr.operators.quadrature import legendre
 
 
 class GivenCoils(nn.Module):
@@ -97,7 +98,7 @@ class PolynomialMaps(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         lower, length = points.new_tensor(self.box.lower), points.new_tensor(self.box.lengths)
-        factors = _legendre(2 * (points - lower) / length - 1, self.degree)  # (*s, d, degree + 1)
+        factors = legendre(2 * (points - lower) / length - 1, self.degree)  # (*s, d, degree + 1)
         basis = torch.ones(1, dtype=points.dtype, device=points.device)
         for axis in range(self.box.ndim):
             basis = basis * factors[..., axis, :][..., self.powers[:, axis]]
@@ -111,20 +112,12 @@ class PolynomialMaps(nn.Module):
         dense = dense.index_put((coil, *(p[None] for p in self.powers.T)), values)
         for axis, a in enumerate(grid.axes(self.coefficients.dtype, self.coefficients.device)):
             lower, length = self.box.lower[axis], self.box.lengths[axis]
-            basis = _legendre(2 * (a - lower) / length - 1, self.degree).to(values.dtype)
+            basis = legendre(2 * (a - lower) / length - 1, self.degree).to(values.dtype)
             dense = torch.einsum("cp...,np->c...n", dense, basis)  # eats the next axis, leaves it last
         return dense.movedim(0, -1)
 
     def _complex(self) -> Tensor:
         return torch.view_as_complex(self.coefficients)
-
-
-def _legendre(t: Tensor, degree: int) -> Tensor:
-    """P_0 .. P_degree: (*s,) -> (*s, degree + 1)."""
-    terms = [torch.ones_like(t), t]
-    for k in range(1, degree):
-        terms.append(((2 * k + 1) * t * terms[k] - k * terms[k - 1]) / (k + 1))
-    return torch.stack(terms[: degree + 1], -1)
 
 
 def _unit(maps: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Grid, Operator, Query, flatten, unflatten
+from inverse_inr.operators.quadrature import legendre
 
 
 class DetectorDrift(nn.Module):
@@ -36,7 +37,7 @@ class DetectorDrift(nn.Module):
         if times.shape != shape[:1] or not torch.isfinite(times).all():
             raise ValueError(f"DetectorDrift: {shape[0]} views need as many finite times, got {tuple(times.shape)}.")
         self.operator, self.shape = operator, shape
-        self.basis = nn.Buffer(_legendre(times, degree).to(torch.get_default_dtype()))  # (views, degree + 1)
+        self.basis = nn.Buffer(_over_time(times, degree).to(torch.get_default_dtype()))  # (views, degree + 1)
         self.coefficients = nn.Parameter(torch.zeros(degree + 1, math.prod(shape[1:])))
 
     def __len__(self) -> int:
@@ -97,12 +98,9 @@ class DetectorDrift(nn.Module):
         return unflatten(self, y)
 
 
-def _legendre(times: Tensor, degree: int) -> Tensor:
+def _over_time(times: Tensor, degree: int) -> Tensor:
     """P_0 .. P_degree at times scaled to [-1, 1]: (views, degree + 1), float64."""
     times = times.double()
     span = times.max() - times.min()
     t = 2 * (times - times.min()) / span - 1 if span > 0 else torch.zeros_like(times)
-    columns = [torch.ones_like(t), t]
-    for k in range(1, degree):
-        columns.append(((2 * k + 1) * t * columns[k] - k * columns[k - 1]) / (k + 1))
-    return torch.stack(columns[: degree + 1], -1)
+    return legendre(t, degree)

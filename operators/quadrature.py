@@ -1,4 +1,4 @@
-"""Rules of integration in d dimensions and on discs, in float64; the diffraction pattern of a round aperture."""
+"""Rules of integration in d dimensions and on discs, in float64; the Airy pattern; Legendre polynomials."""
 
 from __future__ import annotations
 
@@ -80,3 +80,18 @@ def airy_table(rings: int) -> tuple[np.ndarray, np.ndarray]:
     v = np.linspace(0, zeros[-1], 2048 * rings)
     energy = 1 - j0(v) ** 2 - j1(v) ** 2
     return v / zeros[0], energy / energy[-1]
+
+
+def legendre(t: Tensor, degree: int) -> Tensor:
+    """Legendre polynomials P_0 .. P_degree at t in [-1, 1]: (*s,) -> (*s, degree + 1)."""
+    terms = [torch.ones_like(t), t]
+    for k in range(1, degree):
+        terms.append(((2 * k + 1) * t * terms[k] - k * terms[k - 1]) / (k + 1))
+    return torch.stack(terms[: degree + 1], -1)
+
+
+@lru_cache(maxsize=32)
+def sobol(count: int, dimension: int, seed: int = 0) -> Tensor:
+    """The same scrambled Sobol points every time, (count, dimension), float64."""
+    with torch.inference_mode(False):  # remembered: they must serve training too
+        return torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed).draw(count, dtype=torch.float64)

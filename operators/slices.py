@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from inverse_inr import Box, Grid, OnGrid, Query, adjoint
 from inverse_inr.kernels.interpolate import cells, corners, node_position
 from inverse_inr.kernels.sparse import SparseMatrix
 from inverse_inr.operators.psf import PSF
+from inverse_inr.operators.quadrature import legendre, sobol
 from inverse_inr.operators.rigid import apply, check_rigid, join, rotation_matrix
 from inverse_inr.operators.rows import ArrayFunction, RowOperator, without_lone_channel
 from inverse_inr.operators.slice_profile import Separable, slice_profile
@@ -134,7 +134,7 @@ class SliceAcquisition(RowOperator):
         n, stacks = len(slices.poses), int(slices.stack.max()) + 1
         counts = torch.bincount(self.index, minlength=n).double()
         self.share = nn.Buffer(counts / counts.sum(), persistent=False)  # of the pixels, by slice
-        basis = _legendre(box, slices.centers(), bias)
+        basis = _bias_terms(box, slices.centers(), bias)
         self.basis = nn.Buffer(basis, persistent=False)
         self.motion, self.log_gain = _learnt(torch.zeros(n, 6), motion), _learnt(torch.zeros(n), gain)
         self.log_bias = _learnt(torch.zeros(stacks, basis.shape[1]), bias > 0)
@@ -184,7 +184,7 @@ class SliceAcquisition(RowOperator):
         """Offsets (1 or b, q, 3) in units of pixel and thickness, weights (1 or b, q)."""
         device = self.index.device
         if self.training and self.draws is not None:
-            half = sobol(self.draws // 2, self.psf.uniforms).to(device)
+            half = sobol(self.draws // 2, self.psf.uniforms, 1).to(device)
             shift = torch.rand(SETS, 1, self.psf.uniforms, dtype=half.dtype, device=device)
             offsets, weights = self._matched(*self.psf.draw(mirrored((half + shift) % 1)))
             which = torch.arange(count, device=device) % SETS
@@ -194,7 +194,7 @@ class SliceAcquisition(RowOperator):
             offsets, weights = (v.to(device) for v in self.psf.nodes(self.nodes))
         else:
             offsets, weights = self._matched(
-                *self.psf.draw(mirrored(sobol(self.nodes // 2, self.psf.uniforms)).to(device))
+                *self.psf.draw(mirrored(sobol(self.nodes // 2, self.psf.uniforms, 1)).to(device))
             )
         return offsets[None], (weights / weights.sum()).reshape(1, -1)
 
@@ -269,27 +269,18 @@ def _moments(psf: PSF) -> tuple[Tensor, Tensor | None]:
     mean = weights @ offsets
     centered = offsets - mean
     root, failed = torch.linalg.cholesky_ex((weights * centered.mT) @ centered)
-    drawn = psf.draw(sobol(64, psf.uniforms).to(offsets.device))[1]
+    drawn = psf.draw(sobol(64, psf.uniforms, 1).to(offsets.device))[1]
     equal = torch.allclose(drawn, torch.full_like(drawn, 1 / 64)) and not int(failed)
     return mean, root if equal else None
 
 
-def _legendre(box: Box, points: Tensor, degree: int) -> Tensor:
+def _bias_terms(box: Box, points: Tensor, degree: int) -> Tensor:
     """Products of Legendre polynomials along the axes, of total degree 1 to `degree`, at (p, 3) points: (p, terms)."""
     t = 2 * (points - points.new_tensor(box.lower)) / points.new_tensor(box.lengths) - 1
-    columns = [torch.ones_like(t), t]
-    for k in range(1, degree):
-        columns.append(((2 * k + 1) * t * columns[k] - k * columns[k - 1]) / (k + 1))
+    along = legendre(t, degree)  # (p, 3, degree + 1)
     powers = [p for p in itertools.product(range(degree + 1), repeat=3) if 1 <= sum(p) <= degree]
-    terms = [columns[a][:, 0] * columns[b][:, 1] * columns[c][:, 2] for a, b, c in powers]
+    terms = [along[:, 0, a] * along[:, 1, b] * along[:, 2, c] for a, b, c in powers]
     return torch.stack(terms, -1) if terms else points.new_zeros(len(points), 0)
-
-
-@lru_cache(maxsize=32)
-def sobol(count: int, dimension: int) -> Tensor:
-    """The same scrambled Sobol points every time, (count, dimension)."""
-    with torch.inference_mode(False):  # remembered: they must serve training too
-        return torch.quasirandom.SobolEngine(dimension, scramble=True, seed=1).draw(count, dtype=torch.float64)
 
 
 def mirrored(u: Tensor) -> Tensor:

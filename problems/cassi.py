@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Problem, SampledField, Solution, Suggestion, Term, noise
-from inverse_inr.io import read_image, read_matlab
+from inverse_inr.io import read_matlab
 from inverse_inr.operators import CASSI
 from inverse_inr.operators.dispersion import TSA_WAVELENGTHS, steps
 from inverse_inr.problems.gap_tv import admm_tv, gap_tv
+from inverse_inr.problems.images import EXAMPLES, load_image
 from inverse_inr.problems.spectral_figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral_scenes import Reflectances, spectral_scene
 from inverse_inr.stopping import HeldOut
@@ -35,8 +36,8 @@ def cassi(scene: str = "astronaut", *, mask: str = "random", size: int = 128, ba
           seed: int = 0) -> Problem:  # fmt: skip
     """A simulated snapshot of a generated spectral scene, or of a cube from a file.
 
-    scene        "astronaut", "coffee", "cat" (scikit-image), or an RGB image file, coloured by `reflectances`; or a
-                 MATLAB file with a cube (H, W, L) or (L, H W) in `variable`, resampled to `bands` bands
+    scene        "astronaut", "coffee", "cat" ... (`images.EXAMPLES`), or an RGB image file, coloured by `reflectances`;
+                 or a MATLAB file with a cube (H, W, L) or (L, H W) in `variable`, resampled to `bands` bands
     mask         "random" (half open) or a MATLAB file with a calibrated mask in `mask_variable`, cropped to `size`
     step         pixels of dispersion a band
     noise_level  standard deviation of Gaussian noise as a fraction of the largest measurement
@@ -126,17 +127,11 @@ def _mask(name: str, variable: str, shape: tuple[int, int], mode: str, reach: fl
 
 def photograph(scene: str, size: int) -> Tensor:
     """(size, size, 3) in [0, 1]: the middle of the image, averaged down."""
-    from skimage import data
     from skimage.transform import resize
 
-    names = {"astronaut": data.astronaut, "coffee": data.coffee, "cat": data.cat}
-    if scene in names:
-        image = torch.from_numpy(names[scene]()).float() / 255
-    elif Path(scene).suffix:
-        values, _ = read_image(scene)
-        image = values / max(float(values.max()), 1e-30)
-    else:
-        raise ValueError(f"cassi: unknown scene {scene!r}; there is {', '.join(names)}, or a file (.png, .mat ...).")
+    if scene not in EXAMPLES and not Path(scene).suffix:
+        raise ValueError(f"cassi: unknown scene {scene!r}; there is {', '.join(EXAMPLES)}, or a file (.png, .mat ...).")
+    image, _ = load_image(scene)
     if image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(f"{scene}: a spectral scene needs an RGB image, got shape {tuple(image.shape)}.")
     side = min(image.shape[:2])

@@ -18,6 +18,7 @@ from torch import Tensor
 from inverse_inr.bands import BandGrid
 from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import FileFormatError, PathLike, describe, existing_file, nearest_first, reading, signature
+from inverse_inr.io.matlab import matlab_variables
 
 BandsAxis = Literal["first", "last"]
 NM = {
@@ -121,13 +122,9 @@ Read = tuple[np.ndarray, np.ndarray | None, str]
 
 def _reader(path: Path) -> Callable[[Path, str | None], Read]:
     kind = signature(path) if path.stat().st_size else None
-    with path.open("rb") as file:
-        later = file.read(520)[512:]
-    if kind == "MATLAB" and later == b"\x89HDF\r\n\x1a\n":
-        return _hdf5_matlab
-    by_kind = {"MATLAB": _matlab, "HDF5": _hdf5, "ZIP": _npz, "TIFF": _tiff}
     if kind == "HDF5" and path.suffix.lower() == ".mat":
-        return _hdf5_matlab  # a v7.3 file that another program wrote, without MATLAB's header
+        return _matlab  # v7.3, written by another program without MATLAB's header
+    by_kind = {"MATLAB": _matlab, "HDF5": _hdf5, "ZIP": _npz, "TIFF": _tiff}
     if kind in by_kind:
         return by_kind[kind]
     if path.suffix.lower() in (".hdr", ".img", ".dat", ".raw", ".bil", ".bsq", ".bip"):
@@ -179,17 +176,7 @@ def _in_nm(values: np.ndarray, unit: str, path: Path) -> np.ndarray:
 
 
 def _matlab(path: Path, key: str | None) -> Read:
-    from scipy.io import loadmat
-
-    with reading(path, "a MATLAB file", ("MATLAB",)) as file:
-        found = {k: v for k, v in loadmat(file).items() if not k.startswith("__") and isinstance(v, np.ndarray)}
-    return _chosen(path, found, key)
-
-
-def _hdf5_matlab(path: Path, key: str | None) -> Read:
-    """MATLAB v7.3: HDF5, whose axes are MATLAB's reversed."""
-    found = {k: v.T for k, v in _datasets(path, "a MATLAB v7.3 file").items()}
-    return _chosen(path, found, key)
+    return _chosen(path, matlab_variables(path), key)
 
 
 def _hdf5(path: Path, key: str | None) -> Read:

@@ -14,38 +14,47 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 
 def read_matlab(path: PathLike, name: str) -> np.ndarray:
     """One variable as MATLAB shows it. Raises FileNotFoundError, FileFormatError (truncated, no such variable)."""
-    with reading(path, "a MATLAB file", ("MATLAB", "HDF5")) as file:
-        found = _hdf5(file, name) if _is_hdf5(file) else _v5(file)
+    found = matlab_variables(path, name)
     if name not in found:
-        listed = ", ".join(nearest_first(name, found)) or "none"
+        listed = ", ".join(nearest_first(name, matlab_variables(path))) or "none"
         raise FileFormatError(f"{path}: expected variable {name!r}; variables: {listed}.")
     return found[name]
 
 
-def _is_hdf5(path: Path) -> bool:
+def matlab_variables(path: PathLike, only: str | None = None) -> dict[str, np.ndarray]:
+    """All variables of a file, or `only` that one where it is there. Raises FileNotFoundError, FileFormatError."""
+    with reading(path, "a MATLAB file", ("MATLAB", "HDF5")) as file:
+        return _hdf5(file, only) if is_matlab_hdf5(file) else _v5(file, only)
+
+
+def is_matlab_hdf5(path: Path) -> bool:
     """A v7.3 file is HDF5 behind 512 bytes of MATLAB's own; some programs leave those out."""
     with path.open("rb") as file:
         head = file.read(520)
-    return head[:8] == HDF5 or head[512:] == HDF5
+    return HDF5 in (head[:8], head[512:])
 
 
-def _v5(path: Path) -> dict[str, np.ndarray]:
+def _v5(path: Path, only: str | None) -> dict[str, np.ndarray]:
     from scipy.io import loadmat
 
-    return {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+    found = loadmat(path, variable_names=None if only is None else [only])
+    return {k: v for k, v in found.items() if not k.startswith("__")}
 
 
-def _hdf5(path: Path, name: str) -> dict[str, np.ndarray]:
-    """HDF5 holds MATLAB's arrays with their axes reversed, complex numbers as pairs of fields."""
+def _hdf5(path: Path, only: str | None) -> dict[str, np.ndarray]:
+    """HDF5 holds MATLAB's arrays with their axes reversed, complex numbers as pairs of fields, structs as groups."""
     import h5py
 
+    found: dict[str, np.ndarray] = {}
+
+    def keep(name: str, node: object) -> None:
+        if isinstance(node, h5py.Dataset) and not name.startswith("#") and only in (None, name):
+            values: Any = np.asarray(node)
+            pairs = values.dtype.names == ("real", "imag")
+            found[name] = (values["real"] + 1j * values["imag"] if pairs else values).T
+
     with h5py.File(path, "r") as file:
-        found: dict[str, np.ndarray] = {str(k): np.empty(0) for k, v in file.items() if isinstance(v, h5py.Dataset)}
-        if name in found:
-            values = np.asarray(file[name])
-            if values.dtype.names == ("real", "imag"):
-                values = values["real"] + 1j * values["imag"]
-            found[name] = values.T
+        file.visititems(keep)
     return found
 
 
