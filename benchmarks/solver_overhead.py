@@ -1,17 +1,20 @@
 """What the solver itself costs beside a hand-written PyTorch loop of the same work, and what the import adds.
 
-    python benchmarks/solver_overhead.py [--rounds 15]
+    python benchmarks/solver_overhead.py [--rounds 120]
 
-Both run the same prior on the same rays with the same optimiser, in turns of a second or two (a user's run is longer)
-within one process; the ratio is the median over turns of (process time of the solver's steps) / (that of the loop's).
-On a busy host look at the fastest turns. The solver also schedules rows, seeds and restores the random generator,
-checks for NaN, keeps the best state and writes its history.
+Both run the same prior on the same number of rays (the solver's own choice) with the same optimiser, in short turns
+within one process. A shared host only ever adds time, so each side is its fastest tenth of turns (mean process time);
+in parentheses the ratio of each third of the run. The heap is kept (glibc only): else page faults, whose number depends
+on the order of frees, come and go by 5 % on either side. The solver also schedules rows, seeds and restores the random generator, checks for NaN, keeps
+the best state and writes its history.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
+import ctypes
 import statistics
 import subprocess
 import sys
@@ -26,10 +29,8 @@ from inverse_inr.problems.ct import ct
 from inverse_inr.solver import Solver
 from inverse_inr.stopping import Never
 
-BATCH = 128
 
-
-def hand_written(problem: ii.Problem, prior: torch.nn.Module, steps: int) -> Iterator[None]:
+def hand_written(problem: ii.Problem, prior: torch.nn.Module, batch: int, steps: int) -> Iterator[None]:
     """The loop one would write: shuffled rays, Adam with the same groups and a cosine schedule. Yields after a step."""
     term = problem.terms[0]
     operator, y, model = term.operator, term.y, term.fidelity
@@ -43,8 +44,8 @@ def hand_written(problem: ii.Problem, prior: torch.nn.Module, steps: int) -> Ite
     operator.train()
     order = torch.randperm(len(y))
     for step in range(steps):
-        k = step % (len(y) // BATCH)
-        rows = order[k * BATCH : (k + 1) * BATCH]
+        k = step % (len(y) // batch)
+        rows = order[k * batch : (k + 1) * batch]
         points, measure = operator(rows)
         optimizer.zero_grad(set_to_none=True)
         loss = 0.5 * ((measure(prior(points)) - y[rows]) / sigma).square().mean()
@@ -60,12 +61,16 @@ def seconds(call: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
+def fastest(times: list[float]) -> float:
+    return statistics.mean(sorted(times)[: max(1, len(times) // 10)])
+
+
 def compare(name: str, rounds: int, steps: int) -> None:
     problem = ct(size=128, views=60)
     prior = priors.create(name, problem.box, bandwidth=priors.bandwidth_of(problem.grid))
     total = (rounds + 1) * steps
-    loop = hand_written(copy.deepcopy(problem), copy.deepcopy(prior), total)
-    solver = Solver(problem, prior, steps=total, batch=BATCH, regularizers=[], stopping=Never())
+    solver = Solver(problem, copy.deepcopy(prior), steps=total, regularizers=[], stopping=Never())
+    loop = hand_written(copy.deepcopy(problem), prior, solver.schedules[0].batch, total)
 
     def by_hand() -> None:
         for _ in range(steps):
@@ -73,17 +78,15 @@ def compare(name: str, rounds: int, steps: int) -> None:
 
     by_hand()
     solver.run(steps)  # to warm up
-    pairs = []
+    hand, ours = [], []
     for turn in range(rounds):
-        calls = [by_hand, lambda: solver.run(steps)]
-        times = [seconds(c) for c in (calls if turn % 2 else calls[::-1])]
-        pairs.append(times if turn % 2 else times[::-1])
-    ratio = statistics.median(b / a for a, b in pairs)
-    spread = statistics.quantiles([b / a for a, b in pairs], n=4)
-    hand, ours = (1e3 * min(p[k] for p in pairs) / steps for k in (0, 1))
-    print(f"{name:6s} median {100 * (ratio - 1):+.1f} % (quartiles {100 * (spread[0] - 1):+.1f}, "
-          f"{100 * (spread[2] - 1):+.1f}); fastest turns: loop {hand:.2f} ms a step, solver {ours:.2f} ms, "
-          f"{100 * (ours / hand - 1):+.1f} %", flush=True)  # fmt: skip
+        pair = [(hand, by_hand), (ours, lambda: solver.run(steps))]
+        for times, call in pair if turn % 2 else pair[::-1]:
+            times.append(seconds(call) / steps)
+    cost, base = fastest(ours), fastest(hand)
+    parts = [fastest(ours[k::3]) / fastest(hand[k::3]) - 1 for k in range(3)]
+    print(f"{name:6s} loop {1e3 * base:.2f} ms a step, solver {1e3 * cost:.2f} ms: {100 * (cost / base - 1):+.1f} % "
+          f"({', '.join(f'{100 * p:+.1f}' for p in sorted(parts))})", flush=True)  # fmt: skip
 
 
 def imports(rounds: int) -> None:
@@ -97,12 +100,20 @@ def imports(rounds: int) -> None:
     print(f"import torch {torch_time:.2f} s, then import inverse_inr {ours:.3f} s ({100 * ours / torch_time:.0f} %)")
 
 
+def keep_the_heap() -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=120)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for name, steps in (("grid", 300), ("hash", 40), ("siren", 10)):
+    keep_the_heap()
+    for name, steps in (("grid", 50), ("hash", 6), ("siren", 2)):
         compare(name, arguments.rounds, steps)
     imports(min(arguments.rounds, 9))
 

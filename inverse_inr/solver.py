@@ -72,6 +72,7 @@ class Solver:
         ]
         self.callbacks = list(callbacks)
         self._modules, self._parameters = list(self.objective.modules()), list(self.objective.parameters())
+        self._placement = placement(self.prior)
         self.step_number, self.seconds = 0, 0.0
         self.history: list[dict[str, Any]] = []
         self.stopped: str | None = None
@@ -83,16 +84,16 @@ class Solver:
     def step(self) -> Tensor:
         """One optimiser step, a pure function of the state and the step's number; returns the objective's parts."""
         rows = [schedule.at(self.step_number) for schedule in self.schedules]
-        dtype, device = placement(self.prior)
-        count, parts = (self.points if self.objective.parts else 0), torch.zeros(0)
+        box, empty, (dtype, device) = self.problem.box, torch.zeros(0), self._placement
+        parts = empty
 
         def closure() -> Tensor:
             nonlocal parts
             with seeded(self.seed, self.step_number, device):
-                where = self.problem.box.random_points(count, dtype=dtype, device=device)
+                random = box.random_points(self.points, dtype=dtype, device=device) if self.objective.parts else empty
                 for parameter in self._parameters:
                     parameter.grad = None
-                parts = self.objective(rows, where)
+                parts = self.objective(rows, random)
                 loss = parts.sum()
                 loss.backward()
             return loss
