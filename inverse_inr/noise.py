@@ -151,9 +151,7 @@ class Sensor(Noise):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not bool((torch.as_tensor(self.efficiency) < 1).all()):
-            raise ValueError(
-                f"Sensor: efficiency={self.efficiency} must be below 1: nothing is lost, nothing is noisy."
-            )
+            raise ValueError(f"Sensor: efficiency={self.efficiency} must be below 1 (nothing lost).")
 
     def variance(self, mean: Tensor) -> Tensor:
         photons = _like(self.photons, mean)

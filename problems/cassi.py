@@ -8,58 +8,80 @@ that is an inverse crime, and `SpectralScene` has a truth between the bands to j
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inverse_inr import Box, Problem, SampledField, Solution, Suggestion, Term, noise
 from inverse_inr.io import read_matlab
 from inverse_inr.operators import CASSI
-from inverse_inr.operators.dispersion import TSA_WAVELENGTHS, steps
+from inverse_inr.operators.dispersion import TSA_WAVELENGTHS, Scaled, steps
 from inverse_inr.problems.gap_tv import admm_tv, gap_tv
-from inverse_inr.problems.images import EXAMPLES, load_image
+from inverse_inr.problems.spectral_data import is_cube, mask_file, photograph, scene_cube
 from inverse_inr.problems.spectral_figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral_scenes import Reflectances, spectral_scene
 from inverse_inr.stopping import HeldOut
 
+Calibration = Literal["true", "nominal", "learnt"]
+CALIBRATION_RATE = 3e-3
+"""Adam's step for a mask's shift (px) and a dispersion's scale: 0.6 px in a few hundred steps."""
 RANK_BANDS, OMEGA_BANDS = 4, 2.0
 """Materials that a separable prior can tell apart: reflectances are smooth, three or four numbers hold 99 % of them."""
 
 
-def cassi(scene: str = "astronaut", *, mask: str = "random", size: int = 128, bands: int = 28, step: float = 2.0,
+def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128, bands: int = 28, step: float = 2.0,
           mode: Literal["single", "dual"] = "single", reflectances: Reflectances = "pigments",
-          noise_level: float = 0.01, variable: str | None = None, mask_variable: str = "mask",
+          noise_level: float = 0.01, full_well: float | None = None, readout: float = 10.0, efficiency: float = 0.0,
+          mask_shift: tuple[float, float] = (0.0, 0.0), dispersion_scale: float = 1.0,
+          calibration: Calibration = "true", variable: str | None = None, mask_variable: str = "mask",
           seed: int = 0) -> Problem:  # fmt: skip
     """A simulated snapshot of a generated spectral scene, or of a cube from a file.
 
     scene        "astronaut", "coffee", "cat" ... (`images.EXAMPLES`), or an RGB image file, coloured by `reflectances`;
-                 or a MATLAB file with a cube (H, W, L) or (L, H W) in `variable`, resampled to `bands` bands
-    mask         "random" (half open) or a MATLAB file with a calibrated mask in `mask_variable`, cropped to `size`
+                 or a cube (H, W, L): "indian_pines", any file that `io.read_cube` reads, `variable` in it, or a scene
+                 of a published folder, "TSA_simu_data:3" (`spectral_data`); brought to `bands` bands
+    mask         a MATLAB file with a calibrated mask in `mask_variable`, cropped to `size`; "random" (half open), the
+                 default where no mask.mat lies beside the scenes
     step         pixels of dispersion a band
     noise_level  standard deviation of Gaussian noise as a fraction of the largest measurement
+    full_well    electrons of the largest measurement: shot noise instead, with `readout` electrons and `efficiency` as
+                 of `noise.Sensor` (0: Poisson, else binomial)
+    mask_shift, dispersion_scale  where the mask really is (px along both axes), and by what the dispersion is larger
+    calibration  whether the model knows: "true" it does, "nominal" it does not, "learnt" jointly with the image
     """
     wavelengths = _wavelengths(bands)
-    cube = scene.endswith(".mat")
-    values = _cube(scene, variable, bands) if cube else None
-    shape = (min(size, values.shape[0]), min(size, values.shape[1])) if values is not None else (size, size)
+    values = scene_cube(scene, variable, wavelengths, size) if is_cube(scene) else None
+    shape = (values.shape[0], values.shape[1]) if values is not None else (size, size)
     box = Box((0.0, 0.0, 450.0), (*map(float, shape), 650.0), ("px", "px", "nm"))
-    camera = CASSI(box, _mask(mask, mask_variable, shape, mode, step * (bands - 1), seed), wavelengths,
-                   steps(wavelengths, step), mode)  # fmt: skip
-    grid = camera.bands
-    if values is not None:
-        truth: Any = SampledField(values[: shape[0], : shape[1], :, None], grid)
-    else:
-        truth = spectral_scene(photograph(scene, size), box, reflectances=reflectances)
-    operator = camera.on(grid)
-    mean = operator.snapshot(truth.sample(grid)[..., 0]).reshape(-1)
-    sigma = noise_level * float(mean.max())
-    y = noise.Gaussian(sigma).sample(mean, torch.Generator().manual_seed(seed)) if sigma else mean
-    model = noise.Gaussian(sigma or 1e-3 * float(mean.max()))  # without noise: what a 10-bit camera would round
-    return Problem([Term(operator, y, model)], box, grid, reference=truth, suggested=suggestion(shape), average=1)
+    reach = step * (bands - 1)
+    beside = mask_file(scene) if mask is None else None
+    code = _mask(mask or str(beside or "random"), mask_variable, shape, mode, reach, seed)
+
+    def camera(shift: Tensor | None, scale: float | Tensor) -> CASSI:
+        # a detector with room for the dispersion as it is and as it may be learnt
+        wide = shape[1] + math.ceil(reach * max(1.0, dispersion_scale) - 1e-6) + (calibration == "learnt")
+        law = steps(wavelengths, step) if isinstance(scale, float) and scale == 1 else None
+        return CASSI(box, code, wavelengths, law or Scaled(steps(wavelengths, step), scale), mode,
+                     mask_shift=shift, width=wide if mode == "single" else None)  # fmt: skip
+
+    moved = any(mask_shift)
+    true = camera(torch.tensor(mask_shift) if moved else None, float(dispersion_scale))
+    model = {
+        "true": lambda: true,
+        "nominal": lambda: camera(None, 1.0),
+        "learnt": lambda: camera(nn.Parameter(torch.zeros(2)), nn.Parameter(torch.ones(()))),
+    }[calibration]()
+    truth: Any = spectral_scene(photograph(scene, size), box, reflectances=reflectances) if values is None else None
+    truth = truth or SampledField(cast(Tensor, values)[..., None], true.bands)
+    mean = true.on(true.bands).snapshot(truth.sample(true.bands)[..., 0]).reshape(-1)
+    y, fidelity = _noisy(mean, noise_level, full_well, readout, efficiency, seed)
+    suggested = replace(suggestion(shape), operator_lr=CALIBRATION_RATE)
+    return Problem([Term(model.on(true.bands), y, fidelity)], box, true.bands, reference=truth, suggested=suggested,
+                   average=1)  # fmt: skip
 
 
 def cassi_real(measurement: str, mask: str, *, variable: str = "meas_real", mask_variable: str = "mask",
@@ -115,6 +137,18 @@ def _wavelengths(bands: int) -> Tensor:
     return 450 + 200 * (torch.arange(bands, dtype=torch.float64) + 0.5) / bands
 
 
+def _noisy(mean: Tensor, level: float, full_well: float | None, readout: float, efficiency: float,
+           seed: int) -> tuple[Tensor, noise.Noise]:  # fmt: skip
+    top, generator = float(mean.max()), torch.Generator().manual_seed(seed)
+    if full_well is not None:
+        model = noise.Sensor(full_well / top, readout, efficiency)
+        return model.sample(mean, generator), model
+    if level == 0:
+        return mean, noise.Gaussian(1e-3 * top)  # without noise: what a 10-bit camera would round
+    model = noise.Gaussian(level * top)
+    return model.sample(mean, generator), model
+
+
 def _mask(name: str, variable: str, shape: tuple[int, int], mode: str, reach: float, seed: int) -> Tensor:
     wide = shape[1] + (0 if mode == "single" else round(reach))
     if name == "random":
@@ -123,39 +157,3 @@ def _mask(name: str, variable: str, shape: tuple[int, int], mode: str, reach: fl
     if code.ndim != 2 or code.shape[0] < shape[0] or code.shape[1] < wide:
         raise ValueError(f"{name}: the mask {tuple(code.shape)} is smaller than the scene, ({shape[0]}, {wide}).")
     return code[: shape[0], :wide].contiguous()
-
-
-def photograph(scene: str, size: int) -> Tensor:
-    """(size, size, 3) in [0, 1]: the middle of the image, averaged down."""
-    from skimage.transform import resize
-
-    if scene not in EXAMPLES and not Path(scene).suffix:
-        raise ValueError(f"cassi: unknown scene {scene!r}; there is {', '.join(EXAMPLES)}, or a file (.png, .mat ...).")
-    image, _ = load_image(scene)
-    if image.ndim != 3 or image.shape[-1] != 3:
-        raise ValueError(f"{scene}: a spectral scene needs an RGB image, got shape {tuple(image.shape)}.")
-    side = min(image.shape[:2])
-    top, left = ((n - side) // 2 for n in image.shape[:2])
-    square = image[top : top + side, left : left + side].numpy()
-    return torch.from_numpy(resize(square, (size, size), anti_aliasing=True)).float().clamp(0, 1)
-
-
-def _cube(path: str, variable: str | None, bands: int) -> Tensor:
-    """(H, W, bands) in [0, 1] of a cube in a MATLAB file; averages of neighbouring bands where it has more."""
-    if variable is None:
-        raise ValueError(f"{path}: name the cube in the file, variable='...'.")
-    values = torch.from_numpy(read_matlab(path, variable).astype("float32"))
-    if values.ndim == 2:  # unmixing benchmarks: (L, H W), column-major
-        side = round(values.shape[1] ** 0.5)
-        if side * side != values.shape[1]:
-            raise ValueError(f"{path}: {variable} is {tuple(values.shape)}; only square scenes are stored flat.")
-        values = values.T.reshape(side, side, -1).transpose(0, 1)
-    if values.ndim != 3 or values.shape[-1] < bands:
-        raise ValueError(
-            f"{path}: {variable} has shape {tuple(values.shape)}; expected (H, W, L) with L >= {bands}. Bands first? "
-            "Pass a file with cube.transpose(1, 2, 0)."
-        )
-    edges = [round(k * values.shape[-1] / bands) for k in range(bands + 1)]
-    means = [values[..., a:b].mean(-1) for a, b in itertools.pairwise(edges)]
-    cube = torch.stack(means, -1).clamp(min=0)
-    return cube / cube.max()

@@ -91,7 +91,7 @@ def test_a_sensor_counts_whole_electrons_and_loses_at_most_all_of_them() -> None
     y = Sensor(100.0, readout=1e-9, efficiency=0.5).sample(torch.full((9999,), 0.02, dtype=F64), generator())
     assert (100 * y).round().unique().tolist() == [0, 1, 2, 3, 4]  # 2 of 4 arrivals on average
     torch.testing.assert_close(100 * y, (100 * y).round(), atol=1e-6, rtol=0)
-    with pytest.raises(ValueError, match="efficiency=1.0 must be below 1"):
+    with pytest.raises(ValueError, match=r"efficiency=1\.0 must be below 1"):
         Sensor(100.0, readout=1.0, efficiency=1.0)
     with pytest.raises(ValueError, match="efficiency must be positive"):
         Sensor(100.0, readout=1.0, efficiency=-0.1)
