@@ -95,7 +95,8 @@ def cassi_real(measurement: str, mask: str | None = None, *, variable: str = "me
                  the mask.mat beside it
     psf          standard deviation in pixels of a blur behind the mask
     calibrate    what is learnt with the image: "mask" (shift), "dispersion" (scale), "gains" (one a band), "psf"
-    background   light that does not pass the mask, taken off; default: `uncoded_light`
+    background   light that does not pass the mask, taken off (its shot noise stays, as read noise); default:
+                 `uncoded_light`
     noise_level  standard deviation of Gaussian noise as a fraction of the largest trusted measurement; default: the
                  shot and read noise that the snapshot itself shows (`shot_noise`)
     saturation   pixels at this fraction of the largest value or above are not trusted, nor negative ones; see `notes`
@@ -132,9 +133,12 @@ def cassi_real(measurement: str, mask: str | None = None, *, variable: str = "me
     with torch.no_grad():
         coded = CASSI(box, code, wavelengths, law).on(camera.bands).snapshot(torch.ones(camera.bands.shape))
     dark = uncoded_light(y[~bad], coded[~bad]) if background is None else background
-    model = shot_noise(y, ~bad, dark) if noise_level is None else noise.Gaussian(noise_level * top)
+    # in units of a scene that is 1 in all bands where the detector is brightest: what priors start from
+    unit = (top - dark) / float(coded.max())
+    y, top = (y - dark) / unit, top / unit
+    model = shot_noise(y, ~bad) if noise_level is None else noise.Gaussian(noise_level * top)
     trusted = (~bad).flatten().nonzero()[:, 0]
-    term = Term(camera.on(camera.bands), (y - dark).flatten(), model, rows=trusted)
+    term = Term(camera.on(camera.bands), y.flatten(), model, rows=trusted)
     suggested = replace(suggestion(tuple(code.shape), HeldOut(hold_out, limit=2**17)), operator_lr=CALIBRATION_RATE)
     notes = {"negative or saturated pixels": f"{int(bad.sum())} of {y.numel()}", "background": dark, "noise": model}
     return Problem([term], box, camera.bands, suggested=suggested, notes=notes, average=1)
@@ -151,8 +155,8 @@ def uncoded_light(y: Tensor, coded: Tensor) -> float:
     return max(0.0, float(light.mean() - slope.clamp(min=0) * seen.mean()))
 
 
-def shot_noise(y: Tensor, trusted: Tensor, background: float = 0.0) -> noise.Sensor:
-    """The `noise.Sensor` of y - background that a snapshot (H, W) shows: variance = a y + c, from second differences.
+def shot_noise(y: Tensor, trusted: Tensor) -> noise.Sensor:
+    """The `noise.Sensor` that a snapshot (H, W) shows: variance = a y + c, from second differences.
 
     Along the dispersed axis a snapshot is smooth (each pixel is a sum over bands), and medians of eight classes of
     brightness keep edges out. What is left of them makes this an upper bound.
@@ -168,7 +172,7 @@ def shot_noise(y: Tensor, trusted: Tensor, background: float = 0.0) -> noise.Sen
     design = torch.stack([x, torch.ones_like(x)], -1) / variance[:, None]
     slope, floor = torch.linalg.lstsq(design, torch.ones_like(x)[:, None]).solution[:, 0].tolist()
     slope = max(slope, 1e-12)
-    return noise.Sensor(1 / slope, max(math.sqrt(max(slope * background + floor, 0.0)) / slope, 1e-3))
+    return noise.Sensor(1 / slope, max(math.sqrt(max(floor, 0.0)) / slope, 1e-3))
 
 
 def suggestion(shape: tuple[int, ...], stopping: HeldOut | None = None) -> Suggestion:

@@ -167,7 +167,7 @@ def test_noise_and_background_are_read_off_a_snapshot():
     y = noise.Sensor(4000.0, readout=10.0).sample(mean, generator)
     dark = uncoded_light(y, coded)
     assert dark == pytest.approx(0.5, abs=0.02)
-    model = shot_noise(y, torch.ones(y.shape, dtype=torch.bool), dark)
+    model = shot_noise(y - dark, torch.ones(y.shape, dtype=torch.bool))
     assert float(model.photons) == pytest.approx(4000, rel=0.1)
     expected = mean / 4000 + (10 / 4000) ** 2
     torch.testing.assert_close(model.variance(mean - dark), expected, rtol=0.1, atol=0)
