@@ -29,6 +29,7 @@ from inverse_inr import metrics
 from inverse_inr.operators import CassiOnGrid
 from inverse_inr.operators.shear import shear_sum
 from inverse_inr.problems.cassi import cassi, cassi_real
+from inverse_inr.problems.cassi_calibration import calibrated
 from inverse_inr.problems.gap_tv import gap_tv
 from inverse_inr.problems.spectral_figures import spectral_figure
 from inverse_inr.uncertainty import ensemble
@@ -109,6 +110,8 @@ def calibration(names: list[str], size: int, seeds: int) -> None:
             for model in ("true", "nominal", "learnt"):
                 problem = simulated(name, size=size, seed=seed, calibration=model, **moved)
                 began = time.process_time()
+                if model == "learnt":
+                    problem = calibrated(problem, seed=seed)
                 solution = ii.solve(problem, seed=seed, callbacks=[])
                 found[model] = scores(solution)[0]
                 learnt = {k.rsplit(".", 1)[-1]: [round(x, 4) for x in v.reshape(-1).tolist()]
