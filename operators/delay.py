@@ -155,6 +155,18 @@ class DelayTransform(KeepsPrecision, ABC):
             return self.quick_adjoint(delay, y)
         return self._spread(y, self.response(delay, y.dtype))
 
+    def table_step(self, oversampling: int) -> float:
+        """Seconds between entries of a `table` with `oversampling` of them to a resolution cell 1 / B."""
+        return 1 / (oversampling * self.bandwidth)
+
+    def table(self, first: float, step: float, count: int, y: Tensor) -> Tensor:
+        """`adjoint` at the delays first + m step, m < count, the same for all pulses: (b, K) -> (b, count)."""
+        delays = first + step * torch.arange(count, dtype=torch.float64, device=y.device)
+        weights = y if self.phasors is None else y * self.phasors.conj().to(y.dtype)
+        some = max(1, 2**18 // self.width)
+        parts = [self.response(d[None], y.dtype)[0].conj().to(y.dtype).mT for d in delays.split(some)]
+        return torch.cat([weights @ part for part in parts], -1)
+
     def _sum(self, weights: Tensor, response: Tensor) -> Tensor:
         if response.is_complex():
             total = (weights[:, None] @ response)[:, 0]
@@ -202,6 +214,23 @@ class Tones(DelayTransform):
 
     def response(self, delay: Tensor, dtype: torch.dtype) -> Tensor:
         return phasor(delay[..., None] * (self.frequencies - self.carrier), dtype)
+
+    def table_step(self, oversampling: int) -> float:
+        return super().table_step(oversampling) if self.fast is None else 1 / (self.step * self._padded(oversampling))
+
+    def _padded(self, oversampling: int) -> int:
+        from scipy.fft import next_fast_len
+
+        return int(next_fast_len(oversampling * self.count))  # pyright: ignore[reportArgumentType]
+
+    def table(self, first: float, step: float, count: int, y: Tensor) -> Tensor:
+        size = round(1 / (self.step * step))
+        if self.fast is None or abs(self.step * step * size - 1) > 1e-9:
+            return super().table(first, step, count, y)
+        index = torch.arange(self.count, dtype=torch.float64, device=y.device) - self.count // 2
+        spectrum = torch.fft.fft(y * phasor(-index * self.step * first, y.dtype), size)  # of uniform tones: one FFT
+        m = torch.arange(count, device=y.device)
+        return spectrum[:, m % size] * phasor((m * (self.count // 2) % size).double() / size, y.dtype)
 
     def quick(self, delay: Tensor, weights: Tensor) -> Tensor:
         assert self.fast is not None

@@ -197,3 +197,16 @@ def test_apertures():
     path = around.path(torch.tensor([[1.0, 2.0, 3.0]], dtype=F64), torch.tensor([0]))
     assert abs(float(path)) < 1e-12
     assert torch.allclose(around.look((1.0, 2.0, 3.0))[0].norm(), torch.ones((), dtype=F64))
+
+
+@pytest.mark.parametrize("count", [7, 9, 37, 128])
+def test_a_table_of_delays_is_the_adjoint_at_each(count):
+    """By one FFT where tones are uniform and the step suits, by the definition elsewhere."""
+    tones = Tones(torch.linspace(9e9, 9.6e9, count, dtype=F64))
+    bins = DFTBins(torch.arange(5, 20), 64, 64, 5e6, 10e9, 4e9 / 64 * 5e6, "hann")
+    for transform in (tones, bins):
+        y = torch.randn(3, transform.count, dtype=C128, generator=torch.Generator().manual_seed(0))
+        for step in (transform.table_step(16), 0.9 * transform.table_step(16)):
+            delays = -1.3e-9 + step * torch.arange(300, dtype=F64)
+            expected = transform._spread(y, transform.response(delays.expand(3, -1), C128))
+            assert error(transform.table(-1.3e-9, step, 300, y), expected) < 1e-12
