@@ -83,9 +83,9 @@ class AmplitudeAndPhase(nn.Module):
 
 @preset
 def phased(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: float | None = None,
-           speckle: bool = False, projected: bool = False, levels: int = 3, coarsest: float = 8, finest: float | None = None, features: int = 2,
-           log2_table: int = 19, width: int = 32, depth: int = 2, phase_rate: float = 1.0,
-           seed: int = 0) -> Prior:  # fmt: skip
+           speckle: bool = False, projected: bool = False, levels: int = 3, coarsest: float = 8,
+           finest: float | None = None, features: int = 2, log2_table: int = 19, width: int = 32, depth: int = 2,
+           phase_rate: float = 1.0, seed: int = 0) -> Prior:  # fmt: skip
     """Complex: a `hash` field's amplitude times a free phase in each voxel, `cells` of them along the longest side.
 
     With `speckle` the phasor's modulus is free as well, held near 1 by `PriorPenalty`. Phases start as those of the
