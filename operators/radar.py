@@ -149,6 +149,11 @@ class RadarOperator(KeepsPrecision, RowOperator):
         other.matrix = nn.Buffer(self._kernel(dtype), persistent=False)
         return other
 
+    def kernel(self, rows: Tensor) -> Tensor:
+        """The matrix itself for some pulses, (b, K, n) complex: from memory where it is stored, else in complex64."""
+        parts = self._kernel(torch.float32, rows) if self.matrix is None else self.matrix[rows]
+        return torch.complex(*parts.split(self.transform.count, 1))
+
     def carrier(self, points: Tensor, rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """conj of a_p(x) exp(j 2π turns), as for sign +1, and relative paths in m: both (b, n)."""
         factor, delay = self._factor(points, rows, dtype)
@@ -247,19 +252,19 @@ class RadarOperator(KeepsPrecision, RowOperator):
 
         return adjoint
 
-    def _kernel(self, dtype: torch.dtype) -> Tensor:
-        """Real above imaginary parts: (P, 2 K, n) in the real `dtype`."""
+    def _kernel(self, dtype: torch.dtype, rows: Tensor | None = None) -> Tensor:
+        """Real above imaginary parts: (b, 2 K, n) in the real `dtype`."""
         points, count = self.points, self.transform.count
-        rows = torch.arange(len(self), device=points.device)
-        matrix = torch.empty(len(self), 2 * count, len(points), dtype=dtype, device=points.device)
+        rows = torch.arange(len(self), device=points.device) if rows is None else rows
+        matrix = torch.empty(len(rows), 2 * count, len(points), dtype=dtype, device=points.device)
         unit = torch.eye(count, dtype=dtype.to_complex(), device=points.device)
         for i, k in self._tiles(rows):
-            for row in rows[i]:
-                factor, delay = self._factor(points[k], row[None], dtype)
+            for at in range(i.start, i.stop):
+                factor, delay = self._factor(points[k], rows[at : at + 1], dtype)
                 # the adjoint of each unit vector is a row of the kernel, conjugated
                 back = self.transform.adjoint(delay.expand(count, -1), unit).conj()
                 echo = factor * self._signed(back)
-                matrix[row, :count, k], matrix[row, count:, k] = echo.real, echo.imag
+                matrix[at, :count, k], matrix[at, count:, k] = echo.real, echo.imag
         return matrix
 
     def _stored(self, rows: Tensor) -> Callable[[Tensor], Tensor]:
