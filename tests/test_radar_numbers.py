@@ -139,13 +139,13 @@ class Stub(RadarGeometry):
 @readouts
 def test_tiles_change_nothing(make, monkeypatch):
     """Test 24: points, pulses and bins in any tiles; rows one by one."""
-    from inverse_inr.operators import radar
+    from inverse_inr.operators import radar_kernel
 
     operator = make(bistatic(), points=Grid(NEAR, (9, 11, 12)))
     x = torch.randn(9, 11, 12, 1, dtype=C128, generator=torch.Generator().manual_seed(0))
     whole = operator(torch.arange(5))[1](x)
     back = adjoint(operator, None, whole, dtype=C128)
-    monkeypatch.setattr(radar, "TILE", 1 << 13)
+    monkeypatch.setattr(radar_kernel, "TILE", 1 << 13)
     assert len(operator._tiles(torch.arange(5))) > 4
     assert error(operator(torch.arange(5))[1](x), whole) < 1e-10
     assert error(adjoint(operator, None, whole, dtype=C128), back) < 1e-10
