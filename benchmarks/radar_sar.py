@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 import inverse_inr as ii
-from inverse_inr import regularizers
+from inverse_inr import priors, regularizers
 from inverse_inr.fista import l1
 from inverse_inr.operators import PhaseHistory
 from inverse_inr.operators.matched_filter import image_entropy
@@ -31,6 +31,7 @@ from inverse_inr.problems.radar_scenes import car
 from inverse_inr.problems.sar import gotcha, passes, sar
 from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut
+from inverse_inr.variance_field import variance_field
 
 FIXED, REACH = 0.15, 0.225
 Method = Callable[[ii.Problem, int], ii.Solution]
@@ -40,11 +41,20 @@ def inr(problem: ii.Problem, seed: int, batch: int = 24) -> ii.Solution:
     return ii.solve(problem, seed=seed, batch=batch, callbacks=[])
 
 
+def projected(problem: ii.Problem, seed: int) -> ii.Solution:
+    """The same with phases in closed form."""
+    options = {**problem.suggested.options, "projected": True}
+    prior = priors.create("phased", problem.box, bandwidth=priors.bandwidth_of(problem.grid), seed=seed, **options)
+    return ii.solve(problem, prior, seed=seed, batch=24, callbacks=[])
+
+
 SIMULATED: dict[str, Method] = {
     "backprojection": lambda p, _: backprojection(p),
     "least squares, 50 iterations": lambda p, _: least_squares(p, 50),
     "L1, 0.01 of the largest": lambda p, _: l1(p, 0.01, iterations=150),
     "phased: amplitude INR, free phase": inr,
+    "phased, phases projected": projected,
+    "variance field": lambda p, seed: variance_field(p, seed=seed),
 }
 
 
@@ -54,11 +64,17 @@ def simulated(name: str, method: Method, seed: int) -> None:
     solution = method(problem, seed)
     seconds = time.process_time() - began
     volume = solution.sample(problem.grid)
+    tail = f"{elsewhere(problem, volume, truth):.3f}  {seconds:6.1f} s  {solution.stopped}"
+    shape_row(name, problem, volume, truth, seed, tail)
+    if "variance" in solution.details:
+        shape_row("   its amplitude", problem, solution.details["variance"].sqrt(), truth, seed, "")
+
+
+def shape_row(name: str, problem: ii.Problem, volume: Tensor, truth: Tensor, seed: int, tail: str) -> None:
     b = best(volume_errors(volume, problem.grid, truth, REACH))
     fixed = shape_errors(occupied(volume, problem.grid, FIXED), truth, REACH)
     print(f"{name:34s} seed {seed}  {b.chamfer:.4f} {b.f1:.3f} {b.hausdorff95:.3f}   {fixed.chamfer:.4f} "
-          f"{fixed.f1:.3f}   {elsewhere(problem, volume, truth):.3f}  {seconds:6.1f} s  {solution.stopped}",
-          flush=True)  # fmt: skip
+          f"{fixed.f1:.3f}   {tail}", flush=True)  # fmt: skip
 
 
 def elsewhere(problem: ii.Problem, volume: Tensor, truth: Tensor) -> float:
@@ -74,7 +90,7 @@ def elsewhere(problem: ii.Problem, volume: Tensor, truth: Tensor) -> float:
 
 def real(paths: list[str], seeds: int) -> None:
     """Measured pulses: what no method saw, and what chose its weight."""
-    problem = gotcha(paths, center=(23.5, -22.5), size=(13.0, 13.0), pitch=0.2)
+    problem = gotcha(paths, center=(23.5, -22.5), size=(13.0, 13.0), pitch=0.2, every=2)
     term, rows = problem.terms[0], torch.arange(len(problem.terms[0].y))
     unseen, watched = rows[rows % 10 == 0], rows[rows % 10 == 5]
     suggested = replace(problem.suggested, stopping=HeldOut(rows=[watched]))
@@ -94,7 +110,11 @@ def real(paths: list[str], seeds: int) -> None:
         ("least squares, 30 iterations", lambda: least_squares(problem, 30)),
         ("L1, held-out weight", lambda: l1(problem, weights=[0.2 * 0.5**k for k in range(6)], iterations=80)),
     ]
-    methods += [(f"phased, held-out weight, seed {seed}", lambda seed=seed: chosen(seed)) for seed in range(seeds)]
+    for seed in range(seeds):
+        methods.append((f"phased, held-out weight, seed {seed}", lambda seed=seed: chosen(seed)))
+        methods.append(
+            (f"variance field, seed {seed}", lambda seed=seed: variance_field(problem, learn_noise=True, seed=seed))
+        )
     for name, method in methods:
         began = time.process_time()
         solution = method()

@@ -15,7 +15,7 @@ follow from the data, and there is none to choose.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -26,7 +26,7 @@ from inverse_inr.domain import sample
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.noise import ComplexGaussian
 from inverse_inr.problem import Problem, Term, describe
-from inverse_inr.selection import one_standard_error
+from inverse_inr.selection import least
 from inverse_inr.solution import Solution
 from inverse_inr.stopping import HeldOut
 
@@ -51,11 +51,16 @@ class Posterior(NamedTuple):
 
 @dataclass(frozen=True)
 class Marginal:
-    """Measurements as a Gaussian of an image's variances: `matrix` (m, n), `data` (m,), `noise` the variance σ²."""
+    """Measurements as a Gaussian of an image's variances: `matrix` (m, n), `data` (m,), `noise` the variance σ².
+
+    `beyond` is the energy of measurements, and `others` their number, that no image can explain: left by `compressed`.
+    """
 
     matrix: Tensor
     data: Tensor
     noise: float
+    beyond: float = 0.0
+    others: int = 0
 
     def posterior(self, variance: Tensor) -> Posterior:
         """Of voxels with variances (n,), exactly, by the Cholesky factor of C."""
@@ -90,16 +95,28 @@ class Marginal:
             parts.append(draw.mH @ self.matrix)
             kept += float(parts[-1].abs().square().sum())
             basis = torch.cat([basis, draw], 1)
-        return Marginal(torch.cat(parts), basis.mH @ self.data, self.noise)
+        data = basis.mH @ self.data
+        lost = max(0.0, float(self.data.abs().square().sum() - data.abs().square().sum()))
+        return Marginal(torch.cat(parts), data, self.noise, self.beyond + lost, self.others + rows - basis.shape[1])
+
+    def likelier_noise(self, variance: Tensor, found: Posterior) -> Marginal:
+        """The same with the noise's variance by one step of expectation maximisation: it never lowers the likelihood.
+
+        σ² becomes (|y - A μ|² + σ² Σ γ h) / m, the expected residual.
+        """
+        left = float((self.data - self.matrix @ found.mean).abs().square().sum()) + self.beyond
+        noise = (left + self.noise * float((variance * found.curvature).sum())) / (len(self.data) + self.others)
+        return replace(self, noise=noise)
 
 
-def variance_field(problem: Problem, prior: priors.Prior | None = None, *, rounds: int = 12, steps: int = 30,
-                   seed: int = 0) -> Solution:  # fmt: skip
-    """The posterior mean, complex, under variances exp(prior); the round is chosen by held-out rows, the earliest of
-    equals (one standard error).
+def variance_field(problem: Problem, prior: priors.Prior | None = None, *, rounds: int = 15, steps: int = 30,
+                   learn_noise: bool = False, seed: int = 0) -> Solution:  # fmt: skip
+    """The posterior mean, complex, under variances exp(prior), from the round that predicts held-out rows best.
 
-    prior   of one real channel, log γ in units of four; default: `hash` with cells as small as the grid's voxels
+    prior   of one real channel, log γ in units of four; default: `hash` whose finest cells are three voxels wide:
+            where voxels oversample the resolution, finer variances make the image too sparse
     rounds  eliminations of the image;  steps  of Adam after each
+    learn_noise  start from the noise model's variance and make it likelier in every round
 
     One term of complex Gaussian noise whose operator has a `kernel`. `details` hold the variances (*shape, 1) as
     "variance", the round and the evidences. Raises TypeError for problems of another kind.
@@ -111,7 +128,7 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
     marginal = _marginal(problem, fit).compressed(seed=seed)
     unseen = _marginal(problem, watch)
     if prior is None:
-        finest = float(max(grid.shape))
+        finest = max(2.0, max(grid.shape) / 3)
         options = {"head": "linear", "levels": 3, "coarsest": min(8.0, finest), "finest": finest}
         prior = priors.create("hash", grid.box, seed=seed, **options)
     start = float(marginal.data.abs().square().sum() / marginal.matrix.abs().square().sum())
@@ -130,6 +147,8 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
         evidences.append(found.evidence)
         error = (unseen.matrix @ found.mean - unseen.data).abs().square() / unseen.noise
         scores.append(error.reshape(len(watch), -1).mean(1))
+        if learn_noise:
+            marginal = marginal.likelier_noise(now, found)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * (1 - 0.98 * k / rounds)
         for _ in range(steps):
@@ -137,9 +156,14 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
             guess = variance()
             (found.curvature * guess + found.mean.abs().square() / guess).mean().backward()
             optimizer.step()
-    best = one_standard_error(scores)
+    best = least(scores)
     shape = (*grid.shape, 1)
-    details = {"variance": variances[best].reshape(shape), "round": best + 1, "evidence": evidences}
+    details = {
+        "variance": variances[best].reshape(shape),
+        "round": best + 1,
+        "evidence": evidences,
+        "noise": marginal.noise,
+    }
     return Solution(SampledField(images[best].reshape(shape), grid), problem, "variance field", watched=[watch],
                     seconds=time.perf_counter() - began, steps=rounds * steps,
                     stopped=f"round {best + 1} of {rounds} (held-out)", details=details)  # fmt: skip

@@ -64,6 +64,25 @@ def test_compression_loses_nothing_that_a_scene_can_send():
     assert marginal().compressed(block=5).matrix.shape == (7, 12)  # no more than there is
 
 
+def test_noise_becomes_likelier():
+    """Of the full likelihood, whose other measurements are noise alone; the true variance is found from far away."""
+    generator = torch.Generator().manual_seed(5)
+    low = torch.randn(200, 4, dtype=C128, generator=generator) @ torch.randn(4, 9, dtype=C128, generator=generator)
+    v = variances(9)
+    draw = torch.randn(9, dtype=C128, generator=generator) * v.sqrt()
+    y = low @ draw + 0.5 * torch.randn(200, dtype=C128, generator=generator)
+    whole = Marginal(low, y, 4.0)
+    small = whole.compressed(block=4)
+    for _ in range(30):
+        found = whole.posterior(v)
+        better = whole.likelier_noise(v, found)
+        assert better.posterior(v).evidence <= found.evidence + 1e-9
+        small = small.likelier_noise(v, small.posterior(v))
+        whole = better
+    assert small.noise == pytest.approx(whole.noise, rel=1e-6)
+    assert whole.noise == pytest.approx(0.25, rel=0.15)
+
+
 def test_kernel_is_the_operator():
     operator = sar(azimuths=3, frequencies=32, pitch=0.9).terms[0].operator
     assert isinstance(operator, HasKernel)
