@@ -1,12 +1,15 @@
 """Signed distances: starts, eikonal and projection in closed form, terms of the two stages, scatterers on a surface."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
-from inverse_inr import Box, Grid, priors
+from inverse_inr import Box, Grid, Solution, priors
+from inverse_inr.config import Run
 from inverse_inr.domain import Memo
+from inverse_inr.io import read_ply
 from inverse_inr.meshes import level_set, mesh_errors
 from inverse_inr.problems.surface_scenes import SHAPES, shape
 from inverse_inr.problems.surfaces import direct, fit_distance, sub_apertures, surfaces, two_stages
@@ -216,6 +219,17 @@ def test_direct_keeps_its_start_and_is_a_function_of_the_seed():
     where = points()
     assert torch.equal(distance_of(one.field)(where), distance_of(two.field)(where))
     assert not torch.equal(distance_of(one.field)(where), start(where))
+
+
+def test_a_run_writes_the_surface(tmp_path, monkeypatch):
+    Run.read(Path(__file__).parents[1] / "problems" / "surfaces.toml")
+    problem = surfaces("sphere", azimuths=8, heights=2, pitch=0.03, scatterers=50)
+    start = SignedDistance(problem.box, radius=0.04).requires_grad_(False)
+    monkeypatch.setattr("inverse_inr.problems.surfaces.two_stages", lambda p: Solution(start, p, "two stages"))
+    assert problem.suggested.write is not None
+    (path,) = problem.suggested.write(Solution(start, problem, "any"), tmp_path)
+    vertices = read_ply(path).vertices
+    assert float((torch.linalg.vector_norm(vertices, dim=1) - 0.04).abs().max()) < 0.002
 
 
 @pytest.mark.slow
