@@ -88,7 +88,8 @@ class Marginal:
         basis = self.matrix[:, :0]
         while kept < (1 - tolerance) * total and basis.shape[1] < rows:
             count = min(block, rows - basis.shape[1])
-            draw = torch.complex(*torch.randn(2, rows, count, dtype=real, generator=generator)).to(self.matrix)
+            pair = torch.randn(2, rows, count, dtype=real, generator=generator).to(self.matrix.device)
+            draw = torch.complex(*pair) if self.matrix.is_complex() else pair[0]
             draw = self.matrix @ (self.matrix.mH @ draw)
             for _ in range(2):  # twice: what is left of a column that was in the basis already is round-off
                 draw = torch.linalg.qr(draw - basis @ (basis.mH @ draw))[0]
@@ -111,15 +112,15 @@ class Marginal:
 
 def variance_field(problem: Problem, prior: priors.Prior | None = None, *, rounds: int = 15, steps: int = 30,
                    learn_noise: bool = False, seed: int = 0) -> Solution:  # fmt: skip
-    """The posterior mean, complex, under variances exp(prior), from the round that predicts held-out rows best.
+    """The posterior mean under variances exp(prior), from the round that predicts held-out rows best.
 
     prior   of one real channel, log γ in units of four; default: `hash` whose finest cells are three voxels wide:
             where voxels oversample the resolution, finer variances make the image too sparse
     rounds  eliminations of the image;  steps  of Adam after each
     learn_noise  start from the noise model's variance and make it likelier in every round
 
-    One term of complex Gaussian noise whose operator has a `kernel`. `details` hold the variances (*shape, 1) as
-    "variance", the round and the evidences. Raises TypeError for problems of another kind.
+    One term of complex Gaussian noise whose operator has a `kernel`; of a real problem s_x ~ N(0, γ). `details` hold
+    the variances (*shape, 1) as "variance", the round and the evidences. Raises TypeError for other problems.
     """
     began = time.perf_counter()
     term, grid = _term(problem), problem.grid
@@ -145,8 +146,7 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
         images.append(found.mean)
         variances.append(now)
         evidences.append(found.evidence)
-        error = (unseen.matrix @ found.mean - unseen.data).abs().square() / unseen.noise
-        scores.append(error.reshape(len(watch), -1).mean(1))
+        scores.append((unseen.matrix @ found.mean - unseen.data).abs().square())
         if learn_noise:
             marginal = marginal.likelier_noise(now, found)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -171,8 +171,8 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
 
 def _term(problem: Problem) -> Term:
     term = problem.terms[0]
-    if len(problem.terms) != 1 or not problem.is_complex or problem.channels != 1:
-        raise TypeError("variance_field: one term of a complex image of one channel; this problem is of another kind.")
+    if len(problem.terms) != 1 or problem.channels != 1:
+        raise TypeError(f"variance_field: one term and one channel, not {len(problem.terms)} and {problem.channels}.")
     if not isinstance(term.fidelity, ComplexGaussian) or not isinstance(term.operator, HasKernel):
         raise TypeError(
             f"variance_field: complex Gaussian noise and an operator with a kernel, not "
@@ -184,6 +184,9 @@ def _term(problem: Problem) -> Term:
 def _marginal(problem: Problem, rows: Tensor) -> Marginal:
     term = problem.terms[0]
     assert isinstance(term.operator, HasKernel)
-    kernel = term.operator.kernel(rows).flatten(0, 1)
     assert isinstance(term.fidelity, ComplexGaussian)
-    return Marginal(kernel, term.y[rows].flatten().to(kernel), float(term.fidelity.sigma) ** 2)
+    kernel = term.operator.kernel(rows).flatten(0, 1)
+    data, noise = term.y[rows].flatten().to(kernel), float(term.fidelity.sigma) ** 2
+    if problem.is_complex:
+        return Marginal(kernel, data, noise)
+    return Marginal(torch.cat([kernel.real, kernel.imag]), torch.cat([data.real, data.imag]), 0.5 * noise)
