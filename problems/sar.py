@@ -16,6 +16,7 @@ from inverse_inr.problems.fmcw import echoes
 from inverse_inr.problems.radar_imaging import backprojection, least_squares, radar_figure
 from inverse_inr.problems.radar_scenes import car
 from inverse_inr.stopping import HeldOut
+from inverse_inr.variance_field import variance_field
 
 ELEVATIONS = (43.7, 43.98, 44.5, 45.0)
 """Degrees, uneven as real passes are."""
@@ -66,7 +67,8 @@ def complex_problem(operator: RadarOperator, grid: Grid, y: torch.Tensor, sigma:
     suggestion = Suggestion(
         prior="phased", options={"cells": cells, "finest": cells}, steps=steps, figure=radar_figure,
         regularizers=(weight * regularizers.L1(grid=grid),), stopping=hold_out or HeldOut(fraction=0.06),
-        baselines={"backprojection": backprojection, "L1": l1, "least squares": least_squares},
+        baselines={"backprojection": backprojection, "L1": l1, "least squares": least_squares,
+                   "variance field": variance_field},
     )  # fmt: skip
     term = Term(operator, y, noise.ComplexGaussian(sigma))
     return Problem([term], grid.box, grid, suggested=suggestion, notes={"gain of y": gain}, is_complex=True)
