@@ -9,8 +9,8 @@ from radar_cases import C128, F64, error
 from inverse_inr import Box, Grid, predict
 from inverse_inr.operators import FMCW, FarField, PhaseHistory, RadarGeometry, backproject
 from inverse_inr.operators.matched_filter import check_sign, focus, range_profiles
+from inverse_inr.operators.plane_waves import PlaneWaves
 from inverse_inr.operators.polar_format import polar_format
-from inverse_inr.operators.radar_geometry import PlaneWaves
 from inverse_inr.problems.fmcw import echoes, fmcw
 from inverse_inr.problems.sar import passes
 
