@@ -15,7 +15,7 @@ from inverse_inr.operators import FMCW, PhaseHistory
 from inverse_inr.problems.fmcw import cylinder, echoes, fmcw
 from inverse_inr.problems.radar_imaging import backprojection, decibels, radar_figure
 from inverse_inr.problems.radar_scenes import aeroplane, car
-from inverse_inr.problems.sar import gated, gotcha, passes, phase_history, radar_of, sar
+from inverse_inr.problems.sar import block_numbers, gated, gotcha, passes, phase_history, radar_of, sar, spotlighted
 
 SMALL = {"azimuths": 6, "heights": 3, "pitch": 0.02}
 
@@ -113,3 +113,23 @@ def test_presets_are_valid(name):
 def test_cylinder_offsets_lie_between():
     a, b = cylinder(4, 1, 0.5, 0.0), cylinder(4, 1, 0.5, 0.0, offset=0.5)
     assert not torch.isclose(a.transmitters[:, None], b.transmitters[None]).all(-1).any()
+
+
+def test_spotlight_keeps_the_region_and_drops_what_is_beside_it():
+    """Each block by itself: what another one holds changes nothing."""
+    box = Box((-4.0, -4.0, -0.1), (4.0, 4.0, 0.1))
+    geometry = passes((45.0,), 120, 1.5, 10_000.0)
+    f = torch.linspace(9.55e9, 9.65e9, 16, dtype=F64)
+    whole = PhaseHistory(Box((-4, -30, -0.1), (4, 30, 0.1)), geometry, f, points=torch.zeros(1, 3))
+    data = PhaseData(torch.zeros(120, 16), f, geometry.transmitters, geometry.transmitters, geometry.reference_path, -1)
+    block = block_numbers([60, 60], 120)
+    inside, beside = (echoes(whole, torch.tensor([p], dtype=F64)) for p in ([1.0, 2.0, 0.0], [1.0, 22.0, 0.0]))
+    kept, dropped = (spotlighted(y, data, box, block) for y in (inside, beside))
+    middle = torch.cat([torch.arange(10, 50), torch.arange(70, 110)])
+    assert error(kept[middle], inside[middle]) < 0.1
+    assert float(dropped[middle].abs().max()) < 0.1
+    other = inside.clone()
+    other[60:] = 7.0
+    assert torch.equal(spotlighted(other, data, box, block)[:60], kept[:60])
+    with pytest.raises(ValueError, match=r"blocks=\[60, 50\] hold 110 pulses.* the data have 120"):
+        block_numbers([60, 50], 120)
