@@ -63,12 +63,20 @@ class Marginal:
     others: int = 0
 
     def posterior(self, variance: Tensor) -> Posterior:
-        """Of voxels with variances (n,), exactly, by the Cholesky factor of C."""
+        """Of voxels with variances (n,), exactly, by the Cholesky factor of C.
+
+        Where noise is too little for single precision (C is no longer positive), in double precision.
+        """
         seen = variance > 1e-6 * variance.max()  # the others add less than the noise to C
         columns = self.matrix[:, seen]
         covariance = (columns * variance[seen]) @ columns.mH
         covariance.diagonal().add_(self.noise)
-        factor = torch.linalg.cholesky(covariance)
+        factor, failed = torch.linalg.cholesky_ex(covariance)
+        if failed and variance.dtype != torch.float64:
+            wide = replace(self, matrix=self.matrix.to(torch.complex128 if self.matrix.is_complex() else torch.float64))
+            wide = replace(wide, data=self.data.to(wide.matrix))
+            mean, curvature, evidence = wide.posterior(variance.double())
+            return Posterior(mean.to(self.data), curvature.to(variance), evidence)
         white = torch.cholesky_solve(self.data[:, None], factor)[:, 0]
         curvature = torch.linalg.solve_triangular(factor, self.matrix, upper=False).abs().square().sum(0)
         spread = 2 * factor.diagonal().real.double().log().sum()

@@ -35,6 +35,14 @@ def test_posterior_is_the_regularised_least_squares_image():
     assert torch.allclose(found.curvature, h)
 
 
+def test_little_noise_in_single_precision():
+    m = marginal(40, 12)  # more data than voxels: C is noise but in twelve directions
+    small = replace(m, noise=1e-9)
+    found = Marginal(m.matrix.to(torch.complex64), m.data.to(torch.complex64), 1e-9).posterior(variances().float())
+    assert found.mean.dtype == torch.complex64
+    assert torch.allclose(found.mean.to(C128), small.posterior(variances()).mean, atol=1e-4)
+
+
 def test_the_bound_touches_and_lies_above():
     """Value up to a constant and slope of the evidence at the present variances; elsewhere not below it."""
     m, v = marginal(), variances()
