@@ -34,6 +34,8 @@ from inverse_inr.selection import choose_weight
 from inverse_inr.variance_field import variance_field
 
 FIXED, REACH = 0.15, 0.225
+REGIONS = {"two cars": (23.5, -22.5), "reflector": (-17.0, 22.0)}
+"""Centres in m."""
 BLOCKS = [70, 28, 38, 28, 70]
 """Neighbouring pulses of two GOTCHA files, 234; the second block is held out, the fourth unseen."""
 Method = Callable[[ii.Problem, int], ii.Solution]
@@ -90,32 +92,29 @@ def elsewhere(problem: ii.Problem, volume: Tensor, truth: Tensor) -> float:
     return float(torch.linalg.vector_norm(seen - y) / torch.linalg.vector_norm(y))
 
 
-def real(paths: list[str], seeds: int) -> None:
+def real(name: str, paths: list[str], seeds: int) -> None:
     """Measured pulses: what no method saw, and what chose its weight."""
-    problem = gotcha(paths, center=(23.5, -22.5), size=(13.0, 13.0), pitch=0.2, every=3, blocks=BLOCKS)
+    problem = gotcha(paths, center=REGIONS[name], size=(13.0, 13.0), pitch=0.2, every=3, blocks=BLOCKS)
     term, rows, block = problem.terms[0], torch.arange(len(problem.terms[0].y)), problem.notes["block"]
     watched, unseen = rows[block == 1], rows[block == 3]
     problem = replace(problem, terms=[replace(term, rows=rows[block != 3])])
-    print(f"\ngotcha: {tuple(problem.grid.shape)} pixels, {len(term.y)} pulses x {term.y.shape[1]} frequencies; "
-          "unseen, held-out, entropy of the image, CPU seconds", flush=True)  # fmt: skip
+    shape = f"{tuple(problem.grid.shape)} pixels, {len(term.y)} pulses x {term.y.shape[1]} frequencies"
+    print(f"\ngotcha, {name}, {shape}; unseen, held-out, entropy of the image, CPU seconds", flush=True)
 
     def chosen(seed: int) -> ii.Solution:
         def fit(weight: float) -> ii.Solution:
             penalty = weight * regularizers.L1(grid=problem.grid)
-            return ii.solve(problem, regularizers=[penalty], seed=seed, batch=32, callbacks=[])
+            return ii.solve(problem, regularizers=[penalty], seed=seed, batch=24, callbacks=[])
 
-        return choose_weight((3.0, 10.0), fit)
+        return choose_weight((30.0, 100.0, 300.0, 1000.0), fit)
 
     methods: list[tuple[str, Callable[[], ii.Solution]]] = [
         ("backprojection", lambda: backprojection(problem)),
         ("least squares, 30 iterations", lambda: least_squares(problem, 30)),
         ("L1, held-out weight", lambda: l1(problem, weights=[0.2 * 0.5**k for k in range(6)], iterations=80)),
+        ("variance field", lambda: variance_field(problem, learn_noise=True)),
     ]
-    for seed in range(seeds):
-        methods.append((f"phased, held-out weight, seed {seed}", lambda seed=seed: chosen(seed)))
-        methods.append(
-            (f"variance field, seed {seed}", lambda seed=seed: variance_field(problem, learn_noise=True, seed=seed))
-        )
+    methods += [(f"phased, held-out weight, seed {seed}", lambda seed=seed: chosen(seed)) for seed in range(seeds)]
     for name, method in methods:
         began = time.process_time()
         solution = method()
@@ -142,7 +141,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.gotcha:
-        real(arguments.gotcha, arguments.seeds)
+        for region in REGIONS:
+            real(region, arguments.gotcha, arguments.seeds)
         return
     print("sar: Chamfer m, F1, Hausdorff m (best); Chamfer, F1 (fixed); held-out; CPU seconds", flush=True)
     for seed in range(arguments.seeds):
