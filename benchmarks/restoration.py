@@ -87,6 +87,19 @@ DEBLUR: dict[str, Method] = {
     **tv("TV, boundary-free, oracle", [15.0, 30.0, 60.0], classical.tv_beyond_the_frame),
     "cubic grid + joint TV": as_suggested,
 }
+
+
+def enlarged(problem: ii.Problem) -> ii.Solution:
+    """Similar patches of the first fit; their weight by held-out pixels, then all pixels with that weight."""
+    penalty, grid = problem.suggested.regularizers[-1], problem.grid
+    first = ii.solve(problem, regularizers=[penalty], stopping=HeldOut(), callbacks=[])
+    similar = NonLocal(first.field, grid)
+    fits = {w: ii.solve(problem, regularizers=[penalty, w * similar], stopping=HeldOut(), callbacks=[])
+            for w in (0.0, 0.1 * SIMILAR, SIMILAR)}  # fmt: skip
+    weight = min(fits, key=lambda w: fits[w].held_out() or 0.0)
+    return ii.solve(problem, regularizers=[penalty, weight * similar], callbacks=[])
+
+
 TASKS: dict[str, tuple[Callable[..., ii.Problem], dict[str, Method]]] = {
     "deblur": (deblur, DEBLUR),
     "inpaint": (inpaint, {
@@ -100,7 +113,7 @@ TASKS: dict[str, tuple[Callable[..., ii.Problem], dict[str, Method]]] = {
     }),
     "super_resolution": (super_resolution, {
         "bicubic": classical.bicubic, "hash, no regularizer": hash_tv([1e-12]), "hash + joint TV": hash_tv([5e-4]),
-        "hash + TV + similar patches": as_suggested, "the same, self-guided": similar_again,
+        "hash + TV + similar patches": as_suggested, "the same, weight by held-out pixels": enlarged,
     }),
 }  # fmt: skip
 

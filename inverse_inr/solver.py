@@ -25,6 +25,7 @@ from inverse_inr.registry import nearest
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solution import Solution
 from inverse_inr.stopping import HeldOut, Never, Stopping
+from inverse_inr.variable_projection import PhaseProjection
 
 Regularizer = Callable[[Field, Tensor], Tensor]
 
@@ -62,6 +63,8 @@ class Solver:
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
         if getattr(self.prior, "wants_data", False):
             self.prior.condition(back_projection(problem, self.fit_rows))  # pyright: ignore[reportCallIssue]
+        projected = isinstance(self.prior, priors.Prior) and self.prior.projected
+        self.projection = PhaseProjection.of(problem, self.fit_rows) if projected else None
         value = _optimizer(optimizer or problem.suggested.optimizer, lr)
         nuisance = [m for m in (*self.objective.operators, *self.objective.fidelities) if learns(m)]
         rate = problem.suggested.operator_lr if operator_lr is None else operator_lr
@@ -104,6 +107,9 @@ class Solver:
         anneal = getattr(self.prior, "anneal", None)
         if anneal is not None:
             anneal(self.step_number / self.steps)
+        if self.projection is not None and self.step_number % self.projection.every == 0:
+            assert isinstance(self.prior, priors.Prior)
+            self.projection.apply(self.prior)
         for term in self.objective.terms:
             if isinstance(term.fidelity, WarmUp):
                 term.fidelity.anneal(self.step_number / self.steps)
