@@ -1,6 +1,6 @@
 """Slice-to-volume reconstruction of MNI152 from moving slices: INR beside weighted average and super-resolution CG.
 
-    python benchmarks/slices.py [--seeds 5] [--case still 5 10 outliers] [--steps 1250] [--only INR]
+    python benchmarks/slices.py [--seeds 5] [--case still 5 10 outliers] [--steps 850] [--only INR]
 
 Three orthogonal stacks of 2 x 2 x 6 mm slices, simulated from the 1 mm volume with 256 nodes a pixel: every slice has
 its own rigid motion, 3 % of gain, 1 % of Rician noise. Poses start from the nominal ones. "true motion" rows are given
@@ -115,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--case", nargs="+", default=["5", "10", "outliers"], choices=list(CASES))
-    parser.add_argument("--steps", type=int, default=1250)
+    parser.add_argument("--steps", type=int, default=850)
     parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
     parser.add_argument("--quadrature", action="store_true")
     arguments = parser.parse_args()
