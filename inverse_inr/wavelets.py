@@ -49,7 +49,7 @@ class Wavelets:
     def _along(self, x: Tensor, back: bool) -> Tensor:
         for axis in range(len(self.shape)):
             matrix = filter_bank(x.shape[axis]).to(x)
-            x = torch.tensordot(matrix.T if back else matrix, x, ([1], [axis])).movedim(0, axis)
+            x = ((matrix.T if back else matrix) @ x.movedim(axis, -2)).movedim(-2, axis)
         return x
 
 
