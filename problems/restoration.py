@@ -135,7 +135,7 @@ def super_resolution(image: str = "camera", *, factor: int = 4, noise_level: flo
     problem = _simulated(operator, values, fine, noise_level, seed, measured)
     _suggest(problem, {"bicubic": bicubic, "TV": baselines.tv}, TV_ENLARGE)
     if not noise_level:
-        # a tenth of what inpainting takes: at that, held-out pixels of a photograph with fine texture are worse, not better
+        # a tenth of what inpainting takes: with all of it, held-out pixels of a finely textured photograph are worse
         similar = 0.1 * SIMILAR * NonLocal(lambda points: bicubic(problem).field(points), fine)
         suggested = problem.suggested
         problem.suggested = replace(suggested, regularizers=(similar, *suggested.regularizers), stopping=Never())
