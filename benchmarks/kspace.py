@@ -27,7 +27,7 @@ import inverse_inr as ii
 from inverse_inr.kernels.gridding import Gridding
 from inverse_inr.operators.finufft import Finufft
 from inverse_inr.operators.sampling import GOLDEN_ANGLE
-from inverse_inr.problems.kspace import kspace, sense, tv_sense, zero_filled
+from inverse_inr.problems.kspace import kspace, sense, tv_sense, wavelet_sense, zero_filled
 from inverse_inr.problems.kspace_scan import kspace_scan
 from inverse_inr.selection import choose_weight
 
@@ -127,6 +127,8 @@ def cartesian(seeds: int) -> None:
                 "zero-filled": lambda s: zero_filled(case(s)),
                 "CG-SENSE, held-out iterations": lambda s: sense(case(s)),
                 "CG-SENSE, oracle": lambda s: sense(case(s), "oracle"),
+                "L1-wavelet, held-out weight": lambda s: wavelet_sense(case(s)),
+                "L1-wavelet, oracle": lambda s: wavelet_sense(case(s), "oracle"),
                 "TV, held-out weight": lambda s: tv_sense(case(s)),
                 "TV, oracle": lambda s: tv_sense(case(s), "oracle"),
                 "grid + TV, complex, maps fixed": lambda s: joint(case(s, phase="image", learn_coils="none")),
@@ -158,6 +160,7 @@ def radial(seeds: int) -> None:
     table({
         "gridding": lambda s: zero_filled(case(s)),
         "CG-SENSE, held-out iterations": lambda s: sense(case(s)),
+        "L1-wavelet, held-out weight": lambda s: wavelet_sense(case(s)),
         "TV, held-out weight": lambda s: tv_sense(case(s)),
         "grid + TV through the NUFFT": lambda s: by(case(s)),
         "grid + TV through ray integrals": lambda s: by(case(s, rays=True), batch=2, steps=400, lr=0.05),
@@ -171,6 +174,7 @@ def scan(seeds: int) -> None:
     print(f"\nReal 8-coil brain, {case(0).notes['samples']}; held-out misfit of a tenth of them, mean |r|² / σ²")
     table({
         "CG-SENSE, held-out iterations": lambda s: sense(case(s), seed=s),
+        "L1-wavelet, held-out weight": lambda s: wavelet_sense(case(s), seed=s),
         "TV, held-out weight": lambda s: tv_sense(case(s), seed=s),
         "grid + TV, complex, maps fixed": lambda s: chosen(case(s, phase="image", learn_coils="none"), s),
         "grid + TV, complex, maps learnt": lambda s: chosen(case(s, phase="image"), s),

@@ -38,7 +38,8 @@ class Solver:
     batch         rows a step for each term; default: the problem's, or about 32 000 field points, or all rows for
                   whole-grid operators
     points        random points of the box a step that regularizers see
-    optimizer     "adam", "muon", "lbfgs" or a value from `optimizers`; `lr` replaces the prior's suggestion
+    optimizer     "adam", "muon", "lbfgs" or a value from `optimizers`; default: the problem's. `lr` replaces the
+                  prior's suggestion
     operator_lr   learning rate of what operators and fidelities learn (motion, centre of rotation, gains, noise);
                   default: the problem's
     stopping      `HeldOut()`, `Discrepancy()` or `Never()`; default: the problem's, or HeldOut()
@@ -47,7 +48,7 @@ class Solver:
 
     def __init__(self, problem: Problem, prior: str | nn.Module | None = None, *,
                  regularizers: Sequence[Regularizer] | None = None, steps: int | None = None,
-                 batch: int | None = None, points: int = 1024, optimizer: str | optimizers.Optimizer = "adam",
+                 batch: int | None = None, points: int = 1024, optimizer: str | optimizers.Optimizer | None = None,
                  lr: float | None = None, operator_lr: float | None = None, stopping: Stopping | None = None,
                  seed: int = 0, chunk: int | None = None, callbacks: Sequence[Callback] = ()) -> None:  # fmt: skip
         self.problem, self.seed, self.points = problem, seed, points
@@ -64,7 +65,7 @@ class Solver:
             self.prior.condition(back_projection(problem, self.fit_rows))  # pyright: ignore[reportCallIssue]
         projected = isinstance(self.prior, priors.Prior) and self.prior.projected
         self.projection = PhaseProjection.of(problem, self.fit_rows) if projected else None
-        value = _optimizer(optimizer, lr)
+        value = _optimizer(optimizer or problem.suggested.optimizer, lr)
         nuisance = [m for m in (*self.objective.operators, *self.objective.fidelities) if learns(m)]
         rate = problem.suggested.operator_lr if operator_lr is None else operator_lr
         self.optimizer = value.build(optimizers.parameter_groups(self.prior, nuisance, rate))
@@ -246,7 +247,7 @@ class Solver:
 
 def solve(problem: Problem, prior: str | nn.Module | None = None, *,
           regularizers: Sequence[Regularizer] | None = None, steps: int | None = None, batch: int | None = None,
-          points: int = 1024, optimizer: str | optimizers.Optimizer = "adam", lr: float | None = None,
+          points: int = 1024, optimizer: str | optimizers.Optimizer | None = None, lr: float | None = None,
           operator_lr: float | None = None, stopping: Stopping | None = None, seed: int = 0, chunk: int | None = None,
           callbacks: Sequence[Callback] | None = None) -> Solution:  # fmt: skip
     """Reconstruct: `solve(problem, prior="hash")`. Keywords are those of `Solver`; a progress bar is the default."""

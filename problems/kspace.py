@@ -31,6 +31,7 @@ from inverse_inr import (
     priors,
     sample,
 )
+from inverse_inr.fista import l1
 from inverse_inr.io import write_hdf5, write_image
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.operators import (
@@ -281,7 +282,14 @@ def tv_sense(problem: Problem, weight: float | str = "held-out", *, iterations: 
     return baselines.tv(classical(problem), weight, iterations=iterations, seed=seed)
 
 
-BASELINES: dict[str, Callable[[Problem], Solution]] = {"zero-filled": zero_filled, "CG-SENSE": sense, "TV": tv_sense}
+def wavelet_sense(problem: Problem, weight: float | str = "held-out", *, levels: int = 4, seed: int = 0) -> Solution:
+    """Sparse wavelets of the complex image, maps fixed: compressed sensing (Lustig, Donoho & Pauly, MRM 58, 2007)."""
+    return l1(classical(problem), weight, wavelets=levels, iterations=100, seed=seed)
+
+
+BASELINES: dict[str, Callable[[Problem], Solution]] = {
+    "zero-filled": zero_filled, "CG-SENSE": sense, "L1-wavelet": wavelet_sense, "TV": tv_sense,
+}  # fmt: skip
 
 
 def write_images(solution: Solution, folder: Path) -> list[Path]:
