@@ -26,6 +26,7 @@ from inverse_inr.problems.fields import boundary_value, poisson_edit
 from inverse_inr.problems.registration import displacement_error, register
 from inverse_inr.problems.restoration import SIMILAR, deblur, denoise, inpaint, super_resolution
 from inverse_inr.regularizers import TotalVariation, as_weighted
+from inverse_inr.selection import choose_weight
 from inverse_inr.similarity import NonLocal, self_guided
 from inverse_inr.stopping import HeldOut
 
@@ -42,11 +43,6 @@ def oracle(fits: list[ii.Solution]) -> ii.Solution:
     return max(fits, key=psnr)
 
 
-def foretells(fits: list[ii.Solution]) -> ii.Solution:
-    """The fit that predicts the held-out measurements best."""
-    return min(fits, key=lambda s: s.held_out() or 0.0)
-
-
 def hash_tv(weights: list[float], steps: int = 200) -> Method:
     """Hash at half the Nyquist frequency with joint total variation; weight by held-out measurements."""
 
@@ -59,7 +55,7 @@ def hash_tv(weights: list[float], steps: int = 200) -> Method:
             return ii.solve(problem, prior, optimizer="adam", stopping=HeldOut(), steps=steps,
                             regularizers=[penalty], callbacks=[])  # fmt: skip
 
-        return foretells([fit(w) for w in weights])
+        return choose_weight(weights, fit)
 
     return method
 

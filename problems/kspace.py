@@ -284,7 +284,8 @@ def tv_sense(problem: Problem, weight: float | str = "held-out", *, iterations: 
 
 def wavelet_sense(problem: Problem, weight: float | str = "held-out", *, levels: int = 4, seed: int = 0) -> Solution:
     """Sparse wavelets of the complex image, maps fixed: compressed sensing (Lustig, Donoho & Pauly, MRM 58, 2007)."""
-    return l1(classical(problem), weight, wavelets=levels, iterations=100, seed=seed)
+    room = int(math.log2(min(problem.grid.shape)))
+    return l1(classical(problem), weight, wavelets=min(levels, room), iterations=100, seed=seed)
 
 
 BASELINES: dict[str, Callable[[Problem], Solution]] = {

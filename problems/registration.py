@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Field, Grid, Problem, SampledField, Solution, Suggestion, Term, noise
-from inverse_inr.fidelity import NCC, LocalNCC
+from inverse_inr.fidelity import NCC, Fidelity, LocalNCC
 from inverse_inr.io import read_image
 from inverse_inr.operators import BendingEnergy, WarpedImage
 from inverse_inr.problems.aligned import b_spline, optical_flow, registration_figure, unregistered, write_registration
@@ -48,11 +48,8 @@ def register(moving: str = "retina", fixed: str | None = None, *, amplitude: flo
         if grid.affine is None and frame.affine is None and grid.shape != frame.shape:
             raise ValueError(f"register: {moving} has {grid.shape} pixels and {fixed} {frame.shape}, and no affines.")
     operator = WarpedImage(SampledField(values, grid), frame)
-    models = {"gaussian": noise.Gaussian(noise_level), "ncc": NCC(), "local-ncc": LocalNCC(frame.shape)}
-    if fidelity not in models:
-        raise ValueError(f"Unknown fidelity {fidelity!r}. {nearest(fidelity, models)}")
-    model = models[fidelity]
-    weight = smoothness * (1.0 if fidelity == "gaussian" else 1e-4) * frame.spacing[0] ** 2
+    model, cost = _fidelity(fidelity, seen.reshape(-1), frame, noise_level)
+    weight = smoothness * cost * frame.spacing[0] ** 2
     suggested = Suggestion(
         prior="siren", options={"omega0": 8.0, "width": 64, "depth": 3, "head": "vector"}, steps=30,
         optimizer="lbfgs", stopping=Never() if fidelity == "local-ncc" else None,
@@ -61,6 +58,18 @@ def register(moving: str = "retina", fixed: str | None = None, *, amplitude: flo
     )  # fmt: skip
     return Problem([Term(operator, seen.reshape(-1), model)], frame.box, frame, channels=frame.ndim,
                    reference=reference, suggested=suggested, average=1)  # fmt: skip
+
+
+def _fidelity(name: str, y: Tensor, frame: Grid, noise_level: float) -> tuple[Fidelity, float]:
+    """The fidelity by name, and what it takes for a small residual, as a fraction of what Gaussian noise would."""
+    if name == "gaussian":  # r² / (2 σ²)
+        return noise.Gaussian(noise_level), 1.0
+    if name == "ncc":  # r² / (2 var)
+        return NCC(), noise_level**2 / float(y.var())
+    if name == "local-ncc":  # r² / var of the window
+        local = LocalNCC(frame.shape, epsilon=4 * noise_level**2)
+        return local, 2 * noise_level**2 * float((1 / local.variance(y)).mean())
+    raise ValueError(f"Unknown fidelity {name!r}. {nearest(name, ('gaussian', 'ncc', 'local-ncc'))}")
 
 
 class Deformation:
