@@ -23,7 +23,7 @@ class Noise(ABC):
     def __post_init__(self) -> None:
         for item in fields(self):
             value = torch.as_tensor(getattr(self, item.name))
-            least = value >= 0 if item.name == "background" else value > 0
+            least = value >= 0 if item.name in ("background", "efficiency") else value > 0
             if not bool((torch.isfinite(value) & least).all()):
                 raise ValueError(f"{type(self).__name__}: {item.name} must be positive and finite, got {value}.")
 
@@ -133,25 +133,43 @@ class Poisson(Noise):
 class Sensor(Noise):
     """A camera: y = (Poisson(photons · A f) + N(0, readout²)) / photons; WIRE's denoising has photons 30, readout 2.
 
-    photons at value 1, readout in electrons. Fitted as Gaussian noise whose variance, A f / photons +
-    (readout / photons)², is that of the prediction (Foi et al. 2008); the logarithm of the variance is counted from its
-    value at y, so that the truth gives about 1/2.
+    photons      detected at value 1: the full well in electrons, where value 1 fills it
+    readout      standard deviation in electrons
+    efficiency   quantum efficiency η of binomial detection: the photons that arrive, photons · A f / η, are a fixed
+                 number and each is detected with probability η, as CASSI's networks are trained (full well 2048, η =
+                 0.4; Meng et al. 2020). 0: Poisson arrivals, whose detection is Poisson whatever η
+
+    Fitted as Gaussian noise whose variance, (1 - η) A f / photons + (readout / photons)², is that of the prediction
+    (Foi et al. 2008); the logarithm of the variance is counted from its value at y, so that the truth gives about 1/2.
+    Raises ValueError for an efficiency outside [0, 1).
     """
 
     photons: Parameter
     readout: Parameter
+    efficiency: Parameter = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not bool((torch.as_tensor(self.efficiency) < 1).all()):
+            raise ValueError(f"Sensor: efficiency={self.efficiency} must be below 1 (nothing lost).")
 
     def variance(self, mean: Tensor) -> Tensor:
         photons = _like(self.photons, mean)
-        return mean.clamp(min=0) / photons + (_like(self.readout, mean) / photons) ** 2
+        shot = (1 - _like(self.efficiency, mean)) * mean.clamp(min=0) / photons
+        return shot + (_like(self.readout, mean) / photons) ** 2
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         variance = self.variance(prediction)
         return 0.5 * ((prediction - y).square() / variance + torch.log(variance / self.variance(y))).mean()
 
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        photons = _like(self.photons, mean)
-        counts = torch.poisson(photons * mean.clamp(min=0), generator)
+        photons, efficiency = _like(self.photons, mean), _like(self.efficiency, mean)
+        detected = photons * mean.clamp(min=0)
+        if _zero(self.efficiency):
+            counts = torch.poisson(detected, generator)
+        else:
+            arrived = (detected / efficiency).round()
+            counts = torch.binomial(arrived, efficiency.expand_as(mean).contiguous(), generator)
         return (counts + _like(self.readout, mean) * _randn(mean, generator)) / photons
 
     def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:

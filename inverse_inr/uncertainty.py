@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.domain import Grid
+from inverse_inr.domain import CHUNK, Grid, sample
 from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
@@ -35,6 +35,14 @@ class MeanField(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         return torch.stack([m(points) for m in self.members]).mean(0)
+
+    def sample(self, grid: Grid) -> Tensor:
+        """On a lattice, by each member's own fast path: (*grid.shape, c)."""
+        return torch.stack([sample(m, grid) for m in self.members]).mean(0)
+
+    @property
+    def lattice_chunk(self) -> int:
+        return min(getattr(m, "lattice_chunk", CHUNK) for m in self.members)
 
 
 @dataclass(frozen=True)

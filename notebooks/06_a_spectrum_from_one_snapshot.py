@@ -38,7 +38,7 @@ import torch
 import inverse_inr as ii
 from inverse_inr import noise, operators, priors
 from inverse_inr.operators.dispersion import steps
-from inverse_inr.problems.cassi import photograph
+from inverse_inr.problems.spectral_data import photograph
 from inverse_inr.problems.gap_tv import gap_tv
 from inverse_inr.problems.spectral_scenes import spectral_scene
 

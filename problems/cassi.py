@@ -9,71 +9,107 @@ that is an inverse crime, and `SpectralScene` has a truth between the bands to j
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inverse_inr import Box, Problem, SampledField, Solution, Suggestion, Term, noise
 from inverse_inr.io import read_matlab
 from inverse_inr.operators import CASSI
-from inverse_inr.operators.dispersion import TSA_WAVELENGTHS, steps
+from inverse_inr.operators.dispersion import TSA_WAVELENGTHS, Scaled, steps
 from inverse_inr.problems.gap_tv import admm_tv, gap_tv
-from inverse_inr.problems.images import EXAMPLES, load_image
+from inverse_inr.problems.spectral_data import is_cube, mask_file, photograph, scene_cube, scene_file
 from inverse_inr.problems.spectral_figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral_scenes import Reflectances, spectral_scene
 from inverse_inr.stopping import HeldOut
 
+Calibration = Literal["true", "nominal", "learnt"]
+CALIBRATION_RATE = 3e-3
+"""Adam's step for a mask's shift (px) and a dispersion's scale: 0.6 px in a few hundred steps."""
 RANK_BANDS, OMEGA_BANDS = 4, 2.0
 """Materials that a separable prior can tell apart: reflectances are smooth, three or four numbers hold 99 % of them."""
 
 
-def cassi(scene: str = "astronaut", *, mask: str = "random", size: int = 128, bands: int = 28, step: float = 2.0,
+def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128, bands: int = 28, step: float = 2.0,
           mode: Literal["single", "dual"] = "single", reflectances: Reflectances = "pigments",
-          noise_level: float = 0.01, variable: str | None = None, mask_variable: str = "mask",
+          noise_level: float = 0.01, full_well: float | None = None, readout: float = 10.0, efficiency: float = 0.0,
+          mask_shift: tuple[float, float] = (0.0, 0.0), dispersion_scale: float = 1.0,
+          calibration: Calibration = "true", variable: str | None = None, mask_variable: str = "mask",
           seed: int = 0) -> Problem:  # fmt: skip
     """A simulated snapshot of a generated spectral scene, or of a cube from a file.
 
     scene        "astronaut", "coffee", "cat" ... (`images.EXAMPLES`), or an RGB image file, coloured by `reflectances`;
-                 or a MATLAB file with a cube (H, W, L) or (L, H W) in `variable`, resampled to `bands` bands
-    mask         "random" (half open) or a MATLAB file with a calibrated mask in `mask_variable`, cropped to `size`
+                 or a cube (H, W, L): "indian_pines", any file that `io.read_cube` reads, `variable` in it, or a scene
+                 of a published folder, "TSA_simu_data:3" (`spectral_data`); brought to `bands` bands
+    mask         a MATLAB file with a calibrated mask in `mask_variable`, cropped to `size`; "random" (half open), the
+                 default where no mask.mat lies beside the scenes
     step         pixels of dispersion a band
     noise_level  standard deviation of Gaussian noise as a fraction of the largest measurement
+    full_well    electrons of the largest measurement: shot noise instead, with `readout` electrons and `efficiency` as
+                 of `noise.Sensor` (0: Poisson, else binomial)
+    mask_shift, dispersion_scale  where the mask really is (px along both axes), and by what the dispersion is larger
+    calibration  whether the model knows: "true" it does, "nominal" it does not, "learnt" jointly with the image
     """
     wavelengths = _wavelengths(bands)
-    cube = scene.endswith(".mat")
-    values = _cube(scene, variable, bands) if cube else None
-    shape = (min(size, values.shape[0]), min(size, values.shape[1])) if values is not None else (size, size)
+    values = scene_cube(scene, variable, wavelengths, size) if is_cube(scene) else None
+    shape = (values.shape[0], values.shape[1]) if values is not None else (size, size)
     box = Box((0.0, 0.0, 450.0), (*map(float, shape), 650.0), ("px", "px", "nm"))
-    camera = CASSI(box, _mask(mask, mask_variable, shape, mode, step * (bands - 1), seed), wavelengths,
-                   steps(wavelengths, step), mode)  # fmt: skip
-    grid = camera.bands
-    if values is not None:
-        truth: Any = SampledField(values[: shape[0], : shape[1], :, None], grid)
-    else:
-        truth = spectral_scene(photograph(scene, size), box, reflectances=reflectances)
-    operator = camera.on(grid)
-    mean = operator.snapshot(truth.sample(grid)[..., 0]).reshape(-1)
-    sigma = noise_level * float(mean.max())
-    y = noise.Gaussian(sigma).sample(mean, torch.Generator().manual_seed(seed)) if sigma else mean
-    model = noise.Gaussian(sigma or 1e-3 * float(mean.max()))  # without noise: what a 10-bit camera would round
-    return Problem([Term(operator, y, model)], box, grid, reference=truth, suggested=suggestion(shape), average=1)
+    reach = step * (bands - 1)
+    beside = mask_file(scene) if mask is None else None
+    code = _mask(mask or str(beside or "random"), mask_variable, shape, mode, reach, seed)
+
+    def camera(shift: Tensor | None, scale: float | Tensor) -> CASSI:
+        # a detector with room for the dispersion as it is and as it may be learnt
+        wide = shape[1] + math.ceil(reach * max(1.0, dispersion_scale) - 1e-6) + (calibration == "learnt")
+        law = steps(wavelengths, step) if isinstance(scale, float) and scale == 1 else None
+        return CASSI(box, code, wavelengths, law or Scaled(steps(wavelengths, step), scale), mode,
+                     mask_shift=shift, width=wide if mode == "single" else None)  # fmt: skip
+
+    moved = any(mask_shift)
+    true = camera(torch.tensor(mask_shift) if moved else None, float(dispersion_scale))
+    model = {
+        "true": lambda: true,
+        "nominal": lambda: camera(None, 1.0),
+        "learnt": lambda: camera(nn.Parameter(torch.zeros(2)), nn.Parameter(torch.ones(()))),
+    }[calibration]()
+    truth: Any = spectral_scene(photograph(scene, size), box, reflectances=reflectances) if values is None else None
+    truth = truth or SampledField(cast(Tensor, values)[..., None], true.bands)
+    mean = true.on(true.bands).snapshot(truth.sample(true.bands)[..., 0]).reshape(-1)
+    y, fidelity = _noisy(mean, noise_level, full_well, readout, efficiency, seed)
+    suggested = replace(suggestion(shape), operator_lr=CALIBRATION_RATE)
+    return Problem([Term(model.on(true.bands), y, fidelity)], box, true.bands, reference=truth, suggested=suggested,
+                   average=1)  # fmt: skip
 
 
-def cassi_real(measurement: str, mask: str, *, variable: str = "meas_real", mask_variable: str = "mask",
-               bands: int = 28, step: float = 2.0, noise_level: float = 0.01, saturation: float = 1.0,
+def cassi_real(measurement: str, mask: str | None = None, *, variable: str = "meas_real", mask_variable: str = "mask",
+               bands: int = 28, step: float = 2.0, psf: float | None = None, calibrate: Sequence[str] = (),
+               background: float | None = None, noise_level: float | None = None, saturation: float = 1.0,
                rows: tuple[int, int] | None = None, hold_out: float = 0.05) -> Problem:  # fmt: skip
     """A measured snapshot of a single-disperser camera with a calibrated mask, both MATLAB files (TSA-Net's layout).
 
-    measurement  (H, W + (bands - 1) step); mask (H, W)
-    noise_level  standard deviation as a fraction of the largest trusted measurement
+    measurement  (H, W + (bands - 1) step), or a scene of a published folder, "TSA_real_data:2"; mask (H, W), by default
+                 the mask.mat beside it
+    psf          standard deviation in pixels of a blur behind the mask
+    calibrate    what is learnt with the image: "mask" (shift), "dispersion" (scale), "gains" (one a band), "psf"
+    background   light that does not pass the mask, taken off; default: `uncoded_light`
+    noise_level  standard deviation of Gaussian noise as a fraction of the largest trusted measurement; default: the
+                 shot and read noise that the snapshot itself shows (`shot_noise`)
     saturation   pixels at this fraction of the largest value or above are not trusted, nor negative ones; see `notes`
     rows         crop: first and last row (exclusive)
-    Raises ValueError where measurement, mask, bands and step do not fit together.
+    Raises ValueError where measurement, mask, bands and step do not fit together, or for an unknown part to calibrate.
     """
-    y, code = (torch.from_numpy(read_matlab(p, v)).float() for p, v in ((measurement, variable), (mask, mask_variable)))
+    unknown = set(calibrate) - {"mask", "dispersion", "gains", "psf"}
+    if unknown:
+        raise ValueError(f"cassi_real: cannot calibrate {sorted(unknown)}; there is mask, dispersion, gains, psf.")
+    file, code_file = scene_file(measurement), mask or mask_file(measurement)
+    if code_file is None:
+        raise ValueError(f"{measurement}: no mask.mat beside it; pass mask='...'.")
+    y = torch.from_numpy(read_matlab(file, variable)).float()
+    code = torch.from_numpy(read_matlab(code_file, mask_variable)).float()
     if rows is not None:
         y, code = y[rows[0] : rows[1]], code[rows[0] : rows[1]]
     wide = code.shape[1] + round(step * (bands - 1))
@@ -82,15 +118,57 @@ def cassi_real(measurement: str, mask: str, *, variable: str = "meas_real", mask
             f"{measurement}: {variable} is {tuple(y.shape)}; a mask of {tuple(code.shape)} and {bands} bands {step:g} "
             f"px apart need ({code.shape[0]}, {wide}). Another number of bands, or transposed?"
         )
-    wavelengths = _wavelengths(bands)
+    wavelengths, one = _wavelengths(bands), torch.ones(())
     box = Box((0.0, 0.0, 450.0), (*map(float, code.shape), 650.0), ("px", "px", "nm"))
-    camera = CASSI(box, code, wavelengths, steps(wavelengths, step))
+    law = steps(wavelengths, step)
+    camera = CASSI(
+        box, code, wavelengths, Scaled(law, nn.Parameter(one.clone())) if "dispersion" in calibrate else law,
+        psf=_blur(psf, "psf" in calibrate), response=nn.Parameter(torch.ones(bands)) if "gains" in calibrate else None,
+        mask_shift=nn.Parameter(torch.zeros(2)) if "mask" in calibrate else None,
+        width=wide,
+    )  # fmt: skip
     top = float(y.max())
     bad = (y < 0) | (y > saturation * top) | ~torch.isfinite(y)
+    with torch.no_grad():
+        coded = CASSI(box, code, wavelengths, law).on(camera.bands).snapshot(torch.ones(camera.bands.shape))
+    dark = uncoded_light(y[~bad], coded[~bad]) if background is None else background
+    model = shot_noise(y, ~bad, dark) if noise_level is None else noise.Gaussian(noise_level * top)
     trusted = (~bad).flatten().nonzero()[:, 0]
-    term = Term(camera.on(camera.bands), y.flatten(), noise.Gaussian(noise_level * top), rows=trusted)
-    return Problem([term], box, camera.bands, suggested=suggestion(tuple(code.shape), HeldOut(hold_out, limit=2**17)),
-                   notes={"negative or saturated pixels": f"{int(bad.sum())} of {y.numel()}"}, average=1)  # fmt: skip
+    term = Term(camera.on(camera.bands), (y - dark).flatten(), model, rows=trusted)
+    suggested = replace(suggestion(tuple(code.shape), HeldOut(hold_out, limit=2**17)), operator_lr=CALIBRATION_RATE)
+    notes = {"negative or saturated pixels": f"{int(bad.sum())} of {y.numel()}", "background": dark, "noise": model}
+    return Problem([term], box, camera.bands, suggested=suggested, notes=notes, average=1)
+
+
+def uncoded_light(y: Tensor, coded: Tensor) -> float:
+    """The level that the mask does not modulate: the intercept of dark pixels' y over `coded`, what a grey scene gives.
+
+    Dark: below the median.
+    """
+    below = y <= y.median()
+    seen, light = coded[below].double(), y[below].double()
+    slope = ((seen - seen.mean()) * (light - light.mean())).mean() / seen.var().clamp(min=1e-12)
+    return max(0.0, float(light.mean() - slope.clamp(min=0) * seen.mean()))
+
+
+def shot_noise(y: Tensor, trusted: Tensor, background: float = 0.0) -> noise.Sensor:
+    """The `noise.Sensor` of y - background that a snapshot (H, W) shows: variance = a y + c, from second differences.
+
+    Along the dispersed axis a snapshot is smooth (each pixel is a sum over bands), and medians of eight classes of
+    brightness keep edges out. What is left of them makes this an upper bound.
+    """
+    use = trusted[:, 2:] & trusted[:, 1:-1] & trusted[:, :-2]
+    second = ((y[:, 2:] - 2 * y[:, 1:-1] + y[:, :-2]) / math.sqrt(6))[use].double()
+    level = ((y[:, 2:] + 2 * y[:, 1:-1] + y[:, :-2]) / 4)[use].double()
+    edges = torch.linspace(float(level.min()), float(level.max()), 9, dtype=level.dtype)
+    classes = [(level >= a) & (level <= b) for a, b in itertools.pairwise(edges)]
+    points = [(level[k].mean(), (1.4826 * second[k].abs().median()) ** 2) for k in classes if int(k.sum()) >= 100]
+    x, variance = (torch.stack(v) for v in zip(*points, strict=True))
+    # relative errors of all classes are alike: weigh by 1 / variance
+    design = torch.stack([x, torch.ones_like(x)], -1) / variance[:, None]
+    slope, floor = torch.linalg.lstsq(design, torch.ones_like(x)[:, None]).solution[:, 0].tolist()
+    slope = max(slope, 1e-12)
+    return noise.Sensor(1 / slope, max(math.sqrt(max(slope * background + floor, 0.0)) / slope, 1e-3))
 
 
 def suggestion(shape: tuple[int, ...], stopping: HeldOut | None = None) -> Suggestion:
@@ -115,6 +193,33 @@ def _wavelengths(bands: int) -> Tensor:
     return 450 + 200 * (torch.arange(bands, dtype=torch.float64) + 0.5) / bands
 
 
+def _blur(width: float | None, learnt: bool) -> nn.Module | float | None:
+    return Width(0.5 if width is None else width) if learnt else width
+
+
+class Width(nn.Module):
+    """One width (px) for all wavelengths, learnt, not negative."""
+
+    def __init__(self, width: float) -> None:
+        super().__init__()
+        self.width = nn.Parameter(torch.tensor(float(width)))
+
+    def forward(self, wavelengths: Tensor) -> Tensor:
+        return self.width.abs().to(wavelengths).expand_as(wavelengths)
+
+
+def _noisy(mean: Tensor, level: float, full_well: float | None, readout: float, efficiency: float,
+           seed: int) -> tuple[Tensor, noise.Noise]:  # fmt: skip
+    top, generator = float(mean.max()), torch.Generator().manual_seed(seed)
+    if full_well is not None:
+        model = noise.Sensor(full_well / top, readout, efficiency)
+        return model.sample(mean, generator), model
+    if level == 0:
+        return mean, noise.Gaussian(1e-3 * top)  # without noise: what a 10-bit camera would round
+    model = noise.Gaussian(level * top)
+    return model.sample(mean, generator), model
+
+
 def _mask(name: str, variable: str, shape: tuple[int, int], mode: str, reach: float, seed: int) -> Tensor:
     wide = shape[1] + (0 if mode == "single" else round(reach))
     if name == "random":
@@ -123,39 +228,3 @@ def _mask(name: str, variable: str, shape: tuple[int, int], mode: str, reach: fl
     if code.ndim != 2 or code.shape[0] < shape[0] or code.shape[1] < wide:
         raise ValueError(f"{name}: the mask {tuple(code.shape)} is smaller than the scene, ({shape[0]}, {wide}).")
     return code[: shape[0], :wide].contiguous()
-
-
-def photograph(scene: str, size: int) -> Tensor:
-    """(size, size, 3) in [0, 1]: the middle of the image, averaged down."""
-    from skimage.transform import resize
-
-    if scene not in EXAMPLES and not Path(scene).suffix:
-        raise ValueError(f"cassi: unknown scene {scene!r}; there is {', '.join(EXAMPLES)}, or a file (.png, .mat ...).")
-    image, _ = load_image(scene)
-    if image.ndim != 3 or image.shape[-1] != 3:
-        raise ValueError(f"{scene}: a spectral scene needs an RGB image, got shape {tuple(image.shape)}.")
-    side = min(image.shape[:2])
-    top, left = ((n - side) // 2 for n in image.shape[:2])
-    square = image[top : top + side, left : left + side].numpy()
-    return torch.from_numpy(resize(square, (size, size), anti_aliasing=True)).float().clamp(0, 1)
-
-
-def _cube(path: str, variable: str | None, bands: int) -> Tensor:
-    """(H, W, bands) in [0, 1] of a cube in a MATLAB file; averages of neighbouring bands where it has more."""
-    if variable is None:
-        raise ValueError(f"{path}: name the cube in the file, variable='...'.")
-    values = torch.from_numpy(read_matlab(path, variable).astype("float32"))
-    if values.ndim == 2:  # unmixing benchmarks: (L, H W), column-major
-        side = round(values.shape[1] ** 0.5)
-        if side * side != values.shape[1]:
-            raise ValueError(f"{path}: {variable} is {tuple(values.shape)}; only square scenes are stored flat.")
-        values = values.T.reshape(side, side, -1).transpose(0, 1)
-    if values.ndim != 3 or values.shape[-1] < bands:
-        raise ValueError(
-            f"{path}: {variable} has shape {tuple(values.shape)}; expected (H, W, L) with L >= {bands}. Bands first? "
-            "Pass a file with cube.transpose(1, 2, 0)."
-        )
-    edges = [round(k * values.shape[-1] / bands) for k in range(bands + 1)]
-    means = [values[..., a:b].mean(-1) for a, b in itertools.pairwise(edges)]
-    cube = torch.stack(means, -1).clamp(min=0)
-    return cube / cube.max()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, OnGrid, Problem, SampledField, Solution, Suggestion, Term, baselines, noise
 from inverse_inr.operators import SpectralResponse
-from inverse_inr.problems.cassi import photograph
+from inverse_inr.problems.spectral_data import photograph
 from inverse_inr.problems.spectral_figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral_scenes import Reflectances, SpectralScene, spectral_scene
 from inverse_inr.stopping import Discrepancy

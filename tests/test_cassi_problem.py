@@ -9,10 +9,10 @@ import torch
 from scipy.io import savemat
 
 import inverse_inr as ii
-from inverse_inr import cli
+from inverse_inr import cli, noise
 from inverse_inr.io import FileFormatError, read_matlab
 from inverse_inr.operators import CassiOnGrid
-from inverse_inr.problems.cassi import cassi, cassi_real
+from inverse_inr.problems.cassi import cassi, cassi_real, shot_noise, uncoded_light
 from inverse_inr.problems.gap_tv import admm_tv, gap_iterates, gap_tv
 from inverse_inr.problems.spectral_figures import spectral_figure
 from inverse_inr.problems.spectral_scenes import WAVELENGTHS, SpectralScene, colorchecker, spectral_scene
@@ -158,6 +158,42 @@ def test_a_real_snapshot_and_its_untrusted_pixels(tmp_path: Path):
         cassi_real(*paths, bands=5)
 
 
+def test_noise_and_background_are_read_off_a_snapshot():
+    """A dim grey scene behind a random mask over a pedestal: its level, and the electrons that one unit stands for."""
+    generator = torch.Generator().manual_seed(0)
+    coded = 10 + torch.randn(200, 400, generator=generator).cumsum(1) / 20  # slow along the dispersed axis
+    bright = (torch.arange(200) < 100).float()[:, None] * 9 + 1
+    mean = 0.5 + 0.02 * coded * bright
+    y = noise.Sensor(4000.0, readout=10.0).sample(mean, generator)
+    dark = uncoded_light(y, coded)
+    assert dark == pytest.approx(0.5, abs=0.02)
+    model = shot_noise(y, torch.ones(y.shape, dtype=torch.bool), dark)
+    assert float(model.photons) == pytest.approx(4000, rel=0.1)
+    expected = mean / 4000 + (10 / 4000) ** 2
+    torch.testing.assert_close(model.variance(mean - dark), expected, rtol=0.1, atol=0)
+
+
+def test_what_a_measured_camera_may_learn(tmp_path: Path):
+    simulated = cassi(size=12, bands=4, noise_level=0.0)
+    camera = simulated.terms[0].operator
+    folder = tmp_path / "TSA_real_data"
+    (folder / "Measurements").mkdir(parents=True)
+    savemat(folder / "mask.mat", {"mask": camera.camera.mask.numpy()})  # type: ignore[attr-defined]
+    savemat(folder / "Measurements" / "scene1.mat", {"meas_real": simulated.terms[0].y.reshape(12, 18).numpy()})
+    parts = ("mask", "dispersion", "gains", "psf")
+    problem = cassi_real(f"{folder}:1", bands=4, calibrate=parts, noise_level=0.01)
+    operator = problem.terms[0].operator
+    names = [name.rsplit(".", 1)[-1] for name, _ in operator.named_parameters()]  # type: ignore[attr-defined]
+    assert sorted(names) == ["mask_shift", "response", "scale", "width"]
+    before = [p.clone() for p in operator.parameters()]  # type: ignore[attr-defined]
+    found = ii.solve(problem, steps=3, callbacks=[])
+    assert len(found.learnt) == 4
+    assert all(bool(torch.isfinite(v).all()) for v in found.learnt.values())
+    assert all(torch.equal(a, b) for a, b in zip(before, operator.parameters(), strict=True))  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"cannot calibrate \['lens'\]"):
+        cassi_real(f"{folder}:1", bands=4, calibrate=("lens",))
+
+
 def test_cubes_from_files(tmp_path: Path):
     cube = np.random.default_rng(0).random((20, 14, 9)).astype(np.float32)
     savemat(tmp_path / "c.mat", {"img": cube, "flat": cube[:14].transpose(2, 1, 0).reshape(9, -1)})
@@ -171,12 +207,90 @@ def test_cubes_from_files(tmp_path: Path):
     torch.testing.assert_close(truth, torch.from_numpy(cube[:14] / cube[:14].max()))
 
 
+def test_published_folders_load_as_they_are(tmp_path: Path):
+    """TSA's test set brings its mask, keeps its scale and its 28 bands; scenes count from 1."""
+    cube = 0.5 * np.random.default_rng(0).random((12, 12, 28)).astype(np.float32)
+    folder = tmp_path / "TSA_simu_data"
+    (folder / "Truth").mkdir(parents=True)
+    savemat(folder / "mask.mat", {"mask": np.eye(12, dtype=np.float32)})
+    for k in (1, 2, 10):
+        savemat(folder / "Truth" / f"scene{k:02d}.mat", {"img": cube / k})
+    for number, k in ((1, 1), (3, 10)):
+        problem = cassi(f"{folder}:{number}", size=12)
+        truth = ii.sample(problem.reference, problem.grid)[..., 0]  # type: ignore[arg-type]
+        torch.testing.assert_close(truth, torch.from_numpy(cube / k))
+    assert torch.equal(problem.terms[0].operator.camera.mask, torch.eye(12))  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="scene 4 of 3"):
+        cassi(f"{folder}:4", size=12)
+    for name, variable in (("cave_1024_28", "img_expand"), ("CAVE_512_28", "data_slice")):
+        (tmp_path / name).mkdir()
+        savemat(tmp_path / name / "scene1.mat", {variable: np.round(65536 * cube)})
+        truth = ii.sample(cassi(str(tmp_path / name), size=12).reference, problem.grid)[..., 0]  # type: ignore[arg-type]
+        torch.testing.assert_close(truth, torch.from_numpy(cube), atol=1e-5, rtol=0)
+    (tmp_path / "KAIST_CVPR2021").mkdir()
+    savemat(tmp_path / "KAIST_CVPR2021" / "7.mat", {"HSI": cube})
+    assert cassi(str(tmp_path / "KAIST_CVPR2021"), size=8).grid.shape == (8, 8, 28)
+
+
+def test_cubes_that_say_their_wavelengths_are_interpolated(tmp_path: Path):
+    """CAVE's folder, 400 to 700 nm by 10: a spectrum linear in wavelength is so at the camera's bands too."""
+    from PIL import Image
+
+    folder = tmp_path / "beads_ms"
+    folder.mkdir()
+    for k in range(31):
+        Image.fromarray(np.full((9, 9), 2000 * k, dtype=np.uint16)).save(folder / f"beads_ms_{k + 1:02d}.png")
+    problem = cassi(str(folder), size=9)
+    truth = ii.sample(problem.reference, problem.grid)[0, 0, :, 0]  # type: ignore[arg-type]
+    expected = 200 * (problem.grid.axes(torch.float64)[-1] - 400) / 65535
+    torch.testing.assert_close(truth, expected.float())
+    np.savez(tmp_path / "few.npz", cube=np.ones((9, 9, 5), np.float32))
+    with pytest.raises(ValueError, match="L >= 28"):
+        cassi(str(tmp_path / "few.npz"), size=9)
+    with pytest.raises(FileNotFoundError):
+        cassi("x.mat", size=9)
+
+
+def test_shot_noise_fills_the_well():
+    """Residuals have the variance of the well's electrons: (1 - η) mean / photons + (readout / photons)²."""
+    mean = cassi(size=24, bands=4, noise_level=0.0).terms[0].y.double()
+    term = cassi(size=24, bands=4, full_well=500.0, readout=5.0, efficiency=0.4).terms[0]
+    assert isinstance(term.fidelity, noise.Sensor)
+    photons = 500 / float(mean.max())
+    assert float(term.fidelity.photons) == pytest.approx(photons)
+    expected = 0.6 * mean / photons + (5 / photons) ** 2
+    z = (term.y - mean) / expected.sqrt()
+    assert float(z.square().mean()) == pytest.approx(1, abs=5 * (2 / len(mean)) ** 0.5)
+
+
+def test_calibration_known_or_not():
+    """A moved mask and a stretched dispersion: the true model explains the truth exactly, the nominal one does not."""
+    options = {"size": 16, "bands": 6, "noise_level": 0.0, "mask_shift": (0.6, -0.4), "dispersion_scale": 1.2}
+
+    def misfit(problem: ii.Problem) -> float:
+        term = problem.terms[0]
+        assert problem.reference is not None
+        return float((ii.predict(term.operator, problem.reference) - term.y).abs().max())
+
+    true, nominal, learnt = (cassi(calibration=c, **options) for c in ("true", "nominal", "learnt"))  # type: ignore[arg-type]
+    assert misfit(true) < 1e-5
+    assert misfit(nominal) > 0.1
+    parameters = dict(learnt.terms[0].operator.named_parameters())  # type: ignore[attr-defined]
+    assert sorted(name.rsplit(".", 1)[-1] for name in parameters) == ["mask_shift", "scale"]
+    with torch.no_grad():
+        for name, value in parameters.items():
+            value.copy_(torch.tensor([0.6, -0.4]) if name.endswith("shift") else torch.tensor(1.2))
+    camera = learnt.terms[0].operator
+    seen = ii.predict(camera, learnt.reference).reshape(camera.shape)  # type: ignore[arg-type,attr-defined]
+    true_shape = true.terms[0].operator.shape  # type: ignore[attr-defined]
+    torch.testing.assert_close(seen[:, : true_shape[1]].reshape(-1), true.terms[0].y)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"scene": "astronot"}, "unknown scene"),
         ({"bands": 0}, "at least 1"),
-        ({"scene": "x.mat"}, "variable="),
     ],
 )
 def test_slips(options, message):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.fidelity import L1, L2, Huber, LearntScale, at_rows, least_squares
-from inverse_inr.noise import ComplexGaussian, Gamma, Gaussian, Noise, Poisson, StudentT
+from inverse_inr.noise import ComplexGaussian, Gamma, Gaussian, Noise, Poisson, Sensor, StudentT
 
 F64 = torch.float64
 MODELS = [
@@ -18,6 +18,8 @@ MODELS = [
     StudentT(0.3, degrees=10),
     Gamma(8.0, floor=0.1),
 ]
+# the likelihood of one value is least beside it: its variance is the prediction's
+SENSORS = [Sensor(100.0, readout=3.0), Sensor(2048.0, readout=20.0, efficiency=0.4)]
 COUNT = 200_000
 MEAN = 0.7
 
@@ -39,10 +41,13 @@ def expected_variance(noise: Noise) -> float:
         return expected_measurement(noise)
     if isinstance(noise, Gamma):
         return 0.8**2 / 8
+    if isinstance(noise, Sensor):  # binomial: N η (1 - η) of N = photons · mean / η arrivals
+        photons, eta = float(noise.photons), float(noise.efficiency)
+        return MEAN * (1 - eta) / photons + (float(noise.readout) / photons) ** 2
     return 0.09 * 10 / 8 if isinstance(noise, StudentT) else 0.09
 
 
-@pytest.mark.parametrize("noise", MODELS, ids=repr)
+@pytest.mark.parametrize("noise", MODELS + SENSORS, ids=repr)
 def test_moments(noise: Noise) -> None:
     y = noise.sample(mean_of(noise), generator())
     variance = expected_variance(noise)
@@ -50,14 +55,14 @@ def test_moments(noise: Noise) -> None:
     assert float((y - y.mean()).abs().square().mean()) == pytest.approx(variance, rel=0.02)
 
 
-@pytest.mark.parametrize("noise", MODELS, ids=repr)
+@pytest.mark.parametrize("noise", MODELS + SENSORS, ids=repr)
 def test_residuals_are_standardized(noise: Noise) -> None:
     mean = mean_of(noise)
     z = noise.standardized(mean, noise.sample(mean, generator(1)))
     assert float(z.abs().square().mean()) == pytest.approx(1, rel=0.02)
 
 
-@pytest.mark.parametrize("noise", MODELS, ids=repr)
+@pytest.mark.parametrize("noise", MODELS + SENSORS, ids=repr)
 def test_likelihood_is_least_at_the_truth(noise: Noise) -> None:
     y = noise.sample(mean_of(noise), generator(2))
     sites = [float(noise(mean_of(noise) + shift, y)) for shift in (-0.1, -0.02, 0, 0.02, 0.1)]
@@ -79,6 +84,17 @@ def test_gradients(noise: Noise) -> None:
     p = torch.rand(6, dtype=F64, requires_grad=True)
     y = noise.sample(p.detach(), generator())
     torch.autograd.gradcheck(lambda q: noise(q, y), (p,))
+
+
+def test_a_sensor_counts_whole_electrons_and_loses_at_most_all_of_them() -> None:
+    """Read noise far below an electron: binomial counts are whole, and at most as many as arrived."""
+    y = Sensor(100.0, readout=1e-9, efficiency=0.5).sample(torch.full((9999,), 0.02, dtype=F64), generator())
+    assert (100 * y).round().unique().tolist() == [0, 1, 2, 3, 4]  # 2 of 4 arrivals on average
+    torch.testing.assert_close(100 * y, (100 * y).round(), atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match=r"efficiency=1\.0 must be below 1"):
+        Sensor(100.0, readout=1.0, efficiency=1.0)
+    with pytest.raises(ValueError, match="efficiency must be positive"):
+        Sensor(100.0, readout=1.0, efficiency=-0.1)
 
 
 def test_gaussian_value_is_half_the_mean_square() -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, Problem, Solution, Term, fidelity, noise, stopping, uncertainty
+from inverse_inr import Box, Grid, Problem, Solution, Term, fidelity, noise, priors, stopping, uncertainty
+from inverse_inr.domain import CHUNK
 from inverse_inr.operators import PointSamples
 from inverse_inr.problems.ct import ct
 from inverse_inr.uncertainty import Ensemble, MeanField, ensemble, held_out_scale
@@ -51,6 +52,14 @@ def test_mean_and_deviation():
     torch.testing.assert_close(Ensemble(fits, math.nan).deviation(), torch.full((4, 1), math.sqrt(7)))
     assert isinstance(several.mean.field, MeanField)
     assert several.mean.method == "3 x constant"
+
+
+def test_a_mean_of_priors_keeps_their_fast_lattice():
+    box, grid = Box((0.0, 0.0), (4.0, 6.0)), Grid(Box((0.0, 0.0), (4.0, 6.0)), (4, 6))
+    fits = [priors.create("separable", box, seed=k, rank=4, width=8) for k in range(2)]
+    mean = MeanField(fits)
+    torch.testing.assert_close(mean.sample(grid), mean(grid.points().float()))
+    assert mean.lattice_chunk == fits[0].lattice_chunk > CHUNK
 
 
 def test_an_ensemble_holds_the_same_rows_out_and_explains_them():
