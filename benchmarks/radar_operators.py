@@ -58,7 +58,7 @@ def main() -> None:
         forward, adjoint = best_of(lambda op=operator: op(rows)[1](x)) / many, best_of(lambda v=pair: v[1](v[0])) / many
         print(f"{count} frequencies: direct {1e9 * slow:7.0f} ns   forward {1e9 * forward:5.0f} ns   adjoint "
               f"{1e9 * adjoint:5.0f} ns   {slow / forward:.0f} and {slow / adjoint:.0f} times faster")  # fmt: skip
-        image = best_of(lambda op=operator, y=y: backproject(op, y), 3) / many
+        image = best_of(lambda op=operator, y=y: backproject(op, y), 15) / many
         print(f"   backprojection, interpolated: {1e9 * image:.0f} ns a voxel-pulse")
     chirp = Chirp(8e9, 4e9 / 64 * 5e6, 5e6, 64)
     bins = FMCW(BOX, geometry, chirp, bins=torch.arange(98, 115) % 64, points=GRID)

@@ -19,13 +19,16 @@ from pathlib import Path
 import torch
 
 import inverse_inr as ii
-from inverse_inr import baselines, metrics, optimizers, uncertainty
+from inverse_inr import baselines, metrics, optimizers, priors
 from inverse_inr.operators import folded_fraction
 from inverse_inr.problems import classical
 from inverse_inr.problems.fields import boundary_value, poisson_edit
 from inverse_inr.problems.registration import displacement_error, register
-from inverse_inr.problems.restoration import deblur, denoise, inpaint, super_resolution
-from inverse_inr.regularizers import TotalVariation
+from inverse_inr.problems.restoration import SIMILAR, deblur, denoise, inpaint, super_resolution
+from inverse_inr.regularizers import TotalVariation, as_weighted
+from inverse_inr.selection import choose_weight
+from inverse_inr.similarity import NonLocal, self_guided
+from inverse_inr.stopping import HeldOut
 
 Method = Callable[[ii.Problem], ii.Solution]
 DATA = Path(os.environ.get("INVERSE_INR_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -40,35 +43,32 @@ def oracle(fits: list[ii.Solution]) -> ii.Solution:
     return max(fits, key=psnr)
 
 
-def foretells(fits: list[ii.Solution]) -> ii.Solution:
-    """The fit that predicts the held-out measurements best."""
-    return min(fits, key=lambda s: s.held_out() or 0.0)
-
-
 def hash_tv(weights: list[float], steps: int = 200) -> Method:
     """Hash at half the Nyquist frequency with joint total variation; weight by held-out measurements."""
 
     def method(problem: ii.Problem) -> ii.Solution:
         def fit(weight: float) -> ii.Solution:
             penalty = weight * TotalVariation(grid=problem.grid, joint=True)
-            return ii.solve(problem, steps=steps, regularizers=[penalty], callbacks=[])
+            prior = priors.create(
+                "hash", problem.box, problem.channels, bandwidth=0.5 * priors.bandwidth_of(problem.grid)
+            )
+            return ii.solve(problem, prior, optimizer="adam", stopping=HeldOut(), steps=steps,
+                            regularizers=[penalty], callbacks=[])  # fmt: skip
 
-        return foretells([fit(w) for w in weights])
-
-    return method
-
-
-def hash_mean(weight: float, count: int = 3, steps: int = 200) -> Method:
-    def method(problem: ii.Problem) -> ii.Solution:
-        penalty = weight * TotalVariation(grid=problem.grid, joint=True)
-        return uncertainty.ensemble(problem, count=count, steps=steps, regularizers=[penalty], callbacks=[]).mean
+        return choose_weight(weights, fit)
 
     return method
 
 
 def as_suggested(problem: ii.Problem) -> ii.Solution:
-    """The problem's own prior, penalty and number of steps, by L-BFGS."""
-    return ii.solve(problem, optimizer="lbfgs", callbacks=[])
+    """The problem's own prior, penalties, optimizer and number of steps."""
+    return ii.solve(problem, callbacks=[])
+
+
+def similar_again(problem: ii.Problem) -> ii.Solution:
+    """As suggested, then twice more with similar patches taken from the solution before."""
+    others = [r for r in problem.suggested.regularizers if not isinstance(as_weighted(r).parts[0][1], NonLocal)]
+    return self_guided(problem, weight=SIMILAR, rounds=2, regularizers=others)
 
 
 def tv(name: str, weights: list[float], method: Callable[..., ii.Solution] = baselines.tv) -> dict[str, Method]:
@@ -83,11 +83,25 @@ DEBLUR: dict[str, Method] = {
     **tv("TV, boundary-free, oracle", [15.0, 30.0, 60.0], classical.tv_beyond_the_frame),
     "cubic grid + joint TV": as_suggested,
 }
+
+
+def enlarged(problem: ii.Problem) -> ii.Solution:
+    """Similar patches of the first fit; their weight by held-out pixels, then all pixels with that weight."""
+    penalty, grid = problem.suggested.regularizers[-1], problem.grid
+    first = ii.solve(problem, regularizers=[penalty], stopping=HeldOut(), callbacks=[])
+    similar = NonLocal(first.field, grid)
+    fits = {w: ii.solve(problem, regularizers=[penalty, w * similar], stopping=HeldOut(), callbacks=[])
+            for w in (0.0, 0.1 * SIMILAR, SIMILAR)}  # fmt: skip
+    weight = min(fits, key=lambda w: fits[w].held_out() or 0.0)
+    return ii.solve(problem, regularizers=[penalty, weight * similar], callbacks=[])
+
+
 TASKS: dict[str, tuple[Callable[..., ii.Problem], dict[str, Method]]] = {
     "deblur": (deblur, DEBLUR),
     "inpaint": (inpaint, {
         "biharmonic": classical.biharmonic, **tv("TV, oracle", [5e-4, 1e-3, 2e-3]),
-        "hash + joint TV": hash_tv([2e-3]), "mean of three": hash_mean(2e-3),
+        "hash + joint TV": hash_tv([2e-3]),
+        "cubic grid + similar patches": as_suggested, "the same, self-guided": similar_again,
     }),
     "denoise": (denoise, {
         "non-local means, oracle": lambda p: oracle([classical.nonlocal_means(p, h) for h in (0.6, 0.8, 1.0)]),
@@ -95,6 +109,7 @@ TASKS: dict[str, tuple[Callable[..., ii.Problem], dict[str, Method]]] = {
     }),
     "super_resolution": (super_resolution, {
         "bicubic": classical.bicubic, "hash, no regularizer": hash_tv([1e-12]), "hash + joint TV": hash_tv([5e-4]),
+        "hash + TV + similar patches": as_suggested, "the same, weight by held-out pixels": enlarged,
     }),
 }  # fmt: skip
 
@@ -144,7 +159,7 @@ def from_gradient(crop: int) -> None:
         problem = poisson_edit(str(DATA / f"{image}.png"), source=None, crop=crop)
         assert isinstance(problem.reference, ii.SampledField)
         truth = problem.reference.values
-        fit = ii.solve(problem, optimizer="lbfgs", steps=60, callbacks=[])
+        fit = ii.solve(problem, callbacks=[])
         for solution in (problem.suggested.baselines["sparse Poisson solver"](problem), fit):
             seen = solution.sample(problem.grid)
             seen = seen + (truth - seen).mean((0, 1))
@@ -157,7 +172,7 @@ def registration(seeds: int, volume: bool) -> None:
     for seed in range(seeds):
         problem = register("mni152", amplitude=1.5 if volume else 3.0, seed=seed, **options)  # type: ignore[arg-type]
         began = time.perf_counter()
-        fit = ii.solve(problem, optimizer="lbfgs", points=256, seed=seed, callbacks=[])
+        fit = ii.solve(problem, points=256, seed=seed, callbacks=[])
         seconds = time.perf_counter() - began
         names = ("no registration", "B-spline grid") if volume else tuple(problem.suggested.baselines)
         for solution in [problem.suggested.baselines[n](problem) for n in names] + [fit]:

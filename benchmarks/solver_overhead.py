@@ -5,8 +5,8 @@
 Both run the same prior on the same number of rays (the solver's own choice) with the same optimiser, in short turns
 within one process. A shared host only ever adds time, so each side is its fastest tenth of turns (mean process time);
 in parentheses the ratio of each third of the run. The heap is kept (glibc only): else page faults, whose number depends
-on the order of frees, come and go by 5 % on either side. The solver also schedules rows, seeds and restores the random generator, checks for NaN, keeps
-the best state and writes its history.
+on the order of frees, come and go by 5 % on either side. The solver also schedules rows, seeds and restores the random
+generator, checks for NaN, keeps the best state and writes its history.
 """
 
 from __future__ import annotations

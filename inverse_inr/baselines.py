@@ -22,6 +22,7 @@ from inverse_inr.domain import sample
 from inverse_inr.fidelity import least_squares
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.metrics import modulus, psnr
+from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
 from inverse_inr.regularizers import TotalVariation, grid_gradient
 from inverse_inr.selection import least, one_standard_error
@@ -114,12 +115,13 @@ def tv(problem: Problem, weight: float | str = "held-out", *, weights: Sequence[
     system = LeastSquares.of(problem, judge.fit)
     x = list(cgls_iterates(system, 8))[-1]
     if isinstance(weight, str):
-        start = system.value(x) / max(_total_variation(x, problem), 1e-30)
+        noisy = all(isinstance(t.fidelity, Noise) for t in problem.terms)  # then the truth's misfit is about a half
+        floor = 0.5 if noisy else 1e-3 * system.value(torch.zeros_like(x))
+        misfit, roughness = max(system.value(x), floor), _total_variation(x, problem)
+        start = misfit / roughness if misfit > 0 and roughness > 0 else 1.0  # of nothing, any weight gives nothing
         tried = sorted(weights or [start * 2.0**k for k in range(2, -9, -1)], reverse=True)
     else:
         tried = [float(weight)]
-    if isinstance(weight, str) and weights is None and not tried[0] > 0:
-        tried = [1.0]  # nothing was measured: any weight gives nothing
     if not all(0 < w < math.inf for w in tried):
         raise ValueError(f"tv: weights must be positive and finite, got {tried}.")
     for value in tried:
@@ -141,6 +143,7 @@ def cgls_iterates(system: LeastSquares, count: int) -> Iterator[Tensor]:
     r = system.data()
     p = s = system.adjoint(r)
     gamma = float(s.abs().square().sum())
+    solved = gamma * torch.finfo(s.dtype).eps ** 2  # beyond it, steps are quotients of rounding errors
     for _ in range(count):
         q = system.whitened(p)
         alpha = gamma / max(sum(float(v.abs().square().sum()) for v in q), 1e-300)
@@ -150,6 +153,8 @@ def cgls_iterates(system: LeastSquares, count: int) -> Iterator[Tensor]:
         before, gamma = gamma, float(s.abs().square().sum())
         p = s + (gamma / max(before, 1e-300)) * p
         yield x
+        if gamma <= solved:
+            return
 
 
 def primal_dual_tv(system: LeastSquares, spacing: Sequence[float], weight: float, x: Tensor, iterations: int = 600,

@@ -49,7 +49,7 @@ PROBLEMS = """
     coded.single_pixel coded.video_snapshot
     slices.slices slices.simulated_slices kspace.kspace kspace_scan.kspace_scan
     cassi.cassi cassi.cassi_real spectral_sr.spectral_sr spectral_sr.fusion
-    fmcw.fmcw sar.sar sar.phase_history sar.gotcha sar_views.sar_views
+    fmcw.fmcw sar.sar sar.phase_history sar.gotcha sar_views.sar_views surfaces.surfaces
 """
 problems = Registry(
     "problem", "inverse_inr.problems",

@@ -84,7 +84,8 @@ class LocalNCC:
     `shape` of the image whose pixels are the rows, all of them in order: pass batch=len(operator) and a stopping rule
     that holds none out. `window` pixels along each axis, odd; windows are cut at the border. Variances below
     `epsilon` (in the unit of y, squared) count as flat.
-    Raises ValueError for an even window, a shape that is not 1-D to 3-D, another number of measurements.
+    Raises ValueError for an even window, one larger than the image, a shape that is not 1-D to 3-D, another number of
+    measurements.
     """
 
     shape: tuple[int, ...]
@@ -94,11 +95,18 @@ class LocalNCC:
     def __post_init__(self) -> None:
         if self.window % 2 == 0 or self.window < 3 or not 1 <= len(self.shape) <= 3:
             raise ValueError(f"LocalNCC: window={self.window} must be odd, 3 or more, shape={self.shape} 1-D to 3-D.")
+        if min(self.shape) < self.window:
+            raise ValueError(f"LocalNCC: a window of {self.window} pixels does not fit an image of {self.shape}.")
 
     def _mean(self, image: Tensor) -> Tensor:
         functional, half = torch.nn.functional, self.window // 2
         pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[len(self.shape) - 1]
         return pool(image, self.window, 1, half, count_include_pad=False)
+
+    def variance(self, y: Tensor) -> Tensor:
+        """Of the image's values in each pixel's window, with `epsilon`: (channels, 1, *shape)."""
+        image = (y - y.mean()).reshape(*self.shape, -1).movedim(-1, 0)[:, None]  # near zero fewer digits are lost
+        return (self._mean(image * image) - self._mean(image) ** 2).clamp(min=0) + self.epsilon
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         if prediction.shape != y.shape or len(y) != math.prod(self.shape):
@@ -106,12 +114,9 @@ class LocalNCC:
                 f"LocalNCC of shape {self.shape} needs all {math.prod(self.shape)} rows; got {tuple(prediction.shape)} "
                 f"and {tuple(y.shape)}. Pass batch=len(operator) and stopping=Never()."
             )
-        images = [v.reshape(*self.shape, -1).movedim(-1, 0)[:, None] for v in (prediction, y)]
-        a, b = (v - v.mean() for v in images)  # variances of numbers near zero lose fewer digits
-        mean_a, mean_b = self._mean(a), self._mean(b)
-        covariance = self._mean(a * b) - mean_a * mean_b
-        variance = (self._mean(a * a) - mean_a**2).clamp(min=0), (self._mean(b * b) - mean_b**2).clamp(min=0)
-        return 1 - (covariance**2 / ((variance[0] + self.epsilon) * (variance[1] + self.epsilon))).mean()
+        a, b = ((v - v.mean()).reshape(*self.shape, -1).movedim(-1, 0)[:, None] for v in (prediction, y))
+        covariance = self._mean(a * b) - self._mean(a) * self._mean(b)
+        return 1 - (covariance**2 / (self.variance(prediction) * self.variance(y))).mean()
 
 
 class LearntScale(nn.Module):

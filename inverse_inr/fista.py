@@ -1,36 +1,44 @@
 """Sparse baselines on any linear operator: L1 and non-negative L1 along a path of weights, by FISTA.
 
-    min_x ½ ‖A x - y‖²_W + λ ‖x‖₁        (x real, x >= 0, or complex)
+    min_x ½ ‖A x - y‖²_W + λ ‖x‖₁        (x real, x >= 0, or complex)        or + λ ‖details of Ψ x‖₁, Ψ wavelets
 
-λ is named as a fraction of the largest useful one, λ_max = ‖A* W y‖_∞, at which x = 0. W is the noise model's, so that
-the misfit is 1 where residuals are as large as the noise.
+λ is named as a fraction of the largest useful one, λ_max = ‖A* W y‖_∞, at which x = 0 (with wavelets: of details of
+A* W y). W is the noise model's, so that the misfit is 1 where residuals are as large as the noise.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from inverse_inr.baselines import Judge, LeastSquares
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.problem import Problem
 from inverse_inr.solution import Solution
+from inverse_inr.wavelets import Wavelets
 
+Proximal = Callable[[Tensor, float], Tensor]
 PATH = tuple(0.3 * 0.5**k for k in range(10))
 """Fractions of λ_max, a factor two apart down to 6e-4."""
 
 
 def l1(problem: Problem, weight: float | str = "held-out", *, nonnegative: bool = False,
-       weights: Sequence[float] = PATH, iterations: int = 200, seed: int = 0) -> Solution:  # fmt: skip
+       weights: Sequence[float] = PATH, iterations: int = 200, wavelets: int | None = None,
+       seed: int = 0) -> Solution:  # fmt: skip
     """L1 on the problem's grid (complex where the problem is), each weight started from the larger one's solution.
 
     weight: a fraction of λ_max; "held-out" (one-standard-error rule on rows kept out); "oracle"; or "residual", the
     largest weight whose residuals are no larger than the noise model says (the last one where none is).
     `iterations` a weight; at a given weight the path before it has a quarter of them. 150 and more converge.
-    Raises ValueError for weights outside (0, 1).
+    wavelets: levels of `Wavelets` whose details are sparse, shifted at random in each iteration (cycle spinning,
+    Figueiredo & Nowak 2003) so that no lattice shows; None: the pixels themselves.
+    Raises ValueError for weights outside (0, 1), or wavelets of an image that is to be non-negative.
     """
+    if wavelets is not None and nonnegative:
+        raise ValueError("l1: nonnegative=True is of pixels; wavelet details have both signs.")
     began = time.perf_counter()
     path = sorted(weights, reverse=True)
     if not isinstance(weight, str):
@@ -42,13 +50,18 @@ def l1(problem: Problem, weight: float | str = "held-out", *, nonnegative: bool 
         judge.fit = [t.trusted for t in problem.terms]
         judge.watch = []
     system = LeastSquares.of(problem, judge.fit)
-    name = "L1, x ≥ 0" if nonnegative else "L1"
+    name = "L1, x ≥ 0" if nonnegative else "L1" if wavelets is None else "L1-wavelet"
     step, x = 1 / system.norm(20) ** 2, system.maps[0].zeros()
     pull = system.adjoint(system.data())
+    proximal: Proximal | None = None
+    if wavelets is not None:
+        psi = Wavelets(problem.grid.shape, wavelets)
+        pull, proximal = _details(psi, psi(pull)), _spinning(psi, seed)
     largest = float((pull.clamp(min=0) if nonnegative else pull.abs()).max())
     for k, fraction in enumerate(path):
         quick = not isinstance(weight, str) and k < len(path) - 1
-        x = fista(system, fraction * largest, x, iterations // 4 if quick else iterations, nonnegative, 0.97 * step)
+        x = fista(system, fraction * largest, x, iterations // 4 if quick else iterations, nonnegative, 0.97 * step,
+                  proximal)  # fmt: skip
         if weight == "residual":
             if system.value(x) <= _noise_level(system) or k == len(path) - 1:
                 return Solution(SampledField(x, problem.grid), problem, name, seconds=time.perf_counter() - began,
@@ -70,12 +83,37 @@ def _unit(target: Tensor) -> float:
     return 1.0 if target.is_complex() else 0.5
 
 
-def fista(system: LeastSquares, weight: float, x: Tensor, iterations: int, nonnegative: bool, step: float) -> Tensor:
-    """Accelerated proximal gradient (Beck & Teboulle 2009), restarted where momentum points uphill (O'Donoghue)."""
+def _details(psi: Wavelets, coefficients: Tensor) -> Tensor:
+    coefficients[psi.coarse()] = 0
+    return coefficients
+
+
+def _spinning(psi: Wavelets, seed: int) -> Proximal:
+    """Soft thresholding of the details of the image moved by a random number of pixels, another one each time."""
+    generator, axes = torch.Generator().manual_seed(seed), tuple(range(len(psi.shape)))
+
+    def proximal(x: Tensor, threshold: float) -> Tensor:
+        shift = torch.randint(2**psi.levels, (len(axes),), generator=generator).tolist()
+        z = psi(x.roll(shift, axes))
+        coarse = z[psi.coarse()].clone()
+        z = shrink(z, threshold)
+        z[psi.coarse()] = coarse
+        return psi.inverse(z).roll([-s for s in shift], axes)
+
+    return proximal
+
+
+def fista(system: LeastSquares, weight: float, x: Tensor, iterations: int, nonnegative: bool, step: float,
+          proximal: Proximal | None = None) -> Tensor:  # fmt: skip
+    """Accelerated proximal gradient (Beck & Teboulle 2009), restarted where momentum points uphill (O'Donoghue).
+
+    `proximal(x, threshold)` is the map of the penalty; default: `shrink`.
+    """
     data, ahead, momentum = system.data(), x, 1.0
     for _ in range(iterations):
         slope = system.adjoint([a - b for a, b in zip(system.whitened(ahead), data, strict=True)])
-        new = shrink(ahead - step * slope, step * weight, nonnegative)
+        lower = ahead - step * slope
+        new = shrink(lower, step * weight, nonnegative) if proximal is None else proximal(lower, step * weight)
         if float(((ahead - new).conj() * (new - x)).real.sum()) > 0:
             momentum = 1.0
         following = 0.5 * (1 + (1 + 4 * momentum**2) ** 0.5)

@@ -86,7 +86,7 @@ class Term:
 class Suggestion:
     """What suits a modality, where the user says nothing else.
 
-    batch, operator_lr  as of `Solver`; no batch: what the operators' points allow
+    batch, operator_lr, optimizer  as of `Solver`; no batch: what the operators' points allow
     figure  draws the solutions (baselines first, the fit last) where a row of images does not show them
     write   adds files of the modality to a run's folder, and returns their paths
     """
@@ -97,6 +97,7 @@ class Suggestion:
     steps: int = 1000
     batch: int | None = None
     operator_lr: float = 1e-3
+    optimizer: str = "adam"
     stopping: Stopping | None = None
     baselines: dict[str, Callable[[Problem], Solution]] = field(default_factory=dict)
     figure: Callable[[Problem, Sequence[Solution]], Figure | None] | None = None

@@ -111,6 +111,16 @@ def grid_gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
     return torch.stack(axes, -1)
 
 
+def grid_laplacian(values: Tensor, spacing: Sequence[float]) -> Tensor:
+    """Second differences of (*shape, c) values, summed over axes; no slope across the border: (*shape, c)."""
+    total = torch.zeros_like(values)
+    for k, h in enumerate(spacing):
+        first, last = values.narrow(k, 0, 1), values.narrow(k, values.shape[k] - 1, 1)
+        slope = torch.diff(values, dim=k, prepend=first, append=last) / h
+        total = total + torch.diff(slope, dim=k) / h
+    return total
+
+
 # --- penalties of the gradient ----------------------------------------------------------------------------------
 
 
@@ -185,21 +195,23 @@ class EdgePreserving(_GradientPenalty):
 
 @dataclass(frozen=True)
 class Sobolev(_GradientPenalty):
-    """mean |∇f|² (order 1) or mean |Δf|² (order 2, on points)."""
+    """mean |∇f|² (order 1) or mean |Δf|² (order 2), at random points or by differences on `grid`."""
 
     order: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.order not in (1, 2) or (self.order == 2 and self.grid is not None):
-            raise ValueError(f"Sobolev(order={self.order}): order is 1, or 2 on random points (no grid).")
+        if self.order not in (1, 2) or (self.order == 2 and self.patch is not None):
+            raise ValueError(f"Sobolev(order={self.order}, patch={self.patch}): order is 1, or 2 without a patch.")
 
     def penalty(self, squared: Tensor) -> Tensor:
         return squared
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
+        if self.order == 2 and self.grid is not None:
+            return grid_laplacian(sample(field, self.grid), self.grid.spacing).abs().square().mean()
         if self.order == 2:
-            return laplacian(field, points).square().mean()
+            return laplacian(field, points).abs().square().mean()
         return super().__call__(field, points)
 
 

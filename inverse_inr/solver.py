@@ -25,6 +25,7 @@ from inverse_inr.registry import nearest
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solution import Solution
 from inverse_inr.stopping import HeldOut, Never, Stopping
+from inverse_inr.variable_projection import PhaseProjection
 
 Regularizer = Callable[[Field, Tensor], Tensor]
 
@@ -37,7 +38,8 @@ class Solver:
     batch         rows a step for each term; default: the problem's, or about 32 000 field points, or all rows for
                   whole-grid operators
     points        random points of the box a step that regularizers see
-    optimizer     "adam", "muon", "lbfgs" or a value from `optimizers`; `lr` replaces the prior's suggestion
+    optimizer     "adam", "muon", "lbfgs" or a value from `optimizers`; default: the problem's. `lr` replaces the
+                  prior's suggestion
     operator_lr   learning rate of what operators and fidelities learn (motion, centre of rotation, gains, noise);
                   default: the problem's
     stopping      `HeldOut()`, `Discrepancy()` or `Never()`; default: the problem's, or HeldOut()
@@ -46,7 +48,7 @@ class Solver:
 
     def __init__(self, problem: Problem, prior: str | nn.Module | None = None, *,
                  regularizers: Sequence[Regularizer] | None = None, steps: int | None = None,
-                 batch: int | None = None, points: int = 1024, optimizer: str | optimizers.Optimizer = "adam",
+                 batch: int | None = None, points: int = 1024, optimizer: str | optimizers.Optimizer | None = None,
                  lr: float | None = None, operator_lr: float | None = None, stopping: Stopping | None = None,
                  seed: int = 0, chunk: int | None = None, callbacks: Sequence[Callback] = ()) -> None:  # fmt: skip
         self.problem, self.seed, self.points = problem, seed, points
@@ -61,7 +63,9 @@ class Solver:
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
         if getattr(self.prior, "wants_data", False):
             self.prior.condition(back_projection(problem, self.fit_rows))  # pyright: ignore[reportCallIssue]
-        value = _optimizer(optimizer, lr)
+        projected = isinstance(self.prior, priors.Prior) and self.prior.projected
+        self.projection = PhaseProjection.of(problem, self.fit_rows) if projected else None
+        value = _optimizer(optimizer or problem.suggested.optimizer, lr)
         nuisance = [m for m in (*self.objective.operators, *self.objective.fidelities) if learns(m)]
         rate = problem.suggested.operator_lr if operator_lr is None else operator_lr
         self.optimizer = value.build(optimizers.parameter_groups(self.prior, nuisance, rate))
@@ -103,6 +107,9 @@ class Solver:
         anneal = getattr(self.prior, "anneal", None)
         if anneal is not None:
             anneal(self.step_number / self.steps)
+        if self.projection is not None and self.step_number % self.projection.every == 0:
+            assert isinstance(self.prior, priors.Prior)
+            self.projection.apply(self.prior)
         for term in self.objective.terms:
             if isinstance(term.fidelity, WarmUp):
                 term.fidelity.anneal(self.step_number / self.steps)
@@ -240,7 +247,7 @@ class Solver:
 
 def solve(problem: Problem, prior: str | nn.Module | None = None, *,
           regularizers: Sequence[Regularizer] | None = None, steps: int | None = None, batch: int | None = None,
-          points: int = 1024, optimizer: str | optimizers.Optimizer = "adam", lr: float | None = None,
+          points: int = 1024, optimizer: str | optimizers.Optimizer | None = None, lr: float | None = None,
           operator_lr: float | None = None, stopping: Stopping | None = None, seed: int = 0, chunk: int | None = None,
           callbacks: Sequence[Callback] | None = None) -> Solution:  # fmt: skip
     """Reconstruct: `solve(problem, prior="hash")`. Keywords are those of `Solver`; a progress bar is the default."""

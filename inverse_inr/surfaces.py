@@ -96,10 +96,11 @@ class Eikonal(Regularizer):
 
 @dataclass(frozen=True)
 class NearSurface(Regularizer):
-    """mean |sigma| (1 + |f| / length) over the voxels of `grid`: L1, the dearer the farther from the surface.
+    """mean |sigma| + |sigma|² / max |sigma| (1 - exp(-|f| / length)) over the voxels of `grid`.
 
-    In sigma a reweighted L1 norm whose weights the surface sets; in f the robust distance of the surface to what
-    scatters. The field must be a `Surface`. `length` in the box's unit.
+    In sigma an L1 norm that is dearer off the surface; in f the distance of the surface to what scatters, bounded: a
+    haze all over the box, of which most lies outside a body, would pull an unbounded |f| outwards, from however far.
+    The field must be a `Surface`. `length` in the box's unit.
     """
 
     grid: Grid
@@ -108,7 +109,7 @@ class NearSurface(Regularizer):
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         distance = distance_of(field)
         size = sample(field, self.grid).abs()
-        far = distance(self.grid.points(size.dtype, size.device)).abs() / self.length
+        far = -torch.expm1(-distance(self.grid.points(size.dtype, size.device)).abs() / self.length)
         return (size + size.square() / size.detach().max().clamp(min=1e-30) * far).mean()
 
 

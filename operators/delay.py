@@ -11,81 +11,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inverse_inr.operators.binned_tones import BinnedTones
 from inverse_inr.operators.radar_geometry import KeepsPrecision
 
 COSINE_WINDOWS = {"rect": (1.0,), "hann": (0.5, 0.25), "hamming": (0.54, 0.23), "blackman": (0.42, 0.25, 0.04)}
 """w[n] = a_0 + 2 Σ_m (-1)^m a_m cos(2π m n / N), periodic."""
-
-
-class BinnedTones(KeepsPrecision):
-    """y_k = Σ_x w_x exp(j 2π (k - K // 2) theta_x), k < K: a non-uniform FFT without a kernel to spread.
-
-    theta = (g + t / 2) / M with whole g and |t| <= 1 on a grid of M >= 2 K cells. The rest of the exponential is
-    smooth, exp(j z_k t) = Σ_r (2 - [r = 0]) j^r J_r(z_k) T_r(t) with |z| <= π / 4 (Jacobi-Anger), so few Chebyshev
-    moments of each cell, Σ w T_r(t), and their FFTs give all K sums at a cost a point that does not depend on K.
-    7 terms are right to 6e-7, 14 to 1e-14. The adjoint runs the same steps backwards.
-    """
-
-    worthwhile = 8
-    """Fewer tones are cheaper one by one."""
-
-    def __init__(self, count: int) -> None:
-        from scipy.fft import next_fast_len
-        from scipy.special import jv
-
-        super().__init__()
-        self.count, self.cells = count, int(next_fast_len(2 * count))  # pyright: ignore[reportArgumentType]
-        index = np.arange(count) - count // 2
-        terms = np.arange(14)[:, None]
-        bessel = jv(terms, np.pi * index / self.cells) * np.where(terms == 0, 1, 2) * 1j ** (terms % 4)
-        # (R, K), as pairs of reals: a module's .to(float32) would drop imaginary parts
-        self.coefficients = nn.Buffer(torch.view_as_real(torch.from_numpy(bessel)).clone(), persistent=False)
-        self.index = nn.Buffer(torch.from_numpy(index % self.cells), persistent=False)
-
-    def _locate(self, theta: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cell (b n), of all pulses, and the moments' polynomials T_r(t), (R, b n)."""
-        position = (theta - theta.round()) * self.cells
-        cell = position.round()
-        t = (2 * (position - cell)).to(dtype).flatten()
-        pulse = torch.arange(len(theta), device=t.device, dtype=torch.int32)[:, None]
-        cell = cell.int() % self.cells + self.cells * pulse
-        chebyshev = torch.empty(7 if dtype == torch.float32 else 14, len(t), dtype=dtype, device=t.device)
-        chebyshev[0], chebyshev[1] = 1, t
-        for r in range(2, len(chebyshev)):
-            torch.mul(chebyshev[r - 1], t, out=chebyshev[r]).mul_(2).sub_(chebyshev[r - 2])
-        return cell.flatten(), chebyshev
-
-    def _coefficients(self, terms: int, dtype: torch.dtype) -> Tensor:
-        return torch.view_as_complex(self.coefficients[:terms]).to(dtype)
-
-    def forward(self, theta: Tensor, weights: Tensor) -> Tensor:
-        """theta (b, n) in cycles, float64; weights (b, n) complex -> (b, K)."""
-        cell, chebyshev = self._locate(theta, weights.dtype.to_real())
-        terms = len(chebyshev)
-        parts = [weights.real.flatten(), weights.imag.flatten()]
-        total = chebyshev.new_zeros(2, terms, len(theta) * self.cells)
-        for out, part in zip(total, parts, strict=True):
-            for row, polynomial in zip(out, chebyshev, strict=True):
-                row.index_add_(0, cell, polynomial * part)
-        cells = torch.complex(total[0], total[1]).unflatten(1, (len(theta), -1)).transpose(0, 1)
-        spectrum = torch.fft.ifft(cells, norm="forward")[..., self.index]
-        return (spectrum * self._coefficients(terms, spectrum.dtype)).sum(1)
-
-    def adjoint(self, theta: Tensor, y: Tensor) -> Tensor:
-        """Σ_k exp(-j 2π (k - K // 2) theta_x) y_k: (b, K) -> (b, n)."""
-        cell, chebyshev = self._locate(theta, y.dtype.to_real())
-        terms = len(chebyshev)
-        spectrum = torch.zeros(len(y), terms, self.cells, dtype=y.dtype, device=y.device)
-        spectrum[..., self.index] = y[:, None] * self._coefficients(terms, y.dtype).conj()
-        cells = torch.fft.fft(spectrum).transpose(0, 1).flatten(1)  # (R, b M)
-        total = torch.zeros(len(cell), dtype=y.dtype, device=y.device)
-        for row, polynomial in zip(cells, chebyshev, strict=True):
-            total += row.index_select(0, cell) * polynomial
-        return total.view(theta.shape)
 
 
 class DelayTransform(KeepsPrecision, ABC):
@@ -155,6 +88,18 @@ class DelayTransform(KeepsPrecision, ABC):
             return self.quick_adjoint(delay, y)
         return self._spread(y, self.response(delay, y.dtype))
 
+    def table_step(self, oversampling: int) -> float:
+        """Seconds between entries of a `table` with `oversampling` of them to a resolution cell 1 / B."""
+        return 1 / (oversampling * self.bandwidth)
+
+    def table(self, first: float, step: float, count: int, y: Tensor) -> Tensor:
+        """`adjoint` at the delays first + m step, m < count, the same for all pulses: (b, K) -> (b, count)."""
+        delays = first + step * torch.arange(count, dtype=torch.float64, device=y.device)
+        weights = y if self.phasors is None else y * self.phasors.conj().to(y.dtype)
+        some = max(1, 2**18 // self.width)
+        parts = [self.response(d[None], y.dtype)[0].conj().to(y.dtype).mT for d in delays.split(some)]
+        return torch.cat([weights @ part for part in parts], -1)
+
     def _sum(self, weights: Tensor, response: Tensor) -> Tensor:
         if response.is_complex():
             total = (weights[:, None] @ response)[:, 0]
@@ -202,6 +147,23 @@ class Tones(DelayTransform):
 
     def response(self, delay: Tensor, dtype: torch.dtype) -> Tensor:
         return phasor(delay[..., None] * (self.frequencies - self.carrier), dtype)
+
+    def table_step(self, oversampling: int) -> float:
+        return super().table_step(oversampling) if self.fast is None else 1 / (self.step * self._padded(oversampling))
+
+    def _padded(self, oversampling: int) -> int:
+        from scipy.fft import next_fast_len
+
+        return int(next_fast_len(oversampling * self.count))  # pyright: ignore[reportArgumentType]
+
+    def table(self, first: float, step: float, count: int, y: Tensor) -> Tensor:
+        size = round(1 / (self.step * step))
+        if self.fast is None or abs(self.step * step * size - 1) > 1e-9:
+            return super().table(first, step, count, y)
+        index = torch.arange(self.count, dtype=torch.float64, device=y.device) - self.count // 2
+        spectrum = torch.fft.fft(y * phasor(-index * self.step * first, y.dtype), size)  # of uniform tones: one FFT
+        m = torch.arange(count, device=y.device)
+        return spectrum[:, m % size] * phasor((m * (self.count // 2) % size).double() / size, y.dtype)
 
     def quick(self, delay: Tensor, weights: Tensor) -> Tensor:
         assert self.fast is not None

@@ -25,12 +25,11 @@ def range_profiles(operator: RadarOperator, y: Tensor, oversampling: int = 4,
     near, far = operator.geometry.path_limits(operator.box if box is None else box)
     reference, geometry = operator.geometry.reference_path, operator.geometry
     first, last = float((near - reference).min()), float((far - reference).max())
-    count = max(8, int((last - first) * oversampling * operator.bandwidth / SPEED_OF_LIGHT) + 3)
-    paths = torch.linspace(first, last, count, dtype=torch.float64, device=y.device)
+    step = SPEED_OF_LIGHT * operator.transform.table_step(oversampling)
+    count = max(8, int((last - first) / step) + 3)
+    paths = first + step * torch.arange(count, dtype=torch.float64, device=y.device)
     upright = y if geometry.sign > 0 else y.conj().resolve_conj()
-    some = max(1, 2**18 // (16 * count))  # pulses that a cache holds
-    tables = [operator.transform.adjoint((paths / SPEED_OF_LIGHT).expand(len(p), -1), p) for p in upright.split(some)]
-    return paths, torch.cat(tables)
+    return paths, operator.transform.table(first / SPEED_OF_LIGHT, step / SPEED_OF_LIGHT, count, upright)
 
 
 def backproject(operator: RadarOperator, y: Tensor, points: Grid | Tensor | None = None, *,

@@ -11,7 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT, PlaneWaves
+from inverse_inr.operators.plane_waves import PlaneWaves
+from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT
 from inverse_inr.operators.sar import PhaseHistory
 
 TAPS, KAISER = 12, 7.0

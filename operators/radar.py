@@ -17,13 +17,12 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, Query, with_adjoint
 from inverse_inr.domain import evaluate
+from inverse_inr.operators import radar_kernel
 from inverse_inr.operators.delay import DelayTransform, phasor
 from inverse_inr.operators.harmonics import real_harmonics
-from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT, KeepsPrecision, RadarGeometry
-from inverse_inr.operators.rows import RowOperator
+from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT, RadarGeometry
+from inverse_inr.operators.radar_kernel import TiledKernel
 
-TILE = 2**18
-"""Numbers in one tile of the kernel: 2 MB in complex64."""
 STORE_LIMIT = 2**30
 """Bytes that `stored` may take."""
 
@@ -32,7 +31,7 @@ Pattern = Callable[[Tensor, Tensor], Tensor]
 """(pulses (b,), unit vectors from the antennas' middle to the points (b, n, 3)) -> two-way amplitude (b, n)."""
 
 
-class RadarOperator(KeepsPrecision, RowOperator):
+class RadarOperator(TiledKernel):
     """Echoes of a scene: rows are pulses, each with `transform.count` complex values.
 
     points     a Grid, or (n, 3) places in metres; default: voxels of a quarter of the shortest wavelength on `box`
@@ -116,7 +115,7 @@ class RadarOperator(KeepsPrecision, RowOperator):
             return self._signed(self.transform(delay, self._signed(factor * s)))
 
         chosen = torch.stack([rows, torch.arange(len(rows), device=rows.device)], 1)
-        return evaluate(some, chosen, max(1, TILE // (self.transform.width * max(1, len(points)))))
+        return evaluate(some, chosen, max(1, radar_kernel.TILE // (self.transform.width * max(1, len(points)))))
 
     def at(self, points: Grid | Tensor) -> Self:
         """The same radar looking at other points: a finer grid, or scatterers (n, 3) on no grid."""
@@ -174,9 +173,6 @@ class RadarOperator(KeepsPrecision, RowOperator):
         look = real_harmonics(self.geometry.look(self.box.center)[rows], self.degree)
         return look.to(values.dtype) @ flat.T
 
-    def _signed(self, z: Tensor) -> Tensor:
-        return z if self.geometry.sign > 0 else z.conj().resolve_conj()
-
     def _factor(self, points: Tensor, rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """a_p(x) exp(sign · j 2π turns) (b, n) in the precision of `dtype`, and delays (b, n) in float64."""
         to, back = self.geometry.ranges(points, rows)
@@ -206,90 +202,6 @@ class RadarOperator(KeepsPrecision, RowOperator):
             amplitude = amplitude * self.pattern(rows, middle).to(dtype)
         return amplitude
 
-    def _tiles(self, rows: Tensor) -> list[tuple[slice, slice]]:
-        """(pulses, points) of each tile: about `TILE` numbers, which a cache may hold."""
-        width, n = self.transform.width, self.size
-        if self.transform.quick_for(min(n, TILE // 16)):
-            width, n = 16, min(n, TILE // 16)
-        n = min(n, max(1024, TILE // width))
-        b = max(1, TILE // (n * width))
-        return [
-            (slice(i, min(i + b, len(rows))), slice(k, min(k + n, self.size)))
-            for i in range(0, len(rows), b)
-            for k in range(0, self.size, n)
-        ]
-
-    def _tiled(self, rows: Tensor) -> Callable[[Tensor], Tensor]:
-        def forward(sigma: Tensor) -> Tensor:
-            y = torch.zeros(len(rows), self.transform.count, dtype=sigma.dtype.to_complex(), device=sigma.device)
-            points = self.points
-            for i, k in self._tiles(rows):
-                factor, delay = self._factor(points[k], rows[i], sigma.dtype)
-                weights = factor * (sigma[k] if sigma.ndim == 1 else sigma[i, k])
-                y[i] += self._signed(self.transform(delay, self._signed(weights)))
-            return y
-
-        return forward
-
-    def _tiled_adjoint(self, rows: Tensor, like: Tensor) -> Callable[[Tensor], Tensor]:
-        def adjoint(y: Tensor) -> Tensor:
-            sigma = torch.zeros(like.shape, dtype=like.dtype, device=like.device)
-            points = self.points
-            for i, k in self._tiles(rows):
-                factor, delay = self._factor(points[k], rows[i], like.dtype)
-                echo = factor.conj() * self._signed(self.transform.adjoint(delay, self._signed(y[i])))
-                echo = echo if like.is_complex() else echo.real
-                if like.ndim == 1:
-                    sigma[k] += echo.sum(0)
-                else:
-                    sigma[i, k] = echo
-            return sigma
-
-        return adjoint
-
-    def _kernel(self, dtype: torch.dtype) -> Tensor:
-        """Real above imaginary parts: (P, 2 K, n) in the real `dtype`."""
-        points, count = self.points, self.transform.count
-        rows = torch.arange(len(self), device=points.device)
-        matrix = torch.empty(len(self), 2 * count, len(points), dtype=dtype, device=points.device)
-        unit = torch.eye(count, dtype=dtype.to_complex(), device=points.device)
-        for i, k in self._tiles(rows):
-            for row in rows[i]:
-                factor, delay = self._factor(points[k], row[None], dtype)
-                # the adjoint of each unit vector is a row of the kernel, conjugated
-                back = self.transform.adjoint(delay.expand(count, -1), unit).conj()
-                echo = factor * self._signed(back)
-                matrix[row, :count, k], matrix[row, count:, k] = echo.real, echo.imag
-        return matrix
-
-    def _stored(self, rows: Tensor) -> Callable[[Tensor], Tensor]:
-        matrix, count = self._matrix, self.transform.count
-
-        def forward(sigma: Tensor) -> Tensor:
-            s = (torch.view_as_real(sigma) if sigma.is_complex() else sigma[:, None]).to(matrix.dtype)
-            parts = torch.stack([matrix[r] @ s for r in rows.tolist()])  # (b, 2 K, 1 or 2): no copy of the kernel
-            re, im = parts[:, :count], parts[:, count:]
-            if sigma.is_complex():
-                re, im = re[..., :1] - im[..., 1:], im[..., :1] + re[..., 1:]
-            return torch.complex(re[..., 0], im[..., 0]).to(sigma.dtype.to_complex())
-
-        return forward
-
-    def _stored_adjoint(self, rows: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-        matrix = self._matrix
-
-        def adjoint(y: Tensor) -> Tensor:
-            y = y.to(matrix.dtype.to_complex())
-            g = torch.cat([y.real, y.imag], 1)[:, None]
-            if dtype.is_complex:
-                g = torch.cat([g, torch.cat([y.imag, -y.real], 1)[:, None]], 1)
-            total = torch.zeros(g.shape[1], matrix.shape[2], dtype=matrix.dtype, device=matrix.device)
-            for r, one in zip(rows.tolist(), g, strict=True):
-                total.addmm_(one, matrix[r])
-            return (torch.complex(total[0], total[1]) if dtype.is_complex else total[0]).to(dtype)
-
-        return adjoint
-
     @property
     def _where(self) -> Grid | Tensor:
         return self.points if self.where is None else self.where
@@ -298,8 +210,3 @@ class RadarOperator(KeepsPrecision, RowOperator):
     def size(self) -> int:
         """Points of the scene."""
         return self.where.numel if self.where is not None else len(self.points)
-
-    @property
-    def _matrix(self) -> Tensor:
-        assert self.matrix is not None
-        return self.matrix

@@ -6,7 +6,9 @@ p_j lies in the plane of the slice, counted in mm from its middle; u_k, w_k are 
 and d_s = (pixel, pixel, thickness). The nominal pose (R_s, c_s) takes the slice to the volume. The motion (ω_s, t_s)
 is learnt: first a rotation about the slice's nominal middle, then a translation, both along the volume's axes. Gain g_s
 and bias field B are learnt too. What no measurement can tell from the volume is fixed: the mean motion of all pixels
-and their mean log gain are zero, and so is the mean over stacks of the log bias.
+and their mean log gain are zero, and so is the mean over stacks of the log bias. Beside a bias, gains have no trend
+along their stack: a factor exp(p(z)) of the volume is undone by gains exp(-3 p) of an axial stack and biases exp(2 p),
+exp(-p), exp(-p), whose mean is zero. Gains of single slices, lost ones too, do not pull that trend (a Huber fit).
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ SETS = 64
 """Sets of random nodes a step, taken in turn by its pixels: as good as one for each, without the time."""
 TENTH = 0.1
 """Of a log gain or log bias a unit: then the learning rate of motion in mm suits them too."""
+USUAL = 0.3
+"""Log gain, in these units, beyond which a slice no longer counts by its square in the trend of its stack."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,7 @@ class SliceAcquisition(RowOperator):
         self.share = nn.Buffer(counts / counts.sum(), persistent=False)  # of the pixels, by slice
         basis = _bias_terms(box, slices.centers(), bias)
         self.basis = nn.Buffer(basis, persistent=False)
+        self.trends = nn.Buffer(_trends(slices, self.share, bias), persistent=False)
         self.motion, self.log_gain = _learnt(torch.zeros(n, 6), motion), _learnt(torch.zeros(n), gain)
         self.log_bias = _learnt(torch.zeros(stacks, basis.shape[1]), bias > 0)
         mean, root = _moments(psf)
@@ -152,8 +157,14 @@ class SliceAcquisition(RowOperator):
         return join(rotation, nominal[:, :3, 3] + motion[:, 3:])
 
     def gains(self) -> Tensor:
-        """The factor of each slice, (n,); their geometric mean, weighted like the motion's, is one."""
-        return torch.exp(TENTH * (self.log_gain - self.share.to(self.log_gain) @ self.log_gain))
+        """The factor of each slice, (n,); their geometric mean, weighted like the motion's, is one.
+
+        Beside a bias their logs have no trend along the stack, by slices weighted in the same way.
+        """
+        level = self.log_gain
+        if self.trends.shape[2]:
+            level = level - _trend(level.double(), self.trends.double(), self.share.double()).to(level)
+        return torch.exp(TENTH * (level - self.share.to(level) @ level))
 
     def bias(self, rows: Tensor) -> Tensor:
         """The bias field at the pixels, (b,); its geometric mean over stacks is one everywhere."""
@@ -281,6 +292,35 @@ def _bias_terms(box: Box, points: Tensor, degree: int) -> Tensor:
     powers = [p for p in itertools.product(range(degree + 1), repeat=3) if 1 <= sum(p) <= degree]
     terms = [along[:, 0, a] * along[:, 1, b] * along[:, 2, c] for a, b, c in powers]
     return torch.stack(terms, -1) if terms else points.new_zeros(len(points), 0)
+
+
+def _trends(slices: Slices, share: Tensor, degree: int) -> Tensor:
+    """Polynomials up to `degree` of where slices nominally lie along their own stack's normal: (n, stacks, degree + 1).
+
+    The first is one, the mean of the others is zero; all are zero in slices of other stacks. None for degree 0.
+    """
+    stacks = int(slices.stack.max()) + 1
+    columns = share.new_zeros(len(slices.poses), stacks, degree + 1 if degree else 0)
+    for k in slices.stack.unique().tolist() if degree else ():
+        own = slices.stack == k
+        along = slices.poses[own, :3, 3].double() @ slices.poses[own, :3, 2].double().mean(0)
+        half = 0.5 * float(along.max() - along.min())
+        columns[own, k] = legendre((along - along.min()) / max(half, 1e-9) - 1, degree)
+        weights = share[own] / share[own].sum().clamp(min=1e-300)
+        columns[own, k, 1:] -= weights @ columns[own, k, 1:]
+    return columns
+
+
+def _trend(level: Tensor, columns: Tensor, share: Tensor, iterations: int = 5) -> Tensor:
+    """What a Huber fit of `columns` to `level` puts on those that are not constant, by reweighted least squares."""
+    flat, weights = columns.flatten(1), share
+    ridge = 1e-9 * torch.eye(flat.shape[1], dtype=flat.dtype, device=flat.device)  # stacks of few slices: all is trend
+    found = level.new_zeros(flat.shape[1])
+    for _ in range(iterations):
+        gram = flat.mT @ (weights[:, None] * flat)
+        found = torch.linalg.solve(gram + gram.diagonal().max() * ridge, flat.mT @ (weights * level))
+        weights = share / (level - flat @ found).detach().abs().clamp(min=USUAL)
+    return torch.einsum("nsd,sd->n", columns[..., 1:], found.reshape(columns.shape[1:])[:, 1:])
 
 
 def mirrored(u: Tensor) -> Tensor:

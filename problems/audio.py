@@ -32,7 +32,6 @@ def audio(sound: str = "chord", *, keep_one_in: int = 10, even: bool = True, sec
     No fit can know what lies above half the rate of the samples kept: sub-sample what is band-limited. One layer of
     sines up to 0.8 of that, as many as samples kept (4096 at most), has no harmonics beyond, which a deeper network
     puts between the samples.
-    Fit it with solve(problem, optimizer="lbfgs"), as the preset does.
     Raises ValueError for keep_one_in < 1, a passage outside the file, silence.
     """
     if keep_one_in < 1:
@@ -51,7 +50,7 @@ def audio(sound: str = "chord", *, keep_one_in: int = 10, even: bool = True, sec
     first = first_omega(grid.box.lengths[0], 0.8 * len(y) / grid.box.lengths[0] / 2)  # a guard band, as recorders keep
     suggested = Suggestion(
         prior="siren", options={"first_omega0": first, "width": max(128, min(4096, len(y))), "depth": 1}, steps=80,
-        baselines={"cubic spline": cubic_spline}, figure=waveforms, write=write_sound,
+        optimizer="lbfgs", baselines={"cubic spline": cubic_spline}, figure=waveforms, write=write_sound,
     )  # fmt: skip
     return Problem([Term(operator, y, model)], grid.box, grid, values.shape[-1], reference=truth, average=1,
                    suggested=suggested)  # fmt: skip

@@ -36,7 +36,6 @@ def boundary_value(equation: EquationName = "poisson", *, waves: float = 1.5, so
     inside, around  points that carry the equation (a Sobol set) and the boundary values (random)
     weight    of the boundary, relative to the equation's mean squared right-hand side; default 100, of Helmholtz 3:
               its solutions do not decay away from the boundary, and a heavy one hides the equation
-    Fit it with solve(problem, optimizer="lbfgs"), as the preset does.
     Raises ValueError for an unknown equation, or a source for another than "poisson".
     """
     box = Box((0.0, 0.0), (1.0, 1.0))
@@ -58,7 +57,8 @@ def boundary_value(equation: EquationName = "poisson", *, waves: float = 1.5, so
         terms.append(Term(NormalDerivative(start, normals), velocity.float(), fidelity.L2(), weight=weight / 40))
     suggested = Suggestion(
         prior="siren", options={"omega0": 4.0 + 8 / 3 * waves * helmholtz, "width": 48, "depth": 3},
-        steps=100, stopping=Never(every=50), baselines={"finite differences": lambda p: finite_differences(case, p)},
+        steps=100, optimizer="lbfgs", stopping=Never(every=50),
+        baselines={"finite differences": lambda p: finite_differences(case, p)},
     )  # fmt: skip
     return Problem(terms, box, Grid(box, (size, size)), reference=case.known if source is None else None,
                    suggested=suggested, average=1)  # fmt: skip
@@ -120,7 +120,7 @@ def poisson_edit(image: str = "coffee", *, source: str | None = "cat", mask: str
     mixed       inside, keep the image's own gradient where it is the steeper of the two
     source_bin  bin of the source, where its resolution differs (default: `bin`)
 
-    Fit it with solve(problem, optimizer="lbfgs"), as the preset does: Adam is slow to find the shading.
+    Solved by L-BFGS: Adam is slow to find the shading.
     Gradients are those of the cubic spline through the pixels, at pixel centres. Without a source nothing fixes the
     constant but the mean of a coarse lattice of points.
     Raises ValueError for sizes or channels that differ, a region that is empty or everything.
@@ -187,5 +187,5 @@ def _editing(baseline: Any, naive: Tensor | None) -> Suggestion:
             pictures.append(("truth", problem.reference.values))
         return row_of(pictures + [(s.method, s.sample()) for s in solutions])
 
-    return Suggestion(prior="grid", options={"order": 3}, steps=60, stopping=Never(every=50), figure=figure,
-                      baselines={"sparse Poisson solver": baseline}, write=write_picture)  # fmt: skip
+    return Suggestion(prior="grid", options={"order": 3}, steps=60, optimizer="lbfgs", stopping=Never(every=50),
+                      figure=figure, baselines={"sparse Poisson solver": baseline}, write=write_picture)  # fmt: skip

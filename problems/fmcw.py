@@ -16,6 +16,7 @@ from inverse_inr.problems.radar_imaging import backprojection, least_squares, ra
 from inverse_inr.problems.radar_scenes import aeroplane
 from inverse_inr.registry import nearest
 from inverse_inr.stopping import HeldOut
+from inverse_inr.variance_field import variance_field
 
 SCENES = {"aeroplane": aeroplane}
 
@@ -66,7 +67,7 @@ def radar_problem(operator: RadarOperator, grid: Grid, y: Tensor, sigma: float, 
         prior=prior, options=options, regularizers=(sparse,), steps=steps, stopping=HeldOut(fraction=0.06),
         figure=radar_figure,
         baselines={"backprojection": backprojection, "L1": l1, "L1, x ≥ 0": lambda p: l1(p, nonnegative=True),
-                   "least squares": least_squares},
+                   "least squares": least_squares, "variance field": variance_field},
     )  # fmt: skip
     term = Term(operator, y, noise.ComplexGaussian(sigma))
     return Problem([term], grid.box, grid, suggested=suggestion, notes={"gain of y": gain})

@@ -1,7 +1,9 @@
 """Magnetic resonance from k-space: simulated from a phantom or an image file, several coils, any trajectory.
 
 Images and coil maps fit only as products, so one of the two must hold the phase. With `phase = "coils"` the image is
-real (magnetisation) and the maps, smooth, take its phase: half the unknowns. With "image" the image is complex.
+real (magnetisation) and the maps, smooth, take its phase: half the unknowns. With "image" the image is complex and has
+all of it; with "both" the maps take what is smooth of the phase and a complex image the rest, so that its total
+variation is little.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from inverse_inr import (
     priors,
     sample,
 )
+from inverse_inr.fista import l1
 from inverse_inr.io import write_hdf5, write_image
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.operators import (
@@ -63,7 +66,7 @@ from inverse_inr.regularizers import TotalVariation
 Sampling = Literal["lines", "equispaced", "variable_density", "poisson_disc", "radial", "spiral"]
 MapEstimate = Literal["espirit", "low_resolution"]
 Correction = Literal["grid", "polynomial", "none"]
-Phase = Literal["coils", "image"]
+Phase = Literal["coils", "image", "both"]
 
 
 def kspace(phantom: str = "shepp_logan", *, size: int = 128, sampling: Sampling = "lines", acceleration: float = 4.0,
@@ -77,7 +80,7 @@ def kspace(phantom: str = "shepp_logan", *, size: int = 128, sampling: Sampling 
                   points; "radial" (golden angle) and "spiral" have `spokes` interleaves
     acceleration  of lines outside the `calibration` ones, of points on the whole
     maps          how maps are estimated from the centre of k-space; `learn_coils` corrects them with the image
-    phase         who holds the phase: the "coils", and the image is real, or the "image", which is complex
+    phase         who holds the phase: the "coils", and the image is real, the "image", which is complex, or "both"
     rays          radial only: spokes as ray integrals of the field instead of a NUFFT of its raster
     noise_level   of each coil's fully sampled image, as a fraction of the brightest pixel
 
@@ -101,10 +104,10 @@ def kspace(phantom: str = "shepp_logan", *, size: int = 128, sampling: Sampling 
         angles, frequency = radial_angles(spokes).float(), radial_frequency(grid).float()
         beam = RadialSpokes(box, angles, frequency, spoke_maps)
         term = Term(beam, y.reshape(spokes, -1, coils), model)
-        return Problem([term], box, grid, reference=reference, is_complex=phase == "image",
+        return Problem([term], box, grid, reference=reference, is_complex=phase != "coils",
                        suggested=suggestion(grid, model, y))  # fmt: skip
     term = Term(through(operator, make_coils(grid, start, learn_coils)), y, model)
-    return Problem([term], box, grid, reference=reference, is_complex=phase == "image",
+    return Problem([term], box, grid, reference=reference, is_complex=phase != "coils",
                    suggested=suggestion(grid, model, y))  # fmt: skip
 
 
@@ -159,7 +162,7 @@ def measure(truth: Field, maps: FourierMaps, frequency: Tensor, grid: Grid, fine
 @torch.no_grad()
 def start_maps(operator: KSpace, y: Tensor, estimate: MapEstimate = "espirit", phase: Phase = "coils",
                width: int = 24) -> Tensor:  # fmt: skip
-    """Maps (coils, *grid.shape) from the centre of k-space; with phase "coils" they take the smooth phase of the image.
+    """Maps (coils, *grid.shape) from the centre of k-space; but for phase "image" they take the image's smooth phase.
 
     The centre is a block of the mask, or of a gridded trajectory the `width` central samples an axis.
     """
@@ -171,7 +174,7 @@ def start_maps(operator: KSpace, y: Tensor, estimate: MapEstimate = "espirit", p
         full = centred_fft(gridded(operator, y).movedim(-1, 0), grid.ndim)
         region = full[(slice(None), *(_middle(n, width) for n in grid.shape))]
     maps = espirit_maps(region, grid) if estimate == "espirit" else low_resolution_maps(region, grid)
-    if phase == "coils" and estimate == "espirit":
+    if phase != "image" and estimate == "espirit":
         smooth = low_resolution_maps(region, grid)  # its phase includes the image's
         together = (maps.conj() * smooth).sum(0)
         maps = maps * torch.polar(torch.ones_like(together.real), together.angle())
@@ -281,7 +284,15 @@ def tv_sense(problem: Problem, weight: float | str = "held-out", *, iterations: 
     return baselines.tv(classical(problem), weight, iterations=iterations, seed=seed)
 
 
-BASELINES: dict[str, Callable[[Problem], Solution]] = {"zero-filled": zero_filled, "CG-SENSE": sense, "TV": tv_sense}
+def wavelet_sense(problem: Problem, weight: float | str = "held-out", *, levels: int = 4, seed: int = 0) -> Solution:
+    """Sparse wavelets of the complex image, maps fixed: compressed sensing (Lustig, Donoho & Pauly, MRM 58, 2007)."""
+    room = int(math.log2(min(problem.grid.shape)))
+    return l1(classical(problem), weight, wavelets=min(levels, room), iterations=100, seed=seed)
+
+
+BASELINES: dict[str, Callable[[Problem], Solution]] = {
+    "zero-filled": zero_filled, "CG-SENSE": sense, "L1-wavelet": wavelet_sense, "TV": tv_sense,
+}  # fmt: skip
 
 
 def write_images(solution: Solution, folder: Path) -> list[Path]:

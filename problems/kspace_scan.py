@@ -63,7 +63,7 @@ def kspace_scan(path: str, *, slice: int | None = None, coil_axis: int = 0, acce
         "fully sampled": full, "scale": factor, "noise of a pixel": found / (math.prod(grid.spacing) * grid.numel**0.5),
     }  # fmt: skip
     return Problem([Term(through(operator, make_coils(grid, start, learn_coils)), y, model)], grid.box, grid,
-                   reference=reference, suggested=suggested, notes=notes, is_complex=phase == "image")  # fmt: skip
+                   reference=reference, suggested=suggested, notes=notes, is_complex=phase != "coils")  # fmt: skip
 
 
 def noise_of(operator: CartesianKSpace, y: Tensor) -> float:

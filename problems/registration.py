@@ -13,25 +13,28 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Field, Grid, Problem, SampledField, Solution, Suggestion, Term, noise
-from inverse_inr.fidelity import NCC
+from inverse_inr.fidelity import NCC, Fidelity, LocalNCC
 from inverse_inr.io import read_image
 from inverse_inr.operators import BendingEnergy, WarpedImage
 from inverse_inr.problems.aligned import b_spline, optical_flow, registration_figure, unregistered, write_registration
 from inverse_inr.problems.images import binned, cropped, grey, load_image
+from inverse_inr.registry import nearest
+from inverse_inr.stopping import Never
 
 
 def register(moving: str = "retina", fixed: str | None = None, *, amplitude: float = 5.0, noise_level: float = 0.01,
              volume: bool = False, slice: int | None = None, bin: int = 1, crop: int | None = None,
-             fidelity: Literal["gaussian", "ncc"] = "gaussian", smoothness: float = 100.0,
+             fidelity: Literal["gaussian", "ncc", "local-ncc"] = "gaussian", smoothness: float = 100.0,
              seed: int = 0) -> Problem:  # fmt: skip
     """Align `moving` to `fixed`, files or examples by name; or, without `fixed`, to itself under a known deformation.
 
     moving      an image; "mni152" is the T1 template of nilearn at 1 mm. `slice`, `bin` and `crop` are of both images
     volume      take whole volumes rather than a slice
     amplitude   largest displacement of the known deformation, in pixels
-    fidelity    "gaussian": same contrast, noise of `noise_level`; "ncc": another gain and offset
+    fidelity    "gaussian": same contrast, noise of `noise_level`; "ncc": another gain and offset;
+                "local-ncc": gain and offset that vary over the image (all its pixels are fitted, none held out)
     smoothness  weight of the bending energy, of displacements and lengths counted in pixels
-    Fit it with solve(problem, optimizer="lbfgs"), as the preset does. Adam needs more steps and may fold.
+    Solved by L-BFGS: Adam needs more steps and may fold.
     Raises ValueError where only one of the images has an affine, or their sizes differ and neither has one.
     """
     values, grid = load_moving(moving, volume, slice, bin, crop)
@@ -45,15 +48,28 @@ def register(moving: str = "retina", fixed: str | None = None, *, amplitude: flo
         if grid.affine is None and frame.affine is None and grid.shape != frame.shape:
             raise ValueError(f"register: {moving} has {grid.shape} pixels and {fixed} {frame.shape}, and no affines.")
     operator = WarpedImage(SampledField(values, grid), frame)
-    model = noise.Gaussian(noise_level) if fidelity == "gaussian" else NCC()
-    weight = smoothness * (1.0 if fidelity == "gaussian" else 1e-4) * frame.spacing[0] ** 2
+    model, cost = _fidelity(fidelity, seen.reshape(-1), frame, noise_level)
+    weight = smoothness * cost * frame.spacing[0] ** 2
     suggested = Suggestion(
         prior="siren", options={"omega0": 8.0, "width": 64, "depth": 3, "head": "vector"}, steps=30,
+        optimizer="lbfgs", stopping=Never() if fidelity == "local-ncc" else None,
         regularizers=(weight * BendingEnergy(),), figure=registration_figure, write=write_registration,
         baselines={"no registration": unregistered, "TV-L1 flow": optical_flow, "B-spline grid": b_spline},
     )  # fmt: skip
     return Problem([Term(operator, seen.reshape(-1), model)], frame.box, frame, channels=frame.ndim,
                    reference=reference, suggested=suggested, average=1)  # fmt: skip
+
+
+def _fidelity(name: str, y: Tensor, frame: Grid, noise_level: float) -> tuple[Fidelity, float]:
+    """The fidelity by name, and what it takes for a small residual, as a fraction of what Gaussian noise would."""
+    if name == "gaussian":  # r² / (2 σ²)
+        return noise.Gaussian(noise_level), 1.0
+    if name == "ncc":  # r² / (2 var)
+        return NCC(), noise_level**2 / float(y.var())
+    if name == "local-ncc":  # r² / var of the window
+        local = LocalNCC(frame.shape, epsilon=4 * noise_level**2)
+        return local, 2 * noise_level**2 * float((1 / local.variance(y)).mean())
+    raise ValueError(f"Unknown fidelity {name!r}. {nearest(name, ('gaussian', 'ncc', 'local-ncc'))}")
 
 
 class Deformation:

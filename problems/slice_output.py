@@ -49,7 +49,7 @@ def write(solution: Solution, folder: Path) -> list[Path]:
 def uncertainty(solution: Solution, predicted: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Standard error of each voxel, and where the slices say anything of it: both (*grid.shape).
 
-    With a_j the part that pixel j sees of a voxel, w_j its slice's weight and r_j its residual,
+    With a_j the part that pixel j sees of a voxel, w_j its slice's weight and r_j its residual at a gain of one,
 
         s² = (Σ a w r² / Σ a w) · Σ a² w² / (Σ a w)²
 
@@ -58,9 +58,9 @@ def uncertainty(solution: Solution, predicted: Tensor | None = None) -> tuple[Te
     """
     term, operator = solution.problem.terms[0], as_slices(solution.problem)[1]
     predicted = simulated_pixels(solution) if predicted is None else predicted
-    weight = slice_weights(solution.problem)[operator.index].to(predicted)
-    squared = (predicted - term.y.to(predicted)).square()
-    columns = torch.stack([weight, weight * squared, weight.square()], -1)
+    weight, gain = (v[operator.index].to(predicted) for v in (slice_weights(solution.problem), operator.gains()))
+    squared = ((predicted - term.y.to(predicted)) / gain).square()
+    columns = torch.stack([weight / gain, weight * squared / gain, (weight / gain).square()], -1)  # a_j has the gain
     seen, disagreement, second = spread(operator, solution.problem.grid, columns, (1, 1, 2)).unbind(-1)
     covered = seen > 0.02 * seen[seen > 0].median()
     variance = disagreement / seen * second / seen.square()
@@ -68,11 +68,11 @@ def uncertainty(solution: Solution, predicted: Tensor | None = None) -> tuple[Te
 
 
 def slice_weights(problem: Problem) -> Tensor:
-    """Of each slice, 1 for one as good as the median or better: min(1, (median σ / σ)²)."""
+    """Of each slice, 1 for one as good as the median or better: min(1, (median s / s)²), s noise by gain."""
     model, operator = problem.terms[0].fidelity, as_slices(problem)[1]
     if not isinstance(model, LearntScale):
         return torch.ones(len(operator.poses))
-    sigma = model.sigma().detach()
+    sigma = model.sigma().detach() / operator.gains().detach()
     return (sigma.median() / sigma).square().clamp(max=1)
 
 

@@ -144,11 +144,11 @@ def _scaled(field: Field, scale: float, points: Tensor) -> Tensor:
 def _suggestion(box: Box, geometry: Slices) -> Suggestion:
     """Levels from 8 cells to one and a half pixels a cell, let in one after the other while motion is rough."""
     finest = max(9.0, max(box.lengths) / (1.5 * float(geometry.sizes[:, :2].min())))
-    options = {"levels": 6, "coarsest": 8, "finest": finest, "width": 32, "depth": 1, "log2_table": 21,
+    options = {"levels": 6, "coarsest": 8, "finest": finest, "features": 4, "width": 32, "depth": 1, "log2_table": 21,
                "coarse_to_fine": 0.2}  # fmt: skip
     methods = {"weighted average": average, "super-resolution CG": super_resolution}
     nothing = (1e-3 * L1(),)  # where no pixel looks there is nothing; too weak to be seen elsewhere
-    return Suggestion(prior="hash", options=options, regularizers=nothing, steps=1250, batch=2048, operator_lr=0.1,
+    return Suggestion(prior="hash", options=options, regularizers=nothing, steps=850, batch=3072, operator_lr=0.1,
                       stopping=HeldOut(fraction=0.02, every=200, limit=2048), baselines=methods,
                       figure=draw, write=write)  # fmt: skip
 

@@ -12,6 +12,8 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -19,6 +21,8 @@ from torch import Tensor
 from inverse_inr import Box, Grid, Problem, Solution, Term, noise, priors, solve
 from inverse_inr.baselines import LeastSquares
 from inverse_inr.fista import fista
+from inverse_inr.io import write_ply
+from inverse_inr.meshes import level_set
 from inverse_inr.operators import PhaseHistory, RadarGeometry
 from inverse_inr.problems.fmcw import cylinder, radar_problem
 from inverse_inr.problems.surface_scenes import Shape, shape
@@ -59,7 +63,16 @@ def surfaces(scene: str = "sphere", *, azimuths: int = 36, heights: int = 8, sta
     options: dict[str, object] = {"head": "sparse", "levels": 3, "coarsest": 8, "finest": 24}
     problem = radar_problem(operator, grid, y, sigma, steps=600, prior="hash", options=options, weight=10.0)
     problem.notes["shape"] = body
+    problem.suggested = replace(problem.suggested, write=write_surface)
     return problem
+
+
+def write_surface(solution: Solution, folder: Path) -> list[Path]:
+    """surface.ply: the closed surface of `two_stages`, from the same echoes."""
+    grid = Grid(solution.problem.box, (48,) * 3)
+    mesh = level_set(two_stages(solution.problem).field, grid)
+    write_ply(folder / "surface.ply", mesh.vertices, mesh.faces, normals=mesh.vertex_normals)
+    return [folder / "surface.ply"]
 
 
 def facing_echoes(operator: PhaseHistory, body: Shape, count: int, generator: torch.Generator) -> Tensor:
@@ -169,13 +182,14 @@ def direct(problem: Problem, start: SignedDistance, *, steps: int = 200, weight:
            batch: int | None = None, seed: int = 0) -> Solution:  # fmt: skip
     """The surface and its scatterers from the echoes, from a start that is near: a two-stage surface.
 
-    minimise D(A(sigma), y) + weight · NearSurface + Eikonal. Echoes of a sparse aperture leave energy all over the box;
-    from a start far away the surface follows that.
+    minimise D(A(sigma), y) + weight · (NearSurface + 0.3 Eikonal), `steps` after as many of sigma alone: a sigma that
+    is still the same everywhere would pull the surface outwards, where most of the box is.
     """
     grid, distance = problem.grid, copy.deepcopy(start).requires_grad_(True)
-    options = problem.suggested.options
-    amplitude = priors.create(problem.suggested.prior, grid.box, seed=seed, **options)
+    amplitude = priors.create(problem.suggested.prior, grid.box, seed=seed, **problem.suggested.options)
+    fit = partial(solve, problem, steps=steps, batch=batch, stopping=Never(), seed=seed, callbacks=[])
+    scattering = fit(amplitude).field
+    assert isinstance(scattering, priors.Prior)
     penalties = [0.3 * weight * Eikonal(), weight * NearSurface(grid, max(grid.spacing))]
-    solution = solve(problem, Surface(distance, amplitude), regularizers=penalties, steps=steps, batch=batch,
-                     stopping=Never(), seed=seed, callbacks=[])  # fmt: skip
+    solution = fit(Surface(distance, scattering.requires_grad_(True)), regularizers=penalties)
     return replace(solution, method="direct")

@@ -83,7 +83,7 @@ def test_cgls_is_least_squares() -> None:
     term = problem.terms[0]
     matrix = random(60, GRID.numel)
     torch.testing.assert_close(image_of(solution), torch.linalg.lstsq(matrix, term.y).solution)
-    assert solution.details == {"iterations": 100}
+    assert solution.details["iterations"] <= 100  # fewer where rounding ends it
     assert "given" in solution.stopped
 
 
@@ -192,6 +192,17 @@ def test_tv_denoises_a_step() -> None:
     got = image_of(baselines.tv(problem, weight, iterations=3000))
     expected = weight / 0.4 + step * (1 - weight / 0.6 - weight / 0.4)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-4)
+
+
+def test_tv_by_held_out_pixels_denoises_a_step() -> None:
+    """Every pixel measured once: CGLS has nothing left to do after one step, and fits the noise exactly."""
+    grid = Grid(Box((0.0, 0.0), (1.0, 1.0)), (24, 24))
+    truth = (grid.points()[..., :1] > 0.5).float()
+    operator = dense(torch.eye(grid.numel), grid)
+    y = truth.reshape(-1) + 0.2 * torch.randn(grid.numel, generator=torch.Generator().manual_seed(0))
+    problem = Problem([Term(operator, y, Gaussian(0.2))], grid.box, grid)
+    image = baselines.tv(problem).sample(grid)
+    assert float((image - truth).square().mean().sqrt()) < 0.06
 
 
 def test_tv_of_a_complex_image_does_not_know_its_phase() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from inverse_inr import Box, Grid, config, predict, solve
 from inverse_inr.domain import pixel_grid
@@ -72,6 +73,24 @@ def test_correlation_sees_through_gain_and_offset(picture, tmp_path):
     term = problem.terms[0]
     dimmed = replace(problem, terms=[replace(term, y=0.5 * term.y + 0.2)])
     assert float(term.fidelity(term.y, dimmed.terms[0].y)) == pytest.approx(0, abs=1e-5)
+
+
+def test_local_correlation_sees_through_shading(tmp_path):
+    texture = gaussian_filter(np.random.default_rng(0).standard_normal((40, 48)), 2.5)
+    texture = torch.from_numpy((texture - texture.min()) / np.ptp(texture))[..., None]
+    write_image(tmp_path / "texture.png", texture, pixel_grid((40, 48)))
+    problem = register(str(tmp_path / "texture.png"), amplitude=2.0, fidelity="local-ncc", smoothness=1000.0)
+    before = displacement_error(problem.suggested.baselines["no registration"](problem))
+    shading = torch.linspace(0.7, 1.3, 40)[:, None].expand(40, 48).reshape(-1)
+    problem.terms = [replace(problem.terms[0], y=shading * problem.terms[0].y + 0.2)]
+    solution = solve(problem, steps=8, points=100, callbacks=[])
+    assert displacement_error(solution) < 0.5 * before
+    assert float(determinants(solution).min()) > 0
+
+
+def test_an_unknown_fidelity_offers_the_nearest(picture):
+    with pytest.raises(ValueError, match="ncc"):
+        register(picture, fidelity="nnc")  # pyright: ignore[reportArgumentType]
 
 
 def test_two_files_whose_sizes_or_affines_disagree_are_refused(picture, tmp_path):

@@ -22,6 +22,7 @@ from inverse_inr.regularizers import (
     Weighted,
     gradient,
     grid_gradient,
+    grid_laplacian,
     laplacian,
 )
 
@@ -169,9 +170,20 @@ def test_l1_and_weight_decay() -> None:
         WeightDecay()(wave, POINTS)
 
 
-@pytest.mark.parametrize("options", [{"order": 3}, {"order": 0}, {"order": 2, "grid": GRID}])
+def test_sobolev_of_second_order_on_a_grid() -> None:
+    """Exact for quadratics inside; at the border the missing slope counts as zero."""
+    grid = Grid(Box((0.0, 0.0), (2.0, 3.0)), (16, 12))
+    bowl = lambda p: (p[..., :1] ** 2 + 0.5 * p[..., 1:] ** 2).double()  # noqa: E731
+    curved = grid_laplacian(sample(bowl, grid), grid.spacing)
+    torch.testing.assert_close(curved[1:-1, 1:-1], torch.full((14, 10, 1), 3.0).double(), rtol=1e-4, atol=0)
+    assert float(Sobolev(order=2, grid=grid)(bowl, POINTS)) == pytest.approx(float(curved.square().mean()))
+    flat = lambda p: torch.ones(*p.shape[:-1], 1)  # noqa: E731
+    assert float(Sobolev(order=2, grid=grid)(flat, POINTS)) == 0.0
+
+
+@pytest.mark.parametrize("options", [{"order": 3}, {"order": 0}, {"order": 2, "grid": GRID, "patch": 4}])
 def test_sobolev_refuses(options: dict) -> None:
-    with pytest.raises(ValueError, match="order is 1, or 2 on random points"):
+    with pytest.raises(ValueError, match="order is 1, or 2 without a patch"):
         Sobolev(**options)
 
 

@@ -32,6 +32,15 @@ def two_stacks() -> Slices:
     return Slices.join([slices(3), slices(2, (3, 6), seed=5)])
 
 
+def parallel(count: int, normal: Tensor) -> Slices:
+    """Slices every 3 mm along a normal."""
+    turn = rigid(normal, torch.zeros(3, dtype=F64))
+    places = 3.0 * (torch.arange(count, dtype=F64) - 0.5 * (count - 1))
+    poses = turn.repeat(count, 1, 1)
+    poses[:, :3, 3] = places[:, None] * turn[:3, 2]
+    return Slices.of_stack(poses, (4, 3), SIZES[:2], SIZES[2])
+
+
 class TestSliceAcquisition(OperatorTests):
     @pytest.fixture(autouse=True, params=["gaussian", "sinc", "rect"])
     def profile(self, request: Any) -> None:
@@ -165,17 +174,41 @@ def test_a_product_of_profiles_is_their_product() -> None:
 
 
 def test_gain_and_bias_are_factors() -> None:
-    where = two_stacks()
+    where = Slices.join([parallel(4, torch.zeros(3, dtype=F64)), parallel(4, random(3))])
     operator = SliceAcquisition(BOX, where, gain=True, bias=1)
     with torch.no_grad():
-        operator.log_gain.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]))
+        operator.log_gain.copy_(torch.tensor([3.0, 0.0, 0.0, 3.0, 5.0, 5.0, 5.0, 5.0]))  # without trends
         operator.log_bias[0, 2] = 3.0  # the first of x, y, z that changes fastest along axis 0
     seen = predict(operator, lambda x: torch.ones_like(x[..., :1]))
-    level = torch.arange(1.0, 6.0, dtype=F64)
+    level = operator.log_gain.detach().double()
     gains = torch.exp(0.1 * (level - level[where.index].mean()))
     sign = torch.where(where.stack[where.index] == 0, 0.5, -0.5)  # what both stacks share is taken off
     ramp = torch.exp(0.3 * sign * where.centers()[:, 0] / 12)
     torch.testing.assert_close(seen, gains[where.index] * ramp, rtol=1e-6, atol=0)
+
+
+def test_what_gain_and_bias_can_both_explain_is_not_left_open() -> None:
+    """A factor of the volume along the first stack's normal, undone by its gains and all biases, cannot be told: so
+    a trend of gains says nothing, and neither does the gain of a slice that was lost pull the others' trend."""
+    where = Slices.join([parallel(21, torch.zeros(3, dtype=F64)), parallel(7, random(3))])
+    operator = SliceAcquisition(BOX, where, gain=True, bias=2)
+    level = 0.2 * random(28)
+    with torch.no_grad():
+        operator.log_gain.copy_(level)
+        plain = operator.gains()
+        t = torch.linspace(-1, 1, 21)
+        operator.log_gain[:21] += 3.0 * t + 2.0 * t**2 - 2.0 * float((t**2).mean())
+        torch.testing.assert_close(operator.gains().log(), plain.log(), rtol=0, atol=1e-6)
+        operator.log_gain.copy_(level)
+        operator.log_gain[7] -= 20.0  # 14 % of the signal is left
+        ratio = (operator.gains() / plain).log()
+    others = torch.arange(28) != 7
+    assert float((ratio[others] - ratio[others].mean()).abs().max()) < 0.01  # by least squares 0.23
+    assert float(ratio[7] - ratio[others].mean()) == pytest.approx(-2.0, abs=0.01)
+    loss = operator.gains()[[0, 3, 24]].sum()
+    loss.backward()
+    assert operator.log_gain.grad is not None
+    assert bool(operator.log_gain.grad.isfinite().all())
 
 
 def test_common_motion_is_the_volumes() -> None:

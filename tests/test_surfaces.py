@@ -1,10 +1,15 @@
 """Signed distances: starts, eikonal and projection in closed form, terms of the two stages, scatterers on a surface."""
 
+import math
+from pathlib import Path
+
 import pytest
 import torch
 
-from inverse_inr import Box, Grid, priors
+from inverse_inr import Box, Grid, Solution, priors
+from inverse_inr.config import Run
 from inverse_inr.domain import Memo
+from inverse_inr.io import read_ply
 from inverse_inr.meshes import level_set, mesh_errors
 from inverse_inr.problems.surface_scenes import SHAPES, shape
 from inverse_inr.problems.surfaces import direct, fit_distance, sub_apertures, surfaces, two_stages
@@ -106,10 +111,14 @@ def test_normals_of_a_cloud():
 
 
 class Shell(torch.nn.Module):
-    """Scatterers on the sphere of `RADIUS` and a faint haze everywhere."""
+    """Scatterers on the sphere of `RADIUS` and a haze everywhere."""
+
+    def __init__(self, haze: float = 0.02) -> None:
+        super().__init__()
+        self.haze = haze
 
     def forward(self, points):
-        return torch.exp(-0.5 * (sphere(points) / 0.012).square()) + 0.02
+        return torch.exp(-0.5 * (sphere(points) / 0.012).square()) + self.haze
 
 
 def test_a_surface_is_pulled_to_what_scatters():
@@ -125,6 +134,19 @@ def test_a_surface_is_pulled_to_what_scatters():
         assert float(sphere(where).abs().max()) < 0.008  # from 15 and 20 mm away, voxels of 18 mm
 
 
+def test_a_haze_does_not_pull_a_surface_away():
+    """Half of the energy is haze, and most of that lies outside."""
+    grid = Grid(BOX, (19, 19, 19))
+    field = Surface(SignedDistance(BOX, radius=RADIUS), Shell(0.2))
+    optimizer = torch.optim.Adam(field.distance.parameters(), lr=1e-3)
+    for _ in range(100):
+        optimizer.zero_grad()
+        (30 * NearSurface(grid, 0.012)(field, points()) + Eikonal()(field, points())).backward()
+        optimizer.step()
+    where = level_set(distance_of(field), grid).vertices
+    assert abs(float(sphere(where).mean())) < 0.002  # |f| itself, unbounded: 0.005 outwards
+
+
 class Constant(torch.nn.Module):
     def __init__(self, value):
         super().__init__()
@@ -136,8 +158,9 @@ class Constant(torch.nn.Module):
 
 def test_near_surface_in_closed_form():
     field = Surface(Constant(0.03), Constant(2.0))
-    # |sigma| + sigma² / max · |f| / length
-    assert number(NearSurface(Grid(BOX, (4, 4, 4)), 0.01)(field, points())) == pytest.approx(2 + 2 * 3)
+    # |sigma| + sigma² / max · (1 - exp(-|f| / length))
+    expected = 2 + 2 * (1 - math.exp(-3))
+    assert number(NearSurface(Grid(BOX, (4, 4, 4)), 0.01)(field, points())) == pytest.approx(expected)
 
 
 def test_a_surface_is_a_field_and_a_prior():
@@ -196,6 +219,17 @@ def test_direct_keeps_its_start_and_is_a_function_of_the_seed():
     where = points()
     assert torch.equal(distance_of(one.field)(where), distance_of(two.field)(where))
     assert not torch.equal(distance_of(one.field)(where), start(where))
+
+
+def test_a_run_writes_the_surface(tmp_path, monkeypatch):
+    Run.read(Path(__file__).parents[1] / "problems" / "surfaces.toml")
+    problem = surfaces("sphere", azimuths=8, heights=2, pitch=0.03, scatterers=50)
+    start = SignedDistance(problem.box, radius=0.04).requires_grad_(False)
+    monkeypatch.setattr("inverse_inr.problems.surfaces.two_stages", lambda p: Solution(start, p, "two stages"))
+    assert problem.suggested.write is not None
+    (path,) = problem.suggested.write(Solution(start, problem, "any"), tmp_path)
+    vertices = read_ply(path).vertices
+    assert float((torch.linalg.vector_norm(vertices, dim=1) - 0.04).abs().max()) < 0.002
 
 
 @pytest.mark.slow

@@ -193,7 +193,8 @@ def test_registration_recovers_a_known_deformation():
         (lambda: BendingEnergy() and JacobianDeterminant()(picture, POINTS[:, :2]), "one channel an axis"),
         (lambda: HyperElastic(floor=0.0), "floor lie in"),
         (lambda: LocalNCC((8, 8), window=4), "must be odd"),
-        (lambda: LocalNCC((8, 8))(torch.ones(9), torch.ones(9)), "needs all 64 rows"),
+        (lambda: LocalNCC((8, 20)), "does not fit"),
+        (lambda: LocalNCC((9, 9))(torch.ones(9), torch.ones(9)), "needs all 81 rows"),
     ],
 )
 def test_refusals(make: Any, message: str):

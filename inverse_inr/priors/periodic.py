@@ -204,16 +204,17 @@ def finer_plus(box: Box, channels: int = 1, bandwidth: float | None = None, *, o
     """A Gaussian or a complex Gabor wavelet of FINER's variable-period sine (Zhu et al. 2024, FINER++).
 
     Published for images: omega0=10, scale0=3 (Gaussian); omega0=5, scale0=2, wavelet_omega=4 (wavelet, whose layers
-    have width / √2). The defaults give the untrained field the spectral centroid of `siren`.
+    have width / √2). The wavelet's defaults give the untrained field the spectral centroid of `siren`. The Gaussian's start
+    two to three times above it: at that centroid its layers are nearly constant and do not train.
     """
     bandwidth, b = band(box, bandwidth)
     choose("finer_plus", "wrapped", wrapped, ("gaussian", "wavelet"))
-    gain = 0.15 * math.sqrt(b)  # what a layer multiplies frequencies by
     if wrapped == "gaussian":
         omega0 = siren_omega(b, box.ndim) / 3 if omega0 is None else omega0
-        activation: Activation = FinerGaussian(omega0, bias_range, gain if scale0 is None else scale0)
+        activation: Activation = FinerGaussian(omega0, bias_range, 2.0 if scale0 is None else scale0)
     else:
         omega0 = siren_omega(b, box.ndim) / 6 if omega0 is None else omega0
+        gain = 0.15 * math.sqrt(b)  # what a layer multiplies frequencies by
         wavelet_omega = gain if wavelet_omega is None else wavelet_omega
         activation = FinerWavelet(omega0, bias_range, gain / 2 if scale0 is None else scale0, wavelet_omega)
         width = round(width / math.sqrt(2))

@@ -45,10 +45,16 @@ class FreePhase(GridEncoding):
 
 
 class AmplitudeAndPhase(nn.Module):
-    """Normalised coordinates -> (amplitude's number, phasor's real and imaginary part)."""
+    """Normalised coordinates -> (amplitude's number, phasor's real and imaginary part).
 
-    def __init__(self, amplitude: GridEncoding, network: MLP, phase: FreePhase, speckle: bool) -> None:
+    `projected` phases are not learnt: the solver sets them to the best ones for the amplitude (`PhaseProjection`).
+    """
+
+    def __init__(self, amplitude: GridEncoding, network: MLP, phase: FreePhase, speckle: bool,
+                 projected: bool = False) -> None:  # fmt: skip
         super().__init__()
+        self.projected = projected
+        phase.table.requires_grad_(not projected)
         self.amplitude, self.network, self.phase, self.speckle = amplitude, network, phase, speckle
         self.smoothness, self.conditioned = 0, False
 
@@ -77,14 +83,17 @@ class AmplitudeAndPhase(nn.Module):
 
 @preset
 def phased(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: float | None = None,
-           speckle: bool = False, levels: int = 3, coarsest: float = 8, finest: float | None = None, features: int = 2,
-           log2_table: int = 19, width: int = 32, depth: int = 2, phase_rate: float = 1.0,
-           seed: int = 0) -> Prior:  # fmt: skip
+           speckle: bool = False, projected: bool = False, levels: int = 3, coarsest: float = 8,
+           finest: float | None = None, features: int = 2, log2_table: int = 19, width: int = 32, depth: int = 2,
+           phase_rate: float = 1.0, seed: int = 0) -> Prior:  # fmt: skip
     """Complex: a `hash` field's amplitude times a free phase in each voxel, `cells` of them along the longest side.
 
     With `speckle` the phasor's modulus is free as well, held near 1 by `PriorPenalty`. Phases start as those of the
-    back-projected measurements. Voxels are cubes; between them the phasor is interpolated.
+    back-projected measurements; `projected` ones are not learnt but set in closed form for the amplitude, every few
+    steps, from all rows (`variable_projection`). Voxels are cubes; between them the phasor is interpolated.
     """
+    if speckle and projected:
+        raise ValueError("phased: speckle=True frees moduli, which projected=True keeps. Choose one.")
     bandwidth, b = band(box, bandwidth)
     cells = float(round(4 * b)) if cells is None else cells
     finest = max(6.8 * b, coarsest) if finest is None else finest
@@ -97,7 +106,7 @@ def phased(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells
 
     def network(_: int) -> AmplitudeAndPhase:
         mlp = MLP(encoding.size, channels, width=width, depth=depth, activation=ReLU(), generator=generator)
-        return AmplitudeAndPhase(encoding, mlp, phase, speckle)
+        return AmplitudeAndPhase(encoding, mlp, phase, speckle, projected)
 
     return Prior(box, Identity(box.ndim), network, channels=channels, head="speckle" if speckle else "free_phase",
                  bandwidth=bandwidth, learning_rate=1e-2, rates={"phase": phase_rate})  # fmt: skip

@@ -150,6 +150,11 @@ class Prior(nn.Module):
             if module is not self and hasattr(module, "condition"):
                 module.condition(image)  # pyright: ignore[reportCallIssue]
 
+    @property
+    def projected(self) -> bool:
+        """Its phases are set by a `PhaseProjection`, not learnt."""
+        return any(getattr(module, "projected", False) for module in self.modules() if module is not self)
+
     def collapse(self) -> Prior:
         """This field with an ordinary network of the same values, for use after training.
 

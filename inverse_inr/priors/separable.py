@@ -75,8 +75,9 @@ def separable(box: Box, channels: int = 1, bandwidth: float | None = None, *,
         return Separable(ranks, outputs, width=width, depth=depth, activations=[Sine(w) for w in omegas],
                          generator=seeded(seed))  # fmt: skip
 
+    # the phase of a sine moves omega times as far as its weight: faster sines take smaller steps, or the fit diverges
     return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=2e-3)  # fmt: skip
+                 learning_rate=2e-3 * min(1.0, 10 / max(omegas)))  # fmt: skip
 
 
 def _each_axis(name: str, value: float | Sequence[float], box: Box) -> list[float]:

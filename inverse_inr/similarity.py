@@ -1,0 +1,128 @@
+"""Similar patches: what one place of an image says about another. A graph from a guide, and the regularizer on it.
+
+R(f) = 1/n Σ_i Σ_j w_ij |f(x_i) − f(x_j)|²      over the `neighbours` most similar patches j of each pixel i
+
+The guide may be a first reconstruction of the same measurements: `self_guided` does that in rounds (Gilboa & Osher
+2008, Nonlocal operators with applications to image processing; Shi, Osher & Zhu 2017, Weighted nonlocal Laplacian).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inverse_inr.callbacks import Callback
+from inverse_inr.domain import Field, Grid, sample
+from inverse_inr.problem import Problem
+from inverse_inr.regularizers import Regularizer
+from inverse_inr.solution import Solution
+from inverse_inr.solver import solve
+
+BLOCK = 24
+"""Offsets whose patch distances are held at a time."""
+
+
+def similar_patches(image: Tensor, *, patch: int = 9, search: int = 10, neighbours: int = 8) -> tuple[Tensor, Tensor]:
+    """The most similar patches within `search` pixels along each axis: flat indices (n, k) and weights (n, k).
+
+    image  (*shape, c), real or complex
+    patch  pixels along an axis, odd; a Gaussian of a third of it in standard deviation weighs its pixels
+    w = exp(-|P_i - P_j|² / h_i²), with h_i² the median squared distance of the k patches of pixel i: no contrast and no
+    noise level has to be told. Raises ValueError for NaN or Inf, or an even patch.
+    """
+    if patch < 1 or patch % 2 == 0 or search < 1 or neighbours < 1:
+        raise ValueError(
+            f"similar_patches: patch={patch} must be odd, search={search} and neighbours={neighbours} >= 1."
+        )
+    if not torch.isfinite(image).all():
+        raise ValueError("similar_patches: the guide holds NaN or Inf.")
+    image = torch.view_as_real(image).flatten(-2) if image.is_complex() else image
+    shape = image.shape[:-1]
+    index = torch.arange(shape.numel(), device=image.device).reshape(shape)
+    offsets = [o for o in itertools.product(range(-search, search + 1), repeat=len(shape)) if any(o)]
+    near = image.new_full((shape.numel(), neighbours), torch.inf)
+    place = index.reshape(-1, 1).expand(-1, neighbours)  # itself, at weight 0, where fewer are inside
+    for start in range(0, len(offsets), BLOCK):  # the best so far beside the next few: memory stays bounded
+        some = offsets[start : start + BLOCK]
+        distances = [_patch_distance(image, o, patch).flatten() for o in some]
+        places = [index.roll([-v for v in o], list(range(len(shape)))).flatten() for o in some]
+        near, chosen = torch.cat([near, torch.stack(distances, 1)], 1).topk(neighbours, 1, largest=False)
+        place = torch.cat([place, torch.stack(places, 1)], 1).gather(1, chosen)
+    scale = near[:, near.shape[1] // 2 : near.shape[1] // 2 + 1].clamp_min(torch.finfo(near.dtype).tiny)
+    return place, torch.where(near.isinf(), 0.0, (-near / scale).exp())
+
+
+def _patch_distance(image: Tensor, offset: tuple[int, ...], patch: int) -> Tensor:
+    """Weighted |P(x) − P(x + offset)|² at every pixel; infinite where x + offset lies outside."""
+    axes = list(range(image.ndim - 1))
+    squared = (image.roll([-o for o in offset], axes) - image).square().sum(-1)
+    outside = torch.zeros_like(squared, dtype=torch.bool)
+    for axis, o in enumerate(offset):
+        if o:
+            outside.narrow(axis, 0 if o < 0 else max(0, image.shape[axis] - o), min(abs(o), image.shape[axis])).fill_(
+                True
+            )
+    return _blurred(squared.masked_fill(outside, 0.0), patch).masked_fill(outside, torch.inf)
+
+
+def _blurred(values: Tensor, patch: int) -> Tensor:
+    """Gaussian means over `patch` pixels along each axis; what lies outside counts as zero distance for all alike."""
+    taps = torch.exp(
+        -0.5 * ((torch.arange(patch, device=values.device, dtype=values.dtype) - patch // 2) * 3 / patch) ** 2
+    )
+    taps = taps / taps.sum()
+    for axis in range(values.ndim):
+        rows = values.movedim(axis, -1)
+        out = functional.conv1d(rows.reshape(-1, 1, rows.shape[-1]), taps[None, None], padding=patch // 2)
+        values = out.reshape(rows.shape).movedim(-1, axis)
+    return values
+
+
+class NonLocal(Regularizer):
+    """mean over pixels i of Σ_j w_ij |f(x_i) - f(x_j)|² over similar patches of `guide` (Gilboa & Osher 2008).
+
+    guide  a field: another modality, a classical or an earlier reconstruction; seen at the pixels of `grid`, once
+    `options` are those of `similar_patches`.
+    """
+
+    def __init__(self, guide: Field, grid: Grid, **options: int) -> None:
+        self.guide, self.grid, self.options = guide, grid, options
+        self._graph: tuple[Tensor, Tensor] | None = None
+
+    def graph(self) -> tuple[Tensor, Tensor]:
+        """Neighbours and weights: a pure function of the guide, made when first asked for."""
+        if self._graph is None:
+            with torch.no_grad():
+                self._graph = similar_patches(sample(self.guide, self.grid), **self.options)
+        return self._graph
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        values = sample(field, self.grid).flatten(0, -2)
+        neighbours, weights = (part.to(values.device) for part in self.graph())
+        apart = (values[:, None] - values[neighbours]).abs().square().sum(-1)
+        return (weights.to(apart.dtype) * apart).sum(1).mean()
+
+
+def self_guided(problem: Problem, prior: str | nn.Module | None = None, *, weight: float, start: Solution | None = None,
+                rounds: int = 3, regularizers: Sequence[Callable[[Field, Tensor], Tensor]] = (),
+                callbacks: Sequence[Callback] = (), **solving: Any) -> Solution:  # fmt: skip
+    """Solve, then `rounds` times again with `weight * NonLocal(guide=the solution before)` beside `regularizers`.
+
+    start    the first guide; default: the problem solved as it suggests
+    solving  keywords of `solve` for the rounds (`prior` a name, or a module that every round goes on with)
+    """
+    if rounds < 1:
+        raise ValueError(f"self_guided: rounds must be at least 1, got {rounds}.")
+    solution = solve(problem, callbacks=callbacks) if start is None else start
+    seconds = 0.0
+    for _ in range(rounds):
+        seconds += solution.seconds
+        penalties = [weight * NonLocal(solution.field, problem.grid), *regularizers]
+        solution = solve(problem, prior, regularizers=penalties, callbacks=callbacks, **solving)
+    return replace(solution, seconds=solution.seconds + seconds)
