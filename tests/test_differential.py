@@ -110,7 +110,7 @@ SMOOTH: dict[str, dict[str, Any]] = {
     "wire": {"width": 12, "depth": 2},
     "fourier": {"width": 16, "depth": 2},
     "separable": {"width": 16},
-    **{name: {"bandwidth": 2.0} for name in ("finer", "fkan", "hosc", "incode", "staf")},
+    **{name: {"bandwidth": 2.0} for name in ("finer", "finer_plus", "fkan", "hosc", "incode", "staf")},
     "grid": {"cells": 6.0, "order": 3},
     "hash": {"levels": 2, "coarsest": 4, "finest": 6, "interpolation": "smoothstep"},
 }
