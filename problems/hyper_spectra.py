@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Problem, SampledField, Solution, sample
+from inverse_inr.problems.trained import affine_map, crops, descend, draw, mean_spectrum_of, root_mean_square
 
 
 class HyperSpectra(nn.Module):
@@ -76,20 +77,13 @@ def train(problems: Sequence[Problem], model: HyperSpectra | None = None, *, ste
     pairs = [_pair(problem) for problem in problems]
     model = HyperSpectra(pairs[0][1].shape[-1], colours=pairs[0][0].shape[-1], seed=seed) if model is None else model
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = lr * 0.5 * (1.02 + math.cos(math.pi * step / steps))
-        image, cube = pairs[_draw(len(pairs), generator)]
-        side = [min(crop, n) for n in image.shape[:2]]
-        i, j = (_draw(n - m + 1, generator) for n, m in zip(image.shape[:2], side, strict=True))
-        part = slice(i, i + side[0]), slice(j, j + side[1])
-        flips = [axis for axis in (0, 1) if _draw(2, generator)]
-        loss = (model(image[part].flip(flips)) - cube[part].flip(flips)).square().mean().sqrt()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return model.eval()
+
+    def loss(image: Tensor, cube: Tensor) -> Tensor:
+        flips = [axis for axis in (0, 1) if draw(2, generator)]
+        return root_mean_square(model(image.flip(flips)), cube.flip(flips))
+
+    descend(model, crops(pairs, steps, crop, generator), loss, steps, lr)
+    return model
 
 
 @torch.no_grad()
@@ -111,27 +105,17 @@ def colours_of(problem: Problem) -> Tensor:
 
 def linear_regression(problems: Sequence[Problem], problem: Problem) -> Solution:
     """The best affine map from a pixel's colours to its spectrum: what a network must beat."""
-    pairs = [_pair(p) for p in problems]
-    x, y = (torch.cat([p[k].reshape(-1, p[k].shape[-1]) for p in pairs]).double() for k in (0, 1))
-    x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], -1)
-    weights = torch.linalg.lstsq(x, y).solution
-    seen = colours_of(problem).double()
-    cube = (seen @ weights[:-1] + weights[-1]).to(problem.terms[0].y)[..., None]
-    return Solution(SampledField(cube, problem.grid), problem, "linear regression", stopped="closed form")
+    cube = affine_map([_pair(p) for p in problems], colours_of(problem))
+    return Solution(SampledField(cube[..., None], problem.grid), problem, "linear regression", stopped="closed form")
 
 
 def mean_spectrum(problems: Sequence[Problem], problem: Problem) -> Solution:
     """The mean spectrum of the training cubes in every pixel."""
-    spectrum = torch.stack([_pair(p)[1].mean((0, 1)) for p in problems]).mean(0)
-    values = spectrum.expand(problem.grid.shape)[..., None].clone()
-    return Solution(SampledField(values, problem.grid), problem, "mean spectrum", stopped="closed form")
+    cube = mean_spectrum_of([_pair(p) for p in problems], problem.grid.shape)
+    return Solution(SampledField(cube[..., None], problem.grid), problem, "mean spectrum", stopped="closed form")
 
 
 def _pair(problem: Problem) -> tuple[Tensor, Tensor]:
     if problem.reference is None:
         raise ValueError("hyper_spectra.train: a problem without a reference has no cube to learn from.")
     return colours_of(problem), sample(problem.reference, problem.grid)[..., 0]
-
-
-def _draw(count: int, generator: torch.Generator) -> int:
-    return int(torch.randint(count, (), generator=generator))

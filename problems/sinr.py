@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid, Problem, SampledField, Solution, sample
 from inverse_inr.operators import CassiOnGrid
+from inverse_inr.problems.trained import affine_map, crops, descend, draw, mean_spectrum_of, root_mean_square
 
 
 class SpectralAttention(nn.Module):
@@ -125,21 +126,13 @@ def train(problems: Sequence[Problem], model: Sinr | None = None, *, steps: int 
     model = _model_for(problems[0], seed) if model is None else model
     bands = problems[0].grid.axes(torch.float64)[-1]
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = lr * 0.5 * (1.02 + math.cos(math.pi * step / steps))
-        initial, cube = pairs[_draw(len(pairs), generator)]
-        side = (min(crop, initial.shape[0]), min(crop, initial.shape[1]))
-        i, j = (_draw(n - m + 1, generator) for n, m in zip(initial.shape[:2], side, strict=True))
-        part = slice(i, i + side[0]), slice(j, j + side[1])
-        stride = 2 if _draw(4, generator) == 0 and len(bands) > 3 else 1
-        found = model.decode(model.encode(initial[part]), bands[::stride])
-        loss = (found - cube[part][..., ::stride]).square().mean().sqrt()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return model.eval()
+
+    def loss(initial: Tensor, cube: Tensor) -> Tensor:
+        stride = 2 if draw(4, generator) == 0 and len(bands) > 3 else 1
+        return root_mean_square(model.decode(model.encode(initial), bands[::stride]), cube[..., ::stride])
+
+    descend(model, crops(pairs, steps, crop, generator), loss, steps, lr)
+    return model
 
 
 @torch.no_grad()
@@ -180,29 +173,16 @@ def _model_for(problem: Problem, seed: int) -> Sinr:
 
 
 def linear_regression(problems: Sequence[Problem], problem: Problem, ridge: float = 1e-3) -> Solution:
-    """The best linear map from a pixel's first guess to its spectrum: what a network must beat."""
-    pairs = [_pair(p) for p in problems]
-    count = pairs[0][0].shape[-1]
-    x, y = (torch.cat([p[k].reshape(-1, count) for p in pairs]).double() for k in (0, 1))
-    x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], -1)
-    normal = x.T @ x
-    weights = torch.linalg.solve(normal + ridge * normal.diagonal().mean() * torch.eye(count + 1), x.T @ y)
+    """The best affine map from a pixel's first guess to its spectrum: what a network must beat."""
     initial, level = first_guess(problem)
-    flat = initial.reshape(-1, count).double()
-    cube = level * (flat @ weights[:-1] + weights[-1])
-    values = cube.reshape(*problem.grid.shape, 1).to(initial)
-    return Solution(SampledField(values, problem.grid), problem, "linear regression", stopped="closed form")
+    cube = level * affine_map([_pair(p) for p in problems], initial, ridge)
+    return Solution(SampledField(cube[..., None], problem.grid), problem, "linear regression", stopped="closed form")
 
 
 def mean_spectrum(problems: Sequence[Problem], problem: Problem) -> Solution:
     """The mean spectrum of the training cubes in every pixel."""
-    spectra = torch.stack([_pair(p)[1].mean((0, 1)) for p in problems]).mean(0)
-    values = (first_guess(problem)[1] * spectra).expand(problem.grid.shape)[..., None].clone()
-    return Solution(SampledField(values, problem.grid), problem, "mean spectrum", stopped="closed form")
-
-
-def _draw(count: int, generator: torch.Generator) -> int:
-    return int(torch.randint(count, (), generator=generator))
+    cube = first_guess(problem)[1] * mean_spectrum_of([_pair(p) for p in problems], problem.grid.shape)
+    return Solution(SampledField(cube[..., None], problem.grid), problem, "mean spectrum", stopped="closed form")
 
 
 def _centred(image: Tensor) -> Tensor:

@@ -204,8 +204,8 @@ def finer_plus(box: Box, channels: int = 1, bandwidth: float | None = None, *, o
     """A Gaussian or a complex Gabor wavelet of FINER's variable-period sine (Zhu et al. 2024, FINER++).
 
     Published for images: omega0=10, scale0=3 (Gaussian); omega0=5, scale0=2, wavelet_omega=4 (wavelet, whose layers
-    have width / √2). The wavelet's defaults give the untrained field the spectral centroid of `siren`. The Gaussian's start
-    two to three times above it: at that centroid its layers are nearly constant and do not train.
+    have width / √2). The wavelet's defaults give the untrained field the spectral centroid of `siren`; the Gaussian's
+    start two to three times above it: at that centroid its layers are nearly constant and do not train.
     """
     bandwidth, b = band(box, bandwidth)
     choose("finer_plus", "wrapped", wrapped, ("gaussian", "wavelet"))
