@@ -79,7 +79,7 @@ def scene_cube(scene: str, variable: str | None, wavelengths: Tensor, size: int)
 def indian_pines() -> SpectralCube:
     """AVIRIS' Indian Pines, (145, 145, 200), as tensorly ships it; without its water-vapour bands, hence without nm."""
     try:
-        from tensorly.datasets import load_indian_pines
+        from tensorly.datasets import load_indian_pines  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ImportError("The Indian Pines cube comes with tensorly: pip install tensorly.") from None
     return SpectralCube(torch.from_numpy(np.asarray(load_indian_pines().tensor, dtype=np.float32)))
