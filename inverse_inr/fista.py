@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -53,15 +54,14 @@ def l1(problem: Problem, weight: float | str = "held-out", *, nonnegative: bool 
     name = "L1, x ≥ 0" if nonnegative else "L1" if wavelets is None else "L1-wavelet"
     step, x = 1 / system.norm(20) ** 2, system.maps[0].zeros()
     pull = system.adjoint(system.data())
-    proximal: Proximal | None = None
+    proximal: Proximal = partial(shrink, nonnegative=nonnegative)
     if wavelets is not None:
         psi = Wavelets(problem.grid.shape, wavelets)
         pull, proximal = _details(psi, psi(pull)), _spinning(psi, seed)
     largest = float((pull.clamp(min=0) if nonnegative else pull.abs()).max())
     for k, fraction in enumerate(path):
         quick = not isinstance(weight, str) and k < len(path) - 1
-        x = fista(system, fraction * largest, x, iterations // 4 if quick else iterations, nonnegative, 0.97 * step,
-                  proximal)  # fmt: skip
+        x = fista(system, fraction * largest, x, iterations // 4 if quick else iterations, 0.97 * step, proximal)
         if weight == "residual":
             if system.value(x) <= _noise_level(system) or k == len(path) - 1:
                 return Solution(SampledField(x, problem.grid), problem, name, seconds=time.perf_counter() - began,
@@ -103,17 +103,16 @@ def _spinning(psi: Wavelets, seed: int) -> Proximal:
     return proximal
 
 
-def fista(system: LeastSquares, weight: float, x: Tensor, iterations: int, nonnegative: bool, step: float,
-          proximal: Proximal | None = None) -> Tensor:  # fmt: skip
+def fista(system: LeastSquares, weight: float, x: Tensor, iterations: int, step: float,
+          proximal: Proximal) -> Tensor:  # fmt: skip
     """Accelerated proximal gradient (Beck & Teboulle 2009), restarted where momentum points uphill (O'Donoghue).
 
-    `proximal(x, threshold)` is the map of the penalty; default: `shrink`.
+    `proximal(x, threshold)` is the map of the penalty: `shrink` of |x|.
     """
     data, ahead, momentum = system.data(), x, 1.0
     for _ in range(iterations):
         slope = system.adjoint([a - b for a, b in zip(system.whitened(ahead), data, strict=True)])
-        lower = ahead - step * slope
-        new = shrink(lower, step * weight, nonnegative) if proximal is None else proximal(lower, step * weight)
+        new = proximal(ahead - step * slope, step * weight)
         if float(((ahead - new).conj() * (new - x)).real.sum()) > 0:
             momentum = 1.0
         following = 0.5 * (1 + (1 + 4 * momentum**2) ** 0.5)

@@ -65,17 +65,15 @@ def _patch_distance(image: Tensor, offset: tuple[int, ...], patch: int) -> Tenso
     outside = torch.zeros_like(squared, dtype=torch.bool)
     for axis, o in enumerate(offset):
         if o:
-            outside.narrow(axis, 0 if o < 0 else max(0, image.shape[axis] - o), min(abs(o), image.shape[axis])).fill_(
-                True
-            )
+            width = min(abs(o), image.shape[axis])
+            outside.narrow(axis, 0 if o < 0 else image.shape[axis] - width, width).fill_(True)
     return _blurred(squared.masked_fill(outside, 0.0), patch).masked_fill(outside, torch.inf)
 
 
 def _blurred(values: Tensor, patch: int) -> Tensor:
     """Gaussian means over `patch` pixels along each axis; what lies outside counts as zero distance for all alike."""
-    taps = torch.exp(
-        -0.5 * ((torch.arange(patch, device=values.device, dtype=values.dtype) - patch // 2) * 3 / patch) ** 2
-    )
+    place = torch.arange(patch, device=values.device, dtype=values.dtype) - patch // 2
+    taps = torch.exp(-0.5 * (3 * place / patch) ** 2)
     taps = taps / taps.sum()
     for axis in range(values.ndim):
         rows = values.movedim(axis, -1)

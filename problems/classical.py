@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inverse_inr import Grid, OnGrid, Problem, SampledField, Solution, baselines, noise
+from inverse_inr import Field, Grid, OnGrid, Problem, SampledField, Solution, baselines, noise
 from inverse_inr.operators import Blur, Mask, psf_kernel
 from inverse_inr.operators.psf import PSF
 
@@ -30,6 +31,12 @@ class FramedBlur(OnGrid):
 
     def on(self, grid: Grid, boundary: str = "reflect") -> OnGrid:
         return self.blur.on(grid, "valid" if grid == self.grid else boundary)
+
+
+def later(method: Callable[[Problem], Solution], problem: Problem) -> Field:
+    """The field of a classical solution: solved when it is first looked at, and only then."""
+    solved = cache(lambda: method(problem).field)
+    return lambda points: solved()(points)
 
 
 def biharmonic(problem: Problem) -> Solution:

@@ -24,6 +24,7 @@ from inverse_inr.problems.classical import (
     bicubic,
     biharmonic,
     estimated_noise,
+    later,
     measured_image,
     nearest_known,
     nonlocal_means,
@@ -136,7 +137,7 @@ def super_resolution(image: str = "camera", *, factor: int = 4, noise_level: flo
     _suggest(problem, {"bicubic": bicubic, "TV": baselines.tv}, TV_ENLARGE)
     if not noise_level:
         # a tenth of what inpainting takes: with all of it, held-out pixels of a finely textured photograph are worse
-        similar = 0.1 * SIMILAR * NonLocal(lambda points: bicubic(problem).field(points), fine)
+        similar = 0.1 * SIMILAR * NonLocal(later(bicubic, problem), fine)
         suggested = problem.suggested
         problem.suggested = replace(suggested, regularizers=(similar, *suggested.regularizers), stopping=Never())
     return problem
@@ -187,7 +188,7 @@ def _local_pieces(grid: Grid) -> dict[str, Any]:
 def _tie_similar(problem: Problem) -> Problem:
     """Similar patches of the biharmonic fill tie lost pixels to known ones; elsewhere the field bends little."""
     grid = problem.grid
-    similar = SIMILAR * NonLocal(lambda points: biharmonic(problem).field(points), grid)
+    similar = SIMILAR * NonLocal(later(biharmonic, problem), grid)
     bending = BENDING * grid.spacing[0] ** 4 * Sobolev(order=2, grid=grid)
     problem.suggested = replace(problem.suggested, **_local_pieces(grid), regularizers=(similar, bending),
                                 stopping=Never())  # fmt: skip

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, Problem, Solution, Term, noise, priors, solve
 from inverse_inr.baselines import LeastSquares
-from inverse_inr.fista import fista
+from inverse_inr.fista import fista, shrink
 from inverse_inr.io import write_ply
 from inverse_inr.meshes import level_set
 from inverse_inr.operators import PhaseHistory, RadarGeometry
@@ -119,7 +119,7 @@ def sub_image(problem: Problem, rows: Tensor, explained: float = 5.0) -> Tensor:
     image, step = system.maps[0].zeros(), 0.97 / system.norm(20) ** 2
     largest, total = float(system.adjoint(system.data()).abs().max()), system.value(image)
     for weight in (0.6 * 0.75**k for k in range(16)):
-        image = fista(system, weight * largest, image, 15, False, step)
+        image = fista(system, weight * largest, image, 15, step, shrink)
         if system.value(image) <= 10 ** (-explained / 10) * total:
             break
     return image

@@ -12,6 +12,7 @@ from PIL import Image
 from inverse_inr import Grid, SampledField, config, noise, predict, solve
 from inverse_inr.domain import pixel_grid
 from inverse_inr.io import FileFormatError, read_image, write_image
+from inverse_inr.problems import classical
 from inverse_inr.problems.classical import FramedBlur, centred_kernel, estimated_noise, measured_image
 from inverse_inr.problems.images import binned, cropped, grey, load_image
 from inverse_inr.problems.restoration import deblur, denoise, inpaint, super_resolution
@@ -82,6 +83,20 @@ def test_bad_bin_and_crop(options, match):
 
 
 # --- the four problems ----------------------------------------------------------------------------------------------
+
+
+def test_a_classical_guide_is_solved_once_for_all_slabs_of_a_large_image():
+    problem, calls = inpaint(crop=16), []
+
+    def method(problem):
+        calls.append(problem)
+        return classical.nearest_known(problem)
+
+    guide = classical.later(method, problem)
+    assert not calls
+    seen = [guide(problem.grid.points()) for _ in range(3)]
+    assert len(calls) == 1
+    assert torch.equal(seen[0], classical.nearest_known(problem).field(problem.grid.points()))
 
 
 def test_inpaint_measures_pixels_and_biharmonic_fills_a_ramp(tmp_path):
