@@ -17,17 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, OnGrid, Query, adjoint
-from inverse_inr.kernels.interpolate import cells, corners, node_position
+from inverse_inr import Box, Grid, OnGrid, Query
 from inverse_inr.kernels.sparse import SparseMatrix
 from inverse_inr.operators.psf import PSF
 from inverse_inr.operators.quadrature import sobol
 from inverse_inr.operators.rigid import apply, join, rotation_matrix
-from inverse_inr.operators.rows import ArrayFunction, RowOperator, without_lone_channel
+from inverse_inr.operators.rows import ArrayFunction, RowOperator, sampled_rows, without_lone_channel
 from inverse_inr.operators.slice_geometry import Slices
 from inverse_inr.operators.slice_nuisance import bias_terms, trend, trends, uneven_motion
 from inverse_inr.operators.slice_profile import Separable, slice_profile
-from inverse_inr.protocol import evaluating
 
 SETS = 64
 """Sets of random nodes a step, taken in turn by its pixels: as good as one for each, without the time."""
@@ -157,8 +155,7 @@ class SliceAcquisition(RowOperator):
 
     def on(self, grid: Grid) -> OnGrid:
         """The same pixels of the sampled volume, multilinear between voxels: a sparse matrix at today's poses."""
-        with torch.no_grad(), evaluating(self):
-            parts = [self.entries(grid, rows) for rows in torch.arange(len(self)).split(2**14)]
+        parts = [self.entries(grid, rows) for rows in torch.arange(len(self)).split(2**14)]
         rows, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         matrix = SparseMatrix(rows, columns, values, (len(self), grid.numel)).to(self.index.device)
 
@@ -169,19 +166,7 @@ class SliceAcquisition(RowOperator):
 
     def entries(self, grid: Grid, rows: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row, voxel and value of what some pixels see of a sampled volume; one entry for each pixel and voxel."""
-        from scipy.sparse import csr_matrix
-
-        points, _ = self(rows)
-        assert isinstance(points, Tensor)
-        index, weight = corners(*cells(node_position(grid, points), grid.shape), grid.shape)
-        lower, upper = (points.new_tensor(side) for side in (grid.box.lower, grid.box.upper))
-        weight = weight * ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
-        share = adjoint(self, rows, torch.ones(len(rows), dtype=points.dtype, device=points.device))  # of each node
-        weight = (weight * share).flatten(1)
-        ends = np.arange(0, weight.numel() + 1, weight.shape[1])
-        packed = csr_matrix((weight.cpu().numpy().ravel(), index.cpu().numpy().ravel(), ends), (len(rows), grid.numel))
-        packed.sum_duplicates()
-        found = packed.tocoo()
+        found = sampled_rows(self, grid, rows).tocoo()
         return found.row + int(rows[0]), found.col, found.data
 
 
