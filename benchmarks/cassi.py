@@ -63,14 +63,14 @@ def fitted(problem: ii.Problem, seed: int, fits: int) -> ii.Solution:
     return ensemble(problem, count=fits, seed=fits * seed, callbacks=[]).mean
 
 
-def scenes(names: list[str], size: int, noises: list[float], seeds: int, fits: int) -> None:
+def scenes(names: list[str], size: int, noises: list[float], seeds: int, fits: int, only: str) -> None:
     methods: dict[str, Callable[[ii.Problem, int], ii.Solution]] = {
         f"separable x {fits}": lambda p, seed: fitted(p, seed, fits),
         "GAP-TV (oracle)": lambda p, seed: gap_tv(p, "oracle", iterations=150),
     }
     for noise in noises:
         for name in names:
-            for label, method in methods.items():
+            for label, method in ((k, v) for k, v in methods.items() if only in k):
                 # without noise nothing differs from seed to seed but where a fit starts
                 count = 1 if noise == 0 and "GAP" in label else seeds
                 rows = []
@@ -178,6 +178,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, nargs="+", default=[0.01, 0.0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--fits", type=int, default=1, help="whose mean is the image")
+    parser.add_argument("--only", default="", help="methods whose name holds this: separable, GAP-TV")
     parser.add_argument("--off-band", action="store_true")
     parser.add_argument("--calibration", action="store_true")
     parser.add_argument("--speed", action="store_true")
@@ -196,7 +197,7 @@ def main() -> None:
     elif arguments.calibration:
         calibration(generated, arguments.size, arguments.seeds)
     else:
-        scenes(arguments.scene, arguments.size, arguments.noise, arguments.seeds, arguments.fits)
+        scenes(arguments.scene, arguments.size, arguments.noise, arguments.seeds, arguments.fits, arguments.only)
 
 
 if __name__ == "__main__":

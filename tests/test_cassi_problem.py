@@ -144,6 +144,7 @@ def test_a_run_writes_the_cube_and_its_colours(tmp_path: Path):
 def test_a_real_snapshot_and_its_untrusted_pixels(tmp_path: Path):
     simulated = cassi(size=20, bands=4, step=2.0)
     camera = simulated.terms[0].operator
+    assert isinstance(camera, CassiOnGrid)
     y = simulated.terms[0].y.reshape(20, 26).clone()
     y = y.clamp(min=0)
     y[3, 4], y[5, 6] = -1.0, 100.0
