@@ -85,7 +85,7 @@ def test_one_network_of_space_gives_whole_spectra():
     problem = spectral_sr(size=12, bands=6)
     prior = priors.create("spectral_basis", problem.box, bandwidth=priors.bandwidth_of(problem.grid), space="network")
     assert torch.allclose(prior.sample(problem.grid), prior(problem.grid.points()), atol=1e-5)
-    found = solve(problem, prior, steps=400, callbacks=[])
+    found = solve(problem, prior, steps=400, lr=1e-2, callbacks=[])
     assert found.misfit([problem.terms[0].trusted]) < 1
     assert quality(found) > 20
     with pytest.raises(ValueError, match="space must be 'lattice' or 'network'"):
