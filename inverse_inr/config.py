@@ -61,6 +61,7 @@ regularizers = Registry(
     {"total_variation": TotalVariation, "edge_preserving": EdgePreserving, "sobolev": Sobolev, "l1": L1,
      "pair_difference": PairDifference, "prior_penalty": PriorPenalty, "smoothness": Smoothness,
      "weight_decay": WeightDecay,
+     "band_total_variation": "inverse_inr.operators:BandTotalVariation",
      "bending_energy": "inverse_inr.operators:BendingEnergy", "hyper_elastic": "inverse_inr.operators:HyperElastic",
      "jacobian_determinant": "inverse_inr.operators:JacobianDeterminant"},
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from inverse_inr.operators import dispersion, psf
 from inverse_inr.operators.backends import on_astra, on_torch_radon
 from inverse_inr.operators.backprojection import fbp, fdk
+from inverse_inr.operators.band_variation import BandTotalVariation
 from inverse_inr.operators.blur import Blur, Downsample, psf_kernel
 from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
 from inverse_inr.operators.cassi import CASSI
@@ -79,6 +80,7 @@ from inverse_inr.operators.warp import (
 __all__ = [
     "CASSI",
     "FMCW",
+    "BandTotalVariation",
     "BendingEnergy",
     "Blur",
     "CartesianKSpace",

@@ -17,29 +17,33 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Problem, SampledField, Solution, Suggestion, Term, noise
+from inverse_inr import Box, Grid, Problem, SampledField, Solution, Suggestion, Term, baselines, noise
 from inverse_inr.io import read_matlab
-from inverse_inr.operators import CASSI
+from inverse_inr.operators import CASSI, BandTotalVariation, SpectralResponse
 from inverse_inr.operators.dispersion import TSA_WAVELENGTHS, Scaled, steps
 from inverse_inr.problems.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral_data import is_cube, mask_file, photograph, scene_cube, scene_file
 from inverse_inr.problems.spectral_figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral_scenes import Reflectances, spectral_scene
+from inverse_inr.problems.spectral_sr import camera_curves
 from inverse_inr.stopping import HeldOut
 
 Calibration = Literal["true", "nominal", "learnt"]
+SecondCamera = Literal["panchromatic", "rgb"]
 CALIBRATION_RATE = 3e-3
 """Adam's step for a mask's shift (px) and a dispersion's scale: 0.6 px in a few hundred steps."""
-RANK_BANDS, OMEGA_BANDS = 4, 2.0
-"""Materials that a separable prior can tell apart: reflectances are smooth, three or four numbers hold 99 % of them."""
+RANK_BANDS, OMEGA_BANDS = 4, 6.0
+"""Materials that a separable prior can tell apart, and how fast their spectra may turn: measured ones have steps."""
+VARIATION = 15.0
+"""Weight of the bands' total variation where the noise is 1 % of the brightest pixel."""
 
 
 def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128, bands: int = 28, step: float = 2.0,
           mode: Literal["single", "dual"] = "single", reflectances: Reflectances = "pigments",
           noise_level: float = 0.01, full_well: float | None = None, readout: float = 10.0, efficiency: float = 0.0,
           mask_shift: tuple[float, float] = (0.0, 0.0), dispersion_scale: float = 1.0,
-          calibration: Calibration = "true", variable: str | None = None, mask_variable: str = "mask",
-          seed: int = 0) -> Problem:  # fmt: skip
+          calibration: Calibration = "true", second: SecondCamera | None = None, variable: str | None = None,
+          mask_variable: str = "mask", seed: int = 0) -> Problem:  # fmt: skip
     """A simulated snapshot of a generated spectral scene, or of a cube from a file.
 
     scene        "astronaut", "coffee", "cat" ... (`images.EXAMPLES`), or an RGB image file, coloured by `reflectances`;
@@ -53,6 +57,9 @@ def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128,
                  of `noise.Sensor` (0: Poisson, else binomial)
     mask_shift, dispersion_scale  where the mask really is (px along both axes), and by what the dispersion is larger
     calibration  whether the model knows: "true" it does, "nominal" it does not, "learnt" jointly with the image
+    second       dual-camera CASSI (Wang et al. 2015): another camera sees the scene without mask and disperser, all
+                 wavelengths alike ("panchromatic") or in three colours ("rgb"), with `noise_level` of its own largest
+                 value; a second term
     """
     wavelengths = _wavelengths(bands)
     values = scene_cube(scene, variable, wavelengths, size) if is_cube(scene) else None
@@ -80,9 +87,12 @@ def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128,
     truth = truth or SampledField(cast(Tensor, values)[..., None], true.bands)
     mean = true.on(true.bands).snapshot(truth.sample(true.bands)[..., 0]).reshape(-1)
     y, fidelity = _noisy(mean, noise_level, full_well, readout, efficiency, seed)
-    suggested = replace(suggestion(shape), operator_lr=CALIBRATION_RATE)
-    return Problem([Term(model.on(true.bands), y, fidelity)], box, true.bands, reference=truth, suggested=suggested,
-                   average=1)  # fmt: skip
+    terms = [Term(model.on(true.bands), y, fidelity)]
+    suggested = replace(suggestion(terms[0], true.bands), operator_lr=CALIBRATION_RATE)
+    if second is not None:
+        terms.append(_second_camera(second, true.bands, truth.sample(true.bands)[..., 0], noise_level, seed))
+        suggested = replace(suggested, baselines={"GAP-TV": first_alone, "CGLS": baselines.cgls})
+    return Problem(terms, box, true.bands, reference=truth, suggested=suggested, average=1)
 
 
 def cassi_real(measurement: str, mask: str | None = None, *, variable: str = "meas_real", mask_variable: str = "mask",
@@ -139,7 +149,8 @@ def cassi_real(measurement: str, mask: str | None = None, *, variable: str = "me
     model = shot_noise(y, ~bad) if noise_level is None else noise.Gaussian(noise_level * top)
     trusted = (~bad).flatten().nonzero()[:, 0]
     term = Term(camera.on(camera.bands), y.flatten(), model, rows=trusted)
-    suggested = replace(suggestion(tuple(code.shape), HeldOut(hold_out, limit=2**17)), operator_lr=CALIBRATION_RATE)
+    suggested = suggestion(term, camera.bands, HeldOut(hold_out, limit=2**17))
+    suggested = replace(suggested, operator_lr=CALIBRATION_RATE)
     notes = {"negative or saturated pixels": f"{int(bad.sum())} of {y.numel()}", "background": dark, "noise": model}
     return Problem([term], box, camera.bands, suggested=suggested, notes=notes, average=1)
 
@@ -175,14 +186,22 @@ def shot_noise(y: Tensor, trusted: Tensor) -> noise.Sensor:
     return noise.Sensor(1 / slope, max(math.sqrt(max(floor, 0.0)) / slope, 1e-3))
 
 
-def suggestion(shape: tuple[int, ...], stopping: HeldOut | None = None) -> Suggestion:
-    """Separable prior of rank a quarter of the pixels, its bandwidth 0.14 of the pixels' Nyquist frequency an axis."""
-    rank = [max(4, n // 4) for n in shape[:2]] + [RANK_BANDS]
-    omega0 = [max(4.0, 7.0 * n / 128) for n in shape[:2]] + [OMEGA_BANDS]
-    options = {"head": "softplus", "rank": rank, "depth": 2, "omega0": omega0}
+def suggestion(term: Term, grid: Grid, stopping: HeldOut | None = None) -> Suggestion:
+    """Separable prior of rank a quarter of the pixels, its bandwidth 0.14 of their Nyquist frequency an axis.
+
+    Bands share their edges. That penalty stays where 1 % noise puts it beside the data, however little noise there is:
+    what remains unexplained then is the prior's.
+    """
+    rank = [max(4, n // 4) for n in grid.shape[:2]] + [RANK_BANDS]
+    omega0 = [max(4.0, 7.0 * n / 128) for n in grid.shape[:2]] + [OMEGA_BANDS]
+    options = {"head": "softplus", "rank": rank, "depth": 3, "omega0": omega0}
+    assert isinstance(term.fidelity, noise.Noise)
+    y = term.y[term.trusted]
+    precision = term.fidelity.least_squares(y)[1].mean()
+    variation = VARIATION * float(precision * (0.01 * y.max()) ** 2) * BandTotalVariation(grid)
     classical: dict[str, Callable[[Problem], Solution]] = {"GAP-TV": gap_tv, "ADMM-TV": admm_tv}
-    return Suggestion(prior="separable", options=options, steps=1500, stopping=stopping, baselines=classical,
-                      figure=spectral_figure, write=write_cube)  # fmt: skip
+    return Suggestion(prior="separable", options=options, regularizers=(variation,), steps=1500, stopping=stopping,
+                      baselines=classical, figure=spectral_figure, write=write_cube)  # fmt: skip
 
 
 # --- what is measured -------------------------------------------------------------------------------------------------
@@ -222,6 +241,22 @@ def _noisy(mean: Tensor, level: float, full_well: float | None, readout: float, 
         return mean, noise.Gaussian(1e-3 * top)  # without noise: what a 10-bit camera would round
     model = noise.Gaussian(level * top)
     return model.sample(mean, generator), model
+
+
+def _second_camera(kind: SecondCamera, bands: Grid, cube: Tensor, level: float, seed: int) -> Term:
+    """What a camera behind a beam splitter sees of the same scene, pixel on pixel."""
+    low, high = bands.box.lower[2], bands.box.upper[2]
+    knots = torch.arange(low, high + 1, 5.0, dtype=torch.float64)
+    curves = camera_curves(knots) if kind == "rgb" else torch.ones_like(knots)
+    space = Grid(Box(bands.box.lower[:2], bands.box.upper[:2], bands.box.units[:2]), bands.shape[:2])
+    camera = SpectralResponse(knots, curves, space, normalized=True).on(bands)
+    y, fidelity = _noisy(camera.flatten(camera.map(cube)), level, None, 0.0, 0.0, seed + 10**6)
+    return Term(camera, y, fidelity)
+
+
+def first_alone(problem: Problem) -> Solution:
+    """GAP-TV of the coded snapshot, which knows nothing of the second camera."""
+    return gap_tv(replace(problem, terms=problem.terms[:1]))
 
 
 def _mask(name: str, variable: str, shape: tuple[int, int], mode: str, reach: float, seed: int) -> Tensor:

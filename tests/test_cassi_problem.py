@@ -144,6 +144,7 @@ def test_a_run_writes_the_cube_and_its_colours(tmp_path: Path):
 def test_a_real_snapshot_and_its_untrusted_pixels(tmp_path: Path):
     simulated = cassi(size=20, bands=4, step=2.0)
     camera = simulated.terms[0].operator
+    assert isinstance(camera, CassiOnGrid)
     y = simulated.terms[0].y.reshape(20, 26).clone()
     y = y.clamp(min=0)
     y[3, 4], y[5, 6] = -1.0, 100.0
@@ -318,6 +319,31 @@ def test_matlab_files_of_both_kinds(tmp_path: Path):
         read_matlab(tmp_path / "cut.mat", "img")
 
 
+@pytest.mark.parametrize(("kind", "numbers"), [("panchromatic", ()), ("rgb", (3,))])
+def test_a_second_camera_sees_the_scene_without_the_mask(kind, numbers):
+    """Weighted means of the spectra, pixel on pixel; the truth explains both cameras to their noise."""
+    problem = cassi(size=24, bands=12, second=kind)
+    plain = problem.terms[1]
+    assert plain.y.shape == (24 * 24, *numbers)
+    truth = ii.sample(problem.reference, problem.grid)[..., 0]  # type: ignore[arg-type]
+    for term in problem.terms:
+        z = term.fidelity.standardized(ii.predict(term.operator, problem.reference), term.y)  # type: ignore
+        assert float(z.square().mean()) == pytest.approx(1, abs=6 * (2 / z.numel()) ** 0.5)
+    if not numbers:
+        mean = plain.operator.map(torch.ones_like(truth))  # type: ignore[attr-defined]
+        torch.testing.assert_close(mean, torch.ones_like(mean))
+
+
+def test_two_cameras_are_better_than_one():
+    options = {"size": 24, "bands": 6, "seed": 1}
+    alone, both = (ii.solve(cassi(**options, **more), steps=300, callbacks=[]) for more in ({}, {"second": "rgb"}))  # type: ignore[arg-type]
+    assert both.metrics()["PSNR"] > alone.metrics()["PSNR"] + 1
+    problem = both.problem
+    classical = {name: method(problem).metrics()["PSNR"] for name, method in problem.suggested.baselines.items()}
+    assert set(classical) == {"GAP-TV", "CGLS"}
+    assert both.metrics()["PSNR"] > max(classical.values())
+
+
 # --- seeing -----------------------------------------------------------------------------------------------------------
 
 
@@ -325,4 +351,10 @@ def test_a_figure_of_truth_and_solutions():
     problem = cassi(size=16, bands=6)
     solutions = [gap_tv(problem, 0.1, iterations=3)]
     figure = spectral_figure(problem, solutions)
-    assert len(figure.axes) == 12
+    assert len(figure.axes) == 20  # colours, four bands and their error maps, spectra
+    maps = [axes for axes in figure.axes if axes.images and axes.images[0].get_cmap().name == "magma"]
+    truth = ii.sample(problem.reference, problem.grid)[..., 0]  # type: ignore[arg-type]
+    error = (solutions[0].sample()[..., 0] - truth).abs()
+    assert len(maps) == 4
+    shown = torch.as_tensor(np.asarray(maps[-1].images[0].get_array()))
+    torch.testing.assert_close(shown, error[..., round(0.9 * 5)].to(shown))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from inverse_inr import Grid, as_linear_map, metrics, sample, solve
+from inverse_inr import Grid, as_linear_map, metrics, priors, sample, solve
 from inverse_inr.config import Run
 from inverse_inr.problems.spectral_sr import (
     camera_curves,
@@ -78,3 +78,15 @@ def test_refuses_what_does_not_fit():
         spectral_sr(size=8, noise_level=0)
     with pytest.raises(ValueError, match="unknown scene"):
         spectral_sr("astronot", size=8)
+
+
+def test_one_network_of_space_gives_whole_spectra():
+    """A vector output: as a lattice and at points alike, smooth in wavelength, and it explains the colours."""
+    problem = spectral_sr(size=12, bands=6)
+    prior = priors.create("spectral_basis", problem.box, bandwidth=priors.bandwidth_of(problem.grid), space="network")
+    assert torch.allclose(prior.sample(problem.grid), prior(problem.grid.points()), atol=1e-5)
+    found = solve(problem, prior, steps=400, lr=1e-2, callbacks=[])
+    assert found.misfit([problem.terms[0].trusted]) < 1
+    assert quality(found) > 20
+    with pytest.raises(ValueError, match="space must be 'lattice' or 'network'"):
+        priors.create("spectral_basis", problem.box, space="mesh")

@@ -3,13 +3,15 @@
     f(x, λ) = Σ_k c_k(x) cos(π k u) / (1 + (k / smooth)²),     u from 0 to 1 along the last axis
 
 What measurements leave open (three colours of a spectrum) is filled smoothly: high k need large coefficients. Space is
-a lattice of as many nodes as `bandwidth` can hold; the last axis is any coordinate along which fields are smooth.
+a lattice of as many nodes as `bandwidth` can hold, or one network whose vector output is all coefficients of a place;
+the last axis is any coordinate along which fields are smooth.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,31 +20,51 @@ from inverse_inr.domain import Box
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.grids import GridEncoding
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.periodic import Sine, siren_omega
+from inverse_inr.priors.preset import band, choose, preset, seeded
 from inverse_inr.priors.prior import Prior
+from inverse_inr.priors.topologies import MLP
+
+
+class SpatialNetwork(nn.Module):
+    """A SIREN of space with a vector output: normalised (*s, d) -> (*s, outputs)."""
+
+    def __init__(self, ndim: int, outputs: int, omega0: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.layers = MLP(ndim, outputs, width=128, depth=3, activation=Sine(omega0), generator=generator)
+        self.smoothness = self.layers.smoothness
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+    def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
+        return self.layers(torch.stack(torch.meshgrid(*axes, indexing="ij"), -1))
 
 
 class SpectralBasis(nn.Module):
     """Coefficients (space) times cosines (last axis), for each output: normalised (n, d) -> (n, outputs)."""
 
     def __init__(self, box: Box, outputs: int, *, cells: float, components: int, smooth: float,
-                 generator: torch.Generator) -> None:  # fmt: skip
+                 omega0: float | None, generator: torch.Generator) -> None:  # fmt: skip
         super().__init__()
         sides = [n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True)]
         self.side, self.outputs, self.components = sides[-1], outputs, components
         space = sides[:-1]
-        self.reach = max(space, default=1.0)
-        own = Box(tuple(-n for n in space), tuple(space)) if space else None
+        self.reach = max(space, default=1.0) if omega0 is None else 1.0
         count = outputs * components
-        self.lattice = None if own is None else GridEncoding(own, [cells], count, table=2**31 - 1)
         self.constant = nn.Parameter(1e-2 * torch.randn(count, generator=generator))
-        if self.lattice is not None:
+        self.image: GridEncoding | SpatialNetwork | None = None
+        if space and omega0 is not None:
+            self.image = SpatialNetwork(len(space), count, omega0, generator)
+        elif space:
+            own = Box(tuple(-n for n in space), tuple(space))
+            self.image = GridEncoding(own, [cells], count, table=2**31 - 1)
             with torch.no_grad():
-                self.lattice.table.uniform_(-1e-2, 1e-2, generator=generator)
+                self.image.table.uniform_(-1e-2, 1e-2, generator=generator)
         k = torch.arange(components)
         self.frequency = nn.Buffer(math.pi * k.float())
         self.decay = nn.Buffer(1 / (1 + (k / smooth) ** 2))
-        self.smoothness = math.inf if self.lattice is None else self.lattice.smoothness
+        self.smoothness = math.inf if self.image is None else self.image.smoothness
 
     def cosines(self, x: Tensor) -> Tensor:
         """(n,) normalised last coordinates -> (n, components)."""
@@ -51,29 +73,35 @@ class SpectralBasis(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         coefficients = self.constant
-        if self.lattice is not None:
-            coefficients = coefficients + self.lattice(x[..., :-1] / self.reach)
+        if self.image is not None:
+            coefficients = coefficients + self.image(x[..., :-1] / self.reach)
         waves = self.cosines(x[..., -1])
         return (coefficients.unflatten(-1, (self.outputs, -1)) * waves[..., None, :]).sum(-1)
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
         coefficients = self.constant
-        if self.lattice is not None:
-            coefficients = coefficients + self.lattice.on_axes([a / self.reach for a in axes[:-1]])
+        if self.image is not None:
+            coefficients = coefficients + self.image.on_axes([a / self.reach for a in axes[:-1]])
         waves = self.cosines(axes[-1])
         return (coefficients.unflatten(-1, (self.outputs, -1)) @ waves.mT).movedim(-1, -2)
 
 
 @preset
 def spectral_basis(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: float | None = None,
-                   components: int = 16, smooth: float = 0.5, head: HeadName = "linear",
-                   seed: int = 0) -> Prior:  # fmt: skip
-    """A lattice of coefficients of smooth spectra: cosines of the last axis, fainter the faster they oscillate."""
+                   components: int = 16, smooth: float = 0.5, space: Literal["lattice", "network"] = "lattice",
+                   head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+    """An image of coefficients of smooth spectra: cosines of the last axis, fainter the faster they oscillate.
+
+    space  "lattice" of `cells` an axis, or a "network" (SIREN) whose vector output is all coefficients of a place
+    """
     bandwidth, b = band(box, bandwidth)
+    choose("spectral_basis", "space", space, ("lattice", "network"))
     cells = max(2.0, 4 * b) if cells is None else cells
+    omega0 = siren_omega(b, max(1, box.ndim - 1)) if space == "network" else None
 
     def network(outputs: int) -> SpectralBasis:
-        return SpectralBasis(box, outputs, cells=cells, components=components, smooth=smooth, generator=seeded(seed))
+        return SpectralBasis(box, outputs, cells=cells, components=components, smooth=smooth, omega0=omega0,
+                             generator=seeded(seed))  # fmt: skip
 
     return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=2e-2)  # fmt: skip
+                 learning_rate=2e-2 if omega0 is None else 5e-3)  # fmt: skip
