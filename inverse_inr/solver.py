@@ -56,6 +56,8 @@ class Solver:
         if self.steps < 1:
             raise ValueError(f"Solver: steps must be at least 1, got {self.steps}.")
         self.prior = make_prior(problem, prior, seed)
+        if prior is None and problem.suggested.start is not None:
+            problem.suggested.start(self.prior)
         self.label = getattr(self.prior, "name", type(self.prior).__name__)
         chosen = problem.suggested.regularizers if regularizers is None else regularizers
         self.objective = Objective(self.prior, problem.terms, [as_weighted(r) for r in chosen], chunk)
