@@ -25,7 +25,7 @@ from inverse_inr.domain import Field, Grid, sample
 from inverse_inr.problem import Problem
 from inverse_inr.regularizers import Regularizer
 from inverse_inr.solution import Solution
-from inverse_inr.solver import solve
+from inverse_inr.solver import going_on_from, solve
 
 BLOCK = 24
 """Offsets whose patch distances are held at a time."""
@@ -235,13 +235,7 @@ def refined(problem: Problem, rounds: int, weight: float, *, steps: int = 10, gr
 
 
 def _one_more(problem: Problem, weight: float, steps: int, grid: Grid, options: dict[str, Any]) -> Problem:
-    before = cache(lambda: solve(problem, callbacks=[]).field)
-
-    def start(prior: nn.Module) -> None:
-        field = before()
-        assert isinstance(field, nn.Module)
-        prior.load_state_dict(field.state_dict())
-
-    penalty = weight * LocalGaussians(lambda points: before()(points), grid, **options)
-    suggested = replace(problem.suggested, regularizers=(penalty,), steps=steps, start=start)
+    before = cache(lambda: solve(problem, callbacks=[]))
+    penalty = weight * LocalGaussians(lambda points: before().field(points), grid, **options)
+    suggested = replace(problem.suggested, regularizers=(penalty,), steps=steps, start=going_on_from(before))
     return replace(problem, suggested=suggested)
