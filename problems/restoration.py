@@ -5,11 +5,13 @@
 `measured=True` takes the file as the measurement itself, with no truth to compare with; otherwise the file is the truth
 and the measurement is simulated from it. `slice`, `bin` and `crop` are those of `load_image`. A first fit is followed
 by `rounds` from there in which every patch is likely among those most like it in the fit before (`LocalGaussians`).
+`held_out` is the part of the measurements that no fit sees, nor anything that leads to one: their misfit is reported.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -36,14 +38,15 @@ from inverse_inr.problems.classical import (
 from inverse_inr.problems.images import load_image, load_mask, shows, write_picture
 from inverse_inr.regularizers import Sobolev, TotalVariation
 from inverse_inr.similarity import NonLocal, refined
-from inverse_inr.stopping import Never
+from inverse_inr.stopping import HeldOut, Never
 
 PSFName = Literal["gaussian", "motion", "disc"]
 
 
 def inpaint(image: str = "camera", *, keep: float = 0.2, pattern: Literal["random", "stripes", "bayer"] = "random",
             mask: str | None = None, noise_level: float = 0.0, measured: bool = False, slice: int | None = None,
-            bin: int = 1, crop: int | None = None, rounds: int = 3, seed: int = 0) -> Problem:  # fmt: skip
+            bin: int = 1, crop: int | None = None, rounds: int = 3,
+            held_out: float = 0.0, seed: int = 0) -> Problem:  # fmt: skip
     """Lost pixels: `keep` of them at random, one line in round(1 / keep), a Bayer filter, or a mask file.
 
     mask         an image file of the same size: white pixels are known, black ones lost
@@ -62,12 +65,13 @@ def inpaint(image: str = "camera", *, keep: float = 0.2, pattern: Literal["rando
     else:
         operator = random_mask(grid, keep, seed=seed)
     problem = _simulated(operator, values, grid, noise_level, seed, measured)
+    _hold_out(problem, held_out, seed)
     if operator.channels:
         return _suggest(problem, {"nearest": nearest_known, "TV": baselines.tv}, TV_INPAINT)
     _suggest(problem, {"biharmonic": biharmonic, "TV": baselines.tv}, TV_INPAINT)
     if not noise_level:
         bending = BENDING * grid.spacing[0] ** 4 * Sobolev(order=2, grid=grid)
-        _begin_with(problem, SIMILAR * NonLocal(later(biharmonic, problem), grid), bending)
+        _begin_with(problem, SIMILAR * NonLocal(later(biharmonic, _seen(problem)), grid), bending)
     return _refined(problem, rounds)
 
 
@@ -79,7 +83,7 @@ def _bayer(values: Tensor, grid: Grid, image: str) -> Mask:
 
 def denoise(image: str = "camera", *, photons: float | None = 30.0, readout: float = 2.0,
             noise_level: float | None = None, measured: bool = False, slice: int | None = None, bin: int = 1,
-            crop: int | None = None, rounds: int = 2, seed: int = 0) -> Problem:  # fmt: skip
+            crop: int | None = None, rounds: int = 2, held_out: float = 0.0, seed: int = 0) -> Problem:  # fmt: skip
     """Noise on every pixel: a sensor's (WIRE's 30 photons at white, 2 electrons of readout), or Gaussian.
 
     noise_level  standard deviation of Gaussian noise, instead of the sensor's
@@ -93,12 +97,13 @@ def denoise(image: str = "camera", *, photons: float | None = 30.0, readout: flo
     if model is None and not noise_level:
         raise ValueError("denoise: there is no noise to remove; give photons, or a positive noise_level.")
     problem = _simulated(operator, values, grid, noise_level or 0.0, seed, measured, model)
+    _hold_out(problem, held_out, seed)
     return _refined(_suggest(problem, {"non-local means": nonlocal_means, "TV": baselines.tv}, TV_DENOISE), rounds)
 
 
 def deblur(image: str = "camera", *, kernel: PSFName | str = "motion", size: float = 15.0, angle: float = 30.0,
            noise_level: float = 0.01, measured: bool = False, slice: int | None = None, bin: int = 1,
-           crop: int | None = None, rounds: int = 2, seed: int = 0) -> Problem:  # fmt: skip
+           crop: int | None = None, rounds: int = 2, held_out: float = 0.0, seed: int = 0) -> Problem:  # fmt: skip
     """A blurred frame; the field lives on as far beyond it as the kernel looks, so no boundary is assumed.
 
     kernel  "gaussian" of standard deviation `size`, "disc" of diameter `size`, "motion" along `size` pixels at `angle`
@@ -120,12 +125,13 @@ def deblur(image: str = "camera", *, kernel: PSFName | str = "motion", size: flo
                       reference=None if measured else SampledField(values, grid))  # fmt: skip
     methods = {"Wiener": wiener, "Richardson-Lucy": richardson_lucy, "TV": baselines.tv,
                "TV, no boundary": tv_beyond_the_frame}  # fmt: skip
+    _hold_out(problem, held_out, seed)
     return _refined(_suggest(problem, methods, TV_DEBLUR, on=blur.grid), rounds, blur.grid)
 
 
 def super_resolution(image: str = "camera", *, factor: int = 4, noise_level: float = 0.0, measured: bool = False,
                      slice: int | None = None, bin: int = 1, crop: int | None = None, rounds: int = 2,
-                     seed: int = 0) -> Problem:  # fmt: skip
+                     held_out: float = 0.0, seed: int = 0) -> Problem:  # fmt: skip
     """Pixels `factor` times too large, each sees the mean over its area; sides are cropped to whole factors."""
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
     if measured:
@@ -135,10 +141,11 @@ def super_resolution(image: str = "camera", *, factor: int = 4, noise_level: flo
         values = values[: fine.shape[0], : fine.shape[1]]
     operator = Downsample(fine, factor).on(fine)
     problem = _simulated(operator, values, fine, noise_level, seed, measured)
+    _hold_out(problem, held_out, seed)
     _suggest(problem, {"bicubic": bicubic, "TV": baselines.tv}, TV_ENLARGE)
     if not noise_level:
         # a fifth of what inpainting takes: with all of it, held-out pixels of a finely textured photograph are worse
-        similar = 0.2 * SIMILAR * NonLocal(later(bicubic, problem), fine)
+        similar = 0.2 * SIMILAR * NonLocal(later(bicubic, _seen(problem)), fine)
         _begin_with(problem, similar, *problem.suggested.regularizers)
     return _refined(problem, rounds)
 
@@ -174,12 +181,31 @@ def _simulated(operator: Any, values: Tensor, grid: Grid, noise_level: float, se
     return Problem(terms, grid.box, grid, channels, reference=None if measured else truth, average=1)
 
 
+def _hold_out(problem: Problem, part: float, seed: int) -> None:
+    """The same rows for every fit, looked at when it is over: the number of steps is not theirs to choose."""
+    if not 0 <= part < 1:
+        raise ValueError(f"held_out={part} is the part of the measurements that no fit sees, from 0 to below 1.")
+    count = round(part * len(problem.terms[0].y))
+    rows = torch.randperm(len(problem.terms[0].y), generator=torch.Generator().manual_seed(seed))[:count]
+    stopping = HeldOut(rows=[rows], every=sys.maxsize) if count else Never()
+    problem.suggested = Suggestion(stopping=stopping)
+
+
+def _seen(problem: Problem) -> Problem:
+    """The problem without what its fits hold out."""
+    stopping = problem.suggested.stopping
+    if not isinstance(stopping, HeldOut):
+        return problem
+    kept, _ = stopping.split(problem.terms, 0)
+    return replace(problem, terms=[replace(t, rows=rows) for t, rows in zip(problem.terms, kept, strict=True)])
+
+
 def _suggest(problem: Problem, classical: dict[str, Any], weight: float, on: Grid | None = None) -> Problem:
     """Local pieces as fine as the pixels, by L-BFGS: these problems are ill-conditioned, and Adam stays far behind."""
     grid = on or problem.grid
-    problem.suggested = Suggestion(prior="grid", options={"cells": float(max(grid.shape)), "order": 3}, steps=25,
-                                   optimizer="lbfgs", stopping=Never(), baselines=classical,
-                                   figure=shows(measured_image), write=write_picture)  # fmt: skip
+    problem.suggested = replace(problem.suggested, prior="grid", options={"cells": float(max(grid.shape)), "order": 3},
+                                steps=25, optimizer="lbfgs", baselines=classical, figure=shows(measured_image),
+                                write=write_picture)  # fmt: skip
     return _begin_with(problem, weight * TotalVariation(grid=grid, joint=problem.channels > 1))
 
 
