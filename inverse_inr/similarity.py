@@ -220,22 +220,29 @@ def _flat(index: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
 
 
 def refined(problem: Problem, rounds: int, weight: float, *, steps: int = 10, grid: Grid | None = None,
-            **options: Any) -> Problem:  # fmt: skip
+            then: dict[str, Any] | None = None, **options: Any) -> Problem:  # fmt: skip
     """The problem whose suggestion is its own, solved first, and then `rounds` fits from there with `LocalGaussians`.
 
     Each round goes on from the parameters of the fit before, its guide too; earlier fits run when the last one
     starts. They keep the suggested stopping rule, so rows are held out of all of them only by a rule that stands there.
     steps  of each round.   grid  of the patches; default: the problem's
+    then   what the rounds suggest otherwise than the first fit: with another prior they begin afresh, guided by it
     """
     if rounds < 1:
         raise ValueError(f"refined: rounds must be at least 1, got {rounds}.")
     for _ in range(rounds):
-        problem = _one_more(problem, weight, steps, grid or problem.grid, options)
+        problem = _one_more(problem, weight, {**(then or {}), "steps": steps}, grid or problem.grid, options)
     return problem
 
 
-def _one_more(problem: Problem, weight: float, steps: int, grid: Grid, options: dict[str, Any]) -> Problem:
-    before = cache(lambda: solve(problem, callbacks=[]))
+def _one_more(problem: Problem, weight: float, changes: dict[str, Any], grid: Grid, options: dict[str, Any]
+              ) -> Problem:  # fmt: skip
+    @cache
+    def before() -> Solution:
+        with torch.enable_grad():  # the guide is looked at where no gradient is wanted
+            return solve(problem, callbacks=[])
+
     penalty = weight * LocalGaussians(lambda points: before().field(points), grid, **options)
-    suggested = replace(problem.suggested, regularizers=(penalty,), steps=steps, start=going_on_from(before))
-    return replace(problem, suggested=suggested)
+    first, new = problem.suggested, replace(problem.suggested, **changes, regularizers=(penalty,), start=None)
+    same = (first.prior, first.options) == (new.prior, new.options)
+    return replace(problem, suggested=replace(new, start=going_on_from(before) if same else None))

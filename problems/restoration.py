@@ -20,7 +20,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Field, Grid, Problem, SampledField, Suggestion, Term, baselines, noise, predict
+from inverse_inr import Field, Grid, Problem, SampledField, Suggestion, Term, baselines, noise, predict, priors
 from inverse_inr.operators import Blur, Downsample, Mask, bayer_mask, psf, random_mask, striped_mask
 from inverse_inr.problems.classical import (
     FramedBlur,
@@ -98,7 +98,13 @@ def denoise(image: str = "camera", *, photons: float | None = 30.0, readout: flo
         raise ValueError("denoise: there is no noise to remove; give photons, or a positive noise_level.")
     problem = _simulated(operator, values, grid, noise_level or 0.0, seed, measured, model)
     _hold_out(problem, held_out, seed)
-    return _refined(_suggest(problem, {"non-local means": nonlocal_means, "TV": baselines.tv}, TV_DENOISE), rounds)
+    _suggest(problem, {"non-local means": nonlocal_means, "TV": baselines.tv}, TV_DENOISE)
+    local = problem.suggested
+    # the coarser hash grid is the better first guide where noise is strong: it cannot draw all of it
+    problem.suggested = replace(local, prior="hash", options={"bandwidth": 0.5 * priors.bandwidth_of(grid)},
+                                steps=200, optimizer="adam")  # fmt: skip
+    then = {"prior": local.prior, "options": local.options, "optimizer": local.optimizer}
+    return _refined(problem, rounds, then=then)
 
 
 def deblur(image: str = "camera", *, kernel: PSFName | str = "motion", size: float = 15.0, angle: float = 30.0,
@@ -214,11 +220,11 @@ def _begin_with(problem: Problem, *regularizers: Callable[[Field, Tensor], Tenso
     return problem
 
 
-def _refined(problem: Problem, rounds: int, on: Grid | None = None) -> Problem:
+def _refined(problem: Problem, rounds: int, on: Grid | None = None, then: dict[str, Any] | None = None) -> Problem:
     """Then the likeliest image by its own patches; the weight counts each measured value and each pixel once."""
     grid = on or problem.grid
     weight = 0.5 * problem.channels * math.prod(grid.shape) / problem.terms[0].y.numel()
-    return refined(problem, rounds, weight, steps=STEPS, grid=grid) if rounds else problem
+    return refined(problem, rounds, weight, steps=STEPS, grid=grid, then=then) if rounds else problem
 
 
 def _psf(kernel: str, size: float, angle: float, grid: Grid) -> psf.PSF:

@@ -200,6 +200,9 @@ def test_refined_rounds_go_on_from_the_fit_before_and_lose_noise() -> None:
     assert errors[2] < 0.9 * errors[1]
     prior = Solver(refined(problem, 1, 0.5), callbacks=[]).prior
     assert torch.equal(grid_values(prior, grid), solve(problem, callbacks=[]).sample())
+    afresh = refined(problem, 1, 0.5, then={"options": {"cells": 20.0, "order": 3}})
+    assert afresh.suggested.start is None
+    assert refined(afresh, 1, 0.5).suggested.start is not None
     with pytest.raises(ValueError, match="rounds must be at least 1"):
         refined(problem, 0, 0.5)
 
