@@ -1,6 +1,6 @@
 """Every prior fits one natural image with about the same number of parameters: PSNR, and how true its slopes are.
 
-    python benchmarks/image_fitting.py [--image ../shared/data/kodim23.png] [--seeds 3] [--only siren finer]
+    python benchmarks/image_fitting.py [--image ../shared/data/kodim23.png] [--seeds 3] [--first 0] [--only siren finer]
 
 512 x 512 grey values (by default scikit-image's "camera"), 1000 Adam steps of 2048 random pixels at the prior's own
 learning rate, about 200 000 parameters, one thread. Networks get a quarter of the grid's Nyquist frequency as bandwidth
@@ -76,6 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--only", nargs="+", default=priors.names())
     arguments = parser.parse_args()
@@ -87,7 +88,7 @@ def main() -> None:
     print(f"{'prior':18s} {'parameters':>10s} {'PSNR of each seed':>24s} {'gradient':>9s} {'Laplacian':>9s} {'s':>7s}")
     for name in arguments.only:
         psnr, along, curved, began, count = [], [], [], time.process_time(), 0
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.first, arguments.first + arguments.seeds):
             prior = sized(name, grid.box, priors.bandwidth_of(grid), seed)
             count = prior.parameter_count
             solution = ii.solve(problem, prior, steps=arguments.steps, batch=2048, regularizers=[], seed=seed,

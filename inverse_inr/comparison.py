@@ -22,6 +22,7 @@ from inverse_inr.cell import FILES, MEASURES, Cell, attempt, baseline, fit, note
 from inverse_inr.config import ConfigError, Run, Table
 from inverse_inr.io import read_image
 from inverse_inr.io.files import atomic_write
+from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.problem import Problem
 from inverse_inr.reporting import (
     HELD_OUT,
@@ -34,6 +35,7 @@ from inverse_inr.reporting import (
     versions,
     write_json,
 )
+from inverse_inr.solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,25 +175,35 @@ class Comparison:
         return [{k: row[k] for k in used} for row in rows]
 
     def figure(self) -> Figure | None:
-        """Truth and baselines in the first row, priors below, the first seed of each; None where there is no image."""
+        """Truth and baselines in the first row, priors below, the first seed of each.
+
+        Where there is no image, as on a line, what the problem itself draws of them; None where it draws nothing.
+        """
         from inverse_inr import plotting
 
         truth = truth_of(self.first)
         images = {} if truth is None else {"truth": picture(truth, self.first.grid)}
-        top = images | self._pictures(self._classical)
-        below = self._pictures(self._learnt)
+        classical, learnt = self._classical, self._learnt
+        top, below = images | self._pictures(classical), self._pictures(learnt)
         columns = max(len(top), min(len(below), 5), 1)
         names = list(below)
         rows = [top, *({n: below[n] for n in names[k : k + columns]} for k in range(0, len(names), columns))]
         rows = [{n: v for n, v in row.items() if v is not None} for row in rows]
         rows = [row for row in rows if row]
         if not rows:
-            return None
+            return self._drawn(classical | learnt)
         # without a truth the median of all: no outlier among the methods decides the scale
         scale = (
             rows[0]["truth"] if truth is not None else torch.stack([v for r in rows for v in r.values()]).median(0)[0]
         )
         return plotting.gallery(rows, value_range=display_range(scale)).flat[0].figure
+
+    def _drawn(self, found: dict[str, list[Cell]]) -> Figure | None:
+        draw, done = self.first.suggested.figure, {n: [c for c in cells if not c.failed] for n, cells in found.items()}
+        if draw is None or not any(done.values()):
+            return None
+        fields = {n: SampledField(*read_image(cells[0].folder / "image.npz")) for n, cells in done.items() if cells}
+        return draw(self.first, [Solution(f, self.first, name) for name, f in fields.items()])
 
     def _pictures(self, found: dict[str, list[Cell]]) -> dict[str, Tensor | None]:
         """One image of each method that has any, by its name and PSNR."""

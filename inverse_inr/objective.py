@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,11 @@ from inverse_inr.regularizers import Weighted
 
 
 class Objective(nn.Module):
-    """Σ weight D(A f, y) + Σ λ R(f): forward gives its parts, in the order of `names`; their sum is the loss."""
+    """Σ weight D(A f, y) + Σ λ R(f): forward gives its parts, in the order of `names`; their sum is the loss.
+
+    Parts of an operator that learn may define `negative_log_prior()`, of what they learn, in the unit of the term's D
+    (a mean over measurements), None for nothing; it is added with the term's weight.
+    """
 
     def __init__(self, prior: nn.Module, terms: Sequence[Term], regularizers: Sequence[Weighted],
                  chunk: int | None = None) -> None:  # fmt: skip
@@ -31,11 +36,15 @@ class Objective(nn.Module):
         self.parts = [part for regularizer in regularizers for part in regularizer.parts if part[0] > 0]
         self.names = [f"D({type(t.operator).__name__})" for t in self.terms]
         self.names += [f"R({type(part).__name__})" for _, part in self.parts]
+        self.own = [(t.weight, m) for t in self.terms for m in _with_prior(t.operator)]
+        self.names += [f"R({type(m).__name__})" for _, m in self.own]
 
     def forward(self, rows: Sequence[Tensor], points: Tensor) -> Tensor:
         field: Field = Memo(self.prior, self.chunk)
         data = [t.weight * t.loss(field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)]
-        return torch.stack(data + [weight * part(field, points) for weight, part in self.parts])
+        data += [weight * part(field, points) for weight, part in self.parts]
+        known = [(weight, module.negative_log_prior()) for weight, module in self.own]
+        return torch.stack(data + [weight * value for weight, value in known if value is not None])
 
 
 def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
@@ -55,6 +64,18 @@ def _own(term: Term) -> Term:
     """The term with a copy of an operator or fidelity that learns: solving must not change the user's."""
     parts = {"operator": term.operator, "fidelity": term.fidelity}
     return replace(term, **{k: copy.deepcopy(v) for k, v in parts.items() if learns(v)})  # pyright: ignore
+
+
+@runtime_checkable
+class HasPrior(Protocol):
+    """A part of an operator that knows something of what it learns."""
+
+    def negative_log_prior(self) -> Tensor | None: ...
+
+
+def _with_prior(operator: object) -> list[HasPrior]:
+    modules = operator.modules() if isinstance(operator, nn.Module) else ()
+    return [m for m in modules if isinstance(m, HasPrior) and m.negative_log_prior() is not None]
 
 
 def learns(part: object) -> bool:

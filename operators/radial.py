@@ -13,9 +13,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Field, Query
+from inverse_inr import Box, Field, Grid, OnGrid, Query, sample
+from inverse_inr.kernels.sparse import SparseMatrix
 from inverse_inr.operators.radon import ParallelBeam
-from inverse_inr.operators.rows import RowOperator
+from inverse_inr.operators.rows import ArrayFunction, RowOperator, sampled_rows
 
 
 class RadialSpokes(RowOperator):
@@ -56,19 +57,51 @@ class RadialSpokes(RowOperator):
         origin = origin + (shift * across).repeat_interleave(count, 0)[:, None]
         points, integrate = self.beam.through(origin, direction)
         assert isinstance(points, Tensor)
-        place = (torch.arange(count, dtype=shift.dtype, device=rows.device) - 0.5 * (count - 1)) * self.beam.pitch
-        middle = across @ across.new_tensor(self.beam.box.center)  # phase is counted from x = 0, not from the centre
-        where = place + shift + middle[:, None]  # (b, rays)
+        wave = self._wave(across, shift)
 
         def measure(values: Tensor) -> Tensor:
             seen = values if self.coils is None else values * _at(self.coils, points, values)
             lines = integrate(seen).reshape(len(rows), count, -1)
-            angle = -2 * math.pi * self.frequency[:, None] * where[:, None]
-            wave = torch.polar(torch.full_like(angle, self.beam.pitch), angle)
-            y = wave.to(lines.dtype.to_complex()) @ lines.to(lines.dtype.to_complex())  # (b, samples, coils)
-            return y[..., 0] if self.coils is None else y
+            return self._spectrum(wave, lines)
 
         return Query(points, measure)
+
+    def _wave(self, across: Tensor, shift: Tensor | float = 0.0) -> Tensor:
+        """exp(-2πi ν s) ds for the rays of spokes in some directions (b, 2): (b, samples, rays)."""
+        count = self.beam.shape[1]
+        place = (torch.arange(count, dtype=across.dtype, device=across.device) - 0.5 * (count - 1)) * self.beam.pitch
+        middle = across @ across.new_tensor(self.beam.box.center)  # phase is counted from x = 0, not from the centre
+        angle = -2 * math.pi * self.frequency[:, None] * (place + shift + middle[:, None])[:, None]
+        return torch.polar(torch.full_like(angle, self.beam.pitch), angle)
+
+    def _spectrum(self, wave: Tensor, lines: Tensor) -> Tensor:
+        """Of projections (b, rays, coils): (b, samples[, coils])."""
+        y = wave.to(lines.dtype.to_complex()) @ lines.to(lines.dtype.to_complex())
+        return y[..., 0] if self.coils is None else y
+
+    def on(self, grid: Grid) -> OnGrid:
+        """The same spokes of an image sampled on `grid`, multilinear between pixels: all rays as one sparse matrix.
+
+        Full batches are then many times faster than ray by ray. Coil maps are taken at the pixels. Rays stand still, so
+        what the image holds beyond their Nyquist frequency aliases: sharp images need twice the default `rays`.
+        """
+        from scipy.sparse import vstack
+
+        spokes, count = self.beam.shape
+        parts = [sampled_rows(self.beam, grid, rows) for rows in torch.arange(spokes * count).split(count)]
+        matrix = SparseMatrix.of(vstack(parts), self.beam.angles.dtype).to(self.beam.angles.device)
+        wave = self._wave(torch.stack([self.beam.angles.cos(), self.beam.angles.sin()], -1))
+        pairs = torch.view_as_real(wave)
+
+        def spectra(image: Tensor) -> Tensor:
+            maps = None if self.coils is None else sample(self.coils, grid).to(image.device, image.dtype.to_complex())
+            seen = image[..., None] if maps is None else image[..., None] * maps
+            lines = matrix(seen.reshape(grid.numel, -1)).reshape(spokes, count, -1)
+            return self._spectrum(torch.view_as_complex(pairs.to(lines.device)), lines)
+
+        shape = (spokes, len(self.frequency))
+        shape = shape if self.coils is None else (*shape, sample(self.coils, grid).shape[-1])
+        return OnGrid(ArrayFunction(spectra, matrix, self.coils), grid, shape, trailing=len(shape) - 1)
 
 
 def _at(coils: Field, points: Tensor, values: Tensor) -> Tensor:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, Query, flatten, unflatten
+from inverse_inr import Grid, Operator, Query, adjoint, flatten, unflatten
+from inverse_inr.kernels.interpolate import cells, corners, node_position
+from inverse_inr.protocol import evaluating
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 class RowOperator(nn.Module, ABC):
@@ -76,6 +83,27 @@ class ArrayFunction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(x)
+
+
+def sampled_rows(operator: Operator, grid: Grid, rows: Tensor) -> csr_matrix:
+    """What some rows see of an image on `grid`, multilinear between pixels and zero outside: a scipy (rows, pixels).
+
+    For linear operators whose row is one real number: Σ over its points of a weight times the field there.
+    """
+    from scipy.sparse import csr_matrix
+
+    with torch.no_grad(), evaluating(operator):
+        points, _ = operator(rows)
+        assert isinstance(points, Tensor)
+        share = adjoint(operator, rows, torch.ones(len(rows), dtype=points.dtype, device=points.device))  # of each one
+    index, weight = corners(*cells(node_position(grid, points), grid.shape), grid.shape)
+    lower, upper = (points.new_tensor(side) for side in (grid.box.lower, grid.box.upper))
+    inside = ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
+    weight = (weight * share * inside).flatten(1)
+    ends = np.arange(0, weight.numel() + 1, weight.shape[1])
+    packed = csr_matrix((weight.cpu().numpy().ravel(), index.cpu().numpy().ravel(), ends), (len(rows), grid.numel))
+    packed.sum_duplicates()
+    return packed
 
 
 def without_lone_channel(values: Tensor) -> Tensor:

@@ -13,98 +13,24 @@ exp(-p), exp(-p), whose mean is zero. Gains of single slices, lost ones too, do 
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, OnGrid, Query, adjoint
-from inverse_inr.kernels.interpolate import cells, corners, node_position
+from inverse_inr import Box, Grid, OnGrid, Query
 from inverse_inr.kernels.sparse import SparseMatrix
 from inverse_inr.operators.psf import PSF
-from inverse_inr.operators.quadrature import legendre, sobol
-from inverse_inr.operators.rigid import apply, check_rigid, join, rotation_matrix
-from inverse_inr.operators.rows import ArrayFunction, RowOperator, without_lone_channel
+from inverse_inr.operators.quadrature import sobol
+from inverse_inr.operators.rigid import apply, join, rotation_matrix
+from inverse_inr.operators.rows import ArrayFunction, RowOperator, sampled_rows, without_lone_channel
+from inverse_inr.operators.slice_geometry import Slices
+from inverse_inr.operators.slice_nuisance import bias_terms, trend, trends, uneven_motion
 from inverse_inr.operators.slice_profile import Separable, slice_profile
-from inverse_inr.protocol import evaluating
 
 SETS = 64
 """Sets of random nodes a step, taken in turn by its pixels: as good as one for each, without the time."""
 TENTH = 0.1
 """Of a log gain or log bias a unit: then the learning rate of motion in mm suits them too."""
-USUAL = 0.3
-"""Log gain, in these units, beyond which a slice no longer counts by its square in the trend of its stack."""
-
-
-@dataclass(frozen=True)
-class Slices:
-    """Where the pixels of slices lie. Lengths are in the unit of the volume's box, usually mm.
-
-    poses      (n, 4, 4) nominal: from the slice's frame, whose origin is its middle and whose third axis is its normal
-    sizes      (n, 3) pixel size along the two axes in the plane, and thickness
-    index      (p,) slice of each pixel
-    positions  (p, 2) of each pixel in its slice's plane
-    stack      (n,) number of the stack that a slice belongs to, from 0
-    """
-
-    poses: Tensor
-    sizes: Tensor
-    index: Tensor
-    positions: Tensor
-    stack: Tensor
-
-    def __post_init__(self) -> None:
-        n = len(self.poses)
-        check_rigid("Slices: poses", self.poses)
-        if self.poses.ndim != 3 or self.sizes.shape != (n, 3) or self.stack.shape != (n,):
-            raise ValueError(
-                f"Slices: {n} poses need sizes ({n}, 3) and stack ({n},), got {tuple(self.sizes.shape)} and "
-                f"{tuple(self.stack.shape)}."
-            )
-        if not bool((self.sizes > 0).all()):
-            raise ValueError("Slices: pixel sizes and thickness must be positive.")
-        if self.positions.shape != (len(self.index), 2) or not len(self.index):
-            raise ValueError(
-                f"Slices: {len(self.index)} pixels (at least one) need positions (p, 2), got "
-                f"{tuple(self.positions.shape)}."
-            )
-        if int(self.index.min()) < 0 or int(self.index.max()) >= n:
-            raise ValueError(f"Slices: index runs from {int(self.index.min())} to {int(self.index.max())} of {n}.")
-
-    @classmethod
-    def of_stack(cls, poses: Tensor, shape: tuple[int, int], pixel: Sequence[float], thickness: float) -> Slices:
-        """All pixels of slices of one `shape`, row by row; `pixel` sizes along the two axes of the plane."""
-        axes = [(torch.arange(m, dtype=torch.float64) - 0.5 * (m - 1)) * h for m, h in zip(shape, pixel, strict=True)]
-        plane = torch.cartesian_prod(*axes)
-        n = len(poses)
-        sizes = torch.tensor([*pixel, thickness], dtype=torch.float64).expand(n, 3)
-        index = torch.arange(n).repeat_interleave(len(plane))
-        return cls(poses.double(), sizes, index, plane.repeat(n, 1), torch.zeros(n, dtype=torch.long))
-
-    def select(self, pixels: Tensor) -> Slices:
-        """Some pixels, by index or boolean mask; slices stay as they are, even where none of their pixels is left."""
-        return replace(self, index=self.index[pixels], positions=self.positions[pixels])
-
-    @staticmethod
-    def join(parts: Sequence[Slices]) -> Slices:
-        """Several stacks one after the other, numbered in their order."""
-        slices = list(itertools.accumulate((len(p.poses) for p in parts), initial=0))
-        stacks = list(itertools.accumulate((int(p.stack.max()) + 1 for p in parts), initial=0))
-        return Slices(
-            torch.cat([p.poses for p in parts]), torch.cat([p.sizes for p in parts]),
-            torch.cat([p.index + k for p, k in zip(parts, slices, strict=False)]),
-            torch.cat([p.positions for p in parts]),
-            torch.cat([p.stack + k for p, k in zip(parts, stacks, strict=False)]),
-        )  # fmt: skip
-
-    def centers(self) -> Tensor:
-        """Where the pixels lie in the volume, nominally: (p, 3)."""
-        flat = torch.cat([self.positions, torch.zeros_like(self.positions[:, :1])], -1)
-        rotated = (self.poses[self.index, :3, :3] @ flat[..., None])[..., 0]
-        return rotated + self.poses[self.index, :3, 3]
 
 
 class SliceAcquisition(RowOperator):
@@ -138,9 +64,11 @@ class SliceAcquisition(RowOperator):
         n, stacks = len(slices.poses), int(slices.stack.max()) + 1
         counts = torch.bincount(self.index, minlength=n).double()
         self.share = nn.Buffer(counts / counts.sum(), persistent=False)  # of the pixels, by slice
-        basis = _bias_terms(box, slices.centers(), bias)
+        three, between = slices.successive()
+        self.three, self.between = nn.Buffer(three, persistent=False), nn.Buffer(between, persistent=False)
+        basis = bias_terms(box, slices.centers(), bias)
         self.basis = nn.Buffer(basis, persistent=False)
-        self.trends = nn.Buffer(_trends(slices, self.share, bias), persistent=False)
+        self.trends = nn.Buffer(trends(slices, self.share, bias), persistent=False)
         self.motion, self.log_gain = _learnt(torch.zeros(n, 6), motion), _learnt(torch.zeros(n), gain)
         self.log_bias = _learnt(torch.zeros(stacks, basis.shape[1]), bias > 0)
         mean, root = _moments(psf)
@@ -163,13 +91,19 @@ class SliceAcquisition(RowOperator):
         """
         level = self.log_gain
         if self.trends.shape[2]:
-            level = level - _trend(level.double(), self.trends.double(), self.share.double()).to(level)
+            level = level - trend(level.double(), self.trends.double(), self.share.double()).to(level)
         return torch.exp(TENTH * (level - self.share.to(level) @ level))
 
     def bias(self, rows: Tensor) -> Tensor:
         """The bias field at the pixels, (b,); its geometric mean over stacks is one everywhere."""
         coefficients = TENTH * (self.log_bias - self.log_bias.mean(0)).double()
         return torch.exp((self.basis[rows].double() * coefficients[self.stack[self.index[rows]]]).sum(-1))
+
+    def negative_log_prior(self) -> Tensor | None:
+        """Motion that goes on in time, where the order of acquisition is known; each pixel's share, as of the loss."""
+        if not (self.motion.requires_grad and len(self.three)):
+            return None
+        return uneven_motion(self.motion, self.three, self.between, self.share) / len(self)
 
     # --- measuring --------------------------------------------------------------------------------------------------
 
@@ -221,8 +155,7 @@ class SliceAcquisition(RowOperator):
 
     def on(self, grid: Grid) -> OnGrid:
         """The same pixels of the sampled volume, multilinear between voxels: a sparse matrix at today's poses."""
-        with torch.no_grad(), evaluating(self):
-            parts = [self.entries(grid, rows) for rows in torch.arange(len(self)).split(2**14)]
+        parts = [self.entries(grid, rows) for rows in torch.arange(len(self)).split(2**14)]
         rows, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         matrix = SparseMatrix(rows, columns, values, (len(self), grid.numel)).to(self.index.device)
 
@@ -233,19 +166,7 @@ class SliceAcquisition(RowOperator):
 
     def entries(self, grid: Grid, rows: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row, voxel and value of what some pixels see of a sampled volume; one entry for each pixel and voxel."""
-        from scipy.sparse import csr_matrix
-
-        points, _ = self(rows)
-        assert isinstance(points, Tensor)
-        index, weight = corners(*cells(node_position(grid, points), grid.shape), grid.shape)
-        lower, upper = (points.new_tensor(side) for side in (grid.box.lower, grid.box.upper))
-        weight = weight * ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
-        share = adjoint(self, rows, torch.ones(len(rows), dtype=points.dtype, device=points.device))  # of each node
-        weight = (weight * share).flatten(1)
-        ends = np.arange(0, weight.numel() + 1, weight.shape[1])
-        packed = csr_matrix((weight.cpu().numpy().ravel(), index.cpu().numpy().ravel(), ends), (len(rows), grid.numel))
-        packed.sum_duplicates()
-        found = packed.tocoo()
+        found = sampled_rows(self, grid, rows).tocoo()
         return found.row + int(rows[0]), found.col, found.data
 
 
@@ -283,44 +204,6 @@ def _moments(psf: PSF) -> tuple[Tensor, Tensor | None]:
     drawn = psf.draw(sobol(64, psf.uniforms, 1).to(offsets.device))[1]
     equal = torch.allclose(drawn, torch.full_like(drawn, 1 / 64)) and not int(failed)
     return mean, root if equal else None
-
-
-def _bias_terms(box: Box, points: Tensor, degree: int) -> Tensor:
-    """Products of Legendre polynomials along the axes, of total degree 1 to `degree`, at (p, 3) points: (p, terms)."""
-    t = 2 * (points - points.new_tensor(box.lower)) / points.new_tensor(box.lengths) - 1
-    along = legendre(t, degree)  # (p, 3, degree + 1)
-    powers = [p for p in itertools.product(range(degree + 1), repeat=3) if 1 <= sum(p) <= degree]
-    terms = [along[:, 0, a] * along[:, 1, b] * along[:, 2, c] for a, b, c in powers]
-    return torch.stack(terms, -1) if terms else points.new_zeros(len(points), 0)
-
-
-def _trends(slices: Slices, share: Tensor, degree: int) -> Tensor:
-    """Polynomials up to `degree` of where slices nominally lie along their own stack's normal: (n, stacks, degree + 1).
-
-    The first is one, the mean of the others is zero; all are zero in slices of other stacks. None for degree 0.
-    """
-    stacks = int(slices.stack.max()) + 1
-    columns = share.new_zeros(len(slices.poses), stacks, degree + 1 if degree else 0)
-    for k in slices.stack.unique().tolist() if degree else ():
-        own = slices.stack == k
-        along = slices.poses[own, :3, 3].double() @ slices.poses[own, :3, 2].double().mean(0)
-        half = 0.5 * float(along.max() - along.min())
-        columns[own, k] = legendre((along - along.min()) / max(half, 1e-9) - 1, degree)
-        weights = share[own] / share[own].sum().clamp(min=1e-300)
-        columns[own, k, 1:] -= weights @ columns[own, k, 1:]
-    return columns
-
-
-def _trend(level: Tensor, columns: Tensor, share: Tensor, iterations: int = 5) -> Tensor:
-    """What a Huber fit of `columns` to `level` puts on those that are not constant, by reweighted least squares."""
-    flat, weights = columns.flatten(1), share
-    ridge = 1e-9 * torch.eye(flat.shape[1], dtype=flat.dtype, device=flat.device)  # stacks of few slices: all is trend
-    found = level.new_zeros(flat.shape[1])
-    for _ in range(iterations):
-        gram = flat.mT @ (weights[:, None] * flat)
-        found = torch.linalg.solve(gram + gram.diagonal().max() * ridge, flat.mT @ (weights * level))
-        weights = share / (level - flat @ found).detach().abs().clamp(min=USUAL)
-    return torch.einsum("nsd,sd->n", columns[..., 1:], found.reshape(columns.shape[1:])[:, 1:])
 
 
 def mirrored(u: Tensor) -> Tensor:

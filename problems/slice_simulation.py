@@ -12,7 +12,8 @@ from torch import Tensor
 from inverse_inr import Box, Field, predict
 from inverse_inr.operators.psf import PSF
 from inverse_inr.operators.rigid import join, rotation_matrix
-from inverse_inr.operators.slices import SliceAcquisition, Slices
+from inverse_inr.operators.slice_geometry import Slices, order_of_acquisition
+from inverse_inr.operators.slices import SliceAcquisition
 from inverse_inr.problems.stacks import Stack
 
 PLANES = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
@@ -51,7 +52,7 @@ def simulate_stacks(volume: Field, box: Box, orientations: Sequence[str | Tensor
     empty = [_empty_stack(box, o, pixel, thickness, spacing or thickness) for o in orientations]
     nominal = Slices.join([stack.slices()[0] for stack in empty])
     order = torch.cat(
-        [_acquired(s.values.shape[2], interleave) + k for s, k in zip(empty, _starts(empty), strict=True)]
+        [order_of_acquisition(s.values.shape[2], interleave) + k for s, k in zip(empty, _starts(empty), strict=True)]
     )
     motion = _walk(order, degrees, distance, correlation, generator)
     bad = _choose(len(order), outliers, generator)
@@ -68,7 +69,7 @@ def simulate_stacks(volume: Field, box: Box, orientations: Sequence[str | Tensor
     sigma = noise * float(clean[clean > 0].quantile(0.98)) if noise else 0.0
     parts = [sigma * torch.randn(signal.shape, generator=generator) for _ in range(2)]
     seen = torch.hypot(signal + parts[0], parts[1])
-    return _filled(empty, seen, clean > 0.02 * clean.max(), poses, bad)
+    return _filled(empty, seen, clean > 0.02 * clean.max(), poses, bad, interleave)
 
 
 def _starts(stacks: Sequence[Stack]) -> list[int]:
@@ -91,11 +92,6 @@ def _empty_stack(box: Box, orientation: str | Tensor, pixel: float, thickness: f
     affine = torch.eye(4, dtype=torch.float64)
     affine[:3, :3], affine[:3, 3] = axes * sizes, center - (axes * sizes) @ middle
     return Stack(torch.zeros(shape), affine, torch.ones(shape, dtype=torch.bool), thickness, name)
-
-
-def _acquired(count: int, interleave: int) -> Tensor:
-    """Slice numbers in the order of their acquisition."""
-    return torch.cat([torch.arange(k, count, interleave) for k in range(min(interleave, count))])
 
 
 def _walk(order: Tensor, degrees: float, distance: float, correlation: float, generator: torch.Generator) -> Tensor:
@@ -158,7 +154,8 @@ def _voids(slices: Slices, which: Tensor, generator: torch.Generator) -> Tensor:
     return 1 - (depth * which)[slices.index] * torch.exp(-0.5 * scaled.square().sum(-1)).float()
 
 
-def _filled(empty: Sequence[Stack], seen: Tensor, bright: Tensor, poses: Tensor, bad: Tensor) -> list[Stack]:
+def _filled(empty: Sequence[Stack], seen: Tensor, bright: Tensor, poses: Tensor, bad: Tensor,
+            interleave: int) -> list[Stack]:  # fmt: skip
     from scipy.ndimage import binary_dilation
 
     stacks, at = [], 0
@@ -167,6 +164,6 @@ def _filled(empty: Sequence[Stack], seen: Tensor, bright: Tensor, poses: Tensor,
         pixels = slice(at, at + count)
         mask = binary_dilation(stack.volume(bright[pixels]).numpy(), np.ones((3, 3, 1), dtype=bool))
         stacks.append(Stack(stack.volume(seen[pixels]), stack.affine, torch.from_numpy(mask), stack.thickness,
-                            stack.name, poses[which], bad[which]))  # fmt: skip
+                            stack.name, poses[which], bad[which], interleave))  # fmt: skip
         at += count
     return stacks

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -28,13 +28,16 @@ NoiseName = Literal["student_t", "gaussian"]
 
 
 def slices(stacks: Sequence[str], *, masks: Sequence[str] | None = None, thickness: Sequence[float] | None = None,
-           resolution: float = 0.8, slice_axis: int = 2, motion: bool = True, gain: bool = True, bias: int = 0,
-           noise: NoiseName = "student_t", profile: str = "gaussian") -> SliceProblem:  # fmt: skip
+           interleave: Sequence[int] | None = None, resolution: float = 0.8, slice_axis: int = 2, motion: bool = True,
+           gain: bool = True, bias: int = 0, noise: NoiseName = "student_t",
+           profile: str = "gaussian") -> SliceProblem:  # fmt: skip
     """A volume from NIfTI stacks of any orientation, spacing and number.
 
     stacks      files; their affines say where they lie and must be right to a few degrees and millimetres
     masks       one a stack, of the pixels to use (on any grid); default: finite values above zero
     thickness   of the slices in mm, one number a stack or one for all; default: the spacing of the slices
+    interleave  k where slices were acquired 0, k, 2k, ..., 1, k + 1, ... (1: in order), one number a stack or one for
+                all: motion then goes on smoothly in time. Default: not known, each slice moves by itself.
     resolution  voxel size in mm of the volume that is written
     slice_axis  axis of the files' arrays along which slices lie
     motion, gain, bias, profile  what is learnt and through what a pixel looks: as of `SliceAcquisition`
@@ -47,16 +50,21 @@ def slices(stacks: Sequence[str], *, masks: Sequence[str] | None = None, thickne
     masks_of: Sequence[str | None] = [None] * len(stacks) if masks is None else masks
     if len(masks_of) != len(stacks):
         raise ValueError(f"slices: {len(masks_of)} masks for {len(stacks)} stacks; give one for each.")
-    if thickness is not None and len(thickness) not in (1, len(stacks)):
-        raise ValueError(
-            f"slices: {len(thickness)} thicknesses for {len(stacks)} stacks; give one each, or one for all."
-        )
-    thick = [None] * len(stacks) if thickness is None else [*thickness] * (len(stacks) // len(thickness))
+    thick, woven = (_of_each(n, v, len(stacks)) for n, v in (("thicknesses", thickness), ("interleaves", interleave)))
     read = [
-        read_stack(path, mask=mask, thickness=t, slice_axis=slice_axis)
-        for path, mask, t in zip(stacks, masks_of, thick, strict=True)
+        read_stack(path, mask=mask, thickness=t, slice_axis=slice_axis, interleave=k)
+        for path, mask, t, k in zip(stacks, masks_of, thick, woven, strict=True)
     ]
     return problem_of(read, resolution=resolution, motion=motion, gain=gain, bias=bias, noise=noise, profile=profile)
+
+
+def _of_each(name: str, values: Sequence[Any] | None, count: int) -> list[Any]:
+    """One value a stack. Raises ValueError for neither one nor `count` of them."""
+    if values is None:
+        return [None] * count
+    if len(values) not in (1, count):
+        raise ValueError(f"slices: {len(values)} {name} for {count} stacks; give one each, or one for all.")
+    return [*values] * (count // len(values))
 
 
 def simulated_slices(volume: str = "mni152", *, orientations: Sequence[str] = ("axial", "coronal", "sagittal"),
@@ -168,7 +176,7 @@ def _pixels(stacks: Sequence[Stack], known_motion: bool) -> tuple[Slices, Tensor
     number = torch.cat([torch.arange(s.values.shape[2]) for s in stacks])
     where = torch.stack([everything.stack, number], -1)[kept]
     geometry = Slices(chosen.poses[kept], chosen.sizes[kept], (kept.cumsum(0) - 1)[chosen.index], chosen.positions,
-                      chosen.stack[kept])  # fmt: skip
+                      chosen.stack[kept], chosen.times()[kept])  # fmt: skip
     return geometry, y, where
 
 

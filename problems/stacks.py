@@ -7,7 +7,7 @@ world coordinates too. Slices are along the last axis of a stack's array.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from inverse_inr import Box, Grid, Problem
 from inverse_inr.io import read_image, write_nifti
 from inverse_inr.io.files import FileFormatError, PathLike
 from inverse_inr.operators.rigid import join
-from inverse_inr.operators.slices import SliceAcquisition, Slices
+from inverse_inr.operators.slice_geometry import Slices, order_of_acquisition
+from inverse_inr.operators.slices import SliceAcquisition
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Stack:
     affine     (4, 4) float64, index to world mm; its columns must be orthogonal
     mask       boolean like values: the pixels to use
     thickness  of a slice in mm; the affine's third column is their spacing, which may leave gaps
+    interleave  k where slices were acquired in the order 0, k, 2k, ..., 1, k + 1, ..., 1 one after the other; None:
+               not known, and nothing is then assumed of motion in time
     true_poses  (slices, 4, 4) and outlier (slices,) boolean, where simulated
     Raises ValueError for an affine that is singular or sheared, no pixel to use, thickness <= 0.
     """
@@ -40,6 +43,7 @@ class Stack:
     name: str = "stack"
     true_poses: Tensor | None = None
     outlier: Tensor | None = None
+    interleave: int | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 3 or self.mask.shape != self.values.shape:
@@ -49,6 +53,8 @@ class Stack:
             )
         if not self.thickness > 0:
             raise ValueError(f"{self.name}: the slice thickness must be positive, got {self.thickness} mm.")
+        if self.interleave is not None and self.interleave < 1:
+            raise ValueError(f"{self.name}: interleave={self.interleave} must be 1 (in order) or more, or None.")
         _check_affine(self.name, self.affine)
         if not self.usable.any():
             raise ValueError(f"{self.name}: no pixel can be used; the mask is empty, or NaN wherever it is not.")
@@ -74,9 +80,11 @@ class Stack:
 
     def slices(self) -> tuple[Slices, Tensor]:
         """Geometry of all pixels, slice by slice, and their values (pixels,) in that order."""
-        n0, n1, _ = self.values.shape
+        n0, n1, n2 = self.values.shape
         pixel = self.spacing[:2].tolist()
         geometry = Slices.of_stack(self.nominal_poses(), (n0, n1), pixel, self.thickness)
+        if self.interleave is not None:
+            geometry = replace(geometry, time=order_of_acquisition(n2, self.interleave).argsort())
         return geometry, self.flat(self.values)
 
     @staticmethod
@@ -152,12 +160,13 @@ def as_slices(problem: Problem) -> tuple[SliceProblem, SliceAcquisition]:
 
 
 def read_stack(path: PathLike, *, mask: PathLike | None = None, thickness: float | None = None,
-               slice_axis: int = 2) -> Stack:  # fmt: skip
+               slice_axis: int = 2, interleave: int | None = None) -> Stack:  # fmt: skip
     """One stack from a file; thickness is by default the spacing of slices (no gaps).
 
     mask        an image whose values above zero are used; on another grid it is looked up at the nearest voxel in
                 world coordinates. Default: finite values above zero.
     slice_axis  axis of the file's array along which slices lie
+    interleave  of their acquisition, as of `Stack`
     Raises FileNotFoundError, FileFormatError; ValueError for a file without an affine, a mask that does not overlap.
     """
     values, grid = _read_volume(path)
@@ -167,7 +176,8 @@ def read_stack(path: PathLike, *, mask: PathLike | None = None, thickness: float
     inside = (values > 0) if mask is None else _read_mask(mask, values.shape, affine, str(path))
     affine = affine[:, [*order, 3]]
     spacing = float(torch.linalg.vector_norm(affine[:3, 2]))
-    return Stack(values.permute(order), affine, inside.permute(order), thickness or spacing, Path(path).name)
+    return Stack(values.permute(order), affine, inside.permute(order), thickness or spacing, Path(path).name,
+                 interleave=interleave)  # fmt: skip
 
 
 def _read_volume(path: PathLike) -> tuple[Tensor, Grid]:

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
+import inverse_inr as ii
 from inverse_inr import Solver, Suggestion, baselines, cli, load_field, priors
 from inverse_inr.cell import Cell
 from inverse_inr.comparison import Comparison, compare
 from inverse_inr.config import ConfigError, Run
 from inverse_inr.io import read_image
+from inverse_inr.operators import PointSamples
 
 CONFIG = """
 [problem]
@@ -285,6 +288,24 @@ def test_a_problem_made_in_python_without_a_reference(problem, tmp_path, steps):
         compare(Run.on(other, **settings), ["grid"], out=tmp_path / "out", seeds=2)
     with pytest.raises(ConfigError, match="Did you mean 'solver'"):
         Run.on(real, solvr={"steps": 1})
+
+
+def test_a_line_is_drawn_by_its_problem(tmp_path, steps):
+    drawn = []
+
+    def draw(problem, solutions):
+        drawn.extend(s.method for s in solutions)
+        return Figure()
+
+    box = ii.Box((0.0,), (1.0,))
+    grid = ii.Grid(box, (16,))
+    samples = ii.Term(PointSamples(grid.points()), torch.linspace(0, 1, 16), ii.fidelity.L2())
+    line = ii.Problem([samples], box, grid, suggested=Suggestion(baselines={"CGLS": baselines.cgls}))
+    run = Run.on(line, solver={"steps": 5})
+    assert compare(run, ["grid"], out=tmp_path / "plain", seeds=1).figure() is None
+    line.suggested = replace(line.suggested, figure=draw)
+    assert compare(run, ["grid"], out=tmp_path / "drawn", seeds=1).figure() is not None
+    assert drawn[-2:] == ["CGLS", "grid"]
 
 
 def test_command_line(config, tmp_path, capsys, steps):

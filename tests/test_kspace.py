@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, adjoint, phantoms, predict, priors, sample
+from inverse_inr import Box, Grid, SampledField, adjoint, phantoms, predict, priors, sample
 from inverse_inr.operators import (
     CartesianKSpace,
     Dephasing,
@@ -74,7 +74,8 @@ def learned(grid: Grid, coils: int = 3) -> LearnedCoils:
 
 class TestContract(OperatorTests):
     @pytest.fixture(
-        autouse=True, params=["cartesian", "coils", "learnt", "frames", "radial", "dephasing", "spokes", "sense"]
+        autouse=True,
+        params=["cartesian", "coils", "learnt", "frames", "radial", "dephasing", "spokes", "lines", "sense"],
     )
     def choose(self, request: pytest.FixtureRequest):
         self.kind, self.channels = request.param, 2 if request.param == "frames" else 1
@@ -97,8 +98,9 @@ class TestContract(OperatorTests):
             times = torch.linspace(0, 5e-3, 10).double().expand(4, 10)
             dephasing = Dephasing(grid, times, 100 * random(*grid.shape, dtype=F64), segments=3)
             return NonCartesianKSpace(grid, trajectory, random(2, *grid.shape), dephasing=dephasing)
-        if self.kind == "spokes":
-            return RadialSpokes(BOX, radial_angles(5), radial_frequency(grid, 9), birdcage_maps(BOX, 3))
+        if self.kind in ("spokes", "lines"):
+            made = RadialSpokes(BOX, radial_angles(5), radial_frequency(grid, 9), birdcage_maps(BOX, 3))
+            return made if self.kind == "spokes" else made.on(grid)
         return NonCartesianKSpace(grid, trajectory, None if self.kind == "radial" else random(3, *grid.shape))
 
 
@@ -138,6 +140,19 @@ def test_spokes_by_rays_are_the_fourier_transform(grid: Grid):
     y = predict(operator, exact.field)
     assert y.shape == (9, 40, 4)
     assert error(y.reshape(-1, 4), exact.at(k.reshape(-1, 2))) < 1e-4
+
+
+@grids
+@pytest.mark.parametrize("coils", [None, 3])
+def test_spokes_of_a_sampled_image(grid: Grid, coils: int | None):
+    """The matrix of all rays is the rays one by one; coils that do not vary are no reason to differ."""
+    image = random(*grid.shape)
+    maps = None if coils is None else GivenCoils(random(coils)[:, None, None].expand(-1, *grid.shape), grid)
+    operator = RadialSpokes(grid.box, radial_angles(5), radial_frequency(grid, 20), maps).double()
+    seen = operator.on(grid)
+    assert seen.shape == (5,)
+    field = SampledField(image[..., None], grid)
+    assert error(predict(seen, field), predict(operator, field)) < 1e-12
 
 
 def test_training_shifts_rays_without_bias():

@@ -1,6 +1,7 @@
 """Slice acquisition: closed forms, what it learns, the sampled volume, refusals."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor
 from inverse_inr import Box, Detector, Grid, SampledField, Warp, as_linear_map, predict
 from inverse_inr.operators import SliceAcquisition, Slices, psf
 from inverse_inr.operators.rigid import rigid
+from inverse_inr.operators.slice_geometry import order_of_acquisition
+from inverse_inr.operators.slice_nuisance import STIFFNESS, uneven_motion
 from inverse_inr.operators.slice_profile import FWHM, SINC_FWHM, Separable, Sinc, slice_profile
 from inverse_inr.testing import OperatorTests
 
@@ -60,7 +63,7 @@ class TestSliceAcquisition(OperatorTests):
 
     def test_gradcheck(self) -> None:
         """Motion, gain and bias, all entries."""
-        operator, rows = self.operator(), torch.tensor([0, 25, 70, 95])
+        operator, rows = self.make().double().eval(), torch.tensor([0, 25, 70, 95])
         names = [n for n, _ in operator.named_parameters()]
         assert names == ["motion", "log_gain", "log_bias"]
 
@@ -72,6 +75,99 @@ class TestSliceAcquisition(OperatorTests):
             return measure(field(points))
 
         torch.autograd.gradcheck(forward, tuple(operator.parameters()), fast_mode=True)
+
+
+# --- motion in time ---------------------------------------------------------------------------------------------
+
+
+def timed(time: list[int], pixels: list[int]) -> Slices:
+    """Slices of one stack with so many pixels each, acquired at those times."""
+    n = len(time)
+    places = torch.zeros(n, 3, dtype=F64)
+    places[:, 2] = torch.arange(n)
+    whole = Slices.of_stack(rigid(torch.zeros(n, 3, dtype=F64), places), (3, 4), SIZES[:2], SIZES[2])
+    few = torch.cat([torch.arange(12) < k for k in pixels])
+    return replace(whole, time=torch.tensor(time)).select(few)
+
+
+def test_order_of_acquisition() -> None:
+    assert order_of_acquisition(7, 3).tolist() == [0, 3, 6, 1, 4, 2, 5]
+    assert order_of_acquisition(4, 1).tolist() == [0, 1, 2, 3]
+    assert order_of_acquisition(2, 5).tolist() == [0, 1]
+    one = replace(slices(4), time=torch.tensor([0, 3, 1, 5]))  # by time 0, 2, 1, 3, with gaps
+    three, between = Slices.join([one, slices(3), replace(slices(3), time=torch.tensor([2, 1, 0]))]).successive()
+    assert three.tolist() == [[0, 2, 1], [2, 1, 3], [9, 8, 7]]  # nothing across stacks, nothing where time is unknown
+    torch.testing.assert_close(between, torch.tensor([1 / 3, 0.5, 0.5], dtype=F64))
+    with pytest.raises(ValueError, match="times of shape \\(3,\\)"):
+        replace(slices(4), time=torch.arange(3))
+
+
+def test_uneven_motion() -> None:
+    """Steady motion costs nothing; one slice off the line costs what its distance and the others' scatter say."""
+    three, between = timed([0, 1, 3, 4, 5, 6, 7], [12] * 7).successive()
+    steady = torch.tensor([0.0, 1, 3, 4, 5, 6, 7], dtype=F64)[:, None] * random(6)
+    pixels = torch.full((7,), 12.0, dtype=F64)
+    assert float(uneven_motion(steady, three, between, pixels)) < 1e-20
+    off = steady.clone()
+    off[6] += torch.tensor([0.3, 0, 0.4, 0, 0, 0])  # an end: 0.25 mm beside the line, for the slice before it
+    squared = 0.25**2 / 0.02**2
+    torch.testing.assert_close(
+        uneven_motion(off, three, between, pixels), torch.tensor(STIFFNESS * ((1 + squared) ** 0.5 - 1), dtype=F64)
+    )
+    shaken = steady + 0.3 * random(7, 6, seed=3)
+    e = shaken[three[:, 1]] - (1 - between)[:, None] * shaken[three[:, 0]] - between[:, None] * shaken[three[:, 2]]
+    squared = e.unflatten(-1, (2, 3)).square().sum(-1)
+    cost = STIFFNESS * ((1 + squared / (squared.median(0).values / 2.366)).sqrt() - 1).sum()
+    torch.testing.assert_close(uneven_motion(shaken, three, between, pixels), cost)
+    motion = shaken.requires_grad_()
+    uneven_motion(motion, three, between, torch.ones(7, dtype=F64)).backward()
+    assert motion.grad is not None
+    assert not torch.equal(motion.grad, torch.zeros_like(motion))
+
+
+def test_a_jump_is_drawn_by_a_force_that_does_not_grow() -> None:
+    three, between = timed(list(range(9)), [12] * 9).successive()
+    pixels, forces = torch.full((9,), 12.0, dtype=F64), []
+    for jump in (5.0, 20.0):
+        motion = 0.1 * random(9, 6, seed=1)
+        motion[4] += jump
+        motion.requires_grad_()
+        force = torch.autograd.grad(uneven_motion(motion, three, between, pixels), motion)[0]
+        forces.append(float(force[4].norm()))
+    assert forces[1] == pytest.approx(forces[0], rel=0.01)
+
+
+def test_a_slice_that_sees_next_to_nothing_follows_the_others() -> None:
+    """A parabola for each slice's pixels, and the prior: few pixels follow, many stay where they say they are."""
+    where = timed(list(range(8)), [12, 12, 12, 12, 1, 12, 12, 12])
+    operator = SliceAcquisition(BOX, where, nodes=8, motion=True).double()
+    line = torch.arange(8, dtype=F64)[:, None] * random(6)
+    asked = line + 0.05 * random(8, 6, seed=2)
+    asked[4] += 3.0
+    precision = torch.full((8, 1), 1e4, dtype=F64)
+    precision[4] = 5.0
+    operator.motion.data.copy_(asked)
+    optimizer = torch.optim.Adam([operator.motion], lr=0.03)
+    for _ in range(400):
+        optimizer.zero_grad()
+        prior = operator.negative_log_prior()
+        assert prior is not None
+        (0.5 * (precision * (operator.motion - asked).square()).sum() + len(operator) * prior).backward()
+        optimizer.step()
+    found = operator.motion.detach()
+    assert float((found - line)[4].abs().max()) < 0.3
+    assert float((found - asked)[torch.arange(8) != 4].abs().max()) < 0.1
+
+
+def test_without_an_order_or_motion_there_is_no_prior() -> None:
+    known = timed(list(range(5)), [4] * 5)
+    assert SliceAcquisition(BOX, known, motion=True).negative_log_prior() is not None
+    for operator in (
+        SliceAcquisition(BOX, known),
+        SliceAcquisition(BOX, replace(known, time=None), motion=True),
+        SliceAcquisition(BOX, timed([0, 1], [4] * 2), motion=True),
+    ):
+        assert operator.negative_log_prior() is None
 
 
 # --- closed forms -----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from nibabel.affines import apply_affine
 from torch import Tensor
 
 import inverse_inr as ii
@@ -73,7 +74,7 @@ def saved(path: Path, values: np.ndarray, affine: np.ndarray | None, **header: i
 def sampled(affine: np.ndarray, shape: tuple[int, ...] = (24, 20, 12)) -> np.ndarray:
     """The bumps at the voxels' centres, as nibabel places them."""
     index = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
-    world = nibabel.affines.apply_affine(affine, index)
+    world = apply_affine(affine, index)
     return bumps(torch.from_numpy(world))[..., 0].numpy().astype(np.float32)
 
 
@@ -114,8 +115,8 @@ def test_the_volume_overlays_the_stacks(others: tuple[str, ...], tmp_path: Path)
     volume: Any = nibabel.load(tmp_path / "volume.nii.gz")
     for affine in tilted:
         index = np.stack(np.meshgrid(np.arange(4, 20), np.arange(4, 16), np.arange(3, 9), indexing="ij"), -1)
-        world = nibabel.affines.apply_affine(affine, index.reshape(-1, 3))
-        voxel = nibabel.affines.apply_affine(np.linalg.inv(volume.affine), world)
+        world = apply_affine(affine, index.reshape(-1, 3))
+        voxel = apply_affine(np.linalg.inv(volume.affine), world)
         grid = Grid(Box((-0.5,) * 3, tuple(n - 0.5 for n in volume.shape)), volume.shape)
         field = SampledField(torch.from_numpy(np.asarray(volume.dataobj))[..., None], grid)
         truth = 700 * bumps(torch.from_numpy(world))[:, 0]
@@ -141,8 +142,8 @@ def test_nibabels_own_oblique_image(tmp_path: Path) -> None:
     covered = uncertainty(solution)[1]
     torch.testing.assert_close(back[..., 0][covered], unit * volume[..., 0][covered], rtol=1e-4, atol=1e-3)
     inner = np.stack(np.meshgrid(np.arange(4, 28), np.arange(4, 28), np.arange(3, 9), indexing="ij"), -1)
-    world = nibabel.affines.apply_affine(affine, inner.reshape(-1, 3))
-    voxel = nibabel.affines.apply_affine(np.linalg.inv(np.array(grid.affine)), world)
+    world = apply_affine(affine, inner.reshape(-1, 3))
+    voxel = apply_affine(np.linalg.inv(np.array(grid.affine)), world)
     looked = SampledField(back, Grid(Box((-0.5,) * 3, tuple(n - 0.5 for n in grid.shape)), grid.shape))
     seen = looked(torch.from_numpy(voxel))[:, 0].numpy()
     own = values[tuple(inner.reshape(-1, 3).T)]
@@ -161,7 +162,7 @@ def test_a_mask_on_another_grid_is_looked_up(tmp_path: Path) -> None:
     coarse[:3, 3] = -30
     shape = (21, 21, 21)
     index = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
-    ball = np.linalg.norm(nibabel.affines.apply_affine(coarse, index), axis=-1) < 12
+    ball = np.linalg.norm(apply_affine(coarse, index), axis=-1) < 12
     stack = read_stack(path, mask=saved(tmp_path / "m.nii", ball.astype(np.uint8), coarse))
     geometry, _ = stack.slices()
     distance = torch.linalg.vector_norm(geometry.centers(), dim=-1)
@@ -209,12 +210,26 @@ def test_lists_of_another_length_are_refused(tmp_path: Path) -> None:
     ]
     with pytest.raises(ValueError, match="2 thicknesses for 3 stacks"):
         slices(paths, thickness=[4.0, 4.0])
+    with pytest.raises(ValueError, match="2 interleaves for 3 stacks"):
+        slices(paths, interleave=[2, 2])
+    with pytest.raises(ValueError, match="interleave=0 must be 1"):
+        slices(paths, interleave=[0])
     with pytest.raises(ValueError, match="1 masks for 3 stacks"):
         slices(paths, masks=paths[:1])
     with pytest.raises(ValueError, match="there are no stacks"):
         slices([])
     with pytest.raises(ValueError, match="resolution=0"):
         slices(paths, resolution=0)
+
+
+def test_the_order_of_acquisition_is_used_where_it_is_known(tmp_path: Path) -> None:
+    """Files do not say it, so that nothing is assumed; a number a stack or one for all says it, simulations know."""
+    paths = [saved(tmp_path / f"{k}.nii", sampled(affine_of(k)), affine_of(k)) for k in ("axial", "coronal")]
+    unknown, known = (as_slices(slices(paths, interleave=k))[1] for k in (None, [3]))
+    assert unknown.negative_log_prior() is None
+    assert known.negative_log_prior() is not None
+    assert known.three[0].tolist() == [0, 3, 6]
+    assert as_slices(problem_of(simulated(interleave=4)))[1].three[0].tolist() == [0, 4, 8]
 
 
 def test_numbers_that_are_none_are_left_out(still: list[Stack]) -> None:
@@ -247,7 +262,8 @@ def test_integers_do_not_overflow(tmp_path: Path) -> None:
     values = (32767 * sampled(affine) / sampled(affine).max()).astype(np.int16)
     problem = slices([saved(tmp_path / "a.nii", values, affine)], resolution=4.0, motion=False, gain=False)
     solution = average(problem)
-    solution.field.values.mul_(3)  # pyright: ignore[reportAttributeAccessIssue]
+    assert isinstance(solution.field, SampledField)
+    solution.field.values.mul_(3)
     write(solution, tmp_path)
     back, _ = read_nifti(tmp_path / "volume.nii.gz")
     assert float(back.max()) > 50000

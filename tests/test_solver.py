@@ -132,6 +132,36 @@ def test_a_fidelity_learns_its_noise(problem, solver):
     assert_same_run(runs[0], runs[2])
 
 
+class Leashed(torch.nn.Module):
+    """An operator whose angle is known to be near 1, and pulls it there."""
+
+    def __init__(self, inner: ParallelBeam) -> None:
+        super().__init__()
+        self.inner, self.turn = inner, torch.nn.Parameter(torch.zeros(()))
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def forward(self, rows: Tensor) -> ii.Query:
+        return self.inner(rows)
+
+    def negative_log_prior(self) -> Tensor:
+        return (self.turn - 1).square()
+
+
+def test_what_operators_know_of_what_they_learn_is_part_of_the_loss(problem, solver):
+    term = problem.terms[0]
+    known = replace(problem, terms=[replace(term, operator=Leashed(term.operator), weight=2.0)])
+    run = solver(known, steps=100, operator_lr=0.1)
+    solution = run.run()
+    assert run.objective.names[-1] == "R(Leashed)"
+    assert float(solution.learnt["0.turn"]) == pytest.approx(1, abs=0.1)
+    with torch.no_grad():
+        parts = run.objective([torch.arange(5)], torch.zeros(0, 2))
+        (turn,) = run.objective.operators.parameters()
+        assert float(parts[-1]) == pytest.approx(2 * (float(turn) - 1) ** 2)
+
+
 def test_resume_refuses_another_run(problem, solver):
     state = solver(problem).state_dict()
     with pytest.raises(ValueError, match="seed=0, the solver 1: not the same run"):

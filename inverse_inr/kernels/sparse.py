@@ -28,8 +28,18 @@ class SparseMatrix(nn.Module):
         super().__init__()
         from scipy.sparse import csr_matrix
 
-        self.shape = shape
-        matrix = csr_matrix((values, (rows, columns)), shape=shape)
+        self._hold(csr_matrix((values, (rows, columns)), shape=shape), dtype)
+
+    @classmethod
+    def of(cls, matrix, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+        """From scipy's CSR matrix."""
+        made = cls.__new__(cls)
+        nn.Module.__init__(made)
+        made._hold(matrix.tocsr(), dtype)
+        return made
+
+    def _hold(self, matrix, dtype: torch.dtype) -> None:
+        self.shape = matrix.shape
         self.matrix = nn.Buffer(_torch_csr(matrix, dtype), persistent=False)
         self.transpose = nn.Buffer(_torch_csr(matrix.T.tocsr(), dtype), persistent=False)
 

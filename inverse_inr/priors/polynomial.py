@@ -117,10 +117,13 @@ class FourierSeries(Encoding):
 def fkan(box: Box, channels: int = 1, bandwidth: float | None = None, *, harmonics: int | None = None,
          omega0: float | None = None, width: int = 128, depth: int = 3, head: HeadName = "linear",
          seed: int = 0) -> Prior:  # fmt: skip
-    """A learnable Fourier series of each coordinate, then a SIREN (Mehrabian et al. 2024, FKAN)."""
+    """A learnable Fourier series of each coordinate, then a SIREN (Mehrabian et al. 2024, FKAN).
+
+    The series already has high frequencies, so omega0 is a third of `siren`'s: with all of it nothing is learnt.
+    """
     bandwidth, b = band(box, bandwidth)
     harmonics = max(1, round(HARMONICS_PER_CYCLE * b)) if harmonics is None else harmonics
-    omega0 = siren_omega(b, box.ndim) if omega0 is None else omega0
+    omega0 = siren_omega(b, box.ndim) / 3 if omega0 is None else omega0
     encoding = FourierSeries(box.ndim, width, harmonics, seeded(seed))
     return coordinate_network(box, Sine(omega0), channels=channels, head=head, bandwidth=bandwidth, width=width,
                               depth=depth, seed=seed + 1, learning_rate=1e-3, encoding=encoding)  # fmt: skip
