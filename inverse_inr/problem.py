@@ -87,6 +87,7 @@ class Suggestion:
     """What suits a modality, where the user says nothing else.
 
     batch, operator_lr, optimizer  as of `Solver`; no batch: what the operators' points allow
+    start   prepares the suggested prior before the first step, e.g. with the parameters of an earlier fit
     figure  draws the solutions (baselines first, the fit last) where a row of images does not show them
     write   adds files of the modality to a run's folder, and returns their paths
     """
@@ -99,6 +100,7 @@ class Suggestion:
     operator_lr: float = 1e-3
     optimizer: str = "adam"
     stopping: Stopping | None = None
+    start: Callable[[Any], None] | None = None
     baselines: dict[str, Callable[[Problem], Solution]] = field(default_factory=dict)
     figure: Callable[[Problem, Sequence[Solution]], Figure | None] | None = None
     write: Callable[[Solution, Path], Sequence[Path]] | None = None

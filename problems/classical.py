@@ -51,17 +51,31 @@ def biharmonic(problem: Problem) -> Solution:
 
 def nearest_known(problem: Problem) -> Solution:
     """Each lost pixel, or lost channel of one, is its nearest known one."""
+    began = time.perf_counter()
+    return _solution("nearest", _filled(_known(problem)[0]).numpy(), problem, began)
+
+
+def _filled(image: Tensor) -> Tensor:
+    """Each NaN of (h, w, c) is the nearest value of its channel."""
     from scipy.ndimage import distance_transform_edt
 
-    began = time.perf_counter()
-    image, _ = _known(problem)
     out = torch.empty_like(image)
     for c in range(image.shape[-1]):
         missing = image[..., c].isnan().numpy()
         place = distance_transform_edt(missing, return_distances=False, return_indices=True)
         assert isinstance(place, np.ndarray)
         out[..., c] = image[..., c][tuple(torch.from_numpy(i).long() for i in place)]
-    return _solution("nearest", out.numpy(), problem, began)
+    return out
+
+
+def _trusted(problem: Problem) -> Tensor:
+    """Measured values, NaN in rows that are not to be trusted."""
+    term = problem.terms[0]
+    if term.rows is None:
+        return term.y
+    y = torch.full_like(term.y, torch.nan)
+    y[term.rows] = term.y[term.rows]
+    return y
 
 
 def _known(problem: Problem) -> tuple[Tensor, Tensor]:
@@ -69,7 +83,7 @@ def _known(problem: Problem) -> tuple[Tensor, Tensor]:
     operator = problem.terms[0].operator
     if not isinstance(operator, Mask):
         raise TypeError(f"Inpainting needs measurements of a Mask, not of {type(operator).__name__}.")
-    image = operator.embed(problem.terms[0].y)
+    image = operator.embed(_trusted(problem))
     image = image[..., None] if image.ndim == problem.grid.ndim else image
     return image, image.isnan().all(-1)
 
@@ -109,7 +123,7 @@ def noise_sigma(problem: Problem) -> float:
 def bicubic(problem: Problem) -> Solution:
     """Bicubic enlargement (Keys 1981, a = -1/2), registered at the centres of the large pixels."""
     began = time.perf_counter()
-    small = measured_image(problem).movedim(-1, 0)[None]
+    small = _filled(measured_image(problem)).movedim(-1, 0)[None]
     # torch's antialiased bicubic is Keys' with a = -1/2; enlarging, there is nothing to filter
     large = functional.interpolate(small, problem.grid.shape, mode="bicubic", align_corners=False, antialias=True)
     return _solution("bicubic", large[0].movedim(0, -1).numpy(), problem, began)
@@ -121,7 +135,7 @@ def measured_image(problem: Problem) -> Tensor:
     if isinstance(term.operator, Mask):
         return _known(problem)[0]
     assert isinstance(term.operator, OnGrid)
-    image = term.operator.unflatten(term.y)
+    image = term.operator.unflatten(_trusted(problem))
     return image[..., None] if image.ndim == 2 else image
 
 

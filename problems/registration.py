@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from inverse_inr import Field, Grid, Problem, SampledField, Solution, Suggestion, Term, noise
+from inverse_inr import Field, Grid, Problem, SampledField, Solution, Suggestion, Term, noise, solve
 from inverse_inr.fidelity import NCC, Fidelity, LocalNCC
 from inverse_inr.io import read_image
 from inverse_inr.operators import BendingEnergy, WarpedImage
 from inverse_inr.problems.aligned import b_spline, optical_flow, registration_figure, unregistered, write_registration
 from inverse_inr.problems.images import binned, cropped, grey, load_image
 from inverse_inr.registry import nearest
+from inverse_inr.solver import going_on_from
 from inverse_inr.stopping import Never
 
 
 def register(moving: str = "retina", fixed: str | None = None, *, amplitude: float = 5.0, noise_level: float = 0.01,
              volume: bool = False, slice: int | None = None, bin: int = 1, crop: int | None = None,
              fidelity: Literal["gaussian", "ncc", "local-ncc"] = "gaussian", smoothness: float = 100.0,
-             seed: int = 0) -> Problem:  # fmt: skip
+             blur: float = 4.0, seed: int = 0) -> Problem:  # fmt: skip
     """Align `moving` to `fixed`, files or examples by name; or, without `fixed`, to itself under a known deformation.
 
     moving      an image; "mni152" is the T1 template of nilearn at 1 mm. `slice`, `bin` and `crop` are of both images
@@ -34,6 +37,9 @@ def register(moving: str = "retina", fixed: str | None = None, *, amplitude: flo
     fidelity    "gaussian": same contrast, noise of `noise_level`; "ncc": another gain and offset;
                 "local-ncc": gain and offset that vary over the image (all its pixels are fitted, none held out)
     smoothness  weight of the bending energy, of displacements and lengths counted in pixels
+    blur        first both images are blurred by a Gaussian of so many pixels, then by half of it, ... down to one, and
+                then not: fine texture looks alike a period away, coarse structure leads past that. 0: never. Blurred,
+                pixels that the last fit holds out are seen
     Solved by L-BFGS: Adam needs more steps and may fold.
     Raises ValueError where only one of the images has an affine, or their sizes differ and neither has one.
     """
@@ -47,7 +53,6 @@ def register(moving: str = "retina", fixed: str | None = None, *, amplitude: flo
         seen, frame = load_moving(fixed, volume, slice, bin, crop)
         if grid.affine is None and frame.affine is None and grid.shape != frame.shape:
             raise ValueError(f"register: {moving} has {grid.shape} pixels and {fixed} {frame.shape}, and no affines.")
-    operator = WarpedImage(SampledField(values, grid), frame)
     model, cost = _fidelity(fidelity, seen.reshape(-1), frame, noise_level)
     weight = smoothness * cost * frame.spacing[0] ** 2
     suggested = Suggestion(
@@ -56,8 +61,46 @@ def register(moving: str = "retina", fixed: str | None = None, *, amplitude: flo
         regularizers=(weight * BendingEnergy(),), figure=registration_figure, write=write_registration,
         baselines={"no registration": unregistered, "TV-L1 flow": optical_flow, "B-spline grid": b_spline},
     )  # fmt: skip
-    return Problem([Term(operator, seen.reshape(-1), model)], frame.box, frame, channels=frame.ndim,
-                   reference=reference, suggested=suggested, average=1)  # fmt: skip
+    operator = WarpedImage(SampledField(values, grid), frame)
+    problem = Problem([Term(operator, seen.reshape(-1), model)], frame.box, frame, channels=frame.ndim,
+                      reference=reference, suggested=suggested, average=1)  # fmt: skip
+    sigmas = blurs(blur)
+    if sigmas:
+        problem.suggested = replace(suggested, start=partial(_coarse_first, problem, values, grid, sigmas, seed))
+    return problem
+
+
+def _coarse_first(problem: Problem, values: Tensor, grid: Grid, sigmas: Sequence[float], seed: int, prior: nn.Module
+                  ) -> None:  # fmt: skip
+    """Fits `prior` to both images blurred alike, the widest blur first."""
+    term, frame = problem.terms[0], problem.grid
+    for sigma in sigmas:
+        y = blurred(term.y.reshape(*frame.shape, 1), sigma * grid.spacing[0] / frame.spacing[0])
+        moving = WarpedImage(SampledField(blurred(values, sigma), grid), frame)
+        # a Gaussian leaves one independent value in (4 π σ²)^(d/2) pixels: all of them would outweigh the smoothness
+        independent = term.weight * min(1.0, (4 * math.pi * sigma**2) ** (-0.5 * grid.ndim))
+        coarse = replace(problem, terms=[Term(moving, y.reshape(-1), term.fidelity, independent)])
+        fit = solve(coarse, prior, steps=COARSE_STEPS, points=256, seed=seed, callbacks=[])
+        going_on_from(lambda fit=fit: fit)(prior)
+
+
+COARSE_STEPS = 8
+"""Of L-BFGS for each blur."""
+
+
+def blurs(first: float) -> list[float]:
+    """Standard deviations in pixels: `first`, its half, ... down to one."""
+    if not 0 <= first < math.inf:
+        raise ValueError(f"register: blur={first} is a standard deviation in pixels, 0 or more.")
+    return [first / 2**k for k in range(math.floor(math.log2(first)) + 1)] if first >= 1 else []
+
+
+def blurred(values: Tensor, sigma: float) -> Tensor:
+    """Gaussian means over the image axes of (*shape, 1), its border carried on."""
+    from scipy.ndimage import gaussian_filter
+
+    axes = tuple(range(values.ndim - 1))
+    return torch.from_numpy(gaussian_filter(values.double().numpy(), sigma, mode="nearest", axes=axes)).to(values)
 
 
 def _fidelity(name: str, y: Tensor, frame: Grid, noise_level: float) -> tuple[Fidelity, float]:

@@ -13,7 +13,8 @@ from inverse_inr.io import read_nifti, write_image
 from inverse_inr.operators import folded_fraction
 from inverse_inr.problems.aligned import determinants, through
 from inverse_inr.problems.images import binned, cropped
-from inverse_inr.problems.registration import Deformation, displacement_error, register
+from inverse_inr.problems.registration import Deformation, blurred, blurs, displacement_error, register
+from inverse_inr.solver import make_prior
 
 
 def blobs(shape, seed=0, count=14):
@@ -51,12 +52,42 @@ def test_the_true_deformation_explains_the_fixed_image(picture):
 
 
 def test_a_known_deformation_is_recovered_without_folding(picture):
-    problem = register(picture, amplitude=2.0)
+    problem = register(picture, amplitude=2.0, blur=0.0)
     before = displacement_error(problem.suggested.baselines["no registration"](problem))
     solution = solve(problem, steps=12, points=100, optimizer="lbfgs", callbacks=[])
     assert before > 0.6
     assert displacement_error(solution) < 0.5
     assert float(determinants(solution).min()) > 0
+
+
+def test_blurred_images_lead_past_a_fine_texture(tmp_path):
+    """A checkerboard of 4 pixels under a displacement of 3: at once, the fit ends a period off."""
+    grid = pixel_grid((32, 36))
+    x, y = grid.points().unbind(-1)
+    fine = 0.2 * torch.sin(0.5 * torch.pi * x) * torch.sin(0.5 * torch.pi * y)
+    coarse = 0.3 * torch.exp(-((x - 16) ** 2 + (y - 18) ** 2) / 50) - 0.15 * torch.exp(
+        -((x - 8) ** 2 + (y - 25) ** 2) / 30
+    )
+    write_image(tmp_path / "texture.png", (0.5 + fine + coarse).clamp(0, 1)[..., None], grid)
+    at_once = solve(register(str(tmp_path / "texture.png"), amplitude=3.0, blur=0.0), steps=8, points=256, callbacks=[])
+    problem = register(str(tmp_path / "texture.png"), amplitude=3.0)
+    led = replace(at_once, field=make_prior(problem, None, 0).eval(), problem=problem)
+    assert displacement_error(at_once) > 1.5
+    assert displacement_error(led) < 1.0
+    with pytest.raises(ValueError, match="blur=-1"):
+        register(str(tmp_path / "texture.png"), blur=-1.0)
+
+
+def test_blurs_halve_down_to_a_pixel():
+    assert blurs(4.0) == [4.0, 2.0, 1.0]
+    assert blurs(3.0) == [3.0, 1.5]
+    assert blurs(0.5) == blurs(0.0) == []
+    image = torch.zeros(21, 21, 1)
+    image[10, 10] = 1.0
+    seen = blurred(image, 2.0)
+    place = torch.arange(21.0) - 10
+    assert float(seen.sum()) == pytest.approx(1, abs=1e-4)
+    assert float((seen.sum((1, 2)) * place**2).sum()) == pytest.approx(4.0, rel=0.01)
 
 
 def test_classical_methods_align(picture):
@@ -79,7 +110,8 @@ def test_local_correlation_sees_through_shading(tmp_path):
     texture = gaussian_filter(np.random.default_rng(0).standard_normal((40, 48)), 2.5)
     texture = torch.from_numpy((texture - texture.min()) / np.ptp(texture))[..., None]
     write_image(tmp_path / "texture.png", texture, pixel_grid((40, 48)))
-    problem = register(str(tmp_path / "texture.png"), amplitude=2.0, fidelity="local-ncc", smoothness=1000.0)
+    problem = register(str(tmp_path / "texture.png"), amplitude=2.0, fidelity="local-ncc", smoothness=1000.0,
+                       blur=0.0)  # fmt: skip
     before = displacement_error(problem.suggested.baselines["no registration"](problem))
     shading = torch.linspace(0.7, 1.3, 40)[:, None].expand(40, 48).reshape(-1)
     problem.terms = [replace(problem.terms[0], y=shading * problem.terms[0].y + 0.2)]
@@ -127,7 +159,7 @@ def test_bin_and_crop_carry_the_affine():
 
 def test_a_volume_is_written_as_nifti_and_shown(tmp_path):
     write_image(tmp_path / "v.npz", blobs((12, 10, 8)), Grid(Box((0.0,) * 3, (12.0, 10, 8), ("mm",) * 3), (12, 10, 8)))
-    problem = register(str(tmp_path / "v.npz"), volume=True, amplitude=1.0)
+    problem = register(str(tmp_path / "v.npz"), volume=True, amplitude=1.0, blur=0.0)
     solution = solve(problem, steps=3, callbacks=[])
     assert problem.suggested.write is not None
     assert problem.suggested.figure is not None

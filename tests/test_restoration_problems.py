@@ -229,10 +229,29 @@ def test_super_resolution_averages_pixels_and_bicubic_keeps_ramps(tmp_path):
 
 def test_a_short_fit_of_each_beats_a_flat_image():
     for make in (inpaint, denoise, super_resolution):
-        problem = make("camera", crop=32)
-        solution = solve(problem, steps=60, callbacks=[])
+        problem = make("camera", crop=32, rounds=1)
+        solution = solve(problem, steps=3, callbacks=[])
         flat = replace(solution, field=lambda p: torch.full_like(p[..., :1], 0.5))
         assert solution.metrics()["PSNR"] > flat.metrics()["PSNR"] + 3, make.__name__
+
+
+@pytest.mark.parametrize("make", [inpaint, denoise, deblur, super_resolution])
+def test_held_out_measurements_lead_to_nothing(make):
+    """Other values there change no guide and no fit, only the misfit that is reported."""
+    images, misfits = [], []
+    for added in (0.0, 0.5):
+        problem = make("camera", crop=32, rounds=1, held_out=0.1)
+        term = problem.terms[0]
+        rows = problem.suggested.stopping.split(problem.terms, 0)[1][0]
+        assert len(rows) == round(0.1 * len(term.y))
+        term.y[rows] += added
+        solution = solve(problem, steps=1, callbacks=[])
+        images.append(solution.sample())
+        misfits.append(solution.held_out())
+    assert torch.equal(images[0], images[1])
+    assert misfits[1] > misfits[0]
+    with pytest.raises(ValueError, match="held_out=1"):
+        make("camera", crop=32, held_out=1.0)
 
 
 def test_the_figure_shows_every_picture():
