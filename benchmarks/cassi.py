@@ -4,7 +4,7 @@
     python benchmarks/cassi.py --off-band
     python benchmarks/cassi.py --calibration
     python benchmarks/cassi.py --speed
-    python benchmarks/cassi.py --real [--figure docs/cassi_real.png]
+    python benchmarks/cassi.py --real [--rows 350 470] [--figure docs/cassi_real.png]
 
 28 bands two pixels apart behind the mask of TSA-Net (data folder, see INVERSE_INR_DATA), one thread. GAP-TV's strength
 and iteration are chosen by the truth ("oracle"); the prior's settings are those of problems/cassi.py, its state that of
@@ -153,20 +153,21 @@ def speed() -> None:
     print(f"256 x 256 x 28: forward {forward:.1f} ms, adjoint {back:.1f} ms, bare slice-and-add {bare:.1f} ms")
 
 
-def real(steps: int, figure: Path | None) -> None:
+def real(steps: int, rows: tuple[int, int] | None, figure: Path | None) -> None:
     """The measured scene: both methods judged by the same detector pixels, which neither saw."""
-    problem = cassi_real(str(DATA / "tsa_real_scene1.mat"), str(DATA / "tsa_real_mask.mat"))
+    problem = cassi_real(str(DATA / "tsa_real_scene1.mat"), str(DATA / "tsa_real_mask.mat"), rows=rows)
     print(problem.notes, flush=True)
     solutions = []
     for solve in (
         lambda p: gap_tv(p, strengths=(0.4, 0.1), iterations=30),
-        lambda p: ii.solve(p, steps=steps, callbacks=[]),
+        lambda p: ii.solve(p, steps=steps, lr=2e-3, callbacks=[]),
     ):
         began = time.process_time()
         solution = solve(problem)
         solutions.append(solution)
+        learnt = {k.rsplit(".", 1)[-1]: v.tolist() for k, v in solution.learnt.items()} or ""
         print(f"{solution.method:12s} held-out chi-square {2 * (solution.held_out() or 0.0):.3f}  {solution.stopped}  "
-              f"{time.process_time() - began:.0f} s", flush=True)  # fmt: skip
+              f"{time.process_time() - began:.0f} s  {learnt}", flush=True)  # fmt: skip
     if figure is not None:
         spectral_figure(problem, solutions).savefig(figure, dpi=130)
 
@@ -183,7 +184,8 @@ def main() -> None:
     parser.add_argument("--calibration", action="store_true")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--real", action="store_true")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--rows", type=int, nargs=2, help="of the measured scene: first and last (exclusive)")
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -191,7 +193,7 @@ def main() -> None:
     if arguments.speed:
         speed()
     elif arguments.real:
-        real(arguments.steps, arguments.figure)
+        real(arguments.steps, tuple(arguments.rows) if arguments.rows else None, arguments.figure)
     elif arguments.off_band:
         off_band(generated, arguments.size, arguments.seeds)
     elif arguments.calibration:

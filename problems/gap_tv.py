@@ -92,6 +92,7 @@ def _adjoint(camera: CassiOnGrid, like: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda y: pullback(y)[0]
 
 
+@torch.no_grad()
 def _solved(problem: Problem, strength: float | str, strengths: Sequence[float], iterations: int, denoiser: Denoiser,
             iterates: Callable[..., Iterator[Tensor]], name: str) -> Solution:  # fmt: skip
     began = time.perf_counter()

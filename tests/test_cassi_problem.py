@@ -113,6 +113,13 @@ def test_any_denoiser_plugs_in():
     torch.testing.assert_close(flat, flat[..., :1].expand_as(flat))
 
 
+def test_a_classical_method_takes_a_learnt_camera_as_it_is():
+    options = {"size": 16, "bands": 4}
+    known, learnt = (gap_tv(cassi(calibration=c, **options), 0.1, iterations=3) for c in ("true", "learnt"))  # type: ignore[arg-type]
+    assert learnt.metrics()["PSNR"] == pytest.approx(known.metrics()["PSNR"], abs=1)  # other pixels are held out
+    assert not learnt.sample().requires_grad
+
+
 def test_gap_wants_one_snapshot_of_a_cube():
     from inverse_inr.problems.ct import ct
 
@@ -285,6 +292,16 @@ def test_calibration_known_or_not():
     seen = ii.predict(camera, learnt.reference).reshape(camera.shape)  # type: ignore[arg-type,attr-defined]
     true_shape = true.terms[0].operator.shape  # type: ignore[attr-defined]
     torch.testing.assert_close(seen[:, : true_shape[1]].reshape(-1), true.terms[0].y)
+
+
+def test_less_noise_allows_a_finer_prior_and_keeps_the_penalty():
+    """Weights are relative to the data's precision: a hundred times it at a tenth of the noise."""
+    coarse, finer, fine = (cassi(size=16, bands=4, noise_level=v).suggested for v in (0.02, 0.01, 0.001))
+    assert coarse.options["rank"] == finer.options["rank"]
+    assert fine.options["rank"][2] > finer.options["rank"][2]
+    weights = [s.regularizers[0].parts[0][0] for s in (coarse, finer, fine)]  # type: ignore[attr-defined]
+    assert weights[1] / weights[0] == pytest.approx(4, rel=0.05)
+    assert weights[2] / weights[1] == pytest.approx(100 / 5, rel=0.05)
 
 
 @pytest.mark.parametrize(
