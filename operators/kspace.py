@@ -128,6 +128,24 @@ class CartesianKSpace(KSpace):
         full[self.mask.to(y.device)] = y * self.map.origin(y).reshape(-1, *(1,) * (y.ndim - 1))
         return full if y.ndim == 1 else full.movedim(-1, 0)
 
+    def resampled(self, grid: Grid) -> CartesianKSpace:
+        """The same samples, in the same order, of an image with other pixels on the same box.
+
+        Raises ValueError for another box, pixels too coarse for the samples, time frames or dephasing.
+        """
+        d, old = self.grid.ndim, self.grid
+        if grid.box != old.box or self.mask.ndim > d or self.map.dephasing is not None:
+            raise ValueError(
+                "CartesianKSpace.resampled: for still images without dephasing, on another grid of one box."
+            )
+        index = self.mask.nonzero() - torch.tensor([n // 2 for n in old.shape], device=self.mask.device)
+        index = index + torch.tensor([n // 2 for n in grid.shape], device=index.device)
+        if bool((index < 0).any()) or bool((index >= torch.tensor(grid.shape, device=index.device)).any()):
+            raise ValueError(f"CartesianKSpace.resampled: a grid {grid.shape} does not hold samples of {old.shape}.")
+        mask = torch.zeros(grid.shape, dtype=torch.bool, device=index.device)
+        mask[index.unbind(-1)] = True
+        return CartesianKSpace(grid, mask, self.coils)
+
     def calibration(self, y: Tensor) -> Tensor:
         """The largest central block of k-space that is fully sampled: (coils, *n), DC at n // 2."""
         full = self.lattice(y if y.ndim > 1 else y[:, None])

@@ -212,18 +212,22 @@ def through(operator: KSpace, coils: nn.Module | None) -> KSpace:
 # --- what suits -----------------------------------------------------------------------------------------------------
 
 
-def suggestion(grid: Grid, model: noise.ComplexGaussian, y: Tensor) -> Suggestion:
+def suggestion(grid: Grid, model: noise.ComplexGaussian, y: Tensor, finer: int = 1, factor: float = 1.0) -> Suggestion:
     """A value a pixel with total variation, its weight from the noise: λ = 1 / σ of a pixel, in a mean over y.
+
+    finer   values along each side of a pixel
+    factor  of the weight
 
     σ is the noise of a fully sampled image; measured for random lines and Poisson discs, where held-out samples choose
     much the same (docs/kspace.md).
     """
     deviation = float(torch.as_tensor(model.sigma)) / (math.prod(grid.spacing) * grid.numel**0.5)
-    weight = min(grid.spacing) * grid.numel / y.numel() / deviation
-    penalty = weight * TotalVariation(grid=grid, epsilon=1e-2 * deviation / min(grid.spacing))
+    weight = factor * min(grid.spacing) * grid.numel / y.numel() / deviation
+    fitted = grid.refined(finer)
+    penalty = weight * TotalVariation(grid=fitted, epsilon=1e-2 * deviation / min(grid.spacing))
     return Suggestion(
         prior="grid",
-        options={"cells": float(max(grid.shape))},
+        options={"cells": float(max(fitted.shape))},
         regularizers=(penalty,), steps=400, baselines=BASELINES, write=write_images,
     )  # fmt: skip
 
@@ -239,6 +243,8 @@ def _classical(term: Term, grid: Grid) -> Term:
         raise TypeError(f"{type(operator).__name__} is no k-space; classical methods need it.")
     maps = operator.coils.start if isinstance(operator.coils, LearnedCoils) else operator.coils
     fixed = None if maps is None else copy.deepcopy(maps)
+    if isinstance(operator, CartesianKSpace) and operator.grid != grid:
+        operator = operator.resampled(grid)
     if isinstance(operator, KSpace):
         return replace(term, operator=through(operator, fixed))
     angles = operator.beam.angles.detach()
