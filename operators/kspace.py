@@ -15,20 +15,16 @@ the sample rather than with k is a `basis`, b (samples, L), of L images:
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Field, Grid, OnGrid, sample
+from inverse_inr import Box, Field, Grid, OnGrid
 from inverse_inr.domain import placement
-from inverse_inr.kernels.gridding import Gridding
-from inverse_inr.kernels.linear import with_adjoint
 from inverse_inr.operators.coils import GivenCoils
 from inverse_inr.operators.dephasing import Dephasing
+from inverse_inr.operators.kspace_encoding import Encoding, Lattice, Nonuniform
 
 
 def centred_box(shape: Sequence[int], spacing: Sequence[float], units: Sequence[str] = ()) -> Box:
@@ -36,43 +32,6 @@ def centred_box(shape: Sequence[int], spacing: Sequence[float], units: Sequence[
     lower = [-(n // 2 + 0.5) * h for n, h in zip(shape, spacing, strict=True)]
     upper = [a + n * h for a, n, h in zip(lower, shape, spacing, strict=True)]
     return Box(tuple(lower), tuple(upper), tuple(units))
-
-
-class Encoding(nn.Module, ABC):
-    """(*grid.shape) or (*grid.shape, L) images -> (samples, coils): what `KSpace` does to the sampled field."""
-
-    def __init__(self, grid: Grid, coils: nn.Module | None, basis: Tensor | None,
-                 dephasing: Dephasing | None) -> None:  # fmt: skip
-        super().__init__()
-        self.grid, self.coils, self.dephasing = grid, coils, dephasing
-        self.basis = None if basis is None else nn.Buffer(_as_pairs(basis))
-
-    @abstractmethod
-    def transform(self, images: Tensor) -> Tensor:
-        """(*b, *grid.shape) complex -> (*b, samples): the Fourier integral, by pixels."""
-
-    def forward(self, image: Tensor) -> Tensor:
-        d, dynamic = self.grid.ndim, self.basis is not None
-        parts = (image if image.ndim > d else image[..., None]).movedim(-1, 0)  # (L, *shape)
-        if len(parts) != (self._basis(image).shape[-1] if dynamic else 1):
-            expected = f"as many as the basis has columns ({self.basis.shape[1]})" if self.basis is not None else "1"
-            raise ValueError(f"k-space of a field of {len(parts)} channels: expected {expected}.")
-        weights = self._basis(image) if dynamic else None
-        if self.dephasing is not None:
-            parts, weights = self.dephasing(parts, weights)
-        parts = parts[:, None] if self.coils is None else parts[:, None] * self._maps().to(parts.device)  # (L, C, ...)
-        values = self.transform(parts if parts.is_complex() else torch.complex(parts, torch.zeros_like(parts)))
-        values = values[0] if weights is None else torch.einsum("lcs,sl->cs", values, weights.to(values.dtype))
-        return values[0] if self.coils is None else values.T
-
-    def _basis(self, like: Tensor) -> Tensor:
-        assert self.basis is not None
-        return torch.view_as_complex(self.basis.to(like.dtype.to_real()))
-
-    def _maps(self) -> Tensor:
-        """(coils, *grid.shape)."""
-        assert self.coils is not None
-        return sample(self.coils, self.grid).movedim(-1, 0)
 
 
 class KSpace(OnGrid):
@@ -107,7 +66,7 @@ class CartesianKSpace(KSpace):
     Raises ValueError for a mask of another shape or an empty one, maps of another shape.
     """
 
-    map: _Lattice  # pyright: ignore[reportIncompatibleVariableOverride]
+    map: Lattice  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, grid: Grid, mask: Tensor, coils: Tensor | nn.Module | None = None, *,
                  basis: Tensor | None = None, dephasing: Dephasing | None = None) -> None:  # fmt: skip
@@ -118,7 +77,7 @@ class CartesianKSpace(KSpace):
         index = where[:, len(lead) :] - torch.tensor([n // 2 for n in grid.shape])
         frequencies = index.double() / torch.tensor(grid.box.lengths, dtype=torch.float64)
         rows = None if basis is None else basis[where[:, 0]]
-        encoding = _Lattice(grid, index, frequencies, module, rows, dephasing)
+        encoding = Lattice(grid, index, frequencies, module, rows, dephasing)
         super().__init__(encoding, frequencies, (len(index),), number)
         self.mask = nn.Buffer(mask, persistent=False)
 
@@ -128,55 +87,29 @@ class CartesianKSpace(KSpace):
         full[self.mask.to(y.device)] = y * self.map.origin(y).reshape(-1, *(1,) * (y.ndim - 1))
         return full if y.ndim == 1 else full.movedim(-1, 0)
 
+    def resampled(self, grid: Grid) -> CartesianKSpace:
+        """The same samples, in the same order, of an image with other pixels on the same box.
+
+        Raises ValueError for another box, pixels too coarse for the samples, time frames or dephasing.
+        """
+        d, old = self.grid.ndim, self.grid
+        if grid.box != old.box or self.mask.ndim > d or self.map.dephasing is not None:
+            raise ValueError(
+                "CartesianKSpace.resampled: for still images without dephasing, on another grid of one box."
+            )
+        index = self.mask.nonzero() - torch.tensor([n // 2 for n in old.shape], device=self.mask.device)
+        index = index + torch.tensor([n // 2 for n in grid.shape], device=index.device)
+        if bool((index < 0).any()) or bool((index >= torch.tensor(grid.shape, device=index.device)).any()):
+            raise ValueError(f"CartesianKSpace.resampled: a grid {grid.shape} does not hold samples of {old.shape}.")
+        mask = torch.zeros(grid.shape, dtype=torch.bool, device=index.device)
+        mask[index.unbind(-1)] = True
+        return CartesianKSpace(grid, mask, self.coils)
+
     def calibration(self, y: Tensor) -> Tensor:
         """The largest central block of k-space that is fully sampled: (coils, *n), DC at n // 2."""
         full = self.lattice(y if y.ndim > 1 else y[:, None])
         where = central_block(self.mask if self.mask.ndim == self.grid.ndim else self.mask.all(0))
         return full[(slice(None), *where)]
-
-
-class _Lattice(Encoding):
-    """By FFT, then the wanted entries."""
-
-    def __init__(self, grid: Grid, index: Tensor, frequencies: Tensor, coils: nn.Module | None, basis: Tensor | None,
-                 dephasing: Dephasing | None) -> None:  # fmt: skip
-        super().__init__(grid, coils, basis, dephasing)
-        wrapped = torch.remainder(index, torch.tensor(grid.shape))
-        flat = torch.zeros(len(index), dtype=torch.int64)
-        for axis, n in enumerate(grid.shape):
-            flat = flat * n + wrapped[:, axis]
-        self.flat = nn.Buffer(flat, persistent=False)
-        first = torch.tensor([axis[0] for axis in grid.axes(torch.float64)], dtype=torch.float64)
-        angle = -2 * math.pi * (frequencies @ first)
-        middle = torch.tensor([axis[len(axis) // 2] for axis in grid.axes(torch.float64)], dtype=torch.float64)
-        area = math.prod(grid.spacing)
-        self.phase = nn.Buffer(_as_pairs(torch.polar(torch.full_like(angle, area), angle)), persistent=False)
-        # of a file's convention, whose origin is pixel n // 2 and whose FFT is unitary, relative to ours
-        self.back = nn.Buffer(_as_pairs(torch.polar(
-            torch.full_like(angle, 1 / (area * grid.numel**0.5)), 2 * math.pi * (frequencies @ middle)
-        )), persistent=False)  # fmt: skip
-
-    def origin(self, like: Tensor) -> Tensor:
-        return torch.view_as_complex(self.back.to(like.device, like.dtype.to_real()))
-
-    def transform(self, images: Tensor) -> Tensor:
-        d = self.grid.ndim
-        spectrum = torch.fft.fftn(images, dim=tuple(range(-d, 0))).flatten(-d)
-        values = _pick(spectrum, self.flat)
-        return values * torch.view_as_complex(self.phase.to(values.dtype.to_real()))
-
-
-def _pick(spectrum: Tensor, index: Tensor) -> Tensor:
-    """Entries of the last axis; repeated ones add up in the adjoint."""
-    size = spectrum.shape[-1]
-
-    def forward(x: Tensor) -> Tensor:
-        return x.index_select(-1, index)
-
-    def backward(y: Tensor) -> Tensor:
-        return y.new_zeros(*y.shape[:-1], size).index_add(-1, index, y)
-
-    return with_adjoint(forward, backward)(spectrum)
 
 
 class NonCartesianKSpace(KSpace):
@@ -200,32 +133,8 @@ class NonCartesianKSpace(KSpace):
             if len(basis) != shape[0]:
                 raise ValueError(f"A basis of {len(basis)} rows fits neither {len(k)} samples nor {shape[0]} spokes.")
             basis = basis.repeat_interleave(len(k) // shape[0], 0)
-        encoding = _Nonuniform(grid, k, module, basis, dephasing, backend, oversampling, width, trajectory.dtype)
+        encoding = Nonuniform(grid, k, module, basis, dephasing, backend, oversampling, width, trajectory.dtype)
         super().__init__(encoding, k, shape, number)
-
-
-class _Nonuniform(Encoding):
-    """By a NUFFT."""
-
-    def __init__(self, grid: Grid, k: Tensor, coils: nn.Module | None, basis: Tensor | None,
-                 dephasing: Dephasing | None, backend: str, oversampling: float, width: int,
-                 dtype: torch.dtype) -> None:  # fmt: skip
-        super().__init__(grid, coils, basis, dephasing)
-        frequencies = k.numpy()
-        middle, spacing = np.array(grid.box.center), np.array(grid.spacing)
-        scale = math.prod(grid.spacing) * np.exp(-2j * np.pi * (frequencies @ middle))
-        if backend == "torch":
-            self.gridding: nn.Module = Gridding(grid.shape, frequencies * spacing, oversampling=oversampling,
-                                                width=width, scale=scale, dtype=dtype)  # fmt: skip
-        elif backend == "finufft":
-            from inverse_inr.operators.finufft import Finufft
-
-            self.gridding = Finufft(grid.shape, frequencies * spacing, scale=scale)
-        else:
-            raise ValueError(f"backend must be 'torch' or 'finufft', got {backend!r}.")
-
-    def transform(self, images: Tensor) -> Tensor:
-        return self.gridding(images)
 
 
 # --- arguments ------------------------------------------------------------------------------------------------------
@@ -301,8 +210,3 @@ def central_block(mask: Tensor) -> tuple[slice, ...]:
     before = [min(m - a, b - m) for m, a, b in zip(middle, low, high, strict=True)]
     after = [min(b - m, k + 1) for m, b, k in zip(middle, high, before, strict=True)]
     return tuple(slice(m - k, m + n) for m, k, n in zip(middle, before, after, strict=True))
-
-
-def _as_pairs(values: Tensor) -> Tensor:
-    """Complex numbers as pairs of real ones, which `.to(float32)` does not rob of their imaginary parts."""
-    return torch.view_as_real(values if values.is_complex() else torch.complex(values, torch.zeros_like(values)))

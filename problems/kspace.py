@@ -8,11 +8,8 @@ variation is little.
 
 from __future__ import annotations
 
-import copy
 import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,16 +23,12 @@ from inverse_inr import (
     Solution,
     Suggestion,
     Term,
-    adjoint,
-    baselines,
     noise,
     phantoms,
     priors,
     sample,
 )
-from inverse_inr.fista import l1
 from inverse_inr.io import write_hdf5, write_image
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.operators import (
     CartesianKSpace,
     FourierMaps,
@@ -45,14 +38,11 @@ from inverse_inr.operators import (
     PolynomialMaps,
     RadialSpokes,
     birdcage_maps,
-    density_compensation,
     espirit_maps,
-    is_radial,
     line_mask,
     low_resolution_maps,
     poisson_disc_mask,
     radial_angles,
-    radial_density,
     radial_frequency,
     radial_trajectory,
     spiral_trajectory,
@@ -61,6 +51,12 @@ from inverse_inr.operators import (
 from inverse_inr.operators.coils import centred_fft
 from inverse_inr.operators.kspace import KSpace
 from inverse_inr.problems.ct import load_truth
+from inverse_inr.problems.kspace_classical import BASELINES, gridded, through
+from inverse_inr.problems.kspace_classical import classical as classical
+from inverse_inr.problems.kspace_classical import sense as sense
+from inverse_inr.problems.kspace_classical import tv_sense as tv_sense
+from inverse_inr.problems.kspace_classical import wavelet_sense as wavelet_sense
+from inverse_inr.problems.kspace_classical import zero_filled as zero_filled
 from inverse_inr.regularizers import TotalVariation
 
 Sampling = Literal["lines", "equispaced", "variable_density", "poisson_disc", "radial", "spiral"]
@@ -200,99 +196,27 @@ def make_coils(grid: Grid, start: Tensor, correction: Correction) -> nn.Module:
     return LearnedCoils(priors.grid(grid.box, count, cells=12.0, order=3, head="complex"), given)
 
 
-def through(operator: KSpace, coils: nn.Module | None) -> KSpace:
-    """The same samples seen by coils (or without them)."""
-    if isinstance(operator, CartesianKSpace):
-        return CartesianKSpace(operator.grid, operator.mask, coils)
-    assert isinstance(operator, NonCartesianKSpace)
-    trajectory = operator.frequencies.reshape(*operator.shape, operator.grid.ndim)
-    return NonCartesianKSpace(operator.grid, trajectory.float(), coils)
-
-
 # --- what suits -----------------------------------------------------------------------------------------------------
 
 
-def suggestion(grid: Grid, model: noise.ComplexGaussian, y: Tensor) -> Suggestion:
+def suggestion(grid: Grid, model: noise.ComplexGaussian, y: Tensor, finer: int = 1, factor: float = 1.0) -> Suggestion:
     """A value a pixel with total variation, its weight from the noise: λ = 1 / σ of a pixel, in a mean over y.
+
+    finer   values along each side of a pixel
+    factor  of the weight
 
     σ is the noise of a fully sampled image; measured for random lines and Poisson discs, where held-out samples choose
     much the same (docs/kspace.md).
     """
     deviation = float(torch.as_tensor(model.sigma)) / (math.prod(grid.spacing) * grid.numel**0.5)
-    weight = min(grid.spacing) * grid.numel / y.numel() / deviation
-    penalty = weight * TotalVariation(grid=grid, epsilon=1e-2 * deviation / min(grid.spacing))
+    weight = factor * min(grid.spacing) * grid.numel / y.numel() / deviation
+    fitted = grid.refined(finer)
+    penalty = weight * TotalVariation(grid=fitted, epsilon=1e-2 * deviation / min(grid.spacing))
     return Suggestion(
         prior="grid",
-        options={"cells": float(max(grid.shape))},
+        options={"cells": float(max(fitted.shape))},
         regularizers=(penalty,), steps=400, baselines=BASELINES, write=write_images,
     )  # fmt: skip
-
-
-def classical(problem: Problem) -> Problem:
-    """What methods of parallel imaging solve: a complex image, and the maps of the calibration region, fixed."""
-    return replace(problem, terms=[_classical(t, problem.grid) for t in problem.terms], is_complex=True)
-
-
-def _classical(term: Term, grid: Grid) -> Term:
-    operator = term.operator
-    if not isinstance(operator, KSpace | RadialSpokes):
-        raise TypeError(f"{type(operator).__name__} is no k-space; classical methods need it.")
-    maps = operator.coils.start if isinstance(operator.coils, LearnedCoils) else operator.coils
-    fixed = None if maps is None else copy.deepcopy(maps)
-    if isinstance(operator, KSpace):
-        return replace(term, operator=through(operator, fixed))
-    angles = operator.beam.angles.detach()
-    k = operator.frequency[:, None] * torch.stack([angles.cos(), angles.sin()], -1)[:, None]
-    return Term(NonCartesianKSpace(grid, k, fixed), term.y.flatten(0, 1), term.fidelity, term.weight)
-
-
-def gridded(operator: KSpace, y: Tensor) -> Tensor:
-    """Each coil's image by the adjoint, samples weighted by the area they stand for: (*grid.shape, coils)."""
-    plain, grid = through(operator, None), operator.grid
-    if isinstance(plain, CartesianKSpace):
-        w = torch.full((len(plain),), 1 / math.prod(grid.box.lengths))
-    else:
-        spokes = operator.frequencies.reshape(*operator.shape, -1)
-        w = radial_density(spokes) if is_radial(spokes) else density_compensation(spokes, grid)
-        w = w.flatten().float()
-    columns = y.reshape(len(plain), -1).unbind(-1)
-    images = [adjoint(plain, None, w * v, dtype=v.dtype)[..., 0] for v in columns]
-    return torch.stack(images, -1) / math.prod(grid.spacing)
-
-
-def zero_filled(problem: Problem) -> Solution:
-    """The adjoint image: zero-filled FFT or density-compensated gridding, coils combined by their maps."""
-    began = time.perf_counter()
-    fixed = classical(problem)
-    term = fixed.terms[0]
-    assert isinstance(term.operator, KSpace)
-    images = gridded(term.operator, term.y)
-    maps = term.operator.coils
-    image = images.sum(-1) if maps is None else (sample(maps, fixed.grid).conj() * images).sum(-1)
-    name = "zero-filled" if isinstance(term.operator, CartesianKSpace) else "gridding"
-    return Solution(SampledField(image[..., None], fixed.grid), fixed, name, seconds=time.perf_counter() - began)
-
-
-def sense(problem: Problem, iterations: int | str = "held-out", *, maximum: int = 40, seed: int = 0) -> Solution:
-    """SENSE by conjugate gradients (Pruessmann et al., MRM 46, 2001): stopping early is its only regularisation."""
-    solution = baselines.cgls(classical(problem), iterations, maximum=maximum, seed=seed)
-    return replace(solution, method=solution.method.replace("CGLS", "CG-SENSE"))
-
-
-def tv_sense(problem: Problem, weight: float | str = "held-out", *, iterations: int = 200, seed: int = 0) -> Solution:
-    """Total variation of the complex image, maps fixed (Block, Uecker & Frahm, MRM 57, 2007)."""
-    return baselines.tv(classical(problem), weight, iterations=iterations, seed=seed)
-
-
-def wavelet_sense(problem: Problem, weight: float | str = "held-out", *, levels: int = 4, seed: int = 0) -> Solution:
-    """Sparse wavelets of the complex image, maps fixed: compressed sensing (Lustig, Donoho & Pauly, MRM 58, 2007)."""
-    room = int(math.log2(min(problem.grid.shape)))
-    return l1(classical(problem), weight, wavelets=min(levels, room), iterations=100, seed=seed)
-
-
-BASELINES: dict[str, Callable[[Problem], Solution]] = {
-    "zero-filled": zero_filled, "CG-SENSE": sense, "L1-wavelet": wavelet_sense, "TV": tv_sense,
-}  # fmt: skip
 
 
 def write_images(solution: Solution, folder: Path) -> list[Path]:

@@ -66,9 +66,10 @@ def spokes(grid: Grid, count: int = 9) -> Tensor:
 
 
 def learned(grid: Grid, coils: int = 3) -> LearnedCoils:
-    maps = LearnedCoils(PolynomialMaps(grid.box, coils, 2), GivenCoils(random(coils, *grid.shape, seed=5), grid))
+    correction = PolynomialMaps(grid.box, coils, 2)
+    maps = LearnedCoils(correction, GivenCoils(random(coils, *grid.shape, seed=5), grid))
     with torch.no_grad():
-        maps.correction.coefficients.copy_(torch.randn(coils, 6, 2, generator=torch.Generator().manual_seed(1)))
+        correction.coefficients.copy_(torch.randn(coils, 6, 2, generator=torch.Generator().manual_seed(1)))
     return maps.double()
 
 
@@ -140,6 +141,21 @@ def test_spokes_by_rays_are_the_fourier_transform(grid: Grid):
     y = predict(operator, exact.field)
     assert y.shape == (9, 40, 4)
     assert error(y.reshape(-1, 4), exact.at(k.reshape(-1, 2))) < 1e-4
+
+
+@grids
+def test_the_same_samples_of_finer_pixels(grid: Grid):
+    """Rows stay in their order, a smooth image has the same spectrum, and coarser pixels again give what was."""
+    coarse = CartesianKSpace(grid, some(grid), birdcage_maps(grid.box, 3))
+    fine = coarse.resampled(grid.refined(2))
+    torch.testing.assert_close(fine.frequencies, coarse.frequencies)
+    exact = Complex(grid)
+    assert error(predict(fine, exact.field), predict(coarse, exact.field)) < 1e-4
+    assert torch.equal(fine.resampled(grid).mask, coarse.mask)
+    with pytest.raises(ValueError, match="does not hold samples"):
+        coarse.resampled(Grid(grid.box, tuple(n // 2 for n in grid.shape)))
+    with pytest.raises(ValueError, match="of one box"):
+        coarse.resampled(Grid(BOX, (8, 7)) if grid.box != BOX else Grid(Box((0.0, 0.0), (1.0, 1.0)), (8, 7)))
 
 
 @grids

@@ -141,6 +141,28 @@ def test_retrospective_undersampling_has_a_reference(tmp_path: Path, full: Tenso
     assert 0.8 * sigma < problem.notes["noise of a pixel"] < 4 * sigma  # edges reach the periphery of 40 pixels
 
 
+def test_an_image_of_half_pixels(tmp_path: Path, full: Tensor):
+    """The fit has four values a pixel, classical methods the pixels; both predict the same samples."""
+    np.save(tmp_path / "a.npy", full.numpy())
+    problem, pixels = (
+        kspace_scan(str(tmp_path / "a.npy"), acceleration=2, calibration=14, learn_coils="none", finer=k)
+        for k in (2, 1)
+    )
+    operator = problem.terms[0].operator
+    assert isinstance(operator, CartesianKSpace)
+    assert operator.grid == problem.grid.refined(2)
+    assert problems.classical(problem).terms[0].operator.grid == problem.grid  # pyright: ignore
+    fine, coarse = (ii.solve(p, steps=150, lr=0.1, callbacks=[]) for p in (problem, pixels))
+    assert fine.sample().shape == (*problem.grid.shape, 1)
+    found, rough = fine.held_out(), coarse.held_out()
+    assert found is not None
+    assert rough is not None
+    assert found < 0.9 * rough  # of an image with edges
+    assert fine.metrics()["PSNR"] > coarse.metrics()["PSNR"]
+    with pytest.raises(ValueError, match="finer=0"):
+        kspace_scan(str(tmp_path / "a.npy"), finer=0)
+
+
 def test_noise_is_found_in_the_periphery():
     grid = Grid(Box((-1, -1), (1, 1)), (64, 64))
     operator = CartesianKSpace(grid, torch.ones(64, 64, dtype=torch.bool))
