@@ -67,7 +67,7 @@ def inpaint(image: str = "camera", *, keep: float = 0.2, pattern: Literal["rando
     problem = _simulated(operator, values, grid, noise_level, seed, measured)
     _hold_out(problem, held_out, seed)
     if operator.channels:
-        return _suggest(problem, {"nearest": nearest_known, "TV": baselines.tv}, TV_INPAINT)
+        return _refined(_suggest(problem, {"nearest": nearest_known, "TV": baselines.tv}, TV_INPAINT), rounds)
     _suggest(problem, {"biharmonic": biharmonic, "TV": baselines.tv}, TV_INPAINT)
     if not noise_level:
         bending = BENDING * grid.spacing[0] ** 4 * Sobolev(order=2, grid=grid)
