@@ -1,7 +1,7 @@
 """Restoration table: an INR beside the classical methods, real photographs, several seeds, one thread.
 
     python benchmarks/restoration.py deblur inpaint denoise super_resolution     [--seeds 3] [--crop 128]
-    python benchmarks/restoration.py boundary_value gradient register            [--seeds 3]
+    python benchmarks/restoration.py border boundary_value gradient register     [--seeds 3]
 
 Photographs are kodim04 and kodim23 (folder: INVERSE_INR_DATA, or ../shared/data), their central `crop` pixels. Seeds
 change the noise or the mask, and the solver. "oracle" rows were tuned on the truth, "held-out" rows on measurements
@@ -14,6 +14,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -108,6 +109,20 @@ def border_ratio(solution: ii.Solution) -> float:
     return float((off[~inside].mean() / off[inside].mean()).sqrt())
 
 
+def border(seeds: int, crop: int) -> None:
+    """The same pixels deblurred from their frame alone, and from one that goes on 16 pixels beyond it."""
+    print(f"\nborder: error in the outer 16 pixels over that inside, {crop} pixels, mean of seeds", flush=True)
+    for image in IMAGES:
+        alone, beyond = [], []
+        for seed in range(seeds):
+            small, large = (deblur(str(DATA / f"{image}.png"), crop=n, seed=seed) for n in (crop, crop + 32))
+            alone.append(border_ratio(ii.solve(small, callbacks=[])))
+            fit = ii.solve(large, callbacks=[])  # its pixels are counted from 16 further out
+            moved = replace(fit, field=lambda x, field=fit.field: field(x + 16.0), problem=small)
+            beyond.append(border_ratio(moved))
+        print(f"{image} alone {sum(alone) / seeds:.2f}, data beyond {sum(beyond) / seeds:.2f}", flush=True)
+
+
 def photographs(task: str, seeds: int, crop: int, only: list[str] | None) -> None:
     make, methods = TASKS[task]
     for image in IMAGES:
@@ -170,7 +185,9 @@ def registration(seeds: int, volume: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="+", choices=[*TASKS, "boundary_value", "gradient", "register", "volume"])
+    parser.add_argument(
+        "tasks", nargs="+", choices=[*TASKS, "border", "boundary_value", "gradient", "register", "volume"]
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
@@ -179,6 +196,8 @@ def main() -> None:
     for task in arguments.tasks:
         if task in TASKS:
             photographs(task, arguments.seeds, arguments.crop, arguments.only)
+        elif task == "border":
+            border(arguments.seeds, arguments.crop)
         elif task == "boundary_value":
             equations(arguments.seeds)
         elif task == "gradient":

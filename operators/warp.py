@@ -80,7 +80,10 @@ class WarpedImage(PlacedOperator):
             return self.moving(points)
         if self.matrix is not None and self.offset is not None:
             points = points @ self.matrix.to(points).mT + self.offset.to(points)
-        return SampledField(self.values.to(points), self.moving_grid)(points)
+        # a fit that diverges is to end with the solver's message, not with an index out of bounds
+        lost = ~points.isfinite().all(-1, keepdim=True)
+        seen = SampledField(self.values.to(points), self.moving_grid)(points.masked_fill(lost, 0.0))
+        return seen.masked_fill(lost, torch.nan)
 
 
 def _to_world(grid: Grid) -> Tensor:

@@ -14,6 +14,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,8 +68,8 @@ def inpaint(image: str = "camera", *, keep: float = 0.2, pattern: Literal["rando
     problem = _simulated(operator, values, grid, noise_level, seed, measured)
     _hold_out(problem, held_out, seed)
     if operator.channels:
-        return _suggest(problem, {"nearest": nearest_known, "TV": baselines.tv}, TV_INPAINT)
-    _suggest(problem, {"biharmonic": biharmonic, "TV": baselines.tv}, TV_INPAINT)
+        return _refined(_suggest(problem, {"nearest": nearest_known, "TV": TV_OF_KNOWN}, TV_INPAINT), rounds)
+    _suggest(problem, {"biharmonic": biharmonic, "TV": TV_OF_KNOWN}, TV_INPAINT)
     if not noise_level:
         bending = BENDING * grid.spacing[0] ** 4 * Sobolev(order=2, grid=grid)
         _begin_with(problem, SIMILAR * NonLocal(later(biharmonic, _seen(problem)), grid), bending)
@@ -159,6 +160,8 @@ def super_resolution(image: str = "camera", *, factor: int = 4, noise_level: flo
 # --- shared ---------------------------------------------------------------------------------------------------------
 
 TV_INPAINT, TV_DENOISE, TV_DEBLUR, TV_ENLARGE = 10.0, 2.0, 20.0, 5.0
+TV_OF_KNOWN = partial(baselines.tv, weights=[TV_INPAINT * 2.0**k for k in range(1, -4, -1)])
+"""The baseline of inpainting with five weights around its own: as accurate as with eleven, in half the time."""
 SIMILAR, BENDING = 50.0, 5.0
 """Weights of the first fit, found on astronaut, chelsea and coffee of scikit-image, 128 pixels of each."""
 STEPS = 10

@@ -61,6 +61,16 @@ def test_a_shift_and_its_gradient():
     assert torch.allclose(slope[1:-1, 1:-1], torch.tensor([2.0, -3.0]).double().expand(7, 9, 2))
 
 
+def test_a_displacement_that_is_not_finite_sees_nothing():
+    grid = Grid(BOX, (9, 11))
+    image = SampledField(torch.ones(9, 11, 1), grid)
+    u = torch.zeros(99, 2)
+    u[0, 0], u[1, 1] = torch.nan, torch.inf
+    seen = WarpedImage(image, grid)(torch.arange(99)).measure(u.requires_grad_())
+    assert seen.isnan().nonzero()[:, 0].tolist() == [0, 1]
+    assert torch.equal(seen[2:], torch.ones(97))
+
+
 def test_affines_carry_one_image_to_the_other():
     """Voxels of 1 x 1 x 1 mm against 2 x 1 x 1 mm, shifted and flipped: world coordinates decide."""
     fixed = Grid(CUBE, (4, 5, 6)).with_affine(torch.eye(4).tolist())
