@@ -35,6 +35,8 @@ def calibrated(problem: Problem, *, starts: Sequence[tuple[float, float]] = STAR
     omega, rank = options["omega0"], options["rank"]
     options |= {"omega0": [max(2.0, w / 3) for w in omega[:2]] + list(omega[2:]),
                 "rank": [max(4, r // 2) for r in rank[:2]] + list(rank[2:])}  # fmt: skip
+    if "depth" in options:  # a stiff spectrum: one that may turn fast makes up for a dispersion that is wrong
+        options |= {"depth": 2, "omega0": [*options["omega0"][:2], 2.0]}
     stopping = HeldOut()
     stopping = replace(stopping, rows=stopping.split(problem.terms, seed)[1])
     best: Solution | None = None
@@ -46,7 +48,9 @@ def calibrated(problem: Problem, *, starts: Sequence[tuple[float, float]] = STAR
         part = replace(problem, terms=[replace(problem.terms[0], operator=moved)])
         prior = priors.create(problem.suggested.prior, problem.box, problem.channels, seed=seed,
                               bandwidth=priors.bandwidth_of(problem.grid), **options)  # fmt: skip
-        found = solve(part, prior, steps=steps, operator_lr=lr, stopping=stopping, seed=seed, callbacks=[])
+        found = solve(
+            part, prior, steps=steps, operator_lr=lr, stopping=stopping, regularizers=[], seed=seed, callbacks=[]
+        )
         if best is None or (found.held_out() or 0.0) < (best.held_out() or 0.0):
             best = found
     assert best is not None
