@@ -35,6 +35,7 @@ Threads = Annotated[
 @app.command
 def run(
     path: Config,
+    /,
     *,
     out: Path,
     force: bool = False,

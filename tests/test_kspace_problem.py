@@ -233,10 +233,11 @@ def test_command_line_writes_nifti_and_hdf5(tmp_path: Path, full: Tensor):
 
     np.save(tmp_path / "a.npy", full.numpy())
     (tmp_path / "a.toml").write_text(
-        f'[problem]\nname = "kspace_scan"\npath = "{tmp_path}/a.npy"\nacceleration = 2.0\ncalibration = 14\n'
+        '[problem]\nname = "kspace_scan"\npath = "another.npy"\nacceleration = 2.0\ncalibration = 14\n'
         '[solver]\nsteps = 20\n[baselines]\nnames = ["zero-filled"]\n'
     )
-    cli.app(["run", str(tmp_path / "a.toml"), "--out", str(tmp_path / "out")], result_action="return_value")
+    words = ["run", str(tmp_path / "a.toml"), "--path", str(tmp_path / "a.npy"), "--out", str(tmp_path / "out")]
+    cli.app(words, result_action="return_value")
     image: Any = nibabel.load(tmp_path / "out" / "magnitude.nii.gz")  # type: ignore
     assert image.shape[:2] == SHAPE
     with h5py.File(tmp_path / "out" / "reconstruction.h5") as file:
