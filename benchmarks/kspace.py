@@ -60,8 +60,8 @@ def nufft(_: int) -> None:
         for _ in range(5):  # in turns: what else the machine does then hits all alike
             for name, (forward, backward) in found.items():
                 times[name].append((best(partial(forward, x), 0.15), best(partial(backward, forward(x)), 0.15)))
-        for name, (forward, backward) in found.items():
-            error = float((forward(x)[:, some] - truth).norm() / truth.norm())
+        for name, engine in found.items():
+            error = float((engine[0](x)[:, some] - truth).norm() / truth.norm())
             a, b = np.median(times[name], axis=0)
             least = np.min(times[name], axis=0)
             print(f"{coils} coils  {name:24s} A {a:7.2f} ({least[0]:7.2f})  Aᴴ {b:7.2f} ({least[1]:7.2f})"
