@@ -47,7 +47,7 @@ PSFName = Literal["gaussian", "motion", "disc"]
 
 def inpaint(image: str = "camera", *, keep: float = 0.2, pattern: Literal["random", "stripes", "bayer"] = "random",
             mask: str | None = None, noise_level: float = 0.0, measured: bool = False, slice: int | None = None,
-            bin: int = 1, crop: int | None = None, rounds: int = 6,
+            bin: int = 1, crop: int | None = None, rounds: int = 3,
             held_out: float = 0.0, seed: int = 0) -> Problem:  # fmt: skip
     """Lost pixels: `keep` of them at random, one line in round(1 / keep), a Bayer filter, or a mask file.
 
