@@ -212,13 +212,16 @@ def test_a_ramp_stays_a_ramp(profile: str, training: bool) -> None:
 
 def test_random_nodes_have_the_moments_of_the_profile() -> None:
     """Squares are exact too: the mean of x_i x_j over the nodes is the profile's covariance."""
+    torch.manual_seed(0)
     where, operator = slices(1, (1, 1)), SliceAcquisition(BOX, slices(1, (1, 1)), draws=8).train()
     points, measure = operator(torch.zeros(300, dtype=torch.long))
     r, d = where.poses[0, :3, :3], torch.tensor(SIZES, dtype=F64)
     expected = r @ torch.diag((d * d.new_tensor([SINC_FWHM * FWHM] * 2 + [FWHM])) ** 2) @ r.mT
     x = points - where.poses[0, :3, 3]
     outer = measure((x[..., :, None] * x[..., None, :]).flatten(-2)).unflatten(-1, (3, 3))
-    torch.testing.assert_close(outer, expected.expand_as(outer), atol=1e-5, rtol=0)
+    # four independent nodes in three dimensions may lie almost in a plane: digits are lost there
+    torch.testing.assert_close(outer, expected.expand_as(outer), atol=1e-3, rtol=0)
+    assert float((outer - expected).abs().mean()) < 1e-6
     assert not torch.equal(points[0], points[1])
 
 
