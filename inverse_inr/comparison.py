@@ -199,21 +199,19 @@ class Comparison:
         return plotting.gallery(rows, value_range=display_range(scale)).flat[0].figure
 
     def _drawn(self, found: dict[str, list[Cell]]) -> Figure | None:
-        draw, done = self.first.suggested.figure, {n: [c for c in cells if not c.failed] for n, cells in found.items()}
-        if draw is None or not any(done.values()):
+        draw, done = self.first.suggested.figure, _first_done(found)
+        if draw is None or not done:
             return None
-        fields = {n: SampledField(*read_image(cells[0].folder / "image.npz")) for n, cells in done.items() if cells}
+        fields = {n: SampledField(*read_image(cell.folder / "image.npz")) for n, cell in done.items()}
         return draw(self.first, [Solution(f, self.first, name) for name, f in fields.items()])
 
     def _pictures(self, found: dict[str, list[Cell]]) -> dict[str, Tensor | None]:
         """One image of each method that has any, by its name and PSNR."""
         pictures = {}
-        for name, cells in found.items():
-            done = [c for c in cells if not c.failed]
-            if done:
-                psnr = done[0].values.get("PSNR")
-                title = name if psnr is None else f"{name}, {psnr:.1f} dB"
-                pictures[title] = picture(*read_image(done[0].folder / "image.npz"))
+        for name, cell in _first_done(found).items():
+            psnr = cell.values.get("PSNR")
+            title = name if psnr is None else f"{name}, {psnr:.1f} dB"
+            pictures[title] = picture(*read_image(cell.folder / "image.npz"))
         return pictures
 
     def markdown(self) -> str:
@@ -236,6 +234,12 @@ class Comparison:
         figure = self.figure()
         if figure is not None:
             save_figure(figure, self.out / "figure.png")
+
+
+def _first_done(found: dict[str, list[Cell]]) -> dict[str, Cell]:
+    """The first cell of each method that did not fail."""
+    done = {name: next((c for c in cells if not c.failed), None) for name, cells in found.items()}
+    return {name: cell for name, cell in done.items() if cell is not None}
 
 
 def compare(problem: Run | Problem, priors: Sequence[str], *, out: str | Path, seeds: int = 3, force: bool = False,

@@ -35,7 +35,7 @@ class OnGrid(nn.Module):
         return Query(self.grid, lambda values: self._measure(values)[rows])
 
     def _measure(self, values: Tensor) -> Tensor:
-        out = self.map(values.squeeze(-1) if values.shape[-1] == 1 else values)  # a view both ways, [..., 0] is not
+        out = self.map(values.squeeze(-1))  # a lone channel, by a view both ways, which [..., 0] is not
         if tuple(out.shape[: len(self.shape)]) != self.shape:
             raise ValueError(f"OnGrid(shape={self.shape}): the map returned measurements of shape {tuple(out.shape)}.")
         return self.flatten(out)

@@ -74,7 +74,7 @@ class LocalGaussians(Regularizer):
         starts = [torch.tensor(sorted({*range(0, n, stride), n}), device=guide.device) for n in last]
         corners = torch.meshgrid(*starts, indexing="ij")
         centre = _flat([c + half for c in corners], shape).flatten()
-        place = torch.cat([centre[:, None], similar_patches(guide, **self.options)[0][centre]], 1)
+        place = torch.cat([centre[:, None], similar_patches(guide, at=centre, **self.options)[0]], 1)
         parts = [self._gaussians(patches, part, shape) for part in place.split(1024)]
         return PatchModels(starts, torch.cat([m for m, _ in parts]), torch.cat([w for _, w in parts]))
 

@@ -9,6 +9,7 @@ applications to image processing). What similar patches have in common beyond th
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,10 +22,12 @@ BLOCK = 24
 """Offsets whose patch distances are held at a time."""
 
 
-def similar_patches(image: Tensor, *, patch: int = 9, search: int = 10, neighbours: int = 8) -> tuple[Tensor, Tensor]:
+def similar_patches(image: Tensor, *, patch: int = 9, search: int = 10, neighbours: int = 8,
+                    at: Tensor | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The most similar patches within `search` pixels along each axis: flat indices (n, k) and weights (n, k).
 
     image  (*shape, c), real or complex
+    at     flat indices of the n pixels that are asked; default: all, in order
     patch  pixels along an axis, odd; a Gaussian of a third of it in standard deviation weighs its pixels
     w = exp(-|P_i - P_j|² / h_i²), with h_i² the median squared distance of the k patches of pixel i: no contrast and no
     noise level has to be told. Raises ValueError for NaN or Inf, or an even patch.
@@ -39,12 +42,13 @@ def similar_patches(image: Tensor, *, patch: int = 9, search: int = 10, neighbou
     shape = image.shape[:-1]
     index = torch.arange(shape.numel(), device=image.device).reshape(shape)
     offsets = [o for o in itertools.product(range(-search, search + 1), repeat=len(shape)) if any(o)]
-    near = image.new_full((shape.numel(), neighbours), torch.inf)
-    place = index.reshape(-1, 1).expand(-1, neighbours)  # itself, at weight 0, where fewer are inside
+    at = index.flatten() if at is None else at
+    near = image.new_full((len(at), neighbours), torch.inf)
+    place = at[:, None].expand(-1, neighbours)  # itself, at weight 0, where fewer are inside
     for start in range(0, len(offsets), BLOCK):  # the best so far beside the next few: memory stays bounded
         some = offsets[start : start + BLOCK]
-        distances = [_patch_distance(image, o, patch).flatten() for o in some]
-        places = [index.roll([-v for v in o], list(range(len(shape)))).flatten() for o in some]
+        distances = [_patch_distance(image, o, patch).flatten()[at] for o in some]
+        places = [index.roll([-v for v in o], list(range(len(shape)))).flatten()[at] for o in some]
         near, chosen = torch.cat([near, torch.stack(distances, 1)], 1).topk(neighbours, 1, largest=False)
         place = torch.cat([place, torch.stack(places, 1)], 1).gather(1, chosen)
     scale = near[:, near.shape[1] // 2 : near.shape[1] // 2 + 1].clamp_min(torch.finfo(near.dtype).tiny)
@@ -82,7 +86,7 @@ class NonLocal(Regularizer):
     `options` are those of `similar_patches`.
     """
 
-    def __init__(self, guide: Field, grid: Grid, **options: int) -> None:
+    def __init__(self, guide: Field, grid: Grid, **options: Any) -> None:
         self.guide, self.grid, self.options = guide, grid, options
         self._graph: tuple[Tensor, Tensor] | None = None
 

@@ -53,7 +53,7 @@ class KSpace(OnGrid):
         return self.map.coils
 
     def _measure(self, values: Tensor) -> Tensor:
-        return self.map(values[..., 0] if values.shape[-1] == 1 else values)
+        return self.map(values.squeeze(-1))
 
 
 class CartesianKSpace(KSpace):

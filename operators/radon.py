@@ -75,7 +75,7 @@ class RayTransform(nn.Module, ABC):
 
         def measure(values: Tensor) -> Tensor:
             total = (values.sum(-2) * step.to(values.dtype)).mean(1)
-            return total[..., 0] if total.shape[-1] == 1 else total
+            return total.squeeze(-1)
 
         return Query(points, measure)
 

@@ -108,7 +108,7 @@ def sampled_rows(operator: Operator, grid: Grid, rows: Tensor) -> csr_matrix:
 
 def without_lone_channel(values: Tensor) -> Tensor:
     """(*s, 1) -> (*s,); several channels stay."""
-    return values[..., 0] if values.shape[-1] == 1 else values
+    return values.squeeze(-1)  # backwards a view too, where [..., 0] writes zeros
 
 
 def pixel_centers(grid: Grid, pixels: Tensor) -> Tensor:

@@ -16,6 +16,12 @@ def rmse(solution) -> float:
     return float((solution.sample() - sample(problem.reference, problem.grid)).square().mean().sqrt())
 
 
+def of_network_and_maps(module, model, seen, unseen) -> list[float]:
+    """Errors of the trained network, of linear regression and of the mean spectrum."""
+    maps = (module.linear_regression(seen, unseen), module.mean_spectrum(seen, unseen))
+    return [rmse(s) for s in (module.reconstruct(model, unseen), *maps)]
+
+
 def snapshot(image: str, seed: int = 0, **options):
     return cassi(image, bands=8, noise_level=0.01, seed=seed, **options)
 
@@ -25,8 +31,7 @@ def test_sinr_beats_linear_regression_on_an_unseen_scene() -> None:
     seen = [snapshot(name, size=64) for name in SCENES[:2]]
     unseen = snapshot(SCENES[2], size=64, seed=5)
     model = sinr.train(seen, steps=300, crop=32)
-    errors = [rmse(s) for s in (sinr.reconstruct(model, unseen), sinr.linear_regression(seen, unseen),
-                                sinr.mean_spectrum(seen, unseen))]  # fmt: skip
+    errors = of_network_and_maps(sinr, model, seen, unseen)
     assert errors[0] < min(errors[1:])
 
 
@@ -60,8 +65,7 @@ def test_hypernetwork_beats_linear_regression_on_an_unseen_scene() -> None:
     seen = [spectral_sr(name, size=64) for name in SCENES[:2]]
     unseen = spectral_sr(SCENES[2], size=64, seed=5)
     model = hyper_spectra.train(seen, steps=400, crop=32)
-    errors = [rmse(s) for s in (hyper_spectra.reconstruct(model, unseen), hyper_spectra.linear_regression(seen, unseen),
-                                hyper_spectra.mean_spectrum(seen, unseen))]  # fmt: skip
+    errors = of_network_and_maps(hyper_spectra, model, seen, unseen)
     assert errors[0] < errors[1] < errors[2]
 
 
