@@ -28,8 +28,9 @@ import inverse_inr as ii
 from inverse_inr import metrics
 from inverse_inr.operators import CassiOnGrid
 from inverse_inr.operators.shear import shear_sum
-from inverse_inr.problems.cassi import cassi, cassi_real
+from inverse_inr.problems.cassi import cassi
 from inverse_inr.problems.cassi_calibration import calibrated
+from inverse_inr.problems.cassi_real import cassi_real
 from inverse_inr.problems.gap_tv import gap_tv
 from inverse_inr.problems.spectral_figures import spectral_figure
 from inverse_inr.uncertainty import ensemble

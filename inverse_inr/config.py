@@ -46,9 +46,8 @@ PROBLEMS = """
     restoration.inpaint restoration.denoise restoration.deblur restoration.super_resolution
     coded.single_pixel coded.video_snapshot
     fields.boundary_value fields.poisson_edit registration.register audio.audio
-    coded.single_pixel coded.video_snapshot
     slices.slices slices.simulated_slices kspace.kspace kspace_scan.kspace_scan
-    cassi.cassi cassi.cassi_real spectral_sr.spectral_sr spectral_sr.fusion
+    cassi.cassi cassi_real.cassi_real spectral_sr.spectral_sr spectral_sr.fusion
     fmcw.fmcw sar.sar sar.phase_history sar.gotcha sar_views.sar_views surfaces.surfaces
 """
 problems = Registry(

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from inverse_inr import BandGrid, Box, Grid, Query
 from inverse_inr.operators.cassi_on_grid import CassiOnGrid
+from inverse_inr.operators.coded_aperture import along_row, check_mask, moved_mask
 from inverse_inr.operators.rows import RowOperator, without_lone_channel
 from inverse_inr.operators.shear import gaussian_kernels
 
@@ -41,6 +42,8 @@ class CASSI(RowOperator):
     mask_position  τ of "spatial-spectral": 0 in the image, 1 in the spectrum (as "dual")
     mask_shift, mask_rotation  where the mask really is: pixels (2,), radians about its middle, positive from axis 0
                    to axis 1; bilinear, as square mask elements overlap square pixels
+    mask_stretch   (2, 2): how far, in pixels, the mask's edges have moved from where its size says: column k is the
+                   displacement of the edge across axis k (magnification, shear, small rotations)
 
     What is an `nn.Parameter` (mask, response, mask_shift, mask_rotation, coefficients of the dispersion) is learnt.
     Raises ValueError for a box that is not whole pixels, a mask smaller than the scene, wavelengths that do not rise or
@@ -54,14 +57,14 @@ class CASSI(RowOperator):
                  mode: Mode = "single", axis: int = 1, psf: OfWavelength | None = None,
                  response: OfWavelength | None = None, *, quadrature: bool = False, mask_position: float = 1.0,
                  mask_shift: Tensor | None = None, mask_rotation: float | Tensor = 0.0,
-                 width: int | None = None) -> None:  # fmt: skip
+                 mask_stretch: Tensor | None = None, width: int | None = None) -> None:  # fmt: skip
         if mode not in ("single", "dual", "spatial-spectral"):
             raise ValueError(f"CASSI: mode must be 'single', 'dual' or 'spatial-spectral', got {mode!r}.")
         if axis not in (0, 1):
             raise ValueError(f"CASSI: axis={axis} must be 0 or 1, the image axis that is dispersed.")
         self._scene = _pixels(box)
         wavelengths = _wavelengths(wavelengths, box)
-        _check_mask(mask, self._scene, axis, len(wavelengths), mode)
+        check_mask(mask, self._scene, axis, len(wavelengths), mode)
         with torch.no_grad():
             shifts = dispersion(wavelengths)
         across, along = self._scene[1 - axis], self._scene[axis]
@@ -69,13 +72,15 @@ class CASSI(RowOperator):
         shape = (across, long) if axis == 1 else (long, across)
         super().__init__((len(mask), *shape) if mask.ndim == 4 else shape)
         self.box, self.mode, self.axis, self.mask_position = box, mode, axis, float(mask_position)
-        self.dispersion, self.psf, self.quadrature = dispersion, psf, quadrature
+        self.dispersion, self.quadrature = dispersion, quadrature
+        self.psf = psf if psf is None or callable(psf) else _value(psf, len(wavelengths))
         self.mask = mask if isinstance(mask, nn.Parameter) else nn.Buffer(mask.detach().clone())
         self.wavelengths = nn.Buffer(wavelengths)
         self.response = response if response is None or callable(response) else _value(response, len(wavelengths))
         self.mask_shift = None if mask_shift is None else _value(mask_shift, 2)
         turned = isinstance(mask_rotation, Tensor) or mask_rotation != 0
         self.mask_rotation = _value(mask_rotation) if turned else None
+        self.mask_stretch = None if mask_stretch is None else _value(mask_stretch, 4)
         self._sizes = (across, along, long)
 
     # --- its parts, as functions of what may be learnt ----------------------------------------------------------------
@@ -104,8 +109,9 @@ class CASSI(RowOperator):
         """The mask where it really is: (shots, 1 or L, across, along), the dispersed axis last."""
         mask = self.mask[None, :, :, None] if self.mask.ndim == 2 else self.mask
         mask = (mask[None] if mask.ndim == 3 else mask).movedim(-1, 1)
-        if self.mask_shift is not None or self.mask_rotation is not None:
-            mask = _moved(mask, self.mask_shift, self.mask_rotation)
+        placed = (self.mask_shift, self.mask_rotation, self.mask_stretch)
+        if any(part is not None for part in placed):
+            mask = moved_mask(mask, *placed)
         return mask if self.axis == 1 else mask.transpose(-1, -2)
 
     def blur(self) -> Tensor | None:
@@ -136,7 +142,7 @@ class CASSI(RowOperator):
             inside &= (v >= 0) & (v < length)
         i = i.clamp(0, height - 1)
         band = torch.arange(len(shifts), device=device)[:, None]
-        code = _along_row(self.codes(), shot[:, None, None], band, i, v + self.mask_shifts(shifts)[:, None])
+        code = along_row(self.codes(), shot[:, None, None], band, i, v + self.mask_shifts(shifts)[:, None])
         weights = code * inside * weight * self.gains()[:, None]
         place = [i + 0.5, (v + 0.5).clamp(0, length)]
         lower = v.new_tensor(self.box.lower)
@@ -203,25 +209,6 @@ def _wavelengths(wavelengths: Tensor, box: Box) -> Tensor:
     return values
 
 
-def _check_mask(mask: Tensor, scene: tuple[int, int], axis: int, bands: int, mode: str) -> None:
-    shape = tuple(mask.shape)
-    if mask.ndim not in (2, 3, 4) or not mask.is_floating_point():
-        raise ValueError(f"CASSI: mask must be a floating (H, W), (H, W, L) or (K, H, W, 1 or L), got {shape}.")
-    space = shape[:2] if mask.ndim < 4 else shape[1:3]
-    if any(n < m for n, m in zip(space, scene, strict=True)):
-        slip = " Transposed?" if space == scene[::-1] else ""
-        raise ValueError(f"CASSI: the mask, {space} px, is smaller than the scene, {scene} px.{slip}")
-    longer = axis if mode != "single" else None
-    if any(n != m for k, (n, m) in enumerate(zip(space, scene, strict=True)) if k != longer):
-        raise ValueError(f"CASSI: the mask, {space} px, is larger than the scene, {scene} px. Crop it to the box.")
-    if mask.ndim > 2 and shape[-1] not in ((bands,) if mask.ndim == 3 else (1, bands)):
-        raise ValueError(
-            f"CASSI: mask of shape {shape} has {shape[-1]} colours for {bands} bands. Several shots are (K, H, W, 1)."
-        )
-    if not bool(torch.isfinite(mask).all()) or not bool(mask.any()):
-        raise ValueError("CASSI: the mask holds NaN or Inf, or lets no light through.")
-
-
 def _reach(shifts: Tensor, width: int | None, along: int) -> int:
     """Pixels that the detector is longer than the scene."""
     low, high = float(shifts.min()), float(shifts.max())
@@ -259,31 +246,3 @@ def _widths(wavelengths: Tensor) -> Tensor:
         return torch.ones_like(wavelengths)
     gaps = wavelengths.diff()
     return 0.5 * (torch.cat([gaps[:1], gaps]) + torch.cat([gaps, gaps[-1:]]))
-
-
-def _moved(mask: Tensor, shift: Tensor | None, rotation: Tensor | None) -> Tensor:
-    """M at rotation⁻¹(x - middle - shift) + middle, bilinear and zero outside: (shots, colours, n0, n1)."""
-    n0, n1 = mask.shape[-2:]
-    dtype = mask.dtype
-    i = torch.arange(n0, dtype=dtype, device=mask.device)[:, None].expand(n0, n1) - (n0 - 1) / 2
-    j = torch.arange(n1, dtype=dtype, device=mask.device)[None].expand(n0, n1) - (n1 - 1) / 2
-    if shift is not None:
-        i, j = i - shift[0].to(dtype), j - shift[1].to(dtype)
-    if rotation is not None:
-        c, s = rotation.to(dtype).cos(), rotation.to(dtype).sin()
-        i, j = c * i + s * j, c * j - s * i
-    where = torch.stack([j * (2 / n1), i * (2 / n0)], -1).expand(len(mask), n0, n1, 2)
-    return nn.functional.grid_sample(mask, where, mode="bilinear", padding_mode="zeros", align_corners=False)
-
-
-def _along_row(codes: Tensor, shot: Tensor, band: Tensor, i: Tensor, v: Tensor) -> Tensor:
-    """Codes (shots, 1 or L, n, m) averaged over a pixel centred at fractional v of row i, zero outside."""
-    codes = nn.functional.pad(codes, (1, 1))
-    band = torch.zeros_like(band) if codes.shape[1] == 1 else band
-    m = codes.shape[-1]
-    base = (v.detach() + 1e-6).floor()
-    t = v - base
-    t = torch.where(t.abs() < 2e-6, 0.0, t) if not t.requires_grad else t
-    left, right = ((base.long() + k).clamp(0, m - 1) for k in (1, 2))
-    # clamped to the padding, which is opaque
-    return (1 - t) * codes[shot, band, i, left].to(t) + t * codes[shot, band, i, right].to(t)

@@ -113,16 +113,21 @@ class CassiOnGrid(OnGrid):
         if self.camera.psf is None and not (learns and torch.is_grad_enabled()):
             return self._slice_and_add(bands, masks.to(bands), gains.tolist(), whole, fraction.tolist())
         kernels, long = self.camera.blur(), self.camera._sizes[2]
+        reach = 0 if kernels is None else kernels.shape[1] // 2
+        # one blur for all wavelengths is one blur of what they sum to, on a detector with room for what it spills
+        alike = isinstance(self.camera.psf, Tensor) and self.camera.psf.numel() == 1
+        starts, room = ([k + reach for k in whole], 2 * reach) if alike else ([k - reach for k in whole], 0)
         shots = []
         for mask in masks:
             z = (mask.to(bands) * gains.to(bands)[:, None, None]) * bands
-            starts = whole
-            if kernels is not None:
-                z, starts = blur_bands(z, kernels.to(z)), [k - kernels.shape[1] // 2 for k in whole]
+            if kernels is not None and not alike:
+                z = blur_bands(z, kernels.to(z))
             f = fraction.to(z)[:, None, None]
-            y = shear_sum((1 - f) * z, starts, long)
+            y = shear_sum((1 - f) * z, starts, long + room)
             if bool(f.detach().any()) or f.requires_grad:
-                y = y + shear_sum(f * z, [k + 1 for k in starts], long)
+                y = y + shear_sum(f * z, [k + 1 for k in starts], long + room)
+            if kernels is not None and alike:
+                y = blur_bands(y[None], kernels[:1].to(y))[0, :, room : room + long]
             shots.append(y)
         return torch.stack(shots)
 

@@ -232,13 +232,19 @@ class TestOnACube(OperatorTests):
         return a.on(a.bands)
 
 
+class TestLearnsHowItBlurs(OperatorTests):
+    def make(self):
+        return camera(psf=nn.Parameter(torch.tensor(0.6, dtype=torch.float64)), pixels=0.7)
+
+
 class TestLearnsWhereItIs(OperatorTests):
     def make(self):
         wavelengths = bands(3)
         law = Scaled(steps(wavelengths, 0.7), nn.Parameter(torch.tensor(1.03)), nn.Parameter(torch.tensor(0.05)))
         return CASSI(box(5, 6), rand(5, 6), wavelengths, law, response=nn.Parameter(torch.tensor([1.0, 0.9, 1.1])),
                      mask_shift=nn.Parameter(torch.tensor([0.31, -0.23])),
-                     mask_rotation=nn.Parameter(torch.tensor(0.02)))  # fmt: skip
+                     mask_rotation=nn.Parameter(torch.tensor(0.02)),
+                     mask_stretch=nn.Parameter(torch.tensor([[0.13, 0.07], [-0.04, 0.21]])))  # fmt: skip
 
 
 def test_a_shifted_mask_is_where_it_is_said_to_be():
@@ -251,6 +257,27 @@ def test_a_shifted_mask_is_where_it_is_said_to_be():
     mask[5, 3] = 1.0
     turned = camera(7, 7, mask=mask, mask_rotation=math.pi / 2).codes()[0, 0]
     assert torch.allclose(turned[3, 5], torch.tensor(1.0, dtype=torch.float64), atol=1e-6)
+
+
+def test_a_stretched_mask_has_its_edges_where_they_are_said_to_be():
+    rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(6.0), indexing="ij")
+    for axis, ramp, half in ((0, rows - 3.5, 4.0), (1, columns - 2.5, 3.0)):
+        stretch = torch.zeros(2, 2)
+        stretch[axis, axis] = 0.5  # edges half a pixel further out
+        a = camera(8, 6, mask=(ramp + 10).double(), mask_stretch=stretch)
+        inner = a.codes()[0, 0][2:-2, 2:-2]
+        assert torch.allclose(inner, (ramp / (1 + 0.5 / half) + 10).double()[2:-2, 2:-2], atol=1e-6)
+    # the edge across axis 1 goes down by half a pixel: a shear
+    shear = torch.tensor([[0.0, 0.5], [0.0, 0.0]])
+    inner = camera(8, 6, mask=(rows + 10).double(), mask_stretch=shear).codes()[0, 0][2:-2, 2:-2]
+    assert torch.allclose(inner, (rows - 0.5 * (columns - 2.5) / 3 + 10).double()[2:-2, 2:-2], atol=1e-6)
+
+
+def test_one_blur_for_all_wavelengths_is_the_same_blur_for_each():
+    for pixels, axis in ((2.0, 1), (0.7, 0)):
+        once, each = (camera(pixels=pixels, axis=axis, psf=psf) for psf in (0.6, lambda w: torch.full_like(w, 0.6)))
+        cube = rand(*once.bands.shape, seed=1)
+        assert torch.allclose(once.on(once.bands).snapshot(cube), each.on(each.bands).snapshot(cube), atol=1e-13)
 
 
 def test_light_is_conserved_by_fractional_dispersion():
