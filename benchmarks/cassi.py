@@ -1,10 +1,9 @@
-"""Snapshot spectral imaging: the separable prior beside GAP-TV, between the bands, miscalibrated, and measured.
+"""Snapshot spectral imaging: the separable prior beside GAP-TV, between the bands, and miscalibrated.
 
     python benchmarks/cassi.py [--scene kodim04.png indian_pines] [--size 128] [--noise 0.01 0] [--seeds 3]
     python benchmarks/cassi.py --off-band
     python benchmarks/cassi.py --calibration
     python benchmarks/cassi.py --speed
-    python benchmarks/cassi.py --real [--rows 350 470] [--figure docs/cassi_real.png]
 
 28 bands two pixels apart behind the mask of TSA-Net (data folder, see INVERSE_INR_DATA), one thread. GAP-TV's strength
 and iteration are chosen by the truth ("oracle"); the prior's settings are those of problems/cassi.py, its state that of
@@ -30,9 +29,7 @@ from inverse_inr.operators import CassiOnGrid
 from inverse_inr.operators.shear import shear_sum
 from inverse_inr.problems.cassi import cassi
 from inverse_inr.problems.cassi_calibration import calibrated
-from inverse_inr.problems.cassi_real import cassi_real
 from inverse_inr.problems.gap_tv import gap_tv
-from inverse_inr.problems.spectral_figures import spectral_figure
 from inverse_inr.uncertainty import ensemble
 
 DATA = Path(os.environ.get("INVERSE_INR_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -154,25 +151,6 @@ def speed() -> None:
     print(f"256 x 256 x 28: forward {forward:.1f} ms, adjoint {back:.1f} ms, bare slice-and-add {bare:.1f} ms")
 
 
-def real(steps: int, rows: tuple[int, int] | None, figure: Path | None) -> None:
-    """The measured scene: both methods judged by the same detector pixels, which neither saw."""
-    problem = cassi_real(str(DATA / "tsa_real_scene1.mat"), str(DATA / "tsa_real_mask.mat"), rows=rows)
-    print(problem.notes, flush=True)
-    solutions = []
-    for solve in (
-        lambda p: gap_tv(p, strengths=(0.4, 0.1), iterations=30),
-        lambda p: ii.solve(p, steps=steps, lr=2e-3, callbacks=[]),
-    ):
-        began = time.process_time()
-        solution = solve(problem)
-        solutions.append(solution)
-        learnt = {k.rsplit(".", 1)[-1]: v.tolist() for k, v in solution.learnt.items()} or ""
-        print(f"{solution.method:12s} held-out chi-square {2 * (solution.held_out() or 0.0):.3f}  {solution.stopped}  "
-              f"{time.process_time() - began:.0f} s  {learnt}", flush=True)  # fmt: skip
-    if figure is not None:
-        spectral_figure(problem, solutions).savefig(figure, dpi=130)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scene", nargs="+", default=SCENES)
@@ -184,17 +162,11 @@ def main() -> None:
     parser.add_argument("--off-band", action="store_true")
     parser.add_argument("--calibration", action="store_true")
     parser.add_argument("--speed", action="store_true")
-    parser.add_argument("--real", action="store_true")
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--rows", type=int, nargs=2, help="of the measured scene: first and last (exclusive)")
-    parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     generated = [n for n in arguments.scene if n.endswith(".png")]
     if arguments.speed:
         speed()
-    elif arguments.real:
-        real(arguments.steps, tuple(arguments.rows) if arguments.rows else None, arguments.figure)
     elif arguments.off_band:
         off_band(generated, arguments.size, arguments.seeds)
     elif arguments.calibration:

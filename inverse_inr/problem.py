@@ -87,6 +87,7 @@ class Suggestion:
     """What suits a modality, where the user says nothing else.
 
     batch, operator_lr, optimizer  as of `Solver`; no batch: what the operators' points allow
+    lr      of the suggested prior, where it is not the prior's own
     start   prepares the suggested prior before the first step, e.g. with the parameters of an earlier fit
     figure  draws the solutions (baselines first, the fit last) where a row of images does not show them
     write   adds files of the modality to a run's folder, and returns their paths
@@ -97,6 +98,7 @@ class Suggestion:
     regularizers: tuple[Callable[[Field, Tensor], Tensor], ...] = ()
     steps: int = 1000
     batch: int | None = None
+    lr: float | None = None
     operator_lr: float = 1e-3
     optimizer: str = "adam"
     stopping: Stopping | None = None

@@ -39,7 +39,7 @@ class Solver:
                   whole-grid operators
     points        random points of the box a step that regularizers see
     optimizer     "adam", "muon", "lbfgs" or a value from `optimizers`; default: the problem's. `lr` replaces the
-                  prior's suggestion
+                  prior's suggestion, or the problem's for its own prior
     operator_lr   learning rate of what operators and fidelities learn (motion, centre of rotation, gains, noise);
                   default: the problem's
     stopping      `HeldOut()`, `Discrepancy()` or `Never()`; default: the problem's, or HeldOut()
@@ -65,6 +65,8 @@ class Solver:
             self.prior.condition(back_projection(problem, self.fit_rows))  # pyright: ignore[reportCallIssue]
         projected = isinstance(self.prior, priors.Prior) and self.prior.projected
         self.projection = PhaseProjection.of(problem, self.fit_rows) if projected else None
+        if prior is None and optimizer is None and lr is None:
+            lr = problem.suggested.lr
         value = _optimizer(optimizer or problem.suggested.optimizer, lr)
         nuisance = [m for m in (*self.objective.operators, *self.objective.fidelities) if learns(m)]
         rate = problem.suggested.operator_lr if operator_lr is None else operator_lr

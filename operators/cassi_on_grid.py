@@ -41,16 +41,19 @@ class CassiOnGrid(OnGrid):
         z = self.gram(eta)(self.unflatten(y) if flat else y)
         return self.flatten(z) if flat else z
 
-    def gram(self, eta: float = 0.0, seen: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+    def gram(
+        self, eta: float = 0.0, seen: Tensor | None = None, tolerance: float = 1e-10
+    ) -> Callable[[Tensor], Tensor]:
         """The solver behind `gram_solve`, factored once; only rows `seen` (*shape, bool) were measured.
 
-        Blur and several shots couple more rows: conjugate gradients then, to 1e-10.
+        Blur and several shots couple more rows: conjugate gradients then, to a relative residual of `tolerance`.
         """
         camera = self.camera
         seen = torch.ones(self.shape, dtype=torch.bool, device=camera.mask.device) if seen is None else seen
         with torch.no_grad():
             if camera.psf is not None or len(self.shape) == 3:
-                return lambda y: conjugate_gradient(lambda z: self._gram(z, seen) + eta * z, y * seen)
+                gram = self._blurred_gram() if self._alike and len(self.shape) == 2 else self._gram
+                return lambda y: conjugate_gradient(lambda z: gram(z * seen) * seen + eta * z, y * seen, tolerance)
             diagonal, beside = self._banded()
         there = seen if camera.axis == 1 else seen.T
         diagonal = torch.where(there, diagonal, 0) + eta
@@ -64,12 +67,37 @@ class CassiOnGrid(OnGrid):
             return lambda y: solve(y * seen)
         return lambda y: solve((y * seen).T).T
 
-    def _gram(self, z: Tensor, seen: Tensor) -> Tensor:
+    @property
+    def _alike(self) -> bool:
+        """Whether all wavelengths are blurred by one number of pixels."""
+        return isinstance(self.camera.psf, Tensor) and self.camera.psf.numel() == 1
+
+    def _gram(self, z: Tensor) -> Tensor:
         zero = torch.zeros(self.grid.shape, dtype=z.dtype, device=z.device, requires_grad=True)
         with torch.enable_grad():
-            back = torch.autograd.grad(self.snapshot(zero), zero, z * seen)[0]
+            back = torch.autograd.grad(self.snapshot(zero), zero, z)[0]
         with torch.no_grad():
-            return self.snapshot(back) * seen
+            return self.snapshot(back)
+
+    def _blurred_gram(self) -> Callable[[Tensor], Tensor]:
+        """A A' = B T B of one blur B and the tridiagonal T of the sharp camera: no cube is needed."""
+        diagonal, beside = self._banded()
+        kernels = self.camera.blur()
+        assert kernels is not None
+        reach, axis = kernels.shape[1] // 2, self.camera.axis
+
+        def blur(z: Tensor) -> Tensor:
+            return blur_bands(z[None], kernels[:1].to(z))[0, :, reach : reach + z.shape[1]]
+
+        def gram(z: Tensor) -> Tensor:
+            z = blur(z if axis == 1 else z.T)
+            t = diagonal * z
+            t[:, 1:] += beside * z[:, :-1]
+            t[:, :-1] += beside * z[:, 1:]
+            y = blur(t)
+            return y if axis == 1 else y.T
+
+        return gram
 
     def _banded(self) -> tuple[Tensor, Tensor]:
         """Diagonal and first off-diagonal of A A', (across, long) and one less, in double precision."""
@@ -115,7 +143,7 @@ class CassiOnGrid(OnGrid):
         kernels, long = self.camera.blur(), self.camera._sizes[2]
         reach = 0 if kernels is None else kernels.shape[1] // 2
         # one blur for all wavelengths is one blur of what they sum to, on a detector with room for what it spills
-        alike = isinstance(self.camera.psf, Tensor) and self.camera.psf.numel() == 1
+        alike = self._alike
         starts, room = ([k + reach for k in whole], 2 * reach) if alike else ([k - reach for k in whole], 0)
         shots = []
         for mask in masks:

@@ -1,10 +1,10 @@
 """Classical snapshot spectral imaging: generalised alternating projection (GAP) and ADMM around any denoiser.
 
-    GAP   r += y - A v;   x = v + A'(A A')⁻¹ (r - A v);   v = denoise(x)            accelerated, Liao et al. (2014)
+    GAP   r += y - A v;   x = v + A'(A A' + η)⁻¹ (r - A v);   v = denoise(x)        accelerated, Liao et al. (2014)
     ADMM  x = v + b + A'(A A' + η)⁻¹ (y - A(v + b));   v = denoise(x - b);   b -= x - v
 
 With total variation as denoiser they are GAP-TV (Yuan 2016) and ADMM-TV; any other denoiser makes them plug-and-play.
-A A' is inverted exactly by the camera's `gram`.
+A A' + η is inverted exactly by the camera's `gram`; GAP has η = 0 unless the camera blurs: undoing a blur needs some.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ Denoiser = Callable[[Tensor, float], Tensor]
 
 STRENGTHS = (1.6, 0.8, 0.4, 0.2, 0.1, 0.05)
 """Of the denoiser, as a fraction of the cube's span: tried from the strongest down."""
+BLURRED, TOLERANCE = 0.03, 1e-3
+"""η where the camera blurs, as a fraction of the mean of A A', and how exactly conjugate gradients invert then."""
 
 
 def total_variation(cube: Tensor, strength: float, iterations: int = 5) -> Tensor:
@@ -44,25 +46,25 @@ def wavelets(cube: Tensor, strength: float) -> Tensor:
 
 
 def gap_tv(problem: Problem, strength: float | str = "held-out", *, strengths: Sequence[float] = STRENGTHS,
-           iterations: int = 100, denoiser: Denoiser = total_variation) -> Solution:  # fmt: skip
+           iterations: int = 100, denoiser: Denoiser = total_variation, seed: int = 0) -> Solution:  # fmt: skip
     """Accelerated GAP around `denoiser` (default: total variation of each band).
 
-    strength: of the denoiser; "held-out" (detector pixels that are kept out) or "oracle" choose it from `strengths`,
-    and the iteration with it.
+    strength: of the denoiser; "held-out" (detector pixels that are kept out, drawn from `seed`) or "oracle" choose it
+    from `strengths`, and the iteration with it: the least misfit.
     Raises TypeError for a problem that is not one CASSI snapshot on a cube.
     """
-    return _solved(problem, strength, strengths, iterations, denoiser, gap_iterates, "GAP-TV")
+    return _solved(problem, strength, strengths, iterations, denoiser, gap_iterates, "GAP-TV", seed)
 
 
 def admm_tv(problem: Problem, strength: float | str = "held-out", *, strengths: Sequence[float] = STRENGTHS,
-            iterations: int = 100, denoiser: Denoiser = total_variation) -> Solution:  # fmt: skip
+            iterations: int = 100, denoiser: Denoiser = total_variation, seed: int = 0) -> Solution:  # fmt: skip
     """ADMM around `denoiser`; as `gap_tv`, but noise may remain unexplained (η > 0)."""
-    return _solved(problem, strength, strengths, iterations, denoiser, admm_iterates, "ADMM-TV")
+    return _solved(problem, strength, strengths, iterations, denoiser, admm_iterates, "ADMM-TV", seed)
 
 
 def gap_iterates(camera: CassiOnGrid, y: Tensor, seen: Tensor, denoise: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
     """v_1, v_2, ... from zero; y and seen (bool) are (*shape): what was not seen is not projected on."""
-    solve = camera.gram(seen=seen)
+    solve = _gram(camera, y, seen, 0.0 if camera.camera.psf is None else BLURRED)
     v = torch.zeros(*camera.grid.shape, dtype=y.dtype)
     back = _adjoint(camera, v)
     residuals = torch.zeros_like(y)
@@ -76,8 +78,7 @@ def gap_iterates(camera: CassiOnGrid, y: Tensor, seen: Tensor, denoise: Callable
 def admm_iterates(camera: CassiOnGrid, y: Tensor, seen: Tensor, denoise: Callable[[Tensor], Tensor],
                   eta: float = 0.05) -> Iterator[Tensor]:  # fmt: skip
     """The same by ADMM; η is a fraction of the mean of A A'."""
-    level = float(camera.snapshot(torch.ones(*camera.grid.shape, dtype=y.dtype))[seen].mean())
-    solve = camera.gram(eta * level, seen)
+    solve = _gram(camera, y, seen, eta)
     v = torch.zeros(*camera.grid.shape, dtype=y.dtype)
     back, b = _adjoint(camera, v), torch.zeros_like(v)
     while True:
@@ -87,6 +88,12 @@ def admm_iterates(camera: CassiOnGrid, y: Tensor, seen: Tensor, denoise: Callabl
         yield v
 
 
+def _gram(camera: CassiOnGrid, y: Tensor, seen: Tensor, eta: float) -> Callable[[Tensor], Tensor]:
+    """(A A' + η)⁻¹, η in units of the mean of A A'."""
+    level = float(camera.snapshot(torch.ones(*camera.grid.shape, dtype=y.dtype))[seen].mean())
+    return camera.gram(eta * level, seen, TOLERANCE)
+
+
 def _adjoint(camera: CassiOnGrid, like: Tensor) -> Callable[[Tensor], Tensor]:
     pullback = torch.func.vjp(camera.snapshot, torch.zeros_like(like))[1]
     return lambda y: pullback(y)[0]
@@ -94,12 +101,12 @@ def _adjoint(camera: CassiOnGrid, like: Tensor) -> Callable[[Tensor], Tensor]:
 
 @torch.no_grad()
 def _solved(problem: Problem, strength: float | str, strengths: Sequence[float], iterations: int, denoiser: Denoiser,
-            iterates: Callable[..., Iterator[Tensor]], name: str) -> Solution:  # fmt: skip
+            iterates: Callable[..., Iterator[Tensor]], name: str, seed: int) -> Solution:  # fmt: skip
     began = time.perf_counter()
     camera, term = problem.terms[0].operator, problem.terms[0]
     if not isinstance(camera, CassiOnGrid) or len(problem.terms) > 1:
         raise TypeError(f"{name} solves one CASSI snapshot of a cube; this problem has {_named(problem)}.")
-    judge = Judge(problem, strength, seed=0)
+    judge = Judge(problem, strength, seed)
     seen = torch.zeros(len(camera), dtype=torch.bool)
     seen[judge.fit[0]] = True
     seen = seen.reshape(camera.shape)
@@ -113,7 +120,7 @@ def _solved(problem: Problem, strength: float | str, strengths: Sequence[float],
             # noise comes back as iterations go on: where something chooses, it may choose an earlier one
             if k == iterations or (isinstance(strength, str) and k % max(1, iterations // 6) == 0):
                 judge.consider(2 * span * image[..., None].to(y.dtype), value)
-    solution = judge.solution(name, "weight", time.perf_counter() - began)
+    solution = judge.solution(name, "strength", time.perf_counter() - began)
     return replace(solution, steps=iterations)
 
 

@@ -20,19 +20,22 @@ from inverse_inr.operators.shear import blur_bands, gaussian_kernels
 DISPLACEMENTS = torch.linspace(-2, 2, 17, dtype=torch.float64)
 WINDOW = (28, 56)
 BLUR, SPECTRUM, BACKGROUND, PLACE = 0.8, 12, 5, 3
-"""Blur of the mask (px), cosines of a spectrum, and degrees plus one of what is not coded and of the scene in a window."""
+"""Blur of the mask (px), cosines of a spectrum; degrees plus one, in a window, of what is not coded and of the scene."""
 
 
-def mask_displacement(y: Tensor, mask: Tensor, reach: int, seed: int = 0) -> Tensor:
+def mask_displacement(y: Tensor, mask: Tensor, reach: int, trusted: Tensor | None = None, seed: int = 0) -> Tensor:
     """How far the mask lies below its place, (3,) pixels: at the middle, and more at its lower and at its right edge.
 
-    y (H, W + reach) with the background taken off, mask (H, W), dispersed along the rows by up to `reach` pixels. Zero
-    where no window is bright enough to tell. Only windows above a tenth of the brightest one's mean are used.
+    y (H, W + reach) with the background taken off, of which pixels `trusted` (the same, bool) count; mask (H, W),
+    dispersed along the rows by up to `reach` pixels. Zero where no window is bright enough to tell: only those above a
+    tenth of the brightest one's mean are used.
     """
-    places = _bright(y)
+    trusted = torch.isfinite(y) if trusted is None else trusted
+    y = torch.where(trusted, y, 0)
+    places = _bright(y, trusted)
     if not places:
         return torch.zeros(3, dtype=torch.float64)
-    curves = torch.stack([_misfits(y.double(), mask.double(), reach, place, seed) for place in places])
+    curves = torch.stack([_misfits(y.double(), mask.double(), reach, place, trusted, seed) for place in places])
     height, width = mask.shape
     middles = torch.tensor(places, dtype=torch.float64) + 0.5 * torch.tensor(WINDOW)
     across = 2 * middles[:, 0] / height - 1
@@ -46,21 +49,23 @@ def mask_displacement(y: Tensor, mask: Tensor, reach: int, seed: int = 0) -> Ten
     return best
 
 
-def _bright(y: Tensor) -> list[tuple[int, int]]:
-    """Upper left corners of windows, half overlapping, that hold enough light."""
-    h, w = (min(n, m) for n, m in zip(WINDOW, y.shape, strict=True))
-    if (h, w) != WINDOW:
+def _bright(y: Tensor, trusted: Tensor) -> list[tuple[int, int]]:
+    """Upper left corners of windows, half overlapping, that hold enough light and are mostly trusted."""
+    h, w = WINDOW
+    if y.shape[0] < h or y.shape[1] < w:
         return []
-    means = y.double()[None, None].unfold(2, h, h // 2).unfold(3, w, w // 2).mean((-1, -2))[0, 0]
-    found = (means > 0.1 * means.max()).nonzero().tolist() if float(means.max()) > 0 else []
+    means, share = torch.stack([y.double(), trusted.double()]).unfold(1, h, h // 2).unfold(2, w, w // 2).mean((-1, -2))
+    found = ((means > 0.1 * means.max()) & (share > 0.5)).nonzero().tolist()
     return [(i * (h // 2), j * (w // 2)) for i, j in found]
 
 
-def _misfits(y: Tensor, mask: Tensor, reach: int, place: tuple[int, int], seed: int) -> Tensor:
+def _misfits(y: Tensor, mask: Tensor, reach: int, place: tuple[int, int], trusted: Tensor, seed: int) -> Tensor:
     """log of the misfit of a quarter of a window's pixels, fitted to the others, at each of DISPLACEMENTS."""
     (i, u), (h, w) = place, WINDOW
     generator = torch.Generator().manual_seed(seed)
+    there = trusted[i : i + h, u : u + w].reshape(-1)
     out = torch.rand(h * w, generator=generator) < 0.25
+    fit, out = there & ~out, there & out
     light = y[i : i + h, u : u + w].reshape(-1)
     rows, columns = torch.meshgrid(_line(h), _line(w), indexing="ij")
     smooth = torch.stack([rows**a * columns**b for a in range(BACKGROUND) for b in range(BACKGROUND)], -1)
@@ -71,16 +76,16 @@ def _misfits(y: Tensor, mask: Tensor, reach: int, place: tuple[int, int], seed: 
     for d in DISPLACEMENTS.tolist():
         seen = _window(mask, reach, i, u, d).unfold(1, reach + 1, 1).flip(-1) @ spectra  # (h, w, SPECTRUM)
         design = torch.cat([smooth, (seen[..., None] * slow[..., None, :]).flatten(2)], -1).flatten(0, 1)
-        kept = design[~out]
+        kept = design[fit]
         normal = kept.T @ kept
         normal.diagonal().add_(1e-3 * normal.trace() / len(normal))
-        fit = torch.linalg.solve(normal, kept.T @ light[~out])
-        found.append((light[out] - design[out] @ fit).square().mean())
+        model = torch.linalg.solve(normal, kept.T @ light[fit])
+        found.append((light[out] - design[out] @ model).square().mean())
     return torch.stack(found).clamp(min=1e-30).log()
 
 
 def _window(mask: Tensor, reach: int, i: int, u: int, d: float) -> Tensor:
-    """What columns u - reach to u + w of the blurred mask, d pixels further down, put on rows i to i + h; zero outside."""
+    """Columns u - reach to u + w of the blurred mask, d pixels further down, on rows i to i + h; zero outside."""
     h, w = WINDOW
     room = math.ceil(float(DISPLACEMENTS.abs().max())) + 4
     padded = torch.nn.functional.pad(mask, (reach + 4, reach + 4, room, room))
