@@ -20,7 +20,7 @@ from inverse_inr.operators.shear import blur_bands, gaussian_kernels
 DISPLACEMENTS = torch.linspace(-2, 2, 17, dtype=torch.float64)
 WINDOW = (28, 56)
 BLUR, SPECTRUM, BACKGROUND, PLACE = 0.8, 12, 5, 3
-"""Blur of the mask (px), cosines of a spectrum; degrees plus one, in a window, of what is not coded and of the scene."""
+"""Blur of the mask (px), cosines of a spectrum, degrees plus one of what is not coded and of the scene."""
 
 
 def mask_displacement(y: Tensor, mask: Tensor, reach: int, trusted: Tensor | None = None, seed: int = 0) -> Tensor:
