@@ -1,4 +1,4 @@
-"""What all tests share: one thread, GPU tests only where there is a GPU, the data folder, a tiny problem."""
+"""What all tests share: one thread, one seed, GPU tests only where there is a GPU, the data folder, a tiny problem."""
 
 import os
 from collections.abc import Callable
@@ -21,6 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device; torch.cuda.is_available() is False"))
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws without a generator of its own is the same in every run."""
+    torch.manual_seed(0)
 
 
 class DataFolder(type(Path())):
