@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import priors
-from inverse_inr.domain import Box, Grid
-from inverse_inr.priors import Prior
+from inverse_inr.domain import Box, Grid, sample
+from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr.priors import Prior, grids
 from inverse_inr.priors.encodings import FourierFeatures, gaussian_frequencies
 from inverse_inr.priors.grids import STENCILS, GridEncoding
 from inverse_inr.priors.topologies import MLP
@@ -248,6 +249,21 @@ def test_a_constant_table_gives_a_constant(interpolation: str, box: Box) -> None
     nn.init.constant_(encoding.table, 3.0)
     outside = 2.5 * torch.rand(200, box.ndim) - 1.25
     torch.testing.assert_close(encoding(outside), torch.full((200, 6), 3.0))
+
+
+def test_slabs_of_a_lattice_build_their_matrices_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box((0.0, 0.0), (1.0, 1.0))
+    lattice, prior = Grid(box, (40, 10)), priors.create("grid", box, cells=20.0)
+    built: list[object] = []
+    monkeypatch.setattr(grids, "SparseMatrix", lambda *given: built.append(given) or SparseMatrix(*given))
+    values = [sample(prior, lattice, chunk=40) for _ in range(3)]
+    assert len(built) == 10, "a matrix a slab of four rows, whatever the number of steps"
+    assert all(torch.equal(v, values[0]) for v in values)
+    monkeypatch.setattr(grids, "MATRICES", 4 * 400)
+    other = Grid(box, (41, 10))
+    direct = sample(prior, other, chunk=41)
+    assert len(built) == 10, "beyond that memory it goes without"
+    torch.testing.assert_close(direct[..., 0], prior(other.points().reshape(-1, 2)).reshape(41, 10))
 
 
 @pytest.mark.parametrize("shape", [(12,), (6, 9), (4, 6, 3)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from inverse_inr.priors.heads import HeadName, Heads
 from inverse_inr.priors.preset import band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
+
+MATRICES = 2**26
+"""Entries that the matrices of an encoding's lattices may hold together: 1 GiB with their transposes."""
 
 _PRIMES = [p - 2**32 if p >= 2**31 else p for p in (1, 2654435761, 805459861, 3674653429)]  # as int32
 
@@ -84,7 +87,7 @@ class GridEncoding(Encoding):
         self.table_size = table
         self.table = nn.Parameter(torch.zeros(sum(sizes), features))
         self.sizes = sizes
-        self._lattices: dict[object, SparseMatrix] = {}
+        self._lattices: dict[tuple[Any, ...], SparseMatrix] = {}
 
     def anneal(self, progress: float) -> None:
         if self.progress is not None:
@@ -144,13 +147,9 @@ class GridEncoding(Encoding):
         """The features on a lattice: by a sparse matrix, built once, where a fit asks for it again and again."""
         extent = ((float(a[0]), float(a[-1]), len(a)) for a in axes)
         key = (*extent, self.table.dtype, self.table.device, self.levels_in)
-        if (
-            key not in self._lattices and not torch.is_grad_enabled()
-        ):  # asked once: the matrix would take 4 times as long
+        if key not in self._lattices and not self._keep(math.prod(len(a) for a in axes)):
             return self(torch.cartesian_prod(*axes).reshape(*(len(a) for a in axes), len(axes)))
         if key not in self._lattices:
-            if len(self._lattices) >= 4:
-                self._lattices.clear()
             with torch.no_grad():
                 index, weight = self.stencil(torch.cartesian_prod(*axes).reshape(-1, len(axes)))
             rows = torch.arange(len(index)).repeat_interleave(index.shape[1])
@@ -159,6 +158,17 @@ class GridEncoding(Encoding):
                 (len(index), len(self.table)), self.table.dtype,
             ).to(self.table.device)  # fmt: skip
         return self._arrange(self._lattices[key](self.table), tuple(len(a) for a in axes))
+
+    def _keep(self, points: int) -> bool:
+        """Whether the matrix of one more lattice is worth its memory: not where it is asked once, nor beyond MATRICES.
+
+        A large lattice comes in slabs, a matrix each: to drop one for the next would build them all at every step.
+        """
+        if not torch.is_grad_enabled():  # building takes 4 times as long as going without
+            return False
+        self._lattices = {k: m for k, m in self._lattices.items() if k[-1] == self.levels_in}
+        rows = self.levels_in * (points + sum(math.prod(e[-1] for e in k[:-3]) for k in self._lattices))
+        return rows * len(self._stencil(torch.zeros(()))) ** len(self.top[0]) <= MATRICES
 
     def _arrange(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
         """(levels · n, f) -> (*shape, levels · f); zero for levels that are not in."""

@@ -49,6 +49,8 @@ class SpectralBasis(nn.Module):
         super().__init__()
         sides = [n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True)]
         self.side, self.outputs, self.components = sides[-1], outputs, components
+        if omega0 is None:  # coefficients are few beside the values: a cube is cut into slabs late
+            self.lattice_chunk = 2**23
         space = sides[:-1]
         self.reach = max(space, default=1.0) if omega0 is None else 1.0
         count = outputs * components
