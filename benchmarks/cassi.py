@@ -155,8 +155,8 @@ def speed() -> None:
     times = [best(work) for work in (
         lambda: camera.snapshot(cube), lambda: pullback(y), lambda: loop(cube), lambda: loop(bands.movedim(0, -1)),
     )]  # fmt: skip
-    print("256 x 256 x 28, ms: forward {:.1f}, adjoint {:.1f}; a loop over the bands of the same cube {:.1f}, of a cube "
-          "stored band by band {:.1f}".format(*times))  # fmt: skip
+    print("256 x 256 x 28, ms: forward {:.1f}, adjoint {:.1f}; a loop over the bands of the same cube {:.1f}, a cube "
+          "band by band {:.1f}".format(*times))  # fmt: skip
 
 
 def main() -> None:
