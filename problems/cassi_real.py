@@ -92,7 +92,7 @@ def cassi_real(measurement: str, mask: str | None = None, *, variable: str = "me
         camera.on(camera.bands), y.nan_to_num(0.0, 0.0, 0.0).flatten(), model, rows=good.flatten().nonzero()[:, 0]
     )
     suggested = replace(
-        suggestion(term, camera.bands, HeldOut(hold_out, limit=2**17), variation=VARIATION / 20), steps=200,
+        suggestion(term, camera.bands, HeldOut(hold_out, limit=2**17), variation=VARIATION / 20), steps=500,
         prior="spectral_basis", options=SPECTRA, lr=RATE, operator_lr=CALIBRATION_RATE,
     )  # fmt: skip
     return Problem([term], box, camera.bands, suggested=suggested, notes=notes, average=1)
