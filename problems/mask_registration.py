@@ -22,6 +22,9 @@ WINDOW = (28, 56)
 BLUR, SPECTRUM, BACKGROUND, PLACE = 0.8, 12, 5, 3
 """Blur of the mask (px), cosines of a spectrum, degrees plus one of what is not coded and of the scene."""
 
+STIFFNESS = 0.5
+"""Of stretch and rotation, per px² in logarithms of misfits: a window errs by 0.3 px, and a few must not tell them."""
+
 
 def mask_displacement(y: Tensor, mask: Tensor, reach: int, trusted: Tensor | None = None, seed: int = 0) -> Tensor:
     """How far the mask lies below its place, (3,) pixels: at the middle, and more at its lower and at its right edge.
@@ -45,7 +48,8 @@ def mask_displacement(y: Tensor, mask: Tensor, reach: int, trusted: Tensor | Non
     for _ in range(3):  # a grid of 11 values each about the best, then a finer one
         offsets = torch.cartesian_prod(*[torch.arange(-5.0, 6.0, dtype=torch.float64)] * 3) * step
         tried = best + offsets
-        best, step = tried[_read(curves, tried @ design.T).sum(-1).argmin()], step / 4
+        penalty = STIFFNESS * tried[:, 1:].square().sum(-1)
+        best, step = tried[(_read(curves, tried @ design.T).sum(-1) + penalty).argmin()], step / 4
     return best
 
 

@@ -42,6 +42,12 @@ def test_pixels_that_are_not_trusted_do_not_move_it():
     torch.testing.assert_close(found, torch.tensor([0.6, 0.0, 0.0], dtype=torch.float64), atol=0.15, rtol=0)
 
 
+def test_one_row_of_windows_tells_the_shift_and_no_stretch():
+    y, mask = snapshot(0.6, 0.0, 0.0)
+    found = mask_displacement(y[60:100], mask[60:100], REACH)
+    torch.testing.assert_close(found, torch.tensor([0.6, 0.0, 0.0], dtype=torch.float64), atol=0.2, rtol=0)
+
+
 def test_nothing_is_moved_where_nothing_can_be_seen():
     dark, mask = torch.zeros(SIZE[0], SIZE[1] + REACH), torch.ones(SIZE)
     assert not mask_displacement(dark, mask, REACH).any()
