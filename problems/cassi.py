@@ -23,6 +23,7 @@ from inverse_inr.operators.dispersion import TSA_WAVELENGTHS, Scaled, steps
 from inverse_inr.problems.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral_data import is_cube, mask_file, photograph, scene_cube
 from inverse_inr.problems.spectral_figures import spectral_figure, write_cube
+from inverse_inr.problems.spectral_refinement import HARDLY_ANY_NOISE, fitted_and_refined
 from inverse_inr.problems.spectral_scenes import Reflectances, spectral_scene
 from inverse_inr.problems.spectral_sr import camera_curves
 from inverse_inr.stopping import HeldOut
@@ -87,10 +88,10 @@ def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128,
     mean = true.on(true.bands).snapshot(truth.sample(true.bands)[..., 0]).reshape(-1)
     y, fidelity = _noisy(mean, noise_level, full_well, readout, efficiency, seed)
     terms = [Term(model.on(true.bands), y, fidelity)]
-    # almost no noise to fear: a finer prior explains more (held-out pixels of kodim23 and of an AVIRIS crop say so)
-    fine = full_well is None and noise_level < 0.003
-    native: dict[str, Any] = {"speed": 10.0, "share": 2, "materials": 6, "variation": VARIATION / 5} if fine else {}
-    suggested = replace(suggestion(terms[0], true.bands, **native), operator_lr=CALIBRATION_RATE)
+    suggested = replace(suggestion(terms[0], true.bands), operator_lr=CALIBRATION_RATE)
+    if full_well is None and noise_level < HARDLY_ANY_NOISE:
+        more = {"separable + GAP": fitted_and_refined}
+        suggested = replace(suggested, baselines=suggested.baselines | more)
     if second is not None:
         terms.append(_second_camera(second, true.bands, truth.sample(true.bands)[..., 0], noise_level, seed))
         suggested = replace(suggested, baselines={"GAP-TV": first_alone, "CGLS": baselines.cgls})

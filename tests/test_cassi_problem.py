@@ -56,14 +56,15 @@ def test_calibration_known_or_not():
     torch.testing.assert_close(seen[:, : true_shape[1]].reshape(-1), true.terms[0].y)
 
 
-def test_less_noise_allows_a_finer_prior_and_keeps_the_penalty():
+def test_less_noise_keeps_the_prior_and_the_penalty_and_offers_a_refinement():
     """Weights are relative to the data's precision: a hundred times it at a tenth of the noise."""
     coarse, finer, fine = (cassi(size=16, bands=4, noise_level=v).suggested for v in (0.02, 0.01, 0.001))
-    assert coarse.options["rank"] == finer.options["rank"]
-    assert fine.options["rank"][2] > finer.options["rank"][2]
+    assert coarse.options == finer.options == fine.options
     weights = [s.regularizers[0].parts[0][0] for s in (coarse, finer, fine)]  # type: ignore[attr-defined]
     assert weights[1] / weights[0] == pytest.approx(4, rel=0.05)
-    assert weights[2] / weights[1] == pytest.approx(100 / 5, rel=0.05)
+    assert weights[2] / weights[1] == pytest.approx(100, rel=0.05)
+    assert "separable + GAP" in fine.baselines
+    assert finer.baselines.keys() == {"GAP-TV", "ADMM-TV"}
 
 
 @pytest.mark.parametrize(
