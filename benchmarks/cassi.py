@@ -78,9 +78,10 @@ def scenes(names: list[str], size: int, noises: list[float], seeds: int, fits: i
         "ADMM-TV": lambda p, seed: [admm_tv(p, "oracle", iterations=150)],
     }
     for noise, name in itertools.product(noises, names):
-        for method in (v for k, v in methods.items() if only in k):
+        for key, method in ((k, v) for k, v in methods.items() if only in k):
             rows: dict[str, list[list[float]]] = {}
-            for seed in range(seeds):
+            # without noise nothing differs from seed to seed but where a fit starts
+            for seed in range(1 if noise == 0 and key != "separable" else seeds):
                 problem = simulated(name, size=size, noise_level=noise, seed=seed)
                 began = time.process_time()
                 for solution in method(problem, seed):
@@ -89,8 +90,6 @@ def scenes(names: list[str], size: int, noises: list[float], seeds: int, fits: i
                         [*scores(solution), float("nan") if held is None else 2 * held, seconds]
                     )
                     began += time.process_time() - began - seconds  # judging is not part of it
-                if noise == 0 and "oracle" in solution.method:
-                    break  # nothing differs from seed to seed but where a fit starts
             for label, found in rows.items():
                 _print_row(name, noise, label, torch.tensor(found))
 
