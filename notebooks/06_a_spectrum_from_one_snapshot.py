@@ -30,7 +30,7 @@
 #
 # The picture has some seven times fewer numbers than the cube. What fills in the rest is what we believe about cubes.
 #
-# It takes about a minute on one CPU core.
+# It takes about half a minute on one CPU core.
 
 # %%
 import matplotlib.pyplot as plt
