@@ -33,7 +33,8 @@ SecondCamera = Literal["panchromatic", "rgb"]
 CALIBRATION_RATE = 3e-3
 """Adam's step for a mask's shift (px) and a dispersion's scale: 0.6 px in a few hundred steps."""
 RANK_BANDS, OMEGA_BANDS = 4, 6.0
-"""Materials that a separable prior can tell apart, and how fast their spectra may turn: measured ones have steps."""
+"""Materials that a separable prior can tell apart, and how fast their spectra may turn in 28 bands: measured ones have
+steps. Fewer bands hold slower ones; faster sines would swing between them."""
 VARIATION = 15.0
 """Weight of the bands' total variation where the noise is 1 % of the brightest pixel."""
 
@@ -106,7 +107,7 @@ def suggestion(term: Term, grid: Grid, stopping: HeldOut | None = None, *, speed
     it beside the data, however little noise there is: what remains unexplained then is the prior's.
     """
     rank = [max(4, n // share) for n in grid.shape[:2]] + [materials]
-    omega0 = [max(4.0, speed * n / 128) for n in grid.shape[:2]] + [OMEGA_BANDS]
+    omega0 = [max(4.0, speed * n / 128) for n in grid.shape[:2]] + [max(1.0, OMEGA_BANDS * grid.shape[2] / 28)]
     options = {"head": "softplus", "rank": rank, "depth": 3, "omega0": omega0}
     assert isinstance(term.fidelity, noise.Noise)
     y = term.y[term.trusted]

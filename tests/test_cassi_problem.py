@@ -67,6 +67,11 @@ def test_less_noise_keeps_the_prior_and_the_penalty_and_offers_a_refinement():
     assert finer.baselines.keys() == {"GAP-TV", "ADMM-TV"}
 
 
+def test_fewer_bands_hold_slower_spectra():
+    few, many = (cassi(size=16, bands=n).suggested.options["omega0"][2] for n in (8, 28))
+    assert few == pytest.approx(many * 8 / 28)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
