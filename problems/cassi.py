@@ -23,6 +23,7 @@ from inverse_inr.operators.dispersion import TSA_WAVELENGTHS, Scaled, steps
 from inverse_inr.problems.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral_data import is_cube, mask_file, photograph, scene_cube
 from inverse_inr.problems.spectral_figures import spectral_figure, write_cube
+from inverse_inr.problems.spectral_refinement import HARDLY_ANY_NOISE, fitted_and_refined
 from inverse_inr.problems.spectral_scenes import Reflectances, spectral_scene
 from inverse_inr.problems.spectral_sr import camera_curves
 from inverse_inr.stopping import HeldOut
@@ -31,8 +32,9 @@ Calibration = Literal["true", "nominal", "learnt"]
 SecondCamera = Literal["panchromatic", "rgb"]
 CALIBRATION_RATE = 3e-3
 """Adam's step for a mask's shift (px) and a dispersion's scale: 0.6 px in a few hundred steps."""
-RANK_BANDS, OMEGA_BANDS = 4, 6.0
-"""Materials that a separable prior can tell apart, and how fast their spectra may turn: measured ones have steps."""
+SPEED, RANK_BANDS, OMEGA_BANDS = 7.0, 4, 6.0
+"""How fast a separable prior's sines of space are, materials that it can tell apart, and how fast spectra may turn in 28
+bands: measured ones have steps. Fewer bands hold slower ones; faster sines would swing between them."""
 VARIATION = 15.0
 """Weight of the bands' total variation where the noise is 1 % of the brightest pixel."""
 
@@ -87,25 +89,24 @@ def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128,
     mean = true.on(true.bands).snapshot(truth.sample(true.bands)[..., 0]).reshape(-1)
     y, fidelity = _noisy(mean, noise_level, full_well, readout, efficiency, seed)
     terms = [Term(model.on(true.bands), y, fidelity)]
-    # almost no noise to fear: a finer prior explains more (held-out pixels of kodim23 and of an AVIRIS crop say so)
-    fine = full_well is None and noise_level < 0.003
-    native: dict[str, Any] = {"speed": 10.0, "share": 2, "materials": 6, "variation": VARIATION / 5} if fine else {}
-    suggested = replace(suggestion(terms[0], true.bands, **native), operator_lr=CALIBRATION_RATE)
+    suggested = replace(suggestion(terms[0], true.bands), operator_lr=CALIBRATION_RATE)
+    if full_well is None and noise_level < HARDLY_ANY_NOISE:
+        more = {"separable + GAP": fitted_and_refined}
+        suggested = replace(suggested, baselines=suggested.baselines | more)
     if second is not None:
         terms.append(_second_camera(second, true.bands, truth.sample(true.bands)[..., 0], noise_level, seed))
         suggested = replace(suggested, baselines={"GAP-TV": first_alone, "CGLS": baselines.cgls})
     return Problem(terms, box, true.bands, reference=truth, suggested=suggested, average=1)
 
 
-def suggestion(term: Term, grid: Grid, stopping: HeldOut | None = None, *, speed: float = 7.0, share: int = 4,
-               materials: int = RANK_BANDS, variation: float = VARIATION) -> Suggestion:  # fmt: skip
-    """Separable prior whose rank is a `share`-th of the pixels and whose sines have `speed` on 128 pixels.
+def suggestion(term: Term, grid: Grid, stopping: HeldOut | None = None, *, variation: float = VARIATION) -> Suggestion:
+    """Separable prior whose rank is a quarter of the pixels and whose sines have `SPEED` on 128 pixels.
 
     7 is 0.14 of the pixels' Nyquist frequency an axis. Bands share their edges; that penalty stays where 1 % noise puts
     it beside the data, however little noise there is: what remains unexplained then is the prior's.
     """
-    rank = [max(4, n // share) for n in grid.shape[:2]] + [materials]
-    omega0 = [max(4.0, speed * n / 128) for n in grid.shape[:2]] + [OMEGA_BANDS]
+    rank = [max(4, n // 4) for n in grid.shape[:2]] + [RANK_BANDS]
+    omega0 = [max(4.0, SPEED * n / 128) for n in grid.shape[:2]] + [max(1.0, OMEGA_BANDS * grid.shape[2] / 28)]
     options = {"head": "softplus", "rank": rank, "depth": 3, "omega0": omega0}
     assert isinstance(term.fidelity, noise.Noise)
     y = term.y[term.trusted]

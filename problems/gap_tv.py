@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from inverse_inr import Problem, Solution
+from inverse_inr import Problem, Solution, Term
 from inverse_inr.baselines import Judge
 from inverse_inr.operators import CassiOnGrid
 
@@ -62,9 +62,14 @@ def admm_tv(problem: Problem, strength: float | str = "held-out", *, strengths: 
     return _solved(problem, strength, strengths, iterations, denoiser, admm_iterates, "ADMM-TV", seed)
 
 
-def gap_iterates(camera: CassiOnGrid, y: Tensor, seen: Tensor, denoise: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
-    """v_1, v_2, ... from zero; y and seen (bool) are (*shape): what was not seen is not projected on."""
-    solve = _gram(camera, y, seen, 0.0 if camera.camera.psf is None else BLURRED)
+def gap_iterates(camera: CassiOnGrid, y: Tensor, seen: Tensor, denoise: Callable[[Tensor], Tensor],
+                 eta: float | None = None) -> Iterator[Tensor]:  # fmt: skip
+    """v_1, v_2, ... from zero; y and seen (bool) are (*shape): what was not seen is not projected on.
+
+    eta > 0, a fraction of the mean of A A', projects less where hardly any light falls; default: 0, or for a blur some.
+    """
+    eta = (0.0 if camera.camera.psf is None else BLURRED) if eta is None else eta
+    solve = _gram(camera, y, seen, eta)
     v = torch.zeros(*camera.grid.shape, dtype=y.dtype)
     back = _adjoint(camera, v)
     residuals = torch.zeros_like(y)
@@ -94,6 +99,19 @@ def _gram(camera: CassiOnGrid, y: Tensor, seen: Tensor, eta: float) -> Callable[
     return camera.gram(eta * level, seen, TOLERANCE)
 
 
+def one_snapshot(problem: Problem, name: str) -> tuple[CassiOnGrid, Term]:
+    """The camera and the term of a problem that is one CASSI snapshot of a cube; TypeError, by `name`, for another."""
+    term = problem.terms[0]
+    if not isinstance(term.operator, CassiOnGrid) or len(problem.terms) > 1:
+        raise TypeError(f"{name} solves one CASSI snapshot of a cube; this problem has {_named(problem)}.")
+    return term.operator, term
+
+
+def brightness(camera: CassiOnGrid, y: Tensor) -> float:
+    """What to divide a scene by, so that one strength of a denoiser suits all exposures."""
+    return 2 * float(y.max()) / max(1.0, float(camera.snapshot(torch.ones(camera.grid.shape, dtype=y.dtype)).max()))
+
+
 def _adjoint(camera: CassiOnGrid, like: Tensor) -> Callable[[Tensor], Tensor]:
     pullback = torch.func.vjp(camera.snapshot, torch.zeros_like(like))[1]
     return lambda y: pullback(y)[0]
@@ -103,23 +121,20 @@ def _adjoint(camera: CassiOnGrid, like: Tensor) -> Callable[[Tensor], Tensor]:
 def _solved(problem: Problem, strength: float | str, strengths: Sequence[float], iterations: int, denoiser: Denoiser,
             iterates: Callable[..., Iterator[Tensor]], name: str, seed: int) -> Solution:  # fmt: skip
     began = time.perf_counter()
-    camera, term = problem.terms[0].operator, problem.terms[0]
-    if not isinstance(camera, CassiOnGrid) or len(problem.terms) > 1:
-        raise TypeError(f"{name} solves one CASSI snapshot of a cube; this problem has {_named(problem)}.")
+    camera, term = one_snapshot(problem, name)
     judge = Judge(problem, strength, seed)
     seen = torch.zeros(len(camera), dtype=torch.bool)
     seen[judge.fit[0]] = True
     seen = seen.reshape(camera.shape)
     y = term.y.detach().reshape(camera.shape) * seen
-    span = float(y.max()) / max(1.0, float(camera.snapshot(torch.ones(camera.grid.shape, dtype=y.dtype)).max()))
+    scale = brightness(camera, y)
     tried = sorted(strengths, reverse=True) if isinstance(strength, str) else [float(strength)]
     for value in tried:
-        # the scene is of size 1 for the denoiser, so that one strength suits all exposures
-        steps = iterates(camera, y / (2 * span), seen, lambda x, value=value: denoiser(x, value))
+        steps = iterates(camera, y / scale, seen, lambda x, value=value: denoiser(x, value))
         for k, image in zip(range(1, iterations + 1), steps, strict=False):
             # noise comes back as iterations go on: where something chooses, it may choose an earlier one
             if k == iterations or (isinstance(strength, str) and k % max(1, iterations // 6) == 0):
-                judge.consider(2 * span * image[..., None].to(y.dtype), value)
+                judge.consider(scale * image[..., None].to(y.dtype), value)
     solution = judge.solution(name, "strength", time.perf_counter() - began)
     return replace(solution, steps=iterations)
 

@@ -1,0 +1,29 @@
+"""Grids of bands at any wavelengths."""
+
+import pytest
+import torch
+from cassi_cases import box
+
+from inverse_inr import BandGrid, Grid, SampledField, sample
+
+
+def test_band_grid():
+    centers = (460.0, 470.0, 500.0, 600.0)
+    grid = BandGrid(box(2, 3), (2, 3, 4), centers=centers)
+    assert torch.equal(grid.axes()[-1], torch.tensor(centers))
+    assert grid.edges == [450.0, 465.0, 485.0, 550.0, 650.0]
+    field = lambda x: x[..., 2:3] + 1000 * x[..., :1]  # noqa: E731
+    cube = SampledField(sample(field, grid), grid)
+    assert torch.allclose(cube(torch.tensor([[1.0, 1.0, 550.0]])), torch.tensor([[1550.0]]))
+    assert torch.allclose(sample(cube, grid, chunk=4), cube.values)  # in slabs
+    means = sample(field, grid, average=4)[0, 0, :, 0] - 500
+    assert torch.allclose(means, torch.tensor([457.5, 475.0, 517.5, 600.0]))
+    assert grid.crop((0, 1, 1), (2, 2, 2)).axes()[-1].tolist() == [470.0, 500.0]
+    assert BandGrid.of(box(2, 3), (2, 3), Grid(box(2, 3), (2, 3, 5)).axes()[-1]) == Grid(box(2, 3), (2, 3, 5))
+    assert BandGrid.of(box(2, 3), (2, 3), centers) == grid
+    with pytest.raises(ValueError, match="must rise"):
+        BandGrid(box(2, 3), (2, 3, 2), centers=(500.0, 480.0))
+    with pytest.raises(ValueError, match="3 centres for 4 bands"):
+        BandGrid(box(2, 3), (2, 3, 4), centers=centers[:3])
+    with pytest.raises(ValueError, match="the box from 450"):
+        BandGrid(box(2, 3), (2, 3, 2), centers=(380.0, 480.0))
