@@ -33,7 +33,7 @@ SecondCamera = Literal["panchromatic", "rgb"]
 CALIBRATION_RATE = 3e-3
 """Adam's step for a mask's shift (px) and a dispersion's scale: 0.6 px in a few hundred steps."""
 SPEED, RANK_BANDS, OMEGA_BANDS = 7.0, 4, 6.0
-"""How fast a separable prior's sines of space are, materials that it can tell apart, and how fast spectra may turn in 28
+"""How fast a separable prior's sines of space are, materials it can tell apart, and how fast spectra may turn in 28
 bands: measured ones have steps. Fewer bands hold slower ones; faster sines would swing between them."""
 VARIATION = 15.0
 """Weight of the bands' total variation where the noise is 1 % of the brightest pixel."""
