@@ -82,3 +82,10 @@ def test_matlab_files_of_both_kinds(tmp_path: Path):
     (tmp_path / "cut.mat").write_bytes((tmp_path / "v5.mat").read_bytes()[:150])
     with pytest.raises(FileFormatError, match="truncated"):
         read_matlab(tmp_path / "cut.mat", "img")
+
+
+def test_indian_pines_as_tensorly_ships_it():
+    problem = cassi("indian_pines", size=24, bands=10)
+    cube = ii.sample(problem.reference, problem.grid)[..., 0]  # type: ignore[arg-type]
+    assert cube.shape == (24, 24, 10)
+    assert 0 < float(cube.min()) < float(cube.max()) <= 1
