@@ -197,6 +197,8 @@ def _strides(nodes: list[int]) -> list[int]:
 class Direct(nn.Identity):
     """The features are the values: a grid without a network."""
 
+    lattice_chunk = 2**22  # points: a lattice is hardly more than its values, so it is cut into slabs late
+
 
 @preset
 def grid(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: float | None = None,
