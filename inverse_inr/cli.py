@@ -6,6 +6,7 @@ import json
 import logging
 import shlex
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from inverse_inr.config import ConfigError, Run
 from inverse_inr.problem import Problem
 from inverse_inr.reporting import HELD_OUT, figure_of, save_figure, text_table, versions, write_json
 from inverse_inr.solution import Solution
+from inverse_inr.solver import Solver
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
 logger = logging.getLogger("inverse_inr")
@@ -30,6 +32,7 @@ Keywords = Annotated[list[str], Parameter(consume_multiple=True, help="Any keywo
 Threads = Annotated[
     int | None, Parameter(help="CPU threads for torch. One is fastest for small problems and on a busy machine.")
 ]
+Methods = dict[str, Callable[[Problem], Any]]
 
 
 @app.command
@@ -57,9 +60,10 @@ def run(
     checked = Run.of(tables)
     if out.exists() and any(out.iterdir()) and not force:
         raise ConfigError(f"{out} is not empty and may hold another run. Choose another --out, or pass --force.")
+    prepared = _prepared(checked, out)  # what cannot be prepared takes no folder, and clears none
     _clear(out)
     write_json(out / "config.json", {"config": tables, "versions": versions()})
-    _reconstruct(checked, out)
+    _reconstruct(*prepared, out)
 
 
 @app.command
@@ -114,7 +118,11 @@ def resume(out: Path, *, threads: Threads = None) -> None:
         _compare(Comparison(checked, record["priors"], out, record["seeds"], record["options"],
                             partial(Progress, always=True), record["command"]))  # fmt: skip
         return
-    _reconstruct(checked, out, resume=True)
+    if not (out / "state.pt").exists():
+        raise FileNotFoundError(f"{out} has no checkpoint (state.pt): nothing to resume; run it again.")
+    solver, checkpoint, methods = _prepared(checked, out)
+    solver.load_state_dict(torch.load(checkpoint.path, weights_only=True))
+    _reconstruct(solver, checkpoint, methods, out)
 
 
 @app.command
@@ -173,16 +181,16 @@ def _use_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _reconstruct(checked: Run, out: Path, *, resume: bool = False) -> None:
+def _prepared(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
     problem = checked.problem()
     methods = checked.baselines(problem)
     _print_notes(problem)
     checkpoint = Checkpoint(out / "state.pt")
-    solver = checked.solver(problem, [Progress(always=True), checkpoint])
-    if resume:
-        if not checkpoint.path.exists():
-            raise FileNotFoundError(f"{out} has no checkpoint (state.pt): nothing to resume; run it again.")
-        solver.load_state_dict(torch.load(checkpoint.path, weights_only=True))
+    return checked.solver(problem, [Progress(always=True), checkpoint]), checkpoint, methods
+
+
+def _reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: Path) -> None:
+    problem = solver.problem
     solution = solver.run()
     checkpoint.write(solver)
     solution.save(out)

@@ -120,6 +120,19 @@ def test_another_run_is_never_overwritten(config, tmp_path):
     assert json.loads((out / "config.json").read_text())["config"]["solver"]["steps"] == 10
 
 
+def test_what_cannot_be_made_takes_no_folder_and_clears_none(config, tmp_path):
+    out = tmp_path / "run"
+    bad = ("problem.views=0",)
+    with pytest.raises(ValueError, match="views"):
+        cli.run(config, out=out, set=bad)
+    assert not out.exists()
+    cli.run(config, out=out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(ValueError, match="views"):
+        cli.run(config, out=out, set=bad, force=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
 def test_resume_gives_the_same_image(config, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     cli.run(config, out=whole)
