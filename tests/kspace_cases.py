@@ -5,12 +5,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Grid, phantoms
-from inverse_inr.operators import (
-    GivenCoils,
-    LearnedCoils,
-    PolynomialMaps,
-    radial_trajectory,
-)
+from inverse_inr.operators import GivenCoils, LearnedCoils, PolynomialMaps, radial_trajectory
 
 F64 = torch.float64
 BOX = Box((-1.0, -0.7), (1.2, 0.9), ("cm", "cm"))  # off the origin, oblong
