@@ -1,6 +1,5 @@
 """Files of scanners: DICOM slices and series, DXchange scans, and what is said of faulty ones."""
 
-import os
 import sys
 from math import pi
 from pathlib import Path
@@ -11,9 +10,6 @@ import torch
 from io_cases import ct_file, scan_file
 
 from inverse_inr import io
-
-DATA = Path(os.environ.get("INVERSE_INR_DATA", Path(__file__).parents[2] / "shared" / "data"))
-
 
 # ---------------------------------------------------------------- DICOM
 
@@ -122,12 +118,11 @@ def test_dxchange_faults_are_named(tmp_path: Path):
         io.read_hdf5(path, "exchange")
 
 
-def test_tooth():
-    if not (DATA / "tooth.h5").is_file():
-        pytest.skip(f"real data: no tooth.h5 in {DATA} (set INVERSE_INR_DATA)")
-    scan = io.read_dxchange(DATA / "tooth.h5")
+def test_tooth(data):
+    path = data.file("tooth.h5")
+    scan = io.read_dxchange(path)
     assert scan.counts.shape == (181, 2, 640)
     assert scan.white.shape == scan.dark.shape == (2, 640)
     assert (scan.angles[0], scan.angles[-1]) == (0, pytest.approx(pi * 180 / 181))
     assert scan.dark.mean() < scan.counts.mean() < scan.white.mean()
-    assert torch.equal(io.read_dxchange(DATA / "tooth.h5", rows=1).counts, scan.counts[:, 1:])
+    assert torch.equal(io.read_dxchange(path, rows=1).counts, scan.counts[:, 1:])
