@@ -170,7 +170,7 @@ plt.show()
 #
 # <details><summary>Hint</summary>
 #
-# `from inverse_inr.problems.spectral_refinement import refined`, then `refined(learnt)`. With 1 % noise it does harm: it
-# explains the noise as well.
+# `from inverse_inr.problems.spectral_refinement import refined`, then `refined(learnt)`. With 1 % noise it would explain
+# the noise as well; the held-out pixels notice, and the field comes back as it was.
 #
 # </details>

@@ -52,7 +52,8 @@ def refined(solution: Solution, *, spectra: int = 3, strength: float = 0.05, ite
     spectra   how many, by singular values; what the cube holds beyond them stays as it is
     strength  of total variation, for a scene of size 1; eta: a fraction of the mean of A A', for pixels behind cells
               that let hardly any light through
-    Held-out pixels stay so. The defaults were set on noise-free kodim23 and on bands 60 to 175 of Jasper Ridge.
+    Held-out pixels stay so; where they speak against the change, the solution comes back as it was. The defaults were
+    set on noise-free kodim23 and on bands 60 to 175 of Jasper Ridge.
     Raises TypeError for a problem that is not one CASSI snapshot on a cube.
     """
     began = time.perf_counter()
@@ -74,10 +75,12 @@ def refined(solution: Solution, *, spectra: int = 3, strength: float = 0.05, ite
     residual = (y - camera.snapshot(cube)) * seen / scale
     steps = gap_iterates(camera, residual, seen, denoise, eta)
     change = scale * next(itertools.islice(steps, iterations - 1, None))
-    return replace(
+    found = replace(
         solution, field=Refined(solution.field, change[..., None], camera.grid), method=f"{solution.method} + GAP",
         seconds=solution.seconds + time.perf_counter() - began, details=solution.details | {"spectra": spectra},
     )  # fmt: skip
+    before, after = solution.held_out(), found.held_out()
+    return solution if before is not None and after is not None and after > before else found
 
 
 def fitted_and_refined(problem: Problem) -> Solution:

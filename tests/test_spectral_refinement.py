@@ -40,6 +40,11 @@ def test_it_is_a_field_at_points_and_between_the_bands(fit):
     )
 
 
+def test_with_noise_the_held_out_pixels_speak_against_it():
+    noisy = ii.solve(cassi(size=32, bands=8, noise_level=0.02), steps=600, callbacks=[])
+    assert refined(noisy) is noisy
+
+
 def test_it_wants_one_snapshot_of_a_cube():
     problem = ct(size=16, views=4)
     with pytest.raises(TypeError, match="refined solves one CASSI snapshot of a cube; this problem has ParallelBeam"):
