@@ -1,4 +1,4 @@
-"""What every prior of the catalogue must do: derivatives, training, many signals, states, refusals by name."""
+"""Every prior of the catalogue as a field: derivatives, many signals at once, fits, states, refusals by name."""
 
 import math
 
