@@ -1,6 +1,5 @@
-"""MRI: the NUFFT beside finufft and torchkbnufft; joint image and coil maps beside SENSE and TV; spokes by rays.
+"""MRI: joint image and coil maps beside SENSE, wavelets and TV; spokes by rays beside the NUFFT.
 
-    python benchmarks/kspace.py nufft                    256 x 256, 64 spokes of 512 samples, one thread
     python benchmarks/kspace.py cartesian [--seeds 3]    MNI152 slice, 8 coils, R = 4 and 6, 24 calibration lines
     python benchmarks/kspace.py radial [--seeds 3]       Shepp-Logan, 24 golden-angle spokes, closed-form k-space
     python benchmarks/kspace.py scan [--seeds 2]         the real 8-coil brain: samples that judge, and that choose
@@ -17,19 +16,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 import inverse_inr as ii
-from inverse_inr.kernels.gridding import Gridding
-from inverse_inr.operators.finufft import Finufft
 from inverse_inr.operators.kspace import NonCartesianKSpace
 from inverse_inr.operators.radial import RadialSpokes
-from inverse_inr.operators.sampling import GOLDEN_ANGLE
 from inverse_inr.problems.kspace import kspace, sense, tv_sense, wavelet_sense, zero_filled
 from inverse_inr.problems.kspace_scan import kspace_scan
 from inverse_inr.regularizers import TotalVariation, as_weighted
@@ -38,71 +33,6 @@ from inverse_inr.stopping import HeldOut, Never
 ONLY: list[str] = []
 ACCELERATIONS = [4.0, 6.0]
 DATA = Path(os.environ.get("INVERSE_INR_DATA") or Path(__file__).parents[2] / "shared" / "data")
-
-
-# --- NUFFT ----------------------------------------------------------------------------------------------------------
-
-
-def nufft(_: int) -> None:
-    n, spokes, samples = 256, 64, 512
-    angle = np.arange(spokes)[:, None] * GOLDEN_ANGLE
-    r = ((np.arange(samples) - samples // 2) / samples)[None]
-    k = np.stack([r * np.cos(angle), r * np.sin(angle)], -1).reshape(-1, 2)
-    print(f"{n} x {n}, {spokes} spokes of {samples} samples, complex64, one thread; ms, median and least of five turns")
-    for coils in (1, 8):
-        x = torch.randn(coils, n, n, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
-        some = np.random.default_rng(0).choice(len(k), 400, replace=False)
-        at = np.arange(n) - (n - 1) / 2
-        wave = [np.exp(-2j * np.pi * np.outer(k[some, a], at)) for a in (0, 1)]
-        truth = torch.from_numpy(np.einsum("mi,cij,mj->cm", wave[0], x.numpy(), wave[1], optimize=True))
-        found = engines(n, k, x)
-        times: dict[str, list[tuple[float, float]]] = {name: [] for name in found}
-        for _ in range(5):  # in turns: what else the machine does then hits all alike
-            for name, (forward, backward) in found.items():
-                times[name].append((best(partial(forward, x), 0.15), best(partial(backward, forward(x)), 0.15)))
-        for name, engine in found.items():
-            error = float((engine[0](x)[:, some] - truth).norm() / truth.norm())
-            a, b = np.median(times[name], axis=0)
-            least = np.min(times[name], axis=0)
-            print(f"{coils} coils  {name:24s} A {a:7.2f} ({least[0]:7.2f})  Aᴴ {b:7.2f} ({least[1]:7.2f})"
-                  f"  error {error:.1e}", flush=True)  # fmt: skip
-
-
-def engines(n: int, k: np.ndarray, x: Tensor) -> dict[str, tuple[Callable, Callable]]:
-    def differentiable(module: torch.nn.Module) -> tuple[Callable, Callable]:
-        seed = torch.zeros_like(x, requires_grad=True)
-        made = module(seed)
-        return module, lambda y: torch.autograd.grad(made, seed, y, retain_graph=True)[0]
-
-    found = {
-        "Gridding (ours)": differentiable(Gridding((n, n), k, oversampling=1.375, width=7)),
-        "finufft, cached plans": differentiable(Finufft((n, n), k)),
-    }
-    try:
-        import torchkbnufft  # pyright: ignore[reportMissingImports]
-
-        omega = torch.from_numpy(2 * math.pi * k.T).float()
-        forward, backward = torchkbnufft.KbNufft((n, n)), torchkbnufft.KbNufftAdjoint((n, n))
-        half = torch.exp(-0.5j * omega.sum(0))  # its origin is pixel n / 2, ours the middle of the image
-        found["torchkbnufft"] = (
-            lambda v: forward(v[None], omega)[0] * half,
-            lambda y: backward((y * half.conj())[None], omega)[0],
-        )
-    except ImportError:
-        print("torchkbnufft is not installed")
-    return found
-
-
-def best(call: Callable[[], object], seconds: float = 0.5) -> float:
-    times = []
-    while len(times) < 5 or sum(times) < seconds:
-        began = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - began)
-    return 1e3 * min(times)
-
-
-# --- reconstructions ------------------------------------------------------------------------------------------------
 
 
 def joint(problem: ii.Problem, seed: int = 0) -> ii.Solution:
@@ -276,7 +206,7 @@ def table(methods: dict[str, Callable[[int], ii.Solution]], seeds: int,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = {"nufft": nufft, "cartesian": cartesian, "radial": radial, "scan": scan}
+    parts = {"cartesian": cartesian, "radial": radial, "scan": scan}
     parser.add_argument("parts", nargs="+", choices=list(parts))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--acceleration", nargs="+", type=float, default=ACCELERATIONS)

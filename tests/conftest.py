@@ -1,6 +1,7 @@
 """What all tests share: one thread, one seed, GPU tests only where there is a GPU, the data folder, a tiny problem."""
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from inverse_inr.operators import ParallelBeam
 from inverse_inr.stopping import HeldOut
 
 torch.set_num_threads(1)
+pytest.register_assert_rewrite("solver_cases")  # its asserts show their values, as those of tests do
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -85,3 +87,18 @@ def learnable() -> Callable[..., Problem]:
         return replace(problem, terms=[replace(old, operator=operator)])
 
     return make
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Counts the optimiser steps; steps["stop"] = n sends Ctrl-C in the n-th."""
+    step, counts = Solver.step, {"done": 0, "stop": -1}
+
+    def counted(self: Solver) -> torch.Tensor:
+        counts["done"] += 1
+        if counts["done"] == counts["stop"]:
+            signal.raise_signal(signal.SIGINT)
+        return step(self)
+
+    monkeypatch.setattr(Solver, "step", counted)
+    return counts

@@ -1,129 +1,20 @@
-"""Point-spread functions and blur of continuous fields against closed forms; adjoints; stochastic nodes; bad input."""
+"""Blur of continuous fields against closed forms; adjoints; stochastic nodes; bad input."""
 
 import math
-import warnings
 from typing import Any
 
 import pytest
 import torch
-from scipy import special
-from torch import Tensor, nn
+from blur_cases import BOX, COVARIANCE, GRIDS, PATH, PSFS, K, blurred_wave, each, kernel, wave
+from torch import nn
 
-from inverse_inr import Box, Grid, as_linear_map, predict, priors
+from inverse_inr import Grid, as_linear_map, predict, priors
 from inverse_inr.fidelity import L2, TwoSets
-from inverse_inr.operators import Blur, Downsample, psf, quadrature
-from inverse_inr.operators.psf import Airy, Defocus, Gaussian, Measured, Motion, Pixel, blurred_features
+from inverse_inr.operators import Blur, Downsample, psf
+from inverse_inr.operators.psf import Airy, Defocus, Gaussian, Measured, Motion, Pixel
 from inverse_inr.phantoms import GaussianBlobs
 from inverse_inr.problem import Term
 from inverse_inr.testing import OperatorTests
-
-BOX = Box((-1.0, 2.0), (0.5, 4.0), ("mm", "mm"))
-GRIDS = [Grid(BOX, (8, 8)), Grid(BOX, (7, 7)), Grid(BOX, (6, 9))]
-PATH = torch.tensor([[0.0, 0.0], [0.3, 0.1], [0.2, 0.4], [-0.1, 0.5]], dtype=torch.float64)
-K = torch.tensor([[0.0, 0.0], [0.8, -0.3], [-1.1, 1.7], [2.1, 0.4]], dtype=torch.float64)
-COVARIANCE = torch.tensor([[0.09, 0.03], [0.03, 0.05]], dtype=torch.float64)
-
-
-def kernel(shape: tuple[int, ...] = (5, 4)) -> Tensor:
-    taps = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    return taps / taps.sum()
-
-
-PSFS: dict[str, Any] = {
-    "gaussian": lambda: Gaussian(torch.tensor([0.2, 0.3])),
-    "covariance": lambda: Gaussian(covariance=COVARIANCE),
-    "pixel": lambda: Pixel(torch.tensor([0.4, 0.25])),
-    "motion": lambda: Motion(PATH, torch.tensor([0.0, 1.0, 1.5, 4.0])),
-    "defocus": lambda: Defocus(0.35),
-    "airy": lambda: Airy(0.2, rings=2),
-    "measured": lambda: Measured(kernel(), (0.1, 0.15), center=(1, 2)),
-}
-each = pytest.mark.parametrize("name", PSFS)
-
-
-def wave(k: Tensor, phase: float = 0.4) -> Any:
-    return lambda x: torch.sin(2 * math.pi * (x @ k.to(x))[..., None] + phase)
-
-
-def blurred_wave(k: Tensor, x: Tensor, transfer: Tensor, phase: float = 0.4) -> Tensor:
-    return (transfer * torch.exp(1j * (2 * math.pi * x @ k + phase))).imag
-
-
-# --- point-spread functions ---------------------------------------------------------------------------------------
-
-
-@each
-def test_nodes_give_the_transfer_function(name: str):
-    h = PSFS[name]()
-    offsets, weights = h.nodes(40)
-    assert float(weights.sum()) == pytest.approx(1, abs=1e-12)
-    seen = (weights * torch.exp(-2j * math.pi * (K @ offsets.mT))).sum(-1)
-    assert (seen - h.transfer(K)).abs().max() < 1e-10
-    assert h.transfer(K)[0] == pytest.approx(1)
-
-
-@each
-def test_draws_are_distributed_as_the_psf(name: str):
-    h = PSFS[name]()
-    u = torch.quasirandom.SobolEngine(h.uniforms, scramble=True, seed=1).draw(2**14, dtype=torch.float64)
-    offsets, weights = h.draw(u)
-    seen = (weights * torch.exp(-2j * math.pi * (K @ offsets.mT))).sum(-1)
-    assert (seen - h.transfer(K)).abs().max() < 2e-3
-    inside = (offsets.abs() <= h.half_widths() * (1 + 1e-9)).all(-1)
-    assert inside.double().mean() > 1 - 1e-4  # a Gaussian's support is cut where it holds all but 1e-6
-
-
-def test_transfer_functions_in_closed_form():
-    k = torch.tensor([[0.7, 0.0]], dtype=torch.float64)
-    straight = Motion(torch.tensor([[-0.5, 0.0], [0.5, 0.0]]) * 0.6)
-    assert straight.transfer(k) == pytest.approx(math.sin(math.pi * 0.42) / (math.pi * 0.42))
-    assert Gaussian(0.3).transfer(k) == pytest.approx(math.exp(-2 * (math.pi * 0.3 * 0.7) ** 2))
-    assert Gaussian(covariance=COVARIANCE).transfer(k) == pytest.approx(math.exp(-2 * math.pi**2 * 0.09 * 0.49))
-    # a round aperture's: 2/π (acos ρ - ρ sqrt(1 - ρ²)), ρ = k / cutoff (Goodman, Introduction to Fourier Optics, 6.3)
-    rho = torch.tensor([0.1, 0.3, 0.6, 0.9], dtype=torch.float64)
-    cutoff = 3.8317059702075125 / math.pi / 0.2
-    truth = 2 / math.pi * (rho.acos() - rho * (1 - rho**2).sqrt())
-    errors = []
-    for rings in (4, 16, 64):
-        seen = Airy(0.2, rings).transfer(torch.stack([rho * cutoff, 0 * rho], -1))
-        errors.append(float((seen - truth).abs().max()))
-    assert errors[0] < 0.06
-    assert errors[2] < errors[1] / 3 < errors[0] / 9  # the light cut off, 2 / (π v), falls with the rings
-
-
-def test_bessel_functions():
-    z = torch.linspace(0, 80, 400, dtype=torch.float64, requires_grad=True)
-    j0, j1 = (torch.from_numpy(f(z.detach().numpy())) for f in (special.j0, special.j1))
-    assert (quadrature.bessel_j0(z).detach() - j0).abs().max() < 1e-14
-    assert (quadrature.jinc(z) - 2 * j1 / z)[1:].detach().abs().max() < 1e-14
-    assert float(quadrature.jinc(z[0].detach())) == pytest.approx(1)
-    slope = torch.autograd.grad(quadrature.bessel_j0(z).sum(), z)[0]
-    assert (slope + j1).abs().max() < 1e-13
-
-
-def test_fourier_features_average_in_closed_form():
-    """sum of sinusoids -> exp(-2π² σ² k²): closed form, features and quadrature agree to 1e-10."""
-    generator = torch.Generator().manual_seed(0)
-    frequencies = torch.randn(20, 2, dtype=torch.float64, generator=generator)
-    coefficients = torch.randn(40, 1, dtype=torch.float64, generator=generator)
-    x = BOX.random_points(9, dtype=torch.float64, generator=generator)
-
-    def features(points: Tensor) -> Tensor:
-        phase = 2 * math.pi * points @ frequencies.mT
-        return torch.cat([phase.sin(), phase.cos()], -1)
-
-    for h in (Gaussian(0.07), Motion(0.3 * PATH), Defocus(0.1), Pixel(0.2)):
-        closed = (blurred_features(features(x), frequencies, h) @ coefficients)[:, 0]
-        seen = predict(Blur(h, x, nodes=20), lambda p: features(p) @ coefficients)
-        assert (closed - seen).abs().max() < 1e-10
-    damping = torch.exp(-2 * math.pi**2 * 0.07**2 * frequencies.square().sum(-1))
-    gaussian = blurred_features(features(x), frequencies, Gaussian(0.07))
-    assert torch.allclose(gaussian, features(x) * torch.cat([damping, damping]), atol=1e-14)
-    raw = blurred_features(torch.cat([features(x), x], -1), frequencies, Gaussian(0.07))
-    assert torch.equal(raw[:, 40:], x)
-    with pytest.raises(ValueError, match="need at least 40 features"):
-        blurred_features(x, frequencies, Gaussian(0.07))
-
 
 # --- blur of continuous fields --------------------------------------------------------------------------------------
 
@@ -320,15 +211,6 @@ def test_a_prior_is_deblurred_by_random_nodes():
 def test_refusals(make: Any, message: str):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_a_kernel_that_does_not_sum_to_one_is_named_and_kept():
-    with pytest.warns(UserWarning, match=r"Measured: the kernel sums to 2, not 1"):
-        h = Measured(2 * kernel(), 0.1)
-    assert float(predict(Blur(h, GRIDS[0]), lambda p: 1 + 0 * p[..., :1])[0]) == pytest.approx(2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert Measured(kernel((4, 4)), 0.1).center == (2, 2)  # an even kernel: the right one of two middles
 
 
 def test_moments_of_the_measured_kernel_follow_its_centre():

@@ -5,72 +5,25 @@ import math
 
 import pytest
 import torch
+from kspace_cases import BOX, F64, GRIDS, blobs, error, grids, learned, random, some, spokes
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, SampledField, adjoint, phantoms, predict, priors, sample
+from inverse_inr import Box, Grid, SampledField, adjoint, phantoms, predict
 from inverse_inr.operators import (
     CartesianKSpace,
     Dephasing,
     GivenCoils,
-    LearnedCoils,
     NonCartesianKSpace,
-    PolynomialMaps,
     RadialSpokes,
     ToeplitzNormal,
     birdcage_maps,
-    centred_box,
-    density_compensation,
     espirit_maps,
-    is_radial,
-    line_mask,
-    low_resolution_maps,
-    poisson_disc_mask,
     radial_angles,
-    radial_density,
     radial_frequency,
     radial_trajectory,
-    spiral_trajectory,
-    variable_density_mask,
 )
-from inverse_inr.operators.coils import centred_fft, centred_inverse
 from inverse_inr.operators.kspace import central_block
 from inverse_inr.testing import OperatorTests
-
-F64 = torch.float64
-BOX = Box((-1.0, -0.7), (1.2, 0.9), ("cm", "cm"))  # off the origin, oblong
-GRIDS = [Grid(BOX, (48, 40)), Grid(BOX, (49, 37))]
-grids = pytest.mark.parametrize("grid", GRIDS, ids=lambda g: "x".join(map(str, g.shape)))
-
-
-def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.complex128) -> Tensor:
-    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
-
-
-def blobs(grid: Grid) -> phantoms.GaussianBlobs:
-    """Three pixels wide: no aliases above 1e-7."""
-    place = torch.tensor([[-0.13, 0.1], [0.15, 0.05], [0.02, -0.16]], dtype=F64) + torch.tensor(grid.box.center)
-    widths = torch.full((3,), 1.5 * max(grid.spacing), dtype=F64)
-    return phantoms.GaussianBlobs(place, widths, torch.tensor([1.0, 0.7, -0.4]))
-
-
-def error(result: Tensor, truth: Tensor) -> float:
-    return float(torch.linalg.vector_norm(result.detach() - truth) / torch.linalg.vector_norm(truth))
-
-
-def some(grid: Grid, seed: int = 0) -> Tensor:
-    return torch.rand(grid.shape, generator=torch.Generator().manual_seed(seed)) > 0.5
-
-
-def spokes(grid: Grid, count: int = 9) -> Tensor:
-    return radial_trajectory(grid, count, 40)
-
-
-def learned(grid: Grid, coils: int = 3) -> LearnedCoils:
-    correction = PolynomialMaps(grid.box, coils, 2)
-    maps = LearnedCoils(correction, GivenCoils(random(coils, *grid.shape, seed=5), grid))
-    with torch.no_grad():
-        correction.coefficients.copy_(torch.randn(coils, 6, 2, generator=torch.Generator().manual_seed(1)))
-    return maps.double()
 
 
 class TestContract(OperatorTests):
@@ -245,101 +198,6 @@ def test_dephasing_is_the_integral(what: str):
     z = (0 if decay is None else decay.flatten()) + 2j * math.pi * (0 if turn is None else turn.flatten())
     wave = torch.exp(-2j * math.pi * (k.reshape(-1, 2) @ points.T) - times.reshape(-1, 1) * z)
     assert error(operator.map(x), math.prod(grid.spacing) * wave @ x.flatten()) < 1e-4
-
-
-# --- coils ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("estimate", [low_resolution_maps, espirit_maps])
-@pytest.mark.parametrize("shape", [(64, 60), (63, 61)])
-def test_coils_of_the_calibration_region(estimate, shape: tuple[int, int]):
-    box = centred_box(shape, (1 / 32, 1 / 32))
-    grid = Grid(box, shape)
-    coils, field = birdcage_maps(box, 6), phantoms.shepp_logan(box)
-    operator = CartesianKSpace(grid, line_mask(shape, 4, 24), coils)
-    region = operator.calibration(coils.fourier(field.fourier, operator.frequencies))
-    assert region.shape[1] == shape[0]
-    assert 24 <= region.shape[2] <= 26  # a chosen line may lie beside the block
-    maps, truth = estimate(region, grid), sample(coils, grid).movedim(-1, 0)
-    inside = sample(field, grid)[..., 0] > 0.05
-    likeness = (maps.conj() * truth).sum(0).abs() / torch.linalg.vector_norm(truth, dim=0)
-    assert likeness[inside].min() > 0.995
-    assert torch.linalg.vector_norm(maps, dim=0) == pytest.approx(torch.ones(shape), abs=1e-5)
-
-
-def test_files_of_scanners_are_our_lattice():
-    """A unitary centred FFT of an image whose pixel n // 2 is the origin: no phase, one factor."""
-    shape = (9, 8)
-    grid = Grid(centred_box(shape, (0.5, 2.0)), shape)
-    assert float(grid.points(F64)[4, 4].norm()) == pytest.approx(0, abs=1e-12)
-    image, mask = random(*shape), torch.ones(shape, dtype=torch.bool)
-    operator = CartesianKSpace(grid, mask)
-    torch.testing.assert_close(operator.lattice(operator.map(image)), centred_fft(image))
-    torch.testing.assert_close(centred_inverse(centred_fft(image)), image)
-
-
-@pytest.mark.parametrize("kind", ["polynomial", "grid", "siren"])
-def test_learnt_coils_keep_their_gauge(kind: str):
-    grid = Grid(BOX, (12, 10))
-    start = GivenCoils(random(3, *grid.shape), grid)
-    if kind == "polynomial":
-        correction: nn.Module = PolynomialMaps(BOX, 3, 4, constant=0.3)
-    else:
-        correction = priors.create(kind, BOX, 3, head="complex", bandwidth=2.0)
-    for maps in (LearnedCoils(correction, start), LearnedCoils(PolynomialMaps(BOX, 3, 4, constant=0.3))):
-        maps = maps.float()
-        on_grid, at_points = sample(maps, grid), maps(grid.points())
-        torch.testing.assert_close(on_grid, at_points, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(torch.linalg.vector_norm(on_grid, dim=-1), torch.ones(grid.shape))
-        if maps.start is not None:
-            overlap = (maps.start.sample(grid).conj() * on_grid).sum(-1)
-            assert overlap.imag.abs().max() < 1e-5
-            assert overlap.real.min() >= 0
-
-
-# --- sampling -------------------------------------------------------------------------------------------------------
-
-
-def test_masks_hold_what_they_promise():
-    for pattern in ("random", "equispaced"):
-        lines = line_mask((60, 80), 4, 24, pattern=pattern, seed=1)
-        assert (lines == lines[:1]).all()
-        assert int(lines[0].sum()) == pytest.approx(24 + 56 / 4, abs=1)
-        assert central_block(lines)[0] == slice(0, 60)
-        assert lines[0, 28:52].all()
-    for make in (variable_density_mask, poisson_disc_mask):
-        mask = make((60, 80), 5, 12, seed=2)
-        assert float(mask.float().mean()) == pytest.approx(1 / 5, rel=0.03)
-        assert mask[24:36, 34:46].all()
-        assert torch.equal(mask, make((60, 80), 5, 12, seed=2))
-        assert not torch.equal(mask, make((60, 80), 5, 12, seed=3))
-    points = poisson_disc_mask((60, 80), 8, 0).nonzero().double()
-    distance = torch.cdist(points, points) + 99 * torch.eye(len(points))
-    assert distance.min() >= 1.4  # no two side by side
-
-
-@pytest.mark.parametrize("path", ["radial", "spiral"])
-def test_density_compensation_integrates(path: str):
-    """Σ w F(k) exp(2πi k·x) is the field again, of full sampling."""
-    grid = Grid(Box((-1.0, -1.0), (1.0, 1.0)), (32, 32))
-    k = radial_trajectory(grid, 64) if path == "radial" else spiral_trajectory(grid, 12, 700)
-    assert float(k.norm(dim=-1).max()) <= grid.nyquist[0] * (1 + 1e-9)
-    field = phantoms.gaussian_blobs(grid.box, count=3, width=0.15)
-    flat, w = k.reshape(-1, 2), density_compensation(k, grid).flatten()
-    x = grid.points(F64).reshape(-1, 2)
-    image = (w * field.fourier(flat)) @ torch.exp(2j * math.pi * (flat @ x.T))
-    assert error(image.real, field(x)[:, 0]) < 0.06
-
-
-def test_the_ramp_integrates_what_many_spokes_see():
-    grid = Grid(Box((-1.0, -1.0), (1.0, 1.0)), (32, 32))
-    k = radial_trajectory(grid, 100, golden=False)
-    assert is_radial(k)
-    assert not is_radial(spiral_trajectory(grid, 4, 100))
-    field = phantoms.gaussian_blobs(grid.box, count=3, width=0.15)
-    x, flat = grid.points(F64).reshape(-1, 2), k.reshape(-1, 2)
-    image = (radial_density(k).flatten() * field.fourier(flat)) @ torch.exp(2j * math.pi * (flat @ x.T))
-    assert error(image.real, field(x)[:, 0]) < 0.02
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------

@@ -1,160 +1,21 @@
-"""Exact properties of the catalogue's networks, and what every prior must do: derivatives, training, many signals."""
+"""Exact properties of networks: heads, annealed features, complex numbers, bands, polynomials, collapsed layers."""
 
 import math
 
 import pytest
 import torch
+from network_cases import BOX, F64, make, points
 from torch import Tensor, nn
 
-from inverse_inr import Problem, Solver, Term, noise, priors, solve
-from inverse_inr.domain import Box, Grid
-from inverse_inr.operators import ParallelBeam
-from inverse_inr.priors import Prior, functional
-from inverse_inr.priors.conditioned import Cosmo, Incode, image_features
+from inverse_inr import Problem, Solver, priors
+from inverse_inr.domain import Box
+from inverse_inr.priors import Prior
 from inverse_inr.priors.encodings import FourierFeatures, octave_frequencies
 from inverse_inr.priors.multiplicative import MultiplicativeNetwork, level
 from inverse_inr.priors.polynomial import FusionNetwork, chebyshev
 from inverse_inr.priors.reparameterized import ReparameterizedLinear
 from inverse_inr.priors.topologies import MLP, ComplexLinear, Linear
-from inverse_inr.regularizers import PriorPenalty, TotalVariation, gradient, laplacian
-from inverse_inr.selection import choose_activations
 from inverse_inr.stopping import HeldOut
-
-F64 = torch.float64
-BOX = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
-SMALL = {
-    "cosmo": {"width": 24, "depth": 2, "omega0": 0.05},
-    "finer_plus": {"omega0": 6.0, "scale0": 1.0},
-    "grid": {"cells": 9.0},
-}
-names = pytest.mark.parametrize("name", priors.names())
-
-
-def make(name: str, **options) -> Prior:
-    """A prior of low band whose tables are filled: its derivatives are then within reach of differences."""
-    prior = priors.create(name, BOX, **{"bandwidth": 3.0, **SMALL.get(name, {}), **options})
-    if name == "grid":
-        nn.init.normal_(next(prior.parameters()), generator=torch.Generator().manual_seed(1))
-    return prior
-
-
-def points(count: int = 40, dtype: torch.dtype = torch.float32) -> Tensor:
-    return 0.9 * BOX.random_points(count, dtype=dtype, generator=torch.Generator().manual_seed(3))
-
-
-# --- every prior ------------------------------------------------------------------------------------------------
-
-
-@names
-def test_gradients_are_central_differences(name: str) -> None:
-    prior, x, h = make(name).double(), points(dtype=F64), 1e-5
-    slope = gradient(prior, x)[:, 0].detach()
-    with torch.no_grad():
-        stencil = ((-2, 1), (-1, -8), (1, 8), (2, -1))
-        steps = [sum(w * prior(x + k * h * e) for k, w in stencil) for e in torch.eye(2, dtype=F64)]
-    numeric = torch.cat(steps, -1) / (12 * h)
-    off = (slope - numeric).abs() / slope.abs().max()
-    assert float(slope.abs().max()) > 0
-    assert float(off.quantile(0.9 if prior.smoothness < 2 else 1.0)) < 1e-5
-
-
-@names
-def test_laplacians_are_central_differences_or_refused(name: str) -> None:
-    options = {"order": 3} if name == "grid" else {}
-    prior, x = make(name, **options).double(), points(dtype=F64)
-    h = 2e-4 if prior.smoothness > 2 else 5e-5  # FINER's second derivative jumps where a pre-activation is zero
-    if prior.smoothness < 1:
-        with pytest.raises(TypeError, match=f"'{name}'.*'siren'"):
-            laplacian(prior, x)
-        return
-    got = laplacian(prior, x).detach()
-    with torch.no_grad():
-        stencil = ((-2, -1), (-1, 16), (0, -30), (1, 16), (2, -1))
-        numeric = sum(w * prior(x + k * h * e) for k, w in stencil for e in torch.eye(2, dtype=F64)) / (12 * h * h)
-    off = (got - numeric).abs() / got.abs().max()
-    assert float(off.quantile(1.0 if prior.smoothness > 2 else 0.5)) < 1e-5
-
-
-@names
-def test_many_signals_are_one_function(name: str) -> None:
-    several = [make(name, seed=s) for s in range(3)]
-    call, parameters = functional(several)
-    apart = torch.stack([points(20) + 0.01 * k for k in range(3)])
-    expected = torch.stack([prior(x) for prior, x in zip(several, apart, strict=True)])
-    got = call(parameters, apart)
-    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(call(parameters, points(20)), torch.stack([p(points(20)) for p in several]), rtol=1e-4,
-                               atol=1e-5)  # fmt: skip
-    key = next(iter(parameters))
-    (together,) = torch.autograd.grad(got.abs().square().sum(), parameters[key])
-    (alone,) = torch.autograd.grad(several[1](apart[1]).abs().square().sum(), dict(several[1].named_parameters())[key])
-    torch.testing.assert_close(together[1], alone, rtol=1e-3, atol=1e-5 * float(alone.abs().max() + 1e-12))
-
-
-def test_only_one_architecture_is_one_function() -> None:
-    with pytest.raises(ValueError, match="one architecture"):
-        functional([make("siren"), make("finer")])
-
-
-@names
-def test_it_says_what_it_is(name: str) -> None:
-    text = make(name).describe()
-    assert text.startswith(f"{name}: ")
-    assert "parameters" in text
-    assert "cycles per cm" in text
-    assert len(text.splitlines()[0]) > 30
-
-
-class Pixels:
-    """Every measurement is the field at a pixel's centre."""
-
-    def __init__(self, grid: Grid) -> None:
-        self.places = grid.points().reshape(-1, grid.ndim)
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __call__(self, rows: Tensor):
-        return self.places[rows], lambda values: values[..., 0]
-
-
-@names
-def test_it_fits_an_image_and_a_sinogram_at_its_defaults(name: str) -> None:
-    grid = Grid(BOX, (32, 32))
-    x = grid.points()
-    image = torch.exp(-4 * x.square().sum(-1)) + (x[..., 0] > 0.3)
-    beam = ParallelBeam(BOX, torch.arange(6) * math.pi / 6, 16)
-    y = torch.rand(96, generator=torch.Generator().manual_seed(0))
-    for operator, data in ((Pixels(grid), image.flatten()), (beam, y)):
-        term = Term(operator, data, noise.Gaussian(0.1))
-        if make(name)(points(1)).is_complex():
-            term = Term(operator, data.to(torch.complex64), noise.ComplexGaussian(0.1))
-        problem = Problem([term], BOX, grid)
-        solution = solve(problem, name, steps=4, batch=96, regularizers=[1e-3 * TotalVariation()], points=64,
-                         stopping=HeldOut(every=4), callbacks=[])  # fmt: skip
-        losses = [record["loss"] for record in solution.history]
-        assert losses
-        assert all(map(math.isfinite, losses)), solution.stopped
-        assert torch.isfinite(solution.sample()).all()
-
-
-@names
-def test_points_of_another_dimension_are_refused_by_name(name: str) -> None:
-    with pytest.raises(ValueError, match="Box of 2 dimensions: points have shape"):
-        make(name)(torch.zeros(5, 3))
-
-
-def test_a_state_of_another_architecture_names_the_field() -> None:
-    with pytest.raises(ValueError, match=r"'siren'.*network\.layers\.0\.linears\.0\.weight.*\(16, 2\).*\(24, 2\)"):
-        make("siren", width=24).load_state_dict(make("siren", width=16).state_dict())
-    with pytest.raises(ValueError, match="missing from the state"):
-        make("wire").load_state_dict(make("siren").state_dict())
-
-
-def test_the_state_holds_the_frequency() -> None:
-    a, b = make("siren", omega0=5.0), make("siren", omega0=25.0, seed=1)
-    b.load_state_dict(a.state_dict())
-    assert torch.equal(a(points()), b(points()))
 
 
 def test_only_some_networks_collapse() -> None:
@@ -331,76 +192,3 @@ def test_collapse_leaves_an_ordinary_network_of_the_same_values(activation: str)
     assert plain.parameter_count < prior.parameter_count
     hidden = prior.network.layers[1].linears[0]
     assert 60 <= int(torch.linalg.matrix_rank(hidden.basis)) <= 64
-
-
-# --- conditioned networks ---------------------------------------------------------------------------------------
-
-
-def test_incode_without_a_composer_is_siren() -> None:
-    prior, plain = make("incode", omega0=9.0), make("siren", omega0=9.0)
-    network = prior.network
-    assert isinstance(network, Incode)
-    for linear in network.composer.maps:
-        nn.init.zeros_(linear.weight)
-        nn.init.zeros_(linear.bias)
-    plain.network.load_state_dict(network.network.state_dict())
-    torch.testing.assert_close(prior(points()), plain(points()))
-
-
-@pytest.mark.parametrize("name", ["incode", "cosmo"])
-def test_composers_see_the_measurements_that_are_fitted_and_no_others(name: str, problem: Problem) -> None:
-    def features(y: Tensor) -> Tensor:
-        term = Term(problem.terms[0].operator, y, noise.Gaussian(0.01))
-        solver = Solver(Problem([term], problem.box, problem.grid), name, steps=1, seed=0)
-        return solver.prior.network.composer.features.clone(), solver.watched_rows[0]
-
-    y = problem.terms[0].y
-    plain, watched = features(y)
-    changed = y.clone()
-    changed[watched] += 100
-    assert plain.abs().max() > 0
-    assert torch.equal(features(changed)[0], plain)
-    assert not torch.equal(features(y.flip(0))[0], plain)
-    assert torch.equal(features(3 * y)[0].round(decimals=4), plain.round(decimals=4))  # no unit, no scale
-
-
-def test_image_features_tell_smooth_from_rough() -> None:
-    generator = torch.Generator().manual_seed(0)
-    rough = torch.randn(32, 32, 1, generator=generator)
-    smooth = torch.nn.functional.avg_pool2d(rough[None, ..., 0], 9, 1, 4)[0][..., None]
-    assert image_features(rough)[-1] > image_features(smooth)[-1]
-    assert torch.isfinite(image_features(torch.zeros(8, 8, 1))).all()
-
-
-def test_incode_has_a_penalty_of_its_own() -> None:
-    prior = make("incode")
-    assert PriorPenalty()(prior, points()).item() == 0  # all numbers start positive
-    for linear in prior.network.composer.maps:
-        nn.init.zeros_(linear.weight)
-    nn.init.constant_(prior.network.composer.maps[-1].bias, -2.0)
-    assert PriorPenalty()(prior, points()).item() == pytest.approx(2 * (0.1993 + 0.0196 + 0.0588 + 0.0269))
-    with pytest.raises(TypeError, match="no penalty of its own"):
-        PriorPenalty()(make("siren"), points())
-
-
-def test_cosmo_keeps_its_layers_on_the_circle() -> None:
-    z = torch.randn(50, 2 * 8)
-    value = Cosmo(1.0, 0.3, project=True)(z, torch.tensor(0.3), torch.tensor(0.3))
-    torch.testing.assert_close(torch.hypot(*value.chunk(2, -1)), torch.ones(50, 8))
-
-
-# --- another activation in each layer ---------------------------------------------------------------------------
-
-
-def test_greedy_search_keeps_the_best_held_out_atom(problem: Problem) -> None:
-    native = {"width": 16, "bandwidth": 4.0}
-    solution = choose_activations(problem, ("sine", "gaussian", "sinc"), depth=2, native=native, steps=30,
-                                  stopping=HeldOut(every=10))  # fmt: skip
-    scores = solution.details["held-out by sequence"]
-    assert len(scores) == 6
-    first = min((v, k) for k, v in scores.items() if ">" not in k)[1]
-    assert solution.details["activations"][0] == first
-    assert solution.held_out() == pytest.approx(min(v for k, v in scores.items() if ">" in k))
-    assert solution.field.recipe.options["activations"] == tuple(solution.details["activations"])
-    with pytest.raises(ValueError, match=r"unknown activation 'sinus'.*'sin"):
-        choose_activations(problem, ("sinus",))

@@ -1,49 +1,69 @@
-"""The loop: resumed and interrupted runs, determinism, failures, what operators learn."""
+"""The loop: what a seed decides, what operators and fidelities learn, failures."""
 
-import signal
 from dataclasses import replace
-from io import BytesIO
 
 import pytest
 import torch
+from solver_cases import assert_same_run, through_disk
 from torch import Tensor
 
 import inverse_inr as ii
-from inverse_inr import Solver, optimizers, solve
-from inverse_inr.callbacks import Checkpoint
+from inverse_inr import solve
 from inverse_inr.fidelity import LearntScale
 from inverse_inr.objective import seeded
 from inverse_inr.operators import ParallelBeam
-from inverse_inr.regularizers import TotalVariation
 from inverse_inr.stopping import HeldOut, Never
 
 EVERY10 = HeldOut(every=10)
 
 
-def through_disk(solver: Solver) -> dict:
-    file = BytesIO()
-    torch.save(solver.state_dict(), file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
+def test_steps_one_by_one_are_the_run_and_rays_jitter(problem, solver):
+    a, b = solver(problem), solver(problem)
+    a.run()
+    seen = [float(b.step().sum()) for _ in range(30)]
+    assert all(torch.equal(p, q) for p, q in zip(a.prior.parameters(), b.prior.parameters(), strict=True))
+    assert seen[9] == a.history[0]["loss"]
+    operator = a.problem.terms[0].operator.train()
+    first, again = operator(torch.arange(4)).points, operator(torch.arange(4)).points
+    assert not torch.equal(first, again)
 
 
-def history(run: Solver) -> list[dict]:
-    return [{k: v for k, v in record.items() if k != "seconds"} for record in run.history]
+@pytest.mark.parametrize("name", ["hash", "siren"])
+def test_user_random_state_is_untouched(problem, name):
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    solve(problem, name, steps=2, batch=32, stopping=Never(every=1))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
-def assert_same_run(a: Solver, b: Solver) -> None:
-    assert history(a) == history(b)
-    assert len(a.history) > 0
-    assert a.best["step"] == b.best["step"]
-    for mine, other in ((a.objective.state_dict(), b.objective.state_dict()), (a.best["state"], b.best["state"])):
-        assert mine.keys() == other.keys()
-        for key in mine:
-            assert torch.equal(mine[key], other[key]), key
+def test_seeded_restores_the_generator_and_depends_on_both_numbers():
+    def draw(seed: int, step: int) -> float:
+        with seeded(seed, step, torch.device("cpu")):
+            return float(torch.rand(()))
+
+    before = torch.get_rng_state()
+    assert draw(1, 2) == draw(1, 2)
+    assert len({draw(s, k) for s in range(20) for k in range(20)}) == 400
+    assert torch.equal(torch.get_rng_state(), before)
 
 
-def ctrl_c(at: int):
-    """A callback that interrupts the run at step `at`."""
-    return lambda solver, record: record["step"] == at and "loss" in record and signal.raise_signal(signal.SIGINT)
+def test_the_seed_decides_everything(problem):
+    def image(seed: int) -> Tensor:
+        torch.manual_seed(int(torch.randint(100, ())))  # whatever the user's generator holds
+        options = ii.Suggestion("hash", {"levels": 3, "log2_table": 8})
+        return solve(replace(problem, suggested=options), steps=20, batch=32, stopping=EVERY10, seed=seed).sample()
+
+    assert torch.equal(image(3), image(3))
+    assert not torch.equal(image(3), image(4))
+
+
+def test_solving_twice_gives_the_same_although_the_operator_learns(problem, solver, learnable):
+    task = learnable(problem, 0.1)
+    a, b = (solver(task).run() for _ in range(2))
+    assert torch.equal(a.sample(), b.sample())
+
+
+# --- failures -----------------------------------------------------------------------------------------------------
 
 
 class Failing:
@@ -60,51 +80,47 @@ class Failing:
         return (value * 0).sqrt() if self.gradient_only else value * float("nan")
 
 
-# --- resuming, interrupting, determinism --------------------------------------------------------------------------
-
-CASES = [
-    ("grid", "adam", 32), ("hash", "adam", 32), ("siren", "muon", 32),
-    ("siren", optimizers.LBFGS(iterations=2), None),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "optimizer", "batch"), CASES, ids=["adam-grid", "adam-hash", "muon", "lbfgs"])
-@pytest.mark.parametrize("at", [1, 7, 10, 23])
-def test_resumed_run_is_bit_exact(problem, name, optimizer, batch, at, solver):
-    keywords = {"optimizer": optimizer, "batch": batch, "regularizers": [1e-3 * TotalVariation()], "steps": 24}
-    whole = solver(problem, name, **keywords)
-    whole.run()
-    first = solver(problem, name, **keywords)
-    paused = first.run(at)
-    assert paused.stopped == f"paused at step {at}"
-    assert not first.finished
-    state = through_disk(first)
-    second = solver(problem, name, **keywords)
-    torch.rand(5)  # the default generator is no part of the state
-    second.load_state_dict(state)
-    second.run()
-    assert second.step_number == 24
-    assert_same_run(whole, second)
+def test_nan_restores_the_best_state_and_names_term_and_step(problem, solver):
+    run = solver(problem, regularizers=[Failing(17)])
+    with pytest.warns(RuntimeWarning, match=r"R\(Failing\) became NaN or Inf at step 17; returning .* step 10"):
+        solution = run.run()
+    assert solution.stopped == "non-finite: R(Failing) became NaN or Inf at step 17"
+    assert solution.best_step == 10
+    healthy = solver(problem, regularizers=[Failing(1000)])
+    assert torch.equal(solution.sample(), healthy.run(10).sample())
+    assert all(torch.equal(v, run.best["state"][k]) for k, v in run.objective.state_dict().items())
+    assert run.finished
+    assert run.run().steps == 17
 
 
-def test_steps_one_by_one_are_the_run_and_rays_jitter(problem, solver):
-    a, b = solver(problem), solver(problem)
-    a.run()
-    seen = [float(b.step().sum()) for _ in range(30)]
-    assert all(torch.equal(p, q) for p, q in zip(a.prior.parameters(), b.prior.parameters(), strict=True))
-    assert seen[9] == a.history[0]["loss"]
-    operator = a.problem.terms[0].operator.train()
-    first, again = operator(torch.arange(4)).points, operator(torch.arange(4)).points
-    assert not torch.equal(first, again)
+def test_nan_before_any_good_state_raises(problem, solver):
+    with pytest.raises(FloatingPointError, match=r"R\(Failing\) became NaN or Inf at step 4, before any good state"):
+        solver(problem, regularizers=[Failing(4)]).run()
 
 
-def test_resume_restores_what_operators_learnt(problem, solver, learnable):
-    runs = [solver(learnable(problem, 0.1)) for _ in range(3)]
-    runs[0].run()
-    runs[1].run(13)
-    runs[2].load_state_dict(through_disk(runs[1]))
-    runs[2].run()
-    assert_same_run(runs[0], runs[2])
+@pytest.mark.parametrize("stopping", [EVERY10, Never(every=10)], ids=["held-out", "never"])
+@pytest.mark.parametrize("at", [20, 30])  # on a check, and on the very last step
+def test_nan_gradient_on_a_check_never_becomes_the_best_state(problem, at, stopping, solver):
+    failing = Failing(at, gradient_only=True)
+    with pytest.warns(RuntimeWarning, match="NaN"):
+        solution = solver(problem, regularizers=[failing], stopping=stopping).run()
+    assert torch.isfinite(solution.sample()).all()
+    checks = [at - 10] if isinstance(stopping, Never) else range(10, at, 10)  # held-out rows may prefer an earlier one
+    assert solution.best_step in checks
+
+
+# --- what operators and fidelities learn ---------------------------------------------------------------------------
+
+
+def test_the_centre_of_rotation_is_learnt(problem, solver, learnable):
+    old = problem.terms[0]
+    shifted = ParallelBeam(problem.box, old.operator.angles, 16, center=0.2)
+    task = learnable(replace(problem, terms=[replace(old, y=ii.predict(shifted, problem.reference))]))
+    solution = solver(task, steps=60, operator_lr=2e-2, batch=64, stopping=HeldOut(every=20)).run()
+    assert list(solution.learnt) == ["0.center"]
+    assert abs(float(solution.learnt["0.center"]) - 0.2) < 0.1
+    assert "learnt 0.center = " in solution.report()
+    assert solver(problem, steps=2).run().learnt == {}
 
 
 def test_a_fidelity_learns_its_noise(problem, solver):
@@ -160,143 +176,3 @@ def test_what_operators_know_of_what_they_learn_is_part_of_the_loss(problem, sol
         parts = run.objective([torch.arange(5)], torch.zeros(0, 2))
         (turn,) = run.objective.operators.parameters()
         assert float(parts[-1]) == pytest.approx(2 * (float(turn) - 1) ** 2)
-
-
-def test_resume_refuses_another_run(problem, solver):
-    state = solver(problem).state_dict()
-    with pytest.raises(ValueError, match="seed=0, the solver 1: not the same run"):
-        solver(problem, seed=1).load_state_dict(state)
-    with pytest.raises(ValueError, match="steps=30, the solver 31"):
-        solver(problem, steps=31).load_state_dict(state)
-
-
-@pytest.mark.parametrize("at", [10, 20])
-def test_interrupted_run_returns_its_best_and_resumes(problem, at, solver):
-    before = signal.getsignal(signal.SIGINT)
-    whole = solver(problem)
-    expected = whole.run()
-    cut = solver(problem, callbacks=[ctrl_c(at)])
-    solution = cut.run()
-    assert signal.getsignal(signal.SIGINT) == before
-    assert solution.stopped == f"interrupted at step {at}"
-    assert solution.steps == at
-    assert solution.best_step == cut.best["step"]
-    kept = {k.removeprefix("prior."): v for k, v in cut.best["state"].items() if k.startswith("prior.")}
-    assert all(torch.equal(v, kept[k]) for k, v in solution.field.state_dict().items())
-    again = solver(problem)
-    again.load_state_dict(through_disk(cut))
-    resumed = again.run()
-    assert_same_run(whole, again)
-    assert torch.equal(resumed.sample(), expected.sample())
-
-
-def test_interrupted_before_any_check_returns_the_current_state(problem, solver):
-    class Stop:
-        def __call__(self, f: ii.Field, points: Tensor) -> Tensor:
-            signal.raise_signal(signal.SIGINT)
-            return f(points).square().mean()
-
-    told = []
-    run = solver(problem, regularizers=[Stop()], callbacks=[lambda _, record: told.append(record["step"])])
-    solution = run.run()
-    assert solution.stopped == "interrupted at step 1"
-    assert told == [1], "callbacks must learn that the run is over"
-    assert torch.equal(solution.sample(), ii.sample(run.prior, problem.grid))
-
-
-def test_interrupt_on_a_check_still_closes_callbacks(problem, tmp_path, solver):
-    """A checkpoint written only at the end must be written too where Ctrl-C falls on a check."""
-    path = tmp_path / "run.pt"
-    solver(problem, callbacks=[ctrl_c(20), Checkpoint(path, seconds=1e9)]).run()
-    assert path.exists()
-    assert torch.load(path, weights_only=True)["step"] == 20
-
-
-def test_second_run_after_an_interrupt_continues(problem, solver):
-    whole, cut = solver(problem), solver(problem, callbacks=[ctrl_c(10)])
-    whole.run()
-    cut.run()
-    cut.run()
-    assert cut.step_number == 30
-    assert_same_run(whole, cut)
-
-
-@pytest.mark.parametrize("name", ["hash", "siren"])
-def test_user_random_state_is_untouched(problem, name):
-    torch.manual_seed(7)
-    before = torch.get_rng_state()
-    solve(problem, name, steps=2, batch=32, stopping=Never(every=1))
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_seeded_restores_the_generator_and_depends_on_both_numbers():
-    def draw(seed: int, step: int) -> float:
-        with seeded(seed, step, torch.device("cpu")):
-            return float(torch.rand(()))
-
-    before = torch.get_rng_state()
-    assert draw(1, 2) == draw(1, 2)
-    assert len({draw(s, k) for s in range(20) for k in range(20)}) == 400
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_the_seed_decides_everything(problem):
-    def image(seed: int) -> Tensor:
-        torch.manual_seed(int(torch.randint(100, ())))  # whatever the user's generator holds
-        options = ii.Suggestion("hash", {"levels": 3, "log2_table": 8})
-        return solve(replace(problem, suggested=options), steps=20, batch=32, stopping=EVERY10, seed=seed).sample()
-
-    assert torch.equal(image(3), image(3))
-    assert not torch.equal(image(3), image(4))
-
-
-def test_solving_twice_gives_the_same_although_the_operator_learns(problem, solver, learnable):
-    task = learnable(problem, 0.1)
-    a, b = (solver(task).run() for _ in range(2))
-    assert torch.equal(a.sample(), b.sample())
-
-
-# --- failures -----------------------------------------------------------------------------------------------------
-
-
-def test_nan_restores_the_best_state_and_names_term_and_step(problem, solver):
-    run = solver(problem, regularizers=[Failing(17)])
-    with pytest.warns(RuntimeWarning, match=r"R\(Failing\) became NaN or Inf at step 17; returning .* step 10"):
-        solution = run.run()
-    assert solution.stopped == "non-finite: R(Failing) became NaN or Inf at step 17"
-    assert solution.best_step == 10
-    healthy = solver(problem, regularizers=[Failing(1000)])
-    assert torch.equal(solution.sample(), healthy.run(10).sample())
-    assert all(torch.equal(v, run.best["state"][k]) for k, v in run.objective.state_dict().items())
-    assert run.finished
-    assert run.run().steps == 17
-
-
-def test_nan_before_any_good_state_raises(problem, solver):
-    with pytest.raises(FloatingPointError, match=r"R\(Failing\) became NaN or Inf at step 4, before any good state"):
-        solver(problem, regularizers=[Failing(4)]).run()
-
-
-@pytest.mark.parametrize("stopping", [EVERY10, Never(every=10)], ids=["held-out", "never"])
-@pytest.mark.parametrize("at", [20, 30])  # on a check, and on the very last step
-def test_nan_gradient_on_a_check_never_becomes_the_best_state(problem, at, stopping, solver):
-    failing = Failing(at, gradient_only=True)
-    with pytest.warns(RuntimeWarning, match="NaN"):
-        solution = solver(problem, regularizers=[failing], stopping=stopping).run()
-    assert torch.isfinite(solution.sample()).all()
-    checks = [at - 10] if isinstance(stopping, Never) else range(10, at, 10)  # held-out rows may prefer an earlier one
-    assert solution.best_step in checks
-
-
-# --- what operators learn -------------------------------------------------------------------------------------------
-
-
-def test_the_centre_of_rotation_is_learnt(problem, solver, learnable):
-    old = problem.terms[0]
-    shifted = ParallelBeam(problem.box, old.operator.angles, 16, center=0.2)
-    task = learnable(replace(problem, terms=[replace(old, y=ii.predict(shifted, problem.reference))]))
-    solution = solver(task, steps=60, operator_lr=2e-2, batch=64, stopping=HeldOut(every=20)).run()
-    assert list(solution.learnt) == ["0.center"]
-    assert abs(float(solution.learnt["0.center"]) - 0.2) < 0.1
-    assert "learnt 0.center = " in solution.report()
-    assert solver(problem, steps=2).run().learnt == {}

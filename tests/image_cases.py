@@ -1,0 +1,15 @@
+"""What the tests of images share: a ramp, and an image file of it."""
+
+import torch
+
+from inverse_inr.domain import pixel_grid
+from inverse_inr.io import write_image
+
+
+def save(path, values):
+    write_image(path, values, pixel_grid(tuple(values.shape[:2])))
+    return str(path)
+
+
+def ramp(height=24, width=20):
+    return torch.linspace(0.1, 0.9, height)[:, None, None].expand(height, width, 1).contiguous()

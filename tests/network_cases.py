@@ -1,0 +1,28 @@
+"""What the tests of networks share: a square, points in it, and every prior of the catalogue with a low band."""
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import priors
+from inverse_inr.domain import Box
+from inverse_inr.priors import Prior
+
+F64 = torch.float64
+BOX = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
+SMALL = {
+    "cosmo": {"width": 24, "depth": 2, "omega0": 0.05},
+    "finer_plus": {"omega0": 6.0, "scale0": 1.0},
+    "grid": {"cells": 9.0},
+}
+
+
+def make(name: str, **options) -> Prior:
+    """A prior of low band whose tables are filled: its derivatives are then within reach of differences."""
+    prior = priors.create(name, BOX, **{"bandwidth": 3.0, **SMALL.get(name, {}), **options})
+    if name == "grid":
+        nn.init.normal_(next(prior.parameters()), generator=torch.Generator().manual_seed(1))
+    return prior
+
+
+def points(count: int = 40, dtype: torch.dtype = torch.float32) -> Tensor:
+    return 0.9 * BOX.random_points(count, dtype=dtype, generator=torch.Generator().manual_seed(3))
