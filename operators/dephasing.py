@@ -72,11 +72,14 @@ def _segments(times: Tensor, rate: Tensor, count: int | None) -> tuple[Tensor, T
     moments, where = times.unique(return_inverse=True)
     some = moments[:: max(1, len(moments) // 256)]
     exact = torch.exp(-pixels[:, None] * some)
+
+    def enough(n: int) -> bool:
+        return bool((_fitted(pixels, _nodes(moments, n), some)[1] - exact).abs().max() < 1e-4)
+
     if count is None:
-        tried = (n for n in range(1, 65) if (_fitted(pixels, _nodes(moments, n), some)[1] - exact).abs().max() < 1e-4)
-        count = next(tried, None)
-    if count is None:
-        raise ValueError("Dephasing: 64 segments are not enough. Times in s, maps in Hz and 1/s?")
+        if not enough(64):
+            raise ValueError("Dephasing: 64 segments are not enough. Times in s, maps in Hz and 1/s?")
+        count = next(n for n in range(1, 65) if enough(n))
     nodes = _nodes(moments, count)
     return nodes, _fitted(pixels, nodes, moments)[0].T[where]
 

@@ -123,7 +123,7 @@ def test_wire_with_a_zero_second_map_has_one_envelope() -> None:
 # --- products of filters ----------------------------------------------------------------------------------------
 
 
-def outside_band(field: nn.Module, limit: float, size: int = 256) -> float:
+def outside_band(field: nn.Module, limit: float, size: int = 128) -> float:
     """Share of the amplitude above `limit` cycles per unit, of a field of period 2 sampled on its period."""
     axis = -1 + 2 * torch.arange(size, dtype=F64) / size
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1)

@@ -44,7 +44,7 @@ def test_laplacians_are_central_differences_or_refused(name: str) -> None:
         stencil = ((-2, -1), (-1, 16), (0, -30), (1, 16), (2, -1))
         numeric = sum(w * prior(x + k * h * e) for k, w in stencil for e in torch.eye(2, dtype=F64)) / (12 * h * h)
     off = (got - numeric).abs() / got.abs().max()
-    assert float(off.quantile(1.0 if prior.smoothness > 2 else 0.5)) < 1e-5
+    assert float(off.quantile(1.0 if prior.smoothness > 2 else 0.9)) < 1e-5
 
 
 @names
