@@ -1,6 +1,6 @@
 """Networks trained on cubes beside linear regression and the mean spectrum: every scene is left out once.
 
-    python benchmarks/trained_spectra.py [--scene astronaut coffee cat rocket] [--size 64] [--bands 28] [--steps 400 300]
+    python benchmarks/trained_spectra.py [--scene astronaut coffee cat rocket] [--bands 28] [--steps 400 300]
 
 Each row: trained on the other scenes (generated, 24 pigments), judged on one that no training saw, 1 % noise. SINR sees
 CASSI snapshots behind TSA-Net's mask (data folder, see INVERSE_INR_DATA), the hypernetwork colour images. "fitted": the
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--bands", type=int, default=28)
     parser.add_argument(
-        "--steps", type=int, nargs=2, default=[400, 300], help="of the hypernetwork and of SINR; 0: none"
+        "--steps", type=int, nargs=2, default=[400, 300], help="of hypernetwork and SINR; 0: none"
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
