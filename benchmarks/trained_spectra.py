@@ -1,6 +1,6 @@
 """Networks trained on cubes beside linear regression and the mean spectrum: every scene is left out once.
 
-    python benchmarks/trained_spectra.py [--scene astronaut coffee cat rocket] [--size 64] [--bands 28]
+    python benchmarks/trained_spectra.py [--scene astronaut coffee cat rocket] [--bands 28] [--steps 400 300]
 
 Each row: trained on the other scenes (generated, 24 pigments), judged on one that no training saw, 1 % noise. SINR sees
 CASSI snapshots behind TSA-Net's mask (data folder, see INVERSE_INR_DATA), the hypernetwork colour images. "fitted": the
@@ -62,13 +62,20 @@ def main() -> None:
     parser.add_argument("--scene", nargs="+", default=["astronaut", "coffee", "cat", "rocket"])
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--bands", type=int, default=28)
+    parser.add_argument(
+        "--steps", type=int, nargs=2, default=[400, 300], help="of hypernetwork and SINR; 0: none"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     options = {"size": arguments.size, "bands": arguments.bands, "noise_level": 0.01}
-    left_out("hypernetwork", hyper_spectra, lambda name, seed: spectral_sr(name, seed=seed, **options),
-             arguments.scene, 400)  # fmt: skip
     mask = str(DATA / "tsa_sim_mask_256.mat")  # one camera for all scenes; only the noise has a seed
-    left_out("SINR", sinr, lambda name, seed: cassi(name, mask=mask, seed=seed, **options), arguments.scene, 300)
+    of_colours, of_snapshots = arguments.steps
+    if of_colours:
+        left_out("hypernetwork", hyper_spectra, lambda name, seed: spectral_sr(name, seed=seed, **options),
+                 arguments.scene, of_colours)  # fmt: skip
+    if of_snapshots:
+        left_out("SINR", sinr, lambda name, seed: cassi(name, mask=mask, seed=seed, **options), arguments.scene,
+                 of_snapshots)  # fmt: skip
 
 
 if __name__ == "__main__":

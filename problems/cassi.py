@@ -34,7 +34,7 @@ CALIBRATION_RATE = 3e-3
 """Adam's step for a mask's shift (px) and a dispersion's scale: 0.6 px in a few hundred steps."""
 SPEED, RANK_BANDS, OMEGA_BANDS = 7.0, 4, 6.0
 """How fast a separable prior's sines of space are, materials it can tell apart, and how fast spectra may turn in 28
-bands: measured ones have steps. Fewer bands hold slower ones; faster sines would swing between them."""
+bands: measured ones have steps. Fewer bands hold slower ones."""
 VARIATION = 15.0
 """Weight of the bands' total variation where the noise is 1 % of the brightest pixel."""
 
@@ -107,7 +107,9 @@ def suggestion(term: Term, grid: Grid, stopping: HeldOut | None = None, *, varia
     """
     rank = [max(4, n // 4) for n in grid.shape[:2]] + [RANK_BANDS]
     omega0 = [max(4.0, SPEED * n / 128) for n in grid.shape[:2]] + [max(1.0, OMEGA_BANDS * grid.shape[2] / 28)]
-    options = {"head": "softplus", "rank": rank, "depth": 3, "omega0": omega0}
+    options: dict[str, Any] = {"head": "softplus", "rank": rank, "depth": 3, "omega0": omega0}
+    if grid.shape[2] > 1:  # nothing is measured between the bands, and there the sines would swing
+        options["knots"] = grid.axes(torch.float64)[2].tolist()
     assert isinstance(term.fidelity, noise.Noise)
     y = term.y[term.trusted]
     precision = term.fidelity.least_squares(y)[1].mean()
