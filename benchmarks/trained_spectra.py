@@ -62,9 +62,7 @@ def main() -> None:
     parser.add_argument("--scene", nargs="+", default=["astronaut", "coffee", "cat", "rocket"])
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--bands", type=int, default=28)
-    parser.add_argument(
-        "--steps", type=int, nargs=2, default=[400, 300], help="of hypernetwork and SINR; 0: none"
-    )
+    parser.add_argument("--steps", type=int, nargs=2, default=[400, 300], help="of hypernetwork and SINR; 0: none")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     options = {"size": arguments.size, "bands": arguments.bands, "noise_level": 0.01}
