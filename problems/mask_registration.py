@@ -18,6 +18,7 @@ from torch import Tensor
 from inverse_inr.operators.shear import blur_bands, gaussian_kernels
 
 DISPLACEMENTS = torch.linspace(-2, 2, 17, dtype=torch.float64)
+ROOM = math.ceil(float(DISPLACEMENTS.abs().max())) + 4
 WINDOW = (28, 56)
 BLUR, SPECTRUM, BACKGROUND, PLACE = 0.8, 12, 5, 3
 """Blur of the mask (px), cosines of a spectrum, degrees plus one of what is not coded and of the scene."""
@@ -38,7 +39,8 @@ def mask_displacement(y: Tensor, mask: Tensor, reach: int, trusted: Tensor | Non
     places = _bright(y, trusted)
     if not places:
         return torch.zeros(3, dtype=torch.float64)
-    curves = torch.stack([_misfits(y.double(), mask.double(), reach, place, trusted, seed) for place in places])
+    blurred = _blurred(mask.double(), reach)
+    curves = torch.stack([_misfits(y.double(), blurred, reach, place, trusted, seed) for place in places])
     height, width = mask.shape
     middles = torch.tensor(places, dtype=torch.float64) + 0.5 * torch.tensor(WINDOW)
     across = 2 * middles[:, 0] / height - 1
@@ -63,7 +65,7 @@ def _bright(y: Tensor, trusted: Tensor) -> list[tuple[int, int]]:
     return [(i * (h // 2), j * (w // 2)) for i, j in found]
 
 
-def _misfits(y: Tensor, mask: Tensor, reach: int, place: tuple[int, int], trusted: Tensor, seed: int) -> Tensor:
+def _misfits(y: Tensor, blurred: Tensor, reach: int, place: tuple[int, int], trusted: Tensor, seed: int) -> Tensor:
     """log of the misfit of a quarter of a window's pixels, fitted to the others, at each of DISPLACEMENTS."""
     (i, u), (h, w) = place, WINDOW
     generator = torch.Generator().manual_seed(seed)
@@ -78,7 +80,7 @@ def _misfits(y: Tensor, mask: Tensor, reach: int, place: tuple[int, int], truste
     spectra = torch.cos(math.pi * torch.arange(SPECTRUM) * (s[:, None] + 0.5) / (reach + 1))
     found = []
     for d in DISPLACEMENTS.tolist():
-        seen = _window(mask, reach, i, u, d).unfold(1, reach + 1, 1).flip(-1) @ spectra  # (h, w, SPECTRUM)
+        seen = _window(blurred, reach, i, u, d).unfold(1, reach + 1, 1).flip(-1) @ spectra  # (h, w, SPECTRUM)
         design = torch.cat([smooth, (seen[..., None] * slow[..., None, :]).flatten(2)], -1).flatten(0, 1)
         kept = design[fit]
         normal = kept.T @ kept
@@ -88,18 +90,21 @@ def _misfits(y: Tensor, mask: Tensor, reach: int, place: tuple[int, int], truste
     return torch.stack(found).clamp(min=1e-30).log()
 
 
-def _window(mask: Tensor, reach: int, i: int, u: int, d: float) -> Tensor:
+def _blurred(mask: Tensor, reach: int) -> Tensor:
+    """The blurred mask with ROOM rows of nothing above and below, and `reach` columns on both sides."""
+    kernel = gaussian_kernels(torch.tensor([BLUR], dtype=torch.float64))
+    spill = kernel.shape[1] // 2
+    wide = blur_bands(torch.nn.functional.pad(mask, (reach, reach, ROOM, ROOM))[None], kernel)[0]
+    return wide[:, spill:-spill]
+
+
+def _window(blurred: Tensor, reach: int, i: int, u: int, d: float) -> Tensor:
     """Columns u - reach to u + w of the blurred mask, d pixels further down, on rows i to i + h; zero outside."""
     h, w = WINDOW
-    room = math.ceil(float(DISPLACEMENTS.abs().max())) + 4
-    padded = torch.nn.functional.pad(mask, (reach + 4, reach + 4, room, room))
-    part = padded[i : i + h + 2 * room, u : u + w + reach + 8]
-    kernel = gaussian_kernels(torch.tensor([BLUR], dtype=torch.float64))
-    extra = kernel.shape[1] // 2
-    part = blur_bands(part[None], kernel)[0, :, extra + 4 : extra + 4 + w + reach]
     whole = math.floor(d)
-    start, t = room - whole, d - whole
-    return torch.lerp(part[start : start + h], part[start - 1 : start - 1 + h], t)
+    start, t = i + ROOM - whole, d - whole
+    part = blurred[start - 1 : start + h, u : u + w + reach]
+    return torch.lerp(part[1:], part[:-1], t)
 
 
 def _line(count: int) -> Tensor:
