@@ -195,9 +195,11 @@ def _strides(nodes: list[int]) -> list[int]:
 
 
 class Direct(nn.Identity):
-    """The features are the values: a grid without a network."""
+    """The features are the values: a grid without a network. A point looks at `nodes` of its lattice."""
 
-    lattice_chunk = 2**22  # points: a lattice is hardly more than its values, so it is cut into slabs late
+    def __init__(self, nodes: int) -> None:
+        super().__init__()
+        self.lattice_chunk = 2**22 // nodes  # points: what they look at takes the memory, the values hardly any
 
 
 @preset
@@ -212,7 +214,8 @@ def grid(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: 
     encoding = GridEncoding(
         box, [cells], numbers, interpolation="linear" if order == 1 else "cubic", table=2**31 - 1, centered=True
     )
-    return Prior(box, encoding, lambda _: Direct(), channels=channels, head=head, bandwidth=bandwidth,
+    values = Direct((order + 1) ** box.ndim)
+    return Prior(box, encoding, lambda _: values, channels=channels, head=head, bandwidth=bandwidth,
                  learning_rate=2e-2)  # fmt: skip
 
 
