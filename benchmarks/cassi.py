@@ -32,7 +32,6 @@ from inverse_inr.problems.cassi import cassi
 from inverse_inr.problems.cassi_calibration import calibrated
 from inverse_inr.problems.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral_refinement import refined
-from inverse_inr.uncertainty import ensemble
 
 DATA = Path(os.environ.get("INVERSE_INR_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SCENES = ["kodim04.png", "kodim23.png", "jasper_ridge_r198.mat", "indian_pines"]
@@ -56,20 +55,17 @@ def scores(solution: ii.Solution) -> tuple[float, float, float]:
     return solution.metrics()["PSNR"], float(bands), metrics.spectral_angle(cube, truth)
 
 
-def fitted(problem: ii.Problem, seed: int, fits: int) -> Iterator[ii.Solution]:
-    """One fit, or the mean of several; then the same refined, where the problem suggests it."""
-    if fits == 1:
-        solution = ii.solve(problem, seed=seed, callbacks=[])
-    else:
-        solution = ensemble(problem, count=fits, seed=fits * seed, callbacks=[]).mean
+def fitted(problem: ii.Problem, seed: int) -> Iterator[ii.Solution]:
+    """The fit; then the same refined, where the problem suggests it."""
+    solution = ii.solve(problem, seed=seed, callbacks=[])
     yield solution
     if "separable + GAP" in problem.suggested.baselines:
         yield refined(solution)
 
 
-def scenes(names: list[str], size: int, noises: list[float], seeds: int, fits: int, only: str) -> None:
+def scenes(names: list[str], size: int, noises: list[float], seeds: int, only: str) -> None:
     methods: dict[str, Callable[[ii.Problem, int], Iterable[ii.Solution]]] = {
-        "separable": lambda p, seed: fitted(p, seed, fits),
+        "separable": fitted,
         "GAP-TV": lambda p, seed: [gap_tv(p, "oracle", iterations=150)],
         "ADMM-TV": lambda p, seed: [admm_tv(p, "oracle", iterations=150)],
     }
@@ -176,7 +172,6 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--noise", type=float, nargs="+", default=[0.01, 0.0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--fits", type=int, default=1, help="whose mean is the image")
     parser.add_argument("--only", default="", help="methods whose name holds this: separable, GAP-TV, ADMM-TV")
     parser.add_argument("--off-band", action="store_true")
     parser.add_argument("--calibration", action="store_true")
@@ -191,7 +186,7 @@ def main() -> None:
     elif arguments.calibration:
         calibration(generated, arguments.size, arguments.seeds)
     else:
-        scenes(arguments.scene, arguments.size, arguments.noise, arguments.seeds, arguments.fits, arguments.only)
+        scenes(arguments.scene, arguments.size, arguments.noise, arguments.seeds, arguments.only)
 
 
 if __name__ == "__main__":

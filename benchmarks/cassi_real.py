@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -52,12 +53,9 @@ def main() -> None:
     for name, note in problem.notes.items():
         print(f"{name}: {note}", flush=True)
     for seed in arguments.seeds:
-
-        def classical(p: ii.Problem, seed: int = seed) -> ii.Solution:
-            return gap_tv(p, strengths=STRENGTHS, iterations=ITERATIONS, seed=seed)
-
-        fit = timed("spectral_basis", seed, problem,
-                    lambda p, seed=seed: ii.solve(p, steps=arguments.steps, seed=seed, callbacks=[]))  # fmt: skip
+        classical = partial(gap_tv, strengths=STRENGTHS, iterations=ITERATIONS, seed=seed)
+        prior = partial(ii.solve, steps=arguments.steps, seed=seed, callbacks=[])
+        fit = timed("spectral_basis", seed, problem, prior)
         solutions = [timed("GAP-TV, camera of the files", seed, as_filed, classical),
                      timed("GAP-TV, learnt camera", seed, replace(problem, terms=fit.problem.terms), classical),
                      fit]  # fmt: skip
