@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
+from real_data import DATA
 
 import inverse_inr as ii
 from inverse_inr import metrics
@@ -33,7 +32,6 @@ from inverse_inr.problems.cassi_calibration import calibrated
 from inverse_inr.problems.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral_refinement import refined
 
-DATA = Path(os.environ.get("INVERSE_INR_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SCENES = ["kodim04.png", "kodim23.png", "jasper_ridge_r198.mat", "indian_pines"]
 
 

@@ -11,7 +11,6 @@ be noise alone, as `shot_noise` estimates it. CPU time of one thread. Data: see 
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,13 +18,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from real_data import DATA
 
 import inverse_inr as ii
 from inverse_inr.problems.cassi_real import ITERATIONS, STRENGTHS, cassi_real
 from inverse_inr.problems.gap_tv import gap_tv
 from inverse_inr.problems.spectral_figures import spectral_figure
 
-DATA = Path(os.environ.get("INVERSE_INR_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FILES = str(DATA / "tsa_real_scene1.mat"), str(DATA / "tsa_real_mask.mat")
 Solve = Callable[[ii.Problem], ii.Solution]
 

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import torch
+from real_data import DATA
 from torch import Tensor
 
 import inverse_inr as ii
@@ -32,7 +31,6 @@ from inverse_inr.stopping import HeldOut, Never
 
 ONLY: list[str] = []
 ACCELERATIONS = [4.0, 6.0]
-DATA = Path(os.environ.get("INVERSE_INR_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
 def joint(problem: ii.Problem, seed: int = 0) -> ii.Solution:

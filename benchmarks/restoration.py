@@ -11,13 +11,12 @@ that no fit saw. PSNR in dB for a data range of the truth's own span, as `Soluti
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import torch
+from real_data import DATA
 
 import inverse_inr as ii
 from inverse_inr import baselines, metrics, optimizers, priors
@@ -31,7 +30,6 @@ from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut
 
 Method = Callable[[ii.Problem], ii.Solution]
-DATA = Path(os.environ.get("INVERSE_INR_DATA") or Path(__file__).parents[2] / "shared" / "data")
 IMAGES = ("kodim04", "kodim23")
 
 

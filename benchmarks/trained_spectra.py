@@ -10,21 +10,18 @@ problem's own prior, which learns from the one measurement alone. PSNR: mean ove
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import ModuleType
 
 import torch
+from real_data import DATA
 
 import inverse_inr as ii
 from inverse_inr import metrics
 from inverse_inr.problems import hyper_spectra, sinr
 from inverse_inr.problems.cassi import cassi
 from inverse_inr.problems.spectral_sr import spectral_sr
-
-DATA = Path(os.environ.get("INVERSE_INR_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 def scores(solution: ii.Solution) -> tuple[float, float]:
