@@ -25,9 +25,9 @@ from inverse_inr.compose import flatten as flatten
 from inverse_inr.compose import unflatten as unflatten
 from inverse_inr.compose import with_adjoint as with_adjoint
 from inverse_inr.domain import Box as Box
-from inverse_inr.domain import Field as Field
 from inverse_inr.domain import Grid as Grid
-from inverse_inr.domain import sample as sample
+from inverse_inr.evaluation import Field as Field
+from inverse_inr.evaluation import sample as sample
 from inverse_inr.kernels.interpolate import SampledField as SampledField
 from inverse_inr.problem import Problem as Problem
 from inverse_inr.problem import Suggestion as Suggestion

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from inverse_inr.domain import placement
+from inverse_inr.derivatives import gradient
+from inverse_inr.evaluation import placement
 from inverse_inr.io.files import atomic_write
-from inverse_inr.regularizers import gradient
 from inverse_inr.solution import Solution
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from torch import nn
 
 from inverse_inr.callbacks import Checkpoint, Progress
 from inverse_inr.config import Run, Table
-from inverse_inr.domain import placement
+from inverse_inr.evaluation import placement
 from inverse_inr.io import write_image
 from inverse_inr.memory import step_memory
 from inverse_inr.problem import Problem

@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.domain import Field, Grid
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import Field
 from inverse_inr.kernels.interpolate import interpolation_matrix
 from inverse_inr.kernels.linear import ArrayMap
 from inverse_inr.kernels.linear import with_adjoint as with_adjoint

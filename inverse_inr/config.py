@@ -33,7 +33,8 @@ from inverse_inr.regularizers import (
     WeightDecay,
     as_weighted,
 )
-from inverse_inr.solver import Solver, make_prior
+from inverse_inr.solver import Solver
+from inverse_inr.starting import make_prior
 from inverse_inr.stopping import Discrepancy, HeldOut, Never
 
 if TYPE_CHECKING:

@@ -7,22 +7,13 @@ half-integer positions (pixel i of n covers [i, i + 1] / n of the axis).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import lru_cache
-from itertools import chain
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
-
-Field = Callable[[Tensor], Tensor]
-"""A callable on physical coordinates: (*s, d) -> (*s, c)."""
-
-CHUNK = 2**16
-"""Points in one field call: 3x256 SIREN activations and their gradients stay near half a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -178,11 +169,9 @@ class Grid:
         upper = tuple(a + h * n for a, h, n in zip(lower, self.spacing, shape, strict=True))
         return Grid(Box(lower, upper, self.box.units), tuple(shape))
 
-    def slabs(self, numel: int) -> Iterator[Grid]:
-        """Crops along axis 0 of about `numel` pixels each (at least one layer)."""
-        yield from self._slabs(0, max(1, numel // max(1, self.numel // self.shape[0])))
-
-    def _slabs(self, axis: int, step: int) -> Iterator[Grid]:
+    def slabs(self, numel: int, axis: int = 0) -> Iterator[Grid]:
+        """Crops along one axis of about `numel` pixels each (at least one layer), where axes before it have one."""
+        step = max(1, numel // max(1, math.prod(self.shape[axis + 1 :])))
         for i in range(0, self.shape[axis], step):
             start, shape = [0] * self.ndim, list(self.shape)
             start[axis], shape[axis] = i, min(step, self.shape[axis] - i)
@@ -196,112 +185,3 @@ class Grid:
 def pixel_grid(shape: tuple[int, ...]) -> Grid:
     """The lattice of an image of which nothing but its pixels is known: units "px", pixel i from i to i + 1."""
     return Grid(Box((0.0,) * len(shape), tuple(float(n) for n in shape), ("px",) * len(shape)), shape)
-
-
-@runtime_checkable
-class Lattice(Protocol):
-    """A field that has its own fast path on whole lattices."""
-
-    def sample(self, grid: Grid) -> Tensor: ...
-
-
-def placement(field: object) -> tuple[torch.dtype, torch.device]:
-    """The real dtype and the device a field computes in: those of its first floating parameter or buffer."""
-    if isinstance(field, torch.nn.Module):
-        for tensor in chain(field.parameters(), field.buffers()):
-            if tensor.is_floating_point() or tensor.is_complex():
-                return tensor.dtype.to_real(), tensor.device
-    return torch.get_default_dtype(), torch.device("cpu")
-
-
-def evaluate(field: Field, points: Tensor, chunk: int | None = None) -> Tensor:
-    """`field(points)` with at most `chunk` points in flight, forward and backward: (*s, d) -> (*s, c).
-
-    Chunks are gradient-checkpointed, so memory is bounded where autograd records.
-    """
-    chunk = CHUNK if chunk is None else chunk
-    if points[..., 0].numel() <= chunk:
-        return field(points)
-    parts = points.reshape(-1, points.shape[-1]).split(chunk)
-    return torch.cat([_recompute(field, p) for p in parts]).unflatten(0, points.shape[:-1])
-
-
-def _recompute(function: Callable[..., Tensor], argument: object) -> Tensor:
-    """Call now, and again in the backward pass instead of storing what lies between."""
-    if not torch.is_grad_enabled():
-        return function(argument)
-    try:
-        result = checkpoint(function, argument, use_reentrant=False, preserve_rng_state=False)
-    except RuntimeError as error:
-        if "saved tensor hooks" not in str(error):
-            raise
-        return function(argument)  # inside torch.func.vjp, which cannot recompute: memory is not bounded there
-    assert isinstance(result, Tensor)
-    return result
-
-
-def _sample_whole(field: Field, grid: Grid) -> Tensor:
-    if isinstance(field, Lattice):
-        return field.sample(grid)
-    return field(grid.points(*placement(field)))
-
-
-def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = None) -> Tensor:
-    """The field on a lattice, (*shape, c): values at pixel centres, or means of `average`^d sub-samples a pixel.
-
-    Uses the field's own lattice path where it has one; at most `chunk` points are in flight.
-    """
-    if average < 1:
-        raise ValueError(f"sample: average={average} sub-samples an axis; it must be at least 1.")
-    if isinstance(field, Memo):  # asked here or not at all: inside a recomputation it would answer from memory
-        if average == 1:
-            return field.sample(grid)
-        field = field.field
-    chunk = getattr(field, "lattice_chunk", CHUNK) if chunk is None else chunk
-    pixels = max(1, chunk // average**grid.ndim)
-
-    def one(slab: Grid) -> Tensor:
-        return _pool(_sample_whole(field, slab.refined(average)), average, grid.ndim)
-
-    def split(part: Grid, axis: int) -> Tensor:
-        if part.numel <= pixels or axis == grid.ndim:
-            return one(grid) if part is grid else _recompute(one, part)
-        step = max(1, pixels // max(1, math.prod(part.shape[axis + 1 :])))
-        return torch.cat([split(piece, axis + 1) for piece in part._slabs(axis, step)], axis)
-
-    return split(grid, 0)
-
-
-def _pool(values: Tensor, factor: int, ndim: int) -> Tensor:
-    for axis in range(ndim if factor > 1 else 0):
-        values = values.unflatten(axis, (-1, factor)).mean(axis + 1)
-    return values
-
-
-class Memo:
-    """A field that evaluates each lattice once: what a data term sampled costs a regularizer nothing.
-
-    `looks` are the (points, values) that operators asked for so far, for regularizers of those.
-    """
-
-    def __init__(self, field: Field, chunk: int | None = None) -> None:
-        self.field = field
-        self.chunk = chunk
-        self.looks: list[tuple[Tensor, Tensor]] = []
-        self._seen: dict[Grid, Tensor] = {}
-
-    def __call__(self, points: Tensor) -> Tensor:
-        return self.field(points)
-
-    def sample(self, grid: Grid) -> Tensor:
-        if grid not in self._seen:
-            self._seen[grid] = sample(self.field, grid, chunk=self.chunk)
-        return self._seen[grid]
-
-    @property
-    def module(self) -> torch.nn.Module:
-        """The prior behind the memo (for regularizers of its parameters)."""
-        field = self.field
-        if not isinstance(field, torch.nn.Module):
-            raise TypeError(f"{type(field).__name__} has no parameters.")
-        return field

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inverse_inr.domain import Field, Grid, sample
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import Field, sample
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.compose import HasGridMap
-from inverse_inr.domain import Field, Grid, Memo, placement
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import Field, Memo, placement
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.problem import Problem, Term
 from inverse_inr.protocol import Predicts, evaluating

@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from inverse_inr.domain import Field, Grid, sample
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import Field, sample
 from inverse_inr.problem import Problem
 from inverse_inr.regularizers import Regularizer
 from inverse_inr.similarity import similar_patches
 from inverse_inr.solution import Solution
-from inverse_inr.solver import going_on_from, solve
+from inverse_inr.solver import solve
+from inverse_inr.starting import going_on_from
 
 
 class PatchModels(NamedTuple):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr.compose import Shaped
-from inverse_inr.domain import Box, Field, Grid
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import Field
 from inverse_inr.fidelity import Fidelity, at_rows
 from inverse_inr.protocol import Operator, check_rows, evaluating, predict
 

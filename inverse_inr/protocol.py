@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from inverse_inr.domain import Field, Grid, Memo, evaluate, sample
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import Field, Memo, evaluate, sample
 
 
 class Query(NamedTuple):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from inverse_inr.domain import Grid, sample
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import sample
 from inverse_inr.io.files import atomic_write
 from inverse_inr.metrics import modulus
 from inverse_inr.problem import Problem

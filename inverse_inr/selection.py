@@ -73,7 +73,8 @@ def choose_activations(problem: Problem, atoms: Sequence[str] | None = None, *, 
     Raises ValueError for an unknown atom or a stopping rule that holds nothing out.
     """
     from inverse_inr.priors.mixed import ATOMS, MIRE_ATOMS
-    from inverse_inr.solver import make_prior, solve
+    from inverse_inr.solver import solve
+    from inverse_inr.starting import make_prior
 
     atoms = MIRE_ATOMS if atoms is None else tuple(atoms)
     for name in atoms:

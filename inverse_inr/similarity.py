@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inverse_inr.domain import Field, Grid, sample
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import Field, sample
 from inverse_inr.regularizers import Regularizer
 
 BLOCK = 24

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.compose import HasGridMap, OnGrid
-from inverse_inr.domain import Field, Grid, sample
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import Field, sample
 from inverse_inr.io.files import atomic_write
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.problem import Problem

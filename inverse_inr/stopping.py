@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inverse_inr.domain import Field
+from inverse_inr.evaluation import Field
 from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Term

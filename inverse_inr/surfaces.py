@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import priors
-from inverse_inr.domain import Box, Field, Grid, Memo, sample
-from inverse_inr.regularizers import Regularizer, gradient, require_smooth
+from inverse_inr.derivatives import gradient, require_smooth
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import Field, Memo, sample
+from inverse_inr.regularizers import Regularizer
 
 
 class SignedDistance(nn.Module):

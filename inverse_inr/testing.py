@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.domain import Box, Field, Grid, sample
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import Field, sample
 from inverse_inr.protocol import Operator, adjoint, predict
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.domain import CHUNK, Grid, sample
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import CHUNK, sample
 from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem

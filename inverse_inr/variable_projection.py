@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from inverse_inr.domain import sample
+from inverse_inr.evaluation import sample
 
 if TYPE_CHECKING:
     from inverse_inr.baselines import LeastSquares

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import priors
-from inverse_inr.domain import sample
+from inverse_inr.evaluation import sample
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.noise import ComplexGaussian
 from inverse_inr.problem import Problem, Term, describe

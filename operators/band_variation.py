@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Grid
-from inverse_inr.domain import Field, sample
+from inverse_inr.evaluation import Field, sample
 from inverse_inr.regularizers import Regularizer
 
 

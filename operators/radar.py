@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, Query, with_adjoint
-from inverse_inr.domain import evaluate
+from inverse_inr.evaluation import evaluate
 from inverse_inr.operators import radar_kernel
 from inverse_inr.operators.delay import DelayTransform, phasor
 from inverse_inr.operators.harmonics import real_harmonics

@@ -21,7 +21,7 @@ from inverse_inr.operators import BendingEnergy, WarpedImage
 from inverse_inr.problems.aligned import b_spline, optical_flow, registration_figure, unregistered, write_registration
 from inverse_inr.problems.images import binned, cropped, grey, load_image
 from inverse_inr.registry import nearest
-from inverse_inr.solver import going_on_from
+from inverse_inr.starting import going_on_from
 from inverse_inr.stopping import Never
 
 

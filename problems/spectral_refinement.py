@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Problem, SampledField, Solution, sample, solve
-from inverse_inr.domain import CHUNK, Field, Grid
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import CHUNK, Field
 from inverse_inr.problems.gap_tv import brightness, gap_iterates, one_snapshot, total_variation
 
 HARDLY_ANY_NOISE = 0.002

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from inverse_inr import baselines
 from inverse_inr.compose import OnGrid
-from inverse_inr.domain import Box, Grid, sample
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import sample
 from inverse_inr.fidelity import L2, Fidelity
 from inverse_inr.metrics import relative_error
 from inverse_inr.noise import ComplexGaussian, Gaussian, Poisson

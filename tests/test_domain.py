@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.domain import Box, Grid, Memo, evaluate, sample
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import Memo, evaluate, sample
 
 BOXES = [
     Box((-1.0,), (3.0,)),

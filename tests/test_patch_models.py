@@ -5,7 +5,8 @@ import itertools
 import pytest
 import torch
 
-from inverse_inr.domain import Box, Grid, sample
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import sample
 from inverse_inr.fidelity import L2
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.noise import Gaussian

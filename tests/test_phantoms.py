@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from inverse_inr.domain import Box, Grid, sample
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import sample
 from inverse_inr.phantoms import gaussian_blobs, shepp_logan, shepp_logan_3d
 
 DOUBLE = torch.float64

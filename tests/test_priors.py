@@ -7,14 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import priors
-from inverse_inr.domain import Box, Grid, sample
+from inverse_inr.derivatives import laplacian
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import sample
 from inverse_inr.kernels.sparse import SparseMatrix
 from inverse_inr.priors import Prior, grids
 from inverse_inr.priors.encodings import FourierFeatures, gaussian_frequencies
 from inverse_inr.priors.grids import STENCILS, GridEncoding
 from inverse_inr.priors.topologies import MLP
 from inverse_inr.priors.wavelets import GaborComplex
-from inverse_inr.regularizers import Sobolev, laplacian
+from inverse_inr.regularizers import Sobolev
 
 F64 = torch.float64
 BOXES = {

@@ -8,10 +8,11 @@ from network_cases import BOX, F64, make, points
 from torch import Tensor
 
 from inverse_inr import Problem, Term, noise, priors, solve
+from inverse_inr.derivatives import gradient, laplacian
 from inverse_inr.domain import Grid
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.priors import functional
-from inverse_inr.regularizers import TotalVariation, gradient, laplacian
+from inverse_inr.regularizers import TotalVariation
 from inverse_inr.stopping import HeldOut
 
 names = pytest.mark.parametrize("name", priors.names())

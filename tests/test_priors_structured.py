@@ -9,7 +9,7 @@ from prior_cases import BOXES, FOUR, SQUARE, ct, points, seeded
 from torch import Tensor
 
 from inverse_inr import Box, Grid, Solver, phantoms, priors
-from inverse_inr.domain import sample
+from inverse_inr.evaluation import sample
 from inverse_inr.priors import Prior
 from inverse_inr.priors.grids import GridEncoding
 from inverse_inr.priors.planes import Planes, TensorDecomposition

@@ -14,7 +14,7 @@ from inverse_inr.operators import folded_fraction
 from inverse_inr.problems.aligned import determinants, through
 from inverse_inr.problems.images import binned, cropped
 from inverse_inr.problems.registration import Deformation, blurred, blurs, displacement_error, register
-from inverse_inr.solver import make_prior
+from inverse_inr.starting import make_prior
 
 
 def blobs(shape, seed=0, count=14):

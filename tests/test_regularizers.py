@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.baselines import gradient_adjoint
-from inverse_inr.domain import Box, Grid, Memo, sample
+from inverse_inr.derivatives import gradient, grid_gradient, grid_laplacian, laplacian
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import Memo, sample
 from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.protocol import predict
 from inverse_inr.regularizers import (
@@ -20,10 +22,6 @@ from inverse_inr.regularizers import (
     TotalVariation,
     WeightDecay,
     Weighted,
-    gradient,
-    grid_gradient,
-    grid_laplacian,
-    laplacian,
 )
 
 F64 = torch.float64

@@ -8,12 +8,12 @@ import torch
 
 from inverse_inr import Box, Grid, Solution, priors
 from inverse_inr.config import Run
-from inverse_inr.domain import Memo
+from inverse_inr.derivatives import gradient
+from inverse_inr.evaluation import Memo
 from inverse_inr.io import read_ply
 from inverse_inr.meshes import level_set, mesh_errors
 from inverse_inr.problems.surface_scenes import SHAPES, shape
 from inverse_inr.problems.surfaces import direct, fit_distance, sub_apertures, surfaces, two_stages
-from inverse_inr.regularizers import gradient
 from inverse_inr.surfaces import (
     Eikonal,
     IsoPoints,

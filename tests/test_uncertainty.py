@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, Problem, Solution, Term, fidelity, noise, priors, stopping, uncertainty
-from inverse_inr.domain import CHUNK
+from inverse_inr.evaluation import CHUNK
 from inverse_inr.operators import PointSamples
 from inverse_inr.problems.ct import ct
 from inverse_inr.uncertainty import Ensemble, MeanField, ensemble, held_out_scale

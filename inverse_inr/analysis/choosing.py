@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from inverse_inr.analysis.spectrum import Bins, Choice, Variant, coarsened, fresh, target_bins
-from inverse_inr.domain import Field, Grid
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import Field
 from inverse_inr.priors import bandwidth_of
 from inverse_inr.problem import Problem
-from inverse_inr.solver import make_prior
+from inverse_inr.starting import make_prior
 
 Pair = tuple[str, float]
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from inverse_inr.domain import Box, Field, Grid, sample
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import Field, sample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

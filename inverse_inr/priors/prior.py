@@ -10,7 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.domain import CHUNK, Box, Grid, placement
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import CHUNK, placement
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName, Heads
 
