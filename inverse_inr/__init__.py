@@ -28,7 +28,6 @@ from inverse_inr.domain import Box as Box
 from inverse_inr.domain import Grid as Grid
 from inverse_inr.evaluation import Field as Field
 from inverse_inr.evaluation import sample as sample
-from inverse_inr.kernels.interpolate import SampledField as SampledField
 from inverse_inr.problem import Problem as Problem
 from inverse_inr.problem import Suggestion as Suggestion
 from inverse_inr.problem import Term as Term
@@ -36,6 +35,7 @@ from inverse_inr.protocol import Operator as Operator
 from inverse_inr.protocol import Query as Query
 from inverse_inr.protocol import adjoint as adjoint
 from inverse_inr.protocol import predict as predict
+from inverse_inr.sampled import SampledField as SampledField
 from inverse_inr.solution import Solution as Solution
 from inverse_inr.solution import load_field as load_field
 from inverse_inr.solver import Solver as Solver

@@ -21,11 +21,11 @@ from inverse_inr.compose import LinearMap, as_linear_map
 from inverse_inr.derivatives import grid_gradient
 from inverse_inr.evaluation import sample
 from inverse_inr.fidelity import least_squares
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.metrics import modulus, psnr
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
 from inverse_inr.regularizers import TotalVariation
+from inverse_inr.sampled import SampledField
 from inverse_inr.selection import least, one_standard_error
 from inverse_inr.solution import Solution
 from inverse_inr.stopping import HeldOut

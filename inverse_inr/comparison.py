@@ -22,7 +22,6 @@ from inverse_inr.cell import FILES, MEASURES, Cell, attempt, baseline, fit, note
 from inverse_inr.config import ConfigError, Run, Table
 from inverse_inr.io import read_image
 from inverse_inr.io.files import atomic_write
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.problem import Problem
 from inverse_inr.reporting import (
     HELD_OUT,
@@ -35,6 +34,7 @@ from inverse_inr.reporting import (
     versions,
     write_json,
 )
+from inverse_inr.sampled import SampledField
 from inverse_inr.solution import Solution
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field
-from inverse_inr.kernels.interpolate import interpolation_matrix
 from inverse_inr.kernels.linear import ArrayMap
 from inverse_inr.kernels.linear import with_adjoint as with_adjoint
 from inverse_inr.protocol import Operator, Predicts, Query, all_rows, evaluating, predict
+from inverse_inr.sampled import interpolation_matrix
 
 
 class OnGrid(nn.Module):

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr.baselines import Judge, LeastSquares
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.problem import Problem
+from inverse_inr.sampled import SampledField
 from inverse_inr.solution import Solution
 from inverse_inr.wavelets import Wavelets
 

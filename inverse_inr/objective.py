@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from inverse_inr.compose import HasGridMap
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, placement
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.problem import Problem, Term
 from inverse_inr.protocol import Predicts, evaluating
 from inverse_inr.regularizers import Weighted
+from inverse_inr.sampled import SampledField
 
 
 class Objective(nn.Module):

@@ -17,9 +17,9 @@ from inverse_inr.compose import HasGridMap, OnGrid
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
 from inverse_inr.io.files import atomic_write
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
+from inverse_inr.sampled import SampledField
 
 
 @dataclass

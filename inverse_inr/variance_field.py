@@ -23,9 +23,9 @@ from torch import Tensor
 
 from inverse_inr import priors
 from inverse_inr.evaluation import sample
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.noise import ComplexGaussian
 from inverse_inr.problem import Problem, Term, describe
+from inverse_inr.sampled import SampledField
 from inverse_inr.selection import least
 from inverse_inr.solution import Solution
 from inverse_inr.stopping import HeldOut

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, sample
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.operators.quadrature import legendre
+from inverse_inr.sampled import SampledField
 
 
 class GivenCoils(nn.Module):

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query
-from inverse_inr.kernels.interpolate import interpolation_matrix
 from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
+from inverse_inr.sampled import interpolation_matrix
 
 
 class SpectralResponse(PlacedOperator):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Grid, Operator, Query, adjoint, flatten, unflatten
-from inverse_inr.kernels.interpolate import cells, corners, node_position
+from inverse_inr.kernels.interpolate import cells, corners
 from inverse_inr.protocol import evaluating
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def sampled_rows(operator: Operator, grid: Grid, rows: Tensor) -> csr_matrix:
         points, _ = operator(rows)
         assert isinstance(points, Tensor)
         share = adjoint(operator, rows, torch.ones(len(rows), dtype=points.dtype, device=points.device))  # of each one
-    index, weight = corners(*cells(node_position(grid, points), grid.shape), grid.shape)
+    index, weight = corners(*cells(grid.position(points), grid.shape), grid.shape)
     lower, upper = (points.new_tensor(side) for side in (grid.box.lower, grid.box.upper))
     inside = ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
     weight = (weight * share * inside).flatten(1)

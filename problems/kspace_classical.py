@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid, Problem, Solution, Term, adjoint, baselines, sample
 from inverse_inr.fista import l1
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.operators import (
     CartesianKSpace,
     LearnedCoils,
@@ -24,6 +23,7 @@ from inverse_inr.operators import (
     radial_density,
 )
 from inverse_inr.operators.kspace import KSpace
+from inverse_inr.sampled import SampledField
 
 
 def through(operator: KSpace, coils: nn.Module | None) -> KSpace:

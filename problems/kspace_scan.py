@@ -11,7 +11,6 @@ from torch import Tensor
 
 from inverse_inr import Grid, Problem, Term, noise
 from inverse_inr.io import read_kspace
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.operators import CartesianKSpace, centred_box
 from inverse_inr.operators.coils import centred_inverse
 from inverse_inr.problems.kspace import (
@@ -24,6 +23,7 @@ from inverse_inr.problems.kspace import (
     suggestion,
     through,
 )
+from inverse_inr.sampled import SampledField
 from inverse_inr.stopping import HeldOut
 
 

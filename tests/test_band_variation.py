@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from inverse_inr import Box, Grid
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.operators import BandTotalVariation
+from inverse_inr.sampled import SampledField
 
 BOX = Box((0.0, 0.0, 450.0), (12.0, 5.0, 650.0), ("px", "px", "nm"))
 GRID = Grid(BOX, (24, 10, 8))  # pixels of half a px

@@ -11,8 +11,8 @@ from torch import Tensor
 from inverse_inr.domain import Box, Grid
 from inverse_inr.kernels.gather import dot, gather, scatter
 from inverse_inr.kernels.gridding import Gridding
-from inverse_inr.kernels.interpolate import SampledField, interpolation_matrix, node_position
 from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr.sampled import SampledField, interpolation_matrix
 
 F64 = torch.float64
 M, N, K, F = 6, 5, 3, 2  # table rows, points, corners, features
@@ -243,10 +243,10 @@ def test_interpolation_matrix_is_the_sampled_field(grid: Grid, dtype: torch.dtyp
     torch.testing.assert_close(matrix(values.reshape(-1, 2)), SampledField(values, grid)(points))
 
 
-def test_node_position_counts_pixels() -> None:
+def test_a_grid_position_counts_pixels() -> None:
     grid = GRIDS[1]
     index = torch.cartesian_prod(torch.arange(6.0), torch.arange(9.0)).double()
-    torch.testing.assert_close(node_position(grid, grid.points(F64).reshape(-1, 2)), index)
+    torch.testing.assert_close(grid.position(grid.points(F64).reshape(-1, 2)), index)
 
 
 @pytest.mark.parametrize("shape", [(5, 4), (1, 6), (4, 3, 5), (2, 1, 3)], ids=str)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from inverse_inr.compose import Detector, OnGrid, Warp, as_linear_map, with_adjoint
 from inverse_inr.domain import Box, Grid
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.protocol import Query, adjoint, evaluating, predict
+from inverse_inr.sampled import SampledField
 
 F64 = torch.float64
 BOX = Box((0, 0), (2, 3))

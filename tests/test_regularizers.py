@@ -11,7 +11,6 @@ from inverse_inr.baselines import gradient_adjoint
 from inverse_inr.derivatives import gradient, grid_gradient, grid_laplacian, laplacian
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Memo, sample
-from inverse_inr.kernels.interpolate import SampledField
 from inverse_inr.protocol import predict
 from inverse_inr.regularizers import (
     L1,
@@ -23,6 +22,7 @@ from inverse_inr.regularizers import (
     WeightDecay,
     Weighted,
 )
+from inverse_inr.sampled import SampledField
 
 F64 = torch.float64
 BOX = Box((0, 0), (2, 3))

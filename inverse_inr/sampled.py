@@ -1,0 +1,67 @@
+"""Sampled images seen from points: an image as a field, and the sparse matrix that interpolates one."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Grid
+from inverse_inr.kernels.interpolate import cells, corners
+from inverse_inr.kernels.sparse import SparseMatrix
+
+
+class SampledField:
+    """A sampled image, (*grid.shape, c), as a field: multilinear between pixel centres, zero outside the box.
+
+    Raises ValueError where values and grid disagree in shape.
+    """
+
+    smoothness = 0  # continuous, with kinks at pixel centres
+
+    def __init__(self, values: Tensor, grid: Grid) -> None:
+        if tuple(values.shape[:-1]) != grid.shape:
+            raise ValueError(
+                f"SampledField: values have shape {tuple(values.shape)}, the grid {grid.shape}; expected "
+                f"{(*grid.shape, 'channels')}. A missing channel axis? Pass values[..., None]."
+            )
+        self.values, self.grid = values, grid
+
+    def __call__(self, points: Tensor) -> Tensor:
+        if not torch.is_grad_enabled() and self.grid.ndim in (2, 3) and not self.values.is_complex():
+            return self._looked_up(points)
+        index, weight = corners(*cells(self.grid.position(points), self.grid.shape), self.grid.shape)
+        seen = self.values.reshape(-1, self.values.shape[-1])[index]
+        return (seen * (weight * _inside(self.grid, points)).to(seen.dtype)[..., None]).sum(-2)
+
+    def _looked_up(self, points: Tensor) -> Tensor:
+        """The same by torch's own kernel, without derivatives: about 7 times as fast."""
+        image, n = self.values.movedim(-1, 0)[None], self.grid.ndim
+        top = points.new_tensor([max(m - 1, 1) for m in self.grid.shape])
+        where = (2 * self.grid.position(points) / top - 1).flip(-1).to(image.dtype)
+        seen = torch.nn.functional.grid_sample(
+            image, where.reshape(1, -1, *(1,) * (n - 1), n), padding_mode="border", align_corners=True
+        )
+        inside = _inside(self.grid, points).to(image.dtype)
+        return seen.reshape(len(image[0]), -1).T.reshape(*points.shape[:-1], -1) * inside
+
+    def sample(self, grid: Grid) -> Tensor:
+        if grid == self.grid:
+            return self.values
+        return self(grid.points(self.values.dtype.to_real(), self.values.device))
+
+
+def _inside(grid: Grid, points: Tensor) -> Tensor:
+    lower, upper = points.new_tensor(grid.box.lower), points.new_tensor(grid.box.upper)
+    return ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
+
+
+def interpolation_matrix(grid: Grid, points: Tensor, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+    """The map from an image on `grid`, (pixels, c), to its multilinear values at `points`, (n, c)."""
+    points = points.reshape(-1, points.shape[-1]).double()
+    index, weight = corners(*cells(grid.position(points), grid.shape), grid.shape)
+    weight = weight * _inside(grid, points)
+    rows = np.repeat(np.arange(len(points)), index.shape[-1])
+    return SparseMatrix(
+        rows, index.flatten().cpu().numpy(), weight.flatten().cpu().numpy(), (len(points), grid.numel), dtype
+    )
