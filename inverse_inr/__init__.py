@@ -30,7 +30,6 @@ from inverse_inr.evaluation import Field as Field
 from inverse_inr.evaluation import sample as sample
 from inverse_inr.problem import Problem as Problem
 from inverse_inr.problem import Suggestion as Suggestion
-from inverse_inr.problem import Term as Term
 from inverse_inr.protocol import Operator as Operator
 from inverse_inr.protocol import Query as Query
 from inverse_inr.protocol import adjoint as adjoint
@@ -40,5 +39,6 @@ from inverse_inr.solution import Solution as Solution
 from inverse_inr.solution import load_field as load_field
 from inverse_inr.solver import Solver as Solver
 from inverse_inr.solver import solve as solve
+from inverse_inr.term import Term as Term
 
 __version__ = "0.1.0"

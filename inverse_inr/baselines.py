@@ -12,77 +12,18 @@ import math
 import operator
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from inverse_inr.compose import LinearMap, as_linear_map
-from inverse_inr.derivatives import grid_gradient
-from inverse_inr.evaluation import sample
-from inverse_inr.fidelity import least_squares
-from inverse_inr.metrics import modulus, psnr
+from inverse_inr.derivatives import gradient_adjoint, grid_gradient
+from inverse_inr.judge import Judge
+from inverse_inr.least_squares import LeastSquares
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.sampled import SampledField
-from inverse_inr.selection import least, one_standard_error
 from inverse_inr.solution import Solution
-from inverse_inr.stopping import HeldOut
-
-
-@dataclass
-class LeastSquares:
-    """½ Σ_t weight_t mean |A_t x - y_t|² precision_t: what a problem looks like to a classical method."""
-
-    maps: list[LinearMap]
-    targets: list[Tensor]
-    precisions: list[Tensor]
-
-    @classmethod
-    def of(cls, problem: Problem, rows: Sequence[Tensor]) -> LeastSquares:
-        maps, targets, precisions = [], [], []
-        for term, chosen in zip(problem.terms, rows, strict=True):
-            target, precision = least_squares(term.fidelity, term.y)
-            real = term.y.dtype.to_real()
-            dtype = real.to_complex() if problem.is_complex else real
-            maps.append(as_linear_map(term.operator, problem.grid, rows=chosen, channels=problem.channels, dtype=dtype))
-            targets.append(target[chosen] - maps[-1].offset.to(target))
-            precisions.append(term.weight * precision[chosen].to(real) / target[chosen].numel())
-        return cls(maps, targets, precisions)
-
-    def value(self, x: Tensor) -> float:
-        return sum(
-            0.5 * float((p * (a(x) - t).abs().square()).sum())
-            for a, t, p in zip(self.maps, self.targets, self.precisions, strict=True)
-        )
-
-    def misfits(self, x: Tensor) -> Tensor:
-        """½ |residual|² · precision of each row, scaled so that their mean is `value` for one term."""
-        parts = [
-            (p * (a(x) - t).abs().square()).flatten(1 if t.ndim > 1 else 0)
-            for a, t, p in zip(self.maps, self.targets, self.precisions, strict=True)
-        ]
-        return torch.cat([0.5 * (v.sum(1) if v.ndim > 1 else v) * len(v) for v in parts])
-
-    def whitened(self, x: Tensor) -> list[Tensor]:
-        return [p.sqrt() * a(x) for a, p in zip(self.maps, self.precisions, strict=True)]
-
-    def adjoint(self, residuals: Sequence[Tensor]) -> Tensor:
-        parts = [a.adjoint(p.sqrt() * r) for a, p, r in zip(self.maps, self.precisions, residuals, strict=True)]
-        return torch.stack(parts).sum(0)
-
-    def data(self) -> list[Tensor]:
-        return [p.sqrt() * t for t, p in zip(self.targets, self.precisions, strict=True)]
-
-    def norm(self, iterations: int = 30) -> float:
-        zeros = self.maps[0].zeros()
-        x = torch.randn(zeros.shape, dtype=zeros.dtype, generator=torch.Generator().manual_seed(0)).to(zeros)
-        size = 1.0
-        for _ in range(iterations):
-            x = self.adjoint(self.whitened(x / torch.linalg.vector_norm(x)))
-            size = float(torch.linalg.vector_norm(x))
-        return math.sqrt(size)
 
 
 def cgls(problem: Problem, iterations: int | str = "held-out", *, maximum: int = 60, seed: int = 0) -> Solution:
@@ -184,72 +125,3 @@ def primal_dual_tv(system: LeastSquares, spacing: Sequence[float], weight: float
         x = x.clamp(min=0) if nonnegative else x
         ahead = 2 * x - before
     return x * size
-
-
-def gradient_adjoint(flow: Tensor, spacing: Sequence[float]) -> Tensor:
-    """The transpose of `grid_gradient` (minus the divergence): (*shape, c, d) -> (*shape, c)."""
-    total = torch.zeros_like(flow[..., 0])
-    for k, h in enumerate(spacing):
-        p = flow[..., k].narrow(k, 0, flow.shape[k] - 1) / h
-        total = total + _pad(p, k, 1, 0) - _pad(p, k, 0, 1)
-    return total
-
-
-def _pad(p: Tensor, axis: int, before: int, after: int) -> Tensor:
-    shape = list(p.shape)
-    shape[axis] = 1
-    zero = p.new_zeros(shape)
-    return torch.cat([zero] * before + [p] + [zero] * after, axis)
-
-
-class Judge:
-    """Collects candidate images and picks one: by held-out rows, by the reference ("oracle"), or the last one.
-
-    Of weights the rule is one standard error (simplest first), of iterates the least held-out misfit.
-    """
-
-    def __init__(self, problem: Problem, rule: object, seed: int) -> None:
-        if isinstance(rule, str) and rule not in ("held-out", "oracle"):
-            raise ValueError(f"Choose by 'held-out' or 'oracle', or give a number; got {rule!r}.")
-        if rule == "oracle" and problem.reference is None:
-            raise ValueError("The oracle needs the truth: this problem has no reference.")
-        self.problem, self.rule = problem, rule
-        self.fit = [t.trusted for t in problem.terms]
-        self.watch: list[Tensor] = []
-        if rule == "held-out":
-            stopping = problem.suggested.stopping
-            held_out = stopping if isinstance(stopping, HeldOut) else HeldOut()
-            self.fit, self.watch = held_out.split(problem.terms, seed)
-            self._unseen = LeastSquares.of(problem, self.watch)
-        if rule == "oracle":
-            assert problem.reference is not None
-            self._truth = modulus(sample(problem.reference, problem.grid, average=problem.average))
-        self.images: list[Tensor] = []
-        self.choices: list[float] = []
-        self.scores: list[Tensor] = []
-
-    def consider(self, x: Tensor, choice: float) -> None:
-        self.images.append(x)
-        self.choices.append(choice)
-        if self.rule == "held-out":
-            self.scores.append(self._unseen.misfits(x))
-        elif self.rule == "oracle":
-            span = float(self._truth.max() - self._truth.min())
-            self.scores.append(torch.tensor([-psnr(modulus(x), self._truth, data_range=span)]))
-        else:
-            self.scores.append(torch.tensor([-float(len(self.images))]))
-
-    @property
-    def hopeless(self) -> bool:
-        """The last three candidates were each worse than the one before."""
-        means = [float(s.mean()) for s in self.scores[-4:]]
-        return len(means) == 4 and means == sorted(means)
-
-    def solution(self, name: str, what: str, seconds: float) -> Solution:
-        simplest_first = what == "weight" and self.rule == "held-out"
-        best = one_standard_error(self.scores) if simplest_first else least(self.scores)
-        choice = self.choices[best]
-        label = f"{name} (oracle)" if self.rule == "oracle" else name
-        return Solution(SampledField(self.images[best], self.problem.grid), self.problem, label, seconds=seconds,
-                        stopped=f"{what} {choice:.4g} ({self.rule if isinstance(self.rule, str) else 'given'})",
-                        watched=self.watch, details={what: choice})  # fmt: skip

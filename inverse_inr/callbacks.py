@@ -9,22 +9,44 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inverse_inr.derivatives import gradient
 from inverse_inr.evaluation import placement
 from inverse_inr.io.files import atomic_write
+from inverse_inr.problem import Problem
 from inverse_inr.solution import Solution
-
-if TYPE_CHECKING:
-    from inverse_inr.solver import Solver
+from inverse_inr.stopping import Stopping
 
 Record = dict[str, Any]
-Callback = Callable[["Solver", Record], None]
-"""Called with the solver and the newest record of its history."""
+
+
+class Running(Protocol):
+    """What a callback may ask of the solver that calls it."""
+
+    prior: nn.Module
+    problem: Problem
+    stopping: Stopping
+    label: str
+    steps: int
+    seconds: float
+    history: list[Record]
+
+    @property
+    def finished(self) -> bool:
+        """The run is over: all steps are done, or something ended it."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs."""
+        ...
+
+
+Callback = Callable[[Any, Record], None]
+"""Called with the solver, of which a callback needs what `Running` names, and the newest record of its history."""
 
 
 class Progress:
@@ -34,7 +56,7 @@ class Progress:
         self.always = always
         self._bar: Any = None
 
-    def __call__(self, solver: Solver, record: Record) -> None:
+    def __call__(self, solver: Running, record: Record) -> None:
         if self._bar is None:
             from tqdm.auto import tqdm
 
@@ -61,11 +83,11 @@ class Checkpoint:
         self.path, self.seconds = Path(path), seconds
         self._last = time.monotonic()
 
-    def __call__(self, solver: Solver, record: Record) -> None:
+    def __call__(self, solver: Running, record: Record) -> None:
         if solver.finished or time.monotonic() - self._last >= self.seconds:
             self.write(solver)
 
-    def write(self, solver: Solver) -> None:
+    def write(self, solver: Running) -> None:
         with atomic_write(self.path) as temporary:
             torch.save(solver.state_dict(), temporary)
         self._last = time.monotonic()
@@ -77,7 +99,7 @@ class AgainstReference:
     def __init__(self, average: int = 4) -> None:
         self.average = average
 
-    def __call__(self, solver: Solver, record: Record) -> None:
+    def __call__(self, solver: Running, record: Record) -> None:
         if solver.problem.reference is not None and solver.history:
             current = Solution(solver.prior, solver.problem, solver.label)
             record["PSNR (reference)"] = current.metrics(average=self.average)["PSNR"]
@@ -92,11 +114,11 @@ class Adapt:
     """
 
     def __init__(self, every: int = 100, *, until: float = 0.7, points: int = 16384,
-                 indicator: Callable[[Solver, Tensor], Tensor] | None = None) -> None:  # fmt: skip
+                 indicator: Callable[[Running, Tensor], Tensor] | None = None) -> None:  # fmt: skip
         self.every, self.until, self.points = every, until, points
         self.indicator = slope_indicator if indicator is None else indicator
 
-    def __call__(self, solver: Solver, record: Record) -> None:
+    def __call__(self, solver: Running, record: Record) -> None:
         network, box = _adaptive(solver.prior), solver.problem.box
         step = record["step"]
         due = step // self.every > (step - solver.stopping.every) // self.every
@@ -110,14 +132,14 @@ class Adapt:
             record["splits"] = split
 
 
-def slope_indicator(solver: Solver, points: Tensor) -> Tensor:
+def slope_indicator(solver: Running, points: Tensor) -> Tensor:
     """(node spacing · |∇f|)²: what interpolation between nodes can lose, the indicator of adaptive mesh refinement."""
     network, box = _adaptive(solver.prior), solver.problem.box
     slope = gradient(solver.prior, points).detach() / points.new_tensor(box.scale)
     return network.spacing(box.normalize(points)).square() * slope.abs().square().sum((-1, -2))
 
 
-def _adaptive(prior: torch.nn.Module) -> Any:
+def _adaptive(prior: nn.Module) -> Any:
     network = getattr(prior, "network", None)
     if not hasattr(network, "adapt"):
         raise TypeError(f"Adapt: '{getattr(prior, 'name', type(prior).__name__)}' has no blocks to move; 'acorn' has.")

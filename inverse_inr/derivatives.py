@@ -66,6 +66,22 @@ def grid_gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
     return torch.stack(axes, -1)
 
 
+def gradient_adjoint(flow: Tensor, spacing: Sequence[float]) -> Tensor:
+    """The transpose of `grid_gradient` (minus the divergence): (*shape, c, d) -> (*shape, c)."""
+    total = torch.zeros_like(flow[..., 0])
+    for k, h in enumerate(spacing):
+        p = flow[..., k].narrow(k, 0, flow.shape[k] - 1) / h
+        total = total + _pad(p, k, 1, 0) - _pad(p, k, 0, 1)
+    return total
+
+
+def _pad(p: Tensor, axis: int, before: int, after: int) -> Tensor:
+    shape = list(p.shape)
+    shape[axis] = 1
+    zero = p.new_zeros(shape)
+    return torch.cat([zero] * before + [p] + [zero] * after, axis)
+
+
 def grid_laplacian(values: Tensor, spacing: Sequence[float]) -> Tensor:
     """Second differences of (*shape, c) values, summed over axes; no slope across the border: (*shape, c)."""
     total = torch.zeros_like(values)

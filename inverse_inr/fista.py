@@ -15,7 +15,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from inverse_inr.baselines import Judge, LeastSquares
+from inverse_inr.judge import Judge
+from inverse_inr.least_squares import LeastSquares
 from inverse_inr.problem import Problem
 from inverse_inr.sampled import SampledField
 from inverse_inr.solution import Solution

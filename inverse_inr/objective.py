@@ -11,13 +11,11 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.compose import HasGridMap
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, placement
-from inverse_inr.problem import Problem, Term
-from inverse_inr.protocol import Predicts, evaluating
+from inverse_inr.protocol import Predicts
 from inverse_inr.regularizers import Weighted
-from inverse_inr.sampled import SampledField
+from inverse_inr.term import Term
 
 
 class Objective(nn.Module):
@@ -46,19 +44,6 @@ class Objective(nn.Module):
         data += [weight * part(field, points) for weight, part in self.parts]
         known = [(weight, module.negative_log_prior()) for weight, module in self.own]
         return torch.stack(data + [weight * value for weight, value in known if value is not None])
-
-
-def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
-    """-dD/dx at the empty image, from `rows` of each term: A'Wy for least squares. (*grid.shape, channels)."""
-    real = problem.terms[0].y.dtype.to_real()
-    dtype = real.to_complex() if problem.is_complex else real
-    image = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype, requires_grad=True)
-    loss = torch.zeros(())
-    for term, chosen in zip(problem.terms, rows, strict=True):
-        seen = term.operator.on(problem.grid) if isinstance(term.operator, HasGridMap) else term.operator
-        with evaluating(seen):
-            loss = loss + term.weight * replace(term, operator=seen).loss(SampledField(image, problem.grid), chosen)
-    return -torch.autograd.grad(loss, image)[0]
 
 
 def _own(term: Term) -> Term:

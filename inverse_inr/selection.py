@@ -12,26 +12,10 @@ from inverse_inr.analysis.choosing import choose_bandwidth as choose_bandwidth
 from inverse_inr.analysis.choosing import choose_prior as choose_prior
 from inverse_inr.registry import nearest
 from inverse_inr.solution import Solution
+from inverse_inr.stopping import one_standard_error
 
 if TYPE_CHECKING:
     from inverse_inr.problem import Problem
-
-
-def least(scores: Sequence[Tensor]) -> int:
-    """The candidate with the least mean score."""
-    return min(range(len(scores)), key=lambda k: float(scores[k].mean()))
-
-
-def one_standard_error(scores: Sequence[Tensor]) -> int:
-    """The first, that is simplest, candidate whose mean is within one standard error of the least mean.
-
-    `scores`: held-out losses of each candidate, (n,) each, the most regularized candidate first. The rule of Breiman et
-    al. (1984), see Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, section 7.10: held-out error
-    is flat and noisy near its minimum, and of equals the simplest is to be preferred.
-    """
-    best = scores[least(scores)]
-    limit = float(best.mean()) + (float(best.std()) / len(best) ** 0.5 if len(best) > 1 else 0.0)
-    return next(k for k, s in enumerate(scores) if float(s.mean()) <= limit)
 
 
 def choose_weight(weights: Sequence[float], fit: Callable[[float], Solution], *, groups: int = 64) -> Solution:

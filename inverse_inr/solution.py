@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.compose import HasGridMap, OnGrid
-from inverse_inr.domain import Grid
+from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field, sample
 from inverse_inr.io.files import atomic_write
 from inverse_inr.problem import Problem
@@ -148,7 +148,7 @@ def load_field(path: str | Path) -> nn.Module:
     """The catalogue prior that `save_field` wrote. Raises ValueError for another kind of file."""
     from safetensors import SafetensorError, safe_open
 
-    from inverse_inr import Box, priors
+    from inverse_inr.priors import create
 
     try:
         with safe_open(path, "pt") as file:
@@ -159,7 +159,7 @@ def load_field(path: str | Path) -> nn.Module:
     if "options" not in metadata:
         raise ValueError(f"{path} holds weights but not the recipe of a catalogue prior; load them by hand.")
     box = Box(**{k: tuple(v) for k, v in json.loads(metadata["box"]).items()})
-    prior = priors.create(metadata["name"], box, **json.loads(metadata["options"]))
+    prior = create(metadata["name"], box, **json.loads(metadata["options"]))
     prior.load_state_dict(state)
     return prior.eval()
 

@@ -17,7 +17,8 @@ from inverse_inr import optimizers, priors
 from inverse_inr.callbacks import Callback, Progress, interruptible
 from inverse_inr.evaluation import Field, placement
 from inverse_inr.fidelity import WarmUp
-from inverse_inr.objective import Objective, RowSchedule, automatic_batch, back_projection, learns, seeded
+from inverse_inr.least_squares import back_projection
+from inverse_inr.objective import Objective, RowSchedule, automatic_batch, learns, seeded
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.registry import nearest

@@ -11,8 +11,8 @@ from torch import Tensor
 from inverse_inr.evaluation import Field
 from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import Noise
-from inverse_inr.problem import Term
 from inverse_inr.protocol import predict
+from inverse_inr.term import Term
 
 
 @dataclass(frozen=True)
@@ -119,3 +119,20 @@ class Never:
 
 
 Stopping = HeldOut | Discrepancy | Never
+
+
+def least(scores: Sequence[Tensor]) -> int:
+    """The candidate with the least mean score."""
+    return min(range(len(scores)), key=lambda k: float(scores[k].mean()))
+
+
+def one_standard_error(scores: Sequence[Tensor]) -> int:
+    """The first, that is simplest, candidate whose mean is within one standard error of the least mean.
+
+    `scores`: held-out losses of each candidate, (n,) each, the most regularized candidate first. The rule of Breiman et
+    al. (1984), see Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, section 7.10: held-out error
+    is flat and noisy near its minimum, and of equals the simplest is to be preferred.
+    """
+    best = scores[least(scores)]
+    limit = float(best.mean()) + (float(best.std()) / len(best) ** 0.5 if len(best) > 1 else 0.0)
+    return next(k for k, s in enumerate(scores) if float(s.mean()) <= limit)

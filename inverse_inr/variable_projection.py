@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from inverse_inr.evaluation import sample
+from inverse_inr.least_squares import LeastSquares
 
 if TYPE_CHECKING:
-    from inverse_inr.baselines import LeastSquares
     from inverse_inr.priors import Prior
     from inverse_inr.problem import Problem
 
@@ -42,8 +42,6 @@ class PhaseProjection:
     @classmethod
     def of(cls, problem: Problem, rows: Sequence[Tensor]) -> PhaseProjection:
         """Raises TypeError for a real problem: it has no phases."""
-        from inverse_inr.baselines import LeastSquares  # which choose by solutions, and so import the solver
-
         if not problem.is_complex:
             raise TypeError("PhaseProjection: the problem's field is real. Its phases are signs; use another prior.")
         system = LeastSquares.of(problem, rows)

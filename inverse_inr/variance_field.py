@@ -24,11 +24,11 @@ from torch import Tensor
 from inverse_inr import priors
 from inverse_inr.evaluation import sample
 from inverse_inr.noise import ComplexGaussian
-from inverse_inr.problem import Problem, Term, describe
+from inverse_inr.problem import Problem
 from inverse_inr.sampled import SampledField
-from inverse_inr.selection import least
 from inverse_inr.solution import Solution
-from inverse_inr.stopping import HeldOut
+from inverse_inr.stopping import HeldOut, least
+from inverse_inr.term import Term, describe
 
 
 @runtime_checkable

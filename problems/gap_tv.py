@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Problem, Solution, Term
-from inverse_inr.baselines import Judge
+from inverse_inr.judge import Judge
 from inverse_inr.operators import CassiOnGrid
 
 Denoiser = Callable[[Tensor, float], Tensor]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from inverse_inr import Problem, SampledField, Solution
-from inverse_inr.baselines import LeastSquares, cgls_iterates
+from inverse_inr.baselines import cgls_iterates
+from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators.matched_filter import range_profiles
 from inverse_inr.operators.radar import RadarOperator
 from inverse_inr.stopping import HeldOut

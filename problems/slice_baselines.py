@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Grid, Problem, SampledField, Solution, as_linear_map, predict
-from inverse_inr.baselines import LeastSquares, cgls_iterates, gradient_adjoint
+from inverse_inr.baselines import cgls_iterates
 from inverse_inr.compose import LinearMap
-from inverse_inr.derivatives import grid_gradient
+from inverse_inr.derivatives import gradient_adjoint, grid_gradient
 from inverse_inr.fidelity import least_squares
+from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators.slices import SliceAcquisition
 from inverse_inr.problems.stacks import as_slices
 from inverse_inr.protocol import evaluating
-from inverse_inr.selection import least
-from inverse_inr.stopping import HeldOut
+from inverse_inr.stopping import HeldOut, least
 
 
 @torch.no_grad()

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Grid, Problem, Solution, Term, noise, priors, solve
-from inverse_inr.baselines import LeastSquares
 from inverse_inr.fista import fista, shrink
 from inverse_inr.io import write_ply
+from inverse_inr.least_squares import LeastSquares
 from inverse_inr.meshes import level_set
 from inverse_inr.operators import PhaseHistory, RadarGeometry
 from inverse_inr.problems.fmcw import cylinder, radar_problem

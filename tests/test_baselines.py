@@ -12,12 +12,13 @@ from inverse_inr.compose import OnGrid
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import sample
 from inverse_inr.fidelity import L2, Fidelity
+from inverse_inr.least_squares import back_projection
 from inverse_inr.metrics import relative_error
 from inverse_inr.noise import ComplexGaussian, Gaussian, Poisson
-from inverse_inr.objective import back_projection
-from inverse_inr.problem import Problem, Term
+from inverse_inr.problem import Problem
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.solution import Solution
+from inverse_inr.term import Term
 
 F64 = torch.float64
 GRID = Grid(Box((0, 0), (2, 3)), (5, 6))

@@ -13,7 +13,7 @@ from inverse_inr.fidelity import L2, TwoSets
 from inverse_inr.operators import Blur, Downsample, psf
 from inverse_inr.operators.psf import Airy, Defocus, Gaussian, Measured, Motion, Pixel
 from inverse_inr.phantoms import GaussianBlobs
-from inverse_inr.problem import Term
+from inverse_inr.term import Term
 from inverse_inr.testing import OperatorTests
 
 # --- blur of continuous fields --------------------------------------------------------------------------------------

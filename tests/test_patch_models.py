@@ -11,11 +11,12 @@ from inverse_inr.fidelity import L2
 from inverse_inr.noise import Gaussian
 from inverse_inr.operators import Mask, PointSamples
 from inverse_inr.patch_models import LocalGaussians, affordable_stride, refined
-from inverse_inr.problem import Problem, Suggestion, Term
+from inverse_inr.problem import Problem, Suggestion
 from inverse_inr.sampled import SampledField
 from inverse_inr.similarity import similar_patches
 from inverse_inr.solver import Solver, solve
 from inverse_inr.stopping import Never
+from inverse_inr.term import Term
 
 F64 = torch.float64
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Grid, Problem, Term, noise, priors, sample, solve
-from inverse_inr.baselines import LeastSquares
 from inverse_inr.compose import OnGrid
 from inverse_inr.fidelity import LogMagnitude, Magnitude, MagnitudeAndComplex, WarmUp
 from inverse_inr.fista import fista, l1, shrink
+from inverse_inr.least_squares import LeastSquares
 from inverse_inr.point_metrics import best, occupied, shape_errors, volume_errors
 from inverse_inr.problems.fmcw import fmcw
 from inverse_inr.regularizers import Smoothness

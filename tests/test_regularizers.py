@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.baselines import gradient_adjoint
-from inverse_inr.derivatives import gradient, grid_gradient, grid_laplacian, laplacian
+from inverse_inr.derivatives import gradient, gradient_adjoint, grid_gradient, grid_laplacian, laplacian
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Memo, sample
 from inverse_inr.protocol import predict

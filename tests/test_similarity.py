@@ -8,10 +8,11 @@ import torch
 from inverse_inr.domain import Box, Grid
 from inverse_inr.fidelity import L2
 from inverse_inr.operators import Mask
-from inverse_inr.problem import Problem, Term
+from inverse_inr.problem import Problem
 from inverse_inr.sampled import SampledField
 from inverse_inr.similarity import NonLocal, similar_patches
 from inverse_inr.stopping import Never
+from inverse_inr.term import Term
 
 F64 = torch.float64
 

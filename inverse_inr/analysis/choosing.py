@@ -96,7 +96,8 @@ def measured_band(problem: Problem, iterations: int, bins: Bins, *, least: float
     Measured: white noise is sent through the operators and back. What they do not see, or what so few iterations do not
     return, is not evidence of a smooth truth. The best bin always counts.
     """
-    from inverse_inr.baselines import LeastSquares, cgls_iterates
+    from inverse_inr.baselines import cgls_iterates
+    from inverse_inr.least_squares import LeastSquares
 
     system = LeastSquares.of(problem, [t.trusted for t in problem.terms])
     zeros = system.maps[0].zeros()
