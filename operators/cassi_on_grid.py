@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from inverse_inr import OnGrid, with_adjoint
+from inverse_inr.operators.camera import Camera
 from inverse_inr.operators.shear import (
     blur_bands,
     conjugate_gradient,
@@ -18,14 +18,11 @@ from inverse_inr.operators.shear import (
     tridiagonal,
 )
 
-if TYPE_CHECKING:
-    from inverse_inr.operators.cassi import CASSI
-
 
 class CassiOnGrid(OnGrid):
     """CASSI of a cube. `gram_solve` inverts A A' exactly: diagonal for whole pixels, tridiagonal for fractions."""
 
-    def __init__(self, camera: CASSI) -> None:
+    def __init__(self, camera: Camera) -> None:
         super().__init__(self.snapshot, camera.bands, camera.shape)
         self.camera = camera
 
@@ -102,7 +99,7 @@ class CassiOnGrid(OnGrid):
     def _banded(self) -> tuple[Tensor, Tensor]:
         """Diagonal and first off-diagonal of A A', (across, long) and one less, in double precision."""
         camera = self.camera
-        across, along, long = camera._sizes
+        across, along, long = camera.sizes
         whole, fraction = self._placed()
         weights = self._masks().double()[0] * camera.gains()[:, None, None]
         diagonal = weights.new_zeros(across, long + 1)
@@ -124,7 +121,7 @@ class CassiOnGrid(OnGrid):
         camera, codes = self.camera, self.camera.codes()
         if camera.mode == "single":
             return codes
-        along, shifts = camera._sizes[1], camera.mask_shifts(camera.shifts())
+        along, shifts = camera.sizes[1], camera.mask_shifts(camera.shifts())
         whole, fraction = split_shifts(shifts)
         room = max(0, along + max(whole) + 1 - codes.shape[-1])
         codes = nn.functional.pad(codes, (0, room)).expand(-1, len(whole), -1, -1)
@@ -140,7 +137,7 @@ class CassiOnGrid(OnGrid):
         learns = any(t.requires_grad for t in (masks, gains, fraction))
         if self.camera.psf is None and not (learns and torch.is_grad_enabled()):
             return self._slice_and_add(bands, masks.to(bands), gains.tolist(), whole, fraction.tolist())
-        kernels, long = self.camera.blur(), self.camera._sizes[2]
+        kernels, long = self.camera.blur(), self.camera.sizes[2]
         reach = 0 if kernels is None else kernels.shape[1] // 2
         # one blur for all wavelengths is one blur of what they sum to, on a detector with room for what it spills
         alike = self._alike
@@ -162,7 +159,7 @@ class CassiOnGrid(OnGrid):
     def _slice_and_add(self, bands: Tensor, masks: Tensor, gains: list[float], whole: list[int],
                        fraction: list[float]) -> Tensor:  # fmt: skip
         """The common case, nothing learnt and no blur: multiply and add in place, band by band."""
-        across, along, long = self.camera._sizes
+        across, along, long = self.camera.sizes
         masks = masks.expand(-1, len(gains), -1, -1)
         laid = []  # (band, weight, where on the detector, which pixels)
         for band, (gain, k, f) in enumerate(zip(gains, whole, fraction, strict=True)):

@@ -8,17 +8,24 @@ F at polar frequencies comes from Kaiser-Bessel gridding, p from one inverse FFT
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid
+from inverse_inr import Box, Grid
 from inverse_inr.kernels.gridding import Gridding
 
-if TYPE_CHECKING:
-    from inverse_inr.operators.radon import ParallelBeam
+
+class ParallelRays(Protocol):
+    """What is asked of a parallel beam: its views and where their detector bins lie."""
+
+    box: Box
+    angles: Tensor
+    center: Tensor
+    pitch: float
+    shape: tuple[int, ...]
 
 
 class FourierSlice(nn.Module):
@@ -27,11 +34,11 @@ class FourierSlice(nn.Module):
     The image is taken as the samples of a band-limited field, so fields smooth on the scale of a pixel are exact.
     """
 
-    def __init__(self, beam: ParallelBeam, grid: Grid) -> None:
+    def __init__(self, beam: ParallelRays, grid: Grid) -> None:
         super().__init__()
         if grid.ndim != 2:
             raise ValueError(f"ParallelBeam.on: the grid has {grid.ndim} axes; it must have 2.")
-        self.shape = beam.shape
+        self.shape = (beam.shape[0], beam.shape[1])
         angles, center = beam.angles.detach().double().cpu().numpy(), float(beam.center.detach())
         h, pitch, detectors = np.array(grid.spacing), beam.pitch, beam.shape[1]
         shift = np.array(grid.box.center) - np.array(beam.box.center)

@@ -5,18 +5,33 @@ Each ray steps along the axis it is most aligned with and interpolates linearly 
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from inverse_inr import Grid
 from inverse_inr.kernels.sparse import BYTES_PER_NONZERO, SparseMatrix
-from inverse_inr.operators.radon import RayTransform
 
 MEMORY_LIMIT = 2.0e9  # bytes, of the matrix and its transpose
 SUBRAYS = 2  # a bin is the mean of at least so many rays
 
 
-def joseph_matrix(beam: RayTransform, grid: Grid) -> SparseMatrix:
+class Rays(Protocol):
+    """What is asked of a 2-D beam: the rays of its detector bins."""
+
+    angles: Tensor
+    subrays: int
+
+    def __len__(self) -> int: ...
+
+    def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
+        """Origins and unit directions of the sub-rays of `rows`: both (b, subrays, 2)."""
+        ...
+
+
+def joseph_matrix(beam: Rays, grid: Grid) -> SparseMatrix:
     """The matrix (rows, pixels) of any 2-D ray transform, bins averaged over sub-rays.
 
     Raises MemoryError, before any work, where it would take more than MEMORY_LIMIT bytes.

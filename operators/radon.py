@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query, flatten, unflatten
+from inverse_inr.operators.fourier_slice import FourierSlice
+from inverse_inr.operators.joseph import joseph_matrix
 
 
 class RayTransform(nn.Module, ABC):
@@ -135,9 +137,7 @@ class ParallelBeam(RayTransform):
 
         Detector bins are averaged (a factor sinc in the frequency domain); values are samples at pixel centres.
         """
-        from inverse_inr.operators.fourier_slice import FourierSlice
-
-        return OnGrid(FourierSlice(self, grid), grid, self.shape)  # pyright: ignore[reportArgumentType]
+        return OnGrid(FourierSlice(self, grid), grid, self.shape)
 
 
 class DivergingBeam(RayTransform, ABC):
@@ -198,9 +198,7 @@ class FanBeam(DivergingBeam):
 
         Raises MemoryError, before building it, for a matrix over `joseph.MEMORY_LIMIT`.
         """
-        from inverse_inr.operators.joseph import joseph_matrix
-
-        matrix = joseph_matrix(self, grid)  # pyright: ignore[reportArgumentType]
+        matrix = joseph_matrix(self, grid)
 
         def project(image: Tensor) -> Tensor:
             columns = image.reshape(grid.numel, -1)  # one column a channel
