@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field
-from inverse_inr.kernels.linear import ArrayMap
+from inverse_inr.kernels.linear import ArrayMap, largest_singular_value
 from inverse_inr.kernels.linear import with_adjoint as with_adjoint
 from inverse_inr.protocol import Operator, Predicts, Query, all_rows, evaluating, predict
 from inverse_inr.sampled import interpolation_matrix
@@ -67,6 +68,29 @@ def flatten(operator: Shaped, y: Tensor) -> Tensor:
 def unflatten(operator: Shaped, y: Tensor) -> Tensor:
     """(rows, *m) -> (*shape, *m)."""
     return y.reshape(*operator.shape, *y.shape[1:])
+
+
+class RowOperator(nn.Module, ABC):
+    """An operator whose row r is the r-th entry of the flattened `shape`. Deterministic until a solver trains it."""
+
+    shape: tuple[int, ...]
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.eval()
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    @abstractmethod
+    def forward(self, rows: Tensor) -> Query: ...
+
+    def flatten(self, y: Tensor) -> Tensor:
+        return flatten(self, y)
+
+    def unflatten(self, y: Tensor) -> Tensor:
+        return unflatten(self, y)
 
 
 class _Composable(nn.Module):
@@ -195,14 +219,8 @@ class LinearMap:
 
     def norm(self, iterations: int = 30, seed: int = 0) -> float:
         """‖A‖ by power iteration, from a seeded start."""
-        x = torch.randn(self._image.shape, dtype=self._image.dtype, generator=torch.Generator().manual_seed(seed))
-        size = 0.0
-        for _ in range(iterations):
-            x = self.adjoint(self(x / torch.linalg.vector_norm(x)))
-            size = float(torch.linalg.vector_norm(x))
-            if size == 0:
-                break
-        return math.sqrt(size)
+        start = torch.randn(self._image.shape, dtype=self._image.dtype, generator=torch.Generator().manual_seed(seed))
+        return largest_singular_value(lambda x: self.adjoint(self(x)), start, iterations)
 
 
 def as_linear_map(operator: Operator, grid: Grid, *, rows: Tensor | None = None, channels: int = 1,

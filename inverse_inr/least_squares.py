@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from inverse_inr.compose import HasGridMap, LinearMap, as_linear_map
 from inverse_inr.fidelity import least_squares
+from inverse_inr.kernels.linear import largest_singular_value
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
@@ -61,13 +61,15 @@ class LeastSquares:
         return [p.sqrt() * t for t, p in zip(self.targets, self.precisions, strict=True)]
 
     def norm(self, iterations: int = 30) -> float:
+        """Largest singular value of the whitened maps, stacked. Raises ValueError where they see nothing at all."""
         zeros = self.maps[0].zeros()
-        x = torch.randn(zeros.shape, dtype=zeros.dtype, generator=torch.Generator().manual_seed(0)).to(zeros)
-        size = 1.0
-        for _ in range(iterations):
-            x = self.adjoint(self.whitened(x / torch.linalg.vector_norm(x)))
-            size = float(torch.linalg.vector_norm(x))
-        return math.sqrt(size)
+        start = torch.randn(zeros.shape, dtype=zeros.dtype, generator=torch.Generator().manual_seed(0)).to(zeros)
+        found = largest_singular_value(lambda x: self.adjoint(self.whitened(x)), start, iterations)
+        if found == 0:
+            raise ValueError(
+                "LeastSquares: A x is zero for every image x. Do the measurements look at the problem's box?"
+            )
+        return found
 
 
 def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:

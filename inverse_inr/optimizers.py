@@ -6,7 +6,7 @@ Priors say which parameters are which (role "hidden", "table", ...) and what ste
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,10 +35,12 @@ def parameter_groups(prior: nn.Module, operators: list[nn.Module], operator_lr: 
 class Several:
     """Several torch optimisers stepped as one; learning rates follow a schedule that is a function of the step."""
 
-    def __init__(self, optimizers: list[torch.optim.Optimizer], schedule: str) -> None:
-        if schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {sorted(SCHEDULES)}, got {schedule!r}.")
-        self.optimizers, self.schedule = optimizers, SCHEDULES[schedule]
+    def __init__(self, optimizers: list[torch.optim.Optimizer], schedule: str | Callable[[float], float]) -> None:
+        if isinstance(schedule, str):
+            if schedule not in SCHEDULES:
+                raise ValueError(f"schedule must be one of {sorted(SCHEDULES)}, got {schedule!r}.")
+            schedule = SCHEDULES[schedule]
+        self.optimizers, self.schedule = optimizers, schedule
         self._base = [[g["lr"] for g in o.param_groups] for o in optimizers]
 
     def step(self, closure: Callable[[], Tensor], progress: float) -> Tensor:
@@ -54,12 +56,32 @@ class Several:
             optimizer.step()
         return loss
 
+    def zero_grad(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+
     def state_dict(self) -> list[dict[str, Any]]:
         return [o.state_dict() for o in self.optimizers]
 
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:
         for optimizer, state in zip(self.optimizers, states, strict=True):
             optimizer.load_state_dict(state)
+
+
+def descend(optimizer: Several, loss: Callable[[], Tensor], progress: Iterable[float]) -> None:
+    """One step for each value of `progress` (0 to 1 of the run), on a loss that is computed anew each time.
+
+    For fits that are no `Problem`: a surface through points, a network trained on examples.
+    """
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    for t in progress:
+        optimizer.step(closure, t)
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,9 @@ class SampledField:
     def __call__(self, points: Tensor) -> Tensor:
         if not torch.is_grad_enabled() and self.grid.ndim in (2, 3) and not self.values.is_complex():
             return self._looked_up(points)
-        index, weight = corners(*cells(self.grid.position(points), self.grid.shape), self.grid.shape)
+        index, weight = interpolation_weights(self.grid, points)
         seen = self.values.reshape(-1, self.values.shape[-1])[index]
-        return (seen * (weight * _inside(self.grid, points)).to(seen.dtype)[..., None]).sum(-2)
+        return (seen * weight.to(seen.dtype)[..., None]).sum(-2)
 
     def _looked_up(self, points: Tensor) -> Tensor:
         """The same by torch's own kernel, without derivatives: about 7 times as fast."""
@@ -56,11 +56,19 @@ def _inside(grid: Grid, points: Tensor) -> Tensor:
     return ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
 
 
+def interpolation_weights(grid: Grid, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Flat indices of the 2^d pixels around each point and their multilinear weights, zero outside the box.
+
+    points (*s, d) in physical units; both results are (*s, 2^d), the weights differentiable in the points.
+    """
+    index, weight = corners(*cells(grid.position(points), grid.shape), grid.shape)
+    return index, weight * _inside(grid, points)
+
+
 def interpolation_matrix(grid: Grid, points: Tensor, dtype: torch.dtype = torch.float32) -> SparseMatrix:
     """The map from an image on `grid`, (pixels, c), to its multilinear values at `points`, (n, c)."""
     points = points.reshape(-1, points.shape[-1]).double()
-    index, weight = corners(*cells(grid.position(points), grid.shape), grid.shape)
-    weight = weight * _inside(grid, points)
+    index, weight = interpolation_weights(grid, points)
     rows = np.repeat(np.arange(len(points)), index.shape[-1])
     return SparseMatrix(
         rows, index.flatten().cpu().numpy(), weight.flatten().cpu().numpy(), (len(points), grid.numel), dtype

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -24,6 +25,7 @@ from torch import Tensor
 from inverse_inr import priors
 from inverse_inr.evaluation import sample
 from inverse_inr.noise import ComplexGaussian
+from inverse_inr.optimizers import Several, descend
 from inverse_inr.problem import Problem
 from inverse_inr.sampled import SampledField
 from inverse_inr.solution import Solution
@@ -145,8 +147,11 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
     def variance() -> Tensor:
         return start * (4 * sample(prior, grid).flatten()).clamp(min=-30).exp()
 
-    optimizer = torch.optim.Adam(prior.param_groups(), betas=(0.9, 0.99), eps=1e-15)
-    rates = [group["lr"] for group in optimizer.param_groups]
+    def bound(found: Posterior) -> Tensor:
+        guess = variance()
+        return (found.curvature * guess + found.mean.abs().square() / guess).mean()
+
+    adam = Several([torch.optim.Adam(prior.param_groups(), betas=(0.9, 0.99), eps=1e-15)], lambda t: 1 - 0.98 * t)
     images, variances, scores, evidences = [], [], [], []
     for k in range(rounds):
         now = variance().detach()
@@ -157,13 +162,7 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
         scores.append((unseen.matrix @ found.mean - unseen.data).abs().square())
         if learn_noise:
             marginal = marginal.likelier_noise(now, found)
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * (1 - 0.98 * k / rounds)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            guess = variance()
-            (found.curvature * guess + found.mean.abs().square() / guess).mean().backward()
-            optimizer.step()
+        descend(adam, partial(bound, found), [k / rounds] * steps)
     best = least(scores)
     shape = (*grid.shape, 1)
     details = {

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid
-from inverse_inr.evaluation import Field, sample
+from inverse_inr import Field, Grid, sample
 from inverse_inr.regularizers import Regularizer
 
 

@@ -20,12 +20,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, OnGrid, Query
+from inverse_inr import Box, Grid, OnGrid, Query, interpolation_matrix
 from inverse_inr.operators.convolution import BOUNDARIES, Convolution, lattice_kernel
 from inverse_inr.operators.psf import PSF, Gaussian, Measured, Pixel
 from inverse_inr.operators.quadrature import sobol
 from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
-from inverse_inr.sampled import interpolation_matrix
 
 MEMORY_LIMIT = 4e9
 """Bytes that the sparse matrix of a blur that is no convolution may take."""

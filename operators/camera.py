@@ -13,9 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import BandGrid, Box
+from inverse_inr import BandGrid, Box, RowOperator
 from inverse_inr.operators.coded_aperture import check_mask, moved_mask
-from inverse_inr.operators.rows import RowOperator
 from inverse_inr.operators.shear import gaussian_kernels
 
 Mode = Literal["single", "dual", "spatial-spectral"]

@@ -14,9 +14,8 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, sample
+from inverse_inr import Box, Grid, SampledField, sample
 from inverse_inr.operators.quadrature import legendre
-from inverse_inr.sampled import SampledField
 
 
 class GivenCoils(nn.Module):

@@ -17,10 +17,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Field, Grid, Query
-from inverse_inr.derivatives import require_smooth
+from inverse_inr import Box, Field, Grid, Query, placed, require_smooth
 from inverse_inr.operators.rows import PlacedOperator, without_lone_channel
-from inverse_inr.protocol import placed
 
 CHUNK = 4096
 """Rows differentiated at a time where nothing is recorded: memory bound of evaluation."""

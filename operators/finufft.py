@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.kernels.linear import with_adjoint
+from inverse_inr import with_adjoint
 
 
 class Finufft(nn.Module):

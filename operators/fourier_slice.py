@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid
-from inverse_inr.kernels.gridding import Gridding
+from inverse_inr import Box, Grid, Gridding
 
 
 class ParallelRays(Protocol):

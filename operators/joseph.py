@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid
-from inverse_inr.kernels.sparse import BYTES_PER_NONZERO, SparseMatrix
+from inverse_inr import Grid, SparseMatrix
 
 MEMORY_LIMIT = 2.0e9  # bytes, of the matrix and its transpose
 SUBRAYS = 2  # a bin is the mean of at least so many rays
@@ -38,7 +37,7 @@ def joseph_matrix(beam: Rays, grid: Grid) -> SparseMatrix:
     """
     subrays = max(SUBRAYS, beam.subrays)
     spread = 1 if subrays == 1 else 1.6  # neighbouring sub-rays share most of their pixels
-    size = len(beam) * max(grid.shape) * 2 * spread * BYTES_PER_NONZERO
+    size = len(beam) * max(grid.shape) * 2 * spread * SparseMatrix.BYTES_PER_NONZERO
     if size > MEMORY_LIMIT:
         raise MemoryError(
             f"{type(beam).__name__} with {len(beam)} rows on a {grid.shape} grid: the sparse matrix would take about "

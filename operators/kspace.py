@@ -20,8 +20,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Field, Grid, OnGrid
-from inverse_inr.evaluation import placement
+from inverse_inr import Box, Field, Grid, OnGrid, placement
 from inverse_inr.operators.coils import GivenCoils
 from inverse_inr.operators.dephasing import Dephasing
 from inverse_inr.operators.kspace_encoding import Encoding, Lattice, Nonuniform

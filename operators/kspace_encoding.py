@@ -9,9 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, sample
-from inverse_inr.kernels.gridding import Gridding
-from inverse_inr.kernels.linear import with_adjoint
+from inverse_inr import Grid, Gridding, sample, with_adjoint
 from inverse_inr.operators.dephasing import Dephasing
 
 

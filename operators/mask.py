@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, OnGrid, Query
-from inverse_inr.operators.rows import ArrayFunction, RowOperator, pixel_centers, without_lone_channel
-from inverse_inr.sampled import interpolation_matrix
+from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, interpolation_matrix
+from inverse_inr.operators.rows import ArrayFunction, pixel_centers, without_lone_channel
 
 
 class PointSamples(RowOperator):

@@ -14,9 +14,8 @@ import math
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid, Query
+from inverse_inr import Grid, Query, RowOperator
 from inverse_inr.operators.radar import RadarOperator
-from inverse_inr.operators.rows import RowOperator
 
 
 class Occluded(RowOperator):

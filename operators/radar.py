@@ -15,8 +15,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, Query, with_adjoint
-from inverse_inr.evaluation import evaluate
+from inverse_inr import Box, Grid, Query, evaluate, with_adjoint
 from inverse_inr.operators import radar_kernel
 from inverse_inr.operators.delay import DelayTransform, phasor
 from inverse_inr.operators.harmonics import real_harmonics

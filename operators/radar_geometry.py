@@ -17,9 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box
-
-SPEED_OF_LIGHT = 299_792_458.0
-"""m/s."""
+from inverse_inr.constants import SPEED_OF_LIGHT as SPEED_OF_LIGHT
 
 
 class KeepsPrecision(nn.Module):

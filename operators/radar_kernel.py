@@ -11,9 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from inverse_inr import RowOperator
 from inverse_inr.operators.delay import DelayTransform
 from inverse_inr.operators.radar_geometry import KeepsPrecision, RadarGeometry
-from inverse_inr.operators.rows import RowOperator
 
 TILE = 2**18
 """Numbers in one tile of the kernel: 2 MB in complex64."""

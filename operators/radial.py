@@ -13,10 +13,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Field, Grid, OnGrid, Query, sample
-from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr import Box, Field, Grid, OnGrid, Query, RowOperator, SparseMatrix, sample
 from inverse_inr.operators.radon import ParallelBeam
-from inverse_inr.operators.rows import ArrayFunction, RowOperator, sampled_rows
+from inverse_inr.operators.rows import ArrayFunction, sampled_rows
 
 
 class RadialSpokes(RowOperator):

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, OnGrid, Query
+from inverse_inr import Box, Grid, OnGrid, Query, interpolation_matrix
 from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
-from inverse_inr.sampled import interpolation_matrix
 
 
 class SpectralResponse(PlacedOperator):

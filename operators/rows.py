@@ -1,9 +1,8 @@
-"""What restoration operators share: rows of a natural shape, pixel centres by number, a lone channel dropped."""
+"""What operators whose rows are places share: pixel centres by number, sparse rows, a lone channel dropped."""
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,35 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, Operator, Query, adjoint, flatten, unflatten
-from inverse_inr.kernels.interpolate import cells, corners
-from inverse_inr.protocol import evaluating
+from inverse_inr import Grid, Operator, RowOperator, adjoint, evaluating, interpolation_weights
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-
-
-class RowOperator(nn.Module, ABC):
-    """An operator whose row r is the r-th entry of the flattened `shape`. Deterministic until a solver trains it."""
-
-    shape: tuple[int, ...]
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.shape = tuple(shape)
-        self.eval()
-
-    def __len__(self) -> int:
-        return math.prod(self.shape)
-
-    @abstractmethod
-    def forward(self, rows: Tensor) -> Query: ...
-
-    def flatten(self, y: Tensor) -> Tensor:
-        return flatten(self, y)
-
-    def unflatten(self, y: Tensor) -> Tensor:
-        return unflatten(self, y)
 
 
 class PlacedOperator(RowOperator, ABC):
@@ -96,10 +70,8 @@ def sampled_rows(operator: Operator, grid: Grid, rows: Tensor) -> csr_matrix:
         points, _ = operator(rows)
         assert isinstance(points, Tensor)
         share = adjoint(operator, rows, torch.ones(len(rows), dtype=points.dtype, device=points.device))  # of each one
-    index, weight = corners(*cells(grid.position(points), grid.shape), grid.shape)
-    lower, upper = (points.new_tensor(side) for side in (grid.box.lower, grid.box.upper))
-    inside = ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
-    weight = (weight * share * inside).flatten(1)
+    index, weight = interpolation_weights(grid, points)
+    weight = (weight * share).flatten(1)
     ends = np.arange(0, weight.numel() + 1, weight.shape[1])
     packed = csr_matrix((weight.cpu().numpy().ravel(), index.cpu().numpy().ravel(), ends), (len(rows), grid.numel))
     packed.sum_duplicates()

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid
-from inverse_inr.kernels.gridding import Gridding
+from inverse_inr import Grid, Gridding
 
 GOLDEN_ANGLE = math.pi * (math.sqrt(5) - 1) / 2
 """111.246 degrees (Winkelmann et al., IEEE TMI 26, 2007): any number of successive spokes is nearly evenly spread."""

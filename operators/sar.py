@@ -13,7 +13,7 @@ import math
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid
-from inverse_inr.io.radar import uniform_where_rounded
+from inverse_inr.io import uniform_where_rounded
 from inverse_inr.operators.delay import Tones
 from inverse_inr.operators.plane_waves import PlaneWaves
 from inverse_inr.operators.radar import Pattern, RadarOperator, Spreading

@@ -20,9 +20,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Query
+from inverse_inr import Box, Query, RowOperator
 from inverse_inr.operators.harmonics import real_harmonics
-from inverse_inr.operators.rows import RowOperator
 
 
 class SarImage(RowOperator):

@@ -13,8 +13,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, OnGrid, Query, with_adjoint
-from inverse_inr.operators.rows import RowOperator, without_lone_channel
+from inverse_inr import Grid, OnGrid, Query, RowOperator, with_adjoint
+from inverse_inr.operators.rows import without_lone_channel
 
 
 class Patterns(nn.Module, ABC):

@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, OnGrid, Query
-from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix
 from inverse_inr.operators.psf import PSF
 from inverse_inr.operators.quadrature import sobol
 from inverse_inr.operators.rigid import apply, join, rotation_matrix
-from inverse_inr.operators.rows import ArrayFunction, RowOperator, sampled_rows, without_lone_channel
+from inverse_inr.operators.rows import ArrayFunction, sampled_rows, without_lone_channel
 from inverse_inr.operators.slice_geometry import Slices
 from inverse_inr.operators.slice_nuisance import bias_terms, trend, trends, uneven_motion
 from inverse_inr.operators.slice_profile import Separable, slice_profile

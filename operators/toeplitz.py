@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import sample
-from inverse_inr.kernels.gridding import Gridding
+from inverse_inr import Gridding, sample
 from inverse_inr.operators.kspace import NonCartesianKSpace
 
 

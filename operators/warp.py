@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Field, Grid, Query, SampledField
-from inverse_inr.evaluation import placement
+from inverse_inr import Field, Grid, Query, SampledField, placement
 from inverse_inr.operators.differential import Jet
 from inverse_inr.operators.rows import PlacedOperator, without_lone_channel
 from inverse_inr.regularizers import Regularizer

@@ -6,7 +6,6 @@ import copy
 import math
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -27,12 +26,9 @@ from inverse_inr import (
     phantoms,
     predict,
 )
-from inverse_inr.io import read_image
 from inverse_inr.operators import DetectorDrift, FanBeam, ParallelBeam, fbp
-from inverse_inr.registry import nearest
+from inverse_inr.problems.images import load_truth
 from inverse_inr.stopping import HeldOut
-
-PHANTOMS = {"shepp_logan": phantoms.shepp_logan, "gaussian_blobs": phantoms.gaussian_blobs}
 
 
 def ct(phantom: str = "shepp_logan", *, size: int = 128, views: int = 60, detectors: int | None = None,
@@ -67,28 +63,6 @@ def ct(phantom: str = "shepp_logan", *, size: int = 128, views: int = 60, detect
 
 
 # --- simulated ------------------------------------------------------------------------------------------------------
-
-
-def load_truth(phantom: str, index: int | None) -> tuple[Field, Box]:
-    """The field and its box; files keep their own resolution and unit."""
-    if phantom in PHANTOMS:
-        box = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
-        return PHANTOMS[phantom](box), box
-    if not Path(phantom).suffix:
-        raise ValueError(f"Unknown phantom {phantom!r}. {nearest(phantom, PHANTOMS)} A file needs a suffix.")
-    values, grid = read_image(phantom)
-    if values.shape[-1] != 1:
-        values = values.mean(-1, keepdim=True)
-    if grid.ndim == 3:
-        k = grid.shape[2] // 2 if index is None else index
-        if not 0 <= k < grid.shape[2]:
-            raise ValueError(f"slice={k}: {phantom} has {grid.shape[2]} slices along its last axis.")
-        values = values[:, :, k]
-        box = Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
-        grid = Grid(box, grid.shape[:2])
-    if not torch.isfinite(values).all():
-        raise ValueError(f"{phantom} holds NaN or Inf.")
-    return SampledField(values / max(float(values.max()), 1e-30), grid), grid.box
 
 
 def _beam(box: Box, angles: Tensor, detectors: int, beam: str, **options: int) -> ParallelBeam | FanBeam:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Grid, Problem, Suggestion, Term, noise, regularizers
+from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.fista import l1
 from inverse_inr.operators import FMCW, Chirp, RadarGeometry
 from inverse_inr.operators.radar import STORE_LIMIT, RadarOperator
@@ -40,7 +41,7 @@ def fmcw(scene: str = "aeroplane", *, azimuths: int = 24, heights: int = 8, star
         raise ValueError(f"Unknown scene {scene!r}. {nearest(scene, SCENES)}")
     points = SCENES[scene]()
     chirp = chirp_of(start_frequency, bandwidth, samples)
-    pitch = 0.25 * 299_792_458.0 / (start_frequency + bandwidth) if pitch is None else pitch
+    pitch = 0.25 * SPEED_OF_LIGHT / (start_frequency + bandwidth) if pitch is None else pitch
     grid = grid_around(points, pitch)
     geometry = cylinder(azimuths, heights, radius, reach)
     operator = FMCW(grid.box, geometry, chirp, points=grid, window=window)

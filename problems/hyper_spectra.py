@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Problem, SampledField, Solution, sample
-from inverse_inr.problems.trained import affine_map, crops, descend, draw, mean_spectrum_of, root_mean_square
+from inverse_inr.problems.trained import affine_map, crops, draw, learn_from, mean_spectrum_of, root_mean_square
 
 
 class HyperSpectra(nn.Module):
@@ -82,7 +82,7 @@ def train(problems: Sequence[Problem], model: HyperSpectra | None = None, *, ste
         flips = [axis for axis in (0, 1) if draw(2, generator)]
         return root_mean_square(model(image.flip(flips)), cube.flip(flips))
 
-    descend(model, crops(pairs, steps, crop, generator), loss, steps, lr)
+    learn_from(model, crops(pairs, steps, crop, generator), loss, steps, lr)
     return model
 
 

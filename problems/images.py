@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid, Problem, SampledField, Solution, metrics
+from inverse_inr import Box, Field, Grid, Problem, SampledField, Solution, metrics, phantoms
 from inverse_inr.io import read_image, write_image
 from inverse_inr.registry import nearest
 
@@ -25,6 +25,9 @@ EXAMPLES = {
     "moon": "moon.png", "retina": "retina.jpg", "rocket": "rocket.jpg",
 }  # fmt: skip
 """Images that scikit-image brings along."""
+
+PHANTOMS = {"shepp_logan": phantoms.shepp_logan, "gaussian_blobs": phantoms.gaussian_blobs}
+"""Analytic truths by name."""
 
 Picture = Callable[[Problem], Tensor]
 
@@ -51,6 +54,28 @@ def load_image(image: str, *, slice: int | None = None, bin: int = 1, crop: int 
         raise ValueError(f"{image}: no value is positive, so there is nothing to see.")
     values = values / largest if largest > 1 else values
     return cropped(*binned(values, grid, bin), crop)
+
+
+def load_truth(phantom: str, index: int | None) -> tuple[Field, Box]:
+    """The field and its box; files keep their own resolution and unit."""
+    if phantom in PHANTOMS:
+        box = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
+        return PHANTOMS[phantom](box), box
+    if not Path(phantom).suffix:
+        raise ValueError(f"Unknown phantom {phantom!r}. {nearest(phantom, PHANTOMS)} A file needs a suffix.")
+    values, grid = read_image(phantom)
+    if values.shape[-1] != 1:
+        values = values.mean(-1, keepdim=True)
+    if grid.ndim == 3:
+        k = grid.shape[2] // 2 if index is None else index
+        if not 0 <= k < grid.shape[2]:
+            raise ValueError(f"slice={k}: {phantom} has {grid.shape[2]} slices along its last axis.")
+        values = values[:, :, k]
+        box = Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
+        grid = Grid(box, grid.shape[:2])
+    if not torch.isfinite(values).all():
+        raise ValueError(f"{phantom} holds NaN or Inf.")
+    return SampledField(values / max(float(values.max()), 1e-30), grid), grid.box
 
 
 def _file(image: str) -> Path:

@@ -50,7 +50,7 @@ from inverse_inr.operators import (
 )
 from inverse_inr.operators.coils import centred_fft
 from inverse_inr.operators.kspace import KSpace
-from inverse_inr.problems.ct import load_truth
+from inverse_inr.problems.images import load_truth
 from inverse_inr.problems.kspace_classical import BASELINES, gridded, through
 from inverse_inr.problems.kspace_classical import classical as classical
 from inverse_inr.problems.kspace_classical import sense as sense

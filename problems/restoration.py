@@ -23,7 +23,6 @@ from torch import Tensor
 
 from inverse_inr import Field, Grid, Problem, SampledField, Suggestion, Term, baselines, noise, predict, priors
 from inverse_inr.operators import Blur, Downsample, Mask, bayer_mask, psf, random_mask, striped_mask
-from inverse_inr.patch_models import refined
 from inverse_inr.problems.classical import (
     FramedBlur,
     bicubic,
@@ -38,6 +37,7 @@ from inverse_inr.problems.classical import (
     wiener,
 )
 from inverse_inr.problems.images import load_image, load_mask, shows, write_picture
+from inverse_inr.problems.rounds import refined
 from inverse_inr.regularizers import Sobolev, TotalVariation
 from inverse_inr.similarity import NonLocal
 from inverse_inr.stopping import HeldOut, Never

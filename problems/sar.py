@@ -7,6 +7,7 @@ import math
 import torch
 
 from inverse_inr import Box, Grid, Problem, Suggestion, Term, noise, regularizers
+from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.fista import l1
 from inverse_inr.io import PhaseData, read_gotcha, read_radar
 from inverse_inr.operators import PhaseHistory, RadarGeometry
@@ -146,7 +147,7 @@ def spotlighted(y: torch.Tensor, data: PhaseData, box: Box, block: torch.Tensor,
     """
     geometry = RadarGeometry(data.transmitters, data.receivers, data.sign, data.reference_path)
     corners = torch.cartesian_prod(*torch.tensor([box.lower, box.upper], dtype=torch.float64).T)
-    turns = geometry.path(corners, torch.arange(len(geometry))) * float(data.frequencies.mean()) / 299_792_458.0
+    turns = geometry.path(corners, torch.arange(len(geometry))) * float(data.frequencies.mean()) / SPEED_OF_LIGHT
     out = torch.empty_like(y)
     for number in range(int(block.max()) + 1):
         rows = (block == number).nonzero()[:, 0]
@@ -175,19 +176,18 @@ def gated(data: PhaseData, box: Box, margin: float = 1.0) -> tuple[torch.Tensor,
     middle = torch.tensor([box.center], dtype=torch.float64)
     everything = torch.arange(len(geometry))
     shift = geometry.path(middle, everything)[:, 0]  # of the centre against the file's reference
-    light = 299_792_458.0
-    turns = data.frequencies * shift[:, None] / light
+    turns = data.frequencies * shift[:, None] / SPEED_OF_LIGHT
     phase = -data.sign * 2 * math.pi * (turns - turns.round())
     y = data.y.to(torch.complex128) * torch.polar(torch.ones_like(phase), phase)
     corners = torch.cartesian_prod(*torch.tensor([box.lower, box.upper], dtype=torch.float64).T)
     reach = 0.5 * float((geometry.path(corners, everything) - geometry.path(middle, everything)).abs().max())
     df = float(data.frequencies.diff().mean())
     count = len(data.frequencies)
-    ranges = torch.fft.fftfreq(2 * count, dtype=torch.float64) * light / (2 * df)
+    ranges = torch.fft.fftfreq(2 * count, dtype=torch.float64) * SPEED_OF_LIGHT / (2 * df)
     gate = ((reach + margin - ranges.abs()) / margin).clamp(0, 1)
     gate = 0.5 - 0.5 * (math.pi * gate).cos()
     profile = torch.fft.ifft(y, 2 * count) * gate
     y = torch.fft.fft(profile)[:, :count]
-    step = max(1, math.floor(light / (2 * df) / (2 * (reach + margin))))
+    step = max(1, math.floor(SPEED_OF_LIGHT / (2 * df) / (2 * (reach + margin))))
     local = data._replace(frequencies=data.frequencies[::step], reference_path=data.reference_path + shift)
     return y[:, ::step].to(torch.complex64), local

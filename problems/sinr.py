@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid, Problem, SampledField, Solution, sample
 from inverse_inr.operators import CassiOnGrid
-from inverse_inr.problems.trained import affine_map, crops, descend, draw, mean_spectrum_of, root_mean_square
+from inverse_inr.problems.trained import affine_map, crops, draw, learn_from, mean_spectrum_of, root_mean_square
 
 
 class SpectralAttention(nn.Module):
@@ -131,7 +131,7 @@ def train(problems: Sequence[Problem], model: Sinr | None = None, *, steps: int 
         stride = 2 if draw(4, generator) == 0 and len(bands) > 3 else 1
         return root_mean_square(model.decode(model.encode(initial), bands[::stride]), cube[..., ::stride])
 
-    descend(model, crops(pairs, steps, crop, generator), loss, steps, lr)
+    learn_from(model, crops(pairs, steps, crop, generator), loss, steps, lr)
     return model
 
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ from inverse_inr.io import write_ply
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.meshes import level_set
 from inverse_inr.operators import PhaseHistory, RadarGeometry
+from inverse_inr.optimizers import Several, descend
 from inverse_inr.problems.fmcw import cylinder, radar_problem
 from inverse_inr.problems.surface_scenes import Shape, shape
 from inverse_inr.regularizers import Regularizer
@@ -157,16 +159,15 @@ def fit_distance(points: Tensor, normals: Tensor, box: Box, *, scale: float, ste
     distance = SignedDistance(box, radius=start_radius(points, box), seed=seed)
     terms: Sequence[Regularizer] = [OnSurface(points, normals, scale), IsoPoints(points, normals, scale), Eikonal(),
                                     0.1 * OffSurface(0.25 * scale)]  # fmt: skip
-    optimizer = torch.optim.Adam(distance.parameters(), lr=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+
+    def loss() -> Tensor:
+        where = box.random_points(512)
+        return torch.stack([term(distance, where) for term in terms]).sum()
+
+    adam = torch.optim.Adam(distance.parameters(), lr=1e-3)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            where = box.random_points(512)
-            torch.stack([term(distance, where) for term in terms]).sum().backward()
-            optimizer.step()
-            schedule.step()
+        descend(Several([adam], lambda t: 0.5 * (1 + math.cos(math.pi * t))), loss, (k / steps for k in range(steps)))
     return distance.requires_grad_(False)
 
 

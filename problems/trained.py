@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from inverse_inr.optimizers import Several, descend
+
 Pair = tuple[Tensor, Tensor]
 """What is seen (H, W, inputs) and the cube behind it (H, W, bands)."""
 
@@ -26,16 +28,11 @@ def crops(pairs: Sequence[Pair], steps: int, crop: int, generator: torch.Generat
         yield seen[part], cube[part]
 
 
-def descend(model: nn.Module, examples: Iterator[Pair], loss: Callable[[Tensor, Tensor], Tensor], steps: int,
-            lr: float) -> None:  # fmt: skip
+def learn_from(model: nn.Module, examples: Iterator[Pair], loss: Callable[[Tensor, Tensor], Tensor], steps: int,
+               lr: float) -> None:  # fmt: skip
     """Adam on one example a step, with a cosine schedule down to a hundredth of `lr`; leaves the model in eval mode."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for step, example in enumerate(examples):
-        for group in optimizer.param_groups:
-            group["lr"] = lr * 0.5 * (1.02 + math.cos(math.pi * step / steps))
-        optimizer.zero_grad()
-        loss(*example).backward()
-        optimizer.step()
+    adam = Several([torch.optim.Adam(model.parameters(), lr=lr)], lambda t: 0.5 * (1.02 + math.cos(math.pi * t)))
+    descend(adam, lambda: loss(*next(examples)), (step / steps for step in range(steps)))
     model.eval()
 
 

@@ -10,8 +10,9 @@ from inverse_inr.evaluation import sample
 from inverse_inr.fidelity import L2
 from inverse_inr.noise import Gaussian
 from inverse_inr.operators import Mask, PointSamples
-from inverse_inr.patch_models import LocalGaussians, affordable_stride, refined
+from inverse_inr.patch_models import LocalGaussians, affordable_stride
 from inverse_inr.problem import Problem, Suggestion
+from inverse_inr.problems.rounds import refined
 from inverse_inr.sampled import SampledField
 from inverse_inr.similarity import similar_patches
 from inverse_inr.solver import Solver, solve

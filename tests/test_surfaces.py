@@ -8,6 +8,7 @@ import torch
 
 from inverse_inr import Box, Grid, Solution, priors
 from inverse_inr.config import Run
+from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.derivatives import gradient
 from inverse_inr.evaluation import Memo
 from inverse_inr.io import read_ply
@@ -239,4 +240,4 @@ def test_two_stages_from_echoes():
     mesh = level_set(solution.field, Grid(problem.box, (32,) * 3))
     assert mesh.is_closed
     assert (mesh.components, mesh.euler_characteristic) == (1, 2)
-    assert mesh_errors(mesh, body, truth).hausdorff < 299_792_458 / (2 * 4e9)  # one range resolution
+    assert mesh_errors(mesh, body, truth).hausdorff < SPEED_OF_LIGHT / (2 * 4e9)  # one range resolution

@@ -44,6 +44,7 @@ from inverse_inr.io.radar import PhaseData as PhaseData
 from inverse_inr.io.radar import read_cv_domes as read_cv_domes
 from inverse_inr.io.radar import read_gotcha as read_gotcha
 from inverse_inr.io.radar import read_radar as read_radar
+from inverse_inr.io.radar import uniform_where_rounded as uniform_where_rounded
 from inverse_inr.io.radar import write_radar as write_radar
 from inverse_inr.io.ti_radar import read_ti as read_ti
 from inverse_inr.io.ti_radar import read_ti_json as read_ti_json

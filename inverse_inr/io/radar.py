@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.io.files import FileFormatError, PathLike, reading
 from inverse_inr.io.hdf5 import read_hdf5, write_hdf5
 
@@ -71,7 +72,7 @@ def _gotcha(data: dict[str, Any], path: str, autofocus: bool) -> PhaseData:
         if "af" not in data:
             raise FileFormatError(f"{path}: there is no autofocus (af) in the file.")
         r, phase = (np.asarray(data["af"][k], dtype=np.float64).ravel()[:, None] for k in ("r_correct", "ph_correct"))
-        y = y * np.exp(-4j * np.pi * f.numpy() * r / 299_792_458.0 + 1j * phase)
+        y = y * np.exp(-4j * np.pi * f.numpy() * r / SPEED_OF_LIGHT + 1j * phase)
     antenna = torch.from_numpy(np.stack(place[:3], 1))
     return PhaseData(torch.from_numpy(y.astype(np.complex64)), f, antenna, antenna, torch.from_numpy(2 * place[3]), -1)
 

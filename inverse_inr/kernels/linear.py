@@ -3,6 +3,7 @@
 # pyright: reportIncompatibleMethodOverride=false
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -43,6 +44,17 @@ def _apply(x: Tensor, forward: ArrayMap, backward: ArrayMap) -> Tensor:
     result = _Linear.apply(x, forward, backward)
     assert isinstance(result, Tensor)
     return result
+
+
+def largest_singular_value(normal: ArrayMap, start: Tensor, iterations: int = 30) -> float:
+    """‖A‖ by power iterations on `normal`, x -> A*A x, from a start of any size; 0 where A maps it to nothing."""
+    x, size = start, 0.0
+    for _ in range(iterations):
+        x = normal(x / torch.linalg.vector_norm(x))
+        size = float(torch.linalg.vector_norm(x))
+        if size == 0:
+            break
+    return math.sqrt(size)
 
 
 def with_adjoint(forward: ArrayMap, backward: ArrayMap) -> ArrayMap:

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from inverse_inr.kernels.linear import with_adjoint
 
-BYTES_PER_NONZERO = 16  # float32 value and int32 column, for the matrix and for its transpose
-
 
 class SparseMatrix(nn.Module):
     """A constant real sparse matrix applied to (n,) or (n, k) dense arrays, real or complex; double-differentiable.
 
     Built from coordinates (summed where repeated) given as numpy arrays.
     """
+
+    BYTES_PER_NONZERO = 16  # float32 value and int32 column, for the matrix and for its transpose
 
     def __init__(self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int],
                  dtype: torch.dtype = torch.float32) -> None:  # fmt: skip
