@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn import functional
 
 import inverse_inr as ii
-from inverse_inr.operators import Blur, Convolution, psf
+from inverse_inr.operators import Blur, Convolution
+from inverse_inr.operators.optics import psf
 
 Calls = dict[str, Callable[[], object]]
 

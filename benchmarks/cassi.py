@@ -27,10 +27,10 @@ from real_data import DATA
 import inverse_inr as ii
 from inverse_inr import metrics
 from inverse_inr.operators import CassiOnGrid
-from inverse_inr.problems.cassi import cassi
-from inverse_inr.problems.cassi_calibration import calibrated
-from inverse_inr.problems.gap_tv import admm_tv, gap_tv
-from inverse_inr.problems.spectral_refinement import refined
+from inverse_inr.problems.spectral import cassi
+from inverse_inr.problems.spectral.cassi_calibration import calibrated
+from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
+from inverse_inr.problems.spectral.refinement import refined
 
 SCENES = ["kodim04.png", "kodim23.png", "jasper_ridge_r198.mat", "indian_pines"]
 

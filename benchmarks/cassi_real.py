@@ -21,9 +21,10 @@ import torch
 from real_data import DATA
 
 import inverse_inr as ii
-from inverse_inr.problems.cassi_real import ITERATIONS, STRENGTHS, cassi_real
-from inverse_inr.problems.gap_tv import gap_tv
-from inverse_inr.problems.spectral_figures import spectral_figure
+from inverse_inr.problems.spectral import cassi_real
+from inverse_inr.problems.spectral.cassi_real import ITERATIONS, STRENGTHS
+from inverse_inr.problems.spectral.figures import spectral_figure
+from inverse_inr.problems.spectral.gap_tv import gap_tv
 
 FILES = str(DATA / "tsa_real_scene1.mat"), str(DATA / "tsa_real_mask.mat")
 Solve = Callable[[ii.Problem], ii.Solution]

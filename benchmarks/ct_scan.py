@@ -21,8 +21,8 @@ from torch import Tensor
 import inverse_inr as ii
 from inverse_inr import baselines, noise, optimizers, priors, regularizers
 from inverse_inr.operators import DetectorDrift
-from inverse_inr.problems.ct import filtered_backprojection
-from inverse_inr.problems.ct_scan import ct_scan, drift_removed
+from inverse_inr.problems.ct import ct_scan, filtered_backprojection
+from inverse_inr.problems.ct.scan import drift_removed
 from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr.kernels.gridding import Gridding
-from inverse_inr.operators.finufft import Finufft
-from inverse_inr.operators.sampling import GOLDEN_ANGLE
+from inverse_inr.operators.kspace.finufft import Finufft
+from inverse_inr.operators.kspace.trajectories import GOLDEN_ANGLE
 
 
 def main() -> None:

@@ -19,14 +19,15 @@ from collections.abc import Callable
 import torch
 
 import inverse_inr as ii
-from inverse_inr.fista import l1
+from inverse_inr.baselines import l1
 from inverse_inr.operators import FMCW
-from inverse_inr.operators.radar import RadarOperator
-from inverse_inr.point_metrics import best, occupied, shape_errors, volume_errors
-from inverse_inr.problems.fmcw import cylinder, echoes, fmcw
-from inverse_inr.problems.radar_imaging import backprojection, least_squares
-from inverse_inr.problems.radar_scenes import aeroplane
-from inverse_inr.variance_field import variance_field
+from inverse_inr.operators.radar.operator import RadarOperator
+from inverse_inr.problems.radar import fmcw
+from inverse_inr.problems.radar.fmcw import cylinder, echoes
+from inverse_inr.problems.radar.imaging import backprojection, least_squares
+from inverse_inr.problems.radar.scenes import aeroplane
+from inverse_inr.problems.radar.variance_field import variance_field
+from inverse_inr.surfaces import best, occupied, shape_errors, volume_errors
 
 FIXED = 0.15
 CASES = {"standard": {}, "sparse": {"azimuths": 12}, "noisy": {"snr": 5.0}}

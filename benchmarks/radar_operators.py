@@ -16,7 +16,7 @@ import torch
 
 from inverse_inr import Box, Grid
 from inverse_inr.operators import FMCW, Chirp, PhaseHistory, RadarGeometry, backproject
-from inverse_inr.operators.radar_geometry import SPEED_OF_LIGHT
+from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 
 BOX, PULSES = Box((-0.2,) * 3, (0.2,) * 3, ("m",) * 3), 24
 GRID = Grid(BOX, (20, 20, 20))

@@ -22,16 +22,17 @@ from torch import Tensor
 
 import inverse_inr as ii
 from inverse_inr import noise, priors, regularizers
-from inverse_inr.fista import l1
+from inverse_inr.baselines import l1
 from inverse_inr.operators import PhaseHistory
-from inverse_inr.operators.matched_filter import image_entropy
-from inverse_inr.point_metrics import best, occupied, shape_errors, volume_errors
-from inverse_inr.problems.fmcw import echoes
-from inverse_inr.problems.radar_imaging import backprojection, least_squares
-from inverse_inr.problems.radar_scenes import car
-from inverse_inr.problems.sar import gotcha, passes, sar
+from inverse_inr.operators.radar.matched_filter import image_entropy
+from inverse_inr.problems.radar import gotcha, sar
+from inverse_inr.problems.radar.fmcw import echoes
+from inverse_inr.problems.radar.imaging import backprojection, least_squares
+from inverse_inr.problems.radar.sar import passes
+from inverse_inr.problems.radar.scenes import car
+from inverse_inr.problems.radar.variance_field import variance_field
 from inverse_inr.selection import choose_weight
-from inverse_inr.variance_field import variance_field
+from inverse_inr.surfaces import best, occupied, shape_errors, volume_errors
 
 FIXED, REACH = 0.15, 0.225
 REGIONS = {"two cars": (23.5, -22.5), "reflector": (-17.0, 22.0)}

@@ -21,10 +21,10 @@ from real_data import DATA
 import inverse_inr as ii
 from inverse_inr import baselines, metrics, optimizers, priors
 from inverse_inr.operators import folded_fraction
-from inverse_inr.problems import classical
 from inverse_inr.problems.fields import boundary_value, poisson_edit
-from inverse_inr.problems.registration import displacement_error, register
-from inverse_inr.problems.restoration import deblur, denoise, inpaint, super_resolution
+from inverse_inr.problems.registration import register
+from inverse_inr.problems.registration.deformable import displacement_error
+from inverse_inr.problems.restoration import classical, deblur, denoise, inpaint, super_resolution
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut

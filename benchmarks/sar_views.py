@@ -19,8 +19,9 @@ from torch import Tensor
 import inverse_inr as ii
 from inverse_inr import priors
 from inverse_inr.operators import SarImage
-from inverse_inr.problems.box_scene import BoxOnGround
-from inverse_inr.problems.sar_views import nearest_views, novel_radar, render, sar_views, tomography, view_errors
+from inverse_inr.problems.radar import sar_views
+from inverse_inr.problems.radar.box_scene import BoxOnGround
+from inverse_inr.problems.radar.sar_views import nearest_views, novel_radar, render, tomography, view_errors
 
 STEPS, BATCH = 600, 48
 

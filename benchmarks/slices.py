@@ -28,12 +28,12 @@ from torch import Tensor
 import inverse_inr as ii
 from inverse_inr.metrics import psnr
 from inverse_inr.operators.rigid import align, apply, pose_errors, rigid
-from inverse_inr.operators.slices import SliceAcquisition, Slices
-from inverse_inr.problems.slice_baselines import average, super_resolution
-from inverse_inr.problems.slice_output import slice_weights
-from inverse_inr.problems.slice_simulation import simulate_stacks
-from inverse_inr.problems.slices import problem_of, volume_field
-from inverse_inr.problems.stacks import Stack, as_slices
+from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
+from inverse_inr.problems.slices.baselines import average, super_resolution
+from inverse_inr.problems.slices.output import slice_weights
+from inverse_inr.problems.slices.simulation import simulate_stacks
+from inverse_inr.problems.slices.stacks import Stack, as_slices
+from inverse_inr.problems.slices.volumes import problem_of, volume_field
 
 WIDTH = 2.0 / (2 * np.sqrt(2 * np.log(2)))  # deviation of the output's profile in mm
 CASES: dict[str, dict[str, Any]] = {

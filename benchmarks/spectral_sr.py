@@ -15,7 +15,7 @@ import torch
 
 import inverse_inr as ii
 from inverse_inr import metrics
-from inverse_inr.problems.spectral_sr import fusion, spectral_sr
+from inverse_inr.problems.spectral import fusion, spectral_sr
 
 
 def scores(solution: ii.Solution) -> tuple[float, float, float]:

@@ -15,11 +15,12 @@ from collections.abc import Callable
 import torch
 
 from inverse_inr import Grid, Problem
-from inverse_inr.fista import l1
-from inverse_inr.meshes import Mesh, MeshErrors, level_set, mesh_errors
-from inverse_inr.problems.radar_imaging import backprojection
-from inverse_inr.problems.surfaces import direct, surfaces, two_stages
-from inverse_inr.surfaces import distance_of
+from inverse_inr.baselines import l1
+from inverse_inr.problems.radar import surfaces
+from inverse_inr.problems.radar.imaging import backprojection
+from inverse_inr.problems.radar.surfaces import direct, two_stages
+from inverse_inr.surfaces import Mesh, MeshErrors, distance_of, level_set, mesh_errors
+from inverse_inr.surfaces import plotting as plotting_3d
 
 VOXELS = 48
 
@@ -101,8 +102,6 @@ def line(errors: MeshErrors, mesh: Mesh) -> str:
 
 def draw(meshes: dict[str, Mesh], path: str) -> None:
     from matplotlib.figure import Figure
-
-    from inverse_inr import plotting_3d
 
     figure = Figure(figsize=(3.6 * len(meshes), 3.8), layout="constrained")
     for k, (name, mesh) in enumerate(meshes.items()):

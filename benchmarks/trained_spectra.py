@@ -19,9 +19,7 @@ from real_data import DATA
 
 import inverse_inr as ii
 from inverse_inr import metrics
-from inverse_inr.problems import hyper_spectra, sinr
-from inverse_inr.problems.cassi import cassi
-from inverse_inr.problems.spectral_sr import spectral_sr
+from inverse_inr.problems.spectral import cassi, hyper_spectra, sinr, spectral_sr
 
 
 def scores(solution: ii.Solution) -> tuple[float, float]:

@@ -46,9 +46,9 @@ from inverse_inr.protocol import predict as predict
 from inverse_inr.sampled import SampledField as SampledField
 from inverse_inr.sampled import interpolation_matrix as interpolation_matrix
 from inverse_inr.sampled import interpolation_weights as interpolation_weights
-from inverse_inr.solution import Solution as Solution
-from inverse_inr.solution import load_field as load_field
+from inverse_inr.solver import Solution as Solution
 from inverse_inr.solver import Solver as Solver
+from inverse_inr.solver import load_field as load_field
 from inverse_inr.solver import solve as solve
 from inverse_inr.term import Term as Term
 

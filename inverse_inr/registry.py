@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import importlib.util
 import inspect
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """ " Did you mean 'x'?" or the list of what there is."""
+    """A hint for error messages: the closest known name, or all of them."""
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"There is: {', '.join(known)}."
 
 
 class Registry:
-    """Components of one kind by name. Values are callables, or "module:attribute" strings imported on first use."""
+    """Components of one kind by name: the built-in ones, and those of installed plug-ins.
 
-    def __init__(self, kind: str, group: str, built_in: dict[str, Any]) -> None:
-        self.kind, self.group = kind, group
-        self._known = dict(built_in)
+    `built_in` maps names to callables, or is a function that makes such a map when a name is first asked for.
+    """
+
+    def __init__(self, kind: str, group: str, built_in: dict[str, Any] | Callable[[], dict[str, Any]]) -> None:
+        self.kind, self.group, self.built_in = kind, group, built_in
+
+    @cached_property
+    def _known(self) -> dict[str, Any]:
+        return dict(self.built_in() if callable(self.built_in) else self.built_in)
 
     def names(self) -> list[str]:
         return sorted({*self._known, *(e.name for e in entry_points(group=self.group))})
@@ -38,9 +44,6 @@ class Registry:
             if not found:
                 raise ValueError(f"Unknown {self.kind} {name!r}. {nearest(name, self.names())}")
             self._known[name] = found[0].load()
-        if isinstance(self._known[name], str):
-            module, _, attribute = self._known[name].partition(":")
-            self._known[name] = getattr(importlib.import_module(module), attribute)
         return self._known[name]
 
     def call(self, name: str, *args: Any, **keywords: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 from inverse_inr.analysis.choosing import choose_bandwidth as choose_bandwidth
 from inverse_inr.analysis.choosing import choose_prior as choose_prior
 from inverse_inr.registry import nearest
-from inverse_inr.solution import Solution
+from inverse_inr.solver import Solution
 from inverse_inr.stopping import one_standard_error
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def choose_activations(problem: Problem, atoms: Sequence[str] | None = None, *, 
     Raises ValueError for an unknown atom or a stopping rule that holds nothing out.
     """
     from inverse_inr.priors.mixed import ATOMS, MIRE_ATOMS
-    from inverse_inr.solver import solve
-    from inverse_inr.starting import make_prior
+    from inverse_inr.solver import make_prior, solve
 
     atoms = MIRE_ATOMS if atoms is None else tuple(atoms)
     for name in atoms:

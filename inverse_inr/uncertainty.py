@@ -23,7 +23,7 @@ from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating, predict
-from inverse_inr.solution import Solution
+from inverse_inr.solver import Solution
 from inverse_inr.stopping import HeldOut
 
 

@@ -44,9 +44,9 @@ import torch
 import inverse_inr as ii
 from inverse_inr import plotting
 from inverse_inr.operators.rigid import pose_errors
-from inverse_inr.problems.slice_baselines import average, super_resolution
-from inverse_inr.problems.slice_simulation import simulate_stacks
-from inverse_inr.problems.slices import problem_of, volume_field
+from inverse_inr.problems.slices.baselines import average, super_resolution
+from inverse_inr.problems.slices.simulation import simulate_stacks
+from inverse_inr.problems.slices.volumes import problem_of, volume_field
 
 # %% [markdown]
 # ## The subject, and three stacks of it
@@ -163,7 +163,7 @@ plt.show()
 #
 # <details><summary>Hint</summary>
 #
-# `from inverse_inr.problems.slice_output import slice_weights`; `slice_weights(solution.problem)` beside
+# `from inverse_inr.problems.slices.output import slice_weights`; `slice_weights(solution.problem)` beside
 # `problem.outliers()`. For the second question
 # `from dataclasses import replace`, and give `solve` the problem
 # `replace(problem, terms=[replace(problem.terms[0], fidelity=ii.noise.Gaussian(0.05))])`.

@@ -38,7 +38,8 @@ import torch
 
 import inverse_inr as ii
 from inverse_inr import operators, phantoms, plotting
-from inverse_inr.problems.kspace import kspace, sense, tv_sense, zero_filled
+from inverse_inr.problems.kspace import kspace
+from inverse_inr.problems.kspace.simulated import sense, tv_sense, zero_filled
 
 torch.set_num_threads(1)
 

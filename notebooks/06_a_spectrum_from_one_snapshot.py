@@ -38,11 +38,11 @@ import torch
 
 import inverse_inr as ii
 from inverse_inr import noise, operators
-from inverse_inr.operators.dispersion import steps
-from inverse_inr.problems.cassi import suggestion
-from inverse_inr.problems.gap_tv import gap_tv
-from inverse_inr.problems.spectral_data import photograph
-from inverse_inr.problems.spectral_scenes import spectral_scene
+from inverse_inr.operators.spectral.dispersion import steps
+from inverse_inr.problems.spectral.cassi import suggestion
+from inverse_inr.problems.spectral.gap_tv import gap_tv
+from inverse_inr.problems.spectral.data import photograph
+from inverse_inr.problems.spectral.scenes import spectral_scene
 
 torch.set_num_threads(1)
 
@@ -170,7 +170,7 @@ plt.show()
 #
 # <details><summary>Hint</summary>
 #
-# `from inverse_inr.problems.spectral_refinement import refined`, then `refined(learnt)`. With 1 % noise it would explain
+# `from inverse_inr.problems.spectral.refinement import refined`, then `refined(learnt)`. With 1 % noise it would explain
 # the noise as well; the held-out pixels notice, and the field comes back as it was.
 #
 # </details>

@@ -34,11 +34,11 @@ import torch
 
 import inverse_inr as ii
 from inverse_inr import operators
-from inverse_inr.fista import l1
-from inverse_inr.point_metrics import best, volume_errors
-from inverse_inr.problems.fmcw import fmcw
-from inverse_inr.problems.radar_imaging import backprojection, radar_figure
-from inverse_inr.problems.radar_scenes import aeroplane
+from inverse_inr.baselines import l1
+from inverse_inr.surfaces import best, volume_errors
+from inverse_inr.problems.radar import fmcw
+from inverse_inr.problems.radar.imaging import backprojection, radar_figure
+from inverse_inr.problems.radar.scenes import aeroplane
 
 torch.set_num_threads(1)
 

@@ -1,24 +1,11 @@
 """Forward operators, one file a family. In Python: `inverse_inr.operators`."""
 
-from inverse_inr.operators import dispersion, psf
-from inverse_inr.operators.backends import on_astra, on_torch_radon
-from inverse_inr.operators.backprojection import fbp, fdk
-from inverse_inr.operators.band_variation import BandTotalVariation
-from inverse_inr.operators.blur import Blur, Downsample, psf_kernel
-from inverse_inr.operators.calibration import center_by_symmetry, center_of_rotation
-from inverse_inr.operators.cassi import CASSI
-from inverse_inr.operators.cassi_on_grid import CassiOnGrid
-from inverse_inr.operators.coils import (
-    FourierMaps,
-    GivenCoils,
-    LearnedCoils,
-    PolynomialMaps,
-    birdcage_maps,
-    espirit_maps,
-    low_resolution_maps,
-)
-from inverse_inr.operators.convolution import Convolution
-from inverse_inr.operators.dephasing import Dephasing
+from inverse_inr.operators.ct.backends import on_astra, on_torch_radon
+from inverse_inr.operators.ct.backprojection import fbp, fdk
+from inverse_inr.operators.ct.center_of_rotation import center_by_symmetry, center_of_rotation
+from inverse_inr.operators.ct.drift import DetectorDrift
+from inverse_inr.operators.ct.geometry_exchange import from_astra, from_scikit_image, to_astra
+from inverse_inr.operators.ct.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
 from inverse_inr.operators.differential import (
     Curl,
     Divergence,
@@ -30,28 +17,20 @@ from inverse_inr.operators.differential import (
     Residual,
     box_boundary,
 )
-from inverse_inr.operators.drift import DetectorDrift
-from inverse_inr.operators.fmcw import FMCW, Chirp
-from inverse_inr.operators.geometry_exchange import from_astra, from_scikit_image, to_astra
-from inverse_inr.operators.kspace import CartesianKSpace, NonCartesianKSpace, centred_box
-from inverse_inr.operators.mask import (
-    CodedVideo,
-    Mask,
-    PointSamples,
-    RandomSamples,
-    bayer_mask,
-    random_mask,
-    striped_mask,
+from inverse_inr.operators.kspace.coils import (
+    FourierMaps,
+    GivenCoils,
+    LearnedCoils,
+    PolynomialMaps,
+    birdcage_maps,
+    espirit_maps,
+    low_resolution_maps,
 )
-from inverse_inr.operators.matched_filter import backproject
-from inverse_inr.operators.occlusion import Occluded
-from inverse_inr.operators.polar_format import polar_format
-from inverse_inr.operators.radar_geometry import RadarGeometry
-from inverse_inr.operators.radial import RadialSpokes
-from inverse_inr.operators.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
-from inverse_inr.operators.rendering import daylight, encode_srgb, render_srgb, xyz_weights
-from inverse_inr.operators.response import SpectralResponse, cie_xyz, linear_srgb
-from inverse_inr.operators.sampling import (
+from inverse_inr.operators.kspace.dephasing import Dephasing
+from inverse_inr.operators.kspace.radial import RadialSpokes
+from inverse_inr.operators.kspace.samples import CartesianKSpace, NonCartesianKSpace, centred_box
+from inverse_inr.operators.kspace.toeplitz import ToeplitzNormal
+from inverse_inr.operators.kspace.trajectories import (
     density_compensation,
     is_radial,
     line_mask,
@@ -63,11 +42,33 @@ from inverse_inr.operators.sampling import (
     spiral_trajectory,
     variable_density_mask,
 )
-from inverse_inr.operators.sar import FarField, PhaseHistory
-from inverse_inr.operators.sar_image import SarImage
-from inverse_inr.operators.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
-from inverse_inr.operators.slices import SliceAcquisition, Slices
-from inverse_inr.operators.toeplitz import ToeplitzNormal
+from inverse_inr.operators.optics import psf
+from inverse_inr.operators.optics.blur import Blur, Downsample, psf_kernel
+from inverse_inr.operators.optics.convolution import Convolution
+from inverse_inr.operators.optics.mask import (
+    CodedVideo,
+    Mask,
+    PointSamples,
+    RandomSamples,
+    bayer_mask,
+    random_mask,
+    striped_mask,
+)
+from inverse_inr.operators.optics.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
+from inverse_inr.operators.radar.fmcw import FMCW, Chirp
+from inverse_inr.operators.radar.geometry import RadarGeometry
+from inverse_inr.operators.radar.matched_filter import backproject
+from inverse_inr.operators.radar.occlusion import Occluded
+from inverse_inr.operators.radar.polar_format import polar_format
+from inverse_inr.operators.radar.sar import FarField, PhaseHistory
+from inverse_inr.operators.radar.sar_image import SarImage
+from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
+from inverse_inr.operators.spectral import dispersion
+from inverse_inr.operators.spectral.band_variation import BandTotalVariation
+from inverse_inr.operators.spectral.cassi import CASSI
+from inverse_inr.operators.spectral.cassi_on_grid import CassiOnGrid
+from inverse_inr.operators.spectral.rendering import daylight, encode_srgb, render_srgb, xyz_weights
+from inverse_inr.operators.spectral.response import SpectralResponse, cie_xyz, linear_srgb
 from inverse_inr.operators.warp import (
     BendingEnergy,
     HyperElastic,

@@ -15,7 +15,7 @@ from inverse_inr.operators import ParallelBeam
 from inverse_inr.stopping import HeldOut
 
 torch.set_num_threads(1)
-pytest.register_assert_rewrite("solver_cases")  # its asserts show their values, as those of tests do
+pytest.register_assert_rewrite("cases.solver")  # its asserts show their values, as those of tests do
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from cassi_cases import box
+from cases.cassi import box
 
 from inverse_inr import BandGrid, Grid, SampledField, sample
 

@@ -37,7 +37,7 @@ def test_operators_use_the_front_door(path):
     for module, name in _imports(path):
         if module.startswith("inverse_inr"):
             assert not any(part.startswith("_") for part in (*module.split("."), name)), f"{module}.{name}"
-            assert not module.startswith(("inverse_inr.problems", "inverse_inr.cli"))
+            assert not module.startswith(("inverse_inr.problems", "inverse_inr.command.cli"))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "inverse_inr").glob("*.py")), ids=lambda p: p.name)

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 import inverse_inr as ii
 from inverse_inr import Box, Grid, OnGrid, Problem, Solution, Term, fidelity, noise, predict, priors, solve
-from inverse_inr.callbacks import AgainstReference
-from inverse_inr.objective import Objective, RowSchedule
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.regularizers import L1, TotalVariation, as_weighted
-from inverse_inr.solver import Solver
+from inverse_inr.solver import AgainstReference, Solver
+from inverse_inr.solver.objective import Objective, RowSchedule
 from inverse_inr.stopping import Discrepancy, HeldOut, Never
 
 BOX = Box((-1.0, -1.0), (1.0, 1.0))

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 import inverse_inr as ii
 from inverse_inr import Box, Grid, OnGrid, Problem, Solver, priors, solve, with_adjoint
-from inverse_inr.callbacks import Checkpoint, Progress
-from inverse_inr.solution import load_field, save_field
+from inverse_inr.solver import Checkpoint, Progress, load_field, save_field
 from inverse_inr.testing import OperatorTests, PriorTests, checks, run_checks
 
 BOX = Box((-1.0, -1.0), (1.0, 1.0))

@@ -14,7 +14,7 @@ from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field
 from inverse_inr.priors import bandwidth_of
 from inverse_inr.problem import Problem
-from inverse_inr.starting import make_prior
+from inverse_inr.solver import make_prior
 
 Pair = tuple[str, float]
 

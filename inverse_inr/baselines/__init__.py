@@ -1,0 +1,9 @@
+"""The classical line beside every INR, on any linear operator: CGLS, total variation, and L1 by FISTA."""
+
+from inverse_inr.baselines.fista import l1 as l1
+from inverse_inr.baselines.judge import Judge as Judge
+from inverse_inr.baselines.linear import cgls as cgls
+from inverse_inr.baselines.linear import cgls_iterates as cgls_iterates
+from inverse_inr.baselines.linear import primal_dual_tv as primal_dual_tv
+from inverse_inr.baselines.linear import tv as tv
+from inverse_inr.baselines.wavelets import Wavelets as Wavelets

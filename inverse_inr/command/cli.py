@@ -1,0 +1,271 @@
+"""The command line: run, compare, resume, show, list, check."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from cyclopts import App, Parameter
+
+from inverse_inr import priors
+from inverse_inr.command import catalogue, config
+from inverse_inr.command.comparison import Comparison
+from inverse_inr.command.config import ConfigError, Run
+from inverse_inr.command.reporting import HELD_OUT, figure_of, save_figure, text_table, versions, write_json
+from inverse_inr.problem import Problem
+from inverse_inr.solver import Checkpoint, Progress, Solution, Solver
+
+app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
+logger = logging.getLogger("inverse_inr")
+
+Config = Annotated[Path, Parameter(help="The config, e.g. problems/ct.toml.")]
+Overrides = Annotated[tuple[str, ...], Parameter(help="Override a value: --set solver.steps=200 (repeat).")]
+Keywords = Annotated[list[str], Parameter(consume_multiple=True, help="Any keyword of the problem: --size 64.")]
+Threads = Annotated[
+    int | None, Parameter(help="CPU threads for torch. One is fastest for small problems and on a busy machine.")
+]
+Methods = dict[str, Callable[[Problem], Any]]
+
+
+@app.command
+def run(
+    path: Config,
+    /,
+    *,
+    out: Path,
+    force: bool = False,
+    set: Overrides = (),
+    threads: Threads = None,
+    **keywords: Keywords,
+) -> None:
+    """Reconstruct what a TOML file describes; write figure, image, weights, history and resolved config.
+
+    Parameters
+    ----------
+    out
+        Folder of the run; one that holds another run is refused without --force.
+    """
+    _use_threads(threads)
+    tables = config.read_tables(path)
+    config.override(tables, set)
+    config.set_keywords(tables, keywords)
+    checked = Run.of(tables)
+    if out.exists() and any(out.iterdir()) and not force:
+        raise ConfigError(f"{out} is not empty and may hold another run. Choose another --out, or pass --force.")
+    prepared = _prepared(checked, out)  # what cannot be prepared takes no folder, and clears none
+    _clear(out)
+    write_json(out / "config.json", {"config": tables, "versions": versions()})
+    _reconstruct(*prepared, out)
+
+
+@app.command
+def compare(
+    path: Config,
+    *,
+    priors: str,
+    out: Path,
+    seeds: int = 3,
+    force: bool = False,
+    set: Overrides = (),
+    threads: Threads = None,
+) -> None:
+    """Fit several priors to one problem: a table and a figure, with the classical baselines above.
+
+    Everything but [prior] is taken from the config; --set prior.bandwidth=20 holds for every prior. What is finished
+    in `out` is kept: repeat the command to go on after an interruption, with more priors or with more seeds.
+
+    Parameters
+    ----------
+    priors
+        Names of the catalogue, e.g. siren,wire,hash (see inverse-inr list).
+    out
+        Folder of the comparison; one that holds something else is refused without --force.
+    seeds
+        How many fits of each, with seeds 0, 1, ... of the noise and of the solver.
+    force
+        Begin again.
+    """
+    _use_threads(threads)
+    tables = {k: v for k, v in config.read_tables(path).items() if k != "prior"}
+    config.override(tables, set)
+    options = tables.pop("prior", {})
+    if "name" in options:
+        raise ConfigError(f"--set prior.name={options['name']}: --priors names them.")
+    names = [name.strip() for name in priors.split(",") if name.strip()]
+    command = ["inverse-inr", "compare", str(path), "--priors", ",".join(names), "--seeds", str(seeds)]
+    command += [word for assignment in set for word in ("--set", assignment)]
+    comparison = Comparison(Run.of(tables), names, out, seeds, options, partial(Progress, always=True),
+                            shlex.join(command))  # fmt: skip
+    comparison.claim(force=force)
+    _compare(comparison)
+
+
+@app.command
+def resume(out: Path, *, threads: Threads = None) -> None:
+    """Continue an interrupted run or comparison: the result is the same as without the interruption."""
+    _use_threads(threads)
+    record = _record(out)
+    checked = Run.of(record["config"])
+    if "priors" in record:
+        _compare(Comparison(checked, record["priors"], out, record["seeds"], record["options"],
+                            partial(Progress, always=True), record["command"]))  # fmt: skip
+        return
+    if not (out / "state.pt").exists():
+        raise FileNotFoundError(f"{out} has no checkpoint (state.pt): nothing to resume; run it again.")
+    solver, checkpoint, methods = _prepared(checked, out)
+    solver.load_state_dict(torch.load(checkpoint.path, weights_only=True))
+    _reconstruct(solver, checkpoint, methods, out)
+
+
+@app.command
+def show(out: Path) -> None:
+    """Print the table of a finished run."""
+    _record(out)
+    table = out / "table.json"
+    if not table.exists():
+        raise FileNotFoundError(f"{out} holds a run that has not finished. Continue it: inverse-inr resume {out}")
+    print(text_table(json.loads(table.read_text())))
+
+
+@app.command(name="list")
+def list_components() -> None:
+    """Name what there is: problems, priors, operators, regularizers, stopping rules, optimizers."""
+    known = {
+        "problems": catalogue.problems,
+        "priors": priors.registry,
+        "operators": catalogue.operators,
+        "regularizers": catalogue.regularizers,
+        "stopping": catalogue.stoppings,
+        "optimizers": catalogue.optimizer_names,
+    }
+    for title, registry in known.items():
+        print(f"{title:13s}{', '.join(registry.names())}")
+
+
+@app.command
+def check(reference: str, *, nonlinear: bool = False, channels: int = 1) -> None:
+    """Run the conformance kit on an operator of your own: inverse-inr check my_file.py:MyOperator.
+
+    The object is an operator, or something that makes one when called without arguments.
+    """
+    from inverse_inr.protocol import Operator
+    from inverse_inr.registry import load_object
+    from inverse_inr.testing import OperatorTests, run_checks
+
+    found: Any = load_object(reference)
+
+    class Kit(OperatorTests):
+        linear = not nonlinear
+
+        def make(self) -> Operator:
+            return found() if isinstance(found, type) or not isinstance(found, Operator) else found
+
+    Kit.channels = channels
+    results = run_checks(Kit())
+    for name, failure in results:
+        print(f"{'ok  ' if failure is None else 'FAIL'} {name}{'' if failure is None else f': {failure}'}")
+    failed = sum(f is not None for _, f in results)
+    print(f"{len(results) - failed} passed, {failed} failed")
+    if failed:
+        sys.exit(1)
+
+
+def _use_threads(threads: int | None) -> None:
+    if threads is not None:
+        if threads < 1:
+            raise ConfigError(f"--threads must be at least 1, got {threads}.")
+        torch.set_num_threads(threads)
+
+
+def _prepared(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
+    problem = checked.problem()
+    methods = checked.baselines(problem)
+    _print_notes(problem)
+    checkpoint = Checkpoint(out / "state.pt")
+    return checked.solver(problem, [Progress(always=True), checkpoint]), checkpoint, methods
+
+
+def _reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: Path) -> None:
+    problem = solver.problem
+    solution = solver.run()
+    checkpoint.write(solver)
+    solution.save(out)
+    _write_more(solution, out)
+    if solution.stopped.startswith("interrupted"):
+        print(f"{solution.stopped}; the best state is in {out}. Continue: inverse-inr resume {out}")
+        return
+    solutions = [method(problem) for method in methods.values()] + [solution]
+    rows = [s.summary() for s in solutions]
+    write_json(out / "table.json", rows)
+    figure = (problem.suggested.figure or figure_of)(problem, solutions)
+    if figure is not None:
+        save_figure(figure, out / "figure.png")
+    print(f"{text_table(rows)}\n\n{HELD_OUT}\n{solution.report()}\nwritten to {out}/")
+
+
+def _write_more(solution: Solution, out: Path) -> None:
+    """The modality's own files; their names are kept for `_clear`."""
+    write = solution.problem.suggested.write
+    if write is not None:
+        write_json(out / MORE, [path.relative_to(out).as_posix() for path in write(solution, out)])
+
+
+def _print_notes(problem: Problem) -> None:
+    for key, value in problem.notes.items():
+        print(f"{key}: {value}")
+
+
+def _compare(comparison: Comparison) -> None:
+    _print_notes(comparison.first)
+    try:
+        for cell in comparison.cells():
+            print(cell)
+    except KeyboardInterrupt:
+        print(f"interrupted; what is done is in {comparison.out}. Continue: inverse-inr resume {comparison.out}")
+        return
+    comparison.write()
+    print(f"\n{text_table(comparison.table())}\n\n{HELD_OUT}\nwritten to {comparison.out}/")
+
+
+def _record(out: Path) -> dict[str, Any]:
+    path = out / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{out} holds no run (there is no config.json).")
+    try:
+        record = json.loads(path.read_text())
+        return record | {"config": record["config"]}
+    except (json.JSONDecodeError, KeyError) as error:
+        raise ConfigError(f"{path} is damaged: {error}.") from None
+
+
+OURS = ("state.pt", "table.json", "figure.png", "history.json", "image.npz", "image.nii.gz", "field.safetensors")
+MORE = "files.json"
+
+
+def _clear(out: Path) -> None:
+    """Only what an earlier run wrote goes: never anything else in the folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    more = json.loads((out / MORE).read_text()) if (out / MORE).exists() else []
+    for name in (*OURS, *more, MORE):
+        (out / name).unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Errors that a user can mend are one line, not a traceback."""
+    try:
+        app()
+    except (ValueError, TypeError, OSError, ImportError, MemoryError, FloatingPointError) as error:
+        if logger.isEnabledFor(logging.DEBUG):
+            raise
+        sys.exit(f"inverse-inr: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""What the commands print and write: tables of methods, one figure of their images, JSON. Shared by run and compare."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import sample
+from inverse_inr.io.files import atomic_write
+from inverse_inr.metrics import modulus
+from inverse_inr.problem import Problem
+from inverse_inr.solver import Solution
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+"""Values by column: numbers, text, None for an empty place, or a `Spread` (also as its JSON)."""
+
+HELD_OUT = "Held-out: mean negative log-likelihood of rows that no fit saw; 0.5 would be noise alone (Gaussian)."
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation over repetitions."""
+
+    mean: float
+    std: float
+
+    def __str__(self) -> str:
+        """Two digits of the deviation and the mean to the same place, "31.24 ± 0.15"; one below 1e-4 is not shown."""
+        if math.isfinite(self.std) and self.std <= 1e-4 * abs(self.mean):
+            return f"{self.mean:.4g}"
+        if not 1e-5 <= self.std < 1e6:
+            return f"{self.mean:.4g} ± {self.std:.2g}"
+        places = max(0, 1 - math.floor(math.log10(self.std)))
+        return f"{self.mean:.{places}f} ± {self.std:.{places}f}"
+
+
+def spread(values: Sequence[Any]) -> Any:
+    """One entry for a table from repetitions: None for none, the value itself where there is one or all are one
+    whole number or text, else their `Spread`."""
+    values = [v for v in values if v is not None]
+    if not values:
+        return None
+    if len(values) == 1 or (not isinstance(values[0], float) and len(set(values)) == 1):
+        return values[0]
+    mean = sum(values) / len(values)
+    return Spread(mean, math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1)))
+
+
+def text_table(rows: Sequence[Row]) -> str:
+    """Aligned columns: text to the left, numbers to the right."""
+    keys, cells = _cells(rows)
+    text = [any(isinstance(row.get(k), str) for row in rows) for k in keys]
+    widths = [max(len(k), *(len(c[i]) for c in cells)) for i, k in enumerate(keys)]
+    lines = [
+        "  ".join(v.ljust(w) if t else v.rjust(w) for v, w, t in zip(line, widths, text, strict=True)).rstrip()
+        for line in [keys, ["-" * min(w, 40) for w in widths], *cells]
+    ]
+    return "\n".join(lines)
+
+
+def markdown_table(rows: Sequence[Row]) -> str:
+    """The same as a GitHub table."""
+    keys, cells = _cells(rows)
+    rule = ["---" if any(isinstance(row.get(k), str) for row in rows) else "---:" for k in keys]
+    escaped = [[v.replace("|", "\\|") for v in line] for line in (keys, rule, *cells)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
+
+
+def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    keys = list(dict.fromkeys(k for row in rows for k in row))
+    return keys, [[entry(row.get(k)) for k in keys] for row in rows]
+
+
+def entry(value: object) -> str:
+    """One place of a table as text."""
+    if isinstance(value, dict):
+        value = Spread(**value)
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def image_of(solution: Solution) -> Tensor:
+    """What is shown and judged: pixel averages of a field, or the raster itself where the measurements saw pixels."""
+    return solution.sample(average=1 if solution.is_raster else solution.problem.average)
+
+
+def truth_of(problem: Problem) -> Tensor | None:
+    """Pixel averages of the reference, where there is one."""
+    return None if problem.reference is None else sample(problem.reference, problem.grid, average=problem.average)
+
+
+def picture(image: Tensor, grid: Grid) -> Tensor | None:
+    """A 2-D view of (*shape, c) values: modulus, mean of the channels, middle slice across the shortest axes.
+
+    None where the grid has one axis only.
+    """
+    values = modulus(image).detach().cpu().mean(-1)
+    lengths = list(grid.box.lengths)
+    while values.ndim > 2:
+        k = min(range(values.ndim), key=lambda axis: (values.shape[axis] > 1, lengths[axis]))
+        values = values.select(k, values.shape[k] // 2)
+        lengths.pop(k)
+    return values if values.ndim == 2 else None
+
+
+def display_range(values: Tensor) -> tuple[float, float] | None:
+    """A grey scale that a few outliers do not decide; None where there is nothing to scale."""
+    finite = values[torch.isfinite(values)].float()
+    finite = finite[:: 1 + finite.numel() // 2**22]  # torch sorts no more than 2^24 values
+    if not finite.numel():
+        return None
+    low, high = (float(v) for v in finite.quantile(torch.tensor([0.001, 0.999])))
+    return (low, high) if low < high else None
+
+
+def figure_of(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
+    """The truth and every solution in a row, their errors below; None where the grid is a line."""
+    from inverse_inr import plotting
+
+    images = {s.method: picture(image_of(s), problem.grid) for s in solutions}
+    truth = truth_of(problem)
+    if truth is not None:
+        images = {"truth": picture(truth, problem.grid)} | images
+    shown = {name: image for name, image in images.items() if image is not None}
+    if not shown:
+        return None
+    values = shown["truth"] if truth is not None else shown[solutions[-1].method]
+    axes = plotting.compare(shown, value_range=display_range(values), errors_against=None if truth is None else "truth")
+    return axes.flat[0].figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def write_json(path: Path, content: object) -> None:
+    with atomic_write(path) as temporary:
+        Path(temporary).write_text(json.dumps(content, indent=1, default=_plain))
+
+
+def _plain(value: object) -> object:
+    return asdict(value) if isinstance(value, Spread) else str(value)
+
+
+def versions() -> dict[str, str]:
+    """Of this library and of those that its numbers rest on."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("inverse-inr", "torch", "numpy", "scipy")}

@@ -1,0 +1,1 @@
+"""Computed tomography: X-ray transforms on rays and on grids, filtered backprojection, other programs' geometries."""

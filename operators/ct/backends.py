@@ -1,0 +1,164 @@
+"""Other people's projectors behind `OnGrid`: ASTRA on the CPU, torch-radon on a GPU.
+
+Both are licensed under the GPL (version 3), optional, and imported when asked for. `operator.on(grid)` needs neither.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from inverse_inr import Grid, OnGrid, with_adjoint
+from inverse_inr.operators.ct.geometry_exchange import Geometry, to_astra
+from inverse_inr.operators.ct.radon import FanBeam, ParallelBeam
+
+PARALLEL = ("linear", "line", "strip")  # the first is the default
+FAN = ("line_fanflat", "strip_fanflat")
+RADON_VIEWS = 4096  # torch-radon keeps this many angles in shared memory and checks nothing
+
+
+def on_astra(operator: ParallelBeam | FanBeam, grid: Grid, *, projector: str | None = None) -> OnGrid:
+    """`operator` on images sampled on `grid`, by ASTRA's CPU projectors (van Aarle et al., Opt. Express 24, 2016).
+
+    `projector`: "linear" (default), "line" or "strip" for ParallelBeam; "line_fanflat" (default) or "strip_fanflat" for
+    FanBeam. Strips average over a detector bin, as `operator.on` does (the fan's needs a centred detector); the others
+    are thin rays. All but "strip" need square pixels. The adjoint is ASTRA's backprojection, its exact transpose on the
+    CPU. ASTRA computes in float32 on the CPU, a channel at a time: other dtypes and devices are converted there and
+    back. Geometry is read now: learning it needs the operator itself.
+    Raises ImportError without astra-toolbox 2.5, ValueError for what the projector cannot do (see `to_astra` too).
+    """
+    astra = _astra()
+    projection, volume = to_astra(operator, grid)
+    kind = _projector(operator, grid, projection, projector)
+
+    def run(direct: Callable[..., object], x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        out = torch.zeros(shape, dtype=torch.float32)
+        handle = astra.create_projector(kind, projection, volume)  # 0.1 ms; a kept one would die with astra.clear()
+        try:
+            direct(handle, x, out=out)
+        finally:
+            astra.projector.delete(handle)
+        return out
+
+    def forward(image: Tensor) -> Tensor:
+        return _slices(lambda x: run(astra.projector.direct_FP, x, operator.shape), image)
+
+    def backward(y: Tensor) -> Tensor:
+        return _slices(lambda x: run(astra.projector.direct_BP, x, grid.shape), y)
+
+    return OnGrid(with_adjoint(forward, backward), grid, operator.shape)
+
+
+def on_torch_radon(operator: ParallelBeam | FanBeam, grid: Grid) -> OnGrid:
+    """`operator` on images sampled on `grid`, by torch-radon 1.0 (Ronchetti, arXiv 2009.14788); CUDA tensors only.
+
+    Square images with square pixels, the axis of rotation in their middle, the detector centred, at most 4096 views.
+    Its backprojection is driven by pixels, not the exact transpose of its projection, and gradients use it: dot tests
+    hold only roughly, and CG or power iteration may stall. It computes in float32.
+    Raises ImportError where the package or its CUDA part is missing, ValueError for what it cannot do.
+    """
+    module = _torch_radon()
+    pixel = _radon_pixel(operator, grid)
+    angles = torch.from_numpy(to_astra(operator, grid)[0]["ProjectionAngles"]).float()  # it follows ASTRA's angles
+    options = {"det_count": operator.shape[1], "det_spacing": operator.pitch / pixel}
+    try:
+        if isinstance(operator, FanBeam):
+            options["det_distance"] = float(operator.detector_distance.detach()) / pixel
+            source = float(operator.source_distance.detach()) / pixel
+            radon = module.RadonFanbeam(grid.shape[0], angles, source, **options)
+        else:
+            radon = module.Radon(grid.shape[0], angles, clip_to_circle=False, **options)
+    except NameError as error:  # its __init__ swallows the failure to load the CUDA part, then misses RaysCfg
+        raise ImportError("torch_radon is installed without its CUDA extension: rebuild it for this torch.") from error
+
+    def channels_first(call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        moved = x if x.ndim == 2 else x.movedim(-1, 0)
+        # lengths count pixels there and box units here: one factor, in both directions
+        y = pixel * call(_real32(moved, "torch-radon").contiguous())
+        return (y if x.ndim == 2 else y.movedim(0, -1)).to(x)
+
+    def forward(image: Tensor) -> Tensor:
+        return channels_first(radon.forward, image)
+
+    def backward(y: Tensor) -> Tensor:
+        return channels_first(radon.backprojection, y)
+
+    return OnGrid(with_adjoint(forward, backward), grid, operator.shape)
+
+
+def _slices(apply: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """`apply` to each channel of (n, m) or (n, m, c), as ASTRA can link it: float32, contiguous, on the CPU."""
+    work = _real32(x, "ASTRA").cpu()
+    if x.ndim == 2:
+        return apply(work.contiguous()).to(x)
+    return torch.stack([apply(part.contiguous()) for part in work.unbind(-1)], -1).to(x)
+
+
+def _real32(x: Tensor, name: str) -> Tensor:
+    if x.is_complex():
+        raise TypeError(f"{name} projects real images, got {x.dtype}. Make real and imaginary parts two channels.")
+    return x.detach().float()
+
+
+def _projector(operator: ParallelBeam | FanBeam, grid: Grid, projection: Geometry, name: str | None) -> str:
+    """The projector's name, refused where ASTRA would fail or, with oblong pixels, be wrong by tens of per cent."""
+    known = FAN if isinstance(operator, FanBeam) else PARALLEL
+    name = known[0] if name is None else name
+    if name not in known:
+        raise ValueError(f"on_astra: {type(operator).__name__} has projectors {', '.join(known)}, not {name!r}.")
+    if name == "strip_fanflat" and projection["type"] == "fanflat_vec":
+        raise ValueError(
+            f"on_astra: 'strip_fanflat' needs a centred detector; center is {float(operator.center.detach()):.4g}. "
+            "Use 'line_fanflat'."
+        )
+    if name != "strip" and not _square(grid):
+        raise ValueError(
+            f"on_astra: ASTRA's {name!r} needs square pixels; those of the grid {grid.shape} are {grid.spacing}. "
+            + ("Use projector='strip' or operator.on(grid)." if known is PARALLEL else "Use operator.on(grid).")
+        )
+    return name
+
+
+def _square(grid: Grid) -> bool:
+    return abs(grid.spacing[0] - grid.spacing[1]) <= 1e-6 * max(grid.spacing)
+
+
+def _radon_pixel(operator: ParallelBeam | FanBeam, grid: Grid) -> float:
+    """The pixel's side, once it is sure that torch-radon can express the scan."""
+    pixel, center = grid.spacing[0], float(operator.center.detach())
+    offset = [abs(a - b) for a, b in zip(grid.box.center, operator.box.center, strict=True)]
+    if grid.shape[0] != grid.shape[1] or not _square(grid):
+        raise ValueError(f"on_torch_radon: images must be square; the grid is {grid.shape} of {grid.spacing} pixels.")
+    if max(offset) > 1e-6 * pixel:
+        raise ValueError(f"on_torch_radon: the grid's centre lies {max(offset):.4g} off the axis of rotation.")
+    if center:
+        raise ValueError(f"on_torch_radon: the detector must be centred; center is {center:.4g}.")
+    if operator.shape[0] > RADON_VIEWS:
+        raise ValueError(f"on_torch_radon: {operator.shape[0]} views; torch-radon takes {RADON_VIEWS} at most.")
+    return pixel
+
+
+def _astra() -> ModuleType:
+    hint = 'on_astra needs astra-toolbox 2.5 or newer (GPLv3): pip install "inverse-inr[ct]".'
+    try:
+        astra = importlib.import_module("astra")
+    except ImportError as error:
+        raise ImportError(hint) from error
+    if not hasattr(astra.projector, "direct_FP"):
+        raise ImportError(f"{hint} This is {getattr(astra, '__version__', 'older')}.")
+    return astra
+
+
+def _torch_radon() -> ModuleType:
+    try:
+        return importlib.import_module("torch_radon")
+    except ImportError as error:
+        raise ImportError(
+            "on_torch_radon needs torch-radon 1.0 (GPLv3), which is not on PyPI and needs CUDA: clone "
+            "https://github.com/matteo-ronchetti/torch-radon and run `python setup.py install` there, for your torch. "
+            "operator.on(grid) does the same without it."
+        ) from error

@@ -1,0 +1,1 @@
+"""Magnetic resonance: k-space samples of any trajectory, coils, encodings, and fast normal equations."""

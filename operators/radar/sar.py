@@ -1,0 +1,85 @@
+"""Synthetic-aperture radar: phase history, range profiles, and the far-field Fourier form.
+
+    y_p(f) = Σ_x sigma(x) a_p(x) exp{ sign · j 2π f / c · ( |x - t_p| + |x - r_p| - reference_p ) }
+
+with sign -1 for SAR files (GOTCHA, CV Domes). In the far field |x - a| - |a| ≈ -u·x, and each pulse is a line of the
+scene's three-dimensional spatial spectrum along u (projection-slice theorem).
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from inverse_inr import Box, Grid
+from inverse_inr.io import uniform_where_rounded
+from inverse_inr.operators.radar.delay import Tones
+from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
+from inverse_inr.operators.radar.operator import Pattern, RadarOperator, Spreading
+from inverse_inr.operators.radar.plane_waves import PlaneWaves
+
+
+class PhaseHistory(RadarOperator):
+    """Stepped or deramped phase history: (P, K) complex at `frequencies` (K,) in Hz, ascending; rows are pulses.
+
+    `spreading` is "none" by default: SAR data are calibrated to the scene's centre. Keywords of `RadarOperator`.
+    Raises ValueError for frequencies that do not ascend, and for a box wider than the unambiguous swath c / 2 df.
+    """
+
+    def __init__(self, box: Box, geometry: RadarGeometry, frequencies: Tensor, *, points: Grid | Tensor | None = None,
+                 basis: str = "point", spreading: Spreading = "none", pattern: Pattern | None = None,
+                 degree: int = 0) -> None:  # fmt: skip
+        frequencies = uniform_where_rounded(frequencies)
+        tones = Tones(frequencies)
+        geometry.check(box, SPEED_OF_LIGHT / float(frequencies[-1]))
+        if len(frequencies) > 1:
+            near, far = geometry.path_limits(box)
+            spans, swath = 0.5 * float((far - near).max()), SPEED_OF_LIGHT / (2 * float(frequencies.diff().max()))
+            if spans >= swath:
+                raise ValueError(
+                    f"The box spans ranges of {spans:.4g} m, beyond the unambiguous swath c / 2 df = {swath:.4g} m: "
+                    "echoes would fold over. A smaller box, or finer frequency steps?"
+                )
+        super().__init__(box, geometry, tones, points=points, basis=basis, spreading=spreading, pattern=pattern,
+                         degree=degree, shortest=SPEED_OF_LIGHT / float(frequencies[-1]))  # fmt: skip
+
+    @property
+    def frequencies(self) -> Tensor:
+        """(K,) Hz, float64."""
+        assert isinstance(self.transform, Tones)
+        return self.transform.frequencies
+
+
+class FarField(PhaseHistory):
+    """Phase history of plane waves: each pulse is a line of the scene's 3-D spatial spectrum (projection-slice).
+
+        y_p(f) = exp(sign · j 2π f / c · (L_p(c) - reference)) Σ_x sigma(x) exp(-j k_p(f)·(x - c)),
+        k_p(f) = sign · 2π f / c · (u_t + u_r)
+
+    c the box's centre. A pulse's line is a one-dimensional non-uniform FFT of delays. Raises ValueError where the
+    wavefront's curvature over the box, 2π f h² / (c R), is more than `tolerance` rad.
+    """
+
+    def __init__(self, box: Box, geometry: RadarGeometry, frequencies: Tensor, *, tolerance: float = 0.5,
+                 points: Grid | Tensor | None = None, basis: str = "point", spreading: Spreading = "none",
+                 pattern: Pattern | None = None, degree: int = 0) -> None:  # fmt: skip
+        waves = PlaneWaves(geometry, box.center)
+        highest = float(frequencies[-1])
+        error = waves.curvature(0.5 * max(box.lengths), highest)
+        if error > tolerance:
+            raise ValueError(
+                f"FarField: plane waves are wrong by up to {error:.3g} rad over this box at {highest / 1e9:.4g} GHz, "
+                f"more than tolerance={tolerance}. A smaller box, or PhaseHistory, which is exact."
+            )
+        super().__init__(box, waves, frequencies, points=points, basis=basis, spreading=spreading, pattern=pattern,
+                         degree=degree)  # fmt: skip
+
+    def wavenumbers(self) -> Tensor:
+        """k_p(f), (P, K, 3) in rad/m: where each sample lies in the scene's spectrum."""
+        middle = self.geometry.transmitters.new_tensor(self.box.center)
+        units = [
+            nn.functional.normalize(a - middle, dim=-1) for a in (self.geometry.transmitters, self.geometry.receivers)
+        ]
+        turns = self.geometry.sign * 2 * math.pi * self.frequencies / SPEED_OF_LIGHT
+        return turns[:, None] * (units[0] + units[1])[:, None]

@@ -1,0 +1,1 @@
+"""Spectral cameras: coded apertures, dispersion, colour responses, and colours of spectra."""

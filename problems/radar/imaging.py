@@ -1,0 +1,95 @@
+"""What radar problems share: the classical images as solutions, and figures in decibels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from inverse_inr import Problem, SampledField, Solution
+from inverse_inr.baselines import cgls_iterates
+from inverse_inr.least_squares import LeastSquares
+from inverse_inr.operators.radar.matched_filter import range_profiles
+from inverse_inr.operators.radar.operator import RadarOperator
+from inverse_inr.stopping import HeldOut
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def _split(problem: Problem) -> tuple[list[Tensor], list[Tensor]]:
+    rule = problem.suggested.stopping
+    return (rule if isinstance(rule, HeldOut) else HeldOut()).split(problem.terms, 0)
+
+
+def backprojection(problem: Problem) -> Solution:
+    """A* y with the one gain that explains the data best: the matched filter, complex, from the rows that all fit."""
+    began = time.perf_counter()
+    fit, watch = _split(problem)
+    system = LeastSquares.of(problem, fit)
+    image = system.adjoint(system.data())
+    seen = system.whitened(image)
+    top = sum(float((a.conj() * b).real.sum()) for a, b in zip(seen, system.data(), strict=True))
+    image = image * (top / max(sum(float(a.abs().square().sum()) for a in seen), 1e-30))
+    return Solution(SampledField(image, problem.grid), problem, "backprojection", watched=watch,
+                    seconds=time.perf_counter() - began, stopped="adjoint, one gain")  # fmt: skip
+
+
+def least_squares(problem: Problem, iterations: int = 80) -> Solution:
+    """Conjugate gradients on the normal equations, `iterations` of them."""
+    began = time.perf_counter()
+    fit, watch = _split(problem)
+    image = list(cgls_iterates(LeastSquares.of(problem, fit), iterations))[-1]
+    return Solution(SampledField(image, problem.grid), problem, "least squares", watched=watch,
+                    seconds=time.perf_counter() - began, stopped=f"{iterations} iterations")  # fmt: skip
+
+
+def decibels(image: Tensor, floor: float = -40.0) -> Tensor:
+    """20 log10 of the modulus, 0 dB at the largest, cut at `floor`."""
+    size = image.abs()
+    return (20 * (size / size.max().clamp(min=1e-30)).clamp(min=1e-12).log10()).clamp(min=floor)
+
+
+def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: float = -30.0) -> Figure:
+    """Maximum-intensity projections along each axis, a row a solution, and the measured range profiles below.
+
+    Decibels of amplitude below each image's own maximum (20 log10), on one scale that ends at `floor`.
+    """
+    from matplotlib.figure import Figure
+
+    box, names, rows = problem.box, "xyz", len(solutions)
+    flat = [k for k in range(3) if problem.grid.shape[k] > 1] or [0, 1, 2]
+    views = [2, 1, 0] if len(flat) == 3 else [k for k in range(3) if k not in flat][:1]
+    figure = Figure(figsize=(3.1 * len(views) + 1.2, 2.3 * rows + 2.2), layout="constrained")
+    panels = figure.subplots(rows + 1, len(views), squeeze=False, height_ratios=[1.0] * rows + [0.9])
+    shown = None
+    for line, solution in zip(panels, solutions, strict=False):
+        image = decibels(solution.sample(problem.grid)[..., 0], floor)
+        for axes, along in zip(line, views, strict=True):
+            a, b = (k for k in range(3) if k != along)
+            extent = (box.lower[a], box.upper[a], box.lower[b], box.upper[b])
+            shown = axes.imshow(image.amax(along).T.numpy(), origin="lower", extent=extent, vmin=floor, vmax=0,
+                                cmap="inferno", aspect="equal")  # fmt: skip
+            axes.set(xlabel=f"{names[a]} (m)", ylabel=f"{names[b]} (m)")
+            axes.tick_params(labelsize=7)
+        line[0].set_title(solution.method, loc="left", fontsize=9)
+    if shown is not None:
+        figure.colorbar(shown, ax=panels[:rows], label="amplitude, dB below each maximum")
+    for axes in panels[rows]:
+        axes.remove()
+    axes = figure.add_subplot(panels[rows, 0].get_gridspec()[rows, :])
+    _profiles(axes, problem)
+    return figure
+
+
+def _profiles(axes: Any, problem: Problem) -> None:
+    """Measured range profiles: pulses along the abscissa."""
+    operator, y = problem.terms[0].operator, problem.terms[0].y
+    assert isinstance(operator, RadarOperator)
+    paths, profiles = range_profiles(operator, y)
+    shown = axes.imshow(decibels(profiles, -40.0).T.numpy(), origin="lower", aspect="auto", vmin=-40, vmax=0,
+                        cmap="inferno", extent=(0, len(y), 0.5 * float(paths[0]), 0.5 * float(paths[-1])))  # fmt: skip
+    axes.set(xlabel="pulse", ylabel="range (m)", title="measured range profiles")
+    axes.figure.colorbar(shown, ax=axes, label="dB below the maximum")

@@ -1,0 +1,6 @@
+"""Problems of spectral imaging: coded snapshots, colours, and coarse cubes with fine colours."""
+
+from inverse_inr.problems.spectral.cassi import cassi as cassi
+from inverse_inr.problems.spectral.cassi_real import cassi_real as cassi_real
+from inverse_inr.problems.spectral.from_colours import fusion as fusion
+from inverse_inr.problems.spectral.from_colours import spectral_sr as spectral_sr

@@ -1,0 +1,128 @@
+"""Files of scanners: DICOM slices and series, DXchange scans, and what is said of faulty ones."""
+
+import sys
+from math import pi
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cases.io import ct_file, scan_file
+
+from inverse_inr import io
+
+# ---------------------------------------------------------------- DICOM
+
+
+def series(folder: Path, heights: list[float], **changes: object) -> Path:
+    """CT_small as a series: one file a height (mm), named against their order, pixel (0, 0) holding the index."""
+    import pydicom
+
+    folder.mkdir(exist_ok=True)
+    for i, z in enumerate(heights):
+        dataset = pydicom.dcmread(ct_file())
+        dataset.ImagePositionPatient = [*dataset.ImagePositionPatient[:2], z]
+        pixels = dataset.pixel_array.copy()
+        pixels[0, 0] = i
+        dataset.PixelData = pixels.tobytes()
+        for name, value in changes.items():
+            setattr(dataset, name, value)
+        dataset.save_as(folder / f"{len(changes)}{99 - i}.dcm")
+    return folder
+
+
+def test_ct_slice():
+    values, grid = io.read_image(ct_file())
+    assert values.shape == (128, 128, 1)
+    assert grid.spacing == pytest.approx((0.661468, 0.661468))
+    assert (values.min(), values.max()) == (-896, 1167)
+    mu, _ = io.read_image(ct_file(), attenuation=True, mu_water=0.02)
+    assert torch.allclose(mu, (0.02 * (1 + values / 1000)).clamp(min=0))
+
+
+def test_series_is_sorted_along_its_normal_and_placed_in_the_world(tmp_path: Path):
+    folder = series(tmp_path / "ct", [5.0, 0.0, 2.5])
+    (folder / "readme.txt").write_text("passed over")
+    values, grid = io.read_image(folder)
+    assert values.shape == (128, 128, 3, 1)
+    assert grid.spacing == pytest.approx((0.661468, 0.661468, 2.5))
+    assert (values[0, 0, :, 0] + 1024).tolist() == [1, 2, 0]
+    affine = np.array(grid.affine)
+    assert affine[:3, 3].tolist() == pytest.approx([158.135803, 179.035797, 0])  # LPS to RAS
+    assert affine[:3, 0].tolist() == pytest.approx([0, -0.661468, 0])  # the row index goes to the back of the patient
+    io.write_image(tmp_path / "a.nii", values, grid)
+    assert io.read_image(tmp_path / "a.nii")[1].shape == grid.shape
+
+
+def test_series_faults_are_named(tmp_path: Path):
+    with pytest.raises(io.FileFormatError, match=r"gaps of 1 to 2 mm.*missing or repeated"):
+        io.read_image(series(tmp_path / "gap", [0.0, 1.0, 2.0, 4.0]))
+    with pytest.raises(io.FileFormatError, match=r"found 2: .*1\.2\.3"):
+        io.read_image(series(series(tmp_path / "mixed", [0.0, 1.0]), [2.0], SeriesInstanceUID="1.2.3"))
+    with pytest.raises(io.FileFormatError, match=r"share one spacing; .*\(1\.0, 2\.0\)"):
+        io.read_image(series(series(tmp_path / "spacing", [0.0, 1.0]), [2.0], PixelSpacing=[1, 2]))
+    (tmp_path / "empty" / "inner").mkdir(parents=True)
+    with pytest.raises(io.FileFormatError, match=r"none among 0 files. Meant one of its folders \['inner'\]"):
+        io.read_image(tmp_path / "empty")
+
+
+def test_dicom_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = ct_file().parent
+    with pytest.raises(ValueError, match="found modality MR"):
+        io.read_image(folder / "MR_small.dcm", attenuation=True)
+    with pytest.raises(io.FileFormatError, match="found 15 frames"):
+        io.read_image(folder / "rtdose.dcm")
+    import pydicom
+
+    monkeypatch.setattr(pydicom.Dataset, "pixel_array", property(lambda _: 1 / 0))
+    with pytest.raises(io.FileFormatError, match=r"can be decoded, found JPEG-LS.*pip install"):
+        io.read_image(folder / "MR_small_jpeg_ls_lossless.dcm")
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(ImportError, match=r'pip install "inverse-inr\[dicom\]"'):
+        io.read_image(tmp_path)
+
+
+# ---------------------------------------------------------------- DXchange
+
+
+def test_dxchange_means_angles_and_lazy_rows(tmp_path: Path):
+    path = scan_file(tmp_path / "a.h5")
+    scan = io.read_dxchange(path)
+    assert scan.counts.shape == (7, 5, 6)
+    assert torch.equal(scan.white, scan.counts[:3].mean(0) + 1000)
+    assert torch.equal(scan.dark, scan.counts[:2].mean(0))
+    assert scan.angles.tolist() == pytest.approx([k * pi / 6 for k in range(7)])
+    for rows, index in [(2, slice(2, 3)), (-1, slice(4, 5)), (slice(1, None, 2), slice(1, None, 2))]:
+        part = io.read_dxchange(path, rows=rows)
+        assert torch.equal(part.counts, scan.counts[:, index])
+        assert torch.equal(part.white, scan.white[index])
+    for rows in (5, slice(5, 9), slice(None, None, -1)):
+        with pytest.raises(ValueError, match=r"rows=.* 5 detector rows"):
+            io.read_dxchange(path, rows=rows)
+
+
+@pytest.mark.parametrize("units", ["radians", b"rad", np.array(["radian"], object)], ids=["str", "bytes", "array"])
+def test_dxchange_honours_radians(tmp_path: Path, units: object):
+    assert io.read_dxchange(scan_file(tmp_path / "a.h5", units=units)).angles[-1] == 180
+
+
+def test_dxchange_faults_are_named(tmp_path: Path):
+    path = tmp_path / "a.h5"
+    with pytest.raises(io.FileFormatError, match=r"'exchange/data_white', found nothing.*exchange/data_dark, exch"):
+        io.read_dxchange(scan_file(path, without="data_white"))
+    with pytest.raises(io.FileFormatError, match=r"8 angles and exchange/data 7 projections"):
+        io.read_dxchange(scan_file(path, theta=8))
+    with pytest.raises(io.FileFormatError, match="found units 'furlong'"):
+        io.read_dxchange(scan_file(path, units="furlong"))
+    with pytest.raises(io.FileFormatError, match="found a group"):
+        io.read_hdf5(path, "exchange")
+
+
+def test_tooth(data):
+    path = data.file("tooth.h5")
+    scan = io.read_dxchange(path)
+    assert scan.counts.shape == (181, 2, 640)
+    assert scan.white.shape == scan.dark.shape == (2, 640)
+    assert (scan.angles[0], scan.angles[-1]) == (0, pytest.approx(pi * 180 / 181))
+    assert scan.dark.mean() < scan.counts.mean() < scan.white.mean()
+    assert torch.equal(io.read_dxchange(path, rows=1).counts, scan.counts[:, 1:])

@@ -1,0 +1,128 @@
+"""The drifting detector: conformance, closed forms, and that it is found from data."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+import inverse_inr as ii
+from inverse_inr import baselines, noise, phantoms
+from inverse_inr.operators import DetectorDrift, ParallelBeam
+from inverse_inr.problems.ct.scan import drift_removed
+from inverse_inr.testing import OperatorTests
+
+BOX = ii.Box((-1.0, -1.0), (1.0, 1.0))
+F64 = torch.float64
+
+
+def beam(views: int = 5, detectors: int = 7) -> ParallelBeam:
+    return ParallelBeam(BOX, torch.arange(views, dtype=F64) * math.pi / views, detectors, subrays=2)
+
+
+def filled(operator: DetectorDrift) -> DetectorDrift:
+    with torch.no_grad():
+        operator.coefficients.copy_(
+            torch.randn(operator.coefficients.shape, generator=torch.Generator().manual_seed(3))
+        )
+    return operator
+
+
+class TestUndrifted(OperatorTests):
+    """Coefficients of zero leave a linear operator."""
+
+    def make(self) -> DetectorDrift:
+        return DetectorDrift(beam(), 2)
+
+
+class TestDrifted(OperatorTests):
+    linear = False
+
+    def make(self) -> DetectorDrift:
+        return filled(DetectorDrift(beam(), 2))
+
+
+class TestDriftedOnGrid(OperatorTests):
+    linear = False
+
+    def make(self) -> DetectorDrift:
+        return filled(DetectorDrift(beam(), 1)).on(ii.Grid(BOX, (9, 8)))
+
+
+def zero(points: Tensor) -> Tensor:
+    return torch.zeros(*points.shape[:-1], 1, dtype=points.dtype)
+
+
+def test_offsets_are_legendre_polynomials_of_time() -> None:
+    times = torch.tensor([10.0, 11.0, 14.0, 18.0, 20.0], dtype=F64)
+    operator = DetectorDrift(beam(), 3, times=times).double()
+    with torch.no_grad():
+        operator.coefficients[:, 2] = torch.tensor([1.0, 10.0, 100.0, 1000.0], dtype=F64)
+    y = operator.unflatten(ii.predict(operator, zero)).detach()
+    t = (times - 15) / 5
+    expected = 1 + 10 * t + 50 * (3 * t**2 - 1) + 500 * (5 * t**3 - 3 * t)
+    torch.testing.assert_close(y[:, 2], expected, rtol=1e-6, atol=1e-4)  # the basis was held in float32
+    assert not y[:, [0, 1, 3, 4, 5, 6]].any()
+
+
+def test_fit_is_weighted_least_squares_per_element() -> None:
+    source = filled(DetectorDrift(beam(), 1))
+    found = DetectorDrift(beam(), 1)
+    rows = torch.arange(len(source))[source.basis[:, 1].repeat_interleave(7) != 0]  # not every view
+    residual = source.offset(rows).detach()
+    spoilt = residual.clone()
+    spoilt[7:14] += 5.0  # one view off, of no weight
+    precision = torch.ones(len(rows)).index_fill(0, torch.arange(7, 14), 1e-12)
+    torch.testing.assert_close(found.fit(spoilt, precision, rows), residual, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.coefficients, source.coefficients, rtol=1e-4, atol=1e-4)
+
+
+def test_a_baseline_sees_data_without_the_offset() -> None:
+    """CGLS of a drifted operator is that of the clean one with the offset taken off y."""
+    clean, grid = beam(12, 16), ii.Grid(BOX, (16, 16))
+    drifted = filled(DetectorDrift(clean, 1)).requires_grad_(False)
+    y = ii.predict(clean, phantoms.shepp_logan(BOX)).float()
+    images = [
+        baselines.cgls(ii.Problem([ii.Term(a, v, noise.Gaussian(0.1))], BOX, grid), 5).sample()
+        for a, v in ((clean, y), (drifted, y + drifted.offset(torch.arange(len(y)))))
+    ]
+    torch.testing.assert_close(*images, rtol=1e-3, atol=1e-4)
+
+
+def test_drift_is_found_jointly_and_in_turn() -> None:
+    """A drift that grows in time (a constant one may hide in the image as a ring), by the solver and by TV in turn."""
+    a, grid = beam(40, 24), ii.Grid(BOX, (24, 24))
+    y = phantoms.gaussian_blobs(BOX).line_integral(*a.rays(torch.arange(len(a)), 8)).mean(1).float()
+    truth = DetectorDrift(a, 1)
+    with torch.no_grad():
+        truth.coefficients[1] = 0.05 * torch.randn(24, generator=torch.Generator().manual_seed(0))
+    offset = truth.offset(torch.arange(len(y))).detach()
+    model = noise.Gaussian(0.01)
+    y = model.sample(y + offset, torch.Generator().manual_seed(1))
+    operator = DetectorDrift(a.on(grid), 1)
+    problem = ii.Problem([ii.Term(operator, y, model)], BOX, grid)
+
+    def solved(p: ii.Problem) -> ii.Solution:
+        return baselines.tv(p, 2.0, iterations=100)
+
+    removed = (y - drift_removed(problem, solved, rounds=4).terms[0].y).reshape(40, 24)
+    penalty = ii.regularizers.TotalVariation(grid=grid)
+    learnt = ii.solve(problem, ii.priors.create("grid", BOX, cells=24.0), steps=200, lr=0.05, operator_lr=2e-3,
+                      regularizers=[2.0 * penalty], callbacks=[])  # fmt: skip
+    found = learnt.problem.terms[0].operator
+    assert isinstance(found, DetectorDrift)
+    for slope in (removed[-1] - removed[0], found.coefficients[1].detach()):
+        assert float(torch.corrcoef(torch.stack([slope, truth.coefficients[1].detach()]))[0, 1]) > 0.8
+    assert not operator.coefficients.any()  # the user's operator is as it was
+
+
+def test_what_it_refuses() -> None:
+    with pytest.raises(ValueError, match=r"degree must be 0"):
+        DetectorDrift(beam(), -1)
+    with pytest.raises(ValueError, match=r"5 views need as many finite times, got \(4,\)"):
+        DetectorDrift(beam(), 1, times=torch.arange(4.0))
+    with pytest.raises(ValueError, match=r"needs \(views, elements\)"):
+        DetectorDrift(lambda rows: rows, 1)  # type: ignore[arg-type]
+    problem = ii.Problem([ii.Term(beam(), torch.zeros(35), noise.Gaussian(1.0))], BOX, ii.Grid(BOX, (4, 4)))
+    with pytest.raises(TypeError, match="is no DetectorDrift"):
+        drift_removed(problem, baselines.tv)

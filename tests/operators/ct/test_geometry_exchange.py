@@ -1,0 +1,148 @@
+"""Geometries of other toolboxes: ASTRA's dictionaries there and back, scikit-image's convention."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from cases.beam import ANGLES, UNIT, blobs, centers, error, fan, parallel, scans
+from skimage.transform import radon as skimage_radon
+
+from inverse_inr import Box, Grid, predict, sample
+from inverse_inr.operators.ct.geometry_exchange import from_astra, from_scikit_image, to_astra
+from inverse_inr.operators.ct.radon import ConeBeam, ParallelBeam
+from inverse_inr.phantoms import GaussianBlobs
+
+# ---------------------------------------------------------------- ASTRA's geometries
+
+
+@scans
+@centers
+@pytest.mark.parametrize("make", [parallel, fan])
+def test_astra_dictionaries_round_trip(box: Box, shape: Any, center: float, make: Any):
+    operator, grid = make(box, center), Grid(box, shape)
+    dictionaries = to_astra(operator, grid)
+    plain = "parallel" if make is parallel else "fanflat"
+    assert dictionaries[0]["type"] == (f"{plain}_vec" if center else plain)
+    again, same = from_astra(*dictionaries, units=("mm", "mm"))
+    assert type(again) is type(operator)
+    assert again.shape == operator.shape
+    assert same.shape == shape
+    assert np.allclose(same.spacing, grid.spacing)
+    torch.testing.assert_close(again.angles.cos(), ANGLES.cos(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(again.angles.sin(), ANGLES.sin(), atol=1e-5, rtol=0)
+    (origin, along), (before, direction) = (beam.rays(torch.arange(50, 300)) for beam in (again, operator))
+    torch.testing.assert_close(origin, before - torch.tensor(box.center), atol=1e-4, rtol=0)
+    torch.testing.assert_close(along, direction, atol=1e-4, rtol=0)
+
+
+@scans
+def test_astra_dictionaries_are_astras_own(box: Box, shape: Any):
+    astra = pytest.importorskip("astra", reason='ASTRA is optional: pip install "inverse-inr[ct]"')
+    half = [n / 2 for n in box.lengths]
+    volume = astra.create_vol_geom(*shape, -half[1], half[1], -half[0], half[0])
+    theta = ANGLES.double().numpy() - math.pi / 2
+    plain = {
+        parallel: astra.create_proj_geom("parallel", parallel(box).pitch, 131, theta),
+        fan: astra.create_proj_geom("fanflat", fan(box).pitch, 131, theta, 3.0, 1.5),
+    }
+    for make, expected in plain.items():
+        projection, ours = to_astra(make(box), Grid(box, shape))
+        assert_same(projection, expected)
+        assert_same(ours, volume)
+        moved = astra.geom_postalignment(expected, -0.13 / make(box).pitch)
+        assert_same(to_astra(make(box, 0.13), Grid(box, shape))[0], moved)
+
+
+def assert_same(ours: dict, theirs: dict) -> None:
+    assert ours.keys() == theirs.keys()
+    for key, value in theirs.items():
+        if isinstance(value, dict):
+            assert_same(ours[key], value)
+        elif isinstance(value, str):
+            assert ours[key] == value
+        else:
+            np.testing.assert_allclose(ours[key], value, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [parallel, fan])
+def test_astra_vectors_about_another_axis(make: Any):
+    """A scanner that turns about (X, Y) = (0.1, -0.2): its operator's box is centred there."""
+    projection, volume = to_astra(make(UNIT, 0.13), Grid(UNIT, (40, 40)))
+    axis = np.array([0.1, -0.2])
+    projection["Vectors"][:, 2:4] += axis
+    if make is fan:
+        projection["Vectors"][:, :2] += axis
+    operator, grid = from_astra(projection, volume)
+    np.testing.assert_allclose(operator.box.center, (0.2, 0.1), atol=1e-6)
+    np.testing.assert_allclose((grid.box.lower, grid.box.upper), (UNIT.lower, UNIT.upper))
+    assert float(operator.center) == pytest.approx(0.13, abs=1e-6)
+    expected = make(Box((-0.8, -0.9), (1.2, 1.1)), 0.13)
+    field = blobs(Box((-0.4, -0.6), (0.8, 0.8)))
+    assert error(predict(operator, field), predict(expected, field)) < 1e-3
+
+
+def test_geometries_that_are_refused():
+    volume = to_astra(parallel(UNIT), Grid(UNIT, (8, 8)))[1]
+    scan = to_astra(parallel(UNIT, 0.1), Grid(UNIT, (8, 8)))[0]
+    fan_scan = to_astra(fan(UNIT, 0.1), Grid(UNIT, (8, 8)))[0]
+
+    def changed(geometry: dict, view: Any, column: Any, factor: float) -> dict:
+        vectors = geometry["Vectors"].copy()
+        vectors[view, column] *= factor
+        return {**geometry, "Vectors": vectors}
+
+    everything, step = slice(None), slice(4, 6)
+    for geometry, message in [
+        ({"type": "cone"}, "CUDA"),
+        (changed(scan, 3, step, 1.1), "not one pitch"),
+        (changed(scan, 3, 0, 1.1), "not perpendicular"),
+        (changed(scan, 3, slice(2, 4), 4.0), "not turns of one scanner"),
+        (changed(fan_scan, 3, slice(0, 2), 1.1), "not turns of one scanner"),
+        (changed(fan_scan, everything, step, -1.0), "Reverse"),
+        ({**scan, "Vectors": np.ones((3, 4))}, r"\(views, 6\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            from_astra(geometry, volume)
+    with pytest.raises(ValueError, match="3-D"):
+        from_astra(scan, {**volume, "GridSliceCount": 4})
+    cone = ConeBeam(Box((-1,) * 3, (1,) * 3), ANGLES, (4, 4), 3.0, 1.0)
+    with pytest.raises(ValueError, match="got ConeBeam"):
+        to_astra(cone, Grid(UNIT, (8, 8)))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="3 axes"):
+        to_astra(parallel(UNIT), Grid(cone.box, (4, 4, 4)))
+
+
+# ---------------------------------------------------------------- scikit-image
+
+
+def off_centre(shape: tuple[int, int]) -> GaussianBlobs:
+    middle = torch.tensor(shape, dtype=torch.float64) / 2
+    offsets = torch.tensor([[-5.0, 4.0], [6.0, 1.0], [0.0, -7.0]], dtype=torch.float64)
+    width = torch.tensor([3.0, 4.0, 3.5], dtype=torch.float64)
+    return GaussianBlobs(middle + offsets, width, torch.tensor([1.0, 0.7, -0.4]))
+
+
+@pytest.mark.parametrize("circle", [True, False])
+@pytest.mark.parametrize("shape", [(64, 64), (63, 63), (64, 81), (70, 61), (61, 64)], ids=str)
+def test_scikit_image_convention(shape: tuple[int, int], circle: bool):
+    theta = np.linspace(0, 360, 19)[:-1]
+    field, grid = off_centre(shape), Grid(Box((0, 0), shape), shape)
+    image = sample(field, grid)[..., 0].double().numpy()
+    place = np.indices(shape) - np.array(shape)[:, None, None] // 2
+    image[np.hypot(*place) > min(shape) // 2] = 0  # or scikit-image warns of tails of 1e-6
+    sinogram = torch.from_numpy(skimage_radon(image, theta, circle=circle))
+    operator = from_scikit_image(theta, shape, circle=circle)
+    assert operator.shape == tuple(sinogram.T.shape)
+    ours = error(operator.unflatten(predict(operator, field)), sinogram.T)
+    assert ours < 0.01
+    assert error(operator.unflatten(predict(operator.on(grid), field)), sinogram.T) < 0.01
+    if circle and shape == (64, 64):
+        naive = ParallelBeam(grid.box, torch.deg2rad(torch.as_tensor(theta) + 90), 64, pitch=1.0)
+        assert error(naive.unflatten(predict(naive, field)), sinogram.T) > 5 * ours
+
+
+def test_scikit_image_refuses_a_shape():
+    with pytest.raises(ValueError, match="two positive sizes"):
+        from_scikit_image([0.0], (4, 4, 4))  # type: ignore[arg-type]

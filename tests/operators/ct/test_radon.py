@@ -1,0 +1,241 @@
+"""Ray transforms against closed forms, their maps on grids, filtered backprojection, calibration."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import Box, Grid, as_linear_map, metrics, phantoms, predict, sample
+from inverse_inr.operators import ConeBeam, FanBeam, ParallelBeam, fbp, fdk
+from inverse_inr.operators.ct import joseph
+from inverse_inr.operators.ct.backprojection import angular_weights
+from inverse_inr.operators.ct.center_of_rotation import center_by_symmetry, center_of_rotation
+from inverse_inr.phantoms import Ellipsoids, GaussianBlobs
+from inverse_inr.testing import OperatorTests
+
+UNIT = Box((-1.0, -1.0), (1.0, 1.0), ("cm", "cm"))
+OBLONG = Box((2.0, -1.0), (3.74, 1.42), ("mm", "mm"))  # off the origin
+CUBE = Box((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+GRIDS = [Grid(UNIT, (64, 64)), Grid(UNIT, (65, 65)), Grid(OBLONG, (87, 121)), Grid(UNIT, (60, 90))]
+grids = pytest.mark.parametrize("grid", GRIDS, ids=lambda g: "x".join(map(str, g.shape)))
+
+
+def setup_module():
+    torch.set_num_threads(1)
+
+
+def turn(views: int, full: float = math.pi) -> Tensor:
+    return torch.arange(views, dtype=torch.float64) * (full / views)
+
+
+def parallel(box: Box = UNIT, views: int = 60, detectors: int = 101, **options: Any) -> ParallelBeam:
+    return ParallelBeam(box, turn(views), detectors, pitch=1.02 * box.diagonal / detectors, **options)
+
+
+def fan(box: Box = UNIT, views: int = 60, detectors: int = 101, **options: Any) -> FanBeam:
+    """The circle around the box fills a half angle of 32 degrees."""
+    source, detector = 0.945 * box.diagonal, 0.5 * box.diagonal
+    pitch = 1.92 * box.diagonal / detectors
+    return FanBeam(box, turn(views, 2 * math.pi), detectors, source, detector, pitch, **options)
+
+
+def cone(views: int = 6, rows: int = 7, columns: int = 21, **options: Any) -> ConeBeam:
+    return ConeBeam(CUBE, turn(views, 2 * math.pi), (rows, columns), 3.0, 1.5, **options)
+
+
+def blobs(grid: Grid, pixels: float = 3.0) -> GaussianBlobs:
+    side, middle = min(grid.box.lengths), torch.tensor(grid.box.center, dtype=torch.float64)
+    place = middle.new_tensor([[-0.13, 0.1, 0.07], [0.15, 0.05, -0.11], [0.02, -0.16, 0.03]])
+    widths = torch.full((3,), pixels * max(grid.spacing), dtype=torch.float64)
+    return GaussianBlobs(middle + side * place[:, : grid.ndim], widths, torch.tensor([1.0, 0.7, -0.4]))
+
+
+def exact(field: Any, beam: Any, subrays: int = 1) -> Tensor:
+    """Closed-form line integrals, averaged over detector bins."""
+    parts = torch.arange(len(beam)).split(8192)
+    return torch.cat([field.line_integral(*beam.rays(rows, subrays)).mean(1) for rows in parts])
+
+
+def error(result: Tensor, truth: Tensor) -> float:
+    return float((result.detach().double() - truth).norm() / truth.norm())
+
+
+def disc(radius: float, box: Box = UNIT) -> Ellipsoids:
+    d = box.ndim
+    axes = torch.full((1, d), radius, dtype=torch.float64)
+    return Ellipsoids(torch.zeros(1, d), axes, torch.eye(d)[None], torch.ones(1))
+
+
+class TestRays(OperatorTests):
+    @pytest.fixture(autouse=True, params=[parallel, fan, cone])
+    def choose(self, request: Any):
+        self.beam = request.param
+
+    def make(self):
+        beam = self.beam(views=5, subrays=2, center=nn.Parameter(torch.tensor(0.07, dtype=torch.float64)))
+        del beam.angles
+        beam.angles = nn.Parameter(turn(5) + 0.1)
+        return beam
+
+
+class TestOnGrids(OperatorTests):
+    @pytest.fixture(autouse=True, params=[(b, s) for b in (parallel, fan) for s in ((16, 16), (17, 17), (12, 19))])
+    def choose(self, request: Any):
+        self.beam, self.shape = request.param
+
+    def make(self):
+        return self.beam(views=9, detectors=13).on(Grid(UNIT, self.shape))
+
+
+@grids
+@pytest.mark.filterwarnings("ignore:Casting complex")  # the values tell
+def test_a_map_moved_to_another_precision_is_the_same_map(grid: Grid):
+    beam, image = parallel(grid.box, 9, 31), blobs(grid)(grid.points(torch.float64))[..., 0]
+    truth = beam.on(grid).map(image)
+    assert error(beam.on(grid).to(torch.float32).map(image.float()), truth) < 1e-5
+
+
+@grids
+@pytest.mark.parametrize("make", [parallel, fan])
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+def test_dot_on_a_grid(grid: Grid, make: Any, dtype: torch.dtype, bound: float):
+    beam = make(grid.box, 20, 41).to(dtype)
+    a = as_linear_map(beam.on(grid), grid, dtype=dtype)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(*grid.shape, 1, dtype=dtype, generator=generator)
+    ax = a(x)
+    y = torch.randn(ax.shape, dtype=dtype, generator=generator)
+    assert ax.dtype == dtype
+    left, right = (ax.double() * y.double()).sum(), (x.double() * a.adjoint(y).double()).sum()
+    assert abs(left - right) < bound * float(ax.double().norm() * y.double().norm())
+
+
+def test_disc_has_half_ellipse_projections():
+    beam = ParallelBeam(UNIT, turn(3), 40, samples=4000)
+    s = (torch.arange(40, dtype=torch.float64) - 19.5) * beam.pitch
+    truth = 2 * (0.36 - s.square()).clamp(min=0).sqrt()
+    assert (beam.unflatten(predict(beam, disc(0.6))) - truth).abs().max() < 1.5e-3  # a step of a ray on either side
+
+
+def test_numbers_keep_the_precision_of_the_angles():
+    assert float(parallel(center=0.1).center) == 0.1
+    assert float(FanBeam(UNIT, turn(4), 9, 3.1, 1.0).source_distance) == 3.1
+
+
+@pytest.mark.parametrize("make", [parallel, fan, cone])
+@pytest.mark.parametrize("center", [0.0, 0.06])
+def test_rays_are_accurate_at_one_sample_a_pixel(make: Any, center: float):
+    beam = make(center=center)
+    field = blobs(Grid(beam.box, (40,) * beam.box.ndim))
+    assert error(predict(beam, field), exact(field, beam)) < 1e-4
+
+
+PAPER = [ParallelBeam(UNIT, turn(180), n) for n in (256, 255)]
+SMALL = [(make(g.box), g, bound) for make, bound in ((parallel, 0.035), (fan, 0.047)) for g in GRIDS]
+
+
+@pytest.mark.parametrize(("beam", "grid", "bound"), SMALL + [(b, Grid(UNIT, (b.shape[1],) * 2), 6e-3) for b in PAPER])
+def test_shepp_logan_on_grids(beam: Any, grid: Grid, bound: float):
+    field = phantoms.shepp_logan(grid.box)
+    image = sample(field, grid, average=8)[..., 0].double()
+    assert error(beam.on(grid).map(image).flatten(), exact(field, beam, 32)) < bound
+
+
+@grids
+@pytest.mark.parametrize(("make", "bound"), [(parallel, 2e-5), (fan, 1e-2)])
+@pytest.mark.parametrize("center", [0.0, 0.04])
+def test_blobs_on_grids(grid: Grid, make: Any, bound: float, center: float):
+    beam, field = make(grid.box, center=center), blobs(grid)
+    image = field(grid.points(torch.float64))[..., 0]
+    assert error(beam.on(grid).map(image).flatten(), exact(field, beam, 32)) < bound
+
+
+def test_distant_fan_is_parallel_and_central_cone_row_is_fan():
+    field, angles = blobs(Grid(UNIT, (32, 32)), 2), turn(9, 2 * math.pi)
+    far, straight = FanBeam(UNIT, angles, 33, 1e5, 0.0), ParallelBeam(UNIT, angles, 33)
+    assert error(predict(far, field), predict(straight, field)) < 1e-4
+    solid, beam = blobs(Grid(CUBE, (16, 16, 16)), 2), cone(9, 5, 33, samples=80)
+    flat = FanBeam(UNIT, angles, 33, 3.0, 1.5, pitch=beam.pitch, samples=80)
+    row = beam.unflatten(predict(beam, solid))[:, 2].flatten()
+    assert error(row, predict(flat, lambda p: solid(nn.functional.pad(p, (0, 1))))) < 1e-9
+
+
+def test_training_jitters_without_bias():
+    beam, field = parallel(views=4, detectors=12, samples=7), disc(0.6)
+    assert torch.equal(predict(beam, field), predict(beam, field))
+    beam.train()
+    torch.manual_seed(0)
+    draws = torch.stack([predict(beam, field) for _ in range(2000)])
+    assert draws.std(0).max() > 0.01
+    assert ((draws.mean(0) - exact(field, beam)).abs() <= 5 * draws.std(0) / 2000**0.5 + 1e-9).all()
+
+
+@pytest.mark.parametrize("kind", ["parallel", "parallel, learnable centre off", "fan"])
+def test_filtered_backprojection(kind: str):
+    grid = Grid(UNIT, (128, 128))
+    beam: Any = FanBeam(UNIT, turn(180, 2 * math.pi), 160, 3.0, 1.5, pitch=3.6 / 160)
+    if kind != "fan":
+        shift = nn.Parameter(turn(1)[0] + 0.05) if "centre" in kind else 0.0
+        beam = ParallelBeam(UNIT, turn(180), 140, pitch=2 / 128, center=shift)
+    field = phantoms.shepp_logan(UNIT)
+    image = fbp(beam, exact(field, beam, 8).detach(), grid)
+    assert image.shape == (128, 128, 1)
+    assert metrics.psnr(image, sample(field, grid, average=4), data_range=1.0) > 24
+    image = fbp(beam, beam.unflatten(exact(disc(0.6), beam, 8).detach()), grid, "hann")
+    inside = grid.points().norm(dim=-1) < 0.5
+    assert float(image[inside].mean()) == pytest.approx(1, abs=0.02)
+
+
+def test_fdk_is_right_in_the_central_plane():
+    grid = Grid(Box((-1, -1, -0.03125), (1, 1, 0.03125)), (64, 64, 2))
+    beam = ConeBeam(CUBE, turn(120, 2 * math.pi), (64, 64), 4.0, 2.0)
+    ball = disc(0.6, CUBE)
+    image = fdk(beam, exact(ball, beam, 2), grid)
+    assert image.shape == (64, 64, 2, 1)
+    assert float(image[grid.points().norm(dim=-1) < 0.5].mean()) == pytest.approx(1, abs=0.02)
+    assert metrics.psnr(image, sample(ball, grid, average=4), data_range=1.0) > 24
+
+
+def test_refusals(monkeypatch: pytest.MonkeyPatch):
+    beam, grid = parallel(views=5, detectors=9), Grid(UNIT, (8, 8))
+    with pytest.raises(ValueError, match="window must be one of"):
+        fbp(beam, torch.zeros(45), grid, "hamm")
+    with pytest.raises(ValueError, match="y has shape"):
+        fbp(beam, torch.zeros(9, 5), grid)
+    with pytest.raises(ValueError, match="full turn"):
+        fbp(FanBeam(UNIT, turn(90), 9, 3.0, 1.0), torch.zeros(810), grid)
+    monkeypatch.setattr(joseph, "MEMORY_LIMIT", 1e3)
+    with pytest.raises(MemoryError, match="sparse matrix would take"):
+        fan().on(grid)
+
+
+ODD = turn(40) + 0.015 * torch.sin(7 * turn(40))
+GOLDEN = (torch.arange(55, dtype=torch.float64) * 111.246117975).deg2rad()
+CLOSED = torch.linspace(0, math.pi, 31, dtype=torch.float64)  # 0 and 180 degrees: one view twice
+
+
+GAP = turn(60, math.pi / 2)
+
+
+@pytest.mark.parametrize("angles", [ODD, GOLDEN, CLOSED, CLOSED.float(), turn(60, 2 * math.pi), turn(1), GAP])
+def test_angular_weights_cover_half_a_turn(angles: Tensor):
+    weights = angular_weights(angles, math.pi)
+    assert float(weights.sum()) == pytest.approx(math.pi / (2 if angles is GAP else 1), rel=1e-5)
+    assert (weights >= 0).all()
+    if len(angles) == 31:
+        assert float(weights[0] + weights[-1]) == pytest.approx(float(weights[5]), rel=1e-4)
+
+
+@pytest.mark.parametrize(("offset", "views"), [(0.0, 91), (6.3, 91), (-9.8, 90), (4.7, 181)])
+def test_center_of_rotation(offset: float, views: int):
+    angles = torch.arange(views, dtype=torch.float64) * math.pi / (views // 2 * 2 if views < 181 else 90)
+    beam = ParallelBeam(UNIT, angles, 128, pitch=2.4 / 128, center=offset * 2.4 / 128)
+    y = beam.unflatten(exact(phantoms.shepp_logan(UNIT), beam, 4))
+    assert center_of_rotation(y, angles) == pytest.approx(offset, abs=0.5)
+    half = y[angles < math.pi - 1e-9]
+    with pytest.raises(ValueError, match="half a turn"):
+        center_of_rotation(y[:9], angles[:9])
+    candidates = torch.arange(-12, 12, 0.25)
+    assert center_by_symmetry(half, angles[: len(half)], candidates) == pytest.approx(offset, abs=0.5)

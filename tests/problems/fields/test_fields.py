@@ -1,0 +1,75 @@
+"""Boundary-value problems against finite differences, and images from gradients."""
+
+import pytest
+import torch
+
+from inverse_inr import SampledField, solve
+from inverse_inr.domain import pixel_grid
+from inverse_inr.io import write_image
+from inverse_inr.problems.fields import boundary_value, poisson_edit
+from inverse_inr.problems.fields.differences import spline_gradient
+
+
+@pytest.mark.parametrize("equation", ["poisson", "helmholtz", "heat", "wave"])
+def test_finite_differences_solve_the_same_problem(equation):
+    problem = boundary_value(equation, size=32, inside=64, around=32)
+    solution = problem.suggested.baselines["finite differences"](problem)
+    assert solution.metrics()["relative error"] < 2e-3
+
+
+def test_a_siren_solves_poisson_with_lbfgs():
+    problem = boundary_value("poisson", size=32, inside=256, around=128)
+    solution = solve(problem, steps=16, optimizer="lbfgs", callbacks=[])
+    assert solution.metrics()["relative error"] < 1e-2
+
+
+def test_boundary_values_refuse():
+    with pytest.raises(ValueError, match="poisson"):
+        boundary_value("poison")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="belongs to 'poisson'"):
+        boundary_value("heat", source="cat")
+
+
+def test_spline_gradient_of_a_plane_inside():
+    grid = pixel_grid((12, 10))
+    values = (grid.points() @ torch.tensor([0.02, -0.03]))[..., None]
+    slope = spline_gradient(values, grid)
+    # the spline is mirrored at the border, and forgets it within a few pixels
+    assert torch.allclose(slope[6, 5, 0], torch.tensor([0.02, -0.03]), atol=1e-3)
+
+
+def test_an_image_from_its_gradient_alone():
+    problem = poisson_edit("camera", source=None, bin=8, crop=24)
+    truth = problem.reference
+    assert isinstance(truth, SampledField)
+    assert problem.suggested.baselines["sparse Poisson solver"](problem).metrics()["PSNR"] > 20
+    image = solve(problem, optimizer="lbfgs", steps=30, callbacks=[]).sample(problem.grid)
+    error = image - truth.values
+    assert float((error - error.mean()).square().mean()) < 1e-3  # 30 dB
+
+
+def test_pasting_keeps_the_outside_and_takes_the_slopes_inside(tmp_path):
+    grid = pixel_grid((20, 20))
+    ramp = grid.points()[..., :1] / 40
+    write_image(tmp_path / "ramp.tif", ramp, grid)
+    write_image(tmp_path / "flat.tif", torch.full_like(ramp, 0.25), grid)
+    problem = poisson_edit(str(tmp_path / "flat.tif"), source=str(tmp_path / "flat.tif"), mixed=False)
+    image = problem.suggested.baselines["sparse Poisson solver"](problem).sample()
+    assert torch.allclose(image, torch.tensor(0.25), atol=1e-6)
+    mixed = poisson_edit(str(tmp_path / "ramp.tif"), source=str(tmp_path / "flat.tif"), mixed=True)
+    image = mixed.suggested.baselines["sparse Poisson solver"](mixed).sample()
+    assert float((image - ramp)[6:-6, 6:-6].abs().max()) < 0.01  # the steeper gradient is the ramp's own
+
+
+def test_poisson_edit_refuses(tmp_path):
+    grid = pixel_grid((20, 20))
+    write_image(tmp_path / "a.tif", torch.full((20, 20, 1), 0.5), grid)
+    write_image(tmp_path / "small.tif", torch.full((10, 20, 1), 0.5), pixel_grid((10, 20)))
+    write_image(tmp_path / "none.png", torch.zeros(20, 20, 1), grid)
+    image = str(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match="bring both to one size"):
+        poisson_edit(image, source=str(tmp_path / "small.tif"))
+    with pytest.raises(ValueError, match="the mask has"):
+        poisson_edit(image, source=image, mask=str(tmp_path / "small.tif"))
+    with pytest.raises(ValueError, match="region holds 0"):
+        poisson_edit(image, source=image, mask=str(tmp_path / "none.png"))

@@ -1,0 +1,223 @@
+"""Restoration problems at small sizes: what they simulate, what they refuse, their classical methods, their presets."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cases.image import ramp, save
+
+from inverse_inr import Grid, SampledField, noise, predict, solve
+from inverse_inr.command import config
+from inverse_inr.problems.restoration import deblur, denoise, inpaint, super_resolution
+from inverse_inr.problems.restoration.classical import FramedBlur, centred_kernel, estimated_noise, measured_image
+from inverse_inr.problems.restoration.photographs import classical
+
+PRESETS = Path(__file__).parents[3] / "problems"
+
+
+# --- the four problems ----------------------------------------------------------------------------------------------
+
+
+def test_a_classical_guide_is_solved_once_for_all_slabs_of_a_large_image():
+    problem, calls = inpaint(crop=16), []
+
+    def method(problem):
+        calls.append(problem)
+        return classical.nearest_known(problem)
+
+    guide = classical.later(method, problem)
+    assert not calls
+    seen = [guide(problem.grid.points()) for _ in range(3)]
+    assert len(calls) == 1
+    assert torch.equal(seen[0], classical.nearest_known(problem).field(problem.grid.points()))
+
+
+def test_inpaint_measures_pixels_and_biharmonic_fills_a_ramp(tmp_path):
+    problem = inpaint(save(tmp_path / "a.tif", ramp()), keep=0.5)
+    seen = measured_image(problem)
+    assert len(problem.terms[0].y) == 240
+    assert int(seen.isnan().sum()) == 240
+    known = ~seen.isnan()
+    assert torch.equal(seen[known], ramp()[known])
+    filled = problem.suggested.baselines["biharmonic"](problem)
+    # Δ²f = 0 holds for a ramp; at the border the stencil is cut, and a little is lost
+    assert float((filled.sample() - ramp())[4:-4].abs().max()) < 0.01
+    assert filled.metrics()["PSNR"] > 40
+
+
+def test_bayer_has_one_channel_a_pixel_and_nearest_fills_it():
+    problem = inpaint("cat", pattern="bayer", crop=16)
+    assert problem.terms[0].y.shape == (256,)
+    assert problem.channels == 3
+    filled = problem.suggested.baselines["nearest"](problem).sample()
+    seen = measured_image(problem)
+    assert not filled.isnan().any()
+    assert torch.equal(filled[~seen.isnan()], seen[~seen.isnan()])
+
+
+def test_inpaint_refuses(tmp_path):
+    image = save(tmp_path / "a.tif", ramp())
+    for mask, match in ((0 * ramp(), "keeps no pixel"), (ramp(20, 24), "the mask has"), (ramp(24, 24), "the mask has")):
+        with pytest.raises(ValueError, match=match):
+            inpaint(image, mask=save(tmp_path / "mask.png", mask))
+    with pytest.raises(ValueError, match="Bayer"):
+        inpaint(image, pattern="bayer")
+    with pytest.raises(ValueError, match="keep=0"):
+        inpaint(image, keep=0.0)
+
+
+def test_a_measured_file_is_the_measurement(tmp_path):
+    image = save(tmp_path / "a.tif", ramp())
+    mask = save(tmp_path / "mask.png", (ramp() > 0.5).float())
+    problem = inpaint(image, mask=mask, measured=True)
+    assert problem.reference is None
+    assert torch.allclose(problem.terms[0].y, ramp()[ramp()[..., 0] > 0.5][:, 0])
+    large = super_resolution(image, factor=3, measured=True)
+    assert large.grid.shape == (72, 60)
+    assert torch.equal(measured_image(large), ramp())
+
+
+def test_denoise_noise_is_what_the_model_says():
+    problem = denoise("camera", crop=64, seed=3)
+    term = problem.terms[0]
+    assert isinstance(term.fidelity, noise.Sensor)
+    assert problem.reference is not None
+    truth = predict(term.operator, problem.reference)
+    whitened = term.fidelity.standardized(truth, term.y)
+    assert abs(float(whitened.mean())) < 0.06
+    assert abs(float(whitened.std()) - 1) < 0.06
+    other = denoise("camera", crop=64, seed=3)
+    assert torch.equal(term.y, other.terms[0].y)
+    clean = problem.suggested.baselines["non-local means"](problem)
+    before = replace(clean, field=SampledField(measured_image(problem), problem.grid))
+    assert clean.metrics()["PSNR"] > before.metrics()["PSNR"] + 5
+
+
+def test_denoise_without_a_level_estimates_it_and_refuses_none():
+    generator = torch.Generator().manual_seed(0)
+    flat = 0.5 + 0.05 * torch.randn(64, 64, 1, generator=generator)
+    assert estimated_noise(flat) == pytest.approx(0.05, rel=0.1)
+    with pytest.raises(ValueError, match="no noise"):
+        denoise("camera", crop=16, noise_level=0.0)
+
+
+def test_deblur_frame_is_valid_data():
+    problem = deblur("camera", kernel="disc", size=6.0, crop=40, noise_level=1e-6)
+    term = problem.terms[0]
+    assert isinstance(term.operator, FramedBlur)
+    frame, reach = problem.grid, term.operator.grid
+    assert problem.box == reach.box
+    assert all(a <= b for a, b in zip(reach.box.lower, frame.box.lower, strict=True))
+    assert reach.shape[0] > frame.shape[0]
+    assert isinstance(problem.reference, SampledField)
+    # the truth, cut to what the frame reaches, predicts the data: nothing was made up at the border
+    assert torch.allclose(predict(term.operator, problem.reference), term.y, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["Wiener", "Richardson-Lucy", "TV, no boundary"])
+def test_deblurring_improves_on_the_blurred_frame(name):
+    problem = deblur("camera", kernel="gaussian", size=1.5, crop=64, noise_level=0.002)
+    options = {"weight": 30.0, "iterations": 100} if "TV" in name else {"balance": 0.1} if name == "Wiener" else {}
+    solution = problem.suggested.baselines[name](problem, **options)
+    blurred = replace(solution, field=SampledField(measured_image(problem), problem.grid))
+    assert solution.sample().shape == (*problem.grid.shape, 1)
+    assert solution.metrics()["PSNR"] > blurred.metrics()["PSNR"] + 1
+
+
+def test_centred_kernel_keeps_taps_and_centre():
+    out = centred_kernel(torch.tensor([[1.0, 2.0]]), (0, 0))
+    assert np.array_equal(out, [[0, 1, 2]])
+
+
+def test_deblur_refuses(tmp_path):
+    with pytest.raises(ValueError, match="no frame left"):
+        deblur("camera", size=31.0, crop=16)
+    with pytest.raises(ValueError, match="noise_level"):
+        deblur("camera", noise_level=0.0)
+    with pytest.raises(ValueError, match="kernel must be"):
+        deblur("camera", kernel="gausian", crop=64)
+    with pytest.raises(ValueError, match="positive"):
+        deblur("camera", kernel="gaussian", size=-1.0, crop=64)
+
+
+def test_an_even_kernel_from_a_file_is_centred_between_its_pixels(tmp_path):
+    taps = torch.zeros(2, 4, 1)
+    taps[:, 1:3] = 1.0
+    problem = deblur("camera", kernel=save(tmp_path / "k.png", taps), crop=32, noise_level=1e-6)
+    assert isinstance(problem.reference, SampledField)
+    flat = SampledField(torch.full_like(problem.reference.values, 0.5), problem.reference.grid)
+    assert torch.allclose(predict(problem.terms[0].operator, flat), torch.tensor(0.5), atol=1e-6)
+
+
+def test_super_resolution_averages_pixels_and_bicubic_keeps_ramps(tmp_path):
+    problem = super_resolution(save(tmp_path / "a.tif", ramp(26, 21)), factor=4)
+    assert problem.grid.shape == (24, 20)  # cropped to whole factors
+    expected = ramp(26, 21)[:24, :20, 0].reshape(6, 4, 5, 4).mean((1, 3))
+    # exact for a ramp, but for the mirrored one beyond the border
+    assert torch.allclose(measured_image(problem)[1:-1, :, 0], expected[1:-1], atol=1e-6)
+    assert torch.allclose(measured_image(problem)[..., 0], expected, atol=1e-3)
+    large = problem.suggested.baselines["bicubic"](problem).sample()
+    assert torch.allclose(large[8:-8], ramp(26, 21)[8:16, :20], atol=5e-4)
+
+
+def test_a_short_fit_of_each_beats_a_flat_image():
+    for make in (inpaint, denoise, super_resolution):
+        problem = make("camera", crop=32, rounds=1)
+        solution = solve(problem, steps=3, callbacks=[])
+        flat = replace(solution, field=lambda p: torch.full_like(p[..., :1], 0.5))
+        assert solution.metrics()["PSNR"] > flat.metrics()["PSNR"] + 3, make.__name__
+
+
+@pytest.mark.parametrize("make", [inpaint, denoise, deblur, super_resolution])
+def test_held_out_measurements_lead_to_nothing(make):
+    """Other values there change no guide and no fit, only the misfit that is reported."""
+    images, misfits = [], []
+    for added in (0.0, 0.5):
+        problem = make("camera", crop=32, rounds=1, held_out=0.1)
+        term = problem.terms[0]
+        rows = problem.suggested.stopping.split(problem.terms, 0)[1][0]
+        assert len(rows) == round(0.1 * len(term.y))
+        term.y[rows] += added
+        solution = solve(problem, steps=1, callbacks=[])
+        images.append(solution.sample())
+        misfits.append(solution.held_out())
+    assert torch.equal(images[0], images[1])
+    assert misfits[1] > misfits[0]
+    with pytest.raises(ValueError, match="held_out=1"):
+        make("camera", crop=32, held_out=1.0)
+
+
+def test_the_figure_shows_every_picture():
+    problem = denoise("cat", crop=16)
+    solution = problem.suggested.baselines["non-local means"](problem)
+    assert problem.suggested.figure is not None
+    figure = problem.suggested.figure(problem, [solution])
+    assert figure is not None
+    assert [len(ax.images) for ax in figure.axes] == [1, 1, 1]  # measured, truth, solution
+    assert "dB" in figure.axes[2].get_title()
+
+
+# --- presets --------------------------------------------------------------------------------------------------------
+
+NAMES = [
+    "inpaint", "denoise", "deblur", "super_resolution", "boundary_value", "poisson_edit", "register", "audio",
+    "single_pixel", "video_snapshot",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_presets_make_their_problem(name):
+    run = config.Run.read(PRESETS / f"{name}.toml")
+    problem = run.problem()
+    assert run.tables["problem"]["name"] == name
+    assert run.baselines(problem)
+    assert isinstance(problem.grid, Grid)
+    assert problem.average == 1
+
+
+def test_a_preset_takes_a_file(tmp_path):
+    tables = config.read_tables(PRESETS / "inpaint.toml")
+    config.set_keywords(tables, {"image": [save(tmp_path / "own.png", ramp())]})
+    assert config.Run.of(tables).problem().grid.shape == (24, 20)

@@ -1,0 +1,91 @@
+"""Scenes and masks from files: published folders, MATLAB files of both kinds, cubes with wavelengths."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from scipy.io import savemat
+
+import inverse_inr as ii
+from inverse_inr.io import FileFormatError, read_matlab
+from inverse_inr.problems.spectral import cassi
+
+
+def test_cubes_from_files(tmp_path: Path):
+    cube = np.random.default_rng(0).random((20, 14, 9)).astype(np.float32)
+    savemat(tmp_path / "c.mat", {"img": cube, "flat": cube[:14].transpose(2, 1, 0).reshape(9, -1)})
+    problem = cassi(str(tmp_path / "c.mat"), variable="img", size=12, bands=3)
+    truth = ii.sample(problem.reference, problem.grid)[..., 0]  # type: ignore[arg-type]
+    means = torch.from_numpy(cube[:12, :12]).unflatten(-1, (3, 3)).mean(-1)
+    full = torch.from_numpy(cube).unflatten(-1, (3, 3)).mean(-1).max()
+    torch.testing.assert_close(truth, means / full)
+    flat = cassi(str(tmp_path / "c.mat"), variable="flat", size=14, bands=9)
+    truth = ii.sample(flat.reference, flat.grid)[..., 0]  # type: ignore[arg-type]
+    torch.testing.assert_close(truth, torch.from_numpy(cube[:14] / cube[:14].max()))
+
+
+def test_published_folders_load_as_they_are(tmp_path: Path):
+    """TSA's test set brings its mask, keeps its scale and its 28 bands; scenes count from 1."""
+    cube = 0.5 * np.random.default_rng(0).random((12, 12, 28)).astype(np.float32)
+    folder = tmp_path / "TSA_simu_data"
+    (folder / "Truth").mkdir(parents=True)
+    savemat(folder / "mask.mat", {"mask": np.eye(12, dtype=np.float32)})
+    for k in (1, 2, 10):
+        savemat(folder / "Truth" / f"scene{k:02d}.mat", {"img": cube / k})
+    for number, k in ((1, 1), (3, 10)):
+        problem = cassi(f"{folder}:{number}", size=12)
+        truth = ii.sample(problem.reference, problem.grid)[..., 0]  # type: ignore[arg-type]
+        torch.testing.assert_close(truth, torch.from_numpy(cube / k))
+    assert torch.equal(problem.terms[0].operator.camera.mask, torch.eye(12))  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="scene 4 of 3"):
+        cassi(f"{folder}:4", size=12)
+    for name, variable in (("cave_1024_28", "img_expand"), ("CAVE_512_28", "data_slice")):
+        (tmp_path / name).mkdir()
+        savemat(tmp_path / name / "scene1.mat", {variable: np.round(65536 * cube)})
+        truth = ii.sample(cassi(str(tmp_path / name), size=12).reference, problem.grid)[..., 0]  # type: ignore[arg-type]
+        torch.testing.assert_close(truth, torch.from_numpy(cube), atol=1e-5, rtol=0)
+    (tmp_path / "KAIST_CVPR2021").mkdir()
+    savemat(tmp_path / "KAIST_CVPR2021" / "7.mat", {"HSI": cube})
+    assert cassi(str(tmp_path / "KAIST_CVPR2021"), size=8).grid.shape == (8, 8, 28)
+
+
+def test_cubes_that_say_their_wavelengths_are_interpolated(tmp_path: Path):
+    """CAVE's folder, 400 to 700 nm by 10: a spectrum linear in wavelength is so at the camera's bands too."""
+    from PIL import Image
+
+    folder = tmp_path / "beads_ms"
+    folder.mkdir()
+    for k in range(31):
+        Image.fromarray(np.full((9, 9), 2000 * k, dtype=np.uint16)).save(folder / f"beads_ms_{k + 1:02d}.png")
+    problem = cassi(str(folder), size=9)
+    truth = ii.sample(problem.reference, problem.grid)[0, 0, :, 0]  # type: ignore[arg-type]
+    expected = 200 * (problem.grid.axes(torch.float64)[-1] - 400) / 65535
+    torch.testing.assert_close(truth, expected.float())
+    np.savez(tmp_path / "few.npz", cube=np.ones((9, 9, 5), np.float32))
+    with pytest.raises(ValueError, match="L >= 28"):
+        cassi(str(tmp_path / "few.npz"), size=9)
+    with pytest.raises(FileNotFoundError):
+        cassi("x.mat", size=9)
+
+
+def test_matlab_files_of_both_kinds(tmp_path: Path):
+    values = np.arange(24.0).reshape(2, 3, 4)
+    savemat(tmp_path / "v5.mat", {"img": values})
+    with h5py.File(tmp_path / "v73.mat", "w", userblock_size=512) as file:
+        file["img"] = values.T  # as MATLAB stores it
+    for name in ("v5.mat", "v73.mat"):
+        np.testing.assert_array_equal(read_matlab(tmp_path / name, "img"), values)
+        with pytest.raises(FileFormatError, match="variables: img"):
+            read_matlab(tmp_path / name, "image")
+    (tmp_path / "cut.mat").write_bytes((tmp_path / "v5.mat").read_bytes()[:150])
+    with pytest.raises(FileFormatError, match="truncated"):
+        read_matlab(tmp_path / "cut.mat", "img")
+
+
+def test_indian_pines_as_tensorly_ships_it():
+    problem = cassi("indian_pines", size=24, bands=10)
+    cube = ii.sample(problem.reference, problem.grid)[..., 0]  # type: ignore[arg-type]
+    assert cube.shape == (24, 24, 10)
+    assert 0 < float(cube.min()) < float(cube.max()) <= 1

@@ -1,0 +1,97 @@
+"""Networks trained on cubes: SINR for CASSI snapshots, a hypernetwork for colour images; they must beat linear maps."""
+
+import pytest
+import torch
+
+from inverse_inr import sample
+from inverse_inr.problems.spectral import cassi, hyper_spectra, sinr, spectral_sr
+
+SCENES = ("astronaut", "coffee", "cat")
+
+
+def rmse(solution) -> float:
+    problem = solution.problem
+    return float((solution.sample() - sample(problem.reference, problem.grid)).square().mean().sqrt())
+
+
+def of_network_and_maps(module, model, seen, unseen) -> list[float]:
+    """Errors of the trained network, of linear regression and of the mean spectrum."""
+    maps = (module.linear_regression(seen, unseen), module.mean_spectrum(seen, unseen))
+    return [rmse(s) for s in (module.reconstruct(model, unseen), *maps)]
+
+
+def snapshot(image: str, seed: int = 0, **options):
+    return cassi(image, bands=8, noise_level=0.01, seed=seed, **options)
+
+
+@pytest.mark.slow
+def test_sinr_beats_linear_regression_on_an_unseen_scene() -> None:
+    seen = [snapshot(name, size=64) for name in SCENES[:2]]
+    unseen = snapshot(SCENES[2], size=64, seed=5)
+    model = sinr.train(seen, steps=300, crop=32)
+    errors = of_network_and_maps(sinr, model, seen, unseen)
+    assert errors[0] < min(errors[1:])
+
+
+def test_sinr_answers_at_any_wavelength() -> None:
+    """On a band the field equals the decoder's cube; between two bands it lies on the same smooth curve."""
+    problem = snapshot("coffee", size=24)
+    model = sinr.train([problem], steps=5, crop=24)
+    solution = sinr.reconstruct(model, problem)
+    initial, level = sinr.first_guess(problem)
+    bands = problem.grid.axes(torch.float32)[-1]
+    with torch.no_grad():
+        cube = level * model.decode(model.encode(initial), bands)
+    torch.testing.assert_close(solution.sample(problem.grid)[..., 0], cube, rtol=1e-3, atol=1e-5)
+    points = problem.grid.points()[:, :, 3].clone()
+    steps = torch.linspace(0, float(bands[4] - bands[3]), 9)
+    with torch.no_grad():
+        curve = torch.stack([solution.field(points + torch.tensor([0.0, 0.0, float(s)])) for s in steps])
+    assert float(curve.diff(dim=0).abs().max()) < 0.5 * float(curve.max())
+
+
+def test_first_guess_explains_the_snapshot() -> None:
+    problem = snapshot("coffee", size=24)
+    initial, level = sinr.first_guess(problem)
+    term = problem.terms[0]
+    again = term.operator.snapshot(level * initial)  # type: ignore[attr-defined]
+    lit = term.operator.snapshot(torch.ones(problem.grid.shape)) > 0.2  # type: ignore[attr-defined]
+    torch.testing.assert_close(again[lit], term.y.reshape(again.shape)[lit], rtol=1e-2, atol=1e-2)
+
+
+def test_hypernetwork_beats_linear_regression_on_an_unseen_scene() -> None:
+    seen = [spectral_sr(name, size=64) for name in SCENES[:2]]
+    unseen = spectral_sr(SCENES[2], size=64, seed=5)
+    model = hyper_spectra.train(seen, steps=400, crop=32)
+    errors = of_network_and_maps(hyper_spectra, model, seen, unseen)
+    assert errors[0] < errors[1] < errors[2]
+
+
+def test_hypernetwork_makes_other_weights_of_another_image() -> None:
+    model = hyper_spectra.HyperSpectra(5)
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.rand(16, 16, 3, generator=generator) * s for s in (0.2, 1.0)]
+    first, second = (torch.cat([w.flatten() for w in model.weights(image)]) for image in images)
+    assert not torch.allclose(first, second)
+    assert tuple(model(images[0]).shape) == (16, 16, 5)
+    assert float(model(images[0]).detach().min()) >= 0
+
+
+def test_training_is_reproducible() -> None:
+    problem = snapshot("coffee", size=24)
+    first, second = (sinr.train([problem], steps=3, crop=16, seed=2) for _ in range(2))
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_refuses_what_it_cannot_learn_from() -> None:
+    problem = snapshot("coffee", size=24)
+    problem.reference = None
+    with pytest.raises(ValueError, match="no cube to learn from"):
+        sinr.train([problem])
+    with pytest.raises(TypeError, match="one CASSI snapshot"):
+        sinr.first_guess(spectral_sr("coffee", size=16))
+    with pytest.raises(ValueError, match="no colour image"):
+        hyper_spectra.colours_of(cassi("coffee", size=24, bands=28))
+    with pytest.raises(ValueError, match=r"one camera for all problems; these have \[8, 9\]"):
+        sinr.train([snapshot("coffee", size=24), cassi("coffee", size=24, bands=9)])
