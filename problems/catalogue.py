@@ -1,4 +1,4 @@
-"""What the command line can run: each function that a room of `inverse_inr.problems` exports and that makes a problem."""
+"""What the command line can run: every function that a room of `inverse_inr.problems` exports as a problem."""
 
 from __future__ import annotations
 
