@@ -62,16 +62,17 @@ def ct_scan(path: str, *, row: int = 0, center: float | None = None, learn_cente
     rays = beam if drift is None else DetectorDrift(beam, drift, times=torch.arange(len(angles)))
     term = _scan_term(rays.on(grid) if raster else rays, line, signal, flat, dark.expand_as(counts), good, fidelity)
     suggested = suggestion(beam, _views_held_out(term, hold_out_views))
+    classical = suggested.baselines
     if drift is not None:
-        suggested.baselines["TV, drift removed"] = tv_drift_removed
+        classical = classical | {"TV, drift removed": tv_drift_removed}
     if raster:
-        suggested.baselines["FBP"] = lambda p: filtered_backprojection(measured_by(beam, p))
+        classical = classical | {"FBP": lambda p: filtered_backprojection(measured_by(beam, p))}
     notes = {
         "masked values": f"{int((~good).sum())} of {good.numel()}",
         f"centre of rotation {how} (px)": center * bin - dropped,
         "counts a quantum": gain,
     }
-    return Problem([term], box, grid, suggested=suggested, notes=notes)
+    return Problem([term], box, grid, suggested=replace(suggested, baselines=classical), notes=notes)
 
 
 def drift_removed(problem: Problem, solve: Callable[[Problem], Solution], rounds: int = 3) -> Problem:

@@ -64,9 +64,8 @@ def surfaces(scene: str = "sphere", *, azimuths: int = 36, heights: int = 8, sta
     y = noise.ComplexGaussian(sigma).sample(mean, generator)
     options: dict[str, object] = {"head": "sparse", "levels": 3, "coarsest": 8, "finest": 24}
     problem = radar_problem(operator, grid, y, sigma, steps=600, prior="hash", options=options, weight=10.0)
-    problem.notes["shape"] = body
-    problem.suggested = replace(problem.suggested, write=write_surface)
-    return problem
+    suggested = replace(problem.suggested, write=write_surface)
+    return replace(problem, suggested=suggested, notes=problem.notes | {"shape": body})
 
 
 def write_surface(solution: Solution, folder: Path) -> list[Path]:

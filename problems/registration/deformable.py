@@ -71,9 +71,10 @@ def register(moving: str = "retina", fixed: str | None = None, *, amplitude: flo
     problem = Problem([Term(operator, seen.reshape(-1), model)], frame.box, frame, channels=frame.ndim,
                       reference=reference, suggested=suggested, average=1)  # fmt: skip
     sigmas = blurs(blur)
-    if sigmas:
-        problem.suggested = replace(suggested, start=partial(_coarse_first, problem, values, grid, sigmas, seed))
-    return problem
+    if not sigmas:
+        return problem
+    start = partial(_coarse_first, problem, values, grid, sigmas, seed)
+    return replace(problem, suggested=replace(suggested, start=start))
 
 
 def _coarse_first(problem: Problem, values: Tensor, grid: Grid, sigmas: Sequence[float], seed: int, prior: nn.Module
