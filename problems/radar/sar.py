@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -128,8 +129,7 @@ def measured(data: PhaseData, center: tuple[float, float], size: tuple[float, fl
     y = y[rows]
     sigma = 10 ** (-snr / 20) * float(y.abs().square().mean().sqrt())
     problem = complex_problem(operator, grid, y, sigma, weight=weight, hold_out=HeldOut(rows=[held.nonzero()[:, 0]]))
-    problem.notes |= notes
-    return problem
+    return replace(problem, notes=problem.notes | notes)
 
 
 def block_numbers(blocks: list[int], pulses: int) -> torch.Tensor:
