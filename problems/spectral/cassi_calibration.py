@@ -30,7 +30,9 @@ def calibrated(problem: Problem, *, starts: Sequence[tuple[float, float]] = STAR
     """
     operator = problem.terms[0].operator
     if not isinstance(operator, CassiOnGrid) or not isinstance(operator.camera.mask_shift, nn.Parameter):
-        raise TypeError("calibrated: wants a CASSI snapshot with mask_shift=nn.Parameter(...): calibration='learnt'.")
+        raise TypeError(
+            "calibrated: wants a CASSI snapshot whose mask learns its shift, Alignment(calibration='learnt')."
+        )
     options = dict(problem.suggested.options)
     omega, rank = options["omega0"], options["rank"]
     options |= {"omega0": [max(2.0, w / 3) for w in omega[:2]] + list(omega[2:]),

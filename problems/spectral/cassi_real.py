@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Problem, Term, noise
 from inverse_inr.io import read_matlab
-from inverse_inr.operators import CASSI
+from inverse_inr.operators import CASSI, BandResponse, Placement
 from inverse_inr.operators.spectral.dispersion import Scaled, steps
 from inverse_inr.problems.spectral.cassi import CALIBRATION_RATE, VARIATION, band_centres, suggestion
 from inverse_inr.problems.spectral.data import mask_file, scene_file
@@ -81,17 +81,17 @@ def cassi_real(measurement: str, mask: str | None = None, *, variable: str = "me
     model = shot_noise(y, good) if noise_level is None else noise.Gaussian(noise_level * top)
     notes: dict[str, object] = {"negative or saturated pixels": f"{int((~good).sum())} of {y.numel()}",
                                 "background": dark, "noise": model}  # fmt: skip
-    shift, stretch = torch.zeros(2), torch.zeros(2, 2)
+    shift, stretch, placement = torch.zeros(2), torch.zeros(2, 2), Placement()
     if "mask" in calibrate:
         found = mask_displacement(y, code, reach, good)
         shift[0], stretch[0] = found[0], found[1:]
+        placement = Placement(nn.Parameter(shift), stretch=nn.Parameter(stretch))
         notes["mask lies lower by"] = "{:.2f} px, {:.2f} more at the lower and {:.2f} at the right edge".format(*found)
     camera = CASSI(
         box, code, wavelengths, Scaled(law, nn.Parameter(torch.ones(()))) if "dispersion" in calibrate else law,
         psf=nn.Parameter(torch.tensor(psf or BLUR)) if "psf" in calibrate else psf,
-        response=nn.Parameter(torch.ones(bands)) if "gains" in calibrate else None,
-        mask_shift=nn.Parameter(shift) if "mask" in calibrate else None,
-        mask_stretch=nn.Parameter(stretch) if "mask" in calibrate else None, width=y.shape[1],
+        response=BandResponse(nn.Parameter(torch.ones(bands)) if "gains" in calibrate else None),
+        placement=placement, width=y.shape[1],
     )  # fmt: skip
     term = Term(
         camera.on(camera.bands), y.nan_to_num(0.0, 0.0, 0.0).flatten(), model, rows=good.flatten().nonzero()[:, 0]

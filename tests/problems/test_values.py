@@ -19,7 +19,7 @@ from inverse_inr.problems.registration import register
 from inverse_inr.problems.restoration import deblur, denoise, inpaint, super_resolution
 from inverse_inr.problems.restoration.rounds import refined
 from inverse_inr.problems.slices.volumes import problem_of
-from inverse_inr.problems.spectral import cassi
+from inverse_inr.problems.spectral import Alignment, cassi
 from inverse_inr.problems.spectral.cassi import first_alone
 from inverse_inr.problems.spectral.cassi_calibration import calibrated
 
@@ -38,13 +38,17 @@ def drifting() -> Problem:
     return Problem([Term(detector, clean.terms[0].y, noise.Gaussian(0.1))], clean.box, clean.grid)
 
 
+def moved() -> Problem:
+    return cassi(size=8, bands=3, alignment=Alignment(calibration="learnt"))
+
+
 def rough_tv(problem: Problem) -> Any:
     return baselines.tv(problem, 1.0, iterations=5)
 
 
 TAKING: dict[str, tuple[Callable[[], Problem], Callable[[Problem], object]]] = {
     "refined": (lambda: inpaint("cat", crop=12, rounds=0), lambda p: refined(p, 2, 0.5)),
-    "calibrated": (lambda: cassi(size=8, bands=3, calibration="learnt"), lambda p: calibrated(p, steps=2)),
+    "calibrated": (moved, lambda p: calibrated(p, steps=2)),
     "drift_removed": (drifting, lambda p: drift_removed(p, rough_tv, rounds=2)),
     "measured_by": (drifting, lambda p: measured_by(ct("gaussian_blobs", size=12, views=8).terms[0].operator, p)),
     "FBP behind a drift": (drifting, filtered_backprojection),

@@ -23,7 +23,7 @@ def of_network_and_maps(module, model, seen, unseen) -> list[float]:
 
 
 def snapshot(image: str, seed: int = 0, **options):
-    return cassi(image, bands=8, noise_level=0.01, seed=seed, **options)
+    return cassi(image, bands=8, seed=seed, **options)
 
 
 @pytest.mark.slow
