@@ -31,7 +31,7 @@ def calibrated(problem: Problem, *, starts: Sequence[tuple[float, float]] = STAR
     operator = problem.terms[0].operator
     if not isinstance(operator, CassiOnGrid) or not isinstance(operator.camera.mask_shift, nn.Parameter):
         raise TypeError(
-            "calibrated: wants a CASSI snapshot whose mask learns its shift, Alignment(calibration='learnt')."
+            "calibrated: wants a CASSI snapshot whose mask's shift is learnt, Alignment(calibration='learnt')."
         )
     options = dict(problem.suggested.options)
     omega, rank = options["omega0"], options["rank"]
