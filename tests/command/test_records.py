@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import torch
 
 from inverse_inr.command.catalogue import optimizer_names, problems, regularizers, stoppings
 from inverse_inr.command.config import ConfigError, Run, override, set_keywords
 from inverse_inr.command.records import arguments, keys_of
+from inverse_inr.problems.spectral import Alignment, Detector, Optics, cassi
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,32 @@ def test_records_that_may_be_none_and_taken_ones_stay_whole() -> None:
 def test_no_component_has_two_meanings_for_a_key(registry: Any) -> None:
     for name in registry.names():
         assert keys_of(registry.get(name), taken=("grid",)) is not None
+
+
+FLAT = {
+    "cassi": "mask mask_variable step mode noise_level full_well readout efficiency mask_shift dispersion_scale "
+             "calibration scene size bands reflectances second variable seed",
+    "simulated_slices": "pixel thickness spacing interleave degrees distance correlation gain noise_level bias voids "
+                        "outliers volume orientations resolution learn_motion learn_bias noise seed",
+    "ct_scan": "row bin every air span center learn_center path fidelity size width hold_out_views drift raster",
+}  # fmt: skip
+"""What configs of these problems may say: they are written in files that people keep."""
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_configs_keep_their_keys(name: str) -> None:
+    assert set(keys_of(problems.get(name))) == set(FLAT[name].split())
+
+
+def test_a_config_makes_what_records_make() -> None:
+    tables: dict[str, Any] = {"problem": {"name": "cassi", "size": 8, "bands": 3, "seed": 2}}
+    set_keywords(tables, {"mask-shift": ["0.5", "-0.25"], "full-well": ["500"], "step": ["1.0"]})
+    made = Run.of(tables).problem()
+    alignment, detector = Alignment((0.5, -0.25)), Detector(full_well=500)
+    same = cassi(size=8, bands=3, seed=2, optics=Optics(step=1.0), alignment=alignment, detector=detector)
+    assert torch.equal(made.terms[0].y, same.terms[0].y)
+    plain = cassi(size=8, bands=3, seed=2, optics=Optics(step=1.0), detector=detector)
+    assert not torch.equal(made.terms[0].y, plain.terms[0].y)
 
 
 def test_keywords_of_any_name_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Problems are values: nothing can be assigned to one, and what takes one returns another and leaves it as it was."""
 
 import ast
+import inspect
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from pathlib import Path
@@ -12,13 +13,14 @@ from cases.stack import simulated
 from torch import Tensor, nn
 
 from inverse_inr import Box, Problem, Suggestion, Term, baselines, noise
-from inverse_inr.operators import DetectorDrift, ParallelBeam
-from inverse_inr.problems.ct.scan import drift_removed
+from inverse_inr.operators import CASSI, DetectorDrift, ParallelBeam
+from inverse_inr.problems.ct.scan import ct_scan, drift_removed
 from inverse_inr.problems.ct.simulated import ct, filtered_backprojection, measured_by
 from inverse_inr.problems.registration import register
 from inverse_inr.problems.restoration import deblur, denoise, inpaint, super_resolution
 from inverse_inr.problems.restoration.rounds import refined
-from inverse_inr.problems.slices.volumes import problem_of
+from inverse_inr.problems.slices.simulation import simulate_stacks
+from inverse_inr.problems.slices.volumes import problem_of, simulated_slices
 from inverse_inr.problems.spectral import Alignment, cassi
 from inverse_inr.problems.spectral.cassi import first_alone
 from inverse_inr.problems.spectral.cassi_calibration import calibrated
@@ -138,6 +140,21 @@ def writes(tree: ast.AST, parts: set[str]) -> list[int]:
         if isinstance(owner, ast.Attribute) and owner.attr in parts:
             found.append(node.lineno)
     return sorted(found)
+
+
+SIMULATORS = (cassi, simulate_stacks, simulated_slices, ct_scan, CASSI)
+
+
+@pytest.mark.parametrize("function", SIMULATORS, ids=lambda f: f.__name__)
+def test_a_simulator_groups_its_parameters(function: Callable[..., object]) -> None:
+    """At most ten: what belongs together is a record, frozen as its default is shared by all calls."""
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    assert len(parameters) <= 10
+    records = [p.default for p in parameters if is_dataclass(p.default)]
+    assert records
+    for record in records:
+        with pytest.raises(FrozenInstanceError):
+            setattr(record, fields(record)[0].name, 1)
 
 
 # --- what a problem holds -------------------------------------------------------------------------------------------
