@@ -36,9 +36,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import inverse_inr as ii
-from inverse_inr import baselines
-from inverse_inr import noise, operators, phantoms, plotting
-from inverse_inr import regularizers
+from inverse_inr import baselines, noise, operators, phantoms, plotting, regularizers
 from inverse_inr.problems.ct import filtered_backprojection
 
 # %% [markdown]

@@ -14,7 +14,7 @@ WORDS_OF_THE_CORE = {"fields", "slices", "spectral"}
 OF_MODALITIES = {
     "cassi", "cbct", "chirp", "coils", "cphd", "ct", "ctf", "dispersion", "dicom", "fanbeam", "fastmri", "fbp", "fdk",
     "fetal", "fmcw", "gotcha", "hyperspectral", "hounsfield", "mri", "mstar", "nufft", "photograph",
-    "radiograph", "radon", "sar", "sense", "sinogram", "snapshot", "spokes", "tomography", "ultrasound", "xray",
+    "radiograph", "radon", "sar", "sinogram", "snapshot", "spokes", "tomography", "ultrasound", "xray",
 }  # fmt: skip
 # Known, and to be mended where it stands: drawing a sinogram belongs to problems/ct.
 LEFT = {("plotting.py", "sinogram")}
