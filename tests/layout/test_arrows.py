@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from cases.floors import FLOORS
 from cases.tree import (
     PACKAGE,
     ROOT,
@@ -16,45 +17,6 @@ from cases.tree import (
     source_files,
     upward,
 )
-
-# The house, from the ground up. A room may import rooms of its own floor and of those below.
-FLOORS = {
-    "ground": ["constants", "registry", "kernels"],
-    "space, fields and noise": ["domain", "bands", "evaluation", "sampled", "derivatives", "phantoms", "noise"],
-    "what is measured": ["fidelity", "protocol", "compose", "term"],
-    "files and figures": ["io", "metrics", "plotting"],
-    "what is sought": ["regularizers", "stopping", "problem", "least_squares"],
-    "priors": ["priors"],
-    "solver": ["optimizers", "solver"],
-    "what asks the solver": ["baselines", "uncertainty", "surfaces", "analysis", "selection", "testing"],
-    "front door of the core": ["inverse_inr"],
-    "tools of operators": ["operators.rows", "operators.quadrature", "operators.rigid"],
-    "operators": [
-        "operators.differential",
-        "operators.warp",
-        "operators.ct",
-        "operators.optics",
-        "operators.kspace",
-        "operators.slices",
-        "operators.spectral",
-        "operators.radar",
-    ],
-    "front door of the operators": ["operators", "operators.catalogue"],
-    "tools of problems": ["problems", "problems.images"],
-    "problems": [
-        "problems.audio",
-        "problems.ct",
-        "problems.restoration",
-        "problems.fields",
-        "problems.registration",
-        "problems.kspace",
-        "problems.slices",
-        "problems.spectral",
-        "problems.radar",
-    ],
-    "catalogue of problems": ["problems.catalogue"],
-    "command line": ["command"],
-}
 
 
 def test_files_import_in_no_circle():
@@ -70,8 +32,8 @@ def test_rooms_import_in_no_circle():
 def test_every_room_stands_on_a_floor():
     listed = [name for names in FLOORS.values() for name in names]
     assert len(listed) == len(set(listed)), "a room stands on one floor"
-    assert set(room_arrows()) - set(listed) == set(), "new rooms: say in FLOORS where they stand"
-    assert set(listed) - set(room_arrows()) == set(), "rooms that are gone: take them out of FLOORS"
+    assert set(room_arrows()) - set(listed) == set(), "new rooms: say in tests/cases/floors.py where they stand"
+    assert set(listed) - set(room_arrows()) == set(), "rooms that are gone: take them out of tests/cases/floors.py"
 
 
 def test_no_arrow_leads_upward():
