@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,29 @@ from inverse_inr.priors.grids import GridEncoding
 from inverse_inr.priors.preset import band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
+from inverse_inr.priors.variable_projection import PhaseProjection
+from inverse_inr.problem import Problem
+
+
+class PhasedPrior(Prior):
+    """A prior whose phases may be set in closed form for its amplitude, every few steps, instead of being learnt."""
+
+    projection: PhaseProjection | None = None
+    """Made from the problem when a fit begins, where phases are `projected`."""
+
+    def begin(self, problem: Problem, rows: Sequence[Tensor]) -> None:
+        super().begin(problem, rows)
+        if isinstance(self.network, AmplitudeAndPhase) and self.network.projected:
+            self.projection = PhaseProjection.of(problem, rows)
+
+    def before_step(self, step: int, progress: float) -> None:
+        super().before_step(step, progress)
+        if self.projection is not None and step % self.projection.every == 0:
+            self.projection.apply(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies: the projection belongs to a run, and holds a recorded computation that cannot be copied."""
+        return {**self.__dict__, "projection": None}
 
 
 class FreePhase(GridEncoding):
@@ -34,8 +57,8 @@ class FreePhase(GridEncoding):
             self.table.copy_(torch.stack([angle.cos(), angle.sin()], -1).flatten(1))
 
     @torch.no_grad()
-    def condition(self, image: Tensor) -> None:
-        """The phases of an image of the measurements, (*shape, c) complex, at the nearest pixels."""
+    def set_phases(self, image: Tensor) -> None:
+        """Take the phases of an image of the measurements, (*shape, c) complex, at the nearest pixels."""
         value = image
         for axis, nodes in enumerate((self.top[0] + 1).int().tolist()):
             n = value.shape[axis]
@@ -47,7 +70,7 @@ class FreePhase(GridEncoding):
 class AmplitudeAndPhase(nn.Module):
     """Normalised coordinates -> (amplitude's number, phasor's real and imaginary part).
 
-    `projected` phases are not learnt: the solver sets them to the best ones for the amplitude (`PhaseProjection`).
+    `projected` phases are not learnt: `PhasedPrior` sets them to the best ones for the amplitude (`PhaseProjection`).
     """
 
     def __init__(self, amplitude: GridEncoding, network: MLP, phase: FreePhase, speckle: bool,
@@ -63,6 +86,8 @@ class AmplitudeAndPhase(nn.Module):
         return not self.conditioned
 
     def condition(self, image: Tensor) -> None:
+        """Take the phases of an image of the measurements, (*shape, c)."""
+        self.phase.set_phases(image)
         if image.is_complex():
             self.conditioned = True
 
@@ -108,5 +133,5 @@ def phased(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells
         mlp = MLP(encoding.size, channels, width=width, depth=depth, activation=ReLU(), generator=generator)
         return AmplitudeAndPhase(encoding, mlp, phase, speckle, projected)
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head="speckle" if speckle else "free_phase",
+    return PhasedPrior(box, Identity(box.ndim), network, channels=channels, head="speckle" if speckle else "free_phase",
                  bandwidth=bandwidth, learning_rate=1e-2, rates={"phase": phase_rate})  # fmt: skip

@@ -14,17 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from inverse_inr.evaluation import sample
 from inverse_inr.least_squares import LeastSquares
-
-if TYPE_CHECKING:
-    from inverse_inr.priors import Prior
-    from inverse_inr.problem import Problem
+from inverse_inr.priors.prior import Prior
+from inverse_inr.problem import Problem
 
 
 @dataclass
