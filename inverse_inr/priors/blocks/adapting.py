@@ -1,4 +1,4 @@
-"""A callback that lets the blocks of `acorn` (tree.py) move to where the field is hard to represent."""
+"""A callback that lets the blocks of `acorn` (`tree.py`) move to where the field is hard to represent."""
 
 from __future__ import annotations
 

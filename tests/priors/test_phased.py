@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, Problem, Solver, Term, noise, priors
 from inverse_inr.compose import OnGrid
-from inverse_inr.priors.variable_projection import PhaseProjection
+from inverse_inr.priors.phased import PhaseProjection
 from inverse_inr.problems.radar import sar
 from inverse_inr.stopping import Never
 
