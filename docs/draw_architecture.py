@@ -57,8 +57,7 @@ def draw_rooms(axes: Axes) -> dict[str, tuple[float, float]]:
     """A box a room, as wide as its floor allows; returns the middle of each upper edge."""
     from matplotlib.patches import FancyBboxPatch
 
-    files = modules(ROOT)
-    homes = [room(name, files) for name in files]
+    homes = [room(name) for name in modules(ROOT)]
     places = {}
     for number, (floor, names) in enumerate(FLOORS.items()):
         low = height(number)
@@ -106,11 +105,11 @@ def draw_arrows_of_a_floor(axes: Axes, places: dict[str, tuple[float, float]]) -
 
 def draw_dots(axes: Axes) -> None:
     """Row i, column j: how many imports lead from floor i down to floor j, as the area of a dot."""
-    files, number = modules(ROOT), floors_of(FLOORS)
+    number = floors_of(FLOORS)
     counts: dict[tuple[int, int], int] = {}
     for name, targets in module_arrows(ROOT).items():
         for target in targets:
-            pair = number[room(name, files)], number[room(target, files)]
+            pair = number[room(name)], number[room(target)]
             if pair[0] != pair[1]:
                 counts[pair] = counts.get(pair, 0) + 1
     for row, floor in enumerate(FLOORS):

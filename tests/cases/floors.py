@@ -6,7 +6,7 @@ A room may import rooms of its own floor and of those below. The first floor is 
 FLOORS = {
     "ground": ["constants", "registry", "kernels"],
     "space, fields and noise": ["domain", "bands", "evaluation", "sampled", "derivatives", "phantoms", "noise"],
-    "what is measured": ["fidelity", "protocol", "compose", "term"],
+    "what is measured": ["fidelity", "protocol", "hooks", "compose", "term"],
     "files and figures": ["io", "metrics", "plotting"],
     "what is sought": ["regularizers", "stopping", "problem", "least_squares"],
     "priors": ["priors"],

@@ -1,8 +1,8 @@
 """The shape of a tree of sources, computed from its code: modules, rooms, the arrows between them, and their circles.
 
-A room is a folder of modules, or one module at the root of inverse_inr/, operators/ or problems/. An arrow goes from
-what imports to what is imported. Imports inside functions and under `if TYPE_CHECKING:` count: an arrow that loads
-late is an arrow all the same.
+A room is a folder of modules, with the folders inside it, or one module at the root of inverse_inr/, operators/ or
+problems/. An arrow goes from what imports to what is imported. Imports inside functions and under `if TYPE_CHECKING:`
+count: an arrow that loads late is an arrow all the same.
 """
 
 from __future__ import annotations
@@ -90,20 +90,22 @@ def module_arrows(root: Path = ROOT) -> Arrows:
     return arrows
 
 
-def room(module: str, files: Mapping[str, Path]) -> str:
-    """The room of a module: "solver", "domain", "operators.ct", "problems.images"; the front door is "inverse_inr"."""
-    nested = files[module].name != "__init__.py" and files[module].parent.name not in TOPS
-    name = module.rpartition(".")[0] if nested else module
-    return name.removeprefix(f"{PACKAGE}.")
+def room(module: str) -> str:
+    """The room of a module: "solver", "domain", "operators.ct", "problems.images"; the front door is "inverse_inr".
+
+    A folder inside a room is a part of it.
+    """
+    top = max((name for name in TOPS.values() if f"{module}.".startswith(f"{name}.")), key=len)
+    below = module.removeprefix(top).split(".")[1:2]
+    return ".".join((top, *below)).removeprefix(f"{PACKAGE}.")
 
 
 def room_arrows(root: Path = ROOT) -> Arrows:
     """Which room imports which."""
-    files = modules(root)
-    arrows: Arrows = {room(name, files): set() for name in files}
+    arrows: Arrows = {room(name): set() for name in modules(root)}
     for name, targets in module_arrows(root).items():
-        here = room(name, files)
-        arrows[here] |= {room(target, files) for target in targets} - {here}
+        here = room(name)
+        arrows[here] |= {room(target) for target in targets} - {here}
     return arrows
 
 
@@ -134,11 +136,11 @@ def floors_of(floors: Mapping[str, Sequence[str]]) -> dict[str, int]:
 
 def upward(root: Path, floors: Mapping[str, Sequence[str]]) -> list[str]:
     """The imports that lead from a room to one on a higher floor, as "module imports module: floor -> floor"."""
-    files, number, names = modules(root), floors_of(floors), list(floors)
+    number, names = floors_of(floors), list(floors)
     found = []
     for name, targets in module_arrows(root).items():
         for target in sorted(targets):
-            here, there = number[room(name, files)], number[room(target, files)]
+            here, there = number[room(name)], number[room(target)]
             if there > here:
                 found.append(f"{name} imports {target}: {names[here]} -> {names[there]}")
     return found

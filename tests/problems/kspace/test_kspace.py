@@ -15,8 +15,8 @@ from inverse_inr import Box, Grid, phantoms, predict, sample
 from inverse_inr.io import FileFormatError, read_kspace
 from inverse_inr.operators import CartesianKSpace, LearnedCoils, RadialSpokes, birdcage_maps, centred_box
 from inverse_inr.problems.kspace import kspace, kspace_scan
+from inverse_inr.problems.kspace import simulated as problems
 from inverse_inr.problems.kspace.scan import noise_of
-from inverse_inr.problems.kspace.simulated import simulated as problems
 
 SHAPE, COILS = (40, 36), 4
 
