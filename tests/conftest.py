@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: their BLAS libraries read it when loaded
 
+import gc
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,6 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device; torch.cuda.is_available() is False"))
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and their modules live to the end: a garbage collection (measuring memory makes several)
+    need not look at them each time, which took longer than the fits of small comparisons."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

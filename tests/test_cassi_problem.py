@@ -105,6 +105,7 @@ def test_a_second_camera_sees_the_scene_without_the_mask(kind, numbers):
         torch.testing.assert_close(mean, torch.ones_like(mean))
 
 
+@pytest.mark.slow
 def test_two_cameras_are_better_than_one():
     options = {"size": 24, "bands": 6, "seed": 1}
     alone, both = (ii.solve(cassi(**options, **more), steps=300, callbacks=[]) for more in ({}, {"second": "rgb"}))  # type: ignore[arg-type]
