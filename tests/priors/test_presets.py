@@ -1,5 +1,6 @@
 """Every prior of the catalogue, and the exact properties of its parts (reference/inr_priors.md section 9.3)."""
 
+import copy
 import math
 
 import pytest
@@ -251,6 +252,23 @@ def test_a_constant_table_gives_a_constant(interpolation: str, box: Box) -> None
     nn.init.constant_(encoding.table, 3.0)
     outside = 2.5 * torch.rand(200, box.ndim) - 1.25
     torch.testing.assert_close(encoding(outside), torch.full((200, 6), 3.0))
+
+
+@pytest.mark.parametrize(("name", "options"), [("grid", {"order": 3}), ("hash", {"levels": 3, "log2_table": 8})])
+def test_a_lattice_without_gradients_is_a_function_of_the_parameters(name: str, options: dict) -> None:
+    """To the last bit, whatever a fit asked for before; with gradients the same to float32's rounding."""
+    box = Box((0.0, 0.0), (1.0, 1.0))
+    prior, lattice = priors.create(name, box, **options), Grid(box, (30, 31))
+    for parameter in prior.parameters():
+        nn.init.normal_(parameter)
+    with torch.no_grad():
+        first = sample(prior, lattice)
+    recorded = sample(prior, lattice)  # builds a matrix
+    with torch.no_grad():
+        assert torch.equal(sample(prior, lattice), first)
+        assert torch.equal(sample(copy.deepcopy(prior), lattice), first)
+    # at most 64 products of numbers of size 1 a value, in another order: their rounding, not their sum
+    torch.testing.assert_close(recorded, first, rtol=0, atol=64 * 6e-8 * float(first.abs().max()))
 
 
 def test_slabs_of_a_lattice_build_their_matrices_once(monkeypatch: pytest.MonkeyPatch) -> None:

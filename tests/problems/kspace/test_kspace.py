@@ -183,6 +183,7 @@ def test_simulated_problems_start_near_the_truth(phase: Any, learn: Any):
         assert float((predicted.detach() - term.y).norm() / term.y.norm()) < 0.2  # edges between 40 pixels
 
 
+@pytest.mark.slow
 def test_joint_reconstruction_beats_the_classics():
     problem = kspace(size=48, acceleration=3, calibration=16, coils=6, noise_level=0.02)
     solution = ii.solve(problem, steps=120, callbacks=[])
