@@ -85,13 +85,24 @@ def _folders(folder: Path) -> set[Path]:
     return {path.parent.relative_to(folder) for path in source_files(folder)}
 
 
+def _unmirrored(root: Path) -> list[str]:
+    """Folders of tests without a room, and rooms of operators/ and problems/ without a folder of tests."""
+    tests = {p for p in _folders(root / "tests") if p.parts and p.parts[0] not in NOT_A_ROOM}
+    modalities = {Path(top) / p for top in ("operators", "problems") for p in _folders(root / top)}
+    faults = [f"tests/{p} tests no room" for p in sorted(tests - modalities - _folders(root / "inverse_inr"))]
+    return faults + [f"{p} has no folder of tests" for p in sorted(modalities - tests)]
+
+
 def test_tests_mirror_the_source():
     """A folder of tests is called as the room it tests, and each room of operators/ and problems/ has one."""
-    tests = {p for p in _folders(ROOT / "tests") if p.parts and p.parts[0] not in NOT_A_ROOM}
-    core = _folders(ROOT / "inverse_inr")
-    modalities = {Path(top) / p for top in ("operators", "problems") for p in _folders(ROOT / top)}
-    assert tests <= core | modalities, "folders of tests without a room"
-    assert modalities <= tests, "rooms without a folder of tests"
+    assert _unmirrored(ROOT) == []
+
+
+def test_a_missing_folder_of_tests_is_found(tmp_path: Path):
+    for name in ("inverse_inr/solver", "operators/ct", "tests/solver", "tests/cases", "tests/operators/radon"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "a.py").touch()
+    assert _unmirrored(tmp_path) == ["tests/operators/radon tests no room", "operators/ct has no folder of tests"]
 
 
 def _python(code: str) -> str:
