@@ -38,7 +38,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """What a test draws without a generator of its own is the same in every run, and no `--threads` outlives its test."""
+    """What a test draws without a generator of its own is the same in every run; no `--threads` outlives its test."""
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
 
