@@ -18,7 +18,8 @@ from inverse_inr import Box, Grid, Problem, Solver, Term, noise, phantoms, predi
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.stopping import HeldOut
 
-torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # OMP_NUM_THREADS=2 pytest: the suite passes with those too
+THREADS = int(os.environ["OMP_NUM_THREADS"])  # OMP_NUM_THREADS=2 make test: the suite passes with those too
+torch.set_num_threads(THREADS)
 pytest.register_assert_rewrite("cases.solver")  # its asserts show their values, as those of tests do
 
 
@@ -37,8 +38,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """What a test draws without a generator of its own is the same in every run."""
+    """What a test draws without a generator of its own is the same in every run; no `--threads` outlives its test."""
     torch.manual_seed(0)
+    torch.set_num_threads(THREADS)
 
 
 class DataFolder(type(Path())):

@@ -16,8 +16,8 @@ from inverse_inr.problems.spectral import cassi
 
 def test_a_run_writes_the_cube_and_its_colours(tmp_path: Path):
     config = tmp_path / "small.toml"
-    problem = '[problem]\nname = "cassi"\nsize = 16\nbands = 5\n'
-    config.write_text(f"{problem}[solver]\nsteps = 10\n[baselines]\nnames = []\n")
+    small = '[problem]\nname = "cassi"\nsize = 16\nbands = 5\n[solver]\nsteps = 10\n[baselines]\nnames = []\n'
+    config.write_text(small)
     cli.run(config, out=tmp_path / "run")
     assert read_matlab(tmp_path / "run" / "cube.mat", "cube").shape == (16, 16, 5)
     assert {"colours.png", "figure.png", "table.json"} <= {p.name for p in (tmp_path / "run").iterdir()}
