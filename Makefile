@@ -1,13 +1,19 @@
 PYTHON ?= python3
 BIN     = .venv/bin
 
-.PHONY: demo test lint notebooks clean
+.PHONY: demo test test-slow test-all lint clean
 
 demo: .venv/.ready
 	$(BIN)/inverse-inr run problems/ct.toml --out runs/ct --force --threads 1
 
+# the fast part of the suite; the rest measures longer fits, real data, presets and notebooks
 test: .venv/.ready-test
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: .venv/.ready-test
+	$(BIN)/pytest -n 2 --dist worksteal -m slow
+
+test-all: test test-slow
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .

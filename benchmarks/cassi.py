@@ -6,11 +6,12 @@
     python benchmarks/cassi.py --speed
 
 28 bands two pixels apart behind the mask of TSA-Net (data folder, see INVERSE_INR_DATA), one thread. Strength and
-iteration of GAP-TV and ADMM-TV are chosen by the truth ("oracle"); the prior's settings are those of problems/cassi.py,
-its state that of the least held-out misfit. "+ GAP": the same fit refined (problems/spectral_refinement.py) where there
-is hardly any noise; its time includes the fit's. PSNR of the whole cube, its own span as range; "bands": the mean of
-the bands' PSNR, peak 1. Seeds draw the noise and the starting weights. Held-out: mean squared standardised residual of
-the 5 % of detector pixels that no fit saw, the noise taken as 0.1 % where there is none.
+iteration of GAP-TV and ADMM-TV are chosen by the truth ("oracle"); the prior's settings are those of
+problems/spectral/cassi.py, its state that of the least held-out misfit. "+ GAP": the same fit refined
+(problems/spectral/refinement.py) where there is hardly any noise; its time includes the fit's. PSNR of the whole cube,
+its own span as range; "bands": the mean of the bands' PSNR, peak 1. Seeds draw the noise and the starting weights.
+Held-out: mean squared standardised residual of the 5 % of detector pixels that no fit saw, the noise taken as 0.1 %
+where there is none.
 """
 
 from __future__ import annotations

@@ -22,8 +22,7 @@ from real_data import DATA
 from torch import Tensor
 
 import inverse_inr as ii
-from inverse_inr.operators.kspace.radial import RadialSpokes
-from inverse_inr.operators.kspace.samples import NonCartesianKSpace
+from inverse_inr.operators import NonCartesianKSpace, RadialSpokes
 from inverse_inr.problems.kspace import kspace, kspace_scan
 from inverse_inr.problems.kspace.simulated import sense, tv_sense, wavelet_sense, zero_filled
 from inverse_inr.regularizers import TotalVariation, as_weighted

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr.kernels.gridding import Gridding
+from inverse_inr import Gridding
 from inverse_inr.operators.kspace.finufft import Finufft
 from inverse_inr.operators.kspace.trajectories import GOLDEN_ANGLE
 

@@ -27,8 +27,8 @@ from torch import Tensor
 
 import inverse_inr as ii
 from inverse_inr.metrics import psnr
+from inverse_inr.operators import SliceAcquisition, Slices
 from inverse_inr.operators.rigid import align, apply, pose_errors, rigid
-from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
 from inverse_inr.problems.slices.baselines import average, super_resolution
 from inverse_inr.problems.slices.output import slice_weights
 from inverse_inr.problems.slices.simulation import Artefacts, Motion, simulate_stacks

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field
+from inverse_inr.hooks import HasGridMap, Shaped
 from inverse_inr.kernels.linear import ArrayMap, largest_singular_value
 from inverse_inr.kernels.linear import with_adjoint as with_adjoint
 from inverse_inr.protocol import Operator, Predicts, Query, all_rows, evaluating, predict
@@ -47,14 +47,6 @@ class OnGrid(nn.Module):
 
     def unflatten(self, y: Tensor) -> Tensor:
         return unflatten(self, y)
-
-
-@runtime_checkable
-class Shaped(Protocol):
-    """An operator whose rows have a natural shape, e.g. (views, detectors)."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
 
 
 def flatten(operator: Shaped, y: Tensor) -> Tensor:
@@ -182,13 +174,6 @@ def _compose(left: object, right: object) -> Composed:
     if len(a1) + len(a2) != 1 or (a1 and d2) or (a2 and w1):
         raise TypeError("Write Detector @ operator @ Warp, with one operator; start from the operator's side.")
     return Composed((a1 + a2)[0], d1 + d2, w1 + w2)
-
-
-@runtime_checkable
-class HasGridMap(Protocol):
-    """An operator that offers the same physics as a map on the sampled image."""
-
-    def on(self, grid: Grid) -> OnGrid: ...
 
 
 class LinearMap:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.noise import Noise
-
 Fidelity = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -211,6 +209,9 @@ class WarmUp:
             raise ValueError(f"WarmUp: fraction={fraction} of the run must lie in [0, 1].")
         self.first, self.then, self.fraction, self.progress = first, then, fraction, 1.0
 
+    def before_step(self, step: int, progress: float) -> None:
+        self.anneal(progress)
+
     def anneal(self, progress: float) -> None:
         self.progress = progress
 
@@ -220,12 +221,14 @@ class WarmUp:
 
 
 def at_rows(fidelity: Fidelity, rows: Tensor) -> Fidelity:
-    """The fidelity of a selection of rows: noise models may hold one parameter a row."""
-    return fidelity.at(rows) if isinstance(fidelity, Noise | LearntScale) else fidelity
+    """The fidelity of a selection of rows: one with parameters of single rows picks them in `at` (hooks.PicksRows)."""
+    pick = getattr(fidelity, "at", None)
+    return fidelity if pick is None else pick(rows)
 
 
 def least_squares(fidelity: Fidelity, y: Tensor) -> tuple[Tensor, Tensor]:
     """(target, precision) of the weighted least-squares problem that stands in for `fidelity`."""
-    if isinstance(fidelity, Noise | LearntScale):
-        return fidelity.least_squares(y)
+    own = getattr(fidelity, "least_squares", None)  # hooks.HasLeastSquares
+    if own is not None:
+        return own(y)
     return y, torch.ones(y.shape, dtype=y.dtype.to_real(), device=y.device)

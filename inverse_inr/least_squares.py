@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from inverse_inr.compose import HasGridMap, LinearMap, as_linear_map
+from inverse_inr.compose import LinearMap, as_linear_map
 from inverse_inr.fidelity import least_squares
+from inverse_inr.hooks import HasGridMap
 from inverse_inr.kernels.linear import largest_singular_value
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating

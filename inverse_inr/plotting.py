@@ -1,4 +1,4 @@
-"""Pictures of images, volumes, sinograms and histories. Functions return matplotlib axes and never show anything.
+"""Pictures of images, volumes, measurements and histories. Functions return matplotlib axes and never show anything.
 
 Without `axes` a figure of its own is made by `matplotlib.figure.Figure`, so no backend or pyplot state is touched;
 `axes.figure.savefig(...)` writes it, and a notebook displays `axes.figure`. Array axis 0 points down and complex
@@ -148,19 +148,35 @@ def slices(volume: Tensor, *, spacing: Sequence[float] = (1.0, 1.0, 1.0), value_
     return axes
 
 
-def sinogram(y: Tensor, shape: tuple[int, int], *, axes: Axes | None = None, value_range: Range | None = None,
-             title: str = "") -> Axes:  # fmt: skip
-    """Measurements kept flat along rows, shown as their natural `shape` (views, detectors), views downwards.
+def measurements(
+    y: Tensor,
+    shape: tuple[int, int],
+    *,
+    labels: tuple[str, str] = ("", ""),
+    axes: Axes | None = None,
+    value_range: Range | None = None,
+    title: str = "",
+) -> Axes:
+    """Measurements kept flat along rows, shown as an image of the operator's natural `shape`.
 
-    Raises ValueError where `shape` is not two numbers whose product is the number of measurements.
+    Args:
+        y: The measurements, as many as `shape` has entries.
+        shape: Two numbers, e.g. (views, detectors) of a scan; the first axis points down.
+        labels: What the two axes are, e.g. ("view", "detector").
+        axes: Matplotlib axes to draw in; a figure of its own where None.
+        value_range: Least and largest value shown; those of `y` where None.
+        title: Above the image.
+
+    Raises:
+        ValueError: `shape` is not two numbers whose product is the number of measurements.
     """
     if len(shape) != 2 or math.prod(shape) != y.numel():
-        raise ValueError(f"sinogram: y of shape {tuple(y.shape)} does not fill (views, detectors) = {tuple(shape)}.")
-    picture = _plain("sinogram", y.reshape(tuple(shape)), 2)
+        raise ValueError(f"measurements: y of shape {tuple(y.shape)} does not fill an image of {tuple(shape)}.")
+    picture = _plain("measurements", y.reshape(tuple(shape)), 2)
     own = axes is None
     axes = _figure(1.7 * PANEL, 1.3 * PANEL).subplots() if axes is None else axes
     shown = _draw(axes, picture, _limits([picture], value_range), title)
-    axes.set(aspect="auto", xlabel="detector", ylabel="view")
+    axes.set(aspect="auto", xlabel=labels[1], ylabel=labels[0])
     axes.tick_params(left=True, bottom=True, labelleft=True, labelbottom=True)
     if own:
         axes.figure.colorbar(shown, ax=axes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,6 +14,38 @@ from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import Noise
 from inverse_inr.protocol import predict
 from inverse_inr.term import Term
+
+
+@runtime_checkable
+class Stopping(Protocol):
+    """A stopping rule: five members, nothing to inherit. The solver asks it every `every` steps.
+
+    The state of the least `value` is kept. A value of NaN means that the rule does not compare states: then the last
+    one is kept.
+    """
+
+    @property
+    def every(self) -> int:
+        """Steps between two checks."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What `value` is called in the history and in reports."""
+        ...
+
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+        """(rows to fit, rows to watch), one tensor of row indices for each term."""
+        ...
+
+    def value(self, terms: Sequence[Term], fit: list[Tensor], watch: list[Tensor], f: Field,
+              chunk: int | None = None) -> float:  # fmt: skip
+        """How bad the field is, from the measurements alone: lower is better, NaN where nothing can be said."""
+        ...
+
+    def satisfied(self, value: float, checks_since_best: int) -> bool:
+        """Whether the run may end, given the newest value and how many checks ago the best state was found."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -118,7 +151,27 @@ class Never:
         return False
 
 
-Stopping = HeldOut | Discrepancy | Never
+class Split(NamedTuple):
+    """Which rows of each term a method fits, and which it is judged by because it never saw them."""
+
+    fit: list[Tensor]
+    watch: list[Tensor]
+    details: dict[str, str]
+    """For `Solution.details`: where the rows are not the problem's own choice, says so; else empty."""
+
+
+def hold_out(rule: Stopping | None, terms: Sequence[Term], seed: int = 0) -> Split:
+    """The rows that `rule` keeps out of a fit, for methods that need some to choose a parameter or to be judged by.
+
+    Where the rule keeps none out of every term (`Never`, `Discrepancy`), `HeldOut()` stands in, and `details` say so.
+    """
+    chosen = HeldOut() if rule is None else rule
+    fit, watch = chosen.split(terms, seed)
+    if all(len(w) and not bool(torch.isin(w, f).any()) for f, w in zip(fit, watch, strict=True)):
+        return Split(fit, watch, {})
+    instead = HeldOut()
+    note = f"{instead.fraction:.0%} of the rows, at random: the problem's rule, {type(rule).__name__}, keeps none out"
+    return Split(*instead.split(terms, seed), {"held out": note})
 
 
 def least(scores: Sequence[Tensor]) -> int:

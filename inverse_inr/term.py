@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from inverse_inr.compose import Shaped
 from inverse_inr.evaluation import Field
 from inverse_inr.fidelity import Fidelity, at_rows
+from inverse_inr.hooks import Shaped
 from inverse_inr.protocol import Operator, check_rows, predict
 
 

@@ -36,9 +36,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import inverse_inr as ii
-from inverse_inr import baselines
-from inverse_inr import noise, operators, phantoms, plotting
-from inverse_inr import regularizers
+from inverse_inr import baselines, noise, operators, phantoms, plotting, regularizers
 from inverse_inr.problems.ct import filtered_backprojection
 
 # %% [markdown]
@@ -81,7 +79,9 @@ print(f"{len(clean)} measurements for {grid.numel} pixels; sigma = {sigma:.4f}")
 picture, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 truth = ii.sample(phantom, grid, average=4)  # 4 x 4 points a pixel
 plotting.image(truth, axes=left, value_range=(0, 0.5), title="the phantom f")
-plotting.sinogram(clean, A.shape, axes=right, title="its sinogram A(f), 60 views")
+plotting.measurements(
+    clean, A.shape, labels=("view", "detector"), axes=right, title="its sinogram A(f), 60 views"
+)
 plt.show()
 
 # %% [markdown]

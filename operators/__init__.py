@@ -1,4 +1,4 @@
-"""Forward operators, one file a family. In Python: `inverse_inr.operators`."""
+"""Forward operators, one room a modality. In Python: `inverse_inr.operators`."""
 
 from inverse_inr.operators.ct.backends import on_astra, on_torch_radon
 from inverse_inr.operators.ct.backprojection import fbp, fdk

@@ -18,6 +18,7 @@ from torch import Tensor
 from inverse_inr import Box, Grid, Problem, SampledField, Solution, Suggestion, Term, fidelity, noise, predict
 from inverse_inr.io import read_wav, write_wav
 from inverse_inr.operators import Mask, random_mask, striped_mask
+from inverse_inr.solver import Ended
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,7 +107,13 @@ def cubic_spline(problem: Problem) -> Solution:
     spline = CubicSpline(operator.pixels.numpy(), y)
     values: np.ndarray = spline(np.arange(problem.grid.shape[0]))
     field = SampledField(torch.from_numpy(values).float(), problem.grid)
-    return Solution(field, problem, "cubic spline", seconds=time.perf_counter() - began, stopped="through all samples")
+    return Solution(
+        field,
+        problem,
+        "cubic spline",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", "through all samples"),
+    )
 
 
 def waveforms(problem: Problem, solutions: Sequence[Solution]) -> Figure:

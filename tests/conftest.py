@@ -1,6 +1,10 @@
-"""What all tests share: one thread, one seed, GPU tests only where there is a GPU, the data folder, a tiny problem."""
+"""What all tests share: threads, one seed, GPU tests only where there is a GPU, the data folder, a tiny problem."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: their BLAS libraries read it when loaded
+
+import gc
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +18,8 @@ from inverse_inr import Box, Grid, Problem, Solver, Term, noise, phantoms, predi
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.stopping import HeldOut
 
-torch.set_num_threads(1)
+THREADS = int(os.environ["OMP_NUM_THREADS"])  # OMP_NUM_THREADS=2 make test: the suite passes with those too
+torch.set_num_threads(THREADS)
 pytest.register_assert_rewrite("cases.solver")  # its asserts show their values, as those of tests do
 
 
@@ -25,10 +30,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device; torch.cuda.is_available() is False"))
 
 
+def pytest_collection_finish() -> None:
+    """Thousands of tests and their modules live to the end: a garbage collection (measuring memory makes several)
+    need not look at them each time, which took longer than the fits of small comparisons."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """What a test draws without a generator of its own is the same in every run."""
+    """What a test draws without a generator of its own is the same in every run; no `--threads` outlives its test."""
     torch.manual_seed(0)
+    torch.set_num_threads(THREADS)
 
 
 class DataFolder(type(Path())):

@@ -112,14 +112,14 @@ def test_slices_are_the_centre_planes() -> None:
     assert len(drawn(axes[0]).axes) == 4
 
 
-def test_sinogram_unflattens_rows() -> None:
+def test_measurements_are_unflattened() -> None:
     y = torch.arange(15.0)
-    axes = plotting.sinogram(y[:, None], (3, 5))
+    axes = plotting.measurements(y[:, None], (3, 5), labels=("view", "detector"))
     assert np.array_equal(shown(axes), y.reshape(3, 5).numpy())
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("detector", "view")
     drawn(axes)
-    with pytest.raises(ValueError, match=r"y of shape \(15,\) does not fill \(views, detectors\) = \(4, 5\)"):
-        plotting.sinogram(y, (4, 5))
+    with pytest.raises(ValueError, match=r"y of shape \(15,\) does not fill an image of \(4, 5\)"):
+        plotting.measurements(y, (4, 5))
 
 
 def test_history_draws_the_keys_it_finds() -> None:

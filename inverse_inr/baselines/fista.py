@@ -21,6 +21,7 @@ from inverse_inr.least_squares import LeastSquares
 from inverse_inr.problem import Problem
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
+from inverse_inr.solver.solution import Ended
 
 Proximal = Callable[[Tensor, float], Tensor]
 PATH = tuple(0.3 * 0.5**k for k in range(10))
@@ -65,8 +66,14 @@ def l1(problem: Problem, weight: float | str = "held-out", *, nonnegative: bool 
         x = fista(system, fraction * largest, x, iterations // 4 if quick else iterations, 0.97 * step, proximal)
         if weight == "residual":
             if system.value(x) <= _noise_level(system) or k == len(path) - 1:
-                return Solution(SampledField(x, problem.grid), problem, name, seconds=time.perf_counter() - began,
-                                stopped=f"weight {fraction:.4g} (residual)", details={"weight": fraction})  # fmt: skip
+                return Solution(
+                    SampledField(x, problem.grid),
+                    problem,
+                    name,
+                    seconds=time.perf_counter() - began,
+                    stopped=Ended("direct", f"weight {fraction:.4g} (residual)"),
+                    details={"weight": fraction},
+                )
         elif not quick:
             judge.consider(x, fraction)
             if judge.hopeless:

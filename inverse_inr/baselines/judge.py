@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,8 @@ from inverse_inr.metrics import modulus, psnr
 from inverse_inr.problem import Problem
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
-from inverse_inr.stopping import HeldOut, least, one_standard_error
+from inverse_inr.solver.solution import Ended
+from inverse_inr.stopping import hold_out, least, one_standard_error
 
 
 class Judge:
@@ -28,10 +31,9 @@ class Judge:
         self.problem, self.rule = problem, rule
         self.fit = [t.trusted for t in problem.terms]
         self.watch: list[Tensor] = []
+        self.details: dict[str, Any] = {}
         if rule == "held-out":
-            stopping = problem.suggested.stopping
-            held_out = stopping if isinstance(stopping, HeldOut) else HeldOut()
-            self.fit, self.watch = held_out.split(problem.terms, seed)
+            self.fit, self.watch, self.details = hold_out(problem.suggested.stopping, problem.terms, seed)
             self._unseen = LeastSquares.of(problem, self.watch)
         if rule == "oracle":
             assert problem.reference is not None
@@ -62,6 +64,12 @@ class Judge:
         best = one_standard_error(self.scores) if simplest_first else least(self.scores)
         choice = self.choices[best]
         label = f"{name} (oracle)" if self.rule == "oracle" else name
-        return Solution(SampledField(self.images[best], self.problem.grid), self.problem, label, seconds=seconds,
-                        stopped=f"{what} {choice:.4g} ({self.rule if isinstance(self.rule, str) else 'given'})",
-                        watched=self.watch, details={what: choice})  # fmt: skip
+        return Solution(
+            SampledField(self.images[best], self.problem.grid),
+            self.problem,
+            label,
+            seconds=seconds,
+            stopped=Ended("direct", f"{what} {choice:.4g} ({self.rule if isinstance(self.rule, str) else 'given'})"),
+            watched=self.watch,
+            details={what: choice, **self.details},
+        )

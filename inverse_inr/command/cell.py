@@ -93,7 +93,7 @@ def fit(run: Run, problem: Problem, progress: Progress, folder: Path) -> Table:
         solution = solver.run()
     finally:
         progress.close()
-    if solution.stopped.startswith("interrupted"):
+    if solution.stopped.kind == "interrupted":
         checkpoint.write(solver)
         raise KeyboardInterrupt
     more = {"parameters": _parameters(solver.prior), "memory": None if memory is None else memory / 1e6}
@@ -113,9 +113,9 @@ def _remember(solution: Solution, more: Table, folder: Path) -> Table:
         save_field(solution.field, folder / "field.safetensors")
     return {
         "values": {k: v for k, v in (summary | more).items() if k != "method"},
-        "note": solution.stopped if solution.stopped.startswith("non-finite") else "",
+        "note": str(solution.stopped) if solution.stopped.kind == "non-finite" else "",
         "machine": _machine(solution), "steps": solution.steps, "best_step": solution.best_step,
-        "stopped": solution.stopped, "history": solution.history,
+        "stopped": str(solution.stopped), "history": solution.history,
     }  # fmt: skip
 
 

@@ -198,7 +198,7 @@ def _reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: 
     checkpoint.write(solver)
     solution.save(out)
     _write_more(solution, out)
-    if solution.stopped.startswith("interrupted"):
+    if solution.stopped.kind == "interrupted":
         print(f"{solution.stopped}; the best state is in {out}. Continue: inverse-inr resume {out}")
         return
     solutions = [method(problem) for method in methods.values()] + [solution]

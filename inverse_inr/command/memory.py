@@ -50,7 +50,7 @@ def step_memory(solver: Solver) -> int | None:
 
 def _one_step(solver: Solver) -> None:
     solver.run(1)
-    if (solver.stopped or "").startswith("interrupted"):
+    if solver.stopped is not None and solver.stopped.kind == "interrupted":
         raise KeyboardInterrupt
 
 

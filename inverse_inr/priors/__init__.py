@@ -11,6 +11,7 @@ from typing import Any
 
 from inverse_inr.domain import Box, Grid
 from inverse_inr.priors.bandlimited import pin, raised_cosine, sinc
+from inverse_inr.priors.blocks import acorn
 from inverse_inr.priors.conditioned import cosmo, incode
 from inverse_inr.priors.features import fourier, relu
 from inverse_inr.priors.grids import grid, hash
@@ -27,7 +28,6 @@ from inverse_inr.priors.radial import exp_sine, gaussian, laplacian, multi_quadr
 from inverse_inr.priors.reparameterized import fr
 from inverse_inr.priors.separable import separable
 from inverse_inr.priors.spectral import spectral_basis
-from inverse_inr.priors.tree import acorn
 from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry
 

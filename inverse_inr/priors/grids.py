@@ -144,10 +144,14 @@ class GridEncoding(Encoding):
         return self._arrange(gather(self.table, *self.stencil(flat)), x.shape[:-1])
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        """The features on a lattice: by a sparse matrix, built once, where a fit asks for it again and again."""
+        """The features on a lattice: by a sparse matrix, built once, where a fit asks for it again and again.
+
+        The two ways round differently. Without gradients it is never the matrix, so that what a `Solution` shows is a
+        function of the parameters alone, to the last bit: not of which lattices were asked for before.
+        """
         extent = ((float(a[0]), float(a[-1]), len(a)) for a in axes)
         key = (*extent, self.table.dtype, self.table.device, self.levels_in)
-        if key not in self._lattices and not self._keep(math.prod(len(a) for a in axes)):
+        if not torch.is_grad_enabled() or not (key in self._lattices or self._keep(math.prod(len(a) for a in axes))):
             return self(torch.cartesian_prod(*axes).reshape(*(len(a) for a in axes), len(axes)))
         if key not in self._lattices:
             with torch.no_grad():
@@ -160,12 +164,10 @@ class GridEncoding(Encoding):
         return self._arrange(self._lattices[key](self.table), tuple(len(a) for a in axes))
 
     def _keep(self, points: int) -> bool:
-        """Whether the matrix of one more lattice is worth its memory: not where it is asked once, nor beyond MATRICES.
+        """Whether the matrix of one more lattice is worth its memory: not beyond MATRICES.
 
         A large lattice comes in slabs, a matrix each: to drop one for the next would build them all at every step.
         """
-        if not torch.is_grad_enabled():  # building takes 4 times as long as going without
-            return False
         self._lattices = {k: m for k, m in self._lattices.items() if k[-1] == self.levels_in}
         rows = self.levels_in * (points + sum(math.prod(e[-1] for e in k[:-3]) for k in self._lattices))
         return rows * len(self._stencil(torch.zeros(()))) ** len(self.top[0]) <= MATRICES

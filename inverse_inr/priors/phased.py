@@ -2,24 +2,100 @@
 
 Where a resolution cell is many wavelengths, as in narrow-aperture SAR, its phase is random and no smooth field can
 represent it; the amplitude still has a shape.
+
+Given an amplitude, its best phases follow from the data, by variable projection (Golub & Pereyra 1973):
+
+    z(a) = argmin over |z| = 1 of ½ ‖K (a z) - d‖²        K, d: operator and data, whitened; a >= 0
+
+The gradient of the projected loss with respect to a is that at fixed z(a) (envelope theorem), so a prior learns its
+amplitude alone. A sweep minimises, in closed form, the tangent paraboloid of curvature ‖K‖² that lies above the loss,
+
+    z <- sgn( s - K*(K s - d) / ‖K‖² ),   s = a z
+
+the generalised power method (Journée et al. 2010): it never raises the loss, and is exact at once where K*K = ‖K‖².
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Box
+from inverse_inr.evaluation import sample
+from inverse_inr.least_squares import LeastSquares
 from inverse_inr.priors.activations import ReLU, uniform
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.grids import GridEncoding
 from inverse_inr.priors.preset import band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
+from inverse_inr.problem import Problem
+
+
+@dataclass
+class PhaseProjection:
+    """The phases of an image on the problem's grid from all rows of a fit; least-squares fidelities.
+
+    every   steps of a solver between projections;  sweeps  of each
+    """
+
+    system: LeastSquares
+    step: float
+    every: int = 5
+    sweeps: int = 2
+
+    @classmethod
+    def of(cls, problem: Problem, rows: Sequence[Tensor]) -> PhaseProjection:
+        """Raises TypeError for a real problem: it has no phases."""
+        if not problem.is_complex:
+            raise TypeError("PhaseProjection: the problem's field is real. Its phases are signs; use another prior.")
+        system = LeastSquares.of(problem, rows)
+        return cls(system, 1 / system.norm() ** 2)
+
+    @torch.no_grad()
+    def __call__(self, image: Tensor, sweeps: int | None = None) -> Tensor:
+        """The image (*shape, c) with its moduli kept and its phases improved."""
+        amplitude, data = image.abs(), self.system.data()
+        for _ in range(self.sweeps if sweeps is None else sweeps):
+            seen = self.system.whitened(image)
+            slope = self.system.adjoint([a - b for a, b in zip(seen, data, strict=True)])
+            image = amplitude * torch.sgn(image - self.step * slope)
+        return image
+
+    def loss(self, image: Tensor) -> float:
+        """½ ‖K image - d‖²."""
+        return self.system.value(image)
+
+    def apply(self, prior: Prior) -> None:
+        """Set the phases of a prior that keeps one a voxel (`phased` with projected=True)."""
+        with torch.no_grad():
+            prior.condition(self(sample(prior, self.system.maps[0].grid)))
+
+
+class PhasedPrior(Prior):
+    """A prior whose phases may be set in closed form for its amplitude, every few steps, instead of being learnt."""
+
+    projection: PhaseProjection | None = None
+    """Made from the problem when a fit begins, where phases are `projected`."""
+
+    def begin(self, problem: Problem, rows: Sequence[Tensor]) -> None:
+        super().begin(problem, rows)
+        if isinstance(self.network, AmplitudeAndPhase) and self.network.projected:
+            self.projection = PhaseProjection.of(problem, rows)
+
+    def before_step(self, step: int, progress: float) -> None:
+        super().before_step(step, progress)
+        if self.projection is not None and step % self.projection.every == 0:
+            self.projection.apply(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies: the projection belongs to a run, and holds a recorded computation that cannot be copied."""
+        return {**self.__dict__, "projection": None}
 
 
 class FreePhase(GridEncoding):
@@ -34,8 +110,8 @@ class FreePhase(GridEncoding):
             self.table.copy_(torch.stack([angle.cos(), angle.sin()], -1).flatten(1))
 
     @torch.no_grad()
-    def condition(self, image: Tensor) -> None:
-        """The phases of an image of the measurements, (*shape, c) complex, at the nearest pixels."""
+    def set_phases(self, image: Tensor) -> None:
+        """Take the phases of an image of the measurements, (*shape, c) complex, at the nearest pixels."""
         value = image
         for axis, nodes in enumerate((self.top[0] + 1).int().tolist()):
             n = value.shape[axis]
@@ -47,7 +123,7 @@ class FreePhase(GridEncoding):
 class AmplitudeAndPhase(nn.Module):
     """Normalised coordinates -> (amplitude's number, phasor's real and imaginary part).
 
-    `projected` phases are not learnt: the solver sets them to the best ones for the amplitude (`PhaseProjection`).
+    `projected` phases are not learnt: `PhasedPrior` sets them to the best ones for the amplitude (`PhaseProjection`).
     """
 
     def __init__(self, amplitude: GridEncoding, network: MLP, phase: FreePhase, speckle: bool,
@@ -63,6 +139,8 @@ class AmplitudeAndPhase(nn.Module):
         return not self.conditioned
 
     def condition(self, image: Tensor) -> None:
+        """Take the phases of an image of the measurements, (*shape, c)."""
+        self.phase.set_phases(image)
         if image.is_complex():
             self.conditioned = True
 
@@ -90,7 +168,7 @@ def phased(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells
 
     With `speckle` the phasor's modulus is free as well, held near 1 by `PriorPenalty`. Phases start as those of the
     back-projected measurements; `projected` ones are not learnt but set in closed form for the amplitude, every few
-    steps, from all rows (`variable_projection`). Voxels are cubes; between them the phasor is interpolated.
+    steps, from all rows (`PhaseProjection`). Voxels are cubes; between them the phasor is interpolated.
     """
     if speckle and projected:
         raise ValueError("phased: speckle=True frees moduli, which projected=True keeps. Choose one.")
@@ -108,5 +186,5 @@ def phased(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells
         mlp = MLP(encoding.size, channels, width=width, depth=depth, activation=ReLU(), generator=generator)
         return AmplitudeAndPhase(encoding, mlp, phase, speckle, projected)
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head="speckle" if speckle else "free_phase",
+    return PhasedPrior(box, Identity(box.ndim), network, channels=channels, head="speckle" if speckle else "free_phase",
                  bandwidth=bandwidth, learning_rate=1e-2, rates={"phase": phase_rate})  # fmt: skip

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import CHUNK, placement
+from inverse_inr.hooks import Anneals, Conditions
+from inverse_inr.least_squares import back_projection
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName, Heads
+from inverse_inr.problem import Problem
+
+Hook = TypeVar("Hook")
 
 
 @dataclass(frozen=True)
@@ -134,27 +139,32 @@ class Prior(nn.Module):
 
     # --- what a solver may ask ---------------------------------------------------------------------------------------
 
+    def begin(self, problem: Problem, rows: Sequence[Tensor]) -> None:
+        """Show the parts that want it what was measured at `rows` of each term; called once, before the first step."""
+        if self.wants_data:
+            self.condition(back_projection(problem, rows))
+
+    def before_step(self, step: int, progress: float) -> None:
+        """Tell the parts that grow with the run how far it is; called before each step."""
+        self.anneal(progress)
+
     def anneal(self, progress: float) -> None:
         """Tell the parts that grow with the run (annealed encodings) how far it is, 0 to 1."""
-        for module in self.modules():
-            if module is not self and hasattr(module, "anneal"):
-                module.anneal(progress)  # pyright: ignore[reportCallIssue]
+        for part in self._parts(Anneals):
+            part.anneal(progress)
 
     @property
     def wants_data(self) -> bool:
-        """A composer sets its activations from what was measured, and nobody has shown it that yet."""
-        return any(getattr(module, "wants_data", False) for module in self.modules() if module is not self)
+        """True if a part needs `condition(image)` before training and has not had it."""
+        return any(part.wants_data for part in self._parts(Conditions))
 
     def condition(self, image: Tensor) -> None:
         """Show it an image of the measurements, (*shape, c), e.g. their back-projection. Never the truth."""
-        for module in self.modules():
-            if module is not self and hasattr(module, "condition"):
-                module.condition(image)  # pyright: ignore[reportCallIssue]
+        for part in self._parts(Conditions):
+            part.condition(image)
 
-    @property
-    def projected(self) -> bool:
-        """Its phases are set by a `PhaseProjection`, not learnt."""
-        return any(getattr(module, "projected", False) for module in self.modules() if module is not self)
+    def _parts(self, hook: type[Hook]) -> list[Hook]:
+        return [module for module in self.modules() if module is not self and isinstance(module, hook)]
 
     def collapse(self) -> Prior:
         """This field with an ordinary network of the same values, for use after training.

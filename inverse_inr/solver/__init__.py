@@ -6,6 +6,7 @@ from inverse_inr.solver.callbacks import Checkpoint as Checkpoint
 from inverse_inr.solver.callbacks import Progress as Progress
 from inverse_inr.solver.loop import Solver as Solver
 from inverse_inr.solver.loop import solve as solve
+from inverse_inr.solver.solution import Ended as Ended
 from inverse_inr.solver.solution import Solution as Solution
 from inverse_inr.solver.solution import load_field as load_field
 from inverse_inr.solver.solution import save_field as save_field

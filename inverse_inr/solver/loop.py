@@ -13,20 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import optimizers, priors
+from inverse_inr import optimizers
 from inverse_inr.evaluation import Field, placement
-from inverse_inr.fidelity import WarmUp
-from inverse_inr.least_squares import back_projection
-from inverse_inr.priors.variable_projection import PhaseProjection
+from inverse_inr.hooks import BeforeStep, Begins
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.registry import nearest
 from inverse_inr.regularizers import as_weighted
-from inverse_inr.solver.callbacks import Callback, Progress, interruptible
+from inverse_inr.solver.callbacks import Callback, Progress
+from inverse_inr.solver.interrupt import interruptible
 from inverse_inr.solver.objective import Objective, RowSchedule, automatic_batch, learns, seeded
-from inverse_inr.solver.solution import Solution
+from inverse_inr.solver.solution import Ended, Solution
 from inverse_inr.solver.starting import make_prior
-from inverse_inr.stopping import HeldOut, Never, Stopping
+from inverse_inr.stopping import HeldOut, Stopping
 
 Regularizer = Callable[[Field, Tensor], Tensor]
 
@@ -43,7 +42,8 @@ class Solver:
                   prior's suggestion, or the problem's for its own prior
     operator_lr   learning rate of what operators and fidelities learn (motion, centre of rotation, gains, noise);
                   default: the problem's
-    stopping      `HeldOut()`, `Discrepancy()` or `Never()`; default: the problem's, or HeldOut()
+    stopping      `HeldOut()`, `Discrepancy()`, `Never()` or a rule of your own (`stopping.Stopping`); default: the
+                  problem's, or HeldOut()
     chunk         field points in flight at a time (memory bound)
     """
 
@@ -62,10 +62,11 @@ class Solver:
         self.objective = Objective(self.prior, problem.terms, [as_weighted(r) for r in chosen], chunk)
         self.stopping = stopping or problem.suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
-        if getattr(self.prior, "wants_data", False):
-            self.prior.condition(back_projection(problem, self.fit_rows))  # pyright: ignore[reportCallIssue]
-        projected = isinstance(self.prior, priors.Prior) and self.prior.projected
-        self.projection = PhaseProjection.of(problem, self.fit_rows) if projected else None
+        parts = self.objective.who_takes_part()
+        for part in parts:
+            if isinstance(part, Begins):
+                part.begin(problem, self.fit_rows)
+        self._before_step = [part.before_step for part in parts if isinstance(part, BeforeStep)]
         if prior is None and optimizer is None and lr is None:
             lr = problem.suggested.lr
         value = _optimizer(optimizer or problem.suggested.optimizer, lr)
@@ -82,7 +83,7 @@ class Solver:
         self._placement = placement(self.prior)
         self.step_number, self.seconds = 0, 0.0
         self.history: list[dict[str, Any]] = []
-        self.stopped: str | None = None
+        self.stopped: Ended | None = None
         self._told = False
         self.best: dict[str, Any] = {"value": float("inf"), "step": 0, "state": None}
 
@@ -107,15 +108,8 @@ class Solver:
 
         if not all(m.training for m in self._modules):
             self.objective.train()
-        anneal = getattr(self.prior, "anneal", None)
-        if anneal is not None:
-            anneal(self.step_number / self.steps)
-        if self.projection is not None and self.step_number % self.projection.every == 0:
-            assert isinstance(self.prior, priors.Prior)
-            self.projection.apply(self.prior)
-        for term in self.objective.terms:
-            if isinstance(term.fidelity, WarmUp):
-                term.fidelity.anneal(self.step_number / self.steps)
+        for before_step in self._before_step:
+            before_step(self.step_number, self.step_number / self.steps)
         self.optimizer.step(closure, self.step_number / self.steps)
         self.step_number += 1
         return parts.detach()
@@ -124,7 +118,7 @@ class Solver:
         """Run to the end (or `steps` more) and return the best state so far. Ctrl-C ends the run, losing nothing."""
         last = self.steps if steps is None else min(self.steps, self.step_number + steps)
         began, before = time.perf_counter(), self.seconds
-        self.stopped = None if (self.stopped or "").startswith("interrupted") else self.stopped
+        self.stopped = self._ended_for_good()
         self._told = False
         modes = [(m, m.training) for m in self.objective.modules()]
         with interruptible() as interrupt:
@@ -132,7 +126,7 @@ class Solver:
                 parts = self.step()
                 check = self.step_number % self.stopping.every == 0 or self.step_number == self.steps
                 if interrupt.made:
-                    self.stopped = f"interrupted at step {self.step_number}"
+                    self.stopped = self._interrupted()
                 bad = self._not_finite(parts) if check or parts.device.type == "cpu" else []
                 bad += self._parameters_not_finite() if check and not bad else []
                 if bad:
@@ -141,7 +135,7 @@ class Solver:
                     self.seconds = before + time.perf_counter() - began
                     self._watch(parts)
                 if interrupt.made:
-                    self.stopped = self.stopped or f"interrupted at step {self.step_number}"
+                    self.stopped = self.stopped or self._interrupted()
         self.seconds = before + time.perf_counter() - began
         for module, mode in modes:
             module.training = mode
@@ -152,6 +146,15 @@ class Solver:
     def finished(self) -> bool:
         return self.stopped is not None or self.step_number >= self.steps
 
+    def _interrupted(self) -> Ended:
+        return Ended("interrupted", f"interrupted at step {self.step_number}")
+
+    def _ended_for_good(self) -> Ended | None:
+        """What ended the run, unless it may go on from there."""
+        if self.stopped is not None and self.stopped.kind == "interrupted":
+            return None
+        return self.stopped
+
     def _watch(self, parts: Tensor) -> None:
         """Ask the stopping rule, remember the best state, write history."""
         with torch.no_grad(), evaluating(self.objective):
@@ -160,14 +163,14 @@ class Solver:
             )
         record = {"step": self.step_number, "seconds": self.seconds, "loss": float(parts.sum())}
         record |= dict(zip(self.objective.names, parts.tolist(), strict=True))
-        if value == value:
+        if not math.isnan(value):
             record[self.stopping.label] = value
-        if value < self.best["value"] or isinstance(self.stopping, Never):  # no rule: the last state is the best
+        if value < self.best["value"] or math.isnan(value):  # no measure of which state is best: the last one is
             state = {k: v.detach().clone() for k, v in self.objective.state_dict().items()}
             self.best = {"value": value, "step": self.step_number, "state": state}
         checks = (self.step_number - self.best["step"]) // self.stopping.every
         if self.stopping.satisfied(value, checks):
-            self.stopped = f"{self.stopping.label} satisfied at step {self.step_number}"
+            self.stopped = Ended("satisfied", f"{self.stopping.label} satisfied at step {self.step_number}")
         self.history.append(record)
         self._told = self.finished
         for callback in self.callbacks:
@@ -192,7 +195,7 @@ class Solver:
         if self.best["state"] is None:
             raise FloatingPointError(f"{where}, before any good state. A smaller lr? Measurements in huge units?")
         warnings.warn(f"{where}; returning the state of step {self.best['step']}.", RuntimeWarning, stacklevel=3)
-        self.stopped = f"non-finite: {where}"
+        self.stopped = Ended("non-finite", f"non-finite: {where}")
         self.objective.load_state_dict(self.best["state"])
 
     # --- results and resuming -----------------------------------------------------------------------------------
@@ -204,10 +207,21 @@ class Solver:
         if state is not None:
             prefix = "prior."
             field.load_state_dict({k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)})
-        reason = self.stopped or ("all steps done" if self.finished else f"paused at step {self.step_number}")
-        return Solution(field, self._measured_problem(), self.label, history=list(self.history), seconds=self.seconds,
-                        steps=self.step_number, stopped=reason, best_step=self.best["step"] or self.step_number,
-                        watched=self.watched_rows, learnt=self._learnt())  # fmt: skip
+        running = (
+            Ended("done", "all steps done") if self.finished else Ended("paused", f"paused at step {self.step_number}")
+        )
+        return Solution(
+            field,
+            self._measured_problem(),
+            self.label,
+            history=list(self.history),
+            seconds=self.seconds,
+            steps=self.step_number,
+            stopped=self.stopped or running,
+            best_step=self.best["step"] or self.step_number,
+            watched=self.watched_rows,
+            learnt=self._learnt(),
+        )
 
     def _measured_problem(self) -> Problem:
         """The problem, with what its operators and fidelities learnt in the best state."""
@@ -230,11 +244,12 @@ class Solver:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed run needs to give the identical result. Tensors are live: save or copy them."""
+        ended = self._ended_for_good()
         return {
             "step": self.step_number, "steps": self.steps, "seed": self.seed, "seconds": self.seconds,
             "objective": self.objective.state_dict(), "optimizer": self.optimizer.state_dict(),
             "best": self.best, "history": self.history,
-            "stopped": None if (self.stopped or "").startswith("interrupted") else self.stopped,
+            "stopped": None if ended is None else (ended.kind, ended.text),
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -245,7 +260,8 @@ class Solver:
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step_number, self.seconds = state["step"], state["seconds"]
-        self.best, self.history, self.stopped = state["best"], list(state["history"]), state["stopped"]
+        self.best, self.history = state["best"], list(state["history"])
+        self.stopped = None if state["stopped"] is None else Ended(*state["stopped"])
 
 
 def solve(problem: Problem, prior: str | nn.Module | None = None, *,

@@ -6,13 +6,13 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, placement
+from inverse_inr.hooks import BeforeStep, Begins, HasPrior
 from inverse_inr.protocol import Predicts
 from inverse_inr.regularizers import Weighted
 from inverse_inr.term import Term
@@ -21,8 +21,7 @@ from inverse_inr.term import Term
 class Objective(nn.Module):
     """Σ weight D(A f, y) + Σ λ R(f): forward gives its parts, in the order of `names`; their sum is the loss.
 
-    Parts of an operator that learn may define `negative_log_prior()`, of what they learn, in the unit of the term's D
-    (a mean over measurements), None for nothing; it is added with the term's weight.
+    What parts of an operator know of what they learn (`hooks.HasPrior`) is added with the term's weight.
     """
 
     def __init__(self, prior: nn.Module, terms: Sequence[Term], regularizers: Sequence[Weighted],
@@ -38,6 +37,10 @@ class Objective(nn.Module):
         self.own = [(t.weight, m) for t in self.terms for m in _with_prior(t.operator)]
         self.names += [f"R({type(m).__name__})" for _, m in self.own]
 
+    def who_takes_part(self) -> list[object]:
+        """The prior, then each term's operator and its fidelity: whose hooks the solver calls."""
+        return [self.prior, *(part for term in self.terms for part in (term.operator, term.fidelity))]
+
     def forward(self, rows: Sequence[Tensor], points: Tensor) -> Tensor:
         field: Field = Memo(self.prior, self.chunk)
         data = [t.weight * t.loss(field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)]
@@ -47,21 +50,19 @@ class Objective(nn.Module):
 
 
 def _own(term: Term) -> Term:
-    """The term with a copy of an operator or fidelity that learns: solving must not change the user's."""
+    """The term with a copy of an operator or fidelity that a fit changes: solving must not change the user's."""
     parts = {"operator": term.operator, "fidelity": term.fidelity}
-    return replace(term, **{k: copy.deepcopy(v) for k, v in parts.items() if learns(v)})  # pyright: ignore
-
-
-@runtime_checkable
-class HasPrior(Protocol):
-    """A part of an operator that knows something of what it learns."""
-
-    def negative_log_prior(self) -> Tensor | None: ...
+    return replace(term, **{k: copy.deepcopy(v) for k, v in parts.items() if changes(v)})  # pyright: ignore
 
 
 def _with_prior(operator: object) -> list[HasPrior]:
     modules = operator.modules() if isinstance(operator, nn.Module) else ()
     return [m for m in modules if isinstance(m, HasPrior) and m.negative_log_prior() is not None]
+
+
+def changes(part: object) -> bool:
+    """Whether a fit changes the part: it learns, or has hooks that prepare or anneal it."""
+    return learns(part) or isinstance(part, Begins | BeforeStep)
 
 
 def learns(part: object) -> bool:

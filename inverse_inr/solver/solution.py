@@ -7,19 +7,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.compose import HasGridMap, OnGrid
+from inverse_inr.compose import OnGrid
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.hooks import HasGridMap
 from inverse_inr.io.files import atomic_write
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: `kind` is for programs, `text` for people, and is what str() gives.
+
+    done         all steps are done
+    paused       the caller asked for fewer steps, or has not run it to the end yet
+    interrupted  Ctrl-C; it can be resumed
+    satisfied    the stopping rule was content
+    non-finite   NaN or Inf turned up; the last good state was kept
+    direct       no rule watched its steps: a classical or trained method, and what decided its parameter
+    """
+
+    kind: Literal["done", "paused", "interrupted", "satisfied", "non-finite", "direct"]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass
@@ -32,7 +52,7 @@ class Solution:
     history: list[dict[str, Any]] = dataclass_field(default_factory=list)
     seconds: float = 0.0
     steps: int = 0
-    stopped: str = ""
+    stopped: Ended = Ended("done", "")
     best_step: int = 0
     watched: list[Tensor] = dataclass_field(default_factory=list)
     learnt: dict[str, Tensor] = dataclass_field(default_factory=dict)
@@ -122,9 +142,18 @@ class Solution:
             write_image(folder / "image.nii.gz", modulus(image), self.problem.grid)
         if isinstance(self.field, nn.Module):
             save_field(self.field, folder / "field.safetensors")
-        record = {"method": self.method, "steps": self.steps, "seconds": self.seconds, "stopped": self.stopped,
-                  "best_step": self.best_step, "summary": self.summary(), "details": self.details,
-                  "learnt": {k: v.tolist() for k, v in self.learnt.items()}, "history": self.history}  # fmt: skip
+        record = {
+            "method": self.method,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "stopped": str(self.stopped),
+            "ended": self.stopped.kind,
+            "best_step": self.best_step,
+            "summary": self.summary(),
+            "details": self.details,
+            "learnt": {k: v.tolist() for k, v in self.learnt.items()},
+            "history": self.history,
+        }
         with atomic_write(folder / "history.json") as temporary:
             Path(temporary).write_text(json.dumps(record, indent=1, default=_plain))
         return folder

@@ -22,7 +22,9 @@ def make_prior(problem: Problem, prior: str | nn.Module | None, seed: int, **nat
     start = problem.suggested.start if prior is None else None
     prior = problem.suggested.prior if prior is None else prior
     if isinstance(prior, str):
-        takes_head = "head" in inspect.signature(priors.registry.get(prior)).parameters  # `phased` is complex by itself
+        takes_head = (
+            "head" in inspect.signature(priors.registry.get(prior)).parameters
+        )  # some are complex by themselves
         head = {"head": "complex"} if problem.is_complex and takes_head else {}
         made = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed, **head, **options}
         created = priors.create(prior, problem.box, problem.channels, **made)

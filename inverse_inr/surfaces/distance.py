@@ -6,6 +6,7 @@ f_θ(x): signed distance in the box's unit, negative inside; |∇f| = 1 (eikonal
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from inverse_inr import priors
 from inverse_inr.derivatives import gradient, require_smooth
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field, Memo, sample
+from inverse_inr.problem import Problem
 from inverse_inr.regularizers import Regularizer
 
 
@@ -74,8 +76,11 @@ class Surface(nn.Module):
     def sample(self, grid: Grid) -> Tensor:
         return sample(self.amplitude, grid)
 
-    def anneal(self, progress: float) -> None:
-        self.amplitude.anneal(progress)
+    def begin(self, problem: Problem, rows: Sequence[Tensor]) -> None:
+        self.amplitude.begin(problem, rows)
+
+    def before_step(self, step: int, progress: float) -> None:
+        self.amplitude.before_step(step, progress)
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [*self.distance.param_groups(), *self.amplitude.param_groups()]

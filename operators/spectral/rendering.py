@@ -2,7 +2,7 @@
 
 Bands of unequal spacing need a rule of integration: counted alike, the 28 bands of the TSA camera turn the 24 patches
 of a ColorChecker by 3 ΔE00 on average even where white is put right; as spectra linear between bands by less than 1
-(tests/test_rendering.py).
+(tests/operators/spectral/test_rendering.py).
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, Operator, Problem, Solution, Term, as_linear_map, baselines, noise
-from inverse_inr.compose import Shaped
+from inverse_inr.hooks import Shaped
 from inverse_inr.io import read_dxchange, read_hdf5
 from inverse_inr.operators import DetectorDrift, ParallelBeam
 from inverse_inr.operators.ct.center_of_rotation import center_of_rotation
-from inverse_inr.problems.ct.simulated import filtered_backprojection, held_out_rule, measured_by, suggestion
-from inverse_inr.stopping import HeldOut
+from inverse_inr.problems.ct.simulated import filtered_backprojection, measured_by, suggestion
+from inverse_inr.stopping import HeldOut, hold_out
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def drift_removed(problem: Problem, solve: Callable[[Problem], Solution], rounds
     if not isinstance(operator, DetectorDrift):
         raise TypeError(f"drift_removed: {type(operator).__name__} is no DetectorDrift. Use ct_scan(drift=1).")
     assert isinstance(term.fidelity, noise.Noise)
-    fit = held_out_rule(problem).split(problem.terms, 0)[0][0]
+    fit = hold_out(problem.suggested.stopping, problem.terms).fit[0]
     y, precision = term.fidelity.least_squares(term.y)
     detector = copy.deepcopy(operator).requires_grad_(False)
     clean = replace(problem, terms=[replace(term, operator=operator.operator)])

@@ -28,7 +28,8 @@ from inverse_inr import (
 )
 from inverse_inr.operators import DetectorDrift, FanBeam, ParallelBeam, fbp
 from inverse_inr.problems.images import load_truth
-from inverse_inr.stopping import HeldOut
+from inverse_inr.solver import Ended
+from inverse_inr.stopping import HeldOut, hold_out
 
 
 def ct(phantom: str = "shepp_logan", *, size: int = 128, views: int = 60, detectors: int | None = None,
@@ -103,21 +104,22 @@ def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
         problem = measured_by(term.operator.operator, problem)
         term = problem.terms[0]
     assert isinstance(term.operator, ParallelBeam | FanBeam)
-    fit, watch = held_out_rule(problem).split(problem.terms, 0)
+    fit, watch, note = hold_out(problem.suggested.stopping, problem.terms)
     y, _ = term.fidelity.least_squares(term.y) if isinstance(term.fidelity, noise.Noise) else (term.y, None)
     views, seen = term.operator.unflatten(y), torch.zeros(len(term.operator), dtype=torch.bool)
     seen[fit[0]] = True
     seen = term.operator.unflatten(seen)
     used = seen.any(1)
     image = fbp(_some_views(term.operator, used), _filled(views[used], seen[used]), problem.grid, window)
-    return Solution(SampledField(image, problem.grid), problem, "FBP", seconds=time.perf_counter() - began,
-                    stopped=f"{window} window", watched=watch)  # fmt: skip
-
-
-def held_out_rule(problem: Problem) -> HeldOut:
-    stopping = problem.suggested.stopping or HeldOut()
-    assert isinstance(stopping, HeldOut)
-    return stopping
+    return Solution(
+        SampledField(image, problem.grid),
+        problem,
+        "FBP",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", f"{window} window"),
+        watched=watch,
+        details=dict(note),
+    )
 
 
 def _some_views(operator: ParallelBeam | FanBeam, used: Tensor) -> ParallelBeam | FanBeam:

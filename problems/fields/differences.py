@@ -13,6 +13,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Field, Grid, Problem, SampledField, Solution
 from inverse_inr.operators import Jet
+from inverse_inr.solver import Ended
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def finite_differences(case: Equation, problem: Problem, cells: int = 128) -> So
     values = torch.from_numpy(u)[..., None].float()
     look = SampledField(values, nodes).__call__  # a plain callable: shown and judged on the problem's grid
     return Solution(look, problem, "finite differences", seconds=time.perf_counter() - began,
-                    stopped=f"{cells + 1} nodes an axis")  # fmt: skip
+                    stopped=Ended("direct", f"{cells + 1} nodes an axis"))  # fmt: skip
 
 
 def _second(n: int, h: float) -> Any:
@@ -169,4 +170,4 @@ def poisson_solve(problem: Problem, region: Tensor, wanted: Tensor, values: Tens
         image += values.reshape(n, -1).double().numpy().mean(0) - image.mean(0)
     out = torch.from_numpy(image).to(values).reshape(values.shape)
     return Solution(SampledField(out, problem.grid), problem, "sparse Poisson solver",
-                    seconds=time.perf_counter() - began, stopped="solved exactly")  # fmt: skip
+                    seconds=time.perf_counter() - began, stopped=Ended("direct", "solved exactly"))  # fmt: skip

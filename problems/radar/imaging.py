@@ -13,37 +13,47 @@ from inverse_inr.baselines import cgls_iterates
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators.radar.matched_filter import range_profiles
 from inverse_inr.operators.radar.operator import RadarOperator
-from inverse_inr.stopping import HeldOut
+from inverse_inr.solver import Ended
+from inverse_inr.stopping import hold_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _split(problem: Problem) -> tuple[list[Tensor], list[Tensor]]:
-    rule = problem.suggested.stopping
-    return (rule if isinstance(rule, HeldOut) else HeldOut()).split(problem.terms, 0)
-
-
 def backprojection(problem: Problem) -> Solution:
     """A* y with the one gain that explains the data best: the matched filter, complex, from the rows that all fit."""
     began = time.perf_counter()
-    fit, watch = _split(problem)
+    fit, watch, note = hold_out(problem.suggested.stopping, problem.terms)
     system = LeastSquares.of(problem, fit)
     image = system.adjoint(system.data())
     seen = system.whitened(image)
     top = sum(float((a.conj() * b).real.sum()) for a, b in zip(seen, system.data(), strict=True))
     image = image * (top / max(sum(float(a.abs().square().sum()) for a in seen), 1e-30))
-    return Solution(SampledField(image, problem.grid), problem, "backprojection", watched=watch,
-                    seconds=time.perf_counter() - began, stopped="adjoint, one gain")  # fmt: skip
+    return Solution(
+        SampledField(image, problem.grid),
+        problem,
+        "backprojection",
+        watched=watch,
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", "adjoint, one gain"),
+        details=dict(note),
+    )
 
 
 def least_squares(problem: Problem, iterations: int = 80) -> Solution:
     """Conjugate gradients on the normal equations, `iterations` of them."""
     began = time.perf_counter()
-    fit, watch = _split(problem)
+    fit, watch, note = hold_out(problem.suggested.stopping, problem.terms)
     image = list(cgls_iterates(LeastSquares.of(problem, fit), iterations))[-1]
-    return Solution(SampledField(image, problem.grid), problem, "least squares", watched=watch,
-                    seconds=time.perf_counter() - began, stopped=f"{iterations} iterations")  # fmt: skip
+    return Solution(
+        SampledField(image, problem.grid),
+        problem,
+        "least squares",
+        watched=watch,
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", f"{iterations} iterations"),
+        details=dict(note),
+    )
 
 
 def decibels(image: Tensor, floor: float = -40.0) -> Tensor:

@@ -19,7 +19,8 @@ from inverse_inr.io import atomic_write
 from inverse_inr.metrics import psnr
 from inverse_inr.operators import SarImage
 from inverse_inr.problems.radar.box_scene import BoxOnGround, dark_runs
-from inverse_inr.stopping import HeldOut
+from inverse_inr.solver import Ended
+from inverse_inr.stopping import HeldOut, hold_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,14 +81,21 @@ def tomography(problem: Problem) -> Solution:
     predicts the held-out views best, by the likelihood of their speckle.
     """
     began = time.perf_counter()
-    rule = problem.suggested.stopping
-    fit, watch = (rule if isinstance(rule, HeldOut) else HeldOut()).split(problem.terms, 0)
+    fit, watch, note = hold_out(problem.suggested.stopping, problem.terms)
     transparent, tried = _transparent(problem, fit[0]), []
     for weight in TV_WEIGHTS:
         classic = baselines.tv(transparent, weight, nonnegative=True, iterations=150)
         assert isinstance(classic.field, SampledField)
-        tried.append(Solution(_as_density(classic.field, problem.channels), problem, "tomography (TV)", watched=watch,
-                              stopped=f"weight {weight:.3g} (held-out)", details={"weight": weight}))  # fmt: skip
+        tried.append(
+            Solution(
+                _as_density(classic.field, problem.channels),
+                problem,
+                "tomography (TV)",
+                watched=watch,
+                stopped=Ended("direct", f"weight {weight:.3g} (held-out)"),
+                details={"weight": weight, **note},
+            )
+        )
     return replace(min(tried, key=lambda s: s.misfit(watch)), seconds=time.perf_counter() - began)
 
 

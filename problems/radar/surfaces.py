@@ -28,6 +28,7 @@ from inverse_inr.optimizers import Several, descend
 from inverse_inr.problems.radar.fmcw import cylinder, radar_problem
 from inverse_inr.problems.radar.surface_scenes import Shape, shape
 from inverse_inr.regularizers import Regularizer
+from inverse_inr.solver import Ended
 from inverse_inr.stopping import Never
 from inverse_inr.surfaces import (
     Eikonal,
@@ -98,8 +99,15 @@ def two_stages(
     total, strongest = aggregate(problem, apertures)
     points, normals = cloud(total, strongest, problem, threshold)
     distance = fit_distance(points, normals, problem.grid.box, scale=problem.grid.spacing[0], steps=steps, seed=seed)
-    return Solution(distance, problem, "two stages", seconds=time.perf_counter() - began, steps=steps,
-                    stopped=f"{len(points)} points", details={"points": points, "normals": normals})  # fmt: skip
+    return Solution(
+        distance,
+        problem,
+        "two stages",
+        seconds=time.perf_counter() - began,
+        steps=steps,
+        stopped=Ended("direct", f"{len(points)} points"),
+        details={"points": points, "normals": normals},
+    )
 
 
 def aggregate(problem: Problem, apertures: int) -> tuple[Tensor, Tensor]:

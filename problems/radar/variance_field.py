@@ -28,8 +28,8 @@ from inverse_inr.noise import ComplexGaussian
 from inverse_inr.optimizers import Several, descend
 from inverse_inr.problem import Problem
 from inverse_inr.sampled import SampledField
-from inverse_inr.solver import Solution
-from inverse_inr.stopping import HeldOut, least
+from inverse_inr.solver import Ended, Solution
+from inverse_inr.stopping import hold_out, least
 from inverse_inr.term import Term, describe
 
 
@@ -134,8 +134,7 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
     """
     began = time.perf_counter()
     term, grid = _term(problem), problem.grid
-    rule = problem.suggested.stopping
-    (fit,), (watch,) = (rule if isinstance(rule, HeldOut) else HeldOut()).split([term], seed)
+    (fit,), (watch,), note = hold_out(problem.suggested.stopping, [term], seed)
     marginal = _marginal(problem, fit).compressed(seed=seed)
     unseen = _marginal(problem, watch)
     if prior is None:
@@ -170,10 +169,11 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
         "round": best + 1,
         "evidence": evidences,
         "noise": marginal.noise,
+        **note,
     }
     return Solution(SampledField(images[best].reshape(shape), grid), problem, "variance field", watched=[watch],
                     seconds=time.perf_counter() - began, steps=rounds * steps,
-                    stopped=f"round {best + 1} of {rounds} (held-out)", details=details)  # fmt: skip
+                    stopped=Ended("direct", f"round {best + 1} of {rounds} (held-out)"), details=details)  # fmt: skip
 
 
 def _term(problem: Problem) -> Term:

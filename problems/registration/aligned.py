@@ -14,6 +14,7 @@ import torch
 from inverse_inr import Problem, SampledField, Solution, predict, priors, solve
 from inverse_inr.io import write_image, write_nifti, write_npz
 from inverse_inr.operators import deform_jacobian
+from inverse_inr.solver import Ended
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 def unregistered(problem: Problem) -> Solution:
     """No displacement: how far apart the images are."""
     zero = torch.zeros(*problem.grid.shape, problem.channels)
-    return Solution(SampledField(zero, problem.grid), problem, "no registration", stopped="nothing done")
+    return Solution(
+        SampledField(zero, problem.grid), problem, "no registration", stopped=Ended("direct", "nothing done")
+    )
 
 
 def optical_flow(problem: Problem) -> Solution:
@@ -36,7 +39,7 @@ def optical_flow(problem: Problem) -> Solution:
     flow: np.ndarray = np.asarray(optical_flow_tvl1(fixed, moving))
     values = torch.from_numpy(flow).movedim(0, -1).float() * torch.tensor(problem.grid.spacing)
     return Solution(SampledField(values, problem.grid), problem, "TV-L1 flow", seconds=time.perf_counter() - began,
-                    stopped="scikit-image's defaults")  # fmt: skip
+                    stopped=Ended("direct", "scikit-image's defaults"))  # fmt: skip
 
 
 def b_spline(problem: Problem, spacing: float = 8.0, seed: int = 0) -> Solution:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from inverse_inr import Field, Grid, OnGrid, Problem, SampledField, Solution, baselines, noise
 from inverse_inr.operators import Blur, Mask, psf_kernel
 from inverse_inr.operators.optics.psf import PSF
+from inverse_inr.solver import Ended
 
 
 class FramedBlur(OnGrid):
@@ -213,4 +214,4 @@ def _solution(
     if not math.isfinite(float(values.sum())):
         raise FloatingPointError(f"{name}: the result holds NaN or Inf.")
     return Solution(SampledField(values, problem.grid), problem, name, seconds=time.perf_counter() - began,
-                    stopped="all measurements seen", details=details or {})  # fmt: skip
+                    stopped=Ended("direct", "all measurements seen"), details=details or {})  # fmt: skip

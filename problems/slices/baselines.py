@@ -18,7 +18,8 @@ from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators.slices.acquisition import SliceAcquisition
 from inverse_inr.problems.slices.stacks import as_slices
 from inverse_inr.protocol import evaluating
-from inverse_inr.stopping import HeldOut, least
+from inverse_inr.solver import Ended
+from inverse_inr.stopping import hold_out, least
 
 
 @torch.no_grad()
@@ -42,14 +43,21 @@ def average(problem: Problem) -> Solution:
     """Each voxel is the mean of the pixels that see it, by how much they see of it: Aᵀ W y / Aᵀ W 1."""
     began = time.perf_counter()
     term, operator = problem.terms[0], as_slices(problem)[1]
-    fit, watch = _split(problem)
+    (fit,), (watch,), note = hold_out(problem.suggested.stopping, problem.terms)
     y, precision = least_squares(term.fidelity, term.y)
     used = torch.zeros_like(y)
     used[fit] = precision[fit]
     sums = spread(operator, problem.grid, torch.stack([used * y, used], -1), (1, 1))
     image = torch.where(sums[..., 1] > 1e-6 * sums[..., 1].max(), sums[..., 0] / sums[..., 1].clamp(min=1e-30), 0.0)
-    return Solution(SampledField(image[..., None].to(y.dtype), problem.grid), problem, "weighted average",
-                    seconds=time.perf_counter() - began, stopped="poses as given", watched=[watch])  # fmt: skip
+    return Solution(
+        SampledField(image[..., None].to(y.dtype), problem.grid),
+        problem,
+        "weighted average",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", "poses as given"),
+        watched=[watch],
+        details=dict(note),
+    )
 
 
 def super_resolution(problem: Problem, *, weights: Sequence[float] = (10.0, 1.0, 0.1, 1e-2, 1e-3),
@@ -60,7 +68,7 @@ def super_resolution(problem: Problem, *, weights: Sequence[float] = (10.0, 1.0,
     """
     began = time.perf_counter()
     term, operator, grid = problem.terms[0], as_slices(problem)[1], problem.grid
-    fit, watch = _split(problem)
+    (fit,), (watch,), note = hold_out(problem.suggested.stopping, problem.terms)
     seen = operator.on(grid)
     y, precision = least_squares(term.fidelity, term.y)
     data, unseen = (as_linear_map(seen, grid, rows=rows) for rows in (fit, watch))
@@ -73,19 +81,19 @@ def super_resolution(problem: Problem, *, weights: Sequence[float] = (10.0, 1.0,
         images.append(list(cgls_iterates(system, iterations))[-1])
     scores = [precision[watch] * (unseen(x) - y[watch]).square() for x in images]
     best = least(scores)
-    return Solution(SampledField(images[best], grid), problem, "super-resolution CG",
-                    seconds=time.perf_counter() - began, stopped=f"weight {weights[best]:g} (held-out), poses as given",
-                    watched=[watch], details={"weight": weights[best]})  # fmt: skip
+    return Solution(
+        SampledField(images[best], grid),
+        problem,
+        "super-resolution CG",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", f"weight {weights[best]:g} (held-out), poses as given"),
+        watched=[watch],
+        details={"weight": weights[best], **note},
+    )
 
 
 def _laplacian(x: Tensor, grid: Grid) -> Tensor:
     return gradient_adjoint(grid_gradient(x, grid.spacing), grid.spacing)
-
-
-def _split(problem: Problem) -> tuple[Tensor, Tensor]:
-    rule = problem.suggested.stopping
-    fit, watch = (rule if isinstance(rule, HeldOut) else HeldOut()).split(problem.terms, 0)
-    return fit[0], watch[0]
 
 
 @torch.no_grad()

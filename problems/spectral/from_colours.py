@@ -20,6 +20,7 @@ from inverse_inr.operators import SpectralResponse
 from inverse_inr.problems.spectral.data import photograph
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral.scenes import Reflectances, SpectralScene, spectral_scene
+from inverse_inr.solver import Ended
 from inverse_inr.stopping import Discrepancy
 
 CAMERA = ((600.0, 45.0), (540.0, 45.0), (465.0, 35.0))
@@ -104,8 +105,14 @@ def smoothest_spectra(problem: Problem, weight: float | None = None) -> Solution
         (tried[-1], solve(tried[-1])),
     )  # fmt: skip
     image = SampledField(spectra.reshape(*grid.shape, 1).to(term.y.dtype), grid)
-    return Solution(image, problem, "smoothest spectra", seconds=time.perf_counter() - began,
-                    stopped=f"weight {chosen:.3g} (discrepancy)", details={"weight": chosen})  # fmt: skip
+    return Solution(
+        image,
+        problem,
+        "smoothest spectra",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", f"weight {chosen:.3g} (discrepancy)"),
+        details={"weight": chosen},
+    )
 
 
 def interpolated(problem: Problem) -> Solution:
@@ -116,7 +123,9 @@ def interpolated(problem: Problem) -> Solution:
     coarse = term.operator.unflatten(term.y).movedim(-1, 0)[None]
     fine = torch.nn.functional.interpolate(coarse, size=grid.shape[:2], mode="bicubic", align_corners=False)
     image = SampledField(fine[0].movedim(0, -1)[..., None].contiguous(), grid)
-    return Solution(image, problem, "interpolated", seconds=time.perf_counter() - began, stopped="bicubic")
+    return Solution(
+        image, problem, "interpolated", seconds=time.perf_counter() - began, stopped=Ended("direct", "bicubic")
+    )
 
 
 def _scene(scene: str, size: int, bands: int, reflectances: Reflectances) -> tuple[Grid, SpectralScene]:

@@ -26,6 +26,7 @@ from inverse_inr.problems.spectral.trained import (
     mean_spectrum_of,
     root_mean_square,
 )
+from inverse_inr.solver import Ended
 
 
 class HyperSpectra(nn.Module):
@@ -99,7 +100,7 @@ def reconstruct(model: HyperSpectra, problem: Problem) -> Solution:
     began = time.perf_counter()
     cube = model(colours_of(problem))[..., None]
     return Solution(SampledField(cube, problem.grid), problem, "hypernetwork", seconds=time.perf_counter() - began,
-                    stopped="one forward pass")  # fmt: skip
+                    stopped=Ended("direct", "one forward pass"))  # fmt: skip
 
 
 def colours_of(problem: Problem) -> Tensor:
@@ -113,13 +114,20 @@ def colours_of(problem: Problem) -> Tensor:
 def linear_regression(problems: Sequence[Problem], problem: Problem) -> Solution:
     """The best affine map from a pixel's colours to its spectrum: what a network must beat."""
     cube = affine_map([_pair(p) for p in problems], colours_of(problem))
-    return Solution(SampledField(cube[..., None], problem.grid), problem, "linear regression", stopped="closed form")
+    return Solution(
+        SampledField(cube[..., None], problem.grid),
+        problem,
+        "linear regression",
+        stopped=Ended("direct", "closed form"),
+    )
 
 
 def mean_spectrum(problems: Sequence[Problem], problem: Problem) -> Solution:
     """The mean spectrum of the training cubes in every pixel."""
     cube = mean_spectrum_of([_pair(p) for p in problems], problem.grid.shape)
-    return Solution(SampledField(cube[..., None], problem.grid), problem, "mean spectrum", stopped="closed form")
+    return Solution(
+        SampledField(cube[..., None], problem.grid), problem, "mean spectrum", stopped=Ended("direct", "closed form")
+    )
 
 
 def _pair(problem: Problem) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ from inverse_inr.problems.spectral.trained import (
     mean_spectrum_of,
     root_mean_square,
 )
+from inverse_inr.solver import Ended
 
 
 class SpectralAttention(nn.Module):
@@ -148,7 +149,9 @@ def reconstruct(model: Sinr, problem: Problem) -> Solution:
     began = time.perf_counter()
     initial, level = first_guess(problem)
     field = SinrField(model, model.encode(initial), level, problem.grid)
-    return Solution(field, problem, "SINR", seconds=time.perf_counter() - began, stopped="one forward pass")
+    return Solution(
+        field, problem, "SINR", seconds=time.perf_counter() - began, stopped=Ended("direct", "one forward pass")
+    )
 
 
 @torch.no_grad()
@@ -183,13 +186,20 @@ def linear_regression(problems: Sequence[Problem], problem: Problem, ridge: floa
     """The best affine map from a pixel's first guess to its spectrum: what a network must beat."""
     initial, level = first_guess(problem)
     cube = level * affine_map([_pair(p) for p in problems], initial, ridge)
-    return Solution(SampledField(cube[..., None], problem.grid), problem, "linear regression", stopped="closed form")
+    return Solution(
+        SampledField(cube[..., None], problem.grid),
+        problem,
+        "linear regression",
+        stopped=Ended("direct", "closed form"),
+    )
 
 
 def mean_spectrum(problems: Sequence[Problem], problem: Problem) -> Solution:
     """The mean spectrum of the training cubes in every pixel."""
     cube = first_guess(problem)[1] * mean_spectrum_of([_pair(p) for p in problems], problem.grid.shape)
-    return Solution(SampledField(cube[..., None], problem.grid), problem, "mean spectrum", stopped="closed form")
+    return Solution(
+        SampledField(cube[..., None], problem.grid), problem, "mean spectrum", stopped=Ended("direct", "closed form")
+    )
 
 
 def _centred(image: Tensor) -> Tensor:

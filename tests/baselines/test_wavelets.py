@@ -69,7 +69,6 @@ def test_l1_of_details_takes_noise_off_a_picture_of_steps(size: int) -> None:
     assert solution.method == "L1-wavelet"
     error = float((solution.sample() - truth).square().mean().sqrt())
     assert error < 0.06
-    again = l1(problem, wavelets=3, iterations=60)
-    torch.testing.assert_close(again.sample(), solution.sample(), rtol=0, atol=0)
+    assert torch.equal(*(l1(problem, wavelets=3, iterations=5).sample() for _ in range(2)))
     with pytest.raises(ValueError, match="both signs"):
         l1(problem, wavelets=3, nonnegative=True)

@@ -9,11 +9,9 @@ from torch import Tensor, nn
 from inverse_inr import priors
 from inverse_inr.derivatives import laplacian
 from inverse_inr.domain import Box, Grid
-from inverse_inr.evaluation import sample
-from inverse_inr.kernels.sparse import SparseMatrix
-from inverse_inr.priors import Prior, grids
+from inverse_inr.priors import Prior
 from inverse_inr.priors.encodings import FourierFeatures, gaussian_frequencies
-from inverse_inr.priors.grids import STENCILS, GridEncoding
+from inverse_inr.priors.grids import GridEncoding
 from inverse_inr.priors.topologies import MLP
 from inverse_inr.priors.wavelets import GaborComplex
 from inverse_inr.regularizers import Sobolev
@@ -241,44 +239,6 @@ def test_random_features_have_the_gaussian_kernel() -> None:
     kernel = (features(x) * features(y)).sum(-1) / 100_000
     expected = torch.exp(-2 * math.pi**2 * sigma**2 * (x - y).square().sum(-1))
     torch.testing.assert_close(kernel, expected, rtol=0, atol=0.01)
-
-
-@dimensions
-@pytest.mark.parametrize("interpolation", STENCILS)
-def test_a_constant_table_gives_a_constant(interpolation: str, box: Box) -> None:
-    encoding = GridEncoding(box, [5.0, 11.0, 40.0], 2, interpolation=interpolation, table=64)
-    assert any(encoding.hashed) == (box.ndim > 1)
-    nn.init.constant_(encoding.table, 3.0)
-    outside = 2.5 * torch.rand(200, box.ndim) - 1.25
-    torch.testing.assert_close(encoding(outside), torch.full((200, 6), 3.0))
-
-
-def test_slabs_of_a_lattice_build_their_matrices_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    box = Box((0.0, 0.0), (1.0, 1.0))
-    lattice, prior = Grid(box, (40, 10)), priors.create("grid", box, cells=20.0)
-    built: list[object] = []
-    monkeypatch.setattr(grids, "SparseMatrix", lambda *given: built.append(given) or SparseMatrix(*given))
-    values = [sample(prior, lattice, chunk=40) for _ in range(3)]
-    assert len(built) == 10, "a matrix a slab of four rows, whatever the number of steps"
-    assert all(torch.equal(v, values[0]) for v in values)
-    monkeypatch.setattr(grids, "MATRICES", 4 * 400)
-    other = Grid(box, (41, 10))
-    direct = sample(prior, other, chunk=41)
-    assert len(built) == 10, "beyond that memory it goes without"
-    torch.testing.assert_close(direct[..., 0], prior(other.points().reshape(-1, 2)).reshape(41, 10))
-
-
-@pytest.mark.parametrize("shape", [(12,), (6, 9), (4, 6, 3)])
-def test_a_grid_with_one_cell_a_pixel_is_the_image(shape: tuple[int, ...]) -> None:
-    box = Box((0,) * len(shape), tuple(0.5 * n for n in shape))
-    grid = Grid(box, shape)
-    prior = priors.grid(box, cells=max(shape))
-    image = torch.randn(*shape, 1)
-    prior.encoding.table.data.copy_(image.reshape(-1, 1))  # type: ignore[union-attr]
-    torch.testing.assert_close(prior.sample(grid), image)
-    torch.testing.assert_close(prior(grid.points()), image)
-    nyquist = priors.grid(box, bandwidth=priors.bandwidth_of(grid))
-    assert nyquist.parameter_count == grid.numel
 
 
 def test_wire_without_imaginary_weights_is_a_gabor_wavelet() -> None:

@@ -84,7 +84,7 @@ def test_nan_restores_the_best_state_and_names_term_and_step(problem, solver):
     run = solver(problem, regularizers=[Failing(17)])
     with pytest.warns(RuntimeWarning, match=r"R\(Failing\) became NaN or Inf at step 17; returning .* step 10"):
         solution = run.run()
-    assert solution.stopped == "non-finite: R(Failing) became NaN or Inf at step 17"
+    assert str(solution.stopped) == "non-finite: R(Failing) became NaN or Inf at step 17"
     assert solution.best_step == 10
     healthy = solver(problem, regularizers=[Failing(1000)])
     assert torch.equal(solution.sample(), healthy.run(10).sample())

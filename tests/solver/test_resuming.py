@@ -32,7 +32,7 @@ def test_resumed_run_is_bit_exact(problem, name, optimizer, batch, at, solver):
     whole.run()
     first = solver(problem, name, **keywords)
     paused = first.run(at)
-    assert paused.stopped == f"paused at step {at}"
+    assert str(paused.stopped) == f"paused at step {at}"
     assert not first.finished
     state = through_disk(first)
     second = solver(problem, name, **keywords)
@@ -68,7 +68,7 @@ def test_interrupted_run_returns_its_best_and_resumes(problem, at, solver):
     cut = solver(problem, callbacks=[ctrl_c(at)])
     solution = cut.run()
     assert signal.getsignal(signal.SIGINT) == before
-    assert solution.stopped == f"interrupted at step {at}"
+    assert str(solution.stopped) == f"interrupted at step {at}"
     assert solution.steps == at
     assert solution.best_step == cut.best["step"]
     kept = {k.removeprefix("prior."): v for k, v in cut.best["state"].items() if k.startswith("prior.")}
@@ -89,9 +89,10 @@ def test_interrupted_before_any_check_returns_the_current_state(problem, solver)
     told = []
     run = solver(problem, regularizers=[Stop()], callbacks=[lambda _, record: told.append(record["step"])])
     solution = run.run()
-    assert solution.stopped == "interrupted at step 1"
+    assert str(solution.stopped) == "interrupted at step 1"
     assert told == [1], "callbacks must learn that the run is over"
-    assert torch.equal(solution.sample(), ii.sample(run.prior, problem.grid))
+    with torch.no_grad():  # as `Solution.sample` does: with gradients recorded, sums are taken in another order
+        assert torch.equal(solution.sample(), ii.sample(run.prior, problem.grid))
 
 
 def test_interrupt_on_a_check_still_closes_callbacks(problem, tmp_path, solver):

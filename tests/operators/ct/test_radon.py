@@ -22,10 +22,6 @@ GRIDS = [Grid(UNIT, (64, 64)), Grid(UNIT, (65, 65)), Grid(OBLONG, (87, 121)), Gr
 grids = pytest.mark.parametrize("grid", GRIDS, ids=lambda g: "x".join(map(str, g.shape)))
 
 
-def setup_module():
-    torch.set_num_threads(1)
-
-
 def turn(views: int, full: float = math.pi) -> Tensor:
     return torch.arange(views, dtype=torch.float64) * (full / views)
 

@@ -22,10 +22,6 @@ DATA = Path(os.environ.get("INVERSE_INR_DATA", Path(__file__).parents[4] / "shar
 SMALL: dict[str, Any] = {"size": 48, "views": 24}
 
 
-def setup_module():
-    torch.set_num_threads(1)
-
-
 def truth_seen(problem: Any) -> Tensor:
     term = problem.terms[0]
     assert problem.reference is not None

@@ -15,8 +15,8 @@ from inverse_inr import Box, Grid, phantoms, predict, sample
 from inverse_inr.io import FileFormatError, read_kspace
 from inverse_inr.operators import CartesianKSpace, LearnedCoils, RadialSpokes, birdcage_maps, centred_box
 from inverse_inr.problems.kspace import kspace, kspace_scan
-from inverse_inr.problems.kspace.scan import noise_of
 from inverse_inr.problems.kspace import simulated as problems
+from inverse_inr.problems.kspace.scan import noise_of
 
 SHAPE, COILS = (40, 36), 4
 
@@ -183,6 +183,7 @@ def test_simulated_problems_start_near_the_truth(phase: Any, learn: Any):
         assert float((predicted.detach() - term.y).norm() / term.y.norm()) < 0.2  # edges between 40 pixels
 
 
+@pytest.mark.slow
 def test_joint_reconstruction_beats_the_classics():
     problem = kspace(size=48, acceleration=3, calibration=16, coils=6, noise_level=0.02)
     solution = ii.solve(problem, steps=120, callbacks=[])

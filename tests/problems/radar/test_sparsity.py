@@ -57,7 +57,7 @@ def test_l1_satisfies_its_optimality_conditions():
 def test_l1_rules():
     problem = fmcw(**SMALL)
     solution = l1(problem, "residual", nonnegative=True, weights=(0.3, 0.1, 0.03, 0.01), iterations=40)
-    assert "(residual)" in solution.stopped
+    assert "(residual)" in str(solution.stopped)
     chosen = l1(problem, nonnegative=True, weights=(0.3, 0.1, 0.03), iterations=20)
     assert chosen.held_out() is not None
     assert chosen.details["weight"] in (0.3, 0.1, 0.03)

@@ -62,6 +62,7 @@ def test_a_known_deformation_is_recovered_without_folding(picture):
     assert float(determinants(solution).min()) > 0
 
 
+@pytest.mark.slow
 def test_blurred_images_lead_past_a_fine_texture(tmp_path):
     """A checkerboard of 4 pixels under a displacement of 3: at once, the fit ends a period off."""
     grid = pixel_grid((32, 36))

@@ -1,6 +1,7 @@
 """Restoration problems at small sizes: what they simulate, what they refuse, their classical methods, their presets."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -170,20 +171,29 @@ def test_a_short_fit_of_each_beats_a_flat_image():
 
 
 @pytest.mark.parametrize("make", [inpaint, denoise, deblur, super_resolution])
-def test_held_out_measurements_lead_to_nothing(make):
-    """Other values there change no guide and no fit, only the misfit that is reported."""
-    images, misfits = [], []
-    for added in (0.0, 0.5):
-        problem = make("camera", crop=32, rounds=1, held_out=0.1)
-        term = problem.terms[0]
-        rows = problem.suggested.stopping.split(problem.terms, 0)[1][0]
-        assert len(rows) == round(0.1 * len(term.y))
-        term.y[rows] += added
-        solution = solve(problem, steps=1, callbacks=[])
-        images.append(solution.sample())
-        misfits.append(solution.held_out())
-    assert torch.equal(images[0], images[1])
-    assert misfits[1] > misfits[0]
+def test_held_out_measurements_lead_to_nothing(make, monkeypatch):
+    """Other values there change no guide and no fit, only the misfit that is reported; where they are seen, they do.
+
+    Equal up to what these fits make of rounding: which patches are alike is a choice, and L-BFGS goes on from it.
+    Measured: 1e-7 of the measurements moves a pixel by up to 2e-4 here; what is seen by at least 0.16.
+    """
+    monkeypatch.setattr("inverse_inr.patch_models.solve", partial(solve, steps=3))  # a whole first fit takes 8e-3 of it
+    count = len(make("camera", crop=32, rounds=1).terms[0].y)
+    rows = torch.randperm(count, generator=torch.Generator().manual_seed(0))[: round(0.1 * count)]
+
+    def fit(added: float, held_out: float):
+        problem = make("camera", crop=32, rounds=1, held_out=held_out)
+        if held_out:
+            assert torch.equal(problem.suggested.stopping.split(problem.terms, 0)[1][0], rows.sort().values)
+        problem.terms[0].y[rows] += added
+        return solve(problem, steps=1, callbacks=[])
+
+    def moved(held_out: float) -> float:
+        return float((fit(0.0, held_out).sample() - fit(100.0, held_out).sample()).abs().max())
+
+    assert moved(held_out=0.1) < 2e-3
+    assert moved(held_out=0.0) > 0.1
+    assert fit(100.0, 0.1).held_out() > fit(0.0, 0.1).held_out()
     with pytest.raises(ValueError, match="held_out=1"):
         make("camera", crop=32, held_out=1.0)
 

@@ -93,6 +93,7 @@ def test_integers_do_not_overflow(tmp_path: Path) -> None:
 SMALL = {"levels": 3, "coarsest": 6, "finest": 18, "width": 16, "depth": 1, "coarse_to_fine": 0.3}
 
 
+@pytest.mark.slow
 def test_motion_and_volume_are_found_together(tmp_path: Path) -> None:
     stacks = simulated(outliers=0.08)
     problem = problem_of(stacks, resolution=2.0, reference=head)

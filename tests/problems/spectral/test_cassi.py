@@ -17,7 +17,8 @@ from inverse_inr.problems.spectral.instrument import Calibration
 
 def test_a_run_writes_the_cube_and_its_colours(tmp_path: Path):
     config = tmp_path / "small.toml"
-    config.write_text('[problem]\nname = "cassi"\nsize = 16\nbands = 5\n[solver]\nsteps = 10\n')
+    small = '[problem]\nname = "cassi"\nsize = 16\nbands = 5\n[solver]\nsteps = 10\n[baselines]\nnames = []\n'
+    config.write_text(small)
     cli.run(config, out=tmp_path / "run")
     assert read_matlab(tmp_path / "run" / "cube.mat", "cube").shape == (16, 16, 5)
     assert {"colours.png", "figure.png", "table.json"} <= {p.name for p in (tmp_path / "run").iterdir()}
@@ -128,6 +129,7 @@ def test_a_second_camera_sees_the_scene_without_the_mask(kind, numbers):
         torch.testing.assert_close(mean, torch.ones_like(mean))
 
 
+@pytest.mark.slow
 def test_two_cameras_are_better_than_one():
     options = {"size": 24, "bands": 6, "seed": 1}
     alone, both = (ii.solve(cassi(**options, **more), steps=300, callbacks=[]) for more in ({}, {"second": "rgb"}))  # type: ignore[arg-type]

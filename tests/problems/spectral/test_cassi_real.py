@@ -68,6 +68,7 @@ def test_what_a_measured_camera_may_learn(tmp_path: Path):
         cassi_real(f"{folder}:1", bands=4, calibrate=("lens",))
 
 
+@pytest.mark.slow
 def test_the_measured_scene_is_explained_better_than_by_the_camera_of_its_files(data):
     """36 of its 660 rows: pixels that neither fit saw, with the mask where the files put it and where it is found."""
     files = str(data.file("tsa_real_scene1.mat")), str(data.file("tsa_real_mask.mat"))

@@ -242,7 +242,7 @@ def acorn(box: Box, channels: int = 1, bandwidth: float | None = None, *, level:
     """An adaptive tree of blocks, features from a shared coordinate encoder (ACORN, Martel et al. 2021).
 
     It starts as the uniform tree of `level` (blocks of 2^-level of the longest side) with `nodes` an axis (about 8, in
-    3-D 6); `blocks` is the budget, by default what it starts with. `callbacks.Adapt` splits and merges while a solver
+    3-D 6); `blocks` is the budget, by default what it starts with. `Adapt` splits and merges while a solver
     runs. The field jumps between blocks, which no total variation by slopes sees: use one on a grid.
     """
     bandwidth, b = band(box, bandwidth)

@@ -1,0 +1,42 @@
+"""The floors of the house: which room may import which, said once, for the tests and for the drawing in docs/.
+
+A room may import rooms of its own floor and of those below. The first floor is the ground.
+"""
+
+FLOORS = {
+    "ground": ["constants", "registry", "kernels"],
+    "space, fields and noise": ["domain", "bands", "evaluation", "sampled", "derivatives", "phantoms", "noise"],
+    "what is measured": ["fidelity", "protocol", "hooks", "compose", "term"],
+    "files and figures": ["io", "metrics", "plotting"],
+    "what is sought": ["regularizers", "stopping", "problem", "least_squares"],
+    "priors": ["priors"],
+    "solver": ["optimizers", "solver"],
+    "what asks the solver": ["baselines", "uncertainty", "surfaces", "analysis", "selection", "testing"],
+    "front door of the core": ["inverse_inr"],
+    "tools of operators": ["operators.rows", "operators.quadrature", "operators.rigid"],
+    "operators": [
+        "operators.differential",
+        "operators.warp",
+        "operators.ct",
+        "operators.optics",
+        "operators.kspace",
+        "operators.slices",
+        "operators.spectral",
+        "operators.radar",
+    ],
+    "front door of the operators": ["operators", "operators.catalogue"],
+    "tools of problems": ["problems", "problems.images"],
+    "problems": [
+        "problems.audio",
+        "problems.ct",
+        "problems.restoration",
+        "problems.fields",
+        "problems.registration",
+        "problems.kspace",
+        "problems.slices",
+        "problems.spectral",
+        "problems.radar",
+    ],
+    "catalogue of problems": ["problems.catalogue"],
+    "command line": ["command"],
+}

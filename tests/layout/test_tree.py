@@ -1,0 +1,123 @@
+"""The shape of the tree: links, packages, sizes, tests that mirror the source, and how light an import is."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from cases.tree import ROOT, TOPS, source_files, unlisted_packages
+
+SOURCES = [*TOPS, "tests"]
+MOST_MODULES, MOST_LINES = 25, 300
+
+
+def test_links_point_to_the_top_level_folders():
+    for name in ("operators", "problems"):
+        link = ROOT / "inverse_inr" / name
+        assert link.is_symlink()
+        assert link.readlink() == Path("..") / name
+
+
+def test_every_folder_of_modules_is_a_listed_package():
+    assert unlisted_packages() == []
+
+
+def test_a_forgotten_package_is_found(tmp_path: Path):
+    for folder in ("inverse_inr/kernels", "operators/ct", "problems"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "__init__.py").touch()
+    (tmp_path / "inverse_inr" / "__init__.py").touch()
+    (tmp_path / "operators" / "ct" / "radon").mkdir()
+    (tmp_path / "operators" / "ct" / "radon" / "beams.py").touch()
+    packages = ["inverse_inr", "inverse_inr.kernels", "inverse_inr.solver", "inverse_inr.operators.ct",
+                "inverse_inr.problems"]  # fmt: skip
+    (tmp_path / "pyproject.toml").write_text(f"[tool.setuptools]\npackages = {packages}\n")
+    assert unlisted_packages(tmp_path) == [
+        "inverse_inr.operators.ct.radon is not listed in pyproject.toml",
+        "pyproject.toml lists inverse_inr.solver, which has no files",
+        "inverse_inr.operators.ct.radon has no __init__.py",
+    ]
+
+
+def test_every_preset_is_package_data():
+    """A TOML file in a folder that no pattern covers would be missing from the wheel."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    for top in TOPS:
+        for path in (ROOT / top).rglob("*.toml"):
+            package = ".".join((TOPS[top], *path.parent.relative_to(ROOT / top).parts))
+            assert any(path.match(pattern) for pattern in settings["package-data"].get(package, ())), path
+
+
+def _crowded(root: Path, tops: list[str]) -> list[str]:
+    """Folders of too many modules (`__init__` not counted), and files of too many lines."""
+    counts: dict[Path, int] = {}
+    faults = []
+    for top in tops:
+        for path in source_files(root / top):
+            if path.name != "__init__.py":
+                counts[path.parent] = counts.get(path.parent, 0) + 1
+            lines = len(path.read_text().splitlines())
+            if lines > MOST_LINES:
+                faults.append(f"{path.relative_to(root)} has {lines} lines")
+    return faults + [f"{k.relative_to(root)} has {n} modules" for k, n in counts.items() if n > MOST_MODULES]
+
+
+def test_no_folder_is_crowded_and_no_file_is_long():
+    assert _crowded(ROOT, SOURCES) == []
+
+
+def test_a_crowded_folder_and_a_long_file_are_found(tmp_path: Path):
+    (tmp_path / "tests").mkdir()
+    for k in range(MOST_MODULES):
+        (tmp_path / "tests" / f"test_{k}.py").touch()
+    (tmp_path / "tests" / "__init__.py").touch()
+    assert _crowded(tmp_path, ["tests"]) == []
+    (tmp_path / "tests" / "test_more.py").write_text("\n" * (MOST_LINES + 1))
+    assert _crowded(tmp_path, ["tests"]) == ["tests/test_more.py has 301 lines", "tests has 26 modules"]
+
+
+NOT_A_ROOM = {"cases", "layout"}  # what tests share, and the tests of the tree itself
+
+
+def _folders(folder: Path) -> set[Path]:
+    """Where Python files lie below a folder, relative to it."""
+    return {path.parent.relative_to(folder) for path in source_files(folder)}
+
+
+def _unmirrored(root: Path) -> list[str]:
+    """Folders of tests without a room, and rooms of operators/ and problems/ without a folder of tests."""
+    tests = {p for p in _folders(root / "tests") if p.parts and p.parts[0] not in NOT_A_ROOM}
+    modalities = {Path(top) / p for top in ("operators", "problems") for p in _folders(root / top)}
+    faults = [f"tests/{p} tests no room" for p in sorted(tests - modalities - _folders(root / "inverse_inr"))]
+    return faults + [f"{p} has no folder of tests" for p in sorted(modalities - tests)]
+
+
+def test_tests_mirror_the_source():
+    """A folder of tests is called as the room it tests, and each room of operators/ and problems/ has one."""
+    assert _unmirrored(ROOT) == []
+
+
+def test_a_missing_folder_of_tests_is_found(tmp_path: Path):
+    for name in ("inverse_inr/solver", "operators/ct", "tests/solver", "tests/cases", "tests/operators/radon"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "a.py").touch()
+    assert _unmirrored(tmp_path) == ["tests/operators/radon tests no room", "operators/ct has no folder of tests"]
+
+
+def _python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_import_is_light():
+    code = "import sys, inverse_inr; print(*sorted(m for m in sys.modules))"
+    loaded = _python(code).split()
+    heavy = {"matplotlib", "h5py", "nibabel", "skimage", "scipy.sparse", "pydantic", "cyclopts", "astra", "pydicom"}
+    assert not heavy & set(loaded)
+    assert not any(m.startswith(("inverse_inr.operators", "inverse_inr.problems")) for m in loaded)
+
+
+@pytest.mark.parametrize("module", ["operators", "problems"])
+def test_no_module_has_two_names(module: str):
+    code = f"import sys, inverse_inr.operators, inverse_inr.problems.ct; print({module!r} in sys.modules)"
+    assert _python(code).strip() == "False"
