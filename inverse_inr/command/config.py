@@ -59,13 +59,19 @@ class Run:
     @classmethod
     def on(cls, problem: Problem, **tables: Any) -> Run:
         """The same for a problem made in Python: `Run.on(problem, solver={"steps": 400}, prior={"name": "siren"})`."""
-        run = cls({"problem": {"name": MADE_IN_PYTHON, "measurements": _digest(problem)}, **tables}, problem)
+        run = cls(
+            {"problem": {"name": MADE_IN_PYTHON, "measurements": _digest(problem)}, **tables},
+            problem,
+        )
         run.check()
         return run
 
     def varied(self, seed: int, prior: Table) -> Run:
         """This run with another prior and other random numbers: the solver's, and the noise's where it has a seed."""
-        tables = self.tables | {"prior": prior, "solver": self.tables.get("solver", {}) | {"seed": seed}}
+        tables = self.tables | {
+            "prior": prior,
+            "solver": self.tables.get("solver", {}) | {"seed": seed},
+        }
         if self.draws_noise:
             tables["problem"] = self.tables["problem"] | {"seed": seed}
         run = replace(self, tables=tables)
@@ -85,13 +91,17 @@ class Run:
             if key not in SECTIONS:
                 raise ConfigError(f"Unknown table [{key}]. {nearest(key, SECTIONS)}")
         if "name" not in t.get("problem", {}):
-            raise ConfigError(f"A config needs [problem] with a name. {nearest('', problems.names())}")
+            raise ConfigError(
+                f"A config needs [problem] with a name. {nearest('', problems.names())}"
+            )
         if self.given is None:
             _check("problem", problems, t["problem"])
         if "prior" in t:
             _check("prior", priors.registry, t["prior"], taken=("box", "channels"))
         for table in t.get("regularizers", []):
-            _check("regularizers", regularizers, table, extra=("weight", "on_grid"), taken=("grid",))
+            _check(
+                "regularizers", regularizers, table, extra=("weight", "on_grid"), taken=("grid",)
+            )
         for section, registry in (("stopping", stoppings), ("optimizer", optimizer_names)):
             if section in t:
                 _check(section, registry, t[section])
@@ -109,7 +119,9 @@ class Run:
         native = dict(t.get("prior", {}))
         prior = make_prior(problem, native.pop("name", None), native.pop("seed", seed), **native)
         if "regularizers" in t:
-            options["regularizers"] = [self._regularizer(table, problem) for table in t["regularizers"]]
+            options["regularizers"] = [
+                self._regularizer(table, problem) for table in t["regularizers"]
+            ]
         if "stopping" in t:
             options["stopping"] = _make(stoppings, t["stopping"])
         if "optimizer" in t:
@@ -148,14 +160,20 @@ def override(tables: Table, assignments: Iterable[str]) -> None:
         key, _, value = assignment.partition("=")
         section, _, name = key.strip().partition(".")
         if not name or not value:
-            raise ConfigError(f"--set {assignment!r}: write section.key=value, e.g. solver.steps=200.")
+            raise ConfigError(
+                f"--set {assignment!r}: write section.key=value, e.g. solver.steps=200."
+            )
         tables.setdefault(section, {})[name] = _parsed(value)
 
 
 def set_keywords(tables: Table, keywords: Mapping[str, Sequence[str]]) -> None:
     """Put the command line's own words into [problem]: several words, or one where a list is asked for, are a list."""
     table = tables.setdefault("problem", {})
-    known = inspect.signature(problems.get(table["name"]), eval_str=True).parameters if "name" in table else {}
+    known = (
+        inspect.signature(problems.get(table["name"]), eval_str=True).parameters
+        if "name" in table
+        else {}
+    )
     for key, words in keywords.items():
         name = key.replace("-", "_")
         values = [_parsed(word) for word in words]
@@ -187,8 +205,14 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def _check(section: str, registry: Registry, table: Table, *, extra: tuple[str, ...] = (),
-           taken: tuple[str, ...] = ()) -> None:  # fmt: skip
+def _check(
+    section: str,
+    registry: Registry,
+    table: Table,
+    *,
+    extra: tuple[str, ...] = (),
+    taken: tuple[str, ...] = (),
+) -> None:
     if "name" not in table:
         raise ConfigError(f"[{section}] needs a name. {nearest('', registry.names())}")
     try:
@@ -199,7 +223,9 @@ def _check(section: str, registry: Registry, table: Table, *, extra: tuple[str, 
     _validate(f"[{section}] {table['name']}", component, keywords, taken)
 
 
-def _validate(where: str, component: Callable[..., Any], keywords: Table, taken: tuple[str, ...]) -> None:
+def _validate(
+    where: str, component: Callable[..., Any], keywords: Table, taken: tuple[str, ...]
+) -> None:
     """Names against the signature, values against its annotations (pydantic)."""
     from pydantic import ValidationError
 
@@ -221,10 +247,13 @@ def _validate(where: str, component: Callable[..., Any], keywords: Table, taken:
             detail = "; ".join(e["msg"] for e in error.errors()[:3])
             raise ConfigError(f"{where}: {key} = {value!r}. {detail}.") from None
     missing = [
-        p.name for p in parameters.values()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        and p.name not in keywords and p.name not in taken
-    ]  # fmt: skip
+        p.name
+        for p in parameters.values()
+        if p.default is p.empty
+        and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        and p.name not in keywords
+        and p.name not in taken
+    ]
     if missing:
         raise ConfigError(f"{where} needs {', '.join(missing)}.")
 
@@ -233,7 +262,9 @@ def _digest(problem: Problem) -> str:
     """A fingerprint of the measurements, by which a later session knows the problem again."""
     digest = hashlib.sha256()
     for term in problem.terms:
-        digest.update(term.y.detach().cpu().resolve_conj().resolve_neg().contiguous().numpy().tobytes())
+        digest.update(
+            term.y.detach().cpu().resolve_conj().resolve_neg().contiguous().numpy().tobytes()
+        )
     return digest.hexdigest()[:16]
 
 

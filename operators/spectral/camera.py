@@ -31,15 +31,32 @@ class Camera(RowOperator, ABC):
     sizes: tuple[int, int, int]
     """Pixels across and along the dispersion, and of the detector along it."""
 
-    def __init__(self, box: Box, mask: Tensor, wavelengths: Tensor, dispersion: Callable[[Tensor], Tensor],
-                 mode: Mode = "single", axis: int = 1, psf: OfWavelength | None = None,
-                 response: OfWavelength | None = None, *, quadrature: bool = False, mask_position: float = 1.0,
-                 mask_shift: Tensor | None = None, mask_rotation: float | Tensor = 0.0,
-                 mask_stretch: Tensor | None = None, width: int | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        mask: Tensor,
+        wavelengths: Tensor,
+        dispersion: Callable[[Tensor], Tensor],
+        mode: Mode = "single",
+        axis: int = 1,
+        psf: OfWavelength | None = None,
+        response: OfWavelength | None = None,
+        *,
+        quadrature: bool = False,
+        mask_position: float = 1.0,
+        mask_shift: Tensor | None = None,
+        mask_rotation: float | Tensor = 0.0,
+        mask_stretch: Tensor | None = None,
+        width: int | None = None,
+    ) -> None:
         if mode not in ("single", "dual", "spatial-spectral"):
-            raise ValueError(f"CASSI: mode must be 'single', 'dual' or 'spatial-spectral', got {mode!r}.")
+            raise ValueError(
+                f"CASSI: mode must be 'single', 'dual' or 'spatial-spectral', got {mode!r}."
+            )
         if axis not in (0, 1):
-            raise ValueError(f"CASSI: axis={axis} must be 0 or 1, the image axis that is dispersed.")
+            raise ValueError(
+                f"CASSI: axis={axis} must be 0 or 1, the image axis that is dispersed."
+            )
         self.scene = _pixels(box)
         wavelengths = _wavelengths(wavelengths, box)
         check_mask(mask, self.scene, axis, len(wavelengths), mode)
@@ -54,7 +71,11 @@ class Camera(RowOperator, ABC):
         self.psf = psf if psf is None or callable(psf) else _value(psf, len(wavelengths))
         self.mask = mask if isinstance(mask, nn.Parameter) else nn.Buffer(mask.detach().clone())
         self.wavelengths = nn.Buffer(wavelengths)
-        self.response = response if response is None or callable(response) else _value(response, len(wavelengths))
+        self.response = (
+            response
+            if response is None or callable(response)
+            else _value(response, len(wavelengths))
+        )
         self.mask_shift = None if mask_shift is None else _value(mask_shift, 2)
         turned = isinstance(mask_rotation, Tensor) or mask_rotation != 0
         self.mask_rotation = _value(mask_rotation) if turned else None
@@ -79,7 +100,9 @@ class Camera(RowOperator, ABC):
             gain = widths / widths.mean()
         if self.response is None:
             return gain
-        return gain * (self.response(wavelengths) if callable(self.response) else self.response.double())
+        return gain * (
+            self.response(wavelengths) if callable(self.response) else self.response.double()
+        )
 
     def codes(self) -> Tensor:
         """The mask where it really is: (shots, 1 or L, across, along), the dispersed axis last."""
@@ -99,7 +122,9 @@ class Camera(RowOperator, ABC):
 
     def mask_shifts(self, shifts: Tensor) -> Tensor:
         """How far the mask is dispersed against the scene."""
-        return shifts * (0.0 if self.mode == "single" else 1.0 if self.mode == "dual" else self.mask_position)
+        return shifts * (
+            0.0 if self.mode == "single" else 1.0 if self.mode == "dual" else self.mask_position
+        )
 
 
 # --- what it is given -------------------------------------------------------------------------------------------------
@@ -107,19 +132,27 @@ class Camera(RowOperator, ABC):
 
 def _pixels(box: Box) -> tuple[int, int]:
     if box.ndim != 3:
-        raise ValueError(f"CASSI: the box has {box.ndim} axes; it needs two of space (px) and the wavelength (nm).")
+        raise ValueError(
+            f"CASSI: the box has {box.ndim} axes; it needs two of space (px) and the wavelength (nm)."
+        )
     height, width = (round(n) for n in box.lengths[:2])
     if any(abs(n - m) > 1e-6 or m < 1 for n, m in zip(box.lengths, (height, width), strict=False)):
-        raise ValueError(f"CASSI counts in pixels: the box must span whole pixels, got {box.lengths[:2]} {box.units}.")
+        raise ValueError(
+            f"CASSI counts in pixels: the box must span whole pixels, got {box.lengths[:2]} {box.units}."
+        )
     return height, width
 
 
 def _wavelengths(wavelengths: Tensor, box: Box) -> Tensor:
     values = torch.as_tensor(wavelengths).detach().double().clone()
     if values.ndim != 1 or not len(values) or not bool(torch.isfinite(values).all()):
-        raise ValueError(f"CASSI: wavelengths must be finite, (bands,), got shape {tuple(values.shape)}.")
+        raise ValueError(
+            f"CASSI: wavelengths must be finite, (bands,), got shape {tuple(values.shape)}."
+        )
     if not bool((values.diff() > 0).all()):
-        raise ValueError(f"CASSI: wavelengths must rise, got {values[:4].tolist()}... Flip them, and the cube's bands.")
+        raise ValueError(
+            f"CASSI: wavelengths must rise, got {values[:4].tolist()}... Flip them, and the cube's bands."
+        )
     low, high = box.lower[2], box.upper[2]
     if float(values[0]) < low or float(values[-1]) > high:
         raise ValueError(
@@ -142,7 +175,9 @@ def _reach(shifts: Tensor, width: int | None, along: int) -> int:
     if width is None:
         return math.ceil(high - 1e-6)
     if along + high > width + 1e-6:
-        raise ValueError(f"CASSI: dispersion reaches {along + high:.4g} px and leaves the detector of {width} px.")
+        raise ValueError(
+            f"CASSI: dispersion reaches {along + high:.4g} px and leaves the detector of {width} px."
+        )
     return int(width) - along
 
 
@@ -150,13 +185,19 @@ def _value(value: float | Tensor, count: int | None = None) -> Tensor:
     if isinstance(value, nn.Parameter):
         return value
     tensor = torch.as_tensor(value, dtype=torch.float64).detach().clone()
-    if (count is not None and tensor.numel() not in (1, count)) or not bool(torch.isfinite(tensor).all()):
-        raise ValueError(f"CASSI: expected {count or 1} finite numbers, got shape {tuple(tensor.shape)}.")
+    if (count is not None and tensor.numel() not in (1, count)) or not bool(
+        torch.isfinite(tensor).all()
+    ):
+        raise ValueError(
+            f"CASSI: expected {count or 1} finite numbers, got shape {tuple(tensor.shape)}."
+        )
     return nn.Buffer(tensor)
 
 
 def _function(value: OfWavelength, wavelengths: Tensor) -> Tensor:
-    found = value(wavelengths) if callable(value) else torch.as_tensor(value, dtype=wavelengths.dtype)
+    found = (
+        value(wavelengths) if callable(value) else torch.as_tensor(value, dtype=wavelengths.dtype)
+    )
     return found.to(wavelengths).expand_as(wavelengths)
 
 

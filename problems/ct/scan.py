@@ -12,7 +12,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, Operator, Problem, Solution, Term, as_linear_map, baselines, noise
+from inverse_inr import (
+    Box,
+    Grid,
+    Operator,
+    Problem,
+    Solution,
+    Term,
+    as_linear_map,
+    baselines,
+    noise,
+)
 from inverse_inr.hooks import Shaped
 from inverse_inr.io import read_dxchange, read_hdf5
 from inverse_inr.operators import DetectorDrift, ParallelBeam
@@ -21,10 +31,23 @@ from inverse_inr.problems.ct.simulated import filtered_backprojection, measured_
 from inverse_inr.stopping import HeldOut, hold_out
 
 
-def ct_scan(path: str, *, row: int = 0, center: float | None = None, learn_center: bool = True,
-            fidelity: Literal["gaussian", "poisson"] = "gaussian", size: int | None = None, bin: int = 1,
-            every: int = 1, hold_out_views: int | None = None, drift: int | None = None, air: int = 0,
-            span: float | None = None, width: float | None = None, raster: bool = False) -> Problem:  # fmt: skip
+def ct_scan(
+    path: str,
+    *,
+    row: int = 0,
+    center: float | None = None,
+    learn_center: bool = True,
+    fidelity: Literal["gaussian", "poisson"] = "gaussian",
+    size: int | None = None,
+    bin: int = 1,
+    every: int = 1,
+    hold_out_views: int | None = None,
+    drift: int | None = None,
+    air: int = 0,
+    span: float | None = None,
+    width: float | None = None,
+    raster: bool = False,
+) -> Problem:
     """One detector row of a parallel-beam DXchange scan (HDF5), in units of (binned) detector pixels.
 
     center          axis of rotation from the detector's middle, in pixels; found from opposite views where None
@@ -42,16 +65,35 @@ def ct_scan(path: str, *, row: int = 0, center: float | None = None, learn_cente
     """
     scan = read_dxchange(path, rows=row)
     gain = _gain(path, row)
-    counts, flat, dark = (_binned(v.reshape(-1, v.shape[-1]) / gain, bin) for v in (scan.counts, scan.white, scan.dark))
-    counts, angles = counts[::every], (scan.angles if span is None else _even(len(scan.angles), span))[::every]
+    counts, flat, dark = (
+        _binned(v.reshape(-1, v.shape[-1]) / gain, bin)
+        for v in (scan.counts, scan.white, scan.dark)
+    )
+    counts, angles = (
+        counts[::every],
+        (scan.angles if span is None else _even(len(scan.angles), span))[::every],
+    )
     signal, flat = counts - dark, (flat - dark).expand_as(counts)
-    good = torch.isfinite(signal) & (signal > 0) & torch.isfinite(flat) & (flat > 0.01 * flat.nanmedian())
+    good = (
+        torch.isfinite(signal)
+        & (signal > 0)
+        & torch.isfinite(flat)
+        & (flat > 0.01 * flat.nanmedian())
+    )
     if not good.any():
-        raise ValueError(f"{path}: no value of row {row} is above its dark field. Are white and dark swapped?")
+        raise ValueError(
+            f"{path}: no value of row {row} is above its dark field. Are white and dark swapped?"
+        )
     flat = _as_bright_as_air(signal, flat, good, air // bin)
-    signal, flat, dark = signal.where(good, 1.0), flat.where(good, 1.0), dark.nan_to_num(0.0).clamp(min=0)
+    signal, flat, dark = (
+        signal.where(good, 1.0),
+        flat.where(good, 1.0),
+        dark.nan_to_num(0.0).clamp(min=0),
+    )
     line = (flat / signal).log()
-    dropped = 0.5 * (scan.counts.shape[-1] % bin)  # pixels that binning drops at one end move the middle
+    dropped = 0.5 * (
+        scan.counts.shape[-1] % bin
+    )  # pixels that binning drops at one end move the middle
     how = "found" if center is None else "given"
     center = center_of_rotation(line, angles) if center is None else (center + dropped) / bin
     half = 0.5 * (line.shape[1] if width is None else width / bin)
@@ -60,7 +102,15 @@ def ct_scan(path: str, *, row: int = 0, center: float | None = None, learn_cente
     axis = nn.Parameter(torch.tensor(center)) if learn_center and not raster else center
     beam = ParallelBeam(box, angles.float(), line.shape[1], pitch=1.0, center=axis, subrays=2)
     rays = beam if drift is None else DetectorDrift(beam, drift, times=torch.arange(len(angles)))
-    term = _scan_term(rays.on(grid) if raster else rays, line, signal, flat, dark.expand_as(counts), good, fidelity)
+    term = _scan_term(
+        rays.on(grid) if raster else rays,
+        line,
+        signal,
+        flat,
+        dark.expand_as(counts),
+        good,
+        fidelity,
+    )
     suggested = suggestion(beam, _views_held_out(term, hold_out_views))
     if drift is not None:
         suggested.baselines["TV, drift removed"] = tv_drift_removed
@@ -74,7 +124,9 @@ def ct_scan(path: str, *, row: int = 0, center: float | None = None, learn_cente
     return Problem([term], box, grid, suggested=suggested, notes=notes)
 
 
-def drift_removed(problem: Problem, solve: Callable[[Problem], Solution], rounds: int = 3) -> Problem:
+def drift_removed(
+    problem: Problem, solve: Callable[[Problem], Solution], rounds: int = 3
+) -> Problem:
     """The problem with each element's drift taken off y: what a classical method needs, which cannot learn it.
 
     In turn, `solve` finds the image and least squares fit the drift to its residuals, on the rows that are not held
@@ -83,7 +135,9 @@ def drift_removed(problem: Problem, solve: Callable[[Problem], Solution], rounds
     term = problem.terms[0]
     operator = term.operator
     if not isinstance(operator, DetectorDrift):
-        raise TypeError(f"drift_removed: {type(operator).__name__} is no DetectorDrift. Use ct_scan(drift=1).")
+        raise TypeError(
+            f"drift_removed: {type(operator).__name__} is no DetectorDrift. Use ct_scan(drift=1)."
+        )
     assert isinstance(term.fidelity, noise.Noise)
     fit = hold_out(problem.suggested.stopping, problem.terms).fit[0]
     y, precision = term.fidelity.least_squares(term.y)
@@ -125,9 +179,13 @@ def _as_bright_as_air(signal: Tensor, flat: Tensor, good: Tensor, width: int) ->
     if width == 0:
         return flat
     if not 0 < 2 * width <= signal.shape[1]:
-        raise ValueError(f"air: {width} bins at both ends do not fit on a detector of {signal.shape[1]}.")
+        raise ValueError(
+            f"air: {width} bins at both ends do not fit on a detector of {signal.shape[1]}."
+        )
     ends = torch.cat([good[:, :width], good[:, -width:]], 1)
-    seen, full = (torch.cat([v[:, :width], v[:, -width:]], 1).where(ends, 0.0).sum(1) for v in (signal, flat))
+    seen, full = (
+        torch.cat([v[:, :width], v[:, -width:]], 1).where(ends, 0.0).sum(1) for v in (signal, flat)
+    )
     return flat * torch.where(full > 0, seen / full, 1.0)[:, None]
 
 
@@ -138,8 +196,15 @@ def _binned(values: Tensor, bin: int) -> Tensor:
     return values[..., : values.shape[-1] // bin * bin].unflatten(-1, (-1, bin)).sum(-1)
 
 
-def _scan_term(operator: Operator, line: Tensor, signal: Tensor, flat: Tensor, dark: Tensor, good: Tensor,
-               fidelity: str) -> Term:  # fmt: skip
+def _scan_term(
+    operator: Operator,
+    line: Tensor,
+    signal: Tensor,
+    flat: Tensor,
+    dark: Tensor,
+    good: Tensor,
+    fidelity: str,
+) -> Term:
     rows = good.flatten().nonzero()[:, 0]
     if fidelity == "poisson":
         model = noise.Poisson(flat.clamp(min=1e-3).flatten(), dark.clamp(min=0).flatten())

@@ -21,7 +21,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Field, Grid, Problem, SampledField, Suggestion, Term, baselines, noise, predict, priors
+from inverse_inr import (
+    Field,
+    Grid,
+    Problem,
+    SampledField,
+    Suggestion,
+    Term,
+    baselines,
+    noise,
+    predict,
+    priors,
+)
 from inverse_inr.operators import Blur, Downsample, Mask, bayer_mask, random_mask, striped_mask
 from inverse_inr.operators.optics import psf
 from inverse_inr.problems.images import load_image, load_mask, shows, write_picture
@@ -45,10 +56,21 @@ from inverse_inr.stopping import HeldOut, Never
 PSFName = Literal["gaussian", "motion", "disc"]
 
 
-def inpaint(image: str = "camera", *, keep: float = 0.2, pattern: Literal["random", "stripes", "bayer"] = "random",
-            mask: str | None = None, noise_level: float = 0.0, measured: bool = False, slice: int | None = None,
-            bin: int = 1, crop: int | None = None, rounds: int = 3,
-            held_out: float = 0.0, seed: int = 0) -> Problem:  # fmt: skip
+def inpaint(
+    image: str = "camera",
+    *,
+    keep: float = 0.2,
+    pattern: Literal["random", "stripes", "bayer"] = "random",
+    mask: str | None = None,
+    noise_level: float = 0.0,
+    measured: bool = False,
+    slice: int | None = None,
+    bin: int = 1,
+    crop: int | None = None,
+    rounds: int = 3,
+    held_out: float = 0.0,
+    seed: int = 0,
+) -> Problem:
     """Lost pixels: `keep` of them at random, one line in round(1 / keep), a Bayer filter, or a mask file.
 
     mask         an image file of the same size: white pixels are known, black ones lost
@@ -57,7 +79,9 @@ def inpaint(image: str = "camera", *, keep: float = 0.2, pattern: Literal["rando
     """
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
     if not 0 < keep <= 1:
-        raise ValueError(f"inpaint: keep={keep} is the part of the pixels that are known, in (0, 1].")
+        raise ValueError(
+            f"inpaint: keep={keep} is the part of the pixels that are known, in (0, 1]."
+        )
     if mask is not None:
         operator = Mask(load_mask(mask, grid, bin, crop), grid)
     elif pattern == "bayer":
@@ -69,7 +93,9 @@ def inpaint(image: str = "camera", *, keep: float = 0.2, pattern: Literal["rando
     problem = _simulated(operator, values, grid, noise_level, seed, measured)
     _hold_out(problem, held_out, seed)
     if operator.channels:
-        return _refined(_suggest(problem, {"nearest": nearest_known, "TV": TV_OF_KNOWN}, TV_INPAINT), rounds)
+        return _refined(
+            _suggest(problem, {"nearest": nearest_known, "TV": TV_OF_KNOWN}, TV_INPAINT), rounds
+        )
     _suggest(problem, {"biharmonic": biharmonic, "TV": TV_OF_KNOWN}, TV_INPAINT)
     if not noise_level:
         bending = BENDING * grid.spacing[0] ** 4 * Sobolev(order=2, grid=grid)
@@ -79,13 +105,26 @@ def inpaint(image: str = "camera", *, keep: float = 0.2, pattern: Literal["rando
 
 def _bayer(values: Tensor, grid: Grid, image: str) -> Mask:
     if values.shape[-1] != 3:
-        raise ValueError(f"inpaint: a Bayer filter measures three colours; {image} has {values.shape[-1]} channel.")
+        raise ValueError(
+            f"inpaint: a Bayer filter measures three colours; {image} has {values.shape[-1]} channel."
+        )
     return bayer_mask(grid)
 
 
-def denoise(image: str = "camera", *, photons: float | None = 30.0, readout: float = 2.0,
-            noise_level: float | None = None, measured: bool = False, slice: int | None = None, bin: int = 1,
-            crop: int | None = None, rounds: int = 2, held_out: float = 0.0, seed: int = 0) -> Problem:  # fmt: skip
+def denoise(
+    image: str = "camera",
+    *,
+    photons: float | None = 30.0,
+    readout: float = 2.0,
+    noise_level: float | None = None,
+    measured: bool = False,
+    slice: int | None = None,
+    bin: int = 1,
+    crop: int | None = None,
+    rounds: int = 2,
+    held_out: float = 0.0,
+    seed: int = 0,
+) -> Problem:
     """Noise on every pixel: a sensor's (WIRE's 30 photons at white, 2 electrons of readout), or Gaussian.
 
     noise_level  standard deviation of Gaussian noise, instead of the sensor's
@@ -97,21 +136,40 @@ def denoise(image: str = "camera", *, photons: float | None = 30.0, readout: flo
     model = noise.Sensor(photons, readout) if photons is not None and noise_level is None else None
     operator = Mask(torch.ones(grid.shape, dtype=torch.bool), grid)
     if model is None and not noise_level:
-        raise ValueError("denoise: there is no noise to remove; give photons, or a positive noise_level.")
+        raise ValueError(
+            "denoise: there is no noise to remove; give photons, or a positive noise_level."
+        )
     problem = _simulated(operator, values, grid, noise_level or 0.0, seed, measured, model)
     _hold_out(problem, held_out, seed)
     _suggest(problem, {"non-local means": nonlocal_means, "TV": baselines.tv}, TV_DENOISE)
     local = problem.suggested
     # the coarser hash grid is the better first guide where noise is strong: it cannot draw all of it
-    problem.suggested = replace(local, prior="hash", options={"bandwidth": 0.5 * priors.bandwidth_of(grid)},
-                                steps=200, optimizer="adam")  # fmt: skip
+    problem.suggested = replace(
+        local,
+        prior="hash",
+        options={"bandwidth": 0.5 * priors.bandwidth_of(grid)},
+        steps=200,
+        optimizer="adam",
+    )
     then = {"prior": local.prior, "options": local.options, "optimizer": local.optimizer}
     return _refined(problem, rounds, then=then)
 
 
-def deblur(image: str = "camera", *, kernel: PSFName | str = "motion", size: float = 15.0, angle: float = 30.0,
-           noise_level: float = 0.01, measured: bool = False, slice: int | None = None, bin: int = 1,
-           crop: int | None = None, rounds: int = 2, held_out: float = 0.0, seed: int = 0) -> Problem:  # fmt: skip
+def deblur(
+    image: str = "camera",
+    *,
+    kernel: PSFName | str = "motion",
+    size: float = 15.0,
+    angle: float = 30.0,
+    noise_level: float = 0.01,
+    measured: bool = False,
+    slice: int | None = None,
+    bin: int = 1,
+    crop: int | None = None,
+    rounds: int = 2,
+    held_out: float = 0.0,
+    seed: int = 0,
+) -> Problem:
     """A blurred frame; the field lives on as far beyond it as the kernel looks, so no boundary is assumed.
 
     kernel  "gaussian" of standard deviation `size`, "disc" of diameter `size`, "motion" along `size` pixels at `angle`
@@ -119,7 +177,9 @@ def deblur(image: str = "camera", *, kernel: PSFName | str = "motion", size: flo
     Raises ValueError where the image is no larger than the kernel's reach, without noise.
     """
     if not noise_level > 0:
-        raise ValueError(f"deblur: noise_level={noise_level} must be positive; of clean data take what rounding left.")
+        raise ValueError(
+            f"deblur: noise_level={noise_level} must be positive; of clean data take what rounding left."
+        )
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
     seen_by = _psf(kernel, size, angle, grid)
     frame = grid if measured else _inner_frame(seen_by, grid)
@@ -129,17 +189,37 @@ def deblur(image: str = "camera", *, kernel: PSFName | str = "motion", size: flo
     y = clean.reshape(len(blur), -1)
     y = y[:, 0] if values.shape[-1] == 1 else y
     y = y if measured else model.sample(y, torch.Generator().manual_seed(seed))
-    problem = Problem([Term(blur, y, model)], blur.grid.box, frame, values.shape[-1], average=1,
-                      reference=None if measured else SampledField(values, grid))  # fmt: skip
-    methods = {"Wiener": wiener, "Richardson-Lucy": richardson_lucy, "TV": baselines.tv,
-               "TV, no boundary": tv_beyond_the_frame}  # fmt: skip
+    problem = Problem(
+        [Term(blur, y, model)],
+        blur.grid.box,
+        frame,
+        values.shape[-1],
+        average=1,
+        reference=None if measured else SampledField(values, grid),
+    )
+    methods = {
+        "Wiener": wiener,
+        "Richardson-Lucy": richardson_lucy,
+        "TV": baselines.tv,
+        "TV, no boundary": tv_beyond_the_frame,
+    }
     _hold_out(problem, held_out, seed)
     return _refined(_suggest(problem, methods, TV_DEBLUR, on=blur.grid), rounds, blur.grid)
 
 
-def super_resolution(image: str = "camera", *, factor: int = 4, noise_level: float = 0.0, measured: bool = False,
-                     slice: int | None = None, bin: int = 1, crop: int | None = None, rounds: int = 2,
-                     held_out: float = 0.0, seed: int = 0) -> Problem:  # fmt: skip
+def super_resolution(
+    image: str = "camera",
+    *,
+    factor: int = 4,
+    noise_level: float = 0.0,
+    measured: bool = False,
+    slice: int | None = None,
+    bin: int = 1,
+    crop: int | None = None,
+    rounds: int = 2,
+    held_out: float = 0.0,
+    seed: int = 0,
+) -> Problem:
     """Pixels `factor` times too large, each sees the mean over its area; sides are cropped to whole factors."""
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
     if measured:
@@ -171,8 +251,15 @@ MODEL_ERROR = 0.01
 """Standard deviation to which images without noise are fitted: no field of local pieces needs to come closer."""
 
 
-def _simulated(operator: Any, values: Tensor, grid: Grid, noise_level: float, seed: int, measured: bool,
-               model: noise.Noise | None = None) -> Problem:  # fmt: skip
+def _simulated(
+    operator: Any,
+    values: Tensor,
+    grid: Grid,
+    noise_level: float,
+    seed: int,
+    measured: bool,
+    model: noise.Noise | None = None,
+) -> Problem:
     """y from the image itself, or the image as y; without noise it is fitted to `MODEL_ERROR`."""
     channels = values.shape[-1]
     truth = SampledField(values, grid) if tuple(values.shape[:2]) == grid.shape else None
@@ -188,15 +275,21 @@ def _simulated(operator: Any, values: Tensor, grid: Grid, noise_level: float, se
         y = predict(operator, truth)
         y = y if model is None else model.sample(y, torch.Generator().manual_seed(seed))
     terms = [Term(operator, y, model or noise.Gaussian(MODEL_ERROR))]
-    return Problem(terms, grid.box, grid, channels, reference=None if measured else truth, average=1)
+    return Problem(
+        terms, grid.box, grid, channels, reference=None if measured else truth, average=1
+    )
 
 
 def _hold_out(problem: Problem, part: float, seed: int) -> None:
     """The same rows for every fit, looked at when it is over: the number of steps is not theirs to choose."""
     if not 0 <= part < 1:
-        raise ValueError(f"held_out={part} is the part of the measurements that no fit sees, from 0 to below 1.")
+        raise ValueError(
+            f"held_out={part} is the part of the measurements that no fit sees, from 0 to below 1."
+        )
     count = round(part * len(problem.terms[0].y))
-    rows = torch.randperm(len(problem.terms[0].y), generator=torch.Generator().manual_seed(seed))[:count]
+    rows = torch.randperm(len(problem.terms[0].y), generator=torch.Generator().manual_seed(seed))[
+        :count
+    ]
     stopping = HeldOut(rows=[rows], every=sys.maxsize) if count else Never()
     problem.suggested = Suggestion(stopping=stopping)
 
@@ -207,15 +300,26 @@ def _seen(problem: Problem) -> Problem:
     if not isinstance(stopping, HeldOut):
         return problem
     kept, _ = stopping.split(problem.terms, 0)
-    return replace(problem, terms=[replace(t, rows=rows) for t, rows in zip(problem.terms, kept, strict=True)])
+    return replace(
+        problem, terms=[replace(t, rows=rows) for t, rows in zip(problem.terms, kept, strict=True)]
+    )
 
 
-def _suggest(problem: Problem, classical: dict[str, Any], weight: float, on: Grid | None = None) -> Problem:
+def _suggest(
+    problem: Problem, classical: dict[str, Any], weight: float, on: Grid | None = None
+) -> Problem:
     """Local pieces as fine as the pixels, by L-BFGS: these problems are ill-conditioned, and Adam stays far behind."""
     grid = on or problem.grid
-    problem.suggested = replace(problem.suggested, prior="grid", options={"cells": float(max(grid.shape)), "order": 3},
-                                steps=25, optimizer="lbfgs", baselines=classical, figure=shows(measured_image),
-                                write=write_picture)  # fmt: skip
+    problem.suggested = replace(
+        problem.suggested,
+        prior="grid",
+        options={"cells": float(max(grid.shape)), "order": 3},
+        steps=25,
+        optimizer="lbfgs",
+        baselines=classical,
+        figure=shows(measured_image),
+        write=write_picture,
+    )
     return _begin_with(problem, weight * TotalVariation(grid=grid, joint=problem.channels > 1))
 
 
@@ -224,11 +328,15 @@ def _begin_with(problem: Problem, *regularizers: Callable[[Field, Tensor], Tenso
     return problem
 
 
-def _refined(problem: Problem, rounds: int, on: Grid | None = None, then: dict[str, Any] | None = None) -> Problem:
+def _refined(
+    problem: Problem, rounds: int, on: Grid | None = None, then: dict[str, Any] | None = None
+) -> Problem:
     """Then the likeliest image by its own patches; the weight counts each measured value and each pixel once."""
     grid = on or problem.grid
     weight = 0.5 * problem.channels * math.prod(grid.shape) / problem.terms[0].y.numel()
-    return refined(problem, rounds, weight, steps=STEPS, grid=grid, then=then) if rounds else problem
+    return (
+        refined(problem, rounds, weight, steps=STEPS, grid=grid, then=then) if rounds else problem
+    )
 
 
 def _psf(kernel: str, size: float, angle: float, grid: Grid) -> psf.PSF:
@@ -242,7 +350,9 @@ def _psf(kernel: str, size: float, angle: float, grid: Grid) -> psf.PSF:
         along = 0.5 * size * h * torch.tensor([-math.sin(a), math.cos(a)], dtype=torch.float64)
         return psf.Motion(torch.stack([-along, along]))
     if not Path(kernel).suffix:
-        raise ValueError(f"kernel must be 'gaussian', 'disc', 'motion' or an image file, got {kernel!r}.")
+        raise ValueError(
+            f"kernel must be 'gaussian', 'disc', 'motion' or an image file, got {kernel!r}."
+        )
     taps = load_image(kernel)[0].mean(-1).double()
     return psf.Measured(taps / taps.sum(), tuple(grid.spacing))
 
@@ -250,9 +360,13 @@ def _psf(kernel: str, size: float, angle: float, grid: Grid) -> psf.PSF:
 def _inner_frame(seen_by: psf.PSF, grid: Grid) -> Grid:
     """What a camera would have seen of the image without asking for what lies beyond it."""
     reach = Blur(seen_by, grid).reach()
-    sides = zip(grid.box.lower, reach.box.lower, grid.box.upper, reach.box.upper, grid.spacing, strict=True)
+    sides = zip(
+        grid.box.lower, reach.box.lower, grid.box.upper, reach.box.upper, grid.spacing, strict=True
+    )
     margin = [max(round((a - b) / h), round((d - c) / h)) for a, b, c, d, h in sides]
     shape = [n - 2 * m for n, m in zip(grid.shape, margin, strict=True)]
     if min(shape) < 1:
-        raise ValueError(f"deblur: the kernel reaches {margin} pixels; an image of {grid.shape} has no frame left.")
+        raise ValueError(
+            f"deblur: the kernel reaches {margin} pixels; an image of {grid.shape} has no frame left."
+        )
     return grid.crop(margin, shape)

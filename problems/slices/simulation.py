@@ -20,11 +20,27 @@ PLANES = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
 """World axes along the rows, the columns and across the slices."""
 
 
-def simulate_stacks(volume: Field, box: Box, orientations: Sequence[str | Tensor] = ("axial", "coronal", "sagittal"),
-                    *, pixel: float = 2.0, thickness: float = 6.0, spacing: float | None = None, interleave: int = 2,
-                    degrees: float = 5.0, distance: float = 5.0, correlation: float = 4.0, gain: float = 0.03,
-                    noise: float = 0.01, bias: float = 0.0, voids: float = 0.0, outliers: float = 0.0,
-                    psf: str | PSF = "gaussian", nodes: int = 256, seed: int = 0) -> list[Stack]:  # fmt: skip
+def simulate_stacks(
+    volume: Field,
+    box: Box,
+    orientations: Sequence[str | Tensor] = ("axial", "coronal", "sagittal"),
+    *,
+    pixel: float = 2.0,
+    thickness: float = 6.0,
+    spacing: float | None = None,
+    interleave: int = 2,
+    degrees: float = 5.0,
+    distance: float = 5.0,
+    correlation: float = 4.0,
+    gain: float = 0.03,
+    noise: float = 0.01,
+    bias: float = 0.0,
+    voids: float = 0.0,
+    outliers: float = 0.0,
+    psf: str | PSF = "gaussian",
+    nodes: int = 256,
+    seed: int = 0,
+) -> list[Stack]:
     """Stacks that cover `box`, with the true pose of every slice.
 
     orientations  "axial", "coronal", "sagittal", or rotation vectors (3,) of an axial stack (oblique)
@@ -47,12 +63,17 @@ def simulate_stacks(volume: Field, box: Box, orientations: Sequence[str | Tensor
     """
     for name, value in (("voids", voids), ("outliers", outliers)):
         if not 0 <= value <= 1:
-            raise ValueError(f"simulate_stacks: {name}={value} is a fraction of the slices, from 0 to 1.")
+            raise ValueError(
+                f"simulate_stacks: {name}={value} is a fraction of the slices, from 0 to 1."
+            )
     generator = torch.Generator().manual_seed(seed)
     empty = [_empty_stack(box, o, pixel, thickness, spacing or thickness) for o in orientations]
     nominal = Slices.join([stack.slices()[0] for stack in empty])
     order = torch.cat(
-        [order_of_acquisition(s.values.shape[2], interleave) + k for s, k in zip(empty, _starts(empty), strict=True)]
+        [
+            order_of_acquisition(s.values.shape[2], interleave) + k
+            for s, k in zip(empty, _starts(empty), strict=True)
+        ]
     )
     motion = _walk(order, degrees, distance, correlation, generator)
     bad = _choose(len(order), outliers, generator)
@@ -63,7 +84,9 @@ def simulate_stacks(volume: Field, box: Box, orientations: Sequence[str | Tensor
     true = Slices(poses, nominal.sizes, nominal.index, nominal.positions, nominal.stack)
     clean = _measured(volume, box, true, psf, nodes)
     factor = torch.exp(gain * torch.randn(len(order), generator=generator))
-    factor = factor * torch.where(bad & ~jumped, 0.3 * torch.rand(len(order), generator=generator), 1.0)
+    factor = factor * torch.where(
+        bad & ~jumped, 0.3 * torch.rand(len(order), generator=generator), 1.0
+    )
     signal = clean * factor[true.index] * _bias(box, nominal, bias, generator)
     signal = signal * _voids(true, _choose(len(order), voids, generator), generator)
     sigma = noise * float(clean[clean > 0].quantile(0.98)) if noise else 0.0
@@ -76,16 +99,22 @@ def _starts(stacks: Sequence[Stack]) -> list[int]:
     return np.cumsum([0, *(s.values.shape[2] for s in stacks[:-1])]).tolist()
 
 
-def _empty_stack(box: Box, orientation: str | Tensor, pixel: float, thickness: float, spacing: float) -> Stack:
+def _empty_stack(
+    box: Box, orientation: str | Tensor, pixel: float, thickness: float, spacing: float
+) -> Stack:
     """Pixels that cover the box, centred on it."""
     if isinstance(orientation, str):
         if orientation not in PLANES:
-            raise ValueError(f"simulate_stacks: unknown orientation {orientation!r}; known: {', '.join(PLANES)}.")
+            raise ValueError(
+                f"simulate_stacks: unknown orientation {orientation!r}; known: {', '.join(PLANES)}."
+            )
         axes, name = torch.eye(3, dtype=torch.float64)[:, list(PLANES[orientation])], orientation
     else:
         axes, name = rotation_matrix(torch.as_tensor(orientation, dtype=torch.float64)), "oblique"
     sizes = torch.tensor([pixel, pixel, spacing], dtype=torch.float64)
-    lengths = axes.abs().mT @ torch.tensor(box.lengths, dtype=torch.float64)  # of the box's shadow on each axis
+    lengths = axes.abs().mT @ torch.tensor(
+        box.lengths, dtype=torch.float64
+    )  # of the box's shadow on each axis
     shape = [max(1, math.ceil(float(n) - 1e-9)) for n in lengths / sizes]
     middle = torch.tensor([0.5 * (n - 1) for n in shape], dtype=torch.float64)
     center = torch.tensor(box.center, dtype=torch.float64)
@@ -94,24 +123,35 @@ def _empty_stack(box: Box, orientation: str | Tensor, pixel: float, thickness: f
     return Stack(torch.zeros(shape), affine, torch.ones(shape, dtype=torch.bool), thickness, name)
 
 
-def _walk(order: Tensor, degrees: float, distance: float, correlation: float, generator: torch.Generator) -> Tensor:
+def _walk(
+    order: Tensor, degrees: float, distance: float, correlation: float, generator: torch.Generator
+) -> Tensor:
     """Rotation vector (radians) and translation of each slice: (n, 6)."""
     from scipy.ndimage import gaussian_filter1d
 
     steps = torch.randn(len(order), 6, generator=generator, dtype=torch.float64)
-    walk = torch.from_numpy(gaussian_filter1d(steps.cumsum(0).numpy(), correlation, axis=0, mode="nearest"))
+    walk = torch.from_numpy(
+        gaussian_filter1d(steps.cumsum(0).numpy(), correlation, axis=0, mode="nearest")
+    )
     walk = walk - walk.mean(0)
-    largest = [torch.linalg.vector_norm(walk[:, k], dim=-1).max().clamp(min=1e-12) for k in (slice(3), slice(3, 6))]
+    largest = [
+        torch.linalg.vector_norm(walk[:, k], dim=-1).max().clamp(min=1e-12)
+        for k in (slice(3), slice(3, 6))
+    ]
     scaled = [math.radians(degrees) * walk[:, :3] / largest[0], distance * walk[:, 3:] / largest[1]]
     return torch.empty_like(walk).index_copy_(0, order, torch.cat(scaled, -1))
 
 
 def _jumps(count: int, generator: torch.Generator) -> Tensor:
     def directions() -> Tensor:
-        return torch.nn.functional.normalize(torch.randn(count, 3, generator=generator, dtype=torch.float64), dim=-1)
+        return torch.nn.functional.normalize(
+            torch.randn(count, 3, generator=generator, dtype=torch.float64), dim=-1
+        )
 
     size = torch.rand(2, count, 1, generator=generator, dtype=torch.float64)
-    return torch.cat([torch.deg2rad(15 + 15 * size[0]) * directions(), (10 + 10 * size[1]) * directions()], -1)
+    return torch.cat(
+        [torch.deg2rad(15 + 15 * size[0]) * directions(), (10 + 10 * size[1]) * directions()], -1
+    )
 
 
 def _choose(count: int, fraction: float, generator: torch.Generator) -> Tensor:
@@ -138,8 +178,12 @@ def _bias(box: Box, slices: Slices, size: float, generator: torch.Generator) -> 
     if not size:
         return torch.ones(len(slices.index))
     probe = SliceAcquisition(box, slices, nodes=8, bias=3)
-    coefficients = torch.randn(stacks, probe.basis.shape[1], generator=generator, dtype=torch.float64)
-    field = (probe.basis * (coefficients - coefficients.mean(0))[slices.stack[slices.index]]).sum(-1)
+    coefficients = torch.randn(
+        stacks, probe.basis.shape[1], generator=generator, dtype=torch.float64
+    )
+    field = (probe.basis * (coefficients - coefficients.mean(0))[slices.stack[slices.index]]).sum(
+        -1
+    )
     return torch.exp(size * field / field.std()).float()
 
 
@@ -154,8 +198,14 @@ def _voids(slices: Slices, which: Tensor, generator: torch.Generator) -> Tensor:
     return 1 - (depth * which)[slices.index] * torch.exp(-0.5 * scaled.square().sum(-1)).float()
 
 
-def _filled(empty: Sequence[Stack], seen: Tensor, bright: Tensor, poses: Tensor, bad: Tensor,
-            interleave: int) -> list[Stack]:  # fmt: skip
+def _filled(
+    empty: Sequence[Stack],
+    seen: Tensor,
+    bright: Tensor,
+    poses: Tensor,
+    bad: Tensor,
+    interleave: int,
+) -> list[Stack]:
     from scipy.ndimage import binary_dilation
 
     stacks, at = [], 0
@@ -163,7 +213,17 @@ def _filled(empty: Sequence[Stack], seen: Tensor, bright: Tensor, poses: Tensor,
         count, which = stack.values.numel(), slice(first, first + stack.values.shape[2])
         pixels = slice(at, at + count)
         mask = binary_dilation(stack.volume(bright[pixels]).numpy(), np.ones((3, 3, 1), dtype=bool))
-        stacks.append(Stack(stack.volume(seen[pixels]), stack.affine, torch.from_numpy(mask), stack.thickness,
-                            stack.name, poses[which], bad[which], interleave))  # fmt: skip
+        stacks.append(
+            Stack(
+                stack.volume(seen[pixels]),
+                stack.affine,
+                torch.from_numpy(mask),
+                stack.thickness,
+                stack.name,
+                poses[which],
+                bad[which],
+                interleave,
+            )
+        )
         at += count
     return stacks

@@ -16,7 +16,17 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, Problem, SampledField, Solution, Suggestion, Term, baselines, noise
+from inverse_inr import (
+    Box,
+    Grid,
+    Problem,
+    SampledField,
+    Solution,
+    Suggestion,
+    Term,
+    baselines,
+    noise,
+)
 from inverse_inr.io import read_matlab
 from inverse_inr.operators import CASSI, BandTotalVariation, SpectralResponse
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS, Scaled, steps
@@ -39,12 +49,27 @@ VARIATION = 15.0
 """Weight of the bands' total variation where the noise is 1 % of the brightest pixel."""
 
 
-def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128, bands: int = 28, step: float = 2.0,
-          mode: Literal["single", "dual"] = "single", reflectances: Reflectances = "pigments",
-          noise_level: float = 0.01, full_well: float | None = None, readout: float = 10.0, efficiency: float = 0.0,
-          mask_shift: tuple[float, float] = (0.0, 0.0), dispersion_scale: float = 1.0,
-          calibration: Calibration = "true", second: SecondCamera | None = None, variable: str | None = None,
-          mask_variable: str = "mask", seed: int = 0) -> Problem:  # fmt: skip
+def cassi(
+    scene: str = "astronaut",
+    *,
+    mask: str | None = None,
+    size: int = 128,
+    bands: int = 28,
+    step: float = 2.0,
+    mode: Literal["single", "dual"] = "single",
+    reflectances: Reflectances = "pigments",
+    noise_level: float = 0.01,
+    full_well: float | None = None,
+    readout: float = 10.0,
+    efficiency: float = 0.0,
+    mask_shift: tuple[float, float] = (0.0, 0.0),
+    dispersion_scale: float = 1.0,
+    calibration: Calibration = "true",
+    second: SecondCamera | None = None,
+    variable: str | None = None,
+    mask_variable: str = "mask",
+    seed: int = 0,
+) -> Problem:
     """A simulated snapshot of a generated spectral scene, or of a cube from a file.
 
     scene        "astronaut", "coffee", "cat" ... (`images.EXAMPLES`), or an RGB image file, coloured by `reflectances`;
@@ -72,10 +97,21 @@ def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128,
 
     def camera(shift: Tensor | None, scale: float | Tensor) -> CASSI:
         # a detector with room for the dispersion as it is and as it may be learnt
-        wide = shape[1] + math.ceil(reach * max(1.0, dispersion_scale) - 1e-6) + (calibration == "learnt")
+        wide = (
+            shape[1]
+            + math.ceil(reach * max(1.0, dispersion_scale) - 1e-6)
+            + (calibration == "learnt")
+        )
         law = steps(wavelengths, step) if isinstance(scale, float) and scale == 1 else None
-        return CASSI(box, code, wavelengths, law or Scaled(steps(wavelengths, step), scale), mode,
-                     mask_shift=shift, width=wide if mode == "single" else None)  # fmt: skip
+        return CASSI(
+            box,
+            code,
+            wavelengths,
+            law or Scaled(steps(wavelengths, step), scale),
+            mode,
+            mask_shift=shift,
+            width=wide if mode == "single" else None,
+        )
 
     moved = any(mask_shift)
     true = camera(torch.tensor(mask_shift) if moved else None, float(dispersion_scale))
@@ -84,7 +120,11 @@ def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128,
         "nominal": lambda: camera(None, 1.0),
         "learnt": lambda: camera(nn.Parameter(torch.zeros(2)), nn.Parameter(torch.ones(()))),
     }[calibration]()
-    truth: Any = spectral_scene(photograph(scene, size), box, reflectances=reflectances) if values is None else None
+    truth: Any = (
+        spectral_scene(photograph(scene, size), box, reflectances=reflectances)
+        if values is None
+        else None
+    )
     truth = truth or SampledField(cast(Tensor, values)[..., None], true.bands)
     mean = true.on(true.bands).snapshot(truth.sample(true.bands)[..., 0]).reshape(-1)
     y, fidelity = _noisy(mean, noise_level, full_well, readout, efficiency, seed)
@@ -94,19 +134,25 @@ def cassi(scene: str = "astronaut", *, mask: str | None = None, size: int = 128,
         more = {"separable + GAP": fitted_and_refined}
         suggested = replace(suggested, baselines=suggested.baselines | more)
     if second is not None:
-        terms.append(_second_camera(second, true.bands, truth.sample(true.bands)[..., 0], noise_level, seed))
+        terms.append(
+            _second_camera(second, true.bands, truth.sample(true.bands)[..., 0], noise_level, seed)
+        )
         suggested = replace(suggested, baselines={"GAP-TV": first_alone, "CGLS": baselines.cgls})
     return Problem(terms, box, true.bands, reference=truth, suggested=suggested, average=1)
 
 
-def suggestion(term: Term, grid: Grid, stopping: HeldOut | None = None, *, variation: float = VARIATION) -> Suggestion:
+def suggestion(
+    term: Term, grid: Grid, stopping: HeldOut | None = None, *, variation: float = VARIATION
+) -> Suggestion:
     """Separable prior whose rank is a quarter of the pixels and whose sines have `SPEED` on 128 pixels.
 
     7 is 0.14 of the pixels' Nyquist frequency an axis. Bands share their edges; that penalty stays where 1 % noise puts
     it beside the data, however little noise there is: what remains unexplained then is the prior's.
     """
     rank = [max(4, n // 4) for n in grid.shape[:2]] + [RANK_BANDS]
-    omega0 = [max(4.0, SPEED * n / 128) for n in grid.shape[:2]] + [max(1.0, OMEGA_BANDS * grid.shape[2] / 28)]
+    omega0 = [max(4.0, SPEED * n / 128) for n in grid.shape[:2]] + [
+        max(1.0, OMEGA_BANDS * grid.shape[2] / 28)
+    ]
     options: dict[str, Any] = {"head": "softplus", "rank": rank, "depth": 3, "omega0": omega0}
     if grid.shape[2] > 1:  # nothing is measured between the bands, and there the sines would swing
         options["knots"] = grid.axes(torch.float64)[2].tolist()
@@ -115,8 +161,16 @@ def suggestion(term: Term, grid: Grid, stopping: HeldOut | None = None, *, varia
     precision = term.fidelity.least_squares(y)[1].mean()
     weight = variation * float(precision * (0.01 * y.max()) ** 2)
     classical: dict[str, Callable[[Problem], Solution]] = {"GAP-TV": gap_tv, "ADMM-TV": admm_tv}
-    return Suggestion(prior="separable", options=options, regularizers=(weight * BandTotalVariation(grid),), steps=1500,
-                      stopping=stopping, baselines=classical, figure=spectral_figure, write=write_cube)  # fmt: skip
+    return Suggestion(
+        prior="separable",
+        options=options,
+        regularizers=(weight * BandTotalVariation(grid),),
+        steps=1500,
+        stopping=stopping,
+        baselines=classical,
+        figure=spectral_figure,
+        write=write_cube,
+    )
 
 
 # --- what is measured -------------------------------------------------------------------------------------------------
@@ -131,8 +185,14 @@ def band_centres(bands: int) -> Tensor:
     return 450 + 200 * (torch.arange(bands, dtype=torch.float64) + 0.5) / bands
 
 
-def _noisy(mean: Tensor, level: float, full_well: float | None, readout: float, efficiency: float,
-           seed: int) -> tuple[Tensor, noise.Noise]:  # fmt: skip
+def _noisy(
+    mean: Tensor,
+    level: float,
+    full_well: float | None,
+    readout: float,
+    efficiency: float,
+    seed: int,
+) -> tuple[Tensor, noise.Noise]:
     top, generator = float(mean.max()), torch.Generator().manual_seed(seed)
     if full_well is not None:
         model = noise.Sensor(full_well / top, readout, efficiency)
@@ -148,7 +208,9 @@ def _second_camera(kind: SecondCamera, bands: Grid, cube: Tensor, level: float, 
     low, high = bands.box.lower[2], bands.box.upper[2]
     knots = torch.arange(low, high + 1, 5.0, dtype=torch.float64)
     curves = camera_curves(knots) if kind == "rgb" else torch.ones_like(knots)
-    space = Grid(Box(bands.box.lower[:2], bands.box.upper[:2], bands.box.units[:2]), bands.shape[:2])
+    space = Grid(
+        Box(bands.box.lower[:2], bands.box.upper[:2], bands.box.units[:2]), bands.shape[:2]
+    )
     camera = SpectralResponse(knots, curves, space, normalized=True).on(bands)
     y, fidelity = _noisy(camera.flatten(camera.map(cube)), level, None, 0.0, 0.0, seed + 10**6)
     return Term(camera, y, fidelity)
@@ -159,11 +221,17 @@ def first_alone(problem: Problem) -> Solution:
     return gap_tv(replace(problem, terms=problem.terms[:1]))
 
 
-def _mask(name: str, variable: str, shape: tuple[int, int], mode: str, reach: float, seed: int) -> Tensor:
+def _mask(
+    name: str, variable: str, shape: tuple[int, int], mode: str, reach: float, seed: int
+) -> Tensor:
     wide = shape[1] + (0 if mode == "single" else round(reach))
     if name == "random":
-        return (torch.rand(shape[0], wide, generator=torch.Generator().manual_seed(seed + 1)) < 0.5).float()
+        return (
+            torch.rand(shape[0], wide, generator=torch.Generator().manual_seed(seed + 1)) < 0.5
+        ).float()
     code = torch.from_numpy(read_matlab(name, variable)).float()
     if code.ndim != 2 or code.shape[0] < shape[0] or code.shape[1] < wide:
-        raise ValueError(f"{name}: the mask {tuple(code.shape)} is smaller than the scene, ({shape[0]}, {wide}).")
+        raise ValueError(
+            f"{name}: the mask {tuple(code.shape)} is smaller than the scene, ({shape[0]}, {wide})."
+        )
     return code[: shape[0], :wide].contiguous()

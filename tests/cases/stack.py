@@ -33,7 +33,15 @@ def head(x: Tensor) -> Tensor:
 
 
 def simulated(**options: Any) -> list[Stack]:
-    made = {"pixel": 2.0, "thickness": 4.0, "nodes": 32, "degrees": 4.0, "distance": 2.0, "seed": 1, **options}
+    made = {
+        "pixel": 2.0,
+        "thickness": 4.0,
+        "nodes": 32,
+        "degrees": 4.0,
+        "distance": 2.0,
+        "seed": 1,
+        **options,
+    }
     return simulate_stacks(head, BOX, **made)
 
 

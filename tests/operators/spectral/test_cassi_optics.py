@@ -32,9 +32,14 @@ def test_a_blur_keeps_the_light():
 
 def test_one_blur_for_all_wavelengths_is_the_same_blur_for_each():
     for pixels, axis in ((2.0, 1), (0.7, 0)):
-        once, each = (camera(pixels=pixels, axis=axis, psf=psf) for psf in (0.6, lambda w: torch.full_like(w, 0.6)))
+        once, each = (
+            camera(pixels=pixels, axis=axis, psf=psf)
+            for psf in (0.6, lambda w: torch.full_like(w, 0.6))
+        )
         cube = rand(*once.bands.shape, seed=1)
-        assert torch.allclose(once.on(once.bands).snapshot(cube), each.on(each.bands).snapshot(cube), atol=1e-13)
+        assert torch.allclose(
+            once.on(once.bands).snapshot(cube), each.on(each.bands).snapshot(cube), atol=1e-13
+        )
 
 
 class TestShotsBehindABlur(OperatorTests):
@@ -50,11 +55,21 @@ class TestLearnsHowItBlurs(OperatorTests):
 class TestLearnsWhereItIs(OperatorTests):
     def make(self):
         wavelengths = bands(3)
-        law = Scaled(steps(wavelengths, 0.7), nn.Parameter(torch.tensor(1.03)), nn.Parameter(torch.tensor(0.05)))
-        return CASSI(box(5, 6), rand(5, 6), wavelengths, law, response=nn.Parameter(torch.tensor([1.0, 0.9, 1.1])),
-                     mask_shift=nn.Parameter(torch.tensor([0.31, -0.23])),
-                     mask_rotation=nn.Parameter(torch.tensor(0.02)),
-                     mask_stretch=nn.Parameter(torch.tensor([[0.13, 0.07], [-0.04, 0.21]])))  # fmt: skip
+        law = Scaled(
+            steps(wavelengths, 0.7),
+            nn.Parameter(torch.tensor(1.03)),
+            nn.Parameter(torch.tensor(0.05)),
+        )
+        return CASSI(
+            box(5, 6),
+            rand(5, 6),
+            wavelengths,
+            law,
+            response=nn.Parameter(torch.tensor([1.0, 0.9, 1.1])),
+            mask_shift=nn.Parameter(torch.tensor([0.31, -0.23])),
+            mask_rotation=nn.Parameter(torch.tensor(0.02)),
+            mask_stretch=nn.Parameter(torch.tensor([[0.13, 0.07], [-0.04, 0.21]])),
+        )
 
 
 def test_a_shifted_mask_is_where_it_is_said_to_be():
@@ -80,4 +95,6 @@ def test_a_stretched_mask_has_its_edges_where_they_are_said_to_be():
     # the edge across axis 1 goes down by half a pixel: a shear
     shear = torch.tensor([[0.0, 0.5], [0.0, 0.0]])
     inner = camera(8, 6, mask=(rows + 10).double(), mask_stretch=shear).codes()[0, 0][2:-2, 2:-2]
-    assert torch.allclose(inner, (rows - 0.5 * (columns - 2.5) / 3 + 10).double()[2:-2, 2:-2], atol=1e-6)
+    assert torch.allclose(
+        inner, (rows - 0.5 * (columns - 2.5) / 3 + 10).double()[2:-2, 2:-2], atol=1e-6
+    )

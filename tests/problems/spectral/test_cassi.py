@@ -20,7 +20,9 @@ def test_a_run_writes_the_cube_and_its_colours(tmp_path: Path):
     config.write_text(small)
     cli.run(config, out=tmp_path / "run")
     assert read_matlab(tmp_path / "run" / "cube.mat", "cube").shape == (16, 16, 5)
-    assert {"colours.png", "figure.png", "table.json"} <= {p.name for p in (tmp_path / "run").iterdir()}
+    assert {"colours.png", "figure.png", "table.json"} <= {
+        p.name for p in (tmp_path / "run").iterdir()
+    }
 
 
 def test_shot_noise_fills_the_well():
@@ -37,7 +39,13 @@ def test_shot_noise_fills_the_well():
 
 def test_calibration_known_or_not():
     """A moved mask and a stretched dispersion: the true model explains the truth exactly, the nominal one does not."""
-    options = {"size": 16, "bands": 6, "noise_level": 0.0, "mask_shift": (0.6, -0.4), "dispersion_scale": 1.2}
+    options = {
+        "size": 16,
+        "bands": 6,
+        "noise_level": 0.0,
+        "mask_shift": (0.6, -0.4),
+        "dispersion_scale": 1.2,
+    }
 
     def misfit(problem: ii.Problem) -> float:
         term = problem.terms[0]
@@ -60,7 +68,9 @@ def test_calibration_known_or_not():
 
 def test_less_noise_keeps_the_prior_and_the_penalty_and_offers_a_refinement():
     """Weights are relative to the data's precision: a hundred times it at a tenth of the noise."""
-    coarse, finer, fine = (cassi(size=16, bands=4, noise_level=v).suggested for v in (0.02, 0.01, 0.001))
+    coarse, finer, fine = (
+        cassi(size=16, bands=4, noise_level=v).suggested for v in (0.02, 0.01, 0.001)
+    )
     assert coarse.options == finer.options == fine.options
     weights = [s.regularizers[0].parts[0][0] for s in (coarse, finer, fine)]  # type: ignore[attr-defined]
     assert weights[1] / weights[0] == pytest.approx(4, rel=0.05)
@@ -110,9 +120,15 @@ def test_a_second_camera_sees_the_scene_without_the_mask(kind, numbers):
 @pytest.mark.slow
 def test_two_cameras_are_better_than_one():
     options = {"size": 24, "bands": 6, "seed": 1}
-    alone, both = (ii.solve(cassi(**options, **more), steps=300, callbacks=[]) for more in ({}, {"second": "rgb"}))  # type: ignore[arg-type]
+    alone, both = (
+        ii.solve(cassi(**options, **more), steps=300, callbacks=[])
+        for more in ({}, {"second": "rgb"})
+    )  # type: ignore[arg-type]
     assert both.metrics()["PSNR"] > alone.metrics()["PSNR"] + 1
     problem = both.problem
-    classical = {name: method(problem).metrics()["PSNR"] for name, method in problem.suggested.baselines.items()}
+    classical = {
+        name: method(problem).metrics()["PSNR"]
+        for name, method in problem.suggested.baselines.items()
+    }
     assert set(classical) == {"GAP-TV", "CGLS"}
     assert both.metrics()["PSNR"] > max(classical.values())

@@ -49,8 +49,12 @@ def test_any_denoiser_plugs_in():
 
 def test_a_classical_method_takes_a_learnt_camera_as_it_is():
     options = {"size": 16, "bands": 4}
-    known, learnt = (gap_tv(cassi(calibration=c, **options), 0.1, iterations=3) for c in ("true", "learnt"))  # type: ignore[arg-type]
-    assert learnt.metrics()["PSNR"] == pytest.approx(known.metrics()["PSNR"], abs=1)  # other pixels are held out
+    known, learnt = (
+        gap_tv(cassi(calibration=c, **options), 0.1, iterations=3) for c in ("true", "learnt")
+    )  # type: ignore[arg-type]
+    assert learnt.metrics()["PSNR"] == pytest.approx(
+        known.metrics()["PSNR"], abs=1
+    )  # other pixels are held out
     assert not learnt.sample().requires_grad
 
 

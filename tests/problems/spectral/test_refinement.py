@@ -27,7 +27,9 @@ def test_it_changes_nothing_beyond_the_spectra_it_is_given(fit):
     better = refined(fit, spectra=1, iterations=10)
     change = better.field.correction[..., 0].flatten(0, 1)
     main = torch.linalg.svd(fit.sample()[..., 0].flatten(0, 1)).Vh[0]
-    torch.testing.assert_close(change, (change @ main)[:, None] * main, rtol=0, atol=1e-4 * float(change.abs().max()))
+    torch.testing.assert_close(
+        change, (change @ main)[:, None] * main, rtol=0, atol=1e-4 * float(change.abs().max())
+    )
 
 
 def test_it_is_a_field_at_points_and_between_the_bands(fit):
@@ -47,5 +49,8 @@ def test_with_noise_the_held_out_pixels_speak_against_it():
 
 def test_it_wants_one_snapshot_of_a_cube():
     problem = ct(size=16, views=4)
-    with pytest.raises(TypeError, match="refined solves one CASSI snapshot of a cube; this problem has ParallelBeam"):
+    with pytest.raises(
+        TypeError,
+        match="refined solves one CASSI snapshot of a cube; this problem has ParallelBeam",
+    ):
         refined(ii.solve(problem, steps=1, callbacks=[]))
