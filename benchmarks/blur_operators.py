@@ -57,8 +57,12 @@ def adjoint(forward: Callable[[Tensor], Tensor], x: Tensor, z: Tensor) -> Callab
 def compare(size: int, taps: int, boundary: str) -> None:
     x = torch.rand(size, size, generator=torch.Generator().manual_seed(0))
     kernel = torch.rand(taps, taps, generator=torch.Generator().manual_seed(1))
-    outputs, origin = ((size - taps + 1,) * 2, (taps // 2,) * 2) if boundary == "valid" else (None, None)
-    blur = Convolution(kernel, x.shape, boundary=boundary, outputs=outputs, origin=origin, method="fft")
+    outputs, origin = (
+        ((size - taps + 1,) * 2, (taps // 2,) * 2) if boundary == "valid" else (None, None)
+    )
+    blur = Convolution(
+        kernel, x.shape, boundary=boundary, outputs=outputs, origin=origin, method="fft"
+    )
     y = blur(x)
     z = torch.rand_like(y)
     around = (0 if boundary == "valid" else taps - 1) // 2
@@ -76,9 +80,13 @@ def compare(size: int, taps: int, boundary: str) -> None:
     times, reference = milliseconds(quick, 400), milliseconds(slow, 8)
     f, a = times["forward"], times["adjoint"]
     back = adjoint(blur, x, z)()
-    dot = float((y.double() * z.double()).sum() - (x.double() * back.double()).sum()) / float(y.norm() * z.norm())
+    dot = float((y.double() * z.double()).sum() - (x.double() * back.double()).sum()) / float(
+        y.norm() * z.norm()
+    )
     print(f"{boundary}: forward {f:.3f} ms, adjoint {a:.3f} ms; dot test in float32 {abs(dot):.1e}")
-    print(f"  direct conv2d takes {reference['forward'] / f:.0f}x and {reference['adjoint'] / a:.0f}x as long")
+    print(
+        f"  direct conv2d takes {reference['forward'] / f:.0f}x and {reference['adjoint'] / a:.0f}x as long"
+    )
     for name in ("array's size", "fast linear size"):
         ratios = f"{times[f'{name} forward'] / f:.2f}x and {times[f'{name} adjoint'] / a:.2f}x"
         print(f"  a bare product at the {name} takes {ratios} as long")
@@ -96,19 +104,27 @@ def accuracy(size: int) -> None:
     kinds = {
         "Gaussian, 2 px": psf.Gaussian(2 * h),
         "defocus, radius 6.3 px": psf.Defocus(6.3 * h),
-        "motion, 9.5 px": psf.Motion(torch.tensor([[-3.0, -4.0], [4.0, 2.4]], dtype=torch.float64) * h),
+        "motion, 9.5 px": psf.Motion(
+            torch.tensor([[-3.0, -4.0], [4.0, 2.4]], dtype=torch.float64) * h
+        ),
         "pixel, 4 px": psf.Pixel(4 * h),
     }
     for name, kind in kinds.items():
         operator = Blur(kind, where)
         grid, x = operator.reach(), operator.positions()
         truth = (kind.transfer(k[None])[0] * torch.exp(2j * math.pi * (x @ k))).imag
-        seen = ii.predict(operator.on(grid, "valid"), ii.SampledField(wave(grid.points(torch.float64)), grid))
-        print(f"{name}: relative error on the image {float((seen - truth).norm() / truth.norm()):.1e}")
+        seen = ii.predict(
+            operator.on(grid, "valid"), ii.SampledField(wave(grid.points(torch.float64)), grid)
+        )
+        print(
+            f"{name}: relative error on the image {float((seen - truth).norm() / truth.norm()):.1e}"
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--taps", type=int, default=31)
     arguments = parser.parse_args()

@@ -75,7 +75,9 @@ def scenes(names: list[str], size: int, noises: list[float], seeds: int, only: s
             rows: dict[str, list[list[float]]] = {}
             # without noise nothing differs from seed to seed but where a fit starts
             for seed in range(1 if noise == 0 and key != "separable" else seeds):
-                problem = simulated(name, size=size, detector=Detector(noise_level=noise), seed=seed)
+                problem = simulated(
+                    name, size=size, detector=Detector(noise_level=noise), seed=seed
+                )
                 began = time.process_time()
                 for solution in method(problem, seed):
                     seconds, held = time.process_time() - began, solution.held_out()
@@ -90,8 +92,11 @@ def scenes(names: list[str], size: int, noises: list[float], seeds: int, only: s
 def _print_row(name: str, noise: float, label: str, table: torch.Tensor) -> None:
     psnr, bands, angle, held, seconds = table.mean(0).tolist()
     low, high = float(table[:, 0].min()), float(table[:, 0].max())
-    print(f"{name:20s} noise {noise:g}  {label:16s} seeds {len(table)}  PSNR {psnr:5.2f} ({low:.2f} to {high:.2f})  "
-          f"bands {bands:5.2f}  SAM {angle:5.2f}  held-out {held:5.2f}  {seconds:4.0f} s", flush=True)  # fmt: skip
+    print(
+        f"{name:20s} noise {noise:g}  {label:16s} seeds {len(table)}  PSNR {psnr:5.2f} ({low:.2f} to {high:.2f})  "
+        f"bands {bands:5.2f}  SAM {angle:5.2f}  held-out {held:5.2f}  {seconds:4.0f} s",
+        flush=True,
+    )
 
 
 def off_band(names: list[str], size: int, seeds: int) -> None:
@@ -101,14 +106,21 @@ def off_band(names: list[str], size: int, seeds: int) -> None:
             problem = simulated(name, size=size, seed=seed)
             solution = ii.solve(problem, seed=seed, callbacks=[])
             bands = problem.grid.axes(torch.float64)[-1]
-            between = ii.BandGrid.of(problem.box, problem.grid.shape[:2], 0.5 * (bands[1:] + bands[:-1]))
+            between = ii.BandGrid.of(
+                problem.box, problem.grid.shape[:2], 0.5 * (bands[1:] + bands[:-1])
+            )
             assert problem.reference is not None
             angles = [
-                metrics.spectral_angle(solution.sample(g)[..., 0], ii.sample(problem.reference, g)[..., 0])
+                metrics.spectral_angle(
+                    solution.sample(g)[..., 0], ii.sample(problem.reference, g)[..., 0]
+                )
                 for g in (problem.grid, between)
             ]
-            print(f"{name:22s} seed {seed}  angle at the bands {angles[0]:.2f}°, between them {angles[1]:.2f}°, ratio "
-                  f"{angles[1] / angles[0]:.3f}", flush=True)  # fmt: skip
+            print(
+                f"{name:22s} seed {seed}  angle at the bands {angles[0]:.2f}°, between them {angles[1]:.2f}°, ratio "
+                f"{angles[1] / angles[0]:.3f}",
+                flush=True,
+            )
 
 
 def calibration(names: list[str], size: int, seeds: int) -> None:
@@ -118,19 +130,27 @@ def calibration(names: list[str], size: int, seeds: int) -> None:
         for seed in range(seeds):
             found: dict[str, float] = {}
             for model in models:
-                problem = simulated(name, size=size, seed=seed, alignment=Alignment((0.6, -0.4), 1.02, model))
+                problem = simulated(
+                    name, size=size, seed=seed, alignment=Alignment((0.6, -0.4), 1.02, model)
+                )
                 began = time.process_time()
                 if model == "learnt":
                     problem = calibrated(problem, seed=seed)
                 solution = ii.solve(problem, seed=seed, callbacks=[])
                 found[model] = scores(solution)[0]
-                learnt = {k.rsplit(".", 1)[-1]: [round(x, 4) for x in v.reshape(-1).tolist()]
-                          for k, v in solution.learnt.items()}  # fmt: skip
-                print(f"{name:22s} seed {seed}  {model:8s} PSNR {found[model]:5.2f}  held-out "
-                      f"{2 * (solution.held_out() or 0):6.2f}  {learnt or ''}  {time.process_time() - began:.0f} s",
-                      flush=True)  # fmt: skip
+                learnt = {
+                    k.rsplit(".", 1)[-1]: [round(x, 4) for x in v.reshape(-1).tolist()]
+                    for k, v in solution.learnt.items()
+                }
+                print(
+                    f"{name:22s} seed {seed}  {model:8s} PSNR {found[model]:5.2f}  held-out "
+                    f"{2 * (solution.held_out() or 0):6.2f}  {learnt or ''}  {time.process_time() - began:.0f} s",
+                    flush=True,
+                )
             share = (found["learnt"] - found["nominal"]) / (found["true"] - found["nominal"])
-            print(f"{name:22s} seed {seed}  regained {100 * share:.0f} % of {found['true'] - found['nominal']:.2f} dB")
+            print(
+                f"{name:22s} seed {seed}  regained {100 * share:.0f} % of {found['true'] - found['nominal']:.2f} dB"
+            )
 
 
 def speed() -> None:
@@ -160,20 +180,32 @@ def speed() -> None:
         return total
 
     assert torch.allclose(loop(cube), y, rtol=1e-4)
-    times = [best(work) for work in (
-        lambda: camera.snapshot(cube), lambda: pullback(y), lambda: loop(cube), lambda: loop(bands.movedim(0, -1)),
-    )]  # fmt: skip
-    print("256 x 256 x 28, ms: forward {:.1f}, adjoint {:.1f}; a loop over the bands of the same cube {:.1f}, a cube "
-          "band by band {:.1f}".format(*times))  # fmt: skip
+    times = [
+        best(work)
+        for work in (
+            lambda: camera.snapshot(cube),
+            lambda: pullback(y),
+            lambda: loop(cube),
+            lambda: loop(bands.movedim(0, -1)),
+        )
+    ]
+    print(
+        "256 x 256 x 28, ms: forward {:.1f}, adjoint {:.1f}; a loop over the bands of the same cube {:.1f}, a cube "
+        "band by band {:.1f}".format(*times)
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--scene", nargs="+", default=SCENES)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--noise", type=float, nargs="+", default=[0.01, 0.0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", default="", help="methods whose name holds this: separable, GAP-TV, ADMM-TV")
+    parser.add_argument(
+        "--only", default="", help="methods whose name holds this: separable, GAP-TV, ADMM-TV"
+    )
     parser.add_argument("--off-band", action="store_true")
     parser.add_argument("--calibration", action="store_true")
     parser.add_argument("--speed", action="store_true")

@@ -33,15 +33,25 @@ Solve = Callable[[ii.Problem], ii.Solution]
 def timed(name: str, seed: int, problem: ii.Problem, solve: Solve) -> ii.Solution:
     began = time.process_time()
     solution = replace(solve(problem), method=name)
-    learnt = {k.rsplit(".", 1)[-1]: [round(x, 3) for x in v.flatten().tolist()] for k, v in solution.learnt.items()}
-    print(f"seed {seed}  {name:28s} held-out {2 * (solution.held_out() or 0.0):.3f}  "
-          f"{time.process_time() - began:4.0f} s  {solution.stopped or ''}  {learnt or ''}", flush=True)  # fmt: skip
+    learnt = {
+        k.rsplit(".", 1)[-1]: [round(x, 3) for x in v.flatten().tolist()]
+        for k, v in solution.learnt.items()
+    }
+    print(
+        f"seed {seed}  {name:28s} held-out {2 * (solution.held_out() or 0.0):.3f}  "
+        f"{time.process_time() - began:4.0f} s  {solution.stopped or ''}  {learnt or ''}",
+        flush=True,
+    )
     return solution
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs=2, help="first and last (exclusive); default: all 660")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--rows", type=int, nargs=2, help="first and last (exclusive); default: all 660"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int)
     parser.add_argument("--figure", type=Path)
@@ -56,9 +66,13 @@ def main() -> None:
         classical = partial(gap_tv, strengths=STRENGTHS, iterations=ITERATIONS, seed=seed)
         prior = partial(ii.solve, steps=arguments.steps, seed=seed, callbacks=[])
         fit = timed("spectral_basis", seed, problem, prior)
-        solutions = [timed("GAP-TV, camera of the files", seed, as_filed, classical),
-                     timed("GAP-TV, learnt camera", seed, replace(problem, terms=fit.problem.terms), classical),
-                     fit]  # fmt: skip
+        solutions = [
+            timed("GAP-TV, camera of the files", seed, as_filed, classical),
+            timed(
+                "GAP-TV, learnt camera", seed, replace(problem, terms=fit.problem.terms), classical
+            ),
+            fit,
+        ]
         if arguments.figure is not None and seed == arguments.seeds[0]:
             spectral_figure(problem, solutions).savefig(arguments.figure, dpi=110)
 

@@ -41,7 +41,11 @@ def rotate_and_sum(image: Tensor, angles: Tensor) -> Tensor:
         c, s = float(angle.cos()), float(angle.sin())
         affine = torch.tensor([[[c, -s, 0.0], [s, c, 0.0]]])
         where = torch.nn.functional.affine_grid(affine, [1, 1, *image.shape], align_corners=False)
-        views.append(torch.nn.functional.grid_sample(image[None, None], where, align_corners=False)[0, 0].sum(0))
+        views.append(
+            torch.nn.functional.grid_sample(image[None, None], where, align_corners=False)[
+                0, 0
+            ].sum(0)
+        )
     return torch.stack(views)
 
 
@@ -50,11 +54,15 @@ def rotation_times(grid: ii.Grid, angles: Tensor) -> tuple[float, float]:
     y = rotate_and_sum(image, angles)
     cotangent = torch.rand_like(y)
     forward = milliseconds(lambda: rotate_and_sum(image.detach(), angles), 3)
-    return forward, milliseconds(lambda: torch.autograd.grad(y, image, cotangent, retain_graph=True), 3)
+    return forward, milliseconds(
+        lambda: torch.autograd.grad(y, image, cotangent, retain_graph=True), 3
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--views", type=int, default=180)
     arguments = parser.parse_args()
@@ -81,7 +89,9 @@ def main() -> None:
         print(error)
     for name, times in others.items():
         ratios = ", ".join(f"{t / o:.1f}x" for t, o in zip(times, ours, strict=True))
-        print(f"{name}: forward {times[0]:.1f} ms, adjoint {times[1]:.1f} ms; forward, adjoint ratios {ratios}")
+        print(
+            f"{name}: forward {times[0]:.1f} ms, adjoint {times[1]:.1f} ms; forward, adjoint ratios {ratios}"
+        )
 
 
 if __name__ == "__main__":

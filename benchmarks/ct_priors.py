@@ -24,11 +24,31 @@ from inverse_inr.regularizers import Weighted
 from inverse_inr.selection import choose_bandwidth
 from inverse_inr.stopping import HeldOut
 
-DEFAULT = ["grid", "siren", "finer", "finer_plus", "hosc", "staf", "gaussian", "sinc", "raised_cosine", "wire",
-           "fourier", "fr", "fourier_net", "bacon", "incode", "separable", "hash", "relu"]  # fmt: skip
+DEFAULT = [
+    "grid",
+    "siren",
+    "finer",
+    "finer_plus",
+    "hosc",
+    "staf",
+    "gaussian",
+    "sinc",
+    "raised_cosine",
+    "wire",
+    "fourier",
+    "fr",
+    "fourier_net",
+    "bacon",
+    "incode",
+    "separable",
+    "hash",
+    "relu",
+]
 OPTIMIZERS: dict[str, optimizers.Optimizer] = {
-    "lbfgs": optimizers.LBFGS(iterations=10), "adam": optimizers.Adam(), "muon": optimizers.Muon(lr=2e-2),
-}  # fmt: skip
+    "lbfgs": optimizers.LBFGS(iterations=10),
+    "adam": optimizers.Adam(),
+    "muon": optimizers.Muon(lr=2e-2),
+}
 TABLES = ("grid", "hash")  # their bandwidth is the lattice itself: an untrained table is white
 
 
@@ -36,11 +56,16 @@ def objective(problem: ii.Problem, solution: ii.Solution, penalty: Weighted) -> 
     """The regularised loss on the rows that the fits see."""
     fit, _ = HeldOut().split(problem.terms, 0)
     with torch.no_grad():
-        return float(problem.terms[0].loss(solution.field, fit[0]) + penalty(solution.field, solution.sample()))
+        return float(
+            problem.terms[0].loss(solution.field, fit[0])
+            + penalty(solution.field, solution.sample())
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", default=DEFAULT)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--views", type=int, default=40)
@@ -54,22 +79,38 @@ def main() -> None:
     classic = baselines.tv(problem)
     weight = classic.details["weight"]
     term = problem.terms[0]
-    raster = ii.Problem([ii.Term(term.operator.on(problem.grid), term.y, term.fidelity)], problem.box, problem.grid,  # pyright: ignore[reportAttributeAccessIssue]
-                        reference=problem.reference)  # fmt: skip
+    raster = ii.Problem(
+        [ii.Term(term.operator.on(problem.grid), term.y, term.fidelity)],
+        problem.box,
+        problem.grid,  # pyright: ignore[reportAttributeAccessIssue]
+        reference=problem.reference,
+    )
     penalty = weight * regularizers.TotalVariation(grid=problem.grid)
     best = objective(raster, classic, penalty)
-    print(f"{'TV, primal-dual':16s} weight {weight:.4g} by held-out rows   PSNR {classic.metrics()['PSNR']:6.2f}   "
-          f"held-out {classic.held_out():.3f}   objective {best:.3f}", flush=True)  # fmt: skip
+    print(
+        f"{'TV, primal-dual':16s} weight {weight:.4g} by held-out rows   PSNR {classic.metrics()['PSNR']:6.2f}   "
+        f"held-out {classic.held_out():.3f}   objective {best:.3f}",
+        flush=True,
+    )
     for name in arguments.only:
         began = time.process_time()
         fixed = name in TABLES or not arguments.fresh
         bandwidth = nyquist if fixed else choose_bandwidth(problem, name).value
         prior = priors.create(name, problem.box, bandwidth=bandwidth)
-        solution = ii.solve(raster, prior, steps=arguments.steps, regularizers=[penalty],
-                            optimizer=OPTIMIZERS[arguments.optimizer], callbacks=[])  # fmt: skip
-        print(f"{name:16s} bandwidth {bandwidth / nyquist:5.2f} Nyquist   PSNR {solution.metrics()['PSNR']:6.2f}   "
-              f"held-out {solution.held_out():.3f}   objective {objective(raster, solution, penalty):.3f}   "
-              f"{time.process_time() - began:6.1f} s", flush=True)  # fmt: skip
+        solution = ii.solve(
+            raster,
+            prior,
+            steps=arguments.steps,
+            regularizers=[penalty],
+            optimizer=OPTIMIZERS[arguments.optimizer],
+            callbacks=[],
+        )
+        print(
+            f"{name:16s} bandwidth {bandwidth / nyquist:5.2f} Nyquist   PSNR {solution.metrics()['PSNR']:6.2f}   "
+            f"held-out {solution.held_out():.3f}   objective {objective(raster, solution, penalty):.3f}   "
+            f"{time.process_time() - began:6.1f} s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

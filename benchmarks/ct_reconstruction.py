@@ -26,7 +26,10 @@ def on_raster(problem: ii.Problem) -> ii.Problem:
     term = problem.terms[0]
     operator = term.operator.on(problem.grid)  # pyright: ignore[reportAttributeAccessIssue]
     return ii.Problem(
-        [ii.Term(operator, term.y, term.fidelity)], problem.box, problem.grid, reference=problem.reference
+        [ii.Term(operator, term.y, term.fidelity)],
+        problem.box,
+        problem.grid,
+        reference=problem.reference,
     )
 
 
@@ -50,7 +53,9 @@ def hash_tv(problem: ii.Problem) -> ii.Solution:
     Chosen on another slice of MNI152 (60, seed 5) and by held-out rays there: total variation of the shown pixels
     themselves predicted worse, and so did 1800 steps.
     """
-    scale = float(baselines.cgls(problem).sample().abs().quantile(0.99)) / problem.box.diagonal  # of a gradient
+    scale = (
+        float(baselines.cgls(problem).sample().abs().quantile(0.99)) / problem.box.diagonal
+    )  # of a gradient
 
     def fit(weight: float) -> ii.Solution:
         penalty = weight / scale * regularizers.TotalVariation(grid=problem.grid.refined(2))
@@ -71,7 +76,14 @@ def grid_tv(problem: ii.Problem) -> ii.Solution:
     def fit(weight: float) -> ii.Solution:
         prior = priors.grid(problem.box, cells=float(problem.grid.shape[0]))
         optimizer = optimizers.Adam(lr=1e-2)
-        return ii.solve(raster, prior, steps=1200, optimizer=optimizer, regularizers=[weight * penalty], callbacks=[])
+        return ii.solve(
+            raster,
+            prior,
+            steps=1200,
+            optimizer=optimizer,
+            regularizers=[weight * penalty],
+            callbacks=[],
+        )
 
     return choose_weight([2.0**k for k in range(-5, 4)], fit)
 
@@ -101,7 +113,9 @@ METHODS: dict[str, Callable[[ii.Problem], ii.Solution]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--phantom", nargs="+", default=["shepp_logan", "gaussian_blobs"])
     parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
@@ -109,7 +123,12 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         for phantom in arguments.phantom:
-            table(phantom, slice_of_mni152(folder) if phantom == "mni152" else phantom, arguments.seeds, arguments.only)
+            table(
+                phantom,
+                slice_of_mni152(folder) if phantom == "mni152" else phantom,
+                arguments.seeds,
+                arguments.only,
+            )
 
 
 def table(name_of_phantom: str, phantom: str, seeds: int, only: list[str] | None) -> None:
@@ -122,7 +141,10 @@ def table(name_of_phantom: str, phantom: str, seeds: int, only: list[str] | None
             values.append(method(ct(phantom, seed=seed)).metrics()["PSNR"])
         seconds = (time.process_time() - began) / seeds
         listed = " ".join(f"{v:6.2f}" for v in values)
-        print(f"{name:42s} {listed}   {sum(values) / len(values):6.2f} dB  {seconds:6.1f} s", flush=True)
+        print(
+            f"{name:42s} {listed}   {sum(values) / len(values):6.2f} dB  {seconds:6.1f} s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

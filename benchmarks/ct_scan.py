@@ -33,7 +33,9 @@ WEIGHTS = [250.0, 500.0, 1000.0, 2000.0, 4000.0]
 def load(path: str, bin: int, width: int, **options: object) -> tuple[ii.Problem, Tensor]:
     """The problem, fitted without and choosing by its held-out views, and the rows to report."""
     reading = Reading(bin=bin, air=100, span=180.0)
-    problem = ct_scan(path, reading=reading, axis=RotationAxis(learn_center=False), width=width, **options)  # pyright: ignore[reportArgumentType]
+    problem = ct_scan(
+        path, reading=reading, axis=RotationAxis(learn_center=False), width=width, **options
+    )  # pyright: ignore[reportArgumentType]
     term = problem.terms[0]
     rows = term.trusted
     view = rows // term.operator.shape[1]  # pyright: ignore[reportAttributeAccessIssue]
@@ -56,10 +58,20 @@ def inr(problem: ii.Problem, name: str, cells: float, lr: float, steps: int) -> 
     penalty = regularizers.TotalVariation(grid=problem.grid)
 
     def fit(weight: float) -> ii.Solution:
-        prior = priors.create(name, problem.box, cells=cells) if name == "grid" else priors.create(
-            name, problem.box, finest=cells)  # fmt: skip
-        return ii.solve(problem, prior, steps=steps, optimizer=optimizers.Adam(lr=lr), operator_lr=1e-3,
-                        regularizers=[weight * penalty], callbacks=[])  # fmt: skip
+        prior = (
+            priors.create(name, problem.box, cells=cells)
+            if name == "grid"
+            else priors.create(name, problem.box, finest=cells)
+        )
+        return ii.solve(
+            problem,
+            prior,
+            steps=steps,
+            optimizer=optimizers.Adam(lr=lr),
+            operator_lr=1e-3,
+            regularizers=[weight * penalty],
+            callbacks=[],
+        )
 
     return choose_weight(WEIGHTS, fit)
 
@@ -74,14 +86,20 @@ def errors(solution: ii.Solution, rows: Tensor) -> tuple[float, float]:
         operator = operator.on(solution.field.grid)  # pyright: ignore[reportAttributeAccessIssue]
     with torch.no_grad():
         residual = ii.predict(operator.eval(), solution.field, rows) - term.y[rows]  # pyright: ignore[reportAttributeAccessIssue]
-    return float((residual / model.at(rows).sigma).square().mean()), float(residual.square().mean().sqrt())
+    return float((residual / model.at(rows).sigma).square().mean()), float(
+        residual.square().mean().sqrt()
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--path", default="../shared/data/tooth.h5")
     parser.add_argument("--bin", type=int, default=2)
-    parser.add_argument("--width", type=int, default=380, help="detector pixels that the object's box spans")
+    parser.add_argument(
+        "--width", type=int, default=380, help="detector pixels that the object's box spans"
+    )
     parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -89,7 +107,10 @@ def main() -> None:
     def scan(**options: object) -> tuple[ii.Problem, Tensor]:
         return load(arguments.path, arguments.bin, arguments.width, **options)
 
-    fine, coarse = arguments.width, arguments.width // arguments.bin  # half a bin (at bin 2) and one bin a pixel
+    fine, coarse = (
+        arguments.width,
+        arguments.width // arguments.bin,
+    )  # half a bin (at bin 2) and one bin a pixel
     raster, report = scan(size=fine, drift=2, raster=True)
     pixels, _ = scan(size=coarse, drift=2, raster=True)
     rays, _ = scan(size=coarse, drift=2)
@@ -129,8 +150,11 @@ def main() -> None:
         solution = method()
         seconds = time.process_time() - began
         chi2, rms = errors(solution, report)
-        print(f"{name:40s} {chi2:9.3f}   {rms:.5f} {seconds:8.1f}   {solution.stopped} "
-              f"{solution.details.get('held-out by weight', '')}", flush=True)  # fmt: skip
+        print(
+            f"{name:40s} {chi2:9.3f}   {rms:.5f} {seconds:8.1f}   {solution.stopped} "
+            f"{solution.details.get('held-out by weight', '')}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -59,20 +59,26 @@ def photograph(name: str) -> Callable[[int], Tensor]:
         image = image.mean(-1) if image.ndim == 3 else image
         side = min(image.shape)
         image = image[:side, :side].astype(np.float64) / 255
-        return torch.from_numpy(skimage.transform.resize(image, (2 * size, 2 * size), anti_aliasing=True)).float()
+        return torch.from_numpy(
+            skimage.transform.resize(image, (2 * size, 2 * size), anti_aliasing=True)
+        ).float()
 
     return load
 
 
 def analytic(make: Callable[[ii.Box], ii.Field]) -> Callable[[int], Tensor]:
-    return lambda size: ii.sample(make(BOX), ii.Grid(BOX, (2 * size, 2 * size)), average=4)[..., 0].float()
+    return lambda size: ii.sample(make(BOX), ii.Grid(BOX, (2 * size, 2 * size)), average=4)[
+        ..., 0
+    ].float()
 
 
 def band_limited(cycles: float) -> Callable[[int], Tensor]:
     """Noise of flat spectrum below `cycles` per box, in [0, 1]."""
 
     def make(size: int) -> Tensor:
-        noise = torch.fft.fft2(torch.randn(2 * size, 2 * size, generator=torch.Generator().manual_seed(0)))
+        noise = torch.fft.fft2(
+            torch.randn(2 * size, 2 * size, generator=torch.Generator().manual_seed(0))
+        )
         f = torch.fft.fftfreq(2 * size, 1 / (2 * size))
         image = torch.fft.ifft2(noise * (torch.hypot(f[:, None], f[None]) <= cycles)).real
         return (image - image.min()) / (image.max() - image.min())
@@ -99,9 +105,20 @@ def fit(truth: Tensor, prior: priors.Prior, steps: int) -> tuple[float, float]:
     points = grid.points()
     y = truth[::2, ::2].reshape(-1)
     operator = PointSamples(points[::2, ::2].reshape(-1, 2))
-    problem = ii.Problem([ii.Term(operator, y, ii.fidelity.L2())], BOX, ii.Grid(BOX, tuple(n // 2 for n in grid.shape)))
-    solution = ii.solve(problem, prior, steps=steps, batch=len(y), regularizers=[], stopping=Never(every=steps),
-                        callbacks=[])  # fmt: skip
+    problem = ii.Problem(
+        [ii.Term(operator, y, ii.fidelity.L2())],
+        BOX,
+        ii.Grid(BOX, tuple(n // 2 for n in grid.shape)),
+    )
+    solution = ii.solve(
+        problem,
+        prior,
+        steps=steps,
+        batch=len(y),
+        regularizers=[],
+        stopping=Never(every=steps),
+        callbacks=[],
+    )
     with torch.no_grad():
         image = solution.field(points)[..., 0]
     seen = torch.zeros(grid.shape, dtype=torch.bool)
@@ -122,11 +139,17 @@ def ten_fits(signal: str, name: str, options: argparse.Namespace) -> dict[str, A
     """The grid search: PSNR of every bandwidth, CPU seconds of all."""
     truth, tried = SIGNALS[signal](options.size), candidates(options.size)
     began = time.process_time()
-    scores = [fit(truth, priors.create(name, BOX, bandwidth=b, width=options.width), options.steps) for b in tried]
+    scores = [
+        fit(truth, priors.create(name, BOX, bandwidth=b, width=options.width), options.steps)
+        for b in tried
+    ]
     return {
-        **key(signal, name, options), "bandwidths": tried, "grid seconds": time.process_time() - began,
-        "fit": [s[0] for s in scores], "held-out": [s[1] for s in scores],
-    }  # fmt: skip
+        **key(signal, name, options),
+        "bandwidths": tried,
+        "grid seconds": time.process_time() - began,
+        "fit": [s[0] for s in scores],
+        "held-out": [s[1] for s in scores],
+    }
 
 
 def add_choices(result: dict[str, Any], options: argparse.Namespace) -> None:
@@ -135,28 +158,44 @@ def add_choices(result: dict[str, Any], options: argparse.Namespace) -> None:
     lattice = ii.Grid(BOX, (options.size, options.size))
 
     def make(bandwidth: float, seed: int) -> priors.Prior:
-        return priors.create(result["prior"], BOX, bandwidth=bandwidth, seed=seed, width=options.width)
+        return priors.create(
+            result["prior"], BOX, bandwidth=bandwidth, seed=seed, width=options.width
+        )
 
     for label, (variant, refine, seeds) in VARIANTS.items():
         began = time.process_time()
-        choice = fresh(image, lattice, make, result["bandwidths"], variant=variant, refine=refine, seeds=seeds)
+        choice = fresh(
+            image, lattice, make, result["bandwidths"], variant=variant, refine=refine, seeds=seeds
+        )
         result[label] = {
-            "index": choice.index, "seconds": time.process_time() - began, "distances": choice.distances.tolist()
-        }  # fmt: skip
+            "index": choice.index,
+            "seconds": time.process_time() - began,
+            "distances": choice.distances.tolist(),
+        }
 
 
 def key(signal: str, name: str, options: argparse.Namespace) -> dict[str, Any]:
-    return {"signal": signal, "prior": name, "size": options.size, "steps": options.steps, "width": options.width}
+    return {
+        "signal": signal,
+        "prior": name,
+        "size": options.size,
+        "steps": options.steps,
+        "width": options.width,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--priors", nargs="+", default=["siren"])
     parser.add_argument("--signals", nargs="+", default=list(SIGNALS))
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--out", type=Path, help="JSON file of all numbers; fits that it holds are not done again")
+    parser.add_argument(
+        "--out", type=Path, help="JSON file of all numbers; fits that it holds are not done again"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = json.loads(options.out.read_text()) if options.out and options.out.exists() else []
@@ -181,8 +220,11 @@ def show(result: dict[str, Any]) -> None:
         found = result[variant]
         index, cost = found["index"], 100 * found["seconds"] / result["grid seconds"]
         loss = [max(result[kind]) - result[kind][index] for kind in ("fit", "held-out")]
-        print(f"  {variant:9s} picks {result['bandwidths'][index]:6.1f}: loses {loss[0]:.2f} dB fit, {loss[1]:.2f} dB "
-              f"held-out; cost {cost:.1f} %", flush=True)  # fmt: skip
+        print(
+            f"  {variant:9s} picks {result['bandwidths'][index]:6.1f}: loses {loss[0]:.2f} dB fit, {loss[1]:.2f} dB "
+            f"held-out; cost {cost:.1f} %",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -26,9 +26,13 @@ from inverse_inr.stopping import Never
 
 BUDGET = 200_000
 SIZED_BY: dict[str, str] = {
-    "grid": "cells", "hash": "log2_table", "planes": "features", "tensor": "rank", "gaussian_mixture": "count",
+    "grid": "cells",
+    "hash": "log2_table",
+    "planes": "features",
+    "tensor": "rank",
+    "gaussian_mixture": "count",
     "acorn": "features",
-}  # fmt: skip
+}
 """What makes a prior larger, where it is not `width`."""
 FULL_BAND = ("grid", "hash", "planes", "tensor", "gaussian_mixture", "miner", "acorn")
 
@@ -49,7 +53,10 @@ def natural_image(path: str | None, size: int = 512) -> tuple[Tensor, ii.Grid]:
 def sized(name: str, box: ii.Box, nyquist: float, seed: int) -> priors.Prior:
     """The prior whose parameter count is nearest to the budget, found by bisection over its size."""
     option = SIZED_BY.get(name, "width")
-    shared: dict[str, Any] = {"bandwidth": nyquist if name in FULL_BAND else nyquist / 4, "seed": seed}
+    shared: dict[str, Any] = {
+        "bandwidth": nyquist if name in FULL_BAND else nyquist / 4,
+        "seed": seed,
+    }
     low, high = (8, 22) if option == "log2_table" else (2, 40_000 if option == "count" else 1024)
 
     def made(size: int) -> priors.Prior:
@@ -73,7 +80,9 @@ def ratio(truth: Tensor, fit: Tensor) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--image")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="first seed")
@@ -85,14 +94,24 @@ def main() -> None:
     term = ii.Term(PointSamples(grid.points().reshape(-1, 2)), image.reshape(-1), fidelity.L2())
     problem = ii.Problem([term], grid.box, grid)
     slope, bend = differences(image)
-    print(f"{'prior':18s} {'parameters':>10s} {'PSNR of each seed':>24s} {'gradient':>9s} {'Laplacian':>9s} {'s':>7s}")
+    print(
+        f"{'prior':18s} {'parameters':>10s} {'PSNR of each seed':>24s} {'gradient':>9s} {'Laplacian':>9s} {'s':>7s}"
+    )
     for name in arguments.only:
         psnr, along, curved, began, count = [], [], [], time.process_time(), 0
         for seed in range(arguments.first, arguments.first + arguments.seeds):
             prior = sized(name, grid.box, priors.bandwidth_of(grid), seed)
             count = prior.parameter_count
-            solution = ii.solve(problem, prior, steps=arguments.steps, batch=2048, regularizers=[], seed=seed,
-                                stopping=Never(every=arguments.steps), callbacks=[])  # fmt: skip
+            solution = ii.solve(
+                problem,
+                prior,
+                steps=arguments.steps,
+                batch=2048,
+                regularizers=[],
+                seed=seed,
+                stopping=Never(every=arguments.steps),
+                callbacks=[],
+            )
             fit = solution.sample()[..., 0]
             psnr.append(metrics.psnr(fit, image, data_range=1.0))
             fitted = differences(fit)
@@ -101,7 +120,10 @@ def main() -> None:
         seconds = (time.process_time() - began) / arguments.seeds
         listed = " ".join(f"{v:5.2f}" for v in psnr)
         mean = [sum(v) / len(v) for v in (along, curved)]
-        print(f"{name:18s} {count:10d} {listed:>24s} {mean[0]:9.2f} {mean[1]:9.2f} {seconds:7.1f}", flush=True)
+        print(
+            f"{name:18s} {count:10d} {listed:>24s} {mean[0]:9.2f} {mean[1]:9.2f} {seconds:7.1f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

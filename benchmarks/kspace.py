@@ -42,10 +42,19 @@ def chosen(problem: ii.Problem, seed: int) -> ii.Solution:
     (rule,) = problem.suggested.regularizers
 
     def fit(factor: float) -> ii.Solution:
-        return ii.solve(problem, regularizers=[factor * rule], steps=250, lr=0.1,  # pyright: ignore[reportOperatorIssue]
-                        operator_lr=3e-4, seed=seed, callbacks=[])  # fmt: skip
+        return ii.solve(
+            problem,
+            regularizers=[factor * rule],
+            steps=250,
+            lr=0.1,  # pyright: ignore[reportOperatorIssue]
+            operator_lr=3e-4,
+            seed=seed,
+            callbacks=[],
+        )
 
-    return min((fit(factor) for factor in (0.5, 0.35, 0.25)), key=lambda s: s.held_out() or math.inf)
+    return min(
+        (fit(factor) for factor in (0.5, 0.35, 0.25)), key=lambda s: s.held_out() or math.inf
+    )
 
 
 def tv_of_least_misfit(problem: ii.Problem, seed: int) -> ii.Solution:
@@ -55,7 +64,9 @@ def tv_of_least_misfit(problem: ii.Problem, seed: int) -> ii.Solution:
     fit, watch = rule.split(problem.terms, seed)
     restricted = replace(problem, terms=[replace(problem.terms[0], rows=fit[0])])
     start = tv_sense(problem, seed=seed).details["weight"]
-    return min((tv_sense(restricted, start * f) for f in (1.0, 0.71, 0.5)), key=lambda s: s.misfit(watch))
+    return min(
+        (tv_sense(restricted, start * f) for f in (1.0, 0.71, 0.5)), key=lambda s: s.misfit(watch)
+    )
 
 
 def cartesian(seeds: int) -> None:
@@ -63,25 +74,32 @@ def cartesian(seeds: int) -> None:
         path = mni152(folder)
         for acceleration in ACCELERATIONS:
 
-            def case(seed: int, acceleration: float = acceleration, **options) -> ii.Problem:  # fmt: skip
-                return kspace(path, size=128, slice=100, acceleration=acceleration, seed=seed, **options)
+            def case(seed: int, acceleration: float = acceleration, **options) -> ii.Problem:
+                return kspace(
+                    path, size=128, slice=100, acceleration=acceleration, seed=seed, **options
+                )
 
             net = case(0).grid.numel / len(case(0).terms[0].y)
             print(
                 f"\nMNI152 slice, 8 coils, 2 % noise, R = {acceleration:g} beside 24 calibration lines (net {net:.2f})"
             )
-            table({
-                "zero-filled": lambda s: zero_filled(case(s)),
-                "CG-SENSE, held-out iterations": lambda s: sense(case(s)),
-                "CG-SENSE, oracle": lambda s: sense(case(s), "oracle"),
-                "L1-wavelet, held-out weight": lambda s: wavelet_sense(case(s)),
-                "L1-wavelet, oracle": lambda s: wavelet_sense(case(s), "oracle"),
-                "TV, held-out weight": lambda s: tv_sense(case(s)),
-                "TV, oracle": lambda s: tv_sense(case(s), "oracle"),
-                "grid + TV, complex, maps fixed": lambda s: joint(case(s, phase="image", learn_coils="none")),
-                "grid + TV, real, maps fixed": lambda s: joint(case(s, learn_coils="none")),
-                "grid + TV, real, maps learnt": lambda s: joint(case(s)),
-            }, seeds)  # fmt: skip
+            table(
+                {
+                    "zero-filled": lambda s: zero_filled(case(s)),
+                    "CG-SENSE, held-out iterations": lambda s: sense(case(s)),
+                    "CG-SENSE, oracle": lambda s: sense(case(s), "oracle"),
+                    "L1-wavelet, held-out weight": lambda s: wavelet_sense(case(s)),
+                    "L1-wavelet, oracle": lambda s: wavelet_sense(case(s), "oracle"),
+                    "TV, held-out weight": lambda s: tv_sense(case(s)),
+                    "TV, oracle": lambda s: tv_sense(case(s), "oracle"),
+                    "grid + TV, complex, maps fixed": lambda s: joint(
+                        case(s, phase="image", learn_coils="none")
+                    ),
+                    "grid + TV, real, maps fixed": lambda s: joint(case(s, learn_coils="none")),
+                    "grid + TV, real, maps learnt": lambda s: joint(case(s)),
+                },
+                seeds,
+            )
 
 
 def mni152(folder: str) -> str:
@@ -96,9 +114,13 @@ def mni152(folder: str) -> str:
 
 def radial(seeds: int) -> None:
     def case(seed: int, **options) -> ii.Problem:
-        return kspace(sampling="radial", spokes=24, coils=4, learn_coils="none", seed=seed, **options)
+        return kspace(
+            sampling="radial", spokes=24, coils=4, learn_coils="none", seed=seed, **options
+        )
 
-    def by(problem: ii.Problem, finer: int = 1, steps: int = 600, batch: int | None = None) -> ii.Solution:
+    def by(
+        problem: ii.Problem, finer: int = 1, steps: int = 600, batch: int | None = None
+    ) -> ii.Solution:
         """A value for each of `finer`² parts of a pixel, total variation of them; all spokes are used."""
         grid = problem.grid.refined(finer)
         (suggested,) = problem.suggested.regularizers
@@ -110,35 +132,55 @@ def radial(seeds: int) -> None:
             trajectory = operator.frequencies.reshape(*operator.shape, 2).float()
             operator = NonCartesianKSpace(grid, trajectory, operator.coils)
         elif isinstance(operator, RadialSpokes) and batch is None:
-            rays = 2 * operator.beam.shape[1]  # they stand still: what is twice as fine must not alias
-            operator = RadialSpokes(problem.box, operator.beam.angles, operator.frequency, operator.coils, rays=rays)
+            rays = (
+                2 * operator.beam.shape[1]
+            )  # they stand still: what is twice as fine must not alias
+            operator = RadialSpokes(
+                problem.box, operator.beam.angles, operator.frequency, operator.coils, rays=rays
+            )
             operator = operator.on(grid)
         prior = ii.priors.grid(problem.box, cells=float(max(grid.shape)))
-        return ii.solve(replace(problem, terms=[replace(term, operator=operator)]), prior, steps=steps, batch=batch,
-                        lr=0.1, regularizers=[weight * replace(rule, grid=grid)], stopping=Never(),
-                        callbacks=[])  # fmt: skip
+        return ii.solve(
+            replace(problem, terms=[replace(term, operator=operator)]),
+            prior,
+            steps=steps,
+            batch=batch,
+            lr=0.1,
+            regularizers=[weight * replace(rule, grid=grid)],
+            stopping=Never(),
+            callbacks=[],
+        )
 
     @cache
     def converged(seed: int, rays: bool) -> ii.Solution:
         return by(case(seed, rays=rays), 2, steps=1200)
 
     print("\nShepp-Logan 128 x 128, 4 coils, 24 golden-angle spokes of 256 samples, 2 % noise")
-    table({
-        "gridding": lambda s: zero_filled(case(s)),
-        "CG-SENSE, held-out iterations": lambda s: sense(case(s)),
-        "L1-wavelet, held-out weight": lambda s: wavelet_sense(case(s)),
-        "TV, held-out weight": lambda s: tv_sense(case(s)),
-        "grid + TV through the NUFFT": lambda s: by(case(s)),
-        "finer grid + TV, NUFFT": lambda s: converged(s, False),
-        "finer grid + TV, ray integrals": lambda s: converged(s, True),
-        "finer grid + TV, 4 spokes a step": lambda s: by(case(s, rays=True), 2, steps=1200, batch=4),
-    }, seeds)  # fmt: skip
+    table(
+        {
+            "gridding": lambda s: zero_filled(case(s)),
+            "CG-SENSE, held-out iterations": lambda s: sense(case(s)),
+            "L1-wavelet, held-out weight": lambda s: wavelet_sense(case(s)),
+            "TV, held-out weight": lambda s: tv_sense(case(s)),
+            "grid + TV through the NUFFT": lambda s: by(case(s)),
+            "finer grid + TV, NUFFT": lambda s: converged(s, False),
+            "finer grid + TV, ray integrals": lambda s: converged(s, True),
+            "finer grid + TV, 4 spokes a step": lambda s: by(
+                case(s, rays=True), 2, steps=1200, batch=4
+            ),
+        },
+        seeds,
+    )
     if not ONLY or any(word in "finer grid + TV, NUFFT, ray integrals" for word in ONLY):
         for seed in range(seeds):
             images = [converged(seed, rays).sample() for rays in (False, True)]
             rms = float((images[0] - images[1]).square().mean().sqrt())
-            losses = ", ".join(f"{converged(seed, rays).history[-1]['loss']:.5f}" for rays in (False, True))
-            print(f"seed {seed}: NUFFT and ray integrals differ by {rms:.5f} rms (image up to 1); losses {losses}")
+            losses = ", ".join(
+                f"{converged(seed, rays).history[-1]['loss']:.5f}" for rays in (False, True)
+            )
+            print(
+                f"seed {seed}: NUFFT and ray integrals differ by {rms:.5f} rms (image up to 1); losses {losses}"
+            )
 
 
 def scan(seeds: int) -> None:
@@ -152,32 +194,50 @@ def scan(seeds: int) -> None:
 
     def judges(problem: ii.Problem, seed: int) -> Tensor:
         count = len(problem.terms[0].y)
-        return torch.randperm(count, generator=torch.Generator().manual_seed(1000 + seed))[: count // 10]
+        return torch.randperm(count, generator=torch.Generator().manual_seed(1000 + seed))[
+            : count // 10
+        ]
 
     def misfit(solution: ii.Solution, seed: int) -> float:
         term, rows = solution.problem.terms[0], judges(solution.problem, seed)
         assert isinstance(term.fidelity, ii.noise.ComplexGaussian)
         with torch.no_grad():
             residual = ii.predict(term.operator, solution.field, rows) - term.y[rows]
-        return float(residual.abs().square().mean()) / float(torch.as_tensor(term.fidelity.sigma)) ** 2
+        return (
+            float(residual.abs().square().mean()) / float(torch.as_tensor(term.fidelity.sigma)) ** 2
+        )
 
-    print(f"\nReal 8-coil brain, {case(0).notes['samples']}; misfit of a tenth of them, mean |r|² / σ²")
-    table({
-        "CG-SENSE, held-out iterations": lambda s: sense(case(s), seed=s),
-        "L1-wavelet, held-out weight": lambda s: wavelet_sense(case(s), seed=s),
-        "TV, held-out weight": lambda s: tv_sense(case(s), seed=s),
-        "TV, weight of least held-out misfit": lambda s: tv_of_least_misfit(case(s), s),
-        "half pixels + TV, complex, maps fixed": lambda s: chosen(
-            case(s, phase="both", learn_coils="none", finer=2), s),
-        "grid + TV, complex, maps fixed": lambda s: chosen(case(s, phase="both", learn_coils="none"), s),
-        "grid + TV, complex, all its phase": lambda s: chosen(case(s, phase="image", learn_coils="none"), s),
-        "grid + TV, complex, maps learnt": lambda s: chosen(case(s, phase="both"), s),
-        "grid + TV, real, maps learnt": lambda s: joint(case(s), s),
-    }, seeds, misfit)  # fmt: skip
+    print(
+        f"\nReal 8-coil brain, {case(0).notes['samples']}; misfit of a tenth of them, mean |r|² / σ²"
+    )
+    table(
+        {
+            "CG-SENSE, held-out iterations": lambda s: sense(case(s), seed=s),
+            "L1-wavelet, held-out weight": lambda s: wavelet_sense(case(s), seed=s),
+            "TV, held-out weight": lambda s: tv_sense(case(s), seed=s),
+            "TV, weight of least held-out misfit": lambda s: tv_of_least_misfit(case(s), s),
+            "half pixels + TV, complex, maps fixed": lambda s: chosen(
+                case(s, phase="both", learn_coils="none", finer=2), s
+            ),
+            "grid + TV, complex, maps fixed": lambda s: chosen(
+                case(s, phase="both", learn_coils="none"), s
+            ),
+            "grid + TV, complex, all its phase": lambda s: chosen(
+                case(s, phase="image", learn_coils="none"), s
+            ),
+            "grid + TV, complex, maps learnt": lambda s: chosen(case(s, phase="both"), s),
+            "grid + TV, real, maps learnt": lambda s: joint(case(s), s),
+        },
+        seeds,
+        misfit,
+    )
 
 
-def table(methods: dict[str, Callable[[int], ii.Solution]], seeds: int,
-          misfit: Callable[[ii.Solution, int], float] | None = None) -> None:  # fmt: skip
+def table(
+    methods: dict[str, Callable[[int], ii.Solution]],
+    seeds: int,
+    misfit: Callable[[ii.Solution, int], float] | None = None,
+) -> None:
     """PSNR where there is a truth, else the `misfit` of each solution."""
     for name, method in methods.items():
         if ONLY and not any(word in name for word in ONLY):
@@ -202,12 +262,16 @@ def table(methods: dict[str, Callable[[int], ii.Solution]], seeds: int,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parts = {"cartesian": cartesian, "radial": radial, "scan": scan}
     parser.add_argument("parts", nargs="+", choices=list(parts))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--acceleration", nargs="+", type=float, default=ACCELERATIONS)
-    parser.add_argument("--only", nargs="+", default=[], help="methods whose names contain one of these words")
+    parser.add_argument(
+        "--only", nargs="+", default=[], help="methods whose names contain one of these words"
+    )
     arguments = parser.parse_args()
     ONLY.extend(arguments.only)
     ACCELERATIONS[:] = arguments.acceleration

@@ -27,24 +27,35 @@ def main() -> None:
     angle = np.arange(spokes)[:, None] * GOLDEN_ANGLE
     r = ((np.arange(samples) - samples // 2) / samples)[None]
     k = np.stack([r * np.cos(angle), r * np.sin(angle)], -1).reshape(-1, 2)
-    print(f"{n} x {n}, {spokes} spokes of {samples} samples, complex64, one thread; ms, median and least of five turns")
+    print(
+        f"{n} x {n}, {spokes} spokes of {samples} samples, complex64, one thread; ms, median and least of five turns"
+    )
     for coils in (1, 8):
-        x = torch.randn(coils, n, n, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+        x = torch.randn(
+            coils, n, n, dtype=torch.complex64, generator=torch.Generator().manual_seed(0)
+        )
         some = np.random.default_rng(0).choice(len(k), 400, replace=False)
         at = np.arange(n) - (n - 1) / 2
         wave = [np.exp(-2j * np.pi * np.outer(k[some, a], at)) for a in (0, 1)]
-        truth = torch.from_numpy(np.einsum("mi,cij,mj->cm", wave[0], x.numpy(), wave[1], optimize=True))
+        truth = torch.from_numpy(
+            np.einsum("mi,cij,mj->cm", wave[0], x.numpy(), wave[1], optimize=True)
+        )
         found = engines(n, k, x)
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in found}
         for _ in range(5):  # in turns: what else the machine does then hits all alike
             for name, (forward, backward) in found.items():
-                times[name].append((best(partial(forward, x), 0.15), best(partial(backward, forward(x)), 0.15)))
+                times[name].append(
+                    (best(partial(forward, x), 0.15), best(partial(backward, forward(x)), 0.15))
+                )
         for name, engine in found.items():
             error = float((engine[0](x)[:, some] - truth).norm() / truth.norm())
             a, b = np.median(times[name], axis=0)
             least = np.min(times[name], axis=0)
-            print(f"{coils} coils  {name:24s} A {a:7.2f} ({least[0]:7.2f})  Aᴴ {b:7.2f} ({least[1]:7.2f})"
-                  f"  error {error:.1e}", flush=True)  # fmt: skip
+            print(
+                f"{coils} coils  {name:24s} A {a:7.2f} ({least[0]:7.2f})  Aᴴ {b:7.2f} ({least[1]:7.2f})"
+                f"  error {error:.1e}",
+                flush=True,
+            )
 
 
 def engines(n: int, k: np.ndarray, x: Tensor) -> dict[str, tuple[Callable, Callable]]:
@@ -62,7 +73,9 @@ def engines(n: int, k: np.ndarray, x: Tensor) -> dict[str, tuple[Callable, Calla
 
         omega = torch.from_numpy(2 * math.pi * k.T).float()
         forward, backward = torchkbnufft.KbNufft((n, n)), torchkbnufft.KbNufftAdjoint((n, n))
-        half = torch.exp(-0.5j * omega.sum(0))  # its origin is pixel n / 2, ours the middle of the image
+        half = torch.exp(
+            -0.5j * omega.sum(0)
+        )  # its origin is pixel n / 2, ours the middle of the image
         found["torchkbnufft"] = (
             lambda v: forward(v[None], omega)[0] * half,
             lambda y: backward((y * half.conj())[None], omega)[0],

@@ -35,19 +35,30 @@ def peak() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--points", type=int, default=10**7)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    layers = [nn.Linear(2, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU()]
+    layers = [
+        nn.Linear(2, 256),
+        nn.ReLU(),
+        nn.Linear(256, 256),
+        nn.ReLU(),
+        nn.Linear(256, 256),
+        nn.ReLU(),
+    ]
     network = nn.Sequential(*layers, nn.Linear(256, 1))
     before, began = peak(), time.perf_counter()
     loss = ii.predict(Points(arguments.points), network).square().mean()
     forward = peak()
     loss.backward()
     assert all(p.grad is not None for p in network.parameters())
-    print(f"{arguments.points} points: peak {before:.2f} GB after imports, {forward:.2f} GB after forward, "
-          f"{peak():.2f} GB after backward, {time.perf_counter() - began:.0f} s")  # fmt: skip
+    print(
+        f"{arguments.points} points: peak {before:.2f} GB after imports, {forward:.2f} GB after forward, "
+        f"{peak():.2f} GB after backward, {time.perf_counter() - began:.0f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -30,14 +30,19 @@ def best(work: Callable[[], object], repeats: int = 7) -> float:
 
 def in_turns(works: list[Callable[[], object]], turns: int = 5) -> list[float]:
     """Least CPU seconds of each; one after the other, so that a busy moment of the machine meets all."""
-    return [min(times) for times in zip(*([best(work, 3) for work in works] for _ in range(turns)), strict=True)]
+    return [
+        min(times)
+        for times in zip(*([best(work, 3) for work in works] for _ in range(turns)), strict=True)
+    ]
 
 
 def step(prior: nn.Module, points: Tensor) -> Callable[[], object]:
     """Forward, backward and an Adam step."""
-    groups = prior.param_groups() if isinstance(prior, priors.Prior) else [
-        {"role": "other", "params": list(prior.parameters()), "lr": 1e-2}
-    ]  # fmt: skip
+    groups = (
+        prior.param_groups()
+        if isinstance(prior, priors.Prior)
+        else [{"role": "other", "params": list(prior.parameters()), "lr": 1e-2}]
+    )
     optimizer = optimizers.Adam().build(groups)
 
     def closure() -> Tensor:
@@ -100,7 +105,9 @@ def main() -> None:
     print(f"siren 128 x 4, {len(points)} points: {1e3 * siren:.0f} ms a step")
     for variant in ("complex", "real", "two"):
         prior = priors.wire(BOX, width=128, depth=4, variant=variant)
-        print(f"wire {variant}, {prior.parameter_count} parameters: {best(step(prior, points)) / siren:.2f} x siren")
+        print(
+            f"wire {variant}, {prior.parameter_count} parameters: {best(step(prior, points)) / siren:.2f} x siren"
+        )
     same = priors.hash(BOX)
     torch.testing.assert_close(PortedHash(same)(points), same(points))
     for count in (2**14, 2**17):
@@ -108,9 +115,11 @@ def main() -> None:
         ours, port, plain = in_turns(
             [step(make(priors.hash(BOX)), some) for make in (lambda p: p, PortedHash, PlainHash)]
         )
-        print(f"hash, 8 levels, 2 x 32, {count} points: {count / ours / 1e6:.2f} million points a second, "
-              f"{port / ours:.1f} x a PyTorch port (an embedding for each corner of each level), {plain / ours:.1f} x "
-              "indexing with our stencil")  # fmt: skip
+        print(
+            f"hash, 8 levels, 2 x 32, {count} points: {count / ours / 1e6:.2f} million points a second, "
+            f"{port / ours:.1f} x a PyTorch port (an embedding for each corner of each level), {plain / ours:.1f} x "
+            "indexing with our stencil"
+        )
     volume = Box((0.0, 0.0, 400.0), (1.0, 1.0, 700.0), ("mm", "mm", "nm"))
     grid = Grid(volume, (256, 256, 28))
     with torch.no_grad():
@@ -119,7 +128,9 @@ def main() -> None:
             lattice = best(lambda p=prior: p.sample(grid), 3)
             part = grid.points().reshape(-1, 3)[:: 28 * 4]
             single = best(lambda p=prior, x=part: p(x), 3) * grid.numel / len(part)
-            print(f"{name}, 256 x 256 x 28: on the lattice {single / lattice:.0f} x faster than point by point")
+            print(
+                f"{name}, 256 x 256 x 28: on the lattice {single / lattice:.0f} x faster than point by point"
+            )
 
 
 if __name__ == "__main__":

@@ -50,14 +50,19 @@ METHODS: dict[str, Method] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--case", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     for case in arguments.case:
-        print(f"\n{case}: Chamfer mm, F1, Hausdorff mm (best); Chamfer, F1 (fixed); held-out; CPU seconds", flush=True)
+        print(
+            f"\n{case}: Chamfer mm, F1, Hausdorff mm (best); Chamfer, F1 (fixed); held-out; CPU seconds",
+            flush=True,
+        )
         for seed in range(arguments.seeds):
             for name, method in METHODS.items():
                 if not arguments.only or any(word in name for word in arguments.only):
@@ -70,18 +75,29 @@ def row(name: str, method: Method, case: str, seed: int) -> None:
     solution = method(problem, seed)
     seconds = time.process_time() - began
     volume = solution.sample(problem.grid)
-    shape_row(name, problem, volume, truth, seed,
-              f"{unseen(problem, volume, truth):.3f}  {seconds:5.1f} s  {solution.stopped}")  # fmt: skip
+    shape_row(
+        name,
+        problem,
+        volume,
+        truth,
+        seed,
+        f"{unseen(problem, volume, truth):.3f}  {seconds:5.1f} s  {solution.stopped}",
+    )
     if "variance" in solution.details:
         shape_row("   its amplitude", problem, solution.details["variance"].sqrt(), truth, seed, "")
 
 
-def shape_row(name: str, problem: ii.Problem, volume: torch.Tensor, truth: torch.Tensor, seed: int, tail: str) -> None:
+def shape_row(
+    name: str, problem: ii.Problem, volume: torch.Tensor, truth: torch.Tensor, seed: int, tail: str
+) -> None:
     reach = problem.grid.spacing[0]
     errors = best(volume_errors(volume, problem.grid, truth, reach))
     fixed = shape_errors(occupied(volume, problem.grid, FIXED), truth, reach)
-    print(f"{name:34s} seed {seed}  {1e3 * errors.chamfer:5.2f} {errors.f1:.3f} {1e3 * errors.hausdorff95:5.1f}   "
-          f"{1e3 * fixed.chamfer:5.2f} {fixed.f1:.3f}   {tail}", flush=True)  # fmt: skip
+    print(
+        f"{name:34s} seed {seed}  {1e3 * errors.chamfer:5.2f} {errors.f1:.3f} {1e3 * errors.hausdorff95:5.1f}   "
+        f"{1e3 * fixed.chamfer:5.2f} {fixed.f1:.3f}   {tail}",
+        flush=True,
+    )
 
 
 def unseen(problem: ii.Problem, volume: torch.Tensor, truth: torch.Tensor) -> float:

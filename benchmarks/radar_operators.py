@@ -34,7 +34,10 @@ def best_of(function: Callable[[], object], times: int = 5) -> float:
 
 def direct(geometry: RadarGeometry, frequencies: torch.Tensor, voxels: int) -> float:
     """Seconds a voxel-pulse of exp(j 2π f L / c) @ x, in complex128."""
-    points, x = GRID.points(torch.float64).reshape(-1, 3)[:voxels], torch.rand(voxels, dtype=torch.complex128)
+    points, x = (
+        GRID.points(torch.float64).reshape(-1, 3)[:voxels],
+        torch.rand(voxels, dtype=torch.complex128),
+    )
 
     def run() -> None:
         for row in range(4):
@@ -55,18 +58,29 @@ def main() -> None:
         slow = direct(geometry, f, 500)
         pair = torch.func.vjp(operator(rows)[1], x)
         y = pair[0]
-        forward, adjoint = best_of(lambda op=operator: op(rows)[1](x)) / many, best_of(lambda v=pair: v[1](v[0])) / many
-        print(f"{count} frequencies: direct {1e9 * slow:7.0f} ns   forward {1e9 * forward:5.0f} ns   adjoint "
-              f"{1e9 * adjoint:5.0f} ns   {slow / forward:.0f} and {slow / adjoint:.0f} times faster")  # fmt: skip
+        forward, adjoint = (
+            best_of(lambda op=operator: op(rows)[1](x)) / many,
+            best_of(lambda v=pair: v[1](v[0])) / many,
+        )
+        print(
+            f"{count} frequencies: direct {1e9 * slow:7.0f} ns   forward {1e9 * forward:5.0f} ns   adjoint "
+            f"{1e9 * adjoint:5.0f} ns   {slow / forward:.0f} and {slow / adjoint:.0f} times faster"
+        )
         image = best_of(lambda op=operator, y=y: backproject(op, y), 15) / many
         print(f"   backprojection, interpolated: {1e9 * image:.0f} ns a voxel-pulse")
     chirp = Chirp(8e9, 4e9 / 64 * 5e6, 5e6, 64)
     bins = FMCW(BOX, geometry, chirp, bins=torch.arange(98, 115) % 64, points=GRID)
     pair = torch.func.vjp(bins(rows)[1], x)
-    forward, adjoint = best_of(lambda: bins(rows)[1](x)) / many, best_of(lambda: pair[1](pair[0])) / many
+    forward, adjoint = (
+        best_of(lambda: bins(rows)[1](x)) / many,
+        best_of(lambda: pair[1](pair[0])) / many,
+    )
     print(f"17 DFT bins: forward {1e9 * forward:.0f} ns, adjoint {1e9 * adjoint:.0f} ns")
     large = PhaseHistory(
-        BOX, geometry, torch.linspace(9e9, 9.6e9, 128, dtype=torch.float64), points=Grid(BOX, (64,) * 3)
+        BOX,
+        geometry,
+        torch.linspace(9e9, 9.6e9, 128, dtype=torch.float64),
+        points=Grid(BOX, (64,) * 3),
     )
     b, n = max(((i.stop - i.start, k.stop - k.start) for i, k in large._tiles(rows)), key=math.prod)
     total = large.size * PULSES * 128 * 8

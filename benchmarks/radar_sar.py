@@ -49,7 +49,9 @@ def inr(problem: ii.Problem, seed: int, batch: int = 24) -> ii.Solution:
 def projected(problem: ii.Problem, seed: int) -> ii.Solution:
     """The same with phases in closed form."""
     options = {**problem.suggested.options, "projected": True}
-    prior = priors.create("phased", problem.box, bandwidth=priors.bandwidth_of(problem.grid), seed=seed, **options)
+    prior = priors.create(
+        "phased", problem.box, bandwidth=priors.bandwidth_of(problem.grid), seed=seed, **options
+    )
     return ii.solve(problem, prior, seed=seed, batch=24, callbacks=[])
 
 
@@ -75,11 +77,16 @@ def simulated(name: str, method: Method, seed: int) -> None:
         shape_row("   its amplitude", problem, solution.details["variance"].sqrt(), truth, seed, "")
 
 
-def shape_row(name: str, problem: ii.Problem, volume: Tensor, truth: Tensor, seed: int, tail: str) -> None:
+def shape_row(
+    name: str, problem: ii.Problem, volume: Tensor, truth: Tensor, seed: int, tail: str
+) -> None:
     b = best(volume_errors(volume, problem.grid, truth, REACH))
     fixed = shape_errors(occupied(volume, problem.grid, FIXED), truth, REACH)
-    print(f"{name:34s} seed {seed}  {b.chamfer:.4f} {b.f1:.3f} {b.hausdorff95:.3f}   {fixed.chamfer:.4f} "
-          f"{fixed.f1:.3f}   {tail}", flush=True)  # fmt: skip
+    print(
+        f"{name:34s} seed {seed}  {b.chamfer:.4f} {b.f1:.3f} {b.hausdorff95:.3f}   {fixed.chamfer:.4f} "
+        f"{fixed.f1:.3f}   {tail}",
+        flush=True,
+    )
 
 
 def elsewhere(problem: ii.Problem, volume: Tensor, truth: Tensor) -> float:
@@ -95,12 +102,23 @@ def elsewhere(problem: ii.Problem, volume: Tensor, truth: Tensor) -> float:
 
 def real(name: str, paths: list[str], seeds: int, only: list[str] | None) -> None:
     """Measured pulses: what no method saw, and what chose its weight."""
-    problem = gotcha(paths, center=REGIONS[name], size=(13.0, 13.0), pitch=0.2, every=3, blocks=BLOCKS)
-    term, rows, block = problem.terms[0], torch.arange(len(problem.terms[0].y)), problem.notes["block"]
+    problem = gotcha(
+        paths, center=REGIONS[name], size=(13.0, 13.0), pitch=0.2, every=3, blocks=BLOCKS
+    )
+    term, rows, block = (
+        problem.terms[0],
+        torch.arange(len(problem.terms[0].y)),
+        problem.notes["block"],
+    )
     watched, unseen = rows[block == 1], rows[block == 3]
     problem = replace(problem, terms=[replace(term, rows=rows[block != 3])])
-    shape = f"{tuple(problem.grid.shape)} pixels, {len(term.y)} pulses x {term.y.shape[1]} frequencies"
-    print(f"\ngotcha, {name}, {shape}; unseen, held-out, entropy of the image, CPU seconds", flush=True)
+    shape = (
+        f"{tuple(problem.grid.shape)} pixels, {len(term.y)} pulses x {term.y.shape[1]} frequencies"
+    )
+    print(
+        f"\ngotcha, {name}, {shape}; unseen, held-out, entropy of the image, CPU seconds",
+        flush=True,
+    )
 
     def chosen(seed: int) -> ii.Solution:
         def fit(weight: float) -> ii.Solution:
@@ -120,10 +138,19 @@ def real(name: str, paths: list[str], seeds: int, only: list[str] | None) -> Non
     methods: list[tuple[str, Callable[[], ii.Solution]]] = [
         ("backprojection", lambda: backprojection(problem)),
         ("least squares, 30 iterations", lambda: least_squares(problem, 30)),
-        ("L1, held-out weight", lambda: l1(problem, weights=[0.2 * 0.5**k for k in range(6)], iterations=80)),
-        ("variance field, held-out noise", lambda: choose_weight((300.0, 100.0, 30.0, 10.0), louder)),
+        (
+            "L1, held-out weight",
+            lambda: l1(problem, weights=[0.2 * 0.5**k for k in range(6)], iterations=80),
+        ),
+        (
+            "variance field, held-out noise",
+            lambda: choose_weight((300.0, 100.0, 30.0, 10.0), louder),
+        ),
     ]
-    methods += [(f"phased, held-out weight, seed {seed}", lambda seed=seed: chosen(seed)) for seed in range(seeds)]
+    methods += [
+        (f"phased, held-out weight, seed {seed}", lambda seed=seed: chosen(seed))
+        for seed in range(seeds)
+    ]
     for name, method in methods:
         if only and not any(word in name for word in only):
             continue
@@ -131,23 +158,33 @@ def real(name: str, paths: list[str], seeds: int, only: list[str] | None) -> Non
         solution = method()
         seconds = time.process_time() - began
         errors = [relative(problem, solution, r) for r in (unseen, watched)]
-        print(f"{name:34s} {errors[0]:.4f} {errors[1]:.4f}  {image_entropy(solution.sample()):.3f}  {seconds:6.1f} s  "
-              f"{solution.stopped} {solution.details.get('held-out by weight', '')}", flush=True)  # fmt: skip
+        print(
+            f"{name:34s} {errors[0]:.4f} {errors[1]:.4f}  {image_entropy(solution.sample()):.3f}  {seconds:6.1f} s  "
+            f"{solution.stopped} {solution.details.get('held-out by weight', '')}",
+            flush=True,
+        )
 
 
 @torch.no_grad()
 def relative(problem: ii.Problem, solution: ii.Solution, rows: Tensor) -> float:
     term = problem.terms[0]
     seen = ii.predict(term.operator, solution.field, rows)
-    return float(torch.linalg.vector_norm(seen - term.y[rows]) / torch.linalg.vector_norm(term.y[rows]))
+    return float(
+        torch.linalg.vector_norm(seen - term.y[rows]) / torch.linalg.vector_norm(term.y[rows])
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
     parser.add_argument(
-        "--gotcha", nargs="+", default=[], help="GOTCHA .mat files, in order; alone, nothing is simulated"
+        "--gotcha",
+        nargs="+",
+        default=[],
+        help="GOTCHA .mat files, in order; alone, nothing is simulated",
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -155,7 +192,10 @@ def main() -> None:
         for region in REGIONS:
             real(region, arguments.gotcha, arguments.seeds, arguments.only)
         return
-    print("sar: Chamfer m, F1, Hausdorff m (best); Chamfer, F1 (fixed); held-out; CPU seconds", flush=True)
+    print(
+        "sar: Chamfer m, F1, Hausdorff m (best); Chamfer, F1 (fixed); held-out; CPU seconds",
+        flush=True,
+    )
     for seed in range(arguments.seeds):
         for name, method in SIMULATED.items():
             if not arguments.only or any(word in name for word in arguments.only):

@@ -48,10 +48,20 @@ def hash_tv(weights: list[float], steps: int = 200) -> Method:
         def fit(weight: float) -> ii.Solution:
             penalty = weight * TotalVariation(grid=problem.grid, joint=True)
             prior = priors.create(
-                "hash", problem.box, problem.channels, bandwidth=0.5 * priors.bandwidth_of(problem.grid)
+                "hash",
+                problem.box,
+                problem.channels,
+                bandwidth=0.5 * priors.bandwidth_of(problem.grid),
             )
-            return ii.solve(problem, prior, optimizer="adam", stopping=HeldOut(), steps=steps,
-                            regularizers=[penalty], callbacks=[])  # fmt: skip
+            return ii.solve(
+                problem,
+                prior,
+                optimizer="adam",
+                stopping=HeldOut(),
+                steps=steps,
+                regularizers=[penalty],
+                callbacks=[],
+            )
 
         return choose_weight(weights, fit)
 
@@ -63,14 +73,18 @@ def as_suggested(problem: ii.Problem) -> ii.Solution:
     return ii.solve(problem, callbacks=[])
 
 
-def tv(name: str, weights: list[float], method: Callable[..., ii.Solution] = baselines.tv) -> dict[str, Method]:
+def tv(
+    name: str, weights: list[float], method: Callable[..., ii.Solution] = baselines.tv
+) -> dict[str, Method]:
     """TV with the weight that the truth likes best."""
     return {name: lambda p: method(p, "oracle", weights=weights, iterations=300)}
 
 
 DEBLUR: dict[str, Method] = {
     "Wiener, oracle": lambda p: oracle([classical.wiener(p, 10.0**k) for k in range(-2, 4)]),
-    "Richardson-Lucy, oracle": lambda p: oracle([classical.richardson_lucy(p, k) for k in (1, 2, 3, 5, 8, 12)]),
+    "Richardson-Lucy, oracle": lambda p: oracle(
+        [classical.richardson_lucy(p, k) for k in (1, 2, 3, 5, 8, 12)]
+    ),
     **tv("TV, mirrored, oracle", [30.0, 60.0, 120.0]),
     **tv("TV, boundary-free, oracle", [15.0, 30.0, 60.0], classical.tv_beyond_the_frame),
     "grid, first fit": as_suggested,
@@ -80,20 +94,38 @@ DEBLUR: dict[str, Method] = {
 
 TASKS: dict[str, tuple[Callable[..., ii.Problem], dict[str, Method]]] = {
     "deblur": (deblur, DEBLUR),
-    "inpaint": (inpaint, {
-        "biharmonic": classical.biharmonic, **tv("TV, oracle", [2.5, 5.0, 10.0]), "hash + joint TV": hash_tv([10.0]),
-        "grid, first fit": as_suggested, "grid + patch models": as_suggested,
-    }),
-    "denoise": (denoise, {
-        "non-local means, oracle": lambda p: oracle([classical.nonlocal_means(p, h) for h in (0.6, 0.8, 1.0)]),
-        "hash + joint TV, held-out": hash_tv([0.7, 1.4, 2.8]),
-        "grid, first fit": as_suggested, "grid + patch models": as_suggested,
-    }),
-    "super_resolution": (super_resolution, {
-        "bicubic": classical.bicubic, "hash, no regularizer": hash_tv([5e-9]), "hash + joint TV": hash_tv([2.5]),
-        "grid, first fit": as_suggested, "grid + patch models": as_suggested,
-    }),
-}  # fmt: skip
+    "inpaint": (
+        inpaint,
+        {
+            "biharmonic": classical.biharmonic,
+            **tv("TV, oracle", [2.5, 5.0, 10.0]),
+            "hash + joint TV": hash_tv([10.0]),
+            "grid, first fit": as_suggested,
+            "grid + patch models": as_suggested,
+        },
+    ),
+    "denoise": (
+        denoise,
+        {
+            "non-local means, oracle": lambda p: oracle(
+                [classical.nonlocal_means(p, h) for h in (0.6, 0.8, 1.0)]
+            ),
+            "hash + joint TV, held-out": hash_tv([0.7, 1.4, 2.8]),
+            "grid, first fit": as_suggested,
+            "grid + patch models": as_suggested,
+        },
+    ),
+    "super_resolution": (
+        super_resolution,
+        {
+            "bicubic": classical.bicubic,
+            "hash, no regularizer": hash_tv([5e-9]),
+            "hash + joint TV": hash_tv([2.5]),
+            "grid, first fit": as_suggested,
+            "grid + patch models": as_suggested,
+        },
+    ),
+}
 """A "first fit" is the suggestion without the rounds that follow it."""
 
 
@@ -109,22 +141,33 @@ def border_ratio(solution: ii.Solution) -> float:
 
 def border(seeds: int, crop: int) -> None:
     """The same pixels deblurred from their frame alone, and from one that goes on 16 pixels beyond it."""
-    print(f"\nborder: error in the outer 16 pixels over that inside, {crop} pixels, mean of seeds", flush=True)
+    print(
+        f"\nborder: error in the outer 16 pixels over that inside, {crop} pixels, mean of seeds",
+        flush=True,
+    )
     for image in IMAGES:
         alone, beyond = [], []
         for seed in range(seeds):
-            small, large = (deblur(str(DATA / f"{image}.png"), crop=n, seed=seed) for n in (crop, crop + 32))
+            small, large = (
+                deblur(str(DATA / f"{image}.png"), crop=n, seed=seed) for n in (crop, crop + 32)
+            )
             alone.append(border_ratio(ii.solve(small, callbacks=[])))
             fit = ii.solve(large, callbacks=[])  # its pixels are counted from 16 further out
             moved = replace(fit, field=lambda x, field=fit.field: field(x + 16.0), problem=small)
             beyond.append(border_ratio(moved))
-        print(f"{image} alone {sum(alone) / seeds:.2f}, data beyond {sum(beyond) / seeds:.2f}", flush=True)
+        print(
+            f"{image} alone {sum(alone) / seeds:.2f}, data beyond {sum(beyond) / seeds:.2f}",
+            flush=True,
+        )
 
 
 def photographs(task: str, seeds: int, crop: int, only: list[str] | None) -> None:
     make, methods = TASKS[task]
     for image in IMAGES:
-        print(f"\n{task}, {image}, {crop} pixels: PSNR (dB) for seeds 0..{seeds - 1}, mean, wall seconds", flush=True)
+        print(
+            f"\n{task}, {image}, {crop} pixels: PSNR (dB) for seeds 0..{seeds - 1}, mean, wall seconds",
+            flush=True,
+        )
         for name, method in methods.items():
             if only and not any(word in name for word in only):
                 continue
@@ -134,9 +177,14 @@ def photographs(task: str, seeds: int, crop: int, only: list[str] | None) -> Non
                 last = method(make(str(DATA / f"{image}.png"), crop=crop, seed=seed, **rounds))
                 values.append(psnr(last))
             seconds = (time.perf_counter() - began) / seeds
-            extra = f"  border / inside {border_ratio(last):.2f}" if task == "deblur" and last else ""
+            extra = (
+                f"  border / inside {border_ratio(last):.2f}" if task == "deblur" and last else ""
+            )
             listed = " ".join(f"{v:6.2f}" for v in values)
-            print(f"{name:28s} {listed}   {sum(values) / seeds:6.2f} dB  {seconds:6.1f} s{extra}", flush=True)
+            print(
+                f"{name:28s} {listed}   {sum(values) / seeds:6.2f} dB  {seconds:6.1f} s{extra}",
+                flush=True,
+            )
 
 
 def equations(seeds: int) -> None:
@@ -144,11 +192,16 @@ def equations(seeds: int) -> None:
     for equation in ("poisson", "helmholtz"):
         for seed in range(seeds):
             problem, began = boundary_value(equation, seed=seed), time.process_time()
-            fit = ii.solve(problem, steps=100, optimizer=optimizers.LBFGS(), seed=seed, callbacks=[])
+            fit = ii.solve(
+                problem, steps=100, optimizer=optimizers.LBFGS(), seed=seed, callbacks=[]
+            )
             seconds = time.process_time() - began
             beside = problem.suggested.baselines["finite differences"](problem)
-            print(f"{equation:10s} seed {seed}: SIREN {fit.metrics()['relative error']:.1e} ({seconds:.1f} s), "
-                  f"finite differences {beside.metrics()['relative error']:.1e}", flush=True)  # fmt: skip
+            print(
+                f"{equation:10s} seed {seed}: SIREN {fit.metrics()['relative error']:.1e} ({seconds:.1f} s), "
+                f"finite differences {beside.metrics()['relative error']:.1e}",
+                flush=True,
+            )
 
 
 def from_gradient(crop: int) -> None:
@@ -161,30 +214,47 @@ def from_gradient(crop: int) -> None:
         for solution in (problem.suggested.baselines["sparse Poisson solver"](problem), fit):
             seen = solution.sample(problem.grid)
             seen = seen + (truth - seen).mean((0, 1))
-            print(f"{image} {solution.method:24s} {metrics.psnr(seen, truth, data_range=1.0):6.2f} dB", flush=True)
+            print(
+                f"{image} {solution.method:24s} {metrics.psnr(seen, truth, data_range=1.0):6.2f} dB",
+                flush=True,
+            )
 
 
 def registration(seeds: int, volume: bool) -> None:
     options = {"bin": 6, "volume": True} if volume else {"bin": 3}
-    print(f"\nregister, MNI152 {options}: mean error in pixels inside the head, part folded", flush=True)
+    print(
+        f"\nregister, MNI152 {options}: mean error in pixels inside the head, part folded",
+        flush=True,
+    )
     for seed in range(seeds):
         problem = register("mni152", amplitude=1.5 if volume else 3.0, seed=seed, **options)  # type: ignore[arg-type]
         began = time.perf_counter()
         fit = ii.solve(problem, points=256, seed=seed, callbacks=[])
         seconds = time.perf_counter() - began
-        names = ("no registration", "B-spline grid") if volume else tuple(problem.suggested.baselines)
+        names = (
+            ("no registration", "B-spline grid") if volume else tuple(problem.suggested.baselines)
+        )
         for solution in [problem.suggested.baselines[n](problem) for n in names] + [fit]:
-            folds = f"{folded_fraction(solution.field, problem.grid):.4f}" if solution.method != "TV-L1 flow" else "-"
+            folds = (
+                f"{folded_fraction(solution.field, problem.grid):.4f}"
+                if solution.method != "TV-L1 flow"
+                else "-"
+            )
             print(
-                f"seed {seed} {solution.method:16s} {displacement_error(solution):.3f} px, folded {folds}", flush=True
+                f"seed {seed} {solution.method:16s} {displacement_error(solution):.3f} px, folded {folds}",
+                flush=True,
             )
         print(f"   ({seconds:.1f} s for the last)", flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "tasks", nargs="+", choices=[*TASKS, "border", "boundary_value", "gradient", "register", "volume"]
+        "tasks",
+        nargs="+",
+        choices=[*TASKS, "border", "boundary_value", "gradient", "register", "volume"],
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--crop", type=int, default=128)

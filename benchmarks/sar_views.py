@@ -21,7 +21,13 @@ from inverse_inr import priors
 from inverse_inr.operators import SarImage
 from inverse_inr.problems.radar import sar_views
 from inverse_inr.problems.radar.box_scene import BoxOnGround
-from inverse_inr.problems.radar.sar_views import nearest_views, novel_radar, render, tomography, view_errors
+from inverse_inr.problems.radar.sar_views import (
+    nearest_views,
+    novel_radar,
+    render,
+    tomography,
+    view_errors,
+)
 
 STEPS, BATCH = 600, 48
 
@@ -35,7 +41,9 @@ def fit(problem: ii.Problem, prior: str, seed: int) -> ii.Solution:
     return ii.solve(problem, made, steps=STEPS, batch=BATCH, seed=seed, callbacks=[])
 
 
-def images_of(solve: Callable[[ii.Problem, int], ii.Solution]) -> Callable[[ii.Problem, SarImage, int], Tensor]:
+def images_of(
+    solve: Callable[[ii.Problem, int], ii.Solution],
+) -> Callable[[ii.Problem, SarImage, int], Tensor]:
     return lambda problem, novel, seed: render(novel, solve(problem, seed).field)
 
 
@@ -58,7 +66,9 @@ def clean_nearest(problem: ii.Problem, novel: SarImage) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
     parser.add_argument("--degree", type=int, default=2)

@@ -40,7 +40,10 @@ CASES: dict[str, dict[str, Any]] = {
     "still": {"motion": Motion(degrees=0.0, distance=0.0)},
     "5": {"motion": Motion(degrees=5.0, distance=5.0)},
     "10": {"motion": Motion(degrees=10.0, distance=10.0)},
-    "outliers": {"motion": Motion(degrees=5.0, distance=5.0), "artefacts": Artefacts(outliers=0.1, bias=0.1)},
+    "outliers": {
+        "motion": Motion(degrees=5.0, distance=5.0),
+        "artefacts": Artefacts(outliers=0.1, bias=0.1),
+    },
 }
 
 
@@ -55,7 +58,12 @@ def brain() -> tuple[ii.SampledField, ii.Box, np.ndarray, np.ndarray]:
     """The volume, its box, the truth on every second voxel through the output's profile, and the brain there."""
     field, box = volume_field("mni152")
     values = field.values[..., 0].numpy()
-    return field, box, gaussian_filter(values, WIDTH)[1::2, 1::2, 1::2], values[1::2, 1::2, 1::2] > 0
+    return (
+        field,
+        box,
+        gaussian_filter(values, WIDTH)[1::2, 1::2, 1::2],
+        values[1::2, 1::2, 1::2] > 0,
+    )
 
 
 @torch.no_grad()
@@ -65,7 +73,9 @@ def score(solution: ii.Solution, gauge: Tensor | None = None) -> Score:
     voxels = isinstance(solution.field, ii.SampledField)
     needed = binary_dilation(field.values[..., 0].numpy() > 0, iterations=4)  # nothing beyond
     points = field.grid.points()
-    points, needed = (v[1::2, 1::2, 1::2] if voxels else v for v in (points, torch.from_numpy(needed)))
+    points, needed = (
+        v[1::2, 1::2, 1::2] if voxels else v for v in (points, torch.from_numpy(needed))
+    )
     values = torch.zeros(needed.shape)
     looked = points[needed] if gauge is None else apply(gauge.float(), points[needed])
     values[needed] = torch.cat([solution.field(p)[:, 0] for p in looked.split(2**17)])
@@ -73,8 +83,15 @@ def score(solution: ii.Solution, gauge: Tensor | None = None) -> Score:
     image = values if voxels else gaussian_filter(values, WIDTH)[1::2, 1::2, 1::2]
     image = image * float((image[inside] * truth[inside]).sum() / (image[inside] ** 2).sum())
     top = float(truth.max())
-    local = structural_similarity(image, truth, data_range=top, gaussian_weights=True, sigma=1.5,
-                                  use_sample_covariance=False, full=True)[1]  # fmt: skip
+    local = structural_similarity(
+        image,
+        truth,
+        data_range=top,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )[1]
     flat = torch.from_numpy(image[inside]), torch.from_numpy(truth[inside])
     correlation = float(np.corrcoef(image[inside], truth[inside])[0, 1])
     return Score(psnr(*flat, data_range=top), float(local[inside].mean()), correlation)
@@ -93,8 +110,9 @@ def pixels(solution: ii.Solution) -> Tensor:
     return torch.bincount(operator.index) * ~problem.outliers()
 
 
-def classical(method: Callable[[ii.Problem], ii.Solution], known: bool,
-              stacks: list[Stack]) -> tuple[ii.Solution, None]:  # fmt: skip
+def classical(
+    method: Callable[[ii.Problem], ii.Solution], known: bool, stacks: list[Stack]
+) -> tuple[ii.Solution, None]:
     return method(problem_of(stacks, resolution=2.0, known_motion=known, gain=False)), None
 
 
@@ -107,12 +125,16 @@ def describe(solution: ii.Solution) -> str:
     text = f"pose {error.degrees[good].mean():.2f} deg {error.distance[good].mean():.2f} mm"
     text += f" (median {error.degrees[good].median():.2f}, {error.distance[good].median():.2f})"
     return text + (
-        f"; weights: outliers {weights[bad].mean():.2f}, others {weights[good].mean():.2f}" if bad.any() else ""
+        f"; weights: outliers {weights[bad].mean():.2f}, others {weights[good].mean():.2f}"
+        if bad.any()
+        else ""
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--case", nargs="+", default=["5", "10", "outliers"], choices=list(CASES))
     parser.add_argument("--steps", type=int, default=850)
@@ -132,12 +154,17 @@ def main() -> None:
             "INR, motion found": partial(inr, arguments.steps, bias),
         }
         if arguments.only:
-            methods = {k: m for k, m in methods.items() if any(word in k for word in arguments.only)}
+            methods = {
+                k: m for k, m in methods.items() if any(word in k for word in arguments.only)
+            }
         table(case, methods, arguments.seeds)
 
 
-def table(case: str, methods: dict[str, Callable[[list[Stack]], tuple[ii.Solution, Tensor | None]]],
-          seeds: int) -> None:  # fmt: skip
+def table(
+    case: str,
+    methods: dict[str, Callable[[list[Stack]], tuple[ii.Solution, Tensor | None]]],
+    seeds: int,
+) -> None:
     field, box = brain()[:2]
     print(f"\ncase {case}: {CASES[case]}; seeds 0..{seeds - 1}", flush=True)
     scores: dict[str, list[Score]] = {name: [] for name in methods}
@@ -148,13 +175,19 @@ def table(case: str, methods: dict[str, Callable[[list[Stack]], tuple[ii.Solutio
             solution, gauge = method(stacks)
             seconds = time.process_time() - began
             scores[name].append(score(solution, gauge))
-            s, more = scores[name][-1], describe(solution) if gauge is not None else solution.stopped
+            s, more = (
+                scores[name][-1],
+                describe(solution) if gauge is not None else solution.stopped,
+            )
             marks = f"{s.psnr:6.2f} dB  SSIM {s.ssim:.4f}  NCC {s.ncc:.4f}"
             print(f"{seed} {name:36s} {marks}  {seconds:5.1f} CPU-s  {more}", flush=True)
     for name, values in scores.items():
         mean, low = (np.array(values).mean(0), np.array(values).min(0))
-        print(f"  {name:36s} mean {mean[0]:.2f} dB {mean[1]:.4f} {mean[2]:.4f}; least {low[0]:.2f} dB {low[1]:.4f} "
-              f"{low[2]:.4f}", flush=True)  # fmt: skip
+        print(
+            f"  {name:36s} mean {mean[0]:.2f} dB {mean[1]:.4f} {mean[2]:.4f}; least {low[0]:.2f} dB {low[1]:.4f} "
+            f"{low[2]:.4f}",
+            flush=True,
+        )
 
 
 @torch.no_grad()
@@ -171,7 +204,9 @@ def quadrature(count: int = 3000) -> None:
 
     def seen(nodes: int | tuple[int, int], draws: int | None = None) -> Tensor:
         operator = SliceAcquisition(box, where, nodes=nodes, draws=draws).train(draws is not None)
-        return torch.cat([ii.predict(operator, exact, rows) for rows in torch.arange(count).split(250)])
+        return torch.cat(
+            [ii.predict(operator, exact, rows) for rows in torch.arange(count).split(250)]
+        )
 
     torch.manual_seed(0)
     truth = seen((14, 31))

@@ -30,7 +30,9 @@ from inverse_inr.solver import Solver
 from inverse_inr.stopping import Never
 
 
-def hand_written(problem: ii.Problem, prior: torch.nn.Module, batch: int, steps: int) -> Iterator[None]:
+def hand_written(
+    problem: ii.Problem, prior: torch.nn.Module, batch: int, steps: int
+) -> Iterator[None]:
     """The loop one would write: shuffled rays, Adam with the same groups and a cosine schedule. Yields after a step."""
     term = problem.terms[0]
     operator, y, model = term.operator, term.y, term.fidelity
@@ -85,19 +87,28 @@ def compare(name: str, rounds: int, steps: int) -> None:
             times.append(seconds(call) / steps)
     cost, base = fastest(ours), fastest(hand)
     parts = [fastest(ours[k::3]) / fastest(hand[k::3]) - 1 for k in range(3)]
-    print(f"{name:6s} loop {1e3 * base:.2f} ms a step, solver {1e3 * cost:.2f} ms: {100 * (cost / base - 1):+.1f} % "
-          f"({', '.join(f'{100 * p:+.1f}' for p in sorted(parts))})", flush=True)  # fmt: skip
+    print(
+        f"{name:6s} loop {1e3 * base:.2f} ms a step, solver {1e3 * cost:.2f} ms: {100 * (cost / base - 1):+.1f} % "
+        f"({', '.join(f'{100 * p:+.1f}' for p in sorted(parts))})",
+        flush=True,
+    )
 
 
 def imports(rounds: int) -> None:
-    code = ("import time; a = time.perf_counter(); import torch; b = time.perf_counter(); import inverse_inr; "
-            "print(b - a, time.perf_counter() - b)")  # fmt: skip
+    code = (
+        "import time; a = time.perf_counter(); import torch; b = time.perf_counter(); import inverse_inr; "
+        "print(b - a, time.perf_counter() - b)"
+    )
     found = []
     for _ in range(rounds):
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        out = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
         found.append([float(v) for v in out.split()])
     torch_time, ours = (statistics.median(f[k] for f in found) for k in (0, 1))
-    print(f"import torch {torch_time:.2f} s, then import inverse_inr {ours:.3f} s ({100 * ours / torch_time:.0f} %)")
+    print(
+        f"import torch {torch_time:.2f} s, then import inverse_inr {ours:.3f} s ({100 * ours / torch_time:.0f} %)"
+    )
 
 
 def keep_the_heap() -> None:
@@ -108,7 +119,9 @@ def keep_the_heap() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=120)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

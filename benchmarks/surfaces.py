@@ -25,13 +25,17 @@ from inverse_inr.surfaces import plotting as plotting_3d
 VOXELS = 48
 
 
-def of_modulus(method: Callable[[Problem], object], level: float) -> Callable[[Problem, dict], Mesh]:
+def of_modulus(
+    method: Callable[[Problem], object], level: float
+) -> Callable[[Problem, dict], Mesh]:
     """The level set of an image's modulus, at a fraction of its largest."""
 
     def mesh(problem: Problem, _: dict) -> Mesh:
         image = method(problem).field  # pyright: ignore[reportAttributeAccessIssue]
         top = float(image.values.abs().max())
-        return level_set(lambda x: image(x).abs() / top, Grid(problem.box, (VOXELS,) * 3), level, inside="above")
+        return level_set(
+            lambda x: image(x).abs() / top, Grid(problem.box, (VOXELS,) * 3), level, inside="above"
+        )
 
     return mesh
 
@@ -50,19 +54,25 @@ def coupled(problem: Problem, found: dict) -> Mesh:
 
 METHODS: dict[str, Callable[[Problem, dict], Mesh]] = {
     "backprojection, half of its maximum": of_modulus(backprojection, 0.5),
-    "L1, x ≥ 0, a fifth of its maximum": of_modulus(lambda p: l1(p, 0.05, nonnegative=True, iterations=100), 0.2),
+    "L1, x ≥ 0, a fifth of its maximum": of_modulus(
+        lambda p: l1(p, 0.05, nonnegative=True, iterations=100), 0.2
+    ),
     "two stages": staged,
     "direct, from two stages": coupled,
 }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--scenes", nargs="+", default=["sphere", "box"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
-    parser.add_argument("--figure", help="write the meshes of the first scene and seed to this file")
+    parser.add_argument(
+        "--figure", help="write the meshes of the first scene and seed to this file"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     for scene in arguments.scenes:
@@ -95,7 +105,9 @@ def row(scene: str, seed: int, only: list[str] | None) -> dict[str, Mesh]:
 
 def line(errors: MeshErrors, mesh: Mesh) -> str:
     one = mesh.is_closed and mesh.components == 1 and mesh.euler_characteristic == 2
-    state = "closed" if one else f"{'closed' if mesh.is_closed else 'open'}, {mesh.components} parts"
+    state = (
+        "closed" if one else f"{'closed' if mesh.is_closed else 'open'}, {mesh.components} parts"
+    )
     values = (errors.chamfer, errors.hausdorff95, errors.hausdorff)
     return " ".join(f"{1e3 * v:6.2f}" for v in values) + f"  {state:16s}"
 

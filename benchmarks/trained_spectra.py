@@ -30,8 +30,13 @@ def scores(solution: ii.Solution) -> tuple[float, float]:
     return float(metrics.band_psnr(cube, truth).mean()), metrics.spectral_angle(cube, truth)
 
 
-def left_out(label: str, kind: ModuleType, make: Callable[[str, int], ii.Problem], scenes: Sequence[str],
-             steps: int) -> None:  # fmt: skip
+def left_out(
+    label: str,
+    kind: ModuleType,
+    make: Callable[[str, int], ii.Problem],
+    scenes: Sequence[str],
+    steps: int,
+) -> None:
     found: dict[str, list[tuple[float, float]]] = {}
     for k, name in enumerate(scenes):
         seen = [make(other, j) for j, other in enumerate(scenes) if other != name]
@@ -40,36 +45,61 @@ def left_out(label: str, kind: ModuleType, make: Callable[[str, int], ii.Problem
         model = kind.train(seen, steps=steps, crop=32)
         seconds = time.process_time() - began
         fit = ii.solve(unseen, callbacks=[])
-        solutions = {label: kind.reconstruct(model, unseen), "linear regression": kind.linear_regression(seen, unseen),
-                     "mean spectrum": kind.mean_spectrum(seen, unseen), f"{fit.method}, fitted": fit}  # fmt: skip
+        solutions = {
+            label: kind.reconstruct(model, unseen),
+            "linear regression": kind.linear_regression(seen, unseen),
+            "mean spectrum": kind.mean_spectrum(seen, unseen),
+            f"{fit.method}, fitted": fit,
+        }
         for method, solution in solutions.items():
             found.setdefault(method, []).append(scores(solution))
             psnr, angle = found[method][-1]
-            print(f"{label:12s} without {name:10s} {method:22s} {psnr:6.2f} dB  SAM {angle:5.2f}  "
-                  f"trained in {seconds:.0f} s", flush=True)  # fmt: skip
+            print(
+                f"{label:12s} without {name:10s} {method:22s} {psnr:6.2f} dB  SAM {angle:5.2f}  "
+                f"trained in {seconds:.0f} s",
+                flush=True,
+            )
     for method, rows in found.items():
         psnr, angle = torch.tensor(rows).mean(0).tolist()
-        print(f"{label:12s} mean of {len(scenes)} splits    {method:22s} {psnr:6.2f} dB  SAM {angle:5.2f}", flush=True)
+        print(
+            f"{label:12s} mean of {len(scenes)} splits    {method:22s} {psnr:6.2f} dB  SAM {angle:5.2f}",
+            flush=True,
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--scene", nargs="+", default=["astronaut", "coffee", "cat", "rocket"])
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--bands", type=int, default=28)
-    parser.add_argument("--steps", type=int, nargs=2, default=[400, 300], help="of hypernetwork and SINR; 0: none")
+    parser.add_argument(
+        "--steps", type=int, nargs=2, default=[400, 300], help="of hypernetwork and SINR; 0: none"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     options = {"size": arguments.size, "bands": arguments.bands}
-    optics = Optics(mask=str(DATA / "tsa_sim_mask_256.mat"))  # one camera for all scenes; only the noise has a seed
+    optics = Optics(
+        mask=str(DATA / "tsa_sim_mask_256.mat")
+    )  # one camera for all scenes; only the noise has a seed
     of_colours, of_snapshots = arguments.steps
     if of_colours:
-        left_out("hypernetwork", hyper_spectra,
-                 lambda name, seed: spectral_sr(name, seed=seed, noise_level=0.01, **options),
-                 arguments.scene, of_colours)  # fmt: skip
+        left_out(
+            "hypernetwork",
+            hyper_spectra,
+            lambda name, seed: spectral_sr(name, seed=seed, noise_level=0.01, **options),
+            arguments.scene,
+            of_colours,
+        )
     if of_snapshots:
-        left_out("SINR", sinr, lambda name, seed: cassi(name, optics=optics, seed=seed, **options), arguments.scene,
-                 of_snapshots)  # fmt: skip
+        left_out(
+            "SINR",
+            sinr,
+            lambda name, seed: cassi(name, optics=optics, seed=seed, **options),
+            arguments.scene,
+            of_snapshots,
+        )
 
 
 if __name__ == "__main__":

@@ -25,9 +25,13 @@ class BandGrid(Grid):
         super().__post_init__()
         centers = tuple(float(c) for c in self.centers)
         if len(centers) != self.shape[-1]:
-            raise ValueError(f"BandGrid: {len(centers)} centres for {self.shape[-1]} bands (shape {self.shape}).")
+            raise ValueError(
+                f"BandGrid: {len(centers)} centres for {self.shape[-1]} bands (shape {self.shape})."
+            )
         if any(not a < b for a, b in itertools.pairwise(centers)):
-            raise ValueError(f"BandGrid: centres must rise, got {centers[:4]}... Bands from red to blue? Flip both.")
+            raise ValueError(
+                f"BandGrid: centres must rise, got {centers[:4]}... Bands from red to blue? Flip both."
+            )
         if not (self.box.lower[-1] <= centers[0] and centers[-1] <= self.box.upper[-1]):
             raise ValueError(
                 f"BandGrid: centres run from {centers[0]:g} to {centers[-1]:g}, the box from {self.box.lower[-1]:g} to "
@@ -51,9 +55,14 @@ class BandGrid(Grid):
         inner = [0.5 * (a + b) for a, b in itertools.pairwise(self.centers)]
         return [self.box.lower[-1], *inner, self.box.upper[-1]]
 
-    def axes(self, dtype: torch.dtype | None = None, device: torch.device | None = None) -> list[Tensor]:
+    def axes(
+        self, dtype: torch.dtype | None = None, device: torch.device | None = None
+    ) -> list[Tensor]:
         dtype = dtype or torch.get_default_dtype()
-        return [*super().axes(dtype, device)[:-1], torch.tensor(self.centers, dtype=dtype, device=device)]
+        return [
+            *super().axes(dtype, device)[:-1],
+            torch.tensor(self.centers, dtype=dtype, device=device),
+        ]
 
     def position(self, points: Tensor) -> Tensor:
         position = super().position(points)
@@ -76,4 +85,6 @@ class BandGrid(Grid):
     def crop(self, start: Sequence[int], shape: Sequence[int]) -> Grid:
         plain, edges, (k, n) = super().crop(start, shape), self.edges, (start[-1], shape[-1])
         lower, upper = (*plain.box.lower[:-1], edges[k]), (*plain.box.upper[:-1], edges[k + n])
-        return BandGrid(Box(lower, upper, self.box.units), plain.shape, centers=self.centers[k : k + n])
+        return BandGrid(
+            Box(lower, upper, self.box.units), plain.shape, centers=self.centers[k : k + n]
+        )

@@ -25,7 +25,9 @@ class OnGrid(nn.Module):
     A step costs the whole grid however few rows are asked for.
     """
 
-    def __init__(self, map: ArrayMap, grid: Grid, shape: tuple[int, ...], *, trailing: int = 0) -> None:
+    def __init__(
+        self, map: ArrayMap, grid: Grid, shape: tuple[int, ...], *, trailing: int = 0
+    ) -> None:
         super().__init__()
         self.map, self.grid, self.trailing = map, grid, trailing
         self.shape = tuple(shape)[: len(shape) - trailing]
@@ -37,9 +39,13 @@ class OnGrid(nn.Module):
         return Query(self.grid, lambda values: self._measure(values)[rows])
 
     def _measure(self, values: Tensor) -> Tensor:
-        out = self.map(values.squeeze(-1))  # a lone channel, by a view both ways, which [..., 0] is not
+        out = self.map(
+            values.squeeze(-1)
+        )  # a lone channel, by a view both ways, which [..., 0] is not
         if tuple(out.shape[: len(self.shape)]) != self.shape:
-            raise ValueError(f"OnGrid(shape={self.shape}): the map returned measurements of shape {tuple(out.shape)}.")
+            raise ValueError(
+                f"OnGrid(shape={self.shape}): the map returned measurements of shape {tuple(out.shape)}."
+            )
         return self.flatten(out)
 
     def flatten(self, y: Tensor) -> Tensor:
@@ -53,7 +59,9 @@ def flatten(operator: Shaped, y: Tensor) -> Tensor:
     """(*shape, *m) -> (rows, *m)."""
     shape = tuple(operator.shape)
     if tuple(y.shape[: len(shape)]) != shape:
-        raise ValueError(f"{type(operator).__name__} has natural shape {shape}; y has shape {tuple(y.shape)}.")
+        raise ValueError(
+            f"{type(operator).__name__} has natural shape {shape}; y has shape {tuple(y.shape)}."
+        )
     return y.reshape(math.prod(shape), *y.shape[len(shape) :])
 
 
@@ -123,7 +131,11 @@ class Composed(_Composable):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.operator.shape) if isinstance(self.operator, Shaped) else (len(self.operator),)
+        return (
+            tuple(self.operator.shape)
+            if isinstance(self.operator, Shaped)
+            else (len(self.operator),)
+        )
 
     def __len__(self) -> int:
         return len(self.operator)
@@ -132,7 +144,9 @@ class Composed(_Composable):
         points, measure = self.operator(rows)
         if isinstance(points, Grid) and len(self.warps):
             points = points.points()
-        for warp in self.warps:  # A @ W1 @ W2 asks the field at W2(W1(x)): the warp next to A acts first
+        for (
+            warp
+        ) in self.warps:  # A @ W1 @ W2 asks the field at W2(W1(x)): the warp next to A acts first
             points = warp.map(points)  # type: ignore[operator]
         return Query(points, lambda values: self._respond(measure(values)))
 
@@ -172,7 +186,9 @@ def _compose(left: object, right: object) -> Composed:
 
     (d1, a1, w1), (d2, a2, w2) = parts(left), parts(right)
     if len(a1) + len(a2) != 1 or (a1 and d2) or (a2 and w1):
-        raise TypeError("Write Detector @ operator @ Warp, with one operator; start from the operator's side.")
+        raise TypeError(
+            "Write Detector @ operator @ Warp, with one operator; start from the operator's side."
+        )
     return Composed((a1 + a2)[0], d1 + d2, w1 + w2)
 
 
@@ -204,12 +220,22 @@ class LinearMap:
 
     def norm(self, iterations: int = 30, seed: int = 0) -> float:
         """‖A‖ by power iteration, from a seeded start."""
-        start = torch.randn(self._image.shape, dtype=self._image.dtype, generator=torch.Generator().manual_seed(seed))
+        start = torch.randn(
+            self._image.shape,
+            dtype=self._image.dtype,
+            generator=torch.Generator().manual_seed(seed),
+        )
         return largest_singular_value(lambda x: self.adjoint(self(x)), start, iterations)
 
 
-def as_linear_map(operator: Operator, grid: Grid, *, rows: Tensor | None = None, channels: int = 1,
-                  dtype: torch.dtype = torch.float32) -> LinearMap:  # fmt: skip
+def as_linear_map(
+    operator: Operator,
+    grid: Grid,
+    *,
+    rows: Tensor | None = None,
+    channels: int = 1,
+    dtype: torch.dtype = torch.float32,
+) -> LinearMap:
     """A linear operator as a matrix-free map on images: for CG, power iteration, TV baselines.
 
     An operator with its own `.on(grid)` uses it; a pointwise one sees the image by multilinear interpolation (a sparse
@@ -223,7 +249,14 @@ def as_linear_map(operator: Operator, grid: Grid, *, rows: Tensor | None = None,
         with torch.no_grad():
             look = interpolation_matrix(grid, points.detach(), dtype.to_real())
         lead = points.shape[:-1]
-        return LinearMap(lambda x: measure(look(x.reshape(grid.numel, -1)).unflatten(0, lead)), grid, channels, dtype)
+        return LinearMap(
+            lambda x: measure(look(x.reshape(grid.numel, -1)).unflatten(0, lead)),
+            grid,
+            channels,
+            dtype,
+        )
     if points != grid:
-        raise ValueError(f"as_linear_map: the operator lives on a grid of shape {points.shape}, not {grid.shape}.")
+        raise ValueError(
+            f"as_linear_map: the operator lives on a grid of shape {points.shape}, not {grid.shape}."
+        )
     return LinearMap(measure, grid, channels, dtype)

@@ -49,7 +49,11 @@ def require_smooth(field: Field, order: int = 2) -> None:
     smoothness = getattr(prior, "smoothness", order)
     if smoothness < order - 1:
         name = getattr(prior, "name", type(prior).__name__)
-        has = f"has {smoothness} continuous derivatives" if smoothness >= 0 else "jumps, and has no derivatives"
+        has = (
+            f"has {smoothness} continuous derivatives"
+            if smoothness >= 0
+            else "jumps, and has no derivatives"
+        )
         raise TypeError(
             f"The field '{name}' {has}; those of order {order} (a Laplacian's is 2) "
             "are zero inside cells or do not exist. Use 'siren', 'grid' with order=3 or 'hash' with "

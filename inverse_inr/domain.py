@@ -30,16 +30,24 @@ class Box:
     def __post_init__(self) -> None:
         lower, upper = (tuple(float(v) for v in side) for side in (self.lower, self.upper))
         if isinstance(self.units, str):
-            raise ValueError(f"Box: units={self.units!r} is one string; name one unit an axis, e.g. ('cm', 'cm').")
+            raise ValueError(
+                f"Box: units={self.units!r} is one string; name one unit an axis, e.g. ('cm', 'cm')."
+            )
         units = tuple(self.units) or ("",) * len(lower)
         if not lower or len(lower) != len(upper):
-            raise ValueError(f"Box: lower has {len(lower)} coordinates and upper has {len(upper)}; they must agree.")
+            raise ValueError(
+                f"Box: lower has {len(lower)} coordinates and upper has {len(upper)}; they must agree."
+            )
         if len(units) != len(lower):
-            raise ValueError(f"Box: {len(lower)} axes but {len(units)} units {units}; name one unit an axis.")
+            raise ValueError(
+                f"Box: {len(lower)} axes but {len(units)} units {units}; name one unit an axis."
+            )
         if not all(map(math.isfinite, lower + upper)):
             raise ValueError(f"Box: corners must be finite, got lower={lower}, upper={upper}.")
         if any(a >= b for a, b in zip(lower, upper, strict=True)):
-            raise ValueError(f"Box: lower={lower} must be below upper={upper} on every axis. Swapped corners?")
+            raise ValueError(
+                f"Box: lower={lower} must be below upper={upper} on every axis. Swapped corners?"
+            )
         for name, value in (("lower", lower), ("upper", upper), ("units", units)):
             object.__setattr__(self, name, value)
 
@@ -62,7 +70,10 @@ class Box:
     @property
     def scale(self) -> tuple[float, ...]:
         """Normalised units per physical unit: axes that share a unit share the scale of the longest of them."""
-        longest = {u: max(n for n, v in zip(self.lengths, self.units, strict=True) if v == u) for u in self.units}
+        longest = {
+            u: max(n for n, v in zip(self.lengths, self.units, strict=True) if v == u)
+            for u in self.units
+        }
         return tuple(2 / longest[u] for u in self.units)
 
     def normalize(self, points: Tensor) -> Tensor:
@@ -81,8 +92,14 @@ class Box:
         center, scale = _constants(self, points.dtype, points.device)
         return points / scale + center
 
-    def random_points(self, count: int, *, dtype: torch.dtype | None = None, device: torch.device | None = None,
-                      generator: torch.Generator | None = None) -> Tensor:  # fmt: skip
+    def random_points(
+        self,
+        count: int,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Uniform points in the box, (count, d), from `generator` or torch's default one."""
         u = torch.rand(count, self.ndim, dtype=dtype, device=device, generator=generator)
         return u * u.new_tensor(self.lengths) + u.new_tensor(self.lower)
@@ -98,13 +115,17 @@ class Box:
         b = (origin.new_tensor(self.upper) - origin) / slope
         near, far = torch.minimum(a, b).amax(-1), torch.maximum(a, b).amin(-1)
         miss = far <= near
-        return torch.where(miss, torch.zeros_like(near), near), torch.where(miss, torch.zeros_like(far), far)
+        return torch.where(miss, torch.zeros_like(near), near), torch.where(
+            miss, torch.zeros_like(far), far
+        )
 
 
 @lru_cache(maxsize=64)
 def _constants(box: Box, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     with torch.inference_mode(False):  # remembered: they must serve training too
-        return torch.tensor(box.center, dtype=dtype, device=device), torch.tensor(box.scale, dtype=dtype, device=device)
+        return torch.tensor(box.center, dtype=dtype, device=device), torch.tensor(
+            box.scale, dtype=dtype, device=device
+        )
 
 
 @dataclass(frozen=True)
@@ -121,7 +142,9 @@ class Grid:
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
         if len(shape) != self.box.ndim:
-            raise ValueError(f"Grid: shape {shape} has {len(shape)} axes but the box has {self.box.ndim}.")
+            raise ValueError(
+                f"Grid: shape {shape} has {len(shape)} axes but the box has {self.box.ndim}."
+            )
         if any(n < 1 for n in shape) or any(n != m for n, m in zip(shape, self.shape, strict=True)):
             raise ValueError(f"Grid: shape must be positive integers, got {tuple(self.shape)}.")
         object.__setattr__(self, "shape", shape)
@@ -144,14 +167,18 @@ class Grid:
         """Highest frequency each axis can hold, in cycles per unit of the box."""
         return tuple(0.5 / h for h in self.spacing)
 
-    def axes(self, dtype: torch.dtype | None = None, device: torch.device | None = None) -> list[Tensor]:
+    def axes(
+        self, dtype: torch.dtype | None = None, device: torch.device | None = None
+    ) -> list[Tensor]:
         """Pixel centres along each axis: d tensors of shape (n_k,)."""
         return [
             a + h * (torch.arange(n, dtype=dtype or torch.get_default_dtype(), device=device) + 0.5)
             for a, h, n in zip(self.box.lower, self.spacing, self.shape, strict=True)
         ]
 
-    def points(self, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
+    def points(
+        self, dtype: torch.dtype | None = None, device: torch.device | None = None
+    ) -> Tensor:
         """Pixel centres in physical coordinates, (*shape, d)."""
         return torch.stack(torch.meshgrid(*self.axes(dtype, device), indexing="ij"), -1)
 
@@ -165,7 +192,9 @@ class Grid:
 
     def crop(self, start: Sequence[int], shape: Sequence[int]) -> Grid:
         """The sub-lattice of `shape` pixels whose first pixel is `start`."""
-        lower = tuple(a + h * i for a, h, i in zip(self.box.lower, self.spacing, start, strict=True))
+        lower = tuple(
+            a + h * i for a, h, i in zip(self.box.lower, self.spacing, start, strict=True)
+        )
         upper = tuple(a + h * n for a, h, n in zip(lower, self.spacing, shape, strict=True))
         return Grid(Box(lower, upper, self.box.units), tuple(shape))
 
@@ -179,9 +208,14 @@ class Grid:
 
     def with_affine(self, affine: Sequence[Sequence[float]] | None) -> Grid:
         """This grid carrying a NIfTI affine."""
-        return replace(self, affine=None if affine is None else tuple(tuple(float(v) for v in r) for r in affine))
+        return replace(
+            self,
+            affine=None if affine is None else tuple(tuple(float(v) for v in r) for r in affine),
+        )
 
 
 def pixel_grid(shape: tuple[int, ...]) -> Grid:
     """The lattice of an image of which nothing but its pixels is known: units "px", pixel i from i to i + 1."""
-    return Grid(Box((0.0,) * len(shape), tuple(float(n) for n in shape), ("px",) * len(shape)), shape)
+    return Grid(
+        Box((0.0,) * len(shape), tuple(float(n) for n in shape), ("px",) * len(shape)), shape
+    )

@@ -56,7 +56,9 @@ def _recompute(function: Callable[..., Tensor], argument: object) -> Tensor:
     except RuntimeError as error:
         if "saved tensor hooks" not in str(error):
             raise
-        return function(argument)  # inside torch.func.vjp, which cannot recompute: memory is not bounded there
+        return function(
+            argument
+        )  # inside torch.func.vjp, which cannot recompute: memory is not bounded there
     assert isinstance(result, Tensor)
     return result
 
@@ -74,7 +76,9 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
     """
     if average < 1:
         raise ValueError(f"sample: average={average} sub-samples an axis; it must be at least 1.")
-    if isinstance(field, Memo):  # asked here or not at all: inside a recomputation it would answer from memory
+    if isinstance(
+        field, Memo
+    ):  # asked here or not at all: inside a recomputation it would answer from memory
         if average == 1:
             return field.sample(grid)
         field = field.field

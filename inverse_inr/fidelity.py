@@ -40,7 +40,9 @@ class Huber:
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         r = (prediction - y).abs()
-        return torch.where(r <= self.delta, 0.5 * r.square(), self.delta * (r - 0.5 * self.delta)).mean()
+        return torch.where(
+            r <= self.delta, 0.5 * r.square(), self.delta * (r - 0.5 * self.delta)
+        ).mean()
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,11 @@ class NCC:
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         a, b = prediction - prediction.mean(), y - y.mean()
-        return 1 - (a * b).sum() / (a.square().sum() * b.square().sum()).clamp(min=self.epsilon**2).sqrt()
+        return (
+            1
+            - (a * b).sum()
+            / (a.square().sum() * b.square().sum()).clamp(min=self.epsilon**2).sqrt()
+        )
 
 
 @dataclass(frozen=True)
@@ -92,18 +98,26 @@ class LocalNCC:
 
     def __post_init__(self) -> None:
         if self.window % 2 == 0 or self.window < 3 or not 1 <= len(self.shape) <= 3:
-            raise ValueError(f"LocalNCC: window={self.window} must be odd, 3 or more, shape={self.shape} 1-D to 3-D.")
+            raise ValueError(
+                f"LocalNCC: window={self.window} must be odd, 3 or more, shape={self.shape} 1-D to 3-D."
+            )
         if min(self.shape) < self.window:
-            raise ValueError(f"LocalNCC: a window of {self.window} pixels does not fit an image of {self.shape}.")
+            raise ValueError(
+                f"LocalNCC: a window of {self.window} pixels does not fit an image of {self.shape}."
+            )
 
     def _mean(self, image: Tensor) -> Tensor:
         functional, half = torch.nn.functional, self.window // 2
-        pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[len(self.shape) - 1]
+        pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[
+            len(self.shape) - 1
+        ]
         return pool(image, self.window, 1, half, count_include_pad=False)
 
     def variance(self, y: Tensor) -> Tensor:
         """Of the image's values in each pixel's window, with `epsilon`: (channels, 1, *shape)."""
-        image = (y - y.mean()).reshape(*self.shape, -1).movedim(-1, 0)[:, None]  # near zero fewer digits are lost
+        image = (
+            (y - y.mean()).reshape(*self.shape, -1).movedim(-1, 0)[:, None]
+        )  # near zero fewer digits are lost
         return (self._mean(image * image) - self._mean(image) ** 2).clamp(min=0) + self.epsilon
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
@@ -112,7 +126,9 @@ class LocalNCC:
                 f"LocalNCC of shape {self.shape} needs all {math.prod(self.shape)} rows; got {tuple(prediction.shape)} "
                 f"and {tuple(y.shape)}. Pass batch=len(operator) and stopping=Never()."
             )
-        a, b = ((v - v.mean()).reshape(*self.shape, -1).movedim(-1, 0)[:, None] for v in (prediction, y))
+        a, b = (
+            (v - v.mean()).reshape(*self.shape, -1).movedim(-1, 0)[:, None] for v in (prediction, y)
+        )
         covariance = self._mean(a * b) - self._mean(a) * self._mean(b)
         return 1 - (covariance**2 / (self.variance(prediction) * self.variance(y))).mean()
 
@@ -129,12 +145,23 @@ class LearntScale(nn.Module):
     Raises ValueError for groups that are no (rows,) integers from 0, or scale, floor or degrees that are not positive.
     """
 
-    def __init__(self, groups: Tensor, scale: float, *, degrees: float | None = None, floor: float = 0.05) -> None:
+    def __init__(
+        self, groups: Tensor, scale: float, *, degrees: float | None = None, floor: float = 0.05
+    ) -> None:
         super().__init__()
-        if groups.ndim != 1 or groups.is_floating_point() or not len(groups) or int(groups.min()) < 0:
-            raise ValueError(f"LearntScale: groups must be (rows,) integers from 0, got {tuple(groups.shape)}.")
+        if (
+            groups.ndim != 1
+            or groups.is_floating_point()
+            or not len(groups)
+            or int(groups.min()) < 0
+        ):
+            raise ValueError(
+                f"LearntScale: groups must be (rows,) integers from 0, got {tuple(groups.shape)}."
+            )
         if not (scale > 0 and floor > 0 and (degrees is None or degrees > 0)):
-            raise ValueError(f"LearntScale: scale={scale}, floor={floor} and degrees={degrees} must be positive.")
+            raise ValueError(
+                f"LearntScale: scale={scale}, floor={floor} and degrees={degrees} must be positive."
+            )
         self.scale, self.floor, self.degrees = float(scale), float(floor), degrees
         self.groups = nn.Buffer(groups.long(), persistent=False)
         self.level = nn.Parameter(torch.zeros(int(groups.max()) + 1))
@@ -145,7 +172,9 @@ class LearntScale(nn.Module):
 
     def _loss(self, prediction: Tensor, y: Tensor, groups: Tensor) -> Tensor:
         if len(groups) != len(y):
-            raise ValueError(f"LearntScale of {len(groups)} rows was given {len(y)} measurements. at_rows(...)?")
+            raise ValueError(
+                f"LearntScale of {len(groups)} rows was given {len(y)} measurements. at_rows(...)?"
+            )
         sigma = self.sigma().to(y.dtype.to_real())[groups].reshape(-1, *(1,) * (y.ndim - 1))
         squared = ((prediction - y) / sigma).abs().square()
         if self.degrees is None:
@@ -156,7 +185,9 @@ class LearntScale(nn.Module):
         return self._loss(prediction, y, self.groups)
 
     def at(self, rows: Tensor) -> Fidelity:
-        return lambda prediction, y: self._loss(prediction, y, self.groups[rows.to(self.groups.device)])
+        return lambda prediction, y: self._loss(
+            prediction, y, self.groups[rows.to(self.groups.device)]
+        )
 
     def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
         precision = self.sigma().detach().to(y.dtype.to_real())[self.groups] ** -2
@@ -182,7 +213,8 @@ class MagnitudeAndComplex:
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         return (
-            Magnitude(self.sigma)(prediction, y) + self.weight * ((prediction - y) / self.sigma).abs().square().mean()
+            Magnitude(self.sigma)(prediction, y)
+            + self.weight * ((prediction - y) / self.sigma).abs().square().mean()
         )
 
 

@@ -32,7 +32,11 @@ class LeastSquares:
             target, precision = least_squares(term.fidelity, term.y)
             real = term.y.dtype.to_real()
             dtype = real.to_complex() if problem.is_complex else real
-            maps.append(as_linear_map(term.operator, problem.grid, rows=chosen, channels=problem.channels, dtype=dtype))
+            maps.append(
+                as_linear_map(
+                    term.operator, problem.grid, rows=chosen, channels=problem.channels, dtype=dtype
+                )
+            )
             targets.append(target[chosen] - maps[-1].offset.to(target))
             precisions.append(term.weight * precision[chosen].to(real) / target[chosen].numel())
         return cls(maps, targets, precisions)
@@ -55,7 +59,10 @@ class LeastSquares:
         return [p.sqrt() * a(x) for a, p in zip(self.maps, self.precisions, strict=True)]
 
     def adjoint(self, residuals: Sequence[Tensor]) -> Tensor:
-        parts = [a.adjoint(p.sqrt() * r) for a, p, r in zip(self.maps, self.precisions, residuals, strict=True)]
+        parts = [
+            a.adjoint(p.sqrt() * r)
+            for a, p, r in zip(self.maps, self.precisions, residuals, strict=True)
+        ]
         return torch.stack(parts).sum(0)
 
     def data(self) -> list[Tensor]:
@@ -64,7 +71,9 @@ class LeastSquares:
     def norm(self, iterations: int = 30) -> float:
         """Largest singular value of the whitened maps, stacked. Raises ValueError where they see nothing at all."""
         zeros = self.maps[0].zeros()
-        start = torch.randn(zeros.shape, dtype=zeros.dtype, generator=torch.Generator().manual_seed(0)).to(zeros)
+        start = torch.randn(
+            zeros.shape, dtype=zeros.dtype, generator=torch.Generator().manual_seed(0)
+        ).to(zeros)
         found = largest_singular_value(lambda x: self.adjoint(self.whitened(x)), start, iterations)
         if found == 0:
             raise ValueError(
@@ -80,7 +89,13 @@ def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
     image = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype, requires_grad=True)
     loss = torch.zeros(())
     for term, chosen in zip(problem.terms, rows, strict=True):
-        seen = term.operator.on(problem.grid) if isinstance(term.operator, HasGridMap) else term.operator
+        seen = (
+            term.operator.on(problem.grid)
+            if isinstance(term.operator, HasGridMap)
+            else term.operator
+        )
         with evaluating(seen):
-            loss = loss + term.weight * replace(term, operator=seen).loss(SampledField(image, problem.grid), chosen)
+            loss = loss + term.weight * replace(term, operator=seen).loss(
+                SampledField(image, problem.grid), chosen
+            )
     return -torch.autograd.grad(loss, image)[0]

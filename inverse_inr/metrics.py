@@ -22,7 +22,9 @@ def modulus(image: Tensor) -> Tensor:
     return image.abs() if image.is_complex() else image
 
 
-def psnr(image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None) -> float:
+def psnr(
+    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+) -> float:
     """Peak signal-to-noise ratio, 10 log10(data_range^2 / mse), in dB; inf for equal images. Complex is welcome.
 
     Raises ValueError for shapes that disagree, non-finite values, data_range <= 0, an empty mask.
@@ -30,7 +32,9 @@ def psnr(image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | 
     return -20 * _log10(nrmse(image, reference, data_range=data_range, mask=mask))
 
 
-def nrmse(image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None) -> float:
+def nrmse(
+    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+) -> float:
     """Root mean square error as a fraction of `data_range`. Complex is welcome. Raises as `psnr`."""
     image, reference = _pair("psnr and nrmse", image, reference, mask)
     _check_range(data_range)
@@ -45,7 +49,9 @@ def relative_error(image: Tensor, reference: Tensor, *, mask: Tensor | None = No
     image, reference = _pair("relative_error", image, reference, mask)
     norm = reference.abs().square().sum().sqrt().item()
     if norm == 0:
-        raise ValueError("relative_error: the reference is zero everywhere; there is nothing to be relative to.")
+        raise ValueError(
+            "relative_error: the reference is zero everywhere; there is nothing to be relative to."
+        )
     return (image - reference).abs().square().sum().sqrt().item() / norm
 
 
@@ -72,11 +78,19 @@ def spectral_angle(cube: Tensor, reference: Tensor, *, mask: Tensor | None = Non
     if mask is not None:
         lit &= _inside("spectral_angle", mask, tuple(lit.shape))
     if not lit.any():
-        raise ValueError("spectral_angle: the reference is zero everywhere; spectra of length zero have no angle.")
+        raise ValueError(
+            "spectral_angle: the reference is zero everywhere; spectra of length zero have no angle."
+        )
     # atan2 of the two diagonals, exact for small angles, where arccos loses half the digits (Kahan)
-    a, b = (v / n.clamp(min=1e-300)[..., None] for v, n in zip((reference, cube), lengths, strict=True))
-    angle = 2 * torch.atan2(torch.linalg.vector_norm(a - b, dim=-1), torch.linalg.vector_norm(a + b, dim=-1))
-    angle = torch.where(lengths[1] > 0, angle, math.pi / 2)  # a dark pixel where there is light: as wrong as can be
+    a, b = (
+        v / n.clamp(min=1e-300)[..., None] for v, n in zip((reference, cube), lengths, strict=True)
+    )
+    angle = 2 * torch.atan2(
+        torch.linalg.vector_norm(a - b, dim=-1), torch.linalg.vector_norm(a + b, dim=-1)
+    )
+    angle = torch.where(
+        lengths[1] > 0, angle, math.pi / 2
+    )  # a dark pixel where there is light: as wrong as can be
     return math.degrees(float(angle[lit].mean()))
 
 
@@ -106,16 +120,25 @@ def ssim(image: Tensor, reference: Tensor, *, data_range: float, ndim: int | Non
     image, reference = _pair("ssim", image, reference, None)
     _check_range(data_range)
     if image.is_complex() or reference.is_complex():
-        raise ValueError("ssim: complex images have no structural similarity; compare their moduli, image.abs().")
+        raise ValueError(
+            "ssim: complex images have no structural similarity; compare their moduli, image.abs()."
+        )
     ndim = _grid_ndim(tuple(image.shape), ndim)
     if min(image.shape[:ndim]) < WINDOW:
-        raise ValueError(f"ssim: the {WINDOW}-pixel window does not fit an image of shape {tuple(image.shape)}.")
+        raise ValueError(
+            f"ssim: the {WINDOW}-pixel window does not fit an image of shape {tuple(image.shape)}."
+        )
     from skimage.metrics import structural_similarity  # slow to import
 
     score = structural_similarity(
-        image.numpy(), reference.numpy(), data_range=float(data_range), gaussian_weights=True, sigma=1.5,
-        use_sample_covariance=False, channel_axis=-1 if image.ndim > ndim else None,
-    )  # fmt: skip
+        image.numpy(),
+        reference.numpy(),
+        data_range=float(data_range),
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        channel_axis=-1 if image.ndim > ndim else None,
+    )
     assert not isinstance(score, tuple)
     return float(score)
 
@@ -129,13 +152,19 @@ def _grid_ndim(shape: tuple[int, ...], ndim: int | None) -> int:
                 f"ssim: shape {shape} may be an image of {shape[-1]} channels or a volume; pass ndim=2 or ndim=3."
             )
     if ndim not in (2, 3) or len(shape) - ndim not in (0, 1):
-        raise ValueError(f"ssim: shape {shape} is not a 2-D or 3-D image (ndim={ndim}) with at most one channel axis.")
+        raise ValueError(
+            f"ssim: shape {shape} is not a 2-D or 3-D image (ndim={ndim}) with at most one channel axis."
+        )
     return ndim
 
 
-def _pair(name: str, image: Tensor, reference: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+def _pair(
+    name: str, image: Tensor, reference: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Both images in double precision on the CPU, of one shape, or the values of both under the mask."""
-    image, reference = (_double(name, v, w) for v, w in ((image, "image"), (reference, "reference")))
+    image, reference = (
+        _double(name, v, w) for v, w in ((image, "image"), (reference, "reference"))
+    )
     if image.shape != reference.shape:
         raise ValueError(
             f"{name}: image has shape {tuple(image.shape)} and reference {tuple(reference.shape)}. "
@@ -155,7 +184,9 @@ def _pair(name: str, image: Tensor, reference: Tensor, mask: Tensor | None) -> t
 
 def _double(name: str, value: Tensor, which: str) -> Tensor:
     if not isinstance(value, Tensor):
-        raise TypeError(f"{name}: {which} must be a tensor, got {type(value).__name__}; torch.from_numpy(...)?")
+        raise TypeError(
+            f"{name}: {which} must be a tensor, got {type(value).__name__}; torch.from_numpy(...)?"
+        )
     return value.detach().cpu().to(torch.complex128 if value.is_complex() else torch.float64)
 
 
@@ -164,7 +195,9 @@ def _inside(name: str, mask: Tensor, shape: tuple[int, ...]) -> Tensor:
     if mask.dtype != torch.bool:
         raise ValueError(f"{name}: mask must be boolean, got {mask.dtype}; mask > 0?")
     if tuple(mask.shape) not in (shape, shape[:-1]):
-        raise ValueError(f"{name}: mask has shape {tuple(mask.shape)}, the images {shape} (channels may be left out).")
+        raise ValueError(
+            f"{name}: mask has shape {tuple(mask.shape)}, the images {shape} (channels may be left out)."
+        )
     if not mask.any():
         raise ValueError(f"{name}: the mask is empty: no pixel lies in it.")
     return mask
@@ -172,7 +205,9 @@ def _inside(name: str, mask: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _check_range(data_range: float) -> None:
     if not (math.isfinite(data_range) and data_range > 0):
-        raise ValueError(f"data_range={data_range} must be positive and finite: the span that values can take.")
+        raise ValueError(
+            f"data_range={data_range} must be positive and finite: the span that values can take."
+        )
 
 
 def _log10(value: float) -> float:

@@ -25,7 +25,9 @@ class Noise(ABC):
             value = torch.as_tensor(getattr(self, item.name))
             least = value >= 0 if item.name in ("background", "efficiency") else value > 0
             if not bool((torch.isfinite(value) & least).all()):
-                raise ValueError(f"{type(self).__name__}: {item.name} must be positive and finite, got {value}.")
+                raise ValueError(
+                    f"{type(self).__name__}: {item.name} must be positive and finite, got {value}."
+                )
 
     @abstractmethod
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor: ...
@@ -45,7 +47,9 @@ class Noise(ABC):
     def at(self, rows: Tensor) -> Self:
         """The same model for some rows: parameters with one value a row are selected."""
         rowwise = {f.name: getattr(self, f.name) for f in fields(self)}
-        picked = {k: v[rows.to(v.device)] for k, v in rowwise.items() if isinstance(v, Tensor) and v.ndim}
+        picked = {
+            k: v[rows.to(v.device)] for k, v in rowwise.items() if isinstance(v, Tensor) and v.ndim
+        }
         return replace(self, **picked) if picked else self
 
 
@@ -63,7 +67,9 @@ class Gaussian(Noise):
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         if y.is_complex() or prediction.is_complex():
-            raise TypeError("Gaussian: complex values; use ComplexGaussian(sigma), with E|n|² = sigma².")
+            raise TypeError(
+                "Gaussian: complex values; use ComplexGaussian(sigma), with E|n|² = sigma²."
+            )
         return 0.5 * self.standardized(prediction, y).square().mean()
 
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -108,7 +114,9 @@ class Poisson(Noise):
     background: Parameter = 0.0
 
     def rate(self, prediction: Tensor) -> Tensor:
-        return _like(self.photons, prediction) * torch.exp(-prediction) + _like(self.background, prediction)
+        return _like(self.photons, prediction) * torch.exp(-prediction) + _like(
+            self.background, prediction
+        )
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         rate = self.rate(prediction)
@@ -125,7 +133,9 @@ class Poisson(Noise):
         return (y - rate) / rate.sqrt()
 
     def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        counts = (y - _like(self.background, y)).clamp(min=0.5)  # half a count: where a detector saw nothing
+        counts = (y - _like(self.background, y)).clamp(
+            min=0.5
+        )  # half a count: where a detector saw nothing
         return torch.log(_like(self.photons, y) / counts), counts
 
 
@@ -151,7 +161,9 @@ class Sensor(Noise):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not bool((torch.as_tensor(self.efficiency) < 1).all()):
-            raise ValueError(f"Sensor: efficiency={self.efficiency} must be below 1 (nothing lost).")
+            raise ValueError(
+                f"Sensor: efficiency={self.efficiency} must be below 1 (nothing lost)."
+            )
 
     def variance(self, mean: Tensor) -> Tensor:
         photons = _like(self.photons, mean)
@@ -160,7 +172,10 @@ class Sensor(Noise):
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         variance = self.variance(prediction)
-        return 0.5 * ((prediction - y).square() / variance + torch.log(variance / self.variance(y))).mean()
+        return (
+            0.5
+            * ((prediction - y).square() / variance + torch.log(variance / self.variance(y))).mean()
+        )
 
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
         photons, efficiency = _like(self.photons, mean), _like(self.efficiency, mean)
@@ -197,13 +212,21 @@ class StudentT(Noise):
         for _ in range(round(self.degrees)):
             chi2 += _randn(mean, generator).square()
         if self.degrees != round(self.degrees):
-            raise ValueError(f"StudentT.sample draws whole degrees of freedom only, not {self.degrees}.")
-        return mean + _like(self.scale, mean) * _randn(mean, generator) * (self.degrees / chi2).sqrt()
+            raise ValueError(
+                f"StudentT.sample draws whole degrees of freedom only, not {self.degrees}."
+            )
+        return (
+            mean + _like(self.scale, mean) * _randn(mean, generator) * (self.degrees / chi2).sqrt()
+        )
 
     def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
         if self.degrees <= 2:
-            raise ValueError(f"StudentT(degrees={self.degrees}) has no variance; the discrepancy needs degrees > 2.")
-        return (prediction - y) / (_like(self.scale, y) * (self.degrees / (self.degrees - 2)) ** 0.5)
+            raise ValueError(
+                f"StudentT(degrees={self.degrees}) has no variance; the discrepancy needs degrees > 2."
+            )
+        return (prediction - y) / (
+            _like(self.scale, y) * (self.degrees / (self.degrees - 2)) ** 0.5
+        )
 
     def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
         return y, (_like(self.scale, y) ** -2).expand(y.shape)
@@ -227,7 +250,9 @@ class Gamma(Noise):
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         ratio = y / self.rate(prediction)
-        return (_like(self.looks, y) * (ratio - 1 - ratio.clamp(min=torch.finfo(y.dtype).tiny).log())).mean()
+        return (
+            _like(self.looks, y) * (ratio - 1 - ratio.clamp(min=torch.finfo(y.dtype).tiny).log())
+        ).mean()
 
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
         looks = _like(self.looks, mean)

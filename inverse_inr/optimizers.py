@@ -24,18 +24,28 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 """Factor of the learning rate at a fraction t of the run."""
 
 
-def parameter_groups(prior: nn.Module, operators: list[nn.Module], operator_lr: float) -> list[Group]:
+def parameter_groups(
+    prior: nn.Module, operators: list[nn.Module], operator_lr: float
+) -> list[Group]:
     """The prior's groups (one for a plain module) and one for what the operators learn."""
     has_groups = getattr(prior, "param_groups", None)
-    groups = has_groups() if has_groups else [{"role": "other", "params": list(prior.parameters()), "lr": 1e-3}]
+    groups = (
+        has_groups()
+        if has_groups
+        else [{"role": "other", "params": list(prior.parameters()), "lr": 1e-3}]
+    )
     nuisance = [p for operator in operators for p in operator.parameters()]
-    return groups + ([{"role": "operator", "params": nuisance, "lr": operator_lr}] if nuisance else [])
+    return groups + (
+        [{"role": "operator", "params": nuisance, "lr": operator_lr}] if nuisance else []
+    )
 
 
 class Several:
     """Several torch optimisers stepped as one; learning rates follow a schedule that is a function of the step."""
 
-    def __init__(self, optimizers: list[torch.optim.Optimizer], schedule: str | Callable[[float], float]) -> None:
+    def __init__(
+        self, optimizers: list[torch.optim.Optimizer], schedule: str | Callable[[float], float]
+    ) -> None:
         if isinstance(schedule, str):
             if schedule not in SCHEDULES:
                 raise ValueError(f"schedule must be one of {sorted(SCHEDULES)}, got {schedule!r}.")
@@ -116,7 +126,9 @@ class Muon:
         hidden = [p for g in groups if g["role"] == "hidden" for p in g["params"]]
         rest = [g for g in groups if g["role"] != "hidden"]
         if not hidden:
-            raise ValueError("Muon: this prior has no real hidden matrices to orthogonalise. Use Adam.")
+            raise ValueError(
+                "Muon: this prior has no real hidden matrices to orthogonalise. Use Adam."
+            )
         muon = torch.optim.Muon(hidden, lr=self.lr, momentum=self.momentum, weight_decay=0.0)
         return Several([muon, Adam()._adam(_rescaled(rest, self.adam_lr))], self.schedule)
 
@@ -134,7 +146,11 @@ class LBFGS:
     def build(self, groups: list[Group]) -> Several:
         params = [p for g in groups for p in g["params"]]
         lbfgs = torch.optim.LBFGS(
-            params, lr=self.lr, max_iter=self.iterations, history_size=self.history, line_search_fn="strong_wolfe"
+            params,
+            lr=self.lr,
+            max_iter=self.iterations,
+            history_size=self.history,
+            line_search_fn="strong_wolfe",
         )
         return Several([lbfgs], self.schedule)
 

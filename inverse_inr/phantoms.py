@@ -50,8 +50,12 @@ class _Sum(ABC):
     def fourier(self, frequency: Tensor) -> Tensor:
         """∫ f(x) exp(-2πi k·x) dx at k in cycles per unit: (*s, d) -> complex (*s,)."""
         self._check(frequency)
-        total = torch.zeros(frequency.shape[:-1], dtype=frequency.dtype.to_complex(), device=frequency.device)
-        for center, amplitude in zip(self.centers.to(frequency), self._amplitudes(frequency), strict=True):
+        total = torch.zeros(
+            frequency.shape[:-1], dtype=frequency.dtype.to_complex(), device=frequency.device
+        )
+        for center, amplitude in zip(
+            self.centers.to(frequency), self._amplitudes(frequency), strict=True
+        ):
             phase = -2 * math.pi * (frequency @ center)
             total = total + torch.complex(amplitude * phase.cos(), amplitude * phase.sin())
         return total
@@ -73,17 +77,27 @@ class _Sum(ABC):
                 f"got {points.dtype} of shape {tuple(points.shape)}."
             )
 
-    def _store(self, name: str, expected: tuple[int, ...] | None = None, positive: bool = False) -> Tensor:
+    def _store(
+        self, name: str, expected: tuple[int, ...] | None = None, positive: bool = False
+    ) -> Tensor:
         """Check a parameter and keep it in float64 on the CPU; without `expected` it is (n, 2) or (n, 3)."""
         value = torch.as_tensor(getattr(self, name), dtype=torch.float64, device="cpu").detach()
-        fits = value.shape == expected if expected is not None else value.ndim == 2 and value.shape[1] in (2, 3)
+        fits = (
+            value.shape == expected
+            if expected is not None
+            else value.ndim == 2 and value.shape[1] in (2, 3)
+        )
         if not fits:
             wanted = "(n, 2) or (n, 3)" if expected is None else f"{expected} as centers require"
-            raise ValueError(f"{type(self).__name__}: {name} has shape {tuple(value.shape)}; it must be {wanted}.")
+            raise ValueError(
+                f"{type(self).__name__}: {name} has shape {tuple(value.shape)}; it must be {wanted}."
+            )
         if not value.isfinite().all():
             raise ValueError(f"{type(self).__name__}: {name} must be finite.")
         if positive and (value <= 0).any():
-            raise ValueError(f"{type(self).__name__}: {name} must be positive, got {value.min().item():.4g}.")
+            raise ValueError(
+                f"{type(self).__name__}: {name} must be positive, got {value.min().item():.4g}."
+            )
         object.__setattr__(self, name, value)
         return value
 
@@ -108,12 +122,16 @@ class Ellipsoids(_Sum):
         self._store("values", (n,))
         axes = self._store("rotations", (n, d, d))
         if not torch.allclose(axes.mT @ axes, torch.eye(d, dtype=axes.dtype), rtol=0, atol=1e-6):
-            raise ValueError("Ellipsoids: the columns of each of the rotations must be orthonormal axes.")
+            raise ValueError(
+                "Ellipsoids: the columns of each of the rotations must be orthonormal axes."
+            )
 
     def _in_unit_frames(self, points: Tensor) -> Iterator[tuple[Tensor, Tensor, float]]:
         """For each ellipsoid: points where it is the unit ball, the map (d, d) of directions to there, its value."""
         maps = (self.rotations / self.semi_axes[:, None, :]).to(points)
-        for center, to_unit, value in zip(self.centers.to(points), maps, self.values.tolist(), strict=True):
+        for center, to_unit, value in zip(
+            self.centers.to(points), maps, self.values.tolist(), strict=True
+        ):
             yield (points - center) @ to_unit, to_unit, value
 
     def _point_terms(self, points: Tensor) -> Iterator[Tensor]:
@@ -207,7 +225,9 @@ def shepp_logan(box: Box, *, modified: bool = True) -> Ellipsoids:
     The table's square [-1, 1]^2 fits the box's shortest side, centred; axis 0 points down the usual picture.
     Values lie in [0, 1] (original: [0, 2]), up to rounding. Raises ValueError unless the box is 2-D.
     """
-    values = (1, -0.8, -0.2, -0.2) + (0.1,) * 6 if modified else (2, -0.98, -0.02, -0.02) + (0.01,) * 6
+    values = (
+        (1, -0.8, -0.2, -0.2) + (0.1,) * 6 if modified else (2, -0.98, -0.02, -0.02) + (0.01,) * 6
+    )
     return _head("shepp_logan", box, _SHEPP_LOGAN, values)
 
 
@@ -224,10 +244,14 @@ def shepp_logan_3d(box: Box, *, modified: bool = True) -> Ellipsoids:
 
 def _head(name: str, box: Box, table: tuple, values: tuple[float, ...]) -> Ellipsoids:
     """The table's ellipsoids in the box: scaled, centred and turned from (x, y[, z]) to (-y, x[, z])."""
-    axes, centers, degrees = (torch.tensor(column, dtype=torch.float64) for column in zip(*table, strict=True))
+    axes, centers, degrees = (
+        torch.tensor(column, dtype=torch.float64) for column in zip(*table, strict=True)
+    )
     d = axes.shape[-1]
     if box.ndim != d:
-        raise ValueError(f"{name} is {d}-D but the box is {box.ndim}-D; shepp_logan is 2-D and shepp_logan_3d 3-D.")
+        raise ValueError(
+            f"{name} is {d}-D but the box is {box.ndim}-D; shepp_logan is 2-D and shepp_logan_3d 3-D."
+        )
     scale, center = min(box.lengths) / 2, torch.tensor(box.center, dtype=torch.float64)
     quarter = _rotations(torch.tensor([90.0], dtype=torch.float64), d)
     return Ellipsoids(
@@ -246,7 +270,9 @@ def _rotations(degrees: Tensor, d: int) -> Tensor:
     return turns
 
 
-def gaussian_blobs(box: Box, *, count: int = 40, width: float | None = None, seed: int = 0) -> GaussianBlobs:
+def gaussian_blobs(
+    box: Box, *, count: int = 40, width: float | None = None, seed: int = 0
+) -> GaussianBlobs:
     """`count` random positive blobs of standard deviation in [width / 2, width] (box units; default: side / 32).
 
     Centres keep so far from the faces that f is below 1e-8 of its maximum there: neither a finite detector nor a

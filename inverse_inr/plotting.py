@@ -27,7 +27,9 @@ PANEL = 2.6
 Range = tuple[float, float]
 
 
-def image(values: Tensor, *, axes: Axes | None = None, value_range: Range | None = None, title: str = "") -> Axes:
+def image(
+    values: Tensor, *, axes: Axes | None = None, value_range: Range | None = None, title: str = ""
+) -> Axes:
     """One 2-D image, (n, m) or (n, m, 1); a figure made here has a colour bar, given `axes` get none.
 
     Raises ValueError for other shapes.
@@ -41,8 +43,14 @@ def image(values: Tensor, *, axes: Axes | None = None, value_range: Range | None
     return axes
 
 
-def compare(images: Mapping[str, Tensor], *, value_range: Range | None = None, errors_against: str | None = None,
-            error_range: Range | None = None, title: str = "") -> np.ndarray:  # fmt: skip
+def compare(
+    images: Mapping[str, Tensor],
+    *,
+    value_range: Range | None = None,
+    errors_against: str | None = None,
+    error_range: Range | None = None,
+    title: str = "",
+) -> np.ndarray:
     """A row of named 2-D images on one colour scale; with `errors_against`, a second row of |image - that one|.
 
     Each row has one colour bar in its own space. Returns a (1 or 2, len(images)) array of axes.
@@ -58,7 +66,13 @@ def compare(images: Mapping[str, Tensor], *, value_range: Range | None = None, e
     axes = figure.subplots(rows, len(pictures), squeeze=False)
     _row(figure, axes[0], pictures, value_range, "gray")
     if errors_against is not None:
-        _row(figure, axes[1], errors, error_range or (0.0, _limits(errors.values(), None)[1]), "magma")
+        _row(
+            figure,
+            axes[1],
+            errors,
+            error_range or (0.0, _limits(errors.values(), None)[1]),
+            "magma",
+        )
     if title:
         figure.suptitle(title)
     return axes
@@ -67,7 +81,9 @@ def compare(images: Mapping[str, Tensor], *, value_range: Range | None = None, e
 def _errors(images: Mapping[str, Tensor], against: str) -> dict[str, np.ndarray | None]:
     """|image - reference| by title; None in the reference's own place."""
     if against not in images:
-        raise ValueError(f"compare: errors_against={against!r} is none of the images {list(images)}.")
+        raise ValueError(
+            f"compare: errors_against={against!r} is none of the images {list(images)}."
+        )
     reference = images[against].detach().cpu()
     errors: dict[str, np.ndarray | None] = {}
     for name, values in images.items():
@@ -77,12 +93,19 @@ def _errors(images: Mapping[str, Tensor], against: str) -> dict[str, np.ndarray 
             )
         # the difference of complex images, not of their moduli: a phase error is an error
         difference = _plain(name, values.detach().cpu() - reference, 2)
-        errors[f"|{name} \N{MINUS SIGN} {against}|"] = None if name == against else np.abs(difference)
+        errors[f"|{name} \N{MINUS SIGN} {against}|"] = (
+            None if name == against else np.abs(difference)
+        )
     return errors
 
 
-def _row(figure: Figure, axes: Sequence[Axes], pictures: Mapping[str, np.ndarray | None], value_range: Range | None,
-         cmap: str) -> None:  # fmt: skip
+def _row(
+    figure: Figure,
+    axes: Sequence[Axes],
+    pictures: Mapping[str, np.ndarray | None],
+    value_range: Range | None,
+    cmap: str,
+) -> None:
     """Pictures on one scale with one colour bar beside the last; None leaves its place empty."""
     limits, shown = _limits(pictures.values(), value_range), None
     for ax, (name, picture) in zip(axes, pictures.items(), strict=True):
@@ -94,13 +117,17 @@ def _row(figure: Figure, axes: Sequence[Axes], pictures: Mapping[str, np.ndarray
         figure.colorbar(shown, ax=list(axes), fraction=0.05, pad=0.02)
 
 
-def gallery(rows: Sequence[Mapping[str, Tensor]], *, value_range: Range | None = None, title: str = "") -> np.ndarray:
+def gallery(
+    rows: Sequence[Mapping[str, Tensor]], *, value_range: Range | None = None, title: str = ""
+) -> np.ndarray:
     """Rows of named 2-D images, all on one colour scale with one colour bar; a shorter row leaves places empty.
 
     Returns a (len(rows), longest row) array of axes.
     Raises ValueError for no images or shapes that are not 2-D.
     """
-    pictures = [{name: _plain(f"gallery: {name!r}", v, 2) for name, v in row.items()} for row in rows]
+    pictures = [
+        {name: _plain(f"gallery: {name!r}", v, 2) for name, v in row.items()} for row in rows
+    ]
     flat = [p for row in pictures for p in row.values()]
     if not flat:
         raise ValueError("gallery: there are no images.")
@@ -120,8 +147,13 @@ def gallery(rows: Sequence[Mapping[str, Tensor]], *, value_range: Range | None =
     return axes
 
 
-def slices(volume: Tensor, *, spacing: Sequence[float] = (1.0, 1.0, 1.0), value_range: Range | None = None,
-           title: str = "") -> np.ndarray:  # fmt: skip
+def slices(
+    volume: Tensor,
+    *,
+    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    value_range: Range | None = None,
+    title: str = "",
+) -> np.ndarray:
     """The three centre planes of a volume, (n, m, k) or (n, m, k, 1), on one colour scale: an array of 3 axes.
 
     `spacing` is the voxel size along each axis (`grid.spacing`), so that thick slices look thick.
@@ -171,7 +203,9 @@ def measurements(
         ValueError: `shape` is not two numbers whose product is the number of measurements.
     """
     if len(shape) != 2 or math.prod(shape) != y.numel():
-        raise ValueError(f"measurements: y of shape {tuple(y.shape)} does not fill an image of {tuple(shape)}.")
+        raise ValueError(
+            f"measurements: y of shape {tuple(y.shape)} does not fill an image of {tuple(shape)}."
+        )
     picture = _plain("measurements", y.reshape(tuple(shape)), 2)
     own = axes is None
     axes = _figure(1.7 * PANEL, 1.3 * PANEL).subplots() if axes is None else axes
@@ -183,22 +217,35 @@ def measurements(
     return axes
 
 
-def history(history: Sequence[Mapping[str, Any]], *, keys: Sequence[str] = ("loss", "held_out"),
-            axes: Axes | None = None) -> Axes:  # fmt: skip
+def history(
+    history: Sequence[Mapping[str, Any]],
+    *,
+    keys: Sequence[str] = ("loss", "held_out"),
+    axes: Axes | None = None,
+) -> Axes:
     """Curves against "step" of those `keys` that any record has; a record without a key is skipped for its curve.
 
     The scale is logarithmic unless a value is not positive (a log-likelihood may be anything).
     Raises ValueError where no record has any of the keys.
     """
-    curves = {key: [(r["step"], float(r[key])) for r in history if r.get(key) is not None] for key in keys}
+    curves = {
+        key: [(r["step"], float(r[key])) for r in history if r.get(key) is not None] for key in keys
+    }
     curves = {key: points for key, points in curves.items() if points}
     if not curves:
         present = sorted({key for record in history for key in record})
-        raise ValueError(f"history: none of {list(keys)} is in the {len(history)} records, which have {present}.")
+        raise ValueError(
+            f"history: none of {list(keys)} is in the {len(history)} records, which have {present}."
+        )
     axes = _figure(1.9 * PANEL, 1.2 * PANEL).subplots() if axes is None else axes
     for key, points in curves.items():
         # a rare measurement is marked: without, a single point would not be seen
-        axes.plot(*zip(*points, strict=True), label=key.replace("_", " "), marker="o" if len(points) < 20 else "", ms=3)
+        axes.plot(
+            *zip(*points, strict=True),
+            label=key.replace("_", " "),
+            marker="o" if len(points) < 20 else "",
+            ms=3,
+        )
     if all(value > 0 for points in curves.values() for _, value in points):
         axes.set_yscale("log")
     axes.set_xlabel("step")
@@ -246,6 +293,8 @@ def _aspect(pictures: Iterable[np.ndarray]) -> float:
 
 def _draw(axes: Axes, picture: np.ndarray, limits: Range, title: str, cmap: str = "gray") -> Any:
     """The picture without ticks; returns what a colour bar needs."""
-    axes.set_title(textwrap.fill(title, 28), fontsize="medium")  # a long name would run into its neighbour's
+    axes.set_title(
+        textwrap.fill(title, 28), fontsize="medium"
+    )  # a long name would run into its neighbour's
     axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
     return axes.imshow(picture, cmap=cmap, vmin=limits[0], vmax=limits[1], interpolation="nearest")

@@ -74,9 +74,13 @@ class Problem:
 
     def __post_init__(self) -> None:
         if not self.terms:
-            raise ValueError("Problem: terms is empty; pass at least one Term(operator, y, fidelity).")
+            raise ValueError(
+                "Problem: terms is empty; pass at least one Term(operator, y, fidelity)."
+            )
         if self.grid.ndim != self.box.ndim:
-            raise ValueError(f"Problem: the grid has {self.grid.ndim} axes and the box {self.box.ndim}.")
+            raise ValueError(
+                f"Problem: the grid has {self.grid.ndim} axes and the box {self.box.ndim}."
+            )
         if self.channels < 1:
             raise ValueError(f"Problem: channels must be at least 1, got {self.channels}.")
         if self.average < 1:
@@ -91,7 +95,9 @@ class Problem:
 
         def empty(points: Tensor) -> Tensor:
             if points.shape[-1] != self.box.ndim:
-                raise ValueError(f"{name} looks at {points.shape[-1]}-D points; the box has {self.box.ndim} axes.")
+                raise ValueError(
+                    f"{name} looks at {points.shape[-1]}-D points; the box has {self.box.ndim} axes."
+                )
             return torch.zeros(*points.shape[:-1], self.channels, dtype=dtype, device=points.device)
 
         with torch.no_grad(), evaluating(term.operator):

@@ -44,7 +44,9 @@ def all_rows(operator: Operator) -> Tensor:
     return torch.arange(len(operator))
 
 
-def predict(operator: Operator, field: Field, rows: Tensor | None = None, *, chunk: int | None = None) -> Tensor:
+def predict(
+    operator: Operator, field: Field, rows: Tensor | None = None, *, chunk: int | None = None
+) -> Tensor:
     """A(f) for `rows` (all of them by default): (b, *m).
 
     The field is called with at most `chunk` points at a time; chunks are recomputed in the backward pass, so peak
@@ -52,7 +54,9 @@ def predict(operator: Operator, field: Field, rows: Tensor | None = None, *, chu
     Raises IndexError for rows outside the operator, ValueError for an empty selection.
     """
     rows = all_rows(operator) if rows is None else check_rows(operator, rows)
-    looks_again = getattr(operator, "predict", None)  # a `Predicts`; isinstance of a protocol costs 10 µs a step
+    looks_again = getattr(
+        operator, "predict", None
+    )  # a `Predicts`; isinstance of a protocol costs 10 µs a step
     if looks_again is not None:
         return looks_again(field, rows)
     points, measure = operator(rows)
@@ -78,7 +82,9 @@ def check_rows(operator: Operator, rows: Tensor | Sequence[int]) -> Tensor:
     if rows.dtype == torch.bool:
         raise ValueError("rows is a boolean mask; pass indices: mask.flatten().nonzero()[:, 0].")
     if rows.ndim != 1 or rows.is_floating_point() or rows.is_complex():
-        raise ValueError(f"rows must be a (b,) integer tensor, got {rows.dtype} of shape {tuple(rows.shape)}.")
+        raise ValueError(
+            f"rows must be a (b,) integer tensor, got {rows.dtype} of shape {tuple(rows.shape)}."
+        )
     if rows.numel() == 0:
         raise ValueError("rows is empty: there is nothing to predict.")
     if not hasattr(operator, "__len__"):
@@ -95,7 +101,9 @@ def check_rows(operator: Operator, rows: Tensor | Sequence[int]) -> Tensor:
 @contextmanager
 def evaluating(*modules: object) -> Iterator[None]:
     """Modules among the arguments are in eval mode inside, where every query is deterministic, and put back after."""
-    inner = [m for module in modules if isinstance(module, torch.nn.Module) for m in module.modules()]
+    inner = [
+        m for module in modules if isinstance(module, torch.nn.Module) for m in module.modules()
+    ]
     modes = [m.training for m in inner]
     try:
         for m in inner:
@@ -106,8 +114,14 @@ def evaluating(*modules: object) -> Iterator[None]:
             m.training = mode
 
 
-def adjoint(operator: Operator, rows: Tensor | None, residual: Tensor, *, channels: int = 1,
-            dtype: torch.dtype | None = None) -> Tensor:  # fmt: skip
+def adjoint(
+    operator: Operator,
+    rows: Tensor | None,
+    residual: Tensor,
+    *,
+    channels: int = 1,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
     """The conjugate transpose of `measure` for `rows`: (b, *m) residual -> (*s, c) values at the query's points.
 
     `dtype` is that of the field's values (default: that of the residual, complex included).

@@ -25,7 +25,9 @@ class Registry:
     `built_in` maps names to callables, or is a function that makes such a map when a name is first asked for.
     """
 
-    def __init__(self, kind: str, group: str, built_in: dict[str, Any] | Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, kind: str, group: str, built_in: dict[str, Any] | Callable[[], dict[str, Any]]
+    ) -> None:
         self.kind, self.group, self.built_in = kind, group, built_in
 
     @cached_property
@@ -74,5 +76,7 @@ def load_object(reference: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, name):
-        raise ValueError(f"{path} defines no {name!r}. {nearest(name, [n for n in vars(module) if n[0] != '_'])}")
+        raise ValueError(
+            f"{path} defines no {name!r}. {nearest(name, [n for n in vars(module) if n[0] != '_'])}"
+        )
     return getattr(module, name)

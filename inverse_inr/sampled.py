@@ -28,7 +28,11 @@ class SampledField:
         self.values, self.grid = values, grid
 
     def __call__(self, points: Tensor) -> Tensor:
-        if not torch.is_grad_enabled() and self.grid.ndim in (2, 3) and not self.values.is_complex():
+        if (
+            not torch.is_grad_enabled()
+            and self.grid.ndim in (2, 3)
+            and not self.values.is_complex()
+        ):
             return self._looked_up(points)
         index, weight = interpolation_weights(self.grid, points)
         seen = self.values.reshape(-1, self.values.shape[-1])[index]
@@ -40,7 +44,10 @@ class SampledField:
         top = points.new_tensor([max(m - 1, 1) for m in self.grid.shape])
         where = (2 * self.grid.position(points) / top - 1).flip(-1).to(image.dtype)
         seen = torch.nn.functional.grid_sample(
-            image, where.reshape(1, -1, *(1,) * (n - 1), n), padding_mode="border", align_corners=True
+            image,
+            where.reshape(1, -1, *(1,) * (n - 1), n),
+            padding_mode="border",
+            align_corners=True,
         )
         inside = _inside(self.grid, points).to(image.dtype)
         return seen.reshape(len(image[0]), -1).T.reshape(*points.shape[:-1], -1) * inside
@@ -65,11 +72,17 @@ def interpolation_weights(grid: Grid, points: Tensor) -> tuple[Tensor, Tensor]:
     return index, weight * _inside(grid, points)
 
 
-def interpolation_matrix(grid: Grid, points: Tensor, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+def interpolation_matrix(
+    grid: Grid, points: Tensor, dtype: torch.dtype = torch.float32
+) -> SparseMatrix:
     """The map from an image on `grid`, (pixels, c), to its multilinear values at `points`, (n, c)."""
     points = points.reshape(-1, points.shape[-1]).double()
     index, weight = interpolation_weights(grid, points)
     rows = np.repeat(np.arange(len(points)), index.shape[-1])
     return SparseMatrix(
-        rows, index.flatten().cpu().numpy(), weight.flatten().cpu().numpy(), (len(points), grid.numel), dtype
+        rows,
+        index.flatten().cpu().numpy(),
+        weight.flatten().cpu().numpy(),
+        (len(points), grid.numel),
+        dtype,
     )

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from inverse_inr.problem import Problem
 
 
-def choose_weight(weights: Sequence[float], fit: Callable[[float], Solution], *, groups: int = 64) -> Solution:
+def choose_weight(
+    weights: Sequence[float], fit: Callable[[float], Solution], *, groups: int = 64
+) -> Solution:
     """Fit with each weight, largest first, and keep one by `one_standard_error` on the rows that the fits held out.
 
     `fit(weight)` returns a Solution whose `watched` rows are the same for all weights; they are scored in `groups`.
@@ -40,13 +42,24 @@ def choose(solutions: Sequence[Solution], *, groups: int = 64) -> Solution:
 
 def _scores(solution: Solution, groups: int) -> Tensor:
     if not solution.watched or not all(len(rows) for rows in solution.watched):
-        raise ValueError("choose_weight: the fit held no rows out. Solve with stopping=HeldOut(...).")
+        raise ValueError(
+            "choose_weight: the fit held no rows out. Solve with stopping=HeldOut(...)."
+        )
     count = min(groups, *(len(rows) for rows in solution.watched))
-    return torch.tensor([solution.misfit([rows[k::count] for rows in solution.watched]) for k in range(count)])
+    return torch.tensor(
+        [solution.misfit([rows[k::count] for rows in solution.watched]) for k in range(count)]
+    )
 
 
-def choose_activations(problem: Problem, atoms: Sequence[str] | None = None, *, depth: int = 3, seed: int = 0,
-                       native: dict[str, Any] | None = None, **solving: Any) -> Solution:  # fmt: skip
+def choose_activations(
+    problem: Problem,
+    atoms: Sequence[str] | None = None,
+    *,
+    depth: int = 3,
+    seed: int = 0,
+    native: dict[str, Any] | None = None,
+    **solving: Any,
+) -> Solution:
     """Another activation for each layer, found greedily, layer by layer (MIRE, Jayasundara et al. 2025).
 
     For layer l every atom is tried above the layers already chosen, the network of l layers is fitted, and the atom of
@@ -62,16 +75,22 @@ def choose_activations(problem: Problem, atoms: Sequence[str] | None = None, *, 
     atoms = MIRE_ATOMS if atoms is None else tuple(atoms)
     for name in atoms:
         if name not in ATOMS:
-            raise ValueError(f"choose_activations: unknown activation {name!r}. {nearest(name, ATOMS)}")
+            raise ValueError(
+                f"choose_activations: unknown activation {name!r}. {nearest(name, ATOMS)}"
+            )
     if depth < 1 or not atoms:
-        raise ValueError(f"choose_activations: depth={depth} layers of {len(atoms)} atoms; both must be at least 1.")
+        raise ValueError(
+            f"choose_activations: depth={depth} layers of {len(atoms)} atoms; both must be at least 1."
+        )
     chosen: tuple[str, ...] = ()
     scores: dict[str, float] = {}
     best: Solution | None = None
     for _ in range(depth):
         layer: dict[str, Solution] = {}
         for name in atoms:
-            prior = make_prior(problem, "mixed", seed, activations=(*chosen, name), **(native or {}))
+            prior = make_prior(
+                problem, "mixed", seed, activations=(*chosen, name), **(native or {})
+            )
             layer[name] = solve(problem, prior, seed=seed, **{"callbacks": [], **solving})
             scores[" > ".join((*chosen, name))] = _misfit(layer[name])
         winner = min(layer, key=lambda name: _misfit(layer[name]))
@@ -84,5 +103,7 @@ def choose_activations(problem: Problem, atoms: Sequence[str] | None = None, *, 
 def _misfit(solution: Solution) -> float:
     value = solution.held_out()
     if value is None:
-        raise ValueError("choose_activations: the fit held no rows out. Solve with stopping=HeldOut(...).")
+        raise ValueError(
+            "choose_activations: the fit held no rows out. Solve with stopping=HeldOut(...)."
+        )
     return value

@@ -38,8 +38,14 @@ class Stopping(Protocol):
         """(rows to fit, rows to watch), one tensor of row indices for each term."""
         ...
 
-    def value(self, terms: Sequence[Term], fit: list[Tensor], watch: list[Tensor], f: Field,
-              chunk: int | None = None) -> float:  # fmt: skip
+    def value(
+        self,
+        terms: Sequence[Term],
+        fit: list[Tensor],
+        watch: list[Tensor],
+        f: Field,
+        chunk: int | None = None,
+    ) -> float:
         """How bad the field is, from the measurements alone: lower is better, NaN where nothing can be said."""
         ...
 
@@ -64,12 +70,16 @@ class HeldOut:
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction < 1 or self.every < 1:
-            raise ValueError(f"HeldOut: fraction={self.fraction} must lie in (0, 1), every={self.every} be at least 1.")
+            raise ValueError(
+                f"HeldOut: fraction={self.fraction} must lie in (0, 1), every={self.every} be at least 1."
+            )
 
     def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
         """(rows to fit, rows to watch) for each term."""
         if self.rows is not None and len(self.rows) != len(terms):
-            raise ValueError(f"HeldOut(rows=...) names rows of {len(self.rows)} terms; the problem has {len(terms)}.")
+            raise ValueError(
+                f"HeldOut(rows=...) names rows of {len(self.rows)} terms; the problem has {len(terms)}."
+            )
         pairs = [self._split(term, k, seed) for k, term in enumerate(terms)]
         return [fit for fit, _ in pairs], [watch for _, watch in pairs]
 
@@ -82,13 +92,23 @@ class HeldOut:
             chosen = torch.zeros(len(trusted), dtype=torch.bool)
             chosen[order[: min(self.limit, round(self.fraction * len(trusted)))]] = True
         if not chosen.any() or chosen.all():
-            raise ValueError(f"HeldOut leaves {int((~chosen).sum())} rows to fit and {int(chosen.sum())} to watch.")
+            raise ValueError(
+                f"HeldOut leaves {int((~chosen).sum())} rows to fit and {int(chosen.sum())} to watch."
+            )
         return trusted[~chosen], trusted[chosen]
 
-    def value(self, terms: Sequence[Term], fit: list[Tensor], watch: list[Tensor], f: Field,
-              chunk: int | None = None) -> float:  # fmt: skip
+    def value(
+        self,
+        terms: Sequence[Term],
+        fit: list[Tensor],
+        watch: list[Tensor],
+        f: Field,
+        chunk: int | None = None,
+    ) -> float:
         """Σ weight D over the watched rows: lower is better."""
-        return sum(t.weight * float(t.loss(f, rows, chunk)) for t, rows in zip(terms, watch, strict=True))
+        return sum(
+            t.weight * float(t.loss(f, rows, chunk)) for t, rows in zip(terms, watch, strict=True)
+        )
 
     def satisfied(self, value: float, checks_since_best: int) -> bool:
         return self.patience is not None and checks_since_best >= self.patience
@@ -110,15 +130,28 @@ class Discrepancy:
     def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
         for term in terms:
             if not isinstance(term.fidelity, Noise):
-                raise ValueError(f"Discrepancy needs a noise model as fidelity, not {type(term.fidelity).__name__}.")
+                raise ValueError(
+                    f"Discrepancy needs a noise model as fidelity, not {type(term.fidelity).__name__}."
+                )
         fit = [term.trusted for term in terms]
-        orders = [torch.randperm(len(r), generator=torch.Generator().manual_seed(seed))[: self.limit] for r in fit]
+        orders = [
+            torch.randperm(len(r), generator=torch.Generator().manual_seed(seed))[: self.limit]
+            for r in fit
+        ]
         return fit, [rows[order] for rows, order in zip(fit, orders, strict=True)]
 
-    def value(self, terms: Sequence[Term], fit: list[Tensor], watch: list[Tensor], f: Field,
-              chunk: int | None = None) -> float:  # fmt: skip
+    def value(
+        self,
+        terms: Sequence[Term],
+        fit: list[Tensor],
+        watch: list[Tensor],
+        f: Field,
+        chunk: int | None = None,
+    ) -> float:
         """Distance of the worst term's mean squared standardised residual from tau, from above."""
-        return max(_chi2(t, rows, f, chunk) for t, rows in zip(terms, watch, strict=True)) - self.tau
+        return (
+            max(_chi2(t, rows, f, chunk) for t, rows in zip(terms, watch, strict=True)) - self.tau
+        )
 
     def satisfied(self, value: float, checks_since_best: int) -> bool:
         return value <= 0
@@ -130,7 +163,9 @@ def _chi2(term: Term, rows: Tensor, f: Field, chunk: int | None) -> float:
     noise = at_rows(term.fidelity, rows)
     assert isinstance(noise, Noise)
     prediction = predict(term.operator, f, rows, chunk=chunk)
-    return float(noise.standardized(prediction, term.y[rows.to(term.y.device)]).abs().square().mean())
+    return float(
+        noise.standardized(prediction, term.y[rows.to(term.y.device)]).abs().square().mean()
+    )
 
 
 @dataclass(frozen=True)
@@ -143,8 +178,14 @@ class Never:
     def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
         return [t.trusted for t in terms], [t.trusted[:0] for t in terms]
 
-    def value(self, terms: Sequence[Term], fit: list[Tensor], watch: list[Tensor], f: Field,
-              chunk: int | None = None) -> float:  # fmt: skip
+    def value(
+        self,
+        terms: Sequence[Term],
+        fit: list[Tensor],
+        watch: list[Tensor],
+        f: Field,
+        chunk: int | None = None,
+    ) -> float:
         return float("nan")
 
     def satisfied(self, value: float, checks_since_best: int) -> bool:

@@ -30,16 +30,24 @@ class Term:
     def __post_init__(self) -> None:
         name = describe(self.operator)
         if not isinstance(self.operator, Operator):
-            raise TypeError(f"Term: {name} is no operator: it needs __len__ and __call__(rows) -> (points, measure).")
-        if not isinstance(self.y, Tensor) or not (self.y.is_floating_point() or self.y.is_complex()):
+            raise TypeError(
+                f"Term: {name} is no operator: it needs __len__ and __call__(rows) -> (points, measure)."
+            )
+        if not isinstance(self.y, Tensor) or not (
+            self.y.is_floating_point() or self.y.is_complex()
+        ):
             kind = self.y.dtype if isinstance(self.y, Tensor) else type(self.y).__name__
             raise TypeError(
                 f"Term: y must be a floating or complex tensor, got {kind}. Pass torch.as_tensor(y).float()."
             )
         if self.y.ndim == 0 or len(self.y) != len(self.operator):
             slip = _slip(self.operator, self.y)
-            raise ValueError(f"{name} has {len(self.operator)} rows; y has shape {tuple(self.y.shape)}. {slip}")
-        if self.y.requires_grad:  # simulated through autograd, as derivatives of a phantom are: data all the same
+            raise ValueError(
+                f"{name} has {len(self.operator)} rows; y has shape {tuple(self.y.shape)}. {slip}"
+            )
+        if (
+            self.y.requires_grad
+        ):  # simulated through autograd, as derivatives of a phantom are: data all the same
             object.__setattr__(self, "y", self.y.detach())
         if self.rows is not None:
             object.__setattr__(self, "rows", check_rows(self.operator, self.rows).unique())
@@ -64,7 +72,8 @@ class Term:
     def to(self, dtype: torch.dtype, device: torch.device) -> Term:
         """This term with y in the precision of `dtype`, y and operator on `device`."""
         operator, fidelity = (
-            part.to(device) if isinstance(part, torch.nn.Module) else part for part in (self.operator, self.fidelity)
+            part.to(device) if isinstance(part, torch.nn.Module) else part
+            for part in (self.operator, self.fidelity)
         )
         kind = dtype.to_complex() if self.y.is_complex() else dtype
         if self.y.dtype == kind and self.y.device == device and operator is self.operator:

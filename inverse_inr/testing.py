@@ -26,7 +26,9 @@ def smooth_field(channels: int = 1, dtype: torch.dtype = torch.float64) -> Field
     def field(points: Tensor) -> Tensor:
         axis = torch.arange(1, points.shape[-1] + 1, dtype=points.dtype, device=points.device)
         phase = (points * axis.sqrt()).sum(-1, keepdim=True)
-        values = [torch.sin((1 + 0.3 * c) * phase + 0.5 * c) + 0.2 * phase.cos() for c in range(channels)]
+        values = [
+            torch.sin((1 + 0.3 * c) * phase + 0.5 * c) + 0.2 * phase.cos() for c in range(channels)
+        ]
         return torch.cat(values, -1).to(dtype)
 
     return field
@@ -53,10 +55,14 @@ class OperatorTests:
 
     def test_is_an_operator(self) -> None:
         operator = self.operator()
-        assert isinstance(operator, Operator), "needs __len__ and __call__(rows) -> (points, measure)"
+        assert isinstance(operator, Operator), (
+            "needs __len__ and __call__(rows) -> (points, measure)"
+        )
         assert len(operator) > 0, "has no rows"
         points, measure = operator(self.rows(operator))
-        assert isinstance(points, Tensor | Grid), f"points must be a Tensor or a Grid, got {type(points).__name__}"
+        assert isinstance(points, Tensor | Grid), (
+            f"points must be a Tensor or a Grid, got {type(points).__name__}"
+        )
         assert callable(measure), "measure must be callable"
 
     def test_rows_are_independent(self) -> None:
@@ -66,20 +72,28 @@ class OperatorTests:
         assert len(whole) == len(operator), f"{len(operator)} rows gave {len(whole)} measurements"
         for chosen in (rows, rows.flip(0), rows[:1]):
             part = predict(operator, field, chosen)
-            assert part.shape == whole[chosen].shape, f"rows {tuple(chosen.shape)} gave shape {tuple(part.shape)}"
-            assert torch.allclose(part, whole[chosen], rtol=1e-9, atol=1e-9 * float(whole.detach().abs().max())), (
-                "a batch of rows differs from the same rows of the whole"
+            assert part.shape == whole[chosen].shape, (
+                f"rows {tuple(chosen.shape)} gave shape {tuple(part.shape)}"
             )
+            assert torch.allclose(
+                part, whole[chosen], rtol=1e-9, atol=1e-9 * float(whole.detach().abs().max())
+            ), "a batch of rows differs from the same rows of the whole"
 
     def test_evaluation_is_deterministic(self) -> None:
         operator, field = self.operator(), smooth_field(self.channels)
-        assert torch.equal(predict(operator, field), predict(operator, field)), "two calls in eval mode differ"
+        assert torch.equal(predict(operator, field), predict(operator, field)), (
+            "two calls in eval mode differ"
+        )
 
     def test_points_are_finite(self) -> None:
         points, _ = self.operator()(self.rows(self.operator()))
-        assert isinstance(points, Grid) or bool(torch.isfinite(points).all()), "points hold NaN or Inf"
+        assert isinstance(points, Grid) or bool(torch.isfinite(points).all()), (
+            "points hold NaN or Inf"
+        )
 
-    def _values(self, operator: Operator, rows: Tensor, seed: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def _values(
+        self, operator: Operator, rows: Tensor, seed: int
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         points, measure = operator(rows)
         shape = points.shape if isinstance(points, Grid) else points.shape[:-1]
         generator = torch.Generator().manual_seed(seed)
@@ -97,7 +111,9 @@ class OperatorTests:
         back = adjoint(operator, rows, y, channels=self.channels, dtype=x.dtype)
         left, right = (ax.conj() * y).sum().real, (x * back).sum().real
         size = torch.linalg.vector_norm(ax) * torch.linalg.vector_norm(y)
-        assert abs(left - right) <= self.tolerance * float(size), f"<Ax, y> = {left:.12g} but <x, A'y> = {right:.12g}"
+        assert abs(left - right) <= self.tolerance * float(size), (
+            f"<Ax, y> = {left:.12g} but <x, A'y> = {right:.12g}"
+        )
 
     def test_linear(self) -> None:
         """A(x + 2 z) = A x + 2 A z."""
@@ -107,16 +123,24 @@ class OperatorTests:
         x, measure = self._values(operator, self.rows(operator), 1)
         z, _ = self._values(operator, self.rows(operator), 3)
         whole, parts = measure(x + 2 * z), measure(x) + 2 * measure(z)
-        assert torch.allclose(whole, parts, rtol=1e-8, atol=1e-8 * float(parts.detach().abs().max())), "not additive"
+        assert torch.allclose(
+            whole, parts, rtol=1e-8, atol=1e-8 * float(parts.detach().abs().max())
+        ), "not additive"
 
     def test_gradients_of_what_it_learns(self) -> None:
         """Every learnable parameter's gradient against finite differences."""
         operator, field = self.operator(), smooth_field(self.channels)
-        parameters = [p for p in operator.parameters() if p.requires_grad] if isinstance(operator, nn.Module) else []
+        parameters = (
+            [p for p in operator.parameters() if p.requires_grad]
+            if isinstance(operator, nn.Module)
+            else []
+        )
         if not parameters:
             return
         rows = self.rows(operator, 3)
-        weights = torch.linspace(0.5, 1.5, predict(operator, field, rows).numel(), dtype=torch.float64)
+        weights = torch.linspace(
+            0.5, 1.5, predict(operator, field, rows).numel(), dtype=torch.float64
+        )
 
         def loss() -> Tensor:
             return (predict(operator, field, rows).abs().flatten() * weights).sum()
@@ -134,14 +158,18 @@ class OperatorTests:
             placed = operator.to(dtype) if isinstance(operator, nn.Module) else operator
             network = nn.Linear(self._dimension(placed), self.channels).to(dtype)
             predicted = predict(placed, network, self.rows(placed))
-            assert predicted.dtype.to_real() == dtype, f"a field in {dtype} was measured as {predicted.dtype}"
+            assert predicted.dtype.to_real() == dtype, (
+                f"a field in {dtype} was measured as {predicted.dtype}"
+            )
 
     def _dimension(self, operator: Operator) -> int:
         points, _ = operator(self.rows(operator, 1))
         return points.ndim if isinstance(points, Grid) else points.shape[-1]
 
 
-def _difference(loss: Callable[[], Tensor], parameter: nn.Parameter, k: int, step: float = 1e-6) -> float:
+def _difference(
+    loss: Callable[[], Tensor], parameter: nn.Parameter, k: int, step: float = 1e-6
+) -> float:
     flat = parameter.data.view(-1)
     old = float(flat[k])
     values = []
@@ -163,13 +191,17 @@ class PriorTests:
         raise NotImplementedError(f"{type(self).__name__} must define make() -> nn.Module.")
 
     def points(self, count: int = 33, dtype: torch.dtype = torch.float32) -> Tensor:
-        return self.box.random_points(count, dtype=dtype, generator=torch.Generator().manual_seed(0))
+        return self.box.random_points(
+            count, dtype=dtype, generator=torch.Generator().manual_seed(0)
+        )
 
     def test_shape(self) -> None:
         prior = self.make()
         for lead in ((), (5,), (2, 3)):
             points = self.points(6)[0].expand(*lead, self.box.ndim)
-            assert prior(points).shape == (*lead, self.channels), f"points of shape {tuple(points.shape)}"
+            assert prior(points).shape == (*lead, self.channels), (
+                f"points of shape {tuple(points.shape)}"
+            )
 
     def test_is_deterministic(self) -> None:
         a, b = self.make(), self.make()
@@ -178,7 +210,9 @@ class PriorTests:
     def test_lattice_equals_points(self) -> None:
         prior = self.make()
         grid = Grid(self.box, (9, 7, 5)[: self.box.ndim])
-        assert torch.allclose(sample(prior, grid), prior(grid.points()), atol=1e-5), "sample(grid) differs from points"
+        assert torch.allclose(sample(prior, grid), prior(grid.points()), atol=1e-5), (
+            "sample(grid) differs from points"
+        )
 
     def test_state_restores_it(self) -> None:
         a, b = self.make(), self.make()
@@ -186,16 +220,22 @@ class PriorTests:
             for p in a.parameters():
                 p.add_(0.01)
         b.load_state_dict(a.state_dict())
-        assert torch.equal(a(self.points()), b(self.points())), "state_dict does not hold everything"
+        assert torch.equal(a(self.points()), b(self.points())), (
+            "state_dict does not hold everything"
+        )
 
     def test_every_parameter_has_a_gradient_and_one_group(self) -> None:
         prior = self.make()
         prior(self.points(4096)).abs().square().sum().backward()
-        assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in prior.parameters())
+        assert all(
+            p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in prior.parameters()
+        )
         groups = getattr(prior, "param_groups", None)
         if groups is not None:
             listed = sorted(id(p) for g in groups() for p in g["params"])
-            assert listed == sorted(id(p) for p in prior.parameters()), "param_groups must list each parameter once"
+            assert listed == sorted(id(p) for p in prior.parameters()), (
+                "param_groups must list each parameter once"
+            )
 
     def test_precision(self) -> None:
         value = self.make().double()(self.points(dtype=torch.float64))

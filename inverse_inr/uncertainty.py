@@ -58,8 +58,13 @@ class Ensemble:
         """Their mean field, as a Solution."""
         first, count = self.members[0], len(self.members)
         field = MeanField([m.field for m in self.members if isinstance(m.field, nn.Module)])
-        return replace(first, field=field, method=f"{count} x {first.method}", details={"spread scaled by": self.scale},
-                       seconds=sum(m.seconds for m in self.members))  # fmt: skip
+        return replace(
+            first,
+            field=field,
+            method=f"{count} x {first.method}",
+            details={"spread scaled by": self.scale},
+            seconds=sum(m.seconds for m in self.members),
+        )
 
     def deviation(self, grid: Grid | None = None, *, average: int = 1) -> Tensor:
         """One standard deviation of the field on `grid` (default: the problem's), scaled: (*shape, channels), real."""
@@ -67,7 +72,9 @@ class Ensemble:
         return (1.0 if math.isnan(self.scale) else self.scale) * _variance(images).sqrt()
 
 
-def ensemble(problem: Problem, prior: str | None = None, *, count: int = 5, seed: int = 0, **solving: Any) -> Ensemble:
+def ensemble(
+    problem: Problem, prior: str | None = None, *, count: int = 5, seed: int = 0, **solving: Any
+) -> Ensemble:
     """Solve `count` times with seeds seed, seed + 1, ... and the same rows held out. `solving`: keywords of `solve`.
 
     Raises ValueError for fewer than two fits, TypeError for a prior that is not a name (each fit makes its own).
@@ -77,11 +84,15 @@ def ensemble(problem: Problem, prior: str | None = None, *, count: int = 5, seed
     if count < 2:
         raise ValueError(f"ensemble: count={count}; a spread needs at least 2 fits.")
     if not isinstance(prior, str | None):
-        raise TypeError(f"ensemble: prior must be a name, for each fit starts its own; got {type(prior).__name__}.")
+        raise TypeError(
+            f"ensemble: prior must be a name, for each fit starts its own; got {type(prior).__name__}."
+        )
     stopping = solving.pop("stopping", None) or problem.suggested.stopping or HeldOut()
     if isinstance(stopping, HeldOut):
         stopping = replace(stopping, rows=stopping.split(problem.terms, seed)[1])
-    members = [solve(problem, prior, seed=seed + k, stopping=stopping, **solving) for k in range(count)]
+    members = [
+        solve(problem, prior, seed=seed + k, stopping=stopping, **solving) for k in range(count)
+    ]
     return Ensemble(members, held_out_scale(members))
 
 

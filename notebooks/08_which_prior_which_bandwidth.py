@@ -112,7 +112,7 @@ for name in names:
     (line,) = axes.semilogx([b / nyquist for b in bandwidths], errors[name], "o-", base=2, label=name)
     pick = chosen[name]
     axes.plot(bandwidths[pick] / nyquist, errors[name][pick], "*", markersize=18, color=line.get_color(),
-              markeredgecolor="black")  # fmt: skip
+              markeredgecolor="black")
 axes.set(xlabel="bandwidth / Nyquist", ylabel="error on unmeasured pixels")
 axes.set_title("Star: the bandwidth that held-out measurements choose")
 axes.legend()

@@ -16,7 +16,11 @@ from inverse_inr.regularizers import Regularizer
 
 def operators() -> dict[str, Callable[..., Any]]:
     """By name, the exported classes whose objects are operators, and the exported functions that make one."""
-    return {name: value for name, value in _exported() if _is_operator(value) or _is_operator(_made_by(value))}
+    return {
+        name: value
+        for name, value in _exported()
+        if _is_operator(value) or _is_operator(_made_by(value))
+    }
 
 
 def regularizers() -> dict[str, Callable[..., Any]]:

@@ -38,7 +38,9 @@ class Jet:
         with torch.enable_grad():
             values = field(self.points)
             self.complex = values.is_complex()
-            self._real = torch.view_as_real(values) if self.complex else values[..., None]  # (b, c, 1 or 2)
+            self._real = (
+                torch.view_as_real(values) if self.complex else values[..., None]
+            )  # (b, c, 1 or 2)
         self._slopes: dict[tuple[int, ...], Tensor] = {}
 
     def _number(self, parts: Tensor) -> Tensor:
@@ -57,9 +59,9 @@ class Jet:
                 parts = self._parts(axes)
                 for part in parts.flatten(1).unbind(1):
                     if part.requires_grad:
-                        slope = torch.autograd.grad(part.sum(), self.points, create_graph=True, materialize_grads=True)[
-                            0
-                        ]
+                        slope = torch.autograd.grad(
+                            part.sum(), self.points, create_graph=True, materialize_grads=True
+                        )[0]
                     else:  # constant in the coordinates
                         slope = torch.zeros_like(self.points)
                     rows.append(slope)
@@ -75,7 +77,9 @@ class Jet:
     def d(self, *axes: int) -> Tensor:
         """The partial derivative along `axes`, (b, c)."""
         if any(not 0 <= k < self.points.shape[-1] for k in axes):
-            raise IndexError(f"d{axes}: the field has {self.points.shape[-1]} axes, numbered from 0.")
+            raise IndexError(
+                f"d{axes}: the field has {self.points.shape[-1]} axes, numbered from 0."
+            )
         return self._number(self._parts(axes))
 
     @property
@@ -93,24 +97,32 @@ class Jet:
 
     @property
     def hessian(self) -> Tensor:
-        return self._number(torch.stack([self._slope((k,)) for k in range(self.points.shape[-1])], -2))
+        return self._number(
+            torch.stack([self._slope((k,)) for k in range(self.points.shape[-1])], -2)
+        )
 
     def divergence(self) -> Tensor:
         """Σ_k ∂_k f_k of a field with one channel an axis: (b,)."""
         d, c = self.points.shape[-1], self._real.shape[1]
         if c != d:
-            raise ValueError(f"A divergence needs one channel an axis; the field has {c} channels and {d} axes.")
+            raise ValueError(
+                f"A divergence needs one channel an axis; the field has {c} channels and {d} axes."
+            )
         return self.gradient.diagonal(dim1=-2, dim2=-1).sum(-1)
 
     def curl(self) -> Tensor:
         """(b, 3) of a field with 3 channels in 3-D; ∂_0 f_1 - ∂_1 f_0, (b,), of 2 channels in 2-D."""
         d, c = self.points.shape[-1], self._real.shape[1]
         if (c, d) not in ((2, 2), (3, 3)):
-            raise ValueError(f"A curl needs 2 channels in 2-D or 3 in 3-D; the field has {c} channels and {d} axes.")
+            raise ValueError(
+                f"A curl needs 2 channels in 2-D or 3 in 3-D; the field has {c} channels and {d} axes."
+            )
         j = self.gradient
         if d == 2:
             return j[:, 1, 0] - j[:, 0, 1]
-        return torch.stack([j[:, (k + 2) % 3, (k + 1) % 3] - j[:, (k + 1) % 3, (k + 2) % 3] for k in range(3)], -1)
+        return torch.stack(
+            [j[:, (k + 2) % 3, (k + 1) % 3] - j[:, (k + 1) % 3, (k + 2) % 3] for k in range(3)], -1
+        )
 
 
 class Differential(PlacedOperator, ABC):
@@ -134,7 +146,9 @@ class Differential(PlacedOperator, ABC):
         return Query(self.positions(rows), self._refuse)
 
     def _refuse(self, values: Tensor) -> Tensor:
-        raise TypeError(f"{type(self).__name__} needs the field itself, not its values: use predict(operator, field).")
+        raise TypeError(
+            f"{type(self).__name__} needs the field itself, not its values: use predict(operator, field)."
+        )
 
 
 class Gradient(Differential):
@@ -182,7 +196,9 @@ class NormalDerivative(Differential):
                 f"NormalDerivative: normals {tuple(normals.shape)} must be finite and shaped as points "
                 f"{tuple(where.shape)}."
             )
-        self.normals = torch.nn.Buffer(normals.detach().clone().double().reshape(-1, normals.shape[-1]))
+        self.normals = torch.nn.Buffer(
+            normals.detach().clone().double().reshape(-1, normals.shape[-1])
+        )
 
     def of(self, jet: Jet, rows: Tensor) -> Tensor:
         n = self.normals[rows.to(self.normals.device)].to(jet.gradient.dtype)
@@ -199,10 +215,14 @@ class Residual(Differential):
     A last axis of length 1 is dropped. Raises ValueError for jitter without a grid, a result of another length.
     """
 
-    def __init__(self, pde: Callable[[Jet], Tensor], where: Grid | Tensor, *, jitter: bool = False) -> None:
+    def __init__(
+        self, pde: Callable[[Jet], Tensor], where: Grid | Tensor, *, jitter: bool = False
+    ) -> None:
         super().__init__(where)
         if jitter and self.where is None:
-            raise ValueError("Residual: jitter draws places inside pixels, so it needs a grid, not points.")
+            raise ValueError(
+                "Residual: jitter draws places inside pixels, so it needs a grid, not points."
+            )
         self.pde, self.jitter = pde, jitter
 
     def positions(self, rows: Tensor | None = None) -> Tensor:
@@ -210,12 +230,16 @@ class Residual(Differential):
         if not (self.training and self.jitter):
             return points
         assert self.where is not None
-        return points + (torch.rand(points.shape).to(points) - 0.5) * points.new_tensor(self.where.spacing)
+        return points + (torch.rand(points.shape).to(points) - 0.5) * points.new_tensor(
+            self.where.spacing
+        )
 
     def of(self, jet: Jet, rows: Tensor) -> Tensor:
         result = self.pde(jet)
         if result.ndim == 0 or len(result) != len(rows):
-            raise ValueError(f"Residual: pde returned shape {tuple(result.shape)} for {len(rows)} places.")
+            raise ValueError(
+                f"Residual: pde returned shape {tuple(result.shape)} for {len(rows)} places."
+            )
         return without_lone_channel(result) if result.ndim > 1 else result
 
 
@@ -224,8 +248,9 @@ def _lone(values: Tensor) -> Tensor:
     return values[:, 0] if values.shape[1] == 1 else values
 
 
-def box_boundary(box: Box, count: int, *, faces: list[tuple[int, int]] | None = None,
-                 seed: int = 0) -> tuple[Tensor, Tensor]:  # fmt: skip
+def box_boundary(
+    box: Box, count: int, *, faces: list[tuple[int, int]] | None = None, seed: int = 0
+) -> tuple[Tensor, Tensor]:
     """`count` random points on faces of the box, by area, and their outward unit normals: both (count, d), float64.
 
     `faces` are (axis, side), side 0 the lower and 1 the upper; all by default. [(k, 0)] of a time axis k is the
@@ -233,9 +258,13 @@ def box_boundary(box: Box, count: int, *, faces: list[tuple[int, int]] | None = 
     """
     faces = [(k, side) for k in range(box.ndim) for side in (0, 1)] if faces is None else faces
     if count < 1 or not faces or not all(0 <= k < box.ndim and side in (0, 1) for k, side in faces):
-        raise ValueError(f"box_boundary: count={count} points on faces {faces} of a box with {box.ndim} axes.")
+        raise ValueError(
+            f"box_boundary: count={count} points on faces {faces} of a box with {box.ndim} axes."
+        )
     generator = torch.Generator().manual_seed(seed)
-    areas = torch.tensor([1 / box.lengths[k] for k, _ in faces], dtype=torch.float64)  # area times the box's volume
+    areas = torch.tensor(
+        [1 / box.lengths[k] for k, _ in faces], dtype=torch.float64
+    )  # area times the box's volume
     which = torch.multinomial(areas, count, replacement=True, generator=generator)
     axis, side = torch.tensor(faces)[which].unbind(1)
     points = box.random_points(count, dtype=torch.float64, generator=generator)

@@ -17,7 +17,9 @@ def tensor_product(t: np.ndarray, w: np.ndarray, ndim: int) -> tuple[Tensor, Ten
     return nodes, weights
 
 
-def rings_of_angles(radius: np.ndarray, weight: np.ndarray, angles: list[int]) -> tuple[Tensor, Tensor]:
+def rings_of_angles(
+    radius: np.ndarray, weight: np.ndarray, angles: list[int]
+) -> tuple[Tensor, Tensor]:
     """Equal angles on rings, each turned a little against the last: (q, 2) nodes, (q,) weights."""
     nodes, weights = [], []
     for k, (r, w, m) in enumerate(zip(radius, weight, angles, strict=True)):
@@ -94,4 +96,6 @@ def legendre(t: Tensor, degree: int) -> Tensor:
 def sobol(count: int, dimension: int, seed: int = 0) -> Tensor:
     """The same scrambled Sobol points every time, (count, dimension), float64."""
     with torch.inference_mode(False):  # remembered: they must serve training too
-        return torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed).draw(count, dtype=torch.float64)
+        return torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed).draw(
+            count, dtype=torch.float64
+        )

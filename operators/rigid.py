@@ -21,7 +21,11 @@ def rotation_matrix(vector: Tensor) -> Tensor:
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
     first, second = torch.sinc(angle / math.pi), 0.5 * torch.sinc(angle / (2 * math.pi)).square()
-    return torch.eye(3, dtype=vector.dtype, device=vector.device) + first * cross + second * (cross @ cross)
+    return (
+        torch.eye(3, dtype=vector.dtype, device=vector.device)
+        + first * cross
+        + second * (cross @ cross)
+    )
 
 
 def rotation_vector(matrix: Tensor) -> Tensor:
@@ -66,7 +70,9 @@ def apply(transform: Tensor, points: Tensor) -> Tensor:
 def check_rigid(name: str, transform: Tensor) -> None:
     """Raises ValueError where (*s, 4, 4) are no finite rotations with translations."""
     if transform.shape[-2:] != (4, 4) or not bool(torch.isfinite(transform).all()):
-        raise ValueError(f"{name} must be finite (*s, 4, 4) matrices, got {tuple(transform.shape)}.")
+        raise ValueError(
+            f"{name} must be finite (*s, 4, 4) matrices, got {tuple(transform.shape)}."
+        )
     r = transform[..., :3, :3].double()
     off = float((r @ r.mT - torch.eye(3, dtype=r.dtype, device=r.device)).abs().max())
     if off > 1e-4 or bool((torch.linalg.det(r) < 0).any()):
@@ -97,7 +103,9 @@ def align(poses: Tensor, reference: Tensor, weights: Tensor | None = None) -> Te
     return join(rotation, share @ shift)
 
 
-def pose_errors(poses: Tensor, reference: Tensor, *, gauge: bool = True, weights: Tensor | None = None) -> PoseErrors:
+def pose_errors(
+    poses: Tensor, reference: Tensor, *, gauge: bool = True, weights: Tensor | None = None
+) -> PoseErrors:
     """How far (n, 4, 4) poses are from the true ones, after their common rigid motion is taken off (`gauge`)."""
     poses = poses.detach()
     reference = align(poses, reference, weights) @ reference if gauge else reference

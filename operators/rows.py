@@ -53,7 +53,10 @@ class ArrayFunction(nn.Module):
 
     def __init__(self, function: Callable[[Tensor], Tensor], *parts: nn.Module | None) -> None:
         super().__init__()
-        self.function, self.parts = function, nn.ModuleList(part for part in parts if part is not None)
+        self.function, self.parts = (
+            function,
+            nn.ModuleList(part for part in parts if part is not None),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(x)
@@ -69,11 +72,15 @@ def sampled_rows(operator: Operator, grid: Grid, rows: Tensor) -> csr_matrix:
     with torch.no_grad(), evaluating(operator):
         points, _ = operator(rows)
         assert isinstance(points, Tensor)
-        share = adjoint(operator, rows, torch.ones(len(rows), dtype=points.dtype, device=points.device))  # of each one
+        share = adjoint(
+            operator, rows, torch.ones(len(rows), dtype=points.dtype, device=points.device)
+        )  # of each one
     index, weight = interpolation_weights(grid, points)
     weight = (weight * share).flatten(1)
     ends = np.arange(0, weight.numel() + 1, weight.shape[1])
-    packed = csr_matrix((weight.cpu().numpy().ravel(), index.cpu().numpy().ravel(), ends), (len(rows), grid.numel))
+    packed = csr_matrix(
+        (weight.cpu().numpy().ravel(), index.cpu().numpy().ravel(), ends), (len(rows), grid.numel)
+    )
     packed.sum_duplicates()
     return packed
 
@@ -87,4 +94,6 @@ def pixel_centers(grid: Grid, pixels: Tensor) -> Tensor:
     """Centres of pixels given by flat index, (*s,) -> (*s, d), in float64: predict casts them to the field's."""
     index = torch.stack(torch.unravel_index(pixels, grid.shape), -1)
     lower = torch.tensor(grid.box.lower, dtype=torch.float64, device=pixels.device)
-    return lower + torch.tensor(grid.spacing, dtype=torch.float64, device=pixels.device) * (index + 0.5)
+    return lower + torch.tensor(grid.spacing, dtype=torch.float64, device=pixels.device) * (
+        index + 0.5
+    )

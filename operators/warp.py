@@ -38,7 +38,9 @@ class WarpedImage(PlacedOperator):
             self.register_buffer(name, None)
         if isinstance(moving, SampledField):
             if moving.grid.ndim != self.ndim:
-                raise ValueError(f"WarpedImage: the moving image has {moving.grid.ndim} axes, the places {self.ndim}.")
+                raise ValueError(
+                    f"WarpedImage: the moving image has {moving.grid.ndim} axes, the places {self.ndim}."
+                )
             self.moving_grid, self.values = moving.grid, moving.values.detach().clone()
             if self.where is not None:
                 self._align(self.where, moving.grid)
@@ -56,7 +58,9 @@ class WarpedImage(PlacedOperator):
         if fixed.affine is None or moving.affine is None:
             return
         if fixed.ndim != 3:
-            raise ValueError(f"WarpedImage: affines are of 3-D images; these have {fixed.ndim} axes.")
+            raise ValueError(
+                f"WarpedImage: affines are of 3-D images; these have {fixed.ndim} axes."
+            )
         across = torch.linalg.solve(_to_world(moving), _to_world(fixed))
         if not torch.allclose(across, torch.eye(4, dtype=across.dtype), atol=1e-9):
             self.matrix, self.offset = across[:3, :3].clone(), across[:3, 3].clone()
@@ -101,7 +105,9 @@ def deform_jacobian(displacement: Field, points: Tensor) -> Tensor:
 def folded_fraction(displacement: Field, grid: Grid) -> float:
     """The part of the grid's pixels where det ∇φ <= 0: the deformation folds."""
     points = grid.points(*placement(displacement)).reshape(-1, grid.ndim)
-    parts = [torch.linalg.det(deform_jacobian(displacement, p)).detach() for p in points.split(4096)]
+    parts = [
+        torch.linalg.det(deform_jacobian(displacement, p)).detach() for p in points.split(4096)
+    ]
     return float((torch.cat(parts) <= 0).double().mean())
 
 
@@ -147,7 +153,9 @@ class HyperElastic(Regularizer):
 
     def __post_init__(self) -> None:
         if min(self.length, self.area, self.volume) < 0 or not 0 < self.floor < 1:
-            raise ValueError(f"HyperElastic: weights must not be negative and floor lie in (0, 1), got {self}.")
+            raise ValueError(
+                f"HyperElastic: weights must not be negative and floor lie in (0, 1), got {self}."
+            )
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         jet = Jet(field, points)
@@ -155,8 +163,12 @@ class HyperElastic(Regularizer):
         energy = 0.5 * self.length * jet.gradient.square().sum((1, 2))
         if jacobian.shape[-1] == 3:
             a, b, c = jacobian.unbind(-1)
-            cofactor = torch.stack([torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], -1)
-            energy = energy + self.area * (cofactor.square().sum(1) - 1).clamp(min=0).square().sum(1)
+            cofactor = torch.stack(
+                [torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], -1
+            )
+            energy = energy + self.area * (cofactor.square().sum(1) - 1).clamp(min=0).square().sum(
+                1
+            )
         return (energy + self.volume * self._volume(torch.linalg.det(jacobian))).mean()
 
     def _volume(self, v: Tensor) -> Tensor:

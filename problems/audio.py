@@ -15,7 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, Problem, SampledField, Solution, Suggestion, Term, fidelity, noise, predict
+from inverse_inr import (
+    Box,
+    Grid,
+    Problem,
+    SampledField,
+    Solution,
+    Suggestion,
+    Term,
+    fidelity,
+    noise,
+    predict,
+)
 from inverse_inr.io import read_wav, write_wav
 from inverse_inr.operators import Mask, random_mask, striped_mask
 from inverse_inr.solver import Ended
@@ -24,8 +35,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def audio(sound: str = "chord", *, keep_one_in: int = 10, even: bool = True, seconds: float | None = 0.5,
-          start: float = 0.0, rate: int = 22050, noise_level: float = 0.0, seed: int = 0) -> Problem:  # fmt: skip
+def audio(
+    sound: str = "chord",
+    *,
+    keep_one_in: int = 10,
+    even: bool = True,
+    seconds: float | None = 0.5,
+    start: float = 0.0,
+    rate: int = 22050,
+    noise_level: float = 0.0,
+    seed: int = 0,
+) -> Problem:
     """A waveform from one sample in `keep_one_in`, evenly or at random; judged on all samples.
 
     sound    "chord" (simulated: three notes with overtones below 800 Hz) or a WAV file, all of its channels
@@ -48,13 +68,27 @@ def audio(sound: str = "chord", *, keep_one_in: int = 10, even: bool = True, sec
     if noise_level:
         model = noise.Gaussian(noise_level)
         y = model.sample(y, torch.Generator().manual_seed(seed))
-    first = first_omega(grid.box.lengths[0], 0.8 * len(y) / grid.box.lengths[0] / 2)  # a guard band, as recorders keep
+    first = first_omega(
+        grid.box.lengths[0], 0.8 * len(y) / grid.box.lengths[0] / 2
+    )  # a guard band, as recorders keep
     suggested = Suggestion(
-        prior="siren", options={"first_omega0": first, "width": max(128, min(4096, len(y))), "depth": 1}, steps=80,
-        optimizer="lbfgs", baselines={"cubic spline": cubic_spline}, figure=waveforms, write=write_sound,
-    )  # fmt: skip
-    return Problem([Term(operator, y, model)], grid.box, grid, values.shape[-1], reference=truth, average=1,
-                   suggested=suggested)  # fmt: skip
+        prior="siren",
+        options={"first_omega0": first, "width": max(128, min(4096, len(y))), "depth": 1},
+        steps=80,
+        optimizer="lbfgs",
+        baselines={"cubic spline": cubic_spline},
+        figure=waveforms,
+        write=write_sound,
+    )
+    return Problem(
+        [Term(operator, y, model)],
+        grid.box,
+        grid,
+        values.shape[-1],
+        reference=truth,
+        average=1,
+        suggested=suggested,
+    )
 
 
 def first_omega(seconds: float, hertz: float) -> float:
@@ -124,7 +158,9 @@ def waveforms(problem: Problem, solutions: Sequence[Solution]) -> Figure:
     above, below = figure.subplots(2, 1)
     operator, h = problem.terms[0].operator, problem.grid.spacing[0]
     assert isinstance(operator, Mask)
-    truth = [] if problem.reference is None else [("truth", problem.reference(problem.grid.points()))]
+    truth = (
+        [] if problem.reference is None else [("truth", problem.reference(problem.grid.points()))]
+    )
     shown = min(problem.grid.shape[0], round(0.02 / h))
     for name, wave in truth + [(s.method, s.sample(problem.grid)) for s in solutions]:
         t = (np.arange(shown) + 0.5) * h * 1e3
@@ -132,7 +168,11 @@ def waveforms(problem: Problem, solutions: Sequence[Solution]) -> Figure:
         power = torch.fft.rfft(wave[:, 0] * torch.hann_window(len(wave))).abs().clamp(min=1e-4)
         below.plot(np.fft.rfftfreq(len(wave), h), 20 * power.log10().numpy(), label=name, lw=1)
     kept = operator.pixels[operator.pixels < shown]
-    above.plot((kept.numpy() + 0.5) * h * 1e3, problem.terms[0].y.reshape(len(operator), -1)[: len(kept), 0], "k.")
+    above.plot(
+        (kept.numpy() + 0.5) * h * 1e3,
+        problem.terms[0].y.reshape(len(operator), -1)[: len(kept), 0],
+        "k.",
+    )
     above.set_xlabel("ms")
     above.legend(fontsize="small")
     below.set_xlabel("Hz")

@@ -24,13 +24,17 @@ def problems() -> dict[str, Callable[..., Problem]]:
             continue
         for name, function in _problems_of(importlib.import_module(room.name)).items():
             if name in found:
-                raise ImportError(f"Two problems are called {name!r}: in {found[name].__module__} and in {room.name}.")
+                raise ImportError(
+                    f"Two problems are called {name!r}: in {found[name].__module__} and in {room.name}."
+                )
             found[name] = function
     return found
 
 
 def _problems_of(room: ModuleType) -> dict[str, Callable[..., Problem]]:
-    functions = {n: f for n, f in inspect.getmembers(room, inspect.isfunction) if not n.startswith("_")}
+    functions = {
+        n: f for n, f in inspect.getmembers(room, inspect.isfunction) if not n.startswith("_")
+    }
     own = {n: f for n, f in functions.items() if f.__module__.startswith(room.__name__)}
     return {n: f for n, f in own.items() if _makes_a_problem(f)}
 

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXAMPLES = {
-    "astronaut": "astronaut.png", "camera": "camera.png", "cat": "chelsea.png", "coffee": "coffee.png",
-    "moon": "moon.png", "retina": "retina.jpg", "rocket": "rocket.jpg",
-}  # fmt: skip
+    "astronaut": "astronaut.png",
+    "camera": "camera.png",
+    "cat": "chelsea.png",
+    "coffee": "coffee.png",
+    "moon": "moon.png",
+    "retina": "retina.jpg",
+    "rocket": "rocket.jpg",
+}
 """Images that scikit-image brings along."""
 
 PHANTOMS = {"shepp_logan": phantoms.shepp_logan, "gaussian_blobs": phantoms.gaussian_blobs}
@@ -32,7 +37,9 @@ PHANTOMS = {"shepp_logan": phantoms.shepp_logan, "gaussian_blobs": phantoms.gaus
 Picture = Callable[[Problem], Tensor]
 
 
-def load_image(image: str, *, slice: int | None = None, bin: int = 1, crop: int | None = None) -> tuple[Tensor, Grid]:
+def load_image(
+    image: str, *, slice: int | None = None, bin: int = 1, crop: int | None = None
+) -> tuple[Tensor, Grid]:
     """Values (H, W, c) float32 and their grid: an example by name, or a PNG, JPEG, TIFF, NIfTI, DICOM or npz file.
 
     slice  of a volume, along its last axis (default: the middle)
@@ -62,14 +69,18 @@ def load_truth(phantom: str, index: int | None) -> tuple[Field, Box]:
         box = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
         return PHANTOMS[phantom](box), box
     if not Path(phantom).suffix:
-        raise ValueError(f"Unknown phantom {phantom!r}. {nearest(phantom, PHANTOMS)} A file needs a suffix.")
+        raise ValueError(
+            f"Unknown phantom {phantom!r}. {nearest(phantom, PHANTOMS)} A file needs a suffix."
+        )
     values, grid = read_image(phantom)
     if values.shape[-1] != 1:
         values = values.mean(-1, keepdim=True)
     if grid.ndim == 3:
         k = grid.shape[2] // 2 if index is None else index
         if not 0 <= k < grid.shape[2]:
-            raise ValueError(f"slice={k}: {phantom} has {grid.shape[2]} slices along its last axis.")
+            raise ValueError(
+                f"slice={k}: {phantom} has {grid.shape[2]} slices along its last axis."
+            )
         values = values[:, :, k]
         box = Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
         grid = Grid(box, grid.shape[:2])
@@ -84,7 +95,9 @@ def _file(image: str) -> Path:
 
         return Path(skimage.data.__file__).parent / EXAMPLES[image]
     if not Path(image).suffix and not Path(image).exists():
-        raise ValueError(f"Unknown image {image!r}. {nearest(image, EXAMPLES)} A file needs a suffix.")
+        raise ValueError(
+            f"Unknown image {image!r}. {nearest(image, EXAMPLES)} A file needs a suffix."
+        )
     return Path(image)
 
 
@@ -99,14 +112,19 @@ def _middle(values: Tensor, grid: Grid, index: int | None, image: str) -> tuple[
 def binned(values: Tensor, grid: Grid, bin: int) -> tuple[Tensor, Grid]:
     """Means of `bin` pixels along each axis, on the lattice of the large pixels: `px` become large ones, mm stay."""
     if not 1 <= bin <= min(grid.shape):
-        raise ValueError(f"bin={bin} must lie between 1 and the image's smaller side, {min(grid.shape)}.")
+        raise ValueError(
+            f"bin={bin} must lie between 1 and the image's smaller side, {min(grid.shape)}."
+        )
     if bin == 1:
         return values, grid
     shape = tuple(n // bin for n in grid.shape)
     means = values[tuple(slice(n * bin) for n in shape)]
     for k in reversed(range(grid.ndim)):
         means = means.unflatten(k, (-1, bin)).mean(k + 1)
-    scale = [1.0 if unit == "px" else h * bin for unit, h in zip(grid.box.units, grid.spacing, strict=True)]
+    scale = [
+        1.0 if unit == "px" else h * bin
+        for unit, h in zip(grid.box.units, grid.spacing, strict=True)
+    ]
     upper = tuple(a + n * h for a, n, h in zip(grid.box.lower, shape, scale, strict=True))
     large = Grid(type(grid.box)(grid.box.lower, upper, grid.box.units), shape)
     return means, large.with_affine(_moved(grid, (bin - 1) / 2, bin))
@@ -144,7 +162,9 @@ def load_mask(mask: str, grid: Grid, bin: int = 1, crop: int | None = None) -> T
         raise ValueError(f"{mask}: a mask is a picture, found {own.ndim} axes.")
     kept = cropped(*binned(values, own, bin), crop)[0].mean(-1) > 0.5
     if kept.shape != grid.shape:
-        raise ValueError(f"{mask}: the mask has {tuple(kept.shape)} pixels, the image {grid.shape}.")
+        raise ValueError(
+            f"{mask}: the mask has {tuple(kept.shape)} pixels, the image {grid.shape}."
+        )
     return kept
 
 
@@ -158,7 +178,9 @@ def grey(values: Tensor) -> Tensor:
 # --- figure and files -----------------------------------------------------------------------------------------------
 
 
-def shows(measured: Picture, name: str = "measured") -> Callable[[Problem, Sequence[Solution]], Figure]:
+def shows(
+    measured: Picture, name: str = "measured"
+) -> Callable[[Problem, Sequence[Solution]], Figure]:
     """`Suggestion.figure` of an image: what was measured, the truth where there is one, and every solution, in colour.
 
     `measured(problem)` is the picture of the measurements, (h, w, c).
@@ -166,12 +188,18 @@ def shows(measured: Picture, name: str = "measured") -> Callable[[Problem, Seque
 
     def figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
         pictures = [(name, measured(problem))]
-        truth = None if problem.reference is None else SampledField.sample(_sampled(problem), problem.grid)
+        truth = (
+            None
+            if problem.reference is None
+            else SampledField.sample(_sampled(problem), problem.grid)
+        )
         if truth is not None:
             pictures.append(("truth", truth))
         for solution in solutions:
             image = solution.sample(problem.grid)
-            score = "" if truth is None else f"\n{metrics.psnr(image, truth, data_range=1.0):.2f} dB"
+            score = (
+                "" if truth is None else f"\n{metrics.psnr(image, truth, data_range=1.0):.2f} dB"
+            )
             pictures.append((solution.method + score, image))
         return row_of(pictures)
 

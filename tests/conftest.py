@@ -2,7 +2,9 @@
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: their BLAS libraries read it when loaded
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before numpy and torch: their BLAS libraries read it when loaded
 
 import gc
 import signal
@@ -18,16 +20,24 @@ from inverse_inr import Box, Grid, Problem, Solver, Term, noise, phantoms, predi
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.stopping import HeldOut
 
-THREADS = int(os.environ["OMP_NUM_THREADS"])  # OMP_NUM_THREADS=2 make test: the suite passes with those too
+THREADS = int(
+    os.environ["OMP_NUM_THREADS"]
+)  # OMP_NUM_THREADS=2 make test: the suite passes with those too
 torch.set_num_threads(THREADS)
-pytest.register_assert_rewrite("cases.solver")  # its asserts show their values, as those of tests do
+pytest.register_assert_rewrite(
+    "cases.solver"
+)  # its asserts show their values, as those of tests do
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
-                item.add_marker(pytest.mark.skip(reason="needs a CUDA device; torch.cuda.is_available() is False"))
+                item.add_marker(
+                    pytest.mark.skip(
+                        reason="needs a CUDA device; torch.cuda.is_available() is False"
+                    )
+                )
 
 
 def pytest_collection_finish() -> None:
@@ -49,13 +59,17 @@ class DataFolder(type(Path())):
     def file(self, name: str) -> Path:
         path = Path(self) / name
         if not path.exists():
-            pytest.skip(f"{name} is not in {self}; set INVERSE_INR_DATA to the folder that holds it")
+            pytest.skip(
+                f"{name} is not in {self}; set INVERSE_INR_DATA to the folder that holds it"
+            )
         return path
 
 
 @pytest.fixture
 def data() -> DataFolder:
-    return DataFolder(os.environ.get("INVERSE_INR_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    return DataFolder(
+        os.environ.get("INVERSE_INR_DATA") or Path(__file__).parents[2] / "shared" / "data"
+    )
 
 
 @pytest.fixture

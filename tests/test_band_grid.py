@@ -19,7 +19,9 @@ def test_band_grid():
     means = sample(field, grid, average=4)[0, 0, :, 0] - 500
     assert torch.allclose(means, torch.tensor([457.5, 475.0, 517.5, 600.0]))
     assert grid.crop((0, 1, 1), (2, 2, 2)).axes()[-1].tolist() == [470.0, 500.0]
-    assert BandGrid.of(box(2, 3), (2, 3), Grid(box(2, 3), (2, 3, 5)).axes()[-1]) == Grid(box(2, 3), (2, 3, 5))
+    assert BandGrid.of(box(2, 3), (2, 3), Grid(box(2, 3), (2, 3, 5)).axes()[-1]) == Grid(
+        box(2, 3), (2, 3, 5)
+    )
     assert BandGrid.of(box(2, 3), (2, 3), centers) == grid
     with pytest.raises(ValueError, match="must rise"):
         BandGrid(box(2, 3), (2, 3, 2), centers=(500.0, 480.0))

@@ -42,9 +42,15 @@ def test_box_refuses_one_string_for_all_units() -> None:
 
 @pytest.mark.parametrize(
     ("units", "scale"),
-    [(("mm",) * 3, (0.5, 0.5, 0.5)), (("mm", "mm", "nm"), (1.0, 1.0, 0.5)), (("a", "b", "c"), (2.0, 1.0, 0.5))],
+    [
+        (("mm",) * 3, (0.5, 0.5, 0.5)),
+        (("mm", "mm", "nm"), (1.0, 1.0, 0.5)),
+        (("a", "b", "c"), (2.0, 1.0, 0.5)),
+    ],
 )
-def test_axes_that_share_a_unit_share_a_scale(units: tuple[str, ...], scale: tuple[float, ...]) -> None:
+def test_axes_that_share_a_unit_share_a_scale(
+    units: tuple[str, ...], scale: tuple[float, ...]
+) -> None:
     box = Box((0, 0, 0), (1, 2, 4), units)
     assert box.scale == scale
     corner = box.normalize(torch.tensor(box.upper))
@@ -58,7 +64,9 @@ def test_normalize_round_trip(box: Box) -> None:
     torch.testing.assert_close(box.denormalize(z), x)
     assert z.abs().max() <= 1
     torch.testing.assert_close(box.normalize(torch.tensor(box.center)), torch.zeros(box.ndim))
-    with pytest.raises(ValueError, match=rf"{box.ndim} dimensions: points have shape \(5, {box.ndim + 1}\)"):
+    with pytest.raises(
+        ValueError, match=rf"{box.ndim} dimensions: points have shape \(5, {box.ndim + 1}\)"
+    ):
         box.normalize(torch.zeros(5, box.ndim + 1))
 
 
@@ -82,7 +90,9 @@ def test_random_points_fill_the_box() -> None:
     assert torch.equal(x, box.random_points(20000, generator=torch.Generator().manual_seed(0)))
     lengths = torch.tensor(box.lengths)
     assert ((x >= torch.tensor(box.lower)) & (x <= torch.tensor(box.upper))).all()
-    torch.testing.assert_close((x.mean(0) - torch.tensor(box.center)) / lengths, torch.zeros(3), rtol=0, atol=0.01)
+    torch.testing.assert_close(
+        (x.mean(0) - torch.tensor(box.center)) / lengths, torch.zeros(3), rtol=0, atol=0.01
+    )
     torch.testing.assert_close(x.std(0) / lengths, torch.full((3,), 12**-0.5), rtol=0.02, atol=0)
 
 
@@ -100,7 +110,9 @@ def test_random_points_fill_the_box() -> None:
         ((-1, 0.5), (-1, 1.0), 0, 0),  # misses
     ],
 )
-def test_chord(origin: tuple, direction: tuple, near: float, far: float, dtype: torch.dtype) -> None:
+def test_chord(
+    origin: tuple, direction: tuple, near: float, far: float, dtype: torch.dtype
+) -> None:
     box = Box((0, 0), (2, 1))
     got = box.chord(torch.tensor(origin, dtype=dtype), torch.tensor(direction, dtype=dtype))
     torch.testing.assert_close(got[1] - got[0], torch.tensor(far - near, dtype=dtype))
@@ -116,14 +128,20 @@ def test_chord_differentiates() -> None:
     torch.autograd.gradcheck(box.chord, (origin, direction))
     parallel = torch.tensor([[1.0, 0.0, 0.0]], requires_grad=True)
     start = torch.tensor([[-1.0, 0.5, 0.5]], requires_grad=True)
-    d_start, d_parallel = torch.autograd.grad(sum(box.chord(start, parallel)).sum(), (start, parallel))  # type: ignore
+    d_start, d_parallel = torch.autograd.grad(
+        sum(box.chord(start, parallel)).sum(), (start, parallel)
+    )  # type: ignore
     torch.testing.assert_close(d_start, torch.tensor([[-2.0, 0.0, 0.0]]))
     assert d_parallel.isfinite().all()
 
 
 @pytest.mark.parametrize(
     ("shape", "message"),
-    [((4,), "1 axes but the box has 2"), ((4, 0), "positive integers"), ((4, 2.5), "positive integers")],
+    [
+        ((4,), "1 axes but the box has 2"),
+        ((4, 0), "positive integers"),
+        ((4, 2.5), "positive integers"),
+    ],
 )
 def test_grid_refuses(shape: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -153,7 +171,9 @@ def test_crop_is_a_slice() -> None:
 def test_slabs_cover_the_grid_once(numel: int) -> None:
     grid = Grid(BOXES[1], (7, 9))
     slabs = list(grid.slabs(numel))
-    torch.testing.assert_close(torch.cat([s.points(torch.float64) for s in slabs]), grid.points(torch.float64))
+    torch.testing.assert_close(
+        torch.cat([s.points(torch.float64) for s in slabs]), grid.points(torch.float64)
+    )
     assert max(s.numel for s in slabs) <= max(numel, 9)
 
 
@@ -165,13 +185,19 @@ def test_pixel_average_of_a_linear_field_is_its_centre(average: int, chunk: int 
     def field(p: Tensor) -> Tensor:
         return torch.stack([3 * p[..., 0] - p[..., 1], p[..., 1] + 2], -1)
 
-    torch.testing.assert_close(sample(field, grid, average=average, chunk=chunk), field(grid.points()))
+    torch.testing.assert_close(
+        sample(field, grid, average=average, chunk=chunk), field(grid.points())
+    )
 
 
 def test_pixel_average_of_an_indicator_is_its_area() -> None:
     grid = Grid(Box((0, 0), (4, 4)), (4, 4))
-    values = sample(lambda p: ((p[..., :1] < 1.75) & (p[..., 1:] > 2.5)).float(), grid, average=4)[..., 0]
-    torch.testing.assert_close(values, torch.outer(torch.tensor([1, 0.75, 0, 0]), torch.tensor([0, 0, 0.5, 1])))
+    values = sample(lambda p: ((p[..., :1] < 1.75) & (p[..., 1:] > 2.5)).float(), grid, average=4)[
+        ..., 0
+    ]
+    torch.testing.assert_close(
+        values, torch.outer(torch.tensor([1, 0.75, 0, 0]), torch.tensor([0, 0, 0.5, 1]))
+    )
 
 
 def tanh_network() -> nn.Module:
@@ -193,9 +219,13 @@ def test_chunked_sampling_equals_whole(chunk: int, average: int) -> None:
     parts = gradients(network, lambda: sample(network, grid, average=average, chunk=chunk))
     torch.testing.assert_close(parts, whole)
     points = grid.refined(average).points(torch.float64).requires_grad_()
-    whole, parts = (gradients(network, lambda c=c: evaluate(network, points, c)) for c in (None, chunk))
+    whole, parts = (
+        gradients(network, lambda c=c: evaluate(network, points, c)) for c in (None, chunk)
+    )
     torch.testing.assert_close(parts, whole)
-    slopes = [torch.autograd.grad(evaluate(network, points, c).sum(), points)[0] for c in (chunk, None)]
+    slopes = [
+        torch.autograd.grad(evaluate(network, points, c).sum(), points)[0] for c in (chunk, None)
+    ]
     torch.testing.assert_close(*slopes)
 
 
@@ -214,7 +244,9 @@ def test_chunks_inside_torch_func() -> None:
         evaluate(broken, points, 7)
 
 
-@pytest.mark.parametrize(("shape", "average"), [((200,), 1), ((50, 60), 1), ((4, 40, 40), 1), ((2, 8, 8), 3)])
+@pytest.mark.parametrize(
+    ("shape", "average"), [((200,), 1), ((50, 60), 1), ((4, 40, 40), 1), ((2, 8, 8), 3)]
+)
 def test_no_more_than_chunk_points_in_flight(shape: tuple[int, ...], average: int) -> None:
     seen: list[int] = []
 
@@ -222,7 +254,9 @@ def test_no_more_than_chunk_points_in_flight(shape: tuple[int, ...], average: in
         seen.append(p[..., 0].numel())
         return p[..., :1]
 
-    sample(field, Grid(Box((0,) * len(shape), (1,) * len(shape)), shape), average=average, chunk=100)
+    sample(
+        field, Grid(Box((0,) * len(shape), (1,) * len(shape)), shape), average=average, chunk=100
+    )
     assert sum(seen) == math.prod(shape) * average ** len(shape)
     assert max(seen) <= 100
 

@@ -31,7 +31,9 @@ def test_huber_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("delta", "message"), [(0.0, "Huber: delta must be positive"), (math.nan, "delta")], ids=range(2)
+    ("delta", "message"),
+    [(0.0, "Huber: delta must be positive"), (math.nan, "delta")],
+    ids=range(2),
 )
 def test_huber_refuses(delta: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -50,13 +52,17 @@ def test_a_learnt_scale_is_the_likelihood_of_its_group(degrees: float | None) ->
     y, p = torch.zeros(4), torch.tensor([1.0, 2.0, 3.0, -1.0])
     sigma = torch.tensor([0.5, 2.0, 2.0, 0.5])
     torch.testing.assert_close(model.sigma(), torch.tensor([0.5, 2.0]))
-    density = torch.distributions.Normal(0.0, sigma) if degrees is None else torch.distributions.StudentT(
-        degrees, 0.0, sigma
-    )  # fmt: skip
+    density = (
+        torch.distributions.Normal(0.0, sigma)
+        if degrees is None
+        else torch.distributions.StudentT(degrees, 0.0, sigma)
+    )
     lost = density.log_prob(torch.zeros(4)) + sigma.log()  # the constant of the density
     expected = (lost - density.log_prob(p)).mean()
     torch.testing.assert_close(model(p, y), expected.to(torch.float32), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(at_rows(model, torch.tensor([2]))(p[2:3], y[2:3]), (lost - density.log_prob(p))[2])
+    torch.testing.assert_close(
+        at_rows(model, torch.tensor([2]))(p[2:3], y[2:3]), (lost - density.log_prob(p))[2]
+    )
     target, precision = least_squares(model, y)
     torch.testing.assert_close(precision, sigma**-2)
     torch.testing.assert_close(target, y)
@@ -64,7 +70,10 @@ def test_a_learnt_scale_is_the_likelihood_of_its_group(degrees: float | None) ->
 
 def test_the_likeliest_scale_is_the_deviation_of_its_group() -> None:
     groups = torch.arange(4000) % 2
-    y = torch.randn(4000, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.1, 2.0])[groups]
+    y = (
+        torch.randn(4000, generator=torch.Generator().manual_seed(0))
+        * torch.tensor([0.1, 2.0])[groups]
+    )
     model = LearntScale(groups, 0.5)
     optimizer = torch.optim.LBFGS(model.parameters(), max_iter=50, line_search_fn="strong_wolfe")
 

@@ -59,7 +59,9 @@ class ToldFidelity(Told):
 
 def told_problem(operator=None, fidelity=None) -> Problem:
     box = ii.Box((-1.0, -1.0), (1.0, 1.0))
-    term = Term(operator or ToldOperator(), torch.ones(6), fidelity or ToldFidelity(), rows=torch.arange(4))
+    term = Term(
+        operator or ToldOperator(), torch.ones(6), fidelity or ToldFidelity(), rows=torch.arange(4)
+    )
     return Problem([term], box, ii.Grid(box, (4, 4)))
 
 
@@ -70,14 +72,25 @@ def test_prior_operator_and_fidelity_are_told_when_a_fit_begins_and_before_each_
     assert all(call[2:] == ("Problem", [4]) for call in CALLS)  # the rows of the fit, not all six
     CALLS.clear()
     solver.run()
-    assert [call[2:] for call in CALLS if call[0] == "ToldOperator"] == [(0, 0.0), (1, 0.25), (2, 0.5), (3, 0.75)]
+    assert [call[2:] for call in CALLS if call[0] == "ToldOperator"] == [
+        (0, 0.0),
+        (1, 0.25),
+        (2, 0.5),
+        (3, 0.75),
+    ]
     assert len(CALLS) == 12
 
 
 def test_a_part_without_hooks_is_left_alone():
     box = ii.Box((-1.0, -1.0), (1.0, 1.0))
     plain = Term(lambda_operator(), torch.ones(6), noise.Gaussian(1.0))
-    solve(Problem([plain], box, ii.Grid(box, (4, 4))), ToldField(), steps=2, stopping=Never(), callbacks=[])
+    solve(
+        Problem([plain], box, ii.Grid(box, (4, 4))),
+        ToldField(),
+        steps=2,
+        stopping=Never(),
+        callbacks=[],
+    )
     assert {call[0] for call in CALLS} == {"ToldField"}
 
 
@@ -107,7 +120,9 @@ def test_hooks_change_the_solver_s_copy_and_not_what_the_user_passed():
 
 
 def test_a_prior_passes_hooks_on_to_its_parts(problem):
-    prior = priors.create("fourier", problem.box, spacing="octaves", anneal=True, width=8, depth=1, highest=4.0)
+    prior = priors.create(
+        "fourier", problem.box, spacing="octaves", anneal=True, width=8, depth=1, highest=4.0
+    )
     prior.before_step(0, 0.25)
     assert float(prior.encoding.progress) == pytest.approx(0.5)
     composed = priors.create("incode", problem.box, width=8, depth=1)
@@ -127,7 +142,9 @@ def test_conditioning_never_sees_the_rows_that_are_held_out(problem):
     spoilt[solver.watched_rows[0]] += 100.0
     other = ii.Problem([Term(term.operator, spoilt, term.fidelity)], problem.box, problem.grid)
     again = Solver(other, "incode", steps=1)
-    assert torch.equal(solver.prior.network.composer.features, again.prior.network.composer.features)
+    assert torch.equal(
+        solver.prior.network.composer.features, again.prior.network.composer.features
+    )
 
 
 def test_a_user_s_fidelity_may_pick_rows_and_stand_for_least_squares():
@@ -164,12 +181,18 @@ def test_every_hook_has_a_docstring_and_a_row_in_the_docs():
 
 def test_the_solver_names_no_prior():
     folder = Path(hooks.__file__).parent / "solver"
-    words = {name for name in priors.names() if name not in ("hash", "grid", "relu", "tensor", "gaussian", "mixed")}
+    words = {
+        name
+        for name in priors.names()
+        if name not in ("hash", "grid", "relu", "tensor", "gaussian", "mixed")
+    }
     for path in folder.glob("*.py"):
         tree = ast.parse(path.read_text())
         used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         used |= {
-            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
         assert not words & used, path.name

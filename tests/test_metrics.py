@@ -24,7 +24,9 @@ def test_psnr_is_its_definition() -> None:
     assert psnr(reference, reference, data_range=1.0) == math.inf
     image, reference = pair(12, 13)
     mse = (image.double() - reference.double()).square().mean().item()
-    assert psnr(image, reference, data_range=2.0) == pytest.approx(10 * math.log10(4 / mse), rel=1e-12)
+    assert psnr(image, reference, data_range=2.0) == pytest.approx(
+        10 * math.log10(4 / mse), rel=1e-12
+    )
     assert nrmse(image, reference, data_range=2.0) == pytest.approx(math.sqrt(mse) / 2, rel=1e-12)
 
 
@@ -48,7 +50,9 @@ def test_mask_leaves_out_what_lies_outside(channels: tuple[int, ...]) -> None:
     mask[2:7, 3:9] = True
     inside = image[2:7, 3:9], reference[2:7, 3:9]
     image[0, 0] = math.nan  # outside
-    assert psnr(image, reference, data_range=1.0, mask=mask) == pytest.approx(psnr(*inside, data_range=1.0))
+    assert psnr(image, reference, data_range=1.0, mask=mask) == pytest.approx(
+        psnr(*inside, data_range=1.0)
+    )
     assert relative_error(image, reference, mask=mask) == pytest.approx(relative_error(*inside))
 
 
@@ -64,12 +68,19 @@ def test_mask_leaves_out_what_lies_outside(channels: tuple[int, ...]) -> None:
         ((20, 14, 12, 2), None, -1),
     ],
 )
-def test_ssim_is_that_of_scikit_image(shape: tuple[int, ...], ndim: int | None, channel_axis: int | None) -> None:
+def test_ssim_is_that_of_scikit_image(
+    shape: tuple[int, ...], ndim: int | None, channel_axis: int | None
+) -> None:
     image, reference = pair(*shape)
     expected = structural_similarity(
-        image.double().numpy(), reference.double().numpy(), data_range=1.5, gaussian_weights=True, sigma=1.5,
-        use_sample_covariance=False, channel_axis=channel_axis,
-    )  # fmt: skip
+        image.double().numpy(),
+        reference.double().numpy(),
+        data_range=1.5,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        channel_axis=channel_axis,
+    )
     got = ssim(image, reference, data_range=1.5, ndim=ndim)
     assert got == pytest.approx(float(np.asarray(expected)), abs=1e-12)
     assert 0.1 < got < 0.999
@@ -95,7 +106,12 @@ def test_gradients_and_integers_are_welcome() -> None:
     assert isinstance(value, float)
     counts = torch.arange(256, dtype=torch.uint8).reshape(16, 16)
     assert psnr(counts, counts.flip(0), data_range=255) < psnr(counts, counts, data_range=255)
-    assert relative_error(torch.zeros(2, 2, dtype=torch.uint8), torch.full((2, 2), 200, dtype=torch.uint8)) == 1
+    assert (
+        relative_error(
+            torch.zeros(2, 2, dtype=torch.uint8), torch.full((2, 2), 200, dtype=torch.uint8)
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("metric", [psnr, nrmse, ssim])
@@ -132,19 +148,27 @@ def test_bad_masks_are_named() -> None:
 def test_psnr_of_bands():
     cube = torch.rand(5, 6, 3, dtype=torch.float64)
     off = cube + torch.tensor([0.1, 0.01, 0.2])
-    assert torch.allclose(band_psnr(off, cube), torch.tensor([20.0, 40.0, 13.9794], dtype=torch.float64))
+    assert torch.allclose(
+        band_psnr(off, cube), torch.tensor([20.0, 40.0, 13.9794], dtype=torch.float64)
+    )
     assert torch.allclose(band_psnr(2 * off, 2 * cube, data_range=2.0), band_psnr(off, cube))
 
 
 def test_spectral_angle():
     spectra = torch.tensor([[[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]])
     turned = torch.tensor([[[1.0, 1.0], [5.0, 5.0], [1.0, 1.0]]])
-    assert spectral_angle(turned, spectra) == pytest.approx(22.5, abs=1e-5)  # 45 and 0; the third has no angle
+    assert spectral_angle(turned, spectra) == pytest.approx(
+        22.5, abs=1e-5
+    )  # 45 and 0; the third has no angle
     assert spectral_angle(spectra * 3, spectra) == pytest.approx(0.0, abs=1e-6)
-    assert spectral_angle(turned, spectra, mask=torch.tensor([[True, False, True]])) == pytest.approx(45.0)
+    assert spectral_angle(
+        turned, spectra, mask=torch.tensor([[True, False, True]])
+    ) == pytest.approx(45.0)
     assert spectral_angle(torch.zeros_like(spectra), spectra) == pytest.approx(90.0)
     tiny = torch.tensor([[[1.0, 1e-9]]], dtype=torch.float64)
-    assert spectral_angle(tiny, torch.tensor([[[1.0, 0.0]]])) == pytest.approx(math.degrees(1e-9), rel=1e-6)
+    assert spectral_angle(tiny, torch.tensor([[[1.0, 0.0]]])) == pytest.approx(
+        math.degrees(1e-9), rel=1e-6
+    )
     with pytest.raises(ValueError, match="no angle"):
         spectral_angle(spectra, torch.zeros_like(spectra))
 

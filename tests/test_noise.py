@@ -29,11 +29,17 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def mean_of(noise: Noise, count: int = COUNT) -> Tensor:
-    return torch.full((count,), MEAN, dtype=torch.complex128 if isinstance(noise, ComplexGaussian) else F64)
+    return torch.full(
+        (count,), MEAN, dtype=torch.complex128 if isinstance(noise, ComplexGaussian) else F64
+    )
 
 
 def expected_measurement(noise: Noise) -> float:
-    return float(noise.rate(torch.tensor(MEAN, dtype=F64))) if isinstance(noise, Poisson | Gamma) else MEAN
+    return (
+        float(noise.rate(torch.tensor(MEAN, dtype=F64)))
+        if isinstance(noise, Poisson | Gamma)
+        else MEAN
+    )
 
 
 def expected_variance(noise: Noise) -> float:
@@ -79,7 +85,9 @@ def test_gradient_vanishes_at_noise_free_measurements(noise: Noise) -> None:
     torch.testing.assert_close(slope, torch.zeros_like(p))
 
 
-@pytest.mark.parametrize("noise", [Gaussian(0.3), Poisson(200.0), Poisson(200.0, 30.0), StudentT(0.3)], ids=repr)
+@pytest.mark.parametrize(
+    "noise", [Gaussian(0.3), Poisson(200.0), Poisson(200.0, 30.0), StudentT(0.3)], ids=repr
+)
 def test_gradients(noise: Noise) -> None:
     p = torch.rand(6, dtype=F64, requires_grad=True)
     y = noise.sample(p.detach(), generator())
@@ -88,7 +96,9 @@ def test_gradients(noise: Noise) -> None:
 
 def test_a_sensor_counts_whole_electrons_and_loses_at_most_all_of_them() -> None:
     """Read noise far below an electron: binomial counts are whole, and at most as many as arrived."""
-    y = Sensor(100.0, readout=1e-9, efficiency=0.5).sample(torch.full((9999,), 0.02, dtype=F64), generator())
+    y = Sensor(100.0, readout=1e-9, efficiency=0.5).sample(
+        torch.full((9999,), 0.02, dtype=F64), generator()
+    )
     assert (100 * y).round().unique().tolist() == [0, 1, 2, 3, 4]  # 2 of 4 arrivals on average
     torch.testing.assert_close(100 * y, (100 * y).round(), atol=1e-6, rtol=0)
     with pytest.raises(ValueError, match=r"efficiency=1\.0 must be below 1"):
@@ -121,7 +131,9 @@ def test_poisson_is_its_density(background: float) -> None:
 
 def test_half_the_deviance_is_about_one_half() -> None:
     noise = Poisson(1000.0)
-    assert float(noise(mean_of(noise), noise.sample(mean_of(noise), generator()))) == pytest.approx(0.5, rel=0.02)
+    assert float(noise(mean_of(noise), noise.sample(mean_of(noise), generator()))) == pytest.approx(
+        0.5, rel=0.02
+    )
 
 
 @pytest.mark.parametrize("background", [0.0, 2.0, torch.tensor(0.0)], ids=repr)
@@ -145,7 +157,9 @@ def test_gamma_is_its_density() -> None:
     expected = (best - torch.distributions.Gamma(3.0, 3.0 / (p + 0.2)).log_prob(y)).mean()
     torch.testing.assert_close(noise(p, y), expected)
     many = Gamma(100.0, 0.1)
-    assert float(many(mean_of(many), many.sample(mean_of(many), generator()))) == pytest.approx(0.5, rel=0.02)
+    assert float(many(mean_of(many), many.sample(mean_of(many), generator()))) == pytest.approx(
+        0.5, rel=0.02
+    )
 
 
 def test_gamma_in_shadow_is_finite() -> None:
@@ -171,7 +185,10 @@ def test_gaussian_of_complex_measurements_is_refused() -> None:
 ROWWISE = [
     (Gaussian, {"sigma": torch.tensor([0.1, 0.2, 0.4])}),
     (ComplexGaussian, {"sigma": torch.tensor([0.1, 0.2, 0.4])}),
-    (Poisson, {"photons": torch.tensor([1e2, 1e3, 1e4]), "background": torch.tensor([1.0, 0.0, 5.0])}),
+    (
+        Poisson,
+        {"photons": torch.tensor([1e2, 1e3, 1e4]), "background": torch.tensor([1.0, 0.0, 5.0])},
+    ),
     (StudentT, {"scale": torch.tensor([0.1, 0.2, 0.4]), "degrees": 3.0}),
     (Gamma, {"looks": torch.tensor([1.0, 4.0, 9.0]), "floor": torch.tensor([0.1, 0.2, 0.4])}),
 ]
@@ -192,7 +209,9 @@ def test_parameters_of_rows(model: type[Noise], options: dict, trailing: tuple[i
     ]
     torch.testing.assert_close(noise(p, y), torch.stack(single).mean())
     torch.testing.assert_close(at_rows(noise, rows)(p[rows], y[rows]), (single[0] + single[2]) / 2)
-    for whole, part in zip(noise.least_squares(y), noise.at(rows).least_squares(y[rows]), strict=True):
+    for whole, part in zip(
+        noise.least_squares(y), noise.at(rows).least_squares(y[rows]), strict=True
+    ):
         assert whole.shape == y.shape
         torch.testing.assert_close(whole[rows], part)
     assert at_rows(L2(), rows) == L2()
@@ -211,13 +230,17 @@ def test_sampling_is_reproducible_and_leaves_the_default_generator(noise: Noise)
 def test_least_squares_is_the_curvature_at_the_truth(noise: Noise | L2) -> None:
     """½ mean precision |r|² and the fidelity agree to second order, so that one λ suits both."""
     kind = torch.complex128 if isinstance(noise, ComplexGaussian) else F64
-    y = torch.full((1,), expected_measurement(noise) if isinstance(noise, Noise) else MEAN, dtype=kind)
+    y = torch.full(
+        (1,), expected_measurement(noise) if isinstance(noise, Noise) else MEAN, dtype=kind
+    )
     target, precision = least_squares(noise, y)
     torch.testing.assert_close(target, torch.full_like(y, MEAN))
     step = 1e-4
     bend = 2 * float(noise(target + step, y) - noise(target, y)) / step**2
     weight = float(precision)
-    if isinstance(noise, Poisson):  # the precision counts background as signal, as a classical method would
+    if isinstance(
+        noise, Poisson
+    ):  # the precision counts background as signal, as a classical method would
         weight *= (weight / float(y)) if noise.background else 1.0
     assert bend == pytest.approx(weight, rel=1e-3)
 
@@ -234,7 +257,10 @@ def test_least_squares_is_the_curvature_at_the_truth(noise: Noise | L2) -> None:
         (lambda: Poisson(1e4, background=math.nan), "background"),
         (lambda: StudentT(1.0, degrees=0), "degrees"),
         (lambda: StudentT(1.0, degrees=2.5).sample(torch.zeros(2)), "whole degrees"),
-        (lambda: StudentT(1.0, degrees=2).standardized(torch.zeros(2), torch.zeros(2)), "no variance"),
+        (
+            lambda: StudentT(1.0, degrees=2).standardized(torch.zeros(2), torch.zeros(2)),
+            "no variance",
+        ),
         (lambda: Gamma(0.0, 0.1), "Gamma: looks must be positive"),
         (lambda: Gamma(1.0, 0.0), "Gamma: floor must be positive"),
     ],

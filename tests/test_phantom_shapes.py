@@ -27,7 +27,10 @@ def turn(*angles: float, d: int) -> Tensor:
 
 def disc(radius: float = 0.7, value: float = 1.5) -> Ellipsoids:
     return Ellipsoids(
-        torch.zeros(1, 2), torch.tensor([[radius, radius]], dtype=DOUBLE), torch.eye(2)[None], torch.tensor([value])
+        torch.zeros(1, 2),
+        torch.tensor([[radius, radius]], dtype=DOUBLE),
+        torch.eye(2)[None],
+        torch.tensor([value]),
     )
 
 
@@ -55,7 +58,12 @@ def blobs(d: int) -> GaussianBlobs:
     return GaussianBlobs(centers, torch.tensor([0.12, 0.2]), torch.tensor([1.3, -0.6]))
 
 
-SHAPES: list[Callable[[], Ellipsoids | GaussianBlobs]] = [ellipses, ellipsoids, lambda: blobs(2), lambda: blobs(3)]
+SHAPES: list[Callable[[], Ellipsoids | GaussianBlobs]] = [
+    ellipses,
+    ellipsoids,
+    lambda: blobs(2),
+    lambda: blobs(3),
+]
 shapes = pytest.mark.parametrize("make", SHAPES, ids=["ellipses", "ellipsoids", "blobs2", "blobs3"])
 
 
@@ -70,11 +78,15 @@ def test_line_integral_of_a_disc_is_its_chord() -> None:
     s = torch.linspace(-1, 1, 41, dtype=DOUBLE)
     origin = torch.stack([s, torch.full_like(s, 5.0)], -1)
     got = disc(0.7, 1.5).line_integral(origin, torch.tensor([0.0, 1.0], dtype=DOUBLE))
-    assert torch.allclose(got, 2 * 1.5 * (0.49 - s**2).clamp(min=0).sqrt(), atol=1e-7)  # tangents: sqrt(eps)
+    assert torch.allclose(
+        got, 2 * 1.5 * (0.49 - s**2).clamp(min=0).sqrt(), atol=1e-7
+    )  # tangents: sqrt(eps)
 
 
 @shapes
-def test_line_integral_equals_quadrature_along_the_line(make: Callable[[], Ellipsoids | GaussianBlobs]) -> None:
+def test_line_integral_equals_quadrature_along_the_line(
+    make: Callable[[], Ellipsoids | GaussianBlobs],
+) -> None:
     field = make()
     origin, direction = lines(field.ndim)
     t = torch.linspace(-4, 4, 40001, dtype=DOUBLE)
@@ -92,12 +104,16 @@ def test_line_integral_belongs_to_the_line(make: Callable[[], Ellipsoids | Gauss
     field = make()
     origin, direction = lines(field.ndim)
     expected = field.line_integral(origin, direction)
-    assert torch.allclose(field.line_integral(origin + 30 * direction, direction), expected, atol=1e-10)
+    assert torch.allclose(
+        field.line_integral(origin + 30 * direction, direction), expected, atol=1e-10
+    )
     assert torch.allclose(field.line_integral(origin, -3 * direction), expected, atol=1e-10)
 
 
 @shapes
-def test_line_integral_has_a_gradient_even_where_it_misses(make: Callable[[], Ellipsoids | GaussianBlobs]) -> None:
+def test_line_integral_has_a_gradient_even_where_it_misses(
+    make: Callable[[], Ellipsoids | GaussianBlobs],
+) -> None:
     field = make()
     origin, direction = lines(field.ndim)
     origin = torch.cat([origin, origin[:1] + 50]).requires_grad_()
@@ -131,7 +147,9 @@ def test_projection_slice(make: Callable[[], Ellipsoids]) -> None:
     """Fourier on the line k·n is the 1-D transform of the integrals over all that is across n."""
     field = make()
     d = field.ndim
-    axes = turn(0.7, 0.3, -0.4, d=d).T if d == 3 else turn(0.7, d=2).T  # rows: n, then the directions across
+    axes = (
+        turn(0.7, 0.3, -0.4, d=d).T if d == 3 else turn(0.7, d=2).T
+    )  # rows: n, then the directions across
     k = torch.linspace(-6, 6, 13, dtype=DOUBLE)
     count = 4001 if d == 2 else 401
     s = torch.linspace(-1.2, 1.2, count, dtype=DOUBLE)
@@ -147,7 +165,9 @@ def test_projection_slice(make: Callable[[], Ellipsoids]) -> None:
 @pytest.mark.parametrize("d", [2, 3])
 def test_fourier_of_blobs_equals_quadrature(d: int) -> None:
     field = blobs(d)
-    grid = Grid(Box((-1.7,) * d, (1.7,) * d), (50,) * d)  # exponentially accurate: smooth, ~0 at the faces
+    grid = Grid(
+        Box((-1.7,) * d, (1.7,) * d), (50,) * d
+    )  # exponentially accurate: smooth, ~0 at the faces
     points = grid.points(DOUBLE).reshape(-1, d)
     k = torch.tensor([[0.0, 0.0, 0.0], [1.0, -0.5, 0.7], [-2.0, 0.3, 0.2]], dtype=DOUBLE)[:, :d]
     waves = torch.exp(-2j * math.pi * (k @ points.T))
@@ -168,7 +188,9 @@ def test_fourier_is_differentiable(make: Callable[[], Ellipsoids | GaussianBlobs
 
 @shapes
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_results_follow_the_arguments(make: Callable[[], Ellipsoids | GaussianBlobs], dtype: torch.dtype) -> None:
+def test_results_follow_the_arguments(
+    make: Callable[[], Ellipsoids | GaussianBlobs], dtype: torch.dtype
+) -> None:
     field = make()
     assert field.centers.dtype == field.values.dtype == DOUBLE
     origin, direction = (v.to(dtype).reshape(3, 4, -1) for v in lines(field.ndim))
@@ -177,7 +199,9 @@ def test_results_follow_the_arguments(make: Callable[[], Ellipsoids | GaussianBl
     assert [r.dtype for r in results] == [dtype, dtype, dtype.to_complex()]
     exact = field.line_integral(origin.double(), direction.double()), field.fourier(origin.double())
     for got, expected in zip(results[1:], exact, strict=True):
-        assert torch.allclose(got.to(expected.dtype), expected, atol=1e-4 if dtype == torch.float32 else 1e-14)
+        assert torch.allclose(
+            got.to(expected.dtype), expected, atol=1e-4 if dtype == torch.float32 else 1e-14
+        )
 
 
 def test_a_boundary_point_is_inside() -> None:
@@ -199,7 +223,11 @@ def test_a_boundary_point_is_inside() -> None:
     ],
 )
 def test_ellipsoids_refuse(change: dict[str, Tensor], message: str) -> None:
-    good = {"centers": torch.zeros(1, 2), "semi_axes": torch.ones(1, 2), "rotations": torch.eye(2)[None]}
+    good = {
+        "centers": torch.zeros(1, 2),
+        "semi_axes": torch.ones(1, 2),
+        "rotations": torch.eye(2)[None],
+    }
     with pytest.raises(ValueError, match=message):
         Ellipsoids(**({**good, "values": torch.ones(1)} | change))
 
@@ -207,7 +235,10 @@ def test_ellipsoids_refuse(change: dict[str, Tensor], message: str) -> None:
 def test_blobs_and_points_refuse() -> None:
     with pytest.raises(ValueError, match="widths must be positive"):
         GaussianBlobs(torch.zeros(1, 2), torch.zeros(1), torch.ones(1))
-    with pytest.raises(ValueError, match=r"in 2-D takes real floating \(\*s, 2\), got torch.float32 of shape \(5, 3\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"in 2-D takes real floating \(\*s, 2\), got torch.float32 of shape \(5, 3\)",
+    ):
         disc()(torch.zeros(5, 3))
     with pytest.raises(ValueError, match="int64"):
         disc().fourier(torch.zeros(5, 2, dtype=torch.int64))

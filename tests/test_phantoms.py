@@ -23,7 +23,9 @@ def test_shepp_logan_landmarks(modified: bool, top: float) -> None:
     assert torch.allclose(phantom(inside), torch.tensor(top, dtype=DOUBLE))
     assert (phantom(inside * (0.693 / 0.689)) == 0).all()
     # the right ventricle of the picture (x > 0, column > 0) is the narrow one: fewer dark pixels
-    brain = sample(shepp_logan(Box((-1, -1), (1, 1))), Grid(Box((-1, -1), (1, 1)), (400, 400)))[..., 0]
+    brain = sample(shepp_logan(Box((-1, -1), (1, 1))), Grid(Box((-1, -1), (1, 1)), (400, 400)))[
+        ..., 0
+    ]
     dark = (brain[100:300, 100:300].abs() < 1e-6).sum(0)
     assert 0 < dark[100:].sum() < 0.8 * dark[:100].sum()
     assert torch.equal(brain[:, 150:250] > 0.9, brain.flip(1)[:, 150:250] > 0.9)
@@ -34,11 +36,18 @@ def test_shepp_logan_stands_upright() -> None:
     phantom = shepp_logan(Box((-1, -1), (1, 1)))
     spots = torch.tensor([[0.605, -0.08], [0.605, 0.0], [0.605, 0.06]], dtype=DOUBLE)
     assert torch.allclose(phantom(spots), torch.tensor(0.3, dtype=DOUBLE))
-    assert torch.allclose(phantom(-spots[:, :1] * torch.tensor([1.0, 0.0])), torch.tensor(0.2, dtype=DOUBLE))
+    assert torch.allclose(
+        phantom(-spots[:, :1] * torch.tensor([1.0, 0.0])), torch.tensor(0.2, dtype=DOUBLE)
+    )
     # points near the ends of both ventricles, 18 degrees off the vertical: outwards at the top, and not at the bottom
     ends = []
     for length, column, lean in ((0.29, 0.22, 1), (0.39, -0.22, -1)):
-        along = torch.tensor([-math.cos(math.radians(18)), lean * math.sin(math.radians(18))], dtype=DOUBLE) * length
+        along = (
+            torch.tensor(
+                [-math.cos(math.radians(18)), lean * math.sin(math.radians(18))], dtype=DOUBLE
+            )
+            * length
+        )
         ends += [along + torch.tensor([0, column]), -along + torch.tensor([0, column])]
     assert phantom(torch.stack(ends)).abs().max() < 1e-6
     assert (phantom(torch.stack(ends) * torch.tensor([-1.0, 1.0])) > 0.1).all()
@@ -50,7 +59,8 @@ def test_shepp_logan_scales_with_the_box() -> None:
     points = 0.4 * torch.randn(200, 2, dtype=DOUBLE, generator=torch.Generator().manual_seed(1))
     assert torch.equal(large(10 * points + torch.tensor([20.0, 0.0])), small(points))
     assert torch.allclose(
-        large.fourier(torch.zeros(2, dtype=DOUBLE)), 100 * small.fourier(torch.zeros(2, dtype=DOUBLE))
+        large.fourier(torch.zeros(2, dtype=DOUBLE)),
+        100 * small.fourier(torch.zeros(2, dtype=DOUBLE)),
     )
 
 
@@ -60,8 +70,12 @@ def test_shepp_logan_3d_landmarks() -> None:
     volume = sample(phantom, Grid(box, (80, 80, 80)))
     assert volume.min() > -1e-6
     assert abs(volume.max() - 1) < 1e-6
-    assert abs(sample(shepp_logan_3d(box, modified=False), Grid(box, (40, 40, 40))).max() - 2) < 1e-6
-    points = torch.tensor([[0, 0, 0.89], [0.91, 0, 0], [0, 0.68, 0], [0.65, -0.08, -0.25], [0, -0.22, -0.25]])
+    assert (
+        abs(sample(shepp_logan_3d(box, modified=False), Grid(box, (40, 40, 40))).max() - 2) < 1e-6
+    )
+    points = torch.tensor(
+        [[0, 0, 0.89], [0.91, 0, 0], [0, 0.68, 0], [0.65, -0.08, -0.25], [0, -0.22, -0.25]]
+    )
     expected = torch.tensor([1, 1, 1, 0.3, 0.0])
     assert torch.allclose(phantom(points)[:, 0], expected, atol=1e-6)
     # both ventricles lean outwards at the top of the picture (negative rows), as in 2-D
@@ -71,7 +85,9 @@ def test_shepp_logan_3d_landmarks() -> None:
     assert phantom(torch.tensor([[0, 0, 0.91], [-0.93, 0, 0], [0, 0.7, 0]])).abs().max() == 0
 
 
-@pytest.mark.parametrize("box", [Box((0, 0), (3, 2)), Box((-1, -1, 0), (1, 1, 4))], ids=["2-D", "3-D"])
+@pytest.mark.parametrize(
+    "box", [Box((0, 0), (3, 2)), Box((-1, -1, 0), (1, 1, 4))], ids=["2-D", "3-D"]
+)
 @pytest.mark.parametrize("count", [1, 40])
 def test_gaussian_blobs_vanish_at_the_faces(box: Box, count: int) -> None:
     field = gaussian_blobs(box, count=count, seed=3)

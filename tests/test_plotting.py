@@ -96,7 +96,9 @@ def test_compare_takes_the_difference_of_complex_images() -> None:
 
 
 def test_compare_alone_draws() -> None:
-    axes = plotting.compare({"only": torch.rand(5, 5, 1)}, errors_against="only", value_range=(0, 1))
+    axes = plotting.compare(
+        {"only": torch.rand(5, 5, 1)}, errors_against="only", value_range=(0, 1)
+    )
     assert axes.shape == (2, 1)
     drawn(axes[0, 0])
 
@@ -123,7 +125,10 @@ def test_measurements_are_unflattened() -> None:
 
 
 def test_history_draws_the_keys_it_finds() -> None:
-    records = [{"step": k, "loss": 1 / (k + 1), "held_out": 0.5 if k % 4 == 0 else None, "rate": 1.0} for k in range(9)]
+    records = [
+        {"step": k, "loss": 1 / (k + 1), "held_out": 0.5 if k % 4 == 0 else None, "rate": 1.0}
+        for k in range(9)
+    ]
     axes = plotting.history(records)
     assert axes.get_yscale() == "log"
     curves = {line.get_label(): np.asarray(line.get_xdata()) for line in axes.get_lines()}
@@ -132,7 +137,10 @@ def test_history_draws_the_keys_it_finds() -> None:
     drawn(axes)
     assert len(plotting.history([{"step": 0, "loss": 1.0}]).get_lines()) == 1
     assert len(plotting.history(records, keys=("rate",)).get_lines()) == 1
-    assert plotting.history([{"step": 0, "loss": -1.0}, {"step": 1, "loss": 2.0}]).get_yscale() == "linear"
+    assert (
+        plotting.history([{"step": 0, "loss": -1.0}, {"step": 1, "loss": 2.0}]).get_yscale()
+        == "linear"
+    )
 
 
 def test_errors_are_clear() -> None:

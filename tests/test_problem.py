@@ -8,7 +8,19 @@ import torch
 from torch import Tensor, nn
 
 import inverse_inr as ii
-from inverse_inr import Box, Grid, OnGrid, Problem, Solution, Term, fidelity, noise, predict, priors, solve
+from inverse_inr import (
+    Box,
+    Grid,
+    OnGrid,
+    Problem,
+    Solution,
+    Term,
+    fidelity,
+    noise,
+    predict,
+    priors,
+    solve,
+)
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.regularizers import L1, TotalVariation, as_weighted
 from inverse_inr.solver import AgainstReference, Solver
@@ -23,7 +35,14 @@ NAME = r"ParallelBeam\(shape=\(12, 16\)\)"
 
 
 def run(problem: Problem, **keywords) -> Solution:
-    made = {"steps": 30, "batch": 32, "points": 64, "stopping": HeldOut(every=10), "callbacks": (), **keywords}
+    made = {
+        "steps": 30,
+        "batch": 32,
+        "points": 64,
+        "stopping": HeldOut(every=10),
+        "callbacks": (),
+        **keywords,
+    }
     return solve(problem, priors.grid(problem.box, cells=8), **made)
 
 
@@ -37,14 +56,34 @@ def spoilt(value: float) -> Tensor:
 
 
 WRONG_Y = {
-    "nan": (spoilt(float("nan")), ValueError, r"y holds 2 NaN or Inf among 192 values.*rows=torch.isfinite\(y\)"),
+    "nan": (
+        spoilt(float("nan")),
+        ValueError,
+        r"y holds 2 NaN or Inf among 192 values.*rows=torch.isfinite\(y\)",
+    ),
     "inf": (spoilt(float("inf")), ValueError, "y holds 2 NaN or Inf among 192 values"),
-    "short": (Y[:-1], ValueError, NAME + r" has 192 rows; y has shape \(191,\)\. One value .* belongs to each row"),
+    "short": (
+        Y[:-1],
+        ValueError,
+        NAME + r" has 192 rows; y has shape \(191,\)\. One value .* belongs to each row",
+    ),
     "scalar": (Y[0], ValueError, r"y has shape \(\)"),
-    "natural": (Y.reshape(12, 16), ValueError, r"y has shape \(12, 16\)\. .*flat along rows: pass operator.flatten"),
-    "transposed": (Y.reshape(16, 12), ValueError, r"y has shape \(16, 12\)\. Transposed\? Pass y.T.reshape\(-1\)"),
+    "natural": (
+        Y.reshape(12, 16),
+        ValueError,
+        r"y has shape \(12, 16\)\. .*flat along rows: pass operator.flatten",
+    ),
+    "transposed": (
+        Y.reshape(16, 12),
+        ValueError,
+        r"y has shape \(16, 12\)\. Transposed\? Pass y.T.reshape\(-1\)",
+    ),
     "integer": (Y.int(), TypeError, "got torch.int32. Pass torch.as_tensor"),
-    "numpy": (np.zeros(ROWS), TypeError, "must be a floating or complex tensor, got ndarray. Pass torch.as_tensor"),
+    "numpy": (
+        np.zeros(ROWS),
+        TypeError,
+        "must be a floating or complex tensor, got ndarray. Pass torch.as_tensor",
+    ),
     "list": ([0.0] * ROWS, TypeError, "got list"),
 }
 
@@ -61,7 +100,11 @@ WRONG_ROWS = {
     "float": (torch.zeros(3), ValueError, "integer tensor, got torch.float32"),
     "two axes": (torch.zeros(3, 2, dtype=torch.long), ValueError, r"of shape \(3, 2\)"),
     "empty": (torch.zeros(0, dtype=torch.long), ValueError, "rows is empty"),
-    "negative": (torch.tensor([-1, 4]), IndexError, "rows run from -1 to 4, but ParallelBeam has 192 rows"),
+    "negative": (
+        torch.tensor([-1, 4]),
+        IndexError,
+        "rows run from -1 to 4, but ParallelBeam has 192 rows",
+    ),
     "beyond": (torch.tensor([0, ROWS]), IndexError, r"192 rows \(0 to 191\)"),
 }
 
@@ -91,7 +134,9 @@ def test_rows_that_are_not_trusted_may_hold_nan_and_are_never_seen(problem):
     images = []
     for value in (float("nan"), 1e9):
         y = term.y.index_fill(0, bad, value)
-        images.append(run(replace(problem, terms=[Term(term.operator, y, term.fidelity, rows=good)])).sample())
+        images.append(
+            run(replace(problem, terms=[Term(term.operator, y, term.fidelity, rows=good)])).sample()
+        )
     assert torch.isfinite(images[0]).all()
     assert torch.equal(*images)
     assert torch.equal(Term(BEAM, Y, fidelity.L2(), rows=good.repeat(2).flip(0)).trusted, good)
@@ -120,7 +165,10 @@ def test_problems_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="channels must be at least 1, got 0"):
         Problem([term], BOX, grid, channels=0)
     kept = Term(KeepsChannels(), torch.zeros(5), fidelity.L2())
-    with pytest.raises(ValueError, match=r"shape \(1, 1\) for one row; y has \(1,\) a row.*Take values\[\.\.\., 0\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"shape \(1, 1\) for one row; y has \(1,\) a row.*Take values\[\.\.\., 0\]",
+    ):
         Problem([kept], BOX, grid)
     with pytest.raises(ValueError, match="The prior's box has 3 axes, the problem's 2"):
         Solver(Problem([term], BOX, grid), priors.grid(cube, cells=4))
@@ -147,7 +195,9 @@ class Counting(nn.Module):
 def test_objective_names_and_weighs_its_parts(problem):
     first = problem.terms[0]
     terms = [first, replace(first, weight=2.0, fidelity=fidelity.L2())]
-    objective = Objective(priors.grid(BOX, cells=8), terms, [2e-3 * L1() + 0.0 * TotalVariation()]).eval()
+    objective = Objective(
+        priors.grid(BOX, cells=8), terms, [2e-3 * L1() + 0.0 * TotalVariation()]
+    ).eval()
     assert objective.names == ["D(ParallelBeam)", "D(ParallelBeam)", "R(L1)"]
     rows, points = torch.arange(9), BOX.random_points(20)
     with torch.no_grad():
@@ -175,7 +225,9 @@ def test_rows_at_a_step_are_a_pure_function():
     a, b = RowSchedule(rows, 8, seed=3), RowSchedule(rows, 8, seed=3)
     order = [17, 3, 3, 0, 40, 17]
     assert all(torch.equal(a.at(k), b.at(k)) for k in order)
-    assert {k: a.at(k).tolist() for k in range(60)} == {k: b.at(k).tolist() for k in reversed(range(60))}
+    assert {k: a.at(k).tolist() for k in range(60)} == {
+        k: b.at(k).tolist() for k in reversed(range(60))
+    }
     epochs = [torch.cat([a.at(6 * e + k) for k in range(6)]) for e in range(9)]
     for epoch in epochs:
         assert len(epoch) == 48  # constant batches: the last 2 rows of an epoch's order wait
@@ -212,7 +264,9 @@ def test_held_out_rows_may_be_named(problem):
 
 
 def test_patience_stops_and_the_best_state_is_kept(problem):
-    solution = run(problem, lr=3.0, steps=60, stopping=HeldOut(every=2, patience=3))  # far too fast: it overshoots
+    solution = run(
+        problem, lr=3.0, steps=60, stopping=HeldOut(every=2, patience=3)
+    )  # far too fast: it overshoots
     values = {r["step"]: r["held-out"] for r in solution.history}
     assert str(solution.stopped) == f"held-out satisfied at step {solution.steps}"
     assert solution.steps == solution.best_step + 6 < 60
@@ -223,7 +277,9 @@ def test_patience_stops_and_the_best_state_is_kept(problem):
 def test_discrepancy_stops_at_the_noise(problem):
     solution = run(problem, steps=60, lr=0.1, stopping=Discrepancy(tau=400.0, every=5))
     term = problem.terms[0]
-    chi2 = float(term.fidelity.standardized(predict(term.operator, solution.field), term.y).square().mean())
+    chi2 = float(
+        term.fidelity.standardized(predict(term.operator, solution.field), term.y).square().mean()
+    )
     assert str(solution.stopped) == f"discrepancy satisfied at step {solution.steps}"
     assert chi2 <= 400
     assert solution.history[-1]["discrepancy"] == pytest.approx(chi2 - 400, abs=0.01)
@@ -235,9 +291,15 @@ def test_discrepancy_stops_at_the_noise(problem):
 def test_never_fits_everything_and_keeps_the_last_state(problem):
     solver = Solver(problem, priors.grid(BOX, cells=8), steps=23, stopping=Never(every=10))
     solution = solver.run()
-    assert (solution.best_step, str(solution.stopped), solution.held_out()) == (23, "all steps done", None)
+    assert (solution.best_step, str(solution.stopped), solution.held_out()) == (
+        23,
+        "all steps done",
+        None,
+    )
     assert [r["step"] for r in solution.history] == [10, 20, 23]
-    with torch.no_grad():  # as `Solution.sample` does: with gradients recorded, sums are taken in another order
+    with (
+        torch.no_grad()
+    ):  # as `Solution.sample` does: with gradients recorded, sums are taken in another order
         assert torch.equal(solution.sample(), ii.sample(solver.prior, problem.grid))
 
 
@@ -245,6 +307,9 @@ def test_the_truth_never_decides(problem):
     wrong = replace(problem, reference=lambda points: -5 * points[..., :1])
     watched = run(wrong, callbacks=[AgainstReference()])
     assert all("PSNR (reference)" in r for r in watched.history)
-    for other in (run(problem), run(replace(problem, reference=None), callbacks=[AgainstReference()])):
+    for other in (
+        run(problem),
+        run(replace(problem, reference=None), callbacks=[AgainstReference()]),
+    ):
         assert torch.equal(watched.sample(), other.sample())
         assert (watched.best_step, watched.stopped) == (other.best_step, other.stopped)

@@ -58,8 +58,15 @@ class Module(nn.Module):
 
 def on_grid(trailing: int = 0) -> OnGrid:
     shape = (3, 5, 2) if trailing else (3, 5)
-    matrix = torch.randn(math.prod(shape), GRID.numel, dtype=F64, generator=torch.Generator().manual_seed(3))
-    return OnGrid(lambda v: (matrix.to(v.dtype) @ v.reshape(-1)).reshape(shape), GRID, shape, trailing=trailing)
+    matrix = torch.randn(
+        math.prod(shape), GRID.numel, dtype=F64, generator=torch.Generator().manual_seed(3)
+    )
+    return OnGrid(
+        lambda v: (matrix.to(v.dtype) @ v.reshape(-1)).reshape(shape),
+        GRID,
+        shape,
+        trailing=trailing,
+    )
 
 
 @pytest.mark.parametrize("rows", [None, [3], [6, 0, 2], [1, 1, 5, 1], list(range(7))])
@@ -87,7 +94,9 @@ def test_predict_on_a_grid(trailing: int) -> None:
     torch.testing.assert_close(operator.unflatten(everything), expected)
     torch.testing.assert_close(operator.flatten(expected), everything)
     rows = torch.tensor([14, 3, 3])
-    torch.testing.assert_close(predict(operator, lambda p: field(p.double()), rows, chunk=5), everything[rows])
+    torch.testing.assert_close(
+        predict(operator, lambda p: field(p.double()), rows, chunk=5), everything[rows]
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,10 +145,14 @@ def test_with_adjoint_differentiates_twice(dtype: torch.dtype) -> None:
     x.requires_grad_()
     torch.autograd.gradcheck(apply, (x,))
     torch.autograd.gradgradcheck(apply, (x,))
-    torch.autograd.gradgradcheck(lambda v: apply(v).abs().square(), (x,))  # a linear map alone has none
+    torch.autograd.gradgradcheck(
+        lambda v: apply(v).abs().square(), (x,)
+    )  # a linear map alone has none
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own jvp
+@pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
+)  # torch's own jvp
 def test_with_adjoint_works_in_functional_transforms() -> None:
     matrix, x = pair(F64)
     apply = with_adjoint(lambda v: matrix @ v, lambda v: matrix.mT @ v)
@@ -147,7 +160,9 @@ def test_with_adjoint_works_in_functional_transforms() -> None:
     pullback = torch.func.vjp(apply, x)[1]  # type: ignore[misc]
     torch.testing.assert_close(pullback(r)[0], matrix.mT @ r)
     torch.testing.assert_close(torch.func.jvp(apply, (x,), (t,)), (matrix @ x, matrix @ t))
-    torch.testing.assert_close(torch.func.jvp(lambda v: apply(v) ** 2, (x,), (t,))[1], 2 * (matrix @ x) * (matrix @ t))
+    torch.testing.assert_close(
+        torch.func.jvp(lambda v: apply(v) ** 2, (x,), (t,))[1], 2 * (matrix @ x) * (matrix @ t)
+    )
 
 
 def test_composition_order() -> None:
@@ -155,7 +170,9 @@ def test_composition_order() -> None:
     inner = Detector(lambda y: y + 3) @ line @ Warp(lambda p: p + 1) @ Warp(lambda p: 2 * p)
     whole = Detector(lambda y: y * 5) @ inner
     assert whole.shape == (7,)
-    expected = 5 * ((line.weight * field(2 * (line.points + 1))[..., 0]).sum(-1) + 3)  # the last warp acts last
+    expected = 5 * (
+        (line.weight * field(2 * (line.points + 1))[..., 0]).sum(-1) + 3
+    )  # the last warp acts last
     torch.testing.assert_close(predict(whole, field), expected)
 
 
@@ -168,10 +185,14 @@ def test_composition_keeps_parameters_and_shape() -> None:
 
 @pytest.mark.parametrize(
     "compose",
-    [lambda: Warp(torch.sin) @ Line(), lambda: Line() @ Detector(torch.exp), lambda: Detector(torch.exp) @ Warp(abs),
-     lambda: Detector(torch.exp) @ Line() @ (Detector(torch.exp) @ Line())],
+    [
+        lambda: Warp(torch.sin) @ Line(),
+        lambda: Line() @ Detector(torch.exp),
+        lambda: Detector(torch.exp) @ Warp(abs),
+        lambda: Detector(torch.exp) @ Line() @ (Detector(torch.exp) @ Line()),
+    ],
     ids=["warp first", "detector last", "no operator", "two operators"],
-)  # fmt: skip
+)
 def test_composition_refuses_another_order(compose) -> None:
     with pytest.raises(TypeError, match="Detector @ operator @ Warp"):
         compose()
@@ -189,7 +210,9 @@ def test_evaluating_restores_modes() -> None:
     operator.inner.eval()
     with evaluating(operator, field):
         assert not operator.training
-    assert as_linear_map(operator, GRID, dtype=F64).norm() > 0  # in training mode it measures nothing
+    assert (
+        as_linear_map(operator, GRID, dtype=F64).norm() > 0
+    )  # in training mode it measures nothing
     assert operator.training
     assert not operator.inner.training
 
@@ -210,7 +233,9 @@ def test_linear_map_of_a_pointwise_operator(dtype: torch.dtype, rows: list[int] 
     torch.testing.assert_close(y, predict(line, SampledField(image, GRID), index))
     r = torch.randn(y.shape, dtype=dtype)
     assert abs(torch.vdot(y, r) - torch.vdot(image.flatten(), matrix.adjoint(r).flatten())) < 1e-12
-    torch.testing.assert_close(matrix.norm(300), float(torch.linalg.matrix_norm(dense(matrix, (4, 6, 1), dtype), 2)))
+    torch.testing.assert_close(
+        matrix.norm(300), float(torch.linalg.matrix_norm(dense(matrix, (4, 6, 1), dtype), 2))
+    )
 
 
 def test_linear_map_on_its_grid() -> None:

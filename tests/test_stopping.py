@@ -68,7 +68,9 @@ def test_a_rule_that_holds_rows_out_is_taken_at_its_word(problem):
     assert hold_out(None, problem.terms).details == {}  # no rule: the default is no substitution
 
 
-@pytest.mark.parametrize("rule", [Never(), Discrepancy(), ByHand([1.0])], ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize(
+    "rule", [Never(), Discrepancy(), ByHand([1.0])], ids=lambda rule: type(rule).__name__
+)
 def test_a_rule_that_holds_none_out_is_replaced_and_this_is_said(problem, rule):
     split = hold_out(rule, problem.terms)
     assert not torch.isin(split.watch[0], split.fit[0]).any()

@@ -81,7 +81,9 @@ class Float64(Pairs):
 
 
 def wrong_adjoint() -> OnGrid:
-    roll = with_adjoint(lambda x: x.roll(1, 0), lambda y: y.roll(1, 0))  # the adjoint rolls the other way
+    roll = with_adjoint(
+        lambda x: x.roll(1, 0), lambda y: y.roll(1, 0)
+    )  # the adjoint rolls the other way
     return OnGrid(roll, Grid(BOX, (5, 4)), (5, 4))
 
 
@@ -109,7 +111,10 @@ FAULTS = {
     "dot": (wrong_adjoint, r"<Ax, y> = .* but <x, A'y> ="),
     "linear": (Squared, "not additive"),
     "gradients of what it learns": (Detached, "finite difference"),
-    "precision follows the field": (Float64, "a field in torch.float32 was measured as torch.float64"),
+    "precision follows the field": (
+        Float64,
+        "a field in torch.float32 was measured as torch.float64",
+    ),
     "is an operator": (object, "needs __len__"),
 }
 
@@ -139,10 +144,14 @@ def test_healthy_operators_have_nothing_to_report():
 
 
 SMALL = {
-    "hash": {"log2_table": 8}, "grid": {"cells": 9.0}, "separable": {"rank": 6, "width": 16}, "tensor": {"rank": 6},
-    "cosmo": {"width": 24, "depth": 2}, "gaussian_mixture": {"count": 30},
+    "hash": {"log2_table": 8},
+    "grid": {"cells": 9.0},
+    "separable": {"rank": 6, "width": 16},
+    "tensor": {"rank": 6},
+    "cosmo": {"width": 24, "depth": 2},
+    "gaussian_mixture": {"count": 30},
     "spectral_basis": {},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -199,11 +208,15 @@ def test_wrong_names_offer_the_nearest(problem):
         Solver(problem, "grid", optimizer="adan")
     with pytest.raises(ValueError, match=r"Unknown prior 'sirens'. Did you mean 'siren'\?"):
         Solver(problem, "sirens")
-    with pytest.raises(ValueError, match=r"prior 'hash' has no option 'level'. Did you mean 'levels'\?"):
+    with pytest.raises(
+        ValueError, match=r"prior 'hash' has no option 'level'. Did you mean 'levels'\?"
+    ):
         priors.create("hash", BOX, level=3)
     with pytest.raises(TypeError, match="'regularizer'"):
         solve(problem, regularizer=[])  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match=r"a name or an nn.Module that maps points to values, got function"):
+    with pytest.raises(
+        TypeError, match=r"a name or an nn.Module that maps points to values, got function"
+    ):
         Solver(problem, lambda points: points)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="Give the learning rate once"):
         Solver(problem, "grid", optimizer=ii.optimizers.Adam(), lr=0.1)
@@ -213,17 +226,30 @@ def test_wrong_names_offer_the_nearest(problem):
 
 def small_run(problem: Problem, *callbacks) -> Solver:
     prior = priors.grid(problem.box, cells=8, order=3)
-    return Solver(problem, prior, steps=20, batch=64, stopping=ii.stopping.HeldOut(every=10), callbacks=callbacks)
+    return Solver(
+        problem,
+        prior,
+        steps=20,
+        batch=64,
+        stopping=ii.stopping.HeldOut(every=10),
+        callbacks=callbacks,
+    )
 
 
 def test_a_saved_solution_is_read_back(problem, tmp_path):
     solution = small_run(problem).run()
     folder = solution.save(tmp_path / "new" / "folder")
-    assert sorted(p.name for p in folder.iterdir()) == ["field.safetensors", "history.json", "image.npz"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "field.safetensors",
+        "history.json",
+        "image.npz",
+    ]
     record = json.loads((folder / "history.json").read_text())
     assert record["best_step"] == solution.best_step
     field = load_field(folder / "field.safetensors")
-    with torch.no_grad():  # as `Solution.sample` does: with gradients recorded, sums are taken in another order
+    with (
+        torch.no_grad()
+    ):  # as `Solution.sample` does: with gradients recorded, sums are taken in another order
         assert torch.equal(ii.sample(field, problem.grid), solution.sample())
     image, _ = ii.io.read_image(folder / "image.npz")
     assert torch.equal(image, solution.sample())

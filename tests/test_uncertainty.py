@@ -6,7 +6,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, Problem, Solution, Term, fidelity, noise, priors, stopping, uncertainty
+from inverse_inr import (
+    Box,
+    Grid,
+    Problem,
+    Solution,
+    Term,
+    fidelity,
+    noise,
+    priors,
+    stopping,
+    uncertainty,
+)
 from inverse_inr.evaluation import CHUNK
 from inverse_inr.operators import PointSamples
 from inverse_inr.problems.ct import ct
@@ -29,13 +40,17 @@ class Constant(nn.Module):
 def members(values: list[float], y: Tensor, sigma: float = 1.0) -> list[Solution]:
     term = Term(PointSamples(torch.rand(len(y), 1)), y, noise.Gaussian(sigma))
     problem = Problem([term], BOX, Grid(BOX, (4,)))
-    return [Solution(Constant(v), problem, "constant", watched=[torch.arange(len(y))]) for v in values]
+    return [
+        Solution(Constant(v), problem, "constant", watched=[torch.arange(len(y))]) for v in values
+    ]
 
 
 def test_scale_explains_what_no_fit_saw():
     """Truth 10, fits 1 ± 0.5, noise 0.1: the spread must grow until it reaches from 1 to 10."""
     generator = torch.Generator().manual_seed(0)
-    found = held_out_scale(members([0.5, 1.5], 10 + 0.1 * torch.randn(4000, generator=generator), 0.1))
+    found = held_out_scale(
+        members([0.5, 1.5], 10 + 0.1 * torch.randn(4000, generator=generator), 0.1)
+    )
     assert found == pytest.approx(9 / math.sqrt(0.5), rel=1e-2)
 
 
@@ -49,7 +64,9 @@ def test_mean_and_deviation():
     several = Ensemble(fits, scale=2.0)
     torch.testing.assert_close(several.mean.sample(), torch.full((4, 1), 3.0))
     torch.testing.assert_close(several.deviation(), torch.full((4, 1), 2 * math.sqrt(7)))
-    torch.testing.assert_close(Ensemble(fits, math.nan).deviation(), torch.full((4, 1), math.sqrt(7)))
+    torch.testing.assert_close(
+        Ensemble(fits, math.nan).deviation(), torch.full((4, 1), math.sqrt(7))
+    )
     assert isinstance(several.mean.field, MeanField)
     assert several.mean.method == "3 x constant"
 
@@ -71,7 +88,9 @@ def test_an_ensemble_holds_the_same_rows_out_and_explains_them():
     assert deviation.shape == (24, 24, 1)
     assert found.scale > 0
     errors = [m.metrics()["relative error"] for m in found.members]
-    assert found.mean.metrics()["relative error"] < sum(errors) / 3  # convexity, strict as the fits differ
+    assert (
+        found.mean.metrics()["relative error"] < sum(errors) / 3
+    )  # convexity, strict as the fits differ
 
 
 def test_without_held_out_rows_there_is_no_scale():

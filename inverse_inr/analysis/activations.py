@@ -62,7 +62,9 @@ class RieszBounds:
         return axes
 
 
-def riesz(activation: Pointwise, *, spacing: float = 1.0, reach: int = 512, samples: int = 256) -> RieszBounds:
+def riesz(
+    activation: Pointwise, *, spacing: float = 1.0, reach: int = 512, samples: int = 256
+) -> RieszBounds:
     """Riesz bounds and partition of unity of φ(t) = activation(spacing · t), translated by the integers.
 
     φ is sampled `samples` times a unit on [-reach, reach); the periodised spectrum is the FFT of that (Poisson). What
@@ -75,23 +77,32 @@ def riesz(activation: Pointwise, *, spacing: float = 1.0, reach: int = 512, samp
     with torch.no_grad():
         values = activation(spacing * t)
     if values.shape != t.shape or values.is_complex():
-        raise ValueError(f"riesz: of {len(t)} real numbers the activation made {tuple(values.shape)} {values.dtype}.")
+        raise ValueError(
+            f"riesz: of {len(t)} real numbers the activation made {tuple(values.shape)} {values.dtype}."
+        )
     middle = values[count // 4 : -count // 4].square().sum()
     ends = values.square().sum() - middle
     frequencies = (torch.arange(2 * reach, dtype=torch.float64) - reach) * (math.pi / reach)
     if not torch.isfinite(values).all() or not middle + ends > 0 or ends > 0.02 * (middle + ends):
         nothing = torch.full_like(frequencies, math.nan)
         return RieszBounds(math.nan, math.nan, math.nan, False, frequencies, nothing)
-    slow = float(values[[0, -1]].abs().max()) > 1e-9 * float(values.abs().max()) or ends > 1e-12 * middle
+    slow = (
+        float(values[[0, -1]].abs().max()) > 1e-9 * float(values.abs().max())
+        or ends > 1e-12 * middle
+    )
     if slow:
         values = values * torch.cos(0.5 * math.pi * t / reach).square()
     transform = torch.fft.fft(values) / samples
-    periodized = torch.fft.fftshift(transform.abs().square().unflatten(0, (samples, 2 * reach)).sum(0))
+    periodized = torch.fft.fftshift(
+        transform.abs().square().unflatten(0, (samples, 2 * reach)).sum(0)
+    )
     ordered = periodized.sort().values
     drop = math.ceil(SMEARED * len(ordered)) if slow else 0
     total = values.unflatten(0, (2 * reach, samples)).sum(0)
     unity = float((total - total.mean()).abs().max() / total.mean().abs().clamp(min=1e-300))
-    return RieszBounds(float(ordered[drop]), float(ordered[-1 - drop]), unity, True, frequencies, periodized)
+    return RieszBounds(
+        float(ordered[drop]), float(ordered[-1 - drop]), unity, True, frequencies, periodized
+    )
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,9 @@ class Curves:
         return axes
 
 
-def activation_curves(activation: Pointwise, span: tuple[float, float] = (-3.0, 3.0), samples: int = 601) -> Curves:
+def activation_curves(
+    activation: Pointwise, span: tuple[float, float] = (-3.0, 3.0), samples: int = 601
+) -> Curves:
     """Value, first and second derivative by autograd in double precision.
 
     They are what autograd sees: of ReLU's second derivative, a point mass, nothing is left.
@@ -131,8 +144,12 @@ def _slope(values: Tensor, z: Tensor) -> Tensor:
     return torch.autograd.grad(values.sum(), z, create_graph=True, materialize_grads=True)[0]
 
 
-def plot_activation(activation: Pointwise, span: tuple[float, float] = (-3.0, 3.0), samples: int = 601,
-                    axes: Axes | None = None) -> tuple[Axes, Curves]:  # fmt: skip
+def plot_activation(
+    activation: Pointwise,
+    span: tuple[float, float] = (-3.0, 3.0),
+    samples: int = 601,
+    axes: Axes | None = None,
+) -> tuple[Axes, Curves]:
     """Draw an activation with its first and second derivative: (axes, the numbers)."""
     curves = activation_curves(activation, span, samples)
     return curves.plot(None if axes is None else [axes])[0], curves

@@ -25,10 +25,19 @@ def default_bandwidths(grid: Grid, count: int = 10) -> list[float]:
     return [top * 2.0 ** (5 * k / max(1, count - 1) - 3) for k in range(count)]
 
 
-def choose_bandwidth(problem: Problem, prior: str | None = None, bandwidths: Sequence[float] | None = None, *,
-                     target: Tensor | Field | None = None, band: Tensor | None = None, seeds: int = 5,
-                     bins: int | None = None, variant: Variant = "published", refine: int = 2,
-                     **native: Any) -> Choice:  # fmt: skip
+def choose_bandwidth(
+    problem: Problem,
+    prior: str | None = None,
+    bandwidths: Sequence[float] | None = None,
+    *,
+    target: Tensor | Field | None = None,
+    band: Tensor | None = None,
+    seeds: int = 5,
+    bins: int | None = None,
+    variant: Variant = "published",
+    refine: int = 2,
+    **native: Any,
+) -> Choice:
     """The bandwidth at which the untrained prior's spectrum is nearest to that of the data's pseudo-inverse (FreSh).
 
     prior       a name of the catalogue (default: the problem's), `native` its other options
@@ -40,18 +49,39 @@ def choose_bandwidth(problem: Problem, prior: str | None = None, bandwidths: Seq
     The truth is not looked at. `choice.value` is the bandwidth: `priors.create(name, box, bandwidth=choice.value)`.
     """
     name, options = _named(problem, prior, native)
-    values = default_bandwidths(problem.grid) if bandwidths is None else [float(b) for b in bandwidths]
+    values = (
+        default_bandwidths(problem.grid) if bandwidths is None else [float(b) for b in bandwidths]
+    )
 
     def make(bandwidth: float, seed: int) -> Field:
         return make_prior(problem, name, seed, **{**options, "bandwidth": bandwidth})
 
     image, band = _goal(problem, target, band, bins, variant, refine)
-    return fresh(image, problem.grid, make, values, seeds=seeds, bins=bins, variant=variant, refine=refine, band=band)
+    return fresh(
+        image,
+        problem.grid,
+        make,
+        values,
+        seeds=seeds,
+        bins=bins,
+        variant=variant,
+        refine=refine,
+        band=band,
+    )
 
 
-def choose_prior(problem: Problem, names: Sequence[str], bandwidths: Sequence[float] | None = None, *,
-                 target: Tensor | Field | None = None, band: Tensor | None = None, seeds: int = 5,
-                 bins: int | None = None, variant: Variant = "published", refine: int = 2) -> Choice:  # fmt: skip
+def choose_prior(
+    problem: Problem,
+    names: Sequence[str],
+    bandwidths: Sequence[float] | None = None,
+    *,
+    target: Tensor | Field | None = None,
+    band: Tensor | None = None,
+    seeds: int = 5,
+    bins: int | None = None,
+    variant: Variant = "published",
+    refine: int = 2,
+) -> Choice:
     """The (name, bandwidth) nearest to the data in spectrum, of all `names` at all `bandwidths` (`choose_bandwidth`).
 
     A spectrum says nothing of what training does: of architectures with equal distances take the one you trust.
@@ -63,24 +93,46 @@ def choose_prior(problem: Problem, names: Sequence[str], bandwidths: Sequence[fl
         return make_prior(problem, pair[0], seed, bandwidth=pair[1])
 
     image, band = _goal(problem, target, band, bins, variant, refine)
-    return fresh(image, problem.grid, make, pairs, seeds=seeds, bins=bins, variant=variant, refine=refine, band=band)
+    return fresh(
+        image,
+        problem.grid,
+        make,
+        pairs,
+        seeds=seeds,
+        bins=bins,
+        variant=variant,
+        refine=refine,
+        band=band,
+    )
 
 
-def _named(problem: Problem, prior: str | None, native: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _named(
+    problem: Problem, prior: str | None, native: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
     """Without a name: the problem's suggestion, its options included."""
     if prior is not None and not isinstance(prior, str):
-        raise TypeError(f"choose_bandwidth makes many priors: pass a name, not a {type(prior).__name__}.")
+        raise TypeError(
+            f"choose_bandwidth makes many priors: pass a name, not a {type(prior).__name__}."
+        )
     if prior is None:
         return problem.suggested.prior, {**problem.suggested.options, **native}
     return prior, native
 
 
-def _goal(problem: Problem, target: Tensor | Field | None, band: Tensor | None, bins: int | None,
-          variant: Variant, refine: int) -> tuple[Tensor | Field, Tensor | None]:  # fmt: skip
+def _goal(
+    problem: Problem,
+    target: Tensor | Field | None,
+    band: Tensor | None,
+    bins: int | None,
+    variant: Variant,
+    refine: int,
+) -> tuple[Tensor | Field, Tensor | None]:
     """What to match, and where: the pseudo-inverse in the measured band, unless a target is given."""
     if target is not None:
         return target, band
-    from inverse_inr.baselines import cgls  # baselines choose by `selection`, which names this module
+    from inverse_inr.baselines import (
+        cgls,
+    )  # baselines choose by `selection`, which names this module
 
     solution = cgls(problem)
     if band is None:
@@ -90,7 +142,9 @@ def _goal(problem: Problem, target: Tensor | Field | None, band: Tensor | None, 
     return solution.sample(), band
 
 
-def measured_band(problem: Problem, iterations: int, bins: Bins, *, least: float = 0.5, seed: int = 0) -> Tensor:
+def measured_band(
+    problem: Problem, iterations: int, bins: Bins, *, least: float = 0.5, seed: int = 0
+) -> Tensor:
     """The bins in which CGLS returns at least the fraction `least` of a white image's amplitude: (bins,) boolean.
 
     Measured: white noise is sent through the operators and back. What they do not see, or what so few iterations do not

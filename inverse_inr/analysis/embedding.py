@@ -41,7 +41,9 @@ class SingularValues:
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
         axes = panels(1) if axes is None else axes
-        axes[0].semilogy(torch.arange(1, len(self.values) + 1), self.values / self.values[0], color="0.2")
+        axes[0].semilogy(
+            torch.arange(1, len(self.values) + 1), self.values / self.values[0], color="0.2"
+        )
         axes[0].axvline(self.stable_rank, color="C1", label=f"stable rank {self.stable_rank:.1f}")
         axes[0].set(xlabel="singular value number", ylabel="singular value / largest")
         axes[0].legend(frameon=False)
@@ -77,7 +79,9 @@ def features(prior: Prior) -> Embedding:
     """A prior's embedding of physical points: its encoding, or its first layer where coordinates enter as they are."""
     layers = getattr(prior.network, "layers", None)
     plain = prior.encoding.size == prior.box.ndim
-    first = layers[0] if plain and isinstance(layers, nn.ModuleList) and len(layers) else nn.Identity()
+    first = (
+        layers[0] if plain and isinstance(layers, nn.ModuleList) and len(layers) else nn.Identity()
+    )
     return lambda points: first(prior.encoding(prior.box.normalize(points)))
 
 
@@ -100,8 +104,12 @@ def local_lipschitz(embedding: Prior | Embedding, points: Tensor) -> LocalLipsch
         _check(matrix, points)
         gram = flat.new_zeros(len(flat), flat.shape[1], flat.shape[1])
         for column in matrix.unbind(1):
-            (slope,) = torch.autograd.grad(column.sum(), flat, retain_graph=True, materialize_grads=True)
-            gram += slope[:, :, None] * slope[:, None, :]  # JᵀJ needs no more memory than d² a point
+            (slope,) = torch.autograd.grad(
+                column.sum(), flat, retain_graph=True, materialize_grads=True
+            )
+            gram += (
+                slope[:, :, None] * slope[:, None, :]
+            )  # JᵀJ needs no more memory than d² a point
     return LocalLipschitz(flat.detach(), torch.linalg.eigvalsh(gram)[:, -1].clamp(min=0).sqrt())
 
 

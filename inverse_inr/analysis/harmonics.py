@@ -49,11 +49,18 @@ class Harmonics:
         for order in [*range(1, len(self.explained) + 1), -1]:
             bins = (self.orders == order).nonzero()[:, 0]
             name, color = (f"order {order}", f"C{order - 1}") if order > 0 else ("higher", "0.7")
-            left.vlines(bins, 1e-12, self.amplitudes[bins].clamp(min=1e-12), color=color, label=name)
+            left.vlines(
+                bins, 1e-12, self.amplitudes[bins].clamp(min=1e-12), color=color, label=name
+            )
         top = float(self.amplitudes[1:].max())
         last = int((self.amplitudes > 1e-6 * top).nonzero().max())
-        left.set(yscale="log", xlabel="cycles a period", ylabel="amplitude", ylim=(1e-6 * top, 2 * top),
-                 xlim=(0, 1.02 * last))  # fmt: skip
+        left.set(
+            yscale="log",
+            xlabel="cycles a period",
+            ylabel="amplitude",
+            ylim=(1e-6 * top, 2 * top),
+            xlim=(0, 1.02 * last),
+        )
         left.legend(frameon=False, fontsize="small")
         order = torch.arange(1, len(self.explained) + 1)
         right.plot(order, self.explained, "o-", color="C1", label="energy explained")
@@ -63,8 +70,14 @@ class Harmonics:
         return left, right
 
 
-def harmonics(field: Prior | Line, frequencies: Tensor | None = None, *, order: int = 3, samples: int | None = None,
-              period: int = 16) -> Harmonics:  # fmt: skip
+def harmonics(
+    field: Prior | Line,
+    frequencies: Tensor | None = None,
+    *,
+    order: int = 3,
+    samples: int | None = None,
+    period: int = 16,
+) -> Harmonics:
     """The harmonic expansion of a network of periodic inputs, by FFT over one period.
 
     field        a function of period 1, with the whole `frequencies` (m,) of its first layer; or a prior with Fourier
@@ -77,20 +90,28 @@ def harmonics(field: Prior | Line, frequencies: Tensor | None = None, *, order: 
         field, found = periodic_line(field, period)
         frequencies = found if frequencies is None else frequencies
     if frequencies is None:
-        raise ValueError("harmonics: of a plain function the first layer's frequencies must be given.")
+        raise ValueError(
+            "harmonics: of a plain function the first layer's frequencies must be given."
+        )
     whole = frequencies.detach().cpu().double().round()
     if frequencies.numel() == 0 or (frequencies.detach().cpu() - whole).abs().max() > 1e-6:
-        raise ValueError("harmonics: frequencies must be whole numbers of cycles a period. Scale the period, or round.")
+        raise ValueError(
+            "harmonics: frequencies must be whole numbers of cycles a period. Scale the period, or round."
+        )
     top = int(whole.abs().max())
     if samples is None:
         samples = 1 << max(10, math.ceil(math.log2(16 * max(top, 1) * max(order, 2))))
     if order < 1 or samples < 2 * order * top + 2:
-        raise ValueError(f"harmonics: order {order} of {top} cycles needs more than {2 * order * top + 1} samples.")
+        raise ValueError(
+            f"harmonics: order {order} of {top} cycles needs more than {2 * order * top + 1} samples."
+        )
     x = torch.arange(samples, dtype=torch.float64)[:, None] / samples
     with torch.no_grad():
         values = field(x)
     values = torch.view_as_real(values).flatten(1) if values.is_complex() else values
-    energy = _one_sided(torch.fft.rfft(values.double(), dim=0).abs() / samples, samples).square().sum(-1)
+    energy = (
+        _one_sided(torch.fft.rfft(values.double(), dim=0).abs() / samples, samples).square().sum(-1)
+    )
     orders = _orders(whole.long().abs().unique(), order, len(energy))
     varying = energy[1:].sum().clamp(min=1e-300)
     reached = [(orders > 0) & (orders <= k) for k in range(1, order + 1)]
@@ -111,7 +132,9 @@ def _one_sided(magnitude: Tensor, samples: int) -> Tensor:
 def _orders(frequencies: Tensor, order: int, bins: int) -> Tensor:
     """The least order of an integer combination that equals ±k, for k = 0 ... bins - 1; -1 where there is none."""
     reach = order * int(frequencies.max()) + 1
-    now = torch.zeros(2 * reach + 1, dtype=torch.bool)  # bin k is at k + reach: no shift below wraps around
+    now = torch.zeros(
+        2 * reach + 1, dtype=torch.bool
+    )  # bin k is at k + reach: no shift below wraps around
     now[reach] = True
     least = torch.where(now, 0, -1)
     for k in range(1, order + 1):
@@ -153,11 +176,15 @@ def _first_layer(prior: Prior) -> tuple[Tensor, float]:
     if isinstance(layers, nn.ModuleList) and len(layers) and prior.encoding.size == prior.box.ndim:
         layer = layers[0]
         omega = getattr(getattr(layer, "activation", None), "omega", None)
-        weights = [m.weight for m in layer.modules() if isinstance(getattr(m, "weight", None), Tensor)]
+        weights = [
+            m.weight for m in layer.modules() if isinstance(getattr(m, "weight", None), Tensor)
+        ]
         if omega is not None and len(weights) == 1 and _has_period(layer, float(omega)):
             assert isinstance(weights[0], Tensor)
             return weights[0], float(omega) / (2 * math.pi)
-    raise TypeError(f"'{prior.name}' has no periodic first layer: its input meets neither Fourier features nor a sine.")
+    raise TypeError(
+        f"'{prior.name}' has no periodic first layer: its input meets neither Fourier features nor a sine."
+    )
 
 
 def _has_period(layer: nn.Module, omega: float) -> bool:

@@ -54,18 +54,30 @@ class KernelSpectrum:
         """The eigenvalues over the largest and, beside them, how the data's energy accumulates."""
         axes = panels(1 if self.energy is None else 2) if axes is None else axes
         number = torch.arange(1, len(self.eigenvalues) + 1)
-        axes[0].loglog(number, (self.eigenvalues / self.eigenvalues[0]).clamp(min=1e-16), color="0.2")
+        axes[0].loglog(
+            number, (self.eigenvalues / self.eigenvalues[0]).clamp(min=1e-16), color="0.2"
+        )
         axes[0].set(xlabel="eigenvalue number", ylabel="eigenvalue / largest", ylim=(1e-12, 2))
         if self.energy is not None:
             axes[1].semilogx(number, self.energy.cumsum(0), color="C1")
-            axes[1].set(xlabel="eigenvectors, most quickly learnt first", ylabel="share of the data's energy",
-                        ylim=(0, 1.02))  # fmt: skip
+            axes[1].set(
+                xlabel="eigenvectors, most quickly learnt first",
+                ylabel="share of the data's energy",
+                ylim=(0, 1.02),
+            )
         return axes
 
 
-def ntk_spectrum(prior: nn.Module, points: Tensor | None = None, operator: Operator | None = None,
-                 rows: Tensor | None = None, *, data: Tensor | None = None, dtype: torch.dtype = torch.float64,
-                 chunk: int = 8) -> KernelSpectrum:  # fmt: skip
+def ntk_spectrum(
+    prior: nn.Module,
+    points: Tensor | None = None,
+    operator: Operator | None = None,
+    rows: Tensor | None = None,
+    *,
+    data: Tensor | None = None,
+    dtype: torch.dtype = torch.float64,
+    chunk: int = 8,
+) -> KernelSpectrum:
     """Eigenvalues of J Jᵀ for f at `points` (n, d), or for A∘f at `rows` of `operator` (default: all).
 
     data   what is to be learnt, of the outputs' shape: its energy in the eigenvectors
@@ -77,7 +89,9 @@ def ntk_spectrum(prior: nn.Module, points: Tensor | None = None, operator: Opera
     Raises ValueError for both or neither of points and operator, and for more than 4096 outputs.
     """
     if (points is None) == (operator is None):
-        raise ValueError("ntk_spectrum: give points (the kernel of f) or an operator (the kernel of A∘f), one of them.")
+        raise ValueError(
+            "ntk_spectrum: give points (the kernel of f) or an operator (the kernel of A∘f), one of them."
+        )
     prior = copy.deepcopy(prior).to(dtype)
     if points is not None:
         operator = _Values(points.reshape(-1, points.shape[-1]).to(dtype))
@@ -120,11 +134,17 @@ class _Jacobian:
             with torch.enable_grad():
                 outputs = predict(self.operator, self.prior, part)
                 flat = torch.view_as_real(outputs) if outputs.is_complex() else outputs[..., None]
-            blocks.append(torch.stack([self._row(v) for v in flat.flatten()]).unflatten(0, (-1, flat.shape[-1])))
+            blocks.append(
+                torch.stack([self._row(v) for v in flat.flatten()]).unflatten(
+                    0, (-1, flat.shape[-1])
+                )
+            )
         return torch.cat(blocks)
 
     def _row(self, output: Tensor) -> Tensor:
-        gradients = torch.autograd.grad(output, self.parameters, retain_graph=True, materialize_grads=True)
+        gradients = torch.autograd.grad(
+            output, self.parameters, retain_graph=True, materialize_grads=True
+        )
         return torch.cat([g.flatten() for g in gradients])
 
 
@@ -151,8 +171,14 @@ def _gram(jacobian: _Jacobian, rows: Tensor) -> Tensor:
 
 
 def _energy(data: Tensor, vectors: Tensor) -> Tensor:
-    flat = torch.cat([data.real.flatten(), data.imag.flatten()]) if data.is_complex() else data.flatten()
+    flat = (
+        torch.cat([data.real.flatten(), data.imag.flatten()])
+        if data.is_complex()
+        else data.flatten()
+    )
     if len(flat) != len(vectors):
-        raise ValueError(f"ntk_spectrum: data of shape {tuple(data.shape)} for {len(vectors)} outputs.")
+        raise ValueError(
+            f"ntk_spectrum: data of shape {tuple(data.shape)} for {len(vectors)} outputs."
+        )
     flat = flat.to(vectors)
     return (vectors.mT @ flat).square() / flat.square().sum().clamp(min=1e-300)

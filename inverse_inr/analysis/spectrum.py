@@ -44,21 +44,32 @@ class Bins:
     Raises ValueError for more bins than the Nyquist frequency of the coarsest axis leaves.
     """
 
-    def __init__(self, grid: Grid, count: int | None = None, variant: Variant = "published") -> None:
+    def __init__(
+        self, grid: Grid, count: int | None = None, variant: Variant = "published"
+    ) -> None:
         if variant not in ("published", "windowed"):
             raise ValueError(f"Bins: variant must be 'published' or 'windowed', got {variant!r}.")
         self.grid, self.variant = grid, variant
-        step = [2 / (n * s) for n, s in zip(grid.box.lengths, grid.box.scale, strict=True)]  # bins a cycle of each axis
+        step = [
+            2 / (n * s) for n, s in zip(grid.box.lengths, grid.box.scale, strict=True)
+        ]  # bins a cycle of each axis
         held = self.held(grid)
         self.count = min(BINS, held) if count is None else count
         if not 1 <= self.count <= held:
-            raise ValueError(f"Bins: {self.count} bins, but a grid of shape {grid.shape} holds {held}. A finer grid?")
+            raise ValueError(
+                f"Bins: {self.count} bins, but a grid of shape {grid.shape} holds {held}. A finer grid?"
+            )
         signed = [torch.fft.fftfreq(n, 1 / n, dtype=torch.float64) for n in grid.shape]
-        norm = sum(_along(k, f.abs() * h, grid.ndim) for k, (f, h) in enumerate(zip(signed, step, strict=True)))
+        norm = sum(
+            _along(k, f.abs() * h, grid.ndim)
+            for k, (f, h) in enumerate(zip(signed, step, strict=True))
+        )
         assert isinstance(norm, Tensor)
         self._index = (norm + 0.5).floor().long().clamp(max=self.count + 1)
         for k, (f, n) in enumerate(zip(signed, grid.shape, strict=True)):
-            if variant == "published":  # index n/2 is its own mirror image: fftfreq calls it negative, we keep it
+            if (
+                variant == "published"
+            ):  # index n/2 is its own mirror image: fftfreq calls it negative, we keep it
                 outside = _along(k, (f < 0) & (f > -n / 2), grid.ndim)
                 self._index = torch.where(outside, self.count + 1, self._index)
 
@@ -66,7 +77,10 @@ class Bins:
     def held(grid: Grid) -> int:
         """Bins up to the Nyquist frequency of the coarsest axis."""
         sides = [n * s / 2 for n, s in zip(grid.box.lengths, grid.box.scale, strict=True)]
-        return math.floor(min((n // 2 / w for n, w in zip(grid.shape, sides, strict=True) if n > 1), default=0) + 1e-9)
+        return math.floor(
+            min((n // 2 / w for n, w in zip(grid.shape, sides, strict=True) if n > 1), default=0)
+            + 1e-9
+        )
 
     @property
     def frequencies(self) -> Tensor:
@@ -110,8 +124,13 @@ def _along(axis: int, values: Tensor, ndim: int) -> Tensor:
     return values.reshape([-1 if k == axis else 1 for k in range(ndim)])
 
 
-def spectrum(image: Tensor, bins: int | None = None, *, box: Box | None = None,
-             variant: Variant = "published") -> Tensor:  # fmt: skip
+def spectrum(
+    image: Tensor,
+    bins: int | None = None,
+    *,
+    box: Box | None = None,
+    variant: Variant = "published",
+) -> Tensor:
     """The share of amplitude in each of the first `bins` bins (see `Bins`): (bins,), sum 1, the constant left out.
 
     `image`: (*shape, c) in one, two, three ... dimensions; without a `box` its pixels are cubes.
@@ -158,7 +177,12 @@ class Choice:
         """Two axes: the target's spectrum beside the candidates', and their distances."""
         left, right = panels(2) if axes is None else axes
         for k, other in enumerate(self.spectra):
-            left.plot(self.frequencies, other, color="0.8" if k != self.index else "C1", zorder=2 + (k == self.index))
+            left.plot(
+                self.frequencies,
+                other,
+                color="0.8" if k != self.index else "C1",
+                zorder=2 + (k == self.index),
+            )
         left.plot(self.frequencies, self.target, "k", label="data", zorder=4)
         left.plot([], [], color="C1", label=f"untrained field, {label(self.value)}")
         left.set(xlabel="frequency (cycles per unit)", ylabel="share of amplitude")
@@ -167,7 +191,10 @@ class Choice:
         places = list(self.candidates) if numeric else list(range(len(self.candidates)))
         right.errorbar(places, self.distances, self.errors, fmt="o-", color="0.3")
         right.plot(places[self.index], self.distances[self.index], "o", color="C1", zorder=3)
-        right.set(xlabel="bandwidth (cycles per unit)" if numeric else "", ylabel="Wasserstein distance (bins)")
+        right.set(
+            xlabel="bandwidth (cycles per unit)" if numeric else "",
+            ylabel="Wasserstein distance (bins)",
+        )
         if numeric and min(places) > 0:
             right.set_xscale("log")
         elif not numeric:
@@ -175,9 +202,18 @@ class Choice:
         return left, right
 
 
-def fresh(target: Tensor | Field, grid: Grid, make: Callable[[Any, int], Field], candidates: Sequence[Any], *,
-          seeds: int = 10, bins: int | None = None, variant: Variant = "published", refine: int = 1,
-          band: Tensor | None = None) -> Choice:  # fmt: skip
+def fresh(
+    target: Tensor | Field,
+    grid: Grid,
+    make: Callable[[Any, int], Field],
+    candidates: Sequence[Any],
+    *,
+    seeds: int = 10,
+    bins: int | None = None,
+    variant: Variant = "published",
+    refine: int = 1,
+    band: Tensor | None = None,
+) -> Choice:
     """The candidate whose untrained fields have the spectrum nearest to the target's (FreSh).
 
     target    an image (*grid.shape, c), or a field to be sampled on `grid`
@@ -190,7 +226,9 @@ def fresh(target: Tensor | Field, grid: Grid, make: Callable[[Any, int], Field],
     band      (bins,) boolean: the bins to compare, where the others hold nothing that was measured
     """
     if not candidates or seeds < 1 or refine < 1:
-        raise ValueError(f"fresh: {len(candidates)} candidates, seeds={seeds}, refine={refine}: nothing to compare.")
+        raise ValueError(
+            f"fresh: {len(candidates)} candidates, seeds={seeds}, refine={refine}: nothing to compare."
+        )
     image = target if isinstance(target, Tensor) else sample(target, grid)
     image, grid = coarsened(image, grid)
     count = target_bins(grid, bins, variant, refine)
@@ -201,13 +239,24 @@ def fresh(target: Tensor | Field, grid: Grid, make: Callable[[Any, int], Field],
     spectra, distances = [], []
     for value in candidates:
         with torch.no_grad():
-            starts = [_within(_spectrum_of(make(value, seed), finer, value), band) for seed in range(seeds)]
+            starts = [
+                _within(_spectrum_of(make(value, seed), finer, value), band)
+                for seed in range(seeds)
+            ]
         spectra.append(torch.stack(starts).mean(0))
         distances.append(torch.tensor([distance(s, goal) for s in starts], dtype=torch.float64))
     table = torch.stack(distances)
     error = table.std(1, correction=1) / math.sqrt(seeds) if seeds > 1 else torch.zeros(len(table))
     chosen = candidates[int(table.mean(1).argmin())]
-    return Choice(chosen, tuple(candidates), table.mean(1), error, finer.frequencies, goal, torch.stack(spectra))
+    return Choice(
+        chosen,
+        tuple(candidates),
+        table.mean(1),
+        error,
+        finer.frequencies,
+        goal,
+        torch.stack(spectra),
+    )
 
 
 def target_bins(grid: Grid, bins: int | None, variant: Variant, refine: int) -> Bins:
@@ -215,7 +264,9 @@ def target_bins(grid: Grid, bins: int | None, variant: Variant, refine: int) -> 
     if refine == 1:
         return Bins(grid, bins, variant)
     if bins is not None:
-        raise ValueError(f"fresh: refine={refine} compares all bins of the grid and beyond; leave out bins={bins}.")
+        raise ValueError(
+            f"fresh: refine={refine} compares all bins of the grid and beyond; leave out bins={bins}."
+        )
     return Bins(grid, Bins.held(grid), variant)
 
 
@@ -231,7 +282,9 @@ def _within(weights: Tensor, band: Tensor | None) -> Tensor:
     if band is None:
         return weights
     if band.shape != weights.shape or not weights[band].sum() > 0:
-        raise ValueError(f"fresh: band of shape {tuple(band.shape)} must mark some of the {len(weights)} bins.")
+        raise ValueError(
+            f"fresh: band of shape {tuple(band.shape)} must mark some of the {len(weights)} bins."
+        )
     kept = weights * band
     return kept / kept.sum()
 
@@ -248,9 +301,13 @@ def coarsened(image: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
         torch.nn.functional.adaptive_avg_pool3d,
     ]
     if grid.ndim > len(pools):
-        raise ValueError(f"fresh: a grid of {grid.numel} points in {grid.ndim} dimensions; coarsen it yourself.")
+        raise ValueError(
+            f"fresh: a grid of {grid.numel} points in {grid.ndim} dimensions; coarsen it yourself."
+        )
     parts = [image.real, image.imag] if image.is_complex() else [image]
-    pooled = [pools[grid.ndim - 1](p.movedim(-1, 0)[None], small.shape)[0].movedim(0, -1) for p in parts]
+    pooled = [
+        pools[grid.ndim - 1](p.movedim(-1, 0)[None], small.shape)[0].movedim(0, -1) for p in parts
+    ]
     return torch.complex(*pooled) if image.is_complex() else pooled[0], small
 
 
@@ -265,4 +322,6 @@ def panels(count: int) -> Sequence[Axes]:
     """`count` axes side by side in a figure of their own, without pyplot's state."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(4.2 * count, 3.2), layout="constrained").subplots(1, count, squeeze=False)[0]
+    return Figure(figsize=(4.2 * count, 3.2), layout="constrained").subplots(
+        1, count, squeeze=False
+    )[0]

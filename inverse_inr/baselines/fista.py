@@ -28,9 +28,16 @@ PATH = tuple(0.3 * 0.5**k for k in range(10))
 """Fractions of λ_max, a factor two apart down to 6e-4."""
 
 
-def l1(problem: Problem, weight: float | str = "held-out", *, nonnegative: bool = False,
-       weights: Sequence[float] = PATH, iterations: int = 200, wavelets: int | None = None,
-       seed: int = 0) -> Solution:  # fmt: skip
+def l1(
+    problem: Problem,
+    weight: float | str = "held-out",
+    *,
+    nonnegative: bool = False,
+    weights: Sequence[float] = PATH,
+    iterations: int = 200,
+    wavelets: int | None = None,
+    seed: int = 0,
+) -> Solution:
     """L1 on the problem's grid (complex where the problem is), each weight started from the larger one's solution.
 
     weight: a fraction of λ_max; "held-out" (one-standard-error rule on rows kept out); "oracle"; or "residual", the
@@ -47,7 +54,9 @@ def l1(problem: Problem, weight: float | str = "held-out", *, nonnegative: bool 
     if not isinstance(weight, str):
         path = [w for w in path if w > weight] + [float(weight)]
     if not path or not all(0 < w < 1 for w in path):
-        raise ValueError(f"l1: weights are fractions of the largest useful one, in (0, 1), got {path}.")
+        raise ValueError(
+            f"l1: weights are fractions of the largest useful one, in (0, 1), got {path}."
+        )
     judge = Judge(problem, "held-out" if weight == "residual" else weight, seed)
     if weight == "residual":
         judge.fit = [t.trusted for t in problem.terms]
@@ -63,7 +72,14 @@ def l1(problem: Problem, weight: float | str = "held-out", *, nonnegative: bool 
     largest = float((pull.clamp(min=0) if nonnegative else pull.abs()).max())
     for k, fraction in enumerate(path):
         quick = not isinstance(weight, str) and k < len(path) - 1
-        x = fista(system, fraction * largest, x, iterations // 4 if quick else iterations, 0.97 * step, proximal)
+        x = fista(
+            system,
+            fraction * largest,
+            x,
+            iterations // 4 if quick else iterations,
+            0.97 * step,
+            proximal,
+        )
         if weight == "residual":
             if system.value(x) <= _noise_level(system) or k == len(path) - 1:
                 return Solution(
@@ -83,8 +99,10 @@ def l1(problem: Problem, weight: float | str = "held-out", *, nonnegative: bool 
 
 def _noise_level(system: LeastSquares) -> float:
     """½ Σ precision |r|² where |r| is the noise: 1 a complex measurement and ½ a real one, by its mean."""
-    return sum(float(p.sum()) / float(p.max()) * _unit(t) / t.numel() for p, t in zip(system.precisions, system.targets,
-                                                                                      strict=True))  # fmt: skip
+    return sum(
+        float(p.sum()) / float(p.max()) * _unit(t) / t.numel()
+        for p, t in zip(system.precisions, system.targets, strict=True)
+    )
 
 
 def _unit(target: Tensor) -> float:
@@ -111,8 +129,9 @@ def _spinning(psi: Wavelets, seed: int) -> Proximal:
     return proximal
 
 
-def fista(system: LeastSquares, weight: float, x: Tensor, iterations: int, step: float,
-          proximal: Proximal) -> Tensor:  # fmt: skip
+def fista(
+    system: LeastSquares, weight: float, x: Tensor, iterations: int, step: float, proximal: Proximal
+) -> Tensor:
     """Accelerated proximal gradient (Beck & Teboulle 2009), restarted where momentum points uphill (O'Donoghue).
 
     `proximal(x, threshold)` is the map of the penalty: `shrink` of |x|.

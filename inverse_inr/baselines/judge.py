@@ -33,7 +33,9 @@ class Judge:
         self.watch: list[Tensor] = []
         self.details: dict[str, Any] = {}
         if rule == "held-out":
-            self.fit, self.watch, self.details = hold_out(problem.suggested.stopping, problem.terms, seed)
+            self.fit, self.watch, self.details = hold_out(
+                problem.suggested.stopping, problem.terms, seed
+            )
             self._unseen = LeastSquares.of(problem, self.watch)
         if rule == "oracle":
             assert problem.reference is not None
@@ -69,7 +71,10 @@ class Judge:
             self.problem,
             label,
             seconds=seconds,
-            stopped=Ended("direct", f"{what} {choice:.4g} ({self.rule if isinstance(self.rule, str) else 'given'})"),
+            stopped=Ended(
+                "direct",
+                f"{what} {choice:.4g} ({self.rule if isinstance(self.rule, str) else 'given'})",
+            ),
             watched=self.watch,
             details={what: choice, **self.details},
         )

@@ -26,7 +26,9 @@ from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
 
 
-def cgls(problem: Problem, iterations: int | str = "held-out", *, maximum: int = 60, seed: int = 0) -> Solution:
+def cgls(
+    problem: Problem, iterations: int | str = "held-out", *, maximum: int = 60, seed: int = 0
+) -> Solution:
     """Conjugate gradients on the normal equations; the number of iterations regularises.
 
     iterations: a number, "held-out" (best on 5 % of the rows, kept out) or "oracle" (best against the reference).
@@ -36,7 +38,9 @@ def cgls(problem: Problem, iterations: int | str = "held-out", *, maximum: int =
     try:
         limit = maximum if isinstance(iterations, str) else operator.index(iterations)
     except TypeError:
-        raise TypeError(f"cgls: iterations must be a whole number or a rule, got {iterations!r}.") from None
+        raise TypeError(
+            f"cgls: iterations must be a whole number or a rule, got {iterations!r}."
+        ) from None
     if limit < 1:
         raise ValueError(f"cgls: iterations must be at least 1, got {limit}.")
     for k, x in enumerate(cgls_iterates(LeastSquares.of(problem, judge.fit), limit), 1):
@@ -44,8 +48,15 @@ def cgls(problem: Problem, iterations: int | str = "held-out", *, maximum: int =
     return judge.solution("CGLS", "iterations", time.perf_counter() - began)
 
 
-def tv(problem: Problem, weight: float | str = "held-out", *, weights: Sequence[float] | None = None,
-       iterations: int = 600, nonnegative: bool = False, seed: int = 0) -> Solution:  # fmt: skip
+def tv(
+    problem: Problem,
+    weight: float | str = "held-out",
+    *,
+    weights: Sequence[float] | None = None,
+    iterations: int = 600,
+    nonnegative: bool = False,
+    seed: int = 0,
+) -> Solution:
     """Isotropic total variation by the primal-dual method of Chambolle & Pock (2011).
 
     weight: λ of `λ * TotalVariation(grid=...)`, "held-out" (one-standard-error rule) or "oracle"; then `weights`
@@ -57,10 +68,14 @@ def tv(problem: Problem, weight: float | str = "held-out", *, weights: Sequence[
     system = LeastSquares.of(problem, judge.fit)
     x = list(cgls_iterates(system, 8))[-1]
     if isinstance(weight, str):
-        noisy = all(isinstance(t.fidelity, Noise) for t in problem.terms)  # then the truth's misfit is about a half
+        noisy = all(
+            isinstance(t.fidelity, Noise) for t in problem.terms
+        )  # then the truth's misfit is about a half
         floor = 0.5 if noisy else 1e-3 * system.value(torch.zeros_like(x))
         misfit, roughness = max(system.value(x), floor), _total_variation(x, problem)
-        start = misfit / roughness if misfit > 0 and roughness > 0 else 1.0  # of nothing, any weight gives nothing
+        start = (
+            misfit / roughness if misfit > 0 and roughness > 0 else 1.0
+        )  # of nothing, any weight gives nothing
         tried = sorted(weights or [start * 2.0**k for k in range(2, -9, -1)], reverse=True)
     else:
         tried = [float(weight)]
@@ -85,7 +100,9 @@ def cgls_iterates(system: LeastSquares, count: int) -> Iterator[Tensor]:
     r = system.data()
     p = s = system.adjoint(r)
     gamma = float(s.abs().square().sum())
-    solved = gamma * torch.finfo(s.dtype).eps ** 2  # beyond it, steps are quotients of rounding errors
+    solved = (
+        gamma * torch.finfo(s.dtype).eps ** 2
+    )  # beyond it, steps are quotients of rounding errors
     for _ in range(count):
         q = system.whitened(p)
         alpha = gamma / max(sum(float(v.abs().square().sum()) for v in q), 1e-300)
@@ -99,13 +116,22 @@ def cgls_iterates(system: LeastSquares, count: int) -> Iterator[Tensor]:
             return
 
 
-def primal_dual_tv(system: LeastSquares, spacing: Sequence[float], weight: float, x: Tensor, iterations: int = 600,
-                   nonnegative: bool = False) -> Tensor:  # fmt: skip
+def primal_dual_tv(
+    system: LeastSquares,
+    spacing: Sequence[float],
+    weight: float,
+    x: Tensor,
+    iterations: int = 600,
+    nonnegative: bool = False,
+) -> Tensor:
     """min_x ½‖K x - z‖² + weight · mean |∇x|, from `x`: forward differences, isotropic, free boundary.
 
     Both operators are scaled to norm 1 and the image to size 1, so that one step size suits all problems.
     """
-    size = max(float(x.abs().flatten().quantile(0.99)) if x.numel() < 2**24 else float(x.abs().max()), 1e-12)
+    size = max(
+        float(x.abs().flatten().quantile(0.99)) if x.numel() < 2**24 else float(x.abs().max()),
+        1e-12,
+    )
     k_norm = system.norm()
     d_norm = 2 * math.sqrt(sum(h**-2.0 for h in spacing))
     data = [v / (k_norm * size) for v in system.data()]
@@ -113,10 +139,17 @@ def primal_dual_tv(system: LeastSquares, spacing: Sequence[float], weight: float
     x = x / size
     ratio = max(radius, 1e-12) ** -0.5  # a small ball wants long primal steps
     tau, sigma = ratio / math.sqrt(2), 1 / (ratio * math.sqrt(2))
-    ahead, dual, flow = x, [torch.zeros_like(v) for v in data], torch.zeros_like(grid_gradient(x, spacing))
+    ahead, dual, flow = (
+        x,
+        [torch.zeros_like(v) for v in data],
+        torch.zeros_like(grid_gradient(x, spacing)),
+    )
     for _ in range(iterations):
         seen = system.whitened(ahead)
-        dual = [(p + sigma * (s / k_norm - z)) / (1 + sigma) for p, s, z in zip(dual, seen, data, strict=True)]
+        dual = [
+            (p + sigma * (s / k_norm - z)) / (1 + sigma)
+            for p, s, z in zip(dual, seen, data, strict=True)
+        ]
         flow = flow + sigma * grid_gradient(ahead, spacing) / d_norm
         length = torch.linalg.vector_norm(flow, dim=-1, keepdim=True)
         flow = flow * (radius / length.clamp(min=max(radius, 1e-30)))

@@ -7,8 +7,16 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-LOWPASS = (0.23037781330885523, 0.7148465705525415, 0.6308807679295904, -0.02798376941698385,
-           -0.18703481171888114, 0.030841381835986965, 0.032883011666982945, -0.010597401784997278)  # fmt: skip
+LOWPASS = (
+    0.23037781330885523,
+    0.7148465705525415,
+    0.6308807679295904,
+    -0.02798376941698385,
+    -0.18703481171888114,
+    0.030841381835986965,
+    0.032883011666982945,
+    -0.010597401784997278,
+)
 """Daubechies, Ten Lectures on Wavelets (1992), table 6.1, N = 4 ("db4"), scaled to unit length."""
 
 
@@ -22,7 +30,9 @@ class Wavelets:
 
     def __init__(self, shape: tuple[int, ...], levels: int = 4) -> None:
         if levels < 1 or 2**levels > min(shape):
-            raise ValueError(f"Wavelets: levels={levels} must be at least 1 and 2^levels fit into {shape}.")
+            raise ValueError(
+                f"Wavelets: levels={levels} must be at least 1 and 2^levels fit into {shape}."
+            )
         self.shape, self.levels, block = tuple(shape), levels, 2**levels
         self.padded = tuple(-(-n // block) * block for n in shape)
 

@@ -51,6 +51,8 @@ problems = Registry("problem", "inverse_inr.problems", _problems)
 operators = Registry("operator", "inverse_inr.operators", _operators)
 regularizers = Registry("regularizer", "inverse_inr.regularizers", _regularizers)
 stoppings = Registry(
-    "stopping rule", "inverse_inr.stopping", {"held_out": HeldOut, "discrepancy": Discrepancy, "never": Never}
+    "stopping rule",
+    "inverse_inr.stopping",
+    {"held_out": HeldOut, "discrepancy": Discrepancy, "never": Never},
 )
 optimizer_names = Registry("optimizer", "inverse_inr.optimizers", dict(optimizers.NAMES))

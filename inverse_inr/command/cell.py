@@ -22,8 +22,14 @@ from inverse_inr.solver import Checkpoint, Progress, Solution, save_field
 
 logger = logging.getLogger("inverse_inr")
 
-MEASURES = {"PSNR": "PSNR (dB)", "SSIM": "SSIM", "held-out": "held-out", "parameters": "parameters",
-            "seconds": "seconds", "memory": "memory (MB)"}  # fmt: skip
+MEASURES = {
+    "PSNR": "PSNR (dB)",
+    "SSIM": "SSIM",
+    "held-out": "held-out",
+    "parameters": "parameters",
+    "seconds": "seconds",
+    "memory": "memory (MB)",
+}
 """The columns of a comparison, by the names of a cell's values."""
 
 FILES = ("cell.json", "image.npz", "field.safetensors", "state.pt")
@@ -58,7 +64,11 @@ class Cell:
         return cell if cell.failed or (folder / "image.npz").exists() else None
 
     def __str__(self) -> str:
-        shown = [f"{title} {entry(self.values[k])}" for k, title in MEASURES.items() if self.values.get(k) is not None]
+        shown = [
+            f"{title} {entry(self.values[k])}"
+            for k, title in MEASURES.items()
+            if self.values.get(k) is not None
+        ]
         note = f"failed: {self.note}" if self.failed else self.note
         return f"{self.method}, seed {self.seed}: {', '.join(shown + [note] * bool(note))}"
 
@@ -96,7 +106,10 @@ def fit(run: Run, problem: Problem, progress: Progress, folder: Path) -> Table:
     if solution.stopped.kind == "interrupted":
         checkpoint.write(solver)
         raise KeyboardInterrupt
-    more = {"parameters": _parameters(solver.prior), "memory": None if memory is None else memory / 1e6}
+    more = {
+        "parameters": _parameters(solver.prior),
+        "memory": None if memory is None else memory / 1e6,
+    }
     return _remember(solution, more, folder)
 
 
@@ -114,21 +127,32 @@ def _remember(solution: Solution, more: Table, folder: Path) -> Table:
     return {
         "values": {k: v for k, v in (summary | more).items() if k != "method"},
         "note": str(solution.stopped) if solution.stopped.kind == "non-finite" else "",
-        "machine": _machine(solution), "steps": solution.steps, "best_step": solution.best_step,
-        "stopped": str(solution.stopped), "history": solution.history,
-    }  # fmt: skip
+        "machine": _machine(solution),
+        "steps": solution.steps,
+        "best_step": solution.best_step,
+        "stopped": str(solution.stopped),
+        "history": solution.history,
+    }
 
 
 def _parameters(prior: nn.Module) -> int:
     """Real numbers learnt."""
     count = getattr(prior, "parameter_count", None)
-    return sum(p.numel() * (2 if p.is_complex() else 1) for p in prior.parameters()) if count is None else int(count)
+    return (
+        sum(p.numel() * (2 if p.is_complex() else 1) for p in prior.parameters())
+        if count is None
+        else int(count)
+    )
 
 
 def _machine(solution: Solution) -> str:
     """What the seconds were measured on."""
     device, threads = placement(solution.field)[1], torch.get_num_threads()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{threads} CPU thread{'s'[: threads - 1]}"
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{threads} CPU thread{'s'[: threads - 1]}"
+    )
     return f"{name}, torch {torch.__version__}"
 
 
@@ -138,4 +162,6 @@ def notes(cells: Sequence[Cell]) -> list[str]:
     for c in cells:
         if c.note:
             seeds.setdefault(f"failed: {c.note}" if c.failed else c.note, []).append(str(c.seed))
-    return [f"{note} (seed{'s' * (len(which) > 1)} {', '.join(which)})" for note, which in seeds.items()]
+    return [
+        f"{note} (seed{'s' * (len(which) > 1)} {', '.join(which)})" for note, which in seeds.items()
+    ]

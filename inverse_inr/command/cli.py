@@ -18,7 +18,14 @@ from inverse_inr import priors
 from inverse_inr.command import catalogue, config
 from inverse_inr.command.comparison import Comparison
 from inverse_inr.command.config import ConfigError, Run
-from inverse_inr.command.reporting import HELD_OUT, figure_of, save_figure, text_table, versions, write_json
+from inverse_inr.command.reporting import (
+    HELD_OUT,
+    figure_of,
+    save_figure,
+    text_table,
+    versions,
+    write_json,
+)
 from inverse_inr.problem import Problem
 from inverse_inr.solver import Checkpoint, Progress, Solution, Solver
 
@@ -26,10 +33,17 @@ app = App(name="inverse-inr", help="Imaging inverse problems with implicit neura
 logger = logging.getLogger("inverse_inr")
 
 Config = Annotated[Path, Parameter(help="The config, e.g. problems/ct.toml.")]
-Overrides = Annotated[tuple[str, ...], Parameter(help="Override a value: --set solver.steps=200 (repeat).")]
-Keywords = Annotated[list[str], Parameter(consume_multiple=True, help="Any keyword of the problem: --size 64.")]
+Overrides = Annotated[
+    tuple[str, ...], Parameter(help="Override a value: --set solver.steps=200 (repeat).")
+]
+Keywords = Annotated[
+    list[str], Parameter(consume_multiple=True, help="Any keyword of the problem: --size 64.")
+]
 Threads = Annotated[
-    int | None, Parameter(help="CPU threads for torch. One is fastest for small problems and on a busy machine.")
+    int | None,
+    Parameter(
+        help="CPU threads for torch. One is fastest for small problems and on a busy machine."
+    ),
 ]
 Methods = dict[str, Callable[[Problem], Any]]
 
@@ -58,7 +72,9 @@ def run(
     config.set_keywords(tables, keywords)
     checked = Run.of(tables)
     if out.exists() and any(out.iterdir()) and not force:
-        raise ConfigError(f"{out} is not empty and may hold another run. Choose another --out, or pass --force.")
+        raise ConfigError(
+            f"{out} is not empty and may hold another run. Choose another --out, or pass --force."
+        )
     prepared = _prepared(checked, out)  # what cannot be prepared takes no folder, and clears none
     _clear(out)
     write_json(out / "config.json", {"config": tables, "versions": versions()})
@@ -99,10 +115,25 @@ def compare(
     if "name" in options:
         raise ConfigError(f"--set prior.name={options['name']}: --priors names them.")
     names = [name.strip() for name in priors.split(",") if name.strip()]
-    command = ["inverse-inr", "compare", str(path), "--priors", ",".join(names), "--seeds", str(seeds)]
+    command = [
+        "inverse-inr",
+        "compare",
+        str(path),
+        "--priors",
+        ",".join(names),
+        "--seeds",
+        str(seeds),
+    ]
     command += [word for assignment in set for word in ("--set", assignment)]
-    comparison = Comparison(Run.of(tables), names, out, seeds, options, partial(Progress, always=True),
-                            shlex.join(command))  # fmt: skip
+    comparison = Comparison(
+        Run.of(tables),
+        names,
+        out,
+        seeds,
+        options,
+        partial(Progress, always=True),
+        shlex.join(command),
+    )
     comparison.claim(force=force)
     _compare(comparison)
 
@@ -114,11 +145,22 @@ def resume(out: Path, *, threads: Threads = None) -> None:
     record = _record(out)
     checked = Run.of(record["config"])
     if "priors" in record:
-        _compare(Comparison(checked, record["priors"], out, record["seeds"], record["options"],
-                            partial(Progress, always=True), record["command"]))  # fmt: skip
+        _compare(
+            Comparison(
+                checked,
+                record["priors"],
+                out,
+                record["seeds"],
+                record["options"],
+                partial(Progress, always=True),
+                record["command"],
+            )
+        )
         return
     if not (out / "state.pt").exists():
-        raise FileNotFoundError(f"{out} has no checkpoint (state.pt): nothing to resume; run it again.")
+        raise FileNotFoundError(
+            f"{out} has no checkpoint (state.pt): nothing to resume; run it again."
+        )
     solver, checkpoint, methods = _prepared(checked, out)
     solver.load_state_dict(torch.load(checkpoint.path, weights_only=True))
     _reconstruct(solver, checkpoint, methods, out)
@@ -130,7 +172,9 @@ def show(out: Path) -> None:
     _record(out)
     table = out / "table.json"
     if not table.exists():
-        raise FileNotFoundError(f"{out} holds a run that has not finished. Continue it: inverse-inr resume {out}")
+        raise FileNotFoundError(
+            f"{out} holds a run that has not finished. Continue it: inverse-inr resume {out}"
+        )
     print(text_table(json.loads(table.read_text())))
 
 
@@ -170,7 +214,9 @@ def check(reference: str, *, nonlinear: bool = False, channels: int = 1) -> None
     Kit.channels = channels
     results = run_checks(Kit())
     for name, failure in results:
-        print(f"{'ok  ' if failure is None else 'FAIL'} {name}{'' if failure is None else f': {failure}'}")
+        print(
+            f"{'ok  ' if failure is None else 'FAIL'} {name}{'' if failure is None else f': {failure}'}"
+        )
     failed = sum(f is not None for _, f in results)
     print(f"{len(results) - failed} passed, {failed} failed")
     if failed:
@@ -228,7 +274,9 @@ def _compare(comparison: Comparison) -> None:
         for cell in comparison.cells():
             print(cell)
     except KeyboardInterrupt:
-        print(f"interrupted; what is done is in {comparison.out}. Continue: inverse-inr resume {comparison.out}")
+        print(
+            f"interrupted; what is done is in {comparison.out}. Continue: inverse-inr resume {comparison.out}"
+        )
         return
     comparison.write()
     print(f"\n{text_table(comparison.table())}\n\n{HELD_OUT}\nwritten to {comparison.out}/")
@@ -245,7 +293,15 @@ def _record(out: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is damaged: {error}.") from None
 
 
-OURS = ("state.pt", "table.json", "figure.png", "history.json", "image.npz", "image.nii.gz", "field.safetensors")
+OURS = (
+    "state.pt",
+    "table.json",
+    "figure.png",
+    "history.json",
+    "image.npz",
+    "image.nii.gz",
+    "field.safetensors",
+)
 MORE = "files.json"
 
 

@@ -64,7 +64,9 @@ class Comparison:
 
     def __post_init__(self) -> None:
         if not self.priors or self.seeds < 1:
-            raise ConfigError(f"A comparison needs priors and seeds, got {list(self.priors)} and {self.seeds}.")
+            raise ConfigError(
+                f"A comparison needs priors and seeds, got {list(self.priors)} and {self.seeds}."
+            )
         for name in self.priors:
             if list(self.priors).count(name) > 1:
                 raise ConfigError(f"The prior {name!r} is named twice.")
@@ -94,12 +96,20 @@ class Comparison:
 
     def _record(self) -> Table:
         config = {k: v for k, v in self.run.tables.items() if k != "prior"}
-        return {"config": config, "options": dict(self.options), "priors": list(self.priors), "seeds": self.seeds,
-                "command": self.command, "versions": versions()}  # fmt: skip
+        return {
+            "config": config,
+            "options": dict(self.options),
+            "priors": list(self.priors),
+            "seeds": self.seeds,
+            "command": self.command,
+            "versions": versions(),
+        }
 
     def _check_same(self, mine: Table, theirs: Table) -> None:
         if "priors" not in theirs:
-            raise ConfigError(f"{self.out} holds a single run. Choose another --out, or pass --force.")
+            raise ConfigError(
+                f"{self.out} holds a single run. Choose another --out, or pass --force."
+            )
         a, b = (r["config"] | {"prior": r["options"], "baselines": None} for r in (mine, theirs))
         different = [f"[{k}]" for k in {**a, **b} if a.get(k) != b.get(k)]
         if different and any(self.out.glob("cells/*/*")):
@@ -119,7 +129,11 @@ class Comparison:
                 folder.rmdir()
 
     def _folder(self, method: str, seed: int, *, classical: bool) -> Path:
-        return self.out / "cells" / f"{'baseline-' if classical else ''}{quote(method, safe='')}-{seed}"
+        return (
+            self.out
+            / "cells"
+            / f"{'baseline-' if classical else ''}{quote(method, safe='')}-{seed}"
+        )
 
     # --- the work ---------------------------------------------------------------------------------------------------
 
@@ -130,10 +144,15 @@ class Comparison:
         """
         for seed in range(self.seeds):
             problem = self._problem(seed)
-            if seed == 0 or self.run.draws_noise:  # the same measurements would give the same image again
+            if (
+                seed == 0 or self.run.draws_noise
+            ):  # the same measurements would give the same image again
                 for name, method in self.run.baselines(problem).items():
                     yield attempt(
-                        name, seed, self._folder(name, seed, classical=True), partial(baseline, method, problem)
+                        name,
+                        seed,
+                        self._folder(name, seed, classical=True),
+                        partial(baseline, method, problem),
                     )
             for name in self.priors:
                 work = partial(fit, self._varied(name, seed), problem, self.progress())
@@ -153,8 +172,13 @@ class Comparison:
 
     def _found(self, names: Sequence[str], *, classical: bool) -> dict[str, list[Cell]]:
         """The cells that the folder holds of some methods."""
-        folders = {n: [self._folder(n, seed, classical=classical) for seed in range(self.seeds)] for n in names}
-        return {n: [c for c in map(Cell.read, paths) if c is not None] for n, paths in folders.items()}
+        folders = {
+            n: [self._folder(n, seed, classical=classical) for seed in range(self.seeds)]
+            for n in names
+        }
+        return {
+            n: [c for c in map(Cell.read, paths) if c is not None] for n, paths in folders.items()
+        }
 
     @property
     def _classical(self) -> dict[str, list[Cell]]:
@@ -168,7 +192,9 @@ class Comparison:
         """A row for each method: every measure by mean and standard deviation over the seeds that did not fail."""
         rows = []
         for name, cells in [*self._classical.items(), *self._learnt.items()]:
-            measures = {title: spread([c.values.get(k) for c in cells]) for k, title in MEASURES.items()}
+            measures = {
+                title: spread([c.values.get(k) for c in cells]) for k, title in MEASURES.items()
+            }
             rows.append({"method": name, **measures, "note": "; ".join(notes(cells)) or None})
         used = [k for k in rows[0] if any(row[k] is not None for row in rows)]
         return [{k: row[k] for k in used} for row in rows]
@@ -186,14 +212,19 @@ class Comparison:
         top, below = images | self._pictures(classical), self._pictures(learnt)
         columns = max(len(top), min(len(below), 5), 1)
         names = list(below)
-        rows = [top, *({n: below[n] for n in names[k : k + columns]} for k in range(0, len(names), columns))]
+        rows = [
+            top,
+            *({n: below[n] for n in names[k : k + columns]} for k in range(0, len(names), columns)),
+        ]
         rows = [{n: v for n, v in row.items() if v is not None} for row in rows]
         rows = [row for row in rows if row]
         if not rows:
             return self._drawn(classical | learnt)
         # without a truth the median of all: no outlier among the methods decides the scale
         scale = (
-            rows[0]["truth"] if truth is not None else torch.stack([v for r in rows for v in r.values()]).median(0)[0]
+            rows[0]["truth"]
+            if truth is not None
+            else torch.stack([v for r in rows for v in r.values()]).median(0)[0]
         )
         return plotting.gallery(rows, value_range=display_range(scale)).flat[0].figure
 
@@ -201,7 +232,9 @@ class Comparison:
         draw, done = self.first.suggested.figure, _first_done(found)
         if draw is None or not done:
             return None
-        fields = {n: SampledField(*read_image(cell.folder / "image.npz")) for n, cell in done.items()}
+        fields = {
+            n: SampledField(*read_image(cell.folder / "image.npz")) for n, cell in done.items()
+        }
         return draw(self.first, [Solution(f, self.first, name) for name, f in fields.items()])
 
     def _pictures(self, found: dict[str, list[Cell]]) -> dict[str, Tensor | None]:
@@ -215,14 +248,22 @@ class Comparison:
 
     def markdown(self) -> str:
         """The table for a document, and below it what its numbers are."""
-        cells = [c for found in (self._classical, self._learnt) for several in found.values() for c in several]
+        cells = [
+            c
+            for found in (self._classical, self._learnt)
+            for several in found.values()
+            for c in several
+        ]
         machines = sorted({c.machine for c in cells if c.machine})
         drawn = "noise and solver" if self.run.draws_noise else "the solver"
         caption = [f"`{self.command}`"] * bool(self.command) + [
-            f"Seeds 0 to {self.seeds - 1} of {drawn}: mean ± standard deviation." if self.seeds > 1 else "One seed.",
-            HELD_OUT, f"Seconds: wall-clock of the whole fit, {' and '.join(machines)}.",
+            f"Seeds 0 to {self.seeds - 1} of {drawn}: mean ± standard deviation."
+            if self.seeds > 1
+            else "One seed.",
+            HELD_OUT,
+            f"Seconds: wall-clock of the whole fit, {' and '.join(machines)}.",
             "Memory: tensors alive at once in one training step.",
-        ]  # fmt: skip
+        ]
         return f"{markdown_table(self.table())}\n\n" + "\n".join(caption) + "\n"
 
     def write(self) -> None:
@@ -241,8 +282,15 @@ def _first_done(found: dict[str, list[Cell]]) -> dict[str, Cell]:
     return {name: cell for name, cell in done.items() if cell is not None}
 
 
-def compare(problem: Run | Problem, priors: Sequence[str], *, out: str | Path, seeds: int = 3, force: bool = False,
-            options: Table | None = None) -> Comparison:  # fmt: skip
+def compare(
+    problem: Run | Problem,
+    priors: Sequence[str],
+    *,
+    out: str | Path,
+    seeds: int = 3,
+    force: bool = False,
+    options: Table | None = None,
+) -> Comparison:
     """Fit every prior with every seed, write table and figure to `out`, and return the comparison with its `table()`.
 
     `problem` is a config, `Run.read("problems/ct.toml")`, or a problem made in Python, with settings of its own as

@@ -63,13 +63,19 @@ class Run:
     @classmethod
     def on(cls, problem: Problem, **tables: Any) -> Run:
         """The same for a problem made in Python: `Run.on(problem, solver={"steps": 400}, prior={"name": "siren"})`."""
-        run = cls({"problem": {"name": MADE_IN_PYTHON, "measurements": _digest(problem)}, **tables}, problem)
+        run = cls(
+            {"problem": {"name": MADE_IN_PYTHON, "measurements": _digest(problem)}, **tables},
+            problem,
+        )
         run.check()
         return run
 
     def varied(self, seed: int, prior: Table) -> Run:
         """This run with another prior and other random numbers: the solver's, and the noise's where it has a seed."""
-        tables = self.tables | {"prior": prior, "solver": self.tables.get("solver", {}) | {"seed": seed}}
+        tables = self.tables | {
+            "prior": prior,
+            "solver": self.tables.get("solver", {}) | {"seed": seed},
+        }
         if self.draws_noise:
             tables["problem"] = self.tables["problem"] | {"seed": seed}
         run = replace(self, tables=tables)
@@ -89,13 +95,17 @@ class Run:
             if key not in SECTIONS:
                 raise ConfigError(f"Unknown table [{key}]. {nearest(key, SECTIONS)}")
         if "name" not in t.get("problem", {}):
-            raise ConfigError(f"A config needs [problem] with a name. {nearest('', problems.names())}")
+            raise ConfigError(
+                f"A config needs [problem] with a name. {nearest('', problems.names())}"
+            )
         if self.given is None:
             _check("problem", problems, t["problem"])
         if "prior" in t:
             _check("prior", priors.registry, t["prior"], taken=GIVEN_TO_PRIORS)
         for table in t.get("regularizers", []):
-            _check("regularizers", regularizers, table, extra=("weight", "on_grid"), taken=("grid",))
+            _check(
+                "regularizers", regularizers, table, extra=("weight", "on_grid"), taken=("grid",)
+            )
         for section, registry in (("stopping", stoppings), ("optimizer", optimizer_names)):
             if section in t:
                 _check(section, registry, t[section])
@@ -115,7 +125,9 @@ class Run:
             native = arguments(priors.registry.get(native["name"]), native, GIVEN_TO_PRIORS)
         prior = make_prior(problem, native.pop("name", None), native.pop("seed", seed), **native)
         if "regularizers" in t:
-            options["regularizers"] = [self._regularizer(table, problem) for table in t["regularizers"]]
+            options["regularizers"] = [
+                self._regularizer(table, problem) for table in t["regularizers"]
+            ]
         if "stopping" in t:
             options["stopping"] = _make(stoppings, t["stopping"])
         if "optimizer" in t:
@@ -126,7 +138,9 @@ class Run:
         options = {k: v for k, v in table.items() if k not in ("name", "weight", "on_grid")}
         if table.get("on_grid"):
             options["grid"] = problem.grid
-        return table.get("weight", 1.0) * as_weighted(call(regularizers.get(table["name"]), options, ("grid",)))
+        return table.get("weight", 1.0) * as_weighted(
+            call(regularizers.get(table["name"]), options, ("grid",))
+        )
 
     def baselines(self, problem: Problem) -> dict[str, Callable[[Problem], Any]]:
         """The named classical methods of the problem, all of them by default."""
@@ -154,7 +168,9 @@ def override(tables: Table, assignments: Iterable[str]) -> None:
         key, _, value = assignment.partition("=")
         section, _, name = key.strip().partition(".")
         if not name or not value:
-            raise ConfigError(f"--set {assignment!r}: write section.key=value, e.g. solver.steps=200.")
+            raise ConfigError(
+                f"--set {assignment!r}: write section.key=value, e.g. solver.steps=200."
+            )
         tables.setdefault(section, {})[name] = _parsed(value)
 
 
@@ -193,8 +209,14 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def _check(section: str, registry: Registry, table: Table, *, extra: tuple[str, ...] = (),
-           taken: tuple[str, ...] = ()) -> None:  # fmt: skip
+def _check(
+    section: str,
+    registry: Registry,
+    table: Table,
+    *,
+    extra: tuple[str, ...] = (),
+    taken: tuple[str, ...] = (),
+) -> None:
     if "name" not in table:
         raise ConfigError(f"[{section}] needs a name. {nearest('', registry.names())}")
     try:
@@ -205,7 +227,9 @@ def _check(section: str, registry: Registry, table: Table, *, extra: tuple[str, 
     _validate(f"[{section}] {table['name']}", component, keywords, taken)
 
 
-def _validate(where: str, component: Callable[..., Any], keywords: Table, taken: tuple[str, ...]) -> None:
+def _validate(
+    where: str, component: Callable[..., Any], keywords: Table, taken: tuple[str, ...]
+) -> None:
     """Names against the signature, values against its annotations (pydantic), and what records say of their own."""
     try:
         known = keys_of(component, taken)
@@ -219,7 +243,9 @@ def _validate(where: str, component: Callable[..., Any], keywords: Table, taken:
     for key, value in keywords.items():
         if key in known:
             _check_value(f"{where}: {key}", value, known[key].annotation)
-    missing = [n for n, key in known.items() if key.required and n not in keywords and n not in taken]
+    missing = [
+        n for n, key in known.items() if key.required and n not in keywords and n not in taken
+    ]
     if missing:
         raise ConfigError(f"{where} needs {', '.join(missing)}.")
     try:
@@ -244,7 +270,9 @@ def _digest(problem: Problem) -> str:
     """A fingerprint of the measurements, by which a later session knows the problem again."""
     digest = hashlib.sha256()
     for term in problem.terms:
-        digest.update(term.y.detach().cpu().resolve_conj().resolve_neg().contiguous().numpy().tobytes())
+        digest.update(
+            term.y.detach().cpu().resolve_conj().resolve_neg().contiguous().numpy().tobytes()
+        )
     return digest.hexdigest()[:16]
 
 

@@ -56,11 +56,17 @@ def _one_step(solver: Solver) -> None:
 
 def _peak(trace: dict) -> int | None:
     """Largest sum of the allocations so far, less what was freed, of a profile's events."""
-    events = [e for e in trace["traceEvents"] if e.get("name") == "[memory]" and e["args"].get("Device Type") == 0]
+    events = [
+        e
+        for e in trace["traceEvents"]
+        if e.get("name") == "[memory]" and e["args"].get("Device Type") == 0
+    ]
     if not events:
         return None
     total = peak = 0
-    for event in sorted(events, key=lambda e: e["ts"]):  # stable: events of one moment keep their order
+    for event in sorted(
+        events, key=lambda e: e["ts"]
+    ):  # stable: events of one moment keep their order
         total += event["args"]["Bytes"]
         peak = max(peak, total)
     return peak

@@ -46,12 +46,16 @@ def keys_of(component: Callable[..., Any], taken: Container[str] = ()) -> dict[s
     return found
 
 
-def call(component: Callable[..., Any], table: Mapping[str, Any], taken: Container[str] = ()) -> Any:
+def call(
+    component: Callable[..., Any], table: Mapping[str, Any], taken: Container[str] = ()
+) -> Any:
     """The component called with a table of flat keys: see `arguments`."""
     return component(**arguments(component, table, taken))
 
 
-def arguments(component: Callable[..., Any], table: Mapping[str, Any], taken: Container[str] = ()) -> dict[str, Any]:
+def arguments(
+    component: Callable[..., Any], table: Mapping[str, Any], taken: Container[str] = ()
+) -> dict[str, Any]:
     """Keywords of the component from flat keys: records made of their fields, the rest as it is.
 
     A record differs from the signature's default in what the table says. One that the table says nothing of is left to
@@ -103,8 +107,9 @@ def _spread(parameter: inspect.Parameter, whole: bool) -> dict[str, Key]:
     hints = get_type_hints(parameter.annotation)
     return {
         field.name: Key(hints[field.name], not given and _has_no_default(field), parameter.name)
-        for field in fields(parameter.annotation) if field.init
-    }  # fmt: skip
+        for field in fields(parameter.annotation)
+        if field.init
+    }
 
 
 def _has_no_default(field: Any) -> bool:

@@ -66,7 +66,9 @@ def text_table(rows: Sequence[Row]) -> str:
     text = [any(isinstance(row.get(k), str) for row in rows) for k in keys]
     widths = [max(len(k), *(len(c[i]) for c in cells)) for i, k in enumerate(keys)]
     lines = [
-        "  ".join(v.ljust(w) if t else v.rjust(w) for v, w, t in zip(line, widths, text, strict=True)).rstrip()
+        "  ".join(
+            v.ljust(w) if t else v.rjust(w) for v, w, t in zip(line, widths, text, strict=True)
+        ).rstrip()
         for line in [keys, ["-" * min(w, 40) for w in widths], *cells]
     ]
     return "\n".join(lines)
@@ -102,7 +104,11 @@ def image_of(solution: Solution) -> Tensor:
 
 def truth_of(problem: Problem) -> Tensor | None:
     """Pixel averages of the reference, where there is one."""
-    return None if problem.reference is None else sample(problem.reference, problem.grid, average=problem.average)
+    return (
+        None
+        if problem.reference is None
+        else sample(problem.reference, problem.grid, average=problem.average)
+    )
 
 
 def picture(image: Tensor, grid: Grid) -> Tensor | None:
@@ -141,7 +147,9 @@ def figure_of(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
     if not shown:
         return None
     values = shown["truth"] if truth is not None else shown[solutions[-1].method]
-    axes = plotting.compare(shown, value_range=display_range(values), errors_against=None if truth is None else "truth")
+    axes = plotting.compare(
+        shown, value_range=display_range(values), errors_against=None if truth is None else "truth"
+    )
     return axes.flat[0].figure
 
 

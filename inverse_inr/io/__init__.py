@@ -100,14 +100,18 @@ def write_image(path: PathLike, values: Tensor, grid: Grid, **options: Any) -> N
     writer(path, values, grid, **options)
 
 
-def _by_suffix(path: PathLike, table: dict[str, Callable[..., Any]], verb: str) -> Callable[..., Any]:
+def _by_suffix(
+    path: PathLike, table: dict[str, Callable[..., Any]], verb: str
+) -> Callable[..., Any]:
     name = Path(path).name.lower()
     for suffix in sorted(table, key=len, reverse=True):
         if name.endswith(suffix):
             return table[suffix]
     suffix = "".join(Path(name).suffixes[-1:])
     if not suffix and verb == "read":
-        existing_file(path, "an image")  # most likely a folder of slices, or a name, that was mistyped
+        existing_file(
+            path, "an image"
+        )  # most likely a folder of slices, or a name, that was mistyped
     hint = {
         ".h5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
         ".hdf5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",

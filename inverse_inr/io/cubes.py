@@ -17,14 +17,31 @@ from torch import Tensor
 
 from inverse_inr.bands import BandGrid
 from inverse_inr.domain import Box, Grid
-from inverse_inr.io.files import FileFormatError, PathLike, describe, existing_file, nearest_first, reading, signature
+from inverse_inr.io.files import (
+    FileFormatError,
+    PathLike,
+    describe,
+    existing_file,
+    nearest_first,
+    reading,
+    signature,
+)
 from inverse_inr.io.matlab import matlab_variables
 
 BandsAxis = Literal["first", "last"]
 NM = {
-    "nm": 1.0, "nanometers": 1.0, "nanometer": 1.0, "nanometres": 1.0, "um": 1000.0, "µm": 1000.0, "microns": 1000.0,
-    "micrometers": 1000.0, "micrometer": 1000.0, "micrometres": 1000.0, "m": 1e9,
-}  # fmt: skip
+    "nm": 1.0,
+    "nanometers": 1.0,
+    "nanometer": 1.0,
+    "nanometres": 1.0,
+    "um": 1000.0,
+    "µm": 1000.0,
+    "microns": 1000.0,
+    "micrometers": 1000.0,
+    "micrometer": 1000.0,
+    "micrometres": 1000.0,
+    "m": 1e9,
+}
 WAVELENGTH_NAMES = ("wavelengths", "wavelength", "wavelengths_nm", "bands", "lambda", "wl")
 MATLAB_NAMES = ("img", "cube", "rad", "ref", "hyper", "data", "Y")
 
@@ -42,21 +59,29 @@ class SpectralCube:
 
     def __post_init__(self) -> None:
         if self.values.ndim != 3:
-            raise ValueError(f"SpectralCube: values must be (H, W, L), got shape {tuple(self.values.shape)}.")
+            raise ValueError(
+                f"SpectralCube: values must be (H, W, L), got shape {tuple(self.values.shape)}."
+            )
         if self.wavelengths is None:
             return
         if self.wavelengths.shape != self.values.shape[-1:]:
             count, shape = len(self.wavelengths), tuple(self.values.shape)
             slip = " Bands come last." if count == shape[0] else ""
-            raise ValueError(f"SpectralCube: {count} wavelengths for values of shape {shape}.{slip}")
+            raise ValueError(
+                f"SpectralCube: {count} wavelengths for values of shape {shape}.{slip}"
+            )
         if not bool((self.wavelengths.diff() > 0).all()):
-            raise ValueError("SpectralCube: wavelengths must rise. Sort them, and the bands with them.")
+            raise ValueError(
+                "SpectralCube: wavelengths must rise. Sort them, and the bands with them."
+            )
 
     @property
     def grid(self) -> Grid:
         """Pixels and bands: a box in px, px, nm. Raises ValueError for a cube without wavelengths."""
         if self.wavelengths is None:
-            raise ValueError("SpectralCube: this cube has no wavelengths; pass them to read_cube(wavelengths=...).")
+            raise ValueError(
+                "SpectralCube: this cube has no wavelengths; pass them to read_cube(wavelengths=...)."
+            )
         nm, (height, width, _) = self.wavelengths.double(), self.values.shape
         half = 0.5 * nm.diff() if len(nm) > 1 else torch.full((1,), 0.5, dtype=torch.float64)
         lower, upper = float(nm[0] - half[0]), float(nm[-1] + half[-1])
@@ -68,8 +93,14 @@ class SpectralCube:
         return ((self.values < 0) | (self.values >= level) | ~torch.isfinite(self.values)).any(-1)
 
 
-def read_cube(path: PathLike, key: str | None = None, *, wavelengths: Sequence[float] | Tensor | None = None,
-              bands: BandsAxis | None = None, scale: float = 1.0) -> SpectralCube:  # fmt: skip
+def read_cube(
+    path: PathLike,
+    key: str | None = None,
+    *,
+    wavelengths: Sequence[float] | Tensor | None = None,
+    bands: BandsAxis | None = None,
+    scale: float = 1.0,
+) -> SpectralCube:
     """A cube by what the file is: its first bytes where they tell, else its suffix; a folder holds one image a band.
 
     key          variable, dataset or array in the file; default: the only one of three axes, or one of a usual name
@@ -86,18 +117,26 @@ def read_cube(path: PathLike, key: str | None = None, *, wavelengths: Sequence[f
     reader = _folder if file.is_dir() else _reader(existing_file(path, "a spectral cube"))
     array, own, units = reader(file, key)
     nm = own if wavelengths is None else np.asarray(wavelengths, dtype=np.float64).reshape(-1)
-    values = np.ascontiguousarray(_bands_last(file, array, nm, bands), dtype=np.float32) * np.float32(scale)
+    values = np.ascontiguousarray(
+        _bands_last(file, array, nm, bands), dtype=np.float32
+    ) * np.float32(scale)
     if nm is not None:
         order = np.argsort(nm, kind="stable")
         values, nm = np.ascontiguousarray(values[..., order]), nm[order]
         if len(nm) > 1 and not (np.diff(nm) > 0).all():
             raise FileFormatError(f"{path}: two bands have the same wavelength.")
-    return SpectralCube(torch.from_numpy(values), None if nm is None else torch.from_numpy(nm.copy()), units)
+    return SpectralCube(
+        torch.from_numpy(values), None if nm is None else torch.from_numpy(nm.copy()), units
+    )
 
 
-def _bands_last(path: Path, array: np.ndarray, nm: np.ndarray | None, bands: BandsAxis | None) -> np.ndarray:
+def _bands_last(
+    path: Path, array: np.ndarray, nm: np.ndarray | None, bands: BandsAxis | None
+) -> np.ndarray:
     if array.ndim != 3 or array.dtype.kind not in "iuf":
-        raise FileFormatError(f"{path}: expected a cube of three axes, found {array.dtype} of shape {array.shape}.")
+        raise FileFormatError(
+            f"{path}: expected a cube of three axes, found {array.dtype} of shape {array.shape}."
+        )
     if nm is not None:
         sizes: dict[BandsAxis, int] = {"first": array.shape[0], "last": array.shape[2]}
         fits: list[BandsAxis] = [axis for axis, n in sizes.items() if n == len(nm)]
@@ -139,7 +178,9 @@ def _envi(path: Path, key: str | None) -> Read:
     try:
         from spectral.io import envi
     except ImportError:
-        raise ImportError("ENVI files need the package spectral: pip install 'inverse-inr[spectral]'.") from None
+        raise ImportError(
+            "ENVI files need the package spectral: pip install 'inverse-inr[spectral]'."
+        ) from None
     header = path if path.suffix.lower() == ".hdr" else _header(path)
     values = [header.with_suffix(s) for s in ("", ".img", ".dat", ".raw", ".bil", ".bsq", ".bip")]
     values += [v.with_suffix(v.suffix.upper()) for v in values if v.suffix]
@@ -163,7 +204,9 @@ def _header(path: Path) -> Path:
     for candidate in (path.with_suffix(".hdr"), Path(f"{path}.hdr")):
         if candidate.is_file():
             return candidate
-    raise FileFormatError(f"{path}: raw values without an ENVI header beside them; expected {path.stem}.hdr.")
+    raise FileFormatError(
+        f"{path}: raw values without an ENVI header beside them; expected {path.stem}.hdr."
+    )
 
 
 def _in_nm(values: np.ndarray, unit: str, path: Path) -> np.ndarray:
@@ -172,7 +215,9 @@ def _in_nm(values: np.ndarray, unit: str, path: Path) -> np.ndarray:
         return values * NM[unit]
     if unit in ("", "unknown"):
         return values * (1000.0 if values.max() < 100 else 1.0)  # 0.4 to 2.5 is micrometres
-    raise FileFormatError(f"{path}: wavelengths in {unit!r}; expected one of {', '.join(sorted(NM))}.")
+    raise FileFormatError(
+        f"{path}: wavelengths in {unit!r}; expected one of {', '.join(sorted(NM))}."
+    )
 
 
 def _matlab(path: Path, key: str | None) -> Read:
@@ -211,10 +256,17 @@ def _chosen(path: Path, found: dict[str, np.ndarray], key: str | None) -> Read:
         usual = [k for k in MATLAB_NAMES if k in cubes]
         key = cubes[0] if len(cubes) == 1 else usual[0] if usual else None
     if key is None or key not in found:
-        listed = ", ".join(f"{k} {found[k].shape}" for k in nearest_first(key or "cube", found)[:12]) or "none"
+        listed = (
+            ", ".join(f"{k} {found[k].shape}" for k in nearest_first(key or "cube", found)[:12])
+            or "none"
+        )
         wanted = f"an array {key!r}" if key else "one array of three axes; name it with key="
         raise FileFormatError(f"{path}: expected {wanted}. Arrays: {listed}.")
-    lines = {k.rsplit("/", 1)[-1].lower(): v for k, v in found.items() if k != key and v.size == max(v.shape or (0,))}
+    lines = {
+        k.rsplit("/", 1)[-1].lower(): v
+        for k, v in found.items()
+        if k != key and v.size == max(v.shape or (0,))
+    }
     name = next((n for n in WAVELENGTH_NAMES if n in lines and lines[n].dtype.kind in "iuf"), None)
     nm = None if name is None else _in_nm(lines[name].reshape(-1).astype(np.float64), "", path)
     return found[key], nm, ""
@@ -238,14 +290,20 @@ def _folder(path: Path, key: str | None) -> Read:
         return _folder(inner[0], key)  # CAVE nests a scene in a folder of its own name
     files = sorted(p for p in path.iterdir() if p.suffix.lower() in (".png", ".tif", ".tiff"))
     if len(files) < 2:
-        raise FileFormatError(f"{path}: expected a folder of one PNG or TIFF a band, found {len(files)} of them.")
+        raise FileFormatError(
+            f"{path}: expected a folder of one PNG or TIFF a band, found {len(files)} of them."
+        )
     pages = []
     for file in files:
         with reading(file, "a grey image", ("PNG", "TIFF")):
             page = np.asarray(imread(file))
-        pages.append(page[..., 0] if page.ndim == 3 else page)  # one CAVE scene has its bands as grey RGB
+        pages.append(
+            page[..., 0] if page.ndim == 3 else page
+        )  # one CAVE scene has its bands as grey RGB
     if len({p.shape for p in pages}) != 1:
-        raise FileFormatError(f"{path}: bands of different sizes: {sorted({p.shape for p in pages})}.")
+        raise FileFormatError(
+            f"{path}: bands of different sizes: {sorted({p.shape for p in pages})}."
+        )
     top = float(np.iinfo(pages[0].dtype).max) if pages[0].dtype.kind == "u" else 1.0
     nm = np.arange(400.0, 701.0, 10.0) if len(files) == 31 else None
     return np.moveaxis(np.stack(pages) / top, 0, -1), nm, "reflectance"
@@ -256,12 +314,24 @@ def write_envi(path: PathLike, cube: SpectralCube) -> None:
     try:
         from spectral.io import envi
     except ImportError:
-        raise ImportError("ENVI files need the package spectral: pip install 'inverse-inr[spectral]'.") from None
+        raise ImportError(
+            "ENVI files need the package spectral: pip install 'inverse-inr[spectral]'."
+        ) from None
     header = Path(path)
     if header.suffix.lower() != ".hdr":
         raise ValueError(f"{path}: an ENVI header ends in .hdr.")
     more: dict[str, Any] = {"data units": cube.units} if cube.units else {}
     if cube.wavelengths is not None:
-        more |= {"wavelength": [float(w) for w in cube.wavelengths], "wavelength units": "Nanometers"}
-    envi.save_image(str(header), cube.values.cpu().numpy(), dtype=np.float32, interleave="bsq", ext="img", force=True,
-                    metadata=more)  # fmt: skip
+        more |= {
+            "wavelength": [float(w) for w in cube.wavelengths],
+            "wavelength units": "Nanometers",
+        }
+    envi.save_image(
+        str(header),
+        cube.values.cpu().numpy(),
+        dtype=np.float32,
+        interleave="bsq",
+        ext="img",
+        force=True,
+        metadata=more,
+    )

@@ -25,10 +25,14 @@ class _Slice(NamedTuple):
     spacing: tuple[float, float]  # mm between rows, between columns
     thickness: float | None  # mm
     position: np.ndarray | None  # (3,) centre of the first pixel, LPS mm
-    orientation: np.ndarray | None  # (2, 3) direction in which the column index grows, then the row index
+    orientation: (
+        np.ndarray | None
+    )  # (2, 3) direction in which the column index grows, then the row index
 
 
-def read_dicom(path: PathLike, *, attenuation: bool = False, mu_water: float = 0.0192) -> tuple[Tensor, Grid]:
+def read_dicom(
+    path: PathLike, *, attenuation: bool = False, mu_water: float = 0.0192
+) -> tuple[Tensor, Grid]:
     """One file, (rows, columns, 1), or a folder with one series, (rows, columns, slices, 1); float32 and a grid in mm.
 
     Rescale slope and intercept are applied. Slices are sorted along their normal; where the file gives a pose, the
@@ -44,7 +48,9 @@ def read_dicom(path: PathLike, *, attenuation: bool = False, mu_water: float = 0
     slices = [_header(file) for file in (_files(path) if path.is_dir() else [path])]
     _check_alike(slices, path)
     if attenuation and slices[0].modality != "CT":
-        raise ValueError(f"{path}: attenuation=True needs CT (Hounsfield units), found modality {slices[0].modality}.")
+        raise ValueError(
+            f"{path}: attenuation=True needs CT (Hounsfield units), found modality {slices[0].modality}."
+        )
     slices, step = _sorted(slices, path)
     grid = _grid(slices, step, flat=not path.is_dir())
     values = torch.from_numpy(np.stack([_pixels(s.path, attenuation) for s in slices], -1))
@@ -57,7 +63,9 @@ def _pydicom() -> Any:
     try:
         import pydicom
     except ImportError as error:
-        raise ImportError('Reading DICOM needs pydicom: pip install "inverse-inr[dicom]".') from error
+        raise ImportError(
+            'Reading DICOM needs pydicom: pip install "inverse-inr[dicom]".'
+        ) from error
     return pydicom
 
 
@@ -68,7 +76,9 @@ def _files(folder: Path) -> list[Path]:
     if not files:
         inside = [f.name for f in sorted(folder.iterdir()) if f.is_dir()]
         slip = f" Meant one of its folders {inside[:5]}?" if inside else ""
-        raise FileFormatError(f"{folder}: expected DICOM files, found none among {len(candidates)} files.{slip}")
+        raise FileFormatError(
+            f"{folder}: expected DICOM files, found none among {len(candidates)} files.{slip}"
+        )
     return files
 
 
@@ -77,8 +87,12 @@ def _header(path: Path) -> _Slice:
         header = _pydicom().dcmread(file, stop_before_pixels=True)
         kind = header.SOPClassUID.name if "SOPClassUID" in header else "DICOM object of no class"
         if "Rows" not in header or "Columns" not in header:
-            raise FileFormatError(f"{path}: expected {EXPECTED}, found a {kind} without rows and columns.")
-        frames, samples = (int(header.get(key) or 1) for key in ("NumberOfFrames", "SamplesPerPixel"))
+            raise FileFormatError(
+                f"{path}: expected {EXPECTED}, found a {kind} without rows and columns."
+            )
+        frames, samples = (
+            int(header.get(key) or 1) for key in ("NumberOfFrames", "SamplesPerPixel")
+        )
         if frames > 1 or samples > 1:
             raise FileFormatError(
                 f"{path}: expected one grey slice, found {frames} frames of {samples} samples ({kind})."
@@ -112,7 +126,9 @@ def _check_alike(slices: list[_Slice], path: Path) -> None:
             f"{n} files of {uid} (such as {next(s.path.name for s in slices if s.series == uid)})"
             for uid, n in series.most_common(5)
         )
-        raise FileFormatError(f"{path}: expected one series, found {len(series)}: {found}. Give each its own folder.")
+        raise FileFormatError(
+            f"{path}: expected one series, found {len(series)}: {found}. Give each its own folder."
+        )
     first = slices[0]
     for other in slices[1:]:
         for name in ("modality", "shape", "spacing", "orientation"):
@@ -137,12 +153,16 @@ def _sorted(slices: list[_Slice], path: Path) -> tuple[list[_Slice], np.ndarray 
     first = slices[0]
     if len(slices) == 1:
         if not path.is_dir() or first.thickness:
-            return slices, None if first.orientation is None else _normal(first) * (first.thickness or 1.0)
+            return slices, None if first.orientation is None else _normal(first) * (
+                first.thickness or 1.0
+            )
         raise FileFormatError(
             f"{path}: expected a SliceThickness for the only slice, found none. Read the file itself?"
         )
     if lost := [s.path.name for s in slices if s.position is None or s.orientation is None]:
-        raise FileFormatError(f"{path}: expected ImagePositionPatient and ImageOrientationPatient, none in {lost[:5]}.")
+        raise FileFormatError(
+            f"{path}: expected ImagePositionPatient and ImageOrientationPatient, none in {lost[:5]}."
+        )
     normal = _normal(first)
     slices = sorted(slices, key=lambda s: float(np.vdot(normal, np.asarray(s.position))))
     return slices, _step(slices, normal, path)
@@ -177,7 +197,9 @@ def _grid(slices: list[_Slice], step: np.ndarray | None, flat: bool) -> Grid:
     first = slices[0]
     depth = first.thickness if step is None else float(np.linalg.norm(step))
     shape, spacing = (
-        (first.shape, first.spacing) if flat else ((*first.shape, len(slices)), (*first.spacing, depth or 1.0))
+        (first.shape, first.spacing)
+        if flat
+        else ((*first.shape, len(slices)), (*first.spacing, depth or 1.0))
     )
     upper = tuple(n * h for n, h in zip(shape, spacing, strict=True))
     grid = Grid(Box((0.0,) * len(shape), upper, ("mm",) * len(shape)), shape)
@@ -186,7 +208,13 @@ def _grid(slices: list[_Slice], step: np.ndarray | None, flat: bool) -> Grid:
     affine = np.eye(4)
     # axis 0 is the row index, which grows along the direction of a column: the second of DICOM's pair
     affine[:3] = np.stack(
-        [first.orientation[1] * first.spacing[0], first.orientation[0] * first.spacing[1], step, first.position], 1
+        [
+            first.orientation[1] * first.spacing[0],
+            first.orientation[0] * first.spacing[1],
+            step,
+            first.position,
+        ],
+        1,
     )
     return grid.with_affine((LPS_TO_RAS @ affine).tolist())
 

@@ -44,7 +44,9 @@ def signature(path: Path) -> str | None:
     """The format that the first bytes tell, or None where they tell none."""
     with path.open("rb") as file:
         head = file.read(512)
-    return next((name for name, at, magic in SIGNATURES if head[at : at + len(magic)] == magic), None)
+    return next(
+        (name for name, at, magic in SIGNATURES if head[at : at + len(magic)] == magic), None
+    )
 
 
 def describe(path: Path) -> str:
@@ -68,14 +70,20 @@ def existing_file(path: PathLike, expected: str) -> Path:
     """
     path = Path(path)
     if path.is_dir():
-        raise FileFormatError(f"{path}: expected {expected}, found a folder. Is the file name missing?")
+        raise FileFormatError(
+            f"{path}: expected {expected}, found a folder. Is the file name missing?"
+        )
     if path.is_file():
         return path
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: expected {expected}; the folder {path.parent} does not exist.")
+        raise FileNotFoundError(
+            f"{path}: expected {expected}; the folder {path.parent} does not exist."
+        )
     near = get_close_matches(path.name, os.listdir(path.parent), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else " Is the path relative to another folder?"
-    raise FileNotFoundError(f"{path}: expected {expected}; there is no such file in {path.parent.resolve()}.{hint}")
+    raise FileNotFoundError(
+        f"{path}: expected {expected}; there is no such file in {path.parent.resolve()}.{hint}"
+    )
 
 
 @contextmanager
@@ -89,11 +97,15 @@ def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Itera
         yield path
     except (FileFormatError, FileNotFoundError, PermissionError, MemoryError, ImportError):
         raise
-    except Exception as error:  # libraries raise anything from SyntaxError (PIL) to KeyError (h5py) for a bad file
+    except (
+        Exception
+    ) as error:  # libraries raise anything from SyntaxError (PIL) to KeyError (h5py) for a bad file
         reason = (" ".join(str(error).split()) or type(error).__name__)[:240].rstrip(".")
         known = path.stat().st_size > 0 and signature(path) in signatures
         slip = "A truncated or damaged copy?" if known else "Wrong suffix, or a failed download?"
-        raise FileFormatError(f"{path}: expected {expected}, found {describe(path)} ({reason}). {slip}") from None
+        raise FileFormatError(
+            f"{path}: expected {expected}, found {describe(path)} ({reason}). {slip}"
+        ) from None
 
 
 @contextmanager
@@ -142,7 +154,9 @@ def as_image(values: Tensor, grid: Grid, path: PathLike) -> np.ndarray:
             slip = ". No channel axis?  Pass values[..., None]"
         elif sorted(shape[:-1]) == sorted(grid.shape):
             slip = ". Transposed?"
-        raise ValueError(f"{path}: values have shape {shape}; the grid needs {(*grid.shape, 'channels')}{slip}.")
+        raise ValueError(
+            f"{path}: values have shape {shape}; the grid needs {(*grid.shape, 'channels')}{slip}."
+        )
     dtype = torch.complex64 if values.is_complex() else torch.float32
     return values.detach().to("cpu", dtype).resolve_conj().resolve_neg().numpy()
 
@@ -150,5 +164,7 @@ def as_image(values: Tensor, grid: Grid, path: PathLike) -> np.ndarray:
 def as_real_image(values: Tensor, grid: Grid, path: PathLike) -> np.ndarray:
     """`as_image` for formats of real numbers: float32. Raises ValueError for complex values."""
     if values.is_complex():
-        raise ValueError(f"{path}: the values are complex. Write values.abs(), or a .npz file, which keeps them.")
+        raise ValueError(
+            f"{path}: the values are complex. Write values.abs(), or a .npz file, which keeps them."
+        )
     return as_image(values, grid, path)

@@ -12,7 +12,12 @@ from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, atomic_write, nearest_first, reading
 
-DATA, WHITE, DARK, THETA = "exchange/data", "exchange/data_white", "exchange/data_dark", "exchange/theta"
+DATA, WHITE, DARK, THETA = (
+    "exchange/data",
+    "exchange/data_white",
+    "exchange/data_dark",
+    "exchange/theta",
+)
 
 
 class Scan(NamedTuple):
@@ -39,10 +44,15 @@ def read_dxchange(path: PathLike, *, rows: int | slice | None = None) -> Scan:
         data, theta = _dataset(file, DATA), _dataset(file, THETA)
         _check_shapes(data, theta, [_dataset(file, WHITE), _dataset(file, DARK)])
         angles, count = _radians(theta), data.shape[1]
-    selection = _row_slice(rows, count, path)  # the file is closed: a wrong `rows` is the caller's slip
+    selection = _row_slice(
+        rows, count, path
+    )  # the file is closed: a wrong `rows` is the caller's slip
     with _opened(path) as file:
         counts = np.array(file[DATA][:, selection], dtype=np.float32)
-        white, dark = (file[name][:, selection].mean(0, dtype=np.float64).astype(np.float32) for name in (WHITE, DARK))
+        white, dark = (
+            file[name][:, selection].mean(0, dtype=np.float64).astype(np.float32)
+            for name in (WHITE, DARK)
+        )
     return Scan(torch.from_numpy(counts), torch.from_numpy(white), torch.from_numpy(dark), angles)
 
 
@@ -56,12 +66,17 @@ def read_hdf5(path: PathLike, dataset: str) -> Tensor:
         return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
 
 
-def write_hdf5(path: PathLike, datasets: Mapping[str, Tensor],
-               attributes: Mapping[str, str | float | int] | None = None) -> None:  # fmt: skip
+def write_hdf5(
+    path: PathLike,
+    datasets: Mapping[str, Tensor],
+    attributes: Mapping[str, str | float | int] | None = None,
+) -> None:
     """Write tensors in their dtypes under their names ("group/name" makes the group), attributes at the root."""
     import h5py
 
-    arrays = {name: t.detach().cpu().resolve_conj().resolve_neg().numpy() for name, t in datasets.items()}
+    arrays = {
+        name: t.detach().cpu().resolve_conj().resolve_neg().numpy() for name, t in datasets.items()
+    }
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=array)
@@ -84,19 +99,27 @@ def _dataset(file: Any, name: str) -> Any:
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
         names: list[str] = []
-        file.visititems(lambda key, node: names.append(key) if isinstance(node, h5py.Dataset) else None)
+        file.visititems(
+            lambda key, node: names.append(key) if isinstance(node, h5py.Dataset) else None
+        )
         what = "a group" if isinstance(found, h5py.Group) else "nothing"
         listed = ", ".join(nearest_first(name, names)[:20]) or "none"
-        raise FileFormatError(f"{file.filename}: expected dataset {name!r}, found {what} there. Datasets: {listed}.")
+        raise FileFormatError(
+            f"{file.filename}: expected dataset {name!r}, found {what} there. Datasets: {listed}."
+        )
     if found.shape is None or found.dtype.kind not in "iufcb":
-        raise FileFormatError(f"{file.filename}: expected numbers in {name!r}, found dtype {found.dtype}.")
+        raise FileFormatError(
+            f"{file.filename}: expected numbers in {name!r}, found dtype {found.dtype}."
+        )
     return found
 
 
 def _check_shapes(data: Any, theta: Any, stacks: list[Any]) -> None:
     path = data.file.filename
     if data.ndim != 3 or 0 in data.shape:
-        raise FileFormatError(f"{path}: expected {DATA} of (views, rows, columns), found shape {data.shape}.")
+        raise FileFormatError(
+            f"{path}: expected {DATA} of (views, rows, columns), found shape {data.shape}."
+        )
     if theta.size != data.shape[0]:
         raise FileFormatError(
             f"{path}: {THETA} has {theta.size} angles and {DATA} {data.shape[0]} projections (shape {data.shape}). "
@@ -120,7 +143,9 @@ def _radians(theta: Any) -> Tensor:
     if units.lower().startswith("rad"):
         return torch.from_numpy(angles)
     if not units.lower().startswith(("deg", "°")) and units.strip():
-        raise FileFormatError(f"{theta.file.filename}: expected {THETA} in degrees or radians, found units {units!r}.")
+        raise FileFormatError(
+            f"{theta.file.filename}: expected {THETA} in degrees or radians, found units {units!r}."
+        )
     return torch.from_numpy(np.deg2rad(angles))
 
 
@@ -131,7 +156,9 @@ def _row_slice(rows: int | slice | None, count: int, path: PathLike) -> slice:
     if isinstance(rows, slice):
         picked = range(count)[rows]
         if not picked or picked.step < 0:
-            raise ValueError(f"{path}: rows={rows} must select some of the {count} detector rows in ascending order.")
+            raise ValueError(
+                f"{path}: rows={rows} must select some of the {count} detector rows in ascending order."
+            )
         return slice(picked.start, picked.stop, picked.step)
     if not -count <= rows < count:
         raise ValueError(f"{path}: rows={rows}, but the scan has {count} detector rows.")

@@ -21,10 +21,14 @@ def read_jpeg(path: PathLike) -> tuple[Tensor, Grid]:
 
     with reading(path, EXPECTED, ("JPEG",)) as file:
         if signature(file) != "JPEG":
-            raise FileFormatError(f"{file}: expected {EXPECTED}, found {describe(file)}. Wrong suffix?")
+            raise FileFormatError(
+                f"{file}: expected {EXPECTED}, found {describe(file)}. Wrong suffix?"
+            )
         with Image.open(file) as image:
             if image.mode not in ("L", "RGB"):
-                raise FileFormatError(f"{file}: expected {EXPECTED}, found mode {image.mode}. Convert it to RGB.")
+                raise FileFormatError(
+                    f"{file}: expected {EXPECTED}, found mode {image.mode}. Convert it to RGB."
+                )
             array = np.array(ImageOps.exif_transpose(image), dtype=np.float32) / 255
     values = torch.from_numpy(array.reshape(*array.shape[:2], -1))
     return values, pixel_grid(tuple(values.shape[:2]))

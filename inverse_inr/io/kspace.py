@@ -47,15 +47,23 @@ def read_kspace(path: PathLike, *, slice: int | None = None, coil_axis: int = 0)
         if "dataset" in file and "data" in file["dataset"]:
             return _ismrmrd(path, file["dataset"], slice)
         names = ", ".join(sorted(file)) or "nothing"
-    raise FileFormatError(f"{path}: expected 'kspace' (fastMRI) or 'dataset/data' (ISMRMRD), found {names}.")
+    raise FileFormatError(
+        f"{path}: expected 'kspace' (fastMRI) or 'dataset/data' (ISMRMRD), found {names}."
+    )
 
 
 def _array(path: PathLike, values: np.ndarray, coil_axis: int) -> Tensor:
     if values.dtype.kind != "c":
-        raise FileFormatError(f"{path}: expected complex k-space, found {values.dtype}. Magnitude images?")
-    values = values[None] if values.ndim == 2 and coil_axis == 0 else np.moveaxis(values, coil_axis, 0)
+        raise FileFormatError(
+            f"{path}: expected complex k-space, found {values.dtype}. Magnitude images?"
+        )
+    values = (
+        values[None] if values.ndim == 2 and coil_axis == 0 else np.moveaxis(values, coil_axis, 0)
+    )
     if values.ndim not in (3, 4):
-        raise FileFormatError(f"{path}: expected (coils, *shape) with 2 or 3 axes of space, found {values.shape}.")
+        raise FileFormatError(
+            f"{path}: expected (coils, *shape) with 2 or 3 axes of space, found {values.shape}."
+        )
     coils, shape = values.shape[0], values.shape[1:]
     if len(shape) == 2 and min(shape) < coils:
         axis = int(np.argmin(shape)) + 1
@@ -78,7 +86,11 @@ def _checked(path: PathLike, values: Tensor) -> Tensor:
     off = [int(p) - n // 2 for p, n in zip(peak, shape, strict=True)]
     if any(abs(o) > max(2, n // 8) for o, n in zip(off, shape, strict=True)):
         corner = all(abs(o) >= n // 2 - max(2, n // 8) for o, n in zip(off, shape, strict=True))
-        slip = "In the order of an FFT? Apply fftshift." if corner else "Another axis order, or images and not k-space?"
+        slip = (
+            "In the order of an FFT? Apply fftshift."
+            if corner
+            else "Another axis order, or images and not k-space?"
+        )
         where = tuple(int(p) for p in peak)
         raise FileFormatError(
             f"{path}: the energy of k-space peaks at {where} of {tuple(shape)}, not at the centre "
@@ -99,7 +111,9 @@ def _fastmri(path: PathLike, file: Any, slice: int | None) -> RawKSpace:
     data = file["kspace"]
     if getattr(data, "ndim", 0) not in (3, 4) or data.dtype.kind != "c":
         found = getattr(data, "shape", "a group")
-        raise FileFormatError(f"{path}: expected complex kspace (slices[, coils], rows, lines), found {found}.")
+        raise FileFormatError(
+            f"{path}: expected complex kspace (slices[, coils], rows, lines), found {found}."
+        )
     values = np.asarray(data[_index(path, slice, data.shape[0])])
     values = values[None] if values.ndim == 2 else values
     raw = _checked(path, torch.from_numpy(values.astype(np.complex64)))
@@ -107,7 +121,9 @@ def _fastmri(path: PathLike, file: Any, slice: int | None) -> RawKSpace:
     if "mask" in file:
         lines = torch.from_numpy(np.asarray(file["mask"][()]).astype(bool)).flatten()
         if len(lines) != raw.shape[-1]:
-            raise FileFormatError(f"{path}: mask has {len(lines)} entries and kspace {raw.shape[-1]} lines.")
+            raise FileFormatError(
+                f"{path}: mask has {len(lines)} entries and kspace {raw.shape[-1]} lines."
+            )
         mask = mask & lines
     header = file["ismrmrd_header"][()] if "ismrmrd_header" in file else None
     spacing = None if header is None else _spacing(path, header, tuple(raw.shape[1:]))
@@ -127,7 +143,9 @@ def _ismrmrd(path: PathLike, group: Any, slice: int | None) -> RawKSpace:
     if not image.any():
         raise FileFormatError(f"{path}: dataset/data holds no image acquisitions.")
     if (heads["trajectory_dimensions"][image] > 0).any():
-        raise FileFormatError(f"{path}: the acquisition is not Cartesian. Make a NonCartesianKSpace of its trajectory.")
+        raise FileFormatError(
+            f"{path}: the acquisition is not Cartesian. Make a NonCartesianKSpace of its trajectory."
+        )
     slices = np.unique(heads["idx"]["slice"][image])
     chosen = image & (heads["idx"]["slice"] == slices[_index(path, slice, len(slices))])
     if "xml" not in group:
@@ -141,8 +159,15 @@ def _ismrmrd(path: PathLike, group: Any, slice: int | None) -> RawKSpace:
         line = int(head["idx"]["kspace_encode_step_1"]) - centre + size[1] // 2
         first = size[0] // 2 - int(head["center_sample"])
         readout = np.asarray(data, np.float32).view(np.complex64)
-        if readout.size != coils * samples or not 0 <= line < size[1] or first < 0 or first + samples > size[0]:
-            raise FileFormatError(f"{path}: a readout of {readout.size} numbers does not fit {values.shape}.")
+        if (
+            readout.size != coils * samples
+            or not 0 <= line < size[1]
+            or first < 0
+            or first + samples > size[0]
+        ):
+            raise FileFormatError(
+                f"{path}: a readout of {readout.size} numbers does not fit {values.shape}."
+            )
         values[:, first : first + samples, line] += readout.reshape(coils, samples)
         seen[line] += 1
     raw = _checked(path, torch.from_numpy(values / np.maximum(seen, 1)).to(torch.complex64))
@@ -159,7 +184,11 @@ def _encoding(path: PathLike, header: bytes | str) -> tuple[list[int], list[floa
     from xml.etree import ElementTree
 
     def number(element: Any, where: str) -> float:
-        found = element.find(where, {"i": "http://www.ismrm.org/ISMRMRD"}) if element is not None else None
+        found = (
+            element.find(where, {"i": "http://www.ismrm.org/ISMRMRD"})
+            if element is not None
+            else None
+        )
         if found is None or found.text is None:
             raise FileFormatError(f"{path}: the ISMRMRD header lacks {where.replace('i:', '')}.")
         return float(found.text)
@@ -171,5 +200,8 @@ def _encoding(path: PathLike, header: bytes | str) -> tuple[list[int], list[floa
     space = "i:encoding/i:encodedSpace/"
     size = [int(number(root, f"{space}i:matrixSize/i:{a}")) for a in "xy"]
     view = [number(root, f"{space}i:fieldOfView_mm/i:{a}") for a in "xy"]
-    limits = root.find("i:encoding/i:encodingLimits/i:kspace_encoding_step_1", {"i": "http://www.ismrm.org/ISMRMRD"})
+    limits = root.find(
+        "i:encoding/i:encodingLimits/i:kspace_encoding_step_1",
+        {"i": "http://www.ismrm.org/ISMRMRD"},
+    )
     return size, view, size[1] // 2 if limits is None else int(number(limits, "i:center"))

@@ -65,9 +65,13 @@ def matlab_struct(path: PathLike, name: str) -> dict[str, Any]:
 
 def _fields(value: np.ndarray, where: str) -> dict[str, Any]:
     if value.dtype.names is None or value.size != 1:
-        raise FileFormatError(f"{where} is no 1 x 1 struct but {value.dtype} of shape {value.shape}.")
+        raise FileFormatError(
+            f"{where} is no 1 x 1 struct but {value.dtype} of shape {value.shape}."
+        )
     entry = value.reshape(-1)[0]
     return {
-        k: _fields(v, f"{where}.{k}") if isinstance(v, np.ndarray) and v.dtype.names and v.size == 1 else v
+        k: _fields(v, f"{where}.{k}")
+        if isinstance(v, np.ndarray) and v.dtype.names and v.size == 1
+        else v
         for k, v in ((k, entry[k]) for k in value.dtype.names)
     }

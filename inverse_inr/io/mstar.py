@@ -23,7 +23,9 @@ class Chip(NamedTuple):
     def number(self, name: str) -> float:
         """A field as a number: degrees and metres as the file has them. Raises KeyError that lists what there is."""
         if name not in self.header:
-            raise KeyError(f"The chip's header has no {name!r}; it has {', '.join(sorted(self.header))}.")
+            raise KeyError(
+                f"The chip's header has no {name!r}; it has {', '.join(sorted(self.header))}."
+            )
         return float(self.header[name].split()[0])
 
 
@@ -34,7 +36,9 @@ def read_mstar(path: PathLike) -> Chip:
     header = _header(content)
     sizes = [header.get(k, "") for k in ("PhoenixHeaderLength", "NumberOfRows", "NumberOfColumns")]
     if not all(s.isdigit() for s in sizes):
-        raise FileFormatError(f"{file}: expected {EXPECTED}, found {describe(file)}: no Phoenix header with sizes.")
+        raise FileFormatError(
+            f"{file}: expected {EXPECTED}, found {describe(file)}: no Phoenix header with sizes."
+        )
     start, rows, columns = map(int, sizes)
     if int(header.get("native_header_length", "0") or 0):
         raise FileFormatError(
@@ -46,8 +50,13 @@ def read_mstar(path: PathLike) -> Chip:
             f"{file}: {len(content)} bytes; a header of {start} and {rows} x {columns} moduli and phases need {needed}"
             ". A truncated copy, or moduli alone?"
         )
-    modulus, phase = np.frombuffer(content, ">f4", 2 * rows * columns, start).reshape(2, rows, columns)
-    return Chip(torch.from_numpy((modulus * np.exp(1j * phase.astype(np.float64))).astype(np.complex64)), header)
+    modulus, phase = np.frombuffer(content, ">f4", 2 * rows * columns, start).reshape(
+        2, rows, columns
+    )
+    return Chip(
+        torch.from_numpy((modulus * np.exp(1j * phase.astype(np.float64))).astype(np.complex64)),
+        header,
+    )
 
 
 def _header(content: bytes) -> dict[str, str]:

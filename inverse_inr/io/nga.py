@@ -30,16 +30,27 @@ def read_cphd(path: PathLike, channel: int | str = 0, vectors: slice = slice(Non
         reader = _cphd_reader(file)
         meta = reader.cphd_meta
         if str(meta.Global.DomainType).upper() != "FX":
-            raise FileFormatError(f"{file}: domain {meta.Global.DomainType}; only frequency-domain (FX) data are read.")
+            raise FileFormatError(
+                f"{file}: domain {meta.Global.DomainType}; only frequency-domain (FX) data are read."
+            )
         keys = ("TxPos", "RcvPos", "SRPPos", "SC0", "SCSS")
         parts = {k: np.asarray(reader.read_pvp_variable(k, channel))[vectors] for k in keys}
         y = np.asarray(reader.read(vectors, slice(None), index=channel, squeeze=False))
         y = y.reshape(len(parts["SC0"]), -1).astype(np.complex64)
         frequencies = _frequencies(file, parts, y.shape[1])
         place = {k: torch.from_numpy(_about(meta, parts[k])) for k in keys[:3]}
-        away = [torch.linalg.vector_norm(place[k] - place["SRPPos"], dim=1) for k in ("TxPos", "RcvPos")]
+        away = [
+            torch.linalg.vector_norm(place[k] - place["SRPPos"], dim=1) for k in ("TxPos", "RcvPos")
+        ]
         sign = int(meta.Global.SGN)
-        return PhaseData(torch.from_numpy(y), frequencies, place["TxPos"], place["RcvPos"], away[0] + away[1], sign)
+        return PhaseData(
+            torch.from_numpy(y),
+            frequencies,
+            place["TxPos"],
+            place["RcvPos"],
+            away[0] + away[1],
+            sign,
+        )
 
 
 @contextmanager
@@ -57,7 +68,9 @@ def _cphd_reader(file: Path) -> Any:
     with file.open("rb") as stream:
         head = stream.read(7)
     if head != b"CPHD/1.":
-        raise FileFormatError(f"{file}: expected a CPHD 1.x file, it begins with {head!r}, not 'CPHD/1.'.")
+        raise FileFormatError(
+            f"{file}: expected a CPHD 1.x file, it begins with {head!r}, not 'CPHD/1.'."
+        )
     details = CPHDDetails(str(file))
     header: Any = details.cphd_header
     start, size = header.SIGNAL_BLOCK_BYTE_OFFSET, header.SIGNAL_BLOCK_SIZE
@@ -88,9 +101,16 @@ def _about(meta: Any, positions: np.ndarray) -> np.ndarray:
 def _frame(meta: Any) -> tuple[np.ndarray, np.ndarray]:
     scene = meta.SceneCoordinates
     origin = scene.IARP.ECF.get_array().astype(np.float64)
-    planar = getattr(scene.ReferenceSurface, "Planar", None) if scene.ReferenceSurface is not None else None
+    planar = (
+        getattr(scene.ReferenceSurface, "Planar", None)
+        if scene.ReferenceSurface is not None
+        else None
+    )
     if planar is not None:
-        x, y = planar.uIAX.get_array().astype(np.float64), planar.uIAY.get_array().astype(np.float64)
+        x, y = (
+            planar.uIAX.get_array().astype(np.float64),
+            planar.uIAY.get_array().astype(np.float64),
+        )
     else:
         latitude, longitude = np.deg2rad(scene.IARP.LLH.get_array()[:2].astype(np.float64))
         x = np.array([-np.sin(longitude), np.cos(longitude), 0.0])
@@ -111,7 +131,9 @@ def read_sicd(path: PathLike) -> tuple[Tensor, Grid]:
         with file.open("rb") as stream:
             head = stream.read(354)
         if not head.startswith(b"NITF02.10") or not head[342:].isdigit():
-            raise FileFormatError(f"{file}: expected a SICD file; it does not begin as a NITF 2.1 file.")
+            raise FileFormatError(
+                f"{file}: expected a SICD file; it does not begin as a NITF 2.1 file."
+            )
         if file.stat().st_size < int(head[342:]):  # the field FL, the file's length
             raise FileFormatError(
                 f"{file}: a SICD file of {int(head[342:])} bytes by its header; it has {file.stat().st_size}. "
@@ -119,7 +141,9 @@ def read_sicd(path: PathLike) -> tuple[Tensor, Grid]:
             )
         reader = SICDReader(str(file))
         meta: Any = reader.sicd_meta
-        values = torch.from_numpy(np.ascontiguousarray(reader[:, :]).astype(np.complex64))[..., None]
+        values = torch.from_numpy(np.ascontiguousarray(reader[:, :]).astype(np.complex64))[
+            ..., None
+        ]
         steps = (float(meta.Grid.Row.SS), float(meta.Grid.Col.SS))
         first = (float(meta.ImageData.SCPPixel.Row), float(meta.ImageData.SCPPixel.Col))
         lower = tuple(-(k + 0.5) * h for k, h in zip(first, steps, strict=True))
@@ -131,4 +155,6 @@ def _require_sarpy() -> None:
     import importlib.util
 
     if importlib.util.find_spec("sarpy") is None:
-        raise ImportError("CPHD and SICD files are read by sarpy: pip install 'inverse-inr[radar]'.")
+        raise ImportError(
+            "CPHD and SICD files are read by sarpy: pip install 'inverse-inr[radar]'."
+        )

@@ -34,11 +34,15 @@ def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Te
     with reading(path, EXPECTED, ("NIfTI", "gzip")) as file:
         image: Any = nibabel.load(file)  # pyright: ignore[reportPrivateImportUsage]
         if not isinstance(image, nibabel.Nifti1Image):  # pyright: ignore[reportPrivateImportUsage]
-            raise FileFormatError(f"{file}: expected {EXPECTED}, found a {type(image).__name__}, which has no lattice.")
+            raise FileFormatError(
+                f"{file}: expected {EXPECTED}, found a {type(image).__name__}, which has no lattice."
+            )
         shape = _shape(image, file)
         dtype = np.dtype(image.get_data_dtype())
         if dtype.kind not in "iufb":
-            raise FileFormatError(f"{file}: expected real numbers, found {dtype}. Save magnitude, or one channel.")
+            raise FileFormatError(
+                f"{file}: expected real numbers, found {dtype}. Save magnitude, or one channel."
+            )
     index = _selection(volume, shape, file)
     with reading(path, EXPECTED, ("NIfTI", "gzip")):
         # only the selected volume is read; a copy, because the library may hand out a memory map of the file
@@ -75,7 +79,9 @@ def _shape(image: Any, path: Path) -> tuple[int, ...]:
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if not 1 <= len(shape) <= 4 or 0 in shape:
-        raise FileFormatError(f"{path}: expected 1 to 4 axes of at least one voxel, found shape {tuple(image.shape)}.")
+        raise FileFormatError(
+            f"{path}: expected 1 to 4 axes of at least one voxel, found shape {tuple(image.shape)}."
+        )
     return shape
 
 
@@ -104,10 +110,14 @@ def _grid(image: Any, shape: tuple[int, ...], path: Path) -> Grid:
     # The affine places the voxels; where pixdim merely rounds it, pixdim has the cleaner number.
     sizes = scale * np.where(np.isclose(zooms, sizes, rtol=1e-4, atol=0), zooms, sizes)
     if not (np.isfinite(image.affine).all() and (sizes > 0).all()):
-        raise FileFormatError(f"{path}: expected positive voxel sizes, found {sizes.tolist()} mm in the affine.")
+        raise FileFormatError(
+            f"{path}: expected positive voxel sizes, found {sizes.tolist()} mm in the affine."
+        )
     affine = image.affine if scale == 1 else np.diag([scale, scale, scale, 1.0]) @ image.affine
     upper = tuple(float(n * h) for n, h in zip(shape, sizes, strict=True))
-    return Grid(Box((0.0,) * len(shape), upper, ("mm",) * len(shape)), shape).with_affine(affine.tolist())
+    return Grid(Box((0.0,) * len(shape), upper, ("mm",) * len(shape)), shape).with_affine(
+        affine.tolist()
+    )
 
 
 def _affine(grid: Grid, path: PathLike) -> np.ndarray:
@@ -116,7 +126,9 @@ def _affine(grid: Grid, path: PathLike) -> np.ndarray:
 
     strange = [u for u in grid.box.units if u not in MILLIMETRES and u not in UNITLESS]
     if strange:
-        raise ValueError(f"{path}: NIfTI axes are lengths ({', '.join(MILLIMETRES)}), not {strange}. Write .npz.")
+        raise ValueError(
+            f"{path}: NIfTI axes are lengths ({', '.join(MILLIMETRES)}), not {strange}. Write .npz."
+        )
     scale = [MILLIMETRES.get(u, 1.0) for u in grid.box.units]
     spacing = np.multiply(grid.spacing, scale)
     if grid.affine is None:

@@ -9,7 +9,15 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
-from inverse_inr.io.files import FileFormatError, PathLike, as_image, atomic_write, describe, reading, signature
+from inverse_inr.io.files import (
+    FileFormatError,
+    PathLike,
+    as_image,
+    atomic_write,
+    describe,
+    reading,
+    signature,
+)
 
 EXPECTED = "a .npz archive of values, lower, upper, units"
 REQUIRED = ("values", "lower", "upper", "units")
@@ -23,10 +31,17 @@ def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
     with reading(path, EXPECTED, ("ZIP",)) as file:
         arrays = _load(file)
         if missing := [name for name in REQUIRED if name not in arrays]:
-            raise FileFormatError(f"{file}: expected {EXPECTED}; {missing} missing, found {sorted(arrays)}.")
-        values, box = arrays["values"], Box(*(tuple(arrays[name].tolist()) for name in REQUIRED[1:]))
+            raise FileFormatError(
+                f"{file}: expected {EXPECTED}; {missing} missing, found {sorted(arrays)}."
+            )
+        values, box = (
+            arrays["values"],
+            Box(*(tuple(arrays[name].tolist()) for name in REQUIRED[1:])),
+        )
         if values.dtype.kind not in "iufbc":
-            raise FileFormatError(f"{file}: expected numbers in 'values', found dtype {values.dtype}.")
+            raise FileFormatError(
+                f"{file}: expected numbers in 'values', found dtype {values.dtype}."
+            )
         if values.ndim != box.ndim + 1:
             raise FileFormatError(
                 f"{file}: expected 'values' of {box.ndim} axes and channels, found shape {values.shape}. "
@@ -45,7 +60,11 @@ def write_npz(path: PathLike, values: Tensor, grid: Grid) -> None:
     Raises ValueError where values do not fit the grid.
     """
     box = grid.box
-    arrays = {"values": as_image(values, grid, path), "lower": np.array(box.lower), "upper": np.array(box.upper)}
+    arrays = {
+        "values": as_image(values, grid, path),
+        "lower": np.array(box.lower),
+        "upper": np.array(box.upper),
+    }
     arrays["units"] = np.array(box.units, dtype=np.str_)
     if grid.affine is not None:
         arrays["affine"] = np.array(grid.affine)
@@ -56,7 +75,11 @@ def write_npz(path: PathLike, values: Tensor, grid: Grid) -> None:
 def _load(path: Path) -> dict[str, np.ndarray]:
     # asked before numpy: it takes any other file for a pickle, and says so
     if path.stat().st_size == 0 or signature(path) != "ZIP":
-        slip = "Saved with np.save?" if path.stat().st_size and signature(path) == "npy" else "Wrong suffix?"
+        slip = (
+            "Saved with np.save?"
+            if path.stat().st_size and signature(path) == "npy"
+            else "Wrong suffix?"
+        )
         raise FileFormatError(f"{path}: expected {EXPECTED}, found {describe(path)}. {slip}")
     # our own handle: numpy leaves the one it opens to the collector where the archive is damaged
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:

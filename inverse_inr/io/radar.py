@@ -44,21 +44,32 @@ def read_gotcha(paths: PathLike | Sequence[PathLike], autofocus: bool = False) -
     """
     from inverse_inr.io.matlab import matlab_struct
 
-    listed = [paths] if isinstance(paths, str | bytes) or not isinstance(paths, Sequence) else list(paths)
+    listed = (
+        [paths]
+        if isinstance(paths, str | bytes) or not isinstance(paths, Sequence)
+        else list(paths)
+    )
     if not listed:
         raise ValueError("read_gotcha: there are no files.")
     parts = [_gotcha(matlab_struct(path, "data"), str(path), autofocus) for path in listed]  # pyright: ignore
     for path, part in zip(listed, parts, strict=True):
         if not torch.equal(part.frequencies, parts[0].frequencies):
-            raise FileFormatError(f"{path}: its frequencies are not those of {listed[0]}. Another collection?")
-    joined = [torch.cat([getattr(p, name) for p in parts]) for name in ("y", "transmitters", "reference_path")]
+            raise FileFormatError(
+                f"{path}: its frequencies are not those of {listed[0]}. Another collection?"
+            )
+    joined = [
+        torch.cat([getattr(p, name) for p in parts])
+        for name in ("y", "transmitters", "reference_path")
+    ]
     return PhaseData(joined[0], parts[0].frequencies, joined[1], joined[1], joined[2], -1)
 
 
 def _gotcha(data: dict[str, Any], path: str, autofocus: bool) -> PhaseData:
     missing = {"fp", "freq", "x", "y", "z", "r0"} - set(data)
     if missing:
-        raise FileFormatError(f"{path}: the struct has no {sorted(missing)}; GOTCHA's have fp, freq, x, y, z, r0.")
+        raise FileFormatError(
+            f"{path}: the struct has no {sorted(missing)}; GOTCHA's have fp, freq, x, y, z, r0."
+        )
     fp, freq = np.asarray(data["fp"]), np.asarray(data["freq"]).ravel()
     place = [np.asarray(data[k], dtype=np.float64).ravel() for k in ("x", "y", "z", "r0")]
     if fp.ndim != 2 or fp.shape[0] != len(freq) or any(len(v) != fp.shape[1] for v in place):
@@ -71,10 +82,20 @@ def _gotcha(data: dict[str, Any], path: str, autofocus: bool) -> PhaseData:
     if autofocus:
         if "af" not in data:
             raise FileFormatError(f"{path}: there is no autofocus (af) in the file.")
-        r, phase = (np.asarray(data["af"][k], dtype=np.float64).ravel()[:, None] for k in ("r_correct", "ph_correct"))
+        r, phase = (
+            np.asarray(data["af"][k], dtype=np.float64).ravel()[:, None]
+            for k in ("r_correct", "ph_correct")
+        )
         y = y * np.exp(-4j * np.pi * f.numpy() * r / SPEED_OF_LIGHT + 1j * phase)
     antenna = torch.from_numpy(np.stack(place[:3], 1))
-    return PhaseData(torch.from_numpy(y.astype(np.complex64)), f, antenna, antenna, torch.from_numpy(2 * place[3]), -1)
+    return PhaseData(
+        torch.from_numpy(y.astype(np.complex64)),
+        f,
+        antenna,
+        antenna,
+        torch.from_numpy(2 * place[3]),
+        -1,
+    )
 
 
 def uniform_where_rounded(frequencies: Tensor) -> Tensor:
@@ -87,8 +108,12 @@ def uniform_where_rounded(frequencies: Tensor) -> Tensor:
     return even if float((f - even).abs().max()) <= 1.5 * step else f
 
 
-def read_cv_domes(path: PathLike, polarisation: str = "hh", azimuths: tuple[float, float] = (0.0, 360.0),
-                  distance: float = 1e4) -> PhaseData:  # fmt: skip
+def read_cv_domes(
+    path: PathLike,
+    polarisation: str = "hh",
+    azimuths: tuple[float, float] = (0.0, 360.0),
+    distance: float = 1e4,
+) -> PhaseData:
     """AFRL Civilian Vehicle Data Domes: far-field scattering of one elevation, pulses within `azimuths` (degrees).
 
     The struct `data` holds hh, vv, hv (frequencies, pulses), FGHz, azim and elev (degrees); phases are relative to the
@@ -120,7 +145,14 @@ def read_cv_domes(path: PathLike, polarisation: str = "hh", azimuths: tuple[floa
     unit = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.full_like(a, np.sin(e))], 1)
     antenna = torch.from_numpy(distance * unit)
     y = torch.from_numpy(np.ascontiguousarray(s[:, chosen].T).astype(np.complex64))
-    return PhaseData(y, torch.from_numpy(freq), antenna, antenna, torch.full((len(a),), 2.0 * distance).double(), -1)
+    return PhaseData(
+        y,
+        torch.from_numpy(freq),
+        antenna,
+        antenna,
+        torch.full((len(a),), 2.0 * distance).double(),
+        -1,
+    )
 
 
 def read_radar(path: PathLike) -> PhaseData:
@@ -132,7 +164,9 @@ def read_radar(path: PathLike) -> PhaseData:
     with reading(path, "an HDF5 file", ("HDF5",)) as name, h5py.File(name, "r") as file:
         sign = int(np.asarray(file.attrs.get("sign", 0)))
     if sign not in (1, -1):
-        raise FileFormatError(f"{path}: the attribute sign must be +1 or -1, found {sign or 'none'}.")
+        raise FileFormatError(
+            f"{path}: the attribute sign must be +1 or -1, found {sign or 'none'}."
+        )
     if not y.is_complex() or y.ndim != 2 or f.shape != y.shape[1:]:
         raise FileFormatError(
             f"{path}: y must be (pulses, frequencies) complex; y {tuple(y.shape)}, f {tuple(f.shape)}."
@@ -142,7 +176,14 @@ def read_radar(path: PathLike) -> PhaseData:
         raise FileFormatError(
             f"{path}: y, transmitters, receivers, reference_path have {pulses} pulses; they must agree."
         )
-    return PhaseData(y.to(torch.complex64), uniform_where_rounded(f), t.double(), r.double(), reference.double(), sign)
+    return PhaseData(
+        y.to(torch.complex64),
+        uniform_where_rounded(f),
+        t.double(),
+        r.double(),
+        reference.double(),
+        sign,
+    )
 
 
 def write_radar(path: PathLike, data: PhaseData) -> None:

@@ -57,7 +57,9 @@ class Capture(NamedTuple):
     settings: CaptureSettings
 
 
-def read_ti(path: PathLike, settings: PathLike | CaptureSettings, layout: str | None = None) -> Capture:
+def read_ti(
+    path: PathLike, settings: PathLike | CaptureSettings, layout: str | None = None
+) -> Capture:
     """A raw capture and its settings (the path of the mmWave Studio .mmwave.json, or made by hand).
 
     `layout` "AWR1843" or "IWR1443" overrides what the JSON's lanes say. Raises FileNotFoundError, FileFormatError for
@@ -68,7 +70,9 @@ def read_ti(path: PathLike, settings: PathLike | CaptureSettings, layout: str | 
     if layout not in LAYOUTS:
         raise ValueError(f"read_ti: layout must be one of {sorted(LAYOUTS)}, got {layout!r}.")
     if layout == "IWR1443" and about.receivers != 4:
-        raise ValueError(f"{path}: the 4-lane layout interleaves 4 receivers; the settings enable {about.receivers}.")
+        raise ValueError(
+            f"{path}: the 4-lane layout interleaves 4 receivers; the settings enable {about.receivers}."
+        )
     file = existing_file(path, "raw int16 samples")
     frame = 2 * about.samples * about.receivers * len(about.transmitters) * about.loops
     size = file.stat().st_size
@@ -91,7 +95,9 @@ def read_ti(path: PathLike, settings: PathLike | CaptureSettings, layout: str | 
 
 def _two_lanes(words: np.ndarray, about: CaptureSettings) -> np.ndarray:
     if about.samples % 2:
-        raise ValueError(f"The 2-lane layout sends samples in pairs; the settings say {about.samples} a chirp.")
+        raise ValueError(
+            f"The 2-lane layout sends samples in pairs; the settings say {about.samples} a chirp."
+        )
     pairs = words.reshape(-1, 2, 2)  # (pair of samples, I or Q, sample)
     return _complex(pairs[:, 0].ravel(), pairs[:, 1].ravel(), about)
 
@@ -120,7 +126,9 @@ def read_ti_json(path: PathLike, device: int = 0) -> CaptureSettings:
         raise
     except (ValueError, KeyError, TypeError, IndexError, StopIteration) as error:
         why = f"{type(error).__name__}: {error}"
-        raise FileFormatError(f"{file}: expected a mmWave Studio .mmwave.json; {why}. Its .setup.json?") from None
+        raise FileFormatError(
+            f"{file}: expected a mmWave Studio .mmwave.json; {why}. Its .setup.json?"
+        ) from None
 
 
 def _settings(file: Path, device: dict[str, Any]) -> CaptureSettings:
@@ -128,13 +136,17 @@ def _settings(file: Path, device: dict[str, Any]) -> CaptureSettings:
     output = rf["rlAdcOutCfg_t"]["fmt"]
     if output["b2AdcBits"] != 2 or output["b2AdcOutFmt"] not in (1, 2):
         kind = f"b2AdcBits={output['b2AdcBits']}, b2AdcOutFmt={output['b2AdcOutFmt']}"
-        raise FileFormatError(f"{file}: only complex 16-bit samples are read (2, and 1 or 2); it says {kind}.")
+        raise FileFormatError(
+            f"{file}: only complex 16-bit samples are read (2, and 1 or 2); it says {kind}."
+        )
     frame = rf["rlFrameCfg_t"]
     first, last = int(frame["chirpStartIdx"]), int(frame["chirpEndIdx"])
     chirps = [_chirp(rf, k) for k in range(first, last + 1)]
     profiles = {int(c["profileId"]) for c in chirps}
     if len(profiles) != 1:
-        raise FileFormatError(f"{file}: the frame's chirps use profiles {sorted(profiles)}; one is read.")
+        raise FileFormatError(
+            f"{file}: the frame's chirps use profiles {sorted(profiles)}; one is read."
+        )
     entries = [p["rlProfileCfg_t"] for p in rf["rlProfiles"]]
     profile = next(p for p in entries if int(p["profileId"]) in profiles)
     lanes = _bits(capture["rlDevLaneEnable_t"]["laneEn"])
@@ -142,12 +154,18 @@ def _settings(file: Path, device: dict[str, Any]) -> CaptureSettings:
     if lanes not in known:
         raise FileFormatError(f"{file}: {lanes} lanes are enabled; layouts of 2 and 4 are known.")
     return CaptureSettings(
-        float(profile["startFreqConst_GHz"]) * 1e9, float(profile["freqSlopeConst_MHz_usec"]) * 1e12,
-        float(profile["digOutSampleRate"]) * 1e3, int(profile["numAdcSamples"]),
-        float(profile["adcStartTimeConst_usec"]) * 1e-6, tuple(_number(c["txEnable"]) for c in chirps),
-        _bits(rf["rlChanCfg_t"]["rxChannelEn"]), int(frame["numLoops"]), int(frame["numFrames"]), known[lanes],
+        float(profile["startFreqConst_GHz"]) * 1e9,
+        float(profile["freqSlopeConst_MHz_usec"]) * 1e12,
+        float(profile["digOutSampleRate"]) * 1e3,
+        int(profile["numAdcSamples"]),
+        float(profile["adcStartTimeConst_usec"]) * 1e-6,
+        tuple(_number(c["txEnable"]) for c in chirps),
+        _bits(rf["rlChanCfg_t"]["rxChannelEn"]),
+        int(frame["numLoops"]),
+        int(frame["numFrames"]),
+        known[lanes],
         bool(capture["rlDevDataFmtCfg_t"].get("iqSwapSel", 0)),
-    )  # fmt: skip
+    )
 
 
 def _chirp(rf: dict[str, Any], index: int) -> dict[str, Any]:

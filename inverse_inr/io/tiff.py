@@ -33,12 +33,16 @@ def read_tiff(path: PathLike) -> tuple[Tensor, Grid]:
                     "unnamed. Drop it first: values[..., :3]."
                 )
             if page.photometric.name not in ("MINISBLACK", "RGB"):
-                raise FileFormatError(f"{file}: expected {EXPECTED}, found {page.photometric.name}. Convert it.")
+                raise FileFormatError(
+                    f"{file}: expected {EXPECTED}, found {page.photometric.name}. Convert it."
+                )
             series = tiff.series[0]
             axes, array = series.axes, series.asarray()
         values = _values(array, file)
         if axes not in LAYOUTS:
-            raise FileFormatError(f"{file}: expected {EXPECTED}, found axes {axes} of shape {array.shape}.")
+            raise FileFormatError(
+                f"{file}: expected {EXPECTED}, found axes {axes} of shape {array.shape}."
+            )
     channels = array.shape[-1] if axes.endswith("S") else 1
     tensor = torch.from_numpy(values.reshape(*array.shape[: len(axes.rstrip("S"))], channels))
     return tensor, pixel_grid(tuple(tensor.shape[:-1]))
@@ -49,7 +53,9 @@ def _values(array: np.ndarray, file: object) -> np.ndarray:
         return (array / np.iinfo(array.dtype).max).astype(np.float32)
     if array.dtype.kind == "f":
         return array.astype(np.float32)
-    raise FileFormatError(f"{file}: expected 8- or 16-bit or floating samples, found {array.dtype}. Convert it.")
+    raise FileFormatError(
+        f"{file}: expected 8- or 16-bit or floating samples, found {array.dtype}. Convert it."
+    )
 
 
 def write_tiff(path: PathLike, values: Tensor, grid: Grid) -> None:
@@ -60,8 +66,12 @@ def write_tiff(path: PathLike, values: Tensor, grid: Grid) -> None:
     import tifffile
 
     array = as_real_image(values, grid, path)
-    if not (grid.ndim == 2 and array.shape[-1] in (1, 3)) and not (grid.ndim == 3 and array.shape[-1] == 1):
-        raise ValueError(f"{path}: TIFF holds (H, W, 1 or 3) or a stack (pages, H, W, 1), not {array.shape}. Use .npz.")
+    if not (grid.ndim == 2 and array.shape[-1] in (1, 3)) and not (
+        grid.ndim == 3 and array.shape[-1] == 1
+    ):
+        raise ValueError(
+            f"{path}: TIFF holds (H, W, 1 or 3) or a stack (pages, H, W, 1), not {array.shape}. Use .npz."
+        )
     kind = "rgb" if array.shape[-1] == 3 else "minisblack"
     with atomic_write(path) as temporary:
         tifffile.imwrite(temporary, array if kind == "rgb" else array[..., 0], photometric=kind)

@@ -24,16 +24,22 @@ def read_wav(path: PathLike) -> tuple[Tensor, Grid]:
 
     with reading(path, EXPECTED, ("WAV",)) as file:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # unknown chunks, such as tags, are no fault
+            warnings.simplefilter(
+                "ignore", wavfile.WavFileWarning
+            )  # unknown chunks, such as tags, are no fault
             rate, array = wavfile.read(file)
         if array.dtype == np.uint8:
             values = (array.astype(np.float64) - 128) / 128
         elif array.dtype.name in FULL_SCALE:  # 24 bits come as the upper ones of 32
             values = array.astype(np.float64) / FULL_SCALE[array.dtype.name]
         else:
-            raise FileFormatError(f"{file}: expected {EXPECTED}, found samples of type {array.dtype}.")
+            raise FileFormatError(
+                f"{file}: expected {EXPECTED}, found samples of type {array.dtype}."
+            )
         if not len(values) or rate <= 0:
-            raise FileFormatError(f"{file}: expected {EXPECTED}, found {len(values)} samples at {rate} Hz.")
+            raise FileFormatError(
+                f"{file}: expected {EXPECTED}, found {len(values)} samples at {rate} Hz."
+            )
     grid = Grid(Box((0.0,), (len(values) / rate,), ("s",)), (len(values),))
     return torch.from_numpy(values.astype(np.float32).reshape(len(values), -1)), grid
 
@@ -47,12 +53,18 @@ def write_wav(path: PathLike, values: Tensor, grid: Grid) -> None:
 
     array = as_real_image(values, grid, path)
     if grid.ndim != 1 or grid.box.units[0] not in ("s", ""):
-        raise ValueError(f"{path}: WAV holds one axis in seconds, not {grid.ndim} in {grid.box.units}. Use .npz.")
+        raise ValueError(
+            f"{path}: WAV holds one axis in seconds, not {grid.ndim} in {grid.box.units}. Use .npz."
+        )
     rate = 1 / grid.spacing[0]
     if abs(rate - round(rate)) > 1e-3 or round(rate) < 1:
-        raise ValueError(f"{path}: WAV needs a whole number of samples a second; the grid has {rate:.6g}.")
+        raise ValueError(
+            f"{path}: WAV needs a whole number of samples a second; the grid has {rate:.6g}."
+        )
     if not np.isfinite(array).all():
-        raise ValueError(f"{path}: values hold NaN or Inf, which no WAV can. Pass values.nan_to_num().")
+        raise ValueError(
+            f"{path}: values hold NaN or Inf, which no WAV can. Pass values.nan_to_num()."
+        )
     pcm = np.clip(np.rint(array.astype(np.float64) * 2**15), -(2**15), 2**15 - 1).astype(np.int16)
     with atomic_write(path) as temporary:
         wavfile.write(temporary, round(rate), pcm[:, 0] if pcm.shape[1] == 1 else pcm)

@@ -57,7 +57,9 @@ def _shifted(index: Tensor, rows: int) -> Tensor:
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(table, index, weight):
-        return torch.nn.functional.embedding_bag(index, table, mode="sum", per_sample_weights=weight)
+        return torch.nn.functional.embedding_bag(
+            index, table, mode="sum", per_sample_weights=weight
+        )
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -101,7 +103,12 @@ class _Scatter(torch.autograd.Function):
     @staticmethod
     def vmap(info, dims, values, index, weight, size):
         values, index, weight = _batched(info, dims[:3], values, index, weight)
-        total = scatter(values.flatten(0, 1), _shifted(index, size), weight.flatten(0, 1), size * info.batch_size)
+        total = scatter(
+            values.flatten(0, 1),
+            _shifted(index, size),
+            weight.flatten(0, 1),
+            size * info.batch_size,
+        )
         return total.unflatten(0, (info.batch_size, size)), 0
 
 
@@ -150,11 +157,15 @@ def _scatter_add(values: Tensor, index: Tensor, weight: Tensor, size: int) -> Te
     n, k = index.shape
     if values.device.type != "cpu":
         out = values.new_zeros(size, values.shape[1])
-        return out.index_add_(0, index.reshape(-1), (weight[..., None] * values[:, None]).reshape(n * k, -1))
+        return out.index_add_(
+            0, index.reshape(-1), (weight[..., None] * values[:, None]).reshape(n * k, -1)
+        )
     from scipy.sparse import csr_matrix
 
     ends = np.arange(0, n * k + 1, k, dtype=np.int32)
-    matrix = csr_matrix((_numpy(weight).reshape(-1), _numpy(index).reshape(-1), ends), shape=(n, size))
+    matrix = csr_matrix(
+        (_numpy(weight).reshape(-1), _numpy(index).reshape(-1), ends), shape=(n, size)
+    )
     return torch.from_numpy(matrix.T @ _numpy(values))
 
 

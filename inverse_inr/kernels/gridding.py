@@ -27,19 +27,31 @@ class Gridding(nn.Module):
     Raises ValueError for frequencies of another dimension or beyond 1/2.
     """
 
-    def __init__(self, shape: Sequence[int], frequencies: np.ndarray, *, oversampling: float = 1.5, width: int = 6,
-                 scale: np.ndarray | None = None, real: bool = False,
-                 dtype: torch.dtype = torch.float32) -> None:  # fmt: skip
+    def __init__(
+        self,
+        shape: Sequence[int],
+        frequencies: np.ndarray,
+        *,
+        oversampling: float = 1.5,
+        width: int = 6,
+        scale: np.ndarray | None = None,
+        real: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
         self.shape, self.width, self.real = tuple(shape), width, real
         k = _checked(np.asarray(frequencies, dtype=np.float64), len(self.shape))
         self.padded = tuple(_fast_even(math.ceil(oversampling * n) + width) for n in self.shape)
         ratio = [m / n for m, n in zip(self.padded, self.shape, strict=True)]
         beta = [math.pi * math.sqrt((width / r) ** 2 * (r - 0.5) ** 2 - 0.8) for r in ratio]
-        flip = k[:, -1] < 0 if real else np.zeros(len(k), dtype=bool)  # the other half-space is the conjugate
+        flip = (
+            k[:, -1] < 0 if real else np.zeros(len(k), dtype=bool)
+        )  # the other half-space is the conjugate
         position = np.where(flip[:, None], -k, k) * self.padded
         self.matrix = _interpolator(position, self.padded, beta, width, real, dtype)
-        self.sign = nn.Buffer(torch.from_numpy(np.where(flip, -1.0, 1.0)).to(dtype), persistent=False)
+        self.sign = nn.Buffer(
+            torch.from_numpy(np.where(flip, -1.0, 1.0)).to(dtype), persistent=False
+        )
         window = np.ones(())
         for n, m, b in zip(self.shape, self.padded, beta, strict=True):
             window = window[..., None] * _apodisation(n, m, b, width)
@@ -47,13 +59,17 @@ class Gridding(nn.Module):
         # an even image's middle lies half a pixel off the pixel that the FFT takes as origin
         middle = [(n - 1) / 2 - n // 2 for n in self.shape]
         phase = np.exp(2j * np.pi * (k @ np.array(middle))) * (1.0 if scale is None else scale)
-        self.phase = nn.Buffer(torch.view_as_real(torch.from_numpy(phase)).to(dtype), persistent=False)
+        self.phase = nn.Buffer(
+            torch.view_as_real(torch.from_numpy(phase)).to(dtype), persistent=False
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         """Raises TypeError for a complex image where `real` was said, ValueError for another shape."""
         batch, d = image.shape[: image.ndim - len(self.shape)], len(self.shape)
         if tuple(image.shape[len(batch) :]) != self.shape:
-            raise ValueError(f"Gridding of images {self.shape}: got an array of shape {tuple(image.shape)}.")
+            raise ValueError(
+                f"Gridding of images {self.shape}: got an array of shape {tuple(image.shape)}."
+            )
         real = image.dtype.to_real()
         x = _around_origin(image * self.weight.to(real), self.padded)
         if self.real:
@@ -65,24 +81,34 @@ class Gridding(nn.Module):
         values = self.matrix(spectrum.reshape(math.prod(batch), -1).T).T
         if self.real:
             values = torch.complex(values.real, values.imag * self.sign.to(real))
-        phase = torch.view_as_complex(self.phase.to(real))  # real pairs: .to(float32) drops imaginaries
+        phase = torch.view_as_complex(
+            self.phase.to(real)
+        )  # real pairs: .to(float32) drops imaginaries
         return (values * phase).reshape(*batch, -1)
 
 
 def _checked(k: np.ndarray, d: int) -> np.ndarray:
     if k.ndim != 2 or k.shape[1] != d or not 1 <= d <= 3:
-        raise ValueError(f"Gridding: frequencies must be (m, {d}) for images of {d} axes (1 to 3), got {k.shape}.")
+        raise ValueError(
+            f"Gridding: frequencies must be (m, {d}) for images of {d} axes (1 to 3), got {k.shape}."
+        )
     if not np.abs(k).max(initial=0.0) <= 0.5 + 1e-9:
-        raise ValueError(f"Gridding: frequencies reach {np.abs(k).max():.4g} cycles per pixel; an image holds 1/2.")
+        raise ValueError(
+            f"Gridding: frequencies reach {np.abs(k).max():.4g} cycles per pixel; an image holds 1/2."
+        )
     return k
 
 
 def _around_origin(image: Tensor, padded: tuple[int, ...]) -> Tensor:
     """The image in zeros, its middle at index 0 and what lies before it at the end: what an FFT wants."""
     shape = image.shape[image.ndim - len(padded) :]
-    halves = [((slice(n // 2, n), slice(0, n - n // 2)), (slice(0, n // 2), slice(m - n // 2, m)))
-              for n, m in zip(shape, padded, strict=True)]  # fmt: skip
-    corners = [tuple((..., *part) for part in zip(*choice, strict=True)) for choice in product(*halves)]
+    halves = [
+        ((slice(n // 2, n), slice(0, n - n // 2)), (slice(0, n // 2), slice(m - n // 2, m)))
+        for n, m in zip(shape, padded, strict=True)
+    ]
+    corners = [
+        tuple((..., *part) for part in zip(*choice, strict=True)) for choice in product(*halves)
+    ]
 
     def forward(x: Tensor) -> Tensor:
         wide = x.new_zeros(*x.shape[: x.ndim - len(padded)], *padded)
@@ -113,13 +139,17 @@ def _extended_spectrum(image: Tensor, reach: int, d: int) -> Tensor:
 
     def forward(x: Tensor) -> Tensor:
         half = torch.fft.rfftn(x, dim=axes)
-        return torch.cat([mirror(half[..., 1 : reach + 1]), half, mirror(half[..., -reach - 1 : -1])], -1)
+        return torch.cat(
+            [mirror(half[..., 1 : reach + 1]), half, mirror(half[..., -reach - 1 : -1])], -1
+        )
 
     def adjoint(extended: Tensor) -> Tensor:
         half = extended[..., reach:-reach].clone()
         half[..., 1 : reach + 1] += mirror(extended[..., :reach])
         half[..., -reach - 1 : -1] += mirror(extended[..., -reach:])
-        half[..., 1:-1] *= 0.5  # irfftn adds each inner column and its conjugate: Re(z) = (z + z*) / 2
+        half[..., 1:-1] *= (
+            0.5  # irfftn adds each inner column and its conjugate: Re(z) = (z + z*) / 2
+        )
         return torch.fft.irfftn(half, s=shape, dim=axes, norm="forward")
 
     return with_adjoint(forward, adjoint)(image)
@@ -150,8 +180,14 @@ def _apodisation(n: int, m: int, beta: float, width: int) -> np.ndarray:
     return np.real(width * np.sinh(root) / root) / np.i0(beta)
 
 
-def _interpolator(position: np.ndarray, padded: tuple[int, ...], beta: list[float], width: int, real: bool,
-                  dtype: torch.dtype) -> SparseMatrix:  # fmt: skip
+def _interpolator(
+    position: np.ndarray,
+    padded: tuple[int, ...],
+    beta: list[float],
+    width: int,
+    real: bool,
+    dtype: torch.dtype,
+) -> SparseMatrix:
     """(m, d) positions on the padded spectrum -> matrix from it (real: the extended half of it) to the m values."""
     sizes = list(padded)
     first = np.ceil(position - width / 2).astype(np.int64)
@@ -162,7 +198,11 @@ def _interpolator(position: np.ndarray, padded: tuple[int, ...], beta: list[floa
         if real and a == len(padded) - 1:
             sizes[a] = m // 2 + 1 + 2 * (width // 2)
             g = np.clip(g + width // 2, 0, sizes[a] - 1)
-        index = (index[:, :, None] * sizes[a] + (g % sizes[a])[:, None, :]).reshape(len(position), -1)
+        index = (index[:, :, None] * sizes[a] + (g % sizes[a])[:, None, :]).reshape(
+            len(position), -1
+        )
         value = (value[:, :, None] * weight[:, None, :]).reshape(len(position), -1)
     rows = np.repeat(np.arange(len(position)), width ** len(padded))
-    return SparseMatrix(rows, index.ravel(), value.ravel(), (len(position), math.prod(sizes)), dtype)
+    return SparseMatrix(
+        rows, index.ravel(), value.ravel(), (len(position), math.prod(sizes)), dtype
+    )

@@ -34,10 +34,14 @@ def group(block: Tensor, blocks: int, rows: int | None = None) -> Groups:
     n = len(block)
     rows = min(256, max(1, n // (4 * blocks))) if rows is None else rows
     tiles = (n + blocks * (rows - 1)) // rows  # no distribution of the points needs more
-    count = torch.zeros(blocks, dtype=torch.int64, device=block.device).scatter_add(0, block, torch.ones_like(block))
+    count = torch.zeros(blocks, dtype=torch.int64, device=block.device).scatter_add(
+        0, block, torch.ones_like(block)
+    )
     ends = ((count + rows - 1) // rows).cumsum(0)
     order = torch.argsort(block, stable=True)
     first = torch.cat([ends.new_zeros(1), ends[:-1]]) * rows - (count.cumsum(0) - count)
-    slot = torch.empty_like(block).scatter(0, order, torch.arange(n, device=block.device) + first[block[order]])
+    slot = torch.empty_like(block).scatter(
+        0, order, torch.arange(n, device=block.device) + first[block[order]]
+    )
     owner = torch.searchsorted(ends, torch.arange(tiles, device=block.device), right=True)
     return Groups(slot, owner.clamp(max=blocks - 1), rows)

@@ -23,8 +23,14 @@ class SparseMatrix(nn.Module):
 
     BYTES_PER_NONZERO = 16  # float32 value and int32 column, for the matrix and for its transpose
 
-    def __init__(self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int],
-                 dtype: torch.dtype = torch.float32) -> None:  # fmt: skip
+    def __init__(
+        self,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        values: np.ndarray,
+        shape: tuple[int, int],
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
         from scipy.sparse import csr_matrix
 
@@ -44,7 +50,9 @@ class SparseMatrix(nn.Module):
         self.transpose = nn.Buffer(_torch_csr(matrix.T.tocsr(), dtype), persistent=False)
 
     def __deepcopy__(self, memo: dict[int, object]) -> SparseMatrix:
-        copy = SparseMatrix.__new__(SparseMatrix)  # torch cannot deep-copy a CSR tensor, only clone it
+        copy = SparseMatrix.__new__(
+            SparseMatrix
+        )  # torch cannot deep-copy a CSR tensor, only clone it
         nn.Module.__init__(copy)
         copy.shape = self.shape
         for name, tensor in (("matrix", self.matrix), ("transpose", self.transpose)):
@@ -66,9 +74,13 @@ class SparseMatrix(nn.Module):
 
 def _torch_csr(matrix, dtype: torch.dtype) -> Tensor:
     if max(matrix.nnz, *matrix.shape) >= 2**31:
-        raise ValueError(f"Sparse matrix of {matrix.nnz} non-zeros: int32 indices hold at most 2^31 - 1.")
+        raise ValueError(
+            f"Sparse matrix of {matrix.nnz} non-zeros: int32 indices hold at most 2^31 - 1."
+        )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)  # beta, and what we want
+        warnings.filterwarnings(
+            "ignore", "Sparse CSR tensor support", UserWarning
+        )  # beta, and what we want
         return torch.sparse_csr_tensor(
             torch.from_numpy(matrix.indptr.astype(np.int32)),
             torch.from_numpy(matrix.indices.astype(np.int32)),

@@ -24,7 +24,14 @@ from inverse_inr.priors.planes import planes, tensor
 from inverse_inr.priors.polynomial import fkan, sl2a
 from inverse_inr.priors.prior import Prior, Recipe, functional
 from inverse_inr.priors.pyramid import miner
-from inverse_inr.priors.radial import exp_sine, gaussian, laplacian, multi_quadratic, quadratic, super_gaussian
+from inverse_inr.priors.radial import (
+    exp_sine,
+    gaussian,
+    laplacian,
+    multi_quadratic,
+    quadratic,
+    super_gaussian,
+)
 from inverse_inr.priors.reparameterized import fr
 from inverse_inr.priors.separable import separable
 from inverse_inr.priors.spectral import spectral_basis
@@ -32,10 +39,43 @@ from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry
 
 _PRESETS = (
-    acorn, bacon, cosmo, exp_sine, finer, finer_plus, fkan, fourier, fourier_net, fr, gabor_net, gaussian,
-    gaussian_mixture, grid, hash, hosc, incode, laplacian, miner, mixed, multi_quadratic, phased, pin, planes,
-    quadratic, raised_cosine, relu, separable, sinc, siren, sl2a, spectral_basis, staf, super_gaussian, tensor, wire,
-)  # fmt: skip
+    acorn,
+    bacon,
+    cosmo,
+    exp_sine,
+    finer,
+    finer_plus,
+    fkan,
+    fourier,
+    fourier_net,
+    fr,
+    gabor_net,
+    gaussian,
+    gaussian_mixture,
+    grid,
+    hash,
+    hosc,
+    incode,
+    laplacian,
+    miner,
+    mixed,
+    multi_quadratic,
+    phased,
+    pin,
+    planes,
+    quadratic,
+    raised_cosine,
+    relu,
+    separable,
+    sinc,
+    siren,
+    sl2a,
+    spectral_basis,
+    staf,
+    super_gaussian,
+    tensor,
+    wire,
+)
 registry = Registry("prior", "inverse_inr.priors", {preset.__name__: preset for preset in _PRESETS})
 
 
@@ -59,9 +99,47 @@ def bandwidth_of(grid: Grid) -> float:
 
 
 __all__ = [
-    "Prior", "Recipe", "acorn", "bacon", "bandwidth_of", "cosmo", "create", "exp_sine", "finer", "finer_plus",
-    "fkan", "fourier", "fourier_net", "fr", "functional", "gabor_net", "gaussian", "gaussian_mixture", "grid",
-    "hash", "hosc", "incode", "laplacian", "miner", "mixed", "multi_quadratic", "names", "phased", "pin", "planes",
-    "quadratic", "raised_cosine", "registry", "relu", "separable", "sinc", "siren", "sl2a", "spectral_basis",
-    "staf", "super_gaussian", "tensor", "wire",
-]  # fmt: skip
+    "Prior",
+    "Recipe",
+    "acorn",
+    "bacon",
+    "bandwidth_of",
+    "cosmo",
+    "create",
+    "exp_sine",
+    "finer",
+    "finer_plus",
+    "fkan",
+    "fourier",
+    "fourier_net",
+    "fr",
+    "functional",
+    "gabor_net",
+    "gaussian",
+    "gaussian_mixture",
+    "grid",
+    "hash",
+    "hosc",
+    "incode",
+    "laplacian",
+    "miner",
+    "mixed",
+    "multi_quadratic",
+    "names",
+    "phased",
+    "pin",
+    "planes",
+    "quadratic",
+    "raised_cosine",
+    "registry",
+    "relu",
+    "separable",
+    "sinc",
+    "siren",
+    "sl2a",
+    "spectral_basis",
+    "staf",
+    "super_gaussian",
+    "tensor",
+    "wire",
+]

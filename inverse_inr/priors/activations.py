@@ -26,7 +26,9 @@ class Activation(nn.Module, ABC):
     @abstractmethod
     def forward(self, *z: Tensor) -> Tensor: ...
 
-    def initialize(self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator) -> None:
+    def initialize(
+        self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator
+    ) -> None:
         """Fill weight (outputs, inputs) and bias in place; torch's default for nn.Linear, U(±1/√inputs)."""
         pytorch_start(weight, bias, generator)
 
@@ -58,7 +60,9 @@ def pytorch_start(weight: Tensor, bias: Tensor, generator: torch.Generator) -> N
         uniform(tensor, weight.shape[1] ** -0.5, generator)
 
 
-def siren_start(weight: Tensor, bias: Tensor, first: bool, omega: float, generator: torch.Generator) -> None:
+def siren_start(
+    weight: Tensor, bias: Tensor, first: bool, omega: float, generator: torch.Generator
+) -> None:
     """First layer U(±1/n), later ones U(±√(6/n)/omega), bias U(±1/√n) (Sitzmann et al. 2020, section 3.2 and code)."""
     n = weight.shape[1]
     uniform(weight, 1 / n if first else math.sqrt(6 / n) / omega, generator)

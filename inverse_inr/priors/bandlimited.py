@@ -63,7 +63,9 @@ def _bessel(x: Tensor, order: int) -> Tensor:
         return torch.where(x.abs() < reach, _series(x, order), _closed(x, order))
     if order == 0:
         return _closed(x.abs().clamp(min=1e-20), order)
-    size = x.abs()  # one of two parts is constant: a CPU takes ten times as long to select as to clamp
+    size = (
+        x.abs()
+    )  # one of two parts is constant: a CPU takes ten times as long to select as to clamp
     far, edge = _closed(size.clamp(min=reach), order), _closed(size.new_tensor(reach), order)
     return _series(size.clamp(max=reach), order).add_(far.sub_(edge))
 
@@ -71,7 +73,9 @@ def _bessel(x: Tensor, order: int) -> Tensor:
 def _series(x: Tensor, order: int) -> Tensor:
     square, total = x * x, torch.zeros_like(x)
     for k in reversed(range(11 if x.dtype in (torch.float64, torch.complex128) else 7)):
-        total.mul_(square).add_((-0.5) ** k / (math.factorial(k) * math.prod(range(1, 2 * (order + k) + 2, 2))))
+        total.mul_(square).add_(
+            (-0.5) ** k / (math.factorial(k) * math.prod(range(1, 2 * (order + k) + 2, 2)))
+        )
     return total
 
 
@@ -191,7 +195,9 @@ class Prolate(Activation):
     def __init__(self, c: float, dilation: float) -> None:
         super().__init__()
         self.terms = tuple(zip(*prolate_expansion(c), strict=True))
-        self.amplitude, self.dilation, self.offset = (constant(v, learnable=True) for v in (1.0, dilation, 0.0))
+        self.amplitude, self.dilation, self.offset = (
+            constant(v, learnable=True) for v in (1.0, dilation, 0.0)
+        )
 
     def forward(self, *z: Tensor) -> Tensor:
         value = _CosineSum.apply(self.dilation * z[0], self.terms, 0)
@@ -206,21 +212,49 @@ PER_ROOT_CYCLE = {"sinc": 2.1, "pin": 0.66, "raised_cosine": 0.67}
 
 
 @preset
-def sinc(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None,
-         width: int = 128, depth: int = 4, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def sinc(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    omega0: float | None = None,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A network of sin(omega0 z) / (omega0 z) (Saratchandran et al. 2024).
 
     `torch.sinc(8 z)` of published code is omega0 = 8π.
     """
     bandwidth, b = band(box, bandwidth)
     omega0 = PER_ROOT_CYCLE["sinc"] * math.sqrt(b) if omega0 is None else omega0
-    return coordinate_network(box, Sinc(omega0), channels=channels, head=head, bandwidth=bandwidth, width=width,
-                              depth=depth, seed=seed, learning_rate=2e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        Sinc(omega0),
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=2e-3,
+    )
 
 
 @preset
-def pin(box: Box, channels: int = 1, bandwidth: float | None = None, *, dilation: float | None = None, c: float = 5.0,
-        width: int = 128, depth: int = 4, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def pin(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    dilation: float | None = None,
+    c: float = 5.0,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Prolate spheroidal wave functions T ψ0(w z) + b with T, w, b learnt by each layer (Raveendran et al. 2024, PIN).
 
     `c` is the bandwidth of ψ0, `dilation` where w starts. Beyond |w z| = 1 the function is continued by its own
@@ -228,17 +262,45 @@ def pin(box: Box, channels: int = 1, bandwidth: float | None = None, *, dilation
     """
     bandwidth, b = band(box, bandwidth)
     dilation = PER_ROOT_CYCLE["pin"] * math.sqrt(b) if dilation is None else dilation
-    return coordinate_network(box, Prolate(c, dilation), channels=channels, head=head, bandwidth=bandwidth, width=width,
-                              depth=depth, seed=seed, learning_rate=2e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        Prolate(c, dilation),
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=2e-3,
+    )
 
 
 @preset
-def raised_cosine(box: Box, channels: int = 1, bandwidth: float | None = None, *, period: float | None = None,
-                  rolloff: float = 0.5, root: bool = False, width: int = 128, depth: int = 4,
-                  head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def raised_cosine(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    period: float | None = None,
+    rolloff: float = 0.5,
+    root: bool = False,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A network of raised-cosine pulses, sinc(z/T) cos(πβz/T) / (1 - (2βz/T)²); `root`: of root-raised-cosine ones."""
     bandwidth, b = band(box, bandwidth)
     period = 1 / (PER_ROOT_CYCLE["raised_cosine"] * math.sqrt(b)) if period is None else period
     activation = RootRaisedCosine(period, rolloff) if root else RaisedCosine(period, rolloff)
-    return coordinate_network(box, activation, channels=channels, head=head, bandwidth=bandwidth, width=width,
-                              depth=depth, seed=seed, learning_rate=2e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        activation,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=2e-3,
+    )

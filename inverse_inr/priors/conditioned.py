@@ -39,18 +39,27 @@ def image_features(image: Tensor) -> Tensor:
     quantiles = torch.quantile(values.flatten()[: 2**24], levels)
     axes = range(values.ndim - 1)
     energy = torch.fft.fftn(values, dim=tuple(axes)).abs().square().sum(-1)
-    squares = [torch.fft.fftfreq(values.shape[k], dtype=values.dtype, device=values.device).square() for k in axes]
-    radius = sum(torch.meshgrid(*squares, indexing="ij"), torch.zeros((), dtype=values.dtype)).sqrt()
+    squares = [
+        torch.fft.fftfreq(values.shape[k], dtype=values.dtype, device=values.device).square()
+        for k in axes
+    ]
+    radius = sum(
+        torch.meshgrid(*squares, indexing="ij"), torch.zeros((), dtype=values.dtype)
+    ).sqrt()
     octave = (8 + torch.log2(2 * radius.clamp(min=1e-9))).floor().clamp(0, 7).long()
     share = torch.zeros(8, dtype=values.dtype, device=values.device)
     share.index_add_(0, octave.flatten(), energy.flatten())
-    return torch.cat([quantiles, torch.log10(share / share.sum().clamp(min=1e-30) + 1e-6) / 3]).float()
+    return torch.cat(
+        [quantiles, torch.log10(share / share.sum().clamp(min=1e-30) + 1e-6) / 3]
+    ).float()
 
 
 class Composer(nn.Module):
     """features -> (layers, numbers): SiLU layers of 64 and 32, tiny weights, one bias (Kazerouni et al. 2024)."""
 
-    def __init__(self, layers: int, numbers: int, generator: torch.Generator, bias: float = 0.312) -> None:
+    def __init__(
+        self, layers: int, numbers: int, generator: torch.Generator, bias: float = 0.312
+    ) -> None:
         super().__init__()
         sizes = [FEATURES, 64, 32, layers * numbers]
         self.maps = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
@@ -129,13 +138,19 @@ class Cosmo(Activation):
         value = torch.complex(*(self.omega * h).chunk(2, -1))
         value = _on_circle(value) if self.project else value
         t = value / (10 * torch.sigmoid(period))
-        pulse = smooth_sinc(math.pi * t) * rolled_cosine(2 * self.rolloff * t) / (10 * torch.sigmoid(period))
+        pulse = (
+            smooth_sinc(math.pi * t)
+            * rolled_cosine(2 * self.rolloff * t)
+            / (10 * torch.sigmoid(period))
+        )
         turn = 6 * math.pi * torch.sigmoid(shift)
         out = pulse * torch.polar(torch.exp(-turn * value.imag), turn * value.real)
         out = _on_circle(out) if self.project else out
         return torch.cat([out.real, out.imag], -1)
 
-    def initialize(self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator) -> None:
+    def initialize(
+        self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator
+    ) -> None:
         super().initialize(weight, bias, first, generator)
         uniform(weight, 1 / weight.shape[1], generator)
 
@@ -145,28 +160,62 @@ def _on_circle(z: Tensor) -> Tensor:
 
 
 @preset
-def incode(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None,
-           width: int = 128, depth: int = 4, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def incode(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    omega0: float | None = None,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """SIREN whose sine's amplitude, frequency, phase and offset a composer sets from the data (Kazerouni et al. 2024).
 
     The solver conditions it on the back-projected measurements. `regularizers.PriorPenalty()` adds its own penalty.
     """
     bandwidth, b = band(box, bandwidth)
-    omega0 = siren_omega(b, box.ndim) / 4 if omega0 is None else omega0  # e^b and hidden layers raise it
+    omega0 = (
+        siren_omega(b, box.ndim) / 4 if omega0 is None else omega0
+    )  # e^b and hidden layers raise it
     generator = seeded(seed)
 
     def network(outputs: int) -> Incode:
-        mlp = MLP(box.ndim, outputs, width=width, depth=depth, activation=ComposedSine(omega0), generator=generator)
+        mlp = MLP(
+            box.ndim,
+            outputs,
+            width=width,
+            depth=depth,
+            activation=ComposedSine(omega0),
+            generator=generator,
+        )
         return Incode(mlp, Composer(1, 4, generator))
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=1e-3)  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=1e-3,
+    )
 
 
 @preset
-def cosmo(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None,
-          rolloff: float = 0.05, width: int = 128, depth: int = 4, head: HeadName = "linear",
-          seed: int = 0) -> Prior:  # fmt: skip
+def cosmo(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    omega0: float | None = None,
+    rolloff: float = 0.05,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Raised-cosine pulses modulated off their blind spots, set by a composer from the data (COSMO-INR, 2025).
 
     Layers are complex and have width / √2. `omega0` scales the first layer (published: 1); the paper's roll-off is
@@ -178,9 +227,22 @@ def cosmo(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0
 
     def network(outputs: int) -> Conditioned:
         layers = [Cosmo(omega0 if k == 0 else 1.0, rolloff, project=k > 0) for k in range(depth)]
-        mlp = MLP(box.ndim, outputs, width=round(width / math.sqrt(2)), depth=depth, generator=generator,
-                  activation=layers or Cosmo(omega0, rolloff, project=False))  # fmt: skip
+        mlp = MLP(
+            box.ndim,
+            outputs,
+            width=round(width / math.sqrt(2)),
+            depth=depth,
+            generator=generator,
+            activation=layers or Cosmo(omega0, rolloff, project=False),
+        )
         return Conditioned(mlp, Composer(depth, 2, generator))
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=1e-3)  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=1e-3,
+    )

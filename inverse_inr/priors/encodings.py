@@ -52,8 +52,14 @@ class FourierFeatures(Encoding):
 
     roles: ClassVar[dict[str, str]] = {"frequencies": "frequencies"}
 
-    def __init__(self, frequencies: Tensor, *, learnable: bool = False, raw: bool = False,
-                 octave: Tensor | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        frequencies: Tensor,
+        *,
+        learnable: bool = False,
+        raw: bool = False,
+        octave: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.frequencies = nn.Parameter(frequencies) if learnable else nn.Buffer(frequencies)
         self.raw = raw
@@ -73,7 +79,9 @@ class FourierFeatures(Encoding):
             along = torch.polar(torch.ones_like(phase), phase)
             wave = along if wave is None else wave[..., None, :] * along
         assert wave is not None
-        return self._joined(wave.imag, wave.real, torch.stack(torch.meshgrid(*axes, indexing="ij"), -1))
+        return self._joined(
+            wave.imag, wave.real, torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+        )
 
     def _joined(self, sine: Tensor, cosine: Tensor, x: Tensor) -> Tensor:
         if self.octave is not None and self.progress is not None:
@@ -89,7 +97,9 @@ class FourierFeatures(Encoding):
             self.progress.fill_(min(1.0, 2 * progress))
 
 
-def gaussian_frequencies(ndim: int, count: int, deviation: float, generator: torch.Generator) -> Tensor:
+def gaussian_frequencies(
+    ndim: int, count: int, deviation: float, generator: torch.Generator
+) -> Tensor:
     """(count, d) from N(0, deviation²), cycles per normalised unit."""
     return deviation * torch.randn(count, ndim, generator=generator)
 
@@ -98,4 +108,6 @@ def octave_frequencies(ndim: int, highest: float) -> tuple[Tensor, Tensor]:
     """Per axis 1/2, 1, 2, 4 ... up to `highest` cycles per normalised unit: (octaves · d, d), and each one's octave."""
     octaves = max(1, 1 + round(math.log2(2 * highest)))
     scales = 0.5 * 2.0 ** torch.arange(octaves)
-    return torch.cat([f * torch.eye(ndim) for f in scales]), torch.arange(octaves).repeat_interleave(ndim)
+    return torch.cat([f * torch.eye(ndim) for f in scales]), torch.arange(
+        octaves
+    ).repeat_interleave(ndim)

@@ -13,22 +13,51 @@ from inverse_inr.priors.prior import Prior
 
 
 @preset
-def relu(box: Box, channels: int = 1, bandwidth: float | None = None, *, width: int = 128, depth: int = 4,
-         head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def relu(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A plain ReLU network on coordinates: the slow learner that all others are compared with (Rahaman et al. 2019).
 
     It has no frequency of its own: `bandwidth` changes nothing.
     """
     bandwidth, _ = band(box, bandwidth)
-    return coordinate_network(box, ReLU(), channels=channels, head=head, bandwidth=bandwidth, width=width, depth=depth,
-                              seed=seed, learning_rate=2e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        ReLU(),
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=2e-3,
+    )
 
 
 @preset
-def fourier(box: Box, channels: int = 1, bandwidth: float | None = None, *,
-            spacing: Literal["random", "octaves"] = "random", features: int = 128, deviation: float | None = None,
-            highest: float | None = None, learnable: bool = False, anneal: bool = False, width: int = 128,
-            depth: int = 3, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def fourier(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    spacing: Literal["random", "octaves"] = "random",
+    features: int = 128,
+    deviation: float | None = None,
+    highest: float | None = None,
+    learnable: bool = False,
+    anneal: bool = False,
+    width: int = 128,
+    depth: int = 3,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Fourier features and a ReLU network: random Gaussian (Tancik et al. 2020) or octaves (Mildenhall et al. 2020).
 
     `deviation` and `highest` are in cycles per normalised unit. `anneal` lets the octaves in one after the other in the
@@ -43,9 +72,24 @@ def fourier(box: Box, channels: int = 1, bandwidth: float | None = None, *,
         deviation = b / 8 if deviation is None else deviation
         frequencies = gaussian_frequencies(box.ndim, features, deviation, seeded(seed))
     else:  # b / 4: the Nyquist rule of the published code
-        frequencies, octave = octave_frequencies(box.ndim, max(0.5, b / 4) if highest is None else highest)
+        frequencies, octave = octave_frequencies(
+            box.ndim, max(0.5, b / 4) if highest is None else highest
+        )
     encoding = FourierFeatures(
-        frequencies, learnable=learnable, raw=spacing == "octaves", octave=octave if anneal else None
+        frequencies,
+        learnable=learnable,
+        raw=spacing == "octaves",
+        octave=octave if anneal else None,
     )
-    return coordinate_network(box, ReLU(), channels=channels, head=head, bandwidth=bandwidth, width=width, depth=depth,
-                              seed=seed, learning_rate=2e-3, encoding=encoding)  # fmt: skip
+    return coordinate_network(
+        box,
+        ReLU(),
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=2e-3,
+        encoding=encoding,
+    )

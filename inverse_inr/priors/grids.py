@@ -22,7 +22,9 @@ from inverse_inr.priors.topologies import MLP
 MATRICES = 2**26
 """Entries that the matrices of an encoding's lattices may hold together: 1 GiB with their transposes."""
 
-_PRIMES = [p - 2**32 if p >= 2**31 else p for p in (1, 2654435761, 805459861, 3674653429)]  # as int32
+_PRIMES = [
+    p - 2**32 if p >= 2**31 else p for p in (1, 2654435761, 805459861, 3674653429)
+]  # as int32
 
 
 def linear_stencil(t: Tensor) -> list[Tensor]:
@@ -41,7 +43,11 @@ def cubic_stencil(t: Tensor) -> list[Tensor]:
     return [s**3 / 6, (4 - 6 * t**2 + 3 * t**3) / 6, (4 - 6 * s**2 + 3 * s**3) / 6, t**3 / 6]
 
 
-STENCILS = {"linear": (linear_stencil, 0), "smoothstep": (smoothstep_stencil, 1), "cubic": (cubic_stencil, 2)}
+STENCILS = {
+    "linear": (linear_stencil, 0),
+    "smoothstep": (smoothstep_stencil, 1),
+    "cubic": (cubic_stencil, 2),
+}
 
 
 class GridEncoding(Encoding):
@@ -57,19 +63,34 @@ class GridEncoding(Encoding):
     roles: ClassVar[dict[str, str]] = {"table": "table"}
     fills_the_box = True
 
-    def __init__(self, box: Box, cells: list[float], features: int, *, interpolation: str = "linear",
-                 table: int = 2**19, centered: bool = False, coarse_to_fine: float = 0.0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        cells: list[float],
+        features: int,
+        *,
+        interpolation: str = "linear",
+        table: int = 2**19,
+        centered: bool = False,
+        coarse_to_fine: float = 0.0,
+    ) -> None:
         super().__init__()
         if not 0 <= coarse_to_fine <= 1:
-            raise ValueError(f"coarse_to_fine={coarse_to_fine} is a fraction of the run, from 0 to 1.")
+            raise ValueError(
+                f"coarse_to_fine={coarse_to_fine} is a fraction of the run, from 0 to 1."
+            )
         self.coarse_to_fine = coarse_to_fine
         self.progress = nn.Buffer(torch.ones(())) if coarse_to_fine else None
         if interpolation not in STENCILS:
-            raise ValueError(f"interpolation must be one of {sorted(STENCILS)}, got {interpolation!r}.")
+            raise ValueError(
+                f"interpolation must be one of {sorted(STENCILS)}, got {interpolation!r}."
+            )
         self._stencil, self.smoothness = STENCILS[interpolation]
         reach = len(self._stencil(torch.zeros(()))) // 2 - 1  # nodes needed left of the cell
         self.size = features * len(cells)
-        half = torch.tensor([0.5 * n * s for n, s in zip(box.lengths, box.scale, strict=True)], dtype=torch.float64)
+        half = torch.tensor(
+            [0.5 * n * s for n, s in zip(box.lengths, box.scale, strict=True)], dtype=torch.float64
+        )
         density = torch.tensor(cells, dtype=torch.float64)[:, None] / 2  # nodes per normalised unit
         span = 2 * half * density
         offset = 0.5 if centered else 0.0
@@ -81,7 +102,10 @@ class GridEncoding(Encoding):
         self.shift = nn.Buffer((half * density - offset + reach).float(), persistent=False)
         self.top = nn.Buffer((nodes - 1).float(), persistent=False)
         self.reach = reach
-        steps = [_PRIMES[: box.ndim] if h else _strides(n) for n, h in zip(nodes.tolist(), self.hashed, strict=True)]
+        steps = [
+            _PRIMES[: box.ndim] if h else _strides(n)
+            for n, h in zip(nodes.tolist(), self.hashed, strict=True)
+        ]
         self.steps = nn.Buffer(torch.tensor(steps, dtype=torch.int32), persistent=False)
         self.start = nn.Buffer(torch.tensor([0, *sizes[:-1]]).cumsum(0).int(), persistent=False)
         self.table_size = table
@@ -104,10 +128,17 @@ class GridEncoding(Encoding):
         """Table rows and weights that each of (n, d) points sees at each level that is in: both (levels · n, k)."""
         hashed = self.hashed[: self.levels_in]
         dense = hashed.count(False)  # resolutions rise, so dense levels come first
-        at_once = max(1, 2**18 // max(1, len(x)))  # whole arrays, since torch pays by the call, that stay in the cache
+        at_once = max(
+            1, 2**18 // max(1, len(x))
+        )  # whole arrays, since torch pays by the call, that stay in the cache
         groups = [(slice(k, min(k + at_once, dense)), False) for k in range(0, dense, at_once)]
-        groups += [(slice(k, min(k + at_once, len(hashed))), True) for k in range(dense, len(hashed), at_once)]
-        index, weight = zip(*(self._group(x, levels, hashed) for levels, hashed in groups), strict=True)
+        groups += [
+            (slice(k, min(k + at_once, len(hashed))), True)
+            for k in range(dense, len(hashed), at_once)
+        ]
+        index, weight = zip(
+            *(self._group(x, levels, hashed) for levels, hashed in groups), strict=True
+        )
         return (torch.cat(index), torch.cat(weight)) if len(groups) > 1 else (index[0], weight[0])
 
     def _group(self, x: Tensor, levels: slice, hashed: bool) -> tuple[Tensor, Tensor]:
@@ -134,7 +165,9 @@ class GridEncoding(Encoding):
     def _locate(self, x: Tensor, levels: slice, axis: int) -> tuple[Tensor, Tensor]:
         """First node (int32) and fraction in the cell along one axis: both (levels, n); points outside are clamped."""
         top = self.top[levels, axis, None].to(x.dtype) - self.reach
-        position = torch.addcmul(self.shift[levels, axis, None].to(x.dtype), self.scale[levels, :1].to(x.dtype), x)
+        position = torch.addcmul(
+            self.shift[levels, axis, None].to(x.dtype), self.scale[levels, :1].to(x.dtype), x
+        )
         position = torch.minimum(position, top).clamp(min=self.reach)
         base = torch.minimum(position.detach().floor(), (top - 1).clamp(min=self.reach))
         return base.to(torch.int32) - self.reach, position - base
@@ -151,16 +184,21 @@ class GridEncoding(Encoding):
         """
         extent = ((float(a[0]), float(a[-1]), len(a)) for a in axes)
         key = (*extent, self.table.dtype, self.table.device, self.levels_in)
-        if not torch.is_grad_enabled() or not (key in self._lattices or self._keep(math.prod(len(a) for a in axes))):
+        if not torch.is_grad_enabled() or not (
+            key in self._lattices or self._keep(math.prod(len(a) for a in axes))
+        ):
             return self(torch.cartesian_prod(*axes).reshape(*(len(a) for a in axes), len(axes)))
         if key not in self._lattices:
             with torch.no_grad():
                 index, weight = self.stencil(torch.cartesian_prod(*axes).reshape(-1, len(axes)))
             rows = torch.arange(len(index)).repeat_interleave(index.shape[1])
             self._lattices[key] = SparseMatrix(
-                rows.numpy(), index.cpu().flatten().numpy(), weight.cpu().flatten().numpy(),
-                (len(index), len(self.table)), self.table.dtype,
-            ).to(self.table.device)  # fmt: skip
+                rows.numpy(),
+                index.cpu().flatten().numpy(),
+                weight.cpu().flatten().numpy(),
+                (len(index), len(self.table)),
+                self.table.dtype,
+            ).to(self.table.device)
         return self._arrange(self._lattices[key](self.table), tuple(len(a) for a in axes))
 
     def _keep(self, points: int) -> bool:
@@ -169,7 +207,9 @@ class GridEncoding(Encoding):
         A large lattice comes in slabs, a matrix each: to drop one for the next would build them all at every step.
         """
         self._lattices = {k: m for k, m in self._lattices.items() if k[-1] == self.levels_in}
-        rows = self.levels_in * (points + sum(math.prod(e[-1] for e in k[:-3]) for k in self._lattices))
+        rows = self.levels_in * (
+            points + sum(math.prod(e[-1] for e in k[:-3]) for k in self._lattices)
+        )
         return rows * len(self._stencil(torch.zeros(()))) ** len(self.top[0]) <= MATRICES
 
     def _arrange(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -179,7 +219,9 @@ class GridEncoding(Encoding):
             arranged = torch.view_as_real(pairs.t().contiguous()).flatten(1)
         else:
             arranged = features.unflatten(0, (self.levels_in, -1)).transpose(0, 1).flatten(1)
-        return torch.nn.functional.pad(arranged, (0, self.size - arranged.shape[1])).reshape(*shape, self.size)
+        return torch.nn.functional.pad(arranged, (0, self.size - arranged.shape[1])).reshape(
+            *shape, self.size
+        )
 
 
 def _interleaved(parts: list[Tensor]) -> Tensor:
@@ -201,12 +243,22 @@ class Direct(nn.Identity):
 
     def __init__(self, nodes: int) -> None:
         super().__init__()
-        self.lattice_chunk = 2**22 // nodes  # points: what they look at takes the memory, the values hardly any
+        self.lattice_chunk = (
+            2**22 // nodes
+        )  # points: what they look at takes the memory, the values hardly any
 
 
 @preset
-def grid(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: float | None = None,
-         order: Literal[1, 3] = 1, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def grid(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    cells: float | None = None,
+    order: Literal[1, 3] = 1,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A dense grid of values, multilinear (order 1) or cubic B-spline (order 3) between nodes."""
     bandwidth, b = band(box, bandwidth)
     cells = 4 * b if cells is None else cells
@@ -214,18 +266,43 @@ def grid(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: 
         raise ValueError(f"grid: order must be 1 (linear) or 3 (cubic), got {order}.")
     numbers = Heads(head, channels).outputs
     encoding = GridEncoding(
-        box, [cells], numbers, interpolation="linear" if order == 1 else "cubic", table=2**31 - 1, centered=True
+        box,
+        [cells],
+        numbers,
+        interpolation="linear" if order == 1 else "cubic",
+        table=2**31 - 1,
+        centered=True,
     )
     values = Direct((order + 1) ** box.ndim)
-    return Prior(box, encoding, lambda _: values, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=2e-2)  # fmt: skip
+    return Prior(
+        box,
+        encoding,
+        lambda _: values,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=2e-2,
+    )
 
 
 @preset
-def hash(box: Box, channels: int = 1, bandwidth: float | None = None, *, levels: int = 8, coarsest: float = 8,
-         finest: float | None = None, features: int = 2, log2_table: int = 19, width: int = 32, depth: int = 2,
-         interpolation: Literal["linear", "smoothstep"] = "linear", coarse_to_fine: float = 0.0,
-         head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def hash(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    levels: int = 8,
+    coarsest: float = 8,
+    finest: float | None = None,
+    features: int = 2,
+    log2_table: int = 19,
+    width: int = 32,
+    depth: int = 2,
+    interpolation: Literal["linear", "smoothstep"] = "linear",
+    coarse_to_fine: float = 0.0,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Multiresolution hash encoding and a small ReLU network (Müller et al. 2022): levels dense while they fit.
 
     `coarse_to_fine`: the fraction of the run in which the levels come in one after the other, where poses are learnt
@@ -234,17 +311,37 @@ def hash(box: Box, channels: int = 1, bandwidth: float | None = None, *, levels:
     bandwidth, b = band(box, bandwidth)
     finest = max(6.8 * b, coarsest) if finest is None else finest
     if finest < coarsest:
-        raise ValueError(f"hash: finest={finest} cells are fewer than coarsest={coarsest}. Swapped?")
+        raise ValueError(
+            f"hash: finest={finest} cells are fewer than coarsest={coarsest}. Swapped?"
+        )
     growth = (finest / coarsest) ** (1 / max(1, levels - 1))
     cells = [float(round(coarsest * growth**k)) for k in range(levels)]
     generator = seeded(seed)
-    encoding = GridEncoding(box, cells, features, interpolation=interpolation, table=2**log2_table,
-                            coarse_to_fine=coarse_to_fine)  # fmt: skip
+    encoding = GridEncoding(
+        box,
+        cells,
+        features,
+        interpolation=interpolation,
+        table=2**log2_table,
+        coarse_to_fine=coarse_to_fine,
+    )
     uniform(encoding.table, 1e-2, generator)
 
     def network(outputs: int) -> MLP:
-        mlp = MLP(encoding.size, outputs, width=width, depth=depth, activation=ReLU(), generator=generator)
-        mlp.smoothness = math.inf if interpolation == "smoothstep" else 0  # kinks of the decoder sit on no lattice
+        mlp = MLP(
+            encoding.size, outputs, width=width, depth=depth, activation=ReLU(), generator=generator
+        )
+        mlp.smoothness = (
+            math.inf if interpolation == "smoothstep" else 0
+        )  # kinks of the decoder sit on no lattice
         return mlp
 
-    return Prior(box, encoding, network, channels=channels, head=head, bandwidth=bandwidth, learning_rate=1e-2)
+    return Prior(
+        box,
+        encoding,
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=1e-2,
+    )

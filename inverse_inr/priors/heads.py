@@ -70,9 +70,13 @@ class Heads(nn.Module):
                 raise ValueError(f"head must be one of {sorted(HEADS)}, got {name!r}.")
         heads = [HEADS[name] for name in self.names]
         if len(heads) not in (1, channels):
-            raise ValueError(f"head={tuple(self.names)} names {len(heads)} channels; the field has {channels}.")
+            raise ValueError(
+                f"head={tuple(self.names)} names {len(heads)} channels; the field has {channels}."
+            )
         if len({head.is_complex for head in heads}) > 1:
-            raise ValueError(f"head={tuple(self.names)}: a field is real or complex, not both; use two priors.")
+            raise ValueError(
+                f"head={tuple(self.names)}: a field is real or complex, not both; use two priors."
+            )
         self.heads = heads
         self.sizes = [head.numbers * (channels if len(heads) == 1 else 1) for head in heads]
 
@@ -84,4 +88,6 @@ class Heads(nn.Module):
     def forward(self, v: Tensor) -> Tensor:
         if len(self.heads) == 1:
             return self.heads[0].apply(v)
-        return torch.cat([head.apply(p) for head, p in zip(self.heads, v.split(self.sizes, -1), strict=True)], -1)
+        return torch.cat(
+            [head.apply(p) for head, p in zip(self.heads, v.split(self.sizes, -1), strict=True)], -1
+        )

@@ -27,7 +27,9 @@ ATOMS: dict[str, Callable[[float, int], Activation]] = {
     "sinc": lambda b, d: bandlimited.Sinc(_native("sinc", b)),
     "prolate": lambda b, d: bandlimited.Prolate(5.0, _native("pin", b)),
     "raised_cosine": lambda b, d: bandlimited.RaisedCosine(1 / _native("raised_cosine", b), 0.5),
-    "root_raised_cosine": lambda b, d: bandlimited.RootRaisedCosine(1 / _native("raised_cosine", b), 0.5),
+    "root_raised_cosine": lambda b, d: bandlimited.RootRaisedCosine(
+        1 / _native("raised_cosine", b), 0.5
+    ),
     "finer": lambda b, d: Finer(finer_omega(b, d), 1.0),
     "hosc": lambda b, d: Hosc(siren_omega(b, d), 2.0),
 }
@@ -38,9 +40,16 @@ MIRE_ATOMS = ("raised_cosine", "root_raised_cosine", "prolate", "sinc", "gabor",
 
 
 @preset
-def mixed(box: Box, channels: int = 1, bandwidth: float | None = None, *,
-          activations: Sequence[str] = ("sine", "gaussian", "sinc"), width: int = 128, head: HeadName = "linear",
-          seed: int = 0) -> Prior:  # fmt: skip
+def mixed(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    activations: Sequence[str] = ("sine", "gaussian", "sinc"),
+    width: int = 128,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A network with an activation of its own in each layer (Jayasundara et al. 2025, MIRE); see `mixed.ATOMS`.
 
     `selection.choose_activations` finds the sequence greedily, by held-out measurements.
@@ -52,5 +61,14 @@ def mixed(box: Box, channels: int = 1, bandwidth: float | None = None, *,
     if not activations:
         raise ValueError("mixed: activations is empty; name one a layer.")
     layers = [ATOMS[name](b, box.ndim) for name in activations]
-    return coordinate_network(box, layers, channels=channels, head=head, bandwidth=bandwidth, width=width,
-                              depth=len(layers), seed=seed, learning_rate=1e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        layers,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=len(layers),
+        seed=seed,
+        learning_rate=1e-3,
+    )

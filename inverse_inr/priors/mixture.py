@@ -47,7 +47,9 @@ class Gaussians:
         """
         unit = direction / direction.norm(dim=-1, keepdim=True)
         across = off_line(origin[..., None, :] - self.centers, unit[..., None, :])
-        local, along = (torch.einsum("nab,...nb->...na", self.factors, v) for v in (across, unit[..., None, :]))
+        local, along = (
+            torch.einsum("nab,...nb->...na", self.factors, v) for v in (across, unit[..., None, :])
+        )
         stretch = along.norm(dim=-1)
         distance2 = off_line(local, along / stretch[..., None]).square().sum(-1)
         return self._sum(math.sqrt(2 * math.pi) / stretch * torch.exp(distance2 / -2))
@@ -85,12 +87,23 @@ class GaussianMixture(nn.Module):
     smoothness = math.inf
     fills_the_box = True
 
-    def __init__(self, half: Tensor, outputs: int, *, count: int, width: float, cutoff: float | None,
-                 generator: torch.Generator) -> None:  # fmt: skip
+    def __init__(
+        self,
+        half: Tensor,
+        outputs: int,
+        *,
+        count: int,
+        width: float,
+        cutoff: float | None,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         ndim, self.cutoff = len(half), cutoff
         self.side = 2 / CUBES.get(ndim, 8)
-        axes = [torch.arange(-n + self.side / 2, n + self.side / 2 - 1e-6, self.side) for n in half.tolist()]
+        axes = [
+            torch.arange(-n + self.side / 2, n + self.side / 2 - 1e-6, self.side)
+            for n in half.tolist()
+        ]
         self.cubes = [len(a) for a in axes]
         self.middles = nn.Buffer(torch.cartesian_prod(*axes).reshape(-1, ndim), persistent=False)
         self.centers = nn.Parameter(half * (2 * torch.rand(count, ndim, generator=generator) - 1))
@@ -100,7 +113,10 @@ class GaussianMixture(nn.Module):
         places = torch.zeros(len(lower), ndim, ndim)
         for k, (a, b) in enumerate(lower):
             places[k, a, b] = 1
-        self.places, self.unit = nn.Buffer(places, persistent=False), nn.Buffer(torch.eye(ndim), persistent=False)
+        self.places, self.unit = (
+            nn.Buffer(places, persistent=False),
+            nn.Buffer(torch.eye(ndim), persistent=False),
+        )
         overlap = count * (math.pi * width**2) ** (ndim / 2) / float((2 * half).prod())
         # Gaussians of random signs: this start gives the field a deviation near 0.1
         self.amplitudes = nn.Parameter(
@@ -109,12 +125,18 @@ class GaussianMixture(nn.Module):
 
     def gaussians(self) -> Gaussians:
         """What it is now, in normalised coordinates."""
-        shape = self.unit if self.shear is None else self.unit + torch.einsum("nk,kab->nab", self.shear, self.places)
+        shape = (
+            self.unit
+            if self.shear is None
+            else self.unit + torch.einsum("nk,kab->nab", self.shear, self.places)
+        )
         return Gaussians(self.centers, shape * torch.exp(-self.log_width)[:, None], self.amplitudes)
 
     def forward(self, x: Tensor) -> Tensor:
         gaussians, flat = self.gaussians(), x.reshape(-1, x.shape[-1])
-        if self.cutoff is not None and len(flat) >= 4 * len(self.middles):  # few points do not pay for the search
+        if self.cutoff is not None and len(flat) >= 4 * len(
+            self.middles
+        ):  # few points do not pay for the search
             near, valid = self._near(gaussians, self.cutoff)
             if 2 * near.shape[1] < len(self.centers):
                 return self._sum_near(gaussians, flat, near, valid).reshape(*x.shape[:-1], -1)
@@ -157,8 +179,13 @@ class MixturePrior(Prior):
             )
         assert isinstance(self.network, GaussianMixture)
         own = self.network.gaussians()
-        scale, center = own.centers.new_tensor(self.box.scale), own.centers.new_tensor(self.box.center)
-        return Gaussians(own.centers / scale + center, own.factors * scale, self._values(own.amplitudes))
+        scale, center = (
+            own.centers.new_tensor(self.box.scale),
+            own.centers.new_tensor(self.box.center),
+        )
+        return Gaussians(
+            own.centers / scale + center, own.factors * scale, self._values(own.amplitudes)
+        )
 
     def line_integral(self, origin: Tensor, direction: Tensor) -> Tensor:
         """Integrals over whole lines: origin (*s, d) in the box's units, unit direction (*s, d) -> (*s, channels)."""
@@ -178,21 +205,40 @@ RATES: Mapping[str, float] = {"centers": 0.3, "shape": 1.0}
 
 
 @preset
-def gaussian_mixture(box: Box, channels: int = 1, bandwidth: float | None = None, *, width: float | None = None,
-                     count: int = 500, cutoff: float | None = 5.0, head: HeadName = "linear",
-                     seed: int = 0) -> MixturePrior:  # fmt: skip
+def gaussian_mixture(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    width: float | None = None,
+    count: int = 500,
+    cutoff: float | None = 5.0,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> MixturePrior:
     """A sum of anisotropic Gaussians (Zhang et al. 2024, GaussianImage; Zha et al. 2024, R²-Gaussian).
 
     `width`: standard deviation at the start, in normalised units. Line integrals, Fourier transform and Gaussian blur
     are exact methods of the prior. Gaussians further than `cutoff` deviations from a point are left out.
     """
     bandwidth, b = band(box, bandwidth)
-    width = 4 / (math.pi * b) if width is None else width  # a spectrum of deviation b / 8, as Fourier features have
+    width = (
+        4 / (math.pi * b) if width is None else width
+    )  # a spectrum of deviation b / 8, as Fourier features have
     half = torch.tensor([n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True)])
 
     def network(outputs: int) -> GaussianMixture:
-        return GaussianMixture(half, outputs, count=count, width=width, cutoff=cutoff,
-                               generator=seeded(seed))  # fmt: skip
+        return GaussianMixture(
+            half, outputs, count=count, width=width, cutoff=cutoff, generator=seeded(seed)
+        )
 
-    return MixturePrior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                        learning_rate=2e-2, rates=RATES)  # fmt: skip
+    return MixturePrior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=2e-2,
+        rates=RATES,
+    )

@@ -24,7 +24,9 @@ class FourierFilter(nn.Module):
 
     roles: ClassVar[dict[str, str]] = {"omega": "frequencies"}
 
-    def __init__(self, omega: Tensor, generator: torch.Generator, *, learnable: bool = True) -> None:
+    def __init__(
+        self, omega: Tensor, generator: torch.Generator, *, learnable: bool = True
+    ) -> None:
         super().__init__()
         self.omega = nn.Parameter(omega) if learnable else nn.Buffer(omega)
         self.phase = nn.Parameter(torch.empty(len(omega)))
@@ -49,7 +51,9 @@ class GaborFilter(FourierFilter):
         uniform(self.center, 1.0, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        squared = x.square().sum(-1, keepdim=True) - 2 * x @ self.center.mT + self.center.square().sum(-1)
+        squared = (
+            x.square().sum(-1, keepdim=True) - 2 * x @ self.center.mT + self.center.square().sum(-1)
+        )
         return super().forward(x) * decay(0.5 * self.gamma * squared)
 
 
@@ -62,8 +66,16 @@ class MultiplicativeNetwork(nn.Module):
 
     smoothness = math.inf
 
-    def __init__(self, filters: Sequence[FourierFilter], width: int, outputs: int, *, spread: float,
-                 every_level: bool, generator: torch.Generator) -> None:  # fmt: skip
+    def __init__(
+        self,
+        filters: Sequence[FourierFilter],
+        width: int,
+        outputs: int,
+        *,
+        spread: float,
+        every_level: bool,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         self.filters = nn.ModuleList(filters)
         self.mixing = nn.ModuleList(Linear(width, width, hidden=True) for _ in filters[1:])
@@ -72,7 +84,9 @@ class MultiplicativeNetwork(nn.Module):
             uniform(linear.weight, math.sqrt(spread / width), generator)
             uniform(linear.bias, width**-0.5, generator)
         first = 0 if every_level else len(filters) - 1
-        self.heads = nn.ModuleDict({str(k): Linear(width, outputs) for k in range(first, len(filters))})
+        self.heads = nn.ModuleDict(
+            {str(k): Linear(width, outputs) for k in range(first, len(filters))}
+        )
         for linear in self.heads.values():
             assert isinstance(linear, Linear)
             pytorch_start(linear.weight, linear.bias, generator)
@@ -104,8 +118,12 @@ class MultiplicativeNetwork(nn.Module):
 def level(prior: Prior, k: int) -> nn.Module:
     """The field of the first k + 1 outputs of a `bacon` prior: the same weights, a lower band limit."""
     network = prior.network
-    if not isinstance(network, MultiplicativeNetwork) or not -len(network.heads) <= k < len(network.heads):
-        raise ValueError(f"level {k}: '{prior.name}' has no such output; a 'bacon' prior has one for each layer.")
+    if not isinstance(network, MultiplicativeNetwork) or not -len(network.heads) <= k < len(
+        network.heads
+    ):
+        raise ValueError(
+            f"level {k}: '{prior.name}' has no such output; a 'bacon' prior has one for each layer."
+        )
     return _Level(prior, k)
 
 
@@ -120,10 +138,18 @@ class _Level(nn.Module):
         return self.prior.head(network.outputs(self.prior.box.normalize(points))[self.k])
 
 
-def _network(filters: list[FourierFilter], outputs: int, generator: torch.Generator, *, spread: float,
-             every_level: bool = False) -> MultiplicativeNetwork:  # fmt: skip
+def _network(
+    filters: list[FourierFilter],
+    outputs: int,
+    generator: torch.Generator,
+    *,
+    spread: float,
+    every_level: bool = False,
+) -> MultiplicativeNetwork:
     width = len(filters[0].omega)
-    return MultiplicativeNetwork(filters, width, outputs, spread=spread, every_level=every_level, generator=generator)
+    return MultiplicativeNetwork(
+        filters, width, outputs, spread=spread, every_level=every_level, generator=generator
+    )
 
 
 def _start(width: int, ndim: int, reach: float, generator: torch.Generator) -> Tensor:
@@ -134,8 +160,17 @@ def _start(width: int, ndim: int, reach: float, generator: torch.Generator) -> T
 
 
 @preset
-def fourier_net(box: Box, channels: int = 1, bandwidth: float | None = None, *, scale0: float | None = None,
-                width: int = 128, depth: int = 4, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def fourier_net(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    scale0: float | None = None,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Products of sine filters and linear maps (Fathony et al. 2021): exactly a finite sum of sines.
 
     scale0 / √depth is the largest starting frequency of a filter, in radians per normalised unit times √d (published:
@@ -147,17 +182,38 @@ def fourier_net(box: Box, channels: int = 1, bandwidth: float | None = None, *, 
 
     def network(outputs: int) -> MultiplicativeNetwork:
         reach = scale0 / math.sqrt(depth)
-        filters = [FourierFilter(_start(width, box.ndim, reach, generator), generator) for _ in range(depth)]
+        filters = [
+            FourierFilter(_start(width, box.ndim, reach, generator), generator)
+            for _ in range(depth)
+        ]
         return _network(filters, outputs, generator, spread=1.0)
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=5e-3, rates={"frequencies": 1.0})  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=5e-3,
+        rates={"frequencies": 1.0},
+    )
 
 
 @preset
-def gabor_net(box: Box, channels: int = 1, bandwidth: float | None = None, *, scale0: float | None = None,
-              alpha: float = 6.0, beta: float = 1.0, width: int = 128, depth: int = 4, head: HeadName = "linear",
-              seed: int = 0) -> Prior:  # fmt: skip
+def gabor_net(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    scale0: float | None = None,
+    alpha: float = 6.0,
+    beta: float = 1.0,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Products of Gabor filters and linear maps (Fathony et al. 2021).
 
     Envelopes have inverse variances from Gamma(alpha / depth, rate beta); frequencies scale with their roots.
@@ -171,17 +227,38 @@ def gabor_net(box: Box, channels: int = 1, bandwidth: float | None = None, *, sc
         filters: list[FourierFilter] = []
         for _ in range(depth):
             gamma = torch.from_numpy(draw.gamma(alpha / depth, 1 / beta, width)).float()
-            filters.append(GaborFilter(_start(width, box.ndim, scale0 / math.sqrt(depth), generator), gamma, generator))
+            filters.append(
+                GaborFilter(
+                    _start(width, box.ndim, scale0 / math.sqrt(depth), generator), gamma, generator
+                )
+            )
         return _network(filters, outputs, generator, spread=1.0)
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=5e-3, rates={"frequencies": 1.0})  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=5e-3,
+        rates={"frequencies": 1.0},
+    )
 
 
 @preset
-def bacon(box: Box, channels: int = 1, bandwidth: float | None = None, *, limit: float | None = None,
-          every_level: bool = True, width: int = 128, depth: int = 4, head: HeadName = "linear",
-          seed: int = 0) -> Prior:  # fmt: skip
+def bacon(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    limit: float | None = None,
+    every_level: bool = True,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Band-limited coordinate network (Lindell et al. 2022): frozen frequencies on the box's lattice, exact limit.
 
     limit        highest frequency along an axis, in cycles per normalised unit; shared evenly by the filters
@@ -200,11 +277,20 @@ def bacon(box: Box, channels: int = 1, bandwidth: float | None = None, *, limit:
         filters = [_lattice_filter(width, box.ndim, n, generator) for n in share]
         return _network(filters, outputs, generator, spread=6.0, every_level=every_level)
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=5e-3)  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=5e-3,
+    )
 
 
-def _lattice_filter(width: int, ndim: int, cycles: int, generator: torch.Generator) -> FourierFilter:
+def _lattice_filter(
+    width: int, ndim: int, cycles: int, generator: torch.Generator
+) -> FourierFilter:
     """Frozen frequencies drawn evenly from the whole numbers -cycles..cycles over [-1, 1]."""
     whole = torch.randint(-cycles, cycles + 1, (width, ndim), generator=generator)
     return FourierFilter(math.pi * whole.float(), generator, learnable=False)

@@ -32,12 +32,17 @@ class Sine(Activation):
     def forward(self, *z: Tensor) -> Tensor:
         return torch.sin(self.omega * z[0])
 
-    def initialize(self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator) -> None:
+    def initialize(
+        self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator
+    ) -> None:
         siren_start(weight, bias, first, float(self.omega), generator)
         with torch.no_grad():
             weight.mul_(self.weight_scale)
             if self.noise:
-                weight.add_(torch.randn(weight.shape, generator=generator), alpha=self.noise / float(self.omega))
+                weight.add_(
+                    torch.randn(weight.shape, generator=generator),
+                    alpha=self.noise / float(self.omega),
+                )
 
 
 class SinhSine(Sine):
@@ -67,7 +72,9 @@ class Finer(Sine):
     def forward(self, *z: Tensor) -> Tensor:
         return torch.sin(self.argument(z[0]))
 
-    def initialize(self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator) -> None:
+    def initialize(
+        self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator
+    ) -> None:
         super().initialize(weight, bias, first, generator)
         if first:
             uniform(bias, self.bias_range, generator)
@@ -123,14 +130,20 @@ class Staf(Sine):
     def __init__(self, omega: float, terms: int, power: float = 2.0) -> None:
         super().__init__(omega)
         self.power = power
-        self.amplitude, self.frequency, self.phase = (nn.Parameter(torch.ones(terms)) for _ in range(3))
+        self.amplitude, self.frequency, self.phase = (
+            nn.Parameter(torch.ones(terms)) for _ in range(3)
+        )
 
-    def initialize(self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator) -> None:
+    def initialize(
+        self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator
+    ) -> None:
         super().initialize(weight, bias, first, generator)
         terms = len(self.amplitude)
         sign, size, frequency, phase = torch.rand(4, terms, generator=generator)
         with torch.no_grad():
-            self.amplitude.copy_((sign - 0.5).sign() * (-self.power / terms * torch.log1p(-size)).sqrt())
+            self.amplitude.copy_(
+                (sign - 0.5).sign() * (-self.power / terms * torch.log1p(-size)).sqrt()
+            )
             self.frequency.copy_(self.omega * frequency)
             self.phase.copy_(math.pi * (2 * phase - 1))
 
@@ -150,10 +163,21 @@ def siren_omega(b: float, ndim: int) -> float:
 
 
 @preset
-def siren(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None,
-          first_omega0: float | None = None, first: Literal["sine", "sinh"] = "sine", weight_scale: float = 1.0,
-          noise: Sequence[float] = (0.0, 0.0), width: int = 128, depth: int = 4, head: HeadName = "linear",
-          seed: int = 0) -> Prior:  # fmt: skip
+def siren(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    omega0: float | None = None,
+    first_omega0: float | None = None,
+    first: Literal["sine", "sinh"] = "sine",
+    weight_scale: float = 1.0,
+    noise: Sequence[float] = (0.0, 0.0),
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Sinusoidal network (Sitzmann et al. 2020): omega0 in every layer, hidden weights divided by it.
 
     first_omega0  another frequency for the first layer: 3000 beside omega0=30 for audio on [-1, 1]
@@ -166,12 +190,26 @@ def siren(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0
     choose("siren", "first", first, ("sine", "sinh"))
     start = (omega0 if first == "sine" else omega0 / 5) if first_omega0 is None else first_omega0
     if len(noise) != 2 or min(noise) < 0:
-        raise ValueError(f"siren: noise is two standard deviations, of the first and second layer, got {noise}.")
+        raise ValueError(
+            f"siren: noise is two standard deviations, of the first and second layer, got {noise}."
+        )
     make = Sine if first == "sine" else SinhSine
     layers: list[Activation] = [make(start, weight_scale=weight_scale, noise=noise[0])]
-    layers += [Sine(omega0, weight_scale=weight_scale, noise=noise[1] if k == 0 else 0.0) for k in range(depth - 1)]
-    return coordinate_network(box, layers[:depth] or Sine(omega0), channels=channels, head=head, bandwidth=bandwidth,
-                              width=width, depth=depth, seed=seed, learning_rate=1e-3)  # fmt: skip
+    layers += [
+        Sine(omega0, weight_scale=weight_scale, noise=noise[1] if k == 0 else 0.0)
+        for k in range(depth - 1)
+    ]
+    return coordinate_network(
+        box,
+        layers[:depth] or Sine(omega0),
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=1e-3,
+    )
 
 
 def winner_noise(centroid: float, channels: int = 1) -> tuple[float, float]:
@@ -180,9 +218,19 @@ def winner_noise(centroid: float, channels: int = 1) -> tuple[float, float]:
 
 
 @preset
-def finer(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None,
-          bias_range: float = 1.0, gradient: Literal["true", "detached"] = "true", width: int = 128, depth: int = 4,
-          head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def finer(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    omega0: float | None = None,
+    bias_range: float = 1.0,
+    gradient: Literal["true", "detached"] = "true",
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Sine of variable period, sin(omega0 (|z| + 1) z) (Liu et al. 2024, FINER).
 
     The first bias is U(±bias_range): the published 5 belongs to image fitting. `gradient="detached"` is the published
@@ -192,15 +240,35 @@ def finer(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0
     omega0 = finer_omega(b, box.ndim) if omega0 is None else omega0
     choose("finer", "gradient", gradient, ("true", "detached"))
     activation = Finer(omega0, bias_range, detached=gradient == "detached")
-    return coordinate_network(box, activation, channels=channels, head=head, bandwidth=bandwidth, width=width,
-                              depth=depth, seed=seed, learning_rate=1e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        activation,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=1e-3,
+    )
 
 
 @preset
-def finer_plus(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None,
-               wrapped: Literal["gaussian", "wavelet"] = "gaussian", bias_range: float = 1.0,
-               scale0: float | None = None, wavelet_omega: float | None = None, width: int = 128, depth: int = 4,
-               head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def finer_plus(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    omega0: float | None = None,
+    wrapped: Literal["gaussian", "wavelet"] = "gaussian",
+    bias_range: float = 1.0,
+    scale0: float | None = None,
+    wavelet_omega: float | None = None,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A Gaussian or a complex Gabor wavelet of FINER's variable-period sine (Zhu et al. 2024, FINER++).
 
     Published for images: omega0=10, scale0=3 (Gaussian); omega0=5, scale0=2, wavelet_omega=4 (wavelet, whose layers
@@ -211,37 +279,88 @@ def finer_plus(box: Box, channels: int = 1, bandwidth: float | None = None, *, o
     choose("finer_plus", "wrapped", wrapped, ("gaussian", "wavelet"))
     if wrapped == "gaussian":
         omega0 = siren_omega(b, box.ndim) / 3 if omega0 is None else omega0
-        activation: Activation = FinerGaussian(omega0, bias_range, 2.0 if scale0 is None else scale0)
+        activation: Activation = FinerGaussian(
+            omega0, bias_range, 2.0 if scale0 is None else scale0
+        )
     else:
         omega0 = siren_omega(b, box.ndim) / 6 if omega0 is None else omega0
         gain = 0.15 * math.sqrt(b)  # what a layer multiplies frequencies by
         wavelet_omega = gain if wavelet_omega is None else wavelet_omega
-        activation = FinerWavelet(omega0, bias_range, gain / 2 if scale0 is None else scale0, wavelet_omega)
+        activation = FinerWavelet(
+            omega0, bias_range, gain / 2 if scale0 is None else scale0, wavelet_omega
+        )
         width = round(width / math.sqrt(2))
-    return coordinate_network(box, activation, channels=channels, head=head, bandwidth=bandwidth, width=width,
-                              depth=depth, seed=seed, learning_rate=1e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        activation,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=1e-3,
+    )
 
 
 @preset
-def hosc(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None,
-         beta: float = 2.0, adaptive: bool = False, width: int = 128, depth: int = 4, head: HeadName = "linear",
-         seed: int = 0) -> Prior:  # fmt: skip
+def hosc(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    omega0: float | None = None,
+    beta: float = 2.0,
+    adaptive: bool = False,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Hyperbolic oscillator, tanh(beta sin(omega0 z)) (Serrano et al. 2024); `adaptive`: each layer learns its beta."""
     bandwidth, b = band(box, bandwidth)
     omega0 = siren_omega(b, box.ndim) if omega0 is None else omega0
-    return coordinate_network(box, Hosc(omega0, beta, adaptive=adaptive), channels=channels, head=head,
-                              bandwidth=bandwidth, width=width, depth=depth, seed=seed, learning_rate=1e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        Hosc(omega0, beta, adaptive=adaptive),
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=1e-3,
+    )
 
 
 @preset
-def staf(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None, terms: int = 5,
-         power: float = 2.0, width: int = 128, depth: int = 4, head: HeadName = "linear",
-         seed: int = 0) -> Prior:  # fmt: skip
+def staf(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    omega0: float | None = None,
+    terms: int = 5,
+    power: float = 2.0,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Trainable sums of sines, Σ a_k sin(w_k z + φ_k) in every layer (Morsali et al. 2025, STAF).
 
     `power` is the mean of τ a_k² at the start: 2 is the paper's theorem, 1/2 its code.
     """
     bandwidth, b = band(box, bandwidth)
     omega0 = siren_omega(b, box.ndim) if omega0 is None else omega0
-    return coordinate_network(box, Staf(omega0, terms, power), channels=channels, head=head, bandwidth=bandwidth,
-                              width=width, depth=depth, seed=seed, learning_rate=1e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        Staf(omega0, terms, power),
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=1e-3,
+    )

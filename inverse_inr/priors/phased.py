@@ -53,7 +53,9 @@ class PhaseProjection:
     def of(cls, problem: Problem, rows: Sequence[Tensor]) -> PhaseProjection:
         """Raises TypeError for a real problem: it has no phases."""
         if not problem.is_complex:
-            raise TypeError("PhaseProjection: the problem's field is real. Its phases are signs; use another prior.")
+            raise TypeError(
+                "PhaseProjection: the problem's field is real. Its phases are signs; use another prior."
+            )
         system = LeastSquares.of(problem, rows)
         return cls(system, 1 / system.norm() ** 2)
 
@@ -115,7 +117,9 @@ class FreePhase(GridEncoding):
         value = image
         for axis, nodes in enumerate((self.top[0] + 1).int().tolist()):
             n = value.shape[axis]
-            value = value.index_select(axis, ((torch.arange(nodes) + 0.5) * n / nodes).long().clamp(max=n - 1))
+            value = value.index_select(
+                axis, ((torch.arange(nodes) + 0.5) * n / nodes).long().clamp(max=n - 1)
+            )
         value = torch.view_as_real(torch.sgn(value.to(torch.complex64)).resolve_conj())
         self.table.copy_(value.reshape(self.table.shape))
 
@@ -126,8 +130,14 @@ class AmplitudeAndPhase(nn.Module):
     `projected` phases are not learnt: `PhasedPrior` sets them to the best ones for the amplitude (`PhaseProjection`).
     """
 
-    def __init__(self, amplitude: GridEncoding, network: MLP, phase: FreePhase, speckle: bool,
-                 projected: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self,
+        amplitude: GridEncoding,
+        network: MLP,
+        phase: FreePhase,
+        speckle: bool,
+        projected: bool = False,
+    ) -> None:
         super().__init__()
         self.projected = projected
         phase.table.requires_grad_(not projected)
@@ -146,7 +156,9 @@ class AmplitudeAndPhase(nn.Module):
 
     def penalty(self) -> Tensor:
         """Of speckle: the mean square modulus, whose expectation is 1 (a circular Gaussian phasor)."""
-        return 2 * self.phase.table.square().mean() if self.speckle else self.phase.table.new_zeros(())
+        return (
+            2 * self.phase.table.square().mean() if self.speckle else self.phase.table.new_zeros(())
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self._joined(self.network(self.amplitude(x)), self.phase(x))
@@ -160,10 +172,24 @@ class AmplitudeAndPhase(nn.Module):
 
 
 @preset
-def phased(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: float | None = None,
-           speckle: bool = False, projected: bool = False, levels: int = 3, coarsest: float = 8,
-           finest: float | None = None, features: int = 2, log2_table: int = 19, width: int = 32, depth: int = 2,
-           phase_rate: float = 1.0, seed: int = 0) -> Prior:  # fmt: skip
+def phased(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    cells: float | None = None,
+    speckle: bool = False,
+    projected: bool = False,
+    levels: int = 3,
+    coarsest: float = 8,
+    finest: float | None = None,
+    features: int = 2,
+    log2_table: int = 19,
+    width: int = 32,
+    depth: int = 2,
+    phase_rate: float = 1.0,
+    seed: int = 0,
+) -> Prior:
     """Complex: a `hash` field's amplitude times a free phase in each voxel, `cells` of them along the longest side.
 
     With `speckle` the phasor's modulus is free as well, held near 1 by `PriorPenalty`. Phases start as those of the
@@ -171,20 +197,41 @@ def phased(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells
     steps, from all rows (`PhaseProjection`). Voxels are cubes; between them the phasor is interpolated.
     """
     if speckle and projected:
-        raise ValueError("phased: speckle=True frees moduli, which projected=True keeps. Choose one.")
+        raise ValueError(
+            "phased: speckle=True frees moduli, which projected=True keeps. Choose one."
+        )
     bandwidth, b = band(box, bandwidth)
     cells = float(round(4 * b)) if cells is None else cells
     finest = max(6.8 * b, coarsest) if finest is None else finest
     generator = seeded(seed)
     growth = (finest / coarsest) ** (1 / max(1, levels - 1))
-    encoding = GridEncoding(box, [float(round(coarsest * growth**k)) for k in range(levels)], features,
-                            table=2**log2_table)  # fmt: skip
+    encoding = GridEncoding(
+        box,
+        [float(round(coarsest * growth**k)) for k in range(levels)],
+        features,
+        table=2**log2_table,
+    )
     uniform(encoding.table, 1e-2, generator)
     phase = FreePhase(box, cells, channels, generator)
 
     def network(_: int) -> AmplitudeAndPhase:
-        mlp = MLP(encoding.size, channels, width=width, depth=depth, activation=ReLU(), generator=generator)
+        mlp = MLP(
+            encoding.size,
+            channels,
+            width=width,
+            depth=depth,
+            activation=ReLU(),
+            generator=generator,
+        )
         return AmplitudeAndPhase(encoding, mlp, phase, speckle, projected)
 
-    return PhasedPrior(box, Identity(box.ndim), network, channels=channels, head="speckle" if speckle else "free_phase",
-                 bandwidth=bandwidth, learning_rate=1e-2, rates={"phase": phase_rate})  # fmt: skip
+    return PhasedPrior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head="speckle" if speckle else "free_phase",
+        bandwidth=bandwidth,
+        learning_rate=1e-2,
+        rates={"phase": phase_rate},
+    )

@@ -35,14 +35,27 @@ class SiLU(Activation):
 class Factor(nn.Module):
     """A `GridEncoding` over some `axes` of the box, constant along the others."""
 
-    def __init__(self, box: Box, axes: Sequence[int], cells: Sequence[float], features: int,
-                 interpolation: str) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        axes: Sequence[int],
+        cells: Sequence[float],
+        features: int,
+        interpolation: str,
+    ) -> None:
         super().__init__()
         sides = [box.lengths[k] * box.scale[k] / 2 for k in axes]
-        self.axes, self.reach = list(axes), max(sides)  # a box of its own: its longest side normalises to [-1, 1]
+        self.axes, self.reach = (
+            list(axes),
+            max(sides),
+        )  # a box of its own: its longest side normalises to [-1, 1]
         own = Box(tuple(-n for n in sides), tuple(sides))
         self.lattice = GridEncoding(
-            own, [n * self.reach for n in cells], features, interpolation=interpolation, table=2**31 - 1
+            own,
+            [n * self.reach for n in cells],
+            features,
+            interpolation=interpolation,
+            table=2**31 - 1,
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,7 +64,9 @@ class Factor(nn.Module):
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
         """(*shape, size), of length 1 along the axes that it does not depend on."""
         values = self.lattice.on_axes([axes[k] / self.reach for k in self.axes])
-        return values.reshape(*(len(a) if k in self.axes else 1 for k, a in enumerate(axes)), values.shape[-1])
+        return values.reshape(
+            *(len(a) if k in self.axes else 1 for k, a in enumerate(axes)), values.shape[-1]
+        )
 
     def fill(self, low: float, high: float, generator: torch.Generator) -> None:
         """Uniform numbers in the table."""
@@ -69,14 +84,25 @@ class Planes(Encoding):
 
     fills_the_box = True
 
-    def __init__(self, box: Box, cells: Sequence[float], features: int, *, kind: str, interpolation: str,
-                 generator: torch.Generator) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        cells: Sequence[float],
+        features: int,
+        *,
+        kind: str,
+        interpolation: str,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         groups = itertools.combinations(range(box.ndim), 2 if box.ndim > 2 else 1)
         self.factors = nn.ModuleList(Factor(box, g, cells, features, interpolation) for g in groups)
         coarse = cells[: max(1, len(cells) - 1)]
         self.plane = Factor(box, (0, 1), coarse, features, interpolation) if box.ndim == 2 else None
-        self.kind, self.size = kind, features * (len(cells) + (len(coarse) if self.plane is not None else 0))
+        self.kind, self.size = (
+            kind,
+            features * (len(cells) + (len(coarse) if self.plane is not None else 0)),
+        )
         bounds = (0.1, 0.5) if kind == "product" else (-0.2, 0.2)
         for factor in self.modules():
             if isinstance(factor, Factor):
@@ -89,7 +115,9 @@ class Planes(Encoding):
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
         """Each plane once, then broadcasting."""
-        joined = self._join([factor.on_axes(axes) for factor in self.factors if isinstance(factor, Factor)])
+        joined = self._join(
+            [factor.on_axes(axes) for factor in self.factors if isinstance(factor, Factor)]
+        )
         return joined if self.plane is None else torch.cat([joined, self.plane.on_axes(axes)], -1)
 
     def _join(self, parts: Sequence[Tensor]) -> Tensor:
@@ -106,12 +134,22 @@ class TensorDecomposition(nn.Module):
 
     fills_the_box = True
 
-    def __init__(self, box: Box, outputs: int, *, kind: str, cells: float, rank: int, interpolation: str,
-                 generator: torch.Generator) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        outputs: int,
+        *,
+        kind: str,
+        cells: float,
+        rank: int,
+        interpolation: str,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         terms = _halves(box.ndim) if kind == "vm" else [[(k,) for k in range(box.ndim)]]
         self.terms = nn.ModuleList(
-            nn.ModuleList(Factor(box, axes, [cells], rank, interpolation) for axes in term) for term in terms
+            nn.ModuleList(Factor(box, axes, [cells], rank, interpolation) for axes in term)
+            for term in terms
         )
         self.basis = nn.Parameter(torch.randn(len(terms), rank, outputs, generator=generator))
         # products of m numbers, summed: this start gives the field a deviation near 0.1
@@ -138,7 +176,11 @@ class TensorDecomposition(nn.Module):
         return total
 
     def _terms(self) -> list[list[Factor]]:
-        return [[f for f in term if isinstance(f, Factor)] for term in self.terms if isinstance(term, nn.ModuleList)]
+        return [
+            [f for f in term if isinstance(f, Factor)]
+            for term in self.terms
+            if isinstance(term, nn.ModuleList)
+        ]
 
 
 def _product(parts: Sequence[Tensor]) -> Tensor:
@@ -150,14 +192,18 @@ def _halves(ndim: int) -> list[list[tuple[int, ...]]]:
     axes = range(ndim)
     if ndim == 1:
         return [[(0,)]]
-    splits = [(g, tuple(k for k in axes if k not in g)) for g in itertools.combinations(axes, ndim // 2)]
+    splits = [
+        (g, tuple(k for k in axes if k not in g)) for g in itertools.combinations(axes, ndim // 2)
+    ]
     return [list(pair) for pair in splits if len(pair[0]) < len(pair[1]) or pair[0] < pair[1]]
 
 
 def _contract(left: Tensor, right: Tensor, basis: Tensor) -> Tensor:
     """Σ_r left[.., r] right[.., r] basis[r, c] of two arrays that share no axis longer than 1: (*shape, c)."""
     outputs = basis.shape[-1]
-    matrix = (right.flatten(0, -2)[:, None] * basis.mT).flatten(0, 1)  # (points of right · outputs, r)
+    matrix = (right.flatten(0, -2)[:, None] * basis.mT).flatten(
+        0, 1
+    )  # (points of right · outputs, r)
     value = left.flatten(0, -2) @ matrix.mT
     ndim = left.ndim - 1
     value = value.reshape(*left.shape[:-1], *right.shape[:-1], outputs)
@@ -167,11 +213,22 @@ def _contract(left: Tensor, right: Tensor, basis: Tensor) -> Tensor:
 
 
 @preset
-def planes(box: Box, channels: int = 1, bandwidth: float | None = None, *,
-           kind: Literal["sum", "product"] = "product", levels: int = 3, coarsest: float | None = None,
-           finest: float | None = None, features: int = 16, width: int = 64, depth: int = 1,
-           interpolation: Literal["linear", "smoothstep", "cubic"] = "linear", head: HeadName = "linear",
-           seed: int = 0) -> Prior:  # fmt: skip
+def planes(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    kind: Literal["sum", "product"] = "product",
+    levels: int = 3,
+    coarsest: float | None = None,
+    finest: float | None = None,
+    features: int = 16,
+    width: int = 64,
+    depth: int = 1,
+    interpolation: Literal["linear", "smoothstep", "cubic"] = "linear",
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Planes of all pairs of axes, multiplied (K-Planes, Fridovich-Keil et al. 2023) or added (tri-plane), decoded.
 
     `coarsest` and `finest` are cells along the longest side. In 2-D: two lines and a coarser plane (GA-Planes); in 1-D
@@ -185,19 +242,39 @@ def planes(box: Box, channels: int = 1, bandwidth: float | None = None, *,
         raise ValueError(f"planes: finest={top} cells are fewer than coarsest={bottom}. Swapped?")
     cells = [bottom * (top / bottom) ** (k / max(1, levels - 1)) for k in range(levels)]
     generator = seeded(seed)
-    encoding = Planes(box, cells, features, kind=kind, interpolation=interpolation, generator=generator)
+    encoding = Planes(
+        box, cells, features, kind=kind, interpolation=interpolation, generator=generator
+    )
 
     def network(outputs: int) -> MLP:
-        return MLP(encoding.size, outputs, width=width, depth=depth, activation=SiLU(), generator=generator)
+        return MLP(
+            encoding.size, outputs, width=width, depth=depth, activation=SiLU(), generator=generator
+        )
 
-    return Prior(box, encoding, network, channels=channels, head=head, bandwidth=bandwidth, learning_rate=1e-2)
+    return Prior(
+        box,
+        encoding,
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=1e-2,
+    )
 
 
 @preset
-def tensor(box: Box, channels: int = 1, bandwidth: float | None = None, *, kind: Literal["vm", "cp"] = "vm",
-           cells: float | None = None, rank: int | None = None,
-           interpolation: Literal["linear", "smoothstep", "cubic"] = "linear", head: HeadName = "linear",
-           seed: int = 0) -> Prior:  # fmt: skip
+def tensor(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    kind: Literal["vm", "cp"] = "vm",
+    cells: float | None = None,
+    rank: int | None = None,
+    interpolation: Literal["linear", "smoothstep", "cubic"] = "linear",
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A low-rank tensor of grids, vector times matrix (VM) or vectors only (CP), without a network (TensoRF).
 
     `cells` along the longest side; `rank`: 16 a term for VM in 3-D and more, 48 otherwise. Chen et al. 2022.
@@ -208,8 +285,22 @@ def tensor(box: Box, channels: int = 1, bandwidth: float | None = None, *, kind:
     rank = (16 if kind == "vm" and box.ndim > 2 else 48) if rank is None else rank
 
     def network(outputs: int) -> TensorDecomposition:
-        return TensorDecomposition(box, outputs, kind=kind, cells=cells, rank=rank, interpolation=interpolation,
-                                   generator=seeded(seed))  # fmt: skip
+        return TensorDecomposition(
+            box,
+            outputs,
+            kind=kind,
+            cells=cells,
+            rank=rank,
+            interpolation=interpolation,
+            generator=seeded(seed),
+        )
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=2e-2)  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=2e-2,
+    )

@@ -52,7 +52,11 @@ class FusionLayer(nn.Module):
         self.left = nn.Parameter(torch.empty(width, rank))
         self.right = nn.Parameter(torch.empty(rank, outputs))
         self.bias = nn.Parameter(torch.empty(outputs))
-        for tensor, fan in ((self.left, rank), (self.right, outputs), (self.bias, width)):  # Kaiming with a = √5
+        for tensor, fan in (
+            (self.left, rank),
+            (self.right, outputs),
+            (self.bias, width),
+        ):  # Kaiming with a = √5
             uniform(tensor, fan**-0.5, generator)
 
     def forward(self, h: Tensor) -> Tensor:
@@ -64,11 +68,22 @@ class FusionNetwork(nn.Module):
 
     smoothness = 0
 
-    def __init__(self, inputs: int, outputs: int, *, degree: int, rank: int, width: int, depth: int,
-                 generator: torch.Generator) -> None:  # fmt: skip
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        degree: int,
+        rank: int,
+        width: int,
+        depth: int,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         self.series = ChebyshevSeries(inputs, width, degree, generator)
-        self.layers = nn.ModuleList(FusionLayer(width, width, rank, generator) for _ in range(depth))
+        self.layers = nn.ModuleList(
+            FusionLayer(width, width, rank, generator) for _ in range(depth)
+        )
         self.head = Linear(width, outputs)
         pytorch_start(self.head.weight, self.head.bias, generator)
 
@@ -81,8 +96,18 @@ class FusionNetwork(nn.Module):
 
 
 @preset
-def sl2a(box: Box, channels: int = 1, bandwidth: float | None = None, *, degree: int | None = None, rank: int = 32,
-         width: int = 128, depth: int = 3, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def sl2a(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    degree: int | None = None,
+    rank: int = 32,
+    width: int = 128,
+    depth: int = 3,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A learnable Chebyshev activation in the first layer, low-rank ReLU layers after it (Rezaeian et al. 2024).
 
     The published degree is 256, with rank 128 at width 256.
@@ -91,11 +116,25 @@ def sl2a(box: Box, channels: int = 1, bandwidth: float | None = None, *, degree:
     degree = max(2, round(DEGREE_PER_CYCLE * b)) if degree is None else degree
 
     def network(outputs: int) -> FusionNetwork:
-        return FusionNetwork(box.ndim, outputs, degree=degree, rank=min(rank, width), width=width, depth=depth,
-                             generator=seeded(seed))  # fmt: skip
+        return FusionNetwork(
+            box.ndim,
+            outputs,
+            degree=degree,
+            rank=min(rank, width),
+            width=width,
+            depth=depth,
+            generator=seeded(seed),
+        )
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=1e-3)  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=1e-3,
+    )
 
 
 class FourierSeries(Encoding):
@@ -105,7 +144,9 @@ class FourierSeries(Encoding):
         super().__init__()
         self.size, self.harmonics = size, harmonics
         spread = 1 / math.sqrt(ndim * harmonics)
-        self.coefficients = nn.Parameter(spread * torch.randn(2 * ndim * harmonics, size, generator=generator))
+        self.coefficients = nn.Parameter(
+            spread * torch.randn(2 * ndim * harmonics, size, generator=generator)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         k = torch.arange(1, self.harmonics + 1, dtype=x.dtype, device=x.device)
@@ -114,9 +155,18 @@ class FourierSeries(Encoding):
 
 
 @preset
-def fkan(box: Box, channels: int = 1, bandwidth: float | None = None, *, harmonics: int | None = None,
-         omega0: float | None = None, width: int = 128, depth: int = 3, head: HeadName = "linear",
-         seed: int = 0) -> Prior:  # fmt: skip
+def fkan(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    harmonics: int | None = None,
+    omega0: float | None = None,
+    width: int = 128,
+    depth: int = 3,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A learnable Fourier series of each coordinate, then a SIREN (Mehrabian et al. 2024, FKAN).
 
     The series already has high frequencies, so omega0 is a third of `siren`'s: with all of it nothing is learnt.
@@ -125,8 +175,18 @@ def fkan(box: Box, channels: int = 1, bandwidth: float | None = None, *, harmoni
     harmonics = max(1, round(HARMONICS_PER_CYCLE * b)) if harmonics is None else harmonics
     omega0 = siren_omega(b, box.ndim) / 3 if omega0 is None else omega0
     encoding = FourierSeries(box.ndim, width, harmonics, seeded(seed))
-    return coordinate_network(box, Sine(omega0), channels=channels, head=head, bandwidth=bandwidth, width=width,
-                              depth=depth, seed=seed + 1, learning_rate=1e-3, encoding=encoding)  # fmt: skip
+    return coordinate_network(
+        box,
+        Sine(omega0),
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed + 1,
+        learning_rate=1e-3,
+        encoding=encoding,
+    )
 
 
 DEGREE_PER_CYCLE, HARMONICS_PER_CYCLE = 4.0, 2.0

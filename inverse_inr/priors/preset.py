@@ -33,7 +33,9 @@ def preset(build: Callable[P, Made]) -> Callable[P, Made]:
         options.apply_defaults()
         for name, value in options.arguments.items():
             _check_positive(build.__name__, name, value)
-        with torch.random.fork_rng(devices=[]):  # nn.Linear fills its weights before ours replace them
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # nn.Linear fills its weights before ours replace them
             prior = build(*args, **kwargs)
         summary = inspect.getdoc(build) or ""
         chosen = {k: v for k, v in options.arguments.items() if k != "box"}
@@ -53,7 +55,9 @@ def _check_positive(preset: str, name: str, value: object) -> None:
 def choose(preset: str, name: str, value: str, allowed: tuple[str, ...]) -> str:
     """`value` where it is one of `allowed`. Raises ValueError that lists them."""
     if value not in allowed:
-        raise ValueError(f"{preset}: {name} must be {' or '.join(map(repr, allowed))}, got {value!r}.")
+        raise ValueError(
+            f"{preset}: {name} must be {' or '.join(map(repr, allowed))}, got {value!r}."
+        )
     return value
 
 
@@ -67,15 +71,40 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def coordinate_network(box: Box, activation: Activation | Sequence[Activation], *, channels: int, head: HeadName,
-                       bandwidth: float, width: int, depth: int, seed: int, learning_rate: float,
-                       encoding: Encoding | None = None, hidden: MakeLinear | None = None) -> Prior:  # fmt: skip
+def coordinate_network(
+    box: Box,
+    activation: Activation | Sequence[Activation],
+    *,
+    channels: int,
+    head: HeadName,
+    bandwidth: float,
+    width: int,
+    depth: int,
+    seed: int,
+    learning_rate: float,
+    encoding: Encoding | None = None,
+    hidden: MakeLinear | None = None,
+) -> Prior:
     """The common case: an MLP of one kind of activation on coordinates, or on an encoding of them."""
     encoding = Identity(box.ndim) if encoding is None else encoding
 
     def network(outputs: int) -> MLP:
-        return MLP(encoding.size, outputs, width=width, depth=depth, activation=activation, generator=seeded(seed),
-                   hidden=hidden)  # fmt: skip
+        return MLP(
+            encoding.size,
+            outputs,
+            width=width,
+            depth=depth,
+            activation=activation,
+            generator=seeded(seed),
+            hidden=hidden,
+        )
 
-    return Prior(box, encoding, network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=learning_rate)  # fmt: skip
+    return Prior(
+        box,
+        encoding,
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=learning_rate,
+    )

@@ -57,14 +57,25 @@ class Prior(nn.Module):
 
     recipe = Recipe("custom")
 
-    def __init__(self, box: Box, encoding: Encoding, network: Callable[[int], nn.Module], *, channels: int = 1,
-                 head: HeadName = "linear", bandwidth: float, learning_rate: float,
-                 rates: Mapping[str, float] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        encoding: Encoding,
+        network: Callable[[int], nn.Module],
+        *,
+        channels: int = 1,
+        head: HeadName = "linear",
+        bandwidth: float,
+        learning_rate: float,
+        rates: Mapping[str, float] | None = None,
+    ) -> None:
         super().__init__()
         self.box, self.channels = box, channels
         self.head = Heads(head, channels)
         if "vector" in self.head.names and channels != box.ndim:
-            raise ValueError(f"head='vector' is a displacement: {box.ndim} axes need as many channels, not {channels}.")
+            raise ValueError(
+                f"head='vector' is a displacement: {box.ndim} axes need as many channels, not {channels}."
+            )
         self.encoding, self.network = encoding, network(self.head.outputs)
         self.bandwidth, self.learning_rate = bandwidth, learning_rate
         self.rates = {"frequencies": 0.1, **(rates or {})}
@@ -81,14 +92,18 @@ class Prior(nn.Module):
         """The field on a lattice, by the architecture's own fast path: (*grid.shape, channels)."""
         dtype, device = placement(self)
         center, scale = self.box.center, self.box.scale
-        axes = [(a - c) * s for a, c, s in zip(grid.axes(dtype, device), center, scale, strict=True)]
+        axes = [
+            (a - c) * s for a, c, s in zip(grid.axes(dtype, device), center, scale, strict=True)
+        ]
         if isinstance(self.encoding, Identity) and isinstance(self.network, OnAxes):
             return self._values(self.network.on_axes(axes))
         return self._values(self.network(self.encoding.on_axes(axes)))
 
     def _values(self, outputs: Tensor) -> Tensor:
         values = self.head(outputs)
-        return values / values.new_tensor(self.box.scale) if self.head.names == ["vector"] else values
+        return (
+            values / values.new_tensor(self.box.scale) if self.head.names == ["vector"] else values
+        )
 
     # --- what it is -------------------------------------------------------------------------------------------------
 
@@ -113,8 +128,12 @@ class Prior(nn.Module):
     def describe(self) -> str:
         """What it is, where it is from, how large and how smooth, in plain words."""
         order = {0: "continuous, no derivative at its kinks", float("inf"): "smooth"}
-        smooth = order.get(self.smoothness, f"{int(min(self.smoothness, 99))} continuous derivatives")
-        given = ", ".join(f"{k}={v}" for k, v in self.recipe.options.items() if v is not None and k != "bandwidth")
+        smooth = order.get(
+            self.smoothness, f"{int(min(self.smoothness, 99))} continuous derivatives"
+        )
+        given = ", ".join(
+            f"{k}={v}" for k, v in self.recipe.options.items() if v is not None and k != "bandwidth"
+        )
         unit = self.box.units[0] or "unit"
         return (
             f"{self.name}: {self.recipe.summary}\n{self.parameter_count} parameters; {smooth}; bandwidth "
@@ -164,7 +183,9 @@ class Prior(nn.Module):
             part.condition(image)
 
     def _parts(self, hook: type[Hook]) -> list[Hook]:
-        return [module for module in self.modules() if module is not self and isinstance(module, hook)]
+        return [
+            module for module in self.modules() if module is not self and isinstance(module, hook)
+        ]
 
     def collapse(self) -> Prior:
         """This field with an ordinary network of the same values, for use after training.
@@ -172,7 +193,9 @@ class Prior(nn.Module):
         Raises TypeError for an architecture that has nothing to collapse.
         """
         if not isinstance(self.network, Collapses):
-            raise TypeError(f"'{self.name}' is trained as it is used: nothing to collapse. 'fr' has something.")
+            raise TypeError(
+                f"'{self.name}' is trained as it is used: nothing to collapse. 'fr' has something."
+            )
         import copy
 
         plain = copy.deepcopy(self)
@@ -182,7 +205,9 @@ class Prior(nn.Module):
 
     # --- state ------------------------------------------------------------------------------------------------------
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
         """Restore exactly. Raises ValueError that names the first field in which another architecture differs."""
         mine = self.state_dict()
         differ = [f"{k} is missing from the state" for k in mine if k not in state_dict]
@@ -194,7 +219,9 @@ class Prior(nn.Module):
         ]
         if strict and differ:
             more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
-            raise ValueError(f"The state is of another architecture than this '{self.name}' prior: {differ[0]}{more}.")
+            raise ValueError(
+                f"The state is of another architecture than this '{self.name}' prior: {differ[0]}{more}."
+            )
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Prior:
@@ -206,7 +233,9 @@ class Prior(nn.Module):
         return self
 
 
-def functional(priors: Sequence[Prior]) -> tuple[Callable[[dict[str, Tensor], Tensor], Tensor], dict[str, Tensor]]:
+def functional(
+    priors: Sequence[Prior],
+) -> tuple[Callable[[dict[str, Tensor], Tensor], Tensor], dict[str, Tensor]]:
     """Several priors of one architecture as one function of stacked parameters: (call, parameters).
 
     `call(parameters, points)` maps (signals, n, d) physical points, or (n, d) shared by all, to (signals, n, c): one
@@ -215,7 +244,9 @@ def functional(priors: Sequence[Prior]) -> tuple[Callable[[dict[str, Tensor], Te
     Raises ValueError for priors of different architectures.
     """
     if len({(p.name, tuple(v.shape for v in p.state_dict().values())) for p in priors}) != 1:
-        raise ValueError(f"functional: priors {[p.name for p in priors]} must be of one architecture and size.")
+        raise ValueError(
+            f"functional: priors {[p.name for p in priors]} must be of one architecture and size."
+        )
     parameters, buffers = torch.func.stack_module_state(list(priors))
     first = priors[0]
 
@@ -232,12 +263,16 @@ def functional(priors: Sequence[Prior]) -> tuple[Callable[[dict[str, Tensor], Te
 
 def _read_box(prior: Prior, _: object) -> None:
     """After loading: the box is the one that was saved."""
-    lower, upper = (tuple(corner.tolist()) for corner in (prior.lower.double(), prior.upper.double()))
+    lower, upper = (
+        tuple(corner.tolist()) for corner in (prior.lower.double(), prior.upper.double())
+    )
     if (lower, upper) == (prior.box.lower, prior.box.upper):
         return
     box = Box(lower, upper, prior.box.units)
     if any(getattr(m, "fills_the_box", False) for m in prior.modules()):
         sides = [[n * s for n, s in zip(b.lengths, b.scale, strict=True)] for b in (box, prior.box)]
         if any(abs(a - b) > 1e-9 for a, b in zip(*sides, strict=True)):
-            raise ValueError(f"The state is of a box {box.lengths}, this '{prior.name}' prior of {prior.box.lengths}.")
+            raise ValueError(
+                f"The state is of a box {box.lengths}, this '{prior.name}' prior of {prior.box.lengths}."
+            )
     prior.box = box

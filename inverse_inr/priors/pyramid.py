@@ -25,8 +25,18 @@ class Scale(nn.Module):
     networks an axis, others by one. With overlap 0 the scale jumps at the borders.
     """
 
-    def __init__(self, extent: tuple[float, ...], side: float, outputs: int, *, width: int, depth: int, omega: float,
-                 overlap: float, generator: torch.Generator) -> None:  # fmt: skip
+    def __init__(
+        self,
+        extent: tuple[float, ...],
+        side: float,
+        outputs: int,
+        *,
+        width: int,
+        depth: int,
+        omega: float,
+        overlap: float,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         self.extent, self.side, self.overlap = extent, side, overlap
         self.tiles = [max(1, math.ceil(2 * n / side - 1e-9)) for n in extent]
@@ -51,17 +61,23 @@ class Scale(nn.Module):
             return self._networks(position, tile)
         point, tile, share = self._seen(position)
         values = self._networks(position[point], tile)
-        return values.new_zeros(len(x), values.shape[-1]).index_add(0, point, values * share[:, None])
+        return values.new_zeros(len(x), values.shape[-1]).index_add(
+            0, point, values * share[:, None]
+        )
 
     def _seen(self, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Which points (m,) see which tiles (m, d), and with what share (m,)."""
         top = torch.tensor(self.tiles, device=position.device)
         border = torch.minimum(position.detach().round().clamp(min=0), top)
         rise = _smootherstep(((position - border) / self.overlap + 0.5).clamp(0, 1))
-        right = torch.where(border <= 0, 1, torch.where(border >= top, 0, rise))  # beyond the box is nobody
+        right = torch.where(
+            border <= 0, 1, torch.where(border >= top, 0, rise)
+        )  # beyond the box is nobody
         shares = _products([1 - right, right])
         corner, point = shares.detach().nonzero(as_tuple=True)
-        offsets = torch.cartesian_prod(*[torch.arange(-1, 1, device=top.device)] * len(top)).reshape(-1, len(top))
+        offsets = torch.cartesian_prod(
+            *[torch.arange(-1, 1, device=top.device)] * len(top)
+        ).reshape(-1, len(top))
         return point, border.long()[point] + offsets[corner], shares[corner, point]
 
     def _networks(self, position: Tensor, tile: Tensor) -> Tensor:
@@ -78,15 +94,28 @@ class Scale(nn.Module):
     def split(self) -> Scale:
         """Twice as many tiles an axis that compute the same: where blocks do not overlap, the very same function."""
         outputs = self.biases[-1].shape[-1]
-        child = Scale(self.extent, self.side / 2, outputs, width=self.width, depth=self.depth, omega=self.omega,
-                      overlap=self.overlap, generator=torch.Generator()).to(self.weights[0])  # fmt: skip
-        place = torch.cartesian_prod(*[torch.arange(n) for n in child.tiles]).reshape(-1, len(self.tiles))
+        child = Scale(
+            self.extent,
+            self.side / 2,
+            outputs,
+            width=self.width,
+            depth=self.depth,
+            omega=self.omega,
+            overlap=self.overlap,
+            generator=torch.Generator(),
+        ).to(self.weights[0])
+        place = torch.cartesian_prod(*[torch.arange(n) for n in child.tiles]).reshape(
+            -1, len(self.tiles)
+        )
         strides = torch.tensor([math.prod(self.tiles[k + 1 :]) for k in range(len(self.tiles))])
         parent = (place // 2 * strides).sum(-1).to(self.weights[0].device)
         with torch.no_grad():
             for name, own in self.named_parameters():
                 child.get_parameter(name).copy_(own[parent])
-            first, bias = child.weights[0], child.biases[0]  # parent's coordinate = (child's ± 1) / 2
+            first, bias = (
+                child.weights[0],
+                child.biases[0],
+            )  # parent's coordinate = (child's ± 1) / 2
             first /= 2
             bias += ((2.0 * (place % 2) - 1).to(first)[:, None] @ first)[:, 0]
         return child
@@ -154,9 +183,20 @@ def refined(prior: Prior) -> Prior:
 
 
 @preset
-def miner(box: Box, channels: int = 1, bandwidth: float | None = None, *, scales: int | None = None,
-          omega0: float | None = None, width: int = 18, coarsest_width: int = 72, depth: int = 2,
-          overlap: float | None = 0.25, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def miner(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    scales: int | None = None,
+    omega0: float | None = None,
+    width: int = 18,
+    coarsest_width: int = 72,
+    depth: int = 2,
+    overlap: float | None = 0.25,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A pyramid of tiny SIRENs, one a block, each scale with blocks half as large (MINER, Saragadam et al. 2022).
 
     Blocks blend over the fraction `overlap` of their side; None is the published network, which jumps at their borders
@@ -166,20 +206,39 @@ def miner(box: Box, channels: int = 1, bandwidth: float | None = None, *, scales
     bandwidth, b = band(box, bandwidth)
     if overlap is not None and overlap > 0.5:
         raise ValueError(f"miner: overlap={overlap} of a block's side is more than half of it.")
-    count = 1 + max(0, round(math.log2(4 * b / (16 if box.ndim > 2 else 32)))) if scales is None else scales
+    count = (
+        1 + max(0, round(math.log2(4 * b / (16 if box.ndim > 2 else 32))))
+        if scales is None
+        else scales
+    )
     # two narrow layers make fewer harmonics than a SIREN: they start higher
     omega = 2 * math.pi * box.ndim * b / 2 ** (count - 1) / 5 if omega0 is None else omega0
     half = tuple(n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True))
     generator = seeded(seed)
 
     def scale(k: int, outputs: int) -> Scale:
-        made = Scale(half, 2.0 / 2**k, outputs, width=width if k else coarsest_width, depth=depth, omega=omega,
-                     overlap=overlap or 0.0, generator=generator)  # fmt: skip
+        made = Scale(
+            half,
+            2.0 / 2**k,
+            outputs,
+            width=width if k else coarsest_width,
+            depth=depth,
+            omega=omega,
+            overlap=overlap or 0.0,
+            generator=generator,
+        )
         nn.init.zeros_(made.biases[-1])  # or the field starts as a patchwork of constants
         return made
 
     def network(outputs: int) -> Pyramid:
         return Pyramid([scale(k, outputs) for k in range(count)])
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=5e-3)  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=5e-3,
+    )

@@ -80,8 +80,14 @@ class ExpSine(Radial):
         return torch.exp(-torch.sin(self.scaled(z[0])))
 
 
-PER_ROOT_CYCLE = {"gaussian": 1.04, "quadratic": 1.4, "multi_quadratic": 2.4, "laplacian": 1.05,
-                  "super_gaussian": 0.74, "exp_sine": 0.8}  # fmt: skip
+PER_ROOT_CYCLE = {
+    "gaussian": 1.04,
+    "quadratic": 1.4,
+    "multi_quadratic": 2.4,
+    "laplacian": 1.05,
+    "super_gaussian": 0.74,
+    "exp_sine": 0.8,
+}
 """`scale0` over √b: measured so that the untrained field's spectral centroid is that of `siren` for b = 8, 16, 32.
 
 With torch's start every layer multiplies frequencies by `scale0`, so the centroid grows as its square.
@@ -91,14 +97,31 @@ With torch's start every layer multiplies frequencies by `scale0`, so the centro
 def _radial(name: str, activation: Callable[..., Radial], formula: str) -> Callable[..., Prior]:
     """The preset of one activation: they differ in nothing else."""
 
-    def build(box: Box, channels: int = 1, bandwidth: float | None = None, *, scale0: float | None = None,
-              learnable: bool = False, width: int = 128, depth: int = 4, head: HeadName = "linear",
-              seed: int = 0) -> Prior:  # fmt: skip
+    def build(
+        box: Box,
+        channels: int = 1,
+        bandwidth: float | None = None,
+        *,
+        scale0: float | None = None,
+        learnable: bool = False,
+        width: int = 128,
+        depth: int = 4,
+        head: HeadName = "linear",
+        seed: int = 0,
+    ) -> Prior:
         bandwidth, b = band(box, bandwidth)
         scale0 = PER_ROOT_CYCLE[name] * math.sqrt(b) if scale0 is None else scale0
-        return coordinate_network(box, activation(scale0, learnable=learnable), channels=channels, head=head,
-                                  bandwidth=bandwidth, width=width, depth=depth, seed=seed,
-                                  learning_rate=2e-3)  # fmt: skip
+        return coordinate_network(
+            box,
+            activation(scale0, learnable=learnable),
+            channels=channels,
+            head=head,
+            bandwidth=bandwidth,
+            width=width,
+            depth=depth,
+            seed=seed,
+            learning_rate=2e-3,
+        )
 
     build.__name__ = build.__qualname__ = name
     build.__doc__ = f"A network of {formula} (Ramasinghe & Lucey 2022); each layer learns its scale where `learnable`."
@@ -113,12 +136,30 @@ exp_sine = _radial("exp_sine", ExpSine, "exp(-sin(scale0 z))")
 
 
 @preset
-def super_gaussian(box: Box, channels: int = 1, bandwidth: float | None = None, *, scale0: float | None = None,
-                   power: float = 2.0, learnable: bool = False, width: int = 128, depth: int = 4,
-                   head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def super_gaussian(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    scale0: float | None = None,
+    power: float = 2.0,
+    learnable: bool = False,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """A network of [exp(-(scale0 z)²)]^power (Ramasinghe & Lucey 2022); layers learn both where `learnable`."""
     bandwidth, b = band(box, bandwidth)
     scale0 = PER_ROOT_CYCLE["super_gaussian"] * math.sqrt(b) if scale0 is None else scale0
-    return coordinate_network(box, SuperGaussian(scale0, power, learnable=learnable), channels=channels, head=head,
-                              bandwidth=bandwidth, width=width, depth=depth, seed=seed,
-                              learning_rate=2e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        SuperGaussian(scale0, power, learnable=learnable),
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=width,
+        depth=depth,
+        seed=seed,
+        learning_rate=2e-3,
+    )

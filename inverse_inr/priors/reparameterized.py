@@ -27,7 +27,9 @@ def wave_basis(inputs: int, frequencies: int, phases: int, amplitude: float) -> 
     low = torch.arange(1, frequencies + 1, dtype=torch.float64) / frequencies
     f = torch.cat([low, low * frequencies])
     shift = 2 * math.pi * torch.arange(phases, dtype=torch.float64) / phases
-    position = torch.linspace(-math.pi * frequencies, math.pi * frequencies, inputs, dtype=torch.float64)
+    position = torch.linspace(
+        -math.pi * frequencies, math.pi * frequencies, inputs, dtype=torch.float64
+    )
     rows = torch.cos(f[:, None, None] * position + shift[:, None])
     return (amplitude * rows).flatten(0, 1).float()
 
@@ -37,7 +39,9 @@ class ReparameterizedLinear(nn.Module):
 
     roles: ClassVar[dict[str, str]] = {"coefficients": "hidden"}
 
-    def __init__(self, inputs: int, outputs: int, basis: Tensor, omega: float, generator: torch.Generator) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, basis: Tensor, omega: float, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.basis = nn.Buffer(basis)
         self.coefficients = nn.Parameter(torch.empty(outputs, len(basis)))
@@ -81,9 +85,21 @@ def _plain(linear: ReparameterizedLinear) -> Linear:
 
 
 @preset
-def fr(box: Box, channels: int = 1, bandwidth: float | None = None, *, activation: Literal["sine", "relu"] = "sine",
-       omega0: float | None = None, frequencies: int = 32, phases: int = 8, amplitude: float | None = None,
-       width: int = 128, depth: int = 4, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def fr(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    activation: Literal["sine", "relu"] = "sine",
+    omega0: float | None = None,
+    frequencies: int = 32,
+    phases: int = 8,
+    amplitude: float | None = None,
+    width: int = 128,
+    depth: int = 4,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Fourier reparameterised training (Shi et al. 2024): hidden weights W = ΛB; `collapse()` leaves a plain network.
 
     activation   "sine" on coordinates, "relu" on octaves of Fourier features
@@ -95,17 +111,35 @@ def fr(box: Box, channels: int = 1, bandwidth: float | None = None, *, activatio
     omega0 = siren_omega(b, box.ndim) if omega0 is None else omega0
     sine = activation == "sine"
     encoding = (
-        Identity(box.ndim) if sine else FourierFeatures(octave_frequencies(box.ndim, max(0.5, b / 4))[0], raw=True)
+        Identity(box.ndim)
+        if sine
+        else FourierFeatures(octave_frequencies(box.ndim, max(0.5, b / 4))[0], raw=True)
     )
-    basis = wave_basis(width, frequencies, phases, (0.01 if sine else 0.05) if amplitude is None else amplitude)
+    basis = wave_basis(
+        width, frequencies, phases, (0.01 if sine else 0.05) if amplitude is None else amplitude
+    )
     generator = seeded(seed)
 
     def hidden(inputs: int, outputs: int) -> ReparameterizedLinear:
         return ReparameterizedLinear(inputs, outputs, basis, omega0 if sine else 1.0, generator)
 
     def network(outputs: int) -> ReparameterizedMLP:
-        return ReparameterizedMLP(encoding.size, outputs, width=width, depth=depth, generator=generator, hidden=hidden,
-                                  activation=Sine(omega0) if sine else ReLU())  # fmt: skip
+        return ReparameterizedMLP(
+            encoding.size,
+            outputs,
+            width=width,
+            depth=depth,
+            generator=generator,
+            hidden=hidden,
+            activation=Sine(omega0) if sine else ReLU(),
+        )
 
-    return Prior(box, encoding, network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=1e-3)  # fmt: skip
+    return Prior(
+        box,
+        encoding,
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=1e-3,
+    )

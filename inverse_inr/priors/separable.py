@@ -25,11 +25,21 @@ class Separable(nn.Module):
     `knots`, normalised and rising: the last factor is its network's values there, and linear between them.
     """
 
-    lattice_chunk = 2**23  # points: a lattice costs little more than its values, so it is not cut into slabs
+    lattice_chunk = (
+        2**23
+    )  # points: a lattice costs little more than its values, so it is not cut into slabs
 
-    def __init__(self, ranks: Sequence[int], outputs: int, *, width: int, depth: int,
-                 activations: Sequence[Activation], generator: torch.Generator,
-                 knots: Tensor | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        ranks: Sequence[int],
+        outputs: int,
+        *,
+        width: int,
+        depth: int,
+        activations: Sequence[Activation],
+        generator: torch.Generator,
+        knots: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.factors = nn.ModuleList(
             MLP(1, rank, width=width, depth=depth, activation=activation, generator=generator)
@@ -67,15 +77,26 @@ class Separable(nn.Module):
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
         values = self.scale * self.core
         for k, axis in enumerate(axes):
-            values = torch.tensordot(self.factor(k, axis), values.movedim(k, 0), dims=1).movedim(0, k)
+            values = torch.tensordot(self.factor(k, axis), values.movedim(k, 0), dims=1).movedim(
+                0, k
+            )
         return values
 
 
 @preset
-def separable(box: Box, channels: int = 1, bandwidth: float | None = None, *,
-              omega0: float | Sequence[float] | None = None, rank: int | Sequence[int] = 64, width: int = 128,
-              depth: int = 3, knots: Sequence[float] | None = None, head: HeadName = "linear",
-              seed: int = 0) -> Prior:  # fmt: skip
+def separable(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    omega0: float | Sequence[float] | None = None,
+    rank: int | Sequence[int] = 64,
+    width: int = 128,
+    depth: int = 3,
+    knots: Sequence[float] | None = None,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Tucker product of one-dimensional SIRENs (Luo et al. 2023): a lattice costs one network call an axis.
 
     `rank` and `omega0` are one for all axes or one each: a spectrum needs far fewer numbers than a row of pixels, and
@@ -83,23 +104,44 @@ def separable(box: Box, channels: int = 1, bandwidth: float | None = None, *,
     where nothing is measured, sines would swing. Raises ValueError for fewer than two, or where they do not rise.
     """
     bandwidth, b = band(box, bandwidth)
-    omega0 = 2 * math.pi * b / 4 if omega0 is None else omega0  # one-dimensional networks lack cross terms
-    ranks, omegas = [int(r) for r in _each_axis("rank", rank, box)], _each_axis("omega0", omega0, box)
+    omega0 = (
+        2 * math.pi * b / 4 if omega0 is None else omega0
+    )  # one-dimensional networks lack cross terms
+    ranks, omegas = (
+        [int(r) for r in _each_axis("rank", rank, box)],
+        _each_axis("omega0", omega0, box),
+    )
     places = _normalised(knots, box)
 
     def network(outputs: int) -> Separable:
-        return Separable(ranks, outputs, width=width, depth=depth, activations=[Sine(w) for w in omegas],
-                         generator=seeded(seed), knots=places)  # fmt: skip
+        return Separable(
+            ranks,
+            outputs,
+            width=width,
+            depth=depth,
+            activations=[Sine(w) for w in omegas],
+            generator=seeded(seed),
+            knots=places,
+        )
 
     # the phase of a sine moves omega times as far as its weight: faster sines take smaller steps, or the fit diverges
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=2e-3 * min(1.0, 10 / max(omegas)))  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=2e-3 * min(1.0, 10 / max(omegas)),
+    )
 
 
 def _each_axis(name: str, value: float | Sequence[float], box: Box) -> list[float]:
     values = [float(v) for v in ([value] * box.ndim if isinstance(value, int | float) else value)]
     if len(values) != box.ndim or not min(values) > 0:
-        raise ValueError(f"separable: {name}={value}; the box has {box.ndim} axes: one positive number, or one each.")
+        raise ValueError(
+            f"separable: {name}={value}; the box has {box.ndim} axes: one positive number, or one each."
+        )
     return values
 
 

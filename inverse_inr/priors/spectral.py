@@ -31,7 +31,9 @@ class SpatialNetwork(nn.Module):
 
     def __init__(self, ndim: int, outputs: int, omega0: float, generator: torch.Generator) -> None:
         super().__init__()
-        self.layers = MLP(ndim, outputs, width=128, depth=3, activation=Sine(omega0), generator=generator)
+        self.layers = MLP(
+            ndim, outputs, width=128, depth=3, activation=Sine(omega0), generator=generator
+        )
         self.smoothness = self.layers.smoothness
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,8 +46,17 @@ class SpatialNetwork(nn.Module):
 class SpectralBasis(nn.Module):
     """Coefficients (space) times cosines (last axis), for each output: normalised (n, d) -> (n, outputs)."""
 
-    def __init__(self, box: Box, outputs: int, *, cells: float, components: int, smooth: float,
-                 omega0: float | None, generator: torch.Generator) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        outputs: int,
+        *,
+        cells: float,
+        components: int,
+        smooth: float,
+        omega0: float | None,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         sides = [n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True)]
         self.side, self.outputs, self.components = sides[-1], outputs, components
@@ -89,9 +100,18 @@ class SpectralBasis(nn.Module):
 
 
 @preset
-def spectral_basis(box: Box, channels: int = 1, bandwidth: float | None = None, *, cells: float | None = None,
-                   components: int = 16, smooth: float = 0.5, space: Literal["lattice", "network"] = "lattice",
-                   head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def spectral_basis(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    cells: float | None = None,
+    components: int = 16,
+    smooth: float = 0.5,
+    space: Literal["lattice", "network"] = "lattice",
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """An image of coefficients of smooth spectra: cosines of the last axis, fainter the faster they oscillate.
 
     space  "lattice" of `cells` an axis, or a "network" (SIREN) whose vector output is all coefficients of a place
@@ -102,8 +122,22 @@ def spectral_basis(box: Box, channels: int = 1, bandwidth: float | None = None, 
     omega0 = siren_omega(b, max(1, box.ndim - 1)) if space == "network" else None
 
     def network(outputs: int) -> SpectralBasis:
-        return SpectralBasis(box, outputs, cells=cells, components=components, smooth=smooth, omega0=omega0,
-                             generator=seeded(seed))  # fmt: skip
+        return SpectralBasis(
+            box,
+            outputs,
+            cells=cells,
+            components=components,
+            smooth=smooth,
+            omega0=omega0,
+            generator=seeded(seed),
+        )
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=2e-2 if omega0 is None else 5e-3)  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=2e-2 if omega0 is None else 5e-3,
+    )

@@ -26,7 +26,10 @@ class Linear(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, hidden: bool = False) -> None:
         super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.empty(outputs, inputs)), nn.Parameter(torch.empty(outputs))
+        self.weight, self.bias = (
+            nn.Parameter(torch.empty(outputs, inputs)),
+            nn.Parameter(torch.empty(outputs)),
+        )
         if hidden:
             self.roles = {"weight": "hidden"}  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -41,7 +44,9 @@ class Linear(nn.Module):
         total = self.bias
         for k, axis in enumerate(axes):
             along = axis[:, None] * self.weight[:, k]
-            total = total + along.reshape(*[-1 if j == k else 1 for j in range(len(axes))], len(self.bias))
+            total = total + along.reshape(
+                *[-1 if j == k else 1 for j in range(len(axes))], len(self.bias)
+            )
         return total
 
 
@@ -63,17 +68,23 @@ class ComplexLinear(nn.Module):
         activation.initialize(self.imag, self.bias[outputs:], first, generator)
 
     def forward(self, h: Tensor) -> Tensor:
-        block = torch.cat([torch.cat([self.real, -self.imag], 1), torch.cat([self.imag, self.real], 1)])
+        block = torch.cat(
+            [torch.cat([self.real, -self.imag], 1), torch.cat([self.imag, self.real], 1)]
+        )
         return nn.functional.linear(h, block, self.bias)
 
 
 class Layer(nn.Module):
     """Linear maps followed by one activation of all of them."""
 
-    def __init__(self, activation: Activation, linears: Sequence[nn.Module], *, lift: bool = False) -> None:
+    def __init__(
+        self, activation: Activation, linears: Sequence[nn.Module], *, lift: bool = False
+    ) -> None:
         super().__init__()
         self.linears, self.activation = nn.ModuleList(linears), activation
-        self.lift = lift  # a complex activation of real pre-activations: their imaginary part is zero
+        self.lift = (
+            lift  # a complex activation of real pre-activations: their imaginary part is zero
+        )
 
     def forward(self, h: Tensor, *modulation: Tensor) -> Tensor:
         return self.activate([linear(h) for linear in self.linears], *modulation)
@@ -95,37 +106,63 @@ class MLP(nn.Module):
     plain (`Linear`); such a map starts by itself.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, width: int, depth: int,
-                 activation: Activation | Sequence[Activation], generator: torch.Generator,
-                 hidden: MakeLinear | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        width: int,
+        depth: int,
+        activation: Activation | Sequence[Activation],
+        generator: torch.Generator,
+        hidden: MakeLinear | None = None,
+    ) -> None:
         super().__init__()
         sizes = [inputs] + [width] * depth
         several = [activation] * depth if isinstance(activation, Activation) else list(activation)
         if len(several) != depth:
-            raise ValueError(f"MLP: {len(several)} activations for depth={depth}; name one a layer.")
+            raise ValueError(
+                f"MLP: {len(several)} activations for depth={depth}; name one a layer."
+            )
         self.layers = nn.ModuleList(
             self._layer(a, b, copy.deepcopy(act), k == 0, generator, hidden if k else None)
             for k, ((a, b), act) in enumerate(zip(itertools.pairwise(sizes), several, strict=True))
         )
         last = several[-1] if several else activation
         assert isinstance(last, Activation)
-        self.head = ComplexLinear(sizes[-1], outputs) if last.is_complex else Linear(sizes[-1], outputs)
+        self.head = (
+            ComplexLinear(sizes[-1], outputs) if last.is_complex else Linear(sizes[-1], outputs)
+        )
         self.head.initialize(last, False, generator)
         self.is_complex = last.is_complex
         self.smoothness = min([math.inf, *(a.smoothness for a in several)])
 
     @staticmethod
-    def _layer(inputs: int, outputs: int, activation: Activation, first: bool, generator: torch.Generator,
-               make: MakeLinear | None) -> Layer:  # fmt: skip
+    def _layer(
+        inputs: int,
+        outputs: int,
+        activation: Activation,
+        first: bool,
+        generator: torch.Generator,
+        make: MakeLinear | None,
+    ) -> Layer:
         def linear() -> nn.Module:
             if make is not None:
                 return make(inputs, outputs)
             plain = first or not activation.is_complex
-            made = Linear(inputs, outputs, hidden=not first) if plain else ComplexLinear(inputs, outputs)
+            made = (
+                Linear(inputs, outputs, hidden=not first)
+                if plain
+                else ComplexLinear(inputs, outputs)
+            )
             made.initialize(activation, first, generator)
             return made
 
-        return Layer(activation, [linear() for _ in range(activation.arity)], lift=first and activation.is_complex)
+        return Layer(
+            activation,
+            [linear() for _ in range(activation.arity)],
+            lift=first and activation.is_complex,
+        )
 
     def forward(self, h: Tensor, modulation: Modulation | None = None) -> Tensor:
         return self._rest(h, 0, modulation)
@@ -137,7 +174,9 @@ class MLP(nn.Module):
             return self.head.on_axes(axes)
         first = self.layers[0]
         assert isinstance(first, Layer)
-        return self._rest(first.on_axes(axes, *(modulation[0] if modulation else ())), 1, modulation)
+        return self._rest(
+            first.on_axes(axes, *(modulation[0] if modulation else ())), 1, modulation
+        )
 
     def _rest(self, h: Tensor, start: int, modulation: Modulation | None) -> Tensor:
         for k in range(start, len(self.layers)):

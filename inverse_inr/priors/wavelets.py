@@ -45,7 +45,11 @@ class _WavePacket(torch.autograd.Function):
         if torch.is_grad_enabled():  # to be differentiated again
             along, across = gu * u + gv * v, gv * u - gu * v  # Re and Im of conj(f) g
             narrow = -2 * scale.square() * along
-            return torch.cat([omega * across + narrow * re, narrow * im - omega * along], -1), None, None
+            return (
+                torch.cat([omega * across + narrow * re, narrow * im - omega * along], -1),
+                None,
+                None,
+            )
         result = torch.empty_like(z)  # the same, in place
         across, along = result.chunk(2, -1)
         across.copy_(gv).mul_(u).addcmul_(gu, v, value=-1)
@@ -115,14 +119,28 @@ def wire_omega(b: float) -> float:
     return 0.9 * math.sqrt(b)
 
 
-WAVELETS = {"complex": (GaborComplex, math.sqrt(2)), "real": (GaborReal, math.sqrt(2)), "two": (GaborTwo, 2.0)}
+WAVELETS = {
+    "complex": (GaborComplex, math.sqrt(2)),
+    "real": (GaborReal, math.sqrt(2)),
+    "two": (GaborTwo, 2.0),
+}
 """Activation, and what the width is divided by so that the parameters stay equal."""
 
 
 @preset
-def wire(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0: float | None = None,
-         scale0: float | None = None, variant: Literal["complex", "real", "two"] = "complex", width: int = 128,
-         depth: int = 3, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def wire(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    omega0: float | None = None,
+    scale0: float | None = None,
+    variant: Literal["complex", "real", "two"] = "complex",
+    width: int = 128,
+    depth: int = 3,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """Gabor wavelet network (Saragadam et al. 2023): complex, real, or complex with a two-dimensional envelope.
 
     `width` is that of a real network of as many parameters: the layers have width / √2, and width / 2 where "two".
@@ -132,5 +150,14 @@ def wire(box: Box, channels: int = 1, bandwidth: float | None = None, *, omega0:
     scale0 = omega0 if scale0 is None else scale0
     choose("wire", "variant", variant, tuple(WAVELETS))
     make, divisor = WAVELETS[variant]
-    return coordinate_network(box, make(omega0, scale0), channels=channels, head=head, bandwidth=bandwidth,
-                              width=round(width / divisor), depth=depth, seed=seed, learning_rate=5e-3)  # fmt: skip
+    return coordinate_network(
+        box,
+        make(omega0, scale0),
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        width=round(width / divisor),
+        depth=depth,
+        seed=seed,
+        learning_rate=5e-3,
+    )

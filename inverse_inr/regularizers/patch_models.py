@@ -45,13 +45,32 @@ class LocalGaussians(Regularizer):
     Raises ValueError for a grid smaller than a patch, one so large that no stride will do, bad options.
     """
 
-    def __init__(self, guide: Field, grid: Grid, *, patch: int = 5, search: int = 10, neighbours: int = 60,
-                 stride: int | None = None, floor: float = 0.02) -> None:  # fmt: skip
+    def __init__(
+        self,
+        guide: Field,
+        grid: Grid,
+        *,
+        patch: int = 5,
+        search: int = 10,
+        neighbours: int = 60,
+        stride: int | None = None,
+        floor: float = 0.02,
+    ) -> None:
         if (stride is not None and stride < 1) or not floor > 0:
-            raise ValueError(f"LocalGaussians: stride={stride} must be at least 1 and floor={floor} positive.")
+            raise ValueError(
+                f"LocalGaussians: stride={stride} must be at least 1 and floor={floor} positive."
+            )
         if min(grid.shape) < patch:
-            raise ValueError(f"LocalGaussians: patches of {patch} pixels do not fit in a grid of {grid.shape}.")
-        self.guide, self.grid, self.patch, self.stride, self.floor = guide, grid, patch, stride, floor
+            raise ValueError(
+                f"LocalGaussians: patches of {patch} pixels do not fit in a grid of {grid.shape}."
+            )
+        self.guide, self.grid, self.patch, self.stride, self.floor = (
+            guide,
+            grid,
+            patch,
+            stride,
+            floor,
+        )
         self.options = {"patch": patch, "search": search, "neighbours": neighbours}
         self._models: PatchModels | None = None
 
@@ -67,14 +86,22 @@ class LocalGaussians(Regularizer):
         patches = self._patches(guide)
         last = [n - 1 for n in patches.shape[:-1]]
         stride = self.stride or affordable_stride(self.grid, self.patch, patches.shape[-1])
-        starts = [torch.tensor(sorted({*range(0, n, stride), n}), device=guide.device) for n in last]
+        starts = [
+            torch.tensor(sorted({*range(0, n, stride), n}), device=guide.device) for n in last
+        ]
         corners = torch.meshgrid(*starts, indexing="ij")
         centre = _flat([c + half for c in corners], shape).flatten()
-        place = torch.cat([centre[:, None], similar_patches(guide, at=centre, **self.options)[0]], 1)
+        place = torch.cat(
+            [centre[:, None], similar_patches(guide, at=centre, **self.options)[0]], 1
+        )
         parts = [self._gaussians(patches, part, shape) for part in place.split(1024)]
-        return PatchModels(starts, torch.cat([m for m, _ in parts]), torch.cat([w for _, w in parts]))
+        return PatchModels(
+            starts, torch.cat([m for m, _ in parts]), torch.cat([w for _, w in parts])
+        )
 
-    def _gaussians(self, patches: Tensor, place: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
+    def _gaussians(
+        self, patches: Tensor, place: Tensor, shape: torch.Size
+    ) -> tuple[Tensor, Tensor]:
         """Of the groups of patches centred at flat indices (n, k): those that lie partly outside are moved inside."""
         inside = [
             (i - self.patch // 2).clamp(0, m - 1)
@@ -110,7 +137,9 @@ LARGEST = 2**31
 
 def affordable_stride(grid: Grid, patch: int, size: int) -> int:
     """The least from 2 to `patch` with which the models of patches of `size` values stay below `LARGEST` bytes."""
-    needed = [4 * size**2 * grid.numel / stride**grid.ndim for stride in range(2, max(2, patch) + 1)]
+    needed = [
+        4 * size**2 * grid.numel / stride**grid.ndim for stride in range(2, max(2, patch) + 1)
+    ]
     if needed[-1] > LARGEST:
         raise ValueError(
             f"LocalGaussians: models of patches of {size} values on a grid of {grid.shape} need "

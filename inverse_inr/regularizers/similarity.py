@@ -23,8 +23,14 @@ BLOCK = 24
 """Offsets whose patch distances are held at a time."""
 
 
-def similar_patches(image: Tensor, *, patch: int = 9, search: int = 10, neighbours: int = 8,
-                    at: Tensor | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
+def similar_patches(
+    image: Tensor,
+    *,
+    patch: int = 9,
+    search: int = 10,
+    neighbours: int = 8,
+    at: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     """The most similar patches within `search` pixels along each axis: flat indices (n, k) and weights (n, k).
 
     image  (*shape, c), real or complex
@@ -42,17 +48,25 @@ def similar_patches(image: Tensor, *, patch: int = 9, search: int = 10, neighbou
     image = torch.view_as_real(image).flatten(-2) if image.is_complex() else image
     shape = image.shape[:-1]
     index = torch.arange(shape.numel(), device=image.device).reshape(shape)
-    offsets = [o for o in itertools.product(range(-search, search + 1), repeat=len(shape)) if any(o)]
+    offsets = [
+        o for o in itertools.product(range(-search, search + 1), repeat=len(shape)) if any(o)
+    ]
     at = index.flatten() if at is None else at
     near = image.new_full((len(at), neighbours), torch.inf)
     place = at[:, None].expand(-1, neighbours)  # itself, at weight 0, where fewer are inside
-    for start in range(0, len(offsets), BLOCK):  # the best so far beside the next few: memory stays bounded
+    for start in range(
+        0, len(offsets), BLOCK
+    ):  # the best so far beside the next few: memory stays bounded
         some = offsets[start : start + BLOCK]
         distances = [_patch_distance(image, o, patch).flatten()[at] for o in some]
         places = [index.roll([-v for v in o], list(range(len(shape)))).flatten()[at] for o in some]
-        near, chosen = torch.cat([near, torch.stack(distances, 1)], 1).topk(neighbours, 1, largest=False)
+        near, chosen = torch.cat([near, torch.stack(distances, 1)], 1).topk(
+            neighbours, 1, largest=False
+        )
         place = torch.cat([place, torch.stack(places, 1)], 1).gather(1, chosen)
-    scale = near[:, near.shape[1] // 2 : near.shape[1] // 2 + 1].clamp_min(torch.finfo(near.dtype).tiny)
+    scale = near[:, near.shape[1] // 2 : near.shape[1] // 2 + 1].clamp_min(
+        torch.finfo(near.dtype).tiny
+    )
     return place, torch.where(near.isinf(), 0.0, (-near / scale).exp())
 
 
@@ -75,7 +89,9 @@ def _blurred(values: Tensor, patch: int) -> Tensor:
     taps = taps / taps.sum()
     for axis in range(values.ndim):
         rows = values.movedim(axis, -1)
-        out = functional.conv1d(rows.reshape(-1, 1, rows.shape[-1]), taps[None, None], padding=patch // 2)
+        out = functional.conv1d(
+            rows.reshape(-1, 1, rows.shape[-1]), taps[None, None], padding=patch // 2
+        )
         values = out.reshape(rows.shape).movedim(-1, axis)
     return values
 

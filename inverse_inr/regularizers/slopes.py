@@ -38,7 +38,9 @@ class Weighted(Regularizer):
     def __init__(self, parts: tuple[tuple[float, Callable[[Field, Tensor], Tensor]], ...]) -> None:
         for weight, _ in parts:
             if not 0 <= weight < float("inf"):
-                raise ValueError(f"Regularizer weights must be finite and not negative, got {weight}.")
+                raise ValueError(
+                    f"Regularizer weights must be finite and not negative, got {weight}."
+                )
         self.parts = parts
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
@@ -72,7 +74,9 @@ class _GradientPenalty(Regularizer):
 
     def __post_init__(self) -> None:
         if self.patch is not None and self.grid is None:
-            raise ValueError(f"{type(self).__name__}(patch={self.patch}) needs the grid that it is a patch of.")
+            raise ValueError(
+                f"{type(self).__name__}(patch={self.patch}) needs the grid that it is a patch of."
+            )
 
     @abstractmethod
     def penalty(self, squared: Tensor) -> Tensor: ...
@@ -135,7 +139,9 @@ class Sobolev(_GradientPenalty):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.order not in (1, 2) or (self.order == 2 and self.patch is not None):
-            raise ValueError(f"Sobolev(order={self.order}, patch={self.patch}): order is 1, or 2 without a patch.")
+            raise ValueError(
+                f"Sobolev(order={self.order}, patch={self.patch}): order is 1, or 2 without a patch."
+            )
 
     def penalty(self, squared: Tensor) -> Tensor:
         return squared
@@ -163,13 +169,17 @@ class PairDifference(Regularizer):
         looks = field.looks if isinstance(field, Memo) else []
         parts = [self._penalty(x, v) for x, v in looks if x.ndim > 2 and x.shape[-2] > 1]
         if not parts:
-            raise TypeError("PairDifference: no operator has looked at several points a measurement in this step.")
+            raise TypeError(
+                "PairDifference: no operator has looked at several points a measurement in this step."
+            )
         return torch.stack(parts).mean()
 
     def _penalty(self, x: Tensor, values: Tensor) -> Tensor:
         half = x.shape[-2] // 2
         distance, difference = (v[..., :half, :] - v.flip(-2)[..., :half, :] for v in (x, values))
-        squared = difference.abs().square().sum(-1) / (distance.square().sum(-1) + 1e-6 * self._spread(x))
+        squared = difference.abs().square().sum(-1) / (
+            distance.square().sum(-1) + 1e-6 * self._spread(x)
+        )
         if self.delta is None:
             return (squared + 1e-12).sqrt().mean()
         return self.delta * ((1 + squared / self.delta**2).sqrt() - 1).mean()
@@ -231,5 +241,7 @@ class PriorPenalty(Regularizer):
 def _module(regularizer: Regularizer, field: Field) -> torch.nn.Module:
     module = field.module if isinstance(field, Memo) else field
     if not isinstance(module, torch.nn.Module):
-        raise TypeError(f"{type(regularizer).__name__} needs a prior with parameters, not {type(module).__name__}.")
+        raise TypeError(
+            f"{type(regularizer).__name__} needs a prior with parameters, not {type(module).__name__}."
+        )
     return module

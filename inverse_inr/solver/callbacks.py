@@ -33,9 +33,13 @@ class Progress:
             from tqdm.auto import tqdm
 
             quiet = not (self.always or sys.stderr.isatty() or "ipykernel" in sys.modules)
-            self._bar = tqdm(total=solver.steps, disable=quiet, unit="step", desc=solver.label, smoothing=0)
+            self._bar = tqdm(
+                total=solver.steps, disable=quiet, unit="step", desc=solver.label, smoothing=0
+            )
             if not quiet:
-                self._bar.start_t -= solver.seconds  # the bar comes with the first record, the clock ran before
+                self._bar.start_t -= (
+                    solver.seconds
+                )  # the bar comes with the first record, the clock ran before
         self._bar.update(record["step"] - self._bar.n)
         shown = {k: f"{record[k]:.4g}" for k in ("loss", solver.stopping.label) if k in record}
         self._bar.set_postfix(shown)

@@ -47,11 +47,23 @@ class Solver:
     chunk         field points in flight at a time (memory bound)
     """
 
-    def __init__(self, problem: Problem, prior: str | nn.Module | None = None, *,
-                 regularizers: Sequence[Regularizer] | None = None, steps: int | None = None,
-                 batch: int | None = None, points: int = 1024, optimizer: str | optimizers.Optimizer | None = None,
-                 lr: float | None = None, operator_lr: float | None = None, stopping: Stopping | None = None,
-                 seed: int = 0, chunk: int | None = None, callbacks: Sequence[Callback] = ()) -> None:  # fmt: skip
+    def __init__(
+        self,
+        problem: Problem,
+        prior: str | nn.Module | None = None,
+        *,
+        regularizers: Sequence[Regularizer] | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+        points: int = 1024,
+        optimizer: str | optimizers.Optimizer | None = None,
+        lr: float | None = None,
+        operator_lr: float | None = None,
+        stopping: Stopping | None = None,
+        seed: int = 0,
+        chunk: int | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
         self.problem, self.seed, self.points = problem, seed, points
         self.steps = problem.suggested.steps if steps is None else steps
         if self.steps < 1:
@@ -59,7 +71,9 @@ class Solver:
         self.prior = make_prior(problem, prior, seed)
         self.label = getattr(self.prior, "name", type(self.prior).__name__)
         chosen = problem.suggested.regularizers if regularizers is None else regularizers
-        self.objective = Objective(self.prior, problem.terms, [as_weighted(r) for r in chosen], chunk)
+        self.objective = Objective(
+            self.prior, problem.terms, [as_weighted(r) for r in chosen], chunk
+        )
         self.stopping = stopping or problem.suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
         parts = self.objective.who_takes_part()
@@ -75,11 +89,16 @@ class Solver:
         self.optimizer = value.build(optimizers.parameter_groups(self.prior, nuisance, rate))
         batch = batch or problem.suggested.batch
         self.schedules = [
-            RowSchedule(rows, None if value.full_batch else batch or automatic_batch(term), seed + k)
+            RowSchedule(
+                rows, None if value.full_batch else batch or automatic_batch(term), seed + k
+            )
             for k, (term, rows) in enumerate(zip(self.objective.terms, self.fit_rows, strict=True))
         ]
         self.callbacks = list(callbacks)
-        self._modules, self._parameters = list(self.objective.modules()), list(self.objective.parameters())
+        self._modules, self._parameters = (
+            list(self.objective.modules()),
+            list(self.objective.parameters()),
+        )
         self._placement = placement(self.prior)
         self.step_number, self.seconds = 0, 0.0
         self.history: list[dict[str, Any]] = []
@@ -98,7 +117,11 @@ class Solver:
         def closure() -> Tensor:
             nonlocal parts
             with seeded(self.seed, self.step_number, device):
-                random = box.random_points(self.points, dtype=dtype, device=device) if self.objective.parts else empty
+                random = (
+                    box.random_points(self.points, dtype=dtype, device=device)
+                    if self.objective.parts
+                    else empty
+                )
                 for parameter in self._parameters:
                     parameter.grad = None
                 parts = self.objective(rows, random)
@@ -124,7 +147,9 @@ class Solver:
         with interruptible() as interrupt:
             while self.step_number < last and self.stopped is None:
                 parts = self.step()
-                check = self.step_number % self.stopping.every == 0 or self.step_number == self.steps
+                check = (
+                    self.step_number % self.stopping.every == 0 or self.step_number == self.steps
+                )
                 if interrupt.made:
                     self.stopped = self._interrupted()
                 bad = self._not_finite(parts) if check or parts.device.type == "cpu" else []
@@ -159,18 +184,26 @@ class Solver:
         """Ask the stopping rule, remember the best state, write history."""
         with torch.no_grad(), evaluating(self.objective):
             value = self.stopping.value(
-                self.objective.terms, self.fit_rows, self.watched_rows, self.prior, self.objective.chunk
+                self.objective.terms,
+                self.fit_rows,
+                self.watched_rows,
+                self.prior,
+                self.objective.chunk,
             )
         record = {"step": self.step_number, "seconds": self.seconds, "loss": float(parts.sum())}
         record |= dict(zip(self.objective.names, parts.tolist(), strict=True))
         if not math.isnan(value):
             record[self.stopping.label] = value
-        if value < self.best["value"] or math.isnan(value):  # no measure of which state is best: the last one is
+        if value < self.best["value"] or math.isnan(
+            value
+        ):  # no measure of which state is best: the last one is
             state = {k: v.detach().clone() for k, v in self.objective.state_dict().items()}
             self.best = {"value": value, "step": self.step_number, "state": state}
         checks = (self.step_number - self.best["step"]) // self.stopping.every
         if self.stopping.satisfied(value, checks):
-            self.stopped = Ended("satisfied", f"{self.stopping.label} satisfied at step {self.step_number}")
+            self.stopped = Ended(
+                "satisfied", f"{self.stopping.label} satisfied at step {self.step_number}"
+            )
         self.history.append(record)
         self._told = self.finished
         for callback in self.callbacks:
@@ -183,7 +216,11 @@ class Solver:
                 callback(self, {"step": self.step_number})
 
     def _not_finite(self, parts: Tensor) -> list[str]:
-        return [n for n, v in zip(self.objective.names, parts.tolist(), strict=True) if not math.isfinite(v)]
+        return [
+            n
+            for n, v in zip(self.objective.names, parts.tolist(), strict=True)
+            if not math.isfinite(v)
+        ]
 
     def _parameters_not_finite(self) -> list[str]:
         named = self.objective.named_parameters()
@@ -193,8 +230,14 @@ class Solver:
         """Something non-finite: back to the last good state, and say where."""
         where = f"{' and '.join(bad)} became NaN or Inf at step {self.step_number}"
         if self.best["state"] is None:
-            raise FloatingPointError(f"{where}, before any good state. A smaller lr? Measurements in huge units?")
-        warnings.warn(f"{where}; returning the state of step {self.best['step']}.", RuntimeWarning, stacklevel=3)
+            raise FloatingPointError(
+                f"{where}, before any good state. A smaller lr? Measurements in huge units?"
+            )
+        warnings.warn(
+            f"{where}; returning the state of step {self.best['step']}.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
         self.stopped = Ended("non-finite", f"non-finite: {where}")
         self.objective.load_state_dict(self.best["state"])
 
@@ -206,9 +249,13 @@ class Solver:
         state = self.best["state"]
         if state is not None:
             prefix = "prior."
-            field.load_state_dict({k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)})
+            field.load_state_dict(
+                {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+            )
         running = (
-            Ended("done", "all steps done") if self.finished else Ended("paused", f"paused at step {self.step_number}")
+            Ended("done", "all steps done")
+            if self.finished
+            else Ended("paused", f"paused at step {self.step_number}")
         )
         return Solution(
             field,
@@ -230,9 +277,13 @@ class Solver:
         terms = copy.deepcopy(self.objective.terms)
         state = self.best["state"] or self.objective.state_dict()
         for kind in ("operator", "fidelity"):
-            modules = nn.ModuleList(m for t in terms if isinstance(m := getattr(t, kind), nn.Module))
+            modules = nn.ModuleList(
+                m for t in terms if isinstance(m := getattr(t, kind), nn.Module)
+            )
             prefix = {"operator": "operators.", "fidelity": "fidelities."}[kind]
-            modules.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+            modules.load_state_dict(
+                {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            )
         return replace(self.problem, terms=terms)
 
     def _learnt(self) -> dict[str, Tensor]:
@@ -240,23 +291,32 @@ class Solver:
         state = self.best["state"] or self.objective.state_dict()
         names = [f"operators.{n}" for n, _ in self.objective.operators.named_parameters()]
         noise = [f"fidelities.{n}" for n, _ in self.objective.fidelities.named_parameters()]
-        return {name.removeprefix("operators."): state[name].detach().clone() for name in names + noise}
+        return {
+            name.removeprefix("operators."): state[name].detach().clone() for name in names + noise
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed run needs to give the identical result. Tensors are live: save or copy them."""
         ended = self._ended_for_good()
         return {
-            "step": self.step_number, "steps": self.steps, "seed": self.seed, "seconds": self.seconds,
-            "objective": self.objective.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "best": self.best, "history": self.history,
+            "step": self.step_number,
+            "steps": self.steps,
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "history": self.history,
             "stopped": None if ended is None else (ended.kind, ended.text),
-        }  # fmt: skip
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state` was taken. Raises ValueError for another seed, number of steps or architecture."""
         for key, mine in (("seed", self.seed), ("steps", self.steps)):
             if state[key] != mine:
-                raise ValueError(f"This checkpoint has {key}={state[key]}, the solver {mine}: not the same run.")
+                raise ValueError(
+                    f"This checkpoint has {key}={state[key]}, the solver {mine}: not the same run."
+                )
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step_number, self.seconds = state["step"], state["seconds"]
@@ -264,16 +324,39 @@ class Solver:
         self.stopped = None if state["stopped"] is None else Ended(*state["stopped"])
 
 
-def solve(problem: Problem, prior: str | nn.Module | None = None, *,
-          regularizers: Sequence[Regularizer] | None = None, steps: int | None = None, batch: int | None = None,
-          points: int = 1024, optimizer: str | optimizers.Optimizer | None = None, lr: float | None = None,
-          operator_lr: float | None = None, stopping: Stopping | None = None, seed: int = 0, chunk: int | None = None,
-          callbacks: Sequence[Callback] | None = None) -> Solution:  # fmt: skip
+def solve(
+    problem: Problem,
+    prior: str | nn.Module | None = None,
+    *,
+    regularizers: Sequence[Regularizer] | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    points: int = 1024,
+    optimizer: str | optimizers.Optimizer | None = None,
+    lr: float | None = None,
+    operator_lr: float | None = None,
+    stopping: Stopping | None = None,
+    seed: int = 0,
+    chunk: int | None = None,
+    callbacks: Sequence[Callback] | None = None,
+) -> Solution:
     """Reconstruct: `solve(problem, prior="hash")`. Keywords are those of `Solver`; a progress bar is the default."""
     shown = (Progress(),) if callbacks is None else callbacks
-    return Solver(problem, prior, regularizers=regularizers, steps=steps, batch=batch, points=points,
-                  optimizer=optimizer, lr=lr, operator_lr=operator_lr, stopping=stopping, seed=seed, chunk=chunk,
-                  callbacks=shown).run()  # fmt: skip
+    return Solver(
+        problem,
+        prior,
+        regularizers=regularizers,
+        steps=steps,
+        batch=batch,
+        points=points,
+        optimizer=optimizer,
+        lr=lr,
+        operator_lr=operator_lr,
+        stopping=stopping,
+        seed=seed,
+        chunk=chunk,
+        callbacks=shown,
+    ).run()
 
 
 def _optimizer(optimizer: str | optimizers.Optimizer, lr: float | None) -> optimizers.Optimizer:

@@ -24,14 +24,25 @@ class Objective(nn.Module):
     What parts of an operator know of what they learn (`hooks.HasPrior`) is added with the term's weight.
     """
 
-    def __init__(self, prior: nn.Module, terms: Sequence[Term], regularizers: Sequence[Weighted],
-                 chunk: int | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        prior: nn.Module,
+        terms: Sequence[Term],
+        regularizers: Sequence[Weighted],
+        chunk: int | None = None,
+    ) -> None:
         super().__init__()
         self.prior, self.chunk = prior, chunk
         self.terms = [_own(term).to(*placement(prior)) for term in terms]
-        self.operators = nn.ModuleList(t.operator for t in self.terms if isinstance(t.operator, nn.Module))
-        self.fidelities = nn.ModuleList(t.fidelity for t in self.terms if isinstance(t.fidelity, nn.Module))
-        self.parts = [part for regularizer in regularizers for part in regularizer.parts if part[0] > 0]
+        self.operators = nn.ModuleList(
+            t.operator for t in self.terms if isinstance(t.operator, nn.Module)
+        )
+        self.fidelities = nn.ModuleList(
+            t.fidelity for t in self.terms if isinstance(t.fidelity, nn.Module)
+        )
+        self.parts = [
+            part for regularizer in regularizers for part in regularizer.parts if part[0] > 0
+        ]
         self.names = [f"D({type(t.operator).__name__})" for t in self.terms]
         self.names += [f"R({type(part).__name__})" for _, part in self.parts]
         self.own = [(t.weight, m) for t in self.terms for m in _with_prior(t.operator)]
@@ -39,11 +50,16 @@ class Objective(nn.Module):
 
     def who_takes_part(self) -> list[object]:
         """The prior, then each term's operator and its fidelity: whose hooks the solver calls."""
-        return [self.prior, *(part for term in self.terms for part in (term.operator, term.fidelity))]
+        return [
+            self.prior,
+            *(part for term in self.terms for part in (term.operator, term.fidelity)),
+        ]
 
     def forward(self, rows: Sequence[Tensor], points: Tensor) -> Tensor:
         field: Field = Memo(self.prior, self.chunk)
-        data = [t.weight * t.loss(field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)]
+        data = [
+            t.weight * t.loss(field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)
+        ]
         data += [weight * part(field, points) for weight, part in self.parts]
         known = [(weight, module.negative_log_prior()) for weight, module in self.own]
         return torch.stack(data + [weight * value for weight, value in known if value is not None])
@@ -91,7 +107,9 @@ class RowSchedule:
         if self.batch == len(self.rows):
             return self.rows
         epoch, k = divmod(step, len(self.rows) // self.batch)
-        if epoch != self._epoch[0]:  # remembered, not state: the same epoch always gives the same order
+        if (
+            epoch != self._epoch[0]
+        ):  # remembered, not state: the same epoch always gives the same order
             generator = torch.Generator().manual_seed(mix(self.seed, epoch))
             self._epoch = (epoch, self.rows[torch.randperm(len(self.rows), generator=generator)])
         return self._epoch[1][k * self.batch : (k + 1) * self.batch]

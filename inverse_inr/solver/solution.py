@@ -59,11 +59,15 @@ class Solution:
     details: dict[str, Any] = dataclass_field(default_factory=dict)
 
     @torch.no_grad()
-    def sample(self, grid: Grid | None = None, *, average: int = 1, chunk: int | None = None) -> Tensor:
+    def sample(
+        self, grid: Grid | None = None, *, average: int = 1, chunk: int | None = None
+    ) -> Tensor:
         """The field on `grid` (default: the problem's): (*shape, channels). A pixel image is its own average."""
         if isinstance(self.field, SampledField) and grid in (None, self.field.grid):
             return self.field.values
-        return sample(self.field, self.problem.grid if grid is None else grid, average=average, chunk=chunk)
+        return sample(
+            self.field, self.problem.grid if grid is None else grid, average=average, chunk=chunk
+        )
 
     @torch.no_grad()
     def held_out(self) -> float | None:
@@ -88,8 +92,13 @@ class Solution:
         """The measurements saw pixels, not points in between: the raster is the image."""
         return all(isinstance(t.operator, OnGrid) for t in self.problem.terms)
 
-    def metrics(self, reference: Field | None = None, *, grid: Grid | None = None,
-                average: int | None = None) -> dict[str, float]:  # fmt: skip
+    def metrics(
+        self,
+        reference: Field | None = None,
+        *,
+        grid: Grid | None = None,
+        average: int | None = None,
+    ) -> dict[str, float]:
         """PSNR, SSIM and relative error against `reference` (default: the problem's), both as pixel averages.
 
         `average` sub-samples an axis (default: the problem's). SSIM is given in 2-D and 3-D where its window fits. Fits
@@ -102,20 +111,30 @@ class Solution:
         average = self.problem.average if average is None else average
         if reference is None:
             raise ValueError("Solution.metrics: the problem has no reference; pass one.")
-        truth = metrics.modulus(sample(reference, self.problem.grid if grid is None else grid, average=average))
+        truth = metrics.modulus(
+            sample(reference, self.problem.grid if grid is None else grid, average=average)
+        )
         image = metrics.modulus(self.sample(grid, average=1 if self.is_raster else average))
         span = float(truth.max() - truth.min())
         space = truth.shape[:-1]
         fits = len(space) in (2, 3) and min(space) >= metrics.WINDOW
         return {
             "PSNR": metrics.psnr(image, truth, data_range=span),
-            **({"SSIM": metrics.ssim(image, truth, data_range=span, ndim=len(space))} if fits else {}),
+            **(
+                {"SSIM": metrics.ssim(image, truth, data_range=span, ndim=len(space))}
+                if fits
+                else {}
+            ),
             "relative error": metrics.relative_error(image, truth),
         }
 
     def summary(self) -> dict[str, Any]:
         """One row of a comparison table."""
-        row: dict[str, Any] = {"method": self.method, "seconds": self.seconds, "held-out": self.held_out()}
+        row: dict[str, Any] = {
+            "method": self.method,
+            "seconds": self.seconds,
+            "held-out": self.held_out(),
+        }
         return row | (self.metrics() if self.problem.reference is not None else {})
 
     def report(self) -> str:
@@ -124,8 +143,16 @@ class Solution:
         if isinstance(self.field, nn.Module):
             count = sum(p.numel() for p in self.field.parameters())
             lines.append(f"parameters {count}, state of step {self.best_step} kept")
-        lines += [f"{k}: {v:.4g}" for k, v in self.summary().items() if isinstance(v, float) and k != "seconds"]
-        lines += [f"learnt {name} = {value.tolist()}" for name, value in self.learnt.items() if value.numel() < 4]
+        lines += [
+            f"{k}: {v:.4g}"
+            for k, v in self.summary().items()
+            if isinstance(v, float) and k != "seconds"
+        ]
+        lines += [
+            f"learnt {name} = {value.tolist()}"
+            for name, value in self.learnt.items()
+            if value.numel() < 4
+        ]
         lines += [f"{k}: {v}" for k, v in self.details.items()]
         return "\n".join(lines)
 
@@ -168,9 +195,15 @@ def save_field(field: nn.Module, path: str | Path) -> None:
     metadata = {}
     if isinstance(field, Prior):
         box = {"lower": field.box.lower, "upper": field.box.upper, "units": field.box.units}
-        metadata = {"name": field.recipe.name, "options": json.dumps(field.recipe.options), "box": json.dumps(box)}
+        metadata = {
+            "name": field.recipe.name,
+            "options": json.dumps(field.recipe.options),
+            "box": json.dumps(box),
+        }
     with atomic_write(path) as temporary:
-        save_file({k: v.contiguous() for k, v in field.state_dict().items()}, temporary, metadata=metadata)
+        save_file(
+            {k: v.contiguous() for k, v in field.state_dict().items()}, temporary, metadata=metadata
+        )
 
 
 def load_field(path: str | Path) -> nn.Module:
@@ -186,7 +219,9 @@ def load_field(path: str | Path) -> nn.Module:
     except SafetensorError as error:
         raise ValueError(f"{path} is no complete safetensors file: {error}.") from None
     if "options" not in metadata:
-        raise ValueError(f"{path} holds weights but not the recipe of a catalogue prior; load them by hand.")
+        raise ValueError(
+            f"{path} holds weights but not the recipe of a catalogue prior; load them by hand."
+        )
     box = Box(**{k: tuple(v) for k, v in json.loads(metadata["box"]).items()})
     prior = create(metadata["name"], box, **json.loads(metadata["options"]))
     prior.load_state_dict(state)

@@ -13,7 +13,9 @@ from inverse_inr.problem import Problem
 from inverse_inr.solver.solution import Solution
 
 
-def make_prior(problem: Problem, prior: str | nn.Module | None, seed: int, **native: Any) -> nn.Module:
+def make_prior(
+    problem: Problem, prior: str | nn.Module | None, seed: int, **native: Any
+) -> nn.Module:
     """A prior by name gets the problem's box, channels and the grid's Nyquist frequency, unless `native` says else.
 
     The suggested one is prepared by `Suggestion.start`.
@@ -32,9 +34,13 @@ def make_prior(problem: Problem, prior: str | nn.Module | None, seed: int, **nat
             start(created)
         return created
     if not isinstance(prior, nn.Module):
-        raise TypeError(f"prior must be a name or an nn.Module that maps points to values, got {type(prior).__name__}.")
+        raise TypeError(
+            f"prior must be a name or an nn.Module that maps points to values, got {type(prior).__name__}."
+        )
     if isinstance(prior, priors.Prior) and prior.box.ndim != problem.box.ndim:
-        raise ValueError(f"The prior's box has {prior.box.ndim} axes, the problem's {problem.box.ndim}.")
+        raise ValueError(
+            f"The prior's box has {prior.box.ndim} axes, the problem's {problem.box.ndim}."
+        )
     return prior
 
 
@@ -44,7 +50,9 @@ def going_on_from(fit: Callable[[], Solution]) -> Callable[[nn.Module], None]:
     def start(prior: nn.Module) -> None:
         field = fit().field
         if not isinstance(field, nn.Module):
-            raise TypeError(f"going_on_from: a fit of {type(prior).__name__} is needed, not of {type(field).__name__}.")
+            raise TypeError(
+                f"going_on_from: a fit of {type(prior).__name__} is needed, not of {type(field).__name__}."
+            )
         prior.load_state_dict(field.state_dict())
 
     return start

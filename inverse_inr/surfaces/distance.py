@@ -32,27 +32,46 @@ class SignedDistance(nn.Module):
     what normals and eikonal terms are made of).
     """
 
-    def __init__(self, box: Box, correction: str | priors.Prior = "siren", *, radius: float | None = None,
-                 strength: float | None = None, **options: Any) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        correction: str | priors.Prior = "siren",
+        *,
+        radius: float | None = None,
+        strength: float | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__()
         if box.ndim != 3 or len(set(box.units)) != 1:
-            raise ValueError(f"SignedDistance: the box must be 3-D in one unit, got units {box.units}.")
+            raise ValueError(
+                f"SignedDistance: the box must be 3-D in one unit, got units {box.units}."
+            )
         if isinstance(correction, str):
-            small = {"width": 64, "depth": 2, "bandwidth": 2.5 * box.scale[0]} if correction == "siren" else {}
+            small = (
+                {"width": 64, "depth": 2, "bandwidth": 2.5 * box.scale[0]}
+                if correction == "siren"
+                else {}
+            )
             correction = priors.create(correction, box, **(small | options))
         elif options:
-            raise TypeError(f"SignedDistance: {sorted(options)} belong to a prior given by name, not to a made one.")
+            raise TypeError(
+                f"SignedDistance: {sorted(options)} belong to a prior given by name, not to a made one."
+            )
         require_smooth(correction)
         self.box, self.correction = box, correction
         radius = min(box.lengths) / 3 if radius is None else radius
         self.radius = nn.Buffer(torch.tensor(float(radius)))
-        self.strength = nn.Buffer(torch.tensor(0.1 * radius if strength is None else float(strength)))
+        self.strength = nn.Buffer(
+            torch.tensor(0.1 * radius if strength is None else float(strength))
+        )
         self.center = nn.Buffer(torch.tensor(box.center), persistent=False)
 
     def forward(self, points: Tensor) -> Tensor:
         """(*s, 3) -> (*s, 1) in the box's unit."""
         away = (points - self.center).square().sum(-1, keepdim=True)
-        sphere = (away + (0.1 * self.radius) ** 2).sqrt() - 1.005 * self.radius  # smooth at the centre
+        sphere = (
+            away + (0.1 * self.radius) ** 2
+        ).sqrt() - 1.005 * self.radius  # smooth at the centre
         return sphere + self.strength * self.correction(points)
 
     def param_groups(self) -> list[dict[str, Any]]:
@@ -211,7 +230,11 @@ def spread(points: Tensor, normals: Tensor) -> Tensor:
     length = torch.linalg.vector_norm(apart, dim=-1)
     near = length.topk(min(9, len(points)), largest=False).values[:, 1:]
     spacing = near.mean()
-    push = (apart * torch.exp(-((length / spacing) ** 2))[..., None] / length.clamp(min=1e-12)[..., None]).sum(1)
+    push = (
+        apart
+        * torch.exp(-((length / spacing) ** 2))[..., None]
+        / length.clamp(min=1e-12)[..., None]
+    ).sum(1)
     push = push - (push * normals).sum(-1, keepdim=True) * normals
     size = torch.linalg.vector_norm(push, dim=-1, keepdim=True)
     return points + 0.5 * spacing * push / size.clamp(min=1)

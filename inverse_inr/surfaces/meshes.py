@@ -31,7 +31,9 @@ class Mesh:
             raise ValueError("Mesh: vertices hold NaN or Inf.")
         if len(faces) and (int(faces.min()) < 0 or int(faces.max()) >= len(vertices)):
             low, high = int(faces.min()), int(faces.max())
-            raise ValueError(f"Mesh: faces name vertices {low} to {high}; there are {len(vertices)}. Counted from 1?")
+            raise ValueError(
+                f"Mesh: faces name vertices {low} to {high}; there are {len(vertices)}. Counted from 1?"
+            )
         object.__setattr__(self, "vertices", vertices)
         object.__setattr__(self, "faces", faces)
 
@@ -66,7 +68,9 @@ class Mesh:
             return 0
         i, j = self._edges().unbind(1)
         n = len(self.vertices)
-        labels = connected_components(coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), (n, n)))[1]
+        labels = connected_components(
+            coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), (n, n))
+        )[1]
         return len(set(labels[self.faces.unique().numpy()].tolist()))
 
     def _crosses(self) -> Tensor:
@@ -110,7 +114,9 @@ def level_set(field: Field, grid: Grid, level: float = 0.0, *, inside: str = "be
     mesh is open where the surface leaves the grid. Raises ValueError where no voxel is on the other side.
     """
     if grid.ndim != 3 or min(grid.shape) < 2:
-        raise ValueError(f"level_set: marching cubes needs a 3-D grid of 2 voxels an axis, not {grid.shape}.")
+        raise ValueError(
+            f"level_set: marching cubes needs a 3-D grid of 2 voxels an axis, not {grid.shape}."
+        )
     if inside not in ("below", "above"):
         raise ValueError(f"level_set: inside must be 'below' or 'above', got {inside!r}.")
     from skimage.measure import marching_cubes
@@ -123,8 +129,12 @@ def level_set(field: Field, grid: Grid, level: float = 0.0, *, inside: str = "be
             f"level_set: the field runs from {low:.4g} to {high:.4g} on the grid: no surface at {level:g}."
         )
     turn = "descent" if inside == "below" else "ascent"  # scikit-image winds them so
-    vertices, faces, *_ = marching_cubes(values.numpy(), level, spacing=grid.spacing, gradient_direction=turn)
-    first = torch.tensor([a + 0.5 * h for a, h in zip(grid.box.lower, grid.spacing, strict=True)]).double()
+    vertices, faces, *_ = marching_cubes(
+        values.numpy(), level, spacing=grid.spacing, gradient_direction=turn
+    )
+    first = torch.tensor(
+        [a + 0.5 * h for a, h in zip(grid.box.lower, grid.spacing, strict=True)]
+    ).double()
     return Mesh(torch.from_numpy(vertices.copy()).double() + first, torch.from_numpy(faces.copy()))
 
 
@@ -152,4 +162,6 @@ def mesh_errors(mesh: Mesh, distance: Field, truth: Tensor, count: int = 20_000)
     cloud = torch.cat([points, mesh.vertices[mesh.faces.unique()]])
     back = torch.from_numpy(KDTree(cloud.numpy()).query(truth.double().numpy())[0])
     far = max(float(there.quantile(0.95)), float(back.quantile(0.95)))
-    return MeshErrors(0.5 * float(there.mean() + back.mean()), max(float(there.max()), float(back.max())), far)
+    return MeshErrors(
+        0.5 * float(there.mean() + back.mean()), max(float(there.max()), float(back.max())), far
+    )

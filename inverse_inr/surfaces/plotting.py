@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 NAMES = "xyz"
 
 
-def point_cloud(points: Tensor, *, values: Tensor | None = None, axes: Axes | None = None, title: str = "",
-                unit: str = "m", label: str = "", size: float = 4.0) -> Axes:  # fmt: skip
+def point_cloud(
+    points: Tensor,
+    *,
+    values: Tensor | None = None,
+    axes: Axes | None = None,
+    title: str = "",
+    unit: str = "m",
+    label: str = "",
+    size: float = 4.0,
+) -> Axes:
     """(n, 3) points, coloured by (n,) `values` (say `label` and its unit: decibels) or by height.
 
     Raises ValueError for other shapes or no points.
@@ -25,7 +33,9 @@ def point_cloud(points: Tensor, *, values: Tensor | None = None, axes: Axes | No
     if points.ndim != 2 or points.shape[1] != 3 or not len(points):
         raise ValueError(f"point_cloud: points must be (n, 3) and some, got {tuple(points.shape)}.")
     if values is not None and tuple(values.shape) != (len(points),):
-        raise ValueError(f"point_cloud: values must be ({len(points)},), one a point, got {tuple(values.shape)}.")
+        raise ValueError(
+            f"point_cloud: values must be ({len(points)},), one a point, got {tuple(values.shape)}."
+        )
     ax, own = _solid_axes(axes)
     place = points.detach().cpu().double().numpy()
     colour = place[:, 2] if values is None else values.detach().cpu().double().numpy()
@@ -35,8 +45,15 @@ def point_cloud(points: Tensor, *, values: Tensor | None = None, axes: Axes | No
     return _finish(ax, place, title, unit)
 
 
-def mesh(shape: Mesh, *, axes: Axes | None = None, title: str = "", unit: str = "m", colour: str = "#8fb3d9",
-         light: tuple[float, float, float] = (0.4, -0.5, 0.8)) -> Axes:  # fmt: skip
+def mesh(
+    shape: Mesh,
+    *,
+    axes: Axes | None = None,
+    title: str = "",
+    unit: str = "m",
+    colour: str = "#8fb3d9",
+    light: tuple[float, float, float] = (0.4, -0.5, 0.8),
+) -> Axes:
     """A mesh, its faces shaded by their angle to `light`. Raises ValueError for a mesh without faces."""
     from matplotlib.colors import to_rgb
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
@@ -50,14 +67,18 @@ def mesh(shape: Mesh, *, axes: Axes | None = None, title: str = "", unit: str = 
     towards = torch.nn.functional.normalize(normals.new_tensor(light), dim=0)
     shade = (0.45 + 0.55 * (normals @ towards).clamp(min=0)).numpy()
     colours = shade[:, None] * np.array(to_rgb(colour))
-    ax.add_collection3d(Poly3DCollection(corners.numpy(), facecolors=colours, linewidths=0, antialiased=False))
+    ax.add_collection3d(
+        Poly3DCollection(corners.numpy(), facecolors=colours, linewidths=0, antialiased=False)
+    )
     return _finish(ax, shape.vertices[shape.faces.unique()].numpy(), title, unit)
 
 
 def _solid_axes(axes: Axes | None) -> tuple[Any, bool]:
     if axes is not None:
         if not hasattr(axes, "zaxis"):
-            raise ValueError("These axes are flat; make them by figure.add_subplot(projection='3d').")
+            raise ValueError(
+                "These axes are flat; make them by figure.add_subplot(projection='3d')."
+            )
         return axes, False
     from matplotlib.figure import Figure
 
@@ -68,7 +89,10 @@ def _finish(ax: Any, places: np.ndarray, title: str, unit: str) -> Axes:
     """One scale on all axes, unless an earlier drawing on them was larger."""
     low, high = places.min(0), places.max(0)
     if getattr(ax, "_inverse_inr_limits", None) is not None:
-        low, high = np.minimum(low, ax._inverse_inr_limits[0]), np.maximum(high, ax._inverse_inr_limits[1])
+        low, high = (
+            np.minimum(low, ax._inverse_inr_limits[0]),
+            np.maximum(high, ax._inverse_inr_limits[1]),
+        )
     ax._inverse_inr_limits = (low, high)
     half = 0.52 * max(float((high - low).max()), 1e-12)
     for name, middle in zip(NAMES, 0.5 * (low + high), strict=True):

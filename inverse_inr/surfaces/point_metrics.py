@@ -36,7 +36,10 @@ def shape_errors(points: Tensor, truth: Tensor, reach: float) -> ShapeErrors:
     a, b = points.double().cpu().numpy(), truth.double().cpu().numpy()
     there = torch.from_numpy(KDTree(b).query(a)[0])
     back = torch.from_numpy(KDTree(a).query(b)[0])
-    precision, recall = float((there <= reach).double().mean()), float((back <= reach).double().mean())
+    precision, recall = (
+        float((there <= reach).double().mean()),
+        float((back <= reach).double().mean()),
+    )
     f1 = 2 * precision * recall / max(precision + recall, 1e-30)
     far = max(float(there.quantile(0.95)), float(back.quantile(0.95)))
     return ShapeErrors(0.5 * float(there.mean() + back.mean()), f1, far)
@@ -48,8 +51,13 @@ def occupied(volume: Tensor, grid: Grid, threshold: float) -> Tensor:
     return grid.points(torch.float64)[(size >= threshold * size.max()).cpu() & (size > 0).cpu()]
 
 
-def volume_errors(volume: Tensor, grid: Grid, truth: Tensor, reach: float,
-                  thresholds: Sequence[float] = THRESHOLDS) -> dict[float, ShapeErrors]:  # fmt: skip
+def volume_errors(
+    volume: Tensor,
+    grid: Grid,
+    truth: Tensor,
+    reach: float,
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> dict[float, ShapeErrors]:
     """Errors of (*grid.shape, 1) values against (n, d) points at each threshold."""
     return {t: shape_errors(occupied(volume, grid, t), truth, reach) for t in thresholds}
 
@@ -57,6 +65,7 @@ def volume_errors(volume: Tensor, grid: Grid, truth: Tensor, reach: float,
 def best(errors: dict[float, ShapeErrors]) -> ShapeErrors:
     """Each measure at its own best threshold (chosen by the truth)."""
     return ShapeErrors(
-        min(e.chamfer for e in errors.values()), max(e.f1 for e in errors.values()),
+        min(e.chamfer for e in errors.values()),
+        max(e.f1 for e in errors.values()),
         min(e.hausdorff95 for e in errors.values()),
-    )  # fmt: skip
+    )

@@ -21,7 +21,9 @@ FAN = ("line_fanflat", "strip_fanflat")
 RADON_VIEWS = 4096  # torch-radon keeps this many angles in shared memory and checks nothing
 
 
-def on_astra(operator: ParallelBeam | FanBeam, grid: Grid, *, projector: str | None = None) -> OnGrid:
+def on_astra(
+    operator: ParallelBeam | FanBeam, grid: Grid, *, projector: str | None = None
+) -> OnGrid:
     """`operator` on images sampled on `grid`, by ASTRA's CPU projectors (van Aarle et al., Opt. Express 24, 2016).
 
     `projector`: "linear" (default), "line" or "strip" for ParallelBeam; "line_fanflat" (default) or "strip_fanflat" for
@@ -37,7 +39,9 @@ def on_astra(operator: ParallelBeam | FanBeam, grid: Grid, *, projector: str | N
 
     def run(direct: Callable[..., object], x: Tensor, shape: tuple[int, ...]) -> Tensor:
         out = torch.zeros(shape, dtype=torch.float32)
-        handle = astra.create_projector(kind, projection, volume)  # 0.1 ms; a kept one would die with astra.clear()
+        handle = astra.create_projector(
+            kind, projection, volume
+        )  # 0.1 ms; a kept one would die with astra.clear()
         try:
             direct(handle, x, out=out)
         finally:
@@ -63,7 +67,9 @@ def on_torch_radon(operator: ParallelBeam | FanBeam, grid: Grid) -> OnGrid:
     """
     module = _torch_radon()
     pixel = _radon_pixel(operator, grid)
-    angles = torch.from_numpy(to_astra(operator, grid)[0]["ProjectionAngles"]).float()  # it follows ASTRA's angles
+    angles = torch.from_numpy(
+        to_astra(operator, grid)[0]["ProjectionAngles"]
+    ).float()  # it follows ASTRA's angles
     options = {"det_count": operator.shape[1], "det_spacing": operator.pitch / pixel}
     try:
         if isinstance(operator, FanBeam):
@@ -72,8 +78,12 @@ def on_torch_radon(operator: ParallelBeam | FanBeam, grid: Grid) -> OnGrid:
             radon = module.RadonFanbeam(grid.shape[0], angles, source, **options)
         else:
             radon = module.Radon(grid.shape[0], angles, clip_to_circle=False, **options)
-    except NameError as error:  # its __init__ swallows the failure to load the CUDA part, then misses RaysCfg
-        raise ImportError("torch_radon is installed without its CUDA extension: rebuild it for this torch.") from error
+    except (
+        NameError
+    ) as error:  # its __init__ swallows the failure to load the CUDA part, then misses RaysCfg
+        raise ImportError(
+            "torch_radon is installed without its CUDA extension: rebuild it for this torch."
+        ) from error
 
     def channels_first(call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         moved = x if x.ndim == 2 else x.movedim(-1, 0)
@@ -100,16 +110,22 @@ def _slices(apply: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 def _real32(x: Tensor, name: str) -> Tensor:
     if x.is_complex():
-        raise TypeError(f"{name} projects real images, got {x.dtype}. Make real and imaginary parts two channels.")
+        raise TypeError(
+            f"{name} projects real images, got {x.dtype}. Make real and imaginary parts two channels."
+        )
     return x.detach().float()
 
 
-def _projector(operator: ParallelBeam | FanBeam, grid: Grid, projection: Geometry, name: str | None) -> str:
+def _projector(
+    operator: ParallelBeam | FanBeam, grid: Grid, projection: Geometry, name: str | None
+) -> str:
     """The projector's name, refused where ASTRA would fail or, with oblong pixels, be wrong by tens of per cent."""
     known = FAN if isinstance(operator, FanBeam) else PARALLEL
     name = known[0] if name is None else name
     if name not in known:
-        raise ValueError(f"on_astra: {type(operator).__name__} has projectors {', '.join(known)}, not {name!r}.")
+        raise ValueError(
+            f"on_astra: {type(operator).__name__} has projectors {', '.join(known)}, not {name!r}."
+        )
     if name == "strip_fanflat" and projection["type"] == "fanflat_vec":
         raise ValueError(
             f"on_astra: 'strip_fanflat' needs a centred detector; center is {float(operator.center.detach()):.4g}. "
@@ -118,7 +134,11 @@ def _projector(operator: ParallelBeam | FanBeam, grid: Grid, projection: Geometr
     if name != "strip" and not _square(grid):
         raise ValueError(
             f"on_astra: ASTRA's {name!r} needs square pixels; those of the grid {grid.shape} are {grid.spacing}. "
-            + ("Use projector='strip' or operator.on(grid)." if known is PARALLEL else "Use operator.on(grid).")
+            + (
+                "Use projector='strip' or operator.on(grid)."
+                if known is PARALLEL
+                else "Use operator.on(grid)."
+            )
         )
     return name
 
@@ -132,13 +152,19 @@ def _radon_pixel(operator: ParallelBeam | FanBeam, grid: Grid) -> float:
     pixel, center = grid.spacing[0], float(operator.center.detach())
     offset = [abs(a - b) for a, b in zip(grid.box.center, operator.box.center, strict=True)]
     if grid.shape[0] != grid.shape[1] or not _square(grid):
-        raise ValueError(f"on_torch_radon: images must be square; the grid is {grid.shape} of {grid.spacing} pixels.")
+        raise ValueError(
+            f"on_torch_radon: images must be square; the grid is {grid.shape} of {grid.spacing} pixels."
+        )
     if max(offset) > 1e-6 * pixel:
-        raise ValueError(f"on_torch_radon: the grid's centre lies {max(offset):.4g} off the axis of rotation.")
+        raise ValueError(
+            f"on_torch_radon: the grid's centre lies {max(offset):.4g} off the axis of rotation."
+        )
     if center:
         raise ValueError(f"on_torch_radon: the detector must be centred; center is {center:.4g}.")
     if operator.shape[0] > RADON_VIEWS:
-        raise ValueError(f"on_torch_radon: {operator.shape[0]} views; torch-radon takes {RADON_VIEWS} at most.")
+        raise ValueError(
+            f"on_torch_radon: {operator.shape[0]} views; torch-radon takes {RADON_VIEWS} at most."
+        )
     return pixel
 
 

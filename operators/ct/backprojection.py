@@ -31,7 +31,9 @@ def fbp(operator: ParallelBeam | FanBeam, y: Tensor, grid: Grid, window: str = "
     full turn. Raises ValueError for an unknown window, y of the wrong shape, a partial turn.
     """
     if not isinstance(operator, ParallelBeam | FanBeam):
-        raise TypeError(f"fbp reconstructs ParallelBeam and FanBeam, not {type(operator).__name__}. Cone beam: fdk.")
+        raise TypeError(
+            f"fbp reconstructs ParallelBeam and FanBeam, not {type(operator).__name__}. Cone beam: fdk."
+        )
     views = _views(operator, y)
     if isinstance(operator, ParallelBeam):
         weights = angular_weights(operator.angles, math.pi)
@@ -47,7 +49,9 @@ def fdk(operator: ConeBeam, y: Tensor, grid: Grid, window: str = "ramp") -> Tens
     Exact in the plane of the source, approximate off it. Raises ValueError as `fbp`.
     """
     if not isinstance(operator, ConeBeam):
-        raise TypeError(f"fdk reconstructs ConeBeam, not {type(operator).__name__}. Parallel or fan beam: fbp.")
+        raise TypeError(
+            f"fdk reconstructs ConeBeam, not {type(operator).__name__}. Parallel or fan beam: fbp."
+        )
     return _diverging(operator, _views(operator, y), grid, window)
 
 
@@ -60,7 +64,9 @@ def ramp_filter(views: Tensor, pitch: float, window: str = "ramp") -> Tensor:
     n = torch.fft.fftfreq(size, 1 / size, dtype=views.dtype, device=views.device)
     kernel = torch.where(n.remainder(2) == 1, -1 / (math.pi * n * pitch) ** 2, torch.zeros_like(n))
     kernel[0] = 0.25 / pitch**2
-    response = torch.fft.rfft(kernel).real * WINDOWS[window](torch.fft.rfftfreq(size, device=n.device, dtype=n.dtype))
+    response = torch.fft.rfft(kernel).real * WINDOWS[window](
+        torch.fft.rfftfreq(size, device=n.device, dtype=n.dtype)
+    )
     return pitch * torch.fft.irfft(torch.fft.rfft(views, size) * response, size)[..., :count]
 
 
@@ -77,7 +83,9 @@ def angular_weights(angles: Tensor, period: float) -> Tensor:
 
 def _views(operator: RayTransform, y: Tensor) -> Tensor:
     if y.numel() != len(operator) or tuple(y.shape) not in (operator.shape, (len(operator),)):
-        raise ValueError(f"{type(operator).__name__} has shape {operator.shape}; y has shape {tuple(y.shape)}.")
+        raise ValueError(
+            f"{type(operator).__name__} has shape {operator.shape}; y has shape {tuple(y.shape)}."
+        )
     return y.reshape(operator.shape)
 
 
@@ -99,17 +107,23 @@ def _diverging(beam: FanBeam | ConeBeam, views: Tensor, grid: Grid, window: str)
     return _backproject(beam, filtered, 0.5 * weights, grid, power=2)
 
 
-def _backproject(beam: RayTransform, views: Tensor, weights: Tensor, grid: Grid, power: int) -> Tensor:
+def _backproject(
+    beam: RayTransform, views: Tensor, weights: Tensor, grid: Grid, power: int
+) -> Tensor:
     """Σ_v weight_v view_v(where the pixel projects) / depth^power, detector interpolated linearly."""
     points = grid.points(views.dtype, views.device)
     image = torch.zeros(grid.shape, dtype=views.dtype, device=views.device)
     scale = views.new_tensor([2 / max(n - 1, 1) for n in beam.shape[1:]])
     for view in range(beam.shape[0]):
         index, depth = beam.locate(points.to(beam.angles.dtype), view)
-        where = (index.to(views.dtype) * scale - 1).flip(-1)  # grid_sample: last axis first, corners at ±1
+        where = (index.to(views.dtype) * scale - 1).flip(
+            -1
+        )  # grid_sample: last axis first, corners at ±1
         if where.shape[-1] == 1:
             where = torch.cat([where, torch.zeros_like(where)], -1)
         source = views[view].reshape(1, 1, -1, beam.shape[-1])
-        value = torch.nn.functional.grid_sample(source, where.reshape(1, 1, -1, 2), align_corners=True)
+        value = torch.nn.functional.grid_sample(
+            source, where.reshape(1, 1, -1, 2), align_corners=True
+        )
         image += weights[view].to(image) * value.reshape(grid.shape) / depth.to(image) ** power
     return image[..., None]

@@ -19,7 +19,9 @@ def center_of_rotation(views: Tensor, angles: Tensor) -> float:
     step = float(angles.sort().values.diff().median()) if len(angles) > 1 else 0.0
     first, second = (turn <= 1.01 * step).nonzero(as_tuple=True)
     if not len(first):
-        raise ValueError("center_of_rotation: no two views lie half a turn apart (to one angular step); give center.")
+        raise ValueError(
+            "center_of_rotation: no two views lie half a turn apart (to one angular step); give center."
+        )
     # a pair is off by a fraction of a step: weight it by how close to half a turn it is
     weight = 1 - 0.999 * turn[first, second] / (1.01 * step)
     n = 4 * views.shape[1]
@@ -27,7 +29,9 @@ def center_of_rotation(views: Tensor, angles: Tensor) -> float:
     # what lies outside the object is taken off, not the mean: a pedestal of the detector's width pulls to its middle
     edge = torch.cat([views[:, :2], views[:, -2:]], 1).mean()
     spectra = [torch.fft.rfft(v - edge, size) for v in (views[first], views[second].flip(1))]
-    correlation = torch.fft.irfft((spectra[0] * spectra[1].conj() * weight[:, None].to(views.dtype)).sum(0), size)
+    correlation = torch.fft.irfft(
+        (spectra[0] * spectra[1].conj() * weight[:, None].to(views.dtype)).sum(0), size
+    )
     allowed = views.shape[1] // 2  # the axis lies within the middle half of the detector
     correlation[allowed + 1 : -allowed] = -math.inf
     return 0.5 * _peak(correlation)
@@ -37,7 +41,9 @@ def _peak(correlation: Tensor) -> float:
     """Position of the maximum of a periodic sequence, by a parabola through its three highest samples."""
     k = int(correlation.argmax())
     if not torch.isfinite(correlation[[k - 1, (k + 1) % len(correlation)]]).all():
-        raise ValueError("center_of_rotation: opposite views match best at the edge of the search; give center.")
+        raise ValueError(
+            "center_of_rotation: opposite views match best at the edge of the search; give center."
+        )
     left, top, right = (float(correlation[(k + j) % len(correlation)]) for j in (-1, 0, 1))
     shift = 0.5 * (left - right) / min(left - 2 * top + right, -1e-30)
     return (k - len(correlation) if k > len(correlation) // 2 else k) + shift
@@ -58,10 +64,14 @@ def _wedge_energy(views: Tensor, center: float) -> float:
     count = views.shape[1]
     frequency = torch.fft.rfftfreq(2 * count, dtype=views.dtype)
     padded = torch.nn.functional.pad(views.flip(1), (0, count))
-    moved = torch.fft.irfft(torch.fft.rfft(padded) * torch.exp(-4j * math.pi * frequency * center), 2 * count)
+    moved = torch.fft.irfft(
+        torch.fft.rfft(padded) * torch.exp(-4j * math.pi * frequency * center), 2 * count
+    )
     turn = torch.cat([views, moved[:, :count]])
     spectrum = torch.fft.fft2(turn).abs()
-    v = torch.fft.fftfreq(len(turn), 1 / len(turn), dtype=views.dtype)[:, None].abs()  # cycles per turn
+    v = torch.fft.fftfreq(len(turn), 1 / len(turn), dtype=views.dtype)[
+        :, None
+    ].abs()  # cycles per turn
     u = torch.fft.fftfreq(count, dtype=views.dtype)[None].abs()  # cycles per bin
     radius = 0.5 * count
     outside = (v > 2 * math.pi * u * radius + 2) & (v > 2)

@@ -30,14 +30,20 @@ class DetectorDrift(nn.Module):
         super().__init__()
         shape = tuple(getattr(operator, "shape", ()))
         if len(shape) < 2:
-            raise ValueError(f"DetectorDrift: {type(operator).__name__} has shape {shape}; it needs (views, elements).")
+            raise ValueError(
+                f"DetectorDrift: {type(operator).__name__} has shape {shape}; it needs (views, elements)."
+            )
         if degree < 0:
             raise ValueError(f"DetectorDrift: degree must be 0 (constant) or more, got {degree}.")
         times = torch.arange(shape[0], dtype=torch.float64) if times is None else times
         if times.shape != shape[:1] or not torch.isfinite(times).all():
-            raise ValueError(f"DetectorDrift: {shape[0]} views need as many finite times, got {tuple(times.shape)}.")
+            raise ValueError(
+                f"DetectorDrift: {shape[0]} views need as many finite times, got {tuple(times.shape)}."
+            )
         self.operator, self.shape = operator, shape
-        self.basis = nn.Buffer(_over_time(times, degree).to(torch.get_default_dtype()))  # (views, degree + 1)
+        self.basis = nn.Buffer(
+            _over_time(times, degree).to(torch.get_default_dtype())
+        )  # (views, degree + 1)
         self.coefficients = nn.Parameter(torch.zeros(degree + 1, math.prod(shape[1:])))
 
     def __len__(self) -> int:

@@ -46,7 +46,9 @@ class FourierSlice(nn.Module):
         bins = _fast(math.ceil((reach + 0.5 * detectors * pitch + abs(center)) / pitch * 1.05) + 8)
         period = bins * pitch
         direction = np.stack([np.cos(angles), np.sin(angles)], -1)  # (views, 2)
-        highest = (0.5 / np.maximum(np.abs(direction * h), 1e-300)).min(-1)  # leaves the square of Nyquist
+        highest = (0.5 / np.maximum(np.abs(direction * h), 1e-300)).min(
+            -1
+        )  # leaves the square of Nyquist
         count = math.floor(highest.max() * period) + 1
         frequency = np.arange(count) / period
         k = frequency[None, :, None] * direction[:, None]  # (views, count, 2) cycles per unit
@@ -59,7 +61,9 @@ class FourierSlice(nn.Module):
         weight *= np.prod(h) / period * self.length
         dtype = beam.angles.dtype
         shape = (grid.shape[0], grid.shape[1])
-        self.gridding = Gridding(shape, (k * h)[inside], scale=weight[inside], real=True, dtype=dtype)
+        self.gridding = Gridding(
+            shape, (k * h)[inside], scale=weight[inside], real=True, dtype=dtype
+        )
         self.where = nn.Buffer(torch.from_numpy(np.flatnonzero(inside)), persistent=False)
         self.count = count
 

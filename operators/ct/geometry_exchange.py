@@ -37,7 +37,9 @@ def to_astra(operator: ParallelBeam | FanBeam, grid: Grid) -> tuple[Geometry, Ge
             f"to_astra: expected ParallelBeam or FanBeam (ASTRA's 2-D scans), got {type(operator).__name__}."
         )
     if grid.ndim != 2:
-        raise ValueError(f"to_astra: {type(operator).__name__} is 2-D; the grid has {grid.ndim} axes.")
+        raise ValueError(
+            f"to_astra: {type(operator).__name__} is 2-D; the grid has {grid.ndim} axes."
+        )
     theta = operator.angles.detach().double().cpu().numpy() - math.pi / 2
     return _projection(operator, theta), _volume(grid, operator.box.center)
 
@@ -61,7 +63,9 @@ def from_astra(
             scanner["source_distance"] = float(projection_geometry["DistanceOriginSource"])
             scanner["detector_distance"] = float(projection_geometry["DistanceOriginDetector"])
     elif kind in ("parallel_vec", "fanflat_vec"):
-        angles, pitch, axis, scanner = _read_vectors(kind, np.asarray(projection_geometry["Vectors"], float))
+        angles, pitch, axis, scanner = _read_vectors(
+            kind, np.asarray(projection_geometry["Vectors"], float)
+        )
     else:
         raise ValueError(
             f"from_astra: projection geometry of type {kind!r}; 'parallel', 'parallel_vec', 'fanflat' and "
@@ -74,7 +78,10 @@ def from_astra(
 
 
 def from_scikit_image(
-    theta_degrees: Sequence[float] | np.ndarray | Tensor, shape: tuple[int, int], *, circle: bool = True
+    theta_degrees: Sequence[float] | np.ndarray | Tensor,
+    shape: tuple[int, int],
+    *,
+    circle: bool = True,
 ) -> ParallelBeam:
     """The scan that `skimage.transform.radon(image, theta_degrees, circle)` simulates, for an image of `shape`.
 
@@ -85,7 +92,9 @@ def from_scikit_image(
     Raises ValueError for a shape that is not two positive sizes.
     """
     if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f"from_scikit_image: shape must be two positive sizes, got {tuple(shape)}.")
+        raise ValueError(
+            f"from_scikit_image: shape must be two positive sizes, got {tuple(shape)}."
+        )
     if circle:  # scikit-image crops to the central square
         detectors = min(shape)
         pivot = [math.ceil((n - detectors) / 2) + detectors // 2 + 0.5 for n in shape]
@@ -93,11 +102,16 @@ def from_scikit_image(
     else:  # and otherwise pads to the diagonal, pixel n // 2 staying the pivot
         detectors = max(math.ceil(math.sqrt(2) * max(shape) - n) + n for n in shape)
         pivot = half = [n // 2 + 0.5 for n in shape]
-    box = Box(tuple(p - h for p, h in zip(pivot, half, strict=True)),
-              tuple(p + h for p, h in zip(pivot, half, strict=True)), ("px", "px"))  # fmt: skip
+    box = Box(
+        tuple(p - h for p, h in zip(pivot, half, strict=True)),
+        tuple(p + h for p, h in zip(pivot, half, strict=True)),
+        ("px", "px"),
+    )
     degrees = torch.as_tensor(theta_degrees, dtype=torch.float64)
     angles = torch.deg2rad(degrees + 90).to(torch.get_default_dtype())
-    return ParallelBeam(box, angles, detectors, pitch=1.0, center=detectors // 2 - 0.5 * (detectors - 1))
+    return ParallelBeam(
+        box, angles, detectors, pitch=1.0, center=detectors // 2 - 0.5 * (detectors - 1)
+    )
 
 
 def _projection(operator: RayTransform, theta: np.ndarray) -> Geometry:
@@ -105,15 +119,30 @@ def _projection(operator: RayTransform, theta: np.ndarray) -> Geometry:
     count, center = operator.shape[1], float(operator.center.detach())
     fan = isinstance(operator, FanBeam)
     source, detector = (
-        (float(operator.source_distance.detach()), float(operator.detector_distance.detach())) if fan else (1.0, 0.0)
+        (float(operator.source_distance.detach()), float(operator.detector_distance.detach()))
+        if fan
+        else (1.0, 0.0)
     )
     if center:
         e, n = _frame(theta)
         vectors = np.hstack([-source * n, detector * n - center * e, operator.pitch * e])
-        return {"type": "fanflat_vec" if fan else "parallel_vec", "DetectorCount": count, "Vectors": vectors}
-    plain: Geometry = {"DetectorWidth": operator.pitch, "DetectorCount": count, "ProjectionAngles": theta}
+        return {
+            "type": "fanflat_vec" if fan else "parallel_vec",
+            "DetectorCount": count,
+            "Vectors": vectors,
+        }
+    plain: Geometry = {
+        "DetectorWidth": operator.pitch,
+        "DetectorCount": count,
+        "ProjectionAngles": theta,
+    }
     if fan:
-        return {"type": "fanflat", **plain, "DistanceOriginSource": source, "DistanceOriginDetector": detector}
+        return {
+            "type": "fanflat",
+            **plain,
+            "DistanceOriginSource": source,
+            "DistanceOriginDetector": detector,
+        }
     return {"type": "parallel", **plain}
 
 
@@ -124,7 +153,9 @@ def _frame(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _volume(grid: Grid, axis: tuple[float, ...]) -> Geometry:
-    (top, left), (bottom, right) = (np.array(side) - axis for side in (grid.box.lower, grid.box.upper))
+    (top, left), (bottom, right) = (
+        np.array(side) - axis for side in (grid.box.lower, grid.box.upper)
+    )
     window = {"WindowMinX": left, "WindowMaxX": right, "WindowMinY": -bottom, "WindowMaxY": -top}
     option = {key: float(value) for key, value in window.items()}
     return {"option": option, "GridRowCount": grid.shape[0], "GridColCount": grid.shape[1]}
@@ -135,9 +166,17 @@ def _boxes(volume: Geometry, axis: np.ndarray, units: tuple[str, str]) -> tuple[
     if "GridSliceCount" in volume:
         raise ValueError("from_astra: the volume geometry is 3-D; only 2-D ones are read.")
     rows, columns = int(volume["GridRowCount"]), int(volume["GridColCount"])
-    default = {"WindowMinX": -columns / 2, "WindowMaxX": columns / 2, "WindowMinY": -rows / 2, "WindowMaxY": rows / 2}
+    default = {
+        "WindowMinX": -columns / 2,
+        "WindowMaxX": columns / 2,
+        "WindowMinY": -rows / 2,
+        "WindowMaxY": rows / 2,
+    }
     w = {**default, **volume.get("option", {})}
-    lower, upper = np.array([-w["WindowMaxY"], w["WindowMinX"]]), np.array([-w["WindowMinY"], w["WindowMaxX"]])
+    lower, upper = (
+        np.array([-w["WindowMaxY"], w["WindowMinX"]]),
+        np.array([-w["WindowMinY"], w["WindowMaxX"]]),
+    )
     pivot = np.array([-axis[1], axis[0]])
     half = np.maximum(np.abs(lower - pivot), np.abs(upper - pivot))
     box = Box(tuple((pivot - half).tolist()), tuple((pivot + half).tolist()), units)
@@ -147,17 +186,23 @@ def _boxes(volume: Geometry, axis: np.ndarray, units: tuple[str, str]) -> tuple[
 def _read_vectors(kind: str, vectors: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, Geometry]:
     """(views, 6) vectors -> angles (radians), pitch, axis (X, Y), and the scanner's other lengths by name."""
     if vectors.ndim != 2 or vectors.shape[1] != 6 or not len(vectors):
-        raise ValueError(f"from_astra: {kind} has vectors of shape {vectors.shape}; it must be (views, 6).")
+        raise ValueError(
+            f"from_astra: {kind} has vectors of shape {vectors.shape}; it must be (views, 6)."
+        )
     source, middle, step = vectors[:, :2], vectors[:, 2:4], vectors[:, 4:]
     widths = np.hypot(*step.T)
     pitch = float(widths.mean())
     if not pitch > 0 or np.ptp(widths) > TOLERANCE * pitch:
-        raise ValueError(f"from_astra: {kind} has bins {widths.min():.6g} to {widths.max():.6g} wide, not one pitch.")
+        raise ValueError(
+            f"from_astra: {kind} has bins {widths.min():.6g} to {widths.max():.6g} wide, not one pitch."
+        )
     theta = np.arctan2(step[:, 1], step[:, 0])
     e, n = _frame(theta)
     if kind == "parallel_vec":
         if (np.abs((source * e).sum(-1)) > TOLERANCE * np.hypot(*source.T)).any():
-            raise ValueError("from_astra: parallel_vec has a detector that is not perpendicular to its rays.")
+            raise ValueError(
+                "from_astra: parallel_vec has a detector that is not perpendicular to its rays."
+            )
         # where the detector's middle lies along itself; along the ray it may be anywhere
         scale = float(np.abs(vectors[:, 2:]).max())
         (center,), axis = _fit(kind, -np.ones((len(e), 1)), e, (middle * e).sum(-1), scale)
@@ -167,21 +212,28 @@ def _read_vectors(kind: str, vectors: np.ndarray) -> tuple[np.ndarray, float, np
         columns = [np.stack(pair).reshape(-1) for pair in ((-n, zero), (zero, n), (zero, -e))]
         turning = np.tile(np.eye(2), (2 * len(n), 1))
         target = np.stack([source, middle]).reshape(-1)
-        values, axis = _fit(kind, np.stack(columns, -1), turning, target, float(np.abs(target).max()))
+        values, axis = _fit(
+            kind, np.stack(columns, -1), turning, target, float(np.abs(target).max())
+        )
         scanner = dict(zip(("source_distance", "detector_distance", "center"), values, strict=True))
         if scanner["source_distance"] < 0:
-            raise ValueError("from_astra: fanflat_vec counts bins the other way. Reverse its steps and the sinogram.")
+            raise ValueError(
+                "from_astra: fanflat_vec counts bins the other way. Reverse its steps and the sinogram."
+            )
     return (theta + math.pi / 2) % (2 * math.pi), pitch, axis, scanner
 
 
-def _fit(kind: str, design: np.ndarray, turning: np.ndarray, target: np.ndarray,
-         scale: float) -> tuple[list[float], np.ndarray]:  # fmt: skip
+def _fit(
+    kind: str, design: np.ndarray, turning: np.ndarray, target: np.ndarray, scale: float
+) -> tuple[list[float], np.ndarray]:
     """Lengths and axis (at 0 where that will do): target = design @ lengths + turning @ axis, relative to `scale`."""
     k = design.shape[1]
     for matrix in (design, np.hstack([design, turning])):
         solution = np.linalg.lstsq(matrix, target, rcond=None)[0]
         if np.abs(matrix @ solution - target).max() <= TOLERANCE * scale:
-            solution = np.where(np.abs(solution) < 1e-12 * scale, 0.0, solution)  # rounding is not an offset
+            solution = np.where(
+                np.abs(solution) < 1e-12 * scale, 0.0, solution
+            )  # rounding is not an offset
             return solution[:k].tolist(), np.append(solution[k:], [0.0, 0.0])[:2]
     raise ValueError(
         f"from_astra: no axis of rotation and detector offset describe these {kind} vectors: the views are not turns "

@@ -47,13 +47,16 @@ def joseph_matrix(beam: Rays, grid: Grid) -> SparseMatrix:
     rays = beam.rays(torch.arange(len(beam)), subrays)
     origin, direction = (v.detach().double().cpu().numpy() for v in rays)
     rows = np.repeat(np.arange(len(beam)), subrays)
-    parts = [_march(origin.reshape(-1, 2), direction.reshape(-1, 2), rows, grid, axis) for axis in (0, 1)]
+    parts = [
+        _march(origin.reshape(-1, 2), direction.reshape(-1, 2), rows, grid, axis) for axis in (0, 1)
+    ]
     r, c, v = (np.concatenate(p) for p in zip(*parts, strict=True))
     return SparseMatrix(r, c, v / subrays, (len(beam), grid.numel), beam.angles.dtype)
 
 
-def _march(origin: np.ndarray, direction: np.ndarray, rows: np.ndarray, grid: Grid,
-           axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+def _march(
+    origin: np.ndarray, direction: np.ndarray, rows: np.ndarray, grid: Grid, axis: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coordinates of the matrix for the rays whose main axis is `axis`."""
     h, shape, lower = np.array(grid.spacing), grid.shape, np.array(grid.box.lower)
     slope = direction / h  # pixels per unit length

@@ -35,8 +35,16 @@ class RayTransform(nn.Module, ABC):
     shape: tuple[int, ...]
     ndim = 2
 
-    def __init__(self, box: Box, angles: Tensor, center: float | Tensor, pitch: float, samples: int | None,
-                 subrays: int, magnification: float = 1.0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        angles: Tensor,
+        center: float | Tensor,
+        pitch: float,
+        samples: int | None,
+        subrays: int,
+        magnification: float = 1.0,
+    ) -> None:
         super().__init__()
         name = type(self).__name__
         if box.ndim != self.ndim:
@@ -49,7 +57,9 @@ class RayTransform(nn.Module, ABC):
         self.angles = _geometry(angles, f"{name}: angles")
         self.center = _geometry(center, f"{name}: center", self.angles.dtype)
         if self.angles.ndim != 1 or not len(self.angles):
-            raise ValueError(f"{name}: angles must be a (views,) tensor with at least one view, got {angles!r}.")
+            raise ValueError(
+                f"{name}: angles must be a (views,) tensor with at least one view, got {angles!r}."
+            )
         self.samples = samples or math.ceil(box.diagonal * magnification / pitch)
         self.eval()  # deterministic until a solver turns training on
 
@@ -72,7 +82,10 @@ class RayTransform(nn.Module, ABC):
         near, far = self.box.chord(origin, direction)
         step = ((far - near) / self.samples)[..., None]  # (b, q, 1)
         phase = torch.rand_like(step) if self.training else 0.5
-        t = near[..., None] + (torch.arange(self.samples, dtype=step.dtype, device=step.device) + phase) * step
+        t = (
+            near[..., None]
+            + (torch.arange(self.samples, dtype=step.dtype, device=step.device) + phase) * step
+        )
         points = origin[..., None, :] + t[..., None] * direction[..., None, :]  # (b, q, samples, d)
 
         def measure(values: Tensor) -> Tensor:
@@ -113,8 +126,16 @@ class ParallelBeam(RayTransform):
     Raises ValueError for a box that is not 2-D, non-finite angles, pitch <= 0.
     """
 
-    def __init__(self, box: Box, angles: Tensor, detectors: int, pitch: float | None = None,
-                 center: float | Tensor = 0.0, samples: int | None = None, subrays: int = 1) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        angles: Tensor,
+        detectors: int,
+        pitch: float | None = None,
+        center: float | Tensor = 0.0,
+        samples: int | None = None,
+        subrays: int = 1,
+    ) -> None:
         detectors = _count(detectors, "ParallelBeam: detectors")
         pitch = max(box.lengths) / detectors if pitch is None else pitch
         super().__init__(box, angles, center, pitch, samples, subrays)
@@ -130,7 +151,9 @@ class ParallelBeam(RayTransform):
     def locate(self, points: Tensor, view: int) -> tuple[Tensor, Tensor]:
         e, _ = self._frame(view)
         s = (points - self._middle()) @ e
-        return ((s + self.center) / self.pitch + 0.5 * (self.shape[1] - 1))[..., None], torch.ones_like(s)
+        return ((s + self.center) / self.pitch + 0.5 * (self.shape[1] - 1))[
+            ..., None
+        ], torch.ones_like(s)
 
     def on(self, grid: Grid) -> OnGrid:
         """The same transform of an image sampled on `grid`: Fourier slices, exact for band-limited images.
@@ -159,7 +182,9 @@ class DivergingBeam(RayTransform, ABC):
         """Rays from the source through points of the detector plane; origins next to the axis, where t is small."""
         middle = self._middle()
         source = middle - self.source_distance * n
-        direction = nn.functional.normalize(middle + self.detector_distance * n + on_detector - source, dim=-1)
+        direction = nn.functional.normalize(
+            middle + self.detector_distance * n + on_detector - source, dim=-1
+        )
         along = ((middle - source) * direction).sum(-1, keepdim=True)
         return source + along * direction, direction
 
@@ -171,9 +196,18 @@ class FanBeam(DivergingBeam):
     Raises ValueError as ParallelBeam, and where the source lies inside the circle around the box.
     """
 
-    def __init__(self, box: Box, angles: Tensor, detectors: int, source_distance: float, detector_distance: float,
-                 pitch: float | None = None, center: float | Tensor = 0.0, samples: int | None = None,
-                 subrays: int = 1) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        angles: Tensor,
+        detectors: int,
+        source_distance: float,
+        detector_distance: float,
+        pitch: float | None = None,
+        center: float | Tensor = 0.0,
+        samples: int | None = None,
+        subrays: int = 1,
+    ) -> None:
         detectors = _count(detectors, "FanBeam: detectors")
         magnification = _distances(self, box, source_distance, detector_distance)
         pitch = max(box.lengths) * magnification / detectors if pitch is None else pitch
@@ -215,9 +249,18 @@ class ConeBeam(DivergingBeam):
 
     ndim = 3
 
-    def __init__(self, box: Box, angles: Tensor, detectors: tuple[int, int], source_distance: float,
-                 detector_distance: float, pitch: float | None = None, center: float | Tensor = 0.0,
-                 samples: int | None = None, subrays: int = 1) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        angles: Tensor,
+        detectors: tuple[int, int],
+        source_distance: float,
+        detector_distance: float,
+        pitch: float | None = None,
+        center: float | Tensor = 0.0,
+        samples: int | None = None,
+        subrays: int = 1,
+    ) -> None:
         rows, columns = (_count(n, "ConeBeam: detectors") for n in detectors)
         magnification = _distances(self, box, source_distance, detector_distance)
         pitch = max(box.lengths) * magnification / columns if pitch is None else pitch
@@ -230,7 +273,10 @@ class ConeBeam(DivergingBeam):
         view, row, column = self._split(rows)
         u = self._bins(column, self.shape[2], subrays) - self.center
         v = self._bins(row, self.shape[1], subrays)
-        u, v = u[:, None, :].expand(-1, v.shape[1], -1).flatten(1), v[:, :, None].expand(-1, -1, u.shape[1]).flatten(1)
+        u, v = (
+            u[:, None, :].expand(-1, v.shape[1], -1).flatten(1),
+            v[:, :, None].expand(-1, -1, u.shape[1]).flatten(1),
+        )
         e, n = self._frame(view)
         axis = e.new_tensor([0.0, 0.0, 1.0])
         return self._from_source(u[..., None] * e[:, None] + v[..., None] * axis, n[:, None])
@@ -239,7 +285,9 @@ class ConeBeam(DivergingBeam):
         e, n = self._frame(view)
         x = points - self._middle()
         depth = 1 + (x @ n) / self.source_distance
-        u = ((x @ e) * self.magnification / depth + self.center) / self.pitch + 0.5 * (self.shape[2] - 1)
+        u = ((x @ e) * self.magnification / depth + self.center) / self.pitch + 0.5 * (
+            self.shape[2] - 1
+        )
         v = x[..., 2] * self.magnification / depth / self.pitch + 0.5 * (self.shape[1] - 1)
         return torch.stack([v, u], -1), depth
 
@@ -265,9 +313,15 @@ def _count(value: int, name: str) -> int:
 def _distances(beam: nn.Module, box: Box, source: float, detector: float) -> float:
     """Magnification at the axis; the source must be outside the circle that the box's corners describe."""
     name, radius = type(beam).__name__, 0.5 * math.hypot(*box.lengths[:2])
-    source, detector = (float(v.detach()) if isinstance(v, Tensor) else v for v in (source, detector))
+    source, detector = (
+        float(v.detach()) if isinstance(v, Tensor) else v for v in (source, detector)
+    )
     if not (math.isfinite(source) and source > radius):
-        raise ValueError(f"{name}: source_distance={source} lies inside the box's circle of radius {radius:.4g}.")
+        raise ValueError(
+            f"{name}: source_distance={source} lies inside the box's circle of radius {radius:.4g}."
+        )
     if not (math.isfinite(detector) and detector >= 0):
-        raise ValueError(f"{name}: detector_distance={detector} must be a length from the axis, not negative.")
+        raise ValueError(
+            f"{name}: detector_distance={detector} must be a length from the axis, not negative."
+        )
     return (source + detector) / source

@@ -43,7 +43,11 @@ class GivenCoils(nn.Module):
         return SampledField(self.maps, self.grid)(points)
 
     def sample(self, grid: Grid) -> Tensor:
-        return self.maps if grid == self.grid else self(grid.points(self.pairs.dtype, self.pairs.device))
+        return (
+            self.maps
+            if grid == self.grid
+            else self(grid.points(self.pairs.dtype, self.pairs.device))
+        )
 
 
 class LearnedCoils(nn.Module):
@@ -61,10 +65,14 @@ class LearnedCoils(nn.Module):
             start.requires_grad_(False)
 
     def forward(self, points: Tensor) -> Tensor:
-        return self._fixed(self.correction(points), None if self.start is None else self.start(points))
+        return self._fixed(
+            self.correction(points), None if self.start is None else self.start(points)
+        )
 
     def sample(self, grid: Grid) -> Tensor:
-        return self._fixed(sample(self.correction, grid), None if self.start is None else self.start.sample(grid))
+        return self._fixed(
+            sample(self.correction, grid), None if self.start is None else self.start.sample(grid)
+        )
 
     def _fixed(self, maps: Tensor, start: Tensor | None) -> Tensor:
         """The same coils in the gauge: unit length, and phase of `start`."""
@@ -87,7 +95,9 @@ class PolynomialMaps(nn.Module):
     def __init__(self, box: Box, coils: int, degree: int = 8, *, constant: float = 0.0) -> None:
         super().__init__()
         if coils < 1 or degree < 0:
-            raise ValueError(f"PolynomialMaps: coils={coils} must be at least 1, degree={degree} at least 0.")
+            raise ValueError(
+                f"PolynomialMaps: coils={coils} must be at least 1, degree={degree} at least 0."
+            )
         self.box, self.degree = box, degree
         powers = [p for p in product(range(degree + 1), repeat=box.ndim) if sum(p) <= degree]
         self.powers = nn.Buffer(torch.tensor(powers), persistent=False)
@@ -112,7 +122,9 @@ class PolynomialMaps(nn.Module):
         for axis, a in enumerate(grid.axes(self.coefficients.dtype, self.coefficients.device)):
             lower, length = self.box.lower[axis], self.box.lengths[axis]
             basis = legendre(2 * (a - lower) / length - 1, self.degree).to(values.dtype)
-            dense = torch.einsum("cp...,np->c...n", dense, basis)  # eats the next axis, leaves it last
+            dense = torch.einsum(
+                "cp...,np->c...n", dense, basis
+            )  # eats the next axis, leaves it last
         return dense.movedim(0, -1)
 
     def _complex(self) -> Tensor:
@@ -143,16 +155,23 @@ class FourierMaps(nn.Module):
     def __init__(self, modes: Tensor, coefficients: Tensor) -> None:
         super().__init__()
         self.modes = nn.Buffer(modes.double())  # (q, d) cycles per unit
-        self.pairs = nn.Buffer(torch.view_as_real(coefficients.to(torch.complex128)))  # (coils, q, 2)
+        self.pairs = nn.Buffer(
+            torch.view_as_real(coefficients.to(torch.complex128))
+        )  # (coils, q, 2)
 
     def forward(self, points: Tensor) -> Tensor:
         angle = 2 * math.pi * (points @ self.modes.to(points.dtype).T)
-        return torch.polar(torch.ones_like(angle), angle) @ torch.view_as_complex(self.pairs.to(points.dtype)).T
+        return (
+            torch.polar(torch.ones_like(angle), angle)
+            @ torch.view_as_complex(self.pairs.to(points.dtype)).T
+        )
 
     def fourier(self, transform: Callable[[Tensor], Tensor], frequency: Tensor) -> Tensor:
         """k-space of all coils, (n, coils), of a field with the Fourier transform `transform`: (n, d) -> (n,)."""
         a = torch.view_as_complex(self.pairs.to(frequency.dtype))
-        shifted = torch.stack([transform(frequency - q) for q in self.modes.to(frequency.dtype)], -1)
+        shifted = torch.stack(
+            [transform(frequency - q) for q in self.modes.to(frequency.dtype)], -1
+        )
         return shifted.to(a.dtype) @ a.T
 
 
@@ -163,13 +182,17 @@ def birdcage_maps(box: Box, coils: int = 8, *, radius: float = 1.5, modes: int =
     box, fitted to the loops' field over the box, and then is the truth. Unit root sum of squares at the centre.
     """
     if coils < 1 or box.ndim != 2:
-        raise ValueError(f"birdcage_maps: coils={coils} must be at least 1, the box 2-D ({box.ndim}-D).")
+        raise ValueError(
+            f"birdcage_maps: coils={coils} must be at least 1, the box 2-D ({box.ndim}-D)."
+        )
     points = Grid(box, (24, 24)).points(torch.float64).reshape(-1, 2)
     centre, half = points.new_tensor(box.center), 0.5 * max(box.lengths)
     angle = 2 * math.pi * torch.arange(coils, dtype=torch.float64) / coils
     place = radius * torch.stack([angle.cos(), angle.sin()], -1)
     offset = (points[:, None] - centre) / half - place
-    loops = torch.polar(1 / offset.norm(dim=-1), torch.atan2(offset[..., 0], -offset[..., 1]) - angle)
+    loops = torch.polar(
+        1 / offset.norm(dim=-1), torch.atan2(offset[..., 0], -offset[..., 1]) - angle
+    )
     index = torch.cartesian_prod(*[torch.arange(-modes, modes + 1)] * 2).double()
     q = index / (2 * points.new_tensor(box.lengths))
     phase = 2 * math.pi * (points @ q.T)
@@ -185,11 +208,15 @@ def low_resolution_maps(calibration: Tensor, grid: Grid) -> Tensor:
     """(coils, *n) central k-space, DC at n // 2 -> maps (coils, *grid.shape): smooth images over their root sum of
     squares (McKenzie et al., MRM 47, 2002), with a Hann window against ringing. Their phase includes the image's.
     """
-    images = centred_inverse(_padded(calibration * _hann(calibration.shape[1:], calibration), grid.shape), grid.ndim)
+    images = centred_inverse(
+        _padded(calibration * _hann(calibration.shape[1:], calibration), grid.shape), grid.ndim
+    )
     return images / images.abs().square().sum(0).sqrt().clamp(min=_tiny(images))
 
 
-def espirit_maps(calibration: Tensor, grid: Grid, *, kernel: int = 6, threshold: float = 0.02) -> Tensor:
+def espirit_maps(
+    calibration: Tensor, grid: Grid, *, kernel: int = 6, threshold: float = 0.02
+) -> Tensor:
     """Maps (coils, *grid.shape) by ESPIRiT (Uecker et al., MRM 71, 2014): one set, unit length at every pixel.
 
     calibration: (coils, *n) fully sampled central k-space, DC at n // 2. Patches of `kernel`^d samples span the row
@@ -214,7 +241,9 @@ def espirit_maps(calibration: Tensor, grid: Grid, *, kernel: int = 6, threshold:
     # the matrix is a trigonometric polynomial of position: 2 kernel - 1 coefficients an axis say it everywhere
     axes = tuple(range(-d, 0))
     wide = torch.fft.fftn(filters, s=(2 * kernel - 1,) * d, dim=axes)
-    lags = torch.fft.fftshift(torch.fft.ifftn(torch.einsum("kc...,ke...->ce...", wide.conj(), wide), dim=axes), axes)
+    lags = torch.fft.fftshift(
+        torch.fft.ifftn(torch.einsum("kc...,ke...->ce...", wide.conj(), wide), dim=axes), axes
+    )
     lags = torch.fft.ifftshift(_padded(lags, grid.shape), axes)
     at = torch.fft.fftshift(torch.fft.fftn(lags, dim=axes), axes).flatten(2).movedim(-1, 0)
     maps = torch.linalg.eigh(0.5 * (at + at.mH))[1][..., -1]
@@ -236,7 +265,10 @@ def _padded(kspace: Tensor, shape: Sequence[int]) -> Tensor:
     """Central k-space (*b, *n) in zeros (*b, *shape), DC at shape // 2."""
     d = len(shape)
     wide = kspace.new_zeros(*kspace.shape[: kspace.ndim - d], *shape)
-    where = [slice(m // 2 - n // 2, m // 2 - n // 2 + n) for n, m in zip(kspace.shape[-d:], shape, strict=True)]
+    where = [
+        slice(m // 2 - n // 2, m // 2 - n // 2 + n)
+        for n, m in zip(kspace.shape[-d:], shape, strict=True)
+    ]
     wide[(..., *where)] = kspace
     return wide
 
@@ -244,10 +276,14 @@ def _padded(kspace: Tensor, shape: Sequence[int]) -> Tensor:
 def centred_inverse(kspace: Tensor, d: int = 2) -> Tensor:
     """Unitary inverse FFT over the last `d` axes, zero frequency and origin at n // 2: how files store k-space."""
     axes = tuple(range(-d, 0))
-    return torch.fft.fftshift(torch.fft.ifftn(torch.fft.ifftshift(kspace, axes), dim=axes, norm="ortho"), axes)
+    return torch.fft.fftshift(
+        torch.fft.ifftn(torch.fft.ifftshift(kspace, axes), dim=axes, norm="ortho"), axes
+    )
 
 
 def centred_fft(image: Tensor, d: int = 2) -> Tensor:
     """The inverse of `centred_inverse`."""
     axes = tuple(range(-d, 0))
-    return torch.fft.fftshift(torch.fft.fftn(torch.fft.ifftshift(image, axes), dim=axes, norm="ortho"), axes)
+    return torch.fft.fftshift(
+        torch.fft.fftn(torch.fft.ifftshift(image, axes), dim=axes, norm="ortho"), axes
+    )

@@ -26,17 +26,28 @@ class Dephasing(nn.Module):
     times: Tensor
     rate: Tensor
 
-    def __init__(self, grid: Grid, times: Tensor, off_resonance: Tensor | None = None,
-                 relaxation: Tensor | None = None, *, segments: int | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        grid: Grid,
+        times: Tensor,
+        off_resonance: Tensor | None = None,
+        relaxation: Tensor | None = None,
+        *,
+        segments: int | None = None,
+    ) -> None:
         super().__init__()
         given = [v for v in (off_resonance, relaxation) if v is not None]
         if not given:
             raise ValueError("Dephasing: give off_resonance (Hz), relaxation (1/s), or both.")
         for v in given:
             if tuple(v.shape) != grid.shape or not torch.isfinite(v).all():
-                raise ValueError(f"Dephasing: maps must be finite and {grid.shape}, got {tuple(v.shape)}.")
+                raise ValueError(
+                    f"Dephasing: maps must be finite and {grid.shape}, got {tuple(v.shape)}."
+                )
         if relaxation is not None and bool((relaxation < 0).any()):
-            raise ValueError("Dephasing: relaxation rates must not be negative. T2* (s) instead of R2* (1/s)?")
+            raise ValueError(
+                "Dephasing: relaxation rates must not be negative. T2* (s) instead of R2* (1/s)?"
+            )
         if not torch.isfinite(times).all():
             raise ValueError("Dephasing: times hold NaN or Inf.")
         flat = times.detach().double().flatten()
@@ -47,9 +58,13 @@ class Dephasing(nn.Module):
         )
         nodes, weights = _segments(flat, rate, segments)
         real = times.dtype if times.is_floating_point() else torch.get_default_dtype()
-        self.weights = nn.Buffer(torch.view_as_real(weights).to(real), persistent=False)  # (samples, segments, 2)
+        self.weights = nn.Buffer(
+            torch.view_as_real(weights).to(real), persistent=False
+        )  # (samples, segments, 2)
         spatial = torch.exp(-rate * nodes.reshape(-1, *(1,) * grid.ndim))
-        self.spatial = nn.Buffer(torch.view_as_real(spatial).to(real), persistent=False)  # (segments, *shape, 2)
+        self.spatial = nn.Buffer(
+            torch.view_as_real(spatial).to(real), persistent=False
+        )  # (segments, *shape, 2)
 
     @property
     def segments(self) -> int:
@@ -78,7 +93,9 @@ def _segments(times: Tensor, rate: Tensor, count: int | None) -> tuple[Tensor, T
 
     if count is None:
         if not enough(64):
-            raise ValueError("Dephasing: 64 segments are not enough. Times in s, maps in Hz and 1/s?")
+            raise ValueError(
+                "Dephasing: 64 segments are not enough. Times in s, maps in Hz and 1/s?"
+            )
         count = next(n for n in range(1, 65) if enough(n))
     nodes = _nodes(moments, count)
     return nodes, _fitted(pixels, nodes, moments)[0].T[where]

@@ -28,10 +28,20 @@ class RadialSpokes(RowOperator):
     Raises ValueError for a box that is not 2-D, rays too few for the frequencies.
     """
 
-    def __init__(self, box: Box, angles: Tensor, frequency: Tensor, coils: nn.Module | None = None, *,
-                 rays: int | None = None, samples: int | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        angles: Tensor,
+        frequency: Tensor,
+        coils: nn.Module | None = None,
+        *,
+        rays: int | None = None,
+        samples: int | None = None,
+    ) -> None:
         if angles.ndim != 1 or frequency.ndim != 1 or not len(angles) or not len(frequency):
-            raise ValueError(f"RadialSpokes: angles {tuple(angles.shape)}, frequency {tuple(frequency.shape)}: (n,).")
+            raise ValueError(
+                f"RadialSpokes: angles {tuple(angles.shape)}, frequency {tuple(frequency.shape)}: (n,)."
+            )
         super().__init__((len(angles),))
         reach = float(frequency.abs().max())
         needed = math.ceil(2 * reach * box.diagonal)
@@ -49,9 +59,15 @@ class RadialSpokes(RowOperator):
     def forward(self, rows: Tensor) -> Query:
         count, angles = self.beam.shape[1], self.beam.angles
         rows = rows.to(angles.device)
-        origin, direction = self.beam.rays((rows[:, None] * count + torch.arange(count, device=rows.device)).flatten())
+        origin, direction = self.beam.rays(
+            (rows[:, None] * count + torch.arange(count, device=rows.device)).flatten()
+        )
         across = torch.stack([angles[rows].cos(), angles[rows].sin()], -1)  # (b, 2)
-        shift = torch.rand_like(across[:, :1]) - 0.5 if self.training else torch.zeros_like(across[:, :1])
+        shift = (
+            torch.rand_like(across[:, :1]) - 0.5
+            if self.training
+            else torch.zeros_like(across[:, :1])
+        )
         shift = shift * self.beam.pitch
         origin = origin + (shift * across).repeat_interleave(count, 0)[:, None]
         points, integrate = self.beam.through(origin, direction)
@@ -68,8 +84,12 @@ class RadialSpokes(RowOperator):
     def _wave(self, across: Tensor, shift: Tensor | float = 0.0) -> Tensor:
         """exp(-2πi ν s) ds for the rays of spokes in some directions (b, 2): (b, samples, rays)."""
         count = self.beam.shape[1]
-        place = (torch.arange(count, dtype=across.dtype, device=across.device) - 0.5 * (count - 1)) * self.beam.pitch
-        middle = across @ across.new_tensor(self.beam.box.center)  # phase is counted from x = 0, not from the centre
+        place = (
+            torch.arange(count, dtype=across.dtype, device=across.device) - 0.5 * (count - 1)
+        ) * self.beam.pitch
+        middle = across @ across.new_tensor(
+            self.beam.box.center
+        )  # phase is counted from x = 0, not from the centre
         angle = -2 * math.pi * self.frequency[:, None] * (place + shift + middle[:, None])[:, None]
         return torch.polar(torch.full_like(angle, self.beam.pitch), angle)
 
@@ -87,20 +107,29 @@ class RadialSpokes(RowOperator):
         from scipy.sparse import vstack
 
         spokes, count = self.beam.shape
-        parts = [sampled_rows(self.beam, grid, rows) for rows in torch.arange(spokes * count).split(count)]
+        parts = [
+            sampled_rows(self.beam, grid, rows)
+            for rows in torch.arange(spokes * count).split(count)
+        ]
         matrix = SparseMatrix.of(vstack(parts), self.beam.angles.dtype).to(self.beam.angles.device)
         wave = self._wave(torch.stack([self.beam.angles.cos(), self.beam.angles.sin()], -1))
         pairs = torch.view_as_real(wave)
 
         def spectra(image: Tensor) -> Tensor:
-            maps = None if self.coils is None else sample(self.coils, grid).to(image.device, image.dtype.to_complex())
+            maps = (
+                None
+                if self.coils is None
+                else sample(self.coils, grid).to(image.device, image.dtype.to_complex())
+            )
             seen = image[..., None] if maps is None else image[..., None] * maps
             lines = matrix(seen.reshape(grid.numel, -1)).reshape(spokes, count, -1)
             return self._spectrum(torch.view_as_complex(pairs.to(lines.device)), lines)
 
         shape = (spokes, len(self.frequency))
         shape = shape if self.coils is None else (*shape, sample(self.coils, grid).shape[-1])
-        return OnGrid(ArrayFunction(spectra, matrix, self.coils), grid, shape, trailing=len(shape) - 1)
+        return OnGrid(
+            ArrayFunction(spectra, matrix, self.coils), grid, shape, trailing=len(shape) - 1
+        )
 
 
 def _at(coils: Field, points: Tensor, values: Tensor) -> Tensor:

@@ -39,7 +39,9 @@ class KSpace(OnGrid):
     map: Encoding  # pyright: ignore[reportIncompatibleVariableOverride]
     frequencies: Tensor
 
-    def __init__(self, encoding: Encoding, frequencies: Tensor, shape: tuple[int, ...], coils: int | None) -> None:
+    def __init__(
+        self, encoding: Encoding, frequencies: Tensor, shape: tuple[int, ...], coils: int | None
+    ) -> None:
         full = shape if coils is None else (*shape, coils)
         super().__init__(encoding, encoding.grid, full, trailing=0 if coils is None else 1)
         self.frequencies = nn.Buffer(frequencies, persistent=False)
@@ -67,8 +69,15 @@ class CartesianKSpace(KSpace):
 
     map: Lattice  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(self, grid: Grid, mask: Tensor, coils: Tensor | nn.Module | None = None, *,
-                 basis: Tensor | None = None, dephasing: Dephasing | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        grid: Grid,
+        mask: Tensor,
+        coils: Tensor | nn.Module | None = None,
+        *,
+        basis: Tensor | None = None,
+        dephasing: Dephasing | None = None,
+    ) -> None:
         mask = _checked_mask(mask, grid, basis)
         module, number = as_coils(coils, grid)
         lead = mask.shape[: mask.ndim - grid.ndim]
@@ -96,10 +105,16 @@ class CartesianKSpace(KSpace):
             raise ValueError(
                 "CartesianKSpace.resampled: for still images without dephasing, on another grid of one box."
             )
-        index = self.mask.nonzero() - torch.tensor([n // 2 for n in old.shape], device=self.mask.device)
+        index = self.mask.nonzero() - torch.tensor(
+            [n // 2 for n in old.shape], device=self.mask.device
+        )
         index = index + torch.tensor([n // 2 for n in grid.shape], device=index.device)
-        if bool((index < 0).any()) or bool((index >= torch.tensor(grid.shape, device=index.device)).any()):
-            raise ValueError(f"CartesianKSpace.resampled: a grid {grid.shape} does not hold samples of {old.shape}.")
+        if bool((index < 0).any()) or bool(
+            (index >= torch.tensor(grid.shape, device=index.device)).any()
+        ):
+            raise ValueError(
+                f"CartesianKSpace.resampled: a grid {grid.shape} does not hold samples of {old.shape}."
+            )
         mask = torch.zeros(grid.shape, dtype=torch.bool, device=index.device)
         mask[index.unbind(-1)] = True
         return CartesianKSpace(grid, mask, self.coils)
@@ -122,17 +137,30 @@ class NonCartesianKSpace(KSpace):
     Raises ValueError for a trajectory of another dimension, with NaN, or beyond the grid's Nyquist frequency.
     """
 
-    def __init__(self, grid: Grid, trajectory: Tensor, coils: Tensor | nn.Module | None = None, *,
-                 basis: Tensor | None = None, dephasing: Dephasing | None = None, backend: str = "torch",
-                 oversampling: float = 1.375, width: int = 7) -> None:  # fmt: skip
+    def __init__(
+        self,
+        grid: Grid,
+        trajectory: Tensor,
+        coils: Tensor | nn.Module | None = None,
+        *,
+        basis: Tensor | None = None,
+        dephasing: Dephasing | None = None,
+        backend: str = "torch",
+        oversampling: float = 1.375,
+        width: int = 7,
+    ) -> None:
         k = _checked_trajectory(trajectory, grid)
         module, number = as_coils(coils, grid)
         shape = tuple(trajectory.shape[:-1])
         if basis is not None and len(basis) != len(k):
             if len(basis) != shape[0]:
-                raise ValueError(f"A basis of {len(basis)} rows fits neither {len(k)} samples nor {shape[0]} spokes.")
+                raise ValueError(
+                    f"A basis of {len(basis)} rows fits neither {len(k)} samples nor {shape[0]} spokes."
+                )
             basis = basis.repeat_interleave(len(k) // shape[0], 0)
-        encoding = Nonuniform(grid, k, module, basis, dephasing, backend, oversampling, width, trajectory.dtype)
+        encoding = Nonuniform(
+            grid, k, module, basis, dephasing, backend, oversampling, width, trajectory.dtype
+        )
         super().__init__(encoding, k, shape, number)
 
 
@@ -146,7 +174,9 @@ def as_coils(coils: Tensor | Field | None, grid: Grid) -> tuple[nn.Module | None
     if isinstance(coils, Tensor):
         return GivenCoils(coils, grid), len(coils)
     if not isinstance(coils, nn.Module):
-        raise TypeError(f"coils must be maps (coils, *grid.shape) or a module, got {type(coils).__name__}.")
+        raise TypeError(
+            f"coils must be maps (coils, *grid.shape) or a module, got {type(coils).__name__}."
+        )
     with torch.no_grad():
         here = grid.crop((0,) * grid.ndim, (1,) * grid.ndim).points(*placement(coils))
         return coils, int(coils(here).shape[-1])
@@ -156,12 +186,18 @@ def _checked_mask(mask: Tensor, grid: Grid, basis: Tensor | None) -> Tensor:
     frames = mask.ndim == grid.ndim + 1
     if tuple(mask.shape[int(frames) :]) != grid.shape:
         slip = " Transposed?" if tuple(mask.shape) == grid.shape[::-1] else ""
-        raise ValueError(f"CartesianKSpace: the mask has shape {tuple(mask.shape)}, the grid {grid.shape}.{slip}")
+        raise ValueError(
+            f"CartesianKSpace: the mask has shape {tuple(mask.shape)}, the grid {grid.shape}.{slip}"
+        )
     if frames and (basis is None or len(basis) != len(mask)):
         found = "no basis" if basis is None else f"a basis of {len(basis)} rows"
-        raise ValueError(f"CartesianKSpace: a mask of {len(mask)} frames with {found}; pass basis (frames, L).")
+        raise ValueError(
+            f"CartesianKSpace: a mask of {len(mask)} frames with {found}; pass basis (frames, L)."
+        )
     if not frames and basis is not None:
-        raise ValueError("CartesianKSpace: a basis of time frames needs a mask for each, (frames, *grid.shape).")
+        raise ValueError(
+            "CartesianKSpace: a basis of time frames needs a mask for each, (frames, *grid.shape)."
+        )
     mask = mask.bool()
     if not mask.any():
         raise ValueError("CartesianKSpace: the mask keeps nothing. Inverted?")
@@ -170,7 +206,9 @@ def _checked_mask(mask: Tensor, grid: Grid, basis: Tensor | None) -> Tensor:
 
 def _checked_trajectory(trajectory: Tensor, grid: Grid) -> Tensor:
     if trajectory.ndim < 2 or trajectory.shape[-1] != grid.ndim:
-        raise ValueError(f"The trajectory has shape {tuple(trajectory.shape)}; expected (*shape, {grid.ndim}).")
+        raise ValueError(
+            f"The trajectory has shape {tuple(trajectory.shape)}; expected (*shape, {grid.ndim})."
+        )
     k = trajectory.detach().double().cpu().reshape(-1, grid.ndim)
     if not torch.isfinite(k).all():
         raise ValueError("The trajectory holds NaN or Inf.")

@@ -22,12 +22,16 @@ class ToeplitzNormal(nn.Module):
         super().__init__()
         encoding = operator.map
         if encoding.basis is not None or encoding.dephasing is not None:
-            raise ValueError("ToeplitzNormal: the operator has a basis or dephasing: not one convolution.")
+            raise ValueError(
+                "ToeplitzNormal: the operator has a basis or dephasing: not one convolution."
+            )
         grid, k = operator.grid, operator.frequencies.double().cpu()
         self.coils, self.grid = encoding.coils, grid
         self.padded = tuple(2 * n for n in grid.shape)
         lags = tuple(2 * n - 1 for n in grid.shape)
-        gridding = Gridding(lags, (k * torch.tensor(grid.spacing, dtype=k.dtype)).numpy(), dtype=torch.float64)
+        gridding = Gridding(
+            lags, (k * torch.tensor(grid.spacing, dtype=k.dtype)).numpy(), dtype=torch.float64
+        )
         w = torch.ones(len(k)) if weights is None else weights.detach().cpu().flatten()
         zero = torch.zeros(lags, dtype=torch.complex128, requires_grad=True)
         with torch.enable_grad():
@@ -44,7 +48,9 @@ class ToeplitzNormal(nn.Module):
         maps = None if self.coils is None else self._maps()
         seen = image[None] if maps is None else image * maps
         axes = tuple(range(-d, 0))
-        spectrum = torch.fft.fftn(seen, s=self.padded, dim=axes) * self.spectrum.to(seen.dtype.to_real())
+        spectrum = torch.fft.fftn(seen, s=self.padded, dim=axes) * self.spectrum.to(
+            seen.dtype.to_real()
+        )
         out = torch.fft.ifftn(spectrum, dim=axes)[(..., *(slice(0, n) for n in self.grid.shape))]
         return out[0] if maps is None else (maps.conj() * out).sum(0)
 

@@ -21,8 +21,15 @@ GOLDEN_ANGLE = math.pi * (math.sqrt(5) - 1) / 2
 # --- Cartesian ------------------------------------------------------------------------------------------------------
 
 
-def line_mask(shape: Sequence[int], acceleration: float, calibration: int = 24, *, axis: int = -1,
-              pattern: str = "random", seed: int = 0) -> Tensor:  # fmt: skip
+def line_mask(
+    shape: Sequence[int],
+    acceleration: float,
+    calibration: int = 24,
+    *,
+    axis: int = -1,
+    pattern: str = "random",
+    seed: int = 0,
+) -> Tensor:
     """Whole lines along the other axes: `calibration` central ones, and of the rest one in `acceleration`.
 
     As in the literature of parallel imaging, `acceleration` is the nominal one, outside the calibration lines.
@@ -31,7 +38,9 @@ def line_mask(shape: Sequence[int], acceleration: float, calibration: int = 24, 
     """
     n = shape[axis]
     if not 1 <= acceleration <= n or not 0 <= calibration <= n:
-        raise ValueError(f"line_mask: acceleration={acceleration:g} and calibration={calibration} of {n} lines?")
+        raise ValueError(
+            f"line_mask: acceleration={acceleration:g} and calibration={calibration} of {n} lines?"
+        )
     kept, generator = _block(n, calibration), torch.Generator().manual_seed(seed)
     others = (~kept).nonzero()[:, 0]
     count = round(len(others) / acceleration)
@@ -47,16 +56,25 @@ def line_mask(shape: Sequence[int], acceleration: float, calibration: int = 24, 
     return kept.reshape(view).expand(*shape).clone()
 
 
-def variable_density_mask(shape: Sequence[int], acceleration: float, calibration: int = 24, *, power: float = 2.0,
-                          seed: int = 0) -> Tensor:  # fmt: skip
+def variable_density_mask(
+    shape: Sequence[int],
+    acceleration: float,
+    calibration: int = 24,
+    *,
+    power: float = 2.0,
+    seed: int = 0,
+) -> Tensor:
     """Independent points, denser by (1 - r)^power towards the centre; r = 1 at the corners. A fully sampled block."""
     total, wanted = math.prod(shape), _count(math.prod(shape), acceleration)
     mask = _central(shape, calibration)
     if int(mask.sum()) > wanted:
-        raise ValueError(f"The calibration block of {int(mask.sum())} samples exceeds the {wanted} wanted.")
+        raise ValueError(
+            f"The calibration block of {int(mask.sum())} samples exceeds the {wanted} wanted."
+        )
     chance = (1 - _radius(shape) / math.sqrt(len(shape))).clamp(min=1e-3) ** power
     order = (
-        torch.rand(total, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).log() / chance.flatten()
+        torch.rand(total, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).log()
+        / chance.flatten()
     )
     order[mask.flatten()] = torch.inf  # exponential race: a weighted draw without replacement
     chosen = torch.zeros(total, dtype=torch.bool)
@@ -64,8 +82,14 @@ def variable_density_mask(shape: Sequence[int], acceleration: float, calibration
     return chosen.reshape(tuple(shape))
 
 
-def poisson_disc_mask(shape: Sequence[int], acceleration: float, calibration: int = 24, *, slope: float = 1.5,
-                      seed: int = 0) -> Tensor:  # fmt: skip
+def poisson_disc_mask(
+    shape: Sequence[int],
+    acceleration: float,
+    calibration: int = 24,
+    *,
+    slope: float = 1.5,
+    seed: int = 0,
+) -> Tensor:
     """No two points nearer than d (1 + slope r): Poisson disc sampling of 2-D phase encoding, denser at the centre.
 
     The distance d is found so that the share of samples is 1 / acceleration within 2 %; the rest is thinned or kept.
@@ -75,7 +99,9 @@ def poisson_disc_mask(shape: Sequence[int], acceleration: float, calibration: in
         raise ValueError(f"poisson_disc_mask is 2-D; shape {tuple(shape)} has {len(shape)} axes.")
     wanted, centre = _count(math.prod(shape), acceleration), _central(shape, calibration)
     if int(centre.sum()) > wanted:
-        raise ValueError(f"The calibration block of {int(centre.sum())} samples exceeds the {wanted} wanted.")
+        raise ValueError(
+            f"The calibration block of {int(centre.sum())} samples exceeds the {wanted} wanted."
+        )
     low, high = 0.0, 4.0 * math.sqrt(acceleration)
     mask = centre
     for _ in range(12):
@@ -88,7 +114,9 @@ def poisson_disc_mask(shape: Sequence[int], acceleration: float, calibration: in
     return mask
 
 
-def _throw_darts(shape: Sequence[int], distance: float, slope: float, centre: Tensor, seed: int) -> Tensor:
+def _throw_darts(
+    shape: Sequence[int], distance: float, slope: float, centre: Tensor, seed: int
+) -> Tensor:
     """Pixels in random order, each kept if no earlier one lies within its distance."""
     import numpy as np
 
@@ -111,7 +139,9 @@ def _throw_darts(shape: Sequence[int], distance: float, slope: float, centre: Te
 
 def _count(n: int, acceleration: float) -> int:
     if not 1 <= acceleration < n:
-        raise ValueError(f"acceleration must be at least 1 and below the {n} samples, got {acceleration}.")
+        raise ValueError(
+            f"acceleration must be at least 1 and below the {n} samples, got {acceleration}."
+        )
     return round(n / acceleration)
 
 
@@ -131,23 +161,32 @@ def _radius(shape: Sequence[int]) -> Tensor:
     """Distance from the centre, 1 at the ends of the axes: (*shape), float64."""
     squared = torch.zeros((), dtype=torch.float64)
     for n in shape:
-        squared = squared[..., None] + ((torch.arange(n, dtype=torch.float64) - n // 2) / (n / 2)).square()
+        squared = (
+            squared[..., None]
+            + ((torch.arange(n, dtype=torch.float64) - n // 2) / (n / 2)).square()
+        )
     return squared.sqrt()
 
 
 # --- trajectories ---------------------------------------------------------------------------------------------------
 
 
-def radial_trajectory(grid: Grid, spokes: int, samples: int | None = None, *, golden: bool = True,
-                      first: int = 0) -> Tensor:  # fmt: skip
+def radial_trajectory(
+    grid: Grid, spokes: int, samples: int | None = None, *, golden: bool = True, first: int = 0
+) -> Tensor:
     """Straight lines through the centre, (spokes, samples, 2): at golden angles from spoke `first` on, or evenly.
 
     `samples` (default: twice the grid's longest side) run from -k_max up to, not including, k_max, so that index
     samples // 2 is the centre. Axis 0 of the spoke at angle θ is ν cos θ, axis 1 ν sin θ.
     """
     if grid.ndim != 2 or spokes < 1:
-        raise ValueError(f"radial_trajectory: spokes={spokes} must be at least 1 on a 2-D grid ({grid.ndim}-D).")
-    return radial_frequency(grid, samples)[:, None] * radial_directions(spokes, golden=golden, first=first)[:, None]
+        raise ValueError(
+            f"radial_trajectory: spokes={spokes} must be at least 1 on a 2-D grid ({grid.ndim}-D)."
+        )
+    return (
+        radial_frequency(grid, samples)[:, None]
+        * radial_directions(spokes, golden=golden, first=first)[:, None]
+    )
 
 
 def radial_directions(spokes: int, *, golden: bool = True, first: int = 0) -> Tensor:
@@ -170,15 +209,18 @@ def radial_frequency(grid: Grid, samples: int | None = None) -> Tensor:
     return (torch.arange(count, dtype=torch.float64) - count // 2) / (count / 2) * min(grid.nyquist)
 
 
-def spiral_trajectory(grid: Grid, interleaves: int, samples: int = 2048, *, density: float = 1.0,
-                      golden: bool = False) -> Tensor:  # fmt: skip
+def spiral_trajectory(
+    grid: Grid, interleaves: int, samples: int = 2048, *, density: float = 1.0, golden: bool = False
+) -> Tensor:
     """Archimedean spirals from the centre, (interleaves, samples, 2), evenly turned or by the golden angle each.
 
     Each makes so many turns that evenly turned ones together sample the box at Nyquist's rate. `density` > 1 makes the
     turns narrower at the centre (radius ~ angle^density). Samples are evenly spaced along the path.
     """
     if grid.ndim != 2 or interleaves < 1 or samples < 2 or density < 1:
-        raise ValueError("spiral_trajectory: needs a 2-D grid, interleaves >= 1, samples >= 2, density >= 1.")
+        raise ValueError(
+            "spiral_trajectory: needs a 2-D grid, interleaves >= 1, samples >= 2, density >= 1."
+        )
     reach = min(grid.nyquist)
     turns = max(1.0, density * reach * max(grid.box.lengths) / interleaves)
     t = torch.linspace(0, 1, 64 * math.ceil(turns) + samples, dtype=torch.float64)
@@ -189,9 +231,13 @@ def spiral_trajectory(grid: Grid, interleaves: int, samples: int = 2048, *, dens
     right = torch.searchsorted(length, wanted).clamp(1, len(length) - 1)
     share = (wanted - length[right - 1]) / (length[right] - length[right - 1]).clamp(min=1e-300)
     path = torch.lerp(path[right - 1], path[right], share[:, None])
-    turn = torch.arange(interleaves, dtype=torch.float64) * (GOLDEN_ANGLE if golden else 2 * math.pi / interleaves)
+    turn = torch.arange(interleaves, dtype=torch.float64) * (
+        GOLDEN_ANGLE if golden else 2 * math.pi / interleaves
+    )
     cos, sin = turn.cos()[:, None], turn.sin()[:, None]
-    return torch.stack([path[:, 0] * cos - path[:, 1] * sin, path[:, 0] * sin + path[:, 1] * cos], -1)
+    return torch.stack(
+        [path[:, 0] * cos - path[:, 1] * sin, path[:, 0] * sin + path[:, 1] * cos], -1
+    )
 
 
 def is_radial(trajectory: Tensor) -> bool:

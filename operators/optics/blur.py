@@ -33,8 +33,15 @@ MEMORY_LIMIT = 4e9
 class Integrated(PlacedOperator, ABC):
     """What Blur and Downsample share. `positions` are where the measurements are registered, in physical units."""
 
-    def __init__(self, psf: PSF | Callable[[Tensor], PSF], where: Grid | Tensor, quadrature: str, nodes: int | None,
-                 draws: int | None, sets: int) -> None:  # fmt: skip
+    def __init__(
+        self,
+        psf: PSF | Callable[[Tensor], PSF],
+        where: Grid | Tensor,
+        quadrature: str,
+        nodes: int | None,
+        draws: int | None,
+        sets: int,
+    ) -> None:
         name = type(self).__name__
         super().__init__(where)
         self.psf, self.quadrature, self.draws, self.sets = psf, quadrature, draws, sets
@@ -42,11 +49,15 @@ class Integrated(PlacedOperator, ABC):
         if quadrature not in ("gauss", "sobol"):
             raise ValueError(f"{name}: quadrature must be 'gauss' or 'sobol', got {quadrature!r}.")
         if self.node_count < 1 or (draws is not None and draws < 1) or sets not in (1, 2):
-            raise ValueError(f"{name}: nodes={nodes} and draws={draws} must be at least 1, sets={sets} be 1 or 2.")
+            raise ValueError(
+                f"{name}: nodes={nodes} and draws={draws} must be at least 1, sets={sets} be 1 or 2."
+            )
         if sets == 2 and draws is None:
             raise ValueError(f"{name}: sets=2 needs draws: two sets of the same nodes are one.")
         if isinstance(psf, PSF) and psf.ndim != self.ndim:
-            raise ValueError(f"{name}: the PSF has {psf.ndim} dimensions, the measured positions {self.ndim}.")
+            raise ValueError(
+                f"{name}: the PSF has {psf.ndim} dimensions, the measured positions {self.ndim}."
+            )
 
     def forward(self, rows: Tensor) -> Query:
         x = self.positions(rows)
@@ -68,9 +79,13 @@ class Integrated(PlacedOperator, ABC):
             else:
                 offsets, weights = psf.draw(sobol(self.node_count, psf.uniforms).to(x))
             offsets = offsets[None] if offsets.ndim == 2 else offsets
-            return offsets[:, None], weights if weights.ndim == 1 else weights.reshape(-1, 1, weights.shape[-1])
+            return offsets[:, None], weights if weights.ndim == 1 else weights.reshape(
+                -1, 1, weights.shape[-1]
+            )
         # one Sobol set, shifted at random for each row and set: unbiased (Cranley & Patterson 1976)
-        u = sobol(self.draws, psf.uniforms).to(x) + torch.rand(self.sets, len(x), 1, psf.uniforms).to(x)
+        u = sobol(self.draws, psf.uniforms).to(x) + torch.rand(
+            self.sets, len(x), 1, psf.uniforms
+        ).to(x)
         u = u % 1
         if fixed:
             offsets, weights = psf.draw(u.flatten(0, 1))
@@ -96,7 +111,9 @@ class Integrated(PlacedOperator, ABC):
         `grid`, and "valid" refuses that; `reach()` is the grid that it never leaves. Learnt sizes are frozen here.
         """
         if boundary not in BOUNDARIES:
-            raise ValueError(f"{type(self).__name__}.on: boundary must be one of {BOUNDARIES}, got {boundary!r}.")
+            raise ValueError(
+                f"{type(self).__name__}.on: boundary must be one of {BOUNDARIES}, got {boundary!r}."
+            )
         place = self._alignment(grid)
         if place is None or not isinstance(self.psf, PSF):
             measure: nn.Module = self._interpolated(grid, boundary)
@@ -104,9 +121,15 @@ class Integrated(PlacedOperator, ABC):
             origin, stride, fraction = place
             kernel, center = psf_kernel(self.psf, grid.spacing, fraction)
             measure = Convolution(
-                kernel, grid.shape, center=center, boundary=boundary, origin=origin, stride=stride, outputs=self.shape,
+                kernel,
+                grid.shape,
+                center=center,
+                boundary=boundary,
+                origin=origin,
+                stride=stride,
+                outputs=self.shape,
                 method=method,
-            )  # fmt: skip
+            )
         if self.sets == 1:
             return OnGrid(measure, grid, self.shape)
         d = len(self.shape)
@@ -118,7 +141,9 @@ class Integrated(PlacedOperator, ABC):
         if self.where is None or self.where.ndim != grid.ndim:
             return None
         origin, stride, fraction = [], [], []
-        for a, b, h, g in zip(self.where.box.lower, grid.box.lower, self.where.spacing, grid.spacing, strict=True):
+        for a, b, h, g in zip(
+            self.where.box.lower, grid.box.lower, self.where.spacing, grid.spacing, strict=True
+        ):
             ratio = h / g
             first = (a - b + 0.5 * h) / g - 0.5
             if abs(ratio - round(ratio)) > 1e-6 * ratio or round(ratio) < 1:
@@ -138,8 +163,12 @@ class Integrated(PlacedOperator, ABC):
             points = (x[:, None] - offsets).cpu()
         size = points[..., 0].numel() * 2**grid.ndim * 32.0
         if size > MEMORY_LIMIT:
-            raise MemoryError(f"{type(self).__name__}.on: its sparse matrix would take {size / 1e9:.3g} GB.")
-        look = interpolation_matrix(grid, folded(points, grid.box, boundary), torch.float64).to(x.device)
+            raise MemoryError(
+                f"{type(self).__name__}.on: its sparse matrix would take {size / 1e9:.3g} GB."
+            )
+        look = interpolation_matrix(grid, folded(points, grid.box, boundary), torch.float64).to(
+            x.device
+        )
         weights = weights.detach()
 
         def measure(image: Tensor) -> Tensor:
@@ -156,15 +185,21 @@ class Integrated(PlacedOperator, ABC):
         Raises ValueError where the positions are no lattice, or the PSF changes with the position.
         """
         if self.where is None or not isinstance(self.psf, PSF):
-            raise ValueError(f"{type(self).__name__}.reach: needs measurements on a grid and one PSF for all.")
+            raise ValueError(
+                f"{type(self).__name__}.reach: needs measurements on a grid and one PSF for all."
+            )
         factors = (refine,) * self.where.ndim if isinstance(refine, int) else refine
-        fine = Grid(self.where.box, tuple(n * f for n, f in zip(self.where.shape, factors, strict=True)))
+        fine = Grid(
+            self.where.box, tuple(n * f for n, f in zip(self.where.shape, factors, strict=True))
+        )
         place = self._alignment(fine)
         assert place is not None
         kernel, center = psf_kernel(self.psf, fine.spacing, place[2])
         rows = zip(place[0], center, kernel.shape, place[1], self.shape, strict=True)
         start = [o + c - (k - 1) for o, c, k, _, _ in rows]
-        shape = [k + s * (m - 1) for k, s, m in zip(kernel.shape, place[1], self.shape, strict=True)]
+        shape = [
+            k + s * (m - 1) for k, s, m in zip(kernel.shape, place[1], self.shape, strict=True)
+        ]
         return fine.crop(start, shape)
 
 
@@ -180,8 +215,16 @@ class Blur(Integrated):
     free, and draws close it. Raises ValueError for a PSF of another dimension, positions that are no numbers.
     """
 
-    def __init__(self, psf: PSF | Callable[[Tensor], PSF], where: Grid | Tensor, *, quadrature: str = "gauss",
-                 nodes: int | None = None, draws: int | None = None, sets: int = 1) -> None:  # fmt: skip
+    def __init__(
+        self,
+        psf: PSF | Callable[[Tensor], PSF],
+        where: Grid | Tensor,
+        *,
+        quadrature: str = "gauss",
+        nodes: int | None = None,
+        draws: int | None = None,
+        sets: int = 1,
+    ) -> None:
         super().__init__(psf, where, quadrature, nodes, draws, sets)
 
 
@@ -193,22 +236,40 @@ class Downsample(Integrated):
     Raises ValueError where a factor does not divide the grid's size.
     """
 
-    def __init__(self, grid: Grid, factor: int | tuple[int, ...], psf: PSF | Callable[[Tensor], PSF] | None = None, *,
-                 quadrature: str = "gauss", nodes: int | None = None, draws: int | None = None,
-                 sets: int = 1) -> None:  # fmt: skip
+    def __init__(
+        self,
+        grid: Grid,
+        factor: int | tuple[int, ...],
+        psf: PSF | Callable[[Tensor], PSF] | None = None,
+        *,
+        quadrature: str = "gauss",
+        nodes: int | None = None,
+        draws: int | None = None,
+        sets: int = 1,
+    ) -> None:
         factors = (factor,) * grid.ndim if isinstance(factor, int) else tuple(factor)
-        if len(factors) != grid.ndim or any(f < 1 or n % f for f, n in zip(factors, grid.shape, strict=True)):
+        if len(factors) != grid.ndim or any(
+            f < 1 or n % f for f, n in zip(factors, grid.shape, strict=True)
+        ):
             raise ValueError(
                 f"Downsample: factor={factor} must divide the grid's shape {grid.shape}; crop it first "
                 "(grid.crop(start, shape))."
             )
         coarse = Grid(grid.box, tuple(n // f for n, f in zip(grid.shape, factors, strict=True)))
-        psf = Pixel(torch.tensor(coarse.spacing, dtype=torch.float64), grid.ndim) if psf is None else psf
+        psf = (
+            Pixel(torch.tensor(coarse.spacing, dtype=torch.float64), grid.ndim)
+            if psf is None
+            else psf
+        )
         super().__init__(psf, coarse, quadrature, nodes, draws, sets)
 
 
-def psf_kernel(psf: PSF, spacing: tuple[float, ...], fraction: list[float] | tuple[float, ...] | None = None,
-               order: int = 5) -> tuple[Tensor, tuple[int, ...]]:  # fmt: skip
+def psf_kernel(
+    psf: PSF,
+    spacing: tuple[float, ...],
+    fraction: list[float] | tuple[float, ...] | None = None,
+    order: int = 5,
+) -> tuple[Tensor, tuple[int, ...]]:
     """Taps (float64) and centre of the lattice kernel that does what `psf` does between samples `spacing` apart.
 
     Results are registered `fraction` of a pixel beyond the sample at the centre. A Gaussian that the lattice resolves
@@ -216,7 +277,11 @@ def psf_kernel(psf: PSF, spacing: tuple[float, ...], fraction: list[float] | tup
     """
     device = psf.half_widths().device
     h = torch.tensor(spacing, dtype=torch.float64, device=device)
-    shift = torch.zeros_like(h) if fraction is None else torch.tensor(fraction, dtype=torch.float64, device=device)
+    shift = (
+        torch.zeros_like(h)
+        if fraction is None
+        else torch.tensor(fraction, dtype=torch.float64, device=device)
+    )
     with torch.no_grad():
         if isinstance(psf, Gaussian) and _resolved(psf, h):
             return _sampled_gaussian(psf, h, shift)
@@ -242,7 +307,10 @@ def _sampled_gaussian(psf: Gaussian, h: Tensor, shift: Tensor) -> tuple[Tensor, 
     taps = psf.density(v)
     taps = taps / taps.sum()
     # cut at five deviations from another place than its centre, it is off by 1e-6: put back, so that ramps are exact
-    mean, spread = (taps[..., None] * v).flatten(0, -2).sum(0), torch.einsum("...,...i,...j->ij", taps, v, v)
+    mean, spread = (
+        (taps[..., None] * v).flatten(0, -2).sum(0),
+        torch.einsum("...,...i,...j->ij", taps, v, v),
+    )
     taps = taps * (1 - v @ torch.linalg.solve(spread, mean))
     return taps / taps.sum(), tuple(half)
 
@@ -256,7 +324,9 @@ def folded(points: Tensor, box: Box, boundary: str) -> Tensor:
     elif boundary == "circular":
         t = t % 1
     elif boundary == "valid" and bool(((t < -1e-9) | (t > 1 + 1e-9)).any()):
-        raise ValueError("Blur.on: boundary='valid', but the PSF reaches beyond the grid. Pass a grid that reaches on.")
+        raise ValueError(
+            "Blur.on: boundary='valid', but the PSF reaches beyond the grid. Pass a grid that reaches on."
+        )
     return lower + t * length
 
 

@@ -35,9 +35,18 @@ class Convolution(nn.Module):
 
     kernel: Tensor
 
-    def __init__(self, kernel: Tensor, shape: Sequence[int], *, center: Sequence[int] | None = None,
-                 boundary: str = "reflect", origin: Sequence[int] | None = None, stride: Sequence[int] | None = None,
-                 outputs: Sequence[int] | None = None, method: str = "auto") -> None:  # fmt: skip
+    def __init__(
+        self,
+        kernel: Tensor,
+        shape: Sequence[int],
+        *,
+        center: Sequence[int] | None = None,
+        boundary: str = "reflect",
+        origin: Sequence[int] | None = None,
+        stride: Sequence[int] | None = None,
+        outputs: Sequence[int] | None = None,
+        method: str = "auto",
+    ) -> None:
         super().__init__()
         d = kernel.ndim
         self.shape, taps = tuple(shape), kernel.shape
@@ -60,9 +69,11 @@ class Convolution(nn.Module):
         few = math.prod(taps) <= 9 and math.prod(self.shape) <= 2**14
         direct = few or (d == 1 and taps[0] <= 64)
         self.method = ("direct" if direct else "fft") if method == "auto" else method
-        wraps = boundary == "circular" and self.method == "fft" and all(
-            m <= n for m, n in zip(self.span, self.shape, strict=True)
-        )  # fmt: skip
+        wraps = (
+            boundary == "circular"
+            and self.method == "fft"
+            and all(m <= n for m, n in zip(self.span, self.shape, strict=True))
+        )
         self.extended = self.shape
         if leaves and boundary in ("reflect", "circular") and not wraps:
             self._extend(first, last)
@@ -82,7 +93,9 @@ class Convolution(nn.Module):
                 f"Convolution: a finite kernel in {len(self.shape)} dimensions, got {tuple(kernel.shape)}."
             )
         if method == "direct" and kernel.ndim > 3:
-            raise ValueError(f"Convolution: direct convolution has 1 to 3 dimensions, the kernel {kernel.ndim}.")
+            raise ValueError(
+                f"Convolution: direct convolution has 1 to 3 dimensions, the kernel {kernel.ndim}."
+            )
 
     def _extend(self, first: Sequence[int], last: Sequence[int]) -> None:
         """Which sample of the array stands at each place from first to last."""
@@ -148,7 +161,9 @@ class Convolution(nn.Module):
 
     def _fft(self, x: Tensor) -> Tensor:
         full = self._product(x, self._spectrum(x, adjoint=False))
-        return full if self.span == self.padded and set(self.stride) == {1} else full[self._chosen()]
+        return (
+            full if self.span == self.padded and set(self.stride) == {1} else full[self._chosen()]
+        )
 
     def _fft_adjoint(self, y: Tensor) -> Tensor:
         if set(self.stride) != {1}:
@@ -156,13 +171,19 @@ class Convolution(nn.Module):
             full[self._chosen()] = y
             y = full
         full = self._product(y, self._spectrum(y, adjoint=True))
-        return full if self.extended == self.padded else full[(slice(None), *(slice(n) for n in self.extended))]
+        return (
+            full
+            if self.extended == self.padded
+            else full[(slice(None), *(slice(n) for n in self.extended))]
+        )
 
     def _product(self, x: Tensor, spectrum: Tensor) -> Tensor:
         """(c, ...) times the kernel's spectrum; the FFT pads with zeros."""
         axes = tuple(range(1, x.ndim))
         pad = None if x.shape[1:] == self.padded else self.padded
-        return torch.fft.irfftn(torch.fft.rfftn(x, s=pad, dim=axes).mul_(spectrum), s=self.padded, dim=axes)
+        return torch.fft.irfftn(
+            torch.fft.rfftn(x, s=pad, dim=axes).mul_(spectrum), s=self.padded, dim=axes
+        )
 
     def _chosen(self) -> tuple[slice, ...]:
         return (slice(None), *(slice(0, m, s) for m, s in zip(self.span, self.stride, strict=True)))
@@ -186,7 +207,9 @@ class Convolution(nn.Module):
             full[self._chosen()] = y
             y = full
         around = [k - 1 for k in reversed(self.kernel.shape) for _ in (0, 1)]
-        seen = self._correlate(functional.pad(y, around), self.kernel.to(y), (1,) * self.kernel.ndim)
+        seen = self._correlate(
+            functional.pad(y, around), self.kernel.to(y), (1,) * self.kernel.ndim
+        )
         return functional.pad(seen, [-side for side in self._margins()])
 
     def _correlate(self, x: Tensor, kernel: Tensor, stride: tuple[int, ...]) -> Tensor:
@@ -210,7 +233,9 @@ def _smooth(n: int) -> bool:
     return n in (1, 7)
 
 
-def lattice_kernel(offsets: Tensor, weights: Tensor, order: int = 5) -> tuple[Tensor, tuple[int, ...]]:
+def lattice_kernel(
+    offsets: Tensor, weights: Tensor, order: int = 5
+) -> tuple[Tensor, tuple[int, ...]]:
     """Taps and centre of the lattice kernel that stands for Σ_q w_q f(x - v_q), v in pixels: (q, d), (q,).
 
     Each node is shared out by Lagrange interpolation of odd `order`: fields that are polynomials of that degree on
@@ -221,7 +246,9 @@ def lattice_kernel(offsets: Tensor, weights: Tensor, order: int = 5) -> tuple[Te
     offsets, weights = offsets.double(), weights.double()
     offsets = torch.where((offsets - offsets.round()).abs() < 1e-9, offsets.round(), offsets)
     base = offsets.floor()
-    stencil = torch.arange(-(order // 2), order // 2 + 2, dtype=torch.float64, device=offsets.device)
+    stencil = torch.arange(
+        -(order // 2), order // 2 + 2, dtype=torch.float64, device=offsets.device
+    )
     low = base.amin(0).long() + int(stencil[0])
     size = (base.amax(0).long() + int(stencil[-1]) - low + 1).tolist()
     index, share = base.new_zeros(len(base), 1).long(), weights[:, None]
@@ -230,7 +257,9 @@ def lattice_kernel(offsets: Tensor, weights: Tensor, order: int = 5) -> tuple[Te
         part = _lagrange(offsets[:, k] - base[:, k], stencil)
         index = (index[:, :, None] * n + tap[:, None]).flatten(1)
         share = (share[:, :, None] * part[:, None]).flatten(1)
-    kernel = base.new_zeros(math.prod(size)).index_add(0, index.flatten(), share.flatten()).reshape(size)
+    kernel = (
+        base.new_zeros(math.prod(size)).index_add(0, index.flatten(), share.flatten()).reshape(size)
+    )
     return _trimmed(kernel, [-int(n) for n in low])
 
 

@@ -26,13 +26,17 @@ class PointSamples(RowOperator):
     def __init__(self, points: Tensor, box: Box | None = None) -> None:
         points = points if points.is_floating_point() else points.to(torch.get_default_dtype())
         if points.ndim < 2 or not points.numel():
-            raise ValueError(f"PointSamples: points must be (*shape, d) and not empty, got {tuple(points.shape)}.")
+            raise ValueError(
+                f"PointSamples: points must be (*shape, d) and not empty, got {tuple(points.shape)}."
+            )
         if not torch.isfinite(points).all():
             raise ValueError("PointSamples: points hold NaN or Inf.")
         if box is not None:
             _require_inside(points.detach(), box)
         super().__init__(tuple(points.shape[:-1]))
-        self.points = points if isinstance(points, nn.Parameter) else nn.Buffer(points.detach().clone())
+        self.points = (
+            points if isinstance(points, nn.Parameter) else nn.Buffer(points.detach().clone())
+        )
 
     def forward(self, rows: Tensor) -> Query:
         points = self.points.reshape(-1, self.points.shape[-1])
@@ -41,7 +45,9 @@ class PointSamples(RowOperator):
 
 def _require_inside(points: Tensor, box: Box) -> None:
     if points.shape[-1] != box.ndim:
-        raise ValueError(f"PointSamples: points have {points.shape[-1]} coordinates and the box {box.ndim} axes.")
+        raise ValueError(
+            f"PointSamples: points have {points.shape[-1]} coordinates and the box {box.ndim} axes."
+        )
     lower, upper = points.new_tensor(box.lower), points.new_tensor(box.upper)
     slack = 1e-6 * (upper - lower)
     outside = ((points < lower - slack) | (points > upper + slack)).any(-1)
@@ -65,9 +71,13 @@ class RandomSamples(RowOperator):
             raise ValueError(f"RandomSamples: count must be at least 1, got {count}.")
         super().__init__((int(count),))
         if method == "uniform":
-            u = torch.rand(count, box.ndim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+            u = torch.rand(
+                count, box.ndim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+            )
         elif method == "sobol":
-            u = torch.quasirandom.SobolEngine(box.ndim, scramble=True, seed=seed).draw(count, dtype=torch.float64)
+            u = torch.quasirandom.SobolEngine(box.ndim, scramble=True, seed=seed).draw(
+                count, dtype=torch.float64
+            )
         else:
             raise ValueError(f"RandomSamples: method must be 'uniform' or 'sobol', got {method!r}.")
         self.points = nn.Buffer(u.new_tensor(box.lower) + u * u.new_tensor(box.lengths))
@@ -93,7 +103,9 @@ class Mask(RowOperator):
             slip = " Transposed?" if shape == grid.shape[::-1] else ""
             raise ValueError(f"Mask: the mask has shape {shape}, the grid {grid.shape}.{slip}")
         if mask.dtype != torch.bool and not bool(((mask == 0) | (mask == 1)).all()):
-            raise ValueError("Mask: values must be 0 or 1 (or bool). A mask that dims belongs in CodedVideo or noise.")
+            raise ValueError(
+                "Mask: values must be 0 or 1 (or bool). A mask that dims belongs in CodedVideo or noise."
+            )
         kept = mask.flatten().bool().nonzero()[:, 0]
         if not len(kept):
             raise ValueError(f"Mask: the mask of shape {shape} keeps no pixel. Inverted?")
@@ -104,7 +116,9 @@ class Mask(RowOperator):
 
     def forward(self, rows: Tensor) -> Query:
         rows = rows.to(self.pixels.device)
-        return Query(pixel_centers(self.grid, self.pixels[rows]), lambda values: self._pick(values, rows))
+        return Query(
+            pixel_centers(self.grid, self.pixels[rows]), lambda values: self._pick(values, rows)
+        )
 
     def _pick(self, values: Tensor, rows: Tensor | slice) -> Tensor:
         """(b, c) values at the rows' pixels -> (b,) of the kept channels, or all channels."""
@@ -133,12 +147,18 @@ class Mask(RowOperator):
     def embed(self, y: Tensor, fill: float = math.nan) -> Tensor:
         """Measurements at their places in an array, (*mask.shape, *m), `fill` where nothing was measured."""
         lead = self.grid.shape if self.channels is None else (*self.grid.shape, self.channels)
-        flat = self.pixels if self.channel is None else self.pixels * (self.channels or 1) + self.channel
+        flat = (
+            self.pixels
+            if self.channel is None
+            else self.pixels * (self.channels or 1) + self.channel
+        )
         out = y.new_full((math.prod(lead), *y.shape[1:]), fill)
         return out.index_copy(0, flat.to(y.device), y).reshape(*lead, *y.shape[1:])
 
 
-def random_mask(grid: Grid, fraction: float, *, seed: int = 0, density: Tensor | None = None) -> Mask:
+def random_mask(
+    grid: Grid, fraction: float, *, seed: int = 0, density: Tensor | None = None
+) -> Mask:
     """A mask that keeps `fraction` of the pixels, exactly that many (rounded, at least one), without replacement.
 
     `density` (*grid.shape), not negative, favours some pixels (variable-density sampling).
@@ -147,9 +167,15 @@ def random_mask(grid: Grid, fraction: float, *, seed: int = 0, density: Tensor |
         raise ValueError(f"random_mask: fraction must lie in (0, 1], got {fraction}.")
     count = max(1, round(fraction * grid.numel))
     generator = torch.Generator().manual_seed(seed)
-    weight = torch.ones(grid.numel, dtype=torch.float64) if density is None else density.double().flatten()
+    weight = (
+        torch.ones(grid.numel, dtype=torch.float64)
+        if density is None
+        else density.double().flatten()
+    )
     if len(weight) != grid.numel or bool((weight < 0).any()) or int((weight > 0).sum()) < count:
-        raise ValueError(f"random_mask: density must be {grid.shape}, not negative, positive on {count} pixels.")
+        raise ValueError(
+            f"random_mask: density must be {grid.shape}, not negative, positive on {count} pixels."
+        )
     # Efraimidis & Spirakis 2006: the largest of u^(1/w) are a weighted draw without replacement
     keys = torch.rand(grid.numel, dtype=torch.float64, generator=generator).log() / weight
     mask = torch.zeros(grid.numel, dtype=torch.bool)
@@ -157,7 +183,9 @@ def random_mask(grid: Grid, fraction: float, *, seed: int = 0, density: Tensor |
     return Mask(mask.reshape(grid.shape), grid)
 
 
-def striped_mask(grid: Grid, period: int, *, width: int = 1, axis: int = 0, offset: int = 0) -> Mask:
+def striped_mask(
+    grid: Grid, period: int, *, width: int = 1, axis: int = 0, offset: int = 0
+) -> Mask:
     """A mask that keeps `width` of every `period` lines along `axis`: line i where (i - offset) mod period < width."""
     if not 1 <= width <= period:
         raise ValueError(f"striped_mask: width={width} must lie between 1 and period={period}.")
@@ -173,9 +201,13 @@ def bayer_mask(grid: Grid, pattern: str = "RGGB", channels: str = "RGB") -> Mask
     A field of channels in the order `channels` is measured; Bayer, US patent 3971065 (1976).
     """
     if grid.ndim != 2 or len(pattern) != 4 or not set(pattern) <= set(channels):
-        raise ValueError(f"bayer_mask: pattern={pattern!r} must be four of {channels!r} on a 2-D grid ({grid.ndim}-D).")
+        raise ValueError(
+            f"bayer_mask: pattern={pattern!r} must be four of {channels!r} on a 2-D grid ({grid.ndim}-D)."
+        )
     block = torch.tensor([channels.index(c) for c in pattern]).reshape(2, 2)
-    index = block.repeat(-(-grid.shape[0] // 2), -(-grid.shape[1] // 2))[: grid.shape[0], : grid.shape[1]]
+    index = block.repeat(-(-grid.shape[0] // 2), -(-grid.shape[1] // 2))[
+        : grid.shape[0], : grid.shape[1]
+    ]
     return Mask(nn.functional.one_hot(index, len(channels)).bool(), grid)
 
 
@@ -192,7 +224,9 @@ class CodedVideo(RowOperator):
 
     def __init__(self, codes: Tensor, grid: Grid, *, instants: int = 1) -> None:
         if tuple(codes.shape) != grid.shape or grid.ndim < 2:
-            raise ValueError(f"CodedVideo: codes have shape {tuple(codes.shape)}, the grid {grid.shape} (time last).")
+            raise ValueError(
+                f"CodedVideo: codes have shape {tuple(codes.shape)}, the grid {grid.shape} (time last)."
+            )
         codes = codes if codes.is_floating_point() else codes.to(torch.get_default_dtype())
         if not torch.isfinite(codes).all() or not codes.any():
             raise ValueError("CodedVideo: codes must be finite and not all zero.")
@@ -206,21 +240,29 @@ class CodedVideo(RowOperator):
     def forward(self, rows: Tensor) -> Query:
         rows = rows.to(self.codes.device)
         frames, step = self.grid.shape[-1], self.grid.spacing[-1]
-        first = pixel_centers(self.grid, rows[:, None] * frames + torch.arange(frames, device=rows.device))
-        within = torch.zeros(len(self._node), self.grid.ndim, dtype=torch.float64, device=rows.device)
+        first = pixel_centers(
+            self.grid, rows[:, None] * frames + torch.arange(frames, device=rows.device)
+        )
+        within = torch.zeros(
+            len(self._node), self.grid.ndim, dtype=torch.float64, device=rows.device
+        )
         within[:, -1] = 0.5 * step * within.new_tensor(self._node)
         codes = self.codes.reshape(-1, frames)[rows]
 
         def measure(values: Tensor) -> Tensor:
             instants = torch.einsum("btqc,q->btc", values, values.new_tensor(self._weight))
-            return without_lone_channel(torch.einsum("btc,bt->bc", instants, codes.to(values.dtype)))
+            return without_lone_channel(
+                torch.einsum("btc,bt->bc", instants, codes.to(values.dtype))
+            )
 
         return Query(first[:, :, None] + within, measure)  # (b, frames, instants, d)
 
     def on(self, grid: Grid) -> OnGrid:
         """The same of a sampled video (*space, frames[, c]), one value a frame. Raises ValueError for another grid."""
         if grid != self.grid:
-            raise ValueError(f"CodedVideo.on: codes belong to a grid of shape {self.grid.shape}, not {grid.shape}.")
+            raise ValueError(
+                f"CodedVideo.on: codes belong to a grid of shape {self.grid.shape}, not {grid.shape}."
+            )
         return OnGrid(self._snapshot, grid, self.shape)
 
     def _snapshot(self, video: Tensor) -> Tensor:

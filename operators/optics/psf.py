@@ -20,7 +20,17 @@ from inverse_inr.operators.optics.psf_base import PSF, Nodes, as_complex, beside
 from inverse_inr.operators.optics.psf_optics import Airy, Defocus, Motion
 from inverse_inr.operators.quadrature import equal_weights, tensor_product
 
-__all__ = ["PSF", "Airy", "Defocus", "Gaussian", "Measured", "Motion", "Nodes", "Pixel", "blurred_features"]
+__all__ = [
+    "PSF",
+    "Airy",
+    "Defocus",
+    "Gaussian",
+    "Measured",
+    "Motion",
+    "Nodes",
+    "Pixel",
+    "blurred_features",
+]
 
 
 class Gaussian(PSF):
@@ -29,15 +39,26 @@ class Gaussian(PSF):
     nodes: Gauss-Hermite. Raises ValueError for sigma <= 0 and a covariance that is not positive definite.
     """
 
-    def __init__(self, sigma: float | Tensor | None = None, ndim: int = 2, *,
-                 covariance: Tensor | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        sigma: float | Tensor | None = None,
+        ndim: int = 2,
+        *,
+        covariance: Tensor | None = None,
+    ) -> None:
         super().__init__()
         if (sigma is None) == (covariance is None):
             raise ValueError("Gaussian: give sigma or covariance, one of them.")
-        self.covariance = None if covariance is None else size_of("Gaussian: covariance", covariance, signed=True)
+        self.covariance = (
+            None if covariance is None else size_of("Gaussian: covariance", covariance, signed=True)
+        )
         self.sigma = None if sigma is None else size_of("Gaussian: sigma", sigma, ndim)
-        if self.covariance is not None and bool(torch.linalg.cholesky_ex(self.covariance.detach()).info.any()):
-            raise ValueError(f"Gaussian: covariance must be symmetric and positive definite, got {covariance}.")
+        if self.covariance is not None and bool(
+            torch.linalg.cholesky_ex(self.covariance.detach()).info.any()
+        ):
+            raise ValueError(
+                f"Gaussian: covariance must be symmetric and positive definite, got {covariance}."
+            )
         self.ndim = self.uniforms = ndim if self.covariance is None else self.covariance.shape[-1]
 
     def _spread(self, standard: Tensor) -> Tensor:
@@ -49,7 +70,9 @@ class Gaussian(PSF):
 
     @staticmethod
     def _root(covariance: Tensor) -> Tensor:
-        return torch.linalg.cholesky(0.5 * (covariance + covariance.mT))  # symmetric while it is learnt, too
+        return torch.linalg.cholesky(
+            0.5 * (covariance + covariance.mT)
+        )  # symmetric while it is learnt, too
 
     def nodes(self, order: int) -> Nodes:
         t, w = tensor_product(*np.polynomial.hermite.hermgauss(order), self.ndim)
@@ -61,7 +84,9 @@ class Gaussian(PSF):
 
     def transfer(self, frequency: Tensor) -> Tensor:
         if self.covariance is not None:
-            squared = torch.einsum("...i,ij,...j->...", frequency, self.covariance.to(frequency), frequency)
+            squared = torch.einsum(
+                "...i,ij,...j->...", frequency, self.covariance.to(frequency), frequency
+            )
         else:
             assert self.sigma is not None
             squared = (frequency * per_axis(self.sigma, self.ndim)).square().sum(-1)
@@ -94,7 +119,9 @@ class Pixel(PSF):
 
     def nodes(self, order: int) -> Nodes:
         t, w = tensor_product(*np.polynomial.legendre.leggauss(order), self.ndim)
-        return 0.5 * beside(t, self) * per_axis(self.size, self.ndim)[..., None, :], beside(w, self) / 2**self.ndim
+        return 0.5 * beside(t, self) * per_axis(self.size, self.ndim)[..., None, :], beside(
+            w, self
+        ) / 2**self.ndim
 
     def draw(self, u: Tensor) -> Nodes:
         return (u - 0.5) * per_axis(self.size, self.ndim)[..., None, :], equal_weights(u)
@@ -117,16 +144,27 @@ class Measured(PSF):
     uniforms = 1
 
     def __init__(
-        self, kernel: Tensor, spacing: float | tuple[float, ...], center: tuple[int, ...] | None = None
+        self,
+        kernel: Tensor,
+        spacing: float | tuple[float, ...],
+        center: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         self.kernel = size_of("Measured: kernel", kernel, signed=True)
         self.ndim, shape = kernel.ndim, tuple(kernel.shape)
-        self.spacing = tuple(spacing) if isinstance(spacing, tuple) else (float(spacing),) * kernel.ndim
-        if len(self.spacing) != kernel.ndim or not all(h > 0 and math.isfinite(h) for h in self.spacing):
-            raise ValueError(f"Measured: spacing={spacing} must be positive, one number an axis of {shape}.")
+        self.spacing = (
+            tuple(spacing) if isinstance(spacing, tuple) else (float(spacing),) * kernel.ndim
+        )
+        if len(self.spacing) != kernel.ndim or not all(
+            h > 0 and math.isfinite(h) for h in self.spacing
+        ):
+            raise ValueError(
+                f"Measured: spacing={spacing} must be positive, one number an axis of {shape}."
+            )
         self.center = tuple(n // 2 for n in shape) if center is None else tuple(center)
-        if len(self.center) != len(shape) or not all(0 <= c < n for c, n in zip(self.center, shape, strict=True)):
+        if len(self.center) != len(shape) or not all(
+            0 <= c < n for c, n in zip(self.center, shape, strict=True)
+        ):
             raise ValueError(f"Measured: center={center} is no index of a kernel of shape {shape}.")
         total = float(self.kernel.detach().sum())
         if not bool(self.kernel.detach().any()):

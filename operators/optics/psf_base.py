@@ -35,7 +35,9 @@ class PSF(nn.Module, ABC):
         """(d,) half-extent of the support along each axis; a Gaussian's is 5 deviations (mass 6e-7 outside)."""
 
 
-def size_of(name: str, value: float | Tensor, ndim: int | None = None, *, signed: bool = False) -> Tensor:
+def size_of(
+    name: str, value: float | Tensor, ndim: int | None = None, *, signed: bool = False
+) -> Tensor:
     """A parameter stays one; anything else becomes a float64 buffer. Raises ValueError: not finite, not positive."""
     tensor = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
     if not torch.isfinite(tensor).all():
@@ -43,8 +45,12 @@ def size_of(name: str, value: float | Tensor, ndim: int | None = None, *, signed
     if not signed and not bool((tensor > 0).all()):
         raise ValueError(f"{name} must be positive, got {value}.")
     if ndim is not None and tensor.ndim and tensor.shape[-1] not in (1, ndim):
-        raise ValueError(f"{name} has {tensor.shape[-1]} values for {ndim} axes; give one, or one an axis.")
-    if isinstance(value, nn.Parameter) or tensor.requires_grad:  # learnt, itself or what it is computed from
+        raise ValueError(
+            f"{name} has {tensor.shape[-1]} values for {ndim} axes; give one, or one an axis."
+        )
+    if (
+        isinstance(value, nn.Parameter) or tensor.requires_grad
+    ):  # learnt, itself or what it is computed from
         return tensor
     return nn.Buffer(tensor.detach().clone().double())
 

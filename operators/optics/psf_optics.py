@@ -33,7 +33,9 @@ class Motion(PSF):
         super().__init__()
         self.trajectory = size_of("Motion: trajectory", trajectory, signed=True)
         if self.trajectory.ndim < 2 or self.trajectory.shape[-2] < 2:
-            raise ValueError(f"Motion: trajectory must be (points, d), points >= 2, got {tuple(trajectory.shape)}.")
+            raise ValueError(
+                f"Motion: trajectory must be (points, d), points >= 2, got {tuple(trajectory.shape)}."
+            )
         m, self.ndim = self.trajectory.shape[-2:]
         times = torch.linspace(0, 1, m, dtype=torch.float64) if times is None else times.double()
         if times.shape != (m,) or not bool((times.diff() > 0).all()):
@@ -45,7 +47,9 @@ class Motion(PSF):
         s = beside(torch.from_numpy((t + 1) / 2), self)[:, None]
         start, end = self.trajectory[..., :-1, None, :], self.trajectory[..., 1:, None, :]
         offsets = (start + s * (end - start)).flatten(-3, -2)
-        return offsets, (self.times.diff()[:, None] * beside(torch.from_numpy(w / 2), self)).flatten()
+        return offsets, (
+            self.times.diff()[:, None] * beside(torch.from_numpy(w / 2), self)
+        ).flatten()
 
     def draw(self, u: Tensor) -> Nodes:
         t = u[..., 0].contiguous()
@@ -85,7 +89,9 @@ class Defocus(PSF):
         return polar(u[..., 0].sqrt() * self.radius[..., None], u[..., 1]), equal_weights(u)
 
     def transfer(self, frequency: Tensor) -> Tensor:
-        return as_complex(jinc(2 * math.pi * self.radius * torch.linalg.vector_norm(frequency, dim=-1)))
+        return as_complex(
+            jinc(2 * math.pi * self.radius * torch.linalg.vector_norm(frequency, dim=-1))
+        )
 
     def half_widths(self) -> Tensor:
         return self.radius[..., None].expand(*self.radius.shape, 2)
@@ -127,4 +133,6 @@ class Airy(PSF):
         return as_complex((bessel_j0(2 * math.pi * k * self.zero * radius) * weight).sum(-1))
 
     def half_widths(self) -> Tensor:
-        return (self.zero * float(airy_table(self.rings)[0][-1]))[..., None].expand(*self.zero.shape, 2)
+        return (self.zero * float(airy_table(self.rings)[0][-1]))[..., None].expand(
+            *self.zero.shape, 2
+        )

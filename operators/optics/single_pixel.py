@@ -30,7 +30,9 @@ class Patterns(nn.Module, ABC):
 
     def images(self, rows: Tensor) -> Tensor:
         """The patterns themselves, (b, *grid.shape)."""
-        eye = torch.eye(self.grid.numel, dtype=torch.float64).reshape(*self.grid.shape, self.grid.numel)
+        eye = torch.eye(self.grid.numel, dtype=torch.float64).reshape(
+            *self.grid.shape, self.grid.numel
+        )
         return self.sums(eye, rows).reshape(-1, *self.grid.shape)
 
 
@@ -44,7 +46,9 @@ class SinglePixel(RowOperator):
     def __init__(self, patterns: Tensor | Patterns, grid: Grid) -> None:
         family = GivenPatterns(patterns, grid) if isinstance(patterns, Tensor) else patterns
         if family.grid != grid:
-            raise ValueError(f"SinglePixel: patterns are on a grid of shape {family.grid.shape}, not {grid.shape}.")
+            raise ValueError(
+                f"SinglePixel: patterns are on a grid of shape {family.grid.shape}, not {grid.shape}."
+            )
         super().__init__((family.count,))
         self.patterns, self.grid = family, grid
 
@@ -58,9 +62,13 @@ class SinglePixel(RowOperator):
     def on(self, grid: Grid) -> OnGrid:
         """The same of a sampled image on the patterns' grid. Raises ValueError for another grid."""
         if grid != self.grid:
-            raise ValueError(f"SinglePixel.on: patterns belong to a grid of shape {self.grid.shape}, not {grid.shape}.")
+            raise ValueError(
+                f"SinglePixel.on: patterns belong to a grid of shape {self.grid.shape}, not {grid.shape}."
+            )
         rows, d = torch.arange(len(self)), grid.ndim
-        return OnGrid(lambda x: self._mean(x[..., None] if x.ndim == d else x, rows), grid, self.shape)
+        return OnGrid(
+            lambda x: self._mean(x[..., None] if x.ndim == d else x, rows), grid, self.shape
+        )
 
 
 class GivenPatterns(Patterns):
@@ -75,8 +83,13 @@ class GivenPatterns(Patterns):
             raise ValueError("SinglePixel: patterns hold NaN or Inf.")
         super().__init__(grid, len(patterns))
         kind = torch.promote_types(patterns.dtype, torch.get_default_dtype())
-        flat, self.complex = patterns.detach().to(kind).reshape(len(patterns), -1), patterns.is_complex()
-        self.pairs = nn.Buffer(torch.view_as_real(flat) if self.complex else flat)  # .to(float32) drops imaginaries
+        flat, self.complex = (
+            patterns.detach().to(kind).reshape(len(patterns), -1),
+            patterns.is_complex(),
+        )
+        self.pairs = nn.Buffer(
+            torch.view_as_real(flat) if self.complex else flat
+        )  # .to(float32) drops imaginaries
 
     def sums(self, values: Tensor, rows: Tensor) -> Tensor:
         pairs = self.pairs[rows.to(self.pairs.device)]
@@ -97,10 +110,14 @@ class HadamardPatterns(Patterns):
         self.padded = tuple(1 << (n - 1).bit_length() for n in grid.shape)
         count = _count("HadamardPatterns", count, math.prod(self.padded))
         super().__init__(grid, count)
-        axes = [torch.arange(n, dtype=torch.float64) / (n * h) for n, h in zip(self.padded, grid.spacing, strict=True)]
+        axes = [
+            torch.arange(n, dtype=torch.float64) / (n * h)
+            for n, h in zip(self.padded, grid.spacing, strict=True)
+        ]
         chosen = _lowest(axes, count)  # by sequency along each axis
         natural = [
-            walsh_order(n)[i] for n, i in zip(self.padded, torch.unravel_index(chosen, self.padded), strict=True)
+            walsh_order(n)[i]
+            for n, i in zip(self.padded, torch.unravel_index(chosen, self.padded), strict=True)
         ]
         flat = torch.zeros_like(chosen)
         for index, n in zip(natural, self.padded, strict=True):
@@ -109,7 +126,9 @@ class HadamardPatterns(Patterns):
 
     def sums(self, values: Tensor, rows: Tensor) -> Tensor:
         pad = [
-            side for n, m in zip(reversed(self.grid.shape), reversed(self.padded), strict=True) for side in (0, m - n)
+            side
+            for n, m in zip(reversed(self.grid.shape), reversed(self.padded), strict=True)
+            for side in (0, m - n)
         ]
         full = nn.functional.pad(values, [0, 0, *pad])
         for axis in range(self.grid.ndim):
@@ -136,7 +155,9 @@ class FourierPatterns(Patterns):
     def wavenumbers(self) -> Tensor:
         """Periods along each axis of the box, (count, d) whole numbers."""
         index = torch.unravel_index(self.order, self.grid.shape)
-        return torch.stack([(i + n // 2) % n - n // 2 for i, n in zip(index, self.grid.shape, strict=True)], -1)
+        return torch.stack(
+            [(i + n // 2) % n - n // 2 for i, n in zip(index, self.grid.shape, strict=True)], -1
+        )
 
     def sums(self, values: Tensor, rows: Tensor) -> Tensor:
         rows = rows.to(self.order.device)

@@ -29,9 +29,13 @@ class BinnedTones(KeepsPrecision):
         self.count, self.cells = count, int(next_fast_len(2 * count))  # pyright: ignore[reportArgumentType]
         index = np.arange(count) - count // 2
         terms = np.arange(14)[:, None]
-        bessel = jv(terms, np.pi * index / self.cells) * np.where(terms == 0, 1, 2) * 1j ** (terms % 4)
+        bessel = (
+            jv(terms, np.pi * index / self.cells) * np.where(terms == 0, 1, 2) * 1j ** (terms % 4)
+        )
         # (R, K), as pairs of reals: a module's .to(float32) would drop imaginary parts
-        self.coefficients = nn.Buffer(torch.view_as_real(torch.from_numpy(bessel)).clone(), persistent=False)
+        self.coefficients = nn.Buffer(
+            torch.view_as_real(torch.from_numpy(bessel)).clone(), persistent=False
+        )
         self.index = nn.Buffer(torch.from_numpy(index % self.cells), persistent=False)
 
     def _locate(self, theta: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -41,7 +45,9 @@ class BinnedTones(KeepsPrecision):
         t = (2 * (position - cell)).to(dtype).flatten()
         pulse = torch.arange(len(theta), device=t.device, dtype=torch.int32)[:, None]
         cell = cell.int() % self.cells + self.cells * pulse
-        chebyshev = torch.empty(7 if dtype == torch.float32 else 14, len(t), dtype=dtype, device=t.device)
+        chebyshev = torch.empty(
+            7 if dtype == torch.float32 else 14, len(t), dtype=dtype, device=t.device
+        )
         chebyshev[0], chebyshev[1] = 1, t
         for r in range(2, len(chebyshev)):
             torch.mul(chebyshev[r - 1], t, out=chebyshev[r]).mul_(2).sub_(chebyshev[r - 2])

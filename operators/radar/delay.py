@@ -17,7 +17,12 @@ from torch import Tensor, nn
 from inverse_inr.operators.radar.binned_tones import BinnedTones
 from inverse_inr.operators.radar.geometry import KeepsPrecision
 
-COSINE_WINDOWS = {"rect": (1.0,), "hann": (0.5, 0.25), "hamming": (0.54, 0.23), "blackman": (0.42, 0.25, 0.04)}
+COSINE_WINDOWS = {
+    "rect": (1.0,),
+    "hann": (0.5, 0.25),
+    "hamming": (0.54, 0.23),
+    "blackman": (0.42, 0.25, 0.04),
+}
 """w[n] = a_0 + 2 Σ_m (-1)^m a_m cos(2π m n / N), periodic."""
 
 
@@ -97,7 +102,9 @@ class DelayTransform(KeepsPrecision, ABC):
         delays = first + step * torch.arange(count, dtype=torch.float64, device=y.device)
         weights = y if self.phasors is None else y * self.phasors.conj().to(y.dtype)
         some = max(1, 2**18 // self.width)
-        parts = [self.response(d[None], y.dtype)[0].conj().to(y.dtype).mT for d in delays.split(some)]
+        parts = [
+            self.response(d[None], y.dtype)[0].conj().to(y.dtype).mT for d in delays.split(some)
+        ]
         return torch.cat([weights @ part for part in parts], -1)
 
     def _sum(self, weights: Tensor, response: Tensor) -> Tensor:
@@ -126,8 +133,15 @@ class Tones(DelayTransform):
 
     def __init__(self, frequencies: Tensor, slope: float = 0.0) -> None:
         f = frequencies.detach().double()
-        if f.ndim != 1 or not len(f) or not bool(torch.isfinite(f).all()) or not bool((f >= 0).all()):
-            raise ValueError(f"frequencies must be (K,) finite values in Hz, not negative, got {frequencies!r}.")
+        if (
+            f.ndim != 1
+            or not len(f)
+            or not bool(torch.isfinite(f).all())
+            or not bool((f >= 0).all())
+        ):
+            raise ValueError(
+                f"frequencies must be (K,) finite values in Hz, not negative, got {frequencies!r}."
+            )
         if bool((f.diff() <= 0).any()):
             k = int((f.diff() <= 0).nonzero()[0])
             raise ValueError(
@@ -135,7 +149,11 @@ class Tones(DelayTransform):
                 f"{float(f[k + 1]):.10g} Hz. A ramp down? Flip frequencies and data together."
             )
         super().__init__(len(f))
-        self.frequencies, self.slope, self.carrier = nn.Buffer(f.clone()), slope, float(f[len(f) // 2])
+        self.frequencies, self.slope, self.carrier = (
+            nn.Buffer(f.clone()),
+            slope,
+            float(f[len(f) // 2]),
+        )
         even = torch.linspace(float(f[0]), float(f[-1]), len(f), dtype=torch.float64)
         self.step = float(f[-1] - f[0]) / max(1, len(f) - 1)
         uniform = bool((f.cpu() - even).abs().max() <= 1e-9 * self.step + 4e-16 * float(f[-1]))
@@ -149,7 +167,11 @@ class Tones(DelayTransform):
         return phasor(delay[..., None] * (self.frequencies - self.carrier), dtype)
 
     def table_step(self, oversampling: int) -> float:
-        return super().table_step(oversampling) if self.fast is None else 1 / (self.step * self._padded(oversampling))
+        return (
+            super().table_step(oversampling)
+            if self.fast is None
+            else 1 / (self.step * self._padded(oversampling))
+        )
 
     def _padded(self, oversampling: int) -> int:
         from scipy.fft import next_fast_len
@@ -161,9 +183,13 @@ class Tones(DelayTransform):
         if self.fast is None or abs(self.step * step * size - 1) > 1e-9:
             return super().table(first, step, count, y)
         index = torch.arange(self.count, dtype=torch.float64, device=y.device) - self.count // 2
-        spectrum = torch.fft.fft(y * phasor(-index * self.step * first, y.dtype), size)  # of uniform tones: one FFT
+        spectrum = torch.fft.fft(
+            y * phasor(-index * self.step * first, y.dtype), size
+        )  # of uniform tones: one FFT
         m = torch.arange(count, device=y.device)
-        return spectrum[:, m % size] * phasor((m * (self.count // 2) % size).double() / size, y.dtype)
+        return spectrum[:, m % size] * phasor(
+            (m * (self.count // 2) % size).double() / size, y.dtype
+        )
 
     def quick(self, delay: Tensor, weights: Tensor) -> Tensor:
         assert self.fast is not None
@@ -184,8 +210,16 @@ class DFTBins(DelayTransform):
 
     bins: Tensor
 
-    def __init__(self, bins: Tensor, samples: int, size: int, rate: float, carrier: float, slope: float,
-                 window: str = "rect") -> None:  # fmt: skip
+    def __init__(
+        self,
+        bins: Tensor,
+        samples: int,
+        size: int,
+        rate: float,
+        carrier: float,
+        slope: float,
+        window: str = "rect",
+    ) -> None:
         super().__init__(len(bins))
         self.bins, self.samples, self.size = nn.Buffer(bins.clone()), samples, size
         self.rate, self.carrier, self.slope = rate, carrier, slope
@@ -212,7 +246,9 @@ class DFTBins(DelayTransform):
 
     def _half_step(self, delay: Tensor, dtype: torch.dtype) -> Tensor:
         """From the ramp's middle to the nearest sample, the carrier of the fast transform."""
-        return phasor((0.5 * (self.samples - 1) - self.samples // 2) * self.slope / self.rate * delay, dtype).conj()
+        return phasor(
+            (0.5 * (self.samples - 1) - self.samples // 2) * self.slope / self.rate * delay, dtype
+        ).conj()
 
     def quick(self, delay: Tensor, weights: Tensor) -> Tensor:
         assert self.fast is not None
@@ -236,9 +272,13 @@ class DFTBins(DelayTransform):
         if not self.window:
             return total
         total = torch.complex(total, torch.zeros_like(total))
-        for m, a in enumerate(self.window, 1):  # shifted kernels carry the phase of the window's middle
+        for m, a in enumerate(
+            self.window, 1
+        ):  # shifted kernels carry the phase of the window's middle
             for shift in (m, -m):
-                turn = complex(math.cos(math.pi * shift * (n - 1) / n), math.sin(math.pi * shift * (n - 1) / n))
+                turn = complex(
+                    math.cos(math.pi * shift * (n - 1) / n), math.sin(math.pi * shift * (n - 1) / n)
+                )
                 total = total + (-1) ** m * a * turn * _dirichlet(u + shift / n, n, real)
         return total
 

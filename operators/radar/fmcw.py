@@ -41,7 +41,9 @@ class Chirp:
         for name in ("start_frequency", "slope", "sample_rate", "samples", "start_time"):
             value, least = getattr(self, name), name in ("start_frequency", "start_time")
             if not (math.isfinite(value) and (value >= 0 if least else value > 0)):
-                raise ValueError(f"Chirp: {name} must be positive and finite, got {value}. A ramp down? Conjugate it.")
+                raise ValueError(
+                    f"Chirp: {name} must be positive and finite, got {value}. A ramp down? Conjugate it."
+                )
         if self.center_frequency > 1e15 or self.samples != int(self.samples):
             raise ValueError(f"Chirp: SI units (Hz, Hz/s, s) and whole samples, got {self}.")
 
@@ -53,7 +55,9 @@ class Chirp:
     @property
     def center_frequency(self) -> float:
         """Hz in the middle of the samples: the carrier of every bin."""
-        return self.start_frequency + self.slope * (self.start_time + 0.5 * (self.samples - 1) / self.sample_rate)
+        return self.start_frequency + self.slope * (
+            self.start_time + 0.5 * (self.samples - 1) / self.sample_rate
+        )
 
     @property
     def wavelength(self) -> float:
@@ -75,7 +79,9 @@ class Chirp:
         times = self.start_time + torch.arange(self.samples, dtype=torch.float64) / self.sample_rate
         return self.start_frequency + self.slope * times
 
-    def bins_for(self, box: Box, geometry: RadarGeometry, margin: int = 2, size: int | None = None) -> Tensor:
+    def bins_for(
+        self, box: Box, geometry: RadarGeometry, margin: int = 2, size: int | None = None
+    ) -> Tensor:
         """The DFT bins (of `size` points) that echoes from the box fall into, and `margin` more on both sides."""
         size = self.samples if size is None else size
         near, far = geometry.path_limits(box)
@@ -99,15 +105,31 @@ class FMCW(RadarOperator):
     Raises ValueError for ranges beyond the unambiguous one, unknown windows and readouts.
     """
 
-    def __init__(self, box: Box, geometry: RadarGeometry, chirp: Chirp, *, bins: Tensor | None = None,
-                 window: str = "rect", readout: Literal["bins", "samples"] = "bins", size: int | None = None,
-                 points: Grid | Tensor | None = None, basis: str = "point", spreading: Spreading = "product",
-                 pattern: Pattern | None = None, degree: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        geometry: RadarGeometry,
+        chirp: Chirp,
+        *,
+        bins: Tensor | None = None,
+        window: str = "rect",
+        readout: Literal["bins", "samples"] = "bins",
+        size: int | None = None,
+        points: Grid | Tensor | None = None,
+        basis: str = "point",
+        spreading: Spreading = "product",
+        pattern: Pattern | None = None,
+        degree: int = 0,
+    ) -> None:
         size = chirp.samples if size is None else size
         if window not in COSINE_WINDOWS:
-            raise ValueError(f"FMCW: window must be one of {sorted(COSINE_WINDOWS)}, got {window!r}.")
+            raise ValueError(
+                f"FMCW: window must be one of {sorted(COSINE_WINDOWS)}, got {window!r}."
+            )
         if size < chirp.samples:
-            raise ValueError(f"FMCW: size={size} of the DFT is less than the chirp's {chirp.samples} samples.")
+            raise ValueError(
+                f"FMCW: size={size} of the DFT is less than the chirp's {chirp.samples} samples."
+            )
         geometry.check(box, chirp.wavelength)
         _check_range(box, geometry, chirp)
         if readout == "samples":
@@ -118,14 +140,30 @@ class FMCW(RadarOperator):
             bins = chirp.bins_for(box, geometry, size=size) if bins is None else bins.long()
             if not len(bins) or int(bins.min()) < 0 or int(bins.max()) >= size:
                 raise ValueError(f"FMCW: bins must lie in 0 .. {size - 1}, got {bins.tolist()}.")
-            transform = DFTBins(bins, chirp.samples, size, chirp.sample_rate, chirp.center_frequency, chirp.slope,
-                                window)  # fmt: skip
+            transform = DFTBins(
+                bins,
+                chirp.samples,
+                size,
+                chirp.sample_rate,
+                chirp.center_frequency,
+                chirp.slope,
+                window,
+            )
         else:
             raise ValueError(f"FMCW: readout must be 'bins' or 'samples', got {readout!r}.")
         self.chirp, self.window = chirp, window
         shortest = SPEED_OF_LIGHT / float(chirp.frequencies[-1])
-        super().__init__(box, geometry, transform, points=points, basis=basis, spreading=spreading, pattern=pattern,
-                         degree=degree, shortest=shortest)  # fmt: skip
+        super().__init__(
+            box,
+            geometry,
+            transform,
+            points=points,
+            basis=basis,
+            spreading=spreading,
+            pattern=pattern,
+            degree=degree,
+            shortest=shortest,
+        )
 
     @property
     def bins(self) -> Tensor | None:

@@ -51,15 +51,24 @@ class RadarGeometry(KeepsPrecision):
     receivers: Tensor
     reference_path: Tensor
 
-    def __init__(self, transmitters: Tensor, receivers: Tensor | None = None, sign: int = +1,
-                 reference_path: Tensor | float | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        transmitters: Tensor,
+        receivers: Tensor | None = None,
+        sign: int = +1,
+        reference_path: Tensor | float | None = None,
+    ) -> None:
         super().__init__()
         if sign not in (1, -1):
-            raise ValueError(f"RadarGeometry: sign must be +1 (beat signal) or -1 (phase history), got {sign!r}.")
+            raise ValueError(
+                f"RadarGeometry: sign must be +1 (beat signal) or -1 (phase history), got {sign!r}."
+            )
         self.sign, self.monostatic = int(sign), receivers is None
         self.coarseness = max(_coarseness(v) for v in (transmitters, receivers, reference_path))
         self.transmitters = _positions(transmitters, "transmitters")
-        self.receivers = self.transmitters if receivers is None else _positions(receivers, "receivers")
+        self.receivers = (
+            self.transmitters if receivers is None else _positions(receivers, "receivers")
+        )
         pulses = len(self.transmitters)
         if len(self.receivers) != pulses:
             raise ValueError(
@@ -67,7 +76,11 @@ class RadarGeometry(KeepsPrecision):
                 "A MIMO array? Use RadarGeometry.mimo(transmitters, receivers), which pairs all of them."
             )
         given = 0.0 if reference_path is None else reference_path
-        given = given.detach().double() if isinstance(given, Tensor) else torch.tensor(given, dtype=torch.float64)
+        given = (
+            given.detach().double()
+            if isinstance(given, Tensor)
+            else torch.tensor(given, dtype=torch.float64)
+        )
         if given.ndim > 1 or (given.ndim == 1 and len(given) != pulses):
             raise ValueError(
                 f"RadarGeometry: reference_path has shape {tuple(given.shape)}; there are {pulses} pulses. Pass one "
@@ -98,23 +111,34 @@ class RadarGeometry(KeepsPrecision):
         """Unit vectors from the scene's centre towards the radar, half-way between its antennas: (P, 3)."""
         middle = self.transmitters.new_tensor(list(center))
         unit = nn.functional.normalize
-        return unit(unit(self.transmitters - middle, dim=-1) + unit(self.receivers - middle, dim=-1), dim=-1)
+        return unit(
+            unit(self.transmitters - middle, dim=-1) + unit(self.receivers - middle, dim=-1), dim=-1
+        )
 
     def path_limits(self, box: Box) -> tuple[Tensor, Tensor]:
         """Least (a lower bound) and largest absolute path of a pulse over the box: both (P,) in metres."""
         lower, upper = (self.transmitters.new_tensor(v) for v in (box.lower, box.upper))
-        corners = torch.cartesian_prod(*torch.stack([lower, upper], 1))  # a convex function is largest at a corner
+        corners = torch.cartesian_prod(
+            *torch.stack([lower, upper], 1)
+        )  # a convex function is largest at a corner
         to, back = self.ranges(corners, torch.arange(len(self)))
-        gap = [torch.maximum(lower - a, a - upper).clamp(min=0) for a in (self.transmitters, self.receivers)]
+        gap = [
+            torch.maximum(lower - a, a - upper).clamp(min=0)
+            for a in (self.transmitters, self.receivers)
+        ]
         near = torch.stack([torch.linalg.vector_norm(g, dim=-1) for g in gap]).sum(0)
         return near.detach(), (to + back).amax(1).detach()
 
     def check(self, box: Box, wavelength: float) -> None:
         """Raises ValueError where box and geometry cannot be meant: see the messages."""
         if box.ndim != 3:
-            raise ValueError(f"Radar geometry is 3-D; the box has {box.ndim} axes. A plane is a thin box.")
+            raise ValueError(
+                f"Radar geometry is 3-D; the box has {box.ndim} axes. A plane is a thin box."
+            )
         if set(box.units) - {"", "m"}:
-            raise ValueError(f"Radar geometry is in metres; the box has units {box.units}. Convert the box to metres.")
+            raise ValueError(
+                f"Radar geometry is in metres; the box has units {box.units}. Convert the box to metres."
+            )
         lower, upper = (self.transmitters.new_tensor(v) for v in (box.lower, box.upper))
         for name, antenna in (("transmitter", self.transmitters), ("receiver", self.receivers)):
             inside = ((antenna > lower) & (antenna < upper)).all(-1).nonzero()[:, 0]
@@ -139,18 +163,24 @@ class RadarGeometry(KeepsPrecision):
         """Some of the pulses."""
         receivers = None if self.monostatic else self.receivers[rows].detach()
         return self._again(
-            RadarGeometry(self.transmitters[rows].detach(), receivers, self.sign, self.reference_path[rows])
+            RadarGeometry(
+                self.transmitters[rows].detach(), receivers, self.sign, self.reference_path[rows]
+            )
         )
 
     def reversed(self) -> RadarGeometry:
         """The same paths under the opposite phase sign."""
         receivers = None if self.monostatic else self.receivers.detach()
-        return self._again(RadarGeometry(self.transmitters.detach(), receivers, -self.sign, self.reference_path))
+        return self._again(
+            RadarGeometry(self.transmitters.detach(), receivers, -self.sign, self.reference_path)
+        )
 
     def referenced(self, reference_path: Tensor | float) -> RadarGeometry:
         """The same pulses with another path subtracted."""
         receivers = None if self.monostatic else self.receivers.detach()
-        return self._again(RadarGeometry(self.transmitters.detach(), receivers, self.sign, reference_path))
+        return self._again(
+            RadarGeometry(self.transmitters.detach(), receivers, self.sign, reference_path)
+        )
 
     def _again(self, geometry: RadarGeometry) -> RadarGeometry:
         """A variation as the same kind of geometry."""
@@ -159,20 +189,27 @@ class RadarGeometry(KeepsPrecision):
     # --- the usual apertures --------------------------------------------------------------------------------------
 
     @classmethod
-    def cylinder(cls, radius: float, azimuths: Tensor, heights: Tensor, sign: int = +1) -> RadarGeometry:
+    def cylinder(
+        cls, radius: float, azimuths: Tensor, heights: Tensor, sign: int = +1
+    ) -> RadarGeometry:
         """A monostatic antenna on a cylinder about z: all azimuths (radians) at each height (m), height slowest."""
         h, a = torch.meshgrid(heights.double(), azimuths.double(), indexing="ij")
-        return cls(torch.stack([radius * a.cos(), radius * a.sin(), h], -1).reshape(-1, 3), sign=sign)
+        return cls(
+            torch.stack([radius * a.cos(), radius * a.sin(), h], -1).reshape(-1, 3), sign=sign
+        )
 
     @classmethod
-    def planar(cls, first: Tensor, second: Tensor, distance: float, sign: int = +1) -> RadarGeometry:
+    def planar(
+        cls, first: Tensor, second: Tensor, distance: float, sign: int = +1
+    ) -> RadarGeometry:
         """A gantry's plane x = -distance looking along +x: monostatic at all (y, z) = (first, second), in metres."""
         y, z = torch.meshgrid(first.double(), second.double(), indexing="ij")
         return cls(torch.stack([torch.full_like(y, -distance), y, z], -1).reshape(-1, 3), sign=sign)
 
     @classmethod
-    def mimo(cls, transmitters: Tensor, receivers: Tensor, poses: Tensor | None = None,
-             sign: int = +1) -> RadarGeometry:  # fmt: skip
+    def mimo(
+        cls, transmitters: Tensor, receivers: Tensor, poses: Tensor | None = None, sign: int = +1
+    ) -> RadarGeometry:
         """Every pair of (T, 3) transmitters and (R, 3) receivers, receiver fastest, at each (4, 4) rigid pose.
 
         Pairs are not collapsed to their midpoints: that is wrong by d² / (4 R) of path for a spacing d.
@@ -186,12 +223,22 @@ class RadarGeometry(KeepsPrecision):
         return cls(t, r, sign)
 
     @classmethod
-    def spotlight(cls, distance: float, azimuths: Tensor, elevations: Tensor, center: Sequence[float] = (0, 0, 0),
-                  sign: int = -1) -> RadarGeometry:  # fmt: skip
+    def spotlight(
+        cls,
+        distance: float,
+        azimuths: Tensor,
+        elevations: Tensor,
+        center: Sequence[float] = (0, 0, 0),
+        sign: int = -1,
+    ) -> RadarGeometry:
         """A pass around `center` at `distance`, referenced to it: azimuths at each elevation (radians)."""
         e, a = torch.meshgrid(elevations.double(), azimuths.double(), indexing="ij")
         unit = torch.stack([e.cos() * a.cos(), e.cos() * a.sin(), e.sin()], -1).reshape(-1, 3)
-        return cls(distance * unit + unit.new_tensor(list(center)), sign=sign, reference_path=2.0 * distance)
+        return cls(
+            distance * unit + unit.new_tensor(list(center)),
+            sign=sign,
+            reference_path=2.0 * distance,
+        )
 
 
 def _distance(points: Tensor, antennas: Tensor) -> Tensor:
@@ -203,7 +250,9 @@ def _distance(points: Tensor, antennas: Tensor) -> Tensor:
 
 def _positions(value: Tensor, name: str) -> Tensor:
     if value.ndim != 2 or value.shape[1] != 3 or not len(value):
-        raise ValueError(f"RadarGeometry: {name} must be (P, 3) positions in metres, got shape {tuple(value.shape)}.")
+        raise ValueError(
+            f"RadarGeometry: {name} must be (P, 3) positions in metres, got shape {tuple(value.shape)}."
+        )
     if not torch.isfinite(value).all():
         raise ValueError(f"RadarGeometry: {name} holds NaN or Inf.")
     if isinstance(value, nn.Parameter):
@@ -215,6 +264,10 @@ def _positions(value: Tensor, name: str) -> Tensor:
 
 def _coarseness(value: Tensor | float | None) -> float:
     """Relative step of the numbers as they were given: 0 for float64 and for whole numbers."""
-    if not isinstance(value, Tensor) or not value.is_floating_point() or value.dtype == torch.float64:
+    if (
+        not isinstance(value, Tensor)
+        or not value.is_floating_point()
+        or value.dtype == torch.float64
+    ):
         return 0.0
     return torch.finfo(value.dtype).eps

@@ -63,7 +63,9 @@ class TiledKernel(KeepsPrecision, RowOperator):
 
     def _tiled(self, rows: Tensor) -> Callable[[Tensor], Tensor]:
         def forward(sigma: Tensor) -> Tensor:
-            y = torch.zeros(len(rows), self.transform.count, dtype=sigma.dtype.to_complex(), device=sigma.device)
+            y = torch.zeros(
+                len(rows), self.transform.count, dtype=sigma.dtype.to_complex(), device=sigma.device
+            )
             points = self.points
             for i, k in self._tiles(rows):
                 factor, delay = self._factor(points[k], rows[i], sigma.dtype)
@@ -79,7 +81,9 @@ class TiledKernel(KeepsPrecision, RowOperator):
             points = self.points
             for i, k in self._tiles(rows):
                 factor, delay = self._factor(points[k], rows[i], like.dtype)
-                echo = factor.conj() * self._signed(self.transform.adjoint(delay, self._signed(y[i])))
+                echo = factor.conj() * self._signed(
+                    self.transform.adjoint(delay, self._signed(y[i]))
+                )
                 echo = echo if like.is_complex() else echo.real
                 if like.ndim == 1:
                     sigma[k] += echo.sum(0)
@@ -108,8 +112,12 @@ class TiledKernel(KeepsPrecision, RowOperator):
         matrix, count = self._matrix, self.transform.count
 
         def forward(sigma: Tensor) -> Tensor:
-            s = (torch.view_as_real(sigma) if sigma.is_complex() else sigma[:, None]).to(matrix.dtype)
-            parts = torch.stack([matrix[r] @ s for r in rows.tolist()])  # (b, 2 K, 1 or 2): no copy of the kernel
+            s = (torch.view_as_real(sigma) if sigma.is_complex() else sigma[:, None]).to(
+                matrix.dtype
+            )
+            parts = torch.stack(
+                [matrix[r] @ s for r in rows.tolist()]
+            )  # (b, 2 K, 1 or 2): no copy of the kernel
             re, im = parts[:, :count], parts[:, count:]
             if sigma.is_complex():
                 re, im = re[..., :1] - im[..., 1:], im[..., :1] + re[..., 1:]
@@ -125,7 +133,9 @@ class TiledKernel(KeepsPrecision, RowOperator):
             g = torch.cat([y.real, y.imag], 1)[:, None]
             if dtype.is_complex:
                 g = torch.cat([g, torch.cat([y.imag, -y.real], 1)[:, None]], 1)
-            total = torch.zeros(g.shape[1], matrix.shape[2], dtype=matrix.dtype, device=matrix.device)
+            total = torch.zeros(
+                g.shape[1], matrix.shape[2], dtype=matrix.dtype, device=matrix.device
+            )
             for r, one in zip(rows.tolist(), g, strict=True):
                 total.addmm_(one, matrix[r])
             return (torch.complex(total[0], total[1]) if dtype.is_complex else total[0]).to(dtype)

@@ -16,8 +16,9 @@ from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 from inverse_inr.operators.radar.operator import RadarOperator
 
 
-def range_profiles(operator: RadarOperator, y: Tensor, oversampling: int = 4,
-                   box: Box | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
+def range_profiles(
+    operator: RadarOperator, y: Tensor, oversampling: int = 4, box: Box | None = None
+) -> tuple[Tensor, Tensor]:
     """Two-way paths (n,) in m, relative to the reference, and q (P, n): the pulses compressed in range.
 
     The table spans the paths of `box` (default: the operator's), `oversampling` samples to a resolution cell c / B.
@@ -29,11 +30,20 @@ def range_profiles(operator: RadarOperator, y: Tensor, oversampling: int = 4,
     count = max(8, int((last - first) / step) + 3)
     paths = first + step * torch.arange(count, dtype=torch.float64, device=y.device)
     upright = y if geometry.sign > 0 else y.conj().resolve_conj()
-    return paths, operator.transform.table(first / SPEED_OF_LIGHT, step / SPEED_OF_LIGHT, count, upright)
+    return paths, operator.transform.table(
+        first / SPEED_OF_LIGHT, step / SPEED_OF_LIGHT, count, upright
+    )
 
 
-def backproject(operator: RadarOperator, y: Tensor, points: Grid | Tensor | None = None, *,
-                weights: Tensor | None = None, interpolate: bool = True, oversampling: int = 16) -> Tensor:  # fmt: skip
+def backproject(
+    operator: RadarOperator,
+    y: Tensor,
+    points: Grid | Tensor | None = None,
+    *,
+    weights: Tensor | None = None,
+    interpolate: bool = True,
+    oversampling: int = 16,
+) -> Tensor:
     """The image of (P, K) echoes at a grid's voxels (*shape,) or (n, 3) points; default: the operator's own.
 
     `weights` (K,) or (P, K) taper the data: they belong here, not to an adjoint. A unit point's peak is their sum,
@@ -42,7 +52,9 @@ def backproject(operator: RadarOperator, y: Tensor, points: Grid | Tensor | None
     """
     if y.shape != (len(operator), operator.transform.count):
         expected = (len(operator), operator.transform.count)
-        raise ValueError(f"backproject: y has shape {tuple(y.shape)}; the operator has pulses x samples {expected}.")
+        raise ValueError(
+            f"backproject: y has shape {tuple(y.shape)}; the operator has pulses x samples {expected}."
+        )
     seen = operator if points is None else operator.at(points)
     y = y if weights is None else y * weights.to(y.dtype)
     if interpolate:
@@ -57,7 +69,9 @@ def backproject(operator: RadarOperator, y: Tensor, points: Grid | Tensor | None
 def _interpolated(operator: RadarOperator, y: Tensor, oversampling: int) -> Tensor:
     points = operator.points
     low, high = points.amin(0) - 1e-3, points.amax(0) + 1e-3
-    paths, profiles = range_profiles(operator, y, oversampling, Box(tuple(low.tolist()), tuple(high.tolist())))
+    paths, profiles = range_profiles(
+        operator, y, oversampling, Box(tuple(low.tolist()), tuple(high.tolist()))
+    )
     rise = nn.functional.pad(profiles.diff(dim=1), (0, 1))
     step = float(paths[1] - paths[0])
     image = torch.zeros(len(points), dtype=y.dtype, device=y.device)
@@ -70,7 +84,9 @@ def _interpolated(operator: RadarOperator, y: Tensor, oversampling: int) -> Tens
             position = (path[0] - paths[0]) / step
             cell = position.int().clamp_(0, len(paths) - 2)
             fraction = (position - cell).to(y.dtype.to_real())
-            value = torch.addcmul(profiles[row].index_select(0, cell), rise[row].index_select(0, cell), fraction)
+            value = torch.addcmul(
+                profiles[row].index_select(0, cell), rise[row].index_select(0, cell), fraction
+            )
             part += value * factor[0]
     return image if operator.geometry.sign > 0 else image.conj().resolve_conj()
 

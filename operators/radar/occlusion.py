@@ -27,18 +27,28 @@ class Occluded(RowOperator):
     def __init__(self, operator: RadarOperator, step: float = 1.0) -> None:
         super().__init__(operator.shape)
         if operator.where is None or operator.degree:
-            raise ValueError("Occluded needs a radar operator of isotropic voxels: points=Grid(...), degree=0.")
-        self.operator, self.grid, self.step = operator, operator.where, step * min(operator.where.spacing)
+            raise ValueError(
+                "Occluded needs a radar operator of isotropic voxels: points=Grid(...), degree=0."
+            )
+        self.operator, self.grid, self.step = (
+            operator,
+            operator.where,
+            step * min(operator.where.spacing),
+        )
 
     def forward(self, rows: Tensor) -> Query:
-        look = self.operator.geometry.look(self.grid.box.center)[rows.to(self.operator.geometry.transmitters.device)]
+        look = self.operator.geometry.look(self.grid.box.center)[
+            rows.to(self.operator.geometry.transmitters.device)
+        ]
 
         def measure(values: Tensor) -> Tensor:
             if values.shape[-1] != 2:
                 raise ValueError(
                     f"Occluded: the field needs 2 channels (reflectivity, density), not {values.shape[-1]}."
                 )
-            depth = torch.stack([optical_depth(values[..., 1], self.grid, u.tolist(), self.step) for u in look])
+            depth = torch.stack(
+                [optical_depth(values[..., 1], self.grid, u.tolist(), self.step) for u in look]
+            )
             sigma = values[..., 0] * torch.exp(-depth)
             return self.operator.echoes(sigma.flatten(1), rows)
 
@@ -56,5 +66,7 @@ def optical_depth(density: Tensor, grid: Grid, direction: list[float], step: flo
     image, total = density[None, None], 0.5 * step * density
     for k in range(1, math.ceil(grid.box.diagonal / step) + 1):
         where = (start + k * move).flip(-1)[None]
-        total = total + step * torch.nn.functional.grid_sample(image, where, align_corners=False)[0, 0]
+        total = (
+            total + step * torch.nn.functional.grid_sample(image, where, align_corners=False)[0, 0]
+        )
     return total

@@ -48,9 +48,19 @@ class RadarOperator(TiledKernel):
     places: Tensor | None
     matrix: Tensor | None
 
-    def __init__(self, box: Box, geometry: RadarGeometry, transform: DelayTransform, *,
-                 points: Grid | Tensor | None = None, basis: str = "point", spreading: Spreading = "product",
-                 pattern: Pattern | None = None, degree: int = 0, shortest: float | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        geometry: RadarGeometry,
+        transform: DelayTransform,
+        *,
+        points: Grid | Tensor | None = None,
+        basis: str = "point",
+        spreading: Spreading = "product",
+        pattern: Pattern | None = None,
+        degree: int = 0,
+        shortest: float | None = None,
+    ) -> None:
         super().__init__((len(geometry),))
         name = type(self).__name__
         self.wavelength = SPEED_OF_LIGHT / transform.carrier
@@ -58,7 +68,9 @@ class RadarOperator(TiledKernel):
         if basis not in ("point", "cell"):
             raise ValueError(f"{name}: basis must be 'point' or 'cell', got {basis!r}.")
         if not callable(spreading) and spreading not in ("product", "none"):
-            raise ValueError(f"{name}: spreading must be 'product', 'none' or a function, got {spreading!r}.")
+            raise ValueError(
+                f"{name}: spreading must be 'product', 'none' or a function, got {spreading!r}."
+            )
         self.box, self.geometry, self.transform = box, geometry, transform
         self.basis, self.spreading, self.pattern, self.degree = basis, spreading, pattern, degree
         if points is None:
@@ -70,12 +82,16 @@ class RadarOperator(TiledKernel):
     def _place(self, points: Grid | Tensor) -> None:
         self.where = points if isinstance(points, Grid) else None
         if self.basis == "cell" and self.where is None:
-            raise ValueError(f"{type(self).__name__}: basis='cell' needs voxels; pass points=Grid(...).")
+            raise ValueError(
+                f"{type(self).__name__}: basis='cell' needs voxels; pass points=Grid(...)."
+            )
         self.register_buffer("places", None, persistent=False)
         if isinstance(points, Grid):
             return
         if points.ndim != 2 or points.shape[1] != 3 or not bool(torch.isfinite(points).all()):
-            raise ValueError(f"{type(self).__name__}: points must be finite (n, 3), got shape {tuple(points.shape)}.")
+            raise ValueError(
+                f"{type(self).__name__}: points must be finite (n, 3), got shape {tuple(points.shape)}."
+            )
         self.places = nn.Buffer(points.detach().double().clone(), persistent=False)
 
     @property
@@ -91,7 +107,9 @@ class RadarOperator(TiledKernel):
     def forward(self, rows: Tensor) -> Query:
         rows = rows.to(self.geometry.transmitters.device)
 
-        return Query(self._where, lambda values: self.echoes(self._reflectivity(values, rows), rows))
+        return Query(
+            self._where, lambda values: self.echoes(self._reflectivity(values, rows), rows)
+        )
 
     def echoes(self, sigma: Tensor, rows: Tensor) -> Tensor:
         """Echoes of the operator's own points, whose amplitudes are (n,), or (b, n) of each pulse: (b, K)."""
@@ -114,7 +132,9 @@ class RadarOperator(TiledKernel):
             return self._signed(self.transform(delay, self._signed(factor * s)))
 
         chosen = torch.stack([rows, torch.arange(len(rows), device=rows.device)], 1)
-        return evaluate(some, chosen, max(1, radar_kernel.TILE // (self.transform.width * max(1, len(points)))))
+        return evaluate(
+            some, chosen, max(1, radar_kernel.TILE // (self.transform.width * max(1, len(points))))
+        )
 
     def at(self, points: Grid | Tensor) -> Self:
         """The same radar looking at other points: a finer grid, or scatterers (n, 3) on no grid."""
@@ -150,7 +170,9 @@ class RadarOperator(TiledKernel):
     def carrier(self, points: Tensor, rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """conj of a_p(x) exp(j 2π turns), as for sign +1, and relative paths in m: both (b, n)."""
         factor, delay = self._factor(points, rows, dtype)
-        return (factor.conj().resolve_conj() if self.geometry.sign > 0 else factor), delay * SPEED_OF_LIGHT
+        return (
+            factor.conj().resolve_conj() if self.geometry.sign > 0 else factor
+        ), delay * SPEED_OF_LIGHT
 
     @property
     def bandwidth(self) -> float:
@@ -180,16 +202,26 @@ class RadarOperator(TiledKernel):
         turns = self.transform.turns(delay, reference / SPEED_OF_LIGHT)
         factor = self._signed(phasor(turns, dtype))
         plain = self.spreading == "none" and self.pattern is None and self.basis == "point"
-        return factor if plain else factor * self._amplitude(points, rows, to, back, dtype.to_real()), delay
+        return factor if plain else factor * self._amplitude(
+            points, rows, to, back, dtype.to_real()
+        ), delay
 
-    def _amplitude(self, points: Tensor, rows: Tensor, to: Tensor, back: Tensor, dtype: torch.dtype) -> Tensor:
+    def _amplitude(
+        self, points: Tensor, rows: Tensor, to: Tensor, back: Tensor, dtype: torch.dtype
+    ) -> Tensor:
         if callable(self.spreading):
             amplitude = self.spreading(to, back).to(dtype)
         else:
-            amplitude = (1 / (to * back)).to(dtype) if self.spreading == "product" else to.new_ones((1, 1), dtype=dtype)
+            amplitude = (
+                (1 / (to * back)).to(dtype)
+                if self.spreading == "product"
+                else to.new_ones((1, 1), dtype=dtype)
+            )
         if self.pattern is None and self.basis == "point":
             return amplitude
-        away = [points - a[rows][:, None] for a in (self.geometry.transmitters, self.geometry.receivers)]
+        away = [
+            points - a[rows][:, None] for a in (self.geometry.transmitters, self.geometry.receivers)
+        ]
         directions = [nn.functional.normalize(v, dim=-1) for v in away]
         if self.basis == "cell":
             assert self.where is not None

@@ -19,7 +19,9 @@ class PlaneWaves(RadarGeometry):
 
     def __init__(self, geometry: RadarGeometry, center: Sequence[float]) -> None:
         receivers = None if geometry.monostatic else geometry.receivers.detach()
-        super().__init__(geometry.transmitters.detach(), receivers, geometry.sign, geometry.reference_path)
+        super().__init__(
+            geometry.transmitters.detach(), receivers, geometry.sign, geometry.reference_path
+        )
         self.center = nn.Buffer(torch.tensor(list(center), dtype=torch.float64))
 
     def ranges(self, points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,7 +36,8 @@ class PlaneWaves(RadarGeometry):
     def curvature(self, half: float, frequency: float) -> float:
         """Largest phase error in rad, 2π f h² / (c R), of a scene of transverse half-size `half` (m)."""
         nearest = min(
-            float(torch.linalg.vector_norm(a - self.center, dim=-1).min()) for a in (self.transmitters, self.receivers)
+            float(torch.linalg.vector_norm(a - self.center, dim=-1).min())
+            for a in (self.transmitters, self.receivers)
         )
         return 2 * math.pi * frequency * half**2 / (SPEED_OF_LIGHT * nearest)
 

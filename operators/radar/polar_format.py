@@ -18,8 +18,14 @@ from inverse_inr.operators.radar.sar import PhaseHistory
 TAPS, KAISER = 12, 7.0
 
 
-def polar_format(operator: PhaseHistory, y: Tensor, shape: tuple[int, int], pitch: float, *,
-                 tolerance: float = 1.0) -> tuple[Tensor, Tensor]:  # fmt: skip
+def polar_format(
+    operator: PhaseHistory,
+    y: Tensor,
+    shape: tuple[int, int],
+    pitch: float,
+    *,
+    tolerance: float = 1.0,
+) -> tuple[Tensor, Tensor]:
     """(image, points): `shape` pixels of `pitch` (m) around the centre, rows along the middle look, and (*shape, 3).
 
     One pass at (nearly) constant elevation, pulses in the order of azimuth, uniform frequencies; the plane is
@@ -37,12 +43,17 @@ def polar_format(operator: PhaseHistory, y: Tensor, shape: tuple[int, int], pitc
     middle = geometry.transmitters.new_tensor([operator.box.center])
     rows = torch.arange(len(operator), device=y.device)
     turns = f * geometry.path(middle, rows) / SPEED_OF_LIGHT  # the reference moves to the centre
-    y = y.to(torch.complex128) * torch.polar(torch.ones_like(turns), -geometry.sign * 2 * math.pi * turns)
+    y = y.to(torch.complex128) * torch.polar(
+        torch.ones_like(turns), -geometry.sign * 2 * math.pi * turns
+    )
     y = y if geometry.sign < 0 else y.conj().resolve_conj()  # exp(+j k u·x) from here on
     look = geometry.look(operator.box.center)
     mean = torch.nn.functional.normalize(look[:, :2].mean(0), dim=0)
     across = torch.stack([-mean[1], mean[0]])
-    along, side = look[:, :2] @ mean, look[:, :2] @ across  # cos(elevation) cos(azimuth), ... sin(azimuth)
+    along, side = (
+        look[:, :2] @ mean,
+        look[:, :2] @ across,
+    )  # cos(elevation) cos(azimuth), ... sin(azimuth)
     scale = 4 * math.pi / SPEED_OF_LIGHT
     first, last = scale * float((f[0] * along).max()), scale * float((f[-1] * along).min())
     radial = torch.linspace(first, last, len(f), dtype=torch.float64, device=y.device)
@@ -53,7 +64,10 @@ def polar_format(operator: PhaseHistory, y: Tensor, shape: tuple[int, int], pitc
     # pulses are (nearly) uniform in slope: position of each cross wavenumber among them, for each radial one
     pulse = (cross / radial[:, None] - slope[0]) / ((slope[-1] - slope[0]) / (len(y) - 1))
     lattice = resample(y.T, pulse)  # (radial, cross)
-    r, c = ((torch.arange(n, dtype=torch.float64, device=y.device) + 0.5 - 0.5 * n) * pitch for n in shape)
+    r, c = (
+        (torch.arange(n, dtype=torch.float64, device=y.device) + 0.5 - 0.5 * n) * pitch
+        for n in shape
+    )
     image = _waves(r, radial) @ lattice @ _waves(c, cross).T
     place = middle[0] + torch.zeros(*shape, 3, dtype=torch.float64, device=y.device)
     place[..., :2] += r[:, None, None] * mean + c[:, None] * across

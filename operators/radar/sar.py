@@ -27,22 +27,43 @@ class PhaseHistory(RadarOperator):
     Raises ValueError for frequencies that do not ascend, and for a box wider than the unambiguous swath c / 2 df.
     """
 
-    def __init__(self, box: Box, geometry: RadarGeometry, frequencies: Tensor, *, points: Grid | Tensor | None = None,
-                 basis: str = "point", spreading: Spreading = "none", pattern: Pattern | None = None,
-                 degree: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        geometry: RadarGeometry,
+        frequencies: Tensor,
+        *,
+        points: Grid | Tensor | None = None,
+        basis: str = "point",
+        spreading: Spreading = "none",
+        pattern: Pattern | None = None,
+        degree: int = 0,
+    ) -> None:
         frequencies = uniform_where_rounded(frequencies)
         tones = Tones(frequencies)
         geometry.check(box, SPEED_OF_LIGHT / float(frequencies[-1]))
         if len(frequencies) > 1:
             near, far = geometry.path_limits(box)
-            spans, swath = 0.5 * float((far - near).max()), SPEED_OF_LIGHT / (2 * float(frequencies.diff().max()))
+            spans, swath = (
+                0.5 * float((far - near).max()),
+                SPEED_OF_LIGHT / (2 * float(frequencies.diff().max())),
+            )
             if spans >= swath:
                 raise ValueError(
                     f"The box spans ranges of {spans:.4g} m, beyond the unambiguous swath c / 2 df = {swath:.4g} m: "
                     "echoes would fold over. A smaller box, or finer frequency steps?"
                 )
-        super().__init__(box, geometry, tones, points=points, basis=basis, spreading=spreading, pattern=pattern,
-                         degree=degree, shortest=SPEED_OF_LIGHT / float(frequencies[-1]))  # fmt: skip
+        super().__init__(
+            box,
+            geometry,
+            tones,
+            points=points,
+            basis=basis,
+            spreading=spreading,
+            pattern=pattern,
+            degree=degree,
+            shortest=SPEED_OF_LIGHT / float(frequencies[-1]),
+        )
 
     @property
     def frequencies(self) -> Tensor:
@@ -61,9 +82,19 @@ class FarField(PhaseHistory):
     wavefront's curvature over the box, 2π f h² / (c R), is more than `tolerance` rad.
     """
 
-    def __init__(self, box: Box, geometry: RadarGeometry, frequencies: Tensor, *, tolerance: float = 0.5,
-                 points: Grid | Tensor | None = None, basis: str = "point", spreading: Spreading = "none",
-                 pattern: Pattern | None = None, degree: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        geometry: RadarGeometry,
+        frequencies: Tensor,
+        *,
+        tolerance: float = 0.5,
+        points: Grid | Tensor | None = None,
+        basis: str = "point",
+        spreading: Spreading = "none",
+        pattern: Pattern | None = None,
+        degree: int = 0,
+    ) -> None:
         waves = PlaneWaves(geometry, box.center)
         highest = float(frequencies[-1])
         error = waves.curvature(0.5 * max(box.lengths), highest)
@@ -72,14 +103,23 @@ class FarField(PhaseHistory):
                 f"FarField: plane waves are wrong by up to {error:.3g} rad over this box at {highest / 1e9:.4g} GHz, "
                 f"more than tolerance={tolerance}. A smaller box, or PhaseHistory, which is exact."
             )
-        super().__init__(box, waves, frequencies, points=points, basis=basis, spreading=spreading, pattern=pattern,
-                         degree=degree)  # fmt: skip
+        super().__init__(
+            box,
+            waves,
+            frequencies,
+            points=points,
+            basis=basis,
+            spreading=spreading,
+            pattern=pattern,
+            degree=degree,
+        )
 
     def wavenumbers(self) -> Tensor:
         """k_p(f), (P, K, 3) in rad/m: where each sample lies in the scene's spectrum."""
         middle = self.geometry.transmitters.new_tensor(self.box.center)
         units = [
-            nn.functional.normalize(a - middle, dim=-1) for a in (self.geometry.transmitters, self.geometry.receivers)
+            nn.functional.normalize(a - middle, dim=-1)
+            for a in (self.geometry.transmitters, self.geometry.receivers)
         ]
         turns = self.geometry.sign * 2 * math.pi * self.frequencies / SPEED_OF_LIGHT
         return turns[:, None] * (units[0] + units[1])[:, None]

@@ -40,24 +40,50 @@ class SarImage(RowOperator):
     Raises ValueError for another box, angles that disagree in number or see from below, sizes that are not positive.
     """
 
-    def __init__(self, box: Box, incidence: Tensor, azimuth: Tensor, shape: tuple[int, int], pitch: float, *,
-                 samples: int = 1, lines: int = 1, degree: int = 0, law: Literal["linear", "log"] = "linear",
-                 attenuation: bool = True) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        incidence: Tensor,
+        azimuth: Tensor,
+        shape: tuple[int, int],
+        pitch: float,
+        *,
+        samples: int = 1,
+        lines: int = 1,
+        degree: int = 0,
+        law: Literal["linear", "log"] = "linear",
+        attenuation: bool = True,
+    ) -> None:
         if box.ndim not in (3, 5):
-            raise ValueError(f"SarImage: the box has {box.ndim} axes; it needs 3, or 5 with azimuth and incidence.")
+            raise ValueError(
+                f"SarImage: the box has {box.ndim} axes; it needs 3, or 5 with azimuth and incidence."
+            )
         if incidence.ndim != 1 or incidence.shape != azimuth.shape or not len(azimuth):
             raise ValueError(
                 f"SarImage: incidence {tuple(incidence.shape)} and azimuth {tuple(azimuth.shape)} must be (views,)."
             )
-        if not (torch.isfinite(azimuth).all() and ((incidence > 0) & (incidence < math.pi / 2)).all()):
-            raise ValueError("SarImage: incidence is from the vertical, in (0, pi/2) radians. Degrees? A depression?")
+        if not (
+            torch.isfinite(azimuth).all() and ((incidence > 0) & (incidence < math.pi / 2)).all()
+        ):
+            raise ValueError(
+                "SarImage: incidence is from the vertical, in (0, pi/2) radians. Degrees? A depression?"
+            )
         if min(*shape, samples, lines) < 1 or not 0 < pitch < math.inf or degree < 0:
-            raise ValueError(f"SarImage: shape={shape}, pitch={pitch}, samples={samples}, lines={lines} not positive.")
+            raise ValueError(
+                f"SarImage: shape={shape}, pitch={pitch}, samples={samples}, lines={lines} not positive."
+            )
         if law not in ("linear", "log") or (box.ndim == 5 and degree):
-            raise ValueError(f"SarImage: law={law!r} is 'linear' or 'log'; degree={degree} needs a box of 3 axes.")
+            raise ValueError(
+                f"SarImage: law={law!r} is 'linear' or 'log'; degree={degree} needs a box of 3 axes."
+            )
         super().__init__((len(azimuth), int(shape[0])))
         self.box, self.ranges, self.pitch = box, int(shape[1]), float(pitch)
-        self.samples, self.lines, self.degree, self.attenuation = samples, lines, degree, attenuation
+        self.samples, self.lines, self.degree, self.attenuation = (
+            samples,
+            lines,
+            degree,
+            attenuation,
+        )
         self.law: Literal["linear", "log"] = law
         self.incidence = nn.Buffer(incidence.detach().clone())
         self.azimuth = nn.Buffer(azimuth.detach().clone())
@@ -77,7 +103,9 @@ class SarImage(RowOperator):
 
     def locate(self, points: Tensor, view: int) -> Tensor:
         """Where (*s, 3) points fall in the image of one view: fractional (azimuth, range) indices, (*s, 2)."""
-        u, a, _ = (v[0].to(points) for v in self.frame(torch.tensor([view], device=self.azimuth.device)))
+        u, a, _ = (
+            v[0].to(points) for v in self.frame(torch.tensor([view], device=self.azimuth.device))
+        )
         x = points - points.new_tensor(self.box.center[:3])
         middle = points.new_tensor([self.shape[1] - 1, self.ranges - 1]) / 2
         return torch.stack([x @ a, -(x @ u)], -1) / self.pitch + middle
@@ -86,29 +114,49 @@ class SarImage(RowOperator):
         view, line = torch.unravel_index(rows.to(self.azimuth.device), self.shape)
         u, a, e = self.frame(view)
         before, heights = self._extent()
-        lattice = (len(rows), self.lines, (before + self.ranges) * self.samples, heights * self.samples)
+        lattice = (
+            len(rows),
+            self.lines,
+            (before + self.ranges) * self.samples,
+            heights * self.samples,
+        )
         az, r, s = self._coordinates(line, lattice, before)
         middle = u.new_tensor(self.box.center[:3])
         across = (middle + az[..., None] * a[:, None])[:, :, None, None]  # (b, lines, 1, 1, 3)
-        along = s[:, None, :, None] * e[:, None, None] - r[:, :, None, None] * u[:, None, None]  # (b, R, E, 3)
+        along = (
+            s[:, None, :, None] * e[:, None, None] - r[:, :, None, None] * u[:, None, None]
+        )  # (b, R, E, 3)
         points = across + along[:, None]
         inside = self._inside(points)
         row = inside.nonzero()[:, 0]
         points = points[inside]
         if self.box.ndim == 5:
-            points = torch.cat([points, self.azimuth[view][row, None], self.incidence[view][row, None]], -1)
+            points = torch.cat(
+                [points, self.azimuth[view][row, None], self.incidence[view][row, None]], -1
+            )
 
         def measure(values: Tensor) -> Tensor:
             seen = self._echoes(values, u, row, inside)
-            image = seen[:, :, before * self.samples :].sum(-1).unflatten(2, (self.ranges, self.samples)).sum(-1)
-            return image.mean(1) / self.samples * (1 if self.attenuation else self.pitch / self.samples)
+            image = (
+                seen[:, :, before * self.samples :]
+                .sum(-1)
+                .unflatten(2, (self.ranges, self.samples))
+                .sum(-1)
+            )
+            return (
+                image.mean(1)
+                / self.samples
+                * (1 if self.attenuation else self.pitch / self.samples)
+            )
 
         return Query(points, measure)
 
     def _echoes(self, values: Tensor, u: Tensor, row: Tensor, inside: Tensor) -> Tensor:
         """What each cell of the lattice sends back: (b, lines, R, E)."""
         if values.shape[-1] != self.channels:
-            raise ValueError(f"SarImage needs a field of {self.channels} channels, got {values.shape[-1]}.")
+            raise ValueError(
+                f"SarImage needs a field of {self.channels} channels, got {values.shape[-1]}."
+            )
         sigma = self._backscatter(values[..., int(self.attenuation) :], u, row)
         if not self.attenuation:
             return self._onto(sigma, inside)
@@ -136,7 +184,9 @@ class SarImage(RowOperator):
         reach, height = (float((v.abs() @ half).max()) / self.pitch for v in (u, e))
         return max(0, math.ceil(reach - self.ranges / 2)), 2 * math.ceil(height + 0.5)
 
-    def _coordinates(self, line: Tensor, lattice: tuple[int, ...], before: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _coordinates(
+        self, line: Tensor, lattice: tuple[int, ...], before: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Azimuth (b, lines), range (b, R) and elevation (b, E) of the lattice, in length units from the middle."""
         b, lines, ranges, heights = lattice
         one = self.azimuth.new_ones(())

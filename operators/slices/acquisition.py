@@ -50,25 +50,44 @@ class SliceAcquisition(RowOperator):
 
     root: Tensor | None
 
-    def __init__(self, box: Box, slices: Slices, psf: str | PSF = "gaussian", nodes: int | tuple[int, ...] = 32, *,
-                 draws: int | None = 16, motion: bool = False, gain: bool = False, bias: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        slices: Slices,
+        psf: str | PSF = "gaussian",
+        nodes: int | tuple[int, ...] = 32,
+        *,
+        draws: int | None = 16,
+        motion: bool = False,
+        gain: bool = False,
+        bias: int = 0,
+    ) -> None:
         super().__init__((len(slices.index),))
         psf = slice_profile(psf)
         _check(box, slices, psf, nodes, draws, bias)
         self.box, self.psf, self.nodes, self.draws = box, psf, nodes, draws
         self.poses, self.sizes = nn.Buffer(slices.poses.double()), nn.Buffer(slices.sizes.double())
         self.index = nn.Buffer(slices.index.long(), persistent=False)
-        self.positions, self.stack = nn.Buffer(slices.positions.double(), persistent=False), nn.Buffer(slices.stack)
+        self.positions, self.stack = (
+            nn.Buffer(slices.positions.double(), persistent=False),
+            nn.Buffer(slices.stack),
+        )
         self.radius = max(float(slices.positions.square().sum(-1).mean().sqrt()), 1e-6)
         n, stacks = len(slices.poses), int(slices.stack.max()) + 1
         counts = torch.bincount(self.index, minlength=n).double()
         self.share = nn.Buffer(counts / counts.sum(), persistent=False)  # of the pixels, by slice
         three, between = slices.successive()
-        self.three, self.between = nn.Buffer(three, persistent=False), nn.Buffer(between, persistent=False)
+        self.three, self.between = (
+            nn.Buffer(three, persistent=False),
+            nn.Buffer(between, persistent=False),
+        )
         basis = bias_terms(box, slices.centers(), bias)
         self.basis = nn.Buffer(basis, persistent=False)
         self.trends = nn.Buffer(trends(slices, self.share, bias), persistent=False)
-        self.motion, self.log_gain = _learnt(torch.zeros(n, 6), motion), _learnt(torch.zeros(n), gain)
+        self.motion, self.log_gain = (
+            _learnt(torch.zeros(n, 6), motion),
+            _learnt(torch.zeros(n), gain),
+        )
         self.log_bias = _learnt(torch.zeros(stacks, basis.shape[1]), bias > 0)
         mean, root = _moments(psf)
         self.mean = nn.Buffer(mean, persistent=False)
@@ -90,13 +109,17 @@ class SliceAcquisition(RowOperator):
         """
         level = self.log_gain
         if self.trends.shape[2]:
-            level = level - trend(level.double(), self.trends.double(), self.share.double()).to(level)
+            level = level - trend(level.double(), self.trends.double(), self.share.double()).to(
+                level
+            )
         return torch.exp(TENTH * (level - self.share.to(level) @ level))
 
     def bias(self, rows: Tensor) -> Tensor:
         """The bias field at the pixels, (b,); its geometric mean over stacks is one everywhere."""
         coefficients = TENTH * (self.log_bias - self.log_bias.mean(0)).double()
-        return torch.exp((self.basis[rows].double() * coefficients[self.stack[self.index[rows]]]).sum(-1))
+        return torch.exp(
+            (self.basis[rows].double() * coefficients[self.stack[self.index[rows]]]).sum(-1)
+        )
 
     def negative_log_prior(self) -> Tensor | None:
         """Motion that goes on in time, where the order of acquisition is known; each pixel's share, as of the loss."""
@@ -119,7 +142,9 @@ class SliceAcquisition(RowOperator):
 
         def measure(values: Tensor) -> Tensor:
             real = values.real.dtype if values.is_complex() else values.dtype
-            seen = torch.einsum("bkc,bk->bc", values, weights.to(values.dtype).expand(values.shape[:-1]))
+            seen = torch.einsum(
+                "bkc,bk->bc", values, weights.to(values.dtype).expand(values.shape[:-1])
+            )
             return without_lone_channel(factor.to(real)[:, None] * seen)
 
         return Query(points, measure)
@@ -173,14 +198,22 @@ def _learnt(values: Tensor, learn: bool) -> Tensor:
     return nn.Parameter(values) if learn else nn.Buffer(values)
 
 
-def _check(box: Box, slices: Slices, psf: PSF, nodes: int | tuple[int, ...], draws: int | None, bias: int) -> None:
+def _check(
+    box: Box, slices: Slices, psf: PSF, nodes: int | tuple[int, ...], draws: int | None, bias: int
+) -> None:
     if box.ndim != 3:
         raise ValueError(f"SliceAcquisition: slices are of a volume; the box has {box.ndim} axes.")
     for name, count in (("nodes", nodes), ("draws", draws)):
         if isinstance(count, int) and (count < 8 or count % 2):
-            raise ValueError(f"SliceAcquisition: {name}={count} must be even and at least 8: each node has its mirror.")
-    if isinstance(nodes, tuple) and not (isinstance(psf, Separable) and len(nodes) == len(psf.parts)):
-        raise ValueError(f"SliceAcquisition: nodes={nodes} is for a separable profile of {len(nodes)} parts.")
+            raise ValueError(
+                f"SliceAcquisition: {name}={count} must be even and at least 8: each node has its mirror."
+            )
+    if isinstance(nodes, tuple) and not (
+        isinstance(psf, Separable) and len(nodes) == len(psf.parts)
+    ):
+        raise ValueError(
+            f"SliceAcquisition: nodes={nodes} is for a separable profile of {len(nodes)} parts."
+        )
     x = slices.centers()
     if not bool(((x >= x.new_tensor(box.lower)) & (x <= x.new_tensor(box.upper))).all(-1).any()):
         raise ValueError(

@@ -40,7 +40,9 @@ class Slices:
                 f"{tuple(self.stack.shape)}."
             )
         if self.time is not None and self.time.shape != (n,):
-            raise ValueError(f"Slices: {n} poses have times of shape {tuple(self.time.shape)}; one a slice.")
+            raise ValueError(
+                f"Slices: {n} poses have times of shape {tuple(self.time.shape)}; one a slice."
+            )
         if not bool((self.sizes > 0).all()):
             raise ValueError("Slices: pixel sizes and thickness must be positive.")
         if self.positions.shape != (len(self.index), 2) or not len(self.index):
@@ -49,17 +51,26 @@ class Slices:
                 f"{tuple(self.positions.shape)}."
             )
         if int(self.index.min()) < 0 or int(self.index.max()) >= n:
-            raise ValueError(f"Slices: index runs from {int(self.index.min())} to {int(self.index.max())} of {n}.")
+            raise ValueError(
+                f"Slices: index runs from {int(self.index.min())} to {int(self.index.max())} of {n}."
+            )
 
     @classmethod
-    def of_stack(cls, poses: Tensor, shape: tuple[int, int], pixel: Sequence[float], thickness: float) -> Slices:
+    def of_stack(
+        cls, poses: Tensor, shape: tuple[int, int], pixel: Sequence[float], thickness: float
+    ) -> Slices:
         """All pixels of slices of one `shape`, row by row; `pixel` sizes along the two axes of the plane."""
-        axes = [(torch.arange(m, dtype=torch.float64) - 0.5 * (m - 1)) * h for m, h in zip(shape, pixel, strict=True)]
+        axes = [
+            (torch.arange(m, dtype=torch.float64) - 0.5 * (m - 1)) * h
+            for m, h in zip(shape, pixel, strict=True)
+        ]
         plane = torch.cartesian_prod(*axes)
         n = len(poses)
         sizes = torch.tensor([*pixel, thickness], dtype=torch.float64).expand(n, 3)
         index = torch.arange(n).repeat_interleave(len(plane))
-        return cls(poses.double(), sizes, index, plane.repeat(n, 1), torch.zeros(n, dtype=torch.long))
+        return cls(
+            poses.double(), sizes, index, plane.repeat(n, 1), torch.zeros(n, dtype=torch.long)
+        )
 
     def select(self, pixels: Tensor) -> Slices:
         """Some pixels, by index or boolean mask; slices stay as they are, even where none of their pixels is left."""
@@ -71,12 +82,13 @@ class Slices:
         slices = list(itertools.accumulate((len(p.poses) for p in parts), initial=0))
         stacks = list(itertools.accumulate((int(p.stack.max()) + 1 for p in parts), initial=0))
         return Slices(
-            torch.cat([p.poses for p in parts]), torch.cat([p.sizes for p in parts]),
+            torch.cat([p.poses for p in parts]),
+            torch.cat([p.sizes for p in parts]),
             torch.cat([p.index + k for p, k in zip(parts, slices, strict=False)]),
             torch.cat([p.positions for p in parts]),
             torch.cat([p.stack + k for p, k in zip(parts, stacks, strict=False)]),
             torch.cat([p.times() for p in parts]),
-        )  # fmt: skip
+        )
 
     def times(self) -> Tensor:
         """`time`, -1 where nothing is known: (n,)."""
@@ -97,7 +109,11 @@ class Slices:
         for k in self.stack.unique().tolist():
             own = ((self.stack == k) & (time >= 0)).nonzero()[:, 0]
             own = own[time[own].argsort()]
-            found.append(torch.stack([own[:-2], own[1:-1], own[2:]], -1) if len(own) > 2 else own.new_zeros(0, 3))
+            found.append(
+                torch.stack([own[:-2], own[1:-1], own[2:]], -1)
+                if len(own) > 2
+                else own.new_zeros(0, 3)
+            )
         three = torch.cat(found)
         first, middle, last = time[three].double().unbind(-1)
         return three, (middle - first) / (last - first)

@@ -46,16 +46,22 @@ def trends(slices: Slices, share: Tensor, degree: int) -> Tensor:
 def trend(level: Tensor, columns: Tensor, share: Tensor, iterations: int = 5) -> Tensor:
     """What a Huber fit of `columns` to `level` puts on those that are not constant, by reweighted least squares."""
     flat, weights = columns.flatten(1), share
-    ridge = 1e-9 * torch.eye(flat.shape[1], dtype=flat.dtype, device=flat.device)  # stacks of few slices: all is trend
+    ridge = 1e-9 * torch.eye(
+        flat.shape[1], dtype=flat.dtype, device=flat.device
+    )  # stacks of few slices: all is trend
     found = level.new_zeros(flat.shape[1])
     for _ in range(iterations):
         gram = flat.mT @ (weights[:, None] * flat)
-        found = torch.linalg.solve(gram + gram.diagonal().max() * ridge, flat.mT @ (weights * level))
+        found = torch.linalg.solve(
+            gram + gram.diagonal().max() * ridge, flat.mT @ (weights * level)
+        )
         weights = share / (level - flat @ found).detach().abs().clamp(min=USUAL)
     return torch.einsum("nsd,sd->n", columns[..., 1:], found.reshape(columns.shape[1:])[:, 1:])
 
 
-def uneven_motion(motion: Tensor, three: Tensor, between: Tensor, pixels: Tensor, floor: float = 0.02) -> Tensor:
+def uneven_motion(
+    motion: Tensor, three: Tensor, between: Tensor, pixels: Tensor, floor: float = 0.02
+) -> Tensor:
     """What speaks against motion that does not go on in time, in nats, a sum over slices acquired successively.
 
         stiffness Σ (√(1 + |e|²/σ²) - 1)        e_s = m_s - (1 - a) m_before - a m_after
@@ -71,7 +77,9 @@ def uneven_motion(motion: Tensor, three: Tensor, between: Tensor, pixels: Tensor
     share = between.to(motion)[:, None, None]
     squared = (own - (1 - share) * before - share * after).square().sum(-1)
     weights = pixels[three].amin(-1)
-    variance = torch.stack([_median(column, weights) for column in squared.detach().unbind(-1)]) / 2.366
+    variance = (
+        torch.stack([_median(column, weights) for column in squared.detach().unbind(-1)]) / 2.366
+    )
     return STIFFNESS * ((1 + squared / variance.clamp(min=floor**2)).sqrt() - 1).sum()
 
 

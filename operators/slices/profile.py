@@ -49,7 +49,9 @@ class Sinc(PSF):
         t = u[..., 0].double().contiguous()
         k = torch.searchsorted(mass, t, right=True).clamp(1, len(mass) - 1)
         offset = x[k - 1] + (t - mass[k - 1]) / (mass[k] - mass[k - 1]) * (x[k] - x[k - 1])
-        return (self.width * offset)[..., None], torch.sinc(offset).sign() * h.abs().sum() / h.sum() / t.shape[-1]
+        return (self.width * offset)[..., None], torch.sinc(
+            offset
+        ).sign() * h.abs().sum() / h.sum() / t.shape[-1]
 
     def transfer(self, frequency: Tensor) -> Tensor:
         x, w = (v.to(frequency) for v in self.nodes(48))
@@ -91,14 +93,23 @@ class Separable(PSF):
             x, w = part.nodes(n)
             offsets.append(x)
             weights.append(w)
-        index = torch.cartesian_prod(*[torch.arange(len(w)) for w in weights]).reshape(-1, len(weights))
+        index = torch.cartesian_prod(*[torch.arange(len(w)) for w in weights]).reshape(
+            -1, len(weights)
+        )
         chosen = [x[i] for x, i in zip(offsets, index.unbind(-1), strict=True)]
-        share = torch.stack([w[i] for w, i in zip(weights, index.unbind(-1), strict=True)], -1).prod(-1)
+        share = torch.stack(
+            [w[i] for w, i in zip(weights, index.unbind(-1), strict=True)], -1
+        ).prod(-1)
         return torch.cat(chosen, -1), share
 
     def draw(self, u: Tensor) -> Nodes:
         """Offsets of all parts together; weights are multiplied, so their expectation is the product's."""
-        drawn = [p.draw(v) for p, v in zip(self._psfs(), u.split([p.uniforms for p in self._psfs()], -1), strict=True)]
+        drawn = [
+            p.draw(v)
+            for p, v in zip(
+                self._psfs(), u.split([p.uniforms for p in self._psfs()], -1), strict=True
+            )
+        ]
         weight = equal_weights(u)
         for _, w in drawn:
             weight = weight * w * u.shape[-2]
@@ -120,7 +131,9 @@ def slice_profile(name: str | PSF) -> PSF:
     """
     if isinstance(name, PSF):
         if name.ndim != 3:
-            raise ValueError(f"slice_profile: {type(name).__name__} has {name.ndim} dimensions; a slice's has 3.")
+            raise ValueError(
+                f"slice_profile: {type(name).__name__} has {name.ndim} dimensions; a slice's has 3."
+            )
         return name
     if name == "gaussian":
         return Separable(Gaussian(SINC_FWHM * FWHM, 2), Gaussian(FWHM, 1))
@@ -128,4 +141,6 @@ def slice_profile(name: str | PSF) -> PSF:
         return Separable(Sinc(), Sinc(), Gaussian(FWHM, 1))
     if name == "rect":
         return Separable(Pixel(1.0, 2), Pixel(1.0, 1))
-    raise ValueError(f"slice_profile: unknown profile {name!r}; known: gaussian, sinc, rect, or a 3-D PSF.")
+    raise ValueError(
+        f"slice_profile: unknown profile {name!r}; known: gaussian, sinc, rect, or a 3-D PSF."
+    )

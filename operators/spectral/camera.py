@@ -45,14 +45,28 @@ class Camera(RowOperator, ABC):
     sizes: tuple[int, int, int]
     """Pixels across and along the dispersion, and of the detector along it."""
 
-    def __init__(self, box: Box, mask: Tensor, wavelengths: Tensor, dispersion: Callable[[Tensor], Tensor],
-                 mode: Mode = "single", axis: int = 1, psf: OfWavelength | None = None,
-                 response: BandResponse = BandResponse(), *, placement: Placement = Placement(),
-                 width: int | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        box: Box,
+        mask: Tensor,
+        wavelengths: Tensor,
+        dispersion: Callable[[Tensor], Tensor],
+        mode: Mode = "single",
+        axis: int = 1,
+        psf: OfWavelength | None = None,
+        response: BandResponse = BandResponse(),
+        *,
+        placement: Placement = Placement(),
+        width: int | None = None,
+    ) -> None:
         if mode not in ("single", "dual", "spatial-spectral"):
-            raise ValueError(f"CASSI: mode must be 'single', 'dual' or 'spatial-spectral', got {mode!r}.")
+            raise ValueError(
+                f"CASSI: mode must be 'single', 'dual' or 'spatial-spectral', got {mode!r}."
+            )
         if axis not in (0, 1):
-            raise ValueError(f"CASSI: axis={axis} must be 0 or 1, the image axis that is dispersed.")
+            raise ValueError(
+                f"CASSI: axis={axis} must be 0 or 1, the image axis that is dispersed."
+            )
         self.scene = _pixels(box)
         wavelengths = _wavelengths(wavelengths, box)
         check_mask(mask, self.scene, axis, len(wavelengths), mode)
@@ -62,12 +76,22 @@ class Camera(RowOperator, ABC):
         long = along + (_reach(shifts, width, along) if mode == "single" else 0)
         shape = (across, long) if axis == 1 else (long, across)
         super().__init__((len(mask), *shape) if mask.ndim == 4 else shape)
-        self.box, self.mode, self.axis, self.mask_position = box, mode, axis, float(placement.position)
+        self.box, self.mode, self.axis, self.mask_position = (
+            box,
+            mode,
+            axis,
+            float(placement.position),
+        )
         self.dispersion, self.quadrature = dispersion, response.quadrature
         self.psf = psf if psf is None or callable(psf) else _value(psf, len(wavelengths))
         self.mask = mask if isinstance(mask, nn.Parameter) else nn.Buffer(mask.detach().clone())
         self.wavelengths = nn.Buffer(wavelengths)
-        gain, shift, rotation, stretch = response.gain, placement.shift, placement.rotation, placement.stretch
+        gain, shift, rotation, stretch = (
+            response.gain,
+            placement.shift,
+            placement.rotation,
+            placement.stretch,
+        )
         self.response = gain if gain is None or callable(gain) else _value(gain, len(wavelengths))
         self.mask_shift = None if shift is None else _value(shift, 2)
         turned = isinstance(rotation, Tensor) or rotation != 0
@@ -93,7 +117,9 @@ class Camera(RowOperator, ABC):
             gain = widths / widths.mean()
         if self.response is None:
             return gain
-        return gain * (self.response(wavelengths) if callable(self.response) else self.response.double())
+        return gain * (
+            self.response(wavelengths) if callable(self.response) else self.response.double()
+        )
 
     def codes(self) -> Tensor:
         """The mask where it really is: (shots, 1 or L, across, along), the dispersed axis last."""
@@ -113,7 +139,9 @@ class Camera(RowOperator, ABC):
 
     def mask_shifts(self, shifts: Tensor) -> Tensor:
         """How far the mask is dispersed against the scene."""
-        return shifts * (0.0 if self.mode == "single" else 1.0 if self.mode == "dual" else self.mask_position)
+        return shifts * (
+            0.0 if self.mode == "single" else 1.0 if self.mode == "dual" else self.mask_position
+        )
 
 
 # --- what it is given -------------------------------------------------------------------------------------------------
@@ -121,19 +149,27 @@ class Camera(RowOperator, ABC):
 
 def _pixels(box: Box) -> tuple[int, int]:
     if box.ndim != 3:
-        raise ValueError(f"CASSI: the box has {box.ndim} axes; it needs two of space (px) and the wavelength (nm).")
+        raise ValueError(
+            f"CASSI: the box has {box.ndim} axes; it needs two of space (px) and the wavelength (nm)."
+        )
     height, width = (round(n) for n in box.lengths[:2])
     if any(abs(n - m) > 1e-6 or m < 1 for n, m in zip(box.lengths, (height, width), strict=False)):
-        raise ValueError(f"CASSI counts in pixels: the box must span whole pixels, got {box.lengths[:2]} {box.units}.")
+        raise ValueError(
+            f"CASSI counts in pixels: the box must span whole pixels, got {box.lengths[:2]} {box.units}."
+        )
     return height, width
 
 
 def _wavelengths(wavelengths: Tensor, box: Box) -> Tensor:
     values = torch.as_tensor(wavelengths).detach().double().clone()
     if values.ndim != 1 or not len(values) or not bool(torch.isfinite(values).all()):
-        raise ValueError(f"CASSI: wavelengths must be finite, (bands,), got shape {tuple(values.shape)}.")
+        raise ValueError(
+            f"CASSI: wavelengths must be finite, (bands,), got shape {tuple(values.shape)}."
+        )
     if not bool((values.diff() > 0).all()):
-        raise ValueError(f"CASSI: wavelengths must rise, got {values[:4].tolist()}... Flip them, and the cube's bands.")
+        raise ValueError(
+            f"CASSI: wavelengths must rise, got {values[:4].tolist()}... Flip them, and the cube's bands."
+        )
     low, high = box.lower[2], box.upper[2]
     if float(values[0]) < low or float(values[-1]) > high:
         raise ValueError(
@@ -156,7 +192,9 @@ def _reach(shifts: Tensor, width: int | None, along: int) -> int:
     if width is None:
         return math.ceil(high - 1e-6)
     if along + high > width + 1e-6:
-        raise ValueError(f"CASSI: dispersion reaches {along + high:.4g} px and leaves the detector of {width} px.")
+        raise ValueError(
+            f"CASSI: dispersion reaches {along + high:.4g} px and leaves the detector of {width} px."
+        )
     return int(width) - along
 
 
@@ -164,13 +202,19 @@ def _value(value: float | Tensor, count: int | None = None) -> Tensor:
     if isinstance(value, nn.Parameter):
         return value
     tensor = torch.as_tensor(value, dtype=torch.float64).detach().clone()
-    if (count is not None and tensor.numel() not in (1, count)) or not bool(torch.isfinite(tensor).all()):
-        raise ValueError(f"CASSI: expected {count or 1} finite numbers, got shape {tuple(tensor.shape)}.")
+    if (count is not None and tensor.numel() not in (1, count)) or not bool(
+        torch.isfinite(tensor).all()
+    ):
+        raise ValueError(
+            f"CASSI: expected {count or 1} finite numbers, got shape {tuple(tensor.shape)}."
+        )
     return nn.Buffer(tensor)
 
 
 def _function(value: OfWavelength, wavelengths: Tensor) -> Tensor:
-    found = value(wavelengths) if callable(value) else torch.as_tensor(value, dtype=wavelengths.dtype)
+    found = (
+        value(wavelengths) if callable(value) else torch.as_tensor(value, dtype=wavelengths.dtype)
+    )
     return found.to(wavelengths).expand_as(wavelengths)
 
 

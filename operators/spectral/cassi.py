@@ -50,22 +50,33 @@ class CASSI(Camera):
         shifts, (height, length, _) = self.shifts(), self.sizes
         offset, weight = self._nodes()  # (q, 2), (L, q)
         image = shifts if self.mode == "single" else torch.zeros_like(shifts)
-        v = along[:, None, None] - image[:, None] - offset[:, 1]  # (b, L, q), pixel centres at whole numbers
+        v = (
+            along[:, None, None] - image[:, None] - offset[:, 1]
+        )  # (b, L, q), pixel centres at whole numbers
         i = (across[:, None, None] - offset[:, 0].long()).expand_as(v)
         inside = (i >= 0) & (i < height)
         if self.mode != "single":
             inside &= (v >= 0) & (v < length)
         i = i.clamp(0, height - 1)
         band = torch.arange(len(shifts), device=device)[:, None]
-        code = along_row(self.codes(), shot[:, None, None], band, i, v + self.mask_shifts(shifts)[:, None])
+        code = along_row(
+            self.codes(), shot[:, None, None], band, i, v + self.mask_shifts(shifts)[:, None]
+        )
         weights = code * inside * weight * self.gains()[:, None]
         place = [i + 0.5, (v + 0.5).clamp(0, length)]
         lower = v.new_tensor(self.box.lower)
-        points = torch.stack([*(place if self.axis == 1 else place[::-1]), torch.zeros_like(v)], -1) + lower
-        points = torch.cat([points[..., :2], self.wavelengths.to(v)[:, None, None].expand(*v.shape, 1)], -1)
+        points = (
+            torch.stack([*(place if self.axis == 1 else place[::-1]), torch.zeros_like(v)], -1)
+            + lower
+        )
+        points = torch.cat(
+            [points[..., :2], self.wavelengths.to(v)[:, None, None].expand(*v.shape, 1)], -1
+        )
 
         def measure(values: Tensor) -> Tensor:
-            return without_lone_channel(torch.einsum("blqc,blq->bc", values, weights.to(values.device, values.dtype)))
+            return without_lone_channel(
+                torch.einsum("blqc,blq->bc", values, weights.to(values.device, values.dtype))
+            )
 
         return Query(points, measure)
 
@@ -74,7 +85,9 @@ class CASSI(Camera):
         kernels = self.blur()
         if kernels is None:
             zero = torch.zeros(1, 2, dtype=torch.float64, device=self.mask.device)
-            return zero, torch.ones(len(self.wavelengths), 1, dtype=torch.float64, device=self.mask.device)
+            return zero, torch.ones(
+                len(self.wavelengths), 1, dtype=torch.float64, device=self.mask.device
+            )
         radius = kernels.shape[1] // 2
         k = torch.arange(-radius, radius + 1, dtype=torch.float64, device=kernels.device)
         return torch.cartesian_prod(k, k), (kernels[:, :, None] * kernels[:, None]).flatten(1)
@@ -89,7 +102,11 @@ class CASSI(Camera):
         """
         expected = (*self.scene, len(self.wavelengths))
         if grid.shape != expected:
-            slip = " Bands come last: pass cube.movedim(0, -1)." if grid.shape == (expected[2], *expected[:2]) else ""
+            slip = (
+                " Bands come last: pass cube.movedim(0, -1)."
+                if grid.shape == (expected[2], *expected[:2])
+                else ""
+            )
             raise ValueError(
                 f"CASSI.on: the camera sees {expected[0]} x {expected[1]} pixels in {expected[2]} bands; the grid has "
                 f"shape {grid.shape}.{slip}"

@@ -46,11 +46,17 @@ class CassiOnGrid(OnGrid):
         Blur and several shots couple more rows: conjugate gradients then, to a relative residual of `tolerance`.
         """
         camera = self.camera
-        seen = torch.ones(self.shape, dtype=torch.bool, device=camera.mask.device) if seen is None else seen
+        seen = (
+            torch.ones(self.shape, dtype=torch.bool, device=camera.mask.device)
+            if seen is None
+            else seen
+        )
         with torch.no_grad():
             if camera.psf is not None or len(self.shape) == 3:
                 gram = self._blurred_gram() if self._alike and len(self.shape) == 2 else self._gram
-                return lambda y: conjugate_gradient(lambda z: gram(z * seen) * seen + eta * z, y * seen, tolerance)
+                return lambda y: conjugate_gradient(
+                    lambda z: gram(z * seen) * seen + eta * z, y * seen, tolerance
+                )
             diagonal, beside = self._banded()
         there = seen if camera.axis == 1 else seen.T
         diagonal = torch.where(there, diagonal, 0) + eta
@@ -106,7 +112,11 @@ class CassiOnGrid(OnGrid):
         beside = weights.new_zeros(across, long + 1)
         for w, k, f in zip(weights, whole, fraction.tolist(), strict=True):
             squared = w.square()
-            for start, part, total in ((k, (1 - f) ** 2, diagonal), (k + 1, f**2, diagonal), (k, f * (1 - f), beside)):
+            for start, part, total in (
+                (k, (1 - f) ** 2, diagonal),
+                (k + 1, f**2, diagonal),
+                (k, f * (1 - f), beside),
+            ):
                 there, here = overlap(start, along, long)
                 total[:, there] += part * squared[:, here]
         return diagonal[:, :long], beside[:, : long - 1]
@@ -136,12 +146,16 @@ class CassiOnGrid(OnGrid):
         masks, gains, (whole, fraction) = self._masks(), self.camera.gains(), self._placed()
         learns = any(t.requires_grad for t in (masks, gains, fraction))
         if self.camera.psf is None and not (learns and torch.is_grad_enabled()):
-            return self._slice_and_add(bands, masks.to(bands), gains.tolist(), whole, fraction.tolist())
+            return self._slice_and_add(
+                bands, masks.to(bands), gains.tolist(), whole, fraction.tolist()
+            )
         kernels, long = self.camera.blur(), self.camera.sizes[2]
         reach = 0 if kernels is None else kernels.shape[1] // 2
         # one blur for all wavelengths is one blur of what they sum to, on a detector with room for what it spills
         alike = self._alike
-        starts, room = ([k + reach for k in whole], 2 * reach) if alike else ([k - reach for k in whole], 0)
+        starts, room = (
+            ([k + reach for k in whole], 2 * reach) if alike else ([k - reach for k in whole], 0)
+        )
         shots = []
         for mask in masks:
             z = (mask.to(bands) * gains.to(bands)[:, None, None]) * bands
@@ -156,8 +170,14 @@ class CassiOnGrid(OnGrid):
             shots.append(y)
         return torch.stack(shots)
 
-    def _slice_and_add(self, bands: Tensor, masks: Tensor, gains: list[float], whole: list[int],
-                       fraction: list[float]) -> Tensor:  # fmt: skip
+    def _slice_and_add(
+        self,
+        bands: Tensor,
+        masks: Tensor,
+        gains: list[float],
+        whole: list[int],
+        fraction: list[float],
+    ) -> Tensor:
         """The common case, nothing learnt and no blur: multiply and add in place, band by band."""
         across, along, long = self.camera.sizes
         masks = masks.expand(-1, len(gains), -1, -1)

@@ -32,7 +32,9 @@ class Placement:
                 continue
             found = torch.as_tensor(part).detach()
             if found.shape != shape:
-                raise ValueError(f"Placement: {name} must have shape {shape}, got {tuple(found.shape)}.")
+                raise ValueError(
+                    f"Placement: {name} must have shape {shape}, got {tuple(found.shape)}."
+                )
             if not bool(torch.isfinite(found).all()):
                 raise ValueError(f"Placement: {name} holds NaN or Inf.")
 
@@ -40,14 +42,20 @@ class Placement:
 def check_mask(mask: Tensor, scene: tuple[int, int], axis: int, bands: int, mode: str) -> None:
     shape = tuple(mask.shape)
     if mask.ndim not in (2, 3, 4) or not mask.is_floating_point():
-        raise ValueError(f"CASSI: mask must be a floating (H, W), (H, W, L) or (K, H, W, 1 or L), got {shape}.")
+        raise ValueError(
+            f"CASSI: mask must be a floating (H, W), (H, W, L) or (K, H, W, 1 or L), got {shape}."
+        )
     space = shape[:2] if mask.ndim < 4 else shape[1:3]
     if any(n < m for n, m in zip(space, scene, strict=True)):
         slip = " Transposed?" if space == scene[::-1] else ""
-        raise ValueError(f"CASSI: the mask, {space} px, is smaller than the scene, {scene} px.{slip}")
+        raise ValueError(
+            f"CASSI: the mask, {space} px, is smaller than the scene, {scene} px.{slip}"
+        )
     longer = axis if mode != "single" else None
     if any(n != m for k, (n, m) in enumerate(zip(space, scene, strict=True)) if k != longer):
-        raise ValueError(f"CASSI: the mask, {space} px, is larger than the scene, {scene} px. Crop it to the box.")
+        raise ValueError(
+            f"CASSI: the mask, {space} px, is larger than the scene, {scene} px. Crop it to the box."
+        )
     if mask.ndim > 2 and shape[-1] not in ((bands,) if mask.ndim == 3 else (1, bands)):
         raise ValueError(
             f"CASSI: mask of shape {shape} has {shape[-1]} colours for {bands} bands. Several shots are (K, H, W, 1)."
@@ -56,7 +64,9 @@ def check_mask(mask: Tensor, scene: tuple[int, int], axis: int, bands: int, mode
         raise ValueError("CASSI: the mask holds NaN or Inf, or lets no light through.")
 
 
-def moved_mask(mask: Tensor, shift: Tensor | None, rotation: Tensor | None, stretch: Tensor | None) -> Tensor:
+def moved_mask(
+    mask: Tensor, shift: Tensor | None, rotation: Tensor | None, stretch: Tensor | None
+) -> Tensor:
     """The mask where it lies: what is at x from its middle comes to R (x + stretch · x / half size) + shift.
 
     Bilinear and zero outside: (shots, colours, n0, n1). shift (2,) and stretch (2, 2) in pixels, rotation in radians.
@@ -72,10 +82,14 @@ def moved_mask(mask: Tensor, shift: Tensor | None, rotation: Tensor | None, stre
         i, j = c * i + s * j, c * j - s * i
     if stretch is not None:
         half = stretch.new_tensor([n0 / 2, n1 / 2])
-        back = torch.linalg.inv(torch.eye(2, dtype=stretch.dtype, device=stretch.device) + stretch / half).to(dtype)
+        back = torch.linalg.inv(
+            torch.eye(2, dtype=stretch.dtype, device=stretch.device) + stretch / half
+        ).to(dtype)
         i, j = back[0, 0] * i + back[0, 1] * j, back[1, 0] * i + back[1, 1] * j
     where = torch.stack([j * (2 / n1), i * (2 / n0)], -1).expand(len(mask), n0, n1, 2)
-    return nn.functional.grid_sample(mask, where, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return nn.functional.grid_sample(
+        mask, where, mode="bilinear", padding_mode="zeros", align_corners=False
+    )
 
 
 def along_row(codes: Tensor, shot: Tensor, band: Tensor, i: Tensor, v: Tensor) -> Tensor:

@@ -29,15 +29,24 @@ class SpectralResponse(PlacedOperator):
     nodes: Tensor
     weights: Tensor
 
-    def __init__(self, wavelengths: Tensor, response: Tensor, where: Grid | Tensor, *, nodes: int = 8,
-                 normalized: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self,
+        wavelengths: Tensor,
+        response: Tensor,
+        where: Grid | Tensor,
+        *,
+        nodes: int = 8,
+        normalized: bool = False,
+    ) -> None:
         knots, table = _table(wavelengths, response)
         if nodes < 1:
             raise ValueError(f"SpectralResponse: nodes must be at least 1, got {nodes}.")
         super().__init__(where)
         area = np.trapezoid(table, knots, axis=0)
         if normalized and not (np.abs(area) > 1e-12 * np.abs(table).max()).all():
-            raise ValueError(f"SpectralResponse: normalized, but the areas under the response are {area}.")
+            raise ValueError(
+                f"SpectralResponse: normalized, but the areas under the response are {area}."
+            )
         self.scale = nn.Buffer(torch.from_numpy(1 / area if normalized else np.ones_like(area)))
         rules = [gauss_rule(knots, column, nodes) for column in table.T]
         places = np.concatenate([place for place, _ in rules])
@@ -46,7 +55,10 @@ class SpectralResponse(PlacedOperator):
         for c, (place, weight) in enumerate(rules):
             weights[start : start + len(place), c] = weight
             start += len(place)
-        self.nodes, self.weights = nn.Buffer(torch.from_numpy(places)), nn.Buffer(torch.from_numpy(weights))
+        self.nodes, self.weights = (
+            nn.Buffer(torch.from_numpy(places)),
+            nn.Buffer(torch.from_numpy(weights)),
+        )
         self._knots, self._response = knots, table
 
     def forward(self, rows: Tensor) -> Query:
@@ -73,17 +85,22 @@ class SpectralResponse(PlacedOperator):
                 f"SpectralResponse.on: the grid has {grid.ndim} axes; space has {d} and wavelength is one."
             )
         bands = grid.axes(torch.float64)[-1]
-        mix = torch.from_numpy(band_weights(bands.numpy(), self._knots, self._response)) * self.scale.cpu()
-        space = Grid(Box(grid.box.lower[:-1], grid.box.upper[:-1], grid.box.units[:-1]), grid.shape[:-1])
+        mix = (
+            torch.from_numpy(band_weights(bands.numpy(), self._knots, self._response))
+            * self.scale.cpu()
+        )
+        space = Grid(
+            Box(grid.box.lower[:-1], grid.box.upper[:-1], grid.box.units[:-1]), grid.shape[:-1]
+        )
         look = None
         if space != self.where:
             look = interpolation_matrix(space, self.positions().cpu()).to(self.nodes.device)
 
         def measure(cube: Tensor) -> Tensor:
             single = cube.ndim == grid.ndim
-            spectra = (cube if single else cube.movedim(-1, -2)) @ mix.to(cube.device, cube.dtype.to_real()).to(
-                cube.dtype
-            )
+            spectra = (cube if single else cube.movedim(-1, -2)) @ mix.to(
+                cube.device, cube.dtype.to_real()
+            ).to(cube.dtype)
             if look is not None:
                 flat = look(spectra.reshape(space.numel, -1))
                 spectra = flat.reshape(*self.shape, *spectra.shape[d:])
@@ -95,13 +112,17 @@ class SpectralResponse(PlacedOperator):
         return OnGrid(ArrayFunction(measure, look), grid, (*self.shape, mix.shape[1]), trailing=1)
 
 
-def gauss_rule(knots: np.ndarray, response: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def gauss_rule(
+    knots: np.ndarray, response: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of the Gauss rule for the weight function that is linear between (knots, response).
 
     Discretised Lanczos, then the eigenvalues of the Jacobi matrix (Gautschi, Orthogonal Polynomials, 2.2.3; Golub &
     Welsch 1969). Positive and negative parts have `count` nodes each.
     """
-    t, w = np.polynomial.legendre.leggauss(count + 1)  # exact for the linear response times degree 2 count - 1
+    t, w = np.polynomial.legendre.leggauss(
+        count + 1
+    )  # exact for the linear response times degree 2 count - 1
     places, masses = [], []
     crossings = _with_zeros(knots, response)
     half = np.diff(crossings)[:, None] / 2
@@ -174,7 +195,11 @@ def cie_xyz(wavelengths: Tensor) -> Tensor:
         t = wavelengths - peak
         return height * torch.exp(-0.5 * (t / torch.where(t < 0, left, right)).square())
 
-    x = lobe(1.056, 599.8, 37.9, 31.0) + lobe(0.362, 442.0, 16.0, 26.7) + lobe(-0.065, 501.1, 20.4, 26.2)
+    x = (
+        lobe(1.056, 599.8, 37.9, 31.0)
+        + lobe(0.362, 442.0, 16.0, 26.7)
+        + lobe(-0.065, 501.1, 20.4, 26.2)
+    )
     y = lobe(0.821, 568.8, 46.9, 40.5) + lobe(0.286, 530.9, 16.3, 31.1)
     z = lobe(1.217, 437.0, 11.8, 36.0) + lobe(0.681, 459.0, 26.0, 13.8)
     return torch.stack([x, y, z], -1)
@@ -182,12 +207,17 @@ def cie_xyz(wavelengths: Tensor) -> Tensor:
 
 def linear_srgb(wavelengths: Tensor) -> Tensor:
     """Responses whose integrals are linear sRGB (IEC 61966-2-1), negative lobes included: (n,) -> (n, 3)."""
-    matrix = wavelengths.new_tensor([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+    matrix = wavelengths.new_tensor(
+        [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
+    )
     return cie_xyz(wavelengths) @ matrix.mT
 
 
 def _table(wavelengths: Tensor, response: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    knots, table = wavelengths.detach().cpu().double().numpy(), response.detach().cpu().double().numpy()
+    knots, table = (
+        wavelengths.detach().cpu().double().numpy(),
+        response.detach().cpu().double().numpy(),
+    )
     table = table[:, None] if table.ndim == 1 else table
     if knots.ndim != 1 or len(knots) < 2 or table.ndim != 2 or len(table) != len(knots):
         raise ValueError(
@@ -197,7 +227,9 @@ def _table(wavelengths: Tensor, response: Tensor) -> tuple[np.ndarray, np.ndarra
     if not (np.isfinite(knots).all() and np.isfinite(table).all()):
         raise ValueError("SpectralResponse: wavelengths or response hold NaN or Inf.")
     if not (np.diff(knots) > 0).all():
-        raise ValueError("SpectralResponse: wavelengths must rise. Given as frequencies or wavenumbers?")
+        raise ValueError(
+            "SpectralResponse: wavelengths must rise. Given as frequencies or wavenumbers?"
+        )
     if not np.abs(table).any(0).all():
         raise ValueError("SpectralResponse: a channel's response is zero everywhere.")
     return knots, table

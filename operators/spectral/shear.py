@@ -63,8 +63,12 @@ def gaussian_kernels(sigma: Tensor) -> Tensor:
 def blur_bands(bands: Tensor, kernels: Tensor) -> Tensor:
     """Each band blurred along both axes: (bands, H, W) -> (bands, H, W + 2 r); what leaves across H is lost."""
     count, size = kernels.shape
-    along = torch.nn.functional.conv2d(bands[None], kernels[:, None, None], padding=(0, size - 1), groups=count)
-    return torch.nn.functional.conv2d(along, kernels[:, None, :, None], padding=(size // 2, 0), groups=count)[0]
+    along = torch.nn.functional.conv2d(
+        bands[None], kernels[:, None, None], padding=(0, size - 1), groups=count
+    )
+    return torch.nn.functional.conv2d(
+        along, kernels[:, None, :, None], padding=(size // 2, 0), groups=count
+    )[0]
 
 
 def tridiagonal(diagonal: Tensor, beside: Tensor) -> Callable[[Tensor], Tensor]:
@@ -90,8 +94,9 @@ def tridiagonal(diagonal: Tensor, beside: Tensor) -> Callable[[Tensor], Tensor]:
     return solve
 
 
-def conjugate_gradient(apply: Callable[[Tensor], Tensor], r: Tensor, tolerance: float = 1e-10,
-                       iterations: int = 500) -> Tensor:  # fmt: skip
+def conjugate_gradient(
+    apply: Callable[[Tensor], Tensor], r: Tensor, tolerance: float = 1e-10, iterations: int = 500
+) -> Tensor:
     """apply⁻¹ r of a symmetric positive semi-definite map, in double precision, to a relative residual."""
     rest = r.double()
     z, direction = torch.zeros_like(rest), rest

@@ -12,7 +12,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, Operator, Problem, Solution, Term, as_linear_map, baselines, noise
+from inverse_inr import (
+    Box,
+    Grid,
+    Operator,
+    Problem,
+    Solution,
+    Term,
+    as_linear_map,
+    baselines,
+    noise,
+)
 from inverse_inr.hooks import Shaped
 from inverse_inr.io import read_dxchange, read_hdf5
 from inverse_inr.operators import DetectorDrift, ParallelBeam
@@ -44,7 +54,9 @@ class Reading:
             if getattr(self, name) < least:
                 raise ValueError(f"Reading: {name}={getattr(self, name)} must be {least} or more.")
         if self.span is not None and not 0 < self.span < math.inf:
-            raise ValueError(f"Reading: span={self.span} must be positive (degrees), or None for the file's angles.")
+            raise ValueError(
+                f"Reading: span={self.span} must be positive (degrees), or None for the file's angles."
+            )
 
 
 @dataclass(frozen=True)
@@ -59,10 +71,18 @@ class RotationAxis:
     learn_center: bool = True
 
 
-def ct_scan(path: str, *, reading: Reading = Reading(), axis: RotationAxis = RotationAxis(),
-            fidelity: Literal["gaussian", "poisson"] = "gaussian", size: int | None = None,
-            width: float | None = None, hold_out_views: int | None = None, drift: int | None = None,
-            raster: bool = False) -> Problem:  # fmt: skip
+def ct_scan(
+    path: str,
+    *,
+    reading: Reading = Reading(),
+    axis: RotationAxis = RotationAxis(),
+    fidelity: Literal["gaussian", "poisson"] = "gaussian",
+    size: int | None = None,
+    width: float | None = None,
+    hold_out_views: int | None = None,
+    drift: int | None = None,
+    raster: bool = False,
+) -> Problem:
     """One detector row of a parallel-beam DXchange scan (HDF5), in units of (binned) detector pixels.
 
     reading, axis   what is read of the file, and where the axis of rotation is
@@ -76,26 +96,52 @@ def ct_scan(path: str, *, reading: Reading = Reading(), axis: RotationAxis = Rot
     """
     scan, bin = read_dxchange(path, rows=reading.row), reading.bin
     gain = _gain(path, reading.row)
-    counts, flat, dark = (_binned(v.reshape(-1, v.shape[-1]) / gain, bin) for v in (scan.counts, scan.white, scan.dark))
+    counts, flat, dark = (
+        _binned(v.reshape(-1, v.shape[-1]) / gain, bin)
+        for v in (scan.counts, scan.white, scan.dark)
+    )
     angles = scan.angles if reading.span is None else _even(len(scan.angles), reading.span)
     counts, angles = counts[:: reading.every], angles[:: reading.every]
     signal, flat = counts - dark, (flat - dark).expand_as(counts)
-    good = torch.isfinite(signal) & (signal > 0) & torch.isfinite(flat) & (flat > 0.01 * flat.nanmedian())
+    good = (
+        torch.isfinite(signal)
+        & (signal > 0)
+        & torch.isfinite(flat)
+        & (flat > 0.01 * flat.nanmedian())
+    )
     if not good.any():
-        raise ValueError(f"{path}: no value of row {reading.row} is above its dark field. Are white and dark swapped?")
+        raise ValueError(
+            f"{path}: no value of row {reading.row} is above its dark field. Are white and dark swapped?"
+        )
     flat = _as_bright_as_air(signal, flat, good, reading.air // bin)
-    signal, flat, dark = signal.where(good, 1.0), flat.where(good, 1.0), dark.nan_to_num(0.0).clamp(min=0)
+    signal, flat, dark = (
+        signal.where(good, 1.0),
+        flat.where(good, 1.0),
+        dark.nan_to_num(0.0).clamp(min=0),
+    )
     line = (flat / signal).log()
-    dropped = 0.5 * (scan.counts.shape[-1] % bin)  # pixels that binning drops at one end move the middle
+    dropped = 0.5 * (
+        scan.counts.shape[-1] % bin
+    )  # pixels that binning drops at one end move the middle
     how = "found" if axis.center is None else "given"
-    center = center_of_rotation(line, angles) if axis.center is None else (axis.center + dropped) / bin
+    center = (
+        center_of_rotation(line, angles) if axis.center is None else (axis.center + dropped) / bin
+    )
     half = 0.5 * (line.shape[1] if width is None else width / bin)
     box = Box((-half, -half), (half, half), units=("px", "px"))
     grid = Grid(box, (size or math.ceil(2 * half),) * 2)
     place = nn.Parameter(torch.tensor(center)) if axis.learn_center and not raster else center
     beam = ParallelBeam(box, angles.float(), line.shape[1], pitch=1.0, center=place, subrays=2)
     rays = beam if drift is None else DetectorDrift(beam, drift, times=torch.arange(len(angles)))
-    term = _scan_term(rays.on(grid) if raster else rays, line, signal, flat, dark.expand_as(counts), good, fidelity)
+    term = _scan_term(
+        rays.on(grid) if raster else rays,
+        line,
+        signal,
+        flat,
+        dark.expand_as(counts),
+        good,
+        fidelity,
+    )
     suggested = suggestion(beam, _views_held_out(term, hold_out_views))
     classical = suggested.baselines
     if drift is not None:
@@ -107,10 +153,14 @@ def ct_scan(path: str, *, reading: Reading = Reading(), axis: RotationAxis = Rot
         f"centre of rotation {how} (px)": center * bin - dropped,
         "counts a quantum": gain,
     }
-    return Problem([term], box, grid, suggested=replace(suggested, baselines=classical), notes=notes)
+    return Problem(
+        [term], box, grid, suggested=replace(suggested, baselines=classical), notes=notes
+    )
 
 
-def drift_removed(problem: Problem, solve: Callable[[Problem], Solution], rounds: int = 3) -> Problem:
+def drift_removed(
+    problem: Problem, solve: Callable[[Problem], Solution], rounds: int = 3
+) -> Problem:
     """The problem with each element's drift taken off y: what a classical method needs, which cannot learn it.
 
     In turn, `solve` finds the image and least squares fit the drift to its residuals, on the rows that are not held
@@ -119,7 +169,9 @@ def drift_removed(problem: Problem, solve: Callable[[Problem], Solution], rounds
     term = problem.terms[0]
     operator = term.operator
     if not isinstance(operator, DetectorDrift):
-        raise TypeError(f"drift_removed: {type(operator).__name__} is no DetectorDrift. Use ct_scan(drift=1).")
+        raise TypeError(
+            f"drift_removed: {type(operator).__name__} is no DetectorDrift. Use ct_scan(drift=1)."
+        )
     assert isinstance(term.fidelity, noise.Noise)
     fit = hold_out(problem.suggested.stopping, problem.terms).fit[0]
     y, precision = term.fidelity.least_squares(term.y)
@@ -161,9 +213,13 @@ def _as_bright_as_air(signal: Tensor, flat: Tensor, good: Tensor, width: int) ->
     if width == 0:
         return flat
     if not 0 < 2 * width <= signal.shape[1]:
-        raise ValueError(f"air: {width} bins at both ends do not fit on a detector of {signal.shape[1]}.")
+        raise ValueError(
+            f"air: {width} bins at both ends do not fit on a detector of {signal.shape[1]}."
+        )
     ends = torch.cat([good[:, :width], good[:, -width:]], 1)
-    seen, full = (torch.cat([v[:, :width], v[:, -width:]], 1).where(ends, 0.0).sum(1) for v in (signal, flat))
+    seen, full = (
+        torch.cat([v[:, :width], v[:, -width:]], 1).where(ends, 0.0).sum(1) for v in (signal, flat)
+    )
     return flat * torch.where(full > 0, seen / full, 1.0)[:, None]
 
 
@@ -174,8 +230,15 @@ def _binned(values: Tensor, bin: int) -> Tensor:
     return values[..., : values.shape[-1] // bin * bin].unflatten(-1, (-1, bin)).sum(-1)
 
 
-def _scan_term(operator: Operator, line: Tensor, signal: Tensor, flat: Tensor, dark: Tensor, good: Tensor,
-               fidelity: str) -> Term:  # fmt: skip
+def _scan_term(
+    operator: Operator,
+    line: Tensor,
+    signal: Tensor,
+    flat: Tensor,
+    dark: Tensor,
+    good: Tensor,
+    fidelity: str,
+) -> Term:
     rows = good.flatten().nonzero()[:, 0]
     if fidelity == "poisson":
         model = noise.Poisson(flat.clamp(min=1e-3).flatten(), dark.clamp(min=0).flatten())

@@ -32,10 +32,20 @@ from inverse_inr.solver import Ended
 from inverse_inr.stopping import HeldOut, hold_out
 
 
-def ct(phantom: str = "shepp_logan", *, size: int = 128, views: int = 60, detectors: int | None = None,
-       coverage: float | None = None, beam: Literal["parallel", "fan"] = "parallel", noise_level: float = 0.005,
-       photons: float | None = None, slice: int | None = None, subrays: int = 2,
-       seed: int = 0) -> Problem:  # fmt: skip
+def ct(
+    phantom: str = "shepp_logan",
+    *,
+    size: int = 128,
+    views: int = 60,
+    detectors: int | None = None,
+    coverage: float | None = None,
+    beam: Literal["parallel", "fan"] = "parallel",
+    noise_level: float = 0.005,
+    photons: float | None = None,
+    slice: int | None = None,
+    subrays: int = 2,
+    seed: int = 0,
+) -> Problem:
     """A simulated 2-D scan of a phantom or of an image file, shown on a `size`-pixel grid.
 
     phantom      "shepp_logan", "gaussian_blobs", or a NIfTI, DICOM, npz or PNG file (`slice` of a volume, last axis)
@@ -50,23 +60,33 @@ def ct(phantom: str = "shepp_logan", *, size: int = 128, views: int = 60, detect
     longest = max(box.lengths)
     grid = Grid(box, tuple(max(1, round(size * n / longest)) for n in box.lengths))
     full = 180.0 if beam == "parallel" else 360.0
-    angles = torch.arange(views, dtype=torch.float64) * math.radians(full if coverage is None else coverage) / views
+    angles = (
+        torch.arange(views, dtype=torch.float64)
+        * math.radians(full if coverage is None else coverage)
+        / views
+    )
     operator = _beam(box, angles.float(), detectors or size, beam, subrays=subrays)
     mean = _measure(truth, _beam(box, angles, detectors or size, beam, subrays=subrays)).float()
     if photons is None:
         model: noise.Noise = noise.Gaussian(noise_level * float(mean.max()))
     else:
-        scale = 4.0 / float(mean.max())  # phantoms have no unit: let the densest ray lose 98 % of its photons
+        scale = 4.0 / float(
+            mean.max()
+        )  # phantoms have no unit: let the densest ray lose 98 % of its photons
         truth, mean = _scaled(truth, scale), mean * scale
         model = noise.Poisson(photons)
     y = model.sample(mean, torch.Generator().manual_seed(seed))
-    return Problem([Term(operator, y, model)], box, grid, reference=truth, suggested=suggestion(operator))
+    return Problem(
+        [Term(operator, y, model)], box, grid, reference=truth, suggested=suggestion(operator)
+    )
 
 
 # --- simulated ------------------------------------------------------------------------------------------------------
 
 
-def _beam(box: Box, angles: Tensor, detectors: int, beam: str, **options: int) -> ParallelBeam | FanBeam:
+def _beam(
+    box: Box, angles: Tensor, detectors: int, beam: str, **options: int
+) -> ParallelBeam | FanBeam:
     if beam == "parallel":
         return ParallelBeam(box, angles, detectors, **options)
     if beam == "fan":
@@ -79,9 +99,17 @@ def _measure(truth: Field, beam: ParallelBeam | FanBeam) -> Tensor:
     if isinstance(truth, phantoms.Ellipsoids | phantoms.GaussianBlobs):
         return truth.line_integral(*beam.rays(torch.arange(len(beam)), 16)).mean(1)
     options = {"samples": 4 * beam.samples, "subrays": 4}
-    fine = _beam(beam.box, beam.angles, beam.shape[1], "fan" if isinstance(beam, FanBeam) else "parallel", **options)
+    fine = _beam(
+        beam.box,
+        beam.angles,
+        beam.shape[1],
+        "fan" if isinstance(beam, FanBeam) else "parallel",
+        **options,
+    )
     with torch.no_grad():
-        return torch.cat([predict(fine, truth, rows) for rows in torch.arange(len(fine)).split(512)])
+        return torch.cat(
+            [predict(fine, truth, rows) for rows in torch.arange(len(fine)).split(512)]
+        )
 
 
 def _scaled(field: Field, factor: float) -> Field:
@@ -100,17 +128,25 @@ def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
     """FBP as a Solution, from the rows that the others fit too: held-out views are left out."""
     began = time.perf_counter()
     term = problem.terms[0]
-    if isinstance(term.operator, DetectorDrift):  # FBP knows no drift: it sees the beam behind the detector
+    if isinstance(
+        term.operator, DetectorDrift
+    ):  # FBP knows no drift: it sees the beam behind the detector
         problem = measured_by(term.operator.operator, problem)
         term = problem.terms[0]
     assert isinstance(term.operator, ParallelBeam | FanBeam)
     fit, watch, note = hold_out(problem.suggested.stopping, problem.terms)
-    y, _ = term.fidelity.least_squares(term.y) if isinstance(term.fidelity, noise.Noise) else (term.y, None)
+    y, _ = (
+        term.fidelity.least_squares(term.y)
+        if isinstance(term.fidelity, noise.Noise)
+        else (term.y, None)
+    )
     views, seen = term.operator.unflatten(y), torch.zeros(len(term.operator), dtype=torch.bool)
     seen[fit[0]] = True
     seen = term.operator.unflatten(seen)
     used = seen.any(1)
-    image = fbp(_some_views(term.operator, used), _filled(views[used], seen[used]), problem.grid, window)
+    image = fbp(
+        _some_views(term.operator, used), _filled(views[used], seen[used]), problem.grid, window
+    )
     return Solution(
         SampledField(image, problem.grid),
         problem,
@@ -143,5 +179,7 @@ def _filled(views: Tensor, seen: Tensor) -> Tensor:
         if not known.all():
             where = known.nonzero()[:, 0].numpy()
             missing = (~known).nonzero()[:, 0].numpy()
-            view[~known] = torch.from_numpy(np.interp(missing, where, view[known].numpy())).to(view.dtype)
+            view[~known] = torch.from_numpy(np.interp(missing, where, view[known].numpy())).to(
+                view.dtype
+            )
     return filled

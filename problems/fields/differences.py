@@ -41,7 +41,11 @@ class Equation:
     def source(self, points: Tensor) -> Tensor:
         """s at (*s, d) points, (*s,) in float64."""
         flat = points.double().reshape(-1, points.shape[-1])
-        values = self.pde(Jet(self.known, flat)).detach()[:, 0] if self.given is None else self.given(flat)
+        values = (
+            self.pde(Jet(self.known, flat)).detach()[:, 0]
+            if self.given is None
+            else self.given(flat)
+        )
         return values.reshape(points.shape[:-1])
 
     @property
@@ -55,17 +59,29 @@ def finite_differences(case: Equation, problem: Problem, cells: int = 128) -> So
     began = time.perf_counter()
     box = problem.box
     h = [length / cells for length in box.lengths]
-    around = Box(tuple(a - s / 2 for a, s in zip(box.lower, h, strict=True)),
-                 tuple(b + s / 2 for b, s in zip(box.upper, h, strict=True)), box.units)  # fmt: skip
-    nodes = Grid(around, (cells + 1, cells + 1))  # pixel centres of this grid are the mesh's nodes, faces included
+    around = Box(
+        tuple(a - s / 2 for a, s in zip(box.lower, h, strict=True)),
+        tuple(b + s / 2 for b, s in zip(box.upper, h, strict=True)),
+        box.units,
+    )
+    nodes = Grid(
+        around, (cells + 1, cells + 1)
+    )  # pixel centres of this grid are the mesh's nodes, faces included
     points = nodes.points(torch.float64)
     u, s = case.known(points)[..., 0].detach().numpy().copy(), case.source(points).numpy()
     march = (_elliptic, _crank_nicolson, _leapfrog)[case.marches]
     march(case, u, s, h)
     values = torch.from_numpy(u)[..., None].float()
-    look = SampledField(values, nodes).__call__  # a plain callable: shown and judged on the problem's grid
-    return Solution(look, problem, "finite differences", seconds=time.perf_counter() - began,
-                    stopped=Ended("direct", f"{cells + 1} nodes an axis"))  # fmt: skip
+    look = SampledField(
+        values, nodes
+    ).__call__  # a plain callable: shown and judged on the problem's grid
+    return Solution(
+        look,
+        problem,
+        "finite differences",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", f"{cells + 1} nodes an axis"),
+    )
 
 
 def _second(n: int, h: float) -> Any:
@@ -87,7 +103,9 @@ def _elliptic(case: Equation, u: np.ndarray, s: np.ndarray, h: list[float]) -> N
     right[-1] -= a[0] * u[-1, 1:-1] / h[0] ** 2
     right[:, 0] -= a[1] * u[1:-1, 0] / h[1] ** 2
     right[:, -1] -= a[1] * u[1:-1, -1] / h[1] ** 2
-    u[1:-1, 1:-1] = spsolve((matrix + a[3] * sparse.eye(n * n)).tocsc(), right.ravel()).reshape(n, n)
+    u[1:-1, 1:-1] = spsolve((matrix + a[3] * sparse.eye(n * n)).tocsc(), right.ravel()).reshape(
+        n, n
+    )
 
 
 def _crank_nicolson(case: Equation, u: np.ndarray, s: np.ndarray, h: list[float]) -> None:
@@ -98,7 +116,11 @@ def _crank_nicolson(case: Equation, u: np.ndarray, s: np.ndarray, h: list[float]
     space = 0.5 * a[0] * _second(n, h[0])
     step = splu((a[2] / h[1] * sparse.eye(n) + space).tocsc())
     for j in range(1, u.shape[1]):
-        right = a[2] / h[1] * u[1:-1, j - 1] - space @ u[1:-1, j - 1] + 0.5 * (s[1:-1, j] + s[1:-1, j - 1])
+        right = (
+            a[2] / h[1] * u[1:-1, j - 1]
+            - space @ u[1:-1, j - 1]
+            + 0.5 * (s[1:-1, j] + s[1:-1, j - 1])
+        )
         for end, k in ((0, 0), (-1, -1)):
             right[k] -= 0.5 * a[0] * (u[end, j] + u[end, j - 1]) / h[0] ** 2
         u[1:-1, j] = step.solve(right)
@@ -131,7 +153,10 @@ def spline_gradient(values: Tensor, grid: Grid) -> Tensor:
     for channel in values.double().numpy().transpose(2, 0, 1):
         spline = spline_filter(channel, order=3, mode="reflect")
         along = [
-            correlate1d(correlate1d(spline, slope, axis=k, mode="reflect"), mean, axis=1 - k, mode="reflect") / h
+            correlate1d(
+                correlate1d(spline, slope, axis=k, mode="reflect"), mean, axis=1 - k, mode="reflect"
+            )
+            / h
             for k, h in enumerate(grid.spacing)
         ]
         channels.append(np.stack(along, -1))
@@ -156,7 +181,11 @@ def poisson_solve(problem: Problem, region: Tensor, wanted: Tensor, values: Tens
         used = (region.numpy().ravel()[a] | region.numpy().ravel()[b]).nonzero()[0]
         a, b, count = a[used], b[used], np.arange(len(used))
         ones = np.ones(len(used)) / h
-        rows.append(sparse.csr_matrix((np.r_[ones, -ones], (np.r_[count, count], np.r_[b, a])), shape=(len(used), n)))
+        rows.append(
+            sparse.csr_matrix(
+                (np.r_[ones, -ones], (np.r_[count, count], np.r_[b, a])), shape=(len(used), n)
+            )
+        )
         targets.append(0.5 * (flow[a] + flow[b]))
     difference, target = sparse.vstack(rows).tocsc(), np.concatenate(targets)
     free = region.numpy().ravel().copy()
@@ -169,5 +198,10 @@ def poisson_solve(problem: Problem, region: Tensor, wanted: Tensor, values: Tens
     if region.all():
         image += values.reshape(n, -1).double().numpy().mean(0) - image.mean(0)
     out = torch.from_numpy(image).to(values).reshape(values.shape)
-    return Solution(SampledField(out, problem.grid), problem, "sparse Poisson solver",
-                    seconds=time.perf_counter() - began, stopped=Ended("direct", "solved exactly"))  # fmt: skip
+    return Solution(
+        SampledField(out, problem.grid),
+        problem,
+        "sparse Poisson solver",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", "solved exactly"),
+    )

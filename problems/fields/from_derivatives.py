@@ -14,9 +14,32 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, OnGrid, Problem, SampledField, Solution, Suggestion, Term, fidelity
-from inverse_inr.operators import Gradient, Jet, Mask, NormalDerivative, PointSamples, Residual, box_boundary
-from inverse_inr.problems.fields.differences import Equation, finite_differences, poisson_solve, spline_gradient
+from inverse_inr import (
+    Box,
+    Grid,
+    OnGrid,
+    Problem,
+    SampledField,
+    Solution,
+    Suggestion,
+    Term,
+    fidelity,
+)
+from inverse_inr.operators import (
+    Gradient,
+    Jet,
+    Mask,
+    NormalDerivative,
+    PointSamples,
+    Residual,
+    box_boundary,
+)
+from inverse_inr.problems.fields.differences import (
+    Equation,
+    finite_differences,
+    poisson_solve,
+    spline_gradient,
+)
 from inverse_inr.problems.images import load_image, load_mask, row_of, write_picture
 from inverse_inr.registry import nearest
 from inverse_inr.stopping import Never
@@ -24,9 +47,17 @@ from inverse_inr.stopping import Never
 EquationName = Literal["poisson", "helmholtz", "heat", "wave"]
 
 
-def boundary_value(equation: EquationName = "poisson", *, waves: float = 1.5, source: str | None = None,
-                   size: int = 64, inside: int = 2048, around: int = 512, weight: float | None = None,
-                   seed: int = 0) -> Problem:  # fmt: skip
+def boundary_value(
+    equation: EquationName = "poisson",
+    *,
+    waves: float = 1.5,
+    source: str | None = None,
+    size: int = 64,
+    inside: int = 2048,
+    around: int = 512,
+    weight: float | None = None,
+    seed: int = 0,
+) -> Problem:
     """A boundary-value problem on the unit square, by default with a known solution.
 
     equation  "poisson" -Δu = s; "helmholtz" Δu + (2π waves)² u = s, both with values all around; "heat"
@@ -42,11 +73,17 @@ def boundary_value(equation: EquationName = "poisson", *, waves: float = 1.5, so
     helmholtz = equation == "helmholtz"
     weight = (3.0 if helmholtz else 100.0) if weight is None else weight
     case = _case(equation, waves) if source is None else _of_image(equation, source, box)
-    points = torch.quasirandom.SobolEngine(2, scramble=True, seed=seed).draw(inside, dtype=torch.float64)
+    points = torch.quasirandom.SobolEngine(2, scramble=True, seed=seed).draw(
+        inside, dtype=torch.float64
+    )
     rim, _ = box_boundary(box, around, faces=case.faces, seed=seed)
     right = case.source(points)
     # both terms in units of their own data, so that weights are comparable
-    unit = 1 / max(float(right.square().mean()), case.stiffness**2 * float(case.known(rim).square().mean()), 1e-12)
+    unit = 1 / max(
+        float(right.square().mean()),
+        case.stiffness**2 * float(case.known(rim).square().mean()),
+        1e-12,
+    )
     terms = [
         Term(Residual(case.pde, points), right.float(), fidelity.L2(), weight=unit),
         Term(PointSamples(rim), case.known(rim)[:, 0].float(), fidelity.L2(), weight=weight),
@@ -54,14 +91,30 @@ def boundary_value(equation: EquationName = "poisson", *, waves: float = 1.5, so
     if case.marches == 2:
         start, normals = box_boundary(box, around, faces=[(1, 0)], seed=seed + 1)
         velocity = -Jet(case.known, start).d(1).detach()[:, 0]
-        terms.append(Term(NormalDerivative(start, normals), velocity.float(), fidelity.L2(), weight=weight / 40))
+        terms.append(
+            Term(
+                NormalDerivative(start, normals),
+                velocity.float(),
+                fidelity.L2(),
+                weight=weight / 40,
+            )
+        )
     suggested = Suggestion(
-        prior="siren", options={"omega0": 4.0 + 8 / 3 * waves * helmholtz, "width": 48, "depth": 3},
-        steps=100, optimizer="lbfgs", stopping=Never(every=50),
+        prior="siren",
+        options={"omega0": 4.0 + 8 / 3 * waves * helmholtz, "width": 48, "depth": 3},
+        steps=100,
+        optimizer="lbfgs",
+        stopping=Never(every=50),
         baselines={"finite differences": lambda p: finite_differences(case, p)},
-    )  # fmt: skip
-    return Problem(terms, box, Grid(box, (size, size)), reference=case.known if source is None else None,
-                   suggested=suggested, average=1)  # fmt: skip
+    )
+    return Problem(
+        terms,
+        box,
+        Grid(box, (size, size)),
+        reference=case.known if source is None else None,
+        suggested=suggested,
+        average=1,
+    )
 
 
 def _case(equation: str, waves: float) -> Equation:
@@ -79,13 +132,15 @@ def _case(equation: str, waves: float) -> Equation:
 
     def cooling(p: Tensor) -> Tensor:
         x, t = p[..., :1], p[..., 1:]
-        return torch.exp(-0.1 * pi**2 * t) * torch.sin(pi * x) + 0.5 * torch.exp(-0.9 * pi**2 * t) * torch.sin(
-            3 * pi * x
-        )
+        return torch.exp(-0.1 * pi**2 * t) * torch.sin(pi * x) + 0.5 * torch.exp(
+            -0.9 * pi**2 * t
+        ) * torch.sin(3 * pi * x)
 
     def string(p: Tensor) -> Tensor:
         x, t = p[..., :1], p[..., 1:]
-        return torch.sin(pi * x) * torch.cos(pi * t) + 0.5 * torch.sin(2 * pi * x) * torch.sin(2 * pi * t)
+        return torch.sin(pi * x) * torch.cos(pi * t) + 0.5 * torch.sin(2 * pi * x) * torch.sin(
+            2 * pi * t
+        )
 
     ends = [(0, 0), (0, 1), (1, 0)]
     cases = {
@@ -95,24 +150,41 @@ def _case(equation: str, waves: float) -> Equation:
         "wave": Equation((-1.0, 1.0, 0.0, 0.0), string, faces=ends, marches=2),
     }
     if equation not in cases:
-        raise ValueError(f"boundary_value: unknown equation {equation!r}. {nearest(equation, cases)}")
+        raise ValueError(
+            f"boundary_value: unknown equation {equation!r}. {nearest(equation, cases)}"
+        )
     return cases[equation]
 
 
 def _of_image(equation: str, source: str, box: Box) -> Equation:
     if equation != "poisson":
-        raise ValueError(f"boundary_value: a source image belongs to 'poisson', not to {equation!r}.")
+        raise ValueError(
+            f"boundary_value: a source image belongs to 'poisson', not to {equation!r}."
+        )
     values, grid = load_image(source)
     image = SampledField(values.mean(-1, keepdim=True).double(), Grid(box, grid.shape))
-    return Equation((-1.0, -1.0, 0.0, 0.0), lambda p: torch.zeros_like(p[..., :1]), given=lambda p: image(p)[..., 0])
+    return Equation(
+        (-1.0, -1.0, 0.0, 0.0),
+        lambda p: torch.zeros_like(p[..., :1]),
+        given=lambda p: image(p)[..., 0],
+    )
 
 
 # --- images from gradients ------------------------------------------------------------------------------------------
 
 
-def poisson_edit(image: str = "coffee", *, source: str | None = "cat", mask: str | None = None, radius: float = 0.3,
-                 mixed: bool = True, slice: int | None = None, bin: int = 1, crop: int | None = None,
-                 source_bin: int | None = None) -> Problem:  # fmt: skip
+def poisson_edit(
+    image: str = "coffee",
+    *,
+    source: str | None = "cat",
+    mask: str | None = None,
+    radius: float = 0.3,
+    mixed: bool = True,
+    slice: int | None = None,
+    bin: int = 1,
+    crop: int | None = None,
+    source_bin: int | None = None,
+) -> Problem:
     """Poisson image editing (Perez, Gangnet & Blake 2003): `source`'s gradients inside a region of `image`.
 
     source      an image as large as `image` after bin and crop; None: `image` itself, recovered from its gradient alone
@@ -141,10 +213,19 @@ def poisson_edit(image: str = "coffee", *, source: str | None = "cat", mask: str
         steeper = own.square().sum((-2, -1)) > wanted.square().sum((-2, -1))
         wanted = torch.where(steeper[..., None, None], own, wanted)
     inside, kept = Gradient(grid.points(torch.float64)[region]), Mask(~region, grid)
-    terms = [_gradient_term(inside, wanted[region]), Term(kept, _channels(values[~region]), fidelity.L2())]
+    terms = [
+        _gradient_term(inside, wanted[region]),
+        Term(kept, _channels(values[~region]), fidelity.L2()),
+    ]
     naive = torch.where(region[..., None], pasted, values)
-    return Problem(terms, grid.box, grid, values.shape[-1], average=1,
-                   suggested=_editing(lambda p: poisson_solve(p, region, wanted, values), naive))  # fmt: skip
+    return Problem(
+        terms,
+        grid.box,
+        grid,
+        values.shape[-1],
+        average=1,
+        suggested=_editing(lambda p: poisson_solve(p, region, wanted, values), naive),
+    )
 
 
 def _from_gradient(values: Tensor, own: Tensor, grid: Grid) -> Problem:
@@ -155,8 +236,15 @@ def _from_gradient(values: Tensor, own: Tensor, grid: Grid) -> Problem:
     mean = truth(coarse.points()).reshape(coarse.numel, -1).mean(0)
     terms = [_gradient_term(everywhere, own.flatten(0, 1)), Term(anchor, mean[None], fidelity.L2())]
     region = torch.ones(grid.shape, dtype=torch.bool)
-    return Problem(terms, grid.box, grid, values.shape[-1], reference=truth, average=1,
-                   suggested=_editing(lambda p: poisson_solve(p, region, own, values), None))  # fmt: skip
+    return Problem(
+        terms,
+        grid.box,
+        grid,
+        values.shape[-1],
+        reference=truth,
+        average=1,
+        suggested=_editing(lambda p: poisson_solve(p, region, own, values), None),
+    )
 
 
 def _gradient_term(operator: Gradient, wanted: Tensor) -> Term:
@@ -175,7 +263,9 @@ def _region(mask: str | None, radius: float, grid: Grid, bin: int, crop: int | N
     else:
         region = load_mask(mask, grid, bin, crop)
     if not region.any() or region.all():
-        raise ValueError(f"poisson_edit: the region holds {int(region.sum())} of {region.numel()} pixels.")
+        raise ValueError(
+            f"poisson_edit: the region holds {int(region.sum())} of {region.numel()} pixels."
+        )
     return region
 
 
@@ -187,5 +277,13 @@ def _editing(baseline: Any, naive: Tensor | None) -> Suggestion:
             pictures.append(("truth", problem.reference.values))
         return row_of(pictures + [(s.method, s.sample()) for s in solutions])
 
-    return Suggestion(prior="grid", options={"order": 3}, steps=60, optimizer="lbfgs", stopping=Never(every=50),
-                      figure=figure, baselines={"sparse Poisson solver": baseline}, write=write_picture)  # fmt: skip
+    return Suggestion(
+        prior="grid",
+        options={"order": 3},
+        steps=60,
+        optimizer="lbfgs",
+        stopping=Never(every=50),
+        figure=figure,
+        baselines={"sparse Poisson solver": baseline},
+        write=write_picture,
+    )

@@ -37,7 +37,9 @@ def through(operator: KSpace, coils: nn.Module | None) -> KSpace:
 
 def classical(problem: Problem) -> Problem:
     """What methods of parallel imaging solve: a complex image, and the maps of the calibration region, fixed."""
-    return replace(problem, terms=[_classical(t, problem.grid) for t in problem.terms], is_complex=True)
+    return replace(
+        problem, terms=[_classical(t, problem.grid) for t in problem.terms], is_complex=True
+    )
 
 
 def _classical(term: Term, grid: Grid) -> Term:
@@ -52,7 +54,9 @@ def _classical(term: Term, grid: Grid) -> Term:
         return replace(term, operator=through(operator, fixed))
     angles = operator.beam.angles.detach()
     k = operator.frequency[:, None] * torch.stack([angles.cos(), angles.sin()], -1)[:, None]
-    return Term(NonCartesianKSpace(grid, k, fixed), term.y.flatten(0, 1), term.fidelity, term.weight)
+    return Term(
+        NonCartesianKSpace(grid, k, fixed), term.y.flatten(0, 1), term.fidelity, term.weight
+    )
 
 
 def gridded(operator: KSpace, y: Tensor) -> Tensor:
@@ -79,26 +83,37 @@ def zero_filled(problem: Problem) -> Solution:
     maps = term.operator.coils
     image = images.sum(-1) if maps is None else (sample(maps, fixed.grid).conj() * images).sum(-1)
     name = "zero-filled" if isinstance(term.operator, CartesianKSpace) else "gridding"
-    return Solution(SampledField(image[..., None], fixed.grid), fixed, name, seconds=time.perf_counter() - began)
+    return Solution(
+        SampledField(image[..., None], fixed.grid), fixed, name, seconds=time.perf_counter() - began
+    )
 
 
-def sense(problem: Problem, iterations: int | str = "held-out", *, maximum: int = 40, seed: int = 0) -> Solution:
+def sense(
+    problem: Problem, iterations: int | str = "held-out", *, maximum: int = 40, seed: int = 0
+) -> Solution:
     """SENSE by conjugate gradients (Pruessmann et al., MRM 46, 2001): stopping early is its only regularisation."""
     solution = baselines.cgls(classical(problem), iterations, maximum=maximum, seed=seed)
     return replace(solution, method=solution.method.replace("CGLS", "CG-SENSE"))
 
 
-def tv_sense(problem: Problem, weight: float | str = "held-out", *, iterations: int = 200, seed: int = 0) -> Solution:
+def tv_sense(
+    problem: Problem, weight: float | str = "held-out", *, iterations: int = 200, seed: int = 0
+) -> Solution:
     """Total variation of the complex image, maps fixed (Block, Uecker & Frahm, MRM 57, 2007)."""
     return baselines.tv(classical(problem), weight, iterations=iterations, seed=seed)
 
 
-def wavelet_sense(problem: Problem, weight: float | str = "held-out", *, levels: int = 4, seed: int = 0) -> Solution:
+def wavelet_sense(
+    problem: Problem, weight: float | str = "held-out", *, levels: int = 4, seed: int = 0
+) -> Solution:
     """Sparse wavelets of the complex image, maps fixed: compressed sensing (Lustig, Donoho & Pauly, MRM 58, 2007)."""
     room = int(math.log2(min(problem.grid.shape)))
     return l1(classical(problem), weight, wavelets=min(levels, room), iterations=100, seed=seed)
 
 
 BASELINES: dict[str, Callable[[Problem], Solution]] = {
-    "zero-filled": zero_filled, "CG-SENSE": sense, "L1-wavelet": wavelet_sense, "TV": tv_sense,
-}  # fmt: skip
+    "zero-filled": zero_filled,
+    "CG-SENSE": sense,
+    "L1-wavelet": wavelet_sense,
+    "TV": tv_sense,
+}

@@ -65,10 +65,23 @@ Correction = Literal["grid", "polynomial", "none"]
 Phase = Literal["coils", "image", "both"]
 
 
-def kspace(phantom: str = "shepp_logan", *, size: int = 128, sampling: Sampling = "lines", acceleration: float = 4.0,
-           calibration: int = 24, spokes: int = 24, coils: int = 8, maps: MapEstimate = "espirit",
-           learn_coils: Correction = "grid", phase: Phase = "coils", rays: bool = False, noise_level: float = 0.02,
-           slice: int | None = None, seed: int = 0) -> Problem:  # fmt: skip
+def kspace(
+    phantom: str = "shepp_logan",
+    *,
+    size: int = 128,
+    sampling: Sampling = "lines",
+    acceleration: float = 4.0,
+    calibration: int = 24,
+    spokes: int = 24,
+    coils: int = 8,
+    maps: MapEstimate = "espirit",
+    learn_coils: Correction = "grid",
+    phase: Phase = "coils",
+    rays: bool = False,
+    noise_level: float = 0.02,
+    slice: int | None = None,
+    seed: int = 0,
+) -> Problem:
     """Simulated multi-coil k-space of a phantom or of an image file.
 
     phantom       "shepp_logan", "gaussian_blobs", or a NIfTI, DICOM, npz or PNG file (`slice` of a volume, last axis)
@@ -88,23 +101,42 @@ def kspace(phantom: str = "shepp_logan", *, size: int = 128, sampling: Sampling 
     true_maps = birdcage_maps(box, coils).double()
     operator = _operator(grid, sampling, acceleration, calibration, spokes, seed)
     reference = Magnitude(truth, true_maps)
-    sigma = noise_level * float(sample(reference, grid, average=2).max()) * math.prod(grid.spacing) * grid.numel**0.5
+    sigma = (
+        noise_level
+        * float(sample(reference, grid, average=2).max())
+        * math.prod(grid.spacing)
+        * grid.numel**0.5
+    )
     mean = measure(truth, true_maps, operator.frequencies, grid).to(torch.complex64)
     model = noise.ComplexGaussian(sigma)
     y = model.sample(mean, torch.Generator().manual_seed(seed))
     start = start_maps(operator, y, maps, phase)
     if rays:
         if sampling != "radial":
-            raise ValueError(f"rays=True integrates along spokes: sampling must be 'radial', got {sampling!r}.")
+            raise ValueError(
+                f"rays=True integrates along spokes: sampling must be 'radial', got {sampling!r}."
+            )
         spoke_maps = make_coils(grid, start, learn_coils)
         angles, frequency = radial_angles(spokes).float(), radial_frequency(grid).float()
         beam = RadialSpokes(box, angles, frequency, spoke_maps)
         term = Term(beam, y.reshape(spokes, -1, coils), model)
-        return Problem([term], box, grid, reference=reference, is_complex=phase != "coils",
-                       suggested=suggestion(grid, model, y))  # fmt: skip
+        return Problem(
+            [term],
+            box,
+            grid,
+            reference=reference,
+            is_complex=phase != "coils",
+            suggested=suggestion(grid, model, y),
+        )
     term = Term(through(operator, make_coils(grid, start, learn_coils)), y, model)
-    return Problem([term], box, grid, reference=reference, is_complex=phase != "coils",
-                   suggested=suggestion(grid, model, y))  # fmt: skip
+    return Problem(
+        [term],
+        box,
+        grid,
+        reference=reference,
+        is_complex=phase != "coils",
+        suggested=suggestion(grid, model, y),
+    )
 
 
 # --- simulated ------------------------------------------------------------------------------------------------------
@@ -121,7 +153,9 @@ class Magnitude:
         return self.field(points).abs() * size.to(points.dtype)
 
 
-def _operator(grid: Grid, sampling: str, acceleration: float, calibration: int, spokes: int, seed: int) -> KSpace:
+def _operator(
+    grid: Grid, sampling: str, acceleration: float, calibration: int, spokes: int, seed: int
+) -> KSpace:
     if sampling == "radial":
         return NonCartesianKSpace(grid, radial_trajectory(grid, spokes).float())
     if sampling == "spiral":
@@ -129,19 +163,25 @@ def _operator(grid: Grid, sampling: str, acceleration: float, calibration: int, 
     return CartesianKSpace(grid, make_mask(grid.shape, sampling, acceleration, calibration, seed))
 
 
-def make_mask(shape: Sequence[int], sampling: str, acceleration: float, calibration: int, seed: int) -> Tensor:
+def make_mask(
+    shape: Sequence[int], sampling: str, acceleration: float, calibration: int, seed: int
+) -> Tensor:
     """A Cartesian mask by name. Raises ValueError for an unknown one."""
     if sampling in ("lines", "equispaced"):
         pattern = "random" if sampling == "lines" else sampling
         return line_mask(shape, acceleration, calibration, pattern=pattern, seed=seed)
     points = {"variable_density": variable_density_mask, "poisson_disc": poisson_disc_mask}
     if sampling not in points:
-        raise ValueError(f"Cartesian sampling must be 'lines', 'equispaced' or one of {sorted(points)}: {sampling!r}.")
+        raise ValueError(
+            f"Cartesian sampling must be 'lines', 'equispaced' or one of {sorted(points)}: {sampling!r}."
+        )
     return points[sampling](shape, acceleration, calibration, seed=seed)
 
 
 @torch.no_grad()
-def measure(truth: Field, maps: FourierMaps, frequency: Tensor, grid: Grid, finer: int = 4) -> Tensor:
+def measure(
+    truth: Field, maps: FourierMaps, frequency: Tensor, grid: Grid, finer: int = 4
+) -> Tensor:
     """k-space (samples, coils), complex128: exact of a phantom, of anything else from `finer` times smaller pixels."""
     if isinstance(truth, phantoms.Ellipsoids | phantoms.GaussianBlobs):
         return maps.fourier(truth.fourier, frequency)
@@ -156,8 +196,13 @@ def measure(truth: Field, maps: FourierMaps, frequency: Tensor, grid: Grid, fine
 
 
 @torch.no_grad()
-def start_maps(operator: KSpace, y: Tensor, estimate: MapEstimate = "espirit", phase: Phase = "coils",
-               width: int = 24) -> Tensor:  # fmt: skip
+def start_maps(
+    operator: KSpace,
+    y: Tensor,
+    estimate: MapEstimate = "espirit",
+    phase: Phase = "coils",
+    width: int = 24,
+) -> Tensor:
     """Maps (coils, *grid.shape) from the centre of k-space; but for phase "image" they take the image's smooth phase.
 
     The centre is a block of the mask, or of a gridded trajectory the `width` central samples an axis.
@@ -169,13 +214,17 @@ def start_maps(operator: KSpace, y: Tensor, estimate: MapEstimate = "espirit", p
     else:
         full = centred_fft(gridded(operator, y).movedim(-1, 0), grid.ndim)
         region = full[(slice(None), *(_middle(n, width) for n in grid.shape))]
-    maps = espirit_maps(region, grid) if estimate == "espirit" else low_resolution_maps(region, grid)
+    maps = (
+        espirit_maps(region, grid) if estimate == "espirit" else low_resolution_maps(region, grid)
+    )
     if phase != "image" and estimate == "espirit":
         smooth = low_resolution_maps(region, grid)  # its phase includes the image's
         together = (maps.conj() * smooth).sum(0)
         maps = maps * torch.polar(torch.ones_like(together.real), together.angle())
     if phase == "image" and estimate == "low_resolution":
-        maps = maps * torch.polar(torch.ones_like(maps[:1].real), -maps[:1].angle())  # relative to the first coil's
+        maps = maps * torch.polar(
+            torch.ones_like(maps[:1].real), -maps[:1].angle()
+        )  # relative to the first coil's
     return maps
 
 
@@ -199,7 +248,9 @@ def make_coils(grid: Grid, start: Tensor, correction: Correction) -> nn.Module:
 # --- what suits -----------------------------------------------------------------------------------------------------
 
 
-def suggestion(grid: Grid, model: noise.ComplexGaussian, y: Tensor, finer: int = 1, factor: float = 1.0) -> Suggestion:
+def suggestion(
+    grid: Grid, model: noise.ComplexGaussian, y: Tensor, finer: int = 1, factor: float = 1.0
+) -> Suggestion:
     """A value a pixel with total variation, its weight from the noise: λ = 1 / σ of a pixel, in a mean over y.
 
     finer   values along each side of a pixel
@@ -215,8 +266,11 @@ def suggestion(grid: Grid, model: noise.ComplexGaussian, y: Tensor, finer: int =
     return Suggestion(
         prior="grid",
         options={"cells": float(max(fitted.shape))},
-        regularizers=(penalty,), steps=400, baselines=BASELINES, write=write_images,
-    )  # fmt: skip
+        regularizers=(penalty,),
+        steps=400,
+        baselines=BASELINES,
+        write=write_images,
+    )
 
 
 def write_images(solution: Solution, folder: Path) -> list[Path]:

@@ -33,18 +33,24 @@ class BoxOnGround:
         Each ray's footprint along range is spread exactly over the pixels that it covers; neither a density nor a
         lattice of voxels is involved.
         """
-        return torch.stack([self._image(radar, view, lines, heights) for view in range(radar.shape[0])])
+        return torch.stack(
+            [self._image(radar, view, lines, heights) for view in range(radar.shape[0])]
+        )
 
     def _image(self, radar: SarImage, view: int, lines: int, heights: int) -> Tensor:
         u, a, e = (v[0].double() for v in radar.frame(torch.tensor([view])))
         middle, pitch, step = u.new_tensor(radar.box.center[:3]), radar.pitch, radar.pitch / heights
-        reach = math.ceil(float(e.abs() @ u.new_tensor(radar.box.lengths[:3])) / (2 * pitch)) * heights
+        reach = (
+            math.ceil(float(e.abs() @ u.new_tensor(radar.box.lengths[:3])) / (2 * pitch)) * heights
+        )
         azimuths, ranges = radar.shape[1], radar.ranges
         az = ((torch.arange(azimuths * lines) + 0.5) / lines - azimuths / 2) * pitch
         s = (torch.arange(-reach, reach) + 0.5) * step
         origin = middle + az[:, None, None] * a + s[:, None] * e
         r, slope, sigma = self._hit(origin, u, e, radar)
-        lower = (r - 0.5 * step * slope) / pitch + ranges / 2  # slope = |dr / de|: a ray's footprint along range
+        lower = (
+            r - 0.5 * step * slope
+        ) / pitch + ranges / 2  # slope = |dr / de|: a ray's footprint along range
         upper = lower + step * slope / pitch
         first = lower.floor()
         share = ((first + 1 - lower) / (upper - lower).clamp(min=1e-12)).clamp(0, 1)
@@ -55,7 +61,9 @@ class BoxOnGround:
             image.index_put_((line, at), sigma * part / (lines * heights), accumulate=True)
         return image[:, 1:-1]
 
-    def _hit(self, origin: Tensor, u: Tensor, e: Tensor, radar: SarImage) -> tuple[Tensor, Tensor, Tensor]:
+    def _hit(
+        self, origin: Tensor, u: Tensor, e: Tensor, radar: SarImage
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Range of the first surface on rays origin - r u, its |dr / de| and its backscatter (0 where none is)."""
         turn = self._axes(u)
         half = u.new_tensor(self.size) / 2
@@ -70,7 +78,9 @@ class BoxOnGround:
         x = (origin - r_ground[..., None] * u)[..., :2]
         lower, upper = x.new_tensor(radar.box.lower[:2]), x.new_tensor(radar.box.upper[:2])
         on_ground = ~on_box & ((x >= lower) & (x <= upper)).all(-1)
-        normals = turn * torch.where(toward >= 0, 1.0, -1.0)[:, None]  # of the faces towards the radar
+        normals = (
+            turn * torch.where(toward >= 0, 1.0, -1.0)[:, None]
+        )  # of the faces towards the radar
         facing = (normals @ u).clamp(min=1e-12)
         slopes, sigmas = (normals @ e).abs() / facing, self.rough + self.glint * facing**self.order
         slope = torch.where(on_box, slopes[face], (e[2] / u[2]).abs())
@@ -98,12 +108,16 @@ class BoxOnGround:
         interval = torch.stack([begin, end], -1) / radar.pitch + radar.ranges / 2
         return torch.where(hit[:, None], interval, math.nan)
 
-    def _chords(self, radar: SarImage, u: Tensor, a: Tensor, offset: float) -> tuple[Tensor, Tensor]:
+    def _chords(
+        self, radar: SarImage, u: Tensor, a: Tensor, offset: float
+    ) -> tuple[Tensor, Tensor]:
         """Ground distances from the middle, away from the radar, at which lines enter and leave the footprint."""
         turn = self._axes(u)[:2, :2]
         half = u.new_tensor(self.size[:2]) / 2
         azimuths = radar.shape[1]
-        az = (torch.arange(azimuths, dtype=torch.float64) + 0.5 + offset - azimuths / 2) * radar.pitch
+        az = (
+            torch.arange(azimuths, dtype=torch.float64) + 0.5 + offset - azimuths / 2
+        ) * radar.pitch
         away = turn @ (-u[:2] / u[:2].norm())
         away = torch.where(away.abs() < 1e-12, 1e-12, away)
         middle = u.new_tensor(radar.box.center[:2]) - u.new_tensor(self.center)

@@ -22,10 +22,21 @@ from inverse_inr.stopping import HeldOut
 SCENES = {"aeroplane": aeroplane}
 
 
-def fmcw(scene: str = "aeroplane", *, azimuths: int = 24, heights: int = 8, start_frequency: float = 8e9,
-         bandwidth: float = 4e9, samples: int = 64, radius: float = 0.5, reach: float = 0.4, snr: float = 20.0,
-         pitch: float | None = None, window: Literal["rect", "hann", "hamming", "blackman"] = "rect",
-         seed: int = 0) -> Problem:  # fmt: skip
+def fmcw(
+    scene: str = "aeroplane",
+    *,
+    azimuths: int = 24,
+    heights: int = 8,
+    start_frequency: float = 8e9,
+    bandwidth: float = 4e9,
+    samples: int = 64,
+    radius: float = 0.5,
+    reach: float = 0.4,
+    snr: float = 20.0,
+    pitch: float | None = None,
+    window: Literal["rect", "hann", "hamming", "blackman"] = "rect",
+    seed: int = 0,
+) -> Problem:
     """A turntable scan of a toy object by a monostatic radar on a cylinder, in bins of the beat spectrum.
 
     scene            "aeroplane": 6000 isotropic unit scatterers on its surface, 0.16 m long, on no lattice
@@ -48,13 +59,22 @@ def fmcw(scene: str = "aeroplane", *, azimuths: int = 24, heights: int = 8, star
     mean = echoes(operator, points)
     sigma = 10 ** (-snr / 20) * float(mean.abs().square().mean().sqrt())
     y = noise.ComplexGaussian(sigma).sample(mean, torch.Generator().manual_seed(seed))
-    return radar_problem(operator, grid, y, sigma, steps=600, prior="hash",
-                         options=aligned(grid),
-                         weight=10.0)  # fmt: skip
+    return radar_problem(
+        operator, grid, y, sigma, steps=600, prior="hash", options=aligned(grid), weight=10.0
+    )
 
 
-def radar_problem(operator: RadarOperator, grid: Grid, y: Tensor, sigma: float, *, steps: int, prior: str,
-                  options: dict[str, object], weight: float) -> Problem:  # fmt: skip
+def radar_problem(
+    operator: RadarOperator,
+    grid: Grid,
+    y: Tensor,
+    sigma: float,
+    *,
+    steps: int,
+    prior: str,
+    options: dict[str, object],
+    weight: float,
+) -> Problem:
     """The problem of a real, non-negative reflectivity on `grid`; its kernel is stored where that fits.
 
     `weight`: of L1, in units of the noise; y is scaled so that a backprojected image has gain 1.
@@ -65,11 +85,20 @@ def radar_problem(operator: RadarOperator, grid: Grid, y: Tensor, sigma: float, 
     y, sigma = (y / gain).to(torch.complex64), sigma / gain
     sparse = weight * regularizers.L1(grid=grid)
     suggestion = Suggestion(
-        prior=prior, options=options, regularizers=(sparse,), steps=steps, stopping=HeldOut(fraction=0.06),
+        prior=prior,
+        options=options,
+        regularizers=(sparse,),
+        steps=steps,
+        stopping=HeldOut(fraction=0.06),
         figure=radar_figure,
-        baselines={"backprojection": backprojection, "L1": l1, "L1, x ≥ 0": lambda p: l1(p, nonnegative=True),
-                   "least squares": least_squares, "variance field": variance_field},
-    )  # fmt: skip
+        baselines={
+            "backprojection": backprojection,
+            "L1": l1,
+            "L1, x ≥ 0": lambda p: l1(p, nonnegative=True),
+            "least squares": least_squares,
+            "variance field": variance_field,
+        },
+    )
     term = Term(operator, y, noise.ComplexGaussian(sigma))
     return Problem([term], grid.box, grid, suggested=suggestion, notes={"gain of y": gain})
 
@@ -94,10 +123,14 @@ def chirp_of(start_frequency: float, bandwidth: float, samples: int) -> Chirp:
     return Chirp(start_frequency, bandwidth / samples * 5e6, 5e6, samples)
 
 
-def cylinder(azimuths: int, heights: int, radius: float, reach: float, offset: float = 0.0) -> RadarGeometry:
+def cylinder(
+    azimuths: int, heights: int, radius: float, reach: float, offset: float = 0.0
+) -> RadarGeometry:
     """Pulses evenly around and between -reach and reach; `offset` in steps of azimuth."""
     around = 2 * math.pi * (torch.arange(azimuths, dtype=torch.float64) + offset) / azimuths
-    return RadarGeometry.cylinder(radius, around, torch.linspace(-reach, reach, heights, dtype=torch.float64))
+    return RadarGeometry.cylinder(
+        radius, around, torch.linspace(-reach, reach, heights, dtype=torch.float64)
+    )
 
 
 def grid_around(points: Tensor, pitch: float, margin: float = 0.01) -> Grid:
@@ -106,7 +139,9 @@ def grid_around(points: Tensor, pitch: float, margin: float = 0.01) -> Grid:
     shape = tuple(math.ceil(float(n) / pitch) for n in high - low)
     middle = 0.5 * (low + high)
     half = 0.5 * pitch * middle.new_tensor(shape)
-    return Grid(Box(tuple((middle - half).tolist()), tuple((middle + half).tolist()), ("m",) * 3), shape)
+    return Grid(
+        Box(tuple((middle - half).tolist()), tuple((middle + half).tolist()), ("m",) * 3), shape
+    )
 
 
 def echoes(operator: RadarOperator, points: Tensor, amplitudes: Tensor | None = None) -> Tensor:

@@ -73,15 +73,24 @@ def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: float =
     flat = [k for k in range(3) if problem.grid.shape[k] > 1] or [0, 1, 2]
     views = [2, 1, 0] if len(flat) == 3 else [k for k in range(3) if k not in flat][:1]
     figure = Figure(figsize=(3.1 * len(views) + 1.2, 2.3 * rows + 2.2), layout="constrained")
-    panels = figure.subplots(rows + 1, len(views), squeeze=False, height_ratios=[1.0] * rows + [0.9])
+    panels = figure.subplots(
+        rows + 1, len(views), squeeze=False, height_ratios=[1.0] * rows + [0.9]
+    )
     shown = None
     for line, solution in zip(panels, solutions, strict=False):
         image = decibels(solution.sample(problem.grid)[..., 0], floor)
         for axes, along in zip(line, views, strict=True):
             a, b = (k for k in range(3) if k != along)
             extent = (box.lower[a], box.upper[a], box.lower[b], box.upper[b])
-            shown = axes.imshow(image.amax(along).T.numpy(), origin="lower", extent=extent, vmin=floor, vmax=0,
-                                cmap="inferno", aspect="equal")  # fmt: skip
+            shown = axes.imshow(
+                image.amax(along).T.numpy(),
+                origin="lower",
+                extent=extent,
+                vmin=floor,
+                vmax=0,
+                cmap="inferno",
+                aspect="equal",
+            )
             axes.set(xlabel=f"{names[a]} (m)", ylabel=f"{names[b]} (m)")
             axes.tick_params(labelsize=7)
         line[0].set_title(solution.method, loc="left", fontsize=9)
@@ -99,7 +108,14 @@ def _profiles(axes: Any, problem: Problem) -> None:
     operator, y = problem.terms[0].operator, problem.terms[0].y
     assert isinstance(operator, RadarOperator)
     paths, profiles = range_profiles(operator, y)
-    shown = axes.imshow(decibels(profiles, -40.0).T.numpy(), origin="lower", aspect="auto", vmin=-40, vmax=0,
-                        cmap="inferno", extent=(0, len(y), 0.5 * float(paths[0]), 0.5 * float(paths[-1])))  # fmt: skip
+    shown = axes.imshow(
+        decibels(profiles, -40.0).T.numpy(),
+        origin="lower",
+        aspect="auto",
+        vmin=-40,
+        vmax=0,
+        cmap="inferno",
+        extent=(0, len(y), 0.5 * float(paths[0]), 0.5 * float(paths[-1])),
+    )
     axes.set(xlabel="pulse", ylabel="range (m)", title="measured range profiles")
     axes.figure.colorbar(shown, ax=axes, label="dB below the maximum")

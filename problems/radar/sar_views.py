@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Field, Grid, Problem, SampledField, Solution, Suggestion, Term, baselines, noise, predict
+from inverse_inr import (
+    Box,
+    Field,
+    Grid,
+    Problem,
+    SampledField,
+    Solution,
+    Suggestion,
+    Term,
+    baselines,
+    noise,
+    predict,
+)
 from inverse_inr.io import atomic_write
 from inverse_inr.metrics import psnr
 from inverse_inr.operators import SarImage
@@ -28,10 +40,21 @@ if TYPE_CHECKING:
 BOX = Box((-6.0, -6.0, -0.45), (6.0, 6.0, 2.55), units=("m", "m", "m"))
 
 
-def sar_views(*, views: int = 24, incidences: Sequence[float] = (50.0, 60.0), pixels: int = 60, pitch: float = 0.3,
-              size: Sequence[float] = (4.6, 2.2, 1.8), heading: float = 20.0, looks: float = 4.0,
-              floor: float = 0.003, degree: int = 2, samples: int = 1, lines: int = 2,
-              seed: int = 0) -> Problem:  # fmt: skip
+def sar_views(
+    *,
+    views: int = 24,
+    incidences: Sequence[float] = (50.0, 60.0),
+    pixels: int = 60,
+    pitch: float = 0.3,
+    size: Sequence[float] = (4.6, 2.2, 1.8),
+    heading: float = 20.0,
+    looks: float = 4.0,
+    floor: float = 0.003,
+    degree: int = 2,
+    samples: int = 1,
+    lines: int = 2,
+    seed: int = 0,
+) -> Problem:
     """Multi-look SAR images of a box on a ground plane, for views that lie between the measured ones.
 
     views       directions all around, evenly spaced; their incidence angles (degrees) take turns
@@ -45,15 +68,30 @@ def sar_views(*, views: int = 24, incidences: Sequence[float] = (50.0, 60.0), pi
     out to stop by; the novel views of the figure and of `novel_views` are none of the measured ones.
     """
     if views < 6 or len(size) != 3 or not incidences:
-        raise ValueError(f"sar_views: views={views} must be 6 or more, size={size} three lengths, incidences angles.")
+        raise ValueError(
+            f"sar_views: views={views} must be 6 or more, size={size} three lengths, incidences angles."
+        )
     scene = BoxOnGround((size[0], size[1], size[2]), heading=math.radians(heading))
-    if size[2] >= BOX.upper[2] or math.hypot(size[0], size[1]) + max(map(abs, scene.center)) >= BOX.upper[0] * 2:
-        raise ValueError(f"sar_views: the target {tuple(size)} does not fit the scene of {BOX.lengths} m.")
+    if (
+        size[2] >= BOX.upper[2]
+        or math.hypot(size[0], size[1]) + max(map(abs, scene.center)) >= BOX.upper[0] * 2
+    ):
+        raise ValueError(
+            f"sar_views: the target {tuple(size)} does not fit the scene of {BOX.lengths} m."
+        )
     k = torch.arange(views)
     incidence = torch.tensor(incidences, dtype=torch.float64).deg2rad()[k % len(incidences)]
     azimuth = k.double() * (2 * math.pi / views)
     radar = SarImage(
-        BOX, incidence, azimuth, (pixels, pixels), pitch, degree=degree, law="log", samples=samples, lines=lines
+        BOX,
+        incidence,
+        azimuth,
+        (pixels, pixels),
+        pitch,
+        degree=degree,
+        law="log",
+        samples=samples,
+        lines=lines,
     )
     model = noise.Gamma(looks, floor)
     mean = scene.images(radar).reshape(len(radar), pixels).float()
@@ -62,10 +100,17 @@ def sar_views(*, views: int = 24, incidences: Sequence[float] = (50.0, 60.0), pi
     stopping = HeldOut(rows=[torch.cat(watched)])
     grid = Grid(BOX, tuple(max(1, round(n / pitch)) for n in BOX.lengths))
     suggested = Suggestion(
-        prior="hash", options=PRIOR, steps=600, stopping=stopping, baselines={"tomography": tomography},
-        figure=partial(figure, scene), write=partial(write_errors, scene),
-    )  # fmt: skip
-    return Problem([Term(radar.float(), y, model)], BOX, grid, channels=radar.channels, suggested=suggested)
+        prior="hash",
+        options=PRIOR,
+        steps=600,
+        stopping=stopping,
+        baselines={"tomography": tomography},
+        figure=partial(figure, scene),
+        write=partial(write_errors, scene),
+    )
+    return Problem(
+        [Term(radar.float(), y, model)], BOX, grid, channels=radar.channels, suggested=suggested
+    )
 
 
 PRIOR = {"levels": 6, "coarsest": 8.0, "finest": 64.0, "log2_table": 17}
@@ -106,7 +151,9 @@ def _transparent(problem: Problem, rows: Tensor) -> Problem:
     """The same images seen as sums of reflectivity along elevation: a linear problem of one channel."""
     term = problem.terms[0]
     assert isinstance(term.operator, SarImage)
-    radar = alike(term.operator, term.operator.incidence, term.operator.azimuth, degree=0, attenuation=False)
+    radar = alike(
+        term.operator, term.operator.incidence, term.operator.azimuth, degree=0, attenuation=False
+    )
     return replace(problem, terms=[replace(term, operator=radar, rows=rows)], channels=1)
 
 
@@ -124,12 +171,27 @@ def _as_density(reflectivity: SampledField, channels: int, density: float = 1e-5
 # --- novel views ----------------------------------------------------------------------------------------------------
 
 
-def alike(radar: SarImage, incidence: Tensor, azimuth: Tensor, *, degree: int | None = None,
-          attenuation: bool = True) -> SarImage:  # fmt: skip
+def alike(
+    radar: SarImage,
+    incidence: Tensor,
+    azimuth: Tensor,
+    *,
+    degree: int | None = None,
+    attenuation: bool = True,
+) -> SarImage:
     """The same radar looking from other directions."""
-    return SarImage(radar.box, incidence, azimuth, (radar.shape[1], radar.ranges), radar.pitch, samples=radar.samples,
-                    lines=radar.lines if attenuation else 1, degree=radar.degree if degree is None else degree,
-                    law=radar.law if attenuation else "linear", attenuation=attenuation)  # fmt: skip
+    return SarImage(
+        radar.box,
+        incidence,
+        azimuth,
+        (radar.shape[1], radar.ranges),
+        radar.pitch,
+        samples=radar.samples,
+        lines=radar.lines if attenuation else 1,
+        degree=radar.degree if degree is None else degree,
+        law=radar.law if attenuation else "linear",
+        attenuation=attenuation,
+    )
 
 
 def novel_radar(radar: SarImage, count: int = 8) -> SarImage:
@@ -143,7 +205,9 @@ def novel_radar(radar: SarImage, count: int = 8) -> SarImage:
 @torch.no_grad()
 def render(radar: SarImage, field: Field) -> Tensor:
     """Noise-free images of a field: (views, azimuths, ranges)."""
-    return radar.unflatten(torch.cat([predict(radar, field, r) for r in torch.arange(len(radar)).split(64)]))
+    return radar.unflatten(
+        torch.cat([predict(radar, field, r) for r in torch.arange(len(radar)).split(64)])
+    )
 
 
 def nearest_views(problem: Problem, radar: SarImage) -> Tensor:
@@ -154,7 +218,9 @@ def nearest_views(problem: Problem, radar: SarImage) -> Tensor:
     return term.operator.unflatten(term.y)[(directions[0] @ directions[1].T).argmax(1)]
 
 
-def view_errors(scene: BoxOnGround, radar: SarImage, images: Tensor, shortest: float = 3.0) -> dict[str, float]:
+def view_errors(
+    scene: BoxOnGround, radar: SarImage, images: Tensor, shortest: float = 3.0
+) -> dict[str, float]:
     """PSNR (dB) of amplitudes against the exact images, and errors of shadow lengths (pixels) against closed forms.
 
     A shadow is what is darker than half the ground's brightness; lines whose shadow is `shortest` pixels or more.
@@ -183,11 +249,15 @@ def write_errors(scene: BoxOnGround, solution: Solution, folder: Path) -> list[P
     assert isinstance(radar, SarImage)
     novel, path = novel_radar(radar), folder / "novel_views.json"
     with atomic_write(path) as temporary:
-        Path(temporary).write_text(json.dumps(view_errors(scene, novel, render(novel, solution.field)), indent=1))
+        Path(temporary).write_text(
+            json.dumps(view_errors(scene, novel, render(novel, solution.field)), indent=1)
+        )
     return [path]
 
 
-def figure(scene: BoxOnGround, problem: Problem, solutions: Sequence[Solution], shown: int = 4) -> Figure:
+def figure(
+    scene: BoxOnGround, problem: Problem, solutions: Sequence[Solution], shown: int = 4
+) -> Figure:
     """Novel views in decibels of brightness, closed-form shadows outlined: exact, nearest measured view, solutions."""
     from matplotlib.figure import Figure
 
@@ -200,14 +270,22 @@ def figure(scene: BoxOnGround, problem: Problem, solutions: Sequence[Solution], 
     panels, picture = drawing.subplots(len(rows), shown, squeeze=False), None
     for line, (name, images) in zip(panels, rows.items(), strict=True):
         for k, axes in enumerate(line):
-            picture = axes.imshow(10 * images[k].clamp(min=1e-3).log10().numpy(), cmap="gray", vmin=-25, vmax=-2)
+            picture = axes.imshow(
+                10 * images[k].clamp(min=1e-3).log10().numpy(), cmap="gray", vmin=-25, vmax=-2
+            )
             interval = scene.shadows(novel, k)
             index = (~interval[:, 0].isnan()).nonzero()[:, 0]
             for side in (0, 1):
                 axes.plot(interval[index, side] - 0.5, index, color="tab:red", linewidth=0.8)
             axes.set(xticks=[], yticks=[])
-            azimuth, incidence = (math.degrees(float(v[k])) for v in (novel.azimuth, novel.incidence))
-            axes.set_title(f"{name}\n{azimuth:.1f}°, {incidence:.0f}°" if name == "exact" else name, fontsize=9)
+            azimuth, incidence = (
+                math.degrees(float(v[k])) for v in (novel.azimuth, novel.incidence)
+            )
+            axes.set_title(
+                f"{name}\n{azimuth:.1f}°, {incidence:.0f}°" if name == "exact" else name, fontsize=9
+            )
     if picture is not None:
-        drawing.colorbar(picture, ax=panels, label="brightness (dB); range to the right", fraction=0.04)
+        drawing.colorbar(
+            picture, ax=panels, label="brightness (dB); range to the right", fraction=0.04
+        )
     return drawing

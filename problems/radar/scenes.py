@@ -35,15 +35,24 @@ def aeroplane(count: int = 6000, length: float = 0.16, seed: int = 0) -> Tensor:
 
 def _ellipsoid(tries: int, radii: tuple[float, float, float], generator: torch.Generator) -> Tensor:
     """Uniform on an ellipsoid's surface, by rejection; about a tenth of `tries` or more."""
-    u = torch.nn.functional.normalize(torch.randn(tries, 3, dtype=torch.float64, generator=generator), dim=-1)
+    u = torch.nn.functional.normalize(
+        torch.randn(tries, 3, dtype=torch.float64, generator=generator), dim=-1
+    )
     r = u.new_tensor(radii)
     stretch = torch.linalg.vector_norm(u / r, dim=-1)
     keep = torch.rand(tries, dtype=torch.float64, generator=generator) < stretch / stretch.max()
     return (u * r)[keep]
 
 
-def _plate(count: int, start: tuple[float, ...], root: float, span: tuple[float, ...], tip: float, thickness: float,
-           generator: torch.Generator) -> Tensor:  # fmt: skip
+def _plate(
+    count: int,
+    start: tuple[float, ...],
+    root: float,
+    span: tuple[float, ...],
+    tip: float,
+    thickness: float,
+    generator: torch.Generator,
+) -> Tensor:
     """Both faces of a swept trapezoid, uniform by area: leading edge at start + s · span, chord backwards along x."""
     s, c, side = torch.rand(3, count, dtype=torch.float64, generator=generator).unbind(0)
     taper = tip / root
@@ -53,7 +62,9 @@ def _plate(count: int, start: tuple[float, ...], root: float, span: tuple[float,
     points = begin + s[:, None] * along
     points[:, 0] -= c * (root + s * (tip - root))
     normal = torch.linalg.cross(along, along.new_tensor([1.0, 0, 0]))
-    return points + (side.round() - 0.5)[:, None] * thickness * normal / torch.linalg.vector_norm(normal)
+    return points + (side.round() - 0.5)[:, None] * thickness * normal / torch.linalg.vector_norm(
+        normal
+    )
 
 
 def car(count: int = 1200, seed: int = 0) -> Tensor:
@@ -62,7 +73,13 @@ def car(count: int = 1200, seed: int = 0) -> Tensor:
     body = [(x, y, z) for x in (-2.2, 2.2) for y in (-0.9, 0.9) for z in (0.0, 0.8)]
     cabin = [(x, y, 1.5) for x in (-0.9, 0.6) for y in (-0.75, 0.75)]
     foot = [(x, y, 0.8) for x in (-1.4, 1.2) for y in (-0.9, 0.9)]
-    edges = [*_edges(body), *_edges(cabin), *zip(cabin, foot, strict=True), (foot[0], foot[1]), (foot[2], foot[3])]
+    edges = [
+        *_edges(body),
+        *_edges(cabin),
+        *zip(cabin, foot, strict=True),
+        (foot[0], foot[1]),
+        (foot[2], foot[3]),
+    ]
     start, end = (torch.tensor([e[k] for e in edges], dtype=torch.float64) for k in (0, 1))
     lengths = torch.linalg.vector_norm(end - start, dim=-1)
     edge = torch.multinomial(lengths, count, replacement=True, generator=generator)
@@ -70,7 +87,9 @@ def car(count: int = 1200, seed: int = 0) -> Tensor:
     return start[edge] + s * (end - start)[edge] - start.new_tensor([0, 0, 0.75])
 
 
-def _edges(corners: list[tuple[float, float, float]]) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+def _edges(
+    corners: list[tuple[float, float, float]],
+) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
     """Pairs of corners that differ in one coordinate."""
     pairs = [(a, b) for i, a in enumerate(corners) for b in corners[i + 1 :]]
     return [(a, b) for a, b in pairs if sum(u != v for u, v in zip(a, b, strict=True)) == 1]

@@ -43,9 +43,21 @@ from inverse_inr.surfaces import (
 )
 
 
-def surfaces(scene: str = "sphere", *, azimuths: int = 36, heights: int = 8, start_frequency: float = 6e9,
-             bandwidth: float = 4e9, tones: int = 12, radius: float = 0.5, reach: float = 0.4, snr: float = 20.0,
-             pitch: float = 9e-3, scatterers: int = 1500, seed: int = 0) -> Problem:  # fmt: skip
+def surfaces(
+    scene: str = "sphere",
+    *,
+    azimuths: int = 36,
+    heights: int = 8,
+    start_frequency: float = 6e9,
+    bandwidth: float = 4e9,
+    tones: int = 12,
+    radius: float = 0.5,
+    reach: float = 0.4,
+    snr: float = 20.0,
+    pitch: float = 9e-3,
+    scatterers: int = 1500,
+    seed: int = 0,
+) -> Problem:
     """Stepped-frequency phase history of a "sphere" or a "box" of about 0.1 m, on a sparse cylindrical aperture.
 
     Scatterers lie on the surface, on no lattice, with exponential amplitudes times the cosine at which an antenna sees
@@ -54,17 +66,23 @@ def surfaces(scene: str = "sphere", *, azimuths: int = 36, heights: int = 8, sta
     """
     body = shape(scene)
     cells = round(0.18 / pitch)
-    grid = Grid(Box((-0.5 * cells * pitch,) * 3, (0.5 * cells * pitch,) * 3, ("m",) * 3), (cells,) * 3)
+    grid = Grid(
+        Box((-0.5 * cells * pitch,) * 3, (0.5 * cells * pitch,) * 3, ("m",) * 3), (cells,) * 3
+    )
     around = cylinder(azimuths, heights, radius, reach)
     geometry = RadarGeometry(around.transmitters, sign=-1, reference_path=2 * radius)
-    frequencies = torch.linspace(start_frequency, start_frequency + bandwidth, tones, dtype=torch.float64)
+    frequencies = torch.linspace(
+        start_frequency, start_frequency + bandwidth, tones, dtype=torch.float64
+    )
     operator = PhaseHistory(grid.box, geometry, frequencies, points=grid)
     generator = torch.Generator().manual_seed(seed)
     mean = facing_echoes(operator, body, scatterers, generator)
     sigma = 10 ** (-snr / 20) * float(mean.abs().square().mean().sqrt())
     y = noise.ComplexGaussian(sigma).sample(mean, generator)
     options: dict[str, object] = {"head": "sparse", "levels": 3, "coarsest": 8, "finest": 24}
-    problem = radar_problem(operator, grid, y, sigma, steps=600, prior="hash", options=options, weight=10.0)
+    problem = radar_problem(
+        operator, grid, y, sigma, steps=600, prior="hash", options=options, weight=10.0
+    )
     suggested = replace(problem.suggested, write=write_surface)
     return replace(problem, suggested=suggested, notes=problem.notes | {"shape": body})
 
@@ -77,7 +95,9 @@ def write_surface(solution: Solution, folder: Path) -> list[Path]:
     return [folder / "surface.ply"]
 
 
-def facing_echoes(operator: PhaseHistory, body: Shape, count: int, generator: torch.Generator) -> Tensor:
+def facing_echoes(
+    operator: PhaseHistory, body: Shape, count: int, generator: torch.Generator
+) -> Tensor:
     """Echoes of scatterers on a convex body, each seen at the cosine of its normal: (P, K), complex128."""
     points, normals = body.scatterers(count, generator)
     strength = -torch.rand(count, dtype=torch.float64, generator=generator).clamp(min=1e-12).log()
@@ -98,7 +118,9 @@ def two_stages(
     began = time.perf_counter()
     total, strongest = aggregate(problem, apertures)
     points, normals = cloud(total, strongest, problem, threshold)
-    distance = fit_distance(points, normals, problem.grid.box, scale=problem.grid.spacing[0], steps=steps, seed=seed)
+    distance = fit_distance(
+        points, normals, problem.grid.box, scale=problem.grid.spacing[0], steps=steps, seed=seed
+    )
     return Solution(
         distance,
         problem,
@@ -112,7 +134,9 @@ def two_stages(
 
 def aggregate(problem: Problem, apertures: int) -> tuple[Tensor, Tensor]:
     """Σ_m |S_m| over sub-apertures of neighbouring azimuths, and which of them is strongest: both (*grid.shape)."""
-    stack = torch.stack([sub_image(problem, rows).abs()[..., 0] for rows in sub_apertures(problem, apertures)])
+    stack = torch.stack(
+        [sub_image(problem, rows).abs()[..., 0] for rows in sub_apertures(problem, apertures)]
+    )
     return stack.sum(0), stack.argmax(0)
 
 
@@ -124,7 +148,9 @@ def sub_image(problem: Problem, rows: Tensor, explained: float = 5.0) -> Tensor:
     term = problem.terms[0]
     assert isinstance(term.operator, PhaseHistory)
     fewer = Term(term.operator.pulses(rows).stored(), term.y[rows], term.fidelity)
-    system = LeastSquares.of(replace(problem, terms=[fewer], is_complex=True), [torch.arange(len(rows))])
+    system = LeastSquares.of(
+        replace(problem, terms=[fewer], is_complex=True), [torch.arange(len(rows))]
+    )
     image, step = system.maps[0].zeros(), 0.97 / system.norm(20) ** 2
     largest, total = float(system.adjoint(system.data()).abs().max()), system.value(image)
     for weight in (0.6 * 0.75**k for k in range(16)):
@@ -139,12 +165,18 @@ def sub_apertures(problem: Problem, count: int) -> list[Tensor]:
     operator = problem.terms[0].operator
     assert isinstance(operator, PhaseHistory)
     look = operator.geometry.look(problem.grid.box.center)
-    sector = (torch.atan2(look[:, 1], look[:, 0]) / (2 * torch.pi) % 1 * count + 1e-9).long().clamp(max=count - 1)
+    sector = (
+        (torch.atan2(look[:, 1], look[:, 0]) / (2 * torch.pi) % 1 * count + 1e-9)
+        .long()
+        .clamp(max=count - 1)
+    )
     groups = [(sector == k).nonzero()[:, 0] for k in range(count)]
     return [g for g in groups if len(g)]
 
 
-def cloud(total: Tensor, strongest: Tensor, problem: Problem, threshold: float) -> tuple[Tensor, Tensor]:
+def cloud(
+    total: Tensor, strongest: Tensor, problem: Problem, threshold: float
+) -> tuple[Tensor, Tensor]:
     """Voxels of at least `threshold` of the largest modulus, and normals: PCA, else to the strongest aperture."""
     grid = problem.grid
     keep = (total >= threshold * total.max()) & (total > 0)
@@ -160,12 +192,17 @@ def cloud(total: Tensor, strongest: Tensor, problem: Problem, threshold: float) 
     return points, normals
 
 
-def fit_distance(points: Tensor, normals: Tensor, box: Box, *, scale: float, steps: int = 300,
-                 seed: int = 0) -> SignedDistance:  # fmt: skip
+def fit_distance(
+    points: Tensor, normals: Tensor, box: Box, *, scale: float, steps: int = 300, seed: int = 0
+) -> SignedDistance:
     """A signed distance through points with unsigned normals; `scale` is the spread of the points, in m."""
     distance = SignedDistance(box, radius=start_radius(points, box), seed=seed)
-    terms: Sequence[Regularizer] = [OnSurface(points, normals, scale), IsoPoints(points, normals, scale), Eikonal(),
-                                    0.1 * OffSurface(0.25 * scale)]  # fmt: skip
+    terms: Sequence[Regularizer] = [
+        OnSurface(points, normals, scale),
+        IsoPoints(points, normals, scale),
+        Eikonal(),
+        0.1 * OffSurface(0.25 * scale),
+    ]
 
     def loss() -> Tensor:
         where = box.random_points(512)
@@ -174,7 +211,11 @@ def fit_distance(points: Tensor, normals: Tensor, box: Box, *, scale: float, ste
     adam = torch.optim.Adam(distance.parameters(), lr=1e-3)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        descend(Several([adam], lambda t: 0.5 * (1 + math.cos(math.pi * t))), loss, (k / steps for k in range(steps)))
+        descend(
+            Several([adam], lambda t: 0.5 * (1 + math.cos(math.pi * t))),
+            loss,
+            (k / steps for k in range(steps)),
+        )
     return distance.requires_grad_(False)
 
 
@@ -186,16 +227,27 @@ def start_radius(points: Tensor, box: Box) -> float:
 # --- direct ---------------------------------------------------------------------------------------------------------
 
 
-def direct(problem: Problem, start: SignedDistance, *, steps: int = 200, weight: float = 100.0,
-           batch: int | None = None, seed: int = 0) -> Solution:  # fmt: skip
+def direct(
+    problem: Problem,
+    start: SignedDistance,
+    *,
+    steps: int = 200,
+    weight: float = 100.0,
+    batch: int | None = None,
+    seed: int = 0,
+) -> Solution:
     """The surface and its scatterers from the echoes, from a start that is near: a two-stage surface.
 
     minimise D(A(sigma), y) + weight · (NearSurface + 0.3 Eikonal), `steps` after as many of sigma alone: a sigma that
     is still the same everywhere would pull the surface outwards, where most of the box is.
     """
     grid, distance = problem.grid, copy.deepcopy(start).requires_grad_(True)
-    amplitude = priors.create(problem.suggested.prior, grid.box, seed=seed, **problem.suggested.options)
-    fit = partial(solve, problem, steps=steps, batch=batch, stopping=Never(), seed=seed, callbacks=[])
+    amplitude = priors.create(
+        problem.suggested.prior, grid.box, seed=seed, **problem.suggested.options
+    )
+    fit = partial(
+        solve, problem, steps=steps, batch=batch, stopping=Never(), seed=seed, callbacks=[]
+    )
     scattering = fit(amplitude).field
     assert isinstance(scattering, priors.Prior)
     penalties = [0.3 * weight * Eikonal(), weight * NearSurface(grid, max(grid.spacing))]

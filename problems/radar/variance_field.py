@@ -75,12 +75,19 @@ class Marginal:
         covariance.diagonal().add_(self.noise)
         factor, failed = torch.linalg.cholesky_ex(covariance)
         if failed and variance.dtype != torch.float64:
-            wide = replace(self, matrix=self.matrix.to(torch.complex128 if self.matrix.is_complex() else torch.float64))
+            wide = replace(
+                self,
+                matrix=self.matrix.to(
+                    torch.complex128 if self.matrix.is_complex() else torch.float64
+                ),
+            )
             wide = replace(wide, data=self.data.to(wide.matrix))
             mean, curvature, evidence = wide.posterior(variance.double())
             return Posterior(mean.to(self.data), curvature.to(variance), evidence)
         white = torch.cholesky_solve(self.data[:, None], factor)[:, 0]
-        curvature = torch.linalg.solve_triangular(factor, self.matrix, upper=False).abs().square().sum(0)
+        curvature = (
+            torch.linalg.solve_triangular(factor, self.matrix, upper=False).abs().square().sum(0)
+        )
         spread = 2 * factor.diagonal().real.double().log().sum()
         misfit = (self.data.conj() * white).real.sum()
         return Posterior(variance * (self.matrix.mH @ white), curvature, float(spread + misfit))
@@ -98,17 +105,27 @@ class Marginal:
         basis = self.matrix[:, :0]
         while kept < (1 - tolerance) * total and basis.shape[1] < rows:
             count = min(block, rows - basis.shape[1])
-            pair = torch.randn(2, rows, count, dtype=real, generator=generator).to(self.matrix.device)
+            pair = torch.randn(2, rows, count, dtype=real, generator=generator).to(
+                self.matrix.device
+            )
             draw = torch.complex(*pair) if self.matrix.is_complex() else pair[0]
             draw = self.matrix @ (self.matrix.mH @ draw)
-            for _ in range(2):  # twice: what is left of a column that was in the basis already is round-off
+            for _ in range(
+                2
+            ):  # twice: what is left of a column that was in the basis already is round-off
                 draw = torch.linalg.qr(draw - basis @ (basis.mH @ draw))[0]
             parts.append(draw.mH @ self.matrix)
             kept += float(parts[-1].abs().square().sum())
             basis = torch.cat([basis, draw], 1)
         data = basis.mH @ self.data
         lost = max(0.0, float(self.data.abs().square().sum() - data.abs().square().sum()))
-        return Marginal(torch.cat(parts), data, self.noise, self.beyond + lost, self.others + rows - basis.shape[1])
+        return Marginal(
+            torch.cat(parts),
+            data,
+            self.noise,
+            self.beyond + lost,
+            self.others + rows - basis.shape[1],
+        )
 
     def likelier_noise(self, variance: Tensor, found: Posterior) -> Marginal:
         """The same with the noise's variance by one step of expectation maximisation: it never lowers the likelihood.
@@ -116,12 +133,21 @@ class Marginal:
         σ² becomes (|y - A μ|² + σ² Σ γ h) / m, the expected residual.
         """
         left = float((self.data - self.matrix @ found.mean).abs().square().sum()) + self.beyond
-        noise = (left + self.noise * float((variance * found.curvature).sum())) / (len(self.data) + self.others)
+        noise = (left + self.noise * float((variance * found.curvature).sum())) / (
+            len(self.data) + self.others
+        )
         return replace(self, noise=noise)
 
 
-def variance_field(problem: Problem, prior: priors.Prior | None = None, *, rounds: int = 15, steps: int = 30,
-                   learn_noise: bool = False, seed: int = 0) -> Solution:  # fmt: skip
+def variance_field(
+    problem: Problem,
+    prior: priors.Prior | None = None,
+    *,
+    rounds: int = 15,
+    steps: int = 30,
+    learn_noise: bool = False,
+    seed: int = 0,
+) -> Solution:
     """The posterior mean under variances exp(prior), from the round that predicts held-out rows best.
 
     prior   of one real channel, log γ in units of four; default: `hash` whose finest cells are three voxels wide:
@@ -150,7 +176,10 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
         guess = variance()
         return (found.curvature * guess + found.mean.abs().square() / guess).mean()
 
-    adam = Several([torch.optim.Adam(prior.param_groups(), betas=(0.9, 0.99), eps=1e-15)], lambda t: 1 - 0.98 * t)
+    adam = Several(
+        [torch.optim.Adam(prior.param_groups(), betas=(0.9, 0.99), eps=1e-15)],
+        lambda t: 1 - 0.98 * t,
+    )
     images, variances, scores, evidences = [], [], [], []
     for k in range(rounds):
         now = variance().detach()
@@ -171,15 +200,24 @@ def variance_field(problem: Problem, prior: priors.Prior | None = None, *, round
         "noise": marginal.noise,
         **note,
     }
-    return Solution(SampledField(images[best].reshape(shape), grid), problem, "variance field", watched=[watch],
-                    seconds=time.perf_counter() - began, steps=rounds * steps,
-                    stopped=Ended("direct", f"round {best + 1} of {rounds} (held-out)"), details=details)  # fmt: skip
+    return Solution(
+        SampledField(images[best].reshape(shape), grid),
+        problem,
+        "variance field",
+        watched=[watch],
+        seconds=time.perf_counter() - began,
+        steps=rounds * steps,
+        stopped=Ended("direct", f"round {best + 1} of {rounds} (held-out)"),
+        details=details,
+    )
 
 
 def _term(problem: Problem) -> Term:
     term = problem.terms[0]
     if len(problem.terms) != 1 or problem.channels != 1:
-        raise TypeError(f"variance_field: one term and one channel, not {len(problem.terms)} and {problem.channels}.")
+        raise TypeError(
+            f"variance_field: one term and one channel, not {len(problem.terms)} and {problem.channels}."
+        )
     if not isinstance(term.fidelity, ComplexGaussian) or not isinstance(term.operator, HasKernel):
         raise TypeError(
             f"variance_field: complex Gaussian noise and an operator with a kernel, not "
@@ -196,4 +234,6 @@ def _marginal(problem: Problem, rows: Tensor) -> Marginal:
     data, noise = term.y[rows].flatten().to(kernel), float(term.fidelity.sigma) ** 2
     if problem.is_complex:
         return Marginal(kernel, data, noise)
-    return Marginal(torch.cat([kernel.real, kernel.imag]), torch.cat([data.real, data.imag]), 0.5 * noise)
+    return Marginal(
+        torch.cat([kernel.real, kernel.imag]), torch.cat([data.real, data.imag]), 0.5 * noise
+    )

@@ -25,7 +25,10 @@ def unregistered(problem: Problem) -> Solution:
     """No displacement: how far apart the images are."""
     zero = torch.zeros(*problem.grid.shape, problem.channels)
     return Solution(
-        SampledField(zero, problem.grid), problem, "no registration", stopped=Ended("direct", "nothing done")
+        SampledField(zero, problem.grid),
+        problem,
+        "no registration",
+        stopped=Ended("direct", "nothing done"),
     )
 
 
@@ -38,14 +41,21 @@ def optical_flow(problem: Problem) -> Solution:
     moving = through(unregistered(problem)).double().numpy()
     flow: np.ndarray = np.asarray(optical_flow_tvl1(fixed, moving))
     values = torch.from_numpy(flow).movedim(0, -1).float() * torch.tensor(problem.grid.spacing)
-    return Solution(SampledField(values, problem.grid), problem, "TV-L1 flow", seconds=time.perf_counter() - began,
-                    stopped=Ended("direct", "scikit-image's defaults"))  # fmt: skip
+    return Solution(
+        SampledField(values, problem.grid),
+        problem,
+        "TV-L1 flow",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", "scikit-image's defaults"),
+    )
 
 
 def b_spline(problem: Problem, spacing: float = 8.0, seed: int = 0) -> Solution:
     """The same fit, by L-BFGS, of a cubic B-spline grid with a node every `spacing` pixels (Rueckert et al. 1999)."""
     cells = max(2.0, round(max(problem.grid.shape) / spacing))
-    prior = priors.create("grid", problem.box, problem.channels, cells=cells, order=3, head="vector", seed=seed)
+    prior = priors.create(
+        "grid", problem.box, problem.channels, cells=cells, order=3, head="vector", seed=seed
+    )
     solution = solve(problem, prior, optimizer="lbfgs", points=256, seed=seed, callbacks=[])
     return replace(solution, method="B-spline grid")
 
@@ -53,7 +63,9 @@ def b_spline(problem: Problem, spacing: float = 8.0, seed: int = 0) -> Solution:
 @torch.no_grad()
 def through(solution: Solution) -> Tensor:
     """The moving image through the displacement, (*shape)."""
-    return predict(solution.problem.terms[0].operator, solution.field).reshape(solution.problem.grid.shape)
+    return predict(solution.problem.terms[0].operator, solution.field).reshape(
+        solution.problem.grid.shape
+    )
 
 
 def registration_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
@@ -69,10 +81,16 @@ def registration_figure(problem: Problem, solutions: Sequence[Solution]) -> Figu
     axes[0].imshow(middle(fixed), cmap="gray")
     axes[0].set_title("fixed", fontsize="medium")
     rest = [through(s) - fixed for s in solutions]
-    span = float(rest[0].abs().quantile(0.995)) if rest[0].numel() < 2**24 else float(rest[0].abs().max())
+    span = (
+        float(rest[0].abs().quantile(0.995))
+        if rest[0].numel() < 2**24
+        else float(rest[0].abs().max())
+    )
     for ax, solution, left in zip(axes[1:-1], solutions, rest, strict=True):
         ax.imshow(middle(left), cmap="RdBu", vmin=-span, vmax=span)
-        ax.set_title(f"{solution.method}\nrms {float(left.square().mean().sqrt()):.4f}", fontsize="medium")
+        ax.set_title(
+            f"{solution.method}\nrms {float(left.square().mean().sqrt()):.4f}", fontsize="medium"
+        )
     shown = axes[-1].imshow(middle(determinants(solutions[-1])), cmap="PuOr", vmin=0, vmax=2)
     axes[-1].set_title("det ∇φ", fontsize="medium")
     figure.colorbar(shown, ax=axes[-1], shrink=0.7)
@@ -85,7 +103,9 @@ def determinants(solution: Solution) -> Tensor:
     """det ∇φ at the pixels, (*shape)."""
     grid = solution.problem.grid
     points = grid.points().reshape(-1, grid.ndim)
-    parts = [torch.linalg.det(deform_jacobian(solution.field, p)).detach() for p in points.split(8192)]
+    parts = [
+        torch.linalg.det(deform_jacobian(solution.field, p)).detach() for p in points.split(8192)
+    ]
     return torch.cat(parts).reshape(grid.shape)
 
 

@@ -31,10 +31,21 @@ from inverse_inr.solver import going_on_from
 from inverse_inr.stopping import Never
 
 
-def register(moving: str = "retina", fixed: str | None = None, *, amplitude: float = 5.0, noise_level: float = 0.01,
-             volume: bool = False, slice: int | None = None, bin: int = 1, crop: int | None = None,
-             fidelity: Literal["gaussian", "ncc", "local-ncc"] = "gaussian", smoothness: float = 100.0,
-             blur: float = 4.0, seed: int = 0) -> Problem:  # fmt: skip
+def register(
+    moving: str = "retina",
+    fixed: str | None = None,
+    *,
+    amplitude: float = 5.0,
+    noise_level: float = 0.01,
+    volume: bool = False,
+    slice: int | None = None,
+    bin: int = 1,
+    crop: int | None = None,
+    fidelity: Literal["gaussian", "ncc", "local-ncc"] = "gaussian",
+    smoothness: float = 100.0,
+    blur: float = 4.0,
+    seed: int = 0,
+) -> Problem:
     """Align `moving` to `fixed`, files or examples by name; or, without `fixed`, to itself under a known deformation.
 
     moving      an image; "mni152" is the T1 template of nilearn at 1 mm. `slice`, `bin` and `crop` are of both images
@@ -53,23 +64,42 @@ def register(moving: str = "retina", fixed: str | None = None, *, amplitude: flo
     reference = None
     if fixed is None:
         reference, frame = Deformation(grid, amplitude, seed), grid
-        seen = noise.Gaussian(noise_level).sample(deformed(values, grid, reference),
-                                                  torch.Generator().manual_seed(seed))  # fmt: skip
+        seen = noise.Gaussian(noise_level).sample(
+            deformed(values, grid, reference), torch.Generator().manual_seed(seed)
+        )
     else:
         seen, frame = load_moving(fixed, volume, slice, bin, crop)
         if grid.affine is None and frame.affine is None and grid.shape != frame.shape:
-            raise ValueError(f"register: {moving} has {grid.shape} pixels and {fixed} {frame.shape}, and no affines.")
+            raise ValueError(
+                f"register: {moving} has {grid.shape} pixels and {fixed} {frame.shape}, and no affines."
+            )
     model, cost = _fidelity(fidelity, seen.reshape(-1), frame, noise_level)
     weight = smoothness * cost * frame.spacing[0] ** 2
     suggested = Suggestion(
-        prior="siren", options={"omega0": 8.0, "width": 64, "depth": 3, "head": "vector"}, steps=30,
-        optimizer="lbfgs", stopping=Never() if fidelity == "local-ncc" else None,
-        regularizers=(weight * BendingEnergy(),), figure=registration_figure, write=write_registration,
-        baselines={"no registration": unregistered, "TV-L1 flow": optical_flow, "B-spline grid": b_spline},
-    )  # fmt: skip
+        prior="siren",
+        options={"omega0": 8.0, "width": 64, "depth": 3, "head": "vector"},
+        steps=30,
+        optimizer="lbfgs",
+        stopping=Never() if fidelity == "local-ncc" else None,
+        regularizers=(weight * BendingEnergy(),),
+        figure=registration_figure,
+        write=write_registration,
+        baselines={
+            "no registration": unregistered,
+            "TV-L1 flow": optical_flow,
+            "B-spline grid": b_spline,
+        },
+    )
     operator = WarpedImage(SampledField(values, grid), frame)
-    problem = Problem([Term(operator, seen.reshape(-1), model)], frame.box, frame, channels=frame.ndim,
-                      reference=reference, suggested=suggested, average=1)  # fmt: skip
+    problem = Problem(
+        [Term(operator, seen.reshape(-1), model)],
+        frame.box,
+        frame,
+        channels=frame.ndim,
+        reference=reference,
+        suggested=suggested,
+        average=1,
+    )
     sigmas = blurs(blur)
     if not sigmas:
         return problem
@@ -77,8 +107,14 @@ def register(moving: str = "retina", fixed: str | None = None, *, amplitude: flo
     return replace(problem, suggested=replace(suggested, start=start))
 
 
-def _coarse_first(problem: Problem, values: Tensor, grid: Grid, sigmas: Sequence[float], seed: int, prior: nn.Module
-                  ) -> None:  # fmt: skip
+def _coarse_first(
+    problem: Problem,
+    values: Tensor,
+    grid: Grid,
+    sigmas: Sequence[float],
+    seed: int,
+    prior: nn.Module,
+) -> None:
     """Fits `prior` to both images blurred alike, the widest blur first."""
     term, frame = problem.terms[0], problem.grid
     for sigma in sigmas:
@@ -107,7 +143,9 @@ def blurred(values: Tensor, sigma: float) -> Tensor:
     from scipy.ndimage import gaussian_filter
 
     axes = tuple(range(values.ndim - 1))
-    return torch.from_numpy(gaussian_filter(values.double().numpy(), sigma, mode="nearest", axes=axes)).to(values)
+    return torch.from_numpy(
+        gaussian_filter(values.double().numpy(), sigma, mode="nearest", axes=axes)
+    ).to(values)
 
 
 def _fidelity(name: str, y: Tensor, frame: Grid, noise_level: float) -> tuple[Fidelity, float]:
@@ -119,7 +157,9 @@ def _fidelity(name: str, y: Tensor, frame: Grid, noise_level: float) -> tuple[Fi
     if name == "local-ncc":  # r² / var of the window
         local = LocalNCC(frame.shape, epsilon=4 * noise_level**2)
         return local, 2 * noise_level**2 * float((1 / local.variance(y)).mean())
-    raise ValueError(f"Unknown fidelity {name!r}. {nearest(name, ('gaussian', 'ncc', 'local-ncc'))}")
+    raise ValueError(
+        f"Unknown fidelity {name!r}. {nearest(name, ('gaussian', 'ncc', 'local-ncc'))}"
+    )
 
 
 class Deformation:
@@ -133,7 +173,9 @@ class Deformation:
         self.lower, self.lengths = torch.tensor(grid.box.lower), torch.tensor(grid.box.lengths)
         weights = torch.randn(*[modes] * d, d, generator=torch.Generator().manual_seed(seed))
         for k in range(d):
-            weights = weights / torch.arange(1.0, modes + 1).reshape([-1 if j == k else 1 for j in range(d)] + [1])
+            weights = weights / torch.arange(1.0, modes + 1).reshape(
+                [-1 if j == k else 1 for j in range(d)] + [1]
+            )
         self.weights = weights
         largest = self(Grid(grid.box, (24,) * d).points()).abs().amax()
         self.weights = weights * (amplitude * max(grid.spacing) / largest)
@@ -141,7 +183,9 @@ class Deformation:
     def __call__(self, points: Tensor) -> Tensor:
         t = (points - self.lower.to(points)) / self.lengths.to(points)
         order = torch.arange(1, self.weights.shape[0] + 1).to(t)
-        waves = [torch.sin(math.pi * order * x[:, None]) for x in t.reshape(-1, t.shape[-1]).unbind(1)]
+        waves = [
+            torch.sin(math.pi * order * x[:, None]) for x in t.reshape(-1, t.shape[-1]).unbind(1)
+        ]
         values = torch.einsum("na,a...->n...", waves[0], self.weights.to(t))
         for wave in waves[1:]:
             values = torch.einsum("na,na...->n...", wave, values)
@@ -153,8 +197,12 @@ def deformed(values: Tensor, grid: Grid, u: Field) -> Tensor:
     from scipy.ndimage import map_coordinates
 
     points = grid.points()
-    where = ((points + u(points) - torch.tensor(grid.box.lower)) / torch.tensor(grid.spacing) - 0.5).movedim(-1, 0)
-    seen = map_coordinates(values[..., 0].double().numpy(), where.double().numpy(), order=3, mode="nearest")
+    where = (
+        (points + u(points) - torch.tensor(grid.box.lower)) / torch.tensor(grid.spacing) - 0.5
+    ).movedim(-1, 0)
+    seen = map_coordinates(
+        values[..., 0].double().numpy(), where.double().numpy(), order=3, mode="nearest"
+    )
     return torch.from_numpy(seen).to(values.dtype)[..., None]
 
 
@@ -164,7 +212,9 @@ def displacement_error(solution: Solution, threshold: float = 0.05) -> float:
     if problem.reference is None:
         raise ValueError("displacement_error: the true deformation is not known here.")
     points = problem.grid.points()
-    off = (solution.sample(problem.grid) - problem.reference(points)) / torch.tensor(problem.grid.spacing)
+    off = (solution.sample(problem.grid) - problem.reference(points)) / torch.tensor(
+        problem.grid.spacing
+    )
     return float(torch.linalg.vector_norm(off, dim=-1)[fixed_image(problem) > threshold].mean())
 
 
@@ -172,7 +222,9 @@ def fixed_image(problem: Problem) -> Tensor:
     return problem.terms[0].y.reshape(problem.grid.shape)
 
 
-def load_moving(image: str, volume: bool, index: int | None, bin: int, crop: int | None) -> tuple[Tensor, Grid]:
+def load_moving(
+    image: str, volume: bool, index: int | None, bin: int, crop: int | None
+) -> tuple[Tensor, Grid]:
     """One channel in [0, 1], in 2-D or 3-D; crop and bin as `load_image`, of volumes along all axes."""
     if image != "mni152" and not volume:
         values, grid = load_image(image, slice=index, bin=bin, crop=crop)
@@ -195,11 +247,15 @@ def mni152() -> tuple[Tensor, Grid]:
     try:
         from nilearn.datasets import load_mni152_template
     except ImportError:
-        raise ImportError("The 'mni152' template comes with nilearn: pip install nilearn. Or name an image.") from None
+        raise ImportError(
+            "The 'mni152' template comes with nilearn: pip install nilearn. Or name an image."
+        ) from None
     from inverse_inr import Box
 
     image: Any = load_mni152_template(resolution=1)
     values = torch.from_numpy(image.get_fdata(dtype="float32"))[..., None]
     shape: Sequence[int] = values.shape[:3]
     lengths = tuple(n * float(h) for n, h in zip(shape, image.header.get_zooms(), strict=True))
-    return values, Grid(Box((0.0,) * 3, lengths, ("mm",) * 3), tuple(shape)).with_affine(image.affine.tolist())
+    return values, Grid(Box((0.0,) * 3, lengths, ("mm",) * 3), tuple(shape)).with_affine(
+        image.affine.tolist()
+    )

@@ -46,7 +46,9 @@ def biharmonic(problem: Problem) -> Solution:
 
     began = time.perf_counter()
     image, lost = _known(problem)
-    filled = inpaint_biharmonic(image.nan_to_num(0.0).double().numpy(), lost.numpy(), channel_axis=-1)
+    filled = inpaint_biharmonic(
+        image.nan_to_num(0.0).double().numpy(), lost.numpy(), channel_axis=-1
+    )
     return _solution("biharmonic", filled, problem, began)
 
 
@@ -83,7 +85,9 @@ def _known(problem: Problem) -> tuple[Tensor, Tensor]:
     """The measured image, NaN where nothing was, and the pixels of which no channel is known."""
     operator = problem.terms[0].operator
     if not isinstance(operator, Mask):
-        raise TypeError(f"Inpainting needs measurements of a Mask, not of {type(operator).__name__}.")
+        raise TypeError(
+            f"Inpainting needs measurements of a Mask, not of {type(operator).__name__}."
+        )
     image = operator.embed(_trusted(problem))
     image = image[..., None] if image.ndim == problem.grid.ndim else image
     return image, image.isnan().all(-1)
@@ -97,10 +101,19 @@ def nonlocal_means(problem: Problem, strength: float = 0.8) -> Solution:
     began = time.perf_counter()
     image, lost = _known(problem)
     if lost.any():
-        raise ValueError(f"nonlocal_means: {int(lost.sum())} pixels are missing; inpaint them first.")
+        raise ValueError(
+            f"nonlocal_means: {int(lost.sum())} pixels are missing; inpaint them first."
+        )
     sigma = noise_sigma(problem)
-    clean = denoise_nl_means(image.double().numpy(), patch_size=5, patch_distance=6, h=strength * sigma, sigma=sigma,
-                             fast_mode=True, channel_axis=-1)  # fmt: skip
+    clean = denoise_nl_means(
+        image.double().numpy(),
+        patch_size=5,
+        patch_distance=6,
+        h=strength * sigma,
+        sigma=sigma,
+        fast_mode=True,
+        channel_axis=-1,
+    )
     return _solution("non-local means", clean, problem, began, {"strength": strength})
 
 
@@ -110,14 +123,18 @@ def estimated_noise(values: Tensor) -> float:
     second = values.new_tensor([1.0, -2.0, 1.0])
     kernel = (second[:, None] * second)[None, None]
     detail = functional.conv2d(values.movedim(-1, 0)[:, None], kernel).flatten(1)
-    return float(detail.abs().median(1).values.mean()) / (0.6745 * float(kernel.square().sum().sqrt()))
+    return float(detail.abs().median(1).values.mean()) / (
+        0.6745 * float(kernel.square().sum().sqrt())
+    )
 
 
 def noise_sigma(problem: Problem) -> float:
     """One standard deviation for all measurements: what the noise model says on average."""
     term = problem.terms[0]
     if not isinstance(term.fidelity, noise.Noise):
-        raise TypeError(f"The noise level is needed; {type(term.fidelity).__name__} does not say it.")
+        raise TypeError(
+            f"The noise level is needed; {type(term.fidelity).__name__} does not say it."
+        )
     return float(term.fidelity.least_squares(term.y)[1].rsqrt().mean())
 
 
@@ -126,7 +143,9 @@ def bicubic(problem: Problem) -> Solution:
     began = time.perf_counter()
     small = _filled(measured_image(problem)).movedim(-1, 0)[None]
     # torch's antialiased bicubic is Keys' with a = -1/2; enlarging, there is nothing to filter
-    large = functional.interpolate(small, problem.grid.shape, mode="bicubic", align_corners=False, antialias=True)
+    large = functional.interpolate(
+        small, problem.grid.shape, mode="bicubic", align_corners=False, antialias=True
+    )
     return _solution("bicubic", large[0].movedim(0, -1).numpy(), problem, began)
 
 
@@ -166,16 +185,25 @@ def richardson_lucy(problem: Problem, iterations: int = 5) -> Solution:
     began = time.perf_counter()
 
     def one(channel: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        return deconvolve(channel.clip(1e-6), kernel, num_iter=iterations, clip=False, filter_epsilon=1e-6)
+        return deconvolve(
+            channel.clip(1e-6), kernel, num_iter=iterations, clip=False, filter_epsilon=1e-6
+        )
 
     return _deconvolved("Richardson-Lucy", one, problem, began, {"iterations": iterations})
 
 
-def _deconvolved(name: str, one: Callable[[np.ndarray, np.ndarray], np.ndarray], problem: Problem, began: float,
-                 details: dict[str, Any]) -> Solution:  # fmt: skip
+def _deconvolved(
+    name: str,
+    one: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    problem: Problem,
+    began: float,
+    details: dict[str, Any],
+) -> Solution:
     operator = problem.terms[0].operator
     if not isinstance(operator, FramedBlur) or not isinstance(operator.blur.psf, PSF):
-        raise TypeError(f"{name} needs one blur for the whole frame, not {type(operator).__name__}.")
+        raise TypeError(
+            f"{name} needs one blur for the whole frame, not {type(operator).__name__}."
+        )
     kernel = centred_kernel(*psf_kernel(operator.blur.psf, problem.grid.spacing))
     image = measured_image(problem).double().numpy()
     margin = [n // 2 for n in kernel.shape]
@@ -189,11 +217,15 @@ def centred_kernel(kernel: Tensor, center: tuple[int, ...]) -> np.ndarray:
     """The same taps in an odd array whose middle is u = 0, as scikit-image takes them."""
     half = [max(c, n - 1 - c) for c, n in zip(center, kernel.shape, strict=True)]
     out = np.zeros([2 * h + 1 for h in half])
-    out[tuple(slice(h - c, h - c + n) for h, c, n in zip(half, center, kernel.shape, strict=True))] = kernel.numpy()
+    out[
+        tuple(slice(h - c, h - c + n) for h, c, n in zip(half, center, kernel.shape, strict=True))
+    ] = kernel.numpy()
     return out
 
 
-def tv_beyond_the_frame(problem: Problem, weight: float | str = "held-out", **options: object) -> Solution:
+def tv_beyond_the_frame(
+    problem: Problem, weight: float | str = "held-out", **options: object
+) -> Solution:
     """TV of the lattice that the blur reaches: like the INR, it assumes no boundary."""
     from dataclasses import replace
 
@@ -202,16 +234,30 @@ def tv_beyond_the_frame(problem: Problem, weight: float | str = "held-out", **op
     solution = baselines.tv(replace(problem, grid=operator.grid), weight, **options)  # type: ignore[arg-type]
     assert isinstance(solution.field, SampledField)
     # as a plain callable it is shown and judged inside the frame, and still measured beyond it
-    return replace(solution, field=solution.field.__call__, problem=problem,
-                   method=solution.method.replace("TV", "TV, no boundary"))  # fmt: skip
+    return replace(
+        solution,
+        field=solution.field.__call__,
+        problem=problem,
+        method=solution.method.replace("TV", "TV, no boundary"),
+    )
 
 
 def _solution(
-    name: str, image: np.ndarray, problem: Problem, began: float, details: dict[str, Any] | None = None
+    name: str,
+    image: np.ndarray,
+    problem: Problem,
+    began: float,
+    details: dict[str, Any] | None = None,
 ) -> Solution:
     values = torch.from_numpy(np.ascontiguousarray(image)).to(problem.terms[0].y.dtype)
     values = values.reshape(*problem.grid.shape, -1)
     if not math.isfinite(float(values.sum())):
         raise FloatingPointError(f"{name}: the result holds NaN or Inf.")
-    return Solution(SampledField(values, problem.grid), problem, name, seconds=time.perf_counter() - began,
-                    stopped=Ended("direct", "all measurements seen"), details=details or {})  # fmt: skip
+    return Solution(
+        SampledField(values, problem.grid),
+        problem,
+        name,
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", "all measurements seen"),
+        details=details or {},
+    )

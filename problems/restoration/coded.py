@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, Problem, SampledField, Solution, Suggestion, Term, baselines, noise, predict
+from inverse_inr import (
+    Box,
+    Grid,
+    Problem,
+    SampledField,
+    Solution,
+    Suggestion,
+    Term,
+    baselines,
+    noise,
+    predict,
+)
 from inverse_inr.io import read_image
 from inverse_inr.operators import CodedVideo, HadamardPatterns, SinglePixel
 from inverse_inr.problems.images import binned, cropped, grey, load_image, row_of, write_picture
@@ -22,9 +33,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def single_pixel(image: str = "camera", *, fraction: float = 0.25, patterns: Literal["hadamard", "random"] = "hadamard",
-                 noise_level: float = 1e-3, bin: int = 4, crop: int | None = 64, slice: int | None = None,
-                 seed: int = 0) -> Problem:  # fmt: skip
+def single_pixel(
+    image: str = "camera",
+    *,
+    fraction: float = 0.25,
+    patterns: Literal["hadamard", "random"] = "hadamard",
+    noise_level: float = 1e-3,
+    bin: int = 4,
+    crop: int | None = 64,
+    slice: int | None = None,
+    seed: int = 0,
+) -> Problem:
     """A grey image from `fraction` as many numbers as pixels.
 
     patterns     "hadamard": Walsh patterns of ±1, the coarsest first; "random": ±1 by chance
@@ -32,7 +51,9 @@ def single_pixel(image: str = "camera", *, fraction: float = 0.25, patterns: Lit
     Raises ValueError for a fraction outside (0, 1], noise that is not positive.
     """
     if not 0 < fraction <= 1 or not noise_level > 0:
-        raise ValueError(f"single_pixel: fraction={fraction} must lie in (0, 1], noise_level={noise_level} above 0.")
+        raise ValueError(
+            f"single_pixel: fraction={fraction} must lie in (0, 1], noise_level={noise_level} above 0."
+        )
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
     values = grey(values)
     count = max(1, round(fraction * grid.numel))
@@ -44,30 +65,58 @@ def single_pixel(image: str = "camera", *, fraction: float = 0.25, patterns: Lit
     truth, model = SampledField(values, grid), noise.Gaussian(noise_level)
     y = model.sample(predict(operator, truth), torch.Generator().manual_seed(seed))
     classical = {"CGLS": baselines.cgls, "TV": baselines.tv}
-    suggested = Suggestion(prior="hash", regularizers=(0.3 * TotalVariation(grid=grid),), steps=300,
-                           baselines=classical, write=write_picture)  # fmt: skip
-    return Problem([Term(operator, y, model)], grid.box, grid, reference=truth, average=1, suggested=suggested)
+    suggested = Suggestion(
+        prior="hash",
+        regularizers=(0.3 * TotalVariation(grid=grid),),
+        steps=300,
+        baselines=classical,
+        write=write_picture,
+    )
+    return Problem(
+        [Term(operator, y, model)], grid.box, grid, reference=truth, average=1, suggested=suggested
+    )
 
 
-def video_snapshot(video: str = "camera", *, frames: int = 8, motion: float = 1.0, noise_level: float = 0.01,
-                   bin: int = 4, crop: int | None = 64, seed: int = 0) -> Problem:  # fmt: skip
+def video_snapshot(
+    video: str = "camera",
+    *,
+    frames: int = 8,
+    motion: float = 1.0,
+    noise_level: float = 0.01,
+    bin: int = 4,
+    crop: int | None = 64,
+    seed: int = 0,
+) -> Problem:
     """`frames` frames from one exposure behind random 0-1 codes that change from frame to frame.
 
     video   a TIFF stack, its pages in time, or an image that pans by `motion` pixels a frame along axis 1
     Raises ValueError for fewer than 2 frames, or than the file has, noise that is not positive.
     """
     if frames < 2 or not noise_level > 0:
-        raise ValueError(f"video_snapshot: frames={frames} must be at least 2, noise_level={noise_level} above 0.")
+        raise ValueError(
+            f"video_snapshot: frames={frames} must be at least 2, noise_level={noise_level} above 0."
+        )
     values = _frames(video, frames, motion, bin, crop)  # (H, W, T)
     shape = tuple(values.shape)
     grid = Grid(Box((0.0,) * 3, tuple(float(n) for n in shape), ("px", "px", "frame")), shape)
     codes = (torch.rand(shape, generator=torch.Generator().manual_seed(seed + 1)) < 0.5).float()
     codes[..., 0] += (codes.sum(-1) == 0).float()  # no pixel stays dark
-    operator, truth, model = CodedVideo(codes, grid), SampledField(values[..., None], grid), noise.Gaussian(noise_level)
+    operator, truth, model = (
+        CodedVideo(codes, grid),
+        SampledField(values[..., None], grid),
+        noise.Gaussian(noise_level),
+    )
     y = model.sample(predict(operator, truth), torch.Generator().manual_seed(seed))
-    suggested = Suggestion(prior="hash", regularizers=(5.0 * TotalVariation(grid=grid),), steps=300,
-                           baselines={"TV": baselines.tv}, figure=_film)  # fmt: skip
-    return Problem([Term(operator, y, model)], grid.box, grid, reference=truth, average=1, suggested=suggested)
+    suggested = Suggestion(
+        prior="hash",
+        regularizers=(5.0 * TotalVariation(grid=grid),),
+        steps=300,
+        baselines={"TV": baselines.tv},
+        figure=_film,
+    )
+    return Problem(
+        [Term(operator, y, model)], grid.box, grid, reference=truth, average=1, suggested=suggested
+    )
 
 
 def _frames(video: str, frames: int, motion: float, bin: int, crop: int | None) -> Tensor:
@@ -75,7 +124,9 @@ def _frames(video: str, frames: int, motion: float, bin: int, crop: int | None) 
         stack, lattice = read_image(video)
         if lattice.ndim == 3:
             if len(stack) < frames:
-                raise ValueError(f"video_snapshot: {video} has {len(stack)} pages, frames={frames}.")
+                raise ValueError(
+                    f"video_snapshot: {video} has {len(stack)} pages, frames={frames}."
+                )
             flat = Grid(Box((0.0, 0.0), lattice.box.upper[1:], ("px", "px")), lattice.shape[1:])
             values = stack[:frames, ..., 0].movedim(0, -1)
             return cropped(*binned(values / max(1.0, float(values.max())), flat, bin), crop)[0]
@@ -86,7 +137,9 @@ def _frames(video: str, frames: int, motion: float, bin: int, crop: int | None) 
     start = [0.5 * (n - m) for n, m in zip(grid.shape, window.shape, strict=True)]
     reach = start[1] + motion * (frames - 1)
     if not 0 <= reach <= grid.shape[1] - window.shape[1]:
-        raise ValueError(f"video_snapshot: motion={motion} leaves {video} within {frames} frames; crop it smaller.")
+        raise ValueError(
+            f"video_snapshot: motion={motion} leaves {video} within {frames} frames; crop it smaller."
+        )
     points = window.points() + torch.tensor(start)
     return torch.cat([still(points + torch.tensor([0.0, s])) for s in shifts], -1)
 
@@ -97,7 +150,10 @@ def _film(problem: Problem, solutions: Sequence[Solution]) -> Figure:
     snapshot = problem.terms[0].y.reshape(*problem.grid.shape[:2], 1)
     pictures = [("snapshot", snapshot / snapshot.max())]
     assert isinstance(problem.reference, SampledField)
-    rows = [("truth", problem.reference.values), *((s.method, s.sample(problem.grid)) for s in solutions)]
+    rows = [
+        ("truth", problem.reference.values),
+        *((s.method, s.sample(problem.grid)) for s in solutions),
+    ]
     for name, frames in rows:
         pictures += [(f"{name}, frame {k + 1}", frames[:, :, k]) for k in (0, last)]
     return row_of(pictures)

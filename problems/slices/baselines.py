@@ -48,7 +48,9 @@ def average(problem: Problem) -> Solution:
     used = torch.zeros_like(y)
     used[fit] = precision[fit]
     sums = spread(operator, problem.grid, torch.stack([used * y, used], -1), (1, 1))
-    image = torch.where(sums[..., 1] > 1e-6 * sums[..., 1].max(), sums[..., 0] / sums[..., 1].clamp(min=1e-30), 0.0)
+    image = torch.where(
+        sums[..., 1] > 1e-6 * sums[..., 1].max(), sums[..., 0] / sums[..., 1].clamp(min=1e-30), 0.0
+    )
     return Solution(
         SampledField(image[..., None].to(y.dtype), problem.grid),
         problem,
@@ -60,8 +62,12 @@ def average(problem: Problem) -> Solution:
     )
 
 
-def super_resolution(problem: Problem, *, weights: Sequence[float] = (10.0, 1.0, 0.1, 1e-2, 1e-3),
-                     iterations: int = 30) -> Solution:  # fmt: skip
+def super_resolution(
+    problem: Problem,
+    *,
+    weights: Sequence[float] = (10.0, 1.0, 0.1, 1e-2, 1e-3),
+    iterations: int = 30,
+) -> Solution:
     """min_x ½ |A x - y|²_W + ½ λ |Δx|² on the voxels by conjugate gradients (Gholipour et al. 2010, not robust).
 
     weights: of the Laplacian, relative to the largest curvature of the data term; chosen by held-out pixels.
@@ -73,11 +79,17 @@ def super_resolution(problem: Problem, *, weights: Sequence[float] = (10.0, 1.0,
     y, precision = least_squares(term.fidelity, term.y)
     data, unseen = (as_linear_map(seen, grid, rows=rows) for rows in (fit, watch))
     smooth = LinearMap(lambda x: _laplacian(x, grid), grid, 1, y.dtype)
-    size = LeastSquares([data], [y[fit]], [precision[fit]]).norm(8) ** 2 / (12 / min(grid.spacing) ** 2) ** 2
+    size = (
+        LeastSquares([data], [y[fit]], [precision[fit]]).norm(8) ** 2
+        / (12 / min(grid.spacing) ** 2) ** 2
+    )
     images = []
     for weight in weights:
-        system = LeastSquares([data, smooth], [y[fit], torch.zeros(*grid.shape, 1)],
-                              [precision[fit], torch.full((*grid.shape, 1), weight * size)])  # fmt: skip
+        system = LeastSquares(
+            [data, smooth],
+            [y[fit], torch.zeros(*grid.shape, 1)],
+            [precision[fit], torch.full((*grid.shape, 1), weight * size)],
+        )
         images.append(list(cgls_iterates(system, iterations))[-1])
     scores = [precision[watch] * (unseen(x) - y[watch]).square() for x in images]
     best = least(scores)
@@ -101,5 +113,8 @@ def simulated_pixels(solution: Solution) -> Tensor:
     """What the solution says that the pixels are, (pixels,)."""
     _, operator = as_slices(solution.problem)
     with evaluating(operator):
-        parts = [predict(operator, solution.field, rows) for rows in torch.arange(len(operator)).split(2**14)]
+        parts = [
+            predict(operator, solution.field, rows)
+            for rows in torch.arange(len(operator)).split(2**14)
+        ]
     return torch.cat(parts)

@@ -26,10 +26,15 @@ PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
 def write(solution: Solution, folder: Path) -> list[Path]:
     """volume.nii.gz and uncertainty.nii.gz in the stacks' unit, poses.csv, simulated/ with one file a stack."""
     problem, _ = as_slices(solution.problem)
-    grid, paths = problem.grid, [folder / n for n in ("volume.nii.gz", "uncertainty.nii.gz", "poses.csv")]
+    grid, paths = (
+        problem.grid,
+        [folder / n for n in ("volume.nii.gz", "uncertainty.nii.gz", "poses.csv")],
+    )
     predicted = simulated_pixels(solution)
     error, covered = uncertainty(solution, predicted)
-    write_nifti(paths[0], problem.unit * torch.where(covered[..., None], solution.sample(), 0.0), grid)
+    write_nifti(
+        paths[0], problem.unit * torch.where(covered[..., None], solution.sample(), 0.0), grid
+    )
     write_nifti(paths[1], problem.unit * error[..., None], grid)
     _write_poses(paths[2], problem)
     (folder / "simulated").mkdir(exist_ok=True)
@@ -58,10 +63,16 @@ def uncertainty(solution: Solution, predicted: Tensor | None = None) -> tuple[Te
     """
     term, operator = solution.problem.terms[0], as_slices(solution.problem)[1]
     predicted = simulated_pixels(solution) if predicted is None else predicted
-    weight, gain = (v[operator.index].to(predicted) for v in (slice_weights(solution.problem), operator.gains()))
+    weight, gain = (
+        v[operator.index].to(predicted) for v in (slice_weights(solution.problem), operator.gains())
+    )
     squared = ((predicted - term.y.to(predicted)) / gain).square()
-    columns = torch.stack([weight / gain, weight * squared / gain, (weight / gain).square()], -1)  # a_j has the gain
-    seen, disagreement, second = spread(operator, solution.problem.grid, columns, (1, 1, 2)).unbind(-1)
+    columns = torch.stack(
+        [weight / gain, weight * squared / gain, (weight / gain).square()], -1
+    )  # a_j has the gain
+    seen, disagreement, second = spread(operator, solution.problem.grid, columns, (1, 1, 2)).unbind(
+        -1
+    )
     covered = seen > 0.02 * seen[seen > 0].median()
     variance = disagreement / seen * second / seen.square()
     return torch.where(covered, variance.sqrt(), torch.nan).float(), covered
@@ -85,16 +96,42 @@ def _write_poses(path: Path, problem: SliceProblem) -> None:
     shift = poses[:, :3, 3] - operator.poses[:, :3, 3]
     sigma = model.sigma() if isinstance(model, LearntScale) else torch.ones(len(poses))
     counts = torch.bincount(operator.index, minlength=len(poses))
-    head = ["stack", "file", "slice", "pixels", "rotation_x_deg", "rotation_y_deg", "rotation_z_deg", "shift_x_mm",
-            "shift_y_mm", "shift_z_mm", "gain", "noise", "weight"]  # fmt: skip
+    head = [
+        "stack",
+        "file",
+        "slice",
+        "pixels",
+        "rotation_x_deg",
+        "rotation_y_deg",
+        "rotation_z_deg",
+        "shift_x_mm",
+        "shift_y_mm",
+        "shift_z_mm",
+        "gain",
+        "noise",
+        "weight",
+    ]
     head += [f"pose_{i}{j}" for i in range(3) for j in range(4)]
-    numbers = torch.cat([turn, shift, operator.gains()[:, None], problem.unit * sigma[:, None],
-                         slice_weights(problem)[:, None], poses[:, :3].flatten(1)], -1)  # fmt: skip
+    numbers = torch.cat(
+        [
+            turn,
+            shift,
+            operator.gains()[:, None],
+            problem.unit * sigma[:, None],
+            slice_weights(problem)[:, None],
+            poses[:, :3].flatten(1),
+        ],
+        -1,
+    )
     with atomic_write(path) as temporary, Path(temporary).open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(head)
-        for (stack, number), count, row in zip(problem.where.tolist(), counts.tolist(), numbers.tolist(), strict=True):
-            table.writerow([stack, problem.stacks[stack].name, number, count, *(f"{v:.7g}" for v in row)])
+        for (stack, number), count, row in zip(
+            problem.where.tolist(), counts.tolist(), numbers.tolist(), strict=True
+        ):
+            table.writerow(
+                [stack, problem.stacks[stack].name, number, count, *(f"{v:.7g}" for v in row)]
+            )
 
 
 def draw(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
@@ -105,13 +142,20 @@ def draw(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
     middle = [
         min(n - 1, max(0, int((float(c) - a) / h)))
         for c, a, h, n in zip(
-            centers.mean(0), problem.grid.box.lower, problem.grid.spacing, problem.grid.shape, strict=True
+            centers.mean(0),
+            problem.grid.box.lower,
+            problem.grid.spacing,
+            problem.grid.shape,
+            strict=True,
         )
     ]
     volumes = {s.method: s.sample(problem.grid) for s in solutions}
     if problem.reference is not None:
         volumes = {"truth": sample(problem.reference, problem.grid, average=2)} | volumes
-    rows = [{f"{name}, {plane}": _plane(v, k, middle[k]) for plane, k in PLANES.items()} for name, v in volumes.items()]
+    rows = [
+        {f"{name}, {plane}": _plane(v, k, middle[k]) for plane, k in PLANES.items()}
+        for name, v in volumes.items()
+    ]
     shown = torch.cat([p.flatten() for p in rows[-1].values()])
     top = float(shown.quantile(0.995))
     axes = plotting.gallery(rows, value_range=(0.0, top if top > 0 else 1.0))

@@ -42,7 +42,9 @@ class Slicing:
             if not getattr(self, name) > 0:
                 raise ValueError(f"Slicing: {name}={getattr(self, name)} must be positive (mm).")
         if self.spacing is not None and not self.spacing > 0:
-            raise ValueError(f"Slicing: spacing={self.spacing} must be positive (mm), or None for the thickness.")
+            raise ValueError(
+                f"Slicing: spacing={self.spacing} must be positive (mm), or None for the thickness."
+            )
         if self.interleave < 1:
             raise ValueError(f"Slicing: interleave={self.interleave} must be 1 (in order) or more.")
 
@@ -65,7 +67,9 @@ class Motion:
     def __post_init__(self) -> None:
         for name, unit in (("degrees", "degrees"), ("distance", "mm")):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"Motion: {name}={getattr(self, name)} is the largest motion in {unit}, 0 or more.")
+                raise ValueError(
+                    f"Motion: {name}={getattr(self, name)} is the largest motion in {unit}, 0 or more."
+                )
         if not self.correlation > 0:
             raise ValueError(f"Motion: correlation={self.correlation} must be positive (slices).")
 
@@ -93,15 +97,28 @@ class Artefacts:
     def __post_init__(self) -> None:
         for name in ("voids", "outliers"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"Artefacts: {name}={getattr(self, name)} is a fraction of the slices, from 0 to 1.")
+                raise ValueError(
+                    f"Artefacts: {name}={getattr(self, name)} is a fraction of the slices, from 0 to 1."
+                )
         for name in ("gain", "noise_level", "bias"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"Artefacts: {name}={getattr(self, name)} is a standard deviation, 0 or more.")
+                raise ValueError(
+                    f"Artefacts: {name}={getattr(self, name)} is a standard deviation, 0 or more."
+                )
 
 
-def simulate_stacks(volume: Field, box: Box, orientations: Sequence[str | Tensor] = ("axial", "coronal", "sagittal"),
-                    *, slicing: Slicing = Slicing(), motion: Motion = Motion(), artefacts: Artefacts = Artefacts(),
-                    psf: str | PSF = "gaussian", nodes: int = 256, seed: int = 0) -> list[Stack]:  # fmt: skip
+def simulate_stacks(
+    volume: Field,
+    box: Box,
+    orientations: Sequence[str | Tensor] = ("axial", "coronal", "sagittal"),
+    *,
+    slicing: Slicing = Slicing(),
+    motion: Motion = Motion(),
+    artefacts: Artefacts = Artefacts(),
+    psf: str | PSF = "gaussian",
+    nodes: int = 256,
+    seed: int = 0,
+) -> list[Stack]:
     """Stacks that cover `box`, with the true pose of every slice.
 
     orientations  "axial", "coronal", "sagittal", or rotation vectors (3,) of an axial stack (oblique)
@@ -126,7 +143,9 @@ def simulate_stacks(volume: Field, box: Box, orientations: Sequence[str | Tensor
     true = Slices(poses, nominal.sizes, nominal.index, nominal.positions, nominal.stack)
     clean = _measured(volume, box, true, psf, nodes)
     factor = torch.exp(artefacts.gain * torch.randn(len(order), generator=generator))
-    factor = factor * torch.where(bad & ~jumped, 0.3 * torch.rand(len(order), generator=generator), 1.0)
+    factor = factor * torch.where(
+        bad & ~jumped, 0.3 * torch.rand(len(order), generator=generator), 1.0
+    )
     signal = clean * factor[true.index] * _bias(box, nominal, artefacts.bias, generator)
     signal = signal * _voids(true, _choose(len(order), artefacts.voids, generator), generator)
     level = artefacts.noise_level
@@ -144,19 +163,25 @@ def _empty_stack(box: Box, orientation: str | Tensor, slicing: Slicing) -> Stack
     """Pixels that cover the box, centred on it."""
     if isinstance(orientation, str):
         if orientation not in PLANES:
-            raise ValueError(f"simulate_stacks: unknown orientation {orientation!r}; known: {', '.join(PLANES)}.")
+            raise ValueError(
+                f"simulate_stacks: unknown orientation {orientation!r}; known: {', '.join(PLANES)}."
+            )
         axes, name = torch.eye(3, dtype=torch.float64)[:, list(PLANES[orientation])], orientation
     else:
         axes, name = rotation_matrix(torch.as_tensor(orientation, dtype=torch.float64)), "oblique"
     sizes = [slicing.pixel, slicing.pixel, slicing.spacing or slicing.thickness]
     sizes = torch.tensor(sizes, dtype=torch.float64)
-    lengths = axes.abs().mT @ torch.tensor(box.lengths, dtype=torch.float64)  # of the box's shadow on each axis
+    lengths = axes.abs().mT @ torch.tensor(
+        box.lengths, dtype=torch.float64
+    )  # of the box's shadow on each axis
     shape = [max(1, math.ceil(float(n) - 1e-9)) for n in lengths / sizes]
     middle = torch.tensor([0.5 * (n - 1) for n in shape], dtype=torch.float64)
     center = torch.tensor(box.center, dtype=torch.float64)
     affine = torch.eye(4, dtype=torch.float64)
     affine[:3, :3], affine[:3, 3] = axes * sizes, center - (axes * sizes) @ middle
-    return Stack(torch.zeros(shape), affine, torch.ones(shape, dtype=torch.bool), slicing.thickness, name)
+    return Stack(
+        torch.zeros(shape), affine, torch.ones(shape, dtype=torch.bool), slicing.thickness, name
+    )
 
 
 def _walk(order: Tensor, motion: Motion, generator: torch.Generator) -> Tensor:
@@ -167,17 +192,27 @@ def _walk(order: Tensor, motion: Motion, generator: torch.Generator) -> Tensor:
     smooth = gaussian_filter1d(steps.cumsum(0).numpy(), motion.correlation, axis=0, mode="nearest")
     walk = torch.from_numpy(smooth)
     walk = walk - walk.mean(0)
-    largest = [torch.linalg.vector_norm(walk[:, k], dim=-1).max().clamp(min=1e-12) for k in (slice(3), slice(3, 6))]
-    scaled = [math.radians(motion.degrees) * walk[:, :3] / largest[0], motion.distance * walk[:, 3:] / largest[1]]
+    largest = [
+        torch.linalg.vector_norm(walk[:, k], dim=-1).max().clamp(min=1e-12)
+        for k in (slice(3), slice(3, 6))
+    ]
+    scaled = [
+        math.radians(motion.degrees) * walk[:, :3] / largest[0],
+        motion.distance * walk[:, 3:] / largest[1],
+    ]
     return torch.empty_like(walk).index_copy_(0, order, torch.cat(scaled, -1))
 
 
 def _jumps(count: int, generator: torch.Generator) -> Tensor:
     def directions() -> Tensor:
-        return torch.nn.functional.normalize(torch.randn(count, 3, generator=generator, dtype=torch.float64), dim=-1)
+        return torch.nn.functional.normalize(
+            torch.randn(count, 3, generator=generator, dtype=torch.float64), dim=-1
+        )
 
     size = torch.rand(2, count, 1, generator=generator, dtype=torch.float64)
-    return torch.cat([torch.deg2rad(15 + 15 * size[0]) * directions(), (10 + 10 * size[1]) * directions()], -1)
+    return torch.cat(
+        [torch.deg2rad(15 + 15 * size[0]) * directions(), (10 + 10 * size[1]) * directions()], -1
+    )
 
 
 def _choose(count: int, fraction: float, generator: torch.Generator) -> Tensor:
@@ -204,8 +239,12 @@ def _bias(box: Box, slices: Slices, size: float, generator: torch.Generator) -> 
     if not size:
         return torch.ones(len(slices.index))
     probe = SliceAcquisition(box, slices, nodes=8, bias=3)
-    coefficients = torch.randn(stacks, probe.basis.shape[1], generator=generator, dtype=torch.float64)
-    field = (probe.basis * (coefficients - coefficients.mean(0))[slices.stack[slices.index]]).sum(-1)
+    coefficients = torch.randn(
+        stacks, probe.basis.shape[1], generator=generator, dtype=torch.float64
+    )
+    field = (probe.basis * (coefficients - coefficients.mean(0))[slices.stack[slices.index]]).sum(
+        -1
+    )
     return torch.exp(size * field / field.std()).float()
 
 
@@ -220,8 +259,14 @@ def _voids(slices: Slices, which: Tensor, generator: torch.Generator) -> Tensor:
     return 1 - (depth * which)[slices.index] * torch.exp(-0.5 * scaled.square().sum(-1)).float()
 
 
-def _filled(empty: Sequence[Stack], seen: Tensor, bright: Tensor, poses: Tensor, bad: Tensor,
-            interleave: int) -> list[Stack]:  # fmt: skip
+def _filled(
+    empty: Sequence[Stack],
+    seen: Tensor,
+    bright: Tensor,
+    poses: Tensor,
+    bad: Tensor,
+    interleave: int,
+) -> list[Stack]:
     from scipy.ndimage import binary_dilation
 
     stacks, at = [], 0
@@ -229,7 +274,17 @@ def _filled(empty: Sequence[Stack], seen: Tensor, bright: Tensor, poses: Tensor,
         count, which = stack.values.numel(), slice(first, first + stack.values.shape[2])
         pixels = slice(at, at + count)
         mask = binary_dilation(stack.volume(bright[pixels]).numpy(), np.ones((3, 3, 1), dtype=bool))
-        stacks.append(Stack(stack.volume(seen[pixels]), stack.affine, torch.from_numpy(mask), stack.thickness,
-                            stack.name, poses[which], bad[which], interleave))  # fmt: skip
+        stacks.append(
+            Stack(
+                stack.volume(seen[pixels]),
+                stack.affine,
+                torch.from_numpy(mask),
+                stack.thickness,
+                stack.name,
+                poses[which],
+                bad[which],
+                interleave,
+            )
+        )
         at += count
     return stacks

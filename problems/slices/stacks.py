@@ -52,12 +52,18 @@ class Stack:
                 f"{tuple(self.values.shape)} and {tuple(self.mask.shape)}."
             )
         if not self.thickness > 0:
-            raise ValueError(f"{self.name}: the slice thickness must be positive, got {self.thickness} mm.")
+            raise ValueError(
+                f"{self.name}: the slice thickness must be positive, got {self.thickness} mm."
+            )
         if self.interleave is not None and self.interleave < 1:
-            raise ValueError(f"{self.name}: interleave={self.interleave} must be 1 (in order) or more, or None.")
+            raise ValueError(
+                f"{self.name}: interleave={self.interleave} must be 1 (in order) or more, or None."
+            )
         _check_affine(self.name, self.affine)
         if not self.usable.any():
-            raise ValueError(f"{self.name}: no pixel can be used; the mask is empty, or NaN wherever it is not.")
+            raise ValueError(
+                f"{self.name}: no pixel can be used; the mask is empty, or NaN wherever it is not."
+            )
 
     @property
     def usable(self) -> Tensor:
@@ -101,16 +107,26 @@ class Stack:
         """NIfTI, float32, with the stack's affine; other `values` of the same shape in place of its own."""
         values = self.values if values is None else values
         h = self.spacing.tolist()
-        box = Box((0.0,) * 3, tuple(n * s for n, s in zip(values.shape, h, strict=True)), ("mm",) * 3)
-        write_nifti(path, values[..., None].float(), Grid(box, tuple(values.shape)).with_affine(self.affine.tolist()))
+        box = Box(
+            (0.0,) * 3, tuple(n * s for n, s in zip(values.shape, h, strict=True)), ("mm",) * 3
+        )
+        write_nifti(
+            path,
+            values[..., None].float(),
+            Grid(box, tuple(values.shape)).with_affine(self.affine.tolist()),
+        )
 
 
 def _check_affine(name: str, affine: Tensor) -> None:
     if affine.shape != (4, 4) or not bool(torch.isfinite(affine).all()):
-        raise ValueError(f"{name}: the affine must be a finite (4, 4) matrix, got {affine.tolist()}.")
+        raise ValueError(
+            f"{name}: the affine must be a finite (4, 4) matrix, got {affine.tolist()}."
+        )
     lengths = torch.linalg.vector_norm(affine[:3, :3], dim=0)
     if bool((lengths < 1e-6).any()):
-        raise ValueError(f"{name}: the affine is singular: its voxel sizes are {lengths.tolist()} mm.")
+        raise ValueError(
+            f"{name}: the affine is singular: its voxel sizes are {lengths.tolist()} mm."
+        )
     unit = affine[:3, :3] / lengths
     off = float((unit.mT @ unit - torch.eye(3, dtype=affine.dtype)).abs().max())
     if off > 1e-2:
@@ -138,7 +154,9 @@ class SliceProblem(Problem):
         Raises ValueError where a stack does not know it.
         """
         if any(v is None for v in values):
-            raise ValueError("SliceProblem: only simulated stacks know their true poses and outliers.")
+            raise ValueError(
+                "SliceProblem: only simulated stacks know their true poses and outliers."
+            )
         return torch.stack([values[s][k] for s, k in self.where.tolist()])  # pyright: ignore[reportOptionalSubscript]
 
     def true_poses(self) -> Tensor:
@@ -152,15 +170,23 @@ def as_slices(problem: Problem) -> tuple[SliceProblem, SliceAcquisition]:
     """The problem and its operator. Raises TypeError for a problem of something else."""
     operator = problem.terms[0].operator
     if not (isinstance(problem, SliceProblem) and isinstance(operator, SliceAcquisition)):
-        raise TypeError(f"{type(operator).__name__} in a {type(problem).__name__}: these methods are for slices.")
+        raise TypeError(
+            f"{type(operator).__name__} in a {type(problem).__name__}: these methods are for slices."
+        )
     return problem, operator
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
-def read_stack(path: PathLike, *, mask: PathLike | None = None, thickness: float | None = None,
-               slice_axis: int = 2, interleave: int | None = None) -> Stack:  # fmt: skip
+def read_stack(
+    path: PathLike,
+    *,
+    mask: PathLike | None = None,
+    thickness: float | None = None,
+    slice_axis: int = 2,
+    interleave: int | None = None,
+) -> Stack:
     """One stack from a file; thickness is by default the spacing of slices (no gaps).
 
     mask        an image whose values above zero are used; on another grid it is looked up at the nearest voxel in
@@ -176,17 +202,27 @@ def read_stack(path: PathLike, *, mask: PathLike | None = None, thickness: float
     inside = (values > 0) if mask is None else _read_mask(mask, values.shape, affine, str(path))
     affine = affine[:, [*order, 3]]
     spacing = float(torch.linalg.vector_norm(affine[:3, 2]))
-    return Stack(values.permute(order), affine, inside.permute(order), thickness or spacing, Path(path).name,
-                 interleave=interleave)  # fmt: skip
+    return Stack(
+        values.permute(order),
+        affine,
+        inside.permute(order),
+        thickness or spacing,
+        Path(path).name,
+        interleave=interleave,
+    )
 
 
 def _read_volume(path: PathLike) -> tuple[Tensor, Grid]:
     _require_affine(path)
     values, grid = read_image(path)
     if grid.ndim != 3 or values.shape[-1] != 1:
-        raise ValueError(f"{path}: a stack has three axes, this image {grid.ndim} and {values.shape[-1]} channels.")
+        raise ValueError(
+            f"{path}: a stack has three axes, this image {grid.ndim} and {values.shape[-1]} channels."
+        )
     if grid.affine is None:
-        raise ValueError(f"{path} has no affine: nothing says where the stack lies. Convert it to NIfTI.")
+        raise ValueError(
+            f"{path} has no affine: nothing says where the stack lies. Convert it to NIfTI."
+        )
     return values[..., 0], grid
 
 
@@ -201,7 +237,9 @@ def _require_affine(path: PathLike) -> None:
     except Exception as error:  # nibabel raises numpy's and its own; read_image says better what is no NIfTI at all
         if type(error).__name__ in ("ImageFileError", "EOFError", "BadGzipFile", "OSError"):
             return
-        raise FileFormatError(f"{path}: the header cannot be read ({error}). Is its affine singular?") from None
+        raise FileFormatError(
+            f"{path}: the header cannot be read ({error}). Is its affine singular?"
+        ) from None
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
         raise ValueError(
             f"{path} has no affine (sform and qform code are 0), so nothing says where the stack lies. Set the sform "
@@ -222,5 +260,7 @@ def _read_mask(path: PathLike, shape: Sequence[int], affine: Tensor, stack: str)
     voxel = torch.minimum(voxel.clamp(min=0), top - 1)
     found = inside & (values[voxel.unbind(-1)] > 0)
     if not found.any():
-        raise ValueError(f"{path}: no voxel of this mask lies on a pixel of {stack}. The mask of another stack?")
+        raise ValueError(
+            f"{path}: no voxel of this mask lies on a pixel of {stack}. The mask of another stack?"
+        )
     return found.reshape(tuple(shape))

@@ -16,7 +16,17 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, Problem, SampledField, Solution, Suggestion, Term, baselines, noise
+from inverse_inr import (
+    Box,
+    Grid,
+    Problem,
+    SampledField,
+    Solution,
+    Suggestion,
+    Term,
+    baselines,
+    noise,
+)
 from inverse_inr.operators import CASSI, BandTotalVariation, Placement, SpectralResponse
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS, Scaled, steps
 from inverse_inr.problems.spectral.data import is_cube, mask_file, photograph, scene_cube
@@ -38,9 +48,19 @@ VARIATION = 15.0
 """Weight of the bands' total variation where the noise is 1 % of the brightest pixel."""
 
 
-def cassi(scene: str = "astronaut", *, size: int = 128, bands: int = 28, reflectances: Reflectances = "pigments",
-          variable: str | None = None, optics: Optics = Optics(), alignment: Alignment = Alignment(),
-          detector: Detector = Detector(), second: SecondCamera | None = None, seed: int = 0) -> Problem:  # fmt: skip
+def cassi(
+    scene: str = "astronaut",
+    *,
+    size: int = 128,
+    bands: int = 28,
+    reflectances: Reflectances = "pigments",
+    variable: str | None = None,
+    optics: Optics = Optics(),
+    alignment: Alignment = Alignment(),
+    detector: Detector = Detector(),
+    second: SecondCamera | None = None,
+    seed: int = 0,
+) -> Problem:
     """A simulated snapshot of a generated spectral scene, or of a cube from a file.
 
     scene      "astronaut", "coffee", "cat" ... (`images.EXAMPLES`), or an RGB image file, coloured by `reflectances`;
@@ -59,7 +79,11 @@ def cassi(scene: str = "astronaut", *, size: int = 128, bands: int = 28, reflect
     beside = mask_file(scene) if optics.mask is None else None
     code = optics.code(None if beside is None else str(beside), shape, bands, seed)
     true, model = _cameras(box, code, wavelengths, optics, alignment)
-    truth: Any = spectral_scene(photograph(scene, size), box, reflectances=reflectances) if values is None else None
+    truth: Any = (
+        spectral_scene(photograph(scene, size), box, reflectances=reflectances)
+        if values is None
+        else None
+    )
     truth = truth or SampledField(cast(Tensor, values)[..., None], true.bands)
     mean = true.on(true.bands).snapshot(truth.sample(true.bands)[..., 0]).reshape(-1)
     y, fidelity = detector.measured(mean, seed)
@@ -70,13 +94,16 @@ def cassi(scene: str = "astronaut", *, size: int = 128, bands: int = 28, reflect
         suggested = replace(suggested, baselines=suggested.baselines | more)
     if second is not None:
         level = Detector(detector.noise_level)
-        terms.append(_second_camera(second, true.bands, truth.sample(true.bands)[..., 0], level, seed))
+        terms.append(
+            _second_camera(second, true.bands, truth.sample(true.bands)[..., 0], level, seed)
+        )
         suggested = replace(suggested, baselines={"GAP-TV": first_alone, "CGLS": baselines.cgls})
     return Problem(terms, box, true.bands, reference=truth, suggested=suggested, average=1)
 
 
-def _cameras(box: Box, code: Tensor, wavelengths: Tensor, optics: Optics, alignment: Alignment
-             ) -> tuple[CASSI, CASSI]:  # fmt: skip
+def _cameras(
+    box: Box, code: Tensor, wavelengths: Tensor, optics: Optics, alignment: Alignment
+) -> tuple[CASSI, CASSI]:
     """The camera that measures, and the one that the model takes it for."""
     nominal, scale = steps(wavelengths, optics.step), float(alignment.dispersion_scale)
     learnt = alignment.calibration == "learnt"
@@ -85,23 +112,31 @@ def _cameras(box: Box, code: Tensor, wavelengths: Tensor, optics: Optics, alignm
     width = round(box.lengths[1]) + room if optics.mode == "single" else None
 
     def camera(shift: Tensor | None, law: Callable[[Tensor], Tensor]) -> CASSI:
-        return CASSI(box, code, wavelengths, law, optics.mode, placement=Placement(shift), width=width)
+        return CASSI(
+            box, code, wavelengths, law, optics.mode, placement=Placement(shift), width=width
+        )
 
     shift = torch.tensor(alignment.mask_shift) if any(alignment.mask_shift) else None
     true = camera(shift, nominal if scale == 1 else Scaled(nominal, scale))
     if learnt:
-        return true, camera(nn.Parameter(torch.zeros(2)), Scaled(nominal, nn.Parameter(torch.ones(()))))
+        return true, camera(
+            nn.Parameter(torch.zeros(2)), Scaled(nominal, nn.Parameter(torch.ones(())))
+        )
     return true, true if alignment.calibration == "true" else camera(None, nominal)
 
 
-def suggestion(term: Term, grid: Grid, stopping: HeldOut | None = None, *, variation: float = VARIATION) -> Suggestion:
+def suggestion(
+    term: Term, grid: Grid, stopping: HeldOut | None = None, *, variation: float = VARIATION
+) -> Suggestion:
     """Separable prior whose rank is a quarter of the pixels and whose sines have `SPEED` on 128 pixels.
 
     7 is 0.14 of the pixels' Nyquist frequency an axis. Bands share their edges; that penalty stays where 1 % noise puts
     it beside the data, however little noise there is: what remains unexplained then is the prior's.
     """
     rank = [max(4, n // 4) for n in grid.shape[:2]] + [RANK_BANDS]
-    omega0 = [max(4.0, SPEED * n / 128) for n in grid.shape[:2]] + [max(1.0, OMEGA_BANDS * grid.shape[2] / 28)]
+    omega0 = [max(4.0, SPEED * n / 128) for n in grid.shape[:2]] + [
+        max(1.0, OMEGA_BANDS * grid.shape[2] / 28)
+    ]
     options: dict[str, Any] = {"head": "softplus", "rank": rank, "depth": 3, "omega0": omega0}
     if grid.shape[2] > 1:  # nothing is measured between the bands, and there the sines would swing
         options["knots"] = grid.axes(torch.float64)[2].tolist()
@@ -110,8 +145,16 @@ def suggestion(term: Term, grid: Grid, stopping: HeldOut | None = None, *, varia
     precision = term.fidelity.least_squares(y)[1].mean()
     weight = variation * float(precision * (0.01 * y.max()) ** 2)
     classical: dict[str, Callable[[Problem], Solution]] = {"GAP-TV": gap_tv, "ADMM-TV": admm_tv}
-    return Suggestion(prior="separable", options=options, regularizers=(weight * BandTotalVariation(grid),), steps=1500,
-                      stopping=stopping, baselines=classical, figure=spectral_figure, write=write_cube)  # fmt: skip
+    return Suggestion(
+        prior="separable",
+        options=options,
+        regularizers=(weight * BandTotalVariation(grid),),
+        steps=1500,
+        stopping=stopping,
+        baselines=classical,
+        figure=spectral_figure,
+        write=write_cube,
+    )
 
 
 # --- what is measured -------------------------------------------------------------------------------------------------
@@ -126,12 +169,16 @@ def band_centres(bands: int) -> Tensor:
     return 450 + 200 * (torch.arange(bands, dtype=torch.float64) + 0.5) / bands
 
 
-def _second_camera(kind: SecondCamera, bands: Grid, cube: Tensor, detector: Detector, seed: int) -> Term:
+def _second_camera(
+    kind: SecondCamera, bands: Grid, cube: Tensor, detector: Detector, seed: int
+) -> Term:
     """What a camera behind a beam splitter sees of the same scene, pixel on pixel."""
     low, high = bands.box.lower[2], bands.box.upper[2]
     knots = torch.arange(low, high + 1, 5.0, dtype=torch.float64)
     curves = camera_curves(knots) if kind == "rgb" else torch.ones_like(knots)
-    space = Grid(Box(bands.box.lower[:2], bands.box.upper[:2], bands.box.units[:2]), bands.shape[:2])
+    space = Grid(
+        Box(bands.box.lower[:2], bands.box.upper[:2], bands.box.units[:2]), bands.shape[:2]
+    )
     camera = SpectralResponse(knots, curves, space, normalized=True).on(bands)
     y, fidelity = detector.measured(camera.flatten(camera.map(cube)), seed + 10**6)
     return Term(camera, y, fidelity)

@@ -20,7 +20,12 @@ from inverse_inr import Box, Problem, Term, noise
 from inverse_inr.io import read_matlab
 from inverse_inr.operators import CASSI, BandResponse, Placement
 from inverse_inr.operators.spectral.dispersion import Scaled, steps
-from inverse_inr.problems.spectral.cassi import CALIBRATION_RATE, VARIATION, band_centres, suggestion
+from inverse_inr.problems.spectral.cassi import (
+    CALIBRATION_RATE,
+    VARIATION,
+    band_centres,
+    suggestion,
+)
 from inverse_inr.problems.spectral.data import mask_file, scene_file
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral.mask_placement import mask_displacement
@@ -36,11 +41,22 @@ STRENGTHS, ITERATIONS = (0.4, 0.1), 30
 """What the classical methods try on a detector of half a million pixels: three minutes."""
 
 
-def cassi_real(measurement: str, mask: str | None = None, *, variable: str = "meas_real", mask_variable: str = "mask",
-               bands: int = 28, step: float = 2.0, psf: float | None = None,
-               calibrate: Sequence[str] = ("mask", "psf"),
-               background: float | None = None, noise_level: float | None = None, saturation: float = 1.0,
-               rows: tuple[int, int] | None = None, hold_out: float = 0.05) -> Problem:  # fmt: skip
+def cassi_real(
+    measurement: str,
+    mask: str | None = None,
+    *,
+    variable: str = "meas_real",
+    mask_variable: str = "mask",
+    bands: int = 28,
+    step: float = 2.0,
+    psf: float | None = None,
+    calibrate: Sequence[str] = ("mask", "psf"),
+    background: float | None = None,
+    noise_level: float | None = None,
+    saturation: float = 1.0,
+    rows: tuple[int, int] | None = None,
+    hold_out: float = 0.05,
+) -> Problem:
     """A measured snapshot of a single-disperser camera with a calibrated mask, both MATLAB files (TSA-Net's layout).
 
     measurement  (H, W + (bands - 1) step), or a scene of a published folder, "TSA_real_data:2"; mask (H, W), by default
@@ -59,7 +75,9 @@ def cassi_real(measurement: str, mask: str | None = None, *, variable: str = "me
     """
     unknown = set(calibrate) - {"mask", "dispersion", "gains", "psf"}
     if unknown:
-        raise ValueError(f"cassi_real: cannot calibrate {sorted(unknown)}; there is mask, dispersion, gains, psf.")
+        raise ValueError(
+            f"cassi_real: cannot calibrate {sorted(unknown)}; there is mask, dispersion, gains, psf."
+        )
     y, code = _files(measurement, mask, variable, mask_variable, rows)
     reach = round(step * (bands - 1))
     if y.ndim != 2 or y.shape != (code.shape[0], code.shape[1] + reach):
@@ -79,35 +97,57 @@ def cassi_real(measurement: str, mask: str | None = None, *, variable: str = "me
     unit = (top - dark) / float(coded.max())
     y, top = (y - dark) / unit, top / unit
     model = shot_noise(y, good) if noise_level is None else noise.Gaussian(noise_level * top)
-    notes: dict[str, object] = {"negative or saturated pixels": f"{int((~good).sum())} of {y.numel()}",
-                                "background": dark, "noise": model}  # fmt: skip
+    notes: dict[str, object] = {
+        "negative or saturated pixels": f"{int((~good).sum())} of {y.numel()}",
+        "background": dark,
+        "noise": model,
+    }
     shift, stretch, placement = torch.zeros(2), torch.zeros(2, 2), Placement()
     if "mask" in calibrate:
         found = mask_displacement(y, code, reach, good)
         shift[0], stretch[0] = found[0], found[1:]
         placement = Placement(nn.Parameter(shift), stretch=nn.Parameter(stretch))
-        notes["mask lies lower by"] = "{:.2f} px, {:.2f} more at the lower and {:.2f} at the right edge".format(*found)
+        notes["mask lies lower by"] = (
+            "{:.2f} px, {:.2f} more at the lower and {:.2f} at the right edge".format(*found)
+        )
     camera = CASSI(
-        box, code, wavelengths, Scaled(law, nn.Parameter(torch.ones(()))) if "dispersion" in calibrate else law,
+        box,
+        code,
+        wavelengths,
+        Scaled(law, nn.Parameter(torch.ones(()))) if "dispersion" in calibrate else law,
         psf=nn.Parameter(torch.tensor(psf or BLUR)) if "psf" in calibrate else psf,
         response=BandResponse(nn.Parameter(torch.ones(bands)) if "gains" in calibrate else None),
-        placement=placement, width=y.shape[1],
-    )  # fmt: skip
+        placement=placement,
+        width=y.shape[1],
+    )
     term = Term(
-        camera.on(camera.bands), y.nan_to_num(0.0, 0.0, 0.0).flatten(), model, rows=good.flatten().nonzero()[:, 0]
+        camera.on(camera.bands),
+        y.nan_to_num(0.0, 0.0, 0.0).flatten(),
+        model,
+        rows=good.flatten().nonzero()[:, 0],
     )
     suggested = replace(
-        suggestion(term, camera.bands, HeldOut(hold_out, limit=2**17), variation=VARIATION / 20), steps=500,
-        prior="spectral_basis", options=SPECTRA, lr=RATE, operator_lr=CALIBRATION_RATE, baselines={
+        suggestion(term, camera.bands, HeldOut(hold_out, limit=2**17), variation=VARIATION / 20),
+        steps=500,
+        prior="spectral_basis",
+        options=SPECTRA,
+        lr=RATE,
+        operator_lr=CALIBRATION_RATE,
+        baselines={
             "GAP-TV": partial(gap_tv, strengths=STRENGTHS, iterations=ITERATIONS),
             "ADMM-TV": partial(admm_tv, strengths=STRENGTHS, iterations=ITERATIONS),
         },
-    )  # fmt: skip
+    )
     return Problem([term], box, camera.bands, suggested=suggested, notes=notes, average=1)
 
 
-def _files(measurement: str, mask: str | None, variable: str, mask_variable: str,
-           rows: tuple[int, int] | None) -> tuple[Tensor, Tensor]:  # fmt: skip
+def _files(
+    measurement: str,
+    mask: str | None,
+    variable: str,
+    mask_variable: str,
+    rows: tuple[int, int] | None,
+) -> tuple[Tensor, Tensor]:
     """The snapshot and the mask, cropped to `rows`."""
     code_file = mask or mask_file(measurement)
     if code_file is None:
@@ -139,7 +179,11 @@ def shot_noise(y: Tensor, trusted: Tensor) -> noise.Sensor:
     level = ((y[:, 2:] + 2 * y[:, 1:-1] + y[:, :-2]) / 4)[use].double()
     edges = torch.linspace(float(level.min()), float(level.max()), 9, dtype=level.dtype)
     classes = [(level >= a) & (level <= b) for a, b in itertools.pairwise(edges)]
-    points = [(level[k].mean(), (1.4826 * second[k].abs().median()) ** 2) for k in classes if int(k.sum()) >= 100]
+    points = [
+        (level[k].mean(), (1.4826 * second[k].abs().median()) ** 2)
+        for k in classes
+        if int(k.sum()) >= 100
+    ]
     x, variance = (torch.stack(v) for v in zip(*points, strict=True))
     # relative errors of all classes are alike: weigh by 1 / variance
     design = torch.stack([x, torch.ones_like(x)], -1) / variance[:, None]

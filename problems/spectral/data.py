@@ -37,7 +37,9 @@ def photograph(scene: str, size: int) -> Tensor:
         )
     image, _ = load_image(scene)
     if image.ndim != 3 or image.shape[-1] != 3:
-        raise ValueError(f"{scene}: a spectral scene needs an RGB image, got shape {tuple(image.shape)}.")
+        raise ValueError(
+            f"{scene}: a spectral scene needs an RGB image, got shape {tuple(image.shape)}."
+        )
     side = min(image.shape[:2])
     top, left = ((n - side) // 2 for n in image.shape[:2])
     square = image[top : top + side, left : left + side].numpy()
@@ -81,7 +83,9 @@ def indian_pines() -> SpectralCube:
     try:
         from tensorly.datasets import load_indian_pines  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise ImportError("The Indian Pines cube comes with tensorly: pip install tensorly.") from None
+        raise ImportError(
+            "The Indian Pines cube comes with tensorly: pip install tensorly."
+        ) from None
     return SpectralCube(torch.from_numpy(np.asarray(load_indian_pines().tensor, dtype=np.float32)))
 
 
@@ -136,5 +140,7 @@ def _flat(path: Path, variable: str, values: np.ndarray) -> Tensor:
     """Unmixing benchmarks store (L, H W), column-major, of square scenes."""
     side = round(values.shape[1] ** 0.5)
     if side * side != values.shape[1]:
-        raise ValueError(f"{path}: {variable} is {values.shape}; only square scenes are stored flat.")
+        raise ValueError(
+            f"{path}: {variable} is {values.shape}; only square scenes are stored flat."
+        )
     return torch.from_numpy(values.T.reshape(side, side, -1).swapaxes(0, 1).astype(np.float32))

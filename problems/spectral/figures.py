@@ -65,15 +65,28 @@ def spectral_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
     return figure
 
 
-def _errors(panels: Sequence[Axes], error: Tensor | None, bands: Sequence[int], worst: float) -> None:
+def _errors(
+    panels: Sequence[Axes], error: Tensor | None, bands: Sequence[int], worst: float
+) -> None:
     """Error maps of some bands, from black (0) to white (`worst` or more), and their rms; the truth has none."""
     for axes, band in zip(panels, bands, strict=True):
         if error is None:
             axes.set_frame_on(False)
-            axes.text(0.95, 0.5, f"error, 0 to {worst:.2g}", fontsize="x-small", ha="right", transform=axes.transAxes)
+            axes.text(
+                0.95,
+                0.5,
+                f"error, 0 to {worst:.2g}",
+                fontsize="x-small",
+                ha="right",
+                transform=axes.transAxes,
+            )
             continue
         axes.imshow(error[..., band].numpy(), cmap="magma", vmin=0, vmax=max(worst, 1e-12))
-        axes.set_xlabel(f"rms {float(error[..., band].square().mean().sqrt()):.3f}", fontsize="x-small", labelpad=1)
+        axes.set_xlabel(
+            f"rms {float(error[..., band].square().mean().sqrt()):.3f}",
+            fontsize="x-small",
+            labelpad=1,
+        )
 
 
 def _places(cube: Tensor) -> list[tuple[int, int]]:
@@ -81,7 +94,9 @@ def _places(cube: Tensor) -> list[tuple[int, int]]:
     third = max(1, cube.shape[2] // 3)
     found = []
     for k in range(3):
-        share = cube[..., k * third : (k + 1) * third].mean(-1) / cube.mean(-1).clamp(min=0.2 * float(cube.max()))
+        share = cube[..., k * third : (k + 1) * third].mean(-1) / cube.mean(-1).clamp(
+            min=0.2 * float(cube.max())
+        )
         at = int(share.argmax())
         found.append((at // cube.shape[1], at % cube.shape[1]))
     return found
@@ -95,7 +110,11 @@ def write_cube(solution: Solution, folder: Path) -> list[Path]:
     centers = grid.axes(torch.float64)[-1]
     path, colours = folder / "cube.mat", folder / "colours.png"
     with atomic_write(path) as temporary:
-        savemat(temporary, {"cube": cube.numpy(), "wavelengths_nm": centers.numpy()}, do_compression=True)
+        savemat(
+            temporary,
+            {"cube": cube.numpy(), "wavelengths_nm": centers.numpy()},
+            do_compression=True,
+        )
     space = Grid(Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2]), grid.shape[:2])
     write_png(colours, colours_of(cube, grid).float(), space, value_range=(0, 1))
     return [path, colours]

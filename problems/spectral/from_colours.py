@@ -15,7 +15,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, OnGrid, Problem, SampledField, Solution, Suggestion, Term, baselines, noise
+from inverse_inr import (
+    Box,
+    Grid,
+    OnGrid,
+    Problem,
+    SampledField,
+    Solution,
+    Suggestion,
+    Term,
+    baselines,
+    noise,
+)
 from inverse_inr.operators import SpectralResponse
 from inverse_inr.problems.spectral.data import photograph
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
@@ -27,8 +38,15 @@ CAMERA = ((600.0, 45.0), (540.0, 45.0), (465.0, 35.0))
 """Peak and standard deviation, nm, of the red, green and blue of a made-up camera: overlapping Gaussians."""
 
 
-def spectral_sr(scene: str = "astronaut", *, size: int = 64, bands: int = 28, noise_level: float = 0.01,
-                reflectances: Reflectances = "pigments", seed: int = 0) -> Problem:  # fmt: skip
+def spectral_sr(
+    scene: str = "astronaut",
+    *,
+    size: int = 64,
+    bands: int = 28,
+    noise_level: float = 0.01,
+    reflectances: Reflectances = "pigments",
+    seed: int = 0,
+) -> Problem:
     """A spectrum in every pixel from an RGB image of a generated scene.
 
     scene        "astronaut", "coffee", "cat" (scikit-image), or an RGB image file
@@ -37,11 +55,21 @@ def spectral_sr(scene: str = "astronaut", *, size: int = 64, bands: int = 28, no
     grid, truth = _scene(scene, size, bands, reflectances)
     term = _measured(_camera(grid), truth.sample(grid), noise_level, seed)
     classical: dict[str, Callable[[Problem], Solution]] = {"smoothest spectra": smoothest_spectra}
-    return Problem([term], grid.box, grid, reference=truth, suggested=_suggestion(classical), average=1)
+    return Problem(
+        [term], grid.box, grid, reference=truth, suggested=_suggestion(classical), average=1
+    )
 
 
-def fusion(scene: str = "astronaut", *, size: int = 64, factor: int = 8, bands: int = 28, noise_level: float = 0.01,
-           reflectances: Reflectances = "pigments", seed: int = 0) -> Problem:  # fmt: skip
+def fusion(
+    scene: str = "astronaut",
+    *,
+    size: int = 64,
+    factor: int = 8,
+    bands: int = 28,
+    noise_level: float = 0.01,
+    reflectances: Reflectances = "pigments",
+    seed: int = 0,
+) -> Problem:
     """A cube from an RGB image of fine pixels and a spectrometer's cube of pixels `factor` times as wide.
 
     Raises ValueError for a factor that does not divide `size`.
@@ -50,17 +78,26 @@ def fusion(scene: str = "astronaut", *, size: int = 64, factor: int = 8, bands: 
         raise ValueError(f"fusion: factor={factor} must divide size={size}.")
     grid, truth = _scene(scene, size, bands, reflectances)
     cube = truth.sample(grid)
-    terms = [_measured(_camera(grid), cube, noise_level, seed),
-             _measured(coarse_pixels(grid, factor), cube, noise_level, seed + 1)]  # fmt: skip
-    classical: dict[str, Callable[[Problem], Solution]] = {"interpolated": interpolated, "CGLS": baselines.cgls}
-    return Problem(terms, grid.box, grid, reference=truth, suggested=_suggestion(classical), average=1)
+    terms = [
+        _measured(_camera(grid), cube, noise_level, seed),
+        _measured(coarse_pixels(grid, factor), cube, noise_level, seed + 1),
+    ]
+    classical: dict[str, Callable[[Problem], Solution]] = {
+        "interpolated": interpolated,
+        "CGLS": baselines.cgls,
+    }
+    return Problem(
+        terms, grid.box, grid, reference=truth, suggested=_suggestion(classical), average=1
+    )
 
 
 def coarse_pixels(grid: Grid, factor: int) -> OnGrid:
     """Means over factor x factor pixels of each band: (H, W, L) -> (H / factor, W / factor, L)."""
     height, width, bands = grid.shape
     if height % factor or width % factor:
-        raise ValueError(f"coarse_pixels: factor={factor} must divide the grid's {height} x {width} pixels.")
+        raise ValueError(
+            f"coarse_pixels: factor={factor} must divide the grid's {height} x {width} pixels."
+        )
 
     def mean(cube: Tensor) -> Tensor:
         return cube.unflatten(0, (-1, factor)).mean(1).unflatten(1, (-1, factor)).mean(2)
@@ -100,10 +137,13 @@ def smoothest_spectra(problem: Problem, weight: float | None = None) -> Solution
 
     tried = [10.0**k for k in range(6, -3, -1)] if weight is None else [weight]
     chosen, spectra = next(
-        ((w, x) for w, x in ((w, solve(w)) for w in tried)
-         if float(((x @ matrix.T - y) / sigma).square().mean()) <= 1),
+        (
+            (w, x)
+            for w, x in ((w, solve(w)) for w in tried)
+            if float(((x @ matrix.T - y) / sigma).square().mean()) <= 1
+        ),
         (tried[-1], solve(tried[-1])),
-    )  # fmt: skip
+    )
     image = SampledField(spectra.reshape(*grid.shape, 1).to(term.y.dtype), grid)
     return Solution(
         image,
@@ -121,16 +161,26 @@ def interpolated(problem: Problem) -> Solution:
     term, grid = problem.terms[1], problem.grid
     assert isinstance(term.operator, OnGrid)
     coarse = term.operator.unflatten(term.y).movedim(-1, 0)[None]
-    fine = torch.nn.functional.interpolate(coarse, size=grid.shape[:2], mode="bicubic", align_corners=False)
+    fine = torch.nn.functional.interpolate(
+        coarse, size=grid.shape[:2], mode="bicubic", align_corners=False
+    )
     image = SampledField(fine[0].movedim(0, -1)[..., None].contiguous(), grid)
     return Solution(
-        image, problem, "interpolated", seconds=time.perf_counter() - began, stopped=Ended("direct", "bicubic")
+        image,
+        problem,
+        "interpolated",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", "bicubic"),
     )
 
 
-def _scene(scene: str, size: int, bands: int, reflectances: Reflectances) -> tuple[Grid, SpectralScene]:
+def _scene(
+    scene: str, size: int, bands: int, reflectances: Reflectances
+) -> tuple[Grid, SpectralScene]:
     box = Box((0.0, 0.0, 420.0), (float(size), float(size), 700.0), ("px", "px", "nm"))
-    return Grid(box, (size, size, bands)), spectral_scene(photograph(scene, size), box, reflectances=reflectances)
+    return Grid(box, (size, size, bands)), spectral_scene(
+        photograph(scene, size), box, reflectances=reflectances
+    )
 
 
 def _table() -> tuple[Tensor, Tensor]:
@@ -146,12 +196,20 @@ def _camera(grid: Grid) -> OnGrid:
 def _measured(operator: OnGrid, cube: Tensor, noise_level: float, seed: int) -> Term:
     mean = operator.flatten(operator.map(cube[..., 0]))
     if not noise_level > 0:
-        raise ValueError(f"noise_level={noise_level} must be positive: it is also what the fit is judged by.")
+        raise ValueError(
+            f"noise_level={noise_level} must be positive: it is also what the fit is judged by."
+        )
     model = noise.Gaussian(noise_level * float(mean.max()))
     return Term(operator, model.sample(mean, torch.Generator().manual_seed(seed)), model)
 
 
 def _suggestion(classical: dict[str, Callable[[Problem], Solution]]) -> Suggestion:
     # no pixels held out: each has a spectrum of its own, that no other tells
-    return Suggestion(prior="spectral_basis", steps=300, stopping=Discrepancy(every=10), baselines=classical,
-                      figure=spectral_figure, write=write_cube)  # fmt: skip
+    return Suggestion(
+        prior="spectral_basis",
+        steps=300,
+        stopping=Discrepancy(every=10),
+        baselines=classical,
+        figure=spectral_figure,
+        write=write_cube,
+    )

@@ -33,7 +33,9 @@ def total_variation(cube: Tensor, strength: float, iterations: int = 5) -> Tenso
     """Chambolle's projection of each band, by scikit-image."""
     from skimage.restoration import denoise_tv_chambolle
 
-    found = denoise_tv_chambolle(cube.numpy(), weight=strength, max_num_iter=iterations, channel_axis=-1)
+    found = denoise_tv_chambolle(
+        cube.numpy(), weight=strength, max_num_iter=iterations, channel_axis=-1
+    )
     return torch.from_numpy(found)
 
 
@@ -45,8 +47,15 @@ def wavelets(cube: Tensor, strength: float) -> Tensor:
     return torch.from_numpy(found)
 
 
-def gap_tv(problem: Problem, strength: float | str = "held-out", *, strengths: Sequence[float] = STRENGTHS,
-           iterations: int = 100, denoiser: Denoiser = total_variation, seed: int = 0) -> Solution:  # fmt: skip
+def gap_tv(
+    problem: Problem,
+    strength: float | str = "held-out",
+    *,
+    strengths: Sequence[float] = STRENGTHS,
+    iterations: int = 100,
+    denoiser: Denoiser = total_variation,
+    seed: int = 0,
+) -> Solution:
     """Accelerated GAP around `denoiser` (default: total variation of each band).
 
     strength: of the denoiser; "held-out" (detector pixels that are kept out, drawn from `seed`) or "oracle" choose it
@@ -56,14 +65,28 @@ def gap_tv(problem: Problem, strength: float | str = "held-out", *, strengths: S
     return _solved(problem, strength, strengths, iterations, denoiser, gap_iterates, "GAP-TV", seed)
 
 
-def admm_tv(problem: Problem, strength: float | str = "held-out", *, strengths: Sequence[float] = STRENGTHS,
-            iterations: int = 100, denoiser: Denoiser = total_variation, seed: int = 0) -> Solution:  # fmt: skip
+def admm_tv(
+    problem: Problem,
+    strength: float | str = "held-out",
+    *,
+    strengths: Sequence[float] = STRENGTHS,
+    iterations: int = 100,
+    denoiser: Denoiser = total_variation,
+    seed: int = 0,
+) -> Solution:
     """ADMM around `denoiser`; as `gap_tv`, but noise may remain unexplained (η > 0)."""
-    return _solved(problem, strength, strengths, iterations, denoiser, admm_iterates, "ADMM-TV", seed)
+    return _solved(
+        problem, strength, strengths, iterations, denoiser, admm_iterates, "ADMM-TV", seed
+    )
 
 
-def gap_iterates(camera: CassiOnGrid, y: Tensor, seen: Tensor, denoise: Callable[[Tensor], Tensor],
-                 eta: float | None = None) -> Iterator[Tensor]:  # fmt: skip
+def gap_iterates(
+    camera: CassiOnGrid,
+    y: Tensor,
+    seen: Tensor,
+    denoise: Callable[[Tensor], Tensor],
+    eta: float | None = None,
+) -> Iterator[Tensor]:
     """v_1, v_2, ... from zero; y and seen (bool) are (*shape): what was not seen is not projected on.
 
     eta > 0, a fraction of the mean of A A', projects less where hardly any light falls; default: 0, or for a blur some.
@@ -80,8 +103,13 @@ def gap_iterates(camera: CassiOnGrid, y: Tensor, seen: Tensor, denoise: Callable
         yield v
 
 
-def admm_iterates(camera: CassiOnGrid, y: Tensor, seen: Tensor, denoise: Callable[[Tensor], Tensor],
-                  eta: float = 0.05) -> Iterator[Tensor]:  # fmt: skip
+def admm_iterates(
+    camera: CassiOnGrid,
+    y: Tensor,
+    seen: Tensor,
+    denoise: Callable[[Tensor], Tensor],
+    eta: float = 0.05,
+) -> Iterator[Tensor]:
     """The same by ADMM; η is a fraction of the mean of A A'."""
     solve = _gram(camera, y, seen, eta)
     v = torch.zeros(*camera.grid.shape, dtype=y.dtype)
@@ -103,13 +131,19 @@ def one_snapshot(problem: Problem, name: str) -> tuple[CassiOnGrid, Term]:
     """The camera and the term of a problem that is one CASSI snapshot of a cube; TypeError, by `name`, for another."""
     term = problem.terms[0]
     if not isinstance(term.operator, CassiOnGrid) or len(problem.terms) > 1:
-        raise TypeError(f"{name} solves one CASSI snapshot of a cube; this problem has {_named(problem)}.")
+        raise TypeError(
+            f"{name} solves one CASSI snapshot of a cube; this problem has {_named(problem)}."
+        )
     return term.operator, term
 
 
 def brightness(camera: CassiOnGrid, y: Tensor) -> float:
     """What to divide a scene by, so that one strength of a denoiser suits all exposures."""
-    return 2 * float(y.max()) / max(1.0, float(camera.snapshot(torch.ones(camera.grid.shape, dtype=y.dtype)).max()))
+    return (
+        2
+        * float(y.max())
+        / max(1.0, float(camera.snapshot(torch.ones(camera.grid.shape, dtype=y.dtype)).max()))
+    )
 
 
 def _adjoint(camera: CassiOnGrid, like: Tensor) -> Callable[[Tensor], Tensor]:
@@ -118,8 +152,16 @@ def _adjoint(camera: CassiOnGrid, like: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 @torch.no_grad()
-def _solved(problem: Problem, strength: float | str, strengths: Sequence[float], iterations: int, denoiser: Denoiser,
-            iterates: Callable[..., Iterator[Tensor]], name: str, seed: int) -> Solution:  # fmt: skip
+def _solved(
+    problem: Problem,
+    strength: float | str,
+    strengths: Sequence[float],
+    iterations: int,
+    denoiser: Denoiser,
+    iterates: Callable[..., Iterator[Tensor]],
+    name: str,
+    seed: int,
+) -> Solution:
     began = time.perf_counter()
     camera, term = one_snapshot(problem, name)
     judge = Judge(problem, strength, seed)

@@ -32,8 +32,16 @@ from inverse_inr.solver import Ended
 class HyperSpectra(nn.Module):
     """image (H, W, colours) -> (H, W, bands): a hypernetwork's MLP of colours and place."""
 
-    def __init__(self, bands: int, *, colours: int = 3, frequencies: int = 3, width: int = 32, features: int = 32,
-                 seed: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        bands: int,
+        *,
+        colours: int = 3,
+        frequencies: int = 3,
+        width: int = 32,
+        features: int = 32,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         self.frequencies = frequencies
         sizes = [colours + 4 * frequencies, width, width, bands]
@@ -41,9 +49,11 @@ class HyperSpectra(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.encoder = nn.Sequential(
-                nn.Conv2d(colours, features, 3, stride=2, padding=1), nn.GELU(),
-                nn.Conv2d(features, features, 3, stride=2, padding=1), nn.GELU(),
-            )  # fmt: skip
+                nn.Conv2d(colours, features, 3, stride=2, padding=1),
+                nn.GELU(),
+                nn.Conv2d(features, features, 3, stride=2, padding=1),
+                nn.GELU(),
+            )
             self.heads = nn.ModuleList(nn.Linear(2 * features, n * (m + 1)) for n, m in self.shapes)
             for head, (n, m) in zip(self.heads, self.shapes, strict=True):
                 # every image starts from the same MLP, initialised as usual; what it alone needs is learnt on top
@@ -57,7 +67,10 @@ class HyperSpectra(nn.Module):
         """(n, m + 1) of each layer, the bias last."""
         seen = self.encoder(image.movedim(-1, 0)[None])[0].flatten(1)
         summary = torch.cat([seen.mean(1), seen.std(1)])
-        return [head(summary).reshape(n, m + 1) for head, (n, m) in zip(self.heads, self.shapes, strict=True)]
+        return [
+            head(summary).reshape(n, m + 1)
+            for head, (n, m) in zip(self.heads, self.shapes, strict=True)
+        ]
 
     def forward(self, image: Tensor) -> Tensor:
         h = torch.cat([image, self._places(image)], -1)
@@ -69,21 +82,39 @@ class HyperSpectra(nn.Module):
 
     def _places(self, image: Tensor) -> Tensor:
         """Sines and cosines of both coordinates, small: the colours say more than the place."""
-        sides = [(torch.arange(n, dtype=image.dtype, device=image.device) + 0.5) / n for n in image.shape[:2]]
+        sides = [
+            (torch.arange(n, dtype=image.dtype, device=image.device) + 0.5) / n
+            for n in image.shape[:2]
+        ]
         grid = torch.stack(torch.meshgrid(*sides, indexing="ij"), -1)
-        k = 2 * math.pi * torch.arange(1, self.frequencies + 1, dtype=image.dtype, device=image.device)
+        k = (
+            2
+            * math.pi
+            * torch.arange(1, self.frequencies + 1, dtype=image.dtype, device=image.device)
+        )
         angle = (grid[..., None] * k).flatten(-2)
         return 0.1 * torch.cat([angle.sin(), angle.cos()], -1)
 
 
-def train(problems: Sequence[Problem], model: HyperSpectra | None = None, *, steps: int = 600, crop: int = 48,
-          lr: float = 3e-3, seed: int = 0) -> HyperSpectra:  # fmt: skip
+def train(
+    problems: Sequence[Problem],
+    model: HyperSpectra | None = None,
+    *,
+    steps: int = 600,
+    crop: int = 48,
+    lr: float = 3e-3,
+    seed: int = 0,
+) -> HyperSpectra:
     """Learn from images with known cubes; a random crop, flipped at random, of one problem a step.
 
     Raises ValueError for problems without a reference, or whose first term is not an image of the grid's pixels.
     """
     pairs = [_pair(problem) for problem in problems]
-    model = HyperSpectra(pairs[0][1].shape[-1], colours=pairs[0][0].shape[-1], seed=seed) if model is None else model
+    model = (
+        HyperSpectra(pairs[0][1].shape[-1], colours=pairs[0][0].shape[-1], seed=seed)
+        if model is None
+        else model
+    )
     generator = torch.Generator().manual_seed(seed)
 
     def loss(image: Tensor, cube: Tensor) -> Tensor:
@@ -99,15 +130,22 @@ def reconstruct(model: HyperSpectra, problem: Problem) -> Solution:
     """The spectra of a measured image, as a Solution: one forward pass, nothing is fitted."""
     began = time.perf_counter()
     cube = model(colours_of(problem))[..., None]
-    return Solution(SampledField(cube, problem.grid), problem, "hypernetwork", seconds=time.perf_counter() - began,
-                    stopped=Ended("direct", "one forward pass"))  # fmt: skip
+    return Solution(
+        SampledField(cube, problem.grid),
+        problem,
+        "hypernetwork",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", "one forward pass"),
+    )
 
 
 def colours_of(problem: Problem) -> Tensor:
     """The measured image (H, W, colours) of a problem's first term. Raises ValueError where it is none."""
     y, space = problem.terms[0].y, problem.grid.shape[:2]
     if y.numel() % math.prod(space) or y.numel() // math.prod(space) > 16:
-        raise ValueError(f"hyper_spectra: {y.numel()} measurements are no colour image of {space} pixels.")
+        raise ValueError(
+            f"hyper_spectra: {y.numel()} measurements are no colour image of {space} pixels."
+        )
     return y.reshape(*space, -1)
 
 
@@ -126,11 +164,16 @@ def mean_spectrum(problems: Sequence[Problem], problem: Problem) -> Solution:
     """The mean spectrum of the training cubes in every pixel."""
     cube = mean_spectrum_of([_pair(p) for p in problems], problem.grid.shape)
     return Solution(
-        SampledField(cube[..., None], problem.grid), problem, "mean spectrum", stopped=Ended("direct", "closed form")
+        SampledField(cube[..., None], problem.grid),
+        problem,
+        "mean spectrum",
+        stopped=Ended("direct", "closed form"),
     )
 
 
 def _pair(problem: Problem) -> tuple[Tensor, Tensor]:
     if problem.reference is None:
-        raise ValueError("hyper_spectra.train: a problem without a reference has no cube to learn from.")
+        raise ValueError(
+            "hyper_spectra.train: a problem without a reference has no cube to learn from."
+        )
     return colours_of(problem), sample(problem.reference, problem.grid)[..., 0]

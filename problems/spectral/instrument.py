@@ -34,7 +34,9 @@ class Optics:
 
     def __post_init__(self) -> None:
         if not 0 <= self.step < math.inf:
-            raise ValueError(f"Optics: step={self.step} must be 0 or more (px a band). Flip the bands, not the step.")
+            raise ValueError(
+                f"Optics: step={self.step} must be 0 or more (px a band). Flip the bands, not the step."
+            )
 
     def reach(self, bands: int) -> float:
         """Pixels from the first band to the last."""
@@ -48,10 +50,14 @@ class Optics:
         name = self.mask or beside or "random"
         wide = shape[1] + (0 if self.mode == "single" else round(self.reach(bands)))
         if name == "random":
-            return (torch.rand(shape[0], wide, generator=torch.Generator().manual_seed(seed + 1)) < 0.5).float()
+            return (
+                torch.rand(shape[0], wide, generator=torch.Generator().manual_seed(seed + 1)) < 0.5
+            ).float()
         code = torch.from_numpy(read_matlab(name, self.mask_variable)).float()
         if code.ndim != 2 or code.shape[0] < shape[0] or code.shape[1] < wide:
-            raise ValueError(f"{name}: the mask {tuple(code.shape)} is smaller than the scene, ({shape[0]}, {wide}).")
+            raise ValueError(
+                f"{name}: the mask {tuple(code.shape)} is smaller than the scene, ({shape[0]}, {wide})."
+            )
         return code[: shape[0], :wide].contiguous()
 
 
@@ -72,9 +78,13 @@ class Alignment:
 
     def __post_init__(self) -> None:
         if len(self.mask_shift) != 2:
-            raise ValueError(f"Alignment: mask_shift={self.mask_shift} must be two numbers, one for each image axis.")
+            raise ValueError(
+                f"Alignment: mask_shift={self.mask_shift} must be two numbers, one for each image axis."
+            )
         if not 0 < self.dispersion_scale < math.inf:
-            raise ValueError(f"Alignment: dispersion_scale={self.dispersion_scale} must be positive. As a difference?")
+            raise ValueError(
+                f"Alignment: dispersion_scale={self.dispersion_scale} must be positive. As a difference?"
+            )
         if self.calibration not in get_args(Calibration):
             known = ", ".join(get_args(Calibration))
             raise ValueError(f"Alignment: calibration={self.calibration!r} is not one of {known}.")
@@ -99,11 +109,17 @@ class Detector:
     def __post_init__(self) -> None:
         for name in ("noise_level", "readout"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"Detector: {name}={getattr(self, name)} is a standard deviation, 0 or more.")
+                raise ValueError(
+                    f"Detector: {name}={getattr(self, name)} is a standard deviation, 0 or more."
+                )
         if self.full_well is not None and not self.full_well > 0:
-            raise ValueError(f"Detector: full_well={self.full_well} must be positive (electrons), or None.")
+            raise ValueError(
+                f"Detector: full_well={self.full_well} must be positive (electrons), or None."
+            )
         if not 0 <= self.efficiency < 1:
-            raise ValueError(f"Detector: efficiency={self.efficiency} must lie in [0, 1). In percent?")
+            raise ValueError(
+                f"Detector: efficiency={self.efficiency} must lie in [0, 1). In percent?"
+            )
 
     def measured(self, mean: Tensor, seed: int) -> tuple[Tensor, noise.Noise]:
         """What the detector gives for noise-free values, and the model of its noise."""
@@ -112,6 +128,8 @@ class Detector:
             sensor = noise.Sensor(self.full_well / top, self.readout, self.efficiency)
             return sensor.sample(mean, generator), sensor
         if self.noise_level == 0:
-            return mean, noise.Gaussian(1e-3 * top)  # without noise: what a 10-bit camera would round
+            return mean, noise.Gaussian(
+                1e-3 * top
+            )  # without noise: what a 10-bit camera would round
         model = noise.Gaussian(self.noise_level * top)
         return model.sample(mean, generator), model

@@ -27,7 +27,9 @@ STIFFNESS = 0.5
 """Of stretch and rotation, per px² in logarithms of misfits: a window errs by 0.3 px, and a few must not tell them."""
 
 
-def mask_displacement(y: Tensor, mask: Tensor, reach: int, trusted: Tensor | None = None, seed: int = 0) -> Tensor:
+def mask_displacement(
+    y: Tensor, mask: Tensor, reach: int, trusted: Tensor | None = None, seed: int = 0
+) -> Tensor:
     """How far the mask lies below its place, (3,) pixels: at the middle, and more at its lower and at its right edge.
 
     y (H, W + reach) with the background taken off, of which pixels `trusted` (the same, bool) count; mask (H, W),
@@ -40,13 +42,18 @@ def mask_displacement(y: Tensor, mask: Tensor, reach: int, trusted: Tensor | Non
     if not places:
         return torch.zeros(3, dtype=torch.float64)
     blurred = _blurred(mask.double(), reach)
-    curves = torch.stack([_misfits(y.double(), blurred, reach, place, trusted, seed) for place in places])
+    curves = torch.stack(
+        [_misfits(y.double(), blurred, reach, place, trusted, seed) for place in places]
+    )
     height, width = mask.shape
     middles = torch.tensor(places, dtype=torch.float64) + 0.5 * torch.tensor(WINDOW)
     across = 2 * middles[:, 0] / height - 1
     along = 2 * (middles[:, 1] - reach / 2) / width - 1
     design = torch.stack([torch.ones_like(across), across, along], -1)
-    best, step = torch.zeros(3, dtype=torch.float64), torch.tensor([0.2, 0.3, 0.3], dtype=torch.float64)
+    best, step = (
+        torch.zeros(3, dtype=torch.float64),
+        torch.tensor([0.2, 0.3, 0.3], dtype=torch.float64),
+    )
     for _ in range(3):  # a grid of 11 values each about the best, then a finer one
         offsets = torch.cartesian_prod(*[torch.arange(-5.0, 6.0, dtype=torch.float64)] * 3) * step
         tried = best + offsets
@@ -60,12 +67,19 @@ def _bright(y: Tensor, trusted: Tensor) -> list[tuple[int, int]]:
     h, w = WINDOW
     if y.shape[0] < h or y.shape[1] < w:
         return []
-    means, share = torch.stack([y.double(), trusted.double()]).unfold(1, h, h // 2).unfold(2, w, w // 2).mean((-1, -2))
+    means, share = (
+        torch.stack([y.double(), trusted.double()])
+        .unfold(1, h, h // 2)
+        .unfold(2, w, w // 2)
+        .mean((-1, -2))
+    )
     found = ((means > 0.1 * means.max()) & (share > 0.5)).nonzero().tolist()
     return [(i * (h // 2), j * (w // 2)) for i, j in found]
 
 
-def _misfits(y: Tensor, blurred: Tensor, reach: int, place: tuple[int, int], trusted: Tensor, seed: int) -> Tensor:
+def _misfits(
+    y: Tensor, blurred: Tensor, reach: int, place: tuple[int, int], trusted: Tensor, seed: int
+) -> Tensor:
     """log of the misfit of a quarter of a window's pixels, fitted to the others, at each of DISPLACEMENTS."""
     (i, u), (h, w) = place, WINDOW
     generator = torch.Generator().manual_seed(seed)
@@ -74,14 +88,20 @@ def _misfits(y: Tensor, blurred: Tensor, reach: int, place: tuple[int, int], tru
     fit, out = there & ~out, there & out
     light = y[i : i + h, u : u + w].reshape(-1)
     rows, columns = torch.meshgrid(_line(h), _line(w), indexing="ij")
-    smooth = torch.stack([rows**a * columns**b for a in range(BACKGROUND) for b in range(BACKGROUND)], -1)
+    smooth = torch.stack(
+        [rows**a * columns**b for a in range(BACKGROUND) for b in range(BACKGROUND)], -1
+    )
     slow = torch.stack([rows**a * columns**b for a in range(PLACE) for b in range(PLACE - a)], -1)
     s = torch.arange(reach + 1, dtype=torch.float64)
     spectra = torch.cos(math.pi * torch.arange(SPECTRUM) * (s[:, None] + 0.5) / (reach + 1))
     found = []
     for d in DISPLACEMENTS.tolist():
-        seen = _window(blurred, reach, i, u, d).unfold(1, reach + 1, 1).flip(-1) @ spectra  # (h, w, SPECTRUM)
-        design = torch.cat([smooth, (seen[..., None] * slow[..., None, :]).flatten(2)], -1).flatten(0, 1)
+        seen = (
+            _window(blurred, reach, i, u, d).unfold(1, reach + 1, 1).flip(-1) @ spectra
+        )  # (h, w, SPECTRUM)
+        design = torch.cat([smooth, (seen[..., None] * slow[..., None, :]).flatten(2)], -1).flatten(
+            0, 1
+        )
         kept = design[fit]
         normal = kept.T @ kept
         normal.diagonal().add_(1e-3 * normal.trace() / len(normal))

@@ -19,7 +19,12 @@ from torch import Tensor, nn
 from inverse_inr import Problem, SampledField, Solution, sample, solve
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import CHUNK, Field
-from inverse_inr.problems.spectral.gap_tv import brightness, gap_iterates, one_snapshot, total_variation
+from inverse_inr.problems.spectral.gap_tv import (
+    brightness,
+    gap_iterates,
+    one_snapshot,
+    total_variation,
+)
 
 HARDLY_ANY_NOISE = 0.002
 """Standard deviation, as a fraction of the largest measurement, up to which `refined` pays: at 0.3 % it may not."""
@@ -38,7 +43,9 @@ class Refined(nn.Module):
 
     def sample(self, grid: Grid) -> Tensor:
         """On a lattice, by the field's own fast path: (*grid.shape, 1)."""
-        return (sample(self.field, grid) + SampledField(self.correction, self.grid).sample(grid)).clamp(min=0)
+        return (
+            sample(self.field, grid) + SampledField(self.correction, self.grid).sample(grid)
+        ).clamp(min=0)
 
     @property
     def lattice_chunk(self) -> int:
@@ -46,8 +53,14 @@ class Refined(nn.Module):
 
 
 @torch.no_grad()
-def refined(solution: Solution, *, spectra: int = 3, strength: float = 0.05, iterations: int = 160,
-            eta: float = 0.02) -> Solution:  # fmt: skip
+def refined(
+    solution: Solution,
+    *,
+    spectra: int = 3,
+    strength: float = 0.05,
+    iterations: int = 160,
+    eta: float = 0.02,
+) -> Solution:
     """The solution of one CASSI snapshot with its cube brought to the detector pixels that its fit saw.
 
     spectra   how many, by singular values; what the cube holds beyond them stays as it is
@@ -77,9 +90,12 @@ def refined(solution: Solution, *, spectra: int = 3, strength: float = 0.05, ite
     steps = gap_iterates(camera, residual, seen, denoise, eta)
     change = scale * next(itertools.islice(steps, iterations - 1, None))
     found = replace(
-        solution, field=Refined(solution.field, change[..., None], camera.grid), method=f"{solution.method} + GAP",
-        seconds=solution.seconds + time.perf_counter() - began, details=solution.details | {"spectra": spectra},
-    )  # fmt: skip
+        solution,
+        field=Refined(solution.field, change[..., None], camera.grid),
+        method=f"{solution.method} + GAP",
+        seconds=solution.seconds + time.perf_counter() - began,
+        details=solution.details | {"spectra": spectra},
+    )
     before, after = solution.held_out(), found.held_out()
     return solution if before is not None and after is not None and after > before else found
 

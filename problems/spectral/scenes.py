@@ -38,7 +38,9 @@ class SpectralScene:
                 f"expected (H, W, K) and (K, {len(WAVELENGTHS)})."
             )
         self.abundances, self.spectra, self.box = abundances, spectra, box
-        self._pixels = Grid(Box(box.lower[:2], box.upper[:2], box.units[:2]), tuple(abundances.shape[:2]))
+        self._pixels = Grid(
+            Box(box.lower[:2], box.upper[:2], box.units[:2]), tuple(abundances.shape[:2])
+        )
 
     def spectra_at(self, wavelengths: Tensor) -> Tensor:
         """(K, n) spectra at wavelengths (n,)."""
@@ -64,8 +66,9 @@ class SpectralScene:
         return (self.abundances[i, j] @ self.spectra_at(bands))[..., None]
 
 
-def spectral_scene(image: Tensor, box: Box, *, reflectances: Reflectances = "pigments",
-                   sharpness: float = 0.4) -> SpectralScene:  # fmt: skip
+def spectral_scene(
+    image: Tensor, box: Box, *, reflectances: Reflectances = "pigments", sharpness: float = 0.4
+) -> SpectralScene:
     """A scene as an RGB image (H, W, 3), values in [0, 1], would look: each pixel mixes the materials of like colours.
 
     reflectances  "pigments": 24 smooth made-up ones; "colorchecker": the 24 patches of the ColorChecker as measured
@@ -78,7 +81,9 @@ def spectral_scene(image: Tensor, box: Box, *, reflectances: Reflectances = "pig
             f"spectral_scene: the image must be (H, W, 3), got {tuple(image.shape)}. Grey? Stack it thrice."
         )
     if not bool(torch.isfinite(image).all()) or float(image.min()) < 0 or float(image.max()) > 1:
-        raise ValueError("spectral_scene: the image has values outside [0, 1], or NaN. Divide 8-bit values by 255.")
+        raise ValueError(
+            "spectral_scene: the image has values outside [0, 1], or NaN. Divide 8-bit values by 255."
+        )
     table = torch.from_numpy(pigments() if reflectances == "pigments" else colorchecker()).float()
     # the colour of a material: its means over three thirds of the visible band, blue last
     thirds = [torch.from_numpy((low <= WAVELENGTHS) & (high > WAVELENGTHS)) for low, high in THIRDS]
@@ -95,10 +100,12 @@ def spectral_scene(image: Tensor, box: Box, *, reflectances: Reflectances = "pig
 def pigments() -> np.ndarray:
     """24 smooth reflectances (24, n) between 0.03 and 0.95: edges, bumps and greys as paints have them."""
     edge = [
-        1 / (1 + np.exp(-(WAVELENGTHS - c) / w)) for c, w in ((490, 12), (520, 18), (560, 10), (590, 14), (620, 16))
+        1 / (1 + np.exp(-(WAVELENGTHS - c) / w))
+        for c, w in ((490, 12), (520, 18), (560, 10), (590, 14), (620, 16))
     ]
     bump = [
-        np.exp(-0.5 * ((WAVELENGTHS - c) / w) ** 2) for c, w in ((440, 25), (470, 35), (520, 30), (545, 22), (600, 40))
+        np.exp(-0.5 * ((WAVELENGTHS - c) / w) ** 2)
+        for c, w in ((440, 25), (470, 35), (520, 30), (545, 22), (600, 40))
     ]
     mixed = [0.6 * a + 0.4 * b for a, b in zip(bump, reversed(edge), strict=True)]
     grey = [np.full_like(WAVELENGTHS, v) for v in (0.05, 0.2, 0.4, 0.6, 0.9)]

@@ -44,17 +44,25 @@ class SpectralAttention(nn.Module):
         self.position = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
         self.forth = nn.Sequential(
-            nn.Conv2d(channels, 2 * channels, 1), nn.GELU(),
-            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels), nn.GELU(),
+            nn.Conv2d(channels, 2 * channels, 1),
+            nn.GELU(),
+            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels),
+            nn.GELU(),
             nn.Conv2d(2 * channels, channels, 1),
-        )  # fmt: skip
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
         query, key, value = self.mix(_centred(image))[0].flatten(1).chunk(3)
-        query, key = (nn.functional.normalize(t.unflatten(0, (self.heads, -1)), dim=-1) for t in (query, key))
+        query, key = (
+            nn.functional.normalize(t.unflatten(0, (self.heads, -1)), dim=-1) for t in (query, key)
+        )
         weights = torch.softmax(self.temperature * (key @ query.mT), dim=-1)
-        mixed = (weights @ value.unflatten(0, (self.heads, -1))).flatten(0, 1).unflatten(1, (height, width))[None]
+        mixed = (
+            (weights @ value.unflatten(0, (self.heads, -1)))
+            .flatten(0, 1)
+            .unflatten(1, (height, width))[None]
+        )
         image = image + self.out(mixed) + self.position(value.unflatten(1, (height, width))[None])
         return image + self.forth(_centred(image))
 
@@ -62,8 +70,17 @@ class SpectralAttention(nn.Module):
 class Sinr(nn.Module):
     """Encoder and decoder for a camera of `bands` bands over wavelengths `span` (nm); values in units of `level`."""
 
-    def __init__(self, bands: int, span: tuple[float, float], *, channels: int = 32, blocks: int = 2,
-                 frequencies: int = 4, width: int = 64, seed: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        bands: int,
+        span: tuple[float, float],
+        *,
+        channels: int = 32,
+        blocks: int = 2,
+        frequencies: int = 4,
+        width: int = 64,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         self.bands, self.span, self.frequencies = bands, span, frequencies
         with torch.random.fork_rng(devices=[]):
@@ -73,7 +90,9 @@ class Sinr(nn.Module):
             self.last = nn.Conv2d(channels, channels, 3, padding=1)
             self.space = nn.Linear(channels, width)
             self.spectrum = nn.Linear(2 * frequencies + 2, width)
-            self.decoder = nn.Sequential(nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
+            self.decoder = nn.Sequential(
+                nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1)
+            )
 
     def encode(self, initial: Tensor) -> Tensor:
         """(H, W, bands) first guess -> (1, C, H, W) features."""
@@ -82,14 +101,22 @@ class Sinr(nn.Module):
 
     def decode(self, features: Tensor, wavelengths: Tensor) -> Tensor:
         """(1, C, H, W) and (L,) nm -> (H, W, L): every pixel at every wavelength."""
-        gaps = wavelengths.diff().mean() if len(wavelengths) > 1 else wavelengths.new_tensor(self._spacing)
-        hidden = self.space(features[0].movedim(0, -1))[..., None, :] + self._spectral(wavelengths, gaps)
+        gaps = (
+            wavelengths.diff().mean()
+            if len(wavelengths) > 1
+            else wavelengths.new_tensor(self._spacing)
+        )
+        hidden = self.space(features[0].movedim(0, -1))[..., None, :] + self._spectral(
+            wavelengths, gaps
+        )
         return nn.functional.softplus(self.decoder(hidden)[..., 0] - 1)
 
     def at(self, features: Tensor, wavelengths: Tensor) -> Tensor:
         """(n, C) features and a wavelength each, (n,) -> (n,)."""
         gap = wavelengths.new_tensor(self._spacing)
-        return nn.functional.softplus(self.decoder(self.space(features) + self._spectral(wavelengths, gap))[..., 0] - 1)
+        return nn.functional.softplus(
+            self.decoder(self.space(features) + self._spectral(wavelengths, gap))[..., 0] - 1
+        )
 
     @property
     def _spacing(self) -> float:
@@ -115,13 +142,22 @@ class SinrField(nn.Module):
         position = self.grid.position(flat)[:, :2].to(self.features)
         size = position.new_tensor(self.grid.shape[:2])
         where = ((2 * position + 1) / size - 1).flip(-1)[None, None]
-        near = nn.functional.grid_sample(self.features, where, padding_mode="border", align_corners=False)
+        near = nn.functional.grid_sample(
+            self.features, where, padding_mode="border", align_corners=False
+        )
         values = self.model.at(near[0, :, 0].T, flat[:, 2])
         return (self.level * values).reshape(*points.shape[:-1], 1)
 
 
-def train(problems: Sequence[Problem], model: Sinr | None = None, *, steps: int = 400, crop: int = 48,
-          lr: float = 2e-3, seed: int = 0) -> Sinr:  # fmt: skip
+def train(
+    problems: Sequence[Problem],
+    model: Sinr | None = None,
+    *,
+    steps: int = 400,
+    crop: int = 48,
+    lr: float = 2e-3,
+    seed: int = 0,
+) -> Sinr:
     """Learn from simulated snapshots with known cubes, one random crop of one problem a step.
 
     A quarter of the steps ask for every other band only, so that the distance of bands (the scale factor) means
@@ -130,14 +166,18 @@ def train(problems: Sequence[Problem], model: Sinr | None = None, *, steps: int 
     pairs = [_pair(problem) for problem in problems]
     counts = {initial.shape[-1] for initial, _ in pairs}
     if len(counts) != 1:
-        raise ValueError(f"sinr.train: one camera for all problems; these have {sorted(counts)} bands.")
+        raise ValueError(
+            f"sinr.train: one camera for all problems; these have {sorted(counts)} bands."
+        )
     model = _model_for(problems[0], seed) if model is None else model
     bands = problems[0].grid.axes(torch.float64)[-1]
     generator = torch.Generator().manual_seed(seed)
 
     def loss(initial: Tensor, cube: Tensor) -> Tensor:
         stride = 2 if draw(4, generator) == 0 and len(bands) > 3 else 1
-        return root_mean_square(model.decode(model.encode(initial), bands[::stride]), cube[..., ::stride])
+        return root_mean_square(
+            model.decode(model.encode(initial), bands[::stride]), cube[..., ::stride]
+        )
 
     learn_from(model, crops(pairs, steps, crop, generator), loss, steps, lr)
     return model
@@ -150,7 +190,11 @@ def reconstruct(model: Sinr, problem: Problem) -> Solution:
     initial, level = first_guess(problem)
     field = SinrField(model, model.encode(initial), level, problem.grid)
     return Solution(
-        field, problem, "SINR", seconds=time.perf_counter() - began, stopped=Ended("direct", "one forward pass")
+        field,
+        problem,
+        "SINR",
+        seconds=time.perf_counter() - began,
+        stopped=Ended("direct", "one forward pass"),
     )
 
 
@@ -182,7 +226,9 @@ def _model_for(problem: Problem, seed: int) -> Sinr:
     return Sinr(len(bands), (bands[0], bands[-1]), seed=seed)
 
 
-def linear_regression(problems: Sequence[Problem], problem: Problem, ridge: float = 1e-3) -> Solution:
+def linear_regression(
+    problems: Sequence[Problem], problem: Problem, ridge: float = 1e-3
+) -> Solution:
     """The best affine map from a pixel's first guess to its spectrum: what a network must beat."""
     initial, level = first_guess(problem)
     cube = level * affine_map([_pair(p) for p in problems], initial, ridge)
@@ -196,9 +242,14 @@ def linear_regression(problems: Sequence[Problem], problem: Problem, ridge: floa
 
 def mean_spectrum(problems: Sequence[Problem], problem: Problem) -> Solution:
     """The mean spectrum of the training cubes in every pixel."""
-    cube = first_guess(problem)[1] * mean_spectrum_of([_pair(p) for p in problems], problem.grid.shape)
+    cube = first_guess(problem)[1] * mean_spectrum_of(
+        [_pair(p) for p in problems], problem.grid.shape
+    )
     return Solution(
-        SampledField(cube[..., None], problem.grid), problem, "mean spectrum", stopped=Ended("direct", "closed form")
+        SampledField(cube[..., None], problem.grid),
+        problem,
+        "mean spectrum",
+        stopped=Ended("direct", "closed form"),
     )
 
 

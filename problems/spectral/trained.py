@@ -18,7 +18,9 @@ def draw(count: int, generator: torch.Generator) -> int:
     return int(torch.randint(count, (), generator=generator))
 
 
-def crops(pairs: Sequence[Pair], steps: int, crop: int, generator: torch.Generator) -> Iterator[Pair]:
+def crops(
+    pairs: Sequence[Pair], steps: int, crop: int, generator: torch.Generator
+) -> Iterator[Pair]:
     """`steps` random crops of at most `crop` pixels a side, each of one pair."""
     for _ in range(steps):
         seen, cube = pairs[draw(len(pairs), generator)]
@@ -28,10 +30,18 @@ def crops(pairs: Sequence[Pair], steps: int, crop: int, generator: torch.Generat
         yield seen[part], cube[part]
 
 
-def learn_from(model: nn.Module, examples: Iterator[Pair], loss: Callable[[Tensor, Tensor], Tensor], steps: int,
-               lr: float) -> None:  # fmt: skip
+def learn_from(
+    model: nn.Module,
+    examples: Iterator[Pair],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    steps: int,
+    lr: float,
+) -> None:
     """Adam on one example a step, with a cosine schedule down to a hundredth of `lr`; leaves the model in eval mode."""
-    adam = Several([torch.optim.Adam(model.parameters(), lr=lr)], lambda t: 0.5 * (1.02 + math.cos(math.pi * t)))
+    adam = Several(
+        [torch.optim.Adam(model.parameters(), lr=lr)],
+        lambda t: 0.5 * (1.02 + math.cos(math.pi * t)),
+    )
     descend(adam, lambda: loss(*next(examples)), (step / steps for step in range(steps)))
     model.eval()
 

@@ -45,7 +45,9 @@ class Mixture:
         return len(self.weights)
 
     def __call__(self, rows: Tensor) -> Query:
-        return Query(self.points, lambda values: self.weights[rows] @ values[..., 0].to(self.weights.dtype))
+        return Query(
+            self.points, lambda values: self.weights[rows] @ values[..., 0].to(self.weights.dtype)
+        )
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -61,18 +63,26 @@ def check_kernel(found: Any, gram: Tensor):
 def test_the_kernel_of_a_linear_model_is_the_gram_matrix(monkeypatch: pytest.MonkeyPatch):
     x, weights = random(11, 3), random(5, 11, seed=1)
     check_kernel(ntk_spectrum(Linear(random(3, 1)), x), x @ x.mT)
-    check_kernel(ntk_spectrum(Linear(random(3, 1).float()), operator=Mixture(x, weights), chunk=2),
-                 weights @ x @ x.mT @ weights.mT)  # fmt: skip
+    check_kernel(
+        ntk_spectrum(Linear(random(3, 1).float()), operator=Mixture(x, weights), chunk=2),
+        weights @ x @ x.mT @ weights.mT,
+    )
     rows = torch.tensor([4, 1])
-    check_kernel(ntk_spectrum(Linear(random(3, 1)), operator=Mixture(x, weights), rows=rows),
-                 (weights @ x @ x.mT @ weights.mT)[rows][:, rows])  # fmt: skip
-    monkeypatch.setattr("inverse_inr.analysis.kernel.MEMORY", 100)  # two rows of the Jacobian at a time
+    check_kernel(
+        ntk_spectrum(Linear(random(3, 1)), operator=Mixture(x, weights), rows=rows),
+        (weights @ x @ x.mT @ weights.mT)[rows][:, rows],
+    )
+    monkeypatch.setattr(
+        "inverse_inr.analysis.kernel.MEMORY", 100
+    )  # two rows of the Jacobian at a time
     check_kernel(ntk_spectrum(Linear(random(3, 1)), x), x @ x.mT)
 
 
 def test_outputs_of_several_channels_and_complex_ones():
     x = random(6, 3)
-    found = ntk_spectrum(Linear(random(3, 2)), x)  # outputs in order: both channels of a point, then the next point
+    found = ntk_spectrum(
+        Linear(random(3, 2)), x
+    )  # outputs in order: both channels of a point, then the next point
     check_kernel(found, torch.kron(x @ x.mT, torch.eye(2, dtype=torch.float64)))
     weights = torch.complex(random(4, 6), random(4, 6, seed=2))
     a = torch.cat([weights.real, weights.imag]) @ x
@@ -80,7 +90,9 @@ def test_outputs_of_several_channels_and_complex_ones():
     found = ntk_spectrum(Linear(random(3, 1)), operator=Mixture(x, weights), data=y)
     check_kernel(found, a @ a.mT)
     assert found.energy is not None
-    assert float(found.energy[:3].sum()) == pytest.approx(1, abs=1e-9)  # y lies in the range of A x, of dimension 3
+    assert float(found.energy[:3].sum()) == pytest.approx(
+        1, abs=1e-9
+    )  # y lies in the range of A x, of dimension 3
 
 
 def test_energy_and_effective_rank():
@@ -98,7 +110,9 @@ def test_kernels_of_priors_and_projections(problem: Problem):
     prior = priors.hash(problem.box, levels=2, coarsest=4, finest=8, width=8, depth=1)
     before = {k: v.clone() for k, v in prior.state_dict().items()}
     rows = torch.arange(0, 192, 16)
-    found = ntk_spectrum(prior, operator=problem.terms[0].operator, rows=rows, data=problem.terms[0].y[rows])
+    found = ntk_spectrum(
+        prior, operator=problem.terms[0].operator, rows=rows, data=problem.terms[0].y[rows]
+    )
     assert found.eigenvalues.shape == (12,)
     assert found.eigenvalues[0] > 0
     assert float(found.energy.sum()) == pytest.approx(1)
@@ -155,8 +169,12 @@ def test_features_of_priors_are_per_unit_of_the_box():
     assert 0.3 * bound < found <= bound
     random_features = priors.fourier(box, deviation=2.0, features=16)
     frequencies = 2 * math.pi * random_features.encoding.frequencies
-    expected = float(torch.linalg.matrix_norm(frequencies, 2)) * box.scale[0]  # sin and cos together: everywhere
-    assert torch.allclose(local_lipschitz(random_features, points).values, torch.tensor(expected), rtol=1e-4)
+    expected = (
+        float(torch.linalg.matrix_norm(frequencies, 2)) * box.scale[0]
+    )  # sin and cos together: everywhere
+    assert torch.allclose(
+        local_lipschitz(random_features, points).values, torch.tensor(expected), rtol=1e-4
+    )
     assert embedding_singular_values(random_features, points).values.shape == (20,)
 
 
@@ -166,9 +184,13 @@ def test_features_of_priors_are_per_unit_of_the_box():
 @pytest.mark.parametrize("k", [0.7, 2.0])
 def test_a_sine_of_a_sine_has_bessel_amplitudes(k: float):
     """sin(k sin u) = 2 Σ J_{2n+1}(k) sin((2n+1) u); with u = 2π 3 x they stand at 3, 9, 15."""
-    found = harmonics(lambda x: torch.sin(k * torch.sin(6 * math.pi * x)), torch.tensor([3.0]), order=5)
+    found = harmonics(
+        lambda x: torch.sin(k * torch.sin(6 * math.pi * x)), torch.tensor([3.0]), order=5
+    )
     for n in range(3):
-        assert float(found.amplitudes[3 * (2 * n + 1)]) == pytest.approx(2 * abs(jv(2 * n + 1, k)), abs=1e-12)
+        assert float(found.amplitudes[3 * (2 * n + 1)]) == pytest.approx(
+            2 * abs(jv(2 * n + 1, k)), abs=1e-12
+        )
         assert int(found.orders[3 * (2 * n + 1)]) == 2 * n + 1
     assert float(found.amplitudes[6]) < 1e-12
     energy = [(2 * jv(2 * n + 1, k)) ** 2 for n in range(20)]
@@ -185,8 +207,17 @@ def test_orders_of_two_frequencies():
 
     found = harmonics(field, torch.tensor([10.0, -3.0]), order=3)
     assert {k: int(found.orders[k]) for k in (0, 3, 10, 6, 7, 13, 4, 16, 17, 1)} == {
-        0: 0, 3: 1, 10: 1, 6: 2, 7: 2, 13: 2, 4: 3, 16: 3, 17: 3, 1: -1
-    }  # fmt: skip
+        0: 0,
+        3: 1,
+        10: 1,
+        6: 2,
+        7: 2,
+        13: 2,
+        4: 3,
+        16: 3,
+        17: 3,
+        1: -1,
+    }
     assert float(found.amplitudes[0]) == pytest.approx(math.sin(0.8) * jv(0, 1) * jv(0, 0.5))
     assert float(found.amplitudes[13]) == pytest.approx(2 * math.sin(0.8) * jv(1, 1) * jv(1, 0.5))
     assert float(found.amplitudes[10]) == pytest.approx(2 * math.cos(0.8) * jv(1, 1) * jv(0, 0.5))
@@ -202,7 +233,9 @@ def test_orders_of_two_frequencies():
 def test_harmonics_of_priors():
     box = Box((0.0, 0.0), (4.0, 4.0))
     shallow = priors.siren(box, omega0=10.0, width=3, depth=1)
-    assert float(harmonics(shallow, order=1).explained[0]) == pytest.approx(1)  # one sine layer: its own frequencies
+    assert float(harmonics(shallow, order=1).explained[0]) == pytest.approx(
+        1
+    )  # one sine layer: its own frequencies
     deep = harmonics(priors.siren(box, omega0=10.0, width=3, depth=2), order=3)
     assert deep.explained[0] < deep.explained[2] - 1e-3
     assert float(deep.explained[-1]) > float(deep.covered[-1])
@@ -253,7 +286,10 @@ def test_a_gaussian_is_a_weak_basis(s: float):
     """φ̂ = s √2π exp(-s² ω² / 2); Σ φ(t - n) = s √2π (1 + 2 exp(-2π² s²) cos 2πt + ...)."""
     found = riesz(lambda t: torch.exp(-0.5 * (t / s).square()))
     sums = [
-        2 * math.pi * s**2 * sum(math.exp(-((s * (w + 2 * math.pi * k)) ** 2)) for k in range(-9, 10))
+        2
+        * math.pi
+        * s**2
+        * sum(math.exp(-((s * (w + 2 * math.pi * k)) ** 2)) for k in range(-9, 10))
         for w in (math.pi, 0.0)
     ]
     assert (found.lower, found.upper) == pytest.approx(tuple(sums), rel=1e-9)
@@ -261,7 +297,9 @@ def test_a_gaussian_is_a_weak_basis(s: float):
     assert found.verdict.startswith("weak" if s < 0.6 else "Riesz basis with")
 
 
-@pytest.mark.parametrize("activation", [torch.relu, torch.sin, torch.tanh, torch.nn.functional.softplus])
+@pytest.mark.parametrize(
+    "activation", [torch.relu, torch.sin, torch.tanh, torch.nn.functional.softplus]
+)
 def test_what_does_not_decay_is_not_in_l2(activation: Callable[[Tensor], Tensor]):
     found = riesz(activation)
     assert not found.in_l2

@@ -7,7 +7,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, OnGrid, Problem, Term, fidelity, phantoms, predict, priors, sample
+from inverse_inr import (
+    Box,
+    Grid,
+    OnGrid,
+    Problem,
+    Term,
+    fidelity,
+    phantoms,
+    predict,
+    priors,
+    sample,
+)
 from inverse_inr.analysis import (
     Bins,
     choose_bandwidth,
@@ -23,7 +34,9 @@ UNIT = Box((-1.0, -1.0), (1.0, 1.0))
 
 def wave(grid: Grid, *cycles: float, phase: float = 0.3) -> Tensor:
     """cos(2π Σ cycles_k x_k / length_k + phase) at the pixel centres."""
-    k = torch.tensor([c / n for c, n in zip(cycles, grid.box.lengths, strict=True)], dtype=torch.float64)
+    k = torch.tensor(
+        [c / n for c, n in zip(cycles, grid.box.lengths, strict=True)], dtype=torch.float64
+    )
     return torch.cos(2 * math.pi * (grid.points(torch.float64) @ k)[..., None] + phase)
 
 
@@ -46,10 +59,14 @@ def test_a_plane_wave_is_one_bin_and_waves_are_as_far_apart_as_their_cycles(shap
 def test_oblique_waves_and_the_signs_of_their_indices():
     grid = Grid(UNIT, (64, 64))
     assert bin_of(spectrum(wave(grid, 3, 4))) == 7
-    with pytest.raises(ValueError, match="constant"):  # the published half begins to see it beyond the Nyquist index
+    with pytest.raises(
+        ValueError, match="constant"
+    ):  # the published half begins to see it beyond the Nyquist index
         spectrum(wave(grid, 3, -4))
     for image in (wave(grid, 3, 4), wave(grid, 3, -4)):
-        weights = spectrum(image, variant="windowed")  # a Hann window spreads an index over its neighbours
+        weights = spectrum(
+            image, variant="windowed"
+        )  # a Hann window spreads an index over its neighbours
         assert float(weights[4:9].sum()) == pytest.approx(1, abs=1e-9)
         assert torch.allclose(weights[4:9], weights[4:9].flip(0), atol=1e-9)
 
@@ -57,10 +74,14 @@ def test_oblique_waves_and_the_signs_of_their_indices():
 def test_a_window_removes_what_the_edges_leak():
     """A ramp has no frequency at all; without a window its edge puts amplitude 1/k in bin k."""
     ramp = torch.linspace(0, 1, 128, dtype=torch.float64)[:, None]
-    harmonic = 1 / torch.sin(math.pi * torch.arange(1, 65, dtype=torch.float64) / 128)  # exact for a sampled ramp
+    harmonic = 1 / torch.sin(
+        math.pi * torch.arange(1, 65, dtype=torch.float64) / 128
+    )  # exact for a sampled ramp
     assert torch.allclose(spectrum(ramp), harmonic / harmonic.sum(), atol=1e-12)
     assert float(spectrum(ramp, variant="windowed")[3:].sum()) < 0.1
-    assert spectrum(ramp + 7.0, variant="windowed")[0] == pytest.approx(float(spectrum(ramp, variant="windowed")[0]))
+    assert spectrum(ramp + 7.0, variant="windowed")[0] == pytest.approx(
+        float(spectrum(ramp, variant="windowed")[0])
+    )
 
 
 def published(image: Tensor, count: int) -> Tensor:
@@ -106,14 +127,18 @@ def test_fresh_finds_the_wave():
 
     choice = fresh(wave(grid, 9, 0), grid, make, [2, 8, 20], seeds=3)
     assert choice.value == 8
-    assert choice.distances.tolist() == pytest.approx([7, 1, 11], abs=1e-4)  # the fields are of single precision
+    assert choice.distances.tolist() == pytest.approx(
+        [7, 1, 11], abs=1e-4
+    )  # the fields are of single precision
     assert choice.errors.abs().max() < 1e-4
     assert bin_of(choice.spectrum) == 8
     left, right = choice.plot()
     assert len(left.lines) == 5
     assert "Wasserstein" in right.get_ylabel()
     band = torch.arange(1, 33) < 12
-    narrowed = fresh(wave(grid, 9, 0) + wave(grid, 20, 0), grid, make, [2, 8], seeds=1, bins=32, band=band)
+    narrowed = fresh(
+        wave(grid, 9, 0) + wave(grid, 20, 0), grid, make, [2, 8], seeds=1, bins=32, band=band
+    )
     assert bin_of(narrowed.target) == 9
 
 
@@ -126,7 +151,9 @@ def test_refined_fields_do_not_fold_back():
 
     folded = fresh(wave(grid, 4, 0), grid, make, [28, 4], seeds=1)
     assert folded.distances.tolist() == pytest.approx([0, 0], abs=1e-4)
-    refined = fresh(wave(grid, 4, 0), grid, make, [28, 4], seeds=1, refine=2, band=torch.arange(16) < 9)
+    refined = fresh(
+        wave(grid, 4, 0), grid, make, [28, 4], seeds=1, refine=2, band=torch.arange(16) < 9
+    )
     assert refined.distances.tolist() == pytest.approx([24, 0], abs=1e-4)
     assert len(refined.frequencies) == 32
     with pytest.raises(ValueError, match="leave out bins=8"):

@@ -25,8 +25,14 @@ GRID = Grid(Box((0, 0), (2, 3)), (5, 6))
 
 
 def dense(matrix: Tensor, grid: Grid = GRID) -> OnGrid:
-    return OnGrid(lambda v: matrix.to(v.dtype if not matrix.is_complex() else v.dtype.to_complex())
-                  @ v.reshape(-1).to(matrix.dtype), grid, (len(matrix),))  # fmt: skip
+    return OnGrid(
+        lambda v: (
+            matrix.to(v.dtype if not matrix.is_complex() else v.dtype.to_complex())
+            @ v.reshape(-1).to(matrix.dtype)
+        ),
+        grid,
+        (len(matrix),),
+    )
 
 
 def random(*shape: int, seed: int = 0, dtype: torch.dtype = F64) -> Tensor:
@@ -39,10 +45,14 @@ def blocks(grid: Grid = GRID) -> Tensor:
     return image
 
 
-def problem_of(rows: int = 60, sigma: float = 0.05, fidelity: Fidelity | None = None, **options) -> Problem:
+def problem_of(
+    rows: int = 60, sigma: float = 0.05, fidelity: Fidelity | None = None, **options
+) -> Problem:
     matrix = random(rows, GRID.numel)
     y = matrix @ blocks().reshape(-1) + sigma * random(rows, seed=1)
-    return Problem([Term(dense(matrix), y, fidelity or Gaussian(sigma))], box=GRID.box, grid=GRID, **options)
+    return Problem(
+        [Term(dense(matrix), y, fidelity or Gaussian(sigma))], box=GRID.box, grid=GRID, **options
+    )
 
 
 def image_of(solution: Solution) -> Tensor:
@@ -53,7 +63,9 @@ def objective(problem: Problem, weight: float, x: Tensor, *, smooth: float = 0.0
     """Σ weight D(A x, y) + λ mean |∇x| from the library's own fidelities and an independent gradient."""
     total = torch.zeros((), dtype=F64)
     for term in problem.terms:
-        total = total + term.weight * term.fidelity(term.operator.map(x).reshape(term.y.shape), term.y)  # type: ignore
+        total = total + term.weight * term.fidelity(
+            term.operator.map(x).reshape(term.y.shape), term.y
+        )  # type: ignore
     slopes = []
     for k, h in enumerate(GRID.spacing):
         padded = torch.cat([x, x.narrow(k, x.shape[k] - 1, 1)], k)
@@ -67,7 +79,9 @@ def smoothed_minimum(problem: Problem, weight: float, channels: int = 1) -> floa
     x = torch.zeros(*GRID.shape, channels, dtype=F64, requires_grad=True)
     image = lambda: x[..., 0] if channels == 1 else x  # noqa: E731
     for smooth in (1.0, 0.1, 0.01, 1e-3, 1e-4):
-        lbfgs = torch.optim.LBFGS([x], max_iter=300, line_search_fn="strong_wolfe", tolerance_change=1e-14)
+        lbfgs = torch.optim.LBFGS(
+            [x], max_iter=300, line_search_fn="strong_wolfe", tolerance_change=1e-14
+        )
 
         def closure(lbfgs=lbfgs, smooth=smooth) -> Tensor:
             lbfgs.zero_grad()
@@ -114,19 +128,26 @@ def test_cgls_leaves_untrusted_rows_out() -> None:
 
 def test_cgls_of_complex_measurements_of_a_real_image() -> None:
     matrix = random(40, GRID.numel, dtype=torch.complex128)
-    y = matrix @ blocks().reshape(-1).to(matrix.dtype) + 0.1 * random(40, seed=1, dtype=torch.complex128)
+    y = matrix @ blocks().reshape(-1).to(matrix.dtype) + 0.1 * random(
+        40, seed=1, dtype=torch.complex128
+    )
     problem = Problem([Term(dense(matrix), y, ComplexGaussian(0.1))], box=GRID.box, grid=GRID)
     stacked = torch.cat([matrix.real, matrix.imag]), torch.cat([y.real, y.imag])
-    torch.testing.assert_close(image_of(baselines.cgls(problem, 100)), torch.linalg.lstsq(*stacked).solution)
+    torch.testing.assert_close(
+        image_of(baselines.cgls(problem, 100)), torch.linalg.lstsq(*stacked).solution
+    )
 
 
 def test_cgls_of_a_complex_image() -> None:
     matrix = random(40, GRID.numel, dtype=torch.complex128)
     image = torch.polar(blocks(), 3 * blocks()).reshape(-1)
     y = matrix @ image + 0.1 * random(40, seed=1, dtype=torch.complex128)
-    problem = Problem([Term(dense(matrix), y, ComplexGaussian(0.1))], box=GRID.box, grid=GRID, is_complex=True)
+    problem = Problem(
+        [Term(dense(matrix), y, ComplexGaussian(0.1))], box=GRID.box, grid=GRID, is_complex=True
+    )
     torch.testing.assert_close(
-        image_of(baselines.cgls(problem, 100)), torch.linalg.lstsq(matrix, y[:, None]).solution[:, 0]
+        image_of(baselines.cgls(problem, 100)),
+        torch.linalg.lstsq(matrix, y[:, None]).solution[:, 0],
     )
     assert back_projection(problem, [torch.arange(40)]).dtype == torch.complex128
 
@@ -137,7 +158,9 @@ def test_cgls_of_counts_is_the_weighted_logarithm() -> None:
     noise = Poisson(1e4)
     y = noise.sample(line, torch.Generator().manual_seed(0))
     y[7] = 0
-    solution = baselines.cgls(Problem([Term(dense(matrix), y, noise)], box=GRID.box, grid=GRID), 200)
+    solution = baselines.cgls(
+        Problem([Term(dense(matrix), y, noise)], box=GRID.box, grid=GRID), 200
+    )
     counts = y.clamp(min=0.5)
     root = counts.sqrt()
     expected = torch.linalg.lstsq(root[:, None] * matrix, root * torch.log(1e4 / counts)).solution
@@ -149,10 +172,15 @@ def test_cgls_of_counts_is_the_weighted_logarithm() -> None:
 def test_cgls_survives_convergence(scale: float, dtype: torch.dtype) -> None:
     """After two iterations there is nothing left to do; after sixty there must still be an image."""
     grid = Grid(Box((0,), (1,)), (2,))
-    matrix, y = torch.tensor([[2.0, 0], [0, 1]], dtype=dtype), scale * torch.tensor([2.0, 3.0], dtype=dtype)
+    matrix, y = (
+        torch.tensor([[2.0, 0], [0, 1]], dtype=dtype),
+        scale * torch.tensor([2.0, 3.0], dtype=dtype),
+    )
     problem = Problem([Term(dense(matrix, grid), y, L2())], box=grid.box, grid=grid)
     got = image_of(baselines.cgls(problem, 60))
-    torch.testing.assert_close(got, scale * torch.tensor([1.0, 3.0], dtype=dtype), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        got, scale * torch.tensor([1.0, 3.0], dtype=dtype), rtol=1e-5, atol=0
+    )
 
 
 @pytest.mark.parametrize("weight", [0.1, 3.0, 30.0])
@@ -161,9 +189,15 @@ def test_tv_agrees_with_another_method(weight: float, rows: int) -> None:
     problem = problem_of(rows)
     best = smoothed_minimum(problem, weight)
     solution = baselines.tv(problem, weight, iterations=3000)
-    assert float(objective(problem, weight, solution.sample()[..., 0])) == pytest.approx(best, rel=1e-3)
-    penalty = TotalVariation(grid=GRID, epsilon=0.0)  # the weight is that of λ * TotalVariation(grid=...)
-    total = Gaussian(0.05)(problem.terms[0].operator.map(solution.sample()[..., 0]), problem.terms[0].y)  # type: ignore
+    assert float(objective(problem, weight, solution.sample()[..., 0])) == pytest.approx(
+        best, rel=1e-3
+    )
+    penalty = TotalVariation(
+        grid=GRID, epsilon=0.0
+    )  # the weight is that of λ * TotalVariation(grid=...)
+    total = Gaussian(0.05)(
+        problem.terms[0].operator.map(solution.sample()[..., 0]), problem.terms[0].y
+    )  # type: ignore
     total = total + weight * penalty(solution.field, torch.zeros(1, 2))
     assert float(total) == pytest.approx(best, rel=1e-3)
 
@@ -173,12 +207,16 @@ def test_tv_means_the_same_weight_for(kind: str) -> None:
     """λ of TV stands beside the same D as in `ii.solve`, whatever the data are."""
     if kind == "complex":
         matrix = random(20, GRID.numel, dtype=torch.complex128)
-        y = matrix @ blocks().reshape(-1).to(matrix.dtype) + 0.1 * random(20, seed=1, dtype=torch.complex128)
+        y = matrix @ blocks().reshape(-1).to(matrix.dtype) + 0.1 * random(
+            20, seed=1, dtype=torch.complex128
+        )
         problem = Problem([Term(dense(matrix), y, ComplexGaussian(0.1))], box=GRID.box, grid=GRID)
     else:
         matrix = random(40, 2 * GRID.numel)
         y = matrix @ torch.cat([blocks(), -blocks()], -1).reshape(-1) + 0.1 * random(40, seed=1)
-        problem = Problem([Term(dense(matrix), y, Gaussian(0.1))], box=GRID.box, grid=GRID, channels=2)
+        problem = Problem(
+            [Term(dense(matrix), y, Gaussian(0.1))], box=GRID.box, grid=GRID, channels=2
+        )
     best = smoothed_minimum(problem, 30.0, problem.channels)
     got = baselines.tv(problem, 30.0, iterations=3000).sample()
     value = objective(problem, 30.0, got[..., 0] if problem.channels == 1 else got)
@@ -189,7 +227,9 @@ def test_tv_denoises_a_step() -> None:
     """In one dimension TV moves each plateau of a clean step by λ / length, and keeps it a step."""
     grid = Grid(Box((0,), (1,)), (20,))
     step = (torch.arange(20, dtype=F64) >= 8).double()
-    problem = Problem([Term(dense(torch.eye(20, dtype=F64), grid), step, L2())], box=grid.box, grid=grid)
+    problem = Problem(
+        [Term(dense(torch.eye(20, dtype=F64), grid), step, L2())], box=grid.box, grid=grid
+    )
     weight = 0.1  # of mean |∇x| = sum of jumps, beside ½ mean |x - y|²
     got = image_of(baselines.tv(problem, weight, iterations=3000))
     expected = weight / 0.4 + step * (1 - weight / 0.6 - weight / 0.4)
@@ -201,7 +241,9 @@ def test_tv_by_held_out_pixels_denoises_a_step() -> None:
     grid = Grid(Box((0.0, 0.0), (1.0, 1.0)), (24, 24))
     truth = (grid.points()[..., :1] > 0.5).float()
     operator = dense(torch.eye(grid.numel), grid)
-    y = truth.reshape(-1) + 0.2 * torch.randn(grid.numel, generator=torch.Generator().manual_seed(0))
+    y = truth.reshape(-1) + 0.2 * torch.randn(
+        grid.numel, generator=torch.Generator().manual_seed(0)
+    )
     problem = Problem([Term(operator, y, Gaussian(0.2))], grid.box, grid)
     image = baselines.tv(problem).sample(grid)
     assert float((image - truth).square().mean().sqrt()) < 0.06
@@ -211,7 +253,9 @@ def test_tv_of_a_complex_image_does_not_know_its_phase() -> None:
     matrix, truth = random(40, GRID.numel), blocks().reshape(-1)
     turn = torch.polar(torch.ones((), dtype=F64), torch.tensor(0.7, dtype=F64))
     real, whole = (
-        Problem([Term(dense(m), m @ x, ComplexGaussian(0.1))], box=GRID.box, grid=GRID, is_complex=c)
+        Problem(
+            [Term(dense(m), m @ x, ComplexGaussian(0.1))], box=GRID.box, grid=GRID, is_complex=c
+        )
         for m, x, c in ((matrix + 0j, truth + 0j, False), (matrix + 0j, turn * truth, True))
     )
     expected, got = (image_of(baselines.tv(p, 30.0, iterations=500)) for p in (real, whole))
@@ -227,7 +271,9 @@ def test_tv_keeps_the_sign(nonnegative: bool) -> None:
 
 def test_tv_of_nothing_is_nothing() -> None:
     term = Term(dense(random(60, GRID.numel)), torch.zeros(60, dtype=F64), L2())
-    assert (image_of(baselines.tv(Problem([term], box=GRID.box, grid=GRID), iterations=20)) == 0).all()
+    assert (
+        image_of(baselines.tv(Problem([term], box=GRID.box, grid=GRID), iterations=20)) == 0
+    ).all()
 
 
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
@@ -255,7 +301,9 @@ def test_held_out_choice_never_sees_the_truth(method) -> None:
 @pytest.mark.parametrize("method", [baselines.cgls, baselines.tv])
 def test_an_oracle_says_so(method) -> None:
     def truth(p: Tensor) -> Tensor:
-        return ((p[..., :1] > 0.4) & (p[..., :1] < 1.6) & (p[..., 1:] > 1) & (p[..., 1:] < 2.5)).to(p.dtype)
+        return ((p[..., :1] > 0.4) & (p[..., :1] < 1.6) & (p[..., 1:] > 1) & (p[..., 1:] < 2.5)).to(
+            p.dtype
+        )
 
     with pytest.raises(ValueError, match="has no reference"):
         method(problem_of(), "oracle")
@@ -275,7 +323,9 @@ def test_other_rules_are_refused(method) -> None:
         method(problem_of(), "reference")
 
 
-@pytest.mark.parametrize("count", [np.int64(5), 0, -3, 2.5], ids=["numpy", "zero", "negative", "fraction"])
+@pytest.mark.parametrize(
+    "count", [np.int64(5), 0, -3, 2.5], ids=["numpy", "zero", "negative", "fraction"]
+)
 def test_cgls_takes_or_refuses_a_count(count) -> None:
     if count == 5:
         solution = baselines.cgls(problem_of(), count)

@@ -39,7 +39,9 @@ def test_inverse_and_length(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(psi.inverse(z), x, rtol=0, atol=1e-10)
     torch.testing.assert_close(z.norm(), x.norm(), rtol=1e-11, atol=0)
     other = random(*z.shape, complex_=True)
-    torch.testing.assert_close((z.conj() * other).sum(), (x.conj() * psi.inverse(other)).sum(), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        (z.conj() * other).sum(), (x.conj() * psi.inverse(other)).sum(), rtol=1e-10, atol=1e-10
+    )
 
 
 def test_a_smooth_image_has_few_details() -> None:

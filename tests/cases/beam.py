@@ -28,10 +28,16 @@ def fan(box: Box, center: float = 0.0) -> FanBeam:
 
 def blobs(box: Box) -> GaussianBlobs:
     """Off centre, and 6 pixels (standard deviation) wide on the grids above."""
-    side, place = min(box.lengths), torch.tensor([[-0.15, 0.1], [0.18, 0.05], [0.02, -0.19]], dtype=torch.float64)
+    side, place = (
+        min(box.lengths),
+        torch.tensor([[-0.15, 0.1], [0.18, 0.05], [0.02, -0.19]], dtype=torch.float64),
+    )
     centers = torch.tensor(box.center, dtype=torch.float64) + side * place
     return GaussianBlobs(centers, torch.full((3,), side / 16), torch.tensor([1.0, 0.7, -0.4]))
 
 
 def error(result: Tensor, truth: Tensor) -> float:
-    return float(torch.linalg.vector_norm(result.double() - truth.double()) / torch.linalg.vector_norm(truth.double()))
+    return float(
+        torch.linalg.vector_norm(result.double() - truth.double())
+        / torch.linalg.vector_norm(truth.double())
+    )

@@ -28,7 +28,9 @@ def camera(height=6, width=9, count=5, pixels=1.0, mode="single", axis=1, **keyw
     shape = (height, width + room) if axis == 1 else (height + room, width)
     mask = keywords.pop("mask", rand(*shape))
     wavelengths = bands(count)
-    return CASSI(box(height, width), mask, wavelengths, steps(wavelengths, pixels), mode, axis, **keywords)
+    return CASSI(
+        box(height, width), mask, wavelengths, steps(wavelengths, pixels), mode, axis, **keywords
+    )
 
 
 def loop(mask: Tensor, cube: Tensor, shifts: list[int], mode: str, axis: int) -> Tensor:

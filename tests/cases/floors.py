@@ -5,13 +5,28 @@ A room may import rooms of its own floor and of those below. The first floor is 
 
 FLOORS = {
     "ground": ["constants", "registry", "kernels"],
-    "space, fields and noise": ["domain", "bands", "evaluation", "sampled", "derivatives", "phantoms", "noise"],
+    "space, fields and noise": [
+        "domain",
+        "bands",
+        "evaluation",
+        "sampled",
+        "derivatives",
+        "phantoms",
+        "noise",
+    ],
     "what is measured": ["fidelity", "protocol", "hooks", "compose", "term"],
     "files and figures": ["io", "metrics", "plotting"],
     "what is sought": ["regularizers", "stopping", "problem", "least_squares"],
     "priors": ["priors"],
     "solver": ["optimizers", "solver"],
-    "what asks the solver": ["baselines", "uncertainty", "surfaces", "analysis", "selection", "testing"],
+    "what asks the solver": [
+        "baselines",
+        "uncertainty",
+        "surfaces",
+        "analysis",
+        "selection",
+        "testing",
+    ],
     "front door of the core": ["inverse_inr"],
     "tools of operators": ["operators.rows", "operators.quadrature", "operators.rigid"],
     "operators": [

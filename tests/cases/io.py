@@ -50,7 +50,11 @@ def ct_file() -> Path:
 def scan_file(path: Path, theta: int = 7, units: object = "degrees", without: str = "") -> Path:
     data = np.arange(7 * 5 * 6, dtype=np.uint16).reshape(7, 5, 6)
     with h5py.File(path, "w") as file:
-        for name, array in {"data": data, "data_white": data[:3] + 1000, "data_dark": data[:2]}.items():
+        for name, array in {
+            "data": data,
+            "data_white": data[:3] + 1000,
+            "data_dark": data[:2],
+        }.items():
             if name != without:
                 file[f"exchange/{name}"] = array
         file["exchange/theta"] = np.linspace(0, 180, theta)

@@ -19,13 +19,17 @@ def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.complex128) ->
 
 def blobs(grid: Grid) -> phantoms.GaussianBlobs:
     """Three pixels wide: no aliases above 1e-7."""
-    place = torch.tensor([[-0.13, 0.1], [0.15, 0.05], [0.02, -0.16]], dtype=F64) + torch.tensor(grid.box.center)
+    place = torch.tensor([[-0.13, 0.1], [0.15, 0.05], [0.02, -0.16]], dtype=F64) + torch.tensor(
+        grid.box.center
+    )
     widths = torch.full((3,), 1.5 * max(grid.spacing), dtype=F64)
     return phantoms.GaussianBlobs(place, widths, torch.tensor([1.0, 0.7, -0.4]))
 
 
 def error(result: Tensor, truth: Tensor) -> float:
-    return float(torch.linalg.vector_norm(result.detach() - truth) / torch.linalg.vector_norm(truth))
+    return float(
+        torch.linalg.vector_norm(result.detach() - truth) / torch.linalg.vector_norm(truth)
+    )
 
 
 def some(grid: Grid, seed: int = 0) -> Tensor:
@@ -40,5 +44,7 @@ def learned(grid: Grid, coils: int = 3) -> LearnedCoils:
     correction = PolynomialMaps(grid.box, coils, 2)
     maps = LearnedCoils(correction, GivenCoils(random(coils, *grid.shape, seed=5), grid))
     with torch.no_grad():
-        correction.coefficients.copy_(torch.randn(coils, 6, 2, generator=torch.Generator().manual_seed(1)))
+        correction.coefficients.copy_(
+            torch.randn(coils, 6, 2, generator=torch.Generator().manual_seed(1))
+        )
     return maps.double()

@@ -29,4 +29,6 @@ def ct(views: int = 12, size: int = 24) -> Problem:
     truth = phantoms.shepp_logan(SQUARE)
     operator = ParallelBeam(SQUARE, angles=torch.arange(views) * torch.pi / views, detectors=size)
     y = noise.Gaussian(0.01).sample(predict(operator, truth), generator=seeded())
-    return Problem([Term(operator, y, noise.Gaussian(0.01))], box=SQUARE, grid=grid, reference=truth)
+    return Problem(
+        [Term(operator, y, noise.Gaussian(0.01))], box=SQUARE, grid=grid, reference=truth
+    )

@@ -47,13 +47,26 @@ def error(a: Tensor, b: Tensor) -> float:
 
 
 def turns_apart(angle: Tensor | float) -> float:
-    return float(torch.as_tensor(angle, dtype=F64).remainder(2 * math.pi).sub(math.pi).abs().sub(math.pi).abs().max())
+    return float(
+        torch.as_tensor(angle, dtype=F64)
+        .remainder(2 * math.pi)
+        .sub(math.pi)
+        .abs()
+        .sub(math.pi)
+        .abs()
+        .max()
+    )
 
 
-def bistatic(pulses: int = 5, sign: int = +1, seed: int = 0, reference: float = 0.0) -> RadarGeometry:
+def bistatic(
+    pulses: int = 5, sign: int = +1, seed: int = 0, reference: float = 0.0
+) -> RadarGeometry:
     """Antennas 1 to 2 m off a small scene at the origin, each pair apart."""
     generator = torch.Generator().manual_seed(seed)
-    t, r = (nn.functional.normalize(torch.randn(pulses, 3, dtype=F64, generator=generator), dim=-1) for _ in "tr")
+    t, r = (
+        nn.functional.normalize(torch.randn(pulses, 3, dtype=F64, generator=generator), dim=-1)
+        for _ in "tr"
+    )
     return RadarGeometry(t * 1.5, r * 1.2, sign, reference)
 
 
@@ -67,7 +80,11 @@ READOUTS = {
     "bins": lambda g, **k: FMCW(NEAR, g, SLOW, **k),
     "hann bins": lambda g, **k: FMCW(NEAR, g, SLOW, window="hann", **k),
     "samples": lambda g, **k: FMCW(NEAR, g, SLOW, readout="samples", **k),
-    "phase history": lambda g, **k: PhaseHistory(NEAR, g, torch.linspace(9e9, 10e9, 21, dtype=F64), **k),
-    "uneven tones": lambda g, **k: PhaseHistory(NEAR, g, 9e9 + 1e9 * torch.linspace(0, 1, 15, dtype=F64) ** 1.5, **k),
+    "phase history": lambda g, **k: PhaseHistory(
+        NEAR, g, torch.linspace(9e9, 10e9, 21, dtype=F64), **k
+    ),
+    "uneven tones": lambda g, **k: PhaseHistory(
+        NEAR, g, 9e9 + 1e9 * torch.linspace(0, 1, 15, dtype=F64) ** 1.5, **k
+    ),
 }
 readouts = pytest.mark.parametrize("make", READOUTS.values(), ids=READOUTS.keys())

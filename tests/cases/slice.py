@@ -37,6 +37,8 @@ def parallel(count: int, normal: Tensor) -> Slices:
 def blob(covariance: Tensor, middle: Tensor):
     def field(x: Tensor) -> Tensor:
         d = x - middle
-        return torch.exp(-0.5 * torch.einsum("...i,ij,...j->...", d, torch.linalg.inv(covariance), d))[..., None]
+        return torch.exp(
+            -0.5 * torch.einsum("...i,ij,...j->...", d, torch.linalg.inv(covariance), d)
+        )[..., None]
 
     return field

@@ -22,7 +22,10 @@ def assert_same_run(a: Solver, b: Solver) -> None:
     assert history(a) == history(b)
     assert len(a.history) > 0
     assert a.best["step"] == b.best["step"]
-    for mine, other in ((a.objective.state_dict(), b.objective.state_dict()), (a.best["state"], b.best["state"])):
+    for mine, other in (
+        (a.objective.state_dict(), b.objective.state_dict()),
+        (a.best["state"], b.best["state"]),
+    ):
         assert mine.keys() == other.keys()
         for key in mine:
             assert torch.equal(mine[key], other[key]), key

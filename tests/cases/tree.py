@@ -59,8 +59,11 @@ def imports(path: Path, module: str = "") -> list[Import]:
             source = _absolute(node, package)
             found += [Import(source, alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.Call) and _named(node.func) in ("import_module", "__import__"):
-            found += [Import(a.value, "", node.lineno) for a in node.args[:1]
-                      if isinstance(a, ast.Constant) and isinstance(a.value, str)]  # fmt: skip
+            found += [
+                Import(a.value, "", node.lineno)
+                for a in node.args[:1]
+                if isinstance(a, ast.Constant) and isinstance(a.value, str)
+            ]
     return found
 
 
@@ -155,6 +158,12 @@ def unlisted_packages(root: Path = ROOT) -> list[str]:
             parts = path.parent.relative_to(root / top).parts
             found[".".join((name, *parts))] = path.parent
     faults = [f"{name} is not listed in pyproject.toml" for name in sorted(set(found) - listed)]
-    faults += [f"pyproject.toml lists {name}, which has no files" for name in sorted(listed - set(found))]
-    faults += [f"{name} has no __init__.py" for name in sorted(found) if not (found[name] / "__init__.py").exists()]
+    faults += [
+        f"pyproject.toml lists {name}, which has no files" for name in sorted(listed - set(found))
+    ]
+    faults += [
+        f"{name} has no __init__.py"
+        for name in sorted(found)
+        if not (found[name] / "__init__.py").exists()
+    ]
     return faults

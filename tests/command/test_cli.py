@@ -54,7 +54,15 @@ def test_run_writes_everything(config, tmp_path, capsys):
     out = tmp_path / "run"
     cli.run(config, out=out)
     files = {p.name for p in out.iterdir()}
-    wanted = {"config.json", "figure.png", "image.npz", "field.safetensors", "history.json", "table.json", "state.pt"}
+    wanted = {
+        "config.json",
+        "figure.png",
+        "image.npz",
+        "field.safetensors",
+        "history.json",
+        "table.json",
+        "state.pt",
+    }
     assert wanted <= files
     printed = capsys.readouterr().out
     assert "PSNR" in printed
@@ -67,7 +75,9 @@ def test_run_writes_everything(config, tmp_path, capsys):
 
 
 def test_words_of_the_command_line_are_keywords_of_the_problem(config, tmp_path, monkeypatch):
-    def scans(files: Sequence[str], turns: Sequence[float] = (), label: str = "", size: int = 8) -> Problem:
+    def scans(
+        files: Sequence[str], turns: Sequence[float] = (), label: str = "", size: int = 8
+    ) -> Problem:
         """A problem that needs files."""
         raise NotImplementedError
 
@@ -77,8 +87,12 @@ def test_words_of_the_command_line_are_keywords_of_the_problem(config, tmp_path,
     words = {"files": ["a.nii"], "turns": ["1", "-2.5"], "label": ["a b"], "size": ["16"]}
     set_keywords(tables, words)
     assert tables["problem"] == {
-        "name": "scans", "files": ["a.nii"], "turns": [1, -2.5], "label": "a b", "size": 16,
-    }  # fmt: skip
+        "name": "scans",
+        "files": ["a.nii"],
+        "turns": [1, -2.5],
+        "label": "a b",
+        "size": 16,
+    }
     Run.of(tables)
     set_keywords(tables, {"siez": ["3"]})
     with pytest.raises(ConfigError, match="size"):
@@ -209,7 +223,9 @@ def test_presets_are_valid():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "problems").glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "problems").glob("*.toml")), ids=lambda p: p.stem
+)
 def test_a_preset_makes_its_problem_and_its_solver(path, monkeypatch):
     monkeypatch.chdir(path.parents[1])  # presets name files beside the checkout
     run = Run.read(path)
@@ -259,4 +275,7 @@ def test_check_an_operator_of_ones_own(tmp_path, capsys):
 def test_list(capsys):
     cli.list_components()
     printed = capsys.readouterr().out
-    assert all(name in printed for name in ("hash", "siren", "ct_scan", "ParallelBeam", "total_variation", "held_out"))
+    assert all(
+        name in printed
+        for name in ("hash", "siren", "ct_scan", "ParallelBeam", "total_variation", "held_out")
+    )

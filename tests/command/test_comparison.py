@@ -41,9 +41,20 @@ def test_the_table_is_what_single_fits_give(run, tmp_path):
     out = tmp_path / "out"
     table = compare(run, ["grid", "hash"], out=out, seeds=2).table()
     assert [row["method"] for row in table] == ["FBP", "grid", "hash"]
-    assert list(table[0]) == ["method", "PSNR (dB)", "SSIM", "held-out", "parameters", "seconds", "memory (MB)"]
+    assert list(table[0]) == [
+        "method",
+        "PSNR (dB)",
+        "SSIM",
+        "held-out",
+        "parameters",
+        "seconds",
+        "memory (MB)",
+    ]
     for seed in (0, 1):  # of the noise and of the solver, whatever the config says
-        tables = run.tables | {"prior": {"name": "grid"}, "solver": {**run.tables["solver"], "seed": seed}}
+        tables = run.tables | {
+            "prior": {"name": "grid"},
+            "solver": {**run.tables["solver"], "seed": seed},
+        }
         single = Run.of(tables | {"problem": {**run.tables["problem"], "seed": seed}})
         solution = single.solver(single.problem(), []).run()
         cell = Cell.read(out / "cells" / f"grid-{seed}")
@@ -52,7 +63,11 @@ def test_the_table_is_what_single_fits_give(run, tmp_path):
             k: v for k, v in solution.summary().items() if k in ("PSNR", "SSIM", "held-out")
         }
         assert torch.equal(read_image(cell.folder / "image.npz")[0], solution.sample(average=4))
-    psnr = [cell.values["PSNR"] for name, cell in stored(out).items() if cell and name.startswith("grid")]
+    psnr = [
+        cell.values["PSNR"]
+        for name, cell in stored(out).items()
+        if cell and name.startswith("grid")
+    ]
     assert table[1]["PSNR (dB)"].mean == pytest.approx(sum(psnr) / 2)
     assert table[1]["PSNR (dB)"].std == pytest.approx(abs(psnr[0] - psnr[1]) / math.sqrt(2))
     box = run.problem().box
@@ -64,9 +79,13 @@ def test_the_table_is_what_single_fits_give(run, tmp_path):
 def test_files_for_documents(run, tmp_path):
     out = tmp_path / "out"
     comparison = compare(run, ["grid"], out=out, seeds=1)
-    assert json.loads((out / "table.json").read_text()) == comparison.table()  # one seed: plain numbers
+    assert (
+        json.loads((out / "table.json").read_text()) == comparison.table()
+    )  # one seed: plain numbers
     lines = (out / "table.md").read_text().splitlines()
-    assert lines[0] == "| method | PSNR (dB) | SSIM | held-out | parameters | seconds | memory (MB) |"
+    assert (
+        lines[0] == "| method | PSNR (dB) | SSIM | held-out | parameters | seconds | memory (MB) |"
+    )
     assert [line.split(" | ")[0] for line in lines[2:4]] == ["| FBP", "| grid"]
     axes = [ax for ax in comparison.figure().axes if ax.images]
     titles = [ax.get_title() for ax in axes]
@@ -102,7 +121,9 @@ def whole(tmp_path_factory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("stop", [1, 13, 22, 30])  # as memory is measured, in the first fit, between, in the second
+@pytest.mark.parametrize(
+    "stop", [1, 13, 22, 30]
+)  # as memory is measured, in the first fit, between, in the second
 def test_an_interruption_changes_nothing(run, whole, tmp_path, steps, stop):
     out = tmp_path / "parts"
     steps["stop"] = stop
@@ -113,7 +134,9 @@ def test_an_interruption_changes_nothing(run, whole, tmp_path, steps, stop):
     steps |= {"done": 0, "stop": -1}
     compare(run, ["hash", "grid"], out=out, seeds=1)
     if stop == 13:
-        assert steps["done"] == 1 + (20 - 12) + 1 + 20  # memory was measured again; twelve steps were not lost
+        assert (
+            steps["done"] == 1 + (20 - 12) + 1 + 20
+        )  # memory was measured again; twelve steps were not lost
     assert same(whole / "cells/hash-0", out / "cells/hash-0")
     assert same(whole / "cells/grid-0", out / "cells/grid-0")
 

@@ -84,7 +84,9 @@ def test_a_problem_made_in_python_without_a_reference(problem, tmp_path, steps):
     comparison = compare(Run.on(real, **settings), ["grid"], out=tmp_path / "out", seeds=2)
     table = comparison.table()
     assert list(table[0]) == ["method", "held-out", "parameters", "seconds", "memory (MB)"]
-    assert isinstance(table[0]["held-out"], float)  # the measurements are what they are: one seed of a baseline
+    assert isinstance(
+        table[0]["held-out"], float
+    )  # the measurements are what they are: one seed of a baseline
     assert table[1]["held-out"].std > 0
     assert [ax.get_title() for ax in comparison.figure().axes if ax.images] == ["CGLS", "grid"]
     assert steps["done"] == 2 * 11
@@ -105,10 +107,14 @@ def test_a_line_is_drawn_by_its_problem(tmp_path):
     box = ii.Box((0.0,), (1.0,))
     grid = ii.Grid(box, (16,))
     samples = ii.Term(PointSamples(grid.points()), torch.linspace(0, 1, 16), ii.fidelity.L2())
-    line = ii.Problem([samples], box, grid, suggested=Suggestion(baselines={"CGLS": baselines.cgls}))
+    line = ii.Problem(
+        [samples], box, grid, suggested=Suggestion(baselines={"CGLS": baselines.cgls})
+    )
     plain = Run.on(line, solver={"steps": 5})
     assert compare(plain, ["grid"], out=tmp_path / "plain", seeds=1).figure() is None
-    drawing = Run.on(replace(line, suggested=replace(line.suggested, figure=draw)), solver={"steps": 5})
+    drawing = Run.on(
+        replace(line, suggested=replace(line.suggested, figure=draw)), solver={"steps": 5}
+    )
     assert compare(drawing, ["grid"], out=tmp_path / "drawn", seeds=1).figure() is not None
     assert drawn[-2:] == ["CGLS", "grid"]
 
@@ -116,7 +122,11 @@ def test_a_line_is_drawn_by_its_problem(tmp_path):
 def test_command_line(config, tmp_path, capsys, steps):
     out = tmp_path / "out"
     steps["stop"] = 10
-    keywords = {"priors": "grid, hash,", "seeds": 1, "set": ("solver.steps=15", "prior.bandwidth=3.5")}
+    keywords = {
+        "priors": "grid, hash,",
+        "seeds": 1,
+        "set": ("solver.steps=15", "prior.bandwidth=3.5"),
+    }
     cli.compare(config, out=out, **keywords)
     assert f"Continue: inverse-inr resume {out}" in capsys.readouterr().out
     with pytest.raises(FileNotFoundError, match="not finished"):
@@ -135,8 +145,21 @@ def test_command_line(config, tmp_path, capsys, steps):
 
 
 def test_command_line_arguments_and_one_line_errors(config, tmp_path):
-    words = ["compare", str(config), "--priors", "grid,sirne", "--seeds", "2", "--out", str(tmp_path / "out")]
-    result = subprocess.run([sys.executable, "-m", "inverse_inr.command.cli", *words], capture_output=True, text=True)
+    words = [
+        "compare",
+        str(config),
+        "--priors",
+        "grid,sirne",
+        "--seeds",
+        "2",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    result = subprocess.run(
+        [sys.executable, "-m", "inverse_inr.command.cli", *words], capture_output=True, text=True
+    )
     assert result.returncode == 1
-    assert result.stderr.strip() == "inverse-inr: [prior] Unknown prior 'sirne'. Did you mean 'siren'?"
+    assert (
+        result.stderr.strip() == "inverse-inr: [prior] Unknown prior 'sirne'. Did you mean 'siren'?"
+    )
     assert not (tmp_path / "out").exists()

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from inverse_inr import Box, Grid
-from inverse_inr.command.reporting import Spread, display_range, markdown_table, picture, spread, text_table
+from inverse_inr.command.reporting import (
+    Spread,
+    display_range,
+    markdown_table,
+    picture,
+    spread,
+    text_table,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,11 +39,16 @@ def test_repetitions_become_one_entry():
     assert spread([]) is spread([None, None]) is None
     assert spread([1.5, None]) == 1.5
     assert spread([7, 7, 7]) == 7
-    assert spread([1.0, 2.0, 4.5]) == Spread(2.5, pytest.approx(math.sqrt((1.5**2 + 0.5**2 + 2.0**2) / 2)))
+    assert spread([1.0, 2.0, 4.5]) == Spread(
+        2.5, pytest.approx(math.sqrt((1.5**2 + 0.5**2 + 2.0**2) / 2))
+    )
 
 
 def test_tables():
-    rows = [{"method": "a", "PSNR": 30.25, "note": None}, {"method": "long", "PSNR": Spread(9.0, 0.5), "note": "x | y"}]
+    rows = [
+        {"method": "a", "PSNR": 30.25, "note": None},
+        {"method": "long", "PSNR": Spread(9.0, 0.5), "note": "x | y"},
+    ]
     assert text_table(rows).splitlines() == [
         "method         PSNR  note",
         "------  -----------  -----",
@@ -60,7 +72,9 @@ def test_any_kind_of_image_is_shown():
     assert torch.equal(picture(values, grid), values.mean(-1)[:, 1])
     assert torch.equal(picture(1j * values, grid), values.mean(-1)[:, 1])
     assert picture(torch.zeros(5, 1), Grid(Box((0,), (1,)), (5,))) is None
-    low, high = display_range(torch.cat([torch.linspace(0, 1, 5000), torch.tensor([1e6, math.nan])]))
+    low, high = display_range(
+        torch.cat([torch.linspace(0, 1, 5000), torch.tensor([1e6, math.nan])])
+    )
     assert 0 <= low < 0.01
     assert 0.99 < high < 1.1
     assert display_range(torch.ones(4)) is None

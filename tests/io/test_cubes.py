@@ -35,14 +35,21 @@ def test_matlab_of_both_kinds(tmp_path: Path):
     savemat(tmp_path / "v5.mat", {"img": VALUES, "wavelengths": NM})
     assert equals(read_cube(tmp_path / "v5.mat"))
     assert equals(read_cube(v73(tmp_path / "v73.mat", {"img": VALUES, "wavelengths": NM[None]})))
-    assert equals(read_cube(v73(tmp_path / "bare.mat", {"img": VALUES, "wavelengths": NM[None]}, header=False)))
+    assert equals(
+        read_cube(
+            v73(tmp_path / "bare.mat", {"img": VALUES, "wavelengths": NM[None]}, header=False)
+        )
+    )
 
 
 def test_npz_hdf5_and_tiff(tmp_path: Path):
     np.savez(tmp_path / "a.npz", cube=VALUES, wavelength=NM / 1000)  # in micrometres
     assert equals(read_cube(tmp_path / "a.npz"))
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["scene/rad"], file["scene/bands"] = np.moveaxis(VALUES, -1, 0), NM  # as ICVL, bands first
+        file["scene/rad"], file["scene/bands"] = (
+            np.moveaxis(VALUES, -1, 0),
+            NM,
+        )  # as ICVL, bands first
     assert equals(read_cube(tmp_path / "a.h5"))
     tifffile = pytest.importorskip("tifffile")
     tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(VALUES, -1, 0), photometric="minisblack")
@@ -52,7 +59,10 @@ def test_npz_hdf5_and_tiff(tmp_path: Path):
 
 def test_envi_carries_wavelengths_and_units(tmp_path: Path):
     pytest.importorskip("spectral")
-    write_envi(tmp_path / "a.hdr", SpectralCube(torch.from_numpy(VALUES), torch.from_numpy(NM), "W/(m2 sr nm)"))
+    write_envi(
+        tmp_path / "a.hdr",
+        SpectralCube(torch.from_numpy(VALUES), torch.from_numpy(NM), "W/(m2 sr nm)"),
+    )
     cube = read_cube(tmp_path / "a.hdr")
     assert equals(cube)
     assert cube.units == "W/(m2 sr nm)"
@@ -71,7 +81,9 @@ def test_a_folder_as_cave_publishes_it(tmp_path: Path):
     inner = tmp_path / "balloons_ms" / "balloons_ms"
     inner.mkdir(parents=True)
     for k in range(31):
-        Image.fromarray(np.full((4, 5), 2000 * k, dtype=np.uint16)).save(inner / f"balloons_ms_{k + 1:02d}.png")
+        Image.fromarray(np.full((4, 5), 2000 * k, dtype=np.uint16)).save(
+            inner / f"balloons_ms_{k + 1:02d}.png"
+        )
     cube = read_cube(tmp_path / "balloons_ms")
     assert cube.values.shape == (4, 5, 31)
     assert torch.allclose(cube.values[0, 0], 2000 * torch.arange(31) / 65535)

@@ -8,7 +8,14 @@ import torch
 from cases.radar import F64
 
 from inverse_inr import Box, Grid
-from inverse_inr.io import FileFormatError, PhaseData, read_cv_domes, read_gotcha, read_radar, write_radar
+from inverse_inr.io import (
+    FileFormatError,
+    PhaseData,
+    read_cv_domes,
+    read_gotcha,
+    read_radar,
+    write_radar,
+)
 from inverse_inr.operators import backproject
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 from inverse_inr.operators.radar.matched_filter import image_entropy
@@ -52,7 +59,10 @@ def mat(path: Path, **fields: object) -> Path:
 
 def good_gotcha() -> dict[str, object]:
     f = np.linspace(9e9, 9.6e9, 8).astype(np.float32)
-    place = {k: np.ones(5, np.float32) * v for k, v in (("x", 7e3), ("y", 0.0), ("z", 7e3), ("r0", 9899.5))}
+    place = {
+        k: np.ones(5, np.float32) * v
+        for k, v in (("x", 7e3), ("y", 0.0), ("z", 7e3), ("r0", 9899.5))
+    }
     return {"fp": np.ones((8, 5), np.complex64), "freq": f, **place}
 
 
@@ -67,7 +77,10 @@ def test_gotcha_files_that_are_wrong(tmp_path):
     missing = {k: v for k, v in good_gotcha().items() if k != "r0"}
     with pytest.raises(FileFormatError, match=r"has no \['r0'\]"):
         read_gotcha(mat(tmp_path / "missing.mat", **missing))
-    other = mat(tmp_path / "other.mat", **(good_gotcha() | {"freq": np.linspace(8e9, 9e9, 8).astype(np.float32)}))
+    other = mat(
+        tmp_path / "other.mat",
+        **(good_gotcha() | {"freq": np.linspace(8e9, 9e9, 8).astype(np.float32)}),
+    )
     with pytest.raises(FileFormatError, match="Another collection"):
         read_gotcha([path, other])
     with pytest.raises(FileFormatError, match="no autofocus"):
@@ -76,7 +89,11 @@ def test_gotcha_files_that_are_wrong(tmp_path):
 
 def test_cv_domes(tmp_path):
     """A far-field point at x0: exp(+j k·x0) with sign -1's k = -(4π f / c) u."""
-    f, azimuth, place = np.linspace(8, 9, 61), np.array([0.0, 10.0, 350.0]), np.array([0.5, -0.3, 0.2])
+    f, azimuth, place = (
+        np.linspace(8, 9, 61),
+        np.array([0.0, 10.0, 350.0]),
+        np.array([0.5, -0.3, 0.2]),
+    )
     a, e = np.deg2rad(azimuth), np.deg2rad(30.0)
     u = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.full(3, np.sin(e))], 1)
     hh = np.exp(4j * np.pi * f[:, None] * 1e9 / SPEED_OF_LIGHT * (u @ place))
@@ -96,7 +113,9 @@ def test_cv_domes(tmp_path):
 def some_data(pulses: int = 4) -> PhaseData:
     t = torch.randn(pulses, 3, dtype=F64, generator=torch.Generator().manual_seed(0)) + 5.0
     y = torch.randn(pulses, 6, dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
-    return PhaseData(y, torch.linspace(9e9, 9.5e9, 6, dtype=F64), t, t + 0.1, torch.ones(pulses, dtype=F64), -1)
+    return PhaseData(
+        y, torch.linspace(9e9, 9.5e9, 6, dtype=F64), t, t + 0.1, torch.ones(pulses, dtype=F64), -1
+    )
 
 
 def test_hdf5_round_trip(tmp_path):

@@ -12,7 +12,10 @@ from cases.io import grid_of
 from inverse_inr import io
 from inverse_inr.domain import Box, Grid
 
-OBLIQUE = np.array([[-2, 0.3, 0.1, 117.9], [0.31, 1.9, -0.35, -35.7], [0.1, 0.32, 2.2, -7.2], [0, 0, 0, 1]], np.float32)
+OBLIQUE = np.array(
+    [[-2, 0.3, 0.1, 117.9], [0.31, 1.9, -0.35, -35.7], [0.1, 0.32, 2.2, -7.2], [0, 0, 0, 1]],
+    np.float32,
+)
 SIZES = np.linalg.norm(OBLIQUE[:3, :3].astype(float), axis=0)
 
 
@@ -65,14 +68,22 @@ def test_png_round_trip_is_exact_on_its_levels(tmp_path: Path, channels: int, le
 def test_png_clips_and_scales_8_bits(tmp_path: Path):
     from PIL import Image
 
-    io.write_image(tmp_path / "a.png", torch.tensor([[-1.0, 0.5, torch.inf]])[..., None], grid_of((1, 3)))
-    assert io.read_image(tmp_path / "a.png")[0].flatten().tolist() == pytest.approx([0, 0.5, 1], abs=1e-5)
+    io.write_image(
+        tmp_path / "a.png", torch.tensor([[-1.0, 0.5, torch.inf]])[..., None], grid_of((1, 3))
+    )
+    assert io.read_image(tmp_path / "a.png")[0].flatten().tolist() == pytest.approx(
+        [0, 0.5, 1], abs=1e-5
+    )
     Image.fromarray(np.array([[0, 51, 255]], np.uint8)).save(tmp_path / "b.png")
     assert io.read_image(tmp_path / "b.png")[0].flatten().tolist() == pytest.approx([0, 0.2, 1])
 
 
 def test_hdf5_round_trip(tmp_path: Path):
-    tensors = {"a/x": torch.randn(2, 3, dtype=torch.complex64), "n": torch.arange(4), "s": torch.tensor(2.5)}
+    tensors = {
+        "a/x": torch.randn(2, 3, dtype=torch.complex64),
+        "n": torch.arange(4),
+        "s": torch.tensor(2.5),
+    }
     io.write_hdf5(tmp_path / "a.h5", tensors, {"unit": "mm", "n": 3})
     for name, tensor in tensors.items():
         back = io.read_hdf5(tmp_path / "a.h5", name)

@@ -19,9 +19,17 @@ SPOT = np.array([40.0, -75.0, 100.0])  # degrees, degrees, m
 def chip_bytes(native="0"):
     modulus = np.arange(1, ROWS * COLUMNS + 1, dtype=">f4").reshape(ROWS, COLUMNS)
     phase = (0.1 * modulus).astype(">f4")
-    lines = ["[PhoenixHeaderVer01.04]", "PhoenixHeaderLength= {:05d}", f"native_header_length= {native}",
-             f"NumberOfColumns= {COLUMNS}", f"NumberOfRows= {ROWS}", "MeasuredDepression= 17.03",
-             "TargetType= t72_tank", "[EndofPhoenixHeader]", ""]  # fmt: skip
+    lines = [
+        "[PhoenixHeaderVer01.04]",
+        "PhoenixHeaderLength= {:05d}",
+        f"native_header_length= {native}",
+        f"NumberOfColumns= {COLUMNS}",
+        f"NumberOfRows= {ROWS}",
+        "MeasuredDepression= 17.03",
+        "TargetType= t72_tank",
+        "[EndofPhoenixHeader]",
+        "",
+    ]
     text = "\n".join(lines)
     text = text.format(len(text.format(0)))
     return text.encode() + modulus.tobytes() + phase.tobytes(), modulus * np.exp(1j * phase)
@@ -41,9 +49,13 @@ def test_mstar_chip(tmp_path):
 
 def test_mstar_files_that_are_none(tmp_path):
     content, _ = chip_bytes()
-    cases = [(content[:-1], "A truncated copy"), (content[: -4 * ROWS * COLUMNS], "or moduli alone"),
-             (chip_bytes(native="512")[0], "full scene"), (b"P5 4 4 255", "no Phoenix header"),
-             (b"", "empty")]  # fmt: skip
+    cases = [
+        (content[:-1], "A truncated copy"),
+        (content[: -4 * ROWS * COLUMNS], "or moduli alone"),
+        (chip_bytes(native="512")[0], "full scene"),
+        (b"P5 4 4 255", "no Phoenix header"),
+        (b"", "empty"),
+    ]
     for k, (bad, message) in enumerate(cases):
         (tmp_path / f"{k}").write_bytes(bad)
         with pytest.raises(FileFormatError, match=message):
@@ -64,32 +76,76 @@ def write_cphd(path, domain="FX", steps=(0.0, 0.0)):
     from sarpy.io.phase_history.cphd1_elements.CPHD import CPHDType
 
     places = {"TxPos", "TxVel", "RcvPos", "RcvVel", "SRPPos"}
-    names = ["TxTime", "TxPos", "TxVel", "RcvTime", "RcvPos", "RcvVel", "SRPPos", "aFDOP", "aFRR1", "aFRR2", "FX1",
-             "FX2", "TOA1", "TOA2", "TDTropoSRP", "SC0", "SCSS"]  # fmt: skip
+    names = [
+        "TxTime",
+        "TxPos",
+        "TxVel",
+        "RcvTime",
+        "RcvPos",
+        "RcvVel",
+        "SRPPos",
+        "aFDOP",
+        "aFRR1",
+        "aFRR2",
+        "FX1",
+        "FX2",
+        "TOA1",
+        "TOA2",
+        "TDTropoSRP",
+        "SC0",
+        "SCSS",
+    ]
     parameters, size = {}, 0
     for name in names:
         kind = PVP.PerVectorParameterXYZ if name in places else PVP.PerVectorParameterF8
         parameters[name] = kind(Offset=size)
         size += 3 if name in places else 1
     pvp, pulses, count, origin = PVP.PVPType(**parameters), 6, 7, geodetic_to_ecf(SPOT)
-    sizes = [{"Identifier": "1", "NumVectors": pulses, "NumSamples": count, "SignalArrayByteOffset": 0,
-              "PVPArrayByteOffset": 0}]  # fmt: skip
-    identity = {"CollectorName": "none", "CoreName": "test", "CollectType": "MONOSTATIC", "ReleaseInfo": "none",
-                "Classification": "UNCLASSIFIED", "RadarMode": {"ModeType": "SPOTLIGHT"}}  # fmt: skip
-    meta = CPHDType(CollectionID=identity, Global={"DomainType": domain, "SGN": -1},
-                    SceneCoordinates={"IARP": {"ECF": list(origin), "LLH": list(SPOT)}},
-                    Data={"SignalArrayFormat": "CF8", "NumBytesPVP": 8 * size, "Channels": sizes},
-                    PVP=pvp)  # fmt: skip
+    sizes = [
+        {
+            "Identifier": "1",
+            "NumVectors": pulses,
+            "NumSamples": count,
+            "SignalArrayByteOffset": 0,
+            "PVPArrayByteOffset": 0,
+        }
+    ]
+    identity = {
+        "CollectorName": "none",
+        "CoreName": "test",
+        "CollectType": "MONOSTATIC",
+        "ReleaseInfo": "none",
+        "Classification": "UNCLASSIFIED",
+        "RadarMode": {"ModeType": "SPOTLIGHT"},
+    }
+    meta = CPHDType(
+        CollectionID=identity,
+        Global={"DomainType": domain, "SGN": -1},
+        SceneCoordinates={"IARP": {"ECF": list(origin), "LLH": list(SPOT)}},
+        Data={"SignalArrayFormat": "CF8", "NumBytesPVP": 8 * size, "Channels": sizes},
+        PVP=pvp,
+    )
     draw = np.random.default_rng(0)
     local = draw.normal(size=(2, pulses, 3)) * 1e4
     b, a = np.deg2rad(SPOT[:2])
     east = np.array([-np.sin(a), np.cos(a), 0])
     north = np.array([-np.sin(b) * np.cos(a), -np.sin(b) * np.sin(a), np.cos(b)])
-    axes = np.stack([east, north, np.array([np.cos(b) * np.cos(a), np.cos(b) * np.sin(a), np.sin(b)])])
+    axes = np.stack(
+        [east, north, np.array([np.cos(b) * np.cos(a), np.cos(b) * np.sin(a), np.sin(b)])]
+    )
     table = np.zeros(pulses, dtype=pvp.get_vector_dtype())
-    table["TxPos"], table["RcvPos"], table["SRPPos"] = origin + local[0] @ axes, origin + local[1] @ axes, origin
-    table["SC0"], table["SCSS"] = 9e9 + steps[0] * np.arange(pulses), 1e6 + steps[1] * np.arange(pulses)
-    y = (draw.normal(size=(pulses, count)) + 1j * draw.normal(size=(pulses, count))).astype(np.complex64)
+    table["TxPos"], table["RcvPos"], table["SRPPos"] = (
+        origin + local[0] @ axes,
+        origin + local[1] @ axes,
+        origin,
+    )
+    table["SC0"], table["SCSS"] = (
+        9e9 + steps[0] * np.arange(pulses),
+        1e6 + steps[1] * np.arange(pulses),
+    )
+    y = (draw.normal(size=(pulses, count)) + 1j * draw.normal(size=(pulses, count))).astype(
+        np.complex64
+    )
     writer = CPHDWriter1(str(path), meta=meta)
     writer.write_file({"1": table}, {"1": y})
     writer.close()
@@ -103,7 +159,9 @@ def test_cphd_in_local_metres(tmp_path):
     assert data.sign == -1
     np.testing.assert_array_equal(data.y.numpy(), y)
     np.testing.assert_array_equal(data.frequencies.numpy(), frequencies)
-    np.testing.assert_allclose(data.transmitters.numpy(), antennas[0], atol=1e-8)  # ECF numbers have steps of 1e-9 m
+    np.testing.assert_allclose(
+        data.transmitters.numpy(), antennas[0], atol=1e-8
+    )  # ECF numbers have steps of 1e-9 m
     np.testing.assert_allclose(data.receivers.numpy(), antennas[1], atol=1e-8)
     legs = np.linalg.norm(antennas, axis=2).sum(0)
     np.testing.assert_allclose(data.reference_path.numpy(), legs, atol=1e-8)
@@ -125,9 +183,11 @@ def test_cphd_files_that_are_refused(tmp_path):
     (tmp_path / "c.cphd").write_bytes(b"NITF02.10")
     with pytest.raises(FileFormatError, match=r"not 'CPHD/1\.'"):
         read_cphd(tmp_path / "c.cphd")
-    for name, options, message in (("toa", {"domain": "TOA"}, "domain TOA"),
-                                   ("f", {"steps": (5e4, 0)}, "first frequency changes by 2.5e"),
-                                   ("d", {"steps": (0, 1e3)}, "step by 5000 Hz")):  # fmt: skip
+    for name, options, message in (
+        ("toa", {"domain": "TOA"}, "domain TOA"),
+        ("f", {"steps": (5e4, 0)}, "first frequency changes by 2.5e"),
+        ("d", {"steps": (0, 1e3)}, "step by 5000 Hz"),
+    ):
         write_cphd(tmp_path / f"{name}.cphd", **options)
         with pytest.raises(FileFormatError, match=message):
             read_cphd(tmp_path / f"{name}.cphd")
@@ -141,16 +201,41 @@ def test_sicd_round_trip(tmp_path):
 
     corners: Any = [[40.0, -75.0], [40.0, -74.9], [39.9, -74.9], [39.9, -75.0]]
     meta = SICDType(
-        CollectionInfo={"CollectorName": "none", "CoreName": "test", "CollectType": "MONOSTATIC",
-                        "Classification": "UNCLASSIFIED", "RadarMode": {"ModeType": "SPOTLIGHT"}},
-        ImageData={"PixelType": "RE32F_IM32F", "NumRows": 6, "NumCols": 9, "FirstRow": 0, "FirstCol": 0,
-                   "FullImage": {"NumRows": 6, "NumCols": 9}, "SCPPixel": {"Row": 3, "Col": 4}},
+        CollectionInfo={
+            "CollectorName": "none",
+            "CoreName": "test",
+            "CollectType": "MONOSTATIC",
+            "Classification": "UNCLASSIFIED",
+            "RadarMode": {"ModeType": "SPOTLIGHT"},
+        },
+        ImageData={
+            "PixelType": "RE32F_IM32F",
+            "NumRows": 6,
+            "NumCols": 9,
+            "FirstRow": 0,
+            "FirstCol": 0,
+            "FullImage": {"NumRows": 6, "NumCols": 9},
+            "SCPPixel": {"Row": 3, "Col": 4},
+        },
         GeoData={"SCP": {"LLH": list(SPOT)}, "ImageCorners": corners},
         Timeline={"CollectStart": np.datetime64("2026-01-01T00:00:00"), "CollectDuration": 1.0},
-        SCPCOA={"SCPTime": 0.5, "ARPPos": [1e6, 2e6, 3e6], "ARPVel": [1, 2, 3], "SideOfTrack": "L",
-                "SlantRange": 1e4, "GrazeAng": 30.0, "IncidenceAng": 60.0, "DopplerConeAng": 90.0},
-        Grid={"ImagePlane": "SLANT", "Type": "RGAZIM", "Row": {"SS": 0.3, "Sgn": -1}, "Col": {"SS": 0.2, "Sgn": -1}},
-    )  # fmt: skip
+        SCPCOA={
+            "SCPTime": 0.5,
+            "ARPPos": [1e6, 2e6, 3e6],
+            "ARPVel": [1, 2, 3],
+            "SideOfTrack": "L",
+            "SlantRange": 1e4,
+            "GrazeAng": 30.0,
+            "IncidenceAng": 60.0,
+            "DopplerConeAng": 90.0,
+        },
+        Grid={
+            "ImagePlane": "SLANT",
+            "Type": "RGAZIM",
+            "Row": {"SS": 0.3, "Sgn": -1},
+            "Col": {"SS": 0.2, "Sgn": -1},
+        },
+    )
     image = (np.arange(54).reshape(6, 9) * (1 + 2j)).astype(np.complex64)
     writer = SICDWriter(str(tmp_path / "a.nitf"), meta)
     writer.write(image)
@@ -159,9 +244,15 @@ def test_sicd_round_trip(tmp_path):
     np.testing.assert_array_equal(values[..., 0].numpy(), image)
     assert grid.spacing == pytest.approx((0.3, 0.2))
     where = grid.points(torch.float64)[3, 4]
-    assert torch.allclose(where, torch.zeros(2, dtype=torch.float64), atol=1e-12)  # the scene's centre point
+    assert torch.allclose(
+        where, torch.zeros(2, dtype=torch.float64), atol=1e-12
+    )  # the scene's centre point
     whole = (tmp_path / "a.nitf").read_bytes()
-    for content, message in ((whole[:-1], "truncated"), (whole[:300], "NITF"), (b"CPHD/1.0.1", "NITF")):
+    for content, message in (
+        (whole[:-1], "truncated"),
+        (whole[:300], "NITF"),
+        (b"CPHD/1.0.1", "NITF"),
+    ):
         (tmp_path / "b.nitf").write_bytes(content)
         with pytest.raises(FileFormatError, match=message):
             read_sicd(tmp_path / "b.nitf")

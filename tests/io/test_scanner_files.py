@@ -49,7 +49,9 @@ def test_series_is_sorted_along_its_normal_and_placed_in_the_world(tmp_path: Pat
     assert (values[0, 0, :, 0] + 1024).tolist() == [1, 2, 0]
     affine = np.array(grid.affine)
     assert affine[:3, 3].tolist() == pytest.approx([158.135803, 179.035797, 0])  # LPS to RAS
-    assert affine[:3, 0].tolist() == pytest.approx([0, -0.661468, 0])  # the row index goes to the back of the patient
+    assert affine[:3, 0].tolist() == pytest.approx(
+        [0, -0.661468, 0]
+    )  # the row index goes to the back of the patient
     io.write_image(tmp_path / "a.nii", values, grid)
     assert io.read_image(tmp_path / "a.nii")[1].shape == grid.shape
 
@@ -58,11 +60,15 @@ def test_series_faults_are_named(tmp_path: Path):
     with pytest.raises(io.FileFormatError, match=r"gaps of 1 to 2 mm.*missing or repeated"):
         io.read_image(series(tmp_path / "gap", [0.0, 1.0, 2.0, 4.0]))
     with pytest.raises(io.FileFormatError, match=r"found 2: .*1\.2\.3"):
-        io.read_image(series(series(tmp_path / "mixed", [0.0, 1.0]), [2.0], SeriesInstanceUID="1.2.3"))
+        io.read_image(
+            series(series(tmp_path / "mixed", [0.0, 1.0]), [2.0], SeriesInstanceUID="1.2.3")
+        )
     with pytest.raises(io.FileFormatError, match=r"share one spacing; .*\(1\.0, 2\.0\)"):
         io.read_image(series(series(tmp_path / "spacing", [0.0, 1.0]), [2.0], PixelSpacing=[1, 2]))
     (tmp_path / "empty" / "inner").mkdir(parents=True)
-    with pytest.raises(io.FileFormatError, match=r"none among 0 files. Meant one of its folders \['inner'\]"):
+    with pytest.raises(
+        io.FileFormatError, match=r"none among 0 files. Meant one of its folders \['inner'\]"
+    ):
         io.read_image(tmp_path / "empty")
 
 
@@ -92,7 +98,11 @@ def test_dxchange_means_angles_and_lazy_rows(tmp_path: Path):
     assert torch.equal(scan.white, scan.counts[:3].mean(0) + 1000)
     assert torch.equal(scan.dark, scan.counts[:2].mean(0))
     assert scan.angles.tolist() == pytest.approx([k * pi / 6 for k in range(7)])
-    for rows, index in [(2, slice(2, 3)), (-1, slice(4, 5)), (slice(1, None, 2), slice(1, None, 2))]:
+    for rows, index in [
+        (2, slice(2, 3)),
+        (-1, slice(4, 5)),
+        (slice(1, None, 2), slice(1, None, 2)),
+    ]:
         part = io.read_dxchange(path, rows=rows)
         assert torch.equal(part.counts, scan.counts[:, index])
         assert torch.equal(part.white, scan.white[index])
@@ -101,14 +111,18 @@ def test_dxchange_means_angles_and_lazy_rows(tmp_path: Path):
             io.read_dxchange(path, rows=rows)
 
 
-@pytest.mark.parametrize("units", ["radians", b"rad", np.array(["radian"], object)], ids=["str", "bytes", "array"])
+@pytest.mark.parametrize(
+    "units", ["radians", b"rad", np.array(["radian"], object)], ids=["str", "bytes", "array"]
+)
 def test_dxchange_honours_radians(tmp_path: Path, units: object):
     assert io.read_dxchange(scan_file(tmp_path / "a.h5", units=units)).angles[-1] == 180
 
 
 def test_dxchange_faults_are_named(tmp_path: Path):
     path = tmp_path / "a.h5"
-    with pytest.raises(io.FileFormatError, match=r"'exchange/data_white', found nothing.*exchange/data_dark, exch"):
+    with pytest.raises(
+        io.FileFormatError, match=r"'exchange/data_white', found nothing.*exchange/data_dark, exch"
+    ):
         io.read_dxchange(scan_file(path, without="data_white"))
     with pytest.raises(io.FileFormatError, match=r"8 angles and exchange/data 7 projections"):
         io.read_dxchange(scan_file(path, theta=8))

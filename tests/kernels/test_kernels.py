@@ -33,7 +33,9 @@ def parts() -> dict[str, Tensor]:
 
 def test_gather_scatter_and_dot_are_their_definitions(parts: dict[str, Tensor]) -> None:
     table, values, weight, index = parts["table"], parts["values"], parts["weight"], parts["index"]
-    torch.testing.assert_close(gather(table, index, weight), (weight[..., None] * table[index]).sum(1))
+    torch.testing.assert_close(
+        gather(table, index, weight), (weight[..., None] * table[index]).sum(1)
+    )
     torch.testing.assert_close(dot(values, table, index), (values[:, None] * table[index]).sum(-1))
     spread = (weight[..., None] * values[:, None]).reshape(-1, F)
     expected = torch.zeros(M, F, dtype=F64).index_add(0, index.reshape(-1), spread)
@@ -52,7 +54,9 @@ def test_gather_scatter_and_dot_are_their_definitions(parts: dict[str, Tensor]) 
     ids=["gather", "scatter", "dot"],
 )
 def test_the_set_is_closed_under_differentiation(
-    function: Callable[[Tensor], Callable[[Tensor, Tensor], Tensor]], names: tuple[str, str], parts: dict[str, Tensor]
+    function: Callable[[Tensor], Callable[[Tensor, Tensor], Tensor]],
+    names: tuple[str, str],
+    parts: dict[str, Tensor],
 ) -> None:
     run = function(parts["index"])
     inputs = tuple(parts[n].requires_grad_() for n in names)
@@ -60,7 +64,9 @@ def test_the_set_is_closed_under_differentiation(
     torch.autograd.gradgradcheck(run, inputs)
     for k in range(2):  # with one of the two constant
         a, b = (x if j == k else x.detach() for j, x in enumerate(inputs))
-        torch.autograd.gradcheck(lambda x, k=k, a=a, b=b: run(x, b) if k == 0 else run(a, x), (inputs[k],))
+        torch.autograd.gradcheck(
+            lambda x, k=k, a=a, b=b: run(x, b) if k == 0 else run(a, x), (inputs[k],)
+        )
 
 
 # --- sparse matrices --------------------------------------------------------------------------------------------
@@ -71,14 +77,20 @@ def sparse(dtype: torch.dtype = F64) -> tuple[SparseMatrix, Tensor]:
     rows, columns = np.array([0, 0, 1, 3, 3, 0]), np.array([1, 4, 0, 2, 1, 1])
     values = np.array([1.0, -2.0, 3.0, 0.5, 4.0, 10.0])
     matrix = torch.zeros(4, 5, dtype=dtype)
-    matrix.index_put_((torch.from_numpy(rows), torch.from_numpy(columns)), torch.from_numpy(values).to(dtype), True)
+    matrix.index_put_(
+        (torch.from_numpy(rows), torch.from_numpy(columns)),
+        torch.from_numpy(values).to(dtype),
+        True,
+    )
     return SparseMatrix(rows, columns, values, (4, 5), dtype), matrix
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, F64, torch.complex64, torch.complex128])
 @pytest.mark.parametrize("shape", [(5,), (5, 1), (5, 3)])
 @pytest.mark.parametrize("own", [torch.float32, F64])
-def test_sparse_matrix_is_the_dense_one(dtype: torch.dtype, shape: tuple[int, ...], own: torch.dtype) -> None:
+def test_sparse_matrix_is_the_dense_one(
+    dtype: torch.dtype, shape: tuple[int, ...], own: torch.dtype
+) -> None:
     operator, matrix = sparse(own)
     matrix = matrix.to(dtype)
     x = torch.randn(shape, dtype=dtype, requires_grad=True)
@@ -98,7 +110,9 @@ def test_sparse_matrix_differentiates_twice(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [copy.deepcopy, lambda m: m.to(F64), lambda m: m.double()], ids=["deepcopy", "to", "double"]
+    "change",
+    [copy.deepcopy, lambda m: m.to(F64), lambda m: m.double()],
+    ids=["deepcopy", "to", "double"],
 )
 def test_sparse_matrix_copies_and_casts(change: Callable[[SparseMatrix], SparseMatrix]) -> None:
     operator, matrix = sparse(torch.float32)
@@ -122,7 +136,9 @@ def frequencies(count: int = 60, d: int = 2) -> np.ndarray:
 def direct(image: Tensor, k: np.ndarray) -> Tensor:
     """The sum itself, over the last axes of (*batch, *shape)."""
     shape = image.shape[-k.shape[1] :]
-    x = np.stack(np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in shape], indexing="ij"), -1).reshape(-1, len(shape))
+    x = np.stack(
+        np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in shape], indexing="ij"), -1
+    ).reshape(-1, len(shape))
     kind = torch.complex128
     return image.to(kind).flatten(-len(shape)) @ torch.from_numpy(np.exp(-2j * np.pi * (x @ k.T)))
 
@@ -140,12 +156,16 @@ FIELDS = [
 def images(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensor, np.ndarray]:
     """An image, or two where the first axis is 2, and frequencies for it."""
     d = 2 if shape[0] == 2 else len(shape)
-    return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(1)), frequencies(d=d)
+    return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(1)), frequencies(
+        d=d
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("dtype", "real"), FIELDS)
-def test_gridding_is_the_fourier_sum(shape: tuple[int, ...], dtype: torch.dtype, real: bool) -> None:
+def test_gridding_is_the_fourier_sum(
+    shape: tuple[int, ...], dtype: torch.dtype, real: bool
+) -> None:
     image, k = images(shape, dtype)
     operator = Gridding(shape[-k.shape[1] :], k, real=real, dtype=dtype.to_real())
     got, expected = operator(image), direct(image, k)
@@ -155,20 +175,33 @@ def test_gridding_is_the_fourier_sum(shape: tuple[int, ...], dtype: torch.dtype,
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("dtype", "real"), [(F64, True), (F64.to_complex(), False)])
-def test_gridding_has_an_exact_adjoint(shape: tuple[int, ...], dtype: torch.dtype, real: bool) -> None:
+def test_gridding_has_an_exact_adjoint(
+    shape: tuple[int, ...], dtype: torch.dtype, real: bool
+) -> None:
     image, k = images(shape, dtype)
     operator = Gridding(shape[-k.shape[1] :], k, real=real, dtype=F64)
     y = operator(image.requires_grad_())
     r = torch.randn_like(y)
     (back,) = torch.autograd.grad(y, image, r)
-    left, right = torch.vdot(y.detach().flatten(), r.flatten()).real, (image.detach().conj() * back).sum().real
-    assert abs(left - right) < 1e-12 * torch.linalg.vector_norm(y.detach()) * torch.linalg.vector_norm(r)
+    left, right = (
+        torch.vdot(y.detach().flatten(), r.flatten()).real,
+        (image.detach().conj() * back).sum().real,
+    )
+    assert abs(left - right) < 1e-12 * torch.linalg.vector_norm(
+        y.detach()
+    ) * torch.linalg.vector_norm(r)
 
 
 def test_gridding_with_a_wider_kernel_is_more_accurate() -> None:
     image, k = images((16, 12), F64)
-    errors = [float((Gridding((16, 12), k, oversampling=2.0, width=w, dtype=F64)(image) - direct(image, k)).abs().max())
-              for w in (4, 6, 8)]  # fmt: skip
+    errors = [
+        float(
+            (Gridding((16, 12), k, oversampling=2.0, width=w, dtype=F64)(image) - direct(image, k))
+            .abs()
+            .max()
+        )
+        for w in (4, 6, 8)
+    ]
     assert errors[0] > 20 * errors[1] > 400 * errors[2]
 
 
@@ -201,7 +234,10 @@ def linear(p: Tensor) -> Tensor:
 def inner_points(grid: Grid, count: int = 50) -> Tensor:
     """Random points no closer than half a pixel to the faces."""
     h = torch.tensor(grid.spacing, dtype=F64)
-    low, high = torch.tensor(grid.box.lower, dtype=F64) + h / 2, torch.tensor(grid.box.upper, dtype=F64) - h / 2
+    low, high = (
+        torch.tensor(grid.box.lower, dtype=F64) + h / 2,
+        torch.tensor(grid.box.upper, dtype=F64) - h / 2,
+    )
     return low + (high - low) * torch.rand(count, grid.ndim, dtype=F64)
 
 
@@ -238,7 +274,9 @@ def test_sampled_field_names_both_shapes() -> None:
 def test_interpolation_matrix_is_the_sampled_field(grid: Grid, dtype: torch.dtype) -> None:
     values = torch.randn(*grid.shape, 2, dtype=dtype)
     diagonal = torch.tensor(grid.box.lengths, dtype=F64)
-    points = torch.tensor(grid.box.lower, dtype=F64) + diagonal * (1.4 * torch.rand(40, grid.ndim, dtype=F64) - 0.2)
+    points = torch.tensor(grid.box.lower, dtype=F64) + diagonal * (
+        1.4 * torch.rand(40, grid.ndim, dtype=F64) - 0.2
+    )
     matrix = interpolation_matrix(grid, points, F64)
     torch.testing.assert_close(matrix(values.reshape(-1, 2)), SampledField(values, grid)(points))
 
@@ -251,7 +289,9 @@ def test_a_grid_position_counts_pixels() -> None:
 
 @pytest.mark.parametrize("shape", [(5, 4), (1, 6), (4, 3, 5), (2, 1, 3)], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_sampled_fields_without_derivatives_are_the_same(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+def test_sampled_fields_without_derivatives_are_the_same(
+    shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
     """torch's own kernel against the definition, points outside included."""
     d = len(shape)
     grid = Grid(Box((-1.0, 2.0, 0.5)[:d], (3.0, 4.0, 1.0)[:d]), shape)
@@ -261,4 +301,6 @@ def test_sampled_fields_without_derivatives_are_the_same(shape: tuple[int, ...],
     points = around.random_points(600, dtype=dtype, generator=generator).reshape(20, 30, d)
     with torch.no_grad():
         fast = field(points)
-    torch.testing.assert_close(fast, field(points), atol=1e-5 if dtype == torch.float32 else 1e-12, rtol=0)
+    torch.testing.assert_close(
+        fast, field(points), atol=1e-5 if dtype == torch.float32 else 1e-12, rtol=0
+    )

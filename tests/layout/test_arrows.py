@@ -32,8 +32,12 @@ def test_rooms_import_in_no_circle():
 def test_every_room_stands_on_a_floor():
     listed = [name for names in FLOORS.values() for name in names]
     assert len(listed) == len(set(listed)), "a room stands on one floor"
-    assert set(room_arrows()) - set(listed) == set(), "new rooms: say in tests/cases/floors.py where they stand"
-    assert set(listed) - set(room_arrows()) == set(), "rooms that are gone: take them out of tests/cases/floors.py"
+    assert set(room_arrows()) - set(listed) == set(), (
+        "new rooms: say in tests/cases/floors.py where they stand"
+    )
+    assert set(listed) - set(room_arrows()) == set(), (
+        "rooms that are gone: take them out of tests/cases/floors.py"
+    )
 
 
 def test_no_arrow_leads_upward():
@@ -43,7 +47,9 @@ def test_no_arrow_leads_upward():
 def test_problems_of_one_modality_know_no_other():
     """What two of them share stands below: an operator, a tool of problems, the core."""
     rooms = set(FLOORS["problems"])
-    known = {name: sorted(targets & rooms) for name, targets in room_arrows().items() if name in rooms}
+    known = {
+        name: sorted(targets & rooms) for name, targets in room_arrows().items() if name in rooms
+    }
     assert not any(known.values()), known
 
 
@@ -66,7 +72,9 @@ def _past_the_door(found: Import, exported: set[str]) -> bool:
     return len(rest) > 1 or rest[0] not in exported | {"io"}
 
 
-@pytest.mark.parametrize("path", sorted(source_files(ROOT / "operators")), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted(source_files(ROOT / "operators")), ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_operators_use_the_front_door(path: Path):
     """They import names of `inverse_inr`, its public submodules, files' readers and each other; nothing private."""
     exported = _front_door()
@@ -110,16 +118,24 @@ def _tree(root: Path, **files: str) -> Path:
 
 def test_a_circle_by_a_late_import_is_found(tmp_path: Path):
     late = "def solve():\n    from inverse_inr.solver import loop\n"
-    root = _tree(tmp_path, inverse_inr__domain=late, inverse_inr__solver__loop="from inverse_inr import domain\n")
+    root = _tree(
+        tmp_path,
+        inverse_inr__domain=late,
+        inverse_inr__solver__loop="from inverse_inr import domain\n",
+    )
     expected = ["inverse_inr.domain", "inverse_inr.solver.loop", "inverse_inr.domain"]
     assert circle(module_arrows(root)) == expected
     assert circle(room_arrows(root)) == ["domain", "solver", "domain"]
 
 
 def test_a_circle_of_rooms_that_is_none_of_files_is_found(tmp_path: Path):
-    root = _tree(tmp_path, inverse_inr__solver__loop="from inverse_inr.priors.prior import Prior\n",
-                 inverse_inr__priors__prior="", inverse_inr__solver__seeds="",
-                 inverse_inr__priors__tree="import inverse_inr.solver.seeds\n")  # fmt: skip
+    root = _tree(
+        tmp_path,
+        inverse_inr__solver__loop="from inverse_inr.priors.prior import Prior\n",
+        inverse_inr__priors__prior="",
+        inverse_inr__solver__seeds="",
+        inverse_inr__priors__tree="import inverse_inr.solver.seeds\n",
+    )
     assert circle(module_arrows(root)) == []
     assert circle(room_arrows(root)) == ["priors", "solver", "priors"]
 
@@ -141,5 +157,9 @@ def test_an_upward_arrow_is_found(tmp_path: Path, line: str):
     assert upward(root, floors) == [message]
     assert upward(root, {"physics": floors["physics"], "core": floors["core"]}) == []
     assert floors_of(floors) == {"problem": 0, "inverse_inr": 0, "operators.ct": 1}
-    assert set(modules(root)) == {"inverse_inr", "inverse_inr.problem", "inverse_inr.operators.ct",
-                                  "inverse_inr.operators.ct.radon"}  # fmt: skip
+    assert set(modules(root)) == {
+        "inverse_inr",
+        "inverse_inr.problem",
+        "inverse_inr.operators.ct",
+        "inverse_inr.operators.ct.radon",
+    }

@@ -33,7 +33,9 @@ def _resolve(name: str) -> object:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_files_that_a_page_names_exist(page: Path):
     text = page.read_text()
-    gone = [name for name in FILE.findall(text) if "NAME" not in name and not (ROOT / name).exists()]
+    gone = [
+        name for name in FILE.findall(text) if "NAME" not in name and not (ROOT / name).exists()
+    ]
     gone += [link for link in LINK.findall(text) if not (page.parent / link).exists()]
     assert gone == []
 

@@ -30,8 +30,13 @@ def test_a_forgotten_package_is_found(tmp_path: Path):
     (tmp_path / "inverse_inr" / "__init__.py").touch()
     (tmp_path / "operators" / "ct" / "radon").mkdir()
     (tmp_path / "operators" / "ct" / "radon" / "beams.py").touch()
-    packages = ["inverse_inr", "inverse_inr.kernels", "inverse_inr.solver", "inverse_inr.operators.ct",
-                "inverse_inr.problems"]  # fmt: skip
+    packages = [
+        "inverse_inr",
+        "inverse_inr.kernels",
+        "inverse_inr.solver",
+        "inverse_inr.operators.ct",
+        "inverse_inr.problems",
+    ]
     (tmp_path / "pyproject.toml").write_text(f"[tool.setuptools]\npackages = {packages}\n")
     assert unlisted_packages(tmp_path) == [
         "inverse_inr.operators.ct.radon is not listed in pyproject.toml",
@@ -46,7 +51,9 @@ def test_every_preset_is_package_data():
     for top in TOPS:
         for path in (ROOT / top).rglob("*.toml"):
             package = ".".join((TOPS[top], *path.parent.relative_to(ROOT / top).parts))
-            assert any(path.match(pattern) for pattern in settings["package-data"].get(package, ())), path
+            assert any(
+                path.match(pattern) for pattern in settings["package-data"].get(package, ())
+            ), path
 
 
 def _crowded(root: Path, tops: list[str]) -> list[str]:
@@ -60,7 +67,9 @@ def _crowded(root: Path, tops: list[str]) -> list[str]:
             lines = len(path.read_text().splitlines())
             if lines > MOST_LINES:
                 faults.append(f"{path.relative_to(root)} has {lines} lines")
-    return faults + [f"{k.relative_to(root)} has {n} modules" for k, n in counts.items() if n > MOST_MODULES]
+    return faults + [
+        f"{k.relative_to(root)} has {n} modules" for k, n in counts.items() if n > MOST_MODULES
+    ]
 
 
 def test_no_folder_is_crowded_and_no_file_is_long():
@@ -74,7 +83,10 @@ def test_a_crowded_folder_and_a_long_file_are_found(tmp_path: Path):
     (tmp_path / "tests" / "__init__.py").touch()
     assert _crowded(tmp_path, ["tests"]) == []
     (tmp_path / "tests" / "test_more.py").write_text("\n" * (MOST_LINES + 1))
-    assert _crowded(tmp_path, ["tests"]) == ["tests/test_more.py has 301 lines", "tests has 26 modules"]
+    assert _crowded(tmp_path, ["tests"]) == [
+        "tests/test_more.py has 301 lines",
+        "tests has 26 modules",
+    ]
 
 
 NOT_A_ROOM = {"cases", "layout"}  # what tests share, and the tests of the tree itself
@@ -89,7 +101,10 @@ def _unmirrored(root: Path) -> list[str]:
     """Folders of tests without a room, and rooms of operators/ and problems/ without a folder of tests."""
     tests = {p for p in _folders(root / "tests") if p.parts and p.parts[0] not in NOT_A_ROOM}
     modalities = {Path(top) / p for top in ("operators", "problems") for p in _folders(root / top)}
-    faults = [f"tests/{p} tests no room" for p in sorted(tests - modalities - _folders(root / "inverse_inr"))]
+    faults = [
+        f"tests/{p} tests no room"
+        for p in sorted(tests - modalities - _folders(root / "inverse_inr"))
+    ]
     return faults + [f"{p} has no folder of tests" for p in sorted(modalities - tests)]
 
 
@@ -99,20 +114,41 @@ def test_tests_mirror_the_source():
 
 
 def test_a_missing_folder_of_tests_is_found(tmp_path: Path):
-    for name in ("inverse_inr/solver", "operators/ct", "tests/solver", "tests/cases", "tests/operators/radon"):
+    for name in (
+        "inverse_inr/solver",
+        "operators/ct",
+        "tests/solver",
+        "tests/cases",
+        "tests/operators/radon",
+    ):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "a.py").touch()
-    assert _unmirrored(tmp_path) == ["tests/operators/radon tests no room", "operators/ct has no folder of tests"]
+    assert _unmirrored(tmp_path) == [
+        "tests/operators/radon tests no room",
+        "operators/ct has no folder of tests",
+    ]
 
 
 def _python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_import_is_light():
     code = "import sys, inverse_inr; print(*sorted(m for m in sys.modules))"
     loaded = _python(code).split()
-    heavy = {"matplotlib", "h5py", "nibabel", "skimage", "scipy.sparse", "pydantic", "cyclopts", "astra", "pydicom"}
+    heavy = {
+        "matplotlib",
+        "h5py",
+        "nibabel",
+        "skimage",
+        "scipy.sparse",
+        "pydantic",
+        "cyclopts",
+        "astra",
+        "pydicom",
+    }
     assert not heavy & set(loaded)
     assert not any(m.startswith(("inverse_inr.operators", "inverse_inr.problems")) for m in loaded)
 

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.slow
 def _run(*command: str | Path, cwd: Path) -> str:
     """Standard output, without PYTHONPATH: a checkout on it would win over what is installed."""
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
-    done = subprocess.run([str(c) for c in command], cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(c) for c in command], cwd=cwd, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -30,14 +32,29 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout: which files belong to it is not known")
     copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
-    names = _run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0")
+    names = _run(
+        "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT
+    ).split("\0")
     for name in filter(None, names):
         source, target = ROOT / name, copy / name
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
-    _run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index",
-         "--disable-pip-version-check", "-w", out, copy, cwd=out)  # fmt: skip
+    _run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--disable-pip-version-check",
+        "-w",
+        out,
+        copy,
+        cwd=out,
+    )
     (built,) = out.glob("*.whl")
     return built
 
@@ -51,12 +68,32 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("environment")
     _run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
-    _run(sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "-q", "--no-deps",
-         "--no-index", "--disable-pip-version-check", wheel, cwd=folder)  # fmt: skip
-    ours = Path(_run(folder / "bin" / "python", "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])",
-                     cwd=folder).strip())  # fmt: skip
+    _run(
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        folder / "bin" / "python",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--disable-pip-version-check",
+        wheel,
+        cwd=folder,
+    )
+    ours = Path(
+        _run(
+            folder / "bin" / "python",
+            "-c",
+            "import sysconfig; print(sysconfig.get_paths()['purelib'])",
+            cwd=folder,
+        ).strip()
+    )
     paths = sysconfig.get_paths()
-    (ours / "libraries.pth").write_text("\n".join(dict.fromkeys([paths["purelib"], paths["platlib"]])) + "\n")
+    (ours / "libraries.pth").write_text(
+        "\n".join(dict.fromkeys([paths["purelib"], paths["platlib"]])) + "\n"
+    )
     return folder
 
 
@@ -64,7 +101,9 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    assert len(tops) == 2, "inverse_inr and its metadata: no tests, no benchmarks, no bare operators or problems"
+    assert len(tops) == 2, (
+        "inverse_inr and its metadata: no tests, no benchmarks, no bare operators or problems"
+    )
     assert "inverse_inr/py.typed" in names
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     for package in settings["packages"]:
@@ -82,17 +121,37 @@ print(json.dumps({name: importlib.import_module(name).__file__ for name in ["inv
 
 def test_every_module_imports_from_the_wheel(environment: Path, tmp_path: Path):
     found = json.loads(_run(environment / "bin" / "python", "-c", EVERY_MODULE, cwd=tmp_path))
-    assert all(Path(path).is_relative_to(environment) for path in found.values()), found["inverse_inr"]
+    assert all(Path(path).is_relative_to(environment) for path in found.values()), found[
+        "inverse_inr"
+    ]
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     assert set(settings["packages"]) <= set(found)
 
 
 def test_a_preset_runs_from_the_wheel(environment: Path, tmp_path: Path):
     """The preset inside the package, the installed command, a folder that is no checkout."""
-    where = "from importlib.resources import files; print(files('inverse_inr.problems') / 'ct.toml')"
+    where = (
+        "from importlib.resources import files; print(files('inverse_inr.problems') / 'ct.toml')"
+    )
     preset = Path(_run(environment / "bin" / "python", "-c", where, cwd=tmp_path).strip())
     assert preset.is_relative_to(environment)
-    _run(environment / "bin" / "inverse-inr", "run", preset, "--out", "out", "--threads", "1", "--size", "16",
-         "--views", "8", "--set", "solver.steps=20", cwd=tmp_path)  # fmt: skip
-    assert {"config.json", "figure.png", "table.json"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    _run(
+        environment / "bin" / "inverse-inr",
+        "run",
+        preset,
+        "--out",
+        "out",
+        "--threads",
+        "1",
+        "--size",
+        "16",
+        "--views",
+        "8",
+        "--set",
+        "solver.steps=20",
+        cwd=tmp_path,
+    )
+    assert {"config.json", "figure.png", "table.json"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
     assert "ct" in _run(environment / "bin" / "inverse-inr", "list", cwd=tmp_path)

@@ -12,24 +12,59 @@ from cases.tree import PACKAGE, ROOT, imports, source_files
 # "spectral" is said of spatial frequencies. What is special to those modalities is named in OF_MODALITIES.
 WORDS_OF_THE_CORE = {"fields", "slices", "spectral"}
 OF_MODALITIES = {
-    "cassi", "cbct", "chirp", "coils", "cphd", "ct", "ctf", "dispersion", "dicom", "fanbeam", "fastmri", "fbp", "fdk",
-    "fetal", "fmcw", "gotcha", "hyperspectral", "hounsfield", "mri", "mstar", "nufft", "photograph",
-    "radiograph", "radon", "sar", "sinogram", "snapshot", "spokes", "tomography", "ultrasound", "xray",
-}  # fmt: skip
+    "cassi",
+    "cbct",
+    "chirp",
+    "coils",
+    "cphd",
+    "ct",
+    "ctf",
+    "dispersion",
+    "dicom",
+    "fanbeam",
+    "fastmri",
+    "fbp",
+    "fdk",
+    "fetal",
+    "fmcw",
+    "gotcha",
+    "hyperspectral",
+    "hounsfield",
+    "mri",
+    "mstar",
+    "nufft",
+    "photograph",
+    "radiograph",
+    "radon",
+    "sar",
+    "sinogram",
+    "snapshot",
+    "spokes",
+    "tomography",
+    "ultrasound",
+    "xray",
+}
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def _modality_words() -> set[str]:
     """The names of the rooms in operators/ and problems/, and what is said in them only."""
-    rooms = {path.name for top in ("operators", "problems") for path in (ROOT / top).iterdir() if path.is_dir()}
+    rooms = {
+        path.name
+        for top in ("operators", "problems")
+        for path in (ROOT / top).iterdir()
+        if path.is_dir()
+    }
     return (rooms - {"__pycache__"} - WORDS_OF_THE_CORE) | OF_MODALITIES
 
 
 def _core() -> list[Path]:
     """The core but for the command line, which knows the catalogues, and `io`, which knows the names of formats."""
     files = source_files(ROOT / PACKAGE)
-    return [path for path in files if path.relative_to(ROOT / PACKAGE).parts[0] not in ("command", "io")]
+    return [
+        path for path in files if path.relative_to(ROOT / PACKAGE).parts[0] not in ("command", "io")
+    ]
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:
@@ -58,20 +93,29 @@ def test_the_core_has_no_word_of_a_modality(path: Path):
 PLACES = (f"{PACKAGE}.operators", f"{PACKAGE}.problems")
 
 
-@pytest.mark.parametrize("path", sorted([*_core(), *source_files(ROOT / PACKAGE / "io")]),
-                         ids=lambda p: str(p.relative_to(ROOT)))  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    sorted([*_core(), *source_files(ROOT / PACKAGE / "io")]),
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
 def test_the_core_names_neither_operators_nor_problems(path: Path):
     """Neither by an import nor in a string: only the command line knows that there are catalogues."""
     for found in imports(path):
         whole = f"{found.module}.{found.name}"
         assert not whole.startswith(PLACES), f"line {found.line}: {whole}"
-    assert not [text for text in _texts(ast.parse(path.read_text())) if any(place in text for place in PLACES)]
+    assert not [
+        text
+        for text in _texts(ast.parse(path.read_text()))
+        if any(place in text for place in PLACES)
+    ]
 
 
 def test_only_the_catalogues_are_known_to_the_command_line():
     known = set()
     for path in source_files(ROOT / PACKAGE / "command"):
-        known |= {(path.name, found.module) for found in imports(path) if found.module.startswith(PLACES)}
+        known |= {
+            (path.name, found.module) for found in imports(path) if found.module.startswith(PLACES)
+        }
     assert known == {("catalogue.py", f"{place}.catalogue") for place in PLACES}
 
 

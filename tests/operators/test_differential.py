@@ -44,7 +44,9 @@ def test_derivatives_in_closed_form():
     s, c, s3, c3 = (2 * x).sin(), (2 * x).cos(), (3 * y).sin(), (3 * y).cos()
     gradient = torch.stack([2 * c * c3, -3 * s * s3], -1)
     mixed = -6 * c * s3
-    hessian = torch.stack([torch.stack([-4 * s * c3, mixed], -1), torch.stack([mixed, -9 * s * c3], -1)], -2)
+    hessian = torch.stack(
+        [torch.stack([-4 * s * c3, mixed], -1), torch.stack([mixed, -9 * s * c3], -1)], -2
+    )
     for operator, truth in (
         (Gradient(grid), gradient),
         (Laplacian(grid), -13 * s * c3),
@@ -215,11 +217,15 @@ def test_jitter_stays_inside_the_pixels():
 
 def test_box_boundary():
     points, normals = box_boundary(BOX, 4000)
-    walls = (points == torch.tensor(BOX.lower).double()) | (points == torch.tensor(BOX.upper).double())
+    walls = (points == torch.tensor(BOX.lower).double()) | (
+        points == torch.tensor(BOX.upper).double()
+    )
     assert walls.any(-1).all()
     assert torch.allclose(normals.norm(dim=-1), torch.ones(4000).double())
     assert (((points - torch.tensor(BOX.center)) * normals).sum(-1) > 0).all()  # outward
-    assert float((normals[:, 0] != 0).double().mean()) == pytest.approx(2.0 / 3.5, abs=0.03)  # by length
+    assert float((normals[:, 0] != 0).double().mean()) == pytest.approx(
+        2.0 / 3.5, abs=0.03
+    )  # by length
     start, _ = box_boundary(BOX, 5, faces=[(1, 0)])
     assert (start[:, 1] == 2.0).all()
 
@@ -249,9 +255,15 @@ def test_an_unknown_coefficient_is_learnt():
     [
         (lambda: Gradient(torch.zeros(0, 2)), "positions must be a Grid or finite points"),
         (lambda: Gradient(torch.tensor([[math.nan, 0.0]])), "finite points"),
-        (lambda: NormalDerivative(torch.zeros(3, 2), torch.zeros(2, 2)), "must be finite and shaped as points"),
+        (
+            lambda: NormalDerivative(torch.zeros(3, 2), torch.zeros(2, 2)),
+            "must be finite and shaped as points",
+        ),
         (lambda: Residual(lambda u: u.value, torch.zeros(3, 2), jitter=True), "needs a grid"),
-        (lambda: predict(Residual(lambda u: u.value.sum(), torch.zeros(3, 2)), wave), "pde returned shape"),
+        (
+            lambda: predict(Residual(lambda u: u.value.sum(), torch.zeros(3, 2)), wave),
+            "pde returned shape",
+        ),
         (lambda: predict(Divergence(torch.zeros(3, 2)), wave), "has 1 channels and 2 axes"),
         (lambda: predict(Curl(torch.zeros(3, 2)), wave), "2 channels in 2-D or 3 in 3-D"),
         (lambda: box_boundary(BOX, 3, faces=[(2, 0)]), "faces"),

@@ -33,10 +33,14 @@ def motions(count: int = 20, angle: float = 0.3, length: float = 5.0, seed: int 
 
 
 def test_rotations_are_scipys() -> None:
-    w = torch.cat([vectors(), vectors(scale=1e-9), torch.tensor([[0.0, 0, 0], [math.pi, 0, 0]], dtype=F64)])
+    w = torch.cat(
+        [vectors(), vectors(scale=1e-9), torch.tensor([[0.0, 0, 0], [math.pi, 0, 0]], dtype=F64)]
+    )
     expected = torch.from_numpy(Rotation.from_rotvec(w.numpy()).as_matrix())
     torch.testing.assert_close(rotation_matrix(w), expected, atol=1e-14, rtol=0)
-    torch.testing.assert_close(rotation_matrix(rotation_vector(expected)), expected, atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        rotation_matrix(rotation_vector(expected)), expected, atol=1e-12, rtol=0
+    )
 
 
 def test_composition_is_scipys() -> None:
@@ -60,10 +64,14 @@ def test_small_angles() -> None:
     w, x = vectors(5), vectors(5, seed=9)
     for row, point in zip(w, x, strict=True):
         zero = torch.zeros(3, dtype=F64)
-        jacobian = torch.autograd.functional.jacobian(lambda v, p=point: rotation_matrix(v) @ p, zero)
+        jacobian = torch.autograd.functional.jacobian(
+            lambda v, p=point: rotation_matrix(v) @ p, zero
+        )
         torch.testing.assert_close(jacobian @ row, torch.linalg.cross(row, point))
     half = torch.from_numpy(Rotation.from_rotvec(1e-6 * w.numpy()).as_matrix())
-    torch.testing.assert_close((half @ x[..., None])[..., 0] - x, 1e-6 * torch.linalg.cross(w, x), atol=1e-11, rtol=0)
+    torch.testing.assert_close(
+        (half @ x[..., None])[..., 0] - x, 1e-6 * torch.linalg.cross(w, x), atol=1e-11, rtol=0
+    )
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-8, 0.7, 3.0])
@@ -83,7 +91,10 @@ def test_the_gauge_is_taken_off() -> None:
     trusted = torch.cat([torch.zeros(1), torch.arange(1.0, 20.0)])
     torch.testing.assert_close(align(wrong, true, trusted), common)
     one = true.clone()
-    one[3] = rigid(torch.tensor([0.0, 0.0, math.radians(10)], dtype=F64), torch.zeros(3, dtype=F64)) @ one[3]
+    one[3] = (
+        rigid(torch.tensor([0.0, 0.0, math.radians(10)], dtype=F64), torch.zeros(3, dtype=F64))
+        @ one[3]
+    )
     raw = pose_errors(one, true, gauge=False)
     assert float(raw.degrees[3]) == pytest.approx(10)
     assert float(raw.degrees.sum()) == pytest.approx(10)
@@ -94,7 +105,10 @@ def test_the_gauge_is_taken_off() -> None:
 def test_what_is_no_rigid_transform_is_refused() -> None:
     eye = torch.eye(4)
     check_rigid("poses", eye)
-    scaled, mirrored = torch.diag(torch.tensor([2.0, 2, 2, 1])), torch.diag(torch.tensor([-1.0, 1, 1, 1]))
+    scaled, mirrored = (
+        torch.diag(torch.tensor([2.0, 2, 2, 1])),
+        torch.diag(torch.tensor([-1.0, 1, 1, 1])),
+    )
     for wrong in (scaled, mirrored):
         with pytest.raises(ValueError, match=r"poses: R R.* A scaled affine"):
             check_rigid("poses", wrong)

@@ -40,7 +40,9 @@ class TestWarpedImage(OperatorTests):
         self.grid = Grid(BOX, request.param)
 
     def make(self):
-        return WarpedImage(SampledField(picture(self.grid.points(torch.float64)), self.grid), self.grid)
+        return WarpedImage(
+            SampledField(picture(self.grid.points(torch.float64)), self.grid), self.grid
+        )
 
 
 class TestWarpedField(TestWarpedImage):
@@ -55,7 +57,9 @@ def test_a_shift_and_its_gradient():
     seen = predict(WarpedImage(picture, grid), lambda p: shift.expand_as(p))
     assert torch.equal(seen, picture(points + shift)[:, 0])
     u = torch.zeros_like(points).requires_grad_()
-    ramp = SampledField(grid.points(torch.float64) @ torch.tensor([[2.0], [-3.0]], dtype=torch.float64), grid)
+    ramp = SampledField(
+        grid.points(torch.float64) @ torch.tensor([[2.0], [-3.0]], dtype=torch.float64), grid
+    )
     moved = WarpedImage(ramp, grid)(torch.arange(99)).measure(u)
     slope = torch.autograd.grad(moved.sum(), u)[0].reshape(9, 11, 2)
     assert torch.allclose(slope[1:-1, 1:-1], torch.tensor([2.0, -3.0]).double().expand(7, 9, 2))
@@ -80,7 +84,9 @@ def test_affines_carry_one_image_to_the_other():
     world = 6 - 2 * torch.arange(4.0, dtype=torch.float64)
     image = SampledField(world[:, None, None, None].expand(4, 5, 6, 1).clone(), moving)
     seen = predict(WarpedImage(image, fixed), lambda p: 0 * p).reshape(4, 5, 6)
-    assert torch.allclose(seen, torch.arange(4.0).double()[:, None, None].expand(4, 5, 6))  # fixed world is its index
+    assert torch.allclose(
+        seen, torch.arange(4.0).double()[:, None, None].expand(4, 5, 6)
+    )  # fixed world is its index
     with pytest.raises(ValueError, match="only one of the two images has an affine"):
         WarpedImage(image, Grid(CUBE, (4, 5, 6)))
 
@@ -107,12 +113,21 @@ def test_local_correlation_against_windows_one_by_one(shape: tuple[int, ...]):
         return torch.from_numpy(ndimage.uniform_filter(v.numpy(), 3, mode="constant") / ones)
 
     cov = mean(a * b) - mean(a) * mean(b)
-    truth = 1 - (cov**2 / ((mean(a * a) - mean(a) ** 2 + 1e-5) * (mean(b * b) - mean(b) ** 2 + 1e-5))).mean()
+    truth = (
+        1
+        - (
+            cov**2 / ((mean(a * a) - mean(a) ** 2 + 1e-5) * (mean(b * b) - mean(b) ** 2 + 1e-5))
+        ).mean()
+    )
     loss = LocalNCC(shape, window=3)
     assert float(loss(a.flatten(), b.flatten())) == pytest.approx(float(truth))
     gain = torch.linspace(1, 4, shape[0], dtype=torch.float64).reshape(-1, *(1,) * (len(shape) - 1))
-    assert float(LocalNCC(shape, 3, 1e-12)((5 - 2 * a).flatten(), a.flatten())) == pytest.approx(0, abs=1e-6)
-    assert float(loss((gain * a).flatten(), a.flatten())) < 0.2 * float(loss(b.flatten(), a.flatten()))
+    assert float(LocalNCC(shape, 3, 1e-12)((5 - 2 * a).flatten(), a.flatten())) == pytest.approx(
+        0, abs=1e-6
+    )
+    assert float(loss((gain * a).flatten(), a.flatten())) < 0.2 * float(
+        loss(b.flatten(), a.flatten())
+    )
 
 
 # --- regularizers -----------------------------------------------------------------------------------------------------
@@ -173,7 +188,8 @@ def test_registration_recovers_a_known_deformation():
     box = Box((0.0, 0.0), (1.0, 1.0))
     grid = Grid(box, (32, 32))
     moving = SampledField(
-        gaussian_blobs(box, count=30, width=0.06, seed=1)(Grid(box, (96, 96)).points()), Grid(box, (96, 96))
+        gaussian_blobs(box, count=30, width=0.06, seed=1)(Grid(box, (96, 96)).points()),
+        Grid(box, (96, 96)),
     )
 
     def true(p: Tensor) -> Tensor:
@@ -184,8 +200,16 @@ def test_registration_recovers_a_known_deformation():
     y = 2 * predict(operator, true).float() + 1
     problem = Problem([Term(operator, y, NCC())], box, grid, channels=2)
     prior = priors.create("grid", box, channels=2, cells=8, order=3)
-    solution = solve(problem, prior, steps=70, lr=1e-2, batch=len(operator), points=128,
-                     regularizers=[1e-4 * HyperElastic()], stopping=Never())  # fmt: skip
+    solution = solve(
+        problem,
+        prior,
+        steps=70,
+        lr=1e-2,
+        batch=len(operator),
+        points=128,
+        regularizers=[1e-4 * HyperElastic()],
+        stopping=Never(),
+    )
     points = grid.points().reshape(-1, 2)
     seen = moving(points)[:, 0] > 0.3  # where there is something to see
     with torch.no_grad():
@@ -198,9 +222,17 @@ def test_registration_recovers_a_known_deformation():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: WarpedImage(SampledField(torch.ones(3, 3, 3, 1), Grid(CUBE, (3, 3, 3))), Grid(BOX, (3, 3))), "3 axes"),
+        (
+            lambda: WarpedImage(
+                SampledField(torch.ones(3, 3, 3, 1), Grid(CUBE, (3, 3, 3))), Grid(BOX, (3, 3))
+            ),
+            "3 axes",
+        ),
         (lambda: predict(WarpedImage(picture, Grid(BOX, (3, 3))), picture), "the field has 1"),
-        (lambda: BendingEnergy() and JacobianDeterminant()(picture, POINTS[:, :2]), "one channel an axis"),
+        (
+            lambda: BendingEnergy() and JacobianDeterminant()(picture, POINTS[:, :2]),
+            "one channel an axis",
+        ),
         (lambda: HyperElastic(floor=0.0), "floor lie in"),
         (lambda: LocalNCC((8, 8), window=4), "must be odd"),
         (lambda: LocalNCC((8, 20)), "does not fit"),

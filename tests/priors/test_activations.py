@@ -33,7 +33,10 @@ def root_raised_cosine(z, period, beta):
     edge = (
         beta
         / np.sqrt(2)
-        * ((1 + 2 / np.pi) * np.sin(np.pi / (4 * beta)) + (1 - 2 / np.pi) * np.cos(np.pi / (4 * beta)))
+        * (
+            (1 + 2 / np.pi) * np.sin(np.pi / (4 * beta))
+            + (1 - 2 / np.pi) * np.cos(np.pi / (4 * beta))
+        )
     )
     value = np.where(np.isclose(np.abs(4 * beta * t), 1), edge, value)
     return np.where(np.abs(t) < 1e-12, 1 - beta + 4 * beta / np.pi, value)
@@ -64,7 +67,13 @@ def on_circle(z):
 
 def cosmo(z, period, zeta, beta):
     t = z / period
-    return np.sinc(t) * np.cos(np.pi * beta * t) / (1 - (2 * beta * t) ** 2) / period * np.exp(2j * np.pi * zeta * z)
+    return (
+        np.sinc(t)
+        * np.cos(np.pi * beta * t)
+        / (1 - (2 * beta * t) ** 2)
+        / period
+        * np.exp(2j * np.pi * zeta * z)
+    )
 
 
 def staf(terms: int = 5) -> periodic.Staf:
@@ -81,7 +90,10 @@ REAL = {
     "sinh": (periodic.SinhSine(1.0), lambda z: np.sin(np.sinh(2 * z))),
     "finer": (periodic.Finer(7.0, 1.0), lambda z: variable_period(z, 7)),
     "finer detached": (periodic.Finer(7.0, 1.0, detached=True), lambda z: variable_period(z, 7)),
-    "finer gaussian": (periodic.FinerGaussian(5.0, 1.0, 3.0), lambda z: np.exp(-((3 * variable_period(z, 5)) ** 2))),
+    "finer gaussian": (
+        periodic.FinerGaussian(5.0, 1.0, 3.0),
+        lambda z: np.exp(-((3 * variable_period(z, 5)) ** 2)),
+    ),
     "hosc": (periodic.Hosc(6.0, 8.0), lambda z: np.tanh(8 * np.sin(6 * z))),
     "staf": (STAF, lambda z: sum(a * np.sin(w * z + p) for a, w, p in zip(*WAVES, strict=True))),
     "gaussian": (radial.Gaussian(3.0), lambda z: np.exp(-((3 * z) ** 2))),
@@ -92,9 +104,12 @@ REAL = {
     "exp-sine": (radial.ExpSine(3.0), lambda z: np.exp(-np.sin(3 * z))),
     "sinc": (bandlimited.Sinc(8.0), lambda z: np.sinc(8 * z / np.pi)),
     "raised cosine": (bandlimited.RaisedCosine(0.8, 0.5), lambda z: raised_cosine(z, 0.8, 0.5)),
-    "root raised cosine": (bandlimited.RootRaisedCosine(0.8, 0.5), lambda z: root_raised_cosine(z, 0.8, 0.5)),
+    "root raised cosine": (
+        bandlimited.RootRaisedCosine(0.8, 0.5),
+        lambda z: root_raised_cosine(z, 0.8, 0.5),
+    ),
     "prolate": (bandlimited.Prolate(5.0, 1.3), lambda z: pswf(z, 5.0, 1.3)),
-}  # fmt: skip
+}
 COMPLEX = {
     "gabor": (wavelets.GaborComplex(4.0, 1.5), lambda z: gabor(z, 4.0, 1.5)),
     "finer wavelet": (
@@ -121,34 +136,48 @@ def evaluated(activation: Activation, z: np.ndarray, dtype: torch.dtype = F64) -
 def test_real_activations_are_their_formulas(name: str) -> None:
     activation, formula = REAL[name]
     np.testing.assert_allclose(evaluated(activation, Z), formula(Z), rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(evaluated(activation, Z, torch.float32), formula(Z), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        evaluated(activation, Z, torch.float32), formula(Z), rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("name", COMPLEX)
 def test_complex_activations_are_their_formulas(name: str) -> None:
     activation, formula = COMPLEX[name]
-    np.testing.assert_allclose(joined(activation.double()(pair(W))), formula(W), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        joined(activation.double()(pair(W))), formula(W), rtol=1e-6, atol=1e-9
+    )
 
 
 def test_activations_of_two_maps() -> None:
     other = W[::-1].copy()
     two = wavelets.GaborTwo(4.0, 1.5).double()(pair(W), pair(other))
-    np.testing.assert_allclose(joined(two), gabor(W, 4.0, 1.5) * np.exp(-((1.5 * np.abs(other)) ** 2)), atol=1e-9)
-    real = wavelets.GaborReal(4.0, 1.5).double()(torch.from_numpy(Z), torch.from_numpy(Z[::-1].copy()))
-    np.testing.assert_allclose(real.numpy(), np.cos(4 * Z) * np.exp(-((1.5 * Z[::-1]) ** 2)), rtol=1e-6)
+    np.testing.assert_allclose(
+        joined(two), gabor(W, 4.0, 1.5) * np.exp(-((1.5 * np.abs(other)) ** 2)), atol=1e-9
+    )
+    real = wavelets.GaborReal(4.0, 1.5).double()(
+        torch.from_numpy(Z), torch.from_numpy(Z[::-1].copy())
+    )
+    np.testing.assert_allclose(
+        real.numpy(), np.cos(4 * Z) * np.exp(-((1.5 * Z[::-1]) ** 2)), rtol=1e-6
+    )
 
 
 def test_composed_activations() -> None:
     a, b, c, d = (torch.tensor(v, dtype=F64) for v in (0.3, -0.2, 0.5, 0.1))
     value = conditioned.ComposedSine(7.0).double()(torch.from_numpy(Z), a, b, c, d)
-    np.testing.assert_allclose(value.numpy(), np.exp(0.3) * np.sin(np.exp(-0.2) * 7 * Z + 0.5) + 0.1, rtol=1e-6)
+    np.testing.assert_allclose(
+        value.numpy(), np.exp(0.3) * np.sin(np.exp(-0.2) * 7 * Z + 0.5) + 0.1, rtol=1e-6
+    )
     t, s = torch.tensor(-1.0, dtype=F64), torch.tensor(0.4, dtype=F64)
     period, zeta = 10 / (1 + math.exp(1)), 3 / (1 + math.exp(-0.4))
     z = W[np.abs(W).min(1) > 0]
     free = conditioned.Cosmo(1.0, 0.3, project=False).double()(pair(z), t, s)
     np.testing.assert_allclose(joined(free), cosmo(z, period, zeta, 0.3), rtol=1e-6, atol=1e-9)
     held = conditioned.Cosmo(1.0, 0.3, project=True).double()(pair(z), t, s)
-    np.testing.assert_allclose(joined(held), on_circle(cosmo(on_circle(z), period, zeta, 0.3)), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        joined(held), on_circle(cosmo(on_circle(z), period, zeta, 0.3)), rtol=1e-6, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -157,7 +186,9 @@ def test_derivatives_are_the_formulas(name: str) -> None:
     activation, formula = REAL[name]
     if activation.smoothness == 0 or name == "finer detached":
         return
-    z = np.concatenate([Z[::10], [0.4, 0.8, -0.4, 1e-7]])  # 0.4 and 0.8: T/4β and T/2β of the pulses
+    z = np.concatenate(
+        [Z[::10], [0.4, 0.8, -0.4, 1e-7]]
+    )  # 0.4 and 0.8: T/4β and T/2β of the pulses
     x = torch.from_numpy(z).requires_grad_()
     (slope,) = torch.autograd.grad(activation.double()(x).sum(), x, create_graph=True)
     h = 1e-5
@@ -182,7 +213,8 @@ def test_sinc_keeps_its_derivatives_near_zero_in_single_precision() -> None:
 def test_finer_differentiates_what_it_computes() -> None:
     z = torch.linspace(-2, 2, 41, dtype=F64, requires_grad=True)
     true, published = (
-        torch.autograd.grad(periodic.Finer(3.0, 1.0, detached=d).double()(z).sum(), z)[0] for d in (False, True)
+        torch.autograd.grad(periodic.Finer(3.0, 1.0, detached=d).double()(z).sum(), z)[0]
+        for d in (False, True)
     )
     cosine = torch.cos(3 * (z.abs() + 1) * z).detach()
     torch.testing.assert_close(true, 3 * (2 * z.detach().abs() + 1) * cosine)
@@ -207,7 +239,9 @@ def test_staf_starts_with_standard_normal_features() -> None:
     values = []
     for seed in range(300):
         activation = periodic.Staf(3.0, 5)
-        activation.initialize(torch.empty(4, 4), torch.empty(4), False, torch.Generator().manual_seed(seed))
+        activation.initialize(
+            torch.empty(4, 4), torch.empty(4), False, torch.Generator().manual_seed(seed)
+        )
         values.append(activation.double()(phases[seed * 10 : seed * 10 + 10]).detach())
     pooled = torch.cat(values)
     assert float(pooled.std()) == pytest.approx(1, abs=0.05)
@@ -218,7 +252,11 @@ WIDE = 4096
 STARTS = {
     "torch's default": (radial.Gaussian(1.0), 1 / 64, 1 / 64),
     "siren": (periodic.Sine(30.0), math.sqrt(6 / WIDE) / 30, 1 / 64),
-    "siren, scaled weights": (periodic.Sine(30.0, weight_scale=2.5), 2.5 * math.sqrt(6 / WIDE) / 30, 1 / 64),
+    "siren, scaled weights": (
+        periodic.Sine(30.0, weight_scale=2.5),
+        2.5 * math.sqrt(6 / WIDE) / 30,
+        1 / 64,
+    ),
     "finer": (periodic.Finer(30.0, 5.0), math.sqrt(6 / WIDE) / 30, 1 / 64),
     "hosc": (periodic.Hosc(30.0, 8.0), math.sqrt(6 / WIDE) / 30, 1 / 64),
 }
@@ -249,7 +287,9 @@ def test_first_layers_start_as_published() -> None:
     assert float(first.bias.detach().abs().max()) == pytest.approx(2**-0.5, rel=0.02)
     first.initialize(periodic.Finer(30.0, 5.0), True, generator)
     assert float(first.bias.detach().abs().max()) == pytest.approx(5, rel=0.02)
-    first.initialize(periodic.Sine(30.0, noise=60.0), True, generator)  # WINNER: N(0, (60/30)²) on top of U(±1/2)
+    first.initialize(
+        periodic.Sine(30.0, noise=60.0), True, generator
+    )  # WINNER: N(0, (60/30)²) on top of U(±1/2)
     assert float(first.weight.detach().var()) == pytest.approx(4 + 1 / 12, rel=0.05)
 
 
@@ -258,7 +298,9 @@ def test_complex_layers_start_as_torch_starts_them() -> None:
     linear.initialize(wavelets.GaborComplex(10.0, 10.0), False, torch.Generator().manual_seed(0))
     for part in (linear.real, linear.imag):
         check_uniform(part, 1 / 64)
-    linear.initialize(conditioned.Cosmo(1.0, 0.5, project=True), False, torch.Generator().manual_seed(0))
+    linear.initialize(
+        conditioned.Cosmo(1.0, 0.5, project=True), False, torch.Generator().manual_seed(0)
+    )
     check_uniform(linear.real, 1 / WIDE)
 
 

@@ -26,7 +26,9 @@ def test_incode_without_a_composer_is_siren() -> None:
 
 
 @pytest.mark.parametrize("name", ["incode", "cosmo"])
-def test_composers_see_the_measurements_that_are_fitted_and_no_others(name: str, problem: Problem) -> None:
+def test_composers_see_the_measurements_that_are_fitted_and_no_others(
+    name: str, problem: Problem
+) -> None:
     def features(y: Tensor) -> Tensor:
         term = Term(problem.terms[0].operator, y, noise.Gaussian(0.01))
         solver = Solver(Problem([term], problem.box, problem.grid), name, steps=1, seed=0)
@@ -40,7 +42,9 @@ def test_composers_see_the_measurements_that_are_fitted_and_no_others(name: str,
     assert torch.equal(features(changed)[0], plain)
     assert not torch.equal(features(y.flip(0))[0], plain)
     # no unit, no scale: equal but for float32's rounding of what was divided by another number
-    torch.testing.assert_close(features(3 * y)[0], plain, rtol=1e-4, atol=1e-5 * float(plain.abs().max()))
+    torch.testing.assert_close(
+        features(3 * y)[0], plain, rtol=1e-4, atol=1e-5 * float(plain.abs().max())
+    )
 
 
 def test_image_features_tell_smooth_from_rough() -> None:
@@ -57,7 +61,9 @@ def test_incode_has_a_penalty_of_its_own() -> None:
     for linear in prior.network.composer.maps:
         nn.init.zeros_(linear.weight)
     nn.init.constant_(prior.network.composer.maps[-1].bias, -2.0)
-    assert PriorPenalty()(prior, points()).item() == pytest.approx(2 * (0.1993 + 0.0196 + 0.0588 + 0.0269))
+    assert PriorPenalty()(prior, points()).item() == pytest.approx(
+        2 * (0.1993 + 0.0196 + 0.0588 + 0.0269)
+    )
     with pytest.raises(TypeError, match="no penalty of its own"):
         PriorPenalty()(make("siren"), points())
 
@@ -73,8 +79,14 @@ def test_cosmo_keeps_its_layers_on_the_circle() -> None:
 
 def test_greedy_search_keeps_the_best_held_out_atom(problem: Problem) -> None:
     native = {"width": 16, "bandwidth": 4.0}
-    solution = choose_activations(problem, ("sine", "gaussian", "sinc"), depth=2, native=native, steps=30,
-                                  stopping=HeldOut(every=10))  # fmt: skip
+    solution = choose_activations(
+        problem,
+        ("sine", "gaussian", "sinc"),
+        depth=2,
+        native=native,
+        steps=30,
+        stopping=HeldOut(every=10),
+    )
     scores = solution.details["held-out by sequence"]
     assert len(scores) == 6
     first = min((v, k) for k, v in scores.items() if ">" not in k)[1]

@@ -35,7 +35,9 @@ def test_gradients_are_central_differences(name: str) -> None:
 def test_laplacians_are_central_differences_or_refused(name: str) -> None:
     options = {"order": 3} if name == "grid" else {}
     prior, x = make(name, **options).double(), points(dtype=F64)
-    h = 2e-4 if prior.smoothness > 2 else 5e-5  # FINER's second derivative jumps where a pre-activation is zero
+    h = (
+        2e-4 if prior.smoothness > 2 else 5e-5
+    )  # FINER's second derivative jumps where a pre-activation is zero
     if prior.smoothness < 1:
         with pytest.raises(TypeError, match=f"'{name}'.*'siren'"):
             laplacian(prior, x)
@@ -43,7 +45,9 @@ def test_laplacians_are_central_differences_or_refused(name: str) -> None:
     got = laplacian(prior, x).detach()
     with torch.no_grad():
         stencil = ((-2, -1), (-1, 16), (0, -30), (1, 16), (2, -1))
-        numeric = sum(w * prior(x + k * h * e) for k, w in stencil for e in torch.eye(2, dtype=F64)) / (12 * h * h)
+        numeric = sum(
+            w * prior(x + k * h * e) for k, w in stencil for e in torch.eye(2, dtype=F64)
+        ) / (12 * h * h)
     off = (got - numeric).abs() / got.abs().max()
     assert float(off.quantile(1.0 if prior.smoothness > 2 else 0.9)) < 1e-5
 
@@ -56,12 +60,20 @@ def test_many_signals_are_one_function(name: str) -> None:
     expected = torch.stack([prior(x) for prior, x in zip(several, apart, strict=True)])
     got = call(parameters, apart)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(call(parameters, points(20)), torch.stack([p(points(20)) for p in several]), rtol=1e-4,
-                               atol=1e-5)  # fmt: skip
+    torch.testing.assert_close(
+        call(parameters, points(20)),
+        torch.stack([p(points(20)) for p in several]),
+        rtol=1e-4,
+        atol=1e-5,
+    )
     key = next(iter(parameters))
     (together,) = torch.autograd.grad(got.abs().square().sum(), parameters[key])
-    (alone,) = torch.autograd.grad(several[1](apart[1]).abs().square().sum(), dict(several[1].named_parameters())[key])
-    torch.testing.assert_close(together[1], alone, rtol=1e-3, atol=1e-5 * float(alone.abs().max() + 1e-12))
+    (alone,) = torch.autograd.grad(
+        several[1](apart[1]).abs().square().sum(), dict(several[1].named_parameters())[key]
+    )
+    torch.testing.assert_close(
+        together[1], alone, rtol=1e-3, atol=1e-5 * float(alone.abs().max() + 1e-12)
+    )
 
 
 def test_only_one_architecture_is_one_function() -> None:
@@ -103,8 +115,16 @@ def test_it_fits_an_image_and_a_sinogram_at_its_defaults(name: str) -> None:
         if make(name)(points(1)).is_complex():
             term = Term(operator, data.to(torch.complex64), noise.ComplexGaussian(0.1))
         problem = Problem([term], BOX, grid)
-        solution = solve(problem, name, steps=4, batch=96, regularizers=[1e-3 * TotalVariation()], points=64,
-                         stopping=HeldOut(every=4), callbacks=[])  # fmt: skip
+        solution = solve(
+            problem,
+            name,
+            steps=4,
+            batch=96,
+            regularizers=[1e-3 * TotalVariation()],
+            points=64,
+            stopping=HeldOut(every=4),
+            callbacks=[],
+        )
         losses = [record["loss"] for record in solution.history]
         assert losses
         assert all(map(math.isfinite, losses)), solution.stopped
@@ -118,7 +138,9 @@ def test_points_of_another_dimension_are_refused_by_name(name: str) -> None:
 
 
 def test_a_state_of_another_architecture_names_the_field() -> None:
-    with pytest.raises(ValueError, match=r"'siren'.*network\.layers\.0\.linears\.0\.weight.*\(16, 2\).*\(24, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"'siren'.*network\.layers\.0\.linears\.0\.weight.*\(16, 2\).*\(24, 2\)"
+    ):
         make("siren", width=24).load_state_dict(make("siren", width=16).state_dict())
     with pytest.raises(ValueError, match="missing from the state"):
         make("wire").load_state_dict(make("siren").state_dict())

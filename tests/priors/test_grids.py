@@ -23,8 +23,12 @@ def test_a_constant_table_gives_a_constant(interpolation: str, box: Box) -> None
     torch.testing.assert_close(encoding(outside), torch.full((200, 6), 3.0))
 
 
-@pytest.mark.parametrize(("name", "options"), [("grid", {"order": 3}), ("hash", {"levels": 3, "log2_table": 8})])
-def test_a_lattice_without_gradients_is_a_function_of_the_parameters(name: str, options: dict) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"), [("grid", {"order": 3}), ("hash", {"levels": 3, "log2_table": 8})]
+)
+def test_a_lattice_without_gradients_is_a_function_of_the_parameters(
+    name: str, options: dict
+) -> None:
     """To the last bit, whatever a fit asked for before; with gradients the same to float32's rounding."""
     box = Box((0.0, 0.0), (1.0, 1.0))
     prior, lattice = priors.create(name, box, **options), Grid(box, (30, 31))
@@ -44,7 +48,9 @@ def test_slabs_of_a_lattice_build_their_matrices_once(monkeypatch: pytest.Monkey
     box = Box((0.0, 0.0), (1.0, 1.0))
     lattice, prior = Grid(box, (40, 10)), priors.create("grid", box, cells=20.0)
     built: list[object] = []
-    monkeypatch.setattr(grids, "SparseMatrix", lambda *given: built.append(given) or SparseMatrix(*given))
+    monkeypatch.setattr(
+        grids, "SparseMatrix", lambda *given: built.append(given) or SparseMatrix(*given)
+    )
     values = [sample(prior, lattice, chunk=40) for _ in range(3)]
     assert len(built) == 10, "a matrix a slab of four rows, whatever the number of steps"
     assert all(torch.equal(v, values[0]) for v in values)

@@ -35,17 +35,26 @@ def test_the_cutoff_leaves_out_nothing_that_matters(box: Box) -> None:
     prior = priors.gaussian_mixture(box, 2, count=80, width=0.02)
     x = points(box, 5000)
     with torch.no_grad():
-        prior.network.get_parameter("log_width").add_(0.3 * torch.randn(80, box.ndim, generator=seeded()))
+        prior.network.get_parameter("log_width").add_(
+            0.3 * torch.randn(80, box.ndim, generator=seeded())
+        )
     network, normalized = prior.network, box.normalize(x)
     assert isinstance(network, GaussianMixture)
     near, _ = network._near(network.gaussians(), 5.0)
     assert len(x) >= 4 * len(network.middles)  # else all are summed, and nothing is tested
     assert near.shape[1] < 40
     every = network.gaussians()(normalized)
-    torch.testing.assert_close(network(normalized), every, rtol=0, atol=1e-5 * float(every.detach().abs().max()))
-    slopes = [torch.autograd.grad(v.square().sum(), network.parameters()) for v in (network(normalized), every)]  # type: ignore[arg-type]
+    torch.testing.assert_close(
+        network(normalized), every, rtol=0, atol=1e-5 * float(every.detach().abs().max())
+    )
+    slopes = [
+        torch.autograd.grad(v.square().sum(), network.parameters())
+        for v in (network(normalized), every)
+    ]  # type: ignore[arg-type]
     for got, expected in zip(*slopes, strict=True):
-        torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+        torch.testing.assert_close(
+            got, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())
+        )
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -59,7 +68,9 @@ def test_a_mixture_integrates_along_lines(ndim: int) -> None:
     t = torch.linspace(-8, 8, 4001, dtype=F64)
     expected = prior(origin[:, None] + t[:, None] * unit[:, None]).sum(1) * (t[1] - t[0])
     torch.testing.assert_close(prior.line_integral(origin, direction), expected, rtol=0, atol=1e-9)
-    torch.testing.assert_close(prior.line_integral(origin - 1e6 * unit, unit), expected, rtol=0, atol=1e-8)
+    torch.testing.assert_close(
+        prior.line_integral(origin - 1e6 * unit, unit), expected, rtol=0, atol=1e-8
+    )
 
 
 def test_round_gaussians_are_those_of_the_phantom() -> None:
@@ -95,7 +106,9 @@ def test_a_blur_is_a_product_of_transforms() -> None:
 
 def test_closed_forms_need_a_linear_head_and_reach_the_parameters() -> None:
     with pytest.raises(TypeError, match="linear head"):
-        priors.gaussian_mixture(SQUARE, head="softplus", count=3).line_integral(torch.zeros(2), torch.ones(2))
+        priors.gaussian_mixture(SQUARE, head="softplus", count=3).line_integral(
+            torch.zeros(2), torch.ones(2)
+        )
     prior = priors.gaussian_mixture(SQUARE, head="complex", count=3)
     value = prior.line_integral(torch.zeros(2), torch.ones(2))
     assert value.is_complex()

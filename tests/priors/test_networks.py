@@ -37,7 +37,9 @@ def test_heads() -> None:
     assert several.shape == (40, 3)
     mm = Box((0.0, 0.0), (20.0, 20.0), ("mm", "mm"))
     plain, vector = (priors.siren(mm, 2, bandwidth=0.5, head=h) for h in ("linear", "vector"))
-    torch.testing.assert_close(vector(10 * x + 10), 10 * plain(10 * x + 10))  # half the box is one normalised unit
+    torch.testing.assert_close(
+        vector(10 * x + 10), 10 * plain(10 * x + 10)
+    )  # half the box is one normalised unit
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,9 @@ def test_annealing_lets_octaves_in_one_after_the_other() -> None:
 
 
 def test_the_solver_anneals(problem: Problem) -> None:
-    prior = priors.fourier(problem.box, spacing="octaves", anneal=True, width=8, depth=1, highest=4.0)
+    prior = priors.fourier(
+        problem.box, spacing="octaves", anneal=True, width=8, depth=1, highest=4.0
+    )
     solver = Solver(problem, prior, steps=20, stopping=HeldOut(every=20))
     solver.run(1)
     assert float(prior.encoding.progress) == 0
@@ -97,7 +101,10 @@ def torch_complex(prior: Prior, x: Tensor) -> Tensor:
         h = torch.exp(1j * act.omega * z - (act.scale * z.abs()) ** 2)
     head = network.head
     half = len(head.bias) // 2
-    return (h @ torch.complex(head.real, head.imag).mT + torch.complex(head.bias[:half], head.bias[half:])).real
+    return (
+        h @ torch.complex(head.real, head.imag).mT
+        + torch.complex(head.bias[:half], head.bias[half:])
+    ).real
 
 
 def test_real_pairs_are_complex_numbers() -> None:
@@ -155,7 +162,9 @@ def test_fourier_net_is_a_finite_sum_of_sines() -> None:
     assert isinstance(network, MultiplicativeNetwork)
     with torch.no_grad():
         for f in network.filters:
-            f.omega.copy_(math.pi * torch.round(f.omega / math.pi))  # to whole cycles, so that a period can be sampled
+            f.omega.copy_(
+                math.pi * torch.round(f.omega / math.pi)
+            )  # to whole cycles, so that a period can be sampled
     assert outside_band(prior, network.band_limits[-1]) < 1e-6
 
 
@@ -188,7 +197,9 @@ def test_collapse_leaves_an_ordinary_network_of_the_same_values(activation: str)
     torch.testing.assert_close(plain(points()), prior(points()), rtol=0, atol=1e-5)
     assert type(plain.network) is MLP
     assert not any(isinstance(m, ReparameterizedLinear) for m in plain.modules())
-    assert all(isinstance(linear, Linear) for layer in plain.network.layers for linear in layer.linears)
+    assert all(
+        isinstance(linear, Linear) for layer in plain.network.layers for linear in layer.linears
+    )
     assert plain.parameter_count < prior.parameter_count
     hidden = prior.network.layers[1].linears[0]
     assert 60 <= int(torch.linalg.matrix_rank(hidden.basis)) <= 64

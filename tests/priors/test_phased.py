@@ -33,7 +33,9 @@ def projection(matrix: Tensor, y: Tensor) -> PhaseProjection:
 
 
 def slope(project: PhaseProjection, image: Tensor) -> Tensor:
-    residual = [a - b for a, b in zip(project.system.whitened(image), project.system.data(), strict=True)]
+    residual = [
+        a - b for a, b in zip(project.system.whitened(image), project.system.data(), strict=True)
+    ]
     return project.system.adjoint(residual)
 
 

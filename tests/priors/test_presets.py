@@ -24,22 +24,37 @@ BOXES = {
 }
 SQUARE = Box((-1, -1), (1, 1))
 SMALL: dict[str, dict] = {
-    "grid": {"cells": 9.0}, "hash": {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8}, "fourier": {},
-    "siren": {"width": 24}, "wire": {"width": 24, "omega0": 5.0}, "separable": {"rank": 6, "width": 16},
+    "grid": {"cells": 9.0},
+    "hash": {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8},
+    "fourier": {},
+    "siren": {"width": 24},
+    "wire": {"width": 24, "omega0": 5.0},
+    "separable": {"rank": 6, "width": 16},
     "cosmo": {"width": 24, "depth": 2},
-    "planes": {"finest": 12.0, "features": 4, "width": 16}, "tensor": {"cells": 12.0, "rank": 6},
-    "gaussian_mixture": {"count": 30, "width": 0.2}, "miner": {"scales": 3, "width": 6, "coarsest_width": 12},
+    "planes": {"finest": 12.0, "features": 4, "width": 16},
+    "tensor": {"cells": 12.0, "rank": 6},
+    "gaussian_mixture": {"count": 30, "width": 0.2},
+    "miner": {"scales": 3, "width": 6, "coarsest_width": 12},
     "acorn": {"level": 2, "nodes": 4, "features": 4, "width": 16},
-}  # fmt: skip
+}
 SLOW = {"cosmo": {"width": 24}}  # complex, and three sincs a feature
 VARIANTS = [
-    *((name, {}) for name in priors.names()), ("grid", {"order": 3}), ("hash", {"interpolation": "smoothstep"}),
-    ("wire", {"variant": "real"}), ("fourier", {"spacing": "octaves"}), ("fourier", {"learnable": True}),
-    ("siren", {"head": "softplus"}), ("grid", {"head": "complex"}), ("wire", {"head": "complex"}),
-    ("planes", {"kind": "sum"}), ("planes", {"interpolation": "cubic"}), ("tensor", {"kind": "cp"}),
-    ("tensor", {"interpolation": "smoothstep"}), ("gaussian_mixture", {"head": "complex"}),
+    *((name, {}) for name in priors.names()),
+    ("grid", {"order": 3}),
+    ("hash", {"interpolation": "smoothstep"}),
+    ("wire", {"variant": "real"}),
+    ("fourier", {"spacing": "octaves"}),
+    ("fourier", {"learnable": True}),
+    ("siren", {"head": "softplus"}),
+    ("grid", {"head": "complex"}),
+    ("wire", {"head": "complex"}),
+    ("planes", {"kind": "sum"}),
+    ("planes", {"interpolation": "cubic"}),
+    ("tensor", {"kind": "cp"}),
+    ("tensor", {"interpolation": "smoothstep"}),
+    ("gaussian_mixture", {"head": "complex"}),
     ("miner", {"overlap": None}),
-]  # fmt: skip
+]
 variants = pytest.mark.parametrize(
     ("name", "options"), VARIANTS, ids=["-".join(map(str, (n, *o.values()))) for n, o in VARIANTS]
 )
@@ -95,11 +110,15 @@ def test_seed_state_and_recipe_make_it_again(name: str, options: dict, box: Box)
 def test_the_box_is_part_of_the_state(name: str, options: dict) -> None:
     moved = Box((3, 4), (5, 6))
     prior, other = make(name, moved, **options), make(name, SQUARE, seed=1, **options)
-    other.sample(Grid(moved, (4, 4)))  # whatever a prior remembers of lattices must not outlive its box
+    other.sample(
+        Grid(moved, (4, 4))
+    )  # whatever a prior remembers of lattices must not outlive its box
     other.load_state_dict(prior.state_dict())
     assert other.box == moved
     torch.testing.assert_close(other(points(moved)), prior(points(moved)), rtol=0, atol=0)
-    torch.testing.assert_close(other.sample(Grid(moved, (4, 4))), prior.sample(Grid(moved, (4, 4))), rtol=0, atol=0)
+    torch.testing.assert_close(
+        other.sample(Grid(moved, (4, 4))), prior.sample(Grid(moved, (4, 4))), rtol=0, atol=0
+    )
 
 
 def test_a_box_of_another_aspect_is_loaded_or_refused() -> None:
@@ -139,7 +158,9 @@ def test_double_precision_and_slopes(name: str, options: dict, box: Box) -> None
         move = step * torch.eye(box.ndim, dtype=F64)[k] / box.scale[k]
         with torch.no_grad():
             rise = torch.real(prior(p + move) - prior(p - move))[:, 0] / (2 * step)
-        off = (rise - slope[:, k] / box.scale[k]).abs() / (1e-3 + slope[:, k].abs().max() / box.scale[k])
+        off = (rise - slope[:, k] / box.scale[k]).abs() / (
+            1e-3 + slope[:, k].abs().max() / box.scale[k]
+        )
         assert off.quantile(0.95) < 1e-5
 
 
@@ -150,8 +171,15 @@ def test_groups_hold_every_parameter_once(name: str, options: dict) -> None:
     grouped = [id(p) for g in groups for p in g["params"]]
     assert sorted(grouped) == sorted(id(p) for p in prior.parameters())
     assert all(g["lr"] > 0 for g in groups)
-    assert all(p.ndim == 2 and not p.is_complex() for g in groups if g["role"] == "hidden" for p in g["params"])
-    assert prior.parameter_count == sum(p.numel() * (1 + p.is_complex()) for p in prior.parameters())
+    assert all(
+        p.ndim == 2 and not p.is_complex()
+        for g in groups
+        if g["role"] == "hidden"
+        for p in g["params"]
+    )
+    assert prior.parameter_count == sum(
+        p.numel() * (1 + p.is_complex()) for p in prior.parameters()
+    )
 
 
 @pytest.mark.parametrize("name", ["hash", "grid", "fourier", "planes", "tensor", "acorn"])
@@ -175,12 +203,16 @@ def test_a_laplacian_is_the_second_difference(name: str, options: dict) -> None:
     prior, p, h = make(name, SQUARE, **options).double(), points(SQUARE, dtype=F64), 1e-5
     got = laplacian(prior, p).detach()
     with torch.no_grad():
-        second = sum((prior(p + s) + prior(p - s) - 2 * prior(p)) / h**2 for s in h * torch.eye(2, dtype=F64))
+        second = sum(
+            (prior(p + s) + prior(p - s) - 2 * prior(p)) / h**2 for s in h * torch.eye(2, dtype=F64)
+        )
     assert got.abs().max() > 0
     assert ((got - second).abs() / got.abs().max()).quantile(0.9) < 1e-3
 
 
-@pytest.mark.parametrize("name", [n for n in priors.names() if n != "relu"])  # it has no frequency of its own
+@pytest.mark.parametrize(
+    "name", [n for n in priors.names() if n != "relu"]
+)  # it has no frequency of its own
 def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
     grid = Grid(SQUARE, (96, 96))
     frequency = torch.fft.fftfreq(96, 2 / 96)
@@ -190,9 +222,13 @@ def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
     for bandwidth in (4.0, 10.0, 24.0):
         energy = torch.zeros(96, 96)
         for seed in range(3):
-            prior = priors.create(name, SQUARE, bandwidth=bandwidth, seed=seed, **SLOW.get(name, {}))
+            prior = priors.create(
+                name, SQUARE, bandwidth=bandwidth, seed=seed, **SLOW.get(name, {})
+            )
             if name == "grid":
-                nn.init.normal_(next(prior.parameters()), generator=torch.Generator().manual_seed(seed))
+                nn.init.normal_(
+                    next(prior.parameters()), generator=torch.Generator().manual_seed(seed)
+                )
             values = prior.sample(grid)[..., 0].detach()
             energy += torch.fft.fft2(taper * (values - values.mean())).abs().square()
         centroids.append(float((energy * radius).sum() / energy.sum()))
@@ -235,7 +271,9 @@ def test_siren_keeps_its_variance_with_depth() -> None:
 def test_random_features_have_the_gaussian_kernel() -> None:
     sigma, x = 0.7, torch.tensor([[0.1, -0.2]])
     y = x + torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.2, -0.3], [1.0, 1.0]])
-    features = FourierFeatures(gaussian_frequencies(2, 100_000, sigma, torch.Generator().manual_seed(0)))
+    features = FourierFeatures(
+        gaussian_frequencies(2, 100_000, sigma, torch.Generator().manual_seed(0))
+    )
     kernel = (features(x) * features(y)).sum(-1) / 100_000
     expected = torch.exp(-2 * math.pi**2 * sigma**2 * (x - y).square().sum(-1))
     torch.testing.assert_close(kernel, expected, rtol=0, atol=0.01)

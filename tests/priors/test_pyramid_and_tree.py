@@ -18,7 +18,9 @@ from inverse_inr.stopping import Never
 
 @pytest.mark.parametrize("rows", [None, 1, 4, 64])
 @pytest.mark.parametrize(("n", "blocks"), [(1, 1), (100, 7), (1000, 3), (5, 50), (1000, 1)])
-def test_groups_hold_every_point_once_in_a_tile_of_its_block(n: int, blocks: int, rows: int | None) -> None:
+def test_groups_hold_every_point_once_in_a_tile_of_its_block(
+    n: int, blocks: int, rows: int | None
+) -> None:
     block = torch.randint(0, blocks, (n,), generator=seeded()) ** 2 // blocks  # crowded
     groups, values = group(block, blocks, rows), torch.randn(n, 3)
     assert torch.equal(groups.unpack(groups.pack(values)), values)
@@ -54,7 +56,9 @@ def test_tiling_again_preserves_the_function(box: Box) -> None:
 
 @pytest.mark.parametrize("overlap", [None, 0.25])
 @pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.ndim}d")
-def test_a_refined_pyramid_is_the_same_field_with_more_to_learn(box: Box, overlap: float | None) -> None:
+def test_a_refined_pyramid_is_the_same_field_with_more_to_learn(
+    box: Box, overlap: float | None
+) -> None:
     prior, x = priors.miner(box, 2, 8.0 * box.scale[0], scales=2, overlap=overlap), points(box)
     finer = refined(prior)
     assert torch.equal(finer(x), prior(x))
@@ -104,7 +108,9 @@ def test_leaves_tile_the_box(box: Box) -> None:
         network.adapt(x, torch.exp(-20 * (x - 0.2).square().sum(-1)))
     assert len(network.tree.level.unique()) > 1
     code = network.tree.start
-    assert torch.equal(network.tree.morton(network.tree.cell(code[code < 2**62])), code[code < 2**62])
+    assert torch.equal(
+        network.tree.morton(network.tree.cell(code[code < 2**62])), code[code < 2**62]
+    )
 
 
 @pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.ndim}d")
@@ -117,7 +123,9 @@ def test_splitting_leaves_preserves_the_function(box: Box) -> None:
     assert prior.network.adapt(normalized, normalized[:, 0].exp(), fraction=0.05) > 0
     assert prior.network.tree.level.max() == 2
     torch.testing.assert_close(prior(x), before, rtol=0, atol=1e-9)
-    assert {k: v.shape for k, v in prior.network.state_dict().items()} == {k: v.shape for k, v in spread.items()}
+    assert {k: v.shape for k, v in prior.network.state_dict().items()} == {
+        k: v.shape for k, v in spread.items()
+    }
     other = priors.acorn(box, 2, **options, seed=1).double()
     other.load_state_dict(prior.state_dict())
     assert torch.equal(other(x), prior(x))
@@ -127,7 +135,9 @@ def test_merging_keeps_the_field_at_the_parents_nodes() -> None:
     prior = priors.acorn(SQUARE, level=2, nodes=5, features=3, width=16).double()
     network = prior.network
     assert isinstance(network, AdaptiveTree)
-    lower = torch.cartesian_prod(*[torch.linspace(-1, -1e-9, 5, dtype=F64)] * 2)  # nodes of the parent at (-1, -1)
+    lower = torch.cartesian_prod(
+        *[torch.linspace(-1, -1e-9, 5, dtype=F64)] * 2
+    )  # nodes of the parent at (-1, -1)
     kept = (lower + 0.5).abs().min(-1).values > 1e-6  # the border of its children has two values
     before = prior(lower)
     split, merge = [], [(0, 1)]
@@ -153,8 +163,16 @@ def test_trades_pay_and_keep_the_budget() -> None:
 def test_a_solver_moves_blocks_and_resumes_exactly(tmp_path) -> None:
     def solver() -> Solver:
         prior = priors.acorn(SQUARE, level=2, blocks=24, nodes=5, features=4, width=16)
-        return Solver(ct(), prior, steps=20, batch=96, points=16, stopping=Never(every=5),
-                      regularizers=[], callbacks=[Adapt(every=5, points=2000)])  # fmt: skip
+        return Solver(
+            ct(),
+            prior,
+            steps=20,
+            batch=96,
+            points=16,
+            stopping=Never(every=5),
+            regularizers=[],
+            callbacks=[Adapt(every=5, points=2000)],
+        )
 
     whole = solver()
     whole.run()
@@ -170,6 +188,8 @@ def test_a_solver_moves_blocks_and_resumes_exactly(tmp_path) -> None:
 
 
 def test_only_trees_adapt() -> None:
-    solver = Solver(ct(), "siren", steps=5, stopping=Never(every=5), callbacks=[Adapt(every=5)], batch=10)
+    solver = Solver(
+        ct(), "siren", steps=5, stopping=Never(every=5), callbacks=[Adapt(every=5)], batch=10
+    )
     with pytest.raises(TypeError, match="'siren' has no blocks to move"):
         solver.run()

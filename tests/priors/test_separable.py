@@ -27,8 +27,13 @@ def test_between_them_it_is_linear_and_beyond_them_constant():
     prior = priors.create("separable", BOX, knots=BANDS, **OPTIONS)
     at = spectra(prior, BANDS)
     between = spectra(prior, (455.0, 465.0, 492.5, 525.0, 640.0))
-    expected = [at[:, :, 0], at[:, :, :2].mean(2), 0.25 * at[:, :, 1] + 0.75 * at[:, :, 2],
-                0.75 * at[:, :, 2] + 0.25 * at[:, :, 3], at[:, :, 3]]  # fmt: skip
+    expected = [
+        at[:, :, 0],
+        at[:, :, :2].mean(2),
+        0.25 * at[:, :, 1] + 0.75 * at[:, :, 2],
+        0.75 * at[:, :, 2] + 0.25 * at[:, :, 3],
+        at[:, :, 3],
+    ]
     torch.testing.assert_close(between, torch.stack(expected, 2), rtol=1e-3, atol=1e-6)
 
 

@@ -19,9 +19,12 @@ from inverse_inr.testing import PriorTests
 
 NEW = ["acorn", "gaussian_mixture", "miner", "planes", "tensor"]
 SMALL: dict[str, dict] = {
-    "acorn": {"level": 2, "nodes": 5, "features": 4, "width": 32}, "gaussian_mixture": {"count": 60},
-    "miner": {}, "planes": {"features": 4}, "tensor": {"rank": 8},
-}  # fmt: skip
+    "acorn": {"level": 2, "nodes": 5, "features": 4, "width": 32},
+    "gaussian_mixture": {"count": 60},
+    "miner": {},
+    "planes": {"features": 4},
+    "tensor": {"rank": 8},
+}
 
 
 class _Kit(PriorTests):
@@ -78,8 +81,15 @@ def test_it_learns_through_an_operator_at_its_defaults(name: str) -> None:
     prior = priors.create(name, SQUARE, bandwidth=priors.bandwidth_of(problem.grid), **options)
     term = problem.terms[0]
     before = float(term.loss(prior, torch.arange(len(term.y))).detach())
-    solver = Solver(problem, prior, steps=30, batch=96, points=128, stopping=Never(every=10),
-                    regularizers=[1e-3 * TotalVariation()])  # fmt: skip
+    solver = Solver(
+        problem,
+        prior,
+        steps=30,
+        batch=96,
+        points=128,
+        stopping=Never(every=10),
+        regularizers=[1e-3 * TotalVariation()],
+    )
     solver.run()
     assert solver.stopped is None
     assert float(term.loss(prior, torch.arange(len(term.y))).detach()) < 0.5 * before
@@ -129,15 +139,22 @@ def test_a_tri_plane_is_a_sum_of_functions_of_two_coordinates() -> None:
 @pytest.mark.parametrize("kind", ["vm", "cp"])
 @pytest.mark.parametrize("box", [*BOXES, FOUR], ids=lambda b: f"{b.ndim}d")
 def test_a_tensor_on_a_lattice_is_its_points(box: Box, kind: str) -> None:
-    tensor = TensorDecomposition(box, 2, kind=kind, cells=6.0, rank=3, interpolation="linear", generator=seeded())
-    axes = [torch.linspace(-n * s / 2, n * s / 2, 5) for n, s in zip(box.lengths, box.scale, strict=True)]
+    tensor = TensorDecomposition(
+        box, 2, kind=kind, cells=6.0, rank=3, interpolation="linear", generator=seeded()
+    )
+    axes = [
+        torch.linspace(-n * s / 2, n * s / 2, 5)
+        for n, s in zip(box.lengths, box.scale, strict=True)
+    ]
     x = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
     torch.testing.assert_close(tensor.on_axes(axes), tensor(x), rtol=0, atol=1e-6)
     assert tensor(x).std() > 0.01
 
 
 def test_cp_of_one_term_is_a_product_of_lines() -> None:
-    tensor = TensorDecomposition(BOXES[2], 1, kind="cp", cells=8.0, rank=1, interpolation="linear", generator=seeded())
+    tensor = TensorDecomposition(
+        BOXES[2], 1, kind="cp", cells=8.0, rank=1, interpolation="linear", generator=seeded()
+    )
     matrix = tensor.on_axes([torch.linspace(-0.4, 0.4, 7)] * 3)[..., 0].flatten(1).double()
     values = torch.linalg.svdvals(matrix)
     assert values[1] < 1e-6 * values[0]
@@ -151,7 +168,10 @@ def test_levels_come_in_from_coarse_to_fine() -> None:
     box = Box((0.0, 0.0), (1.0, 2.0))
     options = {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8, "width": 8, "depth": 1}
     grown, whole = priors.hash(box, coarse_to_fine=0.4, **options), priors.hash(box, **options)
-    points, grid = box.random_points(50, generator=torch.Generator().manual_seed(0)), Grid(box, (5, 7))
+    points, grid = (
+        box.random_points(50, generator=torch.Generator().manual_seed(0)),
+        Grid(box, (5, 7)),
+    )
     assert torch.equal(grown(points), whole(points))  # no solver has touched it
     for progress, levels in ((0.0, 1), (0.1, 2), (0.25, 3), (0.35, 4), (0.4, 4), (1.0, 4)):
         grown.anneal(progress)
@@ -161,7 +181,8 @@ def test_levels_come_in_from_coarse_to_fine() -> None:
         assert len(encoding.stencil(box.normalize(points))[0]) == levels * 50
         assert not features[:, levels:].any()
         assert torch.equal(
-            features[:, :levels], whole.encoding(box.normalize(points)).unflatten(-1, (4, 2))[:, :levels]
+            features[:, :levels],
+            whole.encoding(box.normalize(points)).unflatten(-1, (4, 2))[:, :levels],
         )
         torch.testing.assert_close(sample(grown, grid), grown(grid.points()), atol=1e-6, rtol=0)
         other = priors.hash(box, coarse_to_fine=0.4, **options)

@@ -14,7 +14,9 @@ def band_limited(count, rate, top, seed=0):
     """Sines of random frequency and phase below `top` Hz, (count, 1), at the centres of the samples."""
     generator = np.random.default_rng(seed)
     t = (np.arange(count) + 0.5) / rate
-    waves = [np.sin(2 * np.pi * f * t + p) for f, p in generator.uniform([60, 0], [top, 6.28], (12, 2))]
+    waves = [
+        np.sin(2 * np.pi * f * t + p) for f, p in generator.uniform([60, 0], [top, 6.28], (12, 2))
+    ]
     wave = np.sum(waves, 0)
     return torch.from_numpy(0.9 * wave / np.abs(wave).max()).float()[:, None]
 
@@ -32,14 +34,19 @@ def test_wav_keeps_16_bit_samples_rate_and_channels(tmp_path):
     assert float((again - values).abs().max()) <= 0.5 / 2**15 + 1e-7
 
 
-@pytest.mark.parametrize(("samples", "expected"), [
-    (np.array([0, 128, 255], np.uint8), [-1, 0, 127 / 128]),
-    (np.array([-(2**31), 0, 2**30], np.int32), [-1, 0, 0.5]),
-    (np.array([-0.25, 0.5], np.float32), [-0.25, 0.5]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        (np.array([0, 128, 255], np.uint8), [-1, 0, 127 / 128]),
+        (np.array([-(2**31), 0, 2**30], np.int32), [-1, 0, 0.5]),
+        (np.array([-0.25, 0.5], np.float32), [-0.25, 0.5]),
+    ],
+)
 def test_wav_full_scale_is_one(tmp_path, samples, expected):
     wavfile.write(tmp_path / "a.wav", 8000, samples)
-    assert torch.allclose(read_wav(tmp_path / "a.wav")[0][:, 0], torch.tensor(expected, dtype=torch.float32))
+    assert torch.allclose(
+        read_wav(tmp_path / "a.wav")[0][:, 0], torch.tensor(expected, dtype=torch.float32)
+    )
 
 
 def test_wav_refuses(tmp_path):
@@ -65,7 +72,9 @@ def test_omega_of_the_first_layer():
 def test_one_sample_in_ten_of_a_file(tmp_path, even):
     """Bar 3.7: 35 dB, from every tenth sample of a WAV whose band ends at 0.7 of what these can tell."""
     rate, count = 16000, 4000
-    top = 0.7 * rate / 10 / 2 if even else 0.35 * rate / 10 / 2  # samples at random tell half as much for sure
+    top = (
+        0.7 * rate / 10 / 2 if even else 0.35 * rate / 10 / 2
+    )  # samples at random tell half as much for sure
     write_wav(tmp_path / "in.wav", band_limited(count, rate, top), sound_grid(count, rate))
     problem = audio(str(tmp_path / "in.wav"), keep_one_in=10, even=even, seconds=None)
     assert len(problem.terms[0].y) == 400
@@ -87,9 +96,10 @@ def test_audio_figure_and_baseline():
 def test_audio_refuses(tmp_path):
     write_wav(tmp_path / "silent.wav", torch.zeros(800, 1), sound_grid(800, 8000))
     for options, match in (
-        ({"keep_one_in": 0}, "keep_one_in=0"), ({"sound": "hum"}, "unknown sound"),
+        ({"keep_one_in": 0}, "keep_one_in=0"),
+        ({"sound": "hum"}, "unknown sound"),
         ({"sound": str(tmp_path / "silent.wav"), "seconds": 0.05}, "silent"),
         ({"sound": str(tmp_path / "silent.wav"), "seconds": 5.0}, "lasts 0.100 s"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ValueError, match=match):
             audio(**options)

@@ -31,13 +31,20 @@ def test_counts_are_scaled_to_one(tmp_path):
 
 def test_grey_keeps_white_and_black():
     assert torch.allclose(
-        grey(torch.tensor([[[1.0, 1, 1], [0, 0, 0], [0, 1, 0]]]))[0, :, 0], torch.tensor([1, 0, 0.587])
+        grey(torch.tensor([[[1.0, 1, 1], [0, 0, 0], [0, 1, 0]]]))[0, :, 0],
+        torch.tensor([1, 0, 0.587]),
     )
 
 
-@pytest.mark.parametrize(("name", "match"), [
-    ("camra", "camera"), ("nan.tif", "NaN"), ("black.png", "no value is positive"), ("missing.png", "no such file"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("camra", "camera"),
+        ("nan.tif", "NaN"),
+        ("black.png", "no value is positive"),
+        ("missing.png", "no such file"),
+    ],
+)
 def test_bad_images(tmp_path, name, match):
     save(tmp_path / "nan.tif", ramp() * torch.nan)
     save(tmp_path / "black.png", 0 * ramp())
@@ -67,7 +74,9 @@ def test_image_files_round_trip(tmp_path):
     colour = torch.rand(5, 4, 3, generator=torch.Generator().manual_seed(0))
     save(tmp_path / "a.tiff", colour)
     assert torch.equal(read_image(tmp_path / "a.tiff")[0], colour)
-    Image.fromarray((255 * colour.numpy()).astype(np.uint8)).save(tmp_path / "a.jpg", quality=100, subsampling=0)
+    Image.fromarray((255 * colour.numpy()).astype(np.uint8)).save(
+        tmp_path / "a.jpg", quality=100, subsampling=0
+    )
     assert float((read_image(tmp_path / "a.jpg")[0] - colour).abs().max()) < 0.05
     (tmp_path / "a.jpeg").write_text("no picture")
     with pytest.raises(FileFormatError, match=re.escape("a.jpeg")):

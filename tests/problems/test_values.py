@@ -26,8 +26,11 @@ from inverse_inr.problems.spectral.cassi import first_alone
 from inverse_inr.problems.spectral.cassi_calibration import calibrated
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted(path for folder in ("inverse_inr", "operators", "problems", "benchmarks", "notebooks")
-                 for path in (ROOT / folder).rglob("*.py"))  # fmt: skip
+SOURCES = sorted(
+    path
+    for folder in ("inverse_inr", "operators", "problems", "benchmarks", "notebooks")
+    for path in (ROOT / folder).rglob("*.py")
+)
 PARTS = {"baselines", "notes", "options"}
 
 
@@ -52,7 +55,10 @@ TAKING: dict[str, tuple[Callable[[], Problem], Callable[[Problem], object]]] = {
     "refined": (lambda: inpaint("cat", crop=12, rounds=0), lambda p: refined(p, 2, 0.5)),
     "calibrated": (moved, lambda p: calibrated(p, steps=2)),
     "drift_removed": (drifting, lambda p: drift_removed(p, rough_tv, rounds=2)),
-    "measured_by": (drifting, lambda p: measured_by(ct("gaussian_blobs", size=12, views=8).terms[0].operator, p)),
+    "measured_by": (
+        drifting,
+        lambda p: measured_by(ct("gaussian_blobs", size=12, views=8).terms[0].operator, p),
+    ),
     "FBP behind a drift": (drifting, filtered_backprojection),
     "first_alone": (lambda: cassi(size=8, bands=3, second="rgb"), first_alone),
 }
@@ -93,7 +99,9 @@ def test_no_problem_changes_once_it_is_made(name: str, monkeypatch: pytest.Monke
     assert [differences(before, state(problem)) for problem, before in made] == [[]] * len(made)
 
 
-@pytest.mark.parametrize("make", [lambda: ct(size=8, views=4), lambda: problem_of(simulated())], ids=["CT", "slices"])
+@pytest.mark.parametrize(
+    "make", [lambda: ct(size=8, views=4), lambda: problem_of(simulated())], ids=["CT", "slices"]
+)
 def test_nothing_can_be_assigned_to_a_problem(make: Callable[[], Problem]) -> None:
     problem = make()
     for field in fields(problem):
@@ -114,15 +122,28 @@ def test_problems_are_equal_only_where_they_are_the_same() -> None:
 def test_no_code_writes_into_the_parts_of_a_problem() -> None:
     """The dictionaries of a frozen problem and of its suggestion could be written to: nobody does."""
     assert {f.name for kind in (Problem, Suggestion) for f in fields(kind)} >= PARTS
-    found = [(str(path.relative_to(ROOT)), line)
-             for path in SOURCES for line in writes(ast.parse(path.read_text()), PARTS)]  # fmt: skip
+    found = [
+        (str(path.relative_to(ROOT)), line)
+        for path in SOURCES
+        for line in writes(ast.parse(path.read_text()), PARTS)
+    ]
     assert len(SOURCES) > 200
     assert found == []
 
 
 def test_a_write_into_a_part_is_seen() -> None:
-    bad = ["p.suggested.baselines['a'] = 1", "p.notes['a'] += 1", "p.notes.update(a=1)", "p.notes |= {'a': 1}"]
-    assert writes(ast.parse("\n".join([*bad, "notes['a'] = 1", "p.notes | {'a': 1}"])), PARTS) == [1, 2, 3, 4]
+    bad = [
+        "p.suggested.baselines['a'] = 1",
+        "p.notes['a'] += 1",
+        "p.notes.update(a=1)",
+        "p.notes |= {'a': 1}",
+    ]
+    assert writes(ast.parse("\n".join([*bad, "notes['a'] = 1", "p.notes | {'a': 1}"])), PARTS) == [
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 def writes(tree: ast.AST, parts: set[str]) -> list[int]:
@@ -131,7 +152,13 @@ def writes(tree: ast.AST, parts: set[str]) -> list[int]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
             owner = node.value
-        elif isinstance(node, ast.Attribute) and node.attr in ("update", "setdefault", "pop", "clear", "popitem"):
+        elif isinstance(node, ast.Attribute) and node.attr in (
+            "update",
+            "setdefault",
+            "pop",
+            "clear",
+            "popitem",
+        ):
             owner = node.value
         elif isinstance(node, ast.AugAssign):
             owner = node.target
@@ -168,7 +195,9 @@ def state(value: object, name: str = "problem") -> dict[str, object]:
         held = {f"{name}.{k}": v.detach().clone() for k, v in value.state_dict().items()}
         return {name: value, f"{name} trains": value.training, **held}
     if isinstance(value, dict):
-        return merged({name: sorted(map(str, value))}, *(state(v, f"{name}[{k!r}]") for k, v in value.items()))
+        return merged(
+            {name: sorted(map(str, value))}, *(state(v, f"{name}[{k!r}]") for k, v in value.items())
+        )
     if isinstance(value, list | tuple):
         return merged({name: len(value)}, *(state(v, f"{name}[{k}]") for k, v in enumerate(value)))
     if is_dataclass(value) and not isinstance(value, type | Box):

@@ -25,8 +25,12 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=F64)
 
 
-@pytest.mark.parametrize(("shape", "channels", "stride"), [((7, 6), 2, 2), ((17,), 1, 3), ((4, 5, 3), 1, 1)])
-def test_local_gaussians_are_their_definition(shape: tuple[int, ...], channels: int, stride: int) -> None:
+@pytest.mark.parametrize(
+    ("shape", "channels", "stride"), [((7, 6), 2, 2), ((17,), 1, 3), ((4, 5, 3), 1, 1)]
+)
+def test_local_gaussians_are_their_definition(
+    shape: tuple[int, ...], channels: int, stride: int
+) -> None:
     """Means and covariances of the nearest patches, moved inside where they stick out, one patch at a time."""
     guide, values = random(*shape, channels), random(*shape, channels, seed=1)
     grid = Grid(Box((0.0,) * len(shape), tuple(map(float, shape))), shape)
@@ -42,14 +46,18 @@ def test_local_gaussians_are_their_definition(shape: tuple[int, ...], channels: 
     terms = []
     for corner in itertools.product(*({*range(0, n, stride), n - 1} for n in inner)):
         i = places.index(tuple(c + 1 for c in corner))
-        corners = [tuple(min(max(v - 1, 0), n - 1) for v, n in zip(places[j], inner, strict=True))
-                   for j in [i, *neighbours[i].tolist()]]  # fmt: skip
+        corners = [
+            tuple(min(max(v - 1, 0), n - 1) for v, n in zip(places[j], inner, strict=True))
+            for j in [i, *neighbours[i].tolist()]
+        ]
         group = torch.stack([patch(guide, c) for c in corners])
         off = patch(values, corner) - group.mean(0)
         covariance = torch.cov(group.T, correction=0) + 0.01 * torch.eye(len(off), dtype=F64)
         terms.append(off @ torch.linalg.solve(covariance, off) / len(off))
     expected = float(torch.stack(terms).mean())
-    assert float(penalty(SampledField(values, grid), torch.zeros(0, len(shape)))) == pytest.approx(expected)
+    assert float(penalty(SampledField(values, grid), torch.zeros(0, len(shape)))) == pytest.approx(
+        expected
+    )
 
 
 def test_local_gaussians_see_both_parts_of_a_complex_field() -> None:
@@ -57,7 +65,9 @@ def test_local_gaussians_see_both_parts_of_a_complex_field() -> None:
     guide, values = random(8, 8, 2), random(8, 8, 2, seed=1)
     options = {"patch": 3, "search": 2, "neighbours": 4}
     real = LocalGaussians(SampledField(guide, grid), grid, **options)
-    both = LocalGaussians(SampledField(torch.view_as_complex(guide)[..., None], grid), grid, **options)
+    both = LocalGaussians(
+        SampledField(torch.view_as_complex(guide)[..., None], grid), grid, **options
+    )
     none = torch.zeros(0, 2)
     expected = float(real(SampledField(values, grid), none))
     field = SampledField(torch.view_as_complex(values)[..., None], grid)
@@ -94,13 +104,19 @@ def test_refined_rounds_go_on_from_the_fit_before_and_lose_noise() -> None:
     truth = 0.5 + 0.2 * torch.sin(0.8 * x + 0.3 * y) * torch.cos(0.5 * y)
     noisy = truth + 0.1 * random(24, 24).float()
     operator = Mask(torch.ones(24, 24, dtype=torch.bool), grid)
-    suggested = Suggestion("grid", {"cells": 24.0, "order": 3}, steps=4, optimizer="lbfgs", stopping=Never())
+    suggested = Suggestion(
+        "grid", {"cells": 24.0, "order": 3}, steps=4, optimizer="lbfgs", stopping=Never()
+    )
     term = Term(operator, noisy.flatten(), Gaussian(0.1))
     problem = Problem([term], grid.box, grid, average=1, suggested=suggested)
     errors = []
     for rounds in (0, 1, 2):
-        asked = refined(problem, rounds, 0.5, steps=4, search=6, neighbours=40) if rounds else problem
-        errors.append(float((solve(asked, callbacks=[]).sample()[..., 0] - truth).square().mean().sqrt()))
+        asked = (
+            refined(problem, rounds, 0.5, steps=4, search=6, neighbours=40) if rounds else problem
+        )
+        errors.append(
+            float((solve(asked, callbacks=[]).sample()[..., 0] - truth).square().mean().sqrt())
+        )
     assert errors[1] < 0.75 * errors[0]
     assert errors[2] < 0.9 * errors[1]
     prior = Solver(refined(problem, 1, 0.5), callbacks=[]).prior

@@ -21,7 +21,9 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=F64)
 
 
-def distance_by_hand(image: torch.Tensor, a: tuple[int, ...], b: tuple[int, ...], patch: int) -> float:
+def distance_by_hand(
+    image: torch.Tensor, a: tuple[int, ...], b: tuple[int, ...], patch: int
+) -> float:
     """Σ over the patch of Gaussian weights times |u(a + s) - u(b + s)|², where both lie inside."""
     taps = torch.exp(-0.5 * ((torch.arange(patch, dtype=F64) - patch // 2) * 3 / patch) ** 2)
     taps, total = taps / taps.sum(), 0.0
@@ -33,13 +35,21 @@ def distance_by_hand(image: torch.Tensor, a: tuple[int, ...], b: tuple[int, ...]
     return total
 
 
-@pytest.mark.parametrize(("shape", "channels", "search"), [((7, 6), 2, 2), ((19,), 1, 4), ((4, 5, 3), 1, 1)])
-def test_finds_what_a_direct_search_finds(shape: tuple[int, ...], channels: int, search: int) -> None:
+@pytest.mark.parametrize(
+    ("shape", "channels", "search"), [((7, 6), 2, 2), ((19,), 1, 4), ((4, 5, 3), 1, 1)]
+)
+def test_finds_what_a_direct_search_finds(
+    shape: tuple[int, ...], channels: int, search: int
+) -> None:
     image = random(*shape, channels)
     neighbours, weights = similar_patches(image, patch=3, search=search, neighbours=3)
     places = list(itertools.product(*map(range, shape)))
     for i, a in enumerate(places):
-        near = [b for b in places if b != a and all(abs(u - v) <= search for u, v in zip(a, b, strict=True))]
+        near = [
+            b
+            for b in places
+            if b != a and all(abs(u - v) <= search for u, v in zip(a, b, strict=True))
+        ]
         distances = sorted((distance_by_hand(image, a, b, 3), places.index(b)) for b in near)[:3]
         assert neighbours[i].tolist() == [j for _, j in distances]
         expected = torch.tensor([-d / distances[1][0] for d, _ in distances], dtype=F64).exp()
@@ -76,7 +86,8 @@ def test_few_neighbours_in_a_tiny_image() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"patch": 4}, "odd"), ({"search": 0}, "search=0"), ({"neighbours": 0}, "neighbours=0")]
+    ("options", "message"),
+    [({"patch": 4}, "odd"), ({"search": 0}, "search=0"), ({"neighbours": 0}, "neighbours=0")],
 )
 def test_refuses(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -109,4 +120,12 @@ def problem_solution(problem: Problem, penalties: list):
     from inverse_inr import priors, solve
 
     prior = priors.grid(problem.box, cells=24.0, order=3)
-    return solve(problem, prior, regularizers=penalties, steps=15, optimizer="lbfgs", stopping=Never(), callbacks=[])
+    return solve(
+        problem,
+        prior,
+        regularizers=penalties,
+        steps=15,
+        optimizer="lbfgs",
+        stopping=Never(),
+        callbacks=[],
+    )

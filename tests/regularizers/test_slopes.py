@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.derivatives import gradient, gradient_adjoint, grid_gradient, grid_laplacian, laplacian
+from inverse_inr.derivatives import (
+    gradient,
+    gradient_adjoint,
+    grid_gradient,
+    grid_laplacian,
+    laplacian,
+)
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Memo, sample
 from inverse_inr.protocol import predict
@@ -58,7 +64,9 @@ class Counted:
 
 def test_derivatives_are_analytic() -> None:
     x = POINTS[:, 0]
-    torch.testing.assert_close(gradient(ramp, POINTS), torch.tensor([[SLOPE]], dtype=F64).expand(400, 1, 2))
+    torch.testing.assert_close(
+        gradient(ramp, POINTS), torch.tensor([[SLOPE]], dtype=F64).expand(400, 1, 2)
+    )
     torch.testing.assert_close(gradient(wave, POINTS)[:, 0, 0], 2 * torch.cos(2 * x))
     torch.testing.assert_close(laplacian(wave, POINTS)[:, 0], -4 * torch.sin(2 * x))
     both = laplacian(lambda p: p.square() * torch.tensor([1.0, 3.0]), POINTS)
@@ -75,24 +83,32 @@ def test_complex_fields_have_a_complex_gradient() -> None:
 @pytest.mark.parametrize("grid", [None, GRID])
 def test_penalties_of_complex_fields_do_not_know_their_phase(grid: Grid | None) -> None:
     penalty = TotalVariation(grid=grid, epsilon=0.0)
-    values = [float(penalty(lambda p, turn=turn: turn * ramp(p), POINTS).detach()) for turn in (2.0, 2j, 1.2 - 1.6j)]
+    values = [
+        float(penalty(lambda p, turn=turn: turn * ramp(p), POINTS).detach())
+        for turn in (2.0, 2j, 1.2 - 1.6j)
+    ]
     assert values == pytest.approx([values[0]] * 3)
 
 
 @pytest.mark.parametrize(
-    ("field", "slope"), [(lambda p: p[..., :1], (1.0, 0.0)), (lambda p: (p[..., :1] > 1).double(), (0.0, 0.0))],
+    ("field", "slope"),
+    [(lambda p: p[..., :1], (1.0, 0.0)), (lambda p: (p[..., :1] > 1).double(), (0.0, 0.0))],
     ids=["linear", "indicator"],
-)  # fmt: skip
+)
 def test_fields_that_autograd_finds_constant(field, slope: tuple[float, float]) -> None:
     """A phantom is a field too: flat pieces have slope zero, linear ones no curvature."""
-    torch.testing.assert_close(gradient(field, POINTS), torch.tensor([[slope]], dtype=F64).expand(400, 1, 2))
+    torch.testing.assert_close(
+        gradient(field, POINTS), torch.tensor([[slope]], dtype=F64).expand(400, 1, 2)
+    )
     torch.testing.assert_close(laplacian(field, POINTS), torch.zeros(400, 1, dtype=F64))
 
 
 def test_a_pixel_image_has_no_laplacian() -> None:
     """Multilinear between pixel centres: Δf would be zero, silently, instead of what the pixels curve by."""
     grid = Grid(Box((0.0, 0.0), (1.0, 1.0)), (4, 4))
-    image = SampledField(torch.rand(4, 4, 1, dtype=F64, generator=torch.Generator().manual_seed(0)), grid)
+    image = SampledField(
+        torch.rand(4, 4, 1, dtype=F64, generator=torch.Generator().manual_seed(0)), grid
+    )
     for field in (image, Memo(image)):
         with pytest.raises(TypeError, match="'SampledField' has 0 continuous derivatives"):
             laplacian(field, POINTS)
@@ -105,18 +121,26 @@ def test_total_variation_of_a_ramp_is_its_slope() -> None:
     assert float(TotalVariation()(ramp, POINTS).detach()) == pytest.approx(5, rel=1e-6)
     values = sample(lambda p: ramp(p.double()), GRID)
     inner = grid_gradient(values, GRID.spacing)[:-1, :-1, 0]
-    torch.testing.assert_close(inner, torch.tensor(SLOPE, dtype=F64).expand_as(inner), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        inner, torch.tensor(SLOPE, dtype=F64).expand_as(inner), rtol=1e-5, atol=0
+    )
     along = float(TotalVariation(grid=GRID)(lambda p: 2 * p[..., :1], POINTS))
     assert along == pytest.approx(2 * 15 / 16, rel=1e-5)  # nothing lies past the last pixel
 
 
 @pytest.mark.parametrize(("delta", "expected"), [(None, 5.0), (5.0, 5.0 * (2**0.5 - 1))])
-def test_pair_differences_are_slopes_where_the_operator_looked(delta: float | None, expected: float) -> None:
+def test_pair_differences_are_slopes_where_the_operator_looked(
+    delta: float | None, expected: float
+) -> None:
     """Pairs along the ramp's gradient have its slope; the field is not asked again."""
     memo = Memo(ramp)
     direction = torch.tensor(SLOPE, dtype=F64) / 5
     along = torch.tensor([-0.2, -0.1, 0.1, 0.2], dtype=F64)[:, None] * direction
-    predict(lambda rows: (POINTS[rows][:, None] + along, lambda v: v.mean((1, 2))), memo, torch.arange(7))
+    predict(
+        lambda rows: (POINTS[rows][:, None] + along, lambda v: v.mean((1, 2))),
+        memo,
+        torch.arange(7),
+    )
     memo.field = None  # pyright: ignore
     assert float(PairDifference(delta)(memo, POINTS)) == pytest.approx(expected, rel=1e-4)
     with pytest.raises(TypeError, match="no operator has looked"):
@@ -145,7 +169,9 @@ def test_sobolev_of_a_wave(order: int) -> None:
     x = POINTS[:, 0]
     expected = 4 * torch.cos(2 * x).square() if order == 1 else 16 * torch.sin(2 * x).square()
     torch.testing.assert_close(Sobolev(order=order)(wave, POINTS), expected.mean())
-    assert float(Sobolev(grid=GRID)(lambda p: 2 * p[..., :1], POINTS)) == pytest.approx(4 * 15 / 16, rel=1e-5)
+    assert float(Sobolev(grid=GRID)(lambda p: 2 * p[..., :1], POINTS)) == pytest.approx(
+        4 * 15 / 16, rel=1e-5
+    )
 
 
 def test_edge_preserving_limits() -> None:
@@ -172,13 +198,19 @@ def test_sobolev_of_second_order_on_a_grid() -> None:
     grid = Grid(Box((0.0, 0.0), (2.0, 3.0)), (16, 12))
     bowl = lambda p: (p[..., :1] ** 2 + 0.5 * p[..., 1:] ** 2).double()  # noqa: E731
     curved = grid_laplacian(sample(bowl, grid), grid.spacing)
-    torch.testing.assert_close(curved[1:-1, 1:-1], torch.full((14, 10, 1), 3.0).double(), rtol=1e-4, atol=0)
-    assert float(Sobolev(order=2, grid=grid)(bowl, POINTS)) == pytest.approx(float(curved.square().mean()))
+    torch.testing.assert_close(
+        curved[1:-1, 1:-1], torch.full((14, 10, 1), 3.0).double(), rtol=1e-4, atol=0
+    )
+    assert float(Sobolev(order=2, grid=grid)(bowl, POINTS)) == pytest.approx(
+        float(curved.square().mean())
+    )
     flat = lambda p: torch.ones(*p.shape[:-1], 1)  # noqa: E731
     assert float(Sobolev(order=2, grid=grid)(flat, POINTS)) == 0.0
 
 
-@pytest.mark.parametrize("options", [{"order": 3}, {"order": 0}, {"order": 2, "grid": GRID, "patch": 4}])
+@pytest.mark.parametrize(
+    "options", [{"order": 3}, {"order": 0}, {"order": 2, "grid": GRID, "patch": 4}]
+)
 def test_sobolev_refuses(options: dict) -> None:
     with pytest.raises(ValueError, match="order is 1, or 2 without a patch"):
         Sobolev(**options)
@@ -217,7 +249,14 @@ def test_weights_are_refused(weight: float) -> None:
 
 @pytest.mark.parametrize(
     "regularizer",
-    [TotalVariation(), EdgePreserving(delta=0.5), Sobolev(), Sobolev(order=2), TotalVariation(grid=GRID), L1()],
+    [
+        TotalVariation(),
+        EdgePreserving(delta=0.5),
+        Sobolev(),
+        Sobolev(order=2),
+        TotalVariation(grid=GRID),
+        L1(),
+    ],
     ids=["tv", "edge", "sobolev", "laplacian", "grid", "l1"],
 )
 def test_gradients_in_the_parameters(regularizer: Regularizer) -> None:
@@ -226,7 +265,9 @@ def test_gradients_in_the_parameters(regularizer: Regularizer) -> None:
 
     def run(*parameters: Tensor) -> Tensor:
         fixed = dict(zip(names, parameters, strict=True))
-        return regularizer(lambda p: torch.func.functional_call(module, fixed, (p.double(),)), POINTS[:7])
+        return regularizer(
+            lambda p: torch.func.functional_call(module, fixed, (p.double(),)), POINTS[:7]
+        )
 
     torch.autograd.gradcheck(run, tuple(v.detach().requires_grad_() for v in values))
 
@@ -237,7 +278,10 @@ def test_gradient_adjoint(shape: tuple[int, ...], channels: int) -> None:
     spacing = [0.5 + k for k in range(len(shape))]
     x = torch.randn(*shape, channels, dtype=F64)
     flow = torch.randn(*shape, channels, len(shape), dtype=F64)
-    left, right = (grid_gradient(x, spacing) * flow).sum(), (x * gradient_adjoint(flow, spacing)).sum()
+    left, right = (
+        (grid_gradient(x, spacing) * flow).sum(),
+        (x * gradient_adjoint(flow, spacing)).sum(),
+    )
     torch.testing.assert_close(left, right, rtol=1e-12, atol=1e-12)
 
 

@@ -21,7 +21,9 @@ def test_steps_one_by_one_are_the_run_and_rays_jitter(problem, solver):
     a, b = solver(problem), solver(problem)
     a.run()
     seen = [float(b.step().sum()) for _ in range(30)]
-    assert all(torch.equal(p, q) for p, q in zip(a.prior.parameters(), b.prior.parameters(), strict=True))
+    assert all(
+        torch.equal(p, q) for p, q in zip(a.prior.parameters(), b.prior.parameters(), strict=True)
+    )
     assert seen[9] == a.history[0]["loss"]
     operator = a.problem.terms[0].operator.train()
     first, again = operator(torch.arange(4)).points, operator(torch.arange(4)).points
@@ -51,7 +53,9 @@ def test_the_seed_decides_everything(problem):
     def image(seed: int) -> Tensor:
         torch.manual_seed(int(torch.randint(100, ())))  # whatever the user's generator holds
         options = ii.Suggestion("hash", {"levels": 3, "log2_table": 8})
-        return solve(replace(problem, suggested=options), steps=20, batch=32, stopping=EVERY10, seed=seed).sample()
+        return solve(
+            replace(problem, suggested=options), steps=20, batch=32, stopping=EVERY10, seed=seed
+        ).sample()
 
     assert torch.equal(image(3), image(3))
     assert not torch.equal(image(3), image(4))
@@ -82,7 +86,9 @@ class Failing:
 
 def test_nan_restores_the_best_state_and_names_term_and_step(problem, solver):
     run = solver(problem, regularizers=[Failing(17)])
-    with pytest.warns(RuntimeWarning, match=r"R\(Failing\) became NaN or Inf at step 17; returning .* step 10"):
+    with pytest.warns(
+        RuntimeWarning, match=r"R\(Failing\) became NaN or Inf at step 17; returning .* step 10"
+    ):
         solution = run.run()
     assert str(solution.stopped) == "non-finite: R(Failing) became NaN or Inf at step 17"
     assert solution.best_step == 10
@@ -94,7 +100,9 @@ def test_nan_restores_the_best_state_and_names_term_and_step(problem, solver):
 
 
 def test_nan_before_any_good_state_raises(problem, solver):
-    with pytest.raises(FloatingPointError, match=r"R\(Failing\) became NaN or Inf at step 4, before any good state"):
+    with pytest.raises(
+        FloatingPointError, match=r"R\(Failing\) became NaN or Inf at step 4, before any good state"
+    ):
         solver(problem, regularizers=[Failing(4)]).run()
 
 
@@ -105,7 +113,9 @@ def test_nan_gradient_on_a_check_never_becomes_the_best_state(problem, at, stopp
     with pytest.warns(RuntimeWarning, match="NaN"):
         solution = solver(problem, regularizers=[failing], stopping=stopping).run()
     assert torch.isfinite(solution.sample()).all()
-    checks = [at - 10] if isinstance(stopping, Never) else range(10, at, 10)  # held-out rows may prefer an earlier one
+    checks = (
+        [at - 10] if isinstance(stopping, Never) else range(10, at, 10)
+    )  # held-out rows may prefer an earlier one
     assert solution.best_step in checks
 
 
@@ -115,7 +125,9 @@ def test_nan_gradient_on_a_check_never_becomes_the_best_state(problem, at, stopp
 def test_the_centre_of_rotation_is_learnt(problem, solver, learnable):
     old = problem.terms[0]
     shifted = ParallelBeam(problem.box, old.operator.angles, 16, center=0.2)
-    task = learnable(replace(problem, terms=[replace(old, y=ii.predict(shifted, problem.reference))]))
+    task = learnable(
+        replace(problem, terms=[replace(old, y=ii.predict(shifted, problem.reference))])
+    )
     solution = solver(task, steps=60, operator_lr=2e-2, batch=64, stopping=HeldOut(every=20)).run()
     assert list(solution.learnt) == ["0.center"]
     assert abs(float(solution.learnt["0.center"]) - 0.2) < 0.1

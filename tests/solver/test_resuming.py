@@ -15,19 +15,30 @@ from inverse_inr.solver import Checkpoint
 
 def ctrl_c(at: int):
     """A callback that interrupts the run at step `at`."""
-    return lambda solver, record: record["step"] == at and "loss" in record and signal.raise_signal(signal.SIGINT)
+    return lambda solver, record: (
+        record["step"] == at and "loss" in record and signal.raise_signal(signal.SIGINT)
+    )
 
 
 CASES = [
-    ("grid", "adam", 32), ("hash", "adam", 32), ("siren", "muon", 32),
+    ("grid", "adam", 32),
+    ("hash", "adam", 32),
+    ("siren", "muon", 32),
     ("siren", optimizers.LBFGS(iterations=2), None),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize(("name", "optimizer", "batch"), CASES, ids=["adam-grid", "adam-hash", "muon", "lbfgs"])
+@pytest.mark.parametrize(
+    ("name", "optimizer", "batch"), CASES, ids=["adam-grid", "adam-hash", "muon", "lbfgs"]
+)
 @pytest.mark.parametrize("at", [1, 7, 10, 23])
 def test_resumed_run_is_bit_exact(problem, name, optimizer, batch, at, solver):
-    keywords = {"optimizer": optimizer, "batch": batch, "regularizers": [1e-3 * TotalVariation()], "steps": 24}
+    keywords = {
+        "optimizer": optimizer,
+        "batch": batch,
+        "regularizers": [1e-3 * TotalVariation()],
+        "steps": 24,
+    }
     whole = solver(problem, name, **keywords)
     whole.run()
     first = solver(problem, name, **keywords)
@@ -71,7 +82,9 @@ def test_interrupted_run_returns_its_best_and_resumes(problem, at, solver):
     assert str(solution.stopped) == f"interrupted at step {at}"
     assert solution.steps == at
     assert solution.best_step == cut.best["step"]
-    kept = {k.removeprefix("prior."): v for k, v in cut.best["state"].items() if k.startswith("prior.")}
+    kept = {
+        k.removeprefix("prior."): v for k, v in cut.best["state"].items() if k.startswith("prior.")
+    }
     assert all(torch.equal(v, kept[k]) for k, v in solution.field.state_dict().items())
     again = solver(problem)
     again.load_state_dict(through_disk(cut))
@@ -87,11 +100,15 @@ def test_interrupted_before_any_check_returns_the_current_state(problem, solver)
             return f(points).square().mean()
 
     told = []
-    run = solver(problem, regularizers=[Stop()], callbacks=[lambda _, record: told.append(record["step"])])
+    run = solver(
+        problem, regularizers=[Stop()], callbacks=[lambda _, record: told.append(record["step"])]
+    )
     solution = run.run()
     assert str(solution.stopped) == "interrupted at step 1"
     assert told == [1], "callbacks must learn that the run is over"
-    with torch.no_grad():  # as `Solution.sample` does: with gradients recorded, sums are taken in another order
+    with (
+        torch.no_grad()
+    ):  # as `Solution.sample` does: with gradients recorded, sums are taken in another order
         assert torch.equal(solution.sample(), ii.sample(run.prior, problem.grid))
 
 

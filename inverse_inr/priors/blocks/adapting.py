@@ -21,8 +21,14 @@ class Adapt:
     Raises TypeError for a prior that has no blocks to move.
     """
 
-    def __init__(self, every: int = 100, *, until: float = 0.7, points: int = 16384,
-                 indicator: Callable[[Running, Tensor], Tensor] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        every: int = 100,
+        *,
+        until: float = 0.7,
+        points: int = 16384,
+        indicator: Callable[[Running, Tensor], Tensor] | None = None,
+    ) -> None:
         self.every, self.until, self.points = every, until, points
         self.indicator = slope_indicator if indicator is None else indicator
 
@@ -50,5 +56,7 @@ def slope_indicator(solver: Running, points: Tensor) -> Tensor:
 def _adaptive(prior: nn.Module) -> Any:
     network = getattr(prior, "network", None)
     if not hasattr(network, "adapt"):
-        raise TypeError(f"Adapt: '{getattr(prior, 'name', type(prior).__name__)}' has no blocks to move; 'acorn' has.")
+        raise TypeError(
+            f"Adapt: '{getattr(prior, 'name', type(prior).__name__)}' has no blocks to move; 'acorn' has."
+        )
     return network

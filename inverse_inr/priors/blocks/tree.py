@@ -25,7 +25,9 @@ _UNUSED = 2**62
 class _Kaiming(ReLU):
     """ReLU that keeps the variance of what it is given (He et al. 2015): blocks must start unlike each other."""
 
-    def initialize(self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator) -> None:
+    def initialize(
+        self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator
+    ) -> None:
         super().initialize(weight, bias, first, generator)
         uniform(weight, math.sqrt(6 / weight.shape[1]), generator)
 
@@ -44,11 +46,16 @@ class LinearTree(nn.Module):
         self.first = [math.floor((1 - s) / 2 * n + 1e-6) for s in extent]
         self.last = [math.ceil((1 + s) / 2 * n - 1e-6) - 1 for s in extent]
         size = 2 ** (DEEPEST - level)
-        axes = [torch.arange(a // size, b // size + 1) * size for a, b in zip(self.first, self.last, strict=True)]
+        axes = [
+            torch.arange(a // size, b // size + 1) * size
+            for a, b in zip(self.first, self.last, strict=True)
+        ]
         start = self.morton(torch.cartesian_prod(*axes).reshape(-1, self.ndim)).sort().values
         count = len(start) if blocks is None else blocks
         if count < len(start):
-            raise ValueError(f"acorn: blocks={count} are fewer than the {len(start)} of level={level} at the start.")
+            raise ValueError(
+                f"acorn: blocks={count} are fewer than the {len(start)} of level={level} at the start."
+            )
         self.start = nn.Buffer(torch.cat([start, torch.full((count - len(start),), _UNUSED)]))
         self.level = nn.Buffer(torch.where(self.start < _UNUSED, level, 0))
 
@@ -72,7 +79,12 @@ class LinearTree(nn.Module):
         """The slot of the leaf around each of (n, d) normalised points; points outside see the nearest one."""
         cell = ((x.detach() + 1) * 2 ** (DEEPEST - 1)).floor().long()
         limits = (torch.tensor(side, device=x.device) for side in (self.first, self.last))
-        return torch.searchsorted(self.start, self.morton(torch.clamp(cell, *limits)).contiguous(), right=True) - 1
+        return (
+            torch.searchsorted(
+                self.start, self.morton(torch.clamp(cell, *limits)).contiguous(), right=True
+            )
+            - 1
+        )
 
     def corner(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Lower corner (blocks, d) and side (blocks,) of each slot, in normalised units."""
@@ -88,20 +100,29 @@ class LinearTree(nn.Module):
         inside = ((low + 2**size > first) & (low <= last)).all(-1).tolist()
         return [code for code, kept in zip(codes, inside, strict=True) if kept]
 
-    def exchange(self, error: Tensor, swaps: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    def exchange(
+        self, error: Tensor, swaps: int
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Which leaves to split and which siblings to merge, as (start, level): the greedy step.
 
         `error` (blocks,): squared error of each leaf, NaN where unknown. Node spacings halve, so a split leaves a
         quarter of a leaf's error and a merger makes four times that of the siblings: it pays to trade while
         3 Σ siblings < 3/4 leaf. Mergers give their slots to splits.
         """
-        known = {(s, v): e for s, v, e in zip(self.start.tolist(), self.level.tolist(), error.tolist(), strict=True)
-                 if s < _UNUSED}  # fmt: skip
+        known = {
+            (s, v): e
+            for s, v, e in zip(
+                self.start.tolist(), self.level.tolist(), error.tolist(), strict=True
+            )
+            if s < _UNUSED
+        }
         free = len(self.start) - len(known)
         mergers = sorted(self._siblings(known).items(), key=lambda item: item[1])
         split: list[tuple[int, int]] = []
         merge: list[tuple[int, int]] = []
-        for leaf, e in sorted(known.items(), key=lambda item: -item[1] if item[1] == item[1] else 0.0)[:swaps]:
+        for leaf, e in sorted(
+            known.items(), key=lambda item: -item[1] if item[1] == item[1] else 0.0
+        )[:swaps]:
             if not e > 0 or leaf[1] >= DEEPEST:
                 continue
             needed = len(self.offspring(*leaf)) - 1
@@ -116,9 +137,15 @@ class LinearTree(nn.Module):
 
     def _siblings(self, known: dict[tuple[int, int], float]) -> dict[tuple[int, int], float]:
         """Parents whose children are all leaves of known error, and the sum of their errors."""
-        parents = {(s >> shift << shift, v - 1) for s, v in known
-                   for shift in [self.ndim * (DEEPEST - v + 1)] if v > 0}  # fmt: skip
-        sums = {p: sum(known.get((c, p[1] + 1), math.nan) for c in self.offspring(*p)) for p in parents}
+        parents = {
+            (s >> shift << shift, v - 1)
+            for s, v in known
+            for shift in [self.ndim * (DEEPEST - v + 1)]
+            if v > 0
+        }
+        sums = {
+            p: sum(known.get((c, p[1] + 1), math.nan) for c in self.offspring(*p)) for p in parents
+        }
         return {p: e for p, e in sums.items() if e == e}
 
 
@@ -134,17 +161,37 @@ class AdaptiveTree(nn.Module):
     fills_the_box = True
     smoothness = -1
 
-    def __init__(self, extent: tuple[float, ...], outputs: int, *, level: int, blocks: int | None, nodes: int,
-                 features: int, width: int, depth: int, decoder: int, generator: torch.Generator) -> None:  # fmt: skip
+    def __init__(
+        self,
+        extent: tuple[float, ...],
+        outputs: int,
+        *,
+        level: int,
+        blocks: int | None,
+        nodes: int,
+        features: int,
+        width: int,
+        depth: int,
+        decoder: int,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         self.tree = LinearTree(extent, level, blocks)
         ndim, self.nodes, self.features = len(extent), nodes, features
         self.positions = FourierFeatures(octave_frequencies(ndim + 1, 2.0**level)[0], raw=True)
-        self.encoder = MLP(self.positions.size, features * nodes**ndim, width=width, depth=depth, activation=_Kaiming(),
-                           generator=generator)  # fmt: skip
+        self.encoder = MLP(
+            self.positions.size,
+            features * nodes**ndim,
+            width=width,
+            depth=depth,
+            activation=_Kaiming(),
+            generator=generator,
+        )
         with torch.no_grad():
             self.encoder.head.get_parameter("weight").mul_(0.3)
-        self.decoder = MLP(features, outputs, width=decoder, depth=1, activation=ReLU(), generator=generator)
+        self.decoder = MLP(
+            features, outputs, width=decoder, depth=1, activation=ReLU(), generator=generator
+        )
         self.carry = nn.Buffer(torch.zeros(len(self.tree.start), nodes**ndim * features))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -165,7 +212,9 @@ class AdaptiveTree(nn.Module):
         """Features at t (n, d) in [0, 1] of a block's side, multilinear between nodes on its faces and inside."""
         shape = [self.nodes] * t.shape[-1]
         index, weight = corners(*cells(t * (self.nodes - 1), shape), shape)
-        return gather(table.reshape(-1, self.features), index + leaf[:, None] * math.prod(shape), weight)
+        return gather(
+            table.reshape(-1, self.features), index + leaf[:, None] * math.prod(shape), weight
+        )
 
     def spacing(self, x: Tensor) -> Tensor:
         """Distance of nodes at (n, d) points, in normalised units: (n,)."""
@@ -197,11 +246,17 @@ class AdaptiveTree(nn.Module):
         for start, level in split:
             for code in tree.offspring(start, level):
                 offset = self._offset(code, level).to(t)
-                made[code] = (level + 1, self._interpolate(table, self._slot(slots[start], t), (t + offset) / 2))
+                made[code] = (
+                    level + 1,
+                    self._interpolate(table, self._slot(slots[start], t), (t + offset) / 2),
+                )
         gone = {start for start, _ in split}
         for start, level in merge:
             children = tree.offspring(start, level)
-            made[start] = (level, self._restricted(table, t, {c: slots[c] for c in children}, level))
+            made[start] = (
+                level,
+                self._restricted(table, t, {c: slots[c] for c in children}, level),
+            )
             gone.update(children)
         kept = {code: (levels[k], k) for code, k in slots.items() if code not in gone}
         order = sorted([*kept, *made])
@@ -236,9 +291,21 @@ class AdaptiveTree(nn.Module):
 
 
 @preset
-def acorn(box: Box, channels: int = 1, bandwidth: float | None = None, *, level: int | None = None,
-          blocks: int | None = None, nodes: int | None = None, features: int = 16, width: int = 128, depth: int = 3,
-          decoder: int = 64, head: HeadName = "linear", seed: int = 0) -> Prior:  # fmt: skip
+def acorn(
+    box: Box,
+    channels: int = 1,
+    bandwidth: float | None = None,
+    *,
+    level: int | None = None,
+    blocks: int | None = None,
+    nodes: int | None = None,
+    features: int = 16,
+    width: int = 128,
+    depth: int = 3,
+    decoder: int = 64,
+    head: HeadName = "linear",
+    seed: int = 0,
+) -> Prior:
     """An adaptive tree of blocks, features from a shared coordinate encoder (ACORN, Martel et al. 2021).
 
     It starts as the uniform tree of `level` (blocks of 2^-level of the longest side) with `nodes` an axis (about 8, in
@@ -247,15 +314,36 @@ def acorn(box: Box, channels: int = 1, bandwidth: float | None = None, *, level:
     """
     bandwidth, b = band(box, bandwidth)
     usual = (6 if box.ndim > 2 else 8) if nodes is None else nodes
-    start = min(DEEPEST - 2, max(0, round(math.log2(4 * b / max(1, usual - 1))))) if level is None else level
+    start = (
+        min(DEEPEST - 2, max(0, round(math.log2(4 * b / max(1, usual - 1)))))
+        if level is None
+        else level
+    )
     count = max(2, 1 + round(4 * b / 2**start)) if nodes is None else nodes
     if count < 2:
         raise ValueError(f"acorn: a block needs at least 2 nodes an axis, got nodes={nodes}.")
     extent = tuple(n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True))
 
     def network(outputs: int) -> AdaptiveTree:
-        return AdaptiveTree(extent, outputs, level=start, blocks=blocks, nodes=count, features=features, width=width,
-                            depth=depth, decoder=decoder, generator=seeded(seed))  # fmt: skip
+        return AdaptiveTree(
+            extent,
+            outputs,
+            level=start,
+            blocks=blocks,
+            nodes=count,
+            features=features,
+            width=width,
+            depth=depth,
+            decoder=decoder,
+            generator=seeded(seed),
+        )
 
-    return Prior(box, Identity(box.ndim), network, channels=channels, head=head, bandwidth=bandwidth,
-                 learning_rate=2e-3)  # fmt: skip
+    return Prior(
+        box,
+        Identity(box.ndim),
+        network,
+        channels=channels,
+        head=head,
+        bandwidth=bandwidth,
+        learning_rate=2e-3,
+    )

@@ -39,7 +39,13 @@ def dot_mismatch(operator: OnGrid, dtype: torch.dtype = torch.float32) -> float:
 @centers
 @pytest.mark.parametrize(
     ("make", "projector"),
-    [(parallel, None), (parallel, "line"), (parallel, "strip"), (fan, None), (fan, "strip_fanflat")],
+    [
+        (parallel, None),
+        (parallel, "line"),
+        (parallel, "strip"),
+        (fan, None),
+        (fan, "strip_fanflat"),
+    ],
 )
 def test_astra_agrees_with_our_maps_and_rays(
     astra: Any, box: Box, shape: Any, center: float, make: Any, projector: Any
@@ -60,18 +66,28 @@ def test_astra_on_a_grid_off_the_axis(astra: Any, make: Any):
     operator, field = make(UNIT), blobs(grid.box)
     y = predict(on_astra(operator, grid), field)
     assert error(y, predict(operator, field)) < 0.01
-    again, window = from_astra(*to_astra(operator, grid))  # its box must hold the window about the same axis
+    again, window = from_astra(
+        *to_astra(operator, grid)
+    )  # its box must hold the window about the same axis
     assert error(predict(again.on(window), field), predict(operator.on(grid), field)) < 1e-5
 
 
 @pytest.mark.parametrize(
     ("make", "projector"),
-    [(parallel, "linear"), (parallel, "line"), (parallel, "strip"), (fan, "line_fanflat"), (fan, "strip_fanflat")],
+    [
+        (parallel, "linear"),
+        (parallel, "line"),
+        (parallel, "strip"),
+        (fan, "line_fanflat"),
+        (fan, "strip_fanflat"),
+    ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_astra_adjoint(astra: Any, make: Any, projector: str, dtype: torch.dtype):
     for box, shape in SCANS:
-        assert dot_mismatch(on_astra(make(box), Grid(box, shape), projector=projector), dtype) < 1e-5
+        assert (
+            dot_mismatch(on_astra(make(box), Grid(box, shape), projector=projector), dtype) < 1e-5
+        )
 
 
 def test_astra_in_the_library(astra: Any):
@@ -107,7 +123,11 @@ def test_astra_refusals(astra: Any):
             on_astra(make(UNIT), square, projector="cuda")
     field = blobs(UNIT)  # the one projector that is right on oblong pixels
     assert (
-        error(predict(on_astra(parallel(UNIT), grid, projector="strip"), field), predict(parallel(UNIT), field)) < 0.01
+        error(
+            predict(on_astra(parallel(UNIT), grid, projector="strip"), field),
+            predict(parallel(UNIT), field),
+        )
+        < 0.01
     )
     with pytest.raises(TypeError, match="real images"):
         on_astra(parallel(UNIT), square).map(torch.ones(32, 32, dtype=torch.complex64))
@@ -118,7 +138,9 @@ def test_missing_packages(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "astra", None)
     with pytest.raises(ImportError, match=r'GPLv3.*pip install "inverse-inr\[ct\]"'):
         on_astra(operator, grid)
-    monkeypatch.setitem(sys.modules, "astra", SimpleNamespace(projector=SimpleNamespace(), __version__="2.1"))
+    monkeypatch.setitem(
+        sys.modules, "astra", SimpleNamespace(projector=SimpleNamespace(), __version__="2.1")
+    )
     with pytest.raises(ImportError, match=r"2\.5 or newer.*This is 2\.1"):
         on_astra(operator, grid)
     monkeypatch.setitem(sys.modules, "torch_radon", None)
@@ -128,7 +150,9 @@ def test_missing_packages(monkeypatch: pytest.MonkeyPatch):
     def broken(*_: object, **__: object) -> None:
         raise NameError("name 'RaysCfg' is not defined")
 
-    monkeypatch.setitem(sys.modules, "torch_radon", SimpleNamespace(Radon=broken, RadonFanbeam=broken))
+    monkeypatch.setitem(
+        sys.modules, "torch_radon", SimpleNamespace(Radon=broken, RadonFanbeam=broken)
+    )
     for make in (parallel, fan):
         with pytest.raises(ImportError, match="CUDA extension"):
             on_torch_radon(make(UNIT), grid)
@@ -140,8 +164,16 @@ def test_missing_packages(monkeypatch: pytest.MonkeyPatch):
 class StandIn:
     """torch-radon's rays on the CPU: bilinear samples along them, angles negated, x along columns, y along rows."""
 
-    def __init__(self, resolution: int, angles: Tensor, det_count: int, det_spacing: float, start: float, end: float,
-                 parallel: bool) -> None:  # fmt: skip
+    def __init__(
+        self,
+        resolution: int,
+        angles: Tensor,
+        det_count: int,
+        det_spacing: float,
+        start: float,
+        end: float,
+        parallel: bool,
+    ) -> None:
         assert angles.dtype == torch.float32
         t = (torch.arange(det_count) - det_count / 2 + 0.5) * det_spacing
         first = torch.stack([t if parallel else 0 * t, torch.full_like(t, start)], -1)
@@ -170,14 +202,28 @@ class StandIn:
             return torch.autograd.grad(self.forward(x), x, y)[0]
 
 
-def stand_in_parallel(resolution: int, angles: Tensor, det_count: int = -1, det_spacing: float = 1.0,
-                      clip_to_circle: bool = False) -> StandIn:  # fmt: skip
+def stand_in_parallel(
+    resolution: int,
+    angles: Tensor,
+    det_count: int = -1,
+    det_spacing: float = 1.0,
+    clip_to_circle: bool = False,
+) -> StandIn:
     assert not clip_to_circle
-    return StandIn(resolution, angles, det_count, det_spacing, 0.71 * resolution, 0.71 * resolution, True)
+    return StandIn(
+        resolution, angles, det_count, det_spacing, 0.71 * resolution, 0.71 * resolution, True
+    )
 
 
-def stand_in_fan(resolution: int, angles: Tensor, source_distance: float, det_distance: float = -1,
-                 det_count: int = -1, det_spacing: float = -1, clip_to_circle: bool = False) -> StandIn:  # fmt: skip
+def stand_in_fan(
+    resolution: int,
+    angles: Tensor,
+    source_distance: float,
+    det_distance: float = -1,
+    det_count: int = -1,
+    det_spacing: float = -1,
+    clip_to_circle: bool = False,
+) -> StandIn:
     return StandIn(resolution, angles, det_count, det_spacing, source_distance, det_distance, False)
 
 

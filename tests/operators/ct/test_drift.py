@@ -61,7 +61,9 @@ def test_offsets_are_legendre_polynomials_of_time() -> None:
     y = operator.unflatten(ii.predict(operator, zero)).detach()
     t = (times - 15) / 5
     expected = 1 + 10 * t + 50 * (3 * t**2 - 1) + 500 * (5 * t**3 - 3 * t)
-    torch.testing.assert_close(y[:, 2], expected, rtol=1e-6, atol=1e-4)  # the basis was held in float32
+    torch.testing.assert_close(
+        y[:, 2], expected, rtol=1e-6, atol=1e-4
+    )  # the basis was held in float32
     assert not y[:, [0, 1, 3, 4, 5, 6]].any()
 
 
@@ -107,12 +109,21 @@ def test_drift_is_found_jointly_and_in_turn() -> None:
 
     removed = (y - drift_removed(problem, solved, rounds=4).terms[0].y).reshape(40, 24)
     penalty = ii.regularizers.TotalVariation(grid=grid)
-    learnt = ii.solve(problem, ii.priors.create("grid", BOX, cells=24.0), steps=200, lr=0.05, operator_lr=2e-3,
-                      regularizers=[2.0 * penalty], callbacks=[])  # fmt: skip
+    learnt = ii.solve(
+        problem,
+        ii.priors.create("grid", BOX, cells=24.0),
+        steps=200,
+        lr=0.05,
+        operator_lr=2e-3,
+        regularizers=[2.0 * penalty],
+        callbacks=[],
+    )
     found = learnt.problem.terms[0].operator
     assert isinstance(found, DetectorDrift)
     for slope in (removed[-1] - removed[0], found.coefficients[1].detach()):
-        assert float(torch.corrcoef(torch.stack([slope, truth.coefficients[1].detach()]))[0, 1]) > 0.8
+        assert (
+            float(torch.corrcoef(torch.stack([slope, truth.coefficients[1].detach()]))[0, 1]) > 0.8
+        )
     assert not operator.coefficients.any()  # the user's operator is as it was
 
 
@@ -123,6 +134,8 @@ def test_what_it_refuses() -> None:
         DetectorDrift(beam(), 1, times=torch.arange(4.0))
     with pytest.raises(ValueError, match=r"needs \(views, elements\)"):
         DetectorDrift(lambda rows: rows, 1)  # type: ignore[arg-type]
-    problem = ii.Problem([ii.Term(beam(), torch.zeros(35), noise.Gaussian(1.0))], BOX, ii.Grid(BOX, (4, 4)))
+    problem = ii.Problem(
+        [ii.Term(beam(), torch.zeros(35), noise.Gaussian(1.0))], BOX, ii.Grid(BOX, (4, 4))
+    )
     with pytest.raises(TypeError, match="is no DetectorDrift"):
         drift_removed(problem, baselines.tv)

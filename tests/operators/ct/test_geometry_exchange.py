@@ -32,7 +32,9 @@ def test_astra_dictionaries_round_trip(box: Box, shape: Any, center: float, make
     assert np.allclose(same.spacing, grid.spacing)
     torch.testing.assert_close(again.angles.cos(), ANGLES.cos(), atol=1e-5, rtol=0)
     torch.testing.assert_close(again.angles.sin(), ANGLES.sin(), atol=1e-5, rtol=0)
-    (origin, along), (before, direction) = (beam.rays(torch.arange(50, 300)) for beam in (again, operator))
+    (origin, along), (before, direction) = (
+        beam.rays(torch.arange(50, 300)) for beam in (again, operator)
+    )
     torch.testing.assert_close(origin, before - torch.tensor(box.center), atol=1e-4, rtol=0)
     torch.testing.assert_close(along, direction, atol=1e-4, rtol=0)
 

@@ -26,8 +26,12 @@ def turn(views: int, full: float = math.pi) -> Tensor:
     return torch.arange(views, dtype=torch.float64) * (full / views)
 
 
-def parallel(box: Box = UNIT, views: int = 60, detectors: int = 101, **options: Any) -> ParallelBeam:
-    return ParallelBeam(box, turn(views), detectors, pitch=1.02 * box.diagonal / detectors, **options)
+def parallel(
+    box: Box = UNIT, views: int = 60, detectors: int = 101, **options: Any
+) -> ParallelBeam:
+    return ParallelBeam(
+        box, turn(views), detectors, pitch=1.02 * box.diagonal / detectors, **options
+    )
 
 
 def fan(box: Box = UNIT, views: int = 60, detectors: int = 101, **options: Any) -> FanBeam:
@@ -45,7 +49,9 @@ def blobs(grid: Grid, pixels: float = 3.0) -> GaussianBlobs:
     side, middle = min(grid.box.lengths), torch.tensor(grid.box.center, dtype=torch.float64)
     place = middle.new_tensor([[-0.13, 0.1, 0.07], [0.15, 0.05, -0.11], [0.02, -0.16, 0.03]])
     widths = torch.full((3,), pixels * max(grid.spacing), dtype=torch.float64)
-    return GaussianBlobs(middle + side * place[:, : grid.ndim], widths, torch.tensor([1.0, 0.7, -0.4]))
+    return GaussianBlobs(
+        middle + side * place[:, : grid.ndim], widths, torch.tensor([1.0, 0.7, -0.4])
+    )
 
 
 def exact(field: Any, beam: Any, subrays: int = 1) -> Tensor:
@@ -70,14 +76,19 @@ class TestRays(OperatorTests):
         self.beam = request.param
 
     def make(self):
-        beam = self.beam(views=5, subrays=2, center=nn.Parameter(torch.tensor(0.07, dtype=torch.float64)))
+        beam = self.beam(
+            views=5, subrays=2, center=nn.Parameter(torch.tensor(0.07, dtype=torch.float64))
+        )
         del beam.angles
         beam.angles = nn.Parameter(turn(5) + 0.1)
         return beam
 
 
 class TestOnGrids(OperatorTests):
-    @pytest.fixture(autouse=True, params=[(b, s) for b in (parallel, fan) for s in ((16, 16), (17, 17), (12, 19))])
+    @pytest.fixture(
+        autouse=True,
+        params=[(b, s) for b in (parallel, fan) for s in ((16, 16), (17, 17), (12, 19))],
+    )
     def choose(self, request: Any):
         self.beam, self.shape = request.param
 
@@ -112,7 +123,9 @@ def test_disc_has_half_ellipse_projections():
     beam = ParallelBeam(UNIT, turn(3), 40, samples=4000)
     s = (torch.arange(40, dtype=torch.float64) - 19.5) * beam.pitch
     truth = 2 * (0.36 - s.square()).clamp(min=0).sqrt()
-    assert (beam.unflatten(predict(beam, disc(0.6))) - truth).abs().max() < 1.5e-3  # a step of a ray on either side
+    assert (
+        beam.unflatten(predict(beam, disc(0.6))) - truth
+    ).abs().max() < 1.5e-3  # a step of a ray on either side
 
 
 def test_numbers_keep_the_precision_of_the_angles():
@@ -129,10 +142,14 @@ def test_rays_are_accurate_at_one_sample_a_pixel(make: Any, center: float):
 
 
 PAPER = [ParallelBeam(UNIT, turn(180), n) for n in (256, 255)]
-SMALL = [(make(g.box), g, bound) for make, bound in ((parallel, 0.035), (fan, 0.047)) for g in GRIDS]
+SMALL = [
+    (make(g.box), g, bound) for make, bound in ((parallel, 0.035), (fan, 0.047)) for g in GRIDS
+]
 
 
-@pytest.mark.parametrize(("beam", "grid", "bound"), SMALL + [(b, Grid(UNIT, (b.shape[1],) * 2), 6e-3) for b in PAPER])
+@pytest.mark.parametrize(
+    ("beam", "grid", "bound"), SMALL + [(b, Grid(UNIT, (b.shape[1],) * 2), 6e-3) for b in PAPER]
+)
 def test_shepp_logan_on_grids(beam: Any, grid: Grid, bound: float):
     field = phantoms.shepp_logan(grid.box)
     image = sample(field, grid, average=8)[..., 0].double()
@@ -215,7 +232,9 @@ CLOSED = torch.linspace(0, math.pi, 31, dtype=torch.float64)  # 0 and 180 degree
 GAP = turn(60, math.pi / 2)
 
 
-@pytest.mark.parametrize("angles", [ODD, GOLDEN, CLOSED, CLOSED.float(), turn(60, 2 * math.pi), turn(1), GAP])
+@pytest.mark.parametrize(
+    "angles", [ODD, GOLDEN, CLOSED, CLOSED.float(), turn(60, 2 * math.pi), turn(1), GAP]
+)
 def test_angular_weights_cover_half_a_turn(angles: Tensor):
     weights = angular_weights(angles, math.pi)
     assert float(weights.sum()) == pytest.approx(math.pi / (2 if angles is GAP else 1), rel=1e-5)
@@ -226,7 +245,9 @@ def test_angular_weights_cover_half_a_turn(angles: Tensor):
 
 @pytest.mark.parametrize(("offset", "views"), [(0.0, 91), (6.3, 91), (-9.8, 90), (4.7, 181)])
 def test_center_of_rotation(offset: float, views: int):
-    angles = torch.arange(views, dtype=torch.float64) * math.pi / (views // 2 * 2 if views < 181 else 90)
+    angles = (
+        torch.arange(views, dtype=torch.float64) * math.pi / (views // 2 * 2 if views < 181 else 90)
+    )
     beam = ParallelBeam(UNIT, angles, 128, pitch=2.4 / 128, center=offset * 2.4 / 128)
     y = beam.unflatten(exact(phantoms.shepp_logan(UNIT), beam, 4))
     assert center_of_rotation(y, angles) == pytest.approx(offset, abs=0.5)
@@ -234,4 +255,6 @@ def test_center_of_rotation(offset: float, views: int):
     with pytest.raises(ValueError, match="half a turn"):
         center_of_rotation(y[:9], angles[:9])
     candidates = torch.arange(-12, 12, 0.25)
-    assert center_by_symmetry(half, angles[: len(half)], candidates) == pytest.approx(offset, abs=0.5)
+    assert center_by_symmetry(half, angles[: len(half)], candidates) == pytest.approx(
+        offset, abs=0.5
+    )

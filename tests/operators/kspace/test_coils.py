@@ -56,11 +56,16 @@ def test_learnt_coils_keep_their_gauge(kind: str):
         correction: nn.Module = PolynomialMaps(BOX, 3, 4, constant=0.3)
     else:
         correction = priors.create(kind, BOX, 3, head="complex", bandwidth=2.0)
-    for maps in (LearnedCoils(correction, start), LearnedCoils(PolynomialMaps(BOX, 3, 4, constant=0.3))):
+    for maps in (
+        LearnedCoils(correction, start),
+        LearnedCoils(PolynomialMaps(BOX, 3, 4, constant=0.3)),
+    ):
         maps = maps.float()
         on_grid, at_points = sample(maps, grid), maps(grid.points())
         torch.testing.assert_close(on_grid, at_points, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(torch.linalg.vector_norm(on_grid, dim=-1), torch.ones(grid.shape))
+        torch.testing.assert_close(
+            torch.linalg.vector_norm(on_grid, dim=-1), torch.ones(grid.shape)
+        )
         if maps.start is not None:
             overlap = (maps.start.sample(grid).conj() * on_grid).sum(-1)
             assert overlap.imag.abs().max() < 1e-5

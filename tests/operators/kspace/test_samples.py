@@ -29,7 +29,17 @@ from inverse_inr.testing import OperatorTests
 class TestContract(OperatorTests):
     @pytest.fixture(
         autouse=True,
-        params=["cartesian", "coils", "learnt", "frames", "radial", "dephasing", "spokes", "lines", "sense"],
+        params=[
+            "cartesian",
+            "coils",
+            "learnt",
+            "frames",
+            "radial",
+            "dephasing",
+            "spokes",
+            "lines",
+            "sense",
+        ],
     )
     def choose(self, request: pytest.FixtureRequest):
         self.kind, self.channels = request.param, 2 if request.param == "frames" else 1
@@ -45,7 +55,10 @@ class TestContract(OperatorTests):
             return CartesianKSpace(grid, some(grid), learned(grid))
         if self.kind == "frames":
             return CartesianKSpace(
-                grid, torch.stack([some(grid, s) for s in range(4)]), random(2, *grid.shape), basis=basis
+                grid,
+                torch.stack([some(grid, s) for s in range(4)]),
+                random(2, *grid.shape),
+                basis=basis,
             )
         trajectory = radial_trajectory(grid, 4, 10)
         if self.kind == "dephasing":
@@ -53,9 +66,13 @@ class TestContract(OperatorTests):
             dephasing = Dephasing(grid, times, 100 * random(*grid.shape, dtype=F64), segments=3)
             return NonCartesianKSpace(grid, trajectory, random(2, *grid.shape), dephasing=dephasing)
         if self.kind in ("spokes", "lines"):
-            made = RadialSpokes(BOX, radial_angles(5), radial_frequency(grid, 9), birdcage_maps(BOX, 3))
+            made = RadialSpokes(
+                BOX, radial_angles(5), radial_frequency(grid, 9), birdcage_maps(BOX, 3)
+            )
             return made if self.kind == "spokes" else made.on(grid)
-        return NonCartesianKSpace(grid, trajectory, None if self.kind == "radial" else random(3, *grid.shape))
+        return NonCartesianKSpace(
+            grid, trajectory, None if self.kind == "radial" else random(3, *grid.shape)
+        )
 
 
 class Complex:
@@ -108,7 +125,9 @@ def test_the_same_samples_of_finer_pixels(grid: Grid):
     with pytest.raises(ValueError, match="does not hold samples"):
         coarse.resampled(Grid(grid.box, tuple(n // 2 for n in grid.shape)))
     with pytest.raises(ValueError, match="of one box"):
-        coarse.resampled(Grid(BOX, (8, 7)) if grid.box != BOX else Grid(Box((0.0, 0.0), (1.0, 1.0)), (8, 7)))
+        coarse.resampled(
+            Grid(BOX, (8, 7)) if grid.box != BOX else Grid(Box((0.0, 0.0), (1.0, 1.0)), (8, 7))
+        )
 
 
 @grids
@@ -116,7 +135,11 @@ def test_the_same_samples_of_finer_pixels(grid: Grid):
 def test_spokes_of_a_sampled_image(grid: Grid, coils: int | None):
     """The matrix of all rays is the rays one by one; coils that do not vary are no reason to differ."""
     image = random(*grid.shape)
-    maps = None if coils is None else GivenCoils(random(coils)[:, None, None].expand(-1, *grid.shape), grid)
+    maps = (
+        None
+        if coils is None
+        else GivenCoils(random(coils)[:, None, None].expand(-1, *grid.shape), grid)
+    )
     operator = RadialSpokes(grid.box, radial_angles(5), radial_frequency(grid, 20), maps).double()
     seen = operator.on(grid)
     assert seen.shape == (5,)
@@ -127,7 +150,9 @@ def test_spokes_of_a_sampled_image(grid: Grid, coils: int | None):
 def test_training_shifts_rays_without_bias():
     grid = Grid(BOX, (24, 20))
     operator = RadialSpokes(BOX, radial_angles(3), radial_frequency(grid, 20))
-    disc = phantoms.Ellipsoids(torch.zeros(1, 2), torch.full((1, 2), 0.5), torch.eye(2)[None], torch.ones(1))
+    disc = phantoms.Ellipsoids(
+        torch.zeros(1, 2), torch.full((1, 2), 0.5), torch.eye(2)[None], torch.ones(1)
+    )
     truth = disc.fourier(radial_trajectory(grid, 3, 20)).reshape(3, 20)
     operator.train()
     torch.manual_seed(0)
@@ -144,28 +169,38 @@ def test_dot(grid: Grid, kind: str):
         pytest.importorskip("finufft")
     maps = random(3, *grid.shape)
     operator = (
-        CartesianKSpace(grid, some(grid), maps) if kind == "cartesian"
+        CartesianKSpace(grid, some(grid), maps)
+        if kind == "cartesian"
         else NonCartesianKSpace(grid, spokes(grid), maps, backend=kind)
-    )  # fmt: skip
+    )
     x = random(*grid.shape, 1, seed=2)
     ax = operator(torch.arange(len(operator))).measure(x)
     y = random(*ax.shape, seed=3)
-    left, right = torch.vdot(ax.flatten(), y.flatten()), torch.vdot(x.flatten(), adjoint(operator, None, y).flatten())
+    left, right = (
+        torch.vdot(ax.flatten(), y.flatten()),
+        torch.vdot(x.flatten(), adjoint(operator, None, y).flatten()),
+    )
     bound = 1e-10 if kind == "finufft" else 1e-12
-    assert abs(left - right) < bound * float(torch.linalg.vector_norm(ax) * torch.linalg.vector_norm(y))
+    assert abs(left - right) < bound * float(
+        torch.linalg.vector_norm(ax) * torch.linalg.vector_norm(y)
+    )
 
 
 def test_a_copy_in_another_precision_is_the_same():
     grid = GRIDS[0]
     operator = NonCartesianKSpace(grid, spokes(grid), random(2, *grid.shape))
     y = predict(operator, blobs(grid))
-    assert error(predict(copy.deepcopy(operator).float(), lambda p: blobs(grid)(p).float()), y) < 1e-4
+    assert (
+        error(predict(copy.deepcopy(operator).float(), lambda p: blobs(grid)(p).float()), y) < 1e-4
+    )
 
 
 @grids
 @pytest.mark.parametrize("coils", [False, True])
 def test_toeplitz_is_the_normal_operator(grid: Grid, coils: bool):
-    operator = NonCartesianKSpace(grid, spokes(grid), random(3, *grid.shape) if coils else None).double()
+    operator = NonCartesianKSpace(
+        grid, spokes(grid), random(3, *grid.shape) if coils else None
+    ).double()
     w = torch.rand(len(operator), generator=torch.Generator().manual_seed(0), dtype=F64)
     x = random(*grid.shape)
     y = operator.map(x)
@@ -182,7 +217,10 @@ def test_dynamic_is_a_sum_of_basis_images():
     assert error(y, torch.cat(truth)) < 1e-12
     k = spokes(grid, frames)
     y = NonCartesianKSpace(grid, k, basis=basis).map(fields).reshape(frames, -1)
-    truth = [NonCartesianKSpace(grid, line[None]).map(fields @ b) for line, b in zip(k, basis, strict=True)]
+    truth = [
+        NonCartesianKSpace(grid, line[None]).map(fields @ b)
+        for line, b in zip(k, basis, strict=True)
+    ]
     assert error(y, torch.stack(truth)) < 1e-6
 
 
@@ -193,9 +231,13 @@ def test_dephasing_is_the_integral(what: str):
     times = torch.linspace(1e-3, 9e-3, 40, dtype=F64).expand(3, 40)
     turn = 150 * torch.sin(3 * grid.points(F64)[..., 0]) if what != "relaxation" else None
     decay = 80 * grid.points(F64).square().sum(-1) if what != "off resonance" else None
-    operator = NonCartesianKSpace(grid, k, dephasing=Dephasing(grid, times, turn, decay), width=8, oversampling=2.0)
+    operator = NonCartesianKSpace(
+        grid, k, dephasing=Dephasing(grid, times, turn, decay), width=8, oversampling=2.0
+    )
     x, points = random(*grid.shape), grid.points(F64).reshape(-1, 2)
-    z = (0 if decay is None else decay.flatten()) + 2j * math.pi * (0 if turn is None else turn.flatten())
+    z = (0 if decay is None else decay.flatten()) + 2j * math.pi * (
+        0 if turn is None else turn.flatten()
+    )
     wave = torch.exp(-2j * math.pi * (k.reshape(-1, 2) @ points.T) - times.reshape(-1, 1) * z)
     assert error(operator.map(x), math.prod(grid.spacing) * wave @ x.flatten()) < 1e-4
 
@@ -245,7 +287,9 @@ def test_on_a_gpu(kind: str):
     operator = {
         "cartesian": lambda: CartesianKSpace(grid, some(grid), maps),
         "radial": lambda: NonCartesianKSpace(grid, spokes(grid).float(), maps),
-        "spokes": lambda: RadialSpokes(BOX, radial_angles(5).float(), radial_frequency(grid, 9).float(), maps),
+        "spokes": lambda: RadialSpokes(
+            BOX, radial_angles(5).float(), radial_frequency(grid, 9).float(), maps
+        ),
     }[kind]()
     network = nn.Linear(2, 1)
     here = predict(operator, network)

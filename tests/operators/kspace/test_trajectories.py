@@ -58,5 +58,7 @@ def test_the_ramp_integrates_what_many_spokes_see():
     assert not is_radial(spiral_trajectory(grid, 4, 100))
     field = phantoms.gaussian_blobs(grid.box, count=3, width=0.15)
     x, flat = grid.points(F64).reshape(-1, 2), k.reshape(-1, 2)
-    image = (radial_density(k).flatten() * field.fourier(flat)) @ torch.exp(2j * math.pi * (flat @ x.T))
+    image = (radial_density(k).flatten() * field.fourier(flat)) @ torch.exp(
+        2j * math.pi * (flat @ x.T)
+    )
     assert error(image.real, field(x)[:, 0]) < 0.02

@@ -29,10 +29,15 @@ def test_plane_waves(name: str):
 
 
 def test_gaussian_blur_of_a_gaussian():
-    centers, widths = torch.tensor([[-0.2, 3.1]], dtype=torch.float64), torch.tensor([0.3], dtype=torch.float64)
+    centers, widths = (
+        torch.tensor([[-0.2, 3.1]], dtype=torch.float64),
+        torch.tensor([0.3], dtype=torch.float64),
+    )
     wide = (0.3**2 + 0.15**2) ** 0.5
     truth = GaussianBlobs(
-        centers, torch.tensor([wide], dtype=torch.float64), torch.tensor([(0.3 / wide) ** 2], dtype=torch.float64)
+        centers,
+        torch.tensor([wide], dtype=torch.float64),
+        torch.tensor([(0.3 / wide) ** 2], dtype=torch.float64),
     )
     field = GaussianBlobs(centers, widths, torch.ones(1))
     for grid in GRIDS:  # the frame cuts the blob: no boundary condition is needed
@@ -43,7 +48,9 @@ def test_gaussian_blur_of_a_gaussian():
 @pytest.mark.parametrize("quadrature", ["gauss", "sobol"])
 def test_default_nodes_are_enough_for_smooth_fields(quadrature: str):
     seen = predict(Blur(Gaussian(0.1), GRIDS[0], quadrature=quadrature), wave(K[1]))
-    truth = blurred_wave(K[1], GRIDS[0].points(torch.float64).reshape(-1, 2), Gaussian(0.1).transfer(K[1:2])[0])
+    truth = blurred_wave(
+        K[1], GRIDS[0].points(torch.float64).reshape(-1, 2), Gaussian(0.1).transfer(K[1:2])[0]
+    )
     assert (seen - truth).abs().max() < {"gauss": 1e-8, "sobol": 2e-2}[quadrature]
 
 
@@ -52,7 +59,9 @@ def test_a_psf_that_changes_with_the_position():
     x = GRIDS[2].points(torch.float64).reshape(-1, 2)
     sigma = 0.1 + 0.05 * (x[:, :1] + 1)
     operator = Blur(lambda p: Gaussian(0.1 + 0.05 * (p[:, :1] + 1)), x, nodes=16)
-    truth = torch.sin(2 * math.pi * x @ K[1] + 0.4) * torch.exp(-2 * math.pi**2 * sigma[:, 0] ** 2 * (K[1] @ K[1]))
+    truth = torch.sin(2 * math.pi * x @ K[1] + 0.4) * torch.exp(
+        -2 * math.pi**2 * sigma[:, 0] ** 2 * (K[1] @ K[1])
+    )
     both = predict(operator, lambda p: torch.cat([wave(K[1])(p), -wave(K[1])(p)], -1))
     assert (both - torch.stack([truth, -truth], -1)).abs().max() < 1e-10
     swept = Blur(lambda p: Motion(PATH * p[:, :1, None]), x, nodes=16)
@@ -70,7 +79,9 @@ def test_downsampling_is_registered_and_averages():
         assert torch.allclose(ramp, 2 * x[:, 0] - x[:, 1] + 1, rtol=0, atol=1e-13)
         assert float(x[:, 0].mean()) == pytest.approx(BOX.center[0])
     exact = blurred_wave(
-        K[2], x, Pixel(torch.tensor(BOX.lengths).double() * torch.tensor([3, 4]) / 12).transfer(K[2:3])[0]
+        K[2],
+        x,
+        Pixel(torch.tensor(BOX.lengths).double() * torch.tensor([3, 4]) / 12).transfer(K[2:3])[0],
     )
     assert (predict(Downsample(grid, (3, 4), nodes=12), wave(K[2])) - exact).abs().max() < 1e-10
 
@@ -97,8 +108,12 @@ class TestBlurOfChannelsAtPoints(Tight):
     channels = 3
 
     def make(self):
-        points = BOX.random_points(12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-        return Blur(Pixel(0.2), points.reshape(3, 4, 2), quadrature="sobol", nodes=16, draws=4, sets=2)
+        points = BOX.random_points(
+            12, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+        )
+        return Blur(
+            Pixel(0.2), points.reshape(3, 4, 2), quadrature="sobol", nodes=16, draws=4, sets=2
+        )
 
 
 class TestDownsample(Tight):
@@ -110,7 +125,8 @@ class TestLearntSizes(OperatorTests):
     """Gradients of sizes, paths and kernels against finite differences."""
 
     @pytest.fixture(
-        autouse=True, params=["gaussian", "scalar", "covariance", "pixel", "motion", "defocus", "airy", "taps"]
+        autouse=True,
+        params=["gaussian", "scalar", "covariance", "pixel", "motion", "defocus", "airy", "taps"],
     )
     def choose(self, request: Any):
         self.name = request.param
@@ -157,13 +173,17 @@ def test_two_sets_remove_the_variance_from_a_squared_loss():
     draws = [predict(operator, field) for _ in range(60)]
     squared = torch.stack([L2()(p, y) for p in draws])
     product = torch.stack([TwoSets()(p, y) for p in draws])
-    k = 2 * math.pi * K[2].norm() * 0.25  # Var sin(φ - k·u), averaged over the phase φ: (1 - exp(-k²)) / 2
+    k = (
+        2 * math.pi * K[2].norm() * 0.25
+    )  # Var sin(φ - k·u), averaged over the phase φ: (1 - exp(-k²)) / 2
     assert float(squared.mean()) == pytest.approx(0.25 * (1 - math.exp(-(float(k) ** 2))), rel=0.02)
     assert abs(float(product.mean())) < 4 * float(product.std()) / 60**0.5
     assert abs(float(product.mean())) < 0.02 * float(squared.mean())
     off = y + 0.5  # and away from the truth it is the squared distance
     product = torch.stack([TwoSets(2.0)(p, off) for p in draws])
-    assert float(product.mean()) == pytest.approx(0.5 * 0.25 / 4, abs=5 * float(product.std()) / 60**0.5)
+    assert float(product.mean()) == pytest.approx(
+        0.5 * 0.25 / 4, abs=5 * float(product.std()) / 60**0.5
+    )
     Term(operator, y, TwoSets()).loss(field, torch.arange(4))
     with pytest.raises(ValueError, match=r"must both be \(b, 2, ...\)"):
         TwoSets()(y[:, 0], y[:, 0])
@@ -199,9 +219,18 @@ def test_a_prior_is_deblurred_by_random_nodes():
         (lambda: Measured(torch.zeros(3, 3), 0.1), "holds only zeros"),
         (lambda: Measured(kernel(), (0.1, 0.1, 0.1)), "spacing="),
         (lambda: Measured(kernel(), 0.1, center=(5, 0)), r"center=\(5, 0\) is no index"),
-        (lambda: Blur(Gaussian(0.1, ndim=3), GRIDS[0]), "the PSF has 3 dimensions, the measured positions 2"),
-        (lambda: Blur(Gaussian(0.1), torch.zeros(0, 2)), "positions must be a Grid or finite points"),
-        (lambda: Blur(Gaussian(0.1), GRIDS[0], quadrature="simpson"), "quadrature must be 'gauss' or 'sobol'"),
+        (
+            lambda: Blur(Gaussian(0.1, ndim=3), GRIDS[0]),
+            "the PSF has 3 dimensions, the measured positions 2",
+        ),
+        (
+            lambda: Blur(Gaussian(0.1), torch.zeros(0, 2)),
+            "positions must be a Grid or finite points",
+        ),
+        (
+            lambda: Blur(Gaussian(0.1), GRIDS[0], quadrature="simpson"),
+            "quadrature must be 'gauss' or 'sobol'",
+        ),
         (lambda: Blur(Gaussian(0.1), GRIDS[0], nodes=0), "must be at least 1"),
         (lambda: Blur(Gaussian(0.1), GRIDS[0], sets=2), "sets=2 needs draws"),
         (lambda: Downsample(GRIDS[2], 2), r"factor=2 must divide the grid's shape \(6, 9\)"),
@@ -219,4 +248,6 @@ def test_moments_of_the_measured_kernel_follow_its_centre():
     mean = (kernel().sum(1) * (torch.arange(5) - 1)).sum() * 0.1
     assert torch.allclose(ramp, GRIDS[0].points(torch.float64)[..., 0].flatten() - mean)
     assert psf.Measured is Measured
-    assert as_linear_map(Blur(Measured(kernel(), 0.1), GRIDS[0].points()), GRIDS[0]).zeros().shape == (8, 8, 1)
+    assert as_linear_map(
+        Blur(Measured(kernel(), 0.1), GRIDS[0].points()), GRIDS[0]
+    ).zeros().shape == (8, 8, 1)

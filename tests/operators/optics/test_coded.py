@@ -69,7 +69,9 @@ def test_hadamard_patterns_are_plus_minus_one_and_coarse_first(shape: tuple[int,
     if shape == (8, 8):
         flat = images.flatten(1)
         assert torch.equal(flat @ flat.T, 64 * torch.eye(64, dtype=torch.float64))
-        changes = [(images.diff(dim=k) != 0).sum((1, 2)).double() / 8 / BOX.lengths[k - 1] for k in (1, 2)]
+        changes = [
+            (images.diff(dim=k) != 0).sum((1, 2)).double() / 8 / BOX.lengths[k - 1] for k in (1, 2)
+        ]
         radius = torch.hypot(*changes)
         assert (radius.diff() > -1e-9).all()
 
@@ -79,7 +81,9 @@ def test_all_hadamard_measurements_give_the_image_back(shape: tuple[int, int]):
     grid = Grid(BOX, shape)
     operator, image = SinglePixel(HadamardPatterns(grid), grid), some((*shape, 1))
     linear = as_linear_map(operator, grid, dtype=torch.float64)
-    size = math.prod(operator.patterns.padded)  # rows of the padded transform are a tight frame of the crop
+    size = math.prod(
+        operator.patterns.padded
+    )  # rows of the padded transform are a tight frame of the crop
     assert torch.allclose(linear.adjoint(linear(image)) * grid.numel**2 / size, image)
 
 
@@ -102,7 +106,9 @@ def test_given_patterns_measure_means():
     grid = Grid(BOX, (6, 9))
     patterns = some((4, 6, 9))
     y = predict(SinglePixel(patterns, grid), plane)
-    assert torch.allclose(y.double(), (patterns * plane(grid.points(torch.float64))[..., 0]).mean((1, 2)), atol=1e-6)
+    assert torch.allclose(
+        y.double(), (patterns * plane(grid.points(torch.float64))[..., 0]).mean((1, 2)), atol=1e-6
+    )
 
 
 # --- video ------------------------------------------------------------------------------------------------------
@@ -121,7 +127,8 @@ def test_a_snapshot_is_the_sum_of_coded_frame_means():
     assert torch.allclose(operator.unflatten(predict(operator, rising)), truth)
     video = sample(rising, grid).double()
     assert torch.allclose(
-        predict(operator.on(grid), SampledField(video, grid)), (codes * video[..., 0]).sum(-1).flatten()
+        predict(operator.on(grid), SampledField(video, grid)),
+        (codes * video[..., 0]).sum(-1).flatten(),
     )
 
 
@@ -133,9 +140,15 @@ def test_a_snapshot_is_the_sum_of_coded_frame_means():
     [
         (lambda g: SinglePixel(torch.ones(2, 9, 6), g), r"patterns have shape \(2, 9, 6\)"),
         (lambda g: SinglePixel(torch.full((2, 6, 9), math.inf), g), "patterns hold NaN"),
-        (lambda g: SinglePixel(HadamardPatterns(Grid(BOX, (8, 8))), g), r"grid of shape \(8, 8\), not \(6, 9\)"),
+        (
+            lambda g: SinglePixel(HadamardPatterns(Grid(BOX, (8, 8))), g),
+            r"grid of shape \(8, 8\), not \(6, 9\)",
+        ),
         (lambda g: HadamardPatterns(g, 129), "count must lie between 1 and 128, got 129"),
-        (lambda g: SinglePixel(torch.ones(2, 6, 9), g).on(Grid(BOX, (8, 8))), "patterns belong to a grid"),
+        (
+            lambda g: SinglePixel(torch.ones(2, 6, 9), g).on(Grid(BOX, (8, 8))),
+            "patterns belong to a grid",
+        ),
         (lambda g: CodedVideo(torch.ones(6, 8), g), "codes have shape"),
         (lambda g: CodedVideo(torch.zeros(6, 9), g), "not all zero"),
         (lambda g: CodedVideo(torch.ones(6, 9), g, instants=0), "instants must be at least 1"),

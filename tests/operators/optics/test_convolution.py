@@ -27,7 +27,15 @@ def some(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def definition(x: Tensor, kernel: Tensor, center: tuple[int, ...], mode: str, origin: Any, stride: Any, outputs: Any):
+def definition(
+    x: Tensor,
+    kernel: Tensor,
+    center: tuple[int, ...],
+    mode: str,
+    origin: Any,
+    stride: Any,
+    outputs: Any,
+):
     """Σ_j kernel[j] x[origin + stride m + center - j], one tap at a time, on an array padded by numpy."""
     margin = 40
     padded = torch.from_numpy(np.pad(x.numpy(), margin, mode=mode))
@@ -54,11 +62,18 @@ LAYOUTS = [
 @pytest.mark.parametrize("shape", SIZES, ids=str)
 @pytest.mark.parametrize("taps", TAPS, ids=str)
 @pytest.mark.parametrize("boundary", MODES)
-def test_the_definition_and_the_adjoint(shape: tuple[int, int], taps: tuple[int, int], boundary: str):
+def test_the_definition_and_the_adjoint(
+    shape: tuple[int, int], taps: tuple[int, int], boundary: str
+):
     x, kernel = some(*shape), some(*taps, seed=1)
     for layout, method in itertools.product(LAYOUTS, ("fft", "direct")):
         a = Convolution(kernel, shape, boundary=boundary, method=method, **layout)
-        full = {"center": tuple(n // 2 for n in taps), "origin": (0, 0), "stride": (1, 1), "outputs": shape} | layout
+        full = {
+            "center": tuple(n // 2 for n in taps),
+            "origin": (0, 0),
+            "stride": (1, 1),
+            "outputs": shape,
+        } | layout
         y = a(x)
         truth = definition(x, kernel, mode=MODES[boundary], **full)
         assert (y - truth).abs().max() < 1e-13 * kernel.abs().sum(), (layout, method)
@@ -74,10 +89,14 @@ def test_valid_looks_only_at_the_array(taps: tuple[int, int]):
     origin = tuple(k - 1 - k // 2 for k in taps)
     truth = definition(x, kernel, tuple(k // 2 for k in taps), "constant", origin, (1, 1), out)
     for method in ("fft", "direct"):
-        a = Convolution(kernel, x.shape, boundary="valid", origin=origin, outputs=out, method=method)
+        a = Convolution(
+            kernel, x.shape, boundary="valid", origin=origin, outputs=out, method=method
+        )
         assert (a(x) - truth).abs().max() < 1e-12
         if method == "fft":
-            assert all(p <= fast_size(n) for p, n in zip(a.padded, x.shape, strict=True))  # no padding for the kernel
+            assert all(
+                p <= fast_size(n) for p, n in zip(a.padded, x.shape, strict=True)
+            )  # no padding for the kernel
     with pytest.raises(ValueError, match="boundary='valid' needs samples"):
         Convolution(kernel, x.shape, boundary="valid")
 
@@ -89,7 +108,9 @@ def test_scipy_agrees(boundary: str):
         x, kernel = some(*shape), some(*taps, seed=1)
         truth = torch.from_numpy(ndimage.convolve(x.numpy(), kernel.numpy(), mode=mode))
         for method in ("fft", "direct", "auto"):
-            assert (Convolution(kernel, shape, boundary=boundary, method=method)(x) - truth).abs().max() < 1e-12
+            assert (
+                Convolution(kernel, shape, boundary=boundary, method=method)(x) - truth
+            ).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("method", ["fft", "direct"])
@@ -129,12 +150,16 @@ def test_a_changed_kernel_changes_the_answer():
 PSFS: dict[str, Any] = {
     "gaussian": Gaussian(0.25),
     "narrow": Gaussian(0.03),
-    "covariance": Gaussian(covariance=torch.tensor([[0.06, 0.02], [0.02, 0.05]], dtype=torch.float64)),
+    "covariance": Gaussian(
+        covariance=torch.tensor([[0.06, 0.02], [0.02, 0.05]], dtype=torch.float64)
+    ),
     "pixel": Pixel(0.31),
     "motion": Motion(torch.tensor([[0.0, 0.0], [0.3, 0.1], [0.2, 0.4]], dtype=torch.float64)),
     "defocus": Defocus(0.35),
     "airy": Airy(0.15, rings=2),
-    "measured": Measured(torch.tensor([[0.1, 0.2, 0.1], [0.3, 0.2, 0.1]], dtype=torch.float64), (0.05, 0.04)),
+    "measured": Measured(
+        torch.tensor([[0.1, 0.2, 0.1], [0.3, 0.2, 0.1]], dtype=torch.float64), (0.05, 0.04)
+    ),
 }
 each = pytest.mark.parametrize("name", PSFS)
 
@@ -197,7 +222,9 @@ def test_downsampling_an_image_is_registered(factor: Any, name: str | None):
     operator = Downsample(fine, factor, None if name is None else PSFS[name])
     grid, x = operator.reach(factor), operator.positions()
     assert grid.spacing == pytest.approx(fine.spacing)
-    image = SampledField((2 * grid.points(torch.float64)[..., :1] - grid.points(torch.float64)[..., 1:]), grid)
+    image = SampledField(
+        (2 * grid.points(torch.float64)[..., :1] - grid.points(torch.float64)[..., 1:]), grid
+    )
     seen = predict(operator.on(grid, "valid"), image)
     assert (seen - (2 * x[:, 0] - x[:, 1])).abs().max() < 1e-11
 
@@ -214,7 +241,9 @@ def test_positions_off_the_lattice_see_the_image_between_its_pixels():
     step = SampledField(torch.ones(24, 32, 1, dtype=torch.float64), grid)
     seen = [float(predict(Blur(Pixel(0.3), edge, nodes=8).on(grid, b), step)[0]) for b in MODES]
     assert seen == pytest.approx([1, 1, 0.5])
-    shifted = Blur(Gaussian(0.1), Grid(Box((-0.97, 2.0), (0.53, 4.0)), (24, 32)))  # 0.48 pixels: still a convolution
+    shifted = Blur(
+        Gaussian(0.1), Grid(Box((-0.97, 2.0), (0.53, 4.0)), (24, 32))
+    )  # 0.48 pixels: still a convolution
     assert isinstance(shifted.on(grid).map, Convolution)
 
 
@@ -233,7 +262,11 @@ class OnImages(OperatorTests):
 
 
 class TestBlurOnImages(OnImages):
-    @pytest.fixture(autouse=True, params=list(itertools.product(("gaussian", "motion", "measured"), MODES)), ids=str)
+    @pytest.fixture(
+        autouse=True,
+        params=list(itertools.product(("gaussian", "motion", "measured"), MODES)),
+        ids=str,
+    )
     def choose(self, request: Any):
         self.name, self.boundary = request.param
 
@@ -251,7 +284,9 @@ class TestValidBlurOnImages(OnImages):
 
 class TestDownsampleOnImages(OnImages):
     def make(self):
-        return Downsample(self.grid.refined(2), 2, PSFS["gaussian"], draws=2, sets=2).on(self.grid.refined(2))
+        return Downsample(self.grid.refined(2), 2, PSFS["gaussian"], draws=2, sets=2).on(
+            self.grid.refined(2)
+        )
 
 
 class TestVaryingBlurOnImages(OnImages):

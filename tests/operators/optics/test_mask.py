@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid, Problem, SampledField, Term, as_linear_map, predict, solve
 from inverse_inr.fidelity import L2
-from inverse_inr.operators import Mask, PointSamples, RandomSamples, bayer_mask, random_mask, striped_mask
+from inverse_inr.operators import (
+    Mask,
+    PointSamples,
+    RandomSamples,
+    bayer_mask,
+    random_mask,
+    striped_mask,
+)
 
 
 def colour(points: Tensor) -> Tensor:
@@ -23,7 +30,9 @@ class TestPoints(Tight):
         self.kind = request.param
 
     def make(self):
-        points = BOX.random_points(15, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).reshape(3, 5, 2)
+        points = BOX.random_points(
+            15, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+        ).reshape(3, 5, 2)
         if self.kind == "random":
             return RandomSamples(BOX, 11, method="sobol")
         return PointSamples(nn.Parameter(points) if self.kind == "learnt" else points)
@@ -95,7 +104,10 @@ def test_random_masks_keep_the_number_asked_for():
     assert len(random_mask(grid, 0.2)) == 240
     assert torch.equal(random_mask(grid, 0.2, seed=3).pixels, random_mask(grid, 0.2, seed=3).pixels)
     density = torch.where(torch.arange(40) < 20, 3.0, 1.0).expand(30, 40)
-    counts = [int((random_mask(grid, 0.1, seed=s, density=density).pixels % 40 < 20).sum()) for s in range(40)]
+    counts = [
+        int((random_mask(grid, 0.1, seed=s, density=density).pixels % 40 < 20).sum())
+        for s in range(40)
+    ]
     # without replacement 10 % of the weighted pixels: 3 : 1, less a little for pixels used up
     assert sum(counts) / (40 * 120) == pytest.approx(0.74, abs=0.02)
 
@@ -140,7 +152,10 @@ def test_places_in_float64_serve_priors_in_float32():
         (lambda g: PointSamples(torch.zeros(0, 2)), "not empty"),
         (lambda g: PointSamples(torch.tensor([[0.0, math.nan]])), "points hold NaN"),
         (lambda g: PointSamples(torch.zeros(3, 2), BOX), "3 of 3 points lie outside"),
-        (lambda g: PointSamples(torch.zeros(3, 3), BOX), "points have 3 coordinates and the box 2 axes"),
+        (
+            lambda g: PointSamples(torch.zeros(3, 3), BOX),
+            "points have 3 coordinates and the box 2 axes",
+        ),
         (lambda g: RandomSamples(BOX, 0), "count must be at least 1"),
         (lambda g: RandomSamples(BOX, 3, method="halton"), "method must be 'uniform' or 'sobol'"),
     ],

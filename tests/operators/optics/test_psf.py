@@ -11,7 +11,15 @@ from torch import Tensor
 
 from inverse_inr import predict
 from inverse_inr.operators import Blur, quadrature
-from inverse_inr.operators.optics.psf import Airy, Defocus, Gaussian, Measured, Motion, Pixel, blurred_features
+from inverse_inr.operators.optics.psf import (
+    Airy,
+    Defocus,
+    Gaussian,
+    Measured,
+    Motion,
+    Pixel,
+    blurred_features,
+)
 
 
 @each
@@ -27,12 +35,16 @@ def test_nodes_give_the_transfer_function(name: str):
 @each
 def test_draws_are_distributed_as_the_psf(name: str):
     h = PSFS[name]()
-    u = torch.quasirandom.SobolEngine(h.uniforms, scramble=True, seed=1).draw(2**14, dtype=torch.float64)
+    u = torch.quasirandom.SobolEngine(h.uniforms, scramble=True, seed=1).draw(
+        2**14, dtype=torch.float64
+    )
     offsets, weights = h.draw(u)
     seen = (weights * torch.exp(-2j * math.pi * (K @ offsets.mT))).sum(-1)
     assert (seen - h.transfer(K)).abs().max() < 2e-3
     inside = (offsets.abs() <= h.half_widths() * (1 + 1e-9)).all(-1)
-    assert inside.double().mean() > 1 - 1e-4  # a Gaussian's support is cut where it holds all but 1e-6
+    assert (
+        inside.double().mean() > 1 - 1e-4
+    )  # a Gaussian's support is cut where it holds all but 1e-6
 
 
 def test_transfer_functions_in_closed_form():
@@ -40,7 +52,9 @@ def test_transfer_functions_in_closed_form():
     straight = Motion(torch.tensor([[-0.5, 0.0], [0.5, 0.0]]) * 0.6)
     assert straight.transfer(k) == pytest.approx(math.sin(math.pi * 0.42) / (math.pi * 0.42))
     assert Gaussian(0.3).transfer(k) == pytest.approx(math.exp(-2 * (math.pi * 0.3 * 0.7) ** 2))
-    assert Gaussian(covariance=COVARIANCE).transfer(k) == pytest.approx(math.exp(-2 * math.pi**2 * 0.09 * 0.49))
+    assert Gaussian(covariance=COVARIANCE).transfer(k) == pytest.approx(
+        math.exp(-2 * math.pi**2 * 0.09 * 0.49)
+    )
     # a round aperture's: 2/π (acos ρ - ρ sqrt(1 - ρ²)), ρ = k / cutoff (Goodman, Introduction to Fourier Optics, 6.3)
     rho = torch.tensor([0.1, 0.3, 0.6, 0.9], dtype=torch.float64)
     cutoff = 3.8317059702075125 / math.pi / 0.2
@@ -50,7 +64,9 @@ def test_transfer_functions_in_closed_form():
         seen = Airy(0.2, rings).transfer(torch.stack([rho * cutoff, 0 * rho], -1))
         errors.append(float((seen - truth).abs().max()))
     assert errors[0] < 0.06
-    assert errors[2] < errors[1] / 3 < errors[0] / 9  # the light cut off, 2 / (π v), falls with the rings
+    assert (
+        errors[2] < errors[1] / 3 < errors[0] / 9
+    )  # the light cut off, 2 / (π v), falls with the rings
 
 
 def test_bessel_functions():
@@ -93,4 +109,7 @@ def test_a_kernel_that_does_not_sum_to_one_is_named_and_kept():
     assert float(predict(Blur(h, GRIDS[0]), lambda p: 1 + 0 * p[..., :1])[0]) == pytest.approx(2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert Measured(kernel((4, 4)), 0.1).center == (2, 2)  # an even kernel: the right one of two middles
+        assert Measured(kernel((4, 4)), 0.1).center == (
+            2,
+            2,
+        )  # an even kernel: the right one of two middles

@@ -59,7 +59,10 @@ def test_opposite_sign_conjugates(make):
 def test_reference_path_turns_the_phase():
     """Test 14: exp(+j 2π f d / c) for a two-way path d more subtracted, under sign -1."""
     f = torch.linspace(9e9, 10e9, 11, dtype=F64)
-    y = [echo(PhaseHistory(NEAR, bistatic(sign=-1, reference=r), f), scatterers()) for r in (2.7, 2.9)]
+    y = [
+        echo(PhaseHistory(NEAR, bistatic(sign=-1, reference=r), f), scatterers())
+        for r in (2.7, 2.9)
+    ]
     turn = torch.polar(torch.ones_like(f), 2 * math.pi * f * 0.2 / SPEED_OF_LIGHT)
     assert error(y[1], y[0] * turn) < 1e-9
 
@@ -68,12 +71,22 @@ def test_spreading():
     """Test 15: 1 / (R_T R_R), twice the range is -12.04 dB of power; the reference path has no part in it."""
     tone = torch.tensor([9e9], dtype=F64)
     y = [
-        echo(PhaseHistory(box_at(r), RadarGeometry(point(0, 0, 0), sign=-1, reference_path=1.0), tone,
-                          spreading="product"), point(r, 0, 0)).abs() for r in (1.0, 2.0)
-    ]  # fmt: skip
+        echo(
+            PhaseHistory(
+                box_at(r),
+                RadarGeometry(point(0, 0, 0), sign=-1, reference_path=1.0),
+                tone,
+                spreading="product",
+            ),
+            point(r, 0, 0),
+        ).abs()
+        for r in (1.0, 2.0)
+    ]
     assert float(20 * (y[1] / y[0]).log10()) == pytest.approx(-12.0412, abs=1e-4)
     both = RadarGeometry(point(-1, 0, 0), point(0, -2, 0))
-    assert float(echo(FMCW(NEAR, both, SLOW, readout="samples"), point(0, 0, 0)).abs().max()) == pytest.approx(0.5)
+    assert float(
+        echo(FMCW(NEAR, both, SLOW, readout="samples"), point(0, 0, 0)).abs().max()
+    ) == pytest.approx(0.5)
     own = PhaseHistory(NEAR, both, tone, spreading=lambda to, back: 1 / (to + back))
     assert float(echo(own, point(0, 0, 0)).abs()) == pytest.approx(1 / 3)
 
@@ -97,7 +110,12 @@ def test_cells(cells, expected):
     geometry = RadarGeometry(point(-1000.0, 0, 0))
     ones = lambda p: torch.ones_like(p[..., :1])  # noqa: E731
     y = [
-        predict(PhaseHistory(box, geometry, torch.tensor([f]).double(), points=Grid(box, (1, 1, 1)), basis=b), ones)
+        predict(
+            PhaseHistory(
+                box, geometry, torch.tensor([f]).double(), points=Grid(box, (1, 1, 1)), basis=b
+            ),
+            ones,
+        )
         for b in ("point", "cell")
     ]
     assert float((y[1] / y[0]).real) == pytest.approx(expected, abs=1e-4)
@@ -110,7 +128,9 @@ def test_patterns_weigh_directions():
         return (direction[..., 1] > 0).to(direction.dtype) * (1 + rows[:, None])
 
     g = RadarGeometry(torch.tensor([[-1.0, 0, 0], [-1.0, 0, 0]], dtype=F64))
-    operator, plain = (PhaseHistory(NEAR, g, torch.tensor([9e9]).double(), pattern=p) for p in (half_space, None))
+    operator, plain = (
+        PhaseHistory(NEAR, g, torch.tensor([9e9]).double(), pattern=p) for p in (half_space, None)
+    )
     up, down = point(0, 0.1, 0), point(0, -0.1, 0)
     assert torch.equal(echo(operator, down), torch.zeros(2, 1, dtype=C128))
     expected = echo(plain, up) * torch.tensor([[1.0], [2.0]], dtype=F64)
@@ -125,7 +145,9 @@ def test_directional_reflectivity():
     lobe = torch.zeros(1, 1, 1, 4, dtype=F64)
     lobe[..., 3] = 1.0  # along x
     y = operator(torch.arange(3))[1](lobe)[:, 0]
-    plain = predict(PhaseHistory(NEAR, g, tone, points=grid), lambda p: torch.ones_like(p[..., :1]))[:, 0]
+    plain = predict(
+        PhaseHistory(NEAR, g, tone, points=grid), lambda p: torch.ones_like(p[..., :1])
+    )[:, 0]
     expected = plain * math.sqrt(3 / (4 * math.pi)) * torch.tensor([1.0, -1.0, 0.0], dtype=F64)
     assert torch.allclose(y, expected, atol=1e-12)
     with pytest.raises(ValueError, match="of 4 channels"):

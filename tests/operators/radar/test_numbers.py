@@ -33,7 +33,9 @@ def test_phase_policy(make):
         assert buffer.dtype in (F64, C128, torch.int64), name
     places = scatterers()
     for one in places:
-        single, double = (echo(operator, one[None], torch.ones(1, dtype=d)) for d in (torch.float32, F64))
+        single, double = (
+            echo(operator, one[None], torch.ones(1, dtype=d)) for d in (torch.float32, F64)
+        )
         strong = double.abs() > 0.1 * double.abs().max()
         assert float((single.to(C128) / double)[strong].angle().abs().max()) < 3e-6
 
@@ -44,7 +46,9 @@ def test_phase_policy_at_ten_kilometres():
 
     a = torch.tensor([[10_158.0, 0.0, 0.0]], dtype=F64)
     box = Box((-50.0,) * 3, (50.0,) * 3)
-    operator = PhaseHistory(box, RadarGeometry(a, sign=-1), torch.tensor([9.6e9], dtype=F64)).float()
+    operator = PhaseHistory(
+        box, RadarGeometry(a, sign=-1), torch.tensor([9.6e9], dtype=F64)
+    ).float()
     x = torch.linspace(-49.0, 49.0, 99, dtype=F64) + 1 / 3
     unit = torch.eye(99)
     places = torch.stack([x, torch.zeros_like(x), torch.zeros_like(x)], -1)
@@ -64,7 +68,10 @@ def test_no_nan_in_value_or_gradient(make):
         place = point(distance - 1.0, 0, 0).requires_grad_()
         amplitude = torch.zeros(1, dtype=F64, requires_grad=True)
         y = operator.respond(place, amplitude, rows)
-        (y.abs().square().sum() + (operator.respond(place, amplitude + 1, rows) * (1 + 1j)).real.sum()).backward()
+        (
+            y.abs().square().sum()
+            + (operator.respond(place, amplitude + 1, rows) * (1 + 1j)).real.sum()
+        ).backward()
         assert torch.isfinite(y).all()
         for leaf in (place, amplitude):
             assert leaf.grad is not None
@@ -161,7 +168,8 @@ def test_half_of_the_pulses(make):
     some = operator.pulses(torch.tensor([4, 1]))
     assert len(some) == 2
     assert torch.equal(
-        echo(some, scatterers()), operator.respond(scatterers(), torch.ones(6, dtype=F64), torch.tensor([4, 1]))
+        echo(some, scatterers()),
+        operator.respond(scatterers(), torch.ones(6, dtype=F64), torch.tensor([4, 1])),
     )
 
 
@@ -169,13 +177,23 @@ def test_half_of_the_pulses(make):
 def test_fast_tones_are_the_exact_ones(count):
     tones = Tones(torch.linspace(9e9, 9e9 + 1e6 * (count - 1), count, dtype=F64), slope=7e12)
     ramp = Chirp(9e9, 1e12, 1e6, count)
-    bins = DFTBins(torch.tensor([0, 1, 5, count - 1]), count, count + 3, 1e6, ramp.center_frequency, 1e12, "blackman")
+    bins = DFTBins(
+        torch.tensor([0, 1, 5, count - 1]),
+        count,
+        count + 3,
+        1e6,
+        ramp.center_frequency,
+        1e12,
+        "blackman",
+    )
     delay = 1e-6 * torch.rand(3, 600, dtype=F64, generator=torch.Generator().manual_seed(0))
     for transform, quick in ((tones, tones.quick), (bins, bins.quick)):
         assert transform.is_quick(delay)
         for dtype, tolerance in ((C128, 1e-12), (torch.complex64, 2e-6)):
             w = torch.randn(3, 600, dtype=dtype, generator=torch.Generator().manual_seed(1))
-            y = torch.randn(3, transform.count, dtype=dtype, generator=torch.Generator().manual_seed(2))
+            y = torch.randn(
+                3, transform.count, dtype=dtype, generator=torch.Generator().manual_seed(2)
+            )
             direct = transform._sum(w.to(C128), transform.response(delay, C128))
             assert error(quick(delay, w).to(C128), direct) < tolerance
             spread = transform._spread(y.to(C128), transform.response(delay, C128))
@@ -183,17 +201,26 @@ def test_fast_tones_are_the_exact_ones(count):
 
 
 def test_apertures():
-    t, r = torch.tensor([[0.0, 0, 0], [1.0, 0, 0]]), torch.tensor([[0.0, 0, 0], [0, 1.0, 0], [0, 2.0, 0]])
+    t, r = (
+        torch.tensor([[0.0, 0, 0], [1.0, 0, 0]]),
+        torch.tensor([[0.0, 0, 0], [0, 1.0, 0], [0, 2.0, 0]]),
+    )
     pairs = RadarGeometry.mimo(t, r)
     assert pairs.transmitters.tolist() == [[0, 0, 0]] * 3 + [[1, 0, 0]] * 3
     assert pairs.receivers.tolist() == [[0, 0, 0], [0, 1, 0], [0, 2, 0]] * 2
-    quarter = torch.tensor([[0.0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]])  # x -> y, then a shift
+    quarter = torch.tensor(
+        [[0.0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]]
+    )  # x -> y, then a shift
     turned = RadarGeometry.mimo(t, r, torch.stack([torch.eye(4), quarter]))
     assert len(turned) == 12
     assert turned.transmitters[9].tolist() == [5, 7, 7]
     assert turned.receivers[7].tolist() == [4, 6, 7]
-    around = RadarGeometry.spotlight(10.0, torch.zeros(1), torch.tensor([math.pi / 6]), center=(1.0, 2.0, 3.0))
-    assert torch.allclose(around.transmitters[0], torch.tensor([1 + 10 * math.cos(math.pi / 6), 2, 8.0], dtype=F64))
+    around = RadarGeometry.spotlight(
+        10.0, torch.zeros(1), torch.tensor([math.pi / 6]), center=(1.0, 2.0, 3.0)
+    )
+    assert torch.allclose(
+        around.transmitters[0], torch.tensor([1 + 10 * math.cos(math.pi / 6), 2, 8.0], dtype=F64)
+    )
     path = around.path(torch.tensor([[1.0, 2.0, 3.0]], dtype=F64), torch.tensor([0]))
     assert abs(float(path)) < 1e-12
     assert torch.allclose(around.look((1.0, 2.0, 3.0))[0].norm(), torch.ones((), dtype=F64))

@@ -51,10 +51,16 @@ def test_a_slab_dims_what_is_behind_it():
     operator = Occluded(plain, step=0.25)
     x = grid.axes(F64)[0]
     rho = torch.where((x > 0.0) & (x < 0.1), 12.0, 0.0).to(F64)
-    for place, depth in ((5, 0.1), (35, 0.0), (24, 0.055)):  # behind, before, inside (to the slab's face)
+    for place, depth in (
+        (5, 0.1),
+        (35, 0.0),
+        (24, 0.055),
+    ):  # behind, before, inside (to the slab's face)
         values = torch.zeros(40, 8, 8, 2, dtype=F64)
         values[place, 4, 4, 0], values[..., 1] = 1.0, rho[:, None, None]
-        dimmed = operator(torch.tensor([0]))[1](values) / plain(torch.tensor([0]))[1](values[..., :1])
+        dimmed = operator(torch.tensor([0]))[1](values) / plain(torch.tensor([0]))[1](
+            values[..., :1]
+        )
         assert float(dimmed.abs()) == pytest.approx(math.exp(-12.0 * depth), rel=0.02)
     with pytest.raises(ValueError, match="needs 2 channels"):
         operator(torch.tensor([0]))[1](values[..., :1])
@@ -75,7 +81,9 @@ class TestSamples(OperatorTests):
 class TestPhaseHistory(OperatorTests):
     def make(self) -> PhaseHistory:
         f = torch.linspace(9e9, 10e9, 13, dtype=F64)
-        return PhaseHistory(NEAR, bistatic(9, sign=-1), f, points=Grid(NEAR, (3, 4, 5)), basis="cell")
+        return PhaseHistory(
+            NEAR, bistatic(9, sign=-1), f, points=Grid(NEAR, (3, 4, 5)), basis="cell"
+        )
 
 
 class TestDirectional(OperatorTests):
@@ -104,7 +112,9 @@ def test_antenna_inside_the_box():
 def test_swath():
     f = torch.linspace(9e9, 10e9, 11, dtype=F64)  # 100 MHz: 1.499 m
     far = RadarGeometry(point(10, 0, 0), sign=-1, reference_path=20.0)
-    with pytest.raises(ValueError, match=r"spans ranges of 2 m, beyond the unambiguous swath .* = 1\.499 m"):
+    with pytest.raises(
+        ValueError, match=r"spans ranges of 2 m, beyond the unambiguous swath .* = 1\.499 m"
+    ):
         PhaseHistory(Box((-1, -0.01, -0.01), (1, 0.01, 0.01)), far, f)
     PhaseHistory(Box((-0.7, -0.01, -0.01), (0.7, 0.01, 0.01)), far, f, points=point(0, 0, 0))
 
@@ -124,7 +134,9 @@ def test_pulse_counts():
 def test_float32_geometry_from_orbit():
     place = torch.tensor([[700e3, 0.0, 0.0]])
     f = torch.linspace(9.6e9, 9.61e9, 3, dtype=F64)
-    with pytest.raises(ValueError, match=r"given in float32, whose steps .* wavelengths.*Pass float64"):
+    with pytest.raises(
+        ValueError, match=r"given in float32, whose steps .* wavelengths.*Pass float64"
+    ):
         PhaseHistory(NEAR, RadarGeometry(place), f)
     PhaseHistory(NEAR, RadarGeometry(place.double()), f)
     PhaseHistory(NEAR, RadarGeometry(torch.tensor([[50.0, 0, 0]])), f)

@@ -17,8 +17,14 @@ BOX = Box((-6.0, -6.0, -1.0), (6.0, 6.0, 4.0), ("m", "m", "m"))
 CUBE = Box((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0), ("m", "m", "m"))
 
 
-def one_view(degrees: float = 50.0, azimuth: float = 0.0, box: Box = BOX, shape: tuple[int, int] = (80, 80),
-             pitch: float = 0.2, **options) -> SarImage:  # fmt: skip
+def one_view(
+    degrees: float = 50.0,
+    azimuth: float = 0.0,
+    box: Box = BOX,
+    shape: tuple[int, int] = (80, 80),
+    pitch: float = 0.2,
+    **options,
+) -> SarImage:
     angles = (torch.tensor([math.radians(v)], dtype=F64) for v in (degrees, azimuth))
     return SarImage(box, *angles, shape, pitch, **options)
 
@@ -67,10 +73,14 @@ def test_a_point_at_height_lies_over_towards_the_radar(degrees: float):
     theta, height = math.radians(degrees), 1.4
     a, middle = one_view(degrees, attenuation=False), torch.tensor(BOX.center, dtype=F64)
     top = middle + torch.tensor([0.0, 0.0, height], dtype=F64)
-    ground = middle + torch.tensor([height / math.tan(theta), 0.0, 0.0], dtype=F64)  # the radar is at +axis 0
+    ground = middle + torch.tensor(
+        [height / math.tan(theta), 0.0, 0.0], dtype=F64
+    )  # the radar is at +axis 0
     ranges = []
     for place in (middle, top, ground):
-        blob = GaussianBlobs(place[None], torch.full((1,), 0.18, dtype=F64), torch.ones(1, dtype=F64))
+        blob = GaussianBlobs(
+            place[None], torch.full((1,), 0.18, dtype=F64), torch.ones(1, dtype=F64)
+        )
         image = a.unflatten(predict(a, blob))[0]
         ranges.append(float((image.sum(0) * torch.arange(80)).sum() / image.sum()))
         assert ranges[-1] == pytest.approx(float(a.locate(place, 0)[1]), abs=0.01)
@@ -81,7 +91,9 @@ def test_a_point_at_height_lies_over_towards_the_radar(degrees: float):
 def test_energy_is_conserved_without_attenuation():
     """Σ I · pixel = ∫ p sigma, whatever the view."""
     blobs = GaussianBlobs(
-        torch.tensor([[0.4, -1.0, 1.5], [-1.3, 0.6, 1.2]]), torch.tensor([0.3, 0.25]), torch.tensor([1.0, 2.0])
+        torch.tensor([[0.4, -1.0, 1.5], [-1.3, 0.6, 1.2]]),
+        torch.tensor([0.3, 0.25]),
+        torch.tensor([1.0, 2.0]),
     )
     exact = float((blobs.values * (2 * math.pi * blobs.widths**2) ** 1.5).sum())
     for degrees, azimuth in ((35.0, 10.0), (60.0, 200.0)):
@@ -105,7 +117,9 @@ def test_opaque_ground_has_brightness_sigma_cot_incidence(degrees: float):
     line = a.unflatten(predict(a, opaque(lambda x, y, z: z < 0.0, sigma=0.3)))[0, 0]
     middle = round(float(a.locate(torch.zeros(3, dtype=F64), 0)[1]))
     expected = 0.3 / math.tan(math.radians(degrees))
-    assert float(line[middle - 10 : middle + 10].mean()) == pytest.approx(expected, rel=0.01)  # the lattice beats
+    assert float(line[middle - 10 : middle + 10].mean()) == pytest.approx(
+        expected, rel=0.01
+    )  # the lattice beats
 
 
 @pytest.mark.parametrize(("degrees", "azimuth"), [(40.0, 0.0), (55.0, 90.0), (60.0, 180.0)])
@@ -118,13 +132,19 @@ def test_a_wall_casts_a_shadow(degrees: float, azimuth: float):
     line = a.unflatten(predict(a, scene))[0, 0]
     foot = float(a.locate(torch.zeros(3, dtype=F64), 0)[1]) + 0.5  # pixel k covers [k, k + 1]
     front, back = (foot + sign * half * math.sin(theta) / a.pitch for sign in (-1, 1))
-    top, end = front - height * math.cos(theta) / a.pitch, back + height * math.tan(theta) * math.sin(theta) / a.pitch
+    top, end = (
+        front - height * math.cos(theta) / a.pitch,
+        back + height * math.tan(theta) * math.sin(theta) / a.pitch,
+    )
     assert (end - back) - (top - front) == pytest.approx(height / math.cos(theta) / a.pitch)
     ground = 1 / math.tan(theta)
     seen = torch.tensor(range(80)) + 0.5
     assert (line[(seen > front + 1) & (seen < end - 1)] < 0.1 * ground).all()
     assert (line[(seen > end + 1) & (seen < end + 8)] > 0.5 * ground).all()
-    before, over = line[(seen > top - 8) & (seen < top - 1)], line[(seen > top + 1) & (seen < front - 1)]
+    before, over = (
+        line[(seen > top - 8) & (seen < top - 1)],
+        line[(seen > top + 1) & (seen < front - 1)],
+    )
     wall = math.tan(theta)  # de / dr of a vertical surface, seen over the ground in front of it
     assert float(before.mean()) == pytest.approx(ground, rel=0.1)
     assert float(over.mean()) == pytest.approx(ground + wall, rel=0.1)
@@ -136,7 +156,9 @@ def test_layover_adds_and_what_is_hidden_does_not():
 
     def sheets(points: Tensor) -> Tensor:
         depth = -(points - points.new_tensor(BOX.center)) @ u.to(points)
-        sheet = ((depth.abs() - 0.6).abs() < 0.1) & ((points - points.new_tensor(BOX.center)).norm(dim=-1) < 1.5)
+        sheet = ((depth.abs() - 0.6).abs() < 0.1) & (
+            (points - points.new_tensor(BOX.center)).norm(dim=-1) < 1.5
+        )
         return torch.stack([500.0 * sheet.to(points), torch.ones_like(depth)], -1)
 
     a = one_view(50.0, samples=4, shape=(20, 80))
@@ -147,7 +169,10 @@ def test_layover_adds_and_what_is_hidden_does_not():
 def test_backscatter_depends_on_the_direction():
     """Degree 1 coefficients are a vector: sigma = c_0 + c·u, with Y_1 = sqrt(3) (y, z, x); "log" is its exponential."""
     c0, c = 0.8, torch.tensor([0.2, -0.1, 0.3], dtype=F64)
-    incidence, azimuth = torch.tensor([0.6, 0.9, 1.2], dtype=F64), torch.tensor([0.0, 2.0, -1.0], dtype=F64)
+    incidence, azimuth = (
+        torch.tensor([0.6, 0.9, 1.2], dtype=F64),
+        torch.tensor([0.0, 2.0, -1.0], dtype=F64),
+    )
     sigmas = {}
     for law in ("linear", "log"):
         a = SarImage(CUBE, incidence, azimuth, (12, 12), 0.3, degree=1, law=law)
@@ -160,7 +185,9 @@ def test_backscatter_depends_on_the_direction():
             return torch.cat([density, channels.expand(*points.shape[:-1], -1)], -1)
 
         image = a.unflatten(predict(a, partial(field, channels=harmonics, law=law)))
-        plain = isotropic.unflatten(predict(isotropic, partial(field, channels=torch.ones(1, dtype=F64))))
+        plain = isotropic.unflatten(
+            predict(isotropic, partial(field, channels=torch.ones(1, dtype=F64)))
+        )
         sigmas[law] = image.sum((1, 2)) / plain.sum((1, 2))
         assert a.channels == 5
     u = isotropic.frame(torch.arange(3))[0]
@@ -173,22 +200,31 @@ def test_a_field_of_direction_is_asked_for_the_direction_to_the_radar():
     incidence, azimuth = torch.tensor([0.6, 0.9], dtype=F64), torch.tensor([0.5, 2.0], dtype=F64)
     a = SarImage(box, incidence, azimuth, (12, 12), 0.3)
     plain = SarImage(CUBE, incidence, azimuth, (12, 12), 0.3)
-    image = a.unflatten(predict(a, lambda p: torch.stack([p[..., 0].exp(), p[..., 3] + 10 * p[..., 4]], -1)))
-    one = plain.unflatten(predict(plain, lambda p: torch.stack([p[..., 0].exp(), torch.ones_like(p[..., 0])], -1)))
+    image = a.unflatten(
+        predict(a, lambda p: torch.stack([p[..., 0].exp(), p[..., 3] + 10 * p[..., 4]], -1))
+    )
+    one = plain.unflatten(
+        predict(plain, lambda p: torch.stack([p[..., 0].exp(), torch.ones_like(p[..., 0])], -1))
+    )
     torch.testing.assert_close(image, one * (azimuth + 10 * incidence)[:, None, None])
 
 
 def test_what_is_in_front_of_the_image_still_hides():
     """An image that shows the far half of the scene: its pixels are those of the whole image."""
-    scene = opaque(lambda x, y, z: (z < 0) | ((x.abs() < 1.5) & (y.abs() < 1.0) & (z < 2.0)), 0.4, 8.0)
+    scene = opaque(
+        lambda x, y, z: (z < 0) | ((x.abs() < 1.5) & (y.abs() < 1.0) & (z < 2.0)), 0.4, 8.0
+    )
     whole, crop = one_view(60.0, shape=(20, 80)), one_view(60.0, shape=(20, 10))
-    torch.testing.assert_close(crop.unflatten(predict(crop, scene)), whole.unflatten(predict(whole, scene))[..., 35:45])
+    torch.testing.assert_close(
+        crop.unflatten(predict(crop, scene)), whole.unflatten(predict(whole, scene))[..., 35:45]
+    )
 
 
 def test_training_jitters_without_bias():
-    a, blob = one_view(shape=(6, 6), box=CUBE, pitch=0.4), GaussianBlobs(
-        torch.zeros(1, 3), torch.full((1,), 0.4), torch.ones(1)
-    )  # fmt: skip
+    a, blob = (
+        one_view(shape=(6, 6), box=CUBE, pitch=0.4),
+        GaussianBlobs(torch.zeros(1, 3), torch.full((1,), 0.4), torch.ones(1)),
+    )
 
     def field(points: Tensor) -> Tensor:
         return torch.cat([blob(points), torch.ones_like(points[..., :1])], -1)
@@ -218,7 +254,11 @@ ANGLES = (torch.tensor([0.8]), torch.tensor([0.1]))
     ("arguments", "options", "message"),
     [
         ((Box((0, 0), (1, 1)), *ANGLES, (4, 4), 0.1), {}, "2 axes"),
-        ((CUBE, torch.tensor([0.8, 0.9]), ANGLES[1], (4, 4), 0.1), {}, r"incidence \(2,\) and azimuth \(1,\)"),
+        (
+            (CUBE, torch.tensor([0.8, 0.9]), ANGLES[1], (4, 4), 0.1),
+            {},
+            r"incidence \(2,\) and azimuth \(1,\)",
+        ),
         ((CUBE, torch.tensor([45.0]), ANGLES[1], (4, 4), 0.1), {}, "Degrees"),
         ((CUBE, ANGLES[0], torch.tensor([math.nan]), (4, 4), 0.1), {}, "radians"),
         ((CUBE, *ANGLES, (4, 0), 0.1), {}, "not positive"),

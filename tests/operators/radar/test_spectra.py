@@ -26,12 +26,27 @@ from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 
 
 @pytest.mark.parametrize("distance", [0.3, 1.0, 5.0, 9.7])
-@pytest.mark.parametrize(("window", "size"), [("rect", 256), ("hann", 256), ("blackman", 256), ("hamming", 1024)])
+@pytest.mark.parametrize(
+    ("window", "size"), [("rect", 256), ("hann", 256), ("blackman", 256), ("hamming", 1024)]
+)
 def test_bins_are_the_dft_of_the_samples(distance, window, size):
     """Test 1."""
-    operator = FMCW(box_at(distance), origin(), TI, bins=torch.arange(size), window=window, size=size, spreading="none")
+    operator = FMCW(
+        box_at(distance),
+        origin(),
+        TI,
+        bins=torch.arange(size),
+        window=window,
+        size=size,
+        spreading="none",
+    )
     n = torch.arange(256, dtype=F64) / 256
-    a = {"rect": (1.0, 0, 0), "hann": (0.5, 0.5, 0), "hamming": (0.54, 0.46, 0), "blackman": (0.42, 0.5, 0.08)}[window]
+    a = {
+        "rect": (1.0, 0, 0),
+        "hann": (0.5, 0.5, 0),
+        "hamming": (0.54, 0.46, 0),
+        "blackman": (0.42, 0.5, 0.08),
+    }[window]
     w = a[0] - a[1] * (2 * math.pi * n).cos() + a[2] * (4 * math.pi * n).cos()
     expected = torch.fft.fft(samples(distance) * w, size) / w.sum()
     assert error(echo(operator, point(distance, 0, 0))[0], expected) < 1e-10
@@ -58,7 +73,10 @@ def test_peak_bin_and_its_phase(distance, expected):
     assert int(y.abs().argmax()) == expected == round(2 * TI.bandwidth * distance / SPEED_OF_LIGHT)
     tau = 2 * distance / SPEED_OF_LIGHT
     phase = y[expected].angle() + math.pi * expected * 255 / 256
-    assert turns_apart(phase - 2 * math.pi * TI.center_frequency * tau + math.pi * TI.slope * tau**2) < 1e-9
+    assert (
+        turns_apart(phase - 2 * math.pi * TI.center_frequency * tau + math.pi * TI.slope * tau**2)
+        < 1e-9
+    )
 
 
 def peak(operator: Any, distances: Tensor) -> Tensor:
@@ -76,7 +94,9 @@ def test_range_resolution(window, width, null, sidelobe, scalloping, noise_bandw
     """Tests 4 and 5: in units of a bin, c / 2B = 41.824 mm."""
     assert TI.range_resolution == pytest.approx(41.824e-3, rel=1e-4)
     center, bin = 24 * TI.range_resolution, TI.range_resolution
-    operator = FMCW(box_at(1.0), origin(), TI, bins=torch.tensor([24]), window=window, spreading="none")
+    operator = FMCW(
+        box_at(1.0), origin(), TI, bins=torch.tensor([24]), window=window, spreading="none"
+    )
     u = torch.linspace(-6, 6, 24001, dtype=F64)
     response = torch.cat([peak(operator, center + part * bin) for part in u.split(500)])
     level = 20 * response.clamp(min=1e-12).log10()
@@ -87,7 +107,9 @@ def test_range_resolution(window, width, null, sidelobe, scalloping, noise_bandw
     assert -float(level[(u - 0.5).abs().argmin()]) == pytest.approx(scalloping, abs=1e-3)
     assert float(response.max()) == pytest.approx(1.0, abs=1e-9)
     every = FMCW(box_at(1.0), origin(), TI, bins=torch.arange(256), window=window, spreading="none")
-    energy = (echo(every, point(center, 0, 0)).abs() ** 2).sum()  # of a unit point on a bin: ENBW (Parseval)
+    energy = (
+        echo(every, point(center, 0, 0)).abs() ** 2
+    ).sum()  # of a unit point on a bin: ENBW (Parseval)
     assert float(energy) == pytest.approx(noise_bandwidth, abs=1e-3)
 
 
@@ -98,7 +120,9 @@ def test_range_resolution(window, width, null, sidelobe, scalloping, noise_bandw
 def test_two_points(phase, separation, expected):
     """Test 6: the dip half-way between two points, relative to the peaks, by their relative phase (in π)."""
     middle, bin, fine = 24 * TI.range_resolution, TI.range_resolution, 64  # DFT points a bin
-    operator = FMCW(box_at(1.0), origin(), TI, bins=torch.arange(26 * fine), size=256 * fine, spreading="none")
+    operator = FMCW(
+        box_at(1.0), origin(), TI, bins=torch.arange(26 * fine), size=256 * fine, spreading="none"
+    )
 
     def envelope(distance: float) -> Tensor:
         """The spectrum of one point, its carrier taken off: the phase between two of them is what is asked about."""
@@ -106,7 +130,9 @@ def test_two_points(phase, separation, expected):
         turns = TI.center_frequency * tau - 0.5 * TI.slope * tau**2
         return echo(operator, point(distance, 0, 0))[0] * phasor(-turns)
 
-    total = envelope(middle - 0.5 * separation * bin) + envelope(middle + 0.5 * separation * bin) * phasor(phase / 2)
+    total = envelope(middle - 0.5 * separation * bin) + envelope(
+        middle + 0.5 * separation * bin
+    ) * phasor(phase / 2)
     profile = total.abs()[22 * fine :]
     dip = 20 * math.log10(max(float(profile[2 * fine] / profile.max()), 1e-12))
     assert dip < -150 if expected is None else dip == pytest.approx(expected, abs=0.05)
@@ -133,7 +159,9 @@ def test_cross_range_resolution_monostatic(length, exact):
     geometry = RadarGeometry.planar(torch.zeros(1), z, 1.0)
     operator = PhaseHistory(NEAR, geometry, torch.tensor([TI.center_frequency], dtype=F64))
     assert TI.wavelength / (2 * length) == pytest.approx(exact, rel=1e-3)
-    null = first_null(operator, point(0, 0, 0)[0], 1.5 * exact, torch.tensor([0.0, 0.0, 1.0], dtype=F64))
+    null = first_null(
+        operator, point(0, 0, 0)[0], 1.5 * exact, torch.tensor([0.0, 0.0, 1.0], dtype=F64)
+    )
     assert null == pytest.approx(exact, rel=1e-2)
 
 
@@ -142,6 +170,8 @@ def test_cross_range_resolution_of_a_fixed_transmitter():
     z = torch.linspace(-0.1, 0.1, 101, dtype=F64)
     receivers = torch.stack([torch.full_like(z, -1.0), torch.zeros_like(z), z], -1)
     transmitters = point(-1.0, 0, 0).expand(101, 3)
-    operator = PhaseHistory(NEAR, RadarGeometry(transmitters, receivers), torch.tensor([TI.center_frequency]).double())
+    operator = PhaseHistory(
+        NEAR, RadarGeometry(transmitters, receivers), torch.tensor([TI.center_frequency]).double()
+    )
     null = first_null(operator, point(0, 0, 0)[0], 0.03, torch.tensor([0.0, 0.0, 1.0], dtype=F64))
     assert null == pytest.approx(18.93e-3, rel=1e-2)

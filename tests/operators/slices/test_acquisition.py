@@ -20,7 +20,9 @@ class TestSliceAcquisition(OperatorTests):
         self.psf = request.param
 
     def make(self) -> SliceAcquisition:
-        operator = SliceAcquisition(BOX, two_stacks(), self.psf, nodes=8, motion=True, gain=True, bias=2)
+        operator = SliceAcquisition(
+            BOX, two_stacks(), self.psf, nodes=8, motion=True, gain=True, bias=2
+        )
         with torch.no_grad():
             for k, p in enumerate(operator.parameters()):
                 p.copy_(0.4 * random(*p.shape, seed=k))
@@ -41,7 +43,9 @@ class TestSliceAcquisition(OperatorTests):
             def field(points: Tensor) -> Tensor:
                 return torch.sin(0.2 * points).sum(-1, keepdim=True)
 
-            points, measure = torch.func.functional_call(operator, dict(zip(names, values, strict=True)), (rows,))
+            points, measure = torch.func.functional_call(
+                operator, dict(zip(names, values, strict=True)), (rows,)
+            )
             return measure(field(points))
 
         torch.autograd.gradcheck(forward, tuple(operator.parameters()), fast_mode=True)
@@ -59,7 +63,9 @@ def test_the_matrix_of_a_sampled_volume(size: tuple[int, ...]) -> None:
     image = random(*size, 1).float()
     pointwise = predict(operator, SampledField(image.double(), grid))
     on_grid = operator.on(grid)
-    torch.testing.assert_close(predict(on_grid, SampledField(image, grid)), pointwise.float(), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        predict(on_grid, SampledField(image, grid)), pointwise.float(), atol=1e-5, rtol=1e-4
+    )
     two = random(*size, 2, seed=1).float()
     assert predict(on_grid, SampledField(two, grid)).shape == (len(operator), 2)
     mapped = as_linear_map(operator, grid, rows=torch.arange(7))
@@ -86,13 +92,30 @@ def test_composition_with_a_warp_and_a_detector() -> None:
         (lambda: SliceAcquisition(BOX, slices(), nodes=9), "nodes=9 must be even and at least 8"),
         (lambda: SliceAcquisition(BOX, slices(), draws=4), "draws=4 must be even"),
         (lambda: SliceAcquisition(BOX, slices(), nodes=(2, 2, 5)), "separable profile of 3 parts"),
-        (lambda: SliceAcquisition(BOX, slices(), "triangle"), "unknown profile 'triangle'; known: gaussian"),
-        (lambda: SliceAcquisition(BOX, slices(), psf.Gaussian(1.0)), "has 2 dimensions; a slice's has 3"),
-        (lambda: SliceAcquisition(Box((90, 90, 90), (99, 99, 99)), slices()), "no pixel lies in the box"),
+        (
+            lambda: SliceAcquisition(BOX, slices(), "triangle"),
+            "unknown profile 'triangle'; known: gaussian",
+        ),
+        (
+            lambda: SliceAcquisition(BOX, slices(), psf.Gaussian(1.0)),
+            "has 2 dimensions; a slice's has 3",
+        ),
+        (
+            lambda: SliceAcquisition(Box((90, 90, 90), (99, 99, 99)), slices()),
+            "no pixel lies in the box",
+        ),
         (lambda: SliceAcquisition(BOX, slices(), bias=2), "needs two stacks"),
         (lambda: Slices.of_stack(torch.eye(4)[None] * 2, (2, 2), (1, 1), 3), "A scaled affine"),
-        (lambda: Slices.of_stack(torch.eye(4)[None], (2, 2), (1, 1), 0), "thickness must be positive"),
-        (lambda: Slices.of_stack(torch.eye(4)[None], (2, 2), (1, 1), 3).select(torch.zeros(4).bool()), "at least one"),
+        (
+            lambda: Slices.of_stack(torch.eye(4)[None], (2, 2), (1, 1), 0),
+            "thickness must be positive",
+        ),
+        (
+            lambda: Slices.of_stack(torch.eye(4)[None], (2, 2), (1, 1), 3).select(
+                torch.zeros(4).bool()
+            ),
+            "at least one",
+        ),
         (lambda: Sinc(-1.0), "width=-1.0 must be positive"),
     ],
     ids=range(12),

@@ -20,7 +20,9 @@ def timed(time: list[int], pixels: list[int]) -> Slices:
     n = len(time)
     places = torch.zeros(n, 3, dtype=F64)
     places[:, 2] = torch.arange(n)
-    whole = Slices.of_stack(rigid(torch.zeros(n, 3, dtype=F64), places), (3, 4), SIZES[:2], SIZES[2])
+    whole = Slices.of_stack(
+        rigid(torch.zeros(n, 3, dtype=F64), places), (3, 4), SIZES[:2], SIZES[2]
+    )
     few = torch.cat([torch.arange(12) < k for k in pixels])
     return replace(whole, time=torch.tensor(time)).select(few)
 
@@ -30,8 +32,14 @@ def test_order_of_acquisition() -> None:
     assert order_of_acquisition(4, 1).tolist() == [0, 1, 2, 3]
     assert order_of_acquisition(2, 5).tolist() == [0, 1]
     one = replace(slices(4), time=torch.tensor([0, 3, 1, 5]))  # by time 0, 2, 1, 3, with gaps
-    three, between = Slices.join([one, slices(3), replace(slices(3), time=torch.tensor([2, 1, 0]))]).successive()
-    assert three.tolist() == [[0, 2, 1], [2, 1, 3], [9, 8, 7]]  # nothing across stacks, nothing where time is unknown
+    three, between = Slices.join(
+        [one, slices(3), replace(slices(3), time=torch.tensor([2, 1, 0]))]
+    ).successive()
+    assert three.tolist() == [
+        [0, 2, 1],
+        [2, 1, 3],
+        [9, 8, 7],
+    ]  # nothing across stacks, nothing where time is unknown
     torch.testing.assert_close(between, torch.tensor([1 / 3, 0.5, 0.5], dtype=F64))
     with pytest.raises(ValueError, match="times of shape \\(3,\\)"):
         replace(slices(4), time=torch.arange(3))
@@ -44,13 +52,20 @@ def test_uneven_motion() -> None:
     pixels = torch.full((7,), 12.0, dtype=F64)
     assert float(uneven_motion(steady, three, between, pixels)) < 1e-20
     off = steady.clone()
-    off[6] += torch.tensor([0.3, 0, 0.4, 0, 0, 0])  # an end: 0.25 mm beside the line, for the slice before it
+    off[6] += torch.tensor(
+        [0.3, 0, 0.4, 0, 0, 0]
+    )  # an end: 0.25 mm beside the line, for the slice before it
     squared = 0.25**2 / 0.02**2
     torch.testing.assert_close(
-        uneven_motion(off, three, between, pixels), torch.tensor(STIFFNESS * ((1 + squared) ** 0.5 - 1), dtype=F64)
+        uneven_motion(off, three, between, pixels),
+        torch.tensor(STIFFNESS * ((1 + squared) ** 0.5 - 1), dtype=F64),
     )
     shaken = steady + 0.3 * random(7, 6, seed=3)
-    e = shaken[three[:, 1]] - (1 - between)[:, None] * shaken[three[:, 0]] - between[:, None] * shaken[three[:, 2]]
+    e = (
+        shaken[three[:, 1]]
+        - (1 - between)[:, None] * shaken[three[:, 0]]
+        - between[:, None] * shaken[three[:, 2]]
+    )
     squared = e.unflatten(-1, (2, 3)).square().sum(-1)
     cost = STIFFNESS * ((1 + squared / (squared.median(0).values / 2.366)).sqrt() - 1).sum()
     torch.testing.assert_close(uneven_motion(shaken, three, between, pixels), cost)
@@ -87,7 +102,9 @@ def test_a_slice_that_sees_next_to_nothing_follows_the_others() -> None:
         optimizer.zero_grad()
         prior = operator.negative_log_prior()
         assert prior is not None
-        (0.5 * (precision * (operator.motion - asked).square()).sum() + len(operator) * prior).backward()
+        (
+            0.5 * (precision * (operator.motion - asked).square()).sum() + len(operator) * prior
+        ).backward()
         optimizer.step()
     found = operator.motion.detach()
     assert float((found - line)[4].abs().max()) < 0.3
@@ -112,12 +129,16 @@ def test_gain_and_bias_are_factors() -> None:
     where = Slices.join([parallel(4, torch.zeros(3, dtype=F64)), parallel(4, random(3))])
     operator = SliceAcquisition(BOX, where, gain=True, bias=1)
     with torch.no_grad():
-        operator.log_gain.copy_(torch.tensor([3.0, 0.0, 0.0, 3.0, 5.0, 5.0, 5.0, 5.0]))  # without trends
+        operator.log_gain.copy_(
+            torch.tensor([3.0, 0.0, 0.0, 3.0, 5.0, 5.0, 5.0, 5.0])
+        )  # without trends
         operator.log_bias[0, 2] = 3.0  # the first of x, y, z that changes fastest along axis 0
     seen = predict(operator, lambda x: torch.ones_like(x[..., :1]))
     level = operator.log_gain.detach().double()
     gains = torch.exp(0.1 * (level - level[where.index].mean()))
-    sign = torch.where(where.stack[where.index] == 0, 0.5, -0.5)  # what both stacks share is taken off
+    sign = torch.where(
+        where.stack[where.index] == 0, 0.5, -0.5
+    )  # what both stacks share is taken off
     ramp = torch.exp(0.3 * sign * where.centers()[:, 0] / 12)
     torch.testing.assert_close(seen, gains[where.index] * ramp, rtol=1e-6, atol=0)
 
@@ -168,4 +189,6 @@ def test_motion_turns_a_slice_about_its_middle() -> None:
     turn = rigid(x, torch.zeros(3, dtype=F64))[:3, :3]
     got = operator.moved()[0]
     torch.testing.assert_close(got[:3, :3], turn @ where.poses[0, :3, :3], atol=1e-7, rtol=0)
-    torch.testing.assert_close(got[:3, 3], where.poses[0, :3, 3] + torch.tensor([0, 0, 2.0], dtype=F64))
+    torch.testing.assert_close(
+        got[:3, 3], where.poses[0, :3, 3] + torch.tensor([0, 0, 2.0], dtype=F64)
+    )

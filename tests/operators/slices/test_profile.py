@@ -21,14 +21,21 @@ def test_blob_through_a_gaussian_profile(nodes: Any, error: float) -> None:
     """Covariances add: exp(-½ x S⁻¹ x) -> √(det S / det(S + Σ)) exp(-½ x (S + Σ)⁻¹ x), Σ the profile's."""
     where = slices()
     root = random(3, 3, seed=3)
-    s, middle = root @ root.mT + 4 * torch.eye(3, dtype=F64), torch.tensor([0.5, -1.0, 0.3], dtype=F64)
+    s, middle = (
+        root @ root.mT + 4 * torch.eye(3, dtype=F64),
+        torch.tensor([0.5, -1.0, 0.3], dtype=F64),
+    )
     seen = predict(SliceAcquisition(BOX, where, nodes=nodes), blob(s, middle))
-    deviation = torch.tensor(SIZES, dtype=F64) * torch.tensor([SINC_FWHM * FWHM] * 2 + [FWHM], dtype=F64)
+    deviation = torch.tensor(SIZES, dtype=F64) * torch.tensor(
+        [SINC_FWHM * FWHM] * 2 + [FWHM], dtype=F64
+    )
     expected = []
     for k, x in zip(where.index, where.centers(), strict=True):
         r = where.poses[k, :3, :3]
         both = s + r @ torch.diag(deviation**2) @ r.mT
-        expected.append(torch.sqrt(torch.linalg.det(s) / torch.linalg.det(both)) * blob(both, middle)(x))
+        expected.append(
+            torch.sqrt(torch.linalg.det(s) / torch.linalg.det(both)) * blob(both, middle)(x)
+        )
     expected = torch.cat(expected)
     assert float((seen - expected).abs().max() / expected.abs().max()) < error
 
@@ -66,10 +73,14 @@ def test_a_measured_profile() -> None:
     thin = Separable(psf.Pixel(1e-9, 2), psf.Pixel(1e-9, 1))
     where = slices()
     field = blob(9 * torch.eye(3, dtype=F64), torch.zeros(3, dtype=F64))
-    seen = predict(SliceAcquisition(BOX, where, Separable(psf.Pixel(1e-9, 2), across), nodes=(1, 1)), field)
+    seen = predict(
+        SliceAcquisition(BOX, where, Separable(psf.Pixel(1e-9, 2), across), nodes=(1, 1)), field
+    )
     layers = []
     for shift in (-0.5, 0.0, 0.5):
-        step = where.poses @ rigid(torch.zeros(3, dtype=F64), torch.tensor([0, 0, shift * SIZES[2]], dtype=F64))
+        step = where.poses @ rigid(
+            torch.zeros(3, dtype=F64), torch.tensor([0, 0, shift * SIZES[2]], dtype=F64)
+        )
         moved = Slices(step, where.sizes, where.index, where.positions, where.stack)
         layers.append(predict(SliceAcquisition(BOX, moved, thin, nodes=(1, 1)), field))
     torch.testing.assert_close(seen, 0.25 * layers[0] + 0.5 * layers[1] + 0.25 * layers[2])
@@ -97,13 +108,20 @@ def test_profiles_have_their_widths_and_sums() -> None:
 def test_a_product_of_profiles_is_their_product() -> None:
     both = slice_profile("sinc")
     k = torch.tensor([[0.1, 0.2, 0.3], [0.0, 0.0, 0.0]], dtype=F64)
-    expected = Sinc().transfer(k[:, :1]) * Sinc().transfer(k[:, 1:2]) * psf.Gaussian(FWHM, 1).transfer(k[:, 2:])
+    expected = (
+        Sinc().transfer(k[:, :1])
+        * Sinc().transfer(k[:, 1:2])
+        * psf.Gaussian(FWHM, 1).transfer(k[:, 2:])
+    )
     torch.testing.assert_close(both.transfer(k), expected)
     offsets, weights = both.nodes(10)
     torch.testing.assert_close(
-        torch.exp(-2j * math.pi * k.to(torch.complex128) @ offsets.mT.to(torch.complex128)) @ weights.to(expected),
-        expected, atol=1e-4, rtol=0,
-    )  # fmt: skip
+        torch.exp(-2j * math.pi * k.to(torch.complex128) @ offsets.mT.to(torch.complex128))
+        @ weights.to(expected),
+        expected,
+        atol=1e-4,
+        rtol=0,
+    )
     assert both.half_widths().tolist() == [2, 2, 5 * FWHM]
 
 

@@ -42,7 +42,10 @@ def test_a_stride_looks_at_every_band_in_turn():
     edge[:12] = 0
     field, nowhere = SampledField(edge, GRID), torch.zeros(1, 3)
     torch.manual_seed(0)
-    seen = {round(float(BandTotalVariation(GRID, stride=2, epsilon=1e-9)(field, nowhere)), 7) for _ in range(20)}
+    seen = {
+        round(float(BandTotalVariation(GRID, stride=2, epsilon=1e-9)(field, nowhere)), 7)
+        for _ in range(20)
+    }
     whole = float(BandTotalVariation(GRID, stride=1, epsilon=1e-9)(field, nowhere))
     assert len(seen) == 2
     assert sum(v**2 for v in seen) / 2 == pytest.approx(whole**2, rel=1e-4)
@@ -55,7 +58,9 @@ def test_gradients_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(lambda v: penalty(lambda p: v, torch.zeros(1, 3)), values)
 
 
-@pytest.mark.parametrize("options", [{"grid": Grid(Box((0.0,), (1.0,)), (4,))}, {"grid": GRID, "stride": 0}])
+@pytest.mark.parametrize(
+    "options", [{"grid": Grid(Box((0.0,), (1.0,)), (4,))}, {"grid": GRID, "stride": 0}]
+)
 def test_slips(options):
     with pytest.raises(ValueError, match="BandTotalVariation"):
         BandTotalVariation(**options)

@@ -46,7 +46,9 @@ def test_one_band_is_the_mask():
 
 def test_it_sums_and_does_not_average():
     a = camera(mask=torch.ones(6, 9, dtype=torch.float64), pixels=0.0)
-    assert torch.allclose(predict(a, lambda x: torch.ones_like(x[..., :1])), torch.tensor(5.0, dtype=torch.float64))
+    assert torch.allclose(
+        predict(a, lambda x: torch.ones_like(x[..., :1])), torch.tensor(5.0, dtype=torch.float64)
+    )
 
 
 @pytest.mark.parametrize("mode", ["single", "dual"])
@@ -78,7 +80,9 @@ def test_colours_and_shots():
         expected = sum(
             loop(colours[shot, :, :, b], cube[..., b : b + 1], [b], "single", 1)[:, :13]
             if b == 4
-            else nn.functional.pad(loop(colours[shot, :, :, b], cube[..., b : b + 1], [b], "single", 1), (0, 4 - b))
+            else nn.functional.pad(
+                loop(colours[shot, :, :, b], cube[..., b : b + 1], [b], "single", 1), (0, 4 - b)
+            )
             for b in range(5)
         )
         assert torch.allclose(y[shot], expected, atol=1e-14)
@@ -93,7 +97,9 @@ def test_gains_and_quadrature():
     widths = torch.tensor([10.0, 20.0, 35.0, 40.0], dtype=torch.float64)
     gains = widths / widths.mean() * wavelengths / 500
     assert torch.allclose(weighted.gains(), gains)
-    assert torch.allclose(weighted.on(plain.bands).snapshot(cube), plain.on(plain.bands).snapshot(cube * gains))
+    assert torch.allclose(
+        weighted.on(plain.bands).snapshot(cube), plain.on(plain.bands).snapshot(cube * gains)
+    )
 
 
 @pytest.mark.parametrize("mode", ["single", "dual"])
@@ -110,10 +116,15 @@ def test_gradients_of_mask_and_dispersion(mode):
         a.mask = mask
         return a.on(a.bands).snapshot(cube).flatten() if on_grid else predict(a, field)
 
-    mask, coefficients = rand(*shape).requires_grad_(), torch.tensor([0.13, 0.81], dtype=torch.float64)
+    mask, coefficients = (
+        rand(*shape).requires_grad_(),
+        torch.tensor([0.13, 0.81], dtype=torch.float64),
+    )
     for on_grid in (True, False):
         assert torch.autograd.gradcheck(
-            lambda m, c, on_grid=on_grid: measured(m, c, on_grid), (mask, coefficients.requires_grad_()), atol=1e-6
+            lambda m, c, on_grid=on_grid: measured(m, c, on_grid),
+            (mask, coefficients.requires_grad_()),
+            atol=1e-6,
         )
 
 
@@ -141,7 +152,9 @@ def test_light_is_conserved_by_fractional_dispersion():
 
 def test_follows_dtype():
     a = camera(mask=rand(6, 9).float())
-    assert predict(a.on(a.bands), SampledField(torch.rand(6, 9, 5, 1), a.bands)).dtype == torch.float32
+    assert (
+        predict(a.on(a.bands), SampledField(torch.rand(6, 9, 5, 1), a.bands)).dtype == torch.float32
+    )
     assert a.on(a.bands).snapshot(rand(6, 9, 5)).dtype == torch.float64
     assert as_linear_map(a, a.bands)(torch.rand(6, 9, 5, 1)).dtype == torch.float32
 
@@ -151,6 +164,8 @@ def test_on_cuda():
     a = camera(pixels=0.7).cuda()
     cube = rand(6, 9, 5, seed=1)
     here = camera(pixels=0.7)
-    assert torch.allclose(a.on(a.bands).snapshot(cube.cuda()).cpu(), here.on(here.bands).snapshot(cube), atol=1e-12)
+    assert torch.allclose(
+        a.on(a.bands).snapshot(cube.cuda()).cpu(), here.on(here.bands).snapshot(cube), atol=1e-12
+    )
     field = smooth_field()
     assert torch.allclose(predict(a, field).cpu(), predict(here, field), atol=1e-12)

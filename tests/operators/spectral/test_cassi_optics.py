@@ -32,9 +32,14 @@ def test_a_blur_keeps_the_light():
 
 def test_one_blur_for_all_wavelengths_is_the_same_blur_for_each():
     for pixels, axis in ((2.0, 1), (0.7, 0)):
-        once, each = (camera(pixels=pixels, axis=axis, psf=psf) for psf in (0.6, lambda w: torch.full_like(w, 0.6)))
+        once, each = (
+            camera(pixels=pixels, axis=axis, psf=psf)
+            for psf in (0.6, lambda w: torch.full_like(w, 0.6))
+        )
         cube = rand(*once.bands.shape, seed=1)
-        assert torch.allclose(once.on(once.bands).snapshot(cube), each.on(each.bands).snapshot(cube), atol=1e-13)
+        assert torch.allclose(
+            once.on(once.bands).snapshot(cube), each.on(each.bands).snapshot(cube), atol=1e-13
+        )
 
 
 class TestShotsBehindABlur(OperatorTests):
@@ -50,17 +55,37 @@ class TestLearnsHowItBlurs(OperatorTests):
 class TestLearnsWhereItIs(OperatorTests):
     def make(self):
         wavelengths = bands(3)
-        law = Scaled(steps(wavelengths, 0.7), nn.Parameter(torch.tensor(1.03)), nn.Parameter(torch.tensor(0.05)))
+        law = Scaled(
+            steps(wavelengths, 0.7),
+            nn.Parameter(torch.tensor(1.03)),
+            nn.Parameter(torch.tensor(0.05)),
+        )
         response = BandResponse(nn.Parameter(torch.tensor([1.0, 0.9, 1.1])))
-        shift, rotation = nn.Parameter(torch.tensor([0.31, -0.23])), nn.Parameter(torch.tensor(0.02))
+        shift, rotation = (
+            nn.Parameter(torch.tensor([0.31, -0.23])),
+            nn.Parameter(torch.tensor(0.02)),
+        )
         stretch = nn.Parameter(torch.tensor([[0.13, 0.07], [-0.04, 0.21]]))
-        return CASSI(box(5, 6), rand(5, 6), wavelengths, law, response=response,
-                     placement=Placement(shift, rotation, stretch))  # fmt: skip
+        return CASSI(
+            box(5, 6),
+            rand(5, 6),
+            wavelengths,
+            law,
+            response=response,
+            placement=Placement(shift, rotation, stretch),
+        )
 
     def test_what_is_learnt_keeps_its_names(self):
         """Printed results, checkpoints and benchmarks read them."""
         learnt = dict(self.make().named_parameters())
-        names = {"mask_shift", "mask_rotation", "mask_stretch", "response", "dispersion.scale", "dispersion.offset"}
+        names = {
+            "mask_shift",
+            "mask_rotation",
+            "mask_stretch",
+            "response",
+            "dispersion.scale",
+            "dispersion.offset",
+        }
         assert set(learnt) == names
         assert names <= set(self.make().state_dict())
 
@@ -87,5 +112,9 @@ def test_a_stretched_mask_has_its_edges_where_they_are_said_to_be():
         assert torch.allclose(inner, (ramp / (1 + 0.5 / half) + 10).double()[2:-2, 2:-2], atol=1e-6)
     # the edge across axis 1 goes down by half a pixel: a shear
     shear = torch.tensor([[0.0, 0.5], [0.0, 0.0]])
-    inner = camera(8, 6, mask=(rows + 10).double(), placement=Placement(stretch=shear)).codes()[0, 0][2:-2, 2:-2]
-    assert torch.allclose(inner, (rows - 0.5 * (columns - 2.5) / 3 + 10).double()[2:-2, 2:-2], atol=1e-6)
+    inner = camera(8, 6, mask=(rows + 10).double(), placement=Placement(stretch=shear)).codes()[
+        0, 0
+    ][2:-2, 2:-2]
+    assert torch.allclose(
+        inner, (rows - 0.5 * (columns - 2.5) / 3 + 10).double()[2:-2, 2:-2], atol=1e-6
+    )

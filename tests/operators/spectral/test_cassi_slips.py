@@ -53,7 +53,10 @@ def test_refuses_cubes_of_another_count_or_order():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Placement(torch.tensor([1.0, 2.0, 3.0])), r"Placement: shift must have shape \(2,\), got \(3,\)"),
+        (
+            lambda: Placement(torch.tensor([1.0, 2.0, 3.0])),
+            r"Placement: shift must have shape \(2,\), got \(3,\)",
+        ),
         (lambda: Placement(stretch=torch.zeros(4)), r"Placement: stretch must have shape \(2, 2\)"),
         (lambda: Placement(rotation=float("nan")), "Placement: rotation holds NaN"),
     ],

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS
-from inverse_inr.operators.spectral.rendering import D65, daylight, encode_srgb, render_srgb, xyz_weights
+from inverse_inr.operators.spectral.rendering import (
+    D65,
+    daylight,
+    encode_srgb,
+    render_srgb,
+    xyz_weights,
+)
 from inverse_inr.operators.spectral.response import cie_xyz
 
 colour = pytest.importorskip("colour")
@@ -28,7 +34,9 @@ def delta_e(weights: torch.Tensor) -> np.ndarray:
         seen = torch.from_numpy(np.interp(BANDS.numpy(), spectrum.wavelengths, spectrum.values))
         with warnings.catch_warnings(action="ignore"):  # it says that it aligns the tables
             truth = colour.sd_to_XYZ(spectrum, illuminant=colour.SDS_ILLUMINANTS["D65"]) / 100
-        labs = [colour.XYZ_to_Lab(np.asarray(xyz), white) for xyz in ((seen @ weights).numpy(), truth)]
+        labs = [
+            colour.XYZ_to_Lab(np.asarray(xyz), white) for xyz in ((seen @ weights).numpy(), truth)
+        ]
         found.append(colour.delta_E(*labs, method="CIE 2000"))
     return np.array(found)
 
@@ -52,12 +60,16 @@ def test_24_reflectances_in_28_bands_are_within_one_delta_e():
 
 
 def test_white_is_white():
-    assert torch.allclose(xyz_weights(BANDS, reflectance=True)[:, 1].sum(), torch.tensor(1.0, dtype=torch.float64))
+    assert torch.allclose(
+        xyz_weights(BANDS, reflectance=True)[:, 1].sum(), torch.tensor(1.0, dtype=torch.float64)
+    )
     white = render_srgb(torch.ones(2, 28, dtype=torch.float64), BANDS, reflectance=True)
     assert (white - 1).abs().max() < 0.01
     half = render_srgb(torch.ones(28).double(), BANDS, reflectance=True, white=2.0)
     assert (half - 0.735).abs().max() < 0.01
-    assert encode_srgb(torch.tensor([0.0, 0.0031308, 1.0])).tolist() == pytest.approx([0, 0.04045, 1], abs=1e-4)
+    assert encode_srgb(torch.tensor([0.0, 0.0031308, 1.0])).tolist() == pytest.approx(
+        [0, 0.04045, 1], abs=1e-4
+    )
 
 
 def test_it_is_differentiable():

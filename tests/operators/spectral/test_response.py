@@ -34,7 +34,9 @@ def test_a_panchromatic_band_integrates_a_sinusoid():
     wave = (math.cos(k * 450) - math.cos(k * 650)) / k
     x = SPACE.points(torch.float64)[..., 0].flatten()
     assert torch.allclose(predict(operator, spectrum), 200 * x + wave, atol=1e-9)
-    mean = predict(SpectralResponse(edges, torch.ones(2), SPACE, nodes=12, normalized=True), spectrum)
+    mean = predict(
+        SpectralResponse(edges, torch.ones(2), SPACE, nodes=12, normalized=True), spectrum
+    )
     assert torch.allclose(mean, x + wave / 200, atol=1e-11)
 
 
@@ -44,7 +46,9 @@ def test_gaussian_response_damps_a_wave():
     response = torch.exp(-0.5 * ((table - 550) / 20) ** 2) / (20 * math.sqrt(2 * math.pi))
     k = 2 * math.pi / 160
     seen = predict(SpectralResponse(table, response, SPACE, nodes=10), spectrum)
-    truth = SPACE.points(torch.float64)[..., 0].flatten() + math.exp(-0.5 * (20 * k) ** 2) * math.sin(550 * k)
+    truth = SPACE.points(torch.float64)[..., 0].flatten() + math.exp(
+        -0.5 * (20 * k) ** 2
+    ) * math.sin(550 * k)
     assert torch.allclose(seen, truth, atol=1e-6)
 
 
@@ -66,17 +70,23 @@ def test_gauss_rules_are_exact_to_degree_2n_minus_1(count: int, kind: str):
 def test_rgb_by_few_nodes_is_rgb_by_many():
     few, many = (SpectralResponse(NM, linear_srgb(NM), SPACE, nodes=n) for n in (8, 30))
     assert predict(few, spectrum).shape == (12, 3)
-    assert torch.allclose(predict(few, spectrum), predict(many, spectrum), atol=1e-2)  # of integrals near 100
+    assert torch.allclose(
+        predict(few, spectrum), predict(many, spectrum), atol=1e-2
+    )  # of integrals near 100
     assert predict(few, lambda p: torch.cat([spectrum(p)] * 2, -1)).shape == (12, 3, 2)
 
 
 def test_colour_matching_functions():
     nm = torch.arange(360, 831, dtype=torch.float64)
     area = cie_xyz(nm).sum(0)
-    assert torch.allclose(area, torch.tensor([106.865, 106.857, 106.892]).double(), rtol=0.01)  # CIE 1931, 1 nm
+    assert torch.allclose(
+        area, torch.tensor([106.865, 106.857, 106.892]).double(), rtol=0.01
+    )  # CIE 1931, 1 nm
     assert float(nm[cie_xyz(nm)[:, 1].argmax()]) == pytest.approx(555, abs=4)
     white = linear_srgb(nm).sum(0) / area[1]
-    assert torch.allclose(white, torch.tensor([1.205, 0.948, 0.909]).double(), atol=0.02)  # equal-energy white
+    assert torch.allclose(
+        white, torch.tensor([1.205, 0.948, 0.909]).double(), atol=0.02
+    )  # equal-energy white
 
 
 def test_a_cube_is_integrated_exactly_between_its_bands():
@@ -94,7 +104,9 @@ def test_a_cube_is_integrated_exactly_between_its_bands():
     area = np.trapezoid(linear_srgb(NM).numpy(), NM.numpy(), axis=0)
     assert weights.sum(0) == pytest.approx(area)
     points = SPACE.points(torch.float64)[1:2, 1:3] + 0.01
-    linear = SampledField(CUBE.points(torch.float64)[..., :1], CUBE)  # a ramp in space: interpolated exactly
+    linear = SampledField(
+        CUBE.points(torch.float64)[..., :1], CUBE
+    )  # a ramp in space: interpolated exactly
     at = predict(SpectralResponse(NM, bump(520, 40), points, normalized=True).on(CUBE), linear)
     assert torch.allclose(at, points[..., 0].flatten())
 
@@ -118,7 +130,9 @@ class TestPanchromaticPoints(Tight):
     channels = 2
 
     def make(self):
-        return SpectralResponse(NM, bump(500, 30), self.space.points(torch.float64), nodes=3, normalized=True)
+        return SpectralResponse(
+            NM, bump(500, 30), self.space.points(torch.float64), nodes=3, normalized=True
+        )
 
 
 class TestRGBOfCubes(Tight):
@@ -131,7 +145,9 @@ class TestRGBOfCubes(Tight):
 class TestPanchromaticOfCubes(Tight):
     def make(self):
         points = self.space.points(torch.float64) * 0.9 + 0.1
-        return SpectralResponse(NM, bump(500, 30), points).on(Grid(CUBE.box, (*self.space.shape, 7)))
+        return SpectralResponse(NM, bump(500, 30), points).on(
+            Grid(CUBE.box, (*self.space.shape, 7))
+        )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +158,11 @@ class TestPanchromaticOfCubes(Tight):
         ((NM, torch.full((61,), math.nan)), {}, "NaN or Inf"),
         ((NM, torch.zeros(61)), {}, "zero everywhere"),
         ((NM, torch.ones(61)), {"nodes": 0}, "nodes must be at least 1"),
-        ((NM, torch.sin((NM - 400) / 300 * 2 * math.pi)), {"normalized": True}, "areas under the response"),
+        (
+            (NM, torch.sin((NM - 400) / 300 * 2 * math.pi)),
+            {"normalized": True},
+            "areas under the response",
+        ),
     ],
 )
 def test_refusals(arguments: tuple[Tensor, Tensor], options: dict[str, Any], message: str):

@@ -37,7 +37,9 @@ def test_simulated_scans_reconstruct(phantom: str, beam: Any):
     assert isinstance(operator, FanBeam if beam == "fan" else ParallelBeam)
     assert operator.shape == (90, 96)
     assert problem.grid.shape == (64, 64)
-    assert float(operator.angles[-1]) == pytest.approx((2 if beam == "fan" else 1) * math.pi * 89 / 90, rel=1e-5)
+    assert float(operator.angles[-1]) == pytest.approx(
+        (2 if beam == "fan" else 1) * math.pi * 89 / 90, rel=1e-5
+    )
     solution = filtered_backprojection(problem)
     assert solution.metrics()["PSNR"] > 20
     assert solution.held_out() is not None
@@ -57,9 +59,13 @@ def test_noise_has_its_level_and_data_are_no_inverse_crime():
 def test_fbp_of_learnable_angles():
     problem = ct(**SMALL)
     operator: Any = problem.terms[0].operator
-    learnt = ParallelBeam(problem.box, torch.nn.Parameter(operator.angles.clone()), operator.shape[1], subrays=2)
+    learnt = ParallelBeam(
+        problem.box, torch.nn.Parameter(operator.angles.clone()), operator.shape[1], subrays=2
+    )
     same = replace(problem, terms=[replace(problem.terms[0], operator=learnt)])
-    assert torch.allclose(filtered_backprojection(same).sample(), filtered_backprojection(problem).sample())
+    assert torch.allclose(
+        filtered_backprojection(same).sample(), filtered_backprojection(problem).sample()
+    )
 
 
 def test_seed_and_coverage():
@@ -79,7 +85,9 @@ def test_photons_give_counts():
     seen = truth_seen(problem)
     assert float(seen.max()) == pytest.approx(4, rel=0.05)
     residual = term.fidelity.standardized(seen.to(term.y), term.y)
-    assert 0.8 < float(residual.square().median()) / 0.4549 < 1.4  # median of chi-square with one degree
+    assert (
+        0.8 < float(residual.square().median()) / 0.4549 < 1.4
+    )  # median of chi-square with one degree
     assert filtered_backprojection(problem).metrics()["PSNR"] > 15
 
 
@@ -107,11 +115,15 @@ def test_a_slice_of_a_volume(tmp_path: Path):
     assert problem.reference is not None
     reference = problem.reference(Grid(problem.box, (20, 30)).points())
     assert torch.allclose(reference, values[:, :, 1] / values[:, :, 1].max(), atol=1e-4)
-    clean = ct(str(tmp_path / "v.nii.gz"), slice=1, size=45, views=60, detectors=60, noise_level=1e-9)
+    clean = ct(
+        str(tmp_path / "v.nii.gz"), slice=1, size=45, views=60, detectors=60, noise_level=1e-9
+    )
     seen, y = truth_seen(clean), clean.terms[0].y
     assert 0 < float((seen - y).norm() / y.norm()) < 0.02
     assert filtered_backprojection(problem).metrics()["PSNR"] > 25
-    middle, named = (ct(str(tmp_path / "v.nii.gz"), slice=k, size=20, views=8).terms[0].y for k in (None, 2))
+    middle, named = (
+        ct(str(tmp_path / "v.nii.gz"), slice=k, size=20, views=8).terms[0].y for k in (None, 2)
+    )
     assert torch.equal(middle, named)
     with pytest.raises(ValueError, match="5 slices"):
         ct(str(tmp_path / "v.nii.gz"), slice=5)
@@ -120,7 +132,9 @@ def test_a_slice_of_a_volume(tmp_path: Path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture(tmp_path: Path, channels: int):
     grid = Grid(Box((0, 0), (32, 24), ("px", "px")), (32, 24))
-    blob = torch.exp(-(grid.points() - torch.tensor([14.0, 12.0])).square().sum(-1, keepdim=True) / 2 / 4**2)
+    blob = torch.exp(
+        -(grid.points() - torch.tensor([14.0, 12.0])).square().sum(-1, keepdim=True) / 2 / 4**2
+    )
     write_image(tmp_path / "p.png", blob.expand(-1, -1, channels), grid)
     for beam in ("parallel", "fan"):
         problem = ct(str(tmp_path / "p.png"), size=32, views=40, beam=beam)
@@ -131,13 +145,17 @@ def test_a_picture(tmp_path: Path, channels: int):
 WIDTH, OFFSET, FLUX, DARK, DEAD = 96, 5.3, 2e4, 100.0, (20, 71)
 
 
-def scan(path: Path, *, gain: float = 1.0, dead: tuple[int, ...] = DEAD, units: str = "degrees") -> Tensor:
+def scan(
+    path: Path, *, gain: float = 1.0, dead: tuple[int, ...] = DEAD, units: str = "degrees"
+) -> Tensor:
     """Two rows of counts of a scaled Shepp-Logan head whose axis is off the middle; returns the line integrals."""
     box = Box((-48.0, -48.0), (48.0, 48.0))
     angles = torch.arange(91, dtype=torch.float64) * math.pi / 90
     beam = ParallelBeam(box, angles, WIDTH, pitch=1.0, center=OFFSET)
     head = phantoms.shepp_logan(Box((-40.0, -40.0), (40.0, 40.0)))
-    line = 0.06 * head.line_integral(*beam.rays(torch.arange(len(beam)), 8)).mean(1).reshape(91, WIDTH)
+    line = 0.06 * head.line_integral(*beam.rays(torch.arange(len(beam)), 8)).mean(1).reshape(
+        91, WIDTH
+    )
     generator = torch.Generator().manual_seed(0)
     flat = FLUX * (1 + 0.1 * torch.sin(torch.arange(WIDTH) / 7.0))
     live = torch.ones(WIDTH)
@@ -158,7 +176,9 @@ def scan(path: Path, *, gain: float = 1.0, dead: tuple[int, ...] = DEAD, units: 
 @pytest.mark.parametrize("fidelity", ["gaussian", "poisson"])
 def test_a_scan_with_dead_pixels(tmp_path: Path, fidelity: Any):
     line = scan(tmp_path / "scan.h5")
-    problem = ct_scan(str(tmp_path / "scan.h5"), reading=Reading(row=1), fidelity=fidelity, hold_out_views=10)
+    problem = ct_scan(
+        str(tmp_path / "scan.h5"), reading=Reading(row=1), fidelity=fidelity, hold_out_views=10
+    )
     term, operator = problem.terms[0], problem.terms[0].operator
     assert isinstance(operator, ParallelBeam)
     assert isinstance(operator.center, torch.nn.Parameter)
@@ -167,8 +187,12 @@ def test_a_scan_with_dead_pixels(tmp_path: Path, fidelity: Any):
     assert problem.notes["masked values"] == f"{91 * len(DEAD)} of {91 * WIDTH}"
     assert not set((term.trusted % WIDTH).tolist()) & set(DEAD)
     model: Any = term.fidelity
-    residual = model.at(term.trusted).standardized(line.flatten()[term.trusted].float(), term.y[term.trusted])
-    assert float(residual.square().mean()) == pytest.approx(1, abs=0.25)  # the noise model has the noise's size
+    residual = model.at(term.trusted).standardized(
+        line.flatten()[term.trusted].float(), term.y[term.trusted]
+    )
+    assert float(residual.square().mean()) == pytest.approx(
+        1, abs=0.25
+    )  # the noise model has the noise's size
     stopping = problem.suggested.stopping
     assert isinstance(stopping, HeldOut)
     fit, watch = stopping.split(problem.terms, 0)
@@ -182,9 +206,13 @@ def test_a_scan_with_dead_pixels(tmp_path: Path, fidelity: Any):
 
 def test_gain_comes_from_the_flats_despite_dead_pixels(tmp_path: Path):
     scan(tmp_path / "scan.h5", gain=4.0, dead=())
-    assert ct_scan(str(tmp_path / "scan.h5")).notes["counts a quantum"] == pytest.approx(4, rel=0.15)
+    assert ct_scan(str(tmp_path / "scan.h5")).notes["counts a quantum"] == pytest.approx(
+        4, rel=0.15
+    )
     scan(tmp_path / "dead.h5", gain=4.0)
-    assert ct_scan(str(tmp_path / "dead.h5")).notes["counts a quantum"] == pytest.approx(4, rel=0.15)
+    assert ct_scan(str(tmp_path / "dead.h5")).notes["counts a quantum"] == pytest.approx(
+        4, rel=0.15
+    )
 
 
 @pytest.mark.parametrize("fidelity", ["gaussian", "poisson"])
@@ -210,11 +238,17 @@ def test_options_of_a_scan(tmp_path: Path):
     fixed: Any = ct_scan(path, axis=axis, reading=Reading(bin=2)).terms[0].operator
     assert not list(fixed.parameters())
     assert float(fixed.center) == 2.0
-    uneven: Any = ct_scan(path, axis=axis, reading=Reading(bin=5)).terms[0].operator  # drops the last pixel
+    uneven: Any = (
+        ct_scan(path, axis=axis, reading=Reading(bin=5)).terms[0].operator
+    )  # drops the last pixel
     assert float(uneven.center) == pytest.approx((4.0 + 0.5) / 5, abs=1e-6)
     far: dict[str, Any] = {"reading": Reading(row=2)}
     coarse = {"reading": Reading(bin=10 * WIDTH)}
-    for change, message in ((coarse, "bin="), ({"fidelity": "l1"}, "fidelity must be"), (far, "rows=2")):
+    for change, message in (
+        (coarse, "bin="),
+        ({"fidelity": "l1"}, "fidelity must be"),
+        (far, "rows=2"),
+    ):
         with pytest.raises(ValueError, match=message):
             ct_scan(path, **change)
 
@@ -242,7 +276,9 @@ def test_a_missing_dataset_is_named(tmp_path: Path):
         ct_scan(str(tmp_path / "scan.h5"))
 
 
-@pytest.mark.skipif(not (DATA / "tooth.h5").is_file(), reason=f"real data: no tooth.h5 in {DATA} (INVERSE_INR_DATA)")
+@pytest.mark.skipif(
+    not (DATA / "tooth.h5").is_file(), reason=f"real data: no tooth.h5 in {DATA} (INVERSE_INR_DATA)"
+)
 def test_the_tooth():
     problem = ct_scan(str(DATA / "tooth.h5"), reading=Reading(bin=2), hold_out_views=12, size=160)
     term, operator = problem.terms[0], problem.terms[0].operator
@@ -253,12 +289,16 @@ def test_the_tooth():
     assert center_of_rotation(line, operator.angles) == pytest.approx(found, abs=0.05)
     half = operator.angles < math.pi - 1e-4
     candidates = torch.arange(found - 6, found + 6, 0.05)
-    assert center_by_symmetry(line[half], operator.angles[half], candidates) == pytest.approx(found, abs=0.25)
+    assert center_by_symmetry(line[half], operator.angles[half], candidates) == pytest.approx(
+        found, abs=0.25
+    )
     solution = filtered_backprojection(problem)
     assert torch.isfinite(solution.sample()).all()
     held = solution.held_out()
     off = RotationAxis(2 * found + 12)
-    wrong = ct_scan(str(DATA / "tooth.h5"), reading=Reading(bin=2), axis=off, hold_out_views=12, size=160)
+    wrong = ct_scan(
+        str(DATA / "tooth.h5"), reading=Reading(bin=2), axis=off, hold_out_views=12, size=160
+    )
     worse = filtered_backprojection(wrong).held_out()
     assert held is not None
     assert worse is not None

@@ -47,10 +47,14 @@ def collocate(terms: list[tuple[Any, Tensor]], box: Box, count: int) -> Callable
     parameters."""
     basis = chebyshev(box, count)
     with torch.no_grad():
-        columns = [torch.cat([predict(operator, f).flatten() for operator, _ in terms]) for f in basis]
+        columns = [
+            torch.cat([predict(operator, f).flatten() for operator, _ in terms]) for f in basis
+        ]
     y = torch.cat([y.detach().flatten() for _, y in terms])
     answer = np.linalg.lstsq(torch.stack(columns, -1).numpy(), y.numpy(), rcond=None)[0]
-    return lambda p: torch.stack([float(a) * f(p) for a, f in zip(answer, basis, strict=True)]).sum(0)
+    return lambda p: torch.stack([float(a) * f(p) for a, f in zip(answer, basis, strict=True)]).sum(
+        0
+    )
 
 
 def relative(field: Any, truth: Any, box: Box) -> float:
@@ -85,7 +89,10 @@ def test_helmholtz_with_a_plane_wave():
     rim, _ = box_boundary(SQUARE, 120)
     inside = Grid(SQUARE, (16, 16))
     terms = [
-        (Residual(lambda u: u.laplacian + 25 * u.value, inside), torch.zeros(256, dtype=torch.float64)),
+        (
+            Residual(lambda u: u.laplacian + 25 * u.value, inside),
+            torch.zeros(256, dtype=torch.float64),
+        ),
         (PointSamples(rim), plane(rim)[:, 0]),
     ]
     assert relative(collocate(terms, SQUARE, 13), plane, SQUARE) < 1e-4
@@ -101,7 +108,10 @@ def test_heat_equation_from_an_initial_state():
     start, _ = box_boundary(box, 40, faces=[(1, 0)])
     ends, _ = box_boundary(box, 40, faces=[(0, 0), (0, 1)])
     terms = [
-        (Residual(lambda u: u.d(1) - 0.3 * u.d(0, 0), Grid(box, (14, 14))), torch.zeros(196, dtype=torch.float64)),
+        (
+            Residual(lambda u: u.d(1) - 0.3 * u.d(0, 0), Grid(box, (14, 14))),
+            torch.zeros(196, dtype=torch.float64),
+        ),
         (PointSamples(start), decaying(start)[:, 0]),
         (PointSamples(ends), torch.zeros(40, dtype=torch.float64)),
     ]
@@ -120,9 +130,15 @@ def test_wave_equation_from_displacement_and_velocity():
     ends, _ = box_boundary(box, 40, faces=[(0, 0), (0, 1)])
     velocity = c * math.pi * torch.sin(math.pi * start[:, 0])
     terms = [
-        (Residual(lambda u: u.d(1, 1) - c**2 * u.d(0, 0), Grid(box, (14, 14))), torch.zeros(196, dtype=torch.float64)),
+        (
+            Residual(lambda u: u.d(1, 1) - c**2 * u.d(0, 0), Grid(box, (14, 14))),
+            torch.zeros(196, dtype=torch.float64),
+        ),
         (PointSamples(start), standing(start)[:, 0]),
-        (NormalDerivative(start, -normals), velocity),  # the outward normal of the first instant points to the past
+        (
+            NormalDerivative(start, -normals),
+            velocity,
+        ),  # the outward normal of the first instant points to the past
         (PointSamples(ends), torch.zeros(40, dtype=torch.float64)),
     ]
     assert relative(collocate(terms, box, 11), standing, box) < 1e-4
@@ -133,7 +149,10 @@ def test_an_image_from_its_derivatives_alone(kind: Any):
     """A gradient leaves a constant free, which one value fixes; a Laplacian needs values on the rim."""
     operator = kind(Grid(SQUARE, (14, 14)))
     rim, _ = box_boundary(SQUARE, 80)
-    values = (PointSamples(rim if kind is Laplacian else rim[:1]), wave(rim if kind is Laplacian else rim[:1])[:, 0])
+    values = (
+        PointSamples(rim if kind is Laplacian else rim[:1]),
+        wave(rim if kind is Laplacian else rim[:1])[:, 0],
+    )
     field = collocate([(operator, predict(operator, wave)), values], SQUARE, 11)
     assert relative(field, wave, SQUARE) < 1e-4
 
@@ -147,5 +166,7 @@ def test_the_solver_takes_derivative_terms():
     solution = solve(problem, prior, steps=250, lr=2e-3, batch=288, regularizers=[])
     image, truth = solution.sample().double()[..., 0], sample(wave, grid)[..., 0].double()
     image = image + (truth - image).mean()
-    psnr = 10 * math.log10(float((truth.max() - truth.min()) ** 2 / (image - truth).square().mean()))
+    psnr = 10 * math.log10(
+        float((truth.max() - truth.min()) ** 2 / (image - truth).square().mean())
+    )
     assert psnr > 30

@@ -53,12 +53,16 @@ def test_pasting_keeps_the_outside_and_takes_the_slopes_inside(tmp_path):
     ramp = grid.points()[..., :1] / 40
     write_image(tmp_path / "ramp.tif", ramp, grid)
     write_image(tmp_path / "flat.tif", torch.full_like(ramp, 0.25), grid)
-    problem = poisson_edit(str(tmp_path / "flat.tif"), source=str(tmp_path / "flat.tif"), mixed=False)
+    problem = poisson_edit(
+        str(tmp_path / "flat.tif"), source=str(tmp_path / "flat.tif"), mixed=False
+    )
     image = problem.suggested.baselines["sparse Poisson solver"](problem).sample()
     assert torch.allclose(image, torch.tensor(0.25), atol=1e-6)
     mixed = poisson_edit(str(tmp_path / "ramp.tif"), source=str(tmp_path / "flat.tif"), mixed=True)
     image = mixed.suggested.baselines["sparse Poisson solver"](mixed).sample()
-    assert float((image - ramp)[6:-6, 6:-6].abs().max()) < 0.01  # the steeper gradient is the ramp's own
+    assert (
+        float((image - ramp)[6:-6, 6:-6].abs().max()) < 0.01
+    )  # the steeper gradient is the ramp's own
 
 
 def test_poisson_edit_refuses(tmp_path):

@@ -13,7 +13,13 @@ from torch import Tensor
 import inverse_inr as ii
 from inverse_inr import Box, Grid, phantoms, predict, sample
 from inverse_inr.io import FileFormatError, read_kspace
-from inverse_inr.operators import CartesianKSpace, LearnedCoils, RadialSpokes, birdcage_maps, centred_box
+from inverse_inr.operators import (
+    CartesianKSpace,
+    LearnedCoils,
+    RadialSpokes,
+    birdcage_maps,
+    centred_box,
+)
 from inverse_inr.problems.kspace import kspace, kspace_scan
 from inverse_inr.problems.kspace import simulated as problems
 from inverse_inr.problems.kspace.scan import noise_of
@@ -42,19 +48,39 @@ HEADER = (
 def write_ismrmrd(path: Path, full: Tensor, lines: list[int], **head: int) -> None:
     """As ISMRMRD files are: a compound record a readout, after one of noise."""
     idx = np.dtype([("kspace_encode_step_1", "u2"), ("slice", "u2")])
-    names = ("flags", "number_of_samples", "active_channels", "center_sample", "trajectory_dimensions")
-    kind = np.dtype([("head", [(n, "u8") for n in names] + [("idx", idx)]), ("data", h5py.vlen_dtype(np.float32))])
+    names = (
+        "flags",
+        "number_of_samples",
+        "active_channels",
+        "center_sample",
+        "trajectory_dimensions",
+    )
+    kind = np.dtype(
+        [
+            ("head", [(n, "u8") for n in names] + [("idx", idx)]),
+            ("data", h5py.vlen_dtype(np.float32)),
+        ]
+    )
     records = np.zeros(len(lines) + 1, kind)
     for k, line in enumerate([*lines[:1], *lines]):
-        values = {"flags": 1 << 18 if k == 0 else 0, "number_of_samples": full.shape[1], "active_channels": len(full),
-                  "center_sample": full.shape[1] // 2, "trajectory_dimensions": 0} | head  # fmt: skip
+        values = {
+            "flags": 1 << 18 if k == 0 else 0,
+            "number_of_samples": full.shape[1],
+            "active_channels": len(full),
+            "center_sample": full.shape[1] // 2,
+            "trajectory_dimensions": 0,
+        } | head
         for name, value in values.items():
             records[k]["head"][name] = value
         records[k]["head"]["idx"]["kspace_encode_step_1"] = line
-        records[k]["data"] = full[:, :, line].contiguous().numpy().view(np.float32).ravel() * (50 if k == 0 else 1)
+        records[k]["data"] = full[:, :, line].contiguous().numpy().view(np.float32).ravel() * (
+            50 if k == 0 else 1
+        )
     with h5py.File(path, "w") as file:
         file["dataset/data"] = records
-        file["dataset/xml"] = np.array([HEADER.format(*full.shape[1:], full.shape[2] // 2)], dtype=h5py.string_dtype())
+        file["dataset/xml"] = np.array(
+            [HEADER.format(*full.shape[1:], full.shape[2] // 2)], dtype=h5py.string_dtype()
+        )
 
 
 def test_formats_say_the_same(tmp_path: Path, full: Tensor):
@@ -68,7 +94,12 @@ def test_formats_say_the_same(tmp_path: Path, full: Tensor):
         file["mask"] = mask[0].numpy()
         file["ismrmrd_header"] = HEADER.format(*SHAPE, SHAPE[1] // 2)
     write_ismrmrd(tmp_path / "d.h5", full, lines + lines)  # two averages
-    for name, options in (("a.npy", {}), ("b.npy", {"coil_axis": -1}), ("c.h5", {"slice": 1}), ("d.h5", {})):
+    for name, options in (
+        ("a.npy", {}),
+        ("b.npy", {"coil_axis": -1}),
+        ("c.h5", {"slice": 1}),
+        ("d.h5", {}),
+    ):
         raw = read_kspace(tmp_path / name, **options)
         torch.testing.assert_close(raw.values, full * mask)
         assert torch.equal(raw.mask, mask)
@@ -131,21 +162,27 @@ def test_retrospective_undersampling_has_a_reference(tmp_path: Path, full: Tenso
     assert problem.notes["fully sampled"]
     assert problem.reference is not None
     term = problem.terms[0]
-    seen = predict(term.operator, lambda p: sample(problem.reference, problem.grid).to(torch.complex64))  # type: ignore
+    seen = predict(
+        term.operator, lambda p: sample(problem.reference, problem.grid).to(torch.complex64)
+    )  # type: ignore
     assert (
         float((seen.detach() - term.y).norm() / term.y.norm()) < 0.3
     )  # maps are estimated, and the reference has no sign
     assert kspace_scan(str(tmp_path / "a.npy")).reference is None
     assert problem.grid.spacing == (1.0, 1.0)
     sigma = 0.002 * problem.notes["scale"]
-    assert 0.8 * sigma < problem.notes["noise of a pixel"] < 4 * sigma  # edges reach the periphery of 40 pixels
+    assert (
+        0.8 * sigma < problem.notes["noise of a pixel"] < 4 * sigma
+    )  # edges reach the periphery of 40 pixels
 
 
 def test_an_image_of_half_pixels(tmp_path: Path, full: Tensor):
     """The fit has four values a pixel, classical methods the pixels; both predict the same samples."""
     np.save(tmp_path / "a.npy", full.numpy())
     problem, pixels = (
-        kspace_scan(str(tmp_path / "a.npy"), acceleration=2, calibration=14, learn_coils="none", finer=k)
+        kspace_scan(
+            str(tmp_path / "a.npy"), acceleration=2, calibration=14, learn_coils="none", finer=k
+        )
         for k in (2, 1)
     )
     operator = problem.terms[0].operator
@@ -166,7 +203,9 @@ def test_an_image_of_half_pixels(tmp_path: Path, full: Tensor):
 def test_noise_is_found_in_the_periphery():
     grid = Grid(Box((-1, -1), (1, 1)), (64, 64))
     operator = CartesianKSpace(grid, torch.ones(64, 64, dtype=torch.bool))
-    y = ii.noise.ComplexGaussian(0.3).sample(torch.zeros(len(operator), 6) + 0j, torch.Generator().manual_seed(0))
+    y = ii.noise.ComplexGaussian(0.3).sample(
+        torch.zeros(len(operator), 6) + 0j, torch.Generator().manual_seed(0)
+    )
     assert noise_of(operator, y) == pytest.approx(0.3, rel=0.06)
 
 
@@ -174,13 +213,25 @@ def test_noise_is_found_in_the_periphery():
 @pytest.mark.parametrize("learn", ["grid", "polynomial", "none"])
 def test_simulated_problems_start_near_the_truth(phase: Any, learn: Any):
     """Of the truth in its gauge and the maps that learning starts from, the data are nearly predicted."""
-    problem = kspace(size=40, acceleration=2, calibration=16, coils=4, phase=phase, learn_coils=learn, noise_level=1e-3)
+    problem = kspace(
+        size=40,
+        acceleration=2,
+        calibration=16,
+        coils=4,
+        phase=phase,
+        learn_coils=learn,
+        noise_level=1e-3,
+    )
     assert problem.is_complex == (phase != "coils")
     term = problem.terms[0]
     assert any(p.requires_grad for p in term.operator.parameters()) == (learn != "none")  # type: ignore
     if phase != "image":
-        predicted = predict(term.operator, lambda p: sample(problem.reference, problem.grid, average=4))  # type: ignore
-        assert float((predicted.detach() - term.y).norm() / term.y.norm()) < 0.2  # edges between 40 pixels
+        predicted = predict(
+            term.operator, lambda p: sample(problem.reference, problem.grid, average=4)
+        )  # type: ignore
+        assert (
+            float((predicted.detach() - term.y).norm() / term.y.norm()) < 0.2
+        )  # edges between 40 pixels
 
 
 @pytest.mark.slow
@@ -198,7 +249,15 @@ def test_joint_reconstruction_beats_the_classics():
 @pytest.mark.parametrize("rays", [False, True])
 def test_radial_by_nufft_and_by_rays(rays: bool):
     """The same data, and a field that fits both; gridding for comparison."""
-    problem = kspace("gaussian_blobs", size=32, sampling="radial", spokes=21, coils=3, rays=rays, learn_coils="none")
+    problem = kspace(
+        "gaussian_blobs",
+        size=32,
+        sampling="radial",
+        spokes=21,
+        coils=3,
+        rays=rays,
+        learn_coils="none",
+    )
     term = problem.terms[0]
     assert isinstance(term.operator, RadialSpokes) == rays
     residual = predict(term.operator, problem.reference).detach() - term.y  # type: ignore
@@ -237,7 +296,14 @@ def test_command_line_writes_nifti_and_hdf5(tmp_path: Path, full: Tensor):
         '[problem]\nname = "kspace_scan"\npath = "another.npy"\nacceleration = 2.0\ncalibration = 14\n'
         '[solver]\nsteps = 20\n[baselines]\nnames = ["zero-filled"]\n'
     )
-    words = ["run", str(tmp_path / "a.toml"), "--path", str(tmp_path / "a.npy"), "--out", str(tmp_path / "out")]
+    words = [
+        "run",
+        str(tmp_path / "a.toml"),
+        "--path",
+        str(tmp_path / "a.npy"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     cli.app(words, result_action="return_value")
     image: Any = nibabel.load(tmp_path / "out" / "magnitude.nii.gz")  # type: ignore
     assert image.shape[:2] == SHAPE

@@ -52,7 +52,12 @@ def test_fmcw_problem():
 def test_sar_problem():
     problem = sar(azimuths=5, frequencies=32, pitch=0.45)
     assert problem.is_complex
-    solution = solve(problem, priors.create("phased", problem.box, cells=12.0, finest=12.0), steps=20, callbacks=[])
+    solution = solve(
+        problem,
+        priors.create("phased", problem.box, cells=12.0, finest=12.0),
+        steps=20,
+        callbacks=[],
+    )
     assert solution.sample().is_complex()
     assert solution.held_out() is not None
 
@@ -61,9 +66,18 @@ def test_gate_keeps_the_region_and_drops_the_rest():
     box = Box((2.0, 3.0, -0.1), (6.0, 7.0, 0.1))
     geometry = passes((45.0,), 9, 2.0, 10_000.0)
     f = torch.linspace(9.3e9, 9.9e9, 424, dtype=F64)
-    whole = PhaseHistory(Box((-10, -10, -0.1), (10, 10, 0.1)), geometry, f, points=torch.zeros(1, 3))
+    whole = PhaseHistory(
+        Box((-10, -10, -0.1), (10, 10, 0.1)), geometry, f, points=torch.zeros(1, 3)
+    )
     inside, outside = (torch.tensor([p], dtype=F64) for p in ([4.5, 4.0, 0.0], [-8.0, -8.0, 0.0]))
-    data = PhaseData(torch.zeros(9, 424), f, geometry.transmitters, geometry.transmitters, geometry.reference_path, -1)
+    data = PhaseData(
+        torch.zeros(9, 424),
+        f,
+        geometry.transmitters,
+        geometry.transmitters,
+        geometry.reference_path,
+        -1,
+    )
     kept, local = gated(data._replace(y=echoes(whole, inside)), box)
     dropped, _ = gated(data._replace(y=echoes(whole, outside)), box)
     operator = radar_of(local, box, Grid(box, (4, 4, 1)))
@@ -81,9 +95,16 @@ def test_gotcha_problem(data):
     assert isinstance(operator, PhaseHistory)
     assert len(operator) == 59
     assert problem.grid.shape == (16, 12, 1)
-    solution = solve(problem, priors.create("phased", problem.box, cells=16.0, finest=16.0), steps=5, callbacks=[])
+    solution = solve(
+        problem,
+        priors.create("phased", problem.box, cells=16.0, finest=16.0),
+        steps=5,
+        callbacks=[],
+    )
     assert solution.held_out() is not None
-    assert as_linear_map(operator, problem.grid, dtype=torch.complex64)(problem_image(problem)).shape == (
+    assert as_linear_map(operator, problem.grid, dtype=torch.complex64)(
+        problem_image(problem)
+    ).shape == (
         59,
         operator.transform.count,
     )
@@ -96,9 +117,18 @@ def problem_image(problem: Problem) -> Tensor:
 def test_phase_history_file(tmp_path):
     box = Box((-1.0, -1.0, -0.25), (1.0, 1.0, 0.25))
     geometry = passes((40.0,), 20, 10.0, 30.0)
-    operator = PhaseHistory(box, geometry, torch.linspace(9e9, 9.6e9, 32, dtype=F64), points=torch.zeros(1, 3))
+    operator = PhaseHistory(
+        box, geometry, torch.linspace(9e9, 9.6e9, 32, dtype=F64), points=torch.zeros(1, 3)
+    )
     y = echoes(operator, torch.tensor([[0.3, 0.2, 0.0]], dtype=F64)).to(torch.complex64)
-    data = PhaseData(y, operator.frequencies, geometry.transmitters, geometry.transmitters, geometry.reference_path, -1)
+    data = PhaseData(
+        y,
+        operator.frequencies,
+        geometry.transmitters,
+        geometry.transmitters,
+        geometry.reference_path,
+        -1,
+    )
     write_radar(tmp_path / "scan.h5", data)
     problem = phase_history(str(tmp_path / "scan.h5"), size=(1.0, 1.0), pitch=0.25)
     assert problem.grid.shape == (4, 4, 1)
@@ -122,9 +152,18 @@ def test_spotlight_keeps_the_region_and_drops_what_is_beside_it():
     geometry = passes((45.0,), 120, 1.5, 10_000.0)
     f = torch.linspace(9.55e9, 9.65e9, 16, dtype=F64)
     whole = PhaseHistory(Box((-4, -30, -0.1), (4, 30, 0.1)), geometry, f, points=torch.zeros(1, 3))
-    data = PhaseData(torch.zeros(120, 16), f, geometry.transmitters, geometry.transmitters, geometry.reference_path, -1)
+    data = PhaseData(
+        torch.zeros(120, 16),
+        f,
+        geometry.transmitters,
+        geometry.transmitters,
+        geometry.reference_path,
+        -1,
+    )
     block = block_numbers([60, 60], 120)
-    inside, beside = (echoes(whole, torch.tensor([p], dtype=F64)) for p in ([1.0, 2.0, 0.0], [1.0, 22.0, 0.0]))
+    inside, beside = (
+        echoes(whole, torch.tensor([p], dtype=F64)) for p in ([1.0, 2.0, 0.0], [1.0, 22.0, 0.0])
+    )
     kept, dropped = (spotlighted(y, data, box, block) for y in (inside, beside))
     middle = torch.cat([torch.arange(10, 50), torch.arange(70, 110)])
     assert error(kept[middle], inside[middle]) < 0.1

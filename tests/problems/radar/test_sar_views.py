@@ -14,7 +14,14 @@ from inverse_inr.command.config import Run
 from inverse_inr.operators import SarImage
 from inverse_inr.problems.radar import sar_views
 from inverse_inr.problems.radar.box_scene import BoxOnGround, dark_runs
-from inverse_inr.problems.radar.sar_views import BOX, nearest_views, novel_radar, render, tomography, view_errors
+from inverse_inr.problems.radar.sar_views import (
+    BOX,
+    nearest_views,
+    novel_radar,
+    render,
+    tomography,
+    view_errors,
+)
 
 SCENE = BoxOnGround()
 
@@ -31,9 +38,16 @@ def scene_as_field(scene: BoxOnGround, density: float = 200.0) -> ii.Field:
     def field(points: Tensor) -> Tensor:
         x, y = (points[..., k] - scene.center[k] for k in (0, 1))
         along, across, z = (cos * x + sin * y).abs(), (cos * y - sin * x).abs(), points[..., 2]
-        inside = (along < scene.size[0] / 2) & (across < scene.size[1] / 2) & (z < scene.size[2]) & (z > 0)
+        inside = (
+            (along < scene.size[0] / 2)
+            & (across < scene.size[1] / 2)
+            & (z < scene.size[2])
+            & (z > 0)
+        )
         sigma = torch.where(inside, scene.rough, scene.ground)
-        return torch.stack([density * (((z <= 0) & (z > -0.12)) | inside).to(points), sigma.to(points)], -1)
+        return torch.stack(
+            [density * (((z <= 0) & (z > -0.12)) | inside).to(points), sigma.to(points)], -1
+        )
 
     return field
 
@@ -44,7 +58,9 @@ def test_exact_images_agree_with_the_volumetric_projection():
     a = radar((55.0, 30.0), samples=5, lines=2)
     rows = torch.arange(20, 40)
     volume, exact = predict(a, scene_as_field(scene), rows), scene.images(a)[0, 20:40]
-    assert float((volume - exact).norm() / exact.norm()) < 0.18  # a lattice of 6 cm beats with the surfaces
+    assert (
+        float((volume - exact).norm() / exact.norm()) < 0.18
+    )  # a lattice of 6 cm beats with the surfaces
     assert float(volume.sum() / exact.sum()) == pytest.approx(1, rel=0.02)
 
 
@@ -53,14 +69,20 @@ def test_brightness_of_the_ground_and_of_the_whole(view: tuple[float, float]):
     """gamma cot(incidence) on the ground; what the box reflects is its faces' area across the line of sight."""
     a = radar(view)
     image, theta = SCENE.images(a)[0], math.radians(view[0])
-    open_ground = torch.tensor([[3.5, 3.5, 0.0], [-4.5, 4.0, 0.0], [4.0, -4.0, 0.0]], dtype=torch.float64)
+    open_ground = torch.tensor(
+        [[3.5, 3.5, 0.0], [-4.5, 4.0, 0.0], [4.0, -4.0, 0.0]], dtype=torch.float64
+    )
     line, r = a.locate(open_ground, 0).round().long().unbind(-1)
-    torch.testing.assert_close(image[line, r], torch.full_like(image[line, r], SCENE.ground / math.tan(theta)))
+    torch.testing.assert_close(
+        image[line, r], torch.full_like(image[line, r], SCENE.ground / math.tan(theta))
+    )
     u = a.frame(torch.tensor([0]))[0][0]
     length, width, height = SCENE.size
     cos, sin = math.cos(SCENE.heading), math.sin(SCENE.heading)
     facing = torch.stack([(cos * u[0] + sin * u[1]).abs(), (cos * u[1] - sin * u[0]).abs(), u[2]])
-    areas = facing * torch.tensor([width * height, length * height, length * width], dtype=torch.float64)
+    areas = facing * torch.tensor(
+        [width * height, length * height, length * width], dtype=torch.float64
+    )
     faces = float((areas * (SCENE.rough + SCENE.glint * facing**SCENE.order)).sum())
     blocked = float(areas.sum())  # of the ground, on a plane across the line of sight
     plane = BOX.lengths[0] * BOX.lengths[1] * math.cos(theta)
@@ -115,14 +137,20 @@ def test_the_problem_and_its_novel_views(tmp_path: Path):
     assert problem.channels == a.channels == 5
     novel = novel_radar(a, 4)
     directions = [r.frame(torch.arange(r.shape[0]))[0] for r in (a, novel)]
-    assert float((directions[0] @ directions[1].T).max()) < math.cos(math.radians(10))  # none was measured
+    assert float((directions[0] @ directions[1].T).max()) < math.cos(
+        math.radians(10)
+    )  # none was measured
     assert nearest_views(problem, novel).shape == (4, 24, 24)
-    prior = priors.hash(problem.box, 5, coarsest=4, finest=12, levels=3, log2_table=10, width=16, depth=1)
+    prior = priors.hash(
+        problem.box, 5, coarsest=4, finest=12, levels=3, log2_table=10, width=16, depth=1
+    )
     fit = ii.solve(problem, prior, steps=60, batch=24, callbacks=[])
     classic = tomography(problem)
     nearest = view_errors(SCENE, novel, nearest_views(problem, novel))["PSNR"]
     for solution in (fit, classic):
-        assert view_errors(SCENE, novel, render(novel, solution.field))["PSNR"] > max(18.0, nearest + 1)
+        assert view_errors(SCENE, novel, render(novel, solution.field))["PSNR"] > max(
+            18.0, nearest + 1
+        )
     assert classic.held_out() is not None
     assert problem.suggested.figure is not None
     assert problem.suggested.write is not None

@@ -25,14 +25,18 @@ def denoising(y: Tensor, sigma: float = 1.0) -> Problem:
     box = Box((0.0,), (float(len(y)),))
     grid = Grid(box, (len(y),))
     model = noise.ComplexGaussian(sigma) if y.is_complex() else noise.Gaussian(sigma)
-    return Problem([Term(OnGrid(lambda x: x, grid, (len(y),)), y, model)], box, grid, is_complex=y.is_complex())
+    return Problem(
+        [Term(OnGrid(lambda x: x, grid, (len(y),)), y, model)], box, grid, is_complex=y.is_complex()
+    )
 
 
 def test_l1_of_the_identity_is_soft_thresholding():
     y = torch.tensor([3.0, -2.0, 0.5, 0.0, -0.1, 4.0])
     for nonnegative, pull in ((False, y.abs()), (True, y.clamp(min=0))):
         solution = l1(denoising(y), 0.25, nonnegative=nonnegative, iterations=50)
-        assert torch.allclose(solution.sample()[:, 0], shrink(y, 0.25 * float(pull.max()), nonnegative), atol=1e-4)
+        assert torch.allclose(
+            solution.sample()[:, 0], shrink(y, 0.25 * float(pull.max()), nonnegative), atol=1e-4
+        )
     z = torch.tensor([3.0 + 4.0j, 0.1j, -2.0, 1.0 - 1.0j])
     found = l1(denoising(z), 0.2, iterations=50).sample()[:, 0]
     assert torch.allclose(found, shrink(z, 0.2 * 5.0), atol=1e-4)
@@ -47,7 +51,9 @@ def test_l1_satisfies_its_optimality_conditions():
     x = system.maps[0].zeros()
     pull = system.adjoint(system.data())
     weight = 0.05 * float(pull.max())
-    x = fista(system, weight, x, 400, 0.97 / system.norm(20) ** 2, partial(shrink, nonnegative=True))
+    x = fista(
+        system, weight, x, 400, 0.97 / system.norm(20) ** 2, partial(shrink, nonnegative=True)
+    )
     slope = system.adjoint([a - b for a, b in zip(system.whitened(x), system.data(), strict=True)])
     assert float((slope + weight).min()) > -0.02 * weight
     assert float((slope + weight)[x > 0].abs().max()) < 0.02 * weight
@@ -56,7 +62,9 @@ def test_l1_satisfies_its_optimality_conditions():
 
 def test_l1_rules():
     problem = fmcw(**SMALL)
-    solution = l1(problem, "residual", nonnegative=True, weights=(0.3, 0.1, 0.03, 0.01), iterations=40)
+    solution = l1(
+        problem, "residual", nonnegative=True, weights=(0.3, 0.1, 0.03, 0.01), iterations=40
+    )
     assert "(residual)" in str(solution.stopped)
     chosen = l1(problem, nonnegative=True, weights=(0.3, 0.1, 0.03), iterations=20)
     assert chosen.held_out() is not None
@@ -70,7 +78,10 @@ def test_l1_residual_stops_at_the_noise():
     z = 2.0 * torch.randn(400, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
     z[7] = 100.0
     weights = (0.9, 0.5, 0.1, 0.02, 0.005)
-    fits = [l1(denoising(z, s), "residual", weights=weights, iterations=30).details["weight"] for s in (6.0, 2.2, 0.5)]
+    fits = [
+        l1(denoising(z, s), "residual", weights=weights, iterations=30).details["weight"]
+        for s in (6.0, 2.2, 0.5)
+    ]
     assert fits[0] > fits[1] > fits[2]
 
 
@@ -103,8 +114,16 @@ def test_warm_up_follows_the_run():
             seen.append(progress)
             super().anneal(progress)
 
-    spied = Problem([Term(term.operator, term.y, Spy(Magnitude(), term.fidelity))], problem.box, problem.grid)
-    solve(spied, priors.create("grid", problem.box, cells=6.0), steps=4, stopping=Never(), callbacks=[])
+    spied = Problem(
+        [Term(term.operator, term.y, Spy(Magnitude(), term.fidelity))], problem.box, problem.grid
+    )
+    solve(
+        spied,
+        priors.create("grid", problem.box, cells=6.0),
+        steps=4,
+        stopping=Never(),
+        callbacks=[],
+    )
     assert seen == [0.0, 0.25, 0.5, 0.75]
 
 
@@ -133,7 +152,9 @@ def test_free_phase_is_a_voxel_s_own():
     box = Box((0.0, 0.0, 0.0), (0.6, 0.3, 0.2), ("m",) * 3)
     grid = Grid(box, (12, 6, 4))
     prior = priors.create("phased", box, cells=12.0, coarsest=4, finest=12.0)
-    image = torch.randn(12, 6, 4, 1, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    image = torch.randn(
+        12, 6, 4, 1, dtype=torch.complex64, generator=torch.Generator().manual_seed(0)
+    )
     prior.condition(image)
     values = sample(prior, grid)
     assert values.is_complex()
@@ -143,7 +164,9 @@ def test_free_phase_is_a_voxel_s_own():
     flat = priors.create("phased", plane.box, cells=10.0, coarsest=4, finest=10.0)
     flat.condition(image[:10, :5, :1])
     values = sample(flat, plane)
-    assert torch.allclose(values / values.abs(), image[:10, :5, :1] / image[:10, :5, :1].abs(), atol=1e-5)
+    assert torch.allclose(
+        values / values.abs(), image[:10, :5, :1] / image[:10, :5, :1].abs(), atol=1e-5
+    )
 
 
 def test_speckle_penalty():

@@ -62,7 +62,9 @@ def test_a_signed_distance_starts_as_a_closed_sphere():
         assert mesh.euler_characteristic == 2
         assert float((torch.linalg.vector_norm(mesh.vertices, dim=1) - 0.06).abs().max()) < 0.006
         assert field(torch.zeros(1, 3)) < 0  # negative inside
-        assert {id(p) for g in field.param_groups() for p in g["params"]} == {id(p) for p in field.parameters()}
+        assert {id(p) for g in field.param_groups() for p in g["params"]} == {
+            id(p) for p in field.parameters()
+        }
 
 
 def test_bad_signed_distances_are_refused():
@@ -90,22 +92,32 @@ def test_on_and_off_surface_terms_in_closed_form():
     assert number(shifted(sphere, points())) == pytest.approx(1.0, rel=1e-4)
     sideways = torch.nn.functional.normalize(torch.linalg.cross(normals, normals.roll(1, 1)), dim=1)
     assert number(OnSurface(cloud, sideways)(sphere, points())) == pytest.approx(1.0, rel=1e-4)
-    assert number(OnSurface(cloud, -normals)(sphere, points())) < 1e-5  # the sign of a normal is not used
-    assert number(OffSurface(0.01)(lambda x: 0 * x[:, :1] + 0.02, points())) == pytest.approx(0.1353, rel=1e-3)
-    assert number(IsoPoints(cloud, normals, 0.01)(sphere, points())) < 0.02  # nearest normals are a few degrees off
+    assert (
+        number(OnSurface(cloud, -normals)(sphere, points())) < 1e-5
+    )  # the sign of a normal is not used
+    assert number(OffSurface(0.01)(lambda x: 0 * x[:, :1] + 0.02, points())) == pytest.approx(
+        0.1353, rel=1e-3
+    )
+    assert (
+        number(IsoPoints(cloud, normals, 0.01)(sphere, points())) < 0.02
+    )  # nearest normals are a few degrees off
 
 
 def test_projection_and_repulsion_stay_on_the_surface():
     start = 1.3 * on_sphere()[0] + 0.003
     found = project(sphere, start, 4)
     assert float(sphere(found).abs().max()) < 1e-6
-    assert float(sphere(project(sphere, start, 1, reach=0.001)).abs().max()) > 0.01  # steps are limited
+    assert (
+        float(sphere(project(sphere, start, 1, reach=0.001)).abs().max()) > 0.01
+    )  # steps are limited
     moved = project(sphere, spread(found, torch.nn.functional.normalize(found, dim=1)), 4)
 
     def nearest(cloud):
         return (torch.cdist(cloud, cloud) + torch.eye(len(cloud))).min(1).values
 
-    assert float(nearest(moved).std() / nearest(moved).mean()) < float(nearest(found).std() / nearest(found).mean())
+    assert float(nearest(moved).std() / nearest(moved).mean()) < float(
+        nearest(found).std() / nearest(found).mean()
+    )
 
 
 def test_normals_of_a_cloud():
@@ -139,7 +151,9 @@ def test_a_surface_is_pulled_to_what_scatters():
     grid = Grid(BOX, (11, 11, 11))
     for radius in (0.035, 0.07):
         field = Surface(SignedDistance(BOX, radius=radius), Shell())
-        assert float(pulled(field, grid).abs().max()) < 0.008  # from 15 and 20 mm away, voxels of 18 mm
+        assert (
+            float(pulled(field, grid).abs().max()) < 0.008
+        )  # from 15 and 20 mm away, voxels of 18 mm
 
 
 class Ball(torch.nn.Module):
@@ -154,7 +168,9 @@ class Ball(torch.nn.Module):
 def cheapest_radius(penalty, haze: float) -> float:
     """Of concentric spheres, half a millimetre apart, the one that the penalty prefers: no fit, so no luck of one."""
     radii = [0.03 + 0.0005 * k for k in range(111)]
-    return min(radii, key=lambda r: number(penalty(Surface(Ball(r), Shell(haze)), torch.zeros(0, 3))))
+    return min(
+        radii, key=lambda r: number(penalty(Surface(Ball(r), Shell(haze)), torch.zeros(0, 3)))
+    )
 
 
 class Unbounded(NearSurface):
@@ -190,14 +206,18 @@ def test_near_surface_in_closed_form():
     field = Surface(Constant(0.03), Constant(2.0))
     # |sigma| + sigma² / max · (1 - exp(-|f| / length))
     expected = 2 + 2 * (1 - math.exp(-3))
-    assert number(NearSurface(Grid(BOX, (4, 4, 4)), 0.01)(field, points())) == pytest.approx(expected)
+    assert number(NearSurface(Grid(BOX, (4, 4, 4)), 0.01)(field, points())) == pytest.approx(
+        expected
+    )
 
 
 def test_a_surface_is_a_field_and_a_prior():
     field = Surface(SignedDistance(BOX), priors.hash(BOX, levels=2, coarsest=4, finest=8))
     assert distance_of(Memo(field)) is field.distance
     assert distance_of(sphere) is sphere
-    assert torch.allclose(field.sample(Grid(BOX, (5, 6, 7))), field(Grid(BOX, (5, 6, 7)).points()), atol=1e-6)
+    assert torch.allclose(
+        field.sample(Grid(BOX, (5, 6, 7))), field(Grid(BOX, (5, 6, 7)).points()), atol=1e-6
+    )
     groups = [id(p) for g in field.param_groups() for p in g["params"]]
     assert sorted(groups) == sorted(id(p) for p in field.parameters())
 
@@ -255,7 +275,9 @@ def test_a_run_writes_the_surface(tmp_path, monkeypatch):
     Run.read(Path(__file__).parents[3] / "problems" / "surfaces.toml")
     problem = surfaces("sphere", azimuths=8, heights=2, pitch=0.03, scatterers=50)
     start = SignedDistance(problem.box, radius=0.04).requires_grad_(False)
-    module = importlib.import_module("inverse_inr.problems.radar.surfaces")  # the room exports a function of its name
+    module = importlib.import_module(
+        "inverse_inr.problems.radar.surfaces"
+    )  # the room exports a function of its name
     monkeypatch.setattr(module, "two_stages", lambda p: Solution(start, p, "two stages"))
     assert problem.suggested.write is not None
     (path,) = problem.suggested.write(Solution(start, problem, "any"), tmp_path)
@@ -272,4 +294,6 @@ def test_two_stages_from_echoes():
     mesh = level_set(solution.field, Grid(problem.box, (32,) * 3))
     assert mesh.is_closed
     assert (mesh.components, mesh.euler_characteristic) == (1, 2)
-    assert mesh_errors(mesh, body, truth).hausdorff < SPEED_OF_LIGHT / (2 * 4e9)  # one range resolution
+    assert mesh_errors(mesh, body, truth).hausdorff < SPEED_OF_LIGHT / (
+        2 * 4e9
+    )  # one range resolution

@@ -19,7 +19,9 @@ def marginal(rows: int = 7, voxels: int = 12) -> Marginal:
 
 
 def variances(voxels: int = 12) -> torch.Tensor:
-    return torch.rand(voxels, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) + 0.05
+    return (
+        torch.rand(voxels, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) + 0.05
+    )
 
 
 def test_posterior_is_the_regularised_least_squares_image():
@@ -27,8 +29,13 @@ def test_posterior_is_the_regularised_least_squares_image():
     found = m.posterior(v)
     normal = m.matrix.mH @ m.matrix / m.noise + torch.diag(1 / v).to(C128)
     assert torch.allclose(found.mean, torch.linalg.solve(normal, m.matrix.mH @ m.data / m.noise))
-    covariance = m.matrix @ torch.diag(v).to(C128) @ m.matrix.mH + m.noise * torch.eye(7, dtype=C128)
-    expected = torch.linalg.slogdet(covariance)[1] + (m.data.conj() @ torch.linalg.solve(covariance, m.data)).real
+    covariance = m.matrix @ torch.diag(v).to(C128) @ m.matrix.mH + m.noise * torch.eye(
+        7, dtype=C128
+    )
+    expected = (
+        torch.linalg.slogdet(covariance)[1]
+        + (m.data.conj() @ torch.linalg.solve(covariance, m.data)).real
+    )
     assert found.evidence == pytest.approx(float(expected))
     h = (m.matrix.conj() * torch.linalg.solve(covariance, m.matrix)).sum(0).real
     assert torch.allclose(found.curvature, h)
@@ -37,7 +44,9 @@ def test_posterior_is_the_regularised_least_squares_image():
 def test_little_noise_in_single_precision():
     m = marginal(40, 12)  # more data than voxels: C is noise but in twelve directions
     small = replace(m, noise=1e-9)
-    found = Marginal(m.matrix.to(torch.complex64), m.data.to(torch.complex64), 1e-9).posterior(variances().float())
+    found = Marginal(m.matrix.to(torch.complex64), m.data.to(torch.complex64), 1e-9).posterior(
+        variances().float()
+    )
     assert found.mean.dtype == torch.complex64
     assert torch.allclose(found.mean.to(C128), small.posterior(variances()).mean, atol=1e-4)
 
@@ -59,12 +68,16 @@ def test_the_bound_touches_and_lies_above():
         step = torch.zeros(12, dtype=torch.float64)
         step[k] = 1e-5
         slope = (m.posterior(v + step).evidence - m.posterior(v - step).evidence) / 2e-5
-        assert slope == pytest.approx((bound(v + step) - bound(v - step)) / 2e-5, rel=1e-5, abs=1e-7)
+        assert slope == pytest.approx(
+            (bound(v + step) - bound(v - step)) / 2e-5, rel=1e-5, abs=1e-7
+        )
 
 
 def test_compression_loses_nothing_that_a_scene_can_send():
     generator = torch.Generator().manual_seed(3)
-    low = torch.randn(60, 9, dtype=C128, generator=generator) @ torch.randn(9, 20, dtype=C128, generator=generator)
+    low = torch.randn(60, 9, dtype=C128, generator=generator) @ torch.randn(
+        9, 20, dtype=C128, generator=generator
+    )
     whole = Marginal(low, torch.randn(60, dtype=C128, generator=generator), 0.5)
     small = whole.compressed(tolerance=1e-9, block=5)
     assert small.matrix.shape == (10, 20)
@@ -78,7 +91,9 @@ def test_compression_loses_nothing_that_a_scene_can_send():
 def test_noise_becomes_likelier():
     """Of the full likelihood, whose other measurements are noise alone; the true variance is found from far away."""
     generator = torch.Generator().manual_seed(5)
-    low = torch.randn(200, 4, dtype=C128, generator=generator) @ torch.randn(4, 9, dtype=C128, generator=generator)
+    low = torch.randn(200, 4, dtype=C128, generator=generator) @ torch.randn(
+        4, 9, dtype=C128, generator=generator
+    )
     v = variances(9)
     draw = torch.randn(9, dtype=C128, generator=generator) * v.sqrt()
     y = low @ draw + 0.5 * torch.randn(200, dtype=C128, generator=generator)
@@ -98,7 +113,9 @@ def test_kernel_is_the_operator():
     operator = sar(azimuths=3, frequencies=32, pitch=0.9).terms[0].operator
     assert isinstance(operator, HasKernel)
     rows = torch.tensor([4, 1])
-    x = torch.randn(operator.size, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(
+        operator.size, dtype=torch.complex64, generator=torch.Generator().manual_seed(0)
+    )
     y = operator(rows)[1](x[:, None])
     assert torch.allclose(operator.kernel(rows) @ x, y, atol=1e-4 * float(y.abs().max()))
     operator.matrix = None
@@ -133,7 +150,9 @@ def test_real_problems():
     normal = (kernel.mH @ kernel).real / (0.5 * noise) + torch.diag(1 / v)
     expected = torch.linalg.solve(normal, (kernel.mH @ y).real / (0.5 * noise))
     found = one.field.values.flatten().double()
-    assert float((found - expected).abs().max()) < 0.02 * float(expected.abs().max())  # what compression loses
+    assert float((found - expected).abs().max()) < 0.02 * float(
+        expected.abs().max()
+    )  # what compression loses
 
 
 def test_problems_of_another_kind():

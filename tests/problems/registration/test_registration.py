@@ -15,7 +15,12 @@ from inverse_inr.operators import folded_fraction
 from inverse_inr.problems.images import binned, cropped
 from inverse_inr.problems.registration import register
 from inverse_inr.problems.registration.aligned import determinants, through
-from inverse_inr.problems.registration.deformable import Deformation, blurred, blurs, displacement_error
+from inverse_inr.problems.registration.deformable import (
+    Deformation,
+    blurred,
+    blurs,
+    displacement_error,
+)
 from inverse_inr.solver import make_prior
 
 
@@ -72,7 +77,12 @@ def test_blurred_images_lead_past_a_fine_texture(tmp_path):
         -((x - 8) ** 2 + (y - 25) ** 2) / 30
     )
     write_image(tmp_path / "texture.png", (0.5 + fine + coarse).clamp(0, 1)[..., None], grid)
-    at_once = solve(register(str(tmp_path / "texture.png"), amplitude=3.0, blur=0.0), steps=8, points=256, callbacks=[])
+    at_once = solve(
+        register(str(tmp_path / "texture.png"), amplitude=3.0, blur=0.0),
+        steps=8,
+        points=256,
+        callbacks=[],
+    )
     problem = register(str(tmp_path / "texture.png"), amplitude=3.0)
     led = replace(at_once, field=make_prior(problem, None, 0).eval(), problem=problem)
     assert displacement_error(at_once) > 1.5
@@ -97,7 +107,9 @@ def test_classical_methods_align(picture):
     problem = register(picture, amplitude=2.0)
     problem = replace(problem, suggested=replace(problem.suggested, steps=8))
     fixed, methods = problem.terms[0].y.reshape(40, 48), problem.suggested.baselines
-    errors = {name: float((through(m(problem)) - fixed).square().mean()) for name, m in methods.items()}
+    errors = {
+        name: float((through(m(problem)) - fixed).square().mean()) for name, m in methods.items()
+    }
     assert errors["TV-L1 flow"] < 0.5 * errors["no registration"]
     assert errors["B-spline grid"] < 0.5 * errors["no registration"]
 
@@ -113,11 +125,18 @@ def test_local_correlation_sees_through_shading(tmp_path):
     texture = gaussian_filter(np.random.default_rng(0).standard_normal((40, 48)), 2.5)
     texture = torch.from_numpy((texture - texture.min()) / np.ptp(texture))[..., None]
     write_image(tmp_path / "texture.png", texture, pixel_grid((40, 48)))
-    problem = register(str(tmp_path / "texture.png"), amplitude=2.0, fidelity="local-ncc", smoothness=1000.0,
-                       blur=0.0)  # fmt: skip
+    problem = register(
+        str(tmp_path / "texture.png"),
+        amplitude=2.0,
+        fidelity="local-ncc",
+        smoothness=1000.0,
+        blur=0.0,
+    )
     before = displacement_error(problem.suggested.baselines["no registration"](problem))
     shading = torch.linspace(0.7, 1.3, 40)[:, None].expand(40, 48).reshape(-1)
-    shaded = replace(problem, terms=[replace(problem.terms[0], y=shading * problem.terms[0].y + 0.2)])
+    shaded = replace(
+        problem, terms=[replace(problem.terms[0], y=shading * problem.terms[0].y + 0.2)]
+    )
     solution = solve(shaded, steps=8, points=100, callbacks=[])
     assert displacement_error(solution) < 0.5 * before
     assert float(determinants(solution).min()) > 0
@@ -152,7 +171,9 @@ def test_two_files_whose_sizes_or_affines_disagree_are_refused(picture, tmp_path
 def test_bin_and_crop_carry_the_affine():
     affine = [[2.0, 0, 0, 5], [0, 2, 0, 6], [0, 0, 2, 7], [0, 0, 0, 1]]
     grid = Grid(Box((0.0,) * 3, (16.0,) * 3, ("mm",) * 3), (8, 8, 8)).with_affine(affine)
-    world = torch.cartesian_prod(*[2 * torch.arange(8.0)] * 3).reshape(8, 8, 8, 3) + torch.tensor([5.0, 6, 7])
+    world = torch.cartesian_prod(*[2 * torch.arange(8.0)] * 3).reshape(8, 8, 8, 3) + torch.tensor(
+        [5.0, 6, 7]
+    )
     for values, made in (binned(world, grid, 2), cropped(world, grid, 4)):
         assert made.affine is not None
         matrix = torch.tensor(made.affine)
@@ -161,7 +182,11 @@ def test_bin_and_crop_carry_the_affine():
 
 
 def test_a_volume_is_written_as_nifti_and_shown(tmp_path):
-    write_image(tmp_path / "v.npz", blobs((12, 10, 8)), Grid(Box((0.0,) * 3, (12.0, 10, 8), ("mm",) * 3), (12, 10, 8)))
+    write_image(
+        tmp_path / "v.npz",
+        blobs((12, 10, 8)),
+        Grid(Box((0.0,) * 3, (12.0, 10, 8), ("mm",) * 3), (12, 10, 8)),
+    )
     problem = register(str(tmp_path / "v.npz"), volume=True, amplitude=1.0, blur=0.0)
     solution = solve(problem, steps=3, callbacks=[])
     assert problem.suggested.write is not None

@@ -12,7 +12,9 @@ def test_the_first_hadamard_number_is_the_mean():
     problem = single_pixel(bin=16, crop=16, noise_level=1e-9)
     assert isinstance(problem.reference, SampledField)
     assert len(problem.terms[0].y) == 64
-    assert float(problem.terms[0].y[0]) == pytest.approx(float(problem.reference.values.mean()), abs=1e-6)
+    assert float(problem.terms[0].y[0]) == pytest.approx(
+        float(problem.reference.values.mean()), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("patterns", ["hadamard", "random"])
@@ -55,17 +57,25 @@ def test_a_stack_of_pages_is_a_video(tmp_path):
         video_snapshot(str(tmp_path / "v.tif"), frames=5, bin=1, crop=None)
 
 
-@pytest.mark.parametrize(("make", "options", "match"), [
-    (single_pixel, {"fraction": 0.0}, "fraction=0"), (single_pixel, {"noise_level": 0.0}, "noise_level=0"),
-    (video_snapshot, {"frames": 1}, "frames=1"), (video_snapshot, {"motion": 40.0}, "motion=40"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "options", "match"),
+    [
+        (single_pixel, {"fraction": 0.0}, "fraction=0"),
+        (single_pixel, {"noise_level": 0.0}, "noise_level=0"),
+        (video_snapshot, {"frames": 1}, "frames=1"),
+        (video_snapshot, {"motion": 40.0}, "motion=40"),
+    ],
+)
 def test_refused(make, options, match):
     with pytest.raises(ValueError, match=match):
         make(**options)
 
 
 def test_short_fits_beat_a_flat_image_and_are_shown():
-    for problem in (single_pixel(bin=16, crop=16, fraction=0.5), video_snapshot(frames=2, bin=16, crop=16)):
+    for problem in (
+        single_pixel(bin=16, crop=16, fraction=0.5),
+        video_snapshot(frames=2, bin=16, crop=16),
+    ):
         solution = solve(problem, steps=60, callbacks=[])
         truth = problem.reference
         assert isinstance(truth, SampledField)

@@ -12,7 +12,12 @@ from cases.image import ramp, save
 from inverse_inr import Grid, SampledField, noise, predict, solve
 from inverse_inr.command import config
 from inverse_inr.problems.restoration import classical, deblur, denoise, inpaint, super_resolution
-from inverse_inr.problems.restoration.classical import FramedBlur, centred_kernel, estimated_noise, measured_image
+from inverse_inr.problems.restoration.classical import (
+    FramedBlur,
+    centred_kernel,
+    estimated_noise,
+    measured_image,
+)
 
 PRESETS = Path(__file__).parents[3] / "problems"
 
@@ -59,7 +64,11 @@ def test_bayer_has_one_channel_a_pixel_and_nearest_fills_it():
 
 def test_inpaint_refuses(tmp_path):
     image = save(tmp_path / "a.tif", ramp())
-    for mask, match in ((0 * ramp(), "keeps no pixel"), (ramp(20, 24), "the mask has"), (ramp(24, 24), "the mask has")):
+    for mask, match in (
+        (0 * ramp(), "keeps no pixel"),
+        (ramp(20, 24), "the mask has"),
+        (ramp(24, 24), "the mask has"),
+    ):
         with pytest.raises(ValueError, match=match):
             inpaint(image, mask=save(tmp_path / "mask.png", mask))
     with pytest.raises(ValueError, match="Bayer"):
@@ -119,7 +128,13 @@ def test_deblur_frame_is_valid_data():
 @pytest.mark.parametrize("name", ["Wiener", "Richardson-Lucy", "TV, no boundary"])
 def test_deblurring_improves_on_the_blurred_frame(name):
     problem = deblur("camera", kernel="gaussian", size=1.5, crop=64, noise_level=0.002)
-    options = {"weight": 30.0, "iterations": 100} if "TV" in name else {"balance": 0.1} if name == "Wiener" else {}
+    options = (
+        {"weight": 30.0, "iterations": 100}
+        if "TV" in name
+        else {"balance": 0.1}
+        if name == "Wiener"
+        else {}
+    )
     solution = problem.suggested.baselines[name](problem, **options)
     blurred = replace(solution, field=SampledField(measured_image(problem), problem.grid))
     assert solution.sample().shape == (*problem.grid.shape, 1)
@@ -177,14 +192,18 @@ def test_held_out_measurements_lead_to_nothing(make, monkeypatch):
     Equal up to what these fits make of rounding: which patches are alike is a choice, and L-BFGS goes on from it.
     Measured: 1e-7 of the measurements moves a pixel by up to 2e-4 here; what is seen by at least 0.16.
     """
-    monkeypatch.setattr("inverse_inr.patch_models.solve", partial(solve, steps=3))  # a whole first fit takes 8e-3 of it
+    monkeypatch.setattr(
+        "inverse_inr.patch_models.solve", partial(solve, steps=3)
+    )  # a whole first fit takes 8e-3 of it
     count = len(make("camera", crop=32, rounds=1).terms[0].y)
     rows = torch.randperm(count, generator=torch.Generator().manual_seed(0))[: round(0.1 * count)]
 
     def fit(added: float, held_out: float):
         problem = make("camera", crop=32, rounds=1, held_out=held_out)
         if held_out:
-            assert torch.equal(problem.suggested.stopping.split(problem.terms, 0)[1][0], rows.sort().values)
+            assert torch.equal(
+                problem.suggested.stopping.split(problem.terms, 0)[1][0], rows.sort().values
+            )
         problem.terms[0].y[rows] += added
         return solve(problem, steps=1, callbacks=[])
 
@@ -211,9 +230,17 @@ def test_the_figure_shows_every_picture():
 # --- presets --------------------------------------------------------------------------------------------------------
 
 NAMES = [
-    "inpaint", "denoise", "deblur", "super_resolution", "boundary_value", "poisson_edit", "register", "audio",
-    "single_pixel", "video_snapshot",
-]  # fmt: skip
+    "inpaint",
+    "denoise",
+    "deblur",
+    "super_resolution",
+    "boundary_value",
+    "poisson_edit",
+    "register",
+    "audio",
+    "single_pixel",
+    "video_snapshot",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,7 +24,10 @@ def test_simulated_motion_has_the_stated_size() -> None:
     assert float(error.distance.max()) == pytest.approx(3, rel=1e-6)
     order = [0, 2, 4, 6, 8, 1, 3, 5, 7]  # of 9 axial slices
     path = (true - nominal)[order, :3, 3]
-    steps, jumps = path.diff(dim=0).norm(dim=-1).mean(), (true - nominal)[:9, :3, 3].diff(dim=0).norm(dim=-1).mean()
+    steps, jumps = (
+        path.diff(dim=0).norm(dim=-1).mean(),
+        (true - nominal)[:9, :3, 3].diff(dim=0).norm(dim=-1).mean(),
+    )
     assert steps < jumps  # smooth in time, not in space
 
 
@@ -34,13 +37,20 @@ def test_simulated_defects_have_the_stated_number_and_size() -> None:
     bad = torch.cat([s.outlier for s in lossy if s.outlier is not None])
     assert int(bad.sum()) == round(0.2 * len(bad))
     biased = simulated(bias=0.1, **options)
-    ratios = [(b.values / a.values).log()[a.mask & (a.values > 0.05)] for a, b in zip(clean, biased, strict=True)]
+    ratios = [
+        (b.values / a.values).log()[a.mask & (a.values > 0.05)]
+        for a, b in zip(clean, biased, strict=True)
+    ]
     assert 0.03 < float(torch.cat(ratios).std()) < 0.2
     hollow = simulated(voids=1.0, **options)
-    assert all(bool((h.values <= c.values + 1e-6).all()) for h, c in zip(hollow, clean, strict=True))
+    assert all(
+        bool((h.values <= c.values + 1e-6).all()) for h, c in zip(hollow, clean, strict=True)
+    )
     noisy = simulated(noise_level=0.02, gain=0.0)
     outside = torch.cat([s.values[~s.mask] for s in noisy])
-    assert float(outside.square().mean()) == pytest.approx(2 * (0.02 * 1.1) ** 2, rel=0.5)  # Rayleigh: 2 σ²
+    assert float(outside.square().mean()) == pytest.approx(
+        2 * (0.02 * 1.1) ** 2, rel=0.5
+    )  # Rayleigh: 2 σ²
     with pytest.raises(ValueError, match=r"outliers=1.5 is a fraction"):
         simulated(outliers=1.5)
     with pytest.raises(ValueError, match="unknown orientation 'axiall'"):
@@ -50,7 +60,9 @@ def test_simulated_defects_have_the_stated_number_and_size() -> None:
 def test_a_still_subject_is_seen_through_the_profile() -> None:
     """The simulation and the problem's operator agree at the true poses, whatever the orientation."""
     still = at_rest()
-    oblique = simulated(orientations=[torch.tensor([0.3, -0.2, 0.1])], degrees=3.0, noise_level=0.0, gain=0.0)
+    oblique = simulated(
+        orientations=[torch.tensor([0.3, -0.2, 0.1])], degrees=3.0, noise_level=0.0, gain=0.0
+    )
     for stacks in (still, oblique):
         problem = problem_of(stacks, resolution=2.0, known_motion=True, reference=head)
         reference = problem.reference
@@ -80,7 +92,9 @@ def test_volumes_to_simulate_from(tmp_path: Path) -> None:
     assert box.upper == (6.5, 11.0, 17.5)
     assert float(field(torch.tensor([6.0, 8.0, 10.0]))) == pytest.approx(17 / 23)
     with pytest.raises(ValueError, match="a diagonal affine"):
-        volume_field(saved(tmp_path / "o.nii", np.ones((2, 3, 4), np.float32), affine_of("axial", 0.3)))
+        volume_field(
+            saved(tmp_path / "o.nii", np.ones((2, 3, 4), np.float32), affine_of("axial", 0.3))
+        )
 
 
 @pytest.mark.parametrize(
@@ -92,7 +106,10 @@ def test_volumes_to_simulate_from(tmp_path: Path) -> None:
         (lambda: Motion(degrees=-5.0), "Motion: degrees=-5.0 is the largest motion in degrees"),
         (lambda: Motion(correlation=0.0), "Motion: correlation=0.0"),
         (lambda: Artefacts(voids=-0.1), "Artefacts: voids=-0.1 is a fraction"),
-        (lambda: Artefacts(noise_level=-0.1), "Artefacts: noise_level=-0.1 is a standard deviation"),
+        (
+            lambda: Artefacts(noise_level=-0.1),
+            "Artefacts: noise_level=-0.1 is a standard deviation",
+        ),
     ],
 )
 def test_a_record_refuses_what_it_cannot_mean(make: Callable[[], object], message: str) -> None:

@@ -74,7 +74,9 @@ def test_a_singular_affine_is_refused(column: float | None, tmp_path: Path) -> N
     affine[:3, 1] = 0.0 if column == 0.0 else affine[:3, 0]
     path = saved(tmp_path / "a.nii", sampled(affine_of("axial")), affine_of("axial"))
     raw = bytearray(Path(path).read_bytes())
-    raw[280:328] = affine[:3].astype("<f4").tobytes()  # srow of the header: nibabel would not write it
+    raw[280:328] = (
+        affine[:3].astype("<f4").tobytes()
+    )  # srow of the header: nibabel would not write it
     raw[254:256] = np.int16(2).tobytes()
     Path(path).write_bytes(bytes(raw))
     with pytest.raises((ValueError, FileFormatError), match=r"singular|voxel sizes"):
@@ -90,7 +92,8 @@ def test_a_sheared_affine_is_refused() -> None:
 
 def test_lists_of_another_length_are_refused(tmp_path: Path) -> None:
     paths = [
-        saved(tmp_path / f"{k}.nii", sampled(affine_of(k)), affine_of(k)) for k in ("axial", "coronal", "sagittal")
+        saved(tmp_path / f"{k}.nii", sampled(affine_of(k)), affine_of(k))
+        for k in ("axial", "coronal", "sagittal")
     ]
     with pytest.raises(ValueError, match="2 thicknesses for 3 stacks"):
         slices(paths, thickness=[4.0, 4.0])
@@ -108,7 +111,10 @@ def test_lists_of_another_length_are_refused(tmp_path: Path) -> None:
 
 def test_the_order_of_acquisition_is_used_where_it_is_known(tmp_path: Path) -> None:
     """Files do not say it, so that nothing is assumed; a number a stack or one for all says it, simulations know."""
-    paths = [saved(tmp_path / f"{k}.nii", sampled(affine_of(k)), affine_of(k)) for k in ("axial", "coronal")]
+    paths = [
+        saved(tmp_path / f"{k}.nii", sampled(affine_of(k)), affine_of(k))
+        for k in ("axial", "coronal")
+    ]
     unknown, known = (as_slices(slices(paths, interleave=k))[1] for k in (None, [3]))
     assert unknown.negative_log_prior() is None
     assert known.negative_log_prior() is not None
@@ -138,7 +144,9 @@ def test_stacks_that_do_not_overlap_are_refused() -> None:
     moved = still[2].affine.clone()
     moved[:3, 3] += 500
     far = Stack(still[2].values, moved, still[2].mask, 4.0, "far.nii")
-    with pytest.raises(ValueError, match=r"far.nii lies between .* overlaps none of the other stacks"):
+    with pytest.raises(
+        ValueError, match=r"far.nii lies between .* overlaps none of the other stacks"
+    ):
         problem_of([*still[:2], far])
 
 
@@ -159,7 +167,9 @@ def test_the_command_line_takes_stacks(tmp_path: Path) -> None:
         paths.append(str(tmp_path / f"{stack.name}.nii.gz"))
         stack.write(paths[-1], stack.values * stack.mask)
     tables = Run.read(Path(__file__).parents[3] / "problems" / "slices.toml").tables
-    config.set_keywords(tables, {"stacks": paths, "thickness": ["4", "4", "4"], "resolution": ["2.5"]})
+    config.set_keywords(
+        tables, {"stacks": paths, "thickness": ["4", "4", "4"], "resolution": ["2.5"]}
+    )
     problem = Run.of(tables).problem()
     assert problem.grid.spacing == pytest.approx((2.5, 2.5, 2.5))
     assert len(problem.terms[0].y) == sum(int((s.mask & (s.values > 0)).sum()) for s in stacks)

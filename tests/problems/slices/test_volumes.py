@@ -27,8 +27,13 @@ from inverse_inr.problems.slices.volumes import problem_of
 @pytest.mark.parametrize("others", [("axial", "coronal", "sagittal"), ("oblique",)])
 def test_the_volume_overlays_the_stacks(others: tuple[str, ...], tmp_path: Path) -> None:
     """Thin slices of known position: the written volume, looked up in world coordinates, has the stack's values."""
-    tilted = [affine_of("axial" if n == "oblique" else n, 0.6 if n == "oblique" else 0.0) for n in others]
-    paths = [saved(tmp_path / f"{n}.nii.gz", 700 * sampled(a), a) for n, a in zip(others, tilted, strict=True)]
+    tilted = [
+        affine_of("axial" if n == "oblique" else n, 0.6 if n == "oblique" else 0.0) for n in others
+    ]
+    paths = [
+        saved(tmp_path / f"{n}.nii.gz", 700 * sampled(a), a)
+        for n, a in zip(others, tilted, strict=True)
+    ]
     problem = slices(paths, thickness=[1.0], resolution=2.0, motion=False, gain=False)
     solution = super_resolution(problem, weights=(1e-4,), iterations=15)
     assert problem.suggested.write is write
@@ -36,7 +41,9 @@ def test_the_volume_overlays_the_stacks(others: tuple[str, ...], tmp_path: Path)
     assert {p.name for p in written} >= {"volume.nii.gz", "uncertainty.nii.gz", "poses.csv"}
     volume: Any = nibabel.load(tmp_path / "volume.nii.gz")
     for affine in tilted:
-        index = np.stack(np.meshgrid(np.arange(4, 20), np.arange(4, 16), np.arange(3, 9), indexing="ij"), -1)
+        index = np.stack(
+            np.meshgrid(np.arange(4, 20), np.arange(4, 16), np.arange(3, 9), indexing="ij"), -1
+        )
         world = apply_affine(affine, index.reshape(-1, 3))
         voxel = apply_affine(np.linalg.inv(volume.affine), world)
         grid = Grid(Box((-0.5,) * 3, tuple(n - 0.5 for n in volume.shape)), volume.shape)
@@ -44,17 +51,23 @@ def test_the_volume_overlays_the_stacks(others: tuple[str, ...], tmp_path: Path)
         truth = 700 * bumps(torch.from_numpy(world))[:, 0]
         got = field(torch.from_numpy(voxel))[:, 0]
         error = float((got - truth).square().mean().sqrt())
-        shifted = field(torch.from_numpy(voxel) + torch.tensor([0.0, 0.0, 1.0]))[:, 0]  # a voxel off would be seen
+        shifted = field(torch.from_numpy(voxel) + torch.tensor([0.0, 0.0, 1.0]))[
+            :, 0
+        ]  # a voxel off would be seen
         assert error < 0.4 * float((shifted - truth).square().mean().sqrt())
 
 
 def test_nibabels_own_oblique_image(tmp_path: Path) -> None:
     """A real 2 x 2 x 2.2 mm volume with an oblique affine: its slices come back in their places."""
-    source: Any = nibabel.load(Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz")
+    source: Any = nibabel.load(
+        Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz"
+    )
     values = np.asarray(source.dataobj[48:80, 32:64, 6:18, 0], dtype=np.float32)
     affine = source.affine @ np.array([[1, 0, 0, 48], [0, 1, 0, 32], [0, 0, 1, 6], [0, 0, 0, 1.0]])
     assert abs(affine[1, 2]) > 0.1  # oblique indeed
-    problem = slices([saved(tmp_path / "a.nii", values, affine)], resolution=2.2, motion=False, gain=False)
+    problem = slices(
+        [saved(tmp_path / "a.nii", values, affine)], resolution=2.2, motion=False, gain=False
+    )
     solution = super_resolution(problem, weights=(1e-5,), iterations=15)
     volume = solution.sample()
     write(solution, tmp_path)
@@ -62,14 +75,22 @@ def test_nibabels_own_oblique_image(tmp_path: Path) -> None:
     assert grid.affine is not None
     unit = float(problem.notes["unit of the field"].split()[0])
     covered = uncertainty(solution)[1]
-    torch.testing.assert_close(back[..., 0][covered], unit * volume[..., 0][covered], rtol=1e-4, atol=1e-3)
-    inner = np.stack(np.meshgrid(np.arange(4, 28), np.arange(4, 28), np.arange(3, 9), indexing="ij"), -1)
+    torch.testing.assert_close(
+        back[..., 0][covered], unit * volume[..., 0][covered], rtol=1e-4, atol=1e-3
+    )
+    inner = np.stack(
+        np.meshgrid(np.arange(4, 28), np.arange(4, 28), np.arange(3, 9), indexing="ij"), -1
+    )
     world = apply_affine(affine, inner.reshape(-1, 3))
     voxel = apply_affine(np.linalg.inv(np.array(grid.affine)), world)
-    looked = SampledField(back, Grid(Box((-0.5,) * 3, tuple(n - 0.5 for n in grid.shape)), grid.shape))
+    looked = SampledField(
+        back, Grid(Box((-0.5,) * 3, tuple(n - 0.5 for n in grid.shape)), grid.shape)
+    )
     seen = looked(torch.from_numpy(voxel))[:, 0].numpy()
     own = values[tuple(inner.reshape(-1, 3).T)]
-    shifted = values[tuple((inner.reshape(-1, 3) + np.array([0, 0, 1])).T)]  # one slice off would be seen
+    shifted = values[
+        tuple((inner.reshape(-1, 3) + np.array([0, 0, 1])).T)
+    ]  # one slice off would be seen
     assert np.corrcoef(seen, own)[0, 1] > np.corrcoef(seen, shifted)[0, 1] + 0.2
 
 
@@ -77,7 +98,9 @@ def test_integers_do_not_overflow(tmp_path: Path) -> None:
     """16-bit stacks up to their limit, a volume beyond it: written as it is."""
     affine = affine_of("axial")
     values = (32767 * sampled(affine) / sampled(affine).max()).astype(np.int16)
-    problem = slices([saved(tmp_path / "a.nii", values, affine)], resolution=4.0, motion=False, gain=False)
+    problem = slices(
+        [saved(tmp_path / "a.nii", values, affine)], resolution=4.0, motion=False, gain=False
+    )
     solution = average(problem)
     assert isinstance(solution.field, SampledField)
     solution.field.values.mul_(3)
@@ -115,7 +138,9 @@ def test_motion_and_volume_are_found_together(tmp_path: Path) -> None:
     with (tmp_path / "poses.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(true)
-    pose = torch.tensor([[float(rows[3][f"pose_{i}{j}"]) for j in range(4)] for i in range(3)], dtype=F64)
+    pose = torch.tensor(
+        [[float(rows[3][f"pose_{i}{j}"]) for j in range(4)] for i in range(3)], dtype=F64
+    )
     torch.testing.assert_close(pose, operator.moved()[3, :3].detach(), atol=1e-4, rtol=1e-5)
     simulated_slices, _ = read_nifti(tmp_path / "simulated" / "0_axial.nii.gz")
     inside = stacks[0].usable
@@ -130,7 +155,10 @@ def test_motion_and_volume_are_found_together(tmp_path: Path) -> None:
 def test_known_motion_makes_baselines_better() -> None:
     stacks = simulated(degrees=8.0, distance=4.0)
     results = [
-        super_resolution(problem_of(stacks, resolution=2.0, known_motion=known, reference=head), weights=(1e-3, 1e-4))
+        super_resolution(
+            problem_of(stacks, resolution=2.0, known_motion=known, reference=head),
+            weights=(1e-3, 1e-4),
+        )
         for known in (False, True)
     ]
     lost, kept = (r.metrics(average=1)["PSNR"] for r in results)
@@ -143,15 +171,23 @@ def test_uncertainty_is_the_error_of_a_mean() -> None:
     cut, still = Slicing(thickness=2.0), Motion(degrees=0.0, distance=0.0)
     stacks, quiet = (
         simulate_stacks(bumps, BOX, slicing=cut, motion=still, artefacts=artefacts, nodes=32)
-        for artefacts in (Artefacts(gain=0.0, noise_level=0.1), Artefacts(gain=0.0, noise_level=0.0))
+        for artefacts in (
+            Artefacts(gain=0.0, noise_level=0.1),
+            Artefacts(gain=0.0, noise_level=0.0),
+        )
     )
     problem = problem_of(stacks, resolution=2.0)
     noisy = average(problem)
-    clean = problem_of([Stack(q.values, s.affine, s.mask, 2.0) for q, s in zip(quiet, stacks, strict=True)],
-                       resolution=2.0)  # fmt: skip
+    clean = problem_of(
+        [Stack(q.values, s.affine, s.mask, 2.0) for q, s in zip(quiet, stacks, strict=True)],
+        resolution=2.0,
+    )
     unit = [float(p.notes["unit of the field"].split()[0]) for p in (problem, clean)]
     off = noisy.sample() * unit[0] - average(clean).sample() * unit[1]
     stated, covered = uncertainty(noisy)
     bright = covered & (average(clean).sample()[..., 0] > 0.5)  # Rician noise is Gaussian there
-    ratio = float(off[..., 0][bright].square().mean().sqrt() / (unit[0] * stated[bright].square().mean().sqrt()))
+    ratio = float(
+        off[..., 0][bright].square().mean().sqrt()
+        / (unit[0] * stated[bright].square().mean().sqrt())
+    )
     assert 0.6 < ratio < 1.6

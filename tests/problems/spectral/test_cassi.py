@@ -21,13 +21,17 @@ def test_a_run_writes_the_cube_and_its_colours(tmp_path: Path):
     config.write_text(small)
     cli.run(config, out=tmp_path / "run")
     assert read_matlab(tmp_path / "run" / "cube.mat", "cube").shape == (16, 16, 5)
-    assert {"colours.png", "figure.png", "table.json"} <= {p.name for p in (tmp_path / "run").iterdir()}
+    assert {"colours.png", "figure.png", "table.json"} <= {
+        p.name for p in (tmp_path / "run").iterdir()
+    }
 
 
 def test_shot_noise_fills_the_well():
     """Residuals have the variance of the well's electrons: (1 - η) mean / photons + (readout / photons)²."""
     mean = cassi(size=24, bands=4, detector=Detector(noise_level=0.0)).terms[0].y.double()
-    term = cassi(size=24, bands=4, detector=Detector(full_well=500.0, readout=5.0, efficiency=0.4)).terms[0]
+    term = cassi(
+        size=24, bands=4, detector=Detector(full_well=500.0, readout=5.0, efficiency=0.4)
+    ).terms[0]
     assert isinstance(term.fidelity, noise.Sensor)
     photons = 500 / float(mean.max())
     assert float(term.fidelity.photons) == pytest.approx(photons)
@@ -47,7 +51,9 @@ def test_calibration_known_or_not():
         assert problem.reference is not None
         return float((ii.predict(term.operator, problem.reference) - term.y).abs().max())
 
-    true, nominal, learnt = (cassi(size=16, bands=6, detector=quiet, alignment=a) for a in alignments)
+    true, nominal, learnt = (
+        cassi(size=16, bands=6, detector=quiet, alignment=a) for a in alignments
+    )
     assert misfit(true) < 1e-5
     assert misfit(nominal) > 0.1
     parameters = dict(learnt.terms[0].operator.named_parameters())  # type: ignore[attr-defined]
@@ -64,7 +70,8 @@ def test_calibration_known_or_not():
 def test_less_noise_keeps_the_prior_and_the_penalty_and_offers_a_refinement():
     """Weights are relative to the data's precision: a hundred times it at a tenth of the noise."""
     coarse, finer, fine = (
-        cassi(size=16, bands=4, detector=Detector(noise_level=level)).suggested for level in (0.02, 0.01, 0.001)
+        cassi(size=16, bands=4, detector=Detector(noise_level=level)).suggested
+        for level in (0.02, 0.01, 0.001)
     )
     assert coarse.options == finer.options == fine.options
     weights = [s.regularizers[0].parts[0][0] for s in (coarse, finer, fine)]  # type: ignore[attr-defined]
@@ -96,11 +103,23 @@ def test_slips(options, message):
     [
         (lambda: Optics(step=-2.0), r"Optics: step=-2.0 must be 0 or more"),
         (lambda: Alignment(mask_shift=(0.5,)), "Alignment: mask_shift=.* must be two numbers"),
-        (lambda: Alignment(dispersion_scale=-0.02), "dispersion_scale=-0.02 must be positive. As a difference"),
-        (lambda: Alignment(calibration="learned"), "calibration='learned' is not one of true, nominal, learnt"),
-        (lambda: Detector(noise_level=-0.01), "Detector: noise_level=-0.01 is a standard deviation"),
+        (
+            lambda: Alignment(dispersion_scale=-0.02),
+            "dispersion_scale=-0.02 must be positive. As a difference",
+        ),
+        (
+            lambda: Alignment(calibration="learned"),
+            "calibration='learned' is not one of true, nominal, learnt",
+        ),
+        (
+            lambda: Detector(noise_level=-0.01),
+            "Detector: noise_level=-0.01 is a standard deviation",
+        ),
         (lambda: Detector(full_well=0.0), "Detector: full_well=0.0 must be positive"),
-        (lambda: Detector(full_well=500.0, efficiency=40.0), r"efficiency=40.0 must lie in \[0, 1\). In percent"),
+        (
+            lambda: Detector(full_well=500.0, efficiency=40.0),
+            r"efficiency=40.0 must lie in \[0, 1\). In percent",
+        ),
     ],
 )
 def test_a_part_of_the_instrument_refuses_what_it_cannot_mean(make, message):
@@ -132,9 +151,15 @@ def test_a_second_camera_sees_the_scene_without_the_mask(kind, numbers):
 @pytest.mark.slow
 def test_two_cameras_are_better_than_one():
     options = {"size": 24, "bands": 6, "seed": 1}
-    alone, both = (ii.solve(cassi(**options, **more), steps=300, callbacks=[]) for more in ({}, {"second": "rgb"}))  # type: ignore[arg-type]
+    alone, both = (
+        ii.solve(cassi(**options, **more), steps=300, callbacks=[])
+        for more in ({}, {"second": "rgb"})
+    )  # type: ignore[arg-type]
     assert both.metrics()["PSNR"] > alone.metrics()["PSNR"] + 1
     problem = both.problem
-    classical = {name: method(problem).metrics()["PSNR"] for name, method in problem.suggested.baselines.items()}
+    classical = {
+        name: method(problem).metrics()["PSNR"]
+        for name, method in problem.suggested.baselines.items()
+    }
     assert set(classical) == {"GAP-TV", "CGLS"}
     assert both.metrics()["PSNR"] > max(classical.values())

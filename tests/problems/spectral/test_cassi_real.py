@@ -35,7 +35,9 @@ def test_a_real_snapshot_and_its_untrusted_pixels(tmp_path: Path):
 def test_noise_and_background_are_read_off_a_snapshot():
     """A dim grey scene behind a random mask over a pedestal: its level, and the electrons that one unit stands for."""
     generator = torch.Generator().manual_seed(0)
-    coded = 10 + torch.randn(200, 400, generator=generator).cumsum(1) / 20  # slow along the dispersed axis
+    coded = (
+        10 + torch.randn(200, 400, generator=generator).cumsum(1) / 20
+    )  # slow along the dispersed axis
     bright = (torch.arange(200) < 100).float()[:, None] * 9 + 1
     mean = 0.5 + 0.02 * coded * bright
     y = noise.Sensor(4000.0, readout=10.0).sample(mean, generator)
@@ -53,7 +55,10 @@ def test_what_a_measured_camera_may_learn(tmp_path: Path):
     folder = tmp_path / "TSA_real_data"
     (folder / "Measurements").mkdir(parents=True)
     savemat(folder / "mask.mat", {"mask": camera.camera.mask.numpy()})  # type: ignore[attr-defined]
-    savemat(folder / "Measurements" / "scene1.mat", {"meas_real": simulated.terms[0].y.reshape(12, 18).numpy()})
+    savemat(
+        folder / "Measurements" / "scene1.mat",
+        {"meas_real": simulated.terms[0].y.reshape(12, 18).numpy()},
+    )
     parts = ("mask", "dispersion", "gains", "psf")
     problem = cassi_real(f"{folder}:1", bands=4, calibrate=parts, noise_level=0.01)
     operator = problem.terms[0].operator
@@ -72,7 +77,9 @@ def test_what_a_measured_camera_may_learn(tmp_path: Path):
 def test_the_measured_scene_is_explained_better_than_by_the_camera_of_its_files(data):
     """36 of its 660 rows: pixels that neither fit saw, with the mask where the files put it and where it is found."""
     files = str(data.file("tsa_real_scene1.mat")), str(data.file("tsa_real_mask.mat"))
-    classic = gap_tv(cassi_real(*files, rows=(392, 428), calibrate=()), strengths=(0.4, 0.1), iterations=30)
+    classic = gap_tv(
+        cassi_real(*files, rows=(392, 428), calibrate=()), strengths=(0.4, 0.1), iterations=30
+    )
     problem = cassi_real(*files, rows=(392, 428))
     found = ii.solve(problem, steps=200, callbacks=[])
     assert (found.held_out() or 0) < 0.7 * (classic.held_out() or 0)

@@ -58,7 +58,9 @@ def test_cubes_that_say_their_wavelengths_are_interpolated(tmp_path: Path):
     folder = tmp_path / "beads_ms"
     folder.mkdir()
     for k in range(31):
-        Image.fromarray(np.full((9, 9), 2000 * k, dtype=np.uint16)).save(folder / f"beads_ms_{k + 1:02d}.png")
+        Image.fromarray(np.full((9, 9), 2000 * k, dtype=np.uint16)).save(
+            folder / f"beads_ms_{k + 1:02d}.png"
+        )
     problem = cassi(str(folder), size=9)
     truth = ii.sample(problem.reference, problem.grid)[0, 0, :, 0]  # type: ignore[arg-type]
     expected = 200 * (problem.grid.axes(torch.float64)[-1] - 400) / 65535

@@ -24,7 +24,9 @@ def quality(solution) -> float:
 
 def test_the_cameras_curves_integrate_to_one():
     knots = torch.arange(420.0, 701.0, 5.0, dtype=torch.float64)
-    assert torch.allclose(torch.trapezoid(camera_curves(knots), knots, dim=0), torch.ones(3, dtype=torch.float64))
+    assert torch.allclose(
+        torch.trapezoid(camera_curves(knots), knots, dim=0), torch.ones(3, dtype=torch.float64)
+    )
     assert knots[camera_curves(knots).argmax(0)].tolist() == [600.0, 540.0, 465.0]
 
 
@@ -53,7 +55,9 @@ def test_a_fit_beside_the_classical_line(make, margin):
     """16 x 16 pixels. Of three colours nothing but smoothness chooses: the closed form is as good on smooth spectra."""
     problem = make(size=16) if make is spectral_sr else make(size=16, factor=4)
     solution = solve(problem, callbacks=[])
-    others = {name: quality(method(problem)) for name, method in problem.suggested.baselines.items()}
+    others = {
+        name: quality(method(problem)) for name, method in problem.suggested.baselines.items()
+    }
     assert quality(solution) > max(others.values()) + margin, others
 
 
@@ -82,7 +86,9 @@ def test_refuses_what_does_not_fit():
 def test_one_network_of_space_gives_whole_spectra():
     """A vector output: as a lattice and at points alike, smooth in wavelength, and it explains the colours."""
     problem = spectral_sr(size=12, bands=6)
-    prior = priors.create("spectral_basis", problem.box, bandwidth=priors.bandwidth_of(problem.grid), space="network")
+    prior = priors.create(
+        "spectral_basis", problem.box, bandwidth=priors.bandwidth_of(problem.grid), space="network"
+    )
     assert torch.allclose(prior.sample(problem.grid), prior(problem.grid.points()), atol=1e-5)
     found = solve(problem, prior, steps=400, lr=1e-2, callbacks=[])
     assert found.misfit([problem.terms[0].trusted]) < 1

@@ -48,9 +48,13 @@ def test_any_denoiser_plugs_in():
 
 
 def test_a_classical_method_takes_a_learnt_camera_as_it_is():
-    problems = [cassi(size=16, bands=4, alignment=Alignment(calibration=c)) for c in ("true", "learnt")]
+    problems = [
+        cassi(size=16, bands=4, alignment=Alignment(calibration=c)) for c in ("true", "learnt")
+    ]
     known, learnt = (gap_tv(problem, 0.1, iterations=3) for problem in problems)
-    assert learnt.metrics()["PSNR"] == pytest.approx(known.metrics()["PSNR"], abs=1)  # other pixels are held out
+    assert learnt.metrics()["PSNR"] == pytest.approx(
+        known.metrics()["PSNR"], abs=1
+    )  # other pixels are held out
     assert not learnt.sample().requires_grad
 
 

@@ -15,12 +15,16 @@ SIZE, BANDS = (168, 140), 10
 REACH = 2 * (BANDS - 1)
 
 
-def snapshot(shift: float, lower: float, right: float, noise: float = 0.01) -> tuple[torch.Tensor, torch.Tensor]:
+def snapshot(
+    shift: float, lower: float, right: float, noise: float = 0.01
+) -> tuple[torch.Tensor, torch.Tensor]:
     box = ii.Box((0.0, 0.0, 450.0), (*map(float, SIZE), 650.0), ("px", "px", "nm"))
     generator = torch.Generator().manual_seed(2)
     mask = (torch.rand(*SIZE, generator=generator) < 0.5).float()
     wavelengths = band_centres(BANDS)
-    placement = Placement(torch.tensor([shift, 0.0]), stretch=torch.tensor([[lower, right], [0.0, 0.0]]))
+    placement = Placement(
+        torch.tensor([shift, 0.0]), stretch=torch.tensor([[lower, right], [0.0, 0.0]])
+    )
     camera = CASSI(box, mask, wavelengths, steps(wavelengths, 2.0), psf=0.7, placement=placement)
     scene = spectral_scene(photograph("astronaut", SIZE[0])[:, : SIZE[1]], box)
     y = camera.on(camera.bands).snapshot(ii.sample(scene, camera.bands)[..., 0])
@@ -39,13 +43,17 @@ def test_pixels_that_are_not_trusted_do_not_move_it():
     y[bad] = float("nan")
     y[0, 0], bad[0, 0] = 1e6, True
     found = mask_displacement(y, mask, REACH, ~bad)
-    torch.testing.assert_close(found, torch.tensor([0.6, 0.0, 0.0], dtype=torch.float64), atol=0.15, rtol=0)
+    torch.testing.assert_close(
+        found, torch.tensor([0.6, 0.0, 0.0], dtype=torch.float64), atol=0.15, rtol=0
+    )
 
 
 def test_one_row_of_windows_tells_the_shift_and_no_stretch():
     y, mask = snapshot(0.6, 0.0, 0.0)
     found = mask_displacement(y[60:100], mask[60:100], REACH)
-    torch.testing.assert_close(found, torch.tensor([0.6, 0.0, 0.0], dtype=torch.float64), atol=0.2, rtol=0)
+    torch.testing.assert_close(
+        found, torch.tensor([0.6, 0.0, 0.0], dtype=torch.float64), atol=0.2, rtol=0
+    )
 
 
 def test_nothing_is_moved_where_nothing_can_be_seen():

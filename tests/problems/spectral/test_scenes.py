@@ -8,7 +8,12 @@ import inverse_inr as ii
 from inverse_inr.problems.spectral import cassi
 from inverse_inr.problems.spectral.figures import spectral_figure
 from inverse_inr.problems.spectral.gap_tv import gap_tv
-from inverse_inr.problems.spectral.scenes import WAVELENGTHS, SpectralScene, colorchecker, spectral_scene
+from inverse_inr.problems.spectral.scenes import (
+    WAVELENGTHS,
+    SpectralScene,
+    colorchecker,
+    spectral_scene,
+)
 
 BOX = ii.Box((0.0, 0.0, 450.0), (12.0, 10.0, 650.0), ("px", "px", "nm"))
 
@@ -19,7 +24,9 @@ def photograph() -> torch.Tensor:
 
 def test_a_scene_is_its_materials_times_their_spectra():
     scene = spectral_scene(photograph(), BOX)
-    point = torch.tensor([3.4, 7.9, 512.5], dtype=torch.float64)  # pixel (3, 7), half-way between two table entries
+    point = torch.tensor(
+        [3.4, 7.9, 512.5], dtype=torch.float64
+    )  # pixel (3, 7), half-way between two table entries
     k = int(np.searchsorted(WAVELENGTHS, 512.5))
     expected = scene.abundances[3, 7] @ (0.5 * (scene.spectra[:, k - 1] + scene.spectra[:, k]))
     assert float(scene(point)) == pytest.approx(float(expected), rel=1e-6)
@@ -67,7 +74,9 @@ def test_a_figure_of_truth_and_solutions():
     solutions = [gap_tv(problem, 0.1, iterations=3)]
     figure = spectral_figure(problem, solutions)
     assert len(figure.axes) == 20  # colours, four bands and their error maps, spectra
-    maps = [axes for axes in figure.axes if axes.images and axes.images[0].get_cmap().name == "magma"]
+    maps = [
+        axes for axes in figure.axes if axes.images and axes.images[0].get_cmap().name == "magma"
+    ]
     truth = ii.sample(problem.reference, problem.grid)[..., 0]  # type: ignore[arg-type]
     error = (solutions[0].sample()[..., 0] - truth).abs()
     assert len(maps) == 4

@@ -13,7 +13,9 @@ SCENES = ("astronaut", "coffee", "cat")
 
 def rmse(solution) -> float:
     problem = solution.problem
-    return float((solution.sample() - sample(problem.reference, problem.grid)).square().mean().sqrt())
+    return float(
+        (solution.sample() - sample(problem.reference, problem.grid)).square().mean().sqrt()
+    )
 
 
 def of_network_and_maps(module, model, seen, unseen) -> list[float]:
@@ -48,7 +50,9 @@ def test_sinr_answers_at_any_wavelength() -> None:
     points = problem.grid.points()[:, :, 3].clone()
     steps = torch.linspace(0, float(bands[4] - bands[3]), 9)
     with torch.no_grad():
-        curve = torch.stack([solution.field(points + torch.tensor([0.0, 0.0, float(s)])) for s in steps])
+        curve = torch.stack(
+            [solution.field(points + torch.tensor([0.0, 0.0, float(s)])) for s in steps]
+        )
     assert float(curve.diff(dim=0).abs().max()) < 0.5 * float(curve.max())
 
 
