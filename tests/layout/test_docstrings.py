@@ -1,4 +1,4 @@
-"""Every public name says what it is, in help(), alone: a docstring, whole sentences, the parameters that there are."""
+"""Every public name says what it is, alone, in help(): whole sentences, and parameters that exist."""
 
 import doctest
 import importlib
@@ -25,7 +25,7 @@ class Named(NamedTuple):
 
 
 def _own(module: ModuleType) -> Iterator[Named]:
-    """The public classes and functions that a module defines, and the methods and properties of those classes."""
+    """Public classes and functions that a module defines, and those classes' methods and properties."""
     for name, value in vars(module).items():
         if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
             continue
@@ -42,7 +42,7 @@ def _own(module: ModuleType) -> Iterator[Named]:
 
 
 def _text(named: Named) -> str:
-    """Its docstring, that of the method it overrides included; what dataclasses and named tuples make up is none."""
+    """Its docstring or that of the method it overrides; what dataclasses make up is none."""
     text = inspect.getdoc(named.value) or ""
     if inspect.isclass(named.value):
         text = named.value.__doc__ or ""
