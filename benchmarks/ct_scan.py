@@ -21,7 +21,7 @@ from torch import Tensor
 import inverse_inr as ii
 from inverse_inr import baselines, noise, optimizers, priors, regularizers
 from inverse_inr.operators import DetectorDrift
-from inverse_inr.problems.ct import ct_scan, filtered_backprojection
+from inverse_inr.problems.ct import Reading, RotationAxis, ct_scan, filtered_backprojection
 from inverse_inr.problems.ct.scan import drift_removed
 from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut
@@ -32,8 +32,9 @@ WEIGHTS = [250.0, 500.0, 1000.0, 2000.0, 4000.0]
 
 def load(path: str, bin: int, width: int, **options: object) -> tuple[ii.Problem, Tensor]:
     """The problem, fitted without and choosing by its held-out views, and the rows to report."""
+    reading = Reading(bin=bin, air=100, span=180.0)
     problem = ct_scan(
-        path, bin=bin, width=width, air=100, span=180.0, learn_center=False, **options
+        path, reading=reading, axis=RotationAxis(learn_center=False), width=width, **options
     )  # pyright: ignore[reportArgumentType]
     term = problem.terms[0]
     rows = term.trusted

@@ -6,6 +6,8 @@
 [stopping]          name = "held_out", ...
 [solver]            steps, lr, seed, ...: the keywords of Solver
 [baselines]         names = ["FBP", "TV"]
+
+Parameters that are records are written as their fields, keys like all others (`records`).
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from inverse_inr import priors
 from inverse_inr.command.catalogue import optimizer_names, problems, regularizers, stoppings
+from inverse_inr.command.records import Key, arguments, call, keys_of, unknown_key
 from inverse_inr.problem import Problem
-from inverse_inr.registry import Registry, check_keywords, nearest
+from inverse_inr.registry import Registry, nearest
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver import Callback, Solver, make_prior
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 Table = dict[str, Any]
 
 MADE_IN_PYTHON = "(made in Python)"
+GIVEN_TO_PRIORS = ("box", "channels")
 SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")
 
 
@@ -82,7 +86,7 @@ class Run:
     def draws_noise(self) -> bool:
         """The problem is simulated, with noise of a seed."""
         name = self.tables["problem"]["name"]
-        return self.given is None and "seed" in inspect.signature(problems.get(name)).parameters
+        return self.given is None and "seed" in keys_of(problems.get(name))
 
     def check(self) -> None:
         """Every table against the signature it will be called with."""
@@ -97,7 +101,7 @@ class Run:
         if self.given is None:
             _check("problem", problems, t["problem"])
         if "prior" in t:
-            _check("prior", priors.registry, t["prior"], taken=("box", "channels"))
+            _check("prior", priors.registry, t["prior"], taken=GIVEN_TO_PRIORS)
         for table in t.get("regularizers", []):
             _check(
                 "regularizers", regularizers, table, extra=("weight", "on_grid"), taken=("grid",)
@@ -117,6 +121,8 @@ class Run:
         options = dict(t.get("solver", {}))
         seed = options.get("seed", 0)
         native = dict(t.get("prior", {}))
+        if "name" in native:
+            native = arguments(priors.registry.get(native["name"]), native, GIVEN_TO_PRIORS)
         prior = make_prior(problem, native.pop("name", None), native.pop("seed", seed), **native)
         if "regularizers" in t:
             options["regularizers"] = [
@@ -132,7 +138,9 @@ class Run:
         options = {k: v for k, v in table.items() if k not in ("name", "weight", "on_grid")}
         if table.get("on_grid"):
             options["grid"] = problem.grid
-        return table.get("weight", 1.0) * as_weighted(regularizers.get(table["name"])(**options))
+        return table.get("weight", 1.0) * as_weighted(
+            call(regularizers.get(table["name"]), options, ("grid",))
+        )
 
     def baselines(self, problem: Problem) -> dict[str, Callable[[Problem], Any]]:
         """The named classical methods of the problem, all of them by default."""
@@ -169,11 +177,7 @@ def override(tables: Table, assignments: Iterable[str]) -> None:
 def set_keywords(tables: Table, keywords: Mapping[str, Sequence[str]]) -> None:
     """Put the command line's own words into [problem]: several words, or one where a list is asked for, are a list."""
     table = tables.setdefault("problem", {})
-    known = (
-        inspect.signature(problems.get(table["name"]), eval_str=True).parameters
-        if "name" in table
-        else {}
-    )
+    known: dict[str, Key] = keys_of(problems.get(table["name"])) if "name" in table else {}
     for key, words in keywords.items():
         name = key.replace("-", "_")
         values = [_parsed(word) for word in words]
@@ -226,36 +230,40 @@ def _check(
 def _validate(
     where: str, component: Callable[..., Any], keywords: Table, taken: tuple[str, ...]
 ) -> None:
-    """Names against the signature, values against its annotations (pydantic)."""
-    from pydantic import ValidationError
-
-    parameters = inspect.signature(component, eval_str=True).parameters
+    """Names against the signature, values against its annotations (pydantic), and what records say of their own."""
+    try:
+        known = keys_of(component, taken)
+    except TypeError as error:
+        raise ConfigError(f"{where}: {error}") from None
     for key in keywords:
         if key in taken:
             raise ConfigError(f"{where}: {key!r} is not set here.")
-    try:
-        check_keywords(where, component, keywords)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+        if reason := unknown_key(component, key, known):
+            raise ConfigError(f"{where}: {reason}")
     for key, value in keywords.items():
-        annotation = parameters[key].annotation
-        if annotation is inspect.Parameter.empty:
-            continue
-        try:
-            _adapter(annotation).validate_python(value)
-        except ValidationError as error:
-            detail = "; ".join(e["msg"] for e in error.errors()[:3])
-            raise ConfigError(f"{where}: {key} = {value!r}. {detail}.") from None
+        if key in known:
+            _check_value(f"{where}: {key}", value, known[key].annotation)
     missing = [
-        p.name
-        for p in parameters.values()
-        if p.default is p.empty
-        and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        and p.name not in keywords
-        and p.name not in taken
+        n for n, key in known.items() if key.required and n not in keywords and n not in taken
     ]
     if missing:
         raise ConfigError(f"{where} needs {', '.join(missing)}.")
+    try:
+        arguments(component, keywords, taken)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_value(what: str, value: object, annotation: Any) -> None:
+    from pydantic import ValidationError
+
+    if annotation is inspect.Parameter.empty:
+        return
+    try:
+        _adapter(annotation).validate_python(value)
+    except ValidationError as error:
+        detail = "; ".join(e["msg"] for e in error.errors()[:3])
+        raise ConfigError(f"{what} = {value!r}. {detail}.") from None
 
 
 def _digest(problem: Problem) -> str:
@@ -269,4 +277,4 @@ def _digest(problem: Problem) -> str:
 
 
 def _make(registry: Registry, table: Table) -> Any:
-    return registry.get(table["name"])(**{k: v for k, v in table.items() if k != "name"})
+    return call(registry.get(table["name"]), {k: v for k, v in table.items() if k != "name"})

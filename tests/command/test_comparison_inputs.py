@@ -110,10 +110,12 @@ def test_a_line_is_drawn_by_its_problem(tmp_path):
     line = ii.Problem(
         [samples], box, grid, suggested=Suggestion(baselines={"CGLS": baselines.cgls})
     )
-    run = Run.on(line, solver={"steps": 5})
-    assert compare(run, ["grid"], out=tmp_path / "plain", seeds=1).figure() is None
-    line.suggested = replace(line.suggested, figure=draw)
-    assert compare(run, ["grid"], out=tmp_path / "drawn", seeds=1).figure() is not None
+    plain = Run.on(line, solver={"steps": 5})
+    assert compare(plain, ["grid"], out=tmp_path / "plain", seeds=1).figure() is None
+    drawing = Run.on(
+        replace(line, suggested=replace(line.suggested, figure=draw)), solver={"steps": 5}
+    )
+    assert compare(drawing, ["grid"], out=tmp_path / "drawn", seeds=1).figure() is not None
     assert drawn[-2:] == ["CGLS", "grid"]
 
 
