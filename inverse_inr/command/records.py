@@ -1,9 +1,14 @@
-"""Records in signatures: a parameter that is a frozen dataclass is written as its fields, flat keys of one table.
+"""Records in signatures: a parameter that is a frozen dataclass is written as its fields.
 
-    def stacks(volume: str, *, motion: Motion = Motion(), seed: int = 0)        degrees = 5.0, distance = 2.0, seed = 1
+    def stacks(volume: str, *, motion: Motion = Motion(), seed: int = 0) -> Problem: ...
 
-What a signature groups for a Python caller stays flat for whoever writes a config or words on the command line. No
-record is known by name here: any parameter whose annotation is a frozen dataclass is one.
+    volume = "mni152"
+    degrees = 5.0
+    distance = 2.0
+
+What a signature groups for a Python caller stays flat for whoever writes a config or words on the
+command line. No record is known by name here: any parameter whose annotation is a frozen dataclass
+is one.
 """
 
 from __future__ import annotations
@@ -18,9 +23,9 @@ from inverse_inr.registry import nearest
 
 @dataclass(frozen=True)
 class Key:
-    """What a table may say of a component.
+    """One key that a table may have for a component.
 
-    annotation  what pydantic checks a value against; `inspect.Parameter.empty` where there is none
+    annotation  pydantic checks a value against it; `inspect.Parameter.empty` where there is none
     required    neither the signature nor a record has a default for it
     record      the parameter whose field it is; None for a parameter itself
     """
@@ -31,9 +36,10 @@ class Key:
 
 
 def keys_of(component: Callable[..., Any], taken: Container[str] = ()) -> dict[str, Key]:
-    """All keys of a component by name, those of its records spread; parameters in `taken` stay whole.
+    """All keys of a component, those of its records spread; parameters in `taken` stay whole.
 
-    Raises TypeError where two records have a field of one name, or a record has one with a parameter's name.
+    Raises TypeError where two records have a field of one name, or a record has one with a
+    parameter's name.
     """
     found: dict[str, Key] = {}
     for parameter in _parameters(component).values():
@@ -58,8 +64,8 @@ def arguments(
 ) -> dict[str, Any]:
     """Keywords of the component from flat keys: records made of their fields, the rest as it is.
 
-    A record differs from the signature's default in what the table says. One that the table says nothing of is left to
-    that default. Raises ValueError for what a record refuses.
+    A record differs from the signature's default in what the table says. One that the table says
+    nothing of is left to that default. Raises ValueError for what a record refuses.
     """
     keys, parameters = keys_of(component, taken), _parameters(component)
     made: dict[str, Any] = {}
@@ -119,4 +125,5 @@ def _has_no_default(field: Any) -> bool:
 def _collision(component: Callable[..., Any], name: str, one: Key, other: Key) -> str:
     places = [f"a field of {k.record!r}" if k.record else "a parameter" for k in (one, other)]
     what = getattr(component, "__name__", type(component).__name__)
-    return f"{what}: {name!r} is {places[0]} and {places[1]}; a config could not tell them apart. Rename one."
+    slip = "a config could not tell them apart. Rename one."
+    return f"{what}: {name!r} is {places[0]} and {places[1]}; {slip}"

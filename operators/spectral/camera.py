@@ -24,11 +24,12 @@ OfWavelength = float | Tensor | Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class BandResponse:
-    """What a camera's detector counts of each band.
+    """The gain of each band on a camera's detector.
 
-    gain        of each band: one number, (L,) numbers, or a function of wavelength; an `nn.Parameter` is learnt.
-                None: 1
-    quadrature  weigh bands by their width, relative to the mean: for non-uniform bands of one integral
+    gain        of each band: one number, (L,) numbers, or a function of wavelength; an
+                `nn.Parameter` is learnt. None: 1
+    quadrature  weigh bands by their width, relative to the mean: for non-uniform bands of one
+                integral
     """
 
     gain: OfWavelength | None = None

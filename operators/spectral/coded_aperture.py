@@ -10,13 +10,16 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where a coded aperture really is. What is an `nn.Parameter` is learnt.
+    """The true place of a coded aperture. What is an `nn.Parameter` is learnt.
 
-    shift     (2,) pixels along both image axes; bilinear, as square mask elements overlap square pixels
+    shift     (2,) pixels along both image axes; bilinear, as square mask elements overlap square
+              pixels
     rotation  radians about the mask's middle, positive from axis 0 to axis 1
-    stretch   (2, 2): how far, in pixels, the mask's edges have moved from where its size says: column k is the
-              displacement of the edge across axis k (magnification, shear, small rotations)
-    position  τ along the light's way, for the mode "spatial-spectral": 0 in the image, 1 in the spectrum (as "dual")
+    stretch   (2, 2): how far, in pixels, the mask's edges have moved from where its size says:
+              column k is the displacement of the edge across axis k (magnification, shear, small
+              rotations)
+    position  τ along the light's way, for the mode "spatial-spectral": 0 in the image, 1 in the
+              spectrum (as "dual")
     Raises ValueError for parts of another shape, NaN or Inf.
     """
 

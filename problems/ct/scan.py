@@ -33,14 +33,17 @@ from inverse_inr.stopping import HeldOut, hold_out
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read of a scan, and how it is corrected.
+    """The part of a scan that is read, and its corrections.
 
     row    detector row
     bin    so many neighbouring detector pixels are averaged
     every  n: only each n-th view is used
-    air    pixels at both ends that never see the object: each view is scaled to the flat field there
-    span   degrees from the first to the last view, where the file's angles are known to be wrong; None: the file's
-    Raises ValueError for a row or a number of pixels below 0, a bin or a step of views below 1, a span of 0 or less.
+    air    pixels at both ends that never see the object: each view is scaled to the flat field
+           there
+    span   degrees from the first to the last view, where the file's angles are known to be wrong;
+           None: the file's
+    Raises ValueError for a row or a number of pixels below 0, a bin or a step of views below 1, a
+    span of 0 or less.
     """
 
     row: int = 0
@@ -61,9 +64,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class RotationAxis:
-    """Where the axis of rotation is.
+    """The place of the axis of rotation.
 
-    center        distance from the detector's middle, in pixels of the file; found from opposite views where None
+    center        distance from the detector's middle, in pixels of the file; found from opposite
+                  views where None
     learn_center  refine it together with the image (rays only)
     """
 
@@ -86,13 +90,18 @@ def ct_scan(
     """One detector row of a parallel-beam DXchange scan (HDF5), in units of (binned) detector pixels.
 
     reading, axis   what is read of the file, and where the axis of rotation is
-    fidelity        "gaussian": -log of corrected counts, each with its own precision; "poisson": the counts
-    size, width     pixels a side of the image; detector pixels that its box spans (default: the detector)
+    fidelity        "gaussian": -log of corrected counts, each with its own precision; "poisson":
+                    the counts
+    size, width     pixels a side of the image; detector pixels that its box spans (default: the
+                    detector)
     hold_out_views  keep each n-th view out of the fit, to judge and to stop by
-    drift           learn a polynomial in time of this degree for each detector element (`DetectorDrift`): rings
-    raster          measure the sampled image (`.on(grid)`, TV and prior on the same pixels) instead of points on rays
+    drift           learn a polynomial in time of this degree for each detector element
+                    (`DetectorDrift`): rings
+    raster          measure the sampled image (`.on(grid)`, TV and prior on the same pixels) instead
+                    of points on rays
 
-    Values that no attenuation explains (dead pixels, no flat field, NaN) are masked and counted in `notes`.
+    Values that no attenuation explains (dead pixels, no flat field, NaN) are masked and counted in
+    `notes`.
     """
     scan, bin = read_dxchange(path, rows=reading.row), reading.bin
     gain = _gain(path, reading.row)

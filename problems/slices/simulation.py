@@ -23,7 +23,7 @@ PLANES = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
 
 @dataclass(frozen=True)
 class Slicing:
-    """How a subject is cut into slices.
+    """The cutting of a subject into slices.
 
     pixel       size of the square pixels in mm
     thickness   of the slices in mm
@@ -51,9 +51,10 @@ class Slicing:
 
 @dataclass(frozen=True)
 class Motion:
-    """How the subject moves: a smooth random walk of rotation vector and translation, about the middle of each slice.
+    """The motion of the subject: a smooth random walk of rotation vector and translation.
 
-    It runs over all slices in the order of their acquisition, and its mean is taken off.
+    It turns about the middle of each slice, runs over all slices in the order of their
+    acquisition, and its mean is taken off.
     degrees      largest angle
     distance     largest shift in mm
     correlation  standard deviation in slices of the Gaussian that smooths the walk
@@ -76,15 +77,17 @@ class Motion:
 
 @dataclass(frozen=True)
 class Artefacts:
-    """What is wrong with the pixels.
+    """Noise, gains and defects of the pixels.
 
     gain         standard deviation of the log of each slice's factor
-    noise_level  Rician: deviation of both channels as a fraction of the 98th percentile of the noise-free signal
-    bias         standard deviation of the log of a smooth field for each stack, a random polynomial of degree 3 fixed
-                 in the scanner; what the stacks share, part of the image, is taken off
+    noise_level  Rician: deviation of both channels as a fraction of the 98th percentile of the
+                 noise-free signal
+    bias         standard deviation of the log of a smooth field for each stack, a random polynomial
+                 of degree 3 fixed in the scanner; what the stacks share, part of the image, is
+                 taken off
     voids        fraction of slices with a signal void: a Gaussian ellipse that takes 50 to 100 %
-    outliers     fraction of slices that are useless: half lose 70 to 100 % of their signal, half were hit by a sudden
-                 motion of 15 to 30 degrees and 10 to 20 mm
+    outliers     fraction of slices that are useless: half lose 70 to 100 % of their signal, half
+                 were hit by a sudden motion of 15 to 30 degrees and 10 to 20 mm
     Raises ValueError for a fraction outside [0, 1], or a negative deviation.
     """
 
@@ -121,8 +124,10 @@ def simulate_stacks(
 ) -> list[Stack]:
     """Stacks that cover `box`, with the true pose of every slice.
 
-    orientations  "axial", "coronal", "sagittal", or rotation vectors (3,) of an axial stack (oblique)
-    slicing, motion, artefacts  how the subject is cut, how it moves, and what is wrong with the pixels
+    orientations  "axial", "coronal", "sagittal", or rotation vectors (3,) of an axial stack
+                  (oblique)
+    slicing, motion, artefacts  how the subject is cut, how it moves, and what is wrong with the
+                                pixels
     psf           the profile that a pixel looks through, as of `SliceAcquisition`
     nodes         of the profile's quadrature: more than any reconstruction uses
 

@@ -63,14 +63,16 @@ def cassi(
 ) -> Problem:
     """A simulated snapshot of a generated spectral scene, or of a cube from a file.
 
-    scene      "astronaut", "coffee", "cat" ... (`images.EXAMPLES`), or an RGB image file, coloured by `reflectances`;
-               or a cube (H, W, L): "indian_pines", any file that `io.read_cube` reads, `variable` in it, or a scene of
-               a published folder, "TSA_simu_data:3" (`spectral_data`); brought to `bands` bands
-    optics     mask and disperser; `alignment` says where they really are and what the model knows of it
+    scene      "astronaut", "coffee", "cat" ... (`images.EXAMPLES`), or an RGB image file, coloured
+               by `reflectances`; or a cube (H, W, L): "indian_pines", any file that `io.read_cube`
+               reads, `variable` in it, or a scene of a published folder, "TSA_simu_data:3"
+               (`spectral_data`); brought to `bands` bands
+    optics     mask and disperser; `alignment` says where they really are and what the model knows
+               of it
     detector   its noise
-    second     dual-camera CASSI (Wang et al. 2015): another camera sees the scene without mask and disperser, all
-               wavelengths alike ("panchromatic") or in three colours ("rgb"), with the detector's `noise_level` of its
-               own largest value; a second term
+    second     dual-camera CASSI (Wang et al. 2015): another camera sees the scene without mask and
+               disperser, all wavelengths alike ("panchromatic") or in three colours ("rgb"), with
+               the detector's `noise_level` of its own largest value; a second term
     """
     wavelengths = band_centres(bands)
     values = scene_cube(scene, variable, wavelengths, size) if is_cube(scene) else None

@@ -1,4 +1,4 @@
-"""The instrument of a simulated snapshot: optics that code the light, how they are aligned, a detector with noise."""
+"""The instrument of a simulated snapshot: its optics, how they are aligned, its detector."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ Calibration = Literal["true", "nominal", "learnt"]
 
 @dataclass(frozen=True)
 class Optics:
-    """What codes the light of a scene: a mask and a disperser.
+    """Mask and disperser: they code the light of a scene.
 
-    mask           a MATLAB file with a calibrated mask, cropped to the scene; "random" (half open), the default where
-                   no mask.mat lies beside the scene
+    mask           a MATLAB file with a calibrated mask, cropped to the scene; "random" (half open),
+                   the default where no mask.mat lies beside the scene
     mask_variable  the mask's name in that file
     step           pixels of dispersion from one band to the next
-    mode           "single" masks, then disperses; "dual" disperses, masks and undoes the dispersion (as `CASSI`)
+    mode           "single" masks, then disperses; "dual" disperses, masks and undoes the dispersion
+                   (as `CASSI`)
     Raises ValueError for a negative step.
     """
 
@@ -35,7 +36,7 @@ class Optics:
     def __post_init__(self) -> None:
         if not 0 <= self.step < math.inf:
             raise ValueError(
-                f"Optics: step={self.step} must be 0 or more (px a band). Flip the bands, not the step."
+                f"Optics: step={self.step} must be 0 or more (px a band). Flip the bands."
             )
 
     def reach(self, bands: int) -> float:
@@ -43,9 +44,10 @@ class Optics:
         return self.step * (bands - 1)
 
     def code(self, beside: str | None, shape: tuple[int, int], bands: int, seed: int) -> Tensor:
-        """The mask of a scene of `shape` pixels, wider by the dispersion where the light is dispersed before it.
+        """The mask of a scene of `shape` pixels; wider where the light is dispersed before it.
 
-        beside  the file to use where `mask` is None. Raises ValueError for a file that holds a smaller mask.
+        beside  the file to use where `mask` is None. Raises ValueError for a file that holds a
+                smaller mask.
         """
         name = self.mask or beside or "random"
         wide = shape[1] + (0 if self.mode == "single" else round(self.reach(bands)))
@@ -56,20 +58,22 @@ class Optics:
         code = torch.from_numpy(read_matlab(name, self.mask_variable)).float()
         if code.ndim != 2 or code.shape[0] < shape[0] or code.shape[1] < wide:
             raise ValueError(
-                f"{name}: the mask {tuple(code.shape)} is smaller than the scene, ({shape[0]}, {wide})."
+                f"{name}: the mask {tuple(code.shape)} is smaller than the scene, "
+                f"({shape[0]}, {wide})."
             )
         return code[: shape[0], :wide].contiguous()
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where the optics really are, and whether the model knows it.
+    """The true place of the optics, and whether the model knows it.
 
     mask_shift        how far the mask lies from its nominal place, in pixels along both image axes
     dispersion_scale  by what the dispersion is larger than its nominal step
-    calibration       "true": the model knows both; "nominal": it takes the nominal ones; "learnt": they are found
-                      together with the image
-    Raises ValueError for a shift that is not two numbers, a scale that is not positive, an unknown calibration.
+    calibration       "true": the model knows both; "nominal": it takes the nominal ones; "learnt":
+                      they are found together with the image
+    Raises ValueError for a shift that is not two numbers, a scale that is not positive, an unknown
+    calibration.
     """
 
     mask_shift: tuple[float, float] = (0.0, 0.0)
@@ -79,11 +83,12 @@ class Alignment:
     def __post_init__(self) -> None:
         if len(self.mask_shift) != 2:
             raise ValueError(
-                f"Alignment: mask_shift={self.mask_shift} must be two numbers, one for each image axis."
+                f"Alignment: mask_shift={self.mask_shift} must be two numbers, one an image axis."
             )
         if not 0 < self.dispersion_scale < math.inf:
             raise ValueError(
-                f"Alignment: dispersion_scale={self.dispersion_scale} must be positive. As a difference?"
+                f"Alignment: dispersion_scale={self.dispersion_scale} must be positive. "
+                "A difference?"
             )
         if self.calibration not in get_args(Calibration):
             known = ", ".join(get_args(Calibration))
@@ -92,13 +97,14 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Detector:
-    """The noise of a detector: Gaussian of one level, or that of electrons where a full well is given.
+    """The noise of a detector: Gaussian, or that of electrons where a full well is given.
 
     noise_level  standard deviation of Gaussian noise, as a fraction of the largest measurement
     full_well    electrons of the largest measurement: shot noise instead of `noise_level`
     readout      standard deviation of the readout noise in electrons, beside the shot noise
     efficiency   of binomial detection, as of `noise.Sensor`; 0: Poisson
-    Raises ValueError for a negative level, a full well that is not positive, an efficiency outside [0, 1).
+    Raises ValueError for a negative level, a full well that is not positive, an efficiency outside
+    [0, 1).
     """
 
     noise_level: float = 0.01
@@ -122,7 +128,7 @@ class Detector:
             )
 
     def measured(self, mean: Tensor, seed: int) -> tuple[Tensor, noise.Noise]:
-        """What the detector gives for noise-free values, and the model of its noise."""
+        """Noisy measurements of noise-free values, and the model of their noise."""
         top, generator = float(mean.max()), torch.Generator().manual_seed(seed)
         if self.full_well is not None:
             sensor = noise.Sensor(self.full_well / top, self.readout, self.efficiency)

@@ -1,4 +1,4 @@
-"""Records of a signature on the command line: flat keys, checked one by one, made into records when it is called."""
+"""Records of a signature on the command line: flat keys, checked one by one, made into records."""
 
 from __future__ import annotations
 
@@ -142,11 +142,12 @@ def test_no_component_has_two_meanings_for_a_key(registry: Any) -> None:
 
 
 FLAT = {
-    "cassi": "mask mask_variable step mode noise_level full_well readout efficiency mask_shift dispersion_scale "
-    "calibration scene size bands reflectances second variable seed",
-    "simulated_slices": "pixel thickness spacing interleave degrees distance correlation gain noise_level bias voids "
-    "outliers volume orientations resolution learn_motion learn_bias noise seed",
-    "ct_scan": "row bin every air span center learn_center path fidelity size width hold_out_views drift raster",
+    "cassi": "mask mask_variable step mode noise_level full_well readout efficiency mask_shift "
+    "dispersion_scale calibration scene size bands reflectances second variable seed",
+    "simulated_slices": "pixel thickness spacing interleave degrees distance correlation gain "
+    "noise_level bias voids outliers volume orientations resolution learn_motion learn_bias noise seed",
+    "ct_scan": "row bin every air span center learn_center path fidelity size width "
+    "hold_out_views drift raster",
 }
 """What configs of these problems may say: they are written in files that people keep."""
 

@@ -1,4 +1,4 @@
-"""Problems are values: nothing can be assigned to one, and what takes one returns another and leaves it as it was."""
+"""Problems are values: nothing can be assigned to one, and what takes one leaves it as it was."""
 
 import ast
 import inspect
@@ -32,6 +32,7 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
 )
 PARTS = {"baselines", "notes", "options"}
+CHANGING = ("update", "setdefault", "pop", "clear", "popitem")
 
 
 def drifting() -> Problem:
@@ -85,7 +86,7 @@ MAKING: dict[str, Callable[[], Problem]] = {
 
 @pytest.mark.parametrize("name", MAKING)
 def test_no_problem_changes_once_it_is_made(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every problem that a function makes on the way to its result is, at the end, what it was when it was made."""
+    """Each problem on the way to the result is, at the end, what it was when it was made."""
     made: list[tuple[Problem, dict[str, object]]] = []
     check = Problem.__post_init__
 
@@ -120,7 +121,7 @@ def test_problems_are_equal_only_where_they_are_the_same() -> None:
 
 
 def test_no_code_writes_into_the_parts_of_a_problem() -> None:
-    """The dictionaries of a frozen problem and of its suggestion could be written to: nobody does."""
+    """The dictionaries of a frozen problem could be written to: nobody does."""
     assert {f.name for kind in (Problem, Suggestion) for f in fields(kind)} >= PARTS
     found = [
         (str(path.relative_to(ROOT)), line)
@@ -147,23 +148,16 @@ def test_a_write_into_a_part_is_seen() -> None:
 
 
 def writes(tree: ast.AST, parts: set[str]) -> list[int]:
-    """Lines that change the dictionary of an attribute named in `parts`: an item, the whole, or by a method."""
+    """Lines that change the dictionary of an attribute named in `parts`."""
     found = []
     for node in ast.walk(tree):
+        owner = None
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
             owner = node.value
-        elif isinstance(node, ast.Attribute) and node.attr in (
-            "update",
-            "setdefault",
-            "pop",
-            "clear",
-            "popitem",
-        ):
+        if isinstance(node, ast.Attribute) and node.attr in CHANGING:
             owner = node.value
-        elif isinstance(node, ast.AugAssign):
+        if isinstance(node, ast.AugAssign):
             owner = node.target
-        else:
-            continue
         if isinstance(owner, ast.Attribute) and owner.attr in parts:
             found.append(node.lineno)
     return sorted(found)
@@ -174,7 +168,7 @@ SIMULATORS = (cassi, simulate_stacks, simulated_slices, ct_scan, CASSI)
 
 @pytest.mark.parametrize("function", SIMULATORS, ids=lambda f: f.__name__)
 def test_a_simulator_groups_its_parameters(function: Callable[..., object]) -> None:
-    """At most ten: what belongs together is a record, frozen as its default is shared by all calls."""
+    """At most ten: what belongs together is a record, frozen as all calls share its default."""
     parameters = inspect.signature(function, eval_str=True).parameters.values()
     assert len(parameters) <= 10
     records = [p.default for p in parameters if is_dataclass(p.default)]
@@ -184,11 +178,11 @@ def test_a_simulator_groups_its_parameters(function: Callable[..., object]) -> N
             setattr(record, fields(record)[0].name, 1)
 
 
-# --- what a problem holds -------------------------------------------------------------------------------------------
+# --- what a problem holds ---
 
 
 def state(value: object, name: str = "problem") -> dict[str, object]:
-    """Everything below a problem by its path: tensors copied, containers opened, all else by identity."""
+    """All that a problem holds by its path: tensors copied, containers opened."""
     if isinstance(value, Tensor):
         return {name: value.detach().clone()}
     if isinstance(value, nn.Module):

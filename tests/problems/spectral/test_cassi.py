@@ -105,7 +105,7 @@ def test_slips(options, message):
         (lambda: Alignment(mask_shift=(0.5,)), "Alignment: mask_shift=.* must be two numbers"),
         (
             lambda: Alignment(dispersion_scale=-0.02),
-            "dispersion_scale=-0.02 must be positive. As a difference",
+            "dispersion_scale=-0.02 must be positive. A difference",
         ),
         (
             lambda: Alignment(calibration="learned"),
