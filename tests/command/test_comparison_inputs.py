@@ -14,7 +14,8 @@ import inverse_inr as ii
 from inverse_inr import Suggestion, baselines, load_field, priors
 from inverse_inr.command import cli
 from inverse_inr.command.comparison import Comparison, compare
-from inverse_inr.command.config import ConfigError, Run
+from inverse_inr.command.config import Run
+from inverse_inr.command.tables import ConfigError
 from inverse_inr.operators import PointSamples
 
 

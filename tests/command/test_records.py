@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from inverse_inr.command.catalogue import optimizer_names, problems, regularizers, stoppings
-from inverse_inr.command.config import ConfigError, Run, override, set_keywords
+from inverse_inr.command.config import Run
 from inverse_inr.command.records import arguments, keys_of
+from inverse_inr.command.tables import ConfigError, override, set_keywords
 from inverse_inr.problems.spectral import Alignment, Detector, Optics, cassi
 
 
