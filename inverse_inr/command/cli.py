@@ -195,9 +195,8 @@ def check(reference: str, *, nonlinear: bool = False, channels: int = 1) -> None
         linear = not nonlinear
 
         def make(self) -> Operator:
-            if isinstance(found, Operator) and not isinstance(found, type):
-                return found
-            return found()
+            is_made = isinstance(found, Operator) and not isinstance(found, type)
+            return found if is_made else found()
 
     Kit.channels = channels
     results = run_checks(Kit())
