@@ -195,8 +195,9 @@ def check(reference: str, *, nonlinear: bool = False, channels: int = 1) -> None
         linear = not nonlinear
 
         def make(self) -> Operator:
-            is_made = isinstance(found, Operator) and not isinstance(found, type)
-            return found if is_made else found()
+            if isinstance(found, type) or not isinstance(found, Operator):
+                return found()
+            return found
 
     Kit.channels = channels
     results = run_checks(Kit())
