@@ -24,16 +24,17 @@ class Solver(Reconstruction):
     """The state of one reconstruction, which can be advanced, saved and read at any step.
 
     Its parameters are those of `solve`, which describes them; only the default of `callbacks`
-    differs, which is none here. `solve(problem)` is `Solver(problem,
-    callbacks=[Progress()]).run()`. The attributes are those of `Reconstruction`, e.g. `prior`,
-    `step_number`, `history` and `best`.
+    differs, which is none here. `solve(problem)` does no more than
+    `Solver(problem, callbacks=[Progress()]).run()`. The attributes are those of
+    `Reconstruction`, e.g. `prior`, `step_number`, `history` and `best`.
     """
 
     def step(self) -> Tensor:
         """Make one step of the optimizer, a pure function of the state and the step's number.
 
         Returns:
-            (parts,), the weighted parts of the loss before the step, named by `objective.names`.
+            (parts,), the weighted parts of the loss as last evaluated; `objective.names` names
+            them.
         """
         progress = self.step_number / self.steps
         rows = [schedule.at(self.step_number) for schedule in self.schedules]
