@@ -3,8 +3,8 @@
 The three bilinear maps are closed under differentiation:
 
     gather(T, i, w)[n]  = Σ_k w[n,k] T[i[n,k]]           dT = scatter(g, i, w)  dw = dot(g, T, i)
-    scatter(g, i, w)[m] = Σ_{n,k: i[n,k]=m} w[n,k] g[n]  dg = gather(G, i, w)   dw = dot(g, G, i)
-    dot(g, T, i)[n,k]   = g[n] · T[i[n,k]]               dg = gather(T, i, u)   dT = scatter(g, i, u)
+    scatter(g, i, w)[m] = Σ_{n,k: i[n,k]=m} w[n,k] g[n]  dg = gather(G, i, w)  dw = dot(g, G, i)
+    dot(g, T, i)[n,k]   = g[n] · T[i[n,k]]               dg = gather(T, i, u)  dT = scatter(g, i, u)
 
 Interpolation in grids and hash tables is a `gather`; because the set is closed, total variation of
 such a field (a derivative with respect to w, differentiated again with respect to T) costs what it
