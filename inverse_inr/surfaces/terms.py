@@ -107,9 +107,9 @@ class OffSurface(Regularizer):
 class IsoPoints(Regularizer):
     """mean |f| / scale + mean (1 - |cos(∇f, n)|) at points spread on the field's own zero set.
 
-    Each step moves `count` of the given points onto the zero set by Newton steps, apart from each
-    other by one repulsion in the tangent plane, and back onto it; n is the normal of the nearest
-    given point. They fill gaps of the cloud with the surface's own samples. The edge-aware
+    Each step moves `count` of the given points onto the zero set by Newton steps, spreads them
+    evenly by one repulsion in the tangent plane, and moves them back onto it; n is the normal of
+    the nearest given point. They fill gaps of the cloud with the surface's own samples. The edge-aware
     insertion of the published iso-points is left out.
 
     Args:
