@@ -110,7 +110,7 @@ def riesz(
         samples: Samples per unit.
 
     Raises:
-        ValueError: The activation makes something else of real numbers than as many real numbers.
+        ValueError: The activation does not return as many real numbers as it was given.
     """
     count = 2 * reach * samples
     t = (torch.arange(count, dtype=torch.float64) - count // 2) / samples
@@ -218,7 +218,7 @@ def plot_activation(
         activation: A real function that acts on each entry.
         span: The first and the last argument.
         samples: The number of arguments.
-        axes: Where to draw; default: a new figure's axes.
+        axes: The axes to draw on; default: a new figure's.
 
     Returns:
         The axes, and the numbers that are drawn.

@@ -190,10 +190,10 @@ def measured_band(
 
     Args:
         problem: The problem.
-        iterations: Of CGLS.
+        iterations: The number of CGLS iterations.
         bins: The bins.
         least: The fraction of a white image's amplitude that a bin must return.
-        seed: Of the white noise.
+        seed: The seed of the white noise.
 
     Returns:
         (bins,) boolean.

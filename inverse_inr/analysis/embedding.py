@@ -164,6 +164,6 @@ def _check(matrix: Tensor, points: Tensor) -> None:
     count = points[..., 0].numel()
     if matrix.ndim != 2 or len(matrix) != count or matrix.is_complex():
         raise ValueError(
-            f"An embedding maps (n, d) points to real (n, size) features; "
+            "An embedding maps (n, d) points to real (n, size) features; "
             f"{count} points gave {matrix.dtype} of shape {tuple(matrix.shape)}."
         )

@@ -1,4 +1,4 @@
-"""What the figures of this folder share."""
+"""Axes and labels of this folder's figures."""
 
 from __future__ import annotations
 

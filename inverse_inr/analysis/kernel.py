@@ -1,6 +1,6 @@
 """The empirical neural tangent kernel: what gradient descent learns first.
 
-That may be signals or measurements.
+It ranks signals, or measurements, by how quickly they are learnt.
 
     K = J Jᵀ,   J = ∂ A(f_θ) / ∂θ
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LARGEST = 4096
-"""The most outputs, because the kernel has their number squared of entries."""
+"""The most outputs that a kernel is made of: it has their number squared of entries."""
 
 MEMORY = 2**30
 """Bytes of Jacobian that are held at once; what does not fit is computed again."""
@@ -58,7 +58,7 @@ class KernelSpectrum:
         """The data's share along eigenvectors of large λ, which are learnt quickly.
 
         Args:
-            fraction: Of the largest λ that counts as large.
+            fraction: λ counts as large from this fraction of the largest one.
 
         Raises:
             ValueError: No data were given.
@@ -114,8 +114,7 @@ def ntk_spectrum(
         points: (*s, d), for the kernel of f; or give an operator.
         operator: A, for the kernel of A∘f.
         rows: The indices of the measurements; default: all of the operator's.
-        data: What is to be learnt, of the outputs' shape; its energy in the eigenvectors is
-            returned.
+        data: The signal to be learnt, of the outputs' shape; it gives the energies.
         dtype: The precision of the computation, on a copy of the prior and the operator.
         chunk: Points or rows that are evaluated together.
 

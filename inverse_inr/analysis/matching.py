@@ -30,7 +30,7 @@ LARGEST = 2**20
 
 @dataclass(frozen=True)
 class Choice:
-    """What FreSh chose among candidates, and why. Spectra are shares of amplitude.
+    """The choice of FreSh among candidates, with its reasons. Spectra are shares of amplitude.
 
     Attributes:
         value: The chosen candidate.
@@ -120,7 +120,7 @@ def fresh(
         grid: The lattice of the target.
         make: make(candidate, seed) is an untrained field, e.g.
             lambda b, seed: priors.siren(box, bandwidth=b, seed=seed).
-        candidates: What `make` takes, e.g. bandwidths.
+        candidates: Values that `make` takes, e.g. bandwidths.
         seeds: The number of fields of each candidate, over which distances are averaged.
         bins: The number of bins, as in `Bins`.
         variant: "published" or "windowed", as in `Bins`.
@@ -175,7 +175,7 @@ def fresh(
 
 
 def _standard_error(table: Tensor) -> Tensor:
-    """Of the means of a (candidates, seeds) table; zero for a single seed."""
+    """Standard errors of a (candidates, seeds) table's means; zero for a single seed."""
     seeds = table.shape[1]
     if seeds == 1:
         return torch.zeros(len(table))

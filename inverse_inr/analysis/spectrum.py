@@ -138,7 +138,7 @@ class Bins:
         return inside / inside.sum()
 
     def _windowed(self, values: Tensor) -> Tensor:
-        """Multiply by a Hann window, after taking off the mean under it (the constant would leak)."""
+        """Multiply by a Hann window, after taking off the mean under it, which would leak."""
         window = torch.ones((), dtype=torch.float64)
         for k, n in enumerate(self.grid.shape):
             rise = torch.sin(torch.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n).square()

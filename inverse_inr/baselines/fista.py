@@ -214,7 +214,7 @@ def shrink(x: Tensor, threshold: float, nonnegative: bool = False) -> Tensor:
 
     Args:
         x: Real or complex values; moduli of complex ones shrink.
-        threshold: What is taken off each modulus, in the unit of x.
+        threshold: Taken off each modulus, in the unit of x.
         nonnegative: Map onto x >= 0, for real values.
     """
     if nonnegative:

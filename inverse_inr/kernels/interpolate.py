@@ -1,4 +1,4 @@
-"""Multilinear interpolation on lattices: which corners a point sees, and with what weight."""
+"""Multilinear interpolation on lattices: the corners that a point sees, and their weights."""
 
 from __future__ import annotations
 

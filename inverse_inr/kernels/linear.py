@@ -52,7 +52,7 @@ def largest_singular_value(normal: ArrayMap, start: Tensor, iterations: int = 30
 
     Args:
         normal: The map x -> A*A x.
-        start: Where to begin, of any size but zero.
+        start: The first vector, of any size but zero.
         iterations: The number of power iterations.
 
     Returns:

@@ -20,7 +20,6 @@ from inverse_inr.evaluation import Field, sample
 from inverse_inr.regularizers.similarity import similar_patches
 from inverse_inr.regularizers.weighted import Regularizer
 
-
 LARGEST = 2**31
 """The most bytes that all models of a `LocalGaussians` may take."""
 

@@ -122,7 +122,7 @@ class NonLocal(Regularizer):
         guide: A field: another modality, a classical or an earlier reconstruction. It is seen once,
             at the pixels of `grid`.
         grid: The pixels.
-        options: Those of `similar_patches`.
+        options: Options of `similar_patches`.
 
     Source:
         Gilboa & Osher 2008.

@@ -1,4 +1,4 @@
-"""What a regularizer is, and weighted sums of them.
+"""Regularizers and weighted sums of them.
 
 `1e-3 * TotalVariation() + 1e-4 * Sobolev()` is a regularizer too.
 """

@@ -1,4 +1,4 @@
-"""What the best state of a run holds: the field, the learnt operators and their parameters.
+"""Read the best state of a run: the field, the learnt operators and their parameters.
 
 A state is the `state_dict` of the run's `Objective`, or None before the first check.
 """
@@ -57,7 +57,7 @@ def measured_problem(problem: Problem, objective: Objective, state: State | None
 
 
 def learnt_parameters(objective: Objective, state: State | None) -> dict[str, Tensor]:
-    """What the operators and fidelities had learnt in `state`.
+    """The parameters that the operators and fidelities had learnt in `state`.
 
     Args:
         objective: The objective of the run.

@@ -1,4 +1,4 @@
-"""What solving returns, for a prior and for a classical baseline alike."""
+"""Solutions: the results of a fit and of a classical baseline alike."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Solution:
         best_step: The step whose state was kept.
         watched: For each term, the indices of rows that the fit never saw.
         learnt: The parameters of operators and fidelities by name, as they were learnt.
-        details: What else a method wants to report, e.g. the weight that it chose.
+        details: Further facts that a method reports, e.g. the weight that it chose.
     """
 
     field: Field
@@ -88,7 +88,7 @@ class Solution:
         """The field on a grid.
 
         Args:
-            grid: Where to evaluate it; default: the problem's grid.
+            grid: The pixels; default: the problem's grid.
             average: Sub-samples per axis of each pixel. A pixel image on its own grid is its own
                 average.
             chunk: Field points in flight at a time; default: the library's.
@@ -225,7 +225,7 @@ class Solution:
         field.safetensors only where the field is a module.
 
         Args:
-            folder: Where to write; it is made if it does not exist.
+            folder: The folder to write to; it is made if it does not exist.
 
         Returns:
             The folder.

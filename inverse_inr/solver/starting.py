@@ -1,4 +1,4 @@
-"""What a fit begins with: its prior, by name or from an earlier fit, and its optimizer."""
+"""The beginning of a fit: its prior, by name or from an earlier fit, and its optimizer."""
 
 from __future__ import annotations
 

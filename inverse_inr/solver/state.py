@@ -1,4 +1,4 @@
-"""What a reconstruction consists of at each step: made, saved, resumed and read."""
+"""The state of a reconstruction at each step: made, saved, resumed and read."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class Reconstruction:
         """Continue where `state` was taken.
 
         Args:
-            state: What `state_dict` gave, of a solver made with the same arguments.
+            state: The result of `state_dict`, of a solver made with the same arguments.
 
         Raises:
             ValueError: The state has another seed or number of steps.

@@ -25,10 +25,10 @@ class SignedDistance(nn.Module):
         box: 3-D, in one unit.
         correction: A prior of one channel on the box; a name of the catalogue is made with
             `options`.
-        radius: Of the sphere about the box's centre, in the box's unit; default: a third of the
-            shortest side.
+        radius: The radius of the sphere about the box's centre, in the box's unit; default: a third
+            of the shortest side.
         strength: The factor of the correction, in the box's unit; default: a tenth of the radius.
-        options: Those of a correction that is given by name.
+        options: Options of a correction that is given by name.
 
     Raises:
         ValueError: The box is not 3-D or mixes units.

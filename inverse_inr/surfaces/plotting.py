@@ -33,10 +33,10 @@ def point_cloud(
         points: (n, 3) in the box's unit.
         values: (n,) numbers that colour the points; default: their height.
         axes: 3-D axes to draw on; default: a new figure's.
-        title: Above the axes.
-        unit: Of the coordinates.
-        label: Of the values and their unit, e.g. decibels, at the colour bar of a new figure.
-        size: Of the markers, in square points.
+        title: The title above the axes.
+        unit: The coordinates' unit, for the labels.
+        label: The values and their unit, e.g. decibels, for the colour bar of a new figure.
+        size: The area of the markers, in square points.
 
     Raises:
         ValueError: The shapes are others, or there are no points.
@@ -72,9 +72,9 @@ def mesh(
     Args:
         shape: The mesh.
         axes: 3-D axes to draw on; default: a new figure's.
-        title: Above the axes.
-        unit: Of the coordinates.
-        colour: Of a face that looks towards the light.
+        title: The title above the axes.
+        unit: The coordinates' unit, for the labels.
+        colour: The colour of a face that looks towards the light.
         light: The direction towards the light, of any length.
 
     Raises:

@@ -109,8 +109,8 @@ class IsoPoints(Regularizer):
 
     Each step moves `count` of the given points onto the zero set by Newton steps, spreads them
     evenly by one repulsion in the tangent plane, and moves them back onto it; n is the normal of
-    the nearest given point. They fill gaps of the cloud with the surface's own samples. The edge-aware
-    insertion of the published iso-points is left out.
+    the nearest given point. They fill gaps of the cloud with the surface's own samples. The
+    edge-aware insertion of the published iso-points is left out.
 
     Args:
         points: (n, 3) in the box's unit.
