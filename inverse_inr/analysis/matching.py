@@ -154,23 +154,20 @@ def fresh(
     distances = []
     for value in candidates:
         with torch.no_grad():
-            starts = [
-                _within(_spectrum_of(make(value, seed), finer, value), band)
-                for seed in range(seeds)
-            ]
+            fields = (make(value, seed) for seed in range(seeds))
+            starts = [_within(_spectrum_of(field, finer, value), band) for field in fields]
         spectra.append(torch.stack(starts).mean(0))
         distances.append(torch.tensor([distance(s, goal) for s in starts], dtype=torch.float64))
     table = torch.stack(distances)
     means = table.mean(1)
-    chosen = candidates[int(means.argmin())]
     return Choice(
-        chosen,
-        tuple(candidates),
-        means,
-        _standard_error(table),
-        finer.frequencies,
-        goal,
-        torch.stack(spectra),
+        value=candidates[int(means.argmin())],
+        candidates=tuple(candidates),
+        distances=means,
+        errors=_standard_error(table),
+        frequencies=finer.frequencies,
+        target=goal,
+        spectra=torch.stack(spectra),
     )
 
 
