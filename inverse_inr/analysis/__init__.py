@@ -1,6 +1,7 @@
-"""Choosing and understanding priors before they are trained; see docs/analysis.md for what each function answers.
+"""Choose and understand priors before they are trained; docs/analysis.md says more.
 
-FreSh chooses a bandwidth by spectra; the rest returns numbers with a `plot()` that returns matplotlib axes.
+FreSh chooses a bandwidth by spatial spectra; the rest returns numbers with a `plot()` that returns
+matplotlib axes.
 """
 
 from inverse_inr.analysis.activations import Curves as Curves
@@ -21,8 +22,8 @@ from inverse_inr.analysis.harmonics import harmonics as harmonics
 from inverse_inr.analysis.harmonics import periodic_line as periodic_line
 from inverse_inr.analysis.kernel import KernelSpectrum as KernelSpectrum
 from inverse_inr.analysis.kernel import ntk_spectrum as ntk_spectrum
+from inverse_inr.analysis.matching import Choice as Choice
+from inverse_inr.analysis.matching import fresh as fresh
 from inverse_inr.analysis.spectrum import Bins as Bins
-from inverse_inr.analysis.spectrum import Choice as Choice
 from inverse_inr.analysis.spectrum import distance as distance
-from inverse_inr.analysis.spectrum import fresh as fresh
 from inverse_inr.analysis.spectrum import spectrum as spectrum

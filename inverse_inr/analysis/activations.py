@@ -1,11 +1,18 @@
-"""What an activation is: its derivatives, and whether its translates can represent a function stably and in the limit.
+"""Activations: their derivatives, and how well their translates represent functions.
 
-    A ‖c‖² ≤ ‖Σ c_n φ(· - n)‖² ≤ B ‖c‖²:   A, B = ess inf, ess sup over ω of Σ_k |φ̂(ω + 2πk)|²    (Riesz bounds)
-    Σ_n φ(t - n) = constant:   then the translates, scaled down, approximate every function of L²   (partition of unity)
+Good translates do so stably, by Riesz bounds, and in the limit, by a partition of unity.
 
-Saratchandran et al., A Sampling Theory Perspective on Activations for Implicit Neural Representations, ICML 2024;
-Unser, Sampling - 50 Years After Shannon, Proc. IEEE 2000, section III. `activation` is any real callable Tensor ->
-Tensor that acts on each entry.
+Riesz bounds A and B are the essential infimum and supremum over ω of Σ_k |φ̂(ω + 2πk)|²:
+
+    A ‖c‖² ≤ ‖Σ c_n φ(· - n)‖² ≤ B ‖c‖²
+
+Partition of unity: the translates, scaled down, approximate every function of L² if
+
+    Σ_n φ(t - n) = constant
+
+`activation` is any real callable Tensor -> Tensor that acts on each entry. Sources: Saratchandran
+et al., A Sampling Theory Perspective on Activations for Implicit Neural Representations, ICML 2024;
+Unser, Sampling - 50 Years After Shannon, Proc. IEEE 2000, section III.
 """
 
 from __future__ import annotations
@@ -18,22 +25,32 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from inverse_inr.analysis.spectrum import panels
+from inverse_inr.analysis.figures import panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Pointwise = Callable[[Tensor], Tensor]
+"""A function that acts on each entry."""
 
 SMEARED = 0.01
-"""Share of the circle left out at either end where an activation decays slowly: its taper smears jumps."""
+"""The share of the circle left out at either end where an activation decays slowly.
+
+There it is tapered, and the taper smears jumps of its spectrum over about as much.
+"""
 
 
 @dataclass(frozen=True)
 class RieszBounds:
-    """`lower` and `upper` Riesz bounds of the integer translates; `unity` is max |Σ φ(t - n) - mean| / |mean|.
+    """Riesz bounds of the integer translates of an activation.
 
-    `frequencies`, `periodized`: ω in [-π, π) and Σ_k |φ̂(ω + 2πk)|² there. Bounds are NaN where `in_l2` is False.
+    Attributes:
+        lower: The lower bound A; NaN where `in_l2` is False.
+        upper: The upper bound B; NaN where `in_l2` is False.
+        unity: max |Σ φ(t - n) - mean| / |mean|, 0 for a partition of unity.
+        in_l2: The activation is in L².
+        frequencies: (n,), ω in [-π, π).
+        periodized: (n,), Σ_k |φ̂(ω + 2πk)|² at those frequencies.
     """
 
     lower: float
@@ -45,16 +62,29 @@ class RieszBounds:
 
     @property
     def verdict(self) -> str:
+        """A sentence on what the bounds mean."""
         if not self.in_l2:
-            return "not in L²: its translates span no shift-invariant space, and there is no Riesz bound to speak of"
+            return (
+                "not in L²: its translates span no shift-invariant space, "
+                "and there is no Riesz bound to speak of"
+            )
         if self.lower < 1e-6 * self.upper:
             return "no Riesz basis: the lower bound is zero, coefficients cannot be found stably"
         if self.unity > 1e-3:
-            return "weak Riesz basis: stable, but without a partition of unity, so not dense in the limit"
+            return (
+                "weak Riesz basis: stable, but without a partition of unity, "
+                "so not dense in the limit"
+            )
         return "Riesz basis with a partition of unity: stable, and dense in the limit"
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
-        axes = panels(1) if axes is None else axes
+        """Draw the periodised spectrum and its bounds.
+
+        Args:
+            axes: One axes to draw on; default: a new figure's.
+        """
+        if axes is None:
+            axes = panels(1)
         axes[0].plot(self.frequencies, self.periodized, color="0.2")
         for bound in (self.lower, self.upper):
             axes[0].axhline(bound, color="C1", lw=0.8, ls="--")
@@ -65,12 +95,22 @@ class RieszBounds:
 def riesz(
     activation: Pointwise, *, spacing: float = 1.0, reach: int = 512, samples: int = 256
 ) -> RieszBounds:
-    """Riesz bounds and partition of unity of φ(t) = activation(spacing · t), translated by the integers.
+    """Riesz bounds and partition of unity of the integer translates of an activation.
 
-    φ is sampled `samples` times a unit on [-reach, reach); the periodised spectrum is the FFT of that (Poisson). What
-    has not decayed at the ends is tapered, and its bounds leave out the most extreme 1 % of the circle at either end:
-    a jump of the spectrum, as sinc has at π, is smeared over as much. Not in L²: the outer half of the range holds more
-    than 2 % of the energy.
+    The translates are those of φ(t) = activation(spacing · t). The periodised spectrum is the FFT
+    of samples of φ (Poisson). Activations that have not decayed at the ends are tapered, and their
+    bounds leave out the most extreme 1 % of the circle at either end: a jump of the spectrum, as
+    sinc has at π, is smeared over as much. An activation counts as not in L² if the outer half of
+    the range holds more than 2 % of its energy.
+
+    Args:
+        activation: A real function that acts on each entry.
+        spacing: The distance of translates in the activation's argument.
+        reach: φ is sampled on [-reach, reach), in units of the spacing.
+        samples: Samples per unit.
+
+    Raises:
+        ValueError: The activation does not return as many real numbers as it was given.
     """
     count = 2 * reach * samples
     t = (torch.arange(count, dtype=torch.float64) - count // 2) / samples
@@ -78,7 +118,8 @@ def riesz(
         values = activation(spacing * t)
     if values.shape != t.shape or values.is_complex():
         raise ValueError(
-            f"riesz: of {len(t)} real numbers the activation made {tuple(values.shape)} {values.dtype}."
+            f"riesz: of {len(t)} real numbers the activation made "
+            f"{tuple(values.shape)} {values.dtype}."
         )
     middle = values[count // 4 : -count // 4].square().sum()
     ends = values.square().sum() - middle
@@ -97,7 +138,9 @@ def riesz(
         transform.abs().square().unflatten(0, (samples, 2 * reach)).sum(0)
     )
     ordered = periodized.sort().values
-    drop = math.ceil(SMEARED * len(ordered)) if slow else 0
+    drop = 0
+    if slow:
+        drop = math.ceil(SMEARED * len(ordered))
     total = values.unflatten(0, (2 * reach, samples)).sum(0)
     unity = float((total - total.mean()).abs().max() / total.mean().abs().clamp(min=1e-300))
     return RieszBounds(
@@ -107,7 +150,14 @@ def riesz(
 
 @dataclass(frozen=True)
 class Curves:
-    """An activation and its first two derivatives at `z`, all (n,) in float64."""
+    """An activation and its first two derivatives, all (n,) in float64.
+
+    Attributes:
+        z: The arguments.
+        value: φ(z).
+        first: φ'(z).
+        second: φ''(z).
+    """
 
     z: Tensor
     value: Tensor
@@ -115,7 +165,13 @@ class Curves:
     second: Tensor
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
-        axes = panels(1) if axes is None else axes
+        """Draw the three curves.
+
+        Args:
+            axes: One axes to draw on; default: a new figure's.
+        """
+        if axes is None:
+            axes = panels(1)
         for values, name in ((self.value, "φ"), (self.first, "φ'"), (self.second, "φ''")):
             axes[0].plot(self.z, values, label=name)
         axes[0].set(xlabel="z")
@@ -126,9 +182,15 @@ class Curves:
 def activation_curves(
     activation: Pointwise, span: tuple[float, float] = (-3.0, 3.0), samples: int = 601
 ) -> Curves:
-    """Value, first and second derivative by autograd in double precision.
+    """Differentiate an activation twice by autograd in double precision.
 
-    They are what autograd sees: of ReLU's second derivative, a point mass, nothing is left.
+    The derivatives are what autograd sees: nothing is left of ReLU's second derivative, a point
+    mass.
+
+    Args:
+        activation: A real function that acts on each entry.
+        span: The first and the last argument.
+        samples: The number of arguments.
     """
     z = torch.linspace(*span, samples, dtype=torch.float64, requires_grad=True)
     with torch.enable_grad():
@@ -150,6 +212,18 @@ def plot_activation(
     samples: int = 601,
     axes: Axes | None = None,
 ) -> tuple[Axes, Curves]:
-    """Draw an activation with its first and second derivative: (axes, the numbers)."""
+    """Draw an activation with its first and second derivative.
+
+    Args:
+        activation: A real function that acts on each entry.
+        span: The first and the last argument.
+        samples: The number of arguments.
+        axes: The axes to draw on; default: a new figure's.
+
+    Returns:
+        The axes, and the numbers that are drawn.
+    """
     curves = activation_curves(activation, span, samples)
-    return curves.plot(None if axes is None else [axes])[0], curves
+    if axes is None:
+        return curves.plot()[0], curves
+    return curves.plot([axes])[0], curves

@@ -1,4 +1,7 @@
-"""FreSh for inverse problems: choose a bandwidth, or an architecture, from the measurements, before any training."""
+"""FreSh for inverse problems: choose a bandwidth, or an architecture, from the measurements.
+
+Nothing is trained.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inverse_inr.analysis.spectrum import Bins, Choice, Variant, coarsened, fresh, target_bins
+from inverse_inr.analysis.matching import Choice, coarsened, fresh, target_bins
+from inverse_inr.analysis.spectrum import Bins, Variant
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field
 from inverse_inr.priors import bandwidth_of
@@ -17,10 +21,19 @@ from inverse_inr.problem import Problem
 from inverse_inr.solver import make_prior
 
 Pair = tuple[str, float]
+"""A prior's name and a bandwidth."""
 
 
 def default_bandwidths(grid: Grid, count: int = 10) -> list[float]:
-    """From an eighth of the grid's Nyquist frequency to four times it, a constant factor apart."""
+    """Bandwidths from an eighth of the grid's Nyquist frequency to four times it.
+
+    Args:
+        grid: The grid.
+        count: The number of bandwidths.
+
+    Returns:
+        Cycles per unit of the box's first axis, a constant factor apart.
+    """
     top = bandwidth_of(grid)
     return [top * 2.0 ** (5 * k / max(1, count - 1) - 3) for k in range(count)]
 
@@ -38,20 +51,33 @@ def choose_bandwidth(
     refine: int = 2,
     **native: Any,
 ) -> Choice:
-    """The bandwidth at which the untrained prior's spectrum is nearest to that of the data's pseudo-inverse (FreSh).
+    """Choose the bandwidth whose untrained priors have the spectrum nearest to the data's (FreSh).
 
-    prior       a name of the catalogue (default: the problem's), `native` its other options
-    bandwidths  cycles per unit of the box's first axis; default: ten about the grid's Nyquist frequency
-    target      an image on `problem.grid` or a field whose spectrum is wanted, e.g. an FBP image; default: CGLS,
-                stopped by held-out rows, compared only in the band that it returns (`measured_band`)
-    others      see `fresh`; refine=2 does not mistake what folds back for detail; published: refine=1, seeds=10
+    The data's spectrum is that of their pseudo-inverse. The truth is not looked at. `choice.value`
+    is the bandwidth: `priors.create(name, box, bandwidth=choice.value)`.
 
-    The truth is not looked at. `choice.value` is the bandwidth: `priors.create(name, box, bandwidth=choice.value)`.
+    Args:
+        problem: The problem.
+        prior: A name of the catalogue; default: the problem's.
+        bandwidths: Cycles per unit of the box's first axis; default: ten about the grid's Nyquist
+            frequency.
+        target: An image on `problem.grid` or a field whose spectrum is wanted, e.g. an FBP image;
+            default: CGLS, stopped by held-out rows, compared only in the band that it returns
+            (`measured_band`).
+        band: (bins,) boolean, the bins to compare, as in `fresh`.
+        seeds: The number of untrained fields per bandwidth; 10 as published.
+        bins: The number of bins, as in `Bins`; only where `refine` is 1.
+        variant: "published" or "windowed", as in `Bins`.
+        refine: As in `fresh`: 2 does not mistake what folds back for detail; 1 as published.
+        native: Other options of the prior.
+
+    Raises:
+        TypeError: The prior is a made one, not a name.
     """
     name, options = _named(problem, prior, native)
-    values = (
-        default_bandwidths(problem.grid) if bandwidths is None else [float(b) for b in bandwidths]
-    )
+    if bandwidths is None:
+        bandwidths = default_bandwidths(problem.grid)
+    values = [float(b) for b in bandwidths]
 
     def make(bandwidth: float, seed: int) -> Field:
         return make_prior(problem, name, seed, **{**options, "bandwidth": bandwidth})
@@ -82,12 +108,25 @@ def choose_prior(
     variant: Variant = "published",
     refine: int = 2,
 ) -> Choice:
-    """The (name, bandwidth) nearest to the data in spectrum, of all `names` at all `bandwidths` (`choose_bandwidth`).
+    """Choose the (name, bandwidth) whose untrained priors have the spectrum nearest to the data's.
 
-    A spectrum says nothing of what training does: of architectures with equal distances take the one you trust.
+    All names are tried at all bandwidths. A spectrum says nothing of what training does: of
+    architectures with equal distances take the one you trust.
+
+    Args:
+        problem: The problem.
+        names: Priors of the catalogue.
+        bandwidths: As in `choose_bandwidth`.
+        target: As in `choose_bandwidth`.
+        band: (bins,) boolean, the bins to compare, as in `fresh`.
+        seeds: The number of untrained fields per pair.
+        bins: The number of bins, as in `Bins`; only where `refine` is 1.
+        variant: "published" or "windowed", as in `Bins`.
+        refine: As in `choose_bandwidth`.
     """
-    values = default_bandwidths(problem.grid) if bandwidths is None else bandwidths
-    pairs: list[Pair] = [(name, float(b)) for name in names for b in values]
+    if bandwidths is None:
+        bandwidths = default_bandwidths(problem.grid)
+    pairs: list[Pair] = [(name, float(b)) for name in names for b in bandwidths]
 
     def make(pair: Pair, seed: int) -> Field:
         return make_prior(problem, pair[0], seed, bandwidth=pair[1])
@@ -109,7 +148,7 @@ def choose_prior(
 def _named(
     problem: Problem, prior: str | None, native: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    """Without a name: the problem's suggestion, its options included."""
+    """The name and its options; without a name the problem's suggestion, its options included."""
     if prior is not None and not isinstance(prior, str):
         raise TypeError(
             f"choose_bandwidth makes many priors: pass a name, not a {type(prior).__name__}."
@@ -127,16 +166,15 @@ def _goal(
     variant: Variant,
     refine: int,
 ) -> tuple[Tensor | Field, Tensor | None]:
-    """What to match, and where: the pseudo-inverse in the measured band, unless a target is given."""
+    """(target, band): the pseudo-inverse in the measured band, unless a target is given."""
     if target is not None:
         return target, band
-    from inverse_inr.baselines import (
-        cgls,
-    )  # baselines choose by `selection`, which names this module
+    # imported late, because only the default target needs a classical method
+    from inverse_inr.baselines import cgls
 
     solution = cgls(problem)
     if band is None:
-        grid = coarsened(solution.sample(), problem.grid)[1]
+        _, grid = coarsened(solution.sample(), problem.grid)
         counted = target_bins(grid, bins, variant, refine)
         band = measured_band(problem, int(solution.details["iterations"]), counted)
     return solution.sample(), band
@@ -145,10 +183,20 @@ def _goal(
 def measured_band(
     problem: Problem, iterations: int, bins: Bins, *, least: float = 0.5, seed: int = 0
 ) -> Tensor:
-    """The bins in which CGLS returns at least the fraction `least` of a white image's amplitude: (bins,) boolean.
+    """Find the bins that the measurements and CGLS return, by sending white noise there and back.
 
-    Measured: white noise is sent through the operators and back. What they do not see, or what so few iterations do not
-    return, is not evidence of a smooth truth. The best bin always counts.
+    What the operators do not see, or what so few iterations do not return, is not evidence of a
+    smooth truth. The best bin always counts.
+
+    Args:
+        problem: The problem.
+        iterations: The number of CGLS iterations.
+        bins: The bins.
+        least: The fraction of a white image's amplitude that a bin must return.
+        seed: The seed of the white noise.
+
+    Returns:
+        (bins,) boolean.
     """
     from inverse_inr.baselines import cgls_iterates
     from inverse_inr.least_squares import LeastSquares

@@ -1,8 +1,9 @@
-"""What an encoding does to neighbouring points: singular values of the embedding matrix, local Lipschitz constants.
+"""Embeddings of points: singular values of the embedding matrix, local Lipschitz constants.
 
-A shallow network on an embedding Ψ memorises n points where the matrix of their embeddings has rank n, and generalises
-between them where Ψ changes slowly: the stable rank of the one is traded against the Lipschitz constant of the other.
-Ramasinghe & Lucey, Beyond Periodicity, ECCV 2022; Zheng et al., Rethinking Positional Encoding, 2021, section 3.
+A shallow network on an embedding Ψ memorises n points where the matrix of their embeddings has rank
+n, and generalises between them where Ψ changes slowly: the stable rank of the one is traded against
+the Lipschitz constant of the other. Sources: Ramasinghe & Lucey, Beyond Periodicity, ECCV 2022;
+Zheng et al., Rethinking Positional Encoding, 2021, section 3.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.analysis.spectrum import panels
+from inverse_inr.analysis.figures import panels
 from inverse_inr.priors import Prior
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ Embedding = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class SingularValues:
-    """Singular values of the (points, features) matrix, largest first."""
+    """Singular values of the (points, features) matrix of an embedding.
+
+    Attributes:
+        values: (n,), the largest first.
+    """
 
     values: Tensor
 
@@ -37,10 +42,17 @@ class SingularValues:
 
     @property
     def condition(self) -> float:
+        """The condition number: the largest singular value over the smallest."""
         return float(self.values[0] / self.values[-1])
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
-        axes = panels(1) if axes is None else axes
+        """Draw the singular values over the largest, and the stable rank.
+
+        Args:
+            axes: One axes to draw on; default: a new figure's.
+        """
+        if axes is None:
+            axes = panels(1)
         axes[0].semilogy(
             torch.arange(1, len(self.values) + 1), self.values / self.values[0], color="0.2"
         )
@@ -52,19 +64,29 @@ class SingularValues:
 
 @dataclass(frozen=True)
 class LocalLipschitz:
-    """‖∂Ψ/∂x‖₂ at each of `points` (n, d): how fast the embedding can change there, per unit of the coordinates."""
+    """‖∂Ψ/∂x‖₂ at points: how fast the embedding can change there.
+
+    Attributes:
+        points: (n, d).
+        values: (n,), the norms per unit of the coordinates.
+    """
 
     points: Tensor
     values: Tensor
 
     @property
     def constant(self) -> float:
-        """The largest: a lower bound of the Lipschitz constant, sharp where the points are dense."""
+        """The largest norm: a lower bound of the Lipschitz constant, sharp for dense points."""
         return float(self.values.max())
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
-        """Against the coordinate in one dimension, as a distribution in more."""
-        axes = panels(1) if axes is None else axes
+        """Draw the norms against the coordinate in one dimension, as a distribution in more.
+
+        Args:
+            axes: One axes to draw on; default: a new figure's.
+        """
+        if axes is None:
+            axes = panels(1)
         if self.points.shape[-1] == 1:
             order = self.points[:, 0].argsort()
             axes[0].plot(self.points[order, 0], self.values[order], color="0.2")
@@ -76,17 +98,29 @@ class LocalLipschitz:
 
 
 def features(prior: Prior) -> Embedding:
-    """A prior's embedding of physical points: its encoding, or its first layer where coordinates enter as they are."""
+    """A prior's embedding of physical points, (n, d) -> (n, size).
+
+    It is the prior's encoding; where coordinates enter the network as they are, its first layer is
+    added.
+    """
     layers = getattr(prior.network, "layers", None)
     plain = prior.encoding.size == prior.box.ndim
-    first = (
-        layers[0] if plain and isinstance(layers, nn.ModuleList) and len(layers) else nn.Identity()
-    )
+    first: nn.Module = nn.Identity()
+    if plain and isinstance(layers, nn.ModuleList) and len(layers):
+        first = layers[0]
     return lambda points: first(prior.encoding(prior.box.normalize(points)))
 
 
 def embedding_singular_values(embedding: Prior | Embedding, points: Tensor) -> SingularValues:
-    """Singular values of the matrix whose rows embed `points` (n, d): a prior's `features`, or any callable's."""
+    """Singular values of the matrix whose rows embed points.
+
+    Args:
+        embedding: A prior, whose `features` are taken, or any callable (n, d) -> (n, size).
+        points: (*s, d).
+
+    Raises:
+        ValueError: The embedding is complex or has another shape.
+    """
     with torch.no_grad():
         matrix = _callable(embedding)(points.reshape(-1, points.shape[-1]))
     _check(matrix, points)
@@ -94,9 +128,17 @@ def embedding_singular_values(embedding: Prior | Embedding, points: Tensor) -> S
 
 
 def local_lipschitz(embedding: Prior | Embedding, points: Tensor) -> LocalLipschitz:
-    """The spectral norm of ∂Ψ/∂x at each of `points` (n, d); one backward pass a feature.
+    """The spectral norm of ∂Ψ/∂x at points, by one backward pass per feature.
 
-    Of a prior per unit of its box, of any other callable per unit of its argument. Points are embedded one by one.
+    The embedding of a point must not depend on the other points.
+
+    Args:
+        embedding: A prior, whose `features` are taken per unit of its box, or any callable (n, d)
+            -> (n, size), per unit of its argument.
+        points: (*s, d).
+
+    Raises:
+        ValueError: The embedding is complex or has another shape.
     """
     flat = points.reshape(-1, points.shape[-1]).detach().clone().requires_grad_(True)
     with torch.enable_grad():
@@ -107,20 +149,21 @@ def local_lipschitz(embedding: Prior | Embedding, points: Tensor) -> LocalLipsch
             (slope,) = torch.autograd.grad(
                 column.sum(), flat, retain_graph=True, materialize_grads=True
             )
-            gram += (
-                slope[:, :, None] * slope[:, None, :]
-            )  # JᵀJ needs no more memory than d² a point
+            # JᵀJ needs d² numbers per point, J would need d for each of the features
+            gram += slope[:, :, None] * slope[:, None, :]
     return LocalLipschitz(flat.detach(), torch.linalg.eigvalsh(gram)[:, -1].clamp(min=0).sqrt())
 
 
 def _callable(embedding: Prior | Embedding) -> Embedding:
-    return features(embedding) if isinstance(embedding, Prior) else embedding
+    if isinstance(embedding, Prior):
+        return features(embedding)
+    return embedding
 
 
 def _check(matrix: Tensor, points: Tensor) -> None:
     count = points[..., 0].numel()
     if matrix.ndim != 2 or len(matrix) != count or matrix.is_complex():
         raise ValueError(
-            f"An embedding maps (n, d) points to real (n, size) features; {count} points gave {matrix.dtype} of shape "
-            f"{tuple(matrix.shape)}."
+            "An embedding maps (n, d) points to real (n, size) features; "
+            f"{count} points gave {matrix.dtype} of shape {tuple(matrix.shape)}."
         )

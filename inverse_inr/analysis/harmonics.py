@@ -1,9 +1,11 @@
-"""Which frequencies a network makes of those of its first layer: the structured dictionary of periodic inputs.
+"""The overtones that a network makes of its first layer's frequencies: a structured dictionary.
 
-    f(x) = Σ_s c_s exp(2πj (s·ω) x),   s ∈ ℤᵐ:   integer combinations of the first layer's frequencies, of order Σ|s_t|
+    f(x) = Σ_s c_s exp(2πj (s·ω) x),   s ∈ ℤᵐ
 
-Yüce et al., A Structured Dictionary Perspective on Implicit Neural Representations, CVPR 2022, theorem 1. A polynomial
-activation of degree K after the first layer reaches order K; smooth ones put little energy in high orders.
+These are integer combinations of the first layer's frequencies, of order Σ|s_t|. A polynomial
+activation of degree K after the first layer reaches order K; smooth ones put little energy in high
+orders. Source: Yüce et al., A Structured Dictionary Perspective on Implicit Neural Representations,
+CVPR 2022, theorem 1.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.analysis.spectrum import panels
+from inverse_inr.analysis.figures import panels
 from inverse_inr.priors import Prior
 
 if TYPE_CHECKING:
@@ -29,13 +31,17 @@ Line = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Harmonics:
-    """Bin k holds what oscillates k times in the period.
+    """Overtones in bins: bin k holds what oscillates k times in the period.
 
-    `amplitudes` (bins,): of a cosine of that frequency, root sum of squares over channels; bin 0 is the constant.
-    `orders` (bins,): the least order of a combination that gives bin k; 0 for the constant, -1 where none up to the
-    highest order asked does. `explained` (order,): the share of the energy (constant left out) in combinations of order
-    up to 1, 2, ...; `covered` (order,): the share of all bins that those combinations reach, which is what a spectrum
-    that knows nothing of them would be explained by.
+    Attributes:
+        amplitudes: (bins,), of a cosine of that frequency, the root of the sum of squares over
+            channels; bin 0 is the constant.
+        orders: (bins,), the least order of a combination that gives bin k; 0 for the constant, -1
+            where none up to the highest order asked does.
+        explained: (order,), the share of the energy (constant left out) in combinations of order up
+            to 1, 2, ...
+        covered: (order,), the share of all bins that those combinations reach, which is the share
+            of energy that they would explain of a spectrum that knows nothing of them.
     """
 
     amplitudes: Tensor
@@ -44,14 +50,17 @@ class Harmonics:
     covered: Tensor
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
-        """The amplitudes, coloured by order, and the energy explained."""
-        left, right = panels(2) if axes is None else axes
-        for order in [*range(1, len(self.explained) + 1), -1]:
-            bins = (self.orders == order).nonzero()[:, 0]
-            name, color = (f"order {order}", f"C{order - 1}") if order > 0 else ("higher", "0.7")
-            left.vlines(
-                bins, 1e-12, self.amplitudes[bins].clamp(min=1e-12), color=color, label=name
-            )
+        """Draw the amplitudes, coloured by order, and the energy explained.
+
+        Args:
+            axes: Two axes to draw on; default: a new figure's.
+        """
+        if axes is None:
+            axes = panels(2)
+        left, right = axes
+        for order in range(1, len(self.explained) + 1):
+            self._plot_order(left, order, f"order {order}", f"C{order - 1}")
+        self._plot_order(left, -1, "higher", "0.7")
         top = float(self.amplitudes[1:].max())
         last = int((self.amplitudes > 1e-6 * top).nonzero().max())
         left.set(
@@ -69,6 +78,11 @@ class Harmonics:
         right.legend(frameon=False)
         return left, right
 
+    def _plot_order(self, axes: Axes, order: int, name: str, color: str) -> None:
+        bins = (self.orders == order).nonzero()[:, 0]
+        heights = self.amplitudes[bins].clamp(min=1e-12)
+        axes.vlines(bins, 1e-12, heights, color=color, label=name)
+
 
 def harmonics(
     field: Prior | Line,
@@ -78,40 +92,47 @@ def harmonics(
     samples: int | None = None,
     period: int = 16,
 ) -> Harmonics:
-    """The harmonic expansion of a network of periodic inputs, by FFT over one period.
+    """Expand a network of periodic inputs in overtones, by FFT over one period.
 
-    field        a function of period 1, with the whole `frequencies` (m,) of its first layer; or a prior with Fourier
-                 features or a sine first layer: seen along its first axis, see `periodic_line` for `period`
-    order        combinations of up to this order are told apart
-    samples      points in the period; default: enough that the amplitudes beyond do not fold back visibly
-    Raises ValueError for frequencies that are not whole numbers: the period is then another.
+    Args:
+        field: A function of period 1; or a prior with Fourier features or a sine first layer, which
+            is seen along its first axis by `periodic_line`.
+        frequencies: (m,) whole numbers of cycles per period, of the first layer; a prior knows its
+            own.
+        order: Combinations of up to this order are told apart.
+        samples: Points in the period; default: enough that the amplitudes beyond do not fold back
+            visibly.
+        period: Sides of the box in a prior's period, as in `periodic_line`.
+
+    Raises:
+        ValueError: Frequencies are missing or no whole numbers (then the period is another), or
+            there are too few samples.
+        TypeError: The prior's first layer has no frequencies.
     """
     if isinstance(field, Prior):
         field, found = periodic_line(field, period)
-        frequencies = found if frequencies is None else frequencies
+        if frequencies is None:
+            frequencies = found
     if frequencies is None:
         raise ValueError(
             "harmonics: of a plain function the first layer's frequencies must be given."
         )
-    whole = frequencies.detach().cpu().double().round()
-    if frequencies.numel() == 0 or (frequencies.detach().cpu() - whole).abs().max() > 1e-6:
-        raise ValueError(
-            "harmonics: frequencies must be whole numbers of cycles a period. Scale the period, or round."
-        )
+    whole = _whole(frequencies)
     top = int(whole.abs().max())
     if samples is None:
         samples = 1 << max(10, math.ceil(math.log2(16 * max(top, 1) * max(order, 2))))
     if order < 1 or samples < 2 * order * top + 2:
         raise ValueError(
-            f"harmonics: order {order} of {top} cycles needs more than {2 * order * top + 1} samples."
+            f"harmonics: order {order} of {top} cycles needs "
+            f"more than {2 * order * top + 1} samples."
         )
     x = torch.arange(samples, dtype=torch.float64)[:, None] / samples
     with torch.no_grad():
         values = field(x)
-    values = torch.view_as_real(values).flatten(1) if values.is_complex() else values
-    energy = (
-        _one_sided(torch.fft.rfft(values.double(), dim=0).abs() / samples, samples).square().sum(-1)
-    )
+    if values.is_complex():
+        values = torch.view_as_real(values).flatten(1)
+    magnitude = torch.fft.rfft(values.double(), dim=0).abs() / samples
+    energy = _one_sided(magnitude, samples).square().sum(-1)
     orders = _orders(whole.long().abs().unique(), order, len(energy))
     varying = energy[1:].sum().clamp(min=1e-300)
     reached = [(orders > 0) & (orders <= k) for k in range(1, order + 1)]
@@ -120,8 +141,21 @@ def harmonics(
     return Harmonics(energy.sqrt(), orders, explained, covered)
 
 
+def _whole(frequencies: Tensor) -> Tensor:
+    whole = frequencies.detach().cpu().double().round()
+    if frequencies.numel() == 0 or (frequencies.detach().cpu() - whole).abs().max() > 1e-6:
+        raise ValueError(
+            "harmonics: frequencies must be whole numbers of cycles a period. "
+            "Scale the period, or round."
+        )
+    return whole
+
+
 def _one_sided(magnitude: Tensor, samples: int) -> Tensor:
-    """Moduli of the coefficients -> amplitudes of cosines: all but the constant and the Nyquist bin are two."""
+    """Amplitudes of cosines, from moduli of coefficients.
+
+    All but the constant and the Nyquist bin stand for two coefficients.
+    """
     factor = torch.full((len(magnitude), 1), 2.0, dtype=magnitude.dtype)
     factor[0] = 1
     if samples % 2 == 0:
@@ -130,11 +164,10 @@ def _one_sided(magnitude: Tensor, samples: int) -> Tensor:
 
 
 def _orders(frequencies: Tensor, order: int, bins: int) -> Tensor:
-    """The least order of an integer combination that equals ±k, for k = 0 ... bins - 1; -1 where there is none."""
+    """The least order of an integer combination that equals ±k, for each bin k; -1 if none does."""
     reach = order * int(frequencies.max()) + 1
-    now = torch.zeros(
-        2 * reach + 1, dtype=torch.bool
-    )  # bin k is at k + reach: no shift below wraps around
+    # bin k is at k + reach, so that no shift below wraps around
+    now = torch.zeros(2 * reach + 1, dtype=torch.bool)
     now[reach] = True
     least = torch.where(now, 0, -1)
     for k in range(1, order + 1):
@@ -148,11 +181,20 @@ def _orders(frequencies: Tensor, order: int, bins: int) -> Tensor:
 
 
 def periodic_line(prior: Prior, period: int = 16) -> tuple[Line, Tensor]:
-    """A prior along the first axis through the middle of its box, made periodic, and its first layer's frequencies.
+    """Take a prior along the first axis through the middle of its box, and make it periodic.
 
-    The components of the frequencies along that axis, of Fourier features or of a sine first layer, are rounded to
-    whole cycles per `period` sides of the box, in a copy in float64; the others only shift phases. Raises TypeError for
-    other architectures, whose first layer has no frequencies.
+    The components of the frequencies along that axis, of Fourier features or of a sine first layer,
+    are rounded to whole cycles per period, in a copy in float64; the others only shift phases.
+
+    Args:
+        prior: The prior, which stays as it is.
+        period: The period in sides of the box.
+
+    Returns:
+        The function of period 1, and its first layer's frequencies, (m,).
+
+    Raises:
+        TypeError: The architecture is another, whose first layer has no frequencies.
     """
     prior = copy.deepcopy(prior).double().requires_grad_(False).eval()
     span = 2.0 * period  # normalised units
@@ -168,7 +210,7 @@ def periodic_line(prior: Prior, period: int = 16) -> tuple[Line, Tensor]:
 
 
 def _first_layer(prior: Prior) -> tuple[Tensor, float]:
-    """The (m, d) tensor that multiplies normalised coordinates, and what makes cycles of it."""
+    """The (m, d) tensor that multiplies normalised coordinates, and its factor to cycles."""
     table = getattr(prior.encoding, "frequencies", None)
     if isinstance(table, Tensor) and not getattr(prior.encoding, "raw", False):
         return table, 1.0
@@ -183,12 +225,13 @@ def _first_layer(prior: Prior) -> tuple[Tensor, float]:
             assert isinstance(weights[0], Tensor)
             return weights[0], float(omega) / (2 * math.pi)
     raise TypeError(
-        f"'{prior.name}' has no periodic first layer: its input meets neither Fourier features nor a sine."
+        f"'{prior.name}' has no periodic first layer: "
+        "its input meets neither Fourier features nor a sine."
     )
 
 
 def _has_period(layer: nn.Module, omega: float) -> bool:
-    """Whether the layer's activation has the period 2π / omega, as a sine has and a wavelet has not."""
+    """Whether the activation has the period 2π / omega: a sine has it, a wavelet has not."""
     z = torch.linspace(-1, 1, 32, dtype=torch.float64) / omega
     activation = layer.activation
     assert isinstance(activation, nn.Module)

@@ -1,9 +1,14 @@
-"""The empirical neural tangent kernel: which signals, and which measurements, gradient descent learns first.
+"""The empirical neural tangent kernel: what gradient descent learns first.
 
-    K = J Jᵀ,   J = ∂ A(f_θ) / ∂θ:   under gradient flow the residual along an eigenvector decays as exp(-λ t)
+It ranks signals, or measurements, by how quickly they are learnt.
 
-Jacot et al., Neural Tangent Kernel, NeurIPS 2018; for fields Tancik et al. 2020, section 4; signals in its
-eigenvectors: Yüce et al., A Structured Dictionary Perspective on Implicit Neural Representations, CVPR 2022, section 5.
+    K = J Jᵀ,   J = ∂ A(f_θ) / ∂θ
+
+Under gradient flow the residual along an eigenvector decays as exp(-λ t).
+
+Sources: Jacot et al., Neural Tangent Kernel, NeurIPS 2018; for fields Tancik et al. 2020, section
+4; signals in its eigenvectors: Yüce et al., A Structured Dictionary Perspective on Implicit Neural
+Representations, CVPR 2022, section 5.
 """
 
 from __future__ import annotations
@@ -16,23 +21,28 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.analysis.spectrum import panels
+from inverse_inr.analysis.figures import panels
 from inverse_inr.protocol import Operator, Query, all_rows, check_rows, evaluating, predict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LARGEST = 4096
-"""Outputs: the kernel has their number squared."""
+"""The most outputs that a kernel is made of: it has their number squared of entries."""
+
 MEMORY = 2**30
-"""Bytes of Jacobian held at once; what does not fit is computed again."""
+"""Bytes of Jacobian that are held at once; what does not fit is computed again."""
 
 
 @dataclass(frozen=True)
 class KernelSpectrum:
-    """Eigenvalues (m,), largest first, their eigenvectors (m, m) in columns, and the `energy` (m,) of given data.
+    """The spectrum of a tangent kernel.
 
-    `energy[k]` is the share of the data's squared norm along eigenvector k; None where no data were given.
+    Attributes:
+        eigenvalues: (m,), the largest first.
+        eigenvectors: (m, m), in columns.
+        energy: (m,), the share of the given data's squared norm along each eigenvector; None
+            without data.
     """
 
     eigenvalues: Tensor
@@ -45,14 +55,29 @@ class KernelSpectrum:
         return float(self.eigenvalues.sum().square() / self.eigenvalues.square().sum())
 
     def energy_above(self, fraction: float = 0.1) -> float:
-        """The data's share along eigenvectors with λ of at least `fraction` of the largest: what is learnt quickly."""
+        """The data's share along eigenvectors of large λ, which are learnt quickly.
+
+        Args:
+            fraction: λ counts as large from this fraction of the largest one.
+
+        Raises:
+            ValueError: No data were given.
+        """
         if self.energy is None:
             raise ValueError("KernelSpectrum has no energy: pass data=... to ntk_spectrum.")
         return float(self.energy[self.eigenvalues >= fraction * self.eigenvalues[0]].sum())
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
-        """The eigenvalues over the largest and, beside them, how the data's energy accumulates."""
-        axes = panels(1 if self.energy is None else 2) if axes is None else axes
+        """Draw the eigenvalues over the largest and, given data, how their energy accumulates.
+
+        Args:
+            axes: One or, given data, two axes to draw on; default: a new figure's.
+        """
+        if axes is None:
+            count = 2
+            if self.energy is None:
+                count = 1
+            axes = panels(count)
         number = torch.arange(1, len(self.eigenvalues) + 1)
         axes[0].loglog(
             number, (self.eigenvalues / self.eigenvalues[0]).clamp(min=1e-16), color="0.2"
@@ -78,19 +103,29 @@ def ntk_spectrum(
     dtype: torch.dtype = torch.float64,
     chunk: int = 8,
 ) -> KernelSpectrum:
-    """Eigenvalues of J Jᵀ for f at `points` (n, d), or for A∘f at `rows` of `operator` (default: all).
+    """Eigenvalues of the tangent kernel J Jᵀ of a field at points, or of its measurements A∘f.
 
-    data   what is to be learnt, of the outputs' shape: its energy in the eigenvectors
-    dtype  of the computation, on a copy of the prior and the operator
-    chunk  outputs evaluated together
+    Outputs are the values in order, channels last; complex ones count twice: real parts, then
+    imaginary parts. Rows of the Jacobian come one by one from autograd, since custom kernels of
+    grids and operators have no batching rule.
 
-    Outputs are the values in order, channels last; complex ones count twice: real parts, then imaginary parts. Rows of
-    the Jacobian come one by one from autograd, since custom kernels of grids and operators have no batching rule.
-    Raises ValueError for both or neither of points and operator, and for more than 4096 outputs.
+    Args:
+        prior: The field f.
+        points: (*s, d), for the kernel of f; or give an operator.
+        operator: A, for the kernel of A∘f.
+        rows: The indices of the measurements; default: all of the operator's.
+        data: The signal to be learnt, of the outputs' shape; it gives the energies.
+        dtype: The precision of the computation, on a copy of the prior and the operator.
+        chunk: Points or rows that are evaluated together.
+
+    Raises:
+        ValueError: Both or neither of points and operator are given, or there are more than 4096
+            outputs.
     """
     if (points is None) == (operator is None):
         raise ValueError(
-            "ntk_spectrum: give points (the kernel of f) or an operator (the kernel of A∘f), one of them."
+            "ntk_spectrum: give points (the kernel of f) or an operator (the kernel of A∘f), "
+            "one of them."
         )
     prior = copy.deepcopy(prior).to(dtype)
     if points is not None:
@@ -98,12 +133,20 @@ def ntk_spectrum(
     elif isinstance(operator, nn.Module):
         operator = copy.deepcopy(operator).to(dtype)
     assert operator is not None
-    chosen = all_rows(operator) if rows is None else check_rows(operator, rows)
     with evaluating(operator, prior):
-        gram = _gram(_Jacobian(prior, operator, chunk), chosen)
+        gram = _gram(_Jacobian(prior, operator, chunk), _chosen(operator, rows))
     values, vectors = torch.linalg.eigh(gram)
-    values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
-    return KernelSpectrum(values, vectors, None if data is None else _energy(data, vectors))
+    values = values.flip(0).clamp(min=0)
+    vectors = vectors.flip(1)
+    if data is None:
+        return KernelSpectrum(values, vectors)
+    return KernelSpectrum(values, vectors, _energy(data, vectors))
+
+
+def _chosen(operator: Operator, rows: Tensor | None) -> Tensor:
+    if rows is None:
+        return all_rows(operator)
+    return check_rows(operator, rows)
 
 
 class _Values:
@@ -123,7 +166,9 @@ class _Jacobian:
     """Rows of ∂A(f_θ)/∂θ as a matrix."""
 
     def __init__(self, prior: nn.Module, operator: Operator, chunk: int) -> None:
-        self.prior, self.operator, self.chunk = prior, operator, chunk
+        self.prior = prior
+        self.operator = operator
+        self.chunk = chunk
         self.parameters = [p.requires_grad_(True) for p in prior.parameters()]
         self.width = sum(p.numel() for p in self.parameters)
 
@@ -133,12 +178,9 @@ class _Jacobian:
         for part in rows.split(self.chunk):
             with torch.enable_grad():
                 outputs = predict(self.operator, self.prior, part)
-                flat = torch.view_as_real(outputs) if outputs.is_complex() else outputs[..., None]
-            blocks.append(
-                torch.stack([self._row(v) for v in flat.flatten()]).unflatten(
-                    0, (-1, flat.shape[-1])
-                )
-            )
+                flat = _real_parts(outputs)
+            rows_of_part = torch.stack([self._row(v) for v in flat.flatten()])
+            blocks.append(rows_of_part.unflatten(0, (-1, flat.shape[-1])))
         return torch.cat(blocks)
 
     def _row(self, output: Tensor) -> Tensor:
@@ -148,14 +190,21 @@ class _Jacobian:
         return torch.cat([g.flatten() for g in gradients])
 
 
+def _real_parts(values: Tensor) -> Tensor:
+    """(*s, 2) real and imaginary parts of complex values, (*s, 1) for real ones."""
+    if values.is_complex():
+        return torch.view_as_real(values)
+    return values[..., None]
+
+
 def _gram(jacobian: _Jacobian, rows: Tensor) -> Tensor:
-    """J Jᵀ by blocks of rows: as many rows of J are held as fit in `MEMORY`, and the others are made anew."""
+    """J Jᵀ by blocks of rows: as many are held as fit in `MEMORY`, the others are made anew."""
     first = jacobian(rows[:1])
     outputs = first.shape[0] * first.shape[1]
     if outputs * len(rows) > LARGEST:
         raise ValueError(
-            f"ntk_spectrum: {len(rows)} points or rows of {outputs} numbers each are more than {LARGEST} outputs. "
-            "Pass fewer points, or a subset of rows."
+            f"ntk_spectrum: {len(rows)} points or rows of {outputs} numbers each are "
+            f"more than {LARGEST} outputs. Pass fewer points, or a subset of rows."
         )
     held = max(1, MEMORY // (2 * outputs * jacobian.width * first.element_size()))
     parts = rows.split(held)
@@ -163,7 +212,9 @@ def _gram(jacobian: _Jacobian, rows: Tensor) -> Tensor:
     for i, part in enumerate(parts):
         left = jacobian(part)
         for j in range(i + 1):
-            right = left if j == i else jacobian(parts[j])
+            right = left
+            if j != i:
+                right = jacobian(parts[j])
             blocks[i][j] = torch.einsum("apw,bqw->paqb", left, right)
             blocks[j][i] = blocks[i][j].permute(2, 3, 0, 1)
     gram = torch.cat([torch.cat(line, 3) for line in blocks], 1)
@@ -171,11 +222,9 @@ def _gram(jacobian: _Jacobian, rows: Tensor) -> Tensor:
 
 
 def _energy(data: Tensor, vectors: Tensor) -> Tensor:
-    flat = (
-        torch.cat([data.real.flatten(), data.imag.flatten()])
-        if data.is_complex()
-        else data.flatten()
-    )
+    flat = data.flatten()
+    if data.is_complex():
+        flat = torch.cat([flat.real, flat.imag])
     if len(flat) != len(vectors):
         raise ValueError(
             f"ntk_spectrum: data of shape {tuple(data.shape)} for {len(vectors)} outputs."

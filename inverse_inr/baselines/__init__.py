@@ -1,4 +1,4 @@
-"""The classical line beside every INR, on any linear operator: CGLS, total variation, and L1 by FISTA."""
+"""Classical methods to compare INRs with, on any linear operator: CGLS, TV, and L1 by FISTA."""
 
 from inverse_inr.baselines.fista import l1 as l1
 from inverse_inr.baselines.judge import Judge as Judge

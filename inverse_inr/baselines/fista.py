@@ -1,9 +1,11 @@
-"""Sparse baselines on any linear operator: L1 and non-negative L1 along a path of weights, by FISTA.
+"""Sparse baselines on any linear operator: L1 and non-negative L1 along a path of weights.
 
-    min_x ½ ‖A x - y‖²_W + λ ‖x‖₁        (x real, x >= 0, or complex)        or + λ ‖details of Ψ x‖₁, Ψ wavelets
+    min_x ½ ‖A x - y‖²_W + λ ‖x‖₁                   (x real, x >= 0, or complex)
+    min_x ½ ‖A x - y‖²_W + λ ‖details of Ψ x‖₁      (Ψ wavelets)
 
-λ is named as a fraction of the largest useful one, λ_max = ‖A* W y‖_∞, at which x = 0 (with wavelets: of details of
-A* W y). W is the noise model's, so that the misfit is 1 where residuals are as large as the noise.
+λ is named as a fraction of the largest useful one, λ_max = ‖A* W y‖_∞, at which x = 0 (with
+wavelets: of details of A* W y). W is the noise model's, so that the misfit is 1 where residuals are
+as large as the noise.
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ from inverse_inr.solver import Solution
 from inverse_inr.solver.solution import Ended
 
 Proximal = Callable[[Tensor, float], Tensor]
+"""(x, threshold) -> x: the proximal map of threshold times a penalty."""
+
 PATH = tuple(0.3 * 0.5**k for k in range(10))
-"""Fractions of λ_max, a factor two apart down to 6e-4."""
+"""Weights as fractions of λ_max, a factor two apart down to 6e-4."""
 
 
 def l1(
@@ -38,18 +42,58 @@ def l1(
     wavelets: int | None = None,
     seed: int = 0,
 ) -> Solution:
-    """L1 on the problem's grid (complex where the problem is), each weight started from the larger one's solution.
+    """Sparse images on the problem's grid by FISTA, complex where the problem is.
 
-    weight: a fraction of λ_max; "held-out" (one-standard-error rule on rows kept out); "oracle"; or "residual", the
-    largest weight whose residuals are no larger than the noise model says (the last one where none is).
-    `iterations` a weight; at a given weight the path before it has a quarter of them. 150 and more converge.
-    wavelets: levels of `Wavelets` whose details are sparse, shifted at random in each iteration (cycle spinning,
-    Figueiredo & Nowak 2003) so that no lattice shows; None: the pixels themselves.
-    Raises ValueError for weights outside (0, 1), or wavelets of an image that is to be non-negative.
+    Each weight starts from the solution of the next larger one.
+
+    Args:
+        problem: The problem, with linear operators.
+        weight: A fraction of λ_max; "held-out" (one-standard-error rule on rows kept out); "oracle"
+            (best against the reference); or "residual", the largest weight that fits to the noise
+            level (discrepancy principle), and the smallest one if none does.
+        nonnegative: Pixels must not be negative.
+        weights: The weights that are tried, as fractions of λ_max.
+        iterations: Iterations per weight; 150 and more converge. Where one weight is given, those
+            before it have a quarter of them each.
+        wavelets: Levels of `Wavelets` whose details are sparse, shifted at random in each iteration
+            so that no lattice shows; None: the pixels themselves are sparse.
+        seed: Decides the held-out rows and the shifts.
+
+    Raises:
+        ValueError: Weights lie outside (0, 1), or wavelets are asked of an image that is to be
+            non-negative.
+
+    Source:
+        The random shifts: cycle spinning, Figueiredo & Nowak 2003.
     """
     if wavelets is not None and nonnegative:
         raise ValueError("l1: nonnegative=True is of pixels; wavelet details have both signs.")
     began = time.perf_counter()
+    path = _path(weight, weights)
+    judge = _judge(problem, weight, seed)
+    system = LeastSquares.of(problem, judge.fit)
+    step = 1 / system.norm(20) ** 2
+    x = system.maps[0].zeros()
+    name, largest, proximal = _penalty(problem, system, nonnegative, wavelets, seed)
+    for k, fraction in enumerate(path):
+        last = k == len(path) - 1
+        on_the_way = not isinstance(weight, str) and not last
+        count = iterations
+        if on_the_way:
+            count = iterations // 4
+        x = fista(system, fraction * largest, x, count, 0.97 * step, proximal)
+        if weight == "residual":
+            if last or system.value(x) <= _noise_level(system):
+                return _by_residual(problem, x, fraction, name, time.perf_counter() - began)
+        elif not on_the_way:
+            judge.consider(x, fraction)
+            if judge.hopeless:
+                break
+    return judge.solution(name, "weight", time.perf_counter() - began)
+
+
+def _path(weight: float | str, weights: Sequence[float]) -> list[float]:
+    """The weights to solve for, from the largest down; a given weight ends the path."""
     path = sorted(weights, reverse=True)
     if not isinstance(weight, str):
         path = [w for w in path if w > weight] + [float(weight)]
@@ -57,48 +101,47 @@ def l1(
         raise ValueError(
             f"l1: weights are fractions of the largest useful one, in (0, 1), got {path}."
         )
-    judge = Judge(problem, "held-out" if weight == "residual" else weight, seed)
-    if weight == "residual":
-        judge.fit = [t.trusted for t in problem.terms]
-        judge.watch = []
-    system = LeastSquares.of(problem, judge.fit)
-    name = "L1, x ≥ 0" if nonnegative else "L1" if wavelets is None else "L1-wavelet"
-    step, x = 1 / system.norm(20) ** 2, system.maps[0].zeros()
+    return path
+
+
+def _judge(problem: Problem, weight: float | str, seed: int) -> Judge:
+    if weight != "residual":
+        return Judge(problem, weight, seed)
+    judge = Judge(problem, "held-out", seed)
+    judge.fit = [t.trusted for t in problem.terms]
+    judge.watch = []
+    return judge
+
+
+def _penalty(
+    problem: Problem, system: LeastSquares, nonnegative: bool, wavelets: int | None, seed: int
+) -> tuple[str, float, Proximal]:
+    """(the method's name, λ_max, the penalty's proximal map)."""
     pull = system.adjoint(system.data())
-    proximal: Proximal = partial(shrink, nonnegative=nonnegative)
     if wavelets is not None:
         psi = Wavelets(problem.grid.shape, wavelets)
-        pull, proximal = _details(psi, psi(pull)), _spinning(psi, seed)
-    largest = float((pull.clamp(min=0) if nonnegative else pull.abs()).max())
-    for k, fraction in enumerate(path):
-        quick = not isinstance(weight, str) and k < len(path) - 1
-        x = fista(
-            system,
-            fraction * largest,
-            x,
-            iterations // 4 if quick else iterations,
-            0.97 * step,
-            proximal,
-        )
-        if weight == "residual":
-            if system.value(x) <= _noise_level(system) or k == len(path) - 1:
-                return Solution(
-                    SampledField(x, problem.grid),
-                    problem,
-                    name,
-                    seconds=time.perf_counter() - began,
-                    stopped=Ended("direct", f"weight {fraction:.4g} (residual)"),
-                    details={"weight": fraction},
-                )
-        elif not quick:
-            judge.consider(x, fraction)
-            if judge.hopeless:
-                break
-    return judge.solution(name, "weight", time.perf_counter() - began)
+        largest = float(_details(psi, psi(pull)).abs().max())
+        return "L1-wavelet", largest, _spinning(psi, seed)
+    if nonnegative:
+        return "L1, x ≥ 0", float(pull.clamp(min=0).max()), partial(shrink, nonnegative=True)
+    return "L1", float(pull.abs().max()), shrink
+
+
+def _by_residual(
+    problem: Problem, x: Tensor, fraction: float, name: str, seconds: float
+) -> Solution:
+    return Solution(
+        SampledField(x, problem.grid),
+        problem,
+        name,
+        seconds=seconds,
+        stopped=Ended("direct", f"weight {fraction:.4g} (residual)"),
+        details={"weight": fraction},
+    )
 
 
 def _noise_level(system: LeastSquares) -> float:
-    """½ Σ precision |r|² where |r| is the noise: 1 a complex measurement and ½ a real one, by its mean."""
+    """½ Σ precision |r|² for |r| as large as the noise: 1 per complex, ½ per real measurement."""
     return sum(
         float(p.sum()) / float(p.max()) * _unit(t) / t.numel()
         for p, t in zip(system.precisions, system.targets, strict=True)
@@ -106,7 +149,9 @@ def _noise_level(system: LeastSquares) -> float:
 
 
 def _unit(target: Tensor) -> float:
-    return 1.0 if target.is_complex() else 0.5
+    if target.is_complex():
+        return 1.0
+    return 0.5
 
 
 def _details(psi: Wavelets, coefficients: Tensor) -> Tensor:
@@ -115,8 +160,9 @@ def _details(psi: Wavelets, coefficients: Tensor) -> Tensor:
 
 
 def _spinning(psi: Wavelets, seed: int) -> Proximal:
-    """Soft thresholding of the details of the image moved by a random number of pixels, another one each time."""
-    generator, axes = torch.Generator().manual_seed(seed), tuple(range(len(psi.shape)))
+    """Soft thresholding of the image's details, each time moved by other random shifts."""
+    generator = torch.Generator().manual_seed(seed)
+    axes = tuple(range(len(psi.shape)))
 
     def proximal(x: Tensor, threshold: float) -> Tensor:
         shift = torch.randint(2**psi.levels, (len(axes),), generator=generator).tolist()
@@ -132,11 +178,25 @@ def _spinning(psi: Wavelets, seed: int) -> Proximal:
 def fista(
     system: LeastSquares, weight: float, x: Tensor, iterations: int, step: float, proximal: Proximal
 ) -> Tensor:
-    """Accelerated proximal gradient (Beck & Teboulle 2009), restarted where momentum points uphill (O'Donoghue).
+    """Accelerated proximal gradient, restarted where the momentum points uphill.
 
-    `proximal(x, threshold)` is the map of the penalty: `shrink` of |x|.
+    Args:
+        system: The data term.
+        weight: λ of the penalty.
+        x: (*shape, c), the image to begin with.
+        iterations: The number of iterations.
+        step: The step size, below 1 / ‖A‖² of the system.
+        proximal: The map of the penalty, `proximal(x, threshold)`: `shrink` for |x|.
+
+    Returns:
+        The image after the last iteration, (*shape, c).
+
+    Source:
+        Beck & Teboulle 2009; the restart is O'Donoghue's.
     """
-    data, ahead, momentum = system.data(), x, 1.0
+    data = system.data()
+    ahead = x
+    momentum = 1.0
     for _ in range(iterations):
         slope = system.adjoint([a - b for a, b in zip(system.whitened(ahead), data, strict=True)])
         new = proximal(ahead - step * slope, step * weight)
@@ -144,12 +204,19 @@ def fista(
             momentum = 1.0
         following = 0.5 * (1 + (1 + 4 * momentum**2) ** 0.5)
         ahead = new + (momentum - 1) / following * (new - x)
-        x, momentum = new, following
+        x = new
+        momentum = following
     return x
 
 
 def shrink(x: Tensor, threshold: float, nonnegative: bool = False) -> Tensor:
-    """The proximal map of threshold · |x|: soft thresholding of real or complex values, or onto x >= 0."""
+    """The proximal map of threshold · |x|: soft thresholding.
+
+    Args:
+        x: Real or complex values; moduli of complex ones shrink.
+        threshold: Taken off each modulus, in the unit of x.
+        nonnegative: Map onto x >= 0, for real values.
+    """
     if nonnegative:
         return (x - threshold).clamp(min=0)
     size = x.abs()

@@ -1,4 +1,7 @@
-"""Which of several images to keep: by rows that none of them was made from, or by the truth, and then labelled so."""
+"""Choose one of several images: by rows that none of them was made from, or by the truth.
+
+A choice by the truth is labelled "oracle", because nobody who only has measurements can make it.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,23 @@ from inverse_inr.stopping import hold_out, least, one_standard_error
 
 
 class Judge:
-    """Collects candidate images and picks one: by held-out rows, by the reference ("oracle"), or the last one.
+    """Collects candidate images and picks one.
 
-    Of weights the rule is one standard error (simplest first), of iterates the least held-out misfit.
+    Weights are chosen by the rule of one standard error, simplest first; iterations by the least
+    held-out misfit.
+
+    Args:
+        problem: The problem that the candidates solve.
+        rule: "held-out" for rows that are kept out, "oracle" for the reference; with anything else,
+            e.g. a number, the last candidate is kept.
+        seed: Decides which rows are held out.
+
+    Attributes:
+        fit: For each term, the indices of the rows that candidates may be made from.
+        watch: For each term, the indices of the held-out rows; empty for other rules.
+
+    Raises:
+        ValueError: The rule is an unknown word, or the problem has no reference for the oracle.
     """
 
     def __init__(self, problem: Problem, rule: object, seed: int) -> None:
@@ -28,7 +45,8 @@ class Judge:
             raise ValueError(f"Choose by 'held-out' or 'oracle', or give a number; got {rule!r}.")
         if rule == "oracle" and problem.reference is None:
             raise ValueError("The oracle needs the truth: this problem has no reference.")
-        self.problem, self.rule = problem, rule
+        self.problem = problem
+        self.rule = rule
         self.fit = [t.trusted for t in problem.terms]
         self.watch: list[Tensor] = []
         self.details: dict[str, Any] = {}
@@ -45,15 +63,24 @@ class Judge:
         self.scores: list[Tensor] = []
 
     def consider(self, x: Tensor, choice: float) -> None:
+        """Add a candidate.
+
+        Args:
+            x: (*grid.shape, channels), the image.
+            choice: The weight or the number of iterations that it was made with.
+        """
         self.images.append(x)
         self.choices.append(choice)
+        self.scores.append(self._score(x))
+
+    def _score(self, x: Tensor) -> Tensor:
+        """Lower is better: held-out misfits of each row, or -PSNR, or the newest is the best."""
         if self.rule == "held-out":
-            self.scores.append(self._unseen.misfits(x))
-        elif self.rule == "oracle":
+            return self._unseen.misfits(x)
+        if self.rule == "oracle":
             span = float(self._truth.max() - self._truth.min())
-            self.scores.append(torch.tensor([-psnr(modulus(x), self._truth, data_range=span)]))
-        else:
-            self.scores.append(torch.tensor([-float(len(self.images))]))
+            return torch.tensor([-psnr(modulus(x), self._truth, data_range=span)])
+        return torch.tensor([-float(len(self.images))])
 
     @property
     def hopeless(self) -> bool:
@@ -62,19 +89,31 @@ class Judge:
         return len(means) == 4 and means == sorted(means)
 
     def solution(self, name: str, what: str, seconds: float) -> Solution:
-        simplest_first = what == "weight" and self.rule == "held-out"
-        best = one_standard_error(self.scores) if simplest_first else least(self.scores)
+        """The chosen candidate.
+
+        Args:
+            name: The method, which is labelled "(oracle)" if the truth chose.
+            what: The parameter that was chosen, "weight" or "iterations".
+            seconds: The time that all candidates took, in seconds.
+        """
+        best = self._best(what)
         choice = self.choices[best]
-        label = f"{name} (oracle)" if self.rule == "oracle" else name
+        rule = "given"
+        if isinstance(self.rule, str):
+            rule = self.rule
+        if rule == "oracle":
+            name = f"{name} (oracle)"
         return Solution(
             SampledField(self.images[best], self.problem.grid),
             self.problem,
-            label,
+            name,
             seconds=seconds,
-            stopped=Ended(
-                "direct",
-                f"{what} {choice:.4g} ({self.rule if isinstance(self.rule, str) else 'given'})",
-            ),
+            stopped=Ended("direct", f"{what} {choice:.4g} ({rule})"),
             watched=self.watch,
             details={what: choice, **self.details},
         )
+
+    def _best(self, what: str) -> int:
+        if what == "weight" and self.rule == "held-out":
+            return one_standard_error(self.scores)
+        return least(self.scores)

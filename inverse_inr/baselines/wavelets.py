@@ -1,4 +1,4 @@
-"""Orthogonal wavelets of sampled images: Daubechies' of four vanishing moments, periodic, any number of axes."""
+"""Orthogonal wavelets of sampled images: Daubechies' of four vanishing moments, periodic."""
 
 from __future__ import annotations
 
@@ -17,15 +17,26 @@ LOWPASS = (
     0.032883011666982945,
     -0.010597401784997278,
 )
-"""Daubechies, Ten Lectures on Wavelets (1992), table 6.1, N = 4 ("db4"), scaled to unit length."""
+"""The averaging filter, scaled to unit length.
+
+Daubechies, Ten Lectures on Wavelets (1992), table 6.1, N = 4 ("db4").
+"""
 
 
 class Wavelets:
-    """Coefficients of images (*shape, c), as an array of the same axes, in Mallat's order; `inverse` is the transpose.
+    """The wavelet transform of images with any number of axes.
 
-    Sizes that 2^levels does not divide are padded by zeros, and then there are more coefficients than pixels; the
-    inverse of an image's coefficients is the image all the same.
-    Raises ValueError for levels below 1 or more than the shape has room for.
+    Called with an image (*shape, c), it gives the coefficients in Mallat's order, an array of the
+    same axes; `inverse` is the transpose. Sizes that 2^levels does not divide are padded by zeros,
+    and then there are more coefficients than pixels; the inverse of an image's coefficients is the
+    image all the same.
+
+    Args:
+        shape: The image's axes, without channels.
+        levels: How often the image is halved.
+
+    Raises:
+        ValueError: `levels` is below 1, or the shape has no room for as many.
     """
 
     def __init__(self, shape: tuple[int, ...], levels: int = 4) -> None:
@@ -33,40 +44,57 @@ class Wavelets:
             raise ValueError(
                 f"Wavelets: levels={levels} must be at least 1 and 2^levels fit into {shape}."
             )
-        self.shape, self.levels, block = tuple(shape), levels, 2**levels
+        block = 2**levels
+        self.shape = tuple(shape)
+        self.levels = levels
         self.padded = tuple(-(-n // block) * block for n in shape)
 
     def __call__(self, image: Tensor) -> Tensor:
+        """The coefficients, (*padded, c), of an image (*shape, c)."""
         z = image.new_zeros(*self.padded, *image.shape[len(self.shape) :])
         z[tuple(slice(n) for n in self.shape)] = image
         for level in range(self.levels):
-            z[self._part(level)] = self._along(z[self._part(level)], False)
+            part = self._part(level)
+            z[part] = self._apply(z[part], [filter_bank(n) for n in self._sizes(level)])
         return z
 
     def inverse(self, coefficients: Tensor) -> Tensor:
+        """The image, (*shape, c), of coefficients (*padded, c): the transpose of the transform."""
         z = coefficients.clone()
         for level in reversed(range(self.levels)):
-            z[self._part(level)] = self._along(z[self._part(level)], True)
+            part = self._part(level)
+            z[part] = self._apply(z[part], [filter_bank(n).T for n in self._sizes(level)])
         return z[tuple(slice(n) for n in self.shape)]
 
     def coarse(self) -> tuple[slice, ...]:
-        """Where the coarsest image lies among the coefficients: everything else is detail."""
+        """The place of the coarsest image among the coefficients; everything else is detail."""
         return self._part(self.levels)
 
-    def _part(self, level: int) -> tuple[slice, ...]:
-        return tuple(slice(n >> level) for n in self.padded)
+    def _sizes(self, level: int) -> list[int]:
+        return [n >> level for n in self.padded]
 
-    def _along(self, x: Tensor, back: bool) -> Tensor:
-        for axis in range(len(self.shape)):
-            matrix = filter_bank(x.shape[axis]).to(x)
-            x = ((matrix.T if back else matrix) @ x.movedim(axis, -2)).movedim(-2, axis)
+    def _part(self, level: int) -> tuple[slice, ...]:
+        return tuple(slice(n) for n in self._sizes(level))
+
+    def _apply(self, x: Tensor, matrices: list[Tensor]) -> Tensor:
+        """Multiply along each axis by its matrix."""
+        for axis, matrix in enumerate(matrices):
+            x = (matrix.to(x) @ x.movedim(axis, -2)).movedim(-2, axis)
         return x
 
 
 @lru_cache(maxsize=64)
 def filter_bank(n: int) -> Tensor:
-    """The orthogonal (n, n) matrix of one level, n even: averages above, details below."""
-    start, tap = torch.arange(n // 2)[:, None], torch.arange(len(LOWPASS))[None]
+    """The orthogonal matrix of one level: averages above, details below.
+
+    Args:
+        n: The size of the axis, an even number.
+
+    Returns:
+        (n, n) in float64.
+    """
+    start = torch.arange(n // 2)[:, None]
+    tap = torch.arange(len(LOWPASS))[None]
     column = (2 * start + tap) % n
     low = torch.tensor(LOWPASS, dtype=torch.float64)
     matrix = torch.zeros(n, n, dtype=torch.float64)

@@ -1,12 +1,14 @@
-"""Weighted gather from a table, its scatter and its dot: a set of bilinear maps closed under differentiation.
+"""Weighted gather from a table, scatter into it, and dot with its rows.
 
-    gather(T, i, w)[n]    = Σ_k w[n,k] T[i[n,k]]        dT = scatter(g, i, w)    dw = dot(g, T, i)
-    scatter(g, i, w)[m]   = Σ_{n,k: i[n,k]=m} w[n,k] g[n]  dg = gather(G, i, w)   dw = dot(g, G, i)
-    dot(g, T, i)[n,k]     = g[n] · T[i[n,k]]              dg = gather(T, i, u)    dT = scatter(g, i, u)
+The three bilinear maps are closed under differentiation:
 
-Interpolation in grids and hash tables is a `gather`; because the set is closed, total variation of such a field (a
-derivative with respect to w, differentiated again with respect to T) costs what it must and no more. On a CPU this
-is 3 to 8 times faster than indexing under autograd.
+    gather(T, i, w)[n]  = Σ_k w[n,k] T[i[n,k]]           dT = scatter(g, i, w)  dw = dot(g, T, i)
+    scatter(g, i, w)[m] = Σ_{n,k: i[n,k]=m} w[n,k] g[n]  dg = gather(G, i, w)  dw = dot(g, G, i)
+    dot(g, T, i)[n,k]   = g[n] · T[i[n,k]]               dg = gather(T, i, u)  dT = scatter(g, i, u)
+
+Interpolation in grids and hash tables is a `gather`; because the set is closed, total variation of
+such a field (a derivative with respect to w, differentiated again with respect to T) costs what it
+must and no more. On a CPU this is 3 to 8 times faster than indexing under autograd.
 """
 
 # pyright: reportIncompatibleMethodOverride=false
@@ -17,20 +19,49 @@ import torch
 from torch import Tensor
 
 Dims = tuple[int | None, ...]
+"""For each argument of a vmap, its axis of signals, or None where all signals share it."""
 
 
 def gather(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """(m, f) table, (n, k) indices and weights -> (n, f)."""
+    """Weighted sums of rows of a table.
+
+    Args:
+        table: (m, f).
+        index: (n, k) int64 rows of the table.
+        weight: (n, k).
+
+    Returns:
+        (n, f).
+    """
     return _call(_Gather, table, index, weight)
 
 
 def scatter(values: Tensor, index: Tensor, weight: Tensor, size: int) -> Tensor:
-    """(n, f) values, (n, k) indices and weights -> (size, f)."""
+    """Add weighted values to rows of an empty table: the transpose of `gather`.
+
+    Args:
+        values: (n, f).
+        index: (n, k) int64 rows of the table.
+        weight: (n, k).
+        size: The number of rows of the table.
+
+    Returns:
+        (size, f).
+    """
     return _call(_Scatter, values, index, weight, size)
 
 
 def dot(values: Tensor, table: Tensor, index: Tensor) -> Tensor:
-    """(n, f) values against (m, f) table rows -> (n, k)."""
+    """Inner products of values with rows of a table.
+
+    Args:
+        values: (n, f).
+        table: (m, f).
+        index: (n, k) int64 rows of the table.
+
+    Returns:
+        (n, k).
+    """
     return _call(_Dot, values, table, index)
 
 
@@ -41,15 +72,18 @@ def _call(function: type[torch.autograd.Function], *arguments: object) -> Tensor
 
 
 def _batched(info, dims: Dims, *arguments: Tensor) -> list[Tensor]:
-    """Every argument with a leading axis of signals."""
-    return [
-        x.expand(info.batch_size, *x.shape) if d is None else x.movedim(d, 0)
-        for x, d in zip(arguments, dims, strict=True)
-    ]
+    """Give every argument a leading axis of signals."""
+    batched = []
+    for x, axis in zip(arguments, dims, strict=True):
+        if axis is None:
+            batched.append(x.expand(info.batch_size, *x.shape))
+        else:
+            batched.append(x.movedim(axis, 0))
+    return batched
 
 
 def _shifted(index: Tensor, rows: int) -> Tensor:
-    """(signals, n, k) indices into one table each, as (signals · n, k) into the tables one below the other."""
+    """Make (signals, n, k) indices, into one table each, (signals · n, k) of the stacked tables."""
     shift = rows * torch.arange(len(index), dtype=index.dtype, device=index.device)
     return (index + shift[:, None, None]).flatten(0, 1)
 
@@ -68,11 +102,12 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         table, index, weight = ctx.saved_tensors
-        return (
-            scatter(grad, index, weight, len(table)) if ctx.needs_input_grad[0] else None,
-            None,
-            dot(grad, table, index) if ctx.needs_input_grad[2] else None,
-        )
+        of_table = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_table = scatter(grad, index, weight, len(table))
+        if ctx.needs_input_grad[2]:
+            of_weight = dot(grad, table, index)
+        return of_table, None, of_weight
 
     @staticmethod
     def vmap(info, dims, table, index, weight):
@@ -93,12 +128,12 @@ class _Scatter(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         values, index, weight = ctx.saved_tensors
-        return (
-            gather(grad, index, weight) if ctx.needs_input_grad[0] else None,
-            None,
-            dot(values, grad, index) if ctx.needs_input_grad[2] else None,
-            None,
-        )
+        of_values = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_values = gather(grad, index, weight)
+        if ctx.needs_input_grad[2]:
+            of_weight = dot(values, grad, index)
+        return of_values, None, of_weight, None
 
     @staticmethod
     def vmap(info, dims, values, index, weight, size):
@@ -130,11 +165,12 @@ class _Dot(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         values, table, index = ctx.saved_tensors
-        return (
-            gather(table, index, grad) if ctx.needs_input_grad[0] else None,
-            scatter(values, index, grad, len(table)) if ctx.needs_input_grad[1] else None,
-            None,
-        )
+        of_values = of_table = None
+        if ctx.needs_input_grad[0]:
+            of_values = gather(table, index, grad)
+        if ctx.needs_input_grad[1]:
+            of_table = scatter(values, index, grad, len(table))
+        return of_values, of_table, None
 
     @staticmethod
     def vmap(info, dims, values, table, index):
@@ -144,7 +180,10 @@ class _Dot(torch.autograd.Function):
 
 
 def _rows_of(table: Tensor, index: Tensor) -> Tensor:
-    """table[index], (n, k, f); on a CPU fetching two float32 as one number takes a quarter of the time of indexing."""
+    """table[index], (n, k, f), with two float32 features fetched as one float64.
+
+    On a CPU that takes a quarter of the time of indexing.
+    """
     flat = index.flatten()
     if table.dtype == torch.float32 and table.shape[1] == 2 and table.is_contiguous():
         wide = table.view(torch.float64)[:, 0].index_select(0, flat)
@@ -153,7 +192,10 @@ def _rows_of(table: Tensor, index: Tensor) -> Tensor:
 
 
 def _scatter_add(values: Tensor, index: Tensor, weight: Tensor, size: int) -> Tensor:
-    """On a CPU scipy's CSC product: torch's index_add_ takes 25 times as long at 10^6 short rows."""
+    """Scatter by scipy's CSC product on a CPU.
+
+    There torch's index_add_ takes 25 times as long at 10^6 short rows.
+    """
     n, k = index.shape
     if values.device.type != "cpu":
         out = values.new_zeros(size, values.shape[1])

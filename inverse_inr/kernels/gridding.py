@@ -1,7 +1,8 @@
 """Kaiser-Bessel gridding: the Fourier transform of an image at arbitrary frequencies (the NUFFT).
 
-Pad and apodise, FFT, then interpolate with a J^d kernel held as one sparse matrix (Beatty, Nishimura & Pauly 2005).
-Real images may use half the spectrum. All steps are torch operations or a `SparseMatrix`, so the adjoint is exact.
+Pad and apodise, FFT, then interpolate by a kernel of J^d weights, held as one sparse matrix
+(Beatty, Nishimura & Pauly 2005). Real images may use half the spectrum. All steps are torch
+operations or a `SparseMatrix`, so the adjoint is exact.
 """
 
 from __future__ import annotations
@@ -19,12 +20,22 @@ from inverse_inr.kernels.sparse import SparseMatrix
 
 
 class Gridding(nn.Module):
-    """F(k) = scale(k) Σ_j x_j exp(-2πi k·(j - c)), c the image's middle: (*batch, *shape) -> (*batch, m) complex.
+    """F(k) = scale(k) Σ_j x_j exp(-2πi k·(j - c)), where c is the image's middle.
 
-    `frequencies`: (m, d) in cycles per pixel, |k| <= 1/2, d = 1, 2 or 3; `scale`: (m,) factors, which cost nothing.
-    `real` images take half the time, by half the spectrum. Relative error near 1e-5 at the defaults; a sparse
-    matrix with `width`^d entries a frequency is kept.
-    Raises ValueError for frequencies of another dimension or beyond 1/2.
+    The relative error is near 1e-5 at the defaults. A sparse matrix with `width`^d entries per
+    frequency is kept.
+
+    Args:
+        shape: The image's d axes, d = 1, 2 or 3.
+        frequencies: (m, d) in cycles per pixel, |k| <= 1/2.
+        oversampling: How many times finer than by the image's own FFT the spectrum is sampled.
+        width: Samples of the spectrum along each axis that make one value.
+        scale: (m,) factors of the values, which cost nothing; None for 1.
+        real: Images are real, which takes half the time, by half the spectrum.
+        dtype: The precision of the weights that are kept.
+
+    Raises:
+        ValueError: The frequencies have another dimension or lie beyond 1/2.
     """
 
     def __init__(
@@ -39,14 +50,16 @@ class Gridding(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        self.shape, self.width, self.real = tuple(shape), width, real
+        self.shape = tuple(shape)
+        self.width = width
+        self.real = real
         k = _checked(np.asarray(frequencies, dtype=np.float64), len(self.shape))
         self.padded = tuple(_fast_even(math.ceil(oversampling * n) + width) for n in self.shape)
         ratio = [m / n for m, n in zip(self.padded, self.shape, strict=True)]
         beta = [math.pi * math.sqrt((width / r) ** 2 * (r - 0.5) ** 2 - 0.8) for r in ratio]
-        flip = (
-            k[:, -1] < 0 if real else np.zeros(len(k), dtype=bool)
-        )  # the other half-space is the conjugate
+        flip = np.zeros(len(k), dtype=bool)
+        if real:
+            flip = k[:, -1] < 0  # the other half-space is the conjugate
         position = np.where(flip[:, None], -k, k) * self.padded
         self.matrix = _interpolator(position, self.padded, beta, width, real, dtype)
         self.sign = nn.Buffer(
@@ -58,14 +71,28 @@ class Gridding(nn.Module):
         self.weight = nn.Buffer(torch.from_numpy(1 / window).to(dtype), persistent=False)
         # an even image's middle lies half a pixel off the pixel that the FFT takes as origin
         middle = [(n - 1) / 2 - n // 2 for n in self.shape]
-        phase = np.exp(2j * np.pi * (k @ np.array(middle))) * (1.0 if scale is None else scale)
+        phase = np.exp(2j * np.pi * (k @ np.array(middle)))
+        if scale is not None:
+            phase = phase * scale
         self.phase = nn.Buffer(
             torch.view_as_real(torch.from_numpy(phase)).to(dtype), persistent=False
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """Raises TypeError for a complex image where `real` was said, ValueError for another shape."""
-        batch, d = image.shape[: image.ndim - len(self.shape)], len(self.shape)
+        """Transform images.
+
+        Args:
+            image: (*batch, *shape).
+
+        Returns:
+            (*batch, m) complex.
+
+        Raises:
+            TypeError: The image is complex, but `real` was said.
+            ValueError: The image has another shape.
+        """
+        d = len(self.shape)
+        batch = image.shape[: image.ndim - d]
         if tuple(image.shape[len(batch) :]) != self.shape:
             raise ValueError(
                 f"Gridding of images {self.shape}: got an array of shape {tuple(image.shape)}."
@@ -81,26 +108,27 @@ class Gridding(nn.Module):
         values = self.matrix(spectrum.reshape(math.prod(batch), -1).T).T
         if self.real:
             values = torch.complex(values.real, values.imag * self.sign.to(real))
-        phase = torch.view_as_complex(
-            self.phase.to(real)
-        )  # real pairs: .to(float32) drops imaginaries
+        # kept as pairs of real numbers: .to(float32) would drop imaginary parts
+        phase = torch.view_as_complex(self.phase.to(real))
         return (values * phase).reshape(*batch, -1)
 
 
 def _checked(k: np.ndarray, d: int) -> np.ndarray:
     if k.ndim != 2 or k.shape[1] != d or not 1 <= d <= 3:
         raise ValueError(
-            f"Gridding: frequencies must be (m, {d}) for images of {d} axes (1 to 3), got {k.shape}."
+            f"Gridding: frequencies must be (m, {d}) for images of {d} axes (1 to 3), "
+            f"got {k.shape}."
         )
     if not np.abs(k).max(initial=0.0) <= 0.5 + 1e-9:
         raise ValueError(
-            f"Gridding: frequencies reach {np.abs(k).max():.4g} cycles per pixel; an image holds 1/2."
+            f"Gridding: frequencies reach {np.abs(k).max():.4g} cycles per pixel; "
+            "an image holds 1/2."
         )
     return k
 
 
 def _around_origin(image: Tensor, padded: tuple[int, ...]) -> Tensor:
-    """The image in zeros, its middle at index 0 and what lies before it at the end: what an FFT wants."""
+    """Pad the image by zeros as an FFT wants it: the middle at 0, what lies before at the end."""
     shape = image.shape[image.ndim - len(padded) :]
     halves = [
         ((slice(n // 2, n), slice(0, n - n // 2)), (slice(0, n // 2), slice(m - n // 2, m)))
@@ -126,16 +154,19 @@ def _around_origin(image: Tensor, padded: tuple[int, ...]) -> Tensor:
 
 
 def _extended_spectrum(image: Tensor, reach: int, d: int) -> Tensor:
-    """rfftn of images of even width, with `reach` columns beyond both ends: the conjugates of inner ones.
+    """Transform images of even width by rfftn, with `reach` more columns beyond both ends.
 
-    The adjoint is written out: torch's own makes a complex FFT of twice the size and fills five arrays with zeros.
+    Those columns are conjugates of inner ones. The adjoint is written out, because torch's own
+    makes a complex FFT of twice the size and fills five arrays with zeros.
     """
     axes = tuple(range(-d, 0))
     shape = image.shape[-d:]
 
     def mirror(columns: Tensor) -> Tensor:
         turned = columns.flip(axes)  # row g of column k holds the conjugate of row -g
-        return (turned.roll((1,) * (d - 1), axes[:-1]) if d > 1 else turned).conj()
+        if d > 1:
+            turned = turned.roll((1,) * (d - 1), axes[:-1])
+        return turned.conj()
 
     def forward(x: Tensor) -> Tensor:
         half = torch.fft.rfftn(x, dim=axes)
@@ -147,9 +178,8 @@ def _extended_spectrum(image: Tensor, reach: int, d: int) -> Tensor:
         half = extended[..., reach:-reach].clone()
         half[..., 1 : reach + 1] += mirror(extended[..., :reach])
         half[..., -reach - 1 : -1] += mirror(extended[..., -reach:])
-        half[..., 1:-1] *= (
-            0.5  # irfftn adds each inner column and its conjugate: Re(z) = (z + z*) / 2
-        )
+        # irfftn adds each inner column and its conjugate: Re(z) = (z + z*) / 2
+        half[..., 1:-1] *= 0.5
         return torch.fft.irfftn(half, s=shape, dim=axes, norm="forward")
 
     return with_adjoint(forward, adjoint)(image)
@@ -188,10 +218,14 @@ def _interpolator(
     real: bool,
     dtype: torch.dtype,
 ) -> SparseMatrix:
-    """(m, d) positions on the padded spectrum -> matrix from it (real: the extended half of it) to the m values."""
+    """The matrix from the padded spectrum (if `real`, its extended half) to values at m positions.
+
+    `position` is (m, d) in samples of the padded spectrum.
+    """
     sizes = list(padded)
     first = np.ceil(position - width / 2).astype(np.int64)
-    index, value = np.zeros((len(position), 1), dtype=np.int64), np.ones((len(position), 1))
+    index = np.zeros((len(position), 1), dtype=np.int64)
+    value = np.ones((len(position), 1))
     for a, m in enumerate(padded):
         g = first[:, a, None] + np.arange(width)  # (m, J)
         weight = _kernel(g - position[:, a, None], beta[a], width)

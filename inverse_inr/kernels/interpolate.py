@@ -1,4 +1,4 @@
-"""Multilinear interpolation on lattices: which corners a point sees, and with what weight."""
+"""Multilinear interpolation on lattices: the corners that a point sees, and their weights."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from torch import Tensor
 
 
 def cells(position: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Lattice cell and the fraction inside it for positions in node units, clamped to [0, n - 1]: both (*s, d).
+    """Find the lattice cell of each position, and where in the cell it lies.
 
-    The fraction is differentiable in the position.
+    Positions are clamped to [0, n - 1] along each axis. The fraction is differentiable in the
+    position.
+
+    Args:
+        position: (*s, d) in node units: 0 is the first node of an axis.
+        shape: The number of nodes along each of the d axes.
+
+    Returns:
+        The cell's lowest corner, (*s, d) int64, and the fraction inside the cell, (*s, d).
     """
     top = torch.tensor([n - 1 for n in shape], dtype=position.dtype, device=position.device)
     position = torch.minimum(position.clamp(min=0), top)
@@ -20,11 +28,21 @@ def cells(position: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
 
 
 def corners(base: Tensor, fraction: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Flat node indices and multilinear weights of the 2^d corners of each cell: both (*s, 2^d)."""
+    """List the 2^d corners of each cell with their multilinear weights.
+
+    Args:
+        base: (*s, d) int64, the cell's lowest corner.
+        fraction: (*s, d), the place inside the cell.
+        shape: The number of nodes along each of the d axes.
+
+    Returns:
+        Flat node indices, (*s, 2^d), and weights that sum to 1, (*s, 2^d).
+    """
     index = base.new_zeros(*base.shape[:-1], 1)
     weight = fraction.new_ones(*base.shape[:-1], 1)
     for k, n in enumerate(shape):
-        i, t = base[..., k : k + 1], fraction[..., k : k + 1]
+        i = base[..., k : k + 1]
+        t = fraction[..., k : k + 1]
         index = torch.cat([index * n + i, index * n + (i + 1).clamp(max=n - 1)], -1)
         weight = torch.cat([weight * (1 - t), weight * t], -1)
     return index, weight

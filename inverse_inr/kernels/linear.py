@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 ArrayMap = Callable[[Tensor], Tensor]
+"""A linear map of one tensor to another."""
 
 
 class _Linear(torch.autograd.Function):
@@ -36,7 +37,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _apply(x: Tensor, forward: ArrayMap, backward: ArrayMap) -> Tensor:
-    """Through autograd where it records: torch's bookkeeping for a Function costs as much as a small FFT."""
+    """Go through autograd only where it records: its bookkeeping costs as much as a small FFT."""
     recorded = torch.is_grad_enabled() and x.requires_grad
     transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     if not (recorded or transformed):
@@ -47,8 +48,18 @@ def _apply(x: Tensor, forward: ArrayMap, backward: ArrayMap) -> Tensor:
 
 
 def largest_singular_value(normal: ArrayMap, start: Tensor, iterations: int = 30) -> float:
-    """‖A‖ by power iterations on `normal`, x -> A*A x, from a start of any size; 0 where A maps it to nothing."""
-    x, size = start, 0.0
+    """‖A‖ by power iterations on A*A.
+
+    Args:
+        normal: The map x -> A*A x.
+        start: The first vector, of any size but zero.
+        iterations: The number of power iterations.
+
+    Returns:
+        The largest singular value, from below; 0 where A maps the start to nothing.
+    """
+    x = start
+    size = 0.0
     for _ in range(iterations):
         x = normal(x / torch.linalg.vector_norm(x))
         size = float(torch.linalg.vector_norm(x))
@@ -58,9 +69,12 @@ def largest_singular_value(normal: ArrayMap, start: Tensor, iterations: int = 30
 
 
 def with_adjoint(forward: ArrayMap, backward: ArrayMap) -> ArrayMap:
-    """A linear map with a fast adjoint: autograd, `adjoint` and dot tests all use `backward`.
+    """Make a linear map with a fast adjoint: autograd, `adjoint` and dot tests all use `backward`.
 
-    Differentiable any number of times. `backward` must be the conjugate transpose of `forward`.
+    The map can be differentiated any number of times.
+
+    Args:
+        forward: The linear map.
+        backward: Its conjugate transpose.
     """
-
     return lambda x: _apply(x, forward, backward)

@@ -1,7 +1,7 @@
 """Sparse matrices that are fast on a CPU: int32 CSR with the transpose built beforehand.
 
-Measured at 20 M non-zeros: int64 indices cost 5.6 times as much, and torch's own backward (which transposes on the
-fly) 170 times as much.
+Measured at 20 M non-zeros: int64 indices cost 5.6 times as much, and torch's own backward (which
+transposes on the fly) 170 times as much.
 """
 
 from __future__ import annotations
@@ -16,12 +16,21 @@ from inverse_inr.kernels.linear import with_adjoint
 
 
 class SparseMatrix(nn.Module):
-    """A constant real sparse matrix applied to (n,) or (n, k) dense arrays, real or complex; double-differentiable.
+    """A constant real sparse matrix, applied to dense arrays; it can be differentiated twice.
 
-    Built from coordinates (summed where repeated) given as numpy arrays.
+    Args:
+        rows: (nonzeros,) row indices.
+        columns: (nonzeros,) column indices. Entries at the same place are summed.
+        values: (nonzeros,) real entries.
+        shape: (m, n).
+        dtype: The precision in which the entries are kept.
+
+    Raises:
+        ValueError: There are more non-zeros than int32 indices can count.
     """
 
-    BYTES_PER_NONZERO = 16  # float32 value and int32 column, for the matrix and for its transpose
+    BYTES_PER_NONZERO = 16
+    """Memory per non-zero: float32 value and int32 column, for the matrix and for its transpose."""
 
     def __init__(
         self,
@@ -38,7 +47,7 @@ class SparseMatrix(nn.Module):
 
     @classmethod
     def of(cls, matrix, dtype: torch.dtype = torch.float32) -> SparseMatrix:
-        """From scipy's CSR matrix."""
+        """Make it of a scipy sparse matrix, e.g. in CSR form."""
         made = cls.__new__(cls)
         nn.Module.__init__(made)
         made._hold(matrix.tocsr(), dtype)
@@ -50,9 +59,8 @@ class SparseMatrix(nn.Module):
         self.transpose = nn.Buffer(_torch_csr(matrix.T.tocsr(), dtype), persistent=False)
 
     def __deepcopy__(self, memo: dict[int, object]) -> SparseMatrix:
-        copy = SparseMatrix.__new__(
-            SparseMatrix
-        )  # torch cannot deep-copy a CSR tensor, only clone it
+        # torch cannot deep-copy a CSR tensor, only clone it
+        copy = SparseMatrix.__new__(SparseMatrix)
         nn.Module.__init__(copy)
         copy.shape = self.shape
         for name, tensor in (("matrix", self.matrix), ("transpose", self.transpose)):
@@ -61,14 +69,17 @@ class SparseMatrix(nn.Module):
         return copy
 
     def forward(self, x: Tensor) -> Tensor:
+        """The product with a dense array, real or complex: (n,) -> (m,), or (n, k) -> (m, k)."""
         if x.ndim == 1:
             return self(x[:, None])[:, 0]
         if x.is_complex():
             parts = self(torch.view_as_real(x).flatten(1)).unflatten(1, (-1, 2))
             return torch.view_as_complex(parts.contiguous())
-        matrix, transpose = self.matrix, self.transpose
+        matrix = self.matrix
+        transpose = self.transpose
         if x.dtype != matrix.dtype:
-            matrix, transpose = matrix.to(x.dtype), transpose.to(x.dtype)
+            matrix = matrix.to(x.dtype)
+            transpose = transpose.to(x.dtype)
         return with_adjoint(lambda v: matrix @ v, lambda v: transpose @ v)(x)
 
 
@@ -78,9 +89,8 @@ def _torch_csr(matrix, dtype: torch.dtype) -> Tensor:
             f"Sparse matrix of {matrix.nnz} non-zeros: int32 indices hold at most 2^31 - 1."
         )
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Sparse CSR tensor support", UserWarning
-        )  # beta, and what we want
+        # torch warns that its CSR tensors are in beta state; they do what we need
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
         return torch.sparse_csr_tensor(
             torch.from_numpy(matrix.indptr.astype(np.int32)),
             torch.from_numpy(matrix.indices.astype(np.int32)),

@@ -1,6 +1,8 @@
 """Gaussian models of similar patches, learnt from a guide, as a regularizer.
 
-R(f) = mean_i (P_i f − μ_i)ᵀ (C_i + ε² I)⁻¹ (P_i f − μ_i) / D      μ_i, C_i: of the patches most like P_i in the guide
+    R(f) = mean_i (P_i f − μ_i)ᵀ (C_i + ε² I)⁻¹ (P_i f − μ_i) / D
+
+μ_i and C_i are mean and covariance of the patches that are most like P_i in the guide.
 
 Yu, Sapiro & Mallat 2012, Solving inverse problems with piecewise linear estimators.
 """
@@ -16,11 +18,20 @@ from torch import Tensor
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
 from inverse_inr.regularizers.similarity import similar_patches
-from inverse_inr.regularizers.slopes import Regularizer
+from inverse_inr.regularizers.weighted import Regularizer
+
+LARGEST = 2**31
+"""The most bytes that all models of a `LocalGaussians` may take."""
 
 
 class PatchModels(NamedTuple):
-    """Gaussians of n patches of D values: where they lie, their means (n, D), and factors (n, D, D), WᵀW = C⁻¹."""
+    """Gaussian models of n patches of D values each.
+
+    Attributes:
+        starts: For each axis, the pixels at which patches begin.
+        mean: (n, D).
+        factor: (n, D, D), W with WᵀW = C⁻¹.
+    """
 
     starts: list[Tensor]
     mean: Tensor
@@ -28,21 +39,31 @@ class PatchModels(NamedTuple):
 
 
 class LocalGaussians(Regularizer):
-    """Every patch is likely among those that are like it in the guide: mean (P f − μ)ᵀ (C + floor² I)⁻¹ (P f − μ) / D.
+    """Every patch is likely among those that are like it in the guide.
 
-    μ and C are mean and covariance of a patch of `guide` and of the `neighbours` most similar ones: the second step of
-    NL-Bayes (Lebrun, Buades & Morel 2013), whose place of noise removal any data term takes (piecewise linear
-    estimators, Yu, Sapiro & Mallat 2012). About 1 where the field is as likely as the guide. Beside a negative
-    log-likelihood that is a mean over m measured values of a field of n, `n / (2 m)` is the weight of a posterior's
-    maximum, each value's D / c patches counted once: nothing to tune.
+    R(f) = mean (P f − μ)ᵀ (C + floor² I)⁻¹ (P f − μ) / D is about 1 where the field is as likely as
+    the guide. μ and C are mean and covariance of a patch of the guide and of the `neighbours` most
+    similar ones. Together with a negative log-likelihood that is a mean over m measured values of a
+    field of n, `n / (2 m)` is the weight of a posterior's maximum, each value's D / c patches
+    counted once: there is nothing to tune.
 
-    guide       a field, seen at the pixels of `grid` once
-    patch       pixels along an axis, odd; patches lie inside the grid
-    stride      pixels from one to the next; default 2, or as much more, up to `patch`, as keeps all models (D² floats
-                each) below `LARGEST` bytes
-    search      as of `similar_patches`, whose Gaussian window is `patch` wide too
-    floor       standard deviation, in units of the field, that the guide's patches do not show
-    Raises ValueError for a grid smaller than a patch, one so large that no stride will do, bad options.
+    Args:
+        guide: A field; it is seen once, at the pixels of `grid`.
+        grid: The pixels; patches lie inside.
+        patch: Pixels along each axis, an odd number.
+        search: As in `similar_patches`, whose Gaussian window is `patch` wide too.
+        neighbours: The number of similar patches that each model is learnt from.
+        stride: Pixels from one patch to the next; default: 2, or as much more, up to `patch`, as
+            keeps all models (D² floats each) below `LARGEST` bytes.
+        floor: Standard deviation, in units of the field, that the guide's patches do not show.
+
+    Raises:
+        ValueError: The grid is smaller than a patch, or so large that no stride will do; or an
+            option is bad.
+
+    Source:
+        The second step of NL-Bayes (Lebrun, Buades & Morel 2013), with any data term in the place
+        of noise removal, as in piecewise linear estimators (Yu, Sapiro & Mallat 2012).
     """
 
     def __init__(
@@ -64,25 +85,24 @@ class LocalGaussians(Regularizer):
             raise ValueError(
                 f"LocalGaussians: patches of {patch} pixels do not fit in a grid of {grid.shape}."
             )
-        self.guide, self.grid, self.patch, self.stride, self.floor = (
-            guide,
-            grid,
-            patch,
-            stride,
-            floor,
-        )
+        self.guide = guide
+        self.grid = grid
+        self.patch = patch
+        self.stride = stride
+        self.floor = floor
         self.options = {"patch": patch, "search": search, "neighbours": neighbours}
         self._models: PatchModels | None = None
 
     def models(self) -> PatchModels:
-        """A pure function of the guide, made when first asked for."""
+        """The models: a pure function of the guide, made when first asked for."""
         if self._models is None:
             with torch.no_grad():
                 self._models = self._learned(sample(self.guide, self.grid))
         return self._models
 
     def _learned(self, guide: Tensor) -> PatchModels:
-        shape, half = guide.shape[:-1], self.patch // 2
+        shape = guide.shape[:-1]
+        half = self.patch // 2
         patches = self._patches(guide)
         last = [n - 1 for n in patches.shape[:-1]]
         stride = self.stride or affordable_stride(self.grid, self.patch, patches.shape[-1])
@@ -102,7 +122,10 @@ class LocalGaussians(Regularizer):
     def _gaussians(
         self, patches: Tensor, place: Tensor, shape: torch.Size
     ) -> tuple[Tensor, Tensor]:
-        """Of the groups of patches centred at flat indices (n, k): those that lie partly outside are moved inside."""
+        """Means and factors of groups of patches, centred at flat indices (n, k).
+
+        Patches that lie partly outside are moved inside.
+        """
         inside = [
             (i - self.patch // 2).clamp(0, m - 1)
             for i, m in zip(torch.unravel_index(place, shape), patches.shape, strict=False)
@@ -115,8 +138,12 @@ class LocalGaussians(Regularizer):
         return mean, torch.linalg.solve_triangular(lower, unit.expand_as(lower), upper=False)
 
     def _patches(self, values: Tensor) -> Tensor:
-        """(*shape, c) -> (*inner, D): the patch that begins at each pixel, real and imaginary parts side by side."""
-        values = torch.view_as_real(values).flatten(-2) if values.is_complex() else values
+        """The patch that begins at each pixel, (*inner, D), of values (*shape, c).
+
+        Real and imaginary parts are values side by side.
+        """
+        if values.is_complex():
+            values = torch.view_as_real(values).flatten(-2)
         ndim = values.ndim - 1
         for axis in range(ndim):
             values = values.unfold(axis, self.patch, 1)
@@ -131,19 +158,28 @@ class LocalGaussians(Regularizer):
         return (factor.to(patches) @ off[..., None]).square().mean()
 
 
-LARGEST = 2**31
-"""Bytes of all models of a `LocalGaussians`."""
-
-
 def affordable_stride(grid: Grid, patch: int, size: int) -> int:
-    """The least from 2 to `patch` with which the models of patches of `size` values stay below `LARGEST` bytes."""
+    """The least stride with which all models of a grid's patches stay within `LARGEST` bytes.
+
+    Args:
+        grid: The pixels.
+        patch: Pixels of a patch along each axis.
+        size: The number D of values in a patch.
+
+    Returns:
+        Pixels from one patch to the next, from 2 to `patch`.
+
+    Raises:
+        ValueError: Even the largest stride needs more memory.
+    """
     needed = [
         4 * size**2 * grid.numel / stride**grid.ndim for stride in range(2, max(2, patch) + 1)
     ]
     if needed[-1] > LARGEST:
         raise ValueError(
             f"LocalGaussians: models of patches of {size} values on a grid of {grid.shape} need "
-            f"{needed[-1] / 1e9:.3g} GB. A smaller image (bin, crop), a smaller patch, or no rounds of them (rounds=0)?"
+            f"{needed[-1] / 1e9:.3g} GB. A smaller image (bin, crop), a smaller patch, "
+            "or no rounds of them (rounds=0)?"
         )
     return 2 + next(k for k, bytes_ in enumerate(needed) if bytes_ <= LARGEST)
 

@@ -1,9 +1,11 @@
 """Similar patches: what one place of an image says about another, by a guide.
 
-R(f) = 1/n Σ_i Σ_j w_ij |f(x_i) − f(x_j)|²      over the `neighbours` most similar patches j of each pixel i
+    R(f) = 1/n Σ_i Σ_j w_ij |f(x_i) − f(x_j)|²
 
-The guide may be a first reconstruction of the same measurements (Gilboa & Osher 2008, Nonlocal operators with
-applications to image processing). What similar patches have in common beyond their values is in `patch_models`.
+The inner sum is over the `neighbours` most similar patches j of each pixel i. The guide may be a
+first reconstruction of the same measurements (Gilboa & Osher 2008, Nonlocal operators with
+applications to image processing). What similar patches have in common beyond their values is in
+`patch_models`.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from torch.nn import functional
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
-from inverse_inr.regularizers.slopes import Regularizer
+from inverse_inr.regularizers.weighted import Regularizer
 
 BLOCK = 24
-"""Offsets whose patch distances are held at a time."""
+"""Number of offsets whose patch distances are held at a time, which bounds memory."""
 
 
 def similar_patches(
@@ -31,32 +33,46 @@ def similar_patches(
     neighbours: int = 8,
     at: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The most similar patches within `search` pixels along each axis: flat indices (n, k) and weights (n, k).
+    """Find the most similar patches around each pixel.
 
-    image  (*shape, c), real or complex
-    at     flat indices of the n pixels that are asked; default: all, in order
-    patch  pixels along an axis, odd; a Gaussian of a third of it in standard deviation weighs its pixels
-    w = exp(-|P_i - P_j|² / h_i²), with h_i² the median squared distance of the k patches of pixel i: no contrast and no
-    noise level has to be told. Raises ValueError for NaN or Inf, or an even patch.
+    Their weights are w = exp(-|P_i - P_j|² / h_i²), with h_i² the median squared distance of the k
+    patches of pixel i: no contrast and no noise level has to be told.
+
+    Args:
+        image: (*shape, c), real or complex.
+        patch: Pixels along each axis, an odd number. A Gaussian whose standard deviation is a third
+            of it weighs the pixels of a patch.
+        search: Look this many pixels away along each axis.
+        neighbours: The number k of patches to find for each pixel.
+        at: Flat indices of the n pixels that are asked; default: all, in order.
+
+    Returns:
+        Flat indices of the patches' centres, (n, k), and their weights, (n, k). Where fewer than k
+        are inside the image, the pixel itself fills up at weight 0.
+
+    Raises:
+        ValueError: The image holds NaN or Inf, the patch is even, or a number is below 1.
     """
     if patch < 1 or patch % 2 == 0 or search < 1 or neighbours < 1:
         raise ValueError(
-            f"similar_patches: patch={patch} must be odd, search={search} and neighbours={neighbours} >= 1."
+            f"similar_patches: patch={patch} must be odd, "
+            f"search={search} and neighbours={neighbours} >= 1."
         )
     if not torch.isfinite(image).all():
         raise ValueError("similar_patches: the guide holds NaN or Inf.")
-    image = torch.view_as_real(image).flatten(-2) if image.is_complex() else image
+    if image.is_complex():
+        image = torch.view_as_real(image).flatten(-2)
     shape = image.shape[:-1]
     index = torch.arange(shape.numel(), device=image.device).reshape(shape)
     offsets = [
         o for o in itertools.product(range(-search, search + 1), repeat=len(shape)) if any(o)
     ]
-    at = index.flatten() if at is None else at
+    if at is None:
+        at = index.flatten()
     near = image.new_full((len(at), neighbours), torch.inf)
     place = at[:, None].expand(-1, neighbours)  # itself, at weight 0, where fewer are inside
-    for start in range(
-        0, len(offsets), BLOCK
-    ):  # the best so far beside the next few: memory stays bounded
+    for start in range(0, len(offsets), BLOCK):
+        # keep the best so far and compare them with the next few: memory stays bounded
         some = offsets[start : start + BLOCK]
         distances = [_patch_distance(image, o, patch).flatten()[at] for o in some]
         places = [index.roll([-v for v in o], list(range(len(shape)))).flatten()[at] for o in some]
@@ -78,12 +94,15 @@ def _patch_distance(image: Tensor, offset: tuple[int, ...], patch: int) -> Tenso
     for axis, o in enumerate(offset):
         if o:
             width = min(abs(o), image.shape[axis])
-            outside.narrow(axis, 0 if o < 0 else image.shape[axis] - width, width).fill_(True)
+            first = 0
+            if o > 0:
+                first = image.shape[axis] - width
+            outside.narrow(axis, first, width).fill_(True)
     return _blurred(squared.masked_fill(outside, 0.0), patch).masked_fill(outside, torch.inf)
 
 
 def _blurred(values: Tensor, patch: int) -> Tensor:
-    """Gaussian means over `patch` pixels along each axis; what lies outside counts as zero distance for all alike."""
+    """Gaussian means over `patch` pixels along each axis; the outside counts as 0 for all alike."""
     place = torch.arange(patch, device=values.device, dtype=values.dtype) - patch // 2
     taps = torch.exp(-0.5 * (3 * place / patch) ** 2)
     taps = taps / taps.sum()
@@ -97,18 +116,29 @@ def _blurred(values: Tensor, patch: int) -> Tensor:
 
 
 class NonLocal(Regularizer):
-    """mean over pixels i of Σ_j w_ij |f(x_i) - f(x_j)|² over similar patches of `guide` (Gilboa & Osher 2008).
+    """Mean over pixels i of Σ_j w_ij |f(x_i) - f(x_j)|², over similar patches j of a guide.
 
-    guide  a field: another modality, a classical or an earlier reconstruction; seen at the pixels of `grid`, once
-    `options` are those of `similar_patches`.
+    Args:
+        guide: A field: another modality, a classical or an earlier reconstruction. It is seen once,
+            at the pixels of `grid`.
+        grid: The pixels.
+        options: Options of `similar_patches`.
+
+    Source:
+        Gilboa & Osher 2008.
     """
 
     def __init__(self, guide: Field, grid: Grid, **options: Any) -> None:
-        self.guide, self.grid, self.options = guide, grid, options
+        self.guide = guide
+        self.grid = grid
+        self.options = options
         self._graph: tuple[Tensor, Tensor] | None = None
 
     def graph(self) -> tuple[Tensor, Tensor]:
-        """Neighbours and weights: a pure function of the guide, made when first asked for."""
+        """Neighbours and weights of each pixel, (n, k) each, as `similar_patches` gives them.
+
+        They are a pure function of the guide, made when first asked for.
+        """
         if self._graph is None:
             with torch.no_grad():
                 self._graph = similar_patches(sample(self.guide, self.grid), **self.options)

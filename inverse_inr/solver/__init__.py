@@ -1,14 +1,17 @@
-"""minimise over θ: D(A(f_θ), y) + Σ λ R(f_θ): the loop, its objective, what it starts from and what it returns."""
+"""minimise over θ: D(A(f_θ), y) + Σ λ R(f_θ).
+
+Here are the loop, its objective, what it starts from and what it returns.
+"""
 
 from inverse_inr.solver.callbacks import AgainstReference as AgainstReference
 from inverse_inr.solver.callbacks import Callback as Callback
 from inverse_inr.solver.callbacks import Checkpoint as Checkpoint
 from inverse_inr.solver.callbacks import Progress as Progress
 from inverse_inr.solver.loop import Solver as Solver
-from inverse_inr.solver.loop import solve as solve
 from inverse_inr.solver.solution import Ended as Ended
 from inverse_inr.solver.solution import Solution as Solution
-from inverse_inr.solver.solution import load_field as load_field
-from inverse_inr.solver.solution import save_field as save_field
+from inverse_inr.solver.solving import solve as solve
 from inverse_inr.solver.starting import going_on_from as going_on_from
 from inverse_inr.solver.starting import make_prior as make_prior
+from inverse_inr.solver.weights import load_field as load_field
+from inverse_inr.solver.weights import save_field as save_field

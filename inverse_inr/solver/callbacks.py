@@ -1,4 +1,4 @@
-"""What happens beside the loop at the stopping rule's checks: progress, checkpoints, a reference metric."""
+"""Callbacks run at the stopping rule's checks: a progress bar, checkpoints, a reference metric."""
 
 from __future__ import annotations
 
@@ -15,67 +15,94 @@ from inverse_inr.io.files import atomic_write
 from inverse_inr.solver.solution import Solution
 
 Record = dict[str, Any]
-
+"""One entry of a solver's history: step, seconds, loss, its parts and the stopping rule's value."""
 
 Callback = Callable[[Any, Record], None]
-"""Called with the solver, of which a callback needs what `Running` names, and the newest record of its history."""
+"""Called with the solver and the newest record of its history; of the solver it needs `Running`."""
 
 
 class Progress:
-    """A tqdm bar with the loss and the stopping rule's value; silent where stderr is no terminal, unless `always`."""
+    """A tqdm bar with the loss and the stopping rule's value.
+
+    Args:
+        always: Show the bar even where stderr is no terminal; otherwise it is silent there.
+    """
 
     def __init__(self, always: bool = False) -> None:
         self.always = always
         self._bar: Any = None
 
     def __call__(self, solver: Running, record: Record) -> None:
+        """Move the bar to the record's step; close it when the run is over."""
         if self._bar is None:
-            from tqdm.auto import tqdm
-
-            quiet = not (self.always or sys.stderr.isatty() or "ipykernel" in sys.modules)
-            self._bar = tqdm(
-                total=solver.steps, disable=quiet, unit="step", desc=solver.label, smoothing=0
-            )
-            if not quiet:
-                self._bar.start_t -= (
-                    solver.seconds
-                )  # the bar comes with the first record, the clock ran before
+            self._bar = self._opened(solver)
         self._bar.update(record["step"] - self._bar.n)
         shown = {k: f"{record[k]:.4g}" for k in ("loss", solver.stopping.label) if k in record}
         self._bar.set_postfix(shown)
         if solver.finished:
             self.close()
 
+    def _opened(self, solver: Running) -> Any:
+        from tqdm.auto import tqdm
+
+        quiet = not (self.always or sys.stderr.isatty() or "ipykernel" in sys.modules)
+        bar: Any = tqdm(
+            total=solver.steps, disable=quiet, unit="step", desc=solver.label, smoothing=0
+        )
+        if not quiet:
+            # the bar opens with the first record, but the clock has been running since the first
+            # step
+            bar.start_t -= solver.seconds
+        return bar
+
     def close(self) -> None:
+        """End the bar; the next record opens a new one."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
 
 class Checkpoint:
-    """Writes the solver's state to `path` every `seconds`, whole or not at all: the previous one survives a failure."""
+    """Save the solver's state from time to time, and at the end.
+
+    A file is written whole or not at all: the previous one survives a failure.
+
+    Args:
+        path: The file, which each save replaces.
+        seconds: The least time between two saves, in seconds.
+    """
 
     def __init__(self, path: str | Path, seconds: float = 30.0) -> None:
-        self.path, self.seconds = Path(path), seconds
+        self.path = Path(path)
+        self.seconds = seconds
         self._last = time.monotonic()
 
     def __call__(self, solver: Running, record: Record) -> None:
+        """Save if the run is over or the last save is old enough."""
         if solver.finished or time.monotonic() - self._last >= self.seconds:
             self.write(solver)
 
     def write(self, solver: Running) -> None:
+        """Save now."""
         with atomic_write(self.path) as temporary:
             torch.save(solver.state_dict(), temporary)
         self._last = time.monotonic()
 
 
 class AgainstReference:
-    """Adds the PSNR against the problem's reference to the history: printed beside, never used to stop."""
+    """Add the PSNR in dB against the problem's reference to the history.
+
+    It is printed together with the rest and never used to stop.
+
+    Args:
+        average: Sub-samples per axis of each pixel that is compared.
+    """
 
     def __init__(self, average: int = 4) -> None:
         self.average = average
 
     def __call__(self, solver: Running, record: Record) -> None:
+        """Write "PSNR (reference)" into the record; do nothing without a reference."""
         if solver.problem.reference is not None and solver.history:
             current = Solution(solver.prior, solver.problem, solver.label)
             record["PSNR (reference)"] = current.metrics(average=self.average)["PSNR"]

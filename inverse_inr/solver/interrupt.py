@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for the end of a step."""
+"""Let Ctrl-C wait for the end of a step."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ class _Request:
 
 @contextmanager
 def interruptible() -> Iterator[_Request]:
-    """Ctrl-C sets `request.made` instead of raising, so that a step is never cut in two; a second one raises."""
+    """Turn Ctrl-C into a request inside the block, so that a step is never cut in two.
+
+    The first Ctrl-C sets `made` of the request; a second one raises KeyboardInterrupt as usual. In
+    any thread but the main one nothing changes, because signals arrive in the main thread only.
+
+    Returns:
+        A context manager that gives the request, whose `made` is True after a Ctrl-C.
+    """
     request = _Request()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
     previous = signal.getsignal(signal.SIGINT)
 
-    def on_interrupt(number: int, frame: Any) -> None:
+    def on_interrupt(*_: Any) -> None:
         request.made = True
         signal.signal(signal.SIGINT, previous)
 

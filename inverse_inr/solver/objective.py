@@ -1,11 +1,15 @@
-"""The mini-batch loss as a module, and which rows a step sees: a pure function of (seed, step)."""
+"""The mini-batch loss as a module, and the rows that each step sees.
+
+Rows and random numbers are pure functions of (seed, step), so that runs resume exactly.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +21,29 @@ from inverse_inr.protocol import Predicts
 from inverse_inr.regularizers import Weighted
 from inverse_inr.term import Term
 
+Regularizer = Callable[[Field, Tensor], Tensor]
+"""R(field, points) as a scalar, with or without a weight of its own, e.g. `1e-3 * Sobolev()`."""
+
 
 class Objective(nn.Module):
-    """Σ weight D(A f, y) + Σ λ R(f): forward gives its parts, in the order of `names`; their sum is the loss.
+    """Σ weight D(A f, y) + Σ λ R(f), as one number per part.
 
-    What parts of an operator know of what they learn (`hooks.HasPrior`) is added with the term's weight.
+    An operator's own knowledge of what it learns (`hooks.HasPrior`) is added with its term's
+    weight.
+
+    Args:
+        prior: The field f, any module that maps points to values.
+        terms: The acquisitions. Operators and fidelities that a fit changes are copied.
+        regularizers: Weighted regularizers; those of weight 0 are left out.
+        chunk: Field points in flight at a time; None for all.
+
+    Attributes:
+        terms: The terms on the prior's device and in its precision.
+        operators: The terms' operators that are modules.
+        fidelities: The terms' fidelities that are modules.
+        parts: (weight, regularizer) for each regularizer of positive weight.
+        own: (weight, module) for each part of an operator with a `negative_log_prior`.
+        names: One name per part of the loss, in the order in which `forward` returns the parts.
     """
 
     def __init__(
@@ -32,7 +54,8 @@ class Objective(nn.Module):
         chunk: int | None = None,
     ) -> None:
         super().__init__()
-        self.prior, self.chunk = prior, chunk
+        self.prior = prior
+        self.chunk = chunk
         self.terms = [_own(term).to(*placement(prior)) for term in terms]
         self.operators = nn.ModuleList(
             t.operator for t in self.terms if isinstance(t.operator, nn.Module)
@@ -43,19 +66,28 @@ class Objective(nn.Module):
         self.parts = [
             part for regularizer in regularizers for part in regularizer.parts if part[0] > 0
         ]
+        self.own = [(t.weight, m) for t in self.terms for m in _with_prior(t.operator)]
         self.names = [f"D({type(t.operator).__name__})" for t in self.terms]
         self.names += [f"R({type(part).__name__})" for _, part in self.parts]
-        self.own = [(t.weight, m) for t in self.terms for m in _with_prior(t.operator)]
         self.names += [f"R({type(m).__name__})" for _, m in self.own]
 
     def who_takes_part(self) -> list[object]:
-        """The prior, then each term's operator and its fidelity: whose hooks the solver calls."""
+        """The prior, then each term's operator and its fidelity: the solver calls their hooks."""
         return [
             self.prior,
             *(part for term in self.terms for part in (term.operator, term.fidelity)),
         ]
 
     def forward(self, rows: Sequence[Tensor], points: Tensor) -> Tensor:
+        """The weighted parts of the loss; their sum is the loss.
+
+        Args:
+            rows: For each term, (b,) indices of the measurements to compare.
+            points: (n, d) points of the box that regularizers see.
+
+        Returns:
+            (parts,), in the order of `names`.
+        """
         field: Field = Memo(self.prior, self.chunk)
         data = [
             t.weight * t.loss(field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)
@@ -66,27 +98,46 @@ class Objective(nn.Module):
 
 
 def _own(term: Term) -> Term:
-    """The term with a copy of an operator or fidelity that a fit changes: solving must not change the user's."""
-    parts = {"operator": term.operator, "fidelity": term.fidelity}
-    return replace(term, **{k: copy.deepcopy(v) for k, v in parts.items() if changes(v)})  # pyright: ignore
+    """The term with copies of what a fit changes: solving must not change the user's own."""
+    copies: dict[str, Any] = {}
+    if changes(term.operator):
+        copies["operator"] = copy.deepcopy(term.operator)
+    if changes(term.fidelity):
+        copies["fidelity"] = copy.deepcopy(term.fidelity)
+    return replace(term, **copies)
 
 
 def _with_prior(operator: object) -> list[HasPrior]:
-    modules = operator.modules() if isinstance(operator, nn.Module) else ()
+    if not isinstance(operator, nn.Module):
+        return []
+    modules = operator.modules()
     return [m for m in modules if isinstance(m, HasPrior) and m.negative_log_prior() is not None]
 
 
 def changes(part: object) -> bool:
-    """Whether a fit changes the part: it learns, or has hooks that prepare or anneal it."""
+    """Whether a fit changes an operator or fidelity.
+
+    It does if the part learns, or has hooks that prepare or anneal it.
+    """
     return learns(part) or isinstance(part, Begins | BeforeStep)
 
 
 def learns(part: object) -> bool:
+    """Whether an operator or fidelity is a module with parameters that gradients reach."""
     return isinstance(part, nn.Module) and any(p.requires_grad for p in part.parameters())
 
 
 def automatic_batch(term: Term, points: int = 2**15) -> int | None:
-    """Rows a step so that the field sees about `points` points; None (all rows) where a row costs the whole lattice."""
+    """The number of rows per step with which the field sees about `points` points.
+
+    Args:
+        term: The acquisition; its first trusted row tells how many points a row looks at.
+        points: Field points per step.
+
+    Returns:
+        At least 16; at most 1024 for an operator that predicts by itself; None, for all rows, where
+        each row looks at a whole grid.
+    """
     if isinstance(term.operator, Predicts):
         return min(len(term.trusted), 1024)
     looked_at, _ = term.operator(term.trusted[:1])
@@ -96,27 +147,62 @@ def automatic_batch(term: Term, points: int = 2**15) -> int | None:
 
 
 class RowSchedule:
-    """Epochs of shuffled mini-batches of constant size over `rows`; `at(step)` is a pure function of seed and step."""
+    """Epochs of shuffled mini-batches of constant size.
+
+    Args:
+        rows: (n,) indices of the measurements that may be fitted.
+        batch: Rows per step; None for all of them, unshuffled.
+        seed: Decides the order of each epoch.
+    """
 
     def __init__(self, rows: Tensor, batch: int | None, seed: int) -> None:
-        self.rows, self.seed = rows, seed
-        self.batch = len(rows) if batch is None else min(batch, len(rows))
+        self.rows = rows
+        self.seed = seed
+        self.batch = len(rows)
+        if batch is not None:
+            self.batch = min(batch, len(rows))
         self._epoch: tuple[int, Tensor] = (-1, rows)
 
     def at(self, step: int) -> Tensor:
+        """The (batch,) rows of step number `step`, from 0: a pure function of it and the seed."""
         if self.batch == len(self.rows):
             return self.rows
         epoch, k = divmod(step, len(self.rows) // self.batch)
-        if (
-            epoch != self._epoch[0]
-        ):  # remembered, not state: the same epoch always gives the same order
+        if epoch != self._epoch[0]:
+            # only remembered, no state: the same epoch always has the same order
             generator = torch.Generator().manual_seed(mix(self.seed, epoch))
             self._epoch = (epoch, self.rows[torch.randperm(len(self.rows), generator=generator)])
         return self._epoch[1][k * self.batch : (k + 1) * self.batch]
 
 
+def row_schedules(
+    terms: Sequence[Term],
+    fit_rows: Sequence[Tensor],
+    batch: int | None,
+    *,
+    full_batch: bool,
+    seed: int,
+) -> list[RowSchedule]:
+    """One schedule per term.
+
+    Args:
+        terms: The acquisitions.
+        fit_rows: For each term, the indices of the measurements that may be fitted.
+        batch: Rows per step for each term; None for `automatic_batch`.
+        full_batch: The optimizer wants all rows in every step.
+        seed: Each term's order is drawn from a seed of its own, counted up from this one.
+    """
+    schedules = []
+    for k, (term, rows) in enumerate(zip(terms, fit_rows, strict=True)):
+        size = None
+        if not full_batch:
+            size = batch or automatic_batch(term)
+        schedules.append(RowSchedule(rows, size, seed + k))
+    return schedules
+
+
 def mix(seed: int, number: int) -> int:
-    """One 63-bit seed from two numbers (splitmix64's finalizer)."""
+    """Make one 63-bit seed from two numbers (splitmix64's finalizer)."""
     z = (seed * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**64
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     return (z ^ (z >> 27)) % 2**63
@@ -124,9 +210,21 @@ def mix(seed: int, number: int) -> int:
 
 @contextmanager
 def seeded(seed: int, step: int, device: torch.device) -> Iterator[None]:
-    """torch's default generator is a function of (seed, step) inside, and the user's again after."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        # not torch.manual_seed: it also queues a seed, with a stack trace, for each kind of device never used (1 ms)
+    """Make torch's default generator a function of (seed, step) inside the block.
+
+    After the block it is the user's again, as it was before.
+
+    Args:
+        seed: The seed of the run.
+        step: The number of the step.
+        device: The device whose generator is set together with the CPU's.
+    """
+    devices = []
+    if device.type == "cuda":
+        devices = [device]
+    with torch.random.fork_rng(devices=devices):
+        # not torch.manual_seed: for each kind of device never used it also queues a seed, with a
+        # stack trace (1 ms)
         torch.default_generator.manual_seed(mix(seed, step))
         if device.type == "cuda":
             torch.cuda.manual_seed(mix(seed, step))

@@ -1,4 +1,4 @@
-"""What solving returns, for a prior and for a classical baseline alike."""
+"""Solutions: the results of a fit and of a classical baseline alike."""
 
 from __future__ import annotations
 
@@ -14,25 +14,34 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.compose import OnGrid
-from inverse_inr.domain import Box, Grid
+from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
 from inverse_inr.hooks import HasGridMap
 from inverse_inr.io.files import atomic_write
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
+from inverse_inr.solver.weights import save_field
+from inverse_inr.term import Term
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: `kind` is for programs, `text` for people, and is what str() gives.
+    """How a run ended; `str()` gives its text.
 
-    done         all steps are done
-    paused       the caller asked for fewer steps, or has not run it to the end yet
-    interrupted  Ctrl-C; it can be resumed
-    satisfied    the stopping rule was content
-    non-finite   NaN or Inf turned up; the last good state was kept
-    direct       no rule watched its steps: a classical or trained method, and what decided its parameter
+    The kinds are:
+
+    - done: all steps are done.
+    - paused: the caller asked for fewer steps, or has not run it to the end yet.
+    - interrupted: Ctrl-C; the run can be resumed.
+    - satisfied: the stopping rule was content.
+    - non-finite: NaN or Inf turned up; the last good state was kept.
+    - direct: no rule watched the steps of a classical or trained method; the text says what decided
+      its parameter.
+
+    Args:
+        kind: One of the kinds above, for programs.
+        text: A sentence for people.
     """
 
     kind: Literal["done", "paused", "interrupted", "satisfied", "non-finite", "direct"]
@@ -44,7 +53,21 @@ class Ended:
 
 @dataclass
 class Solution:
-    """A reconstructed `field`, how it was found, and how well it fits. `watched` are rows that the fit never saw."""
+    """A reconstructed field, how it was found, and how well it fits.
+
+    Args:
+        field: The reconstruction.
+        problem: The problem that was solved, with what its operators and fidelities learnt.
+        method: The name of the prior or of the classical method, for tables and figures.
+        history: One record per check of the stopping rule.
+        seconds: The time it took, in seconds.
+        steps: The number of steps done.
+        stopped: How the run ended.
+        best_step: The step whose state was kept.
+        watched: For each term, the indices of rows that the fit never saw.
+        learnt: The parameters of operators and fidelities by name, as they were learnt.
+        details: Further facts that a method reports, e.g. the weight that it chose.
+    """
 
     field: Field
     problem: Problem
@@ -62,34 +85,54 @@ class Solution:
     def sample(
         self, grid: Grid | None = None, *, average: int = 1, chunk: int | None = None
     ) -> Tensor:
-        """The field on `grid` (default: the problem's): (*shape, channels). A pixel image is its own average."""
+        """The field on a grid.
+
+        Args:
+            grid: The pixels; default: the problem's grid.
+            average: Sub-samples per axis of each pixel. A pixel image on its own grid is its own
+                average.
+            chunk: Field points in flight at a time; default: the library's.
+
+        Returns:
+            (*shape, channels).
+        """
         if isinstance(self.field, SampledField) and grid in (None, self.field.grid):
             return self.field.values
-        return sample(
-            self.field, self.problem.grid if grid is None else grid, average=average, chunk=chunk
-        )
+        if grid is None:
+            grid = self.problem.grid
+        return sample(self.field, grid, average=average, chunk=chunk)
 
     @torch.no_grad()
     def held_out(self) -> float | None:
-        """Mean fidelity on the rows that the fit never saw; None where it saw all."""
+        """The mean fidelity on the rows that the fit never saw; None where it saw all."""
         if not self.watched or not all(len(r) for r in self.watched):
             return None
         return self.misfit(self.watched)
 
     @torch.no_grad()
     def misfit(self, rows: Sequence[Tensor]) -> float:
-        """Σ weight · mean fidelity over `rows` of each term; a pixel image is measured as its own method saw it."""
+        """Σ weight · mean fidelity over some rows of each term.
+
+        A pixel image is measured as its own method saw it, by the operator's map on the grid.
+
+        Args:
+            rows: For each term, (b,) indices of measurements.
+        """
         total = 0.0
         for term, chosen in zip(self.problem.terms, rows, strict=True):
-            if isinstance(self.field, SampledField) and isinstance(term.operator, HasGridMap):
-                term = replace(term, operator=term.operator.on(self.field.grid))
-            with evaluating(term.operator):
-                total += term.weight * float(term.loss(self.field, chosen))
+            seen = self._as_seen(term)
+            with evaluating(seen.operator):
+                total += seen.weight * float(seen.loss(self.field, chosen))
         return total
+
+    def _as_seen(self, term: Term) -> Term:
+        if isinstance(self.field, SampledField) and isinstance(term.operator, HasGridMap):
+            return replace(term, operator=term.operator.on(self.field.grid))
+        return term
 
     @property
     def is_raster(self) -> bool:
-        """The measurements saw pixels, not points in between: the raster is the image."""
+        """Whether the measurements saw pixels only: then the raster is the image."""
         return all(isinstance(t.operator, OnGrid) for t in self.problem.terms)
 
     def metrics(
@@ -99,43 +142,62 @@ class Solution:
         grid: Grid | None = None,
         average: int | None = None,
     ) -> dict[str, float]:
-        """PSNR, SSIM and relative error against `reference` (default: the problem's), both as pixel averages.
+        """PSNR in dB, SSIM and relative error, of pixel averages.
 
-        `average` sub-samples an axis (default: the problem's). SSIM is given in 2-D and 3-D where its window fits. Fits
-        of whole-grid operators are compared as the raster that the operator saw, complex fields by their moduli. The
-        data range is the reference's own span. Raises ValueError where there is no reference.
+        SSIM is given in 2-D and 3-D where its window fits. Fits of whole-grid operators are
+        compared as the raster that the operator saw, complex fields by their moduli. The data range
+        is the reference's own span.
+
+        Args:
+            reference: The truth; default: the problem's reference.
+            grid: The pixels that are compared; default: the problem's grid.
+            average: Sub-samples per axis of each pixel; default: the problem's.
+
+        Returns:
+            "PSNR", "SSIM" where it fits, and "relative error".
+
+        Raises:
+            ValueError: There is no reference.
         """
         from inverse_inr import metrics
 
-        reference = self.problem.reference if reference is None else reference
-        average = self.problem.average if average is None else average
+        if reference is None:
+            reference = self.problem.reference
+        if average is None:
+            average = self.problem.average
         if reference is None:
             raise ValueError("Solution.metrics: the problem has no reference; pass one.")
-        truth = metrics.modulus(
-            sample(reference, self.problem.grid if grid is None else grid, average=average)
-        )
-        image = metrics.modulus(self.sample(grid, average=1 if self.is_raster else average))
+        image = metrics.modulus(self._pixels(grid, average))
+        if grid is None:
+            grid = self.problem.grid
+        truth = metrics.modulus(sample(reference, grid, average=average))
         span = float(truth.max() - truth.min())
         space = truth.shape[:-1]
-        fits = len(space) in (2, 3) and min(space) >= metrics.WINDOW
-        return {
-            "PSNR": metrics.psnr(image, truth, data_range=span),
-            **(
-                {"SSIM": metrics.ssim(image, truth, data_range=span, ndim=len(space))}
-                if fits
-                else {}
-            ),
-            "relative error": metrics.relative_error(image, truth),
-        }
+        found = {"PSNR": metrics.psnr(image, truth, data_range=span)}
+        if len(space) in (2, 3) and min(space) >= metrics.WINDOW:
+            found["SSIM"] = metrics.ssim(image, truth, data_range=span, ndim=len(space))
+        found["relative error"] = metrics.relative_error(image, truth)
+        return found
+
+    def _pixels(self, grid: Grid | None, average: int) -> Tensor:
+        if self.is_raster:
+            return self.sample(grid)
+        return self.sample(grid, average=average)
 
     def summary(self) -> dict[str, Any]:
-        """One row of a comparison table."""
+        """One row of a comparison table.
+
+        Returns:
+            "method", "seconds", "held-out", and the metrics if the problem has a reference.
+        """
         row: dict[str, Any] = {
             "method": self.method,
             "seconds": self.seconds,
             "held-out": self.held_out(),
         }
-        return row | (self.metrics() if self.problem.reference is not None else {})
+        if self.problem.reference is not None:
+            row |= self.metrics()
+        return row
 
     def report(self) -> str:
         """A few plain lines: what was done, why it ended, how well it fits."""
@@ -157,7 +219,17 @@ class Solution:
         return "\n".join(lines)
 
     def save(self, folder: str | Path) -> Path:
-        """Write image.npz (NIfTI too where the grid has an affine), field.safetensors and history.json."""
+        """Write image.npz, field.safetensors and history.json.
+
+        Where the grid has an affine, image.nii.gz (NIfTI, of moduli) is written too;
+        field.safetensors only where the field is a module.
+
+        Args:
+            folder: The folder to write to; it is made if it does not exist.
+
+        Returns:
+            The folder.
+        """
         from inverse_inr.io import write_image
         from inverse_inr.metrics import modulus
 
@@ -169,7 +241,12 @@ class Solution:
             write_image(folder / "image.nii.gz", modulus(image), self.problem.grid)
         if isinstance(self.field, nn.Module):
             save_field(self.field, folder / "field.safetensors")
-        record = {
+        with atomic_write(folder / "history.json") as temporary:
+            Path(temporary).write_text(json.dumps(self._record(), indent=1, default=_plain))
+        return folder
+
+    def _record(self) -> dict[str, Any]:
+        return {
             "method": self.method,
             "steps": self.steps,
             "seconds": self.seconds,
@@ -181,52 +258,9 @@ class Solution:
             "learnt": {k: v.tolist() for k, v in self.learnt.items()},
             "history": self.history,
         }
-        with atomic_write(folder / "history.json") as temporary:
-            Path(temporary).write_text(json.dumps(record, indent=1, default=_plain))
-        return folder
-
-
-def save_field(field: nn.Module, path: str | Path) -> None:
-    """Weights as safetensors; a catalogue prior carries its recipe and box, so `load_field` needs nothing else."""
-    from safetensors.torch import save_file
-
-    from inverse_inr.priors import Prior
-
-    metadata = {}
-    if isinstance(field, Prior):
-        box = {"lower": field.box.lower, "upper": field.box.upper, "units": field.box.units}
-        metadata = {
-            "name": field.recipe.name,
-            "options": json.dumps(field.recipe.options),
-            "box": json.dumps(box),
-        }
-    with atomic_write(path) as temporary:
-        save_file(
-            {k: v.contiguous() for k, v in field.state_dict().items()}, temporary, metadata=metadata
-        )
-
-
-def load_field(path: str | Path) -> nn.Module:
-    """The catalogue prior that `save_field` wrote. Raises ValueError for another kind of file."""
-    from safetensors import SafetensorError, safe_open
-
-    from inverse_inr.priors import create
-
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}
-    except SafetensorError as error:
-        raise ValueError(f"{path} is no complete safetensors file: {error}.") from None
-    if "options" not in metadata:
-        raise ValueError(
-            f"{path} holds weights but not the recipe of a catalogue prior; load them by hand."
-        )
-    box = Box(**{k: tuple(v) for k, v in json.loads(metadata["box"]).items()})
-    prior = create(metadata["name"], box, **json.loads(metadata["options"]))
-    prior.load_state_dict(state)
-    return prior.eval()
 
 
 def _plain(value: object) -> object:
-    return value.item() if isinstance(value, np.generic | Tensor) else str(value)
+    if isinstance(value, np.generic | Tensor):
+        return value.item()
+    return str(value)

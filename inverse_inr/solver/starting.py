@@ -1,4 +1,4 @@
-"""What a fit begins with: the prior that a problem suggests or a name asks for, or an earlier fit of the same one."""
+"""The beginning of a fit: its prior, by name or from an earlier fit, and its optimizer."""
 
 from __future__ import annotations
 
@@ -8,34 +8,49 @@ from typing import Any
 
 from torch import nn
 
-from inverse_inr import priors
+from inverse_inr import optimizers, priors
 from inverse_inr.problem import Problem
+from inverse_inr.registry import nearest
 from inverse_inr.solver.solution import Solution
 
 
 def make_prior(
     problem: Problem, prior: str | nn.Module | None, seed: int, **native: Any
 ) -> nn.Module:
-    """A prior by name gets the problem's box, channels and the grid's Nyquist frequency, unless `native` says else.
+    """Make the prior of a fit.
 
-    The suggested one is prepared by `Suggestion.start`.
+    A prior by name gets the problem's box and channels and the grid's Nyquist frequency as its
+    bandwidth, unless `native` says otherwise. The problem's own prior is prepared by
+    `Suggestion.start`.
+
+    Args:
+        problem: The problem that the prior is for.
+        prior: A name of the catalogue, a made prior (returned as it is), or None for the problem's
+            suggestion.
+        seed: The seed of the initial parameters of a prior by name.
+        native: Further options of a prior by name; the suggested prior has its own.
+
+    Returns:
+        A module that maps points to values.
+
+    Raises:
+        TypeError: The prior is neither a name nor a module.
+        ValueError: The prior's box has another number of axes than the problem's.
     """
-    options = problem.suggested.options if prior is None else native
-    start = problem.suggested.start if prior is None else None
-    prior = problem.suggested.prior if prior is None else prior
+    start = None
+    if prior is None:
+        prior = problem.suggested.prior
+        native = problem.suggested.options
+        start = problem.suggested.start
     if isinstance(prior, str):
-        takes_head = (
-            "head" in inspect.signature(priors.registry.get(prior)).parameters
-        )  # some are complex by themselves
-        head = {"head": "complex"} if problem.is_complex and takes_head else {}
-        made = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed, **head, **options}
-        created = priors.create(prior, problem.box, problem.channels, **made)
+        created = _by_name(problem, prior, seed, native)
         if start is not None:
             start(created)
         return created
     if not isinstance(prior, nn.Module):
         raise TypeError(
-            f"prior must be a name or an nn.Module that maps points to values, got {type(prior).__name__}."
+            "prior must be a name or an nn.Module that maps points to values, "
+            f"got {type(prior).__name__}."
         )
     if isinstance(prior, priors.Prior) and prior.box.ndim != problem.box.ndim:
         raise ValueError(
@@ -44,15 +59,60 @@ def make_prior(
     return prior
 
 
+def _by_name(problem: Problem, name: str, seed: int, options: dict[str, Any]) -> nn.Module:
+    defaults: dict[str, Any] = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed}
+    # some priors are complex by themselves and have no head to choose
+    takes_head = "head" in inspect.signature(priors.registry.get(name)).parameters
+    if problem.is_complex and takes_head:
+        defaults["head"] = "complex"
+    return priors.create(name, problem.box, problem.channels, **{**defaults, **options})
+
+
 def going_on_from(fit: Callable[[], Solution]) -> Callable[[nn.Module], None]:
-    """`Suggestion.start`: the parameters of an earlier fit of the same prior, made when they are asked for."""
+    """Start from the parameters of an earlier fit of the same prior.
+
+    The result is a value for `Suggestion.start`.
+
+    Args:
+        fit: Gives the earlier solution; it is called only when a prior is to be prepared.
+
+    Returns:
+        A function that copies the parameters of that solution's field into the prior it is given.
+        It raises TypeError if the field is no module.
+    """
 
     def start(prior: nn.Module) -> None:
         field = fit().field
         if not isinstance(field, nn.Module):
             raise TypeError(
-                f"going_on_from: a fit of {type(prior).__name__} is needed, not of {type(field).__name__}."
+                f"going_on_from: a fit of {type(prior).__name__} is needed, "
+                f"not of {type(field).__name__}."
             )
         prior.load_state_dict(field.state_dict())
 
     return start
+
+
+def make_optimizer(optimizer: str | optimizers.Optimizer, lr: float | None) -> optimizers.Optimizer:
+    """Turn the name of an optimizer into a value of `optimizers`.
+
+    Args:
+        optimizer: A name, or a value, which is returned as it is.
+        lr: The learning rate of an optimizer by name; None for its default, e.g. the prior's
+            suggestion.
+
+    Returns:
+        The value, whose `build` makes torch's optimizer.
+
+    Raises:
+        ValueError: The name is unknown, or `lr` is given together with a value.
+    """
+    if not isinstance(optimizer, str):
+        if lr is not None:
+            raise ValueError("Give the learning rate once: lr=... or inside the optimizer value.")
+        return optimizer
+    if optimizer not in optimizers.NAMES:
+        raise ValueError(f"Unknown optimizer {optimizer!r}. {nearest(optimizer, optimizers.NAMES)}")
+    if lr is None:
+        return optimizers.NAMES[optimizer]()
+    return optimizers.NAMES[optimizer](lr=lr)

@@ -1,17 +1,11 @@
-"""Surfaces as signed distances: their terms, meshes and figures of them, how far off points and meshes are."""
+"""Surfaces as signed distances: regularizers, meshes, figures, and errors of points and meshes."""
 
-from inverse_inr.surfaces.distance import Eikonal as Eikonal
-from inverse_inr.surfaces.distance import IsoPoints as IsoPoints
-from inverse_inr.surfaces.distance import NearSurface as NearSurface
-from inverse_inr.surfaces.distance import OffSurface as OffSurface
-from inverse_inr.surfaces.distance import OnSurface as OnSurface
+from inverse_inr.surfaces.clouds import cloud_normals as cloud_normals
+from inverse_inr.surfaces.clouds import project as project
+from inverse_inr.surfaces.clouds import spread as spread
 from inverse_inr.surfaces.distance import SignedDistance as SignedDistance
 from inverse_inr.surfaces.distance import Surface as Surface
-from inverse_inr.surfaces.distance import cloud_normals as cloud_normals
 from inverse_inr.surfaces.distance import distance_of as distance_of
-from inverse_inr.surfaces.distance import misaligned as misaligned
-from inverse_inr.surfaces.distance import project as project
-from inverse_inr.surfaces.distance import spread as spread
 from inverse_inr.surfaces.meshes import Mesh as Mesh
 from inverse_inr.surfaces.meshes import MeshErrors as MeshErrors
 from inverse_inr.surfaces.meshes import level_set as level_set
@@ -23,3 +17,9 @@ from inverse_inr.surfaces.point_metrics import best as best
 from inverse_inr.surfaces.point_metrics import occupied as occupied
 from inverse_inr.surfaces.point_metrics import shape_errors as shape_errors
 from inverse_inr.surfaces.point_metrics import volume_errors as volume_errors
+from inverse_inr.surfaces.terms import Eikonal as Eikonal
+from inverse_inr.surfaces.terms import IsoPoints as IsoPoints
+from inverse_inr.surfaces.terms import NearSurface as NearSurface
+from inverse_inr.surfaces.terms import OffSurface as OffSurface
+from inverse_inr.surfaces.terms import OnSurface as OnSurface
+from inverse_inr.surfaces.terms import misaligned as misaligned

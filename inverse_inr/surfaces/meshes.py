@@ -1,4 +1,4 @@
-"""Triangle meshes of level sets: marching cubes of a field, whether the mesh is closed, how far it is from a shape."""
+"""Triangle meshes of level sets: made by marching cubes, checked, compared with a shape."""
 
 from __future__ import annotations
 
@@ -14,25 +14,32 @@ from inverse_inr.evaluation import Field, sample
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles: `vertices` (n, 3) float64 in the box's unit, `faces` (m, 3) int64, counter-clockwise from outside.
+    """A triangle mesh.
 
-    Raises ValueError for other shapes, vertices that are not finite, faces of vertices that are not there.
+    Args:
+        vertices: (n, 3) in the box's unit, kept in float64.
+        faces: (m, 3) indices of vertices, counter-clockwise as seen from outside, kept in int64.
+
+    Raises:
+        ValueError: The shapes are others, vertices are not finite, or faces name vertices that are
+            not there.
     """
 
     vertices: Tensor
     faces: Tensor
 
     def __post_init__(self) -> None:
-        vertices, faces = self.vertices.detach().cpu().double(), self.faces.detach().cpu().long()
+        vertices = self.vertices.detach().cpu().double()
+        faces = self.faces.detach().cpu().long()
         if vertices.ndim != 2 or vertices.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
             shapes = f"{tuple(vertices.shape)} and {tuple(faces.shape)}"
             raise ValueError(f"Mesh: vertices and faces must be (n, 3) and (m, 3), got {shapes}.")
         if not torch.isfinite(vertices).all():
             raise ValueError("Mesh: vertices hold NaN or Inf.")
         if len(faces) and (int(faces.min()) < 0 or int(faces.max()) >= len(vertices)):
-            low, high = int(faces.min()), int(faces.max())
             raise ValueError(
-                f"Mesh: faces name vertices {low} to {high}; there are {len(vertices)}. Counted from 1?"
+                f"Mesh: faces name vertices {int(faces.min())} to {int(faces.max())}; "
+                f"there are {len(vertices)}. Counted from 1?"
             )
         object.__setattr__(self, "vertices", vertices)
         object.__setattr__(self, "faces", faces)
@@ -49,7 +56,8 @@ class Mesh:
         edges = self._edges()
         there = edges[:, 0] * len(self.vertices) + edges[:, 1]
         back = edges[:, 1] * len(self.vertices) + edges[:, 0]
-        there, back = there.sort().values, back.sort().values
+        there = there.sort().values
+        back = back.sort().values
         return bool((there.diff() > 0).all()) and torch.equal(there, back)
 
     @property
@@ -60,7 +68,7 @@ class Mesh:
 
     @property
     def components(self) -> int:
-        """Connected parts."""
+        """The number of connected parts."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -68,50 +76,76 @@ class Mesh:
             return 0
         i, j = self._edges().unbind(1)
         n = len(self.vertices)
-        labels = connected_components(
-            coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), (n, n))
-        )[1]
+        graph = coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), (n, n))
+        _, labels = connected_components(graph)
         return len(set(labels[self.faces.unique().numpy()].tolist()))
 
     def _crosses(self) -> Tensor:
+        """Each face's outward normal, twice as long as its area, (m, 3)."""
         a, b, c = (self.vertices[self.faces[:, k]] for k in range(3))
         return torch.linalg.cross(b - a, c - a)
 
     @property
     def area(self) -> float:
+        """The sum of the faces' areas, in the box's unit squared."""
         return 0.5 * float(torch.linalg.vector_norm(self._crosses(), dim=1).sum())
 
     @property
     def volume(self) -> float:
-        """Of a closed mesh; negative where faces turn inwards."""
+        """The volume inside a closed mesh, in the unit cubed; negative where faces turn inwards."""
         return float((self.vertices[self.faces[:, 0]] * self._crosses()).sum()) / 6
 
     @property
     def vertex_normals(self) -> Tensor:
-        """Outward unit vectors, (n, 3): area-weighted means of the faces around."""
-        total, crosses = torch.zeros_like(self.vertices), self._crosses()
+        """Outward unit vectors, (n, 3): area-weighted means of the faces around each vertex."""
+        total = torch.zeros_like(self.vertices)
+        crosses = self._crosses()
         for k in range(3):
             total.index_add_(0, self.faces[:, k], crosses)
         return torch.nn.functional.normalize(total, dim=1)
 
     def sample(self, count: int, seed: int = 0) -> Tensor:
-        """Points uniform on the surface: (count, 3). Raises ValueError for a mesh without area."""
+        """Draw points uniformly on the surface.
+
+        Args:
+            count: The number of points.
+            seed: Decides which.
+
+        Returns:
+            (count, 3) in float64.
+
+        Raises:
+            ValueError: The mesh has no area.
+        """
         generator = torch.Generator().manual_seed(seed)
         areas = torch.linalg.vector_norm(self._crosses(), dim=1)
         if not len(areas) or float(areas.sum()) == 0:
             raise ValueError("Mesh.sample: the mesh has no area.")
         face = torch.multinomial(areas, count, replacement=True, generator=generator)
         u, v = torch.rand(2, count, dtype=torch.float64, generator=generator).unbind(0)
-        root = u.sqrt()[:, None]  # uniform in a triangle
+        root = u.sqrt()[:, None]  # the root makes points uniform in a triangle
         a, b, c = (self.vertices[self.faces[face, k]] for k in range(3))
         return (1 - root) * a + root * (1 - v[:, None]) * b + root * v[:, None] * c
 
 
 def level_set(field: Field, grid: Grid, level: float = 0.0, *, inside: str = "below") -> Mesh:
-    """Where channel 0 of `field` crosses `level`, by marching cubes (Lewiner, scikit-image) on a 3-D grid.
+    """Mesh the surface on which channel 0 of a field crosses a level, by marching cubes.
 
-    `inside` is "below" the level for a signed distance, "above" for a density: it decides which way faces turn. The
-    mesh is open where the surface leaves the grid. Raises ValueError where no voxel is on the other side.
+    The mesh is open where the surface leaves the grid.
+
+    Args:
+        field: The field.
+        grid: 3-D; its voxels are the cubes.
+        level: In the field's unit.
+        inside: "below" the level for a signed distance, "above" for a density; it decides which way
+            faces turn.
+
+    Raises:
+        ValueError: All voxels lie on one side of the level, the grid is not 3-D or too small, or
+            `inside` is another word.
+
+    Source:
+        Lewiner's marching cubes, from scikit-image.
     """
     if grid.ndim != 3 or min(grid.shape) < 2:
         raise ValueError(
@@ -126,9 +160,10 @@ def level_set(field: Field, grid: Grid, level: float = 0.0, *, inside: str = "be
     low, high = float(values.min()), float(values.max())
     if not low < level < high:
         raise ValueError(
-            f"level_set: the field runs from {low:.4g} to {high:.4g} on the grid: no surface at {level:g}."
+            f"level_set: the field runs from {low:.4g} to {high:.4g} on the grid: "
+            f"no surface at {level:g}."
         )
-    turn = "descent" if inside == "below" else "ascent"  # scikit-image winds them so
+    turn = {"below": "descent", "above": "ascent"}[inside]  # scikit-image's words for its winding
     vertices, faces, *_ = marching_cubes(
         values.numpy(), level, spacing=grid.spacing, gradient_direction=turn
     )
@@ -150,10 +185,17 @@ class MeshErrors(NamedTuple):
 
 
 def mesh_errors(mesh: Mesh, distance: Field, truth: Tensor, count: int = 20_000) -> MeshErrors:
-    """Of a mesh against the exact `distance` of a shape, (*s, 3) -> (*s, 1), and (n, 3) points `truth` on its surface.
+    """Compare a mesh with a shape.
 
-    From the mesh to the shape it is |distance| at `count` uniform points; back, to the nearest of those points and of
-    the vertices, which is too large by about their spacing, never too small.
+    From the mesh to the shape, distances are |distance| at uniform points. Back, they are taken to
+    the nearest of those points and of the vertices, which is too large by about their spacing,
+    never too small.
+
+    Args:
+        mesh: The mesh.
+        distance: The exact signed distance of the shape, (*s, 3) -> (*s, 1).
+        truth: (n, 3) points on the shape's surface.
+        count: The number of uniform points on the mesh.
     """
     from scipy.spatial import KDTree
 
@@ -162,6 +204,5 @@ def mesh_errors(mesh: Mesh, distance: Field, truth: Tensor, count: int = 20_000)
     cloud = torch.cat([points, mesh.vertices[mesh.faces.unique()]])
     back = torch.from_numpy(KDTree(cloud.numpy()).query(truth.double().numpy())[0])
     far = max(float(there.quantile(0.95)), float(back.quantile(0.95)))
-    return MeshErrors(
-        0.5 * float(there.mean() + back.mean()), max(float(there.max()), float(back.max())), far
-    )
+    farthest = max(float(there.max()), float(back.max()))
+    return MeshErrors(0.5 * float(there.mean() + back.mean()), farthest, far)

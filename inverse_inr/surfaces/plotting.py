@@ -1,4 +1,4 @@
-"""Point clouds and meshes in perspective, on equal axes: matplotlib axes, as in `plotting`."""
+"""Draw point clouds and meshes in perspective, on equal axes, as matplotlib axes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NAMES = "xyz"
+"""The names of the three axes."""
 
 
 def point_cloud(
@@ -26,9 +27,19 @@ def point_cloud(
     label: str = "",
     size: float = 4.0,
 ) -> Axes:
-    """(n, 3) points, coloured by (n,) `values` (say `label` and its unit: decibels) or by height.
+    """Draw points, coloured by values or by height.
 
-    Raises ValueError for other shapes or no points.
+    Args:
+        points: (n, 3) in the box's unit.
+        values: (n,) numbers that colour the points; default: their height.
+        axes: 3-D axes to draw on; default: a new figure's.
+        title: The title above the axes.
+        unit: The coordinates' unit, for the labels.
+        label: The values and their unit, e.g. decibels, for the colour bar of a new figure.
+        size: The area of the markers, in square points.
+
+    Raises:
+        ValueError: The shapes are others, or there are no points.
     """
     if points.ndim != 2 or points.shape[1] != 3 or not len(points):
         raise ValueError(f"point_cloud: points must be (n, 3) and some, got {tuple(points.shape)}.")
@@ -38,7 +49,9 @@ def point_cloud(
         )
     ax, own = _solid_axes(axes)
     place = points.detach().cpu().double().numpy()
-    colour = place[:, 2] if values is None else values.detach().cpu().double().numpy()
+    colour = place[:, 2]
+    if values is not None:
+        colour = values.detach().cpu().double().numpy()
     shown = ax.scatter(*place.T, c=colour, s=size, cmap="viridis", linewidths=0)
     if own and values is not None:
         ax.figure.colorbar(shown, ax=ax, shrink=0.6, pad=0.12, label=label)
@@ -54,7 +67,19 @@ def mesh(
     colour: str = "#8fb3d9",
     light: tuple[float, float, float] = (0.4, -0.5, 0.8),
 ) -> Axes:
-    """A mesh, its faces shaded by their angle to `light`. Raises ValueError for a mesh without faces."""
+    """Draw a mesh with its faces shaded by their angle to the light.
+
+    Args:
+        shape: The mesh.
+        axes: 3-D axes to draw on; default: a new figure's.
+        title: The title above the axes.
+        unit: The coordinates' unit, for the labels.
+        colour: The colour of a face that looks towards the light.
+        light: The direction towards the light, of any length.
+
+    Raises:
+        ValueError: The mesh has no faces.
+    """
     from matplotlib.colors import to_rgb
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
@@ -86,13 +111,13 @@ def _solid_axes(axes: Axes | None) -> tuple[Any, bool]:
 
 
 def _finish(ax: Any, places: np.ndarray, title: str, unit: str) -> Axes:
-    """One scale on all axes, unless an earlier drawing on them was larger."""
-    low, high = places.min(0), places.max(0)
+    """Label the axes and give them one scale, on which earlier drawings still fit."""
+    low = places.min(0)
+    high = places.max(0)
     if getattr(ax, "_inverse_inr_limits", None) is not None:
-        low, high = (
-            np.minimum(low, ax._inverse_inr_limits[0]),
-            np.maximum(high, ax._inverse_inr_limits[1]),
-        )
+        before_low, before_high = ax._inverse_inr_limits
+        low = np.minimum(low, before_low)
+        high = np.maximum(high, before_high)
     ax._inverse_inr_limits = (low, high)
     half = 0.52 * max(float((high - low).max()), 1e-12)
     for name, middle in zip(NAMES, 0.5 * (low + high), strict=True):

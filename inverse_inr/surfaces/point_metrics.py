@@ -1,7 +1,8 @@
-"""How far a reconstructed shape is from a surface known as points: Chamfer distance, F1, Hausdorff.
+"""Errors of a reconstructed shape against a surface known as points: Chamfer, F1, Hausdorff.
 
-All in the unit of the coordinates, none squared. A volume becomes points by a threshold, a fraction of its largest
-modulus: fixed beforehand, or the best one for each measure, which only a known truth can choose; report both.
+Distances are in the unit of the coordinates, none squared. A volume becomes points by a threshold,
+a fraction of its largest modulus: fixed beforehand, or the best one for each measure, which only a
+known truth can choose; report both.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from torch import Tensor
 from inverse_inr.domain import Grid
 
 THRESHOLDS = tuple(0.02 * 1.25**k for k in range(17))
-"""Fractions of the maximum, 0.02 to 0.71."""
+"""Fractions of the largest modulus that are tried: 0.02 to 0.71, a factor 1.25 apart."""
 
 
 class ShapeErrors(NamedTuple):
+    """Errors of one point set against another; distances are in the unit of the coordinates."""
+
     chamfer: float
     """Mean of the two mean nearest distances."""
     f1: float
@@ -28,25 +31,39 @@ class ShapeErrors(NamedTuple):
 
 
 def shape_errors(points: Tensor, truth: Tensor, reach: float) -> ShapeErrors:
-    """Of two (n, d) point sets. An empty set has infinite distances and F1 of 0."""
+    """Compare two point sets. If one is empty, distances are infinite and F1 is 0.
+
+    Args:
+        points: (n, d), the reconstruction.
+        truth: (m, d), the true surface.
+        reach: Points this near to the other set count as right for F1, in the coordinates' unit.
+    """
     from scipy.spatial import KDTree
 
     if not len(points) or not len(truth):
         return ShapeErrors(float("inf"), 0.0, float("inf"))
-    a, b = points.double().cpu().numpy(), truth.double().cpu().numpy()
+    a = points.double().cpu().numpy()
+    b = truth.double().cpu().numpy()
     there = torch.from_numpy(KDTree(b).query(a)[0])
     back = torch.from_numpy(KDTree(a).query(b)[0])
-    precision, recall = (
-        float((there <= reach).double().mean()),
-        float((back <= reach).double().mean()),
-    )
+    precision = float((there <= reach).double().mean())
+    recall = float((back <= reach).double().mean())
     f1 = 2 * precision * recall / max(precision + recall, 1e-30)
     far = max(float(there.quantile(0.95)), float(back.quantile(0.95)))
     return ShapeErrors(0.5 * float(there.mean() + back.mean()), f1, far)
 
 
 def occupied(volume: Tensor, grid: Grid, threshold: float) -> Tensor:
-    """Centres of the voxels whose modulus is at least `threshold` of the largest: (n, d)."""
+    """Find the voxels whose modulus is large enough.
+
+    Args:
+        volume: (*grid.shape, 1) values, real or complex.
+        grid: The voxels.
+        threshold: A fraction of the largest modulus.
+
+    Returns:
+        (n, d) centres of the voxels, in float64.
+    """
     size = volume.abs().reshape(grid.shape)
     return grid.points(torch.float64)[(size >= threshold * size.max()).cpu() & (size > 0).cpu()]
 
@@ -58,12 +75,23 @@ def volume_errors(
     reach: float,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> dict[float, ShapeErrors]:
-    """Errors of (*grid.shape, 1) values against (n, d) points at each threshold."""
+    """Compare a volume with a surface at each of several thresholds.
+
+    Args:
+        volume: (*grid.shape, 1) values, real or complex.
+        grid: The voxels.
+        truth: (n, d) points of the true surface.
+        reach: Points this near to the other set count as right for F1, in the box's unit.
+        thresholds: Fractions of the largest modulus.
+
+    Returns:
+        The errors for each threshold.
+    """
     return {t: shape_errors(occupied(volume, grid, t), truth, reach) for t in thresholds}
 
 
 def best(errors: dict[float, ShapeErrors]) -> ShapeErrors:
-    """Each measure at its own best threshold (chosen by the truth)."""
+    """Take each measure at its own best threshold, which only a known truth can choose."""
     return ShapeErrors(
         min(e.chamfer for e in errors.values()),
         max(e.f1 for e in errors.values()),

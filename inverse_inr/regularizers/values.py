@@ -1,0 +1,54 @@
+"""Regularizers of a field's values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Grid
+from inverse_inr.evaluation import Field, sample
+from inverse_inr.regularizers.weighted import Regularizer
+
+
+@dataclass(frozen=True)
+class L1(Regularizer):
+    """mean |f|: few places are non-zero.
+
+    Args:
+        grid: Take the mean over this grid; None for random points.
+    """
+
+    grid: Grid | None = None
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        if self.grid is None:
+            return field(points).abs().mean()
+        return sample(field, self.grid).abs().mean()
+
+
+@dataclass(frozen=True)
+class Smoothness(Regularizer):
+    """E |f(x) - f(x + distance d)|, where d is uniform on the sphere.
+
+    Args:
+        distance: In the box's unit, e.g. a voxel.
+
+    Raises:
+        ValueError: The distance is not positive.
+
+    Source:
+        The coherent-imaging smoothness of Reed et al. (2023). SpINRv2 names such a term without
+        printing it: this form is ours.
+    """
+
+    distance: float
+
+    def __post_init__(self) -> None:
+        if not self.distance > 0:
+            raise ValueError(f"Smoothness: distance must be positive, got {self.distance}.")
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        direction = torch.nn.functional.normalize(torch.randn_like(points), dim=-1)
+        return (field(points) - field(points + self.distance * direction)).abs().mean()

@@ -1,0 +1,76 @@
+"""Regularizers and weighted sums of them.
+
+`1e-3 * TotalVariation() + 1e-4 * Sobolev()` is a regularizer too.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from inverse_inr.evaluation import Field
+
+
+class Regularizer(ABC):
+    """R(field, points), a scalar that is small for plausible fields.
+
+    It can be multiplied by a weight and added to others.
+    """
+
+    @abstractmethod
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        """Evaluate the regularizer.
+
+        Args:
+            field: Takes coordinates (*s, d) and gives values (*s, c).
+            points: (n, d) random points of the box.
+
+        Returns:
+            A scalar.
+        """
+        ...
+
+    def __mul__(self, weight: float) -> Weighted:
+        return Weighted(((float(weight), self),))
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Regularizer) -> Weighted:
+        return Weighted((*as_weighted(self).parts, *as_weighted(other).parts))
+
+
+class Weighted(Regularizer):
+    """A weighted sum of regularizers.
+
+    Args:
+        parts: (weight, regularizer) of each summand.
+
+    Raises:
+        ValueError: A weight is negative, infinite or NaN.
+    """
+
+    def __init__(self, parts: tuple[tuple[float, Callable[[Field, Tensor], Tensor]], ...]) -> None:
+        for weight, _ in parts:
+            if not 0 <= weight < float("inf"):
+                raise ValueError(
+                    f"Regularizer weights must be finite and not negative, got {weight}."
+                )
+        self.parts = parts
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        return torch.stack([weight * part(field, points) for weight, part in self.parts]).sum()
+
+    def __mul__(self, weight: float) -> Weighted:
+        return Weighted(tuple((float(weight) * w, part) for w, part in self.parts))
+
+    __rmul__ = __mul__
+
+
+def as_weighted(regularizer: Callable[[Field, Tensor], Tensor]) -> Weighted:
+    """The regularizer as a weighted sum; one without a weight gets 1."""
+    if isinstance(regularizer, Weighted):
+        return regularizer
+    return Weighted(((1.0, regularizer),))

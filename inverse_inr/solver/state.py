@@ -1,0 +1,194 @@
+"""The state of a reconstruction at each step: made, saved, resumed and read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from inverse_inr import optimizers
+from inverse_inr.evaluation import placement
+from inverse_inr.hooks import BeforeStep, Begins
+from inverse_inr.problem import Problem
+from inverse_inr.regularizers import as_weighted
+from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
+from inverse_inr.solver.callbacks import Callback
+from inverse_inr.solver.objective import Objective, Regularizer, RowSchedule, learns, row_schedules
+from inverse_inr.solver.solution import Ended, Solution
+from inverse_inr.solver.starting import make_optimizer, make_prior
+from inverse_inr.stopping import HeldOut, Stopping
+
+
+class Reconstruction:
+    """One reconstruction at one step. `Solver` adds the loop that takes it from step to step.
+
+    Its parameters are those of `solve`, which describes them; by default there are no callbacks.
+
+    Attributes:
+        prior: The field that is fitted; it changes with each step.
+        objective: The loss as a module, with the operators and fidelities that learn.
+        optimizer: Torch's optimizers with their learning rate's schedule.
+        step_number: The number of steps done.
+        seconds: The time spent in `run`, in seconds.
+        history: One record per check: step, seconds, loss, its parts and the stopping rule's value.
+        best: The best "state" so far, its "step" and its "value" by the stopping rule.
+        stopped: How the run ended early; None while it may go on.
+        fit_rows: For each term, the indices of the measurements that are fitted.
+        watched_rows: For each term, the indices that the stopping rule looks at.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        prior: str | nn.Module | None = None,
+        *,
+        regularizers: Sequence[Regularizer] | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+        points: int = 1024,
+        optimizer: str | optimizers.Optimizer | None = None,
+        lr: float | None = None,
+        operator_lr: float | None = None,
+        stopping: Stopping | None = None,
+        seed: int = 0,
+        chunk: int | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        suggested = problem.suggested
+        if steps is None:
+            steps = suggested.steps
+        if regularizers is None:
+            regularizers = suggested.regularizers
+        if operator_lr is None:
+            operator_lr = suggested.operator_lr
+        if prior is None and optimizer is None and lr is None:
+            lr = suggested.lr
+        if steps < 1:
+            raise ValueError(f"Solver: steps must be at least 1, got {steps}.")
+        self.problem = problem
+        self.steps = steps
+        self.points = points
+        self.seed = seed
+        self.prior = make_prior(problem, prior, seed)
+        self.label = getattr(self.prior, "name", type(self.prior).__name__)
+        weighted = [as_weighted(regularizer) for regularizer in regularizers]
+        self.objective = Objective(self.prior, problem.terms, weighted, chunk)
+        self.stopping = stopping or suggested.stopping or HeldOut()
+        self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
+        self._call_begin()
+        made = make_optimizer(optimizer or suggested.optimizer, lr)
+        self.optimizer = self._build(made, operator_lr)
+        self.schedules = self._batches(batch or suggested.batch, made.full_batch)
+        self.callbacks = list(callbacks)
+        self._start_at_zero()
+
+    def _call_begin(self) -> None:
+        """Let what takes part prepare itself, and remember what wants to be told of each step."""
+        parts = self.objective.who_takes_part()
+        for part in parts:
+            if isinstance(part, Begins):
+                part.begin(self.problem, self.fit_rows)
+        self._before_step = [part.before_step for part in parts if isinstance(part, BeforeStep)]
+
+    def _build(self, optimizer: optimizers.Optimizer, operator_lr: float) -> optimizers.Several:
+        instruments = [*self.objective.operators, *self.objective.fidelities]
+        nuisance = [module for module in instruments if learns(module)]
+        return optimizer.build(optimizers.parameter_groups(self.prior, nuisance, operator_lr))
+
+    def _batches(self, batch: int | None, full_batch: bool) -> list[RowSchedule]:
+        terms = self.objective.terms
+        return row_schedules(terms, self.fit_rows, batch, full_batch=full_batch, seed=self.seed)
+
+    def _start_at_zero(self) -> None:
+        self._modules = list(self.objective.modules())
+        self._parameters = list(self.objective.parameters())
+        self._dtype, self._device = placement(self.prior)
+        self.step_number = 0
+        self.seconds = 0.0
+        self.history: list[dict[str, Any]] = []
+        self.best: dict[str, Any] = {"value": float("inf"), "step": 0, "state": None}
+        self.stopped: Ended | None = None
+        self._told = False
+
+    @property
+    def finished(self) -> bool:
+        """The run is over: all steps are done, or something ended it."""
+        return self.stopped is not None or self.step_number >= self.steps
+
+    def _ended_for_good(self) -> Ended | None:
+        """How the run ended; None if it may go on from there."""
+        if self.stopped is not None and self.stopped.kind == "interrupted":
+            return None
+        return self.stopped
+
+    def solution(self) -> Solution:
+        """The best state by the stopping rule, with a copy of the prior of its own."""
+        state = self.best["state"]
+        return Solution(
+            best_field(self.prior, state),
+            measured_problem(self.problem, self.objective, state),
+            self.label,
+            history=list(self.history),
+            seconds=self.seconds,
+            steps=self.step_number,
+            stopped=self._how_it_stands(),
+            best_step=self.best["step"] or self.step_number,
+            watched=self.watched_rows,
+            learnt=learnt_parameters(self.objective, state),
+        )
+
+    def _how_it_stands(self) -> Ended:
+        if self.stopped is not None:
+            return self.stopped
+        if self.finished:
+            return Ended("done", "all steps done")
+        return Ended("paused", f"paused at step {self.step_number}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed run needs to give the identical result.
+
+        Returns:
+            A dictionary for `torch.save`. Its tensors are live: save or copy them before the next
+            step.
+        """
+        ended = self._ended_for_good()
+        stopped = None
+        if ended is not None:
+            stopped = (ended.kind, ended.text)
+        return {
+            "step": self.step_number,
+            "steps": self.steps,
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "history": self.history,
+            "stopped": stopped,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state` was taken.
+
+        Args:
+            state: The result of `state_dict`, of a solver made with the same arguments.
+
+        Raises:
+            ValueError: The state has another seed or number of steps.
+            RuntimeError: The state belongs to another architecture.
+        """
+        for key, mine in (("seed", self.seed), ("steps", self.steps)):
+            if state[key] != mine:
+                raise ValueError(
+                    f"This checkpoint has {key}={state[key]}, the solver {mine}: not the same run."
+                )
+        self.objective.load_state_dict(state["objective"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step_number = state["step"]
+        self.seconds = state["seconds"]
+        self.best = state["best"]
+        self.history = list(state["history"])
+        self.stopped = None
+        if state["stopped"] is not None:
+            self.stopped = Ended(*state["stopped"])

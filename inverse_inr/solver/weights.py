@@ -1,0 +1,72 @@
+"""A fitted field's weights in a file, and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from torch import nn
+
+from inverse_inr.domain import Box
+from inverse_inr.io.files import atomic_write
+
+
+def save_field(field: nn.Module, path: str | Path) -> None:
+    """Write weights as safetensors.
+
+    A prior of the catalogue carries its recipe and its box, so that `load_field` needs nothing
+    else.
+
+    Args:
+        field: The module whose `state_dict` is written.
+        path: The file, which is written whole or not at all.
+    """
+    from safetensors.torch import save_file
+
+    from inverse_inr.priors import Prior
+
+    metadata = {}
+    if isinstance(field, Prior):
+        box = {"lower": field.box.lower, "upper": field.box.upper, "units": field.box.units}
+        metadata = {
+            "name": field.recipe.name,
+            "options": json.dumps(field.recipe.options),
+            "box": json.dumps(box),
+        }
+    tensors = {name: value.contiguous() for name, value in field.state_dict().items()}
+    with atomic_write(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def load_field(path: str | Path) -> nn.Module:
+    """Read the catalogue prior that `save_field` wrote.
+
+    Args:
+        path: The safetensors file.
+
+    Returns:
+        The prior with its weights, in evaluation mode.
+
+    Raises:
+        ValueError: The file is incomplete, of another kind, or holds no recipe of a catalogue
+            prior.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    from inverse_inr.priors import create
+
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            names = file.keys()
+            state = {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no complete safetensors file: {error}.") from None
+    if "options" not in metadata:
+        raise ValueError(
+            f"{path} holds weights but not the recipe of a catalogue prior; load them by hand."
+        )
+    box = Box(**{k: tuple(v) for k, v in json.loads(metadata["box"]).items()})
+    prior = create(metadata["name"], box, **json.loads(metadata["options"]))
+    prior.load_state_dict(state)
+    return prior.eval()
