@@ -11,12 +11,12 @@ from inverse_inr.operators.differential import (
     Divergence,
     Gradient,
     Hessian,
-    Jet,
     Laplacian,
     NormalDerivative,
     Residual,
     box_boundary,
 )
+from inverse_inr.operators.jet import Jet
 from inverse_inr.operators.kspace.coils import (
     FourierMaps,
     GivenCoils,
