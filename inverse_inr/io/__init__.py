@@ -104,10 +104,7 @@ def read_image(path: PathLike, **options: Any) -> tuple[Tensor, Grid]:
         ValueError: The suffix is unknown.
         TypeError: An option is unknown.
     """
-    if Path(path).is_dir():
-        reader = read_dicom
-    else:
-        reader = _by_suffix(path, READERS, "read")
+    reader = read_dicom if Path(path).is_dir() else _by_suffix(path, READERS, "read")
     _check_options(reader, options, skip=1)
     return reader(path, **options)
 

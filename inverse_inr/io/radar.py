@@ -59,10 +59,10 @@ def read_gotcha(paths: PathLike | Sequence[PathLike], autofocus: bool = False) -
 
     if isinstance(paths, str | bytes) or not isinstance(paths, Sequence):
         paths = [paths]
-    listed = list(paths)
+    listed: list[Any] = list(paths)
     if not listed:
         raise ValueError("read_gotcha: there are no files.")
-    parts = [_gotcha(matlab_struct(path, "data"), str(path), autofocus) for path in listed]  # pyright: ignore
+    parts = [_gotcha(matlab_struct(path, "data"), str(path), autofocus) for path in listed]
     for path, part in zip(listed, parts, strict=True):
         if not torch.equal(part.frequencies, parts[0].frequencies):
             raise FileFormatError(
@@ -157,6 +157,26 @@ def read_cv_domes(
     from inverse_inr.io.matlab import matlab_struct
 
     data = matlab_struct(path, "data")
+    s, freq, azimuth = _domes(data, path, polarisation)
+    chosen = (azimuth >= azimuths[0]) & (azimuth <= azimuths[1])
+    if not chosen.any():
+        raise ValueError(
+            f"{path}: no pulse has an azimuth in {azimuths}; "
+            f"they run from {azimuth.min()} to {azimuth.max()}."
+        )
+    a = np.deg2rad(azimuth[chosen])
+    e = np.deg2rad(float(np.asarray(data["elev"]).ravel()[0]))
+    unit = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.full_like(a, np.sin(e))], 1)
+    antenna = torch.from_numpy(distance * unit)
+    y = torch.from_numpy(np.ascontiguousarray(s[:, chosen].T).astype(np.complex64))
+    reference_path = torch.full((len(a),), 2.0 * distance).double()
+    return PhaseData(y, torch.from_numpy(freq), antenna, antenna, reference_path, -1)
+
+
+def _domes(
+    data: dict[str, Any], path: PathLike, polarisation: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scattering (frequencies, pulses), frequencies in Hz and azimuths in degrees of one struct."""
     missing = {"FGHz", "azim", "elev"} - set(data)
     if missing:
         raise FileFormatError(
@@ -173,25 +193,7 @@ def read_cv_domes(
             f"{path}: {polarisation} has shape {s.shape}, "
             f"not {(len(freq), len(azimuth))} of FGHz x azim."
         )
-    chosen = (azimuth >= azimuths[0]) & (azimuth <= azimuths[1])
-    if not chosen.any():
-        raise ValueError(
-            f"{path}: no pulse has an azimuth in {azimuths}; "
-            f"they run from {azimuth.min()} to {azimuth.max()}."
-        )
-    a = np.deg2rad(azimuth[chosen])
-    e = np.deg2rad(float(np.asarray(data["elev"]).ravel()[0]))
-    unit = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.full_like(a, np.sin(e))], 1)
-    antenna = torch.from_numpy(distance * unit)
-    y = torch.from_numpy(np.ascontiguousarray(s[:, chosen].T).astype(np.complex64))
-    return PhaseData(
-        y,
-        torch.from_numpy(freq),
-        antenna,
-        antenna,
-        torch.full((len(a),), 2.0 * distance).double(),
-        -1,
-    )
+    return s, freq, azimuth
 
 
 def read_radar(path: PathLike) -> PhaseData:

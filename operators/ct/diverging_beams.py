@@ -43,7 +43,7 @@ class DivergingBeam(RayTransform, ABC):
 
     @property
     def magnification(self) -> Tensor:
-        """How much larger the detector shows what lies on the axis of rotation, a scalar."""
+        """The magnification of things on the axis of rotation by the detector, a scalar."""
         return (self.source_distance + self.detector_distance) / self.source_distance
 
     def _from_source(self, on_detector: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
