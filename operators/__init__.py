@@ -3,20 +3,22 @@
 from inverse_inr.operators.ct.backends import on_astra, on_torch_radon
 from inverse_inr.operators.ct.backprojection import fbp, fdk
 from inverse_inr.operators.ct.center_of_rotation import center_by_symmetry, center_of_rotation
+from inverse_inr.operators.ct.diverging_beams import ConeBeam, FanBeam
 from inverse_inr.operators.ct.drift import DetectorDrift
 from inverse_inr.operators.ct.geometry_exchange import from_astra, from_scikit_image, to_astra
-from inverse_inr.operators.ct.radon import ConeBeam, FanBeam, ParallelBeam, RayTransform
+from inverse_inr.operators.ct.radon import ParallelBeam
+from inverse_inr.operators.ct.ray_transform import RayTransform
 from inverse_inr.operators.differential import (
     Curl,
     Divergence,
     Gradient,
     Hessian,
-    Jet,
     Laplacian,
     NormalDerivative,
     Residual,
     box_boundary,
 )
+from inverse_inr.operators.jet import Jet
 from inverse_inr.operators.kspace.coils import (
     FourierMaps,
     GivenCoils,

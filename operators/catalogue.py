@@ -1,4 +1,7 @@
-"""What the command line offers of `inverse_inr.operators`: made from what that package exports, so never stale."""
+"""The operators and regularizers that the command line offers.
+
+The lists are made from what `inverse_inr.operators` exports, so they are never stale.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,11 @@ from inverse_inr.regularizers import Regularizer
 
 
 def operators() -> dict[str, Callable[..., Any]]:
-    """By name, the exported classes whose objects are operators, and the exported functions that make one."""
+    """List the exported classes whose objects are operators and the functions that make one.
+
+    Returns:
+        Classes and functions by name.
+    """
     return {
         name: value
         for name, value in _exported()
@@ -24,7 +31,11 @@ def operators() -> dict[str, Callable[..., Any]]:
 
 
 def regularizers() -> dict[str, Callable[..., Any]]:
-    """The exported regularizers by their names in a config: `BendingEnergy` is "bending_energy"."""
+    """List the exported regularizers by their names in a config.
+
+    Returns:
+        Classes by name: `BendingEnergy` is "bending_energy".
+    """
     found = [(name, value) for name, value in _exported() if isinstance(value, type)]
     return {_in_config(name): value for name, value in found if issubclass(value, Regularizer)}
 
@@ -35,10 +46,15 @@ def _exported() -> Iterator[tuple[str, Any]]:
 
 
 def _is_operator(value: object) -> bool:
-    """A concrete class with a number of rows, whose objects are called with `rows` (a torch module in its forward)."""
+    """Tell whether `value` is a concrete class with a length whose objects are called with `rows`.
+
+    A torch module is called with what its forward takes.
+    """
     if not isinstance(value, type) or not issubclass(value, Operator) or inspect.isabstract(value):
         return False
-    answer = value.forward if issubclass(value, nn.Module) else value.__call__
+    answer = value.__call__
+    if issubclass(value, nn.Module):
+        answer = value.forward
     return "rows" in inspect.signature(answer).parameters
 
 
@@ -50,5 +66,5 @@ def _made_by(function: object) -> object:
 
 
 def _in_config(name: str) -> str:
-    """CamelCase as snake_case."""
+    """Turn CamelCase into snake_case."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

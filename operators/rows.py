@@ -1,4 +1,4 @@
-"""What operators whose rows are places share: pixel centres by number, sparse rows, a lone channel dropped."""
+"""Tools for operators whose rows are places: pixel centres, sparse rows, a lone channel dropped."""
 
 from __future__ import annotations
 
@@ -17,64 +17,100 @@ if TYPE_CHECKING:
 
 
 class PlacedOperator(RowOperator, ABC):
-    """Rows are places: the pixel centres of a grid, or points (*shape, d). Raises ValueError for no or bad points."""
+    """An operator whose rows are places: the pixel centres of a grid, or given points.
+
+    Args:
+        where: A grid, or points (*shape, d) in the unit of the field's box.
+
+    Raises:
+        ValueError: There are no points, or they are not finite.
+    """
 
     points: Tensor | None
 
     def __init__(self, where: Grid | Tensor) -> None:
         if isinstance(where, Grid):
             super().__init__(where.shape)
-            self.where, self.points = where, None
+            self.where = where
+            self.points = None
             return
         name = type(self).__name__
         if where.ndim < 2 or not where.numel() or not bool(torch.isfinite(where).all()):
             raise ValueError(
-                f"{name}: positions must be a Grid or finite points (*shape, d), got {tuple(where.shape)}."
+                f"{name}: positions must be a Grid or finite points (*shape, d), "
+                f"got {tuple(where.shape)}."
             )
         super().__init__(tuple(where.shape[:-1]))
-        self.where, self.points = None, nn.Buffer(where.detach().clone().double())
+        self.where = None
+        self.points = nn.Buffer(where.detach().clone().double())
 
     @property
     def ndim(self) -> int:
-        """Dimensions of the places."""
-        return self.where.ndim if self.where is not None else self.points.shape[-1]  # type: ignore[union-attr]
+        """The number of coordinates of a place."""
+        if self.where is not None:
+            return self.where.ndim
+        assert self.points is not None
+        return self.points.shape[-1]
 
     def positions(self, rows: Tensor | None = None) -> Tensor:
-        """Where measurements are registered: (b, d) in float64, all by default."""
+        """The places of some measurements.
+
+        Args:
+            rows: (b,) numbers of the measurements; all of them by default.
+
+        Returns:
+            (b, d) coordinates, float64.
+        """
         if self.points is None:
             assert self.where is not None
-            return pixel_centers(self.where, torch.arange(len(self)) if rows is None else rows)
+            if rows is None:
+                rows = torch.arange(len(self))
+            return pixel_centers(self.where, rows)
         flat = self.points.reshape(-1, self.points.shape[-1])
-        return flat if rows is None else flat[rows.to(flat.device)]
+        if rows is None:
+            return flat
+        return flat[rows.to(flat.device)]
 
 
 class ArrayFunction(nn.Module):
-    """A function of arrays together with the modules it uses, so that they move with the operator."""
+    """A function of arrays together with the modules it uses, so that they move with the operator.
+
+    Args:
+        function: A function of one tensor.
+        parts: The modules that `function` uses; None is left out.
+    """
 
     def __init__(self, function: Callable[[Tensor], Tensor], *parts: nn.Module | None) -> None:
         super().__init__()
-        self.function, self.parts = (
-            function,
-            nn.ModuleList(part for part in parts if part is not None),
-        )
+        self.function = function
+        self.parts = nn.ModuleList(part for part in parts if part is not None)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the function to `x`."""
         return self.function(x)
 
 
 def sampled_rows(operator: Operator, grid: Grid, rows: Tensor) -> csr_matrix:
-    """What some rows see of an image on `grid`, multilinear between pixels and zero outside: a scipy (rows, pixels).
+    """Some rows of a linear operator as a sparse matrix that acts on an image.
 
-    For linear operators whose row is one real number: Σ over its points of a weight times the field there.
+    The image is multilinear between the pixels of `grid` and zero outside. Each row of the operator
+    must be one real number: a sum over its points of a weight times the field there.
+
+    Args:
+        operator: The linear operator.
+        grid: The grid of the image.
+        rows: (b,) numbers of the measurements.
+
+    Returns:
+        A sparse scipy matrix (b, pixels).
     """
     from scipy.sparse import csr_matrix
 
     with torch.no_grad(), evaluating(operator):
         points, _ = operator(rows)
         assert isinstance(points, Tensor)
-        share = adjoint(
-            operator, rows, torch.ones(len(rows), dtype=points.dtype, device=points.device)
-        )  # of each one
+        ones = torch.ones(len(rows), dtype=points.dtype, device=points.device)
+        share = adjoint(operator, rows, ones)  # the weight of each point
     index, weight = interpolation_weights(grid, points)
     weight = (weight * share).flatten(1)
     ends = np.arange(0, weight.numel() + 1, weight.shape[1])
@@ -86,14 +122,21 @@ def sampled_rows(operator: Operator, grid: Grid, rows: Tensor) -> csr_matrix:
 
 
 def without_lone_channel(values: Tensor) -> Tensor:
-    """(*s, 1) -> (*s,); several channels stay."""
-    return values.squeeze(-1)  # backwards a view too, where [..., 0] writes zeros
+    """Drop the last axis if its length is 1: (*s, 1) becomes (*s,); several channels stay."""
+    return values.squeeze(-1)  # its gradient is a view too, where that of [..., 0] writes zeros
 
 
 def pixel_centers(grid: Grid, pixels: Tensor) -> Tensor:
-    """Centres of pixels given by flat index, (*s,) -> (*s, d), in float64: predict casts them to the field's."""
+    """The centres of pixels that are given by number.
+
+    Args:
+        grid: The grid of the pixels.
+        pixels: (*s,) indices into the flattened grid.
+
+    Returns:
+        (*s, d) coordinates, float64: `predict` casts them to the field's precision.
+    """
     index = torch.stack(torch.unravel_index(pixels, grid.shape), -1)
     lower = torch.tensor(grid.box.lower, dtype=torch.float64, device=pixels.device)
-    return lower + torch.tensor(grid.spacing, dtype=torch.float64, device=pixels.device) * (
-        index + 0.5
-    )
+    spacing = torch.tensor(grid.spacing, dtype=torch.float64, device=pixels.device)
+    return lower + spacing * (index + 0.5)

@@ -1,6 +1,7 @@
-"""Files: one module a format, and the two calls that choose it by the suffix.
+"""Files: one module per format, and the two calls that choose it by the suffix.
 
-Heavy libraries load when their format is first read. HDF5 scans hold more than an image: `read_dxchange`.
+Heavy libraries load when their format is first read. HDF5 scans hold more than an image:
+`read_dxchange`.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ READERS: dict[str, Callable[..., tuple[Tensor, Grid]]] = {
     ".wav": read_wav,
     ".dcm": read_dicom,
 }
+"""The readers of images by suffix."""
 WRITERS: dict[str, Callable[..., None]] = {
     ".nii": write_nifti,
     ".nii.gz": write_nifti,
@@ -74,14 +76,33 @@ WRITERS: dict[str, Callable[..., None]] = {
     ".tiff": write_tiff,
     ".wav": write_wav,
 }
+"""The writers of images by suffix."""
+NO_IMAGE = {
+    ".h5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
+    ".hdf5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
+    ".dcm": " DICOM is read only.",
+    ".jpg": " JPEG is read only: it loses what was measured.",
+    ".jpeg": " JPEG is read only: it loses what was measured.",
+}
+"""Hints for suffixes that cannot be read, or not be written, as an image."""
 
 
 def read_image(path: PathLike, **options: Any) -> tuple[Tensor, Grid]:
-    """Values (*shape, c) float32 and the grid they lie on, by suffix; a folder is read as a DICOM series.
+    """Read an image in the format that its suffix names; a folder is read as a DICOM series.
 
-    `options` are those of the format's own reader: `volume` (NIfTI), `attenuation`, `mu_water` (DICOM).
-    Raises FileNotFoundError, FileFormatError for a file that is not what its suffix says, ValueError for an unknown
-    suffix, TypeError for an unknown option.
+    Args:
+        path: The file or folder.
+        options: Options of the format's own reader: `volume` (NIfTI), `attenuation` and `mu_water`
+            (DICOM).
+
+    Returns:
+        Values (*shape, c), float32, and the grid on which they lie.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is not what its suffix says.
+        ValueError: The suffix is unknown.
+        TypeError: An option is unknown.
     """
     reader = read_dicom if Path(path).is_dir() else _by_suffix(path, READERS, "read")
     _check_options(reader, options, skip=1)
@@ -89,11 +110,20 @@ def read_image(path: PathLike, **options: Any) -> tuple[Tensor, Grid]:
 
 
 def write_image(path: PathLike, values: Tensor, grid: Grid, **options: Any) -> None:
-    """Write (*shape, c) values and their grid by suffix; the old file stays until the new one is complete.
+    """Write an image in the format that its suffix names.
 
-    `options` are those of the format's own writer: `value_range` (PNG).
-    Raises ValueError for an unknown suffix or values that do not fit the grid or the format, TypeError for an unknown
-    option, OSError where the disk refuses.
+    The old file stays until the new one is complete.
+
+    Args:
+        path: The file to write.
+        values: (*shape, c).
+        grid: The grid of the values.
+        options: Options of the format's own writer: `value_range` (PNG).
+
+    Raises:
+        ValueError: The suffix is unknown, or the values do not fit the grid or the format.
+        TypeError: An option is unknown.
+        OSError: The disk refuses.
     """
     writer = _by_suffix(path, WRITERS, "write")
     _check_options(writer, options, skip=3)
@@ -107,19 +137,12 @@ def _by_suffix(
     for suffix in sorted(table, key=len, reverse=True):
         if name.endswith(suffix):
             return table[suffix]
-    suffix = "".join(Path(name).suffixes[-1:])
+    suffix = Path(name).suffix
+    hint = NO_IMAGE.get(suffix, "")
     if not suffix and verb == "read":
-        existing_file(
-            path, "an image"
-        )  # most likely a folder of slices, or a name, that was mistyped
-    hint = {
-        ".h5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
-        ".hdf5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
-        ".dcm": " DICOM is read only.",
-        ".jpg": " JPEG is read only: it loses what was measured.",
-        ".jpeg": " JPEG is read only: it loses what was measured.",
-        "": " A DICOM file without suffix: read_dicom(path)." if verb == "read" else "",
-    }.get(suffix, "")
+        # most likely a folder of slices, or a name, that was mistyped
+        existing_file(path, "an image")
+        hint = " A DICOM file without suffix: read_dicom(path)."
     known = ", ".join(nearest_first(suffix, table))
     raise ValueError(f"{path}: cannot {verb} suffix {suffix!r}; supported: {known}.{hint}")
 

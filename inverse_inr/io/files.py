@@ -1,4 +1,4 @@
-"""What every format shares: atomic writes, and errors that say what a file is instead of what was expected."""
+"""Tools that every format shares: atomic writes, and errors that say what a file is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from inverse_inr.domain import Grid
 
 PathLike = str | os.PathLike[str]
+"""A path as users write it."""
 
 SIGNATURES = (
     ("DICOM", 128, b"DICM"),  # first: its preamble may be a TIFF header
@@ -33,40 +34,66 @@ SIGNATURES = (
     ("NIfTI", 344, b"n+1\x00"),
     ("NIfTI", 4, b"n+2\x00"),
 )
-"""(name, offset, bytes) by which a file is recognised whatever its suffix says."""
+"""Triples (name, offset, bytes) by which a file is recognised, whatever its suffix says."""
 
 
 class FileFormatError(ValueError):
-    """A file that is there but is not what its reader needs: corrupt, truncated, or of another kind."""
+    """A file exists but is not what its reader needs: corrupt, truncated, or of another kind."""
 
 
 def signature(path: Path) -> str | None:
-    """The format that the first bytes tell, or None where they tell none."""
+    """Recognise a format by a file's first bytes.
+
+    Args:
+        path: An existing file.
+
+    Returns:
+        A name in `SIGNATURES`, or None if the bytes are those of no known format.
+    """
     with path.open("rb") as file:
         head = file.read(512)
-    return next(
-        (name for name, at, magic in SIGNATURES if head[at : at + len(magic)] == magic), None
-    )
+    for name, at, magic in SIGNATURES:
+        if head[at : at + len(magic)] == magic:
+            return name
+    return None
 
 
 def describe(path: Path) -> str:
-    """What a file looks like, in a few words: "a PNG file of 812 bytes"."""
+    """Say in a few words what a file looks like: "a PNG file of 812 bytes".
+
+    Args:
+        path: An existing file.
+
+    Returns:
+        The words, with an article.
+    """
     size = path.stat().st_size
     if size == 0:
         return "an empty file"
-    if name := signature(path):
-        return f"{'an' if name in ('npy', 'HDF5') else 'a'} {name} file of {size} bytes"
+    name = signature(path)
+    if name is not None:
+        article = "an" if name in ("npy", "HDF5") else "a"
+        return f"{article} {name} file of {size} bytes"
     with path.open("rb") as file:
         head = file.read(40)
-    if head.isascii() and all(32 <= b or b in b"\t\r\n" for b in head):
+    if head.isascii() and all(b >= 32 or b in b"\t\r\n" for b in head):
         return f"text of {size} bytes beginning {head.decode()!r}"
     return f"{size} bytes of no format known here"
 
 
 def existing_file(path: PathLike, expected: str) -> Path:
-    """The path, where it is a file.
+    """Make sure that a path is a file.
 
-    Raises FileNotFoundError (with the nearest name there is) or FileFormatError for a folder.
+    Args:
+        path: The path.
+        expected: What the file should be, for the message: "a PLY file".
+
+    Returns:
+        The path.
+
+    Raises:
+        FileNotFoundError: There is no such file; the message names the one nearest by name.
+        FileFormatError: The path is a folder.
     """
     path = Path(path)
     if path.is_dir():
@@ -79,7 +106,7 @@ def existing_file(path: PathLike, expected: str) -> Path:
         raise FileNotFoundError(
             f"{path}: expected {expected}; the folder {path.parent} does not exist."
         )
-    near = get_close_matches(path.name, os.listdir(path.parent), n=1)
+    near = get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else " Is the path relative to another folder?"
     raise FileNotFoundError(
         f"{path}: expected {expected}; there is no such file in {path.parent.resolve()}.{hint}"
@@ -88,18 +115,28 @@ def existing_file(path: PathLike, expected: str) -> Path:
 
 @contextmanager
 def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Iterator[Path]:
-    """Yield an existing file's path; whatever a library then raises becomes one FileFormatError about the file.
+    """Turn whatever a library raises while it reads a file into one FileFormatError about the file.
 
-    `signatures` are the names in `SIGNATURES` that the format may carry: they separate a damaged file from a wrong one.
+    Args:
+        path: The file.
+        expected: What the file should be, for the message: "a PLY file".
+        signatures: The names in `SIGNATURES` that the format may carry. They separate a damaged
+            file from one of another kind.
+
+    Yields:
+        The path, once it is known to be a file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The path is a folder, or reading failed.
     """
     path = existing_file(path, expected)
     try:
         yield path
     except (FileFormatError, FileNotFoundError, PermissionError, MemoryError, ImportError):
         raise
-    except (
-        Exception
-    ) as error:  # libraries raise anything from SyntaxError (PIL) to KeyError (h5py) for a bad file
+    except Exception as error:
+        # libraries raise anything from SyntaxError (PIL) to KeyError (h5py) for a bad file
         reason = (" ".join(str(error).split()) or type(error).__name__)[:240].rstrip(".")
         known = path.stat().st_size > 0 and signature(path) in signatures
         slip = "A truncated or damaged copy?" if known else "Wrong suffix, or a failed download?"
@@ -110,10 +147,22 @@ def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Itera
 
 @contextmanager
 def atomic_write(path: PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, with its suffixes; on success it replaces `path`, otherwise it is removed.
+    """Write a file under another name first, so that readers see the old one or the new one.
 
-    Readers see the old file or the new one, never half of one, also where the disk fills up or the power fails.
-    Raises FileNotFoundError where the folder is missing, IsADirectoryError for a folder, PermissionError.
+    They never see half of one, even if the disk fills up or the power fails. The temporary file
+    lies in the same folder and has the same suffixes. On success it replaces `path`; otherwise it
+    is removed.
+
+    Args:
+        path: The file to write.
+
+    Yields:
+        The temporary path to write to.
+
+    Raises:
+        FileNotFoundError: The folder is missing.
+        IsADirectoryError: The path is a folder.
+        PermissionError: The file is read-only.
     """
     target = Path(os.path.realpath(path))  # writing through a link changes the file, not the link
     if not target.parent.is_dir():
@@ -124,7 +173,8 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
         raise PermissionError(f"{path}: cannot write; the file is read-only.")
     name = target.name.lower()  # numpy would append .npz to .NPZ
     suffix = ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
-    # A name of our own rather than mkstemp: the file is born with the user's umask instead of mode 0600.
+    # A name of our own rather than mkstemp's: the file is born with the user's umask instead of
+    # mode 0600.
     temporary = target.parent / f".{target.name[:32]}.{secrets.token_hex(6)}{suffix}"
     try:
         yield temporary
@@ -132,20 +182,37 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
             os.fsync(file.fileno())
         if target.exists():
             shutil.copymode(target, temporary)
-        os.replace(temporary, target)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def nearest_first(name: str, candidates: Iterable[str]) -> list[str]:
-    """The candidates, most like `name` first."""
+    """Sort names by how much they look like a given one.
+
+    Args:
+        name: The name that was given.
+        candidates: The names that there are.
+
+    Returns:
+        The candidates, those most like `name` first.
+    """
     return sorted(candidates, key=lambda c: -SequenceMatcher(None, name, c).ratio())
 
 
 def as_image(values: Tensor, grid: Grid, path: PathLike) -> np.ndarray:
-    """Values (*shape, c) of a grid as a numpy array to be written: float32, or complex64 where they are complex.
+    """Turn values on a grid into a numpy array to be written.
 
-    Raises ValueError where values and grid disagree.
+    Args:
+        values: (*shape, c) real or complex.
+        grid: The grid of the values.
+        path: The file to be written, for the message.
+
+    Returns:
+        (*shape, c) float32, or complex64 for complex values.
+
+    Raises:
+        ValueError: Values and grid disagree.
     """
     shape = tuple(values.shape)
     if values.ndim != grid.ndim + 1 or shape[:-1] != grid.shape or not shape[-1]:
@@ -162,7 +229,19 @@ def as_image(values: Tensor, grid: Grid, path: PathLike) -> np.ndarray:
 
 
 def as_real_image(values: Tensor, grid: Grid, path: PathLike) -> np.ndarray:
-    """`as_image` for formats of real numbers: float32. Raises ValueError for complex values."""
+    """Do as `as_image`, for formats of real numbers.
+
+    Args:
+        values: (*shape, c) real.
+        grid: The grid of the values.
+        path: The file to be written, for the message.
+
+    Returns:
+        (*shape, c) float32.
+
+    Raises:
+        ValueError: The values are complex, or disagree with the grid.
+    """
     if values.is_complex():
         raise ValueError(
             f"{path}: the values are complex. Write values.abs(), or a .npz file, which keeps them."

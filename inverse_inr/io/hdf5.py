@@ -12,16 +12,18 @@ from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, atomic_write, nearest_first, reading
 
-DATA, WHITE, DARK, THETA = (
-    "exchange/data",
-    "exchange/data_white",
-    "exchange/data_dark",
-    "exchange/theta",
-)
+DATA = "exchange/data"
+"""The projections of a DXchange file."""
+WHITE = "exchange/data_white"
+"""The frames without object of a DXchange file."""
+DARK = "exchange/data_dark"
+"""The frames without beam of a DXchange file."""
+THETA = "exchange/theta"
+"""The angles of a DXchange file."""
 
 
 class Scan(NamedTuple):
-    """A parallel-beam scan as measured: detector counts, and the frames that turn them into transmissions."""
+    """A parallel-beam scan as measured: detector counts, and frames that give transmissions."""
 
     counts: Tensor
     """(views, rows, columns) float32."""
@@ -34,20 +36,35 @@ class Scan(NamedTuple):
 
 
 def read_dxchange(path: PathLike, *, rows: int | slice | None = None) -> Scan:
-    """A scan from exchange/data, data_white, data_dark and theta (degrees unless its `units` attribute says radians).
+    """Read a scan from exchange/data, data_white, data_dark and theta.
 
-    `rows` selects detector rows: only they are read from disk, and a single one keeps its axis.
-    Layout: De Carlo et al., "Scientific data exchange", J. Synchrotron Rad. 21 (2014) 1224.
-    Raises FileNotFoundError, FileFormatError (a dataset is missing, two disagree), ValueError for rows not there.
+    The angles are in degrees unless the attribute `units` of theta says radians.
+
+    Args:
+        path: The file.
+        rows: The detector rows to read; only they are read from disk, and a single one keeps its
+            axis. All by default.
+
+    Returns:
+        The scan.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: A dataset is missing, or two disagree.
+        ValueError: There are no such rows.
+
+    Source:
+        De Carlo et al., "Scientific data exchange", J. Synchrotron Rad. 21 (2014) 1224.
     """
-    with _opened(path) as file:
-        data, theta = _dataset(file, DATA), _dataset(file, THETA)
+    with open_hdf5(path) as file:
+        data = _dataset(file, DATA)
+        theta = _dataset(file, THETA)
         _check_shapes(data, theta, [_dataset(file, WHITE), _dataset(file, DARK)])
-        angles, count = _radians(theta), data.shape[1]
-    selection = _row_slice(
-        rows, count, path
-    )  # the file is closed: a wrong `rows` is the caller's slip
-    with _opened(path) as file:
+        angles = _radians(theta)
+        count = data.shape[1]
+    # the file is closed: wrong `rows` are the caller's slip, not the file's
+    selection = _row_slice(rows, count, path)
+    with open_hdf5(path) as file:
         counts = np.array(file[DATA][:, selection], dtype=np.float32)
         white, dark = (
             file[name][:, selection].mean(0, dtype=np.float64).astype(np.float32)
@@ -57,11 +74,20 @@ def read_dxchange(path: PathLike, *, rows: int | slice | None = None) -> Scan:
 
 
 def read_hdf5(path: PathLike, dataset: str) -> Tensor:
-    """One dataset, whole, in its own dtype (big-endian made native).
+    """Read one dataset, whole.
 
-    Raises FileNotFoundError, FileFormatError (no such dataset, a group, or no numbers).
+    Args:
+        path: The file.
+        dataset: The name of the dataset, e.g. "group/name".
+
+    Returns:
+        The numbers in their own dtype, with big-endian ones made native.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: There is no such dataset, or it is a group or holds no numbers.
     """
-    with _opened(path) as file:
+    with open_hdf5(path) as file:
         array = np.asarray(_dataset(file, dataset)[()])
         return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
 
@@ -71,7 +97,13 @@ def write_hdf5(
     datasets: Mapping[str, Tensor],
     attributes: Mapping[str, str | float | int] | None = None,
 ) -> None:
-    """Write tensors in their dtypes under their names ("group/name" makes the group), attributes at the root."""
+    """Write tensors in their dtypes.
+
+    Args:
+        path: The file to write.
+        datasets: Tensors by name; "group/name" makes the group.
+        attributes: Attributes of the file's root, by name.
+    """
     import h5py
 
     arrays = {
@@ -85,7 +117,19 @@ def write_hdf5(
 
 
 @contextmanager
-def _opened(path: PathLike) -> Iterator[Any]:
+def open_hdf5(path: PathLike) -> Iterator[Any]:
+    """Open a file for reading; whatever is wrong with it becomes one FileFormatError.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The `h5py.File`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or of another kind.
+    """
     import h5py
 
     with reading(path, "an HDF5 file", ("HDF5",)) as name, h5py.File(name, "r") as file:
@@ -98,12 +142,8 @@ def _dataset(file: Any, name: str) -> Any:
 
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
-        names: list[str] = []
-        file.visititems(
-            lambda key, node: names.append(key) if isinstance(node, h5py.Dataset) else None
-        )
         what = "a group" if isinstance(found, h5py.Group) else "nothing"
-        listed = ", ".join(nearest_first(name, names)[:20]) or "none"
+        listed = ", ".join(nearest_first(name, _dataset_names(file))[:20]) or "none"
         raise FileFormatError(
             f"{file.filename}: expected dataset {name!r}, found {what} there. Datasets: {listed}."
         )
@@ -114,6 +154,19 @@ def _dataset(file: Any, name: str) -> Any:
     return found
 
 
+def _dataset_names(file: Any) -> list[str]:
+    import h5py
+
+    names: list[str] = []
+
+    def keep(name: str, node: object) -> None:
+        if isinstance(node, h5py.Dataset):
+            names.append(name)
+
+    file.visititems(keep)
+    return names
+
+
 def _check_shapes(data: Any, theta: Any, stacks: list[Any]) -> None:
     path = data.file.filename
     if data.ndim != 3 or 0 in data.shape:
@@ -122,23 +175,27 @@ def _check_shapes(data: Any, theta: Any, stacks: list[Any]) -> None:
         )
     if theta.size != data.shape[0]:
         raise FileFormatError(
-            f"{path}: {THETA} has {theta.size} angles and {DATA} {data.shape[0]} projections (shape {data.shape}). "
+            f"{path}: {THETA} has {theta.size} angles and {DATA} {data.shape[0]} projections "
+            f"(shape {data.shape}). "
             "Flat fields left among the projections, or a scan that was stopped?"
         )
     for stack in stacks:
         if stack.ndim != 3 or stack.shape[1:] != data.shape[1:] or not stack.shape[0]:
             raise FileFormatError(
-                f"{path}: {stack.name[1:]} has shape {stack.shape} and {DATA} {data.shape}; expected (frames, rows, "
-                "columns) with the same rows and columns. Cropped or binned differently?"
+                f"{path}: {stack.name[1:]} has shape {stack.shape} and {DATA} {data.shape}; "
+                "expected (frames, rows, columns) with the same rows and columns. "
+                "Cropped or binned differently?"
             )
 
 
 def _radians(theta: Any) -> Tensor:
-    """Angles (views,) float64 in radians, by the dataset's `units` attribute (degrees where it has none)."""
+    """Angles (views,) float64 in radians, by the dataset's attribute `units` (default: degrees)."""
     units = theta.attrs.get("units", "degrees")
     if isinstance(units, np.ndarray):  # some writers store a one-element array
         units = units.reshape(-1)[0]
-    units = units.decode() if isinstance(units, bytes) else str(units)
+    if isinstance(units, bytes):
+        units = units.decode()
+    units = str(units)
     angles = np.asarray(theta[()], dtype=np.float64).reshape(-1)
     if units.lower().startswith("rad"):
         return torch.from_numpy(angles)
@@ -157,7 +214,8 @@ def _row_slice(rows: int | slice | None, count: int, path: PathLike) -> slice:
         picked = range(count)[rows]
         if not picked or picked.step < 0:
             raise ValueError(
-                f"{path}: rows={rows} must select some of the {count} detector rows in ascending order."
+                f"{path}: rows={rows} must select some of the {count} detector rows "
+                "in ascending order."
             )
         return slice(picked.start, picked.stop, picked.step)
     if not -count <= rows < count:

@@ -1,4 +1,7 @@
-"""JPEG through Pillow: 8-bit grey or RGB, turned as its EXIF orientation says, on a grid of pixels. Read only."""
+"""JPEG through Pillow: 8-bit grey or RGB on a grid of pixels, read only.
+
+Images are turned as their EXIF orientation says.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,21 @@ from inverse_inr.domain import Grid, pixel_grid
 from inverse_inr.io.files import FileFormatError, PathLike, describe, reading, signature
 
 EXPECTED = "a grey or RGB JPEG image"
+"""The kind of file that is read, for messages."""
 
 
 def read_jpeg(path: PathLike) -> tuple[Tensor, Grid]:
-    """Values (H, W, 1 or 3) float32 in [0, 1], samples / 255; grid in pixels. Compression has left its blocks in them.
+    """Read a JPEG image, in whose values compression has left its blocks.
 
-    Raises FileNotFoundError, FileFormatError (also for CMYK).
+    Args:
+        path: The file.
+
+    Returns:
+        Values (H, W, 1 or 3) float32 in [0, 1], the samples / 255, and a grid in pixels.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or of another kind, CMYK included.
     """
     from PIL import Image, ImageOps
 

@@ -1,6 +1,7 @@
-"""Raw k-space of magnetic resonance: NumPy arrays, fastMRI HDF5 and ISMRMRD HDF5, Cartesian.
+"""Raw Cartesian k-space of magnetic resonance: NumPy arrays, fastMRI HDF5 and ISMRMRD HDF5.
 
-Arrays come out as (coils, *shape) complex64 with zero frequency at n // 2; what was not measured is zero.
+Arrays come out as (coils, *shape) complex64 with zero frequency at n // 2; entries that were not
+measured are zero.
 """
 
 from __future__ import annotations
@@ -13,35 +14,50 @@ import torch
 from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, reading
-from inverse_inr.io.hdf5 import _opened
+from inverse_inr.io.hdf5 import open_hdf5
 
 EXPECTED = "k-space: .npy (coils, *shape), fastMRI or ISMRMRD HDF5"
+"""The kind of file that is read, for messages."""
+NOISE_SCAN = 1 << 18
+"""The bit of flag 19 of an ISMRMRD acquisition, which measures noise and belongs to no image."""
+NAMESPACE = {"i": "http://www.ismrm.org/ISMRMRD"}
+"""The XML namespace of ISMRMRD headers."""
 
 
 class RawKSpace(NamedTuple):
-    """One slice as measured."""
+    """The k-space of one slice as measured."""
 
     values: Tensor
     """(coils, *shape) complex64, zero where nothing was measured."""
     mask: Tensor
-    """(*shape) bool: what was measured."""
+    """(*shape) bool, True where something was measured."""
     spacing: tuple[float, ...] | None
-    """Pixel size in mm, where the file tells."""
+    """Pixel size in mm, None if the file does not tell."""
 
 
 def read_kspace(path: PathLike, *, slice: int | None = None, coil_axis: int = 0) -> RawKSpace:
-    """One slice of a file, by its suffix and content; `coil_axis` is that of a .npy array.
+    """Read one slice of a file, whose suffix and content tell its format.
 
-    slice  of files that hold several; default: the middle one
-    Raises FileNotFoundError, FileFormatError (damaged, not k-space, energy not at the centre, coil axis elsewhere),
-    ValueError for a slice that is not there.
+    Args:
+        path: The file.
+        slice: The slice to read from a file that holds several; the middle one by default.
+        coil_axis: The axis of the coils in a .npy array.
+
+    Returns:
+        The slice.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or holds no k-space, the energy is not at the centre,
+            or the coil axis is another.
+        ValueError: There is no such slice.
     """
     if Path(path).suffix.lower() == ".npy":
         with reading(path, EXPECTED, ("npy",)) as file:
             values = np.load(file, allow_pickle=False)
         raw = _checked(path, _array(path, values, coil_axis))
         return RawKSpace(raw, (raw != 0).any(0), None)
-    with _opened(path) as file:
+    with open_hdf5(path) as file:
         if "kspace" in file:
             return _fastmri(path, file, slice)
         if "dataset" in file and "data" in file["dataset"]:
@@ -57,25 +73,26 @@ def _array(path: PathLike, values: np.ndarray, coil_axis: int) -> Tensor:
         raise FileFormatError(
             f"{path}: expected complex k-space, found {values.dtype}. Magnitude images?"
         )
-    values = (
-        values[None] if values.ndim == 2 and coil_axis == 0 else np.moveaxis(values, coil_axis, 0)
-    )
+    if values.ndim == 2 and coil_axis == 0:
+        values = values[None]
+    else:
+        values = np.moveaxis(values, coil_axis, 0)
     if values.ndim not in (3, 4):
         raise FileFormatError(
             f"{path}: expected (coils, *shape) with 2 or 3 axes of space, found {values.shape}."
         )
-    coils, shape = values.shape[0], values.shape[1:]
+    coils, *shape = values.shape
     if len(shape) == 2 and min(shape) < coils:
         axis = int(np.argmin(shape)) + 1
         raise FileFormatError(
-            f"{path}: shape {values.shape} would be {coils} coils of images {shape}. Is the coil axis in another "
-            f"place? Pass coil_axis={axis}."
+            f"{path}: shape {values.shape} would be {coils} coils of images {tuple(shape)}. "
+            f"Is the coil axis in another place? Pass coil_axis={axis}."
         )
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.complex64))
 
 
 def _checked(path: PathLike, values: Tensor) -> Tensor:
-    """Finite, not empty, and with its energy at n // 2, as an image's k-space has it."""
+    """The values, refused unless they are finite, not all zero, and largest near n // 2."""
     if not torch.isfinite(torch.view_as_real(values)).all():
         raise FileFormatError(f"{path}: k-space holds NaN or Inf.")
     energy = values.abs().square().sum(0)
@@ -85,12 +102,9 @@ def _checked(path: PathLike, values: Tensor) -> Tensor:
     shape = energy.shape
     off = [int(p) - n // 2 for p, n in zip(peak, shape, strict=True)]
     if any(abs(o) > max(2, n // 8) for o, n in zip(off, shape, strict=True)):
-        corner = all(abs(o) >= n // 2 - max(2, n // 8) for o, n in zip(off, shape, strict=True))
-        slip = (
-            "In the order of an FFT? Apply fftshift."
-            if corner
-            else "Another axis order, or images and not k-space?"
-        )
+        slip = "Another axis order, or images and not k-space?"
+        if all(abs(o) >= n // 2 - max(2, n // 8) for o, n in zip(off, shape, strict=True)):
+            slip = "In the order of an FFT? Apply fftshift."
         where = tuple(int(p) for p in peak)
         raise FileFormatError(
             f"{path}: the energy of k-space peaks at {where} of {tuple(shape)}, not at the centre "
@@ -107,7 +121,11 @@ def _index(path: PathLike, slice: int | None, count: int) -> int:
 
 
 def _fastmri(path: PathLike, file: Any, slice: int | None) -> RawKSpace:
-    """Zbontar et al., arXiv 1811.08839: kspace (slices[, coils], readout, lines), mask (lines,), an ISMRMRD header."""
+    """Read kspace (slices[, coils], readout, lines), mask (lines,) and an ISMRMRD header.
+
+    Source:
+        Zbontar et al., arXiv 1811.08839.
+    """
     data = file["kspace"]
     if getattr(data, "ndim", 0) not in (3, 4) or data.dtype.kind != "c":
         found = getattr(data, "shape", "a group")
@@ -115,7 +133,8 @@ def _fastmri(path: PathLike, file: Any, slice: int | None) -> RawKSpace:
             f"{path}: expected complex kspace (slices[, coils], rows, lines), found {found}."
         )
     values = np.asarray(data[_index(path, slice, data.shape[0])])
-    values = values[None] if values.ndim == 2 else values
+    if values.ndim == 2:
+        values = values[None]
     raw = _checked(path, torch.from_numpy(values.astype(np.complex64)))
     mask = (raw != 0).any(0)
     if "mask" in file:
@@ -125,16 +144,18 @@ def _fastmri(path: PathLike, file: Any, slice: int | None) -> RawKSpace:
                 f"{path}: mask has {len(lines)} entries and kspace {raw.shape[-1]} lines."
             )
         mask = mask & lines
-    header = file["ismrmrd_header"][()] if "ismrmrd_header" in file else None
-    spacing = None if header is None else _spacing(path, header, tuple(raw.shape[1:]))
+    spacing = None
+    if "ismrmrd_header" in file:
+        spacing = _spacing(path, file["ismrmrd_header"][()], tuple(raw.shape[1:]))
     return RawKSpace(raw * mask, mask, spacing)
 
 
-NOISE_SCAN = 1 << 18  # flag 19 of an ISMRMRD acquisition: no image
-
-
 def _ismrmrd(path: PathLike, group: Any, slice: int | None) -> RawKSpace:
-    """Inati et al., MRM 77, 2017: one record a readout, placed by its encoding counters; repetitions are averaged."""
+    """Place each record, a readout, by its encoding counters; repetitions are averaged.
+
+    Source:
+        Inati et al., MRM 77, 2017.
+    """
     records = group["data"][()]
     if records.dtype.names is None or not {"head", "data"} <= set(records.dtype.names):
         raise FileFormatError(f"{path}: dataset/data holds no ISMRMRD acquisitions.")
@@ -144,7 +165,8 @@ def _ismrmrd(path: PathLike, group: Any, slice: int | None) -> RawKSpace:
         raise FileFormatError(f"{path}: dataset/data holds no image acquisitions.")
     if (heads["trajectory_dimensions"][image] > 0).any():
         raise FileFormatError(
-            f"{path}: the acquisition is not Cartesian. Make a NonCartesianKSpace of its trajectory."
+            f"{path}: the acquisition is not Cartesian. "
+            "Make a NonCartesianKSpace of its trajectory."
         )
     slices = np.unique(heads["idx"]["slice"][image])
     chosen = image & (heads["idx"]["slice"] == slices[_index(path, slice, len(slices))])
@@ -153,25 +175,35 @@ def _ismrmrd(path: PathLike, group: Any, slice: int | None) -> RawKSpace:
     text = np.asarray(group["xml"][()]).reshape(-1)[0]
     size, _, centre = _encoding(path, text)
     coils = int(heads["active_channels"][chosen][0])
-    values, seen = np.zeros((coils, size[0], size[1]), np.complex64), np.zeros(size[1], int)
-    for head, data in zip(heads[chosen], records["data"][chosen], strict=True):
+    values = _averaged(path, records[chosen], (coils, size[0], size[1]), centre)
+    raw = _checked(path, torch.from_numpy(values).to(torch.complex64))
+    return RawKSpace(raw, (raw != 0).any(0), _spacing(path, text, tuple(raw.shape[1:])))
+
+
+def _averaged(
+    path: PathLike, records: np.ndarray, shape: tuple[int, int, int], centre: int
+) -> np.ndarray:
+    """The readouts of one slice on their lines, (coils, readout, lines), repetitions averaged."""
+    coils, length, lines = shape
+    values = np.zeros(shape, np.complex64)
+    seen = np.zeros(lines, int)
+    for head, data in zip(records["head"], records["data"], strict=True):
         samples = int(head["number_of_samples"])
-        line = int(head["idx"]["kspace_encode_step_1"]) - centre + size[1] // 2
-        first = size[0] // 2 - int(head["center_sample"])
+        line = int(head["idx"]["kspace_encode_step_1"]) - centre + lines // 2
+        first = length // 2 - int(head["center_sample"])
         readout = np.asarray(data, np.float32).view(np.complex64)
         if (
             readout.size != coils * samples
-            or not 0 <= line < size[1]
+            or not 0 <= line < lines
             or first < 0
-            or first + samples > size[0]
+            or first + samples > length
         ):
             raise FileFormatError(
                 f"{path}: a readout of {readout.size} numbers does not fit {values.shape}."
             )
         values[:, first : first + samples, line] += readout.reshape(coils, samples)
         seen[line] += 1
-    raw = _checked(path, torch.from_numpy(values / np.maximum(seen, 1)).to(torch.complex64))
-    return RawKSpace(raw, (raw != 0).any(0), _spacing(path, text, tuple(raw.shape[1:])))
+    return values / np.maximum(seen, 1)
 
 
 def _spacing(path: PathLike, header: bytes | str, shape: tuple[int, ...]) -> tuple[float, ...]:
@@ -180,15 +212,11 @@ def _spacing(path: PathLike, header: bytes | str, shape: tuple[int, ...]) -> tup
 
 
 def _encoding(path: PathLike, header: bytes | str) -> tuple[list[int], list[float], int]:
-    """Matrix size and field of view (mm) of the encoded space, and the central phase-encoding step."""
+    """Matrix size and field of view (mm) of the encoded space, and the central encoding step."""
     from xml.etree import ElementTree
 
     def number(element: Any, where: str) -> float:
-        found = (
-            element.find(where, {"i": "http://www.ismrm.org/ISMRMRD"})
-            if element is not None
-            else None
-        )
+        found = element.find(where, NAMESPACE)
         if found is None or found.text is None:
             raise FileFormatError(f"{path}: the ISMRMRD header lacks {where.replace('i:', '')}.")
         return float(found.text)
@@ -200,8 +228,8 @@ def _encoding(path: PathLike, header: bytes | str) -> tuple[list[int], list[floa
     space = "i:encoding/i:encodedSpace/"
     size = [int(number(root, f"{space}i:matrixSize/i:{a}")) for a in "xy"]
     view = [number(root, f"{space}i:fieldOfView_mm/i:{a}") for a in "xy"]
-    limits = root.find(
-        "i:encoding/i:encodingLimits/i:kspace_encoding_step_1",
-        {"i": "http://www.ismrm.org/ISMRMRD"},
-    )
-    return size, view, size[1] // 2 if limits is None else int(number(limits, "i:center"))
+    limits = root.find("i:encoding/i:encodingLimits/i:kspace_encoding_step_1", NAMESPACE)
+    centre = size[1] // 2
+    if limits is not None:
+        centre = int(number(limits, "i:center"))
+    return size, view, centre

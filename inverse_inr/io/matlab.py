@@ -1,4 +1,7 @@
-"""MATLAB files (.mat): a variable of v5 to v7 or of v7.3 (HDF5), told by the first bytes; a struct as a dictionary."""
+"""MATLAB files (.mat): variables of v5 to v7 or of v7.3 (HDF5), and structs as dictionaries.
+
+The first bytes tell the version.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,23 @@ import numpy as np
 from inverse_inr.io.files import FileFormatError, PathLike, nearest_first, reading
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+"""The signature of HDF5."""
 
 
 def read_matlab(path: PathLike, name: str) -> np.ndarray:
-    """One variable as MATLAB shows it. Raises FileNotFoundError, FileFormatError (truncated, no such variable)."""
+    """Read one variable.
+
+    Args:
+        path: The file.
+        name: The variable.
+
+    Returns:
+        The array as MATLAB shows it.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or of another kind, or has no such variable.
+    """
     found = matlab_variables(path, name)
     if name not in found:
         listed = ", ".join(nearest_first(name, matlab_variables(path))) or "none"
@@ -22,13 +38,33 @@ def read_matlab(path: PathLike, name: str) -> np.ndarray:
 
 
 def matlab_variables(path: PathLike, only: str | None = None) -> dict[str, np.ndarray]:
-    """All variables of a file, or `only` that one where it is there. Raises FileNotFoundError, FileFormatError."""
+    """Read all variables of a file.
+
+    Args:
+        path: The file.
+        only: Read that one variable, if it is there.
+
+    Returns:
+        Arrays by name, as MATLAB shows them.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or of another kind.
+    """
     with reading(path, "a MATLAB file", ("MATLAB", "HDF5")) as file:
-        return _hdf5(file, only) if is_matlab_hdf5(file) else _v5(file, only)
+        if is_matlab_hdf5(file):
+            return _hdf5(file, only)
+        return _v5(file, only)
 
 
 def is_matlab_hdf5(path: Path) -> bool:
-    """A v7.3 file is HDF5 behind 512 bytes of MATLAB's own; some programs leave those out."""
+    """Tell whether a file is of version 7.3.
+
+    Such a file is HDF5 behind 512 bytes of MATLAB's own; some programs leave those out.
+
+    Args:
+        path: An existing file.
+    """
     with path.open("rb") as file:
         head = file.read(520)
     return HDF5 in (head[:8], head[512:])
@@ -37,12 +73,13 @@ def is_matlab_hdf5(path: Path) -> bool:
 def _v5(path: Path, only: str | None) -> dict[str, np.ndarray]:
     from scipy.io import loadmat
 
-    found = loadmat(path, variable_names=None if only is None else [only])
+    names = None if only is None else [only]
+    found = loadmat(path, variable_names=names)
     return {k: v for k, v in found.items() if not k.startswith("__")}
 
 
 def _hdf5(path: Path, only: str | None) -> dict[str, np.ndarray]:
-    """HDF5 holds MATLAB's arrays with their axes reversed, complex numbers as pairs of fields, structs as groups."""
+    """Read MATLAB's HDF5: axes reversed, complex numbers as pairs of fields, structs as groups."""
     import h5py
 
     found: dict[str, np.ndarray] = {}
@@ -50,8 +87,9 @@ def _hdf5(path: Path, only: str | None) -> dict[str, np.ndarray]:
     def keep(name: str, node: object) -> None:
         if isinstance(node, h5py.Dataset) and not name.startswith("#") and only in (None, name):
             values: Any = np.asarray(node)
-            pairs = values.dtype.names == ("real", "imag")
-            found[name] = (values["real"] + 1j * values["imag"] if pairs else values).T
+            if values.dtype.names == ("real", "imag"):
+                values = values["real"] + 1j * values["imag"]
+            found[name] = values.T
 
     with h5py.File(path, "r") as file:
         file.visititems(keep)
@@ -59,7 +97,19 @@ def _hdf5(path: Path, only: str | None) -> dict[str, np.ndarray]:
 
 
 def matlab_struct(path: PathLike, name: str) -> dict[str, Any]:
-    """A 1 x 1 struct as a dictionary, structs in it too. Raises FileFormatError besides for other variables."""
+    """Read a 1 x 1 struct.
+
+    Args:
+        path: The file.
+        name: The variable.
+
+    Returns:
+        The fields by name, 1 x 1 structs among them as dictionaries too.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or of another kind, or has no such struct.
+    """
     return _fields(read_matlab(path, name), f"{path}: {name}")
 
 
@@ -69,9 +119,10 @@ def _fields(value: np.ndarray, where: str) -> dict[str, Any]:
             f"{where} is no 1 x 1 struct but {value.dtype} of shape {value.shape}."
         )
     entry = value.reshape(-1)[0]
-    return {
-        k: _fields(v, f"{where}.{k}")
-        if isinstance(v, np.ndarray) and v.dtype.names and v.size == 1
-        else v
-        for k, v in ((k, entry[k]) for k in value.dtype.names)
-    }
+    fields = {}
+    for name in value.dtype.names:
+        field = entry[name]
+        if isinstance(field, np.ndarray) and field.dtype.names and field.size == 1:
+            field = _fields(field, f"{where}.{name}")
+        fields[name] = field
+    return fields

@@ -12,16 +12,29 @@ from torch import Tensor
 from inverse_inr.io.files import FileFormatError, PathLike, describe, existing_file
 
 EXPECTED = "an MSTAR chip (Phoenix header, moduli, phases)"
+"""The kind of file that is read, for messages."""
 
 
 class Chip(NamedTuple):
+    """A small radar image of one target, with its header."""
+
     image: Tensor
     """(rows, columns) complex64: modulus · exp(j phase)."""
     header: dict[str, str]
     """Every field of the header by name: TargetAz, MeasuredDepression, RangePixelSpacing ..."""
 
     def number(self, name: str) -> float:
-        """A field as a number: degrees and metres as the file has them. Raises KeyError that lists what there is."""
+        """Read a field of the header as a number.
+
+        Args:
+            name: The field.
+
+        Returns:
+            The number in the file's unit, degrees or metres.
+
+        Raises:
+            KeyError: There is no such field; the message lists those that there are.
+        """
         if name not in self.header:
             raise KeyError(
                 f"The chip's header has no {name!r}; it has {', '.join(sorted(self.header))}."
@@ -30,7 +43,18 @@ class Chip(NamedTuple):
 
 
 def read_mstar(path: PathLike) -> Chip:
-    """A chip and its header. Raises FileNotFoundError; FileFormatError for other, truncated or full-scene files."""
+    """Read a chip and its header.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The chip.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is of another kind, truncated, or a full scene.
+    """
     file = existing_file(path, EXPECTED)
     content = file.read_bytes()
     header = _header(content)
@@ -42,21 +66,20 @@ def read_mstar(path: PathLike) -> Chip:
     start, rows, columns = map(int, sizes)
     if int(header.get("native_header_length", "0") or 0):
         raise FileFormatError(
-            f"{file}: a native header follows: a full scene of integers, not a chip. Cut chips first."
+            f"{file}: a native header follows: a full scene of integers, not a chip. "
+            "Cut chips first."
         )
     needed = start + 8 * rows * columns
     if len(content) < needed:
         raise FileFormatError(
-            f"{file}: {len(content)} bytes; a header of {start} and {rows} x {columns} moduli and phases need {needed}"
-            ". A truncated copy, or moduli alone?"
+            f"{file}: {len(content)} bytes; "
+            f"a header of {start} and {rows} x {columns} moduli and phases need {needed}. "
+            "A truncated copy, or moduli alone?"
         )
-    modulus, phase = np.frombuffer(content, ">f4", 2 * rows * columns, start).reshape(
-        2, rows, columns
-    )
-    return Chip(
-        torch.from_numpy((modulus * np.exp(1j * phase.astype(np.float64))).astype(np.complex64)),
-        header,
-    )
+    numbers = np.frombuffer(content, ">f4", 2 * rows * columns, start)
+    modulus, phase = numbers.reshape(2, rows, columns)
+    image = (modulus * np.exp(1j * phase.astype(np.float64))).astype(np.complex64)
+    return Chip(torch.from_numpy(image), header)
 
 
 def _header(content: bytes) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""CPHD phase history and SICD images (NGA standards) through sarpy, an optional dependency: extra `radar`."""
+"""CPHD phase history and SICD images (NGA standards) through sarpy.
+
+sarpy is an optional dependency, of the extra `radar`.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +21,33 @@ from inverse_inr.io.radar import PhaseData
 
 
 def read_cphd(path: PathLike, channel: int | str = 0, vectors: slice = slice(None)) -> PhaseData:
-    """Phase history in the frequency domain (FX), CPHD 1.x; `vectors` selects pulses, and only they are read.
+    """Read phase history in the frequency domain (FX) from a CPHD 1.x file.
 
-    Metres about the scene's reference point, x and y along the image area where it is planar, else east and north, z
-    up; the reference path is that of the point that each vector is compensated to:
-    `RadarGeometry(d.transmitters, d.receivers, d.sign, d.reference_path)`.
-    Raises FileNotFoundError; ImportError without sarpy; FileFormatError for another kind of file, a truncated one,
-    time-domain data, frequencies that change from pulse to pulse.
+    Positions are in metres about the scene's reference point: x and y along the image area if it is
+    planar, else east and north; z up. The reference path is that of the point to which each vector
+    is compensated: `RadarGeometry(d.transmitters, d.receivers, d.sign, d.reference_path)`.
+
+    Args:
+        path: The file.
+        channel: The number or the name of the channel.
+        vectors: The pulses to read; only they are read from disk.
+
+    Returns:
+        The phase history.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError: The package sarpy is missing.
+        FileFormatError: The file is of another kind or truncated, its data are in the time domain,
+            or its frequencies change from pulse to pulse.
     """
     with reading(path, "a CPHD file", ()) as file, quiet():
         reader = _cphd_reader(file)
         meta = reader.cphd_meta
         if str(meta.Global.DomainType).upper() != "FX":
             raise FileFormatError(
-                f"{file}: domain {meta.Global.DomainType}; only frequency-domain (FX) data are read."
+                f"{file}: domain {meta.Global.DomainType}; "
+                "only frequency-domain (FX) data are read."
             )
         keys = ("TxPos", "RcvPos", "SRPPos", "SC0", "SCSS")
         parts = {k: np.asarray(reader.read_pvp_variable(k, channel))[vectors] for k in keys}
@@ -39,23 +55,25 @@ def read_cphd(path: PathLike, channel: int | str = 0, vectors: slice = slice(Non
         y = y.reshape(len(parts["SC0"]), -1).astype(np.complex64)
         frequencies = _frequencies(file, parts, y.shape[1])
         place = {k: torch.from_numpy(_about(meta, parts[k])) for k in keys[:3]}
-        away = [
-            torch.linalg.vector_norm(place[k] - place["SRPPos"], dim=1) for k in ("TxPos", "RcvPos")
-        ]
-        sign = int(meta.Global.SGN)
+        outward = torch.linalg.vector_norm(place["TxPos"] - place["SRPPos"], dim=1)
+        back = torch.linalg.vector_norm(place["RcvPos"] - place["SRPPos"], dim=1)
         return PhaseData(
             torch.from_numpy(y),
             frequencies,
             place["TxPos"],
             place["RcvPos"],
-            away[0] + away[1],
-            sign,
+            outward + back,
+            int(meta.Global.SGN),
         )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """sarpy announces that its successor reads CPHD too."""
+    """Silence sarpy's announcement that its successor reads CPHD too.
+
+    Yields:
+        Nothing.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
@@ -73,44 +91,43 @@ def _cphd_reader(file: Path) -> Any:
         )
     details = CPHDDetails(str(file))
     header: Any = details.cphd_header
-    start, size = header.SIGNAL_BLOCK_BYTE_OFFSET, header.SIGNAL_BLOCK_SIZE
+    start = header.SIGNAL_BLOCK_BYTE_OFFSET
+    size = header.SIGNAL_BLOCK_SIZE
     if file.stat().st_size < start + size:  # a memory map would say so late, or not at all
         raise FileFormatError(
-            f"{file}: {file.stat().st_size} bytes; its header puts {size} bytes of signal at {start}. A truncated copy?"
+            f"{file}: {file.stat().st_size} bytes; "
+            f"its header puts {size} bytes of signal at {start}. A truncated copy?"
         )
     return CPHDReader(details)
 
 
 def _frequencies(file: Path, parts: dict[str, np.ndarray], count: int) -> Tensor:
-    start, step = parts["SC0"], parts["SCSS"]
+    start = parts["SC0"]
+    step = parts["SCSS"]
     slack = 1e-3 * abs(float(step[0]))
     if np.ptp(start) > slack or np.ptp(step) * count > slack:
         raise FileFormatError(
-            f"{file}: the first frequency changes by {np.ptp(start):.4g} Hz and the step by {np.ptp(step):.4g} Hz over "
-            "the pulses; one set of frequencies for all is needed. Select vectors, or resample."
+            f"{file}: the first frequency changes by {np.ptp(start):.4g} Hz "
+            f"and the step by {np.ptp(step):.4g} Hz over the pulses; "
+            "one set of frequencies for all is needed. Select vectors, or resample."
         )
     return torch.from_numpy(float(start[0]) + float(step[0]) * np.arange(count, dtype=np.float64))
 
 
 def _about(meta: Any, positions: np.ndarray) -> np.ndarray:
-    """Earth-fixed positions about the image area's reference point, along its axes, else east, north, up."""
+    """Earth-fixed positions (*s, 3) in the scene's frame: its own axes, else east, north, up."""
     origin, axes = _frame(meta)
     return (positions.astype(np.float64) - origin) @ axes.T
 
 
 def _frame(meta: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The reference point (3,) and the unit axes (3, 3) of the scene, one axis per row."""
     scene = meta.SceneCoordinates
     origin = scene.IARP.ECF.get_array().astype(np.float64)
-    planar = (
-        getattr(scene.ReferenceSurface, "Planar", None)
-        if scene.ReferenceSurface is not None
-        else None
-    )
+    planar = getattr(scene.ReferenceSurface, "Planar", None)
     if planar is not None:
-        x, y = (
-            planar.uIAX.get_array().astype(np.float64),
-            planar.uIAY.get_array().astype(np.float64),
-        )
+        x = planar.uIAX.get_array().astype(np.float64)
+        y = planar.uIAY.get_array().astype(np.float64)
     else:
         latitude, longitude = np.deg2rad(scene.IARP.LLH.get_array()[:2].astype(np.float64))
         x = np.array([-np.sin(longitude), np.cos(longitude), 0.0])
@@ -120,9 +137,18 @@ def _frame(meta: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_sicd(path: PathLike) -> tuple[Tensor, Grid]:
-    """A complex image and its grid in the slant plane: (rows away from the radar, columns along track, 1), metres.
+    """Read a complex image in the slant plane.
 
-    Raises FileNotFoundError; ImportError without sarpy; FileFormatError for another kind of file or a truncated one.
+    Args:
+        path: The file.
+
+    Returns:
+        Values (rows away from the radar, columns along track, 1) complex64, and a grid in metres.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError: The package sarpy is missing.
+        FileFormatError: The file is of another kind or truncated.
     """
     with reading(path, "a SICD file (NITF)", ()) as file, quiet():
         _require_sarpy()
@@ -136,14 +162,13 @@ def read_sicd(path: PathLike) -> tuple[Tensor, Grid]:
             )
         if file.stat().st_size < int(head[342:]):  # the field FL, the file's length
             raise FileFormatError(
-                f"{file}: a SICD file of {int(head[342:])} bytes by its header; it has {file.stat().st_size}. "
-                "A truncated copy?"
+                f"{file}: a SICD file of {int(head[342:])} bytes by its header; "
+                f"it has {file.stat().st_size}. A truncated copy?"
             )
         reader = SICDReader(str(file))
         meta: Any = reader.sicd_meta
-        values = torch.from_numpy(np.ascontiguousarray(reader[:, :]).astype(np.complex64))[
-            ..., None
-        ]
+        image = np.ascontiguousarray(reader[:, :]).astype(np.complex64)
+        values = torch.from_numpy(image)[..., None]
         steps = (float(meta.Grid.Row.SS), float(meta.Grid.Col.SS))
         first = (float(meta.ImageData.SCPPixel.Row), float(meta.ImageData.SCPPixel.Col))
         lower = tuple(-(k + 0.5) * h for k, h in zip(first, steps, strict=True))

@@ -1,4 +1,7 @@
-"""NIfTI images through nibabel: the box is the array's own extent in mm, the affine says where it lies in the world."""
+"""NIfTI images through nibabel.
+
+The box is the array's own extent in mm; the affine says where it lies in the world.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,34 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXPECTED = "a NIfTI image (.nii, .nii.gz)"
+"""The kind of file that is read, for messages."""
 MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1e3, "um": 1e-3, "µm": 1e-3}
-"""Length of a box's unit in mm; an axis without unit, or in pixels, is written as if it were in mm."""
+"""Lengths of a box's units in mm."""
 UNITLESS = ("", "px")
+"""Units of a box that are written as if they were mm."""
 HEADER_UNITS = {"mm": 1.0, "unknown": 1.0, "meter": 1e3, "micron": 1e-3}
+"""Lengths of a NIfTI header's units in mm."""
 
 
 def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Tensor, Grid]:
-    """A 1-D to 3-D image: values (*shape, 1) float32 with the header's scaling applied, and its grid in mm.
+    """Read a 1-D to 3-D image, with the header's scaling applied.
 
-    Axis k of the box runs from 0 to shape[k] * voxel size; the affine (float64, to world mm) travels with the grid as
-    it is in the file. Of a 4-D file `volume` selects one entry of the last axis, or with a slice, e.g. `slice(None)`,
-    several that become channels.
-    Raises FileNotFoundError, FileFormatError, and ValueError for a volume that is not there.
+    Axis k of the box runs from 0 to shape[k] * voxel size. The affine (float64, to world mm)
+    travels with the grid as it is in the file.
+
+    Args:
+        path: The file.
+        volume: For a 4-D file, the entry of the last axis to read; or a slice, e.g. `slice(None)`,
+            of entries that become channels.
+
+    Returns:
+        Values (*shape, 1), or (*shape, c) for several volumes, float32, and a grid in mm.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or of another kind, or holds several volumes and
+            `volume` is not given.
+        ValueError: There is no such volume.
     """
     import nibabel
 
@@ -35,7 +53,8 @@ def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Te
         image: Any = nibabel.load(file)  # pyright: ignore[reportPrivateImportUsage]
         if not isinstance(image, nibabel.Nifti1Image):  # pyright: ignore[reportPrivateImportUsage]
             raise FileFormatError(
-                f"{file}: expected {EXPECTED}, found a {type(image).__name__}, which has no lattice."
+                f"{file}: expected {EXPECTED}, "
+                f"found a {type(image).__name__}, which has no lattice."
             )
         shape = _shape(image, file)
         dtype = np.dtype(image.get_data_dtype())
@@ -45,29 +64,40 @@ def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Te
             )
     index = _selection(volume, shape, file)
     with reading(path, EXPECTED, ("NIfTI", "gzip")):
-        # only the selected volume is read; a copy, because the library may hand out a memory map of the file
+        # only the selected volume is read; a copy, because the library may hand out a memory map
+        # of the file
         array = np.array(image.dataobj[index], dtype=np.float32, order="C")
         grid = _grid(image, shape[:3], file)
     return torch.from_numpy(array.reshape(*grid.shape, -1)), grid
 
 
 def write_nifti(path: PathLike, values: Tensor, grid: Grid) -> None:
-    """Write (*shape, c) values as float32 with the grid's affine, or else a diagonal one from its box (in mm).
+    """Write values as float32 with the grid's affine, or else a diagonal one from its box (in mm).
 
-    Channels of a 3-D grid become the fourth axis (read them with `volume=slice(None)`). NIfTI-1 keeps affines in
-    float32. Raises ValueError for more than three axes, axes that are not lengths, channels of a flat image, an affine
-    that contradicts the grid's spacing, and values that do not fit the grid.
+    Channels of a 3-D grid become the fourth axis (read them with `volume=slice(None)`). NIfTI-1
+    keeps affines in float32.
+
+    Args:
+        path: The file to write.
+        values: (*shape, c).
+        grid: The grid of the values, of one to three axes that are lengths.
+
+    Raises:
+        ValueError: The grid has more than three axes or axes that are not lengths, a flat image has
+            channels, the affine contradicts the grid's spacing, or the values do not fit the grid.
     """
     import nibabel
 
     array = as_real_image(values, grid, path)
     if grid.ndim > 3 or (array.shape[-1] > 1 and grid.ndim < 3):
         raise ValueError(
-            f"{path}: NIfTI cannot tell {array.shape[-1]} channels of a {grid.ndim}-D grid from space. "
-            "Write .npz, or one file a channel."
+            f"{path}: NIfTI cannot tell {array.shape[-1]} channels of a {grid.ndim}-D grid "
+            "from space. Write .npz, or one file a channel."
         )
     affine = _affine(grid, path)
-    image: Any = nibabel.Nifti1Image(array if array.shape[-1] > 1 else array[..., 0], affine)  # pyright: ignore[reportPrivateImportUsage]
+    if array.shape[-1] == 1:
+        array = array[..., 0]
+    image: Any = nibabel.Nifti1Image(array, affine)  # pyright: ignore[reportPrivateImportUsage]
     image.header.set_xyzt_units("mm")
     with atomic_write(path) as temporary:
         image.to_filename(temporary)
@@ -86,7 +116,7 @@ def _shape(image: Any, path: Path) -> tuple[int, ...]:
 
 
 def _selection(volume: int | slice | None, shape: tuple[int, ...], path: Path) -> tuple[Any, ...]:
-    """Index into the file's array that leaves three axes, or four where several volumes become channels."""
+    """Index into the file's array that leaves three axes, or four if volumes become channels."""
     count = shape[3] if len(shape) == 4 else 1
     if volume is None and count > 1:
         raise FileFormatError(
@@ -97,7 +127,9 @@ def _selection(volume: int | slice | None, shape: tuple[int, ...], path: Path) -
         raise ValueError(f"{path}: volume={volume}, but the file of shape {shape} holds {count}.")
     if isinstance(volume, slice) and not range(count)[volume]:
         raise ValueError(f"{path}: volume={volume} selects none of the {count} volumes.")
-    return (..., volume) if len(shape) == 4 else (...,)
+    if len(shape) == 4:
+        return (..., volume)
+    return (...,)
 
 
 def _grid(image: Any, shape: tuple[int, ...], path: Path) -> Grid:
@@ -107,21 +139,22 @@ def _grid(image: Any, shape: tuple[int, ...], path: Path) -> Grid:
     scale = HEADER_UNITS[image.header.get_xyzt_units()[0]]
     zooms = np.asarray(image.header.get_zooms()[: len(shape)], dtype=np.float64)
     sizes = voxel_sizes(image.affine)[: len(shape)]
-    # The affine places the voxels; where pixdim merely rounds it, pixdim has the cleaner number.
+    # The affine places the voxels; if pixdim merely rounds it, pixdim has the cleaner number.
     sizes = scale * np.where(np.isclose(zooms, sizes, rtol=1e-4, atol=0), zooms, sizes)
     if not (np.isfinite(image.affine).all() and (sizes > 0).all()):
         raise FileFormatError(
             f"{path}: expected positive voxel sizes, found {sizes.tolist()} mm in the affine."
         )
-    affine = image.affine if scale == 1 else np.diag([scale, scale, scale, 1.0]) @ image.affine
+    affine = image.affine
+    if scale != 1:
+        affine = np.diag([scale, scale, scale, 1.0]) @ affine
     upper = tuple(float(n * h) for n, h in zip(shape, sizes, strict=True))
-    return Grid(Box((0.0,) * len(shape), upper, ("mm",) * len(shape)), shape).with_affine(
-        affine.tolist()
-    )
+    box = Box((0.0,) * len(shape), upper, ("mm",) * len(shape))
+    return Grid(box, shape).with_affine(affine.tolist())
 
 
 def _affine(grid: Grid, path: PathLike) -> np.ndarray:
-    """Array index to world mm: the grid's own affine once checked against its spacing, or its box's."""
+    """The affine from array index to world mm: the grid's own, checked, or that of its box."""
     from nibabel.affines import voxel_sizes
 
     strange = [u for u in grid.box.units if u not in MILLIMETRES and u not in UNITLESS]
@@ -142,7 +175,7 @@ def _affine(grid: Grid, path: PathLike) -> np.ndarray:
     physical = np.array([u in MILLIMETRES for u in grid.box.units])
     if not np.allclose(sizes[physical], spacing[physical], rtol=1e-3, atol=0):
         raise ValueError(
-            f"{path}: the grid's spacing is {spacing.tolist()} mm and its affine's voxels are {sizes.tolist()} mm. "
-            "An affine of another resolution?"
+            f"{path}: the grid's spacing is {spacing.tolist()} mm "
+            f"and its affine's voxels are {sizes.tolist()} mm. An affine of another resolution?"
         )
     return affine

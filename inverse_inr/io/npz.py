@@ -20,32 +20,42 @@ from inverse_inr.io.files import (
 )
 
 EXPECTED = "a .npz archive of values, lower, upper, units"
+"""The kind of file that is read, for messages."""
 REQUIRED = ("values", "lower", "upper", "units")
+"""The arrays that a file must hold: the values, and the box's corners and units."""
 
 
 def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
-    """Values (*shape, c), float32 (complex64 where complex), and their grid with its affine if there is one.
+    """Read values and their grid; nothing is unpickled.
 
-    Nothing is unpickled. Raises FileNotFoundError, FileFormatError.
+    Args:
+        path: The file.
+
+    Returns:
+        Values (*shape, c), float32 or complex64, and their grid, with its affine if there is one.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or of another kind.
     """
     with reading(path, EXPECTED, ("ZIP",)) as file:
         arrays = _load(file)
-        if missing := [name for name in REQUIRED if name not in arrays]:
+        missing = [name for name in REQUIRED if name not in arrays]
+        if missing:
             raise FileFormatError(
                 f"{file}: expected {EXPECTED}; {missing} missing, found {sorted(arrays)}."
             )
-        values, box = (
-            arrays["values"],
-            Box(*(tuple(arrays[name].tolist()) for name in REQUIRED[1:])),
-        )
+        values = arrays["values"]
+        lower, upper, units = (tuple(arrays[name].tolist()) for name in REQUIRED[1:])
+        box = Box(lower, upper, units)
         if values.dtype.kind not in "iufbc":
             raise FileFormatError(
                 f"{file}: expected numbers in 'values', found dtype {values.dtype}."
             )
         if values.ndim != box.ndim + 1:
             raise FileFormatError(
-                f"{file}: expected 'values' of {box.ndim} axes and channels, found shape {values.shape}. "
-                "No channel axis?"
+                f"{file}: expected 'values' of {box.ndim} axes and channels, "
+                f"found shape {values.shape}. No channel axis?"
             )
         grid = Grid(box, values.shape[:-1])
         if "affine" in arrays:
@@ -55,17 +65,23 @@ def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
 
 
 def write_npz(path: PathLike, values: Tensor, grid: Grid) -> None:
-    """Write (*shape, c) values as float32 (complex64 where complex) with the grid's box, units and affine.
+    """Write values with their grid's box, units and affine.
 
-    Raises ValueError where values do not fit the grid.
+    Args:
+        path: The file to write.
+        values: (*shape, c), written as float32, or as complex64 if they are complex.
+        grid: The grid of the values.
+
+    Raises:
+        ValueError: The values do not fit the grid.
     """
     box = grid.box
     arrays = {
         "values": as_image(values, grid, path),
         "lower": np.array(box.lower),
         "upper": np.array(box.upper),
+        "units": np.array(box.units, dtype=np.str_),
     }
-    arrays["units"] = np.array(box.units, dtype=np.str_)
     if grid.affine is not None:
         arrays["affine"] = np.array(grid.affine)
     with atomic_write(path) as temporary:
@@ -73,14 +89,12 @@ def write_npz(path: PathLike, values: Tensor, grid: Grid) -> None:
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    # asked before numpy: it takes any other file for a pickle, and says so
+    # checked before numpy reads: it takes any other file for a pickle, and says so
     if path.stat().st_size == 0 or signature(path) != "ZIP":
-        slip = (
-            "Saved with np.save?"
-            if path.stat().st_size and signature(path) == "npy"
-            else "Wrong suffix?"
-        )
+        slip = "Wrong suffix?"
+        if path.stat().st_size and signature(path) == "npy":
+            slip = "Saved with np.save?"
         raise FileFormatError(f"{path}: expected {EXPECTED}, found {describe(path)}. {slip}")
-    # our own handle: numpy leaves the one it opens to the collector where the archive is damaged
+    # our own handle: numpy leaves the one that it opens to the collector if the archive is damaged
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}

@@ -18,13 +18,25 @@ from inverse_inr.io.files import (
 )
 
 EXPECTED = "a grey or RGB PNG image"
+"""The kind of file that is read, for messages."""
 COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
+"""Colour types by their codes in a PNG header."""
 
 
 def read_png(path: PathLike) -> tuple[Tensor, Grid]:
-    """Values (H, W, 1 or 3) float32 in [0, 1]: 8-bit samples / 255, 16-bit ones / 65535; grid in pixels.
+    """Read a PNG image.
 
-    Raises FileNotFoundError, FileFormatError (also for palettes, alpha channels and 16-bit RGB).
+    Args:
+        path: The file.
+
+    Returns:
+        Values (H, W, 1 or 3) float32 in [0, 1], 8-bit samples / 255 or 16-bit samples / 65535, and
+        a grid in pixels.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or of another kind; palettes, alpha channels and 16-bit
+            RGB are not read.
     """
     from PIL import Image
 
@@ -35,7 +47,8 @@ def read_png(path: PathLike) -> tuple[Tensor, Grid]:
             raise FileFormatError(
                 f"{file}: expected {EXPECTED}, found {describe(file)}. Wrong suffix?"
             )
-        depth, colour = header[24], COLOURS.get(header[25], "unknown")
+        depth = header[24]
+        colour = COLOURS.get(header[25], "unknown")
         # Pillow would halve the bits of 16-bit RGB without a word
         if colour not in ("grey", "RGB") or (colour == "RGB" and depth != 8):
             raise FileFormatError(
@@ -43,7 +56,8 @@ def read_png(path: PathLike) -> tuple[Tensor, Grid]:
             )
         with Image.open(file) as image:
             array = np.array(image.convert("L") if image.mode == "1" else image, dtype=np.float64)
-    array = (array / (65535 if depth == 16 else 255)).astype(np.float32)
+    full_scale = 65535 if depth == 16 else 255
+    array = (array / full_scale).astype(np.float32)
     height, width = array.shape[:2]
     return torch.from_numpy(array.reshape(height, width, -1)), pixel_grid((height, width))
 
@@ -51,10 +65,17 @@ def read_png(path: PathLike) -> tuple[Tensor, Grid]:
 def write_png(
     path: PathLike, values: Tensor, grid: Grid, *, value_range: tuple[float, float] = (0.0, 1.0)
 ) -> None:
-    """Write (H, W, 1) values as 16-bit grey or (H, W, 3) as 8-bit RGB; `value_range` maps to black and white.
+    """Write an image as 16-bit grey or 8-bit RGB; the box is not stored.
 
-    Values outside are clipped; the box is not stored. Raises ValueError for other shapes, an empty or reversed range,
-    and NaN, which no PNG can hold.
+    Args:
+        path: The file to write.
+        values: (H, W, 1) or (H, W, 3).
+        grid: The 2-D grid of the values.
+        value_range: The values that become black and white; values outside are clipped.
+
+    Raises:
+        ValueError: The shape is another, the range is empty or reversed, or values are NaN, which
+            no PNG can hold.
     """
     from PIL import Image
 
@@ -66,9 +87,11 @@ def write_png(
         )
     if not (np.isfinite([low, high]).all() and low < high):
         raise ValueError(f"{path}: value_range={value_range} must be finite with low < high.")
-    if count := int(np.isnan(array).sum()):
+    count = int(np.isnan(array).sum())
+    if count:
         raise ValueError(
-            f"{path}: {count} of {array.size} values are NaN; PNG has none. Pass values.nan_to_num()."
+            f"{path}: {count} of {array.size} values are NaN; PNG has none. "
+            "Pass values.nan_to_num()."
         )
     unit = np.clip((array.astype(np.float64) - low) / (high - low), 0, 1)
     if array.shape[-1] == 1:

@@ -1,7 +1,8 @@
 """Radar files: GOTCHA and CV Domes phase history (MATLAB), and a plain HDF5 layout of our own.
 
-HDF5: datasets `y` (P, K) complex, `frequencies` (K,) Hz, `transmitters`, `receivers` (P, 3) m, `reference_path` (P,) m
-(two ways), root attributes `sign` (+1 or -1) and `units` "m,Hz".
+The HDF5 layout has the datasets `y` (P, K) complex, `frequencies` (K,) in Hz, `transmitters` and
+`receivers` (P, 3) in m, `reference_path` (P,) in m (two ways), and the root attributes `sign` (+1
+or -1) and `units` "m,Hz". P is the number of pulses, K that of frequencies.
 """
 
 from __future__ import annotations
@@ -19,62 +20,74 @@ from inverse_inr.io.hdf5 import read_hdf5, write_hdf5
 
 
 class PhaseData(NamedTuple):
-    """Phase history as measured, in SI units; geometry in float64."""
+    """Phase history as measured, in SI units, with its geometry in float64."""
 
     y: Tensor
-    """(P, K) complex64."""
+    """(P, K) complex64, a row per pulse."""
     frequencies: Tensor
     """(K,) float64, Hz, ascending."""
     transmitters: Tensor
-    """(P, 3) m."""
+    """(P, 3) positions of the transmitter in m."""
     receivers: Tensor
-    """(P, 3) m."""
+    """(P, 3) positions of the receiver in m."""
     reference_path: Tensor
-    """(P,) m, two ways: what the receiver subtracted."""
+    """(P,) path in m, two ways, that the receiver subtracted."""
     sign: int
-    """Of the phase: -1 for exp(-j 2π f L / c)."""
+    """The sign of the phase: -1 for exp(-j 2π f L / c)."""
 
 
 def read_gotcha(paths: PathLike | Sequence[PathLike], autofocus: bool = False) -> PhaseData:
-    """AFRL GOTCHA phase history, one file a degree of azimuth, in the order given: sign -1, monostatic.
+    """Read AFRL's GOTCHA phase history, which is monostatic, with sign -1.
 
-    Frequencies are stored in float32, a step of 1 kHz at 9.6 GHz: they are put back on the uniform grid they round.
-    `autofocus` applies the file's r_correct and ph_correct, which align passes: a single pass is sharper without.
-    Raises FileNotFoundError, FileFormatError for another kind of file, a truncated one, or parts that disagree.
+    Frequencies are stored in float32, a step of 1 kHz at 9.6 GHz: they are put back on the uniform
+    grid that they round.
+
+    Args:
+        paths: One file or several, one per degree of azimuth, which are joined in the order given.
+        autofocus: Apply the file's r_correct and ph_correct, which align passes; a single pass is
+            sharper without.
+
+    Returns:
+        The phase history.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: A file is of another kind or truncated, or parts disagree.
+        ValueError: No files are given.
     """
     from inverse_inr.io.matlab import matlab_struct
 
-    listed = (
-        [paths]
-        if isinstance(paths, str | bytes) or not isinstance(paths, Sequence)
-        else list(paths)
-    )
+    if isinstance(paths, str | bytes) or not isinstance(paths, Sequence):
+        paths = [paths]
+    listed: list[Any] = list(paths)
     if not listed:
         raise ValueError("read_gotcha: there are no files.")
-    parts = [_gotcha(matlab_struct(path, "data"), str(path), autofocus) for path in listed]  # pyright: ignore
+    parts = [_gotcha(matlab_struct(path, "data"), str(path), autofocus) for path in listed]
     for path, part in zip(listed, parts, strict=True):
         if not torch.equal(part.frequencies, parts[0].frequencies):
             raise FileFormatError(
                 f"{path}: its frequencies are not those of {listed[0]}. Another collection?"
             )
-    joined = [
-        torch.cat([getattr(p, name) for p in parts])
-        for name in ("y", "transmitters", "reference_path")
-    ]
-    return PhaseData(joined[0], parts[0].frequencies, joined[1], joined[1], joined[2], -1)
+    y = torch.cat([part.y for part in parts])
+    antenna = torch.cat([part.transmitters for part in parts])
+    reference_path = torch.cat([part.reference_path for part in parts])
+    return PhaseData(y, parts[0].frequencies, antenna, antenna, reference_path, -1)
 
 
 def _gotcha(data: dict[str, Any], path: str, autofocus: bool) -> PhaseData:
+    """The phase history of one file's struct."""
     missing = {"fp", "freq", "x", "y", "z", "r0"} - set(data)
     if missing:
         raise FileFormatError(
             f"{path}: the struct has no {sorted(missing)}; GOTCHA's have fp, freq, x, y, z, r0."
         )
-    fp, freq = np.asarray(data["fp"]), np.asarray(data["freq"]).ravel()
+    fp = np.asarray(data["fp"])
+    freq = np.asarray(data["freq"]).ravel()
     place = [np.asarray(data[k], dtype=np.float64).ravel() for k in ("x", "y", "z", "r0")]
     if fp.ndim != 2 or fp.shape[0] != len(freq) or any(len(v) != fp.shape[1] for v in place):
         raise FileFormatError(
-            f"{path}: fp has shape {fp.shape}, freq {len(freq)} values, x, y, z, r0 {[len(v) for v in place]}; "
+            f"{path}: fp has shape {fp.shape}, freq {len(freq)} values, "
+            f"x, y, z, r0 {[len(v) for v in place]}; "
             "expected (frequencies, pulses) and one position a pulse."
         )
     y = fp.T.astype(np.complex128)
@@ -82,10 +95,8 @@ def _gotcha(data: dict[str, Any], path: str, autofocus: bool) -> PhaseData:
     if autofocus:
         if "af" not in data:
             raise FileFormatError(f"{path}: there is no autofocus (af) in the file.")
-        r, phase = (
-            np.asarray(data["af"][k], dtype=np.float64).ravel()[:, None]
-            for k in ("r_correct", "ph_correct")
-        )
+        r = np.asarray(data["af"]["r_correct"], dtype=np.float64).ravel()[:, None]
+        phase = np.asarray(data["af"]["ph_correct"], dtype=np.float64).ravel()[:, None]
         y = y * np.exp(-4j * np.pi * f.numpy() * r / SPEED_OF_LIGHT + 1j * phase)
     antenna = torch.from_numpy(np.stack(place[:3], 1))
     return PhaseData(
@@ -99,13 +110,22 @@ def _gotcha(data: dict[str, Any], path: str, autofocus: bool) -> PhaseData:
 
 
 def uniform_where_rounded(frequencies: Tensor) -> Tensor:
-    """Frequencies in float64; float32 ones go back to the uniform grid that they round, where there is one."""
+    """Bring frequencies to float64, and back to the uniform grid that float32 ones round.
+
+    Args:
+        frequencies: (K,) in Hz.
+
+    Returns:
+        (K,) float64; unchanged numbers where there is no such grid.
+    """
     f = frequencies.double()
     if frequencies.dtype != torch.float32 or len(f) < 3:
         return f
     even = torch.linspace(float(f[0]), float(f[-1]), len(f), dtype=torch.float64)
     step = torch.finfo(torch.float32).eps * float(f.abs().max())
-    return even if float((f - even).abs().max()) <= 1.5 * step else f
+    if float((f - even).abs().max()) <= 1.5 * step:
+        return even
+    return f
 
 
 def read_cv_domes(
@@ -114,49 +134,81 @@ def read_cv_domes(
     azimuths: tuple[float, float] = (0.0, 360.0),
     distance: float = 1e4,
 ) -> PhaseData:
-    """AFRL Civilian Vehicle Data Domes: far-field scattering of one elevation, pulses within `azimuths` (degrees).
+    """Read AFRL's Civilian Vehicle Data Domes: far-field scattering at one elevation.
 
-    The struct `data` holds hh, vv, hv (frequencies, pulses), FGHz, azim and elev (degrees); phases are relative to the
-    scene's centre. Antennas are put at `distance` (m), where the wavefront's curvature over a car is 2π f h² / (c R).
-    Raises FileFormatError as `read_gotcha`; ValueError for a polarisation or azimuths that are not there.
+    The struct `data` holds hh, vv, hv (frequencies, pulses), FGHz, azim and elev (degrees); phases
+    are relative to the scene's centre.
+
+    Args:
+        path: The file.
+        polarisation: "hh", "vv" or "hv".
+        azimuths: The least and the greatest azimuth of the pulses to read, in degrees.
+        distance: Distance in m, R, at which the antennas are put; the wavefront's curvature over a
+            car is 2π f h² / (c R) there.
+
+    Returns:
+        The phase history.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is of another kind or truncated, or its parts disagree.
+        ValueError: There is no such polarisation, or no pulse within the azimuths.
     """
     from inverse_inr.io.matlab import matlab_struct
 
     data = matlab_struct(path, "data")
-    missing = {"FGHz", "azim", "elev"} - set(data)
-    if missing:
-        raise FileFormatError(
-            f"{path}: the struct has no {sorted(missing)}; CV Domes' have FGHz, azim, elev, hh, vv, hv."
-        )
-    if polarisation not in data:
-        raise ValueError(f"{path}: there is no polarisation {polarisation!r} among {sorted(data)}.")
-    s, azimuth = np.asarray(data[polarisation]), np.asarray(data["azim"], dtype=np.float64).ravel()
-    freq = np.asarray(data["FGHz"], dtype=np.float64).ravel() * 1e9
-    if s.shape != (len(freq), len(azimuth)):
-        raise FileFormatError(
-            f"{path}: {polarisation} has shape {s.shape}, not {(len(freq), len(azimuth))} of FGHz x azim."
-        )
+    s, freq, azimuth = _domes(data, path, polarisation)
     chosen = (azimuth >= azimuths[0]) & (azimuth <= azimuths[1])
     if not chosen.any():
         raise ValueError(
-            f"{path}: no pulse has an azimuth in {azimuths}; they run from {azimuth.min()} to {azimuth.max()}."
+            f"{path}: no pulse has an azimuth in {azimuths}; "
+            f"they run from {azimuth.min()} to {azimuth.max()}."
         )
-    a, e = np.deg2rad(azimuth[chosen]), np.deg2rad(float(np.asarray(data["elev"]).ravel()[0]))
+    a = np.deg2rad(azimuth[chosen])
+    e = np.deg2rad(float(np.asarray(data["elev"]).ravel()[0]))
     unit = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.full_like(a, np.sin(e))], 1)
     antenna = torch.from_numpy(distance * unit)
     y = torch.from_numpy(np.ascontiguousarray(s[:, chosen].T).astype(np.complex64))
-    return PhaseData(
-        y,
-        torch.from_numpy(freq),
-        antenna,
-        antenna,
-        torch.full((len(a),), 2.0 * distance).double(),
-        -1,
-    )
+    reference_path = torch.full((len(a),), 2.0 * distance).double()
+    return PhaseData(y, torch.from_numpy(freq), antenna, antenna, reference_path, -1)
+
+
+def _domes(
+    data: dict[str, Any], path: PathLike, polarisation: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scattering (frequencies, pulses), frequencies in Hz and azimuths in degrees of one struct."""
+    missing = {"FGHz", "azim", "elev"} - set(data)
+    if missing:
+        raise FileFormatError(
+            f"{path}: the struct has no {sorted(missing)}; "
+            "CV Domes' have FGHz, azim, elev, hh, vv, hv."
+        )
+    if polarisation not in data:
+        raise ValueError(f"{path}: there is no polarisation {polarisation!r} among {sorted(data)}.")
+    s = np.asarray(data[polarisation])
+    azimuth = np.asarray(data["azim"], dtype=np.float64).ravel()
+    freq = np.asarray(data["FGHz"], dtype=np.float64).ravel() * 1e9
+    if s.shape != (len(freq), len(azimuth)):
+        raise FileFormatError(
+            f"{path}: {polarisation} has shape {s.shape}, "
+            f"not {(len(freq), len(azimuth))} of FGHz x azim."
+        )
+    return s, freq, azimuth
 
 
 def read_radar(path: PathLike) -> PhaseData:
-    """Phase history or beat samples in the HDF5 layout above. Raises FileFormatError where parts disagree."""
+    """Read phase history or beat samples in this module's HDF5 layout.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The phase history.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or of another kind, or its parts disagree.
+    """
     import h5py
 
     names = ("y", "frequencies", "transmitters", "receivers", "reference_path")
@@ -169,12 +221,14 @@ def read_radar(path: PathLike) -> PhaseData:
         )
     if not y.is_complex() or y.ndim != 2 or f.shape != y.shape[1:]:
         raise FileFormatError(
-            f"{path}: y must be (pulses, frequencies) complex; y {tuple(y.shape)}, f {tuple(f.shape)}."
+            f"{path}: y must be (pulses, frequencies) complex; "
+            f"y {tuple(y.shape)}, f {tuple(f.shape)}."
         )
     pulses = (len(y), len(t), len(r), len(reference))
     if len(set(pulses)) != 1:
         raise FileFormatError(
-            f"{path}: y, transmitters, receivers, reference_path have {pulses} pulses; they must agree."
+            f"{path}: y, transmitters, receivers, reference_path have {pulses} pulses; "
+            "they must agree."
         )
     return PhaseData(
         y.to(torch.complex64),
@@ -187,6 +241,11 @@ def read_radar(path: PathLike) -> PhaseData:
 
 
 def write_radar(path: PathLike, data: PhaseData) -> None:
-    """Write the layout above."""
+    """Write phase history in this module's HDF5 layout.
+
+    Args:
+        path: The file to write.
+        data: The phase history.
+    """
     fields = {k: v for k, v in data._asdict().items() if isinstance(v, Tensor)}
     write_hdf5(path, fields, {"sign": data.sign, "units": "m,Hz"})

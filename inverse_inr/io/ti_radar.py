@@ -1,17 +1,21 @@
-"""Raw captures of Texas Instruments mmWave radars (DCA1000): a .bin of int16 and the mmWave Studio JSON beside it.
+"""Raw captures of Texas Instruments mmWave radars (DCA1000).
 
-Words of one chirp, complex 16-bit samples s_r[n] of receiver r:
+A capture is a .bin of int16 together with the JSON of mmWave Studio. The words of one chirp are
+complex 16-bit samples s_r[n] of receiver r, in one of two layouts:
 
-    2 lanes  (xWR16xx, xWR18xx, xWR68xx: "AWR1843")   for each r:  I[0] I[1] Q[0] Q[1]  I[2] I[3] Q[2] Q[3] ...
-    4 lanes  (xWR12xx, xWR14xx: "IWR1443")            for each n:  I_0 I_1 I_2 I_3  Q_0 Q_1 Q_2 Q_3   (4 receivers)
+    "AWR1843", 2 lanes (xWR16xx, xWR18xx, xWR68xx)
+        for each r:  I[0] I[1] Q[0] Q[1]  I[2] I[3] Q[2] Q[3] ...
+    "IWR1443", 4 lanes and 4 receivers (xWR12xx, xWR14xx)
+        for each n:  I_0 I_1 I_2 I_3  Q_0 Q_1 Q_2 Q_3
 
-Chirps follow one another, frames too; with time-division MIMO each loop of a frame runs through the chirps of all
-transmitters.
+Chirps follow one another, and so do frames. With time-division MIMO each loop of a frame runs
+through the chirps of all transmitters.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,30 +32,35 @@ LAYOUTS = {"AWR1843": 2, "IWR1443": 4}
 
 @dataclass(frozen=True)
 class CaptureSettings:
-    """What the JSON says, in SI units."""
+    """The settings of a capture, as its JSON says, in SI units."""
 
     start_frequency: float
-    """Hz at the ramp's start."""
+    """Frequency at the ramp's start, in Hz."""
     slope: float
-    """Hz/s."""
+    """Slope of the ramp, in Hz/s."""
     sample_rate: float
-    """Hz."""
+    """Rate of the samples, in Hz."""
     samples: int
+    """Samples per chirp and receiver."""
     start_time: float
-    """s from the ramp's start to the first sample."""
+    """Time from the ramp's start to the first sample, in s."""
     transmitters: tuple[int, ...]
     """Bits of the transmitters that each chirp of a loop enables."""
     receivers: int
+    """Number of receivers that are on."""
     loops: int
+    """Loops per frame."""
     frames: int
-    """0 where capturing runs until stopped."""
+    """Number of frames, 0 if capturing runs until it is stopped."""
     layout: str
     """"AWR1843" or "IWR1443", by the number of lanes."""
     swapped: bool = False
-    """Q before I."""
+    """True if Q comes before I."""
 
 
 class Capture(NamedTuple):
+    """The samples of a capture, with its settings."""
+
     samples: Tensor
     """(frames, loops, chirps of a loop, receivers, samples) complex64, in ADC counts."""
     settings: CaptureSettings
@@ -60,37 +69,60 @@ class Capture(NamedTuple):
 def read_ti(
     path: PathLike, settings: PathLike | CaptureSettings, layout: str | None = None
 ) -> Capture:
-    """A raw capture and its settings (the path of the mmWave Studio .mmwave.json, or made by hand).
+    """Read a raw capture.
 
-    `layout` "AWR1843" or "IWR1443" overrides what the JSON's lanes say. Raises FileNotFoundError, FileFormatError for
-    a .bin that is no whole number of frames (truncated) or is not of the frames that the JSON names.
+    Args:
+        path: The .bin file.
+        settings: The path of the mmWave Studio .mmwave.json, or settings made by hand.
+        layout: "AWR1843" or "IWR1443"; by default what the settings say.
+
+    Returns:
+        The samples and the settings.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The .bin is no whole number of frames (truncated), or does not have as many
+            as the settings say.
+        ValueError: The layout is unknown or does not go with the settings.
     """
-    about = settings if isinstance(settings, CaptureSettings) else read_ti_json(settings)
-    layout = about.layout if layout is None else layout
+    about = settings
+    if not isinstance(about, CaptureSettings):
+        about = read_ti_json(about)
+    if layout is None:
+        layout = about.layout
     if layout not in LAYOUTS:
         raise ValueError(f"read_ti: layout must be one of {sorted(LAYOUTS)}, got {layout!r}.")
     if layout == "IWR1443" and about.receivers != 4:
         raise ValueError(
-            f"{path}: the 4-lane layout interleaves 4 receivers; the settings enable {about.receivers}."
+            f"{path}: the 4-lane layout interleaves 4 receivers; "
+            f"the settings enable {about.receivers}."
         )
     file = existing_file(path, "raw int16 samples")
-    frame = 2 * about.samples * about.receivers * len(about.transmitters) * about.loops
-    size = file.stat().st_size
     shape = (about.loops, len(about.transmitters), about.receivers, about.samples)
-    if size == 0 or size % (2 * frame):
-        raise FileFormatError(
-            f"{file}: {size} bytes are {size / (2 * frame):.4g} frames of {2 * frame} bytes (loops, chirps, receivers, "
-            f"samples = {shape}, complex int16). A truncated capture, or the JSON of another one?"
-        )
-    count = size // (2 * frame)
-    if about.frames and count != about.frames:
-        raise FileFormatError(
-            f"{file}: it holds {count} frames of {2 * frame} bytes; the JSON says {about.frames}. A truncated capture, "
-            "or one of several files?"
-        )
+    count = _frames(file, shape, about.frames)
     words = np.fromfile(file, dtype="<i2").astype(np.float32)
-    samples = _two_lanes(words, about) if layout == "AWR1843" else _four_lanes(words, about)
+    in_order = _two_lanes if layout == "AWR1843" else _four_lanes
+    samples = in_order(words, about)
     return Capture(torch.from_numpy(samples.reshape(count, *shape)), about)
+
+
+def _frames(file: Path, shape: tuple[int, ...], expected: int) -> int:
+    """The number of frames in a file; refused if it is not whole or not as expected (0: any)."""
+    frame = 2 * 2 * math.prod(shape)  # bytes of complex int16
+    size = file.stat().st_size
+    if size == 0 or size % frame:
+        raise FileFormatError(
+            f"{file}: {size} bytes are {size / frame:.4g} frames of {frame} bytes "
+            f"(loops, chirps, receivers, samples = {shape}, complex int16). "
+            "A truncated capture, or the JSON of another one?"
+        )
+    count = size // frame
+    if expected and count != expected:
+        raise FileFormatError(
+            f"{file}: it holds {count} frames of {frame} bytes; the JSON says {expected}. "
+            "A truncated capture, or one of several files?"
+        )
+    return count
 
 
 def _two_lanes(words: np.ndarray, about: CaptureSettings) -> np.ndarray:
@@ -108,15 +140,25 @@ def _four_lanes(words: np.ndarray, about: CaptureSettings) -> np.ndarray:
 
 
 def _complex(first: np.ndarray, second: np.ndarray, about: CaptureSettings) -> np.ndarray:
-    i, q = (second, first) if about.swapped else (first, second)
-    return np.ascontiguousarray(i + 1j * q, dtype=np.complex64)
+    if about.swapped:
+        first, second = second, first
+    return np.ascontiguousarray(first + 1j * second, dtype=np.complex64)
 
 
 def read_ti_json(path: PathLike, device: int = 0) -> CaptureSettings:
-    """Settings from a mmWave Studio .mmwave.json: its first profile, the chirps of the frame, lanes and receivers.
+    """Read the settings of a capture: profile, chirps of the frame, lanes and receivers.
 
-    Raises FileNotFoundError, FileFormatError for anything else, for real or less than 16-bit samples, for chirps of
-    several profiles.
+    Args:
+        path: The .mmwave.json of mmWave Studio.
+        device: The number of the device in the file.
+
+    Returns:
+        The settings, in SI units.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is of another kind, the samples are real or have fewer than 16
+            bits, or the chirps belong to several profiles.
     """
     file = existing_file(path, "a mmWave Studio JSON")
     try:
@@ -132,7 +174,8 @@ def read_ti_json(path: PathLike, device: int = 0) -> CaptureSettings:
 
 
 def _settings(file: Path, device: dict[str, Any]) -> CaptureSettings:
-    rf, capture = device["rfConfig"], device["rawDataCaptureConfig"]
+    rf = device["rfConfig"]
+    capture = device["rawDataCaptureConfig"]
     output = rf["rlAdcOutCfg_t"]["fmt"]
     if output["b2AdcBits"] != 2 or output["b2AdcOutFmt"] not in (1, 2):
         kind = f"b2AdcBits={output['b2AdcBits']}, b2AdcOutFmt={output['b2AdcOutFmt']}"
@@ -140,15 +183,10 @@ def _settings(file: Path, device: dict[str, Any]) -> CaptureSettings:
             f"{file}: only complex 16-bit samples are read (2, and 1 or 2); it says {kind}."
         )
     frame = rf["rlFrameCfg_t"]
-    first, last = int(frame["chirpStartIdx"]), int(frame["chirpEndIdx"])
+    first = int(frame["chirpStartIdx"])
+    last = int(frame["chirpEndIdx"])
     chirps = [_chirp(rf, k) for k in range(first, last + 1)]
-    profiles = {int(c["profileId"]) for c in chirps}
-    if len(profiles) != 1:
-        raise FileFormatError(
-            f"{file}: the frame's chirps use profiles {sorted(profiles)}; one is read."
-        )
-    entries = [p["rlProfileCfg_t"] for p in rf["rlProfiles"]]
-    profile = next(p for p in entries if int(p["profileId"]) in profiles)
+    profile = _profile(file, rf, chirps)
     lanes = _bits(capture["rlDevLaneEnable_t"]["laneEn"])
     known = {count: name for name, count in LAYOUTS.items()}
     if lanes not in known:
@@ -168,13 +206,27 @@ def _settings(file: Path, device: dict[str, Any]) -> CaptureSettings:
     )
 
 
+def _profile(file: Path, rf: dict[str, Any], chirps: list[dict[str, Any]]) -> dict[str, Any]:
+    """The one profile that all chirps use."""
+    profiles = {int(c["profileId"]) for c in chirps}
+    if len(profiles) != 1:
+        raise FileFormatError(
+            f"{file}: the frame's chirps use profiles {sorted(profiles)}; one is read."
+        )
+    entries = [p["rlProfileCfg_t"] for p in rf["rlProfiles"]]
+    return next(p for p in entries if int(p["profileId"]) in profiles)
+
+
 def _chirp(rf: dict[str, Any], index: int) -> dict[str, Any]:
     chirps = [c["rlChirpCfg_t"] for c in rf["rlChirps"]]
     return next(c for c in chirps if int(c["chirpStartIdx"]) <= index <= int(c["chirpEndIdx"]))
 
 
-def _number(value: object) -> int:
-    return int(value, 0) if isinstance(value, str) else int(value)  # pyright: ignore[reportArgumentType]
+def _number(value: Any) -> int:
+    """A whole number, which may be written as text: "0xF"."""
+    if isinstance(value, str):
+        return int(value, 0)
+    return int(value)
 
 
 def _bits(value: object) -> int:

@@ -1,4 +1,7 @@
-"""TIFF through tifffile: 8- and 16-bit integers or floats, grey or RGB, one page or a stack, on a grid of pixels."""
+"""TIFF through tifffile: grey or RGB, one page or several, on a grid of pixels.
+
+Samples are 8- and 16-bit integers or floats.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +15,35 @@ from inverse_inr.domain import Grid, pixel_grid
 from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
 
 EXPECTED = "a grey or RGB TIFF image"
+"""The kind of file that is read, for messages."""
 LAYOUTS = {"YX": 1, "YXS": 1, "QYX": 3, "ZYX": 3, "IYX": 3, "TYX": 3}
-"""Axes as tifffile names them -> whether leading pages make a stack."""
+"""The axes that are read, as tifffile names them: 1 for a single page, 3 for leading pages."""
 
 
 def read_tiff(path: PathLike) -> tuple[Tensor, Grid]:
-    """Values (H, W, 1 or 3), or a stack of grey pages (pages, H, W, 1), float32; grid in pixels.
+    """Read a TIFF image.
 
-    8-bit samples are divided by 255, 16-bit ones by 65535; floats stay as they are.
-    Raises FileNotFoundError, FileFormatError (also for alpha channels, palettes, other integers, complex numbers).
+    8-bit samples are divided by 255, 16-bit samples by 65535; floats stay as they are.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Values (H, W, 1 or 3), or grey pages (pages, H, W, 1), float32, and a grid in pixels.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged or of another kind; alpha channels, palettes, other
+            integers and complex numbers are not read.
     """
     import tifffile
 
     with reading(path, EXPECTED, ("TIFF",)) as file:
         with tifffile.TiffFile(file) as tiff:
-            page: Any = tiff.pages[0]
-            if page.extrasamples:
-                raise FileFormatError(
-                    f"{file}: expected {EXPECTED}, found {page.samplesperpixel} samples a pixel, one of them alpha or "
-                    "unnamed. Drop it first: values[..., :3]."
-                )
-            if page.photometric.name not in ("MINISBLACK", "RGB"):
-                raise FileFormatError(
-                    f"{file}: expected {EXPECTED}, found {page.photometric.name}. Convert it."
-                )
+            _check_page(tiff.pages[0], file)
             series = tiff.series[0]
-            axes, array = series.axes, series.asarray()
+            axes = series.axes
+            array = series.asarray()
         values = _values(array, file)
         if axes not in LAYOUTS:
             raise FileFormatError(
@@ -46,6 +52,19 @@ def read_tiff(path: PathLike) -> tuple[Tensor, Grid]:
     channels = array.shape[-1] if axes.endswith("S") else 1
     tensor = torch.from_numpy(values.reshape(*array.shape[: len(axes.rstrip("S"))], channels))
     return tensor, pixel_grid(tuple(tensor.shape[:-1]))
+
+
+def _check_page(page: Any, file: object) -> None:
+    """Refuse further samples per pixel than grey or RGB have, and palettes."""
+    if page.extrasamples:
+        raise FileFormatError(
+            f"{file}: expected {EXPECTED}, found {page.samplesperpixel} samples a pixel, "
+            "one of them alpha or unnamed. Drop it first: values[..., :3]."
+        )
+    if page.photometric.name not in ("MINISBLACK", "RGB"):
+        raise FileFormatError(
+            f"{file}: expected {EXPECTED}, found {page.photometric.name}. Convert it."
+        )
 
 
 def _values(array: np.ndarray, file: object) -> np.ndarray:
@@ -59,19 +78,29 @@ def _values(array: np.ndarray, file: object) -> np.ndarray:
 
 
 def write_tiff(path: PathLike, values: Tensor, grid: Grid) -> None:
-    """Write (H, W, 1 or 3) or (pages, H, W, 1) as 32-bit floats, unscaled; the box is not stored.
+    """Write an image or grey pages as 32-bit floats, unscaled; the box is not stored.
 
-    Raises ValueError for other shapes.
+    Args:
+        path: The file to write.
+        values: (H, W, 1 or 3), or (pages, H, W, 1).
+        grid: The 2-D or 3-D grid of the values.
+
+    Raises:
+        ValueError: The shape is another.
     """
     import tifffile
 
     array = as_real_image(values, grid, path)
-    if not (grid.ndim == 2 and array.shape[-1] in (1, 3)) and not (
-        grid.ndim == 3 and array.shape[-1] == 1
-    ):
+    is_image = grid.ndim == 2 and array.shape[-1] in (1, 3)
+    is_pages = grid.ndim == 3 and array.shape[-1] == 1
+    if not is_image and not is_pages:
         raise ValueError(
-            f"{path}: TIFF holds (H, W, 1 or 3) or a stack (pages, H, W, 1), not {array.shape}. Use .npz."
+            f"{path}: TIFF holds (H, W, 1 or 3) or a stack (pages, H, W, 1), not {array.shape}. "
+            "Use .npz."
         )
-    kind = "rgb" if array.shape[-1] == 3 else "minisblack"
+    kind = "rgb"
+    if array.shape[-1] == 1:
+        kind = "minisblack"
+        array = array[..., 0]
     with atomic_write(path) as temporary:
-        tifffile.imwrite(temporary, array if kind == "rgb" else array[..., 0], photometric=kind)
+        tifffile.imwrite(temporary, array, photometric=kind)

@@ -12,25 +12,35 @@ from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
 
 EXPECTED = "an uncompressed WAV file"
+"""The kind of file that is read, for messages."""
 FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31, "float32": 1.0, "float64": 1.0}
+"""The sample that becomes 1, by the type of the samples."""
 
 
 def read_wav(path: PathLike) -> tuple[Tensor, Grid]:
-    """Values (samples, channels) float32, full scale is [-1, 1); grid in s: sample i at (i + 1/2) / rate.
+    """Read sound of 8- to 32-bit integers or of floats.
 
-    8- to 32-bit integers and floats. Raises FileNotFoundError, FileFormatError (also for compressed or empty sound).
+    Args:
+        path: The file.
+
+    Returns:
+        Values (samples, channels) float32, with full scale [-1, 1), and a grid in s: sample i is at
+        (i + 1/2) / rate.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileFormatError: The file is damaged, of another kind, compressed or empty.
     """
     from scipy.io import wavfile
 
     with reading(path, EXPECTED, ("WAV",)) as file:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", wavfile.WavFileWarning
-            )  # unknown chunks, such as tags, are no fault
+            # unknown chunks, such as tags, are no fault
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)
             rate, array = wavfile.read(file)
         if array.dtype == np.uint8:
             values = (array.astype(np.float64) - 128) / 128
-        elif array.dtype.name in FULL_SCALE:  # 24 bits come as the upper ones of 32
+        elif array.dtype.name in FULL_SCALE:  # 24 bits come as the upper bits of 32
             values = array.astype(np.float64) / FULL_SCALE[array.dtype.name]
         else:
             raise FileFormatError(
@@ -45,9 +55,16 @@ def read_wav(path: PathLike) -> tuple[Tensor, Grid]:
 
 
 def write_wav(path: PathLike, values: Tensor, grid: Grid) -> None:
-    """Write (samples, channels) as 16-bit PCM, clipped to full scale; the rate is one over the grid's spacing.
+    """Write sound as 16-bit PCM, clipped to full scale; the rate is one over the grid's spacing.
 
-    Raises ValueError for a grid that is not one axis in seconds, a rate that is no whole number of Hz, NaN or Inf.
+    Args:
+        path: The file to write.
+        values: (samples, channels), with full scale [-1, 1).
+        grid: A grid of one axis in seconds.
+
+    Raises:
+        ValueError: The grid is not one axis in seconds, the rate is no whole number of Hz, or
+            values are NaN or infinite.
     """
     from scipy.io import wavfile
 
@@ -66,5 +83,7 @@ def write_wav(path: PathLike, values: Tensor, grid: Grid) -> None:
             f"{path}: values hold NaN or Inf, which no WAV can. Pass values.nan_to_num()."
         )
     pcm = np.clip(np.rint(array.astype(np.float64) * 2**15), -(2**15), 2**15 - 1).astype(np.int16)
+    if pcm.shape[1] == 1:
+        pcm = pcm[:, 0]
     with atomic_write(path) as temporary:
-        wavfile.write(temporary, round(rate), pcm[:, 0] if pcm.shape[1] == 1 else pcm)
+        wavfile.write(temporary, round(rate), pcm)

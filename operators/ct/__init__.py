@@ -1,1 +1,4 @@
-"""Computed tomography: X-ray transforms on rays and on grids, filtered backprojection, other programs' geometries."""
+"""Computed tomography: X-ray transforms on rays and on grids, and filtered backprojection.
+
+Scan geometries of other programs are read and written by `geometry_exchange`.
+"""

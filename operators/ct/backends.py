@@ -1,6 +1,7 @@
 """Other people's projectors behind `OnGrid`: ASTRA on the CPU, torch-radon on a GPU.
 
-Both are licensed under the GPL (version 3), optional, and imported when asked for. `operator.on(grid)` needs neither.
+Both are licensed under the GPL (version 3), optional, and imported when asked for.
+`operator.on(grid)` needs neither.
 """
 
 from __future__ import annotations
@@ -8,30 +9,51 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from inverse_inr import Grid, OnGrid, with_adjoint
+from inverse_inr.operators.ct.diverging_beams import FanBeam
 from inverse_inr.operators.ct.geometry_exchange import Geometry, to_astra
-from inverse_inr.operators.ct.radon import FanBeam, ParallelBeam
+from inverse_inr.operators.ct.radon import ParallelBeam
 
-PARALLEL = ("linear", "line", "strip")  # the first is the default
+PARALLEL = ("linear", "line", "strip")
+"""ASTRA's projectors for parallel beams; the first is the default."""
 FAN = ("line_fanflat", "strip_fanflat")
-RADON_VIEWS = 4096  # torch-radon keeps this many angles in shared memory and checks nothing
+"""ASTRA's projectors for fan beams; the first is the default."""
+RADON_VIEWS = 4096
+"""Most views that torch-radon takes: it keeps so many angles in shared memory, without a check."""
 
 
 def on_astra(
     operator: ParallelBeam | FanBeam, grid: Grid, *, projector: str | None = None
 ) -> OnGrid:
-    """`operator` on images sampled on `grid`, by ASTRA's CPU projectors (van Aarle et al., Opt. Express 24, 2016).
+    """Project sampled images by ASTRA's CPU projectors.
 
-    `projector`: "linear" (default), "line" or "strip" for ParallelBeam; "line_fanflat" (default) or "strip_fanflat" for
-    FanBeam. Strips average over a detector bin, as `operator.on` does (the fan's needs a centred detector); the others
-    are thin rays. All but "strip" need square pixels. The adjoint is ASTRA's backprojection, its exact transpose on the
-    CPU. ASTRA computes in float32 on the CPU, a channel at a time: other dtypes and devices are converted there and
-    back. Geometry is read now: learning it needs the operator itself.
-    Raises ImportError without astra-toolbox 2.5, ValueError for what the projector cannot do (see `to_astra` too).
+    The adjoint is ASTRA's backprojection, which is the exact transpose on the CPU. ASTRA computes
+    in float32 on the CPU, one channel at a time: other dtypes and devices are converted there and
+    back. The geometry is read now: learning it needs the operator itself.
+
+    Args:
+        operator: The scan.
+        grid: The 2-D grid of the images.
+        projector: "linear" (default), "line" or "strip" for ParallelBeam; "line_fanflat" (default)
+            or "strip_fanflat" for FanBeam. Strips average over a detector bin, as `operator.on`
+            does; that of the fan needs a centred detector. The others are thin rays. All but
+            "strip" need square pixels.
+
+    Returns:
+        The map, with the operator's rows.
+
+    Raises:
+        ImportError: There is no astra-toolbox 2.5 or newer.
+        ValueError: The projector, or `to_astra`, cannot express the scan.
+        TypeError: The map is given complex images.
+
+    Source:
+        van Aarle et al., Opt. Express 24, 2016.
     """
     astra = _astra()
     projection, volume = to_astra(operator, grid)
@@ -39,9 +61,8 @@ def on_astra(
 
     def run(direct: Callable[..., object], x: Tensor, shape: tuple[int, ...]) -> Tensor:
         out = torch.zeros(shape, dtype=torch.float32)
-        handle = astra.create_projector(
-            kind, projection, volume
-        )  # 0.1 ms; a kept one would die with astra.clear()
+        # this takes 0.1 ms; a projector that is kept would die with astra.clear()
+        handle = astra.create_projector(kind, projection, volume)
         try:
             direct(handle, x, out=out)
         finally:
@@ -58,38 +79,38 @@ def on_astra(
 
 
 def on_torch_radon(operator: ParallelBeam | FanBeam, grid: Grid) -> OnGrid:
-    """`operator` on images sampled on `grid`, by torch-radon 1.0 (Ronchetti, arXiv 2009.14788); CUDA tensors only.
+    """Project sampled images by torch-radon 1.0, on CUDA tensors only.
 
-    Square images with square pixels, the axis of rotation in their middle, the detector centred, at most 4096 views.
-    Its backprojection is driven by pixels, not the exact transpose of its projection, and gradients use it: dot tests
-    hold only roughly, and CG or power iteration may stall. It computes in float32.
-    Raises ImportError where the package or its CUDA part is missing, ValueError for what it cannot do.
+    It computes in float32. Its backprojection is driven by pixels and is not the exact transpose of
+    its projection, and gradients use it: dot tests hold only roughly, and CG or power iteration may
+    stall.
+
+    Args:
+        operator: The scan, with a centred detector and at most 4096 views.
+        grid: The grid of the images, square with square pixels; the axis of rotation lies in its
+            middle.
+
+    Returns:
+        The map, with the operator's rows.
+
+    Raises:
+        ImportError: The package or its CUDA part is missing.
+        ValueError: torch-radon cannot express the scan.
+        TypeError: The map is given complex images.
+
+    Source:
+        Ronchetti, arXiv 2009.14788.
     """
     module = _torch_radon()
     pixel = _radon_pixel(operator, grid)
-    angles = torch.from_numpy(
-        to_astra(operator, grid)[0]["ProjectionAngles"]
-    ).float()  # it follows ASTRA's angles
-    options = {"det_count": operator.shape[1], "det_spacing": operator.pitch / pixel}
-    try:
-        if isinstance(operator, FanBeam):
-            options["det_distance"] = float(operator.detector_distance.detach()) / pixel
-            source = float(operator.source_distance.detach()) / pixel
-            radon = module.RadonFanbeam(grid.shape[0], angles, source, **options)
-        else:
-            radon = module.Radon(grid.shape[0], angles, clip_to_circle=False, **options)
-    except (
-        NameError
-    ) as error:  # its __init__ swallows the failure to load the CUDA part, then misses RaysCfg
-        raise ImportError(
-            "torch_radon is installed without its CUDA extension: rebuild it for this torch."
-        ) from error
+    radon = _radon_projector(module, operator, grid, pixel)
 
     def channels_first(call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        moved = x if x.ndim == 2 else x.movedim(-1, 0)
         # lengths count pixels there and box units here: one factor, in both directions
-        y = pixel * call(_real32(moved, "torch-radon").contiguous())
-        return (y if x.ndim == 2 else y.movedim(0, -1)).to(x)
+        if x.ndim == 2:
+            return (pixel * call(_real32(x, "torch-radon").contiguous())).to(x)
+        y = pixel * call(_real32(x.movedim(-1, 0), "torch-radon").contiguous())
+        return y.movedim(0, -1).to(x)
 
     def forward(image: Tensor) -> Tensor:
         return channels_first(radon.forward, image)
@@ -100,8 +121,31 @@ def on_torch_radon(operator: ParallelBeam | FanBeam, grid: Grid) -> OnGrid:
     return OnGrid(with_adjoint(forward, backward), grid, operator.shape)
 
 
+def _radon_projector(
+    module: ModuleType, operator: ParallelBeam | FanBeam, grid: Grid, pixel: float
+) -> Any:
+    """torch-radon's object for the scan, with lengths in pixels."""
+    # torch-radon follows ASTRA's angles
+    angles = torch.from_numpy(to_astra(operator, grid)[0]["ProjectionAngles"]).float()
+    options = {"det_count": operator.shape[1], "det_spacing": operator.pitch / pixel}
+    try:
+        if isinstance(operator, FanBeam):
+            options["det_distance"] = float(operator.detector_distance.detach()) / pixel
+            source = float(operator.source_distance.detach()) / pixel
+            return module.RadonFanbeam(grid.shape[0], angles, source, **options)
+        return module.Radon(grid.shape[0], angles, clip_to_circle=False, **options)
+    except NameError as error:
+        # its __init__ swallows the failure to load the CUDA part, then misses RaysCfg
+        raise ImportError(
+            "torch_radon is installed without its CUDA extension: rebuild it for this torch."
+        ) from error
+
+
 def _slices(apply: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """`apply` to each channel of (n, m) or (n, m, c), as ASTRA can link it: float32, contiguous, on the CPU."""
+    """Apply a function to each channel of (n, m) or (n, m, c).
+
+    The channels are float32, contiguous and on the CPU, so that ASTRA can link them.
+    """
     work = _real32(x, "ASTRA").cpu()
     if x.ndim == 2:
         return apply(work.contiguous()).to(x)
@@ -111,7 +155,8 @@ def _slices(apply: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 def _real32(x: Tensor, name: str) -> Tensor:
     if x.is_complex():
         raise TypeError(
-            f"{name} projects real images, got {x.dtype}. Make real and imaginary parts two channels."
+            f"{name} projects real images, got {x.dtype}. "
+            "Make real and imaginary parts two channels."
         )
     return x.detach().float()
 
@@ -119,26 +164,30 @@ def _real32(x: Tensor, name: str) -> Tensor:
 def _projector(
     operator: ParallelBeam | FanBeam, grid: Grid, projection: Geometry, name: str | None
 ) -> str:
-    """The projector's name, refused where ASTRA would fail or, with oblong pixels, be wrong by tens of per cent."""
-    known = FAN if isinstance(operator, FanBeam) else PARALLEL
-    name = known[0] if name is None else name
+    """The projector's name; ValueError if ASTRA cannot do it.
+
+    With oblong pixels it would not fail, but be wrong by tens of per cent.
+    """
+    known = PARALLEL
+    way_out = "Use projector='strip' or operator.on(grid)."
+    if isinstance(operator, FanBeam):
+        known = FAN
+        way_out = "Use operator.on(grid)."
+    if name is None:
+        name = known[0]
     if name not in known:
         raise ValueError(
             f"on_astra: {type(operator).__name__} has projectors {', '.join(known)}, not {name!r}."
         )
     if name == "strip_fanflat" and projection["type"] == "fanflat_vec":
         raise ValueError(
-            f"on_astra: 'strip_fanflat' needs a centred detector; center is {float(operator.center.detach()):.4g}. "
-            "Use 'line_fanflat'."
+            "on_astra: 'strip_fanflat' needs a centred detector; "
+            f"center is {float(operator.center.detach()):.4g}. Use 'line_fanflat'."
         )
     if name != "strip" and not _square(grid):
         raise ValueError(
-            f"on_astra: ASTRA's {name!r} needs square pixels; those of the grid {grid.shape} are {grid.spacing}. "
-            + (
-                "Use projector='strip' or operator.on(grid)."
-                if known is PARALLEL
-                else "Use operator.on(grid)."
-            )
+            f"on_astra: ASTRA's {name!r} needs square pixels; "
+            f"those of the grid {grid.shape} are {grid.spacing}. {way_out}"
         )
     return name
 
@@ -149,11 +198,13 @@ def _square(grid: Grid) -> bool:
 
 def _radon_pixel(operator: ParallelBeam | FanBeam, grid: Grid) -> float:
     """The pixel's side, once it is sure that torch-radon can express the scan."""
-    pixel, center = grid.spacing[0], float(operator.center.detach())
+    pixel = grid.spacing[0]
+    center = float(operator.center.detach())
     offset = [abs(a - b) for a, b in zip(grid.box.center, operator.box.center, strict=True)]
     if grid.shape[0] != grid.shape[1] or not _square(grid):
         raise ValueError(
-            f"on_torch_radon: images must be square; the grid is {grid.shape} of {grid.spacing} pixels."
+            "on_torch_radon: images must be square; "
+            f"the grid is {grid.shape} of {grid.spacing} pixels."
         )
     if max(offset) > 1e-6 * pixel:
         raise ValueError(
@@ -184,7 +235,8 @@ def _torch_radon() -> ModuleType:
         return importlib.import_module("torch_radon")
     except ImportError as error:
         raise ImportError(
-            "on_torch_radon needs torch-radon 1.0 (GPLv3), which is not on PyPI and needs CUDA: clone "
-            "https://github.com/matteo-ronchetti/torch-radon and run `python setup.py install` there, for your torch. "
+            "on_torch_radon needs torch-radon 1.0 (GPLv3), which is not on PyPI and needs CUDA: "
+            "clone https://github.com/matteo-ronchetti/torch-radon and run "
+            "`python setup.py install` there, for your torch. "
             "operator.on(grid) does the same without it."
         ) from error

@@ -1,4 +1,7 @@
-"""A detector whose elements drift during the scan: what remains of the flat field, and shows as rings."""
+"""A detector whose elements drift during the scan.
+
+The drift is what remains of the flat field; it shows as rings in the image.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,26 @@ from inverse_inr.operators.quadrature import legendre
 
 
 class DetectorDrift(nn.Module):
-    """y[view, element] = (A f)[view, element] + Σ_k P_k(t_view) c_k[element], k = 0 .. degree.
+    """An operator with an offset per detector element, which changes during the scan and is learnt.
 
-    P_k are Legendre polynomials of the time of the view, scaled to [-1, 1]; the coefficients c are learnt with the
-    image. Degree 0 is a constant offset of each element (an error of its gain, a ring in the image), degree 1 lets it
-    grow during the scan. In units of the measurements: of a line integral, minus the relative error of the flat field.
-    What is constant in time and smooth along the detector looks like a radially symmetric image: a regularizer of the
-    image and a small `operator_lr` keep it there.
+        y[view, element] = (A f)[view, element] + Σ_k P_k(t_view) c_k[element], k = 0 .. degree
 
-    operator  any with natural shape (views, *elements); one with `.on(grid)` keeps it
-    times     (views,) of acquisition, any unit; default: views were taken in their order, evenly
-    Raises ValueError for an operator without elements behind its views, degree < 0, times that do not match.
+    P_k are Legendre polynomials of the time of the view, scaled to [-1, 1]; the coefficients c are
+    learnt with the image. Degree 0 is a constant offset of each element (an error of its gain, a
+    ring in the image), degree 1 lets it grow during the scan. The offset is in units of the
+    measurements: for a line integral it is minus the relative error of the flat field. An offset
+    that is constant in time and smooth along the detector looks like a radially symmetric image: a
+    regularizer of the image and a small `operator_lr` keep it there.
+
+    Args:
+        operator: Any with natural shape (views, *elements); one with `.on(grid)` keeps it.
+        degree: The highest degree of the polynomials, 0 or more.
+        times: (views,) of acquisition, in any unit; by default the views were taken in their order,
+            evenly.
+
+    Raises:
+        ValueError: The operator has no elements behind its views, `degree` is negative, or the
+            times do not match.
     """
 
     def __init__(self, operator: Operator, degree: int = 1, *, times: Tensor | None = None) -> None:
@@ -31,19 +43,22 @@ class DetectorDrift(nn.Module):
         shape = tuple(getattr(operator, "shape", ()))
         if len(shape) < 2:
             raise ValueError(
-                f"DetectorDrift: {type(operator).__name__} has shape {shape}; it needs (views, elements)."
+                f"DetectorDrift: {type(operator).__name__} has shape {shape}; "
+                "it needs (views, elements)."
             )
         if degree < 0:
             raise ValueError(f"DetectorDrift: degree must be 0 (constant) or more, got {degree}.")
-        times = torch.arange(shape[0], dtype=torch.float64) if times is None else times
+        if times is None:
+            times = torch.arange(shape[0], dtype=torch.float64)
         if times.shape != shape[:1] or not torch.isfinite(times).all():
             raise ValueError(
-                f"DetectorDrift: {shape[0]} views need as many finite times, got {tuple(times.shape)}."
+                f"DetectorDrift: {shape[0]} views need as many finite times, "
+                f"got {tuple(times.shape)}."
             )
-        self.operator, self.shape = operator, shape
-        self.basis = nn.Buffer(
-            _over_time(times, degree).to(torch.get_default_dtype())
-        )  # (views, degree + 1)
+        self.operator = operator
+        self.shape = shape
+        basis = _over_time(times, degree)  # (views, degree + 1)
+        self.basis = nn.Buffer(basis.to(torch.get_default_dtype()))
         self.coefficients = nn.Parameter(torch.zeros(degree + 1, math.prod(shape[1:])))
 
     def __len__(self) -> int:
@@ -51,14 +66,23 @@ class DetectorDrift(nn.Module):
 
     @property
     def degree(self) -> int:
+        """The highest degree of the polynomials in time."""
         return len(self.coefficients) - 1
 
     def forward(self, rows: Tensor) -> Query:
+        """Look where the operator looks for `rows` (b,), and add offsets to its measurements."""
         points, measure = self.operator(rows)
         return Query(points, lambda values: self._drifted(measure(values), rows))
 
     def offset(self, rows: Tensor) -> Tensor:
-        """Σ_k P_k c_k of some rows: (b,)."""
+        """The offsets Σ_k P_k c_k of some measurements.
+
+        Args:
+            rows: (b,) numbers of the measurements.
+
+        Returns:
+            (b,) offsets, in the unit of the measurements.
+        """
         view, element = self._split(rows)
         return (self.basis[view] * self.coefficients.T[element]).sum(-1)
 
@@ -72,14 +96,23 @@ class DetectorDrift(nn.Module):
 
     @torch.no_grad()
     def fit(self, residual: Tensor, precision: Tensor, rows: Tensor) -> Tensor:
-        """Set the coefficients to the weighted least-squares fit of `residual` = y - A f at `rows`; returns offsets.
+        """Set the coefficients by weighted least squares to what the image leaves unexplained.
 
-        residual, precision (b,). What a classical method does in turn with the image; elements with fewer rows than
-        coefficients keep the shortest solution.
+        A classical method does this in turn with the image. Elements with fewer rows than
+        coefficients get the shortest solution.
+
+        Args:
+            residual: (b,) measurements minus predictions, y - A f.
+            precision: (b,) weights.
+            rows: (b,) numbers of the measurements.
+
+        Returns:
+            (b,) offsets at `rows`.
         """
         view, element = self._split(rows)
         basis = self.basis[view].double()
-        weight, count = precision.double(), self.coefficients.shape[0]
+        weight = precision.double()
+        count = self.coefficients.shape[0]
         normal = basis.new_zeros(self.coefficients.shape[1], count, count)
         normal.index_add_(0, element, weight[:, None, None] * basis[:, :, None] * basis[:, None])
         right = basis.new_zeros(self.coefficients.shape[1], count)
@@ -89,18 +122,28 @@ class DetectorDrift(nn.Module):
         return self.offset(rows)
 
     def on(self, grid: Grid) -> DetectorDrift:
-        """The same detector behind the operator's own map of the sampled image, if it has one; coefficients shared."""
+        """The same detector behind the operator's own map of the sampled image, if it has one.
+
+        Args:
+            grid: The grid of the image.
+
+        Returns:
+            A detector that shares the coefficients; this one if the operator has no such map.
+        """
         make: Any = getattr(self.operator, "on", None)
         if make is None:
             return self
         same = DetectorDrift(make(grid), self.degree)
-        same.basis, same.coefficients = self.basis, self.coefficients
+        same.basis = self.basis
+        same.coefficients = self.coefficients
         return same
 
     def flatten(self, y: Tensor) -> Tensor:
+        """Bring measurements from their natural shape (views, *elements) to (rows,)."""
         return flatten(self, y)
 
     def unflatten(self, y: Tensor) -> Tensor:
+        """Bring measurements from (rows,) to their natural shape (views, *elements)."""
         return unflatten(self, y)
 
 
@@ -108,5 +151,6 @@ def _over_time(times: Tensor, degree: int) -> Tensor:
     """P_0 .. P_degree at times scaled to [-1, 1]: (views, degree + 1), float64."""
     times = times.double()
     span = times.max() - times.min()
-    t = 2 * (times - times.min()) / span - 1 if span > 0 else torch.zeros_like(times)
-    return legendre(t, degree)
+    if span > 0:
+        return legendre(2 * (times - times.min()) / span - 1, degree)
+    return legendre(torch.zeros_like(times), degree)

@@ -1,6 +1,7 @@
 """Line integrals of a sampled image as a sparse matrix, by Joseph's method (Joseph 1982).
 
-Each ray steps along the axis it is most aligned with and interpolates linearly across the other one.
+Each ray steps along the axis that it is most aligned with and interpolates linearly across the
+other.
 """
 
 from __future__ import annotations
@@ -13,12 +14,21 @@ from torch import Tensor
 
 from inverse_inr import Grid, SparseMatrix
 
-MEMORY_LIMIT = 2.0e9  # bytes, of the matrix and its transpose
-SUBRAYS = 2  # a bin is the mean of at least so many rays
+MEMORY_LIMIT = 2.0e9
+"""Most bytes that the matrix and its transpose may take together."""
+SUBRAYS = 2
+"""Least number of rays that are averaged over a detector bin."""
+SHARED_SPREAD = 1.6
+"""Matrix entries of several sub-rays relative to those of one: neighbours share most pixels."""
 
 
 class Rays(Protocol):
-    """What is asked of a 2-D beam: the rays of its detector bins."""
+    """A 2-D beam that says where the rays of its detector bins run.
+
+    Attributes:
+        angles: (views,) in radians; their dtype is that of the matrix.
+        subrays: Rays that are averaged over each detector bin.
+    """
 
     angles: Tensor
     subrays: int
@@ -31,17 +41,27 @@ class Rays(Protocol):
 
 
 def joseph_matrix(beam: Rays, grid: Grid) -> SparseMatrix:
-    """The matrix (rows, pixels) of any 2-D ray transform, bins averaged over sub-rays.
+    """Build the matrix of any 2-D ray transform, bins averaged over sub-rays.
 
-    Raises MemoryError, before any work, where it would take more than MEMORY_LIMIT bytes.
+    Args:
+        beam: The ray transform.
+        grid: The 2-D grid of the image.
+
+    Returns:
+        A sparse matrix (rows, pixels).
+
+    Raises:
+        MemoryError: The matrix would take more than MEMORY_LIMIT bytes; nothing is built then.
     """
     subrays = max(SUBRAYS, beam.subrays)
-    spread = 1 if subrays == 1 else 1.6  # neighbouring sub-rays share most of their pixels
+    spread = 1 if subrays == 1 else SHARED_SPREAD
     size = len(beam) * max(grid.shape) * 2 * spread * SparseMatrix.BYTES_PER_NONZERO
     if size > MEMORY_LIMIT:
         raise MemoryError(
-            f"{type(beam).__name__} with {len(beam)} rows on a {grid.shape} grid: the sparse matrix would take about "
-            f"{size / 1e9:.1f} GB, over the limit of {MEMORY_LIMIT / 1e9:.1f} GB. Use the rays themselves (no .on), "
+            f"{type(beam).__name__} with {len(beam)} rows on a {grid.shape} grid: "
+            f"the sparse matrix would take about {size / 1e9:.1f} GB, "
+            f"over the limit of {MEMORY_LIMIT / 1e9:.1f} GB. "
+            "Use the rays themselves (no .on), "
             "or raise inverse_inr.operators.ct.joseph.MEMORY_LIMIT."
         )
     rays = beam.rays(torch.arange(len(beam)), subrays)
@@ -57,12 +77,15 @@ def joseph_matrix(beam: Rays, grid: Grid) -> SparseMatrix:
 def _march(
     origin: np.ndarray, direction: np.ndarray, rows: np.ndarray, grid: Grid, axis: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coordinates of the matrix for the rays whose main axis is `axis`."""
-    h, shape, lower = np.array(grid.spacing), grid.shape, np.array(grid.box.lower)
+    """Rows, columns and values of the matrix for the rays whose main axis is `axis`."""
+    h = np.array(grid.spacing)
+    shape = grid.shape
     slope = direction / h  # pixels per unit length
     main = np.abs(slope[:, axis]) > np.abs(slope[:, 1 - axis])
     main |= (np.abs(slope[:, 0]) == np.abs(slope[:, 1])) & (axis == 0)
-    o, d, rows = ((origin - lower) / h - 0.5)[main], slope[main], rows[main]
+    o = ((origin - np.array(grid.box.lower)) / h - 0.5)[main]
+    d = slope[main]
+    rows = rows[main]
     i = np.arange(shape[axis])
     t = (i - o[:, axis, None]) / d[:, axis, None]  # (rays, steps)
     across = o[:, 1 - axis, None] + t * d[:, 1 - axis, None]

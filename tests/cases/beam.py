@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box
-from inverse_inr.operators.ct.radon import FanBeam, ParallelBeam
+from inverse_inr.operators.ct.diverging_beams import FanBeam
+from inverse_inr.operators.ct.radon import ParallelBeam
 from inverse_inr.phantoms import GaussianBlobs
 
 ANGLES = torch.arange(24) * (2 * math.pi / 24) - 0.3

@@ -28,7 +28,12 @@ FLOORS = {
         "testing",
     ],
     "front door of the core": ["inverse_inr"],
-    "tools of operators": ["operators.rows", "operators.quadrature", "operators.rigid"],
+    "tools of operators": [
+        "operators.rows",
+        "operators.quadrature",
+        "operators.rigid",
+        "operators.jet",
+    ],
     "operators": [
         "operators.differential",
         "operators.warp",

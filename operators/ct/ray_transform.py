@@ -1,0 +1,210 @@
+"""Line integrals of a continuous field along rays, which all X-ray transforms have in common.
+
+One convention holds for all beams. The object is fixed, the scanner turns by `angle` (radians)
+about the box's centre:
+
+    e = (cos, sin)   along the detector         n = (-sin, cos)   from source to detector
+
+A parallel ray with detector coordinate s is { x : (x - centre)·e = s }, so s = x0 cos + x1 sin. Fan
+and cone beams with a distant source tend to it. In 3-D the axis of rotation is the last coordinate,
+so every slice [..., k] of the volume is a fan-beam image; detector rows run along it. `center`
+shifts the axis along the detector, in length units.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import Box, Query, flatten, unflatten
+
+
+class RayTransform(nn.Module, ABC):
+    """Line integrals of a field over rays clipped to the box.
+
+    Row r is the r-th entry of the flattened `shape`. In training the sample points of a ray share
+    one random phase: this is unbiased, and spectrally accurate on smooth fields, where jitter of
+    each sample alone is not. In evaluation they sit at midpoints. Geometry that is passed as
+    `nn.Parameter` is learnt by the solver.
+
+    Args:
+        box: The box of the field; rays are clipped to it.
+        angles: (views,) in radians.
+        center: Shift of the axis of rotation along the detector, in the box's unit.
+        pitch: Width of a detector bin, in the box's unit.
+        samples: Equispaced points per ray; by default one per detector bin on the box's diagonal.
+        subrays: Rays that are averaged over each detector bin.
+        magnification: Size of the axis of rotation's plane on the detector.
+
+    Attributes:
+        shape: The natural shape of the measurements, (views, *detector).
+        ndim: The number of dimensions of the field.
+
+    Raises:
+        ValueError: The box has another dimension, or the geometry is not finite or not positive.
+    """
+
+    angles: Tensor
+    center: Tensor
+    shape: tuple[int, ...]
+    ndim = 2
+
+    def __init__(
+        self,
+        box: Box,
+        angles: Tensor,
+        center: float | Tensor,
+        pitch: float,
+        samples: int | None,
+        subrays: int,
+        magnification: float = 1.0,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        if box.ndim != self.ndim:
+            raise ValueError(f"{name} is {self.ndim}-dimensional; the box has {box.ndim} axes.")
+        if not (math.isfinite(pitch) and pitch > 0):
+            raise ValueError(f"{name}: pitch must be a positive length, got {pitch}.")
+        if subrays < 1 or (samples is not None and samples < 1):
+            raise ValueError(f"{name}: samples={samples} and subrays={subrays} must be at least 1.")
+        self.box = box
+        self.pitch = float(pitch)
+        self.subrays = int(subrays)
+        self.angles = geometry_parameter(angles, f"{name}: angles")
+        self.center = geometry_parameter(center, f"{name}: center", self.angles.dtype)
+        if self.angles.ndim != 1 or not len(self.angles):
+            raise ValueError(
+                f"{name}: angles must be a (views,) tensor with at least one view, got {angles!r}."
+            )
+        self.samples = samples or math.ceil(box.diagonal * magnification / pitch)
+        self.eval()  # deterministic until a solver turns training on
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    @abstractmethod
+    def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
+        """The rays, or sub-rays, of some measurements.
+
+        Args:
+            rows: (b,) numbers of the measurements.
+            subrays: Rays per bin (per axis of the bin in 3-D); the operator's own by default.
+
+        Returns:
+            Origins and unit directions, (b, subrays, d) each; in 3-D with subrays² for subrays.
+        """
+
+    @abstractmethod
+    def locate(self, points: Tensor, view: int) -> tuple[Tensor, Tensor]:
+        """Project points onto the detector.
+
+        Args:
+            points: (*s, d) places.
+            view: The number of the view.
+
+        Returns:
+            Fractional detector indices (*s, d - 1), and the depth (*s,) relative to the centre's.
+        """
+
+    def forward(self, rows: Tensor) -> Query:
+        """Look along the rays of `rows` (b,); each is measured as one integral."""
+        return self.through(*self.rays(rows))
+
+    def through(self, origin: Tensor, direction: Tensor) -> Query:
+        """Integrate along given rays.
+
+        Args:
+            origin: (b, subrays, d) points on the rays.
+            direction: (b, subrays, d) unit directions.
+
+        Returns:
+            A query whose measurements are (b,), or (b, c) for several channels.
+        """
+        near, far = self.box.chord(origin, direction)
+        step = ((far - near) / self.samples)[..., None]  # (b, q, 1)
+        phase = torch.rand_like(step) if self.training else 0.5
+        number = torch.arange(self.samples, dtype=step.dtype, device=step.device)
+        t = near[..., None] + (number + phase) * step
+        points = origin[..., None, :] + t[..., None] * direction[..., None, :]  # (b, q, samples, d)
+
+        def measure(values: Tensor) -> Tensor:
+            total = (values.sum(-2) * step.to(values.dtype)).mean(1)
+            return total.squeeze(-1)
+
+        return Query(points, measure)
+
+    def flatten(self, y: Tensor) -> Tensor:
+        """Bring measurements from their natural shape (views, *detector) to (rows,)."""
+        return flatten(self, y)
+
+    def unflatten(self, y: Tensor) -> Tensor:
+        """Bring measurements from (rows,) to their natural shape (views, *detector)."""
+        return unflatten(self, y)
+
+    def _split(self, rows: Tensor) -> tuple[Tensor, ...]:
+        return torch.unravel_index(rows.to(self.angles.device), self.shape)
+
+    def _bins(self, index: Tensor, count: int, subrays: int | None) -> Tensor:
+        """Detector coordinates (b, subrays) of sub-rays in bins, measured from the middle."""
+        q = subrays or self.subrays
+        offset = (torch.arange(q, dtype=self.angles.dtype, device=index.device) + 0.5) / q - 0.5
+        return ((index - 0.5 * (count - 1))[:, None] + offset) * self.pitch
+
+    def _frame(self, view: Tensor | int) -> tuple[Tensor, Tensor]:
+        """(e, n) of some views, padded with zeros along the axis of rotation: both (*b, d)."""
+        cos = self.angles[view].cos()
+        sin = self.angles[view].sin()
+        rest = [torch.zeros_like(cos)] * (self.ndim - 2)
+        return torch.stack([cos, sin, *rest], -1), torch.stack([-sin, cos, *rest], -1)
+
+    def _middle(self) -> Tensor:
+        return self.angles.new_tensor(self.box.center)
+
+
+def geometry_parameter(
+    value: float | Tensor, name: str, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Make a part of a module's state of a geometric quantity.
+
+    Args:
+        value: An `nn.Parameter`, which is learnt, or a number or tensor, which becomes a buffer.
+        name: What the quantity is called in the message.
+        dtype: The precision of the buffer; by default that of `value`.
+
+    Returns:
+        The parameter itself, or a buffer in floating point.
+
+    Raises:
+        ValueError: The value is not finite.
+    """
+    tensor = value
+    if not isinstance(tensor, Tensor):
+        tensor = torch.as_tensor(value, dtype=dtype)
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"{name} holds NaN or Inf.")
+    if isinstance(value, nn.Parameter):
+        return value
+    if not tensor.is_floating_point():
+        tensor = tensor.to(torch.get_default_dtype())
+    return nn.Buffer(tensor.detach().clone().to(dtype or tensor.dtype))
+
+
+def positive_count(value: int, name: str) -> int:
+    """Check a number of things, such as detector bins.
+
+    Args:
+        value: The number.
+        name: What it is called in the message.
+
+    Returns:
+        The number as an int.
+
+    Raises:
+        ValueError: It is no whole number, or less than 1.
+    """
+    if int(value) != value or value < 1:
+        raise ValueError(f"{name} must be a positive whole number, got {value}.")
+    return int(value)
