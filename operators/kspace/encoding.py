@@ -81,7 +81,8 @@ class Encoding(nn.Module, ABC):
     def _basis(self, parts: Tensor) -> Tensor | None:
         """The basis of images (L, *shape), (samples, L) complex; None for a single image."""
         if self.basis is None:
-            expected, named = 1, "1"
+            expected = 1
+            named = "1"
         else:
             expected = self.basis.shape[1]
             named = f"as many as the basis has columns ({expected})"
@@ -173,8 +174,8 @@ class Nonuniform(Encoding):
         basis: As in `Encoding`.
         dephasing: As in `Encoding`.
         backend: "torch" or "finufft".
-        oversampling: Of the gridding kernel of "torch".
-        width: Of the gridding kernel of "torch", in samples.
+        oversampling: Size of the padded FFT of "torch" relative to the image.
+        width: Width of the gridding kernel of "torch", in samples of that FFT.
         dtype: Real precision of "torch".
 
     Raises:

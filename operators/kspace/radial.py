@@ -121,6 +121,12 @@ class RadialSpokes(RowOperator):
         Values between pixels are multilinear, and coil maps are taken at the pixels. Full batches
         are many times faster than ray by ray. Rays stand still, so what the image holds beyond
         their Nyquist frequency aliases: sharp images need twice the default `rays`.
+
+        Args:
+            grid: The grid of the image.
+
+        Returns:
+            The map, with the same rows.
         """
         matrix = self._ray_matrix(grid)
         spokes, count = self.beam.shape

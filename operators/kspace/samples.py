@@ -14,8 +14,8 @@ than with k:
 
     y_c(k_i) = Σ_l b_l(i) F[s_c g_l](k_i)
 
-In dynamic imaging g_l are the field's channels and b is a temporal basis. With dephasing g_l =
-exp(-z(x) t_l) f, and b interpolates in time.
+In dynamic imaging g_l are the field's channels and b is a temporal basis. With dephasing,
+g_l = exp(-z(x) t_l) f, and b interpolates in time.
 """
 
 from __future__ import annotations
@@ -143,6 +143,9 @@ class CartesianKSpace(KSpace):
     def resampled(self, grid: Grid) -> CartesianKSpace:
         """The same samples, in the same order, of an image with other pixels on the same box.
 
+        Args:
+            grid: The grid of the other pixels.
+
         Raises:
             ValueError: For another box, pixels too coarse for the samples, time frames or
                 dephasing.
@@ -200,8 +203,9 @@ class NonCartesianKSpace(KSpace):
         dephasing: Off-resonance and relaxation.
         backend: "torch", or "finufft" (extra `mri`; CPU, plans are cached), which gives the same
             values to 2e-5.
-        oversampling: Of the gridding kernel.
-        width: Of the gridding kernel, in samples. At the defaults the relative error is below 2e-5.
+        oversampling: Size of the padded FFT relative to the image.
+        width: Width of the gridding kernel, in samples of that FFT. At the defaults the relative
+            error is below 2e-5.
 
     Raises:
         ValueError: For a trajectory of another dimension, with NaN, or beyond the grid's Nyquist

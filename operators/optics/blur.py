@@ -29,8 +29,8 @@ class Blur(Integrated):
         nodes: Number of nodes; default 7 for "gauss", 64 for "sobol".
         draws: Random nodes per row and step in training (a shifted Sobol set, unbiased). None keeps
             the fixed nodes.
-        sets: 2 draws two independent sets for `fidelity.TwoSets`; measurements are then (b, 2,
-            ...), see `repeat`.
+        sets: 2 draws two independent sets for `fidelity.TwoSets`; see `repeat` for the
+            measurements, which are then (b, 2, ...).
 
     Raises:
         ValueError: For a PSF of another dimension, positions that are not finite, counts below 1,

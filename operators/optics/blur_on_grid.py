@@ -1,4 +1,4 @@
-"""How measured positions lie on the lattice of a sampled image, and the image's boundary."""
+"""Places of measurements on the lattice of a sampled image, and the image's boundary."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from inverse_inr import Box, Grid
 
 
 class Alignment(NamedTuple):
-    """Where a lattice of measurements lies on a grid, in pixels of the grid along each axis."""
+    """The place of a lattice of measurements on a grid, in pixels of the grid along each axis."""
 
     first: list[int]
     """The grid's pixel at or before the first measurement."""
     stride: list[int]
     """Pixels from one measurement to the next."""
     fraction: list[float]
-    """How far each measurement lies beyond its pixel, from 0 to below 1."""
+    """Distance of each measurement beyond its pixel, from 0 to below 1 pixel."""
 
 
 def alignment(measured: Grid, grid: Grid) -> Alignment | None:
-    """How the centres of one lattice lie on another.
+    """Find the place of one lattice's centres on another.
 
     Args:
         measured: The lattice of measurements, as fine as `grid` or coarser by whole factors.
         grid: The lattice of the image.
 
     Returns:
-        The place of the first, or None where the pixel sizes have no whole ratio.
+        The place of `measured`, or None where the pixel sizes have no whole ratio.
     """
     if measured.ndim != grid.ndim:
         return None
@@ -82,7 +82,15 @@ def folded(points: Tensor, box: Box, boundary: str) -> Tensor:
 
 
 def one_per_axis(factor: int | tuple[int, ...], ndim: int) -> tuple[int, ...]:
-    """A whole factor for each axis: `factor` itself if there is one per axis, else repeated."""
+    """A whole factor for each axis.
+
+    Args:
+        factor: One for all axes, or one per axis.
+        ndim: Number of axes.
+
+    Returns:
+        One factor per axis.
+    """
     if isinstance(factor, int):
         return (factor,) * ndim
     return tuple(factor)

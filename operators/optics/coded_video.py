@@ -75,6 +75,9 @@ class CodedVideo(RowOperator):
     def on(self, grid: Grid) -> OnGrid:
         """The same snapshot of a sampled video (*space, frames[, c]), with one value per frame.
 
+        Args:
+            grid: The grid of the codes.
+
         Raises:
             ValueError: For another grid than that of the codes.
         """

@@ -24,12 +24,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inverse_inr import with_adjoint
+from inverse_inr.operators.optics.fft_sizes import fast_size
 
 BOUNDARIES = ("valid", "zero", "circular", "reflect")
-"""What may lie beyond the array; the module's docstring says what each means."""
+"""Names of the boundaries; the module's docstring explains them."""
 
 METHODS = ("auto", "fft", "direct")
-"""How to compute the convolution; "auto" takes the faster way."""
+"""Ways to compute the convolution; "auto" takes the faster one."""
 
 
 class Convolution(nn.Module):
@@ -146,7 +147,17 @@ class Convolution(nn.Module):
         return tuple(sizes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve an array (*shape[, c]): (*outputs[, c])."""
+        """Convolve an array.
+
+        Args:
+            x: (*shape[, c]), real or complex.
+
+        Returns:
+            (*outputs[, c]).
+
+        Raises:
+            ValueError: For an array of another shape.
+        """
         d = len(self.shape)
         if tuple(x.shape[:d]) != self.shape or x.ndim > d + 1:
             raise ValueError(
@@ -176,7 +187,7 @@ class Convolution(nn.Module):
         return with_adjoint(self._fft, self._fft_adjoint)(x)
 
     def _chosen(self) -> tuple[slice, ...]:
-        """Where the outputs lie among results at every sample."""
+        """Index of the outputs among the results at every sample."""
         return (slice(None), *(slice(0, m, s) for m, s in zip(self.span, self.stride, strict=True)))
 
     def _spread(self, y: Tensor, sizes: tuple[int, ...]) -> Tensor:
@@ -234,7 +245,7 @@ class Convolution(nn.Module):
     # --- directly ---------------------------------------------------------------------------------
 
     def _margins(self) -> list[int]:
-        """How far the looked-at samples exceed the array on either side; negative inside it."""
+        """Samples that are looked at beyond either side of the array; negative inside it."""
         pads = []
         for n, k, a, m in zip(self.extended, self.kernel.shape, self.first, self.span, strict=True):
             pads.append((-a, a + m + k - 1 - n))
@@ -258,26 +269,7 @@ class Convolution(nn.Module):
 
 
 def _given(value: Sequence[int] | None, default: Sequence[int]) -> tuple[int, ...]:
-    """What was given, or the default, as a tuple."""
+    """`value`, or the default if it is None, as a tuple."""
     if value is None:
         return tuple(default)
     return tuple(value)
-
-
-def fast_size(n: int) -> int:
-    """The least even size >= n for which an FFT is fast: its factors are 2, 3, 5 and at most one 7.
-
-    Sizes up to 8 are returned as they are.
-    """
-    while n > 8 and not _smooth(n):
-        n += 1
-    return n
-
-
-def _smooth(n: int) -> bool:
-    if n % 2:
-        return False
-    for factor in (2, 3, 5):
-        while n % factor == 0:
-            n //= factor
-    return n in (1, 7)

@@ -40,6 +40,14 @@ class Integrated(PlacedOperator, ABC):
     """The common part of `Blur` and `Downsample`, which explain the parameters.
 
     `positions()` are where the measurements are registered, in physical units.
+
+    Args:
+        psf: The point-spread function, or a callable of positions.
+        where: A grid or points (*shape, d).
+        quadrature: "gauss" or "sobol".
+        nodes: Number of nodes; default `DEFAULT_NODES`.
+        draws: Random nodes per row and step in training, or None.
+        sets: 1 or 2 independent sets of random nodes.
     """
 
     def __init__(

@@ -76,6 +76,12 @@ class Mask(RowOperator):
 
         It is an exact selection on the mask's own grid, and multilinear between the pixels of
         another grid.
+
+        Args:
+            grid: The grid of the image.
+
+        Returns:
+            The map, with the same rows.
         """
         if grid == self.grid:
             return OnGrid(ArrayFunction(self._selected), grid, self.shape)

@@ -17,7 +17,7 @@ class PSF(nn.Module, ABC):
     ndim: int
     """Number of dimensions d of the offsets."""
     uniforms: int
-    """How many uniform numbers `draw` takes per node."""
+    """Number of uniform numbers that `draw` takes per node."""
 
     @abstractmethod
     def nodes(self, order: int) -> Nodes:
@@ -96,7 +96,15 @@ def size_of(
 
 
 def per_axis(size: Tensor, ndim: int) -> Tensor:
-    """A size as (*b, ndim), from one number or one per axis."""
+    """A size for each axis.
+
+    Args:
+        size: One number, or (*b, 1) or (*b, ndim).
+        ndim: Number of axes.
+
+    Returns:
+        (*b, ndim).
+    """
     size = torch.atleast_1d(size)
     return size.expand(*size.shape[:-1], ndim)
 

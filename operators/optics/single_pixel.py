@@ -50,6 +50,9 @@ class SinglePixel(RowOperator):
     def on(self, grid: Grid) -> OnGrid:
         """The same means of a sampled image on the patterns' grid.
 
+        Args:
+            grid: The grid of the patterns.
+
         Raises:
             ValueError: For another grid.
         """

@@ -2,11 +2,11 @@
 
     y_j = g_s B(p_j) Σ_k w_k f(x_jk)        x_jk = R(ω_s) R_s (p_j + d_s u_k) + c_s + t_s
 
-s is the slice of pixel j. p_j lies in the plane of the slice, counted in mm from its middle; u_k,
-w_k are nodes of the profile (`slice_profile`) and d_s = (pixel, pixel, thickness). The nominal pose
-(R_s, c_s) takes the slice to the volume. The motion (ω_s, t_s) is learnt: first a rotation about
-the slice's nominal middle, then a translation, both along the volume's axes. Gain g_s and bias
-field B are learnt too.
+s is the slice of pixel j. p_j lies in the plane of the slice, counted in mm from its middle;
+u_k, w_k are nodes of the profile (`slice_profile`) and d_s = (pixel, pixel, thickness). The nominal
+pose (R_s, c_s) takes the slice to the volume. The motion (ω_s, t_s) is learnt: first a rotation
+about the slice's nominal middle, then a translation, both along the volume's axes. Gain g_s and
+bias field B are learnt too.
 
 Some of these cannot be told from the volume by any measurement, and are fixed: the mean motion of
 all pixels and their mean log gain are zero, and so is the mean over stacks of the log bias.
@@ -34,7 +34,7 @@ from inverse_inr.operators.slices.profile import Separable, slice_profile
 SETS = 64
 """Number of random node sets drawn per step, which pixels share in turn.
 
-It is as accurate as one set per pixel, and faster.
+They are as accurate as one set per pixel, and faster.
 """
 
 TENTH = 0.1
@@ -221,6 +221,12 @@ class SliceAcquisition(RowOperator):
         """The same pixels of the sampled volume, as a sparse matrix at today's poses.
 
         Values between voxels are multilinear.
+
+        Args:
+            grid: The grid of the volume.
+
+        Returns:
+            The map, with the same rows.
         """
         parts = [self.entries(grid, rows) for rows in torch.arange(len(self)).split(ROWS_AT_ONCE)]
         rows, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))

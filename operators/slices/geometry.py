@@ -1,4 +1,4 @@
-"""Where the pixels of slices lie, and in what order the slices were acquired."""
+"""Positions of the pixels of slices, and the order in which the slices were acquired."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from inverse_inr import Box, Grid, SampledField, as_linear_map, predict
 from inverse_inr.operators import Blur, Convolution, Downsample, psf_kernel
 from inverse_inr.operators.optics import integrated
-from inverse_inr.operators.optics.convolution import fast_size
+from inverse_inr.operators.optics.fft_sizes import fast_size
 from inverse_inr.operators.optics.lattice_kernel import lattice_kernel
 from inverse_inr.operators.optics.psf import Airy, Defocus, Gaussian, Measured, Motion, Pixel
 from inverse_inr.testing import OperatorTests
