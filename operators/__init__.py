@@ -19,44 +19,35 @@ from inverse_inr.operators.differential import (
     box_boundary,
 )
 from inverse_inr.operators.jet import Jet
-from inverse_inr.operators.kspace.coils import (
-    FourierMaps,
-    GivenCoils,
-    LearnedCoils,
-    PolynomialMaps,
-    birdcage_maps,
-    espirit_maps,
-    low_resolution_maps,
-)
+from inverse_inr.operators.kspace.coil_estimation import espirit_maps, low_resolution_maps
+from inverse_inr.operators.kspace.coils import GivenCoils, LearnedCoils, PolynomialMaps
+from inverse_inr.operators.kspace.density import density_compensation, radial_density
 from inverse_inr.operators.kspace.dephasing import Dephasing
 from inverse_inr.operators.kspace.radial import RadialSpokes
 from inverse_inr.operators.kspace.samples import CartesianKSpace, NonCartesianKSpace, centred_box
-from inverse_inr.operators.kspace.toeplitz import ToeplitzNormal
-from inverse_inr.operators.kspace.trajectories import (
-    density_compensation,
-    is_radial,
+from inverse_inr.operators.kspace.sampling_patterns import (
     line_mask,
     poisson_disc_mask,
+    variable_density_mask,
+)
+from inverse_inr.operators.kspace.simulated_coils import FourierMaps, birdcage_maps
+from inverse_inr.operators.kspace.toeplitz import ToeplitzNormal
+from inverse_inr.operators.kspace.trajectories import (
+    is_radial,
     radial_angles,
-    radial_density,
     radial_frequency,
     radial_trajectory,
     spiral_trajectory,
-    variable_density_mask,
 )
 from inverse_inr.operators.optics import psf
-from inverse_inr.operators.optics.blur import Blur, Downsample, psf_kernel
+from inverse_inr.operators.optics.blur import Blur, Downsample
+from inverse_inr.operators.optics.coded_video import CodedVideo
 from inverse_inr.operators.optics.convolution import Convolution
-from inverse_inr.operators.optics.mask import (
-    CodedVideo,
-    Mask,
-    PointSamples,
-    RandomSamples,
-    bayer_mask,
-    random_mask,
-    striped_mask,
-)
-from inverse_inr.operators.optics.single_pixel import FourierPatterns, HadamardPatterns, SinglePixel
+from inverse_inr.operators.optics.lattice_kernel import psf_kernel
+from inverse_inr.operators.optics.mask import Mask, bayer_mask, random_mask, striped_mask
+from inverse_inr.operators.optics.patterns import FourierPatterns, HadamardPatterns
+from inverse_inr.operators.optics.points import PointSamples, RandomSamples
+from inverse_inr.operators.optics.single_pixel import SinglePixel
 from inverse_inr.operators.radar.fmcw import FMCW, Chirp
 from inverse_inr.operators.radar.geometry import RadarGeometry
 from inverse_inr.operators.radar.matched_filter import backproject

@@ -1,1 +1,1 @@
-"""Magnetic resonance: k-space samples of any trajectory, coils, encodings, and fast normal equations."""
+"""Magnetic resonance: k-space along any trajectory, coils, encodings, fast normal equations."""

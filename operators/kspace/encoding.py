@@ -1,4 +1,7 @@
-"""What k-space does to a sampled field: coils, an FFT or a NUFFT of the pixels, a basis in time or of dephasing."""
+"""Maps from a sampled field to k-space.
+
+Their steps are coils, an FFT or a NUFFT of the pixels, and a basis in time or of dephasing.
+"""
 
 from __future__ import annotations
 
@@ -14,57 +17,98 @@ from inverse_inr.operators.kspace.dephasing import Dephasing
 
 
 class Encoding(nn.Module, ABC):
-    """(*grid.shape) or (*grid.shape, L) images -> (samples, coils): what `KSpace` does to the sampled field."""
+    """The map that `KSpace` applies to the sampled field.
+
+    It takes images (*grid.shape[, L]) to values (samples[, coils]).
+
+    Args:
+        grid: The grid of the images.
+        coils: A field of coil sensitivities, or None.
+        basis: (samples, L) real or complex, the weights of L images; None for one image.
+        dephasing: Off-resonance and relaxation, or None.
+    """
 
     def __init__(
         self, grid: Grid, coils: nn.Module | None, basis: Tensor | None, dephasing: Dephasing | None
     ) -> None:
         super().__init__()
-        self.grid, self.coils, self.dephasing = grid, coils, dephasing
+        self.grid = grid
+        self.coils = coils
+        self.dephasing = dephasing
         self.basis = None if basis is None else nn.Buffer(_as_pairs(basis))
 
     @abstractmethod
     def transform(self, images: Tensor) -> Tensor:
-        """(*b, *grid.shape) complex -> (*b, samples): the Fourier integral, by pixels."""
+        """The Fourier integral, as a sum over pixels.
+
+        Args:
+            images: (*b, *grid.shape) complex.
+
+        Returns:
+            (*b, samples) complex.
+        """
 
     def forward(self, image: Tensor) -> Tensor:
-        d, dynamic = self.grid.ndim, self.basis is not None
-        parts = (image if image.ndim > d else image[..., None]).movedim(-1, 0)  # (L, *shape)
-        if len(parts) != (self._basis(image).shape[-1] if dynamic else 1):
-            expected = (
-                f"as many as the basis has columns ({self.basis.shape[1]})"
-                if self.basis is not None
-                else "1"
-            )
-            raise ValueError(f"k-space of a field of {len(parts)} channels: expected {expected}.")
-        weights = self._basis(image) if dynamic else None
+        """Encode an image.
+
+        Args:
+            image: (*grid.shape), or (*grid.shape, L) with a basis.
+
+        Returns:
+            (samples, coils), or (samples,) without coils.
+
+        Raises:
+            ValueError: If L is not the number of columns of the basis.
+        """
+        if image.ndim == self.grid.ndim:
+            image = image[..., None]
+        parts = image.movedim(-1, 0)  # (L, *shape)
+        weights = self._basis(parts)
         if self.dephasing is not None:
             parts, weights = self.dephasing(parts, weights)
-        parts = (
-            parts[:, None] if self.coils is None else parts[:, None] * self._maps().to(parts.device)
-        )  # (L, C, ...)
-        values = self.transform(
-            parts if parts.is_complex() else torch.complex(parts, torch.zeros_like(parts))
-        )
-        values = (
-            values[0]
-            if weights is None
-            else torch.einsum("lcs,sl->cs", values, weights.to(values.dtype))
-        )
-        return values[0] if self.coils is None else values.T
+        parts = parts[:, None]
+        if self.coils is not None:
+            parts = parts * self._maps().to(parts.device)  # (L, coils, *shape)
+        values = self.transform(_as_complex(parts))
+        if weights is None:
+            values = values[0]
+        else:
+            values = torch.einsum("lcs,sl->cs", values, weights.to(values.dtype))
+        if self.coils is None:
+            return values[0]
+        return values.T
 
-    def _basis(self, like: Tensor) -> Tensor:
-        assert self.basis is not None
-        return torch.view_as_complex(self.basis.to(like.dtype.to_real()))
+    def _basis(self, parts: Tensor) -> Tensor | None:
+        """The basis of images (L, *shape), (samples, L) complex; None for a single image."""
+        if self.basis is None:
+            expected = 1
+            named = "1"
+        else:
+            expected = self.basis.shape[1]
+            named = f"as many as the basis has columns ({expected})"
+        if len(parts) != expected:
+            raise ValueError(f"k-space of a field of {len(parts)} channels: expected {named}.")
+        if self.basis is None:
+            return None
+        return torch.view_as_complex(self.basis.to(parts.dtype.to_real()))
 
     def _maps(self) -> Tensor:
-        """(coils, *grid.shape)."""
+        """The coils at the pixels, (coils, *grid.shape)."""
         assert self.coils is not None
         return sample(self.coils, self.grid).movedim(-1, 0)
 
 
 class Lattice(Encoding):
-    """By FFT, then the wanted entries."""
+    """Encoding by an FFT, of which the wanted entries are kept.
+
+    Args:
+        grid: As in `Encoding`.
+        index: (samples, d) whole wavenumbers, in periods per length of the box.
+        frequencies: (samples, d), the same in cycles per unit of the box.
+        coils: As in `Encoding`.
+        basis: As in `Encoding`.
+        dephasing: As in `Encoding`.
+    """
 
     def __init__(
         self,
@@ -81,39 +125,35 @@ class Lattice(Encoding):
         for axis, n in enumerate(grid.shape):
             flat = flat * n + wrapped[:, axis]
         self.flat = nn.Buffer(flat, persistent=False)
-        first = torch.tensor([axis[0] for axis in grid.axes(torch.float64)], dtype=torch.float64)
-        angle = -2 * math.pi * (frequencies @ first)
-        middle = torch.tensor(
-            [axis[len(axis) // 2] for axis in grid.axes(torch.float64)], dtype=torch.float64
-        )
+        axes = grid.axes(torch.float64)
+        first = torch.tensor([axis[0] for axis in axes], dtype=torch.float64)
+        middle = torch.tensor([axis[len(axis) // 2] for axis in axes], dtype=torch.float64)
         area = math.prod(grid.spacing)
-        self.phase = nn.Buffer(
-            _as_pairs(torch.polar(torch.full_like(angle, area), angle)), persistent=False
-        )
-        # of a file's convention, whose origin is pixel n // 2 and whose FFT is unitary, relative to ours
-        self.back = nn.Buffer(
-            _as_pairs(
-                torch.polar(
-                    torch.full_like(angle, 1 / (area * grid.numel**0.5)),
-                    2 * math.pi * (frequencies @ middle),
-                )
-            ),
-            persistent=False,
-        )
+        phase = _waves(area, -2 * math.pi * (frequencies @ first))
+        back = _waves(1 / (area * grid.numel**0.5), 2 * math.pi * (frequencies @ middle))
+        self.phase = nn.Buffer(phase, persistent=False)
+        self.back = nn.Buffer(back, persistent=False)
 
     def origin(self, like: Tensor) -> Tensor:
+        """Factors that take measurements to the convention of files, (samples,) complex.
+
+        There the origin is pixel n // 2, and the FFT is unitary.
+
+        Args:
+            like: Measurements, whose device and precision the factors get.
+        """
         return torch.view_as_complex(self.back.to(like.device, like.dtype.to_real()))
 
     def transform(self, images: Tensor) -> Tensor:
         d = self.grid.ndim
-        spectrum = torch.fft.fftn(images, dim=tuple(range(-d, 0))).flatten(-d)
-        values = _pick(spectrum, self.flat)
+        entries = torch.fft.fftn(images, dim=tuple(range(-d, 0))).flatten(-d)
+        values = _pick(entries, self.flat)
         return values * torch.view_as_complex(self.phase.to(values.dtype.to_real()))
 
 
-def _pick(spectrum: Tensor, index: Tensor) -> Tensor:
+def _pick(entries: Tensor, index: Tensor) -> Tensor:
     """Entries of the last axis; repeated ones add up in the adjoint."""
-    size = spectrum.shape[-1]
+    size = entries.shape[-1]
 
     def forward(x: Tensor) -> Tensor:
         return x.index_select(-1, index)
@@ -121,11 +161,26 @@ def _pick(spectrum: Tensor, index: Tensor) -> Tensor:
     def backward(y: Tensor) -> Tensor:
         return y.new_zeros(*y.shape[:-1], size).index_add(-1, index, y)
 
-    return with_adjoint(forward, backward)(spectrum)
+    return with_adjoint(forward, backward)(entries)
 
 
 class Nonuniform(Encoding):
-    """By a NUFFT."""
+    """Encoding by a NUFFT.
+
+    Args:
+        grid: As in `Encoding`.
+        k: (samples, d) in cycles per unit of the box.
+        coils: As in `Encoding`.
+        basis: As in `Encoding`.
+        dephasing: As in `Encoding`.
+        backend: "torch" or "finufft".
+        oversampling: Size of the padded FFT of "torch" relative to the image.
+        width: Width of the gridding kernel of "torch", in samples of that FFT.
+        dtype: Real precision of "torch".
+
+    Raises:
+        ValueError: For an unknown backend.
+    """
 
     def __init__(
         self,
@@ -141,7 +196,8 @@ class Nonuniform(Encoding):
     ) -> None:
         super().__init__(grid, coils, basis, dephasing)
         frequencies = k.numpy()
-        middle, spacing = np.array(grid.box.center), np.array(grid.spacing)
+        middle = np.array(grid.box.center)
+        spacing = np.array(grid.spacing)
         scale = math.prod(grid.spacing) * np.exp(-2j * np.pi * (frequencies @ middle))
         if backend == "torch":
             self.gridding: nn.Module = Gridding(
@@ -163,8 +219,17 @@ class Nonuniform(Encoding):
         return self.gridding(images)
 
 
+def _as_complex(values: Tensor) -> Tensor:
+    if values.is_complex():
+        return values
+    return torch.complex(values, torch.zeros_like(values))
+
+
 def _as_pairs(values: Tensor) -> Tensor:
-    """Complex numbers as pairs of real ones, which `.to(float32)` does not rob of their imaginary parts."""
-    return torch.view_as_real(
-        values if values.is_complex() else torch.complex(values, torch.zeros_like(values))
-    )
+    """Pairs of real numbers: `.to(float32)` would rob complex ones of their imaginary parts."""
+    return torch.view_as_real(_as_complex(values))
+
+
+def _waves(size: float, angle: Tensor) -> Tensor:
+    """The waves size · exp(i angle), as pairs of real numbers."""
+    return _as_pairs(torch.polar(torch.full_like(angle, size), angle))

@@ -1,9 +1,12 @@
-"""Radial k-space without a NUFFT: a spoke is the Fourier transform of a projection (Bracewell 1956).
+"""Radial k-space without a NUFFT: a spoke is the Fourier transform of a projection.
 
     y_c(ν, θ) = ∫ p_c(s, θ) exp(-2πi ν s) ds        p_c(s, θ) = ∫ s_c f along the ray at distance s
 
-The field is asked on the rays of a parallel-beam scan, so no raster stands between it and the data, and a mini-batch
-is a few spokes.
+The field is asked on the rays of a parallel-beam scan, so no raster stands between it and the
+measurements, and a mini-batch is a few spokes.
+
+Source:
+    Bracewell 1956.
 """
 
 from __future__ import annotations
@@ -19,13 +22,23 @@ from inverse_inr.operators.rows import ArrayFunction, sampled_rows
 
 
 class RadialSpokes(RowOperator):
-    """Spokes of `angles` (radians) at `frequency` (samples,), signed, in cycles per unit: a row is a whole spoke.
+    """Spokes of k-space; a row is a whole spoke.
 
-    y is (spokes, samples) or, with `coils`, (spokes, samples, coils); k = ν (cos θ, sin θ), as `radial_trajectory`.
-    rays, samples  rays a spoke and points a ray; by default as many as the highest frequency needs (Nyquist)
-    In training each spoke's rays are shifted by one random part of their spacing, whose phase is known, and each
-    ray's points by another: what a finite number of rays would alias averages to nothing.
-    Raises ValueError for a box that is not 2-D, rays too few for the frequencies.
+    Measurements are (spokes, samples) or, with `coils`, (spokes, samples, coils), at k = ν (cos θ,
+    sin θ) as in `radial_trajectory`. In training each spoke's rays are shifted by one random part
+    of their spacing, whose phase is known, and each ray's points by another: what a finite number
+    of rays would alias averages to nothing.
+
+    Args:
+        box: The box of the field, 2-D.
+        angles: (spokes,) in radians.
+        frequency: (samples,) signed ν, in cycles per unit of the box.
+        coils: A field of coil sensitivities; default one coil that sees all alike.
+        rays: Rays per spoke; by default as many as the highest frequency needs (Nyquist).
+        samples: Points per ray; by default as many as the highest frequency needs.
+
+    Raises:
+        ValueError: For a box that is not 2-D, or rays too few for the frequencies.
     """
 
     def __init__(
@@ -40,7 +53,8 @@ class RadialSpokes(RowOperator):
     ) -> None:
         if angles.ndim != 1 or frequency.ndim != 1 or not len(angles) or not len(frequency):
             raise ValueError(
-                f"RadialSpokes: angles {tuple(angles.shape)}, frequency {tuple(frequency.shape)}: (n,)."
+                f"RadialSpokes: angles {tuple(angles.shape)}, "
+                f"frequency {tuple(frequency.shape)}: (n,)."
             )
         super().__init__((len(angles),))
         reach = float(frequency.abs().max())
@@ -48,8 +62,8 @@ class RadialSpokes(RowOperator):
         count = needed if rays is None else rays
         if count < needed:
             raise ValueError(
-                f"RadialSpokes: {count} rays over the box's diagonal cannot tell {reach:.4g} cycles per unit; "
-                f"{needed} can. Radians, or cycles per field of view?"
+                f"RadialSpokes: {count} rays over the box's diagonal cannot tell {reach:.4g} "
+                f"cycles per unit; {needed} can. Radians, or cycles per field of view?"
             )
         self.beam = ParallelBeam(box, angles, count, pitch=box.diagonal / count, samples=samples)
         self.frequency = nn.Buffer(frequency.to(angles.dtype))
@@ -57,53 +71,84 @@ class RadialSpokes(RowOperator):
         self.eval()
 
     def forward(self, rows: Tensor) -> Query:
-        count, angles = self.beam.shape[1], self.beam.angles
+        """Look along the rays of the spokes `rows`, and transform their integrals."""
+        count = self.beam.shape[1]
+        angles = self.beam.angles
         rows = rows.to(angles.device)
-        origin, direction = self.beam.rays(
-            (rows[:, None] * count + torch.arange(count, device=rows.device)).flatten()
-        )
+        rays = rows[:, None] * count + torch.arange(count, device=rows.device)
+        origin, direction = self.beam.rays(rays.flatten())
         across = torch.stack([angles[rows].cos(), angles[rows].sin()], -1)  # (b, 2)
-        shift = (
-            torch.rand_like(across[:, :1]) - 0.5
-            if self.training
-            else torch.zeros_like(across[:, :1])
-        )
-        shift = shift * self.beam.pitch
+        shift = self._shift(across[:, :1]) * self.beam.pitch
         origin = origin + (shift * across).repeat_interleave(count, 0)[:, None]
         points, integrate = self.beam.through(origin, direction)
         assert isinstance(points, Tensor)
         wave = self._wave(across, shift)
 
         def measure(values: Tensor) -> Tensor:
-            seen = values if self.coils is None else values * _at(self.coils, points, values)
-            lines = integrate(seen).reshape(len(rows), count, -1)
-            return self._spectrum(wave, lines)
+            if self.coils is not None:
+                values = values * _at(self.coils, points, values)
+            lines = integrate(values).reshape(len(rows), count, -1)
+            return self._transform(wave, lines)
 
         return Query(points, measure)
+
+    def _shift(self, like: Tensor) -> Tensor:
+        """Shift of each spoke's rays in their spacing: random in training, else zero."""
+        if self.training:
+            return torch.rand_like(like) - 0.5
+        return torch.zeros_like(like)
 
     def _wave(self, across: Tensor, shift: Tensor | float = 0.0) -> Tensor:
         """exp(-2πi ν s) ds for the rays of spokes in some directions (b, 2): (b, samples, rays)."""
         count = self.beam.shape[1]
-        place = (
-            torch.arange(count, dtype=across.dtype, device=across.device) - 0.5 * (count - 1)
-        ) * self.beam.pitch
-        middle = across @ across.new_tensor(
-            self.beam.box.center
-        )  # phase is counted from x = 0, not from the centre
+        index = torch.arange(count, dtype=across.dtype, device=across.device)
+        place = (index - 0.5 * (count - 1)) * self.beam.pitch
+        # phase is counted from x = 0, not from the box's centre
+        middle = across @ across.new_tensor(self.beam.box.center)
         angle = -2 * math.pi * self.frequency[:, None] * (place + shift + middle[:, None])[:, None]
         return torch.polar(torch.full_like(angle, self.beam.pitch), angle)
 
-    def _spectrum(self, wave: Tensor, lines: Tensor) -> Tensor:
-        """Of projections (b, rays, coils): (b, samples[, coils])."""
+    def _transform(self, wave: Tensor, lines: Tensor) -> Tensor:
+        """Fourier transform of projections: (b, rays, coils) -> (b, samples[, coils])."""
         y = wave.to(lines.dtype.to_complex()) @ lines.to(lines.dtype.to_complex())
-        return y[..., 0] if self.coils is None else y
+        if self.coils is None:
+            return y[..., 0]
+        return y
 
     def on(self, grid: Grid) -> OnGrid:
-        """The same spokes of an image sampled on `grid`, multilinear between pixels: all rays as one sparse matrix.
+        """The same spokes of an image sampled on `grid`: all rays as one sparse matrix.
 
-        Full batches are then many times faster than ray by ray. Coil maps are taken at the pixels. Rays stand still, so
-        what the image holds beyond their Nyquist frequency aliases: sharp images need twice the default `rays`.
+        Values between pixels are multilinear, and coil maps are taken at the pixels. Full batches
+        are many times faster than ray by ray. Rays stand still, so what the image holds beyond
+        their Nyquist frequency aliases: sharp images need twice the default `rays`.
+
+        Args:
+            grid: The grid of the image.
+
+        Returns:
+            The map, with the same rows.
         """
+        matrix = self._ray_matrix(grid)
+        spokes, count = self.beam.shape
+        wave = self._wave(torch.stack([self.beam.angles.cos(), self.beam.angles.sin()], -1))
+        pairs = torch.view_as_real(wave)
+
+        def transforms(image: Tensor) -> Tensor:
+            seen = image[..., None]
+            if self.coils is not None:
+                seen = seen * sample(self.coils, grid).to(image.device, image.dtype.to_complex())
+            lines = matrix(seen.reshape(grid.numel, -1)).reshape(spokes, count, -1)
+            return self._transform(torch.view_as_complex(pairs.to(lines.device)), lines)
+
+        shape: tuple[int, ...] = (spokes, len(self.frequency))
+        if self.coils is not None:
+            shape = (*shape, sample(self.coils, grid).shape[-1])
+        return OnGrid(
+            ArrayFunction(transforms, matrix, self.coils), grid, shape, trailing=len(shape) - 1
+        )
+
+    def _ray_matrix(self, grid: Grid) -> SparseMatrix:
+        """Integrals along all rays of an image, (spokes · rays, pixels)."""
         from scipy.sparse import vstack
 
         spokes, count = self.beam.shape
@@ -111,26 +156,10 @@ class RadialSpokes(RowOperator):
             sampled_rows(self.beam, grid, rows)
             for rows in torch.arange(spokes * count).split(count)
         ]
-        matrix = SparseMatrix.of(vstack(parts), self.beam.angles.dtype).to(self.beam.angles.device)
-        wave = self._wave(torch.stack([self.beam.angles.cos(), self.beam.angles.sin()], -1))
-        pairs = torch.view_as_real(wave)
-
-        def spectra(image: Tensor) -> Tensor:
-            maps = (
-                None
-                if self.coils is None
-                else sample(self.coils, grid).to(image.device, image.dtype.to_complex())
-            )
-            seen = image[..., None] if maps is None else image[..., None] * maps
-            lines = matrix(seen.reshape(grid.numel, -1)).reshape(spokes, count, -1)
-            return self._spectrum(torch.view_as_complex(pairs.to(lines.device)), lines)
-
-        shape = (spokes, len(self.frequency))
-        shape = shape if self.coils is None else (*shape, sample(self.coils, grid).shape[-1])
-        return OnGrid(
-            ArrayFunction(spectra, matrix, self.coils), grid, shape, trailing=len(shape) - 1
-        )
+        angles = self.beam.angles
+        return SparseMatrix.of(vstack(parts), angles.dtype).to(angles.device)
 
 
 def _at(coils: Field, points: Tensor, values: Tensor) -> Tensor:
+    """Sensitivities at the points, in the precision and on the device of `values`."""
     return coils(points.to(values.device, values.dtype.to_real())).to(values.dtype.to_complex())

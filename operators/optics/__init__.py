@@ -1,1 +1,1 @@
-"""Cameras: masks, blur by point-spread functions, single-pixel and coded video."""
+"""Cameras: masks, blur by point-spread functions, single-pixel cameras and coded video."""

@@ -1,13 +1,17 @@
-"""True convolution of sampled arrays with an exact adjoint: y[m] = Σ_j kernel[j] x[origin + stride m + center - j].
+"""True convolution of sampled arrays with an exact adjoint.
 
-Any dimension, even and odd kernels, channels behind the space axes. Boundaries, where the kernel leaves the array:
+    y[m] = Σ_j kernel[j] x[origin + stride m + center - j]
+
+Any dimension, even and odd kernels, channels behind the space axes. Boundaries, where the kernel
+leaves the array:
 
     valid      it must not: refused where the kernel would
     zero       nothing is there
     circular   the array repeats
-    reflect    the array is mirrored at its outer faces: d c b a | a b c d | d c b a (half-sample symmetric)
+    reflect    the array is mirrored at its outer faces: d c b a | a b c d | d c b a (half-sample)
 
-By FFT, or directly where that is faster (few taps, and in one dimension up to 64).
+It is computed by FFT, or directly where that is faster: with few taps, and in one dimension with up
+to 64.
 """
 
 from __future__ import annotations
@@ -20,17 +24,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inverse_inr import with_adjoint
+from inverse_inr.operators.optics.fft_sizes import fast_size
 
 BOUNDARIES = ("valid", "zero", "circular", "reflect")
+"""Names of the boundaries; the module's docstring explains them."""
+
 METHODS = ("auto", "fft", "direct")
+"""Ways to compute the convolution; "auto" takes the faster one."""
 
 
 class Convolution(nn.Module):
-    """(*shape[, c]) real or complex -> (*outputs[, c]); `center` is the kernel's index of u = 0, default n // 2.
+    """A convolution of arrays (*shape[, c]), real or complex, with values (*outputs[, c]).
 
-    `outputs` (default: the array's shape), `origin` and `stride` say which samples are computed.
-    Raises ValueError for an unknown boundary or method, a kernel of another dimension, NaN or Inf, and for "valid"
-    where the kernel leaves the array.
+    Args:
+        kernel: The taps, real, one axis per dimension.
+        shape: Shape of the array, without channels.
+        center: The kernel's index of u = 0; default n // 2 along each axis.
+        boundary: One of `BOUNDARIES`.
+        origin: The array's sample at which the first output lies; default 0 along each axis.
+        stride: Samples from one output to the next; default 1 along each axis.
+        outputs: Shape of the result; default the array's shape.
+        method: One of `METHODS`.
+
+    Raises:
+        ValueError: For an unknown boundary or method, a kernel of another dimension, NaN or Inf,
+            and for "valid" where the kernel leaves the array.
     """
 
     kernel: Tensor
@@ -49,13 +67,15 @@ class Convolution(nn.Module):
     ) -> None:
         super().__init__()
         d = kernel.ndim
-        self.shape, taps = tuple(shape), kernel.shape
-        center = [n // 2 for n in taps] if center is None else center
-        self.outputs = self.shape if outputs is None else tuple(outputs)
-        self.stride = (1,) * d if stride is None else tuple(stride)
-        origin = (0,) * d if origin is None else tuple(origin)
+        taps = kernel.shape
+        self.shape = tuple(shape)
+        center = _given(center, [n // 2 for n in taps])
+        origin = _given(origin, (0,) * d)
+        self.outputs = _given(outputs, self.shape)
+        self.stride = _given(stride, (1,) * d)
         self._check(kernel, boundary, method)
-        self.kernel, self.boundary = nn.Buffer(kernel.detach().clone(), persistent=False), boundary
+        self.kernel = nn.Buffer(kernel.detach().clone(), persistent=False)
+        self.boundary = boundary
         self.span = tuple(s * (m - 1) + 1 for s, m in zip(self.stride, self.outputs, strict=True))
         # samples that the outputs look at: from first to last, maybe beyond the array
         first = [o + c - (k - 1) for o, c, k in zip(origin, center, taps, strict=True)]
@@ -63,42 +83,50 @@ class Convolution(nn.Module):
         leaves = any(a < 0 or b >= n for a, b, n in zip(first, last, self.shape, strict=True))
         if boundary == "valid" and leaves:
             raise ValueError(
-                f"Convolution: boundary='valid' needs samples {first} to {last}; the array has shape {self.shape}. "
-                "Pass a grid that reaches beyond the measured one by the kernel (`Blur.reach()`)."
+                f"Convolution: boundary='valid' needs samples {first} to {last}; the array has "
+                f"shape {self.shape}. Pass a grid that reaches beyond the measured one by the "
+                "kernel (`Blur.reach()`)."
             )
-        few = math.prod(taps) <= 9 and math.prod(self.shape) <= 2**14
-        direct = few or (d == 1 and taps[0] <= 64)
-        self.method = ("direct" if direct else "fft") if method == "auto" else method
-        wraps = (
-            boundary == "circular"
-            and self.method == "fft"
-            and all(m <= n for m, n in zip(self.span, self.shape, strict=True))
-        )
+        self.method = self._faster_method() if method == "auto" else method
+        wraps = self._wraps_by_itself()
         self.extended = self.shape
         if leaves and boundary in ("reflect", "circular") and not wraps:
             self._extend(first, last)
             first = [0] * d
         self.first = first
         self.padded = self.extended if wraps else self._sizes(taps, first)
-        self._spectra: dict[tuple[torch.dtype, torch.device, int], tuple[Tensor, Tensor]] = {}
+        self._transforms: dict[tuple[torch.dtype, torch.device, int], tuple[Tensor, Tensor]] = {}
 
     def _check(self, kernel: Tensor, boundary: str, method: str) -> None:
         if boundary not in BOUNDARIES or method not in METHODS:
             raise ValueError(
-                f"Convolution: boundary must be one of {BOUNDARIES} and method one of {METHODS}, got {boundary!r} and "
-                f"{method!r}."
+                f"Convolution: boundary must be one of {BOUNDARIES} and method one of {METHODS}, "
+                f"got {boundary!r} and {method!r}."
             )
         if kernel.ndim != len(self.shape) or not torch.isfinite(kernel).all():
             raise ValueError(
-                f"Convolution: a finite kernel in {len(self.shape)} dimensions, got {tuple(kernel.shape)}."
+                f"Convolution: a finite kernel in {len(self.shape)} dimensions, "
+                f"got {tuple(kernel.shape)}."
             )
         if method == "direct" and kernel.ndim > 3:
             raise ValueError(
                 f"Convolution: direct convolution has 1 to 3 dimensions, the kernel {kernel.ndim}."
             )
 
+    def _faster_method(self) -> str:
+        taps = self.kernel.shape
+        few = math.prod(taps) <= 9 and math.prod(self.shape) <= 2**14
+        if few or (len(taps) == 1 and taps[0] <= 64):
+            return "direct"
+        return "fft"
+
+    def _wraps_by_itself(self) -> bool:
+        """Whether an FFT of the array's own size already does what the boundary asks for."""
+        fits = all(m <= n for m, n in zip(self.span, self.shape, strict=True))
+        return self.boundary == "circular" and self.method == "fft" and fits
+
     def _extend(self, first: Sequence[int], last: Sequence[int]) -> None:
-        """Which sample of the array stands at each place from first to last."""
+        """Register which sample of the array stands at each place from first to last."""
         for k, (a, b, n) in enumerate(zip(first, last, self.shape, strict=True)):
             place = torch.arange(a, b + 1)
             if self.boundary == "circular":
@@ -113,25 +141,43 @@ class Convolution(nn.Module):
         """FFT sizes at which wrapped copies of the array stay off the outputs."""
         sizes = []
         for n, k, a, m in zip(self.extended, taps, first, self.span, strict=True):
-            # the array's answer lives on outputs -(a + k - 1) ... n - 1 - a, counted from the first output
+            # The array's answer lives on outputs -(a + k - 1) ... n - 1 - a, counted from the
+            # first.
             sizes.append(fast_size(max(n, n - a, m + a + k - 1, m)))
         return tuple(sizes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Convolve an array.
+
+        Args:
+            x: (*shape[, c]), real or complex.
+
+        Returns:
+            (*outputs[, c]).
+
+        Raises:
+            ValueError: For an array of another shape.
+        """
         d = len(self.shape)
         if tuple(x.shape[:d]) != self.shape or x.ndim > d + 1:
             raise ValueError(
-                f"Convolution: the array has shape {tuple(x.shape)}; expected {self.shape} (and channels)."
+                f"Convolution: the array has shape {tuple(x.shape)}; "
+                f"expected {self.shape} (and channels)."
             )
         if x.is_complex():
-            parts = torch.view_as_real(x if x.ndim > d else x[..., None]).flatten(-2)
-            y = torch.view_as_complex(self(parts).unflatten(-1, (-1, 2)).contiguous())
-            return y if x.ndim > d else y[..., 0]
+            return self._of_complex(x)
         if x.ndim > d:
-            return self._rows(x.movedim(-1, 0)).movedim(0, -1)
-        return self._rows(x[None])[0]
+            return self._of_channels(x.movedim(-1, 0)).movedim(0, -1)
+        return self._of_channels(x[None])[0]
 
-    def _rows(self, x: Tensor) -> Tensor:
+    def _of_complex(self, x: Tensor) -> Tensor:
+        """Real and imaginary parts are channels of their own."""
+        if x.ndim == len(self.shape):
+            return self._of_complex(x[..., None])[..., 0]
+        parts = torch.view_as_real(x).flatten(-2)
+        return torch.view_as_complex(self(parts).unflatten(-1, (-1, 2)).contiguous())
+
+    def _of_channels(self, x: Tensor) -> Tensor:
         """(c, *shape) -> (c, *outputs)."""
         if self.extended != self.shape:
             for k in range(len(self.shape)):
@@ -140,12 +186,27 @@ class Convolution(nn.Module):
             return with_adjoint(self._direct, self._direct_adjoint)(x)
         return with_adjoint(self._fft, self._fft_adjoint)(x)
 
-    # --- by FFT ---------------------------------------------------------------------------------------------------
+    def _chosen(self) -> tuple[slice, ...]:
+        """Index of the outputs among the results at every sample."""
+        return (slice(None), *(slice(0, m, s) for m, s in zip(self.span, self.stride, strict=True)))
 
-    def _spectrum(self, like: Tensor, adjoint: bool) -> Tensor:
-        """Transform of the kernel whose first output is sample 0, remembered as long as the kernel stays the same."""
+    def _spread(self, y: Tensor, sizes: tuple[int, ...]) -> Tensor:
+        """The adjoint of taking the outputs at the stride: zeros between them."""
+        if set(self.stride) == {1}:
+            return y
+        full = y.new_zeros(len(y), *sizes)
+        full[self._chosen()] = y
+        return full
+
+    # --- by FFT -----------------------------------------------------------------------------------
+
+    def _transform(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """The kernel's FFT, whose first output is sample 0, and its conjugate.
+
+        They are remembered as long as the kernel stays the same.
+        """
         key = (like.dtype, like.device, self.kernel._version)
-        if key not in self._spectra:
+        if key not in self._transforms:
             with torch.inference_mode(False), torch.no_grad():
                 full = torch.zeros(self.padded, dtype=torch.float64, device=like.device)
                 places = []
@@ -154,44 +215,37 @@ class Convolution(nn.Module):
                     places.append((torch.arange(k, device=like.device) - (a + k - 1)) % n)
                 index = torch.meshgrid(*places, indexing="ij")
                 full.index_put_(index, self.kernel.to(full), accumulate=True)
-                spectrum = torch.fft.rfftn(full).to(like.dtype.to_complex())
-            self._spectra = {k: v for k, v in self._spectra.items() if k[2] == key[2]}
-            self._spectra[key] = (spectrum, spectrum.conj().resolve_conj())
-        return self._spectra[key][adjoint]
+                transform = torch.fft.rfftn(full).to(like.dtype.to_complex())
+            self._transforms = {k: v for k, v in self._transforms.items() if k[2] == key[2]}
+            self._transforms[key] = (transform, transform.conj().resolve_conj())
+        return self._transforms[key]
 
     def _fft(self, x: Tensor) -> Tensor:
-        full = self._product(x, self._spectrum(x, adjoint=False))
-        return (
-            full if self.span == self.padded and set(self.stride) == {1} else full[self._chosen()]
-        )
+        transform, _ = self._transform(x)
+        full = self._product(x, transform)
+        if self.span == self.padded and set(self.stride) == {1}:
+            return full
+        return full[self._chosen()]
 
     def _fft_adjoint(self, y: Tensor) -> Tensor:
-        if set(self.stride) != {1}:
-            full = y.new_zeros(len(y), *self.padded)
-            full[self._chosen()] = y
-            y = full
-        full = self._product(y, self._spectrum(y, adjoint=True))
-        return (
-            full
-            if self.extended == self.padded
-            else full[(slice(None), *(slice(n) for n in self.extended))]
-        )
+        _, conjugate = self._transform(y)
+        full = self._product(self._spread(y, self.padded), conjugate)
+        if self.extended == self.padded:
+            return full
+        return full[(slice(None), *(slice(n) for n in self.extended))]
 
-    def _product(self, x: Tensor, spectrum: Tensor) -> Tensor:
-        """(c, ...) times the kernel's spectrum; the FFT pads with zeros."""
+    def _product(self, x: Tensor, transform: Tensor) -> Tensor:
+        """(c, ...) times the kernel's transform; the FFT pads with zeros."""
         axes = tuple(range(1, x.ndim))
         pad = None if x.shape[1:] == self.padded else self.padded
         return torch.fft.irfftn(
-            torch.fft.rfftn(x, s=pad, dim=axes).mul_(spectrum), s=self.padded, dim=axes
+            torch.fft.rfftn(x, s=pad, dim=axes).mul_(transform), s=self.padded, dim=axes
         )
 
-    def _chosen(self) -> tuple[slice, ...]:
-        return (slice(None), *(slice(0, m, s) for m, s in zip(self.span, self.stride, strict=True)))
-
-    # --- directly -------------------------------------------------------------------------------------------------
+    # --- directly ---------------------------------------------------------------------------------
 
     def _margins(self) -> list[int]:
-        """How far the looked-at samples exceed the array on either side (negative: they stay inside)."""
+        """Samples that are looked at beyond either side of the array; negative inside it."""
         pads = []
         for n, k, a, m in zip(self.extended, self.kernel.shape, self.first, self.span, strict=True):
             pads.append((-a, a + m + k - 1 - n))
@@ -202,10 +256,7 @@ class Convolution(nn.Module):
         return self._correlate(functional.pad(x, self._margins()), kernel, self.stride)
 
     def _direct_adjoint(self, y: Tensor) -> Tensor:
-        if set(self.stride) != {1}:
-            full = y.new_zeros(len(y), *self.span)
-            full[self._chosen()] = y
-            y = full
+        y = self._spread(y, self.span)
         around = [k - 1 for k in reversed(self.kernel.shape) for _ in (0, 1)]
         seen = self._correlate(
             functional.pad(y, around), self.kernel.to(y), (1,) * self.kernel.ndim
@@ -217,64 +268,8 @@ class Convolution(nn.Module):
         return correlate(x[:, None], kernel[None, None], stride=stride)[:, 0]
 
 
-def fast_size(n: int) -> int:
-    """The least even size >= n (n itself up to 8) whose factors are 2, 3, 5 and at most one 7."""
-    while n > 8 and not _smooth(n):
-        n += 1
-    return n
-
-
-def _smooth(n: int) -> bool:
-    if n % 2:
-        return False
-    for factor in (2, 3, 5):
-        while n % factor == 0:
-            n //= factor
-    return n in (1, 7)
-
-
-def lattice_kernel(
-    offsets: Tensor, weights: Tensor, order: int = 5
-) -> tuple[Tensor, tuple[int, ...]]:
-    """Taps and centre of the lattice kernel that stands for Σ_q w_q f(x - v_q), v in pixels: (q, d), (q,).
-
-    Each node is shared out by Lagrange interpolation of odd `order`: fields that are polynomials of that degree on
-    the support are exact. order 1 (linear) keeps a positive PSF positive, as Richardson-Lucy needs.
-    """
-    if order < 1 or order % 2 == 0:
-        raise ValueError(f"lattice_kernel: order must be odd, got {order}.")
-    offsets, weights = offsets.double(), weights.double()
-    offsets = torch.where((offsets - offsets.round()).abs() < 1e-9, offsets.round(), offsets)
-    base = offsets.floor()
-    stencil = torch.arange(
-        -(order // 2), order // 2 + 2, dtype=torch.float64, device=offsets.device
-    )
-    low = base.amin(0).long() + int(stencil[0])
-    size = (base.amax(0).long() + int(stencil[-1]) - low + 1).tolist()
-    index, share = base.new_zeros(len(base), 1).long(), weights[:, None]
-    for k, n in enumerate(size):
-        tap = (base[:, k : k + 1] + stencil - low[k]).long()
-        part = _lagrange(offsets[:, k] - base[:, k], stencil)
-        index = (index[:, :, None] * n + tap[:, None]).flatten(1)
-        share = (share[:, :, None] * part[:, None]).flatten(1)
-    kernel = (
-        base.new_zeros(math.prod(size)).index_add(0, index.flatten(), share.flatten()).reshape(size)
-    )
-    return _trimmed(kernel, [-int(n) for n in low])
-
-
-def _lagrange(t: Tensor, nodes: Tensor) -> Tensor:
-    """Lagrange basis at (q,) fractions: (q, nodes)."""
-    gap = nodes[:, None] - nodes
-    keep = ~torch.eye(len(nodes), dtype=torch.bool, device=nodes.device)
-    factors = torch.where(keep, (t[:, None, None] - nodes) / torch.where(keep, gap, 1), 1.0)
-    return factors.prod(-1)
-
-
-def _trimmed(kernel: Tensor, center: list[int]) -> tuple[Tensor, tuple[int, ...]]:
-    """Without outer layers of zeros, as nodes on the lattice leave. The centre may lie outside, as of a long motion."""
-    for axis in range(kernel.ndim):
-        used = (kernel.abs().movedim(axis, 0).flatten(1).amax(1) > 0).nonzero()[:, 0]
-        kernel = kernel.narrow(axis, int(used[0]), int(used[-1] - used[0]) + 1)
-        center[axis] -= int(used[0])
-    return kernel.contiguous(), tuple(center)
+def _given(value: Sequence[int] | None, default: Sequence[int]) -> tuple[int, ...]:
+    """`value`, or the default if it is None, as a tuple."""
+    if value is None:
+        return tuple(default)
+    return tuple(value)

@@ -19,12 +19,23 @@ from inverse_inr.operators.quadrature import (
     rings_of_angles,
 )
 
+TRANSFER_ORDER = 48
+"""Gauss-Legendre nodes per ring for the transfer function of the Airy pattern."""
+
 
 class Motion(PSF):
-    """The image moves along `trajectory` (m, d), straight between its points, during the exposure.
+    """The image moves along a trajectory of straight segments during the exposure.
 
-    `times` (m,), rising, say when it is at each point; equal intervals by default. Its mean is not subtracted: a
-    trajectory that starts at 0 registers the image to the start. nodes: Gauss-Legendre on each segment.
+    The trajectory's mean is not subtracted: one that starts at 0 registers the image to the start.
+    Nodes are Gauss-Legendre on each segment.
+
+    Args:
+        trajectory: (m, d) points, in the unit of the field's box.
+        times: (m,) rising, when the image is at each point, in any unit; default equal intervals.
+
+    Raises:
+        ValueError: For fewer than two points, a trajectory that is not finite, or times that do not
+            rise.
     """
 
     uniforms = 1
@@ -34,10 +45,13 @@ class Motion(PSF):
         self.trajectory = size_of("Motion: trajectory", trajectory, signed=True)
         if self.trajectory.ndim < 2 or self.trajectory.shape[-2] < 2:
             raise ValueError(
-                f"Motion: trajectory must be (points, d), points >= 2, got {tuple(trajectory.shape)}."
+                "Motion: trajectory must be (points, d), points >= 2, "
+                f"got {tuple(trajectory.shape)}."
             )
         m, self.ndim = self.trajectory.shape[-2:]
-        times = torch.linspace(0, 1, m, dtype=torch.float64) if times is None else times.double()
+        if times is None:
+            times = torch.linspace(0, 1, m, dtype=torch.float64)
+        times = times.double()
         if times.shape != (m,) or not bool((times.diff() > 0).all()):
             raise ValueError(f"Motion: times must be {m} rising numbers, got {times}.")
         self.times = nn.Buffer((times - times[0]) / (times[-1] - times[0]))
@@ -45,11 +59,11 @@ class Motion(PSF):
     def nodes(self, order: int) -> Nodes:
         t, w = np.polynomial.legendre.leggauss(order)
         s = beside(torch.from_numpy((t + 1) / 2), self)[:, None]
-        start, end = self.trajectory[..., :-1, None, :], self.trajectory[..., 1:, None, :]
+        start = self.trajectory[..., :-1, None, :]
+        end = self.trajectory[..., 1:, None, :]
         offsets = (start + s * (end - start)).flatten(-3, -2)
-        return offsets, (
-            self.times.diff()[:, None] * beside(torch.from_numpy(w / 2), self)
-        ).flatten()
+        weights = self.times.diff()[:, None] * beside(torch.from_numpy(w / 2), self)
+        return offsets, weights.flatten()
 
     def draw(self, u: Tensor) -> Nodes:
         t = u[..., 0].contiguous()
@@ -57,13 +71,17 @@ class Motion(PSF):
         k = torch.searchsorted(times, t, right=True).clamp(1, len(times) - 1)
         s = ((t - times[k - 1]) / (times[k] - times[k - 1]))[..., None]
         lead = torch.broadcast_shapes(k.shape[:-1], self.trajectory.shape[:-2])
-        path, k = self.trajectory.expand(*lead, -1, -1), k.expand(*lead, -1)[..., None]
-        start, end = (torch.take_along_dim(path, j, -2) for j in (k - 1, k))
+        path = self.trajectory.expand(*lead, -1, -1)
+        k = k.expand(*lead, -1)[..., None]
+        start = torch.take_along_dim(path, k - 1, -2)
+        end = torch.take_along_dim(path, k, -2)
         return start + s * (end - start), equal_weights(u)
 
     def transfer(self, frequency: Tensor) -> Tensor:
-        start, end = self.trajectory[:-1].to(frequency), self.trajectory[1:].to(frequency)
-        along, middle = frequency @ (end - start).mT, frequency @ (0.5 * (start + end)).mT
+        start = self.trajectory[:-1].to(frequency)
+        end = self.trajectory[1:].to(frequency)
+        along = frequency @ (end - start).mT
+        middle = frequency @ (0.5 * (start + end)).mT
         share = self.times.diff().to(frequency)
         return (share * torch.sinc(along) * torch.exp(-2j * math.pi * middle)).sum(-1)
 
@@ -72,7 +90,13 @@ class Motion(PSF):
 
 
 class Defocus(PSF):
-    """A uniform disc of `radius`, in 2-D. nodes: Gauss-Legendre in the squared radius times equal angles."""
+    """A uniform disc, in 2-D.
+
+    Nodes are Gauss-Legendre in the squared radius times equal angles.
+
+    Args:
+        radius: Radius of the disc, in the unit of the field's box.
+    """
 
     ndim = uniforms = 2
 
@@ -89,9 +113,8 @@ class Defocus(PSF):
         return polar(u[..., 0].sqrt() * self.radius[..., None], u[..., 1]), equal_weights(u)
 
     def transfer(self, frequency: Tensor) -> Tensor:
-        return as_complex(
-            jinc(2 * math.pi * self.radius * torch.linalg.vector_norm(frequency, dim=-1))
-        )
+        distance = torch.linalg.vector_norm(frequency, dim=-1)
+        return as_complex(jinc(2 * math.pi * self.radius * distance))
 
     def half_widths(self) -> Tensor:
         return self.radius[..., None].expand(*self.radius.shape, 2)
@@ -100,9 +123,19 @@ class Defocus(PSF):
 class Airy(PSF):
     """The diffraction pattern of a round aperture, in 2-D: (2 J1(v) / v)², v = 3.8317 r / `zero`.
 
-    `zero` is the radius of the first dark ring (0.61 wavelength / numerical aperture). The pattern is cut at its
-    `rings`-th dark ring and normalised: 16 % of the light lies outside the first, 5 % outside the fourth.
-    nodes: Gauss-Legendre between dark rings times equal angles (Born & Wolf, Principles of Optics, 8.5.2).
+    The pattern is cut at a dark ring and normalised: 16 % of the light lies outside the first, 5 %
+    outside the fourth. Nodes are Gauss-Legendre between dark rings times equal angles.
+
+    Args:
+        zero: Radius of the first dark ring (0.61 wavelength / numerical aperture), in the unit of
+            the field's box.
+        rings: The number of the dark ring at which the pattern is cut.
+
+    Raises:
+        ValueError: For a radius that is not positive or less than one ring.
+
+    Source:
+        Born & Wolf, Principles of Optics, 8.5.2.
     """
 
     ndim = uniforms = 2
@@ -111,7 +144,8 @@ class Airy(PSF):
         super().__init__()
         if rings < 1:
             raise ValueError(f"Airy: rings must be at least 1, got {rings}.")
-        self.zero, self.rings = size_of("Airy: zero", zero), int(rings)
+        self.zero = size_of("Airy: zero", zero)
+        self.rings = int(rings)
 
     def nodes(self, order: int) -> Nodes:
         radius, weight = airy_radii(self.rings, (order + 1) // 2)
@@ -128,11 +162,11 @@ class Airy(PSF):
         return polar(r * self.zero[..., None], u[..., 1]), equal_weights(u)
 
     def transfer(self, frequency: Tensor) -> Tensor:
-        radius, weight = (beside(torch.from_numpy(a), self) for a in airy_radii(self.rings, 48))
+        table = airy_radii(self.rings, TRANSFER_ORDER)
+        radius, weight = (beside(torch.from_numpy(a), self) for a in table)
         k = torch.linalg.vector_norm(frequency, dim=-1, keepdim=True)
         return as_complex((bessel_j0(2 * math.pi * k * self.zero * radius) * weight).sum(-1))
 
     def half_widths(self) -> Tensor:
-        return (self.zero * float(airy_table(self.rings)[0][-1]))[..., None].expand(
-            *self.zero.shape, 2
-        )
+        last = float(airy_table(self.rings)[0][-1])
+        return (self.zero * last)[..., None].expand(*self.zero.shape, 2)

@@ -1,4 +1,4 @@
-"""Where the pixels of slices lie, and in what order the slices were acquired."""
+"""Positions of the pixels of slices, and the order in which the slices were acquired."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ from inverse_inr.operators.rigid import check_rigid
 
 @dataclass(frozen=True)
 class Slices:
-    """Where the pixels of slices lie. Lengths are in the unit of the volume's box, usually mm.
+    """Slices of a volume and their pixels. Lengths are in the unit of the volume's box, usually mm.
 
-    poses      (n, 4, 4) nominal: from the slice's frame, whose origin is its middle and whose third axis is its normal
-    sizes      (n, 3) pixel size along the two axes in the plane, and thickness
-    index      (p,) slice of each pixel
-    positions  (p, 2) of each pixel in its slice's plane
-    stack      (n,) number of the stack that a slice belongs to, from 0
-    time       (n,) place of each slice in the order of acquisition of its stack, from 0; -1 or None: not known
+    Args:
+        poses: (n, 4, 4) nominal poses, from each slice's own frame to the volume. The frame's
+            origin is the middle of the slice, and its third axis is the slice's normal.
+        sizes: (n, 3) pixel size along the two axes in the plane, and thickness.
+        index: (p,) slice of each pixel.
+        positions: (p, 2) of each pixel in the plane of its slice.
+        stack: (n,) number of the stack that each slice belongs to, from 0.
+        time: (n,) place of each slice in the order of acquisition of its stack, from 0. -1 or None:
+            not known.
+
+    Raises:
+        ValueError: For shapes that do not fit, poses that are not rigid, sizes that are not
+            positive, no pixels, or pixels of slices that do not exist.
     """
 
     poses: Tensor
@@ -36,8 +43,8 @@ class Slices:
         check_rigid("Slices: poses", self.poses)
         if self.poses.ndim != 3 or self.sizes.shape != (n, 3) or self.stack.shape != (n,):
             raise ValueError(
-                f"Slices: {n} poses need sizes ({n}, 3) and stack ({n},), got {tuple(self.sizes.shape)} and "
-                f"{tuple(self.stack.shape)}."
+                f"Slices: {n} poses need sizes ({n}, 3) and stack ({n},), got "
+                f"{tuple(self.sizes.shape)} and {tuple(self.stack.shape)}."
             )
         if self.time is not None and self.time.shape != (n,):
             raise ValueError(
@@ -50,75 +57,115 @@ class Slices:
                 f"Slices: {len(self.index)} pixels (at least one) need positions (p, 2), got "
                 f"{tuple(self.positions.shape)}."
             )
-        if int(self.index.min()) < 0 or int(self.index.max()) >= n:
-            raise ValueError(
-                f"Slices: index runs from {int(self.index.min())} to {int(self.index.max())} of {n}."
-            )
+        first = int(self.index.min())
+        last = int(self.index.max())
+        if first < 0 or last >= n:
+            raise ValueError(f"Slices: index runs from {first} to {last} of {n}.")
 
     @classmethod
     def of_stack(
         cls, poses: Tensor, shape: tuple[int, int], pixel: Sequence[float], thickness: float
     ) -> Slices:
-        """All pixels of slices of one `shape`, row by row; `pixel` sizes along the two axes of the plane."""
+        """All pixels of slices of one shape, row by row.
+
+        Args:
+            poses: (n, 4, 4) nominal poses.
+            shape: Pixels of each slice along the two axes of its plane.
+            pixel: Pixel size along the two axes of the plane.
+            thickness: Thickness of the slices.
+
+        Returns:
+            The slices as stack 0, without times.
+        """
         axes = [
             (torch.arange(m, dtype=torch.float64) - 0.5 * (m - 1)) * h
             for m, h in zip(shape, pixel, strict=True)
         ]
         plane = torch.cartesian_prod(*axes)
         n = len(poses)
-        sizes = torch.tensor([*pixel, thickness], dtype=torch.float64).expand(n, 3)
-        index = torch.arange(n).repeat_interleave(len(plane))
         return cls(
-            poses.double(), sizes, index, plane.repeat(n, 1), torch.zeros(n, dtype=torch.long)
+            poses=poses.double(),
+            sizes=torch.tensor([*pixel, thickness], dtype=torch.float64).expand(n, 3),
+            index=torch.arange(n).repeat_interleave(len(plane)),
+            positions=plane.repeat(n, 1),
+            stack=torch.zeros(n, dtype=torch.long),
         )
 
     def select(self, pixels: Tensor) -> Slices:
-        """Some pixels, by index or boolean mask; slices stay as they are, even where none of their pixels is left."""
+        """Keep some pixels only. All slices stay, even those that lose all their pixels.
+
+        Args:
+            pixels: Indices, or a boolean mask (p,).
+
+        Returns:
+            The same slices with fewer pixels.
+        """
         return replace(self, index=self.index[pixels], positions=self.positions[pixels])
 
     @staticmethod
     def join(parts: Sequence[Slices]) -> Slices:
-        """Several stacks one after the other, numbered in their order."""
+        """Put several stacks one after the other, numbered in their order.
+
+        Args:
+            parts: Slices of one volume.
+
+        Returns:
+            All of them.
+        """
         slices = list(itertools.accumulate((len(p.poses) for p in parts), initial=0))
         stacks = list(itertools.accumulate((int(p.stack.max()) + 1 for p in parts), initial=0))
         return Slices(
-            torch.cat([p.poses for p in parts]),
-            torch.cat([p.sizes for p in parts]),
-            torch.cat([p.index + k for p, k in zip(parts, slices, strict=False)]),
-            torch.cat([p.positions for p in parts]),
-            torch.cat([p.stack + k for p, k in zip(parts, stacks, strict=False)]),
-            torch.cat([p.times() for p in parts]),
+            poses=torch.cat([p.poses for p in parts]),
+            sizes=torch.cat([p.sizes for p in parts]),
+            index=torch.cat([p.index + k for p, k in zip(parts, slices, strict=False)]),
+            positions=torch.cat([p.positions for p in parts]),
+            stack=torch.cat([p.stack + k for p, k in zip(parts, stacks, strict=False)]),
+            time=torch.cat([p.times() for p in parts]),
         )
 
     def times(self) -> Tensor:
-        """`time`, -1 where nothing is known: (n,)."""
-        return torch.full_like(self.stack, -1) if self.time is None else self.time
+        """`time`, (n,), with -1 where nothing is known."""
+        if self.time is None:
+            return torch.full_like(self.stack, -1)
+        return self.time
 
     def centers(self) -> Tensor:
-        """Where the pixels lie in the volume, nominally: (p, 3)."""
+        """Nominal positions of the pixels in the volume, (p, 3)."""
         flat = torch.cat([self.positions, torch.zeros_like(self.positions[:, :1])], -1)
         rotated = (self.poses[self.index, :3, :3] @ flat[..., None])[..., 0]
         return rotated + self.poses[self.index, :3, 3]
 
     def successive(self) -> tuple[Tensor, Tensor]:
-        """Slices (m, 3) of a stack acquired one after the other, and where in time the middle one lies between: (m,).
+        """Triples of slices of one stack that were acquired one after the other.
 
-        From 0, when the first was acquired, to 1, when the third was. Slices of unknown time are in none.
+        Slices of unknown time are in none.
+
+        Returns:
+            Numbers of the slices, (m, 3), and (m,) the place in time of the middle one: from 0,
+            when the first was acquired, to 1, when the third was.
         """
-        time, found = self.times(), []
+        time = self.times()
+        found = []
         for k in self.stack.unique().tolist():
             own = ((self.stack == k) & (time >= 0)).nonzero()[:, 0]
             own = own[time[own].argsort()]
-            found.append(
-                torch.stack([own[:-2], own[1:-1], own[2:]], -1)
-                if len(own) > 2
-                else own.new_zeros(0, 3)
-            )
+            triples = own.new_zeros(0, 3)
+            if len(own) > 2:
+                triples = torch.stack([own[:-2], own[1:-1], own[2:]], -1)
+            found.append(triples)
         three = torch.cat(found)
         first, middle, last = time[three].double().unbind(-1)
         return three, (middle - first) / (last - first)
 
 
 def order_of_acquisition(count: int, interleave: int) -> Tensor:
-    """Slice numbers 0, k, 2k, ..., 1, k + 1, ... for an interleave of k: (count,)."""
+    """Slice numbers as an interleaved stack is acquired: 0, k, 2k, ..., 1, k + 1, ...
+
+    Args:
+        count: Number of slices.
+        interleave: The step k.
+
+    Returns:
+        (count,) whole numbers.
+    """
     return torch.cat([torch.arange(k, count, interleave) for k in range(min(interleave, count))])

@@ -12,7 +12,7 @@ from torch import Tensor
 from inverse_inr import Grid, Problem, Term, noise
 from inverse_inr.io import read_kspace
 from inverse_inr.operators import CartesianKSpace, centred_box
-from inverse_inr.operators.kspace.coils import centred_inverse
+from inverse_inr.operators.kspace.centred_fft import centred_inverse
 from inverse_inr.problems.kspace.simulated import (
     Correction,
     MapEstimate,

@@ -48,7 +48,7 @@ from inverse_inr.operators import (
     spiral_trajectory,
     variable_density_mask,
 )
-from inverse_inr.operators.kspace.coils import centred_fft
+from inverse_inr.operators.kspace.centred_fft import centred_fft
 from inverse_inr.operators.kspace.samples import KSpace
 from inverse_inr.problems.images import load_truth
 from inverse_inr.problems.kspace.classical import BASELINES, gridded, through

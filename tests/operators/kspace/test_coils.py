@@ -17,7 +17,7 @@ from inverse_inr.operators import (
     line_mask,
     low_resolution_maps,
 )
-from inverse_inr.operators.kspace.coils import centred_fft, centred_inverse
+from inverse_inr.operators.kspace.centred_fft import centred_fft, centred_inverse
 
 
 @pytest.mark.parametrize("estimate", [low_resolution_maps, espirit_maps])

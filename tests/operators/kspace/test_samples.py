@@ -22,7 +22,7 @@ from inverse_inr.operators import (
     radial_frequency,
     radial_trajectory,
 )
-from inverse_inr.operators.kspace.samples import central_block
+from inverse_inr.operators.kspace.coil_estimation import central_block
 from inverse_inr.testing import OperatorTests
 
 

@@ -17,7 +17,7 @@ from inverse_inr.operators import (
     spiral_trajectory,
     variable_density_mask,
 )
-from inverse_inr.operators.kspace.samples import central_block
+from inverse_inr.operators.kspace.coil_estimation import central_block
 
 
 def test_masks_hold_what_they_promise():

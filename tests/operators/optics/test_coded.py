@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, SampledField, as_linear_map, predict, sample
 from inverse_inr.operators import CodedVideo, FourierPatterns, HadamardPatterns, SinglePixel
-from inverse_inr.operators.optics.single_pixel import walsh_hadamard, walsh_order
+from inverse_inr.operators.optics.walsh import walsh_hadamard, walsh_order
 
 
 class TestSinglePixel(Sized):
