@@ -15,7 +15,8 @@ from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine
 from inverse_inr.priors.preset import band, preset, seeded
-from inverse_inr.priors.prior import Prior, Recipe
+from inverse_inr.priors.prior import Prior
+from inverse_inr.priors.state import Recipe
 
 
 class Scale(nn.Module):

@@ -1,0 +1,1 @@
+"""Networks that are no MLP: products of filters, a composer of activations, several in one batch."""
