@@ -6,7 +6,7 @@ points of the group `inverse_inr.priors` included.
 
 The folders hold what is too large for a family's file: `blocks/` (trees of blocks that move),
 `functions/` (functions with exact derivatives, sums of Gaussians), `lattices/` (features on
-lattices), `networks/` (networks that are no MLP), `sines/` (sines that change their period or shape).
+lattices), `networks/` (networks that are no MLP), `sines/` (sines whose period or shape varies).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from inverse_inr.priors.mixed import mixed
 from inverse_inr.priors.mixture import gaussian_mixture
 from inverse_inr.priors.multiplicative import bacon, fourier_net, gabor_net
 from inverse_inr.priors.networks.stacked import functional
-from inverse_inr.priors.periodic import finer, finer_plus, hosc, siren, staf
+from inverse_inr.priors.periodic import siren
 from inverse_inr.priors.phased import phased
 from inverse_inr.priors.planes import planes, tensor
 from inverse_inr.priors.polynomial import fkan, sl2a
@@ -39,6 +39,8 @@ from inverse_inr.priors.radial import (
 )
 from inverse_inr.priors.reparameterized import fr
 from inverse_inr.priors.separable import separable
+from inverse_inr.priors.sines.learnt_shape import hosc, staf
+from inverse_inr.priors.sines.variable_period import finer, finer_plus
 from inverse_inr.priors.spectral import spectral_basis
 from inverse_inr.priors.state import Recipe
 from inverse_inr.priors.wavelets import wire

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation, constant, uniform
-from inverse_inr.priors.bandlimited import rolled_cosine, smooth_sinc
 from inverse_inr.priors.encodings import Identity
+from inverse_inr.priors.functions.sinc import rolled_cosine, smooth_sinc
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine, siren_omega
 from inverse_inr.priors.preset import band, preset, seeded

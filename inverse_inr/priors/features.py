@@ -23,7 +23,7 @@ def relu(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """A plain ReLU network on coordinates: the slow learner that all others are compared with.
+    """A plain ReLU network: the slow learner that others are compared with (Rahaman et al. 2019).
 
     It has no frequency of its own: `bandwidth` changes nothing.
 
@@ -73,7 +73,7 @@ def fourier(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """Fourier features and a ReLU network: the features are random Gaussian, or octaves.
+    """Fourier features, random (Tancik et al. 2020) or octaves (Mildenhall et al. 2020), and ReLU.
 
     Args:
         box: Where the field lives, in physical units.

@@ -12,9 +12,11 @@ from inverse_inr.domain import Box
 from inverse_inr.priors import bandlimited, radial
 from inverse_inr.priors.activations import Activation
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.periodic import Finer, Hosc, Sine, finer_omega, siren_omega
+from inverse_inr.priors.periodic import Sine, siren_omega
 from inverse_inr.priors.preset import band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
+from inverse_inr.priors.sines.learnt_shape import Hosc
+from inverse_inr.priors.sines.variable_period import Finer, finer_omega
 from inverse_inr.priors.wavelets import GaborReal, wire_omega
 from inverse_inr.registry import nearest
 
@@ -37,8 +39,7 @@ ATOMS: dict[str, Callable[[float, int], Activation]] = {
     "finer": lambda b, d: Finer(finer_omega(b, d), 1.0),
     "hosc": lambda b, d: Hosc(siren_omega(b, d), 2.0),
 }
-"""Makers of activations by name; each takes b in cycles per normalised unit and the number of axes
-d."""
+"""Makers of activations by name, from b in cycles per normalised unit and the number of axes d."""
 
 MIRE_ATOMS = ("raised_cosine", "root_raised_cosine", "prolate", "sinc", "gabor", "gaussian", "sine")
 """The seven activations of the paper's dictionary."""
@@ -55,7 +56,7 @@ def mixed(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """A network with an activation of its own in each layer (MIRE); see `mixed.ATOMS`.
+    """A network with an activation of its own in each layer (Jayasundara et al. 2025, MIRE).
 
     `selection.choose_activations` finds the sequence greedily, by held-out measurements.
 
