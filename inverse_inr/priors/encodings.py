@@ -95,9 +95,10 @@ class FourierFeatures(Encoding):
         self.size = 2 * len(frequencies)
         if raw:
             self.size += frequencies.shape[1]
-        self.octave = None
-        self.progress = None
-        if octave is not None:
+        if octave is None:
+            self.octave = None
+            self.progress = None
+        else:
             self.octave = nn.Buffer(octave.to(frequencies.dtype))
             self.progress = nn.Buffer(torch.ones(()))
 

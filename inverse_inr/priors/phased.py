@@ -30,7 +30,7 @@ from inverse_inr.evaluation import sample
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.priors.activations import ReLU, uniform
 from inverse_inr.priors.encodings import Identity
-from inverse_inr.priors.grids import GridEncoding
+from inverse_inr.priors.lattices.encoding import GridEncoding
 from inverse_inr.priors.preset import band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP

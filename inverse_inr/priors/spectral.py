@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Box
 from inverse_inr.priors.encodings import Identity
-from inverse_inr.priors.grids import GridEncoding
 from inverse_inr.priors.heads import HeadName
+from inverse_inr.priors.lattices.encoding import GridEncoding
 from inverse_inr.priors.periodic import Sine, siren_omega
 from inverse_inr.priors.preset import band, choose, preset, seeded
 from inverse_inr.priors.prior import Prior
