@@ -19,9 +19,8 @@ from inverse_inr.priors.networks.products import FourierFilter, GaborFilter, Mul
 from inverse_inr.priors.preset import band, preset, seeded
 from inverse_inr.priors.prior import Prior
 
-SCALE_PER_CYCLE = 2.0
-"""Default `scale0` for one cycle per normalised unit of bandwidth: 256 at 512 pixels, as published.
-"""
+PER_CYCLE = {"fourier_net": 2.0, "gabor_net": 2.0}
+"""Default `scale0` per cycle per normalised unit of bandwidth: 256 at 512 pixels, as published."""
 
 
 def level(prior: Prior, k: int) -> nn.Module:
@@ -94,9 +93,9 @@ def fourier_net(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """Products of sine filters and linear maps (Fathony et al. 2021): exactly a finite sum of sines.
+    """Products of sine filters and linear maps (Fathony et al. 2021): a finite sum of sines.
 
-    `network.band_limits` is the band that the field cannot leave while the frequencies stay.
+    `network.band_limits` is the band that the field cannot leave.
 
     Args:
         box: Where the field lives, in physical units.
@@ -118,7 +117,7 @@ def fourier_net(
     """
     bandwidth, b = band(box, bandwidth)
     if scale0 is None:
-        scale0 = SCALE_PER_CYCLE * b
+        scale0 = PER_CYCLE["fourier_net"] * b
     generator = seeded(seed)
 
     def network(outputs: int) -> MultiplicativeNetwork:
@@ -165,7 +164,7 @@ def gabor_net(
         channels: Values of the field at each point.
         bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
             side.
-        scale0: scale0 / √depth is the largest starting frequency of a filter of envelope 1, in
+        scale0: scale0 / √depth is the largest starting frequency of a filter where γ = 1, in
             radians per normalised unit times √d; None for 2 b.
         alpha: Shape of the gamma distribution, shared by the filters.
         beta: Rate of the gamma distribution, in squared normalised units.
@@ -182,7 +181,7 @@ def gabor_net(
     """
     bandwidth, b = band(box, bandwidth)
     if scale0 is None:
-        scale0 = SCALE_PER_CYCLE * b
+        scale0 = PER_CYCLE["gabor_net"] * b
     generator = seeded(seed)
 
     def network(outputs: int) -> MultiplicativeNetwork:
@@ -271,6 +270,6 @@ def bacon(
 def _lattice_filter(
     width: int, ndim: int, cycles: int, generator: torch.Generator
 ) -> FourierFilter:
-    """A filter of frozen frequencies, drawn evenly from -cycles..cycles whole cycles over [-1, 1]."""
+    """A filter of frozen frequencies, drawn evenly from -cycles..cycles over [-1, 1]."""
     whole = torch.randint(-cycles, cycles + 1, (width, ndim), generator=generator)
     return FourierFilter(math.pi * whole.float(), generator, learnable=False)

@@ -157,7 +157,7 @@ WAVELETS = {
     "real": (GaborReal, math.sqrt(2)),
     "two": (GaborTwo, 2.0),
 }
-"""For each variant its activation, and the divisor of the width that keeps the parameters' number."""
+"""For each variant its activation, and the divisor of the width that keeps the parameter count."""
 
 
 @preset

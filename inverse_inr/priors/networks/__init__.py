@@ -1,1 +1,1 @@
-"""Networks that are no MLP: products of filters, a composer of activations, several in one batch."""
+"""Networks that are no MLP: products, composed activations, phasors, tiles, several in a batch."""
