@@ -118,9 +118,10 @@ def sinc(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        omega0: The factor of z in every layer; None for 2.1 √b, b in cycles per normalised unit.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        omega0: The factor of every pre-activation z; None for 2.1 √b.
         width: Features per hidden layer.
         depth: Number of hidden layers.
         head: A name of `heads.HEADS`, or one name per channel.
@@ -169,9 +170,10 @@ def pin(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        dilation: Where w starts; None for 0.66 √b, b in cycles per normalised unit.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        dilation: Where w starts; None for 0.66 √b.
         c: The bandwidth of ψ0, in radians per unit of w z.
         width: Features per hidden layer.
         depth: Number of hidden layers.
@@ -219,9 +221,10 @@ def raised_cosine(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        period: T, in units of z; None for 1 / (0.67 √b), b in cycles per normalised unit.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        period: T, in units of z; None for 1 / (0.67 √b).
         rolloff: β, from 0 to 1.
         root: Whether the pulses are root-raised-cosine ones.
         width: Features per hidden layer.

@@ -119,10 +119,11 @@ def incode(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        omega0: The factor inside every sine, before the composer's e^b; None for a quarter of
-            `siren`'s.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        omega0: Frequency of every sine, in radians per unit of its input, before the composer's
+            e^b; None for a quarter of `siren`'s.
         width: Features per hidden layer.
         depth: Number of hidden layers.
         head: A name of `heads.HEADS`, or one name per channel.
@@ -181,8 +182,9 @@ def cosmo(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         omega0: The factor of the first layer's pre-activations (published: 1); None for 4e-5 b².
         rolloff: β of the pulses, from 0 to 1: the paper's is 0.05, its code's 0.5.
         width: Features per hidden layer of a real network of as many parameters; the layers are

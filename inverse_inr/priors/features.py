@@ -78,8 +78,9 @@ def fourier(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         spacing: "random" frequencies, or "octaves" along each axis with the coordinates themselves.
         features: Number of random frequencies; each gives a sine and a cosine.
         deviation: Standard deviation of random frequencies, in cycles per normalised unit; None for

@@ -52,8 +52,9 @@ def grid(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         cells: Cells along the longest side; None for 4 b, one per pixel.
         order: 1 for multilinear interpolation (C⁰), 3 for cubic B-splines (C²).
         head: A name of `heads.HEADS`, or one name per channel.
@@ -117,8 +118,9 @@ def hash(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         levels: Number of resolutions.
         coarsest: Cells along the longest side at the first level.
         finest: Cells along the longest side at the last level; None for 6.8 b, but no fewer than

@@ -63,8 +63,9 @@ def mixed(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         activations: Names of `ATOMS`, one per hidden layer, from the first.
         width: Features per hidden layer.
         head: A name of `heads.HEADS`, or one name per channel.

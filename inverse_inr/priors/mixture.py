@@ -190,8 +190,7 @@ class MixturePrior(Prior):
 
 
 RATES: Mapping[str, float] = {"centers": 0.3, "shape": 1.0}
-"""Learning rates by role, as factors: centres move by fractions of a width, shapes are logarithms.
-"""
+"""Learning rates by role, as factors. Centres move by fractions of a width, shapes are logs."""
 
 
 @preset
@@ -214,8 +213,9 @@ def gaussian_mixture(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         width: Standard deviation at the start, in normalised units; None for 4 / (π b).
         count: Number of Gaussians.
         cutoff: Gaussians further than this many deviations from a point are left out; None for

@@ -100,8 +100,9 @@ def fourier_net(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         scale0: scale0 / √depth is the largest starting frequency of a filter, in radians per
             normalised unit times √d; None for 2 b (published: 256).
         width: Sines per filter.
@@ -162,8 +163,9 @@ def gabor_net(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         scale0: scale0 / √depth is the largest starting frequency of a filter where γ = 1, in
             radians per normalised unit times √d; None for 2 b.
         alpha: Shape of the gamma distribution, shared by the filters.
@@ -226,8 +228,9 @@ def bacon(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         limit: Highest frequency along an axis, in cycles per normalised unit, shared evenly by the
             filters; None for b.
         every_level: Whether each filter is followed by an output, f being their sum, and

@@ -94,14 +94,16 @@ def siren(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """Sinusoidal network (Sitzmann et al. 2020): omega0 in every layer, hidden weights over it.
+    """Network of sines (Sitzmann et al. 2020): omega0 in all layers, hidden weights divided by it.
 
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        omega0: The factor inside every sine; None for 2π d b / 13, b in cycles per normalised unit.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        omega0: Frequency of every sine, in radians per unit of its input; None for 2π d b / 13 on d
+            axes.
         first_omega0: Another factor for the first layer, e.g. 3000 together with omega0=30 for
             audio on [-1, 1]; None for omega0, or a fifth of it if first is "sinh".
         first: "sine", or "sinh": sin(first_omega0 sinh 2z) in the first layer (H-SIREN; published

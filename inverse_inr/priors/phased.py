@@ -166,8 +166,9 @@ def phased(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         cells: Voxels of the phase along the longest side; None for 4 b, one per pixel.
         speckle: Whether the phasor's modulus is free as well, held near 1 by `PriorPenalty`.
         projected: Whether phases are not learnt but set in closed form for the amplitude, every few

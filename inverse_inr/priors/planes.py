@@ -55,8 +55,9 @@ def planes(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         kind: "product" (K-Planes) or "sum" (tri-plane): how planes are joined.
         levels: Number of resolutions.
         coarsest: Cells along the longest side at the first level; None for finest / 2^(levels - 1).
@@ -128,8 +129,9 @@ def tensor(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         kind: "vm", vector times matrix, or "cp", vectors only.
         cells: Cells along the longest side; None for 4 b, one per pixel.
         rank: Products per term; None for 16 with "vm" in 3-D and more, 48 otherwise.

@@ -157,8 +157,9 @@ def sl2a(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         degree: The highest degree of the polynomials; None for 4 b (published: 256).
         rank: Rank of the layers, at most `width` (published: 128 at width 256).
         width: Features per hidden layer.
@@ -241,11 +242,12 @@ def fkan(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         harmonics: Terms of the series, of 1, 2, 3 ... radians per normalised unit; None for 2 b.
-        omega0: The factor inside the sines; None for a third of `siren`'s, as the series already
-            has high frequencies: with all of it nothing is learnt.
+        omega0: Frequency of the sines, in radians per unit of their input; None for a third of
+            `siren`'s, as the series already has high frequencies: with all of it nothing is learnt.
         width: Features per hidden layer.
         depth: Number of hidden layers.
         head: A name of `heads.HEADS`, or one name per channel.

@@ -110,12 +110,13 @@ def miner(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         scales: Number of scales; the first is one block that holds the box. None for the default
             above.
-        omega0: The factor inside the sines, on a block's own coordinates; None for 2π d b / 5 /
-            2^(scales - 1).
+        omega0: Frequency of the sines, in radians per unit of their input, on a block's own
+            coordinates; None for 2π d b / 5 / 2^(scales - 1).
         width: Features per hidden layer of a block, from the second scale on.
         coarsest_width: Features per hidden layer of the first scale.
         depth: Number of hidden layers of a block.

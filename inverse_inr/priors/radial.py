@@ -114,9 +114,10 @@ _RADIAL_DOC = """A network of {formula} (Ramasinghe & Lucey 2022).
 Args:
     box: Where the field lives, in physical units.
     channels: Values of the field at each point.
-    bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
+    bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+        cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the longest
         side.
-    scale0: The factor of z in every layer; None for {factor} √b, b in cycles per normalised unit.
+    scale0: The factor of every pre-activation z; None for {factor} √b.
     learnable: Whether each layer learns its scale.
     width: Features per hidden layer.
     depth: Number of hidden layers.
@@ -193,9 +194,10 @@ def super_gaussian(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        scale0: The factor of z in every layer; None for 0.74 √b, b in cycles per normalised unit.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        scale0: The factor of every pre-activation z; None for 0.74 √b.
         power: The exponent of the Gaussian.
         learnable: Whether each layer learns its scale and its power.
         width: Features per hidden layer.

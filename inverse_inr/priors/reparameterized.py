@@ -139,10 +139,12 @@ def fr(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         activation: "sine" on coordinates, or "relu" on octaves of Fourier features.
-        omega0: The factor inside every sine; None for `siren`'s.
+        omega0: Frequency of every sine, in radians per unit of its input; None for `siren`'s, 2π d
+            b / 13 on d axes.
         frequencies: Low and high frequencies of the waves, this many each.
         phases: Shifts of each wave.
         amplitude: Factor of the waves; None for 0.01 with sines and 0.05 with ReLU.
@@ -168,11 +170,13 @@ def fr(
         amplitude = AMPLITUDES[activation]
     if activation == "sine":
         encoding = Identity(box.ndim)
-        applied, omega = Sine(omega0), omega0
+        applied = Sine(omega0)
+        omega = omega0
     else:
         octaves, _ = octave_frequencies(box.ndim, max(0.5, b / 4))
         encoding = FourierFeatures(octaves, raw=True)
-        applied, omega = ReLU(), 1.0
+        applied = ReLU()
+        omega = 1.0
     inputs = encoding.size
     basis = wave_basis(width, frequencies, phases, amplitude)
     generator = seeded(seed)

@@ -130,9 +130,11 @@ def separable(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        omega0: The factor inside the sines, one for all axes or one each; None for 2π b / 4.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        omega0: Frequency of the sines, in radians per unit of their input, one for all axes or one
+            each; None for 2π b / 4.
         rank: Number of functions, one for all axes or one each.
         width: Features per hidden layer of each axis's network.
         depth: Number of hidden layers of each axis's network.

@@ -33,7 +33,7 @@ class SpatialNetwork(nn.Module):
     Args:
         ndim: The number of axes of space, d.
         outputs: Numbers per point.
-        omega0: The factor inside the sines.
+        omega0: Frequency of the sines, in radians per unit of their input.
         generator: Source of the random starting weights.
     """
 
@@ -62,7 +62,8 @@ class SpectralBasis(nn.Module):
         cells: Cells of the lattice of coefficients along the longest side of space.
         components: Number of cosines.
         smooth: Cosine k is divided by 1 + (k / smooth)².
-        omega0: The factor inside the sines of a `SpatialNetwork`; None for a lattice.
+        omega0: Frequency of the sines, in radians per unit of their input of a `SpatialNetwork`;
+            None for a lattice.
         generator: Source of the random starting numbers.
     """
 
@@ -145,8 +146,9 @@ def spectral_basis(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         cells: Cells of the lattice along the longest side of space; None for 4 b, one per pixel.
         components: Number of cosines per spectrum.
         smooth: Cosine k is divided by 1 + (k / smooth)²: the smaller, the smoother.

@@ -179,10 +179,10 @@ def wire(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        omega0: The wavelets' frequency in every layer; None for 0.9 √b, b in cycles per normalised
-            unit.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        omega0: The wavelets' frequency in every layer; None for 0.9 √b.
         scale0: The inverse width of their envelope; None for omega0.
         variant: "complex", "real", or "two": complex, and the envelope has an axis of its own.
         width: Features per hidden layer of a real network of as many parameters; the layers have

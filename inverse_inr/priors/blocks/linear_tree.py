@@ -117,7 +117,7 @@ class LinearTree(nn.Module):
         return [code for code, kept in zip(codes, inside, strict=True) if kept]
 
     def exchange(self, error: Tensor, swaps: int) -> tuple[list[Leaf], list[Leaf]]:
-        """Choose leaves to split and siblings to merge, greedily; a merger gives its slots to splits.
+        """Choose leaves to split and siblings to merge, greedily; mergers give slots to splits.
 
         Node spacings halve, so a split leaves a quarter of a leaf's error and a merger makes four
         times that of the siblings: it pays to trade while 3 Σ siblings < 3/4 leaf.

@@ -44,8 +44,9 @@ def acorn(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
         level: Blocks start with a side of 2^-level of the longest side; None for about 8 nodes per
             axis (in 3-D 6).
         blocks: The most blocks there may be; None for as many as at the start.

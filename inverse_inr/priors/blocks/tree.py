@@ -16,7 +16,7 @@ from inverse_inr.priors.topologies import MLP
 
 
 class _Kaiming(ReLU):
-    """ReLU that keeps its inputs' variance (He et al. 2015): blocks must start unlike each other."""
+    """ReLU that keeps the variance (He et al. 2015): blocks must start unlike each other."""
 
     def initialize(
         self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator
@@ -104,7 +104,7 @@ class AdaptiveTree(nn.Module):
         return self.encoder(self.positions(where)) + self.carry
 
     def _interpolate(self, table: Tensor, leaf: Tensor, t: Tensor) -> Tensor:
-        """Features (n, features) at t (n, d), in [0, 1] of a block's side: multilinear between nodes."""
+        """Features (n, features) at t (n, d), in [0, 1] of a block's side, multilinear."""
         shape = [self.nodes] * t.shape[-1]
         index, weight = corners(*cells(t * (self.nodes - 1), shape), shape)
         return gather(
@@ -165,7 +165,9 @@ class AdaptiveTree(nn.Module):
         self, split: list[Leaf], merge: list[Leaf]
     ) -> tuple[dict[int, tuple[int, Tensor]], set[int]]:
         """New blocks by code, as (level, features at the nodes), and the codes of those that go."""
-        tree, table, slots = self.tree, self.table(), self._slots()
+        tree = self.tree
+        table = self.table()
+        slots = self._slots()
         axis = torch.linspace(0, 1, self.nodes, dtype=table.dtype)
         t = torch.cartesian_prod(*[axis] * tree.ndim).reshape(-1, tree.ndim).to(table.device)
         made: dict[int, tuple[int, Tensor]] = {}

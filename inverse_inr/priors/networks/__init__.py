@@ -1,1 +1,1 @@
-"""Networks that are no MLP: products, composed activations, phasors, tiles, several in a batch."""
+"""Networks that are no MLP: products of filters, composed activations, phasors, tiles."""

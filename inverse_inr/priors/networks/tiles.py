@@ -24,7 +24,8 @@ class Scale(nn.Module):
         outputs: Numbers per point.
         width: Features per hidden layer of a block.
         depth: Number of hidden layers of a block.
-        omega: The factor inside the sines, on the block's own coordinates.
+        omega: Frequency of the sines, in radians per unit of their input, on the block's own
+            coordinates.
         overlap: The fraction of a side over which neighbours blend, from 0 to 1/2.
         generator: Source of the random starting weights.
     """

@@ -100,9 +100,11 @@ def hosc(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        omega0: The factor inside every sine; None for `siren`'s.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        omega0: Frequency of every sine, in radians per unit of its input; None for `siren`'s, 2π d
+            b / 13 on d axes.
         beta: The steepness: a sine for small beta, a square wave for large.
         adaptive: Whether each layer learns its beta (AdaHOSC).
         width: Features per hidden layer.
@@ -151,9 +153,10 @@ def staf(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        omega0: The largest starting w_k; None for `siren`'s omega0.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        omega0: The largest starting w_k; None for `siren`'s omega0, 2π d b / 13 on d axes.
         terms: Sines per layer, τ.
         power: The mean of τ a_k² at the start: 2 is the paper's theorem, 1/2 its code.
         width: Features per hidden layer.

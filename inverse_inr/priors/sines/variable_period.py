@@ -137,9 +137,11 @@ def finer(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        omega0: The factor inside every sine; None for 3.1 + 0.4 of `siren`'s.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        omega0: Frequency of every sine, in radians per unit of its input; None for 3.1 plus 0.4
+            times `siren`'s.
         bias_range: The first bias starts as U(±bias_range); the published 5 belongs to image
             fitting.
         gradient: "true", or "detached": the published code's, which differentiates as if |z| + 1
@@ -232,9 +234,11 @@ def finer_plus(
     Args:
         box: Where the field lives, in physical units.
         channels: Values of the field at each point.
-        bandwidth: In cycles per unit of the box's first axis; None for 128 pixels along the longest
-            side.
-        omega0: The factor inside every sine; None for a third of `siren`'s (wavelet: a sixth).
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        omega0: Frequency of every sine, in radians per unit of its input; None for a third of
+            `siren`'s (wavelet: a sixth).
         wrapped: "gaussian" or "wavelet", the function of the sine.
         bias_range: The first bias starts as U(±bias_range).
         scale0: The inverse width of the Gaussian or of the wavelet's envelope; None for 2 (wavelet:
