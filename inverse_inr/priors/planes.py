@@ -84,7 +84,7 @@ def planes(
     if finest is None:
         finest = max(2.0, 4 * b)
     if coarsest is None:
-        coarsest = finest / 2 ** (levels - 1)
+        coarsest = finest / 2.0 ** (levels - 1)
     if finest < coarsest:
         raise ValueError(
             f"planes: finest={finest} cells are fewer than coarsest={coarsest}. Swapped?"

@@ -143,7 +143,7 @@ def miner(
         scales = 1 + max(0, round(math.log2(4 * b / samples)))
     if omega0 is None:
         # two narrow layers make fewer overtones than a SIREN: they start higher
-        omega0 = 2 * math.pi * box.ndim * b / 2 ** (scales - 1) / 5
+        omega0 = 2 * math.pi * box.ndim * b / 2.0 ** (scales - 1) / 5
     half = tuple(n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True))
     generator = seeded(seed)
 

@@ -62,7 +62,7 @@ class SpectralBasis(nn.Module):
         cells: Cells of the lattice of coefficients along the longest side of space.
         components: Number of cosines.
         smooth: Cosine k is divided by 1 + (k / smooth)².
-        omega0: Frequency of the sines, in radians per unit of their input of a `SpatialNetwork`;
+        omega0: Frequency of the sines of a `SpatialNetwork`, in radians per unit of their input;
             None for a lattice.
         generator: Source of the random starting numbers.
     """

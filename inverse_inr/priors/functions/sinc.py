@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 PIECE = 2**15
-"""Numbers that are worked on at once: a piece and its intermediate results stay in a CPU's cache.
-"""
+"""Numbers to work on at once: a piece and its intermediate results stay in a CPU's cache."""
 
 
 def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

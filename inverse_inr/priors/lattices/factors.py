@@ -17,8 +17,7 @@ JOINS = {"sum": torch.add, "product": torch.mul}
 """How the features of several planes are joined, by kind."""
 
 START = {"sum": (-0.2, 0.2), "product": (0.1, 0.5)}
-"""Bounds of the uniform numbers that planes start with; factors of a product start away from zero.
-"""
+"""Bounds of the uniform starting numbers; factors of a product start away from zero."""
 
 
 class Factor(nn.Module):

@@ -14,8 +14,7 @@ FEATURES = 16
 """Numbers that describe an image: half of them quantiles, half of them octaves."""
 
 OCTAVES = 8
-"""Bands of frequency, each twice as wide as the one before; the last ends at the Nyquist frequency.
-"""
+"""Bands of frequency, each twice as wide as the one before; the last begins at half of Nyquist."""
 
 
 def image_features(image: Tensor) -> Tensor:
