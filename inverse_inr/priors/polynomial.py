@@ -152,7 +152,7 @@ def sl2a(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """A Chebyshev series as first layer, low-rank ReLU layers after it (Rezaeian et al. 2024).
+    """A learnable Chebyshev series, then low-rank ReLU layers (Rezaeian et al. 2024, SL2A).
 
     Args:
         box: Where the field lives, in physical units.
