@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, optimizers, priors
-from inverse_inr.priors.grids import GridEncoding
+from inverse_inr.priors.lattices.encoding import GridEncoding
 
 BOX = Box((-1.0, -1.0), (1.0, 1.0))
 

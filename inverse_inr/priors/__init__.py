@@ -1,8 +1,12 @@
 """Learnable fields: `create("siren", box)` or `siren(box)`; presets are data over shared parts.
 
-A preset joins an encoding, an activation and a topology to a box; each lives in the file of its family, beside the
-activation or the structure that is its own. `names()` lists the catalogue, entry points of the group
-`inverse_inr.priors` included.
+A preset joins an encoding, an activation and a topology to a box. Each lives in the file of its
+family, beside the activation or the structure that is its own. `names()` lists the catalogue, entry
+points of the group `inverse_inr.priors` included.
+
+The folders hold what is too large for a family's file: `blocks/` (trees of blocks that move),
+`functions/` (functions with exact derivatives, sums of Gaussians), `lattices/` (features on
+lattices), `networks/` (networks that are no MLP), `sines/` (sines whose period or shape varies).
 """
 
 from __future__ import annotations
@@ -18,11 +22,11 @@ from inverse_inr.priors.grids import grid, hash
 from inverse_inr.priors.mixed import mixed
 from inverse_inr.priors.mixture import gaussian_mixture
 from inverse_inr.priors.multiplicative import bacon, fourier_net, gabor_net
-from inverse_inr.priors.periodic import finer, finer_plus, hosc, siren, staf
+from inverse_inr.priors.periodic import siren
 from inverse_inr.priors.phased import phased
 from inverse_inr.priors.planes import planes, tensor
 from inverse_inr.priors.polynomial import fkan, sl2a
-from inverse_inr.priors.prior import Prior, Recipe, functional
+from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.pyramid import miner
 from inverse_inr.priors.radial import (
     exp_sine,
@@ -34,7 +38,11 @@ from inverse_inr.priors.radial import (
 )
 from inverse_inr.priors.reparameterized import fr
 from inverse_inr.priors.separable import separable
+from inverse_inr.priors.sines.learnt_shape import hosc, staf
+from inverse_inr.priors.sines.variable_period import finer, finer_plus
 from inverse_inr.priors.spectral import spectral_basis
+from inverse_inr.priors.stacked import functional
+from inverse_inr.priors.state import Recipe
 from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry
 
@@ -77,23 +85,41 @@ _PRESETS = (
     wire,
 )
 registry = Registry("prior", "inverse_inr.priors", {preset.__name__: preset for preset in _PRESETS})
+"""All presets by name; plug-ins join by the entry point group `inverse_inr.priors`."""
 
 
 def names() -> list[str]:
-    """The catalogue."""
+    """List the names of all presets, plug-ins included."""
     return registry.names()
 
 
 def create(name: str, box: Box, channels: int = 1, **native: Any) -> Prior:
-    """The prior called `name` on `box`; keywords are the preset's own (see `help(inverse_inr.priors.siren)`).
+    """Make the prior called `name` on `box`.
 
-    Raises ValueError for an unknown name or keyword, naming the nearest valid one.
+    Args:
+        name: A name of the catalogue, or "my_file.py:name" for a preset in a file.
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        **native: The preset's own keywords (see `help(inverse_inr.priors.siren)`).
+
+    Returns:
+        The prior, untrained.
+
+    Raises:
+        ValueError: For an unknown name or keyword; the message names the nearest valid one.
     """
     return registry.call(name, box, channels=channels, **native)
 
 
 def bandwidth_of(grid: Grid) -> float:
-    """The finest Nyquist frequency of a grid, in cycles per unit of the box's first axis: the default bandwidth."""
+    """Give the finest Nyquist frequency of a grid, which is the default bandwidth of a fit.
+
+    Args:
+        grid: The grid of the problem.
+
+    Returns:
+        Cycles per unit of the box's first axis.
+    """
     scale = grid.box.scale
     return scale[0] * max(f / s for f, s in zip(grid.nyquist, scale, strict=True))
 

@@ -12,10 +12,14 @@ from torch import Tensor, nn
 
 
 class Encoding(nn.Module, ABC):
-    """Maps normalised coordinates to `size` features; knows how smooth they are.
+    """A map from normalised coordinates to features, which knows how smooth they are.
 
-    `roles` names the kind of its own parameters for the optimiser; `fills_the_box` says that it is laid out on the
-    box's shape, so that a state of another shape cannot be its own.
+    Attributes:
+        size: The number of features.
+        smoothness: Continuous derivatives: 0 for kinks, infinity for smooth features.
+        roles: Role of each of its own parameters, by name, for the optimiser.
+        fills_the_box: Whether it is laid out on the box's shape, so that a state of another shape
+            cannot be its own.
     """
 
     size: int
@@ -24,15 +28,28 @@ class Encoding(nn.Module, ABC):
     fills_the_box = False
 
     @abstractmethod
-    def forward(self, x: Tensor) -> Tensor: ...
+    def forward(self, x: Tensor) -> Tensor:
+        """Evaluate at normalised coordinates (*s, d): (*s, size)."""
+        ...
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        """The features on the lattice of d normalised axes: (*shape, size)."""
+        """Evaluate on a lattice.
+
+        Args:
+            axes: For each of d axes the normalised coordinates along it, (n_k,).
+
+        Returns:
+            (n_1, ..., n_d, size).
+        """
         return self(torch.stack(torch.meshgrid(*axes, indexing="ij"), -1))
 
 
 class Identity(Encoding):
-    """The coordinates themselves."""
+    """The coordinates themselves.
+
+    Args:
+        ndim: The number of coordinates.
+    """
 
     def __init__(self, ndim: int) -> None:
         super().__init__()
@@ -43,11 +60,20 @@ class Identity(Encoding):
 
 
 class FourierFeatures(Encoding):
-    """[sin 2πBx, cos 2πBx], and x itself where `raw` (Tancik et al. 2020; log-spaced B: Mildenhall et al. 2020).
+    """Fourier features [sin 2πBx, cos 2πBx], followed by x itself if `raw`.
 
-    `frequencies`: (m, d) in cycles per normalised unit. Learnable ones become a parameter. `octave` (m,) numbers the
-    octave of each frequency where they are to appear one after the other while the run goes on (Lin et al. 2021, BARF,
-    eq. 14); all are there at `progress` 1, as in a prior that no solver has touched.
+    Octaves may appear one after the other while the run goes on (BARF). All of them are there at
+    `progress` 1, as in a prior that no solver has touched.
+
+    Args:
+        frequencies: B, (m, d) in cycles per normalised unit.
+        learnable: Whether the frequencies are learnt.
+        raw: Whether the coordinates are features too.
+        octave: (m,) number of each frequency's octave, from 0; None for no annealing.
+
+    Source:
+        Tancik et al. 2020; log-spaced B: Mildenhall et al. 2020; annealing: Lin et al. 2021, BARF,
+        eq. 14.
     """
 
     roles: ClassVar[dict[str, str]] = {"frequencies": "frequencies"}
@@ -61,38 +87,57 @@ class FourierFeatures(Encoding):
         octave: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.frequencies = nn.Parameter(frequencies) if learnable else nn.Buffer(frequencies)
+        if learnable:
+            self.frequencies = nn.Parameter(frequencies)
+        else:
+            self.frequencies = nn.Buffer(frequencies)
         self.raw = raw
-        self.size = 2 * len(frequencies) + (frequencies.shape[1] if raw else 0)
-        self.octave = None if octave is None else nn.Buffer(octave.to(frequencies.dtype))
-        self.progress = None if octave is None else nn.Buffer(torch.ones(()))
+        self.size = 2 * len(frequencies)
+        if raw:
+            self.size += frequencies.shape[1]
+        if octave is None:
+            self.octave = None
+            self.progress = None
+        else:
+            self.octave = nn.Buffer(octave.to(frequencies.dtype))
+            self.progress = nn.Buffer(torch.ones(()))
 
     def forward(self, x: Tensor) -> Tensor:
         phase = 2 * math.pi * (x @ self.frequencies.mT)
         return self._joined(torch.sin(phase), torch.cos(phase), x)
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        """exp(2πi b·x) is a product over the axes: sines of axes, not of points."""
-        wave = None
+        """Evaluate on a lattice by sines of axes, not of points.
+
+        exp(2πi b·x) is a product over the axes.
+        """
+        waves = []
         for k, axis in enumerate(axes):
             phase = 2 * math.pi * axis[:, None] * self.frequencies[:, k]
-            along = torch.polar(torch.ones_like(phase), phase)
-            wave = along if wave is None else wave[..., None, :] * along
-        assert wave is not None
-        return self._joined(
-            wave.imag, wave.real, torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
-        )
+            waves.append(torch.polar(torch.ones_like(phase), phase))
+        wave = waves[0]
+        for along in waves[1:]:
+            wave = wave[..., None, :] * along
+        points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+        return self._joined(wave.imag, wave.real, points)
 
     def _joined(self, sine: Tensor, cosine: Tensor, x: Tensor) -> Tensor:
         if self.octave is not None and self.progress is not None:
             count = self.octave.max() + 1
             grown = (self.progress * count - self.octave).clamp(0, 1)
             window = (1 - torch.cos(math.pi * grown)) / 2
-            sine, cosine = sine * window, cosine * window
-        return torch.cat([sine, cosine, x] if self.raw else [sine, cosine], -1)
+            sine = sine * window
+            cosine = cosine * window
+        if self.raw:
+            return torch.cat([sine, cosine, x], -1)
+        return torch.cat([sine, cosine], -1)
 
     def anneal(self, progress: float) -> None:
-        """All octaves are in by half of the run."""
+        """Let the octaves in; all are in by half of the run.
+
+        Args:
+            progress: The fraction of the run that is done, from 0 to 1.
+        """
         if self.progress is not None:
             self.progress.fill_(min(1.0, 2 * progress))
 
@@ -100,14 +145,32 @@ class FourierFeatures(Encoding):
 def gaussian_frequencies(
     ndim: int, count: int, deviation: float, generator: torch.Generator
 ) -> Tensor:
-    """(count, d) from N(0, deviation²), cycles per normalised unit."""
+    """Draw frequencies from N(0, deviation²).
+
+    Args:
+        ndim: The number of coordinates, d.
+        count: How many frequencies to draw.
+        deviation: Standard deviation along each axis, in cycles per normalised unit.
+        generator: Source of the random numbers.
+
+    Returns:
+        (count, d) in cycles per normalised unit.
+    """
     return deviation * torch.randn(count, ndim, generator=generator)
 
 
 def octave_frequencies(ndim: int, highest: float) -> tuple[Tensor, Tensor]:
-    """Per axis 1/2, 1, 2, 4 ... up to `highest` cycles per normalised unit: (octaves · d, d), and each one's octave."""
+    """List the frequencies 1/2, 1, 2, 4 ... along each axis.
+
+    Args:
+        ndim: The number of coordinates, d.
+        highest: The last octave is the one nearest to it, in cycles per normalised unit.
+
+    Returns:
+        (frequencies, octave): (octaves · d, d) in cycles per normalised unit, and the number of
+        each one's octave.
+    """
     octaves = max(1, 1 + round(math.log2(2 * highest)))
     scales = 0.5 * 2.0 ** torch.arange(octaves)
-    return torch.cat([f * torch.eye(ndim) for f in scales]), torch.arange(
-        octaves
-    ).repeat_interleave(ndim)
+    frequencies = torch.cat([f * torch.eye(ndim) for f in scales])
+    return frequencies, torch.arange(octaves).repeat_interleave(ndim)

@@ -23,9 +23,24 @@ def relu(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """A plain ReLU network on coordinates: the slow learner that all others are compared with (Rahaman et al. 2019).
+    """A plain ReLU network: the slow learner that others are compared with (Rahaman et al. 2019).
 
     It has no frequency of its own: `bandwidth` changes nothing.
+
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: In cycles per unit of the box's first axis; kept, not used.
+        width: Features per hidden layer.
+        depth: Number of hidden layers.
+        head: A name of `heads.HEADS`, or one name per channel.
+        seed: Seed of the starting weights.
+
+    Returns:
+        The prior, untrained.
+
+    Source:
+        Rahaman et al. 2019.
     """
     bandwidth, _ = band(box, bandwidth)
     return coordinate_network(
@@ -58,28 +73,53 @@ def fourier(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """Fourier features and a ReLU network: random Gaussian (Tancik et al. 2020) or octaves (Mildenhall et al. 2020).
+    """Fourier features, random (Tancik et al. 2020) or octaves (Mildenhall et al. 2020), and ReLU.
 
-    `deviation` and `highest` are in cycles per normalised unit. `anneal` lets the octaves in one after the other in the
-    first half of the run (Lin et al. 2021).
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        spacing: "random" frequencies, or "octaves" along each axis with the coordinates themselves.
+        features: Number of random frequencies; each gives a sine and a cosine.
+        deviation: Standard deviation of random frequencies, in cycles per normalised unit; None for
+            b / 8.
+        highest: The last octave, in cycles per normalised unit; None for b / 4.
+        learnable: Whether the frequencies are learnt.
+        anneal: Let the octaves in one after the other in the first half of the run.
+        width: Features per hidden layer.
+        depth: Number of hidden layers.
+        head: A name of `heads.HEADS`, or one name per channel.
+        seed: Seed of the frequencies and the starting weights.
+
+    Returns:
+        The prior, untrained.
+
+    Raises:
+        ValueError: For an unknown spacing, or `anneal` with random frequencies.
+
+    Source:
+        Random Gaussian: Tancik et al. 2020. Octaves: Mildenhall et al. 2020. Annealing: Lin et al.
+        2021.
     """
     bandwidth, b = band(box, bandwidth)
     choose("fourier", "spacing", spacing, ("random", "octaves"))
     if anneal and spacing == "random":
         raise ValueError("fourier: anneal=True needs octaves to let in; pass spacing='octaves'.")
     octave = None
-    if spacing == "random":  # features out to 3 deviations, and ReLU's harmonics above them
-        deviation = b / 8 if deviation is None else deviation
+    if spacing == "random":
+        if deviation is None:
+            deviation = b / 8  # features reach out to 3 deviations, and ReLU's overtones above them
         frequencies = gaussian_frequencies(box.ndim, features, deviation, seeded(seed))
-    else:  # b / 4: the Nyquist rule of the published code
-        frequencies, octave = octave_frequencies(
-            box.ndim, max(0.5, b / 4) if highest is None else highest
-        )
+    else:
+        if highest is None:
+            highest = max(0.5, b / 4)  # the Nyquist rule of the published code
+        frequencies, octave = octave_frequencies(box.ndim, highest)
+    if not anneal:
+        octave = None
     encoding = FourierFeatures(
-        frequencies,
-        learnable=learnable,
-        raw=spacing == "octaves",
-        octave=octave if anneal else None,
+        frequencies, learnable=learnable, raw=spacing == "octaves", octave=octave
     )
     return coordinate_network(
         box,

@@ -1,4 +1,4 @@
-"""Heads: what the network's last numbers mean. A name, or one name a channel."""
+"""Heads: the meaning of the network's last numbers. A name, or one name per channel."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ import torch
 from torch import Tensor, nn
 
 HeadName = str | Sequence[str]
+"""A name of `HEADS` for all channels, or one name per channel."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """`numbers` real outputs a channel become one value; `apply` maps (*s, numbers · c) -> (*s, c)."""
+    """A map from a network's real outputs to values.
+
+    Attributes:
+        apply: Maps (*s, numbers · c) to (*s, c), for c channels.
+        numbers: Real outputs per channel.
+        is_complex: Whether the values are complex.
+    """
 
     apply: Callable[[Tensor], Tensor]
     numbers: int = 1
@@ -31,7 +38,7 @@ def _phasor(v: Tensor) -> Tensor:
 
 
 def _free_phase(v: Tensor) -> Tensor:
-    """softplus(3 a - 3) z / |z| of (a, Re z, Im z): the phase as a point of the circle, which has no seam."""
+    """softplus(3 a - 3) z / |z| of (a, Re z, Im z): a phase without a seam."""
     z = torch.complex(v[..., 1::3], v[..., 2::3])
     return nn.functional.softplus(3 * v[..., ::3] - 3) * z / z.abs().clamp(min=1e-6)
 
@@ -52,14 +59,26 @@ HEADS: dict[str, Head] = {
     "speckle": Head(_speckle, 3, is_complex=True),
     "vector": Head(lambda v: v),
 }
-"""`sparse`: not negative, and near zero (0.05) where a network starts. `vector`: a displacement, one channel an axis,
-in the box's units (`Prior` scales it)."""
+"""All heads by name.
+
+`sparse` is not negative, and near zero (0.05) where a network starts. `vector` is a displacement in
+the box's units, with one channel per axis (`Prior` scales it).
+"""
 
 
 class Heads(nn.Module):
-    """The head of `channels` channels: one for all, or one each ("softplus", "linear", ...).
+    """The head of a field of several channels: one for all of them, or one each.
 
-    Raises ValueError for an unknown name, a list of another length, or real and complex channels together.
+    Args:
+        names: A name of `HEADS`, or one per channel ("softplus", "linear", ...).
+        channels: The number of channels.
+
+    Attributes:
+        outputs: Real numbers that the network must give at each point.
+
+    Raises:
+        ValueError: For an unknown name, a list of another length, or real and complex channels
+            together.
     """
 
     def __init__(self, names: HeadName, channels: int) -> None:
@@ -78,14 +97,16 @@ class Heads(nn.Module):
                 f"head={tuple(self.names)}: a field is real or complex, not both; use two priors."
             )
         self.heads = heads
-        self.sizes = [head.numbers * (channels if len(heads) == 1 else 1) for head in heads]
+        shared = channels // len(heads)  # channels that share a head: all of them, or one
+        self.sizes = [head.numbers * shared for head in heads]
 
     @property
     def outputs(self) -> int:
-        """Real numbers that the network must give."""
+        """Real numbers that the network must give at each point."""
         return sum(self.sizes)
 
     def forward(self, v: Tensor) -> Tensor:
+        """Turn a network's outputs (*s, outputs) into values (*s, channels)."""
         if len(self.heads) == 1:
             return self.heads[0].apply(v)
         return torch.cat(

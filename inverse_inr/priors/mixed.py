@@ -1,4 +1,7 @@
-"""Another activation in each layer (MIRE): the preset `mixed`, and what `selection.choose_activations` tries."""
+"""A different activation in each layer (MIRE): the preset `mixed`.
+
+`selection.choose_activations` tries the activations that are listed here.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,17 @@ from inverse_inr.domain import Box
 from inverse_inr.priors import bandlimited, radial
 from inverse_inr.priors.activations import Activation
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.periodic import Finer, Hosc, Sine, finer_omega, siren_omega
+from inverse_inr.priors.periodic import Sine, siren_omega
 from inverse_inr.priors.preset import band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
+from inverse_inr.priors.sines.learnt_shape import Hosc
+from inverse_inr.priors.sines.variable_period import Finer, finer_omega
 from inverse_inr.priors.wavelets import GaborReal, wire_omega
 from inverse_inr.registry import nearest
 
 
 def _native(name: str, b: float) -> float:
+    """The number by which a band-limited activation is scaled, for b cycles per normalised unit."""
     return bandlimited.PER_ROOT_CYCLE[name] * math.sqrt(b)
 
 
@@ -33,10 +39,10 @@ ATOMS: dict[str, Callable[[float, int], Activation]] = {
     "finer": lambda b, d: Finer(finer_omega(b, d), 1.0),
     "hosc": lambda b, d: Hosc(siren_omega(b, d), 2.0),
 }
-"""Activations by name, from b cycles per normalised unit and d dimensions."""
+"""Makers of activations by name, from b in cycles per normalised unit and the number of axes d."""
 
 MIRE_ATOMS = ("raised_cosine", "root_raised_cosine", "prolate", "sinc", "gabor", "gaussian", "sine")
-"""The seven of the paper's dictionary."""
+"""The seven activations of the paper's dictionary."""
 
 
 @preset
@@ -50,9 +56,29 @@ def mixed(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """A network with an activation of its own in each layer (Jayasundara et al. 2025, MIRE); see `mixed.ATOMS`.
+    """A network with an activation of its own in each layer (Jayasundara et al. 2025, MIRE).
 
     `selection.choose_activations` finds the sequence greedily, by held-out measurements.
+
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        activations: Names of `ATOMS`, one per hidden layer, from the first.
+        width: Features per hidden layer.
+        head: A name of `heads.HEADS`, or one name per channel.
+        seed: Seed of the starting weights.
+
+    Returns:
+        The prior, untrained.
+
+    Raises:
+        ValueError: For an unknown activation, or none at all.
+
+    Source:
+        Jayasundara et al. 2025, MIRE.
     """
     bandwidth, b = band(box, bandwidth)
     for name in activations:

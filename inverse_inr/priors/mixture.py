@@ -1,10 +1,12 @@
-"""Sums of Gaussians, whose line integrals, transforms and blurs are known in closed form: `gaussian_mixture`."""
+"""Learnable sums of Gaussians: the preset `gaussian_mixture`.
+
+Their line integrals, Fourier transforms and blurs are known in closed form.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -12,75 +14,35 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Box
 from inverse_inr.kernels.grouped import group
-from inverse_inr.phantoms import off_line
 from inverse_inr.priors.encodings import Identity
+from inverse_inr.priors.functions.gaussians import Gaussians
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.preset import band, preset, seeded
 from inverse_inr.priors.prior import Prior
 
 LINEAR_HEADS = ("linear", "complex", "vector")
+"""Heads of which a sum of Gaussians stays a sum of Gaussians."""
+
 CUBES = {1: 64, 2: 16}
-"""Cubes along the longest side in which near Gaussians are looked up; 8 in more dimensions."""
-
-
-@dataclass(frozen=True, eq=False)
-class Gaussians:
-    """A field Σ_i amplitudes[i] exp(-½ |factors[i] (x - centers[i])|²), (*s, d) -> (*s, c).
-
-    centers (n, d); factors (n, d, d) with factorᵀ factor the inverse covariance; amplitudes (n, c), real or complex.
-    Everything is differentiable in all of them. Every method visits all n Gaussians at every point.
-    """
-
-    centers: Tensor
-    factors: Tensor
-    amplitudes: Tensor
-
-    def __call__(self, points: Tensor) -> Tensor:
-        shift = (self.factors @ self.centers[..., None])[..., 0]
-        local = nn.functional.linear(points, self.factors.flatten(0, 1), -shift.flatten())
-        return self._sum(torch.exp(local.unflatten(-1, shift.shape).square().sum(-1) / -2))
-
-    def line_integral(self, origin: Tensor, direction: Tensor) -> Tensor:
-        """The integral over the whole line origin + t direction, t a length: (*s, d), (*s, d) -> (*s, c).
-
-        `direction` is a unit vector (any other is normalised).
-        """
-        unit = direction / direction.norm(dim=-1, keepdim=True)
-        across = off_line(origin[..., None, :] - self.centers, unit[..., None, :])
-        local, along = (
-            torch.einsum("nab,...nb->...na", self.factors, v) for v in (across, unit[..., None, :])
-        )
-        stretch = along.norm(dim=-1)
-        distance2 = off_line(local, along / stretch[..., None]).square().sum(-1)
-        return self._sum(math.sqrt(2 * math.pi) / stretch * torch.exp(distance2 / -2))
-
-    def fourier(self, frequency: Tensor) -> Tensor:
-        """∫ f(x) exp(-2πi k·x) dx at k in cycles per unit: (*s, d) -> complex (*s, c)."""
-        inverse = torch.linalg.inv(self.factors)
-        spread = torch.einsum("nba,...b->...na", inverse, frequency).square().sum(-1)
-        mass = (2 * math.pi) ** (self.centers.shape[-1] / 2) * inverse.det().abs()
-        phase = -2 * math.pi * (frequency @ self.centers.mT)
-        return self._sum(torch.polar(mass * torch.exp(-2 * math.pi**2 * spread), phase))
-
-    def blurred(self, covariance: Tensor) -> Gaussians:
-        """This field convolved with the Gaussian density of `covariance`, (d, d) in squared units."""
-        inverse = torch.linalg.inv(self.factors)
-        wider = torch.linalg.inv(torch.linalg.cholesky(inverse @ inverse.mT + covariance))
-        kept = (wider.det() / self.factors.det()).abs()  # of the peak: the mass stays
-        return Gaussians(self.centers, wider, self.amplitudes * kept[:, None])
-
-    def _sum(self, weights: Tensor) -> Tensor:
-        dtype = torch.promote_types(weights.dtype, self.amplitudes.dtype)
-        return weights.to(dtype) @ self.amplitudes.to(dtype)
+"""Cubes along the longest side in which near Gaussians are looked up, by dimension; 8 in others."""
 
 
 class GaussianMixture(nn.Module):
-    """n Gaussians of learnable centre, shape and amplitude on normalised coordinates; linear in the amplitudes.
+    """Gaussians of learnable centre, shape and amplitude on normalised coordinates.
 
-    The inverse covariance is LᵀL, L = (1 + shear) diag(1 / width) with a strictly lower triangular shear: any shape,
-    and never an indefinite one. Where many points are asked for, each is told of the Gaussians within `cutoff`
-    deviations only (5: all but 4e-6 of each); points outside the box then see those near its faces. None sums all,
-    as torch.vmap needs it: how many are near depends on the data.
+    The inverse covariance is LᵀL, L = (1 + shear) diag(1 / width) with a strictly lower triangular
+    shear: any shape, and never an indefinite one. If there are many points, each sees only the
+    Gaussians within `cutoff` deviations (5: all but 4e-6 of each); points outside the box then see
+    those near its faces.
+
+    Args:
+        half: (d,) half the box's sides, in normalised units.
+        outputs: Numbers per point.
+        count: Number of Gaussians.
+        width: Standard deviation at the start, in normalised units.
+        cutoff: Standard deviations at which a Gaussian ends. None sums all, as torch.vmap needs it:
+            how many are near depends on the data.
+        generator: Source of the random starting centres and amplitudes.
     """
 
     roles: ClassVar[dict[str, str]] = {"centers": "centers", "log_width": "shape", "shear": "shape"}
@@ -98,7 +60,8 @@ class GaussianMixture(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        ndim, self.cutoff = len(half), cutoff
+        ndim = len(half)
+        self.cutoff = cutoff
         self.side = 2 / CUBES.get(ndim, 8)
         axes = [
             torch.arange(-n + self.side / 2, n + self.side / 2 - 1e-6, self.side)
@@ -113,10 +76,8 @@ class GaussianMixture(nn.Module):
         places = torch.zeros(len(lower), ndim, ndim)
         for k, (a, b) in enumerate(lower):
             places[k, a, b] = 1
-        self.places, self.unit = (
-            nn.Buffer(places, persistent=False),
-            nn.Buffer(torch.eye(ndim), persistent=False),
-        )
+        self.places = nn.Buffer(places, persistent=False)
+        self.unit = nn.Buffer(torch.eye(ndim), persistent=False)
         overlap = count * (math.pi * width**2) ** (ndim / 2) / float((2 * half).prod())
         # Gaussians of random signs: this start gives the field a deviation near 0.1
         self.amplitudes = nn.Parameter(
@@ -124,19 +85,18 @@ class GaussianMixture(nn.Module):
         )
 
     def gaussians(self) -> Gaussians:
-        """What it is now, in normalised coordinates."""
-        shape = (
-            self.unit
-            if self.shear is None
-            else self.unit + torch.einsum("nk,kab->nab", self.shear, self.places)
-        )
+        """Give the field as `Gaussians`, in normalised coordinates."""
+        shape = self.unit
+        if self.shear is not None:
+            shape = self.unit + torch.einsum("nk,kab->nab", self.shear, self.places)
         return Gaussians(self.centers, shape * torch.exp(-self.log_width)[:, None], self.amplitudes)
 
     def forward(self, x: Tensor) -> Tensor:
-        gaussians, flat = self.gaussians(), x.reshape(-1, x.shape[-1])
-        if self.cutoff is not None and len(flat) >= 4 * len(
-            self.middles
-        ):  # few points do not pay for the search
+        """Evaluate at normalised coordinates (*s, d): (*s, outputs)."""
+        gaussians = self.gaussians()
+        flat = x.reshape(-1, x.shape[-1])
+        many = len(flat) >= 4 * len(self.middles)  # few points do not pay for the search
+        if self.cutoff is not None and many:
             near, valid = self._near(gaussians, self.cutoff)
             if 2 * near.shape[1] < len(self.centers):
                 return self._sum_near(gaussians, flat, near, valid).reshape(*x.shape[:-1], -1)
@@ -144,13 +104,14 @@ class GaussianMixture(nn.Module):
 
     @torch.no_grad()
     def _near(self, g: Gaussians, cutoff: float) -> tuple[Tensor, Tensor]:
-        """For each cube the Gaussians whose box of `cutoff` deviations meets it, and which of these are none."""
+        """For each cube the Gaussians within `cutoff` deviations, padded, and which are valid."""
         reach = cutoff * torch.linalg.inv(g.factors).square().sum(-1).sqrt()
         meets = ((self.middles[:, None] - g.centers).abs() <= reach + self.side / 2).all(-1)
         valid, near = meets.to(torch.uint8).topk(max(1, int(meets.sum(1).max())), dim=1)
         return near, valid
 
     def _sum_near(self, g: Gaussians, x: Tensor, near: Tensor, valid: Tensor) -> Tensor:
+        """The field at (n, d) points from the Gaussians near their cubes: (n, outputs)."""
         block = torch.zeros(len(x), dtype=torch.int64, device=x.device)
         first = self.middles[0] - self.side / 2
         cell = ((x.detach() - first) / self.side).floor().long()
@@ -166,42 +127,70 @@ class GaussianMixture(nn.Module):
 
 
 class MixturePrior(Prior):
-    """A `Prior` that is a sum of Gaussians: also integrates, transforms and blurs itself exactly, in physical units."""
+    """A `Prior` that is a sum of Gaussians.
+
+    It integrates, transforms and blurs itself exactly, in physical units.
+    """
 
     def gaussians(self) -> Gaussians:
-        """The field as `Gaussians` in the box's units, over all space; gradients reach the prior's parameters.
+        """Give the field as `Gaussians` in the box's units, over all space.
 
-        Raises TypeError for a head that is not linear: its field is no sum of Gaussians.
+        Returns:
+            A field; gradients reach the prior's parameters.
+
+        Raises:
+            TypeError: If the head is not linear: its field is no sum of Gaussians.
         """
         if not set(self.head.names) <= set(LINEAR_HEADS):
             raise TypeError(
-                f"'{self.name}' with head={self.head.names}: closed forms need a linear head, one of {LINEAR_HEADS}."
+                f"'{self.name}' with head={self.head.names}: closed forms need a linear head, "
+                f"one of {LINEAR_HEADS}."
             )
         assert isinstance(self.network, GaussianMixture)
         own = self.network.gaussians()
-        scale, center = (
-            own.centers.new_tensor(self.box.scale),
-            own.centers.new_tensor(self.box.center),
-        )
+        scale = own.centers.new_tensor(self.box.scale)
+        center = own.centers.new_tensor(self.box.center)
         return Gaussians(
             own.centers / scale + center, own.factors * scale, self._values(own.amplitudes)
         )
 
     def line_integral(self, origin: Tensor, direction: Tensor) -> Tensor:
-        """Integrals over whole lines: origin (*s, d) in the box's units, unit direction (*s, d) -> (*s, channels)."""
+        """Integrate along whole lines, over their length.
+
+        Args:
+            origin: (*s, d) in the box's units, a point of each line.
+            direction: (*s, d), of any length.
+
+        Returns:
+            (*s, channels).
+        """
         return self.gaussians().line_integral(origin, direction)
 
     def fourier(self, frequency: Tensor) -> Tensor:
-        """The continuous Fourier transform at frequencies (*s, d) in cycles per unit: complex (*s, channels)."""
+        """Evaluate the continuous Fourier transform.
+
+        Args:
+            frequency: (*s, d) in cycles per unit of the box.
+
+        Returns:
+            (*s, channels), complex.
+        """
         return self.gaussians().fourier(frequency)
 
     def blurred(self, covariance: Tensor) -> Gaussians:
-        """The field behind a Gaussian point spread of `covariance`, (d, d) in squared units: a field again."""
+        """Give the field behind a Gaussian point-spread function.
+
+        Args:
+            covariance: (d, d) in squared units of the box.
+
+        Returns:
+            A field.
+        """
         return self.gaussians().blurred(covariance)
 
 
 RATES: Mapping[str, float] = {"centers": 0.3, "shape": 1.0}
-"""Centres move by fractions of a width, shapes are logarithms."""
+"""Learning rates by role, as factors. Centres move by fractions of a width, shapes are logs."""
 
 
 @preset
@@ -216,15 +205,33 @@ def gaussian_mixture(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> MixturePrior:
-    """A sum of anisotropic Gaussians (Zhang et al. 2024, GaussianImage; Zha et al. 2024, R²-Gaussian).
+    """Anisotropic Gaussians (Zhang et al. 2024, GaussianImage; Zha et al. 2024, R²-Gaussian).
 
-    `width`: standard deviation at the start, in normalised units. Line integrals, Fourier transform and Gaussian blur
-    are exact methods of the prior. Gaussians further than `cutoff` deviations from a point are left out.
+    Their sum is the field. Line integrals, Fourier transform and Gaussian blur are exact methods of
+    the prior.
+
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        width: Standard deviation at the start, in normalised units; None for 4 / (π b).
+        count: Number of Gaussians.
+        cutoff: Gaussians further than this many deviations from a point are left out; None for
+            none.
+        head: A name of `heads.HEADS`, or one name per channel.
+        seed: Seed of the starting centres and amplitudes.
+
+    Returns:
+        The prior, untrained.
+
+    Source:
+        Zhang et al. 2024, GaussianImage; Zha et al. 2024, R²-Gaussian.
     """
     bandwidth, b = band(box, bandwidth)
-    width = (
-        4 / (math.pi * b) if width is None else width
-    )  # a spectrum of deviation b / 8, as Fourier features have
+    if width is None:
+        width = 4 / (math.pi * b)  # a spectrum of deviation b / 8, as Fourier features have
     half = torch.tensor([n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True)])
 
     def network(outputs: int) -> GaussianMixture:

@@ -1,36 +1,39 @@
-"""Complex fields of a smooth amplitude and a phase that is free in every voxel: the preset `phased`.
+"""Complex fields of a smooth amplitude and a free phase in every voxel: the preset `phased`.
 
-Where a resolution cell is many wavelengths, as in narrow-aperture SAR, its phase is random and no smooth field can
-represent it; the amplitude still has a shape.
+Where a resolution cell is many wavelengths, as in narrow-aperture SAR, its phase is random and no
+smooth field can represent it; the amplitude still has a shape.
 
-Given an amplitude, its best phases follow from the data, by variable projection (Golub & Pereyra 1973):
+Given an amplitude, its best phases follow from the data, by variable projection (Golub & Pereyra
+1973):
 
     z(a) = argmin over |z| = 1 of ½ ‖K (a z) - d‖²        K, d: operator and data, whitened; a >= 0
 
-The gradient of the projected loss with respect to a is that at fixed z(a) (envelope theorem), so a prior learns its
-amplitude alone. A sweep minimises, in closed form, the tangent paraboloid of curvature ‖K‖² that lies above the loss,
+The gradient of the projected loss with respect to a is that at fixed z(a) (envelope theorem), so a
+prior learns its amplitude alone. A sweep minimises, in closed form, the tangent paraboloid of
+curvature ‖K‖² that lies above the loss,
 
     z <- sgn( s - K*(K s - d) / ‖K‖² ),   s = a z
 
-the generalised power method (Journée et al. 2010): it never raises the loss, and is exact at once where K*K = ‖K‖².
+the generalised power method (Journée et al. 2010): it never raises the loss, and is exact at once
+where K*K = ‖K‖².
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inverse_inr.domain import Box
 from inverse_inr.evaluation import sample
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.priors.activations import ReLU, uniform
 from inverse_inr.priors.encodings import Identity
-from inverse_inr.priors.grids import GridEncoding
+from inverse_inr.priors.lattices.encoding import GridEncoding
+from inverse_inr.priors.networks.phasors import AmplitudeAndPhase, FreePhase
 from inverse_inr.priors.preset import band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
@@ -39,9 +42,15 @@ from inverse_inr.problem import Problem
 
 @dataclass
 class PhaseProjection:
-    """The phases of an image on the problem's grid from all rows of a fit; least-squares fidelities.
+    """The best phases of an image on the problem's grid, from all rows of a fit.
 
-    every   steps of a solver between projections;  sweeps  of each
+    Fidelities are those of least squares.
+
+    Attributes:
+        system: The problem as whitened least squares.
+        step: The length of a sweep's step, 1 / ‖K‖².
+        every: Steps of a solver between projections.
+        sweeps: Sweeps per projection.
     """
 
     system: LeastSquares
@@ -51,39 +60,66 @@ class PhaseProjection:
 
     @classmethod
     def of(cls, problem: Problem, rows: Sequence[Tensor]) -> PhaseProjection:
-        """Raises TypeError for a real problem: it has no phases."""
+        """Make the projection of a problem.
+
+        Args:
+            problem: The problem that is solved.
+            rows: For each term, the indices of the measurements that the fit may see.
+
+        Returns:
+            The projection; its step is found by power iteration.
+
+        Raises:
+            TypeError: If the problem's field is real: it has no phases.
+        """
         if not problem.is_complex:
             raise TypeError(
-                "PhaseProjection: the problem's field is real. Its phases are signs; use another prior."
+                "PhaseProjection: the problem's field is real. Its phases are signs; "
+                "use another prior."
             )
         system = LeastSquares.of(problem, rows)
         return cls(system, 1 / system.norm() ** 2)
 
     @torch.no_grad()
     def __call__(self, image: Tensor, sweeps: int | None = None) -> Tensor:
-        """The image (*shape, c) with its moduli kept and its phases improved."""
-        amplitude, data = image.abs(), self.system.data()
-        for _ in range(self.sweeps if sweeps is None else sweeps):
+        """Improve the phases of an image and keep its moduli.
+
+        Args:
+            image: (*shape, c), complex.
+            sweeps: How many sweeps to make; None for `self.sweeps`.
+
+        Returns:
+            (*shape, c), complex.
+        """
+        if sweeps is None:
+            sweeps = self.sweeps
+        amplitude = image.abs()
+        data = self.system.data()
+        for _ in range(sweeps):
             seen = self.system.whitened(image)
             slope = self.system.adjoint([a - b for a, b in zip(seen, data, strict=True)])
             image = amplitude * torch.sgn(image - self.step * slope)
         return image
 
     def loss(self, image: Tensor) -> float:
-        """½ ‖K image - d‖²."""
+        """Give ½ ‖K image - d‖² of an image (*shape, c)."""
         return self.system.value(image)
 
     def apply(self, prior: Prior) -> None:
-        """Set the phases of a prior that keeps one a voxel (`phased` with projected=True)."""
+        """Set the phases of a prior that keeps one per voxel.
+
+        Args:
+            prior: `phased` with projected=True.
+        """
         with torch.no_grad():
             prior.condition(self(sample(prior, self.system.maps[0].grid)))
 
 
 class PhasedPrior(Prior):
-    """A prior whose phases may be set in closed form for its amplitude, every few steps, instead of being learnt."""
+    """A prior whose phases may be set in closed form, instead of being learnt, every few steps."""
 
     projection: PhaseProjection | None = None
-    """Made from the problem when a fit begins, where phases are `projected`."""
+    """Made from the problem when a fit begins, if phases are `projected`."""
 
     def begin(self, problem: Problem, rows: Sequence[Tensor]) -> None:
         super().begin(problem, rows)
@@ -96,79 +132,11 @@ class PhasedPrior(Prior):
             self.projection.apply(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies: the projection belongs to a run, and holds a recorded computation that cannot be copied."""
+        """Leave the projection out of copies: it belongs to a run.
+
+        It holds a recorded computation, which cannot be copied.
+        """
         return {**self.__dict__, "projection": None}
-
-
-class FreePhase(GridEncoding):
-    """A phasor a voxel and channel, its real and imaginary parts, of unit modulus where a run starts."""
-
-    roles: ClassVar[dict[str, str]] = {"table": "phase"}
-
-    def __init__(self, box: Box, cells: float, channels: int, generator: torch.Generator) -> None:
-        super().__init__(box, [cells], 2 * channels, table=2**31 - 1, centered=True)
-        with torch.no_grad():
-            angle = 2 * math.pi * torch.rand(len(self.table), channels, generator=generator)
-            self.table.copy_(torch.stack([angle.cos(), angle.sin()], -1).flatten(1))
-
-    @torch.no_grad()
-    def set_phases(self, image: Tensor) -> None:
-        """Take the phases of an image of the measurements, (*shape, c) complex, at the nearest pixels."""
-        value = image
-        for axis, nodes in enumerate((self.top[0] + 1).int().tolist()):
-            n = value.shape[axis]
-            value = value.index_select(
-                axis, ((torch.arange(nodes) + 0.5) * n / nodes).long().clamp(max=n - 1)
-            )
-        value = torch.view_as_real(torch.sgn(value.to(torch.complex64)).resolve_conj())
-        self.table.copy_(value.reshape(self.table.shape))
-
-
-class AmplitudeAndPhase(nn.Module):
-    """Normalised coordinates -> (amplitude's number, phasor's real and imaginary part).
-
-    `projected` phases are not learnt: `PhasedPrior` sets them to the best ones for the amplitude (`PhaseProjection`).
-    """
-
-    def __init__(
-        self,
-        amplitude: GridEncoding,
-        network: MLP,
-        phase: FreePhase,
-        speckle: bool,
-        projected: bool = False,
-    ) -> None:
-        super().__init__()
-        self.projected = projected
-        phase.table.requires_grad_(not projected)
-        self.amplitude, self.network, self.phase, self.speckle = amplitude, network, phase, speckle
-        self.smoothness, self.conditioned = 0, False
-
-    @property
-    def wants_data(self) -> bool:
-        return not self.conditioned
-
-    def condition(self, image: Tensor) -> None:
-        """Take the phases of an image of the measurements, (*shape, c)."""
-        self.phase.set_phases(image)
-        if image.is_complex():
-            self.conditioned = True
-
-    def penalty(self) -> Tensor:
-        """Of speckle: the mean square modulus, whose expectation is 1 (a circular Gaussian phasor)."""
-        return (
-            2 * self.phase.table.square().mean() if self.speckle else self.phase.table.new_zeros(())
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self._joined(self.network(self.amplitude(x)), self.phase(x))
-
-    def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        return self._joined(self.network(self.amplitude.on_axes(axes)), self.phase.on_axes(axes))
-
-    def _joined(self, amplitude: Tensor, phasor: Tensor) -> Tensor:
-        """(*s, c) and (*s, 2 c) -> (*s, 3 c), channel by channel."""
-        return torch.cat([amplitude[..., None], phasor.unflatten(-1, (-1, 2))], -1).flatten(-2)
 
 
 @preset
@@ -190,19 +158,47 @@ def phased(
     phase_rate: float = 1.0,
     seed: int = 0,
 ) -> Prior:
-    """Complex: a `hash` field's amplitude times a free phase in each voxel, `cells` of them along the longest side.
+    """Complex: a `hash` field's amplitude times a free phase in each voxel.
 
-    With `speckle` the phasor's modulus is free as well, held near 1 by `PriorPenalty`. Phases start as those of the
-    back-projected measurements; `projected` ones are not learnt but set in closed form for the amplitude, every few
-    steps, from all rows (`PhaseProjection`). Voxels are cubes; between them the phasor is interpolated.
+    Voxels are cubes; between them the phasor is interpolated. Phases start as those of the
+    back-projected measurements.
+
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        cells: Voxels of the phase along the longest side; None for 4 b, one per pixel.
+        speckle: Whether the phasor's modulus is free as well, held near 1 by `PriorPenalty`.
+        projected: Whether phases are not learnt but set in closed form for the amplitude, every few
+            steps, from all rows (`PhaseProjection`).
+        levels: Number of resolutions of the amplitude.
+        coarsest: Cells along the longest side at the first level.
+        finest: Cells along the longest side at the last level; None for 6.8 b, but no fewer than
+            `coarsest`.
+        features: Features per level.
+        log2_table: Logarithm of a table's rows, to the base 2.
+        width: Features per hidden layer of the decoder.
+        depth: Number of hidden layers of the decoder.
+        phase_rate: Factor of the learning rate for the phases.
+        seed: Seed of the starting features, weights and phases.
+
+    Returns:
+        The prior, untrained.
+
+    Raises:
+        ValueError: If both `speckle` and `projected` are asked for.
     """
     if speckle and projected:
         raise ValueError(
             "phased: speckle=True frees moduli, which projected=True keeps. Choose one."
         )
     bandwidth, b = band(box, bandwidth)
-    cells = float(round(4 * b)) if cells is None else cells
-    finest = max(6.8 * b, coarsest) if finest is None else finest
+    if cells is None:
+        cells = float(round(4 * b))
+    if finest is None:
+        finest = max(6.8 * b, coarsest)
     generator = seeded(seed)
     growth = (finest / coarsest) ** (1 / max(1, levels - 1))
     encoding = GridEncoding(

@@ -1,215 +1,34 @@
-"""Factorised grids: lattices over some of the axes, joined over all of them, and the presets `planes` and `tensor`.
+"""Lattices over some of the axes, joined over all of them: the presets `planes` and `tensor`.
 
-n nodes an axis cost n² numbers a plane and n a line, where a dense grid costs n^d; on a lattice of points each factor
-is interpolated along its own axes only, and the rest is broadcasting.
+With n nodes per axis a plane costs n² numbers and a line n, where a dense grid costs n^d. On a
+lattice of points each factor is interpolated along its own axes only, and the rest is broadcasting.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
-import math
-from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation
-from inverse_inr.priors.encodings import Encoding, Identity
-from inverse_inr.priors.grids import GridEncoding
+from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
+from inverse_inr.priors.lattices.decomposition import TensorDecomposition
+from inverse_inr.priors.lattices.factors import Planes
 from inverse_inr.priors.preset import band, choose, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
 
 
 class SiLU(Activation):
-    """z sigmoid(z): close to ReLU and smooth, so that interpolation alone limits the smoothness of what it decodes."""
+    """z sigmoid(z): close to ReLU and smooth.
+
+    A field that it decodes is as smooth as the interpolation of its features.
+    """
 
     def forward(self, *z: Tensor) -> Tensor:
         return nn.functional.silu(z[0])
-
-
-class Factor(nn.Module):
-    """A `GridEncoding` over some `axes` of the box, constant along the others."""
-
-    def __init__(
-        self,
-        box: Box,
-        axes: Sequence[int],
-        cells: Sequence[float],
-        features: int,
-        interpolation: str,
-    ) -> None:
-        super().__init__()
-        sides = [box.lengths[k] * box.scale[k] / 2 for k in axes]
-        self.axes, self.reach = (
-            list(axes),
-            max(sides),
-        )  # a box of its own: its longest side normalises to [-1, 1]
-        own = Box(tuple(-n for n in sides), tuple(sides))
-        self.lattice = GridEncoding(
-            own,
-            [n * self.reach for n in cells],
-            features,
-            interpolation=interpolation,
-            table=2**31 - 1,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.lattice(x[..., self.axes] / self.reach)
-
-    def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        """(*shape, size), of length 1 along the axes that it does not depend on."""
-        values = self.lattice.on_axes([axes[k] / self.reach for k in self.axes])
-        return values.reshape(
-            *(len(a) if k in self.axes else 1 for k, a in enumerate(axes)), values.shape[-1]
-        )
-
-    def fill(self, low: float, high: float, generator: torch.Generator) -> None:
-        """Uniform numbers in the table."""
-        with torch.no_grad():
-            self.lattice.table.uniform_(low, high, generator=generator)
-
-
-class Planes(Encoding):
-    """Features of all pairs of axes, added (tri-plane) or multiplied (K-planes), at several resolutions.
-
-    Chan et al. 2022 (EG3D, section 4), Fridovich-Keil et al. 2023 (K-Planes, eq. 1). In 2-D the one plane would be a
-    dense grid: there it is the two lines, joined likewise, beside the plane at all resolutions but the finest
-    (GA-Planes, Sivgin et al. 2024); in 1-D it is a line. `cells`: for each level, along the longest side of the box.
-    """
-
-    fills_the_box = True
-
-    def __init__(
-        self,
-        box: Box,
-        cells: Sequence[float],
-        features: int,
-        *,
-        kind: str,
-        interpolation: str,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        groups = itertools.combinations(range(box.ndim), 2 if box.ndim > 2 else 1)
-        self.factors = nn.ModuleList(Factor(box, g, cells, features, interpolation) for g in groups)
-        coarse = cells[: max(1, len(cells) - 1)]
-        self.plane = Factor(box, (0, 1), coarse, features, interpolation) if box.ndim == 2 else None
-        self.kind, self.size = (
-            kind,
-            features * (len(cells) + (len(coarse) if self.plane is not None else 0)),
-        )
-        bounds = (0.1, 0.5) if kind == "product" else (-0.2, 0.2)
-        for factor in self.modules():
-            if isinstance(factor, Factor):
-                factor.fill(*bounds, generator)
-                self.smoothness = factor.lattice.smoothness
-
-    def forward(self, x: Tensor) -> Tensor:
-        joined = self._join([factor(x) for factor in self.factors])
-        return joined if self.plane is None else torch.cat([joined, self.plane(x)], -1)
-
-    def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        """Each plane once, then broadcasting."""
-        joined = self._join(
-            [factor.on_axes(axes) for factor in self.factors if isinstance(factor, Factor)]
-        )
-        return joined if self.plane is None else torch.cat([joined, self.plane.on_axes(axes)], -1)
-
-    def _join(self, parts: Sequence[Tensor]) -> Tensor:
-        return functools.reduce(torch.add if self.kind == "sum" else torch.mul, parts)
-
-
-class TensorDecomposition(nn.Module):
-    """f_c(x) = Σ_r basis[r, c] Π_k A_k(x)[r], linear in each factor A_k (Chen et al. 2022, TensoRF, eqs. 3 and 4).
-
-    "cp": one line an axis. "vm": for every way to halve the axes, the product of the two halves: lines times planes in
-    3-D, planes times planes in 4-D (HexPlane, Cao & Johnson 2023). In 2-D both are a sum of products of two lines, in
-    1-D a line.
-    """
-
-    fills_the_box = True
-
-    def __init__(
-        self,
-        box: Box,
-        outputs: int,
-        *,
-        kind: str,
-        cells: float,
-        rank: int,
-        interpolation: str,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        terms = _halves(box.ndim) if kind == "vm" else [[(k,) for k in range(box.ndim)]]
-        self.terms = nn.ModuleList(
-            nn.ModuleList(Factor(box, axes, [cells], rank, interpolation) for axes in term)
-            for term in terms
-        )
-        self.basis = nn.Parameter(torch.randn(len(terms), rank, outputs, generator=generator))
-        # products of m numbers, summed: this start gives the field a deviation near 0.1
-        deviation = (0.1 / math.sqrt(rank * len(terms))) ** (1 / len(terms[0]))
-        self.smoothness: float = 0
-        for factor in self.modules():
-            if isinstance(factor, Factor):
-                factor.fill(-deviation * 3**0.5, deviation * 3**0.5, generator)
-                self.smoothness = factor.lattice.smoothness
-
-    def forward(self, x: Tensor) -> Tensor:
-        products = [_product([factor(x) for factor in term]) for term in self._terms()]
-        return torch.cat(products, -1) @ self.basis.flatten(0, 1)
-
-    def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        """A matrix product a term: the sum over r never leaves it."""
-        shape, total = [len(a) for a in axes], None
-        for term, basis in zip(self._terms(), self.basis, strict=True):
-            *most, last = [factor.on_axes(axes) for factor in term]
-            first = _product(most) if most else basis.new_ones(*[1] * len(axes), len(basis))
-            value = _contract(first, last, basis).expand(*shape, -1)
-            total = value if total is None else total + value
-        assert total is not None
-        return total
-
-    def _terms(self) -> list[list[Factor]]:
-        return [
-            [f for f in term if isinstance(f, Factor)]
-            for term in self.terms
-            if isinstance(term, nn.ModuleList)
-        ]
-
-
-def _product(parts: Sequence[Tensor]) -> Tensor:
-    return functools.reduce(torch.mul, parts)
-
-
-def _halves(ndim: int) -> list[list[tuple[int, ...]]]:
-    """All ways to split the axes into two groups of half of them each."""
-    axes = range(ndim)
-    if ndim == 1:
-        return [[(0,)]]
-    splits = [
-        (g, tuple(k for k in axes if k not in g)) for g in itertools.combinations(axes, ndim // 2)
-    ]
-    return [list(pair) for pair in splits if len(pair[0]) < len(pair[1]) or pair[0] < pair[1]]
-
-
-def _contract(left: Tensor, right: Tensor, basis: Tensor) -> Tensor:
-    """Σ_r left[.., r] right[.., r] basis[r, c] of two arrays that share no axis longer than 1: (*shape, c)."""
-    outputs = basis.shape[-1]
-    matrix = (right.flatten(0, -2)[:, None] * basis.mT).flatten(
-        0, 1
-    )  # (points of right · outputs, r)
-    value = left.flatten(0, -2) @ matrix.mT
-    ndim = left.ndim - 1
-    value = value.reshape(*left.shape[:-1], *right.shape[:-1], outputs)
-    order = [k if left.shape[k] > 1 else ndim + k for k in range(ndim)]
-    rest = [k for k in range(2 * ndim) if k not in order]
-    return value.permute(*order, *rest, 2 * ndim).flatten(ndim)
 
 
 @preset
@@ -229,18 +48,48 @@ def planes(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """Planes of all pairs of axes, multiplied (K-Planes, Fridovich-Keil et al. 2023) or added (tri-plane), decoded.
+    """Planes of all pairs of axes, joined and decoded (K-Planes, Fridovich-Keil et al. 2023).
 
-    `coarsest` and `finest` are cells along the longest side. In 2-D: two lines and a coarser plane (GA-Planes); in 1-D
-    a line.
+    In 2-D it is two lines and a coarser plane (GA-Planes), in 1-D a line.
+
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        kind: "product" (K-Planes) or "sum" (tri-plane): how planes are joined.
+        levels: Number of resolutions.
+        coarsest: Cells along the longest side at the first level; None for finest / 2^(levels - 1).
+        finest: Cells along the longest side at the last level; None for 4 b, one per pixel.
+        features: Features per level and plane.
+        width: Features per hidden layer of the decoder.
+        depth: Number of hidden layers of the decoder.
+        interpolation: "linear" (C⁰), "smoothstep" (C¹) or "cubic" (C²).
+        head: A name of `heads.HEADS`, or one name per channel.
+        seed: Seed of the starting features and weights.
+
+    Returns:
+        The prior, untrained.
+
+    Raises:
+        ValueError: For an unknown kind, or a finest level coarser than the coarsest.
+
+    Source:
+        Product: Fridovich-Keil et al. 2023, K-Planes. Sum: Chan et al. 2022, EG3D. In 2-D: Sivgin
+        et al. 2024, GA-Planes.
     """
     bandwidth, b = band(box, bandwidth)
     choose("planes", "kind", kind, ("sum", "product"))
-    top = max(2.0, 4 * b) if finest is None else finest
-    bottom = top / 2 ** (levels - 1) if coarsest is None else coarsest
-    if top < bottom:
-        raise ValueError(f"planes: finest={top} cells are fewer than coarsest={bottom}. Swapped?")
-    cells = [bottom * (top / bottom) ** (k / max(1, levels - 1)) for k in range(levels)]
+    if finest is None:
+        finest = max(2.0, 4 * b)
+    if coarsest is None:
+        coarsest = finest / 2.0 ** (levels - 1)
+    if finest < coarsest:
+        raise ValueError(
+            f"planes: finest={finest} cells are fewer than coarsest={coarsest}. Swapped?"
+        )
+    cells = [coarsest * (finest / coarsest) ** (k / max(1, levels - 1)) for k in range(levels)]
     generator = seeded(seed)
     encoding = Planes(
         box, cells, features, kind=kind, interpolation=interpolation, generator=generator
@@ -275,14 +124,38 @@ def tensor(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """A low-rank tensor of grids, vector times matrix (VM) or vectors only (CP), without a network (TensoRF).
+    """A low-rank tensor of grids, without a network (Chen et al. 2022, TensoRF).
 
-    `cells` along the longest side; `rank`: 16 a term for VM in 3-D and more, 48 otherwise. Chen et al. 2022.
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        kind: "vm", vector times matrix, or "cp", vectors only.
+        cells: Cells along the longest side; None for 4 b, one per pixel.
+        rank: Products per term; None for 16 with "vm" in 3-D and more, 48 otherwise.
+        interpolation: "linear" (C⁰), "smoothstep" (C¹) or "cubic" (C²).
+        head: A name of `heads.HEADS`, or one name per channel.
+        seed: Seed of the starting numbers.
+
+    Returns:
+        The prior, untrained.
+
+    Raises:
+        ValueError: For an unknown kind.
+
+    Source:
+        Chen et al. 2022, TensoRF.
     """
     bandwidth, b = band(box, bandwidth)
     choose("tensor", "kind", kind, ("vm", "cp"))
-    cells = max(2.0, 4 * b) if cells is None else cells
-    rank = (16 if kind == "vm" and box.ndim > 2 else 48) if rank is None else rank
+    if cells is None:
+        cells = max(2.0, 4 * b)
+    if rank is None:
+        rank = 48
+        if kind == "vm" and box.ndim > 2:
+            rank = 16
 
     def network(outputs: int) -> TensorDecomposition:
         return TensorDecomposition(

@@ -1,4 +1,7 @@
-"""A learnable first layer, a Chebyshev or Fourier series of each coordinate, before a network: `sl2a`, `fkan`."""
+"""A learnable first layer before a network: the presets `sl2a` and `fkan`.
+
+It is a Chebyshev or Fourier series of each coordinate.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,24 @@ from inverse_inr.priors.preset import band, coordinate_network, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import Linear
 
+DEGREE_PER_CYCLE = 4.0
+"""Default degree of `sl2a` per cycle per normalised unit of bandwidth."""
+
+HARMONICS_PER_CYCLE = 2.0
+"""Default number of harmonics of `fkan` per cycle per normalised unit of bandwidth."""
+
 
 def chebyshev(t: Tensor, degree: int) -> Tensor:
-    """T_0(t) .. T_degree(t) by the recurrence T_{k+1} = 2 t T_k - T_{k-1}: (*s, degree + 1).
+    """Evaluate T_0(t) .. T_degree(t) by the recurrence T_{k+1} = 2 t T_k - T_{k-1}.
 
-    cos(k arccos t), as published code has it, has no finite derivative where |t| rounds to 1.
+    Published code takes cos(k arccos t), which has no finite derivative where |t| rounds to 1.
+
+    Args:
+        t: (*s,), from -1 to 1.
+        degree: The highest degree.
+
+    Returns:
+        (*s, degree + 1).
     """
     terms = [torch.ones_like(t), t]
     for _ in range(degree - 1):
@@ -29,7 +45,14 @@ def chebyshev(t: Tensor, degree: int) -> Tensor:
 
 
 class ChebyshevSeries(nn.Module):
-    """y_o = Σ_i Σ_k c_iok T_k(tanh x_i), then layer normalisation: the learnable activation of SL2A's first layer."""
+    """y_o = Σ_i Σ_k c_iok T_k(tanh x_i), then layer normalisation: SL2A's first layer.
+
+    Args:
+        inputs: The number of x_i.
+        outputs: The number of y_o.
+        degree: The highest degree of the polynomials.
+        generator: Source of the random starting numbers.
+    """
 
     def __init__(self, inputs: int, outputs: int, degree: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -40,31 +63,51 @@ class ChebyshevSeries(nn.Module):
         self.normalise = nn.LayerNorm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (*s, inputs) to (*s, outputs)."""
         series = chebyshev(torch.tanh(x), self.degree).flatten(-2) @ self.coefficients
         return self.normalise(series)
 
 
 class FusionLayer(nn.Module):
-    """(h ⊙ y) L R + b, of rank `rank`."""
+    """h L R + b, a linear map of low rank.
+
+    Args:
+        width: Features of h.
+        outputs: Features of the result.
+        rank: Columns of L and rows of R.
+        generator: Source of the random starting numbers.
+    """
 
     def __init__(self, width: int, outputs: int, rank: int, generator: torch.Generator) -> None:
         super().__init__()
         self.left = nn.Parameter(torch.empty(width, rank))
         self.right = nn.Parameter(torch.empty(rank, outputs))
         self.bias = nn.Parameter(torch.empty(outputs))
-        for tensor, fan in (
-            (self.left, rank),
-            (self.right, outputs),
-            (self.bias, width),
-        ):  # Kaiming with a = √5
-            uniform(tensor, fan**-0.5, generator)
+        # Kaiming with a = √5
+        uniform(self.left, rank**-0.5, generator)
+        uniform(self.right, outputs**-0.5, generator)
+        uniform(self.bias, width**-0.5, generator)
 
     def forward(self, h: Tensor) -> Tensor:
+        """Map (*s, width) to (*s, outputs)."""
         return h @ self.left @ self.right + self.bias
 
 
 class FusionNetwork(nn.Module):
-    """SL2A: Chebyshev series y of the coordinates, then ReLU layers of h ⊙ y, of low rank (Rezaeian et al. 2024)."""
+    """SL2A: a Chebyshev series y of the coordinates, then ReLU layers of h ⊙ y, of low rank.
+
+    Args:
+        inputs: The number of coordinates.
+        outputs: Numbers per point.
+        degree: The highest degree of the polynomials.
+        rank: Rank of the layers.
+        width: Features per hidden layer.
+        depth: Number of hidden layers.
+        generator: Source of the random starting numbers.
+
+    Source:
+        Rezaeian et al. 2024.
+    """
 
     smoothness = 0
 
@@ -88,6 +131,7 @@ class FusionNetwork(nn.Module):
         pytorch_start(self.head.weight, self.head.bias, generator)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Evaluate at normalised coordinates (*s, inputs): (*s, outputs)."""
         y = self.series(x)
         h = torch.ones_like(y)
         for layer in self.layers:
@@ -108,12 +152,30 @@ def sl2a(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """A learnable Chebyshev activation in the first layer, low-rank ReLU layers after it (Rezaeian et al. 2024).
+    """A learnable Chebyshev series, then low-rank ReLU layers (Rezaeian et al. 2024, SL2A).
 
-    The published degree is 256, with rank 128 at width 256.
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        degree: The highest degree of the polynomials; None for 4 b (published: 256).
+        rank: Rank of the layers, at most `width` (published: 128 at width 256).
+        width: Features per hidden layer.
+        depth: Number of hidden layers.
+        head: A name of `heads.HEADS`, or one name per channel.
+        seed: Seed of the starting weights.
+
+    Returns:
+        The prior, untrained.
+
+    Source:
+        Rezaeian et al. 2024, SL2A.
     """
     bandwidth, b = band(box, bandwidth)
-    degree = max(2, round(DEGREE_PER_CYCLE * b)) if degree is None else degree
+    if degree is None:
+        degree = max(2, round(DEGREE_PER_CYCLE * b))
 
     def network(outputs: int) -> FusionNetwork:
         return FusionNetwork(
@@ -138,11 +200,19 @@ def sl2a(
 
 
 class FourierSeries(Encoding):
-    """y_o = Σ_i Σ_k a_iok cos(k x_i) + b_iok sin(k x_i), k = 1..harmonics, learnt (FKAN's first layer)."""
+    """y_o = Σ_i Σ_k a_iok cos(k x_i) + b_iok sin(k x_i), learnt: FKAN's first layer.
+
+    Args:
+        ndim: The number of coordinates x_i.
+        size: The number of features y_o.
+        harmonics: k runs from 1 to this number.
+        generator: Source of the random starting numbers.
+    """
 
     def __init__(self, ndim: int, size: int, harmonics: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.size, self.harmonics = size, harmonics
+        self.size = size
+        self.harmonics = harmonics
         spread = 1 / math.sqrt(ndim * harmonics)
         self.coefficients = nn.Parameter(
             spread * torch.randn(2 * ndim * harmonics, size, generator=generator)
@@ -169,11 +239,31 @@ def fkan(
 ) -> Prior:
     """A learnable Fourier series of each coordinate, then a SIREN (Mehrabian et al. 2024, FKAN).
 
-    The series already has high frequencies, so omega0 is a third of `siren`'s: with all of it nothing is learnt.
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        harmonics: Terms of the series, of 1, 2, 3 ... radians per normalised unit; None for 2 b.
+        omega0: Frequency of the sines, in radians per unit of their input; None for a third of
+            `siren`'s, as the series already has high frequencies: with all of it nothing is learnt.
+        width: Features per hidden layer.
+        depth: Number of hidden layers.
+        head: A name of `heads.HEADS`, or one name per channel.
+        seed: Seed of the starting weights.
+
+    Returns:
+        The prior, untrained.
+
+    Source:
+        Mehrabian et al. 2024, FKAN.
     """
     bandwidth, b = band(box, bandwidth)
-    harmonics = max(1, round(HARMONICS_PER_CYCLE * b)) if harmonics is None else harmonics
-    omega0 = siren_omega(b, box.ndim) / 3 if omega0 is None else omega0
+    if harmonics is None:
+        harmonics = max(1, round(HARMONICS_PER_CYCLE * b))
+    if omega0 is None:
+        omega0 = siren_omega(b, box.ndim) / 3
     encoding = FourierSeries(box.ndim, width, harmonics, seeded(seed))
     return coordinate_network(
         box,
@@ -187,6 +277,3 @@ def fkan(
         learning_rate=1e-3,
         encoding=encoding,
     )
-
-
-DEGREE_PER_CYCLE, HARMONICS_PER_CYCLE = 4.0, 2.0

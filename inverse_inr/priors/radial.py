@@ -1,6 +1,7 @@
-"""Non-periodic activations that fall off, or saturate, around zero, and a preset each ("Beyond Periodicity").
+"""Activations that are not periodic and fall off, or saturate, around zero, and a preset each.
 
-Ramasinghe & Lucey (2022): what an activation must offer is its Lipschitz constant, not a period.
+"Beyond Periodicity" (Ramasinghe & Lucey 2022): an activation must offer a Lipschitz constant, not a
+period.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from inverse_inr.priors.prior import Prior
 
 
 class Radial(Activation):
-    """One number, `scale`, multiplies z; torch's default start."""
+    """An activation of scale · z; weights start as torch's do.
+
+    Args:
+        scale: The factor of z, or where it starts.
+        learnable: Whether each layer learns it.
+    """
 
     roles: ClassVar[dict[str, str]] = {"scale": "shape", "power": "shape"}
 
@@ -29,11 +35,12 @@ class Radial(Activation):
         self.scale = constant(scale, learnable)
 
     def scaled(self, z: Tensor) -> Tensor:
+        """Give scale · z, in the shape of z."""
         return self.scale * z
 
 
 class Gaussian(Radial):
-    """exp(-(scale z)²): scale = 1 / (√2 a) for exp(-z² / 2a²)."""
+    """exp(-(scale z)²); a scale of 1 / (√2 a) makes it exp(-z² / 2a²)."""
 
     def forward(self, *z: Tensor) -> Tensor:
         return decay(self.scaled(z[0]).square())
@@ -54,7 +61,7 @@ class MultiQuadratic(Radial):
 
 
 class Laplacian(Radial):
-    """exp(-|scale z|): scale = 1 / a for exp(-|z| / a)."""
+    """exp(-|scale z|); a scale of 1 / a makes it exp(-|z| / a)."""
 
     smoothness = 0
 
@@ -63,7 +70,13 @@ class Laplacian(Radial):
 
 
 class SuperGaussian(Radial):
-    """exp(-(scale z)²)^power."""
+    """exp(-(scale z)²)^power.
+
+    Args:
+        scale: The factor of z, or where it starts.
+        power: The exponent, or where it starts.
+        learnable: Whether each layer learns both.
+    """
 
     def __init__(self, scale: float, power: float, *, learnable: bool = False) -> None:
         super().__init__(scale, learnable=learnable)
@@ -88,14 +101,39 @@ PER_ROOT_CYCLE = {
     "super_gaussian": 0.74,
     "exp_sine": 0.8,
 }
-"""`scale0` over √b: measured so that the untrained field's spectral centroid is that of `siren` for b = 8, 16, 32.
+"""`scale0` over √b, with b in cycles per normalised unit.
 
-With torch's start every layer multiplies frequencies by `scale0`, so the centroid grows as its square.
+The numbers were measured: the untrained field's spectral centroid is that of `siren` for b = 8, 16
+and 32. As weights start as torch's do, every layer multiplies frequencies by `scale0`, so the
+centroid grows as its square.
+"""
+
+
+_RADIAL_DOC = """A network of {formula} (Ramasinghe & Lucey 2022).
+
+Args:
+    box: Where the field lives, in physical units.
+    channels: Values of the field at each point.
+    bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+        cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the longest
+        side.
+    scale0: The factor of every pre-activation z; None for {factor} √b.
+    learnable: Whether each layer learns its scale.
+    width: Features per hidden layer.
+    depth: Number of hidden layers.
+    head: A name of `heads.HEADS`, or one name per channel.
+    seed: Seed of the starting weights.
+
+Returns:
+    The prior, untrained.
+
+Source:
+    Ramasinghe & Lucey 2022.
 """
 
 
 def _radial(name: str, activation: Callable[..., Radial], formula: str) -> Callable[..., Prior]:
-    """The preset of one activation: they differ in nothing else."""
+    """Make the preset of one activation; these presets differ in nothing else."""
 
     def build(
         box: Box,
@@ -110,7 +148,8 @@ def _radial(name: str, activation: Callable[..., Radial], formula: str) -> Calla
         seed: int = 0,
     ) -> Prior:
         bandwidth, b = band(box, bandwidth)
-        scale0 = PER_ROOT_CYCLE[name] * math.sqrt(b) if scale0 is None else scale0
+        if scale0 is None:
+            scale0 = PER_ROOT_CYCLE[name] * math.sqrt(b)
         return coordinate_network(
             box,
             activation(scale0, learnable=learnable),
@@ -123,8 +162,9 @@ def _radial(name: str, activation: Callable[..., Radial], formula: str) -> Calla
             learning_rate=2e-3,
         )
 
-    build.__name__ = build.__qualname__ = name
-    build.__doc__ = f"A network of {formula} (Ramasinghe & Lucey 2022); each layer learns its scale where `learnable`."
+    build.__name__ = name
+    build.__qualname__ = name
+    build.__doc__ = _RADIAL_DOC.format(formula=formula, factor=PER_ROOT_CYCLE[name])
     return preset(build)
 
 
@@ -149,9 +189,31 @@ def super_gaussian(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """A network of [exp(-(scale0 z)²)]^power (Ramasinghe & Lucey 2022); layers learn both where `learnable`."""
+    """A network of [exp(-(scale0 z)²)]^power (Ramasinghe & Lucey 2022).
+
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        scale0: The factor of every pre-activation z; None for 0.74 √b.
+        power: The exponent of the Gaussian.
+        learnable: Whether each layer learns its scale and its power.
+        width: Features per hidden layer.
+        depth: Number of hidden layers.
+        head: A name of `heads.HEADS`, or one name per channel.
+        seed: Seed of the starting weights.
+
+    Returns:
+        The prior, untrained.
+
+    Source:
+        Ramasinghe & Lucey 2022.
+    """
     bandwidth, b = band(box, bandwidth)
-    scale0 = PER_ROOT_CYCLE["super_gaussian"] * math.sqrt(b) if scale0 is None else scale0
+    if scale0 is None:
+        scale0 = PER_ROOT_CYCLE["super_gaussian"] * math.sqrt(b)
     return coordinate_network(
         box,
         SuperGaussian(scale0, power, learnable=learnable),

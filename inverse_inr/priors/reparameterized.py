@@ -1,4 +1,7 @@
-"""Fourier reparameterised training: hidden weights as combinations of fixed waves while training. Preset `fr`."""
+"""Fourier reparameterised training and its preset `fr`.
+
+While the network is trained, its hidden weights are combinations of fixed waves.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,21 @@ from inverse_inr.priors.topologies import MLP, Layer, Linear
 
 
 def wave_basis(inputs: int, frequencies: int, phases: int, amplitude: float) -> Tensor:
-    """(2 · frequencies · phases, inputs): rows amplitude · cos(f p + φ) along p from -T/2 to T/2, T = 2π / f_min.
+    """Make the waves amplitude · cos(f p + φ), along p from -T/2 to T/2 with T = 2π / f_min.
 
-    f runs over 1/n .. 1 and 1 .. n for n = `frequencies`, φ over 2πi / `phases` (Shi et al. 2024, section 4).
+    f runs over 1/n .. 1 and 1 .. n for n = `frequencies`, φ over 2πi / `phases`.
+
+    Args:
+        inputs: Points of p.
+        frequencies: Low and high frequencies each, n.
+        phases: Shifts per frequency.
+        amplitude: Factor of all waves.
+
+    Returns:
+        (2 · frequencies · phases, inputs), one wave per row.
+
+    Source:
+        Shi et al. 2024, section 4.
     """
     low = torch.arange(1, frequencies + 1, dtype=torch.float64) / frequencies
     f = torch.cat([low, low * frequencies])
@@ -35,7 +50,15 @@ def wave_basis(inputs: int, frequencies: int, phases: int, amplitude: float) -> 
 
 
 class ReparameterizedLinear(nn.Module):
-    """W h + b with W = Λ B: Λ is learnt, B is `wave_basis`. In effect B'B preconditions the gradient of W."""
+    """W h + b with W = Λ B, where Λ is learnt: in effect BᵀB preconditions the gradient of W.
+
+    Args:
+        inputs: Features of h.
+        outputs: Features of the result.
+        basis: B, (waves, inputs), from `wave_basis`.
+        omega: Λ starts as U(±√(6 / waves) / omega), divided by each wave's norm.
+        generator: Source of the random starting numbers.
+    """
 
     roles: ClassVar[dict[str, str]] = {"coefficients": "hidden"}
 
@@ -52,9 +75,11 @@ class ReparameterizedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
+        """W = Λ B, (outputs, inputs)."""
         return self.coefficients @ self.basis
 
     def forward(self, h: Tensor) -> Tensor:
+        """Map features (*s, inputs) to (*s, outputs)."""
         return nn.functional.linear(h, self.weight, self.bias)
 
 
@@ -62,11 +87,13 @@ class ReparameterizedMLP(MLP):
     """An MLP whose hidden maps are `ReparameterizedLinear`; `collapse()` makes them plain."""
 
     def collapse(self) -> MLP:
-        """The ordinary MLP of the same values."""
+        """Make the ordinary MLP of the same values."""
         plain = MLP.__new__(MLP)
         nn.Module.__init__(plain)
-        plain.layers, plain.head = copy.deepcopy(self.layers), copy.deepcopy(self.head)
-        plain.is_complex, plain.smoothness = self.is_complex, self.smoothness
+        plain.layers = copy.deepcopy(self.layers)
+        plain.head = copy.deepcopy(self.head)
+        plain.is_complex = self.is_complex
+        plain.smoothness = self.smoothness
         for layer in plain.layers:
             assert isinstance(layer, Layer)
             for k, linear in enumerate(layer.linears):
@@ -82,6 +109,10 @@ def _plain(linear: ReparameterizedLinear) -> Linear:
         made.weight.copy_(weight)
         made.bias.copy_(linear.bias)
     return made
+
+
+AMPLITUDES = {"sine": 0.01, "relu": 0.05}
+"""Default amplitude of the waves for each activation of `fr`."""
 
 
 @preset
@@ -100,38 +131,68 @@ def fr(
     head: HeadName = "linear",
     seed: int = 0,
 ) -> Prior:
-    """Fourier reparameterised training (Shi et al. 2024): hidden weights W = ΛB; `collapse()` leaves a plain network.
+    """Fourier reparameterised training (Shi et al. 2024): hidden weights W = ΛB.
 
-    activation   "sine" on coordinates, "relu" on octaves of Fourier features
-    frequencies  low and high ones each, with `phases` shifts: 2 · 32 · 8 = 512 waves, of rank 127 at width 128
-                 (published: 128 and 32, 8192 waves). amplitude: 0.01 for sine, 0.05 for ReLU
+    `collapse()` leaves a plain network. The default of 2 · 32 · 8 = 512 waves has rank 127 at width
+    128 (published: 128 and 32, 8192 waves).
+
+    Args:
+        box: Where the field lives, in physical units.
+        channels: Values of the field at each point.
+        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
+            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
+            longest side.
+        activation: "sine" on coordinates, or "relu" on octaves of Fourier features.
+        omega0: Frequency of every sine, in radians per unit of its input; None for `siren`'s, 2π d
+            b / 13 on d axes.
+        frequencies: Low and high frequencies of the waves, this many each.
+        phases: Shifts of each wave.
+        amplitude: Factor of the waves; None for 0.01 with sines and 0.05 with ReLU.
+        width: Features per hidden layer.
+        depth: Number of hidden layers.
+        head: A name of `heads.HEADS`, or one name per channel.
+        seed: Seed of the starting weights.
+
+    Returns:
+        The prior, untrained.
+
+    Raises:
+        ValueError: For an unknown activation.
+
+    Source:
+        Shi et al. 2024.
     """
     bandwidth, b = band(box, bandwidth)
     choose("fr", "activation", activation, ("sine", "relu"))
-    omega0 = siren_omega(b, box.ndim) if omega0 is None else omega0
-    sine = activation == "sine"
-    encoding = (
-        Identity(box.ndim)
-        if sine
-        else FourierFeatures(octave_frequencies(box.ndim, max(0.5, b / 4))[0], raw=True)
-    )
-    basis = wave_basis(
-        width, frequencies, phases, (0.01 if sine else 0.05) if amplitude is None else amplitude
-    )
+    if omega0 is None:
+        omega0 = siren_omega(b, box.ndim)
+    if amplitude is None:
+        amplitude = AMPLITUDES[activation]
+    if activation == "sine":
+        encoding = Identity(box.ndim)
+        applied = Sine(omega0)
+        omega = omega0
+    else:
+        octaves, _ = octave_frequencies(box.ndim, max(0.5, b / 4))
+        encoding = FourierFeatures(octaves, raw=True)
+        applied = ReLU()
+        omega = 1.0
+    inputs = encoding.size
+    basis = wave_basis(width, frequencies, phases, amplitude)
     generator = seeded(seed)
 
     def hidden(inputs: int, outputs: int) -> ReparameterizedLinear:
-        return ReparameterizedLinear(inputs, outputs, basis, omega0 if sine else 1.0, generator)
+        return ReparameterizedLinear(inputs, outputs, basis, omega, generator)
 
     def network(outputs: int) -> ReparameterizedMLP:
         return ReparameterizedMLP(
-            encoding.size,
+            inputs,
             outputs,
             width=width,
             depth=depth,
             generator=generator,
             hidden=hidden,
-            activation=Sine(omega0) if sine else ReLU(),
+            activation=applied,
         )
 
     return Prior(

@@ -14,60 +14,94 @@ from torch import Tensor, nn
 from inverse_inr.priors.activations import Activation
 
 Modulation = Sequence[tuple[Tensor, ...]]
-"""For each layer what else its activation takes, e.g. amplitude and frequency from a composer."""
+"""For each layer the further arguments of its activation, e.g. amplitude and frequency from a
+composer."""
 
 MakeLinear = Callable[[int, int], nn.Module]
+"""Makes the linear map from `inputs` to `outputs` features."""
 
 
 class Linear(nn.Module):
-    """W h + b. A hidden one is what Muon orthogonalises."""
+    """W h + b.
+
+    Args:
+        inputs: Features of h.
+        outputs: Features of the result.
+        hidden: Whether it joins two hidden layers: then Muon orthogonalises its weight's steps.
+    """
 
     roles: ClassVar[dict[str, str]] = {}
 
     def __init__(self, inputs: int, outputs: int, *, hidden: bool = False) -> None:
         super().__init__()
-        self.weight, self.bias = (
-            nn.Parameter(torch.empty(outputs, inputs)),
-            nn.Parameter(torch.empty(outputs)),
-        )
+        self.weight = nn.Parameter(torch.empty(outputs, inputs))
+        self.bias = nn.Parameter(torch.empty(outputs))
         if hidden:
             self.roles = {"weight": "hidden"}  # pyright: ignore[reportAttributeAccessIssue]
 
     def initialize(self, activation: Activation, first: bool, generator: torch.Generator) -> None:
+        """Fill weight and bias as the activation that follows asks.
+
+        Args:
+            activation: The activation that follows.
+            first: Whether the map is the network's first.
+            generator: Source of the random numbers.
+        """
         activation.initialize(self.weight, self.bias, first, generator)
 
     def forward(self, h: Tensor) -> Tensor:
+        """Map features (*s, inputs) to (*s, outputs)."""
         return nn.functional.linear(h, self.weight, self.bias)
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
-        """W x + b on a lattice is a sum over the axes: (*shape, outputs)."""
+        """Evaluate W x + b on a lattice, as a sum over the axes.
+
+        Args:
+            axes: For each of d axes the normalised coordinates along it, (n_k,).
+
+        Returns:
+            (*shape, outputs).
+        """
         total = self.bias
         for k, axis in enumerate(axes):
             along = axis[:, None] * self.weight[:, k]
-            total = total + along.reshape(
-                *[-1 if j == k else 1 for j in range(len(axes))], len(self.bias)
-            )
+            shape = [1] * len(axes)
+            shape[k] = -1
+            total = total + along.reshape(*shape, len(self.bias))
         return total
 
 
 class ComplexLinear(nn.Module):
-    """W h + b of complex numbers held as pairs [re | im], in real arithmetic: one real product with [[R, -I], [I, R]].
+    """W h + b of complex numbers held as pairs [re | im], by one product with [[R, -I], [I, R]].
 
-    Twice as fast as torch's complex64 product on a CPU, and every compiler takes it. Real and imaginary parts start as
-    torch fills a complex layer: each as a real one would.
+    It is twice as fast as torch's complex64 product on a CPU, and every compiler takes it. Real and
+    imaginary parts start as torch fills a complex layer: each as a real one would.
+
+    Args:
+        inputs: Complex features of h.
+        outputs: Complex features of the result.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.real, self.imag = (nn.Parameter(torch.empty(outputs, inputs)) for _ in range(2))
+        self.real = nn.Parameter(torch.empty(outputs, inputs))
+        self.imag = nn.Parameter(torch.empty(outputs, inputs))
         self.bias = nn.Parameter(torch.empty(2 * outputs))
 
     def initialize(self, activation: Activation, first: bool, generator: torch.Generator) -> None:
+        """Fill weight and bias as the activation that follows asks; real and imaginary parts each.
+
+        Args:
+            activation: The activation that follows.
+            first: Whether the map is the network's first.
+            generator: Source of the random numbers.
+        """
         outputs = len(self.real)
         activation.initialize(self.real, self.bias[:outputs], first, generator)
         activation.initialize(self.imag, self.bias[outputs:], first, generator)
 
     def forward(self, h: Tensor) -> Tensor:
+        """Map pairs (*s, 2 inputs) to pairs (*s, 2 outputs)."""
         block = torch.cat(
             [torch.cat([self.real, -self.imag], 1), torch.cat([self.imag, self.real], 1)]
         )
@@ -75,35 +109,54 @@ class ComplexLinear(nn.Module):
 
 
 class Layer(nn.Module):
-    """Linear maps followed by one activation of all of them."""
+    """Linear maps followed by one activation of all of them.
+
+    Args:
+        activation: Takes one tensor per map, and what a composer adds.
+        linears: The maps, as many as the activation's arity.
+        lift: Whether the activation is complex and the pre-activations are real: their imaginary
+            part is zero.
+    """
 
     def __init__(
         self, activation: Activation, linears: Sequence[nn.Module], *, lift: bool = False
     ) -> None:
         super().__init__()
-        self.linears, self.activation = nn.ModuleList(linears), activation
-        self.lift = (
-            lift  # a complex activation of real pre-activations: their imaginary part is zero
-        )
+        self.linears = nn.ModuleList(linears)
+        self.activation = activation
+        self.lift = lift
 
     def forward(self, h: Tensor, *modulation: Tensor) -> Tensor:
+        """Map features (*s, inputs) to (*s, outputs), pairs if the activation is complex."""
         return self.activate([linear(h) for linear in self.linears], *modulation)
 
     def on_axes(self, axes: Sequence[Tensor], *modulation: Tensor) -> Tensor:
+        """Evaluate on the lattice of d normalised axes: (*shape, outputs)."""
         z = [linear.on_axes(axes) for linear in self.linears if isinstance(linear, Linear)]
         return self.activate(z, *modulation)
 
     def activate(self, z: Sequence[Tensor], *modulation: Tensor) -> Tensor:
+        """Apply the activation to pre-activations, one (*s, outputs) per linear map."""
         if self.lift:
             z = [torch.cat([v, torch.zeros_like(v)], -1) for v in z]
         return self.activation(*z, *modulation)
 
 
 class MLP(nn.Module):
-    """`depth` activated layers of `width`, then a linear one; a complex network's output is its real part.
+    """Activated layers, then a linear one; a complex network's output is its real part.
 
-    `activation` is one for all layers or one each. `hidden` makes the maps between hidden layers where they are not
-    plain (`Linear`); such a map starts by itself.
+    Args:
+        inputs: Features of what it is given.
+        outputs: Numbers that it gives.
+        width: Features per hidden layer.
+        depth: Number of hidden layers.
+        activation: One for all layers, or one per layer; every layer gets a copy.
+        generator: Source of the random starting weights.
+        hidden: Makes the maps between hidden layers, which fill their own weights; None for
+            `Linear`.
+
+    Raises:
+        ValueError: If there are more or fewer activations than layers.
     """
 
     def __init__(
@@ -125,14 +178,13 @@ class MLP(nn.Module):
                 f"MLP: {len(several)} activations for depth={depth}; name one a layer."
             )
         self.layers = nn.ModuleList(
-            self._layer(a, b, copy.deepcopy(act), k == 0, generator, hidden if k else None)
+            self._layer(a, b, copy.deepcopy(act), k == 0, generator, hidden)
             for k, ((a, b), act) in enumerate(zip(itertools.pairwise(sizes), several, strict=True))
         )
         last = several[-1] if several else activation
         assert isinstance(last, Activation)
-        self.head = (
-            ComplexLinear(sizes[-1], outputs) if last.is_complex else Linear(sizes[-1], outputs)
-        )
+        make = ComplexLinear if last.is_complex else Linear
+        self.head = make(sizes[-1], outputs)
         self.head.initialize(last, False, generator)
         self.is_complex = last.is_complex
         self.smoothness = min([math.inf, *(a.smoothness for a in several)])
@@ -144,17 +196,17 @@ class MLP(nn.Module):
         activation: Activation,
         first: bool,
         generator: torch.Generator,
-        make: MakeLinear | None,
+        hidden: MakeLinear | None,
     ) -> Layer:
+        """One layer; the first is always plain, and takes real numbers."""
+
         def linear() -> nn.Module:
-            if make is not None:
-                return make(inputs, outputs)
-            plain = first or not activation.is_complex
-            made = (
-                Linear(inputs, outputs, hidden=not first)
-                if plain
-                else ComplexLinear(inputs, outputs)
-            )
+            if hidden is not None and not first:
+                return hidden(inputs, outputs)
+            if activation.is_complex and not first:
+                made = ComplexLinear(inputs, outputs)
+            else:
+                made = Linear(inputs, outputs, hidden=not first)
             made.initialize(activation, first, generator)
             return made
 
@@ -165,21 +217,41 @@ class MLP(nn.Module):
         )
 
     def forward(self, h: Tensor, modulation: Modulation | None = None) -> Tensor:
+        """Evaluate the network.
+
+        Args:
+            h: (*s, inputs).
+            modulation: For each layer the further arguments of its activation; None for none.
+
+        Returns:
+            (*s, outputs).
+        """
         return self._rest(h, 0, modulation)
 
     def on_axes(self, axes: Sequence[Tensor], modulation: Modulation | None = None) -> Tensor:
-        """The same on a lattice, whose first layer is a sum over the axes."""
+        """Evaluate on a lattice, where the first layer is a sum over the axes.
+
+        Args:
+            axes: For each of d axes the normalised coordinates along it, (n_k,).
+            modulation: For each layer the further arguments of its activation; None for none.
+
+        Returns:
+            (*shape, outputs).
+        """
         if not len(self.layers):
             assert isinstance(self.head, Linear)
             return self.head.on_axes(axes)
         first = self.layers[0]
         assert isinstance(first, Layer)
-        return self._rest(
-            first.on_axes(axes, *(modulation[0] if modulation else ())), 1, modulation
-        )
+        further = modulation[0] if modulation else ()
+        return self._rest(first.on_axes(axes, *further), 1, modulation)
 
     def _rest(self, h: Tensor, start: int, modulation: Modulation | None) -> Tensor:
+        """The layers from `start` on, and the head."""
         for k in range(start, len(self.layers)):
-            h = self.layers[k](h, *(modulation[k] if modulation else ()))
+            further = modulation[k] if modulation else ()
+            h = self.layers[k](h, *further)
         out = self.head(h)
-        return out[..., : out.shape[-1] // 2] if self.is_complex else out
+        if self.is_complex:
+            return out[..., : out.shape[-1] // 2]
+        return out

@@ -10,7 +10,11 @@ from torch import Tensor
 
 from inverse_inr.priors import bandlimited, conditioned, periodic, radial, wavelets
 from inverse_inr.priors.activations import Activation, ReLU
+from inverse_inr.priors.functions.prolate import prolate_expansion
+from inverse_inr.priors.functions.sinc import smooth_sinc
 from inverse_inr.priors.mixed import ATOMS
+from inverse_inr.priors.sines.learnt_shape import Hosc, Staf
+from inverse_inr.priors.sines.variable_period import Finer, FinerGaussian, FinerWavelet
 from inverse_inr.priors.topologies import ComplexLinear, Linear
 
 F64 = torch.float64
@@ -76,8 +80,8 @@ def cosmo(z, period, zeta, beta):
     )
 
 
-def staf(terms: int = 5) -> periodic.Staf:
-    made = periodic.Staf(4.0, terms)
+def staf(terms: int = 5) -> Staf:
+    made = Staf(4.0, terms)
     made.initialize(torch.empty(8, 8), torch.empty(8), False, torch.Generator().manual_seed(0))
     return made
 
@@ -88,13 +92,16 @@ REAL = {
     "relu": (ReLU(), lambda z: np.maximum(z, 0)),
     "sine": (periodic.Sine(30.0), lambda z: np.sin(30 * z)),
     "sinh": (periodic.SinhSine(1.0), lambda z: np.sin(np.sinh(2 * z))),
-    "finer": (periodic.Finer(7.0, 1.0), lambda z: variable_period(z, 7)),
-    "finer detached": (periodic.Finer(7.0, 1.0, detached=True), lambda z: variable_period(z, 7)),
+    "finer": (Finer(7.0, 1.0), lambda z: variable_period(z, 7)),
+    "finer detached": (
+        Finer(7.0, 1.0, detached=True),
+        lambda z: variable_period(z, 7),
+    ),
     "finer gaussian": (
-        periodic.FinerGaussian(5.0, 1.0, 3.0),
+        FinerGaussian(5.0, 1.0, 3.0),
         lambda z: np.exp(-((3 * variable_period(z, 5)) ** 2)),
     ),
-    "hosc": (periodic.Hosc(6.0, 8.0), lambda z: np.tanh(8 * np.sin(6 * z))),
+    "hosc": (Hosc(6.0, 8.0), lambda z: np.tanh(8 * np.sin(6 * z))),
     "staf": (STAF, lambda z: sum(a * np.sin(w * z + p) for a, w, p in zip(*WAVES, strict=True))),
     "gaussian": (radial.Gaussian(3.0), lambda z: np.exp(-((3 * z) ** 2))),
     "quadratic": (radial.Quadratic(3.0), lambda z: 1 / (1 + (3 * z) ** 2)),
@@ -113,7 +120,7 @@ REAL = {
 COMPLEX = {
     "gabor": (wavelets.GaborComplex(4.0, 1.5), lambda z: gabor(z, 4.0, 1.5)),
     "finer wavelet": (
-        periodic.FinerWavelet(2.0, 1.0, 1.5, 4.0),
+        FinerWavelet(2.0, 1.0, 1.5, 4.0),
         lambda z: gabor(both(lambda x: variable_period(x, 2), z), 4.0, 1.5),
     ),
 }
@@ -204,7 +211,7 @@ def test_derivatives_are_the_formulas(name: str) -> None:
 
 def test_sinc_keeps_its_derivatives_near_zero_in_single_precision() -> None:
     x = torch.tensor([1e-8, 1e-6, 1e-4, 1e-2, 0.0], requires_grad=True)
-    (slope,) = torch.autograd.grad(bandlimited.smooth_sinc(x).sum(), x, create_graph=True)
+    (slope,) = torch.autograd.grad(smooth_sinc(x).sum(), x, create_graph=True)
     torch.testing.assert_close(slope, -x.detach() / 3, rtol=1e-4, atol=1e-12)
     (bend,) = torch.autograd.grad(slope.sum(), x)
     torch.testing.assert_close(bend, torch.full((5,), -1 / 3), rtol=1e-4, atol=0)
@@ -213,7 +220,7 @@ def test_sinc_keeps_its_derivatives_near_zero_in_single_precision() -> None:
 def test_finer_differentiates_what_it_computes() -> None:
     z = torch.linspace(-2, 2, 41, dtype=F64, requires_grad=True)
     true, published = (
-        torch.autograd.grad(periodic.Finer(3.0, 1.0, detached=d).double()(z).sum(), z)[0]
+        torch.autograd.grad(Finer(3.0, 1.0, detached=d).double()(z).sum(), z)[0]
         for d in (False, True)
     )
     cosine = torch.cos(3 * (z.abs() + 1) * z).detach()
@@ -224,7 +231,7 @@ def test_finer_differentiates_what_it_computes() -> None:
 
 def test_prolate_functions_are_scipys_inside_and_of_their_band_outside() -> None:
     c = 5.0
-    amplitude, frequency = bandlimited.prolate_expansion(c)
+    amplitude, frequency = prolate_expansion(c)
     inside = np.linspace(-0.999, 0.999, 101)
     expected = pro_ang1(0, 0, c, inside)[0] / pro_ang1(0, 0, c, 0.0)[0]
     np.testing.assert_allclose(evaluated(bandlimited.Prolate(c, 1.0), inside), expected, atol=1e-6)
@@ -238,7 +245,7 @@ def test_staf_starts_with_standard_normal_features() -> None:
     phases = torch.linspace(0, 1000, 4001, dtype=F64)
     values = []
     for seed in range(300):
-        activation = periodic.Staf(3.0, 5)
+        activation = Staf(3.0, 5)
         activation.initialize(
             torch.empty(4, 4), torch.empty(4), False, torch.Generator().manual_seed(seed)
         )
@@ -257,8 +264,8 @@ STARTS = {
         2.5 * math.sqrt(6 / WIDE) / 30,
         1 / 64,
     ),
-    "finer": (periodic.Finer(30.0, 5.0), math.sqrt(6 / WIDE) / 30, 1 / 64),
-    "hosc": (periodic.Hosc(30.0, 8.0), math.sqrt(6 / WIDE) / 30, 1 / 64),
+    "finer": (Finer(30.0, 5.0), math.sqrt(6 / WIDE) / 30, 1 / 64),
+    "hosc": (Hosc(30.0, 8.0), math.sqrt(6 / WIDE) / 30, 1 / 64),
 }
 
 
@@ -285,7 +292,7 @@ def test_first_layers_start_as_published() -> None:
     first.initialize(periodic.Sine(30.0), True, generator)
     check_uniform(first.weight, 1 / 2)
     assert float(first.bias.detach().abs().max()) == pytest.approx(2**-0.5, rel=0.02)
-    first.initialize(periodic.Finer(30.0, 5.0), True, generator)
+    first.initialize(Finer(30.0, 5.0), True, generator)
     assert float(first.bias.detach().abs().max()) == pytest.approx(5, rel=0.02)
     first.initialize(
         periodic.Sine(30.0, noise=60.0), True, generator

@@ -6,7 +6,8 @@ from cases.network import make, points
 from torch import Tensor, nn
 
 from inverse_inr import Problem, Solver, Term, noise
-from inverse_inr.priors.conditioned import Cosmo, Incode, image_features
+from inverse_inr.priors.conditioned import Cosmo, Incode
+from inverse_inr.priors.networks.composer import image_features
 from inverse_inr.regularizers import PriorPenalty
 from inverse_inr.selection import choose_activations
 from inverse_inr.stopping import HeldOut

@@ -9,8 +9,9 @@ from torch import nn
 
 from inverse_inr import Box, Grid, priors, sample
 from inverse_inr.kernels.sparse import SparseMatrix
-from inverse_inr.priors import grids
-from inverse_inr.priors.grids import STENCILS, GridEncoding
+from inverse_inr.priors.lattices import encoding as module
+from inverse_inr.priors.lattices.encoding import GridEncoding
+from inverse_inr.priors.lattices.stencils import STENCILS
 
 
 @pytest.mark.parametrize("box", BOXES, ids=["1d", "2d", "3d"])
@@ -49,12 +50,12 @@ def test_slabs_of_a_lattice_build_their_matrices_once(monkeypatch: pytest.Monkey
     lattice, prior = Grid(box, (40, 10)), priors.create("grid", box, cells=20.0)
     built: list[object] = []
     monkeypatch.setattr(
-        grids, "SparseMatrix", lambda *given: built.append(given) or SparseMatrix(*given)
+        module, "SparseMatrix", lambda *given: built.append(given) or SparseMatrix(*given)
     )
     values = [sample(prior, lattice, chunk=40) for _ in range(3)]
     assert len(built) == 10, "a matrix a slab of four rows, whatever the number of steps"
     assert all(torch.equal(v, values[0]) for v in values)
-    monkeypatch.setattr(grids, "MATRICES", 4 * 400)
+    monkeypatch.setattr(module, "MATRICES", 4 * 400)
     other = Grid(box, (41, 10))
     direct = sample(prior, other, chunk=41)
     assert len(built) == 10, "beyond that memory it goes without"

@@ -11,7 +11,8 @@ from inverse_inr import Problem, Solver, priors
 from inverse_inr.domain import Box
 from inverse_inr.priors import Prior
 from inverse_inr.priors.encodings import FourierFeatures, octave_frequencies
-from inverse_inr.priors.multiplicative import MultiplicativeNetwork, level
+from inverse_inr.priors.multiplicative import level
+from inverse_inr.priors.networks.products import MultiplicativeNetwork
 from inverse_inr.priors.polynomial import FusionNetwork, chebyshev
 from inverse_inr.priors.reparameterized import ReparameterizedLinear
 from inverse_inr.priors.topologies import MLP, ComplexLinear, Linear

@@ -11,7 +11,7 @@ from inverse_inr.derivatives import laplacian
 from inverse_inr.domain import Box, Grid
 from inverse_inr.priors import Prior
 from inverse_inr.priors.encodings import FourierFeatures, gaussian_frequencies
-from inverse_inr.priors.grids import GridEncoding
+from inverse_inr.priors.lattices.encoding import GridEncoding
 from inverse_inr.priors.topologies import MLP
 from inverse_inr.priors.wavelets import GaborComplex
 from inverse_inr.regularizers import Sobolev

@@ -10,8 +10,10 @@ from cases.prior import BOXES, F64, SQUARE, ct, points, seeded
 from inverse_inr import Box, Solver, priors
 from inverse_inr.kernels.grouped import group
 from inverse_inr.priors.blocks import Adapt, slope_indicator
-from inverse_inr.priors.blocks.tree import AdaptiveTree, LinearTree
-from inverse_inr.priors.pyramid import Pyramid, Scale, refined
+from inverse_inr.priors.blocks.linear_tree import LinearTree
+from inverse_inr.priors.blocks.tree import AdaptiveTree
+from inverse_inr.priors.networks.tiles import Scale
+from inverse_inr.priors.pyramid import Pyramid, refined
 from inverse_inr.solver import Checkpoint
 from inverse_inr.stopping import Never
 

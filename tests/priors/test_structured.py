@@ -11,8 +11,9 @@ from torch import Tensor
 from inverse_inr import Box, Grid, Solver, phantoms, priors
 from inverse_inr.evaluation import sample
 from inverse_inr.priors import Prior
-from inverse_inr.priors.grids import GridEncoding
-from inverse_inr.priors.planes import Planes, TensorDecomposition
+from inverse_inr.priors.lattices.decomposition import TensorDecomposition
+from inverse_inr.priors.lattices.encoding import GridEncoding
+from inverse_inr.priors.lattices.factors import Planes
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.stopping import Never
 from inverse_inr.testing import PriorTests

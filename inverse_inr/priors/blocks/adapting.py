@@ -1,4 +1,4 @@
-"""A callback that lets the blocks of `acorn` (`tree.py`) move to where the field is hard to represent."""
+"""A callback that moves the blocks of `acorn` to where the field is hard to represent."""
 
 from __future__ import annotations
 
@@ -14,11 +14,19 @@ from inverse_inr.hooks import Running
 
 
 class Adapt:
-    """Lets an adaptive prior ("acorn") move its blocks, every `every` steps until the fraction `until` of the run.
+    """A callback that lets an adaptive prior ("acorn") move its blocks.
 
-    `indicator(solver, points)` estimates the squared error at (n, d) points of the box, (n,), from measurements and
-    field alone; by default `slope_indicator`. Like all callbacks it is asked at the stopping rule's checks.
-    Raises TypeError for a prior that has no blocks to move.
+    Like all callbacks it is asked at the stopping rule's checks.
+
+    Args:
+        every: Steps between moves.
+        until: The fraction of the run after which blocks stay.
+        points: Random points of the box at which the error is estimated.
+        indicator: Estimates the squared error (n,) at (n, d) points of the box, from measurements
+            and field alone; None for `slope_indicator`.
+
+    Raises:
+        TypeError: When it is called, for a prior that has no blocks to move.
     """
 
     def __init__(
@@ -29,11 +37,20 @@ class Adapt:
         points: int = 16384,
         indicator: Callable[[Running, Tensor], Tensor] | None = None,
     ) -> None:
-        self.every, self.until, self.points = every, until, points
-        self.indicator = slope_indicator if indicator is None else indicator
+        self.every = every
+        self.until = until
+        self.points = points
+        self.indicator = indicator or slope_indicator
 
     def __call__(self, solver: Running, record: dict[str, Any]) -> None:
-        network, box = _adaptive(solver.prior), solver.problem.box
+        """Move the blocks if it is time; the number of splits joins the record.
+
+        Args:
+            solver: The run.
+            record: The entry of the run's history that is being made.
+        """
+        network = _adaptive(solver.prior)
+        box = solver.problem.box
         step = record["step"]
         due = step // self.every > (step - solver.stopping.every) // self.every
         if solver.finished or not due or step > self.until * solver.steps:
@@ -47,8 +64,20 @@ class Adapt:
 
 
 def slope_indicator(solver: Running, points: Tensor) -> Tensor:
-    """(node spacing · |∇f|)²: what interpolation between nodes can lose, the indicator of adaptive mesh refinement."""
-    network, box = _adaptive(solver.prior), solver.problem.box
+    """Estimate the squared error by (node spacing · |∇f|)².
+
+    It is the most that interpolation between nodes can lose, the indicator of adaptive mesh
+    refinement.
+
+    Args:
+        solver: The run, whose prior has blocks.
+        points: (n, d) in the box's units.
+
+    Returns:
+        (n,).
+    """
+    network = _adaptive(solver.prior)
+    box = solver.problem.box
     slope = gradient(solver.prior, points).detach() / points.new_tensor(box.scale)
     return network.spacing(box.normalize(points)).square() * slope.abs().square().sum((-1, -2))
 
@@ -56,7 +85,6 @@ def slope_indicator(solver: Running, points: Tensor) -> Tensor:
 def _adaptive(prior: nn.Module) -> Any:
     network = getattr(prior, "network", None)
     if not hasattr(network, "adapt"):
-        raise TypeError(
-            f"Adapt: '{getattr(prior, 'name', type(prior).__name__)}' has no blocks to move; 'acorn' has."
-        )
+        name = getattr(prior, "name", type(prior).__name__)
+        raise TypeError(f"Adapt: '{name}' has no blocks to move; 'acorn' has.")
     return network

@@ -1,0 +1,1 @@
+"""Functions that priors are made of: compact spectra with exact derivatives, sums of Gaussians."""

@@ -1,0 +1,1 @@
+"""Features on lattices: one level or many, dense or hashed, over all axes or some of them."""

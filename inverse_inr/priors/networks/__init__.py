@@ -1,0 +1,1 @@
+"""Networks that are no MLP: products of filters, composed activations, phasors, tiles."""
