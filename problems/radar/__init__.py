@@ -1,4 +1,4 @@
-"""Problems of radar: FMCW spectra, phase history, measured scenes, images from other directions, surfaces."""
+"""Radar problems: FMCW spectra, phase history, measured scenes, unseen views, surfaces."""
 
 from inverse_inr.problems.radar.fmcw import fmcw as fmcw
 from inverse_inr.problems.radar.sar import gotcha as gotcha
