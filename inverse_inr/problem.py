@@ -50,7 +50,7 @@ class Suggestion:
     write: Callable[[Any, Path], Sequence[Path]] | None = None
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Problem:
     """minimise over θ: Σ_t weight_t D_t(A_t(f_θ), y_t) + Σ_k λ_k R_k(f_θ), on `box`, shown on `grid`.
 
@@ -58,6 +58,7 @@ class Problem:
     loader found (masked values, centre of rotation). Where the field `is_complex`, priors by name get a complex head,
     baselines a complex image, and figures and metrics its modulus. `average`: sub-samples an axis of a pixel that
     results are shown and judged by; 1 where an image means values at pixel centres, as a photograph's samples do.
+    A problem is a value: `dataclasses.replace` makes another one, and two are equal only where they are the same.
     Raises ValueError for no terms, a grid or operator of another dimension, predictions that do not match y.
     """
 

@@ -175,16 +175,14 @@ class FMCW(RadarOperator):
             )
         geometry.check(box, chirp.wavelength)
         _check_range(box, geometry, chirp)
+        if readout not in ("bins", "samples"):
+            raise ValueError(f"FMCW: readout must be 'bins' or 'samples', got {readout!r}.")
         if readout == "samples":
-            if bins is not None or window != "rect":
-                raise ValueError("FMCW: bins and window belong to readout='bins'.")
-            transform = Tones(chirp.frequencies, chirp.slope)
-        elif readout == "bins":
+            transform = _sampled(chirp, bins, window)
+        else:
             if bins is None:
                 bins = chirp.bins_for(box, geometry, size=size)
             transform = _binned(chirp, bins.long(), size, window)
-        else:
-            raise ValueError(f"FMCW: readout must be 'bins' or 'samples', got {readout!r}.")
         self.chirp = chirp
         self.window = window
         super().__init__(
@@ -207,8 +205,15 @@ class FMCW(RadarOperator):
         return None
 
 
+def _sampled(chirp: Chirp, bins: Tensor | None, window: str) -> Tones:
+    """The transform of a chirp to its samples; raises ValueError if bins or a window are given."""
+    if bins is not None or window != "rect":
+        raise ValueError("FMCW: bins and window belong to readout='bins'.")
+    return Tones(chirp.frequencies, chirp.slope)
+
+
 def _binned(chirp: Chirp, bins: Tensor, size: int, window: str) -> DFTBins:
-    """The transform of a chirp to some bins; raises ValueError for bins that the DFT has not."""
+    """The transform of a chirp to some bins; raises ValueError for bins outside the DFT."""
     if not len(bins) or int(bins.min()) < 0 or int(bins.max()) >= size:
         raise ValueError(f"FMCW: bins must lie in 0 .. {size - 1}, got {bins.tolist()}.")
     return DFTBins(

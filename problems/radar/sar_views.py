@@ -69,11 +69,7 @@ def sar_views(
             "angles."
         )
     scene = BoxOnGround((size[0], size[1], size[2]), heading=math.radians(heading))
-    reach = math.hypot(size[0], size[1]) + max(map(abs, scene.center))
-    if size[2] >= BOX.upper[2] or reach >= BOX.upper[0] * 2:
-        raise ValueError(
-            f"sar_views: the target {tuple(size)} does not fit the scene of {BOX.lengths} m."
-        )
+    _check_fit(scene)
     k = torch.arange(views)
     incidence = torch.tensor(incidences, dtype=torch.float64).deg2rad()[k % len(incidences)]
     azimuth = k.double() * (2 * math.pi / views)
@@ -105,3 +101,13 @@ def sar_views(
     return Problem(
         [Term(radar.float(), y, model)], BOX, grid, channels=radar.channels, suggested=suggested
     )
+
+
+def _check_fit(scene: BoxOnGround) -> None:
+    """Raise ValueError where the target is too large for `BOX`."""
+    length, width, height = scene.size
+    reach = math.hypot(length, width) + max(map(abs, scene.center))
+    if height >= BOX.upper[2] or reach >= BOX.upper[0] * 2:
+        raise ValueError(
+            f"sar_views: the target {scene.size} does not fit the scene of {BOX.lengths} m."
+        )
