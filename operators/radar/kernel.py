@@ -27,7 +27,7 @@ class TiledKernel(KeepsPrecision, RowOperator):
 
     Attributes:
         geometry: Antennas of each pulse.
-        transform: What the receiver makes of delays.
+        transform: The receiver's map from delays to values.
         matrix: (P, 2 K, n), real above imaginary parts of the stored response matrix, or None.
     """
 

@@ -32,7 +32,7 @@ def range_profiles(
         operator: The radar with P pulses of K values.
         y: (P, K) complex echoes.
         oversampling: Samples per resolution cell c / B of path.
-        box: Whose paths the table spans, in metres; None for the operator's box.
+        box: The table spans its paths, in metres; None for the operator's box.
 
     Returns:
         Two-way paths (n,) in metres relative to the reference, and q (P, n) complex.
@@ -70,7 +70,8 @@ def backproject(
         points: A grid, or (n, 3) in metres; None for the operator's own.
         weights: (K,) or (P, K) taper of the data. They belong here, not to an adjoint.
         interpolate: True for the fast image by range profiles, False for the exact adjoint.
-        oversampling: Of the range profiles; 16 is accurate to 1 % of the peak.
+        oversampling: Samples per resolution cell of the range profiles; 16 is accurate to 1 % of
+            the peak.
 
     Returns:
         Complex (*grid.shape,) or (n,).
@@ -153,7 +154,7 @@ def focus(operator: RadarOperator, y: Tensor, points: Grid | None = None) -> flo
     Args:
         operator: The radar.
         y: (P, K) complex echoes.
-        points: Where to look; None for the operator's own points.
+        points: The image's grid; None for the operator's own points.
 
     Returns:
         The ratio of Σ|I|⁴ / (Σ|I|²)² of the two images.
@@ -172,7 +173,7 @@ def check_sign(operator: RadarOperator, y: Tensor, points: Grid | None = None) -
     Args:
         operator: The radar.
         y: (P, K) complex echoes.
-        points: Where to look; None for the operator's own points.
+        points: The image's grid; None for the operator's own points.
 
     Raises:
         ValueError: If the opposite sign focuses it clearly better (Σ|I|⁴ by a fifth).

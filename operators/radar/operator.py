@@ -34,7 +34,7 @@ class RadarOperator(Scatterers):
     Args:
         box: The scene's box in metres.
         geometry: Antennas of each pulse.
-        transform: What the receiver makes of delays.
+        transform: The receiver's map from delays to values.
         points: A grid, or (n, 3) in metres; None for voxels of a quarter of the shortest
             wavelength on `box`.
         basis: "point" if a value scatters at the middle of its voxel; "cell" if uniformly from all
@@ -42,8 +42,8 @@ class RadarOperator(Scatterers):
             makes voxels of λ / 4 accurate.
         spreading: "product" for 1 / (R_T R_R), "none", or a function of both ranges in metres.
         pattern: Two-way antenna amplitude (`Pattern`); None for isotropic antennas.
-        degree: Of the spherical harmonics of the direction to the radar (from the box's centre) in
-            which reflectivity is given, with (degree + 1)² channels; 0 is isotropic.
+        degree: Degree of the spherical harmonics of the direction to the radar (from the box's
+            centre) in which reflectivity is given, with (degree + 1)² channels; 0 is isotropic.
         shortest: Shortest wavelength in metres, for the default points; None for the carrier's.
 
     Attributes:

@@ -54,7 +54,7 @@ def polar_format(
         operator: The radar with P pulses of K frequencies.
         y: (P, K) complex phase history.
         shape: Pixels along the middle look and across it.
-        pitch: Of the pixels, in metres.
+        pitch: Side of a pixel in metres.
         tolerance: Phase error in rad that the wavefront's curvature may cause.
 
     Returns:

@@ -46,8 +46,8 @@ class SarImage(RowOperator):
         samples: Samples per pixel along range and along elevation; their places are random in
             training.
         lines: Lines of sight per pixel along azimuth; their places are random in training.
-        degree: Of the real spherical harmonics of u in which sigma is given, with (degree + 1)²
-            channels and Y_00 = 1.
+        degree: Degree of the real spherical harmonics of u in which sigma is given, with
+            (degree + 1)² channels and Y_00 = 1.
         law: "linear" if the channels give p and sigma; "log" if they give their natural
             logarithms, so that both are positive.
         attenuation: False if nothing hides anything: the field is then the product p sigma alone,

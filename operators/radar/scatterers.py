@@ -98,7 +98,7 @@ class Scatterers(TiledKernel):
         Args:
             points: (n, 3) in metres.
             rows: (b,) numbers of pulses.
-            dtype: Whose precision the factor has.
+            dtype: The factor has its precision.
 
         Returns:
             The factor (b, n), complex, and paths (b, n) in metres, float64.

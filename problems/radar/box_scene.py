@@ -48,7 +48,7 @@ class BoxOnGround:
         density nor a lattice of voxels is involved.
 
         Args:
-            radar: Whose views are computed.
+            radar: The radar with the views to compute.
             lines: Rays per pixel along azimuth.
             heights: Rays per pixel along elevation.
 
@@ -132,7 +132,7 @@ class BoxOnGround:
         with r(s, z) = s sin(incidence) - z cos(incidence).
 
         Args:
-            radar: Whose image it is.
+            radar: The radar with the view.
             view: Number of the view.
 
         Returns:

@@ -48,15 +48,15 @@ def fmcw(
             lattice.
         azimuths: Pulses around the object at each height.
         heights: Number of heights between -reach and +reach.
-        start_frequency: Of the chirp, in Hz.
-        bandwidth: Of the chirp, in Hz.
-        samples: Per chirp.
-        radius: Of the cylinder on which the antenna moves, in metres.
+        start_frequency: Lowest frequency of the chirp in Hz.
+        bandwidth: Bandwidth of the chirp in Hz.
+        samples: Number of samples per chirp.
+        radius: Radius in metres of the cylinder on which the antenna moves.
         reach: Largest height in metres.
         snr: Mean |y|² over mean |n|² in dB, of circular complex noise.
-        pitch: Of the voxels in metres; None for a quarter of the shortest wavelength.
-        window: On the samples before the DFT, as in `FMCW`.
-        seed: Of the noise.
+        pitch: Side of a voxel in metres; None for a quarter of the shortest wavelength.
+        window: Window on the samples before the DFT, as in `FMCW`.
+        seed: Seed of the noise.
 
     Returns:
         The problem, with the classical methods as suggested baselines.
@@ -104,8 +104,8 @@ def radar_problem(
         sigma: Standard deviation of the noise, in the unit of y.
         steps: Suggested steps of the solver.
         prior: Name of the suggested prior.
-        options: Of that prior.
-        weight: Of the L1 norm, in units of the noise.
+        options: Keywords of that prior.
+        weight: Weight of the L1 norm, in units of the noise.
 
     Returns:
         The problem; `notes["gain of y"]` is what y was divided by.
@@ -195,7 +195,7 @@ def cylinder(
         heights: Number of heights, from -reach to reach.
         radius: In metres.
         reach: In metres.
-        offset: Of all azimuths, in steps of azimuth.
+        offset: Shift of all azimuths, in steps of azimuth.
 
     Returns:
         A monostatic geometry of heights · azimuths pulses.

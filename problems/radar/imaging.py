@@ -1,4 +1,4 @@
-"""What radar problems share: the classical images as solutions, and figures in decibels."""
+"""Tools of all radar problems: the classical images as solutions, and figures in decibels."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def least_squares(problem: Problem, iterations: int = 80) -> Solution:
 
     Args:
         problem: A linear problem with a grid.
-        iterations: Of conjugate gradients.
+        iterations: Number of iterations.
 
     Returns:
         The image as a solution.

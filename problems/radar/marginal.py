@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class Posterior(NamedTuple):
-    """What measurements say of an image whose variances are given."""
+    """The distribution of an image given the measurements and the variances of its voxels."""
 
     mean: Tensor
     """μ (n,): the expected image."""
@@ -83,7 +83,7 @@ class Marginal:
         Args:
             tolerance: Fraction of the matrix's energy that the basis may miss.
             block: Directions that are added at a time.
-            seed: Of the random directions.
+            seed: Seed of the random directions.
 
         Source: randomised range finder with one power iteration (Halko, Martinsson & Tropp 2011).
         """

@@ -36,13 +36,13 @@ def gotcha(
 
     Args:
         paths: The .mat files in the order of azimuth.
-        center: Of the region, (x, y) in metres.
-        size: Of the region, (x, y) in metres.
-        pitch: Of the pixels in metres.
-        height: Of the plane in metres.
+        center: Centre (x, y) of the region in metres.
+        size: Lengths (x, y) of the region in metres.
+        pitch: Side of a pixel in metres.
+        height: Height of the plane in metres.
         every: Use every n-th pulse.
-        weight: Of the L1 norm, in units of the noise.
-        snr: Assumed, in dB, to weigh the data against L1.
+        weight: Weight of the L1 norm, in units of the noise.
+        snr: Assumed signal-to-noise ratio in dB, to weigh the data against L1.
         blocks: Lengths of runs of pulses; None holds out single pulses.
 
     Returns:
@@ -69,13 +69,13 @@ def phase_history(
 
     Args:
         path: The HDF5 file.
-        center: Of the region, (x, y) in metres.
-        size: Of the region, (x, y) in metres.
-        pitch: Of the pixels in metres.
-        height: Of the plane in metres.
+        center: Centre (x, y) of the region in metres.
+        size: Lengths (x, y) of the region in metres.
+        pitch: Side of a pixel in metres.
+        height: Height of the plane in metres.
         every: Use every n-th pulse.
-        weight: Of the L1 norm, in units of the noise.
-        snr: Assumed, in dB, to weigh the data against L1.
+        weight: Weight of the L1 norm, in units of the noise.
+        snr: Assumed signal-to-noise ratio in dB, to weigh the data against L1.
 
     Returns:
         The problem of a complex reflectivity; every tenth pulse is held out.

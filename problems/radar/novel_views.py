@@ -32,10 +32,10 @@ def alike(
     """The same radar looking from other directions.
 
     Args:
-        radar: Whose box, pixels and samples are kept.
+        radar: The radar with the box, pixels and samples to keep.
         incidence: (views,) in radians from the vertical.
         azimuth: (views,) in radians.
-        degree: Of the harmonics; None for the radar's.
+        degree: Degree of the harmonics; None for the radar's.
         attenuation: False for sums of reflectivity without occlusion, by one line of sight per
             pixel and the linear law.
     """
@@ -78,8 +78,8 @@ def render(radar: SarImage, field: Field) -> Tensor:
     """Noise-free images of a field.
 
     Args:
-        radar: Whose views are rendered.
-        field: With the radar's channels.
+        radar: The radar with the views to render.
+        field: A field of the radar's channels.
 
     Returns:
         (views, azimuths, ranges) intensities.
@@ -95,8 +95,8 @@ def nearest_views(problem: Problem, radar: SarImage) -> Tensor:
     This is what one has without any model.
 
     Args:
-        problem: With the measured images.
-        radar: Whose views are wanted.
+        problem: The problem with the measured images.
+        radar: The radar with the wanted views.
 
     Returns:
         (views, azimuths, ranges) intensities.
@@ -118,7 +118,7 @@ def view_errors(
 
     Args:
         scene: The box on its ground plane.
-        radar: Whose views the images are.
+        radar: The radar with the views of the images.
         images: (views, azimuths, ranges) intensities.
         shortest: Exact length in pixels that a line's shadow has at least, to be judged.
 
@@ -150,8 +150,8 @@ def write_errors(scene: BoxOnGround, solution: Solution, folder: Path) -> list[P
 
     Args:
         scene: The box on its ground plane.
-        solution: Of a `sar_views` problem.
-        folder: Of the run.
+        solution: A solution of a `sar_views` problem.
+        folder: The run's folder.
 
     Returns:
         The file's path.
@@ -176,7 +176,7 @@ def figure(
 
     Args:
         scene: The box on its ground plane.
-        problem: With the measured images.
+        problem: The problem with the measured images.
         solutions: One row each.
         shown: Number of views.
 

@@ -42,13 +42,13 @@ def sar(
         azimuths: Pulses per pass.
         aperture: Azimuths that a pass spans, in degrees.
         frequencies: Number of frequencies.
-        start_frequency: In Hz.
-        stop_frequency: In Hz.
-        distance: To the scene's centre in metres.
+        start_frequency: Lowest frequency in Hz.
+        stop_frequency: Highest frequency in Hz.
+        distance: Distance to the scene's centre in metres.
         snr: Mean |y|² over mean |n|² in dB, of circular complex noise.
-        pitch: Of the cubic voxels in metres. It is far coarser than the wavelength, so each
+        pitch: Side of the cubic voxels in metres. It is far coarser than the wavelength, so each
             voxel's phase is random.
-        seed: Of the noise.
+        seed: Seed of the noise.
 
     Returns:
         The problem, with the classical methods as suggested baselines.
@@ -80,8 +80,8 @@ def passes(
         elevations: In degrees, one pass each.
         azimuths: Pulses per pass.
         aperture: Azimuths about 0 that a pass spans, in degrees.
-        distance: To the origin in metres.
-        offset: Of all azimuths, in steps of azimuth.
+        distance: Distance to the origin in metres.
+        offset: Shift of all azimuths, in steps of azimuth.
 
     Returns:
         A geometry referenced to the origin.
@@ -97,8 +97,8 @@ def voxels(lengths: tuple[float, ...], pitch: float) -> tuple[int, ...]:
     """Numbers of voxels along each axis, at least one.
 
     Args:
-        lengths: Of the box in metres.
-        pitch: Of the voxels in metres.
+        lengths: Sides of the box in metres.
+        pitch: Side of a voxel in metres.
     """
     return tuple(max(1, round(n / pitch)) for n in lengths)
 
@@ -123,7 +123,7 @@ def complex_problem(
         grid: Its voxels.
         y: (P, K) complex measurements.
         sigma: Standard deviation of the noise, in the unit of y.
-        weight: Of the L1 norm, in units of the noise.
+        weight: Weight of the L1 norm, in units of the noise.
         steps: Suggested steps of the solver.
         hold_out: Suggested stopping rule; None holds out 6 % of the pulses.
 

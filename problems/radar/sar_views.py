@@ -45,17 +45,17 @@ def sar_views(
     Args:
         views: Directions all around, evenly spaced, 6 or more.
         incidences: Incidence angles in degrees, which the views take in turns.
-        pixels: Per side of each slant-range image.
-        pitch: Of the pixels in metres (X band, MSTAR: 0.3 m).
-        size: Of the target in metres: length, width and height.
-        heading: Of the target in degrees.
-        looks: Of the speckle.
+        pixels: Number of pixels per side of each slant-range image.
+        pitch: Side of a pixel in metres (X band, MSTAR: 0.3 m).
+        size: Length, width and height of the target in metres.
+        heading: Heading of the target in degrees.
+        looks: Number of looks of the speckle.
         floor: The receiver's noise, in the unit of the brightness (beta nought).
-        degree: Of the harmonics of the direction in which the logarithm of the backscatter is
-            fitted.
-        samples: Of the fit per pixel along range and elevation.
-        lines: Of the fit per pixel along azimuth; one random line per pixel blurs.
-        seed: Of the noise.
+        degree: Degree of the harmonics of the direction in which the logarithm of the backscatter
+            is fitted.
+        samples: Samples of the fit per pixel along range and along elevation.
+        lines: Lines of sight of the fit per pixel along azimuth; one random line per pixel blurs.
+        seed: Seed of the noise.
 
     Returns:
         The problem, with tomography as the suggested baseline.

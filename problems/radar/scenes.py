@@ -43,8 +43,8 @@ def aeroplane(count: int = 6000, length: float = 0.16, seed: int = 0) -> Tensor:
 
     Args:
         count: Number of points.
-        length: Of the aeroplane in metres.
-        seed: Of the draw.
+        length: Length of the aeroplane in metres.
+        seed: Seed of the draw.
 
     Returns:
         (count, 3) in metres, float64.
@@ -95,7 +95,7 @@ def car(count: int = 1200, seed: int = 0) -> Tensor:
 
     Args:
         count: Number of scatterers.
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Returns:
         (count, 3) in metres, float64, about the origin.

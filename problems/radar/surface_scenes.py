@@ -52,7 +52,7 @@ class Shape:
 
         Args:
             count: Number of points.
-            generator: Of the draw.
+            generator: Source of the random numbers.
 
         Returns:
             The points in metres and their outward unit normals, both (count, 3), float64.

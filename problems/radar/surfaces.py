@@ -50,15 +50,15 @@ def surfaces(
         scene: "sphere" or "box", of about 0.1 m.
         azimuths: Pulses around the body at each height.
         heights: Number of heights between -reach and +reach.
-        start_frequency: In Hz.
-        bandwidth: In Hz.
+        start_frequency: Lowest frequency in Hz.
+        bandwidth: Span of the frequencies in Hz.
         tones: Number of frequencies.
-        radius: Of the cylinder on which the antenna moves, in metres.
+        radius: Radius in metres of the cylinder on which the antenna moves.
         reach: Largest height in metres.
         snr: Mean |y|² over mean |n|² in dB.
-        pitch: Of the voxels in metres; the default is a quarter of the middle wavelength.
+        pitch: Side of a voxel in metres; the default is a quarter of the middle wavelength.
         scatterers: Number of scatterers.
-        seed: Of the scatterers and the noise.
+        seed: Seed of the scatterers and the noise.
 
     Returns:
         The problem, with the classical methods as suggested baselines.
@@ -92,8 +92,8 @@ def write_surface(solution: Solution, folder: Path) -> list[Path]:
     """Write surface.ply: the closed surface of `two_stages`, from the same echoes.
 
     Args:
-        solution: Of a `surfaces` problem.
-        folder: Of the run.
+        solution: A solution of a `surfaces` problem.
+        folder: The run's folder.
 
     Returns:
         The file's path.
@@ -111,9 +111,9 @@ def facing_echoes(
 
     Args:
         operator: The radar with P pulses of K frequencies.
-        body: On whose surface the scatterers are drawn.
+        body: The scatterers are drawn on its surface.
         count: Number of scatterers.
-        generator: Of places and amplitudes.
+        generator: Source of the random places and amplitudes.
 
     Returns:
         (P, K), complex128.
@@ -145,10 +145,10 @@ def direct(
     Args:
         problem: A radar problem with a suggested prior.
         start: A surface that is near, e.g. of `two_stages`; it is not changed.
-        steps: Of the solver, first for sigma alone and then for both.
-        weight: Of the coupling.
+        steps: Steps of the solver, first for sigma alone and then for both.
+        weight: Weight of the coupling.
         batch: Pulses per step; None for the solver's choice.
-        seed: Of the prior and the solver.
+        seed: Seed of the prior and the solver.
 
     Returns:
         A solution whose field is a `Surface`.

@@ -39,11 +39,11 @@ def two_stages(
     """The closed surface as a `SignedDistance`, from points and normals only.
 
     Args:
-        problem: Of one `PhaseHistory` term, with a grid.
+        problem: A problem of one `PhaseHistory` term, with a grid.
         apertures: Number of sectors of azimuth that are imaged by themselves.
-        threshold: Of the points, relative to the largest summed modulus.
-        steps: Of Adam, for the distance.
-        seed: Of the distance and its fit.
+        threshold: Least modulus of the points, relative to the largest summed modulus.
+        steps: Steps of Adam for the distance.
+        seed: Seed of the distance and its fit.
 
     Returns:
         The distance as a solution; `details` hold the points and their normals.
@@ -69,7 +69,7 @@ def aggregate(problem: Problem, apertures: int) -> tuple[Tensor, Tensor]:
     """Image sub-apertures of neighbouring azimuths and sum their moduli, Σ_m |S_m|.
 
     Args:
-        problem: Of one `PhaseHistory` term, with a grid.
+        problem: A problem of one `PhaseHistory` term, with a grid.
         apertures: Number of sectors of azimuth.
 
     Returns:
@@ -87,7 +87,7 @@ def sub_image(problem: Problem, rows: Tensor, explained: float = 5.0) -> Tensor:
     Weights fall, each solved by FISTA, until the residual is low enough.
 
     Args:
-        problem: Of one `PhaseHistory` term, with a grid.
+        problem: A problem of one `PhaseHistory` term, with a grid.
         rows: (b,) numbers of pulses.
         explained: How far the residual lies below the data, in dB; 5 dB is the constant of the
             authors' published software.
@@ -116,7 +116,7 @@ def sub_apertures(problem: Problem, count: int) -> list[Tensor]:
     """Pulses grouped by azimuth about the grid's centre.
 
     Args:
-        problem: Of one `PhaseHistory` term, with a grid.
+        problem: A problem of one `PhaseHistory` term, with a grid.
         count: Number of equal sectors.
 
     Returns:
@@ -140,8 +140,8 @@ def cloud(
     Args:
         total: (*grid.shape,) summed moduli.
         strongest: (*grid.shape,) number of the strongest sub-aperture.
-        problem: Of one `PhaseHistory` term, with a grid.
-        threshold: Relative to the largest summed modulus.
+        problem: A problem of one `PhaseHistory` term, with a grid.
+        threshold: Least modulus of the points, relative to the largest summed modulus.
 
     Returns:
         Points (n, 3) in metres and normals (n, 3), float32.
@@ -173,10 +173,10 @@ def fit_distance(
     Args:
         points: (n, 3) in metres.
         normals: (n, 3) unit vectors.
-        box: Of the distance.
+        box: The distance's box in metres.
         scale: Spread of the points in metres.
-        steps: Of Adam.
-        seed: Of the network and of the random points at which it is regularized.
+        steps: Steps of Adam.
+        seed: Seed of the network and of the random points at which it is regularized.
 
     Returns:
         The distance, no longer learnt.
@@ -209,7 +209,7 @@ def start_radius(points: Tensor, box: Box) -> float:
 
     Args:
         points: (n, 3) in metres.
-        box: Of the distance.
+        box: The distance's box in metres.
 
     Returns:
         Median distance of the points from the centre, in metres.

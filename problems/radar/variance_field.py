@@ -66,15 +66,16 @@ def variance_field(
     Rounds are judged by the held-out rows. For a real problem s_x ~ N(0, γ).
 
     Args:
-        problem: One term of complex Gaussian noise whose operator has a `kernel`, one channel.
-        prior: Of one real channel, log γ in units of four; None for `hash` whose finest cells are
-            three voxels wide: where voxels oversample the resolution, finer variances make the
-            image too sparse.
+        problem: A problem of one term of complex Gaussian noise whose operator has a `kernel`, and
+            of one channel.
+        prior: A prior of one real channel, log γ in units of four; None for `hash` whose finest
+            cells are three voxels wide: where voxels oversample the resolution, finer variances
+            make the image too sparse.
         rounds: Eliminations of the image.
-        steps: Of Adam after each elimination.
+        steps: Steps of Adam after each elimination.
         learn_noise: True to start from the noise model's variance and make it likelier in every
             round.
-        seed: Of the default prior, the held-out rows and the compression.
+        seed: Seed of the default prior, the held-out rows and the compression.
 
     Returns:
         The image; `details` hold the variances (*shape, 1) as "variance", the round, the evidences
@@ -114,14 +115,14 @@ def variance_field(
 
 
 class _Round(NamedTuple):
-    """What one elimination of the image found."""
+    """The findings of one elimination of the image."""
 
     image: Tensor
     """(n,) posterior mean."""
     variance: Tensor
     """(n,) of the prior before the round's steps."""
     evidence: float
-    """As in `Posterior`."""
+    """log det C + y* C⁻¹ y, without constants."""
     score: Tensor
     """Squared misfits of the held-out measurements."""
     noise: float
