@@ -21,13 +21,8 @@ from inverse_inr import priors
 from inverse_inr.operators import SarImage
 from inverse_inr.problems.radar import sar_views
 from inverse_inr.problems.radar.box_scene import BoxOnGround
-from inverse_inr.problems.radar.sar_views import (
-    nearest_views,
-    novel_radar,
-    render,
-    tomography,
-    view_errors,
-)
+from inverse_inr.problems.radar.novel_views import nearest_views, novel_radar, render, view_errors
+from inverse_inr.problems.radar.tomography import tomography
 
 STEPS, BATCH = 600, 48
 

@@ -18,7 +18,8 @@ from inverse_inr import Grid, Problem
 from inverse_inr.baselines import l1
 from inverse_inr.problems.radar import surfaces
 from inverse_inr.problems.radar.imaging import backprojection
-from inverse_inr.problems.radar.surfaces import direct, two_stages
+from inverse_inr.problems.radar.surfaces import direct
+from inverse_inr.problems.radar.two_stages import two_stages
 from inverse_inr.surfaces import Mesh, MeshErrors, distance_of, level_set, mesh_errors
 from inverse_inr.surfaces import plotting as plotting_3d
 

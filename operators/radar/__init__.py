@@ -1,1 +1,1 @@
-"""Radar: frequency-modulated spectra, phase history, backprojection and images, with phases exact in float64."""
+"""Radar: beat spectra, phase history, backprojection and images, with phases exact in float64."""

@@ -1,4 +1,4 @@
-"""Sums of uniform tones over many delays: a non-uniform FFT by Chebyshev moments of cells, and its adjoint."""
+"""Sums of uniform tones over many delays: a non-uniform FFT by Chebyshev moments of cells."""
 
 from __future__ import annotations
 
@@ -6,29 +6,42 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.operators.radar.geometry import KeepsPrecision
+from inverse_inr.operators.radar.precision import KeepsPrecision
+
+TERMS = {torch.float32: 7, torch.float64: 14}
+"""Chebyshev moments per cell: 7 are accurate to 6e-7 and 14 to 1e-14."""
 
 
 class BinnedTones(KeepsPrecision):
-    """y_k = Σ_x w_x exp(j 2π (k - K // 2) theta_x), k < K: a non-uniform FFT without a kernel to spread.
+    """A non-uniform FFT, y_k = Σ_x w_x exp(j 2π (k - K // 2) theta_x), that spreads no kernel.
 
-    theta = (g + t / 2) / M with whole g and |t| <= 1 on a grid of M >= 2 K cells. The rest of the exponential is
-    smooth, exp(j z_k t) = Σ_r (2 - [r = 0]) j^r J_r(z_k) T_r(t) with |z| <= π / 4 (Jacobi-Anger), so few Chebyshev
-    moments of each cell, Σ w T_r(t), and their FFTs give all K sums at a cost a point that does not depend on K.
-    7 terms are right to 6e-7, 14 to 1e-14. The adjoint runs the same steps backwards.
+    Here k < K, and theta = (g + t / 2) / M with whole g and |t| <= 1 on a grid of M >= 2 K cells.
+    The rest of the exponential is smooth,
+
+        exp(j z_k t) = Σ_r (2 - [r = 0]) j^r J_r(z_k) T_r(t),    |z| <= π / 4    (Jacobi-Anger),
+
+    so few Chebyshev moments of each cell, Σ w T_r(t), and their FFTs give all K sums at a cost per
+    point that does not depend on K. The adjoint runs the same steps backwards.
+
+    Args:
+        count: Number of tones K.
+
+    Attributes:
+        cells: Number of cells M of the grid.
     """
 
     worthwhile = 8
-    """Fewer tones are cheaper one by one."""
+    """Least number of tones for which this pays; fewer are cheaper one by one."""
 
     def __init__(self, count: int) -> None:
         from scipy.fft import next_fast_len
         from scipy.special import jv
 
         super().__init__()
-        self.count, self.cells = count, int(next_fast_len(2 * count))  # pyright: ignore[reportArgumentType]
+        self.count = count
+        self.cells = int(next_fast_len(2 * count))  # pyright: ignore[reportArgumentType]
         index = np.arange(count) - count // 2
-        terms = np.arange(14)[:, None]
+        terms = np.arange(max(TERMS.values()))[:, None]
         bessel = (
             jv(terms, np.pi * index / self.cells) * np.where(terms == 0, 1, 2) * 1j ** (terms % 4)
         )
@@ -39,17 +52,17 @@ class BinnedTones(KeepsPrecision):
         self.index = nn.Buffer(torch.from_numpy(index % self.cells), persistent=False)
 
     def _locate(self, theta: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cell (b n), of all pulses, and the moments' polynomials T_r(t), (R, b n)."""
+        """The cell of each point of all pulses, (b n,), and the polynomials T_r(t), (R, b n)."""
         position = (theta - theta.round()) * self.cells
         cell = position.round()
         t = (2 * (position - cell)).to(dtype).flatten()
         pulse = torch.arange(len(theta), device=t.device, dtype=torch.int32)[:, None]
         cell = cell.int() % self.cells + self.cells * pulse
-        chebyshev = torch.empty(
-            7 if dtype == torch.float32 else 14, len(t), dtype=dtype, device=t.device
-        )
-        chebyshev[0], chebyshev[1] = 1, t
-        for r in range(2, len(chebyshev)):
+        terms = TERMS.get(dtype, max(TERMS.values()))
+        chebyshev = torch.empty(terms, len(t), dtype=dtype, device=t.device)
+        chebyshev[0] = 1
+        chebyshev[1] = t
+        for r in range(2, terms):
             torch.mul(chebyshev[r - 1], t, out=chebyshev[r]).mul_(2).sub_(chebyshev[r - 2])
         return cell.flatten(), chebyshev
 
@@ -57,7 +70,15 @@ class BinnedTones(KeepsPrecision):
         return torch.view_as_complex(self.coefficients[:terms]).to(dtype)
 
     def forward(self, theta: Tensor, weights: Tensor) -> Tensor:
-        """theta (b, n) in cycles, float64; weights (b, n) complex -> (b, K)."""
+        """Sum the weighted tones of each pulse.
+
+        Args:
+            theta: (b, n) in cycles per tone, float64.
+            weights: (b, n) complex.
+
+        Returns:
+            (b, K) complex.
+        """
         cell, chebyshev = self._locate(theta, weights.dtype.to_real())
         terms = len(chebyshev)
         parts = [weights.real.flatten(), weights.imag.flatten()]
@@ -70,7 +91,15 @@ class BinnedTones(KeepsPrecision):
         return (spectrum * self._coefficients(terms, spectrum.dtype)).sum(1)
 
     def adjoint(self, theta: Tensor, y: Tensor) -> Tensor:
-        """Σ_k exp(-j 2π (k - K // 2) theta_x) y_k: (b, K) -> (b, n)."""
+        """Σ_k exp(-j 2π (k - K // 2) theta_x) y_k, the adjoint of `forward` in its weights.
+
+        Args:
+            theta: (b, n) in cycles per tone, float64.
+            y: (b, K) complex.
+
+        Returns:
+            (b, n) complex.
+        """
         cell, chebyshev = self._locate(theta, y.dtype.to_real())
         terms = len(chebyshev)
         spectrum = torch.zeros(len(y), terms, self.cells, dtype=y.dtype, device=y.device)

@@ -1,11 +1,12 @@
-"""Frequency-modulated continuous-wave radar: the spectrum of the beat signal in closed form, or its samples.
+"""FMCW radar: the beat signal's spectrum in closed form, or its samples.
 
-A ramp f0 + S t sent, its echo mixed with it, tx · conj(rx), for sign +1 and t in [t_s, t_s + (N - 1) / fs]:
+FMCW means frequency-modulated continuous wave. A ramp f0 + S t is sent and its echo is mixed with
+it, tx · conj(rx), for sign +1 and t in [t_s, t_s + (N - 1) / fs]:
 
     s_p(t) = Σ_x sigma(x) a_p(x) exp{ j 2π ( f0 tau + S tau t - S tau² / 2 ) }
 
-The last term, the residual video phase, is kept. Each bin of its DFT is one complex exponential a point, at the
-ramp's middle frequency, times a real Dirichlet kernel. SI units throughout.
+The last term, the residual video phase, is kept. Each bin of the DFT is one complex exponential
+per point, at the ramp's middle frequency, times a real Dirichlet kernel. Units are SI throughout.
 """
 
 from __future__ import annotations
@@ -18,17 +19,29 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Grid
-from inverse_inr.operators.radar.delay import COSINE_WINDOWS, DFTBins, Tones
+from inverse_inr.operators.radar.amplitudes import Pattern, Spreading
+from inverse_inr.operators.radar.dft_bins import COSINE_WINDOWS, DFTBins
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
-from inverse_inr.operators.radar.operator import Pattern, RadarOperator, Spreading
+from inverse_inr.operators.radar.operator import RadarOperator
+from inverse_inr.operators.radar.tones import Tones
 
 
 @dataclass(frozen=True)
 class Chirp:
-    """A linear ramp as it is sampled: frequencies in Hz, `slope` in Hz/s, times in s from the ramp's start.
+    """A linear ramp as it is sampled.
 
-    Python floats, never float32 tensors: `linspace(77e9, 80e9)` in float32 is off by 4 kHz.
-    Raises ValueError for values that are not positive and finite.
+    Use Python floats, never float32 tensors: `linspace(77e9, 80e9)` in float32 is off by 4 kHz.
+
+    Args:
+        start_frequency: Frequency at the ramp's start in Hz.
+        slope: In Hz/s.
+        sample_rate: In Hz.
+        samples: Number of samples.
+        start_time: Time of the first sample in s from the ramp's start.
+
+    Raises:
+        ValueError: If a value is not finite and positive (start_frequency and start_time may be
+            0), samples is not whole, or the frequency is beyond 1e15 Hz.
     """
 
     start_frequency: float
@@ -38,11 +51,14 @@ class Chirp:
     start_time: float = 0.0
 
     def __post_init__(self) -> None:
+        may_be_zero = ("start_frequency", "start_time")
         for name in ("start_frequency", "slope", "sample_rate", "samples", "start_time"):
-            value, least = getattr(self, name), name in ("start_frequency", "start_time")
-            if not (math.isfinite(value) and (value >= 0 if least else value > 0)):
+            value = getattr(self, name)
+            allowed = value > 0 or (value == 0 and name in may_be_zero)
+            if not (math.isfinite(value) and allowed):
                 raise ValueError(
-                    f"Chirp: {name} must be positive and finite, got {value}. A ramp down? Conjugate it."
+                    f"Chirp: {name} must be positive and finite, got {value}. "
+                    "A ramp down? Conjugate it."
                 )
         if self.center_frequency > 1e15 or self.samples != int(self.samples):
             raise ValueError(f"Chirp: SI units (Hz, Hz/s, s) and whole samples, got {self}.")
@@ -61,29 +77,41 @@ class Chirp:
 
     @property
     def wavelength(self) -> float:
+        """Metres at the centre frequency."""
         return SPEED_OF_LIGHT / self.center_frequency
 
     @property
     def range_resolution(self) -> float:
-        """c / 2B in metres: one bin."""
+        """C / 2B in metres: one bin."""
         return SPEED_OF_LIGHT / (2 * self.bandwidth)
 
     @property
     def range_max(self) -> float:
-        """Unambiguous range in metres with complex samples, fs c / 2S (half of it with real ones)."""
+        """Unambiguous range fs c / 2S in metres with complex samples; with real ones it is half."""
         return self.sample_rate * SPEED_OF_LIGHT / (2 * self.slope)
 
     @property
     def frequencies(self) -> Tensor:
-        """(N,) float64: the ramp's frequency at each sample, in Hz."""
+        """The ramp's frequency at each sample: (N,) in Hz, float64."""
         times = self.start_time + torch.arange(self.samples, dtype=torch.float64) / self.sample_rate
         return self.start_frequency + self.slope * times
 
     def bins_for(
         self, box: Box, geometry: RadarGeometry, margin: int = 2, size: int | None = None
     ) -> Tensor:
-        """The DFT bins (of `size` points) that echoes from the box fall into, and `margin` more on both sides."""
-        size = self.samples if size is None else size
+        """DFT bins that echoes from a box fall into, and some more on both sides.
+
+        Args:
+            box: The scene's box in metres.
+            geometry: Antennas and reference paths.
+            margin: Further bins of an unpadded DFT on each side.
+            size: Points of the DFT; None for the number of samples.
+
+        Returns:
+            (K,) whole numbers, in the order of range, modulo `size`.
+        """
+        if size is None:
+            size = self.samples
         near, far = geometry.path_limits(box)
         per_metre = self.slope * size / (self.sample_rate * SPEED_OF_LIGHT)
         pad = margin * math.ceil(size / self.samples)
@@ -93,16 +121,30 @@ class Chirp:
 
 
 class FMCW(RadarOperator):
-    """Beat signal of a linear ramp: (P, K) complex, rows are pulses.
+    """Beat signal of a linear ramp: rows are pulses of K complex values each.
 
-    bins       DFT bins to predict; default: those of the box and two more on either side
-    window     "rect", "hann", "hamming" or "blackman" (periodic), as multiplied to the samples before the DFT
-    readout    "bins": fft(window · samples, size)[bins] / sum(window); "samples": the samples themselves
-    size       of the DFT, zero-padded; default: the number of samples
+    A unit point on a bin has modulus 1 before spreading. For sign -1 everything is conjugated:
+    bin k then is bin -k of the DFT of the conjugate samples.
 
-    A unit point on a bin has modulus 1 before spreading. For sign -1 everything is conjugated: bin k then is bin -k
-    of the DFT of the conjugate samples. Keywords of `RadarOperator` besides.
-    Raises ValueError for ranges beyond the unambiguous one, unknown windows and readouts.
+    Args:
+        box: The scene's box in metres.
+        geometry: Antennas of each pulse.
+        chirp: The ramp and its samples.
+        bins: (K,) DFT bins to predict; None for those of the box and two more on either side.
+        window: "rect", "hann", "hamming" or "blackman" (periodic), by which the samples are
+            multiplied before the DFT.
+        readout: "bins" for fft(window · samples, size)[bins] / sum(window), or "samples" for the
+            samples themselves.
+        size: Points of the zero-padded DFT; None for the number of samples.
+        points: As in `RadarOperator`.
+        basis: As in `RadarOperator`.
+        spreading: As in `RadarOperator`.
+        pattern: As in `RadarOperator`.
+        degree: As in `RadarOperator`.
+
+    Raises:
+        ValueError: If ranges are beyond the unambiguous one, a window or readout is unknown, or
+            bins do not fit the DFT; and as `RadarGeometry.check`.
     """
 
     def __init__(
@@ -121,7 +163,8 @@ class FMCW(RadarOperator):
         pattern: Pattern | None = None,
         degree: int = 0,
     ) -> None:
-        size = chirp.samples if size is None else size
+        if size is None:
+            size = chirp.samples
         if window not in COSINE_WINDOWS:
             raise ValueError(
                 f"FMCW: window must be one of {sorted(COSINE_WINDOWS)}, got {window!r}."
@@ -132,27 +175,16 @@ class FMCW(RadarOperator):
             )
         geometry.check(box, chirp.wavelength)
         _check_range(box, geometry, chirp)
-        if readout == "samples":
-            if bins is not None or window != "rect":
-                raise ValueError("FMCW: bins and window belong to readout='bins'.")
-            transform = Tones(chirp.frequencies, chirp.slope)
-        elif readout == "bins":
-            bins = chirp.bins_for(box, geometry, size=size) if bins is None else bins.long()
-            if not len(bins) or int(bins.min()) < 0 or int(bins.max()) >= size:
-                raise ValueError(f"FMCW: bins must lie in 0 .. {size - 1}, got {bins.tolist()}.")
-            transform = DFTBins(
-                bins,
-                chirp.samples,
-                size,
-                chirp.sample_rate,
-                chirp.center_frequency,
-                chirp.slope,
-                window,
-            )
-        else:
+        if readout not in ("bins", "samples"):
             raise ValueError(f"FMCW: readout must be 'bins' or 'samples', got {readout!r}.")
-        self.chirp, self.window = chirp, window
-        shortest = SPEED_OF_LIGHT / float(chirp.frequencies[-1])
+        if readout == "samples":
+            transform = _sampled(chirp, bins, window)
+        else:
+            if bins is None:
+                bins = chirp.bins_for(box, geometry, size=size)
+            transform = _binned(chirp, bins.long(), size, window)
+        self.chirp = chirp
+        self.window = window
         super().__init__(
             box,
             geometry,
@@ -162,22 +194,51 @@ class FMCW(RadarOperator):
             spreading=spreading,
             pattern=pattern,
             degree=degree,
-            shortest=shortest,
+            shortest=SPEED_OF_LIGHT / float(chirp.frequencies[-1]),
         )
 
     @property
     def bins(self) -> Tensor | None:
-        """The DFT bins of the columns; None for samples."""
-        return self.transform.bins if isinstance(self.transform, DFTBins) else None
+        """The DFT bins (K,) of the columns; None for samples."""
+        if isinstance(self.transform, DFTBins):
+            return self.transform.bins
+        return None
+
+
+def _sampled(chirp: Chirp, bins: Tensor | None, window: str) -> Tones:
+    """The transform of a chirp to its samples; raises ValueError if bins or a window are given."""
+    if bins is not None or window != "rect":
+        raise ValueError("FMCW: bins and window belong to readout='bins'.")
+    return Tones(chirp.frequencies, chirp.slope)
+
+
+def _binned(chirp: Chirp, bins: Tensor, size: int, window: str) -> DFTBins:
+    """The transform of a chirp to some bins; raises ValueError for bins outside the DFT."""
+    if not len(bins) or int(bins.min()) < 0 or int(bins.max()) >= size:
+        raise ValueError(f"FMCW: bins must lie in 0 .. {size - 1}, got {bins.tolist()}.")
+    return DFTBins(
+        bins,
+        chirp.samples,
+        size,
+        chirp.sample_rate,
+        chirp.center_frequency,
+        chirp.slope,
+        window,
+    )
 
 
 def _check_range(box: Box, geometry: RadarGeometry, chirp: Chirp) -> None:
+    """Raise ValueError where the box reaches beyond the chirp's unambiguous range."""
     near, far = geometry.path_limits(box)
-    referenced = bool((geometry.reference_path != 0).any())
-    reach = 0.5 * float((far - near if referenced else far).max())
+    if bool((geometry.reference_path != 0).any()):
+        what = "The box spans ranges of"
+        reach = 0.5 * float((far - near).max())
+    else:
+        what = "The box reaches to a range of"
+        reach = 0.5 * float(far.max())
     if reach >= chirp.range_max:
-        what = "The box spans ranges of" if referenced else "The box reaches to a range of"
         raise ValueError(
-            f"{what} {reach:.4g} m, beyond the chirp's unambiguous {chirp.range_max:.4g} m (fs c / 2S): echoes would "
-            "fold over. A smaller box, a higher sample rate, or a wrong unit of the slope (Hz/s)?"
+            f"{what} {reach:.4g} m, beyond the chirp's unambiguous {chirp.range_max:.4g} m "
+            "(fs c / 2S): echoes would fold over. A smaller box, a higher sample rate, or a wrong "
+            "unit of the slope (Hz/s)?"
         )

@@ -1,6 +1,8 @@
-"""The kernel of radar operators, tile by tile: recomputed in both directions, stored, or written out as a matrix.
+"""The response matrix of radar operators, tile by tile.
 
-y_p[k] = Σ_x factor_p(x) W_k(tau_p(x)) sigma(x)        factor: amplitude and carrier
+It is recomputed in both directions, stored in memory, or written out:
+
+    y_p[k] = Σ_x factor_p(x) W_k(tau_p(x)) sigma(x)        factor: amplitude and carrier
 """
 
 from __future__ import annotations
@@ -13,14 +15,21 @@ from torch import Tensor
 
 from inverse_inr import RowOperator
 from inverse_inr.operators.radar.delay import DelayTransform
-from inverse_inr.operators.radar.geometry import KeepsPrecision, RadarGeometry
+from inverse_inr.operators.radar.geometry import RadarGeometry
+from inverse_inr.operators.radar.precision import KeepsPrecision
 
 TILE = 2**18
-"""Numbers in one tile of the kernel: 2 MB in complex64."""
+"""Numbers in one tile of the response matrix: 2 MB in complex64, which a cache may hold."""
 
 
 class TiledKernel(KeepsPrecision, RowOperator):
-    """Rows are pulses, each with `transform.count` values of `size` points; where `matrix` is, it holds the kernel."""
+    """An operator whose rows are pulses, each with `transform.count` values of `size` points.
+
+    Attributes:
+        geometry: Antennas of each pulse.
+        transform: The receiver's map from delays to values.
+        matrix: (P, 2 K, n), real above imaginary parts of the stored response matrix, or None.
+    """
 
     geometry: RadarGeometry
     transform: DelayTransform
@@ -29,30 +38,42 @@ class TiledKernel(KeepsPrecision, RowOperator):
     @property
     @abstractmethod
     def points(self) -> Tensor:
-        """(n, 3) in metres, float64."""
+        """Points of the scene: (n, 3) in metres, float64."""
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """Points of the scene."""
+        """Number of points of the scene."""
 
     @abstractmethod
     def _factor(self, points: Tensor, rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """What multiplies W, (b, n) in the precision of `dtype`, and delays (b, n) in float64."""
+        """The factor of W, (b, n) in `dtype`'s precision, and delays (b, n) in s, float64."""
 
     def kernel(self, rows: Tensor) -> Tensor:
-        """The matrix itself for some pulses, (b, K, n) complex: from memory where it is stored, else in complex64."""
+        """The response matrix of some pulses.
+
+        Args:
+            rows: (b,) numbers of pulses.
+
+        Returns:
+            (b, K, n) complex: from memory where it is stored, else computed in complex64.
+        """
         parts = self._kernel(torch.float32, rows) if self.matrix is None else self.matrix[rows]
         return torch.complex(*parts.split(self.transform.count, 1))
 
     def _signed(self, z: Tensor) -> Tensor:
-        return z if self.geometry.sign > 0 else z.conj().resolve_conj()
+        """Values under phase sign +1 from those of the geometry's sign, and back."""
+        if self.geometry.sign > 0:
+            return z
+        return z.conj().resolve_conj()
 
     def _tiles(self, rows: Tensor) -> list[tuple[slice, slice]]:
         """(pulses, points) of each tile: about `TILE` numbers, which a cache may hold."""
-        width, n = self.transform.width, self.size
+        width = self.transform.width
+        n = self.size
         if self.transform.quick_for(min(n, TILE // 16)):
-            width, n = 16, min(n, TILE // 16)
+            width = 16
+            n = min(n, TILE // 16)
         n = min(n, max(1024, TILE // width))
         b = max(1, TILE // (n * width))
         return [
@@ -62,6 +83,8 @@ class TiledKernel(KeepsPrecision, RowOperator):
         ]
 
     def _tiled(self, rows: Tensor) -> Callable[[Tensor], Tensor]:
+        """The map of amplitudes (n,) or (b, n) to echoes (b, K), recomputed tile by tile."""
+
         def forward(sigma: Tensor) -> Tensor:
             y = torch.zeros(
                 len(rows), self.transform.count, dtype=sigma.dtype.to_complex(), device=sigma.device
@@ -69,13 +92,15 @@ class TiledKernel(KeepsPrecision, RowOperator):
             points = self.points
             for i, k in self._tiles(rows):
                 factor, delay = self._factor(points[k], rows[i], sigma.dtype)
-                weights = factor * (sigma[k] if sigma.ndim == 1 else sigma[i, k])
-                y[i] += self._signed(self.transform(delay, self._signed(weights)))
+                seen = sigma[k] if sigma.ndim == 1 else sigma[i, k]
+                y[i] += self._signed(self.transform(delay, self._signed(factor * seen)))
             return y
 
         return forward
 
     def _tiled_adjoint(self, rows: Tensor, like: Tensor) -> Callable[[Tensor], Tensor]:
+        """The adjoint of `_tiled`; its results have the shape and dtype of `like`."""
+
         def adjoint(y: Tensor) -> Tensor:
             sigma = torch.zeros(like.shape, dtype=like.dtype, device=like.device)
             points = self.points
@@ -84,7 +109,8 @@ class TiledKernel(KeepsPrecision, RowOperator):
                 echo = factor.conj() * self._signed(
                     self.transform.adjoint(delay, self._signed(y[i]))
                 )
-                echo = echo if like.is_complex() else echo.real
+                if not like.is_complex():
+                    echo = echo.real
                 if like.ndim == 1:
                     sigma[k] += echo.sum(0)
                 else:
@@ -94,31 +120,37 @@ class TiledKernel(KeepsPrecision, RowOperator):
         return adjoint
 
     def _kernel(self, dtype: torch.dtype, rows: Tensor | None = None) -> Tensor:
-        """Real above imaginary parts: (b, 2 K, n) in the real `dtype`."""
-        points, count = self.points, self.transform.count
-        rows = torch.arange(len(self), device=points.device) if rows is None else rows
+        """Real above imaginary parts of the response matrix: (b, 2 K, n) in the real `dtype`."""
+        points = self.points
+        count = self.transform.count
+        if rows is None:
+            rows = torch.arange(len(self), device=points.device)
         matrix = torch.empty(len(rows), 2 * count, len(points), dtype=dtype, device=points.device)
         unit = torch.eye(count, dtype=dtype.to_complex(), device=points.device)
         for i, k in self._tiles(rows):
             for at in range(i.start, i.stop):
                 factor, delay = self._factor(points[k], rows[at : at + 1], dtype)
-                # the adjoint of each unit vector is a row of the kernel, conjugated
+                # the adjoint of each unit vector is a row of the matrix, conjugated
                 back = self.transform.adjoint(delay.expand(count, -1), unit).conj()
                 echo = factor * self._signed(back)
-                matrix[at, :count, k], matrix[at, count:, k] = echo.real, echo.imag
+                matrix[at, :count, k] = echo.real
+                matrix[at, count:, k] = echo.imag
         return matrix
 
     def _stored(self, rows: Tensor) -> Callable[[Tensor], Tensor]:
-        matrix, count = self._matrix, self.transform.count
+        """The map of amplitudes (n,) to echoes (b, K) by the stored matrix."""
+        matrix = self._matrix
+        count = self.transform.count
 
         def forward(sigma: Tensor) -> Tensor:
-            s = (torch.view_as_real(sigma) if sigma.is_complex() else sigma[:, None]).to(
-                matrix.dtype
-            )
-            parts = torch.stack(
-                [matrix[r] @ s for r in rows.tolist()]
-            )  # (b, 2 K, 1 or 2): no copy of the kernel
-            re, im = parts[:, :count], parts[:, count:]
+            if sigma.is_complex():
+                s = torch.view_as_real(sigma).to(matrix.dtype)
+            else:
+                s = sigma[:, None].to(matrix.dtype)
+            # (b, 2 K, 1 or 2), pulse by pulse: no copy of the matrix
+            parts = torch.stack([matrix[r] @ s for r in rows.tolist()])
+            re = parts[:, :count]
+            im = parts[:, count:]
             if sigma.is_complex():
                 re, im = re[..., :1] - im[..., 1:], im[..., :1] + re[..., 1:]
             return torch.complex(re[..., 0], im[..., 0]).to(sigma.dtype.to_complex())
@@ -126,6 +158,7 @@ class TiledKernel(KeepsPrecision, RowOperator):
         return forward
 
     def _stored_adjoint(self, rows: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+        """The adjoint of `_stored`, for amplitudes of `dtype`."""
         matrix = self._matrix
 
         def adjoint(y: Tensor) -> Tensor:
@@ -138,7 +171,9 @@ class TiledKernel(KeepsPrecision, RowOperator):
             )
             for r, one in zip(rows.tolist(), g, strict=True):
                 total.addmm_(one, matrix[r])
-            return (torch.complex(total[0], total[1]) if dtype.is_complex else total[0]).to(dtype)
+            if dtype.is_complex:
+                return torch.complex(total[0], total[1]).to(dtype)
+            return total[0].to(dtype)
 
         return adjoint
 

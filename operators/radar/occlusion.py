@@ -1,10 +1,11 @@
-"""Occlusion: echoes weakened by what stands between a place and the radar. It makes the operator nonlinear.
+"""Occlusion: echoes weakened by what stands between a place and the radar.
 
     sigma_p(x) = sigma(x) exp( -∫_0^∞ rho(x + s u_p) ds )
 
-rho in 1/m is the field's second channel, u_p the direction from the scene's centre to the radar (parallel rays): the
-two-way amplitude is the one-way optical depth's exponential. Without it scattering is linear in the field, and convex
-to fit: leave it out unless shadows are seen.
+rho in 1/m is the field's second channel, and u_p is the direction from the scene's centre to the
+radar (parallel rays): the two-way amplitude is the one-way optical depth's exponential. Occlusion
+makes the operator nonlinear. Without it scattering is linear in the field, and convex to fit:
+leave it out unless shadows are seen.
 """
 
 from __future__ import annotations
@@ -19,9 +20,20 @@ from inverse_inr.operators.radar.operator import RadarOperator
 
 
 class Occluded(RowOperator):
-    """A radar operator on a grid whose field is (reflectivity, density in 1/m >= 0); rows are its pulses.
+    """A radar operator on a grid whose field is (reflectivity, density in 1/m >= 0).
 
-    `step` of the rays in voxels. Raises ValueError for scattered points or directional reflectivity.
+    Rows are the operator's pulses.
+
+    Args:
+        operator: A radar of isotropic voxels.
+        step: Step of the rays, in voxels of the smallest spacing.
+
+    Attributes:
+        grid: The operator's voxels.
+        step: Step of the rays in metres.
+
+    Raises:
+        ValueError: If the operator has scattered points or directional reflectivity.
     """
 
     def __init__(self, operator: RadarOperator, step: float = 1.0) -> None:
@@ -30,21 +42,27 @@ class Occluded(RowOperator):
             raise ValueError(
                 "Occluded needs a radar operator of isotropic voxels: points=Grid(...), degree=0."
             )
-        self.operator, self.grid, self.step = (
-            operator,
-            operator.where,
-            step * min(operator.where.spacing),
-        )
+        self.operator = operator
+        self.grid = operator.where
+        self.step = step * min(operator.where.spacing)
 
     def forward(self, rows: Tensor) -> Query:
-        look = self.operator.geometry.look(self.grid.box.center)[
-            rows.to(self.operator.geometry.transmitters.device)
-        ]
+        """Ask for the whole grid and answer with the echoes of some pulses.
+
+        Args:
+            rows: (b,) numbers of pulses.
+
+        Returns:
+            A query of (*grid.shape, 2) values whose answer is (b, K) complex.
+        """
+        geometry = self.operator.geometry
+        look = geometry.look(self.grid.box.center)[rows.to(geometry.transmitters.device)]
 
         def measure(values: Tensor) -> Tensor:
             if values.shape[-1] != 2:
                 raise ValueError(
-                    f"Occluded: the field needs 2 channels (reflectivity, density), not {values.shape[-1]}."
+                    "Occluded: the field needs 2 channels (reflectivity, density), "
+                    f"not {values.shape[-1]}."
                 )
             depth = torch.stack(
                 [optical_depth(values[..., 1], self.grid, u.tolist(), self.step) for u in look]
@@ -56,17 +74,26 @@ class Occluded(RowOperator):
 
 
 def optical_depth(density: Tensor, grid: Grid, direction: list[float], step: float) -> Tensor:
-    """∫ rho along rays from each voxel of (*shape,) towards `direction`, trapezoids of `step` (box's unit): (*shape,).
+    """Integrate density along rays from each voxel, by trapezoids.
 
     Density is interpolated linearly and is nothing outside the grid.
+
+    Args:
+        density: (*grid.shape,), per unit of the box.
+        grid: The voxels.
+        direction: Unit vector along which the rays leave.
+        step: Length of a trapezoid in the box's unit.
+
+    Returns:
+        (*grid.shape,), without unit.
     """
     lower, size = (density.new_tensor(v) for v in (grid.box.lower, grid.box.lengths))
     start = 2 * (grid.points(density.dtype, density.device) - lower) / size - 1
     move = 2 * step * density.new_tensor(direction) / size
-    image, total = density[None, None], 0.5 * step * density
+    image = density[None, None]
+    total = 0.5 * step * density
     for k in range(1, math.ceil(grid.box.diagonal / step) + 1):
         where = (start + k * move).flip(-1)[None]
-        total = (
-            total + step * torch.nn.functional.grid_sample(image, where, align_corners=False)[0, 0]
-        )
+        seen = torch.nn.functional.grid_sample(image, where, align_corners=False)[0, 0]
+        total = total + step * seen
     return total

@@ -12,9 +12,14 @@ from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
 
 
 class PlaneWaves(RadarGeometry):
-    """The far field: ranges R(c) - u·(x - c) of plane waves, u the unit vector from the scene's centre to the antenna.
+    """The far field: ranges R(c) - u·(x - c) of plane waves.
 
-    Each pulse then is a line of the scene's spatial spectrum. `curvature` says what is neglected.
+    u is the unit vector from the scene's centre c to the antenna, so that each pulse is a line of
+    the scene's spatial spectrum. `curvature` says what is neglected.
+
+    Args:
+        geometry: Antennas of each pulse; what it learns is not learnt here.
+        center: The scene's centre c, three coordinates in metres.
     """
 
     def __init__(self, geometry: RadarGeometry, center: Sequence[float]) -> None:
@@ -26,15 +31,26 @@ class PlaneWaves(RadarGeometry):
 
     def ranges(self, points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         to = self._plane(points, self.transmitters[rows])
-        return to, to if self.monostatic else self._plane(points, self.receivers[rows])
+        if self.monostatic:
+            return to, to
+        return to, self._plane(points, self.receivers[rows])
 
     def _plane(self, points: Tensor, antennas: Tensor) -> Tensor:
+        """Ranges (b, n) of points (n, 3) from antennas (b, 3) by plane waves."""
         away = antennas - self.center
         distance = torch.linalg.vector_norm(away, dim=-1, keepdim=True)
         return distance - (away / distance) @ (points - self.center).T
 
     def curvature(self, half: float, frequency: float) -> float:
-        """Largest phase error in rad, 2π f h² / (c R), of a scene of transverse half-size `half` (m)."""
+        """Largest phase error of the far field, 2π f h² / (c R).
+
+        Args:
+            half: Transverse half-size h of the scene in metres.
+            frequency: f in Hz.
+
+        Returns:
+            In rad, for the nearest antenna.
+        """
         nearest = min(
             float(torch.linalg.vector_norm(a - self.center, dim=-1).min())
             for a in (self.transmitters, self.receivers)

@@ -1,12 +1,14 @@
-"""Polar format: the far-field image of a plane by two one-dimensional interpolations and a Fourier transform.
+"""Polar format: the far-field image of a plane by two interpolations and a Fourier transform.
 
-Each pulse is a radial line of the scene's spectrum (see `FarField`). Lines are resampled to common wavenumbers along
-the middle look, these across pulses to a rectangular lattice, and that is transformed (Carrara et al. 1995).
+Each pulse is a radial line of the scene's spatial spectrum (see `FarField`). Lines are resampled to
+common wavenumbers along the middle look, then across pulses to a rectangular lattice, and the
+lattice is transformed (Carrara et al. 1995).
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +17,23 @@ from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 from inverse_inr.operators.radar.plane_waves import PlaneWaves
 from inverse_inr.operators.radar.sar import PhaseHistory
 
-TAPS, KAISER = 12, 7.0
+TAPS = 12
+"""Samples that one interpolated value is made of."""
+KAISER = 7.0
+"""Shape parameter of the Kaiser window on the interpolating sinc."""
+
+
+class _Look(NamedTuple):
+    """The directions of a pass in the plane, split along and across the middle one."""
+
+    mean: Tensor
+    """(2,) unit vector of the middle look."""
+    across: Tensor
+    """(2,) unit vector at a right angle to it."""
+    along: Tensor
+    """(P,) cos(elevation) cos(azimuth) of each pulse, from the middle look."""
+    side: Tensor
+    """(P,) cos(elevation) sin(azimuth) of each pulse."""
 
 
 def polar_format(
@@ -26,61 +44,103 @@ def polar_format(
     *,
     tolerance: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """(image, points): `shape` pixels of `pitch` (m) around the centre, rows along the middle look, and (*shape, 3).
+    """Image one pass on the horizontal plane through the centre of the operator's box.
 
-    One pass at (nearly) constant elevation, pulses in the order of azimuth, uniform frequencies; the plane is
-    horizontal at the centre's height. It is scaled as a backprojection: a unit point's peak is the number of samples.
-    Raises ValueError where the wavefront's curvature over the image, 2π f h² / (c R), is more than `tolerance` rad.
+    The pass is at (nearly) constant elevation, with pulses in the order of azimuth and uniform
+    frequencies. The image is scaled as a backprojection: a unit point's peak is the number of
+    samples.
+
+    Args:
+        operator: The radar with P pulses of K frequencies.
+        y: (P, K) complex phase history.
+        shape: Pixels along the middle look and across it.
+        pitch: Side of a pixel in metres.
+        tolerance: Phase error in rad that the wavefront's curvature may cause.
+
+    Returns:
+        The image, complex `shape`, and its pixels' places (*shape, 3) in metres.
+
+    Raises:
+        ValueError: If the curvature over the image, 2π f h² / (c R), is more than `tolerance`.
     """
-    f, geometry = operator.frequencies, operator.geometry
+    f = operator.frequencies
+    geometry = operator.geometry
     half = 0.5 * pitch * max(shape)
     error = PlaneWaves(geometry, operator.box.center).curvature(half, float(f[-1]))
     if error > tolerance:
         raise ValueError(
-            f"polar_format: plane waves are wrong by {error:.3g} rad at the edge of a {2 * half:.4g} m image, more "
-            f"than tolerance={tolerance}. A smaller image, or backproject, which has no such limit."
+            f"polar_format: plane waves are wrong by {error:.3g} rad at the edge of a "
+            f"{2 * half:.4g} m image, more than tolerance={tolerance}. A smaller image, or "
+            "backproject, which has no such limit."
         )
-    middle = geometry.transmitters.new_tensor([operator.box.center])
-    rows = torch.arange(len(operator), device=y.device)
-    turns = f * geometry.path(middle, rows) / SPEED_OF_LIGHT  # the reference moves to the centre
-    y = y.to(torch.complex128) * torch.polar(
-        torch.ones_like(turns), -geometry.sign * 2 * math.pi * turns
-    )
-    y = y if geometry.sign < 0 else y.conj().resolve_conj()  # exp(+j k u·x) from here on
-    look = geometry.look(operator.box.center)
-    mean = torch.nn.functional.normalize(look[:, :2].mean(0), dim=0)
-    across = torch.stack([-mean[1], mean[0]])
-    along, side = (
-        look[:, :2] @ mean,
-        look[:, :2] @ across,
-    )  # cos(elevation) cos(azimuth), ... sin(azimuth)
-    scale = 4 * math.pi / SPEED_OF_LIGHT
-    first, last = scale * float((f[0] * along).max()), scale * float((f[-1] * along).min())
-    radial = torch.linspace(first, last, len(f), dtype=torch.float64, device=y.device)
-    y = resample(y, (radial / (scale * along[:, None]) - f[0]) / (f[1] - f[0]))
-    slope = side / along  # cross wavenumber / radial one
-    reach = float(radial[0]) * min(-float(slope.min()), float(slope.max()))
-    cross = torch.linspace(-reach, reach, len(y), dtype=torch.float64, device=y.device)
-    # pulses are (nearly) uniform in slope: position of each cross wavenumber among them, for each radial one
-    pulse = (cross / radial[:, None] - slope[0]) / ((slope[-1] - slope[0]) / (len(y) - 1))
-    lattice = resample(y.T, pulse)  # (radial, cross)
+    look = _look(operator)
+    lattice, radial, cross = _lattice(f, _centred(operator, y), look)
     r, c = (
         (torch.arange(n, dtype=torch.float64, device=y.device) + 0.5 - 0.5 * n) * pitch
         for n in shape
     )
     image = _waves(r, radial) @ lattice @ _waves(c, cross).T
-    place = middle[0] + torch.zeros(*shape, 3, dtype=torch.float64, device=y.device)
-    place[..., :2] += r[:, None, None] * mean + c[:, None] * across
-    return (image if geometry.sign < 0 else image.conj().resolve_conj()), place
+    if geometry.sign > 0:
+        image = image.conj().resolve_conj()
+    middle = geometry.transmitters.new_tensor(operator.box.center)
+    place = middle + torch.zeros(*shape, 3, dtype=torch.float64, device=y.device)
+    place[..., :2] += r[:, None, None] * look.mean + c[:, None] * look.across
+    return image, place
+
+
+def _centred(operator: PhaseHistory, y: Tensor) -> Tensor:
+    """Phase history (P, K) referenced to the box's centre, under exp(+j k u·x), complex128."""
+    geometry = operator.geometry
+    middle = geometry.transmitters.new_tensor([operator.box.center])
+    rows = torch.arange(len(operator), device=y.device)
+    turns = operator.frequencies * geometry.path(middle, rows) / SPEED_OF_LIGHT
+    y = y.to(torch.complex128) * torch.polar(
+        torch.ones_like(turns), -geometry.sign * 2 * math.pi * turns
+    )
+    if geometry.sign < 0:
+        return y
+    return y.conj().resolve_conj()
+
+
+def _look(operator: PhaseHistory) -> _Look:
+    look = operator.geometry.look(operator.box.center)[:, :2]
+    mean = torch.nn.functional.normalize(look.mean(0), dim=0)
+    across = torch.stack([-mean[1], mean[0]])
+    return _Look(mean, across, look @ mean, look @ across)
+
+
+def _lattice(f: Tensor, y: Tensor, look: _Look) -> tuple[Tensor, Tensor, Tensor]:
+    """The spectrum on a rectangle: (K, P), its radial (K,) and cross (P,) wavenumbers in rad/m."""
+    scale = 4 * math.pi / SPEED_OF_LIGHT
+    first = scale * float((f[0] * look.along).max())
+    last = scale * float((f[-1] * look.along).min())
+    radial = torch.linspace(first, last, len(f), dtype=torch.float64, device=y.device)
+    y = resample(y, (radial / (scale * look.along[:, None]) - f[0]) / (f[1] - f[0]))
+    slope = look.side / look.along  # cross wavenumber / radial one
+    reach = float(radial[0]) * min(-float(slope.min()), float(slope.max()))
+    cross = torch.linspace(-reach, reach, len(y), dtype=torch.float64, device=y.device)
+    # pulses are (nearly) uniform in slope: the position of each cross wavenumber among them, for
+    # each radial one
+    pulse = (cross / radial[:, None] - slope[0]) / ((slope[-1] - slope[0]) / (len(y) - 1))
+    return resample(y.T, pulse), radial, cross
 
 
 def _waves(x: Tensor, k: Tensor) -> Tensor:
+    """exp(-j k x) of positions (n,) in metres and wavenumbers (m,) in rad/m: (n, m)."""
     angle = -x[:, None] * k
     return torch.polar(torch.ones_like(angle), angle)
 
 
 def resample(values: Tensor, position: Tensor) -> Tensor:
-    """Rows (b, n) at fractional indices (b, m) by a Kaiser-windowed sinc of `TAPS` samples; zero outside."""
+    """Interpolate each line by a Kaiser-windowed sinc of `TAPS` samples; zero outside.
+
+    Args:
+        values: (b, n) samples.
+        position: (b, m) fractional indices.
+
+    Returns:
+        (b, m).
+    """
     n = values.shape[1]
     first = position.floor().long() - TAPS // 2 + 1
     total = torch.zeros(position.shape, dtype=values.dtype, device=values.device)

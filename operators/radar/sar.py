@@ -1,9 +1,9 @@
-"""Synthetic-aperture radar: phase history, range profiles, and the far-field Fourier form.
+"""Synthetic-aperture radar: phase history, and its far-field Fourier form.
 
     y_p(f) = Σ_x sigma(x) a_p(x) exp{ sign · j 2π f / c · ( |x - t_p| + |x - r_p| - reference_p ) }
 
-with sign -1 for SAR files (GOTCHA, CV Domes). In the far field |x - a| - |a| ≈ -u·x, and each pulse is a line of the
-scene's three-dimensional spatial spectrum along u (projection-slice theorem).
+with sign -1 for SAR files (GOTCHA, CV Domes). In the far field |x - a| - |a| ≈ -u·x, and each pulse
+is a line of the scene's three-dimensional spatial spectrum along u (projection-slice theorem).
 """
 
 from __future__ import annotations
@@ -14,17 +14,30 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Grid
 from inverse_inr.io import uniform_where_rounded
-from inverse_inr.operators.radar.delay import Tones
+from inverse_inr.operators.radar.amplitudes import Pattern, Spreading
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
-from inverse_inr.operators.radar.operator import Pattern, RadarOperator, Spreading
+from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.operators.radar.plane_waves import PlaneWaves
+from inverse_inr.operators.radar.tones import Tones
 
 
 class PhaseHistory(RadarOperator):
-    """Stepped or deramped phase history: (P, K) complex at `frequencies` (K,) in Hz, ascending; rows are pulses.
+    """Stepped or deramped phase history: rows are pulses of K complex values each.
 
-    `spreading` is "none" by default: SAR data are calibrated to the scene's centre. Keywords of `RadarOperator`.
-    Raises ValueError for frequencies that do not ascend, and for a box wider than the unambiguous swath c / 2 df.
+    Args:
+        box: The scene's box in metres.
+        geometry: Antennas of each pulse.
+        frequencies: (K,) in Hz, ascending.
+        points: As in `RadarOperator`.
+        basis: As in `RadarOperator`.
+        spreading: As in `RadarOperator`; "none" by default, since SAR data are calibrated to the
+            scene's centre.
+        pattern: As in `RadarOperator`.
+        degree: As in `RadarOperator`.
+
+    Raises:
+        ValueError: If frequencies do not ascend, or the box is wider than the unambiguous swath
+            c / 2 df; and as `RadarGeometry.check`.
     """
 
     def __init__(
@@ -43,16 +56,7 @@ class PhaseHistory(RadarOperator):
         tones = Tones(frequencies)
         geometry.check(box, SPEED_OF_LIGHT / float(frequencies[-1]))
         if len(frequencies) > 1:
-            near, far = geometry.path_limits(box)
-            spans, swath = (
-                0.5 * float((far - near).max()),
-                SPEED_OF_LIGHT / (2 * float(frequencies.diff().max())),
-            )
-            if spans >= swath:
-                raise ValueError(
-                    f"The box spans ranges of {spans:.4g} m, beyond the unambiguous swath c / 2 df = {swath:.4g} m: "
-                    "echoes would fold over. A smaller box, or finer frequency steps?"
-                )
+            _check_swath(box, geometry, float(frequencies.diff().max()))
         super().__init__(
             box,
             geometry,
@@ -67,19 +71,46 @@ class PhaseHistory(RadarOperator):
 
     @property
     def frequencies(self) -> Tensor:
-        """(K,) Hz, float64."""
+        """Frequencies of the columns: (K,) in Hz, float64."""
         assert isinstance(self.transform, Tones)
         return self.transform.frequencies
 
 
+def _check_swath(box: Box, geometry: RadarGeometry, df: float) -> None:
+    """Raise ValueError where the box's ranges span more than the unambiguous swath of steps df."""
+    near, far = geometry.path_limits(box)
+    spans = 0.5 * float((far - near).max())
+    swath = SPEED_OF_LIGHT / (2 * df)
+    if spans >= swath:
+        raise ValueError(
+            f"The box spans ranges of {spans:.4g} m, beyond the unambiguous swath c / 2 df = "
+            f"{swath:.4g} m: echoes would fold over. A smaller box, or finer frequency steps?"
+        )
+
+
 class FarField(PhaseHistory):
-    """Phase history of plane waves: each pulse is a line of the scene's 3-D spatial spectrum (projection-slice).
+    """Phase history of plane waves: each pulse is a line of the scene's 3-D spatial spectrum.
 
         y_p(f) = exp(sign · j 2π f / c · (L_p(c) - reference)) Σ_x sigma(x) exp(-j k_p(f)·(x - c)),
         k_p(f) = sign · 2π f / c · (u_t + u_r)
 
-    c the box's centre. A pulse's line is a one-dimensional non-uniform FFT of delays. Raises ValueError where the
-    wavefront's curvature over the box, 2π f h² / (c R), is more than `tolerance` rad.
+    with c the box's centre (projection-slice theorem). A pulse's line is a one-dimensional
+    non-uniform FFT of delays.
+
+    Args:
+        box: The scene's box in metres.
+        geometry: Antennas of each pulse; they are not learnt here.
+        frequencies: (K,) in Hz, ascending.
+        tolerance: Phase error in rad that the wavefront's curvature may cause.
+        points: As in `RadarOperator`.
+        basis: As in `RadarOperator`.
+        spreading: As in `RadarOperator`, but "none" by default.
+        pattern: As in `RadarOperator`.
+        degree: As in `RadarOperator`.
+
+    Raises:
+        ValueError: If the curvature over the box, 2π f h² / (c R), is more than `tolerance`; and as
+            `PhaseHistory`.
     """
 
     def __init__(
@@ -100,8 +131,9 @@ class FarField(PhaseHistory):
         error = waves.curvature(0.5 * max(box.lengths), highest)
         if error > tolerance:
             raise ValueError(
-                f"FarField: plane waves are wrong by up to {error:.3g} rad over this box at {highest / 1e9:.4g} GHz, "
-                f"more than tolerance={tolerance}. A smaller box, or PhaseHistory, which is exact."
+                f"FarField: plane waves are wrong by up to {error:.3g} rad over this box at "
+                f"{highest / 1e9:.4g} GHz, more than tolerance={tolerance}. A smaller box, or "
+                "PhaseHistory, which is exact."
             )
         super().__init__(
             box,
@@ -115,7 +147,7 @@ class FarField(PhaseHistory):
         )
 
     def wavenumbers(self) -> Tensor:
-        """k_p(f), (P, K, 3) in rad/m: where each sample lies in the scene's spectrum."""
+        """k_p(f), where each sample lies in the scene's spectrum: (P, K, 3) in rad/m."""
         middle = self.geometry.transmitters.new_tensor(self.box.center)
         units = [
             nn.functional.normalize(a - middle, dim=-1)

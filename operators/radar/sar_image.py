@@ -1,15 +1,19 @@
-"""Synthetic-aperture radar images of a scene seen from many directions: layover, shadow, direction-dependent echoes.
+"""SAR images of a scene seen from many directions: layover, shadow, direction-dependent echoes.
 
-Orthographic slant-range projection. With u the unit vector from scene to radar, a (horizontal) along the track and
-e = u x a, a point x has slant range r = -u·(x - x0) and azimuth a·(x - x0), and
+The projection is orthographic in slant range. With u the unit vector from scene to radar, a
+(horizontal) along the track and e = u x a, a point x has slant range r = -u·(x - x0) and azimuth
+a·(x - x0), and
 
-    I(azimuth, r) = ∫ de  p(x) sigma(x, u) T(x)        T(x) = exp( -∫_0^∞ p(x + s u) ds ),    x = x0 + az a - r u + e e
+    I(azimuth, r) = ∫ de  p(x) sigma(x, u) T(x)
+    T(x) = exp( -∫_0^∞ p(x + s u) ds ),    x = x0 + az a - r u + e e
 
-p is the density (1/m) and sigma the backscatter of what it is made of. Several e in one pixel are layover, T ≈ 0 is
-shadow. For an opaque surface ∫ p T dr = 1: sigma is its radar cross-section an area across the line of sight (gamma
-nought), and I the radar brightness (beta nought), sigma cot(incidence) on flat ground.
+p is the density (1/m) and sigma the backscatter of what it is made of. Several e in one pixel are
+layover, T ≈ 0 is shadow. For an opaque surface ∫ p T dr = 1: sigma is its radar cross-section per
+area across the line of sight (gamma nought), and I the radar brightness (beta nought),
+sigma cot(incidence) on flat ground.
 
-The field of SAR-INR (Cheng et al., IEEE TAES 61(3), 2025), in the image plane; the equation is derived here.
+Source: the field of SAR-INR (Cheng et al., IEEE TAES 61(3), 2025), in the image plane; the
+equation is derived here.
 """
 
 from __future__ import annotations
@@ -25,19 +29,33 @@ from inverse_inr.operators.radar.spherical_harmonics import real_harmonics
 
 
 class SarImage(RowOperator):
-    """Slant-range intensity images: rows are lines of constant azimuth, (views, azimuths) -> (ranges,) each.
+    """Slant-range intensity images: rows are lines of constant azimuth.
 
-    incidence, azimuth  (views,) radians: of the direction to the radar, from the vertical and from axis 0 to axis 1
-    shape     (azimuths, ranges) of each image; `pitch` its pixel in the box's unit, both ways; the middle of the image
-              is the middle of the box
-    samples   along range and elevation a pixel, and `lines` along azimuth; their places are random in training
-    degree    of the real spherical harmonics of u in which sigma is given, (degree + 1)² channels, with Y_00 = 1
-    law       "linear": the channels give p and sigma; "log": their natural logarithms, so that both are positive
-    attenuation  False: nothing hides anything, and the field is the product p sigma alone; the operator is linear
+    Row (view, line) has `ranges` values. The middle of each image is the middle of the box.
 
-    The field has channels (p, sigma's harmonics), on a box of 3 axes, the last one up; or of 5, (x, y, z, azimuth,
-    incidence), and then it is asked for p and sigma in the direction to the radar itself.
-    Raises ValueError for another box, angles that disagree in number or see from below, sizes that are not positive.
+    The field has channels (p, sigma's harmonics) on a box of 3 axes, the last one up; or of 5,
+    (x, y, z, azimuth, incidence), and then it is asked for p and sigma in the direction to the
+    radar itself.
+
+    Args:
+        box: The scene's box, of 3 or 5 axes.
+        incidence: (views,) in radians: the angle of the direction to the radar from the vertical.
+        azimuth: (views,) in radians: its angle from axis 0 to axis 1.
+        shape: Azimuths and ranges of each image.
+        pitch: Side of a pixel in the box's unit, both ways.
+        samples: Samples per pixel along range and along elevation; their places are random in
+            training.
+        lines: Lines of sight per pixel along azimuth; their places are random in training.
+        degree: Degree of the real spherical harmonics of u in which sigma is given, with
+            (degree + 1)² channels and Y_00 = 1.
+        law: "linear" if the channels give p and sigma; "log" if they give their natural
+            logarithms, so that both are positive.
+        attenuation: False if nothing hides anything: the field is then the product p sigma alone,
+            and the operator is linear.
+
+    Raises:
+        ValueError: If the box has other axes, angles disagree in number or see from below, or
+            sizes are not positive.
     """
 
     def __init__(
@@ -56,77 +74,82 @@ class SarImage(RowOperator):
     ) -> None:
         if box.ndim not in (3, 5):
             raise ValueError(
-                f"SarImage: the box has {box.ndim} axes; it needs 3, or 5 with azimuth and incidence."
+                f"SarImage: the box has {box.ndim} axes; it needs 3, or 5 with azimuth and "
+                "incidence."
             )
-        if incidence.ndim != 1 or incidence.shape != azimuth.shape or not len(azimuth):
-            raise ValueError(
-                f"SarImage: incidence {tuple(incidence.shape)} and azimuth {tuple(azimuth.shape)} must be (views,)."
-            )
-        if not (
-            torch.isfinite(azimuth).all() and ((incidence > 0) & (incidence < math.pi / 2)).all()
-        ):
-            raise ValueError(
-                "SarImage: incidence is from the vertical, in (0, pi/2) radians. Degrees? A depression?"
-            )
+        _check_angles(incidence, azimuth)
         if min(*shape, samples, lines) < 1 or not 0 < pitch < math.inf or degree < 0:
             raise ValueError(
-                f"SarImage: shape={shape}, pitch={pitch}, samples={samples}, lines={lines} not positive."
+                f"SarImage: shape={shape}, pitch={pitch}, samples={samples}, lines={lines} not "
+                "positive."
             )
         if law not in ("linear", "log") or (box.ndim == 5 and degree):
             raise ValueError(
-                f"SarImage: law={law!r} is 'linear' or 'log'; degree={degree} needs a box of 3 axes."
+                f"SarImage: law={law!r} is 'linear' or 'log'; degree={degree} needs a box of 3 "
+                "axes."
             )
         super().__init__((len(azimuth), int(shape[0])))
-        self.box, self.ranges, self.pitch = box, int(shape[1]), float(pitch)
-        self.samples, self.lines, self.degree, self.attenuation = (
-            samples,
-            lines,
-            degree,
-            attenuation,
-        )
+        self.box = box
+        self.ranges = int(shape[1])
+        self.pitch = float(pitch)
+        self.samples = samples
+        self.lines = lines
+        self.degree = degree
+        self.attenuation = attenuation
         self.law: Literal["linear", "log"] = law
         self.incidence = nn.Buffer(incidence.detach().clone())
         self.azimuth = nn.Buffer(azimuth.detach().clone())
 
     @property
     def channels(self) -> int:
-        """Channels of the field."""
-        return (self.degree + 1) ** 2 + self.attenuation
+        """Number of channels of the field."""
+        return (self.degree + 1) ** 2 + int(self.attenuation)
 
     def frame(self, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(u to the radar, a along the track, e = u x a), each (b, 3)."""
-        theta, phi = self.incidence[views], self.azimuth[views]
+        """Axes of some views.
+
+        Args:
+            views: (b,) numbers of views.
+
+        Returns:
+            Unit vectors u to the radar, a along the track, and e = u x a, each (b, 3).
+        """
+        theta = self.incidence[views]
+        phi = self.azimuth[views]
         zero = torch.zeros_like(phi)
         u = torch.stack([theta.sin() * phi.cos(), theta.sin() * phi.sin(), theta.cos()], -1)
         a = torch.stack([-phi.sin(), phi.cos(), zero], -1)
         return u, a, torch.linalg.cross(u, a)
 
     def locate(self, points: Tensor, view: int) -> Tensor:
-        """Where (*s, 3) points fall in the image of one view: fractional (azimuth, range) indices, (*s, 2)."""
-        u, a, _ = (
-            v[0].to(points) for v in self.frame(torch.tensor([view], device=self.azimuth.device))
-        )
+        """Find points in the image of one view.
+
+        Args:
+            points: (*s, 3) in the box's unit.
+            view: Number of the view.
+
+        Returns:
+            (*s, 2) fractional (azimuth, range) indices.
+        """
+        axes = self.frame(torch.tensor([view], device=self.azimuth.device))
+        u, a, _ = (v[0].to(points) for v in axes)
         x = points - points.new_tensor(self.box.center[:3])
         middle = points.new_tensor([self.shape[1] - 1, self.ranges - 1]) / 2
         return torch.stack([x @ a, -(x @ u)], -1) / self.pitch + middle
 
     def forward(self, rows: Tensor) -> Query:
+        """Ask for the lattice of lines of sight inside the box, and answer with lines of images.
+
+        Args:
+            rows: (b,) numbers of lines, over views and azimuths.
+
+        Returns:
+            A query of (n, channels) values whose answer is (b, ranges) intensities.
+        """
         view, line = torch.unravel_index(rows.to(self.azimuth.device), self.shape)
-        u, a, e = self.frame(view)
+        axes = self.frame(view)
         before, heights = self._extent()
-        lattice = (
-            len(rows),
-            self.lines,
-            (before + self.ranges) * self.samples,
-            heights * self.samples,
-        )
-        az, r, s = self._coordinates(line, lattice, before)
-        middle = u.new_tensor(self.box.center[:3])
-        across = (middle + az[..., None] * a[:, None])[:, :, None, None]  # (b, lines, 1, 1, 3)
-        along = (
-            s[:, None, :, None] * e[:, None, None] - r[:, :, None, None] * u[:, None, None]
-        )  # (b, R, E, 3)
-        points = across + along[:, None]
+        points = self._lattice(line, axes, before, heights)
         inside = self._inside(points)
         row = inside.nonzero()[:, 0]
         points = points[inside]
@@ -136,49 +159,69 @@ class SarImage(RowOperator):
             )
 
         def measure(values: Tensor) -> Tensor:
-            seen = self._echoes(values, u, row, inside)
-            image = (
-                seen[:, :, before * self.samples :]
-                .sum(-1)
-                .unflatten(2, (self.ranges, self.samples))
-                .sum(-1)
-            )
-            return (
-                image.mean(1)
-                / self.samples
-                * (1 if self.attenuation else self.pitch / self.samples)
-            )
+            return self._image(self._echoes(values, axes[0], row, inside), before)
 
         return Query(points, measure)
 
+    def _lattice(
+        self, line: Tensor, axes: tuple[Tensor, Tensor, Tensor], before: int, heights: int
+    ) -> Tensor:
+        """Points of the lattice of each row: (b, lines, R, E, 3)."""
+        u, a, e = axes
+        lattice = (
+            len(line),
+            self.lines,
+            (before + self.ranges) * self.samples,
+            heights * self.samples,
+        )
+        az, r, s = self._coordinates(line, lattice, before)
+        middle = u.new_tensor(self.box.center[:3])
+        across = (middle + az[..., None] * a[:, None])[:, :, None, None]  # (b, lines, 1, 1, 3)
+        up = s[:, None, :, None] * e[:, None, None]
+        along = up - r[:, :, None, None] * u[:, None, None]  # (b, R, E, 3)
+        return across + along[:, None]
+
+    def _image(self, seen: Tensor, before: int) -> Tensor:
+        """Intensities (b, ranges) of what each cell of the lattice sends back."""
+        image = (
+            seen[:, :, before * self.samples :]
+            .sum(-1)
+            .unflatten(2, (self.ranges, self.samples))
+            .sum(-1)
+        )
+        mean = image.mean(1) / self.samples
+        if self.attenuation:
+            return mean
+        return mean * (self.pitch / self.samples)
+
     def _echoes(self, values: Tensor, u: Tensor, row: Tensor, inside: Tensor) -> Tensor:
-        """What each cell of the lattice sends back: (b, lines, R, E)."""
+        """Intensities that each cell of the lattice sends back: (b, lines, R, E)."""
         if values.shape[-1] != self.channels:
             raise ValueError(
                 f"SarImage needs a field of {self.channels} channels, got {values.shape[-1]}."
             )
         sigma = self._backscatter(values[..., int(self.attenuation) :], u, row)
         if not self.attenuation:
-            return self._onto(sigma, inside)
-        density = values[..., 0].exp() if self.law == "log" else values[..., 0]
-        depth = self._onto(density, inside) * (self.pitch / self.samples)
+            return _onto(sigma, inside)
+        depth = _onto(self._lawful(values[..., 0]), inside) * (self.pitch / self.samples)
         ahead = depth.cumsum(2) - depth  # optical depth between the cell and the radar
-        return -torch.expm1(-depth) * torch.exp(-ahead) * self._onto(sigma, inside)
+        return -torch.expm1(-depth) * torch.exp(-ahead) * _onto(sigma, inside)
 
     def _backscatter(self, coefficients: Tensor, u: Tensor, row: Tensor) -> Tensor:
+        """Sigma (n,) in the direction to the radar of each point's row."""
         if self.degree:
             basis = math.sqrt(4 * math.pi) * real_harmonics(u, self.degree).to(coefficients.dtype)
-            total = (coefficients * basis[row]).sum(-1)
-        else:
-            total = coefficients[..., 0]
-        return total.exp() if self.law == "log" else total
+            return self._lawful((coefficients * basis[row]).sum(-1))
+        return self._lawful(coefficients[..., 0])
 
-    def _onto(self, values: Tensor, inside: Tensor) -> Tensor:
-        """(n,) values inside the box on the whole lattice, zero outside."""
-        return values.new_zeros(inside.shape).masked_scatter(inside.to(values.device), values)
+    def _lawful(self, value: Tensor) -> Tensor:
+        """A density or backscatter from its channel."""
+        if self.law == "log":
+            return value.exp()
+        return value
 
     def _extent(self) -> tuple[int, int]:
-        """Pixels of the lattice nearer to the radar than the image, and along elevation, that cover the box."""
+        """Pixels that cover the box: nearer to the radar than the image, and along elevation."""
         u, _, e = self.frame(torch.arange(len(self.azimuth), device=self.azimuth.device))
         half = u.new_tensor(self.box.lengths[:3]) / 2
         reach, height = (float((v.abs() @ half).max()) / self.pitch for v in (u, e))
@@ -187,13 +230,15 @@ class SarImage(RowOperator):
     def _coordinates(
         self, line: Tensor, lattice: tuple[int, ...], before: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Azimuth (b, lines), range (b, R) and elevation (b, E) of the lattice, in length units from the middle."""
+        """Azimuth (b, lines), range (b, R) and elevation (b, E) from the middle, in box units."""
         b, lines, ranges, heights = lattice
         one = self.azimuth.new_ones(())
         step = self.pitch / self.samples
 
         def phase(*size: int) -> Tensor:
-            return torch.rand(size).to(one) if self.training else one.new_full(size, 0.5)
+            if self.training:
+                return torch.rand(size).to(one)
+            return one.new_full(size, 0.5)
 
         def centred(count: int) -> Tensor:
             return (torch.arange(count, device=one.device) + phase(b, 1)) * step
@@ -204,5 +249,25 @@ class SarImage(RowOperator):
         return az, r, centred(heights) - heights * step / 2
 
     def _inside(self, points: Tensor) -> Tensor:
-        lower, upper = points.new_tensor(self.box.lower[:3]), points.new_tensor(self.box.upper[:3])
+        lower = points.new_tensor(self.box.lower[:3])
+        upper = points.new_tensor(self.box.upper[:3])
         return ((points >= lower) & (points <= upper)).all(-1)
+
+
+def _check_angles(incidence: Tensor, azimuth: Tensor) -> None:
+    """Raise ValueError unless angles are (views,), finite, and look from above."""
+    if incidence.ndim != 1 or incidence.shape != azimuth.shape or not len(azimuth):
+        raise ValueError(
+            f"SarImage: incidence {tuple(incidence.shape)} and azimuth {tuple(azimuth.shape)} must "
+            "be (views,)."
+        )
+    from_above = ((incidence > 0) & (incidence < math.pi / 2)).all()
+    if not (torch.isfinite(azimuth).all() and from_above):
+        raise ValueError(
+            "SarImage: incidence is from the vertical, in (0, pi/2) radians. Degrees? A depression?"
+        )
+
+
+def _onto(values: Tensor, inside: Tensor) -> Tensor:
+    """(n,) values inside the box on the whole lattice, zero outside."""
+    return values.new_zeros(inside.shape).masked_scatter(inside.to(values.device), values)

@@ -20,6 +20,7 @@ from inverse_inr.registry import nearest
 from inverse_inr.stopping import HeldOut
 
 SCENES = {"aeroplane": aeroplane}
+"""Scatterers (n, 3) in metres by the scene's name."""
 
 
 def fmcw(
@@ -37,22 +38,38 @@ def fmcw(
     window: Literal["rect", "hann", "hamming", "blackman"] = "rect",
     seed: int = 0,
 ) -> Problem:
-    """A turntable scan of a toy object by a monostatic radar on a cylinder, in bins of the beat spectrum.
+    """A turntable scan of a toy object by a monostatic radar, in bins of the beat spectrum.
 
-    scene            "aeroplane": 6000 isotropic unit scatterers on its surface, 0.16 m long, on no lattice
-    azimuths, heights  pulses around, and rows between -reach and +reach (m) at `radius` (m)
-    start_frequency, bandwidth  Hz;  samples  a chirp
-    snr              decibels, mean |y|² over mean |n|², circular complex noise
-    pitch            of the voxels in m; default: a quarter of the shortest wavelength
+    The field is the reflectivity of each voxel (a point at its middle), not negative, in units in
+    which a least-squares gain of the backprojected image is 1. `notes` hold that gain.
 
-    The field is the reflectivity of each voxel (a point at its middle), not negative, in units in which a
-    least-squares gain of the backprojected image is 1. `notes` hold that gain.
+    Args:
+        scene: "aeroplane": 6000 isotropic unit scatterers on its surface, 0.16 m long, on no
+            lattice.
+        azimuths: Pulses around the object at each height.
+        heights: Number of heights between -reach and +reach.
+        start_frequency: Lowest frequency of the chirp in Hz.
+        bandwidth: Bandwidth of the chirp in Hz.
+        samples: Number of samples per chirp.
+        radius: Radius in metres of the cylinder on which the antenna moves.
+        reach: Largest height in metres.
+        snr: Mean |y|² over mean |n|² in dB, of circular complex noise.
+        pitch: Side of a voxel in metres; None for a quarter of the shortest wavelength.
+        window: Window on the samples before the DFT, as in `FMCW`.
+        seed: Seed of the noise.
+
+    Returns:
+        The problem, with the classical methods as suggested baselines.
+
+    Raises:
+        ValueError: If the scene is unknown.
     """
     if scene not in SCENES:
         raise ValueError(f"Unknown scene {scene!r}. {nearest(scene, SCENES)}")
     points = SCENES[scene]()
     chirp = chirp_of(start_frequency, bandwidth, samples)
-    pitch = 0.25 * SPEED_OF_LIGHT / (start_frequency + bandwidth) if pitch is None else pitch
+    if pitch is None:
+        pitch = 0.25 * SPEED_OF_LIGHT / (start_frequency + bandwidth)
     grid = grid_around(points, pitch)
     geometry = cylinder(azimuths, heights, radius, reach)
     operator = FMCW(grid.box, geometry, chirp, points=grid, window=window)
@@ -75,14 +92,30 @@ def radar_problem(
     options: dict[str, object],
     weight: float,
 ) -> Problem:
-    """The problem of a real, non-negative reflectivity on `grid`; its kernel is stored where that fits.
+    """The problem of a real, non-negative reflectivity on a grid.
 
-    `weight`: of L1, in units of the noise; y is scaled so that a backprojected image has gain 1.
+    The response matrix is stored where it takes at most half of `STORE_LIMIT`. y is scaled so that
+    a backprojected image has gain 1.
+
+    Args:
+        operator: The radar with P pulses of K values.
+        grid: Its voxels.
+        y: (P, K) complex measurements.
+        sigma: Standard deviation of the noise, in the unit of y.
+        steps: Suggested steps of the solver.
+        prior: Name of the suggested prior.
+        options: Keywords of that prior.
+        weight: Weight of the L1 norm, in units of the noise.
+
+    Returns:
+        The problem; `notes["gain of y"]` is what y was divided by.
     """
     size = len(operator) * operator.transform.count * grid.numel * 8
-    operator = operator.stored() if size <= STORE_LIMIT // 2 else operator
+    if size <= STORE_LIMIT // 2:
+        operator = operator.stored()
     gain = image_gain(operator, y)
-    y, sigma = (y / gain).to(torch.complex64), sigma / gain
+    y = (y / gain).to(torch.complex64)
+    sigma = sigma / gain
     sparse = weight * regularizers.L1(grid=grid)
     suggestion = Suggestion(
         prior=prior,
@@ -104,12 +137,32 @@ def radar_problem(
 
 
 def aligned(grid: Grid) -> dict[str, object]:
-    """A hash prior whose finest cells are the voxels: a lattice of another pitch beats against them, in stripes."""
+    """Options of a hash prior whose finest cells are the voxels.
+
+    A lattice of another pitch beats against the voxels, which shows as stripes.
+
+    Args:
+        grid: The voxels.
+
+    Returns:
+        Keywords of `priors.create("hash", ...)`.
+    """
     return {"head": "sparse", "levels": 3, "coarsest": 8, "finest": float(max(grid.shape))}
 
 
 def image_gain(operator: RadarOperator, y: Tensor) -> float:
-    """What y is divided by so that its backprojection, at most 1, explains it best: the data's unknown scale."""
+    """The data's unknown scale.
+
+    When y is divided by it, its real, non-negative backprojection, of largest value 1, explains it
+    best.
+
+    Args:
+        operator: The radar with P pulses of K values.
+        y: (P, K) complex measurements.
+
+    Returns:
+        A gain in the unit of y.
+    """
     rows = torch.arange(len(operator))
     _, measure = operator(rows)
     image = torch.zeros(operator.size, 1, dtype=y.dtype.to_real())
@@ -119,14 +172,34 @@ def image_gain(operator: RadarOperator, y: Tensor) -> float:
 
 
 def chirp_of(start_frequency: float, bandwidth: float, samples: int) -> Chirp:
-    """A chirp of 5 MHz sampling: the rate sets no resolution, only the time it takes."""
+    """A chirp sampled at 5 MHz: the rate sets no resolution, only the time that a chirp takes.
+
+    Args:
+        start_frequency: In Hz.
+        bandwidth: In Hz.
+        samples: Number of samples.
+
+    Returns:
+        The chirp that spans the bandwidth.
+    """
     return Chirp(start_frequency, bandwidth / samples * 5e6, 5e6, samples)
 
 
 def cylinder(
     azimuths: int, heights: int, radius: float, reach: float, offset: float = 0.0
 ) -> RadarGeometry:
-    """Pulses evenly around and between -reach and reach; `offset` in steps of azimuth."""
+    """Pulses evenly around a cylinder, at evenly spaced heights.
+
+    Args:
+        azimuths: Pulses at each height.
+        heights: Number of heights, from -reach to reach.
+        radius: In metres.
+        reach: In metres.
+        offset: Shift of all azimuths, in steps of azimuth.
+
+    Returns:
+        A monostatic geometry of heights · azimuths pulses.
+    """
     around = 2 * math.pi * (torch.arange(azimuths, dtype=torch.float64) + offset) / azimuths
     return RadarGeometry.cylinder(
         radius, around, torch.linspace(-reach, reach, heights, dtype=torch.float64)
@@ -134,8 +207,18 @@ def cylinder(
 
 
 def grid_around(points: Tensor, pitch: float, margin: float = 0.01) -> Grid:
-    """Cubic voxels of `pitch` around scatterers, `margin` (m) beyond them on every side at least."""
-    low, high = points.amin(0) - margin, points.amax(0) + margin
+    """Cubic voxels around scatterers.
+
+    Args:
+        points: (n, 3) in metres.
+        pitch: Side of a voxel in metres.
+        margin: Least distance of the box's sides from the scatterers, in metres.
+
+    Returns:
+        A grid in metres.
+    """
+    low = points.amin(0) - margin
+    high = points.amax(0) + margin
     shape = tuple(math.ceil(float(n) / pitch) for n in high - low)
     middle = 0.5 * (low + high)
     half = 0.5 * pitch * middle.new_tensor(shape)
@@ -145,7 +228,17 @@ def grid_around(points: Tensor, pitch: float, margin: float = 0.01) -> Grid:
 
 
 def echoes(operator: RadarOperator, points: Tensor, amplitudes: Tensor | None = None) -> Tensor:
-    """What scatterers send back, in float64: (P, K)."""
-    amplitudes = torch.ones(len(points), dtype=torch.float64) if amplitudes is None else amplitudes
+    """Noise-free echoes of scatterers in float64.
+
+    Args:
+        operator: The radar with P pulses of K values.
+        points: (n, 3) in metres.
+        amplitudes: (n,); None for 1.
+
+    Returns:
+        (P, K) complex.
+    """
+    if amplitudes is None:
+        amplitudes = torch.ones(len(points), dtype=torch.float64)
     with torch.no_grad():
         return operator.at(points)(torch.arange(len(operator)))[1](amplitudes[:, None])

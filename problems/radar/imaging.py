@@ -1,4 +1,4 @@
-"""What radar problems share: the classical images as solutions, and figures in decibels."""
+"""Tools of all radar problems: the classical images as solutions, and figures in decibels."""
 
 from __future__ import annotations
 
@@ -19,9 +19,21 @@ from inverse_inr.stopping import hold_out
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+AXES = "xyz"
+"""Names of the box's axes in figures."""
+
 
 def backprojection(problem: Problem) -> Solution:
-    """A* y with the one gain that explains the data best: the matched filter, complex, from the rows that all fit."""
+    """The matched filter A* y with the one gain that explains the data best.
+
+    It is complex, and uses the rows that every method may fit.
+
+    Args:
+        problem: A linear problem with a grid.
+
+    Returns:
+        The image as a solution.
+    """
     began = time.perf_counter()
     fit, watch, note = hold_out(problem.suggested.stopping, problem.terms)
     system = LeastSquares.of(problem, fit)
@@ -41,7 +53,15 @@ def backprojection(problem: Problem) -> Solution:
 
 
 def least_squares(problem: Problem, iterations: int = 80) -> Solution:
-    """Conjugate gradients on the normal equations, `iterations` of them."""
+    """Least squares by conjugate gradients on the normal equations.
+
+    Args:
+        problem: A linear problem with a grid.
+        iterations: Number of iterations.
+
+    Returns:
+        The image as a solution.
+    """
     began = time.perf_counter()
     fit, watch, note = hold_out(problem.suggested.stopping, problem.terms)
     image = list(cgls_iterates(LeastSquares.of(problem, fit), iterations))[-1]
@@ -57,21 +77,36 @@ def least_squares(problem: Problem, iterations: int = 80) -> Solution:
 
 
 def decibels(image: Tensor, floor: float = -40.0) -> Tensor:
-    """20 log10 of the modulus, 0 dB at the largest, cut at `floor`."""
+    """Amplitudes in decibels below the largest one, 20 log10 of the modulus.
+
+    Args:
+        image: Any shape, real or complex.
+        floor: Smallest value in dB; smaller ones are cut.
+
+    Returns:
+        In dB, of the shape of `image`; 0 at the largest.
+    """
     size = image.abs()
     return (20 * (size / size.max().clamp(min=1e-30)).clamp(min=1e-12).log10()).clamp(min=floor)
 
 
 def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: float = -30.0) -> Figure:
-    """Maximum-intensity projections along each axis, a row a solution, and the measured range profiles below.
+    """Maximum-intensity projections along each axis, and the measured range profiles below.
 
-    Decibels of amplitude below each image's own maximum (20 log10), on one scale that ends at `floor`.
+    Amplitudes are in decibels below each image's own maximum, on one scale.
+
+    Args:
+        problem: The radar problem, for its grid and measurements.
+        solutions: One row of projections each.
+        floor: Lower end of the scale in dB.
+
+    Returns:
+        A Matplotlib figure.
     """
     from matplotlib.figure import Figure
 
-    box, names, rows = problem.box, "xyz", len(solutions)
-    flat = [k for k in range(3) if problem.grid.shape[k] > 1] or [0, 1, 2]
-    views = [2, 1, 0] if len(flat) == 3 else [k for k in range(3) if k not in flat][:1]
+    views = _views(problem.grid.shape)
+    rows = len(solutions)
     figure = Figure(figsize=(3.1 * len(views) + 1.2, 2.3 * rows + 2.2), layout="constrained")
     panels = figure.subplots(
         rows + 1, len(views), squeeze=False, height_ratios=[1.0] * rows + [0.9]
@@ -80,19 +115,7 @@ def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: float =
     for line, solution in zip(panels, solutions, strict=False):
         image = decibels(solution.sample(problem.grid)[..., 0], floor)
         for axes, along in zip(line, views, strict=True):
-            a, b = (k for k in range(3) if k != along)
-            extent = (box.lower[a], box.upper[a], box.lower[b], box.upper[b])
-            shown = axes.imshow(
-                image.amax(along).T.numpy(),
-                origin="lower",
-                extent=extent,
-                vmin=floor,
-                vmax=0,
-                cmap="inferno",
-                aspect="equal",
-            )
-            axes.set(xlabel=f"{names[a]} (m)", ylabel=f"{names[b]} (m)")
-            axes.tick_params(labelsize=7)
+            shown = _projection(axes, problem, image, along, floor)
         line[0].set_title(solution.method, loc="left", fontsize=9)
     if shown is not None:
         figure.colorbar(shown, ax=panels[:rows], label="amplitude, dB below each maximum")
@@ -103,9 +126,36 @@ def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: float =
     return figure
 
 
+def _views(shape: tuple[int, ...]) -> list[int]:
+    """Axes to look along: all of them for a volume, the thin one for a plane."""
+    thin = [k for k in range(3) if shape[k] == 1]
+    if len(thin) in (0, 3):
+        return [2, 1, 0]
+    return thin[:1]
+
+
+def _projection(axes: Any, problem: Problem, image: Tensor, along: int, floor: float) -> Any:
+    """The largest decibels along one axis, drawn."""
+    box = problem.box
+    a, b = (k for k in range(3) if k != along)
+    shown = axes.imshow(
+        image.amax(along).T.numpy(),
+        origin="lower",
+        extent=(box.lower[a], box.upper[a], box.lower[b], box.upper[b]),
+        vmin=floor,
+        vmax=0,
+        cmap="inferno",
+        aspect="equal",
+    )
+    axes.set(xlabel=f"{AXES[a]} (m)", ylabel=f"{AXES[b]} (m)")
+    axes.tick_params(labelsize=7)
+    return shown
+
+
 def _profiles(axes: Any, problem: Problem) -> None:
     """Measured range profiles: pulses along the abscissa."""
-    operator, y = problem.terms[0].operator, problem.terms[0].y
+    operator = problem.terms[0].operator
+    y = problem.terms[0].y
     assert isinstance(operator, RadarOperator)
     paths, profiles = range_profiles(operator, y)
     shown = axes.imshow(

@@ -3,37 +3,68 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+Point = tuple[float, float, float]
+"""Three coordinates."""
+
+
+class _Plate(NamedTuple):
+    """A swept trapezoid; all lengths are fractions of the aeroplane's."""
+
+    start: Point
+    """Leading edge at the root."""
+    root: float
+    """Chord at the root, backwards along x."""
+    span: Point
+    """From the root's leading edge to the tip's."""
+    tip: float
+    """Chord at the tip."""
+
+
+PLATES = (
+    _Plate((0.10, 0.0, 0.0), 0.26, (-0.16, 0.46, 0.02), 0.10),
+    _Plate((0.10, 0.0, 0.0), 0.26, (-0.16, -0.46, 0.02), 0.10),
+    _Plate((-0.34, 0.0, 0.02), 0.14, (-0.08, 0.19, 0.0), 0.07),
+    _Plate((-0.34, 0.0, 0.02), 0.14, (-0.08, -0.19, 0.0), 0.07),
+    _Plate((-0.30, 0.0, 0.02), 0.18, (-0.12, 0.0, 0.20), 0.08),
+)
+"""Two wings, two halves of the tailplane, and the fin."""
+
 
 def aeroplane(count: int = 6000, length: float = 0.16, seed: int = 0) -> Tensor:
-    """Points on the surface of a toy aeroplane along x, wings along y: (count, 3) in m, uniform by area.
+    """Points on the surface of a toy aeroplane along x, wings along y, uniform by area.
 
-    A fuselage (ellipsoid), swept wings and tailplane, and a fin, as thin plates seen from both sides.
+    It has a fuselage (an ellipsoid), swept wings and tailplane, and a fin, which are thin plates
+    seen from both sides.
+
+    Args:
+        count: Number of points.
+        length: Length of the aeroplane in metres.
+        seed: Seed of the draw.
+
+    Returns:
+        (count, 3) in metres, float64.
     """
     generator = torch.Generator().manual_seed(seed)
     thickness = 0.02 * length
-    plates = [  # root leading edge, root chord, span vector, tip chord, all over the length
-        ((0.10, 0.0, 0.0), 0.26, (-0.16, 0.46, 0.02), 0.10),
-        ((0.10, 0.0, 0.0), 0.26, (-0.16, -0.46, 0.02), 0.10),
-        ((-0.34, 0.0, 0.02), 0.14, (-0.08, 0.19, 0.0), 0.07),
-        ((-0.34, 0.0, 0.02), 0.14, (-0.08, -0.19, 0.0), 0.07),
-        ((-0.30, 0.0, 0.02), 0.18, (-0.12, 0.0, 0.20), 0.08),
-    ]
-    areas = [2 * 0.5 * (root + tip) * math.hypot(span[1], span[2]) for _, root, span, tip in plates]
+    areas = [2 * 0.5 * (p.root + p.tip) * math.hypot(p.span[1], p.span[2]) for p in PLATES]
     fuselage = _ellipsoid(20 * count, (0.5 * length, 0.06 * length, 0.06 * length), generator)
     share = [math.pi * 0.5 * 0.12 * math.pi / 2, *areas]
     numbers = [round(count * a / sum(share)) for a in share]
     numbers[0] += count - sum(numbers)
     parts = [fuselage[: numbers[0]]]
-    for (start, root, span, tip), n in zip(plates, numbers[1:], strict=True):
-        parts.append(length * _plate(n, start, root, span, tip, thickness / length, generator))
+    parts += [
+        length * _on_plate(n, plate, thickness / length, generator)
+        for plate, n in zip(PLATES, numbers[1:], strict=True)
+    ]
     return torch.cat(parts)
 
 
-def _ellipsoid(tries: int, radii: tuple[float, float, float], generator: torch.Generator) -> Tensor:
+def _ellipsoid(tries: int, radii: Point, generator: torch.Generator) -> Tensor:
     """Uniform on an ellipsoid's surface, by rejection; about a tenth of `tries` or more."""
     u = torch.nn.functional.normalize(
         torch.randn(tries, 3, dtype=torch.float64, generator=generator), dim=-1
@@ -44,23 +75,15 @@ def _ellipsoid(tries: int, radii: tuple[float, float, float], generator: torch.G
     return (u * r)[keep]
 
 
-def _plate(
-    count: int,
-    start: tuple[float, ...],
-    root: float,
-    span: tuple[float, ...],
-    tip: float,
-    thickness: float,
-    generator: torch.Generator,
-) -> Tensor:
-    """Both faces of a swept trapezoid, uniform by area: leading edge at start + s · span, chord backwards along x."""
+def _on_plate(count: int, plate: _Plate, thickness: float, generator: torch.Generator) -> Tensor:
+    """Points on both faces of a plate, uniform by area; its leading edge is at start + s · span."""
     s, c, side = torch.rand(3, count, dtype=torch.float64, generator=generator).unbind(0)
-    taper = tip / root
+    taper = plate.tip / plate.root
     if taper != 1:  # the width along s falls from 1 to taper
         s = (1 - (1 - s * (1 - taper**2)).sqrt()) / (1 - taper)
-    along, begin = s.new_tensor(span), s.new_tensor(start)
-    points = begin + s[:, None] * along
-    points[:, 0] -= c * (root + s * (tip - root))
+    along = s.new_tensor(plate.span)
+    points = s.new_tensor(plate.start) + s[:, None] * along
+    points[:, 0] -= c * (plate.root + s * (plate.tip - plate.root))
     normal = torch.linalg.cross(along, along.new_tensor([1.0, 0, 0]))
     return points + (side.round() - 0.5)[:, None] * thickness * normal / torch.linalg.vector_norm(
         normal
@@ -68,7 +91,15 @@ def _plate(
 
 
 def car(count: int = 1200, seed: int = 0) -> Tensor:
-    """Scatterers along the edges of a car body with a cabin, 4.4 x 1.8 x 1.5 m, x along it: (count, 3) in m."""
+    """Scatterers along the edges of a car body with a cabin, 4.4 x 1.8 x 1.5 m, along x.
+
+    Args:
+        count: Number of scatterers.
+        seed: Seed of the draw.
+
+    Returns:
+        (count, 3) in metres, float64, about the origin.
+    """
     generator = torch.Generator().manual_seed(seed)
     body = [(x, y, z) for x in (-2.2, 2.2) for y in (-0.9, 0.9) for z in (0.0, 0.8)]
     cabin = [(x, y, 1.5) for x in (-0.9, 0.6) for y in (-0.75, 0.75)]
@@ -87,9 +118,7 @@ def car(count: int = 1200, seed: int = 0) -> Tensor:
     return start[edge] + s * (end - start)[edge] - start.new_tensor([0, 0, 0.75])
 
 
-def _edges(
-    corners: list[tuple[float, float, float]],
-) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+def _edges(corners: list[Point]) -> list[tuple[Point, Point]]:
     """Pairs of corners that differ in one coordinate."""
     pairs = [(a, b) for i, a in enumerate(corners) for b in corners[i + 1 :]]
     return [(a, b) for a, b in pairs if sum(u != v for u, v in zip(a, b, strict=True)) == 1]

@@ -10,19 +10,36 @@ from torch import Tensor
 from inverse_inr.registry import nearest
 
 SPHERE = ((0.004, -0.003, 0.002), (0.045, 0.045, 0.045))
+"""Centre and radius (three times) of the sphere in metres."""
 BLOCK = ((0.003, 0.002, -0.004), (0.050, 0.040, 0.030))
+"""Centre and half-lengths of the box in metres."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A sphere of radius half[0] (`round`), or a box of half-lengths `half`, about `center`, in m."""
+    """A sphere or a box.
+
+    Calling it gives the signed distance of points.
+
+    Args:
+        center: Three coordinates in metres.
+        half: Half-lengths in metres; the first is the radius of a sphere.
+        round: True for a sphere, False for a box.
+    """
 
     center: tuple[float, float, float]
     half: tuple[float, float, float]
     round: bool = False
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Signed distance, negative inside: (*s, 3) -> (*s, 1)."""
+        """Signed distance to the surface, negative inside.
+
+        Args:
+            points: (*s, 3) in metres.
+
+        Returns:
+            (*s, 1) in metres.
+        """
         away = points - points.new_tensor(self.center)
         if self.round:
             return torch.linalg.vector_norm(away, dim=-1, keepdim=True) - self.half[0]
@@ -31,7 +48,15 @@ class Shape:
         return outside + over.amax(-1, keepdim=True).clamp(max=0)
 
     def scatterers(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Points uniform on the surface and their outward normals: (count, 3) each, float64."""
+        """Draw points uniformly on the surface.
+
+        Args:
+            count: Number of points.
+            generator: Source of the random numbers.
+
+        Returns:
+            The points in metres and their outward unit normals, both (count, 3), float64.
+        """
         center = torch.tensor(self.center, dtype=torch.float64)
         if self.round:
             draw = torch.randn(count, 3, dtype=torch.float64, generator=generator)
@@ -40,17 +65,26 @@ class Shape:
         half = torch.tensor(self.half, dtype=torch.float64)
         local = (2 * torch.rand(count, 3, dtype=torch.float64, generator=generator) - 1) * half
         axis = torch.multinomial(half.prod() / half, count, replacement=True, generator=generator)
-        k, normal = torch.arange(count), torch.zeros(count, 3, dtype=torch.float64)
+        k = torch.arange(count)
+        normal = torch.zeros(count, 3, dtype=torch.float64)
         normal[k, axis] = local[k, axis].sign()
         local[k, axis] = normal[k, axis] * half[axis]
         return center + local, normal
 
 
 SHAPES = {"sphere": Shape(*SPHERE, round=True), "box": Shape(*BLOCK)}
+"""Shapes by the scene's name."""
 
 
 def shape(name: str) -> Shape:
-    """By name. Raises ValueError with the nearest one."""
+    """Return the shape of a scene.
+
+    Args:
+        name: A key of `SHAPES`.
+
+    Raises:
+        ValueError: If there is none of that name; the message names the nearest one.
+    """
     if name not in SHAPES:
         raise ValueError(f"Unknown scene {name!r}. {nearest(name, SHAPES)}")
     return SHAPES[name]

@@ -20,7 +20,7 @@ from inverse_inr.operators import backproject
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 from inverse_inr.operators.radar.matched_filter import image_entropy
 from inverse_inr.problems.radar.fmcw import echoes
-from inverse_inr.problems.radar.sar import radar_of
+from inverse_inr.problems.radar.phase_data import radar_of
 
 
 @pytest.mark.parametrize(("files", "expected"), [(2, 8.092), (4, 8.074)])

@@ -22,7 +22,8 @@ from torch import Tensor
 from inverse_inr import Box, Grid, adjoint
 from inverse_inr.operators import FMCW, Chirp, PhaseHistory, RadarGeometry
 from inverse_inr.operators.radar import kernel as radar_kernel
-from inverse_inr.operators.radar.delay import DFTBins, Tones
+from inverse_inr.operators.radar.dft_bins import DFTBins
+from inverse_inr.operators.radar.tones import Tones
 
 
 @readouts

@@ -15,7 +15,8 @@ from inverse_inr.operators import FMCW, PhaseHistory
 from inverse_inr.problems.radar import fmcw, gotcha, phase_history, sar
 from inverse_inr.problems.radar.fmcw import cylinder, echoes
 from inverse_inr.problems.radar.imaging import backprojection, decibels, radar_figure
-from inverse_inr.problems.radar.sar import block_numbers, gated, passes, radar_of, spotlighted
+from inverse_inr.problems.radar.phase_data import block_numbers, gated, radar_of, spotlighted
+from inverse_inr.problems.radar.sar import passes
 from inverse_inr.problems.radar.scenes import aeroplane, car
 
 SMALL = {"azimuths": 6, "heights": 3, "pitch": 0.02}

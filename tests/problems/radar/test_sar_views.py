@@ -14,14 +14,9 @@ from inverse_inr.command.config import Run
 from inverse_inr.operators import SarImage
 from inverse_inr.problems.radar import sar_views
 from inverse_inr.problems.radar.box_scene import BoxOnGround, dark_runs
-from inverse_inr.problems.radar.sar_views import (
-    BOX,
-    nearest_views,
-    novel_radar,
-    render,
-    tomography,
-    view_errors,
-)
+from inverse_inr.problems.radar.novel_views import nearest_views, novel_radar, render, view_errors
+from inverse_inr.problems.radar.sar_views import BOX
+from inverse_inr.problems.radar.tomography import tomography
 
 SCENE = BoxOnGround()
 

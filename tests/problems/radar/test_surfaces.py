@@ -15,7 +15,8 @@ from inverse_inr.evaluation import Memo
 from inverse_inr.io import read_ply
 from inverse_inr.problems.radar import surfaces
 from inverse_inr.problems.radar.surface_scenes import SHAPES, shape
-from inverse_inr.problems.radar.surfaces import direct, fit_distance, sub_apertures, two_stages
+from inverse_inr.problems.radar.surfaces import direct
+from inverse_inr.problems.radar.two_stages import fit_distance, sub_apertures, two_stages
 from inverse_inr.surfaces import (
     Eikonal,
     IsoPoints,

@@ -7,7 +7,8 @@ import torch
 
 from inverse_inr.fidelity import Magnitude
 from inverse_inr.problems.radar import fmcw, sar
-from inverse_inr.problems.radar.variance_field import HasKernel, Marginal, variance_field
+from inverse_inr.problems.radar.marginal import Marginal
+from inverse_inr.problems.radar.variance_field import HasKernel, variance_field
 
 C128 = torch.complex128
 

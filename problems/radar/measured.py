@@ -1,0 +1,143 @@
+"""Measured phase history: a region of the GOTCHA parking lot, or of any file in radar layout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from inverse_inr import Box, Grid, Problem
+from inverse_inr.io import PhaseData, read_gotcha, read_radar
+from inverse_inr.operators.radar.matched_filter import check_sign
+from inverse_inr.problems.radar.phase_data import block_numbers, gated, radar_of, spotlighted
+from inverse_inr.problems.radar.sar import complex_problem, voxels
+from inverse_inr.stopping import HeldOut
+
+
+def gotcha(
+    paths: list[str],
+    *,
+    center: tuple[float, float] = (0.0, 0.0),
+    size: tuple[float, float] = (20.0, 20.0),
+    pitch: float = 0.15,
+    height: float = 0.0,
+    every: int = 1,
+    weight: float = 10.0,
+    snr: float = 10.0,
+    blocks: list[int] | None = None,
+) -> Problem:
+    """A region of the GOTCHA parking lot (AFRL) on a horizontal plane.
+
+    Phases are re-referenced to the region's centre and echoes from outside it are filtered out in
+    range, so that the region's own phase history is left. Every tenth pulse is held out. With
+    `blocks`, echoes from places next to the region are filtered out too, in each block by itself,
+    and the second block is held out instead; `notes["block"]` numbers the pulses' blocks.
+    Neighbouring pulses see nearly the same: whole blocks are the harder test.
+
+    Args:
+        paths: The .mat files in the order of azimuth.
+        center: Centre (x, y) of the region in metres.
+        size: Lengths (x, y) of the region in metres.
+        pitch: Side of a pixel in metres.
+        height: Height of the plane in metres.
+        every: Use every n-th pulse.
+        weight: Weight of the L1 norm, in units of the noise.
+        snr: Assumed signal-to-noise ratio in dB, to weigh the data against L1.
+        blocks: Lengths of runs of pulses; None holds out single pulses.
+
+    Returns:
+        The problem of a complex reflectivity.
+
+    Raises:
+        ValueError: If the data are out of focus, or the blocks do not fit them.
+    """
+    return measured(read_gotcha(paths), center, size, pitch, height, every, weight, snr, blocks)
+
+
+def phase_history(
+    path: str,
+    *,
+    center: tuple[float, float] = (0.0, 0.0),
+    size: tuple[float, float] = (20.0, 20.0),
+    pitch: float = 0.15,
+    height: float = 0.0,
+    every: int = 1,
+    weight: float = 10.0,
+    snr: float = 10.0,
+) -> Problem:
+    """A region of phase history in the HDF5 layout of `inverse_inr.io.radar`, as in `gotcha`.
+
+    Args:
+        path: The HDF5 file.
+        center: Centre (x, y) of the region in metres.
+        size: Lengths (x, y) of the region in metres.
+        pitch: Side of a pixel in metres.
+        height: Height of the plane in metres.
+        every: Use every n-th pulse.
+        weight: Weight of the L1 norm, in units of the noise.
+        snr: Assumed signal-to-noise ratio in dB, to weigh the data against L1.
+
+    Returns:
+        The problem of a complex reflectivity; every tenth pulse is held out.
+
+    Raises:
+        ValueError: If the data are out of focus.
+    """
+    return measured(read_radar(path), center, size, pitch, height, every, weight, snr)
+
+
+def measured(
+    data: PhaseData,
+    center: tuple[float, float],
+    size: tuple[float, float],
+    pitch: float,
+    height: float,
+    every: int,
+    weight: float,
+    snr: float,
+    blocks: list[int] | None = None,
+) -> Problem:
+    """The problem of a region of measured phase history.
+
+    Args:
+        data: As a file gives it.
+        center: As in `gotcha`.
+        size: As in `gotcha`.
+        pitch: As in `gotcha`.
+        height: As in `gotcha`.
+        every: As in `gotcha`.
+        weight: As in `gotcha`.
+        snr: As in `gotcha`.
+        blocks: As in `gotcha`.
+
+    Returns:
+        The problem of a complex reflectivity.
+
+    Raises:
+        ValueError: If the sign is wrong (the data are out of focus), or the blocks do not fit.
+    """
+    half = [0.5 * n for n in size]
+    box = Box(
+        (center[0] - half[0], center[1] - half[1], height - 0.5 * pitch),
+        (center[0] + half[0], center[1] + half[1], height + 0.5 * pitch),
+        ("m",) * 3,
+    )
+    grid = Grid(box, (*voxels(size, pitch), 1))
+    whole = radar_of(data, box, grid)
+    check_sign(whole, data.y)
+    y, local = gated(data, box)
+    rows = torch.arange(0, len(y), every)
+    held = torch.arange(len(rows)) % 10 == 5
+    notes = {}
+    if blocks is not None:
+        block = block_numbers(blocks, len(y))
+        y = spotlighted(y, local, box, block)
+        held = block[rows] == 1
+        notes = {"block": block[rows]}
+    operator = radar_of(local, box, grid).pulses(rows)
+    y = y[rows]
+    sigma = 10 ** (-snr / 20) * float(y.abs().square().mean().sqrt())
+    problem = complex_problem(
+        operator, grid, y, sigma, weight=weight, hold_out=HeldOut(rows=[held.nonzero()[:, 0]])
+    )
+    return replace(problem, notes=problem.notes | notes)

@@ -1,0 +1,132 @@
+"""Measured phase history made ready for a region: gates in range and across it, and its radar."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from inverse_inr import Box, Grid
+from inverse_inr.constants import SPEED_OF_LIGHT
+from inverse_inr.io import PhaseData
+from inverse_inr.operators import PhaseHistory, RadarGeometry
+
+
+def radar_of(data: PhaseData, box: Box, grid: Grid) -> PhaseHistory:
+    """The operator of measured phase history.
+
+    Args:
+        data: Antennas, frequencies and sign as a file gives them.
+        box: The scene's box in metres.
+        grid: The pixels or voxels of the scene.
+
+    Returns:
+        A radar with the pulses of `data`, monostatic if its antennas coincide.
+    """
+    receivers = None if torch.equal(data.transmitters, data.receivers) else data.receivers
+    geometry = RadarGeometry(data.transmitters, receivers, data.sign, data.reference_path)
+    return PhaseHistory(box, geometry, data.frequencies, points=grid)
+
+
+def block_numbers(blocks: list[int], pulses: int) -> torch.Tensor:
+    """The number of the block that each pulse is in.
+
+    Args:
+        blocks: Lengths of runs of pulses, two pulses or more each.
+        pulses: Number of pulses.
+
+    Returns:
+        (pulses,) whole numbers from 0.
+
+    Raises:
+        ValueError: If the blocks hold another number of pulses, are fewer than two, or are too
+            short.
+    """
+    if sum(blocks) != pulses or len(blocks) < 2 or min(blocks) < 2:
+        raise ValueError(
+            f"blocks={blocks} hold {sum(blocks)} pulses, two or more each; the data have {pulses}."
+        )
+    return torch.repeat_interleave(torch.arange(len(blocks)), torch.tensor(blocks))
+
+
+def spotlighted(
+    y: torch.Tensor, data: PhaseData, box: Box, block: torch.Tensor, margin: float = 3.0
+) -> torch.Tensor:
+    """Filter out echoes from places next to the box.
+
+    Their phase turns faster from pulse to pulse than that of the box's corners. Each block is
+    filtered by itself, with cosine edges.
+
+    Args:
+        y: (P, K) complex phase history.
+        data: Its antennas, referenced to the box's centre as by `gated`.
+        box: The region in metres.
+        block: (P,) number of each pulse's block.
+        margin: Width of the edges in metres.
+
+    Returns:
+        (P, K) complex.
+    """
+    geometry = RadarGeometry(data.transmitters, data.receivers, data.sign, data.reference_path)
+    turns = (
+        geometry.path(_corners(box), torch.arange(len(geometry)))
+        * float(data.frequencies.mean())
+        / SPEED_OF_LIGHT
+    )
+    out = torch.empty_like(y)
+    for number in range(int(block.max()) + 1):
+        rows = (block == number).nonzero()[:, 0]
+        band = float(turns[rows].diff(dim=0).abs().max())  # cycles per pulse
+        edge = band * margin / (0.5 * box.diagonal)
+        cycles = torch.fft.fftfreq(2 * len(rows), dtype=torch.float64).abs()
+        gate = _cosine(((band + edge - cycles) / edge).clamp(0, 1))
+        spectrum = torch.fft.fft(y[rows], 2 * len(rows), dim=0) * gate[:, None]
+        out[rows] = torch.fft.ifft(spectrum, dim=0)[: len(rows)].to(y)
+    return out
+
+
+def gated(data: PhaseData, box: Box, margin: float = 1.0) -> tuple[torch.Tensor, PhaseData]:
+    """Keep the ranges of a box, reference them to its centre, and drop frequencies.
+
+    A pulse's delay spectrum outside the box is cut, with cosine edges, and as many frequencies are
+    kept as the shorter swath needs.
+
+    Args:
+        data: Measured phase history.
+        box: The region in metres.
+        margin: Kept around the box, and width of the edges, in metres.
+
+    Returns:
+        Phase history (P, K), complex64, and `data` with the frequencies and reference paths that
+        belong to it; its own `y` is still the measured one.
+    """
+    geometry = RadarGeometry(data.transmitters, data.receivers, data.sign, data.reference_path)
+    middle = torch.tensor([box.center], dtype=torch.float64)
+    everything = torch.arange(len(geometry))
+    centre = geometry.path(middle, everything)
+    shift = centre[:, 0]  # of the box's centre against the file's reference
+    turns = data.frequencies * shift[:, None] / SPEED_OF_LIGHT
+    phase = -data.sign * 2 * math.pi * (turns - turns.round())
+    y = data.y.to(torch.complex128) * torch.polar(torch.ones_like(phase), phase)
+    reach = 0.5 * float((geometry.path(_corners(box), everything) - centre).abs().max())
+    df = float(data.frequencies.diff().mean())
+    count = len(data.frequencies)
+    ranges = torch.fft.fftfreq(2 * count, dtype=torch.float64) * SPEED_OF_LIGHT / (2 * df)
+    gate = _cosine(((reach + margin - ranges.abs()) / margin).clamp(0, 1))
+    profile = torch.fft.ifft(y, 2 * count) * gate
+    y = torch.fft.fft(profile)[:, :count]
+    step = max(1, math.floor(SPEED_OF_LIGHT / (2 * df) / (2 * (reach + margin))))
+    local = data._replace(
+        frequencies=data.frequencies[::step], reference_path=data.reference_path + shift
+    )
+    return y[:, ::step].to(torch.complex64), local
+
+
+def _corners(box: Box) -> torch.Tensor:
+    """The corners of a box: (8, 3) in metres, float64."""
+    return torch.cartesian_prod(*torch.tensor([box.lower, box.upper], dtype=torch.float64).T)
+
+
+def _cosine(fraction: torch.Tensor) -> torch.Tensor:
+    """A smooth edge from 0 to 1, as the fraction of its width goes from 0 to 1."""
+    return 0.5 - 0.5 * (math.pi * fraction).cos()
