@@ -60,7 +60,7 @@ class Ellipsoids(Shapes):
             yield value * (local.square().sum(-1) <= 1).to(points.dtype)
 
     def _line_terms(self, origin: Tensor, unit: Tensor) -> Iterator[Tensor]:
-        """Chords of the unit ball, 2 sqrt(1 - distance^2), over the stretch of lengths along them."""
+        """Chords of the unit ball, 2 sqrt(1 - distance^2), over the stretch of lengths there."""
         for local, to_unit, value in self._in_unit_frames(origin):
             along = unit @ to_unit
             stretch = along.norm(dim=-1)
