@@ -28,9 +28,10 @@ from real_data import DATA
 import inverse_inr as ii
 from inverse_inr import metrics
 from inverse_inr.operators import CassiOnGrid
-from inverse_inr.problems.spectral import cassi
+from inverse_inr.problems.spectral import Alignment, Detector, Optics, cassi
 from inverse_inr.problems.spectral.cassi_calibration import calibrated
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
+from inverse_inr.problems.spectral.instrument import Calibration
 from inverse_inr.problems.spectral.refinement import refined
 
 SCENES = ["kodim04.png", "kodim23.png", "jasper_ridge_r198.mat", "indian_pines"]
@@ -42,9 +43,8 @@ def simulated(name: str, **options: Any) -> ii.Problem:
     if name.endswith(".mat"):
         options = {"variable": "Y"} | options
     file = DATA / name
-    return cassi(
-        str(file) if file.exists() else name, mask=str(DATA / "tsa_sim_mask_256.mat"), **options
-    )
+    optics = Optics(mask=str(DATA / "tsa_sim_mask_256.mat"))
+    return cassi(str(file) if file.exists() else name, optics=optics, **options)
 
 
 def scores(solution: ii.Solution) -> tuple[float, float, float]:
@@ -75,7 +75,9 @@ def scenes(names: list[str], size: int, noises: list[float], seeds: int, only: s
             rows: dict[str, list[list[float]]] = {}
             # without noise nothing differs from seed to seed but where a fit starts
             for seed in range(1 if noise == 0 and key != "separable" else seeds):
-                problem = simulated(name, size=size, noise_level=noise, seed=seed)
+                problem = simulated(
+                    name, size=size, detector=Detector(noise_level=noise), seed=seed
+                )
                 began = time.process_time()
                 for solution in method(problem, seed):
                     seconds, held = time.process_time() - began, solution.held_out()
@@ -123,12 +125,14 @@ def off_band(names: list[str], size: int, seeds: int) -> None:
 
 def calibration(names: list[str], size: int, seeds: int) -> None:
     """A mask off by (0.6, -0.4) px and a dispersion by 2 %: known, not known, learnt with the image."""
-    moved: dict[str, Any] = {"mask_shift": (0.6, -0.4), "dispersion_scale": 1.02}
+    models: tuple[Calibration, ...] = ("true", "nominal", "learnt")
     for name in names:
         for seed in range(seeds):
             found: dict[str, float] = {}
-            for model in ("true", "nominal", "learnt"):
-                problem = simulated(name, size=size, seed=seed, calibration=model, **moved)
+            for model in models:
+                problem = simulated(
+                    name, size=size, seed=seed, alignment=Alignment((0.6, -0.4), 1.02, model)
+                )
                 began = time.process_time()
                 if model == "learnt":
                     problem = calibrated(problem, seed=seed)

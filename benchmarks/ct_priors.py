@@ -79,12 +79,9 @@ def main() -> None:
     classic = baselines.tv(problem)
     weight = classic.details["weight"]
     term = problem.terms[0]
-    raster = ii.Problem(
-        [ii.Term(term.operator.on(problem.grid), term.y, term.fidelity)],
-        problem.box,
-        problem.grid,  # pyright: ignore[reportAttributeAccessIssue]
-        reference=problem.reference,
-    )
+    gridded = term.operator.on(problem.grid)  # pyright: ignore[reportAttributeAccessIssue]
+    on_pixels = ii.Term(gridded, term.y, term.fidelity)
+    raster = ii.Problem([on_pixels], problem.box, problem.grid, reference=problem.reference)
     penalty = weight * regularizers.TotalVariation(grid=problem.grid)
     best = objective(raster, classic, penalty)
     print(

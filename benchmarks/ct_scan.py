@@ -14,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from torch import Tensor
 import inverse_inr as ii
 from inverse_inr import baselines, noise, optimizers, priors, regularizers
 from inverse_inr.operators import DetectorDrift
-from inverse_inr.problems.ct import ct_scan, filtered_backprojection
+from inverse_inr.problems.ct import Reading, RotationAxis, ct_scan, filtered_backprojection
 from inverse_inr.problems.ct.scan import drift_removed
 from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut
@@ -30,11 +31,12 @@ WEIGHTS = [250.0, 500.0, 1000.0, 2000.0, 4000.0]
 """Of total variation, in units of binned pixels (bin 2); the choice lies inside."""
 
 
-def load(path: str, bin: int, width: int, **options: object) -> tuple[ii.Problem, Tensor]:
+def load(path: str, bin: int, width: int, **options: Any) -> tuple[ii.Problem, Tensor]:
     """The problem, fitted without and choosing by its held-out views, and the rows to report."""
+    reading = Reading(bin=bin, air=100, span=180.0)
     problem = ct_scan(
-        path, bin=bin, width=width, air=100, span=180.0, learn_center=False, **options
-    )  # pyright: ignore[reportArgumentType]
+        path, reading=reading, axis=RotationAxis(learn_center=False), width=width, **options
+    )
     term = problem.terms[0]
     rows = term.trusted
     view = rows // term.operator.shape[1]  # pyright: ignore[reportAttributeAccessIssue]
@@ -103,7 +105,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
 
-    def scan(**options: object) -> tuple[ii.Problem, Tensor]:
+    def scan(**options: Any) -> tuple[ii.Problem, Tensor]:
         return load(arguments.path, arguments.bin, arguments.width, **options)
 
     fine, coarse = (

@@ -44,9 +44,9 @@ def chosen(problem: ii.Problem, seed: int) -> ii.Solution:
     def fit(factor: float) -> ii.Solution:
         return ii.solve(
             problem,
-            regularizers=[factor * rule],
+            regularizers=[factor * rule],  # pyright: ignore[reportOperatorIssue]
             steps=250,
-            lr=0.1,  # pyright: ignore[reportOperatorIssue]
+            lr=0.1,
             operator_lr=3e-4,
             seed=seed,
             callbacks=[],

@@ -31,16 +31,19 @@ from inverse_inr.operators import SliceAcquisition, Slices
 from inverse_inr.operators.rigid import align, apply, pose_errors, rigid
 from inverse_inr.problems.slices.baselines import average, super_resolution
 from inverse_inr.problems.slices.output import slice_weights
-from inverse_inr.problems.slices.simulation import simulate_stacks
+from inverse_inr.problems.slices.simulation import Artefacts, Motion, simulate_stacks
 from inverse_inr.problems.slices.stacks import Stack, as_slices
 from inverse_inr.problems.slices.volumes import problem_of, volume_field
 
 WIDTH = 2.0 / (2 * np.sqrt(2 * np.log(2)))  # deviation of the output's profile in mm
 CASES: dict[str, dict[str, Any]] = {
-    "still": {"degrees": 0.0, "distance": 0.0},
-    "5": {"degrees": 5.0, "distance": 5.0},
-    "10": {"degrees": 10.0, "distance": 10.0},
-    "outliers": {"degrees": 5.0, "distance": 5.0, "outliers": 0.1, "bias": 0.1},
+    "still": {"motion": Motion(degrees=0.0, distance=0.0)},
+    "5": {"motion": Motion(degrees=5.0, distance=5.0)},
+    "10": {"motion": Motion(degrees=10.0, distance=10.0)},
+    "outliers": {
+        "motion": Motion(degrees=5.0, distance=5.0),
+        "artefacts": Artefacts(outliers=0.1, bias=0.1),
+    },
 }
 
 
@@ -142,12 +145,13 @@ def main() -> None:
     if arguments.quadrature:
         return quadrature()
     for case in arguments.case:
+        bias = 3 if CASES[case].get("artefacts", Artefacts()).bias else 0
         methods: dict[str, Callable[[list[Stack]], tuple[ii.Solution, Tensor | None]]] = {
             "average, motion ignored": partial(classical, average, False),
             "average, true motion": partial(classical, average, True),
             "super-resolution CG, motion ignored": partial(classical, super_resolution, False),
             "super-resolution CG, true motion": partial(classical, super_resolution, True),
-            "INR, motion found": partial(inr, arguments.steps, 3 if CASES[case].get("bias") else 0),
+            "INR, motion found": partial(inr, arguments.steps, bias),
         }
         if arguments.only:
             methods = {

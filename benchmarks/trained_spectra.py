@@ -19,7 +19,7 @@ from real_data import DATA
 
 import inverse_inr as ii
 from inverse_inr import metrics
-from inverse_inr.problems.spectral import cassi, hyper_spectra, sinr, spectral_sr
+from inverse_inr.problems.spectral import Optics, cassi, hyper_spectra, sinr, spectral_sr
 
 
 def scores(solution: ii.Solution) -> tuple[float, float]:
@@ -79,16 +79,16 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    options = {"size": arguments.size, "bands": arguments.bands, "noise_level": 0.01}
-    mask = str(
-        DATA / "tsa_sim_mask_256.mat"
+    options = {"size": arguments.size, "bands": arguments.bands}
+    optics = Optics(
+        mask=str(DATA / "tsa_sim_mask_256.mat")
     )  # one camera for all scenes; only the noise has a seed
     of_colours, of_snapshots = arguments.steps
     if of_colours:
         left_out(
             "hypernetwork",
             hyper_spectra,
-            lambda name, seed: spectral_sr(name, seed=seed, **options),
+            lambda name, seed: spectral_sr(name, seed=seed, noise_level=0.01, **options),
             arguments.scene,
             of_colours,
         )
@@ -96,7 +96,7 @@ def main() -> None:
         left_out(
             "SINR",
             sinr,
-            lambda name, seed: cassi(name, mask=mask, seed=seed, **options),
+            lambda name, seed: cassi(name, optics=optics, seed=seed, **options),
             arguments.scene,
             of_snapshots,
         )

@@ -62,11 +62,14 @@ class Suggestion:
     write: Callable[[Any, Path], Sequence[Path]] | None = None
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Problem:
     """One or several acquisitions of one field on a box.
 
     Solving it means: minimise over θ Σ_t weight_t D_t(A_t(f_θ), y_t) + Σ_k λ_k R_k(f_θ).
+
+    A problem is a value: `dataclasses.replace` makes another one, and two are equal only where they
+    are the same object.
 
     Args:
         terms: The acquisitions, at least one.

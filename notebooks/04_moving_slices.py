@@ -45,7 +45,7 @@ import inverse_inr as ii
 from inverse_inr import plotting
 from inverse_inr.operators.rigid import pose_errors
 from inverse_inr.problems.slices.baselines import average, super_resolution
-from inverse_inr.problems.slices.simulation import simulate_stacks
+from inverse_inr.problems.slices.simulation import Motion, Slicing, simulate_stacks
 from inverse_inr.problems.slices.volumes import problem_of, volume_field
 
 # %% [markdown]
@@ -58,7 +58,8 @@ from inverse_inr.problems.slices.volumes import problem_of, volume_field
 
 # %%
 brain, box = volume_field("mni152")
-stacks = simulate_stacks(brain, box, pixel=4.0, thickness=8.0, degrees=6.0, distance=6.0, nodes=32, seed=0)
+slicing, motion = Slicing(pixel=4.0, thickness=8.0), Motion(degrees=6.0, distance=6.0)  # mm, and degrees
+stacks = simulate_stacks(brain, box, slicing=slicing, motion=motion, nodes=32, seed=0)
 axial = stacks[0]
 print({s.name: tuple(s.values.shape) for s in stacks}, "rows, columns, slices")
 

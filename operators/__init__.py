@@ -65,8 +65,10 @@ from inverse_inr.operators.radar.sar_image import SarImage
 from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
 from inverse_inr.operators.spectral import dispersion
 from inverse_inr.operators.spectral.band_variation import BandTotalVariation
+from inverse_inr.operators.spectral.camera import BandResponse
 from inverse_inr.operators.spectral.cassi import CASSI
 from inverse_inr.operators.spectral.cassi_on_grid import CassiOnGrid
+from inverse_inr.operators.spectral.coded_aperture import Placement
 from inverse_inr.operators.spectral.rendering import daylight, encode_srgb, render_srgb, xyz_weights
 from inverse_inr.operators.spectral.response import SpectralResponse, cie_xyz, linear_srgb
 from inverse_inr.operators.warp import (
@@ -81,6 +83,7 @@ from inverse_inr.operators.warp import (
 __all__ = [
     "CASSI",
     "FMCW",
+    "BandResponse",
     "BandTotalVariation",
     "BendingEnergy",
     "Blur",
@@ -114,6 +117,7 @@ __all__ = [
     "Occluded",
     "ParallelBeam",
     "PhaseHistory",
+    "Placement",
     "PointSamples",
     "PolynomialMaps",
     "RadarGeometry",

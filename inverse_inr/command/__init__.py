@@ -1,1 +1,1 @@
-"""The command line `inverse-inr`: configs, single runs, comparisons of priors, and what they write."""
+"""The command line `inverse-inr`: configs, runs, comparisons of priors, and what they write."""

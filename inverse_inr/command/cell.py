@@ -1,4 +1,4 @@
-"""One fit of a comparison, kept in a folder of its own: read where it is finished, continued where it was cut off."""
+"""One fit of a comparison in a folder of its own: read if finished, continued if it was cut off."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from inverse_inr.command.config import Run, Table
+from inverse_inr.command.config import Run
 from inverse_inr.command.memory import step_memory
 from inverse_inr.command.reporting import entry, image_of, write_json
+from inverse_inr.command.tables import Table
 from inverse_inr.evaluation import placement
 from inverse_inr.io import write_image
 from inverse_inr.problem import Problem
@@ -33,11 +34,25 @@ MEASURES = {
 """The columns of a comparison, by the names of a cell's values."""
 
 FILES = ("cell.json", "image.npz", "field.safetensors", "state.pt")
+"""All that a cell's folder may hold."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One fit as it is remembered: `values` by measure, none where it failed; `note` says why, or what went wrong."""
+    """One fit as it is remembered.
+
+    Attributes:
+        method: The prior's or the baseline's name.
+        seed: The seed of the fit, and of the noise where the problem draws any.
+        folder: Where image, weights and this record are kept.
+        values: What was measured, by the names of `MEASURES`; empty for a fit that failed.
+        note: Why it failed, or what went wrong on the way.
+        machine: What the seconds were measured on.
+        steps: Steps that were made.
+        best_step: The step whose state was kept.
+        stopped: How the run ended, in words.
+        history: The records of the stopping rule's checks.
+    """
 
     method: str
     seed: int
@@ -52,30 +67,57 @@ class Cell:
 
     @property
     def failed(self) -> bool:
+        """Whether the fit raised an error instead of giving an image."""
         return not self.values
 
     @classmethod
     def read(cls, folder: Path) -> Cell | None:
-        """The cell of a folder, finished or failed; None where there is none, or one that cannot be read."""
+        """Read the cell of a folder, finished or failed.
+
+        Returns:
+            None where there is no cell, or one that is damaged or lacks its image.
+        """
         try:
             cell = cls(folder=folder, **json.loads((folder / "cell.json").read_text()))
         except (FileNotFoundError, json.JSONDecodeError, TypeError):
             return None
-        return cell if cell.failed or (folder / "image.npz").exists() else None
+        if not cell.failed and not (folder / "image.npz").exists():
+            return None
+        return cell
+
+    @property
+    def remark(self) -> str:
+        """The note as it is printed: marked where it is the reason of a failure."""
+        if self.failed:
+            return f"failed: {self.note}"
+        return self.note
 
     def __str__(self) -> str:
+        """One line: the method, the seed, what was measured and the remark."""
         shown = [
-            f"{title} {entry(self.values[k])}"
-            for k, title in MEASURES.items()
-            if self.values.get(k) is not None
+            f"{title} {entry(self.values[key])}"
+            for key, title in MEASURES.items()
+            if self.values.get(key) is not None
         ]
-        note = f"failed: {self.note}" if self.failed else self.note
-        return f"{self.method}, seed {self.seed}: {', '.join(shown + [note] * bool(note))}"
+        if self.remark:
+            shown.append(self.remark)
+        return f"{self.method}, seed {self.seed}: {', '.join(shown)}"
 
 
 def attempt(method: str, seed: int, folder: Path, work: Callable[[Path], Table]) -> Cell:
-    """The finished cell of `folder`, else the one that `work` makes there. What it raises is remembered as a failure,
-    which is tried again the next time; a disk that is full or gone (OSError) is no property of a method."""
+    """Return the finished cell of a folder, or make one there.
+
+    An error of the method is remembered as a failure, which is tried again the next time.
+
+    Args:
+        method: The name under which the cell is kept.
+        seed: The seed of the fit.
+        folder: The cell's folder.
+        work: Makes image and weights in the folder, and returns the other attributes of the cell.
+
+    Raises:
+        OSError: The disk is full or gone, which is no property of a method.
+    """
     found = Cell.read(folder)
     if found is None or found.failed:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +135,20 @@ def attempt(method: str, seed: int, folder: Path, work: Callable[[Path], Table])
 
 
 def fit(run: Run, problem: Problem, progress: Progress, folder: Path) -> Table:
-    """Fit the prior of `run`, from the folder's checkpoint where there is one; KeyboardInterrupt leaves one."""
+    """Fit the prior of a config, from the folder's checkpoint where there is one.
+
+    Args:
+        run: The config.
+        problem: Its problem, made before.
+        progress: What is shown on the way; it is closed at the end.
+        folder: The cell's folder.
+
+    Returns:
+        The attributes of the cell.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; a checkpoint is left.
+    """
     memory = step_memory(run.solver(problem, []))
     checkpoint = Checkpoint(folder / "state.pt")
     solver = run.solver(problem, [progress, checkpoint])
@@ -106,27 +161,29 @@ def fit(run: Run, problem: Problem, progress: Progress, folder: Path) -> Table:
     if solution.stopped.kind == "interrupted":
         checkpoint.write(solver)
         raise KeyboardInterrupt
-    more = {
-        "parameters": _parameters(solver.prior),
-        "memory": None if memory is None else memory / 1e6,
-    }
+    more: Table = {"parameters": _parameters(solver.prior), "memory": memory}
+    if memory is not None:
+        more["memory"] = memory / 1e6
     return _remember(solution, more, folder)
 
 
 def baseline(method: Callable[[Problem], Solution], problem: Problem, folder: Path) -> Table:
-    """A classical reconstruction."""
+    """Reconstruct by a classical method, and return the attributes of the cell."""
     return _remember(method(problem), {}, folder)
 
 
 def _remember(solution: Solution, more: Table, folder: Path) -> Table:
-    """Image and weights to the folder, the rest to the cell, which is written last."""
+    """Write image and weights to the folder; return the rest, which is written last."""
     summary = solution.summary()
+    note = ""
+    if solution.stopped.kind == "non-finite":
+        note = str(solution.stopped)
     write_image(folder / "image.npz", image_of(solution), solution.problem.grid)
     if isinstance(solution.field, nn.Module):
         save_field(solution.field, folder / "field.safetensors")
     return {
         "values": {k: v for k, v in (summary | more).items() if k != "method"},
-        "note": str(solution.stopped) if solution.stopped.kind == "non-finite" else "",
+        "note": note,
         "machine": _machine(solution),
         "steps": solution.steps,
         "best_step": solution.best_step,
@@ -136,32 +193,39 @@ def _remember(solution: Solution, more: Table, folder: Path) -> Table:
 
 
 def _parameters(prior: nn.Module) -> int:
-    """Real numbers learnt."""
+    """The number of real numbers learnt."""
     count = getattr(prior, "parameter_count", None)
-    return (
-        sum(p.numel() * (2 if p.is_complex() else 1) for p in prior.parameters())
-        if count is None
-        else int(count)
+    if count is not None:
+        return int(count)
+    return sum(
+        torch.view_as_real(p).numel() if p.is_complex() else p.numel() for p in prior.parameters()
     )
 
 
 def _machine(solution: Solution) -> str:
     """What the seconds were measured on."""
-    device, threads = placement(solution.field)[1], torch.get_num_threads()
-    name = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{threads} CPU thread{'s'[: threads - 1]}"
-    )
+    device = placement(solution.field)[1]
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = _counted(torch.get_num_threads(), "CPU thread")
     return f"{name}, torch {torch.__version__}"
 
 
+def _counted(number: int, thing: str) -> str:
+    if number == 1:
+        return f"1 {thing}"
+    return f"{number} {thing}s"
+
+
 def notes(cells: Sequence[Cell]) -> list[str]:
-    """What went wrong, each once, with its seeds."""
+    """Say what went wrong in several cells of one method: each remark once, with its seeds."""
     seeds: dict[str, list[str]] = {}
-    for c in cells:
-        if c.note:
-            seeds.setdefault(f"failed: {c.note}" if c.failed else c.note, []).append(str(c.seed))
-    return [
-        f"{note} (seed{'s' * (len(which) > 1)} {', '.join(which)})" for note, which in seeds.items()
-    ]
+    for cell in cells:
+        if cell.note:
+            seeds.setdefault(cell.remark, []).append(str(cell.seed))
+    lines = []
+    for remark, which in seeds.items():
+        word = "seed" if len(which) == 1 else "seeds"
+        lines.append(f"{remark} ({word} {', '.join(which)})")
+    return lines

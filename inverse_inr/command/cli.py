@@ -6,7 +6,6 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,19 +14,13 @@ import torch
 from cyclopts import App, Parameter
 
 from inverse_inr import priors
-from inverse_inr.command import catalogue, config
+from inverse_inr.command import catalogue
 from inverse_inr.command.comparison import Comparison
-from inverse_inr.command.config import ConfigError, Run
-from inverse_inr.command.reporting import (
-    HELD_OUT,
-    figure_of,
-    save_figure,
-    text_table,
-    versions,
-    write_json,
-)
-from inverse_inr.problem import Problem
-from inverse_inr.solver import Checkpoint, Progress, Solution, Solver
+from inverse_inr.command.config import Run
+from inverse_inr.command.reporting import HELD_OUT, text_table, versions, write_json
+from inverse_inr.command.runs import clear, prepare, print_notes, read_record, reconstruct
+from inverse_inr.command.tables import ConfigError, override, read_tables, set_keywords
+from inverse_inr.solver import Progress
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
 logger = logging.getLogger("inverse_inr")
@@ -45,7 +38,6 @@ Threads = Annotated[
         help="CPU threads for torch. One is fastest for small problems and on a busy machine."
     ),
 ]
-Methods = dict[str, Callable[[Problem], Any]]
 
 
 @app.command
@@ -59,7 +51,7 @@ def run(
     threads: Threads = None,
     **keywords: Keywords,
 ) -> None:
-    """Reconstruct what a TOML file describes; write figure, image, weights, history and resolved config.
+    """Reconstruct what a TOML file describes; write figure, image, weights, history and config.
 
     Parameters
     ----------
@@ -67,18 +59,18 @@ def run(
         Folder of the run; one that holds another run is refused without --force.
     """
     _use_threads(threads)
-    tables = config.read_tables(path)
-    config.override(tables, set)
-    config.set_keywords(tables, keywords)
+    tables = read_tables(path)
+    override(tables, set)
+    set_keywords(tables, keywords)
     checked = Run.of(tables)
     if out.exists() and any(out.iterdir()) and not force:
         raise ConfigError(
             f"{out} is not empty and may hold another run. Choose another --out, or pass --force."
         )
-    prepared = _prepared(checked, out)  # what cannot be prepared takes no folder, and clears none
-    _clear(out)
+    prepared = prepare(checked, out)  # what cannot be prepared takes no folder, and clears none
+    clear(out)
     write_json(out / "config.json", {"config": tables, "versions": versions()})
-    _reconstruct(*prepared, out)
+    reconstruct(*prepared, out)
 
 
 @app.command
@@ -94,8 +86,9 @@ def compare(
 ) -> None:
     """Fit several priors to one problem: a table and a figure, with the classical baselines above.
 
-    Everything but [prior] is taken from the config; --set prior.bandwidth=20 holds for every prior. What is finished
-    in `out` is kept: repeat the command to go on after an interruption, with more priors or with more seeds.
+    Everything but [prior] is taken from the config; --set prior.bandwidth=20 holds for every prior.
+    What is finished in `out` is kept: repeat the command to go on after an interruption, with more
+    priors or with more seeds.
 
     Parameters
     ----------
@@ -109,21 +102,14 @@ def compare(
         Begin again.
     """
     _use_threads(threads)
-    tables = {k: v for k, v in config.read_tables(path).items() if k != "prior"}
-    config.override(tables, set)
+    tables = {k: v for k, v in read_tables(path).items() if k != "prior"}
+    override(tables, set)
     options = tables.pop("prior", {})
     if "name" in options:
         raise ConfigError(f"--set prior.name={options['name']}: --priors names them.")
     names = [name.strip() for name in priors.split(",") if name.strip()]
-    command = [
-        "inverse-inr",
-        "compare",
-        str(path),
-        "--priors",
-        ",".join(names),
-        "--seeds",
-        str(seeds),
-    ]
+    command = ["inverse-inr", "compare", str(path)]
+    command += ["--priors", ",".join(names), "--seeds", str(seeds)]
     command += [word for assignment in set for word in ("--set", assignment)]
     comparison = Comparison(
         Run.of(tables),
@@ -140,9 +126,9 @@ def compare(
 
 @app.command
 def resume(out: Path, *, threads: Threads = None) -> None:
-    """Continue an interrupted run or comparison: the result is the same as without the interruption."""
+    """Continue an interrupted run or comparison: the result is as without the interruption."""
     _use_threads(threads)
-    record = _record(out)
+    record = read_record(out)
     checked = Run.of(record["config"])
     if "priors" in record:
         _compare(
@@ -161,15 +147,15 @@ def resume(out: Path, *, threads: Threads = None) -> None:
         raise FileNotFoundError(
             f"{out} has no checkpoint (state.pt): nothing to resume; run it again."
         )
-    solver, checkpoint, methods = _prepared(checked, out)
+    solver, checkpoint, methods = prepare(checked, out)
     solver.load_state_dict(torch.load(checkpoint.path, weights_only=True))
-    _reconstruct(solver, checkpoint, methods, out)
+    reconstruct(solver, checkpoint, methods, out)
 
 
 @app.command
 def show(out: Path) -> None:
     """Print the table of a finished run."""
-    _record(out)
+    read_record(out)
     table = out / "table.json"
     if not table.exists():
         raise FileNotFoundError(
@@ -209,14 +195,17 @@ def check(reference: str, *, nonlinear: bool = False, channels: int = 1) -> None
         linear = not nonlinear
 
         def make(self) -> Operator:
-            return found() if isinstance(found, type) or not isinstance(found, Operator) else found
+            if isinstance(found, type) or not isinstance(found, Operator):
+                return found()
+            return found
 
     Kit.channels = channels
     results = run_checks(Kit())
     for name, failure in results:
-        print(
-            f"{'ok  ' if failure is None else 'FAIL'} {name}{'' if failure is None else f': {failure}'}"
-        )
+        if failure is None:
+            print(f"ok   {name}")
+        else:
+            print(f"FAIL {name}: {failure}")
     failed = sum(f is not None for _, f in results)
     print(f"{len(results) - failed} passed, {failed} failed")
     if failed:
@@ -230,91 +219,23 @@ def _use_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _prepared(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
-    problem = checked.problem()
-    methods = checked.baselines(problem)
-    _print_notes(problem)
-    checkpoint = Checkpoint(out / "state.pt")
-    return checked.solver(problem, [Progress(always=True), checkpoint]), checkpoint, methods
-
-
-def _reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: Path) -> None:
-    problem = solver.problem
-    solution = solver.run()
-    checkpoint.write(solver)
-    solution.save(out)
-    _write_more(solution, out)
-    if solution.stopped.kind == "interrupted":
-        print(f"{solution.stopped}; the best state is in {out}. Continue: inverse-inr resume {out}")
-        return
-    solutions = [method(problem) for method in methods.values()] + [solution]
-    rows = [s.summary() for s in solutions]
-    write_json(out / "table.json", rows)
-    figure = (problem.suggested.figure or figure_of)(problem, solutions)
-    if figure is not None:
-        save_figure(figure, out / "figure.png")
-    print(f"{text_table(rows)}\n\n{HELD_OUT}\n{solution.report()}\nwritten to {out}/")
-
-
-def _write_more(solution: Solution, out: Path) -> None:
-    """The modality's own files; their names are kept for `_clear`."""
-    write = solution.problem.suggested.write
-    if write is not None:
-        write_json(out / MORE, [path.relative_to(out).as_posix() for path in write(solution, out)])
-
-
-def _print_notes(problem: Problem) -> None:
-    for key, value in problem.notes.items():
-        print(f"{key}: {value}")
-
-
 def _compare(comparison: Comparison) -> None:
-    _print_notes(comparison.first)
+    print_notes(comparison.first)
     try:
         for cell in comparison.cells():
             print(cell)
     except KeyboardInterrupt:
         print(
-            f"interrupted; what is done is in {comparison.out}. Continue: inverse-inr resume {comparison.out}"
+            f"interrupted; what is done is in {comparison.out}. "
+            f"Continue: inverse-inr resume {comparison.out}"
         )
         return
     comparison.write()
     print(f"\n{text_table(comparison.table())}\n\n{HELD_OUT}\nwritten to {comparison.out}/")
 
 
-def _record(out: Path) -> dict[str, Any]:
-    path = out / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{out} holds no run (there is no config.json).")
-    try:
-        record = json.loads(path.read_text())
-        return record | {"config": record["config"]}
-    except (json.JSONDecodeError, KeyError) as error:
-        raise ConfigError(f"{path} is damaged: {error}.") from None
-
-
-OURS = (
-    "state.pt",
-    "table.json",
-    "figure.png",
-    "history.json",
-    "image.npz",
-    "image.nii.gz",
-    "field.safetensors",
-)
-MORE = "files.json"
-
-
-def _clear(out: Path) -> None:
-    """Only what an earlier run wrote goes: never anything else in the folder."""
-    out.mkdir(parents=True, exist_ok=True)
-    more = json.loads((out / MORE).read_text()) if (out / MORE).exists() else []
-    for name in (*OURS, *more, MORE):
-        (out / name).unlink(missing_ok=True)
-
-
 def main() -> None:
-    """Errors that a user can mend are one line, not a traceback."""
+    """Run the command line. An error that a user can mend is one line, not a traceback."""
     try:
         app()
     except (ValueError, TypeError, OSError, ImportError, MemoryError, FloatingPointError) as error:

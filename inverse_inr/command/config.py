@@ -1,4 +1,4 @@
-"""Runs as TOML files. The signature is the schema: each table is checked against the component it names.
+"""Runs as TOML files. Each table is checked against the signature of the component it names.
 
 [problem]           name = "ct", and the keywords of problems.ct.ct
 [prior]             name = "hash", and the keywords of priors.hash
@@ -6,59 +6,82 @@
 [stopping]          name = "held_out", ...
 [solver]            steps, lr, seed, ...: the keywords of Solver
 [baselines]         names = ["FBP", "TV"]
+
+Parameters that are records are written as their fields, keys like all others (`records`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import inspect
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inverse_inr import priors
 from inverse_inr.command.catalogue import optimizer_names, problems, regularizers, stoppings
+from inverse_inr.command.records import arguments, call, keys_of
+from inverse_inr.command.tables import (
+    ConfigError,
+    Table,
+    check_component,
+    check_keywords,
+    read_tables,
+)
 from inverse_inr.problem import Problem
-from inverse_inr.registry import Registry, check_keywords, nearest
+from inverse_inr.registry import Registry, nearest
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver import Callback, Solver, make_prior
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
-Table = dict[str, Any]
-
 MADE_IN_PYTHON = "(made in Python)"
+"""The name of a problem that no config can make again."""
+
+GIVEN_TO_PRIORS = ("box", "channels")
+"""What the problem decides of its prior."""
+
 SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")
-
-
-class ConfigError(ValueError):
-    """A config that cannot be run; the message says where it is wrong."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A checked config: nothing is built before it is asked for. `given` is a problem made in Python (see `on`)."""
+    """A checked config. Nothing is built before it is asked for.
+
+    Args:
+        tables: The config's tables, by name.
+        given: A problem made in Python (see `on`), which then takes the place of [problem].
+    """
 
     tables: Table
     given: Problem | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Run:
-        """Raises FileNotFoundError, or ConfigError for bad TOML, an unknown table or a wrong key."""
+        """Read and check a TOML file.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ConfigError: The file is no TOML, or has an unknown table, a wrong key or a wrong value.
+        """
         return cls.of(read_tables(path))
 
     @classmethod
     def of(cls, tables: Table) -> Run:
+        """Check tables and keep them. Raises ConfigError as `read` does."""
         run = cls(tables)
         run.check()
         return run
 
     @classmethod
     def on(cls, problem: Problem, **tables: Any) -> Run:
-        """The same for a problem made in Python: `Run.on(problem, solver={"steps": 400}, prior={"name": "siren"})`."""
+        """Check the settings of a problem made in Python.
+
+        Args:
+            problem: The problem.
+            tables: The other tables, e.g. `solver={"steps": 400}, prior={"name": "siren"}`.
+
+        Raises:
+            ConfigError: A table is unknown, or a key or value wrong.
+        """
         run = cls(
             {"problem": {"name": MADE_IN_PYTHON, "measurements": _digest(problem)}, **tables},
             problem,
@@ -67,7 +90,12 @@ class Run:
         return run
 
     def varied(self, seed: int, prior: Table) -> Run:
-        """This run with another prior and other random numbers: the solver's, and the noise's where it has a seed."""
+        """Return this run with another prior and other random numbers.
+
+        Args:
+            seed: Of the solver, and of the noise where the problem draws any.
+            prior: The table that replaces [prior].
+        """
         tables = self.tables | {
             "prior": prior,
             "solver": self.tables.get("solver", {}) | {"seed": seed},
@@ -80,12 +108,12 @@ class Run:
 
     @property
     def draws_noise(self) -> bool:
-        """The problem is simulated, with noise of a seed."""
+        """Whether the problem is simulated, with noise from a seed."""
         name = self.tables["problem"]["name"]
-        return self.given is None and "seed" in inspect.signature(problems.get(name)).parameters
+        return self.given is None and "seed" in keys_of(problems.get(name))
 
     def check(self) -> None:
-        """Every table against the signature it will be called with."""
+        """Check every table against the signature it will be called with. Raises ConfigError."""
         t = self.tables
         for key in t:
             if key not in SECTIONS:
@@ -95,33 +123,41 @@ class Run:
                 f"A config needs [problem] with a name. {nearest('', problems.names())}"
             )
         if self.given is None:
-            _check("problem", problems, t["problem"])
+            check_component("problem", problems, t["problem"])
         if "prior" in t:
-            _check("prior", priors.registry, t["prior"], taken=("box", "channels"))
+            check_component("prior", priors.registry, t["prior"], taken=GIVEN_TO_PRIORS)
         for table in t.get("regularizers", []):
-            _check(
-                "regularizers", regularizers, table, extra=("weight", "on_grid"), taken=("grid",)
-            )
+            extra = ("weight", "on_grid")
+            check_component("regularizers", regularizers, table, extra=extra, taken=("grid",))
         for section, registry in (("stopping", stoppings), ("optimizer", optimizer_names)):
             if section in t:
-                _check(section, registry, t[section])
+                check_component(section, registry, t[section])
         taken = ("problem", "prior", "regularizers", "stopping", "optimizer", "callbacks", "self")
-        _validate("[solver]", Solver.__init__, t.get("solver", {}), taken)
+        check_keywords("[solver]", Solver.__init__, t.get("solver", {}), taken)
 
     def problem(self) -> Problem:
-        return _make(problems, self.tables["problem"]) if self.given is None else self.given
+        """Make the problem, or return the one that was given."""
+        if self.given is not None:
+            return self.given
+        return _make(problems, self.tables["problem"])
 
     def solver(self, problem: Problem, callbacks: list[Callback]) -> Solver:
-        """The solver that the config describes, for its problem."""
+        """Make the solver that the config describes.
+
+        Args:
+            problem: What `problem()` made.
+            callbacks: They are called at the stopping rule's checks.
+        """
         t = self.tables
         options = dict(t.get("solver", {}))
         seed = options.get("seed", 0)
         native = dict(t.get("prior", {}))
+        if "name" in native:
+            native = arguments(priors.registry.get(native["name"]), native, GIVEN_TO_PRIORS)
         prior = make_prior(problem, native.pop("name", None), native.pop("seed", seed), **native)
         if "regularizers" in t:
-            options["regularizers"] = [
-                self._regularizer(table, problem) for table in t["regularizers"]
-            ]
+            chosen = [self._regularizer(table, problem) for table in t["regularizers"]]
+            options["regularizers"] = chosen
         if "stopping" in t:
             options["stopping"] = _make(stoppings, t["stopping"])
         if "optimizer" in t:
@@ -132,10 +168,15 @@ class Run:
         options = {k: v for k, v in table.items() if k not in ("name", "weight", "on_grid")}
         if table.get("on_grid"):
             options["grid"] = problem.grid
-        return table.get("weight", 1.0) * as_weighted(regularizers.get(table["name"])(**options))
+        made = call(regularizers.get(table["name"]), options, ("grid",))
+        return table.get("weight", 1.0) * as_weighted(made)
 
     def baselines(self, problem: Problem) -> dict[str, Callable[[Problem], Any]]:
-        """The named classical methods of the problem, all of them by default."""
+        """Return the classical methods that the config names, by default all of the problem's.
+
+        Raises:
+            ConfigError: The problem has no method of that name.
+        """
         known = problem.suggested.baselines
         names = self.tables.get("baselines", {}).get("names", list(known))
         for name in names:
@@ -144,129 +185,14 @@ class Run:
         return {name: known[name] for name in names}
 
 
-def read_tables(path: str | Path) -> Table:
-    """What a TOML file says, not yet checked. Raises FileNotFoundError, or ConfigError for bad TOML."""
-    try:
-        return tomllib.loads(Path(path).read_text())
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no config {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no valid TOML: {error}.") from None
-
-
-def override(tables: Table, assignments: Iterable[str]) -> None:
-    """Put "section.key=value" into the tables, the value as in TOML, else as text. Raises ConfigError."""
-    for assignment in assignments:
-        key, _, value = assignment.partition("=")
-        section, _, name = key.strip().partition(".")
-        if not name or not value:
-            raise ConfigError(
-                f"--set {assignment!r}: write section.key=value, e.g. solver.steps=200."
-            )
-        tables.setdefault(section, {})[name] = _parsed(value)
-
-
-def set_keywords(tables: Table, keywords: Mapping[str, Sequence[str]]) -> None:
-    """Put the command line's own words into [problem]: several words, or one where a list is asked for, are a list."""
-    table = tables.setdefault("problem", {})
-    known = (
-        inspect.signature(problems.get(table["name"]), eval_str=True).parameters
-        if "name" in table
-        else {}
-    )
-    for key, words in keywords.items():
-        name = key.replace("-", "_")
-        values = [_parsed(word) for word in words]
-        listed = name in known and not _fits(values[0], known[name].annotation)
-        table[name] = values if len(values) > 1 or listed else values[0]
-
-
-def _fits(value: object, annotation: Any) -> bool:
-    from pydantic import ValidationError
-
-    try:
-        _adapter(annotation).validate_python(value)
-    except ValidationError:
-        return False
-    return True
-
-
-def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    from pydantic import ConfigDict, TypeAdapter
-
-    return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-
-
-def _parsed(text: str) -> Any:
-    """A value as in TOML, else the text itself."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _check(
-    section: str,
-    registry: Registry,
-    table: Table,
-    *,
-    extra: tuple[str, ...] = (),
-    taken: tuple[str, ...] = (),
-) -> None:
-    if "name" not in table:
-        raise ConfigError(f"[{section}] needs a name. {nearest('', registry.names())}")
-    try:
-        component = registry.get(table["name"])
-    except ValueError as error:
-        raise ConfigError(f"[{section}] {error}") from None
-    keywords = {k: v for k, v in table.items() if k not in ("name", *extra)}
-    _validate(f"[{section}] {table['name']}", component, keywords, taken)
-
-
-def _validate(
-    where: str, component: Callable[..., Any], keywords: Table, taken: tuple[str, ...]
-) -> None:
-    """Names against the signature, values against its annotations (pydantic)."""
-    from pydantic import ValidationError
-
-    parameters = inspect.signature(component, eval_str=True).parameters
-    for key in keywords:
-        if key in taken:
-            raise ConfigError(f"{where}: {key!r} is not set here.")
-    try:
-        check_keywords(where, component, keywords)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    for key, value in keywords.items():
-        annotation = parameters[key].annotation
-        if annotation is inspect.Parameter.empty:
-            continue
-        try:
-            _adapter(annotation).validate_python(value)
-        except ValidationError as error:
-            detail = "; ".join(e["msg"] for e in error.errors()[:3])
-            raise ConfigError(f"{where}: {key} = {value!r}. {detail}.") from None
-    missing = [
-        p.name
-        for p in parameters.values()
-        if p.default is p.empty
-        and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        and p.name not in keywords
-        and p.name not in taken
-    ]
-    if missing:
-        raise ConfigError(f"{where} needs {', '.join(missing)}.")
-
-
 def _digest(problem: Problem) -> str:
     """A fingerprint of the measurements, by which a later session knows the problem again."""
     digest = hashlib.sha256()
     for term in problem.terms:
-        digest.update(
-            term.y.detach().cpu().resolve_conj().resolve_neg().contiguous().numpy().tobytes()
-        )
+        y = term.y.detach().cpu().resolve_conj().resolve_neg().contiguous()
+        digest.update(y.numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
 def _make(registry: Registry, table: Table) -> Any:
-    return registry.get(table["name"])(**{k: v for k, v in table.items() if k != "name"})
+    return call(registry.get(table["name"]), {k: v for k, v in table.items() if k != "name"})

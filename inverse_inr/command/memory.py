@@ -1,4 +1,4 @@
-"""Peak memory of one optimiser step, in the same words on CPU and CUDA: the tensors alive at once."""
+"""Peak memory of one optimizer step, on CPU and CUDA alike: the tensors that are alive at once."""
 
 from __future__ import annotations
 
@@ -17,14 +17,23 @@ from inverse_inr.solver import Solver
 
 
 def step_memory(solver: Solver) -> int | None:
-    """Most bytes of tensors alive at once in the next step of `solver`, which runs it: what this prior needs.
+    """Run a solver's next step, and count the most bytes of tensors alive at once.
 
-    Counted are the prior's parameters and buffers, their gradients and optimizer state as far as the step makes them,
-    and all values on the way forward and back. The measurements and the operator's own tables, the same for every
-    prior, are not, and neither are Python and the libraries. The count is the allocator's own: on CUDA
-    `torch.cuda.max_memory_allocated`, on the CPU the allocations that torch's profiler records, so unlike the size
-    of the process it does not depend on what ran before. Profiling slows a step: use a solver of its own.
-    None where this build of torch records no allocations. Ctrl-C raises KeyboardInterrupt.
+    The count holds the prior's parameters and buffers, their gradients and the optimizer's state as
+    far as the step makes them, and all values on the way forward and back. It leaves out the
+    measurements and the operator's own tables, which are the same for every prior, and Python and
+    the libraries. The count is the allocator's own: on CUDA `torch.cuda.max_memory_allocated`, on
+    the CPU the allocations that torch's profiler records. So, unlike the size of the process, it
+    does not depend on what ran before. Profiling slows a step down.
+
+    Args:
+        solver: A solver made for this purpose alone.
+
+    Returns:
+        Bytes, or None where this build of torch records no allocations.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
     gc.collect()  # what an earlier fit left would be freed in the middle
     device = placement(solver.prior)[1]
@@ -45,7 +54,9 @@ def step_memory(solver: Solver) -> int | None:
         trace = Path(folder) / "trace.json"
         profile.export_chrome_trace(str(trace))
         peak = _peak(json.loads(trace.read_text()))
-    return None if peak is None else own + peak
+    if peak is None:
+        return None
+    return own + peak
 
 
 def _one_step(solver: Solver) -> None:
@@ -55,7 +66,7 @@ def _one_step(solver: Solver) -> None:
 
 
 def _peak(trace: dict) -> int | None:
-    """Largest sum of the allocations so far, less what was freed, of a profile's events."""
+    """The largest sum, over a profile's events, of what was allocated less what was freed."""
     events = [
         e
         for e in trace["traceEvents"]
@@ -64,9 +75,8 @@ def _peak(trace: dict) -> int | None:
     if not events:
         return None
     total = peak = 0
-    for event in sorted(
-        events, key=lambda e: e["ts"]
-    ):  # stable: events of one moment keep their order
+    # the sort is stable: events of one moment keep their order
+    for event in sorted(events, key=lambda e: e["ts"]):
         total += event["args"]["Bytes"]
         peak = max(peak, total)
     return peak
@@ -74,7 +84,7 @@ def _peak(trace: dict) -> int | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The profiler of torch 2.13 says on stderr that it began and ended, unless its log level is set by then."""
+    """Keep the profiler of torch 2.13 from saying on stderr that it began and ended."""
     before = os.environ.get("KINETO_LOG_LEVEL")
     os.environ["KINETO_LOG_LEVEL"] = "99"
     try:

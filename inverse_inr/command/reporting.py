@@ -1,4 +1,4 @@
-"""What the commands print and write: tables of methods, one figure of their images, JSON. Shared by run and compare."""
+"""What the commands print and write: tables of methods, a figure of their images, JSON."""
 
 from __future__ import annotations
 
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 """Values by column: numbers, text, None for an empty place, or a `Spread` (also as its JSON)."""
 
-HELD_OUT = "Held-out: mean negative log-likelihood of rows that no fit saw; 0.5 would be noise alone (Gaussian)."
+HELD_OUT = (
+    "Held-out: mean negative log-likelihood of rows that no fit saw; "
+    "0.5 would be noise alone (Gaussian)."
+)
+"""The line below every table."""
 
 
-# --- tables ---------------------------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,10 @@ class Spread:
     std: float
 
     def __str__(self) -> str:
-        """Two digits of the deviation and the mean to the same place, "31.24 ± 0.15"; one below 1e-4 is not shown."""
+        """Two digits of the deviation, and the mean to the same place: "31.24 ± 0.15".
+
+        A deviation below 1e-4 of the mean is not shown.
+        """
         if math.isfinite(self.std) and self.std <= 1e-4 * abs(self.mean):
             return f"{self.mean:.4g}"
         if not 1e-5 <= self.std < 1e6:
@@ -49,8 +56,12 @@ class Spread:
 
 
 def spread(values: Sequence[Any]) -> Any:
-    """One entry for a table from repetitions: None for none, the value itself where there is one or all are one
-    whole number or text, else their `Spread`."""
+    """Make one entry of a table from the values of several repetitions, of which None are left out.
+
+    Returns:
+        None for no value; the value itself where there is one, or where all are the same whole
+        number or text; else their `Spread`.
+    """
     values = [v for v in values if v is not None]
     if not values:
         return None
@@ -61,21 +72,21 @@ def spread(values: Sequence[Any]) -> Any:
 
 
 def text_table(rows: Sequence[Row]) -> str:
-    """Aligned columns: text to the left, numbers to the right."""
+    """Lay rows out in aligned columns: text to the left, numbers to the right."""
     keys, cells = _cells(rows)
     text = [any(isinstance(row.get(k), str) for row in rows) for k in keys]
     widths = [max(len(k), *(len(c[i]) for c in cells)) for i, k in enumerate(keys)]
-    lines = [
-        "  ".join(
-            v.ljust(w) if t else v.rjust(w) for v, w, t in zip(line, widths, text, strict=True)
-        ).rstrip()
-        for line in [keys, ["-" * min(w, 40) for w in widths], *cells]
-    ]
+    rule = ["-" * min(w, 40) for w in widths]
+    lines = []
+    for line in [keys, rule, *cells]:
+        places = zip(line, widths, text, strict=True)
+        padded = [v.ljust(w) if is_text else v.rjust(w) for v, w, is_text in places]
+        lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
 
 
 def markdown_table(rows: Sequence[Row]) -> str:
-    """The same as a GitHub table."""
+    """Lay rows out as a GitHub table: text to the left, numbers to the right."""
     keys, cells = _cells(rows)
     rule = ["---" if any(isinstance(row.get(k), str) for row in rows) else "---:" for k in keys]
     escaped = [[v.replace("|", "\\|") for v in line] for line in (keys, rule, *cells)]
@@ -88,33 +99,45 @@ def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
 
 
 def entry(value: object) -> str:
-    """One place of a table as text."""
+    """Write one place of a table as text: floats in four digits, nothing for None."""
     if isinstance(value, dict):
         value = Spread(**value)
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
 
 
-# --- figures --------------------------------------------------------------------------------------------------------
+# --- figures --------------------------------------------------------------------------------------
 
 
 def image_of(solution: Solution) -> Tensor:
-    """What is shown and judged: pixel averages of a field, or the raster itself where the measurements saw pixels."""
-    return solution.sample(average=1 if solution.is_raster else solution.problem.average)
+    """The image that is shown and judged, (*shape, channels).
+
+    It holds pixel averages of the field, or the raster itself where the measurements saw pixels.
+    """
+    if solution.is_raster:
+        return solution.sample()
+    return solution.sample(average=solution.problem.average)
 
 
 def truth_of(problem: Problem) -> Tensor | None:
-    """Pixel averages of the reference, where there is one."""
-    return (
-        None
-        if problem.reference is None
-        else sample(problem.reference, problem.grid, average=problem.average)
-    )
+    """Pixel averages of the reference, (*shape, channels); None where the problem has none."""
+    if problem.reference is None:
+        return None
+    return sample(problem.reference, problem.grid, average=problem.average)
 
 
 def picture(image: Tensor, grid: Grid) -> Tensor | None:
-    """A 2-D view of (*shape, c) values: modulus, mean of the channels, middle slice across the shortest axes.
+    """Make a 2-D view: the modulus, the mean of the channels, the middle slice across short axes.
 
-    None where the grid has one axis only.
+    Args:
+        image: (*shape, channels).
+        grid: Where its pixels lie.
+
+    Returns:
+        (height, width), or None where the grid has one axis only.
     """
     values = modulus(image).detach().cpu().mean(-1)
     lengths = list(grid.box.lengths)
@@ -122,21 +145,25 @@ def picture(image: Tensor, grid: Grid) -> Tensor | None:
         k = min(range(values.ndim), key=lambda axis: (values.shape[axis] > 1, lengths[axis]))
         values = values.select(k, values.shape[k] // 2)
         lengths.pop(k)
-    return values if values.ndim == 2 else None
+    if values.ndim < 2:
+        return None
+    return values
 
 
 def display_range(values: Tensor) -> tuple[float, float] | None:
-    """A grey scale that a few outliers do not decide; None where there is nothing to scale."""
+    """Find a grey scale that a few outliers do not decide; None where there is nothing to scale."""
     finite = values[torch.isfinite(values)].float()
     finite = finite[:: 1 + finite.numel() // 2**22]  # torch sorts no more than 2^24 values
     if not finite.numel():
         return None
     low, high = (float(v) for v in finite.quantile(torch.tensor([0.001, 0.999])))
-    return (low, high) if low < high else None
+    if low >= high:
+        return None
+    return low, high
 
 
 def figure_of(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
-    """The truth and every solution in a row, their errors below; None where the grid is a line."""
+    """Draw truth and solutions in a row, their errors below; None where the grid is a line."""
     from inverse_inr import plotting
 
     images = {s.method: picture(image_of(s), problem.grid) for s in solutions}
@@ -146,32 +173,36 @@ def figure_of(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
     shown = {name: image for name, image in images.items() if image is not None}
     if not shown:
         return None
-    values = shown["truth"] if truth is not None else shown[solutions[-1].method]
-    axes = plotting.compare(
-        shown, value_range=display_range(values), errors_against=None if truth is None else "truth"
-    )
-    return axes.flat[0].figure
+    if truth is None:
+        scale = display_range(shown[solutions[-1].method])
+        return plotting.compare(shown, value_range=scale).flat[0].figure
+    scale = display_range(shown["truth"])
+    return plotting.compare(shown, value_range=scale, errors_against="truth").flat[0].figure
 
 
 def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure whole or not at all: the old file stays until the new one is complete."""
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=150)
 
 
-# --- files ----------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def write_json(path: Path, content: object) -> None:
+    """Write JSON whole or not at all; what JSON does not know becomes text."""
     with atomic_write(path) as temporary:
         Path(temporary).write_text(json.dumps(content, indent=1, default=_plain))
 
 
 def _plain(value: object) -> object:
-    return asdict(value) if isinstance(value, Spread) else str(value)
+    if isinstance(value, Spread):
+        return asdict(value)
+    return str(value)
 
 
 def versions() -> dict[str, str]:
-    """Of this library and of those that its numbers rest on."""
+    """The versions of this library and of those that its numbers rest on."""
     from importlib.metadata import version
 
     return {name: version(name) for name in ("inverse-inr", "torch", "numpy", "scipy")}

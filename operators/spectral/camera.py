@@ -8,17 +8,32 @@ from __future__ import annotations
 import math
 from abc import ABC
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from inverse_inr import BandGrid, Box, Grid, RowOperator
-from inverse_inr.operators.spectral.coded_aperture import check_mask, moved_mask
+from inverse_inr.operators.spectral.coded_aperture import Placement, check_mask, moved_mask
 from inverse_inr.operators.spectral.shear import gaussian_kernels
 
 Mode = Literal["single", "dual", "spatial-spectral"]
 OfWavelength = float | Tensor | Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class BandResponse:
+    """The gain of each band on a camera's detector.
+
+    gain        of each band: one number, (L,) numbers, or a function of wavelength; an
+                `nn.Parameter` is learnt. None: 1
+    quadrature  weigh bands by their width, relative to the mean: for non-uniform bands of one
+                integral
+    """
+
+    gain: OfWavelength | None = None
+    quadrature: bool = False
 
 
 class Camera(RowOperator, ABC):
@@ -40,13 +55,9 @@ class Camera(RowOperator, ABC):
         mode: Mode = "single",
         axis: int = 1,
         psf: OfWavelength | None = None,
-        response: OfWavelength | None = None,
+        response: BandResponse = BandResponse(),
         *,
-        quadrature: bool = False,
-        mask_position: float = 1.0,
-        mask_shift: Tensor | None = None,
-        mask_rotation: float | Tensor = 0.0,
-        mask_stretch: Tensor | None = None,
+        placement: Placement = Placement(),
         width: int | None = None,
     ) -> None:
         if mode not in ("single", "dual", "spatial-spectral"):
@@ -66,20 +77,27 @@ class Camera(RowOperator, ABC):
         long = along + (_reach(shifts, width, along) if mode == "single" else 0)
         shape = (across, long) if axis == 1 else (long, across)
         super().__init__((len(mask), *shape) if mask.ndim == 4 else shape)
-        self.box, self.mode, self.axis, self.mask_position = box, mode, axis, float(mask_position)
-        self.dispersion, self.quadrature = dispersion, quadrature
+        self.box, self.mode, self.axis, self.mask_position = (
+            box,
+            mode,
+            axis,
+            float(placement.position),
+        )
+        self.dispersion, self.quadrature = dispersion, response.quadrature
         self.psf = psf if psf is None or callable(psf) else _value(psf, len(wavelengths))
         self.mask = mask if isinstance(mask, nn.Parameter) else nn.Buffer(mask.detach().clone())
         self.wavelengths = nn.Buffer(wavelengths)
-        self.response = (
-            response
-            if response is None or callable(response)
-            else _value(response, len(wavelengths))
+        gain, shift, rotation, stretch = (
+            response.gain,
+            placement.shift,
+            placement.rotation,
+            placement.stretch,
         )
-        self.mask_shift = None if mask_shift is None else _value(mask_shift, 2)
-        turned = isinstance(mask_rotation, Tensor) or mask_rotation != 0
-        self.mask_rotation = _value(mask_rotation) if turned else None
-        self.mask_stretch = None if mask_stretch is None else _value(mask_stretch, 4)
+        self.response = gain if gain is None or callable(gain) else _value(gain, len(wavelengths))
+        self.mask_shift = None if shift is None else _value(shift, 2)
+        turned = isinstance(rotation, Tensor) or rotation != 0
+        self.mask_rotation = _value(rotation) if turned else None
+        self.mask_stretch = None if stretch is None else _value(stretch, 4)
         self.sizes = (across, along, long)
 
     @property

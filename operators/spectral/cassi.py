@@ -30,15 +30,12 @@ class CASSI(Camera):
     dispersion     wavelengths -> shifts in pixels, not negative (`dispersion.Cauchy`, `Table`, `ThinPrism`, ...)
     axis           0 or 1: the image axis that is dispersed
     psf            standard deviation in pixels of a Gaussian blur behind the mask: a number or a function of wavelength
-    response       gain of each band: (L,), or a function of wavelength
-    quadrature     weigh bands by their width, relative to the mean: for non-uniform bands of one integral
-    mask_position  τ of "spatial-spectral": 0 in the image, 1 in the spectrum (as "dual")
-    mask_shift, mask_rotation  where the mask really is: pixels (2,), radians about its middle, positive from axis 0
-                   to axis 1; bilinear, as square mask elements overlap square pixels
-    mask_stretch   (2, 2): how far, in pixels, the mask's edges have moved from where its size says: column k is the
-                   displacement of the edge across axis k (magnification, shear, small rotations)
+    response       what the detector counts of each band (`BandResponse`)
+    placement      where the mask really is (`Placement`)
+    width          pixels of the detector along the dispersion ("single"); default: just enough
 
-    What is an `nn.Parameter` (mask, response, mask_shift, mask_rotation, coefficients of the dispersion) is learnt.
+    What is an `nn.Parameter` (mask, gains, parts of the placement, coefficients of the dispersion) is learnt; in
+    `state_dict` they are mask, response, mask_shift, mask_rotation and mask_stretch.
     Raises ValueError for a box that is not whole pixels, a mask smaller than the scene, wavelengths that do not rise or
     lie outside the box, shifts that are negative or leave a detector of given `width`.
     """

@@ -2,8 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """The true place of a coded aperture. What is an `nn.Parameter` is learnt.
+
+    shift     (2,) pixels along both image axes; bilinear, as square mask elements overlap square
+              pixels
+    rotation  radians about the mask's middle, positive from axis 0 to axis 1
+    stretch   (2, 2): how far, in pixels, the mask's edges have moved from where its size says:
+              column k is the displacement of the edge across axis k (magnification, shear, small
+              rotations)
+    position  τ along the light's way, for the mode "spatial-spectral": 0 in the image, 1 in the
+              spectrum (as "dual")
+    Raises ValueError for parts of another shape, NaN or Inf.
+    """
+
+    shift: Tensor | None = None
+    rotation: float | Tensor = 0.0
+    stretch: Tensor | None = None
+    position: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, shape in (("shift", (2,)), ("rotation", ()), ("stretch", (2, 2))):
+            part = getattr(self, name)
+            if part is None:
+                continue
+            found = torch.as_tensor(part).detach()
+            if found.shape != shape:
+                raise ValueError(
+                    f"Placement: {name} must have shape {shape}, got {tuple(found.shape)}."
+                )
+            if not bool(torch.isfinite(found).all()):
+                raise ValueError(f"Placement: {name} holds NaN or Inf.")
 
 
 def check_mask(mask: Tensor, scene: tuple[int, int], axis: int, bands: int, mode: str) -> None:

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -31,48 +31,86 @@ from inverse_inr.problems.ct.simulated import filtered_backprojection, measured_
 from inverse_inr.stopping import HeldOut, hold_out
 
 
+@dataclass(frozen=True)
+class Reading:
+    """The part of a scan that is read, and its corrections.
+
+    row    detector row
+    bin    so many neighbouring detector pixels are averaged
+    every  n: only each n-th view is used
+    air    pixels at both ends that never see the object: each view is scaled to the flat field
+           there
+    span   degrees from the first to the last view, where the file's angles are known to be wrong;
+           None: the file's
+    Raises ValueError for a row or a number of pixels below 0, a bin or a step of views below 1, a
+    span of 0 or less.
+    """
+
+    row: int = 0
+    bin: int = 1
+    every: int = 1
+    air: int = 0
+    span: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("row", 0), ("bin", 1), ("every", 1), ("air", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"Reading: {name}={getattr(self, name)} must be {least} or more.")
+        if self.span is not None and not 0 < self.span < math.inf:
+            raise ValueError(
+                f"Reading: span={self.span} must be positive (degrees), or None for the file's angles."
+            )
+
+
+@dataclass(frozen=True)
+class RotationAxis:
+    """The place of the axis of rotation.
+
+    center        distance from the detector's middle, in pixels of the file; found from opposite
+                  views where None
+    learn_center  refine it together with the image (rays only)
+    """
+
+    center: float | None = None
+    learn_center: bool = True
+
+
 def ct_scan(
     path: str,
     *,
-    row: int = 0,
-    center: float | None = None,
-    learn_center: bool = True,
+    reading: Reading = Reading(),
+    axis: RotationAxis = RotationAxis(),
     fidelity: Literal["gaussian", "poisson"] = "gaussian",
     size: int | None = None,
-    bin: int = 1,
-    every: int = 1,
+    width: float | None = None,
     hold_out_views: int | None = None,
     drift: int | None = None,
-    air: int = 0,
-    span: float | None = None,
-    width: float | None = None,
     raster: bool = False,
 ) -> Problem:
     """One detector row of a parallel-beam DXchange scan (HDF5), in units of (binned) detector pixels.
 
-    center          axis of rotation from the detector's middle, in pixels; found from opposite views where None
-    learn_center    refine it together with the image (rays only)
-    fidelity        "gaussian": -log of corrected counts, each with its own precision; "poisson": the counts
-    size, width     pixels a side of the image; detector pixels that its box spans (default: the detector)
-    bin, every      average `bin` detector pixels; use every `every`-th view
+    reading, axis   what is read of the file, and where the axis of rotation is
+    fidelity        "gaussian": -log of corrected counts, each with its own precision; "poisson":
+                    the counts
+    size, width     pixels a side of the image; detector pixels that its box spans (default: the
+                    detector)
     hold_out_views  keep each n-th view out of the fit, to judge and to stop by
-    drift           learn a polynomial in time of this degree for each detector element (`DetectorDrift`): rings
-    air             pixels at both ends that never see the object: each view is scaled to the flat field there
-    span            degrees from the first to the last view, where the file's angles are known to be wrong
-    raster          measure the sampled image (`.on(grid)`, TV and prior on the same pixels) instead of points on rays
+    drift           learn a polynomial in time of this degree for each detector element
+                    (`DetectorDrift`): rings
+    raster          measure the sampled image (`.on(grid)`, TV and prior on the same pixels) instead
+                    of points on rays
 
-    Values that no attenuation explains (dead pixels, no flat field, NaN) are masked and counted in `notes`.
+    Values that no attenuation explains (dead pixels, no flat field, NaN) are masked and counted in
+    `notes`.
     """
-    scan = read_dxchange(path, rows=row)
-    gain = _gain(path, row)
+    scan, bin = read_dxchange(path, rows=reading.row), reading.bin
+    gain = _gain(path, reading.row)
     counts, flat, dark = (
         _binned(v.reshape(-1, v.shape[-1]) / gain, bin)
         for v in (scan.counts, scan.white, scan.dark)
     )
-    counts, angles = (
-        counts[::every],
-        (scan.angles if span is None else _even(len(scan.angles), span))[::every],
-    )
+    angles = scan.angles if reading.span is None else _even(len(scan.angles), reading.span)
+    counts, angles = counts[:: reading.every], angles[:: reading.every]
     signal, flat = counts - dark, (flat - dark).expand_as(counts)
     good = (
         torch.isfinite(signal)
@@ -82,9 +120,9 @@ def ct_scan(
     )
     if not good.any():
         raise ValueError(
-            f"{path}: no value of row {row} is above its dark field. Are white and dark swapped?"
+            f"{path}: no value of row {reading.row} is above its dark field. Are white and dark swapped?"
         )
-    flat = _as_bright_as_air(signal, flat, good, air // bin)
+    flat = _as_bright_as_air(signal, flat, good, reading.air // bin)
     signal, flat, dark = (
         signal.where(good, 1.0),
         flat.where(good, 1.0),
@@ -94,13 +132,15 @@ def ct_scan(
     dropped = 0.5 * (
         scan.counts.shape[-1] % bin
     )  # pixels that binning drops at one end move the middle
-    how = "found" if center is None else "given"
-    center = center_of_rotation(line, angles) if center is None else (center + dropped) / bin
+    how = "found" if axis.center is None else "given"
+    center = (
+        center_of_rotation(line, angles) if axis.center is None else (axis.center + dropped) / bin
+    )
     half = 0.5 * (line.shape[1] if width is None else width / bin)
     box = Box((-half, -half), (half, half), units=("px", "px"))
     grid = Grid(box, (size or math.ceil(2 * half),) * 2)
-    axis = nn.Parameter(torch.tensor(center)) if learn_center and not raster else center
-    beam = ParallelBeam(box, angles.float(), line.shape[1], pitch=1.0, center=axis, subrays=2)
+    place = nn.Parameter(torch.tensor(center)) if axis.learn_center and not raster else center
+    beam = ParallelBeam(box, angles.float(), line.shape[1], pitch=1.0, center=place, subrays=2)
     rays = beam if drift is None else DetectorDrift(beam, drift, times=torch.arange(len(angles)))
     term = _scan_term(
         rays.on(grid) if raster else rays,
@@ -112,16 +152,19 @@ def ct_scan(
         fidelity,
     )
     suggested = suggestion(beam, _views_held_out(term, hold_out_views))
+    classical = suggested.baselines
     if drift is not None:
-        suggested.baselines["TV, drift removed"] = tv_drift_removed
+        classical = classical | {"TV, drift removed": tv_drift_removed}
     if raster:
-        suggested.baselines["FBP"] = lambda p: filtered_backprojection(measured_by(beam, p))
+        classical = classical | {"FBP": lambda p: filtered_backprojection(measured_by(beam, p))}
     notes = {
         "masked values": f"{int((~good).sum())} of {good.numel()}",
         f"centre of rotation {how} (px)": center * bin - dropped,
         "counts a quantum": gain,
     }
-    return Problem([term], box, grid, suggested=suggested, notes=notes)
+    return Problem(
+        [term], box, grid, suggested=replace(suggested, baselines=classical), notes=notes
+    )
 
 
 def drift_removed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -198,8 +199,7 @@ def measured(
     problem = complex_problem(
         operator, grid, y, sigma, weight=weight, hold_out=HeldOut(rows=[held.nonzero()[:, 0]])
     )
-    problem.notes |= notes
-    return problem
+    return replace(problem, notes=problem.notes | notes)
 
 
 def block_numbers(blocks: list[int], pulses: int) -> torch.Tensor:

@@ -83,9 +83,8 @@ def surfaces(
     problem = radar_problem(
         operator, grid, y, sigma, steps=600, prior="hash", options=options, weight=10.0
     )
-    problem.notes["shape"] = body
-    problem.suggested = replace(problem.suggested, write=write_surface)
-    return problem
+    suggested = replace(problem.suggested, write=write_surface)
+    return replace(problem, suggested=suggested, notes=problem.notes | {"shape": body})
 
 
 def write_surface(solution: Solution, folder: Path) -> list[Path]:

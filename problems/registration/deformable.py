@@ -101,11 +101,10 @@ def register(
         average=1,
     )
     sigmas = blurs(blur)
-    if sigmas:
-        problem.suggested = replace(
-            suggested, start=partial(_coarse_first, problem, values, grid, sigmas, seed)
-        )
-    return problem
+    if not sigmas:
+        return problem
+    start = partial(_coarse_first, problem, values, grid, sigmas, seed)
+    return replace(problem, suggested=replace(suggested, start=start))
 
 
 def _coarse_first(

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,6 @@ import torch
 from torch import Tensor
 
 from inverse_inr import (
-    Field,
     Grid,
     Problem,
     SampledField,
@@ -90,16 +88,17 @@ def inpaint(
         operator = striped_mask(grid, round(1 / keep))
     else:
         operator = random_mask(grid, keep, seed=seed)
-    problem = _simulated(operator, values, grid, noise_level, seed, measured)
-    _hold_out(problem, held_out, seed)
+    problem = _holding_out(
+        _simulated(operator, values, grid, noise_level, seed, measured), held_out, seed
+    )
     if operator.channels:
-        return _refined(
-            _suggest(problem, {"nearest": nearest_known, "TV": TV_OF_KNOWN}, TV_INPAINT), rounds
-        )
-    _suggest(problem, {"biharmonic": biharmonic, "TV": TV_OF_KNOWN}, TV_INPAINT)
+        problem = _suggesting(problem, {"nearest": nearest_known, "TV": TV_OF_KNOWN}, TV_INPAINT)
+        return _refined(problem, rounds)
+    problem = _suggesting(problem, {"biharmonic": biharmonic, "TV": TV_OF_KNOWN}, TV_INPAINT)
     if not noise_level:
         bending = BENDING * grid.spacing[0] ** 4 * Sobolev(order=2, grid=grid)
-        _begin_with(problem, SIMILAR * NonLocal(later(biharmonic, _seen(problem)), grid), bending)
+        similar = SIMILAR * NonLocal(later(biharmonic, _seen(problem)), grid)
+        problem = _changed(problem, regularizers=(similar, bending))
     return _refined(problem, rounds)
 
 
@@ -140,19 +139,16 @@ def denoise(
             "denoise: there is no noise to remove; give photons, or a positive noise_level."
         )
     problem = _simulated(operator, values, grid, noise_level or 0.0, seed, measured, model)
-    _hold_out(problem, held_out, seed)
-    _suggest(problem, {"non-local means": nonlocal_means, "TV": baselines.tv}, TV_DENOISE)
+    problem = _holding_out(problem, held_out, seed)
+    problem = _suggesting(
+        problem, {"non-local means": nonlocal_means, "TV": baselines.tv}, TV_DENOISE
+    )
     local = problem.suggested
     # the coarser hash grid is the better first guide where noise is strong: it cannot draw all of it
-    problem.suggested = replace(
-        local,
-        prior="hash",
-        options={"bandwidth": 0.5 * priors.bandwidth_of(grid)},
-        steps=200,
-        optimizer="adam",
-    )
+    coarse = {"bandwidth": 0.5 * priors.bandwidth_of(grid)}
+    first = _changed(problem, prior="hash", options=coarse, steps=200, optimizer="adam")
     then = {"prior": local.prior, "options": local.options, "optimizer": local.optimizer}
-    return _refined(problem, rounds, then=then)
+    return _refined(first, rounds, then=then)
 
 
 def deblur(
@@ -203,8 +199,8 @@ def deblur(
         "TV": baselines.tv,
         "TV, no boundary": tv_beyond_the_frame,
     }
-    _hold_out(problem, held_out, seed)
-    return _refined(_suggest(problem, methods, TV_DEBLUR, on=blur.grid), rounds, blur.grid)
+    problem = _suggesting(_holding_out(problem, held_out, seed), methods, TV_DEBLUR, on=blur.grid)
+    return _refined(problem, rounds, blur.grid)
 
 
 def super_resolution(
@@ -228,13 +224,14 @@ def super_resolution(
         fine = grid.crop((0, 0), [n // factor * factor for n in grid.shape])
         values = values[: fine.shape[0], : fine.shape[1]]
     operator = Downsample(fine, factor).on(fine)
-    problem = _simulated(operator, values, fine, noise_level, seed, measured)
-    _hold_out(problem, held_out, seed)
-    _suggest(problem, {"bicubic": bicubic, "TV": baselines.tv}, TV_ENLARGE)
+    problem = _holding_out(
+        _simulated(operator, values, fine, noise_level, seed, measured), held_out, seed
+    )
+    problem = _suggesting(problem, {"bicubic": bicubic, "TV": baselines.tv}, TV_ENLARGE)
     if not noise_level:
         # a fifth of what inpainting takes: with all of it, held-out pixels of a finely textured photograph are worse
         similar = 0.2 * SIMILAR * NonLocal(later(bicubic, _seen(problem)), fine)
-        _begin_with(problem, similar, *problem.suggested.regularizers)
+        problem = _changed(problem, regularizers=(similar, *problem.suggested.regularizers))
     return _refined(problem, rounds)
 
 
@@ -280,8 +277,11 @@ def _simulated(
     )
 
 
-def _hold_out(problem: Problem, part: float, seed: int) -> None:
-    """The same rows for every fit, looked at when it is over: the number of steps is not theirs to choose."""
+def _holding_out(problem: Problem, part: float, seed: int) -> Problem:
+    """The problem whose every fit holds out the same rows.
+
+    They are only scored at the end; they do not decide when to stop. Raises ValueError for a part outside [0, 1).
+    """
     if not 0 <= part < 1:
         raise ValueError(
             f"held_out={part} is the part of the measurements that no fit sees, from 0 to below 1."
@@ -291,7 +291,7 @@ def _hold_out(problem: Problem, part: float, seed: int) -> None:
         :count
     ]
     stopping = HeldOut(rows=[rows], every=sys.maxsize) if count else Never()
-    problem.suggested = Suggestion(stopping=stopping)
+    return replace(problem, suggested=Suggestion(stopping=stopping))
 
 
 def _seen(problem: Problem) -> Problem:
@@ -305,27 +305,32 @@ def _seen(problem: Problem) -> Problem:
     )
 
 
-def _suggest(
+def _suggesting(
     problem: Problem, classical: dict[str, Any], weight: float, on: Grid | None = None
 ) -> Problem:
-    """Local pieces as fine as the pixels, by L-BFGS: these problems are ill-conditioned, and Adam stays far behind."""
+    """The problem that suggests total variation and local pieces as fine as the pixels, by L-BFGS.
+
+    These problems are ill-conditioned, and Adam stays far behind.
+    """
     grid = on or problem.grid
-    problem.suggested = replace(
-        problem.suggested,
+    variation = weight * TotalVariation(grid=grid, joint=problem.channels > 1)
+    options = {"cells": float(max(grid.shape)), "order": 3}
+    return _changed(
+        problem,
         prior="grid",
-        options={"cells": float(max(grid.shape)), "order": 3},
+        options=options,
+        regularizers=(variation,),
         steps=25,
         optimizer="lbfgs",
         baselines=classical,
         figure=shows(measured_image),
         write=write_picture,
     )
-    return _begin_with(problem, weight * TotalVariation(grid=grid, joint=problem.channels > 1))
 
 
-def _begin_with(problem: Problem, *regularizers: Callable[[Field, Tensor], Tensor]) -> Problem:
-    problem.suggested = replace(problem.suggested, regularizers=regularizers)
-    return problem
+def _changed(problem: Problem, **suggested: Any) -> Problem:
+    """The problem that suggests otherwise: the keywords are fields of `Suggestion`."""
+    return replace(problem, suggested=replace(problem.suggested, **suggested))
 
 
 def _refined(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,88 +21,150 @@ PLANES = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
 """World axes along the rows, the columns and across the slices."""
 
 
+@dataclass(frozen=True)
+class Slicing:
+    """The cutting of a subject into slices.
+
+    pixel       size of the square pixels in mm
+    thickness   of the slices in mm
+    spacing     distance in mm from slice to slice: the thickness where it is None, more leaves gaps
+    interleave  k: slices are acquired in the order 0, k, 2k, ..., 1, k + 1, ...
+    Raises ValueError for a length that is not positive, or an interleave below 1.
+    """
+
+    pixel: float = 2.0
+    thickness: float = 6.0
+    spacing: float | None = None
+    interleave: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("pixel", "thickness"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"Slicing: {name}={getattr(self, name)} must be positive (mm).")
+        if self.spacing is not None and not self.spacing > 0:
+            raise ValueError(
+                f"Slicing: spacing={self.spacing} must be positive (mm), or None for the thickness."
+            )
+        if self.interleave < 1:
+            raise ValueError(f"Slicing: interleave={self.interleave} must be 1 (in order) or more.")
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The motion of the subject: a smooth random walk of rotation vector and translation.
+
+    It turns about the middle of each slice, runs over all slices in the order of their
+    acquisition, and its mean is taken off.
+    degrees      largest angle
+    distance     largest shift in mm
+    correlation  standard deviation in slices of the Gaussian that smooths the walk
+    Raises ValueError for a negative size, or a correlation that is not positive.
+    """
+
+    degrees: float = 5.0
+    distance: float = 5.0
+    correlation: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name, unit in (("degrees", "degrees"), ("distance", "mm")):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"Motion: {name}={getattr(self, name)} is the largest motion in {unit}, 0 or more."
+                )
+        if not self.correlation > 0:
+            raise ValueError(f"Motion: correlation={self.correlation} must be positive (slices).")
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """Noise, gains and defects of the pixels.
+
+    gain         standard deviation of the log of each slice's factor
+    noise_level  Rician: deviation of both channels as a fraction of the 98th percentile of the
+                 noise-free signal
+    bias         standard deviation of the log of a smooth field for each stack, a random polynomial
+                 of degree 3 fixed in the scanner; what the stacks share, part of the image, is
+                 taken off
+    voids        fraction of slices with a signal void: a Gaussian ellipse that takes 50 to 100 %
+    outliers     fraction of slices that are useless: half lose 70 to 100 % of their signal, half
+                 were hit by a sudden motion of 15 to 30 degrees and 10 to 20 mm
+    Raises ValueError for a fraction outside [0, 1], or a negative deviation.
+    """
+
+    gain: float = 0.03
+    noise_level: float = 0.01
+    bias: float = 0.0
+    voids: float = 0.0
+    outliers: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("voids", "outliers"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(
+                    f"Artefacts: {name}={getattr(self, name)} is a fraction of the slices, from 0 to 1."
+                )
+        for name in ("gain", "noise_level", "bias"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"Artefacts: {name}={getattr(self, name)} is a standard deviation, 0 or more."
+                )
+
+
 def simulate_stacks(
     volume: Field,
     box: Box,
     orientations: Sequence[str | Tensor] = ("axial", "coronal", "sagittal"),
     *,
-    pixel: float = 2.0,
-    thickness: float = 6.0,
-    spacing: float | None = None,
-    interleave: int = 2,
-    degrees: float = 5.0,
-    distance: float = 5.0,
-    correlation: float = 4.0,
-    gain: float = 0.03,
-    noise: float = 0.01,
-    bias: float = 0.0,
-    voids: float = 0.0,
-    outliers: float = 0.0,
+    slicing: Slicing = Slicing(),
+    motion: Motion = Motion(),
+    artefacts: Artefacts = Artefacts(),
     psf: str | PSF = "gaussian",
     nodes: int = 256,
     seed: int = 0,
 ) -> list[Stack]:
     """Stacks that cover `box`, with the true pose of every slice.
 
-    orientations  "axial", "coronal", "sagittal", or rotation vectors (3,) of an axial stack (oblique)
-    pixel, thickness, spacing  in mm; spacing of slices is the thickness by default, more leaves gaps
-    interleave    slices are acquired 0, k, 2k, ..., 1, k + 1, ...
-    degrees, distance  of the motion, largest angle and shift (mm): a random walk of rotation vector and translation
-                  over all slices in the order of their acquisition, smoothed by a Gaussian of `correlation` slices,
-                  its mean taken off. It turns about the middle of each slice.
-    gain          standard deviation of the log of each slice's factor
-    noise         Rician: deviation of both channels as a fraction of the 98th percentile of the noise-free signal
-    bias          standard deviation of the log of a smooth field for each stack, a random polynomial of degree 3 fixed
-                  in the scanner; what the stacks share, part of the image, is taken off
-    voids         fraction of slices with a signal void: a Gaussian ellipse that takes 50 to 100 %
-    outliers      fraction of slices that are useless: half lose 70 to 100 % of their signal, half were hit by a
-                  sudden motion of 15 to 30 degrees and 10 to 20 mm
+    orientations  "axial", "coronal", "sagittal", or rotation vectors (3,) of an axial stack
+                  (oblique)
+    slicing, motion, artefacts  how the subject is cut, how it moves, and what is wrong with the
+                                pixels
+    psf           the profile that a pixel looks through, as of `SliceAcquisition`
     nodes         of the profile's quadrature: more than any reconstruction uses
 
     Masks are where the noise-free signal is above 2 % of its maximum, grown by one pixel.
-    Raises ValueError for an unknown orientation or fractions outside [0, 1].
+    Raises ValueError for an unknown orientation.
     """
-    for name, value in (("voids", voids), ("outliers", outliers)):
-        if not 0 <= value <= 1:
-            raise ValueError(
-                f"simulate_stacks: {name}={value} is a fraction of the slices, from 0 to 1."
-            )
     generator = torch.Generator().manual_seed(seed)
-    empty = [_empty_stack(box, o, pixel, thickness, spacing or thickness) for o in orientations]
+    empty = [_empty_stack(box, o, slicing) for o in orientations]
     nominal = Slices.join([stack.slices()[0] for stack in empty])
-    order = torch.cat(
-        [
-            order_of_acquisition(s.values.shape[2], interleave) + k
-            for s, k in zip(empty, _starts(empty), strict=True)
-        ]
-    )
-    motion = _walk(order, degrees, distance, correlation, generator)
-    bad = _choose(len(order), outliers, generator)
+    numbers = [order_of_acquisition(stack.values.shape[2], slicing.interleave) for stack in empty]
+    order = torch.cat([n + first for n, first in zip(numbers, _starts(empty), strict=True)])
+    walk = _walk(order, motion, generator)
+    bad = _choose(len(order), artefacts.outliers, generator)
     jumped = bad & (torch.rand(len(order), generator=generator) < 0.5)
-    motion = torch.where(jumped[:, None], motion + _jumps(len(order), generator), motion)
-    turn = rotation_matrix(motion[:, :3])
-    poses = join(turn @ nominal.poses[:, :3, :3], nominal.poses[:, :3, 3] + motion[:, 3:])
+    walk = torch.where(jumped[:, None], walk + _jumps(len(order), generator), walk)
+    turn = rotation_matrix(walk[:, :3])
+    poses = join(turn @ nominal.poses[:, :3, :3], nominal.poses[:, :3, 3] + walk[:, 3:])
     true = Slices(poses, nominal.sizes, nominal.index, nominal.positions, nominal.stack)
     clean = _measured(volume, box, true, psf, nodes)
-    factor = torch.exp(gain * torch.randn(len(order), generator=generator))
+    factor = torch.exp(artefacts.gain * torch.randn(len(order), generator=generator))
     factor = factor * torch.where(
         bad & ~jumped, 0.3 * torch.rand(len(order), generator=generator), 1.0
     )
-    signal = clean * factor[true.index] * _bias(box, nominal, bias, generator)
-    signal = signal * _voids(true, _choose(len(order), voids, generator), generator)
-    sigma = noise * float(clean[clean > 0].quantile(0.98)) if noise else 0.0
+    signal = clean * factor[true.index] * _bias(box, nominal, artefacts.bias, generator)
+    signal = signal * _voids(true, _choose(len(order), artefacts.voids, generator), generator)
+    level = artefacts.noise_level
+    sigma = level * float(clean[clean > 0].quantile(0.98)) if level else 0.0
     parts = [sigma * torch.randn(signal.shape, generator=generator) for _ in range(2)]
     seen = torch.hypot(signal + parts[0], parts[1])
-    return _filled(empty, seen, clean > 0.02 * clean.max(), poses, bad, interleave)
+    return _filled(empty, seen, clean > 0.02 * clean.max(), poses, bad, slicing.interleave)
 
 
 def _starts(stacks: Sequence[Stack]) -> list[int]:
     return np.cumsum([0, *(s.values.shape[2] for s in stacks[:-1])]).tolist()
 
 
-def _empty_stack(
-    box: Box, orientation: str | Tensor, pixel: float, thickness: float, spacing: float
-) -> Stack:
+def _empty_stack(box: Box, orientation: str | Tensor, slicing: Slicing) -> Stack:
     """Pixels that cover the box, centred on it."""
     if isinstance(orientation, str):
         if orientation not in PLANES:
@@ -111,7 +174,8 @@ def _empty_stack(
         axes, name = torch.eye(3, dtype=torch.float64)[:, list(PLANES[orientation])], orientation
     else:
         axes, name = rotation_matrix(torch.as_tensor(orientation, dtype=torch.float64)), "oblique"
-    sizes = torch.tensor([pixel, pixel, spacing], dtype=torch.float64)
+    sizes = [slicing.pixel, slicing.pixel, slicing.spacing or slicing.thickness]
+    sizes = torch.tensor(sizes, dtype=torch.float64)
     lengths = axes.abs().mT @ torch.tensor(
         box.lengths, dtype=torch.float64
     )  # of the box's shadow on each axis
@@ -120,25 +184,27 @@ def _empty_stack(
     center = torch.tensor(box.center, dtype=torch.float64)
     affine = torch.eye(4, dtype=torch.float64)
     affine[:3, :3], affine[:3, 3] = axes * sizes, center - (axes * sizes) @ middle
-    return Stack(torch.zeros(shape), affine, torch.ones(shape, dtype=torch.bool), thickness, name)
+    return Stack(
+        torch.zeros(shape), affine, torch.ones(shape, dtype=torch.bool), slicing.thickness, name
+    )
 
 
-def _walk(
-    order: Tensor, degrees: float, distance: float, correlation: float, generator: torch.Generator
-) -> Tensor:
+def _walk(order: Tensor, motion: Motion, generator: torch.Generator) -> Tensor:
     """Rotation vector (radians) and translation of each slice: (n, 6)."""
     from scipy.ndimage import gaussian_filter1d
 
     steps = torch.randn(len(order), 6, generator=generator, dtype=torch.float64)
-    walk = torch.from_numpy(
-        gaussian_filter1d(steps.cumsum(0).numpy(), correlation, axis=0, mode="nearest")
-    )
+    smooth = gaussian_filter1d(steps.cumsum(0).numpy(), motion.correlation, axis=0, mode="nearest")
+    walk = torch.from_numpy(smooth)
     walk = walk - walk.mean(0)
     largest = [
         torch.linalg.vector_norm(walk[:, k], dim=-1).max().clamp(min=1e-12)
         for k in (slice(3), slice(3, 6))
     ]
-    scaled = [math.radians(degrees) * walk[:, :3] / largest[0], distance * walk[:, 3:] / largest[1]]
+    scaled = [
+        math.radians(motion.degrees) * walk[:, :3] / largest[0],
+        motion.distance * walk[:, 3:] / largest[1],
+    ]
     return torch.empty_like(walk).index_copy_(0, order, torch.cat(scaled, -1))
 
 

@@ -136,7 +136,7 @@ def _check_affine(name: str, affine: Tensor) -> None:
         )
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class SliceProblem(Problem):
     """One term, whose rows are the usable pixels of `stacks`, slice by slice.
 

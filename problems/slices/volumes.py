@@ -19,7 +19,7 @@ from inverse_inr.fidelity import LearntScale
 from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
 from inverse_inr.problems.slices.baselines import average, super_resolution
 from inverse_inr.problems.slices.output import draw, write
-from inverse_inr.problems.slices.simulation import simulate_stacks
+from inverse_inr.problems.slices.simulation import Artefacts, Motion, Slicing, simulate_stacks
 from inverse_inr.problems.slices.stacks import SliceProblem, Stack, read_stack
 from inverse_inr.regularizers import L1
 from inverse_inr.stopping import HeldOut
@@ -96,41 +96,24 @@ def simulated_slices(
     volume: str = "mni152",
     *,
     orientations: Sequence[str] = ("axial", "coronal", "sagittal"),
-    pixel: float = 2.0,
-    thickness: float = 6.0,
-    spacing: float | None = None,
-    interleave: int = 2,
-    degrees: float = 5.0,
-    distance: float = 5.0,
-    gain: float = 0.03,
-    noise_level: float = 0.01,
-    bias: float = 0.0,
-    voids: float = 0.0,
-    outliers: float = 0.0,
+    slicing: Slicing = Slicing(),
+    motion: Motion = Motion(),
+    artefacts: Artefacts = Artefacts(),
     resolution: float = 2.0,
     learn_motion: bool = True,
     learn_bias: int = 0,
     noise: NoiseName = "student_t",
     seed: int = 0,
 ) -> SliceProblem:
-    """Stacks of moving slices simulated from a volume (a file, or nilearn's "mni152") by `simulate_stacks`."""
+    """Stacks of moving slices simulated from a volume (a file, or nilearn's "mni152") by `simulate_stacks`.
+
+    slicing, motion, artefacts  how the subject is cut, how it moves, and what is wrong with the pixels
+    resolution                  voxel size in mm of the volume that is written
+    learn_motion, learn_bias, noise  what the model learns, and its noise: as `motion`, `bias` and `noise` of `slices`
+    """
     truth, box = volume_field(volume)
     stacks = simulate_stacks(
-        truth,
-        box,
-        orientations,
-        pixel=pixel,
-        thickness=thickness,
-        spacing=spacing,
-        interleave=interleave,
-        degrees=degrees,
-        distance=distance,
-        gain=gain,
-        noise=noise_level,
-        bias=bias,
-        voids=voids,
-        outliers=outliers,
-        seed=seed,
+        truth, box, orientations, slicing=slicing, motion=motion, artefacts=artefacts, seed=seed
     )
     return problem_of(
         stacks,

@@ -27,18 +27,17 @@ from inverse_inr import (
     baselines,
     noise,
 )
-from inverse_inr.io import read_matlab
-from inverse_inr.operators import CASSI, BandTotalVariation, SpectralResponse
+from inverse_inr.operators import CASSI, BandTotalVariation, Placement, SpectralResponse
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS, Scaled, steps
 from inverse_inr.problems.spectral.data import is_cube, mask_file, photograph, scene_cube
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral.from_colours import camera_curves
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
+from inverse_inr.problems.spectral.instrument import Alignment, Detector, Optics
 from inverse_inr.problems.spectral.refinement import HARDLY_ANY_NOISE, fitted_and_refined
 from inverse_inr.problems.spectral.scenes import Reflectances, spectral_scene
 from inverse_inr.stopping import HeldOut
 
-Calibration = Literal["true", "nominal", "learnt"]
 SecondCamera = Literal["panchromatic", "rgb"]
 CALIBRATION_RATE = 3e-3
 """Adam's step for a mask's shift (px) and a dispersion's scale: 0.6 px in a few hundred steps."""
@@ -52,74 +51,36 @@ VARIATION = 15.0
 def cassi(
     scene: str = "astronaut",
     *,
-    mask: str | None = None,
     size: int = 128,
     bands: int = 28,
-    step: float = 2.0,
-    mode: Literal["single", "dual"] = "single",
     reflectances: Reflectances = "pigments",
-    noise_level: float = 0.01,
-    full_well: float | None = None,
-    readout: float = 10.0,
-    efficiency: float = 0.0,
-    mask_shift: tuple[float, float] = (0.0, 0.0),
-    dispersion_scale: float = 1.0,
-    calibration: Calibration = "true",
-    second: SecondCamera | None = None,
     variable: str | None = None,
-    mask_variable: str = "mask",
+    optics: Optics = Optics(),
+    alignment: Alignment = Alignment(),
+    detector: Detector = Detector(),
+    second: SecondCamera | None = None,
     seed: int = 0,
 ) -> Problem:
     """A simulated snapshot of a generated spectral scene, or of a cube from a file.
 
-    scene        "astronaut", "coffee", "cat" ... (`images.EXAMPLES`), or an RGB image file, coloured by `reflectances`;
-                 or a cube (H, W, L): "indian_pines", any file that `io.read_cube` reads, `variable` in it, or a scene
-                 of a published folder, "TSA_simu_data:3" (`spectral_data`); brought to `bands` bands
-    mask         a MATLAB file with a calibrated mask in `mask_variable`, cropped to `size`; "random" (half open), the
-                 default where no mask.mat lies beside the scenes
-    step         pixels of dispersion a band
-    noise_level  standard deviation of Gaussian noise as a fraction of the largest measurement
-    full_well    electrons of the largest measurement: shot noise instead, with `readout` electrons and `efficiency` as
-                 of `noise.Sensor` (0: Poisson, else binomial)
-    mask_shift, dispersion_scale  where the mask really is (px along both axes), and by what the dispersion is larger
-    calibration  whether the model knows: "true" it does, "nominal" it does not, "learnt" jointly with the image
-    second       dual-camera CASSI (Wang et al. 2015): another camera sees the scene without mask and disperser, all
-                 wavelengths alike ("panchromatic") or in three colours ("rgb"), with `noise_level` of its own largest
-                 value; a second term
+    scene      "astronaut", "coffee", "cat" ... (`images.EXAMPLES`), or an RGB image file, coloured
+               by `reflectances`; or a cube (H, W, L): "indian_pines", any file that `io.read_cube`
+               reads, `variable` in it, or a scene of a published folder, "TSA_simu_data:3"
+               (`spectral_data`); brought to `bands` bands
+    optics     mask and disperser; `alignment` says where they really are and what the model knows
+               of it
+    detector   its noise
+    second     dual-camera CASSI (Wang et al. 2015): another camera sees the scene without mask and
+               disperser, all wavelengths alike ("panchromatic") or in three colours ("rgb"), with
+               the detector's `noise_level` of its own largest value; a second term
     """
     wavelengths = band_centres(bands)
     values = scene_cube(scene, variable, wavelengths, size) if is_cube(scene) else None
     shape = (values.shape[0], values.shape[1]) if values is not None else (size, size)
     box = Box((0.0, 0.0, 450.0), (*map(float, shape), 650.0), ("px", "px", "nm"))
-    reach = step * (bands - 1)
-    beside = mask_file(scene) if mask is None else None
-    code = _mask(mask or str(beside or "random"), mask_variable, shape, mode, reach, seed)
-
-    def camera(shift: Tensor | None, scale: float | Tensor) -> CASSI:
-        # a detector with room for the dispersion as it is and as it may be learnt
-        wide = (
-            shape[1]
-            + math.ceil(reach * max(1.0, dispersion_scale) - 1e-6)
-            + (calibration == "learnt")
-        )
-        law = steps(wavelengths, step) if isinstance(scale, float) and scale == 1 else None
-        return CASSI(
-            box,
-            code,
-            wavelengths,
-            law or Scaled(steps(wavelengths, step), scale),
-            mode,
-            mask_shift=shift,
-            width=wide if mode == "single" else None,
-        )
-
-    moved = any(mask_shift)
-    true = camera(torch.tensor(mask_shift) if moved else None, float(dispersion_scale))
-    model = {
-        "true": lambda: true,
-        "nominal": lambda: camera(None, 1.0),
-        "learnt": lambda: camera(nn.Parameter(torch.zeros(2)), nn.Parameter(torch.ones(()))),
-    }[calibration]()
+    beside = mask_file(scene) if optics.mask is None else None
+    code = optics.code(None if beside is None else str(beside), shape, bands, seed)
+    true, model = _cameras(box, code, wavelengths, optics, alignment)
     truth: Any = (
         spectral_scene(photograph(scene, size), box, reflectances=reflectances)
         if values is None
@@ -127,18 +88,43 @@ def cassi(
     )
     truth = truth or SampledField(cast(Tensor, values)[..., None], true.bands)
     mean = true.on(true.bands).snapshot(truth.sample(true.bands)[..., 0]).reshape(-1)
-    y, fidelity = _noisy(mean, noise_level, full_well, readout, efficiency, seed)
+    y, fidelity = detector.measured(mean, seed)
     terms = [Term(model.on(true.bands), y, fidelity)]
     suggested = replace(suggestion(terms[0], true.bands), operator_lr=CALIBRATION_RATE)
-    if full_well is None and noise_level < HARDLY_ANY_NOISE:
+    if detector.full_well is None and detector.noise_level < HARDLY_ANY_NOISE:
         more = {"separable + GAP": fitted_and_refined}
         suggested = replace(suggested, baselines=suggested.baselines | more)
     if second is not None:
+        level = Detector(detector.noise_level)
         terms.append(
-            _second_camera(second, true.bands, truth.sample(true.bands)[..., 0], noise_level, seed)
+            _second_camera(second, true.bands, truth.sample(true.bands)[..., 0], level, seed)
         )
         suggested = replace(suggested, baselines={"GAP-TV": first_alone, "CGLS": baselines.cgls})
     return Problem(terms, box, true.bands, reference=truth, suggested=suggested, average=1)
+
+
+def _cameras(
+    box: Box, code: Tensor, wavelengths: Tensor, optics: Optics, alignment: Alignment
+) -> tuple[CASSI, CASSI]:
+    """The camera that measures, and the one that the model takes it for."""
+    nominal, scale = steps(wavelengths, optics.step), float(alignment.dispersion_scale)
+    learnt = alignment.calibration == "learnt"
+    # a detector with room for the dispersion as it is and as it may be learnt
+    room = math.ceil(optics.reach(len(wavelengths)) * max(1.0, scale) - 1e-6) + learnt
+    width = round(box.lengths[1]) + room if optics.mode == "single" else None
+
+    def camera(shift: Tensor | None, law: Callable[[Tensor], Tensor]) -> CASSI:
+        return CASSI(
+            box, code, wavelengths, law, optics.mode, placement=Placement(shift), width=width
+        )
+
+    shift = torch.tensor(alignment.mask_shift) if any(alignment.mask_shift) else None
+    true = camera(shift, nominal if scale == 1 else Scaled(nominal, scale))
+    if learnt:
+        return true, camera(
+            nn.Parameter(torch.zeros(2)), Scaled(nominal, nn.Parameter(torch.ones(())))
+        )
+    return true, true if alignment.calibration == "true" else camera(None, nominal)
 
 
 def suggestion(
@@ -185,25 +171,9 @@ def band_centres(bands: int) -> Tensor:
     return 450 + 200 * (torch.arange(bands, dtype=torch.float64) + 0.5) / bands
 
 
-def _noisy(
-    mean: Tensor,
-    level: float,
-    full_well: float | None,
-    readout: float,
-    efficiency: float,
-    seed: int,
-) -> tuple[Tensor, noise.Noise]:
-    top, generator = float(mean.max()), torch.Generator().manual_seed(seed)
-    if full_well is not None:
-        model = noise.Sensor(full_well / top, readout, efficiency)
-        return model.sample(mean, generator), model
-    if level == 0:
-        return mean, noise.Gaussian(1e-3 * top)  # without noise: what a 10-bit camera would round
-    model = noise.Gaussian(level * top)
-    return model.sample(mean, generator), model
-
-
-def _second_camera(kind: SecondCamera, bands: Grid, cube: Tensor, level: float, seed: int) -> Term:
+def _second_camera(
+    kind: SecondCamera, bands: Grid, cube: Tensor, detector: Detector, seed: int
+) -> Term:
     """What a camera behind a beam splitter sees of the same scene, pixel on pixel."""
     low, high = bands.box.lower[2], bands.box.upper[2]
     knots = torch.arange(low, high + 1, 5.0, dtype=torch.float64)
@@ -212,26 +182,10 @@ def _second_camera(kind: SecondCamera, bands: Grid, cube: Tensor, level: float, 
         Box(bands.box.lower[:2], bands.box.upper[:2], bands.box.units[:2]), bands.shape[:2]
     )
     camera = SpectralResponse(knots, curves, space, normalized=True).on(bands)
-    y, fidelity = _noisy(camera.flatten(camera.map(cube)), level, None, 0.0, 0.0, seed + 10**6)
+    y, fidelity = detector.measured(camera.flatten(camera.map(cube)), seed + 10**6)
     return Term(camera, y, fidelity)
 
 
 def first_alone(problem: Problem) -> Solution:
     """GAP-TV of the coded snapshot, which knows nothing of the second camera."""
     return gap_tv(replace(problem, terms=problem.terms[:1]))
-
-
-def _mask(
-    name: str, variable: str, shape: tuple[int, int], mode: str, reach: float, seed: int
-) -> Tensor:
-    wide = shape[1] + (0 if mode == "single" else round(reach))
-    if name == "random":
-        return (
-            torch.rand(shape[0], wide, generator=torch.Generator().manual_seed(seed + 1)) < 0.5
-        ).float()
-    code = torch.from_numpy(read_matlab(name, variable)).float()
-    if code.ndim != 2 or code.shape[0] < shape[0] or code.shape[1] < wide:
-        raise ValueError(
-            f"{name}: the mask {tuple(code.shape)} is smaller than the scene, ({shape[0]}, {wide})."
-        )
-    return code[: shape[0], :wide].contiguous()

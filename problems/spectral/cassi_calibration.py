@@ -39,7 +39,7 @@ def calibrated(
         operator.camera.mask_shift, nn.Parameter
     ):
         raise TypeError(
-            "calibrated: wants a CASSI snapshot with mask_shift=nn.Parameter(...): calibration='learnt'."
+            "calibrated: wants a CASSI snapshot whose mask's shift is learnt, Alignment(calibration='learnt')."
         )
     options = dict(problem.suggested.options)
     omega, rank = options["omega0"], options["rank"]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Problem, Term, noise
 from inverse_inr.io import read_matlab
-from inverse_inr.operators import CASSI
+from inverse_inr.operators import CASSI, BandResponse, Placement
 from inverse_inr.operators.spectral.dispersion import Scaled, steps
 from inverse_inr.problems.spectral.cassi import (
     CALIBRATION_RATE,
@@ -102,10 +102,11 @@ def cassi_real(
         "background": dark,
         "noise": model,
     }
-    shift, stretch = torch.zeros(2), torch.zeros(2, 2)
+    shift, stretch, placement = torch.zeros(2), torch.zeros(2, 2), Placement()
     if "mask" in calibrate:
         found = mask_displacement(y, code, reach, good)
         shift[0], stretch[0] = found[0], found[1:]
+        placement = Placement(nn.Parameter(shift), stretch=nn.Parameter(stretch))
         notes["mask lies lower by"] = (
             "{:.2f} px, {:.2f} more at the lower and {:.2f} at the right edge".format(*found)
         )
@@ -115,9 +116,8 @@ def cassi_real(
         wavelengths,
         Scaled(law, nn.Parameter(torch.ones(()))) if "dispersion" in calibrate else law,
         psf=nn.Parameter(torch.tensor(psf or BLUR)) if "psf" in calibrate else psf,
-        response=nn.Parameter(torch.ones(bands)) if "gains" in calibrate else None,
-        mask_shift=nn.Parameter(shift) if "mask" in calibrate else None,
-        mask_stretch=nn.Parameter(stretch) if "mask" in calibrate else None,
+        response=BandResponse(nn.Parameter(torch.ones(bands)) if "gains" in calibrate else None),
+        placement=placement,
         width=y.shape[1],
     )
     term = Term(

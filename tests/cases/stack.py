@@ -10,6 +10,7 @@ from nibabel.affines import apply_affine
 from torch import Tensor
 
 from inverse_inr import Box
+from inverse_inr.command.records import arguments
 from inverse_inr.operators.rigid import rotation_matrix
 from inverse_inr.problems.slices.simulation import simulate_stacks
 from inverse_inr.problems.slices.stacks import Stack
@@ -33,21 +34,14 @@ def head(x: Tensor) -> Tensor:
 
 
 def simulated(**options: Any) -> list[Stack]:
-    made = {
-        "pixel": 2.0,
-        "thickness": 4.0,
-        "nodes": 32,
-        "degrees": 4.0,
-        "distance": 2.0,
-        "seed": 1,
-        **options,
-    }
-    return simulate_stacks(head, BOX, **made)
+    """Stacks of the head; options are keywords of `simulate_stacks`, or fields of its records."""
+    made = {"thickness": 4.0, "nodes": 32, "degrees": 4.0, "distance": 2.0, "seed": 1, **options}
+    return simulate_stacks(head, BOX, **arguments(simulate_stacks, made, taken=("box",)))
 
 
 def at_rest() -> list[Stack]:
     """Stacks of a subject that does not move, without noise and gains."""
-    return simulated(degrees=0.0, distance=0.0, gain=0.0, noise=0.0)
+    return simulated(degrees=0.0, distance=0.0, gain=0.0, noise_level=0.0)
 
 
 def affine_of(normal: str, angle: float = 0.0) -> np.ndarray:

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from inverse_inr import Problem, Solution, load_field, priors
 from inverse_inr.command import cli
 from inverse_inr.command.catalogue import problems
-from inverse_inr.command.config import ConfigError, Run, read_tables, set_keywords
+from inverse_inr.command.config import Run
+from inverse_inr.command.tables import ConfigError, read_tables, set_keywords
 from inverse_inr.problems.ct import ct
 
 SMALL = """

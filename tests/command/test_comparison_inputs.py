@@ -14,7 +14,8 @@ import inverse_inr as ii
 from inverse_inr import Suggestion, baselines, load_field, priors
 from inverse_inr.command import cli
 from inverse_inr.command.comparison import Comparison, compare
-from inverse_inr.command.config import ConfigError, Run
+from inverse_inr.command.config import Run
+from inverse_inr.command.tables import ConfigError
 from inverse_inr.operators import PointSamples
 
 
@@ -110,10 +111,12 @@ def test_a_line_is_drawn_by_its_problem(tmp_path):
     line = ii.Problem(
         [samples], box, grid, suggested=Suggestion(baselines={"CGLS": baselines.cgls})
     )
-    run = Run.on(line, solver={"steps": 5})
-    assert compare(run, ["grid"], out=tmp_path / "plain", seeds=1).figure() is None
-    line.suggested = replace(line.suggested, figure=draw)
-    assert compare(run, ["grid"], out=tmp_path / "drawn", seeds=1).figure() is not None
+    plain = Run.on(line, solver={"steps": 5})
+    assert compare(plain, ["grid"], out=tmp_path / "plain", seeds=1).figure() is None
+    drawing = Run.on(
+        replace(line, suggested=replace(line.suggested, figure=draw)), solver={"steps": 5}
+    )
+    assert compare(drawing, ["grid"], out=tmp_path / "drawn", seeds=1).figure() is not None
     assert drawn[-2:] == ["CGLS", "grid"]
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -117,8 +118,7 @@ def test_a_solve_sets_phases_and_learns_amplitudes():
 
 
 def test_what_has_no_phases():
-    problem = sar(azimuths=5, frequencies=32, pitch=0.45)
-    problem.is_complex = False
+    problem = replace(sar(azimuths=5, frequencies=32, pitch=0.45), is_complex=False)
     with pytest.raises(TypeError, match="field is real"):
         PhaseProjection.of(problem, [torch.arange(20)])
     with pytest.raises(ValueError, match="speckle=True frees moduli"):

@@ -104,14 +104,11 @@ def test_refined_rounds_go_on_from_the_fit_before_and_lose_noise() -> None:
     truth = 0.5 + 0.2 * torch.sin(0.8 * x + 0.3 * y) * torch.cos(0.5 * y)
     noisy = truth + 0.1 * random(24, 24).float()
     operator = Mask(torch.ones(24, 24, dtype=torch.bool), grid)
-    problem = Problem([Term(operator, noisy.flatten(), Gaussian(0.1))], grid.box, grid, average=1)
-    problem.suggested = Suggestion(
-        prior="grid",
-        options={"cells": 24.0, "order": 3},
-        steps=4,
-        optimizer="lbfgs",
-        stopping=Never(),
+    suggested = Suggestion(
+        "grid", {"cells": 24.0, "order": 3}, steps=4, optimizer="lbfgs", stopping=Never()
     )
+    term = Term(operator, noisy.flatten(), Gaussian(0.1))
+    problem = Problem([term], grid.box, grid, average=1, suggested=suggested)
     errors = []
     for rounds in (0, 1, 2):
         asked = (

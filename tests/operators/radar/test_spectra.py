@@ -154,7 +154,7 @@ def first_null(operator: Any, middle: Tensor, reach: float, focus: Tensor) -> fl
 
 @pytest.mark.parametrize(("length", "exact"), [(0.1, 18.93e-3), (0.2, 9.46e-3), (0.4, 4.73e-3)])
 def test_cross_range_resolution_monostatic(length, exact):
-    """Test 7: null at λ R / (2 L), a single frequency."""
+    """Test 7: null at λ R / (2 L), a single frequency. 101 antennas, L / 100 apart, act as one of 1.01 L."""
     z = torch.linspace(-0.5, 0.5, 101, dtype=F64) * length
     geometry = RadarGeometry.planar(torch.zeros(1), z, 1.0)
     operator = PhaseHistory(NEAR, geometry, torch.tensor([TI.center_frequency], dtype=F64))
@@ -162,7 +162,9 @@ def test_cross_range_resolution_monostatic(length, exact):
     null = first_null(
         operator, point(0, 0, 0)[0], 1.5 * exact, torch.tensor([0.0, 0.0, 1.0], dtype=F64)
     )
-    assert null == pytest.approx(exact, rel=1e-2)
+    # 1 % for the antennas' number, or less where L is no longer small beside R; looked for in
+    # steps of 0.15 %
+    assert null == pytest.approx(exact, rel=1.3e-2)
 
 
 def test_cross_range_resolution_of_a_fixed_transmitter():
@@ -174,4 +176,4 @@ def test_cross_range_resolution_of_a_fixed_transmitter():
         NEAR, RadarGeometry(transmitters, receivers), torch.tensor([TI.center_frequency]).double()
     )
     null = first_null(operator, point(0, 0, 0)[0], 0.03, torch.tensor([0.0, 0.0, 1.0], dtype=F64))
-    assert null == pytest.approx(18.93e-3, rel=1e-2)
+    assert null == pytest.approx(18.93e-3 / 1.01, rel=5e-3)  # 101 receivers, as above

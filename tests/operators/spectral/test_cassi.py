@@ -6,7 +6,7 @@ from cases.cassi import bands, box, camera, loop, rand
 from torch import Tensor, nn
 
 from inverse_inr import BandGrid, Grid, SampledField, adjoint, as_linear_map, predict
-from inverse_inr.operators import CASSI
+from inverse_inr.operators import CASSI, BandResponse
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS, Polynomial, steps
 from inverse_inr.testing import OperatorTests, smooth_field
 
@@ -92,14 +92,8 @@ def test_gains_and_quadrature():
     wavelengths = torch.tensor([460.0, 470.0, 500.0, 540.0])
     mask, cube = rand(6, 9), rand(6, 9, 4, seed=1)
     plain = CASSI(box(6, 9), mask, wavelengths, steps(wavelengths, 1.0))
-    weighted = CASSI(
-        box(6, 9),
-        mask,
-        wavelengths,
-        steps(wavelengths, 1.0),
-        quadrature=True,
-        response=wavelengths / 500,
-    )
+    response = BandResponse(wavelengths / 500, quadrature=True)
+    weighted = CASSI(box(6, 9), mask, wavelengths, steps(wavelengths, 1.0), response=response)
     widths = torch.tensor([10.0, 20.0, 35.0, 40.0], dtype=torch.float64)
     gains = widths / widths.mean() * wavelengths / 500
     assert torch.allclose(weighted.gains(), gains)

@@ -7,7 +7,7 @@ from cases.cassi import bands, box, camera, rand
 from torch import nn
 
 from inverse_inr import predict
-from inverse_inr.operators import CASSI
+from inverse_inr.operators import CASSI, BandResponse, Placement
 from inverse_inr.operators.spectral.dispersion import Scaled, steps
 from inverse_inr.testing import OperatorTests, smooth_field
 
@@ -60,27 +60,45 @@ class TestLearnsWhereItIs(OperatorTests):
             nn.Parameter(torch.tensor(1.03)),
             nn.Parameter(torch.tensor(0.05)),
         )
+        response = BandResponse(nn.Parameter(torch.tensor([1.0, 0.9, 1.1])))
+        shift, rotation = (
+            nn.Parameter(torch.tensor([0.31, -0.23])),
+            nn.Parameter(torch.tensor(0.02)),
+        )
+        stretch = nn.Parameter(torch.tensor([[0.13, 0.07], [-0.04, 0.21]]))
         return CASSI(
             box(5, 6),
             rand(5, 6),
             wavelengths,
             law,
-            response=nn.Parameter(torch.tensor([1.0, 0.9, 1.1])),
-            mask_shift=nn.Parameter(torch.tensor([0.31, -0.23])),
-            mask_rotation=nn.Parameter(torch.tensor(0.02)),
-            mask_stretch=nn.Parameter(torch.tensor([[0.13, 0.07], [-0.04, 0.21]])),
+            response=response,
+            placement=Placement(shift, rotation, stretch),
         )
+
+    def test_what_is_learnt_keeps_its_names(self):
+        """Printed results, checkpoints and benchmarks read them."""
+        learnt = dict(self.make().named_parameters())
+        names = {
+            "mask_shift",
+            "mask_rotation",
+            "mask_stretch",
+            "response",
+            "dispersion.scale",
+            "dispersion.offset",
+        }
+        assert set(learnt) == names
+        assert names <= set(self.make().state_dict())
 
 
 def test_a_shifted_mask_is_where_it_is_said_to_be():
-    a = camera(mask_shift=torch.tensor([1.0, -2.0]))
+    a = camera(placement=Placement(torch.tensor([1.0, -2.0])))
     moved = torch.zeros(6, 9, dtype=torch.float64)
     moved[1:, :-2] = a.mask[:-1, 2:]
     assert torch.allclose(a.codes()[0, 0], moved, atol=1e-12)
     # from axis 0 to axis 1: what was down is to the right
     mask = torch.zeros(7, 7, dtype=torch.float64)
     mask[5, 3] = 1.0
-    turned = camera(7, 7, mask=mask, mask_rotation=math.pi / 2).codes()[0, 0]
+    turned = camera(7, 7, mask=mask, placement=Placement(rotation=math.pi / 2)).codes()[0, 0]
     assert torch.allclose(turned[3, 5], torch.tensor(1.0, dtype=torch.float64), atol=1e-6)
 
 
@@ -89,12 +107,14 @@ def test_a_stretched_mask_has_its_edges_where_they_are_said_to_be():
     for axis, ramp, half in ((0, rows - 3.5, 4.0), (1, columns - 2.5, 3.0)):
         stretch = torch.zeros(2, 2)
         stretch[axis, axis] = 0.5  # edges half a pixel further out
-        a = camera(8, 6, mask=(ramp + 10).double(), mask_stretch=stretch)
+        a = camera(8, 6, mask=(ramp + 10).double(), placement=Placement(stretch=stretch))
         inner = a.codes()[0, 0][2:-2, 2:-2]
         assert torch.allclose(inner, (ramp / (1 + 0.5 / half) + 10).double()[2:-2, 2:-2], atol=1e-6)
     # the edge across axis 1 goes down by half a pixel: a shear
     shear = torch.tensor([[0.0, 0.5], [0.0, 0.0]])
-    inner = camera(8, 6, mask=(rows + 10).double(), mask_stretch=shear).codes()[0, 0][2:-2, 2:-2]
+    inner = camera(8, 6, mask=(rows + 10).double(), placement=Placement(stretch=shear)).codes()[
+        0, 0
+    ][2:-2, 2:-2]
     assert torch.allclose(
         inner, (rows - 0.5 * (columns - 2.5) / 3 + 10).double()[2:-2, 2:-2], atol=1e-6
     )

@@ -5,7 +5,7 @@ import torch
 from cases.cassi import bands, box, camera
 
 from inverse_inr import Box, Grid
-from inverse_inr.operators import CASSI
+from inverse_inr.operators import CASSI, Placement
 from inverse_inr.operators.spectral.dispersion import Scaled, Table, steps
 
 
@@ -48,3 +48,19 @@ def test_refuses_cubes_of_another_count_or_order():
         a.on(Grid(box(6, 9), (6, 9, 4)))
     with pytest.raises(ValueError, match=r"movedim\(0, -1\)"):
         a.on(Grid(Box((0, 0, 0), (5, 6, 9)), (5, 6, 9)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Placement(torch.tensor([1.0, 2.0, 3.0])),
+            r"Placement: shift must have shape \(2,\), got \(3,\)",
+        ),
+        (lambda: Placement(stretch=torch.zeros(4)), r"Placement: stretch must have shape \(2, 2\)"),
+        (lambda: Placement(rotation=float("nan")), "Placement: rotation holds NaN"),
+    ],
+)
+def test_a_placement_refuses_what_it_cannot_mean(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -15,7 +15,7 @@ from inverse_inr import Box, Grid, noise, phantoms, predict
 from inverse_inr.io import FileFormatError, write_image
 from inverse_inr.operators import FanBeam, ParallelBeam
 from inverse_inr.operators.ct.center_of_rotation import center_by_symmetry, center_of_rotation
-from inverse_inr.problems.ct import ct, ct_scan, filtered_backprojection
+from inverse_inr.problems.ct import Reading, RotationAxis, ct, ct_scan, filtered_backprojection
 from inverse_inr.stopping import HeldOut
 
 DATA = Path(os.environ.get("INVERSE_INR_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -176,7 +176,9 @@ def scan(
 @pytest.mark.parametrize("fidelity", ["gaussian", "poisson"])
 def test_a_scan_with_dead_pixels(tmp_path: Path, fidelity: Any):
     line = scan(tmp_path / "scan.h5")
-    problem = ct_scan(str(tmp_path / "scan.h5"), row=1, fidelity=fidelity, hold_out_views=10)
+    problem = ct_scan(
+        str(tmp_path / "scan.h5"), reading=Reading(row=1), fidelity=fidelity, hold_out_views=10
+    )
     term, operator = problem.terms[0], problem.terms[0].operator
     assert isinstance(operator, ParallelBeam)
     assert isinstance(operator.center, torch.nn.Parameter)
@@ -227,25 +229,43 @@ def test_nan_is_masked(tmp_path: Path, dataset: str, fidelity: Any):
 def test_options_of_a_scan(tmp_path: Path):
     path = str(tmp_path / "scan.h5")
     scan(tmp_path / "scan.h5", units="radians")
-    binned = ct_scan(path, bin=2, every=2, size=40)
+    binned = ct_scan(path, reading=Reading(bin=2, every=2), size=40)
     operator: Any = binned.terms[0].operator
     assert operator.shape == (46, WIDTH // 2)
     assert float(operator.center.detach()) == pytest.approx(OFFSET / 2, abs=0.25)
     assert binned.notes["centre of rotation found (px)"] == pytest.approx(OFFSET, abs=0.5)
-    fixed: Any = ct_scan(path, center=4.0, learn_center=False, bin=2).terms[0].operator
+    axis = RotationAxis(4.0, learn_center=False)
+    fixed: Any = ct_scan(path, axis=axis, reading=Reading(bin=2)).terms[0].operator
     assert not list(fixed.parameters())
     assert float(fixed.center) == 2.0
     uneven: Any = (
-        ct_scan(path, center=4.0, learn_center=False, bin=5).terms[0].operator
+        ct_scan(path, axis=axis, reading=Reading(bin=5)).terms[0].operator
     )  # drops the last pixel
     assert float(uneven.center) == pytest.approx((4.0 + 0.5) / 5, abs=1e-6)
+    far: dict[str, Any] = {"reading": Reading(row=2)}
+    coarse = {"reading": Reading(bin=10 * WIDTH)}
     for change, message in (
-        ({"bin": 0}, "bin=0"),
+        (coarse, "bin="),
         ({"fidelity": "l1"}, "fidelity must be"),
-        ({"row": 2}, "rows=2"),
+        (far, "rows=2"),
     ):
         with pytest.raises(ValueError, match=message):
             ct_scan(path, **change)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"bin": 0}, "Reading: bin=0 must be 1 or more"),
+        ({"row": -1}, "Reading: row=-1 must be 0 or more"),
+        ({"every": 0}, "Reading: every=0"),
+        ({"air": -1}, "Reading: air=-1"),
+        ({"span": 0.0}, "Reading: span=0.0 must be positive"),
+    ],
+)
+def test_a_reading_refuses_what_it_cannot_mean(part: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=message):
+        Reading(**part)
 
 
 def test_a_missing_dataset_is_named(tmp_path: Path):
@@ -260,7 +280,7 @@ def test_a_missing_dataset_is_named(tmp_path: Path):
     not (DATA / "tooth.h5").is_file(), reason=f"real data: no tooth.h5 in {DATA} (INVERSE_INR_DATA)"
 )
 def test_the_tooth():
-    problem = ct_scan(str(DATA / "tooth.h5"), bin=2, hold_out_views=12, size=160)
+    problem = ct_scan(str(DATA / "tooth.h5"), reading=Reading(bin=2), hold_out_views=12, size=160)
     term, operator = problem.terms[0], problem.terms[0].operator
     assert isinstance(operator, ParallelBeam)
     found = problem.notes["centre of rotation found (px)"] / 2
@@ -275,8 +295,9 @@ def test_the_tooth():
     solution = filtered_backprojection(problem)
     assert torch.isfinite(solution.sample()).all()
     held = solution.held_out()
+    off = RotationAxis(2 * found + 12)
     wrong = ct_scan(
-        str(DATA / "tooth.h5"), bin=2, hold_out_views=12, size=160, center=2 * found + 12
+        str(DATA / "tooth.h5"), reading=Reading(bin=2), axis=off, hold_out_views=12, size=160
     )
     worse = filtered_backprojection(wrong).held_out()
     assert held is not None

@@ -44,7 +44,8 @@ def chebyshev(box: Box, count: int) -> list[Callable[[Tensor], Tensor]]:
 
 def collocate(terms: list[tuple[Any, Tensor]], box: Box, count: int) -> Callable[[Tensor], Tensor]:
     """The polynomial that fits all terms by least squares: what a solver does to a prior, of a field linear in its
-    parameters."""
+    parameters.
+    """
     basis = chebyshev(box, count)
     with torch.no_grad():
         columns = [

@@ -66,7 +66,7 @@ def test_exact_images_agree_with_the_volumetric_projection():
 
 @pytest.mark.parametrize("view", [(50.0, 0.0), (60.0, 75.0), (40.0, 200.0)])
 def test_brightness_of_the_ground_and_of_the_whole(view: tuple[float, float]):
-    """gamma cot(incidence) on the ground; what the box reflects is its faces' area across the line of sight."""
+    """Gamma cot(incidence) on the ground; what the box reflects is its faces' area across the line of sight."""
     a = radar(view)
     image, theta = SCENE.images(a)[0], math.radians(view[0])
     open_ground = torch.tensor(

@@ -105,7 +105,7 @@ def test_blurs_halve_down_to_a_pixel():
 
 def test_classical_methods_align(picture):
     problem = register(picture, amplitude=2.0)
-    problem.suggested = replace(problem.suggested, steps=8)
+    problem = replace(problem, suggested=replace(problem.suggested, steps=8))
     fixed, methods = problem.terms[0].y.reshape(40, 48), problem.suggested.baselines
     errors = {
         name: float((through(m(problem)) - fixed).square().mean()) for name, m in methods.items()
@@ -134,8 +134,10 @@ def test_local_correlation_sees_through_shading(tmp_path):
     )
     before = displacement_error(problem.suggested.baselines["no registration"](problem))
     shading = torch.linspace(0.7, 1.3, 40)[:, None].expand(40, 48).reshape(-1)
-    problem.terms = [replace(problem.terms[0], y=shading * problem.terms[0].y + 0.2)]
-    solution = solve(problem, steps=8, points=100, callbacks=[])
+    shaded = replace(
+        problem, terms=[replace(problem.terms[0], y=shading * problem.terms[0].y + 0.2)]
+    )
+    solution = solve(shaded, steps=8, points=100, callbacks=[])
     assert displacement_error(solution) < 0.5 * before
     assert float(determinants(solution).min()) > 0
 

@@ -193,7 +193,7 @@ def test_held_out_measurements_lead_to_nothing(make, monkeypatch):
     Measured: 1e-7 of the measurements moves a pixel by up to 2e-4 here; what is seen by at least 0.16.
     """
     monkeypatch.setattr(
-        "inverse_inr.patch_models.solve", partial(solve, steps=3)
+        "inverse_inr.problems.restoration.rounds.solve", partial(solve, steps=3)
     )  # a whole first fit takes 8e-3 of it
     count = len(make("camera", crop=32, rounds=1).terms[0].y)
     rows = torch.randperm(count, generator=torch.Generator().manual_seed(0))[: round(0.1 * count)]

@@ -1,5 +1,6 @@
 """Simulated stacks: the stated motion and defects, what the operator sees of them, the truth that only they know."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from cases.stack import affine_of, at_rest, head, saved, simulated
 
 import inverse_inr as ii
 from inverse_inr.operators.rigid import pose_errors
-from inverse_inr.problems.slices import slices
+from inverse_inr.problems.slices import Artefacts, Motion, Slicing, slices
 from inverse_inr.problems.slices.baselines import average
 from inverse_inr.problems.slices.volumes import problem_of, volume_field
 
@@ -31,7 +32,7 @@ def test_simulated_motion_has_the_stated_size() -> None:
 
 
 def test_simulated_defects_have_the_stated_number_and_size() -> None:
-    clean, options = simulated(noise=0.0, gain=0.0), {"noise": 0.0, "gain": 0.0}
+    clean, options = simulated(noise_level=0.0, gain=0.0), {"noise_level": 0.0, "gain": 0.0}
     lossy = simulated(outliers=0.2, **options)
     bad = torch.cat([s.outlier for s in lossy if s.outlier is not None])
     assert int(bad.sum()) == round(0.2 * len(bad))
@@ -45,7 +46,7 @@ def test_simulated_defects_have_the_stated_number_and_size() -> None:
     assert all(
         bool((h.values <= c.values + 1e-6).all()) for h, c in zip(hollow, clean, strict=True)
     )
-    noisy = simulated(noise=0.02, gain=0.0)
+    noisy = simulated(noise_level=0.02, gain=0.0)
     outside = torch.cat([s.values[~s.mask] for s in noisy])
     assert float(outside.square().mean()) == pytest.approx(
         2 * (0.02 * 1.1) ** 2, rel=0.5
@@ -60,7 +61,7 @@ def test_a_still_subject_is_seen_through_the_profile() -> None:
     """The simulation and the problem's operator agree at the true poses, whatever the orientation."""
     still = at_rest()
     oblique = simulated(
-        orientations=[torch.tensor([0.3, -0.2, 0.1])], degrees=3.0, noise=0.0, gain=0.0
+        orientations=[torch.tensor([0.3, -0.2, 0.1])], degrees=3.0, noise_level=0.0, gain=0.0
     )
     for stacks in (still, oblique):
         problem = problem_of(stacks, resolution=2.0, known_motion=True, reference=head)
@@ -94,3 +95,23 @@ def test_volumes_to_simulate_from(tmp_path: Path) -> None:
         volume_field(
             saved(tmp_path / "o.nii", np.ones((2, 3, 4), np.float32), affine_of("axial", 0.3))
         )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Slicing(thickness=0.0), r"Slicing: thickness=0.0 must be positive \(mm\)"),
+        (lambda: Slicing(spacing=-1.0), "Slicing: spacing=-1.0"),
+        (lambda: Slicing(interleave=0), "Slicing: interleave=0"),
+        (lambda: Motion(degrees=-5.0), "Motion: degrees=-5.0 is the largest motion in degrees"),
+        (lambda: Motion(correlation=0.0), "Motion: correlation=0.0"),
+        (lambda: Artefacts(voids=-0.1), "Artefacts: voids=-0.1 is a fraction"),
+        (
+            lambda: Artefacts(noise_level=-0.1),
+            "Artefacts: noise_level=-0.1 is a standard deviation",
+        ),
+    ],
+)
+def test_a_record_refuses_what_it_cannot_mean(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

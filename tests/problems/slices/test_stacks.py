@@ -9,7 +9,8 @@ import torch
 from cases.stack import affine_of, at_rest, bumps, sampled, saved, simulated
 from nibabel.affines import apply_affine
 
-from inverse_inr.command.config import ConfigError, Run
+from inverse_inr.command.config import Run
+from inverse_inr.command.tables import ConfigError
 from inverse_inr.io import FileFormatError
 from inverse_inr.problems.slices import slices
 from inverse_inr.problems.slices.stacks import Stack, as_slices, read_stack

@@ -19,7 +19,7 @@ from inverse_inr.operators.rigid import pose_errors
 from inverse_inr.problems.slices import slices
 from inverse_inr.problems.slices.baselines import average, super_resolution
 from inverse_inr.problems.slices.output import slice_weights, uncertainty, write
-from inverse_inr.problems.slices.simulation import simulate_stacks
+from inverse_inr.problems.slices.simulation import Artefacts, Motion, Slicing, simulate_stacks
 from inverse_inr.problems.slices.stacks import Stack, as_slices
 from inverse_inr.problems.slices.volumes import problem_of
 
@@ -168,15 +168,14 @@ def test_known_motion_makes_baselines_better() -> None:
 
 def test_uncertainty_is_the_error_of_a_mean() -> None:
     """Of an average of many noisy pixels: the stated standard error is about what it is off by."""
-    options: dict[str, Any] = {
-        "pixel": 2.0,
-        "thickness": 2.0,
-        "nodes": 32,
-        "degrees": 0.0,
-        "distance": 0.0,
-        "gain": 0.0,
-    }
-    stacks, quiet = (simulate_stacks(bumps, BOX, noise=n, **options) for n in (0.1, 0.0))
+    cut, still = Slicing(thickness=2.0), Motion(degrees=0.0, distance=0.0)
+    stacks, quiet = (
+        simulate_stacks(bumps, BOX, slicing=cut, motion=still, artefacts=artefacts, nodes=32)
+        for artefacts in (
+            Artefacts(gain=0.0, noise_level=0.1),
+            Artefacts(gain=0.0, noise_level=0.0),
+        )
+    )
     problem = problem_of(stacks, resolution=2.0)
     noisy = average(problem)
     clean = problem_of(

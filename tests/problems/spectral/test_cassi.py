@@ -11,7 +11,8 @@ import inverse_inr as ii
 from inverse_inr import noise
 from inverse_inr.command import cli
 from inverse_inr.io import read_matlab
-from inverse_inr.problems.spectral import cassi
+from inverse_inr.problems.spectral import Alignment, Detector, Optics, cassi
+from inverse_inr.problems.spectral.instrument import Calibration
 
 
 def test_a_run_writes_the_cube_and_its_colours(tmp_path: Path):
@@ -27,8 +28,10 @@ def test_a_run_writes_the_cube_and_its_colours(tmp_path: Path):
 
 def test_shot_noise_fills_the_well():
     """Residuals have the variance of the well's electrons: (1 - η) mean / photons + (readout / photons)²."""
-    mean = cassi(size=24, bands=4, noise_level=0.0).terms[0].y.double()
-    term = cassi(size=24, bands=4, full_well=500.0, readout=5.0, efficiency=0.4).terms[0]
+    mean = cassi(size=24, bands=4, detector=Detector(noise_level=0.0)).terms[0].y.double()
+    term = cassi(
+        size=24, bands=4, detector=Detector(full_well=500.0, readout=5.0, efficiency=0.4)
+    ).terms[0]
     assert isinstance(term.fidelity, noise.Sensor)
     photons = 500 / float(mean.max())
     assert float(term.fidelity.photons) == pytest.approx(photons)
@@ -39,20 +42,18 @@ def test_shot_noise_fills_the_well():
 
 def test_calibration_known_or_not():
     """A moved mask and a stretched dispersion: the true model explains the truth exactly, the nominal one does not."""
-    options = {
-        "size": 16,
-        "bands": 6,
-        "noise_level": 0.0,
-        "mask_shift": (0.6, -0.4),
-        "dispersion_scale": 1.2,
-    }
+    kinds: tuple[Calibration, ...] = ("true", "nominal", "learnt")
+    alignments = [Alignment((0.6, -0.4), 1.2, kind) for kind in kinds]
+    quiet = Detector(noise_level=0.0)
 
     def misfit(problem: ii.Problem) -> float:
         term = problem.terms[0]
         assert problem.reference is not None
         return float((ii.predict(term.operator, problem.reference) - term.y).abs().max())
 
-    true, nominal, learnt = (cassi(calibration=c, **options) for c in ("true", "nominal", "learnt"))  # type: ignore[arg-type]
+    true, nominal, learnt = (
+        cassi(size=16, bands=6, detector=quiet, alignment=a) for a in alignments
+    )
     assert misfit(true) < 1e-5
     assert misfit(nominal) > 0.1
     parameters = dict(learnt.terms[0].operator.named_parameters())  # type: ignore[attr-defined]
@@ -69,7 +70,8 @@ def test_calibration_known_or_not():
 def test_less_noise_keeps_the_prior_and_the_penalty_and_offers_a_refinement():
     """Weights are relative to the data's precision: a hundred times it at a tenth of the noise."""
     coarse, finer, fine = (
-        cassi(size=16, bands=4, noise_level=v).suggested for v in (0.02, 0.01, 0.001)
+        cassi(size=16, bands=4, detector=Detector(noise_level=level)).suggested
+        for level in (0.02, 0.01, 0.001)
     )
     assert coarse.options == finer.options == fine.options
     weights = [s.regularizers[0].parts[0][0] for s in (coarse, finer, fine)]  # type: ignore[attr-defined]
@@ -96,10 +98,39 @@ def test_slips(options, message):
         cassi(**{"size": 16, **options})
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Optics(step=-2.0), r"Optics: step=-2.0 must be 0 or more"),
+        (lambda: Alignment(mask_shift=(0.5,)), "Alignment: mask_shift=.* must be two numbers"),
+        (
+            lambda: Alignment(dispersion_scale=-0.02),
+            "dispersion_scale=-0.02 must be positive. A difference",
+        ),
+        (
+            lambda: Alignment(calibration="learned"),
+            "calibration='learned' is not one of true, nominal, learnt",
+        ),
+        (
+            lambda: Detector(noise_level=-0.01),
+            "Detector: noise_level=-0.01 is a standard deviation",
+        ),
+        (lambda: Detector(full_well=0.0), "Detector: full_well=0.0 must be positive"),
+        (
+            lambda: Detector(full_well=500.0, efficiency=40.0),
+            r"efficiency=40.0 must lie in \[0, 1\). In percent",
+        ),
+    ],
+)
+def test_a_part_of_the_instrument_refuses_what_it_cannot_mean(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
 def test_a_mask_smaller_than_the_scene(tmp_path: Path):
     savemat(tmp_path / "m.mat", {"mask": np.ones((8, 8), np.float32)})
     with pytest.raises(ValueError, match=r"the mask \(8, 8\) is smaller"):
-        cassi(size=16, bands=4, mask=str(tmp_path / "m.mat"))
+        cassi(size=16, bands=4, optics=Optics(mask=str(tmp_path / "m.mat")))
 
 
 @pytest.mark.parametrize(("kind", "numbers"), [("panchromatic", ()), ("rgb", (3,))])

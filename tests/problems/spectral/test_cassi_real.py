@@ -9,13 +9,13 @@ from scipy.io import savemat
 import inverse_inr as ii
 from inverse_inr import noise
 from inverse_inr.operators import CassiOnGrid
-from inverse_inr.problems.spectral import cassi, cassi_real
+from inverse_inr.problems.spectral import Detector, cassi, cassi_real
 from inverse_inr.problems.spectral.cassi_real import shot_noise, uncoded_light
 from inverse_inr.problems.spectral.gap_tv import gap_tv
 
 
 def test_a_real_snapshot_and_its_untrusted_pixels(tmp_path: Path):
-    simulated = cassi(size=20, bands=4, step=2.0)
+    simulated = cassi(size=20, bands=4)
     camera = simulated.terms[0].operator
     assert isinstance(camera, CassiOnGrid)
     y = simulated.terms[0].y.reshape(20, 26).clone()
@@ -50,7 +50,7 @@ def test_noise_and_background_are_read_off_a_snapshot():
 
 
 def test_what_a_measured_camera_may_learn(tmp_path: Path):
-    simulated = cassi(size=12, bands=4, noise_level=0.0)
+    simulated = cassi(size=12, bands=4, detector=Detector(noise_level=0.0))
     camera = simulated.terms[0].operator
     folder = tmp_path / "TSA_real_data"
     (folder / "Measurements").mkdir(parents=True)

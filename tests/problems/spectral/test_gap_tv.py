@@ -5,13 +5,13 @@ import torch
 
 import inverse_inr as ii
 from inverse_inr.operators import CassiOnGrid
-from inverse_inr.problems.spectral import cassi
+from inverse_inr.problems.spectral import Alignment, Detector, cassi
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_iterates, gap_tv
 
 
 def test_gap_without_a_denoiser_explains_what_it_saw():
     """One exact projection: the least-norm cube of the measurements."""
-    problem = cassi(size=24, bands=6, noise_level=0.0)
+    problem = cassi(size=24, bands=6, detector=Detector(noise_level=0.0))
     camera = problem.terms[0].operator
     assert isinstance(camera, CassiOnGrid)
     y = problem.terms[0].y.reshape(camera.shape).double()
@@ -48,10 +48,10 @@ def test_any_denoiser_plugs_in():
 
 
 def test_a_classical_method_takes_a_learnt_camera_as_it_is():
-    options = {"size": 16, "bands": 4}
-    known, learnt = (
-        gap_tv(cassi(calibration=c, **options), 0.1, iterations=3) for c in ("true", "learnt")
-    )  # type: ignore[arg-type]
+    problems = [
+        cassi(size=16, bands=4, alignment=Alignment(calibration=c)) for c in ("true", "learnt")
+    ]
+    known, learnt = (gap_tv(problem, 0.1, iterations=3) for problem in problems)
     assert learnt.metrics()["PSNR"] == pytest.approx(
         known.metrics()["PSNR"], abs=1
     )  # other pixels are held out

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import inverse_inr as ii
-from inverse_inr.operators import CASSI
+from inverse_inr.operators import CASSI, Placement
 from inverse_inr.operators.spectral.dispersion import steps
 from inverse_inr.problems.spectral.cassi import band_centres
 from inverse_inr.problems.spectral.data import photograph
@@ -22,15 +22,10 @@ def snapshot(
     generator = torch.Generator().manual_seed(2)
     mask = (torch.rand(*SIZE, generator=generator) < 0.5).float()
     wavelengths = band_centres(BANDS)
-    camera = CASSI(
-        box,
-        mask,
-        wavelengths,
-        steps(wavelengths, 2.0),
-        psf=0.7,
-        mask_shift=torch.tensor([shift, 0.0]),
-        mask_stretch=torch.tensor([[lower, right], [0.0, 0.0]]),
+    placement = Placement(
+        torch.tensor([shift, 0.0]), stretch=torch.tensor([[lower, right], [0.0, 0.0]])
     )
+    camera = CASSI(box, mask, wavelengths, steps(wavelengths, 2.0), psf=0.7, placement=placement)
     scene = spectral_scene(photograph("astronaut", SIZE[0])[:, : SIZE[1]], box)
     y = camera.on(camera.bands).snapshot(ii.sample(scene, camera.bands)[..., 0])
     return y + noise * float(y.max()) * torch.randn(y.shape, generator=generator), mask

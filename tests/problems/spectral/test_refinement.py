@@ -5,13 +5,15 @@ import torch
 
 import inverse_inr as ii
 from inverse_inr.problems.ct import ct
-from inverse_inr.problems.spectral import cassi
+from inverse_inr.problems.spectral import Detector, cassi
 from inverse_inr.problems.spectral.refinement import refined
 
 
 @pytest.fixture(scope="module")
 def fit() -> ii.Solution:
-    return ii.solve(cassi(size=32, bands=8, noise_level=0.0), steps=300, callbacks=[])
+    return ii.solve(
+        cassi(size=32, bands=8, detector=Detector(noise_level=0.0)), steps=300, callbacks=[]
+    )
 
 
 def test_what_the_fit_left_unexplained_is_explained_and_the_cube_is_better(fit):
@@ -43,7 +45,9 @@ def test_it_is_a_field_at_points_and_between_the_bands(fit):
 
 
 def test_with_noise_the_held_out_pixels_speak_against_it():
-    noisy = ii.solve(cassi(size=32, bands=8, noise_level=0.02), steps=600, callbacks=[])
+    noisy = ii.solve(
+        cassi(size=32, bands=8, detector=Detector(noise_level=0.02)), steps=600, callbacks=[]
+    )
     assert refined(noisy) is noisy
 
 

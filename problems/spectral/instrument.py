@@ -1,0 +1,141 @@
+"""The instrument of a simulated snapshot: its optics, how they are aligned, its detector."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from inverse_inr import noise
+from inverse_inr.io import read_matlab
+
+Calibration = Literal["true", "nominal", "learnt"]
+
+
+@dataclass(frozen=True)
+class Optics:
+    """Mask and disperser: they code the light of a scene.
+
+    mask           a MATLAB file with a calibrated mask, cropped to the scene; "random" (half open),
+                   the default where no mask.mat lies beside the scene
+    mask_variable  the mask's name in that file
+    step           pixels of dispersion from one band to the next
+    mode           "single" masks, then disperses; "dual" disperses, masks and undoes the dispersion
+                   (as `CASSI`)
+    Raises ValueError for a negative step.
+    """
+
+    mask: str | None = None
+    mask_variable: str = "mask"
+    step: float = 2.0
+    mode: Literal["single", "dual"] = "single"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.step < math.inf:
+            raise ValueError(
+                f"Optics: step={self.step} must be 0 or more (px a band). Flip the bands."
+            )
+
+    def reach(self, bands: int) -> float:
+        """Pixels from the first band to the last."""
+        return self.step * (bands - 1)
+
+    def code(self, beside: str | None, shape: tuple[int, int], bands: int, seed: int) -> Tensor:
+        """The mask of a scene of `shape` pixels; wider where the light is dispersed before it.
+
+        beside  the file to use where `mask` is None. Raises ValueError for a file that holds a
+                smaller mask.
+        """
+        name = self.mask or beside or "random"
+        wide = shape[1] + (0 if self.mode == "single" else round(self.reach(bands)))
+        if name == "random":
+            return (
+                torch.rand(shape[0], wide, generator=torch.Generator().manual_seed(seed + 1)) < 0.5
+            ).float()
+        code = torch.from_numpy(read_matlab(name, self.mask_variable)).float()
+        if code.ndim != 2 or code.shape[0] < shape[0] or code.shape[1] < wide:
+            raise ValueError(
+                f"{name}: the mask {tuple(code.shape)} is smaller than the scene, "
+                f"({shape[0]}, {wide})."
+            )
+        return code[: shape[0], :wide].contiguous()
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The true place of the optics, and whether the model knows it.
+
+    mask_shift        how far the mask lies from its nominal place, in pixels along both image axes
+    dispersion_scale  by what the dispersion is larger than its nominal step
+    calibration       "true": the model knows both; "nominal": it takes the nominal ones; "learnt":
+                      they are found together with the image
+    Raises ValueError for a shift that is not two numbers, a scale that is not positive, an unknown
+    calibration.
+    """
+
+    mask_shift: tuple[float, float] = (0.0, 0.0)
+    dispersion_scale: float = 1.0
+    calibration: Calibration = "true"
+
+    def __post_init__(self) -> None:
+        if len(self.mask_shift) != 2:
+            raise ValueError(
+                f"Alignment: mask_shift={self.mask_shift} must be two numbers, one an image axis."
+            )
+        if not 0 < self.dispersion_scale < math.inf:
+            raise ValueError(
+                f"Alignment: dispersion_scale={self.dispersion_scale} must be positive. "
+                "A difference?"
+            )
+        if self.calibration not in get_args(Calibration):
+            known = ", ".join(get_args(Calibration))
+            raise ValueError(f"Alignment: calibration={self.calibration!r} is not one of {known}.")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The noise of a detector: Gaussian, or that of electrons where a full well is given.
+
+    noise_level  standard deviation of Gaussian noise, as a fraction of the largest measurement
+    full_well    electrons of the largest measurement: shot noise instead of `noise_level`
+    readout      standard deviation of the readout noise in electrons, beside the shot noise
+    efficiency   of binomial detection, as of `noise.Sensor`; 0: Poisson
+    Raises ValueError for a negative level, a full well that is not positive, an efficiency outside
+    [0, 1).
+    """
+
+    noise_level: float = 0.01
+    full_well: float | None = None
+    readout: float = 10.0
+    efficiency: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("noise_level", "readout"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"Detector: {name}={getattr(self, name)} is a standard deviation, 0 or more."
+                )
+        if self.full_well is not None and not self.full_well > 0:
+            raise ValueError(
+                f"Detector: full_well={self.full_well} must be positive (electrons), or None."
+            )
+        if not 0 <= self.efficiency < 1:
+            raise ValueError(
+                f"Detector: efficiency={self.efficiency} must lie in [0, 1). In percent?"
+            )
+
+    def measured(self, mean: Tensor, seed: int) -> tuple[Tensor, noise.Noise]:
+        """Noisy measurements of noise-free values, and the model of their noise."""
+        top, generator = float(mean.max()), torch.Generator().manual_seed(seed)
+        if self.full_well is not None:
+            sensor = noise.Sensor(self.full_well / top, self.readout, self.efficiency)
+            return sensor.sample(mean, generator), sensor
+        if self.noise_level == 0:
+            return mean, noise.Gaussian(
+                1e-3 * top
+            )  # without noise: what a 10-bit camera would round
+        model = noise.Gaussian(self.noise_level * top)
+        return model.sample(mean, generator), model

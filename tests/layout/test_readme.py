@@ -1,0 +1,31 @@
+"""The code blocks of README and docs run as they stand, block after block, as a reader would type them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from cases.tree import ROOT
+
+CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+DATA = re.compile(r"\.(nii|mat|h5|npy|png|tif)\b")
+
+
+def blocks(page: Path) -> list[str]:
+    """The blocks that need no file of the reader's."""
+    return [code for code in CODE.findall(page.read_text()) if not DATA.search(code)]
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.name)
+def test_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for code in blocks(page):
+        exec(compile(code, page.name, "exec"), names)
+
+
+def test_there_is_code_to_run():
+    assert len(blocks(ROOT / "README.md")) >= 2
