@@ -149,7 +149,7 @@ def _pool(values: Tensor, factor: int, ndim: int) -> Tensor:
 class Memo:
     """A field that evaluates each lattice once.
 
-    A lattice that a data term has sampled then costs a regularizer nothing.
+    A lattice that a term has sampled then costs a regularizer nothing.
 
     Args:
         field: The field that is asked.
