@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from inverse_inr.compose.arrays import flatten, unflatten
@@ -125,7 +127,9 @@ class Composed(_Composable):
 def _parts(factor: object) -> tuple[list[Detector], list[Operator], list[Warp]]:
     """The detectors, operators and warps of one factor of a product."""
     if isinstance(factor, Composed):
-        return list(factor.response), [factor.operator], list(factor.warps)  # type: ignore[return-value]
+        detectors: list[Any] = list(factor.response)
+        warps: list[Any] = list(factor.warps)
+        return detectors, [factor.operator], warps
     if isinstance(factor, Detector):
         return [factor], [], []
     if isinstance(factor, Warp):
