@@ -2,8 +2,9 @@
 
     minimise over θ:   D( A(f_θ), y )  +  Σ_k λ_k R_k(f_θ)
 
-Fields, operators, noise models, regularizers and priors are values; `solve` is the verb. Operators live in
-`inverse_inr.operators`, ready-made problems in `inverse_inr.problems`; neither is imported here.
+Fields, operators, noise models, regularizers and priors are values; `solve` is the verb. Operators
+live in `inverse_inr.operators`, ready-made problems in `inverse_inr.problems`; neither is imported
+here.
 """
 
 from inverse_inr import baselines as baselines

@@ -1,4 +1,4 @@
-"""`BandGrid`: a lattice whose last axis has centres of its own, as the bands of a spectrometer do."""
+"""`BandGrid`: a lattice whose last axis has centres of its own, like a spectrometer's bands."""
 
 from __future__ import annotations
 
@@ -11,12 +11,25 @@ from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
 
+SAME_CENTER = 1e-6
+"""Centres that differ by less than this fraction of a band are the same: it allows for rounding."""
+
 
 @dataclass(frozen=True)
 class BandGrid(Grid):
-    """Pixels as of a `Grid`, and bands at rising `centers` (nm) along the last axis; they meet half-way between.
+    """A lattice of pixels with bands at given centres along its last axis.
 
-    Raises ValueError for another number of centres than bands, centres that do not rise or lie outside the box.
+    The space axes are those of a `Grid`. Neighbouring bands meet half-way between their centres.
+
+    Args:
+        box: The region that the lattice fills.
+        shape: Number of pixels along each axis; the last axis counts bands.
+        affine: Optional 4x4 map to world coordinates in mm, as in a NIfTI file.
+        centers: (bands,) rising centres in the unit of the last axis, usually nm.
+
+    Raises:
+        ValueError: There are more or fewer centres than bands, or the centres do not rise or lie
+            outside the box.
     """
 
     centers: tuple[float, ...] = ()
@@ -24,34 +37,47 @@ class BandGrid(Grid):
     def __post_init__(self) -> None:
         super().__post_init__()
         centers = tuple(float(c) for c in self.centers)
+        lower = self.box.lower[-1]
+        upper = self.box.upper[-1]
         if len(centers) != self.shape[-1]:
             raise ValueError(
                 f"BandGrid: {len(centers)} centres for {self.shape[-1]} bands (shape {self.shape})."
             )
         if any(not a < b for a, b in itertools.pairwise(centers)):
             raise ValueError(
-                f"BandGrid: centres must rise, got {centers[:4]}... Bands from red to blue? Flip both."
+                f"BandGrid: centres must rise, got {centers[:4]}... "
+                "Bands from red to blue? Flip both."
             )
-        if not (self.box.lower[-1] <= centers[0] and centers[-1] <= self.box.upper[-1]):
+        if not (lower <= centers[0] and centers[-1] <= upper):
             raise ValueError(
-                f"BandGrid: centres run from {centers[0]:g} to {centers[-1]:g}, the box from {self.box.lower[-1]:g} to "
-                f"{self.box.upper[-1]:g} {self.box.units[-1]}."
+                f"BandGrid: centres run from {centers[0]:g} to {centers[-1]:g}, "
+                f"the box from {lower:g} to {upper:g} {self.box.units[-1]}."
             )
         object.__setattr__(self, "centers", centers)
 
     @classmethod
     def of(cls, box: Box, shape: Sequence[int], centers: Sequence[float] | Tensor) -> Grid:
-        """A plain `Grid` where its own centres are these to 1e-6 of a band, else a `BandGrid`. shape: without bands."""
+        """Make the simplest lattice with these band centres.
+
+        Args:
+            box: The region that the lattice fills.
+            shape: Number of pixels along each space axis, without the bands.
+            centers: (bands,) rising centres in the unit of the last axis.
+
+        Returns:
+            A plain `Grid` if its own centres are these to 1e-6 of a band, else a `BandGrid`.
+        """
         values = [float(c) for c in centers]
         plain = Grid(box, (*shape, len(values)))
         own = plain.axes(torch.float64)[-1].tolist()
-        if all(abs(a - b) < 1e-6 * plain.spacing[-1] for a, b in zip(own, values, strict=True)):
+        near = SAME_CENTER * plain.spacing[-1]
+        if all(abs(a - b) < near for a, b in zip(own, values, strict=True)):
             return plain
         return cls(box, (*shape, len(values)), centers=tuple(values))
 
     @property
     def edges(self) -> list[float]:
-        """Where bands meet: n + 1 wavelengths."""
+        """The bands + 1 wavelengths at which bands begin and end, in the unit of the last axis."""
         inner = [0.5 * (a + b) for a, b in itertools.pairwise(self.centers)]
         return [self.box.lower[-1], *inner, self.box.upper[-1]]
 
@@ -59,10 +85,8 @@ class BandGrid(Grid):
         self, dtype: torch.dtype | None = None, device: torch.device | None = None
     ) -> list[Tensor]:
         dtype = dtype or torch.get_default_dtype()
-        return [
-            *super().axes(dtype, device)[:-1],
-            torch.tensor(self.centers, dtype=dtype, device=device),
-        ]
+        bands = torch.tensor(self.centers, dtype=dtype, device=device)
+        return [*super().axes(dtype, device)[:-1], bands]
 
     def position(self, points: Tensor) -> Tensor:
         position = super().position(points)
@@ -76,15 +100,17 @@ class BandGrid(Grid):
 
     def refined(self, factor: int) -> Grid:
         if factor == 1:
-            return self  # a band's middle is not its centre
-        shape, edges = [n * factor for n in self.shape], self.edges
+            return self  # a band's centre need not be the middle between its edges
+        shape = tuple(n * factor for n in self.shape)
         parts = [(k + 0.5) / factor for k in range(factor)]
-        centers = [a + t * (b - a) for a, b in itertools.pairwise(edges) for t in parts]
-        return BandGrid(self.box, tuple(shape), centers=tuple(centers))
+        centers = [a + t * (b - a) for a, b in itertools.pairwise(self.edges) for t in parts]
+        return BandGrid(self.box, shape, centers=tuple(centers))
 
     def crop(self, start: Sequence[int], shape: Sequence[int]) -> Grid:
-        plain, edges, (k, n) = super().crop(start, shape), self.edges, (start[-1], shape[-1])
-        lower, upper = (*plain.box.lower[:-1], edges[k]), (*plain.box.upper[:-1], edges[k + n])
-        return BandGrid(
-            Box(lower, upper, self.box.units), plain.shape, centers=self.centers[k : k + n]
-        )
+        plain = super().crop(start, shape)
+        first = start[-1]
+        end = first + shape[-1]
+        lower = (*plain.box.lower[:-1], self.edges[first])
+        upper = (*plain.box.upper[:-1], self.edges[end])
+        box = Box(lower, upper, self.box.units)
+        return BandGrid(box, plain.shape, centers=self.centers[first:end])

@@ -1,4 +1,7 @@
-"""Derivatives of fields at points, exact by autograd, and of sampled values by differences; in physical units."""
+"""Derivatives in physical units: of fields at points by autograd, of sampled values by differences.
+
+Autograd gives the derivatives of a field exactly.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,38 @@ from inverse_inr.evaluation import Field, Memo
 
 
 def gradient(field: Field, points: Tensor) -> Tensor:
-    """∇f at (n, d) points: (n, c, d), complex where the field is; differentiable in the field's parameters."""
+    """Compute ∇f at points; the result is differentiable in the field's parameters.
+
+    Args:
+        field: The field f, real or complex.
+        points: (n, d) physical coordinates.
+
+    Returns:
+        (n, c, d) slopes per unit of the box, complex where the field is complex.
+    """
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         values = field(points)
         slope = _jacobian(_real(values), points)
-    return torch.complex(slope[:, ::2], slope[:, 1::2]) if values.is_complex() else slope
+    if values.is_complex():
+        return torch.complex(slope[:, ::2], slope[:, 1::2])
+    return slope
 
 
 def laplacian(field: Field, points: Tensor) -> Tensor:
-    """Δf at (n, d) points: (n, c). Raises TypeError for a field without second derivatives."""
+    """Compute Δf, the sum of the second derivatives, at points.
+
+    Args:
+        field: The field f, real or complex.
+        points: (n, d) physical coordinates.
+
+    Returns:
+        (n, c) real values per squared unit of the box. A complex channel gives two: its real and
+        its imaginary part.
+
+    Raises:
+        TypeError: The field says that it has no second derivatives.
+    """
     require_smooth(field)
     points = points.detach().requires_grad_()
     with torch.enable_grad():
@@ -30,39 +55,63 @@ def laplacian(field: Field, points: Tensor) -> Tensor:
 
 
 def _jacobian(values: Tensor, points: Tensor) -> Tensor:
-    columns = [
-        torch.autograd.grad(v.sum(), points, create_graph=True, materialize_grads=True)[0]
-        if v.requires_grad
-        else torch.zeros_like(points)  # constant in the coordinates, as indicator functions are
-        for v in values.unbind(-1)
-    ]
-    return torch.stack(columns, -2)
+    """Derivatives of real values (n, c) by their points: (n, c, d)."""
+    return torch.stack([_slope(v, points) for v in values.unbind(-1)], -2)
+
+
+def _slope(value: Tensor, points: Tensor) -> Tensor:
+    if not value.requires_grad:
+        # constant in the coordinates, as indicator functions are
+        return torch.zeros_like(points)
+    return torch.autograd.grad(value.sum(), points, create_graph=True, materialize_grads=True)[0]
 
 
 def _real(values: Tensor) -> Tensor:
-    return torch.view_as_real(values).flatten(-2) if values.is_complex() else values
+    """Complex channels as real ones, each followed by its imaginary part."""
+    if values.is_complex():
+        return torch.view_as_real(values).flatten(-2)
+    return values
 
 
 def require_smooth(field: Field, order: int = 2) -> None:
-    """Raises TypeError for a prior whose derivatives of `order` do not exist, or vanish almost everywhere."""
-    prior = field.field if isinstance(field, Memo) else field
+    """Refuse a field whose derivatives do not exist or vanish almost everywhere.
+
+    A field that does not define `smoothness` is trusted.
+
+    Args:
+        field: The field to be differentiated, or a `Memo` of it.
+        order: Order of the derivatives that are needed.
+
+    Raises:
+        TypeError: The field has fewer than `order` - 1 continuous derivatives.
+    """
+    prior = field
+    if isinstance(field, Memo):
+        prior = field.field
     smoothness = getattr(prior, "smoothness", order)
-    if smoothness < order - 1:
-        name = getattr(prior, "name", type(prior).__name__)
-        has = (
-            f"has {smoothness} continuous derivatives"
-            if smoothness >= 0
-            else "jumps, and has no derivatives"
-        )
-        raise TypeError(
-            f"The field '{name}' {has}; those of order {order} (a Laplacian's is 2) "
-            "are zero inside cells or do not exist. Use 'siren', 'grid' with order=3 or 'hash' with "
-            "interpolation='smoothstep'."
-        )
+    if smoothness >= order - 1:
+        return
+    name = getattr(prior, "name", type(prior).__name__)
+    has = "jumps, and has no derivatives"
+    if smoothness >= 0:
+        has = f"has {smoothness} continuous derivatives"
+    raise TypeError(
+        f"The field '{name}' {has}; those of order {order} (a Laplacian's is 2) "
+        "are zero inside cells or do not exist. Use 'siren', 'grid' with order=3 or 'hash' with "
+        "interpolation='smoothstep'."
+    )
 
 
 def grid_gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
-    """Forward differences of (*shape, c) values over `spacing`, zero past the last pixel: (*shape, c, d)."""
+    """Compute forward differences of a sampled image; those past the last pixel are zero.
+
+    Args:
+        values: (*shape, c) values at pixel centres.
+        spacing: (d,) pixel size along each axis.
+
+    Returns:
+        (*shape, c, d) slopes per unit of the spacing.
+    """
     axes = []
     for k, h in enumerate(spacing):
         last = values.narrow(k, values.shape[k] - 1, 1)
@@ -71,26 +120,37 @@ def grid_gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
 
 
 def gradient_adjoint(flow: Tensor, spacing: Sequence[float]) -> Tensor:
-    """The transpose of `grid_gradient` (minus the divergence): (*shape, c, d) -> (*shape, c)."""
+    """Apply the transpose of `grid_gradient`, which is minus the divergence.
+
+    Args:
+        flow: (*shape, c, d) one value per pixel, channel and axis.
+        spacing: (d,) pixel size along each axis.
+
+    Returns:
+        (*shape, c) values.
+    """
     total = torch.zeros_like(flow[..., 0])
     for k, h in enumerate(spacing):
         p = flow[..., k].narrow(k, 0, flow.shape[k] - 1) / h
-        total = total + _pad(p, k, 1, 0) - _pad(p, k, 0, 1)
+        zero = torch.zeros_like(flow[..., k].narrow(k, 0, 1))
+        total = total + torch.cat([zero, p], k) - torch.cat([p, zero], k)
     return total
 
 
-def _pad(p: Tensor, axis: int, before: int, after: int) -> Tensor:
-    shape = list(p.shape)
-    shape[axis] = 1
-    zero = p.new_zeros(shape)
-    return torch.cat([zero] * before + [p] + [zero] * after, axis)
-
-
 def grid_laplacian(values: Tensor, spacing: Sequence[float]) -> Tensor:
-    """Second differences of (*shape, c) values, summed over axes; no slope across the border: (*shape, c)."""
+    """Sum the second differences of a sampled image over its axes; the border has no slope.
+
+    Args:
+        values: (*shape, c) values at pixel centres.
+        spacing: (d,) pixel size along each axis.
+
+    Returns:
+        (*shape, c) values per squared unit of the spacing.
+    """
     total = torch.zeros_like(values)
     for k, h in enumerate(spacing):
-        first, last = values.narrow(k, 0, 1), values.narrow(k, values.shape[k] - 1, 1)
+        first = values.narrow(k, 0, 1)
+        last = values.narrow(k, values.shape[k] - 1, 1)
         slope = torch.diff(values, dim=k, prepend=first, append=last) / h
         total = total + torch.diff(slope, dim=k) / h
     return total

@@ -1,4 +1,4 @@
-"""Fields asked: at points, on lattices, in pieces that bound memory, once for all who look at the same lattice."""
+"""Evaluating fields: at points, on lattices, in chunks that bound memory, and once per lattice."""
 
 from __future__ import annotations
 
@@ -16,18 +16,38 @@ Field = Callable[[Tensor], Tensor]
 """A callable on physical coordinates: (*s, d) -> (*s, c)."""
 
 CHUNK = 2**16
-"""Points in one field call: 3x256 SIREN activations and their gradients stay near half a gigabyte."""
+"""Most points in one call of a field.
+
+The activations of a 3x256 SIREN and their gradients then stay near half a gigabyte.
+"""
 
 
 @runtime_checkable
 class Lattice(Protocol):
     """A field that has its own fast path on whole lattices."""
 
-    def sample(self, grid: Grid) -> Tensor: ...
+    def sample(self, grid: Grid) -> Tensor:
+        """Evaluate the field at all pixel centres of a grid.
+
+        Args:
+            grid: The lattice.
+
+        Returns:
+            (*grid.shape, c) values.
+        """
+        ...
 
 
 def placement(field: object) -> tuple[torch.dtype, torch.device]:
-    """The real dtype and the device a field computes in: those of its first floating parameter or buffer."""
+    """Find the real dtype and the device that a field computes in.
+
+    Args:
+        field: A field. One that is no module has no parameters to ask.
+
+    Returns:
+        The dtype and device of its first floating parameter or buffer; torch's default dtype and
+        the CPU where it has none.
+    """
     if isinstance(field, torch.nn.Module):
         for tensor in chain(field.parameters(), field.buffers()):
             if tensor.is_floating_point() or tensor.is_complex():
@@ -36,11 +56,20 @@ def placement(field: object) -> tuple[torch.dtype, torch.device]:
 
 
 def evaluate(field: Field, points: Tensor, chunk: int | None = None) -> Tensor:
-    """`field(points)` with at most `chunk` points in flight, forward and backward: (*s, d) -> (*s, c).
+    """Compute `field(points)` in chunks that bound memory, forward and backward.
 
-    Chunks are gradient-checkpointed, so memory is bounded where autograd records.
+    Chunks are computed again in the backward pass instead of being stored, where autograd records.
+
+    Args:
+        field: The field.
+        points: (*s, d) physical coordinates.
+        chunk: Most points per call of the field; `CHUNK` if None.
+
+    Returns:
+        (*s, c) values.
     """
-    chunk = CHUNK if chunk is None else chunk
+    if chunk is None:
+        chunk = CHUNK
     if points[..., 0].numel() <= chunk:
         return field(points)
     parts = points.reshape(-1, points.shape[-1]).split(chunk)
@@ -56,9 +85,8 @@ def _recompute(function: Callable[..., Tensor], argument: object) -> Tensor:
     except RuntimeError as error:
         if "saved tensor hooks" not in str(error):
             raise
-        return function(
-            argument
-        )  # inside torch.func.vjp, which cannot recompute: memory is not bounded there
+        # inside torch.func.vjp, which cannot recompute: memory is not bounded there
+        return function(argument)
     assert isinstance(result, Tensor)
     return result
 
@@ -70,42 +98,65 @@ def _sample_whole(field: Field, grid: Grid) -> Tensor:
 
 
 def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = None) -> Tensor:
-    """The field on a lattice, (*shape, c): values at pixel centres, or means of `average`^d sub-samples a pixel.
+    """Evaluate a field on a lattice, by the field's own lattice path where it has one.
 
-    Uses the field's own lattice path where it has one; at most `chunk` points are in flight.
+    Args:
+        field: The field.
+        grid: The lattice.
+        average: Sub-samples per axis of a pixel whose mean is the pixel's value; 1 takes the value
+            at the pixel's centre.
+        chunk: Most points per call of the field; the field's `lattice_chunk` or `CHUNK` if None.
+
+    Returns:
+        (*grid.shape, c) values.
+
+    Raises:
+        ValueError: `average` is below 1.
     """
     if average < 1:
         raise ValueError(f"sample: average={average} sub-samples an axis; it must be at least 1.")
-    if isinstance(
-        field, Memo
-    ):  # asked here or not at all: inside a recomputation it would answer from memory
+    if isinstance(field, Memo):
+        # asked here or not at all: inside a recomputation it would answer from memory
         if average == 1:
             return field.sample(grid)
         field = field.field
-    chunk = getattr(field, "lattice_chunk", CHUNK) if chunk is None else chunk
+    if chunk is None:
+        chunk = getattr(field, "lattice_chunk", CHUNK)
     pixels = max(1, chunk // average**grid.ndim)
 
     def one(slab: Grid) -> Tensor:
         return _pool(_sample_whole(field, slab.refined(average)), average, grid.ndim)
 
     def split(part: Grid, axis: int) -> Tensor:
-        if part.numel <= pixels or axis == grid.ndim:
-            return one(grid) if part is grid else _recompute(one, part)
-        return torch.cat([split(piece, axis + 1) for piece in part.slabs(pixels, axis)], axis)
+        if part.numel > pixels and axis < grid.ndim:
+            return torch.cat([split(piece, axis + 1) for piece in part.slabs(pixels, axis)], axis)
+        if part is grid:
+            return one(grid)
+        return _recompute(one, part)
 
     return split(grid, 0)
 
 
 def _pool(values: Tensor, factor: int, ndim: int) -> Tensor:
-    for axis in range(ndim if factor > 1 else 0):
+    """Means over `factor` sub-pixels along each of the first `ndim` axes."""
+    if factor == 1:
+        return values
+    for axis in range(ndim):
         values = values.unflatten(axis, (-1, factor)).mean(axis + 1)
     return values
 
 
 class Memo:
-    """A field that evaluates each lattice once: what a data term sampled costs a regularizer nothing.
+    """A field that evaluates each lattice once.
 
-    `looks` are the (points, values) that operators asked for so far, for regularizers of those.
+    A lattice that a term has sampled then costs a regularizer nothing.
+
+    Args:
+        field: The field that is asked.
+        chunk: Most points per call of the field; None as in `sample`.
+
+    Attributes:
+        looks: The (points, values) that operators asked for so far, for regularizers of those.
     """
 
     def __init__(self, field: Field, chunk: int | None = None) -> None:
@@ -118,13 +169,25 @@ class Memo:
         return self.field(points)
 
     def sample(self, grid: Grid) -> Tensor:
+        """Evaluate the field on a lattice, or return what an earlier call found there.
+
+        Args:
+            grid: The lattice.
+
+        Returns:
+            (*grid.shape, c) values.
+        """
         if grid not in self._seen:
             self._seen[grid] = sample(self.field, grid, chunk=self.chunk)
         return self._seen[grid]
 
     @property
     def module(self) -> torch.nn.Module:
-        """The prior behind the memo (for regularizers of its parameters)."""
+        """The prior behind the memo, for regularizers of its parameters.
+
+        Raises:
+            TypeError: The field is no module and has no parameters.
+        """
         field = self.field
         if not isinstance(field, torch.nn.Module):
             raise TypeError(f"{type(field).__name__} has no parameters.")

@@ -1,10 +1,12 @@
-"""What an operator, a prior, a fidelity or a part of one may define besides what it must: one protocol each.
+"""Optional methods of operators, priors, fidelities and their parts: one protocol for each.
 
-What it must define is `Operator` (two methods, `protocol.py`), a field (a call on points) and a fidelity (a call on
-prediction and measurements). Everything below is optional; the library looks for it and does without it where it is
-missing. None of them needs to be inherited: a method of that name and form is enough. docs/hooks.md has the table.
+An operator must define the two methods of `Operator` (`protocol.py`), a field a call on points,
+and a fidelity a call on prediction and measurements. Everything here is optional; the library
+looks for it and does without it where it is missing. Nothing needs to be inherited: a method of
+that name and form is enough. docs/hooks.md has the table.
 
-A hook that belongs to one modality stands beside it, e.g. `HasKernel` in `problems/radar/variance_field.py`.
+A hook that belongs to one modality stands there, e.g. `HasKernel` in
+`problems/radar/variance_field.py`.
 """
 
 from __future__ import annotations
@@ -20,38 +22,43 @@ from inverse_inr.evaluation import Lattice as Lattice
 from inverse_inr.protocol import Operator
 from inverse_inr.protocol import Predicts as Predicts
 
-# --- of anything that takes part in a fit: a prior, an operator, a fidelity -------------------------------------------
+# --- any part of a fit: a prior, an operator or a fidelity ---
 
 
 @runtime_checkable
 class Begins(Protocol):
-    """It prepares itself from the problem, before a fit's first step."""
+    """A part that prepares itself from the problem, before a fit's first step."""
 
     def begin(self, problem: Any, rows: Sequence[Tensor]) -> None:
-        """Called once by the solver, before its optimizer is made; a resumed run calls it before its state is loaded.
+        """Prepare for a fit; the solver calls this once, before its optimizer is made.
+
+        A resumed run calls it before its state is loaded.
 
         Args:
             problem: The `Problem` that is solved, with the user's own terms.
-            rows: For each term, the indices of the measurements that the fit may see. Others must not be looked at.
+            rows: Indices of the measurements that the fit may see, one (b,) tensor per term. Others
+                must not be looked at.
         """
         ...
 
 
 @runtime_checkable
 class BeforeStep(Protocol):
-    """It changes with the run: what is annealed, warmed up or set in closed form now and then."""
+    """A part that changes with the run: annealed, warmed up, or set in closed form now and then."""
 
     def before_step(self, step: int, progress: float) -> None:
-        """Called by the solver before each step. A function of its arguments and the parameters, so that runs resume.
+        """Change with the run; the solver calls this before each step.
+
+        It must be a function of its arguments and the parameters, so that runs resume.
 
         Args:
-            step: The number of the step, from 0.
-            progress: The fraction of the run that is done, from 0 to below 1.
+            step: Number of the step, from 0.
+            progress: Fraction of the run that is done, from 0 to below 1.
         """
         ...
 
 
-# --- of an operator ---------------------------------------------------------------------------------------------------
+# --- an operator ---
 
 
 @runtime_checkable
@@ -60,29 +67,41 @@ class Shaped(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Row r is the r-th entry of the flattened shape."""
+        """Natural shape of the rows: row r is the r-th entry of the flattened shape."""
         ...
 
 
 @runtime_checkable
 class HasGridMap(Protocol):
-    """An operator that offers the same physics as a map on the sampled image, which classical methods use."""
+    """An operator that offers its physics as a map on the sampled image, for classical methods."""
 
     def on(self, grid: Grid) -> Any:
-        """The map as an `OnGrid`: an operator with the same rows that looks at the whole of `grid`."""
+        """Make the map for a grid.
+
+        Args:
+            grid: The lattice of the image.
+
+        Returns:
+            An `OnGrid`: an operator with the same rows that looks at the whole of `grid`.
+        """
         ...
 
 
 @runtime_checkable
 class HasPrior(Protocol):
-    """A part of an operator that knows something of what it learns (motion is smooth, gains are near 1)."""
+    """A part of an operator that knows what is likely of its parameters, e.g. smooth motion."""
 
     def negative_log_prior(self) -> Tensor | None:
-        """A scalar in the unit of the term's D, which is a mean over measurements; None for nothing to say."""
+        """Compute how unlikely the learnt parameters are.
+
+        Returns:
+            A scalar scaled like the term's D, which is a mean over measurements; None for nothing
+            to say.
+        """
         ...
 
 
-# --- of a fidelity ----------------------------------------------------------------------------------------------------
+# --- a fidelity ---
 
 
 @runtime_checkable
@@ -90,7 +109,14 @@ class PicksRows(Protocol):
     """A fidelity with parameters that differ from row to row: noise levels, groups."""
 
     def at(self, rows: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-        """The fidelity of the measurements `rows` alone."""
+        """Make the fidelity of some measurements alone.
+
+        Args:
+            rows: (b,) indices of the measurements.
+
+        Returns:
+            A function of (b, *m) predictions and measurements.
+        """
         ...
 
 
@@ -99,27 +125,39 @@ class HasLeastSquares(Protocol):
     """A fidelity that classical methods may replace by weighted least squares."""
 
     def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """(target, precision), both of the shape of y: ½ precision |A x - target|² stands in for D(A x, y)."""
+        """Name the least squares ½ precision |A x - target|² that stands in for D(A x, y).
+
+        Args:
+            y: (rows, *m) measurements.
+
+        Returns:
+            The target and the precision, (rows, *m) each.
+        """
         ...
 
 
-# --- of a prior, or a part of one -------------------------------------------------------------------------------------
+# --- a prior, or a part of one ---
 
 
 @runtime_checkable
 class HasParameterGroups(Protocol):
-    """A prior that says which parameters are which, and what learning rate suits them."""
+    """A prior that names the roles of its parameters, and the learning rates that suit them."""
 
     def param_groups(self) -> list[dict[str, Any]]:
-        """Groups as torch's optimizers take them, with a "role" each ("hidden", "table", "frequencies", ...)."""
+        """List the parameters in groups, as torch's optimizers take them.
+
+        Returns:
+            Groups with a "role" each ("hidden", "table", "frequencies", ...), "params" and "lr".
+        """
         ...
 
 
 @runtime_checkable
 class HasRoles(Protocol):
-    """A part of a `Prior` that names the role of its own parameters; the prior makes groups of them."""
+    """A part of a `Prior` that names its parameters' roles; the prior makes groups of them."""
 
     roles: Mapping[str, str]
+    """Roles by the names of the part's parameters."""
 
 
 @runtime_checkable
@@ -127,44 +165,65 @@ class Smooth(Protocol):
     """A field that says how often it can be differentiated."""
 
     smoothness: float
-    """Continuous derivatives: 0 for kinks, -1 for jumps, infinity for smooth fields."""
+    """Number of continuous derivatives: 0 for kinks, -1 for jumps, infinity for smooth fields."""
 
 
 @runtime_checkable
 class Conditions(Protocol):
-    """A prior, or a part of one, that sets itself from an image of the measurements. `Prior.begin` shows it one."""
+    """A prior, or a part of one, that sets itself from an image of the measurements.
+
+    `Prior.begin` shows it one.
+    """
 
     wants_data: bool
     """True until it has been shown an image."""
 
     def condition(self, image: Tensor) -> None:
-        """Args: image: (*shape, channels), e.g. the back-projected measurements. Never the truth."""
+        """Set oneself from an image.
+
+        Args:
+            image: (*shape, channels), e.g. the back-projected measurements; never the truth.
+        """
         ...
 
 
 @runtime_checkable
 class Anneals(Protocol):
-    """A part of a prior that grows with the run. `Prior.before_step` tells it how far the run is."""
+    """A part of a prior that grows with the run; `Prior.before_step` tells it how far that is."""
 
     def anneal(self, progress: float) -> None:
-        """Args: progress: from 0 to 1."""
+        """Adapt to the run's progress.
+
+        Args:
+            progress: Fraction of the run that is done, from 0 to 1.
+        """
         ...
 
 
 @runtime_checkable
 class HasPenalty(Protocol):
-    """A part of a prior that has a regularizer of its own, which `regularizers.PriorPenalty` adds."""
+    """A part of a prior with a regularizer of its own, which `regularizers.PriorPenalty` adds."""
 
     def penalty(self) -> Tensor:
-        """A scalar."""
+        """Compute the part's own regularizer, a scalar."""
         ...
 
 
-# --- what callbacks are given -----------------------------------------------------------------------------------------
+# --- the solver, as a callback sees it ---
 
 
 class Running(Protocol):
-    """What a callback may ask of the solver that calls it."""
+    """The solver, as far as a callback may ask it.
+
+    Attributes:
+        prior: The prior that is fitted.
+        problem: The `Problem` that is solved.
+        stopping: The stopping rule.
+        label: Name of the prior, for progress bars and reports.
+        steps: Number of steps of the whole run.
+        seconds: Time spent so far, in seconds.
+        history: Records of the checks so far.
+    """
 
     prior: Any
     problem: Any
@@ -176,11 +235,11 @@ class Running(Protocol):
 
     @property
     def finished(self) -> bool:
-        """The run is over: all steps are done, or something ended it."""
+        """Whether the run is over: all steps are done, or something ended it."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a resumed run needs."""
+        """Collect all that a resumed run needs."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""What a problem looks like to a linear method: weighted least squares in the image on its grid."""
+"""A problem as a linear method sees it: weighted least squares in the image on its grid."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,11 +15,21 @@ from inverse_inr.kernels.linear import largest_singular_value
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
+from inverse_inr.term import Term
 
 
 @dataclass
 class LeastSquares:
-    """½ Σ_t weight_t mean |A_t x - y_t|² precision_t: what a problem looks like to a classical method."""
+    """½ Σ_t Σ precision_t |A_t x - y_t|², the problem that a classical method solves.
+
+    Images are (*grid.shape, channels); b_t is the number of rows of term t.
+
+    Args:
+        maps: A_t of each term.
+        targets: (b_t, *m) measurements y_t that A_t x is to match, one tensor per term.
+        precisions: (b_t, *m) weights of the squared residuals, one tensor per term. They hold the
+            term's weight, and a division by its number of measurements makes sums means.
+    """
 
     maps: list[LinearMap]
     targets: list[Tensor]
@@ -27,38 +37,85 @@ class LeastSquares:
 
     @classmethod
     def of(cls, problem: Problem, rows: Sequence[Tensor]) -> LeastSquares:
-        maps, targets, precisions = [], [], []
+        """Translate a problem, with the least squares that stand in for each term's fidelity.
+
+        Args:
+            problem: The problem, whose operators are linear or affine.
+            rows: (b_t,) indices of the measurements to use, one tensor per term.
+
+        Returns:
+            The least-squares problem on `problem.grid`.
+        """
+        maps: list[LinearMap] = []
+        targets: list[Tensor] = []
+        precisions: list[Tensor] = []
         for term, chosen in zip(problem.terms, rows, strict=True):
             target, precision = least_squares(term.fidelity, term.y)
-            real = term.y.dtype.to_real()
-            dtype = real.to_complex() if problem.is_complex else real
-            maps.append(
-                as_linear_map(
-                    term.operator, problem.grid, rows=chosen, channels=problem.channels, dtype=dtype
-                )
+            linear = as_linear_map(
+                term.operator,
+                problem.grid,
+                rows=chosen,
+                channels=problem.channels,
+                dtype=_image_dtype(problem, term),
             )
-            targets.append(target[chosen] - maps[-1].offset.to(target))
-            precisions.append(term.weight * precision[chosen].to(real) / target[chosen].numel())
+            weight = term.weight * precision[chosen].to(term.y.dtype.to_real())
+            maps.append(linear)
+            targets.append(target[chosen] - linear.offset.to(target))
+            precisions.append(weight / target[chosen].numel())
         return cls(maps, targets, precisions)
 
+    def _squared(self, x: Tensor) -> Iterator[Tensor]:
+        """The weighted squared residuals of each term, precision |A x - y|²."""
+        for a, target, precision in zip(self.maps, self.targets, self.precisions, strict=True):
+            yield precision * (a(x) - target).abs().square()
+
     def value(self, x: Tensor) -> float:
-        return sum(
-            0.5 * float((p * (a(x) - t).abs().square()).sum())
-            for a, t, p in zip(self.maps, self.targets, self.precisions, strict=True)
-        )
+        """Compute the weighted sum of squares of an image, a scalar.
+
+        Args:
+            x: (*grid.shape, channels) image.
+
+        Returns:
+            The value of the class's formula.
+        """
+        return sum(0.5 * float(squared.sum()) for squared in self._squared(x))
 
     def misfits(self, x: Tensor) -> Tensor:
-        """½ |residual|² · precision of each row, scaled so that their mean is `value` for one term."""
-        parts = [
-            (p * (a(x) - t).abs().square()).flatten(1 if t.ndim > 1 else 0)
-            for a, t, p in zip(self.maps, self.targets, self.precisions, strict=True)
-        ]
-        return torch.cat([0.5 * (v.sum(1) if v.ndim > 1 else v) * len(v) for v in parts])
+        """Compute each row's share of the value, times the number of rows of its term.
+
+        Args:
+            x: (*grid.shape, channels) image.
+
+        Returns:
+            (Σ_t b_t,) values ½ precision |residual|² b_t, whose mean is `value` for one term.
+        """
+        parts = []
+        for squared in self._squared(x):
+            if squared.ndim > 1:
+                squared = squared.flatten(1).sum(1)
+            parts.append(0.5 * squared * len(squared))
+        return torch.cat(parts)
 
     def whitened(self, x: Tensor) -> list[Tensor]:
+        """Apply the maps, scaled so that all residuals count alike: sqrt(precision) A x.
+
+        Args:
+            x: (*grid.shape, channels) image.
+
+        Returns:
+            (b_t, *m) values, one tensor per term.
+        """
         return [p.sqrt() * a(x) for a, p in zip(self.maps, self.precisions, strict=True)]
 
     def adjoint(self, residuals: Sequence[Tensor]) -> Tensor:
+        """Apply the adjoint of `whitened`.
+
+        Args:
+            residuals: (b_t, *m) values, one tensor per term.
+
+        Returns:
+            (*grid.shape, channels) image.
+        """
         parts = [
             a.adjoint(p.sqrt() * r)
             for a, p, r in zip(self.maps, self.precisions, residuals, strict=True)
@@ -66,36 +123,61 @@ class LeastSquares:
         return torch.stack(parts).sum(0)
 
     def data(self) -> list[Tensor]:
+        """The scaled targets that `whitened` is to match, sqrt(precision) y: one per term."""
         return [p.sqrt() * t for t, p in zip(self.targets, self.precisions, strict=True)]
 
     def norm(self, iterations: int = 30) -> float:
-        """Largest singular value of the whitened maps, stacked. Raises ValueError where they see nothing at all."""
+        """Compute the largest singular value of the stacked whitened maps by power iteration.
+
+        Args:
+            iterations: Number of iterations.
+
+        Returns:
+            The norm of `whitened`.
+
+        Raises:
+            ValueError: The maps see nothing at all.
+        """
         zeros = self.maps[0].zeros()
-        start = torch.randn(
-            zeros.shape, dtype=zeros.dtype, generator=torch.Generator().manual_seed(0)
-        ).to(zeros)
+        generator = torch.Generator().manual_seed(0)
+        start = torch.randn(zeros.shape, dtype=zeros.dtype, generator=generator).to(zeros)
         found = largest_singular_value(lambda x: self.adjoint(self.whitened(x)), start, iterations)
         if found == 0:
             raise ValueError(
-                "LeastSquares: A x is zero for every image x. Do the measurements look at the problem's box?"
+                "LeastSquares: A x is zero for every image x. "
+                "Do the measurements look at the problem's box?"
             )
         return found
 
 
 def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
-    """-dD/dx at the empty image, from `rows` of each term: A'Wy for least squares. (*grid.shape, channels)."""
-    real = problem.terms[0].y.dtype.to_real()
-    dtype = real.to_complex() if problem.is_complex else real
+    """Compute -dD/dx at the empty image, the first image that the measurements suggest.
+
+    For least squares this is A'W y, with the weights W.
+
+    Args:
+        problem: The problem.
+        rows: (b_t,) indices of the measurements to use, one tensor per term.
+
+    Returns:
+        (*grid.shape, channels) image.
+    """
+    dtype = _image_dtype(problem, problem.terms[0])
     image = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype, requires_grad=True)
     loss = torch.zeros(())
     for term, chosen in zip(problem.terms, rows, strict=True):
-        seen = (
-            term.operator.on(problem.grid)
-            if isinstance(term.operator, HasGridMap)
-            else term.operator
-        )
+        seen = term.operator
+        if isinstance(seen, HasGridMap):
+            seen = seen.on(problem.grid)
         with evaluating(seen):
-            loss = loss + term.weight * replace(term, operator=seen).loss(
-                SampledField(image, problem.grid), chosen
-            )
+            field = SampledField(image, problem.grid)
+            loss = loss + term.weight * replace(term, operator=seen).loss(field, chosen)
     return -torch.autograd.grad(loss, image)[0]
+
+
+def _image_dtype(problem: Problem, term: Term) -> torch.dtype:
+    """The precision of the term's measurements, complex where the field is."""
+    real = term.y.dtype.to_real()
+    if problem.is_complex:
+        return real.to_complex()
+    return real

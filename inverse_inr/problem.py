@@ -1,4 +1,4 @@
-"""What is solved: a `Problem` is one or several acquisitions on one box, and a `Suggestion` of what suits it."""
+"""`Problem`: one or several acquisitions on one box, with a `Suggestion` of what suits it."""
 
 from __future__ import annotations
 
@@ -23,17 +23,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What suits a modality, where the user says nothing else.
+    """Choices that suit a modality, used where the user says nothing else.
 
-    batch, operator_lr, optimizer  as of `Solver`; no batch: what the operators' points allow
-    lr      of the suggested prior, where it is not the prior's own
-    start   prepares the suggested prior before the first step, e.g. with the parameters of an earlier fit
-    baselines  the classical methods by name, each Problem -> Solution
-    figure  draws the solutions (baselines first, the fit last) where a row of images does not show them
-    write   adds files of the modality to a solution's folder, and returns their paths
-
-    A Solution holds its problem, so this file cannot name it: where one is taken or returned, the type says Any.
+    Args:
+        prior: Name of the prior.
+        options: Options of the prior.
+        regularizers: Functions of a field and points that give R(f).
+        steps: Number of optimizer steps.
+        batch: Rows per step for each term, as in `Solver`; None for what the operators' points
+            allow.
+        lr: Learning rate of the suggested prior; None for the prior's own.
+        operator_lr: Learning rate of what operators and fidelities learn, as in `Solver`.
+        optimizer: Name of the optimizer, as in `Solver`.
+        stopping: The stopping rule; None for `HeldOut()`.
+        start: Function that prepares the suggested prior before the first step, e.g. with the
+            parameters of an earlier fit.
+        baselines: Classical methods by name, each Problem -> Solution.
+        figure: Function that draws the problem's solutions (baselines first, the fit last), where
+            a row of images does not show them.
+        write: Function that adds files of the modality to a solution's folder and returns their
+            paths.
     """
+
+    # A Solution holds its problem, so this file cannot import it: the types say Any instead.
 
     prior: str = "hash"
     options: dict[str, Any] = field(default_factory=dict)
@@ -52,14 +64,29 @@ class Suggestion:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """minimise over θ: Σ_t weight_t D_t(A_t(f_θ), y_t) + Σ_k λ_k R_k(f_θ), on `box`, shown on `grid`.
+    """One or several acquisitions of one field on a box.
 
-    `reference` is the truth where a simulation has one: for metrics only, never for stopping. `notes` say what a
-    loader found (masked values, centre of rotation). Where the field `is_complex`, priors by name get a complex head,
-    baselines a complex image, and figures and metrics its modulus. `average`: sub-samples an axis of a pixel that
-    results are shown and judged by; 1 where an image means values at pixel centres, as a photograph's samples do.
-    A problem is a value: `dataclasses.replace` makes another one, and two are equal only where they are the same.
-    Raises ValueError for no terms, a grid or operator of another dimension, predictions that do not match y.
+    Solving it means: minimise over θ Σ_t weight_t D_t(A_t(f_θ), y_t) + Σ_k λ_k R_k(f_θ).
+
+    A problem is a value: `dataclasses.replace` makes another one, and two are equal only where they
+    are the same object.
+
+    Args:
+        terms: The acquisitions, at least one.
+        box: The region Ω of the field.
+        grid: The lattice on which results are shown.
+        channels: Number of channels of the field.
+        reference: The truth where a simulation has one: for metrics only, never for stopping.
+        suggested: Choices that suit the problem.
+        notes: Findings of a loader (masked values, centre of rotation).
+        is_complex: Whether the field is complex. Priors by name then get a complex head, baselines
+            a complex image, and figures and metrics its modulus.
+        average: Sub-samples per axis of a pixel by which results are shown and judged; 1 where an
+            image means values at pixel centres, as a photograph's samples do.
+
+    Raises:
+        ValueError: There are no terms, the grid or an operator has another dimension, `channels`
+            or `average` is below 1, or predictions do not match y in shape.
     """
 
     terms: Sequence[Term]
@@ -89,14 +116,15 @@ class Problem:
             self._rehearse(term)
 
     def _rehearse(self, term: Term) -> None:
-        """Ask the operator for one row of an empty field: shapes must fit before any work starts."""
+        """Ask for one row of an empty field: shapes must fit before any work starts."""
         name = describe(term.operator)
         dtype = term.y.dtype.to_real()
 
         def empty(points: Tensor) -> Tensor:
             if points.shape[-1] != self.box.ndim:
                 raise ValueError(
-                    f"{name} looks at {points.shape[-1]}-D points; the box has {self.box.ndim} axes."
+                    f"{name} looks at {points.shape[-1]}-D points; "
+                    f"the box has {self.box.ndim} axes."
                 )
             return torch.zeros(*points.shape[:-1], self.channels, dtype=dtype, device=points.device)
 
@@ -104,6 +132,7 @@ class Problem:
             prediction = predict(term.operator, empty, term.trusted[:1])
         if prediction.shape != (1, *term.y.shape[1:]):
             raise ValueError(
-                f"{name} returned measurements of shape {tuple(prediction.shape)} for one row; y has "
-                f"{(1, *term.y.shape[1:])} a row. Did `measure` keep the field's channel axis? Take values[..., 0]."
+                f"{name} returned measurements of shape {tuple(prediction.shape)} for one row; "
+                f"y has {(1, *term.y.shape[1:])} a row. "
+                "Did `measure` keep the field's channel axis? Take values[..., 0]."
             )

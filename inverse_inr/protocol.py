@@ -1,4 +1,4 @@
-"""The narrow waist: an operator says where its measurements look and what they make of what is seen there."""
+"""The narrow waist: an operator says where its measurements look and what they make of it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,35 @@ from inverse_inr.evaluation import Field, Memo, evaluate, sample
 
 
 class Query(NamedTuple):
-    """One question to a field. A plain tuple (points, measure) serves as well."""
+    """One question to a field. A plain tuple (points, measure) serves as well.
+
+    Attributes:
+        points: (*s, d) physical coordinates where these measurements look, or a Grid when that is
+            a whole lattice.
+        measure: Function from the values seen there, (*s, c), to (b, *m) predictions.
+    """
 
     points: Tensor | Grid
-    """(*s, d) where these measurements look, or a Grid when it is a whole lattice."""
     measure: Callable[[Tensor], Tensor]
-    """(*s, c) values seen -> (b, *m) predicted measurements."""
 
 
 @runtime_checkable
 class Operator(Protocol):
     """A forward model with `len(operator)` independently computable rows."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """Number of rows."""
+        ...
 
     def __call__(self, rows: Tensor, /) -> Query | tuple[Tensor | Grid, Callable[[Tensor], Tensor]]:
-        """rows: (b,) int64 indices, any order."""
+        """Say where some rows look and what they make of what is seen there.
+
+        Args:
+            rows: (b,) int64 indices of the measurements, in any order.
+
+        Returns:
+            The query, whose `measure` gives (b, *m) predictions.
+        """
         ...
 
 
@@ -37,26 +50,54 @@ class Operator(Protocol):
 class Predicts(Protocol):
     """The one escape hatch: an operator that must look again where it found something."""
 
-    def predict(self, field: Field, rows: Tensor) -> Tensor: ...
+    def predict(self, field: Field, rows: Tensor) -> Tensor:
+        """Compute the predictions of some rows, asking the field as often as needed.
+
+        Args:
+            field: The field.
+            rows: (b,) int64 indices of the measurements, in any order.
+
+        Returns:
+            (b, *m) predictions.
+        """
+        ...
 
 
 def all_rows(operator: Operator) -> Tensor:
+    """List the indices of all of an operator's rows, (rows,)."""
     return torch.arange(len(operator))
+
+
+def _chosen_rows(operator: Operator, rows: Tensor | Sequence[int] | None) -> Tensor:
+    if rows is None:
+        return all_rows(operator)
+    return check_rows(operator, rows)
 
 
 def predict(
     operator: Operator, field: Field, rows: Tensor | None = None, *, chunk: int | None = None
 ) -> Tensor:
-    """A(f) for `rows` (all of them by default): (b, *m).
+    """Compute A(f) for some rows.
 
-    The field is called with at most `chunk` points at a time; chunks are recomputed in the backward pass, so peak
-    memory does not grow with the number of points times the width of the network.
-    Raises IndexError for rows outside the operator, ValueError for an empty selection.
+    Chunks are computed again in the backward pass, so peak memory does not grow with the number of
+    points times the width of the network.
+
+    Args:
+        operator: The operator A.
+        field: The field f.
+        rows: (b,) indices of the measurements; all of them if None.
+        chunk: Most points per call of the field; `evaluation.CHUNK` if None.
+
+    Returns:
+        (b, *m) predictions.
+
+    Raises:
+        IndexError: Rows lie outside the operator.
+        ValueError: The selection is empty, or is no (b,) integer tensor.
     """
-    rows = all_rows(operator) if rows is None else check_rows(operator, rows)
-    looks_again = getattr(
-        operator, "predict", None
-    )  # a `Predicts`; isinstance of a protocol costs 10 µs a step
+    rows = _chosen_rows(operator, rows)
+    # asked by name: isinstance of the protocol `Predicts` costs 10 µs per step
+    looks_again = getattr(operator, "predict", None)
     if looks_again is not None:
         return looks_again(field, rows)
     points, measure = operator(rows)
@@ -70,14 +111,39 @@ def predict(
 
 
 def placed(points: Tensor, field: Field) -> Tensor:
-    """Points in the precision and on the device of a field that has parameters; others follow the points."""
-    field = field.field if isinstance(field, Memo) else field
-    own = next(field.parameters(), None) if isinstance(field, torch.nn.Module) else None
-    return points if own is None else points.to(own.device, own.dtype.to_real())
+    """Move points to the precision and device of a field that has parameters.
+
+    Args:
+        points: (*s, d) physical coordinates.
+        field: The field. One without parameters follows the points.
+
+    Returns:
+        (*s, d) coordinates.
+    """
+    if isinstance(field, Memo):
+        field = field.field
+    if not isinstance(field, torch.nn.Module):
+        return points
+    own = next(field.parameters(), None)
+    if own is None:
+        return points
+    return points.to(own.device, own.dtype.to_real())
 
 
 def check_rows(operator: Operator, rows: Tensor | Sequence[int]) -> Tensor:
-    """`rows` as a (b,) int64 tensor inside the operator's range."""
+    """Check that rows are indices inside an operator's range.
+
+    Args:
+        operator: The operator. A plain closure without a length knows its own rows.
+        rows: (b,) integer indices of the measurements.
+
+    Returns:
+        (b,) int64 indices.
+
+    Raises:
+        IndexError: Rows lie outside the operator.
+        ValueError: The selection is empty, or is no (b,) integer tensor.
+    """
     rows = torch.as_tensor(rows)
     if rows.dtype == torch.bool:
         raise ValueError("rows is a boolean mask; pass indices: mask.flatten().nonzero()[:, 0].")
@@ -88,19 +154,26 @@ def check_rows(operator: Operator, rows: Tensor | Sequence[int]) -> Tensor:
     if rows.numel() == 0:
         raise ValueError("rows is empty: there is nothing to predict.")
     if not hasattr(operator, "__len__"):
-        return rows.long()  # a plain closure: it knows its own rows
+        return rows.long()
     low, high = (int(v) for v in rows.aminmax())
     if low < 0 or high >= len(operator):
         raise IndexError(
-            f"rows run from {low} to {high}, but {type(operator).__name__} has {len(operator)} rows (0 to "
-            f"{len(operator) - 1})."
+            f"rows run from {low} to {high}, but {type(operator).__name__} has "
+            f"{len(operator)} rows (0 to {len(operator) - 1})."
         )
     return rows.long()
 
 
 @contextmanager
 def evaluating(*modules: object) -> Iterator[None]:
-    """Modules among the arguments are in eval mode inside, where every query is deterministic, and put back after."""
+    """Put modules in eval mode, where every query is deterministic, and back afterwards.
+
+    Args:
+        *modules: Modules and other objects; the others are left alone.
+
+    Yields:
+        Nothing; the modules are in eval mode inside the `with` statement.
+    """
     inner = [
         m for module in modules if isinstance(module, torch.nn.Module) for m in module.modules()
     ]
@@ -122,12 +195,22 @@ def adjoint(
     channels: int = 1,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """The conjugate transpose of `measure` for `rows`: (b, *m) residual -> (*s, c) values at the query's points.
+    """Apply the conjugate transpose of an operator's `measure`.
 
-    `dtype` is that of the field's values (default: that of the residual, complex included).
+    Args:
+        operator: A linear operator.
+        rows: (b,) indices of the measurements; all of them if None.
+        residual: (b, *m) values to map back.
+        channels: Number of channels c of the field.
+        dtype: Dtype of the field's values; that of `residual`, complex included, if None.
+
+    Returns:
+        (*s, c) values at the query's points.
     """
-    points, measure = operator(all_rows(operator) if rows is None else check_rows(operator, rows))
-    shape = points.shape if isinstance(points, Grid) else points.shape[:-1]
+    points, measure = operator(_chosen_rows(operator, rows))
+    shape = points.shape
+    if not isinstance(points, Grid):
+        shape = points.shape[:-1]
     zeros = torch.zeros(*shape, channels, dtype=dtype or residual.dtype, device=residual.device)
     pullback = torch.func.vjp(measure, zeros)[1]
     return pullback(residual)[0]

@@ -1,4 +1,4 @@
-"""Names for components: built-in, from entry points loaded when asked for, and errors that offer the nearest name."""
+"""Names for components: built-in ones, plug-ins loaded on demand, and hints for wrong names."""
 
 from __future__ import annotations
 
@@ -13,32 +13,61 @@ from typing import Any
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint for error messages: the closest known name, or all of them."""
+    """Word a hint for error messages: the closest known name, or all of them.
+
+    Args:
+        word: The unknown name.
+        known: The names that there are.
+
+    Returns:
+        One sentence.
+    """
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"There is: {', '.join(known)}."
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"There is: {', '.join(known)}."
 
 
 class Registry:
     """Components of one kind by name: the built-in ones, and those of installed plug-ins.
 
-    `built_in` maps names to callables, or is a function that makes such a map when a name is first asked for.
+    Args:
+        kind: Word for a component in error messages, e.g. "prior".
+        group: Name of the entry points of plug-ins.
+        built_in: Callables by name, or a function that makes such a map when a name is first asked
+            for.
     """
 
     def __init__(
         self, kind: str, group: str, built_in: dict[str, Any] | Callable[[], dict[str, Any]]
     ) -> None:
-        self.kind, self.group, self.built_in = kind, group, built_in
+        self.kind = kind
+        self.group = group
+        self.built_in = built_in
 
     @cached_property
     def _known(self) -> dict[str, Any]:
-        return dict(self.built_in() if callable(self.built_in) else self.built_in)
+        if callable(self.built_in):
+            return dict(self.built_in())
+        return dict(self.built_in)
 
     def names(self) -> list[str]:
+        """List the names of all components, sorted."""
         return sorted({*self._known, *(e.name for e in entry_points(group=self.group))})
 
     def get(self, name: str) -> Callable[..., Any]:
-        """The component; "my_file.py:name" loads it from a file. Raises ValueError for an unknown name."""
+        """Find a component.
+
+        Args:
+            name: Its name; "my_file.py:name" loads it from a file.
+
+        Returns:
+            The component.
+
+        Raises:
+            ValueError: The name is unknown.
+        """
         if ".py:" in name:
             return load_object(name)
         if name not in self._known:
@@ -49,14 +78,35 @@ class Registry:
         return self._known[name]
 
     def call(self, name: str, *args: Any, **keywords: Any) -> Any:
-        """Make the component, refusing unknown keywords by name."""
+        """Make a component, refusing unknown keywords by name.
+
+        Args:
+            name: Its name, as for `get`.
+            *args: Its positional arguments.
+            **keywords: Its options.
+
+        Returns:
+            What the component's callable returns.
+
+        Raises:
+            ValueError: The name or a keyword is unknown.
+        """
         component = self.get(name)
         check_keywords(f"{self.kind} {name!r}", component, keywords)
         return component(*args, **keywords)
 
 
 def check_keywords(what: str, function: Callable[..., Any], keywords: Iterable[str]) -> None:
-    """Raises ValueError for a keyword that `function` does not have, naming the nearest one it has."""
+    """Refuse keywords that a function does not have.
+
+    Args:
+        what: Name of the function in the error message.
+        function: The function. One that takes any keyword passes.
+        keywords: Names of the keywords.
+
+    Raises:
+        ValueError: A keyword is unknown; the message names the nearest one that there is.
+    """
     parameters = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
@@ -66,7 +116,18 @@ def check_keywords(what: str, function: Callable[..., Any], keywords: Iterable[s
 
 
 def load_object(reference: str) -> Callable[..., Any]:
-    """The object that "path/to/file.py:Name" names."""
+    """Load an object from a Python file.
+
+    Args:
+        reference: Path and name, as in "path/to/file.py:Name".
+
+    Returns:
+        The object.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file does not define the name.
+    """
     path, _, name = reference.rpartition(":")
     if not Path(path).is_file():
         raise FileNotFoundError(f"{reference}: there is no file {path}.")
@@ -76,7 +137,6 @@ def load_object(reference: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, name):
-        raise ValueError(
-            f"{path} defines no {name!r}. {nearest(name, [n for n in vars(module) if n[0] != '_'])}"
-        )
+        public = [n for n in vars(module) if n[0] != "_"]
+        raise ValueError(f"{path} defines no {name!r}. {nearest(name, public)}")
     return getattr(module, name)

@@ -1,4 +1,4 @@
-"""Sampled images seen from points: an image as a field, and the sparse matrix that interpolates one."""
+"""Sampled images seen from points: an image as a field, and the matrix that interpolates one."""
 
 from __future__ import annotations
 
@@ -12,35 +12,43 @@ from inverse_inr.kernels.sparse import SparseMatrix
 
 
 class SampledField:
-    """A sampled image, (*grid.shape, c), as a field: multilinear between pixel centres, zero outside the box.
+    """A sampled image as a field: multilinear between pixel centres, zero outside the box.
 
-    Raises ValueError where values and grid disagree in shape.
+    Args:
+        values: (*grid.shape, c) values at pixel centres.
+        grid: The lattice of the image.
+
+    Attributes:
+        smoothness: 0, for it is continuous with kinks at pixel centres.
+
+    Raises:
+        ValueError: Values and grid disagree in shape.
     """
 
-    smoothness = 0  # continuous, with kinks at pixel centres
+    smoothness = 0
 
     def __init__(self, values: Tensor, grid: Grid) -> None:
         if tuple(values.shape[:-1]) != grid.shape:
             raise ValueError(
-                f"SampledField: values have shape {tuple(values.shape)}, the grid {grid.shape}; expected "
-                f"{(*grid.shape, 'channels')}. A missing channel axis? Pass values[..., None]."
+                f"SampledField: values have shape {tuple(values.shape)}, the grid {grid.shape}; "
+                f"expected {(*grid.shape, 'channels')}. "
+                "A missing channel axis? Pass values[..., None]."
             )
-        self.values, self.grid = values, grid
+        self.values = values
+        self.grid = grid
 
     def __call__(self, points: Tensor) -> Tensor:
-        if (
-            not torch.is_grad_enabled()
-            and self.grid.ndim in (2, 3)
-            and not self.values.is_complex()
-        ):
+        plain_image = self.grid.ndim in (2, 3) and not self.values.is_complex()
+        if plain_image and not torch.is_grad_enabled():
             return self._looked_up(points)
         index, weight = interpolation_weights(self.grid, points)
         seen = self.values.reshape(-1, self.values.shape[-1])[index]
         return (seen * weight.to(seen.dtype)[..., None]).sum(-2)
 
     def _looked_up(self, points: Tensor) -> Tensor:
-        """The same by torch's own kernel, without derivatives: about 7 times as fast."""
-        image, n = self.values.movedim(-1, 0)[None], self.grid.ndim
+        """The values by torch's own kernel, without derivatives: about 7 times as fast."""
+        image = self.values.movedim(-1, 0)[None]
+        n = self.grid.ndim
         top = points.new_tensor([max(m - 1, 1) for m in self.grid.shape])
         where = (2 * self.grid.position(points) / top - 1).flip(-1).to(image.dtype)
         seen = torch.nn.functional.grid_sample(
@@ -53,20 +61,36 @@ class SampledField:
         return seen.reshape(len(image[0]), -1).T.reshape(*points.shape[:-1], -1) * inside
 
     def sample(self, grid: Grid) -> Tensor:
+        """Evaluate the image on a lattice; its own lattice returns the stored values.
+
+        Args:
+            grid: The lattice.
+
+        Returns:
+            (*grid.shape, c) values.
+        """
         if grid == self.grid:
             return self.values
         return self(grid.points(self.values.dtype.to_real(), self.values.device))
 
 
 def _inside(grid: Grid, points: Tensor) -> Tensor:
-    lower, upper = points.new_tensor(grid.box.lower), points.new_tensor(grid.box.upper)
+    """Whether points lie in the grid's box: (*s, 1)."""
+    lower = points.new_tensor(grid.box.lower)
+    upper = points.new_tensor(grid.box.upper)
     return ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
 
 
 def interpolation_weights(grid: Grid, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Flat indices of the 2^d pixels around each point and their multilinear weights, zero outside the box.
+    """Find the 2^d pixels around each point and their multilinear weights.
 
-    points (*s, d) in physical units; both results are (*s, 2^d), the weights differentiable in the points.
+    Args:
+        grid: The lattice of the image.
+        points: (*s, d) physical coordinates.
+
+    Returns:
+        Flat indices of the pixels and their weights, (*s, 2^d) each. The weights are differentiable
+        in the points, and zero outside the box.
     """
     index, weight = corners(*cells(grid.position(points), grid.shape), grid.shape)
     return index, weight * _inside(grid, points)
@@ -75,7 +99,16 @@ def interpolation_weights(grid: Grid, points: Tensor) -> tuple[Tensor, Tensor]:
 def interpolation_matrix(
     grid: Grid, points: Tensor, dtype: torch.dtype = torch.float32
 ) -> SparseMatrix:
-    """The map from an image on `grid`, (pixels, c), to its multilinear values at `points`, (n, c)."""
+    """Make the map from an image to its multilinear values at points.
+
+    Args:
+        grid: The lattice of the image.
+        points: (*s, d) physical coordinates; n of them in all.
+        dtype: Real precision of the matrix.
+
+    Returns:
+        An (n, pixels) matrix, which maps (pixels, c) to (n, c).
+    """
     points = points.reshape(-1, points.shape[-1]).double()
     index, weight = interpolation_weights(grid, points)
     rows = np.repeat(np.arange(len(points)), index.shape[-1])

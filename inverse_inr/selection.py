@@ -1,4 +1,4 @@
-"""Choosing: a bandwidth or an architecture by spectra before training, a reconstruction by held-out rows after it."""
+"""Choosing: a bandwidth or a prior by spectra before training, a fit by held-out rows after it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,18 @@ if TYPE_CHECKING:
 def choose_weight(
     weights: Sequence[float], fit: Callable[[float], Solution], *, groups: int = 64
 ) -> Solution:
-    """Fit with each weight, largest first, and keep one by `one_standard_error` on the rows that the fits held out.
+    """Fit with each weight, and keep one by `one_standard_error` on the rows that were held out.
 
-    `fit(weight)` returns a Solution whose `watched` rows are the same for all weights; they are scored in `groups`.
-    Raises ValueError where a fit holds nothing out.
+    Args:
+        weights: Weights of the regularizer; the largest counts as the simplest.
+        fit: Function from a weight to a Solution, whose `watched` rows are the same for all.
+        groups: Number of groups of held-out rows, each of which gives one score.
+
+    Returns:
+        The chosen Solution; its `details` hold the weight and the mean score of each.
+
+    Raises:
+        ValueError: A fit holds nothing out.
     """
     tried = sorted(weights, reverse=True)
     solutions = [fit(w) for w in tried]
@@ -36,11 +44,23 @@ def choose_weight(
 
 
 def choose(solutions: Sequence[Solution], *, groups: int = 64) -> Solution:
-    """One of several fits that held the same rows out, the simplest first: `one_standard_error` on those rows."""
+    """Keep one of several fits by `one_standard_error` on the rows that all of them held out.
+
+    Args:
+        solutions: The fits, the simplest first.
+        groups: Number of groups of held-out rows, each of which gives one score.
+
+    Returns:
+        The chosen Solution.
+
+    Raises:
+        ValueError: A fit held nothing out.
+    """
     return solutions[one_standard_error([_scores(s, groups) for s in solutions])]
 
 
 def _scores(solution: Solution, groups: int) -> Tensor:
+    """The misfit of each group of held-out rows, (groups,)."""
     if not solution.watched or not all(len(rows) for rows in solution.watched):
         raise ValueError(
             "choose_weight: the fit held no rows out. Solve with stopping=HeldOut(...)."
@@ -60,19 +80,37 @@ def choose_activations(
     native: dict[str, Any] | None = None,
     **solving: Any,
 ) -> Solution:
-    """Another activation for each layer, found greedily, layer by layer (MIRE, Jayasundara et al. 2025).
+    """Choose an activation for each layer of the `mixed` prior, greedily, layer by layer.
 
-    For layer l every atom is tried above the layers already chosen, the network of l layers is fitted, and the atom of
-    the least held-out misfit stays. The paper scores by the error against the signal; here no fit sees the rows that
-    score it. `atoms`: names of `priors.mixed.ATOMS` (default: the paper's seven); `native`: options of the `mixed`
-    prior (width, bandwidth ...), `solving`: keywords of `solve`. The Solution is that of the last layer's winner;
-    `details["activations"]` names the sequence and `details["held-out by sequence"]` has every score.
-    Raises ValueError for an unknown atom or a stopping rule that holds nothing out.
+    For layer l every atom is tried above the layers already chosen, the network of l layers is
+    fitted, and the atom with the least held-out misfit stays. The paper scores by the error against
+    the signal; here no fit sees the rows that score it.
+
+    Args:
+        problem: The problem to fit.
+        atoms: Names of activations in `priors.mixed.ATOMS`; the paper's seven if None.
+        depth: Number of layers.
+        seed: Seed of the priors and fits.
+        native: Options of the `mixed` prior (width, bandwidth ...).
+        **solving: Keywords of `solve`.
+
+    Returns:
+        The Solution of the last layer's winner. `details["activations"]` names the sequence, and
+        `details["held-out by sequence"]` has every score.
+
+    Raises:
+        ValueError: An atom is unknown, there are no atoms, `depth` is below 1, or the stopping
+            rule holds nothing out.
+
+    Source:
+        MIRE, Jayasundara et al. 2025.
     """
     from inverse_inr.priors.mixed import ATOMS, MIRE_ATOMS
     from inverse_inr.solver import make_prior, solve
 
-    atoms = MIRE_ATOMS if atoms is None else tuple(atoms)
+    if atoms is None:
+        atoms = MIRE_ATOMS
+    atoms = tuple(atoms)
     for name in atoms:
         if name not in ATOMS:
             raise ValueError(
@@ -80,7 +118,8 @@ def choose_activations(
             )
     if depth < 1 or not atoms:
         raise ValueError(
-            f"choose_activations: depth={depth} layers of {len(atoms)} atoms; both must be at least 1."
+            f"choose_activations: depth={depth} layers of {len(atoms)} atoms; "
+            "both must be at least 1."
         )
     chosen: tuple[str, ...] = ()
     scores: dict[str, float] = {}
@@ -88,13 +127,13 @@ def choose_activations(
     for _ in range(depth):
         layer: dict[str, Solution] = {}
         for name in atoms:
-            prior = make_prior(
-                problem, "mixed", seed, activations=(*chosen, name), **(native or {})
-            )
+            sequence = (*chosen, name)
+            prior = make_prior(problem, "mixed", seed, activations=sequence, **(native or {}))
             layer[name] = solve(problem, prior, seed=seed, **{"callbacks": [], **solving})
-            scores[" > ".join((*chosen, name))] = _misfit(layer[name])
+            scores[" > ".join(sequence)] = _misfit(layer[name])
         winner = min(layer, key=lambda name: _misfit(layer[name]))
-        chosen, best = (*chosen, winner), layer[winner]
+        chosen = (*chosen, winner)
+        best = layer[winner]
     assert best is not None
     best.details |= {"activations": list(chosen), "held-out by sequence": scores}
     return best

@@ -1,8 +1,9 @@
-"""One acquisition: an operator, what it measured, and how far a prediction may be from that."""
+"""`Term`: one acquisition, which is an operator, its measurements and a fidelity."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,10 +16,21 @@ from inverse_inr.protocol import Operator, check_rows, predict
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One acquisition: y ≈ A f in the sense of `fidelity`. y is (len(operator), *m), flat along rows.
+    """One acquisition: y ≈ A f in the sense of a fidelity.
 
-    `rows` names the measurements to trust (all by default); others may hold anything, NaN included.
-    Raises TypeError or ValueError for y of the wrong type or shape, NaN or Inf in trusted rows.
+    Args:
+        operator: The forward model A.
+        y: (rows, *m) measurements, flat along the operator's rows.
+        fidelity: The distance D(prediction, y), e.g. a noise model.
+        weight: Factor of D in the objective, positive.
+        rows: Indices of the measurements to trust; all if None. Others may hold anything, NaN
+            included.
+
+    Raises:
+        TypeError: `operator` is no operator, or `y` no floating or complex tensor.
+        ValueError: `y` has another shape, trusted rows hold NaN or Inf, or the weight is not
+            positive and finite.
+        IndexError: Trusted rows lie outside the operator.
     """
 
     operator: Operator
@@ -28,67 +40,117 @@ class Term:
     rows: Tensor | None = None
 
     def __post_init__(self) -> None:
-        name = describe(self.operator)
-        if not isinstance(self.operator, Operator):
-            raise TypeError(
-                f"Term: {name} is no operator: it needs __len__ and __call__(rows) -> (points, measure)."
-            )
-        if not isinstance(self.y, Tensor) or not (
-            self.y.is_floating_point() or self.y.is_complex()
-        ):
-            kind = self.y.dtype if isinstance(self.y, Tensor) else type(self.y).__name__
-            raise TypeError(
-                f"Term: y must be a floating or complex tensor, got {kind}. Pass torch.as_tensor(y).float()."
-            )
+        self._check_types()
         if self.y.ndim == 0 or len(self.y) != len(self.operator):
             slip = _slip(self.operator, self.y)
             raise ValueError(
-                f"{name} has {len(self.operator)} rows; y has shape {tuple(self.y.shape)}. {slip}"
+                f"{describe(self.operator)} has {len(self.operator)} rows; "
+                f"y has shape {tuple(self.y.shape)}. {slip}"
             )
-        if (
-            self.y.requires_grad
-        ):  # simulated through autograd, as derivatives of a phantom are: data all the same
+        if self.y.requires_grad:
+            # simulated through autograd, as derivatives of a phantom are: measurements all the same
             object.__setattr__(self, "y", self.y.detach())
         if self.rows is not None:
             object.__setattr__(self, "rows", check_rows(self.operator, self.rows).unique())
-        bad = ~torch.isfinite(self.y if self.rows is None else self.y[self.rows])
+        self._check_values()
+
+    def _check_types(self) -> None:
+        if not isinstance(self.operator, Operator):
+            raise TypeError(
+                f"Term: {describe(self.operator)} is no operator: "
+                "it needs __len__ and __call__(rows) -> (points, measure)."
+            )
+        kind = type(self.y).__name__
+        if isinstance(self.y, Tensor):
+            if self.y.is_floating_point() or self.y.is_complex():
+                return
+            kind = self.y.dtype
+        raise TypeError(
+            f"Term: y must be a floating or complex tensor, got {kind}. "
+            "Pass torch.as_tensor(y).float()."
+        )
+
+    def _check_values(self) -> None:
+        trusted = self.y
+        if self.rows is not None:
+            trusted = self.y[self.rows]
+        bad = ~torch.isfinite(trusted)
         if bad.any():
             raise ValueError(
-                f"Term: y holds {int(bad.sum())} NaN or Inf among {bad.numel()} values. Name the good ones: "
-                "Term(..., rows=torch.isfinite(y).nonzero()[:, 0])."
+                f"Term: y holds {int(bad.sum())} NaN or Inf among {bad.numel()} values. "
+                "Name the good ones: Term(..., rows=torch.isfinite(y).nonzero()[:, 0])."
             )
         if not 0 < self.weight < float("inf"):
             raise ValueError(f"Term: weight must be positive and finite, got {self.weight}.")
 
     @property
     def trusted(self) -> Tensor:
-        return torch.arange(len(self.operator)) if self.rows is None else self.rows
+        """Indices of the measurements to trust, (b,)."""
+        if self.rows is None:
+            return torch.arange(len(self.operator))
+        return self.rows
 
     def loss(self, f: Field, rows: Tensor, chunk: int | None = None) -> Tensor:
-        """D(A(f), y) over `rows`."""
+        """Compute D(A(f), y) for some rows, without the term's weight.
+
+        Args:
+            f: The field.
+            rows: (b,) indices of the measurements.
+            chunk: Most points per call of the field; `evaluation.CHUNK` if None.
+
+        Returns:
+            A scalar.
+        """
         prediction = predict(self.operator, f, rows, chunk=chunk)
         return at_rows(self.fidelity, rows)(prediction, self.y[rows.to(self.y.device)])
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Term:
-        """This term with y in the precision of `dtype`, y and operator on `device`."""
-        operator, fidelity = (
-            part.to(device) if isinstance(part, torch.nn.Module) else part
-            for part in (self.operator, self.fidelity)
-        )
-        kind = dtype.to_complex() if self.y.is_complex() else dtype
+        """Move the term to a device, with its measurements in a precision.
+
+        Args:
+            dtype: Real precision; complex measurements get the complex type of it.
+            device: Device of measurements, operator and fidelity.
+
+        Returns:
+            The moved term, or this one where nothing changes.
+        """
+        operator = _moved(self.operator, device)
+        fidelity = _moved(self.fidelity, device)
+        kind = dtype
+        if self.y.is_complex():
+            kind = dtype.to_complex()
         if self.y.dtype == kind and self.y.device == device and operator is self.operator:
             return self
         return replace(self, operator=operator, fidelity=fidelity, y=self.y.to(device, kind))
 
 
+def _moved(part: Any, device: torch.device) -> Any:
+    """A module on the device; any other object as it is."""
+    if isinstance(part, torch.nn.Module):
+        return part.to(device)
+    return part
+
+
 def describe(operator: object) -> str:
-    """The operator's name and natural shape, for messages."""
-    shape = f"(shape={tuple(operator.shape)})" if isinstance(operator, Shaped) else ""
-    return f"{type(operator).__name__}{shape}"
+    """Name an operator and its natural shape, for messages.
+
+    Args:
+        operator: The operator, or what was passed instead of one.
+
+    Returns:
+        Its type's name, with the shape where it has one.
+    """
+    name = type(operator).__name__
+    if isinstance(operator, Shaped):
+        return f"{name}(shape={tuple(operator.shape)})"
+    return name
 
 
 def _slip(operator: Operator, y: Tensor) -> str:
-    shape = tuple(operator.shape) if isinstance(operator, Shaped) else (len(operator),)
+    """The likely reason why the measurements do not fit, and the cure."""
+    shape = (len(operator),)
+    if isinstance(operator, Shaped):
+        shape = tuple(operator.shape)
     if tuple(y.shape[: len(shape)]) == shape and len(shape) > 1:
         return "Measurements are flat along rows: pass operator.flatten(y)."
     if tuple(y.shape) == shape[::-1] and len(shape) == 2:

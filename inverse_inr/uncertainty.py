@@ -1,10 +1,12 @@
-"""How sure a reconstruction is: the spread of several fits, scaled until it explains what no fit saw.
+"""How sure a reconstruction is: the spread of several fits, scaled to explain what no fit saw.
 
-    spread² = s² · variance over fits,    s²: mean (r² - 1) = s² · mean (variance of A f / noise variance), held out
+    spread² = s² · variance over fits
+    s²:  mean (r² - 1) = s² · mean (variance of A f / noise variance), over held-out rows
 
-The fits of a deep ensemble (Lakshminarayanan et al. 2017) differ by their starting weights and mini-batches. Alone they
-are too sure (UncertaINR, Vasconcelos et al. 2023): what all of them get wrong alike, they do not show. One number, set
-by measurements that none of them saw, mends the size of the spread, not its shape.
+The fits of a deep ensemble (Lakshminarayanan et al. 2017) differ by their starting weights and
+mini-batches. Alone they are too sure (UncertaINR, Vasconcelos et al. 2023): they do not show what
+all of them get wrong alike. One number, set by measurements that none of them saw, mends the size
+of the spread, not its shape.
 """
 
 from __future__ import annotations
@@ -28,56 +30,104 @@ from inverse_inr.stopping import HeldOut
 
 
 class MeanField(nn.Module):
-    """The mean of several fields: (*s, d) -> (*s, c)."""
+    """The mean of several fields: (*s, d) -> (*s, c).
+
+    Args:
+        members: The fields.
+    """
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 
     def forward(self, points: Tensor) -> Tensor:
+        """Compute the mean at points.
+
+        Args:
+            points: (*s, d) physical coordinates.
+
+        Returns:
+            (*s, c) values.
+        """
         return torch.stack([m(points) for m in self.members]).mean(0)
 
     def sample(self, grid: Grid) -> Tensor:
-        """On a lattice, by each member's own fast path: (*grid.shape, c)."""
+        """Compute the mean on a lattice, by each member's own fast path.
+
+        Args:
+            grid: The lattice.
+
+        Returns:
+            (*grid.shape, c) values.
+        """
         return torch.stack([sample(m, grid) for m in self.members]).mean(0)
 
     @property
     def lattice_chunk(self) -> int:
+        """Most points per call on a lattice: that of the member that takes least."""
         return min(getattr(m, "lattice_chunk", CHUNK) for m in self.members)
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Fits of one problem and `scale`, what their standard deviation must be multiplied by (nan: nothing held out)."""
+    """Several fits of one problem, and how much their spread must be widened.
+
+    Args:
+        members: The fits.
+        scale: Factor s of their standard deviation; nan where nothing was held out.
+    """
 
     members: list[Solution]
     scale: float
 
     @property
     def mean(self) -> Solution:
-        """Their mean field, as a Solution."""
-        first, count = self.members[0], len(self.members)
+        """The mean of the members' fields, as a Solution."""
+        first = self.members[0]
         field = MeanField([m.field for m in self.members if isinstance(m.field, nn.Module)])
         return replace(
             first,
             field=field,
-            method=f"{count} x {first.method}",
+            method=f"{len(self.members)} x {first.method}",
             details={"spread scaled by": self.scale},
             seconds=sum(m.seconds for m in self.members),
         )
 
     def deviation(self, grid: Grid | None = None, *, average: int = 1) -> Tensor:
-        """One standard deviation of the field on `grid` (default: the problem's), scaled: (*shape, channels), real."""
+        """Compute one standard deviation of the field, scaled by `scale` where that is known.
+
+        Args:
+            grid: The lattice; the problem's if None.
+            average: Sub-samples per axis of a pixel whose mean is the pixel's value.
+
+        Returns:
+            (*grid.shape, channels) real deviations.
+        """
         images = torch.stack([m.sample(grid, average=average) for m in self.members])
-        return (1.0 if math.isnan(self.scale) else self.scale) * _variance(images).sqrt()
+        deviation = _variance(images).sqrt()
+        if math.isnan(self.scale):
+            return deviation
+        return self.scale * deviation
 
 
 def ensemble(
     problem: Problem, prior: str | None = None, *, count: int = 5, seed: int = 0, **solving: Any
 ) -> Ensemble:
-    """Solve `count` times with seeds seed, seed + 1, ... and the same rows held out. `solving`: keywords of `solve`.
+    """Solve a problem several times, with the same rows held out each time.
 
-    Raises ValueError for fewer than two fits, TypeError for a prior that is not a name (each fit makes its own).
+    Args:
+        problem: The problem.
+        prior: Name of the prior; the problem's suggestion if None.
+        count: Number of fits, at least 2.
+        seed: Seed of the first fit; each next fit's is one higher.
+        **solving: Keywords of `solve`.
+
+    Returns:
+        The fits and the scale of their spread.
+
+    Raises:
+        ValueError: `count` is below 2.
+        TypeError: The prior is not a name; each fit makes its own.
     """
     from inverse_inr.solver import solve
 
@@ -85,7 +135,8 @@ def ensemble(
         raise ValueError(f"ensemble: count={count}; a spread needs at least 2 fits.")
     if not isinstance(prior, str | None):
         raise TypeError(
-            f"ensemble: prior must be a name, for each fit starts its own; got {type(prior).__name__}."
+            "ensemble: prior must be a name, for each fit starts its own; "
+            f"got {type(prior).__name__}."
         )
     stopping = solving.pop("stopping", None) or problem.suggested.stopping or HeldOut()
     if isinstance(stopping, HeldOut):
@@ -98,25 +149,41 @@ def ensemble(
 
 @torch.no_grad()
 def held_out_scale(members: Sequence[Solution]) -> float:
-    """s of the module's formula over the rows that no member saw; nan where there are none or no noise is known."""
-    excess, spread = 0.0, 0.0
+    """Compute the factor s of the module's formula over the rows that no member saw.
+
+    Args:
+        members: Fits that held the same rows out.
+
+    Returns:
+        s, without unit; nan where nothing was held out, no noise model is known, or all members
+        predict the same.
+    """
+    excess = 0.0
+    spread = 0.0
     for k, rows in enumerate(members[0].watched):
         term = members[0].problem.terms[k]
         if not len(rows) or not isinstance(term.fidelity, Noise):
             return math.nan
-        noise, predictions = at_rows(term.fidelity, rows), []
-        for member in members:
-            operator = member.problem.terms[k].operator  # what it learnt is its own
-            with evaluating(operator):
-                predictions.append(predict(operator, member.field, rows))
+        noise = at_rows(term.fidelity, rows)
         assert isinstance(noise, Noise)
-        y, mean = term.y[rows], torch.stack(predictions).mean(0)
+        predictions = [_prediction(member, k, rows) for member in members]
+        y = term.y[rows]
+        mean = torch.stack(predictions).mean(0)
         excess += float((noise.standardized(mean, y).abs().square() - 1).sum())
         whitened = torch.stack([noise.standardized(p, y) for p in predictions])
         spread += float(_variance(whitened).sum())
-    return math.sqrt(max(excess, 0.0) / spread) if spread > 0 else math.nan
+    if spread > 0:
+        return math.sqrt(max(excess, 0.0) / spread)
+    return math.nan
+
+
+def _prediction(member: Solution, k: int, rows: Tensor) -> Tensor:
+    """A member's prediction of rows of term k, by the operator as that member learnt it."""
+    operator = member.problem.terms[k].operator
+    with evaluating(operator):
+        return predict(operator, member.field, rows)
 
 
 def _variance(values: Tensor) -> Tensor:
-    """Unbiased, over the first axis; of complex values the sum of both parts'."""
+    """Unbiased variance over the first axis; for complex values the sum of both parts'."""
     return (values - values.mean(0)).abs().square().sum(0) / (len(values) - 1)

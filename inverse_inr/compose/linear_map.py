@@ -1,0 +1,127 @@
+"""Linear operators as matrix-free maps on sampled images, with their adjoints."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from inverse_inr.domain import Grid
+from inverse_inr.hooks import HasGridMap
+from inverse_inr.kernels.linear import ArrayMap, largest_singular_value
+from inverse_inr.protocol import Operator, all_rows, evaluating
+from inverse_inr.sampled import interpolation_matrix
+
+
+class LinearMap:
+    """A linear operator A on images sampled on a grid: `map(image)` and `map.adjoint(y)`.
+
+    For an affine operator A x + offset, whose detector adds to what the image gives, this is the
+    linear part A.
+
+    Args:
+        measure: Function from an image, (*grid.shape, c), to measurements, (rows, *m).
+        grid: The lattice of the images.
+        channels: Number of channels c.
+        dtype: Precision of the images, real or complex.
+
+    Attributes:
+        offset: (rows, *m) measurements of an empty image.
+    """
+
+    def __init__(self, measure: ArrayMap, grid: Grid, channels: int, dtype: torch.dtype) -> None:
+        self.grid = grid
+        # one recorded application: its backward is the adjoint, as often as wanted
+        self._image = torch.zeros(*grid.shape, channels, dtype=dtype, requires_grad=True)
+        with torch.enable_grad():
+            self._y = measure(self._image)
+        self._measure = measure
+        self.offset = self._y.detach()
+        self._affine = bool((self.offset != 0).any())
+
+    def zeros(self) -> Tensor:
+        """An empty image, (*grid.shape, c)."""
+        return torch.zeros_like(self._image)
+
+    def __call__(self, image: Tensor) -> Tensor:
+        with torch.no_grad():
+            y = self._measure(image)
+            if self._affine:
+                return y - self.offset
+            return y
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Apply the conjugate transpose of A.
+
+        Args:
+            y: (rows, *m) measurements.
+
+        Returns:
+            (*grid.shape, c) image.
+        """
+        return torch.autograd.grad(self._y, self._image, y.to(self._y.dtype), retain_graph=True)[0]
+
+    def norm(self, iterations: int = 30, seed: int = 0) -> float:
+        """Compute the largest singular value of A by power iteration.
+
+        Args:
+            iterations: Number of iterations.
+            seed: Seed of the random first image.
+
+        Returns:
+            ‖A‖, in the unit of the measurements per unit of the image.
+        """
+        start = torch.randn(
+            self._image.shape,
+            dtype=self._image.dtype,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        return largest_singular_value(lambda x: self.adjoint(self(x)), start, iterations)
+
+
+def as_linear_map(
+    operator: Operator,
+    grid: Grid,
+    *,
+    rows: Tensor | None = None,
+    channels: int = 1,
+    dtype: torch.dtype = torch.float32,
+) -> LinearMap:
+    """Make a matrix-free map on images of a linear operator: for CG, power iteration, TV.
+
+    An operator with its own `.on(grid)` uses it. A pointwise one sees the image by multilinear
+    interpolation, a sparse matrix built once from the operator's deterministic query.
+
+    Args:
+        operator: A linear or affine operator.
+        grid: The lattice of the images.
+        rows: (b,) indices of the measurements; all of them if None.
+        channels: Number of channels of the images.
+        dtype: Precision of the images, real or complex.
+
+    Returns:
+        The map from (*grid.shape, channels) to (b, *m).
+
+    Raises:
+        ValueError: The operator looks at the whole of another grid.
+    """
+    if isinstance(operator, HasGridMap):
+        operator = operator.on(grid)
+    if rows is None:
+        rows = all_rows(operator)
+    with evaluating(operator):
+        points, measure = operator(rows)
+    if isinstance(points, Grid):
+        if points != grid:
+            raise ValueError(
+                f"as_linear_map: the operator lives on a grid of shape {points.shape}, "
+                f"not {grid.shape}."
+            )
+        return LinearMap(measure, grid, channels, dtype)
+    with torch.no_grad():
+        look = interpolation_matrix(grid, points.detach(), dtype.to_real())
+    lead = points.shape[:-1]
+
+    def measured(image: Tensor) -> Tensor:
+        return measure(look(image.reshape(grid.numel, -1)).unflatten(0, lead))
+
+    return LinearMap(measured, grid, channels, dtype)

@@ -1,0 +1,176 @@
+"""`Grid`: a lattice of pixel centres that fills a box."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from inverse_inr.domain.box import Box
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A lattice of pixels that fills a box, each pixel known by its centre.
+
+    Args:
+        box: The region that the lattice fills.
+        shape: (d,) number of pixels along each axis.
+        affine: Optional 4x4 map to world coordinates in mm, as in a NIfTI file. It travels with
+            the grid and does not count when two grids are compared.
+
+    Raises:
+        ValueError: Shape and box disagree in dimension, or a size is not a positive integer.
+    """
+
+    box: Box
+    shape: tuple[int, ...]
+    affine: tuple[tuple[float, ...], ...] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(n) for n in self.shape)
+        if len(shape) != self.box.ndim:
+            raise ValueError(
+                f"Grid: shape {shape} has {len(shape)} axes but the box has {self.box.ndim}."
+            )
+        if any(n < 1 for n in shape) or any(n != m for n, m in zip(shape, self.shape, strict=True)):
+            raise ValueError(f"Grid: shape must be positive integers, got {tuple(self.shape)}.")
+        object.__setattr__(self, "shape", shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, d."""
+        return len(self.shape)
+
+    @property
+    def numel(self) -> int:
+        """Number of pixels."""
+        return math.prod(self.shape)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """(d,) pixel size along each axis, in the box's units."""
+        return tuple(n / m for n, m in zip(self.box.lengths, self.shape, strict=True))
+
+    @property
+    def nyquist(self) -> tuple[float, ...]:
+        """(d,) highest frequency that each axis can hold, in cycles per unit of the box."""
+        return tuple(0.5 / h for h in self.spacing)
+
+    def axes(
+        self, dtype: torch.dtype | None = None, device: torch.device | None = None
+    ) -> list[Tensor]:
+        """List the pixel centres along each axis.
+
+        Args:
+            dtype: Precision of the coordinates; torch's default if None.
+            device: Device of the coordinates; torch's default if None.
+
+        Returns:
+            d tensors of shape (n_k,), in the box's units.
+        """
+        dtype = dtype or torch.get_default_dtype()
+        return [
+            a + h * (torch.arange(n, dtype=dtype, device=device) + 0.5)
+            for a, h, n in zip(self.box.lower, self.spacing, self.shape, strict=True)
+        ]
+
+    def points(
+        self, dtype: torch.dtype | None = None, device: torch.device | None = None
+    ) -> Tensor:
+        """List the pixel centres in physical coordinates.
+
+        Args:
+            dtype: Precision of the coordinates; torch's default if None.
+            device: Device of the coordinates; torch's default if None.
+
+        Returns:
+            (*shape, d) coordinates in the box's units.
+        """
+        return torch.stack(torch.meshgrid(*self.axes(dtype, device), indexing="ij"), -1)
+
+    def position(self, points: Tensor) -> Tensor:
+        """Convert physical points to pixels; pixel centres lie at whole numbers.
+
+        Args:
+            points: (*s, d) physical coordinates.
+
+        Returns:
+            (*s, d) positions in pixels.
+        """
+        return (points - points.new_tensor(self.box.lower)) / points.new_tensor(self.spacing) - 0.5
+
+    def refined(self, factor: int) -> Grid:
+        """Divide each pixel into sub-pixels of the same box.
+
+        Args:
+            factor: Number of sub-pixels per axis of a pixel.
+
+        Returns:
+            A grid of `factor` times as many pixels along each axis.
+        """
+        return Grid(self.box, tuple(n * factor for n in self.shape))
+
+    def crop(self, start: Sequence[int], shape: Sequence[int]) -> Grid:
+        """Cut a smaller lattice out of this one, with the box that it fills.
+
+        Args:
+            start: (d,) index of its first pixel.
+            shape: (d,) number of its pixels along each axis.
+
+        Returns:
+            The sub-lattice; it carries no affine.
+        """
+        lower = tuple(
+            a + h * i for a, h, i in zip(self.box.lower, self.spacing, start, strict=True)
+        )
+        upper = tuple(a + h * n for a, h, n in zip(lower, self.spacing, shape, strict=True))
+        return Grid(Box(lower, upper, self.box.units), tuple(shape))
+
+    def slabs(self, numel: int, axis: int = 0) -> Iterator[Grid]:
+        """Cut the grid along one axis into slabs of about `numel` pixels.
+
+        Args:
+            numel: Pixels per slab where the axes before `axis` have one layer; at least one layer
+                is taken.
+            axis: The axis that is cut.
+
+        Yields:
+            The slabs, in order along the axis.
+        """
+        step = max(1, numel // max(1, math.prod(self.shape[axis + 1 :])))
+        for i in range(0, self.shape[axis], step):
+            start = [0] * self.ndim
+            shape = list(self.shape)
+            start[axis] = i
+            shape[axis] = min(step, self.shape[axis] - i)
+            yield self.crop(start, shape)
+
+    def with_affine(self, affine: Sequence[Sequence[float]] | None) -> Grid:
+        """Copy this grid with another affine.
+
+        Args:
+            affine: 4x4 map to world coordinates in mm, as in a NIfTI file; None for none.
+
+        Returns:
+            The same lattice, carrying the affine.
+        """
+        if affine is None:
+            return replace(self, affine=None)
+        return replace(self, affine=tuple(tuple(float(v) for v in row) for row in affine))
+
+
+def pixel_grid(shape: tuple[int, ...]) -> Grid:
+    """Make the lattice of an image of which nothing but its pixels is known.
+
+    Args:
+        shape: (d,) number of pixels along each axis.
+
+    Returns:
+        A grid in units "px", whose pixel i reaches from i to i + 1.
+    """
+    upper = tuple(float(n) for n in shape)
+    return Grid(Box((0.0,) * len(shape), upper, ("px",) * len(shape)), shape)

@@ -1,0 +1,17 @@
+"""How close an image is to a reference. For reporting only: the library never stops or tunes on it.
+
+Images are sampled fields, (*grid.shape, c), or plain arrays, (*grid.shape); both sides have one
+shape. A `mask` (a field of view) is boolean, of the image's shape with or without the channel axis.
+Everything is computed in float64 on the CPU. `data_range` is the span that values can take, always
+explicit: inferred ranges make figures of two papers, or of two dtypes, differ.
+"""
+
+from inverse_inr.metrics.errors import nrmse as nrmse
+from inverse_inr.metrics.errors import psnr as psnr
+from inverse_inr.metrics.errors import relative_error as relative_error
+from inverse_inr.metrics.pairs import modulus as modulus
+from inverse_inr.metrics.spectra import band_psnr as band_psnr
+from inverse_inr.metrics.spectra import ergas as ergas
+from inverse_inr.metrics.spectra import spectral_angle as spectral_angle
+from inverse_inr.metrics.structure import WINDOW as WINDOW
+from inverse_inr.metrics.structure import ssim as ssim

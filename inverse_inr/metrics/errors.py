@@ -1,0 +1,78 @@
+"""Errors of an image, pixel by pixel: PSNR, NRMSE and the relative error."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from inverse_inr.metrics.pairs import check_range, matched_pair
+
+
+def psnr(
+    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+) -> float:
+    """Compute the peak signal-to-noise ratio, 10 log10(data_range^2 / mse).
+
+    Args:
+        image: The image, real or complex.
+        reference: The reference, of the same shape.
+        data_range: Span that values can take.
+        mask: Boolean field of view; None for all pixels.
+
+    Returns:
+        The ratio in dB; inf for equal images.
+
+    Raises:
+        ValueError: Shapes disagree, values are not finite, `data_range` is not positive, or the
+            mask is empty.
+    """
+    error = nrmse(image, reference, data_range=data_range, mask=mask)
+    if error == 0:
+        return math.inf
+    return -20 * math.log10(error)
+
+
+def nrmse(
+    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+) -> float:
+    """Compute the root mean square error as a fraction of the range.
+
+    Args:
+        image: The image, real or complex.
+        reference: The reference, of the same shape.
+        data_range: Span that values can take.
+        mask: Boolean field of view; None for all pixels.
+
+    Returns:
+        The error, without unit.
+
+    Raises:
+        ValueError: In the cases in which `psnr` raises it.
+    """
+    image, reference = matched_pair("psnr and nrmse", image, reference, mask)
+    check_range(data_range)
+    return (image - reference).abs().square().mean().sqrt().item() / data_range
+
+
+def relative_error(image: Tensor, reference: Tensor, *, mask: Tensor | None = None) -> float:
+    """Compute |image - reference| / |reference| in the l2 norm.
+
+    Args:
+        image: The image, real or complex.
+        reference: The reference, of the same shape.
+        mask: Boolean field of view; None for all pixels.
+
+    Returns:
+        The error, without unit.
+
+    Raises:
+        ValueError: In the cases in which `psnr` raises it, or the reference is zero everywhere.
+    """
+    image, reference = matched_pair("relative_error", image, reference, mask)
+    norm = reference.abs().square().sum().sqrt().item()
+    if norm == 0:
+        raise ValueError(
+            "relative_error: the reference is zero everywhere; there is nothing to be relative to."
+        )
+    return (image - reference).abs().square().sum().sqrt().item() / norm

@@ -1,0 +1,130 @@
+"""`Noise`: the base class of noise models, and the helpers that they share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+Parameter = float | Tensor
+"""A parameter of a noise model: one number, or a (rows,) tensor with one value per row."""
+
+MAY_BE_ZERO = ("background", "efficiency")
+"""Parameters that may be 0; all others must be positive."""
+
+
+@dataclass(frozen=True, eq=False)
+class Noise(ABC):
+    """A noise model: it simulates with `sample` and is a fidelity when called.
+
+    Raises:
+        ValueError: A parameter is not finite or not positive.
+    """
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = torch.as_tensor(getattr(self, item.name))
+            allowed = value > 0
+            if item.name in MAY_BE_ZERO:
+                allowed = value >= 0
+            if not bool((torch.isfinite(value) & allowed).all()):
+                raise ValueError(
+                    f"{type(self).__name__}: {item.name} must be positive and finite, got {value}."
+                )
+
+    @abstractmethod
+    def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
+        """Compute the mean over measurements of the negative log-likelihood, a scalar."""
+
+    @abstractmethod
+    def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw noisy measurements.
+
+        Args:
+            mean: (b, *m) noise-free prediction A f.
+            generator: Source of random numbers; torch's default one if None.
+
+        Returns:
+            (b, *m) measurements y.
+        """
+
+    @abstractmethod
+    def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
+        """Compute residuals that have unit variance where the prediction is the truth.
+
+        They are the unit of the discrepancy principle.
+
+        Args:
+            prediction: (b, *m) predicted measurements A f.
+            y: (b, *m) measurements.
+
+        Returns:
+            (b, *m) residuals without unit.
+        """
+
+    @abstractmethod
+    def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Name the weighted least-squares problem that classical baselines solve instead.
+
+        Args:
+            y: (b, *m) measurements.
+
+        Returns:
+            The target and the precision, (b, *m) each: ½ precision |A f - target|² stands in for D.
+        """
+
+    def at(self, rows: Tensor) -> Self:
+        """Select the parameters of some rows, where they have one value per row.
+
+        Args:
+            rows: (b,) indices of the measurements.
+
+        Returns:
+            The same model for these rows alone.
+        """
+        picked = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Tensor) and value.ndim:
+                picked[item.name] = value[rows.to(value.device)]
+        if not picked:
+            return self
+        return replace(self, **picked)
+
+
+def like(value: Parameter, y: Tensor) -> Tensor:
+    """Prepare a parameter for arithmetic with measurements.
+
+    Args:
+        value: One number, or (b,) values.
+        y: (b, *m) measurements or predictions.
+
+    Returns:
+        The parameter in the real dtype and on the device of `y`, with trailing axes that make it
+        broadcast along rows.
+    """
+    value = torch.as_tensor(value, dtype=y.dtype.to_real(), device=y.device)
+    if value.ndim == 0:
+        return value
+    return value.reshape(*value.shape, *(1,) * (y.ndim - value.ndim))
+
+
+def is_zero(value: Parameter) -> bool:
+    """Whether a parameter is the number 0; a tensor never is."""
+    return not isinstance(value, Tensor) and value == 0.0
+
+
+def standard_normal(mean: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw normal numbers of mean 0 and variance 1.
+
+    Args:
+        mean: Tensor whose shape, dtype and device the numbers get.
+        generator: Source of random numbers; torch's default one if None.
+
+    Returns:
+        The numbers; complex ones have half of the variance in each part.
+    """
+    return torch.randn(mean.shape, dtype=mean.dtype, device=mean.device, generator=generator)

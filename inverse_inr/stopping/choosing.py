@@ -1,0 +1,88 @@
+"""Choosing between several fits by measurements that none of them saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from inverse_inr.stopping.rules import HeldOut, Stopping
+from inverse_inr.term import Term
+
+
+class Split(NamedTuple):
+    """The rows that a method fits, and those that it is judged by because it never saw them.
+
+    Attributes:
+        fit: (b,) indices of the rows to fit, one tensor per term.
+        watch: (b,) indices of the rows to be judged by, one tensor per term.
+        details: Note for `Solution.details` where the rows are not the problem's own choice, else
+            empty.
+    """
+
+    fit: list[Tensor]
+    watch: list[Tensor]
+    details: dict[str, str]
+
+
+def hold_out(rule: Stopping | None, terms: Sequence[Term], seed: int = 0) -> Split:
+    """Hold rows out of a fit, for methods that choose a parameter or are judged by them.
+
+    Where the rule keeps none out of every term (`Never`, `Discrepancy`), `HeldOut()` stands in,
+    and `details` say so.
+
+    Args:
+        rule: The problem's stopping rule; `HeldOut()` if None.
+        terms: The problem's terms.
+        seed: Seed of rules that draw rows.
+
+    Returns:
+        The rows to fit and those to be judged by.
+    """
+    if rule is None:
+        rule = HeldOut()
+    fit, watch = rule.split(terms, seed)
+    if all(len(w) and not bool(torch.isin(w, f).any()) for f, w in zip(fit, watch, strict=True)):
+        return Split(fit, watch, {})
+    instead = HeldOut()
+    note = (
+        f"{instead.fraction:.0%} of the rows, at random: "
+        f"the problem's rule, {type(rule).__name__}, keeps none out"
+    )
+    return Split(*instead.split(terms, seed), {"held out": note})
+
+
+def least(scores: Sequence[Tensor]) -> int:
+    """Find the candidate with the least mean score.
+
+    Args:
+        scores: (n,) held-out losses of each candidate.
+
+    Returns:
+        The candidate's index.
+    """
+    return min(range(len(scores)), key=lambda k: float(scores[k].mean()))
+
+
+def one_standard_error(scores: Sequence[Tensor]) -> int:
+    """Find the simplest candidate whose mean is within one standard error of the least mean.
+
+    Held-out error is flat and noisy near its minimum, and among equals the simplest is preferred.
+
+    Args:
+        scores: (n,) held-out losses of each candidate, the most regularized candidate first.
+
+    Returns:
+        The candidate's index.
+
+    Source:
+        Breiman et al. 1984; see Hastie, Tibshirani & Friedman, The Elements of Statistical
+        Learning, section 7.10.
+    """
+    best = scores[least(scores)]
+    limit = float(best.mean())
+    if len(best) > 1:
+        limit += float(best.std()) / len(best) ** 0.5
+    return next(k for k, s in enumerate(scores) if float(s.mean()) <= limit)
