@@ -160,7 +160,7 @@ def test_files_that_are_no_images(tmp_path: Path) -> None:
 
 
 def test_the_command_line_takes_stacks(tmp_path: Path) -> None:
-    from inverse_inr.command import config
+    from inverse_inr.command.tables import set_keywords
 
     stacks = simulated()
     paths = []
@@ -168,9 +168,7 @@ def test_the_command_line_takes_stacks(tmp_path: Path) -> None:
         paths.append(str(tmp_path / f"{stack.name}.nii.gz"))
         stack.write(paths[-1], stack.values * stack.mask)
     tables = Run.read(Path(__file__).parents[3] / "problems" / "slices.toml").tables
-    config.set_keywords(
-        tables, {"stacks": paths, "thickness": ["4", "4", "4"], "resolution": ["2.5"]}
-    )
+    set_keywords(tables, {"stacks": paths, "thickness": ["4", "4", "4"], "resolution": ["2.5"]})
     problem = Run.of(tables).problem()
     assert problem.grid.spacing == pytest.approx((2.5, 2.5, 2.5))
     assert len(problem.terms[0].y) == sum(int((s.mask & (s.values > 0)).sum()) for s in stacks)
