@@ -21,6 +21,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     Returns:
         One sentence.
+
+    Example:
+        >>> nearest("sirne", ["siren", "wire"])
+        "Did you mean 'siren'?"
+        >>> nearest("x", ["siren", "wire"])
+        'There is: siren, wire.'
     """
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1)

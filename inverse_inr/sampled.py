@@ -23,6 +23,13 @@ class SampledField:
 
     Raises:
         ValueError: Values and grid disagree in shape.
+
+    Example:
+        >>> from inverse_inr import Box
+        >>> grid = Grid(Box((0.0,), (3.0,)), (3,))
+        >>> image = SampledField(torch.tensor([[0.0], [10.0], [20.0]]), grid)
+        >>> image(torch.tensor([[0.5], [1.0], [2.5], [9.0]]))[:, 0]
+        tensor([ 0.,  5., 20.,  0.])
     """
 
     smoothness = 0

@@ -22,6 +22,13 @@ class Box:
     Raises:
         ValueError: `lower`, `upper` and `units` disagree in length, a corner is not finite, or
             `lower` is not below `upper`.
+
+    Example:
+        >>> box = Box((0, 0), (20, 10), units=("mm", "mm"))
+        >>> box.center
+        (10.0, 5.0)
+        >>> box.normalize(torch.tensor([20.0, 10.0]))  # one scale for axes of one unit
+        tensor([1.0000, 0.5000])
     """
 
     lower: tuple[float, ...]

@@ -24,6 +24,15 @@ class Grid:
 
     Raises:
         ValueError: Shape and box disagree in dimension, or a size is not a positive integer.
+
+    Example:
+        >>> grid = Grid(Box((0.0, 0.0), (4.0, 6.0), units=("mm", "mm")), (2, 3))
+        >>> grid.spacing
+        (2.0, 2.0)
+        >>> grid.points()[0]  # pixel centres of the first line
+        tensor([[1., 1.],
+                [1., 3.],
+                [1., 5.]])
     """
 
     box: Box

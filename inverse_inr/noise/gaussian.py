@@ -16,6 +16,16 @@ class Gaussian(Noise):
 
     Args:
         sigma: Standard deviation in the unit of y, one number or one per row.
+
+    Example:
+        One object simulates measurements and is the fidelity that fits them:
+
+        >>> model = Gaussian(2.0)
+        >>> y = model.sample(torch.zeros(10_000), torch.Generator().manual_seed(0))
+        >>> round(float(y.std()), 1)
+        2.0
+        >>> round(float(model(torch.zeros(10_000), y)), 1)  # noise alone: half a unit per row
+        0.5
     """
 
     sigma: Parameter

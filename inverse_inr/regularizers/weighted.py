@@ -50,6 +50,12 @@ class Weighted(Regularizer):
 
     Raises:
         ValueError: A weight is negative, infinite or NaN.
+
+    Example:
+        >>> from inverse_inr.regularizers import L1, TotalVariation
+        >>> both = 1e-3 * TotalVariation() + 1e-2 * L1()
+        >>> [(weight, type(part).__name__) for weight, part in both.parts]
+        [(0.001, 'TotalVariation'), (0.01, 'L1')]
     """
 
     def __init__(self, parts: tuple[tuple[float, Callable[[Field, Tensor], Tensor]], ...]) -> None:

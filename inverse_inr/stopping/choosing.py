@@ -80,6 +80,13 @@ def one_standard_error(scores: Sequence[Tensor]) -> int:
     Source:
         Breiman et al. 1984; see Hastie, Tibshirani & Friedman, The Elements of Statistical
         Learning, section 7.10.
+
+    Example:
+        The second candidate is within the noise of the third, which is the least:
+
+        >>> scores = [[5.0, 5.2, 4.9], [1.1, 0.9, 1.2], [1.0, 1.2, 0.8]]
+        >>> one_standard_error([torch.tensor(s) for s in scores])
+        1
     """
     best = scores[least(scores)]
     limit = float(best.mean())
