@@ -25,7 +25,7 @@ class Named(NamedTuple):
 
 
 def _own(module: ModuleType) -> Iterator[Named]:
-    """Public classes and functions that a module defines, and those classes' methods and properties."""
+    """Public classes and functions that a module defines, with their methods and properties."""
     for name, value in vars(module).items():
         if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
             continue
@@ -34,7 +34,9 @@ def _own(module: ModuleType) -> Iterator[Named]:
         if inspect.isclass(value):
             yield Named(f"{module.__name__}.{name}", value)
             for member, what in vars(value).items():
-                plain = what.__func__ if isinstance(what, classmethod | staticmethod) else what
+                plain = what
+                if isinstance(what, classmethod | staticmethod):
+                    plain = what.__func__
                 if not member.startswith("_") and (
                     inspect.isfunction(plain) or isinstance(plain, property)
                 ):
@@ -42,7 +44,7 @@ def _own(module: ModuleType) -> Iterator[Named]:
 
 
 def _text(named: Named) -> str:
-    """Its docstring or that of the method it overrides; what dataclasses make up is none."""
+    """Its docstring or that of the method it overrides; a dataclass's generated one is none."""
     text = inspect.getdoc(named.value) or ""
     if inspect.isclass(named.value):
         text = named.value.__doc__ or ""
