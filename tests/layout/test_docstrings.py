@@ -1,4 +1,4 @@
-"""Every public name says what it is, alone, in help(): whole sentences, and parameters that exist."""
+"""Every public name can be read alone in help(): whole sentences, parameters that exist."""
 
 import doctest
 import importlib

@@ -102,7 +102,7 @@ PLACES = (f"{PACKAGE}.operators", f"{PACKAGE}.problems")
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_the_core_names_neither_operators_nor_problems(path: Path):
-    """Neither by an import nor in a string: only the command line knows that there are catalogues."""
+    """Neither in an import nor in a string: only the command line knows of the catalogues."""
     for found in imports(path):
         whole = f"{found.module}.{found.name}"
         assert not whole.startswith(PLACES), f"line {found.line}: {whole}"
