@@ -1,4 +1,4 @@
-"""Registration: warped images, correlation fidelities, regularizers of deformations in closed form."""
+"""Registration: warped images, correlation fidelities, regularizers of known deformations."""
 
 import math
 from typing import Any
@@ -75,7 +75,7 @@ def test_a_displacement_that_is_not_finite_sees_nothing():
 
 
 def test_affines_carry_one_image_to_the_other():
-    """Voxels of 1 x 1 x 1 mm against 2 x 1 x 1 mm, shifted and flipped: world coordinates decide."""
+    """Voxels of 1 x 1 x 1 and of 2 x 1 x 1 mm, shifted and flipped, meet in world coordinates."""
     fixed = Grid(CUBE, (4, 5, 6)).with_affine(torch.eye(4).tolist())
     affine = torch.diag(torch.tensor([-2.0, 1.0, 1.0, 1.0]))
     affine[0, 3] = 6.0
