@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from cases.radar import C128, F64, error
+from torch import Tensor
 
 from inverse_inr import Box, Grid, predict
 from inverse_inr.operators import FMCW, FarField, PhaseHistory, RadarGeometry, backproject
@@ -56,7 +57,10 @@ def test_far_echoes_of_a_blob_are_its_fourier_transform(sign):
     geometry = RadarGeometry.spotlight(1e5, angles, torch.tensor([0.3, 0.6], dtype=F64), sign=sign)
     tones = torch.linspace(2e8, 7e8, 9, dtype=F64)
     operator = FarField(box, geometry, tones, points=Grid(box, (48,) * 3))
-    blob = lambda x: torch.exp(-(x - place).square().sum(-1, keepdim=True) / (2 * width**2))  # noqa: E731
+
+    def blob(x: Tensor) -> Tensor:
+        return torch.exp(-(x - place).square().sum(-1, keepdim=True) / (2 * width**2))
+
     volume = (2 * math.pi) ** 1.5 * width**3 * 48**3
     y = predict(operator, blob) / volume
     k = operator.wavenumbers()

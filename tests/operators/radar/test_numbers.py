@@ -129,7 +129,7 @@ def test_gradients_of_positions(make):
         operator.geometry.transmitters.data = t.data
         operator.geometry.receivers.data = r.data
         moved = operator.at(places.detach())
-        moved.geometry = Stub(t, r, operator.geometry)  # pyright: ignore[reportAttributeAccessIssue]
+        moved.geometry = Stub(t, r, operator.geometry)  # pyright: ignore
         return torch.view_as_real(moved.respond(places, amplitudes, torch.arange(2)))[:, ::7]
 
     operator = make(g)

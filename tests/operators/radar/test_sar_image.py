@@ -155,7 +155,7 @@ def test_a_wall_casts_a_shadow(degrees: float, azimuth: float, axis: int):
 
 
 def test_layover_adds_and_what_is_hidden_does_not():
-    """Of two opaque sheets across the line of sight only the first is seen."""
+    """Only the first of two opaque sheets across the line of sight is seen."""
     u = one_view(50.0).frame(torch.tensor([0]))[0][0]
 
     def sheets(points: Tensor) -> Tensor:
