@@ -3,29 +3,27 @@
 import numpy as np
 import pytest
 import torch
+from cases.mesh import BOX, TETRAHEDRON, sphere
 
+from inverse_inr import Grid
 from inverse_inr.io import FileFormatError
 from inverse_inr.io.ply import read_ply, write_ply
-from inverse_inr.surfaces import Mesh
-
-TETRAHEDRON = Mesh(
-    torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]),
-    torch.tensor([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]),
-)
+from inverse_inr.surfaces import level_set
 
 
 def test_a_mesh_is_read_as_it_was_written(tmp_path):
-    shades = torch.rand(len(TETRAHEDRON.vertices), generator=torch.Generator().manual_seed(0))
+    mesh = level_set(sphere, Grid(BOX, (44, 40, 48)))
+    shades = torch.rand(len(mesh.vertices), generator=torch.Generator().manual_seed(0))
     colour = (255 * shades).to(torch.uint8)
-    options = {"normals": TETRAHEDRON.vertex_normals, "extra": {"red": colour}}
-    write_ply(tmp_path / "a.ply", TETRAHEDRON.vertices, TETRAHEDRON.faces, **options)
+    options = {"normals": mesh.vertex_normals, "extra": {"red": colour}}
+    write_ply(tmp_path / "a.ply", mesh.vertices, mesh.faces, **options)
     read = read_ply(tmp_path / "a.ply")
-    assert torch.equal(read.vertices, TETRAHEDRON.vertices)
-    assert torch.equal(read.faces, TETRAHEDRON.faces)
+    assert torch.equal(read.vertices, mesh.vertices)
+    assert torch.equal(read.faces, mesh.faces)
     assert torch.equal(read.extra["red"], colour.float())
     normals = torch.stack([read.extra[k] for k in ("nx", "ny", "nz")], 1)
-    assert torch.allclose(normals, TETRAHEDRON.vertex_normals.float())
-    write_ply(tmp_path / "cloud.ply", TETRAHEDRON.vertices)
+    assert torch.allclose(normals, mesh.vertex_normals.float())
+    write_ply(tmp_path / "cloud.ply", mesh.vertices)
     assert read_ply(tmp_path / "cloud.ply").faces.shape == (0, 3)
 
 

@@ -4,23 +4,12 @@ import math
 
 import pytest
 import torch
+from cases.mesh import BOX, CENTER, RADIUS, TETRAHEDRON, sphere
 from matplotlib.figure import Figure
 
 from inverse_inr import Box, Grid
 from inverse_inr.surfaces import Mesh, level_set, mesh_errors
 from inverse_inr.surfaces import plotting as plotting_3d
-
-BOX = Box((-0.12, -0.1, -0.1), (0.1, 0.1, 0.14), ("m",) * 3)
-CENTER = torch.tensor([-0.01, 0.005, 0.02], dtype=torch.float64)
-RADIUS = 0.06
-TETRAHEDRON = Mesh(
-    torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]),
-    torch.tensor([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]),
-)
-
-
-def sphere(points, center=CENTER, radius=RADIUS):
-    return torch.linalg.vector_norm(points - center.to(points), dim=-1, keepdim=True) - radius
 
 
 def on_sphere(count=3000):
