@@ -66,7 +66,7 @@ def test_a_pixel_image_has_no_laplacian() -> None:
 
 @pytest.mark.parametrize("shape", [(7,), (4, 5), (3, 1, 4)])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_gradient_adjoint(shape: tuple[int, ...], channels: int) -> None:
+def test_the_adjoint_of_the_grid_gradient_is_exact(shape: tuple[int, ...], channels: int) -> None:
     spacing = [0.5 + k for k in range(len(shape))]
     x = torch.randn(*shape, channels, dtype=F64)
     flow = torch.randn(*shape, channels, len(shape), dtype=F64)

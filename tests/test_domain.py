@@ -26,7 +26,9 @@ BOXES = [
         ((0, 2), (1, 1), (), "below upper"),
     ],
 )
-def test_box_refuses(lower: tuple, upper: tuple, units: tuple, message: str) -> None:
+def test_wrong_corners_and_units_of_a_box_are_refused(
+    lower: tuple, upper: tuple, units: tuple, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         Box(lower, upper, units)
 
@@ -55,7 +57,7 @@ def test_axes_that_share_a_unit_share_a_scale(
 
 
 @pytest.mark.parametrize("box", BOXES)
-def test_normalize_round_trip(box: Box) -> None:
+def test_normalizing_is_undone_by_denormalizing(box: Box) -> None:
     x = box.random_points(100, dtype=torch.float64)
     z = box.normalize(x)
     torch.testing.assert_close(box.denormalize(z), x)
@@ -106,7 +108,7 @@ def test_random_points_fill_the_box() -> None:
         ((-1, 0.5), (-1, 1.0), 0, 0),  # misses
     ],
 )
-def test_chord(
+def test_a_chord_enters_and_leaves_where_the_line_meets_the_box(
     origin: tuple, direction: tuple, near: float, far: float, dtype: torch.dtype
 ) -> None:
     box = Box((0, 0), (2, 1))
@@ -116,7 +118,7 @@ def test_chord(
         torch.testing.assert_close(torch.stack(got), torch.tensor([near, far], dtype=dtype))
 
 
-def test_chord_differentiates() -> None:
+def test_a_chord_has_gradients() -> None:
     box = Box((0, 0, 0), (2, 1, 1))
     g = torch.Generator().manual_seed(1)
     origin = torch.tensor([1.0, 0.4, 0.6], dtype=torch.float64).repeat(8, 1).requires_grad_()
@@ -139,7 +141,7 @@ def test_chord_differentiates() -> None:
         ((4, 2.5), "positive integers"),
     ],
 )
-def test_grid_refuses(shape: tuple, message: str) -> None:
+def test_wrong_shapes_of_a_grid_are_refused(shape: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Grid(BOXES[1], shape)
 

@@ -23,7 +23,7 @@ def test_fidelities_are_their_formulas(phase: complex) -> None:
     assert float(Huber(1.0)(y + r, y)) == pytest.approx((0.125 + 1.5 + 3.5) / 3)
 
 
-def test_huber_limits() -> None:
+def test_huber_is_l2_or_l1_in_its_limits() -> None:
     p, y = torch.randn(20, dtype=F64, requires_grad=True), torch.randn(20, dtype=F64)
     torch.testing.assert_close(Huber(1e6)(p, y), L2()(p, y))
     torch.testing.assert_close(Huber(1e-6)(p, y) / 1e-6, L1()(p, y), rtol=1e-5, atol=0)
@@ -35,7 +35,7 @@ def test_huber_limits() -> None:
     [(0.0, "Huber: delta must be positive"), (math.nan, "delta")],
     ids=["zero", "NaN"],
 )
-def test_huber_refuses(delta: float, message: str) -> None:
+def test_huber_refuses_a_delta_that_is_not_positive(delta: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Huber(delta)
 

@@ -179,7 +179,7 @@ def test_bad_masks_are_named(metric, mask: Tensor, message: str) -> None:
 # --- cubes --------------------------------------------------------------------------------------
 
 
-def test_psnr_of_bands():
+def test_psnr_is_given_band_by_band():
     cube = torch.rand(5, 6, 3, dtype=torch.float64)
     off = cube + torch.tensor([0.1, 0.01, 0.2])
     assert torch.allclose(
@@ -188,7 +188,7 @@ def test_psnr_of_bands():
     assert torch.allclose(band_psnr(2 * off, 2 * cube, data_range=2.0), band_psnr(off, cube))
 
 
-def test_spectral_angle():
+def test_the_spectral_angle_is_a_mean_in_degrees():
     spectra = torch.tensor([[[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]])
     turned = torch.tensor([[[1.0, 1.0], [5.0, 5.0], [1.0, 1.0]]])
     # 45 and 0 degrees; the third pixel has no angle
@@ -205,7 +205,7 @@ def test_spectral_angle():
         spectral_angle(spectra, torch.zeros_like(spectra))
 
 
-def test_ergas():
+def test_ergas_is_the_relative_error_in_percent():
     reference = torch.full((4, 4, 2), 2.0) * torch.tensor([1.0, 2.0])
     assert ergas(reference, reference) == 0.0
     # 10 % of the mean in each band

@@ -18,7 +18,7 @@ MODELS = [
     StudentT(0.3, degrees=10),
     Gamma(8.0, floor=0.1),
 ]
-# the likelihood of one value is least beside it: its variance is the prediction's
+# the likelihood of one value is least near it, not at it: the variance follows the prediction
 SENSORS = [Sensor(100.0, readout=3.0), Sensor(2048.0, readout=20.0, efficiency=0.4)]
 COUNT = 200_000
 MEAN = 0.7
@@ -58,7 +58,7 @@ def expected_variance(noise: Noise) -> float:
 
 
 @pytest.mark.parametrize("noise", MODELS + SENSORS, ids=repr)
-def test_moments(noise: Noise) -> None:
+def test_draws_have_the_moments_of_their_model(noise: Noise) -> None:
     y = noise.sample(mean_of(noise), generator())
     variance = expected_variance(noise)
     assert abs(complex(y.mean()) - expected_measurement(noise)) < 5 * math.sqrt(variance / COUNT)
@@ -92,7 +92,7 @@ def test_gradient_vanishes_at_noise_free_measurements(noise: Noise) -> None:
 @pytest.mark.parametrize(
     "noise", [Gaussian(0.3), Poisson(200.0), Poisson(200.0, 30.0), StudentT(0.3)], ids=repr
 )
-def test_gradients(noise: Noise) -> None:
+def test_likelihoods_have_exact_gradients(noise: Noise) -> None:
     p = torch.rand(6, dtype=F64, requires_grad=True)
     y = noise.sample(p.detach(), generator())
     torch.autograd.gradcheck(lambda q: noise(q, y), (p,))

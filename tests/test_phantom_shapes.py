@@ -236,7 +236,7 @@ def test_a_boundary_point_is_inside() -> None:
         ({"values": torch.ones(2)}, r"values has shape \(2,\)"),
     ],
 )
-def test_ellipsoids_refuse(change: dict[str, Tensor], message: str) -> None:
+def test_wrong_ellipsoids_are_refused(change: dict[str, Tensor], message: str) -> None:
     good = {
         "centers": torch.zeros(1, 2),
         "semi_axes": torch.ones(1, 2),

@@ -13,7 +13,7 @@ DOUBLE = torch.float64
 
 
 @pytest.mark.parametrize(("modified", "top"), [(True, 1.0), (False, 2.0)])
-def test_shepp_logan_landmarks(modified: bool, top: float) -> None:
+def test_shepp_logan_has_its_landmarks(modified: bool, top: float) -> None:
     phantom = shepp_logan(Box((-1, -1), (1, 1)), modified=modified)
     image = sample(phantom, Grid(Box((-1, -1), (1, 1)), (400, 400)))
     assert image.min() > -1e-6
@@ -59,7 +59,7 @@ def test_shepp_logan_scales_with_the_box() -> None:
     )
 
 
-def test_shepp_logan_3d_landmarks() -> None:
+def test_shepp_logan_3d_has_its_landmarks() -> None:
     box = Box((-1, -1, -1), (1, 1, 1))
     phantom = shepp_logan_3d(box)
     volume = sample(phantom, Grid(box, (80, 80, 80)))

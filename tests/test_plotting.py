@@ -97,7 +97,7 @@ def test_compare_takes_the_difference_of_complex_images() -> None:
     assert np.allclose(shown(axes[1, 1]), math.sqrt(2))
 
 
-def test_compare_alone_draws() -> None:
+def test_one_image_alone_is_compared_with_itself() -> None:
     axes = plotting.compare(
         {"only": torch.rand(5, 5, 1)}, errors_against="only", value_range=(0, 1)
     )

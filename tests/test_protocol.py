@@ -118,7 +118,7 @@ def test_predict_on_a_grid(trailing: int, shape: tuple[int, ...]) -> None:
         (torch.tensor([-1, 2]), IndexError, "from -1 to 2"),
     ],
 )
-def test_predict_refuses_rows(rows: Tensor, error: type[Exception], message: str) -> None:
+def test_wrong_rows_are_refused(rows: Tensor, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         predict(Line(), field, rows)
 
@@ -176,7 +176,7 @@ def test_with_adjoint_works_in_functional_transforms() -> None:
     )
 
 
-def test_composition_order() -> None:
+def test_detectors_act_outside_and_the_last_warp_acts_last() -> None:
     line = Line()
     inner = Detector(lambda y: y + 3) @ line @ Warp(lambda p: p + 1) @ Warp(lambda p: 2 * p)
     whole = Detector(lambda y: y * 5) @ inner

@@ -119,7 +119,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("check", FAULTS)
-def test_the_kit_reports(check):
+def test_the_kit_reports_each_fault(check):
     make, message = FAULTS[check]
     found = failures(make)
     assert check in found

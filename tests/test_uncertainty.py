@@ -27,7 +27,7 @@ BOX = Box((0.0,), (1.0,))
 
 
 class Constant(nn.Module):
-    """The same value everywhere."""
+    """A field with one value everywhere."""
 
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ def test_fits_as_good_as_the_noise_need_no_spread():
     assert held_out_scale(members([-0.1, 0.1], y)) == 0.0
 
 
-def test_mean_and_deviation():
+def test_mean_and_deviation_are_those_of_the_members():
     fits = members([1.0, 2.0, 6.0], torch.zeros(3))
     several = Ensemble(fits, scale=2.0)
     torch.testing.assert_close(several.mean.sample(), torch.full((4, 1), 3.0))

@@ -71,7 +71,7 @@ def test_what_does_not_decay_is_not_in_l2(activation: Callable[[Tensor], Tensor]
     assert found.verdict.startswith("not in L²")
 
 
-def test_activation_curves():
+def test_curves_hold_the_first_and_second_derivative():
     curves = activation_curves(lambda z: torch.sin(3 * z))
     assert torch.allclose(curves.first, 3 * torch.cos(3 * curves.z), atol=1e-14)
     assert torch.allclose(curves.second, -9 * torch.sin(3 * curves.z), atol=1e-14)

@@ -57,7 +57,7 @@ def test_frequencies_that_are_no_whole_numbers_are_refused(frequencies, message:
         harmonics(of_two_frequencies, *frequencies)
 
 
-def test_harmonics_of_priors():
+def test_one_sine_layer_is_explained_by_its_own_frequencies():
     box = Box((0.0, 0.0), (4.0, 4.0))
     shallow = priors.siren(box, omega0=10.0, width=3, depth=1)
     # one sine layer has its own frequencies alone

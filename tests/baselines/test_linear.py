@@ -1,4 +1,4 @@
-"""How the linear methods choose: by held-out rows, by an oracle that says so, by no other rule."""
+"""Linear methods choose by held-out rows or by an oracle that says so, and by no other rule."""
 
 import pytest
 import torch

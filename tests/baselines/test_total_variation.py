@@ -151,6 +151,6 @@ def test_tv_of_nothing_is_nothing() -> None:
 
 
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
-def test_tv_refuses_weights(weight: float) -> None:
+def test_tv_refuses_weights_that_are_negative_or_not_finite(weight: float) -> None:
     with pytest.raises(ValueError, match="weight"):
         baselines.tv(problem_of(), weight, iterations=5)

@@ -32,7 +32,7 @@ def test_four_moments_vanish_and_the_fifth_does_not() -> None:
 
 
 @pytest.mark.parametrize("shape", [(32, 48), (27, 45), (16, 17, 24)])
-def test_inverse_and_length(shape: tuple[int, ...]) -> None:
+def test_the_transform_is_inverted_and_keeps_lengths(shape: tuple[int, ...]) -> None:
     psi = Wavelets(shape, 3)
     x = random(*shape, 2, dtype=torch.complex128)
     z = psi(x)
@@ -53,7 +53,7 @@ def test_a_smooth_image_has_few_details() -> None:
     assert float(z.norm() / image.norm()) < 1e-2
 
 
-def test_levels_are_checked() -> None:
+def test_levels_deeper_than_the_image_are_refused() -> None:
     with pytest.raises(ValueError, match="levels=6"):
         Wavelets((40, 40), 6)
 

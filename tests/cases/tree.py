@@ -92,7 +92,7 @@ def _named(function: ast.expr) -> str:
 
 
 def module_arrows(root: Path = ROOT) -> Arrows:
-    """Which module imports which.
+    """The arrows between modules, from each to those that it imports.
 
     A name taken from a package leads to the package, or to its module of that name.
     """
@@ -119,7 +119,7 @@ def room(module: str) -> str:
 
 
 def room_arrows(root: Path = ROOT) -> Arrows:
-    """Which room imports which."""
+    """The arrows between rooms, from each to those that it imports."""
     arrows: Arrows = {room(name): set() for name in modules(root)}
     for name, targets in module_arrows(root).items():
         here = room(name)

@@ -77,7 +77,7 @@ def test_the_table_is_what_single_fits_give(run, tmp_path):
     assert not list(out.glob("cells/*/state.pt"))
 
 
-def test_files_for_documents(run, tmp_path):
+def test_tables_and_figures_are_written_for_documents(run, tmp_path):
     out = tmp_path / "out"
     comparison = compare(run, ["grid"], out=out, seeds=1)
     # one seed: plain numbers

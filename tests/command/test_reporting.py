@@ -43,7 +43,7 @@ def test_repetitions_become_one_entry():
     assert spread([1.0, 2.0, 4.5]) == Spread(2.5, pytest.approx(deviation))
 
 
-def test_tables():
+def test_tables_as_text_and_markdown_align_and_escape():
     rows = [
         {"method": "a", "PSNR": 30.25, "note": None},
         {"method": "long", "PSNR": Spread(9.0, 0.5), "note": "x | y"},

@@ -15,7 +15,7 @@ from inverse_inr import io
 
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".dcm", ".h5"])
 class TestBadFiles:
-    def test_truncated(self, tmp_path: Path, suffix: str):
+    def test_truncated_files_are_named(self, tmp_path: Path, suffix: str):
         whole = example(suffix, tmp_path).read_bytes()
         size = len(whole)
         # CT_small ends in 138 bytes of padding: a cut must be longer than that
@@ -27,20 +27,20 @@ class TestBadFiles:
                 read(path)
             assert caught.value.__suppress_context__  # nothing of the library's own traceback
 
-    def test_text(self, tmp_path: Path, suffix: str):
+    def test_a_text_is_named_with_its_beginning(self, tmp_path: Path, suffix: str):
         path = tmp_path / f"a{suffix}"
         path.write_text("hello, not an image\n" * 30)
         message = rf"a\{suffix}: expected .* text of 600 bytes .*hello"
         with pytest.raises(io.FileFormatError, match=message):
             read(path)
 
-    def test_empty(self, tmp_path: Path, suffix: str):
+    def test_an_empty_file_is_named(self, tmp_path: Path, suffix: str):
         path = tmp_path / f"a{suffix}"
         path.write_bytes(b"")
         with pytest.raises(io.FileFormatError, match="found an empty file"):
             read(path)
 
-    def test_another_format(self, tmp_path: Path, suffix: str):
+    def test_a_file_of_another_format_is_named(self, tmp_path: Path, suffix: str):
         other, kind = ".png", "PNG"
         if suffix == ".png":
             other, kind = ".npz", "ZIP"

@@ -29,7 +29,7 @@ def chip_bytes(native="0"):
     return text.encode() + modulus.tobytes() + phase.tobytes(), modulus * np.exp(1j * phase)
 
 
-def test_mstar_chip(tmp_path):
+def test_a_chip_holds_its_image_and_header(tmp_path):
     content, expected = chip_bytes()
     (tmp_path / "HB0.015").write_bytes(content)
     chip = read_mstar(tmp_path / "HB0.015")

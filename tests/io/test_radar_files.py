@@ -24,7 +24,7 @@ from inverse_inr.problems.radar.sar import radar_of
 
 
 @pytest.mark.parametrize(("files", "expected"), [(2, 8.092), (4, 8.074)])
-def test_gotcha_image_entropy(data, files, expected):
+def test_gotcha_images_have_the_published_entropy(data, files, expected):
     """An image of 256 x 256 pixels and 100 m, with a Hamming taper in frequency.
 
     The reference gives an entropy of 8.074 for four degrees.
@@ -151,7 +151,7 @@ def some_data(pulses: int = 4) -> PhaseData:
     )
 
 
-def test_hdf5_round_trip(tmp_path):
+def test_hdf5_files_are_read_as_they_were_written(tmp_path):
     write_radar(tmp_path / "a.h5", some_data())
     again = read_radar(tmp_path / "a.h5")
     for a, b in zip(again, some_data(), strict=True):

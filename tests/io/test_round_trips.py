@@ -77,7 +77,7 @@ def test_png_clips_and_scales_8_bits(tmp_path: Path):
     assert io.read_image(tmp_path / "b.png")[0].flatten().tolist() == pytest.approx([0, 0.2, 1])
 
 
-def test_hdf5_round_trip(tmp_path: Path):
+def test_hdf5_files_keep_tensors_types_and_attributes(tmp_path: Path):
     tensors = {
         "a/x": torch.randn(2, 3, dtype=torch.complex64),
         "n": torch.arange(4),

@@ -228,7 +228,7 @@ def write_sicd(path):
 
 
 @sarpy
-def test_sicd_round_trip(tmp_path):
+def test_sicd_files_are_read_as_they_were_written(tmp_path):
     image = write_sicd(tmp_path / "a.nitf")
     values, grid = read_sicd(tmp_path / "a.nitf")
     np.testing.assert_array_equal(values[..., 0].numpy(), image)

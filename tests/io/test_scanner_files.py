@@ -34,7 +34,7 @@ def series(folder: Path, heights: list[float], **changes: object) -> Path:
     return folder
 
 
-def test_ct_slice():
+def test_a_ct_slice_is_read_in_hounsfield_units_or_attenuation():
     values, grid = io.read_image(ct_file())
     assert values.shape == (128, 128, 1)
     assert grid.spacing == pytest.approx((0.661468, 0.661468))
@@ -171,7 +171,7 @@ def test_a_group_is_no_tensor(tmp_path: Path):
         io.read_hdf5(scan_file(tmp_path / "a.h5"), "exchange")
 
 
-def test_tooth(data):
+def test_the_published_tooth_scan_is_read(data):
     path = data.file("tooth.h5")
     scan = io.read_dxchange(path)
     assert scan.counts.shape == (181, 2, 640)

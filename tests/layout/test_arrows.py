@@ -1,4 +1,4 @@
-"""Which way imports lead: down, never in a circle, and into the core through its front door."""
+"""Imports lead down, never in a circle, and into the core through its front door."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def _front_door() -> set[str]:
 
 
 def _past_the_door(found: Import, exported: set[str]) -> bool:
-    """Whether an operator takes something that is not offered to it."""
+    """True if an operator takes something that is not offered to it."""
     top, *rest = found.module.split(".")
     if top != PACKAGE:
         return False

@@ -54,7 +54,7 @@ def _text(named: Named) -> str:
 
 
 def _repeats(named: Named) -> bool:
-    """Whether the docstring has no word that the name has not."""
+    """True if the docstring has no word that the name has not."""
     said = {word.lower() for word in re.findall(r"[A-Za-z]+", _text(named))}
     own = {
         word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", named.name.rpartition(".")[2])

@@ -224,7 +224,7 @@ def test_jitter_stays_inside_the_pixels():
     assert (moved.abs() <= 0.5 * torch.tensor(grid.spacing)).all()
 
 
-def test_box_boundary():
+def test_boundary_points_lie_on_the_faces_with_outward_normals():
     points, normals = box_boundary(BOX, 4000)
     lower, upper = torch.tensor(BOX.lower).double(), torch.tensor(BOX.upper).double()
     walls = (points == lower) | (points == upper)

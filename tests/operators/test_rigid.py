@@ -51,14 +51,14 @@ def test_composition_is_scipys() -> None:
     torch.testing.assert_close(apply(compose(first, second), x), apply(first, apply(second, x)))
 
 
-def test_inverse() -> None:
+def test_the_inverse_undoes_a_transform() -> None:
     m = motions()
     eye = torch.eye(4, dtype=F64).expand_as(m)
     torch.testing.assert_close(compose(inverse(m), m), eye, atol=1e-12, rtol=0)
     torch.testing.assert_close(inverse(m), torch.linalg.inv(m))
 
 
-def test_small_angles() -> None:
+def test_small_rotations_are_cross_products() -> None:
     """The derivative d/dε R(ε w) x at 0 is w × x, and autograd has it exactly at 0."""
     w, x = vectors(5), vectors(5, seed=9)
     for row, point in zip(w, x, strict=True):
@@ -73,7 +73,7 @@ def test_small_angles() -> None:
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-8, 0.7, 3.0])
-def test_rotation_gradient(scale: float) -> None:
+def test_rotations_have_gradients_at_every_angle(scale: float) -> None:
     v = vectors(3, scale).requires_grad_()
     torch.autograd.gradcheck(lambda v: rotation_matrix(v)[:, :2], (v,))
 

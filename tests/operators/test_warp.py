@@ -89,7 +89,7 @@ def test_affines_carry_one_image_to_the_other():
         WarpedImage(image, Grid(CUBE, (4, 5, 6)))
 
 
-def test_global_correlation():
+def test_global_correlation_does_not_know_gain_and_offset():
     y = torch.randn(50, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert float(NCC()(3 * y - 7, y)) == pytest.approx(0, abs=1e-12)
     assert float(NCC()(-y, y)) == pytest.approx(2)
@@ -129,7 +129,7 @@ def linear(matrix: Tensor) -> Any:
     return lambda p: p @ (matrix - torch.eye(3, dtype=torch.float64)).mT.to(p)
 
 
-def test_affine_deformations():
+def test_penalties_of_affine_deformations_have_closed_forms():
     """Determinant, lengths, areas and volumes of a known matrix, which bends nothing.
 
     A rotation changes neither areas nor volumes.

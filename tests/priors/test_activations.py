@@ -136,7 +136,7 @@ def test_complex_activations_are_their_formulas(name: str) -> None:
     np.testing.assert_allclose(value, formula(W), rtol=1e-6, atol=1e-9)
 
 
-def test_activations_of_two_maps() -> None:
+def test_activations_of_two_maps_are_their_formulas() -> None:
     other = W[::-1].copy()
     two = wavelets.GaborTwo(4.0, 1.5).double()(pair(W), pair(other))
     expected = gabor(W, 4.0, 1.5) * np.exp(-((1.5 * np.abs(other)) ** 2))
@@ -147,7 +147,7 @@ def test_activations_of_two_maps() -> None:
     np.testing.assert_allclose(real.numpy(), expected, rtol=1e-6)
 
 
-def test_composed_activations() -> None:
+def test_composed_activations_are_their_formulas() -> None:
     a, b, c, d = (torch.tensor(v, dtype=F64) for v in (0.3, -0.2, 0.5, 0.1))
     value = conditioned.ComposedSine(7.0).double()(torch.from_numpy(Z), a, b, c, d)
     expected = np.exp(0.3) * np.sin(np.exp(-0.2) * 7 * Z + 0.5) + 0.1

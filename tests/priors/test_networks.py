@@ -171,7 +171,7 @@ def test_fourier_net_is_a_finite_sum_of_sines() -> None:
 # --- series in the first layer ------------------------------------------------------------------
 
 
-def test_chebyshev_polynomials() -> None:
+def test_chebyshev_polynomials_are_cosines_of_multiples() -> None:
     t = torch.linspace(-1, 1, 51, dtype=F64)
     expected = torch.cos(torch.arange(33) * torch.acos(t)[:, None])
     torch.testing.assert_close(chebyshev(t, 32), expected, rtol=0, atol=1e-10)

@@ -132,7 +132,7 @@ def test_sobolev_of_a_ramp_on_a_grid() -> None:
     assert float(found) == pytest.approx(4 * 15 / 16, rel=1e-5)
 
 
-def test_edge_preserving_limits() -> None:
+def test_edge_preserving_is_quadratic_then_linear() -> None:
     """The penalty is quadratic far below delta, linear far above, and its formula between."""
     value = {d: float(EdgePreserving(delta=d)(ramp, POINTS).detach()) for d in (1e-6, 12.0, 1e4)}
     assert value[1e-6] == pytest.approx(5, rel=1e-5)
@@ -178,7 +178,7 @@ def test_sobolev_refuses_other_orders(options: dict) -> None:
 # --- algebra ------------------------------------------------------------------------------------
 
 
-def test_sums_and_multiples() -> None:
+def test_sums_and_multiples_of_penalties_add_up() -> None:
     tv, smooth, sparse = TotalVariation(), Sobolev(), L1()
     a, b, c = (r(wave, POINTS) for r in (tv, smooth, sparse))
     cases: list[tuple[Regularizer, Tensor]] = [

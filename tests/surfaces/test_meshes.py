@@ -22,7 +22,7 @@ def mesh():
     return level_set(sphere, Grid(BOX, (44, 40, 48)))
 
 
-def test_tetrahedron_by_hand():
+def test_a_tetrahedron_has_the_numbers_counted_by_hand():
     assert TETRAHEDRON.is_closed
     assert (TETRAHEDRON.euler_characteristic, TETRAHEDRON.components) == (2, 1)
     assert TETRAHEDRON.volume == pytest.approx(1 / 6)

@@ -82,7 +82,7 @@ def test_astra_on_a_grid_off_the_axis(astra: Any, make: Any):
     ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_astra_adjoint(astra: Any, make: Any, projector: str, dtype: torch.dtype):
+def test_astra_has_exact_adjoints(astra: Any, make: Any, projector: str, dtype: torch.dtype):
     for box, shape in SCANS:
         operator = on_astra(make(box), Grid(box, shape), projector=projector)
         assert dot_mismatch(operator, dtype) < 1e-5
@@ -257,7 +257,7 @@ def torch_radon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("torch_radon")
 @pytest.mark.parametrize("make", [parallel, fan])
 @pytest.mark.parametrize("n", [48, 47])
-def test_torch_radon_adapter(make: Any, n: int):
+def test_torch_radon_agrees_with_our_maps(make: Any, n: int):
     box = Box((3.0, -1.0), (5.0, 1.0), ("cm", "cm"))
     operator, grid, field = make(box), Grid(box, (n, n)), blobs(box)
     adapted = on_torch_radon(operator, grid)

@@ -149,7 +149,7 @@ def off_centre(shape: tuple[int, int]) -> GaussianBlobs:
 
 @pytest.mark.parametrize("circle", [True, False])
 @pytest.mark.parametrize("shape", [(64, 64), (63, 63), (64, 81), (70, 61), (61, 64)], ids=str)
-def test_scikit_image_convention(shape: tuple[int, int], circle: bool):
+def test_sinograms_of_scikit_image_are_predicted(shape: tuple[int, int], circle: bool):
     theta = np.linspace(0, 360, 19)[:-1]
     field, grid = off_centre(shape), Grid(Box((0, 0), shape), shape)
     image = sample(field, grid)[..., 0].double().numpy()

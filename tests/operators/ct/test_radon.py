@@ -158,7 +158,9 @@ def test_shepp_logan_on_grids(beam: Any, grid: Grid, bound: float):
 @grids
 @pytest.mark.parametrize(("make", "bound"), [(parallel, 2e-5), (fan, 1e-2)])
 @pytest.mark.parametrize("center", [0.0, 0.04])
-def test_blobs_on_grids(grid: Grid, make: Any, bound: float, center: float):
+def test_line_integrals_of_blobs_on_grids_are_exact(
+    grid: Grid, make: Any, bound: float, center: float
+):
     beam, field = make(grid.box, center=center), blobs(grid)
     image = field(grid.points(torch.float64))[..., 0]
     assert error(beam.on(grid).map(image).flatten(), exact(field, beam, 32)) < bound

@@ -30,7 +30,7 @@ def test_coils_of_the_calibration_region(estimate, shape: tuple[int, int]):
     operator = CartesianKSpace(grid, line_mask(shape, 4, 24), coils)
     region = operator.calibration(coils.fourier(field.fourier, operator.frequencies))
     assert region.shape[1] == shape[0]
-    assert 24 <= region.shape[2] <= 26  # a chosen line may lie beside the block
+    assert 24 <= region.shape[2] <= 26  # a chosen line may lie next to the block
     maps = estimate(region, grid)
     truth = sample(coils, grid).movedim(-1, 0)
     inside = sample(field, grid)[..., 0] > 0.05

@@ -252,7 +252,7 @@ def test_dephasing_is_the_integral(off_resonance: bool, relaxation: bool):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("kind", ["cartesian", "radial", "spokes"])
-def test_on_a_gpu(kind: str):
+def test_a_gpu_gives_the_same_samples(kind: str):
     grid = Grid(BOX, (16, 14))
     maps = learned(grid).float()
     if kind == "cartesian":

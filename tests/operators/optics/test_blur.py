@@ -21,7 +21,7 @@ from inverse_inr.testing import OperatorTests
 
 
 @each
-def test_plane_waves(name: str):
+def test_plane_waves_are_damped_by_the_transfer_function(name: str):
     h, x = PSFS[name](), GRIDS[2].points(torch.float64).reshape(-1, 2)
     for k in K:
         seen = predict(Blur(h, GRIDS[2], nodes=40), wave(k))

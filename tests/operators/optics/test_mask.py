@@ -112,7 +112,7 @@ def test_random_masks_keep_the_number_asked_for():
     assert sum(counts) / (40 * 120) == pytest.approx(0.74, abs=0.02)
 
 
-def test_stripes_and_bayer():
+def test_stripes_and_bayer_filters_keep_their_pixels():
     grid = Grid(BOX, (5, 7))
     lines = striped_mask(grid, 3, width=2, axis=1, offset=1).embed(torch.ones(20)).isfinite()
     assert lines[0].tolist() == [False, True, True, False, True, True, False]

@@ -66,7 +66,7 @@ def test_transfer_functions_in_closed_form():
     assert errors[2] < errors[1] / 3 < errors[0] / 9
 
 
-def test_bessel_functions():
+def test_bessel_functions_and_their_slopes_are_scipys():
     z = torch.linspace(0, 80, 400, dtype=torch.float64, requires_grad=True)
     j0, j1 = (torch.from_numpy(f(z.detach().numpy())) for f in (special.j0, special.j1))
     assert (quadrature.bessel_j0(z).detach() - j0).abs().max() < 1e-14

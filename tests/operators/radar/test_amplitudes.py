@@ -49,7 +49,7 @@ def test_antennas_and_scatterers_moved_together_give_the_same_echo(make):
 
 
 @readouts
-def test_opposite_sign_conjugates(make):
+def test_the_opposite_sign_conjugates_the_echo(make):
     """With complex reflectivity the amplitudes are conjugated as well."""
     plus = make(bistatic(sign=+1))
     minus = make(bistatic(sign=-1))
@@ -128,7 +128,7 @@ def test_patterns_weigh_directions():
     assert torch.allclose(echo(operator, up), expected, rtol=1e-12)
 
 
-def test_directional_reflectivity():
+def test_reflectivity_depends_on_the_direction_as_its_harmonics():
     """Harmonics of degree 0 are isotropic; a lobe of degree 1 has opposite signs on two sides."""
     g = RadarGeometry(torch.tensor([[2.0, 0, 0], [-2.0, 0, 0], [0, 2.0, 0]], dtype=F64))
     tone = torch.tensor([9e9], dtype=F64)

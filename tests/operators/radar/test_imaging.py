@@ -91,7 +91,7 @@ SCENE = Box((-2.0, -1.5, -0.1), (2.0, 1.5, 0.1))
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_interpolated_backprojection(sign):
+def test_interpolated_backprojection_is_close_to_the_exact_one(sign):
     operator = pass_over(SCENE, (21, 16, 1), sign)
     points = torch.tensor([[0.4, -0.3, 0.0], [-1.0, 0.9, 0.05]], dtype=F64)
     y = echoes(operator, points)

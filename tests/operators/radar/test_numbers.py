@@ -121,7 +121,7 @@ def test_the_adjoint_is_exact(make, dtype, bound, stored):
 
 
 @readouts
-def test_gradients_of_positions(make):
+def test_gradients_of_positions_and_amplitudes_are_exact(make):
     """Reflectivity, scatterers, transmitters and receivers have gradients."""
     g = bistatic(2)
 

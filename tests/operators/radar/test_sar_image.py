@@ -102,7 +102,7 @@ def test_energy_is_conserved_without_attenuation():
         assert float(predict(a, blobs).sum()) * a.pitch**2 == pytest.approx(exact, rel=1e-6)
 
 
-def test_an_absorbing_ball():
+def test_an_absorbing_ball_returns_its_closed_form():
     """The integral ∫∫ 1 - exp(-p chord) over the disc of a ball has a closed form.
 
     It is pi R² - pi (1 - (1 + 2 p R) exp(-2 p R)) / (2 p²).

@@ -82,7 +82,9 @@ def peak(operator: Any, distances: Tensor) -> Tensor:
     ("window", "width", "null", "sidelobe", "scalloping", "noise_bandwidth"),
     [("rect", 0.8845, 1.0, -13.26, 3.922, 1.0), ("hann", 1.4382, 2.0, -31.47, 1.424, 1.5)],
 )
-def test_range_resolution(window, width, null, sidelobe, scalloping, noise_bandwidth):
+def test_range_resolution_is_that_of_the_window(
+    window, width, null, sidelobe, scalloping, noise_bandwidth
+):
     """Widths are in units of one bin, c / 2B = 41.824 mm."""
     assert TI.range_resolution == pytest.approx(41.824e-3, rel=1e-4)
     step = TI.range_resolution
