@@ -57,7 +57,8 @@ def check_kernel(found: Any, gram: Tensor):
 
 
 def test_the_kernel_of_a_linear_model_is_the_gram_matrix(monkeypatch: pytest.MonkeyPatch):
-    x, weights = random(11, 3), random(5, 11, seed=1)
+    x = random(11, 3)
+    weights = random(5, 11, seed=1)
     check_kernel(ntk_spectrum(Linear(random(3, 1)), x), x @ x.mT)
     check_kernel(
         ntk_spectrum(Linear(random(3, 1).float()), operator=Mixture(x, weights), chunk=2),

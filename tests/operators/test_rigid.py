@@ -47,7 +47,9 @@ def test_composition_is_scipys() -> None:
     nowhere = torch.zeros(20, 3, dtype=F64)
     got = compose(rigid(a, nowhere), rigid(b, nowhere))
     torch.testing.assert_close(got[:, :3, :3], torch.from_numpy(both))
-    x, first, second = vectors(7), motions(1)[0], motions(1, seed=5)[0]
+    x = vectors(7)
+    first = motions(1)[0]
+    second = motions(1, seed=5)[0]
     torch.testing.assert_close(apply(compose(first, second), x), apply(first, apply(second, x)))
 
 

@@ -257,7 +257,8 @@ def check_uniform(tensor: Tensor, bound: float) -> None:
 @pytest.mark.parametrize("name", STARTS)
 def test_hidden_layers_start_as_published(name: str) -> None:
     activation, weight, bias = STARTS[name]
-    linear, generator = Linear(WIDE, 1024), torch.Generator().manual_seed(0)
+    linear = Linear(WIDE, 1024)
+    generator = torch.Generator().manual_seed(0)
     linear.initialize(activation, False, generator)
     check_uniform(linear.weight, weight)
     assert float(linear.bias.detach().abs().max()) == pytest.approx(bias, rel=0.02)

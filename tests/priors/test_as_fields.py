@@ -20,7 +20,9 @@ names = pytest.mark.parametrize("name", priors.names())
 
 @names
 def test_gradients_are_central_differences(name: str) -> None:
-    prior, x, h = make(name).double(), points(dtype=F64), 1e-5
+    prior = make(name).double()
+    x = points(dtype=F64)
+    h = 1e-5
     slope = gradient(prior, x)[:, 0].detach()
     with torch.no_grad():
         stencil = ((-2, 1), (-1, -8), (1, 8), (2, -1))
@@ -39,7 +41,8 @@ def test_laplacians_are_central_differences_or_refused(name: str) -> None:
     options = {}
     if name == "grid":
         options = {"order": 3}
-    prior, x = make(name, **options).double(), points(dtype=F64)
+    prior = make(name, **options).double()
+    x = points(dtype=F64)
     if prior.smoothness < 1:
         with pytest.raises(TypeError, match=f"'{name}'.*'siren'"):
             laplacian(prior, x)

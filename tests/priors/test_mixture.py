@@ -81,7 +81,8 @@ def test_round_gaussians_are_those_of_the_phantom() -> None:
     blobs = phantoms.gaussian_blobs(SQUARE, count=7)
     factors = torch.eye(2, dtype=F64) / blobs.widths[:, None, None]
     field = Gaussians(blobs.centers, factors, blobs.values[:, None])
-    x, u = points(SQUARE, dtype=F64), torch.randn(500, 2, dtype=F64, generator=seeded())
+    x = points(SQUARE, dtype=F64)
+    u = torch.randn(500, 2, dtype=F64, generator=seeded())
     torch.testing.assert_close(field(x), blobs(x))
     torch.testing.assert_close(field.line_integral(x, u)[:, 0], blobs.line_integral(x, u))
     torch.testing.assert_close(field.fourier(3 * x)[:, 0], blobs.fourier(3 * x))

@@ -104,7 +104,8 @@ def torch_complex(prior: Prior, x: Tensor) -> Tensor:
 
 
 def test_real_pairs_are_complex_numbers() -> None:
-    prior, x = make("wire", omega0=5.0).double(), points(dtype=F64)
+    prior = make("wire", omega0=5.0).double()
+    x = points(dtype=F64)
     torch.testing.assert_close(prior(x), torch_complex(prior, x))
     mine = torch.autograd.grad(prior(x).square().sum(), list(prior.parameters()))
     defined = torch.autograd.grad(torch_complex(prior, x).square().sum(), list(prior.parameters()))

@@ -49,7 +49,8 @@ def test_one_sweep_is_exact_where_columns_are_orthonormal():
 
 def test_phases_are_the_best_of_all():
     """Three coupled voxels against every triple of phases, 3 degrees apart."""
-    matrix, y = random(7, 3), random(7, seed=2)
+    matrix = random(7, 3)
+    y = random(7, seed=2)
     amplitude = torch.tensor([1.0, 0.7, 0.4], dtype=torch.float64)
     project = projection(matrix, y)
     start = amplitude * torch.sgn(matrix.mH @ y)
@@ -64,7 +65,8 @@ def test_phases_are_the_best_of_all():
 
 
 def test_no_sweep_raises_the_loss_and_the_last_is_stationary():
-    matrix, y = random(20, 12), random(20, seed=3)
+    matrix = random(20, 12)
+    y = random(20, seed=3)
     project = projection(matrix, y)
     image = before = random(12, 1, seed=4)
     losses = []
@@ -81,7 +83,8 @@ def test_slope_of_the_projected_loss():
 
     This is the envelope theorem.
     """
-    matrix, y = random(8, 3), random(8, seed=5)
+    matrix = random(8, 3)
+    y = random(8, seed=5)
     amplitude = torch.tensor([1.0, 0.8, 0.5], dtype=torch.float64)
     project = projection(matrix, y)
 

@@ -81,7 +81,8 @@ def points(box: Box, count: int = 64, dtype: torch.dtype = torch.float32) -> Ten
 @dimensions
 @variants
 def test_a_lattice_is_its_points(name: str, options: dict, box: Box) -> None:
-    prior, grid = make(name, box, 2, **options), lattice(box)
+    prior = make(name, box, 2, **options)
+    grid = lattice(box)
     values = prior.sample(grid)
     assert values.shape == (*grid.shape, 2)
     assert values.is_complex() == is_complex(name, options)
@@ -93,7 +94,8 @@ def test_a_lattice_is_its_points(name: str, options: dict, box: Box) -> None:
 @dimensions
 @variants
 def test_seed_state_and_recipe_make_it_again(name: str, options: dict, box: Box) -> None:
-    prior, p = make(name, box, **options), points(box)
+    prior = make(name, box, **options)
+    p = points(box)
     assert torch.equal(make(name, box, **options)(p), prior(p))
     other = make(name, box, seed=1, **options)
     assert not torch.equal(other(p), prior(p))

@@ -22,7 +22,8 @@ def test_groups_hold_every_point_once_in_a_tile_of_its_block(
     n: int, blocks: int, rows: int | None
 ) -> None:
     block = torch.randint(0, blocks, (n,), generator=seeded()) ** 2 // blocks  # crowded
-    groups, values = group(block, blocks, rows), torch.randn(n, 3)
+    groups = group(block, blocks, rows)
+    values = torch.randn(n, 3)
     assert torch.equal(groups.unpack(groups.pack(values)), values)
     assert len(groups.slot.unique()) == n
     assert torch.equal(groups.block.repeat_interleave(groups.rows)[groups.slot], block)

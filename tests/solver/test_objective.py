@@ -34,7 +34,8 @@ def test_objective_names_and_weighs_its_parts(problem):
     regularizers = [2e-3 * L1() + 0.0 * TotalVariation()]
     objective = Objective(priors.grid(BOX, cells=8), terms, regularizers).eval()
     assert objective.names == ["D(ParallelBeam)", "D(ParallelBeam)", "R(L1)"]
-    rows, points = torch.arange(9), BOX.random_points(20)
+    rows = torch.arange(9)
+    points = BOX.random_points(20)
     with torch.no_grad():
         parts = objective([rows, rows], points)
         predicted = predict(first.operator, objective.prior, rows)

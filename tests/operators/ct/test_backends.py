@@ -50,7 +50,9 @@ def dot_mismatch(operator: OnGrid, dtype: torch.dtype = torch.float32) -> float:
 def test_astra_agrees_with_our_maps_and_rays(
     astra: Any, box: Box, shape: Any, center: float, make: Any, projector: Any
 ):
-    operator, grid, field = make(box, center), Grid(box, shape), blobs(box)
+    operator = make(box, center)
+    grid = Grid(box, shape)
+    field = blobs(box)
     if projector == "strip_fanflat" and center:  # this projector knows a centred detector alone
         with pytest.raises(ValueError, match="centred detector"):
             on_astra(operator, grid, projector=projector)
@@ -63,7 +65,8 @@ def test_astra_agrees_with_our_maps_and_rays(
 @pytest.mark.parametrize("make", [parallel, fan])
 def test_astra_on_a_grid_off_the_axis(astra: Any, make: Any):
     grid = Grid(Box((-0.5, -0.8), (0.9, 0.6), UNIT.units), (96, 96))
-    operator, field = make(UNIT), blobs(grid.box)
+    operator = make(UNIT)
+    field = blobs(grid.box)
     y = predict(on_astra(operator, grid), field)
     assert error(y, predict(operator, field)) < 0.01
     # its box must hold the window about the same axis
@@ -129,7 +132,8 @@ def test_astra_refuses_oblong_pixels_and_unknown_projectors(
 
 
 def test_strips_are_right_on_oblong_pixels(astra: Any):
-    grid, field = Grid(UNIT, (64, 80)), blobs(UNIT)
+    grid = Grid(UNIT, (64, 80))
+    field = blobs(UNIT)
     y = predict(on_astra(parallel(UNIT), grid, projector="strip"), field)
     assert error(y, predict(parallel(UNIT), field)) < 0.01
 
@@ -259,7 +263,9 @@ def torch_radon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("n", [48, 47])
 def test_torch_radon_agrees_with_our_maps(make: Any, n: int):
     box = Box((3.0, -1.0), (5.0, 1.0), ("cm", "cm"))
-    operator, grid, field = make(box), Grid(box, (n, n)), blobs(box)
+    operator = make(box)
+    grid = Grid(box, (n, n))
+    field = blobs(box)
     adapted = on_torch_radon(operator, grid)
     y = predict(adapted, field)
     assert error(y, predict(operator.on(grid), field)) < 0.01

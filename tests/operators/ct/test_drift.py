@@ -80,7 +80,8 @@ def test_fit_is_weighted_least_squares_per_element() -> None:
 
 def test_a_baseline_sees_data_without_the_offset() -> None:
     """CGLS of a drifted operator gives the image of the clean one with the offset taken off y."""
-    clean, grid = beam(12, 16), ii.Grid(BOX, (16, 16))
+    clean = beam(12, 16)
+    grid = ii.Grid(BOX, (16, 16))
     drifted = filled(DetectorDrift(clean, 1)).requires_grad_(False)
     y = ii.predict(clean, phantoms.shepp_logan(BOX)).float()
 
@@ -97,7 +98,8 @@ def test_drift_is_found_jointly_and_in_turn() -> None:
 
     A constant one may hide in the image as a ring.
     """
-    a, grid = beam(40, 24), ii.Grid(BOX, (24, 24))
+    a = beam(40, 24)
+    grid = ii.Grid(BOX, (24, 24))
     y = phantoms.gaussian_blobs(BOX).line_integral(*a.rays(torch.arange(len(a)), 8)).mean(1).float()
     truth = DetectorDrift(a, 1)
     with torch.no_grad():

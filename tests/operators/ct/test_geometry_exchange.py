@@ -21,7 +21,8 @@ from inverse_inr.phantoms import GaussianBlobs
 @centers
 @pytest.mark.parametrize(("make", "plain"), [(parallel, "parallel"), (fan, "fanflat")])
 def test_astra_dictionaries_round_trip(box: Box, shape: Any, center: float, make: Any, plain: str):
-    operator, grid = make(box, center), Grid(box, shape)
+    operator = make(box, center)
+    grid = Grid(box, shape)
     dictionaries = to_astra(operator, grid)
     expected = plain
     if center:
@@ -151,7 +152,8 @@ def off_centre(shape: tuple[int, int]) -> GaussianBlobs:
 @pytest.mark.parametrize("shape", [(64, 64), (63, 63), (64, 81), (70, 61), (61, 64)], ids=str)
 def test_sinograms_of_scikit_image_are_predicted(shape: tuple[int, int], circle: bool):
     theta = np.linspace(0, 360, 19)[:-1]
-    field, grid = off_centre(shape), Grid(Box((0, 0), shape), shape)
+    field = off_centre(shape)
+    grid = Grid(Box((0, 0), shape), shape)
     image = sample(field, grid)[..., 0].double().numpy()
     place = np.indices(shape) - np.array(shape)[:, None, None] // 2
     image[np.hypot(*place) > min(shape) // 2] = 0  # or scikit-image warns of tails of 1e-6

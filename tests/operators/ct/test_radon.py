@@ -161,7 +161,8 @@ def test_shepp_logan_on_grids(beam: Any, grid: Grid, bound: float):
 def test_line_integrals_of_blobs_on_grids_are_exact(
     grid: Grid, make: Any, bound: float, center: float
 ):
-    beam, field = make(grid.box, center=center), blobs(grid)
+    beam = make(grid.box, center=center)
+    field = blobs(grid)
     image = field(grid.points(torch.float64))[..., 0]
     assert error(beam.on(grid).map(image).flatten(), exact(field, beam, 32)) < bound
 
@@ -180,7 +181,8 @@ def test_distant_fan_is_parallel_and_central_cone_row_is_fan():
 
 
 def test_training_jitters_without_bias():
-    beam, field = parallel(views=4, detectors=12, samples=7), disc(0.6)
+    beam = parallel(views=4, detectors=12, samples=7)
+    field = disc(0.6)
     assert torch.equal(predict(beam, field), predict(beam, field))
     beam.train()
     torch.manual_seed(0)

@@ -212,8 +212,11 @@ def test_toeplitz_is_the_normal_operator(grid: Grid, coils: bool):
 
 
 def test_dynamic_is_a_sum_of_basis_images():
-    grid, frames, rank = GRIDS[1], 5, 2
-    basis, fields = random(frames, rank), random(*grid.shape, rank, seed=1)
+    grid = GRIDS[1]
+    frames = 5
+    rank = 2
+    basis = random(frames, rank)
+    fields = random(*grid.shape, rank, seed=1)
     masks = torch.stack([some(grid, s) for s in range(frames)])
     y = CartesianKSpace(grid, masks, basis=basis).map(fields)
     truth = [CartesianKSpace(grid, m).map(fields @ b) for m, b in zip(masks, basis, strict=True)]

@@ -22,7 +22,8 @@ from inverse_inr.testing import OperatorTests
 
 @each
 def test_plane_waves_are_damped_by_the_transfer_function(name: str):
-    h, x = PSFS[name](), GRIDS[2].points(torch.float64).reshape(-1, 2)
+    h = PSFS[name]()
+    x = GRIDS[2].points(torch.float64).reshape(-1, 2)
     for k in K:
         seen = predict(Blur(h, GRIDS[2], nodes=40), wave(k))
         assert (seen - blurred_wave(k, x, h.transfer(k[None])[0])).abs().max() < 1e-10

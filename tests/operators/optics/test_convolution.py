@@ -63,7 +63,8 @@ LAYOUTS = [
 def test_the_definition_and_the_adjoint(
     shape: tuple[int, int], taps: tuple[int, int], boundary: str
 ):
-    x, kernel = some(*shape), some(*taps, seed=1)
+    x = some(*shape)
+    kernel = some(*taps, seed=1)
     default = {
         "center": tuple(n // 2 for n in taps),
         "origin": (0, 0),
@@ -83,7 +84,8 @@ def test_the_definition_and_the_adjoint(
 
 @pytest.mark.parametrize("taps", TAPS, ids=str)
 def test_valid_looks_only_at_the_array(taps: tuple[int, int]):
-    x, kernel = some(16, 15), some(*taps, seed=1)
+    x = some(16, 15)
+    kernel = some(*taps, seed=1)
     out = tuple(n - k + 1 for n, k in zip(x.shape, taps, strict=True))
     origin = tuple(k - 1 - k // 2 for k in taps)
     truth = definition(x, kernel, tuple(k // 2 for k in taps), "constant", origin, (1, 1), out)
@@ -109,7 +111,8 @@ def test_valid_convolution_beyond_the_array_is_refused(taps: tuple[int, int]):
 )
 def test_scipy_agrees(boundary: str, mode: Any):
     for shape, taps in (((17,), (5,)), ((9, 12), (3, 5)), ((5, 6, 7), (3, 3, 5))):
-        x, kernel = some(*shape), some(*taps, seed=1)
+        x = some(*shape)
+        kernel = some(*taps, seed=1)
         truth = torch.from_numpy(ndimage.convolve(x.numpy(), kernel.numpy(), mode=mode))
         for method in ("fft", "direct", "auto"):
             a = Convolution(kernel, shape, boundary=boundary, method=method)

@@ -78,7 +78,8 @@ def test_a_point_at_height_lies_over_towards_the_radar(degrees: float):
     top = middle + torch.tensor([0.0, 0.0, height], dtype=F64)
     # the radar is at +axis 0
     ground = middle + torch.tensor([height / math.tan(theta), 0.0, 0.0], dtype=F64)
-    width, one = torch.full((1,), 0.18, dtype=F64), torch.ones(1, dtype=F64)
+    width = torch.full((1,), 0.18, dtype=F64)
+    one = torch.ones(1, dtype=F64)
     ranges = []
     for place in (middle, top, ground):
         blob = GaussianBlobs(place[None], width, one)
