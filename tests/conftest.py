@@ -1,10 +1,9 @@
-"""What all tests share: threads, one seed, GPU tests only where there is a GPU, the data folder, a tiny problem."""
+"""Shared by all tests: threads, one seed, GPU tests only with a GPU, the data, a tiny problem."""
 
 import os
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # before numpy and torch: their BLAS libraries read it when loaded
+# before numpy and torch: their BLAS libraries read it when loaded
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gc
 import signal
@@ -20,43 +19,44 @@ from inverse_inr import Box, Grid, Problem, Solver, Term, noise, phantoms, predi
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.stopping import HeldOut
 
-THREADS = int(
-    os.environ["OMP_NUM_THREADS"]
-)  # OMP_NUM_THREADS=2 make test: the suite passes with those too
+# OMP_NUM_THREADS=2 make test: the suite passes with two threads as well
+THREADS = int(os.environ["OMP_NUM_THREADS"])
 torch.set_num_threads(THREADS)
-pytest.register_assert_rewrite(
-    "cases.solver"
-)  # its asserts show their values, as those of tests do
+# the asserts of this module show their values, as those of tests do
+pytest.register_assert_rewrite("cases.solver")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not torch.cuda.is_available():
-        for item in items:
-            if item.get_closest_marker("gpu"):
-                item.add_marker(
-                    pytest.mark.skip(
-                        reason="needs a CUDA device; torch.cuda.is_available() is False"
-                    )
-                )
+    """Skip the GPU tests on a machine without a CUDA device."""
+    if torch.cuda.is_available():
+        return
+    skip = pytest.mark.skip(reason="needs a CUDA device; torch.cuda.is_available() is False")
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(skip)
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests and their modules live to the end: a garbage collection (measuring memory makes several)
-    need not look at them each time, which took longer than the fits of small comparisons."""
+    """Keep the collected tests out of every garbage collection.
+
+    Thousands of tests and their modules live to the end. A collection (measuring memory makes
+    several) that looks at them each time took longer than the fits of small comparisons.
+    """
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """What a test draws without a generator of its own is the same in every run; no `--threads` outlives its test."""
+    """Seed the default generator, and take back the `--threads` that a test may have set."""
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
 
 
 class DataFolder(type(Path())):
-    """A Path to the real data sets; `data.file(name)` is one of them, or skips the test that needs it."""
+    """The path of the folder with the real data sets."""
 
     def file(self, name: str) -> Path:
+        """The path of one file; a test that needs a missing file is skipped."""
         path = Path(self) / name
         if not path.exists():
             pytest.skip(
@@ -67,14 +67,14 @@ class DataFolder(type(Path())):
 
 @pytest.fixture
 def data() -> DataFolder:
-    return DataFolder(
-        os.environ.get("INVERSE_INR_DATA") or Path(__file__).parents[2] / "shared" / "data"
-    )
+    """The folder named by INVERSE_INR_DATA, or shared/data next to the checkout."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    return DataFolder(os.environ.get("INVERSE_INR_DATA") or default)
 
 
 @pytest.fixture
 def problem() -> Problem:
-    """Shepp-Logan on 16 x 16 pixels from 12 parallel views of 16 bins (192 rows), 1 % Gaussian noise."""
+    """Shepp-Logan on 16 x 16 pixels: 12 parallel views of 16 bins (192 rows), 1 % noise."""
     box = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
     operator = ParallelBeam(box, torch.arange(12) * torch.pi / 12, detectors=16)
     truth = phantoms.shepp_logan(box)
@@ -92,7 +92,7 @@ SMALL = {
 
 @pytest.fixture
 def solver() -> Callable[..., Solver]:
-    """solver(problem, name="grid", **keywords): 30 steps on 32 rows each with a tiny prior, checked every 10."""
+    """A function that makes a solver: 30 steps of 32 rows, a tiny prior, checked every 10."""
 
     def make(problem: Problem, name: str = "grid", **keywords) -> Solver:
         made = {"steps": 30, "batch": 32, "points": 64, "stopping": HeldOut(every=10), **keywords}
@@ -104,7 +104,7 @@ def solver() -> Callable[..., Solver]:
 
 @pytest.fixture
 def learnable() -> Callable[..., Problem]:
-    """learnable(problem, center=0.0): the same problem whose operator learns its centre of rotation."""
+    """A function that gives the same problem with an operator that learns its centre."""
 
     def make(problem: Problem, center: float = 0.0) -> Problem:
         old = problem.terms[0]
@@ -117,8 +117,9 @@ def learnable() -> Callable[..., Problem]:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """Counts the optimiser steps; steps["stop"] = n sends Ctrl-C in the n-th."""
-    step, counts = Solver.step, {"done": 0, "stop": -1}
+    """Counts the optimizer steps; steps["stop"] = n sends Ctrl-C in the n-th."""
+    step = Solver.step
+    counts = {"done": 0, "stop": -1}
 
     def counted(self: Solver) -> torch.Tensor:
         counts["done"] += 1

@@ -6,9 +6,11 @@ from cases.cassi import box
 
 from inverse_inr import BandGrid, Grid, SampledField, sample
 
+CENTERS = (460.0, 470.0, 500.0, 600.0)
 
-def test_band_grid():
-    centers = (460.0, 470.0, 500.0, 600.0)
+
+def test_bands_at_any_wavelengths_have_edges_averages_and_crops():
+    centers = CENTERS
     grid = BandGrid(box(2, 3), (2, 3, 4), centers=centers)
     assert torch.equal(grid.axes()[-1], torch.tensor(centers))
     assert grid.edges == [450.0, 465.0, 485.0, 550.0, 650.0]
@@ -19,13 +21,20 @@ def test_band_grid():
     means = sample(field, grid, average=4)[0, 0, :, 0] - 500
     assert torch.allclose(means, torch.tensor([457.5, 475.0, 517.5, 600.0]))
     assert grid.crop((0, 1, 1), (2, 2, 2)).axes()[-1].tolist() == [470.0, 500.0]
-    assert BandGrid.of(box(2, 3), (2, 3), Grid(box(2, 3), (2, 3, 5)).axes()[-1]) == Grid(
-        box(2, 3), (2, 3, 5)
-    )
+    even = Grid(box(2, 3), (2, 3, 5))
+    assert BandGrid.of(box(2, 3), (2, 3), even.axes()[-1]) == even
     assert BandGrid.of(box(2, 3), (2, 3), centers) == grid
-    with pytest.raises(ValueError, match="must rise"):
-        BandGrid(box(2, 3), (2, 3, 2), centers=(500.0, 480.0))
-    with pytest.raises(ValueError, match="3 centres for 4 bands"):
-        BandGrid(box(2, 3), (2, 3, 4), centers=centers[:3])
-    with pytest.raises(ValueError, match="the box from 450"):
-        BandGrid(box(2, 3), (2, 3, 2), centers=(380.0, 480.0))
+
+
+@pytest.mark.parametrize(
+    ("bands", "centers", "message"),
+    [
+        (2, (500.0, 480.0), "must rise"),
+        (4, CENTERS[:3], "3 centres for 4 bands"),
+        (2, (380.0, 480.0), "the box from 450"),
+    ],
+    ids=["falling", "too few", "outside the box"],
+)
+def test_centres_that_do_not_fit_are_refused(bands, centers, message):
+    with pytest.raises(ValueError, match=message):
+        BandGrid(box(2, 3), (2, 3, bands), centers=centers)

@@ -1,14 +1,11 @@
-"""Box, Grid, sampling and the memo against closed forms."""
+"""Boxes and grids against closed forms."""
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from inverse_inr.domain import Box, Grid
-from inverse_inr.evaluation import Memo, evaluate, sample
 
 BOXES = [
     Box((-1.0,), (3.0,)),
@@ -29,13 +26,15 @@ BOXES = [
         ((0, 2), (1, 1), (), "below upper"),
     ],
 )
-def test_box_refuses(lower: tuple, upper: tuple, units: tuple, message: str) -> None:
+def test_wrong_corners_and_units_of_a_box_are_refused(
+    lower: tuple, upper: tuple, units: tuple, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         Box(lower, upper, units)
 
 
 def test_box_refuses_one_string_for_all_units() -> None:
-    """tuple("cm") is ("c", "m"): two units, hence an anisotropic scale that nobody asked for."""
+    """tuple("cm") is ("c", "m"): two units, and so an anisotropic scale that nobody asked for."""
     with pytest.raises((TypeError, ValueError), match="unit"):
         Box((0, 0), (1, 4), units="cm")  # type: ignore[arg-type]
 
@@ -58,15 +57,14 @@ def test_axes_that_share_a_unit_share_a_scale(
 
 
 @pytest.mark.parametrize("box", BOXES)
-def test_normalize_round_trip(box: Box) -> None:
+def test_normalizing_is_undone_by_denormalizing(box: Box) -> None:
     x = box.random_points(100, dtype=torch.float64)
     z = box.normalize(x)
     torch.testing.assert_close(box.denormalize(z), x)
     assert z.abs().max() <= 1
     torch.testing.assert_close(box.normalize(torch.tensor(box.center)), torch.zeros(box.ndim))
-    with pytest.raises(
-        ValueError, match=rf"{box.ndim} dimensions: points have shape \(5, {box.ndim + 1}\)"
-    ):
+    message = rf"{box.ndim} dimensions: points have shape \(5, {box.ndim + 1}\)"
+    with pytest.raises(ValueError, match=message):
         box.normalize(torch.zeros(5, box.ndim + 1))
 
 
@@ -110,7 +108,7 @@ def test_random_points_fill_the_box() -> None:
         ((-1, 0.5), (-1, 1.0), 0, 0),  # misses
     ],
 )
-def test_chord(
+def test_a_chord_enters_and_leaves_where_the_line_meets_the_box(
     origin: tuple, direction: tuple, near: float, far: float, dtype: torch.dtype
 ) -> None:
     box = Box((0, 0), (2, 1))
@@ -120,7 +118,7 @@ def test_chord(
         torch.testing.assert_close(torch.stack(got), torch.tensor([near, far], dtype=dtype))
 
 
-def test_chord_differentiates() -> None:
+def test_a_chord_has_gradients() -> None:
     box = Box((0, 0, 0), (2, 1, 1))
     g = torch.Generator().manual_seed(1)
     origin = torch.tensor([1.0, 0.4, 0.6], dtype=torch.float64).repeat(8, 1).requires_grad_()
@@ -143,7 +141,7 @@ def test_chord_differentiates() -> None:
         ((4, 2.5), "positive integers"),
     ],
 )
-def test_grid_refuses(shape: tuple, message: str) -> None:
+def test_wrong_shapes_of_a_grid_are_refused(shape: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Grid(BOXES[1], shape)
 
@@ -175,124 +173,3 @@ def test_slabs_cover_the_grid_once(numel: int) -> None:
         torch.cat([s.points(torch.float64) for s in slabs]), grid.points(torch.float64)
     )
     assert max(s.numel for s in slabs) <= max(numel, 9)
-
-
-@pytest.mark.parametrize("average", [1, 2, 5])
-@pytest.mark.parametrize("chunk", [None, 7])
-def test_pixel_average_of_a_linear_field_is_its_centre(average: int, chunk: int | None) -> None:
-    grid = Grid(BOXES[1], (5, 6))
-
-    def field(p: Tensor) -> Tensor:
-        return torch.stack([3 * p[..., 0] - p[..., 1], p[..., 1] + 2], -1)
-
-    torch.testing.assert_close(
-        sample(field, grid, average=average, chunk=chunk), field(grid.points())
-    )
-
-
-def test_pixel_average_of_an_indicator_is_its_area() -> None:
-    grid = Grid(Box((0, 0), (4, 4)), (4, 4))
-    values = sample(lambda p: ((p[..., :1] < 1.75) & (p[..., 1:] > 2.5)).float(), grid, average=4)[
-        ..., 0
-    ]
-    torch.testing.assert_close(
-        values, torch.outer(torch.tensor([1, 0.75, 0, 0]), torch.tensor([0, 0, 0.5, 1]))
-    )
-
-
-def tanh_network() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 3)).double()
-
-
-def gradients(network: nn.Module, run: Callable[[], Tensor]) -> tuple[Tensor, list[Tensor]]:
-    out = run()
-    weight = torch.linspace(0, 1, out.numel(), dtype=out.dtype).reshape(out.shape)
-    return out, list(torch.autograd.grad((weight * out.square()).sum(), list(network.parameters())))
-
-
-@pytest.mark.parametrize("average", [1, 2])
-@pytest.mark.parametrize("chunk", [1, 13, 64])
-def test_chunked_sampling_equals_whole(chunk: int, average: int) -> None:
-    network, grid = tanh_network(), Grid(BOXES[1], (6, 9))
-    whole = gradients(network, lambda: sample(network, grid, average=average, chunk=10**6))
-    parts = gradients(network, lambda: sample(network, grid, average=average, chunk=chunk))
-    torch.testing.assert_close(parts, whole)
-    points = grid.refined(average).points(torch.float64).requires_grad_()
-    whole, parts = (
-        gradients(network, lambda c=c: evaluate(network, points, c)) for c in (None, chunk)
-    )
-    torch.testing.assert_close(parts, whole)
-    slopes = [
-        torch.autograd.grad(evaluate(network, points, c).sum(), points)[0] for c in (chunk, None)
-    ]
-    torch.testing.assert_close(*slopes)
-
-
-def test_chunks_inside_torch_func() -> None:
-    """vjp cannot recompute: chunks are stored there, and the gradient is the same. Other errors pass unchanged."""
-    network = tanh_network()
-    points = Grid(BOXES[1], (6, 9)).points(torch.float64)
-    pulled = [torch.func.vjp(lambda p, c=c: evaluate(network, p, c), points) for c in (7, None)]
-    ones = torch.ones_like(pulled[0][0])
-    torch.testing.assert_close(pulled[0][1](ones), pulled[1][1](ones))
-
-    def broken(p: Tensor) -> Tensor:
-        raise RuntimeError("broken field")
-
-    with pytest.raises(RuntimeError, match="broken field"):
-        evaluate(broken, points, 7)
-
-
-@pytest.mark.parametrize(
-    ("shape", "average"), [((200,), 1), ((50, 60), 1), ((4, 40, 40), 1), ((2, 8, 8), 3)]
-)
-def test_no_more_than_chunk_points_in_flight(shape: tuple[int, ...], average: int) -> None:
-    seen: list[int] = []
-
-    def field(p: Tensor) -> Tensor:
-        seen.append(p[..., 0].numel())
-        return p[..., :1]
-
-    sample(
-        field, Grid(Box((0,) * len(shape), (1,) * len(shape)), shape), average=average, chunk=100
-    )
-    assert sum(seen) == math.prod(shape) * average ** len(shape)
-    assert max(seen) <= 100
-
-
-def counted() -> tuple[Memo, list[int]]:
-    calls: list[int] = []
-    network = tanh_network()
-
-    def field(p: Tensor) -> Tensor:
-        calls.append(p[..., 0].numel())
-        return network(p.double())
-
-    return Memo(field), calls
-
-
-def test_memo_evaluates_each_lattice_once() -> None:
-    memo, calls = counted()
-    grid = Grid(BOXES[1], (4, 5))
-    first = sample(memo, grid)
-    assert sample(memo, Grid(BOXES[1], (4, 5))) is first
-    assert calls == [20]
-    assert sample(memo, grid.crop((0, 0), (2, 5))).shape == (2, 5, 3)
-    assert calls == [20, 10]
-    memo(torch.zeros(3, 2))
-    assert calls == [20, 10, 3]
-
-
-def test_memo_of_pixel_averages_differentiates_in_chunks() -> None:
-    network, grid = tanh_network(), Grid(BOXES[1], (6, 9))
-    whole = gradients(network, lambda: sample(network, grid, average=2))
-    memo = gradients(network, lambda: sample(Memo(network), grid, average=2, chunk=50))
-    torch.testing.assert_close(memo, whole)
-
-
-def test_memo_knows_its_module() -> None:
-    network = tanh_network()
-    assert Memo(network).module is network
-    with pytest.raises(TypeError, match="no parameters"):
-        _ = counted()[0].module

@@ -11,7 +11,7 @@ from inverse_inr.fidelity import L1, L2, Huber, LearntScale, at_rows, least_squa
 F64 = torch.float64
 
 
-# --- fidelities -------------------------------------------------------------------------------------------------
+# --- fidelities ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("phase", [1, 1j])
@@ -23,7 +23,7 @@ def test_fidelities_are_their_formulas(phase: complex) -> None:
     assert float(Huber(1.0)(y + r, y)) == pytest.approx((0.125 + 1.5 + 3.5) / 3)
 
 
-def test_huber_limits() -> None:
+def test_huber_is_l2_or_l1_in_its_limits() -> None:
     p, y = torch.randn(20, dtype=F64, requires_grad=True), torch.randn(20, dtype=F64)
     torch.testing.assert_close(Huber(1e6)(p, y), L2()(p, y))
     torch.testing.assert_close(Huber(1e-6)(p, y) / 1e-6, L1()(p, y), rtol=1e-5, atol=0)
@@ -33,14 +33,14 @@ def test_huber_limits() -> None:
 @pytest.mark.parametrize(
     ("delta", "message"),
     [(0.0, "Huber: delta must be positive"), (math.nan, "delta")],
-    ids=range(2),
+    ids=["zero", "NaN"],
 )
-def test_huber_refuses(delta: float, message: str) -> None:
+def test_huber_refuses_a_delta_that_is_not_positive(delta: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Huber(delta)
 
 
-# --- learnt scales ----------------------------------------------------------------------------------------------
+# --- learnt scales ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("degrees", [None, 4.0])
@@ -52,11 +52,10 @@ def test_a_learnt_scale_is_the_likelihood_of_its_group(degrees: float | None) ->
     y, p = torch.zeros(4), torch.tensor([1.0, 2.0, 3.0, -1.0])
     sigma = torch.tensor([0.5, 2.0, 2.0, 0.5])
     torch.testing.assert_close(model.sigma(), torch.tensor([0.5, 2.0]))
-    density = (
-        torch.distributions.Normal(0.0, sigma)
-        if degrees is None
-        else torch.distributions.StudentT(degrees, 0.0, sigma)
-    )
+    if degrees is None:
+        density = torch.distributions.Normal(0.0, sigma)
+    else:
+        density = torch.distributions.StudentT(degrees, 0.0, sigma)
     lost = density.log_prob(torch.zeros(4)) + sigma.log()  # the constant of the density
     expected = (lost - density.log_prob(p)).mean()
     torch.testing.assert_close(model(p, y), expected.to(torch.float32), rtol=1e-5, atol=1e-6)
@@ -70,10 +69,8 @@ def test_a_learnt_scale_is_the_likelihood_of_its_group(degrees: float | None) ->
 
 def test_the_likeliest_scale_is_the_deviation_of_its_group() -> None:
     groups = torch.arange(4000) % 2
-    y = (
-        torch.randn(4000, generator=torch.Generator().manual_seed(0))
-        * torch.tensor([0.1, 2.0])[groups]
-    )
+    draws = torch.randn(4000, generator=torch.Generator().manual_seed(0))
+    y = draws * torch.tensor([0.1, 2.0])[groups]
     model = LearntScale(groups, 0.5)
     optimizer = torch.optim.LBFGS(model.parameters(), max_iter=50, line_search_fn="strong_wolfe")
 
@@ -88,10 +85,22 @@ def test_the_likeliest_scale_is_the_deviation_of_its_group() -> None:
     torch.testing.assert_close(model.sigma().detach(), expected, rtol=1e-3, atol=0)
 
 
-def test_learnt_scales_are_checked() -> None:
-    with pytest.raises(ValueError, match="groups must be"):
-        LearntScale(torch.tensor([0.0, 1.0]), 1.0)
-    with pytest.raises(ValueError, match="must be positive"):
-        LearntScale(torch.tensor([0, 1]), 0.0)
+@pytest.mark.parametrize(
+    ("groups", "scale", "message"),
+    [
+        (torch.tensor([0.0, 1.0]), 1.0, "groups must be"),
+        (torch.tensor([0, 1]), 0.0, "must be positive"),
+    ],
+    ids=["fractional groups", "scale zero"],
+)
+def test_a_learnt_scale_of_wrong_groups_or_size_is_refused(
+    groups: Tensor, scale: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        LearntScale(groups, scale)
+
+
+def test_a_learnt_scale_refuses_measurements_of_other_rows() -> None:
+    model = LearntScale(torch.tensor([0, 1]), 1.0)
     with pytest.raises(ValueError, match=r"of 2 rows was given 3 measurements"):
-        LearntScale(torch.tensor([0, 1]), 1.0)(torch.zeros(3), torch.zeros(3))
+        model(torch.zeros(3), torch.zeros(3))

@@ -1,4 +1,4 @@
-"""The solver calls the hooks that its parts define, blindly, and what it was given stays as it was."""
+"""The solver calls every hook that its parts define, and leaves what it was given as it was."""
 
 import ast
 import copy
@@ -163,7 +163,8 @@ def test_a_user_s_fidelity_may_pick_rows_and_stand_for_least_squares():
 
     from inverse_inr.fidelity import at_rows, least_squares
 
-    fidelity, y = Weighted(torch.arange(6.0)), torch.ones(6)
+    fidelity = Weighted(torch.arange(6.0))
+    y = torch.ones(6)
     assert at_rows(fidelity, torch.tensor([2, 5])).weights.tolist() == [2.0, 5.0]
     assert least_squares(fidelity, y)[1].tolist() == [0, 1, 2, 3, 4, 5]
 

@@ -1,6 +1,7 @@
 """Metrics against their definitions and scikit-image."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -87,15 +88,24 @@ def test_ssim_is_that_of_scikit_image(
     assert ssim(reference, reference, data_range=1.5, ndim=ndim) == pytest.approx(1)
 
 
-def test_ssim_refuses_what_it_cannot_tell() -> None:
-    with pytest.raises(ValueError, match=r"31 channels or a volume; pass ndim=2 or ndim=3"):
-        ssim(*pair(20, 24, 31), data_range=1.0)
-    with pytest.raises(ValueError, match="11-pixel window"):
-        ssim(*pair(20, 10), data_range=1.0)
-    with pytest.raises(ValueError, match="at most one channel axis"):
-        ssim(*pair(12, 12, 3, 2), data_range=1.0, ndim=2)
-    with pytest.raises(ValueError, match="at most one channel axis"):
-        ssim(*pair(20), data_range=1.0)
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        ((20, 24, 31), {}, r"31 channels or a volume; pass ndim=2 or ndim=3"),
+        ((20, 10), {}, "11-pixel window"),
+        ((12, 12, 3, 2), {"ndim": 2}, "at most one channel axis"),
+        ((20,), {}, "at most one channel axis"),
+    ],
+    ids=["channels or depth", "small", "two channel axes", "one axis"],
+)
+def test_ssim_refuses_shapes_that_it_cannot_tell(
+    shape: tuple[int, ...], options: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        ssim(*pair(*shape), data_range=1.0, **options)
+
+
+def test_ssim_refuses_complex_images() -> None:
     with pytest.raises(ValueError, match="moduli"):
         ssim(torch.ones(20, 20), torch.ones(20, 20, dtype=torch.complex64), data_range=1.0)
 
@@ -106,46 +116,70 @@ def test_gradients_and_integers_are_welcome() -> None:
     assert isinstance(value, float)
     counts = torch.arange(256, dtype=torch.uint8).reshape(16, 16)
     assert psnr(counts, counts.flip(0), data_range=255) < psnr(counts, counts, data_range=255)
-    assert (
-        relative_error(
-            torch.zeros(2, 2, dtype=torch.uint8), torch.full((2, 2), 200, dtype=torch.uint8)
-        )
-        == 1
-    )
+    black = torch.zeros(2, 2, dtype=torch.uint8)
+    assert relative_error(black, torch.full((2, 2), 200, dtype=torch.uint8)) == 1
 
 
-@pytest.mark.parametrize("metric", [psnr, nrmse, ssim])
-def test_bad_input_is_named(metric) -> None:
-    image, reference = pair(16, 16)
-    with pytest.raises(ValueError, match=r"image has shape \(16, 16, 1\) and reference \(16, 16\)"):
-        metric(image[..., None], reference, data_range=1.0)
-    with pytest.raises(ValueError, match="the reference has NaN"):
-        metric(image, reference / 0 * 0, data_range=1.0)
-    for bad in (0.0, -1.0, math.nan, math.inf):
-        with pytest.raises(ValueError, match="must be positive"):
-            metric(image, reference, data_range=bad)
+metrics = pytest.mark.parametrize("metric", [psnr, nrmse, ssim])
+IMAGE, REFERENCE = pair(16, 16)
+
+
+@metrics
+@pytest.mark.parametrize(
+    ("image", "reference", "error", "message"),
+    [
+        (
+            IMAGE[..., None],
+            REFERENCE,
+            ValueError,
+            r"image has shape \(16, 16, 1\) and reference \(16, 16\)",
+        ),
+        (IMAGE, REFERENCE / 0 * 0, ValueError, "the reference has NaN"),
+        (IMAGE.numpy(), REFERENCE, TypeError, "from_numpy"),
+        (IMAGE[:0], REFERENCE[:0], ValueError, "empty"),
+    ],
+    ids=["shapes", "NaN", "numpy", "empty"],
+)
+def test_bad_images_are_named(metric, image, reference, error, message) -> None:
+    with pytest.raises(error, match=message):
+        metric(image, reference, data_range=1.0)
+
+
+@metrics
+@pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
+def test_a_data_range_that_is_not_positive_and_finite_is_refused(metric, bad: float) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        metric(IMAGE, REFERENCE, data_range=bad)
+
+
+@metrics
+def test_a_missing_data_range_is_named(metric) -> None:
     with pytest.raises(TypeError, match="data_range"):
-        metric(image, reference)
-    with pytest.raises(TypeError, match="from_numpy"):
-        metric(image.numpy(), reference, data_range=1.0)
-    with pytest.raises(ValueError, match="empty"):
-        metric(image[:0], reference[:0], data_range=1.0)
+        metric(IMAGE, REFERENCE)
 
 
-def test_bad_masks_are_named() -> None:
-    image, reference = pair(16, 16)
-    with pytest.raises(ValueError, match="the mask is empty"):
-        psnr(image, reference, data_range=1.0, mask=torch.zeros(16, 16, dtype=torch.bool))
-    with pytest.raises(ValueError, match="must be boolean"):
-        relative_error(image, reference, mask=torch.ones(16, 16))
-    with pytest.raises(ValueError, match=r"mask has shape \(16, 15\)"):
-        relative_error(image, reference, mask=torch.ones(16, 15, dtype=torch.bool))
+@pytest.mark.parametrize(
+    ("metric", "mask", "message"),
+    [
+        (
+            partial(psnr, data_range=1.0),
+            torch.zeros(16, 16, dtype=torch.bool),
+            "the mask is empty",
+        ),
+        (relative_error, torch.ones(16, 16), "must be boolean"),
+        (relative_error, torch.ones(16, 15, dtype=torch.bool), r"mask has shape \(16, 15\)"),
+    ],
+    ids=["empty", "no booleans", "shape"],
+)
+def test_bad_masks_are_named(metric, mask: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        metric(IMAGE, REFERENCE, mask=mask)
 
 
-# --- cubes -----------------------------------------------------------------------------------------------------------
+# --- cubes --------------------------------------------------------------------------------------
 
 
-def test_psnr_of_bands():
+def test_psnr_is_given_band_by_band():
     cube = torch.rand(5, 6, 3, dtype=torch.float64)
     off = cube + torch.tensor([0.1, 0.01, 0.2])
     assert torch.allclose(
@@ -154,16 +188,14 @@ def test_psnr_of_bands():
     assert torch.allclose(band_psnr(2 * off, 2 * cube, data_range=2.0), band_psnr(off, cube))
 
 
-def test_spectral_angle():
+def test_the_spectral_angle_is_a_mean_in_degrees():
     spectra = torch.tensor([[[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]])
     turned = torch.tensor([[[1.0, 1.0], [5.0, 5.0], [1.0, 1.0]]])
-    assert spectral_angle(turned, spectra) == pytest.approx(
-        22.5, abs=1e-5
-    )  # 45 and 0; the third has no angle
+    # 45 and 0 degrees; the third pixel has no angle
+    assert spectral_angle(turned, spectra) == pytest.approx(22.5, abs=1e-5)
     assert spectral_angle(spectra * 3, spectra) == pytest.approx(0.0, abs=1e-6)
-    assert spectral_angle(
-        turned, spectra, mask=torch.tensor([[True, False, True]])
-    ) == pytest.approx(45.0)
+    mask = torch.tensor([[True, False, True]])
+    assert spectral_angle(turned, spectra, mask=mask) == pytest.approx(45.0)
     assert spectral_angle(torch.zeros_like(spectra), spectra) == pytest.approx(90.0)
     tiny = torch.tensor([[[1.0, 1e-9]]], dtype=torch.float64)
     assert spectral_angle(tiny, torch.tensor([[[1.0, 0.0]]])) == pytest.approx(
@@ -173,7 +205,7 @@ def test_spectral_angle():
         spectral_angle(spectra, torch.zeros_like(spectra))
 
 
-def test_ergas():
+def test_ergas_is_the_relative_error_in_percent():
     reference = torch.full((4, 4, 2), 2.0) * torch.tensor([1.0, 2.0])
     assert ergas(reference, reference) == 0.0
     # 10 % of the mean in each band

@@ -19,7 +19,8 @@ def test_there_are_notebooks():
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
 def test_notebook_is_in_sync_with_its_script(script):
-    source, notebook = jupytext.read(script), jupytext.read(script.with_suffix(".ipynb"))
+    source = jupytext.read(script)
+    notebook = jupytext.read(script.with_suffix(".ipynb"))
     fix = f"jupytext --to ipynb --update notebooks/{script.name}"
     cells = [[(c.cell_type, c.source) for c in book.cells] for book in (source, notebook)]
     assert cells[0] == cells[1], fix

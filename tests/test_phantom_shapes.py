@@ -1,4 +1,7 @@
-"""Ellipsoids and Gaussian blobs against closed forms and quadrature: values, line integrals, Fourier transforms."""
+"""Ellipsoids and Gaussian blobs against closed forms and quadrature.
+
+Values, line integrals and Fourier transforms are compared.
+"""
 
 import math
 from collections.abc import Callable
@@ -78,9 +81,8 @@ def test_line_integral_of_a_disc_is_its_chord() -> None:
     s = torch.linspace(-1, 1, 41, dtype=DOUBLE)
     origin = torch.stack([s, torch.full_like(s, 5.0)], -1)
     got = disc(0.7, 1.5).line_integral(origin, torch.tensor([0.0, 1.0], dtype=DOUBLE))
-    assert torch.allclose(
-        got, 2 * 1.5 * (0.49 - s**2).clamp(min=0).sqrt(), atol=1e-7
-    )  # tangents: sqrt(eps)
+    expected = 2 * 1.5 * (0.49 - s**2).clamp(min=0).sqrt()
+    assert torch.allclose(got, expected, atol=1e-7)  # tangents: sqrt(eps)
 
 
 @shapes
@@ -92,8 +94,11 @@ def test_line_integral_equals_quadrature_along_the_line(
     t = torch.linspace(-4, 4, 40001, dtype=DOUBLE)
     values = field(origin[:, None] + t[:, None] * direction[:, None])[..., 0]
     step = 8 / 40000
-    # an indicator's midpoint sum is wrong by at most a step at each end of each chord; a Gaussian's is exact
-    atol = 4 * step * 1.9 if isinstance(field, Ellipsoids) else 1e-10
+    # the midpoint sum of an indicator is wrong by at most one step at each end of each chord;
+    # that of a Gaussian is exact
+    atol = 1e-10
+    if isinstance(field, Ellipsoids):
+        atol = 4 * step * 1.9
     expected = values.sum(-1) * step
     assert expected.abs().max() > 0.1
     assert torch.allclose(field.line_integral(origin, direction), expected, rtol=0, atol=atol)
@@ -142,20 +147,28 @@ def test_ball_transform_agrees_across_its_switch() -> None:
     assert abs(below - 4 * math.pi * (math.sin(1) - math.cos(1))) < 1e-11
 
 
-@pytest.mark.parametrize("make", [ellipses, ellipsoids], ids=["2-D", "3-D"])
-def test_projection_slice(make: Callable[[], Ellipsoids]) -> None:
+def projected(field: Ellipsoids, axes: Tensor, s: Tensor) -> Tensor:
+    """Integrals of the field over all that is across axes[0], at the places s along it."""
+    if field.ndim == 2:
+        return field.line_integral(s[:, None] * axes[0], axes[-1])
+    offsets = s[:, None, None] * axes[0] + s[:, None] * axes[1]
+    return field.line_integral(offsets, axes[-1]).sum(-1) * (s[1] - s[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "angles", "count"),
+    [(ellipses, (0.7,), 4001), (ellipsoids, (0.7, 0.3, -0.4), 401)],
+    ids=["2-D", "3-D"],
+)
+def test_the_transform_of_a_projection_is_a_slice_of_the_transform(
+    make: Callable[[], Ellipsoids], angles: tuple[float, ...], count: int
+) -> None:
     """Fourier on the line k·n is the 1-D transform of the integrals over all that is across n."""
     field = make()
-    d = field.ndim
-    axes = (
-        turn(0.7, 0.3, -0.4, d=d).T if d == 3 else turn(0.7, d=2).T
-    )  # rows: n, then the directions across
+    axes = turn(*angles, d=field.ndim).T  # rows: n, then the directions across
     k = torch.linspace(-6, 6, 13, dtype=DOUBLE)
-    count = 4001 if d == 2 else 401
     s = torch.linspace(-1.2, 1.2, count, dtype=DOUBLE)
-    offsets = s[:, None] * axes[0] if d == 2 else s[:, None, None] * axes[0] + s[:, None] * axes[1]
-    projection = field.line_integral(offsets, axes[-1])
-    projection = projection if d == 2 else projection.sum(-1) * (s[1] - s[0])
+    projection = projected(field, axes, s)
     got = (projection * torch.exp(-2j * math.pi * k[:, None] * s)).sum(-1) * (s[1] - s[0])
     expected = field.fourier(k[:, None] * axes[0])
     assert expected.abs().max() > 0.05
@@ -165,9 +178,8 @@ def test_projection_slice(make: Callable[[], Ellipsoids]) -> None:
 @pytest.mark.parametrize("d", [2, 3])
 def test_fourier_of_blobs_equals_quadrature(d: int) -> None:
     field = blobs(d)
-    grid = Grid(
-        Box((-1.7,) * d, (1.7,) * d), (50,) * d
-    )  # exponentially accurate: smooth, ~0 at the faces
+    # exponentially accurate: the field is smooth and next to nothing at the faces
+    grid = Grid(Box((-1.7,) * d, (1.7,) * d), (50,) * d)
     points = grid.points(DOUBLE).reshape(-1, d)
     k = torch.tensor([[0.0, 0.0, 0.0], [1.0, -0.5, 0.7], [-2.0, 0.3, 0.2]], dtype=DOUBLE)[:, :d]
     waves = torch.exp(-2j * math.pi * (k @ points.T))
@@ -187,9 +199,13 @@ def test_fourier_is_differentiable(make: Callable[[], Ellipsoids | GaussianBlobs
 
 
 @shapes
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("dtype", "atol"),
+    [(torch.float32, 1e-4), (torch.float64, 1e-14)],
+    ids=["dtype0", "dtype1"],
+)
 def test_results_follow_the_arguments(
-    make: Callable[[], Ellipsoids | GaussianBlobs], dtype: torch.dtype
+    make: Callable[[], Ellipsoids | GaussianBlobs], dtype: torch.dtype, atol: float
 ) -> None:
     field = make()
     assert field.centers.dtype == field.values.dtype == DOUBLE
@@ -199,9 +215,7 @@ def test_results_follow_the_arguments(
     assert [r.dtype for r in results] == [dtype, dtype, dtype.to_complex()]
     exact = field.line_integral(origin.double(), direction.double()), field.fourier(origin.double())
     for got, expected in zip(results[1:], exact, strict=True):
-        assert torch.allclose(
-            got.to(expected.dtype), expected, atol=1e-4 if dtype == torch.float32 else 1e-14
-        )
+        assert torch.allclose(got.to(expected.dtype), expected, atol=atol)
 
 
 def test_a_boundary_point_is_inside() -> None:
@@ -222,23 +236,28 @@ def test_a_boundary_point_is_inside() -> None:
         ({"values": torch.ones(2)}, r"values has shape \(2,\)"),
     ],
 )
-def test_ellipsoids_refuse(change: dict[str, Tensor], message: str) -> None:
+def test_wrong_ellipsoids_are_refused(change: dict[str, Tensor], message: str) -> None:
     good = {
         "centers": torch.zeros(1, 2),
         "semi_axes": torch.ones(1, 2),
         "rotations": torch.eye(2)[None],
+        "values": torch.ones(1),
     }
     with pytest.raises(ValueError, match=message):
-        Ellipsoids(**({**good, "values": torch.ones(1)} | change))
+        Ellipsoids(**(good | change))
 
 
-def test_blobs_and_points_refuse() -> None:
+def test_blobs_without_width_are_refused() -> None:
     with pytest.raises(ValueError, match="widths must be positive"):
         GaussianBlobs(torch.zeros(1, 2), torch.zeros(1), torch.ones(1))
-    with pytest.raises(
-        ValueError,
-        match=r"in 2-D takes real floating \(\*s, 2\), got torch.float32 of shape \(5, 3\)",
-    ):
+
+
+def test_points_of_another_dimension_are_refused() -> None:
+    message = r"in 2-D takes real floating \(\*s, 2\), got torch.float32 of shape \(5, 3\)"
+    with pytest.raises(ValueError, match=message):
         disc()(torch.zeros(5, 3))
+
+
+def test_whole_numbers_as_frequencies_are_refused() -> None:
     with pytest.raises(ValueError, match="int64"):
         disc().fourier(torch.zeros(5, 2, dtype=torch.int64))

@@ -13,7 +13,7 @@ DOUBLE = torch.float64
 
 
 @pytest.mark.parametrize(("modified", "top"), [(True, 1.0), (False, 2.0)])
-def test_shepp_logan_landmarks(modified: bool, top: float) -> None:
+def test_shepp_logan_has_its_landmarks(modified: bool, top: float) -> None:
     phantom = shepp_logan(Box((-1, -1), (1, 1)), modified=modified)
     image = sample(phantom, Grid(Box((-1, -1), (1, 1)), (400, 400)))
     assert image.min() > -1e-6
@@ -23,9 +23,8 @@ def test_shepp_logan_landmarks(modified: bool, top: float) -> None:
     assert torch.allclose(phantom(inside), torch.tensor(top, dtype=DOUBLE))
     assert (phantom(inside * (0.693 / 0.689)) == 0).all()
     # the right ventricle of the picture (x > 0, column > 0) is the narrow one: fewer dark pixels
-    brain = sample(shepp_logan(Box((-1, -1), (1, 1))), Grid(Box((-1, -1), (1, 1)), (400, 400)))[
-        ..., 0
-    ]
+    square = Box((-1, -1), (1, 1))
+    brain = sample(shepp_logan(square), Grid(square, (400, 400)))[..., 0]
     dark = (brain[100:300, 100:300].abs() < 1e-6).sum(0)
     assert 0 < dark[100:].sum() < 0.8 * dark[:100].sum()
     assert torch.equal(brain[:, 150:250] > 0.9, brain.flip(1)[:, 150:250] > 0.9)
@@ -36,18 +35,14 @@ def test_shepp_logan_stands_upright() -> None:
     phantom = shepp_logan(Box((-1, -1), (1, 1)))
     spots = torch.tensor([[0.605, -0.08], [0.605, 0.0], [0.605, 0.06]], dtype=DOUBLE)
     assert torch.allclose(phantom(spots), torch.tensor(0.3, dtype=DOUBLE))
-    assert torch.allclose(
-        phantom(-spots[:, :1] * torch.tensor([1.0, 0.0])), torch.tensor(0.2, dtype=DOUBLE)
-    )
-    # points near the ends of both ventricles, 18 degrees off the vertical: outwards at the top, and not at the bottom
+    mirrored = -spots[:, :1] * torch.tensor([1.0, 0.0])
+    assert torch.allclose(phantom(mirrored), torch.tensor(0.2, dtype=DOUBLE))
+    # points near the ends of both ventricles, 18 degrees off the vertical: they lean outwards
+    # at the top, and not at the bottom
+    up, side = math.cos(math.radians(18)), math.sin(math.radians(18))
     ends = []
     for length, column, lean in ((0.29, 0.22, 1), (0.39, -0.22, -1)):
-        along = (
-            torch.tensor(
-                [-math.cos(math.radians(18)), lean * math.sin(math.radians(18))], dtype=DOUBLE
-            )
-            * length
-        )
+        along = torch.tensor([-up, lean * side], dtype=DOUBLE) * length
         ends += [along + torch.tensor([0, column]), -along + torch.tensor([0, column])]
     assert phantom(torch.stack(ends)).abs().max() < 1e-6
     assert (phantom(torch.stack(ends) * torch.tensor([-1.0, 1.0])) > 0.1).all()
@@ -64,15 +59,14 @@ def test_shepp_logan_scales_with_the_box() -> None:
     )
 
 
-def test_shepp_logan_3d_landmarks() -> None:
+def test_shepp_logan_3d_has_its_landmarks() -> None:
     box = Box((-1, -1, -1), (1, 1, 1))
     phantom = shepp_logan_3d(box)
     volume = sample(phantom, Grid(box, (80, 80, 80)))
     assert volume.min() > -1e-6
     assert abs(volume.max() - 1) < 1e-6
-    assert (
-        abs(sample(shepp_logan_3d(box, modified=False), Grid(box, (40, 40, 40))).max() - 2) < 1e-6
-    )
+    original = sample(shepp_logan_3d(box, modified=False), Grid(box, (40, 40, 40)))
+    assert abs(original.max() - 2) < 1e-6
     points = torch.tensor(
         [[0, 0, 0.89], [0.91, 0, 0], [0, 0.68, 0], [0.65, -0.08, -0.25], [0, -0.22, -0.25]]
     )
@@ -102,7 +96,8 @@ def test_gaussian_blobs_vanish_at_the_faces(box: Box, count: int) -> None:
 
 
 def test_gaussian_blobs_are_deterministic() -> None:
-    box, state = Box((0, 0), (1, 1)), torch.get_rng_state()
+    box = Box((0, 0), (1, 1))
+    state = torch.get_rng_state()
     first, again, other = (gaussian_blobs(box, count=5, width=0.02, seed=s) for s in (0, 0, 1))
     assert torch.equal(first.centers, again.centers)
     assert torch.equal(first.widths, again.widths)
@@ -111,15 +106,24 @@ def test_gaussian_blobs_are_deterministic() -> None:
     assert ((first.widths >= 0.01) & (first.widths <= 0.02)).all()
 
 
-def test_wrong_box_is_named() -> None:
-    flat, deep = Box((0, 0), (1, 1)), Box((0, 0, 0), (1, 1, 1))
-    with pytest.raises(ValueError, match=r"shepp_logan is 2-D but the box is 3-D"):
-        shepp_logan(deep)
-    with pytest.raises(ValueError, match=r"shepp_logan_3d is 3-D but the box is 2-D"):
-        shepp_logan_3d(flat)
-    with pytest.raises(ValueError, match="GaussianBlobs: centers"):
-        gaussian_blobs(Box((0,), (1,)))
-    with pytest.raises(ValueError, match="shortest side is 1"):
-        gaussian_blobs(flat, width=0.2)
-    with pytest.raises(ValueError, match="must be positive"):
-        gaussian_blobs(flat, count=0)
+@pytest.mark.parametrize(
+    ("phantom", "ndim", "message"),
+    [
+        (shepp_logan, 3, r"shepp_logan is 2-D but the box is 3-D"),
+        (shepp_logan_3d, 2, r"shepp_logan_3d is 3-D but the box is 2-D"),
+        (gaussian_blobs, 1, "GaussianBlobs: centers"),
+    ],
+)
+def test_a_box_of_another_dimension_is_named(phantom, ndim: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        phantom(Box((0,) * ndim, (1,) * ndim))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"width": 0.2}, "shortest side is 1"), ({"count": 0}, "must be positive")],
+    ids=["too wide", "none"],
+)
+def test_blobs_that_do_not_fit_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        gaussian_blobs(Box((0, 0), (1, 1)), **options)

@@ -83,9 +83,11 @@ def test_compare_keeps_everything_apart() -> None:
     assert len(boxes) == 5 + 2
     for i, a in enumerate(boxes):
         for b in boxes[:i]:
-            overlap = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-            assert min(overlap) < 1, "two panels overlap by a pixel or more"
-    picture, bar = axes[0, 0].get_position(), figure.axes[-2].get_position()
+            across = min(a.x1, b.x1) - max(a.x0, b.x0)
+            down = min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert min(across, down) < 1, "two panels overlap by a pixel or more"
+    picture = axes[0, 0].get_position()
+    bar = figure.axes[-2].get_position()
     assert bar.height == pytest.approx(picture.height, rel=0.05)
 
 
@@ -95,7 +97,7 @@ def test_compare_takes_the_difference_of_complex_images() -> None:
     assert np.allclose(shown(axes[1, 1]), math.sqrt(2))
 
 
-def test_compare_alone_draws() -> None:
+def test_one_image_alone_is_compared_with_itself() -> None:
     axes = plotting.compare(
         {"only": torch.rand(5, 5, 1)}, errors_against="only", value_range=(0, 1)
     )
@@ -125,10 +127,9 @@ def test_measurements_are_unflattened() -> None:
 
 
 def test_history_draws_the_keys_it_finds() -> None:
-    records = [
-        {"step": k, "loss": 1 / (k + 1), "held_out": 0.5 if k % 4 == 0 else None, "rate": 1.0}
-        for k in range(9)
-    ]
+    records = [{"step": k, "loss": 1 / (k + 1), "held_out": None, "rate": 1.0} for k in range(9)]
+    for checked in records[::4]:
+        checked["held_out"] = 0.5
     axes = plotting.history(records)
     assert axes.get_yscale() == "log"
     curves = {line.get_label(): np.asarray(line.get_xdata()) for line in axes.get_lines()}
@@ -137,29 +138,55 @@ def test_history_draws_the_keys_it_finds() -> None:
     drawn(axes)
     assert len(plotting.history([{"step": 0, "loss": 1.0}]).get_lines()) == 1
     assert len(plotting.history(records, keys=("rate",)).get_lines()) == 1
-    assert (
-        plotting.history([{"step": 0, "loss": -1.0}, {"step": 1, "loss": 2.0}]).get_yscale()
-        == "linear"
-    )
+    negative = plotting.history([{"step": 0, "loss": -1.0}, {"step": 1, "loss": 2.0}])
+    assert negative.get_yscale() == "linear"
 
 
-def test_errors_are_clear() -> None:
-    with pytest.raises(ValueError, match=r"records, which have \['step', 'time'\]"):
-        plotting.history([{"step": 0, "time": 1.0}])
-    with pytest.raises(ValueError, match="there are no images"):
-        plotting.compare({})
-    with pytest.raises(ValueError, match="errors_against='b' is none of"):
-        plotting.compare({"a": torch.rand(3, 3)}, errors_against="b")
-    with pytest.raises(ValueError, match=r"'b' has shape \(3, 4\) but 'a' has \(3, 3\)"):
-        plotting.compare({"a": torch.rand(3, 3), "b": torch.rand(3, 4)}, errors_against="a")
-    with pytest.raises(ValueError, match="pick one channel"):
-        plotting.image(torch.rand(3, 3, 3))
-    with pytest.raises(ValueError, match="low < high"):
-        plotting.image(torch.rand(3, 3), value_range=(1, 0))
-    with pytest.raises(ValueError, match="is no 3-D image"):
-        plotting.slices(torch.rand(3, 3))
-    with pytest.raises(ValueError, match="three positive voxel sizes"):
-        plotting.slices(torch.rand(3, 3, 3), spacing=(1, 1))
+A = torch.rand(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (
+            lambda: plotting.history([{"step": 0, "time": 1.0}]),
+            r"records, which have \['step', 'time'\]",
+        ),
+        (lambda: plotting.compare({}), "there are no images"),
+        (lambda: plotting.compare({"a": A}, errors_against="b"), "errors_against='b' is none of"),
+        (
+            lambda: plotting.compare({"a": A, "b": torch.rand(3, 4)}, errors_against="a"),
+            r"'b' has shape \(3, 4\) but 'a' has \(3, 3\)",
+        ),
+        (lambda: plotting.image(torch.rand(3, 3, 3)), "pick one channel"),
+        (lambda: plotting.image(A, value_range=(1, 0)), "low < high"),
+        (lambda: plotting.slices(A), "is no 3-D image"),
+        (
+            lambda: plotting.slices(torch.rand(3, 3, 3), spacing=(1, 1)),
+            "three positive voxel sizes",
+        ),
+        (lambda: plotting.gallery([{}]), "no images"),
+        (
+            lambda: plotting.gallery([{"v": torch.zeros(3, 3, 3)}]),
+            r"gallery: 'v'.*use slices",
+        ),
+    ],
+    ids=[
+        "no key to draw",
+        "nothing to compare",
+        "unknown reference",
+        "two shapes",
+        "three channels",
+        "empty range",
+        "slices of a plane",
+        "two spacings",
+        "empty gallery",
+        "gallery of volumes",
+    ],
+)
+def test_what_cannot_be_drawn_is_named(draw, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw()
 
 
 def test_gallery_is_one_scale_over_rows_of_any_length() -> None:
@@ -172,7 +199,3 @@ def test_gallery_is_one_scale_over_rows_of_any_length() -> None:
     assert len(drawn(axes.flat[0]).axes) == 5  # one colour bar
     ranged = plotting.gallery([first], value_range=(0, 2))
     assert {ax.images[0].get_clim() for ax in ranged.flat} == {(0, 2)}
-    with pytest.raises(ValueError, match="no images"):
-        plotting.gallery([{}])
-    with pytest.raises(ValueError, match=r"gallery: 'v'.*use slices"):
-        plotting.gallery([{"v": torch.zeros(3, 3, 3)}])

@@ -23,7 +23,7 @@ def field(p: Tensor) -> Tensor:
 
 
 class Line:
-    """Four samples on a line a row, weighted: imports nothing of the library, returns a plain tuple."""
+    """Rows of four weighted samples on a line; imports nothing and returns a plain tuple."""
 
     def __init__(self, rows: int = 7, seed: int = 0, dtype: torch.dtype = F64) -> None:
         g = torch.Generator().manual_seed(seed)
@@ -45,19 +45,22 @@ class Module(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.line, self.inner = Line(), nn.Dropout()
+        self.line = Line()
+        self.inner = nn.Dropout()
 
     def __len__(self) -> int:
         return len(self.line)
 
     def forward(self, rows: Tensor) -> Query:
         points, measure = self.line(rows)
-        gain = 0 if self.training else 1
+        gain = 1
+        if self.training:
+            gain = 0
         return Query(points, lambda v: gain * measure(v))
 
 
 def on_grid(trailing: int = 0) -> OnGrid:
-    shape = (3, 5, 2) if trailing else (3, 5)
+    shape = (3, 5) + (2,) * trailing
     matrix = torch.randn(
         math.prod(shape), GRID.numel, dtype=F64, generator=torch.Generator().manual_seed(3)
     )
@@ -69,27 +72,33 @@ def on_grid(trailing: int = 0) -> OnGrid:
     )
 
 
-@pytest.mark.parametrize("rows", [None, [3], [6, 0, 2], [1, 1, 5, 1], list(range(7))])
+@pytest.mark.parametrize("rows", [[3], [6, 0, 2], [1, 1, 5, 1], list(range(7))])
 @pytest.mark.parametrize("chunk", [None, 3])
-def test_predict_of_a_plain_tuple(rows: list[int] | None, chunk: int | None) -> None:
+def test_predict_of_a_plain_tuple(rows: list[int], chunk: int | None) -> None:
     line = Line()
-    index = None if rows is None else torch.tensor(rows)
-    got = predict(line, field, index, chunk=chunk)
-    torch.testing.assert_close(got, line.truth() if rows is None else line.truth()[rows])
+    got = predict(line, field, torch.tensor(rows), chunk=chunk)
+    torch.testing.assert_close(got, line.truth()[rows])
+
+
+@pytest.mark.parametrize("chunk", [None, 3])
+def test_predict_without_rows_is_of_all_of_them(chunk: int | None) -> None:
+    line = Line()
+    torch.testing.assert_close(predict(line, field, None, chunk=chunk), line.truth())
 
 
 def test_predict_of_a_plain_closure() -> None:
-    """DESIGN.md section 1: a user's operator may be a plain closure; its rows must be given."""
-    line, rows = Line(), torch.tensor([2, 0])
+    """A user's operator may be a plain closure; its rows must be given."""
+    line = Line()
+    rows = torch.tensor([2, 0])
     got = predict(lambda r: line(r), field, rows)  # type: ignore[arg-type]
     torch.testing.assert_close(got, line.truth()[rows])
 
 
-@pytest.mark.parametrize("trailing", [0, 1])
-def test_predict_on_a_grid(trailing: int) -> None:
+@pytest.mark.parametrize(("trailing", "shape"), [(0, (15,)), (1, (15, 2))], ids=["0", "1"])
+def test_predict_on_a_grid(trailing: int, shape: tuple[int, ...]) -> None:
     operator = on_grid(trailing)
     everything = predict(operator, lambda p: field(p.double()))
-    assert everything.shape == ((15, 2) if trailing else (15,))
+    assert everything.shape == shape
     expected = operator.map(field(GRID.points().double())[..., 0])
     torch.testing.assert_close(operator.unflatten(everything), expected)
     torch.testing.assert_close(operator.flatten(expected), everything)
@@ -109,7 +118,7 @@ def test_predict_on_a_grid(trailing: int) -> None:
         (torch.tensor([-1, 2]), IndexError, "from -1 to 2"),
     ],
 )
-def test_predict_refuses_rows(rows: Tensor, error: type[Exception], message: str) -> None:
+def test_wrong_rows_are_refused(rows: Tensor, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         predict(Line(), field, rows)
 
@@ -119,16 +128,20 @@ class Hatch(Line):
         return -self.truth()[rows]
 
 
-@pytest.mark.parametrize("detected", [False, True])
-def test_an_operator_may_predict_for_itself(detected: bool) -> None:
-    operator = Detector(torch.neg) @ Hatch() if detected else Hatch()
-    expected = Line().truth()[[4]] * (1 if detected else -1)
+@pytest.mark.parametrize(
+    ("operator", "sign"),
+    [(Hatch(), -1), (Detector(torch.neg) @ Hatch(), 1)],
+    ids=["alone", "detected"],
+)
+def test_an_operator_may_predict_for_itself(operator, sign: int) -> None:
+    expected = Line().truth()[[4]] * sign
     torch.testing.assert_close(predict(operator, field, torch.tensor([4])), expected)
 
 
 @pytest.mark.parametrize("dtype", [F64, torch.complex128])
 def test_adjoint_is_the_conjugate_transpose(dtype: torch.dtype) -> None:
-    line, rows = Line(dtype=dtype), torch.tensor([5, 1, 1])
+    line = Line(dtype=dtype)
+    rows = torch.tensor([5, 1, 1])
     residual = torch.randn(3, dtype=dtype)
     expected = (line.weight[rows].conj() * residual[:, None])[..., None]
     torch.testing.assert_close(adjoint(line, rows, residual), expected)
@@ -145,14 +158,12 @@ def test_with_adjoint_differentiates_twice(dtype: torch.dtype) -> None:
     x.requires_grad_()
     torch.autograd.gradcheck(apply, (x,))
     torch.autograd.gradgradcheck(apply, (x,))
-    torch.autograd.gradgradcheck(
-        lambda v: apply(v).abs().square(), (x,)
-    )  # a linear map alone has none
+    # a linear map alone has no second derivative
+    torch.autograd.gradgradcheck(lambda v: apply(v).abs().square(), (x,))
 
 
-@pytest.mark.filterwarnings(
-    "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
-)  # torch's own jvp
+# torch's own jvp warns
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 def test_with_adjoint_works_in_functional_transforms() -> None:
     matrix, x = pair(F64)
     apply = with_adjoint(lambda v: matrix @ v, lambda v: matrix.mT @ v)
@@ -165,14 +176,13 @@ def test_with_adjoint_works_in_functional_transforms() -> None:
     )
 
 
-def test_composition_order() -> None:
+def test_detectors_act_outside_and_the_last_warp_acts_last() -> None:
     line = Line()
     inner = Detector(lambda y: y + 3) @ line @ Warp(lambda p: p + 1) @ Warp(lambda p: 2 * p)
     whole = Detector(lambda y: y * 5) @ inner
     assert whole.shape == (7,)
-    expected = 5 * (
-        (line.weight * field(2 * (line.points + 1))[..., 0]).sum(-1) + 3
-    )  # the last warp acts last
+    looked = field(2 * (line.points + 1))[..., 0]  # the last warp acts last
+    expected = 5 * ((line.weight * looked).sum(-1) + 3)
     torch.testing.assert_close(predict(whole, field), expected)
 
 
@@ -180,7 +190,8 @@ def test_composition_keeps_parameters_and_shape() -> None:
     whole = Detector(nn.Linear(1, 1)) @ on_grid() @ Warp(nn.Linear(2, 2))
     assert whole.shape == (3, 5)
     assert len(list(whole.parameters())) == 4
-    assert whole.flatten(whole.unflatten(torch.arange(15))).tolist() == [*range(15)]  # type: ignore[operator]
+    there = whole.unflatten(torch.arange(15))  # type: ignore[operator]
+    assert whole.flatten(there).tolist() == [*range(15)]  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -198,9 +209,12 @@ def test_composition_refuses_another_order(compose) -> None:
         compose()
 
 
-def test_on_grid_names_both_shapes() -> None:
+def test_a_map_that_gives_another_shape_is_named_with_both_shapes() -> None:
     with pytest.raises(ValueError, match=r"\(3, 5\).*\(4, 6\)"):
         predict(OnGrid(lambda v: v, GRID, (3, 5)), field)
+
+
+def test_measurements_of_another_shape_are_named_with_both_shapes() -> None:
     with pytest.raises(ValueError, match=r"natural shape \(3, 5\); y has shape \(5, 3\)"):
         on_grid().flatten(torch.zeros(5, 3))
 
@@ -210,9 +224,8 @@ def test_evaluating_restores_modes() -> None:
     operator.inner.eval()
     with evaluating(operator, field):
         assert not operator.training
-    assert (
-        as_linear_map(operator, GRID, dtype=F64).norm() > 0
-    )  # in training mode it measures nothing
+    # in training mode it measures nothing
+    assert as_linear_map(operator, GRID, dtype=F64).norm() > 0
     assert operator.training
     assert not operator.inner.training
 
@@ -223,14 +236,13 @@ def dense(apply, shape: tuple[int, ...], dtype: torch.dtype = F64) -> Tensor:
 
 
 @pytest.mark.parametrize("dtype", [F64, torch.complex128])
-@pytest.mark.parametrize("rows", [None, [2, 2, 0]])
-def test_linear_map_of_a_pointwise_operator(dtype: torch.dtype, rows: list[int] | None) -> None:
+@pytest.mark.parametrize("rows", [None, torch.tensor([2, 2, 0])], ids=["all", "some"])
+def test_linear_map_of_a_pointwise_operator(dtype: torch.dtype, rows: Tensor | None) -> None:
     line = Line(dtype=dtype)
-    index = None if rows is None else torch.tensor(rows)
-    matrix = as_linear_map(line, GRID, rows=index, dtype=dtype)
+    matrix = as_linear_map(line, GRID, rows=rows, dtype=dtype)
     image = torch.randn(4, 6, 1, dtype=dtype)
     y = matrix(image)
-    torch.testing.assert_close(y, predict(line, SampledField(image, GRID), index))
+    torch.testing.assert_close(y, predict(line, SampledField(image, GRID), rows))
     r = torch.randn(y.shape, dtype=dtype)
     assert abs(torch.vdot(y, r) - torch.vdot(image.flatten(), matrix.adjoint(r).flatten())) < 1e-12
     torch.testing.assert_close(

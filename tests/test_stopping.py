@@ -1,23 +1,27 @@
-"""Stopping rules: an open protocol, what is kept where a rule has no measure, and rows that stand in for others."""
+"""Stopping rules: an open protocol, the state they keep, and rows that stand in for others."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from cases.solver import run
 
-from inverse_inr import baselines
-from inverse_inr.solver import Ended, Solution
+import inverse_inr as ii
+from inverse_inr import baselines, fidelity, predict, priors
+from inverse_inr.solver import AgainstReference, Ended, Solution, Solver
 from inverse_inr.stopping import Discrepancy, HeldOut, Never, Stopping, hold_out
 
 
 class ByHand:
-    """A user's rule, which inherits nothing: the values are given, the run may end at the last of them."""
+    """A user's rule, which inherits nothing: its values are given, and the last ends the run."""
 
     every = 5
     label = "by hand"
 
     def __init__(self, values):
-        self.values, self.asked = list(values), 0
+        self.values = list(values)
+        self.asked = 0
 
     def split(self, terms, seed):
         return [term.trusted for term in terms], [term.trusted[:0] for term in terms]
@@ -37,8 +41,7 @@ def test_rules_are_a_protocol_of_five_members():
 
 
 def test_a_rule_of_the_user_s_own_decides_what_is_kept_and_when_it_ends(problem, solver):
-    run = solver(problem, stopping=ByHand([3.0, 1.0, 2.0]))
-    solution = run.run()
+    solution = solver(problem, stopping=ByHand([3.0, 1.0, 2.0])).run()
     assert solution.best_step == 10
     assert solution.stopped == Ended("satisfied", "by hand satisfied at step 15")
     assert [record["by hand"] for record in solution.history] == [3.0, 1.0, 2.0]
@@ -79,11 +82,90 @@ def test_a_rule_that_holds_none_out_is_replaced_and_this_is_said(problem, rule):
 
 
 def test_a_classical_method_reports_the_rows_that_stood_in(problem):
-    from dataclasses import replace
-
     without = replace(problem, suggested=replace(problem.suggested, stopping=Never()))
     solution: Solution = baselines.cgls(without)
     assert "the problem's rule, Never, keeps none out" in solution.details["held out"]
     assert "Never" in solution.report()
     assert "held out" not in baselines.cgls(problem).details
     assert "held out" not in baselines.cgls(without, 5).details  # a given number chooses nothing
+
+
+# --- runs that the library's own rules watch ----------------------------------------------------
+
+
+def rows_of(problem):
+    return torch.arange(len(problem.terms[0].operator))
+
+
+def test_held_out_rows_are_never_fitted(problem):
+    solver = Solver(problem, "grid", batch=20, stopping=HeldOut(0.1))
+    seen = torch.cat([solver.schedules[0].at(k) for k in range(50)]).unique()
+    watched = solver.watched_rows[0]
+    assert len(watched) == 19
+    assert not torch.isin(watched, seen).any()
+    assert torch.equal(torch.cat([watched, seen]).sort().values, rows_of(problem))
+    assert len(HeldOut(0.5, limit=7).split(problem.terms, 0)[1][0]) == 7
+
+
+def test_held_out_rows_may_be_named(problem):
+    view = torch.arange(32, 48)
+    solution = run(problem, stopping=HeldOut(every=10, rows=[view]))
+    assert torch.equal(solution.watched[0], view)
+    assert solution.held_out() == pytest.approx(min(r["held-out"] for r in solution.history))
+
+
+@pytest.mark.parametrize(
+    "rows", [torch.arange(192), torch.tensor([192 + 5])], ids=["all", "beyond the last"]
+)
+def test_held_out_rows_that_leave_nothing_to_fit_or_watch_are_refused(problem, rows):
+    with pytest.raises(ValueError, match=r"HeldOut leaves .* rows to fit and .* to watch"):
+        run(problem, stopping=HeldOut(rows=[rows]))
+
+
+def test_patience_stops_and_the_best_state_is_kept(problem):
+    # the learning rate is far too large: the fit overshoots
+    solution = run(problem, lr=3.0, steps=60, stopping=HeldOut(every=2, patience=3))
+    values = {r["step"]: r["held-out"] for r in solution.history}
+    assert str(solution.stopped) == f"held-out satisfied at step {solution.steps}"
+    assert solution.steps == solution.best_step + 6 < 60
+    assert solution.best_step == min(values, key=values.__getitem__)
+    assert solution.held_out() == pytest.approx(values[solution.best_step])
+
+
+def test_discrepancy_stops_at_the_noise(problem):
+    solution = run(problem, steps=60, lr=0.1, stopping=Discrepancy(tau=400.0, every=5))
+    term = problem.terms[0]
+    residuals = term.fidelity.standardized(predict(term.operator, solution.field), term.y)
+    chi2 = float(residuals.square().mean())
+    assert str(solution.stopped) == f"discrepancy satisfied at step {solution.steps}"
+    assert chi2 <= 400
+    assert solution.history[-1]["discrepancy"] == pytest.approx(chi2 - 400, abs=0.01)
+    assert all(r["discrepancy"] > 0 for r in solution.history[:-1])
+
+
+def test_the_discrepancy_needs_a_noise_model(problem):
+    term = problem.terms[0]
+    with pytest.raises(ValueError, match="Discrepancy needs a noise model as fidelity, not L2"):
+        run(replace(problem, terms=[replace(term, fidelity=fidelity.L2())]), stopping=Discrepancy())
+
+
+def test_never_fits_everything_and_keeps_the_last_state(problem):
+    solver = Solver(problem, priors.grid(problem.box, cells=8), steps=23, stopping=Never(every=10))
+    solution = solver.run()
+    assert solution.best_step == 23
+    assert str(solution.stopped) == "all steps done"
+    assert solution.held_out() is None
+    assert [r["step"] for r in solution.history] == [10, 20, 23]
+    # as `Solution.sample` does: with gradients recorded, sums are taken in another order
+    with torch.no_grad():
+        assert torch.equal(solution.sample(), ii.sample(solver.prior, problem.grid))
+
+
+def test_the_truth_never_decides(problem):
+    wrong = replace(problem, reference=lambda points: -5 * points[..., :1])
+    watched = run(wrong, callbacks=[AgainstReference()])
+    assert all("PSNR (reference)" in r for r in watched.history)
+    without = run(replace(problem, reference=None), callbacks=[AgainstReference()])
+    for other in (run(problem), without):
+        assert torch.equal(watched.sample(), other.sample())
+        assert (watched.best_step, watched.stopped) == (other.best_step, other.stopped)

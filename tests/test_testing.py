@@ -1,4 +1,4 @@
-"""The conformance kit catches what it promises to; the contract of the README; names; what is saved to disk."""
+"""The conformance kit catches what it promises; the README's contract; names; files on disk."""
 
 import errno
 import json
@@ -81,9 +81,8 @@ class Float64(Pairs):
 
 
 def wrong_adjoint() -> OnGrid:
-    roll = with_adjoint(
-        lambda x: x.roll(1, 0), lambda y: y.roll(1, 0)
-    )  # the adjoint rolls the other way
+    # the true adjoint rolls the other way
+    roll = with_adjoint(lambda x: x.roll(1, 0), lambda y: y.roll(1, 0))
     return OnGrid(roll, Grid(BOX, (5, 4)), (5, 4))
 
 
@@ -120,7 +119,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("check", FAULTS)
-def test_the_kit_reports(check):
+def test_the_kit_reports_each_fault(check):
     make, message = FAULTS[check]
     found = failures(make)
     assert check in found
@@ -174,25 +173,24 @@ def test_the_prior_kit_reports():
     assert set(dict(r for r in run_checks(Kit()) if r[1])) == {"is deterministic"}
 
 
-# --- the contract in a dozen lines, names, files --------------------------------------------------------------------
+# --- the contract in a dozen lines, names, files ------------------------------------------------
 
 
 def test_the_contract_in_a_dozen_lines():
     from inverse_inr import baselines, noise, operators, phantoms, regularizers
 
-    # fmt: off
-    box  = ii.Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
+    box = ii.Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
     grid = ii.Grid(box, (128, 128))
-    A    = operators.ParallelBeam(box, angles=torch.arange(60) * torch.pi / 60, detectors=128)
-    y    = ii.predict(A, phantoms.shepp_logan(box))
-    y    = noise.Gaussian(0.01).sample(y, generator=torch.Generator().manual_seed(0))
+    A = operators.ParallelBeam(box, angles=torch.arange(60) * torch.pi / 60, detectors=128)
+    y = ii.predict(A, phantoms.shepp_logan(box))
+    y = noise.Gaussian(0.01).sample(y, generator=torch.Generator().manual_seed(0))
 
-    problem  = ii.Problem([ii.Term(A, y, noise.Gaussian(0.01))], box=box, grid=grid)
-    solution = ii.solve(problem, prior="hash", regularizers=[1e-3 * regularizers.TotalVariation()], seed=0, steps=3)
-    image    = solution.sample(grid, average=4)
-    classic  = baselines.tv(problem, iterations=3)
-    B        = A.on(grid)
-    # fmt: on
+    problem = ii.Problem([ii.Term(A, y, noise.Gaussian(0.01))], box=box, grid=grid)
+    smooth = [1e-3 * regularizers.TotalVariation()]
+    solution = ii.solve(problem, prior="hash", regularizers=smooth, seed=0, steps=3)
+    image = solution.sample(grid, average=4)
+    classic = baselines.tv(problem, iterations=3)
+    B = A.on(grid)
 
     assert y.shape == (60 * 128,)
     assert image.shape == (128, 128, 1)
@@ -203,25 +201,46 @@ def test_the_contract_in_a_dozen_lines():
     assert solution.report().startswith("hash: 3 steps in")
 
 
-def test_wrong_names_offer_the_nearest(problem):
-    with pytest.raises(ValueError, match=r"Unknown optimizer 'adan'. Did you mean 'adam'"):
-        Solver(problem, "grid", optimizer="adan")
-    with pytest.raises(ValueError, match=r"Unknown prior 'sirens'. Did you mean 'siren'\?"):
-        Solver(problem, "sirens")
-    with pytest.raises(
-        ValueError, match=r"prior 'hash' has no option 'level'. Did you mean 'levels'\?"
-    ):
+@pytest.mark.parametrize(
+    ("prior", "options", "error", "message"),
+    [
+        (
+            "grid",
+            {"optimizer": "adan"},
+            ValueError,
+            r"Unknown optimizer 'adan'. Did you mean 'adam'",
+        ),
+        ("sirens", {}, ValueError, r"Unknown prior 'sirens'. Did you mean 'siren'\?"),
+        (
+            lambda points: points,
+            {},
+            TypeError,
+            r"a name or an nn.Module that maps points to values, got function",
+        ),
+        (
+            "grid",
+            {"optimizer": ii.optimizers.Adam(), "lr": 0.1},
+            ValueError,
+            "Give the learning rate once",
+        ),
+        ("grid", {"steps": 0}, ValueError, "steps must be at least 1, got 0"),
+    ],
+    ids=["optimizer", "prior", "function", "two learning rates", "no steps"],
+)
+def test_a_solver_of_wrong_parts_offers_the_right_ones(problem, prior, options, error, message):
+    with pytest.raises(error, match=message):
+        Solver(problem, prior, **options)
+
+
+def test_a_wrong_option_of_a_prior_offers_the_nearest():
+    message = r"prior 'hash' has no option 'level'. Did you mean 'levels'\?"
+    with pytest.raises(ValueError, match=message):
         priors.create("hash", BOX, level=3)
+
+
+def test_solve_names_a_keyword_that_it_does_not_have(problem):
     with pytest.raises(TypeError, match="'regularizer'"):
         solve(problem, regularizer=[])  # type: ignore[call-arg]
-    with pytest.raises(
-        TypeError, match=r"a name or an nn.Module that maps points to values, got function"
-    ):
-        Solver(problem, lambda points: points)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="Give the learning rate once"):
-        Solver(problem, "grid", optimizer=ii.optimizers.Adam(), lr=0.1)
-    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
-        Solver(problem, "grid", steps=0)
 
 
 def small_run(problem: Problem, *callbacks) -> Solver:
@@ -247,9 +266,8 @@ def test_a_saved_solution_is_read_back(problem, tmp_path):
     record = json.loads((folder / "history.json").read_text())
     assert record["best_step"] == solution.best_step
     field = load_field(folder / "field.safetensors")
-    with (
-        torch.no_grad()
-    ):  # as `Solution.sample` does: with gradients recorded, sums are taken in another order
+    # as `Solution.sample` does: with gradients recorded, sums are taken in another order
+    with torch.no_grad():
         assert torch.equal(ii.sample(field, problem.grid), solution.sample())
     image, _ = ii.io.read_image(folder / "image.npz")
     assert torch.equal(image, solution.sample())

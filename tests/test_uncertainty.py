@@ -1,4 +1,4 @@
-"""Spread of several fits: its arithmetic against known fields, and its size against rows that no fit saw."""
+"""Spread of several fits: its arithmetic on known fields, its size against rows that no fit saw."""
 
 import math
 
@@ -27,7 +27,7 @@ BOX = Box((0.0,), (1.0,))
 
 
 class Constant(nn.Module):
-    """The same value everywhere."""
+    """A field with one value everywhere."""
 
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -48,9 +48,8 @@ def members(values: list[float], y: Tensor, sigma: float = 1.0) -> list[Solution
 def test_scale_explains_what_no_fit_saw():
     """Truth 10, fits 1 ± 0.5, noise 0.1: the spread must grow until it reaches from 1 to 10."""
     generator = torch.Generator().manual_seed(0)
-    found = held_out_scale(
-        members([0.5, 1.5], 10 + 0.1 * torch.randn(4000, generator=generator), 0.1)
-    )
+    y = 10 + 0.1 * torch.randn(4000, generator=generator)
+    found = held_out_scale(members([0.5, 1.5], y, 0.1))
     assert found == pytest.approx(9 / math.sqrt(0.5), rel=1e-2)
 
 
@@ -59,20 +58,20 @@ def test_fits_as_good_as_the_noise_need_no_spread():
     assert held_out_scale(members([-0.1, 0.1], y)) == 0.0
 
 
-def test_mean_and_deviation():
+def test_mean_and_deviation_are_those_of_the_members():
     fits = members([1.0, 2.0, 6.0], torch.zeros(3))
     several = Ensemble(fits, scale=2.0)
     torch.testing.assert_close(several.mean.sample(), torch.full((4, 1), 3.0))
     torch.testing.assert_close(several.deviation(), torch.full((4, 1), 2 * math.sqrt(7)))
-    torch.testing.assert_close(
-        Ensemble(fits, math.nan).deviation(), torch.full((4, 1), math.sqrt(7))
-    )
+    unscaled = Ensemble(fits, math.nan).deviation()
+    torch.testing.assert_close(unscaled, torch.full((4, 1), math.sqrt(7)))
     assert isinstance(several.mean.field, MeanField)
     assert several.mean.method == "3 x constant"
 
 
 def test_a_mean_of_priors_keeps_their_fast_lattice():
-    box, grid = Box((0.0, 0.0), (4.0, 6.0)), Grid(Box((0.0, 0.0), (4.0, 6.0)), (4, 6))
+    box = Box((0.0, 0.0), (4.0, 6.0))
+    grid = Grid(box, (4, 6))
     fits = [priors.create("separable", box, seed=k, rank=4, width=8) for k in range(2)]
     mean = MeanField(fits)
     torch.testing.assert_close(mean.sample(grid), mean(grid.points().float()))
@@ -88,9 +87,8 @@ def test_an_ensemble_holds_the_same_rows_out_and_explains_them():
     assert deviation.shape == (24, 24, 1)
     assert found.scale > 0
     errors = [m.metrics()["relative error"] for m in found.members]
-    assert (
-        found.mean.metrics()["relative error"] < sum(errors) / 3
-    )  # convexity, strict as the fits differ
+    # convexity; the inequality is strict because the fits differ
+    assert found.mean.metrics()["relative error"] < sum(errors) / 3
 
 
 def test_without_held_out_rows_there_is_no_scale():
@@ -102,9 +100,11 @@ def test_without_held_out_rows_there_is_no_scale():
     assert math.isnan(ensemble(plain, "grid", count=2, steps=3, callbacks=[]).scale)
 
 
-def test_slips():
-    problem = ct(size=16, views=8)
+def test_an_ensemble_of_one_fit_is_refused():
     with pytest.raises(ValueError, match="at least 2"):
-        ensemble(problem, "grid", count=1)
+        ensemble(ct(size=16, views=8), "grid", count=1)
+
+
+def test_an_ensemble_takes_its_prior_by_name():
     with pytest.raises(TypeError, match="a name"):
-        uncertainty.ensemble(problem, nn.Identity())  # type: ignore[arg-type]
+        uncertainty.ensemble(ct(size=16, views=8), nn.Identity())  # type: ignore[arg-type]

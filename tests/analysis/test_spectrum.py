@@ -1,4 +1,4 @@
-"""Spectra and FreSh: plane waves in their bins, folding, the choice of a bandwidth from measurements."""
+"""Spectra and FreSh: plane waves in bins, folding, the choice of a bandwidth from measurements."""
 
 import math
 from collections.abc import Callable
@@ -34,9 +34,8 @@ UNIT = Box((-1.0, -1.0), (1.0, 1.0))
 
 def wave(grid: Grid, *cycles: float, phase: float = 0.3) -> Tensor:
     """cos(2π Σ cycles_k x_k / length_k + phase) at the pixel centres."""
-    k = torch.tensor(
-        [c / n for c, n in zip(cycles, grid.box.lengths, strict=True)], dtype=torch.float64
-    )
+    per_unit = [c / n for c, n in zip(cycles, grid.box.lengths, strict=True)]
+    k = torch.tensor(per_unit, dtype=torch.float64)
     return torch.cos(2 * math.pi * (grid.points(torch.float64) @ k)[..., None] + phase)
 
 
@@ -59,14 +58,12 @@ def test_a_plane_wave_is_one_bin_and_waves_are_as_far_apart_as_their_cycles(shap
 def test_oblique_waves_and_the_signs_of_their_indices():
     grid = Grid(UNIT, (64, 64))
     assert bin_of(spectrum(wave(grid, 3, 4))) == 7
-    with pytest.raises(
-        ValueError, match="constant"
-    ):  # the published half begins to see it beyond the Nyquist index
+    # the published half begins to see it beyond the Nyquist index
+    with pytest.raises(ValueError, match="constant"):
         spectrum(wave(grid, 3, -4))
     for image in (wave(grid, 3, 4), wave(grid, 3, -4)):
-        weights = spectrum(
-            image, variant="windowed"
-        )  # a Hann window spreads an index over its neighbours
+        # a Hann window spreads an index over its neighbours
+        weights = spectrum(image, variant="windowed")
         assert float(weights[4:9].sum()) == pytest.approx(1, abs=1e-9)
         assert torch.allclose(weights[4:9], weights[4:9].flip(0), atol=1e-9)
 
@@ -74,14 +71,12 @@ def test_oblique_waves_and_the_signs_of_their_indices():
 def test_a_window_removes_what_the_edges_leak():
     """A ramp has no frequency at all; without a window its edge puts amplitude 1/k in bin k."""
     ramp = torch.linspace(0, 1, 128, dtype=torch.float64)[:, None]
-    harmonic = 1 / torch.sin(
-        math.pi * torch.arange(1, 65, dtype=torch.float64) / 128
-    )  # exact for a sampled ramp
+    # exact for a sampled ramp
+    harmonic = 1 / torch.sin(math.pi * torch.arange(1, 65, dtype=torch.float64) / 128)
     assert torch.allclose(spectrum(ramp), harmonic / harmonic.sum(), atol=1e-12)
-    assert float(spectrum(ramp, variant="windowed")[3:].sum()) < 0.1
-    assert spectrum(ramp + 7.0, variant="windowed")[0] == pytest.approx(
-        float(spectrum(ramp, variant="windowed")[0])
-    )
+    windowed = spectrum(ramp, variant="windowed")
+    assert float(windowed[3:].sum()) < 0.1
+    assert spectrum(ramp + 7.0, variant="windowed")[0] == pytest.approx(float(windowed[0]))
 
 
 def published(image: Tensor, count: int) -> Tensor:
@@ -105,18 +100,27 @@ def test_a_frequency_stays_what_it_is_in_a_box_that_is_no_square():
     bins = Bins(Grid(box, (64, 32)))
     assert bin_of(bins(wave(bins.grid, 6, 0))) == bin_of(bins(wave(bins.grid, 0, 3))) == 6
     assert float(bins.frequencies[5]) == pytest.approx(3.0)  # cycles per mm
-    film = Box((0.0, 0.0), (2.0, 10.0), ("mm", "s"))  # of its own unit: its own longest side
-    assert bin_of(Bins(Grid(film, (32, 32)))(wave(Grid(film, (32, 32)), 0, 5))) == 5
+    # an axis of another unit counts along its own longest side
+    film = Grid(Box((0.0, 0.0), (2.0, 10.0), ("mm", "s")), (32, 32))
+    assert bin_of(Bins(film)(wave(film, 0, 5))) == 5
 
 
-def test_bins_refuse():
-    grid = Grid(UNIT, (16, 16))
+def test_more_bins_than_a_grid_has_are_refused():
     with pytest.raises(ValueError, match="9 bins, but a grid of shape"):
-        Bins(grid, 9)
-    with pytest.raises(ValueError, match="image has shape"):
-        Bins(grid)(torch.zeros(16, 16))
-    with pytest.raises(ValueError, match="constant"):
-        Bins(grid)(torch.full((16, 16, 1), 0.3))
+        Bins(Grid(UNIT, (16, 16)), 9)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (torch.zeros(16, 16), "image has shape"),
+        (torch.full((16, 16, 1), 0.3), "constant"),
+    ],
+    ids=["no channel axis", "constant"],
+)
+def test_bins_refuse_an_image_without_a_spectrum(image: Tensor, message: str):
+    with pytest.raises(ValueError, match=message):
+        Bins(Grid(UNIT, (16, 16)))(image)
 
 
 def test_fresh_finds_the_wave():
@@ -127,18 +131,16 @@ def test_fresh_finds_the_wave():
 
     choice = fresh(wave(grid, 9, 0), grid, make, [2, 8, 20], seeds=3)
     assert choice.value == 8
-    assert choice.distances.tolist() == pytest.approx(
-        [7, 1, 11], abs=1e-4
-    )  # the fields are of single precision
+    # the fields are of single precision
+    assert choice.distances.tolist() == pytest.approx([7, 1, 11], abs=1e-4)
     assert choice.errors.abs().max() < 1e-4
     assert bin_of(choice.spectrum) == 8
     left, right = choice.plot()
     assert len(left.lines) == 5
     assert "Wasserstein" in right.get_ylabel()
     band = torch.arange(1, 33) < 12
-    narrowed = fresh(
-        wave(grid, 9, 0) + wave(grid, 20, 0), grid, make, [2, 8], seeds=1, bins=32, band=band
-    )
+    both = wave(grid, 9, 0) + wave(grid, 20, 0)
+    narrowed = fresh(both, grid, make, [2, 8], seeds=1, bins=32, band=band)
     assert bin_of(narrowed.target) == 9
 
 
@@ -151,23 +153,29 @@ def test_refined_fields_do_not_fold_back():
 
     folded = fresh(wave(grid, 4, 0), grid, make, [28, 4], seeds=1)
     assert folded.distances.tolist() == pytest.approx([0, 0], abs=1e-4)
-    refined = fresh(
-        wave(grid, 4, 0), grid, make, [28, 4], seeds=1, refine=2, band=torch.arange(16) < 9
-    )
+    band = torch.arange(16) < 9
+    refined = fresh(wave(grid, 4, 0), grid, make, [28, 4], seeds=1, refine=2, band=band)
     assert refined.distances.tolist() == pytest.approx([24, 0], abs=1e-4)
     assert len(refined.frequencies) == 32
     with pytest.raises(ValueError, match="leave out bins=8"):
         fresh(wave(grid, 4, 0), grid, make, [28, 4], seeds=1, refine=2, bins=8)
 
 
-@pytest.mark.parametrize("box", [Box((0.0,), (3.0,)), UNIT, Box((0.0,) * 3, (1.0,) * 3)])
-def test_fresh_ranks_bandwidths_of_a_prior_by_its_own_spectrum(box: Box):
-    """A field of the prior itself, of another seed, is the target: its bandwidth is found again."""
-    grid = Grid(box, (48, 48, 24)[: box.ndim] if box.ndim < 3 else (24, 24, 24))
+@pytest.mark.parametrize(
+    "grid",
+    [
+        Grid(Box((0.0,), (3.0,)), (48,)),
+        Grid(UNIT, (48, 48)),
+        Grid(Box((0.0,) * 3, (1.0,) * 3), (24, 24, 24)),
+    ],
+    ids=["1-D", "2-D", "3-D"],
+)
+def test_fresh_ranks_bandwidths_of_a_prior_by_its_own_spectrum(grid: Grid):
+    """The target is a field of the prior itself, of another seed: its bandwidth is found again."""
     top = priors.bandwidth_of(grid)
 
     def make(bandwidth: float, seed: int) -> nn.Module:
-        return priors.siren(box, bandwidth=bandwidth, width=32, depth=2, seed=seed)
+        return priors.siren(grid.box, bandwidth=bandwidth, width=32, depth=2, seed=seed)
 
     values = [top * f for f in (0.25, 1.0, 4.0)]
     with torch.no_grad():

@@ -10,8 +10,7 @@ from inverse_inr.baselines.wavelets import LOWPASS, filter_bank
 F64 = torch.float64
 
 
-def random(*shape: int, complex_: bool = False) -> torch.Tensor:
-    dtype = torch.complex128 if complex_ else F64
+def random(*shape: int, dtype: torch.dtype = F64) -> torch.Tensor:
     return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
 
 
@@ -33,12 +32,13 @@ def test_four_moments_vanish_and_the_fifth_does_not() -> None:
 
 
 @pytest.mark.parametrize("shape", [(32, 48), (27, 45), (16, 17, 24)])
-def test_inverse_and_length(shape: tuple[int, ...]) -> None:
-    psi, x = Wavelets(shape, 3), random(*shape, 2, complex_=True)
+def test_the_transform_is_inverted_and_keeps_lengths(shape: tuple[int, ...]) -> None:
+    psi = Wavelets(shape, 3)
+    x = random(*shape, 2, dtype=torch.complex128)
     z = psi(x)
     torch.testing.assert_close(psi.inverse(z), x, rtol=0, atol=1e-10)
     torch.testing.assert_close(z.norm(), x.norm(), rtol=1e-11, atol=0)
-    other = random(*z.shape, complex_=True)
+    other = random(*z.shape, dtype=torch.complex128)
     torch.testing.assert_close(
         (z.conj() * other).sum(), (x.conj() * psi.inverse(other)).sum(), rtol=1e-10, atol=1e-10
     )
@@ -53,14 +53,14 @@ def test_a_smooth_image_has_few_details() -> None:
     assert float(z.norm() / image.norm()) < 1e-2
 
 
-def test_levels_are_checked() -> None:
+def test_levels_deeper_than_the_image_are_refused() -> None:
     with pytest.raises(ValueError, match="levels=6"):
         Wavelets((40, 40), 6)
 
 
 @pytest.mark.parametrize("size", [64, 60])
 def test_l1_of_details_takes_noise_off_a_picture_of_steps(size: int) -> None:
-    """The identity measured with noise: soft thresholding at an orthogonal transform is the exact answer."""
+    """The operator is the identity: soft thresholding of an orthogonal transform is exact."""
     grid = Grid(Box((0.0, 0.0), (1.0, 1.0)), (size, size))
     truth = torch.zeros(size, size, 1)
     truth[15:40, 20:50] = 1.0

@@ -1,4 +1,4 @@
-"""What the tests of other toolboxes share: boxes and lattices, a parallel and a fan beam, blobs off the centre."""
+"""Shared by the tests of CT back ends: boxes and grids, two beams, and blobs off the centre."""
 
 import math
 
@@ -28,11 +28,9 @@ def fan(box: Box, center: float = 0.0) -> FanBeam:
 
 
 def blobs(box: Box) -> GaussianBlobs:
-    """Off centre, and 6 pixels (standard deviation) wide on the grids above."""
-    side, place = (
-        min(box.lengths),
-        torch.tensor([[-0.15, 0.1], [0.18, 0.05], [0.02, -0.19]], dtype=torch.float64),
-    )
+    """Three blobs off the centre; their standard deviation is 6 pixels on the grids above."""
+    side = min(box.lengths)
+    place = torch.tensor([[-0.15, 0.1], [0.18, 0.05], [0.02, -0.19]], dtype=torch.float64)
     centers = torch.tensor(box.center, dtype=torch.float64) + side * place
     return GaussianBlobs(centers, torch.full((3,), side / 16), torch.tensor([1.0, 0.7, -0.4]))
 

@@ -1,4 +1,4 @@
-"""What the tests of blur share: point-spread functions, lattices, and a plane wave before and after."""
+"""Shared by the tests of blur: point-spread functions, grids, a plane wave before and after."""
 
 import math
 from typing import Any

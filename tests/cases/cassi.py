@@ -1,4 +1,4 @@
-"""What the CASSI tests share: a small camera, random numbers, and the definition as a loop."""
+"""Shared by the CASSI tests: a small camera, random numbers, and the definition as a loop."""
 
 import itertools
 import math
@@ -24,8 +24,9 @@ def bands(count: int) -> Tensor:
 
 
 def camera(height=6, width=9, count=5, pixels=1.0, mode="single", axis=1, **keywords) -> CASSI:
-    room = math.ceil((count - 1) * pixels) if mode != "single" else 0
-    shape = (height, width + room) if axis == 1 else (height + room, width)
+    shape = [height, width]
+    if mode != "single":
+        shape[axis] += math.ceil((count - 1) * pixels)
     mask = keywords.pop("mask", rand(*shape))
     wavelengths = bands(count)
     return CASSI(
@@ -38,7 +39,10 @@ def loop(mask: Tensor, cube: Tensor, shifts: list[int], mode: str, axis: int) ->
     if axis == 0:
         return loop(mask.T, cube.transpose(0, 1), shifts, mode, 1).T
     height, width, _ = cube.shape
-    y = torch.zeros(height, width + (max(shifts) if mode == "single" else 0), dtype=cube.dtype)
+    detector_width = width
+    if mode == "single":
+        detector_width += max(shifts)
+    y = torch.zeros(height, detector_width, dtype=cube.dtype)
     for i, j, (band, d) in itertools.product(range(height), range(width), enumerate(shifts)):
         if mode == "single":
             y[i, j + d] += mask[i, j] * cube[i, j, band]

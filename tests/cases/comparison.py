@@ -1,4 +1,4 @@
-"""What the tests of comparisons share: a small config, and the cells that a folder holds."""
+"""Shared by the tests of comparisons: a small config, and the cells that a folder holds."""
 
 from pathlib import Path
 

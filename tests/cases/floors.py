@@ -1,6 +1,7 @@
-"""The floors of the house: which room may import which, said once, for the tests and for the drawing in docs/.
+"""The floors of the house: which room may import which.
 
-A room may import rooms of its own floor and of those below. The first floor is the ground.
+It is said once, for the tests and for the drawing in docs/. A room may import rooms of its own
+floor and of those below. The first floor is the ground.
 """
 
 FLOORS = {

@@ -1,4 +1,4 @@
-"""What the tests of images share: a ramp, and an image file of it."""
+"""Shared by the tests of images: a ramp, and an image file of it."""
 
 import torch
 

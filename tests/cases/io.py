@@ -1,4 +1,4 @@
-"""What the tests of files share: lattices, a small valid file of each format, and one call to read or write any."""
+"""Shared by the tests of files: grids, a small valid file of each format, reading and writing."""
 
 from pathlib import Path
 
@@ -32,7 +32,9 @@ def example(suffix: str, folder: Path) -> Path:
 
 
 def read(path: Path) -> object:
-    return io.read_dxchange(path) if path.suffix == ".h5" else io.read_image(path)
+    if path.suffix == ".h5":
+        return io.read_dxchange(path)
+    return io.read_image(path)
 
 
 def write(path: Path) -> None:
@@ -49,12 +51,9 @@ def ct_file() -> Path:
 
 def scan_file(path: Path, theta: int = 7, units: object = "degrees", without: str = "") -> Path:
     data = np.arange(7 * 5 * 6, dtype=np.uint16).reshape(7, 5, 6)
+    arrays = {"data": data, "data_white": data[:3] + 1000, "data_dark": data[:2]}
     with h5py.File(path, "w") as file:
-        for name, array in {
-            "data": data,
-            "data_white": data[:3] + 1000,
-            "data_dark": data[:2],
-        }.items():
+        for name, array in arrays.items():
             if name != without:
                 file[f"exchange/{name}"] = array
         file["exchange/theta"] = np.linspace(0, 180, theta)

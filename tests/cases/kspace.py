@@ -1,4 +1,4 @@
-"""What the tests of k-space share: lattices off the origin, fields without aliases, masks, spokes, coils that learn."""
+"""Shared by the tests of k-space: grids, fields without aliases, masks, spokes, learning coils."""
 
 import pytest
 import torch
@@ -18,10 +18,9 @@ def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.complex128) ->
 
 
 def blobs(grid: Grid) -> phantoms.GaussianBlobs:
-    """Three pixels wide: no aliases above 1e-7."""
-    place = torch.tensor([[-0.13, 0.1], [0.15, 0.05], [0.02, -0.16]], dtype=F64) + torch.tensor(
-        grid.box.center
-    )
+    """Blobs three pixels wide, so that no alias exceeds 1e-7."""
+    offsets = torch.tensor([[-0.13, 0.1], [0.15, 0.05], [0.02, -0.16]], dtype=F64)
+    place = offsets + torch.tensor(grid.box.center)
     widths = torch.full((3,), 1.5 * max(grid.spacing), dtype=F64)
     return phantoms.GaussianBlobs(place, widths, torch.tensor([1.0, 0.7, -0.4]))
 

@@ -1,4 +1,4 @@
-"""What the tests of sampled and coded measurements share: a box, sizes, a plane, contracts held to 1e-12."""
+"""Shared by the tests of masks and coded apertures: sizes, a plane, contracts held to 1e-12."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the tests of networks share: a square, points in it, and every prior of the catalogue with a low band."""
+"""Shared by the tests of networks: points in a square, and every prior with a low bandwidth."""
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,10 @@ SMALL = {
 
 
 def make(name: str, **options) -> Prior:
-    """A prior of low band whose tables are filled: its derivatives are then within reach of differences."""
+    """A prior of low bandwidth whose tables are filled.
+
+    Finite differences can then check its derivatives.
+    """
     prior = priors.create(name, BOX, **{"bandwidth": 3.0, **SMALL.get(name, {}), **options})
     if name == "grid":
         nn.init.normal_(next(prior.parameters()), generator=torch.Generator().manual_seed(1))

@@ -1,4 +1,4 @@
-"""What the radar tests share: small geometries, every readout, and the beat signal written out."""
+"""Shared by the radar tests: small geometries, every readout, the beat signal written out."""
 
 import math
 from typing import Any
@@ -12,7 +12,8 @@ from inverse_inr.operators import FMCW, Chirp, PhaseHistory, RadarGeometry
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 
 TI = Chirp(77e9, 70e12, 5e6, 256, 6e-6)
-F64, C128 = torch.float64, torch.complex128
+F64 = torch.float64
+C128 = torch.complex128
 NEAR = Box((-0.2, -0.2, -0.2), (0.2, 0.2, 0.2), ("m",) * 3)
 
 
@@ -29,13 +30,14 @@ def point(*place: float) -> Tensor:
 
 
 def echo(operator: Any, points: Tensor, amplitudes: Tensor | None = None) -> Tensor:
-    """The response of scatterers at points, every pulse: (P, K)."""
-    amplitudes = torch.ones(len(points), dtype=F64) if amplitudes is None else amplitudes
+    """The response (P, K) of scatterers at points, for every pulse."""
+    if amplitudes is None:
+        amplitudes = torch.ones(len(points), dtype=F64)
     return operator.respond(points, amplitudes, torch.arange(len(operator)))
 
 
 def samples(distance: float, chirp: Chirp = TI) -> Tensor:
-    """The beat signal, written out: (N,)."""
+    """The beat signal (N,), written out."""
     tau = 2 * distance / SPEED_OF_LIGHT
     t = chirp.start_time + torch.arange(chirp.samples, dtype=F64) / chirp.sample_rate
     turns = chirp.start_frequency * tau + chirp.slope * tau * t - 0.5 * chirp.slope * tau**2
@@ -47,21 +49,15 @@ def error(a: Tensor, b: Tensor) -> float:
 
 
 def turns_apart(angle: Tensor | float) -> float:
-    return float(
-        torch.as_tensor(angle, dtype=F64)
-        .remainder(2 * math.pi)
-        .sub(math.pi)
-        .abs()
-        .sub(math.pi)
-        .abs()
-        .max()
-    )
+    """The largest distance of an angle from a whole number of turns, in radians."""
+    wrapped = torch.as_tensor(angle, dtype=F64).remainder(2 * math.pi)
+    return float(wrapped.sub(math.pi).abs().sub(math.pi).abs().max())
 
 
 def bistatic(
     pulses: int = 5, sign: int = +1, seed: int = 0, reference: float = 0.0
 ) -> RadarGeometry:
-    """Antennas 1 to 2 m off a small scene at the origin, each pair apart."""
+    """Antennas 1.2 and 1.5 m from a small scene at the origin, transmitter and receiver apart."""
     generator = torch.Generator().manual_seed(seed)
     t, r = (
         nn.functional.normalize(torch.randn(pulses, 3, dtype=F64, generator=generator), dim=-1)

@@ -1,4 +1,4 @@
-"""What the tests of slice acquisition share: slices anywhere in a box, slices of one stack, a Gaussian field."""
+"""Shared by the tests of slices: slices anywhere in a box, slices of one stack, a Gaussian."""
 
 import torch
 from torch import Tensor

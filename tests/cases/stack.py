@@ -1,4 +1,4 @@
-"""What the tests of stacks share: a subject without symmetry, simulated stacks of it, and files of it with affines."""
+"""Shared by the tests of stacks: a subject without symmetry, stacks of it, files with affines."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def bumps(x: Tensor) -> Tensor:
 
 
 def head(x: Tensor) -> Tensor:
-    """Bumps with folds in them, that say how a slice is turned."""
+    """Bumps with folds in them; the folds tell how a slice is turned."""
     return bumps(x) * (1 + 0.4 * torch.sin(x @ WAVES.to(x).mT).sum(-1, keepdim=True)).clamp(min=0)
 
 
@@ -45,7 +45,10 @@ def at_rest() -> list[Stack]:
 
 
 def affine_of(normal: str, angle: float = 0.0) -> np.ndarray:
-    """A stack of 2 x 2.5 x 4 mm whose slices are `normal`, turned by `angle` about an odd axis; k may run backwards."""
+    """The affine of a stack of 2 x 2.5 x 4 mm voxels, turned by `angle` about an odd axis.
+
+    Its slices are `normal`; k may run backwards.
+    """
     axes = {"axial": [0, 1, 2], "coronal": [0, 2, 1], "sagittal": [1, 2, 0]}[normal]
     r = np.eye(3)[:, axes] * np.array([-1.0, 1.0, 1.0])
     r = rotation_matrix(angle * torch.tensor([0.48, 0.6, 0.64], dtype=F64)).numpy() @ r

@@ -1,8 +1,9 @@
-"""The shape of a tree of sources, computed from its code: modules, rooms, the arrows between them, and their circles.
+"""The shape of a tree of sources, from its code: modules, rooms, arrows between them, circles.
 
-A room is a folder of modules, with the folders inside it, or one module at the root of inverse_inr/, operators/ or
-problems/. An arrow goes from what imports to what is imported. Imports inside functions and under `if TYPE_CHECKING:`
-count: an arrow that loads late is an arrow all the same.
+A room is a folder of modules, with the folders inside it, or one module at the root of
+inverse_inr/, operators/ or problems/. An arrow goes from the importer to the imported. Imports
+inside functions and under `if TYPE_CHECKING:` count: an arrow that loads late is an arrow all
+the same.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def source_files(folder: Path) -> Iterator[Path]:
 
 
 def modules(root: Path = ROOT) -> dict[str, Path]:
-    """Files by the names under which they are imported: operators/ct/radon.py is inverse_inr.operators.ct.radon."""
+    """Files by the names under which they are imported.
+
+    For example, operators/ct/radon.py is inverse_inr.operators.ct.radon.
+    """
     found = {}
     for top, name in TOPS.items():
         for path in source_files(root / top):
@@ -50,7 +54,9 @@ def modules(root: Path = ROOT) -> dict[str, Path]:
 
 def imports(path: Path, module: str = "") -> list[Import]:
     """Every import in a file; `module` is its own name, from which relative imports are counted."""
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    package = module.rpartition(".")[0]
+    if path.name == "__init__.py":
+        package = module
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -70,33 +76,42 @@ def imports(path: Path, module: str = "") -> list[Import]:
 def _absolute(node: ast.ImportFrom, package: str) -> str:
     if node.level == 0:
         return node.module or ""
-    above = package.split(".")[: len(package.split(".")) - (node.level - 1)]
-    return ".".join([*above, node.module] if node.module else above)
+    parts = package.split(".")
+    names = parts[: len(parts) - (node.level - 1)]
+    if node.module:
+        names.append(node.module)
+    return ".".join(names)
 
 
 def _named(function: ast.expr) -> str:
     if isinstance(function, ast.Attribute):
         return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
+    if isinstance(function, ast.Name):
+        return function.id
+    return ""
 
 
 def module_arrows(root: Path = ROOT) -> Arrows:
-    """Which module imports which; a name taken from a package leads to the package, or to its module of that name."""
+    """The arrows between modules, from each to those that it imports.
+
+    A name taken from a package leads to the package, or to its module of that name.
+    """
     files = modules(root)
     arrows: Arrows = {name: set() for name in files}
     for name, path in files.items():
         for found in imports(path, name):
-            whole = f"{found.module}.{found.name}"
-            target = whole if whole in files else found.module
+            target = f"{found.module}.{found.name}"
+            if target not in files:
+                target = found.module
             if target in files and target != name:
                 arrows[name].add(target)
     return arrows
 
 
 def room(module: str) -> str:
-    """The room of a module: "solver", "domain", "operators.ct", "problems.images"; the front door is "inverse_inr".
+    """The room of a module: "solver", "domain", "operators.ct", "problems.images".
 
-    A folder inside a room is a part of it.
+    The front door is "inverse_inr". A folder inside a room is a part of it.
     """
     top = max((name for name in TOPS.values() if f"{module}.".startswith(f"{name}.")), key=len)
     below = module.removeprefix(top).split(".")[1:2]
@@ -104,7 +119,7 @@ def room(module: str) -> str:
 
 
 def room_arrows(root: Path = ROOT) -> Arrows:
-    """Which room imports which."""
+    """The arrows between rooms, from each to those that it imports."""
     arrows: Arrows = {room(name): set() for name in modules(root)}
     for name, targets in module_arrows(root).items():
         here = room(name)
@@ -113,14 +128,19 @@ def room_arrows(root: Path = ROOT) -> Arrows:
 
 
 def circle(arrows: Mapping[str, set[str]]) -> list[str]:
-    """The first circle that following the arrows runs into, as a path that ends where it began; [] where none is."""
+    """The first circle that the arrows lead into, as a path that ends where it began.
+
+    Without a circle the path is empty.
+    """
     finished: set[str] = set()
 
     def follow(path: list[str]) -> list[str]:
         here = path[-1]
         if here in path[:-1]:
             return path[path.index(here) :]
-        for target in sorted(arrows.get(here, ())) if here not in finished else ():
+        if here in finished:
+            return []
+        for target in sorted(arrows.get(here, ())):
             if found := follow([*path, target]):
                 return found
         finished.add(here)
@@ -138,8 +158,9 @@ def floors_of(floors: Mapping[str, Sequence[str]]) -> dict[str, int]:
 
 
 def upward(root: Path, floors: Mapping[str, Sequence[str]]) -> list[str]:
-    """The imports that lead from a room to one on a higher floor, as "module imports module: floor -> floor"."""
-    number, names = floors_of(floors), list(floors)
+    """The imports that lead up, as "module imports module: floor -> floor"."""
+    number = floors_of(floors)
+    names = list(floors)
     found = []
     for name, targets in module_arrows(root).items():
         for target in sorted(targets):
@@ -150,9 +171,10 @@ def upward(root: Path, floors: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def unlisted_packages(root: Path = ROOT) -> list[str]:
-    """What differs between the folders with Python files and the packages that pyproject.toml lists."""
+    """The differences between the folders with Python files and the packages in pyproject.toml."""
     settings = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
-    listed, found = set(settings["packages"]), {}
+    listed = set(settings["packages"])
+    found = {}
     for top, name in TOPS.items():
         for path in source_files(root / top):
             parts = path.parent.relative_to(root / top).parts

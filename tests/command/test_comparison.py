@@ -1,4 +1,4 @@
-"""Comparing priors: what stands in the table, that nothing is computed twice or lost, and priors that fail."""
+"""Comparing priors: the table, cells that are neither lost nor computed twice, priors that fail."""
 
 import json
 import math
@@ -23,7 +23,8 @@ def run() -> Run:
 
 def same(a: Path, b: Path) -> bool:
     """Image, weights and everything but the clock of two cells agree to the last bit."""
-    one, two = Cell.read(a), Cell.read(b)
+    one = Cell.read(a)
+    two = Cell.read(b)
     assert one is not None
     assert two is not None
     fields = [load_field(folder / "field.safetensors").state_dict() for folder in (a, b)]
@@ -59,9 +60,9 @@ def test_the_table_is_what_single_fits_give(run, tmp_path):
         solution = single.solver(single.problem(), []).run()
         cell = Cell.read(out / "cells" / f"grid-{seed}")
         assert cell is not None
-        assert {k: cell.values[k] for k in ("PSNR", "SSIM", "held-out")} == {
-            k: v for k, v in solution.summary().items() if k in ("PSNR", "SSIM", "held-out")
-        }
+        compared = ("PSNR", "SSIM", "held-out")
+        expected = {k: v for k, v in solution.summary().items() if k in compared}
+        assert {k: cell.values[k] for k in compared} == expected
         assert torch.equal(read_image(cell.folder / "image.npz")[0], solution.sample(average=4))
     psnr = [
         cell.values["PSNR"]
@@ -76,16 +77,14 @@ def test_the_table_is_what_single_fits_give(run, tmp_path):
     assert not list(out.glob("cells/*/state.pt"))
 
 
-def test_files_for_documents(run, tmp_path):
+def test_tables_and_figures_are_written_for_documents(run, tmp_path):
     out = tmp_path / "out"
     comparison = compare(run, ["grid"], out=out, seeds=1)
-    assert (
-        json.loads((out / "table.json").read_text()) == comparison.table()
-    )  # one seed: plain numbers
+    # one seed: plain numbers
+    assert json.loads((out / "table.json").read_text()) == comparison.table()
     lines = (out / "table.md").read_text().splitlines()
-    assert (
-        lines[0] == "| method | PSNR (dB) | SSIM | held-out | parameters | seconds | memory (MB) |"
-    )
+    head = "| method | PSNR (dB) | SSIM | held-out | parameters | seconds | memory (MB) |"
+    assert lines[0] == head
     assert [line.split(" | ")[0] for line in lines[2:4]] == ["| FBP", "| grid"]
     axes = [ax for ax in comparison.figure().axes if ax.images]
     titles = [ax.get_title() for ax in axes]
@@ -100,8 +99,9 @@ def test_files_for_documents(run, tmp_path):
 def test_finished_cells_are_kept_and_new_ones_added(run, tmp_path, steps):
     out = tmp_path / "out"
     compare(run, ["grid"], out=out, seeds=1)
-    first, done = (out / "cells/grid-0/cell.json").read_text(), steps["done"]
-    assert done == 20 + 1  # the fit, and a step to measure memory
+    first = (out / "cells/grid-0/cell.json").read_text()
+    done = steps["done"]
+    assert done == 20 + 1  # the fit, and one step to measure memory
     compare(run, ["grid"], out=out, seeds=1)
     assert steps["done"] == done
     table = compare(run, ["hash", "grid"], out=out, seeds=2).table()
@@ -121,9 +121,8 @@ def whole(tmp_path_factory) -> Path:
     return out
 
 
-@pytest.mark.parametrize(
-    "stop", [1, 13, 22, 30]
-)  # as memory is measured, in the first fit, between, in the second
+# while memory is measured, in the first fit, between the fits, in the second
+@pytest.mark.parametrize("stop", [1, 13, 22, 30])
 def test_an_interruption_changes_nothing(run, whole, tmp_path, steps, stop):
     out = tmp_path / "parts"
     steps["stop"] = stop
@@ -133,10 +132,8 @@ def test_an_interruption_changes_nothing(run, whole, tmp_path, steps, stop):
     assert not (out / "table.json").exists()
     steps |= {"done": 0, "stop": -1}
     compare(run, ["hash", "grid"], out=out, seeds=1)
-    if stop == 13:
-        assert (
-            steps["done"] == 1 + (20 - 12) + 1 + 20
-        )  # memory was measured again; twelve steps were not lost
+    if stop == 13:  # memory was measured again; twelve steps were not lost
+        assert steps["done"] == 1 + (20 - 12) + 1 + 20
     assert same(whole / "cells/hash-0", out / "cells/hash-0")
     assert same(whole / "cells/grid-0", out / "cells/grid-0")
 
@@ -157,12 +154,15 @@ def test_a_prior_that_fails_is_a_row(run, tmp_path):
 
 
 def test_numbers_that_are_no_longer_finite(run, tmp_path, monkeypatch):
-    """Before any good state there is no image; after one, its numbers stand with the reason beside them."""
-    step, at = Solver.step, [3]
+    """Before any good state there is no image; after one, its numbers stand with the reason."""
+    step = Solver.step
+    at = [3]
 
     def broken(self):
         parts = step(self)
-        return parts * math.nan if self.label == "hash" and self.step_number == at[0] else parts
+        if self.label == "hash" and self.step_number == at[0]:
+            return parts * math.nan
+        return parts
 
     monkeypatch.setattr(Solver, "step", broken)
     early = compare(run, ["hash", "grid"], out=tmp_path / "early", seeds=1).table()

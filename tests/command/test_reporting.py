@@ -39,12 +39,11 @@ def test_repetitions_become_one_entry():
     assert spread([]) is spread([None, None]) is None
     assert spread([1.5, None]) == 1.5
     assert spread([7, 7, 7]) == 7
-    assert spread([1.0, 2.0, 4.5]) == Spread(
-        2.5, pytest.approx(math.sqrt((1.5**2 + 0.5**2 + 2.0**2) / 2))
-    )
+    deviation = math.sqrt((1.5**2 + 0.5**2 + 2.0**2) / 2)
+    assert spread([1.0, 2.0, 4.5]) == Spread(2.5, pytest.approx(deviation))
 
 
-def test_tables():
+def test_tables_as_text_and_markdown_align_and_escape():
     rows = [
         {"method": "a", "PSNR": 30.25, "note": None},
         {"method": "long", "PSNR": Spread(9.0, 0.5), "note": "x | y"},
@@ -66,15 +65,17 @@ def test_tables():
 
 
 def test_any_kind_of_image_is_shown():
-    """A volume by its middle slice across the shortest axis, channels by their mean, complex values by modulus."""
+    """A volume is shown by its middle slice across the shortest axis.
+
+    Channels are shown by their mean, and complex values by their modulus.
+    """
     grid = Grid(Box((0, 0, 0), (4, 1, 2)), (4, 3, 2))
     values = torch.arange(48.0).reshape(4, 3, 2, 2)
     assert torch.equal(picture(values, grid), values.mean(-1)[:, 1])
     assert torch.equal(picture(1j * values, grid), values.mean(-1)[:, 1])
     assert picture(torch.zeros(5, 1), Grid(Box((0,), (1,)), (5,))) is None
-    low, high = display_range(
-        torch.cat([torch.linspace(0, 1, 5000), torch.tensor([1e6, math.nan])])
-    )
+    outliers = torch.tensor([1e6, math.nan])
+    low, high = display_range(torch.cat([torch.linspace(0, 1, 5000), outliers]))
     assert 0 <= low < 0.01
     assert 0.99 < high < 1.1
     assert display_range(torch.ones(4)) is None

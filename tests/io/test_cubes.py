@@ -1,4 +1,4 @@
-"""Spectral cubes from every format: values, wavelengths and units carried; what is not clear is refused by name."""
+"""Spectral cubes from every format: values, wavelengths and units; unclear files are refused."""
 
 from pathlib import Path
 
@@ -15,41 +15,42 @@ NM = np.array([450.0, 470.0, 500.0, 560.0, 640.0])
 VALUES = np.random.default_rng(0).random((6, 7, 5)).astype(np.float32)
 
 
-def v73(path: Path, arrays: dict[str, np.ndarray], *, header: bool = True) -> Path:
-    """A file as MATLAB writes it: axes reversed, behind 512 bytes of its own."""
-    with h5py.File(path, "w", userblock_size=512 if header else 0) as file:
+def reversed_hdf5(path: Path, arrays: dict[str, np.ndarray], userblock: int = 0) -> Path:
+    """An HDF5 file with the axes of its arrays reversed."""
+    with h5py.File(path, "w", userblock_size=userblock) as file:
         for name, array in arrays.items():
             file[name] = array.T
-    if header:
-        with path.open("r+b") as file:
-            file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(128))
+    return path
+
+
+def v73(path: Path, arrays: dict[str, np.ndarray]) -> Path:
+    """A file as MATLAB writes it: axes reversed, behind 512 bytes of its own."""
+    reversed_hdf5(path, arrays, userblock=512)
+    with path.open("r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(128))
     return path
 
 
 def equals(cube: SpectralCube, wavelengths: bool = True) -> bool:
-    same = torch.equal(cube.values, torch.from_numpy(VALUES))
-    return same and (not wavelengths or np.allclose(cube.wavelengths, NM))  # pyright: ignore[reportArgumentType]
+    if wavelengths and not np.allclose(cube.wavelengths, NM):  # pyright: ignore
+        return False
+    return torch.equal(cube.values, torch.from_numpy(VALUES))
 
 
 def test_matlab_of_both_kinds(tmp_path: Path):
     savemat(tmp_path / "v5.mat", {"img": VALUES, "wavelengths": NM})
     assert equals(read_cube(tmp_path / "v5.mat"))
-    assert equals(read_cube(v73(tmp_path / "v73.mat", {"img": VALUES, "wavelengths": NM[None]})))
-    assert equals(
-        read_cube(
-            v73(tmp_path / "bare.mat", {"img": VALUES, "wavelengths": NM[None]}, header=False)
-        )
-    )
+    arrays = {"img": VALUES, "wavelengths": NM[None]}
+    assert equals(read_cube(v73(tmp_path / "v73.mat", arrays)))
+    assert equals(read_cube(reversed_hdf5(tmp_path / "bare.mat", arrays)))
 
 
 def test_npz_hdf5_and_tiff(tmp_path: Path):
     np.savez(tmp_path / "a.npz", cube=VALUES, wavelength=NM / 1000)  # in micrometres
     assert equals(read_cube(tmp_path / "a.npz"))
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["scene/rad"], file["scene/bands"] = (
-            np.moveaxis(VALUES, -1, 0),
-            NM,
-        )  # as ICVL, bands first
+        file["scene/rad"] = np.moveaxis(VALUES, -1, 0)  # bands first, as in ICVL
+        file["scene/bands"] = NM
     assert equals(read_cube(tmp_path / "a.h5"))
     tifffile = pytest.importorskip("tifffile")
     tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(VALUES, -1, 0), photometric="minisblack")
@@ -59,17 +60,17 @@ def test_npz_hdf5_and_tiff(tmp_path: Path):
 
 def test_envi_carries_wavelengths_and_units(tmp_path: Path):
     pytest.importorskip("spectral")
-    write_envi(
-        tmp_path / "a.hdr",
-        SpectralCube(torch.from_numpy(VALUES), torch.from_numpy(NM), "W/(m2 sr nm)"),
-    )
+    radiance = SpectralCube(torch.from_numpy(VALUES), torch.from_numpy(NM), "W/(m2 sr nm)")
+    write_envi(tmp_path / "a.hdr", radiance)
     cube = read_cube(tmp_path / "a.hdr")
     assert equals(cube)
     assert cube.units == "W/(m2 sr nm)"
     assert equals(read_cube(tmp_path / "a.img"))
     header = (tmp_path / "a.hdr").read_text().replace("Nanometers", "Micrometers")
     (tmp_path / "a.hdr").write_text(header)
-    assert np.allclose(read_cube(tmp_path / "a.hdr").wavelengths, NM * 1000)  # pyright: ignore[reportArgumentType]
+    longer = read_cube(tmp_path / "a.hdr").wavelengths
+    assert longer is not None
+    assert np.allclose(longer, NM * 1000)
     (tmp_path / "a.img").unlink()
     with pytest.raises(FileFormatError, match=r"no data file beside it; looked for a, a\.img"):
         read_cube(tmp_path / "a.hdr")
@@ -81,9 +82,8 @@ def test_a_folder_as_cave_publishes_it(tmp_path: Path):
     inner = tmp_path / "balloons_ms" / "balloons_ms"
     inner.mkdir(parents=True)
     for k in range(31):
-        Image.fromarray(np.full((4, 5), 2000 * k, dtype=np.uint16)).save(
-            inner / f"balloons_ms_{k + 1:02d}.png"
-        )
+        band = np.full((4, 5), 2000 * k, dtype=np.uint16)
+        Image.fromarray(band).save(inner / f"balloons_ms_{k + 1:02d}.png")
     cube = read_cube(tmp_path / "balloons_ms")
     assert cube.values.shape == (4, 5, 31)
     assert torch.allclose(cube.values[0, 0], 2000 * torch.arange(31) / 65535)
@@ -91,10 +91,9 @@ def test_a_folder_as_cave_publishes_it(tmp_path: Path):
     assert cube.wavelengths[[0, -1]].tolist() == [400.0, 700.0]
 
 
-def test_tsa_files_as_published(data):
-    measured = read_cube  # the measurement is no cube: it says so
+def test_the_published_tsa_measurement_is_no_cube(data):
     with pytest.raises(FileFormatError, match=r"meas_real \(660, 714\)"):
-        measured(data.file("tsa_real_scene1.mat"))
+        read_cube(data.file("tsa_real_scene1.mat"))
 
 
 def test_bands_are_sorted_and_have_a_grid(tmp_path: Path):
@@ -104,49 +103,97 @@ def test_bands_are_sorted_and_have_a_grid(tmp_path: Path):
     assert isinstance(cube.grid, BandGrid)
     assert cube.grid.shape == (6, 7, 5)
     assert cube.grid.axes(torch.float64)[-1].tolist() == NM.tolist()
-    assert type(read_cube(tmp_path / "a.npz", wavelengths=NM[0] + 10.0 * np.arange(5)).grid) is Grid
+    even = NM[0] + 10.0 * np.arange(5)
+    assert type(read_cube(tmp_path / "a.npz", wavelengths=even).grid) is Grid
 
 
-def test_which_axis_holds_the_bands_is_not_guessed(tmp_path: Path):
+@pytest.fixture
+def unnamed(tmp_path: Path) -> Path:
+    """A cube of 6 x 7 x 5 numbers that does not say which axis holds the bands."""
     np.savez(tmp_path / "a.npz", cube=VALUES)
-    with pytest.raises(FileFormatError, match=r"\(6, 7, 5\) may have its bands first or last"):
-        read_cube(tmp_path / "a.npz")
-    assert read_cube(tmp_path / "a.npz", bands="first").values.shape == (7, 5, 6)
-    assert read_cube(tmp_path / "a.npz", wavelengths=np.arange(6) + 400.0).values.shape == (7, 5, 6)
-    with pytest.raises(FileFormatError, match="5 wavelengths, but the array has shape"):
-        read_cube(tmp_path / "a.npz", wavelengths=NM, bands="first")
-    with pytest.raises(FileFormatError, match="9 wavelengths"):
-        read_cube(tmp_path / "a.npz", wavelengths=np.arange(9) + 400.0)
-    np.savez(tmp_path / "b.npz", cube=VALUES[:5], wavelengths=NM)  # 5 rows and 5 bands
+    return tmp_path / "a.npz"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"bands": "first"}, {"wavelengths": np.arange(6) + 400.0}],
+    ids=["bands", "wavelengths"],
+)
+def test_the_axis_of_the_bands_can_be_told(unnamed: Path, options: dict):
+    assert read_cube(unnamed, **options).values.shape == (7, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, r"\(6, 7, 5\) may have its bands first or last"),
+        ({"wavelengths": NM, "bands": "first"}, "5 wavelengths, but the array has shape"),
+        ({"wavelengths": np.arange(9) + 400.0}, "9 wavelengths"),
+    ],
+    ids=["not told", "another axis", "no axis"],
+)
+def test_which_axis_holds_the_bands_is_not_guessed(unnamed: Path, options: dict, message: str):
+    with pytest.raises(FileFormatError, match=message):
+        read_cube(unnamed, **options)
+
+
+def test_as_many_rows_as_bands_leave_the_axis_open(tmp_path: Path):
+    np.savez(tmp_path / "b.npz", cube=VALUES[:5], wavelengths=NM)
     with pytest.raises(FileFormatError, match="first or last"):
         read_cube(tmp_path / "b.npz")
 
 
-def test_refuses_what_is_no_cube(tmp_path: Path):
+def test_a_missing_file_is_refused(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         read_cube(tmp_path / "none.mat")
+
+
+def test_a_text_is_no_cube(tmp_path: Path):
     (tmp_path / "text.mat").write_text("not a matlab file")
     with pytest.raises(FileFormatError, match="found text"):
         read_cube(tmp_path / "text.mat")
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ((), "name it with key="),
+        (("c",), r"expected an array 'c'. Arrays: .*a \(6, 7, 5\)"),
+    ],
+    ids=["no key", "unknown key"],
+)
+def test_of_two_arrays_one_must_be_named(tmp_path: Path, key: tuple[str, ...], message: str):
     savemat(tmp_path / "two.mat", {"a": VALUES, "b": VALUES})
-    with pytest.raises(FileFormatError, match="name it with key="):
-        read_cube(tmp_path / "two.mat")
-    with pytest.raises(FileFormatError, match=r"expected an array 'c'. Arrays: .*a \(6, 7, 5\)"):
-        read_cube(tmp_path / "two.mat", "c")
+    with pytest.raises(FileFormatError, match=message):
+        read_cube(tmp_path / "two.mat", *key)
+
+
+def test_a_file_that_is_cut_off_is_a_damaged_copy(tmp_path: Path):
     broken = v73(tmp_path / "broken.mat", {"img": VALUES})
     broken.write_bytes(broken.read_bytes()[:900])
     with pytest.raises(FileFormatError, match="damaged copy"):
         read_cube(broken)
+
+
+def test_two_bands_of_the_same_wavelength_are_refused(tmp_path: Path):
     np.savez(tmp_path / "twice.npz", cube=VALUES, wavelengths=np.array([450.0, 470, 470, 560, 640]))
     with pytest.raises(FileFormatError, match="same wavelength"):
         read_cube(tmp_path / "twice.npz")
-    with pytest.raises(ValueError, match="4 wavelengths for values"):
-        SpectralCube(torch.from_numpy(VALUES), torch.from_numpy(NM[:4]))
-    with pytest.raises(ValueError, match="must rise"):
-        SpectralCube(torch.from_numpy(VALUES), torch.from_numpy(NM[::-1].copy()))
+
+
+@pytest.mark.parametrize(
+    ("wavelengths", "message"),
+    [(NM[:4], "4 wavelengths for values"), (NM[::-1].copy(), "must rise")],
+    ids=["too few", "falling"],
+)
+def test_a_cube_of_wrong_wavelengths_is_refused(wavelengths: np.ndarray, message: str):
+    with pytest.raises(ValueError, match=message):
+        SpectralCube(torch.from_numpy(VALUES), torch.from_numpy(wavelengths))
 
 
 def test_pixels_that_cannot_be_trusted():
     values = torch.full((2, 2, 3), 0.5)
-    values[0, 0, 1], values[1, 1, 2], values[0, 1, 0] = -0.1, 1.0, float("nan")
+    values[0, 0, 1] = -0.1
+    values[1, 1, 2] = 1.0
+    values[0, 1, 0] = float("nan")
     assert SpectralCube(values).saturated(1.0).tolist() == [[True, True], [False, True]]

@@ -25,7 +25,8 @@ SIZES = np.linalg.norm(OBLIQUE[:3, :3].astype(float), axis=0)
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".npz"])
 @pytest.mark.parametrize("shape", [(7, 10), (5, 9, 4), (1, 3, 2)], ids=str)
 def test_round_trip_keeps_values_and_grid(tmp_path: Path, suffix: str, shape: tuple[int, ...]):
-    values, grid = torch.randn(*shape, 1), grid_of(shape)
+    values = torch.randn(*shape, 1)
+    grid = grid_of(shape)
     values.view(-1)[0] = torch.nan
     io.write_image(tmp_path / f"a{suffix}", values, grid)
     back, lattice = io.read_image(tmp_path / f"a{suffix}")
@@ -68,17 +69,15 @@ def test_png_round_trip_is_exact_on_its_levels(tmp_path: Path, channels: int, le
 def test_png_clips_and_scales_8_bits(tmp_path: Path):
     from PIL import Image
 
-    io.write_image(
-        tmp_path / "a.png", torch.tensor([[-1.0, 0.5, torch.inf]])[..., None], grid_of((1, 3))
-    )
-    assert io.read_image(tmp_path / "a.png")[0].flatten().tolist() == pytest.approx(
-        [0, 0.5, 1], abs=1e-5
-    )
+    values = torch.tensor([[-1.0, 0.5, torch.inf]])[..., None]
+    io.write_image(tmp_path / "a.png", values, grid_of((1, 3)))
+    clipped = io.read_image(tmp_path / "a.png")[0].flatten().tolist()
+    assert clipped == pytest.approx([0, 0.5, 1], abs=1e-5)
     Image.fromarray(np.array([[0, 51, 255]], np.uint8)).save(tmp_path / "b.png")
     assert io.read_image(tmp_path / "b.png")[0].flatten().tolist() == pytest.approx([0, 0.2, 1])
 
 
-def test_hdf5_round_trip(tmp_path: Path):
+def test_hdf5_files_keep_tensors_types_and_attributes(tmp_path: Path):
     tensors = {
         "a/x": torch.randn(2, 3, dtype=torch.complex64),
         "n": torch.arange(4),
@@ -91,7 +90,7 @@ def test_hdf5_round_trip(tmp_path: Path):
         assert back.dtype == tensor.dtype
     with h5py.File(tmp_path / "a.h5", "r") as file:
         assert dict(file.attrs) == {"unit": "mm", "n": 3}
-        assert [k for k in file] == ["a", "n", "s"]
+        assert list(file) == ["a", "n", "s"]
 
 
 # ---------------------------------------------------------------- NIfTI
@@ -106,7 +105,8 @@ def test_nifti_of_a_box_puts_pixel_centres_where_the_box_says(tmp_path: Path):
 
 
 def test_nifti_in_micrometres_is_read_in_millimetres(tmp_path: Path):
-    image = nibabel.Nifti1Image(np.ones((2, 3, 4), np.int16), np.diag([50.0, 50, 200, 1]))  # pyright: ignore
+    affine = np.diag([50.0, 50, 200, 1])
+    image = nibabel.Nifti1Image(np.ones((2, 3, 4), np.int16), affine)  # pyright: ignore
     image.header.set_xyzt_units("micron")
     image.to_filename(tmp_path / "a.nii")
     _, grid = io.read_image(tmp_path / "a.nii")
@@ -114,15 +114,26 @@ def test_nifti_in_micrometres_is_read_in_millimetres(tmp_path: Path):
     assert np.allclose(np.diag(np.array(grid.affine)), [0.05, 0.05, 0.2, 1])
 
 
-def test_nifti_four_axes_need_a_volume(tmp_path: Path):
-    path = Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz"
-    with pytest.raises(io.FileFormatError, match=r"found 2 \(shape \(128, 96, 24, 2\)\).*volume=0"):
-        io.read_image(path)
-    with pytest.raises(ValueError, match=r"volume=2, but .* holds 2"):
-        io.read_image(path, volume=2)
-    both, grid = io.read_image(path, volume=slice(None))
-    one, _ = io.read_image(path, volume=-1)
-    image = nibabel.load(path)
+FOUR_AXES = Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({}, io.FileFormatError, r"found 2 \(shape \(128, 96, 24, 2\)\).*volume=0"),
+        ({"volume": 2}, ValueError, r"volume=2, but .* holds 2"),
+    ],
+    ids=["no volume", "beyond the last"],
+)
+def test_nifti_four_axes_need_a_volume(options: dict, error: type[Exception], message: str):
+    with pytest.raises(error, match=message):
+        io.read_image(FOUR_AXES, **options)
+
+
+def test_nifti_volumes_are_read_one_by_one_or_all_as_channels(tmp_path: Path):
+    both, grid = io.read_image(FOUR_AXES, volume=slice(None))
+    one, _ = io.read_image(FOUR_AXES, volume=-1)
+    image = nibabel.load(FOUR_AXES)
     assert torch.equal(one[..., 0], both[..., 1])
     assert np.array_equal(both.numpy(), image.get_fdata(dtype=np.float32))  # pyright: ignore
     assert grid.box.upper == pytest.approx((256, 192, 52.8), rel=1e-6)
@@ -133,16 +144,35 @@ def test_nifti_four_axes_need_a_volume(tmp_path: Path):
     assert (lattice, lattice.affine) == (grid, grid.affine)
 
 
-def test_nifti_refuses_what_it_cannot_say(tmp_path: Path):
-    path, values = tmp_path / "a.nii", torch.rand(4, 3, 1)
-    with pytest.raises(ValueError, match=r"lengths.*\['nm'\].*\.npz"):
-        io.write_image(path, values, Grid(Box((0, 0), (1, 1), ("mm", "nm")), (4, 3)))
-    with pytest.raises(ValueError, match=r"spacing is .* another resolution"):
-        io.write_image(path, values, grid_of((4, 3)).with_affine(OBLIQUE.tolist()))
-    with pytest.raises(ValueError, match=r"2 channels of a 2-D grid"):
-        io.write_image(path, values.expand(4, 3, 2), grid_of((4, 3)))
-    with pytest.raises(ValueError, match="complex"):
-        io.write_image(path, values + 1j, grid_of((4, 3)))
-    nibabel.Nifti1Image(np.ones((2, 3), np.complex64), np.eye(4)).to_filename(path)  # pyright: ignore
+PLANE = grid_of((4, 3))
+
+
+@pytest.mark.parametrize(
+    ("values", "grid", "message"),
+    [
+        (
+            torch.rand(4, 3, 1),
+            Grid(Box((0, 0), (1, 1), ("mm", "nm")), (4, 3)),
+            r"lengths.*\['nm'\].*\.npz",
+        ),
+        (
+            torch.rand(4, 3, 1),
+            PLANE.with_affine(OBLIQUE.tolist()),
+            r"spacing is .* another resolution",
+        ),
+        (torch.rand(4, 3, 2), PLANE, r"2 channels of a 2-D grid"),
+        (torch.rand(4, 3, 1) + 1j, PLANE, "complex"),
+    ],
+    ids=["units", "affine", "channels", "complex"],
+)
+def test_nifti_refuses_what_it_cannot_say(tmp_path: Path, values, grid: Grid, message: str):
+    with pytest.raises(ValueError, match=message):
+        io.write_image(tmp_path / "a.nii", values, grid)
+
+
+def test_nifti_of_complex_numbers_is_refused(tmp_path: Path):
+    path = tmp_path / "a.nii"
+    image = nibabel.Nifti1Image(np.ones((2, 3), np.complex64), np.eye(4))  # pyright: ignore
+    image.to_filename(path)
     with pytest.raises(io.FileFormatError, match="real numbers, found complex64"):
         io.read_image(path)

@@ -1,4 +1,4 @@
-"""MSTAR-style chips from their layout; CPHD and SICD written by sarpy and read back; damaged ones refused."""
+"""CPHD and SICD as sarpy writes them are read back; damaged ones are refused."""
 
 import sys
 import warnings
@@ -9,107 +9,64 @@ import pytest
 import torch
 
 from inverse_inr.io import FileFormatError
-from inverse_inr.io.mstar import read_mstar
 from inverse_inr.io.nga import read_cphd, read_sicd
 
-ROWS, COLUMNS = 5, 4
 SPOT = np.array([40.0, -75.0, 100.0])  # degrees, degrees, m
 
 
-def chip_bytes(native="0"):
-    modulus = np.arange(1, ROWS * COLUMNS + 1, dtype=">f4").reshape(ROWS, COLUMNS)
-    phase = (0.1 * modulus).astype(">f4")
-    lines = [
-        "[PhoenixHeaderVer01.04]",
-        "PhoenixHeaderLength= {:05d}",
-        f"native_header_length= {native}",
-        f"NumberOfColumns= {COLUMNS}",
-        f"NumberOfRows= {ROWS}",
-        "MeasuredDepression= 17.03",
-        "TargetType= t72_tank",
-        "[EndofPhoenixHeader]",
-        "",
-    ]
-    text = "\n".join(lines)
-    text = text.format(len(text.format(0)))
-    return text.encode() + modulus.tobytes() + phase.tobytes(), modulus * np.exp(1j * phase)
-
-
-def test_mstar_chip(tmp_path):
-    content, expected = chip_bytes()
-    (tmp_path / "HB0.015").write_bytes(content)
-    chip = read_mstar(tmp_path / "HB0.015")
-    assert chip.image.dtype == torch.complex64
-    np.testing.assert_allclose(chip.image.numpy(), expected, rtol=1e-6)
-    assert chip.number("MeasuredDepression") == 17.03
-    assert chip.header["TargetType"] == "t72_tank"
-    with pytest.raises(KeyError, match=r"no 'Azimuth'; it has .*MeasuredDepression"):
-        chip.number("Azimuth")
-
-
-def test_mstar_files_that_are_none(tmp_path):
-    content, _ = chip_bytes()
-    cases = [
-        (content[:-1], "A truncated copy"),
-        (content[: -4 * ROWS * COLUMNS], "or moduli alone"),
-        (chip_bytes(native="512")[0], "full scene"),
-        (b"P5 4 4 255", "no Phoenix header"),
-        (b"", "empty"),
-    ]
-    for k, (bad, message) in enumerate(cases):
-        (tmp_path / f"{k}").write_bytes(bad)
-        with pytest.raises(FileFormatError, match=message):
-            read_mstar(tmp_path / f"{k}")
-
-
-# --- sarpy ----------------------------------------------------------------------------------------------------------
-
 sarpy = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
+PULSES, FREQUENCIES = 6, 7
+PULSE_PARAMETERS = [
+    "TxTime",
+    "TxPos",
+    "TxVel",
+    "RcvTime",
+    "RcvPos",
+    "RcvVel",
+    "SRPPos",
+    "aFDOP",
+    "aFRR1",
+    "aFRR2",
+    "FX1",
+    "FX2",
+    "TOA1",
+    "TOA2",
+    "TDTropoSRP",
+    "SC0",
+    "SCSS",
+]
+VECTORS = {"TxPos", "TxVel", "RcvPos", "RcvVel", "SRPPos"}
 
-def write_cphd(path, domain="FX", steps=(0.0, 0.0)):
-    """A file of 6 pulses and 7 frequencies about SPOT; returns samples, antennas (east, north, up) and frequencies."""
-    pytest.importorskip("sarpy")
-    from sarpy.geometry.geocoords import geodetic_to_ecf
-    from sarpy.io.phase_history.cphd import CPHDWriter1
+
+def pulse_parameters():
+    """The layout of the numbers that CPHD keeps per pulse, and how many they are."""
     from sarpy.io.phase_history.cphd1_elements import PVP
+
+    parameters = {}
+    size = 0
+    for name in PULSE_PARAMETERS:
+        if name in VECTORS:
+            parameters[name] = PVP.PerVectorParameterXYZ(Offset=size)
+            size += 3
+        else:
+            parameters[name] = PVP.PerVectorParameterF8(Offset=size)
+            size += 1
+    return PVP.PVPType(**parameters), size
+
+
+def cphd_header(domain, origin):
+    """The XML of a file with one channel about a scene at `origin` (ECF, m)."""
     from sarpy.io.phase_history.cphd1_elements.CPHD import CPHDType
 
-    places = {"TxPos", "TxVel", "RcvPos", "RcvVel", "SRPPos"}
-    names = [
-        "TxTime",
-        "TxPos",
-        "TxVel",
-        "RcvTime",
-        "RcvPos",
-        "RcvVel",
-        "SRPPos",
-        "aFDOP",
-        "aFRR1",
-        "aFRR2",
-        "FX1",
-        "FX2",
-        "TOA1",
-        "TOA2",
-        "TDTropoSRP",
-        "SC0",
-        "SCSS",
-    ]
-    parameters, size = {}, 0
-    for name in names:
-        kind = PVP.PerVectorParameterXYZ if name in places else PVP.PerVectorParameterF8
-        parameters[name] = kind(Offset=size)
-        size += 3 if name in places else 1
-    pvp, pulses, count, origin = PVP.PVPType(**parameters), 6, 7, geodetic_to_ecf(SPOT)
-    sizes = [
-        {
-            "Identifier": "1",
-            "NumVectors": pulses,
-            "NumSamples": count,
-            "SignalArrayByteOffset": 0,
-            "PVPArrayByteOffset": 0,
-        }
-    ]
+    pvp, size = pulse_parameters()
+    channel = {
+        "Identifier": "1",
+        "NumVectors": PULSES,
+        "NumSamples": FREQUENCIES,
+        "SignalArrayByteOffset": 0,
+        "PVPArrayByteOffset": 0,
+    }
     identity = {
         "CollectorName": "none",
         "CoreName": "test",
@@ -118,38 +75,51 @@ def write_cphd(path, domain="FX", steps=(0.0, 0.0)):
         "Classification": "UNCLASSIFIED",
         "RadarMode": {"ModeType": "SPOTLIGHT"},
     }
-    meta = CPHDType(
+    return CPHDType(
         CollectionID=identity,
         Global={"DomainType": domain, "SGN": -1},
         SceneCoordinates={"IARP": {"ECF": list(origin), "LLH": list(SPOT)}},
-        Data={"SignalArrayFormat": "CF8", "NumBytesPVP": 8 * size, "Channels": sizes},
+        Data={"SignalArrayFormat": "CF8", "NumBytesPVP": 8 * size, "Channels": [channel]},
         PVP=pvp,
     )
-    draw = np.random.default_rng(0)
-    local = draw.normal(size=(2, pulses, 3)) * 1e4
+
+
+def local_axes():
+    """East, north and up at SPOT, as rows of ECF coordinates."""
     b, a = np.deg2rad(SPOT[:2])
     east = np.array([-np.sin(a), np.cos(a), 0])
     north = np.array([-np.sin(b) * np.cos(a), -np.sin(b) * np.sin(a), np.cos(b)])
-    axes = np.stack(
-        [east, north, np.array([np.cos(b) * np.cos(a), np.cos(b) * np.sin(a), np.sin(b)])]
-    )
-    table = np.zeros(pulses, dtype=pvp.get_vector_dtype())
-    table["TxPos"], table["RcvPos"], table["SRPPos"] = (
-        origin + local[0] @ axes,
-        origin + local[1] @ axes,
-        origin,
-    )
-    table["SC0"], table["SCSS"] = (
-        9e9 + steps[0] * np.arange(pulses),
-        1e6 + steps[1] * np.arange(pulses),
-    )
-    y = (draw.normal(size=(pulses, count)) + 1j * draw.normal(size=(pulses, count))).astype(
-        np.complex64
-    )
-    writer = CPHDWriter1(str(path), meta=meta)
+    up = np.array([np.cos(b) * np.cos(a), np.cos(b) * np.sin(a), np.sin(b)])
+    return np.stack([east, north, up])
+
+
+def write_cphd(path, domain="FX", steps=(0.0, 0.0)):
+    """Write a file of 6 pulses and 7 frequencies about SPOT.
+
+    `steps` are the changes per pulse of the first frequency and of the step between two (Hz).
+    Returns samples, antennas (east, north, up; m) and frequencies (Hz).
+    """
+    pytest.importorskip("sarpy")
+    from sarpy.geometry.geocoords import geodetic_to_ecf
+    from sarpy.io.phase_history.cphd import CPHDWriter1
+
+    origin = geodetic_to_ecf(SPOT)
+    header = cphd_header(domain, origin)
+    draw = np.random.default_rng(0)
+    local = draw.normal(size=(2, PULSES, 3)) * 1e4
+    axes = local_axes()
+    table = np.zeros(PULSES, dtype=header.PVP.get_vector_dtype())
+    table["TxPos"] = origin + local[0] @ axes
+    table["RcvPos"] = origin + local[1] @ axes
+    table["SRPPos"] = origin
+    table["SC0"] = 9e9 + steps[0] * np.arange(PULSES)
+    table["SCSS"] = 1e6 + steps[1] * np.arange(PULSES)
+    shape = (PULSES, FREQUENCIES)
+    y = (draw.normal(size=shape) + 1j * draw.normal(size=shape)).astype(np.complex64)
+    writer = CPHDWriter1(str(path), meta=header)
     writer.write_file({"1": table}, {"1": y})
     writer.close()
-    return y, local, 9e9 + 1e6 * np.arange(count)
+    return y, local, 9e9 + 1e6 * np.arange(FREQUENCIES)
 
 
 @sarpy
@@ -159,9 +129,8 @@ def test_cphd_in_local_metres(tmp_path):
     assert data.sign == -1
     np.testing.assert_array_equal(data.y.numpy(), y)
     np.testing.assert_array_equal(data.frequencies.numpy(), frequencies)
-    np.testing.assert_allclose(
-        data.transmitters.numpy(), antennas[0], atol=1e-8
-    )  # ECF numbers have steps of 1e-9 m
+    # ECF coordinates are rounded to 1e-9 m
+    np.testing.assert_allclose(data.transmitters.numpy(), antennas[0], atol=1e-8)
     np.testing.assert_allclose(data.receivers.numpy(), antennas[1], atol=1e-8)
     legs = np.linalg.norm(antennas, axis=2).sum(0)
     np.testing.assert_allclose(data.reference_path.numpy(), legs, atol=1e-8)
@@ -171,30 +140,45 @@ def test_cphd_in_local_metres(tmp_path):
 
 
 @sarpy
-def test_cphd_files_that_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [(-8, r"bytes of signal at .* A truncated copy"), (100, "CPHD")],
+    ids=["last sample missing", "header alone"],
+)
+def test_cphd_files_that_are_cut_off_are_refused(tmp_path, kept, message):
     write_cphd(tmp_path / "a.cphd")
     whole = (tmp_path / "a.cphd").read_bytes()
-    (tmp_path / "b.cphd").write_bytes(whole[:-8])
-    with pytest.raises(FileFormatError, match=r"bytes of signal at .* A truncated copy"):
+    (tmp_path / "b.cphd").write_bytes(whole[:kept])
+    with pytest.raises(FileFormatError, match=message):
         read_cphd(tmp_path / "b.cphd")
-    (tmp_path / "b.cphd").write_bytes(whole[:100])
-    with pytest.raises(FileFormatError, match="CPHD"):
-        read_cphd(tmp_path / "b.cphd")
-    (tmp_path / "c.cphd").write_bytes(b"NITF02.10")
-    with pytest.raises(FileFormatError, match=r"not 'CPHD/1\.'"):
-        read_cphd(tmp_path / "c.cphd")
-    for name, options, message in (
-        ("toa", {"domain": "TOA"}, "domain TOA"),
-        ("f", {"steps": (5e4, 0)}, "first frequency changes by 2.5e"),
-        ("d", {"steps": (0, 1e3)}, "step by 5000 Hz"),
-    ):
-        write_cphd(tmp_path / f"{name}.cphd", **options)
-        with pytest.raises(FileFormatError, match=message):
-            read_cphd(tmp_path / f"{name}.cphd")
 
 
 @sarpy
-def test_sicd_round_trip(tmp_path):
+def test_an_nitf_file_is_no_cphd_file(tmp_path):
+    pytest.importorskip("sarpy")
+    (tmp_path / "c.cphd").write_bytes(b"NITF02.10")
+    with pytest.raises(FileFormatError, match=r"not 'CPHD/1\.'"):
+        read_cphd(tmp_path / "c.cphd")
+
+
+@sarpy
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"domain": "TOA"}, "domain TOA"),
+        ({"steps": (5e4, 0)}, "first frequency changes by 2.5e"),
+        ({"steps": (0, 1e3)}, "step by 5000 Hz"),
+    ],
+    ids=["times", "first frequency", "step"],
+)
+def test_cphd_files_without_common_frequencies_are_refused(tmp_path, options, message):
+    write_cphd(tmp_path / "a.cphd", **options)
+    with pytest.raises(FileFormatError, match=message):
+        read_cphd(tmp_path / "a.cphd")
+
+
+def write_sicd(path):
+    """Write an image of 6 x 9 complex pixels about SPOT, and return it."""
     pytest.importorskip("sarpy")
     from sarpy.io.complex.sicd import SICDWriter
     from sarpy.io.complex.sicd_elements.SICD import SICDType
@@ -237,25 +221,42 @@ def test_sicd_round_trip(tmp_path):
         },
     )
     image = (np.arange(54).reshape(6, 9) * (1 + 2j)).astype(np.complex64)
-    writer = SICDWriter(str(tmp_path / "a.nitf"), meta)
+    writer = SICDWriter(str(path), meta)
     writer.write(image)
     writer.close()
+    return image
+
+
+@sarpy
+def test_sicd_files_are_read_as_they_were_written(tmp_path):
+    image = write_sicd(tmp_path / "a.nitf")
     values, grid = read_sicd(tmp_path / "a.nitf")
     np.testing.assert_array_equal(values[..., 0].numpy(), image)
     assert grid.spacing == pytest.approx((0.3, 0.2))
-    where = grid.points(torch.float64)[3, 4]
-    assert torch.allclose(
-        where, torch.zeros(2, dtype=torch.float64), atol=1e-12
-    )  # the scene's centre point
+    centre = grid.points(torch.float64)[3, 4]  # the scene's centre point
+    assert torch.allclose(centre, torch.zeros(2, dtype=torch.float64), atol=1e-12)
+
+
+@sarpy
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [(-1, "truncated"), (300, "NITF")],
+    ids=["last byte missing", "header cut off"],
+)
+def test_sicd_files_that_are_cut_off_are_refused(tmp_path, kept, message):
+    write_sicd(tmp_path / "a.nitf")
     whole = (tmp_path / "a.nitf").read_bytes()
-    for content, message in (
-        (whole[:-1], "truncated"),
-        (whole[:300], "NITF"),
-        (b"CPHD/1.0.1", "NITF"),
-    ):
-        (tmp_path / "b.nitf").write_bytes(content)
-        with pytest.raises(FileFormatError, match=message):
-            read_sicd(tmp_path / "b.nitf")
+    (tmp_path / "b.nitf").write_bytes(whole[:kept])
+    with pytest.raises(FileFormatError, match=message):
+        read_sicd(tmp_path / "b.nitf")
+
+
+@sarpy
+def test_a_cphd_file_is_no_sicd_file(tmp_path):
+    pytest.importorskip("sarpy")
+    (tmp_path / "b.nitf").write_bytes(b"CPHD/1.0.1")
+    with pytest.raises(FileFormatError, match="NITF"):
+        read_sicd(tmp_path / "b.nitf")
 
 
 def test_without_sarpy_the_extra_is_named(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Raw TI captures: bytes written from the documented layouts, one word after another."""
 
+import itertools
 import json
 import struct
 
@@ -13,7 +14,7 @@ FRAMES, LOOPS, SAMPLES, RECEIVERS = 2, 3, 6, 4
 
 
 def settings(lanes="0x3", **changes):
-    """A mmWave Studio JSON with two transmitters in turn, cut down to what describes the samples."""
+    """A mmWave Studio JSON with two transmitters in turn, cut down to the settings of samples."""
     frame = {"chirpStartIdx": 0, "chirpEndIdx": 1, "numLoops": LOOPS, "numFrames": FRAMES}
     profile = {
         "profileId": 0,
@@ -35,8 +36,9 @@ def settings(lanes="0x3", **changes):
         "rlChirps": [{"rlChirpCfg_t": c} for c in chirps],
     }
     capture = {"rlDevLaneEnable_t": {"laneEn": lanes}, "rlDevDataFmtCfg_t": {"iqSwapSel": 0}}
-    for place, value in changes.items():
-        {"frame": frame, "profile": profile, "capture": capture, "rf": rf}[place].update(value)
+    parts = {"frame": frame, "profile": profile, "capture": capture, "rf": rf}
+    for place, change in changes.items():
+        parts[place].update(change)
     return {"mmWaveDevices": [{"rfConfig": rf, "rawDataCaptureConfig": capture}]}
 
 
@@ -46,29 +48,33 @@ def value(frame, loop, chirp, receiver, sample):
     return k, -k - 1000
 
 
+def awr1843(*chirp):
+    """The words of one chirp of an AWR1843: receiver after receiver, samples in pairs, I I Q Q."""
+    for receiver, pair in itertools.product(range(RECEIVERS), range(0, SAMPLES, 2)):
+        one = value(*chirp, receiver, pair)
+        two = value(*chirp, receiver, pair + 1)
+        yield from (one[0], two[0], one[1], two[1])
+
+
+def iwr1443(*chirp):
+    """The words of one chirp of an IWR1443: sample after sample, I of all receivers, then Q."""
+    for sample in range(SAMPLES):
+        part = [value(*chirp, receiver, sample) for receiver in range(RECEIVERS)]
+        yield from (v[0] for v in part)
+        yield from (v[1] for v in part)
+
+
+LAYOUTS = {"AWR1843": awr1843, "IWR1443": iwr1443}
+
+
 def words(layout):
     """The words of a capture in the order in which the board sends them."""
-    for frame in range(FRAMES):
-        for loop in range(LOOPS):
-            for chirp in range(2):
-                if layout == "AWR1843":
-                    for receiver in range(RECEIVERS):
-                        for pair in range(0, SAMPLES, 2):
-                            one, two = (
-                                value(frame, loop, chirp, receiver, pair + k) for k in (0, 1)
-                            )
-                            yield from (one[0], two[0], one[1], two[1])
-                else:
-                    for sample in range(SAMPLES):
-                        part = [
-                            value(frame, loop, chirp, receiver, sample)
-                            for receiver in range(RECEIVERS)
-                        ]
-                        yield from (v[0] for v in part)
-                        yield from (v[1] for v in part)
+    for chirp in itertools.product(range(FRAMES), range(LOOPS), range(2)):
+        yield from LAYOUTS[layout](*chirp)
 
 
-def written(folder, layout, lanes):
+def written(folder, layout="AWR1843", lanes="0x3"):
+    """The paths of a capture of two frames and of its JSON."""
     (folder / "a.mmwave.json").write_text(json.dumps(settings(lanes)))
     (folder / "a.bin").write_bytes(b"".join(struct.pack("<h", w) for w in words(layout)))
     return folder / "a.bin", folder / "a.mmwave.json"
@@ -79,24 +85,11 @@ def test_samples_land_in_their_places(tmp_path, layout, lanes):
     capture = read_ti(*written(tmp_path, layout, lanes))
     assert capture.samples.shape == (FRAMES, LOOPS, 2, RECEIVERS, SAMPLES)
     assert capture.samples.dtype == torch.complex64
-    for place in [
-        (0, 0, 0, 0, 0),
-        (0, 0, 0, 0, 1),
-        (1, 2, 1, 3, 5),
-        (0, 1, 1, 2, 3),
-        (1, 0, 0, 1, 4),
-    ]:
+    some = [(0, 0, 0, 0, 0), (0, 0, 0, 0, 1), (1, 2, 1, 3, 5), (0, 1, 1, 2, 3), (1, 0, 0, 1, 4)]
+    for place in some:
         assert capture.samples[place].item() == complex(*value(*place))
-    expected = torch.tensor(
-        [
-            value(f, n, c, r, s)
-            for f in range(FRAMES)
-            for n in range(LOOPS)
-            for c in range(2)
-            for r in range(RECEIVERS)
-            for s in range(SAMPLES)
-        ]
-    )
+    places = itertools.product(*map(range, (FRAMES, LOOPS, 2, RECEIVERS, SAMPLES)))
+    expected = torch.tensor([value(*place) for place in places])
     assert torch.equal(torch.view_as_real(capture.samples).reshape(-1, 2), expected.float())
 
 
@@ -108,31 +101,34 @@ def test_the_json_is_read_in_si_units(tmp_path):
 
 
 def test_q_before_i_is_turned(tmp_path):
-    data, _ = written(tmp_path, "AWR1843", "0x3")
-    (tmp_path / "a.mmwave.json").write_text(
-        json.dumps(settings(capture={"rlDevDataFmtCfg_t": {"iqSwapSel": 1}}))
-    )
-    first = read_ti(data, tmp_path / "a.mmwave.json").samples[0, 0, 0, 0, 0].item()
+    data, about = written(tmp_path)
+    turned = settings(capture={"rlDevDataFmtCfg_t": {"iqSwapSel": 1}})
+    about.write_text(json.dumps(turned))
+    first = read_ti(data, about).samples[0, 0, 0, 0, 0].item()
     assert first == complex(*value(0, 0, 0, 0, 0)[::-1])
 
 
-def test_truncated_captures_are_refused(tmp_path):
-    data, about = written(tmp_path, "AWR1843", "0x3")
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        (2 * 576 - 2, r"1\.99\d* frames of 576 bytes .* truncated"),
+        (576, "holds 1 frames of 576 bytes; the JSON says 2"),
+        (0, "0 bytes"),
+    ],
+    ids=["last word missing", "last frame missing", "empty"],
+)
+def test_truncated_captures_are_refused(tmp_path, kept, message):
+    data, about = written(tmp_path)
     whole = data.read_bytes()
-    data.write_bytes(whole[:-2])
-    with pytest.raises(FileFormatError, match=r"1\.99\d* frames of 576 bytes .* truncated"):
-        read_ti(data, about)
-    data.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(FileFormatError, match="holds 1 frames of 576 bytes; the JSON says 2"):
-        read_ti(data, about)
-    data.write_bytes(b"")
-    with pytest.raises(FileFormatError, match="0 bytes"):
+    assert len(whole) == 2 * 576
+    data.write_bytes(whole[:kept])
+    with pytest.raises(FileFormatError, match=message):
         read_ti(data, about)
 
 
-def test_other_files_are_refused(tmp_path):
-    data, about = written(tmp_path, "AWR1843", "0x3")
-    cases = [
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
         ("{", "JSONDecodeError"),
         ('{"DCA1000Config": {}}', "setup"),
         (json.dumps(settings("0x7")), "3 lanes"),
@@ -141,12 +137,22 @@ def test_other_files_are_refused(tmp_path):
             "complex",
         ),
         (json.dumps(settings(frame={"chirpEndIdx": 5})), "StopIteration"),
-    ]
-    for text, message in cases:
-        about.write_text(text)
-        with pytest.raises(FileFormatError, match=message):
-            read_ti(data, about)
+    ],
+    ids=["no JSON", "another JSON", "three lanes", "real samples", "chirp without profile"],
+)
+def test_settings_that_cannot_be_used_are_refused(tmp_path, text, message):
+    data, about = written(tmp_path)
+    about.write_text(text)
+    with pytest.raises(FileFormatError, match=message):
+        read_ti(data, about)
+
+
+def test_a_missing_capture_offers_the_nearest(tmp_path):
+    _, about = written(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"a\.bin"):
-        read_ti(tmp_path / "b.bin", read_ti_json(written(tmp_path, "AWR1843", "0x3")[1]))
+        read_ti(tmp_path / "b.bin", read_ti_json(about))
+
+
+def test_an_unknown_layout_is_refused(tmp_path):
     with pytest.raises(ValueError, match="layout must be one of"):
-        read_ti(*written(tmp_path, "AWR1843", "0x3"), layout="AWR9999")
+        read_ti(*written(tmp_path), layout="AWR9999")

@@ -1,4 +1,4 @@
-"""Which way imports lead: down, never in a circle, and into the core through its front door."""
+"""Imports lead down, never in a circle, and into the core through its front door."""
 
 from pathlib import Path
 
@@ -45,21 +45,20 @@ def test_no_arrow_leads_upward():
 
 
 def test_problems_of_one_modality_know_no_other():
-    """What two of them share stands below: an operator, a tool of problems, the core."""
+    """Two modalities share what stands below them: an operator, a tool of problems, the core."""
     rooms = set(FLOORS["problems"])
-    known = {
-        name: sorted(targets & rooms) for name, targets in room_arrows().items() if name in rooms
-    }
+    arrows = room_arrows()
+    known = {name: sorted(arrows[name] & rooms) for name in arrows if name in rooms}
     assert not any(known.values()), known
 
 
 def _front_door() -> set[str]:
-    """What inverse_inr/__init__.py exports, submodules among it."""
+    """The names that inverse_inr/__init__.py exports, submodules among them."""
     return {found.name for found in imports(ROOT / PACKAGE / "__init__.py")}
 
 
 def _past_the_door(found: Import, exported: set[str]) -> bool:
-    """Whether an operator takes something that is not offered to it."""
+    """True if an operator takes something that is not offered to it."""
     top, *rest = found.module.split(".")
     if top != PACKAGE:
         return False
@@ -76,7 +75,10 @@ def _past_the_door(found: Import, exported: set[str]) -> bool:
     "path", sorted(source_files(ROOT / "operators")), ids=lambda p: str(p.relative_to(ROOT))
 )
 def test_operators_use_the_front_door(path: Path):
-    """They import names of `inverse_inr`, its public submodules, files' readers and each other; nothing private."""
+    """Operators import names of `inverse_inr`, its public submodules, readers and each other.
+
+    They import nothing private.
+    """
     exported = _front_door()
     assert [found for found in imports(path) if _past_the_door(found, exported)] == []
 
@@ -106,7 +108,10 @@ def test_the_front_door_refuses(module: str, name: str, past: bool):
 
 
 def _tree(root: Path, **files: str) -> Path:
-    """Files below inverse_inr/, with an empty `__init__` in each folder; "__" in a keyword is a slash."""
+    """Files below inverse_inr/, with an empty `__init__` in each folder.
+
+    In a keyword, "__" stands for a slash.
+    """
     for name, text in files.items():
         path = root / f"{name.replace('__', '/')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +148,8 @@ def test_a_circle_of_rooms_that_is_none_of_files_is_found(tmp_path: Path):
 @pytest.mark.parametrize(
     "line",
     [
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from inverse_inr.operators.ct.radon import Beam",
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from inverse_inr.operators.ct.radon import Beam",
         "import inverse_inr.operators.ct.radon",
         "from inverse_inr.operators.ct import radon",
         "from .operators.ct import radon",

@@ -1,4 +1,4 @@
-"""What README and docs name is there: files, modules and the names imported from them."""
+"""README and docs name only what is there: files, modules and the names imported from them."""
 
 import ast
 import importlib
@@ -10,18 +10,25 @@ from cases.tree import PACKAGE, ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FILE = re.compile(
-    r"(?<![\w/.])(?:inverse_inr|operators|problems|tests|benchmarks|notebooks|docs)/[\w/.-]*\w\.(?:py|toml|md|png)"
+    r"(?<![\w/.])(?:inverse_inr|operators|problems|tests|benchmarks|notebooks|docs)"
+    r"/[\w/.-]*\w\.(?:py|toml|md|png)"
 )
 PLACEHOLDER = re.compile("ROOM|NAME|FAMILY|FORMAT")
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 CODE = re.compile(r"```python\n(.*?)```", re.S)
 DOTTED = re.compile(
-    r"`(?:inverse_inr\.)?((?:operators|problems|baselines|surfaces|regularizers|analysis|io)(?:\.\w+)+)"
+    r"`(?:inverse_inr\.)?"
+    r"((?:operators|problems|baselines|surfaces|regularizers|analysis|io)(?:\.\w+)+)"
 )
 
 
 def _resolve(name: str) -> object:
-    """The module or the attribute that a dotted name means. Raises ModuleNotFoundError or AttributeError."""
+    """The module or the attribute that a dotted name means.
+
+    Raises:
+        ModuleNotFoundError: if its first part is no module.
+        AttributeError: if a later part is not there.
+    """
     parts = name.split(".")
     try:
         return importlib.import_module(name)

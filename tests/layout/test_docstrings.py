@@ -1,4 +1,4 @@
-"""Every public name says what it is, alone, in help(): whole sentences, and parameters that exist."""
+"""Every public name can be read alone in help(): whole sentences, parameters that exist."""
 
 import doctest
 import importlib
@@ -25,7 +25,7 @@ class Named(NamedTuple):
 
 
 def _own(module: ModuleType) -> Iterator[Named]:
-    """Public classes and functions that a module defines, and those classes' methods and properties."""
+    """Public classes and functions that a module defines, with their methods and properties."""
     for name, value in vars(module).items():
         if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
             continue
@@ -34,7 +34,9 @@ def _own(module: ModuleType) -> Iterator[Named]:
         if inspect.isclass(value):
             yield Named(f"{module.__name__}.{name}", value)
             for member, what in vars(value).items():
-                plain = what.__func__ if isinstance(what, classmethod | staticmethod) else what
+                plain = what
+                if isinstance(what, classmethod | staticmethod):
+                    plain = what.__func__
                 if not member.startswith("_") and (
                     inspect.isfunction(plain) or isinstance(plain, property)
                 ):
@@ -42,7 +44,7 @@ def _own(module: ModuleType) -> Iterator[Named]:
 
 
 def _text(named: Named) -> str:
-    """Its docstring or that of the method it overrides; what dataclasses make up is none."""
+    """Its docstring or that of the method it overrides; a dataclass's generated one is none."""
     text = inspect.getdoc(named.value) or ""
     if inspect.isclass(named.value):
         text = named.value.__doc__ or ""
@@ -52,7 +54,7 @@ def _text(named: Named) -> str:
 
 
 def _repeats(named: Named) -> bool:
-    """Whether the docstring has no word that the name has not."""
+    """True if the docstring has no word that the name has not."""
     said = {word.lower() for word in re.findall(r"[A-Za-z]+", _text(named))}
     own = {
         word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", named.name.rpartition(".")[2])

@@ -1,4 +1,4 @@
-"""What users get: the wheel, built from a clean copy, installed into an empty environment, run from another folder."""
+"""The wheel that users get, built from a clean copy and run from an environment of its own."""
 
 import json
 import os
@@ -17,7 +17,10 @@ pytestmark = pytest.mark.slow
 
 
 def _run(*command: str | Path, cwd: Path) -> str:
-    """Standard output, without PYTHONPATH: a checkout on it would win over what is installed."""
+    """Run a command and give its output, without PYTHONPATH.
+
+    A checkout on that path would win over what is installed.
+    """
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     done = subprocess.run(
         [str(c) for c in command], cwd=cwd, env=environment, capture_output=True, text=True
@@ -28,15 +31,18 @@ def _run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built without network from what git knows or would add: what an earlier build left behind plays no part."""
+    """A wheel built without network from what git knows or would add.
+
+    What an earlier build left behind plays no part.
+    """
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout: which files belong to it is not known")
-    copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
-    names = _run(
-        "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT
-    ).split("\0")
-    for name in filter(None, names):
-        source, target = ROOT / name, copy / name
+    copy = tmp_path_factory.mktemp("copy")
+    out = tmp_path_factory.mktemp("wheel")
+    listed = _run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    for name in filter(None, listed.split("\0")):
+        source = ROOT / name
+        target = copy / name
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
@@ -63,8 +69,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that holds the wheel alone and sees the libraries of this one.
 
-    A line of a .pth file adds a folder without reading the .pth files in it, so that an editable install of this
-    checkout is not seen.
+    A line of a .pth file adds a folder without reading the .pth files in it, so that an editable
+    install of this checkout is not seen.
     """
     folder = tmp_path_factory.mktemp("environment")
     _run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
@@ -82,18 +88,11 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         wheel,
         cwd=folder,
     )
-    ours = Path(
-        _run(
-            folder / "bin" / "python",
-            "-c",
-            "import sysconfig; print(sysconfig.get_paths()['purelib'])",
-            cwd=folder,
-        ).strip()
-    )
+    where = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+    ours = Path(_run(folder / "bin" / "python", "-c", where, cwd=folder).strip())
     paths = sysconfig.get_paths()
-    (ours / "libraries.pth").write_text(
-        "\n".join(dict.fromkeys([paths["purelib"], paths["platlib"]])) + "\n"
-    )
+    libraries = dict.fromkeys([paths["purelib"], paths["platlib"]])
+    (ours / "libraries.pth").write_text("\n".join(libraries) + "\n")
     return folder
 
 
@@ -114,22 +113,22 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path):
 
 EVERY_MODULE = """
 import importlib, json, pkgutil, inverse_inr
-names = [m.name for m in pkgutil.walk_packages(inverse_inr.__path__, "inverse_inr.")]
-print(json.dumps({name: importlib.import_module(name).__file__ for name in ["inverse_inr", *names]}))
+found = [m.name for m in pkgutil.walk_packages(inverse_inr.__path__, "inverse_inr.")]
+names = ["inverse_inr", *found]
+print(json.dumps({name: importlib.import_module(name).__file__ for name in names}))
 """
 
 
 def test_every_module_imports_from_the_wheel(environment: Path, tmp_path: Path):
     found = json.loads(_run(environment / "bin" / "python", "-c", EVERY_MODULE, cwd=tmp_path))
-    assert all(Path(path).is_relative_to(environment) for path in found.values()), found[
-        "inverse_inr"
-    ]
+    outside = [path for path in found.values() if not Path(path).is_relative_to(environment)]
+    assert outside == []
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     assert set(settings["packages"]) <= set(found)
 
 
 def test_a_preset_runs_from_the_wheel(environment: Path, tmp_path: Path):
-    """The preset inside the package, the installed command, a folder that is no checkout."""
+    """The installed command runs the preset inside the package, in a folder without a checkout."""
     where = (
         "from importlib.resources import files; print(files('inverse_inr.problems') / 'ct.toml')"
     )

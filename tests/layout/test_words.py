@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from cases.tree import PACKAGE, ROOT, imports, source_files
 
-# Rooms of modalities whose names are words of the core too: f is a field, an array is cut into slices, and
-# "spectral" is said of spatial frequencies. What is special to those modalities is named in OF_MODALITIES.
+# Rooms of modalities whose names are words of the core too: f is a field, an array is cut into
+# slices, and "spectral" is said of spatial frequencies. OF_MODALITIES names what is special to
+# those modalities.
 WORDS_OF_THE_CORE = {"fields", "slices", "spectral"}
 OF_MODALITIES = {
     "cassi",
@@ -49,7 +50,7 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def _modality_words() -> set[str]:
-    """The names of the rooms in operators/ and problems/, and what is said in them only."""
+    """The names of the rooms in operators/ and problems/, and words that belong to them alone."""
     rooms = {
         path.name
         for top in ("operators", "problems")
@@ -60,15 +61,17 @@ def _modality_words() -> set[str]:
 
 
 def _core() -> list[Path]:
-    """The core but for the command line, which knows the catalogues, and `io`, which knows the names of formats."""
-    files = source_files(ROOT / PACKAGE)
-    return [
-        path for path in files if path.relative_to(ROOT / PACKAGE).parts[0] not in ("command", "io")
-    ]
+    """The files of the core, without the command line and `io`.
+
+    The command line knows the catalogues, and `io` the names of formats.
+    """
+    core = ROOT / PACKAGE
+    files = source_files(core)
+    return [path for path in files if path.relative_to(core).parts[0] not in ("command", "io")]
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:
-    """Identifiers, imported names and strings; docstrings and texts that stand alone are not among them."""
+    """Identifiers, imported names and strings, without docstrings and texts that stand alone."""
     loose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant):
@@ -99,28 +102,28 @@ PLACES = (f"{PACKAGE}.operators", f"{PACKAGE}.problems")
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_the_core_names_neither_operators_nor_problems(path: Path):
-    """Neither by an import nor in a string: only the command line knows that there are catalogues."""
+    """Neither in an import nor in a string: only the command line knows of the catalogues."""
     for found in imports(path):
         whole = f"{found.module}.{found.name}"
         assert not whole.startswith(PLACES), f"line {found.line}: {whole}"
-    assert not [
-        text
-        for text in _texts(ast.parse(path.read_text()))
-        if any(place in text for place in PLACES)
-    ]
+    texts = _texts(ast.parse(path.read_text()))
+    assert not [text for text in texts if any(place in text for place in PLACES)]
 
 
 def test_only_the_catalogues_are_known_to_the_command_line():
     known = set()
     for path in source_files(ROOT / PACKAGE / "command"):
-        known |= {
-            (path.name, found.module) for found in imports(path) if found.module.startswith(PLACES)
-        }
+        for found in imports(path):
+            if found.module.startswith(PLACES):
+                known.add((path.name, found.module))
     assert known == {("catalogue.py", f"{place}.catalogue") for place in PLACES}
 
 
 def test_words_are_found_in_names_and_strings_and_not_in_docstrings():
     tree = ast.parse(
-        '"""CT."""\nfrom a import FanBeamCT as beam\nradon_views = f"sar {beam}"\ndef f(mri): "a fetal scan"\n'
+        '"""CT."""\n'
+        "from a import FanBeamCT as beam\n"
+        'radon_views = f"sar {beam}"\n'
+        'def f(mri): "a fetal scan"\n'
     )
     assert _words(tree) & _modality_words() == {"ct", "radon", "sar", "mri"}

@@ -1,4 +1,4 @@
-"""Derivatives as measurements: closed forms, identities, what is refused."""
+"""Derivatives as measurements: closed forms, identities, refusals."""
 
 import math
 from typing import Any
@@ -35,7 +35,7 @@ def several(p: Tensor) -> Tensor:
     return torch.cat([x**2 * y, x * y**3], -1)
 
 
-# --- operators --------------------------------------------------------------------------------------------------------
+# --- operators ----------------------------------------------------------------------------------
 
 
 def test_derivatives_in_closed_form():
@@ -44,17 +44,15 @@ def test_derivatives_in_closed_form():
     s, c, s3, c3 = (2 * x).sin(), (2 * x).cos(), (3 * y).sin(), (3 * y).cos()
     gradient = torch.stack([2 * c * c3, -3 * s * s3], -1)
     mixed = -6 * c * s3
-    hessian = torch.stack(
-        [torch.stack([-4 * s * c3, mixed], -1), torch.stack([mixed, -9 * s * c3], -1)], -2
-    )
+    rows = torch.stack([-4 * s * c3, mixed], -1), torch.stack([mixed, -9 * s * c3], -1)
+    hessian = torch.stack(rows, -2)
+    normal = torch.tensor([0.6, 0.8])
+    across = NormalDerivative(grid.points(torch.float64), normal.expand(5, 7, 2))
     for operator, truth in (
         (Gradient(grid), gradient),
         (Laplacian(grid), -13 * s * c3),
         (Hessian(grid), hessian),
-        (
-            NormalDerivative(grid.points(torch.float64), torch.tensor([0.6, 0.8]).expand(5, 7, 2)),
-            gradient @ truth_normal(),
-        ),
+        (across, gradient @ normal.double()),
         (Residual(lambda u: u.d(0, 0, 1) + u.value, grid), 12 * s * s3 + s * c3),
     ):
         assert (predict(operator, wave) - truth).abs().max() < 1e-12, type(operator).__name__
@@ -64,12 +62,11 @@ def test_derivatives_in_closed_form():
     assert predict(Laplacian(grid), several).shape == (35, 2)
 
 
-def truth_normal() -> Tensor:
-    return torch.tensor([0.6, 0.8]).double()
-
-
 def test_identities_of_vector_calculus():
-    """curl grad = 0, div curl = 0, and the curl of a rotation is twice its axis, in 3-D."""
+    """In 3-D the curl of a rotation is twice its axis, and the Laplacian the trace of the Hessian.
+
+    The Hessian is symmetric, as the curl of a gradient is zero.
+    """
     grid = Grid(SPACE, (3, 4, 2))
 
     def potential(p: Tensor) -> Tensor:
@@ -115,17 +112,22 @@ def test_gradients_reach_the_field_and_evaluation_records_nothing():
 
 
 def test_values_alone_are_refused():
-    operator = Laplacian(Grid(BOX, (4, 4)))
     with pytest.raises(TypeError, match="Laplacian needs the field itself"):
-        as_linear_map(operator, Grid(BOX, (4, 4)))
+        as_linear_map(Laplacian(Grid(BOX, (4, 4))), Grid(BOX, (4, 4)))
+
+
+def test_a_kinked_prior_has_slopes_but_no_laplacian():
     kinked = priors.create("hash", BOX, levels=2, coarsest=4, finest=6)
     with pytest.raises(TypeError, match="'hash' has 0 continuous derivatives"):
-        predict(operator, kinked)
+        predict(Laplacian(Grid(BOX, (4, 4))), kinked)
     predict(Gradient(Grid(BOX, (4, 4))), kinked)  # slopes exist almost everywhere
 
 
 class Derivatives(OperatorTests):
-    """Linear in the field, but no map of its values: adjoint and additivity are tested of fields below."""
+    """Derivatives are linear in the field, but no map of its values.
+
+    Their adjoint and additivity are tested on fields below.
+    """
 
     linear = False
 
@@ -185,12 +187,19 @@ class TestJitteredResidual(Derivatives):
 
 
 @pytest.mark.parametrize("shape", SIZES, ids=str)
-@pytest.mark.parametrize("kind", [Gradient, Laplacian, Hessian, Divergence, Curl])
-def test_linear_in_the_field_with_an_exact_adjoint(shape: tuple[int, int], kind: Any):
-    """Of a field linear in coefficients c: A(c + 2e) = A c + 2 A e, and <A c, y> = <c, A' y> to 1e-12 by autograd."""
+@pytest.mark.parametrize(
+    ("kind", "channels"),
+    [(Gradient, 1), (Laplacian, 1), (Hessian, 1), (Divergence, 2), (Curl, 2)],
+)
+def test_linear_in_the_field_with_an_exact_adjoint(
+    shape: tuple[int, int], kind: Any, channels: int
+):
+    """For a field linear in coefficients c, A(c + 2e) = A c + 2 A e and <A c, y> = <c, A' y>.
+
+    Both hold to 1e-12; the adjoint is autograd's.
+    """
     generator = torch.Generator().manual_seed(0)
     frequencies = torch.randn(9, 2, dtype=torch.float64, generator=generator)
-    channels = 2 if kind in (Divergence, Curl) else 1
     operator = kind(Grid(BOX, shape))
 
     def apply(c: Tensor) -> Tensor:
@@ -215,23 +224,21 @@ def test_jitter_stays_inside_the_pixels():
     assert (moved.abs() <= 0.5 * torch.tensor(grid.spacing)).all()
 
 
-def test_box_boundary():
+def test_boundary_points_lie_on_the_faces_with_outward_normals():
     points, normals = box_boundary(BOX, 4000)
-    walls = (points == torch.tensor(BOX.lower).double()) | (
-        points == torch.tensor(BOX.upper).double()
-    )
+    lower, upper = torch.tensor(BOX.lower).double(), torch.tensor(BOX.upper).double()
+    walls = (points == lower) | (points == upper)
     assert walls.any(-1).all()
     assert torch.allclose(normals.norm(dim=-1), torch.ones(4000).double())
     assert (((points - torch.tensor(BOX.center)) * normals).sum(-1) > 0).all()  # outward
-    assert float((normals[:, 0] != 0).double().mean()) == pytest.approx(
-        2.0 / 3.5, abs=0.03
-    )  # by length
+    # faces are drawn by their length
+    assert float((normals[:, 0] != 0).double().mean()) == pytest.approx(2.0 / 3.5, abs=0.03)
     start, _ = box_boundary(BOX, 5, faces=[(1, 0)])
     assert (start[:, 1] == 2.0).all()
 
 
 def test_an_unknown_coefficient_is_learnt():
-    """The field known, the diffusion rate not: one solve of a model that holds it."""
+    """The field is known and the diffusion rate is not: one solve of the model finds it."""
     box = Box((0.0, 0.0), (1.0, 0.7))
 
     def decaying(p: Tensor) -> Tensor:
@@ -247,7 +254,7 @@ def test_an_unknown_coefficient_is_learnt():
     assert float(model.rate.detach()) == pytest.approx(0.2, abs=1e-3)
 
 
-# --- bad input --------------------------------------------------------------------------------------------------------
+# --- bad input ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -270,11 +277,11 @@ def test_an_unknown_coefficient_is_learnt():
         (lambda: box_boundary(BOX, 0), "count=0"),
     ],
 )
-def test_refusals(make: Any, message: str):
+def test_wrong_places_and_fields_are_refused(make: Any, message: str):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_a_derivative_along_an_axis_that_is_none():
+def test_a_derivative_along_an_axis_that_is_none_is_refused():
     with pytest.raises(IndexError, match="the field has 2 axes"):
         predict(Residual(lambda u: u.d(2), torch.zeros(3, 2)), wave)

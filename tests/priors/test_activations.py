@@ -1,4 +1,4 @@
-"""Every activation against its formula in float64, written out again here; starts against the published statistics."""
+"""Every activation against its formula in float64, written out again here."""
 
 import math
 
@@ -34,14 +34,8 @@ def root_raised_cosine(z, period, beta):
     with np.errstate(divide="ignore", invalid="ignore"):
         top = np.sin(np.pi * t * (1 - beta)) + 4 * beta * t * np.cos(np.pi * t * (1 + beta))
         value = top / (np.pi * t * (1 - (4 * beta * t) ** 2))
-    edge = (
-        beta
-        / np.sqrt(2)
-        * (
-            (1 + 2 / np.pi) * np.sin(np.pi / (4 * beta))
-            + (1 - 2 / np.pi) * np.cos(np.pi / (4 * beta))
-        )
-    )
+    sine, cosine = np.sin(np.pi / (4 * beta)), np.cos(np.pi / (4 * beta))
+    edge = beta / np.sqrt(2) * ((1 + 2 / np.pi) * sine + (1 - 2 / np.pi) * cosine)
     value = np.where(np.isclose(np.abs(4 * beta * t), 1), edge, value)
     return np.where(np.abs(t) < 1e-12, 1 - beta + 4 * beta / np.pi, value)
 
@@ -71,13 +65,8 @@ def on_circle(z):
 
 def cosmo(z, period, zeta, beta):
     t = z / period
-    return (
-        np.sinc(t)
-        * np.cos(np.pi * beta * t)
-        / (1 - (2 * beta * t) ** 2)
-        / period
-        * np.exp(2j * np.pi * zeta * z)
-    )
+    pulse = np.sinc(t) * np.cos(np.pi * beta * t) / (1 - (2 * beta * t) ** 2) / period
+    return pulse * np.exp(2j * np.pi * zeta * z)
 
 
 def staf(terms: int = 5) -> Staf:
@@ -143,59 +132,54 @@ def evaluated(activation: Activation, z: np.ndarray, dtype: torch.dtype = F64) -
 def test_real_activations_are_their_formulas(name: str) -> None:
     activation, formula = REAL[name]
     np.testing.assert_allclose(evaluated(activation, Z), formula(Z), rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(
-        evaluated(activation, Z, torch.float32), formula(Z), rtol=1e-4, atol=1e-4
-    )
+    single = evaluated(activation, Z, torch.float32)
+    np.testing.assert_allclose(single, formula(Z), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", COMPLEX)
 def test_complex_activations_are_their_formulas(name: str) -> None:
     activation, formula = COMPLEX[name]
-    np.testing.assert_allclose(
-        joined(activation.double()(pair(W))), formula(W), rtol=1e-6, atol=1e-9
-    )
+    value = joined(activation.double()(pair(W)))
+    np.testing.assert_allclose(value, formula(W), rtol=1e-6, atol=1e-9)
 
 
-def test_activations_of_two_maps() -> None:
+def test_activations_of_two_maps_are_their_formulas() -> None:
     other = W[::-1].copy()
     two = wavelets.GaborTwo(4.0, 1.5).double()(pair(W), pair(other))
-    np.testing.assert_allclose(
-        joined(two), gabor(W, 4.0, 1.5) * np.exp(-((1.5 * np.abs(other)) ** 2)), atol=1e-9
-    )
-    real = wavelets.GaborReal(4.0, 1.5).double()(
-        torch.from_numpy(Z), torch.from_numpy(Z[::-1].copy())
-    )
-    np.testing.assert_allclose(
-        real.numpy(), np.cos(4 * Z) * np.exp(-((1.5 * Z[::-1]) ** 2)), rtol=1e-6
-    )
+    expected = gabor(W, 4.0, 1.5) * np.exp(-((1.5 * np.abs(other)) ** 2))
+    np.testing.assert_allclose(joined(two), expected, atol=1e-9)
+    back = torch.from_numpy(Z[::-1].copy())
+    real = wavelets.GaborReal(4.0, 1.5).double()(torch.from_numpy(Z), back)
+    expected = np.cos(4 * Z) * np.exp(-((1.5 * Z[::-1]) ** 2))
+    np.testing.assert_allclose(real.numpy(), expected, rtol=1e-6)
 
 
-def test_composed_activations() -> None:
+def test_composed_activations_are_their_formulas() -> None:
     a, b, c, d = (torch.tensor(v, dtype=F64) for v in (0.3, -0.2, 0.5, 0.1))
     value = conditioned.ComposedSine(7.0).double()(torch.from_numpy(Z), a, b, c, d)
-    np.testing.assert_allclose(
-        value.numpy(), np.exp(0.3) * np.sin(np.exp(-0.2) * 7 * Z + 0.5) + 0.1, rtol=1e-6
-    )
+    expected = np.exp(0.3) * np.sin(np.exp(-0.2) * 7 * Z + 0.5) + 0.1
+    np.testing.assert_allclose(value.numpy(), expected, rtol=1e-6)
     t, s = torch.tensor(-1.0, dtype=F64), torch.tensor(0.4, dtype=F64)
     period, zeta = 10 / (1 + math.exp(1)), 3 / (1 + math.exp(-0.4))
     z = W[np.abs(W).min(1) > 0]
     free = conditioned.Cosmo(1.0, 0.3, project=False).double()(pair(z), t, s)
     np.testing.assert_allclose(joined(free), cosmo(z, period, zeta, 0.3), rtol=1e-6, atol=1e-9)
     held = conditioned.Cosmo(1.0, 0.3, project=True).double()(pair(z), t, s)
-    np.testing.assert_allclose(
-        joined(held), on_circle(cosmo(on_circle(z), period, zeta, 0.3)), rtol=1e-6, atol=1e-9
-    )
+    expected = on_circle(cosmo(on_circle(z), period, zeta, 0.3))
+    np.testing.assert_allclose(joined(held), expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_derivatives_are_the_formulas(name: str) -> None:
-    """First and, where declared, second derivatives against central differences, 0 and singular points included."""
+    """First and, where declared, second derivatives against central differences.
+
+    Zero and singular points are included.
+    """
     activation, formula = REAL[name]
     if activation.smoothness == 0 or name == "finer detached":
         return
-    z = np.concatenate(
-        [Z[::10], [0.4, 0.8, -0.4, 1e-7]]
-    )  # 0.4 and 0.8: T/4β and T/2β of the pulses
+    # 0.4 and 0.8 are T/4β and T/2β of the pulses
+    z = np.concatenate([Z[::10], [0.4, 0.8, -0.4, 1e-7]])
     x = torch.from_numpy(z).requires_grad_()
     (slope,) = torch.autograd.grad(activation.double()(x).sum(), x, create_graph=True)
     h = 1e-5
@@ -280,7 +264,8 @@ def check_uniform(tensor: Tensor, bound: float) -> None:
 @pytest.mark.parametrize("name", STARTS)
 def test_hidden_layers_start_as_published(name: str) -> None:
     activation, weight, bias = STARTS[name]
-    linear, generator = Linear(WIDE, 1024), torch.Generator().manual_seed(0)
+    linear = Linear(WIDE, 1024)
+    generator = torch.Generator().manual_seed(0)
     linear.initialize(activation, False, generator)
     check_uniform(linear.weight, weight)
     assert float(linear.bias.detach().abs().max()) == pytest.approx(bias, rel=0.02)

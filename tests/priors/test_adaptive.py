@@ -1,4 +1,4 @@
-"""Priors that adapt to the measurements: the composers of INCODE and COSMO, activations chosen layer by layer."""
+"""Priors that adapt to measurements: composers of INCODE and COSMO, activations by layer."""
 
 import pytest
 import torch
@@ -12,11 +12,12 @@ from inverse_inr.regularizers import PriorPenalty
 from inverse_inr.selection import choose_activations
 from inverse_inr.stopping import HeldOut
 
-# --- conditioned networks ---------------------------------------------------------------------------------------
+# --- conditioned networks -----------------------------------------------------------------------
 
 
 def test_incode_without_a_composer_is_siren() -> None:
-    prior, plain = make("incode", omega0=9.0), make("siren", omega0=9.0)
+    prior = make("incode", omega0=9.0)
+    plain = make("siren", omega0=9.0)
     network = prior.network
     assert isinstance(network, Incode)
     for linear in network.composer.maps:
@@ -42,10 +43,9 @@ def test_composers_see_the_measurements_that_are_fitted_and_no_others(
     assert plain.abs().max() > 0
     assert torch.equal(features(changed)[0], plain)
     assert not torch.equal(features(y.flip(0))[0], plain)
-    # no unit, no scale: equal but for float32's rounding of what was divided by another number
-    torch.testing.assert_close(
-        features(3 * y)[0], plain, rtol=1e-4, atol=1e-5 * float(plain.abs().max())
-    )
+    # no unit, no scale: equal but for the rounding in float32 of what was divided by another number
+    rounding = 1e-5 * float(plain.abs().max())
+    torch.testing.assert_close(features(3 * y)[0], plain, rtol=1e-4, atol=rounding)
 
 
 def test_image_features_tell_smooth_from_rough() -> None:
@@ -62,9 +62,11 @@ def test_incode_has_a_penalty_of_its_own() -> None:
     for linear in prior.network.composer.maps:
         nn.init.zeros_(linear.weight)
     nn.init.constant_(prior.network.composer.maps[-1].bias, -2.0)
-    assert PriorPenalty()(prior, points()).item() == pytest.approx(
-        2 * (0.1993 + 0.0196 + 0.0588 + 0.0269)
-    )
+    expected = 2 * (0.1993 + 0.0196 + 0.0588 + 0.0269)
+    assert PriorPenalty()(prior, points()).item() == pytest.approx(expected)
+
+
+def test_a_prior_without_a_penalty_is_refused() -> None:
     with pytest.raises(TypeError, match="no penalty of its own"):
         PriorPenalty()(make("siren"), points())
 
@@ -75,7 +77,7 @@ def test_cosmo_keeps_its_layers_on_the_circle() -> None:
     torch.testing.assert_close(torch.hypot(*value.chunk(2, -1)), torch.ones(50, 8))
 
 
-# --- another activation in each layer ---------------------------------------------------------------------------
+# --- another activation in each layer -----------------------------------------------------------
 
 
 def test_greedy_search_keeps_the_best_held_out_atom(problem: Problem) -> None:
@@ -94,5 +96,8 @@ def test_greedy_search_keeps_the_best_held_out_atom(problem: Problem) -> None:
     assert solution.details["activations"][0] == first
     assert solution.held_out() == pytest.approx(min(v for k, v in scores.items() if ">" in k))
     assert solution.field.recipe.options["activations"] == tuple(solution.details["activations"])
+
+
+def test_an_unknown_activation_offers_the_nearest(problem: Problem) -> None:
     with pytest.raises(ValueError, match=r"unknown activation 'sinus'.*'sin"):
         choose_activations(problem, ("sinus",))

@@ -30,9 +30,13 @@ def test_a_constant_table_gives_a_constant(interpolation: str, box: Box) -> None
 def test_a_lattice_without_gradients_is_a_function_of_the_parameters(
     name: str, options: dict
 ) -> None:
-    """To the last bit, whatever a fit asked for before; with gradients the same to float32's rounding."""
+    """It is the same to the last bit, whatever a fit asked for before.
+
+    With gradients it is the same to the rounding of float32.
+    """
     box = Box((0.0, 0.0), (1.0, 1.0))
-    prior, lattice = priors.create(name, box, **options), Grid(box, (30, 31))
+    prior = priors.create(name, box, **options)
+    lattice = Grid(box, (30, 31))
     for parameter in prior.parameters():
         nn.init.normal_(parameter)
     with torch.no_grad():
@@ -41,19 +45,23 @@ def test_a_lattice_without_gradients_is_a_function_of_the_parameters(
     with torch.no_grad():
         assert torch.equal(sample(prior, lattice), first)
         assert torch.equal(sample(copy.deepcopy(prior), lattice), first)
-    # at most 64 products of numbers of size 1 a value, in another order: their rounding, not their sum
+    # at most 64 products of numbers of size 1 per value, in another order: only rounding differs
     torch.testing.assert_close(recorded, first, rtol=0, atol=64 * 6e-8 * float(first.abs().max()))
 
 
 def test_slabs_of_a_lattice_build_their_matrices_once(monkeypatch: pytest.MonkeyPatch) -> None:
     box = Box((0.0, 0.0), (1.0, 1.0))
-    lattice, prior = Grid(box, (40, 10)), priors.create("grid", box, cells=20.0)
+    lattice = Grid(box, (40, 10))
+    prior = priors.create("grid", box, cells=20.0)
     built: list[object] = []
-    monkeypatch.setattr(
-        module, "SparseMatrix", lambda *given: built.append(given) or SparseMatrix(*given)
-    )
+
+    def counted(*given) -> SparseMatrix:
+        built.append(given)
+        return SparseMatrix(*given)
+
+    monkeypatch.setattr(module, "SparseMatrix", counted)
     values = [sample(prior, lattice, chunk=40) for _ in range(3)]
-    assert len(built) == 10, "a matrix a slab of four rows, whatever the number of steps"
+    assert len(built) == 10, "one matrix per slab of four rows, whatever the number of steps"
     assert all(torch.equal(v, values[0]) for v in values)
     monkeypatch.setattr(module, "MATRICES", 4 * 400)
     other = Grid(box, (41, 10))

@@ -1,4 +1,4 @@
-"""Exact properties of networks: heads, annealed features, complex numbers, bands, polynomials, collapsed layers."""
+"""Exact properties of networks: heads, annealing, complex numbers, bands, polynomials, collapse."""
 
 import math
 
@@ -24,10 +24,10 @@ def test_only_some_networks_collapse() -> None:
         make("siren").collapse()
 
 
-# --- heads ------------------------------------------------------------------------------------------------------
+# --- heads --------------------------------------------------------------------------------------
 
 
-def test_heads() -> None:
+def test_heads_give_values_of_their_kind() -> None:
     x = points()
     assert (make("siren", head="sigmoid")(x) < 1).all()
     phasor = make("siren", head="amplitude_phase", channels=2)(x)
@@ -38,9 +38,8 @@ def test_heads() -> None:
     assert several.shape == (40, 3)
     mm = Box((0.0, 0.0), (20.0, 20.0), ("mm", "mm"))
     plain, vector = (priors.siren(mm, 2, bandwidth=0.5, head=h) for h in ("linear", "vector"))
-    torch.testing.assert_close(
-        vector(10 * x + 10), 10 * plain(10 * x + 10)
-    )  # half the box is one normalised unit
+    # half the box is one normalised unit
+    torch.testing.assert_close(vector(10 * x + 10), 10 * plain(10 * x + 10))
 
 
 @pytest.mark.parametrize(
@@ -51,12 +50,12 @@ def test_heads() -> None:
         (1, "vector", "2 axes need as many channels"),
     ],
 )
-def test_heads_that_cannot_be(channels: int, head, message: str) -> None:
+def test_heads_that_cannot_be_are_refused(channels: int, head, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make("siren", channels=channels, head=head)
 
 
-# --- Fourier features -------------------------------------------------------------------------------------------
+# --- Fourier features ---------------------------------------------------------------------------
 
 
 def test_annealing_lets_octaves_in_one_after_the_other() -> None:
@@ -73,9 +72,8 @@ def test_annealing_lets_octaves_in_one_after_the_other() -> None:
 
 
 def test_the_solver_anneals(problem: Problem) -> None:
-    prior = priors.fourier(
-        problem.box, spacing="octaves", anneal=True, width=8, depth=1, highest=4.0
-    )
+    options = {"spacing": "octaves", "anneal": True, "width": 8, "depth": 1, "highest": 4.0}
+    prior = priors.fourier(problem.box, **options)
     solver = Solver(problem, prior, steps=20, stopping=HeldOut(every=20))
     solver.run(1)
     assert float(prior.encoding.progress) == 0
@@ -83,11 +81,11 @@ def test_the_solver_anneals(problem: Problem) -> None:
     assert float(prior.encoding.progress) == 1
 
 
-# --- complex networks -------------------------------------------------------------------------------------------
+# --- complex networks ---------------------------------------------------------------------------
 
 
 def torch_complex(prior: Prior, x: Tensor) -> Tensor:
-    """WIRE in torch's complex arithmetic: the definition."""
+    """WIRE by its definition, in torch's complex arithmetic."""
     network = prior.network
     assert isinstance(network, MLP)
     h = x
@@ -102,14 +100,13 @@ def torch_complex(prior: Prior, x: Tensor) -> Tensor:
         h = torch.exp(1j * act.omega * z - (act.scale * z.abs()) ** 2)
     head = network.head
     half = len(head.bias) // 2
-    return (
-        h @ torch.complex(head.real, head.imag).mT
-        + torch.complex(head.bias[:half], head.bias[half:])
-    ).real
+    bias = torch.complex(head.bias[:half], head.bias[half:])
+    return (h @ torch.complex(head.real, head.imag).mT + bias).real
 
 
 def test_real_pairs_are_complex_numbers() -> None:
-    prior, x = make("wire", omega0=5.0).double(), points(dtype=F64)
+    prior = make("wire", omega0=5.0).double()
+    x = points(dtype=F64)
     torch.testing.assert_close(prior(x), torch_complex(prior, x))
     mine = torch.autograd.grad(prior(x).square().sum(), list(prior.parameters()))
     defined = torch.autograd.grad(torch_complex(prior, x).square().sum(), list(prior.parameters()))
@@ -128,11 +125,14 @@ def test_wire_with_a_zero_second_map_has_one_envelope() -> None:
     torch.testing.assert_close(two(points()), one(points()))
 
 
-# --- products of filters ----------------------------------------------------------------------------------------
+# --- products of filters ------------------------------------------------------------------------
 
 
 def outside_band(field: nn.Module, limit: float, size: int = 128) -> float:
-    """Share of the amplitude above `limit` cycles per unit, of a field of period 2 sampled on its period."""
+    """The largest amplitude above `limit` cycles per unit, as a share of the largest of all.
+
+    The field has period 2 and is sampled on one period.
+    """
     axis = -1 + 2 * torch.arange(size, dtype=F64) / size
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1)
     with torch.no_grad():
@@ -153,6 +153,9 @@ def test_bacon_stays_inside_its_stated_band() -> None:
         assert outside_band(level(prior, k), 0.3 * limit) > 1e-3
     torch.testing.assert_close(level(prior, -1)(points(dtype=F64)), prior(points(dtype=F64)))
     assert len(priors.bacon(BOX, every_level=False).network.heads) == 1
+
+
+def test_a_network_of_one_output_has_no_levels() -> None:
     with pytest.raises(ValueError, match="'siren' has no such output"):
         level(make("siren"), 0)
 
@@ -162,17 +165,15 @@ def test_fourier_net_is_a_finite_sum_of_sines() -> None:
     network = prior.network
     assert isinstance(network, MultiplicativeNetwork)
     with torch.no_grad():
-        for f in network.filters:
-            f.omega.copy_(
-                math.pi * torch.round(f.omega / math.pi)
-            )  # to whole cycles, so that a period can be sampled
+        for f in network.filters:  # to whole cycles, so that a period can be sampled
+            f.omega.copy_(math.pi * torch.round(f.omega / math.pi))
     assert outside_band(prior, network.band_limits[-1]) < 1e-6
 
 
-# --- series in the first layer ----------------------------------------------------------------------------------
+# --- series in the first layer ------------------------------------------------------------------
 
 
-def test_chebyshev_polynomials() -> None:
+def test_chebyshev_polynomials_are_cosines_of_multiples() -> None:
     t = torch.linspace(-1, 1, 51, dtype=F64)
     expected = torch.cos(torch.arange(33) * torch.acos(t)[:, None])
     torch.testing.assert_close(chebyshev(t, 32), expected, rtol=0, atol=1e-10)
@@ -188,7 +189,7 @@ def test_sl2a_has_finite_gradients_everywhere() -> None:
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
 
 
-# --- reparameterised training -----------------------------------------------------------------------------------
+# --- reparameterised training -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("activation", ["sine", "relu"])
@@ -198,9 +199,8 @@ def test_collapse_leaves_an_ordinary_network_of_the_same_values(activation: str)
     torch.testing.assert_close(plain(points()), prior(points()), rtol=0, atol=1e-5)
     assert type(plain.network) is MLP
     assert not any(isinstance(m, ReparameterizedLinear) for m in plain.modules())
-    assert all(
-        isinstance(linear, Linear) for layer in plain.network.layers for linear in layer.linears
-    )
+    linears = [linear for layer in plain.network.layers for linear in layer.linears]
+    assert all(isinstance(linear, Linear) for linear in linears)
     assert plain.parameter_count < prior.parameter_count
     hidden = prior.network.layers[1].linears[0]
     assert 60 <= int(torch.linalg.matrix_rank(hidden.basis)) <= 64

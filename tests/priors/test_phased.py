@@ -1,4 +1,4 @@
-"""Phases in closed form for a given amplitude: exact where they can be, never worse, and inside a solve."""
+"""Phases in closed form for a given amplitude: exact where possible, never worse, in a solve."""
 
 import itertools
 import math
@@ -33,16 +33,16 @@ def projection(matrix: Tensor, y: Tensor) -> PhaseProjection:
 
 
 def slope(project: PhaseProjection, image: Tensor) -> Tensor:
-    residual = [
-        a - b for a, b in zip(project.system.whitened(image), project.system.data(), strict=True)
-    ]
-    return project.system.adjoint(residual)
+    system = project.system
+    pairs = zip(system.whitened(image), system.data(), strict=True)
+    return system.adjoint([a - b for a, b in pairs])
 
 
 def test_one_sweep_is_exact_where_columns_are_orthonormal():
     """Then each phase is that of A* y: nothing else may be better."""
     matrix = torch.linalg.qr(random(9, 4))[0]
-    y, amplitude = random(9, seed=1), torch.tensor([2.0, 0.5, 1.0, 3.0], dtype=torch.float64)
+    y = random(9, seed=1)
+    amplitude = torch.tensor([2.0, 0.5, 1.0, 3.0], dtype=torch.float64)
     project = projection(matrix, y)
     found = project(amplitude[:, None].to(C128), sweeps=1)
     assert torch.allclose(found[:, 0], amplitude * torch.sgn(matrix.mH @ y), atol=1e-6)
@@ -50,7 +50,8 @@ def test_one_sweep_is_exact_where_columns_are_orthonormal():
 
 def test_phases_are_the_best_of_all():
     """Three coupled voxels against every triple of phases, 3 degrees apart."""
-    matrix, y = random(7, 3), random(7, seed=2)
+    matrix = random(7, 3)
+    y = random(7, seed=2)
     amplitude = torch.tensor([1.0, 0.7, 0.4], dtype=torch.float64)
     project = projection(matrix, y)
     start = amplitude * torch.sgn(matrix.mH @ y)
@@ -65,7 +66,8 @@ def test_phases_are_the_best_of_all():
 
 
 def test_no_sweep_raises_the_loss_and_the_last_is_stationary():
-    matrix, y = random(20, 12), random(20, seed=3)
+    matrix = random(20, 12)
+    y = random(20, seed=3)
     project = projection(matrix, y)
     image = before = random(12, 1, seed=4)
     losses = []
@@ -78,8 +80,12 @@ def test_no_sweep_raises_the_loss_and_the_last_is_stationary():
 
 
 def test_slope_of_the_projected_loss():
-    """d/da of the least loss over phases is the partial derivative at the best phases (envelope theorem)."""
-    matrix, y = random(8, 3), random(8, seed=5)
+    """The slope of the least loss over phases is the partial derivative at the best phases.
+
+    This is the envelope theorem.
+    """
+    matrix = random(8, 3)
+    y = random(8, seed=5)
     amplitude = torch.tensor([1.0, 0.8, 0.5], dtype=torch.float64)
     project = projection(matrix, y)
 
@@ -117,9 +123,13 @@ def test_a_solve_sets_phases_and_learns_amplitudes():
     assert math.isfinite(solver.run().history[-1]["loss"])
 
 
-def test_what_has_no_phases():
+def test_a_real_field_has_no_phases():
     problem = replace(sar(azimuths=5, frequencies=32, pitch=0.45), is_complex=False)
     with pytest.raises(TypeError, match="field is real"):
         PhaseProjection.of(problem, [torch.arange(20)])
+
+
+def test_speckle_and_projected_phases_exclude_each_other():
+    problem = sar(azimuths=5, frequencies=32, pitch=0.45)
     with pytest.raises(ValueError, match="speckle=True frees moduli"):
         priors.create("phased", problem.box, speckle=True, projected=True)

@@ -1,4 +1,4 @@
-"""Every prior of the catalogue, and the exact properties of its parts (reference/inr_priors.md section 9.3)."""
+"""Every prior of the catalogue, and the exact properties of its parts."""
 
 import math
 
@@ -81,7 +81,8 @@ def points(box: Box, count: int = 64, dtype: torch.dtype = torch.float32) -> Ten
 @dimensions
 @variants
 def test_a_lattice_is_its_points(name: str, options: dict, box: Box) -> None:
-    prior, grid = make(name, box, 2, **options), lattice(box)
+    prior = make(name, box, 2, **options)
+    grid = lattice(box)
     values = prior.sample(grid)
     assert values.shape == (*grid.shape, 2)
     assert values.is_complex() == is_complex(name, options)
@@ -93,7 +94,8 @@ def test_a_lattice_is_its_points(name: str, options: dict, box: Box) -> None:
 @dimensions
 @variants
 def test_seed_state_and_recipe_make_it_again(name: str, options: dict, box: Box) -> None:
-    prior, p = make(name, box, **options), points(box)
+    prior = make(name, box, **options)
+    p = points(box)
     assert torch.equal(make(name, box, **options)(p), prior(p))
     other = make(name, box, seed=1, **options)
     assert not torch.equal(other(p), prior(p))
@@ -109,22 +111,21 @@ def test_seed_state_and_recipe_make_it_again(name: str, options: dict, box: Box)
 @variants
 def test_the_box_is_part_of_the_state(name: str, options: dict) -> None:
     moved = Box((3, 4), (5, 6))
-    prior, other = make(name, moved, **options), make(name, SQUARE, seed=1, **options)
-    other.sample(
-        Grid(moved, (4, 4))
-    )  # whatever a prior remembers of lattices must not outlive its box
+    grid = Grid(moved, (4, 4))
+    prior = make(name, moved, **options)
+    other = make(name, SQUARE, seed=1, **options)
+    other.sample(grid)  # whatever a prior remembers of lattices must not outlive its box
     other.load_state_dict(prior.state_dict())
     assert other.box == moved
     torch.testing.assert_close(other(points(moved)), prior(points(moved)), rtol=0, atol=0)
-    torch.testing.assert_close(
-        other.sample(Grid(moved, (4, 4))), prior.sample(Grid(moved, (4, 4))), rtol=0, atol=0
-    )
+    torch.testing.assert_close(other.sample(grid), prior.sample(grid), rtol=0, atol=0)
 
 
 def test_a_box_of_another_aspect_is_loaded_or_refused() -> None:
-    """8 x 4 and 4 x 8 nodes fill the same table: the lattice must follow the box that was saved."""
+    """The lattice must follow the box that was saved: 8 x 4 and 4 x 8 nodes fill one table."""
     wide, tall = Box((0, 0), (2, 1)), Box((0, 0), (1, 2))
-    prior, other = make("grid", wide), make("grid", tall)
+    prior = make("grid", wide)
+    other = make("grid", tall)
     try:
         other.load_state_dict(prior.state_dict())
     except (RuntimeError, ValueError):
@@ -146,9 +147,12 @@ def is_complex(name: str, options: dict) -> bool:
 @dimensions
 @variants
 def test_double_precision_and_slopes(name: str, options: dict, box: Box) -> None:
-    """Autograd's slopes are those of central differences (inside cells, between the kinks of ReLU)."""
+    """Autograd's slopes are central differences (inside cells, between the kinks of ReLU)."""
     prior = make(name, box, **options)
-    single = prior(points(box)).to(torch.complex128 if is_complex(name, options) else F64)
+    kind = F64
+    if is_complex(name, options):
+        kind = torch.complex128
+    single = prior(points(box)).to(kind)
     prior = prior.double()
     torch.testing.assert_close(prior(points(box).double()), single, rtol=1e-3, atol=1e-3)
     p = points(box, dtype=F64).requires_grad_()
@@ -158,9 +162,8 @@ def test_double_precision_and_slopes(name: str, options: dict, box: Box) -> None
         move = step * torch.eye(box.ndim, dtype=F64)[k] / box.scale[k]
         with torch.no_grad():
             rise = torch.real(prior(p + move) - prior(p - move))[:, 0] / (2 * step)
-        off = (rise - slope[:, k] / box.scale[k]).abs() / (
-            1e-3 + slope[:, k].abs().max() / box.scale[k]
-        )
+        size = 1e-3 + slope[:, k].abs().max() / box.scale[k]
+        off = (rise - slope[:, k] / box.scale[k]).abs() / size
         assert off.quantile(0.95) < 1e-5
 
 
@@ -171,15 +174,11 @@ def test_groups_hold_every_parameter_once(name: str, options: dict) -> None:
     grouped = [id(p) for g in groups for p in g["params"]]
     assert sorted(grouped) == sorted(id(p) for p in prior.parameters())
     assert all(g["lr"] > 0 for g in groups)
-    assert all(
-        p.ndim == 2 and not p.is_complex()
-        for g in groups
-        if g["role"] == "hidden"
-        for p in g["params"]
-    )
-    assert prior.parameter_count == sum(
-        p.numel() * (1 + p.is_complex()) for p in prior.parameters()
-    )
+    hidden = [p for g in groups if g["role"] == "hidden" for p in g["params"]]
+    assert all(p.ndim == 2 and not p.is_complex() for p in hidden)
+    numbers = sum(p.numel() for p in prior.parameters())
+    imaginary = sum(p.numel() for p in prior.parameters() if p.is_complex())
+    assert prior.parameter_count == numbers + imaginary
 
 
 @pytest.mark.parametrize("name", ["hash", "grid", "fourier", "planes", "tensor", "acorn"])
@@ -200,19 +199,19 @@ def test_a_laplacian_needs_smoothness(name: str) -> None:
     ],
 )
 def test_a_laplacian_is_the_second_difference(name: str, options: dict) -> None:
-    prior, p, h = make(name, SQUARE, **options).double(), points(SQUARE, dtype=F64), 1e-5
+    prior = make(name, SQUARE, **options).double()
+    p = points(SQUARE, dtype=F64)
+    h = 1e-5
     got = laplacian(prior, p).detach()
+    steps = h * torch.eye(2, dtype=F64)
     with torch.no_grad():
-        second = sum(
-            (prior(p + s) + prior(p - s) - 2 * prior(p)) / h**2 for s in h * torch.eye(2, dtype=F64)
-        )
+        second = sum((prior(p + s) + prior(p - s) - 2 * prior(p)) / h**2 for s in steps)
     assert got.abs().max() > 0
     assert ((got - second).abs() / got.abs().max()).quantile(0.9) < 1e-3
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in priors.names() if n != "relu"]
-)  # it has no frequency of its own
+# relu has no frequency of its own
+@pytest.mark.parametrize("name", [n for n in priors.names() if n != "relu"])
 def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
     grid = Grid(SQUARE, (96, 96))
     frequency = torch.fft.fftfreq(96, 2 / 96)
@@ -222,13 +221,11 @@ def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
     for bandwidth in (4.0, 10.0, 24.0):
         energy = torch.zeros(96, 96)
         for seed in range(3):
-            prior = priors.create(
-                name, SQUARE, bandwidth=bandwidth, seed=seed, **SLOW.get(name, {})
-            )
+            options = {"bandwidth": bandwidth, "seed": seed, **SLOW.get(name, {})}
+            prior = priors.create(name, SQUARE, **options)
             if name == "grid":
-                nn.init.normal_(
-                    next(prior.parameters()), generator=torch.Generator().manual_seed(seed)
-                )
+                generator = torch.Generator().manual_seed(seed)
+                nn.init.normal_(next(prior.parameters()), generator=generator)
             values = prior.sample(grid)[..., 0].detach()
             energy += torch.fft.fft2(taper * (values - values.mean())).abs().square()
         centroids.append(float((energy * radius).sum() / energy.sum()))
@@ -250,13 +247,16 @@ def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
         ("hash", {"coarsest": 64, "finest": 4, "log2_table": 8}, "finest"),
     ],
 )
-def test_refusals(name: str, options: dict, message: str) -> None:
+def test_wrong_names_and_options_are_refused(name: str, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         priors.create(name, SQUARE, **options)
 
 
 def test_siren_keeps_its_variance_with_depth() -> None:
-    """Scaled pre-activations stay near N(0, 1), sines near the arcsine law (Sitzmann et al. 2020, section 3.2)."""
+    """Scaled pre-activations stay near N(0, 1), and sines near the arcsine law.
+
+    Source: Sitzmann et al. 2020, section 3.2.
+    """
     h = points(SQUARE, 2000)
     network = priors.siren(SQUARE, omega0=30.0, width=256, depth=6).network
     assert isinstance(network, MLP)
@@ -269,11 +269,11 @@ def test_siren_keeps_its_variance_with_depth() -> None:
 
 
 def test_random_features_have_the_gaussian_kernel() -> None:
-    sigma, x = 0.7, torch.tensor([[0.1, -0.2]])
+    sigma = 0.7
+    x = torch.tensor([[0.1, -0.2]])
     y = x + torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.2, -0.3], [1.0, 1.0]])
-    features = FourierFeatures(
-        gaussian_frequencies(2, 100_000, sigma, torch.Generator().manual_seed(0))
-    )
+    frequencies = gaussian_frequencies(2, 100_000, sigma, torch.Generator().manual_seed(0))
+    features = FourierFeatures(frequencies)
     kernel = (features(x) * features(y)).sum(-1) / 100_000
     expected = torch.exp(-2 * math.pi**2 * sigma**2 * (x - y).square().sum(-1))
     torch.testing.assert_close(kernel, expected, rtol=0, atol=0.01)

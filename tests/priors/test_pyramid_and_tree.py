@@ -1,4 +1,4 @@
-"""Pyramids of local networks and adaptive trees: tilings, what splitting keeps, blocks that a solver moves."""
+"""Pyramids of local networks and adaptive trees: tilings, splitting, blocks that a solver moves."""
 
 import math
 from typing import Any
@@ -24,7 +24,8 @@ def test_groups_hold_every_point_once_in_a_tile_of_its_block(
     n: int, blocks: int, rows: int | None
 ) -> None:
     block = torch.randint(0, blocks, (n,), generator=seeded()) ** 2 // blocks  # crowded
-    groups, values = group(block, blocks, rows), torch.randn(n, 3)
+    groups = group(block, blocks, rows)
+    values = torch.randn(n, 3)
     assert torch.equal(groups.unpack(groups.pack(values)), values)
     assert len(groups.slot.unique()) == n
     assert torch.equal(groups.block.repeat_interleave(groups.rows)[groups.slot], block)
@@ -32,7 +33,7 @@ def test_groups_hold_every_point_once_in_a_tile_of_its_block(
 
 @pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.ndim}d")
 def test_a_scale_is_a_network_a_block(box: Box) -> None:
-    """Batched products against each block's own, evaluated one by one."""
+    """Batched products agree with those of each block, evaluated one by one."""
     extent = tuple(n * s / 2 for n, s in zip(box.lengths, box.scale, strict=True))
     scale = Scale(extent, 0.5, 2, width=5, depth=2, omega=9.0, overlap=0.0, generator=seeded())
     x = box.normalize(points(box, 60))
@@ -43,7 +44,9 @@ def test_a_scale_is_a_network_a_block(box: Box) -> None:
             block = block * count + k
         h = 2 * ((point + torch.tensor(extent)) / 0.5 - tile) - 1
         for k, (weight, bias) in enumerate(zip(scale.weights, scale.biases, strict=True)):
-            h = (torch.sin(9.0 * h) if k else h) @ weight[block] + bias[block]
+            if k > 0:
+                h = torch.sin(9.0 * h)
+            h = h @ weight[block] + bias[block]
         torch.testing.assert_close(value, h, rtol=1e-4, atol=1e-5)
 
 
@@ -51,7 +54,8 @@ def test_a_scale_is_a_network_a_block(box: Box) -> None:
 def test_tiling_again_preserves_the_function(box: Box) -> None:
     prior = priors.miner(box, 2, 8.0 * box.scale[0], scales=3, overlap=None).double()
     assert isinstance(prior.network, Pyramid)
-    scale, x = prior.network.scales[-1], box.normalize(points(box, dtype=F64))
+    scale = prior.network.scales[-1]
+    x = box.normalize(points(box, dtype=F64))
     assert isinstance(scale, Scale)
     torch.testing.assert_close(scale.split()(x), scale(x))
 
@@ -61,7 +65,8 @@ def test_tiling_again_preserves_the_function(box: Box) -> None:
 def test_a_refined_pyramid_is_the_same_field_with_more_to_learn(
     box: Box, overlap: float | None
 ) -> None:
-    prior, x = priors.miner(box, 2, 8.0 * box.scale[0], scales=2, overlap=overlap), points(box)
+    prior = priors.miner(box, 2, 8.0 * box.scale[0], scales=2, overlap=overlap)
+    x = points(box)
     finer = refined(prior)
     assert torch.equal(finer(x), prior(x))
     assert finer.parameter_count > prior.parameter_count
@@ -69,20 +74,38 @@ def test_a_refined_pyramid_is_the_same_field_with_more_to_learn(
     again.load_state_dict(finer.state_dict())
     assert torch.equal(again(x), finer(x))
     finer(x).square().sum().backward()
-    assert finer.network.scales[-1].weights[-1].grad.abs().sum() > 0  # type: ignore[index, union-attr]
+    last = finer.network.scales[-1].weights[-1]  # type: ignore[index, union-attr]
+    assert last.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.ndim}d")
+def test_a_prior_without_scales_is_not_refined(box: Box) -> None:
     with pytest.raises(TypeError, match="'siren' has no scales"):
         refined(priors.siren(box))
 
 
-@pytest.mark.parametrize("overlap", [None, 0.25])
-def test_blocks_blend_or_jump(overlap: float | None) -> None:
-    """Across the border between two blocks, and the overlap is a partition of unity."""
-    prior = priors.miner(SQUARE, scales=2, overlap=overlap).double()
+def largest_jump(prior: priors.Prior) -> float:
+    """The largest difference across the border x = 0 between two blocks."""
     step = torch.tensor([1e-9, 0], dtype=F64)
     x = torch.stack([torch.zeros(50, dtype=F64), torch.linspace(-0.9, 0.9, 50, dtype=F64)], -1)
-    jump = float((prior(x + step) - prior(x - step)).abs().max().detach())
-    assert jump > 1e-3 if overlap is None else jump < 1e-6
-    assert prior.smoothness == (-1 if overlap is None else 2)
+    return float((prior(x + step) - prior(x - step)).abs().max().detach())
+
+
+def test_blocks_without_overlap_jump() -> None:
+    prior = priors.miner(SQUARE, scales=2, overlap=None).double()
+    assert largest_jump(prior) > 1e-3
+    assert prior.smoothness == -1
+
+
+def test_blocks_that_overlap_blend() -> None:
+    prior = priors.miner(SQUARE, scales=2, overlap=0.25).double()
+    assert largest_jump(prior) < 1e-6
+    assert prior.smoothness == 2
+
+
+@pytest.mark.parametrize("overlap", [None, 0.25])
+def test_blocks_are_a_partition_of_unity(overlap: float | None) -> None:
+    prior = priors.miner(SQUARE, scales=2, overlap=overlap).double()
     assert isinstance(prior.network, Pyramid)
     scale = prior.network.scales[-1]
     assert isinstance(scale, Scale)
@@ -92,14 +115,15 @@ def test_blocks_blend_or_jump(overlap: float | None) -> None:
     torch.testing.assert_close(scale(points(SQUARE, dtype=F64)), torch.ones(500, 1, dtype=F64))
 
 
-# --- tree -----------------------------------------------------------------------------------------------------------
+# --- tree ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.ndim}d")
 def test_leaves_tile_the_box(box: Box) -> None:
-    """Every point lies in the leaf that it is given, before and after leaves were split and merged."""
+    """Every point lies in its leaf, before and after leaves were split and merged."""
     prior = priors.acorn(box, 1, level=3, nodes=3, features=2, width=8)
-    network, x = prior.network, box.normalize(points(box, 4000))
+    network = prior.network
+    x = box.normalize(points(box, 4000))
     assert isinstance(network, AdaptiveTree)
     for _ in range(4):
         leaf = network.tree.leaf(x)
@@ -109,25 +133,23 @@ def test_leaves_tile_the_box(box: Box) -> None:
         assert local.max() <= 1 + 1e-5
         network.adapt(x, torch.exp(-20 * (x - 0.2).square().sum(-1)))
     assert len(network.tree.level.unique()) > 1
-    code = network.tree.start
-    assert torch.equal(
-        network.tree.morton(network.tree.cell(code[code < 2**62])), code[code < 2**62]
-    )
+    code = network.tree.start[network.tree.start < 2**62]
+    assert torch.equal(network.tree.morton(network.tree.cell(code)), code)
 
 
 @pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.ndim}d")
 def test_splitting_leaves_preserves_the_function(box: Box) -> None:
     options: dict[str, Any] = {"level": 1, "blocks": 40, "nodes": 4, "features": 3, "width": 16}
-    prior, x = priors.acorn(box, 2, **options).double(), points(box, 2000, F64)
-    before, spread = prior(x), prior.network.state_dict()
+    prior = priors.acorn(box, 2, **options).double()
+    x = points(box, 2000, F64)
+    before = prior(x)
+    shapes = {k: v.shape for k, v in prior.network.state_dict().items()}
     normalized = box.normalize(x)
     assert isinstance(prior.network, AdaptiveTree)
     assert prior.network.adapt(normalized, normalized[:, 0].exp(), fraction=0.05) > 0
     assert prior.network.tree.level.max() == 2
     torch.testing.assert_close(prior(x), before, rtol=0, atol=1e-9)
-    assert {k: v.shape for k, v in prior.network.state_dict().items()} == {
-        k: v.shape for k, v in spread.items()
-    }
+    assert {k: v.shape for k, v in prior.network.state_dict().items()} == shapes
     other = priors.acorn(box, 2, **options, seed=1).double()
     other.load_state_dict(prior.state_dict())
     assert torch.equal(other(x), prior(x))
@@ -137,19 +159,20 @@ def test_merging_keeps_the_field_at_the_parents_nodes() -> None:
     prior = priors.acorn(SQUARE, level=2, nodes=5, features=3, width=16).double()
     network = prior.network
     assert isinstance(network, AdaptiveTree)
-    lower = torch.cartesian_prod(
-        *[torch.linspace(-1, -1e-9, 5, dtype=F64)] * 2
-    )  # nodes of the parent at (-1, -1)
+    # nodes of the parent at (-1, -1)
+    lower = torch.cartesian_prod(*[torch.linspace(-1, -1e-9, 5, dtype=F64)] * 2)
     kept = (lower + 0.5).abs().min(-1).values > 1e-6  # the border of its children has two values
     before = prior(lower)
-    split, merge = [], [(0, 1)]
-    network._rebuild(split, merge)
+    network._rebuild([], [(0, 1)])  # nothing is split, four leaves are merged
     torch.testing.assert_close(prior(lower)[kept], before[kept], rtol=0, atol=1e-6)
     assert int((network.tree.start < 2**62).sum()) == 13
 
 
 def test_trades_pay_and_keep_the_budget() -> None:
-    """Splits where the error is, mergers where four times it is less than a quarter of the worst leaf's."""
+    """Leaves are split where the error is.
+
+    They are merged where four times their error is less than a quarter of the worst leaf's.
+    """
     tree = LinearTree((1.0, 1.0), 2, None)
     error = torch.full((16,), 1e-3)
     error[5] = 1.0

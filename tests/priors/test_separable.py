@@ -1,4 +1,4 @@
-"""The separable prior with knots: its network's values at them, linear in between, saved and loaded."""
+"""The separable prior with knots: its network's values at them, and linear in between."""
 
 from pathlib import Path
 
@@ -56,6 +56,6 @@ def test_it_is_saved_with_its_knots(tmp_path: Path):
 
 
 @pytest.mark.parametrize("knots", [(500.0,), (500.0, 500.0), (520.0, 500.0)])
-def test_knots_that_do_not_rise(knots):
+def test_knots_that_do_not_rise_are_refused(knots):
     with pytest.raises(ValueError, match="two or more and rise"):
         priors.create("separable", BOX, knots=knots)

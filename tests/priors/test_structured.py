@@ -1,7 +1,9 @@
-"""Structured priors: that each passes the kit and learns; factorised and multiresolution grids on their own."""
+"""Structured priors pass the kit and learn; factorised and multiresolution grids on their own."""
 
 import copy
 import math
+import operator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -55,7 +57,7 @@ class TestAcorn(_Kit):
     name = "acorn"
 
 
-# --- all ------------------------------------------------------------------------------------------------------------
+# --- all ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NEW)
@@ -78,8 +80,10 @@ def test_it_learns_an_image(name: str) -> None:
 @pytest.mark.parametrize("name", NEW)
 def test_it_learns_through_an_operator_at_its_defaults(name: str) -> None:
     problem = ct()
-    options = {"count": 60} if name == "gaussian_mixture" else {}
-    prior = priors.create(name, SQUARE, bandwidth=priors.bandwidth_of(problem.grid), **options)
+    options = {"bandwidth": priors.bandwidth_of(problem.grid)}
+    if name == "gaussian_mixture":
+        options["count"] = 60
+    prior = priors.create(name, SQUARE, **options)
     term = problem.terms[0]
     before = float(term.loss(prior, torch.arange(len(term.y))).detach())
     solver = Solver(
@@ -98,10 +102,11 @@ def test_it_learns_through_an_operator_at_its_defaults(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gaussian_mixture", "miner"])
 def test_many_signals_at_once(name: str) -> None:
-    """torch.vmap over stacked parameters: three priors in one call."""
+    """Stacked parameters under torch.vmap: three priors in one call."""
     several = [priors.create(name, SQUARE, bandwidth=8.0, **SMALL[name], seed=k) for k in range(3)]
     parameters, buffers = torch.func.stack_module_state(several)  # type: ignore[arg-type]
-    base, x = copy.deepcopy(several[0]), points(SQUARE)
+    base = copy.deepcopy(several[0])
+    x = points(SQUARE)
 
     def call(p: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
         return torch.func.functional_call(base, (p, b), (x,))
@@ -110,26 +115,30 @@ def test_many_signals_at_once(name: str) -> None:
     torch.testing.assert_close(together, torch.stack([p(x) for p in several]), rtol=1e-4, atol=1e-5)
 
 
-# --- planes ---------------------------------------------------------------------------------------------------------
+# --- planes -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["sum", "product"])
+@pytest.mark.parametrize(("kind", "join"), [("sum", operator.mul), ("product", operator.pow)])
 @pytest.mark.parametrize("box", [*BOXES, FOUR], ids=lambda b: f"{b.ndim}d")
-def test_constant_planes_give_the_constant_of_their_kind(box: Box, kind: str) -> None:
+def test_constant_planes_give_the_constant_of_their_kind(
+    box: Box, kind: str, join: Callable[[float, int], float]
+) -> None:
+    """The sum of n planes of 2 is 2 n, and their product 2ⁿ."""
     planes = Planes(box, [4.0, 9.0], 3, kind=kind, interpolation="cubic", generator=seeded())
     for p in planes.parameters():
         torch.nn.init.constant_(p, 2.0)
     count = {1: 1, 2: 2, 3: 3, 4: 6}[box.ndim]
-    joined = 2.0 * count if kind == "sum" else 2.0**count
-    expected = torch.full((500, 6), joined)
-    if box.ndim == 2:  # beside its two lines, a plane of all resolutions but the finest
+    expected = torch.full((500, 6), join(2.0, count))
+    if box.ndim == 2:  # with its two lines, a plane of all resolutions but the finest
         expected = torch.cat([expected, torch.full((500, 3), 2.0)], -1)
     torch.testing.assert_close(planes(box.normalize(points(box))), expected)
 
 
 def test_a_tri_plane_is_a_sum_of_functions_of_two_coordinates() -> None:
     planes = Planes(BOXES[2], [8.0], 4, kind="sum", interpolation="linear", generator=seeded())
-    x, y = BOXES[2].normalize(points(BOXES[2])), BOXES[2].normalize(points(BOXES[2]).flip(0))
+    box = BOXES[2]
+    x = box.normalize(points(box))
+    y = box.normalize(points(box).flip(0))
     total = torch.zeros(500, 4)  # the mixed third difference over all corners of a box vanishes
     for corner in range(8):
         chosen = torch.tensor([bool(corner >> k & 1) for k in range(3)])
@@ -140,13 +149,10 @@ def test_a_tri_plane_is_a_sum_of_functions_of_two_coordinates() -> None:
 @pytest.mark.parametrize("kind", ["vm", "cp"])
 @pytest.mark.parametrize("box", [*BOXES, FOUR], ids=lambda b: f"{b.ndim}d")
 def test_a_tensor_on_a_lattice_is_its_points(box: Box, kind: str) -> None:
-    tensor = TensorDecomposition(
-        box, 2, kind=kind, cells=6.0, rank=3, interpolation="linear", generator=seeded()
-    )
-    axes = [
-        torch.linspace(-n * s / 2, n * s / 2, 5)
-        for n, s in zip(box.lengths, box.scale, strict=True)
-    ]
+    options = {"kind": kind, "cells": 6.0, "rank": 3, "interpolation": "linear"}
+    tensor = TensorDecomposition(box, 2, generator=seeded(), **options)
+    extents = [n * s for n, s in zip(box.lengths, box.scale, strict=True)]
+    axes = [torch.linspace(-extent / 2, extent / 2, 5) for extent in extents]
     x = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
     torch.testing.assert_close(tensor.on_axes(axes), tensor(x), rtol=0, atol=1e-6)
     assert tensor(x).std() > 0.01
@@ -161,33 +167,37 @@ def test_cp_of_one_term_is_a_product_of_lines() -> None:
     assert values[1] < 1e-6 * values[0]
 
 
-# --- multiresolution grids ----------------------------------------------------------------------------------------
+# --- multiresolution grids ----------------------------------------------------------------------
 
 
 def test_levels_come_in_from_coarse_to_fine() -> None:
-    """Absent levels change nothing and cost no rows; values, lattice and a restored state agree at every stage."""
+    """Absent levels change nothing and cost no rows.
+
+    Values, lattice and a restored state agree at every stage.
+    """
     box = Box((0.0, 0.0), (1.0, 2.0))
     options = {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8, "width": 8, "depth": 1}
-    grown, whole = priors.hash(box, coarse_to_fine=0.4, **options), priors.hash(box, **options)
-    points, grid = (
-        box.random_points(50, generator=torch.Generator().manual_seed(0)),
-        Grid(box, (5, 7)),
-    )
+    grown = priors.hash(box, coarse_to_fine=0.4, **options)
+    whole = priors.hash(box, **options)
+    points = box.random_points(50, generator=torch.Generator().manual_seed(0))
+    normalized = box.normalize(points)
+    grid = Grid(box, (5, 7))
     assert torch.equal(grown(points), whole(points))  # no solver has touched it
     for progress, levels in ((0.0, 1), (0.1, 2), (0.25, 3), (0.35, 4), (0.4, 4), (1.0, 4)):
         grown.anneal(progress)
         encoding = grown.encoding
         assert isinstance(encoding, GridEncoding)
-        features = encoding(box.normalize(points)).unflatten(-1, (4, 2))
-        assert len(encoding.stencil(box.normalize(points))[0]) == levels * 50
+        features = encoding(normalized).unflatten(-1, (4, 2))
+        assert len(encoding.stencil(normalized)[0]) == levels * 50
         assert not features[:, levels:].any()
-        assert torch.equal(
-            features[:, :levels],
-            whole.encoding(box.normalize(points)).unflatten(-1, (4, 2))[:, :levels],
-        )
+        every = whole.encoding(normalized).unflatten(-1, (4, 2))
+        assert torch.equal(features[:, :levels], every[:, :levels])
         torch.testing.assert_close(sample(grown, grid), grown(grid.points()), atol=1e-6, rtol=0)
         other = priors.hash(box, coarse_to_fine=0.4, **options)
         other.load_state_dict(grown.state_dict())
         assert torch.equal(other(points), grown(points))
+
+
+def test_coarse_to_fine_is_a_fraction_of_the_run() -> None:
     with pytest.raises(ValueError, match=r"coarse_to_fine=1.5 is a fraction"):
-        priors.hash(box, coarse_to_fine=1.5)
+        priors.hash(SQUARE, coarse_to_fine=1.5)

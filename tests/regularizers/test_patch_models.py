@@ -1,4 +1,4 @@
-"""Gaussian models of similar patches: their definition, memory, and rounds of fits that lose noise."""
+"""Gaussian models of similar patches: definition, memory, and rounds of fits that lose noise."""
 
 import itertools
 
@@ -31,13 +31,17 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 def test_local_gaussians_are_their_definition(
     shape: tuple[int, ...], channels: int, stride: int
 ) -> None:
-    """Means and covariances of the nearest patches, moved inside where they stick out, one patch at a time."""
+    """Means and covariances of the nearest patches, one patch at a time.
+
+    Patches that stick out are moved inside.
+    """
     guide, values = random(*shape, channels), random(*shape, channels, seed=1)
     grid = Grid(Box((0.0,) * len(shape), tuple(map(float, shape))), shape)
     options = {"patch": 3, "search": 2, "neighbours": 4}
     penalty = LocalGaussians(SampledField(guide, grid), grid, stride=stride, floor=0.1, **options)
     neighbours, _ = similar_patches(guide, **options)
-    places, inner = list(itertools.product(*map(range, shape))), [n - 2 for n in shape]
+    places = list(itertools.product(*map(range, shape)))
+    inner = [n - 2 for n in shape]
 
     def patch(image: torch.Tensor, corner: tuple[int, ...]) -> torch.Tensor:
         cut = image[tuple(slice(c, c + 3) for c in corner)]
@@ -55,9 +59,8 @@ def test_local_gaussians_are_their_definition(
         covariance = torch.cov(group.T, correction=0) + 0.01 * torch.eye(len(off), dtype=F64)
         terms.append(off @ torch.linalg.solve(covariance, off) / len(off))
     expected = float(torch.stack(terms).mean())
-    assert float(penalty(SampledField(values, grid), torch.zeros(0, len(shape)))) == pytest.approx(
-        expected
-    )
+    found = penalty(SampledField(values, grid), torch.zeros(0, len(shape)))
+    assert float(found) == pytest.approx(expected)
 
 
 def test_local_gaussians_see_both_parts_of_a_complex_field() -> None:
@@ -65,9 +68,8 @@ def test_local_gaussians_see_both_parts_of_a_complex_field() -> None:
     guide, values = random(8, 8, 2), random(8, 8, 2, seed=1)
     options = {"patch": 3, "search": 2, "neighbours": 4}
     real = LocalGaussians(SampledField(guide, grid), grid, **options)
-    both = LocalGaussians(
-        SampledField(torch.view_as_complex(guide)[..., None], grid), grid, **options
-    )
+    complex_guide = SampledField(torch.view_as_complex(guide)[..., None], grid)
+    both = LocalGaussians(complex_guide, grid, **options)
     none = torch.zeros(0, 2)
     expected = float(real(SampledField(values, grid), none))
     field = SampledField(torch.view_as_complex(values)[..., None], grid)
@@ -78,7 +80,7 @@ def test_local_gaussians_see_both_parts_of_a_complex_field() -> None:
     ("options", "message"),
     [({"patch": 7}, "do not fit"), ({"stride": 0}, "stride=0"), ({"floor": 0.0}, "floor=0.0")],
 )
-def test_local_gaussians_refuse(options: dict, message: str) -> None:
+def test_local_gaussians_refuse_wrong_sizes(options: dict, message: str) -> None:
     grid = Grid(Box((0.0, 0.0), (5.0, 9.0)), (5, 9))
     with pytest.raises(ValueError, match=message):
         LocalGaussians(SampledField(random(5, 9, 1), grid), grid, **options)
@@ -98,7 +100,35 @@ def test_large_images_get_fewer_models_or_a_word_before_any_work() -> None:
 
 
 def test_refined_rounds_go_on_from_the_fit_before_and_lose_noise() -> None:
-    """A noisy texture of crossed waves: each round is less noisy, and no steps at all would be the fit before."""
+    """Each round on a noisy texture of crossed waves is less noisy than the one before.
+
+    Without any step a round would be the fit before.
+    """
+    problem, truth = crossed_waves()
+    grid = problem.grid
+
+    def error(asked: Problem) -> float:
+        image = solve(asked, callbacks=[]).sample()[..., 0]
+        return float((image - truth).square().mean().sqrt())
+
+    options = {"steps": 4, "search": 6, "neighbours": 40}
+    errors = [error(problem), *(error(refined(problem, n, 0.5, **options)) for n in (1, 2))]
+    assert errors[1] < 0.75 * errors[0]
+    assert errors[2] < 0.9 * errors[1]
+    prior = Solver(refined(problem, 1, 0.5), callbacks=[]).prior
+    assert torch.equal(grid_values(prior, grid), solve(problem, callbacks=[]).sample())
+    afresh = refined(problem, 1, 0.5, then={"options": {"cells": 20.0, "order": 3}})
+    assert afresh.suggested.start is None
+    assert refined(afresh, 1, 0.5).suggested.start is not None
+
+
+def test_no_round_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="rounds must be at least 1"):
+        refined(crossed_waves()[0], 0, 0.5)
+
+
+def crossed_waves() -> tuple[Problem, torch.Tensor]:
+    """Denoising of 24 x 24 pixels by a grid, and the picture without its noise of 0.1."""
     grid = Grid(Box((0.0, 0.0), (24.0, 24.0)), (24, 24))
     x, y = grid.points().unbind(-1)
     truth = 0.5 + 0.2 * torch.sin(0.8 * x + 0.3 * y) * torch.cos(0.5 * y)
@@ -107,25 +137,7 @@ def test_refined_rounds_go_on_from_the_fit_before_and_lose_noise() -> None:
     suggested = Suggestion(
         "grid", {"cells": 24.0, "order": 3}, steps=4, optimizer="lbfgs", stopping=Never()
     )
-    term = Term(operator, noisy.flatten(), Gaussian(0.1))
-    problem = Problem([term], grid.box, grid, average=1, suggested=suggested)
-    errors = []
-    for rounds in (0, 1, 2):
-        asked = (
-            refined(problem, rounds, 0.5, steps=4, search=6, neighbours=40) if rounds else problem
-        )
-        errors.append(
-            float((solve(asked, callbacks=[]).sample()[..., 0] - truth).square().mean().sqrt())
-        )
-    assert errors[1] < 0.75 * errors[0]
-    assert errors[2] < 0.9 * errors[1]
-    prior = Solver(refined(problem, 1, 0.5), callbacks=[]).prior
-    assert torch.equal(grid_values(prior, grid), solve(problem, callbacks=[]).sample())
-    afresh = refined(problem, 1, 0.5, then={"options": {"cells": 20.0, "order": 3}})
-    assert afresh.suggested.start is None
-    assert refined(afresh, 1, 0.5).suggested.start is not None
-    with pytest.raises(ValueError, match="rounds must be at least 1"):
-        refined(problem, 0, 0.5)
+    return problem, truth
 
 
 def grid_values(prior: torch.nn.Module, grid: Grid) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The loop: what a seed decides, what operators and fidelities learn, failures."""
+"""The loop: seeds, failures, and parameters that operators and fidelities learn."""
 
 from dataclasses import replace
 
@@ -21,12 +21,12 @@ def test_steps_one_by_one_are_the_run_and_rays_jitter(problem, solver):
     a, b = solver(problem), solver(problem)
     a.run()
     seen = [float(b.step().sum()) for _ in range(30)]
-    assert all(
-        torch.equal(p, q) for p, q in zip(a.prior.parameters(), b.prior.parameters(), strict=True)
-    )
+    pairs = zip(a.prior.parameters(), b.prior.parameters(), strict=True)
+    assert all(torch.equal(p, q) for p, q in pairs)
     assert seen[9] == a.history[0]["loss"]
     operator = a.problem.terms[0].operator.train()
-    first, again = operator(torch.arange(4)).points, operator(torch.arange(4)).points
+    first = operator(torch.arange(4)).points
+    again = operator(torch.arange(4)).points
     assert not torch.equal(first, again)
 
 
@@ -53,9 +53,8 @@ def test_the_seed_decides_everything(problem):
     def image(seed: int) -> Tensor:
         torch.manual_seed(int(torch.randint(100, ())))  # whatever the user's generator holds
         options = ii.Suggestion("hash", {"levels": 3, "log2_table": 8})
-        return solve(
-            replace(problem, suggested=options), steps=20, batch=32, stopping=EVERY10, seed=seed
-        ).sample()
+        task = replace(problem, suggested=options)
+        return solve(task, steps=20, batch=32, stopping=EVERY10, seed=seed).sample()
 
     assert torch.equal(image(3), image(3))
     assert not torch.equal(image(3), image(4))
@@ -67,28 +66,31 @@ def test_solving_twice_gives_the_same_although_the_operator_learns(problem, solv
     assert torch.equal(a.sample(), b.sample())
 
 
-# --- failures -----------------------------------------------------------------------------------------------------
+# --- failures -----------------------------------------------------------------------------------
 
 
 class Failing:
-    """A regularizer that returns NaN from its `last` call on, or a finite value with a NaN gradient."""
+    """A regularizer that returns NaN from its `last` call on, or only has a NaN gradient."""
 
     def __init__(self, last: int, gradient_only: bool = False) -> None:
-        self.calls, self.last, self.gradient_only = 0, last, gradient_only
+        self.calls = 0
+        self.last = last
+        self.gradient_only = gradient_only
 
     def __call__(self, f: ii.Field, points: Tensor) -> Tensor:
         self.calls += 1
         value = f(points).square().mean()
         if self.calls < self.last:
             return value
-        return (value * 0).sqrt() if self.gradient_only else value * float("nan")
+        if self.gradient_only:
+            return (value * 0).sqrt()
+        return value * float("nan")
 
 
 def test_nan_restores_the_best_state_and_names_term_and_step(problem, solver):
     run = solver(problem, regularizers=[Failing(17)])
-    with pytest.warns(
-        RuntimeWarning, match=r"R\(Failing\) became NaN or Inf at step 17; returning .* step 10"
-    ):
+    message = r"R\(Failing\) became NaN or Inf at step 17; returning .* step 10"
+    with pytest.warns(RuntimeWarning, match=message):
         solution = run.run()
     assert str(solution.stopped) == "non-finite: R(Failing) became NaN or Inf at step 17"
     assert solution.best_step == 10
@@ -100,9 +102,8 @@ def test_nan_restores_the_best_state_and_names_term_and_step(problem, solver):
 
 
 def test_nan_before_any_good_state_raises(problem, solver):
-    with pytest.raises(
-        FloatingPointError, match=r"R\(Failing\) became NaN or Inf at step 4, before any good state"
-    ):
+    message = r"R\(Failing\) became NaN or Inf at step 4, before any good state"
+    with pytest.raises(FloatingPointError, match=message):
         solver(problem, regularizers=[Failing(4)]).run()
 
 
@@ -113,21 +114,20 @@ def test_nan_gradient_on_a_check_never_becomes_the_best_state(problem, at, stopp
     with pytest.warns(RuntimeWarning, match="NaN"):
         solution = solver(problem, regularizers=[failing], stopping=stopping).run()
     assert torch.isfinite(solution.sample()).all()
-    checks = (
-        [at - 10] if isinstance(stopping, Never) else range(10, at, 10)
-    )  # held-out rows may prefer an earlier one
+    checks = list(range(10, at, 10))  # held-out rows may prefer an earlier one
+    if isinstance(stopping, Never):
+        checks = checks[-1:]
     assert solution.best_step in checks
 
 
-# --- what operators and fidelities learn ---------------------------------------------------------------------------
+# --- parameters that operators and fidelities learn ---------------------------------------------
 
 
 def test_the_centre_of_rotation_is_learnt(problem, solver, learnable):
     old = problem.terms[0]
     shifted = ParallelBeam(problem.box, old.operator.angles, 16, center=0.2)
-    task = learnable(
-        replace(problem, terms=[replace(old, y=ii.predict(shifted, problem.reference))])
-    )
+    y = ii.predict(shifted, problem.reference)
+    task = learnable(replace(problem, terms=[replace(old, y=y)]))
     solution = solver(task, steps=60, operator_lr=2e-2, batch=64, stopping=HeldOut(every=20)).run()
     assert list(solution.learnt) == ["0.center"]
     assert abs(float(solution.learnt["0.center"]) - 0.2) < 0.1
@@ -136,9 +136,9 @@ def test_the_centre_of_rotation_is_learnt(problem, solver, learnable):
 
 
 def test_a_fidelity_learns_its_noise(problem, solver):
-    """Views of which one is rubbish: its scale grows, the user's own model stays as it was, a resumed run is the same.
+    """One view is rubbish: its scale grows, and the user's own model stays as it was.
 
-    The first guess is far too large, so that the others shrink.
+    The first guess is far too large, so that the others shrink. A resumed run is the same.
     """
     term = problem.terms[0]
     groups = torch.arange(len(term.y)) // 16
@@ -165,7 +165,8 @@ class Leashed(torch.nn.Module):
 
     def __init__(self, inner: ParallelBeam) -> None:
         super().__init__()
-        self.inner, self.turn = inner, torch.nn.Parameter(torch.zeros(()))
+        self.inner = inner
+        self.turn = torch.nn.Parameter(torch.zeros(()))
 
     def __len__(self) -> int:
         return len(self.inner)

@@ -15,21 +15,23 @@ from inverse_inr.solver import Checkpoint
 
 def ctrl_c(at: int):
     """A callback that interrupts the run at step `at`."""
-    return lambda solver, record: (
-        record["step"] == at and "loss" in record and signal.raise_signal(signal.SIGINT)
-    )
 
+    def interrupt(solver, record) -> None:
+        if record["step"] == at and "loss" in record:
+            signal.raise_signal(signal.SIGINT)
 
-CASES = [
-    ("grid", "adam", 32),
-    ("hash", "adam", 32),
-    ("siren", "muon", 32),
-    ("siren", optimizers.LBFGS(iterations=2), None),
-]
+    return interrupt
 
 
 @pytest.mark.parametrize(
-    ("name", "optimizer", "batch"), CASES, ids=["adam-grid", "adam-hash", "muon", "lbfgs"]
+    ("name", "optimizer", "batch"),
+    [
+        ("grid", "adam", 32),
+        ("hash", "adam", 32),
+        ("siren", "muon", 32),
+        ("siren", optimizers.LBFGS(iterations=2), None),
+    ],
+    ids=["adam-grid", "adam-hash", "muon", "lbfgs"],
 )
 @pytest.mark.parametrize("at", [1, 7, 10, 23])
 def test_resumed_run_is_bit_exact(problem, name, optimizer, batch, at, solver):
@@ -63,12 +65,18 @@ def test_resume_restores_what_operators_learnt(problem, solver, learnable):
     assert_same_run(runs[0], runs[2])
 
 
-def test_resume_refuses_another_run(problem, solver):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": 1}, "seed=0, the solver 1: not the same run"),
+        ({"steps": 31}, "steps=30, the solver 31"),
+    ],
+    ids=["seed", "steps"],
+)
+def test_resume_refuses_another_run(problem, solver, options, message):
     state = solver(problem).state_dict()
-    with pytest.raises(ValueError, match="seed=0, the solver 1: not the same run"):
-        solver(problem, seed=1).load_state_dict(state)
-    with pytest.raises(ValueError, match="steps=30, the solver 31"):
-        solver(problem, steps=31).load_state_dict(state)
+    with pytest.raises(ValueError, match=message):
+        solver(problem, **options).load_state_dict(state)
 
 
 @pytest.mark.parametrize("at", [10, 20])
@@ -82,10 +90,8 @@ def test_interrupted_run_returns_its_best_and_resumes(problem, at, solver):
     assert str(solution.stopped) == f"interrupted at step {at}"
     assert solution.steps == at
     assert solution.best_step == cut.best["step"]
-    kept = {
-        k.removeprefix("prior."): v for k, v in cut.best["state"].items() if k.startswith("prior.")
-    }
-    assert all(torch.equal(v, kept[k]) for k, v in solution.field.state_dict().items())
+    kept = cut.best["state"]
+    assert all(torch.equal(v, kept[f"prior.{k}"]) for k, v in solution.field.state_dict().items())
     again = solver(problem)
     again.load_state_dict(through_disk(cut))
     resumed = again.run()
@@ -100,20 +106,21 @@ def test_interrupted_before_any_check_returns_the_current_state(problem, solver)
             return f(points).square().mean()
 
     told = []
-    run = solver(
-        problem, regularizers=[Stop()], callbacks=[lambda _, record: told.append(record["step"])]
-    )
+
+    def tell(_, record) -> None:
+        told.append(record["step"])
+
+    run = solver(problem, regularizers=[Stop()], callbacks=[tell])
     solution = run.run()
     assert str(solution.stopped) == "interrupted at step 1"
     assert told == [1], "callbacks must learn that the run is over"
-    with (
-        torch.no_grad()
-    ):  # as `Solution.sample` does: with gradients recorded, sums are taken in another order
+    # as `Solution.sample` does: with gradients recorded, sums are taken in another order
+    with torch.no_grad():
         assert torch.equal(solution.sample(), ii.sample(run.prior, problem.grid))
 
 
 def test_interrupt_on_a_check_still_closes_callbacks(problem, tmp_path, solver):
-    """A checkpoint written only at the end must be written too where Ctrl-C falls on a check."""
+    """A checkpoint for the end of the run is written even if Ctrl-C falls on a check."""
     path = tmp_path / "run.pt"
     solver(problem, callbacks=[ctrl_c(20), Checkpoint(path, seconds=1e9)]).run()
     assert path.exists()
@@ -121,7 +128,8 @@ def test_interrupt_on_a_check_still_closes_callbacks(problem, tmp_path, solver):
 
 
 def test_second_run_after_an_interrupt_continues(problem, solver):
-    whole, cut = solver(problem), solver(problem, callbacks=[ctrl_c(10)])
+    whole = solver(problem)
+    cut = solver(problem, callbacks=[ctrl_c(10)])
     whole.run()
     cut.run()
     cut.run()

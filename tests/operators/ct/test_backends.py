@@ -50,8 +50,10 @@ def dot_mismatch(operator: OnGrid, dtype: torch.dtype = torch.float32) -> float:
 def test_astra_agrees_with_our_maps_and_rays(
     astra: Any, box: Box, shape: Any, center: float, make: Any, projector: Any
 ):
-    operator, grid, field = make(box, center), Grid(box, shape), blobs(box)
-    if projector == "strip_fanflat" and center:
+    operator = make(box, center)
+    grid = Grid(box, shape)
+    field = blobs(box)
+    if projector == "strip_fanflat" and center:  # this projector knows a centred detector alone
         with pytest.raises(ValueError, match="centred detector"):
             on_astra(operator, grid, projector=projector)
         return
@@ -63,12 +65,12 @@ def test_astra_agrees_with_our_maps_and_rays(
 @pytest.mark.parametrize("make", [parallel, fan])
 def test_astra_on_a_grid_off_the_axis(astra: Any, make: Any):
     grid = Grid(Box((-0.5, -0.8), (0.9, 0.6), UNIT.units), (96, 96))
-    operator, field = make(UNIT), blobs(grid.box)
+    operator = make(UNIT)
+    field = blobs(grid.box)
     y = predict(on_astra(operator, grid), field)
     assert error(y, predict(operator, field)) < 0.01
-    again, window = from_astra(
-        *to_astra(operator, grid)
-    )  # its box must hold the window about the same axis
+    # its box must hold the window about the same axis
+    again, window = from_astra(*to_astra(operator, grid))
     assert error(predict(again.on(window), field), predict(operator.on(grid), field)) < 1e-5
 
 
@@ -83,15 +85,14 @@ def test_astra_on_a_grid_off_the_axis(astra: Any, make: Any):
     ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_astra_adjoint(astra: Any, make: Any, projector: str, dtype: torch.dtype):
+def test_astra_has_exact_adjoints(astra: Any, make: Any, projector: str, dtype: torch.dtype):
     for box, shape in SCANS:
-        assert (
-            dot_mismatch(on_astra(make(box), Grid(box, shape), projector=projector), dtype) < 1e-5
-        )
+        operator = on_astra(make(box), Grid(box, shape), projector=projector)
+        assert dot_mismatch(operator, dtype) < 1e-5
 
 
-def test_astra_in_the_library(astra: Any):
-    """Gradients of a field, channels one by one, `adjoint`, the linear map of CG; `astra.clear()` does no harm."""
+def test_astra_serves_gradients_channels_adjoints_and_linear_maps(astra: Any):
+    """Clearing ASTRA's memory in between does no harm."""
     grid = Grid(UNIT, (24, 24))
     operator = on_astra(parallel(UNIT), grid)
     scale = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
@@ -114,55 +115,76 @@ def test_astra_in_the_library(astra: Any):
     assert 0.5 * linear.norm() < float(linear(x).norm() / x.norm()) <= linear.norm()
 
 
-def test_astra_refusals(astra: Any):
-    grid, square = Grid(UNIT, (64, 80)), Grid(UNIT, (32, 32))
-    for make in (parallel, fan):
-        with pytest.raises(ValueError, match="square pixels"):
-            on_astra(make(UNIT), grid)
-        with pytest.raises(ValueError, match="has projectors"):
-            on_astra(make(UNIT), square, projector="cuda")
-    field = blobs(UNIT)  # the one projector that is right on oblong pixels
-    assert (
-        error(
-            predict(on_astra(parallel(UNIT), grid, projector="strip"), field),
-            predict(parallel(UNIT), field),
-        )
-        < 0.01
-    )
+@pytest.mark.parametrize("make", [parallel, fan])
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        ((64, 80), {}, "square pixels"),
+        ((32, 32), {"projector": "cuda"}, "has projectors"),
+    ],
+    ids=["oblong pixels", "projector"],
+)
+def test_astra_refuses_oblong_pixels_and_unknown_projectors(
+    astra: Any, make: Any, shape: tuple[int, int], options: dict, message: str
+):
+    with pytest.raises(ValueError, match=message):
+        on_astra(make(UNIT), Grid(UNIT, shape), **options)
+
+
+def test_strips_are_right_on_oblong_pixels(astra: Any):
+    grid = Grid(UNIT, (64, 80))
+    field = blobs(UNIT)
+    y = predict(on_astra(parallel(UNIT), grid, projector="strip"), field)
+    assert error(y, predict(parallel(UNIT), field)) < 0.01
+
+
+def test_astra_refuses_complex_images(astra: Any):
+    operator = on_astra(parallel(UNIT), Grid(UNIT, (32, 32)))
     with pytest.raises(TypeError, match="real images"):
-        on_astra(parallel(UNIT), square).map(torch.ones(32, 32, dtype=torch.complex64))
+        operator.map(torch.ones(32, 32, dtype=torch.complex64))
 
 
-def test_missing_packages(monkeypatch: pytest.MonkeyPatch):
-    operator, grid = parallel(UNIT), Grid(UNIT, (8, 8))
-    monkeypatch.setitem(sys.modules, "astra", None)
-    with pytest.raises(ImportError, match=r'GPLv3.*pip install "inverse-inr\[ct\]"'):
-        on_astra(operator, grid)
-    monkeypatch.setitem(
-        sys.modules, "astra", SimpleNamespace(projector=SimpleNamespace(), __version__="2.1")
-    )
-    with pytest.raises(ImportError, match=r"2\.5 or newer.*This is 2\.1"):
-        on_astra(operator, grid)
-    monkeypatch.setitem(sys.modules, "torch_radon", None)
-    with pytest.raises(ImportError, match=r"GPLv3.*setup\.py install"):
-        on_torch_radon(operator, grid)
+OLD_ASTRA = SimpleNamespace(projector=SimpleNamespace(), __version__="2.1")
 
+
+@pytest.mark.parametrize(
+    ("name", "module", "adapt", "message"),
+    [
+        ("astra", None, on_astra, r'GPLv3.*pip install "inverse-inr\[ct\]"'),
+        ("astra", OLD_ASTRA, on_astra, r"2\.5 or newer.*This is 2\.1"),
+        ("torch_radon", None, on_torch_radon, r"GPLv3.*setup\.py install"),
+    ],
+    ids=["no ASTRA", "old ASTRA", "no torch-radon"],
+)
+def test_a_missing_package_is_named_with_its_licence(
+    monkeypatch: pytest.MonkeyPatch, name: str, module: Any, adapt: Any, message: str
+):
+    monkeypatch.setitem(sys.modules, name, module)
+    with pytest.raises(ImportError, match=message):
+        adapt(parallel(UNIT), Grid(UNIT, (8, 8)))
+
+
+@pytest.mark.parametrize("make", [parallel, fan])
+def test_torch_radon_without_its_cuda_extension_is_named(
+    monkeypatch: pytest.MonkeyPatch, make: Any
+):
     def broken(*_: object, **__: object) -> None:
         raise NameError("name 'RaysCfg' is not defined")
 
-    monkeypatch.setitem(
-        sys.modules, "torch_radon", SimpleNamespace(Radon=broken, RadonFanbeam=broken)
-    )
-    for make in (parallel, fan):
-        with pytest.raises(ImportError, match="CUDA extension"):
-            on_torch_radon(make(UNIT), grid)
+    module = SimpleNamespace(Radon=broken, RadonFanbeam=broken)
+    monkeypatch.setitem(sys.modules, "torch_radon", module)
+    with pytest.raises(ImportError, match="CUDA extension"):
+        on_torch_radon(make(UNIT), Grid(UNIT, (8, 8)))
 
 
 # ---------------------------------------------------------------- torch-radon
 
 
 class StandIn:
-    """torch-radon's rays on the CPU: bilinear samples along them, angles negated, x along columns, y along rows."""
+    """The rays of torch-radon on the CPU: bilinear samples along them.
+
+    Angles are negated; x runs along columns and y along rows.
+    """
 
     def __init__(
         self,
@@ -176,7 +198,10 @@ class StandIn:
     ) -> None:
         assert angles.dtype == torch.float32
         t = (torch.arange(det_count) - det_count / 2 + 0.5) * det_spacing
-        first = torch.stack([t if parallel else 0 * t, torch.full_like(t, start)], -1)
+        across = 0 * t
+        if parallel:
+            across = t
+        first = torch.stack([across, torch.full_like(t, start)], -1)
         last = torch.stack([t, torch.full_like(t, -end)], -1)
         cos, sin = (-angles).cos(), (-angles).sin()
         turn = torch.stack([cos, -sin, sin, cos], -1).reshape(-1, 1, 2, 2)
@@ -185,7 +210,8 @@ class StandIn:
         steps = 2 * int(length.max())
         s = (torch.arange(steps) + 0.5) / steps
         points = first[:, :, None] + s[:, None] * (last - first)[:, :, None]
-        self.points, self.step = points / (resolution / 2), length / steps
+        self.points = points / (resolution / 2)
+        self.step = length / steps
         self.resolution = resolution
 
     def forward(self, x: Tensor) -> Tensor:
@@ -210,9 +236,8 @@ def stand_in_parallel(
     clip_to_circle: bool = False,
 ) -> StandIn:
     assert not clip_to_circle
-    return StandIn(
-        resolution, angles, det_count, det_spacing, 0.71 * resolution, 0.71 * resolution, True
-    )
+    reach = 0.71 * resolution
+    return StandIn(resolution, angles, det_count, det_spacing, reach, reach, True)
 
 
 def stand_in_fan(
@@ -236,9 +261,11 @@ def torch_radon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("torch_radon")
 @pytest.mark.parametrize("make", [parallel, fan])
 @pytest.mark.parametrize("n", [48, 47])
-def test_torch_radon_adapter(make: Any, n: int):
+def test_torch_radon_agrees_with_our_maps(make: Any, n: int):
     box = Box((3.0, -1.0), (5.0, 1.0), ("cm", "cm"))
-    operator, grid, field = make(box), Grid(box, (n, n)), blobs(box)
+    operator = make(box)
+    grid = Grid(box, (n, n))
+    field = blobs(box)
     adapted = on_torch_radon(operator, grid)
     y = predict(adapted, field)
     assert error(y, predict(operator.on(grid), field)) < 0.01
@@ -249,14 +276,16 @@ def test_torch_radon_adapter(make: Any, n: int):
 
 
 @pytest.mark.usefixtures("torch_radon")
-def test_torch_radon_refusals():
-    moved = Grid(Box((-1.0, -0.9), (1.0, 1.1)), (8, 8))
-    many = ParallelBeam(UNIT, torch.zeros(5000), 4)
-    for operator, grid, message in [
+@pytest.mark.parametrize(
+    ("operator", "grid", "message"),
+    [
         (parallel(UNIT), Grid(UNIT, (8, 9)), "must be square"),
-        (parallel(UNIT), moved, "axis of rotation"),
+        (parallel(UNIT), Grid(Box((-1.0, -0.9), (1.0, 1.1)), (8, 8)), "axis of rotation"),
         (parallel(UNIT, 0.1), Grid(UNIT, (8, 8)), "center is 0.1"),
-        (many, Grid(UNIT, (8, 8)), "4096"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            on_torch_radon(operator, grid)
+        (ParallelBeam(UNIT, torch.zeros(5000), 4), Grid(UNIT, (8, 8)), "4096"),
+    ],
+    ids=["oblong", "off the axis", "centre", "many views"],
+)
+def test_torch_radon_refuses_what_it_cannot_hold(operator: Any, grid: Grid, message: str):
+    with pytest.raises(ValueError, match=message):
+        on_torch_radon(operator, grid)

@@ -21,10 +21,10 @@ def beam(views: int = 5, detectors: int = 7) -> ParallelBeam:
 
 
 def filled(operator: DetectorDrift) -> DetectorDrift:
+    generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        operator.coefficients.copy_(
-            torch.randn(operator.coefficients.shape, generator=torch.Generator().manual_seed(3))
-        )
+        draws = torch.randn(operator.coefficients.shape, generator=generator)
+        operator.coefficients.copy_(draws)
     return operator
 
 
@@ -61,9 +61,8 @@ def test_offsets_are_legendre_polynomials_of_time() -> None:
     y = operator.unflatten(ii.predict(operator, zero)).detach()
     t = (times - 15) / 5
     expected = 1 + 10 * t + 50 * (3 * t**2 - 1) + 500 * (5 * t**3 - 3 * t)
-    torch.testing.assert_close(
-        y[:, 2], expected, rtol=1e-6, atol=1e-4
-    )  # the basis was held in float32
+    # the basis was held in float32
+    torch.testing.assert_close(y[:, 2], expected, rtol=1e-6, atol=1e-4)
     assert not y[:, [0, 1, 3, 4, 5, 6]].any()
 
 
@@ -73,27 +72,34 @@ def test_fit_is_weighted_least_squares_per_element() -> None:
     rows = torch.arange(len(source))[source.basis[:, 1].repeat_interleave(7) != 0]  # not every view
     residual = source.offset(rows).detach()
     spoilt = residual.clone()
-    spoilt[7:14] += 5.0  # one view off, of no weight
+    spoilt[7:14] += 5.0  # one view is wrong and has no weight
     precision = torch.ones(len(rows)).index_fill(0, torch.arange(7, 14), 1e-12)
     torch.testing.assert_close(found.fit(spoilt, precision, rows), residual, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.coefficients, source.coefficients, rtol=1e-4, atol=1e-4)
 
 
 def test_a_baseline_sees_data_without_the_offset() -> None:
-    """CGLS of a drifted operator is that of the clean one with the offset taken off y."""
-    clean, grid = beam(12, 16), ii.Grid(BOX, (16, 16))
+    """CGLS of a drifted operator gives the image of the clean one with the offset taken off y."""
+    clean = beam(12, 16)
+    grid = ii.Grid(BOX, (16, 16))
     drifted = filled(DetectorDrift(clean, 1)).requires_grad_(False)
     y = ii.predict(clean, phantoms.shepp_logan(BOX)).float()
-    images = [
-        baselines.cgls(ii.Problem([ii.Term(a, v, noise.Gaussian(0.1))], BOX, grid), 5).sample()
-        for a, v in ((clean, y), (drifted, y + drifted.offset(torch.arange(len(y)))))
-    ]
-    torch.testing.assert_close(*images, rtol=1e-3, atol=1e-4)
+
+    def image(operator: ii.Operator, measured: Tensor) -> Tensor:
+        problem = ii.Problem([ii.Term(operator, measured, noise.Gaussian(0.1))], BOX, grid)
+        return baselines.cgls(problem, 5).sample()
+
+    offset = drifted.offset(torch.arange(len(y)))
+    torch.testing.assert_close(image(clean, y), image(drifted, y + offset), rtol=1e-3, atol=1e-4)
 
 
 def test_drift_is_found_jointly_and_in_turn() -> None:
-    """A drift that grows in time (a constant one may hide in the image as a ring), by the solver and by TV in turn."""
-    a, grid = beam(40, 24), ii.Grid(BOX, (24, 24))
+    """A drift that grows in time is found by the solver, and by TV in turn.
+
+    A constant one may hide in the image as a ring.
+    """
+    a = beam(40, 24)
+    grid = ii.Grid(BOX, (24, 24))
     y = phantoms.gaussian_blobs(BOX).line_integral(*a.rays(torch.arange(len(a)), 8)).mean(1).float()
     truth = DetectorDrift(a, 1)
     with torch.no_grad():
@@ -121,21 +127,33 @@ def test_drift_is_found_jointly_and_in_turn() -> None:
     found = learnt.problem.terms[0].operator
     assert isinstance(found, DetectorDrift)
     for slope in (removed[-1] - removed[0], found.coefficients[1].detach()):
-        assert (
-            float(torch.corrcoef(torch.stack([slope, truth.coefficients[1].detach()]))[0, 1]) > 0.8
-        )
+        both = torch.stack([slope, truth.coefficients[1].detach()])
+        assert float(torch.corrcoef(both)[0, 1]) > 0.8
     assert not operator.coefficients.any()  # the user's operator is as it was
 
 
-def test_what_it_refuses() -> None:
-    with pytest.raises(ValueError, match=r"degree must be 0"):
-        DetectorDrift(beam(), -1)
-    with pytest.raises(ValueError, match=r"5 views need as many finite times, got \(4,\)"):
-        DetectorDrift(beam(), 1, times=torch.arange(4.0))
-    with pytest.raises(ValueError, match=r"needs \(views, elements\)"):
-        DetectorDrift(lambda rows: rows, 1)  # type: ignore[arg-type]
-    problem = ii.Problem(
-        [ii.Term(beam(), torch.zeros(35), noise.Gaussian(1.0))], BOX, ii.Grid(BOX, (4, 4))
-    )
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: DetectorDrift(beam(), -1), r"degree must be 0"),
+        (
+            lambda: DetectorDrift(beam(), 1, times=torch.arange(4.0)),
+            r"5 views need as many finite times, got \(4,\)",
+        ),
+        (
+            lambda: DetectorDrift(lambda rows: rows, 1),  # type: ignore[arg-type]
+            r"needs \(views, elements\)",
+        ),
+    ],
+    ids=["degree", "times", "no beam"],
+)
+def test_drifts_that_do_not_fit_are_refused(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_an_operator_without_drift_is_refused() -> None:
+    term = ii.Term(beam(), torch.zeros(35), noise.Gaussian(1.0))
+    problem = ii.Problem([term], BOX, ii.Grid(BOX, (4, 4)))
     with pytest.raises(TypeError, match="is no DetectorDrift"):
         drift_removed(problem, baselines.tv)

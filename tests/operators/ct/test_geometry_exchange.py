@@ -20,12 +20,15 @@ from inverse_inr.phantoms import GaussianBlobs
 
 @scans
 @centers
-@pytest.mark.parametrize("make", [parallel, fan])
-def test_astra_dictionaries_round_trip(box: Box, shape: Any, center: float, make: Any):
-    operator, grid = make(box, center), Grid(box, shape)
+@pytest.mark.parametrize(("make", "plain"), [(parallel, "parallel"), (fan, "fanflat")])
+def test_astra_dictionaries_round_trip(box: Box, shape: Any, center: float, make: Any, plain: str):
+    operator = make(box, center)
+    grid = Grid(box, shape)
     dictionaries = to_astra(operator, grid)
-    plain = "parallel" if make is parallel else "fanflat"
-    assert dictionaries[0]["type"] == (f"{plain}_vec" if center else plain)
+    expected = plain
+    if center:
+        expected = f"{plain}_vec"
+    assert dictionaries[0]["type"] == expected
     again, same = from_astra(*dictionaries, units=("mm", "mm"))
     assert type(again) is type(operator)
     assert again.shape == operator.shape
@@ -33,9 +36,8 @@ def test_astra_dictionaries_round_trip(box: Box, shape: Any, center: float, make
     assert np.allclose(same.spacing, grid.spacing)
     torch.testing.assert_close(again.angles.cos(), ANGLES.cos(), atol=1e-5, rtol=0)
     torch.testing.assert_close(again.angles.sin(), ANGLES.sin(), atol=1e-5, rtol=0)
-    (origin, along), (before, direction) = (
-        beam.rays(torch.arange(50, 300)) for beam in (again, operator)
-    )
+    origin, along = again.rays(torch.arange(50, 300))
+    before, direction = operator.rays(torch.arange(50, 300))
     torch.testing.assert_close(origin, before - torch.tensor(box.center), atol=1e-4, rtol=0)
     torch.testing.assert_close(along, direction, atol=1e-4, rtol=0)
 
@@ -86,35 +88,55 @@ def test_astra_vectors_about_another_axis(make: Any):
     assert error(predict(operator, field), predict(expected, field)) < 1e-3
 
 
-def test_geometries_that_are_refused():
-    volume = to_astra(parallel(UNIT), Grid(UNIT, (8, 8)))[1]
-    scan = to_astra(parallel(UNIT, 0.1), Grid(UNIT, (8, 8)))[0]
-    fan_scan = to_astra(fan(UNIT, 0.1), Grid(UNIT, (8, 8)))[0]
+PIXELS = Grid(UNIT, (8, 8))
+VOLUME = to_astra(parallel(UNIT), PIXELS)[1]
+SCAN = to_astra(parallel(UNIT, 0.1), PIXELS)[0]
+FAN_SCAN = to_astra(fan(UNIT, 0.1), PIXELS)[0]
+CUBE = Box((-1,) * 3, (1,) * 3)
+EVERYTHING, STEP = slice(None), slice(4, 6)
 
-    def changed(geometry: dict, view: Any, column: Any, factor: float) -> dict:
-        vectors = geometry["Vectors"].copy()
-        vectors[view, column] *= factor
-        return {**geometry, "Vectors": vectors}
 
-    everything, step = slice(None), slice(4, 6)
-    for geometry, message in [
+def changed(geometry: dict, view: Any, column: Any, factor: float) -> dict:
+    """A geometry whose vectors are multiplied by a factor in some views and columns."""
+    vectors = geometry["Vectors"].copy()
+    vectors[view, column] *= factor
+    return {**geometry, "Vectors": vectors}
+
+
+@pytest.mark.parametrize(
+    ("geometry", "message"),
+    [
         ({"type": "cone"}, "CUDA"),
-        (changed(scan, 3, step, 1.1), "not one pitch"),
-        (changed(scan, 3, 0, 1.1), "not perpendicular"),
-        (changed(scan, 3, slice(2, 4), 4.0), "not turns of one scanner"),
-        (changed(fan_scan, 3, slice(0, 2), 1.1), "not turns of one scanner"),
-        (changed(fan_scan, everything, step, -1.0), "Reverse"),
-        ({**scan, "Vectors": np.ones((3, 4))}, r"\(views, 6\)"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            from_astra(geometry, volume)
+        (changed(SCAN, 3, STEP, 1.1), "not one pitch"),
+        (changed(SCAN, 3, 0, 1.1), "not perpendicular"),
+        (changed(SCAN, 3, slice(2, 4), 4.0), "not turns of one scanner"),
+        (changed(FAN_SCAN, 3, slice(0, 2), 1.1), "not turns of one scanner"),
+        (changed(FAN_SCAN, EVERYTHING, STEP, -1.0), "Reverse"),
+        ({**SCAN, "Vectors": np.ones((3, 4))}, r"\(views, 6\)"),
+    ],
+    ids=["cone", "pitch", "oblique", "far detector", "far source", "reversed", "columns"],
+)
+def test_geometries_that_are_no_scan_of_ours_are_refused(geometry: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        from_astra(geometry, VOLUME)
+
+
+def test_a_volume_of_slices_is_refused():
     with pytest.raises(ValueError, match="3-D"):
-        from_astra(scan, {**volume, "GridSliceCount": 4})
-    cone = ConeBeam(Box((-1,) * 3, (1,) * 3), ANGLES, (4, 4), 3.0, 1.0)
-    with pytest.raises(ValueError, match="got ConeBeam"):
-        to_astra(cone, Grid(UNIT, (8, 8)))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="3 axes"):
-        to_astra(parallel(UNIT), Grid(cone.box, (4, 4, 4)))
+        from_astra(SCAN, {**VOLUME, "GridSliceCount": 4})
+
+
+@pytest.mark.parametrize(
+    ("operator", "grid", "message"),
+    [
+        (ConeBeam(CUBE, ANGLES, (4, 4), 3.0, 1.0), PIXELS, "got ConeBeam"),
+        (parallel(UNIT), Grid(CUBE, (4, 4, 4)), "3 axes"),
+    ],
+    ids=["cone beam", "voxels"],
+)
+def test_what_has_no_planar_geometry_is_refused(operator: Any, grid: Grid, message: str):
+    with pytest.raises(ValueError, match=message):
+        to_astra(operator, grid)
 
 
 # ---------------------------------------------------------------- scikit-image
@@ -129,9 +151,10 @@ def off_centre(shape: tuple[int, int]) -> GaussianBlobs:
 
 @pytest.mark.parametrize("circle", [True, False])
 @pytest.mark.parametrize("shape", [(64, 64), (63, 63), (64, 81), (70, 61), (61, 64)], ids=str)
-def test_scikit_image_convention(shape: tuple[int, int], circle: bool):
+def test_sinograms_of_scikit_image_are_predicted(shape: tuple[int, int], circle: bool):
     theta = np.linspace(0, 360, 19)[:-1]
-    field, grid = off_centre(shape), Grid(Box((0, 0), shape), shape)
+    field = off_centre(shape)
+    grid = Grid(Box((0, 0), shape), shape)
     image = sample(field, grid)[..., 0].double().numpy()
     place = np.indices(shape) - np.array(shape)[:, None, None] // 2
     image[np.hypot(*place) > min(shape) // 2] = 0  # or scikit-image warns of tails of 1e-6

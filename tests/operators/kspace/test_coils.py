@@ -1,4 +1,4 @@
-"""Coil maps: estimated from a calibration region, of scanners' files, learnt in their gauge."""
+"""Coil maps: estimated from a calibration region, read from scanners' files, learnt in a gauge."""
 
 import pytest
 import torch
@@ -25,12 +25,14 @@ from inverse_inr.operators.kspace.centred_fft import centred_fft, centred_invers
 def test_coils_of_the_calibration_region(estimate, shape: tuple[int, int]):
     box = centred_box(shape, (1 / 32, 1 / 32))
     grid = Grid(box, shape)
-    coils, field = birdcage_maps(box, 6), phantoms.shepp_logan(box)
+    coils = birdcage_maps(box, 6)
+    field = phantoms.shepp_logan(box)
     operator = CartesianKSpace(grid, line_mask(shape, 4, 24), coils)
     region = operator.calibration(coils.fourier(field.fourier, operator.frequencies))
     assert region.shape[1] == shape[0]
-    assert 24 <= region.shape[2] <= 26  # a chosen line may lie beside the block
-    maps, truth = estimate(region, grid), sample(coils, grid).movedim(-1, 0)
+    assert 24 <= region.shape[2] <= 26  # a chosen line may lie next to the block
+    maps = estimate(region, grid)
+    truth = sample(coils, grid).movedim(-1, 0)
     inside = sample(field, grid)[..., 0] > 0.05
     likeness = (maps.conj() * truth).sum(0).abs() / torch.linalg.vector_norm(truth, dim=0)
     assert likeness[inside].min() > 0.995
@@ -38,12 +40,12 @@ def test_coils_of_the_calibration_region(estimate, shape: tuple[int, int]):
 
 
 def test_files_of_scanners_are_our_lattice():
-    """A unitary centred FFT of an image whose pixel n // 2 is the origin: no phase, one factor."""
+    """Files hold a unitary centred FFT, and pixel n // 2 is the origin: no phase, one factor."""
     shape = (9, 8)
     grid = Grid(centred_box(shape, (0.5, 2.0)), shape)
     assert float(grid.points(F64)[4, 4].norm()) == pytest.approx(0, abs=1e-12)
-    image, mask = random(*shape), torch.ones(shape, dtype=torch.bool)
-    operator = CartesianKSpace(grid, mask)
+    image = random(*shape)
+    operator = CartesianKSpace(grid, torch.ones(shape, dtype=torch.bool))
     torch.testing.assert_close(operator.lattice(operator.map(image)), centred_fft(image))
     torch.testing.assert_close(centred_inverse(centred_fft(image)), image)
 
@@ -56,16 +58,12 @@ def test_learnt_coils_keep_their_gauge(kind: str):
         correction: nn.Module = PolynomialMaps(BOX, 3, 4, constant=0.3)
     else:
         correction = priors.create(kind, BOX, 3, head="complex", bandwidth=2.0)
-    for maps in (
-        LearnedCoils(correction, start),
-        LearnedCoils(PolynomialMaps(BOX, 3, 4, constant=0.3)),
-    ):
-        maps = maps.float()
-        on_grid, at_points = sample(maps, grid), maps(grid.points())
-        torch.testing.assert_close(on_grid, at_points, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(
-            torch.linalg.vector_norm(on_grid, dim=-1), torch.ones(grid.shape)
-        )
+    alone = LearnedCoils(PolynomialMaps(BOX, 3, 4, constant=0.3))
+    for maps in (LearnedCoils(correction, start).float(), alone.float()):
+        on_grid = sample(maps, grid)
+        torch.testing.assert_close(on_grid, maps(grid.points()), rtol=1e-4, atol=1e-5)
+        lengths = torch.linalg.vector_norm(on_grid, dim=-1)
+        torch.testing.assert_close(lengths, torch.ones(grid.shape))
         if maps.start is not None:
             overlap = (maps.start.sample(grid).conj() * on_grid).sum(-1)
             assert overlap.imag.abs().max() < 1e-5

@@ -1,4 +1,4 @@
-"""Where k-space is sampled: masks, radial and spiral trajectories, densities that integrate."""
+"""Masks, radial and spiral trajectories of k-space, and densities that integrate."""
 
 import math
 
@@ -38,14 +38,19 @@ def test_masks_hold_what_they_promise():
     assert distance.min() >= 1.4  # no two side by side
 
 
-@pytest.mark.parametrize("path", ["radial", "spiral"])
-def test_density_compensation_integrates(path: str):
-    """Σ w F(k) exp(2πi k·x) is the field again, of full sampling."""
+@pytest.mark.parametrize(
+    ("trajectory", "size"),
+    [(radial_trajectory, (64,)), (spiral_trajectory, (12, 700))],
+    ids=["radial", "spiral"],
+)
+def test_density_compensation_integrates(trajectory, size: tuple[int, ...]):
+    """With full sampling, Σ w F(k) exp(2πi k·x) is the field again."""
     grid = Grid(Box((-1.0, -1.0), (1.0, 1.0)), (32, 32))
-    k = radial_trajectory(grid, 64) if path == "radial" else spiral_trajectory(grid, 12, 700)
+    k = trajectory(grid, *size)
     assert float(k.norm(dim=-1).max()) <= grid.nyquist[0] * (1 + 1e-9)
     field = phantoms.gaussian_blobs(grid.box, count=3, width=0.15)
-    flat, w = k.reshape(-1, 2), density_compensation(k, grid).flatten()
+    flat = k.reshape(-1, 2)
+    w = density_compensation(k, grid).flatten()
     x = grid.points(F64).reshape(-1, 2)
     image = (w * field.fourier(flat)) @ torch.exp(2j * math.pi * (flat @ x.T))
     assert error(image.real, field(x)[:, 0]) < 0.06
@@ -57,8 +62,8 @@ def test_the_ramp_integrates_what_many_spokes_see():
     assert is_radial(k)
     assert not is_radial(spiral_trajectory(grid, 4, 100))
     field = phantoms.gaussian_blobs(grid.box, count=3, width=0.15)
-    x, flat = grid.points(F64).reshape(-1, 2), k.reshape(-1, 2)
-    image = (radial_density(k).flatten() * field.fourier(flat)) @ torch.exp(
-        2j * math.pi * (flat @ x.T)
-    )
+    x = grid.points(F64).reshape(-1, 2)
+    flat = k.reshape(-1, 2)
+    waves = torch.exp(2j * math.pi * (flat @ x.T))
+    image = (radial_density(k).flatten() * field.fourier(flat)) @ waves
     assert error(image.real, field(x)[:, 0]) < 0.02

@@ -21,10 +21,14 @@ class TestSinglePixel(Sized):
 
     def make(self):
         g = self.grid
-        patterns: Any = some((9, *g.shape))
-        patterns = patterns + 0.5j * some((9, *g.shape), 1) if self.kind == "complex" else patterns
-        patterns = HadamardPatterns(g, 21) if self.kind == "hadamard" else patterns
-        return SinglePixel(FourierPatterns(g, 17) if self.kind == "fourier" else patterns, g)
+        if self.kind == "hadamard":
+            return SinglePixel(HadamardPatterns(g, 21), g)
+        if self.kind == "fourier":
+            return SinglePixel(FourierPatterns(g, 17), g)
+        patterns = some((9, *g.shape))
+        if self.kind == "complex":
+            patterns = patterns + 0.5j * some((9, *g.shape), 1)
+        return SinglePixel(patterns, g)
 
 
 class TestSinglePixelChannels(TestSinglePixel):
@@ -48,7 +52,7 @@ class TestVideoOnGrid(TestVideo):
         return CodedVideo(some(self.video.shape), self.video).on(self.video)
 
 
-# --- single pixel -----------------------------------------------------------------------------------------------
+# --- single pixel -------------------------------------------------------------------------------
 
 
 def test_walsh_hadamard_is_the_matrix_and_walsh_order_counts_sign_changes():
@@ -66,24 +70,25 @@ def test_hadamard_patterns_are_plus_minus_one_and_coarse_first(shape: tuple[int,
     assert patterns.count == math.prod(patterns.padded)
     assert torch.equal(images.abs(), torch.ones_like(images))
     assert torch.equal(images[0], torch.ones(shape, dtype=torch.float64))
-    if shape == (8, 8):
-        flat = images.flatten(1)
-        assert torch.equal(flat @ flat.T, 64 * torch.eye(64, dtype=torch.float64))
-        changes = [
-            (images.diff(dim=k) != 0).sum((1, 2)).double() / 8 / BOX.lengths[k - 1] for k in (1, 2)
-        ]
-        radius = torch.hypot(*changes)
-        assert (radius.diff() > -1e-9).all()
+
+
+def test_hadamard_patterns_are_orthogonal_and_ordered_by_sign_changes():
+    images = HadamardPatterns(Grid(BOX, (8, 8))).images(torch.arange(64))
+    flat = images.flatten(1)
+    assert torch.equal(flat @ flat.T, 64 * torch.eye(64, dtype=torch.float64))
+    down, across = ((images.diff(dim=k) != 0).sum((1, 2)).double() / 8 for k in (1, 2))
+    radius = torch.hypot(down / BOX.lengths[0], across / BOX.lengths[1])
+    assert (radius.diff() > -1e-9).all()
 
 
 @sizes
 def test_all_hadamard_measurements_give_the_image_back(shape: tuple[int, int]):
     grid = Grid(BOX, shape)
-    operator, image = SinglePixel(HadamardPatterns(grid), grid), some((*shape, 1))
+    operator = SinglePixel(HadamardPatterns(grid), grid)
+    image = some((*shape, 1))
     linear = as_linear_map(operator, grid, dtype=torch.float64)
-    size = math.prod(
-        operator.patterns.padded
-    )  # rows of the padded transform are a tight frame of the crop
+    # rows of the padded transform are a tight frame of the crop
+    size = math.prod(operator.patterns.padded)
     assert torch.allclose(linear.adjoint(linear(image)) * grid.numel**2 / size, image)
 
 
@@ -106,12 +111,11 @@ def test_given_patterns_measure_means():
     grid = Grid(BOX, (6, 9))
     patterns = some((4, 6, 9))
     y = predict(SinglePixel(patterns, grid), plane)
-    assert torch.allclose(
-        y.double(), (patterns * plane(grid.points(torch.float64))[..., 0]).mean((1, 2)), atol=1e-6
-    )
+    means = (patterns * plane(grid.points(torch.float64))[..., 0]).mean((1, 2))
+    assert torch.allclose(y.double(), means, atol=1e-6)
 
 
-# --- video ------------------------------------------------------------------------------------------------------
+# --- video --------------------------------------------------------------------------------------
 
 
 def test_a_snapshot_is_the_sum_of_coded_frame_means():
@@ -121,18 +125,17 @@ def test_a_snapshot_is_the_sum_of_coded_frame_means():
     def rising(points: Tensor) -> Tensor:  # cubic in time: two Gauss nodes are exact
         return points[..., :1] + points[..., 2:] ** 3
 
-    x, edges = grid.points(torch.float64)[..., 0], torch.arange(7, dtype=torch.float64) * 0.5
+    x = grid.points(torch.float64)[..., 0]
+    edges = torch.arange(7, dtype=torch.float64) * 0.5
     truth = (codes * (x + (edges[1:] ** 4 - edges[:-1] ** 4) / (4 * 0.5))).sum(-1)
     operator = CodedVideo(codes, grid, instants=2)
     assert torch.allclose(operator.unflatten(predict(operator, rising)), truth)
     video = sample(rising, grid).double()
-    assert torch.allclose(
-        predict(operator.on(grid), SampledField(video, grid)),
-        (codes * video[..., 0]).sum(-1).flatten(),
-    )
+    seen = predict(operator.on(grid), SampledField(video, grid))
+    assert torch.allclose(seen, (codes * video[..., 0]).sum(-1).flatten())
 
 
-# --- bad input --------------------------------------------------------------------------------------------------
+# --- bad input ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -156,6 +159,6 @@ def test_a_snapshot_is_the_sum_of_coded_frame_means():
         (lambda g: walsh_hadamard(torch.ones(6), 0), "no power of two"),
     ],
 )
-def test_refusals(make: Any, message: str):
+def test_wrong_patterns_and_codes_are_refused(make: Any, message: str):
     with pytest.raises(ValueError, match=message):
         make(Grid(BOX, (6, 9)))

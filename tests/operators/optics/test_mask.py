@@ -30,12 +30,13 @@ class TestPoints(Tight):
         self.kind = request.param
 
     def make(self):
-        points = BOX.random_points(
-            15, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
-        ).reshape(3, 5, 2)
         if self.kind == "random":
             return RandomSamples(BOX, 11, method="sobol")
-        return PointSamples(nn.Parameter(points) if self.kind == "learnt" else points)
+        generator = torch.Generator().manual_seed(1)
+        points = BOX.random_points(15, dtype=torch.float64, generator=generator).reshape(3, 5, 2)
+        if self.kind == "learnt":
+            points = nn.Parameter(points)
+        return PointSamples(points)
 
 
 class TestMask(Sized):
@@ -60,7 +61,7 @@ class TestBayerOnGrid(TestBayer):
         return bayer_mask(self.grid).on(self.grid)
 
 
-# --- points and masks -------------------------------------------------------------------------------------------
+# --- points and masks ---------------------------------------------------------------------------
 
 
 def test_points_measure_the_field_itself():
@@ -73,13 +74,13 @@ def test_points_measure_the_field_itself():
     assert torch.equal(predict(PointSamples(beyond), plane), plane(beyond)[..., 0].flatten())
 
 
-@pytest.mark.parametrize("method", ["uniform", "sobol"])
-def test_random_samples_fill_the_box_and_follow_the_seed(method: str):
+@pytest.mark.parametrize(("method", "bound"), [("uniform", 0.1), ("sobol", 0.005)])
+def test_random_samples_fill_the_box_and_follow_the_seed(method: str, bound: float):
     a, b, c = (RandomSamples(BOX, 512, method=method, seed=s) for s in (0, 0, 1))
     assert torch.equal(a.points, b.points)
     assert not torch.equal(a.points, c.points)
     middle = a.points.mean(0) - torch.tensor(BOX.center, dtype=torch.float64)
-    assert middle.abs().max() < (0.1 if method == "uniform" else 0.005)
+    assert middle.abs().max() < bound
     assert (BOX.normalize(a.points).abs() <= 1).all()
 
 
@@ -87,7 +88,8 @@ def test_random_samples_fill_the_box_and_follow_the_seed(method: str):
 def test_a_mask_keeps_its_pixels_in_array_order(shape: tuple[int, int]):
     grid = Grid(BOX, shape)
     keep = torch.rand(shape, generator=torch.Generator().manual_seed(0)) < 0.3
-    mask, image = Mask(keep, grid), plane(grid.points(torch.float64))[..., 0]
+    mask = Mask(keep, grid)
+    image = plane(grid.points(torch.float64))[..., 0]
     y = predict(mask, plane)
     assert torch.allclose(y, image[keep], rtol=0, atol=1e-14)
     assert torch.equal(predict(mask.on(grid), SampledField(image[..., None], grid)), image[keep])
@@ -104,15 +106,13 @@ def test_random_masks_keep_the_number_asked_for():
     assert len(random_mask(grid, 0.2)) == 240
     assert torch.equal(random_mask(grid, 0.2, seed=3).pixels, random_mask(grid, 0.2, seed=3).pixels)
     density = torch.where(torch.arange(40) < 20, 3.0, 1.0).expand(30, 40)
-    counts = [
-        int((random_mask(grid, 0.1, seed=s, density=density).pixels % 40 < 20).sum())
-        for s in range(40)
-    ]
+    masks = [random_mask(grid, 0.1, seed=s, density=density) for s in range(40)]
+    counts = [int((mask.pixels % 40 < 20).sum()) for mask in masks]
     # without replacement 10 % of the weighted pixels: 3 : 1, less a little for pixels used up
     assert sum(counts) / (40 * 120) == pytest.approx(0.74, abs=0.02)
 
 
-def test_stripes_and_bayer():
+def test_stripes_and_bayer_filters_keep_their_pixels():
     grid = Grid(BOX, (5, 7))
     lines = striped_mask(grid, 3, width=2, axis=1, offset=1).embed(torch.ones(20)).isfinite()
     assert lines[0].tolist() == [False, True, True, False, True, True, False]
@@ -128,7 +128,7 @@ def test_stripes_and_bayer():
 
 
 def test_places_in_float64_serve_priors_in_float32():
-    """The solver hands operators a memo of the prior: points must follow the prior's precision through it."""
+    """The solver hands operators a memo of the prior; points follow its precision through it."""
     grid = Grid(BOX, (8, 8))
     mask = random_mask(grid, 0.5)
     problem = Problem([Term(mask, predict(mask, plane), L2())], BOX, grid)
@@ -136,7 +136,7 @@ def test_places_in_float64_serve_priors_in_float32():
         assert solve(problem, name, steps=2).sample().dtype == torch.float32
 
 
-# --- bad input --------------------------------------------------------------------------------------------------
+# --- bad input ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_places_in_float64_serve_priors_in_float32():
         (lambda g: RandomSamples(BOX, 3, method="halton"), "method must be 'uniform' or 'sobol'"),
     ],
 )
-def test_refusals(make: Any, message: str):
+def test_wrong_masks_and_points_are_refused(make: Any, message: str):
     with pytest.raises(ValueError, match=message):
         make(Grid(BOX, (6, 9)))
 

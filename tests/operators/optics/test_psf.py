@@ -1,4 +1,4 @@
-"""Point-spread functions against closed forms: transfer functions, nodes and draws, averaged features, Bessel."""
+"""Point-spread functions against closed forms: transfer functions, nodes, draws, features."""
 
 import math
 import warnings
@@ -35,16 +35,14 @@ def test_nodes_give_the_transfer_function(name: str):
 @each
 def test_draws_are_distributed_as_the_psf(name: str):
     h = PSFS[name]()
-    u = torch.quasirandom.SobolEngine(h.uniforms, scramble=True, seed=1).draw(
-        2**14, dtype=torch.float64
-    )
+    engine = torch.quasirandom.SobolEngine(h.uniforms, scramble=True, seed=1)
+    u = engine.draw(2**14, dtype=torch.float64)
     offsets, weights = h.draw(u)
     seen = (weights * torch.exp(-2j * math.pi * (K @ offsets.mT))).sum(-1)
     assert (seen - h.transfer(K)).abs().max() < 2e-3
     inside = (offsets.abs() <= h.half_widths() * (1 + 1e-9)).all(-1)
-    assert (
-        inside.double().mean() > 1 - 1e-4
-    )  # a Gaussian's support is cut where it holds all but 1e-6
+    # the support of a Gaussian is cut where it holds all but 1e-6
+    assert inside.double().mean() > 1 - 1e-4
 
 
 def test_transfer_functions_in_closed_form():
@@ -52,10 +50,10 @@ def test_transfer_functions_in_closed_form():
     straight = Motion(torch.tensor([[-0.5, 0.0], [0.5, 0.0]]) * 0.6)
     assert straight.transfer(k) == pytest.approx(math.sin(math.pi * 0.42) / (math.pi * 0.42))
     assert Gaussian(0.3).transfer(k) == pytest.approx(math.exp(-2 * (math.pi * 0.3 * 0.7) ** 2))
-    assert Gaussian(covariance=COVARIANCE).transfer(k) == pytest.approx(
-        math.exp(-2 * math.pi**2 * 0.09 * 0.49)
-    )
-    # a round aperture's: 2/π (acos ρ - ρ sqrt(1 - ρ²)), ρ = k / cutoff (Goodman, Introduction to Fourier Optics, 6.3)
+    covariant = Gaussian(covariance=COVARIANCE).transfer(k)
+    assert covariant == pytest.approx(math.exp(-2 * math.pi**2 * 0.09 * 0.49))
+    # a round aperture: 2/π (acos ρ - ρ sqrt(1 - ρ²)), ρ = k / cutoff
+    # (Goodman, Introduction to Fourier Optics, 6.3)
     rho = torch.tensor([0.1, 0.3, 0.6, 0.9], dtype=torch.float64)
     cutoff = 3.8317059702075125 / math.pi / 0.2
     truth = 2 / math.pi * (rho.acos() - rho * (1 - rho**2).sqrt())
@@ -64,12 +62,11 @@ def test_transfer_functions_in_closed_form():
         seen = Airy(0.2, rings).transfer(torch.stack([rho * cutoff, 0 * rho], -1))
         errors.append(float((seen - truth).abs().max()))
     assert errors[0] < 0.06
-    assert (
-        errors[2] < errors[1] / 3 < errors[0] / 9
-    )  # the light cut off, 2 / (π v), falls with the rings
+    # the light cut off, 2 / (π v), falls with the rings
+    assert errors[2] < errors[1] / 3 < errors[0] / 9
 
 
-def test_bessel_functions():
+def test_bessel_functions_and_their_slopes_are_scipys():
     z = torch.linspace(0, 80, 400, dtype=torch.float64, requires_grad=True)
     j0, j1 = (torch.from_numpy(f(z.detach().numpy())) for f in (special.j0, special.j1))
     assert (quadrature.bessel_j0(z).detach() - j0).abs().max() < 1e-14
@@ -80,7 +77,10 @@ def test_bessel_functions():
 
 
 def test_fourier_features_average_in_closed_form():
-    """sum of sinusoids -> exp(-2π² σ² k²): closed form, features and quadrature agree to 1e-10."""
+    """Closed form, features and quadrature of a sum of sinusoids agree to 1e-10.
+
+    A Gaussian damps each sinusoid by exp(-2π² σ² k²).
+    """
     generator = torch.Generator().manual_seed(0)
     frequencies = torch.randn(20, 2, dtype=torch.float64, generator=generator)
     coefficients = torch.randn(40, 1, dtype=torch.float64, generator=generator)
@@ -109,7 +109,5 @@ def test_a_kernel_that_does_not_sum_to_one_is_named_and_kept():
     assert float(predict(Blur(h, GRIDS[0]), lambda p: 1 + 0 * p[..., :1])[0]) == pytest.approx(2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert Measured(kernel((4, 4)), 0.1).center == (
-            2,
-            2,
-        )  # an even kernel: the right one of two middles
+        # the right one of the two middles of an even kernel
+        assert Measured(kernel((4, 4)), 0.1).center == (2, 2)

@@ -1,4 +1,4 @@
-"""Symmetries, amplitudes, antenna patterns and directional reflectivity of radar echoes (reference tests 11-16, 20)."""
+"""Symmetries, amplitudes, antenna patterns and directional reflectivity of radar echoes."""
 
 import math
 
@@ -30,69 +30,64 @@ from inverse_inr.operators.radar.spherical_harmonics import real_harmonics
 
 
 @readouts
-def test_reciprocity(make):
-    """Test 11."""
+def test_transmitters_and_receivers_may_be_exchanged(make):
     g = bistatic()
     swapped = RadarGeometry(g.receivers, g.transmitters)
     assert error(echo(make(g), scatterers()), echo(make(swapped), scatterers())) < 1e-12
 
 
 @readouts
-def test_translation(make):
-    """Test 12: antennas and scatterers moved together."""
-    g, shift = bistatic(), torch.tensor([0.01, -0.02, 0.015], dtype=F64)
+def test_antennas_and_scatterers_moved_together_give_the_same_echo(make):
+    g = bistatic()
+    shift = torch.tensor([0.01, -0.02, 0.015], dtype=F64)
     moved = RadarGeometry(g.transmitters + shift, g.receivers + shift)
-    bins = {"bins": FMCW(NEAR, g, SLOW).bins} if "bins" in str(make(g).transform).lower() else {}
+    bins = {}
+    if "bins" in str(make(g).transform).lower():
+        bins = {"bins": FMCW(NEAR, g, SLOW).bins}
     a, b = make(g, **bins), make(moved, **bins)
     assert error(echo(a, scatterers(half=0.1)), echo(b, scatterers(half=0.1) + shift)) < 1e-9
 
 
 @readouts
-def test_opposite_sign_conjugates(make):
-    """Test 13, for real reflectivity; with complex amplitudes the amplitudes are conjugated as well."""
-    plus, minus = make(bistatic(sign=+1)), make(bistatic(sign=-1))
+def test_the_opposite_sign_conjugates_the_echo(make):
+    """With complex reflectivity the amplitudes are conjugated as well."""
+    plus = make(bistatic(sign=+1))
+    minus = make(bistatic(sign=-1))
     assert error(echo(minus, scatterers()), echo(plus, scatterers()).conj()) < 1e-12
     s = torch.randn(6, dtype=C128, generator=torch.Generator().manual_seed(2))
     assert error(echo(minus, scatterers(), s), echo(plus, scatterers(), s.conj()).conj()) < 1e-12
 
 
 def test_reference_path_turns_the_phase():
-    """Test 14: exp(+j 2π f d / c) for a two-way path d more subtracted, under sign -1."""
+    """Under sign -1, a two-way path longer by d turns the phase by exp(+j 2π f d / c)."""
     f = torch.linspace(9e9, 10e9, 11, dtype=F64)
-    y = [
-        echo(PhaseHistory(NEAR, bistatic(sign=-1, reference=r), f), scatterers())
-        for r in (2.7, 2.9)
-    ]
+    operators = [PhaseHistory(NEAR, bistatic(sign=-1, reference=r), f) for r in (2.7, 2.9)]
+    y = [echo(operator, scatterers()) for operator in operators]
     turn = torch.polar(torch.ones_like(f), 2 * math.pi * f * 0.2 / SPEED_OF_LIGHT)
     assert error(y[1], y[0] * turn) < 1e-9
 
 
-def test_spreading():
-    """Test 15: 1 / (R_T R_R), twice the range is -12.04 dB of power; the reference path has no part in it."""
+def test_amplitudes_spread_with_both_ranges():
+    """The amplitude is 1 / (R_T R_R): twice the range is -12.04 dB of power.
+
+    The reference path has no part in it.
+    """
     tone = torch.tensor([9e9], dtype=F64)
-    y = [
-        echo(
-            PhaseHistory(
-                box_at(r),
-                RadarGeometry(point(0, 0, 0), sign=-1, reference_path=1.0),
-                tone,
-                spreading="product",
-            ),
-            point(r, 0, 0),
-        ).abs()
+    geometry = RadarGeometry(point(0, 0, 0), sign=-1, reference_path=1.0)
+    near, far = (
+        echo(PhaseHistory(box_at(r), geometry, tone, spreading="product"), point(r, 0, 0)).abs()
         for r in (1.0, 2.0)
-    ]
-    assert float(20 * (y[1] / y[0]).log10()) == pytest.approx(-12.0412, abs=1e-4)
+    )
+    assert float(20 * (far / near).log10()) == pytest.approx(-12.0412, abs=1e-4)
     both = RadarGeometry(point(-1, 0, 0), point(0, -2, 0))
-    assert float(
-        echo(FMCW(NEAR, both, SLOW, readout="samples"), point(0, 0, 0)).abs().max()
-    ) == pytest.approx(0.5)
+    y = echo(FMCW(NEAR, both, SLOW, readout="samples"), point(0, 0, 0))
+    assert float(y.abs().max()) == pytest.approx(0.5)
     own = PhaseHistory(NEAR, both, tone, spreading=lambda to, back: 1 / (to + back))
     assert float(echo(own, point(0, 0, 0)).abs()) == pytest.approx(1 / 3)
 
 
-def test_residual_video_phase():
-    """Test 16: π S tau² = 0.24468 rad at 5 m."""
+def test_the_residual_video_phase_is_that_of_the_chirp():
+    """The phase is π S tau², which is 0.24468 rad at 5 m."""
     tau = 2 * 5.0 / SPEED_OF_LIGHT
     with_it = FMCW(box_at(5.0), origin(), TI, readout="samples", spreading="none")
     without = PhaseHistory(box_at(5.0), origin(), TI.frequencies)
@@ -102,25 +97,21 @@ def test_residual_video_phase():
 
 
 @pytest.mark.parametrize(("cells", "expected"), [(4, 0.6366), (8, 0.9003)])
-def test_cells(cells, expected):
-    """Test 20: a uniform cell of λ/4 (λ/8) along the line of sight."""
+def test_a_cell_is_weaker_than_a_point_by_its_depth(cells, expected):
+    """The cell is uniform and λ/4 (or λ/8) deep along the line of sight."""
     f = 10e9
     h = SPEED_OF_LIGHT / f / cells
     box = Box((-h / 2,) * 3, (h / 2,) * 3)
     geometry = RadarGeometry(point(-1000.0, 0, 0))
+    tone = torch.tensor([f]).double()
     ones = lambda p: torch.ones_like(p[..., :1])  # noqa: E731
-    y = [
-        predict(
-            PhaseHistory(
-                box, geometry, torch.tensor([f]).double(), points=Grid(box, (1, 1, 1)), basis=b
-            ),
-            ones,
-        )
+    at_point, of_cell = (
+        predict(PhaseHistory(box, geometry, tone, points=Grid(box, (1, 1, 1)), basis=b), ones)
         for b in ("point", "cell")
-    ]
-    assert float((y[1] / y[0]).real) == pytest.approx(expected, abs=1e-4)
-    fine = PhaseHistory(box, geometry, torch.tensor([f]).double(), points=Grid(box, (400, 1, 1)))
-    assert float((predict(fine, ones) / 400 / y[0]).real) == pytest.approx(expected, abs=1e-4)
+    )
+    assert float((of_cell / at_point).real) == pytest.approx(expected, abs=1e-4)
+    fine = PhaseHistory(box, geometry, tone, points=Grid(box, (400, 1, 1)))
+    assert float((predict(fine, ones) / 400 / at_point).real) == pytest.approx(expected, abs=1e-4)
 
 
 def test_patterns_weigh_directions():
@@ -128,26 +119,26 @@ def test_patterns_weigh_directions():
         return (direction[..., 1] > 0).to(direction.dtype) * (1 + rows[:, None])
 
     g = RadarGeometry(torch.tensor([[-1.0, 0, 0], [-1.0, 0, 0]], dtype=F64))
-    operator, plain = (
-        PhaseHistory(NEAR, g, torch.tensor([9e9]).double(), pattern=p) for p in (half_space, None)
-    )
+    tone = torch.tensor([9e9]).double()
+    operator = PhaseHistory(NEAR, g, tone, pattern=half_space)
+    plain = PhaseHistory(NEAR, g, tone, pattern=None)
     up, down = point(0, 0.1, 0), point(0, -0.1, 0)
     assert torch.equal(echo(operator, down), torch.zeros(2, 1, dtype=C128))
     expected = echo(plain, up) * torch.tensor([[1.0], [2.0]], dtype=F64)
     assert torch.allclose(echo(operator, up), expected, rtol=1e-12)
 
 
-def test_directional_reflectivity():
-    """Degree 0 in harmonics is isotropic; a degree-1 lobe is seen from its side with the other side's sign."""
+def test_reflectivity_depends_on_the_direction_as_its_harmonics():
+    """Harmonics of degree 0 are isotropic; a lobe of degree 1 has opposite signs on two sides."""
     g = RadarGeometry(torch.tensor([[2.0, 0, 0], [-2.0, 0, 0], [0, 2.0, 0]], dtype=F64))
-    tone, grid = torch.tensor([9e9], dtype=F64), Grid(NEAR, (1, 1, 1))
+    tone = torch.tensor([9e9], dtype=F64)
+    grid = Grid(NEAR, (1, 1, 1))
     operator = PhaseHistory(NEAR, g, tone, points=grid, degree=1)
     lobe = torch.zeros(1, 1, 1, 4, dtype=F64)
     lobe[..., 3] = 1.0  # along x
     y = operator(torch.arange(3))[1](lobe)[:, 0]
-    plain = predict(
-        PhaseHistory(NEAR, g, tone, points=grid), lambda p: torch.ones_like(p[..., :1])
-    )[:, 0]
+    isotropic = PhaseHistory(NEAR, g, tone, points=grid)
+    plain = predict(isotropic, lambda p: torch.ones_like(p[..., :1]))[:, 0]
     expected = plain * math.sqrt(3 / (4 * math.pi)) * torch.tensor([1.0, -1.0, 0.0], dtype=F64)
     assert torch.allclose(y, expected, atol=1e-12)
     with pytest.raises(ValueError, match="of 4 channels"):

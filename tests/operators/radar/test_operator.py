@@ -36,36 +36,49 @@ def test_cuda_gives_the_same_numbers(make):
 
 
 class TestOccluded(OperatorTests):
-    linear, channels = False, 2
+    linear = False
+    channels = 2
 
     def make(self) -> Occluded:
         f = torch.linspace(9e9, 10e9, 13, dtype=F64)
         return Occluded(PhaseHistory(NEAR, bistatic(9), f, points=Grid(NEAR, (3, 4, 5))))
 
 
-def test_a_slab_dims_what_is_behind_it():
-    """exp(-rho d) of amplitude behind a slab of thickness d, nothing in front of it, half inside its middle."""
+def occluded() -> Occluded:
+    """One tone that looks along x, through 40 x 8 x 8 voxels that dim each other."""
+    tone = torch.tensor([1e9], dtype=F64)
     geometry = RadarGeometry(point(50.0, 0, 0))
     grid = Grid(NEAR, (40, 8, 8))
-    plain = PhaseHistory(NEAR, geometry, torch.tensor([1e9], dtype=F64), points=grid)
-    operator = Occluded(plain, step=0.25)
-    x = grid.axes(F64)[0]
+    return Occluded(PhaseHistory(NEAR, geometry, tone, points=grid), step=0.25)
+
+
+def test_a_slab_dims_what_is_behind_it():
+    """The amplitude is exp(-rho d) behind a slab of thickness d, and 1 in front of it.
+
+    In the middle of the slab half its thickness counts.
+    """
+    operator = occluded()
+    plain = operator.operator
+    x = operator.grid.axes(F64)[0]
     rho = torch.where((x > 0.0) & (x < 0.1), 12.0, 0.0).to(F64)
-    for place, depth in (
-        (5, 0.1),
-        (35, 0.0),
-        (24, 0.055),
-    ):  # behind, before, inside (to the slab's face)
+    row = torch.tensor([0])
+    # behind, before, inside (as far as the face of the slab)
+    for place, depth in ((5, 0.1), (35, 0.0), (24, 0.055)):
         values = torch.zeros(40, 8, 8, 2, dtype=F64)
-        values[place, 4, 4, 0], values[..., 1] = 1.0, rho[:, None, None]
-        dimmed = operator(torch.tensor([0]))[1](values) / plain(torch.tensor([0]))[1](
-            values[..., :1]
-        )
+        values[place, 4, 4, 0] = 1.0
+        values[..., 1] = rho[:, None, None]
+        dimmed = operator(row)[1](values) / plain(row)[1](values[..., :1])
         assert float(dimmed.abs()) == pytest.approx(math.exp(-12.0 * depth), rel=0.02)
+
+
+def test_occlusion_without_a_density_is_refused():
     with pytest.raises(ValueError, match="needs 2 channels"):
-        operator(torch.tensor([0]))[1](values[..., :1])
+        occluded()(torch.tensor([0]))[1](torch.zeros(40, 8, 8, 1, dtype=F64))
+
+
+def test_occlusion_between_points_is_refused():
     with pytest.raises(ValueError, match="needs a radar operator of isotropic voxels"):
-        Occluded(plain.at(scatterers()))
+        Occluded(occluded().operator.at(scatterers()))
 
 
 class TestFMCW(OperatorTests):
@@ -101,20 +114,19 @@ class TestLearnsItsAntennas(OperatorTests):
         return FMCW(NEAR, moved, SLOW, points=Grid(NEAR, (2, 3, 2)))
 
 
-# --- bad input ------------------------------------------------------------------------------------------------------
+# --- bad input ----------------------------------------------------------------------------------
 
 
-def test_antenna_inside_the_box():
+def test_an_antenna_inside_the_box_is_refused():
     with pytest.raises(ValueError, match=r"transmitter of pulse 1 .* lies inside the box"):
         FMCW(NEAR, RadarGeometry(torch.tensor([[1.0, 0, 0], [0.1, 0, 0]])), SLOW)
 
 
-def test_swath():
+def test_a_box_beyond_the_unambiguous_swath_is_refused():
     f = torch.linspace(9e9, 10e9, 11, dtype=F64)  # 100 MHz: 1.499 m
     far = RadarGeometry(point(10, 0, 0), sign=-1, reference_path=20.0)
-    with pytest.raises(
-        ValueError, match=r"spans ranges of 2 m, beyond the unambiguous swath .* = 1\.499 m"
-    ):
+    message = r"spans ranges of 2 m, beyond the unambiguous swath .* = 1\.499 m"
+    with pytest.raises(ValueError, match=message):
         PhaseHistory(Box((-1, -0.01, -0.01), (1, 0.01, 0.01)), far, f)
     PhaseHistory(Box((-0.7, -0.01, -0.01), (0.7, 0.01, 0.01)), far, f, points=point(0, 0, 0))
 
@@ -124,34 +136,60 @@ def test_frequencies_must_ascend():
         PhaseHistory(NEAR, bistatic(), torch.tensor([9e9, 10e9, 9.5e9], dtype=F64))
 
 
-def test_pulse_counts():
-    with pytest.raises(ValueError, match="5 transmitters but 4 receivers"):
-        RadarGeometry(torch.ones(5, 3), torch.ones(4, 3))
-    with pytest.raises(ValueError, match=r"reference_path has shape \(4,\); there are 5 pulses"):
-        RadarGeometry(torch.ones(5, 3), reference_path=torch.ones(4))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"receivers": torch.ones(4, 3)}, "5 transmitters but 4 receivers"),
+        (
+            {"reference_path": torch.ones(4)},
+            r"reference_path has shape \(4,\); there are 5 pulses",
+        ),
+    ],
+    ids=["receivers", "reference path"],
+)
+def test_pulse_counts_that_differ_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        RadarGeometry(torch.ones(5, 3), **options)
 
 
-def test_float32_geometry_from_orbit():
+def test_float32_geometry_from_orbit_is_refused():
     place = torch.tensor([[700e3, 0.0, 0.0]])
     f = torch.linspace(9.6e9, 9.61e9, 3, dtype=F64)
-    with pytest.raises(
-        ValueError, match=r"given in float32, whose steps .* wavelengths.*Pass float64"
-    ):
+    message = r"given in float32, whose steps .* wavelengths.*Pass float64"
+    with pytest.raises(ValueError, match=message):
         PhaseHistory(NEAR, RadarGeometry(place), f)
     PhaseHistory(NEAR, RadarGeometry(place.double()), f)
     PhaseHistory(NEAR, RadarGeometry(torch.tensor([[50.0, 0, 0]])), f)
 
 
-def test_wrong_units_and_dimensions():
-    with pytest.raises(ValueError, match=r"in metres; the box has units \('mm'"):
-        FMCW(Box((-1,) * 3, (1,) * 3, ("mm",) * 3), bistatic(), SLOW)
-    with pytest.raises(ValueError, match="3-D; the box has 2 axes"):
-        FMCW(Box((-1, -1), (1, 1)), bistatic(), SLOW)
-    with pytest.raises(ValueError, match="sign must be"):
-        RadarGeometry(torch.ones(2, 3), sign=0)
-    with pytest.raises(ValueError, match="slope must be positive"):
-        Chirp(77e9, -1e12, 5e6, 64)
-    with pytest.raises(ValueError, match=r"bins must lie in 0 \.\. 63"):
-        FMCW(NEAR, bistatic(), SLOW, bins=torch.tensor([70]))
-    with pytest.raises(MemoryError, match="over the limit"):
-        FMCW(NEAR, bistatic(), SLOW).stored(limit=1000)
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda: FMCW(Box((-1,) * 3, (1,) * 3, ("mm",) * 3), bistatic(), SLOW),
+            ValueError,
+            r"in metres; the box has units \('mm'",
+        ),
+        (
+            lambda: FMCW(Box((-1, -1), (1, 1)), bistatic(), SLOW),
+            ValueError,
+            "3-D; the box has 2 axes",
+        ),
+        (lambda: RadarGeometry(torch.ones(2, 3), sign=0), ValueError, "sign must be"),
+        (lambda: Chirp(77e9, -1e12, 5e6, 64), ValueError, "slope must be positive"),
+        (
+            lambda: FMCW(NEAR, bistatic(), SLOW, bins=torch.tensor([70])),
+            ValueError,
+            r"bins must lie in 0 \.\. 63",
+        ),
+        (
+            lambda: FMCW(NEAR, bistatic(), SLOW).stored(limit=1000),
+            MemoryError,
+            "over the limit",
+        ),
+    ],
+    ids=["units", "axes", "sign", "slope", "bins", "memory"],
+)
+def test_wrong_units_numbers_and_sizes_are_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

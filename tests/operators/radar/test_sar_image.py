@@ -1,4 +1,4 @@
-"""The slant-range projection against closed forms: layover, shadow, energy, brightness, direction-dependent echoes."""
+"""The slant-range projection in closed forms: layover, shadow, energy, brightness, direction."""
 
 import math
 from functools import partial
@@ -30,7 +30,8 @@ def one_view(
 
 
 def small(**options) -> SarImage:
-    incidence, azimuth = torch.tensor([0.7, 1.1], dtype=F64), torch.tensor([0.3, 2.0], dtype=F64)
+    incidence = torch.tensor([0.7, 1.1], dtype=F64)
+    azimuth = torch.tensor([0.3, 2.0], dtype=F64)
     return SarImage(CUBE, incidence, azimuth, (7, 9), 0.3, **options)
 
 
@@ -58,7 +59,7 @@ class TestTransparent(OperatorTests):
 
 
 def opaque(inside, sigma: float = 1.0, density: float = 400.0) -> Field:
-    """Where `inside(x, y, z)`: backscatter sigma; and nothing anywhere else."""
+    """A body of backscatter sigma where `inside(x, y, z)` is true, and nothing elsewhere."""
 
     def field(points: Tensor) -> Tensor:
         x, y, z = points[..., :3].unbind(-1)
@@ -69,18 +70,19 @@ def opaque(inside, sigma: float = 1.0, density: float = 400.0) -> Field:
 
 @pytest.mark.parametrize("degrees", [30.0, 50.0, 70.0])
 def test_a_point_at_height_lies_over_towards_the_radar(degrees: float):
-    """By h cos(incidence) in slant range, h / tan(incidence) on the ground."""
-    theta, height = math.radians(degrees), 1.4
-    a, middle = one_view(degrees, attenuation=False), torch.tensor(BOX.center, dtype=F64)
+    """It is displaced by h cos(incidence) in slant range, h / tan(incidence) on the ground."""
+    theta = math.radians(degrees)
+    height = 1.4
+    a = one_view(degrees, attenuation=False)
+    middle = torch.tensor(BOX.center, dtype=F64)
     top = middle + torch.tensor([0.0, 0.0, height], dtype=F64)
-    ground = middle + torch.tensor(
-        [height / math.tan(theta), 0.0, 0.0], dtype=F64
-    )  # the radar is at +axis 0
+    # the radar is at +axis 0
+    ground = middle + torch.tensor([height / math.tan(theta), 0.0, 0.0], dtype=F64)
+    width = torch.full((1,), 0.18, dtype=F64)
+    one = torch.ones(1, dtype=F64)
     ranges = []
     for place in (middle, top, ground):
-        blob = GaussianBlobs(
-            place[None], torch.full((1,), 0.18, dtype=F64), torch.ones(1, dtype=F64)
-        )
+        blob = GaussianBlobs(place[None], width, one)
         image = a.unflatten(predict(a, blob))[0]
         ranges.append(float((image.sum(0) * torch.arange(80)).sum() / image.sum()))
         assert ranges[-1] == pytest.approx(float(a.locate(place, 0)[1]), abs=0.01)
@@ -89,7 +91,7 @@ def test_a_point_at_height_lies_over_towards_the_radar(degrees: float):
 
 
 def test_energy_is_conserved_without_attenuation():
-    """Σ I · pixel = ∫ p sigma, whatever the view."""
+    """Whatever the view, Σ I · pixel = ∫ p sigma."""
     blobs = GaussianBlobs(
         torch.tensor([[0.4, -1.0, 1.5], [-1.3, 0.6, 1.2]]),
         torch.tensor([0.3, 0.25]),
@@ -101,8 +103,11 @@ def test_energy_is_conserved_without_attenuation():
         assert float(predict(a, blobs).sum()) * a.pitch**2 == pytest.approx(exact, rel=1e-6)
 
 
-def test_an_absorbing_ball():
-    """∫∫ 1 - exp(-p chord) over a ball's disc: pi R² - pi (1 - (1 + 2 p R) exp(-2 p R)) / (2 p²)."""
+def test_an_absorbing_ball_returns_its_closed_form():
+    """The integral ∫∫ 1 - exp(-p chord) over the disc of a ball has a closed form.
+
+    It is pi R² - pi (1 - (1 + 2 p R) exp(-2 p R)) / (2 p²).
+    """
     density, radius = 0.9, 1.5
     ball = opaque(lambda x, y, z: x**2 + y**2 + (z - 1.5) ** 2 < radius**2, density=density)
     a = one_view(samples=3, lines=3, shape=(16, 80))
@@ -117,48 +122,47 @@ def test_opaque_ground_has_brightness_sigma_cot_incidence(degrees: float):
     line = a.unflatten(predict(a, opaque(lambda x, y, z: z < 0.0, sigma=0.3)))[0, 0]
     middle = round(float(a.locate(torch.zeros(3, dtype=F64), 0)[1]))
     expected = 0.3 / math.tan(math.radians(degrees))
-    assert float(line[middle - 10 : middle + 10].mean()) == pytest.approx(
-        expected, rel=0.01
-    )  # the lattice beats
+    # the mean over 20 pixels: the lattice beats
+    assert float(line[middle - 10 : middle + 10].mean()) == pytest.approx(expected, rel=0.01)
 
 
-@pytest.mark.parametrize(("degrees", "azimuth"), [(40.0, 0.0), (55.0, 90.0), (60.0, 180.0)])
-def test_a_wall_casts_a_shadow(degrees: float, azimuth: float):
-    """Height h: from its top's return to the shadow's end h / cos(incidence) in slant range, h tan on the ground."""
-    theta, height, half = math.radians(degrees), 1.6, 0.1
-    across = (lambda x, y: y) if azimuth == 90.0 else (lambda x, y: x)
-    scene = opaque(lambda x, y, z: (z < 0) | ((across(x, y).abs() < half) & (z < height)))
+@pytest.mark.parametrize(
+    ("degrees", "azimuth", "axis"), [(40.0, 0.0, 0), (55.0, 90.0, 1), (60.0, 180.0, 0)]
+)
+def test_a_wall_casts_a_shadow(degrees: float, azimuth: float, axis: int):
+    """A wall of height h hides h tan(incidence) of the ground.
+
+    From the return of its top to the end of the shadow it is h / cos(incidence) in slant range.
+    """
+    theta = math.radians(degrees)
+    height, half = 1.6, 0.1
+    scene = opaque(lambda x, y, z: (z < 0) | (((x, y)[axis].abs() < half) & (z < height)))
     a = one_view(degrees, azimuth, samples=6, shape=(1, 80))
     line = a.unflatten(predict(a, scene))[0, 0]
     foot = float(a.locate(torch.zeros(3, dtype=F64), 0)[1]) + 0.5  # pixel k covers [k, k + 1]
     front, back = (foot + sign * half * math.sin(theta) / a.pitch for sign in (-1, 1))
-    top, end = (
-        front - height * math.cos(theta) / a.pitch,
-        back + height * math.tan(theta) * math.sin(theta) / a.pitch,
-    )
+    top = front - height * math.cos(theta) / a.pitch
+    end = back + height * math.tan(theta) * math.sin(theta) / a.pitch
     assert (end - back) - (top - front) == pytest.approx(height / math.cos(theta) / a.pitch)
     ground = 1 / math.tan(theta)
     seen = torch.tensor(range(80)) + 0.5
     assert (line[(seen > front + 1) & (seen < end - 1)] < 0.1 * ground).all()
     assert (line[(seen > end + 1) & (seen < end + 8)] > 0.5 * ground).all()
-    before, over = (
-        line[(seen > top - 8) & (seen < top - 1)],
-        line[(seen > top + 1) & (seen < front - 1)],
-    )
+    before = line[(seen > top - 8) & (seen < top - 1)]
+    over = line[(seen > top + 1) & (seen < front - 1)]
     wall = math.tan(theta)  # de / dr of a vertical surface, seen over the ground in front of it
     assert float(before.mean()) == pytest.approx(ground, rel=0.1)
     assert float(over.mean()) == pytest.approx(ground + wall, rel=0.1)
 
 
 def test_layover_adds_and_what_is_hidden_does_not():
-    """Two opaque sheets across the line of sight: only the first is seen; transparent ones add."""
+    """Only the first of two opaque sheets across the line of sight is seen."""
     u = one_view(50.0).frame(torch.tensor([0]))[0][0]
 
     def sheets(points: Tensor) -> Tensor:
-        depth = -(points - points.new_tensor(BOX.center)) @ u.to(points)
-        sheet = ((depth.abs() - 0.6).abs() < 0.1) & (
-            (points - points.new_tensor(BOX.center)).norm(dim=-1) < 1.5
-        )
+        offset = points - points.new_tensor(BOX.center)
+        depth = -offset @ u.to(points)
+        sheet = ((depth.abs() - 0.6).abs() < 0.1) & (offset.norm(dim=-1) < 1.5)
         return torch.stack([500.0 * sheet.to(points), torch.ones_like(depth)], -1)
 
     a = one_view(50.0, samples=4, shape=(20, 80))
@@ -167,12 +171,14 @@ def test_layover_adds_and_what_is_hidden_does_not():
 
 
 def test_backscatter_depends_on_the_direction():
-    """Degree 1 coefficients are a vector: sigma = c_0 + c·u, with Y_1 = sqrt(3) (y, z, x); "log" is its exponential."""
-    c0, c = 0.8, torch.tensor([0.2, -0.1, 0.3], dtype=F64)
-    incidence, azimuth = (
-        torch.tensor([0.6, 0.9, 1.2], dtype=F64),
-        torch.tensor([0.0, 2.0, -1.0], dtype=F64),
-    )
+    """Coefficients of degree 1 are a vector: sigma = c_0 + c·u, with Y_1 = sqrt(3) (y, z, x).
+
+    The law "log" is its exponential.
+    """
+    c0 = 0.8
+    c = torch.tensor([0.2, -0.1, 0.3], dtype=F64)
+    incidence = torch.tensor([0.6, 0.9, 1.2], dtype=F64)
+    azimuth = torch.tensor([0.0, 2.0, -1.0], dtype=F64)
     sigmas = {}
     for law in ("linear", "log"):
         a = SarImage(CUBE, incidence, azimuth, (12, 12), 0.3, degree=1, law=law)
@@ -181,13 +187,13 @@ def test_backscatter_depends_on_the_direction():
 
         def field(points: Tensor, channels: Tensor, law: str = "linear") -> Tensor:
             density = points.norm(dim=-1, keepdim=True)
-            density = density.log() if law == "log" else density
+            if law == "log":
+                density = density.log()
             return torch.cat([density, channels.expand(*points.shape[:-1], -1)], -1)
 
         image = a.unflatten(predict(a, partial(field, channels=harmonics, law=law)))
-        plain = isotropic.unflatten(
-            predict(isotropic, partial(field, channels=torch.ones(1, dtype=F64)))
-        )
+        one = torch.ones(1, dtype=F64)
+        plain = isotropic.unflatten(predict(isotropic, partial(field, channels=one)))
         sigmas[law] = image.sum((1, 2)) / plain.sum((1, 2))
         assert a.channels == 5
     u = isotropic.frame(torch.arange(3))[0]
@@ -197,34 +203,38 @@ def test_backscatter_depends_on_the_direction():
 
 def test_a_field_of_direction_is_asked_for_the_direction_to_the_radar():
     box = Box((*CUBE.lower, -4.0, 0.0), (*CUBE.upper, 4.0, 1.6), ("m", "m", "m", "rad", "rad"))
-    incidence, azimuth = torch.tensor([0.6, 0.9], dtype=F64), torch.tensor([0.5, 2.0], dtype=F64)
+    incidence = torch.tensor([0.6, 0.9], dtype=F64)
+    azimuth = torch.tensor([0.5, 2.0], dtype=F64)
     a = SarImage(box, incidence, azimuth, (12, 12), 0.3)
     plain = SarImage(CUBE, incidence, azimuth, (12, 12), 0.3)
-    image = a.unflatten(
-        predict(a, lambda p: torch.stack([p[..., 0].exp(), p[..., 3] + 10 * p[..., 4]], -1))
-    )
-    one = plain.unflatten(
-        predict(plain, lambda p: torch.stack([p[..., 0].exp(), torch.ones_like(p[..., 0])], -1))
-    )
+
+    def directional(p: Tensor) -> Tensor:
+        return torch.stack([p[..., 0].exp(), p[..., 3] + 10 * p[..., 4]], -1)
+
+    def isotropic(p: Tensor) -> Tensor:
+        return torch.stack([p[..., 0].exp(), torch.ones_like(p[..., 0])], -1)
+
+    image = a.unflatten(predict(a, directional))
+    one = plain.unflatten(predict(plain, isotropic))
     torch.testing.assert_close(image, one * (azimuth + 10 * incidence)[:, None, None])
 
 
 def test_what_is_in_front_of_the_image_still_hides():
-    """An image that shows the far half of the scene: its pixels are those of the whole image."""
-    scene = opaque(
-        lambda x, y, z: (z < 0) | ((x.abs() < 1.5) & (y.abs() < 1.0) & (z < 2.0)), 0.4, 8.0
-    )
-    whole, crop = one_view(60.0, shape=(20, 80)), one_view(60.0, shape=(20, 10))
-    torch.testing.assert_close(
-        crop.unflatten(predict(crop, scene)), whole.unflatten(predict(whole, scene))[..., 35:45]
-    )
+    """The pixels of an image that shows the far half of the scene are those of the whole image."""
+
+    def house(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        return (z < 0) | ((x.abs() < 1.5) & (y.abs() < 1.0) & (z < 2.0))
+
+    scene = opaque(house, 0.4, 8.0)
+    whole = one_view(60.0, shape=(20, 80))
+    crop = one_view(60.0, shape=(20, 10))
+    expected = whole.unflatten(predict(whole, scene))[..., 35:45]
+    torch.testing.assert_close(crop.unflatten(predict(crop, scene)), expected)
 
 
 def test_training_jitters_without_bias():
-    a, blob = (
-        one_view(shape=(6, 6), box=CUBE, pitch=0.4),
-        GaussianBlobs(torch.zeros(1, 3), torch.full((1,), 0.4), torch.ones(1)),
-    )
+    a = one_view(shape=(6, 6), box=CUBE, pitch=0.4)
+    blob = GaussianBlobs(torch.zeros(1, 3), torch.full((1,), 0.4), torch.ones(1))
 
     def field(points: Tensor) -> Tensor:
         return torch.cat([blob(points), torch.ones_like(points[..., :1])], -1)
@@ -266,7 +276,7 @@ ANGLES = (torch.tensor([0.8]), torch.tensor([0.1]))
         ((CUBE, *ANGLES, (4, 4), 0.1), {"law": "cubic"}, "'linear' or 'log'"),
     ],
 )
-def test_refusals(arguments, options, message: str):
+def test_views_that_do_not_fit_are_refused(arguments, options, message: str):
     with pytest.raises(ValueError, match=message):
         SarImage(*arguments, **options)
 
@@ -278,7 +288,8 @@ def test_a_field_of_other_channels_is_refused():
 
 @pytest.mark.gpu
 def test_cuda_gives_the_same_images():
-    a, b = small(degree=1, law="log"), small(degree=1, law="log").cuda()
+    a = small(degree=1, law="log")
+    b = small(degree=1, law="log").cuda()
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(5, 3, dtype=F64, generator=generator)
     image = predict(b, lambda p: p @ weight.to(p).mT)
