@@ -137,6 +137,8 @@ def crossed_waves() -> tuple[Problem, torch.Tensor]:
     suggested = Suggestion(
         "grid", {"cells": 24.0, "order": 3}, steps=4, optimizer="lbfgs", stopping=Never()
     )
+    term = Term(operator, noisy.flatten(), Gaussian(0.1))
+    problem = Problem([term], grid.box, grid, average=1, suggested=suggested)
     return problem, truth
 
 

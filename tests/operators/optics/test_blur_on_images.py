@@ -11,8 +11,8 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, SampledField, as_linear_map, predict
 from inverse_inr.operators import Blur, Convolution, Downsample, psf_kernel
-from inverse_inr.operators.optics import blur
-from inverse_inr.operators.optics.convolution import lattice_kernel
+from inverse_inr.operators.optics import integrated
+from inverse_inr.operators.optics.lattice_kernel import lattice_kernel
 from inverse_inr.operators.optics.psf import Airy, Defocus, Gaussian, Measured, Motion, Pixel
 from inverse_inr.testing import OperatorTests
 
@@ -128,7 +128,7 @@ def test_positions_off_the_lattice_see_the_image_between_its_pixels():
 
 
 def test_a_sparse_blur_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(blur, "MEMORY_LIMIT", 1e3)
+    monkeypatch.setattr(integrated, "MEMORY_LIMIT", 1e3)
     with pytest.raises(MemoryError, match="its sparse matrix would take"):
         Blur(Pixel(0.3), torch.zeros(10, 2)).on(Grid(BOX, (8, 8)))
 

@@ -145,7 +145,8 @@ def test_gain_and_bias_are_factors() -> None:
 
 def test_what_gain_and_bias_can_both_explain_is_not_left_open() -> None:
     """A factor of the volume along the first stack's normal, undone by its gains and all biases, cannot be told: so
-    a trend of gains says nothing, and neither does the gain of a slice that was lost pull the others' trend."""
+    a trend of gains says nothing, and neither does the gain of a slice that was lost pull the others' trend.
+    """
     where = Slices.join([parallel(21, torch.zeros(3, dtype=F64)), parallel(7, random(3))])
     operator = SliceAcquisition(BOX, where, gain=True, bias=2)
     level = 0.2 * random(28)
