@@ -12,12 +12,8 @@ from cases.image import ramp, save
 from inverse_inr import Grid, SampledField, noise, predict, solve
 from inverse_inr.command import config
 from inverse_inr.problems.restoration import classical, deblur, denoise, inpaint, super_resolution
-from inverse_inr.problems.restoration.classical import (
-    FramedBlur,
-    centred_kernel,
-    estimated_noise,
-    measured_image,
-)
+from inverse_inr.problems.restoration.classical import estimated_noise, measured_image
+from inverse_inr.problems.restoration.deconvolution import FramedBlur, centred_kernel
 
 PRESETS = Path(__file__).parents[3] / "problems"
 
