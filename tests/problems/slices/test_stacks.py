@@ -13,7 +13,8 @@ from inverse_inr.command.config import Run
 from inverse_inr.command.tables import ConfigError
 from inverse_inr.io import FileFormatError
 from inverse_inr.problems.slices import slices
-from inverse_inr.problems.slices.stacks import Stack, as_slices, read_stack
+from inverse_inr.problems.slices.stack_files import read_stack
+from inverse_inr.problems.slices.stacks import Stack, as_slices
 from inverse_inr.problems.slices.volumes import problem_of
 
 # --- the world ----------------------------------------------------------------------------------------------------
