@@ -7,7 +7,7 @@ from inverse_inr import SampledField, solve
 from inverse_inr.domain import pixel_grid
 from inverse_inr.io import write_image
 from inverse_inr.problems.fields import boundary_value, poisson_edit
-from inverse_inr.problems.fields.differences import spline_gradient
+from inverse_inr.problems.fields.poisson_solver import spline_gradient
 
 
 @pytest.mark.parametrize("equation", ["poisson", "helmholtz", "heat", "wave"])
