@@ -16,7 +16,8 @@ from torch import Tensor
 from inverse_inr import Grid, OnGrid, Problem, SampledField, Solution, Suggestion, Term, fidelity
 from inverse_inr.operators import Gradient, Mask
 from inverse_inr.problems.fields.poisson_solver import poisson_solve, spline_gradient
-from inverse_inr.problems.images import load_image, load_mask, row_of, write_picture
+from inverse_inr.problems.images import load_image, load_mask
+from inverse_inr.problems.pictures import row_of, write_picture
 from inverse_inr.stopping import Never
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Field, Grid
 from inverse_inr.io import read_image
-from inverse_inr.problems.images import binned, cropped, grey, load_image
+from inverse_inr.problems.images import binned, cropped, grey, load_image, slice_of
 
 
 def load_moving(
@@ -40,13 +40,7 @@ def load_moving(
     else:
         values, grid = read_image(image)
     if not volume:
-        k = index
-        if k is None:
-            k = grid.shape[2] // 2
-        if not 0 <= k < grid.shape[2]:
-            raise ValueError(f"slice={k}: {image} has {grid.shape[2]} slices along its last axis.")
-        box = type(grid.box)(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
-        values, grid = values[:, :, k], Grid(box, grid.shape[:2])
+        values, grid = slice_of(values, grid, index, image)
     if not torch.isfinite(values).all():
         raise ValueError(f"{image} holds NaN or Inf.")
     values = values.mean(-1, keepdim=True) / max(float(values.max()), 1e-30)

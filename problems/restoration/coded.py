@@ -26,7 +26,8 @@ from inverse_inr import (
 )
 from inverse_inr.io import read_image
 from inverse_inr.operators import CodedVideo, HadamardPatterns, SinglePixel
-from inverse_inr.problems.images import binned, cropped, grey, load_image, row_of, write_picture
+from inverse_inr.problems.images import binned, cropped, grey, load_image
+from inverse_inr.problems.pictures import row_of, write_picture
 from inverse_inr.regularizers import TotalVariation
 
 if TYPE_CHECKING:

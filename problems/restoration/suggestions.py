@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from inverse_inr import Grid, Problem, baselines
-from inverse_inr.problems.images import shows, write_picture
+from inverse_inr.problems.pictures import shows, write_picture
 from inverse_inr.problems.restoration.classical import measured_image
 from inverse_inr.problems.restoration.rounds import refined
 from inverse_inr.regularizers import TotalVariation
