@@ -1,50 +1,71 @@
-"""What the tests of k-space share: lattices off the origin, fields without aliases, masks, spokes, coils that learn."""
+"""Measured k-space for tests: a phantom as a scanner stores it, and an ISMRMRD file of it."""
 
-import pytest
+from pathlib import Path
+
+import h5py
+import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, phantoms
-from inverse_inr.operators import GivenCoils, LearnedCoils, PolynomialMaps, radial_trajectory
+from inverse_inr import Grid, phantoms
+from inverse_inr.operators import CartesianKSpace, birdcage_maps, centred_box
 
-F64 = torch.float64
-BOX = Box((-1.0, -0.7), (1.2, 0.9), ("cm", "cm"))  # off the origin, oblong
-GRIDS = [Grid(BOX, (48, 40)), Grid(BOX, (49, 37))]
-grids = pytest.mark.parametrize("grid", GRIDS, ids=lambda g: "x".join(map(str, g.shape)))
+SHAPE, COILS = (40, 36), 4
 
 
-def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.complex128) -> Tensor:
-    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+def scanned() -> Tensor:
+    """(coils, *shape) as a scanner stores it: a phantom, FFT convention, a little noise."""
+    grid = Grid(centred_box(SHAPE, (2.0, 2.0), ("mm", "mm")), SHAPE)
+    operator = CartesianKSpace(grid, torch.ones(SHAPE, dtype=torch.bool))
+    coils, field = birdcage_maps(grid.box, COILS), phantoms.shepp_logan(grid.box)
+    y = operator.lattice(coils.fourier(field.fourier, operator.frequencies)) / 10
+    noise = torch.randn(y.shape, dtype=y.dtype, generator=torch.Generator().manual_seed(0))
+    return (y + 0.002 * noise).to(torch.complex64)
 
 
-def blobs(grid: Grid) -> phantoms.GaussianBlobs:
-    """Three pixels wide: no aliases above 1e-7."""
-    place = torch.tensor([[-0.13, 0.1], [0.15, 0.05], [0.02, -0.16]], dtype=F64) + torch.tensor(
-        grid.box.center
+HEADER = (
+    '<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><encoding><encodedSpace>'
+    "<matrixSize><x>{}</x><y>{}</y></matrixSize>"
+    "<fieldOfView_mm><x>80</x><y>72</y></fieldOfView_mm></encodedSpace><encodingLimits>"
+    "<kspace_encoding_step_1><center>{}</center></kspace_encoding_step_1>"
+    "</encodingLimits></encoding></ismrmrdHeader>"
+)
+
+
+def write_ismrmrd(path: Path, full: Tensor, lines: list[int], **head: int) -> None:
+    """An ISMRMRD file: a record per readout, after one of noise that is 50 times louder."""
+    idx = np.dtype([("kspace_encode_step_1", "u2"), ("slice", "u2")])
+    names = (
+        "flags",
+        "number_of_samples",
+        "active_channels",
+        "center_sample",
+        "trajectory_dimensions",
     )
-    widths = torch.full((3,), 1.5 * max(grid.spacing), dtype=F64)
-    return phantoms.GaussianBlobs(place, widths, torch.tensor([1.0, 0.7, -0.4]))
-
-
-def error(result: Tensor, truth: Tensor) -> float:
-    return float(
-        torch.linalg.vector_norm(result.detach() - truth) / torch.linalg.vector_norm(truth)
+    kind = np.dtype(
+        [
+            ("head", [(n, "u8") for n in names] + [("idx", idx)]),
+            ("data", h5py.vlen_dtype(np.float32)),
+        ]
     )
-
-
-def some(grid: Grid, seed: int = 0) -> Tensor:
-    return torch.rand(grid.shape, generator=torch.Generator().manual_seed(seed)) > 0.5
-
-
-def spokes(grid: Grid, count: int = 9) -> Tensor:
-    return radial_trajectory(grid, count, 40)
-
-
-def learned(grid: Grid, coils: int = 3) -> LearnedCoils:
-    correction = PolynomialMaps(grid.box, coils, 2)
-    maps = LearnedCoils(correction, GivenCoils(random(coils, *grid.shape, seed=5), grid))
-    with torch.no_grad():
-        correction.coefficients.copy_(
-            torch.randn(coils, 6, 2, generator=torch.Generator().manual_seed(1))
+    records = np.zeros(len(lines) + 1, kind)
+    loud, is_noise = 50, 1 << 18
+    readouts = [(lines[0], is_noise, loud), *((line, 0, 1) for line in lines)]
+    for k, (line, flags, factor) in enumerate(readouts):
+        values = {
+            "flags": flags,
+            "number_of_samples": full.shape[1],
+            "active_channels": len(full),
+            "center_sample": full.shape[1] // 2,
+            "trajectory_dimensions": 0,
+        } | head
+        for name, value in values.items():
+            records[k]["head"][name] = value
+        records[k]["head"]["idx"]["kspace_encode_step_1"] = line
+        samples = full[:, :, line].contiguous().numpy().view(np.float32).ravel()
+        records[k]["data"] = samples * factor
+    with h5py.File(path, "w") as file:
+        file["dataset/data"] = records
+        file["dataset/xml"] = np.array(
+            [HEADER.format(*full.shape[1:], full.shape[2] // 2)], dtype=h5py.string_dtype()
         )
-    return maps.double()
