@@ -241,7 +241,8 @@ def _filled(
     """The empty stacks with their pixels, masks, true poses and outliers."""
     from scipy.ndimage import binary_dilation
 
-    stacks, at = [], 0
+    stacks = []
+    at = 0
     for stack, first in zip(empty, _starts(empty), strict=True):
         which = slice(first, first + stack.values.shape[2])
         count = stack.values.numel()
