@@ -24,7 +24,14 @@ from inverse_inr.operators import folded_fraction
 from inverse_inr.problems.fields import boundary_value, poisson_edit
 from inverse_inr.problems.registration import register
 from inverse_inr.problems.registration.deformable import displacement_error
-from inverse_inr.problems.restoration import classical, deblur, denoise, inpaint, super_resolution
+from inverse_inr.problems.restoration import (
+    classical,
+    deblur,
+    deconvolution,
+    denoise,
+    inpaint,
+    super_resolution,
+)
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut
@@ -81,12 +88,12 @@ def tv(
 
 
 DEBLUR: dict[str, Method] = {
-    "Wiener, oracle": lambda p: oracle([classical.wiener(p, 10.0**k) for k in range(-2, 4)]),
+    "Wiener, oracle": lambda p: oracle([deconvolution.wiener(p, 10.0**k) for k in range(-2, 4)]),
     "Richardson-Lucy, oracle": lambda p: oracle(
-        [classical.richardson_lucy(p, k) for k in (1, 2, 3, 5, 8, 12)]
+        [deconvolution.richardson_lucy(p, k) for k in (1, 2, 3, 5, 8, 12)]
     ),
     **tv("TV, mirrored, oracle", [30.0, 60.0, 120.0]),
-    **tv("TV, boundary-free, oracle", [15.0, 30.0, 60.0], classical.tv_beyond_the_frame),
+    **tv("TV, boundary-free, oracle", [15.0, 30.0, 60.0], deconvolution.tv_beyond_the_frame),
     "grid, first fit": as_suggested,
     "grid + patch models": as_suggested,
 }

@@ -1,1 +1,1 @@
-"""Ready-made problems, one room a modality, and the TOML presets that the command line runs."""
+"""Ready-made problems, one room per modality, and the presets that the command line runs."""

@@ -1,6 +1,8 @@
-"""Sound as a field of time: a waveform from some of its samples, omega0 = 3000 for a second (Sitzmann et al. 2020).
+"""Sound as a field of time: a waveform from some of its samples.
 
-y_i = f(t_i) + noise        t in s; full scale is [-1, 1)
+    y_i = f(t_i) + noise        t in s; full scale is [-1, 1)
+
+(Sitzmann et al. 2020, with omega0 = 3000 for a second.)
 """
 
 from __future__ import annotations
@@ -46,14 +48,30 @@ def audio(
     noise_level: float = 0.0,
     seed: int = 0,
 ) -> Problem:
-    """A waveform from one sample in `keep_one_in`, evenly or at random; judged on all samples.
+    """Recover a waveform from some of its samples; it is judged on all samples.
 
-    sound    "chord" (simulated: three notes with overtones below 800 Hz) or a WAV file, all of its channels
-    seconds  of the file from `start`; None: to its end. `rate` is of the simulation
-    No fit can know what lies above half the rate of the samples kept: sub-sample what is band-limited. One layer of
-    sines up to 0.8 of that, as many as samples kept (4096 at most), has no harmonics beyond, which a deeper network
-    puts between the samples.
-    Raises ValueError for keep_one_in < 1, a passage outside the file, silence.
+    No fit can know frequencies above half the rate of the samples kept, so the sound should be
+    band-limited. One layer of sines up to 0.8 of that frequency, as many as samples kept (4096 at
+    most), is suggested. It has no overtones beyond, which a deeper network puts between the
+    samples.
+
+    Args:
+        sound: "chord" (simulated: three notes with overtones below 800 Hz), or a WAV file with all
+            of its channels.
+        keep_one_in: One sample in so many is kept.
+        even: Keep samples evenly rather than at random.
+        seconds: Length of the passage in s; None: to the end of the file.
+        start: Beginning of the passage in the file in s.
+        rate: Samples per second of the simulated sound.
+        noise_level: Standard deviation of Gaussian noise, as a fraction of full scale.
+        seed: Seed of the random samples and the noise.
+
+    Returns:
+        The problem, with the passage as its reference.
+
+    Raises:
+        ValueError: `keep_one_in` is below 1, the sound is unknown or silent, or the passage lies
+            outside the file.
     """
     if keep_one_in < 1:
         raise ValueError(f"audio: keep_one_in={keep_one_in} must be at least 1.")
@@ -68,9 +86,9 @@ def audio(
     if noise_level:
         model = noise.Gaussian(noise_level)
         y = model.sample(y, torch.Generator().manual_seed(seed))
-    first = first_omega(
-        grid.box.lengths[0], 0.8 * len(y) / grid.box.lengths[0] / 2
-    )  # a guard band, as recorders keep
+    seconds_heard = grid.box.lengths[0]
+    # 0.8 of half the rate leaves a guard band, as recorders keep
+    first = first_omega(seconds_heard, 0.8 * len(y) / seconds_heard / 2)
     suggested = Suggestion(
         prior="siren",
         options={"first_omega0": first, "width": max(128, min(4096, len(y))), "depth": 1},
@@ -92,24 +110,39 @@ def audio(
 
 
 def first_omega(seconds: float, hertz: float) -> float:
-    """The first layer's omega0 whose sines reach `hertz` on time normalised to [-1, 1]: 3000 for 955 Hz in 1 s.
+    """The omega0 of a first layer whose sines reach a frequency, on time normalised to [-1, 1].
 
-    Weights are uniform in [-1, 1], so that omega0 is the largest angular frequency.
+    Weights are uniform in [-1, 1], so that omega0 is the largest angular frequency: 3000 for 955 Hz
+    in 1 s.
+
+    Args:
+        seconds: Length of the sound in s.
+        hertz: The largest frequency in Hz.
+
+    Returns:
+        omega0 in rad per half length of the sound.
     """
     return math.pi * hertz * seconds
 
 
 def _passage(sound: str, start: float, seconds: float | None, rate: int) -> tuple[Tensor, Grid]:
+    """The passage of a file, or the chord: values (samples, channels) and their grid in s."""
     if sound == "chord":
-        return chord(0.5 if seconds is None else seconds, rate)
+        if seconds is None:
+            seconds = 0.5
+        return chord(seconds, rate)
     if not Path(sound).suffix:
         raise ValueError(f"audio: unknown sound {sound!r}: 'chord', or a WAV file with its suffix.")
     values, grid = read_wav(sound)
     h = grid.spacing[0]
-    first, last = round(start / h), len(values) if seconds is None else round((start + seconds) / h)
+    first = round(start / h)
+    last = len(values)
+    if seconds is not None:
+        last = round((start + seconds) / h)
     if not 0 <= first < last <= len(values):
         raise ValueError(
-            f"audio: {sound} lasts {len(values) * h:.3f} s; asked for {first * h:.3f} to {last * h:.3f} s."
+            f"audio: {sound} lasts {len(values) * h:.3f} s; "
+            f"asked for {first * h:.3f} to {last * h:.3f} s."
         )
     values = values[first:last]
     if not values.any():
@@ -118,7 +151,15 @@ def _passage(sound: str, start: float, seconds: float | None, rate: int) -> tupl
 
 
 def chord(seconds: float, rate: int) -> tuple[Tensor, Grid]:
-    """Three notes, each with two overtones and its own decay; nothing above 800 Hz: (samples, 1)."""
+    """Three notes, each with two overtones and its own decay, and nothing above 800 Hz.
+
+    Args:
+        seconds: Length in s.
+        rate: Samples per second.
+
+    Returns:
+        Values (samples, 1) up to 0.9 of full scale, and their grid in s.
+    """
     count = round(seconds * rate)
     grid = Grid(Box((0.0,), (count / rate,), ("s",)), (count,))
     t = grid.points(torch.float64)[:, 0]
@@ -131,7 +172,14 @@ def chord(seconds: float, rate: int) -> tuple[Tensor, Grid]:
 
 
 def cubic_spline(problem: Problem) -> Solution:
-    """The cubic spline through the samples kept (scipy's not-a-knot)."""
+    """The cubic spline through the samples kept (scipy's not-a-knot).
+
+    Args:
+        problem: A problem of `audio`.
+
+    Returns:
+        The waveform on all samples.
+    """
     from scipy.interpolate import CubicSpline
 
     began = time.perf_counter()
@@ -151,18 +199,27 @@ def cubic_spline(problem: Problem) -> Solution:
 
 
 def waveforms(problem: Problem, solutions: Sequence[Solution]) -> Figure:
-    """The first 20 ms of the truth and of each method, the samples kept as dots; below, spectra in dB."""
+    """Draw the first 20 ms of the truth and of each method, with dots for the samples kept.
+
+    Args:
+        problem: A problem of `audio`.
+        solutions: Its solutions.
+
+    Returns:
+        The figure, with power against frequency in dB below.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     above, below = figure.subplots(2, 1)
-    operator, h = problem.terms[0].operator, problem.grid.spacing[0]
+    operator = problem.terms[0].operator
+    h = problem.grid.spacing[0]
     assert isinstance(operator, Mask)
-    truth = (
-        [] if problem.reference is None else [("truth", problem.reference(problem.grid.points()))]
-    )
+    waves = [(s.method, s.sample(problem.grid)) for s in solutions]
+    if problem.reference is not None:
+        waves.insert(0, ("truth", problem.reference(problem.grid.points())))
     shown = min(problem.grid.shape[0], round(0.02 / h))
-    for name, wave in truth + [(s.method, s.sample(problem.grid)) for s in solutions]:
+    for name, wave in waves:
         t = (np.arange(shown) + 0.5) * h * 1e3
         above.plot(t, wave[:shown, 0].numpy(), label=name, lw=1)
         power = torch.fft.rfft(wave[:, 0] * torch.hann_window(len(wave))).abs().clamp(min=1e-4)
@@ -182,6 +239,14 @@ def waveforms(problem: Problem, solutions: Sequence[Solution]) -> Figure:
 
 
 def write_sound(solution: Solution, folder: Path) -> list[Path]:
-    """`Suggestion.write`: sound.wav, 16-bit, at the rate of the grid."""
+    """Write the sound as a 16-bit WAV file at the rate of the grid: its `Suggestion.write`.
+
+    Args:
+        solution: A solution of a problem of `audio`.
+        folder: The folder, which exists.
+
+    Returns:
+        sound.wav.
+    """
     write_wav(folder / "sound.wav", solution.sample(), solution.problem.grid)
     return [folder / "sound.wav"]

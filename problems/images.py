@@ -1,24 +1,20 @@
-"""What the image problems share: reading an image, the raster it is judged on, and a figure beside its measurement.
+"""Reading images for problems: examples, files, phantoms and masks, averaged and cropped.
 
-Images are photographs: values between 0 and 1 at pixel centres, on a grid in pixels (in mm for NIfTI and DICOM).
-Axis 0 points down, axis 1 to the right, channels are last.
+Images are photographs: values between 0 and 1 at pixel centres, on a grid in pixels (in mm for
+NIfTI and DICOM). Axis 0 points down, axis 1 to the right, channels are last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Field, Grid, Problem, SampledField, Solution, metrics, phantoms
-from inverse_inr.io import read_image, write_image
+from inverse_inr import Box, Field, Grid, SampledField, phantoms
+from inverse_inr.io import read_image
 from inverse_inr.registry import nearest
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 EXAMPLES = {
     "astronaut": "astronaut.png",
@@ -29,42 +25,61 @@ EXAMPLES = {
     "retina": "retina.jpg",
     "rocket": "rocket.jpg",
 }
-"""Images that scikit-image brings along."""
+"""Images that scikit-image brings along: the file of each name."""
 
 PHANTOMS = {"shepp_logan": phantoms.shepp_logan, "gaussian_blobs": phantoms.gaussian_blobs}
-"""Analytic truths by name."""
-
-Picture = Callable[[Problem], Tensor]
+"""Analytic truths by name: functions of a box."""
 
 
 def load_image(
     image: str, *, slice: int | None = None, bin: int = 1, crop: int | None = None
 ) -> tuple[Tensor, Grid]:
-    """Values (H, W, c) float32 and their grid: an example by name, or a PNG, JPEG, TIFF, NIfTI, DICOM or npz file.
+    """Read an image: an example by name, or a PNG, JPEG, TIFF, NIfTI, DICOM or npz file.
 
-    slice  of a volume, along its last axis (default: the middle)
-    bin    average `bin` pixels along each axis; a rest at the end is dropped
-    crop   then keep the central square of at most so many pixels
+    Values above 1, as CT numbers or counts are, are divided by the largest. Alpha channels are
+    refused.
 
-    Values beyond [0, 1], as CT numbers or counts are, are divided by the largest. Alpha channels are refused.
-    Raises ValueError for an unknown name, NaN or Inf, an image that is zero; and what `read_image` raises.
+    Args:
+        image: An example's name, or a file.
+        slice: The slice of a volume along its last axis; default: the middle.
+        bin: Pixels that are averaged along each axis; a rest at the end is dropped.
+        crop: Then the central square of at most so many pixels is kept.
+
+    Returns:
+        Values (h, w, c) float32 and their grid in px, or in mm for NIfTI and DICOM.
+
+    Raises:
+        ValueError: The name is unknown, the image holds NaN or Inf or nothing positive, there is no
+            such slice, or `read_image` refuses the file.
     """
     values, grid = read_image(_file(image))
     if not torch.isfinite(values).all():
         raise ValueError(f"{image} holds NaN or Inf.")
     if grid.ndim == 3:
-        values, grid = _middle(values, grid, slice, image)
+        values, grid = slice_of(values, grid, slice, image)
     if grid.ndim != 2:
         raise ValueError(f"{image}: expected a picture or a volume, found {grid.ndim} axes.")
     largest = float(values.max())
     if not largest > 0:
         raise ValueError(f"{image}: no value is positive, so there is nothing to see.")
-    values = values / largest if largest > 1 else values
+    if largest > 1:
+        values = values / largest
     return cropped(*binned(values, grid, bin), crop)
 
 
 def load_truth(phantom: str, index: int | None) -> tuple[Field, Box]:
-    """The field and its box; files keep their own resolution and unit."""
+    """Read a truth of one channel: a phantom by name, or an image file.
+
+    Args:
+        phantom: A name of `PHANTOMS`, or a file, which keeps its own resolution and unit.
+        index: The slice of a volume along its last axis; default: the middle.
+
+    Returns:
+        The field, whose values end at 1 for a file, and its box.
+
+    Raises:
+        ValueError: The name is unknown, the file holds NaN or Inf, or there is no such slice.
+    """
     if phantom in PHANTOMS:
         box = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
         return PHANTOMS[phantom](box), box
@@ -76,20 +91,14 @@ def load_truth(phantom: str, index: int | None) -> tuple[Field, Box]:
     if values.shape[-1] != 1:
         values = values.mean(-1, keepdim=True)
     if grid.ndim == 3:
-        k = grid.shape[2] // 2 if index is None else index
-        if not 0 <= k < grid.shape[2]:
-            raise ValueError(
-                f"slice={k}: {phantom} has {grid.shape[2]} slices along its last axis."
-            )
-        values = values[:, :, k]
-        box = Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
-        grid = Grid(box, grid.shape[:2])
+        values, grid = slice_of(values, grid, index, phantom)
     if not torch.isfinite(values).all():
         raise ValueError(f"{phantom} holds NaN or Inf.")
     return SampledField(values / max(float(values.max()), 1e-30), grid), grid.box
 
 
 def _file(image: str) -> Path:
+    """The file of an example, or the file itself."""
     if image in EXAMPLES:
         import skimage.data
 
@@ -101,16 +110,46 @@ def _file(image: str) -> Path:
     return Path(image)
 
 
-def _middle(values: Tensor, grid: Grid, index: int | None, image: str) -> tuple[Tensor, Grid]:
-    k = grid.shape[2] // 2 if index is None else index
+def slice_of(values: Tensor, grid: Grid, index: int | None, image: str) -> tuple[Tensor, Grid]:
+    """One slice of a volume along its last axis.
+
+    Args:
+        values: (h, w, slices, c).
+        grid: The grid of the volume.
+        index: The number of the slice; None for the middle.
+        image: The volume's name in messages.
+
+    Returns:
+        Values (h, w, c) and their grid, without an affine.
+
+    Raises:
+        ValueError: There is no such slice.
+    """
+    k = index
+    if k is None:
+        k = grid.shape[2] // 2
     if not 0 <= k < grid.shape[2]:
         raise ValueError(f"slice={k}: {image} has {grid.shape[2]} slices along its last axis.")
-    box = type(grid.box)(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
+    box = Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
     return values[:, :, k], Grid(box, grid.shape[:2])
 
 
 def binned(values: Tensor, grid: Grid, bin: int) -> tuple[Tensor, Grid]:
-    """Means of `bin` pixels along each axis, on the lattice of the large pixels: `px` become large ones, mm stay."""
+    """Average pixels along each axis, on the grid of the large pixels.
+
+    In a box in px the unit becomes the large pixel; lengths in mm stay.
+
+    Args:
+        values: (*shape, c).
+        grid: The grid of the values.
+        bin: Pixels that are averaged along each axis; a rest at the end is dropped.
+
+    Returns:
+        Means (*large shape, c) and their grid, its affine carried along.
+
+    Raises:
+        ValueError: `bin` lies outside 1 to the smaller side.
+    """
     if not 1 <= bin <= min(grid.shape):
         raise ValueError(
             f"bin={bin} must lie between 1 and the image's smaller side, {min(grid.shape)}."
@@ -121,17 +160,29 @@ def binned(values: Tensor, grid: Grid, bin: int) -> tuple[Tensor, Grid]:
     means = values[tuple(slice(n * bin) for n in shape)]
     for k in reversed(range(grid.ndim)):
         means = means.unflatten(k, (-1, bin)).mean(k + 1)
-    scale = [
-        1.0 if unit == "px" else h * bin
-        for unit, h in zip(grid.box.units, grid.spacing, strict=True)
-    ]
+    scale = [h * bin for h in grid.spacing]
+    for k, unit in enumerate(grid.box.units):
+        if unit == "px":
+            scale[k] = 1.0
     upper = tuple(a + n * h for a, n, h in zip(grid.box.lower, shape, scale, strict=True))
-    large = Grid(type(grid.box)(grid.box.lower, upper, grid.box.units), shape)
+    large = Grid(Box(grid.box.lower, upper, grid.box.units), shape)
     return means, large.with_affine(_moved(grid, (bin - 1) / 2, bin))
 
 
 def cropped(values: Tensor, grid: Grid, size: int | None) -> tuple[Tensor, Grid]:
-    """The central `size` pixels along each axis at most, on a grid that begins at the same corner as the whole."""
+    """Keep the centre of an image, on a grid that begins at the same corner as the whole.
+
+    Args:
+        values: (*shape, c).
+        grid: The grid of the values.
+        size: The largest side in pixels; None keeps everything.
+
+    Returns:
+        Values (*smaller shape, c) and their grid, its affine carried along.
+
+    Raises:
+        ValueError: `size` is below 1.
+    """
     if size is None:
         return values, grid
     if size < 1:
@@ -143,7 +194,7 @@ def cropped(values: Tensor, grid: Grid, size: int | None) -> tuple[Tensor, Grid]
 
 
 def _moved(grid: Grid, start: float | Sequence[float], step: float) -> list[list[float]] | None:
-    """The affine of a lattice whose first pixel is pixel `start` of this one, and whose pixels are `step` apart."""
+    """The affine of a lattice that begins at pixel `start` of the grid, its pixels `step` apart."""
     if grid.affine is None:
         return None
     index = torch.eye(4, dtype=torch.float64)
@@ -153,9 +204,19 @@ def _moved(grid: Grid, start: float | Sequence[float], step: float) -> list[list
 
 
 def load_mask(mask: str, grid: Grid, bin: int = 1, crop: int | None = None) -> Tensor:
-    """A mask image as (H, W) of bool, True where brighter than half.
+    """Read a mask from an image file.
 
-    Raises ValueError where it is not as large as `grid` after bin and crop, and what `read_image` raises.
+    Args:
+        mask: The image file.
+        grid: The grid that the mask must fit after binning and cropping.
+        bin: Pixels that are averaged along each axis.
+        crop: The largest side in pixels.
+
+    Returns:
+        (h, w) boolean, True where the image is brighter than half.
+
+    Raises:
+        ValueError: The mask has another size than `grid`, is no picture, or cannot be read.
     """
     values, own = read_image(mask)
     if own.ndim != 2:
@@ -169,70 +230,14 @@ def load_mask(mask: str, grid: Grid, bin: int = 1, crop: int | None = None) -> T
 
 
 def grey(values: Tensor) -> Tensor:
-    """(H, W, 3) -> (H, W, 1): luma weights of ITU-R BT.601, as scikit-image and PIL; one channel stays."""
+    """The grey image of a colour image, by the luma weights of ITU-R BT.601, as in PIL.
+
+    Args:
+        values: (h, w, 3), or (h, w, 1), which stays.
+
+    Returns:
+        (h, w, 1).
+    """
     if values.shape[-1] == 1:
         return values
     return (values * values.new_tensor([0.299, 0.587, 0.114])).sum(-1, keepdim=True)
-
-
-# --- figure and files -----------------------------------------------------------------------------------------------
-
-
-def shows(
-    measured: Picture, name: str = "measured"
-) -> Callable[[Problem, Sequence[Solution]], Figure]:
-    """`Suggestion.figure` of an image: what was measured, the truth where there is one, and every solution, in colour.
-
-    `measured(problem)` is the picture of the measurements, (h, w, c).
-    """
-
-    def figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
-        pictures = [(name, measured(problem))]
-        truth = (
-            None
-            if problem.reference is None
-            else SampledField.sample(_sampled(problem), problem.grid)
-        )
-        if truth is not None:
-            pictures.append(("truth", truth))
-        for solution in solutions:
-            image = solution.sample(problem.grid)
-            score = (
-                "" if truth is None else f"\n{metrics.psnr(image, truth, data_range=1.0):.2f} dB"
-            )
-            pictures.append((solution.method + score, image))
-        return row_of(pictures)
-
-    return figure
-
-
-def _sampled(problem: Problem) -> SampledField:
-    assert isinstance(problem.reference, SampledField)
-    return problem.reference
-
-
-def row_of(pictures: Sequence[tuple[str, Tensor]], panel: float = 2.6) -> Figure:
-    """Titled pictures in rows of at most five: grey from black to white, or RGB."""
-    from matplotlib.figure import Figure
-
-    columns = min(5, len(pictures))
-    rows = -(-len(pictures) // columns)
-    aspect = max(p.shape[0] / p.shape[1] for _, p in pictures)
-    figure = Figure(figsize=(panel * columns, rows * (panel * aspect + 0.7)), layout="constrained")
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for ax in axes:
-        ax.set_axis_off()
-    for ax, (title, picture) in zip(axes, pictures, strict=False):
-        values = picture.detach().cpu().nan_to_num(0.0).clamp(0, 1).numpy()
-        ax.imshow(values.repeat(3, -1) if values.shape[-1] == 1 else values[..., :3])
-        ax.set_title(title, fontsize="medium")
-    return figure
-
-
-def write_picture(solution: Solution, folder: Path) -> list[Path]:
-    """`Suggestion.write` of an image: image.png, 8-bit colour or 16-bit grey."""
-    image = solution.sample()
-    if image.shape[-1] not in (1, 3):
-        return []
-    write_image(folder / "image.png", image, solution.problem.grid)
-    return [folder / "image.png"]

@@ -1,4 +1,4 @@
-"""The classical line of parallel imaging: a complex image through maps of the calibration region, fixed."""
+"""Classical parallel imaging: a complex image through fixed maps of the calibration region."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ from inverse_inr.sampled import SampledField
 
 
 def through(operator: KSpace, coils: nn.Module | None) -> KSpace:
-    """The same samples seen by coils (or without them)."""
+    """The same samples, seen by other coils.
+
+    Args:
+        operator: The k-space samples.
+        coils: The coil maps; None for the plain Fourier transform.
+
+    Returns:
+        An operator with the same samples.
+    """
     if isinstance(operator, CartesianKSpace):
         return CartesianKSpace(operator.grid, operator.mask, coils)
     assert isinstance(operator, NonCartesianKSpace)
@@ -36,18 +44,31 @@ def through(operator: KSpace, coils: nn.Module | None) -> KSpace:
 
 
 def classical(problem: Problem) -> Problem:
-    """What methods of parallel imaging solve: a complex image, and the maps of the calibration region, fixed."""
+    """The problem that classical parallel imaging solves: a complex image and fixed maps.
+
+    Args:
+        problem: A problem of k-space or radial spokes.
+
+    Returns:
+        The problem with the maps of the calibration region, which are not learnt.
+
+    Raises:
+        TypeError: An operator is no k-space.
+    """
     return replace(
         problem, terms=[_classical(t, problem.grid) for t in problem.terms], is_complex=True
     )
 
 
 def _classical(term: Term, grid: Grid) -> Term:
+    """The term on the problem's grid, its maps fixed, its spokes as samples of a trajectory."""
     operator = term.operator
     if not isinstance(operator, KSpace | RadialSpokes):
         raise TypeError(f"{type(operator).__name__} is no k-space; classical methods need it.")
-    maps = operator.coils.start if isinstance(operator.coils, LearnedCoils) else operator.coils
-    fixed = None if maps is None else copy.deepcopy(maps)
+    maps = operator.coils
+    if isinstance(maps, LearnedCoils):
+        maps = maps.start
+    fixed = copy.deepcopy(maps)
     if isinstance(operator, CartesianKSpace) and operator.grid != grid:
         operator = operator.resampled(grid)
     if isinstance(operator, KSpace):
@@ -60,13 +81,25 @@ def _classical(term: Term, grid: Grid) -> Term:
 
 
 def gridded(operator: KSpace, y: Tensor) -> Tensor:
-    """Each coil's image by the adjoint, samples weighted by the area they stand for: (*grid.shape, coils)."""
-    plain, grid = through(operator, None), operator.grid
+    """Each coil's image by the adjoint, with samples weighted by the area they stand for.
+
+    Args:
+        operator: The k-space samples.
+        y: (samples, coils), or (samples,) of one coil; complex.
+
+    Returns:
+        (*grid.shape, coils), complex.
+    """
+    plain = through(operator, None)
+    grid = operator.grid
     if isinstance(plain, CartesianKSpace):
         w = torch.full((len(plain),), 1 / math.prod(grid.box.lengths))
     else:
         spokes = operator.frequencies.reshape(*operator.shape, -1)
-        w = radial_density(spokes) if is_radial(spokes) else density_compensation(spokes, grid)
+        if is_radial(spokes):
+            w = radial_density(spokes)
+        else:
+            w = density_compensation(spokes, grid)
         w = w.flatten().float()
     columns = y.reshape(len(plain), -1).unbind(-1)
     images = [adjoint(plain, None, w * v, dtype=v.dtype)[..., 0] for v in columns]
@@ -74,15 +107,26 @@ def gridded(operator: KSpace, y: Tensor) -> Tensor:
 
 
 def zero_filled(problem: Problem) -> Solution:
-    """The adjoint image: zero-filled FFT or density-compensated gridding, coils combined by their maps."""
+    """The adjoint image: zero-filled FFT, or density-compensated gridding of a trajectory.
+
+    Args:
+        problem: A problem of k-space or radial spokes.
+
+    Returns:
+        A complex image, its coils combined by their maps.
+    """
     began = time.perf_counter()
     fixed = classical(problem)
     term = fixed.terms[0]
     assert isinstance(term.operator, KSpace)
     images = gridded(term.operator, term.y)
     maps = term.operator.coils
-    image = images.sum(-1) if maps is None else (sample(maps, fixed.grid).conj() * images).sum(-1)
-    name = "zero-filled" if isinstance(term.operator, CartesianKSpace) else "gridding"
+    if maps is not None:
+        images = sample(maps, fixed.grid).conj() * images
+    image = images.sum(-1)
+    name = "gridding"
+    if isinstance(term.operator, CartesianKSpace):
+        name = "zero-filled"
     return Solution(
         SampledField(image[..., None], fixed.grid), fixed, name, seconds=time.perf_counter() - began
     )
@@ -91,7 +135,20 @@ def zero_filled(problem: Problem) -> Solution:
 def sense(
     problem: Problem, iterations: int | str = "held-out", *, maximum: int = 40, seed: int = 0
 ) -> Solution:
-    """SENSE by conjugate gradients (Pruessmann et al., MRM 46, 2001): stopping early is its only regularisation."""
+    """SENSE by conjugate gradients, whose only regularisation is to stop early.
+
+    Args:
+        problem: A problem of k-space or radial spokes.
+        iterations: Number of iterations, or how it is chosen, as in `baselines.cgls`.
+        maximum: Largest number of iterations.
+        seed: Seed of the choice of held-out samples.
+
+    Returns:
+        A complex image.
+
+    Source:
+        Pruessmann et al., MRM 46, 2001.
+    """
     solution = baselines.cgls(classical(problem), iterations, maximum=maximum, seed=seed)
     return replace(solution, method=solution.method.replace("CGLS", "CG-SENSE"))
 
@@ -99,14 +156,40 @@ def sense(
 def tv_sense(
     problem: Problem, weight: float | str = "held-out", *, iterations: int = 200, seed: int = 0
 ) -> Solution:
-    """Total variation of the complex image, maps fixed (Block, Uecker & Frahm, MRM 57, 2007)."""
+    """Least total variation of the complex image, with fixed maps.
+
+    Args:
+        problem: A problem of k-space or radial spokes.
+        weight: The weight, or how it is chosen, as in `baselines.tv`.
+        iterations: Iterations per weight.
+        seed: Seed of the choice of held-out samples.
+
+    Returns:
+        A complex image.
+
+    Source:
+        Block, Uecker & Frahm, MRM 57, 2007.
+    """
     return baselines.tv(classical(problem), weight, iterations=iterations, seed=seed)
 
 
 def wavelet_sense(
     problem: Problem, weight: float | str = "held-out", *, levels: int = 4, seed: int = 0
 ) -> Solution:
-    """Sparse wavelets of the complex image, maps fixed: compressed sensing (Lustig, Donoho & Pauly, MRM 58, 2007)."""
+    """Compressed sensing: sparse wavelets of the complex image, with fixed maps.
+
+    Args:
+        problem: A problem of k-space or radial spokes.
+        weight: The weight, or how it is chosen, as in `baselines.l1`.
+        levels: Levels of the wavelet transform, fewer for a small image.
+        seed: Seed of the choice of held-out samples.
+
+    Returns:
+        A complex image.
+
+    Source:
+        Lustig, Donoho & Pauly, MRM 58, 2007.
+    """
     room = int(math.log2(min(problem.grid.shape)))
     return l1(classical(problem), weight, wavelets=min(levels, room), iterations=100, seed=seed)
 
@@ -117,3 +200,4 @@ BASELINES: dict[str, Callable[[Problem], Solution]] = {
     "L1-wavelet": wavelet_sense,
     "TV": tv_sense,
 }
+"""The classical methods by the name that tables show."""

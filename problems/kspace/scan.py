@@ -13,16 +13,16 @@ from inverse_inr import Grid, Problem, Term, noise
 from inverse_inr.io import read_kspace
 from inverse_inr.operators import CartesianKSpace, centred_box
 from inverse_inr.operators.kspace.centred_fft import centred_inverse
-from inverse_inr.problems.kspace.simulated import (
+from inverse_inr.problems.kspace.classical import through
+from inverse_inr.problems.kspace.coil_maps import (
     Correction,
     MapEstimate,
     Phase,
     make_coils,
-    make_mask,
     start_maps,
-    suggestion,
-    through,
 )
+from inverse_inr.problems.kspace.simulated import make_mask
+from inverse_inr.problems.kspace.suggestions import suggestion
 from inverse_inr.sampled import SampledField
 from inverse_inr.stopping import HeldOut
 
@@ -44,53 +44,68 @@ def kspace_scan(
     weight: float = 1.0,
     seed: int = 0,
 ) -> Problem:
-    """One slice of a .npy array (coils, *shape), a fastMRI or an ISMRMRD file.
+    """Reconstruct one slice of a .npy array (coils, *shape), a fastMRI or an ISMRMRD file.
 
-    acceleration  keep so much less of what was measured, by `sampling` with `calibration` central lines (or points);
-                  where the file is fully sampled, its root-sum-of-squares image is the reference. None: all of it
-    hold_out      fraction of the samples kept out of every fit, to stop and to judge by
-    sigma         noise of a sample, E|n|² = sigma², in the file's unit; found in the outermost k-space where None
-    finer         values along each side of a pixel of the image that is fitted: half pixels with 2, whose total
-                  variation is nearer to that of a continuous image
-    weight        of total variation, relative to what the noise says (sigma may be too large)
-    Other keywords are those of `kspace`. Data are scaled so that the brightest of the zero-filled image is about 1;
-    spacing in mm is the file's, 1 where it tells none. Raises FileFormatError as `read_kspace`,
-    ValueError for finer < 1.
+    Measurements are scaled so that the brightest pixel of the zero-filled image is about 1. The
+    spacing in mm is the file's, or 1 where it tells none.
+
+    Args:
+        path: The file.
+        slice: The slice of a file with several, as in `read_kspace`.
+        coil_axis: The axis of the coils in a .npy array.
+        acceleration: Keep so many times fewer samples than were measured. Where the file is fully
+            sampled, its root-sum-of-squares image is the reference. None: keep all samples.
+        sampling: The sampling pattern of the samples that are kept, as in `kspace`.
+        calibration: Central lines (or points along each axis) that are all kept.
+        maps: How coil maps are estimated, as in `kspace`.
+        learn_coils: How the maps are corrected, as in `kspace`.
+        phase: The holder of the phase, as in `kspace`.
+        hold_out: Fraction of the samples kept out of every fit, to stop and to judge by.
+        sigma: Noise of a sample, E|n|² = sigma², in the file's unit; None: it is found in the
+            outermost k-space.
+        finer: Values along each side of a pixel of the fitted image. With 2, values are half
+            pixels, whose total variation is nearer to that of a continuous image.
+        weight: Weight of total variation, relative to the one that follows from the noise (sigma
+            may be too large).
+        seed: Seed of the sampling pattern.
+
+    Returns:
+        The problem on the file's grid in mm.
+
+    Raises:
+        FileFormatError: `read_kspace` cannot read the file.
+        ValueError: `finer` is below 1.
     """
     if finer < 1:
         raise ValueError(f"kspace_scan: finer={finer} must be a whole number from 1.")
     raw = read_kspace(path, slice=slice, coil_axis=coil_axis)
     shape = tuple(raw.values.shape[1:])
-    spacing = (
-        raw.spacing
-        if raw.spacing is not None and len(raw.spacing) == len(shape)
-        else (1.0,) * len(shape)
-    )
+    spacing = raw.spacing
+    if spacing is None or len(spacing) != len(shape):
+        spacing = (1.0,) * len(shape)
     grid = Grid(centred_box(shape, spacing, ("mm",) * len(shape)), shape)
     zero_filled = centred_inverse(raw.values, len(shape)).abs().square().sum(0).sqrt()
     factor = 1 / float(zero_filled.flatten().quantile(0.999))
     full = bool(raw.mask.all())
-    mask = (
-        raw.mask
-        if acceleration is None
-        else raw.mask & make_mask(shape, sampling, acceleration, calibration, seed)
-    )
+    mask = raw.mask
+    if acceleration is not None:
+        mask = mask & make_mask(shape, sampling, acceleration, calibration, seed)
     operator = CartesianKSpace(grid, mask)
-    unit = (
-        factor * math.prod(grid.spacing) * grid.numel**0.5
-    )  # of a unitary FFT, relative to the integral
+    # the unit of a unitary FFT relative to that of the integral
+    unit = factor * math.prod(grid.spacing) * grid.numel**0.5
     values = (unit * raw.values)[:, mask].T
     y = (
         values / operator.map.origin(values)[:, None] / (math.prod(grid.spacing) * grid.numel**0.5)
     ).contiguous()
-    found = noise_of(operator, y) if sigma is None else sigma * unit
+    if sigma is None:
+        found = noise_of(operator, y)
+    else:
+        found = sigma * unit
     model = noise.ComplexGaussian(found)
     start = start_maps(operator, y, maps, phase)
-    reference = (
-        SampledField((factor * zero_filled)[..., None], grid)
-        if full and acceleration is not None
-        else None
-    )
+    reference = None
+    if full and acceleration is not None:
+        reference = SampledField((factor * zero_filled)[..., None], grid)
     suggested = replace(
         suggestion(grid, model, y, finer, weight), stopping=HeldOut(fraction=hold_out)
     )
@@ -117,9 +132,17 @@ def kspace_scan(
 
 
 def noise_of(operator: CartesianKSpace, y: Tensor) -> float:
-    """Standard deviation of a sample, E|n|², from the tenth of k-space furthest from its centre: mostly noise there.
+    """The noise of a sample, from the tenth of k-space that is furthest from its centre.
 
-    By the median of |n|², which is ln 2 of its mean for complex Gaussian noise. An upper bound where edges reach there.
+    There is mostly noise there; where edges reach so far, the result is an upper bound. It comes
+    from the median of |n|², which is ln 2 of its mean for complex Gaussian noise.
+
+    Args:
+        operator: The samples.
+        y: (samples, coils), complex.
+
+    Returns:
+        The square root of E|n|², in the unit of y.
     """
     k = operator.frequencies / torch.tensor(operator.grid.nyquist, dtype=torch.float64)
     far = k.norm(dim=-1) >= k.norm(dim=-1).quantile(0.9)

@@ -1,46 +1,28 @@
-"""Magnetic resonance from k-space: simulated from a phantom or an image file, several coils, any trajectory.
+"""Simulated magnetic resonance: k-space of a phantom or an image file, with several coils.
 
-Images and coil maps fit only as products, so one of the two must hold the phase. With `phase = "coils"` the image is
-real (magnetisation) and the maps, smooth, take its phase: half the unknowns. With "image" the image is complex and has
-all of it; with "both" the maps take what is smooth of the phase and a complex image the rest, so that its total
-variation is little.
+Images and coil maps fit only as products, so one of the two must hold the phase. With
+`phase = "coils"` the image is real (magnetisation) and the maps, smooth, take its phase: half the
+unknowns. With "image" the image is complex and has all of it; with "both" the maps take the smooth
+part of the phase and a complex image the rest, so that its total variation is little.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from inverse_inr import (
-    Field,
-    Grid,
-    Problem,
-    Solution,
-    Suggestion,
-    Term,
-    noise,
-    phantoms,
-    priors,
-    sample,
-)
-from inverse_inr.io import write_hdf5, write_image
+from inverse_inr import Field, Grid, Problem, Term, noise, phantoms, sample
 from inverse_inr.operators import (
     CartesianKSpace,
     FourierMaps,
-    GivenCoils,
-    LearnedCoils,
     NonCartesianKSpace,
-    PolynomialMaps,
     RadialSpokes,
     birdcage_maps,
-    espirit_maps,
     line_mask,
-    low_resolution_maps,
     poisson_disc_mask,
     radial_angles,
     radial_frequency,
@@ -48,21 +30,25 @@ from inverse_inr.operators import (
     spiral_trajectory,
     variable_density_mask,
 )
-from inverse_inr.operators.kspace.centred_fft import centred_fft
 from inverse_inr.operators.kspace.samples import KSpace
 from inverse_inr.problems.images import load_truth
-from inverse_inr.problems.kspace.classical import BASELINES, gridded, through
+from inverse_inr.problems.kspace.classical import BASELINES as BASELINES
 from inverse_inr.problems.kspace.classical import classical as classical
 from inverse_inr.problems.kspace.classical import sense as sense
+from inverse_inr.problems.kspace.classical import through
 from inverse_inr.problems.kspace.classical import tv_sense as tv_sense
 from inverse_inr.problems.kspace.classical import wavelet_sense as wavelet_sense
 from inverse_inr.problems.kspace.classical import zero_filled as zero_filled
-from inverse_inr.regularizers import TotalVariation
+from inverse_inr.problems.kspace.coil_maps import (
+    Correction,
+    MapEstimate,
+    Phase,
+    make_coils,
+    start_maps,
+)
+from inverse_inr.problems.kspace.suggestions import suggestion
 
 Sampling = Literal["lines", "equispaced", "variable_density", "poisson_disc", "radial", "spiral"]
-MapEstimate = Literal["espirit", "low_resolution"]
-Correction = Literal["grid", "polynomial", "none"]
-Phase = Literal["coils", "image", "both"]
 
 
 def kspace(
@@ -82,18 +68,38 @@ def kspace(
     slice: int | None = None,
     seed: int = 0,
 ) -> Problem:
-    """Simulated multi-coil k-space of a phantom or of an image file.
+    """Reconstruct a phantom or an image file from its simulated multi-coil k-space.
 
-    phantom       "shepp_logan", "gaussian_blobs", or a NIfTI, DICOM, npz or PNG file (`slice` of a volume, last axis)
-    sampling      Cartesian: "lines" (random) or "equispaced" of the last axis, "variable_density" or "poisson_disc"
-                  points; "radial" (golden angle) and "spiral" have `spokes` interleaves
-    acceleration  of lines outside the `calibration` ones, of points on the whole
-    maps          how maps are estimated from the centre of k-space; `learn_coils` corrects them with the image
-    phase         who holds the phase: the "coils", and the image is real, the "image", which is complex, or "both"
-    rays          radial only: spokes as ray integrals of the field instead of a NUFFT of its raster
-    noise_level   of each coil's fully sampled image, as a fraction of the brightest pixel
+    Phantoms are measured in closed form, coils and all (`FourierMaps`), files on a grid four times
+    finer.
 
-    Phantoms are measured in closed form, coils and all (`FourierMaps`), files on a grid four times finer.
+    Args:
+        phantom: "shepp_logan", "gaussian_blobs", or a NIfTI, DICOM, npz or PNG file.
+        size: Pixels along the longest side of the reconstruction.
+        sampling: Cartesian: "lines" (random) or "equispaced" lines of the last axis,
+            "variable_density" or "poisson_disc" points; "radial" (golden angle) or "spiral".
+        acceleration: How many times fewer samples are measured: of the lines outside the
+            calibration ones, or of all points.
+        calibration: Central lines (or points along each axis) that are all measured.
+        spokes: Number of radial spokes or spiral interleaves.
+        coils: Number of coils.
+        maps: How coil maps are estimated from the centre of k-space.
+        learn_coils: How the maps are corrected together with the image, as in `make_coils`.
+        phase: The holder of the phase: the "coils", and the image is real; the "image", which is
+            complex; or "both".
+        rays: Radial only: take spokes as ray integrals of the field instead of a NUFFT of its
+            raster.
+        noise_level: Noise standard deviation of each fully sampled coil image, as a fraction of the
+            brightest pixel.
+        slice: The slice of a volume along its last axis; default: the middle.
+        seed: Seed of the sampling pattern and the noise.
+
+    Returns:
+        The problem; its reference is the magnitude in the gauge where maps have unit length.
+
+    Raises:
+        ValueError: The phantom or the sampling is unknown, or `rays` is asked for without radial
+            sampling.
     """
     truth, box = load_truth(phantom, slice)
     longest = max(box.lengths)
@@ -120,15 +126,8 @@ def kspace(
         angles, frequency = radial_angles(spokes).float(), radial_frequency(grid).float()
         beam = RadialSpokes(box, angles, frequency, spoke_maps)
         term = Term(beam, y.reshape(spokes, -1, coils), model)
-        return Problem(
-            [term],
-            box,
-            grid,
-            reference=reference,
-            is_complex=phase != "coils",
-            suggested=suggestion(grid, model, y),
-        )
-    term = Term(through(operator, make_coils(grid, start, learn_coils)), y, model)
+    else:
+        term = Term(through(operator, make_coils(grid, start, learn_coils)), y, model)
     return Problem(
         [term],
         box,
@@ -139,14 +138,19 @@ def kspace(
     )
 
 
-# --- simulated ------------------------------------------------------------------------------------------------------
-
-
 class Magnitude:
-    """|f| times the coils' root sum of squares: the image in the gauge where maps have unit length."""
+    """A field: |f| times the coils' root sum of squares.
+
+    This is the image in the gauge where the coil maps have unit length.
+
+    Args:
+        field: The image f.
+        maps: The coil maps.
+    """
 
     def __init__(self, field: Field, maps: FourierMaps) -> None:
-        self.field, self.maps = field, maps
+        self.field = field
+        self.maps = maps
 
     def __call__(self, points: Tensor) -> Tensor:
         size = torch.linalg.vector_norm(self.maps(points.double()), dim=-1, keepdim=True)
@@ -166,14 +170,29 @@ def _operator(
 def make_mask(
     shape: Sequence[int], sampling: str, acceleration: float, calibration: int, seed: int
 ) -> Tensor:
-    """A Cartesian mask by name. Raises ValueError for an unknown one."""
-    if sampling in ("lines", "equispaced"):
-        pattern = "random" if sampling == "lines" else sampling
-        return line_mask(shape, acceleration, calibration, pattern=pattern, seed=seed)
+    """A Cartesian sampling mask by name.
+
+    Args:
+        shape: Samples along each axis of k-space.
+        sampling: "lines" (random), "equispaced", "variable_density" or "poisson_disc".
+        acceleration: How many times fewer samples are measured.
+        calibration: Central lines, or points along each axis, that are all measured.
+        seed: Seed of the random patterns.
+
+    Returns:
+        (*shape) boolean, True where measured.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    patterns = {"lines": "random", "equispaced": "equispaced"}
+    if sampling in patterns:
+        return line_mask(shape, acceleration, calibration, pattern=patterns[sampling], seed=seed)
     points = {"variable_density": variable_density_mask, "poisson_disc": poisson_disc_mask}
     if sampling not in points:
         raise ValueError(
-            f"Cartesian sampling must be 'lines', 'equispaced' or one of {sorted(points)}: {sampling!r}."
+            f"Cartesian sampling must be 'lines', 'equispaced' or one of {sorted(points)}: "
+            f"{sampling!r}."
         )
     return points[sampling](shape, acceleration, calibration, seed=seed)
 
@@ -182,7 +201,18 @@ def make_mask(
 def measure(
     truth: Field, maps: FourierMaps, frequency: Tensor, grid: Grid, finer: int = 4
 ) -> Tensor:
-    """k-space (samples, coils), complex128: exact of a phantom, of anything else from `finer` times smaller pixels."""
+    """Simulate noise-free k-space, exactly for a phantom.
+
+    Args:
+        truth: The image.
+        maps: The coil maps.
+        frequency: (samples, d) in cycles per unit of the box.
+        grid: The grid of the reconstruction.
+        finer: Any other image is measured on pixels that are so many times smaller along each side.
+
+    Returns:
+        (samples, coils), complex128.
+    """
     if isinstance(truth, phantoms.Ellipsoids | phantoms.GaussianBlobs):
         return maps.fourier(truth.fourier, frequency)
     fine = grid.refined(finer)
@@ -190,102 +220,3 @@ def measure(
     operator = NonCartesianKSpace(fine, frequency.double()[None], width=8, oversampling=2.0)
     coils = [operator.map(image * s) for s in sensitivity.unbind(-1)]
     return torch.stack(coils, -1)
-
-
-# --- coils ----------------------------------------------------------------------------------------------------------
-
-
-@torch.no_grad()
-def start_maps(
-    operator: KSpace,
-    y: Tensor,
-    estimate: MapEstimate = "espirit",
-    phase: Phase = "coils",
-    width: int = 24,
-) -> Tensor:
-    """Maps (coils, *grid.shape) from the centre of k-space; but for phase "image" they take the image's smooth phase.
-
-    The centre is a block of the mask, or of a gridded trajectory the `width` central samples an axis.
-    """
-    grid = operator.grid
-    if isinstance(operator, CartesianKSpace):
-        region = operator.calibration(y)
-        region = region[(slice(None), *(_middle(n, 3 * width) for n in region.shape[1:]))]
-    else:
-        full = centred_fft(gridded(operator, y).movedim(-1, 0), grid.ndim)
-        region = full[(slice(None), *(_middle(n, width) for n in grid.shape))]
-    maps = (
-        espirit_maps(region, grid) if estimate == "espirit" else low_resolution_maps(region, grid)
-    )
-    if phase != "image" and estimate == "espirit":
-        smooth = low_resolution_maps(region, grid)  # its phase includes the image's
-        together = (maps.conj() * smooth).sum(0)
-        maps = maps * torch.polar(torch.ones_like(together.real), together.angle())
-    if phase == "image" and estimate == "low_resolution":
-        maps = maps * torch.polar(
-            torch.ones_like(maps[:1].real), -maps[:1].angle()
-        )  # relative to the first coil's
-    return maps
-
-
-def _middle(n: int, width: int) -> slice:
-    width = min(width, n)
-    return slice(n // 2 - width // 2, n // 2 - width // 2 + width)
-
-
-def make_coils(grid: Grid, start: Tensor, correction: Correction) -> nn.Module:
-    """Given maps, or maps learnt from there: a cubic grid of 12 cells along the longest side, or degree 8."""
-    given, count = GivenCoils(start, grid), len(start)
-    if correction == "none":
-        return given
-    if correction == "polynomial":
-        return LearnedCoils(PolynomialMaps(grid.box, count), given)
-    if correction != "grid":
-        raise ValueError(f"learn_coils must be 'grid', 'polynomial' or 'none', got {correction!r}.")
-    return LearnedCoils(priors.grid(grid.box, count, cells=12.0, order=3, head="complex"), given)
-
-
-# --- what suits -----------------------------------------------------------------------------------------------------
-
-
-def suggestion(
-    grid: Grid, model: noise.ComplexGaussian, y: Tensor, finer: int = 1, factor: float = 1.0
-) -> Suggestion:
-    """A value a pixel with total variation, its weight from the noise: λ = 1 / σ of a pixel, in a mean over y.
-
-    finer   values along each side of a pixel
-    factor  of the weight
-
-    σ is the noise of a fully sampled image; measured for random lines and Poisson discs, where held-out samples choose
-    much the same (docs/kspace.md).
-    """
-    deviation = float(torch.as_tensor(model.sigma)) / (math.prod(grid.spacing) * grid.numel**0.5)
-    weight = factor * min(grid.spacing) * grid.numel / y.numel() / deviation
-    fitted = grid.refined(finer)
-    penalty = weight * TotalVariation(grid=fitted, epsilon=1e-2 * deviation / min(grid.spacing))
-    return Suggestion(
-        prior="grid",
-        options={"cells": float(max(fitted.shape))},
-        regularizers=(penalty,),
-        steps=400,
-        baselines=BASELINES,
-        write=write_images,
-    )
-
-
-def write_images(solution: Solution, folder: Path) -> list[Path]:
-    """magnitude.nii.gz and reconstruction.h5: the image and the coil maps as they came out."""
-    image, paths = solution.sample(), [folder / "magnitude.nii.gz", folder / "reconstruction.h5"]
-    grid = solution.problem.grid
-    if all(u in ("mm", "cm", "m") for u in grid.box.units):
-        write_image(paths[0], image.abs(), grid)
-    else:
-        paths.pop(0)
-    datasets = {"image": image[..., 0]}
-    for term in solution.problem.terms:
-        coils = getattr(term.operator, "coils", None)
-        if isinstance(coils, nn.Module):
-            with torch.no_grad():
-                datasets["coil_maps"] = sample(coils, grid).movedim(-1, 0)
-    write_hdf5(paths[-1], datasets, {"lower": str(grid.box.lower), "upper": str(grid.box.upper)})
-    return paths

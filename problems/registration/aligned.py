@@ -1,4 +1,4 @@
-"""What is shown of a registration, what is written, and the classical ways to align two images."""
+"""Figures and files of a registration, and the classical ways to align two images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 
 def unregistered(problem: Problem) -> Solution:
-    """No displacement: how far apart the images are."""
+    """No displacement, to show how far apart the images are.
+
+    Args:
+        problem: A problem of `register`.
+
+    Returns:
+        A displacement of zero everywhere.
+    """
     zero = torch.zeros(*problem.grid.shape, problem.channels)
     return Solution(
         SampledField(zero, problem.grid),
@@ -33,7 +40,17 @@ def unregistered(problem: Problem) -> Solution:
 
 
 def optical_flow(problem: Problem) -> Solution:
-    """TV-L1 optical flow (Zach, Pock & Bischof 2007) of scikit-image, for images of the same contrast."""
+    """TV-L1 optical flow of scikit-image, for images of the same contrast.
+
+    Args:
+        problem: A problem of `register`.
+
+    Returns:
+        The displacement in the unit of the box.
+
+    Source:
+        Zach, Pock & Bischof 2007.
+    """
     from skimage.registration import optical_flow_tvl1
 
     began = time.perf_counter()
@@ -51,7 +68,19 @@ def optical_flow(problem: Problem) -> Solution:
 
 
 def b_spline(problem: Problem, spacing: float = 8.0, seed: int = 0) -> Solution:
-    """The same fit, by L-BFGS, of a cubic B-spline grid with a node every `spacing` pixels (Rueckert et al. 1999)."""
+    """Fit the displacement of a cubic B-spline grid to the same problem, by L-BFGS.
+
+    Args:
+        problem: A problem of `register`.
+        spacing: Distance between nodes of the grid in pixels.
+        seed: Seed of the fit.
+
+    Returns:
+        The displacement in the unit of the box.
+
+    Source:
+        Rueckert et al. 1999.
+    """
     cells = max(2.0, round(max(problem.grid.shape) / spacing))
     prior = priors.create(
         "grid", problem.box, problem.channels, cells=cells, order=3, head="vector", seed=seed
@@ -62,18 +91,35 @@ def b_spline(problem: Problem, spacing: float = 8.0, seed: int = 0) -> Solution:
 
 @torch.no_grad()
 def through(solution: Solution) -> Tensor:
-    """The moving image through the displacement, (*shape)."""
+    """The moving image, seen through the displacement.
+
+    Args:
+        solution: A solution of a problem of `register`.
+
+    Returns:
+        (*shape), on the fixed image's grid.
+    """
     return predict(solution.problem.terms[0].operator, solution.field).reshape(
         solution.problem.grid.shape
     )
 
 
 def registration_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
-    """Fixed image and what is left of the difference after each method; det ∇φ of the last. Of a volume, mid-slices."""
+    """Draw the fixed image, the difference that each method leaves, and det ∇φ of the last.
+
+    Args:
+        problem: A problem of `register`.
+        solutions: Its solutions.
+
+    Returns:
+        The figure; of a volume it shows middle slices.
+    """
     from matplotlib.figure import Figure
 
     def middle(image: Tensor) -> np.ndarray:
-        return (image if image.ndim == 2 else image[..., image.shape[2] // 2]).detach().numpy()
+        if image.ndim == 3:
+            image = image[..., image.shape[2] // 2]
+        return image.detach().numpy()
 
     fixed = problem.terms[0].y.reshape(problem.grid.shape)
     figure = Figure(figsize=(2.6 * (len(solutions) + 2), 3.0), layout="constrained")
@@ -81,11 +127,7 @@ def registration_figure(problem: Problem, solutions: Sequence[Solution]) -> Figu
     axes[0].imshow(middle(fixed), cmap="gray")
     axes[0].set_title("fixed", fontsize="medium")
     rest = [through(s) - fixed for s in solutions]
-    span = (
-        float(rest[0].abs().quantile(0.995))
-        if rest[0].numel() < 2**24
-        else float(rest[0].abs().max())
-    )
+    span = _span(rest[0])
     for ax, solution, left in zip(axes[1:-1], solutions, rest, strict=True):
         ax.imshow(middle(left), cmap="RdBu", vmin=-span, vmax=span)
         ax.set_title(
@@ -99,8 +141,23 @@ def registration_figure(problem: Problem, solutions: Sequence[Solution]) -> Figu
     return figure
 
 
+def _span(difference: Tensor) -> float:
+    """The range of a difference that is drawn; torch takes no quantile of more than 2^24 values."""
+    size = difference.abs()
+    if size.numel() < 2**24:
+        return float(size.quantile(0.995))
+    return float(size.max())
+
+
 def determinants(solution: Solution) -> Tensor:
-    """det ∇φ at the pixels, (*shape)."""
+    """The local change of volume det ∇φ of the deformation φ(x) = x + u(x), at the pixels.
+
+    Args:
+        solution: A solution of a problem of `register`.
+
+    Returns:
+        (*shape); a value below 0 means that the deformation folds.
+    """
     grid = solution.problem.grid
     points = grid.points().reshape(-1, grid.ndim)
     parts = [
@@ -110,9 +167,18 @@ def determinants(solution: Solution) -> Tensor:
 
 
 def write_registration(solution: Solution, folder: Path) -> list[Path]:
-    """The moving image aligned, and the displacement: PNG and npz in 2-D, NIfTI in 3-D."""
+    """Write the moving image aligned, and the displacement.
+
+    Args:
+        solution: A solution of a problem of `register`.
+        folder: The folder, which exists.
+
+    Returns:
+        aligned.png and displacement.npz in 2-D, aligned.nii.gz and displacement.nii.gz in 3-D.
+    """
     grid = solution.problem.grid
-    image, displacement = through(solution)[..., None], solution.sample(grid)
+    image = through(solution)[..., None]
+    displacement = solution.sample(grid)
     if grid.ndim == 3:
         paths = [folder / "aligned.nii.gz", folder / "displacement.nii.gz"]
         write_nifti(paths[0], image, grid)

@@ -26,7 +26,8 @@ from inverse_inr import (
 )
 from inverse_inr.io import read_image
 from inverse_inr.operators import CodedVideo, HadamardPatterns, SinglePixel
-from inverse_inr.problems.images import binned, cropped, grey, load_image, row_of, write_picture
+from inverse_inr.problems.images import binned, cropped, grey, load_image
+from inverse_inr.problems.pictures import row_of, write_picture
 from inverse_inr.regularizers import TotalVariation
 
 if TYPE_CHECKING:
@@ -44,15 +45,32 @@ def single_pixel(
     slice: int | None = None,
     seed: int = 0,
 ) -> Problem:
-    """A grey image from `fraction` as many numbers as pixels.
+    """Recover a grey image from fewer numbers than it has pixels.
 
-    patterns     "hadamard": Walsh patterns of ±1, the coarsest first; "random": ±1 by chance
-    noise_level  standard deviation of a number; an image of ones gives 1 behind an open pattern
-    Raises ValueError for a fraction outside (0, 1], noise that is not positive.
+    Args:
+        image: An example by name, or an image file.
+        fraction: Measured numbers per pixel, in (0, 1].
+        patterns: "hadamard": Walsh patterns of ±1, the coarsest first; "random": ±1 by chance.
+        noise_level: Standard deviation of a number; an image of ones gives 1 behind an open
+            pattern.
+        bin: Pixels averaged along each axis, as in `load_image`.
+        crop: Largest side in pixels, as in `load_image`.
+        slice: The slice of a volume, as in `load_image`.
+        seed: Seed of random patterns and of the noise.
+
+    Returns:
+        The problem, with the image as its reference.
+
+    Raises:
+        ValueError: `fraction` lies outside (0, 1], or `noise_level` is not positive.
+
+    Source:
+        Duarte et al. 2008.
     """
     if not 0 < fraction <= 1 or not noise_level > 0:
         raise ValueError(
-            f"single_pixel: fraction={fraction} must lie in (0, 1], noise_level={noise_level} above 0."
+            f"single_pixel: fraction={fraction} must lie in (0, 1], "
+            f"noise_level={noise_level} above 0."
         )
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
     values = grey(values)
@@ -62,7 +80,8 @@ def single_pixel(
     else:
         signs = torch.rand(count, *grid.shape, generator=torch.Generator().manual_seed(seed)) < 0.5
         operator = SinglePixel(1.0 - 2.0 * signs, grid)
-    truth, model = SampledField(values, grid), noise.Gaussian(noise_level)
+    truth = SampledField(values, grid)
+    model = noise.Gaussian(noise_level)
     y = model.sample(predict(operator, truth), torch.Generator().manual_seed(seed))
     classical = {"CGLS": baselines.cgls, "TV": baselines.tv}
     suggested = Suggestion(
@@ -87,25 +106,41 @@ def video_snapshot(
     crop: int | None = 64,
     seed: int = 0,
 ) -> Problem:
-    """`frames` frames from one exposure behind random 0-1 codes that change from frame to frame.
+    """Recover a video from one exposure behind random 0-1 codes that change from frame to frame.
 
-    video   a TIFF stack, its pages in time, or an image that pans by `motion` pixels a frame along axis 1
-    Raises ValueError for fewer than 2 frames, or than the file has, noise that is not positive.
+    Args:
+        video: A TIFF stack whose pages are the frames, or an image that pans along axis 1.
+        frames: Number of frames in the exposure.
+        motion: Speed at which an image pans, in pixels per frame.
+        noise_level: Standard deviation of the noise of a pixel; a white frame behind an open code
+            gives 1.
+        bin: Pixels averaged along each axis, as in `load_image`.
+        crop: Largest side in pixels, as in `load_image`.
+        seed: Seed of the codes and of the noise.
+
+    Returns:
+        The problem on (rows, columns, frames), with the video as its reference.
+
+    Raises:
+        ValueError: There are fewer than 2 frames, or fewer in the file than asked for, the pan
+            leaves the image, or `noise_level` is not positive.
+
+    Source:
+        Llull et al. 2013.
     """
     if frames < 2 or not noise_level > 0:
         raise ValueError(
-            f"video_snapshot: frames={frames} must be at least 2, noise_level={noise_level} above 0."
+            f"video_snapshot: frames={frames} must be at least 2, "
+            f"noise_level={noise_level} above 0."
         )
     values = _frames(video, frames, motion, bin, crop)  # (H, W, T)
     shape = tuple(values.shape)
     grid = Grid(Box((0.0,) * 3, tuple(float(n) for n in shape), ("px", "px", "frame")), shape)
     codes = (torch.rand(shape, generator=torch.Generator().manual_seed(seed + 1)) < 0.5).float()
     codes[..., 0] += (codes.sum(-1) == 0).float()  # no pixel stays dark
-    operator, truth, model = (
-        CodedVideo(codes, grid),
-        SampledField(values[..., None], grid),
-        noise.Gaussian(noise_level),
-    )
+    operator = CodedVideo(codes, grid)
+    truth = SampledField(values[..., None], grid)
+    model = noise.Gaussian(noise_level)
     y = model.sample(predict(operator, truth), torch.Generator().manual_seed(seed))
     suggested = Suggestion(
         prior="hash",
@@ -120,6 +155,7 @@ def video_snapshot(
 
 
 def _frames(video: str, frames: int, motion: float, bin: int, crop: int | None) -> Tensor:
+    """The frames of a TIFF stack, or of an image that pans: (H, W, frames)."""
     if video.lower().endswith((".tif", ".tiff")):
         stack, lattice = read_image(video)
         if lattice.ndim == 3:
@@ -130,7 +166,12 @@ def _frames(video: str, frames: int, motion: float, bin: int, crop: int | None) 
             flat = Grid(Box((0.0, 0.0), lattice.box.upper[1:], ("px", "px")), lattice.shape[1:])
             values = stack[:frames, ..., 0].movedim(0, -1)
             return cropped(*binned(values / max(1.0, float(values.max())), flat, bin), crop)[0]
-    values, grid = load_image(video, bin=bin)
+    return _panning(video, frames, motion, bin, crop)
+
+
+def _panning(image: str, frames: int, motion: float, bin: int, crop: int | None) -> Tensor:
+    """Frames of a window that moves over an image by `motion` pixels per frame: (H, W, frames)."""
+    values, grid = load_image(image, bin=bin)
     still = SampledField(grey(values), grid)
     _, window = cropped(values, grid, crop)
     shifts = [motion * k for k in range(frames)]
@@ -138,7 +179,8 @@ def _frames(video: str, frames: int, motion: float, bin: int, crop: int | None) 
     reach = start[1] + motion * (frames - 1)
     if not 0 <= reach <= grid.shape[1] - window.shape[1]:
         raise ValueError(
-            f"video_snapshot: motion={motion} leaves {video} within {frames} frames; crop it smaller."
+            f"video_snapshot: motion={motion} leaves {image} within {frames} frames; "
+            "crop it smaller."
         )
     points = window.points() + torch.tensor(start)
     return torch.cat([still(points + torch.tensor([0.0, s])) for s in shifts], -1)

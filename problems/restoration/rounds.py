@@ -1,4 +1,7 @@
-"""Fits in rounds: each is guided by the image of the one before, through Gaussian models of its similar patches."""
+"""Fits in rounds: each is guided by the image of the one before.
+
+The guide gives Gaussian models of the image's similar patches.
+"""
 
 from __future__ import annotations
 
@@ -23,39 +26,62 @@ def refined(
     then: dict[str, Any] | None = None,
     **options: Any,
 ) -> Problem:
-    """The problem whose suggestion is its own, solved first, and then `rounds` fits from there with `LocalGaussians`.
+    """The problem whose own suggestion is solved first, and then `rounds` fits from there.
 
-    Each round goes on from the parameters of the fit before, its guide too; earlier fits run when the last one
-    starts. They keep the suggested stopping rule, so rows are held out of all of them only by a rule that stands there.
-    steps  of each round.   grid  of the patches; default: the problem's
-    then   what the rounds suggest otherwise than the first fit: with another prior they begin afresh, guided by it
+    The rounds are regularized by `LocalGaussians`. Each goes on from the parameters of the fit
+    before, which is its guide too; earlier fits run when the last one starts. They keep the
+    suggested stopping rule, so rows are held out of all of them only by a rule that is already
+    there.
+
+    Args:
+        problem: The problem with the suggestion of the first fit.
+        rounds: The number of fits after the first, at least 1.
+        weight: The weight of `LocalGaussians`.
+        steps: Optimizer steps per round.
+        grid: The grid of the patches; default: the problem's.
+        then: Fields of `Suggestion` that the rounds suggest otherwise than the first fit. With
+            another prior they begin afresh, guided by the first fit.
+        **options: Keywords of `LocalGaussians`.
+
+    Returns:
+        The problem that suggests the last round.
+
+    Raises:
+        ValueError: `rounds` is below 1, or the image is too large for its patch models.
     """
     if rounds < 1:
         raise ValueError(f"refined: rounds must be at least 1, got {rounds}.")
-    on, patch = grid or problem.grid, options.get("patch", 5)
-    if (
-        options.get("stride") is None
-    ):  # too large an image is told before the first fit, not after it
-        affordable_stride(
-            on, patch, patch**on.ndim * problem.channels * (2 if problem.is_complex else 1)
-        )
+    on = grid or problem.grid
+    if options.get("stride") is None:
+        # an image that is too large is refused before the first fit, not after it
+        affordable_stride(on, *_patch_size(problem, on, options))
     for _ in range(rounds):
         problem = _one_more(problem, weight, {**(then or {}), "steps": steps}, on, options)
     return problem
 
 
+def _patch_size(problem: Problem, grid: Grid, options: dict[str, Any]) -> tuple[int, int]:
+    """Pixels along the side of a patch, and real numbers in it."""
+    patch = options.get("patch", 5)
+    numbers = patch**grid.ndim * problem.channels
+    if problem.is_complex:
+        numbers = 2 * numbers
+    return patch, numbers
+
+
 def _one_more(
     problem: Problem, weight: float, changes: dict[str, Any], grid: Grid, options: dict[str, Any]
 ) -> Problem:
+    """The problem with one round more than its suggestion has."""
+
     @cache
     def before() -> Solution:
         with torch.enable_grad():  # the guide is looked at where no gradient is wanted
             return solve(problem, callbacks=[])
 
     penalty = weight * LocalGaussians(lambda points: before().field(points), grid, **options)
-    first, new = (
-        problem.suggested,
-        replace(problem.suggested, **changes, regularizers=(penalty,), start=None),
-    )
-    same = (first.prior, first.options) == (new.prior, new.options)
-    return replace(problem, suggested=replace(new, start=going_on_from(before) if same else None))
+    first = problem.suggested
+    new = replace(first, **changes, regularizers=(penalty,), start=None)
+    if (first.prior, first.options) == (new.prior, new.options):
+        new = replace(new, start=going_on_from(before))
+    return replace(problem, suggested=new)

@@ -1,4 +1,4 @@
-"""The classical line for slices, at the poses that the operator has: weighted average, super-resolution by CG."""
+"""Classical methods for slices, at the poses of the operator: average and super-resolution."""
 
 from __future__ import annotations
 
@@ -24,9 +24,19 @@ from inverse_inr.stopping import hold_out, least
 
 @torch.no_grad()
 def spread(operator: SliceAcquisition, grid: Grid, pixels: Tensor, powers: Sequence[int]) -> Tensor:
-    """Σ_j a_jv^p x_j in each voxel v for columns x of (pixels, k), each with its power p: (*grid.shape, k).
+    """Spread pixels over the voxels that they see: Σ_j a_jv^p x_j in each voxel v.
 
-    a_jv is what pixel j sees of voxel v; powers of one are the adjoint. In chunks, without the matrix.
+    a_jv is the share of voxel v that pixel j sees; powers of one are the adjoint. The sum is taken
+    in chunks, without the matrix.
+
+    Args:
+        operator: The slices.
+        grid: The voxels.
+        pixels: (pixels, k), the columns x.
+        powers: The power p of each of the k columns.
+
+    Returns:
+        (*grid.shape, k) in float64.
     """
     total = np.zeros((pixels.shape[-1], grid.numel))
     values = pixels.detach().cpu().double().numpy()
@@ -40,9 +50,20 @@ def spread(operator: SliceAcquisition, grid: Grid, pixels: Tensor, powers: Seque
 
 @torch.no_grad()
 def average(problem: Problem) -> Solution:
-    """Each voxel is the mean of the pixels that see it, by how much they see of it: Aᵀ W y / Aᵀ W 1."""
+    """The mean of the pixels that see a voxel, weighted by how much they see: Aᵀ W y / Aᵀ W 1.
+
+    Args:
+        problem: A problem of slices; held-out rows are left out of the mean.
+
+    Returns:
+        The volume on the problem's grid, zero where hardly a pixel looks.
+
+    Raises:
+        TypeError: The problem is of something else.
+    """
     began = time.perf_counter()
-    term, operator = problem.terms[0], as_slices(problem)[1]
+    term = problem.terms[0]
+    _, operator = as_slices(problem)
     (fit,), (watch,), note = hold_out(problem.suggested.stopping, problem.terms)
     y, precision = least_squares(term.fidelity, term.y)
     used = torch.zeros_like(y)
@@ -68,12 +89,27 @@ def super_resolution(
     weights: Sequence[float] = (10.0, 1.0, 0.1, 1e-2, 1e-3),
     iterations: int = 30,
 ) -> Solution:
-    """min_x ½ |A x - y|²_W + ½ λ |Δx|² on the voxels by conjugate gradients (Gholipour et al. 2010, not robust).
+    """Super-resolution by conjugate gradients: min_x ½ |A x - y|²_W + ½ λ |Δx|² on the voxels.
 
-    weights: of the Laplacian, relative to the largest curvature of the data term; chosen by held-out pixels.
+    Args:
+        problem: A problem of slices.
+        weights: Weights of the Laplacian, relative to the largest curvature of the data term;
+            held-out pixels choose one.
+        iterations: Iterations of conjugate gradients per weight.
+
+    Returns:
+        The volume on the problem's grid.
+
+    Raises:
+        TypeError: The problem is of something else.
+
+    Source:
+        Gholipour et al. 2010, without its robust weights.
     """
     began = time.perf_counter()
-    term, operator, grid = problem.terms[0], as_slices(problem)[1], problem.grid
+    term = problem.terms[0]
+    grid = problem.grid
+    _, operator = as_slices(problem)
     (fit,), (watch,), note = hold_out(problem.suggested.stopping, problem.terms)
     seen = operator.on(grid)
     y, precision = least_squares(term.fidelity, term.y)
@@ -110,7 +146,14 @@ def _laplacian(x: Tensor, grid: Grid) -> Tensor:
 
 @torch.no_grad()
 def simulated_pixels(solution: Solution) -> Tensor:
-    """What the solution says that the pixels are, (pixels,)."""
+    """The pixels that a solution predicts.
+
+    Args:
+        solution: A solution of a problem of slices.
+
+    Returns:
+        (pixels,) in the unit of the field.
+    """
     _, operator = as_slices(solution.problem)
     with evaluating(operator):
         parts = [

@@ -1,4 +1,7 @@
-"""What a reconstruction from slices writes: volume, uncertainty, poses and weights, simulated slices, three planes."""
+"""Files and figures of a reconstruction from slices.
+
+They show the volume, its uncertainty, poses and weights, simulated slices and three planes.
+"""
 
 from __future__ import annotations
 
@@ -21,23 +24,54 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
+"""The world axis across each plane that is drawn."""
+
+COLUMNS = (
+    "stack",
+    "file",
+    "slice",
+    "pixels",
+    "rotation_x_deg",
+    "rotation_y_deg",
+    "rotation_z_deg",
+    "shift_x_mm",
+    "shift_y_mm",
+    "shift_z_mm",
+    "gain",
+    "noise",
+    "weight",
+    *(f"pose_{i}{j}" for i in range(3) for j in range(4)),
+)
+"""The columns of poses.csv, one line per slice."""
 
 
 def write(solution: Solution, folder: Path) -> list[Path]:
-    """volume.nii.gz and uncertainty.nii.gz in the stacks' unit, poses.csv, simulated/ with one file a stack."""
+    """Write the volume, its uncertainty, the poses and the simulated stacks.
+
+    Args:
+        solution: A solution of a problem of slices.
+        folder: The folder, which exists.
+
+    Returns:
+        volume.nii.gz and uncertainty.nii.gz in the stacks' unit, poses.csv, and one file per stack
+        in simulated/.
+    """
     problem, _ = as_slices(solution.problem)
-    grid, paths = (
-        problem.grid,
-        [folder / n for n in ("volume.nii.gz", "uncertainty.nii.gz", "poses.csv")],
-    )
+    names = ("volume.nii.gz", "uncertainty.nii.gz", "poses.csv")
+    volume, error, poses = (folder / name for name in names)
     predicted = simulated_pixels(solution)
-    error, covered = uncertainty(solution, predicted)
-    write_nifti(
-        paths[0], problem.unit * torch.where(covered[..., None], solution.sample(), 0.0), grid
-    )
-    write_nifti(paths[1], problem.unit * error[..., None], grid)
-    _write_poses(paths[2], problem)
-    (folder / "simulated").mkdir(exist_ok=True)
+    deviation, covered = uncertainty(solution, predicted)
+    image = torch.where(covered[..., None], solution.sample(), 0.0)
+    write_nifti(volume, problem.unit * image, problem.grid)
+    write_nifti(error, problem.unit * deviation[..., None], problem.grid)
+    _write_poses(poses, problem)
+    return [volume, error, poses, *_write_simulated(problem, predicted, folder / "simulated")]
+
+
+def _write_simulated(problem: SliceProblem, predicted: Tensor, folder: Path) -> list[Path]:
+    """One file per stack, with the pixels that the solution predicts."""
+    folder.mkdir(exist_ok=True)
+    paths = []
     at = 0
     for k, stack in enumerate(problem.stacks):
         use = stack.flat(stack.usable)
@@ -45,42 +79,59 @@ def write(solution: Solution, folder: Path) -> list[Path]:
         pixels[use] = problem.unit * predicted[at : at + int(use.sum())].cpu().float()
         at += int(use.sum())
         name = stack.name.removesuffix(".gz").removesuffix(".nii")
-        paths.append(folder / "simulated" / f"{k}_{name}.nii.gz")
+        paths.append(folder / f"{k}_{name}.nii.gz")
         stack.write(paths[-1], stack.volume(pixels))
     return paths
 
 
 @torch.no_grad()
 def uncertainty(solution: Solution, predicted: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Standard error of each voxel, and where the slices say anything of it: both (*grid.shape).
+    """Standard error of each voxel, and where the slices say anything of it.
 
-    With a_j the part that pixel j sees of a voxel, w_j its slice's weight and r_j its residual at a gain of one,
+    With a_j the part that pixel j sees of a voxel, w_j its slice's weight and r_j its residual at a
+    gain of one,
 
         s² = (Σ a w r² / Σ a w) · Σ a² w² / (Σ a w)²
 
-    the local mean squared disagreement over the effective number of pixels: the error of a weighted mean. What all
-    slices share, an error of the prior or of the profile, it does not see. NaN where no slice looks.
+    This is the local mean squared disagreement over the effective number of pixels: the error of a
+    weighted mean. It does not see errors that all slices share, as those of the prior or of the
+    profile.
+
+    Args:
+        solution: A solution of a problem of slices.
+        predicted: (pixels,) of `simulated_pixels`, where they are known already.
+
+    Returns:
+        The standard error in the unit of the field, NaN where no slice looks, and a boolean that is
+        True where slices look; both (*grid.shape).
     """
-    term, operator = solution.problem.terms[0], as_slices(solution.problem)[1]
-    predicted = simulated_pixels(solution) if predicted is None else predicted
-    weight, gain = (
-        v[operator.index].to(predicted) for v in (slice_weights(solution.problem), operator.gains())
-    )
+    term = solution.problem.terms[0]
+    _, operator = as_slices(solution.problem)
+    if predicted is None:
+        predicted = simulated_pixels(solution)
+    weight = slice_weights(solution.problem)[operator.index].to(predicted)
+    gain = operator.gains()[operator.index].to(predicted)
     squared = ((predicted - term.y.to(predicted)) / gain).square()
-    columns = torch.stack(
-        [weight / gain, weight * squared / gain, (weight / gain).square()], -1
-    )  # a_j has the gain
-    seen, disagreement, second = spread(operator, solution.problem.grid, columns, (1, 1, 2)).unbind(
-        -1
-    )
+    # a_j has the gain, and is divided by it
+    columns = torch.stack([weight / gain, weight * squared / gain, (weight / gain).square()], -1)
+    sums = spread(operator, solution.problem.grid, columns, (1, 1, 2))
+    seen, disagreement, second = sums.unbind(-1)
     covered = seen > 0.02 * seen[seen > 0].median()
     variance = disagreement / seen * second / seen.square()
     return torch.where(covered, variance.sqrt(), torch.nan).float(), covered
 
 
 def slice_weights(problem: Problem) -> Tensor:
-    """Of each slice, 1 for one as good as the median or better: min(1, (median s / s)²), s noise by gain."""
-    model, operator = problem.terms[0].fidelity, as_slices(problem)[1]
+    """The weight of each slice: min(1, (median s / s)²), with s its noise divided by its gain.
+
+    Args:
+        problem: A problem of slices.
+
+    Returns:
+        (slices,), 1 for a slice that is as good as the median or better.
+    """
+    model = problem.terms[0].fidelity
+    _, operator = as_slices(problem)
     if not isinstance(model, LearntScale):
         return torch.ones(len(operator.poses))
     sigma = model.sigma().detach() / operator.gains().detach()
@@ -89,29 +140,19 @@ def slice_weights(problem: Problem) -> Tensor:
 
 @torch.no_grad()
 def _write_poses(path: Path, problem: SliceProblem) -> None:
-    """One line a slice: motion from the nominal pose, pose (slice's frame to world), gain, deviation, weight."""
-    operator, model = as_slices(problem)[1], problem.terms[0].fidelity
+    """One line per slice: its motion from the nominal pose, gain, noise, weight and pose.
+
+    The pose leads from the slice's frame to the world, in mm.
+    """
+    model = problem.terms[0].fidelity
+    _, operator = as_slices(problem)
     poses = operator.moved()
     turn = rotation_vector(compose(poses, inverse(operator.poses.double()))[:, :3, :3]).rad2deg()
     shift = poses[:, :3, 3] - operator.poses[:, :3, 3]
-    sigma = model.sigma() if isinstance(model, LearntScale) else torch.ones(len(poses))
+    sigma = torch.ones(len(poses))
+    if isinstance(model, LearntScale):
+        sigma = model.sigma()
     counts = torch.bincount(operator.index, minlength=len(poses))
-    head = [
-        "stack",
-        "file",
-        "slice",
-        "pixels",
-        "rotation_x_deg",
-        "rotation_y_deg",
-        "rotation_z_deg",
-        "shift_x_mm",
-        "shift_y_mm",
-        "shift_z_mm",
-        "gain",
-        "noise",
-        "weight",
-    ]
-    head += [f"pose_{i}{j}" for i in range(3) for j in range(4)]
     numbers = torch.cat(
         [
             turn,
@@ -125,7 +166,7 @@ def _write_poses(path: Path, problem: SliceProblem) -> None:
     )
     with atomic_write(path) as temporary, Path(temporary).open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(head)
+        table.writerow(COLUMNS)
         for (stack, number), count, row in zip(
             problem.where.tolist(), counts.tolist(), numbers.tolist(), strict=True
         ):
@@ -135,7 +176,15 @@ def _write_poses(path: Path, problem: SliceProblem) -> None:
 
 
 def draw(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
-    """Three planes through the middle of what the slices saw; a row a method, the truth first where there is one."""
+    """Draw three planes through the middle of what the slices saw.
+
+    Args:
+        problem: The problem of slices.
+        solutions: Its solutions, one row each; the truth is the first row where it is known.
+
+    Returns:
+        The figure.
+    """
     from inverse_inr import plotting
 
     centers = as_slices(problem)[1].poses[:, :3, 3]
@@ -158,10 +207,12 @@ def draw(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
     ]
     shown = torch.cat([p.flatten() for p in rows[-1].values()])
     top = float(shown.quantile(0.995))
-    axes = plotting.gallery(rows, value_range=(0.0, top if top > 0 else 1.0))
+    if not top > 0:
+        top = 1.0
+    axes = plotting.gallery(rows, value_range=(0.0, top))
     return axes.flat[0].figure
 
 
 def _plane(volume: Tensor, axis: int, k: int) -> Tensor:
-    """As seen in the clinic: up (or front) is at the top."""
+    """One plane as seen in the clinic: up (or front) is at the top."""
     return volume[..., 0].select(axis, k).T.flip(0)

@@ -1,22 +1,20 @@
-"""Stacks of slices: as NIfTI files with masks, in any orientation, or simulated from a volume by a documented recipe.
+"""Stacks of slices in any orientation, and the problem of a volume from them.
 
-A stack's affine says where it lies in the world (mm, x to the right, y to the front, z up), the volume's box is in
-world coordinates too. Slices are along the last axis of a stack's array.
+A stack's affine says where it lies in the world (mm, x to the right, y to the front, z up); the
+volume's box is in world coordinates too. Slices are along the last axis of a stack's array.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from inverse_inr import Box, Grid, Problem
-from inverse_inr.io import read_image, write_nifti
-from inverse_inr.io.files import FileFormatError, PathLike
+from inverse_inr.io import write_nifti
+from inverse_inr.io.files import PathLike
 from inverse_inr.operators.rigid import join
 from inverse_inr.operators.slices.acquisition import SliceAcquisition
 from inverse_inr.operators.slices.geometry import Slices, order_of_acquisition
@@ -26,14 +24,21 @@ from inverse_inr.operators.slices.geometry import Slices, order_of_acquisition
 class Stack:
     """Parallel slices of one acquisition.
 
-    values     (rows, columns, slices)
-    affine     (4, 4) float64, index to world mm; its columns must be orthogonal
-    mask       boolean like values: the pixels to use
-    thickness  of a slice in mm; the affine's third column is their spacing, which may leave gaps
-    interleave  k where slices were acquired in the order 0, k, 2k, ..., 1, k + 1, ..., 1 one after the other; None:
-               not known, and nothing is then assumed of motion in time
-    true_poses  (slices, 4, 4) and outlier (slices,) boolean, where simulated
-    Raises ValueError for an affine that is singular or sheared, no pixel to use, thickness <= 0.
+    Args:
+        values: (rows, columns, slices).
+        affine: (4, 4) float64, from index to world in mm; its columns must be orthogonal.
+        mask: (rows, columns, slices) boolean, the pixels to use.
+        thickness: Thickness of a slice in mm. The affine's third column is the spacing of the
+            slices, which may leave gaps.
+        name: The stack's name in messages and files.
+        true_poses: (slices, 4, 4) true poses in mm, where simulated.
+        outlier: (slices,) boolean, the slices that are useless, where simulated.
+        interleave: k, where slices were acquired in the order 0, k, 2k, ..., 1, k + 1, ...; 1 for
+            one after the other. None: not known, and nothing is then assumed of motion in time.
+
+    Raises:
+        ValueError: The affine is singular or sheared, no pixel can be used, the thickness is not
+            positive, or the interleave is below 1.
     """
 
     values: Tensor
@@ -59,7 +64,7 @@ class Stack:
             raise ValueError(
                 f"{self.name}: interleave={self.interleave} must be 1 (in order) or more, or None."
             )
-        _check_affine(self.name, self.affine)
+        check_affine(self.name, self.affine)
         if not self.usable.any():
             raise ValueError(
                 f"{self.name}: no pixel can be used; the mask is empty, or NaN wherever it is not."
@@ -67,16 +72,22 @@ class Stack:
 
     @property
     def usable(self) -> Tensor:
-        """Masked pixels that are numbers."""
+        """The pixels of the mask that are numbers, (rows, columns, slices) boolean."""
         return self.mask & torch.isfinite(self.values)
 
     @property
     def spacing(self) -> Tensor:
-        """Distance of pixels along the rows and columns, and of slices, in mm: (3,)."""
+        """Distance in mm of pixels along both axes of a slice, and of slices: (3,)."""
         return torch.linalg.vector_norm(self.affine[:3, :3], dim=0)
 
     def nominal_poses(self) -> Tensor:
-        """(slices, 4, 4): the third axis of a slice's frame is the normal that makes it right-handed."""
+        """The pose of each slice by the affine, from the slice's frame to the world.
+
+        The third axis of a slice's frame is the normal that makes the frame right-handed.
+
+        Returns:
+            (slices, 4, 4) in mm.
+        """
         first, second = ((self.affine[:3, k] / self.spacing[k]) for k in (0, 1))
         rotation = torch.stack([first, second, torch.linalg.cross(first, second)], -1)
         n0, n1, n2 = self.values.shape
@@ -85,7 +96,11 @@ class Stack:
         return join(rotation.expand(n2, 3, 3), (middle @ self.affine.mT)[:, :3])
 
     def slices(self) -> tuple[Slices, Tensor]:
-        """Geometry of all pixels, slice by slice, and their values (pixels,) in that order."""
+        """The geometry of all pixels, slice by slice, and their values in that order.
+
+        Returns:
+            The geometry and values (pixels,).
+        """
         n0, n1, n2 = self.values.shape
         pixel = self.spacing[:2].tolist()
         geometry = Slices.of_stack(self.nominal_poses(), (n0, n1), pixel, self.thickness)
@@ -95,17 +110,37 @@ class Stack:
 
     @staticmethod
     def flat(values: Tensor) -> Tensor:
-        """(rows, columns, slices) -> pixels slice by slice."""
+        """The pixels of an array, slice by slice.
+
+        Args:
+            values: (rows, columns, slices).
+
+        Returns:
+            (pixels,).
+        """
         return values.movedim(-1, 0).reshape(-1)
 
     def volume(self, pixels: Tensor) -> Tensor:
-        """The opposite of `flat`."""
+        """The array of pixels that are given slice by slice: the opposite of `flat`.
+
+        Args:
+            pixels: (pixels,).
+
+        Returns:
+            (rows, columns, slices).
+        """
         n0, n1, n2 = self.values.shape
         return pixels.reshape(n2, n0, n1).movedim(0, -1)
 
     def write(self, path: PathLike, values: Tensor | None = None) -> None:
-        """NIfTI, float32, with the stack's affine; other `values` of the same shape in place of its own."""
-        values = self.values if values is None else values
+        """Write the stack as NIfTI in float32, with its affine.
+
+        Args:
+            path: The file, .nii or .nii.gz.
+            values: Values (rows, columns, slices) to write in place of the stack's own.
+        """
+        if values is None:
+            values = self.values
         h = self.spacing.tolist()
         box = Box(
             (0.0,) * 3, tuple(n * s for n, s in zip(values.shape, h, strict=True)), ("mm",) * 3
@@ -117,7 +152,16 @@ class Stack:
         )
 
 
-def _check_affine(name: str, affine: Tensor) -> None:
+def check_affine(name: str, affine: Tensor) -> None:
+    """Refuse an affine that cannot be a stack's.
+
+    Args:
+        name: The stack's name in messages.
+        affine: (4, 4), from index to world in mm.
+
+    Raises:
+        ValueError: The affine is not finite, singular or sheared.
+    """
     if affine.shape != (4, 4) or not bool(torch.isfinite(affine).all()):
         raise ValueError(
             f"{name}: the affine must be a finite (4, 4) matrix, got {affine.tolist()}."
@@ -130,18 +174,24 @@ def _check_affine(name: str, affine: Tensor) -> None:
     unit = affine[:3, :3] / lengths
     off = float((unit.mT @ unit - torch.eye(3, dtype=affine.dtype)).abs().max())
     if off > 1e-2:
+        fault = "sheared"
+        if abs(float(torch.linalg.det(unit))) < 1e-3:
+            fault = "singular"
         raise ValueError(
-            f"{name}: the affine is {'singular' if abs(float(torch.linalg.det(unit))) < 1e-3 else 'sheared'}: two of "
-            f"its axes have a cosine of {off:.3g}. Slices must be parallel planes one behind the other."
+            f"{name}: the affine is {fault}: two of its axes have a cosine of {off:.3g}. "
+            "Slices must be parallel planes one behind the other."
         )
 
 
 @dataclass(frozen=True, eq=False)
 class SliceProblem(Problem):
-    """One term, whose rows are the usable pixels of `stacks`, slice by slice.
+    """A problem with one term, whose rows are the usable pixels of `stacks`, slice by slice.
 
-    where  (slices, 2) stack and number of each slice of the operator: those without a usable pixel are left out
-    unit   of the field, in the stacks' own
+    Args:
+        stacks: The stacks that were measured.
+        where: (slices, 2), the stack and the number in it of each slice of the operator. Slices
+            without a usable pixel are left out.
+        unit: The field's unit in the stacks' own: values of the field times `unit` are theirs.
     """
 
     stacks: Sequence[Stack] = ()
@@ -149,9 +199,16 @@ class SliceProblem(Problem):
     unit: float = 1.0
 
     def of_slices(self, values: Sequence[Tensor | None]) -> Tensor:
-        """What is known of all slices of each stack, e.g. `true_poses`, for those of the operator.
+        """Pick, from facts about all slices of each stack, those of the operator's slices.
 
-        Raises ValueError where a stack does not know it.
+        Args:
+            values: (slices, ...) for each stack, e.g. its `true_poses`, or None.
+
+        Returns:
+            (slices of the operator, ...).
+
+        Raises:
+            ValueError: A stack does not know it.
         """
         if any(v is None for v in values):
             raise ValueError(
@@ -160,107 +217,30 @@ class SliceProblem(Problem):
         return torch.stack([values[s][k] for s, k in self.where.tolist()])  # pyright: ignore[reportOptionalSubscript]
 
     def true_poses(self) -> Tensor:
+        """The true pose of each slice of the operator, (slices, 4, 4) in mm, where simulated."""
         return self.of_slices([s.true_poses for s in self.stacks])
 
     def outliers(self) -> Tensor:
+        """Whether each slice of the operator was simulated as useless, (slices,) boolean."""
         return self.of_slices([s.outlier for s in self.stacks])
 
 
 def as_slices(problem: Problem) -> tuple[SliceProblem, SliceAcquisition]:
-    """The problem and its operator. Raises TypeError for a problem of something else."""
+    """The problem and its operator, for methods that are for slices only.
+
+    Args:
+        problem: Any problem.
+
+    Returns:
+        The same problem and its `SliceAcquisition`.
+
+    Raises:
+        TypeError: The problem is of something else.
+    """
     operator = problem.terms[0].operator
     if not (isinstance(problem, SliceProblem) and isinstance(operator, SliceAcquisition)):
         raise TypeError(
-            f"{type(operator).__name__} in a {type(problem).__name__}: these methods are for slices."
+            f"{type(operator).__name__} in a {type(problem).__name__}: "
+            "these methods are for slices."
         )
     return problem, operator
-
-
-# --- files ----------------------------------------------------------------------------------------------------------
-
-
-def read_stack(
-    path: PathLike,
-    *,
-    mask: PathLike | None = None,
-    thickness: float | None = None,
-    slice_axis: int = 2,
-    interleave: int | None = None,
-) -> Stack:
-    """One stack from a file; thickness is by default the spacing of slices (no gaps).
-
-    mask        an image whose values above zero are used; on another grid it is looked up at the nearest voxel in
-                world coordinates. Default: finite values above zero.
-    slice_axis  axis of the file's array along which slices lie
-    interleave  of their acquisition, as of `Stack`
-    Raises FileNotFoundError, FileFormatError; ValueError for a file without an affine, a mask that does not overlap.
-    """
-    values, grid = _read_volume(path)
-    affine = torch.tensor(grid.affine, dtype=torch.float64)
-    _check_affine(str(path), affine)
-    order = [k for k in range(3) if k != slice_axis % 3] + [slice_axis % 3]
-    inside = (values > 0) if mask is None else _read_mask(mask, values.shape, affine, str(path))
-    affine = affine[:, [*order, 3]]
-    spacing = float(torch.linalg.vector_norm(affine[:3, 2]))
-    return Stack(
-        values.permute(order),
-        affine,
-        inside.permute(order),
-        thickness or spacing,
-        Path(path).name,
-        interleave=interleave,
-    )
-
-
-def _read_volume(path: PathLike) -> tuple[Tensor, Grid]:
-    _require_affine(path)
-    values, grid = read_image(path)
-    if grid.ndim != 3 or values.shape[-1] != 1:
-        raise ValueError(
-            f"{path}: a stack has three axes, this image {grid.ndim} and {values.shape[-1]} channels."
-        )
-    if grid.affine is None:
-        raise ValueError(
-            f"{path} has no affine: nothing says where the stack lies. Convert it to NIfTI."
-        )
-    return values[..., 0], grid
-
-
-def _require_affine(path: PathLike) -> None:
-    """Raises ValueError where a NIfTI header has neither an sform nor a qform: nibabel would make one up."""
-    if not str(path).lower().endswith((".nii", ".nii.gz")) or not Path(path).is_file():
-        return
-    import nibabel
-
-    try:
-        header: Any = nibabel.load(path).header  # pyright: ignore[reportPrivateImportUsage]
-    except Exception as error:  # nibabel raises numpy's and its own; read_image says better what is no NIfTI at all
-        if type(error).__name__ in ("ImageFileError", "EOFError", "BadGzipFile", "OSError"):
-            return
-        raise FileFormatError(
-            f"{path}: the header cannot be read ({error}). Is its affine singular?"
-        ) from None
-    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
-        raise ValueError(
-            f"{path} has no affine (sform and qform code are 0), so nothing says where the stack lies. Set the sform "
-            "of each stack, or convert again from DICOM."
-        )
-
-
-def _read_mask(path: PathLike, shape: Sequence[int], affine: Tensor, stack: str) -> Tensor:
-    values, grid = _read_volume(path)
-    own = torch.tensor(grid.affine, dtype=torch.float64)
-    if tuple(values.shape) == tuple(shape) and torch.allclose(own, affine, atol=1e-3):
-        return values > 0
-    index = torch.cartesian_prod(*[torch.arange(n, dtype=torch.float64) for n in shape])
-    across = torch.linalg.solve(own, affine)
-    voxel = (index @ across[:3, :3].mT + across[:3, 3]).round().long()
-    top = torch.tensor(values.shape)
-    inside = ((voxel >= 0) & (voxel < top)).all(-1)
-    voxel = torch.minimum(voxel.clamp(min=0), top - 1)
-    found = inside & (values[voxel.unbind(-1)] > 0)
-    if not found.any():
-        raise ValueError(
-            f"{path}: no voxel of this mask lies on a pixel of {stack}. The mask of another stack?"
-        )
-    return found.reshape(tuple(shape))

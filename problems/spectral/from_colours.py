@@ -113,7 +113,7 @@ def camera_curves(wavelengths: Tensor) -> Tensor:
 
 
 def smoothest_spectra(problem: Problem, weight: float | None = None) -> Solution:
-    """min over spectra: |R x - y|² / 2 σ² + weight |second differences|² / 2, pixel by pixel, in closed form.
+    """Min over spectra: |R x - y|² / 2 σ² + weight |second differences|² / 2, pixel by pixel, in closed form.
 
     weight: by default that of the largest spectrum whose misfit is that of the noise (discrepancy principle).
     """

@@ -80,7 +80,7 @@ def _bright(y: Tensor, trusted: Tensor) -> list[tuple[int, int]]:
 def _misfits(
     y: Tensor, blurred: Tensor, reach: int, place: tuple[int, int], trusted: Tensor, seed: int
 ) -> Tensor:
-    """log of the misfit of a quarter of a window's pixels, fitted to the others, at each of DISPLACEMENTS."""
+    """Log of the misfit of a quarter of a window's pixels, fitted to the others, at each of DISPLACEMENTS."""
     (i, u), (h, w) = place, WINDOW
     generator = torch.Generator().manual_seed(seed)
     there = trusted[i : i + h, u : u + w].reshape(-1)

@@ -46,7 +46,7 @@ FLOORS = {
         "operators.radar",
     ],
     "front door of the operators": ["operators", "operators.catalogue"],
-    "tools of problems": ["problems", "problems.images"],
+    "tools of problems": ["problems", "problems.images", "problems.pictures"],
     "problems": [
         "problems.audio",
         "problems.ct",

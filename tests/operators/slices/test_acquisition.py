@@ -1,4 +1,4 @@
-"""Slice acquisition as an operator: its contract, the sampled volume's matrix, composition, refusals, a GPU."""
+"""Slice acquisition as an operator: contract, matrix, composition, refusals, and a GPU."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ class TestSliceAcquisition(OperatorTests):
         torch.autograd.gradcheck(forward, tuple(operator.parameters()), fast_mode=True)
 
 
-# --- the sampled volume, composition ----------------------------------------------------------------------------
+# --- the sampled volume, composition ------------------------------------------
 
 
 @pytest.mark.parametrize("size", [(24, 20, 18), (9, 7, 10)])
@@ -82,7 +82,7 @@ def test_composition_with_a_warp_and_a_detector() -> None:
     torch.testing.assert_close(predict(bent, field), expected)
 
 
-# --- refusals ---------------------------------------------------------------------------------------------------
+# --- refusals -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_composition_with_a_warp_and_a_detector() -> None:
     ],
     ids=range(12),
 )
-def test_refusals(make: Any, message: str) -> None:
+def test_slices_that_cannot_be_measured_are_refused(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
 

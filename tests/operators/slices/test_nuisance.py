@@ -1,4 +1,4 @@
-"""What slices learn: motion and its prior in time, gain and bias, and what of them cannot be told."""
+"""Learnt motion and its prior in time, gain and bias, and the part that cannot be told."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from inverse_inr.operators.rigid import rigid
 from inverse_inr.operators.slices.geometry import order_of_acquisition
 from inverse_inr.operators.slices.nuisance import STIFFNESS, uneven_motion
 
-# --- motion in time ---------------------------------------------------------------------------------------------
+# --- motion in time -----------------------------------------------------------
 
 
 def timed(time: list[int], pixels: list[int]) -> Slices:
@@ -35,26 +35,22 @@ def test_order_of_acquisition() -> None:
     three, between = Slices.join(
         [one, slices(3), replace(slices(3), time=torch.tensor([2, 1, 0]))]
     ).successive()
-    assert three.tolist() == [
-        [0, 2, 1],
-        [2, 1, 3],
-        [9, 8, 7],
-    ]  # nothing across stacks, nothing where time is unknown
+    # nothing across stacks, nothing where time is unknown
+    assert three.tolist() == [[0, 2, 1], [2, 1, 3], [9, 8, 7]]
     torch.testing.assert_close(between, torch.tensor([1 / 3, 0.5, 0.5], dtype=F64))
     with pytest.raises(ValueError, match="times of shape \\(3,\\)"):
         replace(slices(4), time=torch.arange(3))
 
 
 def test_uneven_motion() -> None:
-    """Steady motion costs nothing; one slice off the line costs what its distance and the others' scatter say."""
+    """Steady motion costs nothing; a slice off the line costs by its distance and the scatter."""
     three, between = timed([0, 1, 3, 4, 5, 6, 7], [12] * 7).successive()
     steady = torch.tensor([0.0, 1, 3, 4, 5, 6, 7], dtype=F64)[:, None] * random(6)
     pixels = torch.full((7,), 12.0, dtype=F64)
     assert float(uneven_motion(steady, three, between, pixels)) < 1e-20
     off = steady.clone()
-    off[6] += torch.tensor(
-        [0.3, 0, 0.4, 0, 0, 0]
-    )  # an end: 0.25 mm beside the line, for the slice before it
+    # an end: 0.25 mm off the line, for the slice before it
+    off[6] += torch.tensor([0.3, 0, 0.4, 0, 0, 0])
     squared = 0.25**2 / 0.02**2
     torch.testing.assert_close(
         uneven_motion(off, three, between, pixels),
@@ -88,7 +84,7 @@ def test_a_jump_is_drawn_by_a_force_that_does_not_grow() -> None:
 
 
 def test_a_slice_that_sees_next_to_nothing_follows_the_others() -> None:
-    """A parabola for each slice's pixels, and the prior: few pixels follow, many stay where they say they are."""
+    """With a parabola for each slice's pixels and the prior, few pixels follow and many stay."""
     where = timed(list(range(8)), [12, 12, 12, 12, 1, 12, 12, 12])
     operator = SliceAcquisition(BOX, where, nodes=8, motion=True).double()
     line = torch.arange(8, dtype=F64)[:, None] * random(6)
@@ -122,30 +118,30 @@ def test_without_an_order_or_motion_there_is_no_prior() -> None:
         assert operator.negative_log_prior() is None
 
 
-# --- gain and bias ------------------------------------------------------------------------------------------------
+# --- gain and bias ------------------------------------------------------------
 
 
 def test_gain_and_bias_are_factors() -> None:
     where = Slices.join([parallel(4, torch.zeros(3, dtype=F64)), parallel(4, random(3))])
     operator = SliceAcquisition(BOX, where, gain=True, bias=1)
     with torch.no_grad():
-        operator.log_gain.copy_(
-            torch.tensor([3.0, 0.0, 0.0, 3.0, 5.0, 5.0, 5.0, 5.0])
-        )  # without trends
+        # without trends
+        operator.log_gain.copy_(torch.tensor([3.0, 0.0, 0.0, 3.0, 5.0, 5.0, 5.0, 5.0]))
         operator.log_bias[0, 2] = 3.0  # the first of x, y, z that changes fastest along axis 0
     seen = predict(operator, lambda x: torch.ones_like(x[..., :1]))
     level = operator.log_gain.detach().double()
     gains = torch.exp(0.1 * (level - level[where.index].mean()))
-    sign = torch.where(
-        where.stack[where.index] == 0, 0.5, -0.5
-    )  # what both stacks share is taken off
+    # the part that both stacks share is taken off
+    sign = torch.where(where.stack[where.index] == 0, 0.5, -0.5)
     ramp = torch.exp(0.3 * sign * where.centers()[:, 0] / 12)
     torch.testing.assert_close(seen, gains[where.index] * ramp, rtol=1e-6, atol=0)
 
 
 def test_what_gain_and_bias_can_both_explain_is_not_left_open() -> None:
-    """A factor of the volume along the first stack's normal, undone by its gains and all biases, cannot be told: so
-    a trend of gains says nothing, and neither does the gain of a slice that was lost pull the others' trend.
+    """A trend of gains says nothing, and a slice that was lost does not pull the others' trend.
+
+    A factor of the volume along the first stack's normal, undone by its gains and all biases,
+    cannot be told.
     """
     where = Slices.join([parallel(21, torch.zeros(3, dtype=F64)), parallel(7, random(3))])
     operator = SliceAcquisition(BOX, where, gain=True, bias=2)
@@ -168,7 +164,7 @@ def test_what_gain_and_bias_can_both_explain_is_not_left_open() -> None:
     assert bool(operator.log_gain.grad.isfinite().all())
 
 
-# --- motion of slices ---------------------------------------------------------------------------------------------
+# --- motion of slices ---------------------------------------------------------
 
 
 def test_common_motion_is_the_volumes() -> None:

@@ -1,4 +1,4 @@
-"""The registration problem: a known deformation is simulated, recovered and written; what does not fit is refused."""
+"""The registration problem: a known deformation is simulated, recovered and written."""
 
 from dataclasses import replace
 
@@ -21,6 +21,7 @@ from inverse_inr.problems.registration.deformable import (
     blurs,
     displacement_error,
 )
+from inverse_inr.problems.registration.image_pairs import load_moving
 from inverse_inr.solver import make_prior
 
 
@@ -163,7 +164,8 @@ def test_two_files_whose_sizes_or_affines_disagree_are_refused(picture, tmp_path
     moved[0, 3] = 2.0
     write_image(tmp_path / "c.nii", values, grid.with_affine(moved.tolist()))
     problem = register(str(tmp_path / "a.nii"), str(tmp_path / "c.nii"), volume=True)
-    # where the affines differ, a zero displacement looks through world coordinates: two voxels along axis 0
+    # where the affines differ, a zero displacement looks through world coordinates: here two
+    # voxels along axis 0
     seen = through(problem.suggested.baselines["no registration"](problem))
     assert torch.allclose(seen[:-3], values[2:-1, ..., 0], atol=1e-4)
 
@@ -199,8 +201,6 @@ def test_a_volume_is_written_as_nifti_and_shown(tmp_path):
 
 def test_the_template_and_its_preset():
     pytest.importorskip("nilearn")
-    from inverse_inr.problems.registration.deformable import load_moving
-
     values, grid = load_moving("mni152", False, None, 4, None)
     assert grid.box.units == ("mm", "mm")
     assert np.allclose(grid.spacing, 4.0)

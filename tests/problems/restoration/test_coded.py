@@ -1,4 +1,4 @@
-"""Single-pixel camera and video snapshot: what is simulated, what is refused, and a short fit of each."""
+"""Single-pixel camera and video snapshot: simulation, refusals, and a short fit of each."""
 
 import pytest
 import torch
@@ -66,7 +66,7 @@ def test_a_stack_of_pages_is_a_video(tmp_path):
         (video_snapshot, {"motion": 40.0}, "motion=40"),
     ],
 )
-def test_refused(make, options, match):
+def test_impossible_settings_are_refused(make, options, match):
     with pytest.raises(ValueError, match=match):
         make(**options)
 

@@ -1,4 +1,4 @@
-"""Restoration problems at small sizes: what they simulate, what they refuse, their classical methods, their presets."""
+"""Restoration problems at small sizes: simulation, refusals, classical methods and presets."""
 
 from dataclasses import replace
 from functools import partial
@@ -10,19 +10,16 @@ import torch
 from cases.image import ramp, save
 
 from inverse_inr import Grid, SampledField, noise, predict, solve
-from inverse_inr.command import config
+from inverse_inr.command.config import Run
+from inverse_inr.command.tables import read_tables, set_keywords
 from inverse_inr.problems.restoration import classical, deblur, denoise, inpaint, super_resolution
-from inverse_inr.problems.restoration.classical import (
-    FramedBlur,
-    centred_kernel,
-    estimated_noise,
-    measured_image,
-)
+from inverse_inr.problems.restoration.classical import estimated_noise, measured_image
+from inverse_inr.problems.restoration.deconvolution import FramedBlur, centred_kernel
 
 PRESETS = Path(__file__).parents[3] / "problems"
 
 
-# --- the four problems ----------------------------------------------------------------------------------------------
+# --- the four problems --------------------------------------------------------
 
 
 def test_a_classical_guide_is_solved_once_for_all_slabs_of_a_large_image():
@@ -62,19 +59,28 @@ def test_bayer_has_one_channel_a_pixel_and_nearest_fills_it():
     assert torch.equal(filled[~seen.isnan()], seen[~seen.isnan()])
 
 
-def test_inpaint_refuses(tmp_path):
-    image = save(tmp_path / "a.tif", ramp())
-    for mask, match in (
+@pytest.mark.parametrize(
+    ("mask", "match"),
+    [
         (0 * ramp(), "keeps no pixel"),
         (ramp(20, 24), "the mask has"),
         (ramp(24, 24), "the mask has"),
-    ):
-        with pytest.raises(ValueError, match=match):
-            inpaint(image, mask=save(tmp_path / "mask.png", mask))
-    with pytest.raises(ValueError, match="Bayer"):
-        inpaint(image, pattern="bayer")
-    with pytest.raises(ValueError, match="keep=0"):
-        inpaint(image, keep=0.0)
+    ],
+    ids=["empty", "turned", "too wide"],
+)
+def test_inpaint_refuses_a_mask_that_does_not_fit(tmp_path, mask, match):
+    image = save(tmp_path / "a.tif", ramp())
+    with pytest.raises(ValueError, match=match):
+        inpaint(image, mask=save(tmp_path / "mask.png", mask))
+
+
+@pytest.mark.parametrize(
+    ("options", "match"), [({"pattern": "bayer"}, "Bayer"), ({"keep": 0.0}, "keep=0")]
+)
+def test_inpaint_refuses_settings_that_do_not_fit(tmp_path, options, match):
+    image = save(tmp_path / "a.tif", ramp())
+    with pytest.raises(ValueError, match=match):
+        inpaint(image, **options)
 
 
 def test_a_measured_file_is_the_measurement(tmp_path):
@@ -125,16 +131,16 @@ def test_deblur_frame_is_valid_data():
     assert torch.allclose(predict(term.operator, problem.reference), term.y, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["Wiener", "Richardson-Lucy", "TV, no boundary"])
-def test_deblurring_improves_on_the_blurred_frame(name):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Wiener", {"balance": 0.1}),
+        ("Richardson-Lucy", {}),
+        ("TV, no boundary", {"weight": 30.0, "iterations": 100}),
+    ],
+)
+def test_deblurring_improves_on_the_blurred_frame(name, options):
     problem = deblur("camera", kernel="gaussian", size=1.5, crop=64, noise_level=0.002)
-    options = (
-        {"weight": 30.0, "iterations": 100}
-        if "TV" in name
-        else {"balance": 0.1}
-        if name == "Wiener"
-        else {}
-    )
     solution = problem.suggested.baselines[name](problem, **options)
     blurred = replace(solution, field=SampledField(measured_image(problem), problem.grid))
     assert solution.sample().shape == (*problem.grid.shape, 1)
@@ -146,15 +152,18 @@ def test_centred_kernel_keeps_taps_and_centre():
     assert np.array_equal(out, [[0, 1, 2]])
 
 
-def test_deblur_refuses(tmp_path):
-    with pytest.raises(ValueError, match="no frame left"):
-        deblur("camera", size=31.0, crop=16)
-    with pytest.raises(ValueError, match="noise_level"):
-        deblur("camera", noise_level=0.0)
-    with pytest.raises(ValueError, match="kernel must be"):
-        deblur("camera", kernel="gausian", crop=64)
-    with pytest.raises(ValueError, match="positive"):
-        deblur("camera", kernel="gaussian", size=-1.0, crop=64)
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"size": 31.0, "crop": 16}, "no frame left"),
+        ({"noise_level": 0.0}, "noise_level"),
+        ({"kernel": "gausian", "crop": 64}, "kernel must be"),
+        ({"kernel": "gaussian", "size": -1.0, "crop": 64}, "positive"),
+    ],
+)
+def test_deblur_refuses_settings_that_do_not_fit(options, match):
+    with pytest.raises(ValueError, match=match):
+        deblur("camera", **options)
 
 
 def test_an_even_kernel_from_a_file_is_centred_between_its_pixels(tmp_path):
@@ -177,24 +186,24 @@ def test_super_resolution_averages_pixels_and_bicubic_keeps_ramps(tmp_path):
     assert torch.allclose(large[8:-8], ramp(26, 21)[8:16, :20], atol=5e-4)
 
 
-def test_a_short_fit_of_each_beats_a_flat_image():
-    for make in (inpaint, denoise, super_resolution):
-        problem = make("camera", crop=32, rounds=1)
-        solution = solve(problem, steps=3, callbacks=[])
-        flat = replace(solution, field=lambda p: torch.full_like(p[..., :1], 0.5))
-        assert solution.metrics()["PSNR"] > flat.metrics()["PSNR"] + 3, make.__name__
+@pytest.mark.parametrize("make", [inpaint, denoise, super_resolution])
+def test_a_short_fit_beats_a_flat_image(make):
+    problem = make("camera", crop=32, rounds=1)
+    solution = solve(problem, steps=3, callbacks=[])
+    flat = replace(solution, field=lambda p: torch.full_like(p[..., :1], 0.5))
+    assert solution.metrics()["PSNR"] > flat.metrics()["PSNR"] + 3
 
 
 @pytest.mark.parametrize("make", [inpaint, denoise, deblur, super_resolution])
 def test_held_out_measurements_lead_to_nothing(make, monkeypatch):
-    """Other values there change no guide and no fit, only the misfit that is reported; where they are seen, they do.
+    """Other held-out values change no guide and no fit, only the misfit that is reported.
 
-    Equal up to what these fits make of rounding: which patches are alike is a choice, and L-BFGS goes on from it.
-    Measured: 1e-7 of the measurements moves a pixel by up to 2e-4 here; what is seen by at least 0.16.
+    Where the values are seen, they change the fit. Fits are equal up to what they make of rounding:
+    which patches are alike is a choice, and L-BFGS goes on from it. A change of 1e-7 in the
+    measurements was seen to move a pixel by up to 2e-4 here, a seen value by at least 0.16.
     """
-    monkeypatch.setattr(
-        "inverse_inr.problems.restoration.rounds.solve", partial(solve, steps=3)
-    )  # a whole first fit takes 8e-3 of it
+    # with a whole first fit, rounding moves a pixel by 8e-3
+    monkeypatch.setattr("inverse_inr.problems.restoration.rounds.solve", partial(solve, steps=3))
     count = len(make("camera", crop=32, rounds=1).terms[0].y)
     rows = torch.randperm(count, generator=torch.Generator().manual_seed(0))[: round(0.1 * count)]
 
@@ -227,7 +236,7 @@ def test_the_figure_shows_every_picture():
     assert "dB" in figure.axes[2].get_title()
 
 
-# --- presets --------------------------------------------------------------------------------------------------------
+# --- presets ------------------------------------------------------------------
 
 NAMES = [
     "inpaint",
@@ -245,7 +254,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_presets_make_their_problem(name):
-    run = config.Run.read(PRESETS / f"{name}.toml")
+    run = Run.read(PRESETS / f"{name}.toml")
     problem = run.problem()
     assert run.tables["problem"]["name"] == name
     assert run.baselines(problem)
@@ -254,6 +263,6 @@ def test_presets_make_their_problem(name):
 
 
 def test_a_preset_takes_a_file(tmp_path):
-    tables = config.read_tables(PRESETS / "inpaint.toml")
-    config.set_keywords(tables, {"image": [save(tmp_path / "own.png", ramp())]})
-    assert config.Run.of(tables).problem().grid.shape == (24, 20)
+    tables = read_tables(PRESETS / "inpaint.toml")
+    set_keywords(tables, {"image": [save(tmp_path / "own.png", ramp())]})
+    assert Run.of(tables).problem().grid.shape == (24, 20)

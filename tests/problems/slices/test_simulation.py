@@ -1,7 +1,8 @@
-"""Simulated stacks: the stated motion and defects, what the operator sees of them, the truth that only they know."""
+"""Simulated stacks: the stated motion and defects, and the truth that only they know."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,15 +25,14 @@ def test_simulated_motion_has_the_stated_size() -> None:
     assert float(error.distance.max()) == pytest.approx(3, rel=1e-6)
     order = [0, 2, 4, 6, 8, 1, 3, 5, 7]  # of 9 axial slices
     path = (true - nominal)[order, :3, 3]
-    steps, jumps = (
-        path.diff(dim=0).norm(dim=-1).mean(),
-        (true - nominal)[:9, :3, 3].diff(dim=0).norm(dim=-1).mean(),
-    )
+    steps = path.diff(dim=0).norm(dim=-1).mean()
+    jumps = (true - nominal)[:9, :3, 3].diff(dim=0).norm(dim=-1).mean()
     assert steps < jumps  # smooth in time, not in space
 
 
 def test_simulated_defects_have_the_stated_number_and_size() -> None:
-    clean, options = simulated(noise_level=0.0, gain=0.0), {"noise_level": 0.0, "gain": 0.0}
+    options = {"noise_level": 0.0, "gain": 0.0}
+    clean = simulated(**options)
     lossy = simulated(outliers=0.2, **options)
     bad = torch.cat([s.outlier for s in lossy if s.outlier is not None])
     assert int(bad.sum()) == round(0.2 * len(bad))
@@ -48,17 +48,24 @@ def test_simulated_defects_have_the_stated_number_and_size() -> None:
     )
     noisy = simulated(noise_level=0.02, gain=0.0)
     outside = torch.cat([s.values[~s.mask] for s in noisy])
-    assert float(outside.square().mean()) == pytest.approx(
-        2 * (0.02 * 1.1) ** 2, rel=0.5
-    )  # Rayleigh: 2 σ²
-    with pytest.raises(ValueError, match=r"outliers=1.5 is a fraction"):
-        simulated(outliers=1.5)
-    with pytest.raises(ValueError, match="unknown orientation 'axiall'"):
-        simulated(orientations=["axiall"])
+    rayleigh = 2 * (0.02 * 1.1) ** 2  # 2 σ²
+    assert float(outside.square().mean()) == pytest.approx(rayleigh, rel=0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"outliers": 1.5}, r"outliers=1.5 is a fraction"),
+        ({"orientations": ["axiall"]}, "unknown orientation 'axiall'"),
+    ],
+)
+def test_a_simulation_refuses_what_it_cannot_do(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        simulated(**options)
 
 
 def test_a_still_subject_is_seen_through_the_profile() -> None:
-    """The simulation and the problem's operator agree at the true poses, whatever the orientation."""
+    """The simulation and the problem's operator agree at the true poses in any orientation."""
     still = at_rest()
     oblique = simulated(
         orientations=[torch.tensor([0.3, -0.2, 0.1])], degrees=3.0, noise_level=0.0, gain=0.0

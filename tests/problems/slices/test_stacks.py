@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from cases.stack import affine_of, at_rest, bumps, sampled, saved, simulated
 from nibabel.affines import apply_affine
 
 from inverse_inr.command.config import Run
-from inverse_inr.command.tables import ConfigError
+from inverse_inr.command.tables import ConfigError, set_keywords
 from inverse_inr.io import FileFormatError
 from inverse_inr.problems.slices import slices
-from inverse_inr.problems.slices.stacks import Stack, as_slices, read_stack
+from inverse_inr.problems.slices.stack_files import read_stack
+from inverse_inr.problems.slices.stacks import Stack, as_slices
 from inverse_inr.problems.slices.volumes import problem_of
 
-# --- the world ----------------------------------------------------------------------------------------------------
+# --- the world ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("normal", ["axial", "coronal", "sagittal"])
@@ -60,7 +62,7 @@ def test_a_mask_on_another_grid_is_looked_up(tmp_path: Path) -> None:
         read_stack(path, mask=saved(tmp_path / "f.nii", ball.astype(np.uint8), far))
 
 
-# --- bad input ----------------------------------------------------------------------------------------------------
+# --- bad input ----------------------------------------------------------------
 
 
 def test_a_stack_without_affine_is_refused(tmp_path: Path) -> None:
@@ -69,15 +71,14 @@ def test_a_stack_without_affine_is_refused(tmp_path: Path) -> None:
         read_stack(path)
 
 
-@pytest.mark.parametrize("column", [0.0, None])
-def test_a_singular_affine_is_refused(column: float | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("factor", [0.0, 1.0], ids=["zero column", "equal columns"])
+def test_a_singular_affine_is_refused(factor: float, tmp_path: Path) -> None:
     affine = affine_of("axial")
-    affine[:3, 1] = 0.0 if column == 0.0 else affine[:3, 0]
+    affine[:3, 1] = factor * affine[:3, 0]
     path = saved(tmp_path / "a.nii", sampled(affine_of("axial")), affine_of("axial"))
     raw = bytearray(Path(path).read_bytes())
-    raw[280:328] = (
-        affine[:3].astype("<f4").tobytes()
-    )  # srow of the header: nibabel would not write it
+    # srow of the header: nibabel would not write it
+    raw[280:328] = affine[:3].astype("<f4").tobytes()
     raw[254:256] = np.int16(2).tobytes()
     Path(path).write_bytes(bytes(raw))
     with pytest.raises((ValueError, FileFormatError), match=r"singular|voxel sizes"):
@@ -91,27 +92,34 @@ def test_a_sheared_affine_is_refused() -> None:
         Stack(torch.ones(4, 4, 4), affine, torch.ones(4, 4, 4) > 0, 4.0)
 
 
-def test_lists_of_another_length_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"thickness": [4.0, 4.0]}, "2 thicknesses for 3 stacks"),
+        ({"interleave": [2, 2]}, "2 interleaves for 3 stacks"),
+        ({"interleave": [0]}, "interleave=0 must be 1"),
+        ({"masks": ["one.nii"]}, "1 masks for 3 stacks"),
+        ({"resolution": 0}, "resolution=0"),
+    ],
+)
+def test_options_that_do_not_fit_the_stacks_are_refused(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     paths = [
         saved(tmp_path / f"{k}.nii", sampled(affine_of(k)), affine_of(k))
         for k in ("axial", "coronal", "sagittal")
     ]
-    with pytest.raises(ValueError, match="2 thicknesses for 3 stacks"):
-        slices(paths, thickness=[4.0, 4.0])
-    with pytest.raises(ValueError, match="2 interleaves for 3 stacks"):
-        slices(paths, interleave=[2, 2])
-    with pytest.raises(ValueError, match="interleave=0 must be 1"):
-        slices(paths, interleave=[0])
-    with pytest.raises(ValueError, match="1 masks for 3 stacks"):
-        slices(paths, masks=paths[:1])
+    with pytest.raises(ValueError, match=message):
+        slices(paths, **options)
+
+
+def test_an_empty_list_of_stacks_is_refused() -> None:
     with pytest.raises(ValueError, match="there are no stacks"):
         slices([])
-    with pytest.raises(ValueError, match="resolution=0"):
-        slices(paths, resolution=0)
 
 
 def test_the_order_of_acquisition_is_used_where_it_is_known(tmp_path: Path) -> None:
-    """Files do not say it, so that nothing is assumed; a number a stack or one for all says it, simulations know."""
+    """Files do not tell the order, so nothing is assumed; an option tells it, simulations know."""
     paths = [
         saved(tmp_path / f"{k}.nii", sampled(affine_of(k)), affine_of(k))
         for k in ("axial", "coronal")
@@ -160,8 +168,6 @@ def test_files_that_are_no_images(tmp_path: Path) -> None:
 
 
 def test_the_command_line_takes_stacks(tmp_path: Path) -> None:
-    from inverse_inr.command.tables import set_keywords
-
     stacks = simulated()
     paths = []
     for stack in stacks:

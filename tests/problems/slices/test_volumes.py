@@ -1,4 +1,4 @@
-"""Volumes from stacks: where they lie in the world, what is written, motion and volume found together."""
+"""Volumes from stacks: their place in the world, written files, motion and volume together."""
 
 import csv
 from pathlib import Path
@@ -24,16 +24,15 @@ from inverse_inr.problems.slices.stacks import Stack, as_slices
 from inverse_inr.problems.slices.volumes import problem_of
 
 
-@pytest.mark.parametrize("others", [("axial", "coronal", "sagittal"), ("oblique",)])
-def test_the_volume_overlays_the_stacks(others: tuple[str, ...], tmp_path: Path) -> None:
-    """Thin slices of known position: the written volume, looked up in world coordinates, has the stack's values."""
-    tilted = [
-        affine_of("axial" if n == "oblique" else n, 0.6 if n == "oblique" else 0.0) for n in others
-    ]
-    paths = [
-        saved(tmp_path / f"{n}.nii.gz", 700 * sampled(a), a)
-        for n, a in zip(others, tilted, strict=True)
-    ]
+@pytest.mark.parametrize(
+    "orientations",
+    [{"axial": 0.0, "coronal": 0.0, "sagittal": 0.0}, {"axial": 0.6}],
+    ids=["three planes", "oblique"],
+)
+def test_the_volume_overlays_the_stacks(orientations: dict[str, float], tmp_path: Path) -> None:
+    """The written volume has, in world coordinates, the values of thin slices in known places."""
+    tilted = [affine_of(normal, angle) for normal, angle in orientations.items()]
+    paths = [saved(tmp_path / f"{k}.nii.gz", 700 * sampled(a), a) for k, a in enumerate(tilted)]
     problem = slices(paths, thickness=[1.0], resolution=2.0, motion=False, gain=False)
     solution = super_resolution(problem, weights=(1e-4,), iterations=15)
     assert problem.suggested.write is write
@@ -51,9 +50,8 @@ def test_the_volume_overlays_the_stacks(others: tuple[str, ...], tmp_path: Path)
         truth = 700 * bumps(torch.from_numpy(world))[:, 0]
         got = field(torch.from_numpy(voxel))[:, 0]
         error = float((got - truth).square().mean().sqrt())
-        shifted = field(torch.from_numpy(voxel) + torch.tensor([0.0, 0.0, 1.0]))[
-            :, 0
-        ]  # a voxel off would be seen
+        # a voxel off would be seen
+        shifted = field(torch.from_numpy(voxel) + torch.tensor([0.0, 0.0, 1.0]))[:, 0]
         assert error < 0.4 * float((shifted - truth).square().mean().sqrt())
 
 
@@ -88,9 +86,8 @@ def test_nibabels_own_oblique_image(tmp_path: Path) -> None:
     )
     seen = looked(torch.from_numpy(voxel))[:, 0].numpy()
     own = values[tuple(inner.reshape(-1, 3).T)]
-    shifted = values[
-        tuple((inner.reshape(-1, 3) + np.array([0, 0, 1])).T)
-    ]  # one slice off would be seen
+    # one slice off would be seen
+    shifted = values[tuple((inner.reshape(-1, 3) + np.array([0, 0, 1])).T)]
     assert np.corrcoef(seen, own)[0, 1] > np.corrcoef(seen, shifted)[0, 1] + 0.2
 
 
@@ -110,7 +107,7 @@ def test_integers_do_not_overflow(tmp_path: Path) -> None:
     assert float(back.min()) >= 0
 
 
-# --- reconstruction -------------------------------------------------------------------------------------------------
+# --- reconstruction -----------------------------------------------------------
 
 
 SMALL = {"levels": 3, "coarsest": 6, "finest": 18, "width": 16, "depth": 1, "coarse_to_fine": 0.3}
@@ -167,7 +164,7 @@ def test_known_motion_makes_baselines_better() -> None:
 
 
 def test_uncertainty_is_the_error_of_a_mean() -> None:
-    """Of an average of many noisy pixels: the stated standard error is about what it is off by."""
+    """An average of many noisy pixels is off by about the stated standard error."""
     cut, still = Slicing(thickness=2.0), Motion(degrees=0.0, distance=0.0)
     stacks, quiet = (
         simulate_stacks(bumps, BOX, slicing=cut, motion=still, artefacts=artefacts, nodes=32)

@@ -1,0 +1,171 @@
+"""Deconvolution of a frame: the blur that `deblur` measures through, and the classical methods.
+
+Classical methods have to make up the image beyond the frame and mirror it; `FramedBlur` and
+`tv_beyond_the_frame` assume nothing of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from inverse_inr import Grid, OnGrid, Problem, SampledField, Solution, baselines
+from inverse_inr.operators import Blur, psf_kernel
+from inverse_inr.operators.optics.psf import PSF
+from inverse_inr.problems.restoration.classical import image_solution, measured_image
+
+
+class FramedBlur(OnGrid):
+    """A blur of a lattice that reaches as far beyond the measured frame as the kernel does.
+
+    So no boundary is assumed. On the frame alone, `.on(frame)`, the image outside has to be made
+    up, as in classical methods: it is mirrored.
+
+    Args:
+        blur: The blur whose rows are the pixels of the frame.
+    """
+
+    def __init__(self, blur: Blur) -> None:
+        reach = blur.reach()
+        super().__init__(blur.on(reach, "valid").map, reach, blur.shape)
+        self.blur = blur
+
+    def on(self, grid: Grid, boundary: str = "reflect") -> OnGrid:
+        """The blur as a map on the sampled image.
+
+        Args:
+            grid: The lattice of the image.
+            boundary: How the image goes on beyond `grid`, unless `grid` is the whole reach.
+
+        Returns:
+            An operator with the same rows that looks at the whole of `grid`.
+        """
+        if grid == self.grid:
+            return self.blur.on(grid, "valid")
+        return self.blur.on(grid, boundary)
+
+
+def wiener(problem: Problem, balance: float = 10.0) -> Solution:
+    """Wiener-Hunt deconvolution of the frame, mirrored at its border.
+
+    Noise variance over signal variance, the usual choice of `balance`, is far too small here: the
+    values that the mirror made up beyond the border are a larger error than the noise, and would be
+    amplified into the frame.
+
+    Args:
+        problem: A problem measured through a `FramedBlur` with one point-spread function.
+        balance: The weight of the Laplacian penalty.
+
+    Returns:
+        The sharpened frame.
+
+    Raises:
+        TypeError: The operator is no such blur.
+    """
+    from skimage.restoration import wiener as deconvolve
+
+    began = time.perf_counter()
+
+    def one(channel: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        return np.asarray(deconvolve(channel, kernel, balance, clip=False))
+
+    return _deconvolved("Wiener", one, problem, began, {"balance": balance})
+
+
+def richardson_lucy(problem: Problem, iterations: int = 5) -> Solution:
+    """Richardson-Lucy deconvolution of the frame, mirrored at its border.
+
+    Args:
+        problem: A problem measured through a `FramedBlur` with one point-spread function.
+        iterations: Number of iterations; few, because the mirrored border is wrong (see `wiener`).
+
+    Returns:
+        The sharpened frame.
+
+    Raises:
+        TypeError: The operator is no such blur.
+
+    Source:
+        Richardson 1972, Lucy 1974.
+    """
+    from skimage.restoration import richardson_lucy as deconvolve
+
+    began = time.perf_counter()
+
+    def one(channel: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        return deconvolve(
+            channel.clip(1e-6), kernel, num_iter=iterations, clip=False, filter_epsilon=1e-6
+        )
+
+    return _deconvolved("Richardson-Lucy", one, problem, began, {"iterations": iterations})
+
+
+def _deconvolved(
+    name: str,
+    one: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    problem: Problem,
+    began: float,
+    details: dict[str, Any],
+) -> Solution:
+    """The solution of a method that deconvolves one channel, on the mirrored frame."""
+    operator = problem.terms[0].operator
+    if not isinstance(operator, FramedBlur) or not isinstance(operator.blur.psf, PSF):
+        raise TypeError(
+            f"{name} needs one blur for the whole frame, not {type(operator).__name__}."
+        )
+    kernel = centred_kernel(*psf_kernel(operator.blur.psf, problem.grid.spacing))
+    image = measured_image(problem).double().numpy()
+    margin = [n // 2 for n in kernel.shape]
+    padded = np.pad(image, [(margin[0],) * 2, (margin[1],) * 2, (0, 0)], mode="symmetric")
+    channels = [one(padded[..., c], kernel) for c in range(image.shape[-1])]
+    inner = tuple(slice(m, m + n) for m, n in zip(margin, image.shape[:2], strict=True))
+    return image_solution(name, np.stack(channels, -1)[inner], problem, began, details)
+
+
+def centred_kernel(kernel: Tensor, center: tuple[int, ...]) -> np.ndarray:
+    """The kernel in an odd array whose middle is displacement zero, as scikit-image takes it.
+
+    Args:
+        kernel: The taps, one axis per axis of the image.
+        center: The index of the tap at displacement zero, per axis.
+
+    Returns:
+        An array with an odd number of taps per axis, zero where the kernel has none.
+    """
+    half = [max(c, n - 1 - c) for c, n in zip(center, kernel.shape, strict=True)]
+    out = np.zeros([2 * h + 1 for h in half])
+    out[
+        tuple(slice(h - c, h - c + n) for h, c, n in zip(half, center, kernel.shape, strict=True))
+    ] = kernel.numpy()
+    return out
+
+
+def tv_beyond_the_frame(
+    problem: Problem, weight: float | str = "held-out", **options: object
+) -> Solution:
+    """Total variation on the lattice that the blur reaches: like the INR, it assumes no boundary.
+
+    Args:
+        problem: A problem measured through a `FramedBlur`.
+        weight: The weight of total variation, or how it is chosen, as in `baselines.tv`.
+        **options: Further keywords of `baselines.tv`.
+
+    Returns:
+        A field on the whole reach of the blur, judged inside the frame.
+    """
+    operator = problem.terms[0].operator
+    assert isinstance(operator, FramedBlur)
+    solution = baselines.tv(replace(problem, grid=operator.grid), weight, **options)  # type: ignore[arg-type]
+    assert isinstance(solution.field, SampledField)
+    # as a plain callable it is shown and judged inside the frame, and still measured beyond it
+    return replace(
+        solution,
+        field=solution.field.__call__,
+        problem=problem,
+        method=solution.method.replace("TV", "TV, no boundary"),
+    )
