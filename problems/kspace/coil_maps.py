@@ -16,7 +16,7 @@ from inverse_inr.operators import (
     espirit_maps,
     low_resolution_maps,
 )
-from inverse_inr.operators.kspace.coils import centred_fft
+from inverse_inr.operators.kspace.centred_fft import centred_fft
 from inverse_inr.operators.kspace.samples import KSpace
 from inverse_inr.problems.kspace.classical import gridded
 
