@@ -31,7 +31,7 @@ from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut
 
 WEIGHTS = [250.0, 500.0, 1000.0, 2000.0, 4000.0]
-"""Weights of total variation to choose from, for pixels binned by 2; no method chose an end."""
+"""Weights of total variation to choose from, for pixels binned by 2; the choice lies inside."""
 
 
 def load(path: str, bin: int, width: int, **options: Any) -> tuple[ii.Problem, Tensor]:
@@ -76,10 +76,12 @@ def inr(problem: ii.Problem, name: str, cells: float, lr: float, steps: int) -> 
         steps: Number of steps of each fit.
     """
     penalty = regularizers.TotalVariation(grid=problem.grid)
-    resolution = {"cells" if name == "grid" else "finest": cells}
+    option = "finest"
+    if name == "grid":
+        option = "cells"
 
     def fit(weight: float) -> ii.Solution:
-        prior = priors.create(name, problem.box, **resolution)
+        prior = priors.create(name, problem.box, **{option: cells})
         return ii.solve(
             problem,
             prior,
