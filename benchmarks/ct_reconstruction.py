@@ -143,9 +143,8 @@ def table(name_of_phantom: str, phantom: str, seeds: int, only: list[str] | None
     for name, method in METHODS.items():
         if only and not any(word in name for word in only):
             continue
-        values, began = [], time.process_time()
-        for seed in range(seeds):
-            values.append(method(ct(phantom, seed=seed)).metrics()["PSNR"])
+        began = time.process_time()
+        values = [method(ct(phantom, seed=seed)).metrics()["PSNR"] for seed in range(seeds)]
         seconds = (time.process_time() - began) / seeds
         listed = " ".join(f"{v:6.2f}" for v in values)
         print(

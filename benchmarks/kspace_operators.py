@@ -55,8 +55,8 @@ def main() -> None:
             a, b = np.median(times[name], axis=0)
             least = np.min(times[name], axis=0)
             print(
-                f"{coils} coils  {name:24s} A {a:7.2f} ({least[0]:7.2f})  Aᴴ {b:7.2f} ({least[1]:7.2f})"
-                f"  error {error:.1e}",
+                f"{coils} coils  {name:24s} A {a:7.2f} ({least[0]:7.2f})  "
+                f"Aᴴ {b:7.2f} ({least[1]:7.2f})  error {error:.1e}",
                 flush=True,
             )
 
