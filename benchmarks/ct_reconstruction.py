@@ -102,7 +102,8 @@ def slice_of_mni152(folder: str) -> str:
     from nilearn.datasets import load_mni152_template
 
     path = f"{folder}/mni152.nii.gz"
-    nibabel.save(load_mni152_template(resolution=1), path)  # pyright: ignore[reportPrivateImportUsage]
+    template = load_mni152_template(resolution=1)
+    nibabel.save(template, path)  # pyright: ignore[reportPrivateImportUsage]
     return path
 
 

@@ -76,12 +76,12 @@ def inr(problem: ii.Problem, name: str, cells: float, lr: float, steps: int) -> 
         steps: Number of steps of each fit.
     """
     penalty = regularizers.TotalVariation(grid=problem.grid)
-    option = "finest"
+    options: dict[str, Any] = {"finest": cells}
     if name == "grid":
-        option = "cells"
+        options = {"cells": cells}
 
     def fit(weight: float) -> ii.Solution:
-        prior = priors.create(name, problem.box, **{option: cells})
+        prior = priors.create(name, problem.box, **options)
         return ii.solve(
             problem,
             prior,
@@ -100,33 +100,25 @@ def errors(solution: ii.Solution, rows: Tensor) -> tuple[float, float]:
     term = solution.problem.terms[0]
     model = term.fidelity
     assert isinstance(model, noise.Gaussian)
-    operator = term.operator
+    operator: Any = term.operator
     if isinstance(solution.field, ii.SampledField) and hasattr(operator, "on"):
-        operator = operator.on(solution.field.grid)  # pyright: ignore[reportAttributeAccessIssue]
+        operator = operator.on(solution.field.grid)
     with torch.no_grad():
-        residual = ii.predict(operator.eval(), solution.field, rows) - term.y[rows]  # pyright: ignore[reportAttributeAccessIssue]
+        residual = ii.predict(operator.eval(), solution.field, rows) - term.y[rows]
     chi_square = float((residual / model.at(rows).sigma).square().mean())
     return chi_square, float(residual.square().mean().sqrt())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--path", default="../shared/data/tooth.h5")
-    parser.add_argument("--bin", type=int, default=2)
-    parser.add_argument(
-        "--width", type=int, default=380, help="detector pixels that the object's box spans"
-    )
-    parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
+def methods_for(
+    path: str, bin: int, width: int
+) -> tuple[dict[str, Callable[[], ii.Solution]], Tensor]:
+    """The methods by name, and the rows to report."""
 
     def scan(**options: Any) -> tuple[ii.Problem, Tensor]:
-        return load(arguments.path, arguments.bin, arguments.width, **options)
+        return load(path, bin, width, **options)
 
-    fine = arguments.width  # at bin 2, a pixel is half a bin wide
-    coarse = arguments.width // arguments.bin  # a pixel is one bin wide
+    fine = width  # at bin 2, a pixel is half a bin wide
+    coarse = width // bin  # a pixel is one bin wide
     raster, report = scan(size=fine, drift=2, raster=True)
     pixels, _ = scan(size=coarse, drift=2, raster=True)
     rays, _ = scan(size=coarse, drift=2)
@@ -158,6 +150,22 @@ def main() -> None:
         "grid + TV, no drift": lambda: inr(plain, "grid", fine, 4e-3, 400),
         "grid + TV, drift learnt": lambda: inr(raster, "grid", fine, 4e-3, 400),
     }
+    return methods, report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--path", default="../shared/data/tooth.h5")
+    parser.add_argument("--bin", type=int, default=2)
+    parser.add_argument(
+        "--width", type=int, default=380, help="detector pixels that the object's box spans"
+    )
+    parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    methods, report = methods_for(arguments.path, arguments.bin, arguments.width)
     print(f"{'method':40s} chi-square   RMS       CPU s", flush=True)
     for name, method in methods.items():
         if arguments.only and not any(word in name for word in arguments.only):

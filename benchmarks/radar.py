@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -42,9 +43,9 @@ CASES = {"standard": {}, "sparse": {"azimuths": 12}, "noisy": {"snr": 5.0}}
 Method = Callable[[ii.Problem, int], ii.Solution]
 
 
-def inr(**keywords: object) -> Method:
+def inr(**keywords: Any) -> Method:
     """The problem's own prior, solved with these keywords of `solve`."""
-    return lambda p, seed: ii.solve(p, seed=seed, callbacks=[], **keywords)  # pyright: ignore[reportArgumentType]
+    return lambda p, seed: ii.solve(p, seed=seed, callbacks=[], **keywords)
 
 
 METHODS: dict[str, Method] = {

@@ -54,12 +54,8 @@ def hash_tv(weights: list[float], steps: int = 200) -> Method:
     def method(problem: ii.Problem) -> ii.Solution:
         def fit(weight: float) -> ii.Solution:
             penalty = weight * TotalVariation(grid=problem.grid, joint=True)
-            prior = priors.create(
-                "hash",
-                problem.box,
-                problem.channels,
-                bandwidth=0.5 * priors.bandwidth_of(problem.grid),
-            )
+            bandwidth = 0.5 * priors.bandwidth_of(problem.grid)
+            prior = priors.create("hash", problem.box, problem.channels, bandwidth=bandwidth)
             return ii.solve(
                 problem,
                 prior,
@@ -150,10 +146,7 @@ def border_ratio(solution: ii.Solution) -> float:
 
 
 def border(seeds: int, crop: int) -> None:
-    """Print the border error of pixels deblurred from their frame alone, and from a larger one.
-
-    The larger frame goes on 16 pixels beyond the pixels on every side.
-    """
+    """Print the border error of pixels deblurred from their own frame, and from a larger one."""
     print(
         f"\nborder: error in the outer 16 pixels over that inside, {crop} pixels, mean of seeds",
         flush=True,
@@ -238,10 +231,8 @@ def from_gradient(crop: int) -> None:
         for solution in (problem.suggested.baselines["sparse Poisson solver"](problem), fit):
             seen = solution.sample(problem.grid)
             seen = seen + (truth - seen).mean((0, 1))
-            print(
-                f"{image} {solution.method:24s} {metrics.psnr(seen, truth, data_range=1.0):6.2f} dB",
-                flush=True,
-            )
+            value = metrics.psnr(seen, truth, data_range=1.0)
+            print(f"{image} {solution.method:24s} {value:6.2f} dB", flush=True)
 
 
 def registration(seeds: int, volume: bool) -> None:
