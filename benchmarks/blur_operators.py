@@ -1,10 +1,13 @@
-"""Speed and accuracy of blur on images beside direct convolution and a bare FFT product, in one run, one thread.
+"""Compare blur on images with direct convolution and with a bare FFT product, on one thread.
 
-python benchmarks/blur_operators.py [--size 256 --taps 31]
+    python benchmarks/blur_operators.py [--size 256 --taps 31]
 
-Times are the least of many calls, taken in turns so that a busy machine slows all alike. The bare product is
-irfft2(rfft2(x, s) * H, s): at the array's own size (which wraps around), and at the next fast size that a linear
-convolution needs, size + taps - 1.
+The first part prints the speed of `Convolution` for each boundary condition. Each time is the
+shortest of many calls, and the calls take turns, so that a busy machine slows all of them alike.
+The bare product is irfft2(rfft2(x, s) * H, s). It is timed at the array's own size, which wraps
+around, and at the next fast size that a linear convolution needs, size + taps - 1.
+
+The second part prints the accuracy of `Blur` against the exact blur of a wave.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ Calls = dict[str, Callable[[], object]]
 
 
 def milliseconds(calls: Calls, rounds: int) -> dict[str, float]:
-    """Least wall time of each call, over rounds in which every call has its turn."""
+    """Shortest wall time of each call in ms; in every round each call has its turn."""
     best = dict.fromkeys(calls, math.inf)
     for _ in range(rounds):
         for name, call in calls.items():
@@ -39,33 +42,39 @@ def milliseconds(calls: Calls, rounds: int) -> dict[str, float]:
 
 
 def bare(size: int, kernel: Tensor) -> Callable[[Tensor], Tensor]:
+    """A periodic convolution as one FFT product, without padding or checks."""
     spectrum = torch.fft.rfft2(kernel, s=(size, size))
     return lambda x: torch.fft.irfft2(torch.fft.rfft2(x, s=(size, size)) * spectrum, s=(size, size))
 
 
 def _fast(n: int) -> int:
+    """The next length of at least `n` whose real FFT is fast."""
     return int(next_fast_len(n, real=True))  # pyright: ignore[reportArgumentType]
 
 
 def adjoint(forward: Callable[[Tensor], Tensor], x: Tensor, z: Tensor) -> Callable[[], Tensor]:
-    """The backward pass of a recorded application."""
+    """The backward pass of `forward`, which is recorded once at `x`, applied to `z`."""
     start = x.clone().requires_grad_()
     y = forward(start)
     return lambda: torch.autograd.grad(y, start, z, retain_graph=True)[0]
 
 
 def compare(size: int, taps: int, boundary: str) -> None:
+    """Print the times of the convolution and of its rivals, and the float32 dot-product test."""
     x = torch.rand(size, size, generator=torch.Generator().manual_seed(0))
     kernel = torch.rand(taps, taps, generator=torch.Generator().manual_seed(1))
-    outputs, origin = (
-        ((size - taps + 1,) * 2, (taps // 2,) * 2) if boundary == "valid" else (None, None)
-    )
+    outputs = None
+    origin = None
+    around = (taps - 1) // 2
+    if boundary == "valid":
+        outputs = (size - taps + 1,) * 2
+        origin = (taps // 2,) * 2
+        around = 0
     blur = Convolution(
         kernel, x.shape, boundary=boundary, outputs=outputs, origin=origin, method="fft"
     )
     y = blur(x)
     z = torch.rand_like(y)
-    around = (0 if boundary == "valid" else taps - 1) // 2
     padded = functional.pad(x, [around] * 4)[None, None]
     dense = kernel.flip(0, 1)[None, None]
     slow: Calls = {
@@ -77,15 +86,16 @@ def compare(size: int, taps: int, boundary: str) -> None:
         product = bare(n, kernel)
         quick |= {f"{name} forward": lambda f=product: f(x)}
         quick |= {f"{name} adjoint": adjoint(product, x, torch.rand(n, n))}
-    times, reference = milliseconds(quick, 400), milliseconds(slow, 8)
+    times = milliseconds(quick, 400)
+    reference = milliseconds(slow, 8)
     f, a = times["forward"], times["adjoint"]
     back = adjoint(blur, x, z)()
-    dot = float((y.double() * z.double()).sum() - (x.double() * back.double()).sum()) / float(
-        y.norm() * z.norm()
-    )
+    difference = (y.double() * z.double()).sum() - (x.double() * back.double()).sum()
+    dot = float(difference) / float(y.norm() * z.norm())
     print(f"{boundary}: forward {f:.3f} ms, adjoint {a:.3f} ms; dot test in float32 {abs(dot):.1e}")
     print(
-        f"  direct conv2d takes {reference['forward'] / f:.0f}x and {reference['adjoint'] / a:.0f}x as long"
+        f"  direct conv2d takes {reference['forward'] / f:.0f}x "
+        f"and {reference['adjoint'] / a:.0f}x as long"
     )
     for name in ("array's size", "fast linear size"):
         ratios = f"{times[f'{name} forward'] / f:.2f}x and {times[f'{name} adjoint'] / a:.2f}x"
@@ -93,9 +103,13 @@ def compare(size: int, taps: int, boundary: str) -> None:
 
 
 def accuracy(size: int) -> None:
-    """Blur on images against exact blur of a wave of 12 pixels, boundary-free."""
+    """Print the error of blur on images against the exact blur of a wave of 12 pixels' length.
+
+    The grid reaches beyond the frame, so that no boundary condition plays a part.
+    """
     box = ii.Box((0.0, 0.0), (1.0, 1.0))
-    where, h = ii.Grid(box, (size, size)), 1 / size
+    where = ii.Grid(box, (size, size))
+    h = 1 / size
     k = torch.tensor([1.0, 0.4], dtype=torch.float64) / (12 * h)
 
     def wave(p: Tensor) -> Tensor:
@@ -111,11 +125,11 @@ def accuracy(size: int) -> None:
     }
     for name, kind in kinds.items():
         operator = Blur(kind, where)
-        grid, x = operator.reach(), operator.positions()
+        grid = operator.reach()
+        x = operator.positions()
         truth = (kind.transfer(k[None])[0] * torch.exp(2j * math.pi * (x @ k))).imag
-        seen = ii.predict(
-            operator.on(grid, "valid"), ii.SampledField(wave(grid.points(torch.float64)), grid)
-        )
+        sampled = ii.SampledField(wave(grid.points(torch.float64)), grid)
+        seen = ii.predict(operator.on(grid, "valid"), sampled)
         print(
             f"{name}: relative error on the image {float((seen - truth).norm() / truth.norm()):.1e}"
         )

@@ -1,11 +1,15 @@
 """The measured snapshot of TSA-Net's camera: who explains detector pixels that no method saw?
 
-    python benchmarks/cassi_real.py [--rows 350 470] [--seeds 0 1 2] [--figure docs/cassi_real.png]
+    python benchmarks/cassi_real.py [--rows 350 470] [--seeds 0 1 2]
+                                    [--figure docs/cassi_real.png]
 
-The prior learns where the mask lies and the blur with the image. GAP-TV (30 iterations of strength 0.4 and 0.1, chosen
-with the iteration by the same held-out pixels) has the camera as the files say, and as the prior's fit left it. A seed
-draws the 5 % of pixels that are held out, and the prior's start. Held-out: mean squared standardised residual; 1 would
-be noise alone, as `shot_noise` estimates it. CPU time of one thread. Data: see INVERSE_INR_DATA.
+The prior learns the image together with the mask's placement and the blur. GAP-TV runs twice: with
+the camera as the files describe it, and with the camera as the prior's fit left it. It runs 30
+iterations of strength 0.4 and 0.1; the strength and the iteration are chosen by the same held-out
+pixels. A seed draws the 5 % of pixels that are held out, and the prior's start.
+
+"held-out" is the mean squared standardised residual; 1 would be noise alone, as `shot_noise`
+estimates it. Times are CPU seconds on one thread. For the data see INVERSE_INR_DATA.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ Solve = Callable[[ii.Problem], ii.Solution]
 
 
 def timed(name: str, seed: int, problem: ii.Problem, solve: Solve) -> ii.Solution:
+    """Solve the problem, print the held-out error, the time and what was learnt of the camera."""
     began = time.process_time()
     solution = replace(solve(problem), method=name)
     learnt = {

@@ -1,9 +1,11 @@
-"""Reconstruction table: INRs beside FBP, CGLS and TV, Shepp-Logan, blobs, a brain; several seeds, one thread.
+"""CT reconstruction table: INRs against FBP, CGLS and TV on simulated measurements, one thread.
 
-    python benchmarks/ct_reconstruction.py [--seeds 3] [--phantom shepp_logan gaussian_blobs mni152]
+    python benchmarks/ct_reconstruction.py [--seeds 3]
+                                           [--phantom shepp_logan gaussian_blobs mni152]
 
-128 x 128, 60 views, exact bin-averaged line integrals, 0.5 % noise. "oracle" rows were tuned on the truth; all others
-saw measurements only. The truth is used for this table and nothing else.
+The images have 128 x 128 pixels. The measurements are exact bin-averaged line integrals of 60 views
+with 0.5 % noise; seeds draw the noise. The lines marked "oracle" were tuned on the truth; all
+others saw measurements only. The truth is used for this table and for nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from inverse_inr.selection import choose, choose_weight
 
 
 def on_raster(problem: ii.Problem) -> ii.Problem:
-    """The same measurements, seen as a map of the sampled image."""
+    """The same measurements, with the operator as a map of the sampled image."""
     term = problem.terms[0]
     operator = term.operator.on(problem.grid)  # pyright: ignore[reportAttributeAccessIssue]
     return ii.Problem(
@@ -34,11 +36,15 @@ def on_raster(problem: ii.Problem) -> ii.Problem:
 
 
 def hash_rays(problem: ii.Problem) -> ii.Solution:
+    """Hash prior on rays without a regularizer; held-out rays choose the state."""
     return ii.solve(problem, "hash", steps=900, regularizers=[], callbacks=[])
 
 
 def chosen_rays(problem: ii.Problem) -> ii.Solution:
-    """Cubic grid on rays: its cells (fewest first, the simplest) chosen by held-out rays, one standard error."""
+    """Cubic grid on rays; held-out rays choose the number of cells by the one-standard-error rule.
+
+    The fits are listed from few cells to many, because the rule prefers the simplest, i.e. first.
+    """
     longest = max(problem.grid.shape)
     fits = []
     for cells in (0.375, 0.5, 0.625, 0.75, 1.0):
@@ -48,14 +54,14 @@ def chosen_rays(problem: ii.Problem) -> ii.Solution:
 
 
 def hash_tv(problem: ii.Problem) -> ii.Solution:
-    """Hash prior on rays with total variation of a lattice twice as fine as the shown one; weight by held-out rays.
+    """Hash prior on rays with total variation on a grid twice as fine as the image's.
 
-    Chosen on another slice of MNI152 (60, seed 5) and by held-out rays there: total variation of the shown pixels
-    themselves predicted worse, and so did 1800 steps.
+    Held-out rays choose the weight. These settings were chosen by held-out rays on another slice of
+    MNI152 (60, seed 5): total variation of the image's own pixels predicted worse there, and so did
+    1800 steps.
     """
-    scale = (
-        float(baselines.cgls(problem).sample().abs().quantile(0.99)) / problem.box.diagonal
-    )  # of a gradient
+    brightest = float(baselines.cgls(problem).sample().abs().quantile(0.99))
+    scale = brightest / problem.box.diagonal  # the size of a typical gradient
 
     def fit(weight: float) -> ii.Solution:
         penalty = weight / scale * regularizers.TotalVariation(grid=problem.grid.refined(2))
@@ -65,11 +71,13 @@ def hash_tv(problem: ii.Problem) -> ii.Solution:
 
 
 def cubic_rays(problem: ii.Problem) -> ii.Solution:
+    """Cubic grid of 64 cells on rays without a regularizer; held-out rays choose the state."""
     prior = priors.grid(problem.box, cells=64.0, order=3)
     return ii.solve(problem, prior, steps=900, regularizers=[], callbacks=[])
 
 
 def grid_tv(problem: ii.Problem) -> ii.Solution:
+    """One grid value per pixel with total variation; held-out rays choose the weight."""
     raster = on_raster(problem)
     penalty = regularizers.TotalVariation(grid=problem.grid)
 
@@ -94,7 +102,8 @@ def slice_of_mni152(folder: str) -> str:
     from nilearn.datasets import load_mni152_template
 
     path = f"{folder}/mni152.nii.gz"
-    nibabel.save(load_mni152_template(resolution=1), path)  # pyright: ignore[reportPrivateImportUsage]
+    template = load_mni152_template(resolution=1)
+    nibabel.save(template, path)  # pyright: ignore[reportPrivateImportUsage]
     return path
 
 
@@ -123,22 +132,20 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         for phantom in arguments.phantom:
-            table(
-                phantom,
-                slice_of_mni152(folder) if phantom == "mni152" else phantom,
-                arguments.seeds,
-                arguments.only,
-            )
+            source = phantom
+            if phantom == "mni152":
+                source = slice_of_mni152(folder)
+            table(phantom, source, arguments.seeds, arguments.only)
 
 
 def table(name_of_phantom: str, phantom: str, seeds: int, only: list[str] | None) -> None:
+    """Print one line per method; `phantom` is the name or the file that `ct` takes."""
     print(f"\n{name_of_phantom}: PSNR (dB) for seeds 0..{seeds - 1}, mean, CPU seconds", flush=True)
     for name, method in METHODS.items():
         if only and not any(word in name for word in only):
             continue
-        values, began = [], time.process_time()
-        for seed in range(seeds):
-            values.append(method(ct(phantom, seed=seed)).metrics()["PSNR"])
+        began = time.process_time()
+        values = [method(ct(phantom, seed=seed)).metrics()["PSNR"] for seed in range(seeds)]
         seconds = (time.process_time() - began) / seeds
         listed = " ".join(f"{v:6.2f}" for v in values)
         print(

@@ -1,11 +1,14 @@
-"""A real scan: which reconstruction predicts projections that none of them saw? One thread.
+"""A real CT scan: which reconstruction best predicts projections that no method saw?
 
     python benchmarks/ct_scan.py [--path ../shared/data/tooth.h5 --bin 2]
 
-Every fifth view is kept out of every fit. Of these, views 2, 12, 22 ... choose weights and states (for all methods
-by the same rule, one standard error), views 7, 17, 27 ... are what is reported: no method chose anything by them.
-Error: reduced chi-square under the photon noise (1 is perfect) and root mean square in line-integral units. Where
-the drift of the detector was removed, it was fitted to the views of the fit alone.
+Every fifth view is kept out of every fit. Half of these, views 2, 12, 22 ..., choose weights and
+states, for all methods by the one-standard-error rule. The errors of the other half, views 7, 17,
+27 ..., are printed: no method chose anything by them.
+
+The errors are the reduced chi-square under the photon noise (1 is perfect) and the root mean square
+in units of line integrals. Where the drift of the detector was removed, it was fitted to the views
+of the fit alone. Everything runs on one thread.
 """
 
 from __future__ import annotations
@@ -28,11 +31,14 @@ from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut
 
 WEIGHTS = [250.0, 500.0, 1000.0, 2000.0, 4000.0]
-"""Of total variation, in units of binned pixels (bin 2); the choice lies inside."""
+"""Weights of total variation to choose from, for pixels binned by 2; the choice lies inside."""
 
 
 def load(path: str, bin: int, width: int, **options: Any) -> tuple[ii.Problem, Tensor]:
-    """The problem, fitted without and choosing by its held-out views, and the rows to report."""
+    """The problem and the rows to report.
+
+    The problem's fits see neither the views that choose nor those that are reported.
+    """
     reading = Reading(bin=bin, air=100, span=180.0)
     problem = ct_scan(
         path, reading=reading, axis=RotationAxis(learn_center=False), width=width, **options
@@ -40,30 +46,42 @@ def load(path: str, bin: int, width: int, **options: Any) -> tuple[ii.Problem, T
     term = problem.terms[0]
     rows = term.trusted
     view = rows // term.operator.shape[1]  # pyright: ignore[reportAttributeAccessIssue]
-    report, choose = rows[view % 10 == 7], rows[view % 10 == 2]
+    report = rows[view % 10 == 7]
+    choose = rows[view % 10 == 2]
     seen = replace(term, rows=rows[view % 10 != 7])
     suggested = replace(problem.suggested, stopping=HeldOut(rows=[choose]))
     return replace(problem, terms=[seen], suggested=suggested), report
 
 
 def tv(problem: ii.Problem) -> ii.Solution:
+    """Total variation with the weight that the held-out views choose."""
     return baselines.tv(problem, weights=WEIGHTS, iterations=300)
 
 
 def tv_once(problem: ii.Problem) -> ii.Solution:
+    """Total variation with one fixed weight, used to remove the drift."""
     return baselines.tv(problem, 1000.0, iterations=200)
 
 
 def inr(problem: ii.Problem, name: str, cells: float, lr: float, steps: int) -> ii.Solution:
-    """The prior with total variation on the same pixels as TV; what the operator learns is learnt along."""
+    """The prior with total variation on the same pixels as TV; held-out views choose the weight.
+
+    Parameters that the operator learns are learnt together with the image.
+
+    Args:
+        problem: The problem to solve.
+        name: Name of the prior in the catalogue.
+        cells: Cells per axis of the prior, or of its finest level.
+        lr: Learning rate of the prior.
+        steps: Number of steps of each fit.
+    """
     penalty = regularizers.TotalVariation(grid=problem.grid)
+    options: dict[str, Any] = {"finest": cells}
+    if name == "grid":
+        options = {"cells": cells}
 
     def fit(weight: float) -> ii.Solution:
-        prior = (
-            priors.create(name, problem.box, cells=cells)
-            if name == "grid"
-            else priors.create(name, problem.box, finest=cells)
-        )
+        prior = priors.create(name, problem.box, **options)
         return ii.solve(
             problem,
             prior,
@@ -78,40 +96,29 @@ def inr(problem: ii.Problem, name: str, cells: float, lr: float, steps: int) -> 
 
 
 def errors(solution: ii.Solution, rows: Tensor) -> tuple[float, float]:
-    """(reduced chi-square, root mean square) of the prediction of `rows`."""
+    """Reduced chi-square and root mean square of the prediction of `rows`."""
     term = solution.problem.terms[0]
     model = term.fidelity
     assert isinstance(model, noise.Gaussian)
-    operator = term.operator
+    operator: Any = term.operator
     if isinstance(solution.field, ii.SampledField) and hasattr(operator, "on"):
-        operator = operator.on(solution.field.grid)  # pyright: ignore[reportAttributeAccessIssue]
+        operator = operator.on(solution.field.grid)
     with torch.no_grad():
-        residual = ii.predict(operator.eval(), solution.field, rows) - term.y[rows]  # pyright: ignore[reportAttributeAccessIssue]
-    return float((residual / model.at(rows).sigma).square().mean()), float(
-        residual.square().mean().sqrt()
-    )
+        residual = ii.predict(operator.eval(), solution.field, rows) - term.y[rows]
+    chi_square = float((residual / model.at(rows).sigma).square().mean())
+    return chi_square, float(residual.square().mean().sqrt())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--path", default="../shared/data/tooth.h5")
-    parser.add_argument("--bin", type=int, default=2)
-    parser.add_argument(
-        "--width", type=int, default=380, help="detector pixels that the object's box spans"
-    )
-    parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
+def methods_for(
+    path: str, bin: int, width: int
+) -> tuple[dict[str, Callable[[], ii.Solution]], Tensor]:
+    """The methods by name, and the rows to report."""
 
     def scan(**options: Any) -> tuple[ii.Problem, Tensor]:
-        return load(arguments.path, arguments.bin, arguments.width, **options)
+        return load(path, bin, width, **options)
 
-    fine, coarse = (
-        arguments.width,
-        arguments.width // arguments.bin,
-    )  # half a bin (at bin 2) and one bin a pixel
+    fine = width  # at bin 2, a pixel is half a bin wide
+    coarse = width // bin  # a pixel is one bin wide
     raster, report = scan(size=fine, drift=2, raster=True)
     pixels, _ = scan(size=coarse, drift=2, raster=True)
     rays, _ = scan(size=coarse, drift=2)
@@ -124,7 +131,7 @@ def main() -> None:
         return clean[key]
 
     def fbp_clean(window: str) -> ii.Solution:
-        """FBP of the rays, y as TV in turn with least squares left it."""
+        """FBP of measurements whose drift TV and least squares, in turn, have removed."""
         term = rays.terms[0]
         assert isinstance(term.operator, DetectorDrift)
         y = removed(raster).terms[0].y
@@ -143,6 +150,22 @@ def main() -> None:
         "grid + TV, no drift": lambda: inr(plain, "grid", fine, 4e-3, 400),
         "grid + TV, drift learnt": lambda: inr(raster, "grid", fine, 4e-3, 400),
     }
+    return methods, report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--path", default="../shared/data/tooth.h5")
+    parser.add_argument("--bin", type=int, default=2)
+    parser.add_argument(
+        "--width", type=int, default=380, help="detector pixels that the object's box spans"
+    )
+    parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    methods, report = methods_for(arguments.path, arguments.bin, arguments.width)
     print(f"{'method':40s} chi-square   RMS       CPU s", flush=True)
     for name, method in methods.items():
         if arguments.only and not any(word in name for word in arguments.only):

@@ -1,11 +1,18 @@
-"""FreSh against grid search: is the bandwidth that it picks before training as good as the best of ten trained ones?
+"""FreSh against grid search: is its bandwidth as good as the best of ten trained ones?
 
-    python benchmarks/fresh.py [--priors siren fourier wire] [--size 128] [--steps 400] [--width 64]
+    python benchmarks/fresh.py [--priors siren fourier wire] [--size 128] [--steps 400]
+                               [--width 64] [--out results.json]
 
-Six signals of different spectra are fitted on a size x size lattice (every pixel, full batch, Adam, last state). "fit"
-is the PSNR on that lattice, as published; "held-out" the PSNR on the three lattices half a pixel away, which no step
-saw: the truth is known on twice the resolution. FreSh sees the lattice and untrained fields only. "cost" is its CPU
-time over that of the ten fits. Loss is how many dB the picked bandwidth falls short of the best of the ten.
+Six signals of different spatial spectra are fitted on a size x size grid: every pixel, full batch,
+Adam, last state. The truth is known at twice the resolution.
+
+FreSh picks the bandwidth before training: it sees the grid's values and untrained fields only.
+
+The printed numbers are:
+    fit       PSNR (dB) on the grid that was fitted, as published.
+    held-out  PSNR (dB) on the three grids half a pixel away, which no step saw.
+    loses     how many dB the picked bandwidth falls short of the best of the ten.
+    cost      CPU time of FreSh, as a percentage of the time of the ten fits.
 """
 
 from __future__ import annotations
@@ -30,15 +37,16 @@ from inverse_inr.analysis.spectrum import Variant
 from inverse_inr.stopping import Never
 
 BOX = ii.Box((-1.0, -1.0), (1.0, 1.0))
-VARIANTS: dict[str, tuple[Variant, int, int]] = {  # spectra, refine, seeds
+VARIANTS: dict[str, tuple[Variant, int, int]] = {
     "published": ("published", 1, 10),
     "windowed": ("windowed", 1, 10),
     "refine=2": ("published", 2, 5),
 }
+"""For each form of FreSh: how spectra are taken, `refine`, and the number of untrained fields."""
 
 
 class PointSamples:
-    """The field's values at given points: the trivial operator."""
+    """The trivial operator: the field's values at given points."""
 
     def __init__(self, points: Tensor) -> None:
         self.points = points
@@ -50,35 +58,40 @@ class PointSamples:
         return ii.Query(self.points[rows], lambda values: values[..., 0])
 
 
-# --- signals, (2 size, 2 size) in [0, 1] ---------------------------------------------------------------------------
+# --- signals: functions of the size that return (2 size, 2 size) values in [0, 1] ---------------
 
 
 def photograph(name: str) -> Callable[[int], Tensor]:
+    """A grey picture of `skimage.data`, its upper left square."""
+
     def load(size: int) -> Tensor:
         image = getattr(skimage.data, name)()
-        image = image.mean(-1) if image.ndim == 3 else image
+        if image.ndim == 3:
+            image = image.mean(-1)
         side = min(image.shape)
         image = image[:side, :side].astype(np.float64) / 255
-        return torch.from_numpy(
-            skimage.transform.resize(image, (2 * size, 2 * size), anti_aliasing=True)
-        ).float()
+        resized = skimage.transform.resize(image, (2 * size, 2 * size), anti_aliasing=True)
+        return torch.from_numpy(resized).float()
 
     return load
 
 
 def analytic(make: Callable[[ii.Box], ii.Field]) -> Callable[[int], Tensor]:
-    return lambda size: ii.sample(make(BOX), ii.Grid(BOX, (2 * size, 2 * size)), average=4)[
-        ..., 0
-    ].float()
+    """A phantom, averaged over each pixel."""
+
+    def load(size: int) -> Tensor:
+        grid = ii.Grid(BOX, (2 * size, 2 * size))
+        return ii.sample(make(BOX), grid, average=4)[..., 0].float()
+
+    return load
 
 
 def band_limited(cycles: float) -> Callable[[int], Tensor]:
-    """Noise of flat spectrum below `cycles` per box, in [0, 1]."""
+    """Noise whose spatial spectrum is flat below `cycles` per box and zero above."""
 
     def make(size: int) -> Tensor:
-        noise = torch.fft.fft2(
-            torch.randn(2 * size, 2 * size, generator=torch.Generator().manual_seed(0))
-        )
+        white = torch.randn(2 * size, 2 * size, generator=torch.Generator().manual_seed(0))
+        noise = torch.fft.fft2(white)
         f = torch.fft.fftfreq(2 * size, 1 / (2 * size))
         image = torch.fft.ifft2(noise * (torch.hypot(f[:, None], f[None]) <= cycles)).real
         return (image - image.min()) / (image.max() - image.min())
@@ -96,20 +109,17 @@ SIGNALS: dict[str, Callable[[int], Tensor]] = {
 }
 
 
-# --- one fit, one row of the table ---------------------------------------------------------------------------------
+# --- the fits, and what is printed of them ------------------------------------------------------
 
 
 def fit(truth: Tensor, prior: priors.Prior, steps: int) -> tuple[float, float]:
-    """PSNR (fit, held-out) of `prior` trained on every second pixel of `truth`."""
+    """PSNR (dB), fit and held-out, of the prior trained on every second pixel of `truth`."""
     grid = ii.Grid(BOX, tuple(truth.shape))
     points = grid.points()
     y = truth[::2, ::2].reshape(-1)
     operator = PointSamples(points[::2, ::2].reshape(-1, 2))
-    problem = ii.Problem(
-        [ii.Term(operator, y, ii.fidelity.L2())],
-        BOX,
-        ii.Grid(BOX, tuple(n // 2 for n in grid.shape)),
-    )
+    coarse = ii.Grid(BOX, tuple(n // 2 for n in grid.shape))
+    problem = ii.Problem([ii.Term(operator, y, ii.fidelity.L2())], BOX, coarse)
     solution = ii.solve(
         problem,
         prior,
@@ -130,14 +140,18 @@ def fit(truth: Tensor, prior: priors.Prior, steps: int) -> tuple[float, float]:
 
 
 def candidates(size: int, count: int = 10) -> list[float]:
-    """Bandwidths from an eighth of the lattice's Nyquist frequency to four times it, a constant factor apart."""
+    """Bandwidths from an eighth of the grid's Nyquist frequency to four times it.
+
+    They are a constant factor apart.
+    """
     nyquist = priors.bandwidth_of(ii.Grid(BOX, (size, size)))
     return [nyquist * 2.0 ** (5 * k / (count - 1) - 3) for k in range(count)]
 
 
 def ten_fits(signal: str, name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """The grid search: PSNR of every bandwidth, CPU seconds of all."""
-    truth, tried = SIGNALS[signal](options.size), candidates(options.size)
+    """The grid search: the PSNR of every bandwidth, and the CPU seconds of all fits together."""
+    truth = SIGNALS[signal](options.size)
+    tried = candidates(options.size)
     began = time.process_time()
     scores = [
         fit(truth, priors.create(name, BOX, bandwidth=b, width=options.width), options.steps)
@@ -153,7 +167,7 @@ def ten_fits(signal: str, name: str, options: argparse.Namespace) -> dict[str, A
 
 
 def add_choices(result: dict[str, Any], options: argparse.Namespace) -> None:
-    """What each variant of FreSh picks, and its CPU seconds."""
+    """Add to `result` the choice of each variant of FreSh, and its CPU seconds."""
     image = SIGNALS[result["signal"]](options.size)[::2, ::2, None]
     lattice = ii.Grid(BOX, (options.size, options.size))
 
@@ -175,6 +189,7 @@ def add_choices(result: dict[str, Any], options: argparse.Namespace) -> None:
 
 
 def key(signal: str, name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """All that a grid search depends on, to find it again in the file of results."""
     return {
         "signal": signal,
         "prior": name,
@@ -198,17 +213,20 @@ def main() -> None:
     )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = json.loads(options.out.read_text()) if options.out and options.out.exists() else []
+    results = []
+    if options.out and options.out.exists():
+        results = json.loads(options.out.read_text())
     for name in options.priors:
         for signal in options.signals:
             wanted = key(signal, name, options)
-            found = [r for r in rows if wanted.items() <= r.items()]
-            result = found[0] if found else ten_fits(signal, name, options)
-            rows = rows if found else [*rows, result]
+            result = next((r for r in results if wanted.items() <= r.items()), None)
+            if result is None:
+                result = ten_fits(signal, name, options)
+                results.append(result)
             add_choices(result, options)
             show(result)
             if options.out:
-                options.out.write_text(json.dumps(rows, indent=1))
+                options.out.write_text(json.dumps(results, indent=1))
 
 
 def show(result: dict[str, Any]) -> None:
@@ -218,11 +236,12 @@ def show(result: dict[str, Any]) -> None:
         print(f"  {kind:9s}", *(f"{v:7.2f}" for v in result[kind]))
     for variant in VARIANTS:
         found = result[variant]
-        index, cost = found["index"], 100 * found["seconds"] / result["grid seconds"]
+        index = found["index"]
+        cost = 100 * found["seconds"] / result["grid seconds"]
         loss = [max(result[kind]) - result[kind][index] for kind in ("fit", "held-out")]
         print(
-            f"  {variant:9s} picks {result['bandwidths'][index]:6.1f}: loses {loss[0]:.2f} dB fit, {loss[1]:.2f} dB "
-            f"held-out; cost {cost:.1f} %",
+            f"  {variant:9s} picks {result['bandwidths'][index]:6.1f}: "
+            f"loses {loss[0]:.2f} dB fit, {loss[1]:.2f} dB held-out; cost {cost:.1f} %",
             flush=True,
         )
 

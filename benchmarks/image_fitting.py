@@ -1,12 +1,17 @@
-"""Every prior fits one natural image with about the same number of parameters: PSNR, and how true its slopes are.
+"""Every prior fits one natural image with about the same number of parameters.
 
-    python benchmarks/image_fitting.py [--image ../shared/data/kodim23.png] [--seeds 3] [--first 0] [--only siren finer]
+    python benchmarks/image_fitting.py [--image ../shared/data/kodim23.png] [--seeds 3]
+                                       [--first 0] [--only siren finer]
 
-512 x 512 grey values (by default scikit-image's "camera"), 1000 Adam steps of 2048 random pixels at the prior's own
-learning rate, about 200 000 parameters, one thread. Networks get a quarter of the grid's Nyquist frequency as bandwidth
-(omega0 = 31 for `siren`, as published for images of this size), tables and blocks all of it. Gradient and Laplacian are
-differences of the fitted pixels beside those of the image, as signal-to-error ratios in dB. There is no noise and no
-held-out pixel here: this is the field's usual table of capacity, not of reconstruction.
+The image has 512 x 512 grey values (by default scikit-image's "camera"). Each prior has about
+200 000 parameters and runs 1000 Adam steps of 2048 random pixels at its own learning rate, on one
+thread. The bandwidth of networks is a quarter of the grid's Nyquist frequency (omega0 = 31 for
+`siren`, as published for images of this size); tables and blocks get the whole Nyquist frequency.
+
+Printed are the PSNR of each seed and how true the slopes are: "gradient" and "Laplacian" compare
+differences of the fitted pixels with those of the image, as signal-to-error ratios in dB. There is
+no noise and no held-out pixel here: this is the field's usual table of capacity, not of
+reconstruction.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from inverse_inr.operators import PointSamples
 from inverse_inr.stopping import Never
 
 BUDGET = 200_000
+"""Number of parameters that every prior is sized for."""
 SIZED_BY: dict[str, str] = {
     "grid": "cells",
     "hash": "log2_table",
@@ -33,11 +39,14 @@ SIZED_BY: dict[str, str] = {
     "gaussian_mixture": "count",
     "acorn": "features",
 }
-"""What makes a prior larger, where it is not `width`."""
+"""The option that makes a prior larger, for priors where it is not `width`."""
+
 FULL_BAND = ("grid", "hash", "planes", "tensor", "gaussian_mixture", "miner", "acorn")
+"""Priors whose bandwidth is the grid's whole Nyquist frequency: tables and blocks."""
 
 
 def natural_image(path: str | None, size: int = 512) -> tuple[Tensor, ii.Grid]:
+    """The central size x size grey values of a picture, up to 1, and their grid."""
     if path is None:
         from skimage.data import camera
 
@@ -51,31 +60,39 @@ def natural_image(path: str | None, size: int = 512) -> tuple[Tensor, ii.Grid]:
 
 
 def sized(name: str, box: ii.Box, nyquist: float, seed: int) -> priors.Prior:
-    """The prior whose parameter count is nearest to the budget, found by bisection over its size."""
+    """The largest prior whose parameter count is within the budget, found by bisection."""
     option = SIZED_BY.get(name, "width")
-    shared: dict[str, Any] = {
-        "bandwidth": nyquist if name in FULL_BAND else nyquist / 4,
-        "seed": seed,
-    }
-    low, high = (8, 22) if option == "log2_table" else (2, 40_000 if option == "count" else 1024)
+    bandwidth = nyquist / 4
+    if name in FULL_BAND:
+        bandwidth = nyquist
+    shared: dict[str, Any] = {"bandwidth": bandwidth, "seed": seed}
+    low, high = {"log2_table": (8, 22), "count": (2, 40_000)}.get(option, (2, 1024))
 
     def made(size: int) -> priors.Prior:
         return priors.create(name, box, **shared, **{option: size})
 
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if made(middle).parameter_count <= BUDGET else (low, middle)
+        if made(middle).parameter_count <= BUDGET:
+            low = middle
+        else:
+            high = middle
     return made(low)
 
 
 def differences(image: Tensor) -> tuple[Tensor, Tensor]:
     """Central gradient (n, n, 2) and five-point Laplacian of the pixels inside the frame."""
     inner = image[1:-1, 1:-1]
-    up, down, left, right = image[:-2, 1:-1], image[2:, 1:-1], image[1:-1, :-2], image[1:-1, 2:]
-    return torch.stack([down - up, right - left], -1) / 2, up + down + left + right - 4 * inner
+    up = image[:-2, 1:-1]
+    down = image[2:, 1:-1]
+    left = image[1:-1, :-2]
+    right = image[1:-1, 2:]
+    gradient = torch.stack([down - up, right - left], -1) / 2
+    return gradient, up + down + left + right - 4 * inner
 
 
 def ratio(truth: Tensor, fit: Tensor) -> float:
+    """Signal-to-error ratio in dB."""
     return float(10 * torch.log10(truth.square().sum() / (fit - truth).square().sum()))
 
 
@@ -95,10 +112,15 @@ def main() -> None:
     problem = ii.Problem([term], grid.box, grid)
     slope, bend = differences(image)
     print(
-        f"{'prior':18s} {'parameters':>10s} {'PSNR of each seed':>24s} {'gradient':>9s} {'Laplacian':>9s} {'s':>7s}"
+        f"{'prior':18s} {'parameters':>10s} {'PSNR of each seed':>24s} "
+        f"{'gradient':>9s} {'Laplacian':>9s} {'s':>7s}"
     )
     for name in arguments.only:
-        psnr, along, curved, began, count = [], [], [], time.process_time(), 0
+        psnr: list[float] = []
+        along: list[float] = []
+        curved: list[float] = []
+        count = 0
+        began = time.process_time()
         for seed in range(arguments.first, arguments.first + arguments.seeds):
             prior = sized(name, grid.box, priors.bandwidth_of(grid), seed)
             count = prior.parameter_count

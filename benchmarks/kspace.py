@@ -1,16 +1,20 @@
-"""MRI: joint image and coil maps beside SENSE, wavelets and TV; spokes by rays beside the NUFFT.
+"""MRI: joint image and coil maps against SENSE, wavelets and TV; ray integrals against the NUFFT.
 
-    python benchmarks/kspace.py cartesian [--seeds 3]    MNI152 slice, 8 coils, R = 4 and 6, 24 calibration lines
-    python benchmarks/kspace.py radial [--seeds 3]       Shepp-Logan, 24 golden-angle spokes, closed-form k-space
-    python benchmarks/kspace.py scan [--seeds 2]         the real 8-coil brain: samples that judge, and that choose
+    python benchmarks/kspace.py cartesian [--seeds 3]
+    python benchmarks/kspace.py radial [--seeds 3]
+    python benchmarks/kspace.py scan [--seeds 2]
 
-"oracle" rows were tuned on the truth; all others saw measurements only.
+The parts are:
+    cartesian  a slice of MNI152, 8 coils, R = 4 and 6 together with 24 calibration lines.
+    radial     Shepp-Logan with closed-form k-space on 24 golden-angle spokes.
+    scan       the real 8-coil brain: some samples judge the methods, others choose weights.
+
+The lines marked "oracle" were tuned on the truth; all others saw measurements only.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,58 +22,23 @@ from dataclasses import replace
 from functools import cache
 
 import torch
+from kspace_methods import chosen, finer_fit, joint, tv_of_least_misfit
 from real_data import DATA
 from torch import Tensor
 
 import inverse_inr as ii
-from inverse_inr.operators import NonCartesianKSpace, RadialSpokes
 from inverse_inr.problems.kspace import kspace, kspace_scan
 from inverse_inr.problems.kspace.simulated import sense, tv_sense, wavelet_sense, zero_filled
-from inverse_inr.regularizers import TotalVariation, as_weighted
-from inverse_inr.stopping import HeldOut, Never
 
 ONLY: list[str] = []
+"""Words of --only: a method runs if its name contains one of them, or if there are none."""
+
 ACCELERATIONS = [4.0, 6.0]
-
-
-def joint(problem: ii.Problem, seed: int = 0) -> ii.Solution:
-    """What problems/kspace.toml does: a value a pixel, TV by the noise, maps learnt where they can be."""
-    return ii.solve(problem, steps=250, lr=0.1, operator_lr=3e-4, seed=seed, callbacks=[])
-
-
-def chosen(problem: ii.Problem, seed: int) -> ii.Solution:
-    """The same with TV's weight chosen by held-out samples: a half to a quarter of the noise's."""
-    (rule,) = problem.suggested.regularizers
-
-    def fit(factor: float) -> ii.Solution:
-        return ii.solve(
-            problem,
-            regularizers=[factor * rule],  # pyright: ignore[reportOperatorIssue]
-            steps=250,
-            lr=0.1,
-            operator_lr=3e-4,
-            seed=seed,
-            callbacks=[],
-        )
-
-    return min(
-        (fit(factor) for factor in (0.5, 0.35, 0.25)), key=lambda s: s.held_out() or math.inf
-    )
-
-
-def tv_of_least_misfit(problem: ii.Problem, seed: int) -> ii.Solution:
-    """TV chosen as `chosen` chooses, by the least misfit and finer steps, and not by one standard error."""
-    rule = problem.suggested.stopping
-    assert isinstance(rule, HeldOut)
-    fit, watch = rule.split(problem.terms, seed)
-    restricted = replace(problem, terms=[replace(problem.terms[0], rows=fit[0])])
-    start = tv_sense(problem, seed=seed).details["weight"]
-    return min(
-        (tv_sense(restricted, start * f) for f in (1.0, 0.71, 0.5)), key=lambda s: s.misfit(watch)
-    )
+"""Accelerations of the Cartesian part, set by --acceleration."""
 
 
 def cartesian(seeds: int) -> None:
+    """Print the table of the Cartesian simulation for each acceleration."""
     with tempfile.TemporaryDirectory() as folder:
         path = mni152(folder)
         for acceleration in ACCELERATIONS:
@@ -81,7 +50,8 @@ def cartesian(seeds: int) -> None:
 
             net = case(0).grid.numel / len(case(0).terms[0].y)
             print(
-                f"\nMNI152 slice, 8 coils, 2 % noise, R = {acceleration:g} beside 24 calibration lines (net {net:.2f})"
+                f"\nMNI152 slice, 8 coils, 2 % noise, "
+                f"R = {acceleration:g} beside 24 calibration lines (net {net:.2f})"
             )
             table(
                 {
@@ -108,52 +78,22 @@ def mni152(folder: str) -> str:
     from nilearn.datasets import load_mni152_template
 
     path = f"{folder}/mni152.nii.gz"
-    nibabel.save(load_mni152_template(resolution=1), path)  # pyright: ignore[reportPrivateImportUsage]
+    template = load_mni152_template(resolution=1)
+    nibabel.save(template, path)  # pyright: ignore[reportPrivateImportUsage]
     return path
 
 
 def radial(seeds: int) -> None:
+    """Print the table of the radial simulation, and how far the NUFFT and ray integrals differ."""
+
     def case(seed: int, **options) -> ii.Problem:
         return kspace(
             sampling="radial", spokes=24, coils=4, learn_coils="none", seed=seed, **options
         )
 
-    def by(
-        problem: ii.Problem, finer: int = 1, steps: int = 600, batch: int | None = None
-    ) -> ii.Solution:
-        """A value for each of `finer`² parts of a pixel, total variation of them; all spokes are used."""
-        grid = problem.grid.refined(finer)
-        (suggested,) = problem.suggested.regularizers
-        ((weight, rule),) = as_weighted(suggested).parts
-        assert isinstance(rule, TotalVariation)
-        (term,) = problem.terms
-        operator = term.operator
-        if isinstance(operator, NonCartesianKSpace):
-            trajectory = operator.frequencies.reshape(*operator.shape, 2).float()
-            operator = NonCartesianKSpace(grid, trajectory, operator.coils)
-        elif isinstance(operator, RadialSpokes) and batch is None:
-            rays = (
-                2 * operator.beam.shape[1]
-            )  # they stand still: what is twice as fine must not alias
-            operator = RadialSpokes(
-                problem.box, operator.beam.angles, operator.frequency, operator.coils, rays=rays
-            )
-            operator = operator.on(grid)
-        prior = ii.priors.grid(problem.box, cells=float(max(grid.shape)))
-        return ii.solve(
-            replace(problem, terms=[replace(term, operator=operator)]),
-            prior,
-            steps=steps,
-            batch=batch,
-            lr=0.1,
-            regularizers=[weight * replace(rule, grid=grid)],
-            stopping=Never(),
-            callbacks=[],
-        )
-
     @cache
     def converged(seed: int, rays: bool) -> ii.Solution:
-        return by(case(seed, rays=rays), 2, steps=1200)
+        return finer_fit(case(seed, rays=rays), 2, steps=1200)
 
     print("\nShepp-Logan 128 x 128, 4 coils, 24 golden-angle spokes of 256 samples, 2 % noise")
     table(
@@ -162,10 +102,10 @@ def radial(seeds: int) -> None:
             "CG-SENSE, held-out iterations": lambda s: sense(case(s)),
             "L1-wavelet, held-out weight": lambda s: wavelet_sense(case(s)),
             "TV, held-out weight": lambda s: tv_sense(case(s)),
-            "grid + TV through the NUFFT": lambda s: by(case(s)),
+            "grid + TV through the NUFFT": lambda s: finer_fit(case(s)),
             "finer grid + TV, NUFFT": lambda s: converged(s, False),
             "finer grid + TV, ray integrals": lambda s: converged(s, True),
-            "finer grid + TV, 4 spokes a step": lambda s: by(
+            "finer grid + TV, 4 spokes a step": lambda s: finer_fit(
                 case(s, rays=True), 2, steps=1200, batch=4
             ),
         },
@@ -179,36 +119,43 @@ def radial(seeds: int) -> None:
                 f"{converged(seed, rays).history[-1]['loss']:.5f}" for rays in (False, True)
             )
             print(
-                f"seed {seed}: NUFFT and ray integrals differ by {rms:.5f} rms (image up to 1); losses {losses}"
+                f"seed {seed}: NUFFT and ray integrals differ by {rms:.5f} rms (image up to 1); "
+                f"losses {losses}"
             )
 
 
+def judges(problem: ii.Problem, seed: int) -> Tensor:
+    """The rows that judge the methods: a tenth of the samples, drawn by the seed."""
+    count = len(problem.terms[0].y)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(1000 + seed))
+    return order[: count // 10]
+
+
+def judged_misfit(solution: ii.Solution, seed: int) -> float:
+    """Mean |r|² / σ² of the rows that judge."""
+    term = solution.problem.terms[0]
+    rows = judges(solution.problem, seed)
+    assert isinstance(term.fidelity, ii.noise.ComplexGaussian)
+    with torch.no_grad():
+        residual = ii.predict(term.operator, solution.field, rows) - term.y[rows]
+    sigma = float(torch.as_tensor(term.fidelity.sigma))
+    return float(residual.abs().square().mean()) / sigma**2
+
+
 def scan(seeds: int) -> None:
+    """Print the table of the real scan, with the misfit of samples that no method saw."""
+
     def case(seed: int, **options) -> ii.Problem:
-        """A tenth of the samples judges and is seen by nothing else; a tenth of the others chooses."""
+        """The scan without the tenth that judges; a tenth of the other samples chooses."""
         problem = kspace_scan(str(DATA / "brain_8ch_cartesian_ksp.npy"), hold_out=0.1, **options)
         (term,) = problem.terms
         rows = torch.ones(len(term.y), dtype=torch.bool)
         rows[judges(problem, seed)] = False
         return replace(problem, terms=[replace(term, rows=rows.nonzero()[:, 0])])
 
-    def judges(problem: ii.Problem, seed: int) -> Tensor:
-        count = len(problem.terms[0].y)
-        return torch.randperm(count, generator=torch.Generator().manual_seed(1000 + seed))[
-            : count // 10
-        ]
-
-    def misfit(solution: ii.Solution, seed: int) -> float:
-        term, rows = solution.problem.terms[0], judges(solution.problem, seed)
-        assert isinstance(term.fidelity, ii.noise.ComplexGaussian)
-        with torch.no_grad():
-            residual = ii.predict(term.operator, solution.field, rows) - term.y[rows]
-        return (
-            float(residual.abs().square().mean()) / float(torch.as_tensor(term.fidelity.sigma)) ** 2
-        )
-
     print(
-        f"\nReal 8-coil brain, {case(0).notes['samples']}; misfit of a tenth of them, mean |r|² / σ²"
+        f"\nReal 8-coil brain, {case(0).notes['samples']}; "
+        f"misfit of a tenth of them, mean |r|² / σ²"
     )
     table(
         {
@@ -229,7 +176,7 @@ def scan(seeds: int) -> None:
             "grid + TV, real, maps learnt": lambda s: joint(case(s), s),
         },
         seeds,
-        misfit,
+        judged_misfit,
     )
 
 
@@ -238,11 +185,16 @@ def table(
     seeds: int,
     misfit: Callable[[ii.Solution, int], float] | None = None,
 ) -> None:
-    """PSNR where there is a truth, else the `misfit` of each solution."""
+    """Print one line per method: PSNR and SSIM by default, or the `misfit` of each solution."""
+    digits = 3
+    if misfit is None:
+        digits = 2
     for name, method in methods.items():
         if ONLY and not any(word in name for word in ONLY):
             continue
-        values, more, began = [], [], time.process_time()
+        values: list[float] = []
+        similarities: list[float] = []
+        began = time.process_time()
         for seed in range(seeds):
             solution = method(seed)
             if misfit is not None:
@@ -250,13 +202,15 @@ def table(
             else:
                 found = solution.metrics()
                 values.append(found["PSNR"])
-                more.append(found["SSIM"])
+                similarities.append(found["SSIM"])
         seconds = (time.process_time() - began) / seeds
-        digits = 2 if misfit is None else 3
         listed = " ".join(f"{v:6.{digits}f}" for v in values)
-        ssim = f"  SSIM {sum(more) / len(more):.3f}" if more else ""
+        ssim = ""
+        if similarities:
+            ssim = f"  SSIM {sum(similarities) / len(similarities):.3f}"
         print(
-            f"{name:40s} {listed}   mean {sum(values) / len(values):6.{digits}f}{ssim}  {seconds:6.1f} CPU s",
+            f"{name:40s} {listed}   mean {sum(values) / len(values):6.{digits}f}{ssim}  "
+            f"{seconds:6.1f} CPU s",
             flush=True,
         )
 

@@ -1,6 +1,8 @@
-"""Peak memory of 10^7 points through a 3 x 256 network, forward and backward, in one `predict`.
+"""Peak memory of one `predict` of 10^7 points through a 3 x 256 network, forward and backward.
 
-python benchmarks/memory.py [--points 10000000]
+    python benchmarks/memory.py [--points 10000000]
+
+The peaks are those of the whole process, so each one includes those before it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ import inverse_inr as ii
 
 
 class Points:
-    """Each of `count` rows is the field at one place; places are a function of the row, so that none are stored."""
+    """An operator whose rows are the field's values at one point each.
+
+    A point is a function of its row's index, so that no points are stored.
+    """
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -50,13 +55,15 @@ def main() -> None:
         nn.ReLU(),
     ]
     network = nn.Sequential(*layers, nn.Linear(256, 1))
-    before, began = peak(), time.perf_counter()
+    before = peak()
+    began = time.perf_counter()
     loss = ii.predict(Points(arguments.points), network).square().mean()
     forward = peak()
     loss.backward()
     assert all(p.grad is not None for p in network.parameters())
     print(
-        f"{arguments.points} points: peak {before:.2f} GB after imports, {forward:.2f} GB after forward, "
+        f"{arguments.points} points: peak {before:.2f} GB after imports, "
+        f"{forward:.2f} GB after forward, "
         f"{peak():.2f} GB after backward, {time.perf_counter() - began:.0f} s"
     )
 

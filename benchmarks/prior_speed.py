@@ -1,6 +1,10 @@
-"""What a step costs, as ratios in one run on one thread: complex beside sine, hash beside plain indexing, lattices.
+"""Compare the time per step of priors, as ratios within one run on one thread.
 
-python benchmarks/prior_speed.py
+    python benchmarks/prior_speed.py
+
+The WIRE variants are compared with SIREN of the same width and depth. The hash prior is compared
+with two plainer implementations of the same encoding. Separable priors are evaluated on a grid,
+which takes less time than point by point.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ BOX = Box((-1.0, -1.0), (1.0, 1.0))
 
 
 def best(work: Callable[[], object], repeats: int = 7) -> float:
-    """Least CPU seconds of several runs."""
+    """Shortest CPU time of several runs, in seconds."""
     seconds = []
     for _ in range(repeats):
         began = time.process_time()
@@ -29,20 +33,20 @@ def best(work: Callable[[], object], repeats: int = 7) -> float:
 
 
 def in_turns(works: list[Callable[[], object]], turns: int = 5) -> list[float]:
-    """Least CPU seconds of each; one after the other, so that a busy moment of the machine meets all."""
-    return [
-        min(times)
-        for times in zip(*([best(work, 3) for work in works] for _ in range(turns)), strict=True)
-    ]
+    """Shortest CPU time of each, in seconds.
+
+    They run one after the other in each turn, so that a busy moment of the machine slows all alike.
+    """
+    rounds = [[best(work, 3) for work in works] for _ in range(turns)]
+    return [min(times) for times in zip(*rounds, strict=True)]
 
 
 def step(prior: nn.Module, points: Tensor) -> Callable[[], object]:
-    """Forward, backward and an Adam step."""
-    groups = (
-        prior.param_groups()
-        if isinstance(prior, priors.Prior)
-        else [{"role": "other", "params": list(prior.parameters()), "lr": 1e-2}]
-    )
+    """One optimizer step as a function: forward, backward and Adam's update."""
+    if isinstance(prior, priors.Prior):
+        groups = prior.param_groups()
+    else:
+        groups = [{"role": "other", "params": list(prior.parameters()), "lr": 1e-2}]
     optimizer = optimizers.Adam().build(groups)
 
     def closure() -> Tensor:
@@ -55,28 +59,39 @@ def step(prior: nn.Module, points: Tensor) -> Callable[[], object]:
 
 
 class PortedHash(nn.Module):
-    """The same encoding and network the way PyTorch ports write it: an embedding for each corner of each level."""
+    """The hash prior written as PyTorch ports write it.
+
+    It has the same encoding and network, but looks up an embedding for each corner of each level.
+    """
 
     def __init__(self, prior: priors.Prior) -> None:
         super().__init__()
         assert isinstance(prior.encoding, GridEncoding)
-        self.prior, self.encoding = prior, prior.encoding
+        self.prior = prior
+        self.encoding = prior.encoding
 
     def forward(self, points: Tensor) -> Tensor:
-        e, x = self.encoding, self.prior.box.normalize(points)
+        """Values (points, channels) at `points`."""
+        e = self.encoding
+        x = self.prior.box.normalize(points)
         features = []
         for k, start in enumerate(e.start.tolist()):
             position = torch.minimum(e.scale[k] * x + e.shift[k], e.top[k]).clamp(min=0)
             cell = torch.minimum(position.floor(), e.top[k] - 1)
-            fraction, cell = position - cell, cell.long()
+            fraction = position - cell
+            cell = cell.long()
             seen = 0.0
             for corner in itertools.product((0, 1), repeat=x.shape[-1]):
                 offset = torch.tensor(corner)
                 terms = (cell + offset) * e.steps[k].long()
                 index = terms[:, 0]
-                for term in terms.T[1:]:
-                    index = index ^ term if e.hashed[k] else index + term
-                index = index % e.table_size if e.hashed[k] else index
+                if e.hashed[k]:
+                    for term in terms.T[1:]:
+                        index = index ^ term
+                    index = index % e.table_size
+                else:
+                    for term in terms.T[1:]:
+                        index = index + term
                 weight = torch.where(offset == 1, fraction, 1 - fraction).prod(-1, keepdim=True)
                 seen = seen + weight * nn.functional.embedding(start + index, e.table)
             features.append(seen)
@@ -84,14 +99,19 @@ class PortedHash(nn.Module):
 
 
 class PlainHash(nn.Module):
-    """The same with our stencil of all levels at once: what our gather alone gains over indexing under autograd."""
+    """The hash prior with our stencil of all levels at once, but plain indexing under autograd.
+
+    The difference in time is the gain of our gather alone.
+    """
 
     def __init__(self, prior: priors.Prior) -> None:
         super().__init__()
         assert isinstance(prior.encoding, GridEncoding)
-        self.prior, self.encoding = prior, prior.encoding
+        self.prior = prior
+        self.encoding = prior.encoding
 
     def forward(self, points: Tensor) -> Tensor:
+        """Values (points, channels) at `points`."""
         index, weight = self.encoding.stencil(self.prior.box.normalize(points))
         seen = (self.encoding.table[index.long()] * weight[..., None]).sum(1)
         features = seen.unflatten(0, (len(self.encoding.sizes), -1)).transpose(0, 1).flatten(1)
@@ -106,7 +126,8 @@ def main() -> None:
     for variant in ("complex", "real", "two"):
         prior = priors.wire(BOX, width=128, depth=4, variant=variant)
         print(
-            f"wire {variant}, {prior.parameter_count} parameters: {best(step(prior, points)) / siren:.2f} x siren"
+            f"wire {variant}, {prior.parameter_count} parameters: "
+            f"{best(step(prior, points)) / siren:.2f} x siren"
         )
     same = priors.hash(BOX)
     torch.testing.assert_close(PortedHash(same)(points), same(points))
@@ -116,9 +137,10 @@ def main() -> None:
             [step(make(priors.hash(BOX)), some) for make in (lambda p: p, PortedHash, PlainHash)]
         )
         print(
-            f"hash, 8 levels, 2 x 32, {count} points: {count / ours / 1e6:.2f} million points a second, "
-            f"{port / ours:.1f} x a PyTorch port (an embedding for each corner of each level), {plain / ours:.1f} x "
-            "indexing with our stencil"
+            f"hash, 8 levels, 2 x 32, {count} points: "
+            f"{count / ours / 1e6:.2f} million points a second, "
+            f"{port / ours:.1f} x a PyTorch port (an embedding for each corner of each level), "
+            f"{plain / ours:.1f} x indexing with our stencil"
         )
     volume = Box((0.0, 0.0, 400.0), (1.0, 1.0, 700.0), ("mm", "mm", "nm"))
     grid = Grid(volume, (256, 256, 28))
@@ -129,7 +151,8 @@ def main() -> None:
             part = grid.points().reshape(-1, 3)[:: 28 * 4]
             single = best(lambda p=prior, x=part: p(x), 3) * grid.numel / len(part)
             print(
-                f"{name}, 256 x 256 x 28: on the lattice {single / lattice:.0f} x faster than point by point"
+                f"{name}, 256 x 256 x 28: on the lattice {single / lattice:.0f} x "
+                f"faster than point by point"
             )
 
 

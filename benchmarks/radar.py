@@ -1,13 +1,19 @@
-"""FMCW volume benchmark: INRs beside backprojection, least squares and L1, converged; off-lattice truth, several seeds.
+"""FMCW volumes: INRs against backprojection, least squares and L1, on scatterers off the grid.
 
     python benchmarks/radar.py [--case standard sparse noisy] [--seeds 3] [--only hash]
 
-8-12 GHz on a cylinder of 0.5 m, 24 azimuths x 8 heights, 20 dB ("sparse": 12 azimuths; "noisy": 5 dB), a toy aeroplane
-of 6000 scatterers on no lattice, voxels of 6.25 mm. Chamfer, F1 (within a voxel) and 95 % Hausdorff distance against
-those scatterers: "best" thresholds are each measure's own, chosen by the truth, "fixed" is 0.15 of the maximum.
-A variance field has two rows: its posterior mean, and its amplitude (the standard deviations), which is a shape only.
-Held-out: relative error of 60 noise-free pulses at other azimuths and heights. L1's rule and all INR settings are the
-same in every row; CPU seconds of the fit on one thread.
+The radar sends 8 to 12 GHz from 24 azimuths and 8 heights on a cylinder of 0.5 m, with 20 dB of
+signal to noise. "sparse" has 12 azimuths, "noisy" 5 dB. The scene is a toy aeroplane of 6000
+scatterers that lie on no grid; voxels are 6.25 mm wide. All methods are run to convergence. The
+rule of L1 and all settings of the INRs are the same in every case.
+
+Chamfer distance, F1 (within a voxel) and 95 % Hausdorff distance are taken against the scatterers.
+"best" is at the best threshold of each measure, chosen by the truth; "fixed" is at 0.15 of the
+maximum. "held-out" is the relative error of 60 noise-free pulses at other azimuths and heights.
+Times are CPU seconds of the fit on one thread.
+
+A variance field has two lines: its posterior mean, and its amplitude (the standard deviations),
+which is a shape only.
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -30,12 +37,15 @@ from inverse_inr.problems.radar.variance_field import variance_field
 from inverse_inr.surfaces import best, occupied, shape_errors, volume_errors
 
 FIXED = 0.15
+"""The fixed threshold, as a fraction of the volume's maximum."""
+
 CASES = {"standard": {}, "sparse": {"azimuths": 12}, "noisy": {"snr": 5.0}}
 Method = Callable[[ii.Problem, int], ii.Solution]
 
 
-def inr(**keywords: object) -> Method:
-    return lambda p, seed: ii.solve(p, seed=seed, callbacks=[], **keywords)  # pyright: ignore[reportArgumentType]
+def inr(**keywords: Any) -> Method:
+    """The problem's own prior, solved with these keywords of `solve`."""
+    return lambda p, seed: ii.solve(p, seed=seed, callbacks=[], **keywords)
 
 
 METHODS: dict[str, Method] = {
@@ -60,7 +70,8 @@ def main() -> None:
     torch.set_num_threads(1)
     for case in arguments.case:
         print(
-            f"\n{case}: Chamfer mm, F1, Hausdorff mm (best); Chamfer, F1 (fixed); held-out; CPU seconds",
+            f"\n{case}: Chamfer mm, F1, Hausdorff mm (best); "
+            f"Chamfer, F1 (fixed); held-out; CPU seconds",
             flush=True,
         )
         for seed in range(arguments.seeds):
@@ -70,19 +81,15 @@ def main() -> None:
 
 
 def row(name: str, method: Method, case: str, seed: int) -> None:
-    problem, truth = fmcw(**CASES[case], seed=seed), aeroplane()  # pyright: ignore[reportArgumentType]
+    """Solve one case by one method and print its line, or two for a variance field."""
+    problem = fmcw(**CASES[case], seed=seed)  # pyright: ignore[reportArgumentType]
+    truth = aeroplane()
     began = time.process_time()
     solution = method(problem, seed)
     seconds = time.process_time() - began
     volume = solution.sample(problem.grid)
-    shape_row(
-        name,
-        problem,
-        volume,
-        truth,
-        seed,
-        f"{unseen(problem, volume, truth):.3f}  {seconds:5.1f} s  {solution.stopped}",
-    )
+    tail = f"{unseen(problem, volume, truth):.3f}  {seconds:5.1f} s  {solution.stopped}"
+    shape_row(name, problem, volume, truth, seed, tail)
     if "variance" in solution.details:
         shape_row("   its amplitude", problem, solution.details["variance"].sqrt(), truth, seed, "")
 
@@ -90,11 +97,13 @@ def row(name: str, method: Method, case: str, seed: int) -> None:
 def shape_row(
     name: str, problem: ii.Problem, volume: torch.Tensor, truth: torch.Tensor, seed: int, tail: str
 ) -> None:
+    """Print the shape errors of a volume against the scatterers `truth`, and then `tail`."""
     reach = problem.grid.spacing[0]
     errors = best(volume_errors(volume, problem.grid, truth, reach))
     fixed = shape_errors(occupied(volume, problem.grid, FIXED), truth, reach)
     print(
-        f"{name:34s} seed {seed}  {1e3 * errors.chamfer:5.2f} {errors.f1:.3f} {1e3 * errors.hausdorff95:5.1f}   "
+        f"{name:34s} seed {seed}  {1e3 * errors.chamfer:5.2f} {errors.f1:.3f} "
+        f"{1e3 * errors.hausdorff95:5.1f}   "
         f"{1e3 * fixed.chamfer:5.2f} {fixed.f1:.3f}   {tail}",
         flush=True,
     )

@@ -1,6 +1,7 @@
-"""Where the real measurements lie: the folder INVERSE_INR_DATA, else shared/data beside the checkout."""
+"""The folder of real measurements, which several benchmarks share."""
 
 import os
 from pathlib import Path
 
 DATA = Path(os.environ.get("INVERSE_INR_DATA") or Path(__file__).parents[2] / "shared" / "data")
+"""The folder that INVERSE_INR_DATA names; by default, shared/data next to the checkout."""

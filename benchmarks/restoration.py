@@ -1,11 +1,13 @@
-"""Restoration table: an INR beside the classical methods, real photographs, several seeds, one thread.
+"""Restoration table: an INR against the classical methods on real photographs, one thread.
 
-    python benchmarks/restoration.py deblur inpaint denoise super_resolution     [--seeds 3] [--crop 128]
-    python benchmarks/restoration.py border boundary_value gradient register     [--seeds 3]
+    python benchmarks/restoration.py deblur inpaint denoise super_resolution [--seeds 3]
+                                     [--crop 128]
+    python benchmarks/restoration.py border boundary_value gradient register volume [--seeds 3]
 
-Photographs are kodim04 and kodim23 (folder: INVERSE_INR_DATA, or ../shared/data), their central `crop` pixels. Seeds
-change the noise or the mask, and the solver. "oracle" rows were tuned on the truth, "held-out" rows on measurements
-that no fit saw. PSNR in dB for a data range of the truth's own span, as `Solution.metrics` gives it.
+The photographs are the central `crop` pixels of kodim04 and kodim23 (folder: INVERSE_INR_DATA, or
+../shared/data). Seeds change the noise or the mask, and the solver. The lines marked "oracle" were
+tuned on the truth, those marked "held-out" on measurements that no fit saw. PSNR is in dB, with the
+truth's own span as data range, as `Solution.metrics` gives it.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from real_data import DATA
@@ -45,21 +48,21 @@ def psnr(solution: ii.Solution) -> float:
 
 
 def oracle(fits: list[ii.Solution]) -> ii.Solution:
+    """The fit that is nearest to the truth."""
     return max(fits, key=psnr)
 
 
 def hash_tv(weights: list[float], steps: int = 200) -> Method:
-    """Hash at half the Nyquist frequency with joint total variation; weight by held-out measurements."""
+    """Hash at half the Nyquist frequency with joint total variation.
+
+    Held-out measurements choose the weight.
+    """
 
     def method(problem: ii.Problem) -> ii.Solution:
         def fit(weight: float) -> ii.Solution:
             penalty = weight * TotalVariation(grid=problem.grid, joint=True)
-            prior = priors.create(
-                "hash",
-                problem.box,
-                problem.channels,
-                bandwidth=0.5 * priors.bandwidth_of(problem.grid),
-            )
+            bandwidth = 0.5 * priors.bandwidth_of(problem.grid)
+            prior = priors.create("hash", problem.box, problem.channels, bandwidth=bandwidth)
             return ii.solve(
                 problem,
                 prior,
@@ -83,7 +86,7 @@ def as_suggested(problem: ii.Problem) -> ii.Solution:
 def tv(
     name: str, weights: list[float], method: Callable[..., ii.Solution] = baselines.tv
 ) -> dict[str, Method]:
-    """TV with the weight that the truth likes best."""
+    """An entry of a table of methods: TV with the weight that is best by the truth."""
     return {name: lambda p: method(p, "oracle", weights=weights, iterations=300)}
 
 
@@ -133,11 +136,14 @@ TASKS: dict[str, tuple[Callable[..., ii.Problem], dict[str, Method]]] = {
         },
     ),
 }
-"""A "first fit" is the suggestion without the rounds that follow it."""
+"""For each task, the function that makes its problem, and the methods.
+
+A "first fit" is the problem's suggestion without the rounds that follow it.
+"""
 
 
 def border_ratio(solution: ii.Solution) -> float:
-    """Root mean square error in the outer 16 pixels over that inside."""
+    """Root mean square error in the outer 16 pixels, divided by that inside."""
     problem = solution.problem
     assert isinstance(problem.reference, ii.SampledField)
     off = (solution.sample(problem.grid) - problem.reference.sample(problem.grid)).square().mean(-1)
@@ -147,17 +153,18 @@ def border_ratio(solution: ii.Solution) -> float:
 
 
 def border(seeds: int, crop: int) -> None:
-    """The same pixels deblurred from their frame alone, and from one that goes on 16 pixels beyond it."""
+    """Print the border error of pixels deblurred from their own frame, and from a larger one."""
     print(
         f"\nborder: error in the outer 16 pixels over that inside, {crop} pixels, mean of seeds",
         flush=True,
     )
     for image in IMAGES:
-        alone, beyond = [], []
+        alone: list[float] = []
+        beyond: list[float] = []
         for seed in range(seeds):
-            small, large = (
-                deblur(str(DATA / f"{image}.png"), crop=n, seed=seed) for n in (crop, crop + 32)
-            )
+            file = str(DATA / f"{image}.png")
+            small = deblur(file, crop=crop, seed=seed)
+            large = deblur(file, crop=crop + 32, seed=seed)
             alone.append(border_ratio(ii.solve(small, callbacks=[])))
             fit = ii.solve(large, callbacks=[])  # its pixels are counted from 16 further out
             moved = replace(fit, field=lambda x, field=fit.field: field(x + 16.0), problem=small)
@@ -169,24 +176,30 @@ def border(seeds: int, crop: int) -> None:
 
 
 def photographs(task: str, seeds: int, crop: int, only: list[str] | None) -> None:
+    """Print the PSNR of every method of one task, for both photographs."""
     make, methods = TASKS[task]
     for image in IMAGES:
         print(
-            f"\n{task}, {image}, {crop} pixels: PSNR (dB) for seeds 0..{seeds - 1}, mean, wall seconds",
+            f"\n{task}, {image}, {crop} pixels: "
+            f"PSNR (dB) for seeds 0..{seeds - 1}, mean, wall seconds",
             flush=True,
         )
         for name, method in methods.items():
             if only and not any(word in name for word in only):
                 continue
-            values, began, last = [], time.perf_counter(), None
-            rounds = {"rounds": 0} if "first fit" in name else {}
+            options = {}
+            if "first fit" in name:
+                options = {"rounds": 0}
+            values: list[float] = []
+            last = None
+            began = time.perf_counter()
             for seed in range(seeds):
-                last = method(make(str(DATA / f"{image}.png"), crop=crop, seed=seed, **rounds))
+                last = method(make(str(DATA / f"{image}.png"), crop=crop, seed=seed, **options))
                 values.append(psnr(last))
             seconds = (time.perf_counter() - began) / seeds
-            extra = (
-                f"  border / inside {border_ratio(last):.2f}" if task == "deblur" and last else ""
-            )
+            extra = ""
+            if task == "deblur" and last:
+                extra = f"  border / inside {border_ratio(last):.2f}"
             listed = " ".join(f"{v:6.2f}" for v in values)
             print(
                 f"{name:28s} {listed}   {sum(values) / seeds:6.2f} dB  {seconds:6.1f} s{extra}",
@@ -195,23 +208,27 @@ def photographs(task: str, seeds: int, crop: int, only: list[str] | None) -> Non
 
 
 def equations(seeds: int) -> None:
+    """Print the errors of boundary-value problems, of SIREN and of finite differences."""
     print("\nboundary_value: relative L2 error, CPU seconds", flush=True)
     for equation in ("poisson", "helmholtz"):
         for seed in range(seeds):
-            problem, began = boundary_value(equation, seed=seed), time.process_time()
+            problem = boundary_value(equation, seed=seed)
+            began = time.process_time()
             fit = ii.solve(
                 problem, steps=100, optimizer=optimizers.LBFGS(), seed=seed, callbacks=[]
             )
             seconds = time.process_time() - began
             beside = problem.suggested.baselines["finite differences"](problem)
             print(
-                f"{equation:10s} seed {seed}: SIREN {fit.metrics()['relative error']:.1e} ({seconds:.1f} s), "
+                f"{equation:10s} seed {seed}: "
+                f"SIREN {fit.metrics()['relative error']:.1e} ({seconds:.1f} s), "
                 f"finite differences {beside.metrics()['relative error']:.1e}",
                 flush=True,
             )
 
 
 def from_gradient(crop: int) -> None:
+    """Print the PSNR of photographs that were reconstructed from their gradient."""
     print("\ngradient: PSNR (dB) after fixing the mean", flush=True)
     for image in IMAGES:
         problem = poisson_edit(str(DATA / f"{image}.png"), source=None, crop=crop)
@@ -221,34 +238,36 @@ def from_gradient(crop: int) -> None:
         for solution in (problem.suggested.baselines["sparse Poisson solver"](problem), fit):
             seen = solution.sample(problem.grid)
             seen = seen + (truth - seen).mean((0, 1))
-            print(
-                f"{image} {solution.method:24s} {metrics.psnr(seen, truth, data_range=1.0):6.2f} dB",
-                flush=True,
-            )
+            value = metrics.psnr(seen, truth, data_range=1.0)
+            print(f"{image} {solution.method:24s} {value:6.2f} dB", flush=True)
 
 
 def registration(seeds: int, volume: bool) -> None:
-    options = {"bin": 6, "volume": True} if volume else {"bin": 3}
+    """Print the displacement errors of deformed MNI152 slices, or of the whole volume."""
+    options: dict[str, Any] = {"bin": 3}
+    amplitude = 3.0
+    if volume:
+        options = {"bin": 6, "volume": True}
+        amplitude = 1.5
     print(
         f"\nregister, MNI152 {options}: mean error in pixels inside the head, part folded",
         flush=True,
     )
     for seed in range(seeds):
-        problem = register("mni152", amplitude=1.5 if volume else 3.0, seed=seed, **options)  # type: ignore[arg-type]
+        problem = register("mni152", amplitude=amplitude, seed=seed, **options)
         began = time.perf_counter()
         fit = ii.solve(problem, points=256, seed=seed, callbacks=[])
         seconds = time.perf_counter() - began
-        names = (
-            ("no registration", "B-spline grid") if volume else tuple(problem.suggested.baselines)
-        )
+        names = tuple(problem.suggested.baselines)
+        if volume:
+            names = ("no registration", "B-spline grid")
         for solution in [problem.suggested.baselines[n](problem) for n in names] + [fit]:
-            folds = (
-                f"{folded_fraction(solution.field, problem.grid):.4f}"
-                if solution.method != "TV-L1 flow"
-                else "-"
-            )
+            folds = "-"
+            if solution.method != "TV-L1 flow":
+                folds = f"{folded_fraction(solution.field, problem.grid):.4f}"
             print(
-                f"seed {seed} {solution.method:16s} {displacement_error(solution):.3f} px, folded {folds}",
+                f"seed {seed} {solution.method:16s} {displacement_error(solution):.3f} px, "
+                f"folded {folds}",
                 flush=True,
             )
         print(f"   ({seconds:.1f} s for the last)", flush=True)

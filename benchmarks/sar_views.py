@@ -1,10 +1,11 @@
-"""Novel SAR views of a box on the ground: an INR beside tomography, voxels of the same physics and the nearest view.
+"""Novel SAR views of a box on the ground: an INR against tomography, voxels and the nearest view.
 
     python benchmarks/sar_views.py [--seeds 3] [--only hash]
 
-24 views at incidences 50 and 60 degrees, 0.3 m pixels, 4-look speckle; judged at 8 azimuths half a step off and
-incidence 55 degrees, against exact noise-free images (amplitudes) and closed-form shadow lengths. The truth is used
-for this table and nothing else.
+The measurements are 24 views at incidences of 50 and 60 degrees, with pixels of 0.3 m and 4-look
+speckle. The methods are judged at 8 azimuths half a step away and at an incidence of 55 degrees,
+against exact noise-free images (amplitudes) and closed-form shadow lengths. The voxels follow the
+same physics as the INR. The truth is used for this table and for nothing else.
 """
 
 from __future__ import annotations
@@ -24,13 +25,19 @@ from inverse_inr.problems.radar.box_scene import BoxOnGround
 from inverse_inr.problems.radar.novel_views import nearest_views, novel_radar, render, view_errors
 from inverse_inr.problems.radar.tomography import tomography
 
-STEPS, BATCH = 600, 48
+STEPS = 600
+BATCH = 48
 
 
 def fit(problem: ii.Problem, prior: str, seed: int) -> ii.Solution:
-    """The problem's own prior, or another of the catalogue with its defaults; voxels are the pixels of the grid."""
-    options = problem.suggested.options if prior == "hash" else {}
-    if prior == "grid":
+    """Solve by the problem's own prior, or by another of the catalogue with its defaults.
+
+    The prior `grid` has one voxel per pixel of the problem's grid.
+    """
+    options = {}
+    if prior == "hash":
+        options = problem.suggested.options
+    elif prior == "grid":
         options = {"cells": float(problem.grid.shape[0])}
     made = priors.create(prior, problem.box, problem.channels, seed=seed, **options)
     return ii.solve(problem, made, steps=STEPS, batch=BATCH, seed=seed, callbacks=[])
@@ -39,6 +46,7 @@ def fit(problem: ii.Problem, prior: str, seed: int) -> ii.Solution:
 def images_of(
     solve: Callable[[ii.Problem, int], ii.Solution],
 ) -> Callable[[ii.Problem, SarImage, int], Tensor]:
+    """A method that solves the problem and renders the solution's field at the novel views."""
     return lambda problem, novel, seed: render(novel, solve(problem, seed).field)
 
 
@@ -53,7 +61,10 @@ METHODS: dict[str, Callable[[ii.Problem, SarImage, int], Tensor]] = {
 
 
 def clean_nearest(problem: ii.Problem, novel: SarImage) -> Tensor:
-    """What the nearest direction would show to a radar without noise: the error of the direction alone."""
+    """The view that a radar without noise would have from the nearest measured direction.
+
+    Its error is that of the direction alone.
+    """
     radar = problem.terms[0].operator
     assert isinstance(radar, SarImage)
     directions = [r.frame(torch.arange(r.shape[0]))[0] for r in (novel, radar)]
@@ -73,7 +84,8 @@ def main() -> None:
     for name, method in METHODS.items():
         if arguments.only and not any(word in name for word in arguments.only):
             continue
-        rows, began = [], time.process_time()
+        rows: list[dict[str, float]] = []
+        began = time.process_time()
         for seed in range(arguments.seeds):
             problem = sar_views(seed=seed, degree=arguments.degree)
             radar = problem.terms[0].operator
@@ -85,7 +97,8 @@ def main() -> None:
         worst = max((r["shadow, worst view"] for r in rows), key=abs)
         listed = " ".join(f"{r['PSNR']:5.2f}" for r in rows)
         shadow = (
-            f"mean {mean['shadow, mean']:+.2f}, median |.| {mean['shadow, median of |error|']:.2f}, "
+            f"mean {mean['shadow, mean']:+.2f}, "
+            f"median |.| {mean['shadow, median of |error|']:.2f}, "
             f"within 1: {100 * mean['shadow, within 1 pixel']:.0f} %, worst view {worst:+.2f}"
         )
         print(f"{name:32s} {listed} dB  {shadow}  {seconds:5.0f} s", flush=True)

@@ -1,9 +1,13 @@
-"""Closed meshes from a sparse radar aperture, in mm against the exact surface: classical images, two stages, direct.
+"""Closed meshes from a sparse radar aperture, compared with the exact surface in mm.
 
-    python benchmarks/surfaces.py [--scenes sphere box] [--seeds 3] [--only ...] [--figure meshes.png]
+    python benchmarks/surfaces.py [--scenes sphere box] [--seeds 3] [--only ...]
+                                  [--figure meshes.png]
 
-6 to 10 GHz in 12 steps (range resolution 37.5 mm), 36 azimuths x 8 heights, 20 dB; settings are the same for all
-scenes and seeds. "closed" is watertight, one part, Euler characteristic 2. The truth is used for this table alone.
+The radar sends 6 to 10 GHz in 12 steps (a range resolution of 37.5 mm) from 36 azimuths and 8
+heights, with 20 dB of signal to noise. The methods are level sets of classical images, a fit in two
+stages, and a direct fit of the surface. Settings are the same for all scenes and seeds. A "closed"
+mesh is watertight, of one part, with Euler characteristic 2. The truth is used for this table
+alone.
 """
 
 from __future__ import annotations
@@ -24,12 +28,13 @@ from inverse_inr.surfaces import Mesh, MeshErrors, distance_of, level_set, mesh_
 from inverse_inr.surfaces import plotting as plotting_3d
 
 VOXELS = 48
+"""Voxels per axis of the grid on which meshes are extracted."""
 
 
 def of_modulus(
     method: Callable[[Problem], object], level: float
 ) -> Callable[[Problem, dict], Mesh]:
-    """The level set of an image's modulus, at a fraction of its largest."""
+    """A method: the level set of an image's modulus, at `level` times its largest value."""
 
     def mesh(problem: Problem, _: dict) -> Mesh:
         image = method(problem).field  # pyright: ignore[reportAttributeAccessIssue]
@@ -42,11 +47,13 @@ def of_modulus(
 
 
 def staged(problem: Problem, found: dict) -> Mesh:
+    """The mesh of the two stages, whose solution is kept in `found`."""
     found["two stages"] = two_stages(problem, seed=found["seed"])
     return level_set(found["two stages"].field, Grid(problem.box, (VOXELS,) * 3))
 
 
 def coupled(problem: Problem, found: dict) -> Mesh:
+    """The mesh of the direct fit, which starts from the two stages."""
     if "two stages" not in found:
         staged(problem, found)
     found["direct"] = direct(problem, found["two stages"].field, batch=96, seed=found["seed"])
@@ -86,7 +93,10 @@ def main() -> None:
 
 
 def row(scene: str, seed: int, only: list[str] | None) -> dict[str, Mesh]:
-    problem, found, meshes = surfaces(scene, seed=seed), {"seed": seed}, {}
+    """Print one line per method for a scene and a seed; return the meshes by method."""
+    problem = surfaces(scene, seed=seed)
+    found = {"seed": seed}
+    meshes: dict[str, Mesh] = {}
     body = problem.notes["shape"]
     truth = body.scatterers(5000, torch.Generator().manual_seed(1000))[0]
     for name, method in METHODS.items():
@@ -98,22 +108,26 @@ def row(scene: str, seed: int, only: list[str] | None) -> dict[str, Mesh]:
         except ValueError as error:
             print(f"{name:36s} seed {seed}  {error}", flush=True)
             continue
-        e, seconds = mesh_errors(mesh, body, truth), time.process_time() - began
-        print(f"{name:36s} seed {seed}  {line(e, mesh)}  {seconds:6.1f} s", flush=True)
+        errors = mesh_errors(mesh, body, truth)
+        seconds = time.process_time() - began
+        print(f"{name:36s} seed {seed}  {line(errors, mesh)}  {seconds:6.1f} s", flush=True)
         meshes[name] = mesh
     return meshes
 
 
 def line(errors: MeshErrors, mesh: Mesh) -> str:
-    one = mesh.is_closed and mesh.components == 1 and mesh.euler_characteristic == 2
-    state = (
-        "closed" if one else f"{'closed' if mesh.is_closed else 'open'}, {mesh.components} parts"
-    )
+    """The errors in mm, and whether the mesh is one closed surface."""
+    state = "open"
+    if mesh.is_closed:
+        state = "closed"
+    if not mesh.is_closed or mesh.components != 1 or mesh.euler_characteristic != 2:
+        state += f", {mesh.components} parts"
     values = (errors.chamfer, errors.hausdorff95, errors.hausdorff)
     return " ".join(f"{1e3 * v:6.2f}" for v in values) + f"  {state:16s}"
 
 
 def draw(meshes: dict[str, Mesh], path: str) -> None:
+    """Write a figure of the meshes, side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.6 * len(meshes), 3.8), layout="constrained")

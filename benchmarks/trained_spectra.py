@@ -1,10 +1,13 @@
-"""Networks trained on cubes beside linear regression and the mean spectrum: every scene is left out once.
+"""Networks trained on cubes against linear regression and the mean spectrum, scene by scene.
 
-    python benchmarks/trained_spectra.py [--scene astronaut coffee cat rocket] [--bands 28] [--steps 400 300]
+    python benchmarks/trained_spectra.py [--scene astronaut coffee cat rocket] [--bands 28]
+                                         [--steps 400 300]
 
-Each row: trained on the other scenes (generated, 24 pigments), judged on one that no training saw, 1 % noise. SINR sees
-CASSI snapshots behind TSA-Net's mask (data folder, see INVERSE_INR_DATA), the hypernetwork colour images. "fitted": the
-problem's own prior, which learns from the one measurement alone. PSNR: mean over the bands, peak 1. One thread.
+Every scene is left out once: the networks are trained on the other scenes and judged on the one
+that no training saw. Scenes are generated from 24 pigments, with 1 % noise. SINR sees CASSI
+snapshots behind TSA-Net's mask (from the data folder, see INVERSE_INR_DATA); the hypernetwork sees
+colour images. "fitted" is the problem's own prior, which learns from the one measurement alone.
+PSNR is the mean over the bands, with peak 1. Everything runs on one thread.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ def scores(solution: ii.Solution) -> tuple[float, float]:
     """Mean PSNR of the bands (dB), spectral angle (degrees)."""
     problem = solution.problem
     assert problem.reference is not None
-    truth, cube = ii.sample(problem.reference, problem.grid)[..., 0], solution.sample()[..., 0]
+    truth = ii.sample(problem.reference, problem.grid)[..., 0]
+    cube = solution.sample()[..., 0]
     return float(metrics.band_psnr(cube, truth).mean()), metrics.spectral_angle(cube, truth)
 
 
@@ -37,6 +41,15 @@ def left_out(
     scenes: Sequence[str],
     steps: int,
 ) -> None:
+    """Print the scores of every scene when it is left out of the training, and their means.
+
+    Args:
+        label: Name of the network in the table.
+        kind: Module of the network, with `train`, `reconstruct` and the classical methods.
+        make: The problem of a scene and a seed.
+        scenes: Names of the scenes.
+        steps: Training steps.
+    """
     found: dict[str, list[tuple[float, float]]] = {}
     for k, name in enumerate(scenes):
         seen = [make(other, j) for j, other in enumerate(scenes) if other != name]
@@ -62,7 +75,8 @@ def left_out(
     for method, rows in found.items():
         psnr, angle = torch.tensor(rows).mean(0).tolist()
         print(
-            f"{label:12s} mean of {len(scenes)} splits    {method:22s} {psnr:6.2f} dB  SAM {angle:5.2f}",
+            f"{label:12s} mean of {len(scenes)} splits    {method:22s} "
+            f"{psnr:6.2f} dB  SAM {angle:5.2f}",
             flush=True,
         )
 
@@ -80,9 +94,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     options = {"size": arguments.size, "bands": arguments.bands}
-    optics = Optics(
-        mask=str(DATA / "tsa_sim_mask_256.mat")
-    )  # one camera for all scenes; only the noise has a seed
+    # one camera for all scenes; only the noise has a seed
+    optics = Optics(mask=str(DATA / "tsa_sim_mask_256.mat"))
     of_colours, of_snapshots = arguments.steps
     if of_colours:
         left_out(

@@ -1,9 +1,9 @@
-"""Draws docs/architecture.png from the imports: the rooms on their floors, and which floor imports which.
+"""Draw docs/architecture.png from the imports: rooms on their floors, and who imports whom.
 
     python docs/draw_architecture.py
 
-The floors are those of tests/cases/floors.py, which the tests hold the tree to; rooms, modules and arrows are counted
-in the code.
+The floors are those of tests/cases/floors.py, which the tests hold the tree to. Rooms, modules and
+arrows are counted in the code.
 """
 
 from __future__ import annotations
@@ -23,25 +23,36 @@ from cases.tree import floors_of, module_arrows, modules, room, room_arrows  # n
 
 COLOURS = {"core": "#c9d8ea", "operators": "#cfe6cf", "problems": "#f8dcbb", "command": "#dddddd"}
 DARK = "#333333"
-WIDTH, LABEL, HEIGHT, GAP = (
-    12.0,
-    3.0,
-    0.62,
-    0.38,
-)  # of the row of rooms, of its name, of a room, between floors
-DOTS, STEP = (
-    0.5,
-    0.36,
-)  # the table of dots: how far right of the rooms it begins, between its columns
+
+WIDTH = 12.0
+"""Width of a floor's row of rooms, in the unit of the axes, as all lengths below."""
+
+LABEL = 3.0
+"""Room to the left of the floors for their names."""
+
+HEIGHT = 0.62
+"""Height of a room."""
+
+GAP = 0.38
+"""Height between two floors."""
+
+DOTS = 0.5
+"""Distance from the rooms to the table of dots on their right."""
+
+STEP = 0.36
+"""Distance between two columns of the table of dots."""
 
 
 def building(name: str) -> str:
-    """The part of the house that a room belongs to: "core", "operators", "problems" or "command"."""
+    """The part of the house with this room: "core", "operators", "problems" or "command"."""
     top = name.split(".")[0]
-    return top if top in COLOURS else "core"
+    if top in COLOURS:
+        return top
+    return "core"
 
 
 def main() -> None:
+    """Draw the figure and write it as a PNG file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -50,6 +61,7 @@ def main() -> None:
     places = draw_rooms(axes)
     draw_arrows_of_a_floor(axes, places)
     draw_dots(axes)
+    draw_texts(axes)
     axes.set_xlim(-LABEL - 0.1, WIDTH + DOTS + STEP * (len(FLOORS) + 0.6))
     axes.set_ylim(-1.15, height(len(FLOORS)) + 0.75)
     axes.axis("off")
@@ -57,14 +69,16 @@ def main() -> None:
 
 
 def height(floor: int) -> float:
-    """Where the lower edge of a floor's rooms lies."""
+    """Height of the lower edge of a floor's rooms."""
     return floor * (HEIGHT + GAP)
 
 
 def draw_rooms(axes: Axes) -> dict[str, tuple[float, float]]:
-    """A box a room, as wide as its floor allows; returns the middle of each upper edge."""
-    from matplotlib.patches import FancyBboxPatch
+    """Draw one box per room, as wide as its floor allows.
 
+    Returns:
+        The middle (x, y) of each room's upper edge.
+    """
     homes = [room(name) for name in modules(ROOT)]
     places = {}
     for number, (floor, names) in enumerate(FLOORS.items()):
@@ -76,71 +90,90 @@ def draw_rooms(axes: Axes) -> dict[str, tuple[float, float]]:
         left = (WIDTH - width * len(names)) / 2
         for k, name in enumerate(names):
             x = left + k * width
-            box = (x + 0.06, low), width - 0.12, HEIGHT
-            axes.add_patch(
-                FancyBboxPatch(
-                    *box,
-                    boxstyle="round,pad=0,rounding_size=0.08",
-                    lw=0.8,
-                    ec="#777777",
-                    fc=COLOURS[building(name)],
-                )
-            )
-            middle = x + width / 2
-            axes.text(middle, low + 0.4, shown(name), ha="center", va="center", fontsize=9.5)
-            count = homes.count(name)
-            axes.text(
-                middle,
-                low + 0.16,
-                f"{count} files" if count > 1 else "1 file",
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="#666666",
-            )
-            places[name] = (middle, low + HEIGHT)
+            draw_room(axes, name, homes.count(name), (x, low), width)
+            places[name] = (x + width / 2, low + HEIGHT)
     return places
 
 
+def draw_room(axes: Axes, name: str, count: int, corner: tuple[float, float], width: float) -> None:
+    """Draw the box of one room, with its name and its number of files.
+
+    Args:
+        axes: The axes to draw on.
+        name: Dotted name of the room.
+        count: Number of its files.
+        corner: (x, y) of the lower left corner.
+        width: Width of the box, with half the gap to its neighbours on either side.
+    """
+    from matplotlib.patches import FancyBboxPatch
+
+    x, low = corner
+    axes.add_patch(
+        FancyBboxPatch(
+            (x + 0.06, low),
+            width - 0.12,
+            HEIGHT,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            lw=0.8,
+            ec="#777777",
+            fc=COLOURS[building(name)],
+        )
+    )
+    files = "1 file"
+    if count > 1:
+        files = f"{count} files"
+    middle = x + width / 2
+    small = {"fontsize": 7, "color": "#666666"}
+    axes.text(middle, low + 0.4, shown(name), ha="center", va="center", fontsize=9.5)
+    axes.text(middle, low + 0.16, files, ha="center", va="center", **small)
+
+
 def shown(name: str) -> str:
-    """A room's name in its building; a building's own `__init__` by that name."""
+    """The name that is written in a room: without its building, unless it is the building's own."""
     if name in ("inverse_inr", "operators", "problems"):
         return f"{name}/__init__"
     return name.split(".")[-1]
 
 
 def draw_arrows_of_a_floor(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
-    """Imports between rooms that stand side by side, as arcs over their boxes."""
-    from matplotlib.patches import FancyArrowPatch
-
+    """Draw the imports between rooms of one floor, as arcs over their boxes."""
     number = floors_of(FLOORS)
     for name, targets in room_arrows(ROOT).items():
         for target in targets:
-            if number[name] != number[target]:
-                continue
-            (x, y), (to, _) = places[name], places[target]
-            side = 0.25 if to > x else -0.25
-            bend = (
-                0.55 / abs(to - x) * min(1.0, 0.55 + 0.1 * abs(to - x))
-            )  # all arcs nearly as high as the gap
-            start, end = (x + side, y), (to - side / 2, y)
-            axes.add_patch(
-                FancyArrowPatch(
-                    start,
-                    end,
-                    connectionstyle=f"arc3,rad={-bend if to > x else bend}",
-                    arrowstyle="-|>",
-                    mutation_scale=9,
-                    lw=0.9,
-                    color="#8a3030",
-                    shrinkA=0,
-                    shrinkB=0,
-                )
-            )
+            if number[name] == number[target]:
+                draw_arc(axes, places[name], places[target])
 
 
-def draw_dots(axes: Axes) -> None:
-    """Row i, column j: how many imports lead from floor i down to floor j, as the area of a dot."""
+def draw_arc(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw one arc between the upper edges of two rooms."""
+    from matplotlib.patches import FancyArrowPatch
+
+    x, y = start
+    to = end[0]
+    distance = abs(to - x)
+    # this makes all arcs nearly as high as the gap
+    bend = 0.55 / distance * min(1.0, 0.55 + 0.1 * distance)
+    side = -0.25
+    if to > x:
+        side = 0.25
+        bend = -bend
+    axes.add_patch(
+        FancyArrowPatch(
+            (x + side, y),
+            (to - side / 2, y),
+            connectionstyle=f"arc3,rad={bend}",
+            arrowstyle="-|>",
+            mutation_scale=9,
+            lw=0.9,
+            color="#8a3030",
+            shrinkA=0,
+            shrinkB=0,
+        )
+    )
+
+
+def imports_between_floors() -> dict[tuple[int, int], int]:
+    """Number of imports from a floor to another one, by the two floors' numbers."""
     number = floors_of(FLOORS)
     counts: dict[tuple[int, int], int] = {}
     for name, targets in module_arrows(ROOT).items():
@@ -148,35 +181,31 @@ def draw_dots(axes: Axes) -> None:
             pair = number[room(name)], number[room(target)]
             if pair[0] != pair[1]:
                 counts[pair] = counts.get(pair, 0) + 1
+    return counts
+
+
+def draw_dots(axes: Axes) -> None:
+    """Draw the table of dots.
+
+    The area of the dot in row i and column j is the number of imports from floor i down to floor j.
+    """
+    small = {"fontsize": 8, "color": "#666666"}
+    square = {"marker": "s", "ms": 5, "mec": "#777777", "mew": 0.6}
     for row, floor in enumerate(FLOORS):
         y = height(row) + HEIGHT / 2
         axes.plot([WIDTH + DOTS, column(row)], [y, y], color="#dddddd", lw=0.8, zorder=0)
         axes.plot([column(row)] * 2, [y, height(0) - 0.12], color="#dddddd", lw=0.8, zorder=0)
-        axes.text(
-            column(row) + 0.08,
-            height(0) - 0.2,
-            str(row),
-            ha="center",
-            va="top",
-            fontsize=8,
-            color="#666666",
-        )
-        axes.text(
-            WIDTH + DOTS - 0.12, y, str(row), ha="right", va="center", fontsize=8, color="#666666"
-        )
-        axes.plot(
-            [column(row)],
-            [y],
-            marker="s",
-            ms=5,
-            color=COLOURS[building(FLOORS[floor][0])],
-            mec="#777777",
-            mew=0.6,
-        )
-    for (row, low), count in counts.items():
+        axes.text(column(row) + 0.08, height(0) - 0.2, str(row), ha="center", va="top", **small)
+        axes.text(WIDTH + DOTS - 0.12, y, str(row), ha="right", va="center", **small)
+        axes.plot([column(row)], [y], color=COLOURS[building(FLOORS[floor][0])], **square)
+    for (row, low), count in imports_between_floors().items():
         axes.scatter(
             [column(low)], [height(row) + HEIGHT / 2], s=6 + 2.2 * count, color=DARK, zorder=3, lw=0
         )
+
+
+def draw_texts(axes: Axes) -> None:
+    """Write the headings above the two parts, and the legend of colours below them."""
     top = height(len(FLOORS)) + 0.1
     axes.text(
         0,
@@ -185,7 +214,10 @@ def draw_dots(axes: Axes) -> None:
         fontsize=11,
         color=DARK,
     )
-    words = "Imports from a floor (row) to a lower one (column),\nthe more the larger the dot. None leads up."
+    words = (
+        "Imports from a floor (row) to a lower one (column),\n"
+        "the more the larger the dot. None leads up."
+    )
     axes.text(WIDTH + DOTS - 0.3, top, words, fontsize=11, color=DARK)
     x = 0.0
     for name, words in (
@@ -200,6 +232,7 @@ def draw_dots(axes: Axes) -> None:
 
 
 def column(floor: int) -> float:
+    """Position x of a floor's column in the table of dots."""
     return WIDTH + DOTS + STEP * (floor + 0.5)
 
 
