@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from inverse_inr.operators.spectral.colour_matching import cie_xyz
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS
 from inverse_inr.operators.spectral.rendering import (
     D65,
@@ -14,7 +15,6 @@ from inverse_inr.operators.spectral.rendering import (
     render_srgb,
     xyz_weights,
 )
-from inverse_inr.operators.spectral.response import cie_xyz
 
 colour = pytest.importorskip("colour")
 BANDS = torch.tensor(TSA_WAVELENGTHS, dtype=torch.float64)

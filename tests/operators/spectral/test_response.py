@@ -10,7 +10,8 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, SampledField, predict
 from inverse_inr.operators import SpectralResponse
-from inverse_inr.operators.spectral.response import band_weights, cie_xyz, gauss_rule, linear_srgb
+from inverse_inr.operators.spectral.colour_matching import cie_xyz, linear_srgb
+from inverse_inr.operators.spectral.quadrature import band_weights, gauss_rule
 from inverse_inr.testing import OperatorTests
 
 SPACE = Grid(Box((-1.0, 2.0), (0.5, 4.0), ("mm", "mm")), (3, 4))
