@@ -10,7 +10,7 @@ import inverse_inr as ii
 from inverse_inr import noise
 from inverse_inr.operators import CassiOnGrid
 from inverse_inr.problems.spectral import Detector, cassi, cassi_real
-from inverse_inr.problems.spectral.cassi_real import shot_noise, uncoded_light
+from inverse_inr.problems.spectral.detector_noise import shot_noise, uncoded_light
 from inverse_inr.problems.spectral.gap_tv import gap_tv
 
 
