@@ -76,7 +76,7 @@ def _past_the_door(found: Import, exported: set[str]) -> bool:
     "path", sorted(source_files(ROOT / "operators")), ids=lambda p: str(p.relative_to(ROOT))
 )
 def test_operators_use_the_front_door(path: Path):
-    """They import names of `inverse_inr`, its public submodules, files' readers and each other; nothing private."""
+    """They import names of `inverse_inr`, its public submodules, `io` and each other."""
     exported = _front_door()
     assert [found for found in imports(path) if _past_the_door(found, exported)] == []
 
@@ -106,7 +106,7 @@ def test_the_front_door_refuses(module: str, name: str, past: bool):
 
 
 def _tree(root: Path, **files: str) -> Path:
-    """Files below inverse_inr/, with an empty `__init__` in each folder; "__" in a keyword is a slash."""
+    """Write files, with an empty `__init__` in each folder; "__" in a keyword is a slash."""
     for name, text in files.items():
         path = root / f"{name.replace('__', '/')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,8 @@ def test_a_circle_of_rooms_that_is_none_of_files_is_found(tmp_path: Path):
 @pytest.mark.parametrize(
     "line",
     [
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from inverse_inr.operators.ct.radon import Beam",
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from inverse_inr.operators.ct.radon import Beam",
         "import inverse_inr.operators.ct.radon",
         "from inverse_inr.operators.ct import radon",
         "from .operators.ct import radon",

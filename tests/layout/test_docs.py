@@ -21,7 +21,12 @@ DOTTED = re.compile(
 
 
 def _resolve(name: str) -> object:
-    """The module or the attribute that a dotted name means. Raises ModuleNotFoundError or AttributeError."""
+    """The module or the attribute that a dotted name means.
+
+    Raises:
+        ModuleNotFoundError: If there is no such module.
+        AttributeError: If the module has no such attribute.
+    """
     parts = name.split(".")
     try:
         return importlib.import_module(name)

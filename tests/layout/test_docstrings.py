@@ -1,4 +1,4 @@
-"""Every public name says what it is, alone, in help(): whole sentences, and parameters that exist."""
+"""Every public name says in help() what it is: whole sentences, and parameters that exist."""
 
 import doctest
 import importlib
@@ -25,7 +25,7 @@ class Named(NamedTuple):
 
 
 def _own(module: ModuleType) -> Iterator[Named]:
-    """Public classes and functions that a module defines, and those classes' methods and properties."""
+    """Public classes and functions of a module, and those classes' methods and properties."""
     for name, value in vars(module).items():
         if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
             continue
@@ -34,7 +34,9 @@ def _own(module: ModuleType) -> Iterator[Named]:
         if inspect.isclass(value):
             yield Named(f"{module.__name__}.{name}", value)
             for member, what in vars(value).items():
-                plain = what.__func__ if isinstance(what, classmethod | staticmethod) else what
+                plain = what
+                if isinstance(what, classmethod | staticmethod):
+                    plain = what.__func__
                 if not member.startswith("_") and (
                     inspect.isfunction(plain) or isinstance(plain, property)
                 ):

@@ -1,4 +1,4 @@
-"""The shape of the tree: links, packages, sizes, tests that mirror the source, and how light an import is."""
+"""The shape of the tree: links, packages, sizes, tests that mirror the source, light imports."""
 
 import subprocess
 import sys
@@ -98,7 +98,7 @@ def _folders(folder: Path) -> set[Path]:
 
 
 def _unmirrored(root: Path) -> list[str]:
-    """Folders of tests without a room, and rooms of operators/ and problems/ without a folder of tests."""
+    """Folders of tests without a room, and rooms of operators/ and problems/ without tests."""
     tests = {p for p in _folders(root / "tests") if p.parts and p.parts[0] not in NOT_A_ROOM}
     modalities = {Path(top) / p for top in ("operators", "problems") for p in _folders(root / top)}
     faults = [
@@ -109,7 +109,7 @@ def _unmirrored(root: Path) -> list[str]:
 
 
 def test_tests_mirror_the_source():
-    """A folder of tests is called as the room it tests, and each room of operators/ and problems/ has one."""
+    """A folder of tests is called as the room it tests; all operators and problems have one."""
     assert _unmirrored(ROOT) == []
 
 
@@ -155,5 +155,8 @@ def test_import_is_light():
 
 @pytest.mark.parametrize("module", ["operators", "problems"])
 def test_no_module_has_two_names(module: str):
-    code = f"import sys, inverse_inr.operators, inverse_inr.problems.ct; print({module!r} in sys.modules)"
+    code = (
+        "import sys, inverse_inr.operators, inverse_inr.problems.ct; "
+        f"print({module!r} in sys.modules)"
+    )
     assert _python(code).strip() == "False"

@@ -1,4 +1,4 @@
-"""What users get: the wheel, built from a clean copy, installed into an empty environment, run from another folder."""
+"""The wheel that users get: built from a clean copy, installed into an empty environment, run."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def _run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built without network from what git knows or would add: what an earlier build left behind plays no part."""
+    """Built without network from what git knows or would add, not from what an old build left."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout: which files belong to it is not known")
     copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
@@ -63,8 +63,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that holds the wheel alone and sees the libraries of this one.
 
-    A line of a .pth file adds a folder without reading the .pth files in it, so that an editable install of this
-    checkout is not seen.
+    A line of a .pth file adds a folder without reading the .pth files in it, so that an editable
+    install of this checkout is not seen.
     """
     folder = tmp_path_factory.mktemp("environment")
     _run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
@@ -115,7 +115,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path):
 EVERY_MODULE = """
 import importlib, json, pkgutil, inverse_inr
 names = [m.name for m in pkgutil.walk_packages(inverse_inr.__path__, "inverse_inr.")]
-print(json.dumps({name: importlib.import_module(name).__file__ for name in ["inverse_inr", *names]}))
+names = ["inverse_inr", *names]
+print(json.dumps({name: importlib.import_module(name).__file__ for name in names}))
 """
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from cases.tree import PACKAGE, ROOT, imports, source_files
 
-# Rooms of modalities whose names are words of the core too: f is a field, an array is cut into slices, and
-# "spectral" is said of spatial frequencies. What is special to those modalities is named in OF_MODALITIES.
+# Rooms of modalities whose names are words of the core too: f is a field, an array is cut into
+# slices, and "spectral" is said of spatial frequencies. OF_MODALITIES has the words that only these
+# modalities use.
 WORDS_OF_THE_CORE = {"fields", "slices", "spectral"}
 OF_MODALITIES = {
     "cassi",
@@ -60,7 +61,7 @@ def _modality_words() -> set[str]:
 
 
 def _core() -> list[Path]:
-    """The core but for the command line, which knows the catalogues, and `io`, which knows the names of formats."""
+    """The core without the command line, which knows the catalogues, and `io` with its formats."""
     files = source_files(ROOT / PACKAGE)
     return [
         path for path in files if path.relative_to(ROOT / PACKAGE).parts[0] not in ("command", "io")
@@ -68,7 +69,7 @@ def _core() -> list[Path]:
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:
-    """Identifiers, imported names and strings; docstrings and texts that stand alone are not among them."""
+    """Identifiers, imported names and strings, without docstrings and texts that stand alone."""
     loose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant):
@@ -99,7 +100,7 @@ PLACES = (f"{PACKAGE}.operators", f"{PACKAGE}.problems")
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_the_core_names_neither_operators_nor_problems(path: Path):
-    """Neither by an import nor in a string: only the command line knows that there are catalogues."""
+    """Neither by an import nor in a string: only the command line knows the catalogues."""
     for found in imports(path):
         whole = f"{found.module}.{found.name}"
         assert not whole.startswith(PLACES), f"line {found.line}: {whole}"
@@ -121,6 +122,7 @@ def test_only_the_catalogues_are_known_to_the_command_line():
 
 def test_words_are_found_in_names_and_strings_and_not_in_docstrings():
     tree = ast.parse(
-        '"""CT."""\nfrom a import FanBeamCT as beam\nradon_views = f"sar {beam}"\ndef f(mri): "a fetal scan"\n'
+        '"""CT."""\nfrom a import FanBeamCT as beam\n'
+        'radon_views = f"sar {beam}"\ndef f(mri): "a fetal scan"\n'
     )
     assert _words(tree) & _modality_words() == {"ct", "radon", "sar", "mri"}
