@@ -26,7 +26,7 @@ import inverse_inr as ii
 from inverse_inr import baselines, noise, optimizers, priors, regularizers
 from inverse_inr.operators import DetectorDrift
 from inverse_inr.problems.ct import Reading, RotationAxis, ct_scan, filtered_backprojection
-from inverse_inr.problems.ct.scan import drift_removed
+from inverse_inr.problems.ct.drift_removal import drift_removed
 from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut
 

@@ -1,4 +1,4 @@
-"""Forward operators, one room a modality. In Python: `inverse_inr.operators`."""
+"""Forward operators, one folder per modality. In Python: `inverse_inr.operators`."""
 
 from inverse_inr.operators.ct.backends import on_astra, on_torch_radon
 from inverse_inr.operators.ct.backprojection import fbp, fdk
@@ -62,8 +62,9 @@ from inverse_inr.operators.spectral.camera import BandResponse
 from inverse_inr.operators.spectral.cassi import CASSI
 from inverse_inr.operators.spectral.cassi_on_grid import CassiOnGrid
 from inverse_inr.operators.spectral.coded_aperture import Placement
+from inverse_inr.operators.spectral.colour_matching import cie_xyz, linear_srgb
 from inverse_inr.operators.spectral.rendering import daylight, encode_srgb, render_srgb, xyz_weights
-from inverse_inr.operators.spectral.response import SpectralResponse, cie_xyz, linear_srgb
+from inverse_inr.operators.spectral.response import SpectralResponse
 from inverse_inr.operators.warp import (
     BendingEnergy,
     HyperElastic,

@@ -1,4 +1,4 @@
-"""What the command line can run: every function that a room of `inverse_inr.problems` exports as a problem."""
+"""The problems that the command line can run: found in the folders of `inverse_inr.problems`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from inverse_inr import problems as package
 
 
 def problems() -> dict[str, Callable[..., Problem]]:
-    """By name, the functions that rooms export, and modules beside them define, and that return a `Problem`.
+    """Return, by name, the functions that return a `Problem`.
 
-    A new room needs no entry anywhere: what its `__init__` exports is found.
-    Raises ImportError where two of them have one name.
+    Each is exported by a folder of `inverse_inr.problems`, or defined in a module next to these
+    folders. A new folder needs no entry anywhere: what its `__init__` exports is found.
+
+    Raises:
+        ImportError: If two of them have one name.
     """
     found: dict[str, Callable[..., Problem]] = {}
     for room in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
@@ -25,21 +28,26 @@ def problems() -> dict[str, Callable[..., Problem]]:
         for name, function in _problems_of(importlib.import_module(room.name)).items():
             if name in found:
                 raise ImportError(
-                    f"Two problems are called {name!r}: in {found[name].__module__} and in {room.name}."
+                    f"Two problems are called {name!r}: in {found[name].__module__} and in "
+                    f"{room.name}."
                 )
             found[name] = function
     return found
 
 
 def _problems_of(room: ModuleType) -> dict[str, Callable[..., Problem]]:
-    functions = {
-        n: f for n, f in inspect.getmembers(room, inspect.isfunction) if not n.startswith("_")
+    """The problems that a module exports and that are defined in it or below it."""
+    return {
+        name: function
+        for name, function in inspect.getmembers(room, inspect.isfunction)
+        if not name.startswith("_")
+        and function.__module__.startswith(room.__name__)
+        and _makes_a_problem(function)
     }
-    own = {n: f for n, f in functions.items() if f.__module__.startswith(room.__name__)}
-    return {n: f for n, f in own.items() if _makes_a_problem(f)}
 
 
 def _makes_a_problem(function: FunctionType) -> bool:
     made = function.__annotations__.get("return")
-    made = function.__globals__.get(made) if isinstance(made, str) else made
+    if isinstance(made, str):
+        made = function.__globals__.get(made)
     return isinstance(made, type) and issubclass(made, Problem)

@@ -13,12 +13,24 @@ from inverse_inr.regularizers import Regularizer
 
 @dataclass(frozen=True)
 class BandTotalVariation(Regularizer):
-    """Mean over pixels of sqrt(mean over bands of |∇f|²), the gradient in space only; the last axis of `grid` is bands.
+    """Vectorial total variation: where one band has an edge, an edge of another costs little.
 
-    Vectorial total variation (Bresson & Chan 2008): where one band has an edge, another's costs little. By forward
-    differences, in field units per length unit. A step looks at every `stride`-th band, from a random one: spectra are
-    smooth, so a few bands tell all edges. `epsilon` rounds the corner at zero.
-    Raises ValueError for a grid without space, or a stride that leaves no band.
+        mean over pixels of sqrt(mean over bands of |∇f|²)
+
+    The gradient is taken in space only, by forward differences, in field units per length unit.
+    Each step looks at every `stride`-th band, from a random one on. Spectra are smooth, so a few
+    bands show all edges.
+
+    Args:
+        grid: Pixels and bands, (*space, bands); the last axis is the wavelength.
+        stride: Distance between the bands that one step looks at, at least 1.
+        epsilon: Rounds the corner at zero, in the unit of the gradient.
+
+    Raises:
+        ValueError: If the grid has no axis of space, or the stride leaves no band.
+
+    Source:
+        Bresson & Chan (2008).
     """
 
     grid: Grid
@@ -26,23 +38,24 @@ class BandTotalVariation(Regularizer):
     epsilon: float = 1e-4
 
     def __post_init__(self) -> None:
-        if self.grid.ndim < 2 or not 1 <= self.stride:
+        if self.grid.ndim < 2 or self.stride < 1:
             raise ValueError(
-                f"BandTotalVariation: a grid of shape {self.grid.shape} and stride={self.stride}; it needs axes of "
-                "space, bands last, and a stride of at least 1."
+                f"BandTotalVariation: a grid of shape {self.grid.shape} and stride={self.stride}; "
+                "it needs axes of space, bands last, and a stride of at least 1."
             )
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
-        bands = sample(field, self.grid).movedim(
-            -2, 0
-        )  # (bands, *space, c): contiguous where a cube is made band by band
+        # (bands, *space, c) is contiguous where a cube is made band by band
+        bands = sample(field, self.grid).movedim(-2, 0)
         stride = min(self.stride, len(bands))
-        bands = bands[int(torch.randint(stride, ())) :: stride] if stride > 1 else bands
-        inner = tuple(slice(0, max(1, n - 1)) for n in self.grid.shape[:-1])
+        if stride > 1:
+            bands = bands[int(torch.randint(stride, ())) :: stride]
+        inner = [slice(0, max(1, n - 1)) for n in self.grid.shape[:-1]]
         squared = torch.zeros((), dtype=bands.dtype.to_real(), device=bands.device)
         for axis, h in enumerate(self.grid.spacing[:-1]):
             if self.grid.shape[axis] > 1:
-                others = tuple(slice(None) if k == axis else part for k, part in enumerate(inner))
+                others = list(inner)
+                others[axis] = slice(None)
                 slope = bands[:, *others].diff(dim=axis + 1) / h
                 squared = squared + slope.abs().square().mean(0).sum(-1)
         return (squared + self.epsilon**2).sqrt().mean() - self.epsilon

@@ -1,6 +1,7 @@
 """Dispersion: how far a prism or grating moves each wavelength on the detector, in pixels.
 
-Each law is a module that maps wavelengths (nm) to shifts (px); coefficients given as `nn.Parameter` are learnt.
+Each law is a module that maps wavelengths (nm) to shifts (px). Coefficients that are given as
+`nn.Parameter` are learnt.
 """
 
 from __future__ import annotations
@@ -40,14 +41,25 @@ TSA_WAVELENGTHS = (
     636.5,
     648.0,
 )
-"""Band centres in nm of the TSA-Net camera (Meng et al. 2020): 28 bands, two pixels apart on the detector."""
+"""Band centres in nm of the TSA-Net camera (Meng et al. 2020): 28 bands, 2 px apart."""
 
-BK7 = ((1.03961212, 0.231792344, 1.01046945), (0.00600069867, 0.0200179144, 103.560653))
-"""Sellmeier coefficients of Schott N-BK7 (data sheet): B without unit, C in µm²."""
+Glass = tuple[tuple[float, ...], tuple[float, ...]]
+"""Sellmeier coefficients (B, C) of a glass: B without unit, C in µm²."""
+
+BK7: Glass = ((1.03961212, 0.231792344, 1.01046945), (0.00600069867, 0.0200179144, 103.560653))
+"""Sellmeier coefficients of Schott N-BK7 (data sheet)."""
 
 
 class Table(nn.Module):
-    """Shifts (px) at rising wavelengths (nm), linear between them and beyond. Raises ValueError where they disagree."""
+    """Shifts in a table, linear between its wavelengths and beyond them.
+
+    Args:
+        wavelengths: (n,) in nm, rising.
+        shifts: (n,) in px.
+
+    Raises:
+        ValueError: If they disagree in number, wavelengths do not rise, or shifts hold NaN or Inf.
+    """
 
     wavelengths: Tensor
     shifts: Tensor
@@ -57,13 +69,16 @@ class Table(nn.Module):
         knots = torch.as_tensor(wavelengths, dtype=torch.float64)
         if knots.ndim != 1 or not len(knots) or len(knots) != len(shifts):
             raise ValueError(
-                f"Table: {len(knots)} wavelengths and {len(shifts)} shifts; one of each, at least one."
+                f"Table: {len(knots)} wavelengths and {len(shifts)} shifts; one of each, at least "
+                "one."
             )
         if not bool((knots.diff() > 0).all()):
             raise ValueError(f"Table: wavelengths must rise, got {knots[:4].tolist()}...")
-        self.wavelengths, self.shifts = nn.Buffer(knots), _coefficients(shifts, "Table: shifts")
+        self.wavelengths = nn.Buffer(knots)
+        self.shifts = _coefficients(shifts, "Table: shifts")
 
     def forward(self, wavelengths: Tensor) -> Tensor:
+        """Return shifts in px at wavelengths in nm, (*s) -> (*s)."""
         knots = self.wavelengths.to(wavelengths)
         if len(knots) == 1:
             return self.shifts.to(wavelengths).expand_as(wavelengths)
@@ -74,61 +89,82 @@ class Table(nn.Module):
 
 
 class Polynomial(nn.Module):
-    """Σ_k coefficients[k] ((λ - reference) / 100 nm)^k pixels: coefficient 1 is that of a grating."""
+    """A polynomial in wavelength.
+
+        Σ_k coefficients[k] ((λ - reference) / 100 nm)^k
+
+    Args:
+        coefficients: (n,) in px. Coefficient 1 is that of a grating.
+        reference: Wavelength in nm from which the polynomial counts.
+    """
 
     coefficients: Tensor
 
     def __init__(self, coefficients: Tensor, reference: float = 450.0) -> None:
         super().__init__()
-        self.coefficients, self.reference = (
-            _coefficients(coefficients, "Polynomial: coefficients"),
-            float(reference),
-        )
+        self.coefficients = _coefficients(coefficients, "Polynomial: coefficients")
+        self.reference = float(reference)
 
     def forward(self, wavelengths: Tensor) -> Tensor:
+        """Return shifts in px at wavelengths in nm, (*s) -> (*s)."""
         t = (wavelengths - self.reference) / 100
-        return sum(
-            (c * t**k for k, c in enumerate(self.coefficients.to(wavelengths).unbind())),
-            torch.zeros_like(t),
-        )
+        return _power_series(self.coefficients, t)
 
 
 class Cauchy(nn.Module):
-    """a + b u + c u² pixels with u = (reference / λ)²: Cauchy's index a + b/λ² + c/λ⁴ behind a thin prism."""
+    """A thin prism whose index follows Cauchy's equation a + b/λ² + c/λ⁴.
+
+        coefficients[0] + coefficients[1] u + coefficients[2] u² + ...,   u = (reference / λ)²
+
+    Args:
+        coefficients: (n,) in px.
+        reference: Wavelength in nm at which u = 1.
+    """
 
     coefficients: Tensor
 
     def __init__(self, coefficients: Tensor, reference: float = 500.0) -> None:
         super().__init__()
-        self.coefficients, self.reference = (
-            _coefficients(coefficients, "Cauchy: coefficients"),
-            float(reference),
-        )
+        self.coefficients = _coefficients(coefficients, "Cauchy: coefficients")
+        self.reference = float(reference)
 
     @classmethod
     def fit(
         cls, wavelengths: Tensor, shifts: Tensor, terms: int = 3, reference: float = 500.0
     ) -> Cauchy:
-        """The least-squares law through measured shifts."""
+        """Return the least-squares law through measured shifts.
+
+        Args:
+            wavelengths: (m,) in nm.
+            shifts: (m,) in px.
+            terms: Number of coefficients.
+            reference: Wavelength in nm at which u = 1.
+        """
         u = (reference / torch.as_tensor(wavelengths, dtype=torch.float64)) ** 2
         powers = torch.stack([u**k for k in range(terms)], -1)
-        return cls(
-            torch.linalg.lstsq(powers, torch.as_tensor(shifts).double()[:, None]).solution[:, 0],
-            reference,
-        )
+        measured = torch.as_tensor(shifts).double()[:, None]
+        return cls(torch.linalg.lstsq(powers, measured).solution[:, 0], reference)
 
     def forward(self, wavelengths: Tensor) -> Tensor:
+        """Return shifts in px at wavelengths in nm, (*s) -> (*s)."""
         u = (self.reference / wavelengths) ** 2
-        return sum(
-            (c * u**k for k, c in enumerate(self.coefficients.to(wavelengths).unbind())),
-            torch.zeros_like(u),
-        )
+        return _power_series(self.coefficients, u)
 
 
 class ThinPrism(nn.Module):
-    """focal · apex · (n(reference) - n(λ)) / pitch pixels: deviation (n - 1) · apex of a thin prism, n by Sellmeier.
+    """A thin prism, which deviates light by (n - 1) · apex, with n by Sellmeier's equation.
 
-    apex in radians, focal length of the lens behind the prism and pixel pitch in one unit. `glass` is (B, C), C in µm².
+        focal · apex · (n(reference) - n(λ)) / pitch
+
+    Args:
+        apex: Angle of the prism in radians.
+        focal: Focal length of the lens behind the prism, in the unit of `pitch`.
+        pitch: Width of a detector pixel, in the unit of `focal`.
+        reference: Wavelength in nm that is not shifted.
+        glass: Sellmeier coefficients (B, C), C in µm².
+
+    Raises:
+        ValueError: If a length is not positive, or the apex is NaN or Inf.
     """
 
     apex: Tensor
@@ -139,7 +175,7 @@ class ThinPrism(nn.Module):
         focal: float,
         pitch: float,
         reference: float,
-        glass: tuple[tuple[float, ...], tuple[float, ...]] = BK7,
+        glass: Glass = BK7,
     ) -> None:
         super().__init__()
         if not (focal > 0 and pitch > 0):
@@ -147,19 +183,27 @@ class ThinPrism(nn.Module):
                 f"ThinPrism: focal={focal} and pitch={pitch} must be positive lengths of one unit."
             )
         self.apex = _coefficients(apex, "ThinPrism: apex")
-        self.lever, self.reference, self.glass = focal / pitch, float(reference), glass
+        self.lever = focal / pitch
+        self.reference = float(reference)
+        self.glass = glass
 
     def forward(self, wavelengths: Tensor) -> Tensor:
+        """Return shifts in px at wavelengths in nm, (*s) -> (*s)."""
         first = refractive_index(wavelengths.new_tensor(self.reference), self.glass)
-        return (
-            self.apex.to(wavelengths)
-            * self.lever
-            * (first - refractive_index(wavelengths, self.glass))
-        )
+        bend = first - refractive_index(wavelengths, self.glass)
+        return self.apex.to(wavelengths) * self.lever * bend
 
 
 class Scaled(nn.Module):
-    """scale · law(λ) + offset pixels: what a bench calibration most often has wrong; give `nn.Parameter`s to learn."""
+    """Another law, scaled and offset: scale · law(λ) + offset.
+
+    A bench calibration most often has these two numbers wrong. Give `nn.Parameter`s to learn them.
+
+    Args:
+        law: Maps wavelengths (nm) to shifts (px).
+        scale: Factor without unit.
+        offset: Pixels.
+    """
 
     scale: Tensor
     offset: Tensor
@@ -172,28 +216,44 @@ class Scaled(nn.Module):
     ) -> None:
         super().__init__()
         self.law = law
-        self.scale, self.offset = (
-            _coefficients(scale, "Scaled: scale"),
-            _coefficients(offset, "Scaled: offset"),
-        )
+        self.scale = _coefficients(scale, "Scaled: scale")
+        self.offset = _coefficients(offset, "Scaled: offset")
 
     def forward(self, wavelengths: Tensor) -> Tensor:
+        """Return shifts in px at wavelengths in nm, (*s) -> (*s)."""
         return self.scale.to(wavelengths) * self.law(wavelengths) + self.offset.to(wavelengths)
 
 
-def refractive_index(
-    wavelengths: Tensor, glass: tuple[tuple[float, ...], tuple[float, ...]] = BK7
-) -> Tensor:
-    """n(λ) by Sellmeier's equation, λ in nm."""
+def refractive_index(wavelengths: Tensor, glass: Glass = BK7) -> Tensor:
+    """Return n(λ) by Sellmeier's equation.
+
+    Args:
+        wavelengths: (*s) in nm.
+        glass: Coefficients (B, C), C in µm².
+
+    Returns:
+        (*s), without unit.
+    """
     squared = (wavelengths / 1000) ** 2
     terms = [b * squared / (squared - c) for b, c in zip(*glass, strict=True)]
     return (1 + torch.stack(terms).sum(0)).sqrt()
 
 
 def steps(wavelengths: Tensor, pixels: float) -> Table:
-    """Each wavelength `pixels` further than the one before: how published cameras are tabulated."""
+    """Return the law by which each band lies as far from the one before: as cameras are published.
+
+    Args:
+        wavelengths: (L,) in nm, rising. The first is not shifted.
+        pixels: Shift from one band to the next, in px.
+    """
     knots = torch.as_tensor(wavelengths, dtype=torch.float64)
     return Table(knots, pixels * torch.arange(len(knots), dtype=torch.float64))
+
+
+def _power_series(coefficients: Tensor, x: Tensor) -> Tensor:
+    """Σ_k coefficients[k] x^k, of the shape of x."""
+    terms = (c * x**k for k, c in enumerate(coefficients.to(x).unbind()))
+    return sum(terms, torch.zeros_like(x))
 
 
 def _coefficients(value: float | Tensor, name: str) -> Tensor:

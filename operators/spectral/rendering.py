@@ -1,7 +1,8 @@
-"""Colours of spectra: what the CIE 1931 observer sees, as weights of bands, differentiable in the spectra.
+"""Colours of spectra: the CIE 1931 observer as weights of bands, differentiable in the spectra.
 
-Bands of unequal spacing need a rule of integration: counted alike, the 28 bands of the TSA camera turn the 24 patches
-of a ColorChecker by 3 ΔE00 on average even where white is put right; as spectra linear between bands by less than 1
+Bands of unequal spacing need a rule of integration. Counted alike, the 28 bands of the TSA camera
+change the colours of the 24 patches of a ColorChecker by 3 ΔE00 on average, even where white is put
+right. As spectra that are linear between the bands, they change them by less than 1
 (tests/operators/spectral/test_rendering.py).
 """
 
@@ -10,7 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inverse_inr.operators.spectral.response import band_weights, cie_xyz
+from inverse_inr.operators.spectral.colour_matching import cie_xyz
+from inverse_inr.operators.spectral.quadrature import band_weights
 
 D65 = (
     49.98,
@@ -58,11 +60,18 @@ D65 = (
 """Relative power of CIE illuminant D65 (ISO 11664-2) at 380, 390 ... 780 nm; 100 at 560 nm."""
 
 TO_SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
-"""XYZ -> linear sRGB (IEC 61966-2-1)."""
+"""Matrix from XYZ to linear sRGB (IEC 61966-2-1)."""
 
 
 def daylight(wavelengths: Tensor) -> Tensor:
-    """D65 at wavelengths in nm, linear between its table's, 0 outside: (n,) -> (n,)."""
+    """Return the relative power of D65, linear between its table's wavelengths and 0 outside.
+
+    Args:
+        wavelengths: (n,) in nm.
+
+    Returns:
+        (n,), 100 at 560 nm.
+    """
     table = wavelengths.new_tensor(D65)
     place = (wavelengths - 380) / 10
     k = place.detach().floor().clamp(0, len(D65) - 2).long()
@@ -71,10 +80,20 @@ def daylight(wavelengths: Tensor) -> Tensor:
 
 
 def xyz_weights(wavelengths: Tensor, *, reflectance: bool = False) -> Tensor:
-    """Weights (L, 3) with cube @ weights = XYZ, of spectra linear between the bands and constant beyond the outer ones.
+    """Return weights with cube @ weights = XYZ.
 
-    wavelengths (L,) rising, nm. Radiances: Y = 1 for an equal-energy spectrum of one. `reflectance`: lit by D65, Y = 1
-    for a perfect white. Raises ValueError for wavelengths that do not rise or see nothing of 380 to 780 nm.
+    Spectra are linear between the bands and constant beyond the outer ones.
+
+    Args:
+        wavelengths: (L,) in nm, rising.
+        reflectance: True for reflectances, lit by D65, with Y = 1 for a perfect white. False for
+            radiances, with Y = 1 for an equal-energy spectrum of one.
+
+    Returns:
+        (L, 3).
+
+    Raises:
+        ValueError: If wavelengths do not rise, or none lies between 380 and 780 nm.
     """
     bands = torch.as_tensor(wavelengths).detach().double()
     if bands.ndim != 1 or not len(bands) or not bool((bands.diff() > 0).all()):
@@ -86,7 +105,9 @@ def xyz_weights(wavelengths: Tensor, *, reflectance: bool = False) -> Tensor:
             f"xyz_weights: {bands[0]:g} to {bands[-1]:g} nm is not visible light. In micrometres?"
         )
     knots = torch.arange(380, 781, 1, dtype=torch.float64)
-    seen = cie_xyz(knots) * (daylight(knots)[:, None] if reflectance else 1.0)
+    seen = cie_xyz(knots)
+    if reflectance:
+        seen = seen * daylight(knots)[:, None]
     weights = torch.from_numpy(band_weights(bands.cpu().numpy(), knots.numpy(), seen.numpy()))
     return (weights / torch.trapezoid(seen[:, 1], knots)).to(wavelengths)
 
@@ -94,27 +115,51 @@ def xyz_weights(wavelengths: Tensor, *, reflectance: bool = False) -> Tensor:
 def render_srgb(
     cube: Tensor, wavelengths: Tensor, *, reflectance: bool = False, white: float | None = None
 ) -> Tensor:
-    """(*space, L) -> (*space, 3) sRGB in [0, 1]; differentiable below `white`, the linear value that is shown as 1.
+    """Return a cube's colours in sRGB, differentiable below `white`.
 
-    White is by default 1 for reflectances, and for radiances what all but the brightest 0.5 % stay below. Raises
-    ValueError for another number of bands.
+    Args:
+        cube: (*space, L) radiances or reflectances.
+        wavelengths: (L,) in nm, rising.
+        reflectance: Whether the cube holds reflectances.
+        white: The linear value that is shown as 1. By default 1 for reflectances; for radiances the
+            value below which all but the brightest 0.5 % stay.
+
+    Returns:
+        (*space, 3) in [0, 1].
+
+    Raises:
+        ValueError: If the cube has another number of bands.
     """
     if cube.shape[-1] != len(wavelengths):
-        slip = " Bands come last." if cube.ndim and cube.shape[0] == len(wavelengths) else ""
+        slip = ""
+        if cube.ndim and cube.shape[0] == len(wavelengths):
+            slip = " Bands come last."
         raise ValueError(
-            f"render_srgb: {len(wavelengths)} wavelengths for a cube of shape {tuple(cube.shape)}.{slip}"
+            f"render_srgb: {len(wavelengths)} wavelengths for a cube of shape "
+            f"{tuple(cube.shape)}.{slip}"
         )
-    weights = (
-        xyz_weights(wavelengths, reflectance=reflectance).to(cube) @ cube.new_tensor(TO_SRGB).mT
-    )
-    linear = cube @ weights
+    weights = xyz_weights(wavelengths, reflectance=reflectance).to(cube)
+    linear = cube @ (weights @ cube.new_tensor(TO_SRGB).mT)
     if white is None:
-        brightest = linear.detach().amax(-1).flatten()[: 2**24]
-        white = 1.0 if reflectance else max(float(brightest.quantile(0.995)), 1e-30)
+        white = _white(linear, reflectance)
     return encode_srgb((linear / white).clamp(0, 1))
 
 
+def _white(linear: Tensor, reflectance: bool) -> float:
+    if reflectance:
+        return 1.0
+    brightest = linear.detach().amax(-1).flatten()[: 2**24]
+    return max(float(brightest.quantile(0.995)), 1e-30)
+
+
 def encode_srgb(linear: Tensor) -> Tensor:
-    """The transfer curve of sRGB (IEC 61966-2-1)."""
+    """Apply the transfer curve of sRGB (IEC 61966-2-1).
+
+    Args:
+        linear: (*s) linear sRGB in [0, 1].
+
+    Returns:
+        (*s) in [0, 1].
+    """
     curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, curved)

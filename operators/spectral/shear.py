@@ -1,7 +1,7 @@
-"""Slice and add: bands laid side by side on a detector, each at its own shift, and what that sum's Gram matrix is.
+"""Slice and add: bands laid on a detector, each at its own shift, and the Gram matrix of that sum.
 
-Bands come first, (bands, H, W), and the dispersed axis last. A shift of k + f pixels lays 1 - f of each value on pixel
-k and f on the next, as square pixels overlap.
+Bands come first, (bands, H, W), and the dispersed axis last. A shift of k + f pixels lays 1 - f of
+each value on pixel k and f on the next, as square pixels overlap.
 """
 
 from __future__ import annotations
@@ -16,14 +16,32 @@ from inverse_inr import with_adjoint
 
 
 def overlap(start: int, length: int, width: int) -> tuple[slice, slice]:
-    """Where `length` pixels laid at `start` on a detector of `width` fall: (detector, pixels) slices, maybe empty."""
-    low, high = max(0, start), min(width, start + length)
-    high = max(low, high)
+    """Return which pixels of a band fall on which pixels of the detector.
+
+    Args:
+        start: Detector pixel on which the band's first pixel is laid; may be negative.
+        length: Pixels of the band.
+        width: Pixels of the detector.
+
+    Returns:
+        Slices of the detector and of the band, of one length, which may be 0.
+    """
+    low = max(0, start)
+    high = max(low, min(width, start + length))
     return slice(low, high), slice(low - start, high - start)
 
 
 def shear_sum(bands: Tensor, starts: Sequence[int], width: int) -> Tensor:
-    """Σ_l band l laid at starts[l]: (bands, H, W) -> (H, width). What leaves the detector is lost."""
+    """Return Σ_l of band l laid at starts[l]. Light that leaves the detector is lost.
+
+    Args:
+        bands: (bands, H, W).
+        starts: Detector pixel of each band's first pixel.
+        width: Pixels of the detector along the dispersion.
+
+    Returns:
+        (H, width).
+    """
     count, height, length = bands.shape
     places = [overlap(start, length, width) for start in starts]
 
@@ -43,7 +61,16 @@ def shear_sum(bands: Tensor, starts: Sequence[int], width: int) -> Tensor:
 
 
 def split_shifts(shifts: Tensor) -> tuple[list[int], Tensor]:
-    """Whole pixels, and the fraction of the next, differentiable: within 1e-6 of a whole number it is that number."""
+    """Split shifts into whole pixels and the fraction of the next, which is differentiable.
+
+    A shift within 1e-6 of a whole number counts as that number.
+
+    Args:
+        shifts: (L,) in px.
+
+    Returns:
+        Whole pixels, and fractions (L,).
+    """
     whole = (shifts.detach() + 1e-6).floor()
     fraction = shifts - whole
     if not fraction.requires_grad:
@@ -52,7 +79,14 @@ def split_shifts(shifts: Tensor) -> tuple[list[int], Tensor]:
 
 
 def gaussian_kernels(sigma: Tensor) -> Tensor:
-    """Gaussians of these standard deviations (px) integrated over pixels, to four of the widest: (bands, 2 r + 1)."""
+    """Return Gaussians that are integrated over pixels, each with sum 1.
+
+    Args:
+        sigma: (bands,) standard deviations in px. All kernels reach to four times the widest.
+
+    Returns:
+        (bands, 2 r + 1).
+    """
     radius = max(1, math.ceil(4 * float(sigma.detach().max())))
     at = torch.arange(-radius - 0.5, radius + 1, dtype=sigma.dtype, device=sigma.device)
     steps = torch.erf(at / (math.sqrt(2) * sigma[:, None].clamp(min=1e-3)))
@@ -61,7 +95,15 @@ def gaussian_kernels(sigma: Tensor) -> Tensor:
 
 
 def blur_bands(bands: Tensor, kernels: Tensor) -> Tensor:
-    """Each band blurred along both axes: (bands, H, W) -> (bands, H, W + 2 r); what leaves across H is lost."""
+    """Blur each band along both axes. Light that leaves across H is lost.
+
+    Args:
+        bands: (bands, H, W).
+        kernels: (bands, 2 r + 1), the same along both axes.
+
+    Returns:
+        (bands, H, W + 2 r).
+    """
     count, size = kernels.shape
     along = torch.nn.functional.conv2d(
         bands[None], kernels[:, None, None], padding=(0, size - 1), groups=count
@@ -72,12 +114,22 @@ def blur_bands(bands: Tensor, kernels: Tensor) -> Tensor:
 
 
 def tridiagonal(diagonal: Tensor, beside: Tensor) -> Callable[[Tensor], Tensor]:
-    """The solver of symmetric tridiagonal systems, one a row: diagonal (n, m), beside (n, m - 1); r (n, m) -> (n, m).
+    """Return the solver of symmetric tridiagonal systems, one system per line, in float64.
 
-    Thomas' algorithm, along columns in memory so that each of its 2 m steps is one vector operation. Double precision.
+    Thomas' algorithm, along columns in memory, so that each of its 2 m steps is one vector
+    operation.
+
+    Args:
+        diagonal: (n, m).
+        beside: (n, m - 1), the entries next to the diagonal.
+
+    Returns:
+        A function that maps right-hand sides (n, m) to solutions (n, m).
     """
-    d, e = diagonal.double().T.contiguous(), beside.double().T.contiguous()
-    pivots, ratio = [d[0]], []
+    d = diagonal.double().T.contiguous()
+    e = beside.double().T.contiguous()
+    pivots = [d[0]]
+    ratio = []
     for k in range(1, len(d)):
         ratio.append(e[k - 1] / pivots[-1])
         pivots.append(d[k] - ratio[-1] * e[k - 1])
@@ -97,16 +149,29 @@ def tridiagonal(diagonal: Tensor, beside: Tensor) -> Callable[[Tensor], Tensor]:
 def conjugate_gradient(
     apply: Callable[[Tensor], Tensor], r: Tensor, tolerance: float = 1e-10, iterations: int = 500
 ) -> Tensor:
-    """apply⁻¹ r of a symmetric positive semi-definite map, in double precision, to a relative residual."""
+    """Return apply⁻¹ r by conjugate gradients in float64.
+
+    Args:
+        apply: A symmetric positive semi-definite map of tensors of the shape of r.
+        r: The right-hand side, of any shape.
+        tolerance: Norm of the residual, relative to that of r, at which to stop.
+        iterations: The most iterations.
+
+    Returns:
+        A tensor of the shape and type of r.
+    """
     rest = r.double()
-    z, direction = torch.zeros_like(rest), rest
+    z = torch.zeros_like(rest)
+    direction = rest
     size = first = float(rest.square().sum())
     for _ in range(iterations):
         if size <= tolerance**2 * first:
             break
         image = apply(direction)
         step = size / max(float((direction * image).sum()), 1e-300)
-        z, rest = z + step * direction, rest - step * image
-        before, size = size, float(rest.square().sum())
+        z = z + step * direction
+        rest = rest - step * image
+        before = size
+        size = float(rest.square().sum())
         direction = rest + (size / before) * direction
     return z.to(r.dtype)

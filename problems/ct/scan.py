@@ -1,10 +1,8 @@
-"""A measured parallel-beam scan (DXchange HDF5): counts to line integrals or to Poisson, rings learnt or removed."""
+"""A measured parallel-beam scan (DXchange HDF5), as line integrals or as Poisson counts."""
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,38 +10,37 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import (
-    Box,
-    Grid,
-    Operator,
-    Problem,
-    Solution,
-    Term,
-    as_linear_map,
-    baselines,
-    noise,
-)
+from inverse_inr import Box, Grid, Operator, Problem, Solution, Term, noise
 from inverse_inr.hooks import Shaped
-from inverse_inr.io import read_dxchange, read_hdf5
+from inverse_inr.io import read_dxchange
 from inverse_inr.operators import DetectorDrift, ParallelBeam
 from inverse_inr.operators.ct.center_of_rotation import center_of_rotation
+from inverse_inr.problems.ct.counts import (
+    Counts,
+    as_bright_as_air,
+    binned,
+    counts_per_quantum,
+)
+from inverse_inr.problems.ct.drift_removal import tv_drift_removed
 from inverse_inr.problems.ct.simulated import filtered_backprojection, measured_by, suggestion
-from inverse_inr.stopping import HeldOut, hold_out
+from inverse_inr.stopping import HeldOut
 
 
 @dataclass(frozen=True)
 class Reading:
     """The part of a scan that is read, and its corrections.
 
-    row    detector row
-    bin    so many neighbouring detector pixels are averaged
-    every  n: only each n-th view is used
-    air    pixels at both ends that never see the object: each view is scaled to the flat field
-           there
-    span   degrees from the first to the last view, where the file's angles are known to be wrong;
-           None: the file's
-    Raises ValueError for a row or a number of pixels below 0, a bin or a step of views below 1, a
-    span of 0 or less.
+    Args:
+        row: Detector row, from 0.
+        bin: Neighbouring detector pixels that are taken together as one, at least 1.
+        every: Only each n-th view is used, n at least 1.
+        air: Detector pixels at both ends that never see the object. Each view is scaled to the flat
+            field there. 0 for no scaling.
+        span: Degrees from the first to the last view, where the file's angles are known to be
+            wrong. None for the file's angles.
+
+    Raises:
+        ValueError: If `row` or `air` is below 0, `bin` or `every` below 1, or `span` not above 0.
     """
 
     row: int = 0
@@ -58,7 +55,8 @@ class Reading:
                 raise ValueError(f"Reading: {name}={getattr(self, name)} must be {least} or more.")
         if self.span is not None and not 0 < self.span < math.inf:
             raise ValueError(
-                f"Reading: span={self.span} must be positive (degrees), or None for the file's angles."
+                f"Reading: span={self.span} must be positive (degrees), or None for the file's "
+                "angles."
             )
 
 
@@ -66,9 +64,10 @@ class Reading:
 class RotationAxis:
     """The place of the axis of rotation.
 
-    center        distance from the detector's middle, in pixels of the file; found from opposite
-                  views where None
-    learn_center  refine it together with the image (rays only)
+    Args:
+        center: Distance from the detector's middle, in pixels of the file. None to find it from
+            opposite views.
+        learn_center: Refine it together with the image (only with points on rays, not on a raster).
     """
 
     center: float | None = None
@@ -87,79 +86,67 @@ def ct_scan(
     drift: int | None = None,
     raster: bool = False,
 ) -> Problem:
-    """One detector row of a parallel-beam DXchange scan (HDF5), in units of (binned) detector pixels.
+    """Load one detector row of a parallel-beam DXchange scan (HDF5).
 
-    reading, axis   what is read of the file, and where the axis of rotation is
-    fidelity        "gaussian": -log of corrected counts, each with its own precision; "poisson":
-                    the counts
-    size, width     pixels a side of the image; detector pixels that its box spans (default: the
-                    detector)
-    hold_out_views  keep each n-th view out of the fit, to judge and to stop by
-    drift           learn a polynomial in time of this degree for each detector element
-                    (`DetectorDrift`): rings
-    raster          measure the sampled image (`.on(grid)`, TV and prior on the same pixels) instead
-                    of points on rays
+    Lengths are in (binned) detector pixels. Values that no attenuation explains (dead pixels, no
+    flat field, NaN) are masked and counted in `notes`.
 
-    Values that no attenuation explains (dead pixels, no flat field, NaN) are masked and counted in
-    `notes`.
+    Args:
+        path: The file.
+        reading: The part of the file that is read, and its corrections.
+        axis: The place of the axis of rotation.
+        fidelity: "gaussian": -log of corrected counts, each with its own precision. "poisson": the
+            counts.
+        size: Pixels per axis of the image; by default as many as the box is wide.
+        width: Detector pixels of the file that the box spans; by default the detector.
+        hold_out_views: Keep each n-th view out of the fit, to judge and to stop by.
+        drift: Learn a polynomial in time of this degree for each detector element
+            (`DetectorDrift`), which would show as rings.
+        raster: Measure the sampled image (`.on(grid)`, TV and prior on the same pixels) instead of
+            points on rays.
+
+    Raises:
+        ValueError: If no value is above its dark field, the fidelity is unknown, or bins do not fit
+            on the detector.
     """
-    scan, bin = read_dxchange(path, rows=reading.row), reading.bin
-    gain = _gain(path, reading.row)
-    counts, flat, dark = (
-        _binned(v.reshape(-1, v.shape[-1]) / gain, bin)
+    scan = read_dxchange(path, rows=reading.row)
+    gain = counts_per_quantum(path, reading.row)
+    angles = scan.angles
+    if reading.span is not None:
+        angles = _even(len(angles), reading.span)
+    angles = angles[:: reading.every]
+    raw = [
+        binned(v.reshape(-1, v.shape[-1]) / gain, reading.bin)
         for v in (scan.counts, scan.white, scan.dark)
-    )
-    angles = scan.angles if reading.span is None else _even(len(scan.angles), reading.span)
-    counts, angles = counts[:: reading.every], angles[:: reading.every]
-    signal, flat = counts - dark, (flat - dark).expand_as(counts)
-    good = (
-        torch.isfinite(signal)
-        & (signal > 0)
-        & torch.isfinite(flat)
-        & (flat > 0.01 * flat.nanmedian())
-    )
-    if not good.any():
-        raise ValueError(
-            f"{path}: no value of row {reading.row} is above its dark field. Are white and dark swapped?"
-        )
-    flat = _as_bright_as_air(signal, flat, good, reading.air // bin)
-    signal, flat, dark = (
-        signal.where(good, 1.0),
-        flat.where(good, 1.0),
-        dark.nan_to_num(0.0).clamp(min=0),
-    )
-    line = (flat / signal).log()
-    dropped = 0.5 * (
-        scan.counts.shape[-1] % bin
-    )  # pixels that binning drops at one end move the middle
-    how = "found" if axis.center is None else "given"
-    center = (
-        center_of_rotation(line, angles) if axis.center is None else (axis.center + dropped) / bin
-    )
-    half = 0.5 * (line.shape[1] if width is None else width / bin)
-    box = Box((-half, -half), (half, half), units=("px", "px"))
-    grid = Grid(box, (size or math.ceil(2 * half),) * 2)
-    place = nn.Parameter(torch.tensor(center)) if axis.learn_center and not raster else center
+    ]
+    counts = _corrected(path, reading, *raw)
+    line = counts.line
+    # binning drops pixels at one end, which moves the middle
+    dropped = 0.5 * (scan.counts.shape[-1] % reading.bin)
+    if axis.center is None:
+        how = "found"
+        center = center_of_rotation(line, angles)
+    else:
+        how = "given"
+        center = (axis.center + dropped) / reading.bin
+    box = _box(line.shape[1], width, reading.bin)
+    grid = Grid(box, (size or math.ceil(box.lengths[0]),) * 2)
+    place: float | nn.Parameter = center
+    if axis.learn_center and not raster:
+        place = nn.Parameter(torch.tensor(center))
     beam = ParallelBeam(box, angles.float(), line.shape[1], pitch=1.0, center=place, subrays=2)
-    rays = beam if drift is None else DetectorDrift(beam, drift, times=torch.arange(len(angles)))
-    term = _scan_term(
-        rays.on(grid) if raster else rays,
-        line,
-        signal,
-        flat,
-        dark.expand_as(counts),
-        good,
-        fidelity,
-    )
-    suggested = suggestion(beam, _views_held_out(term, hold_out_views))
-    classical = suggested.baselines
+    rays: ParallelBeam | DetectorDrift = beam
     if drift is not None:
-        classical = classical | {"TV, drift removed": tv_drift_removed}
+        rays = DetectorDrift(beam, drift, times=torch.arange(len(angles)))
+    operator: Operator = rays
     if raster:
-        classical = classical | {"FBP": lambda p: filtered_backprojection(measured_by(beam, p))}
+        operator = rays.on(grid)
+    term = _term(operator, counts, fidelity)
+    suggested = suggestion(beam, _views_held_out(term, hold_out_views))
+    classical = suggested.baselines | _more_baselines(beam, drift, raster)
     notes = {
-        "masked values": f"{int((~good).sum())} of {good.numel()}",
-        f"centre of rotation {how} (px)": center * bin - dropped,
+        "masked values": f"{int((~counts.good).sum())} of {counts.good.numel()}",
+        f"centre of rotation {how} (px)": center * reading.bin - dropped,
         "counts a quantum": gain,
     }
     return Problem(
@@ -167,103 +154,63 @@ def ct_scan(
     )
 
 
-def drift_removed(
-    problem: Problem, solve: Callable[[Problem], Solution], rounds: int = 3
-) -> Problem:
-    """The problem with each element's drift taken off y: what a classical method needs, which cannot learn it.
-
-    In turn, `solve` finds the image and least squares fit the drift to its residuals, on the rows that are not held
-    out. Raises TypeError where the operator is no `DetectorDrift`.
-    """
-    term = problem.terms[0]
-    operator = term.operator
-    if not isinstance(operator, DetectorDrift):
-        raise TypeError(
-            f"drift_removed: {type(operator).__name__} is no DetectorDrift. Use ct_scan(drift=1)."
-        )
-    assert isinstance(term.fidelity, noise.Noise)
-    fit = hold_out(problem.suggested.stopping, problem.terms).fit[0]
-    y, precision = term.fidelity.least_squares(term.y)
-    detector = copy.deepcopy(operator).requires_grad_(False)
-    clean = replace(problem, terms=[replace(term, operator=operator.operator)])
-    for _ in range(rounds):
-        mapped = as_linear_map(operator.operator, problem.grid, rows=fit)
-        detector.fit(y[fit] - mapped(solve(clean).sample()), precision[fit], fit)
-        offset = detector.offset(torch.arange(len(detector)))
-        clean = replace(problem, terms=[_without(term, operator.operator, offset)])
-    return clean
-
-
-def tv_drift_removed(problem: Problem) -> Solution:
-    """TV that first chooses its weight with the drift in the data, then finds both in turn, then chooses again."""
-    began = time.perf_counter()
-    rough = baselines.tv(problem, iterations=200).details["weight"]
-    clean = drift_removed(problem, lambda p: baselines.tv(p, rough, iterations=200))
-    around = [rough * 2.0**k for k in range(-1, 3)]
-    solution = baselines.tv(clean, weights=around, iterations=300)
-    return replace(solution, method="TV, drift removed", seconds=time.perf_counter() - began)
-
-
-def _gain(path: str, row: int) -> float:
-    """Counts a quantum, from the variance of repeated flat fields (photon transfer); 1 where there is only one."""
-    flats = read_hdf5(path, "exchange/data_white")[:, row].float()
-    if len(flats) < 3:
-        return 1.0
-    gain = float((flats.var(0) / flats.mean(0)).nanmedian())
-    return gain if math.isfinite(gain) and gain > 0 else 1.0
-
-
 def _even(views: int, span: float) -> Tensor:
+    """Angles (views,) in radians, evenly over `span` degrees, both ends included."""
     return torch.arange(views, dtype=torch.float64) * math.radians(span) / max(views - 1, 1)
 
 
-def _as_bright_as_air(signal: Tensor, flat: Tensor, good: Tensor, width: int) -> Tensor:
-    """The flat field of each view, scaled to what its `width` outermost bins at both ends saw."""
-    if width == 0:
-        return flat
-    if not 0 < 2 * width <= signal.shape[1]:
+def _corrected(path: str, reading: Reading, counts: Tensor, flat: Tensor, dark: Tensor) -> Counts:
+    """Counts (views, bins), flat and dark field (1, bins) in quanta, corrected and masked."""
+    counts = counts[:: reading.every]
+    signal = counts - dark
+    flat = (flat - dark).expand_as(counts)
+    lit = torch.isfinite(flat) & (flat > 0.01 * flat.nanmedian())
+    good = torch.isfinite(signal) & (signal > 0) & lit
+    if not good.any():
         raise ValueError(
-            f"air: {width} bins at both ends do not fit on a detector of {signal.shape[1]}."
+            f"{path}: no value of row {reading.row} is above its dark field. Are white and dark "
+            "swapped?"
         )
-    ends = torch.cat([good[:, :width], good[:, -width:]], 1)
-    seen, full = (
-        torch.cat([v[:, :width], v[:, -width:]], 1).where(ends, 0.0).sum(1) for v in (signal, flat)
+    flat = as_bright_as_air(signal, flat, good, reading.air // reading.bin)
+    return Counts(
+        signal.where(good, 1.0),
+        flat.where(good, 1.0),
+        dark.nan_to_num(0.0).clamp(min=0),
+        good,
     )
-    return flat * torch.where(full > 0, seen / full, 1.0)[:, None]
 
 
-def _binned(values: Tensor, bin: int) -> Tensor:
-    """Sums of `bin` neighbours along the detector; a rest at the end is dropped."""
-    if bin < 1 or bin > values.shape[-1]:
-        raise ValueError(f"bin={bin}: the detector has {values.shape[-1]} pixels.")
-    return values[..., : values.shape[-1] // bin * bin].unflatten(-1, (-1, bin)).sum(-1)
+def _box(bins: int, width: float | None, bin: int) -> Box:
+    """A square about the axis of rotation, in binned pixels, as wide as the detector or `width`."""
+    half = 0.5 * bins
+    if width is not None:
+        half = 0.5 * (width / bin)
+    return Box((-half, -half), (half, half), units=("px", "px"))
 
 
-def _scan_term(
-    operator: Operator,
-    line: Tensor,
-    signal: Tensor,
-    flat: Tensor,
-    dark: Tensor,
-    good: Tensor,
-    fidelity: str,
-) -> Term:
-    rows = good.flatten().nonzero()[:, 0]
+def _term(operator: Operator, counts: Counts, fidelity: str) -> Term:
+    rows = counts.good.flatten().nonzero()[:, 0]
+    dark = counts.dark.expand_as(counts.signal)
     if fidelity == "poisson":
-        model = noise.Poisson(flat.clamp(min=1e-3).flatten(), dark.clamp(min=0).flatten())
-        return Term(operator, (signal + dark).clamp(min=0).flatten(), model, rows=rows)
+        photons = counts.flat.clamp(min=1e-3).flatten()
+        model = noise.Poisson(photons, dark.clamp(min=0).flatten())
+        return Term(operator, (counts.signal + dark).clamp(min=0).flatten(), model, rows=rows)
     if fidelity == "gaussian":
-        sigma = (signal + dark).clamp(min=1).sqrt() / signal.clamp(min=1)  # of -log, to first order
-        return Term(operator, line.flatten(), noise.Gaussian(sigma.flatten()), rows=rows)
+        # the standard deviation of -log, to first order
+        sigma = (counts.signal + dark).clamp(min=1).sqrt() / counts.signal.clamp(min=1)
+        return Term(operator, counts.line.flatten(), noise.Gaussian(sigma.flatten()), rows=rows)
     raise ValueError(f"fidelity must be 'gaussian' or 'poisson', got {fidelity!r}.")
 
 
-def _without(term: Term, operator: Operator, offset: Tensor) -> Term:
-    """The term as it were measured without `offset` of its line integrals, by the operator behind the detector."""
-    if isinstance(term.fidelity, noise.Poisson):
-        model = replace(term.fidelity, photons=term.fidelity.photons * torch.exp(-offset))
-        return replace(term, operator=operator, fidelity=model)
-    return replace(term, operator=operator, y=term.y - offset)
+def _more_baselines(
+    beam: ParallelBeam, drift: int | None, raster: bool
+) -> dict[str, Callable[[Problem], Solution]]:
+    more: dict[str, Callable[[Problem], Solution]] = {}
+    if drift is not None:
+        more["TV, drift removed"] = tv_drift_removed
+    if raster:
+        more["FBP"] = lambda p: filtered_backprojection(measured_by(beam, p))
+    return more
 
 
 def _views_held_out(term: Term, nth: int | None) -> HeldOut | None:

@@ -1,10 +1,11 @@
-"""Simulated computed tomography: parallel and fan beams of a phantom or of an image file; FBP beside it."""
+"""Simulated computed tomography: parallel and fan beams of a phantom or an image file, and FBP."""
 
 from __future__ import annotations
 
 import copy
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -31,6 +32,13 @@ from inverse_inr.problems.images import load_truth
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import HeldOut, hold_out
 
+DENSEST_RAY = 4.0
+"""Largest line integral of a phantom that is counted in photons: phantoms have no unit, so let the
+densest ray lose 98 % of its photons."""
+
+FULL_CIRCLE = {"parallel": 180.0, "fan": 360.0}
+"""Degrees that the views of a beam must span to see everything."""
+
 
 def ct(
     phantom: str = "shepp_logan",
@@ -46,34 +54,45 @@ def ct(
     subrays: int = 2,
     seed: int = 0,
 ) -> Problem:
-    """A simulated 2-D scan of a phantom or of an image file, shown on a `size`-pixel grid.
+    """Simulate a 2-D scan of a phantom or of an image file.
 
-    phantom      "shepp_logan", "gaussian_blobs", or a NIfTI, DICOM, npz or PNG file (`slice` of a volume, last axis)
-    coverage     degrees that the views span: 180 for a parallel, 360 for a fan beam; less is a limited angle
-    noise_level  standard deviation of Gaussian noise, as a fraction of the largest line integral
-    photons      instead: photons a detector bin, Poisson counts, the logarithm never taken
+    Phantoms are measured by exact line integrals averaged over detector bins, files by rays four
+    times finer than the reconstruction's. So the data never come from the discretisation that
+    reconstructs them.
 
-    Phantoms are measured by exact line integrals averaged over detector bins, files by rays four times finer than
-    the reconstruction's, so the data never come from the discretisation that reconstructs them.
+    Args:
+        phantom: "shepp_logan", "gaussian_blobs", or a NIfTI, DICOM, npz or PNG file.
+        size: Pixels of the longest axis of the grid on which results are shown.
+        views: Number of views.
+        detectors: Detector bins; by default `size`.
+        coverage: Degrees that the views span. By default 180 for a parallel and 360 for a fan beam;
+            less is a limited angle.
+        beam: "parallel" or "fan".
+        noise_level: Standard deviation of Gaussian noise, as a fraction of the largest line
+            integral.
+        photons: Photons per detector bin, instead of `noise_level`: Poisson counts, whose logarithm
+            is never taken.
+        slice: Of a volume, along its last axis.
+        subrays: Rays per detector bin of the reconstruction.
+        seed: Of the noise.
+
+    Raises:
+        ValueError: If the beam is unknown, or the phantom is neither known nor a readable file.
     """
     truth, box = load_truth(phantom, slice)
     longest = max(box.lengths)
     grid = Grid(box, tuple(max(1, round(size * n / longest)) for n in box.lengths))
-    full = 180.0 if beam == "parallel" else 360.0
-    angles = (
-        torch.arange(views, dtype=torch.float64)
-        * math.radians(full if coverage is None else coverage)
-        / views
-    )
+    if coverage is None:
+        coverage = FULL_CIRCLE.get(beam, 360.0)
+    angles = torch.arange(views, dtype=torch.float64) * math.radians(coverage) / views
     operator = _beam(box, angles.float(), detectors or size, beam, subrays=subrays)
     mean = _measure(truth, _beam(box, angles, detectors or size, beam, subrays=subrays)).float()
     if photons is None:
         model: noise.Noise = noise.Gaussian(noise_level * float(mean.max()))
     else:
-        scale = 4.0 / float(
-            mean.max()
-        )  # phantoms have no unit: let the densest ray lose 98 % of its photons
-        truth, mean = _scaled(truth, scale), mean * scale
+        scale = DENSEST_RAY / float(mean.max())
+        truth = _scaled(truth, scale)
+        mean = mean * scale
         model = noise.Poisson(photons)
     y = model.sample(mean, torch.Generator().manual_seed(seed))
     return Problem(
@@ -81,7 +100,7 @@ def ct(
     )
 
 
-# --- simulated ------------------------------------------------------------------------------------------------------
+# --- simulated ------------------------------------------------------------------------------------
 
 
 def _beam(
@@ -98,14 +117,11 @@ def _measure(truth: Field, beam: ParallelBeam | FanBeam) -> Tensor:
     """Bin-averaged line integrals: exact for a phantom, by fine rays for anything else."""
     if isinstance(truth, phantoms.Ellipsoids | phantoms.GaussianBlobs):
         return truth.line_integral(*beam.rays(torch.arange(len(beam)), 16)).mean(1)
+    kind = "parallel"
+    if isinstance(beam, FanBeam):
+        kind = "fan"
     options = {"samples": 4 * beam.samples, "subrays": 4}
-    fine = _beam(
-        beam.box,
-        beam.angles,
-        beam.shape[1],
-        "fan" if isinstance(beam, FanBeam) else "parallel",
-        **options,
-    )
+    fine = _beam(beam.box, beam.angles, beam.shape[1], kind, **options)
     with torch.no_grad():
         return torch.cat(
             [predict(fine, truth, rows) for rows in torch.arange(len(fine)).split(512)]
@@ -116,31 +132,47 @@ def _scaled(field: Field, factor: float) -> Field:
     return lambda points: factor * field(points)
 
 
-# --- what suits -----------------------------------------------------------------------------------------------------
+# --- what suits -----------------------------------------------------------------------------------
 
 
-def suggestion(operator: ParallelBeam | FanBeam, stopping: HeldOut | None = None) -> Suggestion:
-    classical = {"FBP": filtered_backprojection, "CGLS": baselines.cgls, "TV": baselines.tv}
+def suggestion(
+    operator: ParallelBeam | FanBeam,  # noqa: ARG001 (all beams are given the same for now)
+    stopping: HeldOut | None = None,
+) -> Suggestion:
+    """Suggest the hash prior for a scan, and FBP, CGLS and TV as classical methods.
+
+    Args:
+        operator: The beam; all beams are given the same.
+        stopping: The rule that ends a fit; None for all steps.
+    """
+    classical: dict[str, Callable[[Problem], Solution]] = {
+        "FBP": filtered_backprojection,
+        "CGLS": baselines.cgls,
+        "TV": baselines.tv,
+    }
     return Suggestion(prior="hash", steps=800, stopping=stopping, baselines=classical)
 
 
 def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
-    """FBP as a Solution, from the rows that the others fit too: held-out views are left out."""
+    """Solve by FBP, from the rows that the other methods fit too: held-out views are left out.
+
+    Args:
+        problem: Its first operator is a beam, or a `DetectorDrift` of one. FBP knows no drift: it
+            takes the measurements as those of the beam behind the detector.
+        window: The filter's window, as `operators.fbp` names it.
+    """
     began = time.perf_counter()
     term = problem.terms[0]
-    if isinstance(
-        term.operator, DetectorDrift
-    ):  # FBP knows no drift: it sees the beam behind the detector
+    if isinstance(term.operator, DetectorDrift):
         problem = measured_by(term.operator.operator, problem)
         term = problem.terms[0]
     assert isinstance(term.operator, ParallelBeam | FanBeam)
     fit, watch, note = hold_out(problem.suggested.stopping, problem.terms)
-    y, _ = (
-        term.fidelity.least_squares(term.y)
-        if isinstance(term.fidelity, noise.Noise)
-        else (term.y, None)
-    )
-    views, seen = term.operator.unflatten(y), torch.zeros(len(term.operator), dtype=torch.bool)
+    y = term.y
+    if isinstance(term.fidelity, noise.Noise):
+        y, _ = term.fidelity.least_squares(y)
+    views = term.operator.unflatten(y)
+    seen = torch.zeros(len(term.operator), dtype=torch.bool)
     seen[fit[0]] = True
     seen = term.operator.unflatten(seen)
     used = seen.any(1)
@@ -167,6 +199,12 @@ def _some_views(operator: ParallelBeam | FanBeam, used: Tensor) -> ParallelBeam 
 
 
 def measured_by(operator: Operator, problem: Problem) -> Problem:
+    """Return the problem with its first measurements taken as those of another operator.
+
+    Args:
+        operator: An operator with the same rows.
+        problem: A problem of one term.
+    """
     return replace(problem, terms=[replace(problem.terms[0], operator=operator)])
 
 
@@ -179,7 +217,6 @@ def _filled(views: Tensor, seen: Tensor) -> Tensor:
         if not known.all():
             where = known.nonzero()[:, 0].numpy()
             missing = (~known).nonzero()[:, 0].numpy()
-            view[~known] = torch.from_numpy(np.interp(missing, where, view[known].numpy())).to(
-                view.dtype
-            )
+            guess = np.interp(missing, where, view[known].numpy())
+            view[~known] = torch.from_numpy(guess).to(view.dtype)
     return filled

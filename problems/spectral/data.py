@@ -1,19 +1,20 @@
-"""Where simulated snapshots take their scenes and masks from: photographs, cubes in files, published data folders.
+"""Sources of scenes and masks: photographs, cubes in files, published data folders.
 
-    TSA_simu_data/   mask.mat, Truth/scene01.mat ...            `img`, 28 bands          (Meng et al. 2020)
-    TSA_real_data/   mask.mat, Measurements/scene1.mat ...      `meas_real`
-    cave_1024_28/    scene1.mat ...                             `img_expand`, 16 bits    (Cai et al. 2022)
-    CAVE_512_28/     scene01.mat ...                            `data_slice`, 16 bits
-    KAIST_CVPR2021/  1.mat ...                                  `HSI`                    (Choi et al. 2017)
+    TSA_simu_data/   mask.mat, Truth/scene01.mat ...         `img`, 28 bands        (Meng 2020)
+    TSA_real_data/   mask.mat, Measurements/scene1.mat ...   `meas_real`
+    cave_1024_28/    scene1.mat ...                          `img_expand`, 16 bits  (Cai 2022)
+    CAVE_512_28/     scene01.mat ...                         `data_slice`, 16 bits
+    KAIST_CVPR2021/  1.mat ...                               `HSI`                  (Choi 2017)
 
-and CAVE's own folders of one PNG a band (Yasuma et al. 2010). A path to such a folder with a number behind a colon,
-"TSA_simu_data:3", is its third scene.
+and CAVE's own folders of one PNG per band (Yasuma et al. 2010). A path to such a folder with a
+number after a colon, "TSA_simu_data:3", is its third scene.
 """
 
 from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -24,16 +25,28 @@ from inverse_inr.io.matlab import matlab_variables
 from inverse_inr.problems.images import EXAMPLES, load_image
 
 VARIABLES = {"img": 1.0, "img_expand": 1 / 65536, "data_slice": 1 / 65536, "HSI": 1.0}
-"""The cube in a file of a published set, and what its values are multiplied by."""
+"""Names of the cube in files of published sets, and factors that bring values to [0, 1]."""
 
 
 def photograph(scene: str, size: int) -> Tensor:
-    """(size, size, 3) in [0, 1]: the middle of the image, averaged down."""
+    """Return the middle square of an image, averaged down.
+
+    Args:
+        scene: A name of `images.EXAMPLES`, or an RGB image file.
+        size: Pixels per axis of the result.
+
+    Returns:
+        (size, size, 3) in [0, 1].
+
+    Raises:
+        ValueError: If the scene is unknown, or the image is not RGB.
+    """
     from skimage.transform import resize
 
     if scene not in EXAMPLES and not Path(scene).suffix:
         raise ValueError(
-            f"cassi: unknown scene {scene!r}; there is {', '.join(EXAMPLES)}, indian_pines, or a file or folder."
+            f"cassi: unknown scene {scene!r}; there is {', '.join(EXAMPLES)}, indian_pines, or a "
+            "file or folder."
         )
     image, _ = load_image(scene)
     if image.ndim != 3 or image.shape[-1] != 3:
@@ -47,39 +60,67 @@ def photograph(scene: str, size: int) -> Tensor:
 
 
 def is_cube(scene: str) -> bool:
-    """Whether a scene is a cube: indian_pines, a folder, or a file that is not an image."""
+    """Tell whether a scene is a cube: indian_pines, a folder, or a file that is not an image.
+
+    Args:
+        scene: A name, a path, or "folder:number".
+    """
     path = Path(_split(scene)[0])
     pictures = (".png", ".jpg", ".jpeg", "")
     return scene == "indian_pines" or path.is_dir() or path.suffix.lower() not in pictures
 
 
 def scene_cube(scene: str, variable: str | None, wavelengths: Tensor, size: int) -> Tensor:
-    """(H, W, bands) in [0, 1] of a cube, at most `size` pixels an axis from the corner, at `wavelengths` (nm).
+    """Return a cube's bands at given wavelengths, from its corner.
 
-    Published sets keep their scale, others become 1 at their largest. A cube that says its wavelengths and covers these
-    is interpolated; one that does not has its neighbouring bands averaged to as many, and named by these wavelengths.
-    Raises ValueError for fewer bands.
+    Published sets keep their scale, others become 1 at their largest. A cube that says its
+    wavelengths and covers the given ones is interpolated. Any other cube has its neighbouring bands
+    averaged to as many, and takes the given wavelengths as their names.
+
+    Args:
+        scene: "indian_pines", a file, a folder, or "folder:number".
+        variable: Name of the cube in a file; None to find it.
+        wavelengths: (bands,) in nm, rising.
+        size: The most pixels per axis.
+
+    Returns:
+        (H, W, bands) in [0, 1].
+
+    Raises:
+        ValueError: If the cube has fewer bands.
     """
-    cube, scaled = (indian_pines(), False) if scene == "indian_pines" else _cube(scene, variable)
-    values, own, bands = cube.values.clamp(min=0), cube.wavelengths, len(wavelengths)
+    if scene == "indian_pines":
+        cube, scaled = indian_pines(), False
+    else:
+        cube, scaled = _cube(scene, variable)
+    values = cube.values.clamp(min=0)
+    own = cube.wavelengths
+    bands = len(wavelengths)
     if own is not None and own[0] <= wavelengths[0] and wavelengths[-1] <= own[-1]:
         k = torch.searchsorted(own, wavelengths).clamp(1, len(own) - 1)
         t = ((wavelengths - own[k - 1]) / (own[k] - own[k - 1])).to(values)
         values = torch.lerp(values[..., k - 1], values[..., k], t)
     elif values.shape[-1] < bands:
         raise ValueError(
-            f"{scene}: a cube of shape {tuple(values.shape)}; expected (H, W, L) with L >= {bands}. Bands first? Pass "
-            "a file with cube.transpose(1, 2, 0)."
+            f"{scene}: a cube of shape {tuple(values.shape)}; expected (H, W, L) with L >= "
+            f"{bands}. Bands first? Pass a file with cube.transpose(1, 2, 0)."
         )
     else:
         edges = [round(k * values.shape[-1] / bands) for k in range(bands + 1)]
         values = torch.stack([values[..., a:b].mean(-1) for a, b in itertools.pairwise(edges)], -1)
-    values = values.clamp(max=1) if scaled else values / values.max()
-    return values[:size, :size].contiguous()
+    if not scaled:
+        values = values / values.max()
+    return values.clamp(max=1)[:size, :size].contiguous()
 
 
 def indian_pines() -> SpectralCube:
-    """AVIRIS' Indian Pines, (145, 145, 200), as tensorly ships it; without its water-vapour bands, hence without nm."""
+    """Return AVIRIS' Indian Pines, (145, 145, 200), as tensorly ships it.
+
+    Its water-vapour bands are missing, hence it has no wavelengths.
+
+    Raises:
+        ImportError: If tensorly is not installed.
+    """
     try:
         from tensorly.datasets import load_indian_pines  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -90,7 +131,14 @@ def indian_pines() -> SpectralCube:
 
 
 def scene_file(scene: str) -> Path:
-    """The file of one scene: a path, or "folder:number" of a published set."""
+    """Return the file of one scene, or the folder itself where it holds one image per band.
+
+    Args:
+        scene: A path, or "folder:number" of a published set, counted from 1.
+
+    Raises:
+        ValueError: If the folder has no such scene.
+    """
     name, number = _split(scene)
     folder = Path(name)
     if not folder.is_dir():
@@ -98,22 +146,37 @@ def scene_file(scene: str) -> Path:
     inner = next((folder / f for f in ("Truth", "Measurements") if (folder / f).is_dir()), folder)
     files = [p for p in inner.glob("*.mat") if p.name != "mask.mat"]
     if not files:
-        return folder  # one image a band
-    files.sort(key=lambda p: (int("".join(c for c in p.stem if c.isdigit()) or 0), p.name))
+        return folder  # one image per band
+    files.sort(key=lambda path: (_number(path.stem), path.name))
     if not 1 <= number <= len(files):
         raise ValueError(f"{scene}: scene {number} of {len(files)} in {inner}; they count from 1.")
     return files[number - 1]
 
 
 def mask_file(scene: str) -> Path | None:
-    """The calibrated mask beside the scenes of a published folder."""
-    folder = Path(_split(scene)[0])
-    return folder / "mask.mat" if (folder / "mask.mat").is_file() else None
+    """Return the calibrated mask that lies next to the scenes of a published folder, or None.
+
+    Args:
+        scene: A path, or "folder:number".
+    """
+    file = Path(_split(scene)[0]) / "mask.mat"
+    if file.is_file():
+        return file
+    return None
 
 
 def _split(scene: str) -> tuple[str, int]:
+    """The path, and the number behind its colon (1 without a number)."""
     head, colon, tail = scene.rpartition(":")
-    return (head, int(tail)) if colon and tail.isdigit() else (scene, 1)
+    if colon and tail.isdigit():
+        return head, int(tail)
+    return scene, 1
+
+
+def _number(name: str) -> int:
+    """The digits of a name as one number, 0 without digits."""
+    digits = "".join(c for c in name if c.isdigit())
+    return int(digits or 0)
 
 
 def _cube(scene: str, variable: str | None) -> tuple[SpectralCube, bool]:
@@ -121,19 +184,27 @@ def _cube(scene: str, variable: str | None) -> tuple[SpectralCube, bool]:
     path = scene_file(scene)
     if path.is_dir():
         return read_cube(path), True
-    found = matlab_variables(path, variable) if path.suffix == ".mat" else {}
-    name = next((v for v in VARIABLES if v in found), None) if variable is None else variable
+    found = {}
+    if path.suffix == ".mat":
+        found = matlab_variables(path, variable)
+    name = variable
+    if variable is None:
+        name = next((v for v in VARIABLES if v in found), None)
     if name in found and found[name].ndim == 2:
         return SpectralCube(_flat(path, name, found[name])), False
     scaled = variable is None and name is not None
-    scale = VARIABLES[name] if scaled and name is not None else 1.0
+    scale = 1.0
+    if variable is None and name is not None:
+        scale = VARIABLES[name]
     try:
         return read_cube(path, name, scale=scale), scaled
     except FileFormatError as error:
         if "first or last" not in str(error):
             raise
-    pages = path.suffix.lower() in (".tif", ".tiff")
-    return read_cube(path, name, bands="first" if pages else "last", scale=scale), scaled
+    bands: Literal["first", "last"] = "last"
+    if path.suffix.lower() in (".tif", ".tiff"):
+        bands = "first"  # one page per band
+    return read_cube(path, name, bands=bands, scale=scale), scaled
 
 
 def _flat(path: Path, variable: str, values: np.ndarray) -> Tensor:

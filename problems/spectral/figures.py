@@ -1,4 +1,4 @@
-"""Figures of spectral cubes: colours as an eye would see them, a few bands, spectra of a few places."""
+"""Figures of spectral cubes: colours as an eye sees them, a few bands, spectra of a few places."""
 
 from __future__ import annotations
 
@@ -20,25 +20,41 @@ if TYPE_CHECKING:
 
 
 def colours_of(cube: Tensor, grid: Grid) -> Tensor:
-    """(H, W, L) radiances -> (H, W, 3) sRGB, white the brightest 0.5 %."""
+    """Return the colours of radiances, with the brightest 0.5 % shown as white.
+
+    Args:
+        cube: (H, W, L) radiances.
+        grid: (H, W, L); its last axis is the wavelength in nm.
+
+    Returns:
+        (H, W, 3) sRGB in [0, 1].
+    """
     return render_srgb(cube, grid.axes(torch.float64)[-1])
 
 
 def spectral_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
-    """A column for the truth and for every solution: its colours, four bands, and spectra of three places.
+    """Draw a column for the truth and for every solution: colours, four bands, spectra of 3 places.
 
-    Where there is a truth, an error map |f - truth| stands under each band, on one scale for all methods and bands.
+    If there is a truth, an error map |f - truth| stands under each band, on one scale for all
+    methods and bands.
+
+    Args:
+        problem: Its grid is (H, W, L), with the wavelength in nm.
+        solutions: The methods to compare, of one channel.
     """
     from matplotlib.figure import Figure
 
-    grid, truth = problem.grid, None
+    grid = problem.grid
+    truth = None
     cubes = {s.method: s.sample()[..., 0] for s in solutions}
     if problem.reference is not None:
         truth = sample(problem.reference, grid, average=problem.average)[..., 0]
         cubes = {"truth": truth} | cubes
     centers = grid.axes(torch.float64)[-1]
     chosen = [round(f * (grid.shape[2] - 1)) for f in (0.1, 0.37, 0.63, 0.9)]
-    each = 1 if truth is None else 2
+    each = 1  # panels per band
+    if truth is not None:
+        each = 2
     rows = 2 + each * len(chosen)
     figure = Figure(figsize=(2.0 * (len(cubes) + 1.4), 1.73 * rows), layout="compressed")
     panels = figure.subplots(rows, len(cubes), squeeze=False)
@@ -52,35 +68,43 @@ def spectral_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
             axes.imshow(cube[..., band].numpy(), cmap="gray", vmin=0, vmax=max(top, 1e-12))
             if name == next(iter(cubes)):
                 axes.set_ylabel(f"{float(centers[band]):.0f} nm")
-        if truth is not None:
-            _errors(column[2:-1:2], None if cube is truth else (cube - truth).abs(), chosen, worst)
+        if cube is truth:
+            _error_scale(column[2:-1:2], worst)
+        elif truth is not None:
+            _errors(column[2:-1:2], (cube - truth).abs(), chosen, worst)
         for axes in column[:-1]:
             axes.set(xticks=[], yticks=[])
-        for (i, j), color in zip(_places(first), ("tab:red", "tab:green", "tab:blue"), strict=True):
-            column[0].plot(j, i, "o", color=color, ms=4, mec="white")
-            column[-1].plot(centers, first[i, j], color=color, lw=0.8, ls="--")
-            column[-1].plot(centers, cube[i, j], color=color, lw=1.2)
-        column[-1].set_xlabel("nm", fontsize="small")
-        column[-1].tick_params(labelsize="x-small")
+        _spectra(column[0], column[-1], centers, first, cube)
     return figure
 
 
-def _errors(
-    panels: Sequence[Axes], error: Tensor | None, bands: Sequence[int], worst: float
-) -> None:
-    """Error maps of some bands, from black (0) to white (`worst` or more), and their rms; the truth has none."""
+def _spectra(image: Axes, below: Axes, centers: Tensor, first: Tensor, cube: Tensor) -> None:
+    """Mark three places on an image, and draw their spectra below; those of `first` are dashed."""
+    for (i, j), color in zip(_places(first), ("tab:red", "tab:green", "tab:blue"), strict=True):
+        image.plot(j, i, "o", color=color, ms=4, mec="white")
+        below.plot(centers, first[i, j], color=color, lw=0.8, ls="--")
+        below.plot(centers, cube[i, j], color=color, lw=1.2)
+    below.set_xlabel("nm", fontsize="small")
+    below.tick_params(labelsize="x-small")
+
+
+def _error_scale(panels: Sequence[Axes], worst: float) -> None:
+    """The truth has no errors: say instead how the maps of the others are scaled."""
+    for axes in panels:
+        axes.set_frame_on(False)
+        axes.text(
+            0.95,
+            0.5,
+            f"error, 0 to {worst:.2g}",
+            fontsize="x-small",
+            ha="right",
+            transform=axes.transAxes,
+        )
+
+
+def _errors(panels: Sequence[Axes], error: Tensor, bands: Sequence[int], worst: float) -> None:
+    """Error maps of some bands, from black (0) to white (`worst` or more), and their rms."""
     for axes, band in zip(panels, bands, strict=True):
-        if error is None:
-            axes.set_frame_on(False)
-            axes.text(
-                0.95,
-                0.5,
-                f"error, 0 to {worst:.2g}",
-                fontsize="x-small",
-                ha="right",
-                transform=axes.transAxes,
-            )
-            continue
         axes.imshow(error[..., band].numpy(), cmap="magma", vmin=0, vmax=max(worst, 1e-12))
         axes.set_xlabel(
             f"rms {float(error[..., band].square().mean().sqrt()):.3f}",
@@ -92,23 +116,32 @@ def _errors(
 def _places(cube: Tensor) -> list[tuple[int, int]]:
     """Three places of unlike spectra: the brightest in the blue, the green and the red third."""
     third = max(1, cube.shape[2] // 3)
+    total = cube.mean(-1).clamp(min=0.2 * float(cube.max()))
     found = []
     for k in range(3):
-        share = cube[..., k * third : (k + 1) * third].mean(-1) / cube.mean(-1).clamp(
-            min=0.2 * float(cube.max())
-        )
+        share = cube[..., k * third : (k + 1) * third].mean(-1) / total
         at = int(share.argmax())
         found.append((at // cube.shape[1], at % cube.shape[1]))
     return found
 
 
 def write_cube(solution: Solution, folder: Path) -> list[Path]:
-    """cube.mat (H, W, L) with its wavelengths in nm, and colours.png."""
+    """Write cube.mat, (H, W, L) with its wavelengths in nm, and colours.png.
+
+    Args:
+        solution: A cube of one channel on its problem's grid.
+        folder: An existing folder.
+
+    Returns:
+        The two files.
+    """
     from scipy.io import savemat
 
-    cube, grid = solution.sample()[..., 0], solution.problem.grid
+    cube = solution.sample()[..., 0]
+    grid = solution.problem.grid
     centers = grid.axes(torch.float64)[-1]
-    path, colours = folder / "cube.mat", folder / "colours.png"
+    path = folder / "cube.mat"
+    colours = folder / "colours.png"
     with atomic_write(path) as temporary:
         savemat(
             temporary,

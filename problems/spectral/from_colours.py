@@ -1,10 +1,11 @@
-"""Spectra that a camera did not resolve: from three colours (spectral super-resolution), or fused with a coarse cube.
+"""Spectra that a camera did not resolve: from three colours, or fused with a coarse cube.
 
-    spectral_sr   y_c(x) = ∫ R_c(λ) f(x, λ) dλ + noise                     three numbers a pixel
+    spectral_sr   y_c(x) = ∫ R_c(λ) f(x, λ) dλ + noise,   three numbers per pixel
     fusion        the same, and z(X, λ) = mean of f(x, λ) over coarse pixels X + noise
 
-Scenes are generated (`spectral_scenes`), so that the spectrum is known at every wavelength. Three colours do not
-determine a spectrum: what is between is the prior's, and the smoothest spectra of the same colours stand beside.
+`spectral_sr` is spectral super-resolution. Scenes are generated (`scenes.spectral_scene`), so that
+the spectrum is known at every wavelength. Three colours do not determine a spectrum: the prior
+decides the rest. The smoothest spectra of the same colours are the baseline.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ from inverse_inr.solver import Ended
 from inverse_inr.stopping import Discrepancy
 
 CAMERA = ((600.0, 45.0), (540.0, 45.0), (465.0, 35.0))
-"""Peak and standard deviation, nm, of the red, green and blue of a made-up camera: overlapping Gaussians."""
+"""Peak and standard deviation (nm) of a made-up camera's red, green and blue: Gaussians."""
+
+WEIGHTS = tuple(10.0**k for k in range(6, -3, -1))
+"""Weights of smoothness that `smoothest_spectra` tries, from the largest down."""
 
 
 def spectral_sr(
@@ -47,10 +51,18 @@ def spectral_sr(
     reflectances: Reflectances = "pigments",
     seed: int = 0,
 ) -> Problem:
-    """A spectrum in every pixel from an RGB image of a generated scene.
+    """Simulate an RGB image of a generated scene, from which to find a spectrum in every pixel.
 
-    scene        "astronaut", "coffee", "cat" (scikit-image), or an RGB image file
-    noise_level  standard deviation of Gaussian noise, as a fraction of the largest measurement
+    Args:
+        scene: "astronaut", "coffee", "cat" (scikit-image), or an RGB image file.
+        size: Pixels per axis.
+        bands: Bands of the cube that is shown, between 420 and 700 nm.
+        noise_level: Standard deviation of Gaussian noise, as a fraction of the largest measurement.
+        reflectances: Materials of the scene, "pigments" or "colorchecker".
+        seed: Of the noise.
+
+    Raises:
+        ValueError: If the noise level is not positive, or the scene is unknown.
     """
     grid, truth = _scene(scene, size, bands, reflectances)
     term = _measured(_camera(grid), truth.sample(grid), noise_level, seed)
@@ -70,9 +82,21 @@ def fusion(
     reflectances: Reflectances = "pigments",
     seed: int = 0,
 ) -> Problem:
-    """A cube from an RGB image of fine pixels and a spectrometer's cube of pixels `factor` times as wide.
+    """Simulate an RGB image of fine pixels, and a spectrometer's cube of coarse ones.
 
-    Raises ValueError for a factor that does not divide `size`.
+    Args:
+        scene: "astronaut", "coffee", "cat" (scikit-image), or an RGB image file.
+        size: Fine pixels per axis.
+        factor: Width of a coarse pixel in fine ones; divides `size`.
+        bands: Bands of the cube, between 420 and 700 nm.
+        noise_level: Standard deviation of Gaussian noise, as a fraction of the largest measurement
+            of each instrument.
+        reflectances: Materials of the scene, "pigments" or "colorchecker".
+        seed: Of the noise.
+
+    Raises:
+        ValueError: If the factor does not divide `size`, the noise level is not positive, or the
+            scene is unknown.
     """
     if factor < 1 or size % factor:
         raise ValueError(f"fusion: factor={factor} must divide size={size}.")
@@ -92,7 +116,18 @@ def fusion(
 
 
 def coarse_pixels(grid: Grid, factor: int) -> OnGrid:
-    """Means over factor x factor pixels of each band: (H, W, L) -> (H / factor, W / factor, L)."""
+    """Return the operator that takes means over factor x factor pixels of each band.
+
+    Args:
+        grid: (H, W, L) of the cube.
+        factor: Width of a coarse pixel in fine ones; divides H and W.
+
+    Returns:
+        An operator of shape (H / factor, W / factor, L).
+
+    Raises:
+        ValueError: If the factor does not divide the grid.
+    """
     height, width, bands = grid.shape
     if height % factor or width % factor:
         raise ValueError(
@@ -106,27 +141,36 @@ def coarse_pixels(grid: Grid, factor: int) -> OnGrid:
 
 
 def camera_curves(wavelengths: Tensor) -> Tensor:
-    """Sensitivities (n, 3) of `CAMERA`'s red, green and blue; each integrates to one."""
-    curves = [torch.exp(-0.5 * ((wavelengths - peak) / width) ** 2) for peak, width in CAMERA]
-    curves = torch.stack(curves, -1)
+    """Return the sensitivities of `CAMERA`'s red, green and blue; each integrates to one.
+
+    Args:
+        wavelengths: (n,) in nm, rising.
+
+    Returns:
+        (n, 3) per nm.
+    """
+    gaussians = [torch.exp(-0.5 * ((wavelengths - peak) / width) ** 2) for peak, width in CAMERA]
+    curves = torch.stack(gaussians, -1)
     return curves / torch.trapezoid(curves, wavelengths[:, None], dim=0)
 
 
 def smoothest_spectra(problem: Problem, weight: float | None = None) -> Solution:
-    """Min over spectra: |R x - y|² / 2 σ² + weight |second differences|² / 2, pixel by pixel, in closed form.
+    """Find the smoothest spectra of the measured colours, pixel by pixel, in closed form.
 
-    weight: by default that of the largest spectrum whose misfit is that of the noise (discrepancy principle).
+        minimise |R x - y|² / 2 σ² + weight |second differences of x|² / 2
+
+    Args:
+        problem: Its first term is an RGB image with Gaussian noise.
+        weight: By default the largest of `WEIGHTS` that fits to the noise level (discrepancy
+            principle), or the smallest if none does.
     """
     began = time.perf_counter()
-    term, grid = problem.terms[0], problem.grid
+    term = problem.terms[0]
+    grid = problem.grid
     model = term.fidelity
     assert isinstance(model, noise.Gaussian)
-    count = grid.shape[-1]
-    # what one pixel's bands become: the response of each band alone
-    response = SpectralResponse(*_table(), Grid(Box((0.0,), (1.0,)), (1,)))
-    line = response.on(Grid(Box((0.0, grid.box.lower[2]), (1.0, grid.box.upper[2])), (1, count)))
-    unit = torch.eye(count, dtype=torch.float64)
-    matrix = torch.stack([line.map(row[None])[0] for row in unit], -1)
+    matrix = _colours_of_bands(grid)
+    unit = torch.eye(grid.shape[-1], dtype=torch.float64)
     bend = unit[2:] - 2 * unit[1:-1] + unit[:-2]
     y = term.y.double()
     sigma = float(torch.as_tensor(model.sigma))
@@ -135,15 +179,17 @@ def smoothest_spectra(problem: Problem, weight: float | None = None) -> Solution
         normal = matrix.T @ matrix / sigma**2 + value * (bend.T @ bend) + 1e-9 * unit / sigma**2
         return y @ torch.linalg.solve(normal, matrix.T / sigma**2).T
 
-    tried = [10.0**k for k in range(6, -3, -1)] if weight is None else [weight]
-    chosen, spectra = next(
-        (
-            (w, x)
-            for w, x in ((w, solve(w)) for w in tried)
-            if float(((x @ matrix.T - y) / sigma).square().mean()) <= 1
-        ),
-        (tried[-1], solve(tried[-1])),
-    )
+    def fits(spectra: Tensor) -> bool:
+        return float(((spectra @ matrix.T - y) / sigma).square().mean()) <= 1
+
+    untried = list(WEIGHTS)
+    if weight is not None:
+        untried = [weight]
+    chosen = untried.pop(0)
+    spectra = solve(chosen)
+    while untried and not fits(spectra):
+        chosen = untried.pop(0)
+        spectra = solve(chosen)
     image = SampledField(spectra.reshape(*grid.shape, 1).to(term.y.dtype), grid)
     return Solution(
         image,
@@ -156,9 +202,14 @@ def smoothest_spectra(problem: Problem, weight: float | None = None) -> Solution
 
 
 def interpolated(problem: Problem) -> Solution:
-    """The coarse cube alone, cubic between its pixels' centres."""
+    """Interpolate the coarse cube alone, cubic between its pixels' centres.
+
+    Args:
+        problem: As `fusion` makes it; its second term is the coarse cube.
+    """
     began = time.perf_counter()
-    term, grid = problem.terms[1], problem.grid
+    term = problem.terms[1]
+    grid = problem.grid
     assert isinstance(term.operator, OnGrid)
     coarse = term.operator.unflatten(term.y).movedim(-1, 0)[None]
     fine = torch.nn.functional.interpolate(
@@ -178,14 +229,22 @@ def _scene(
     scene: str, size: int, bands: int, reflectances: Reflectances
 ) -> tuple[Grid, SpectralScene]:
     box = Box((0.0, 0.0, 420.0), (float(size), float(size), 700.0), ("px", "px", "nm"))
-    return Grid(box, (size, size, bands)), spectral_scene(
-        photograph(scene, size), box, reflectances=reflectances
-    )
+    truth = spectral_scene(photograph(scene, size), box, reflectances=reflectances)
+    return Grid(box, (size, size, bands)), truth
 
 
 def _table() -> tuple[Tensor, Tensor]:
     knots = torch.arange(420.0, 701.0, 5.0, dtype=torch.float64)
     return knots, camera_curves(knots)
+
+
+def _colours_of_bands(grid: Grid) -> Tensor:
+    """The matrix (3, L) that maps one pixel's bands to its colours."""
+    count = grid.shape[-1]
+    response = SpectralResponse(*_table(), Grid(Box((0.0,), (1.0,)), (1,)))
+    line = response.on(Grid(Box((0.0, grid.box.lower[2]), (1.0, grid.box.upper[2])), (1, count)))
+    unit = torch.eye(count, dtype=torch.float64)
+    return torch.stack([line.map(band[None])[0] for band in unit], -1)
 
 
 def _camera(grid: Grid) -> OnGrid:
@@ -204,7 +263,7 @@ def _measured(operator: OnGrid, cube: Tensor, noise_level: float, seed: int) -> 
 
 
 def _suggestion(classical: dict[str, Callable[[Problem], Solution]]) -> Suggestion:
-    # no pixels held out: each has a spectrum of its own, that no other tells
+    # no pixels are held out: each has a spectrum of its own, which no other pixel tells
     return Suggestion(
         prior="spectral_basis",
         steps=300,

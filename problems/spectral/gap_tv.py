@@ -1,10 +1,12 @@
-"""Classical snapshot spectral imaging: generalised alternating projection (GAP) and ADMM around any denoiser.
+"""Classical snapshot spectral imaging: GAP and ADMM around any denoiser.
 
-    GAP   r += y - A v;   x = v + A'(A A' + η)⁻¹ (r - A v);   v = denoise(x)        accelerated, Liao et al. (2014)
+    GAP   r += y - A v;   x = v + A'(A A' + η)⁻¹ (r - A v);   v = denoise(x)
     ADMM  x = v + b + A'(A A' + η)⁻¹ (y - A(v + b));   v = denoise(x - b);   b -= x - v
 
-With total variation as denoiser they are GAP-TV (Yuan 2016) and ADMM-TV; any other denoiser makes them plug-and-play.
-A A' + η is inverted exactly by the camera's `gram`; GAP has η = 0 unless the camera blurs: undoing a blur needs some.
+GAP is generalised alternating projection, accelerated (Liao et al. 2014). With total variation as
+denoiser they are GAP-TV (Yuan 2016) and ADMM-TV; any other denoiser makes them plug-and-play. The
+camera's `gram` inverts A A' + η exactly. GAP has η = 0 unless the camera blurs: undoing a blur
+needs some.
 """
 
 from __future__ import annotations
@@ -21,16 +23,29 @@ from inverse_inr.baselines import Judge
 from inverse_inr.operators import CassiOnGrid
 
 Denoiser = Callable[[Tensor, float], Tensor]
-"""(H, W, L) cube and its strength -> cube."""
+"""Maps a cube (H, W, L) and a strength to the denoised cube."""
 
 STRENGTHS = (1.6, 0.8, 0.4, 0.2, 0.1, 0.05)
-"""Of the denoiser, as a fraction of the cube's span: tried from the strongest down."""
-BLURRED, TOLERANCE = 0.03, 1e-3
-"""η where the camera blurs, as a fraction of the mean of A A', and how exactly conjugate gradients invert then."""
+"""Strengths of the denoiser, as a fraction of the cube's span, tried from the strongest down."""
+
+BLURRED = 0.03
+"""GAP's η where the camera blurs, as a fraction of the mean of A A'."""
+
+TOLERANCE = 1e-3
+"""Relative residual at which conjugate gradients stop, where the camera blurs."""
 
 
 def total_variation(cube: Tensor, strength: float, iterations: int = 5) -> Tensor:
-    """Chambolle's projection of each band, by scikit-image."""
+    """Denoise each band by Chambolle's projection, with scikit-image.
+
+    Args:
+        cube: (H, W, L).
+        strength: Weight of total variation, in the unit of the cube.
+        iterations: The most iterations of the projection.
+
+    Returns:
+        (H, W, L).
+    """
     from skimage.restoration import denoise_tv_chambolle
 
     found = denoise_tv_chambolle(
@@ -40,7 +55,15 @@ def total_variation(cube: Tensor, strength: float, iterations: int = 5) -> Tenso
 
 
 def wavelets(cube: Tensor, strength: float) -> Tensor:
-    """Soft-thresholded wavelets of each band, by scikit-image; `strength` is the noise's standard deviation."""
+    """Denoise each band by soft-thresholded wavelets, with scikit-image.
+
+    Args:
+        cube: (H, W, L).
+        strength: Standard deviation of the noise, in the unit of the cube.
+
+    Returns:
+        (H, W, L).
+    """
     from skimage.restoration import denoise_wavelet
 
     found = denoise_wavelet(cube.numpy(), sigma=strength, channel_axis=-1, rescale_sigma=False)
@@ -56,11 +79,20 @@ def gap_tv(
     denoiser: Denoiser = total_variation,
     seed: int = 0,
 ) -> Solution:
-    """Accelerated GAP around `denoiser` (default: total variation of each band).
+    """Solve by accelerated GAP around a denoiser.
 
-    strength: of the denoiser; "held-out" (detector pixels that are kept out, drawn from `seed`) or "oracle" choose it
-    from `strengths`, and the iteration with it: the least misfit.
-    Raises TypeError for a problem that is not one CASSI snapshot on a cube.
+    Args:
+        problem: One CASSI snapshot on a cube.
+        strength: Strength of the denoiser for a scene of size 1. "held-out" (detector pixels that
+            no iteration sees) or "oracle" choose it from `strengths`, and the iteration with it, by
+            the least misfit.
+        strengths: The strengths to choose from.
+        iterations: Iterations per strength.
+        denoiser: By default total variation of each band.
+        seed: Of the held-out pixels.
+
+    Raises:
+        TypeError: If the problem is not one CASSI snapshot on a cube.
     """
     return _solved(problem, strength, strengths, iterations, denoiser, gap_iterates, "GAP-TV", seed)
 
@@ -74,7 +106,19 @@ def admm_tv(
     denoiser: Denoiser = total_variation,
     seed: int = 0,
 ) -> Solution:
-    """ADMM around `denoiser`; as `gap_tv`, but noise may remain unexplained (η > 0)."""
+    """Solve by ADMM around a denoiser, which may leave noise unexplained (η > 0).
+
+    Args:
+        problem: One CASSI snapshot on a cube.
+        strength: As in `gap_tv`.
+        strengths: The strengths to choose from.
+        iterations: Iterations per strength.
+        denoiser: By default total variation of each band.
+        seed: Of the held-out pixels.
+
+    Raises:
+        TypeError: If the problem is not one CASSI snapshot on a cube.
+    """
     return _solved(
         problem, strength, strengths, iterations, denoiser, admm_iterates, "ADMM-TV", seed
     )
@@ -87,11 +131,20 @@ def gap_iterates(
     denoise: Callable[[Tensor], Tensor],
     eta: float | None = None,
 ) -> Iterator[Tensor]:
-    """v_1, v_2, ... from zero; y and seen (bool) are (*shape): what was not seen is not projected on.
+    """Yield GAP's iterates v_1, v_2, ... (H, W, L), from zero, without end.
 
-    eta > 0, a fraction of the mean of A A', projects less where hardly any light falls; default: 0, or for a blur some.
+    Args:
+        camera: The camera on the cube's grid.
+        y: (*shape) measurements.
+        seen: (*shape) bool. Rows that were not seen are not projected on.
+        denoise: Maps a cube (H, W, L) to a cube.
+        eta: Fraction of the mean of A A'. Above 0, it projects less where hardly any light falls.
+            By default 0, or `BLURRED` for a camera that blurs.
     """
-    eta = (0.0 if camera.camera.psf is None else BLURRED) if eta is None else eta
+    if eta is None:
+        eta = 0.0
+        if camera.camera.psf is not None:
+            eta = BLURRED
     solve = _gram(camera, y, seen, eta)
     v = torch.zeros(*camera.grid.shape, dtype=y.dtype)
     back = _adjoint(camera, v)
@@ -110,10 +163,19 @@ def admm_iterates(
     denoise: Callable[[Tensor], Tensor],
     eta: float = 0.05,
 ) -> Iterator[Tensor]:
-    """The same by ADMM; η is a fraction of the mean of A A'."""
+    """Yield ADMM's iterates v_1, v_2, ... (H, W, L), from zero, without end.
+
+    Args:
+        camera: The camera on the cube's grid.
+        y: (*shape) measurements.
+        seen: (*shape) bool. Rows that were not seen are not explained.
+        denoise: Maps a cube (H, W, L) to a cube.
+        eta: Fraction of the mean of A A', above 0.
+    """
     solve = _gram(camera, y, seen, eta)
     v = torch.zeros(*camera.grid.shape, dtype=y.dtype)
-    back, b = _adjoint(camera, v), torch.zeros_like(v)
+    back = _adjoint(camera, v)
+    b = torch.zeros_like(v)
     while True:
         x = v + b + back(solve((y - camera.snapshot(v + b)) * seen))
         v = denoise(x - b)
@@ -128,7 +190,15 @@ def _gram(camera: CassiOnGrid, y: Tensor, seen: Tensor, eta: float) -> Callable[
 
 
 def one_snapshot(problem: Problem, name: str) -> tuple[CassiOnGrid, Term]:
-    """The camera and the term of a problem that is one CASSI snapshot of a cube; TypeError, by `name`, for another."""
+    """Return the camera and the term of a problem that is one CASSI snapshot of a cube.
+
+    Args:
+        problem: The problem.
+        name: Who asks, for the error message.
+
+    Raises:
+        TypeError: If the problem is another one.
+    """
     term = problem.terms[0]
     if not isinstance(term.operator, CassiOnGrid) or len(problem.terms) > 1:
         raise TypeError(
@@ -138,12 +208,17 @@ def one_snapshot(problem: Problem, name: str) -> tuple[CassiOnGrid, Term]:
 
 
 def brightness(camera: CassiOnGrid, y: Tensor) -> float:
-    """What to divide a scene by, so that one strength of a denoiser suits all exposures."""
-    return (
-        2
-        * float(y.max())
-        / max(1.0, float(camera.snapshot(torch.ones(camera.grid.shape, dtype=y.dtype)).max()))
-    )
+    """Return the number to divide a scene by, so that one denoising strength suits all exposures.
+
+    Args:
+        camera: The camera on the cube's grid.
+        y: (*shape) measurements.
+
+    Returns:
+        Twice the value of a constant scene that is as bright as y, in the unit of the scene.
+    """
+    constant = camera.snapshot(torch.ones(camera.grid.shape, dtype=y.dtype))
+    return 2 * float(y.max()) / max(1.0, float(constant.max()))
 
 
 def _adjoint(camera: CassiOnGrid, like: Tensor) -> Callable[[Tensor], Tensor]:
@@ -170,15 +245,21 @@ def _solved(
     seen = seen.reshape(camera.shape)
     y = term.y.detach().reshape(camera.shape) * seen
     scale = brightness(camera, y)
-    tried = sorted(strengths, reverse=True) if isinstance(strength, str) else [float(strength)]
-    for value in tried:
+    chooses = isinstance(strength, str)
+    for value in _tried(strength, strengths):
         steps = iterates(camera, y / scale, seen, lambda x, value=value: denoiser(x, value))
         for k, image in zip(range(1, iterations + 1), steps, strict=False):
-            # noise comes back as iterations go on: where something chooses, it may choose an earlier one
-            if k == iterations or (isinstance(strength, str) and k % max(1, iterations // 6) == 0):
+            # noise comes back as iterations go on: a rule that chooses may choose an earlier one
+            if k == iterations or (chooses and k % max(1, iterations // 6) == 0):
                 judge.consider(scale * image[..., None].to(y.dtype), value)
     solution = judge.solution(name, "strength", time.perf_counter() - began)
     return replace(solution, steps=iterations)
+
+
+def _tried(strength: float | str, strengths: Sequence[float]) -> list[float]:
+    if isinstance(strength, str):
+        return sorted(strengths, reverse=True)
+    return [float(strength)]
 
 
 def _named(problem: Problem) -> str:

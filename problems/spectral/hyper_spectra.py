@@ -1,11 +1,12 @@
-"""Spectra from three colours by a network whose weights another network makes of the image (Zhang et al. 2021).
+"""Spectra from three colours by a network whose weights another network makes of the image.
 
-    s(p) = f_θ(X_p, γ(p)),    θ = h(image)       arXiv:2112.10541
+    s(p) = f_θ(X_p, γ(p)),    θ = h(image)       (Zhang et al. 2021, arXiv:2112.10541)
 
-X_p are the colours of pixel p, γ its Fourier coordinates, f a small MLP to the L bands, h a convolutional
-hypernetwork. It is trained on cubes with their colour images, `train(problems)`; the cubes are those of the problems'
-references: generated scenes here, the user's own where a `spectral_sr` problem is made of them. As in the paper, the
-weights of f are the image's, one set for all its pixels, and bands are discrete; between them spectra are linear.
+X_p are the colours of pixel p, γ its Fourier coordinates, f a small MLP to the L bands, h a
+convolutional hypernetwork. It is trained on cubes with their colour images, `train(problems)`. The
+cubes are those of the problems' references: generated scenes here, the user's own if a
+`spectral_sr` problem is made of them. As in the paper, an image has one set of weights of f for all
+its pixels, and bands are discrete. Between them spectra are linear.
 """
 
 from __future__ import annotations
@@ -30,7 +31,16 @@ from inverse_inr.solver import Ended
 
 
 class HyperSpectra(nn.Module):
-    """image (H, W, colours) -> (H, W, bands): a hypernetwork's MLP of colours and place."""
+    """A hypernetwork's MLP, which maps colours and place to a spectrum.
+
+    Args:
+        bands: Bands of the spectra.
+        colours: Channels of the image.
+        frequencies: Fourier coordinates per axis of the place.
+        width: Hidden width of the MLP.
+        features: Channels of the hypernetwork.
+        seed: Of the weights.
+    """
 
     def __init__(
         self,
@@ -56,7 +66,8 @@ class HyperSpectra(nn.Module):
             )
             self.heads = nn.ModuleList(nn.Linear(2 * features, n * (m + 1)) for n, m in self.shapes)
             for head, (n, m) in zip(self.heads, self.shapes, strict=True):
-                # every image starts from the same MLP, initialised as usual; what it alone needs is learnt on top
+                # every image starts from the same MLP, initialised as usual; training adds what
+                # each image needs
                 assert isinstance(head, nn.Linear)
                 nn.init.normal_(head.weight, std=1e-2 / math.sqrt(2 * features * m))
                 own = torch.cat([torch.randn(n, m) * math.sqrt(2 / m), torch.zeros(n, 1)], 1)
@@ -64,7 +75,14 @@ class HyperSpectra(nn.Module):
                     head.bias.copy_(own.reshape(-1))
 
     def weights(self, image: Tensor) -> list[Tensor]:
-        """(n, m + 1) of each layer, the bias last."""
+        """Return the weights of each layer of the MLP for one image.
+
+        Args:
+            image: (H, W, colours).
+
+        Returns:
+            (n, m + 1) for each layer of m inputs and n outputs, the bias last.
+        """
         seen = self.encoder(image.movedim(-1, 0)[None])[0].flatten(1)
         summary = torch.cat([seen.mean(1), seen.std(1)])
         return [
@@ -73,11 +91,13 @@ class HyperSpectra(nn.Module):
         ]
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return the spectra of an image, (H, W, colours) -> (H, W, bands), not negative."""
         h = torch.cat([image, self._places(image)], -1)
         layers = self.weights(image)
         for k, layer in enumerate(layers):
             h = h @ layer[:, :-1].T + layer[:, -1]
-            h = torch.relu(h) if k + 1 < len(layers) else h
+            if k + 1 < len(layers):
+                h = torch.relu(h)
         return nn.functional.softplus(h)
 
     def _places(self, image: Tensor) -> Tensor:
@@ -87,12 +107,8 @@ class HyperSpectra(nn.Module):
             for n in image.shape[:2]
         ]
         grid = torch.stack(torch.meshgrid(*sides, indexing="ij"), -1)
-        k = (
-            2
-            * math.pi
-            * torch.arange(1, self.frequencies + 1, dtype=image.dtype, device=image.device)
-        )
-        angle = (grid[..., None] * k).flatten(-2)
+        count = torch.arange(1, self.frequencies + 1, dtype=image.dtype, device=image.device)
+        angle = (grid[..., None] * (2 * math.pi * count)).flatten(-2)
         return 0.1 * torch.cat([angle.sin(), angle.cos()], -1)
 
 
@@ -105,16 +121,27 @@ def train(
     lr: float = 3e-3,
     seed: int = 0,
 ) -> HyperSpectra:
-    """Learn from images with known cubes; a random crop, flipped at random, of one problem a step.
+    """Learn from images with known cubes: per step a random crop of one problem, randomly flipped.
 
-    Raises ValueError for problems without a reference, or whose first term is not an image of the grid's pixels.
+    Args:
+        problems: Simulations whose first term is a colour image of the grid's pixels.
+        model: The network to train further; None for a new one.
+        steps: Steps of Adam.
+        crop: The most pixels per axis of a crop.
+        lr: Learning rate at the start.
+        seed: Of the weights and the crops.
+
+    Returns:
+        The trained network.
+
+    Raises:
+        ValueError: If a problem has no reference, or its first term is not an image of the grid's
+            pixels.
     """
     pairs = [_pair(problem) for problem in problems]
-    model = (
-        HyperSpectra(pairs[0][1].shape[-1], colours=pairs[0][0].shape[-1], seed=seed)
-        if model is None
-        else model
-    )
+    if model is None:
+        image, cube = pairs[0]
+        model = HyperSpectra(cube.shape[-1], colours=image.shape[-1], seed=seed)
     generator = torch.Generator().manual_seed(seed)
 
     def loss(image: Tensor, cube: Tensor) -> Tensor:
@@ -127,7 +154,15 @@ def train(
 
 @torch.no_grad()
 def reconstruct(model: HyperSpectra, problem: Problem) -> Solution:
-    """The spectra of a measured image, as a Solution: one forward pass, nothing is fitted."""
+    """Return the spectra of a measured image: one forward pass, nothing is fitted.
+
+    Args:
+        model: A trained network.
+        problem: Its first term is a colour image of the grid's pixels.
+
+    Raises:
+        ValueError: If the first term is no such image.
+    """
     began = time.perf_counter()
     cube = model(colours_of(problem))[..., None]
     return Solution(
@@ -140,8 +175,16 @@ def reconstruct(model: HyperSpectra, problem: Problem) -> Solution:
 
 
 def colours_of(problem: Problem) -> Tensor:
-    """The measured image (H, W, colours) of a problem's first term. Raises ValueError where it is none."""
-    y, space = problem.terms[0].y, problem.grid.shape[:2]
+    """Return the measured image (H, W, colours) of a problem's first term.
+
+    Args:
+        problem: Its grid is (H, W, L).
+
+    Raises:
+        ValueError: If the first term is no image of up to 16 colours on the grid's pixels.
+    """
+    y = problem.terms[0].y
+    space = problem.grid.shape[:2]
     if y.numel() % math.prod(space) or y.numel() // math.prod(space) > 16:
         raise ValueError(
             f"hyper_spectra: {y.numel()} measurements are no colour image of {space} pixels."
@@ -150,7 +193,12 @@ def colours_of(problem: Problem) -> Tensor:
 
 
 def linear_regression(problems: Sequence[Problem], problem: Problem) -> Solution:
-    """The best affine map from a pixel's colours to its spectrum: what a network must beat."""
+    """Find spectra by the best affine map from a pixel's colours, which a network must beat.
+
+    Args:
+        problems: Simulations with references, from which the map is learnt.
+        problem: The problem to solve.
+    """
     cube = affine_map([_pair(p) for p in problems], colours_of(problem))
     return Solution(
         SampledField(cube[..., None], problem.grid),
@@ -161,7 +209,12 @@ def linear_regression(problems: Sequence[Problem], problem: Problem) -> Solution
 
 
 def mean_spectrum(problems: Sequence[Problem], problem: Problem) -> Solution:
-    """The mean spectrum of the training cubes in every pixel."""
+    """Put the mean spectrum of the training cubes in every pixel.
+
+    Args:
+        problems: Simulations with references.
+        problem: The problem to solve.
+    """
     cube = mean_spectrum_of([_pair(p) for p in problems], problem.grid.shape)
     return Solution(
         SampledField(cube[..., None], problem.grid),

@@ -13,19 +13,27 @@ from inverse_inr import noise
 from inverse_inr.io import read_matlab
 
 Calibration = Literal["true", "nominal", "learnt"]
+"""What the model knows of the alignment; see `Alignment`."""
+
+TEN_BITS = 1e-3
+"""Rounding error of a 10-bit camera, as a fraction of the largest measurement: the noise that a
+model assumes where the simulation has none."""
 
 
 @dataclass(frozen=True)
 class Optics:
     """Mask and disperser: they code the light of a scene.
 
-    mask           a MATLAB file with a calibrated mask, cropped to the scene; "random" (half open),
-                   the default where no mask.mat lies beside the scene
-    mask_variable  the mask's name in that file
-    step           pixels of dispersion from one band to the next
-    mode           "single" masks, then disperses; "dual" disperses, masks and undoes the dispersion
-                   (as `CASSI`)
-    Raises ValueError for a negative step.
+    Args:
+        mask: A MATLAB file with a calibrated mask, cropped to the scene, or "random" (half open).
+            By default the mask.mat next to the scene, or else a random mask.
+        mask_variable: The mask's name in that file.
+        step: Pixels of dispersion from one band to the next, 0 or more.
+        mode: "single" masks, then disperses; "dual" disperses, masks and undoes the dispersion
+            (as in `CASSI`).
+
+    Raises:
+        ValueError: If the step is negative.
     """
 
     mask: str | None = None
@@ -40,21 +48,35 @@ class Optics:
             )
 
     def reach(self, bands: int) -> float:
-        """Pixels from the first band to the last."""
+        """Return the pixels from the first band to the last.
+
+        Args:
+            bands: Number of bands.
+        """
         return self.step * (bands - 1)
 
     def code(self, beside: str | None, shape: tuple[int, int], bands: int, seed: int) -> Tensor:
-        """The mask of a scene of `shape` pixels; wider where the light is dispersed before it.
+        """Return the mask of a scene, wider if the light is dispersed in front of it.
 
-        beside  the file to use where `mask` is None. Raises ValueError for a file that holds a
-                smaller mask.
+        Args:
+            beside: The file to use where `mask` is None.
+            shape: Pixels of the scene, (H, W).
+            bands: Number of bands.
+            seed: Of a random mask.
+
+        Returns:
+            (H, W) for "single", (H, W + reach) for "dual".
+
+        Raises:
+            ValueError: If the file holds a smaller mask.
         """
         name = self.mask or beside or "random"
-        wide = shape[1] + (0 if self.mode == "single" else round(self.reach(bands)))
+        wide = shape[1]
+        if self.mode != "single":
+            wide += round(self.reach(bands))
         if name == "random":
-            return (
-                torch.rand(shape[0], wide, generator=torch.Generator().manual_seed(seed + 1)) < 0.5
-            ).float()
+            generator = torch.Generator().manual_seed(seed + 1)
+            return (torch.rand(shape[0], wide, generator=generator) < 0.5).float()
         code = torch.from_numpy(read_matlab(name, self.mask_variable)).float()
         if code.ndim != 2 or code.shape[0] < shape[0] or code.shape[1] < wide:
             raise ValueError(
@@ -68,12 +90,15 @@ class Optics:
 class Alignment:
     """The true place of the optics, and whether the model knows it.
 
-    mask_shift        how far the mask lies from its nominal place, in pixels along both image axes
-    dispersion_scale  by what the dispersion is larger than its nominal step
-    calibration       "true": the model knows both; "nominal": it takes the nominal ones; "learnt":
-                      they are found together with the image
-    Raises ValueError for a shift that is not two numbers, a scale that is not positive, an unknown
-    calibration.
+    Args:
+        mask_shift: How far the mask lies from its nominal place, in pixels along both image axes.
+        dispersion_scale: The true dispersion, as a multiple of the nominal one.
+        calibration: "true": the model knows both. "nominal": it takes the nominal ones. "learnt":
+            they are found together with the image.
+
+    Raises:
+        ValueError: If the shift is not two numbers, the scale is not positive, or the calibration
+            is unknown.
     """
 
     mask_shift: tuple[float, float] = (0.0, 0.0)
@@ -99,12 +124,15 @@ class Alignment:
 class Detector:
     """The noise of a detector: Gaussian, or that of electrons where a full well is given.
 
-    noise_level  standard deviation of Gaussian noise, as a fraction of the largest measurement
-    full_well    electrons of the largest measurement: shot noise instead of `noise_level`
-    readout      standard deviation of the readout noise in electrons, beside the shot noise
-    efficiency   of binomial detection, as of `noise.Sensor`; 0: Poisson
-    Raises ValueError for a negative level, a full well that is not positive, an efficiency outside
-    [0, 1).
+    Args:
+        noise_level: Standard deviation of Gaussian noise, as a fraction of the largest measurement.
+        full_well: Electrons of the largest measurement: shot noise instead of `noise_level`.
+        readout: Standard deviation of the readout noise in electrons, together with shot noise.
+        efficiency: Quantum efficiency of binomial detection, as in `noise.Sensor`; 0 for Poisson.
+
+    Raises:
+        ValueError: If a level is negative, the full well is not positive, or the efficiency lies
+            outside [0, 1).
     """
 
     noise_level: float = 0.01
@@ -128,14 +156,21 @@ class Detector:
             )
 
     def measured(self, mean: Tensor, seed: int) -> tuple[Tensor, noise.Noise]:
-        """Noisy measurements of noise-free values, and the model of their noise."""
-        top, generator = float(mean.max()), torch.Generator().manual_seed(seed)
+        """Draw noisy measurements.
+
+        Args:
+            mean: (n,) noise-free values.
+            seed: Of the noise.
+
+        Returns:
+            Measurements (n,), and the model of their noise.
+        """
+        top = float(mean.max())
+        generator = torch.Generator().manual_seed(seed)
         if self.full_well is not None:
             sensor = noise.Sensor(self.full_well / top, self.readout, self.efficiency)
             return sensor.sample(mean, generator), sensor
         if self.noise_level == 0:
-            return mean, noise.Gaussian(
-                1e-3 * top
-            )  # without noise: what a 10-bit camera would round
+            return mean, noise.Gaussian(TEN_BITS * top)
         model = noise.Gaussian(self.noise_level * top)
         return model.sample(mean, generator), model

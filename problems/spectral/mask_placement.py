@@ -1,11 +1,13 @@
-"""Where a camera's mask lies across the dispersion, read off one snapshot before anything is reconstructed.
+"""Where a camera's mask lies across the dispersion, read off one snapshot before it is solved.
 
     in a small window     y(i, u) ≈ b(i, u) + Σ_s c_s(i, u) M(i - d, u - s)
 
-Light of every wavelength carries the mask along, shifted by s pixels; over a window the scene changes little, so c is a
-low polynomial of place times a smooth spectrum and b, what is not coded, a polynomial: linear least squares. The row
-displacement d that predicts pixels left out of the fit best is where the mask lies there; over the detector d is a
-shift, a stretch and a rotation. Along the dispersion a shift of the mask is one of the spectrum and can't be told.
+Light of every wavelength carries the mask along, shifted by s pixels. Over a window the scene
+changes little, so c is a low polynomial of place times a smooth spectrum, and b, the light that is
+not coded, is a polynomial: linear least squares. The mask lies there at the vertical displacement d
+that best predicts pixels left out of the fit. Over the detector, d is a shift, a stretch and a
+rotation. Along the dispersion, a shift of the mask is one of the spectrum and cannot be told.
+`cassi_calibration` finds both shifts of a mask, by fits of the scene.
 """
 
 from __future__ import annotations
@@ -18,25 +20,51 @@ from torch import Tensor
 from inverse_inr.operators.spectral.shear import blur_bands, gaussian_kernels
 
 DISPLACEMENTS = torch.linspace(-2, 2, 17, dtype=torch.float64)
+"""Vertical displacements (px) that are tried in each window."""
+
 ROOM = math.ceil(float(DISPLACEMENTS.abs().max())) + 4
+"""Empty lines (px) above and below the mask: room for the displacements and the blur."""
+
 WINDOW = (28, 56)
-BLUR, SPECTRUM, BACKGROUND, PLACE = 0.8, 12, 5, 3
-"""Blur of the mask (px), cosines of a spectrum, degrees plus one of what is not coded and of the scene."""
+"""Height and width (px) of the windows."""
+
+BLUR = 0.8
+"""Standard deviation (px) of the mask's blur."""
+
+SPECTRUM = 12
+"""Number of cosines of a window's spectrum."""
+
+BACKGROUND = 5
+"""Degree plus one of the polynomial of light that is not coded."""
+
+PLACE = 3
+"""Degree plus one of the polynomial of the scene within a window."""
 
 STIFFNESS = 0.5
-"""Of stretch and rotation, per px² in logarithms of misfits: a window errs by 0.3 px, and a few must not tell them."""
+"""Penalty on stretch and rotation (log-misfit per px²). One window locates the mask to 0.3 px, so a
+few windows must not decide them."""
 
 
 def mask_displacement(
     y: Tensor, mask: Tensor, reach: int, trusted: Tensor | None = None, seed: int = 0
 ) -> Tensor:
-    """How far the mask lies below its place, (3,) pixels: at the middle, and more at its lower and at its right edge.
+    """Find how far the mask lies below its place.
 
-    y (H, W + reach) with the background taken off, of which pixels `trusted` (the same, bool) count; mask (H, W),
-    dispersed along the rows by up to `reach` pixels. Zero where no window is bright enough to tell: only those above a
-    tenth of the brightest one's mean are used.
+    Only windows whose mean is above a tenth of the brightest one's are used.
+
+    Args:
+        y: (H, W + reach) measurements with the background taken off.
+        mask: (H, W), dispersed along the last axis.
+        reach: The largest dispersion in pixels.
+        trusted: (H, W + reach) bool: the pixels that count; None for all finite ones.
+        seed: Of the pixels that are left out of the fits.
+
+    Returns:
+        (3,) pixels, float64: the displacement at the middle, and how much more it is at the lower
+        and at the right edge. Zero where no window is bright enough to tell.
     """
-    trusted = torch.isfinite(y) if trusted is None else trusted
+    if trusted is None:
+        trusted = torch.isfinite(y)
     y = torch.where(trusted, y, 0)
     places = _bright(y, trusted)
     if not places:
@@ -50,20 +78,24 @@ def mask_displacement(
     across = 2 * middles[:, 0] / height - 1
     along = 2 * (middles[:, 1] - reach / 2) / width - 1
     design = torch.stack([torch.ones_like(across), across, along], -1)
-    best, step = (
-        torch.zeros(3, dtype=torch.float64),
-        torch.tensor([0.2, 0.3, 0.3], dtype=torch.float64),
-    )
+    return _least(curves, design)
+
+
+def _least(curves: Tensor, design: Tensor) -> Tensor:
+    """The three parameters with the least sum of log-misfits and penalty."""
+    best = torch.zeros(3, dtype=torch.float64)
+    step = torch.tensor([0.2, 0.3, 0.3], dtype=torch.float64)
     for _ in range(3):  # a grid of 11 values each about the best, then a finer one
         offsets = torch.cartesian_prod(*[torch.arange(-5.0, 6.0, dtype=torch.float64)] * 3) * step
         tried = best + offsets
         penalty = STIFFNESS * tried[:, 1:].square().sum(-1)
-        best, step = tried[(_read(curves, tried @ design.T).sum(-1) + penalty).argmin()], step / 4
+        best = tried[(_read(curves, tried @ design.T).sum(-1) + penalty).argmin()]
+        step = step / 4
     return best
 
 
 def _bright(y: Tensor, trusted: Tensor) -> list[tuple[int, int]]:
-    """Upper left corners of windows, half overlapping, that hold enough light and are mostly trusted."""
+    """Upper left corners of half overlapping windows, with enough light and mostly trusted."""
     h, w = WINDOW
     if y.shape[0] < h or y.shape[1] < w:
         return []
@@ -80,28 +112,33 @@ def _bright(y: Tensor, trusted: Tensor) -> list[tuple[int, int]]:
 def _misfits(
     y: Tensor, blurred: Tensor, reach: int, place: tuple[int, int], trusted: Tensor, seed: int
 ) -> Tensor:
-    """Log of the misfit of a quarter of a window's pixels, fitted to the others, at each of DISPLACEMENTS."""
-    (i, u), (h, w) = place, WINDOW
+    """Log of the misfit of a quarter of a window's pixels, fitted to the others.
+
+    One value for each of DISPLACEMENTS.
+    """
+    i, u = place
+    h, w = WINDOW
     generator = torch.Generator().manual_seed(seed)
     there = trusted[i : i + h, u : u + w].reshape(-1)
     out = torch.rand(h * w, generator=generator) < 0.25
-    fit, out = there & ~out, there & out
+    fit = there & ~out
+    out = there & out
     light = y[i : i + h, u : u + w].reshape(-1)
-    rows, columns = torch.meshgrid(_line(h), _line(w), indexing="ij")
+    vertical, horizontal = torch.meshgrid(_line(h), _line(w), indexing="ij")
     smooth = torch.stack(
-        [rows**a * columns**b for a in range(BACKGROUND) for b in range(BACKGROUND)], -1
+        [vertical**a * horizontal**b for a in range(BACKGROUND) for b in range(BACKGROUND)], -1
     )
-    slow = torch.stack([rows**a * columns**b for a in range(PLACE) for b in range(PLACE - a)], -1)
+    slow = torch.stack(
+        [vertical**a * horizontal**b for a in range(PLACE) for b in range(PLACE - a)], -1
+    )
     s = torch.arange(reach + 1, dtype=torch.float64)
     spectra = torch.cos(math.pi * torch.arange(SPECTRUM) * (s[:, None] + 0.5) / (reach + 1))
     found = []
     for d in DISPLACEMENTS.tolist():
-        seen = (
-            _window(blurred, reach, i, u, d).unfold(1, reach + 1, 1).flip(-1) @ spectra
-        )  # (h, w, SPECTRUM)
-        design = torch.cat([smooth, (seen[..., None] * slow[..., None, :]).flatten(2)], -1).flatten(
-            0, 1
-        )
+        shifted = _window(blurred, reach, i, u, d).unfold(1, reach + 1, 1).flip(-1)
+        seen = shifted @ spectra  # (h, w, SPECTRUM)
+        coded = (seen[..., None] * slow[..., None, :]).flatten(2)
+        design = torch.cat([smooth, coded], -1).flatten(0, 1)
         kept = design[fit]
         normal = kept.T @ kept
         normal.diagonal().add_(1e-3 * normal.trace() / len(normal))
@@ -111,7 +148,7 @@ def _misfits(
 
 
 def _blurred(mask: Tensor, reach: int) -> Tensor:
-    """The blurred mask with ROOM rows of nothing above and below, and `reach` columns on both sides."""
+    """The blurred mask with ROOM empty lines above and below, and `reach` columns on both sides."""
     kernel = gaussian_kernels(torch.tensor([BLUR], dtype=torch.float64))
     spill = kernel.shape[1] // 2
     wide = blur_bands(torch.nn.functional.pad(mask, (reach, reach, ROOM, ROOM))[None], kernel)[0]
@@ -119,12 +156,15 @@ def _blurred(mask: Tensor, reach: int) -> Tensor:
 
 
 def _window(blurred: Tensor, reach: int, i: int, u: int, d: float) -> Tensor:
-    """Columns u - reach to u + w of the blurred mask, d pixels further down, on rows i to i + h; zero outside."""
+    """Columns u - reach to u + w and lines i to i + h of the blurred mask, moved down by d px.
+
+    It is zero outside the mask.
+    """
     h, w = WINDOW
     whole = math.floor(d)
-    start, t = i + ROOM - whole, d - whole
+    start = i + ROOM - whole
     part = blurred[start - 1 : start + h, u : u + w + reach]
-    return torch.lerp(part[1:], part[:-1], t)
+    return torch.lerp(part[1:], part[:-1], d - whole)
 
 
 def _line(count: int) -> Tensor:

@@ -1,10 +1,11 @@
-"""What a smooth fit of a snapshot leaves unexplained, explained by GAP-TV in the few spectra that the fit has found.
+"""Explain by GAP-TV what a smooth fit of a snapshot leaves unexplained, in the fit's own spectra.
 
     p: main spectra of the fitted cube;   v: its coefficients in them, (H, W, spectra)
     r += y - A v;   x = v + p' A'(A A' + η)⁻¹ (r - A v);   v = TV(x)         from the fit's own v
 
-A network stops at a scene's fine detail, GAP-TV explains every pixel but treats each band as an image of its own. Where
-a snapshot has hardly any noise, the fit's spectra tell GAP how the bands go together. Noise it would explain as well.
+A network stops at a scene's fine detail. GAP-TV explains every pixel, but treats each band as an
+image of its own. If a snapshot has hardly any noise, the fit's spectra tell GAP how the bands go
+together. Noise would be explained as well.
 """
 
 from __future__ import annotations
@@ -27,28 +28,44 @@ from inverse_inr.problems.spectral.gap_tv import (
 )
 
 HARDLY_ANY_NOISE = 0.002
-"""Standard deviation, as a fraction of the largest measurement, up to which `refined` pays: at 0.3 % it may not."""
+"""Standard deviation, as a fraction of the largest measurement, up to which `refined` pays. At
+0.3 % it may not."""
 
 
 class Refined(nn.Module):
-    """A field plus the correction of its cube, (*grid.shape, 1), linear between pixels and bands; not negative."""
+    """A field plus a correction of its cube, linear between pixels and bands, and not negative.
+
+    Args:
+        field: The fitted field.
+        correction: (*grid.shape, 1), in the unit of the field.
+        grid: (H, W, L) of the cube.
+    """
 
     def __init__(self, field: Field, correction: Tensor, grid: Grid) -> None:
         super().__init__()
-        self.field, self.grid = field, grid
+        self.field = field
+        self.grid = grid
         self.correction = nn.Buffer(correction)
 
     def forward(self, points: Tensor) -> Tensor:
+        """Return values (*s, 1) at points (*s, 3)."""
         return (self.field(points) + SampledField(self.correction, self.grid)(points)).clamp(min=0)
 
     def sample(self, grid: Grid) -> Tensor:
-        """On a lattice, by the field's own fast path: (*grid.shape, 1)."""
-        return (
-            sample(self.field, grid) + SampledField(self.correction, self.grid).sample(grid)
-        ).clamp(min=0)
+        """Return values on a lattice, by the field's own fast path.
+
+        Args:
+            grid: The lattice.
+
+        Returns:
+            (*grid.shape, 1).
+        """
+        correction = SampledField(self.correction, self.grid).sample(grid)
+        return (sample(self.field, grid) + correction).clamp(min=0)
 
     @property
     def lattice_chunk(self) -> int:
+        """The most points that the field wants to be asked for at once."""
         return getattr(self.field, "lattice_chunk", CHUNK)
 
 
@@ -61,14 +78,21 @@ def refined(
     iterations: int = 160,
     eta: float = 0.02,
 ) -> Solution:
-    """The solution of one CASSI snapshot with its cube brought to the detector pixels that its fit saw.
+    """Return a solution whose cube explains the detector pixels that its fit saw.
 
-    spectra   how many, by singular values; what the cube holds beyond them stays as it is
-    strength  of total variation, for a scene of size 1; eta: a fraction of the mean of A A', for pixels behind cells
-              that let hardly any light through
-    Held-out pixels stay so; where they speak against the change, the solution comes back as it was. The defaults were
-    set on noise-free kodim23 and on bands 60 to 175 of Jasper Ridge.
-    Raises TypeError for a problem that is not one CASSI snapshot on a cube.
+    Held-out pixels stay held out. If they speak against the change, the solution comes back as it
+    was. The defaults were set on noise-free kodim23 and on bands 60 to 175 of Jasper Ridge.
+
+    Args:
+        solution: Of one CASSI snapshot on a cube.
+        spectra: Number of main spectra, by singular values. The rest of the cube stays as it is.
+        strength: Strength of total variation, for a scene of size 1.
+        iterations: Iterations of GAP.
+        eta: Fraction of the mean of A A', for pixels behind mask cells that let hardly any light
+            through.
+
+    Raises:
+        TypeError: If the problem is not one CASSI snapshot on a cube.
     """
     began = time.perf_counter()
     camera, term = one_snapshot(solution.problem, "refined")
@@ -96,10 +120,17 @@ def refined(
         seconds=solution.seconds + time.perf_counter() - began,
         details=solution.details | {"spectra": spectra},
     )
-    before, after = solution.held_out(), found.held_out()
-    return solution if before is not None and after is not None and after > before else found
+    before = solution.held_out()
+    after = found.held_out()
+    if before is not None and after is not None and after > before:
+        return solution
+    return found
 
 
 def fitted_and_refined(problem: Problem) -> Solution:
-    """The problem's own prior, fitted and refined."""
+    """Fit the problem's own prior, and refine it.
+
+    Args:
+        problem: One CASSI snapshot on a cube, with hardly any noise.
+    """
     return refined(solve(problem, callbacks=[]))

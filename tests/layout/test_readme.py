@@ -1,4 +1,4 @@
-"""The code blocks of README and docs run as they stand, block after block, as a reader would type them."""
+"""The code blocks of README and docs run as they stand, block after block."""
 
 import re
 from pathlib import Path

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Problem, Suggestion, Term, baselines, noise
 from inverse_inr.operators import CASSI, DetectorDrift, ParallelBeam
-from inverse_inr.problems.ct.scan import ct_scan, drift_removed
+from inverse_inr.problems.ct.drift_removal import drift_removed
+from inverse_inr.problems.ct.scan import ct_scan
 from inverse_inr.problems.ct.simulated import ct, filtered_backprojection, measured_by
 from inverse_inr.problems.registration import register
 from inverse_inr.problems.restoration import deblur, denoise, inpaint, super_resolution

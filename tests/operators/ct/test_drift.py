@@ -9,7 +9,7 @@ from torch import Tensor
 import inverse_inr as ii
 from inverse_inr import baselines, noise, phantoms
 from inverse_inr.operators import DetectorDrift, ParallelBeam
-from inverse_inr.problems.ct.scan import drift_removed
+from inverse_inr.problems.ct.drift_removal import drift_removed
 from inverse_inr.testing import OperatorTests
 
 BOX = ii.Box((-1.0, -1.0), (1.0, 1.0))

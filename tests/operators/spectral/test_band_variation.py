@@ -37,7 +37,7 @@ def test_shared_edges_cost_less_and_spectra_cost_nothing():
 
 
 def test_a_stride_looks_at_every_band_in_turn():
-    """Bands 0, 2, ... and 1, 3, ...: squares of the penalty average to that of all bands, for one edge."""
+    """For one edge, squares of the penalty on every other band average to that on all bands."""
     edge = torch.rand(8).expand(24, 10, 8).clone()[..., None]
     edge[:12] = 0
     field, nowhere = SampledField(edge, GRID), torch.zeros(1, 3)
@@ -61,6 +61,6 @@ def test_gradients_are_those_of_finite_differences():
 @pytest.mark.parametrize(
     "options", [{"grid": Grid(Box((0.0,), (1.0,)), (4,))}, {"grid": GRID, "stride": 0}]
 )
-def test_slips(options):
+def test_a_grid_without_space_and_a_stride_of_zero_are_refused(options):
     with pytest.raises(ValueError, match="BandTotalVariation"):
         BandTotalVariation(**options)

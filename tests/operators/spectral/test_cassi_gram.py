@@ -1,4 +1,4 @@
-"""The exact inverse of CASSI's A A': diagonal, tridiagonal, of seen rows, by conjugate gradients."""
+"""The exact inverse of CASSI's A A': diagonal, tridiagonal, seen rows, conjugate gradients."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What a real CASSI camera adds: blur, a mask that lies elsewhere or is stretched, and learning both."""
+"""A real CASSI camera: blur, a mask that lies elsewhere or is stretched, and learning both."""
 
 import math
 

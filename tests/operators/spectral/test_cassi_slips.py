@@ -8,46 +8,54 @@ from inverse_inr import Box, Grid
 from inverse_inr.operators import CASSI, Placement
 from inverse_inr.operators.spectral.dispersion import Scaled, Table, steps
 
+WAVELENGTHS = bands(5)
+LAW = steps(WAVELENGTHS, 1.0)
+FITTING = {
+    "box": box(6, 9),
+    "mask": torch.rand(6, 9),
+    "wavelengths": WAVELENGTHS,
+    "dispersion": LAW,
+}
 
-def test_refuses_what_does_not_fit():
-    wavelengths, mask = bands(5), torch.rand(6, 9)
-    law = steps(wavelengths, 1.0)
-    with pytest.raises(ValueError, match="smaller than the scene"):
-        CASSI(box(6, 9), torch.rand(6, 8), wavelengths, law)
-    with pytest.raises(ValueError, match="Transposed"):
-        CASSI(box(6, 9), torch.rand(9, 6), wavelengths, law)
-    with pytest.raises(ValueError, match="larger than the scene"):
-        CASSI(box(6, 9), torch.rand(6, 10), wavelengths, law)
-    with pytest.raises(ValueError, match="colours for 5 bands"):
-        CASSI(box(6, 9), torch.rand(6, 9, 4), wavelengths, law)
-    with pytest.raises(ValueError, match="no light"):
-        CASSI(box(6, 9), torch.zeros(6, 9), wavelengths, law)
-    with pytest.raises(ValueError, match="must rise"):
-        CASSI(box(6, 9), mask, wavelengths.flip(0), law)
-    with pytest.raises(ValueError, match="micrometres"):
-        CASSI(box(6, 9), mask, wavelengths / 1000, law)
-    with pytest.raises(ValueError, match="leaves the detector of 12 px"):
-        CASSI(box(6, 9), mask, wavelengths, law, width=12)
-    with pytest.raises(ValueError, match="off the detector's edge"):
-        CASSI(box(6, 9), mask, wavelengths, Scaled(law, offset=-1.0))
-    with pytest.raises(ValueError, match="whole pixels"):
-        CASSI(Box((0, 0, 450), (6.5, 9, 650)), mask, wavelengths, law)
-    with pytest.raises(ValueError, match="two of space"):
-        CASSI(Box((0, 0), (6, 9)), mask, wavelengths, law)
-    with pytest.raises(ValueError, match="mode must be"):
-        CASSI(box(6, 9), mask, wavelengths, law, mode="sd")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match="axis=2"):
-        CASSI(box(6, 9), mask, wavelengths, law, axis=2)
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"mask": torch.rand(6, 8)}, "smaller than the scene"),
+        ({"mask": torch.rand(9, 6)}, "Transposed"),
+        ({"mask": torch.rand(6, 10)}, "larger than the scene"),
+        ({"mask": torch.rand(6, 9, 4)}, "colours for 5 bands"),
+        ({"mask": torch.zeros(6, 9)}, "no light"),
+        ({"wavelengths": WAVELENGTHS.flip(0)}, "must rise"),
+        ({"wavelengths": WAVELENGTHS / 1000}, "micrometres"),
+        ({"width": 12}, "leaves the detector of 12 px"),
+        ({"dispersion": Scaled(LAW, offset=-1.0)}, "off the detector's edge"),
+        ({"box": Box((0, 0, 450), (6.5, 9, 650))}, "whole pixels"),
+        ({"box": Box((0, 0), (6, 9))}, "two of space"),
+        ({"mode": "sd"}, "mode must be"),
+        ({"axis": 2}, "axis=2"),
+    ],
+)
+def test_a_camera_refuses_what_does_not_fit(changed, message):
+    with pytest.raises(ValueError, match=message):
+        CASSI(**(FITTING | changed))
+
+
+def test_a_table_refuses_another_number_of_shifts():
     with pytest.raises(ValueError, match="4 wavelengths and 5 shifts"):
         Table(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.rand(5))
 
 
-def test_refuses_cubes_of_another_count_or_order():
-    a = camera()
-    with pytest.raises(ValueError, match=r"5 bands; the grid has shape \(6, 9, 4\)"):
-        a.on(Grid(box(6, 9), (6, 9, 4)))
-    with pytest.raises(ValueError, match=r"movedim\(0, -1\)"):
-        a.on(Grid(Box((0, 0, 0), (5, 6, 9)), (5, 6, 9)))
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        (Grid(box(6, 9), (6, 9, 4)), r"5 bands; the grid has shape \(6, 9, 4\)"),
+        (Grid(Box((0, 0, 0), (5, 6, 9)), (5, 6, 9)), r"movedim\(0, -1\)"),
+    ],
+)
+def test_a_camera_refuses_cubes_of_another_count_or_order(grid, message):
+    with pytest.raises(ValueError, match=message):
+        camera().on(grid)
 
 
 @pytest.mark.parametrize(

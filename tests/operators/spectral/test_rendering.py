@@ -1,4 +1,4 @@
-"""Colours of spectra against colour-science: illuminant, weights of non-uniform bands, ΔE00 of 24 reflectances."""
+"""Colours of spectra against colour-science: illuminant, weights of non-uniform bands, ΔE00."""
 
 import warnings
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from inverse_inr.operators.spectral.colour_matching import cie_xyz
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS
 from inverse_inr.operators.spectral.rendering import (
     D65,
@@ -14,7 +15,6 @@ from inverse_inr.operators.spectral.rendering import (
     render_srgb,
     xyz_weights,
 )
-from inverse_inr.operators.spectral.response import cie_xyz
 
 colour = pytest.importorskip("colour")
 BANDS = torch.tensor(TSA_WAVELENGTHS, dtype=torch.float64)
@@ -77,10 +77,14 @@ def test_it_is_differentiable():
     assert torch.autograd.gradcheck(lambda c: render_srgb(c, BANDS, reflectance=True), cube)
 
 
-def test_refuses_what_is_not_a_spectrum():
+def test_a_cube_with_bands_first_is_refused():
     with pytest.raises(ValueError, match="Bands come last"):
         render_srgb(torch.rand(28, 4, 5), BANDS)
-    with pytest.raises(ValueError, match="rise"):
-        xyz_weights(BANDS.flip(0))
-    with pytest.raises(ValueError, match="micrometres"):
-        xyz_weights(BANDS / 1000)
+
+
+@pytest.mark.parametrize(
+    ("wavelengths", "message"), [(BANDS.flip(0), "rise"), (BANDS / 1000, "micrometres")]
+)
+def test_wavelengths_that_fall_or_are_not_visible_are_refused(wavelengths, message):
+    with pytest.raises(ValueError, match=message):
+        xyz_weights(wavelengths)

@@ -1,4 +1,4 @@
-"""Channel responses against closed forms; their Gauss rules; colour matching functions; cubes; bad input."""
+"""Channel responses against closed forms; Gauss rules; colour matching functions; cubes; slips."""
 
 import math
 from typing import Any
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, SampledField, predict
 from inverse_inr.operators import SpectralResponse
-from inverse_inr.operators.spectral.response import band_weights, cie_xyz, gauss_rule, linear_srgb
+from inverse_inr.operators.spectral.colour_matching import cie_xyz, linear_srgb
+from inverse_inr.operators.spectral.quadrature import band_weights, gauss_rule
 from inverse_inr.testing import OperatorTests
 
 SPACE = Grid(Box((-1.0, 2.0), (0.5, 4.0), ("mm", "mm")), (3, 4))
@@ -27,7 +28,7 @@ def bump(center: float, width: float) -> Tensor:
 
 
 def test_a_panchromatic_band_integrates_a_sinusoid():
-    """∫ over 450 ... 650 nm, in closed form; the band's edges fall between the nodes of any grid."""
+    """∫ over 450 ... 650 nm, in closed form; the band's edges fall between nodes of any grid."""
     edges = torch.tensor([450.0, 650.0], dtype=torch.float64)
     operator = SpectralResponse(edges, torch.ones(2), SPACE, nodes=12)
     k = 2 * math.pi / 160
@@ -53,12 +54,16 @@ def test_gaussian_response_damps_a_wave():
 
 
 @pytest.mark.parametrize("count", [1, 3, 8])
-@pytest.mark.parametrize("kind", ["bump", "lobes"])
-def test_gauss_rules_are_exact_to_degree_2n_minus_1(count: int, kind: str):
+@pytest.mark.parametrize(
+    ("response", "signs"),
+    [(bump(520, 40), 1), (linear_srgb(NM)[:, 0], 2)],
+    ids=["bump", "lobes"],
+)
+def test_gauss_rules_are_exact_to_degree_2n_minus_1(count: int, response: Tensor, signs: int):
     knots = NM.numpy()
-    table = bump(520, 40).numpy() if kind == "bump" else linear_srgb(NM)[:, 0].numpy()
+    table = response.numpy()
     nodes, weights = gauss_rule(knots, table, count)
-    assert len(nodes) == count * (1 if kind == "bump" else 2)
+    assert len(nodes) == count * signs
     fine = np.linspace(400, 700, 300001)
     values = np.interp(fine, knots, table)
     for degree in range(2 * count):
@@ -90,7 +95,7 @@ def test_colour_matching_functions():
 
 
 def test_a_cube_is_integrated_exactly_between_its_bands():
-    """A spectrum that is linear between band centres: the field by many nodes, the cube by exact weights."""
+    """A spectrum linear between band centres: the field by many nodes, the cube exactly."""
     cube = torch.randn(3, 4, 31, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     operator = SpectralResponse(NM, linear_srgb(NM), SPACE)
     seen = predict(operator.on(CUBE), SampledField(cube, CUBE))
@@ -165,7 +170,9 @@ class TestPanchromaticOfCubes(Tight):
         ),
     ],
 )
-def test_refusals(arguments: tuple[Tensor, Tensor], options: dict[str, Any], message: str):
+def test_a_response_refuses_what_it_cannot_mean(
+    arguments: tuple[Tensor, Tensor], options: dict[str, Any], message: str
+):
     with pytest.raises(ValueError, match=message):
         SpectralResponse(*arguments, SPACE, **options)
 

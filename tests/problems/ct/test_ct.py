@@ -30,16 +30,19 @@ def truth_seen(problem: Any) -> Tensor:
 
 
 @pytest.mark.parametrize("phantom", ["shepp_logan", "gaussian_blobs"])
-@pytest.mark.parametrize("beam", ["parallel", "fan"])
-def test_simulated_scans_reconstruct(phantom: str, beam: Any):
+@pytest.mark.parametrize(
+    ("beam", "kind", "turn"),
+    [("parallel", ParallelBeam, math.pi), ("fan", FanBeam, 2 * math.pi)],
+    ids=["parallel", "fan"],
+)
+def test_simulated_scans_reconstruct(phantom: str, beam: Any, kind: type, turn: float):
     problem = ct(phantom, beam=beam, size=64, views=90, detectors=96)
     operator = problem.terms[0].operator
-    assert isinstance(operator, FanBeam if beam == "fan" else ParallelBeam)
+    assert isinstance(operator, ParallelBeam | FanBeam)
+    assert isinstance(operator, kind)
     assert operator.shape == (90, 96)
     assert problem.grid.shape == (64, 64)
-    assert float(operator.angles[-1]) == pytest.approx(
-        (2 if beam == "fan" else 1) * math.pi * 89 / 90, rel=1e-5
-    )
+    assert float(operator.angles[-1]) == pytest.approx(turn * 89 / 90, rel=1e-5)
     solution = filtered_backprojection(problem)
     assert solution.metrics()["PSNR"] > 20
     assert solution.held_out() is not None
@@ -85,17 +88,18 @@ def test_photons_give_counts():
     seen = truth_seen(problem)
     assert float(seen.max()) == pytest.approx(4, rel=0.05)
     residual = term.fidelity.standardized(seen.to(term.y), term.y)
-    assert (
-        0.8 < float(residual.square().median()) / 0.4549 < 1.4
-    )  # median of chi-square with one degree
+    # 0.4549 is the median of chi-square with one degree of freedom
+    assert 0.8 < float(residual.square().median()) / 0.4549 < 1.4
     assert filtered_backprojection(problem).metrics()["PSNR"] > 15
 
 
-def test_names_and_beams_are_checked():
-    with pytest.raises(ValueError, match="Did you mean 'shepp_logan'"):
-        ct("shepp_logn")
-    with pytest.raises(ValueError, match="beam must be"):
-        ct(beam="cone", **SMALL)  # pyright: ignore[reportArgumentType]
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"phantom": "shepp_logn"}, "Did you mean 'shepp_logan'"), ({"beam": "cone"}, "beam must be")],
+)
+def test_unknown_names_and_beams_are_refused(options: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=message):
+        ct(**SMALL, **options)
 
 
 def volume(path: Path) -> tuple[Grid, Tensor]:
@@ -125,6 +129,10 @@ def test_a_slice_of_a_volume(tmp_path: Path):
         ct(str(tmp_path / "v.nii.gz"), slice=k, size=20, views=8).terms[0].y for k in (None, 2)
     )
     assert torch.equal(middle, named)
+
+
+def test_a_slice_beyond_the_volume_is_refused(tmp_path: Path):
+    volume(tmp_path / "v.nii.gz")
     with pytest.raises(ValueError, match="5 slices"):
         ct(str(tmp_path / "v.nii.gz"), slice=5)
 
@@ -148,7 +156,7 @@ WIDTH, OFFSET, FLUX, DARK, DEAD = 96, 5.3, 2e4, 100.0, (20, 71)
 def scan(
     path: Path, *, gain: float = 1.0, dead: tuple[int, ...] = DEAD, units: str = "degrees"
 ) -> Tensor:
-    """Two rows of counts of a scaled Shepp-Logan head whose axis is off the middle; returns the line integrals."""
+    """Write two rows of counts of a Shepp-Logan head off the middle; return its line integrals."""
     box = Box((-48.0, -48.0), (48.0, 48.0))
     angles = torch.arange(91, dtype=torch.float64) * math.pi / 90
     beam = ParallelBeam(box, angles, WIDTH, pitch=1.0, center=OFFSET)
@@ -168,7 +176,7 @@ def scan(
         file["exchange/data"] = frames(flat * torch.exp(-line) + DARK).numpy()
         file["exchange/data_white"] = frames((flat + DARK).expand(20, -1)).numpy()
         file["exchange/data_dark"] = frames(torch.full((20, WIDTH), DARK)).numpy()
-        file["exchange/theta"] = (angles if units == "radians" else angles.rad2deg()).numpy()
+        file["exchange/theta"] = {"radians": angles, "degrees": angles.rad2deg()}[units].numpy()
         file["exchange/theta"].attrs["units"] = units
     return line
 
@@ -190,9 +198,8 @@ def test_a_scan_with_dead_pixels(tmp_path: Path, fidelity: Any):
     residual = model.at(term.trusted).standardized(
         line.flatten()[term.trusted].float(), term.y[term.trusted]
     )
-    assert float(residual.square().mean()) == pytest.approx(
-        1, abs=0.25
-    )  # the noise model has the noise's size
+    # the noise model has the noise's size
+    assert float(residual.square().mean()) == pytest.approx(1, abs=0.25)
     stopping = problem.suggested.stopping
     assert isinstance(stopping, HeldOut)
     fit, watch = stopping.split(problem.terms, 0)
@@ -216,13 +223,13 @@ def test_gain_comes_from_the_flats_despite_dead_pixels(tmp_path: Path):
 
 
 @pytest.mark.parametrize("fidelity", ["gaussian", "poisson"])
-@pytest.mark.parametrize("dataset", ["data", "data_white"])
-def test_nan_is_masked(tmp_path: Path, dataset: str, fidelity: Any):
+@pytest.mark.parametrize(("dataset", "masked"), [("data", 1), ("data_white", 91)])
+def test_nan_is_masked(tmp_path: Path, dataset: str, masked: int, fidelity: Any):
     scan(tmp_path / "scan.h5", dead=())
     with h5py.File(tmp_path / "scan.h5", "a") as file:
         file[f"exchange/{dataset}"][3, :, 50] = math.nan
     problem = ct_scan(str(tmp_path / "scan.h5"), fidelity=fidelity)
-    assert problem.notes["masked values"] == f"{1 if dataset == 'data' else 91} of {91 * WIDTH}"
+    assert problem.notes["masked values"] == f"{masked} of {91 * WIDTH}"
     assert problem.notes["centre of rotation found (px)"] == pytest.approx(OFFSET, abs=0.5)
 
 
@@ -238,19 +245,25 @@ def test_options_of_a_scan(tmp_path: Path):
     fixed: Any = ct_scan(path, axis=axis, reading=Reading(bin=2)).terms[0].operator
     assert not list(fixed.parameters())
     assert float(fixed.center) == 2.0
-    uneven: Any = (
-        ct_scan(path, axis=axis, reading=Reading(bin=5)).terms[0].operator
-    )  # drops the last pixel
+    # bins of five drop the last pixel
+    uneven: Any = ct_scan(path, axis=axis, reading=Reading(bin=5)).terms[0].operator
     assert float(uneven.center) == pytest.approx((4.0 + 0.5) / 5, abs=1e-6)
-    far: dict[str, Any] = {"reading": Reading(row=2)}
-    coarse = {"reading": Reading(bin=10 * WIDTH)}
-    for change, message in (
-        (coarse, "bin="),
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"reading": Reading(bin=10 * WIDTH)}, "bin="),
         ({"fidelity": "l1"}, "fidelity must be"),
-        (far, "rows=2"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            ct_scan(path, **change)
+        ({"reading": Reading(row=2)}, "rows=2"),
+    ],
+)
+def test_options_that_do_not_fit_the_scan_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+):
+    scan(tmp_path / "scan.h5")
+    with pytest.raises(ValueError, match=message):
+        ct_scan(str(tmp_path / "scan.h5"), **change)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Simulated snapshots: runs, noise, calibration, a second camera, what is suggested, and every slip."""
+"""Simulated snapshots: runs, noise, calibration, a second camera, suggestions, and every slip."""
 
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from inverse_inr.problems.spectral.instrument import Calibration
 
 def test_a_run_writes_the_cube_and_its_colours(tmp_path: Path):
     config = tmp_path / "small.toml"
-    small = '[problem]\nname = "cassi"\nsize = 16\nbands = 5\n[solver]\nsteps = 10\n[baselines]\nnames = []\n'
-    config.write_text(small)
+    config.write_text(
+        '[problem]\nname = "cassi"\nsize = 16\nbands = 5\n'
+        "[solver]\nsteps = 10\n[baselines]\nnames = []\n"
+    )
     cli.run(config, out=tmp_path / "run")
     assert read_matlab(tmp_path / "run" / "cube.mat", "cube").shape == (16, 16, 5)
     assert {"colours.png", "figure.png", "table.json"} <= {
@@ -27,7 +29,7 @@ def test_a_run_writes_the_cube_and_its_colours(tmp_path: Path):
 
 
 def test_shot_noise_fills_the_well():
-    """Residuals have the variance of the well's electrons: (1 - η) mean / photons + (readout / photons)²."""
+    """Residuals have the variance (1 - η) mean / photons + (readout / photons)²."""
     mean = cassi(size=24, bands=4, detector=Detector(noise_level=0.0)).terms[0].y.double()
     term = cassi(
         size=24, bands=4, detector=Detector(full_well=500.0, readout=5.0, efficiency=0.4)
@@ -41,7 +43,7 @@ def test_shot_noise_fills_the_well():
 
 
 def test_calibration_known_or_not():
-    """A moved mask and a stretched dispersion: the true model explains the truth exactly, the nominal one does not."""
+    """With a moved mask and a stretched dispersion, only the true model explains the truth."""
     kinds: tuple[Calibration, ...] = ("true", "nominal", "learnt")
     alignments = [Alignment((0.6, -0.4), 1.2, kind) for kind in kinds]
     quiet = Detector(noise_level=0.0)
@@ -58,9 +60,10 @@ def test_calibration_known_or_not():
     assert misfit(nominal) > 0.1
     parameters = dict(learnt.terms[0].operator.named_parameters())  # type: ignore[attr-defined]
     assert sorted(name.rsplit(".", 1)[-1] for name in parameters) == ["mask_shift", "scale"]
+    values = {"mask_shift": torch.tensor([0.6, -0.4]), "scale": torch.tensor(1.2)}
     with torch.no_grad():
-        for name, value in parameters.items():
-            value.copy_(torch.tensor([0.6, -0.4]) if name.endswith("shift") else torch.tensor(1.2))
+        for name, parameter in parameters.items():
+            parameter.copy_(values[name.rsplit(".", 1)[-1]])
     camera = learnt.terms[0].operator
     seen = ii.predict(camera, learnt.reference).reshape(camera.shape)  # type: ignore[arg-type,attr-defined]
     true_shape = true.terms[0].operator.shape  # type: ignore[attr-defined]
@@ -93,7 +96,7 @@ def test_fewer_bands_hold_slower_spectra():
         ({"bands": 0}, "at least 1"),
     ],
 )
-def test_slips(options, message):
+def test_unknown_scenes_and_no_bands_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         cassi(**{"size": 16, **options})
 
@@ -135,7 +138,7 @@ def test_a_mask_smaller_than_the_scene(tmp_path: Path):
 
 @pytest.mark.parametrize(("kind", "numbers"), [("panchromatic", ()), ("rgb", (3,))])
 def test_a_second_camera_sees_the_scene_without_the_mask(kind, numbers):
-    """Weighted means of the spectra, pixel on pixel; the truth explains both cameras to their noise."""
+    """Weighted means of the spectra, pixel on pixel. The truth explains both to their noise."""
     problem = cassi(size=24, bands=12, second=kind)
     plain = problem.terms[1]
     assert plain.y.shape == (24 * 24, *numbers)

@@ -1,4 +1,4 @@
-"""A measured snapshot: which pixels to trust, its noise and background, and what of the camera may be learnt."""
+"""A measured snapshot: pixels to trust, noise and background, and what the camera may learn."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import inverse_inr as ii
 from inverse_inr import noise
 from inverse_inr.operators import CassiOnGrid
 from inverse_inr.problems.spectral import Detector, cassi, cassi_real
-from inverse_inr.problems.spectral.cassi_real import shot_noise, uncoded_light
+from inverse_inr.problems.spectral.detector_noise import shot_noise, uncoded_light
 from inverse_inr.problems.spectral.gap_tv import gap_tv
 
 
@@ -33,7 +33,7 @@ def test_a_real_snapshot_and_its_untrusted_pixels(tmp_path: Path):
 
 
 def test_noise_and_background_are_read_off_a_snapshot():
-    """A dim grey scene behind a random mask over a pedestal: its level, and the electrons that one unit stands for."""
+    """A dim grey scene behind a random mask over a pedestal: its level, and electrons per unit."""
     generator = torch.Generator().manual_seed(0)
     coded = (
         10 + torch.randn(200, 400, generator=generator).cumsum(1) / 20
@@ -75,7 +75,7 @@ def test_what_a_measured_camera_may_learn(tmp_path: Path):
 
 @pytest.mark.slow
 def test_the_measured_scene_is_explained_better_than_by_the_camera_of_its_files(data):
-    """36 of its 660 rows: pixels that neither fit saw, with the mask where the files put it and where it is found."""
+    """On 36 of its 660 lines, judged by pixels that neither fit saw."""
     files = str(data.file("tsa_real_scene1.mat")), str(data.file("tsa_real_mask.mat"))
     classic = gap_tv(
         cassi_real(*files, rows=(392, 428), calibrate=()), strengths=(0.4, 0.1), iterations=30

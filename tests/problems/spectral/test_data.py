@@ -1,4 +1,4 @@
-"""Scenes and masks from files: published folders, MATLAB files of both kinds, cubes with wavelengths."""
+"""Scenes and masks from files: published folders, MATLAB files, cubes with wavelengths."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_published_folders_load_as_they_are(tmp_path: Path):
 
 
 def test_cubes_that_say_their_wavelengths_are_interpolated(tmp_path: Path):
-    """CAVE's folder, 400 to 700 nm by 10: a spectrum linear in wavelength is so at the camera's bands too."""
+    """CAVE's folder, 400 to 700 nm by 10: a linear spectrum is linear at the camera's bands too."""
     from PIL import Image
 
     folder = tmp_path / "beads_ms"
@@ -65,9 +65,15 @@ def test_cubes_that_say_their_wavelengths_are_interpolated(tmp_path: Path):
     truth = ii.sample(problem.reference, problem.grid)[0, 0, :, 0]  # type: ignore[arg-type]
     expected = 200 * (problem.grid.axes(torch.float64)[-1] - 400) / 65535
     torch.testing.assert_close(truth, expected.float())
+
+
+def test_a_cube_of_fewer_bands_is_refused(tmp_path: Path):
     np.savez(tmp_path / "few.npz", cube=np.ones((9, 9, 5), np.float32))
     with pytest.raises(ValueError, match="L >= 28"):
         cassi(str(tmp_path / "few.npz"), size=9)
+
+
+def test_a_file_that_is_not_there_is_refused():
     with pytest.raises(FileNotFoundError):
         cassi("x.mat", size=9)
 

@@ -1,4 +1,4 @@
-"""Spectra from three colours and from a coarse cube: the camera, closed-form baselines, fits, bad input."""
+"""Spectra from three colours and a coarse cube: the camera, closed-form baselines, fits, slips."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_coarse_pixels_are_means():
 
 
 def test_smoothest_spectra_keep_the_colours():
-    """They explain the measured colours to the noise, and a straight spectrum comes back as it is."""
+    """They explain the measured colours to the noise; with a large weight they are straight."""
     problem = spectral_sr(size=8)
     found = smoothest_spectra(problem)
     assert found.misfit([problem.terms[0].trusted]) <= 0.51  # half of chi² = 1
@@ -50,10 +50,14 @@ def test_smoothest_spectra_keep_the_colours():
     assert bend.abs().max() < 1e-3 * stiff.abs().max()
 
 
-@pytest.mark.parametrize(("make", "margin"), [(spectral_sr, -0.5), (fusion, 1.0)])
-def test_a_fit_beside_the_classical_line(make, margin):
-    """16 x 16 pixels. Of three colours nothing but smoothness chooses: the closed form is as good on smooth spectra."""
-    problem = make(size=16) if make is spectral_sr else make(size=16, factor=4)
+@pytest.mark.parametrize(
+    ("make", "options", "margin"), [(spectral_sr, {}, -0.5), (fusion, {"factor": 4}, 1.0)]
+)
+def test_a_fit_is_as_good_as_the_closed_form_on_colours_and_better_with_a_cube(
+    make, options, margin
+):
+    """On colours only smoothness chooses a spectrum, so the closed form does as well."""
+    problem = make(size=16, **options)
     solution = solve(problem, callbacks=[])
     others = {
         name: quality(method(problem)) for name, method in problem.suggested.baselines.items()
@@ -72,19 +76,25 @@ def test_the_preset_is_checked_and_runs():
     assert isinstance(run.problem().grid, Grid)
 
 
-def test_refuses_what_does_not_fit():
-    with pytest.raises(ValueError, match="must divide size=10"):
-        fusion(size=10, factor=4)
-    with pytest.raises(ValueError, match="must divide the grid's 8 x 8"):
-        coarse_pixels(spectral_sr(size=8, bands=3).grid, 3)
-    with pytest.raises(ValueError, match="noise_level=0"):
-        spectral_sr(size=8, noise_level=0)
-    with pytest.raises(ValueError, match="unknown scene"):
-        spectral_sr("astronot", size=8)
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: fusion(size=10, factor=4), "must divide size=10"),
+        (
+            lambda: coarse_pixels(spectral_sr(size=8, bands=3).grid, 3),
+            "must divide the grid's 8 x 8",
+        ),
+        (lambda: spectral_sr(size=8, noise_level=0), "noise_level=0"),
+        (lambda: spectral_sr("astronot", size=8), "unknown scene"),
+    ],
+)
+def test_what_does_not_fit_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 def test_one_network_of_space_gives_whole_spectra():
-    """A vector output: as a lattice and at points alike, smooth in wavelength, and it explains the colours."""
+    """A vector output: alike on a lattice and at points, and it explains the colours."""
     problem = spectral_sr(size=12, bands=6)
     prior = priors.create(
         "spectral_basis", problem.box, bandwidth=priors.bandwidth_of(problem.grid), space="network"
@@ -93,5 +103,9 @@ def test_one_network_of_space_gives_whole_spectra():
     found = solve(problem, prior, steps=400, lr=1e-2, callbacks=[])
     assert found.misfit([problem.terms[0].trusted]) < 1
     assert quality(found) > 20
+
+
+def test_an_unknown_kind_of_space_is_refused():
+    problem = spectral_sr(size=12, bands=6)
     with pytest.raises(ValueError, match="space must be 'lattice' or 'network'"):
         priors.create("spectral_basis", problem.box, space="mesh")

@@ -67,7 +67,7 @@ def test_gap_wants_one_snapshot_of_a_cube():
 
 @pytest.mark.slow
 def test_the_prior_beats_gap_tv():
-    """1 % noise, choices by held-out detector pixels only; the bar on real scenes is in benchmarks/cassi.py."""
+    """At 1 % noise, with choices by held-out detector pixels only."""
     problem = cassi(size=48, bands=6)
     learnt = ii.solve(problem, steps=600, callbacks=[])
     classic = gap_tv(problem, "oracle", strengths=(0.2, 0.1, 0.05), iterations=80)

@@ -1,4 +1,4 @@
-"""A fit of a snapshot refined in its own spectra: better where there is no noise, and still a field."""
+"""A fit of a snapshot refined in its own spectra: better without noise, and still a field."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Networks trained on cubes: SINR for CASSI snapshots, a hypernetwork for colour images; they must beat linear maps."""
+"""Networks trained on cubes, for CASSI snapshots and colour images: they must beat linear maps."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def test_sinr_beats_linear_regression_on_an_unseen_scene() -> None:
 
 
 def test_sinr_answers_at_any_wavelength() -> None:
-    """On a band the field equals the decoder's cube; between two bands it lies on the same smooth curve."""
+    """On a band the field equals the decoder's cube; between bands it lies on a smooth curve."""
     problem = snapshot("coffee", size=24)
     model = sinr.train([problem], steps=5, crop=24)
     solution = sinr.reconstruct(model, problem)
@@ -90,13 +90,22 @@ def test_training_is_reproducible() -> None:
         assert torch.equal(a, b)
 
 
-def test_refuses_what_it_cannot_learn_from() -> None:
+def test_a_problem_without_a_reference_teaches_nothing() -> None:
     problem = replace(snapshot("coffee", size=24), reference=None)
     with pytest.raises(ValueError, match="no cube to learn from"):
         sinr.train([problem])
+
+
+def test_sinr_refuses_what_is_no_snapshot() -> None:
     with pytest.raises(TypeError, match="one CASSI snapshot"):
         sinr.first_guess(spectral_sr("coffee", size=16))
+
+
+def test_a_hypernetwork_refuses_what_is_no_colour_image() -> None:
     with pytest.raises(ValueError, match="no colour image"):
         hyper_spectra.colours_of(cassi("coffee", size=24, bands=28))
+
+
+def test_sinr_refuses_problems_of_two_cameras() -> None:
     with pytest.raises(ValueError, match=r"one camera for all problems; these have \[8, 9\]"):
         sinr.train([snapshot("coffee", size=24), cassi("coffee", size=24, bands=9)])
