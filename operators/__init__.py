@@ -64,6 +64,7 @@ from inverse_inr.operators.spectral.cassi_on_grid import CassiOnGrid
 from inverse_inr.operators.spectral.coded_aperture import Placement
 from inverse_inr.operators.spectral.rendering import daylight, encode_srgb, render_srgb, xyz_weights
 from inverse_inr.operators.spectral.response import SpectralResponse, cie_xyz, linear_srgb
+from inverse_inr.operators.ultrasound.travel_times import TravelTimes, transducer_ring
 from inverse_inr.operators.warp import (
     BendingEnergy,
     HyperElastic,
@@ -124,6 +125,7 @@ __all__ = [
     "Slices",
     "SpectralResponse",
     "ToeplitzNormal",
+    "TravelTimes",
     "WarpedImage",
     "backproject",
     "bayer_mask",
@@ -163,6 +165,7 @@ __all__ = [
     "spiral_trajectory",
     "striped_mask",
     "to_astra",
+    "transducer_ring",
     "variable_density_mask",
     "xyz_weights",
 ]
