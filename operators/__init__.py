@@ -65,6 +65,7 @@ from inverse_inr.operators.spectral.coded_aperture import Placement
 from inverse_inr.operators.spectral.colour_matching import cie_xyz, linear_srgb
 from inverse_inr.operators.spectral.rendering import daylight, encode_srgb, render_srgb, xyz_weights
 from inverse_inr.operators.spectral.response import SpectralResponse
+from inverse_inr.operators.ultrasound.travel_times import TravelTimes, transducer_ring
 from inverse_inr.operators.warp import (
     BendingEnergy,
     HyperElastic,
@@ -125,6 +126,7 @@ __all__ = [
     "Slices",
     "SpectralResponse",
     "ToeplitzNormal",
+    "TravelTimes",
     "WarpedImage",
     "backproject",
     "bayer_mask",
@@ -164,6 +166,7 @@ __all__ = [
     "spiral_trajectory",
     "striped_mask",
     "to_astra",
+    "transducer_ring",
     "variable_density_mask",
     "xyz_weights",
 ]

@@ -150,6 +150,7 @@ SMALL = {
     "cosmo": {"width": 24, "depth": 2},
     "gaussian_mixture": {"count": 30},
     "spectral_basis": {},
+    "random_waves": {},
 }
 
 

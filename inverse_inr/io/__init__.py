@@ -37,6 +37,8 @@ from inverse_inr.io.nifti import read_nifti as read_nifti
 from inverse_inr.io.nifti import write_nifti as write_nifti
 from inverse_inr.io.npz import read_npz as read_npz
 from inverse_inr.io.npz import write_npz as write_npz
+from inverse_inr.io.nrrd import read_nrrd as read_nrrd
+from inverse_inr.io.nrrd import write_nrrd as write_nrrd
 from inverse_inr.io.ply import read_ply as read_ply
 from inverse_inr.io.ply import write_ply as write_ply
 from inverse_inr.io.png import read_png as read_png
@@ -57,6 +59,7 @@ from inverse_inr.io.wav import write_wav as write_wav
 READERS: dict[str, Callable[..., tuple[Tensor, Grid]]] = {
     ".nii": read_nifti,
     ".nii.gz": read_nifti,
+    ".nrrd": read_nrrd,
     ".npz": read_npz,
     ".png": read_png,
     ".jpg": read_jpeg,
@@ -70,6 +73,7 @@ READERS: dict[str, Callable[..., tuple[Tensor, Grid]]] = {
 WRITERS: dict[str, Callable[..., None]] = {
     ".nii": write_nifti,
     ".nii.gz": write_nifti,
+    ".nrrd": write_nrrd,
     ".npz": write_npz,
     ".png": write_png,
     ".tif": write_tiff,

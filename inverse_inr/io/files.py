@@ -26,6 +26,7 @@ SIGNATURES = (
     ("ZIP", 0, b"PK\x03\x04"),
     ("HDF5", 0, b"\x89HDF\r\n\x1a\n"),
     ("npy", 0, b"\x93NUMPY"),
+    ("NRRD", 0, b"NRRD000"),
     ("JPEG", 0, b"\xff\xd8\xff"),
     ("TIFF", 0, b"II*\x00"),
     ("TIFF", 0, b"MM\x00*"),
@@ -72,7 +73,7 @@ def describe(path: Path) -> str:
         return "an empty file"
     name = signature(path)
     if name is not None:
-        article = "an" if name in ("npy", "HDF5") else "a"
+        article = "an" if name in ("npy", "NRRD", "HDF5") else "a"
         return f"{article} {name} file of {size} bytes"
     with path.open("rb") as file:
         head = file.read(40)

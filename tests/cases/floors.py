@@ -44,6 +44,7 @@ FLOORS = {
         "operators.slices",
         "operators.spectral",
         "operators.radar",
+        "operators.ultrasound",
     ],
     "front door of the operators": ["operators", "operators.catalogue"],
     "tools of problems": ["problems", "problems.images", "problems.pictures"],

@@ -10,7 +10,7 @@ import torch
 from inverse_inr import io
 from inverse_inr.domain import Box, Grid
 
-SUFFIXES = [".nii", ".nii.gz", ".npz", ".png"]
+SUFFIXES = [".nii", ".nii.gz", ".nrrd", ".npz", ".png"]
 
 
 def grid_of(shape: tuple[int, ...], spacing: tuple[float, ...] = (0.5, 1.25, 3.0)) -> Grid:

@@ -163,6 +163,7 @@ def test_png_refuses_an_empty_range(tmp_path: Path):
 
 WRITES = [
     (".nii", "nibabel.Nifti1Image.to_filename"),
+    (".nrrd", "os.fsync"),
     (".npz", "numpy.savez"),
     (".png", "PIL.Image.Image.save"),
     (".h5", "h5py.File.create_dataset"),

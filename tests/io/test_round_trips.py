@@ -22,7 +22,7 @@ SIZES = np.linalg.norm(OBLIQUE[:3, :3].astype(float), axis=0)
 # ---------------------------------------------------------------- round trips
 
 
-@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".npz"])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".npz"])
 @pytest.mark.parametrize("shape", [(7, 10), (5, 9, 4), (1, 3, 2)], ids=str)
 def test_round_trip_keeps_values_and_grid(tmp_path: Path, suffix: str, shape: tuple[int, ...]):
     values = torch.randn(*shape, 1)
@@ -35,7 +35,7 @@ def test_round_trip_keeps_values_and_grid(tmp_path: Path, suffix: str, shape: tu
     assert lattice == grid
 
 
-@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".npz"])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".npz"])
 def test_oblique_affine_is_kept_bit_for_bit(tmp_path: Path, suffix: str):
     grid = grid_of((5, 6, 7), tuple(SIZES)).with_affine(OBLIQUE.tolist())
     path = tmp_path / f"a{suffix}"

@@ -1,0 +1,1 @@
+"""Ultrasound transmission tomography: travel times between transducers around the object."""
