@@ -1,4 +1,4 @@
-"""The command line and its configs: a run from a TOML file to files, and every slip answered in one line."""
+"""The command line and its configs: a run from TOML to files, every slip answered in one line."""
 
 import json
 import subprocess

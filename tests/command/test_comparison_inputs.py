@@ -1,4 +1,4 @@
-"""What can be compared, and where: slips, other folders, problems made in Python, the command line."""
+"""Inputs of a comparison: slips, other folders, problems made in Python, the command line."""
 
 import subprocess
 import sys

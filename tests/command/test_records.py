@@ -146,7 +146,8 @@ FLAT = {
     "cassi": "mask mask_variable step mode noise_level full_well readout efficiency mask_shift "
     "dispersion_scale calibration scene size bands reflectances second variable seed",
     "simulated_slices": "pixel thickness spacing interleave degrees distance correlation gain "
-    "noise_level bias voids outliers volume orientations resolution learn_motion learn_bias noise seed",
+    "noise_level bias voids outliers volume orientations resolution learn_motion learn_bias "
+    "noise seed",
     "ct_scan": "row bin every air span center learn_center path fidelity size width "
     "hold_out_views drift raster",
 }

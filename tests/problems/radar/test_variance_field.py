@@ -1,4 +1,4 @@
-"""The marginal likelihood of a field of variances against its definition, its bound, and a sparse scene."""
+"""The marginal likelihood of a field of variances: its definition, its bound, a sparse scene."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ def test_little_noise_in_single_precision():
 
 
 def test_the_bound_touches_and_lies_above():
-    """Value up to a constant and slope of the evidence at the present variances; elsewhere not below it."""
+    """The bound has the evidence's value, up to a constant, and its slope; elsewhere it lies above."""
     m, v = marginal(), variances()
     at = m.posterior(v)
 
@@ -90,7 +90,7 @@ def test_compression_loses_nothing_that_a_scene_can_send():
 
 
 def test_noise_becomes_likelier():
-    """Of the full likelihood, whose other measurements are noise alone; the true variance is found from far away."""
+    """The steps raise the full likelihood; the true variance of the noise is found from far away."""
     generator = torch.Generator().manual_seed(5)
     low = torch.randn(200, 4, dtype=C128, generator=generator) @ torch.randn(
         4, 9, dtype=C128, generator=generator
