@@ -150,7 +150,6 @@ SMALL = {
     "cosmo": {"width": 24, "depth": 2},
     "gaussian_mixture": {"count": 30},
     "spectral_basis": {},
-    "random_waves": {},
 }
 
 

@@ -167,7 +167,7 @@ class Comparison:
 
     @property
     def outcome(self) -> Outcome:
-        """What the cells that the folder holds come to."""
+        """The outcome of the cells that the folder holds by now."""
         baselines = list(self.run.baselines(self.first))
         classical = self._found(baselines, classical=True)
         learnt = self._found(self.priors, classical=False)

@@ -17,7 +17,7 @@ from inverse_inr.domain import Box, Grid
 from inverse_inr.priors.bandlimited import pin, raised_cosine, sinc
 from inverse_inr.priors.blocks import acorn
 from inverse_inr.priors.conditioned import cosmo, incode
-from inverse_inr.priors.features import fourier, random_waves, relu
+from inverse_inr.priors.features import fourier, relu
 from inverse_inr.priors.grids import grid, hash
 from inverse_inr.priors.mixed import mixed
 from inverse_inr.priors.mixture import gaussian_mixture
@@ -73,7 +73,6 @@ _PRESETS = (
     planes,
     quadratic,
     raised_cosine,
-    random_waves,
     relu,
     separable,
     sinc,
@@ -158,7 +157,6 @@ __all__ = [
     "planes",
     "quadratic",
     "raised_cosine",
-    "random_waves",
     "registry",
     "relu",
     "separable",

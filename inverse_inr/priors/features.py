@@ -1,14 +1,8 @@
-"""ReLU networks, alone and on Fourier features, and sums of random waves.
-
-These are the presets `relu`, `fourier` and `random_waves`.
-"""
+"""ReLU networks, alone and on Fourier features: the presets `relu` and `fourier`."""
 
 from __future__ import annotations
 
 from typing import Literal
-
-import torch
-from torch import nn
 
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import ReLU
@@ -16,7 +10,6 @@ from inverse_inr.priors.encodings import FourierFeatures, gaussian_frequencies, 
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.preset import band, choose, coordinate_network, preset, seeded
 from inverse_inr.priors.prior import Prior
-from inverse_inr.priors.topologies import Linear
 
 
 @preset
@@ -139,62 +132,4 @@ def fourier(
         seed=seed,
         learning_rate=2e-3,
         encoding=encoding,
-    )
-
-
-@preset
-def random_waves(
-    box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
-    *,
-    features: int = 1024,
-    deviation: float | None = None,
-    head: HeadName = "linear",
-    seed: int = 0,
-) -> Prior:
-    """A sum of waves of random frequencies, of which only the amplitudes are learnt.
-
-    With the linear head the field is linear in all that is learnt: with least squares and weight
-    decay it approximates a Gaussian process of kernel exp(-2 (π deviation |x - y|)²).
-
-    Args:
-        box: Where the field lives, in physical units.
-        channels: Values of the field at each point.
-        bandwidth: Highest frequency, in cycles per unit of the box's first axis; b is the same in
-            cycles per normalised unit. None for the Nyquist frequency of 128 pixels along the
-            longest side.
-        features: Number of frequencies; each gives a sine and a cosine.
-        deviation: Standard deviation of the frequencies along each axis, in cycles per normalised
-            unit; None for b / 4.
-        head: A name of `heads.HEADS`, or one name per channel.
-        seed: Seed of the frequencies and the starting amplitudes.
-
-    Returns:
-        The prior, untrained.
-
-    Source:
-        Rahimi & Recht 2007.
-    """
-    bandwidth, b = band(box, bandwidth)
-    if deviation is None:
-        deviation = b / 4
-    generator = seeded(seed)
-    encoding = FourierFeatures(gaussian_frequencies(box.ndim, features, deviation, generator))
-
-    def amplitudes(outputs: int) -> Linear:
-        layer = Linear(encoding.size, outputs)
-        with torch.no_grad():
-            layer.weight.normal_(0, features**-0.5, generator=generator)  # values of variance 1
-        nn.init.zeros_(layer.bias)
-        return layer
-
-    return Prior(
-        box,
-        encoding,
-        amplitudes,
-        channels=channels,
-        head=head,
-        bandwidth=bandwidth,
-        learning_rate=1e-2,
     )

@@ -27,7 +27,6 @@ SMALL: dict[str, dict] = {
     "grid": {"cells": 9.0},
     "hash": {"levels": 4, "coarsest": 4, "finest": 32, "log2_table": 8},
     "fourier": {},
-    "random_waves": {"features": 64, "deviation": 4.0},
     "siren": {"width": 24},
     "wire": {"width": 24, "omega0": 5.0},
     "separable": {"rank": 6, "width": 16},

@@ -61,7 +61,7 @@ def test_exact_images_agree_with_the_volumetric_projection():
 
 @pytest.mark.parametrize("view", [(50.0, 0.0), (60.0, 75.0), (40.0, 200.0)])
 def test_brightness_of_the_ground_and_of_the_whole(view: tuple[float, float]):
-    """Gamma cot(incidence) on the ground; the box reflects its faces' area across the line of sight."""
+    """Gamma cot(incidence) on the ground; the box reflects by its faces' area across the line."""
     a = radar(view)
     image, theta = SCENE.images(a)[0], math.radians(view[0])
     open_ground = torch.tensor(
@@ -99,7 +99,7 @@ def test_shadows_of_exact_images_have_the_closed_form_length():
 
 
 def test_the_shadow_of_a_broadside_box():
-    """Height h on the ground: h tan(incidence); its far edge has the range of a point that far behind."""
+    """h tan(incidence) on the ground; its far edge has the range of a point that far behind."""
     scene = BoxOnGround(size=(4.0, 2.0, 1.5), center=(0.0, 0.0), heading=0.0)
     a = radar((55.0, 0.0))
     interval, theta = scene.shadows(a, 0)[30], math.radians(55.0)

@@ -167,7 +167,7 @@ class Ball(torch.nn.Module):
 
 
 def cheapest_radius(penalty, haze: float) -> float:
-    """The concentric sphere, to half a millimetre, that the penalty prefers: no fit, so no luck of one."""
+    """The concentric sphere, to half a millimetre, that the penalty prefers; nothing is fitted."""
     radii = [0.03 + 0.0005 * k for k in range(111)]
     return min(
         radii, key=lambda r: number(penalty(Surface(Ball(r), Shell(haze)), torch.zeros(0, 3)))
@@ -184,7 +184,7 @@ class Unbounded(NearSurface):
 
 
 def test_a_haze_does_not_pull_a_surface_away():
-    """Half of the energy is haze, most of it outside: without the bound the surface moves by 3.5 mm."""
+    """Half the energy is haze, mostly outside: without the bound the surface moves by 3.5 mm."""
     grid = Grid(BOX, (40, 40, 40))
 
     def moved(penalty):

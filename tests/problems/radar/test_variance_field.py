@@ -53,7 +53,7 @@ def test_little_noise_in_single_precision():
 
 
 def test_the_bound_touches_and_lies_above():
-    """The bound has the evidence's value, up to a constant, and its slope; elsewhere it lies above."""
+    """The bound has the evidence's value, up to a constant, and slope; elsewhere it lies above."""
     m, v = marginal(), variances()
     at = m.posterior(v)
 
@@ -90,7 +90,7 @@ def test_compression_loses_nothing_that_a_scene_can_send():
 
 
 def test_noise_becomes_likelier():
-    """The steps raise the full likelihood; the true variance of the noise is found from far away."""
+    """The steps raise the full likelihood; the noise's true variance is found from far away."""
     generator = torch.Generator().manual_seed(5)
     low = torch.randn(200, 4, dtype=C128, generator=generator) @ torch.randn(
         4, 9, dtype=C128, generator=generator
