@@ -99,7 +99,7 @@ def test_shadows_of_exact_images_have_the_closed_form_length():
 
 
 def test_the_shadow_of_a_broadside_box():
-    """h tan(incidence) on the ground; its far edge has the range of a point that far behind."""
+    """A length h tan(incidence); its far edge has the range of a point that far behind."""
     scene = BoxOnGround(size=(4.0, 2.0, 1.5), center=(0.0, 0.0), heading=0.0)
     a = radar((55.0, 0.0))
     interval, theta = scene.shadows(a, 0)[30], math.radians(55.0)

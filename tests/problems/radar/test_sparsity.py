@@ -74,7 +74,7 @@ def test_l1_rules():
 
 
 def test_l1_residual_stops_at_the_noise():
-    """Where all is noise of the stated size, the largest weight suffices; a smaller claim fits more."""
+    """Where all is noise as stated, the largest weight suffices; a lower claim fits more."""
     z = 2.0 * torch.randn(400, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
     z[7] = 100.0
     weights = (0.9, 0.5, 0.1, 0.02, 0.005)
