@@ -75,7 +75,7 @@ def load_truth(phantom: str, index: int | None) -> tuple[Field, Box]:
         index: The slice of a volume along its last axis; default: the middle.
 
     Returns:
-        The field, whose values end at 1 for a file, and its box.
+        The field and its box. The values of a file are scaled so that the largest is 1.
 
     Raises:
         ValueError: The name is unknown, the file holds NaN or Inf, or there is no such slice.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class L2:
-    """Half the squared residual, ½ |p - y|²."""
+    """Half the squared residual, ½ |p - y|², averaged over the measurements."""
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         return 0.5 * (prediction - y).abs().square().mean()
@@ -18,7 +18,7 @@ class L2:
 
 @dataclass(frozen=True)
 class L1:
-    """The absolute residual, |p - y|."""
+    """The absolute residual, |p - y|, averaged over the measurements."""
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         return (prediction - y).abs().mean()

@@ -46,7 +46,7 @@ def cell_amplitude(
         wavelength: λ in metres.
 
     Returns:
-        (b, n).
+        (b, n) factors of the echoes, 1 for a voxel much smaller than the wavelength.
     """
     slope = 0.5 * (away[0] + away[1])
     cell = 2 * slope.new_tensor(spacing) * slope / wavelength

@@ -77,7 +77,7 @@ class BinnedTones(KeepsPrecision):
             weights: (b, n) complex.
 
         Returns:
-            (b, K) complex.
+            (b, K) complex: K values for each of b pulses.
         """
         cell, chebyshev = self._locate(theta, weights.dtype.to_real())
         terms = len(chebyshev)
@@ -95,7 +95,7 @@ class BinnedTones(KeepsPrecision):
 
         Args:
             theta: (b, n) in cycles per tone, float64.
-            y: (b, K) complex.
+            y: (b, K) complex: K values for each of b pulses.
 
         Returns:
             (b, n) complex.

@@ -102,7 +102,7 @@ class DelayTransform(KeepsPrecision, ABC):
             weights: (b, n) complex.
 
         Returns:
-            (b, K) complex.
+            (b, K) complex: K values for each of b pulses.
         """
         raise NotImplementedError
 
@@ -111,7 +111,7 @@ class DelayTransform(KeepsPrecision, ABC):
 
         Args:
             delay: (b, n) in s.
-            y: (b, K) complex.
+            y: (b, K) complex: K values for each of b pulses.
 
         Returns:
             (b, n) complex.
@@ -143,7 +143,7 @@ class DelayTransform(KeepsPrecision, ABC):
             weights: (b, n) complex.
 
         Returns:
-            (b, K) complex.
+            (b, K) complex: K values for each of b pulses.
         """
         if self.is_quick(delay):
             return self.quick(delay, weights)
@@ -154,7 +154,7 @@ class DelayTransform(KeepsPrecision, ABC):
 
         Args:
             delay: (b, n) in s, float64.
-            y: (b, K) complex.
+            y: (b, K) complex: K values for each of b pulses.
 
         Returns:
             (b, n) complex.
@@ -178,7 +178,7 @@ class DelayTransform(KeepsPrecision, ABC):
             first: First delay in s.
             step: In s.
             count: Number of delays.
-            y: (b, K) complex.
+            y: (b, K) complex: K values for each of b pulses.
 
         Returns:
             (b, count) complex.

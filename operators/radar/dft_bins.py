@@ -80,7 +80,7 @@ class DFTBins(DelayTransform):
             dtype: Complex dtype of the result.
 
         Returns:
-            (samples, K) complex.
+            (samples, K) complex, for the K bins that are kept.
         """
         n = torch.arange(self.samples, dtype=torch.float64, device=self.bins.device)
         w = torch.ones_like(n)

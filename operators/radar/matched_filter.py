@@ -30,7 +30,7 @@ def range_profiles(
 
     Args:
         operator: The radar with P pulses of K values.
-        y: (P, K) complex echoes.
+        y: (P, K) complex echoes, K values for each of P pulses.
         oversampling: Samples per resolution cell c / B of path.
         box: The table spans its paths, in metres; None for the operator's box.
 
@@ -66,7 +66,7 @@ def backproject(
 
     Args:
         operator: The radar with P pulses of K values.
-        y: (P, K) complex echoes.
+        y: (P, K) complex echoes, K values for each of P pulses.
         points: A grid, or (n, 3) in metres; None for the operator's own.
         weights: (K,) or (P, K) taper of the data. They belong here, not to an adjoint.
         interpolate: True for the fast image by range profiles, False for the exact adjoint.
@@ -153,7 +153,7 @@ def focus(operator: RadarOperator, y: Tensor, points: Grid | None = None) -> flo
 
     Args:
         operator: The radar.
-        y: (P, K) complex echoes.
+        y: (P, K) complex echoes, K values for each of P pulses.
         points: The image's grid; None for the operator's own points.
 
     Returns:
@@ -172,7 +172,7 @@ def check_sign(operator: RadarOperator, y: Tensor, points: Grid | None = None) -
 
     Args:
         operator: The radar.
-        y: (P, K) complex echoes.
+        y: (P, K) complex echoes, K values for each of P pulses.
         points: The image's grid; None for the operator's own points.
 
     Raises:

@@ -87,7 +87,7 @@ class RadarOperator(Scatterers):
             rows: (b,) numbers of pulses.
 
         Returns:
-            (b, K) complex.
+            (b, K) complex: K values for each of b pulses.
         """
         if self.geometry.learnable and torch.is_grad_enabled():
             return self.respond(self.points, sigma, rows)
@@ -106,7 +106,7 @@ class RadarOperator(Scatterers):
             rows: (b,) numbers of pulses.
 
         Returns:
-            (b, K) complex.
+            (b, K) complex: K values for each of b pulses.
         """
 
         def some(chosen: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ def polar_format(
 
     Args:
         operator: The radar with P pulses of K frequencies.
-        y: (P, K) complex phase history.
+        y: (P, K) complex phase history, K values for each of P pulses.
         shape: Pixels along the middle look and across it.
         pitch: Side of a pixel in metres.
         tolerance: Phase error in rad that the wavefront's curvature may cause.

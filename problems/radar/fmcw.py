@@ -100,7 +100,7 @@ def radar_problem(
     Args:
         operator: The radar with P pulses of K values.
         grid: Its voxels.
-        y: (P, K) complex measurements.
+        y: (P, K) complex measurements, K values for each of P pulses.
         sigma: Standard deviation of the noise, in the unit of y.
         steps: Suggested steps of the solver.
         prior: Name of the suggested prior.
@@ -158,7 +158,7 @@ def image_gain(operator: RadarOperator, y: Tensor) -> float:
 
     Args:
         operator: The radar with P pulses of K values.
-        y: (P, K) complex measurements.
+        y: (P, K) complex measurements, K values for each of P pulses.
 
     Returns:
         A gain in the unit of y.
@@ -236,7 +236,7 @@ def echoes(operator: RadarOperator, points: Tensor, amplitudes: Tensor | None = 
         amplitudes: (n,); None for 1.
 
     Returns:
-        (P, K) complex.
+        (P, K) complex: K values for each of P pulses.
     """
     if amplitudes is None:
         amplitudes = torch.ones(len(points), dtype=torch.float64)

@@ -58,14 +58,14 @@ def spotlighted(
     filtered by itself, with cosine edges.
 
     Args:
-        y: (P, K) complex phase history.
+        y: (P, K) complex phase history, K values for each of P pulses.
         data: Its antennas, referenced to the box's centre as by `gated`.
         box: The region in metres.
         block: (P,) number of each pulse's block.
         margin: Width of the edges in metres.
 
     Returns:
-        (P, K) complex.
+        (P, K) complex: K values for each of P pulses.
     """
     geometry = RadarGeometry(data.transmitters, data.receivers, data.sign, data.reference_path)
     turns = (

@@ -121,7 +121,7 @@ def complex_problem(
     Args:
         operator: The radar with P pulses of K values.
         grid: Its voxels.
-        y: (P, K) complex measurements.
+        y: (P, K) complex measurements, K values for each of P pulses.
         sigma: Standard deviation of the noise, in the unit of y.
         weight: Weight of the L1 norm, in units of the noise.
         steps: Suggested steps of the solver.
@@ -164,7 +164,7 @@ def complex_gain(operator: RadarOperator, y: torch.Tensor) -> float:
 
     Args:
         operator: The radar with P pulses of K values.
-        y: (P, K) complex measurements.
+        y: (P, K) complex measurements, K values for each of P pulses.
 
     Returns:
         A gain in the unit of y.
