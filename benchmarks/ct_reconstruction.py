@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from real_data import mni152
 
 import inverse_inr as ii
 from inverse_inr import baselines, optimizers, priors, regularizers
@@ -96,17 +97,6 @@ def grid_tv(problem: ii.Problem) -> ii.Solution:
     return choose_weight([2.0**k for k in range(-5, 4)], fit)
 
 
-def slice_of_mni152(folder: str) -> str:
-    """The MNI152 T1 template that nilearn carries, as a NIfTI file (offline)."""
-    import nibabel
-    from nilearn.datasets import load_mni152_template
-
-    path = f"{folder}/mni152.nii.gz"
-    template = load_mni152_template(resolution=1)
-    nibabel.save(template, path)  # pyright: ignore[reportPrivateImportUsage]
-    return path
-
-
 METHODS: dict[str, Callable[[ii.Problem], ii.Solution]] = {
     "FBP": filtered_backprojection,
     "CGLS, held-out iterations": baselines.cgls,
@@ -134,7 +124,7 @@ def main() -> None:
         for phantom in arguments.phantom:
             source = phantom
             if phantom == "mni152":
-                source = slice_of_mni152(folder)
+                source = mni152(folder)
             table(phantom, source, arguments.seeds, arguments.only)
 
 

@@ -23,7 +23,7 @@ from functools import cache
 
 import torch
 from kspace_methods import chosen, finer_fit, joint, tv_of_least_misfit
-from real_data import DATA
+from real_data import DATA, mni152
 from torch import Tensor
 
 import inverse_inr as ii
@@ -70,17 +70,6 @@ def cartesian(seeds: int) -> None:
                 },
                 seeds,
             )
-
-
-def mni152(folder: str) -> str:
-    """The MNI152 T1 template that nilearn carries, as a NIfTI file (offline)."""
-    import nibabel
-    from nilearn.datasets import load_mni152_template
-
-    path = f"{folder}/mni152.nii.gz"
-    template = load_mni152_template(resolution=1)
-    nibabel.save(template, path)  # pyright: ignore[reportPrivateImportUsage]
-    return path
 
 
 def radial(seeds: int) -> None:
