@@ -249,10 +249,8 @@ def registration(seeds: int, volume: bool) -> None:
     if volume:
         options = {"bin": 6, "volume": True}
         amplitude = 1.5
-    print(
-        f"\nregister, MNI152 {options}: mean error in pixels inside the head, part folded",
-        flush=True,
-    )
+    title = f"register, MNI152 {options}: mean error in pixels inside the head, part folded"
+    print(f"\n{title}", flush=True)
     for seed in range(seeds):
         problem = register("mni152", amplitude=amplitude, seed=seed, **options)
         began = time.perf_counter()
@@ -265,11 +263,8 @@ def registration(seeds: int, volume: bool) -> None:
             folds = "-"
             if solution.method != "TV-L1 flow":
                 folds = f"{folded_fraction(solution.field, problem.grid):.4f}"
-            print(
-                f"seed {seed} {solution.method:16s} {displacement_error(solution):.3f} px, "
-                f"folded {folds}",
-                flush=True,
-            )
+            error = displacement_error(solution)
+            print(f"seed {seed} {solution.method:16s} {error:.3f} px, folded {folds}", flush=True)
         print(f"   ({seconds:.1f} s for the last)", flush=True)
 
 
@@ -277,11 +272,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "tasks",
-        nargs="+",
-        choices=[*TASKS, "border", "boundary_value", "gradient", "register", "volume"],
-    )
+    others = ["border", "boundary_value", "gradient", "register", "volume"]
+    parser.add_argument("tasks", nargs="+", choices=[*TASKS, *others])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--only", nargs="+", help="methods whose names contain one of these words")
