@@ -41,7 +41,7 @@ from inverse_inr.priors.separable import separable
 from inverse_inr.priors.sines.learnt_shape import hosc, staf
 from inverse_inr.priors.sines.variable_period import finer, finer_plus
 from inverse_inr.priors.spectral import spectral_basis
-from inverse_inr.priors.stacked import functional
+from inverse_inr.priors.networks.stacked import functional
 from inverse_inr.priors.state import Recipe
 from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry

@@ -124,7 +124,8 @@ def _second(n: int, h: float) -> Any:
     """The matrix of second differences of n inner nodes with spacing h."""
     from scipy import sparse
 
-    return sparse.diags([np.ones(n - 1), -2 * np.ones(n), np.ones(n - 1)], [-1, 0, 1]) / h**2  # type: ignore[arg-type]
+    bands: Any = [np.ones(n - 1), -2 * np.ones(n), np.ones(n - 1)]
+    return sparse.diags(bands, [-1, 0, 1]) / h**2
 
 
 def _elliptic(case: Equation, u: np.ndarray, s: np.ndarray, h: list[float]) -> None:

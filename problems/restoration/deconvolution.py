@@ -160,7 +160,8 @@ def tv_beyond_the_frame(
     """
     operator = problem.terms[0].operator
     assert isinstance(operator, FramedBlur)
-    solution = baselines.tv(replace(problem, grid=operator.grid), weight, **options)  # type: ignore[arg-type]
+    whole = replace(problem, grid=operator.grid)
+    solution = baselines.tv(whole, weight, **options)  # type: ignore[arg-type]
     assert isinstance(solution.field, SampledField)
     # as a plain callable it is shown and judged inside the frame, and still measured beyond it
     return replace(

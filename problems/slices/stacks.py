@@ -210,11 +210,12 @@ class SliceProblem(Problem):
         Raises:
             ValueError: A stack does not know it.
         """
-        if any(v is None for v in values):
+        known = [v for v in values if v is not None]
+        if len(known) < len(values):
             raise ValueError(
                 "SliceProblem: only simulated stacks know their true poses and outliers."
             )
-        return torch.stack([values[s][k] for s, k in self.where.tolist()])  # pyright: ignore[reportOptionalSubscript]
+        return torch.stack([known[s][k] for s, k in self.where.tolist()])
 
     def true_poses(self) -> Tensor:
         """The true pose of each slice of the operator, (slices, 4, 4) in mm, where simulated."""

@@ -1,1 +1,1 @@
-"""Networks that are no MLP: products of filters, composed activations, phasors, tiles."""
+"""Networks that are no MLP: products of filters, composed activations, phasors, tiles, stacks."""
