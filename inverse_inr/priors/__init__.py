@@ -22,6 +22,7 @@ from inverse_inr.priors.grids import grid, hash
 from inverse_inr.priors.mixed import mixed
 from inverse_inr.priors.mixture import gaussian_mixture
 from inverse_inr.priors.multiplicative import bacon, fourier_net, gabor_net
+from inverse_inr.priors.networks.stacked import functional
 from inverse_inr.priors.periodic import siren
 from inverse_inr.priors.phased import phased
 from inverse_inr.priors.planes import planes, tensor
@@ -41,7 +42,6 @@ from inverse_inr.priors.separable import separable
 from inverse_inr.priors.sines.learnt_shape import hosc, staf
 from inverse_inr.priors.sines.variable_period import finer, finer_plus
 from inverse_inr.priors.spectral import spectral_basis
-from inverse_inr.priors.networks.stacked import functional
 from inverse_inr.priors.state import Recipe
 from inverse_inr.priors.wavelets import wire
 from inverse_inr.registry import Registry

@@ -125,7 +125,8 @@ def _second(n: int, h: float) -> Any:
     from scipy import sparse
 
     bands: Any = [np.ones(n - 1), -2 * np.ones(n), np.ones(n - 1)]
-    return sparse.diags(bands, [-1, 0, 1]) / h**2
+    offsets: Any = [-1, 0, 1]
+    return sparse.diags(bands, offsets) / h**2
 
 
 def _elliptic(case: Equation, u: np.ndarray, s: np.ndarray, h: list[float]) -> None:
