@@ -11,6 +11,7 @@ lattices), `networks/` (networks that are no MLP), `sines/` (sines whose period 
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from inverse_inr.domain import Box, Grid
@@ -107,7 +108,15 @@ def create(name: str, box: Box, channels: int = 1, **native: Any) -> Prior:
 
     Raises:
         ValueError: For an unknown name or keyword; the message names the nearest valid one.
+        TypeError: What the name stands for is no preset: it does not take box and channels.
     """
+    parameters = inspect.signature(registry.get(name)).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if "channels" not in parameters and not takes_any:
+        raise TypeError(
+            f"prior {name!r} takes ({', '.join(parameters)}), but a preset is called with "
+            "(box, channels=..., ...). Write a function that makes the module from these."
+        )
     return registry.call(name, box, channels=channels, **native)
 
 

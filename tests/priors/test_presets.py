@@ -1,6 +1,7 @@
 """Every prior of the catalogue, and the exact properties of its parts."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -250,6 +251,13 @@ def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
 def test_wrong_names_and_options_are_refused(name: str, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         priors.create(name, SQUARE, **options)
+
+
+def test_a_module_that_is_no_preset_is_told_what_a_preset_takes(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("def cubic(box, degree=3): ...\n")
+    with pytest.raises(TypeError, match=r"takes \(box, degree\), but a preset is called with"):
+        priors.create(f"{mine}:cubic", SQUARE)
 
 
 def test_siren_keeps_its_variance_with_depth() -> None:
