@@ -68,7 +68,8 @@ def all_rows(operator: Operator) -> Tensor:
     return torch.arange(len(operator))
 
 
-def _chosen_rows(operator: Operator, rows: Tensor | Sequence[int] | None) -> Tensor:
+def chosen_rows(operator: Operator, rows: Tensor | Sequence[int] | None) -> Tensor:
+    """Check the given row indices, or list all of them for None: (b,) int64."""
     if rows is None:
         return all_rows(operator)
     return check_rows(operator, rows)
@@ -109,7 +110,7 @@ def predict(
         >>> predict(Pairs(), lambda points: 10 * points, torch.tensor([1]))
         tensor([20.])
     """
-    rows = _chosen_rows(operator, rows)
+    rows = chosen_rows(operator, rows)
     # asked by name: isinstance of the protocol `Predicts` costs 10 µs per step
     looks_again = getattr(operator, "predict", None)
     if looks_again is not None:
@@ -221,7 +222,7 @@ def adjoint(
     Returns:
         (*s, c) values at the query's points.
     """
-    points, measure = operator(_chosen_rows(operator, rows))
+    points, measure = operator(chosen_rows(operator, rows))
     shape = points.shape
     if not isinstance(points, Grid):
         shape = points.shape[:-1]

@@ -10,7 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, Operator, RowOperator, adjoint, evaluating, interpolation_weights
+from inverse_inr import (
+    Grid,
+    OnGrid,
+    Operator,
+    RowOperator,
+    SparseMatrix,
+    adjoint,
+    evaluating,
+    interpolation_weights,
+)
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -119,6 +128,25 @@ def sampled_rows(operator: Operator, grid: Grid, rows: Tensor) -> csr_matrix:
     )
     packed.sum_duplicates()
     return packed
+
+
+def matrix_on_grid(matrix: SparseMatrix, grid: Grid, shape: tuple[int, ...]) -> OnGrid:
+    """Make the map of a sampled image from a sparse matrix, which moves with the map.
+
+    Args:
+        matrix: (rows, pixels).
+        grid: The grid of the image.
+        shape: The natural shape of the rows.
+
+    Returns:
+        An operator with these rows; several channels are mapped one by one.
+    """
+
+    def measure(image: Tensor) -> Tensor:
+        columns = image.reshape(grid.numel, -1)  # one column per channel
+        return matrix(columns).reshape(*shape, *image.shape[grid.ndim :])
+
+    return OnGrid(ArrayFunction(measure, matrix), grid, shape)
 
 
 def without_lone_channel(values: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.analysis.figures import panels
-from inverse_inr.protocol import Operator, Query, all_rows, check_rows, evaluating, predict
+from inverse_inr.protocol import Operator, Query, chosen_rows, evaluating, predict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,19 +134,13 @@ def ntk_spectrum(
         operator = copy.deepcopy(operator).to(dtype)
     assert operator is not None
     with evaluating(operator, prior):
-        gram = _gram(_Jacobian(prior, operator, chunk), _chosen(operator, rows))
+        gram = _gram(_Jacobian(prior, operator, chunk), chosen_rows(operator, rows))
     values, vectors = torch.linalg.eigh(gram)
     values = values.flip(0).clamp(min=0)
     vectors = vectors.flip(1)
     if data is None:
         return KernelSpectrum(values, vectors)
     return KernelSpectrum(values, vectors, _energy(data, vectors))
-
-
-def _chosen(operator: Operator, rows: Tensor | None) -> Tensor:
-    if rows is None:
-        return all_rows(operator)
-    return check_rows(operator, rows)
 
 
 class _Values:

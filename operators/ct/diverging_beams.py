@@ -18,6 +18,7 @@ from inverse_inr.operators.ct.ray_transform import (
     geometry_parameter,
     positive_count,
 )
+from inverse_inr.operators.rows import matrix_on_grid
 
 
 class DivergingBeam(RayTransform, ABC):
@@ -123,13 +124,7 @@ class FanBeam(DivergingBeam):
         Raises:
             MemoryError: The matrix would be over `joseph.MEMORY_LIMIT`; nothing is built then.
         """
-        matrix = joseph_matrix(self, grid)
-
-        def project(image: Tensor) -> Tensor:
-            columns = image.reshape(grid.numel, -1)  # one column per channel
-            return matrix(columns).reshape(*self.shape, *image.shape[grid.ndim :])
-
-        return OnGrid(project, grid, self.shape)
+        return matrix_on_grid(joseph_matrix(self, grid), grid, self.shape)
 
 
 class ConeBeam(DivergingBeam):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix
-from inverse_inr.operators.rows import sampled_rows, without_lone_channel
+from inverse_inr.operators.rows import matrix_on_grid, sampled_rows, without_lone_channel
 
 ROWS_AT_ONCE = 4096
 """Rays of which `TravelTimes.on` makes a part of its matrix at a time, which bounds its memory."""
@@ -89,12 +89,7 @@ class TravelTimes(RowOperator):
         fine = TravelTimes(self.box, emitters, receivers, samples)
         parts = [sampled_rows(fine, grid, r) for r in torch.arange(len(self)).split(ROWS_AT_ONCE)]
         matrix = SparseMatrix.of(vstack(parts).tocsr(), self.emitters.dtype)
-
-        def times(image: Tensor) -> Tensor:
-            columns = image.reshape(grid.numel, -1)  # one column per channel
-            return matrix(columns).reshape(*self.shape, *image.shape[grid.ndim :])
-
-        return OnGrid(times, grid, self.shape)
+        return matrix_on_grid(matrix, grid, self.shape)
 
 
 def transducer_ring(
