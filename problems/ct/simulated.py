@@ -177,7 +177,7 @@ def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
     seen = term.operator.unflatten(seen)
     used = seen.any(1)
     image = fbp(
-        _some_views(term.operator, used), _filled(views[used], seen[used]), problem.grid, window
+        _some_views(term.operator, used), filled(views[used], seen[used]), problem.grid, window
     )
     return Solution(
         SampledField(image, problem.grid),
@@ -208,15 +208,23 @@ def measured_by(operator: Operator, problem: Problem) -> Problem:
     return replace(problem, terms=[replace(problem.terms[0], operator=operator)])
 
 
-def _filled(views: Tensor, seen: Tensor) -> Tensor:
-    """Missing detector values interpolated along their view: filtering needs whole views."""
+def filled(views: Tensor, seen: Tensor) -> Tensor:
+    """Interpolate missing detector values along their view: filtering needs whole views.
+
+    Args:
+        views: (views, detectors).
+        seen: (views, detectors) bool: the values that are known; a view without any stays as it is.
+
+    Returns:
+        (views, detectors).
+    """
     import numpy as np
 
-    filled = views.clone()
-    for view, known in zip(filled, seen, strict=True):
-        if not known.all():
+    whole = views.clone()
+    for view, known in zip(whole, seen, strict=True):
+        if known.any() and not known.all():
             where = known.nonzero()[:, 0].numpy()
             missing = (~known).nonzero()[:, 0].numpy()
             guess = np.interp(missing, where, view[known].numpy())
             view[~known] = torch.from_numpy(guess).to(view.dtype)
-    return filled
+    return whole

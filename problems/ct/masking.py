@@ -1,0 +1,223 @@
+"""The measured values that no attenuation explains, by kind, found before anything is averaged.
+
+Bounds come from the photons' own statistics and from the spread that the scan itself shows, so that
+a faint scan is not thinned out and a bright one keeps its drifts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SIGMAS = 6.0
+"""Standard deviations beyond which a value is no fluctuation: once in 5e8 values of a Gaussian."""
+DRIFT = 0.2
+"""Fraction of the beam by which real flat fields are off: a drift of a tenth is common."""
+HOT_FRACTION = 0.2
+"""A pixel that is wrong in more views than this fraction is masked in all."""
+DARK_FRACTION = 0.02
+"""Fraction of the usual light below which a view has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """Which values are masked, and why; a value counts under the first kind that holds.
+
+    Args:
+        bad: (views, detectors) bool.
+        kinds: The number of values of each kind, those that occur.
+    """
+
+    bad: Tensor
+    kinds: dict[str, int]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
+
+
+def masks_of_counts(
+    counts: Tensor, flat: Tensor, dark: Tensor, gain: float, ceiling: float, angles: Tensor
+) -> Masks:
+    """Find the counts that cannot be explained.
+
+    Args:
+        counts: (views, detectors) as read.
+        flat: (views or 1, detectors) frames without object, above the dark field.
+        dark: (1, detectors) frames without beam.
+        gain: Counts per quantum.
+        ceiling: The largest number that the file's integers hold.
+        angles: (views,) in radians.
+
+    Returns:
+        The masks.
+    """
+    signal = counts - dark
+    flat = flat.expand_as(signal)
+    finite = torch.isfinite(signal)
+    lit = torch.isfinite(flat) & (flat > 0.01 * flat.nanmedian())
+    transmission = (signal / flat).where(finite & lit, torch.nan)
+    noise = _noise(transmission, flat, dark, gain)
+    clipped = finite & (counts >= ceiling)
+    found: dict[str, Tensor] = {
+        "not finite": ~finite,
+        "without flat field": ~lit,
+        "saturated": clipped,
+        "in views without light": _dark_views(transmission),
+        "at or below the dark field": finite & (signal <= 0),
+    }
+    known = finite & lit
+    for bad in found.values():
+        known = known & ~bad
+    found["in stuck pixels"] = _stuck_pixels(counts.where(finite, 0.0), dark, gain) & known
+    known = known & ~found["in stuck pixels"]
+    bright = _brighter_than_the_beam(transmission, noise, known)
+    spikes = _beyond_neighbours(
+        transmission.where(known & ~bright, torch.nan), noise, angles, 0.0
+    )
+    found["brighter than the beam"] = bright
+    found["unlike their neighbours"] = spikes
+    wrong = (bright | spikes | clipped).sum(0) > HOT_FRACTION * len(counts)
+    found["in hot pixels"] = wrong.expand_as(known) & known & ~bright & ~spikes
+    return _counted(found)
+
+
+def masks_of_integrals(line: Tensor, sigma: float, angles: Tensor) -> Masks:
+    """Find the line integrals that are not finite or unlike their neighbours.
+
+    Args:
+        line: (views, detectors).
+        sigma: Standard deviation of their noise.
+        angles: (views,) in radians.
+
+    Returns:
+        The masks.
+    """
+    finite = torch.isfinite(line)
+    known = line.where(finite, torch.nan)
+    # relative sizes mean nothing here: an integral may be 0, so the scan's own scale stands in
+    scale = float(known.abs().nanquantile(0.9)) if finite.any() else 0.0
+    spread = torch.full_like(line, max(sigma, 1e-6 * scale))
+    spikes = _beyond_neighbours(known, spread, angles, max(DRIFT * scale, 1e-12))
+    return _counted({"not finite": ~finite, "unlike their neighbours": spikes})
+
+
+def _counted(found: dict[str, Tensor]) -> Masks:
+    bad = torch.zeros_like(next(iter(found.values())))
+    kinds: dict[str, int] = {}
+    for kind, where in found.items():
+        count = int((where & ~bad).sum())
+        bad = bad | where
+        if count:
+            kinds[kind] = count
+    return Masks(bad, kinds)
+
+
+def _noise(transmission: Tensor, flat: Tensor, dark: Tensor, gain: float) -> Tensor:
+    """Standard deviation of a transmission of 1, of photons in both frames and in the dark."""
+    quanta = (flat / gain).clamp(min=1.0)
+    return ((quanta + 2 * (dark / gain).nan_to_num(0.0).clamp(min=0) + 1).sqrt() / quanta).expand_as(
+        transmission
+    )
+
+
+def _dark_views(transmission: Tensor) -> Tensor:
+    """Views that lost nearly all light within one step: a closed shutter, a beam that was lost."""
+    level = transmission.nanquantile(0.9, dim=1).nan_to_num(0.0)
+    usual = float(level.median())
+    dim = (level < DARK_FRACTION * usual).tolist()
+    dark = torch.zeros(len(level), dtype=torch.bool)
+    start = 0
+    while start < len(dim):
+        if not dim[start]:
+            start += 1
+            continue
+        end = start
+        while end < len(dim) and dim[end]:
+            end += 1
+        # a slab that turns edge-on darkens step by step; what falls tenfold at once has no light
+        beside = [float(level[k]) for k in (start - 1, end) if 0 <= k < len(dim)]
+        edges = [float(level[k]) for k in (start, end - 1)]
+        if beside and max(edges) < 0.1 * min(beside):
+            dark[start:end] = True
+        start = end
+    return dark[:, None].expand_as(transmission)
+
+
+def _stuck_pixels(counts: Tensor, dark: Tensor, gain: float) -> Tensor:
+    """Pixels that show less noise than photons have, where the others show it: they see nothing."""
+    if len(counts) < 8:
+        return torch.zeros_like(counts, dtype=torch.bool)
+    change = counts.diff(dim=0).abs().median(0).values * 1.4826 / math.sqrt(2)
+    quanta = (counts.median(0).values / gain).clamp(min=0)
+    ratio = change / gain / quanta.clamp(min=1).sqrt()
+    bright = quanta > 25  # fewer photons may well give the same number twice
+    usual = float(ratio[bright].median()) if bright.any() else 0.0
+    stuck = bright & (ratio < 0.1 * usual)
+    if usual < 0.3:  # the scan has no noise at all: a simulation
+        stuck = torch.zeros_like(stuck)
+    return stuck.expand_as(counts)
+
+
+def _brighter_than_the_beam(transmission: Tensor, noise: Tensor, known: Tensor) -> Tensor:
+    """Values above the beam of their view by many standard deviations and by more than drifts."""
+    values = transmission.where(known, torch.nan)
+    level = values.nanquantile(0.9, dim=1, keepdim=True).nan_to_num(1.0).clamp(min=1.0)
+    excess = (values - level) / noise
+    # the spread of what lies above: photons, and flat fields that are off
+    above = excess[excess > 0]
+    spread = 1.0
+    if len(above):
+        spread = max(1.0, float(above.median()) / 0.6745)
+    return (excess > SIGMAS * spread) & (values > (1 + DRIFT) * level)
+
+
+def _beyond_neighbours(values: Tensor, spread: Tensor, angles: Tensor, margin: float) -> Tensor:
+    """Values outside the range of the views before and after, and of their own view beside them.
+
+    A detail of the object moves along the detector by no more than half its width times the step
+    in angle, so it is found in the window of that width in both neighbouring views.
+
+    Args:
+        values: (views, detectors), NaN where not known.
+        spread: (views, detectors) standard deviations: of a transmission of 1 if `margin` is 0,
+            which shrinks with the root of the transmission; else of each value.
+        angles: (views,) in radians.
+        margin: The excess that is tolerated; 0 for a part (`DRIFT`) of what the neighbours show.
+    """
+    views, bins = values.shape
+    beyond = torch.zeros_like(values, dtype=torch.bool)
+    if views < 8 or bins < 16:
+        return beyond
+    turned = angles.remainder(2 * math.pi)
+    order = torch.argsort(turned)
+    steps = turned[order].diff()
+    step = float(steps.quantile(0.9))
+    half = math.ceil(0.5 * bins * step) + 1
+    if half > bins // 8:  # too few views to know what a neighbour must show
+        return beyond
+    for sign in (1.0, -1.0):
+        v = (sign * values[order]).nan_to_num(-math.inf)
+        window = functional.max_pool1d(v[:, None], 2 * half + 1, 1, half)[:, 0]
+        # a zinger may light the pixels next to it too: those are not asked
+        beside = torch.stack([v.roll(shift, 1) for shift in (-4, -3, -2, 2, 3, 4)]).amax(0)
+        top = torch.maximum(beside, torch.maximum(window.roll(1, 0), window.roll(-1, 0)))
+        tolerated = margin
+        deviation = spread[order]
+        if margin == 0:
+            tolerated = DRIFT * top.abs()
+            largest = torch.maximum(v.abs().nan_to_num(posinf=0.0), top.abs())
+            deviation = deviation * (largest + deviation.square()).sqrt()
+        beyond |= (v - top > SIGMAS * deviation) & (v - top > tolerated) & torch.isfinite(top)
+    near = torch.zeros(views, dtype=torch.bool)
+    # a view next to a gap has a neighbour that says too little
+    near[1:-1] = (steps[:-1] <= 1.5 * step) & (steps[1:] <= 1.5 * step)
+    beyond &= near[:, None]
+    beyond[:, :4] = False
+    beyond[:, -4:] = False
+    result = torch.empty_like(beyond)
+    result[order] = beyond
+    return result
