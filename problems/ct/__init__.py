@@ -3,3 +3,4 @@
 from inverse_inr.problems.ct.scan import ct_scan as ct_scan
 from inverse_inr.problems.ct.simulated import ct as ct
 from inverse_inr.problems.ct.simulated import filtered_backprojection as filtered_backprojection
+from inverse_inr.problems.ct.sinogram import ct_sinogram as ct_sinogram

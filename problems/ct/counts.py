@@ -14,6 +14,8 @@ from torch import Tensor
 
 from inverse_inr.problems.ct.masking import Masks, masks_of_counts
 
+UNEVEN = 0.02
+"""Fraction by which pixels that see air may differ, if their beam is to be even."""
 AIR_PIXELS = 4
 """Pixels at each end of the detector that stand for air where a scan has no flat field."""
 
@@ -147,13 +149,15 @@ def flat_field_from_air(counts: Tensor, dark: Tensor, air: int) -> Tensor:
     Args:
         counts: (views, detectors) as read.
         dark: (1, detectors) frames without beam.
-        air: Pixels at both ends that see no object; 0 for a few, which are then tested.
+        air: Pixels at both ends that see no object, as the caller knows; 0 to test a few, which
+            must look like an even beam.
 
     Returns:
         (views, detectors) as the detector would count without object, dark field included.
 
     Raises:
-        ValueError: The ends see no air, as other pixels are brighter or their light varies.
+        ValueError: The pixels at the ends see no even beam: they differ, their light varies, or
+            others are brighter.
 
     Source:
         The normalisation by background of TomoPy (Gürsoy et al., J. Synchrotron Rad. 21, 2014).
@@ -164,16 +168,29 @@ def flat_field_from_air(counts: Tensor, dark: Tensor, air: int) -> Tensor:
         raise ValueError(f"air={air} does not fit on a detector of {signal.shape[1]} pixels.")
     ends = torch.stack([signal[:, :width].median(1).values, signal[:, -width:].median(1).values])
     if not air:
-        level = ends.median(1).values[:, None]
-        varies = float(((ends - level).abs().median(1).values / level[:, 0]).max())
-        brightest = float((signal.nanquantile(0.98, dim=1) / ends.amax(0)).median())
-        if not (varies < 0.1 and brightest < 1.1 and bool((level > 0).all())):
-            raise ValueError(
-                f"there is no flat field, and the outermost {width} pixels see no air: their light "
-                f"varies by {varies:.1%}, and others are {brightest:.3g} times as bright."
-            )
+        _check_even_beam(signal, width)
     position = torch.linspace(0, 1, signal.shape[1], dtype=signal.dtype)
     return dark + ends[0][:, None] + (ends[1] - ends[0])[:, None] * position
+
+
+def _check_even_beam(signal: Tensor, width: int) -> None:
+    """Refuse ends of the detector that cannot be air of a beam that is the same everywhere."""
+    ends = torch.cat([signal[:, :width], signal[:, -width:]], 1)
+    columns = ends.median(0).values
+    level = float(columns.median())
+    scatter = (ends - columns).abs().median(0).values * 1.4826
+    doubt = 4 * float(scatter.max()) / math.sqrt(len(signal))
+    uneven = float((columns - level).abs().max())
+    varies = float((ends.median(1).values - level).abs().median())
+    brightest = float(signal.nanquantile(0.98, dim=1).median())
+    even = uneven < UNEVEN * level + doubt
+    if not (level > 0 and even and varies < 0.1 * level and brightest < 1.1 * level + doubt):
+        raise ValueError(
+            f"there is no flat field, and the outermost {width} pixels at both ends show no even "
+            f"beam: they differ by {uneven / abs(level):.1%}, their light varies by "
+            f"{varies / abs(level):.1%} over the views, and others are "
+            f"{brightest / level:.3g} times as bright."
+        )
 
 
 def quanta_of_air(transmission: Tensor) -> float:

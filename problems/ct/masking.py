@@ -72,12 +72,13 @@ def masks_of_counts(
     known = finite & lit
     for bad in found.values():
         known = known & ~bad
-    found["in stuck pixels"] = _stuck_pixels(counts.where(finite, 0.0), dark, gain) & known
+    found["in stuck pixels"] = _stuck_pixels(signal.where(finite, 0.0), gain) & known
     known = known & ~found["in stuck pixels"]
     bright = _brighter_than_the_beam(transmission, noise, known)
-    spikes = _beyond_neighbours(
-        transmission.where(known & ~bright, torch.nan), noise, angles, 0.0
-    )
+    # half a quantum stands for none
+    least = 0.5 * noise.square()
+    line = -torch.maximum(transmission, least).log().where(known & ~bright, torch.nan)
+    spikes = _unlike_neighbours(line, noise * (0.5 * line).exp(), angles, DRIFT)
     found["brighter than the beam"] = bright
     found["unlike their neighbours"] = spikes
     wrong = (bright | spikes | clipped).sum(0) > HOT_FRACTION * len(counts)
@@ -101,7 +102,7 @@ def masks_of_integrals(line: Tensor, sigma: float, angles: Tensor) -> Masks:
     # relative sizes mean nothing here: an integral may be 0, so the scan's own scale stands in
     scale = float(known.abs().nanquantile(0.9)) if finite.any() else 0.0
     spread = torch.full_like(line, max(sigma, 1e-6 * scale))
-    spikes = _beyond_neighbours(known, spread, angles, max(DRIFT * scale, 1e-12))
+    spikes = _unlike_neighbours(known, spread, angles, max(DRIFT * scale, 1e-12))
     return _counted({"not finite": ~finite, "unlike their neighbours": spikes})
 
 
@@ -119,9 +120,9 @@ def _counted(found: dict[str, Tensor]) -> Masks:
 def _noise(transmission: Tensor, flat: Tensor, dark: Tensor, gain: float) -> Tensor:
     """Standard deviation of a transmission of 1, of photons in both frames and in the dark."""
     quanta = (flat / gain).clamp(min=1.0)
-    return ((quanta + 2 * (dark / gain).nan_to_num(0.0).clamp(min=0) + 1).sqrt() / quanta).expand_as(
-        transmission
-    )
+    return (
+        (quanta + 2 * (dark / gain).nan_to_num(0.0).clamp(min=0) + 1).sqrt() / quanta
+    ).expand_as(transmission)
 
 
 def _dark_views(transmission: Tensor) -> Tensor:
@@ -147,19 +148,19 @@ def _dark_views(transmission: Tensor) -> Tensor:
     return dark[:, None].expand_as(transmission)
 
 
-def _stuck_pixels(counts: Tensor, dark: Tensor, gain: float) -> Tensor:
+def _stuck_pixels(signal: Tensor, gain: float) -> Tensor:
     """Pixels that show less noise than photons have, where the others show it: they see nothing."""
-    if len(counts) < 8:
-        return torch.zeros_like(counts, dtype=torch.bool)
-    change = counts.diff(dim=0).abs().median(0).values * 1.4826 / math.sqrt(2)
-    quanta = (counts.median(0).values / gain).clamp(min=0)
+    if len(signal) < 8:
+        return torch.zeros_like(signal, dtype=torch.bool)
+    change = signal.diff(dim=0).abs().median(0).values * 1.4826 / math.sqrt(2)
+    quanta = signal.median(0).values / gain
     ratio = change / gain / quanta.clamp(min=1).sqrt()
     bright = quanta > 25  # fewer photons may well give the same number twice
-    usual = float(ratio[bright].median()) if bright.any() else 0.0
-    stuck = bright & (ratio < 0.1 * usual)
-    if usual < 0.3:  # the scan has no noise at all: a simulation
+    stuck = bright & (ratio < 0.1)
+    # a simulation without noise is all alike where it sees air
+    if bright.any() and float(ratio[bright].quantile(0.25)) < 0.3:
         stuck = torch.zeros_like(stuck)
-    return stuck.expand_as(counts)
+    return stuck.expand_as(signal)
 
 
 def _brighter_than_the_beam(transmission: Tensor, noise: Tensor, known: Tensor) -> Tensor:
@@ -175,49 +176,60 @@ def _brighter_than_the_beam(transmission: Tensor, noise: Tensor, known: Tensor) 
     return (excess > SIGMAS * spread) & (values > (1 + DRIFT) * level)
 
 
-def _beyond_neighbours(values: Tensor, spread: Tensor, angles: Tensor, margin: float) -> Tensor:
+def _unlike_neighbours(line: Tensor, deviation: Tensor, angles: Tensor, margin: float) -> Tensor:
     """Values outside the range of the views before and after, and of their own view beside them.
 
     A detail of the object moves along the detector by no more than half its width times the step
-    in angle, so it is found in the window of that width in both neighbouring views.
+    in angle, so it is found in the window of that width in both neighbouring views. Where these
+    show much contrast, as many grains or a gap between metals do, a value may pass their range by
+    half of it. Two details that cross in one view add up, so that a value may well be twice the
+    largest; a smaller one than all others has no such excuse.
 
     Args:
-        values: (views, detectors), NaN where not known.
-        spread: (views, detectors) standard deviations: of a transmission of 1 if `margin` is 0,
-            which shrinks with the root of the transmission; else of each value.
+        line: (views, detectors) line integrals, NaN where not known.
+        deviation: (views, detectors) standard deviations of the noise, at each value.
         angles: (views,) in radians.
-        margin: The excess that is tolerated; 0 for a part (`DRIFT`) of what the neighbours show.
+        margin: The excess that is tolerated everywhere.
     """
-    views, bins = values.shape
-    beyond = torch.zeros_like(values, dtype=torch.bool)
+    views, bins = line.shape
+    unlike = torch.zeros_like(line, dtype=torch.bool)
     if views < 8 or bins < 16:
-        return beyond
+        return unlike
     turned = angles.remainder(2 * math.pi)
     order = torch.argsort(turned)
     steps = turned[order].diff()
     step = float(steps.quantile(0.9))
     half = math.ceil(0.5 * bins * step) + 1
     if half > bins // 8:  # too few views to know what a neighbour must show
-        return beyond
-    for sign in (1.0, -1.0):
-        v = (sign * values[order]).nan_to_num(-math.inf)
-        window = functional.max_pool1d(v[:, None], 2 * half + 1, 1, half)[:, 0]
-        # a zinger may light the pixels next to it too: those are not asked
-        beside = torch.stack([v.roll(shift, 1) for shift in (-4, -3, -2, 2, 3, 4)]).amax(0)
-        top = torch.maximum(beside, torch.maximum(window.roll(1, 0), window.roll(-1, 0)))
-        tolerated = margin
-        deviation = spread[order]
-        if margin == 0:
-            tolerated = DRIFT * top.abs()
-            largest = torch.maximum(v.abs().nan_to_num(posinf=0.0), top.abs())
-            deviation = deviation * (largest + deviation.square()).sqrt()
-        beyond |= (v - top > SIGMAS * deviation) & (v - top > tolerated) & torch.isfinite(top)
+        return unlike
+    line = line[order]
+    deviation = deviation[order]
+    highest, noise_there = _largest_around(line, deviation, half)
+    lowest, noise_here = _largest_around(-line, deviation, half)
+    lowest = -lowest
+    free = margin + 0.5 * (highest - lowest)
+    below = lowest - line
+    above = line - highest
+    unlike = (below > SIGMAS * noise_here) & (below > free)
+    unlike |= (above > SIGMAS * noise_there) & (above > free) & (line > 3 * highest)
     near = torch.zeros(views, dtype=torch.bool)
     # a view next to a gap has a neighbour that says too little
     near[1:-1] = (steps[:-1] <= 1.5 * step) & (steps[1:] <= 1.5 * step)
-    beyond &= near[:, None]
-    beyond[:, :4] = False
-    beyond[:, -4:] = False
-    result = torch.empty_like(beyond)
-    result[order] = beyond
+    unlike &= near[:, None] & torch.isfinite(highest + lowest)
+    unlike[:, :4] = False
+    unlike[:, -4:] = False
+    result = torch.empty_like(unlike)
+    result[order] = unlike
     return result
+
+
+def _largest_around(values: Tensor, deviation: Tensor, half: int) -> tuple[Tensor, Tensor]:
+    """The largest value near each one, itself and the pixels beside it left out; its deviation."""
+    v = values.nan_to_num(-math.inf)
+    window, where = functional.max_pool1d(v[:, None], 2 * half + 1, 1, half, return_indices=True)
+    spread = deviation.gather(1, where[:, 0])
+    # a zinger may light the pixels next to it too: those are not asked
+    candidates = [(v.roll(k, 1), deviation.roll(k, 1)) for k in (-4, -3, -2, 2, 3, 4)]
+    candidates += [(window[:, 0].roll(k, 0), spread.roll(k, 0)) for k in (-1, 1)]
+    largest, which = torch.stack([c[0] for c in candidates]).max(0)
+    return largest, torch.stack([c[1] for c in candidates]).gather(0, which[None])[0]

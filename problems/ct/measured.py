@@ -95,9 +95,7 @@ def of_transmissions(
         notes["quanta of air"] = f"taken as {quanta:.0e}: the transmissions show no noise"
     white = torch.full_like(values[:1], quanta)
     nothing = torch.zeros_like(white)
-    return of_counts(
-        *corrected(values * quanta, white, nothing, 1.0, math.inf, angles, bin, air)
-    )
+    return of_counts(*corrected(values * quanta, white, nothing, 1.0, math.inf, angles, bin, air))
 
 
 def of_line_integrals(

@@ -91,7 +91,12 @@ def ct_scan(
         ValueError: Angles or flat fields are missing or fit no layout, no value can be trusted, the
             fidelity is unknown, or bins do not fit on the detector.
     """
-    for name, number, least in (("row", row, 0), ("bin", bin, 1), ("every", every, 1), ("air", air, 0)):
+    for name, number, least in (
+        ("row", row, 0),
+        ("bin", bin, 1),
+        ("every", every, 1),
+        ("air", air, 0),
+    ):
         if number < least:
             raise ValueError(f"ct_scan: {name}={number} must be {least} or more.")
     scan = read_scan(
@@ -167,24 +172,19 @@ def _measured(
             return of_transmissions(counts, angles, bin, air, said)
         if values != "counts":
             raise ValueError(
-                "values must be 'counts', 'transmissions' or 'line integrals', "
-                f"got {values!r}."
+                f"values must be 'counts', 'transmissions' or 'line integrals', got {values!r}."
             )
         white = _flat_field(scan, counts, every, air, said)
         gain = _gain(scan, counts, white, said)
         notes["counts a quantum"] = gain
-        return of_counts(
-            *corrected(counts, white, scan.dark, gain, scan.ceiling, angles, bin, air)
-        )
+        return of_counts(*corrected(counts, white, scan.dark, gain, scan.ceiling, angles, bin, air))
     except ValueError as error:
         raise ValueError(f"{path}, row {row}: {error}") from None
     finally:
         notes.update(said)
 
 
-def _flat_field(
-    scan: Scan, counts: Tensor, every: int, air: int, said: dict[str, str]
-) -> Tensor:
+def _flat_field(scan: Scan, counts: Tensor, every: int, air: int, said: dict[str, str]) -> Tensor:
     """Frames without object (views or 1, detectors), from the file or from the air in the views."""
     if scan.white is not None:
         if scan.white.ndim == 3:
@@ -198,7 +198,8 @@ def _flat_field(
             "that these are no counts: values='transmissions' or 'line integrals'."
         ) from None
     said["flat field"] = (
-        "none in the file: each view's is the line between the light at both ends of the detector"
+        "none in the file: each view's is the line between the light at both ends of the detector, "
+        "which see an even beam"
     )
     return white
 

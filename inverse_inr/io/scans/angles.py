@@ -163,9 +163,9 @@ def _inferred(angles: np.ndarray, where: str, notes: dict[str, str]) -> float:
     if span > 2 * math.pi + 1.5 * step:
         halves = round(span / math.pi)
         # several whole half turns in radians look like a few degrees: 4π = 12.566
-        if halves <= 20 and min(abs(span - halves * math.pi), abs(span + step - halves * math.pi)) < (
-            1e-3 * step
-        ):
+        if halves <= 20 and min(
+            abs(span - halves * math.pi), abs(span + step - halves * math.pi)
+        ) < (1e-3 * step):
             raise FileFormatError(
                 f"{missing} and spans {span:.5g}: {halves} half turns in radians, or "
                 f"{span:.3g} degrees. Say which: angle_unit='radians' or 'degrees'."

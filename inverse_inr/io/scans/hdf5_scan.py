@@ -152,7 +152,8 @@ def _one_angle_a_view(theta: Any, data: Any, keys: np.ndarray | None) -> np.ndar
             "names=dict(image_key=...)), or a scan that was stopped?"
         )
     if len(angles) in data.shape[1:]:
-        slip = f"Sinograms first, (rows, views, columns)? The angles fit axis {1 + list(data.shape[1:]).index(len(angles))}."
+        axis = data.shape.index(len(angles))
+        slip = f"Sinograms first, (rows, views, columns)? The angles fit axis {axis}."
     raise FileFormatError(
         f"{theta.file.filename}: {theta.name[1:]} has {len(angles)} angles and {data.name[1:]} "
         f"{views} projections (shape {data.shape}). {slip}"

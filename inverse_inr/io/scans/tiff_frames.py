@@ -125,9 +125,7 @@ def _files(path: Path) -> tuple[list[Path], dict[str, str]]:
     return files, notes
 
 
-def _pages(
-    path: Path, rows: slice | None
-) -> tuple[np.ndarray, tuple[int, ...], np.dtype[Any]]:
+def _pages(path: Path, rows: slice | None) -> tuple[np.ndarray, tuple[int, ...], np.dtype[Any]]:
     """Rows of all pages of a file, the shape of a page and its type; None reads no samples."""
     import tifffile
 
@@ -140,12 +138,17 @@ def _pages(
         if rows is None:
             return np.empty(0), shape, dtype
         if series.dataoffset is not None:  # one block of samples, as ImageJ writes large stacks
-            stored = dtype.newbyteorder(tiff.byteorder)
+            stored = _stored(dtype, tiff.byteorder)
             count = math.prod(series.shape) // math.prod(shape)
             block = np.memmap(path, stored, "r", series.dataoffset, (count, *shape))
             return np.array(block[:, rows], dtype=dtype), shape, dtype
         frames = [_page_rows(path, one, rows, tiff.byteorder, shape, dtype) for one in series.pages]
     return np.stack(frames), shape, dtype
+
+
+def _stored(dtype: np.dtype[Any], order: str) -> np.dtype[Any]:
+    """The type in the file's byte order."""
+    return dtype.newbyteorder(">" if order == ">" else "<")
 
 
 def _page_rows(
@@ -159,7 +162,7 @@ def _page_rows(
     if page is None or tuple(page.shape) != shape or np.dtype(page.dtype) != dtype:
         raise FileFormatError(f"{path}: its pages have different shapes or types.")
     if page.is_memmappable:
-        whole = np.memmap(path, dtype.newbyteorder(order), "r", page.dataoffsets[0], shape)
+        whole = np.memmap(path, _stored(dtype, order), "r", page.dataoffsets[0], shape)
         return np.array(whole[rows], dtype=dtype)
     return np.asarray(page.asarray())[rows]
 
