@@ -61,7 +61,8 @@ def masks_of_counts(
     lit = torch.isfinite(flat) & (flat > 0.01 * flat.nanmedian())
     transmission = (signal / flat).where(finite & lit, torch.nan)
     noise = _noise(transmission, flat, dark, gain)
-    clipped = finite & (counts >= ceiling)
+    # a flat field at the ceiling is a mean of clipped frames
+    clipped = finite & ((counts >= ceiling) | (flat + dark >= 0.9999 * ceiling))
     found: dict[str, Tensor] = {
         "not finite": ~finite,
         "without flat field": ~lit,
@@ -77,12 +78,17 @@ def masks_of_counts(
     bright = _brighter_than_the_beam(transmission, noise, known)
     # half a quantum stands for none
     least = 0.5 * noise.square()
-    line = -torch.maximum(transmission, least).log().where(known & ~bright, torch.nan)
-    spikes = _unlike_neighbours(line, noise * (0.5 * line).exp(), angles, DRIFT)
+    line = -torch.maximum(transmission, least).log().where(known, torch.nan)
+    hot = _hot_pixels(line)
+    line = line.where(~bright & ~hot, torch.nan)
+    deviation = noise * (0.5 * line).exp()
+    spikes = _unlike_neighbours(line, deviation, angles, DRIFT)
+    # of three lit pixels the middle one is told first, and then no longer asked
+    spikes |= _unlike_neighbours(line.where(~spikes, torch.nan), deviation, angles, DRIFT)
     found["brighter than the beam"] = bright
     found["unlike their neighbours"] = spikes
-    wrong = (bright | spikes | clipped).sum(0) > HOT_FRACTION * len(counts)
-    found["in hot pixels"] = wrong.expand_as(known) & known & ~bright & ~spikes
+    wrong = hot | ((bright | spikes | clipped).sum(0) > HOT_FRACTION * len(counts))
+    found["in hot pixels"] = wrong & known
     return _counted(found)
 
 
@@ -174,6 +180,20 @@ def _brighter_than_the_beam(transmission: Tensor, noise: Tensor, known: Tensor) 
     if len(above):
         spread = max(1.0, float(above.median()) / 0.6745)
     return (excess > SIGMAS * spread) & (values > (1 + DRIFT) * level)
+
+
+def _hot_pixels(line: Tensor) -> Tensor:
+    """Pixels that are brighter than the two on either side in nearly all views."""
+    if len(line) < 8 or line.shape[1] < 16:
+        return torch.zeros_like(line, dtype=torch.bool)
+    beside = torch.stack([line.roll(k, 1) for k in (-2, -1, 1, 2)]).nan_to_num(math.inf)
+    lowest = beside.amin(0)
+    highest = beside.where(torch.isfinite(beside), -math.inf).amax(0)
+    excess = lowest - line - DRIFT - 0.5 * (highest - lowest)
+    hot = (excess > 0).float().mean(0) > 1 - HOT_FRACTION
+    hot[:2] = False
+    hot[-2:] = False
+    return hot.expand_as(line)
 
 
 def _unlike_neighbours(line: Tensor, deviation: Tensor, angles: Tensor, margin: float) -> Tensor:

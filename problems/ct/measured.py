@@ -26,6 +26,9 @@ Values = Literal["counts", "transmissions", "line integrals"]
 Fidelity = Literal["gaussian", "poisson"]
 """The noise models of measured scans."""
 
+BRIGHTER = 1.1
+"""The transmission of air above which it is said that the flat field does not belong to it."""
+
 NO_NOISE = 1e6
 """Quanta of air that stand for a scan in which no noise is to be seen."""
 
@@ -59,6 +62,14 @@ class Measured:
         notes = {"masked values": f"{int(bad.sum())} of {bad.numel()}"}
         if self.masks.kinds:
             notes["masked, by kind"] = str(self.masks)
+        if self.counts is not None:
+            seen = (self.counts.signal / self.counts.flat).where(self.good, torch.nan)
+            level = float(seen.nanquantile(0.9, dim=1).nanmedian())
+            if level > BRIGHTER:
+                notes["beam"] = (
+                    f"{level - 1:.0%} brighter than the flat field: another exposure? "
+                    "air= scales each view to the air at its ends"
+                )
         return notes
 
 
