@@ -82,9 +82,11 @@ def masks_of_counts(
     hot = _hot_pixels(line)
     line = line.where(~bright & ~hot, torch.nan)
     deviation = noise * (0.5 * line).exp()
-    spikes = _unlike_neighbours(line, deviation, angles, DRIFT)
-    # of three lit pixels the middle one is told first, and then no longer asked
-    spikes |= _unlike_neighbours(line.where(~spikes, torch.nan), deviation, angles, DRIFT)
+    spikes = _unlike_neighbours(line, line, deviation, angles, DRIFT)
+    # of three lit pixels the middle one is told first; the others then ask none of the three
+    lit_too = functional.max_pool1d(spikes.float()[:, None], 5, 1, 2)[:, 0] > 0
+    around = line.where(~lit_too, torch.nan)
+    spikes |= lit_too & _unlike_neighbours(line, around, deviation, angles, DRIFT)
     found["brighter than the beam"] = bright
     found["unlike their neighbours"] = spikes
     wrong = hot | ((bright | spikes | clipped).sum(0) > HOT_FRACTION * len(counts))
@@ -108,7 +110,7 @@ def masks_of_integrals(line: Tensor, sigma: float, angles: Tensor) -> Masks:
     # relative sizes mean nothing here: an integral may be 0, so the scan's own scale stands in
     scale = float(known.abs().nanquantile(0.9)) if finite.any() else 0.0
     spread = torch.full_like(line, max(sigma, 1e-6 * scale))
-    spikes = _unlike_neighbours(known, spread, angles, max(DRIFT * scale, 1e-12))
+    spikes = _unlike_neighbours(known, known, spread, angles, max(DRIFT * scale, 1e-12))
     return _counted({"not finite": ~finite, "unlike their neighbours": spikes})
 
 
@@ -196,7 +198,9 @@ def _hot_pixels(line: Tensor) -> Tensor:
     return hot.expand_as(line)
 
 
-def _unlike_neighbours(line: Tensor, deviation: Tensor, angles: Tensor, margin: float) -> Tensor:
+def _unlike_neighbours(
+    line: Tensor, around: Tensor, deviation: Tensor, angles: Tensor, margin: float
+) -> Tensor:
     """Values outside the range of the views before and after, and of their own view beside them.
 
     A detail of the object moves along the detector by no more than half its width times the step
@@ -207,6 +211,7 @@ def _unlike_neighbours(line: Tensor, deviation: Tensor, angles: Tensor, margin: 
 
     Args:
         line: (views, detectors) line integrals, NaN where not known.
+        around: The same, NaN also where a value is not to be asked as a neighbour.
         deviation: (views, detectors) standard deviations of the noise, at each value.
         angles: (views,) in radians.
         margin: The excess that is tolerated everywhere.
@@ -224,8 +229,8 @@ def _unlike_neighbours(line: Tensor, deviation: Tensor, angles: Tensor, margin: 
         return unlike
     line = line[order]
     deviation = deviation[order]
-    highest, noise_there = _largest_around(line, deviation, half)
-    lowest, noise_here = _largest_around(-line, deviation, half)
+    highest, noise_there = _largest_around(around[order], deviation, half)
+    lowest, noise_here = _largest_around(-around[order], deviation, half)
     lowest = -lowest
     free = margin + 0.5 * (highest - lowest)
     below = lowest - line
