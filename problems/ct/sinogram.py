@@ -117,6 +117,8 @@ def ct_sinogram(
         measured = _measured(sinogram, values, white, dark, noise_level, bin, air, notes)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+    if angles is None or views is not None:
+        _check_axis(measured.whole, where)
     pixels = sinogram.values.shape[1]
     parallel = source_to_axis is None
     by_convention = None
@@ -153,6 +155,19 @@ def ct_sinogram(
     suggested = suggestion(beam, views_held_out(term, hold_out_views))
     problem = Problem([term], box, grid, suggested=suggested, notes=notes)
     return with_classical_methods(problem, beam, None, raster)
+
+
+def _check_axis(line: Tensor, where: str) -> None:
+    """Refuse a sinogram whose total attenuation is alike along the axis taken for the detector."""
+    by_view = line.sum(1)
+    by_bin = line.sum(0)
+    spreads = [float(v.std() / v.abs().mean().clamp(min=1e-30)) for v in (by_view, by_bin)]
+    if len(line) >= 8 and spreads[0] > 0.1 and spreads[1] < 0.02:
+        raise ValueError(
+            f"{where}: the total attenuation of a view varies by {spreads[0]:.0%} over the views, "
+            f"and by {spreads[1]:.1%} if the other axis holds them. Transposed? views='rows' is "
+            "(views, detectors), 'columns' is (detectors, views)."
+        )
 
 
 def _measured(

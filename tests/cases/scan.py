@@ -14,7 +14,7 @@ from torch import Tensor
 from inverse_inr import Grid
 
 DISKS = ((0.0, 0.0, 26.0, 0.02), (12.0, 6.0, 4.0, 0.06), (-10.0, 3.0, 5.0, 0.03))
-"""Disks (x0, x1, radius, value) in pixels; no reflection or quarter turn maps them to themselves."""
+"""Disks (x0, x1, radius, value) in pixels, which no reflection or quarter turn leaves alike."""
 BINS = 72
 AIR = 20000.0
 OFFSET = 100.0

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, phantoms
-from inverse_inr.io import FileFormatError
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.operators.ct.center_of_rotation import center_by_symmetry, center_of_rotation
 from inverse_inr.problems.ct import ct_scan, filtered_backprojection
