@@ -23,6 +23,7 @@ from inverse_inr.ranges.kinds import FiniteValues as FiniteValues
 from inverse_inr.ranges.kinds import Fraction as Fraction
 from inverse_inr.ranges.kinds import NonNegative as NonNegative
 from inverse_inr.ranges.kinds import Positive as Positive
+from inverse_inr.ranges.kinds import PositiveFraction as PositiveFraction
 from inverse_inr.ranges.kinds import ProperFraction as ProperFraction
 from inverse_inr.ranges.kinds import Range as Range
 from inverse_inr.ranges.kinds import WholeNumber as WholeNumber

@@ -72,6 +72,8 @@ Finite = Annotated[float, Range()]
 """Any finite number."""
 Fraction = Annotated[float, Range(least=0, most=1)]
 """A number from 0 to 1, both included."""
+PositiveFraction = Annotated[float, Range(above=0, most=1)]
+"""A number above 0 and up to 1."""
 ProperFraction = Annotated[float, Range(above=0, below=1)]
 """A number above 0 and below 1."""
 FiniteTensor = Annotated[Tensor, FiniteValues()]
