@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Query, RowOperator
+from inverse_inr import Box, Query, RowOperator, memory
 from inverse_inr.operators.rows import without_lone_channel
 from inverse_inr.ranges import Count, WholeNumber, checked
 
@@ -98,6 +98,7 @@ class RandomSamples(RowOperator):
         seed: WholeNumber = 0,
     ) -> None:
         super().__init__((count,))
+        memory.require(f"RandomSamples: count={count}", 16.0 * count * box.ndim)
         if method == "uniform":
             generator = torch.Generator().manual_seed(seed)
             u = torch.rand(count, box.ndim, dtype=torch.float64, generator=generator)

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Field, Grid, Problem, SampledField, Suggestion, Term, fidelity
+from inverse_inr import Box, Field, Grid, Problem, SampledField, Suggestion, Term, fidelity, memory
 from inverse_inr.operators import Jet, NormalDerivative, PointSamples, Residual, box_boundary
 from inverse_inr.problems.fields.differences import Equation, finite_differences
 from inverse_inr.problems.images import load_image
@@ -69,6 +69,7 @@ def boundary_value(
     Raises:
         ValueError: The equation is unknown, or a source is given for another than "poisson".
     """
+    memory.require(f"boundary_value: inside={inside}, around={around}", 64.0 * (inside + around))
     box = Box((0.0, 0.0), (1.0, 1.0))
     if weight is None:
         weight = BOUNDARY_WEIGHT.get(equation, 100.0)
