@@ -24,7 +24,7 @@ ViewsAlong = Literal["rows", "columns"]
 
 @dataclass(frozen=True)
 class Program:
-    """What a program means by its sinograms.
+    """The conventions of a program that writes sinograms.
 
     Args:
         offset: Added to its angles to make them ours, in radians.
