@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, atomic_write, nearest_first, reading
+from inverse_inr.ranges import checked
 
 
+@checked
 def read_hdf5(path: PathLike, dataset: str) -> Tensor:
     """Read one dataset, whole.
 
@@ -32,6 +34,7 @@ def read_hdf5(path: PathLike, dataset: str) -> Tensor:
         return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
 
 
+@checked
 def write_hdf5(
     path: PathLike,
     datasets: Mapping[str, Tensor],

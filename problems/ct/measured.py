@@ -5,23 +5,41 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Operator, Problem, Solution, Term, noise
+from inverse_inr import Box, Grid, Operator, Problem, Solution, Term, noise
 from inverse_inr.hooks import Shaped
 from inverse_inr.operators import FanBeam, ParallelBeam
 from inverse_inr.operators.ct.center_of_rotation import center_of_rotation
 from inverse_inr.problems.ct.counts import Counts, corrected, noise_of, quanta_of_air
 from inverse_inr.problems.ct.drift_removal import tv_drift_removed
 from inverse_inr.problems.ct.masking import Masks, masks_of_integrals
-from inverse_inr.problems.ct.simulated import filled, filtered_backprojection, measured_by
+from inverse_inr.problems.ct.simulated import (
+    filled,
+    filtered_backprojection,
+    measured_by,
+    require_image,
+)
+from inverse_inr.ranges import Range
 from inverse_inr.stopping import HeldOut
 
 Values = Literal["counts", "transmissions", "line integrals"]
 """What the numbers of a scan may be."""
+
+HeldOutNth = Annotated[int, Range(least=2)]
+"""Each how-manieth view is held out: not every one."""
+DriftDegree = Annotated[int, Range(least=0, most=20)]
+"""The degree of a polynomial in time; one of more than a few follows the noise."""
+
+Pitch = Annotated[float, Range(least=1e-12, most=1e12)]
+"""The width of a bin, in any unit that people use."""
+Width = Annotated[float, Range(least=1, most=1e6)]
+"""Detector pixels that a box spans."""
+Deviation = Annotated[float, Range(above=0, most=1e15)]
+"""A standard deviation."""
 
 Fidelity = Literal["gaussian", "poisson"]
 """The noise models of measured scans."""
@@ -110,7 +128,12 @@ def of_transmissions(
 
 
 def of_line_integrals(
-    values: Tensor, angles: Tensor, bin: int, noise_level: float | None, notes: dict[str, str]
+    values: Tensor,
+    angles: Tensor,
+    bin: int,
+    air: int,
+    noise_level: float | None,
+    notes: dict[str, str],
 ) -> Measured:
     """Make measurements of line integrals, with one standard deviation for all.
 
@@ -118,14 +141,17 @@ def of_line_integrals(
         values: (views, detectors).
         angles: (views,) in radians.
         bin: Detector pixels that are averaged.
+        air: Must be 0: there is nothing to scale.
         noise_level: Standard deviation of a line integral as read; None to estimate it.
         notes: What is inferred is written here.
 
     Raises:
-        ValueError: No value is finite.
+        ValueError: No value is finite, or `air` is not 0.
     """
     if not torch.isfinite(values).any():
         raise ValueError("no line integral is finite.")
+    if air:
+        raise ValueError(f"air={air} scales counts or transmissions; these are line integrals.")
     largest = float(values.nan_to_num(0.0, 0.0, 0.0).abs().max())
     sigma = noise_level
     if sigma is None:
@@ -161,6 +187,51 @@ def square_box(half: float, unit: str) -> Box:
         unit: The unit of lengths.
     """
     return Box((-half, -half), (half, half), units=(unit, unit))
+
+
+def square_grid(box: Box, size: int) -> Grid:
+    """Make the grid of a square image, if it fits the memory at hand.
+
+    Args:
+        box: A square.
+        size: Pixels along each axis.
+
+    Raises:
+        OutOfMemoryError: It does not fit.
+    """
+    require_image("size", size)
+    return Grid(box, (size, size))
+
+
+def check_bin(bin: int, pixels: int) -> None:
+    """Refuse bins that are wider than the detector.
+
+    Args:
+        bin: Detector pixels that are taken together.
+        pixels: Pixels of the detector.
+
+    Raises:
+        ValueError: They are.
+    """
+    if bin > pixels:
+        raise ValueError(f"bin={bin}: the detector has {pixels} pixels.")
+
+
+def check_center(center: float | None, pixels: int) -> None:
+    """Refuse an axis of rotation far off the detector.
+
+    Args:
+        center: Distance of the axis from the detector's middle in pixels; None passes.
+        pixels: Pixels of the detector.
+
+    Raises:
+        ValueError: The axis is further from the middle than the detector is wide.
+    """
+    if center is not None and abs(center) > pixels:
+        raise ValueError(
+            f"center={center} is counted from the middle of the detector, which has {pixels} "
+            f"pixels. A position from its edge? Its middle is {0.5 * pixels:g}."
+        )
 
 
 def term_of(operator: Operator, measured: Measured, fidelity: Fidelity) -> Term:
@@ -213,9 +284,18 @@ def with_classical_methods(
 
 
 def views_held_out(term: Term, nth: int | None) -> HeldOut | None:
-    """Hold out each n-th view of a term; None for none."""
+    """Hold out each n-th view of a term; None for none.
+
+    Raises:
+        ValueError: There are fewer than n views.
+    """
     if nth is None:
         return None
     assert isinstance(term.operator, Shaped)
+    if nth > term.operator.shape[0]:
+        raise ValueError(
+            f"hold_out_views={nth}: there are {term.operator.shape[0]} views, so none would be "
+            "held out."
+        )
     view = term.trusted // term.operator.shape[1]
     return HeldOut(rows=[term.trusted[view % nth == nth // 2]])

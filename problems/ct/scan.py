@@ -8,48 +8,56 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, Operator, Problem
+from inverse_inr import Operator, Problem
 from inverse_inr.io import Scan, read_scan
-from inverse_inr.io.scans.angles import AngleUnit
+from inverse_inr.io.scans.angles import AngleUnit, Span
 from inverse_inr.operators import DetectorDrift, ParallelBeam
 from inverse_inr.problems.ct.counts import corrected, flat_field_from_air, quanta_of_air
 from inverse_inr.problems.ct.measured import (
+    DriftDegree,
     Fidelity,
+    HeldOutNth,
     Measured,
     Values,
+    Width,
+    check_bin,
+    check_center,
     find_center,
     of_counts,
     of_line_integrals,
     of_transmissions,
     square_box,
+    square_grid,
     term_of,
     views_held_out,
     with_classical_methods,
 )
 from inverse_inr.problems.ct.simulated import suggestion
+from inverse_inr.ranges import Count, Finite, WholeNumber, checked
 
 
+@checked
 def ct_scan(
     path: str,
     *,
-    row: int = 0,
-    bin: int = 1,
-    every: int = 1,
-    air: int = 0,
+    row: WholeNumber = 0,
+    bin: Count = 1,
+    every: Count = 1,
+    air: WholeNumber = 0,
     names: Mapping[str, str | None] | None = None,
     white: str | None = None,
     dark: str | None = None,
     angles: str | Tensor | None = None,
     angle_unit: AngleUnit | None = None,
-    span: float | None = None,
+    span: Span | None = None,
     values: Values = "counts",
-    center: float | None = None,
+    center: Finite | None = None,
     learn_center: bool = True,
     fidelity: Fidelity = "gaussian",
-    size: int | None = None,
-    width: float | None = None,
-    hold_out_views: int | None = None,
-    drift: int | None = None,
+    size: Count | None = None,
+    width: Width | None = None,
+    hold_out_views: HeldOutNth | None = None,
+    drift: DriftDegree | None = None,
     raster: bool = False,
 ) -> Problem:
     """Load one detector row of a parallel-beam scan: HDF5 or TIFF projections.
@@ -91,14 +99,6 @@ def ct_scan(
         ValueError: Angles or flat fields are missing or fit no layout, no value can be trusted, the
             fidelity is unknown, or bins do not fit on the detector.
     """
-    for name, number, least in (
-        ("row", row, 0),
-        ("bin", bin, 1),
-        ("every", every, 1),
-        ("air", air, 0),
-    ):
-        if number < least:
-            raise ValueError(f"ct_scan: {name}={number} must be {least} or more.")
     scan = read_scan(
         path,
         rows=row,
@@ -113,10 +113,14 @@ def ct_scan(
         raise ValueError(
             f"{path}: the scan has no angles. Give angles= (a file or radians) or span= in degrees."
         )
+    pixels = scan.counts.shape[-1]
+    check_bin(bin, pixels)
+    check_center(center, pixels)
+    if every > 1 and every >= len(scan.angles):
+        raise ValueError(f"{path}: every={every} leaves one of the {len(scan.angles)} views.")
     notes: dict[str, object] = dict(scan.notes)
     used = scan.angles[::every]
     measured = _measured(path, row, scan, used, values, (bin, every, air), notes)
-    pixels = scan.counts.shape[-1]
     # binning drops pixels at one end, which moves the middle
     dropped = 0.5 * (pixels % bin)
     how = "given"
@@ -126,7 +130,7 @@ def ct_scan(
         place = find_center(measured, used)
     bins = measured.line.shape[1]
     box = square_box(0.5 * (bins if width is None else width / bin), "px")
-    grid = Grid(box, (size or math.ceil(box.lengths[0]),) * 2)
+    grid = square_grid(box, size or math.ceil(box.lengths[0]))
     axis: float | nn.Parameter = place
     if learn_center and not raster:
         axis = nn.Parameter(torch.tensor(place))
@@ -167,7 +171,7 @@ def _measured(
     said: dict[str, str] = {}
     try:
         if values == "line integrals":
-            return of_line_integrals(counts, angles, bin, None, said)
+            return of_line_integrals(counts, angles, bin, air, None, said)
         if values == "transmissions":
             return of_transmissions(counts, angles, bin, air, said)
         if values != "counts":

@@ -8,55 +8,63 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, Operator, Problem
-from inverse_inr.io.scans.angles import AngleUnit
+from inverse_inr.io.scans.angles import AngleUnit, Span
 from inverse_inr.io.scans.arrays import read_array
 from inverse_inr.operators import FanBeam, ParallelBeam
 from inverse_inr.problems.ct.conventions import PROGRAMS, Convention, ViewsAlong
 from inverse_inr.problems.ct.counts import corrected, quanta_of_air
 from inverse_inr.problems.ct.measured import (
     NO_NOISE,
+    Deviation,
     Fidelity,
+    HeldOutNth,
     Measured,
+    Pitch,
     Values,
+    Width,
+    check_bin,
+    check_center,
     find_center,
     of_counts,
     of_line_integrals,
     of_transmissions,
     square_box,
+    square_grid,
     term_of,
     views_held_out,
     with_classical_methods,
 )
 from inverse_inr.problems.ct.simulated import suggestion
 from inverse_inr.problems.ct.sinogram_files import Sinogram, load_sinogram
-from inverse_inr.registry import nearest
+from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
 
 
+@checked
 def ct_sinogram(
     path: str | Tensor,
     *,
     dataset: str | None = None,
     angles: str | Tensor | None = None,
     angle_unit: AngleUnit | None = None,
-    span: float | None = None,
+    span: Span | None = None,
     views: ViewsAlong | None = None,
     convention: Convention = "ours",
     values: Values = "line integrals",
-    white: str | float | None = None,
-    dark: str | float | None = None,
-    noise_level: float | None = None,
-    pitch: float = 1.0,
+    white: str | Positive | None = None,
+    dark: str | NonNegative | None = None,
+    noise_level: Deviation | None = None,
+    pitch: Pitch = 1.0,
     unit: str = "px",
-    center: float | None = None,
+    center: Finite | None = None,
     learn_center: bool = False,
-    source_to_axis: float | None = None,
-    axis_to_detector: float | None = None,
-    bin: int = 1,
-    air: int = 0,
+    source_to_axis: Positive | None = None,
+    axis_to_detector: NonNegative | None = None,
+    bin: Count = 1,
+    air: WholeNumber = 0,
     fidelity: Fidelity = "gaussian",
-    size: int | None = None,
-    width: float | None = None,
-    hold_out_views: int | None = None,
+    size: Count | None = None,
+    width: Width | None = None,
+    hold_out_views: HeldOutNth | None = None,
     raster: bool = False,
 ) -> Problem:
     """Load a sinogram of a parallel or fan beam: npy, npz, HDF5, MATLAB or TIFF.
@@ -102,16 +110,16 @@ def ct_sinogram(
     Raises:
         ValueError: Angles, axis or values are unclear or disagree, or the geometry is impossible.
     """
-    if convention not in PROGRAMS:
-        raise ValueError(f"convention={convention!r}. {nearest(str(convention), PROGRAMS)}")
     program = PROGRAMS[convention]
-    for name, number in (("pitch", pitch), ("bin", bin)):
-        if not (math.isfinite(number) and number > 0):
-            raise ValueError(f"ct_sinogram: {name}={number} must be positive.")
     if (source_to_axis is None) != (axis_to_detector is None):
         raise ValueError("a fan beam needs both source_to_axis= and axis_to_detector=.")
+    if learn_center and raster:
+        raise ValueError("learn_center= needs points on rays: leave raster= out.")
     sinogram = load_sinogram(path, dataset, angles, angle_unit, span, views, program)
     notes: dict[str, object] = dict(sinogram.notes)
+    pixels = sinogram.values.shape[1]
+    check_bin(bin, pixels)
+    check_center(center, pixels)
     where = "the sinogram" if isinstance(path, Tensor) else path
     try:
         measured = _measured(sinogram, values, white, dark, noise_level, bin, air, notes)
@@ -119,7 +127,6 @@ def ct_sinogram(
         raise ValueError(f"{where}: {error}") from None
     if angles is None or views is not None:
         _check_axis(measured.whole, where)
-    pixels = sinogram.values.shape[1]
     parallel = source_to_axis is None
     by_convention = None
     if program.pivot_pixel:
@@ -134,7 +141,7 @@ def ct_sinogram(
         magnification = (source_to_axis + axis_to_detector) / source_to_axis
     half = 0.5 * (bins if width is None else width / bin) * step / magnification
     box = square_box(half, unit)
-    grid = Grid(box, (size or math.ceil(2 * half / step * magnification - 1e-9),) * 2)
+    grid = square_grid(box, size or math.ceil(2 * half / step * magnification - 1e-9))
     if program.pivot_pixel and width is None and bin == 1 and parallel:
         box, grid = _about_a_pixel(pixels, pitch, unit, size)
     axis: float | nn.Parameter = place * step
@@ -193,7 +200,7 @@ def _measured(
             raise ValueError(
                 f"values must be 'line integrals', 'transmissions' or 'counts', got {values!r}."
             )
-        return of_line_integrals(numbers, sinogram.angles, bin, noise_level, said)
+        return of_line_integrals(numbers, sinogram.angles, bin, air, noise_level, said)
     finally:
         notes.update(said)
 
@@ -267,4 +274,4 @@ def _about_a_pixel(pixels: int, pitch: float, unit: str, size: int | None) -> tu
     box = square_box(half, unit)
     lower = -half
     image = Box((lower, lower), (lower + pixels * pitch,) * 2, units=(unit, unit))
-    return box, Grid(image, (size or pixels,) * 2)
+    return box, square_grid(image, size or pixels)

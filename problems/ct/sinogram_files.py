@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr.io.scans.angles import AngleUnit, even_angles, read_angles, to_radians
+from inverse_inr.io.scans.angles import AngleUnit, check_span, even_angles, read_angles, to_radians
 from inverse_inr.io.scans.arrays import array_shapes, read_array
 from inverse_inr.problems.ct.conventions import Program, ViewsAlong
 from inverse_inr.registry import nearest
@@ -69,6 +69,7 @@ def load_sinogram(
         )
     if angles is not None and span is not None:
         raise ValueError("angles= and span= both say where the views lie: give one of them.")
+    check_span(span, angle_unit)
     if angles is None and span is None:
         angles = _beside(path, beside, array.shape)
         if angles is None:
@@ -97,9 +98,13 @@ def _array(
     path: str | Tensor, dataset: str | None, notes: dict[str, str]
 ) -> tuple[np.ndarray, dict[str, tuple[int, ...]]]:
     """The array, and the shapes of all arrays of its file."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    if not isinstance(path, Tensor):
+        shapes = array_shapes(path)
+    if dataset is not None and not shapes:
+        raise ValueError(f"dataset={dataset!r} names an array of a file of several; this is one.")
     if isinstance(path, Tensor):
         return path.detach().cpu().numpy(), {}
-    shapes = array_shapes(path)
     if dataset is None and shapes:
         flat = [n for n, shape in shapes.items() if len(shape) == 2 and min(shape) > 1]
         if len(flat) != 1:

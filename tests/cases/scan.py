@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Grid
+from inverse_inr.problems.ct import filtered_backprojection
 
 DISKS = ((0.0, 0.0, 26.0, 0.02), (12.0, 6.0, 4.0, 0.06), (-10.0, 3.0, 5.0, 0.03))
 """Disks (x0, x1, radius, value) in pixels, which no reflection or quarter turn leaves alike."""
@@ -47,6 +48,10 @@ def disks_on(grid: Grid) -> Tensor:
 def relative_error(image: Tensor, grid: Grid) -> float:
     truth = disks_on(grid)
     return float((image.squeeze(-1).double() - truth).norm() / truth.norm())
+
+
+def fbp_error(problem: Any) -> float:
+    return relative_error(filtered_backprojection(problem).sample(), problem.grid)
 
 
 def half_turn(views: int = 90) -> Tensor:

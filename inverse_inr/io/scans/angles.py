@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, existing_file, reading
+from inverse_inr.ranges import Range
 
 AngleUnit = Literal["degrees", "radians"]
 """The units that a caller may name."""
+
+Span = Annotated[float, Range(least=-1e5, most=1e5)]
+"""Degrees from the first view to the last, some hundred turns at most; 0 is refused by name."""
 
 RADIANS = {
     "deg": math.pi / 180,
@@ -77,6 +81,20 @@ def to_radians(
             f"{unit}; if that unit is wrong, give angle_unit="
         )
     return torch.from_numpy(angles * factor)
+
+
+def check_span(span: float | None, unit: AngleUnit | None) -> None:
+    """Refuse a unit beside a span, which is always in degrees.
+
+    Args:
+        span: Degrees from the first to the last view; None passes.
+        unit: The unit that the caller names.
+
+    Raises:
+        ValueError: Both are given, and the unit is not degrees.
+    """
+    if span is not None and unit == "radians":
+        raise ValueError(f"span={span} is in degrees; angle_unit='radians' is of angles=.")
 
 
 def even_angles(views: int, span: float) -> Tensor:

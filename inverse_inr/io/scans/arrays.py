@@ -18,11 +18,13 @@ from inverse_inr.io.files import (
 from inverse_inr.io.hdf5 import dataset_names, numeric_dataset, open_hdf5
 from inverse_inr.io.matlab import matlab_variables
 from inverse_inr.io.scans.tiff_frames import SUFFIXES, read_tiff_stack
+from inverse_inr.ranges import checked
 
 EXPECTED = "an array as .npy, .npz, .h5, .mat or .tif"
 """The kinds of files that are read, for messages."""
 
 
+@checked
 def array_shapes(path: PathLike) -> dict[str, tuple[int, ...]]:
     """List the arrays of numbers in a file, with their shapes.
 
@@ -51,6 +53,7 @@ def array_shapes(path: PathLike) -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in found.items() if _numeric(array)}
 
 
+@checked
 def read_array(path: PathLike, name: str | None = None) -> np.ndarray:
     """Read an array of real numbers.
 

@@ -10,14 +10,23 @@ import torch
 from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike
-from inverse_inr.io.scans.angles import AngleUnit, even_angles, read_angles, to_radians
+from inverse_inr.io.scans.angles import (
+    AngleUnit,
+    Span,
+    check_span,
+    even_angles,
+    read_angles,
+    to_radians,
+)
 from inverse_inr.io.scans.frames import Frames, averaged, photon_transfer_gain
 from inverse_inr.io.scans.hdf5_scan import read_hdf5_scan
 from inverse_inr.io.scans.layouts import DXCHANGE
 from inverse_inr.io.scans.record import Scan
 from inverse_inr.io.scans.tiff_frames import is_tiff, read_tiff_stack
+from inverse_inr.ranges import checked
 
 
+@checked
 def read_scan(
     path: PathLike,
     *,
@@ -27,7 +36,7 @@ def read_scan(
     dark: PathLike | None = None,
     angles: PathLike | Tensor | None = None,
     angle_unit: AngleUnit | None = None,
-    span: float | None = None,
+    span: Span | None = None,
 ) -> Scan:
     """Read a scan: HDF5 in DXchange, NXtomo or plain names, or TIFF projections.
 
@@ -56,6 +65,7 @@ def read_scan(
     """
     if angles is not None and span is not None:
         raise ValueError("angles= and span= both say where the views lie: give one of them.")
+    check_span(span, angle_unit)
     own = angles is not None or span is not None
     if is_tiff(path):
         if names:
@@ -80,6 +90,7 @@ def read_scan(
     return scan
 
 
+@checked
 def read_dxchange(path: PathLike, *, rows: int | slice | None = None) -> Scan:
     """Read a scan from exchange/data, data_white, data_dark and theta, all of which must be there.
 
