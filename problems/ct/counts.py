@@ -25,7 +25,8 @@ class Counts:
     """Counts of one detector row in quanta, and which of them can be trusted.
 
     Args:
-        signal: (views, detectors) above the dark field; 1 where not trusted.
+        signal: (views, detectors) above the dark field; 1 where not trusted. Zero or below where
+            no light came and that is a measurement.
         flat: (views, detectors) above the dark field without object; 1 where not trusted.
         dark: (views, detectors) without beam, not negative.
         good: (views, detectors) bool: the values that an attenuation can explain.
@@ -39,7 +40,8 @@ class Counts:
     @property
     def line(self) -> Tensor:
         """Line integrals (views, detectors), without unit."""
-        return (self.flat / self.signal).log()
+        # half a quantum stands for none
+        return (self.flat / self.signal.where(self.signal > 0, 0.5)).log()
 
     @property
     def sigma(self) -> Tensor:
@@ -56,6 +58,7 @@ def corrected(
     angles: Tensor,
     bin: int,
     air: int,
+    keep_zeros: bool = False,
 ) -> tuple[Counts, Masks]:
     """Mask, bin and scale the counts of one detector row.
 
@@ -68,6 +71,7 @@ def corrected(
         angles: (views,) in radians.
         bin: Detector pixels that are taken together.
         air: Detector pixels at both ends that never see the object; 0 for no scaling.
+        keep_zeros: Whether no light is a measurement, as it is for Poisson counts.
 
     Returns:
         The counts in quanta, (views, detectors // bin), and the masks, (views, detectors).
@@ -76,7 +80,7 @@ def corrected(
         ValueError: No value can be trusted, or bins do not fit on the detector.
     """
     flat = white - dark
-    masks = masks_of_counts(counts, flat, dark, gain, ceiling, angles)
+    masks = masks_of_counts(counts, flat, dark, gain, ceiling, angles, keep_zeros)
     good = ~masks.bad
     if not good.any():
         raise ValueError(
@@ -90,7 +94,9 @@ def corrected(
     # half of a bin's pixels tell its transmission: both signal and flat field leave out the others
     trusted = 2 * binned(good.to(counts), bin) >= bin
     signal, full, below = parts
-    trusted &= (signal > 0) & (full > 0)
+    trusted &= full > 0
+    if not keep_zeros:
+        trusted &= signal > 0
     full = as_bright_as_air(signal, full, trusted, air // bin)
     return Counts(
         signal.where(trusted, 1.0), full.where(trusted, 1.0), below.nan_to_num(0.0), trusted

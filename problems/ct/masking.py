@@ -40,7 +40,13 @@ class Masks:
 
 
 def masks_of_counts(
-    counts: Tensor, flat: Tensor, dark: Tensor, gain: float, ceiling: float, angles: Tensor
+    counts: Tensor,
+    flat: Tensor,
+    dark: Tensor,
+    gain: float,
+    ceiling: float,
+    angles: Tensor,
+    keep_zeros: bool = False,
 ) -> Masks:
     """Find the counts that cannot be explained.
 
@@ -51,6 +57,8 @@ def masks_of_counts(
         gain: Counts per quantum.
         ceiling: The largest number that the file's integers hold.
         angles: (views,) in radians.
+        keep_zeros: Whether no light is a measurement, as it is for Poisson counts; a pixel that
+            saw none in any view is masked even so.
 
     Returns:
         The masks.
@@ -70,6 +78,9 @@ def masks_of_counts(
         "in views without light": _dark_views(transmission),
         "at or below the dark field": finite & (signal <= 0),
     }
+    if keep_zeros:
+        nothing = found["at or below the dark field"]
+        found["at or below the dark field"] = nothing & (nothing | ~finite).all(0)
     known = finite & lit
     for bad in found.values():
         known = known & ~bad
@@ -77,7 +88,7 @@ def masks_of_counts(
     known = known & ~found["in stuck pixels"]
     bright = _brighter_than_the_beam(transmission, noise, known)
     # half a quantum stands for none
-    least = 0.5 * noise.square()
+    least = 0.5 / (flat / gain).clamp(min=1.0)
     line = -torch.maximum(transmission, least).log().where(known, torch.nan)
     hot = _hot_pixels(line)
     line = line.where(~bright & ~hot, torch.nan)
@@ -192,6 +203,7 @@ def _hot_pixels(line: Tensor) -> Tensor:
     lowest = beside.amin(0)
     highest = beside.where(torch.isfinite(beside), -math.inf).amax(0)
     excess = lowest - line - DRIFT - 0.5 * (highest - lowest)
+    excess = excess.where(torch.isfinite(beside).sum(0) > 2, -1.0)
     hot = (excess > 0).float().mean(0) > 1 - HOT_FRACTION
     hot[:2] = False
     hot[-2:] = False

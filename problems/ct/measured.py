@@ -82,7 +82,7 @@ class Measured:
             notes["masked, by kind"] = str(self.masks)
         if self.counts is not None:
             seen = (self.counts.signal / self.counts.flat).where(self.good, torch.nan)
-            level = float(seen.nanquantile(0.9, dim=1).nanmedian())
+            level = float(seen.nanmedian(0).values.nanquantile(0.9))
             if level > BRIGHTER:
                 notes["beam"] = (
                     f"{level - 1:.0%} brighter than the flat field: another exposure? "
@@ -97,7 +97,12 @@ def of_counts(counts: Counts, masks: Masks) -> Measured:
 
 
 def of_transmissions(
-    values: Tensor, angles: Tensor, bin: int, air: int, notes: dict[str, str]
+    values: Tensor,
+    angles: Tensor,
+    bin: int,
+    air: int,
+    fidelity: Fidelity,
+    notes: dict[str, str],
 ) -> Measured:
     """Make measurements of transmissions, whose photons are counted by their own noise.
 
@@ -106,6 +111,7 @@ def of_transmissions(
         angles: (views,) in radians.
         bin: Detector pixels that are taken together.
         air: Detector pixels at both ends that never see the object.
+        fidelity: "poisson" keeps values without light.
         notes: What is inferred is written here.
 
     Raises:
@@ -124,7 +130,19 @@ def of_transmissions(
         notes["quanta of air"] = f"taken as {quanta:.0e}: the transmissions show no noise"
     white = torch.full_like(values[:1], quanta)
     nothing = torch.zeros_like(white)
-    return of_counts(*corrected(values * quanta, white, nothing, 1.0, math.inf, angles, bin, air))
+    return of_counts(
+        *corrected(
+            values * quanta,
+            white,
+            nothing,
+            1.0,
+            math.inf,
+            angles,
+            bin,
+            air,
+            keep_zeros=fidelity == "poisson",
+        )
+    )
 
 
 def of_line_integrals(

@@ -120,7 +120,7 @@ def ct_scan(
         raise ValueError(f"{path}: every={every} leaves one of the {len(scan.angles)} views.")
     notes: dict[str, object] = dict(scan.notes)
     used = scan.angles[::every]
-    measured = _measured(path, row, scan, used, values, (bin, every, air), notes)
+    measured = _measured(path, row, scan, used, values, (bin, every, air), fidelity, notes)
     # binning drops pixels at one end, which moves the middle
     dropped = 0.5 * (pixels % bin)
     how = "given"
@@ -163,6 +163,7 @@ def _measured(
     angles: Tensor,
     values: Values,
     choice: tuple[int, int, int],
+    fidelity: Fidelity,
     notes: dict[str, object],
 ) -> Measured:
     """The detector row as measurements; `choice` holds bin, every and air."""
@@ -173,7 +174,7 @@ def _measured(
         if values == "line integrals":
             return of_line_integrals(counts, angles, bin, air, None, said)
         if values == "transmissions":
-            return of_transmissions(counts, angles, bin, air, said)
+            return of_transmissions(counts, angles, bin, air, fidelity, said)
         if values != "counts":
             raise ValueError(
                 f"values must be 'counts', 'transmissions' or 'line integrals', got {values!r}."
@@ -181,7 +182,12 @@ def _measured(
         white = _flat_field(scan, counts, every, air, said)
         gain = _gain(scan, counts, white, said)
         notes["counts a quantum"] = gain
-        return of_counts(*corrected(counts, white, scan.dark, gain, scan.ceiling, angles, bin, air))
+        zeros = fidelity == "poisson"
+        return of_counts(
+            *corrected(
+                counts, white, scan.dark, gain, scan.ceiling, angles, bin, air, keep_zeros=zeros
+            )
+        )
     except ValueError as error:
         raise ValueError(f"{path}, row {row}: {error}") from None
     finally:

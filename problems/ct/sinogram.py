@@ -122,7 +122,9 @@ def ct_sinogram(
     check_center(center, pixels)
     where = "the sinogram" if isinstance(path, Tensor) else path
     try:
-        measured = _measured(sinogram, values, white, dark, noise_level, bin, air, notes)
+        measured = _measured(
+            sinogram, values, white, dark, noise_level, (bin, air), fidelity, notes
+        )
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     if angles is None or views is not None:
@@ -183,19 +185,21 @@ def _measured(
     white: str | float | None,
     dark: str | float | None,
     noise_level: float | None,
-    bin: int,
-    air: int,
+    choice: tuple[int, int],
+    fidelity: Fidelity,
     notes: dict[str, object],
 ) -> Measured:
+    """The sinogram as measurements; `choice` holds bin and air."""
+    bin, air = choice
     said: dict[str, str] = {}
     numbers = sinogram.values
     try:
         if values == "counts":
-            return _of_counts(sinogram, white, dark, bin, air, said)
+            return _of_counts(sinogram, white, dark, choice, fidelity, said)
         if white is not None or dark is not None:
             raise ValueError(f"white= and dark= belong to values='counts', not to {values!r}.")
         if values == "transmissions":
-            return of_transmissions(numbers, sinogram.angles, bin, air, said)
+            return of_transmissions(numbers, sinogram.angles, bin, air, fidelity, said)
         if values != "line integrals":
             raise ValueError(
                 f"values must be 'line integrals', 'transmissions' or 'counts', got {values!r}."
@@ -209,8 +213,8 @@ def _of_counts(
     sinogram: Sinogram,
     white: str | float | None,
     dark: str | float | None,
-    bin: int,
-    air: int,
+    choice: tuple[int, int],
+    fidelity: Fidelity,
     said: dict[str, str],
 ) -> Measured:
     counts = sinogram.values
@@ -229,7 +233,10 @@ def _of_counts(
         said["counts a quantum"] = (
             f"taken as 1: the views show no noise below {NO_NOISE:.0e} quanta"
         )
-    return of_counts(*corrected(counts, flat, below, gain, math.inf, sinogram.angles, bin, air))
+    zeros = fidelity == "poisson"
+    return of_counts(
+        *corrected(counts, flat, below, gain, math.inf, sinogram.angles, *choice, keep_zeros=zeros)
+    )
 
 
 def _field(field: str | float, counts: Tensor, name: str) -> Tensor:
