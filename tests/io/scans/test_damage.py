@@ -1,4 +1,4 @@
-"""Damaged scans and sinograms: cut off, or with bytes changed, they end in our error or are read."""
+"""Damaged scans and sinograms, cut off or with bytes changed, end in our error or are read."""
 
 import random
 import traceback
