@@ -33,7 +33,8 @@ def suggestion(
     Returns:
         The suggestion, with the classical methods as baselines.
     """
-    deviation = float(torch.as_tensor(model.sigma)) / (math.prod(grid.spacing) * grid.numel**0.5)
+    sigma = float(torch.as_tensor(model.sigma).square().mean().sqrt())
+    deviation = sigma / (math.prod(grid.spacing) * grid.numel**0.5)
     weight = factor * min(grid.spacing) * grid.numel / y.numel() / deviation
     fitted = grid.refined(finer)
     penalty = weight * TotalVariation(grid=fitted, epsilon=1e-2 * deviation / min(grid.spacing))
