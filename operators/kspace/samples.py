@@ -232,3 +232,21 @@ class NonCartesianKSpace(KSpace):
             grid, k, module, rows, dephasing, backend, oversampling, width, trajectory.dtype
         )
         super().__init__(encoding, k, shape, number)
+
+    def resampled(self, grid: Grid) -> NonCartesianKSpace:
+        """The same samples, in the same order, of an image with other pixels on the same box.
+
+        Args:
+            grid: The grid of the other pixels.
+
+        Raises:
+            ValueError: For another box, pixels too coarse for the samples, a basis or dephasing.
+        """
+        plain = self.map.basis is None and self.map.dephasing is None
+        if grid.box != self.grid.box or not plain:
+            raise ValueError(
+                "NonCartesianKSpace.resampled: for still images without dephasing, "
+                "on another grid of one box."
+            )
+        trajectory = self.frequencies.reshape(*self.shape, grid.ndim).float()
+        return NonCartesianKSpace(grid, trajectory, self.coils)

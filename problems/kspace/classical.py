@@ -69,7 +69,7 @@ def _classical(term: Term, grid: Grid) -> Term:
     if isinstance(maps, LearnedCoils):
         maps = maps.start
     fixed = copy.deepcopy(maps)
-    if isinstance(operator, CartesianKSpace) and operator.grid != grid:
+    if isinstance(operator, CartesianKSpace | NonCartesianKSpace) and operator.grid != grid:
         operator = operator.resampled(grid)
     if isinstance(operator, KSpace):
         return replace(term, operator=through(operator, fixed))

@@ -241,15 +241,11 @@ def _level(receivers: Receivers, measured: Measured) -> float:
 
 def _seen(operator: KSpace, coils: torch.nn.Module, finer: int) -> KSpace:
     """The samples seen by coils, of an image with `finer` values along each side of a pixel."""
+    seen = through(operator, coils)
     if finer == 1:
-        return through(operator, coils)
-    grid = operator.grid.refined(finer)
-    if isinstance(operator, CartesianKSpace):
-        seen = through(operator, coils)
-        assert isinstance(seen, CartesianKSpace)
-        return seen.resampled(grid)
-    trajectory = operator.frequencies.reshape(*operator.shape, grid.ndim).float()
-    return NonCartesianKSpace(grid, trajectory, coils)
+        return seen
+    assert isinstance(seen, CartesianKSpace | NonCartesianKSpace)
+    return seen.resampled(operator.grid.refined(finer))
 
 
 def noise_of(operator: KSpace, y: Tensor, counts: Tensor | None = None) -> float:

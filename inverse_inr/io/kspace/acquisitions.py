@@ -133,20 +133,21 @@ class Acquisitions:
         return np.unique(self.field(counter)).astype(int).tolist()
 
     def nearest(self, counters: Mapping[str, int]) -> Acquisitions:
-        """Keep those that share as many counters as there are acquisitions for.
+        """Keep those that belong to an image best: never two values of a counter.
 
         Args:
-            counters: Values by the counter's name in the header. One that no acquisition has is
-                passed over.
+            counters: Values by the counter's name in the header. Where no acquisition has a value,
+                that nearest to it is taken.
 
         Returns:
             The acquisitions of these values.
         """
         found = self
         for name, value in counters.items():
-            same = found.field(name) == value
-            if same.any():
-                found = found.where(same)
+            if len(found):
+                there = found.values(name)
+                nearest = min(there, key=lambda v: abs(v - value))
+                found = found.where(found.field(name) == nearest)
         return found
 
     def readouts(self) -> list[np.ndarray]:

@@ -47,14 +47,42 @@ def read_array(
     with reading(path, EXPECTED, ("npy",)) as file:
         # a map of the file does not allocate what a damaged header claims
         found = np.load(file, mmap_mode="r", allow_pickle=False)
-        if found.dtype.kind != "c":
-            raise FileFormatError(
-                f"{path}: expected complex k-space, found {found.dtype}. Magnitude images?"
-            )
-        if found.ndim < 2 or 0 in found.shape:
-            raise FileFormatError(
-                f"{path}: expected (coils, *shape) with 2 or 3 axes of space, found {found.shape}."
-            )
+    return of_array(path, found, wanted, coil_axis, axes)
+
+
+def of_array(
+    path: PathLike,
+    found: np.ndarray,
+    wanted: Mapping[str, int | None],
+    coil_axis: int | None,
+    axes: str | Sequence[str] | None,
+) -> RawKSpace:
+    """Take one image out of an array, as in `read_array`.
+
+    Args:
+        path: The file, for messages.
+        found: The array.
+        wanted: As in `read_array`.
+        coil_axis: As in `read_array`.
+        axes: As in `read_array`.
+
+    Returns:
+        The k-space.
+
+    Raises:
+        FileFormatError: The array is no k-space, or its axes are unclear.
+        SelectionError: There is no such axis or entry.
+    """
+    if found.dtype.names == ("real", "imag"):
+        found = found["real"] + 1j * found["imag"]
+    if found.dtype.kind != "c":
+        raise FileFormatError(
+            f"{path}: expected complex k-space, found {found.dtype}. Magnitude images?"
+        )
+    if found.ndim < 2 or 0 in found.shape:
+        raise FileFormatError(
+            f"{path}: expected (coils, *shape) with 2 or 3 axes of space, found {found.shape}."
+        )
     notes: dict[str, str] = {}
     names = _names(path, found, wanted, coil_axis, axes, notes)
     values = _one_image(path, found, names, wanted, notes)
@@ -197,5 +225,5 @@ def _is_frequency(values: np.ndarray, axis: int) -> bool:
         return False
     others = tuple(a for a in range(values.ndim) if a != axis)
     energy = (np.abs(values) ** 2).sum(others)
-    ends = np.concatenate([energy[: n // 8], energy[-(n // 8) :]]).mean()
-    return abs(int(energy.argmax()) - n // 2) <= 1 and ends < 0.05 * energy.max()
+    ends = np.concatenate([energy[: n // 8], energy[-(n // 8) :]]).max()
+    return abs(int(energy.argmax()) - n // 2) <= 1 and bool(ends < 0.1 * energy.max())

@@ -102,6 +102,9 @@ STEPS = {
 }
 """Names of the header's limits whose counters are called otherwise in acquisitions."""
 
+SMALLEST_VIEW = 1.0
+"""The smallest field of view in mm that is believed; smaller ones are in metres by mistake."""
+
 
 def read_header(path: PathLike, text: bytes | str) -> Header:
     """Read the header.
@@ -184,6 +187,10 @@ def _space(path: PathLike, element: Any, name: str) -> Space | None:
     if not all(math.isfinite(v) and v > 0 for v in view):
         raise FileFormatError(
             f"{path}: the ISMRMRD header has {name}/fieldOfView_mm {view}; must be above 0."
+        )
+    if max(view[:2]) < SMALLEST_VIEW:
+        raise FileFormatError(
+            f"{path}: the ISMRMRD header has {name}/fieldOfView_mm {view}. Is it in metres?"
         )
     return Space((size[0], size[1], size[2]), (view[0], view[1], view[2]))
 

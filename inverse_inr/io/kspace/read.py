@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from inverse_inr.io.files import FileFormatError, PathLike, SelectionError
+import numpy as np
+
+from inverse_inr.io.files import FileFormatError, PathLike, SelectionError, nearest_first
 from inverse_inr.io.hdf5 import open_hdf5
-from inverse_inr.io.kspace.arrays import read_array
+from inverse_inr.io.kspace.arrays import of_array, read_array
 from inverse_inr.io.kspace.fastmri import read_fastmri
 from inverse_inr.io.kspace.ismrmrd import ismrmrd_groups, read_ismrmrd
 from inverse_inr.io.kspace.raw import RawKSpace
@@ -46,10 +49,11 @@ def read_kspace(
         average: One average of an ISMRMRD file alone.
         partition: One partition (kspace_encode_step_2) alone, as an image.
         encoding_space: The encoding space of an ISMRMRD file.
-        coil_axis: The axis of the coils in a .npy array whose other axes are space.
-        axes: Names of all axes of a .npy array, such as "slice coil x y": "coil", "x", "y", "z",
+        coil_axis: The axis of the coils in an array whose other axes are space.
+        axes: Names of all axes of an array, such as "slice coil x y": "coil", "x", "y", "z",
             and the counters.
-        dataset: The group of an ISMRMRD file with several.
+        dataset: The group of an ISMRMRD file with several, or the array of an HDF5 file of
+            another layout, which is read as a .npy array is.
         noise_scan: Another ISMRMRD file, whose noise scans measure the receivers.
 
     Returns:
@@ -76,17 +80,42 @@ def read_kspace(
         _refuse(path, "a .npy array", others | wanted, ("dataset", "noise_scan", "encoding_space"))
         return read_array(path, wanted, coil_axis, axes)
     with open_hdf5(path) as file:
+        groups = ismrmrd_groups(file)
+        named = dataset if dataset not in groups else None
+        if named is None and "kspace" in file and (axes is not None or coil_axis is not None):
+            named = "kspace"
+        if named is not None:
+            _refuse(path, "an array", others | wanted, ("noise_scan", "encoding_space"))
+            return of_array(path, _array(path, file, named), wanted, coil_axis, axes)
         if "kspace" in file:
             unknown = [name for name in others | wanted if name != "slice"]
             _refuse(path, "a fastMRI file", others | wanted, unknown)
             return read_fastmri(path, file, wanted)
-        if ismrmrd_groups(file):
+        if groups:
             _refuse(path, "an ISMRMRD file", others, ("coil_axis", "axes"))
             return read_ismrmrd(path, file, wanted, dataset, noise_scan)
         names = ", ".join(sorted(file)) or "nothing"
     raise FileFormatError(
         f"{path}: expected 'kspace' (fastMRI) or 'dataset/data' (ISMRMRD), found {names}."
     )
+
+
+def _array(path: PathLike, file: Any, name: str) -> np.ndarray:
+    """The array called `name`."""
+    import h5py
+
+    found = file.get(name)
+    if isinstance(found, h5py.Dataset):
+        return np.asarray(found[()])
+    names: list[str] = []
+
+    def keep(name: str, node: object) -> None:
+        if isinstance(node, h5py.Dataset):
+            names.append(name)
+
+    file.visititems(keep)
+    listed = ", ".join(nearest_first(name, [*ismrmrd_groups(file), *names])[:12]) or "none"
+    raise SelectionError(f"{path}: dataset={name!r}, but the file holds {listed}.")
 
 
 def _refuse(path: PathLike, kind: str, given: dict[str, object], unknown: Sequence[str]) -> None:
