@@ -13,7 +13,7 @@ from inverse_inr.io.kspace.raw import RawKSpace, checked_values, choice_note, pi
 
 EXPECTED = "k-space: .npy (coils, *shape), fastMRI or ISMRMRD HDF5"
 """The kind of file that is read, for messages."""
-SPACE = ("x", "y", "z")
+SPACE: tuple[str, ...] = ("x", "y", "z")
 """Names of the axes of the image; x is the readout."""
 CHOSEN = tuple(name for name in (*COUNTERS, *OTHER_COUNTERS) if name != "encoding_space")
 """Names of axes of which one entry is taken (of averages: the mean, unless one is named)."""

@@ -7,6 +7,7 @@ Source:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -85,8 +86,7 @@ def _image(path: PathLike, samples: np.ndarray, center: int, length: int) -> np.
     return _centred(np.fft.ifft, wide)
 
 
-def _centred(transform: object, values: np.ndarray) -> np.ndarray:
-    assert callable(transform)
+def _centred(transform: Callable[..., np.ndarray], values: np.ndarray) -> np.ndarray:
     return np.fft.fftshift(transform(np.fft.ifftshift(values, -1), axis=-1), -1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def _array(path: PathLike, file: Any, name: str) -> np.ndarray:
     raise SelectionError(f"{path}: dataset={name!r}, but the file holds {listed}.")
 
 
-def _refuse(path: PathLike, kind: str, given: dict[str, object], unknown: Sequence[str]) -> None:
+def _refuse(path: PathLike, kind: str, given: Mapping[str, object], unknown: Sequence[str]) -> None:
     for name in unknown:
         if given[name] is not None:
             raise SelectionError(f"{path}: {name}={given[name]!r}, but {kind} has no {name}.")
