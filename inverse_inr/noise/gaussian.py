@@ -17,6 +17,7 @@ from inverse_inr.noise.covariance import (
     whitening_matrix,
 )
 from inverse_inr.noise.model import Noise, Parameter, like, standard_normal
+from inverse_inr.ranges import checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,7 @@ class _Additive(Noise):
         return variance * own.to(variance)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Gaussian(_Additive):
     """Additive Gaussian noise: y = A f + sigma n, where n has unit variance or a covariance.
@@ -108,6 +110,7 @@ class Gaussian(_Additive):
         return y, self._variance(y).reciprocal().expand(y.shape)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class ComplexGaussian(_Additive):
     """Additive circular complex Gaussian noise: y = A f + sigma n with E|n|² = 1, or a covariance.
@@ -144,6 +147,7 @@ class ComplexGaussian(_Additive):
         return y, (2 / self._variance(y)).expand(y.shape)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class StudentT(Noise):
     """Additive noise with heavy tails: y = A f + scale · t(degrees).

@@ -20,6 +20,7 @@ from inverse_inr.operators.kspace.centred_fft import centred_fft
 from inverse_inr.operators.kspace.coil_estimation import central_block
 from inverse_inr.operators.kspace.samples import KSpace
 from inverse_inr.problems.kspace.classical import gridded
+from inverse_inr.ranges import Count, checked
 
 MapEstimate = Literal["espirit", "low_resolution"]
 Correction = Literal["grid", "polynomial", "none"]
@@ -29,12 +30,13 @@ LEAST_CENTRE = 8
 
 
 @torch.no_grad()
+@checked
 def start_maps(
     operator: KSpace,
     y: Tensor,
     estimate: MapEstimate = "espirit",
     phase: Phase = "coils",
-    width: int = 24,
+    width: Count = 24,
     reference_lines: Tensor | None = None,
 ) -> Tensor:
     """Estimate coil maps from the centre of k-space.
@@ -96,6 +98,7 @@ def _middle(n: int, width: int) -> slice:
     return slice(n // 2 - width // 2, n // 2 - width // 2 + width)
 
 
+@checked
 def make_coils(grid: Grid, start: Tensor, correction: Correction) -> nn.Module:
     """Coil maps as given, or learnt from there.
 

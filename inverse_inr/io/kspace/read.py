@@ -14,8 +14,10 @@ from inverse_inr.io.kspace.arrays import of_array, read_array
 from inverse_inr.io.kspace.fastmri import read_fastmri
 from inverse_inr.io.kspace.ismrmrd import ismrmrd_groups, read_ismrmrd
 from inverse_inr.io.kspace.raw import RawKSpace
+from inverse_inr.ranges import checked
 
 
+@checked
 def read_kspace(
     path: PathLike,
     *,
