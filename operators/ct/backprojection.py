@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Grid
-from inverse_inr.operators.ct.diverging_beams import ConeBeam, FanBeam
+from inverse_inr.operators.ct.cone_beam import ConeBeam
+from inverse_inr.operators.ct.diverging_beams import FanBeam
 from inverse_inr.operators.ct.radon import ParallelBeam
 from inverse_inr.operators.ct.ray_transform import RayTransform
 

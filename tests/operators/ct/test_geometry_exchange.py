@@ -10,7 +10,7 @@ from cases.beam import ANGLES, UNIT, blobs, centers, error, fan, parallel, scans
 from skimage.transform import radon as skimage_radon
 
 from inverse_inr import Box, Grid, predict, sample
-from inverse_inr.operators.ct.diverging_beams import ConeBeam
+from inverse_inr.operators.ct.cone_beam import ConeBeam
 from inverse_inr.operators.ct.geometry_exchange import from_astra, from_scikit_image, to_astra
 from inverse_inr.operators.ct.radon import ParallelBeam
 from inverse_inr.phantoms import GaussianBlobs
