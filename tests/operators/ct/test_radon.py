@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from inverse_inr import Box, Grid, as_linear_map, metrics, phantoms, predict, sample
 from inverse_inr.operators import ConeBeam, FanBeam, ParallelBeam, fbp, fdk
 from inverse_inr.operators.ct import joseph
-from inverse_inr.operators.ct.backprojection import angular_weights
+from inverse_inr.operators.ct.view_weights import angular_weights
 from inverse_inr.operators.ct.center_of_rotation import center_by_symmetry, center_of_rotation
 from inverse_inr.phantoms import Ellipsoids, GaussianBlobs
 from inverse_inr.testing import OperatorTests
