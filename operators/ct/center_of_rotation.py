@@ -12,6 +12,7 @@ from inverse_inr.operators.ct.double_wedge import even_half_turn, wedge_energy
 from inverse_inr.operators.ct.opposite_views import (
     Pairs,
     distinct_views,
+    filled_elements,
     mirrored_correlation,
     opposite_pairs,
 )
@@ -58,7 +59,8 @@ def center_of_rotation(views: Tensor, angles: Tensor) -> float:
     correlated, over the bins that both have, for each place of the axis; the opposite view is
     interpolated between its two neighbours. In half a turn that lacks its last view, the places
     found one and more steps short of it are extrapolated. Views may come in any order and over any
-    number of turns; views with NaN are left out, and views of one angle are averaged.
+    number of turns; views of one angle are averaged, dead detector elements are interpolated, and
+    views with other NaN are left out.
 
     Args:
         views: (n, detectors) line integrals.
@@ -259,10 +261,11 @@ def _usable(name: str, views: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
     angles = angles.detach().double()
     if not bool(torch.isfinite(angles).all()):
         raise ValueError(f"{name}: angles hold NaN or Inf.")
+    views = filled_elements(views.detach())
     whole = torch.isfinite(views).all(1)
     if 2 * int(whole.sum()) < len(views):
         raise ValueError(
             f"{name}: {int((~whole).sum())} of {len(views)} views hold NaN or Inf; "
-            "fill dead detector elements first."
+            "interpolate them, or mend what made them."
         )
-    return views.detach()[whole], angles[whole].to(views.device)
+    return views[whole], angles[whole].to(views.device)

@@ -9,6 +9,10 @@ import torch
 from torch import Tensor
 
 
+DEAD = 3
+"""Most neighbouring dead detector elements that are interpolated."""
+
+
 class Pairs(NamedTuple):
     """Views and what was measured from the other side, p pairs of them.
 
@@ -44,6 +48,33 @@ def distinct_views(views: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
     total = views.new_zeros(count, views.shape[1]).index_add_(0, place, views[order])
     times = torch.bincount(place, minlength=count).to(views)
     return total / times[:, None], ordered[new][:count]
+
+
+def filled_elements(views: Tensor) -> Tensor:
+    """Interpolate dead detector elements: those with NaN in most views, or the same in all.
+
+    Elements that never vary at the detector's ends, and wide stretches of them, see air and stay.
+
+    Args:
+        views: (n, detectors).
+
+    Returns:
+        (n, detectors), with up to DEAD neighbouring elements interpolated.
+    """
+    lost = 2 * torch.isfinite(views).sum(0) < len(views)
+    still = (views == views[:1]).all(0) & (len(views) > 2)
+    dead = (lost | still).tolist()
+    filled = views.clone()
+    k = 0
+    while k < len(dead):
+        end = k
+        while end < len(dead) and dead[end]:
+            end += 1
+        if 0 < k < end < len(dead) and end - k <= DEAD:
+            share = torch.arange(1, end - k + 1).to(views) / (end - k + 1)
+            filled[:, k:end] = (1 - share) * views[:, k - 1, None] + share * views[:, end, None]
+        k = end + 1
+    return filled
 
 
 def opposite_pairs(views: Tensor, angles: Tensor, off: float, reach: float) -> Pairs:
