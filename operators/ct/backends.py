@@ -182,7 +182,7 @@ def _projector(
     if name == "strip_fanflat" and projection["type"] == "fanflat_vec":
         raise ValueError(
             "on_astra: 'strip_fanflat' needs a centred detector; "
-            f"center is {float(operator.center.detach()):.4g}. Use 'line_fanflat'."
+            f"center is {_largest(operator.center):.4g}. Use 'line_fanflat'."
         )
     if name != "strip" and not _square(grid):
         raise ValueError(
@@ -192,6 +192,12 @@ def _projector(
     return name
 
 
+def _largest(value: Tensor) -> float:
+    """The value farthest from 0, of one for the scan or one for each view."""
+    flat = value.detach().reshape(-1)
+    return float(flat[flat.abs().argmax()])
+
+
 def _square(grid: Grid) -> bool:
     return abs(grid.spacing[0] - grid.spacing[1]) <= 1e-6 * max(grid.spacing)
 
@@ -199,7 +205,7 @@ def _square(grid: Grid) -> bool:
 def _radon_pixel(operator: ParallelBeam | FanBeam, grid: Grid) -> float:
     """The pixel's side, once it is sure that torch-radon can express the scan."""
     pixel = grid.spacing[0]
-    center = float(operator.center.detach())
+    center = _largest(operator.center)
     offset = [abs(a - b) for a, b in zip(grid.box.center, operator.box.center, strict=True)]
     if grid.shape[0] != grid.shape[1] or not _square(grid):
         raise ValueError(

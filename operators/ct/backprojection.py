@@ -104,8 +104,9 @@ def fdk(operator: ConeBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> T
     upright, views = _upright(operator, views)
     pitch, cosine = _at_axis(upright)
     weighted = views * ray_weights(upright, views)[:, None] * cosine.to(views)
-    filtered = filtered_between(weighted, pitch, window, 0, views.shape[-1] - 1, 1)
-    return _from_panels(upright, filtered, grid)
+    first, last = _reach(upright, grid)
+    filtered = filtered_between(weighted, pitch, window, first, last, 1)
+    return _from_panels(upright, filtered, grid, first)
 
 
 def _views(operator: RayTransform, y: Tensor, grid: Grid, window: str) -> Tensor:
@@ -181,13 +182,14 @@ def _interpolated(view: Tensor, index: Tensor) -> Tensor:
     return value.reshape(index.shape[:-1])
 
 
-def _from_panels(beam: ConeBeam, views: Tensor, grid: Grid) -> Tensor:
-    """Σ_views view(projection of the voxel) / depth²."""
+def _from_panels(beam: ConeBeam, views: Tensor, grid: Grid, first: int) -> Tensor:
+    """Σ_views view(projection of the voxel) / depth², of views that begin at column `first`."""
     points = grid.points(beam.angles.dtype, views.device)
+    shift = points.new_tensor([0.0, float(first)])
     image = torch.zeros(grid.shape, dtype=views.dtype, device=views.device)
     for view in range(beam.shape[0]):
         index, depth = beam.locate(points, view)
-        image += _interpolated(views[view], index) / depth.to(image).square()
+        image += _interpolated(views[view], index - shift) / depth.to(image).square()
     return image[..., None]
 
 
@@ -232,17 +234,15 @@ def _parallel_places(
     torch.add(column[:, None], line[None, :], out=out)
 
 
-def _reach(beam: ParallelBeam | FanBeam, grid: Grid) -> tuple[int, int]:
-    """The first and the last detector index that a pixel may fall on, within three detectors."""
-    shift = math.dist(grid.box.center, beam.box.center)
-    radius = 0.5 * grid.box.diagonal + shift
-    if isinstance(beam, FanBeam):
-        near = max(float(beam.source_distance) - radius, 1e-3 * radius)
-        radius = radius * float(beam.magnification * beam.source_distance) / near
-    count = beam.shape[1]
-    offset = float(beam.center.abs().max())
-    if isinstance(beam, FanBeam):
-        radius = min(radius, count * beam.pitch)
-    bins = math.ceil((radius + offset) / beam.pitch) + 1
+def _reach(beam: ParallelBeam | DivergingBeam, grid: Grid) -> tuple[int, int]:
+    """The first and the last detector column that a pixel may fall on; of a fan, within limits."""
+    shift = math.dist(grid.box.center[:2], beam.box.center[:2])
+    radius = 0.5 * math.hypot(*grid.box.lengths[:2]) + shift
+    count = beam.shape[-1]
+    if isinstance(beam, DivergingBeam):
+        source = float(beam.source_distance)
+        near = max(source - radius, 1e-3 * source)
+        radius = min(radius * float(beam.magnification) * source / near, count * beam.pitch)
+    bins = math.ceil((radius + float(beam.center.abs().max())) / beam.pitch) + 1
     middle = (count - 1) // 2
     return middle - bins, middle + bins + 1
