@@ -28,7 +28,7 @@ def check_radians(angles: Tensor, name: str) -> None:
 
     Warns:
         UserWarning: The angles reach beyond two turns and are whole hundredths, or span 180 or 360
-            to one step, or leave fewer than 31 views to a turn by a step that closes no turn and is
+            to one step, or leave fewer than 31 views to a turn by a step that completes no half turn and is
             not golden.
     """
     angle = angles.detach().double().cpu()
@@ -67,8 +67,8 @@ def _sign_of_degrees(angle: Tensor, span: float, step: float) -> str | None:
         if turn - 1.5 * step <= span <= turn + 0.5 * step:
             return f"span {turn:.0f} to one step"
     even = float((angle.diff().abs() - step).abs().max()) < 0.01 * step
-    if even and step > 0.2 and not _golden(step) and not _closes(len(angle) * step, step):
-        return f"step by {step:.4g}, which closes no turn"
+    if even and step > 0.2 and not _golden(step) and not _closes(step, len(angle)):
+        return f"step by {step:.4g}, which completes no half turn"
     return None
 
 
@@ -78,5 +78,9 @@ def _golden(step: float) -> bool:
     return any(abs(ratio - GOLDEN) < 2e-3 for ratio in ratios)
 
 
-def _closes(length: float, step: float) -> bool:
-    return abs(math.remainder(length, math.pi)) < 0.01 * step
+def _closes(step: float, views: int) -> bool:
+    """Some views on, half turns are complete."""
+    return any(
+        abs(math.remainder(count * step, math.pi)) < 1e-3 * step
+        for count in range(1, min(views, 100) + 1)
+    )

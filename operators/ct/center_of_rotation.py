@@ -23,7 +23,7 @@ MANY = 8
 """With so many pairs the axis is sought over the whole detector; with fewer, in its middle half."""
 LEAST = 0.7
 """Least correlation of opposite views."""
-LEAST_OF_FEW = 0.85
+LEAST_OF_FEW = 0.8
 """Least correlation of fewer than MANY pairs, which may look alike by chance."""
 RIVAL = 0.98
 """Largest correlation elsewhere, relative to the best."""

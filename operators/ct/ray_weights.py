@@ -29,8 +29,6 @@ from inverse_inr.operators.ct.view_weights import Coverage, angular_coverage
 
 DARK = 0.05
 """Part of the largest measurement, in the mean over views, that counts as seen at the edge."""
-NARROW = 0.5
-"""Width of the change from 1/2 to 0 and 1 of an offset detector's weights, as part of a."""
 
 
 def ray_weights(beam: TurningScanner, views: Tensor) -> Tensor:
@@ -103,12 +101,11 @@ def _offset(beam: TurningScanner, s: Tensor, short: float) -> int:
 
 
 def _overlap(s: Tensor, offset: int, short: float) -> Tensor:
-    """Weights of a full turn: 1/2, or those of an offset detector, changing over NARROW of a."""
+    """Weights of a full turn: 1/2, or Wang's of an offset detector."""
     if not offset:
         return torch.full_like(s, 0.5)
-    x = offset * s / short
-    edge = ((x.abs() - (1 - NARROW)) / NARROW).clamp(0, 1)
-    return 0.5 + 0.5 * x.sign() * (0.5 * math.pi * edge).sin().square()
+    x = (offset * s / short).clamp(-1, 1)
+    return 0.5 + 0.5 * (0.5 * math.pi * x).sin()
 
 
 def _short_scan(beam: DivergingBeam, s: Tensor, turn: Coverage) -> Tensor:

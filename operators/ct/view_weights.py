@@ -14,6 +14,9 @@ from torch import Tensor
 SAME = 1e-6
 """Views closer than this part of the period are one view, taken several times."""
 
+WIDE = 3
+"""How many usual gaps wide a gap is that no view is meant to fill."""
+
 
 class Coverage(NamedTuple):
     """What the views of a scan cover of their period.
@@ -50,7 +53,8 @@ def angular_weights(angles: Tensor, period: float) -> Tensor:
 def angular_coverage(angles: Tensor, period: float) -> Coverage:
     """Find what views cover of their period, and what each of them stands for.
 
-    A gap is missing if it is wider than twice the gaps between nearly all (95 %) of the views.
+    A gap is missing if it is WIDE times wider than the gaps between nearly all (95 %) of the views:
+    random views leave some of them too.
 
     Args:
         angles: (views,) in radians, in any order and over any number of turns.
@@ -70,7 +74,7 @@ def angular_coverage(angles: Tensor, period: float) -> Coverage:
         place = place.where(place < len(distinct) - 1, 0)  # the last is the first, a period on
         distinct = distinct[:-1]
     gaps = torch.cat([distinct[1:], distinct[:1] + period]) - distinct  # gap after each view
-    limit = 2 * _usual(gaps) + SAME * period
+    limit = WIDE * _usual(gaps) + SAME * period
     missing = gaps > limit
     step = float(gaps[~missing].median()) if bool((~missing).any()) else period
     widest = int(gaps.argmax())

@@ -67,7 +67,7 @@ PARALLEL = {
     "a turn": turn(360, 2 * math.pi),
     "both ends": torch.linspace(0, math.pi, 181, dtype=F64),
     "270 degrees": turn(270, 1.5 * math.pi),
-    "three turns": turn(300, 6 * math.pi),
+    "three turns": turn(400, 6 * math.pi),
     "descending": turn(180).flip(0),
     "negative": -turn(180),
     "shuffled": SHUFFLED,
@@ -81,7 +81,7 @@ PARALLEL = {
 
 @pytest.mark.parametrize("angles", PARALLEL.values(), ids=PARALLEL)
 def test_any_views_of_a_parallel_beam_are_weighed(angles: Tensor):
-    assert psnr(parallel(angles)) > 28
+    assert psnr(parallel(angles)) > 35
 
 
 def test_a_centre_for_each_view_is_followed():
@@ -91,16 +91,18 @@ def test_a_centre_for_each_view_is_followed():
     assert psnr(parallel(turn(180), center=nn.Parameter(wobble))) > 28
 
 
-@pytest.mark.parametrize("center", [0.2, -0.35, 0.5])
+@pytest.mark.parametrize("center", [0.2, -0.35, 0.4])
 @pytest.mark.parametrize(
-    "angles", [turn(360, 2 * math.pi), RANDOM, -turn(360, 2 * math.pi)], ids=["even", "random", "-"]
+    ("angles", "least"),
+    [(turn(360, 2 * math.pi), 40), (-turn(360, 2 * math.pi), 40), (RANDOM, 28)],
+    ids=["even", "descending", "random"],
 )
-def test_half_acquisition_is_as_good_as_a_whole_detector(center: float, angles: Tensor):
-    """The detector reaches from the short side, 0.85 - |center| - 0.35, to 0.85."""
-    reach = 0.85
-    detectors = round((2 * reach - 2 * abs(center)) / (2 / 120))
-    beam = parallel(angles, detectors, center=math.copysign(abs(center), center))
-    assert psnr(beam) > psnr(parallel(angles)) - 1.5
+def test_half_acquisition_is_as_good_as_a_whole_detector(
+    center: float, angles: Tensor, least: float
+):
+    """The detector reaches to 0.85 on one side, and to 0.85 - 2 |center| on the other."""
+    detectors = round(2 * (0.85 - abs(center)) / (2 / 120))
+    assert psnr(parallel(angles, detectors, center=center)) > least
 
 
 def test_half_acquisition_of_a_fan():
@@ -145,16 +147,16 @@ def test_the_two_weights_of_a_ray_of_a_short_scan_add_up_to_one(angles: Tensor):
     column = torch.arange(129).expand_as(low)[seen]
     there = (1 - share) * flipped[low[seen], column] + share * flipped[low[seen] + 1, column]
     total = weights[seen] + there
-    assert float((total - 1).abs().max()) < 5e-3
+    assert float((total - 1).abs().max()) < 0.02
     assert int(seen.sum()) > 500
 
 
 @pytest.mark.parametrize(
     ("angles", "message"),
     [
-        (turn(180), "cover 180 degrees.*212"),
-        (turn(20), "212"),
-        (torch.cat([turn(100, 1.5), turn(100, 1.5) + math.pi]), "gaps of 94, 94"),
+        (turn(180), "cover 180 degrees.*208"),
+        (turn(20), "208"),
+        (torch.cat([turn(100, 1.5), turn(100, 1.5) + math.pi]), "gaps of 95, 95"),
     ],
     ids=["half a turn", "few", "two gaps"],
 )
@@ -215,7 +217,7 @@ def test_any_grid_is_reconstructed(grid: Grid):
     for beam in (parallel(turn(180)), fan(FAN["short"])):
         image = fbp(beam, measured(beam, field), grid)
         truth = field(grid.points(F64))
-        assert float((image - truth).norm() / truth.norm()) < 0.02
+        assert float((image - truth).norm() / truth.norm()) < 0.025
 
 
 CUBE = Box((-1.0,) * 3, (1.0,) * 3)
@@ -224,7 +226,7 @@ SMALL = Grid(UNIT, (8, 8))
 
 def with_nan(beam: Any, *views: int) -> Tensor:
     y = torch.zeros(beam.shape)
-    y[list(views), 3] = math.nan
+    y[list(views), 1] = math.nan
     return y
 
 
@@ -261,8 +263,7 @@ def test_filtered_backprojection_refuses_what_it_cannot_use(
 def test_fdk_refuses_nan_and_a_plane():
     beam = ConeBeam(CUBE, turn(90, 2 * math.pi), (2, 4), 3.0, 1.0)
     with pytest.raises(ValueError, match="in views 7"):
-        fdk(beam, with_nan(beam, 7) if False else torch.zeros(beam.shape).index_fill(
-            0, torch.tensor([7]), math.nan), Grid(CUBE, (4, 4, 4)))
+        fdk(beam, with_nan(beam, 7), Grid(CUBE, (4, 4, 4)))
     with pytest.raises(TypeError, match="fbp"):
         fdk(BEAM, torch.zeros(45), SMALL)  # type: ignore[arg-type]
 
