@@ -41,17 +41,16 @@ def cone_geometry(operator: ConeBeam | ConeVectors) -> dict[str, Any]:
     """
     views, rows, columns = operator.shape
     counts = {"DetectorRowCount": rows, "DetectorColCount": columns}
-    if isinstance(operator, ConeBeam):
-        if not any(bool(getattr(operator, move).detach().any()) for move in MOVES):
-            return {
-                "type": "cone",
-                "DetectorSpacingX": operator.pitch,
-                "DetectorSpacingY": operator.row_pitch,
-                **counts,
-                "ProjectionAngles": operator.angles.detach().double().cpu().numpy() - math.pi / 2,
-                "DistanceOriginSource": float(operator.source_distance.detach()),
-                "DistanceOriginDetector": float(operator.detector_distance.detach()),
-            }
+    if isinstance(operator, ConeBeam) and not any(_moves(operator, move) for move in MOVES):
+        return {
+            "type": "cone",
+            "DetectorSpacingX": operator.pitch,
+            "DetectorSpacingY": operator.row_pitch,
+            **counts,
+            "ProjectionAngles": operator.angles.detach().double().cpu().numpy() - math.pi / 2,
+            "DistanceOriginSource": float(operator.source_distance.detach()),
+            "DistanceOriginDetector": float(operator.detector_distance.detach()),
+        }
     frame = operator.frame(torch.arange(views))
     middle = np.array(operator.box.center)
     source, panel, across, along = (part.detach().double().cpu().numpy() for part in frame)
@@ -88,7 +87,9 @@ def read_cone(
             float(projection["DistanceOriginSource"]),
             float(projection["DistanceOriginDetector"]),
         )
-        return ConeBeam(around, torch.as_tensor(angles, dtype=dtype), counts, *distances, pitch), grid
+        return ConeBeam(
+            around, torch.as_tensor(angles, dtype=dtype), counts, *distances, pitch
+        ), grid
     vectors = np.asarray(projection["Vectors"], float)
     if vectors.ndim != 2 or vectors.shape[1] != 12 or not len(vectors):
         raise ValueError(
@@ -122,6 +123,11 @@ def solid_volume(grid: Grid, axis: tuple[float, ...]) -> dict[str, Any]:
         option[f"WindowMax{name}"] = float(pair.max())
     names = ("GridRowCount", "GridColCount", "GridSliceCount")
     return {**dict(zip(names, grid.shape, strict=True)), "option": option}
+
+
+def _moves(operator: ConeBeam, move: str) -> bool:
+    value: Tensor = getattr(operator, move)
+    return bool(value.detach().any())
 
 
 def _one_scanner(

@@ -18,6 +18,7 @@ from inverse_inr import Grid, OnGrid, with_adjoint
 from inverse_inr.operators.ct.diverging_beams import FanBeam
 from inverse_inr.operators.ct.geometry_exchange import Geometry, to_astra
 from inverse_inr.operators.ct.radon import ParallelBeam
+from inverse_inr.ranges import checked
 
 PARALLEL = ("linear", "line", "strip")
 """ASTRA's projectors for parallel beams; the first is the default."""
@@ -27,6 +28,7 @@ RADON_VIEWS = 4096
 """Most views that torch-radon takes: it keeps so many angles in shared memory, without a check."""
 
 
+@checked
 def on_astra(
     operator: ParallelBeam | FanBeam, grid: Grid, *, projector: str | None = None
 ) -> OnGrid:
@@ -78,6 +80,7 @@ def on_astra(
     return OnGrid(with_adjoint(forward, backward), grid, operator.shape)
 
 
+@checked
 def on_torch_radon(operator: ParallelBeam | FanBeam, grid: Grid) -> OnGrid:
     """Project sampled images by torch-radon 1.0, on CUDA tensors only.
 

@@ -26,11 +26,13 @@ from inverse_inr.operators.ct.ramp_filters import check_window, filtered_between
 from inverse_inr.operators.ct.ray_transform import RayTransform
 from inverse_inr.operators.ct.ray_weights import from_axis, ray_weights
 from inverse_inr.operators.ct.turning_scanner import at_views
+from inverse_inr.ranges import checked
 
 FINER = 8
 """Samples a bin of the filtered views: the nearest one is taken."""
 
 
+@checked
 @torch.no_grad()
 def fbp(operator: ParallelBeam | FanBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> Tensor:
     """Reconstruct an image by filtered backprojection.
@@ -67,6 +69,7 @@ def fbp(operator: ParallelBeam | FanBeam, y: Tensor, grid: Grid, window: str = "
     return _from_lines(operator, weighted * cosine.to(views), pitch, grid, window)
 
 
+@checked
 @torch.no_grad()
 def fdk(operator: ConeBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> Tensor:
     """Reconstruct a volume from a circular scan, by Feldkamp, Davis & Kress.

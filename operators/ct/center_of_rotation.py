@@ -16,6 +16,7 @@ from inverse_inr.operators.ct.opposite_views import (
     mirrored_correlation,
     opposite_pairs,
 )
+from inverse_inr.ranges import FiniteTensor, checked
 
 COARSEST = math.radians(4.5)
 """Widest step between views whose in-between is trusted, in radians."""
@@ -52,7 +53,8 @@ class Peak(NamedTuple):
     where: float
 
 
-def center_of_rotation(views: Tensor, angles: Tensor) -> float:
+@checked
+def center_of_rotation(views: Tensor, angles: FiniteTensor) -> float:
     """Find the axis of rotation from opposite views, to a fraction of a bin.
 
     A view and the one half a turn on are mirror images about the axis. All such pairs are
@@ -134,7 +136,8 @@ def _check_spread(error: float, place: float) -> None:
         )
 
 
-def center_by_symmetry(views: Tensor, angles: Tensor, candidates: Tensor) -> float:
+@checked
+def center_by_symmetry(views: Tensor, angles: FiniteTensor, candidates: FiniteTensor) -> float:
     """Choose the centre for which a half turn continues as its own mirror image.
 
     This method is independent of `center_of_rotation`. The two halves of the full turn are joined
@@ -176,7 +179,7 @@ def center_by_symmetry(views: Tensor, angles: Tensor, candidates: Tensor) -> flo
 
 
 def _best(pairs: Pairs, around: float | None = None) -> Peak:
-    """The axis about which the pairs match best, once it is clear; or just the best near a place."""
+    """The axis about which pairs match best, once it is clear; or just the best near a place."""
     count = pairs.views.shape[1]
     overlap = count // 2
     least = LEAST_OF_FEW

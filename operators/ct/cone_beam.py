@@ -5,7 +5,6 @@ The convention of angles and axes is that of `ray_transform`.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from inverse_inr import Box
@@ -13,6 +12,7 @@ from inverse_inr.operators.ct.diverging_beams import DivergingBeam, checked_magn
 from inverse_inr.operators.ct.flat_panel import PanelFrame, pixel_rays, projected
 from inverse_inr.operators.ct.ray_transform import positive_count, positive_length
 from inverse_inr.operators.ct.turning_scanner import at_views
+from inverse_inr.ranges import Count, Finite, FiniteTensor, NonNegative, Positive, checked
 
 
 class ConeBeam(DivergingBeam):
@@ -57,23 +57,24 @@ class ConeBeam(DivergingBeam):
 
     ndim = 3
 
+    @checked
     def __init__(
         self,
         box: Box,
-        angles: Tensor,
-        detectors: tuple[int, int],
-        source_distance: float,
-        detector_distance: float,
-        pitch: float | tuple[float, float] | None = None,
-        center: float | Tensor = 0.0,
-        samples: int | None = None,
-        subrays: int = 1,
+        angles: FiniteTensor,
+        detectors: tuple[Count, Count],
+        source_distance: Positive | FiniteTensor,
+        detector_distance: NonNegative | FiniteTensor,
+        pitch: Positive | tuple[Positive, Positive] | None = None,
+        center: Finite | FiniteTensor = 0.0,
+        samples: Count | None = None,
+        subrays: Count = 1,
         *,
-        vertical: float | Tensor = 0.0,
-        height: float | Tensor = 0.0,
-        tilt: float | Tensor = 0.0,
-        roll: float | Tensor = 0.0,
-        yaw: float | Tensor = 0.0,
+        vertical: Finite | FiniteTensor = 0.0,
+        height: Finite | FiniteTensor = 0.0,
+        tilt: Finite | FiniteTensor = 0.0,
+        roll: Finite | FiniteTensor = 0.0,
+        yaw: Finite | FiniteTensor = 0.0,
     ) -> None:
         rows, columns = panel_counts(detectors, "ConeBeam")
         magnification = checked_magnification(self, box, source_distance, detector_distance)

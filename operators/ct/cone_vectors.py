@@ -11,6 +11,7 @@ from inverse_inr import Box
 from inverse_inr.operators.ct.cone_beam import panel_counts, panel_places
 from inverse_inr.operators.ct.flat_panel import PanelFrame, pixel_rays, projected
 from inverse_inr.operators.ct.ray_transform import RayTransform, geometry_parameter
+from inverse_inr.ranges import Count, FiniteTensor, checked
 
 PARTS = ("source", "middle", "across", "along")
 
@@ -43,16 +44,17 @@ class ConeVectors(RayTransform):
     along: Tensor
     ndim = 3
 
+    @checked
     def __init__(
         self,
         box: Box,
-        source: Tensor,
-        middle: Tensor,
-        across: Tensor,
-        along: Tensor,
-        detectors: tuple[int, int],
-        samples: int | None = None,
-        subrays: int = 1,
+        source: FiniteTensor,
+        middle: FiniteTensor,
+        across: FiniteTensor,
+        along: FiniteTensor,
+        detectors: tuple[Count, Count],
+        samples: Count | None = None,
+        subrays: Count = 1,
     ) -> None:
         rows, columns = panel_counts(detectors, "ConeVectors")
         parts = _checked(dict(zip(PARTS, (source, middle, across, along), strict=True)))
@@ -71,9 +73,7 @@ class ConeVectors(RayTransform):
         Returns:
             The frame, (*b, 3) each.
         """
-        return PanelFrame(
-            self.source[view], self.middle[view], self.across[view], self.along[view]
-        )
+        return PanelFrame(self.source[view], self.middle[view], self.across[view], self.along[view])
 
     def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
         view, row, column = self._split(rows)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from abc import ABC
 
-import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid
@@ -16,6 +15,7 @@ from inverse_inr.operators.ct.joseph import joseph_matrix
 from inverse_inr.operators.ct.ray_transform import geometry_parameter, positive_count
 from inverse_inr.operators.ct.turning_scanner import TurningScanner, at_views
 from inverse_inr.operators.rows import matrix_on_grid
+from inverse_inr.ranges import Count, Finite, FiniteTensor, NonNegative, Positive, checked
 
 
 class DivergingBeam(TurningScanner, ABC):
@@ -76,17 +76,18 @@ class FanBeam(DivergingBeam):
         ValueError: As `ParallelBeam`, and if the source lies inside the circle around the box.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
-        angles: Tensor,
-        detectors: int,
-        source_distance: float,
-        detector_distance: float,
-        pitch: float | None = None,
-        center: float | Tensor = 0.0,
-        samples: int | None = None,
-        subrays: int = 1,
+        angles: FiniteTensor,
+        detectors: Count,
+        source_distance: Positive | FiniteTensor,
+        detector_distance: NonNegative | FiniteTensor,
+        pitch: Positive | None = None,
+        center: Finite | FiniteTensor = 0.0,
+        samples: Count | None = None,
+        subrays: Count = 1,
     ) -> None:
         detectors = positive_count(detectors, "FanBeam: detectors")
         magnification = checked_magnification(self, box, source_distance, detector_distance)

@@ -63,9 +63,7 @@ def wedge_energy(views: Tensor, center: float) -> float:
     moved = torch.fft.irfft(torch.fft.rfft(padded) * shift, 2 * count)
     turn = torch.cat([views, moved[:, :count]])
     spectrum = torch.fft.fft2(turn).abs()
-    per_turn = torch.fft.fftfreq(
-        len(turn), 1 / len(turn), dtype=views.dtype, device=views.device
-    )
+    per_turn = torch.fft.fftfreq(len(turn), 1 / len(turn), dtype=views.dtype, device=views.device)
     v = per_turn[:, None].abs()  # cycles per turn
     u = torch.fft.fftfreq(count, dtype=views.dtype, device=views.device)[None].abs()  # per bin
     radius = 0.5 * count

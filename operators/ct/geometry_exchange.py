@@ -26,6 +26,7 @@ from inverse_inr.operators.ct.cone_beam import ConeBeam
 from inverse_inr.operators.ct.cone_vectors import ConeVectors
 from inverse_inr.operators.ct.diverging_beams import FanBeam
 from inverse_inr.operators.ct.radon import ParallelBeam
+from inverse_inr.ranges import Count, checked
 
 Geometry = dict[str, Any]
 """One of ASTRA's dictionaries."""
@@ -35,6 +36,7 @@ Scan = ParallelBeam | FanBeam | ConeBeam | ConeVectors
 """The scans that ASTRA knows too."""
 
 
+@checked
 def to_astra(operator: Scan, grid: Grid) -> tuple[Geometry, Geometry]:
     """Describe a scan in ASTRA's terms, with lengths in the box's unit.
 
@@ -69,6 +71,7 @@ def to_astra(operator: Scan, grid: Grid) -> tuple[Geometry, Geometry]:
     return _projection(operator, theta), _volume(grid, operator.box.center)
 
 
+@checked
 def from_astra(
     projection_geometry: Geometry,
     volume_geometry: Geometry,
@@ -124,9 +127,10 @@ def from_astra(
     return make(box, view, int(projection_geometry["DetectorCount"]), pitch=pitch, **scanner), grid
 
 
+@checked
 def from_scikit_image(
     theta_degrees: Sequence[float] | np.ndarray | Tensor,
-    shape: tuple[int, int],
+    shape: tuple[Count, Count],
     *,
     circle: bool = True,
 ) -> ParallelBeam:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-
 DEAD = 3
 """Most neighbouring dead detector elements that are interpolated."""
 

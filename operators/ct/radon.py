@@ -12,6 +12,7 @@ from inverse_inr import Box, Grid, OnGrid
 from inverse_inr.operators.ct.fourier_slice import FourierSlice
 from inverse_inr.operators.ct.ray_transform import positive_count
 from inverse_inr.operators.ct.turning_scanner import TurningScanner, at_views
+from inverse_inr.ranges import Count, Finite, FiniteTensor, Positive, checked
 
 
 class ParallelBeam(TurningScanner):
@@ -32,15 +33,16 @@ class ParallelBeam(TurningScanner):
             positive, or there are not as many centres as views.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
-        angles: Tensor,
-        detectors: int,
-        pitch: float | None = None,
-        center: float | Tensor = 0.0,
-        samples: int | None = None,
-        subrays: int = 1,
+        angles: FiniteTensor,
+        detectors: Count,
+        pitch: Positive | None = None,
+        center: Finite | FiniteTensor = 0.0,
+        samples: Count | None = None,
+        subrays: Count = 1,
     ) -> None:
         detectors = positive_count(detectors, "ParallelBeam: detectors")
         if pitch is None:

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import Positive, checked
+
 WINDOWS = {
     "ram-lak": lambda f: torch.ones_like(f),
     "shepp-logan": lambda f: torch.sinc(f),
@@ -21,7 +23,8 @@ WINDOWS = {
 WINDOWS["ramp"] = WINDOWS["ram-lak"]
 
 
-def ramp_filter(views: Tensor, pitch: float, window: str = "ramp") -> Tensor:
+@checked
+def ramp_filter(views: Tensor, pitch: Positive, window: str = "ramp") -> Tensor:
     """Convolve the last axis with the band-limited and windowed ramp, which has no DC bias.
 
     Args:

@@ -163,11 +163,14 @@ def geometry_parameter(
         The parameter itself, or a buffer in floating point.
 
     Raises:
+        TypeError: The value is complex.
         ValueError: The value is not finite.
     """
     tensor = value
     if not isinstance(tensor, Tensor):
         tensor = torch.as_tensor(value, dtype=dtype)
+    if tensor.is_complex():
+        raise TypeError(f"{name} must be real, got {tensor.dtype}.")
     if not torch.isfinite(tensor).all():
         raise ValueError(f"{name} holds NaN or Inf.")
     if isinstance(value, nn.Parameter):

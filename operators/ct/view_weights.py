@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import FiniteTensor, Positive, checked
+
 SAME = 1e-6
 """Views closer than this part of the period are one view, taken several times."""
 
@@ -34,7 +36,8 @@ class Coverage(NamedTuple):
     gaps: tuple[float, ...]
 
 
-def angular_weights(angles: Tensor, period: float) -> Tensor:
+@checked
+def angular_weights(angles: FiniteTensor, period: Positive) -> Tensor:
     """The part of the period that each view stands for: half the gaps next to it.
 
     Views that were taken several times share their part. Gaps that are missing (see
@@ -50,7 +53,8 @@ def angular_weights(angles: Tensor, period: float) -> Tensor:
     return angular_coverage(angles, period).weights
 
 
-def angular_coverage(angles: Tensor, period: float) -> Coverage:
+@checked
+def angular_coverage(angles: FiniteTensor, period: Positive) -> Coverage:
     """Find what views cover of their period, and what each of them stands for.
 
     A gap is missing if it is WIDE times wider than the gaps between nearly all (95 %) of the views:

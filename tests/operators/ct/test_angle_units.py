@@ -39,7 +39,7 @@ def test_degrees_are_warned_of(angles: Tensor):
     angles = angles.double()
     steps = angles.diff().abs()
     if len(steps) and float(steps.median()) > 2 * math.pi:
-        with pytest.raises(ValueError, match="torch.deg2rad"):
+        with pytest.raises(ValueError, match=r"torch\.deg2rad"):
             check_radians(angles, "Scan")
         return
     with pytest.warns(UserWarning, match="degrees"):
@@ -56,7 +56,7 @@ def test_degrees_are_warned_of(angles: Tensor):
     ids=["tens", "golden degrees", "random degrees"],
 )
 def test_steps_of_more_than_a_turn_are_refused(angles: Tensor):
-    with pytest.raises(ValueError, match="more than a whole turn.*deg2rad.*modulo a turn"):
+    with pytest.raises(ValueError, match=r"more than a whole turn.*deg2rad.*modulo a turn"):
         check_radians(angles, "Scan")
 
 

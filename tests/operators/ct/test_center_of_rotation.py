@@ -130,7 +130,7 @@ NOISE = torch.randn(360, BINS, generator=torch.Generator().manual_seed(0))
         (with_nan(slice(0, 150)), steps(360, 1), None),
         (with_nan(slice(0, 200)), steps(360, 1), "200 of 360 views hold NaN"),
         (torch.ones(9, BINS), steps(8, 1), r"got \(9, 128\) and \(8,\)"),
-        (torch.ones(2, BINS), torch.tensor([0.0, math.nan]), "angles hold NaN"),
+        (torch.ones(2, BINS), torch.tensor([0.0, math.nan]), "finite numbers"),
         (torch.ones(2, 4), steps(2, 180), "eight detectors"),
     ],
     ids=[
@@ -157,15 +157,11 @@ def test_what_shows_no_axis_is_refused(y: Tensor, angles: Tensor, message: str |
         center_of_rotation(y, angles)
 
 
-@pytest.mark.parametrize("center", [0.0, 5.0, -9.8])
-def test_a_lattice_seen_by_one_pair_is_ambiguous_or_right(center: float):
-    y = measured(LATTICE, steps(181, 1)[[0, 180]], center)
-    try:
-        found = center_of_rotation(y, steps(181, 1)[[0, 180]])
-    except ValueError as error:
-        assert "may be at" in str(error)
-    else:
-        assert found == pytest.approx(center, abs=0.2)
+def test_a_lattice_seen_by_one_pair_is_ambiguous():
+    angles = torch.tensor([0.0, math.pi], dtype=F64)
+    y = measured(LATTICE, angles, -7.8)
+    with pytest.raises(ValueError, match="may be at"):
+        center_of_rotation(y, angles)
 
 
 # ---------------------------------------------------------------- by symmetry
@@ -201,8 +197,9 @@ def test_symmetry_finds_the_axis_of_half_a_turn_in_any_scan(name: str, center: f
         (ANGLES["random"], CANDIDATES, "evenly spaced"),
         (steps(180, 1), torch.arange(-2, 1.5, 0.5), "seek further"),
         (steps(180, 1), torch.zeros(0), "candidates"),
+        (steps(180, 1), torch.tensor([0.0, math.nan]), "candidates"),
     ],
-    ids=["150 degrees", "random", "edge", "none"],
+    ids=["150 degrees", "random", "edge", "none", "NaN"],
 )
 def test_symmetry_refuses_what_is_no_half_turn(angles: Tensor, candidates: Tensor, message: str):
     y = measured(FIELDS["head"], angles, 5.0)

@@ -273,9 +273,7 @@ def test_cones_go_through_astras_dictionaries(move: dict[str, Any]):
     assert_same_rays(beam, again)
     for name in ("center", "vertical", "height", "tilt", "roll", "yaw"):
         expected = getattr(beam, name).float().expand(VIEWS)
-        torch.testing.assert_close(
-            getattr(again, name).expand(VIEWS), expected, atol=1e-5, rtol=0
-        )
+        torch.testing.assert_close(getattr(again, name).expand(VIEWS), expected, atol=1e-5, rtol=0)
 
 
 def test_free_positions_go_through_astras_vectors():
