@@ -79,8 +79,11 @@ class Solver(Reconstruction):
         self.stopped = self._ended_for_good()
         self._told = False
         modes = [(module, module.training) for module in self.objective.modules()]
+        between = [c.between_steps for c in self.callbacks if hasattr(c, "between_steps")]
         with interruptible() as interrupt:
             while self.step_number < last and self.stopped is None:
+                for call in between:
+                    call(self)
                 parts = self.step()
                 check = self._is_check()
                 if interrupt.made:
