@@ -15,6 +15,7 @@ from inverse_inr import noise as noise
 from inverse_inr import optimizers as optimizers
 from inverse_inr import phantoms as phantoms
 from inverse_inr import priors as priors
+from inverse_inr import ranges as ranges
 from inverse_inr import regularizers as regularizers
 from inverse_inr import stopping as stopping
 from inverse_inr import uncertainty as uncertainty
