@@ -30,6 +30,7 @@ from inverse_inr.command.tables import (
     read_tables,
 )
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import NonNegative
 from inverse_inr.registry import Registry, nearest
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver import Callback, Solver, make_prior, measurements_digest
@@ -82,7 +83,13 @@ class Run:
             ConfigError: A table is unknown, or a key or value wrong.
         """
         run = cls(
-            {"problem": {"name": MADE_IN_PYTHON, "measurements": measurements_digest(problem)[:16]}, **tables},
+            {
+                "problem": {
+                    "name": MADE_IN_PYTHON,
+                    "measurements": measurements_digest(problem)[:16],
+                },
+                **tables,
+            },
             problem,
         )
         run.check()
@@ -125,7 +132,9 @@ class Run:
             check_component("prior", priors.registry, t["prior"], taken=GIVEN_TO_PRIORS)
         for k, table in enumerate(t.get("regularizers", [])):
             where = f"regularizers.{k}"
-            check_component(where, regularizers, table, extra=("weight", "on_grid"), taken=("grid",))
+            check_component(
+                where, regularizers, table, extra=("weight", "on_grid"), taken=("grid",)
+            )
             own = {key: value for key, value in table.items() if key in ("weight", "on_grid")}
             check_keywords(f"[{where}] {table['name']}", _beside, own, ())
         for section, registry in (("stopping", stoppings), ("optimizer", optimizer_names)):
@@ -139,18 +148,11 @@ class Run:
         """Make the problem, or return the one that was given.
 
         Raises:
-            ConfigError: A path names the data folder, and there is none; or what was made is no
-                problem.
+            FileNotFoundError: A path begins with the data folder, and that is not known.
         """
         if self.given is not None:
             return self.given
-        table = with_data_folder(self.tables["problem"])
-        made = _make(problems, table)
-        if not isinstance(made, Problem):
-            raise ConfigError(
-                f"[problem] {table['name']}: it returned {type(made).__name__}, not a Problem."
-            )
-        return made
+        return _make(problems, with_data_folder(self.tables["problem"]))
 
     def solver(self, problem: Problem, callbacks: list[Callback]) -> Solver:
         """Make the solver that the config describes.
@@ -222,7 +224,7 @@ class Run:
         return {name: known[name] for name in names}
 
 
-def _beside(weight: float = 1.0, on_grid: bool = False) -> None:
+def _beside(weight: NonNegative = 1.0, on_grid: bool = False) -> None:
     """The keys that every table of regularizers may have beside those of its component."""
 
 

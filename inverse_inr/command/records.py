@@ -101,7 +101,7 @@ def _meant(name: str, value: Any, key: Key) -> Any:
     try:
         return converted(value, key.annotation, key.default)
     except ValueError as error:
-        raise ValueError(f"{name} = {value!r}. {error}") from None
+        raise ValueError(f"{name} = {value!r} {error}") from None
 
 
 def unknown_key(component: Callable[..., Any], name: str, keys: Mapping[str, Key]) -> str:

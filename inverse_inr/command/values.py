@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from inverse_inr.ranges import Fault, Range, fault_of, in_words
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
@@ -26,33 +28,55 @@ def converted(value: Any, annotation: Any, default: Any = inspect.Parameter.empt
     Args:
         value: The value.
         annotation: The parameter's annotation; `inspect.Parameter.empty` lets everything pass.
-        default: The parameter's default. Infinity is refused unless that is infinite too.
+        default: The parameter's default. Infinity is refused unless that is infinite too, or the
+            annotation's range has it.
 
     Returns:
         The value to be used.
 
     Raises:
-        ValueError: The value does not fit; the message says what would.
+        ValueError: The value does not fit; the message ends a sentence that begins with it:
+            "must be a whole number of at least 1."
     """
     from pydantic import ValidationError
 
     if annotation is inspect.Parameter.empty:
         return value
-    for number in _floats(value):
-        if math.isnan(number):
-            raise ValueError("NaN is no number.")
-        if math.isinf(number) and default not in (math.inf, -math.inf):
-            raise ValueError("The number must be finite.")
+    if not all(_allowed(number, annotation, default) for number in _floats(value)):
+        raise ValueError(f"must be {in_words(annotation)}, and finite.")
     try:
         text = json.dumps(value)
     except TypeError:
         text = None
     try:
         if text is None:
-            return _adapter(annotation).validate_python(value)
-        return _adapter(annotation).validate_json(text, strict=True)
+            made = _adapter(annotation).validate_python(value)
+        else:
+            made = _adapter(annotation).validate_json(text, strict=True)
     except ValidationError as error:
-        raise ValueError(_told(error)) from None
+        fault = fault_of(value, annotation)
+        if fault is None:
+            raise ValueError(f"is refused. {_told(error)}") from None
+        raise ValueError(_sentence(fault)) from None
+    fault = fault_of(made, annotation)
+    if fault is not None:
+        raise ValueError(_sentence(fault))
+    return made
+
+
+def _sentence(fault: Fault) -> str:
+    """The fault in the words of a config, where a sequence is a list."""
+    return f"must be {fault.allowed}. {fault.slip}".strip().replace("a sequence", "a list")
+
+
+def _allowed(number: float, annotation: Any, default: Any) -> bool:
+    if math.isfinite(number):
+        return True
+    marks = getattr(annotation, "__metadata__", ())
+    return math.isinf(number) and (
+        default in (math.inf, -math.inf)
+        or any(isinstance(mark, Range) and number in mark for mark in marks)
+    )
 
 
 def fits(value: Any, annotation: Any) -> bool:
@@ -75,7 +99,7 @@ def _floats(value: Any) -> Iterator[float]:
 
 def _told(error: Any) -> str:
     """What would fit, in one sentence: each reason once, without those of Python alone."""
-    reasons = [e["msg"].replace("valid array", "list") for e in error.errors()]
+    reasons = [e["msg"] for e in error.errors()]
     plain = [r for r in reasons if not r.startswith("Cannot check `isinstance`")]
     return "; ".join(dict.fromkeys(plain or ["It cannot be written in a config"])) + "."
 

@@ -162,7 +162,7 @@ class _Hashing:
 
 def _save_sealed(state: Record, file: IO[bytes]) -> None:
     """Write a state, and its digest as the comment of the ZIP archive that torch makes of it."""
-    hashing = _Hashing(file)
+    hashing: Any = _Hashing(file)
     try:
         torch.save(state, hashing)
     except RuntimeError:
