@@ -11,9 +11,8 @@ import sys
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from inverse_inr.command import describing
 from inverse_inr.command.checking import check_operator
@@ -30,6 +29,14 @@ from inverse_inr.command.folder import (
     remove_orphans,
 )
 from inverse_inr.command.lock import locked
+from inverse_inr.command.options import (
+    Config,
+    Keywords,
+    Overrides,
+    Threads,
+    Wait,
+    check_words,
+)
 from inverse_inr.command.presets import find_config
 from inverse_inr.command.reporting import notes_of, text_table, versions, write_json
 from inverse_inr.command.runs import Unfinished, load_state, prepare, print_notes, reconstruct
@@ -39,33 +46,6 @@ from inverse_inr.solver import Progress, disk_full
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
 logger = logging.getLogger("inverse_inr")
-
-Config = Annotated[
-    str,
-    Parameter(help="A TOML file, the name of a preset or problem (ct), or my_file.py:problem."),
-]
-Overrides = Annotated[
-    tuple[str, ...],
-    Parameter(
-        help="Override a value: --set solver.steps=200 --set regularizers.0.weight=2 (repeat)."
-    ),
-]
-Keywords = Annotated[
-    list[str],
-    Parameter(
-        consume_multiple=True,
-        help="Any keyword of the problem: --size 64 (inverse-inr list ct names them).",
-    ),
-]
-Threads = Annotated[
-    int | None,
-    Parameter(
-        help="CPU threads for torch. One is fastest for small problems and on a busy machine."
-    ),
-]
-Wait = Annotated[
-    bool, Parameter(help="Wait while another process works in the folder.", negative=())
-]
 
 
 @app.command
@@ -285,6 +265,7 @@ def main() -> None:
     """Run the command line. An error that a user can mend is one line, not a traceback."""
     warnings.formatwarning = lambda message, *_, **__: f"inverse-inr: {message}\n"
     try:
+        check_words(sys.argv[1:])
         app()
     except KeyboardInterrupt:
         print("inverse-inr: interrupted", file=sys.stderr)

@@ -84,11 +84,11 @@ def override(tables: Table, assignments: Iterable[str]) -> None:
             )
         place: Any = tables
         for depth, key in enumerate(keys[:-1]):
-            place = _inner(place, key, keys[depth + 1], assignment)
+            place = _inner(tables, place, key, keys[depth + 1], assignment)
         _assign(place, keys[-1], _parsed(value), assignment)
 
 
-def _inner(place: Any, key: str, following: str, assignment: str) -> Any:
+def _inner(tables: Table, place: Any, key: str, following: str, assignment: str) -> Any:
     """The table or list that a key names, made where there is none."""
     if isinstance(place, list):
         at = _position(place, key, assignment)
@@ -97,7 +97,8 @@ def _inner(place: Any, key: str, following: str, assignment: str) -> Any:
         found = place[at]
     else:
         if key not in place:
-            place[key] = [] if following == "0" else {}
+            is_list = following == "0" or (place is tables and key == "regularizers")
+            place[key] = [] if is_list else {}
         found = place[key]
     if not isinstance(found, dict | list):
         raise ConfigError(f"--set {assignment!r}: {key} is {found!r}, which has no parts.")
@@ -116,6 +117,11 @@ def _position(place: Sequence[Any], key: str, assignment: str) -> int:
     """Where in a list a key points: one of its parts, or the place behind them."""
     if key.isdecimal() and int(key) <= len(place):
         return int(key)
+    if not place:
+        raise ConfigError(
+            f"--set {assignment!r}: this config has no [[regularizers]], so those that the problem "
+            "suggests hold. Name one first: --set regularizers.0.name=total_variation."
+        )
     listed = ", ".join(f"{k} ({part.get('name')})" for k, part in enumerate(place) if part)
     if not all(isinstance(part, dict) for part in place):
         listed = f"0 to {len(place) - 1}"
@@ -186,7 +192,9 @@ def check_component(
     if "name" not in table:
         raise ConfigError(f"[{section}] needs a name. {nearest('', registry.names())}")
     if not isinstance(table["name"], str):
-        raise ConfigError(f"[{section}] name = {table['name']!r}. The name of a {registry.kind}.")
+        raise ConfigError(
+            f"[{section}] name = {table['name']!r} must be the name of a {registry.kind}."
+        )
     try:
         component = registry.get(table["name"])
     except (ValueError, FileNotFoundError) as error:
