@@ -19,6 +19,7 @@ from inverse_inr.io.cubes import write_envi as write_envi
 from inverse_inr.io.dicom import read_dicom as read_dicom
 from inverse_inr.io.files import FileFormatError as FileFormatError
 from inverse_inr.io.files import PathLike, existing_file, nearest_first
+from inverse_inr.io.files import SelectionError as SelectionError
 from inverse_inr.io.files import atomic_write as atomic_write
 from inverse_inr.io.hdf5 import read_hdf5 as read_hdf5
 from inverse_inr.io.hdf5 import write_hdf5 as write_hdf5
