@@ -176,7 +176,7 @@ def find_center(measured: Measured, angles: Tensor) -> float:
 def remark_on_span(measured: Measured, span: float | None) -> dict[str, str]:
     """Compare the first and the last view of a span of a turn, which should be alike.
 
-    The ends of half a turn tell nothing: the centre that is found from them takes up the difference.
+    The ends of half a turn tell nothing: the centre found from them takes up the difference.
 
     Args:
         measured: The measurements.

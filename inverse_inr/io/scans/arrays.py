@@ -18,6 +18,7 @@ from inverse_inr.io.files import (
 from inverse_inr.io.hdf5 import dataset_names, numeric_dataset, open_hdf5
 from inverse_inr.io.matlab import matlab_struct, matlab_variables
 from inverse_inr.io.scans.tiff_frames import SUFFIXES, read_tiff_stack
+from inverse_inr.memory import require
 from inverse_inr.ranges import checked
 
 EXPECTED = "an array as .npy, .npz, .h5, .mat or .tif"
@@ -94,7 +95,9 @@ def _read(path: Path, kind: str, name: str | None) -> np.ndarray:
     assert name is not None
     if kind == "hdf5":
         with open_hdf5(path) as file:
-            return np.asarray(numeric_dataset(file, name)[()])
+            found_there = numeric_dataset(file, name)
+            require(f"{path}: {name}", float(found_there.size) * found_there.dtype.itemsize)
+            return np.asarray(found_there[()])
     found: dict[str, Any] = {}
     if kind == "npz":
         with reading(path, EXPECTED, ("ZIP",)), np.load(path, allow_pickle=False) as archive:
