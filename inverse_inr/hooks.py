@@ -257,10 +257,24 @@ class Running(Protocol):
         ...
 
 
+@runtime_checkable
+class BetweenSteps(Protocol):
+    """A callback that is called before every step too, where the state is whole: a checkpoint."""
+
+    def between_steps(self, solver: Running) -> None:
+        """Look at the solver, without changing it.
+
+        Args:
+            solver: The solver, with all checks of the steps so far behind it.
+        """
+        ...
+
+
 __all__ = [
     "Anneals",
     "BeforeStep",
     "Begins",
+    "BetweenSteps",
     "Conditions",
     "Decorrelates",
     "Field",
