@@ -10,6 +10,7 @@ here.
 from inverse_inr import baselines as baselines
 from inverse_inr import constants as constants
 from inverse_inr import fidelity as fidelity
+from inverse_inr import memory as memory
 from inverse_inr import metrics as metrics
 from inverse_inr import noise as noise
 from inverse_inr import optimizers as optimizers

@@ -136,6 +136,20 @@ class HasLeastSquares(Protocol):
         ...
 
 
+@runtime_checkable
+class Decorrelates(Protocol):
+    """A fidelity whose noise is correlated within a row: a covariance of the channels."""
+
+    def decorrelated(self) -> tuple[Callable[[Tensor], Tensor] | None, Any]:
+        """Name the linear map that takes measurements to uncorrelated ones, and their fidelity.
+
+        Returns:
+            The map (b, *m) -> (b, *m), None where nothing is correlated, and the fidelity of what
+            it gives.
+        """
+        ...
+
+
 # --- a prior, or a part of one ---
 
 
@@ -262,6 +276,7 @@ __all__ = [
     "Begins",
     "BetweenSteps",
     "Conditions",
+    "Decorrelates",
     "Field",
     "HasGridMap",
     "HasLeastSquares",

@@ -30,6 +30,7 @@ class LinearMap:
 
     def __init__(self, measure: ArrayMap, grid: Grid, channels: int, dtype: torch.dtype) -> None:
         self.grid = grid
+        grid.require_memory("an image and its gradient", 2 * grid.numel * channels * dtype.itemsize)
         # one recorded application: its backward is the adjoint, as often as wanted
         self._image = torch.zeros(*grid.shape, channels, dtype=dtype, requires_grad=True)
         with torch.enable_grad():
@@ -59,6 +60,19 @@ class LinearMap:
             (*grid.shape, c) image.
         """
         return torch.autograd.grad(self._y, self._image, y.to(self._y.dtype), retain_graph=True)[0]
+
+    def then(self, after: ArrayMap) -> LinearMap:
+        """Follow this map by a linear map of the measurements.
+
+        Args:
+            after: Function (rows, *m) -> (rows, *k), linear.
+
+        Returns:
+            The product, whose offset went through `after` as well.
+        """
+        first = self._measure
+        channels = self._image.shape[-1]
+        return LinearMap(lambda x: after(first(x)), self.grid, channels, self._image.dtype)
 
     def norm(self, iterations: int = 30, seed: int = 0) -> float:
         """Compute the largest singular value of A by power iteration.

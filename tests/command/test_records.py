@@ -149,7 +149,7 @@ FLAT = {
     "noise_level bias voids outliers volume orientations resolution learn_motion learn_bias "
     "noise seed",
     "ct_scan": "row bin every air span center learn_center path fidelity size width "
-    "hold_out_views drift raster",
+    "hold_out_views drift raster names white dark angles angle_unit values",
 }
 """What configs of these problems may say: they are written in files that people keep."""
 
