@@ -130,12 +130,21 @@ def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Itera
     Raises:
         FileNotFoundError: There is no such file.
         FileFormatError: The path is a folder, or reading failed.
+        MemoryError: The file needs more memory than there is.
     """
     path = existing_file(path, expected)
     try:
         yield path
-    except (FileFormatError, FileNotFoundError, PermissionError, MemoryError, ImportError):
+    except (FileFormatError, FileNotFoundError, PermissionError, ImportError):
         raise
+    except MemoryError as error:
+        if str(error).startswith(f"{path}: "):
+            raise
+        raise MemoryError(
+            f"{path}: {expected} that needs more memory than there is "
+            f"({' '.join(str(error).split())[:240].rstrip('.') or 'it could not be allocated'}). "
+            "Read a part of it; or is its header damaged?"
+        ) from None
     except Exception as error:
         # libraries raise anything from SyntaxError (PIL) to KeyError (h5py) for a bad file
         reason = (" ".join(str(error).split()) or type(error).__name__)[:240].rstrip(".")

@@ -26,7 +26,7 @@ from inverse_inr import (
 )
 from inverse_inr.io import read_image
 from inverse_inr.operators import CodedVideo, HadamardPatterns, SinglePixel
-from inverse_inr.problems.images import binned, cropped, grey, load_image
+from inverse_inr.problems.images import binned, cropped, grey, load_image, load_picture
 from inverse_inr.problems.pictures import row_of, write_picture
 from inverse_inr.regularizers import TotalVariation
 
@@ -72,8 +72,8 @@ def single_pixel(
             f"single_pixel: fraction={fraction} must lie in (0, 1], "
             f"noise_level={noise_level} above 0."
         )
-    values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
-    values = grey(values)
+    picture = load_picture(image, slice=slice, bin=bin, crop=crop)
+    values, grid = grey(picture.values), picture.grid
     count = max(1, round(fraction * grid.numel))
     if patterns == "hadamard":
         operator = SinglePixel(HadamardPatterns(grid, count), grid)
@@ -92,7 +92,13 @@ def single_pixel(
         write=write_picture,
     )
     return Problem(
-        [Term(operator, y, model)], grid.box, grid, reference=truth, average=1, suggested=suggested
+        [Term(operator, y, model)],
+        grid.box,
+        grid,
+        reference=truth,
+        average=1,
+        suggested=suggested,
+        notes=picture.notes,
     )
 
 

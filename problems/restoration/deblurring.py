@@ -11,7 +11,7 @@ import torch
 from inverse_inr import Grid, Problem, SampledField, Term, baselines, noise, predict
 from inverse_inr.operators import Blur
 from inverse_inr.operators.optics import psf
-from inverse_inr.problems.images import load_image
+from inverse_inr.problems.images import load_image, load_picture
 from inverse_inr.problems.restoration.deconvolution import (
     FramedBlur,
     richardson_lucy,
@@ -70,7 +70,8 @@ def deblur(
             f"deblur: noise_level={noise_level} must be positive; "
             "of clean data take what rounding left."
         )
-    values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
+    picture = load_picture(image, slice=slice, bin=bin, crop=crop)
+    values, grid = picture.values, picture.grid
     seen_by = blur_psf(kernel, size, angle, grid)
     frame = grid
     if not measured:
@@ -91,6 +92,7 @@ def deblur(
         values.shape[-1],
         average=1,
         reference=truth,
+        notes=picture.notes,
     )
     methods = {
         "Wiener": wiener,

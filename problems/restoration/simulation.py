@@ -14,6 +14,7 @@ from torch import Tensor
 
 from inverse_inr import Grid, Problem, SampledField, Suggestion, Term, noise, predict
 from inverse_inr.operators import Mask
+from inverse_inr.problems.images import Picture
 from inverse_inr.stopping import HeldOut, Never
 
 MODEL_ERROR = 0.01
@@ -24,8 +25,7 @@ No field of local pieces needs to come closer."""
 
 def measure(
     operator: Any,
-    values: Tensor,
-    grid: Grid,
+    picture: Picture,
     noise_level: float,
     seed: int,
     measured: bool,
@@ -35,8 +35,8 @@ def measure(
 
     Args:
         operator: A `Mask`, or another operator on `grid`.
-        values: (h, w, c) in [0, 1], the truth, or the measurement itself if `measured`.
-        grid: The grid of the image that is sought.
+        picture: The truth, or the measurement itself if `measured`, with the grid of the image
+            that is sought and its notes.
         noise_level: Standard deviation of Gaussian noise; with 0, the fit uses `MODEL_ERROR`.
         seed: Seed of the noise.
         measured: Take `values` as measured, with no truth to compare with.
@@ -45,6 +45,7 @@ def measure(
     Returns:
         A problem with one term and no suggestion.
     """
+    values, grid = picture.values, picture.grid
     if noise_level:
         model = noise.Gaussian(noise_level)
     if measured:
@@ -56,7 +57,15 @@ def measure(
         if model is not None:
             y = model.sample(y, torch.Generator().manual_seed(seed))
     terms = [Term(operator, y, model or noise.Gaussian(MODEL_ERROR))]
-    return Problem(terms, grid.box, grid, values.shape[-1], reference=truth, average=1)
+    return Problem(
+        terms,
+        grid.box,
+        grid,
+        values.shape[-1],
+        reference=truth,
+        average=1,
+        notes=dict(picture.notes),
+    )
 
 
 def _as_measured(operator: Any, values: Tensor, grid: Grid) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cases.image import ramp, save
+from cases.image import halves, ramp, save
 
 from inverse_inr import Grid, SampledField, noise, predict, solve
 from inverse_inr.command.config import Run
@@ -63,10 +63,11 @@ def test_bayer_has_one_channel_a_pixel_and_nearest_fills_it():
     ("mask", "match"),
     [
         (0 * ramp(), "keeps no pixel"),
-        (ramp(20, 24), "the mask has"),
-        (ramp(24, 24), "the mask has"),
+        (halves(20, 24), r"the mask has \(20, 24\).*Transposed"),
+        (halves(24, 24), r"the mask has \(24, 24\)"),
+        (ramp(), "a mask has two levels"),
     ],
-    ids=["empty", "turned", "too wide"],
+    ids=["empty", "turned", "too wide", "grey levels"],
 )
 def test_inpaint_refuses_a_mask_that_does_not_fit(tmp_path, mask, match):
     image = save(tmp_path / "a.tif", ramp())
