@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Field, Grid, SampledField, phantoms
 from inverse_inr.domain import pixel_grid
-from inverse_inr.io import read_image
+from inverse_inr.io import inferences, read_image
 from inverse_inr.problems.masks import read_mask
 from inverse_inr.problems.pixels import binned as binned
 from inverse_inr.problems.pixels import binned_known
@@ -112,7 +112,8 @@ def load_picture(
         found = read_mask(mask)
         if not complete and file.suffix.lower() in (".png", ".tif", ".tiff"):
             with_alpha = {"alpha": True}
-    values, grid = read_image(file, **with_alpha)
+    with inferences() as inferred:
+        values, grid = read_image(file, **with_alpha)
     if grid.ndim == 3:
         values, grid = slice_of(values, grid, slice, image)
     elif slice is not None:
@@ -121,6 +122,8 @@ def load_picture(
         raise ValueError(f"{image}: expected a picture or a volume, found {grid.ndim} axes.")
     known = torch.ones(grid.shape, dtype=torch.bool)
     notes: dict[str, Any] = {}
+    if inferred:
+        notes["file"] = " ".join(inferred)
     if found is not None:
         known = fitting(found.known, grid, image, found.where)
         if with_alpha and values.shape[-1] in (2, 4):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from inverse_inr.io.files import FileFormatError
+from inverse_inr.io.inferred import infer
 from inverse_inr.io.sizes import ANY_RATIO, DEFLATE, check_claim
 
 ORIENTATION = 274
@@ -36,6 +37,8 @@ def oriented(array: np.ndarray, orientation: int, path: Path) -> np.ndarray:
         raise FileFormatError(
             f"{path}: its orientation tag says {orientation}; 1 to 8 are defined. Damaged?"
         )
+    if orientation > 1:
+        infer(path, f"turned as its orientation tag {orientation} says.")
     if orientation > 4:  # 5 to 8: the stored rows are columns of the picture
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -69,6 +72,7 @@ def without_opaque_alpha(array: np.ndarray, keep: bool, path: Path, kind: str = 
             "and what lies behind them is not in the file. Flatten it onto a background; "
             "or, if alpha says which pixels are known, give the file as the mask too."
         )
+    infer(path, "its alpha channel is opaque everywhere and was dropped.")
     return array[..., :-1]
 
 

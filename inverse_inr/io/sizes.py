@@ -77,10 +77,9 @@ def check_claim(
     if needed > held * ratio:
         compressed = " even compressed" if ratio > 1 else ""
         raise FileFormatError(
-            f"{path}: the header claims {_words(sizes)} of {in_words(needed)}; "
-            f"the file has {in_words(held)} for them, too few{compressed}. "
-            "A truncated file, or a damaged header?"
-        )
+            f"{path}: expected {_words(sizes)} of {in_words(needed)}, as its header claims, found "
+            f"{in_words(held)}, too few{compressed}. A truncated file, or a damaged header?"
+        ) from None
     free = memory_at_hand()
     wanted = needed + count * FLOAT
     if free is not None and wanted > free:

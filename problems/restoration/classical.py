@@ -161,13 +161,24 @@ def estimated_noise(values: Tensor) -> float:
         values: (h, w, c), a noisy image.
 
     Returns:
-        The standard deviation in the image's unit, averaged over channels.
+        The standard deviation in the image's unit, averaged over channels. Of a strip narrower than
+        3 pixels, second differences along it.
+
+    Raises:
+        ValueError: Both sides are shorter than 3 pixels.
 
     Source:
         Immerkær 1996 (differences); Donoho & Johnstone 1994 (median).
     """
     second = values.new_tensor([1.0, -2.0, 1.0])
-    kernel = (second[:, None] * second)[None, None]
+    if max(values.shape[:2]) < 3:
+        raise ValueError(
+            f"denoise: noise cannot be estimated from {tuple(values.shape[:2])} pixels; "
+            "give noise_level."
+        )
+    one = values.new_ones(1)
+    down, across = (second if n > 2 else one for n in values.shape[:2])
+    kernel = (down[:, None] * across)[None, None]
     detail = functional.conv2d(values.movedim(-1, 0)[:, None], kernel).flatten(1)
     return float(detail.abs().median(1).values.mean()) / (
         0.6745 * float(kernel.square().sum().sqrt())

@@ -43,6 +43,9 @@ BENDING = 5.0
 
 Found on the same images as `SIMILAR`."""
 
+PATCH = 5
+"""Side in pixels of the patches that the rounds compare, as `LocalGaussians` takes them."""
+
 STEPS = 10
 """L-BFGS steps per refinement round, whose patch models come from the fit before."""
 
@@ -105,9 +108,17 @@ def in_rounds(
 
     Returns:
         The problem that suggests its last round.
+
+    Raises:
+        ValueError: The image is smaller than a patch.
     """
     if not rounds:
         return problem
     grid = on or problem.grid
+    if min(grid.shape) < PATCH:
+        raise ValueError(
+            f"rounds={rounds} compare patches of {PATCH} x {PATCH} pixels, and the image has "
+            f"{grid.shape}. rounds=0 is the first fit alone."
+        )
     weight = 0.5 * problem.channels * math.prod(grid.shape) / problem.terms[0].y.numel()
     return refined(problem, rounds, weight, steps=STEPS, grid=grid, then=then)
