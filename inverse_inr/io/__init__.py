@@ -35,7 +35,7 @@ from inverse_inr.io.mstar import read_mstar as read_mstar
 from inverse_inr.io.nga import read_cphd as read_cphd
 from inverse_inr.io.nga import read_sicd as read_sicd
 from inverse_inr.io.nifti import read_nifti as read_nifti
-from inverse_inr.io.nifti import split_volume
+from inverse_inr.io.nifti import split_volume as split_volume
 from inverse_inr.io.nifti import write_nifti as write_nifti
 from inverse_inr.io.npz import read_npz as read_npz
 from inverse_inr.io.npz import write_npz as write_npz

@@ -96,6 +96,9 @@ def problem_of(
         ),
         "unit of the field": f"{scale:.6g} of the stacks' own",
     }
+    remarks = [sentence for stack in stacks for sentence in stack.remarks]
+    if remarks:
+        notes["files"] = " ".join(dict.fromkeys(remarks))
     return SliceProblem(
         [Term(operator, y / scale, model)],
         box,

@@ -35,6 +35,7 @@ class Stack:
         outlier: (slices,) boolean, the slices that are useless, where simulated.
         interleave: k, where slices were acquired in the order 0, k, 2k, ..., 1, k + 1, ...; 1 for
             one after the other. None: not known, and nothing is then assumed of motion in time.
+        remarks: What was inferred when the stack was read, in sentences.
 
     Raises:
         ValueError: The affine is singular or sheared, no pixel can be used, the thickness is not
@@ -49,6 +50,7 @@ class Stack:
     true_poses: Tensor | None = None
     outlier: Tensor | None = None
     interleave: int | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.values.ndim != 3 or self.mask.shape != self.values.shape:
