@@ -32,6 +32,8 @@ SIGNATURES = (
     ("TIFF", 0, b"MM\x00*"),
     ("MATLAB", 0, b"MATLAB"),
     ("WAV", 8, b"WAVE"),
+    ("PLY", 0, b"ply\n"),
+    ("PLY", 0, b"ply\r\n"),
     ("NIfTI", 344, b"n+1\x00"),
     ("NIfTI", 4, b"n+2\x00"),
 )

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
-from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
+from inverse_inr.io.files import (
+    FileFormatError,
+    PathLike,
+    as_real_image,
+    atomic_write,
+    describe,
+    reading,
+)
+from inverse_inr.io.sizes import check_claim
 
 EXPECTED = "an uncompressed WAV file"
 """The kind of file that is read, for messages."""
@@ -29,11 +38,13 @@ def read_wav(path: PathLike) -> tuple[Tensor, Grid]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        FileFormatError: The file is damaged, of another kind, compressed or empty.
+        FileFormatError: The file is damaged, cut, of another kind, compressed or empty.
+        MemoryError: The sound is larger than the memory at hand.
     """
     from scipy.io import wavfile
 
     with reading(path, EXPECTED, ("WAV",)) as file:
+        _check_chunks(file)
         with warnings.catch_warnings():
             # unknown chunks, such as tags, are no fault
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
@@ -52,6 +63,27 @@ def read_wav(path: PathLike) -> tuple[Tensor, Grid]:
             )
     grid = Grid(Box((0.0,), (len(values) / rate,), ("s",)), (len(values),))
     return torch.from_numpy(values.astype(np.float32).reshape(len(values), -1)), grid
+
+
+def _check_chunks(file: Path) -> None:
+    """Refuse samples that the file promises and does not hold: scipy would return what is there."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        head = stream.read(12)
+        if head[:4] not in (b"RIFF", b"RIFX") or head[8:] != b"WAVE":
+            raise FileFormatError(f"{file}: expected {EXPECTED}, found {describe(file)}.")
+        order = "big" if head[:4] == b"RIFX" else "little"
+        while True:
+            name = stream.read(8)
+            if len(name) < 8:
+                raise FileFormatError(
+                    f"{file}: expected {EXPECTED}, found one without samples. Truncated?"
+                )
+            length = int.from_bytes(name[4:], order)
+            if name[:4] == b"data":
+                check_claim(file, (length,), 1, held=size - stream.tell())
+                return
+            stream.seek(length + length % 2, 1)
 
 
 def write_wav(path: PathLike, values: Tensor, grid: Grid) -> None:
