@@ -6,11 +6,11 @@ A damaged header may ask for any size. Readers call `check_claim` before they al
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from inverse_inr.io.files import FileFormatError, PathLike
+from inverse_inr.memory import in_words, require
 
 DEFLATE = 1040.0
 """The most bytes that a byte of deflate (gzip, zlib, PNG, ZIP) can stand for: 1032, and slack."""
@@ -18,28 +18,6 @@ ANY_RATIO = math.inf
 """For compressions that have no largest ratio worth a check, as bzip2 and JPEG."""
 FLOAT = 4
 """Bytes of a value as the readers return it, float32."""
-
-
-def memory_at_hand() -> int | None:
-    """Bytes that can be allocated without swapping, as the system and its container say.
-
-    Returns:
-        Free memory and what the system would give up for it; None where the system does not say.
-    """
-    found = []
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                found.append(1024 * int(line.split()[1]))
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text().strip()
-        if limit != "max":
-            found.append(int(limit) - int((group / "memory.current").read_text()))
-    except (OSError, ValueError, IndexError):
-        pass
-    if not found and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return max(0, min(found)) if found else None
 
 
 def check_claim(
@@ -80,30 +58,9 @@ def check_claim(
             f"{path}: expected {_words(sizes)} of {in_words(needed)}, as its header claims, found "
             f"{in_words(held)}, too few{compressed}. A truncated file, or a damaged header?"
         ) from None
-    free = memory_at_hand()
-    wanted = needed + count * FLOAT
-    if free is not None and wanted > free:
-        raise MemoryError(
-            f"{path}: {_words(sizes)} need {in_words(wanted)}, and {in_words(free)} of memory "
-            "are at hand. Read a part of it, or bin it first."
-        )
+    require(f"{path}: reading {_words(sizes)}", needed + count * FLOAT, "Read a part of it.")
     return needed
 
 
 def _words(sizes: Sequence[int]) -> str:
     return " x ".join(map(str, sizes)) + " values"
-
-
-def in_words(count: float) -> str:
-    """A number of bytes as people write it.
-
-    Args:
-        count: The number of bytes.
-
-    Returns:
-        "812 bytes", "1.5 MiB", "111 GiB".
-    """
-    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
-        if count >= 1024**power:
-            return f"{count / 1024**power:.3g} {unit}"
-    return f"{count:g} bytes"
