@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +78,14 @@ def without_opaque_alpha(array: np.ndarray, keep: bool, path: Path, kind: str = 
     return array[..., :-1]
 
 
-def opened(path: Path) -> Any:
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
     """Open a picture with Pillow, after a check that its size is one that can be.
 
     Args:
         path: The file.
 
-    Returns:
+    Yields:
         The `PIL.Image.Image`, whose pixels are not decoded yet.
 
     Raises:
@@ -91,18 +94,19 @@ def opened(path: Path) -> Any:
     """
     from PIL import Image
 
-    image = Image.open(path)
-    ratio = DEFLATE if image.format == "PNG" else ANY_RATIO
-    bits = 1 if image.mode == "1" else 2  # at least that many in any picture that is read here
-    check_claim(path, (image.height, image.width), bits / 8, ratio=ratio)
-    check_claim(path, (image.height, image.width, len(image.getbands())), 4, ratio=ANY_RATIO)
-    frames = getattr(image, "n_frames", 1)
-    if image.format == "PNG" and frames > 1:
-        raise FileFormatError(
-            f"{path}: expected one picture, found an animation of {frames} frames. "
-            "Save the frame that is meant."
-        )
-    return image
+    with Image.open(path) as image:
+        ratio = DEFLATE if image.format == "PNG" else ANY_RATIO
+        # a bit at least for each pixel of any picture; decoded, there are up to 8 bytes a sample
+        check_claim(path, (image.height, image.width), 1 / 8, ratio=ratio)
+        decoded = (image.height, image.width, len(image.getbands()))
+        check_claim(path, decoded, 8, ratio=ANY_RATIO)
+        frames = getattr(image, "n_frames", 1)
+        if image.format == "PNG" and frames > 1:
+            raise FileFormatError(
+                f"{path}: expected one picture, found an animation of {frames} frames. "
+                "Save the frame that is meant."
+            )
+        yield image
 
 
 def orientation_of(image: Any) -> int:

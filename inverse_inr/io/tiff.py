@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inverse_inr.domain import Grid, pixel_grid
 from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
+from inverse_inr.io.inferred import infer
 from inverse_inr.io.pictures import ORIENTATION, oriented, without_opaque_alpha
 from inverse_inr.io.sizes import ANY_RATIO, DEFLATE, check_claim
 
@@ -146,7 +147,7 @@ def _values(array: np.ndarray, page: Any, file: Path) -> np.ndarray:
     """The samples as float32, those with a white divided by it."""
     colour = page.photometric.name
     if colour == "PALETTE":
-        table = page.colormap.astype(np.float32) / 65535
+        table = _palette(page.colormap, file)
         if array.dtype.kind != "u" or array.shape[-1] != 1 or int(array.max()) >= table.shape[1]:
             raise FileFormatError(f"{file}: its pixels name colours that its palette has not.")
         return np.ascontiguousarray(np.moveaxis(table[:, array[..., 0]], 0, -1))
@@ -164,6 +165,14 @@ def _values(array: np.ndarray, page: Any, file: Path) -> np.ndarray:
     if colour == "MINISWHITE":
         values = 1 - values
     return values
+
+
+def _palette(table: np.ndarray, file: Path) -> np.ndarray:
+    """The colours (3, n) from 0 to 1; many writers shift 8 bits up and leave 65280 for white."""
+    if (table % 256 == 0).all() and table.any():
+        infer(file, "its palette has 8 bits: every entry is a multiple of 256, and white is 65280.")
+        return (table // 256).astype(np.float32) / 255
+    return table.astype(np.float32) / 65535
 
 
 def write_tiff(path: PathLike, values: Tensor, grid: Grid) -> None:
