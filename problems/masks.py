@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inverse_inr.io import READERS, read_image
+from inverse_inr.io import READERS, inferences, read_image
+from inverse_inr.io.tiff import ZERO_IS_WHITE
 
 MOST_NAMED = 6
 """Levels that a message names at most."""
@@ -37,10 +38,16 @@ def read_mask(path: str) -> FoundMask:
         The mask, True at the brighter level (at the only one, unless it is 0).
 
     Raises:
-        ValueError: The image has three or more levels, two that are equally bright, NaN, or two
-            candidates that disagree; it is no picture, or cannot be read.
+        ValueError: The image has three or more levels, two that are equally bright, NaN, a zero
+            that is white, or two candidates that disagree; it is no picture, or cannot be read.
     """
-    values, colours = _values(path)
+    with inferences() as inferred:
+        values, colours = _values(path)
+    if any(ZERO_IS_WHITE in sentence for sentence in inferred):
+        raise ValueError(
+            f"{path}: zero is white in this file (MINISWHITE, as tifffile writes bool). White and "
+            "nonzero mean known, and here they contradict each other. Save the mask as 8-bit grey."
+        )
     if values.ndim != 3:
         raise ValueError(f"{path}: a mask is a picture, found {values.ndim - 1} axes.")
     if not torch.isfinite(values).all():
@@ -97,7 +104,7 @@ def _of_levels(values: Tensor, path: str, what: str) -> FoundMask:
     if len(levels) == 1:
         known = torch.full(values.shape[:2], bool(bright[0] > 0))
         return FoundMask(known, f"{what} is {_word(top)} everywhere")
-    if bool(bright[0] == bright[1]):
+    if abs(float(bright[0] - bright[1])) <= 1e-6 * float(levels.abs().max()):
         raise ValueError(
             f"{path}: the two levels of the mask, {_word(levels[0])} and {_word(levels[1])}, are "
             "equally bright; the brighter one means known. Save it as black and white."

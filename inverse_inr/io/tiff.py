@@ -27,6 +27,8 @@ ALPHA = {"ASSOCALPHA": "premultiplied ", "UNASSALPHA": "straight "}
 """Kinds of a further sample that is opacity, in words."""
 PAGES = ("", "Q", "Z", "I", "T")
 """The letters by which tifffile names an axis of pages, and none."""
+ZERO_IS_WHITE = "zero is white in it, so its values were turned round."
+"""The inference about a file whose photometric interpretation is MINISWHITE."""
 RATIOS = {"NONE": 1.0, "DEFLATE": DEFLATE, "ADOBE_DEFLATE": DEFLATE, "PACKBITS": 64.0}
 """The most bytes that a byte of each compression can stand for."""
 
@@ -163,6 +165,7 @@ def _values(array: np.ndarray, page: Any, file: Path) -> np.ndarray:
             "Convert it."
         )
     if colour == "MINISWHITE":
+        infer(file, ZERO_IS_WHITE)
         values = 1 - values
     return values
 
