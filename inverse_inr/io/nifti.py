@@ -198,9 +198,7 @@ def _compare_forms(image: Any, shape: tuple[int, ...], scale: float, path: Path)
     apart = corners @ (sform - qform)[:3, :3].T + (sform - qform)[:3, 3]
     distance = scale * float(np.linalg.norm(apart, axis=-1).max())
     if distance > 0.05 * scale * float(np.linalg.norm(sform[:3, :3], axis=0).min()):
-        infer(
-            path, f"its sform is used; its qform puts corners up to {distance:.3g} mm elsewhere."
-        )
+        infer(path, f"its sform is used; its qform puts corners up to {distance:.3g} mm elsewhere.")
 
 
 def _affine(grid: Grid, path: PathLike) -> np.ndarray:

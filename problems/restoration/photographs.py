@@ -86,9 +86,7 @@ def inpaint(
         raise ValueError(
             f"inpaint: keep={keep} is the part of the pixels that are known, in (0, 1]."
         )
-    picture = load_picture(
-        image, slice=slice, bin=bin, crop=crop, mask=mask, complete=not measured
-    )
+    picture = load_picture(image, slice=slice, bin=bin, crop=crop, mask=mask, complete=not measured)
     values, grid = picture.values, picture.grid
     if mask is not None:
         operator = Mask(picture.known, grid)

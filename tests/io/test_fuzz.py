@@ -35,8 +35,8 @@ def test_a_damaged_file_never_ends_in_a_foreign_error_a_crash_or_a_hang(name: st
     lines = child.stdout.strip().splitlines()
     found = [line for line in lines if line.startswith("FAULT ")]
     assert found == []
-    assert child.returncode == 0, f"{name} ended with {child.returncode}: {lines[-1:]}\n" + (
-        child.stderr[-2000:]
+    assert child.returncode == 0, (
+        f"{name} ended with {child.returncode}: {lines[-1:]}\n" + (child.stderr[-2000:])
     )
 
 

@@ -101,7 +101,9 @@ def png(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("make", [tiff, nifti, nrrd, npz, dicom, wav, png], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "make", [tiff, nifti, nrrd, npz, dicom, wav, png], ids=lambda f: f.__name__
+)
 def test_a_header_that_claims_more_than_its_file_holds_is_refused(
     make: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

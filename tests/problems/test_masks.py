@@ -140,12 +140,28 @@ def filled(folder: Path, fill: float) -> str:
 
 @pytest.mark.parametrize("fill", [65535.0, -1e30, np.nan, np.inf])
 def test_fill_values_decide_nothing(tmp_path: Path, fill: float):
-    """To the bit: the fits, their guides and their scale see known pixels only."""
+    """To the bit: measurements, their scale and the classical guide see known pixels only."""
     mask = as_numbers(tmp_path / "m.png", 0, 255, "u1")
-    options = {"mask": mask, "measured": True, "rounds": 1}
+    problems = [
+        inpaint(filled(tmp_path, f), mask=mask, measured=True, rounds=0) for f in (0.0, fill)
+    ]
+    a, b = (p.terms[0].y for p in problems)
+    assert torch.equal(a, b)
+    a, b = (p.suggested.baselines["biharmonic"](p).sample() for p in problems)
+    assert torch.equal(a, b)
+    assert problems[0].notes == problems[1].notes
+
+
+def test_fits_see_no_fill_value(tmp_path: Path):
+    mask = as_numbers(tmp_path / "m.png", 0, 255, "u1")
     fits = [
-        solve(inpaint(filled(tmp_path, f), **options), steps=2, seed=0, callbacks=[])
-        for f in (0.0, fill)
+        solve(
+            inpaint(filled(tmp_path, f), mask=mask, measured=True, rounds=0),
+            steps=2,
+            seed=0,
+            callbacks=[],
+        )
+        for f in (0.0, np.nan)
     ]
     assert torch.equal(fits[0].sample(), fits[1].sample())
 

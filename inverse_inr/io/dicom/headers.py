@@ -97,7 +97,10 @@ def read_headers(path: Path) -> list[DicomSlice]:
             )
         _check_size(header, frames, file)
         if header.get("PhotometricInterpretation") == "MONOCHROME1":
-            infer(path, "is MONOCHROME1, where small values are shown bright; values stay as they are.")
+            infer(
+                path,
+                "is MONOCHROME1, where small values are shown bright; values stay as they are.",
+            )
         shared = list(header.get("SharedFunctionalGroupsSequence") or ())[:1]
         if not groups:
             return [_slice(path, 0, header, [header], kind)]
