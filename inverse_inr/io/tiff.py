@@ -59,7 +59,7 @@ def read_tiff(path: PathLike, *, alpha: bool = False) -> tuple[Tensor, Grid]:
 
     with reading(path, EXPECTED, ("TIFF",)) as file:
         with tifffile.TiffFile(file) as tiff:
-            page = tiff.pages[0]
+            page: Any = tiff.pages[0]
             _check_page(page, file)
             series = _only_series(tiff, file)
             _check_size(series, page, file)

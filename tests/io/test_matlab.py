@@ -1,5 +1,6 @@
 """MATLAB files of version 4 to 7: values as MATLAB shows them, and damage that ended scipy."""
 
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -147,15 +148,16 @@ def test_a_flipped_bit_of_a_compressed_part_is_seen(tmp_path: Path):
 
 
 def test_the_byte_that_ended_the_interpreter(data, tmp_path: Path):
-    """scipy 1.17 dies of a segmentation fault on some of these."""
+    """The reader of scipy 1.17 dies of a segmentation fault on some of these."""
     content = bytearray(data.file("tsa_sim_mask_256.mat").read_bytes())
+    content_before = content[255]
     for value in range(0, 256, 15):
         content[255] = value
         (tmp_path / "a.mat").write_bytes(content)
-        try:
-            assert read_matlab(tmp_path / "a.mat", "mask").shape == (256, 256)
-        except FileFormatError as error:
-            assert str(tmp_path / "a.mat") in str(error)
+        if value == content_before:
+            continue
+        with pytest.raises(FileFormatError, match=re.escape(str(tmp_path / "a.mat"))):
+            read_matlab(tmp_path / "a.mat", "mask")
 
 
 def test_an_object_is_named_where_it_is_asked_for(tmp_path: Path):

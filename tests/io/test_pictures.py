@@ -128,7 +128,9 @@ def test_what_pillow_would_halve_is_refused(tmp_path: Path):
     content = bytearray((tmp_path / "a.png").read_bytes())
     content[24] = 16
     (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(FileFormatError, match="16-bit RGB. Convert it to 8-bit RGB, or to a TIFF"):
+    with pytest.raises(
+        FileFormatError, match=r"16-bit RGB\. Convert it to 8-bit RGB, or to a TIFF"
+    ):
         read_image(tmp_path / "a.png")
 
 

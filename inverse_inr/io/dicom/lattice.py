@@ -224,7 +224,8 @@ def lattice(slices: list[DicomSlice], step: np.ndarray | None, flat: bool) -> Gr
     # pair
     down = first.orientation[1] * first.spacing[0]
     across = first.orientation[0] * first.spacing[1]
-    middle = np.mean([s.position for s in slices], axis=0)  # rounding cancels best in the middle
+    # rounding cancels best in the middle
+    middle = np.mean([s.position for s in slices if s.position is not None], axis=0)
     origin = middle - 0.5 * (len(slices) - 1) * step
     affine[:3] = np.stack([down, across, step, origin], 1)
     return grid.with_affine((LPS_TO_RAS @ affine).tolist())

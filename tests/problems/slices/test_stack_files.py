@@ -105,7 +105,7 @@ def test_a_volume_that_is_not_there_is_refused(
 
 def test_a_volume_can_be_named_wherever_an_image_is_read(tmp_path: Path) -> None:
     path = series(tmp_path / "a.nii.gz")
-    with pytest.raises(ValueError, match='"a.nii.gz:0"'):
+    with pytest.raises(ValueError, match=r'"a\.nii\.gz:0"'):
         load_image(path)
     assert torch.equal(read_image(f"{path}:1")[0], 2 * read_image(f"{path}:0")[0])
     assert load_image(f"{path}:-1")[0].shape == (24, 20, 1)
