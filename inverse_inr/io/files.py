@@ -135,6 +135,8 @@ def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Itera
         MemoryError: The file needs more memory than there is.
     """
     path = existing_file(path, expected)
+    if "HDF5" in signatures:
+        _check_end_of_hdf5(path, expected)
     try:
         yield path
     except (FileFormatError, FileNotFoundError, PermissionError, ImportError):
@@ -155,6 +157,34 @@ def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Itera
         raise FileFormatError(
             f"{path}: expected {expected}, found {describe(path)} ({reason}). {slip}"
         ) from None
+
+
+def _check_end_of_hdf5(path: Path, expected: str) -> None:
+    """Refuse an HDF5 file that goes on after the end that it names: its library may never return.
+
+    A file that ends too early is the library's own to refuse.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = 0  # the superblock stands at 0, 512, 1024, 2048 ...
+        while start < min(size, 2**20):
+            file.seek(start)
+            block = file.read(64)
+            if block.startswith(b"\x89HDF\r\n\x1a\n") and len(block) == 64:
+                break
+            start = 2 * start or 512
+        else:
+            return
+    version = block[8]
+    width, base = (block[13], 24 + 4 * version) if version < 2 else (block[9], 12)
+    if width != 8:
+        return
+    first, end = (int.from_bytes(block[k : k + 8], "little") for k in (base, base + 16))
+    if size > end and size != first + end:  # counted from the start of the file, or from its own
+        raise FileFormatError(
+            f"{path}: expected {expected}, found an HDF5 file of {size} bytes that says it ends at "
+            f"{end}. A damaged copy, or bytes added behind it?"
+        )
 
 
 @contextmanager
