@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Grid
+from inverse_inr.io.superblock import goes_on_after_its_end
 
 PathLike = str | os.PathLike[str]
 """A path as users write it."""
@@ -42,6 +43,10 @@ SIGNATURES = (
 
 class FileFormatError(ValueError):
     """A file exists but is not what its reader needs: corrupt, truncated, or of another kind."""
+
+
+class SelectionError(IndexError, ValueError):
+    """A keyword of a reader asks for something that the file, which is sound, does not hold."""
 
 
 def signature(path: Path) -> str | None:
@@ -133,13 +138,18 @@ def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Itera
         FileNotFoundError: There is no such file.
         FileFormatError: The path is a folder, or reading failed.
         MemoryError: The file needs more memory than there is.
+        SelectionError: The caller asked for something that the file does not hold; raised within
+            the block, it stays what it is.
     """
     path = existing_file(path, expected)
-    if "HDF5" in signatures:
-        _check_end_of_hdf5(path, expected)
+    if "HDF5" in signatures and goes_on_after_its_end(path):
+        raise FileFormatError(
+            f"{path}: expected {expected}, found {describe(path)} that says it ends earlier. "
+            "A damaged copy, or bytes added behind it?"
+        )
     try:
         yield path
-    except (FileFormatError, FileNotFoundError, PermissionError, ImportError):
+    except (SelectionError, FileFormatError, FileNotFoundError, PermissionError, ImportError):
         raise
     except MemoryError as error:
         if str(error).startswith(f"{path}: "):
@@ -157,34 +167,6 @@ def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Itera
         raise FileFormatError(
             f"{path}: expected {expected}, found {describe(path)} ({reason}). {slip}"
         ) from None
-
-
-def _check_end_of_hdf5(path: Path, expected: str) -> None:
-    """Refuse an HDF5 file that goes on after the end that it names: its library may never return.
-
-    A file that ends too early is the library's own to refuse.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = 0  # the superblock stands at 0, 512, 1024, 2048 ...
-        while start < min(size, 2**20):
-            file.seek(start)
-            block = file.read(64)
-            if block.startswith(b"\x89HDF\r\n\x1a\n") and len(block) == 64:
-                break
-            start = 2 * start or 512
-        else:
-            return
-    version = block[8]
-    width, base = (block[13], 24 + 4 * version) if version < 2 else (block[9], 12)
-    if width != 8:
-        return
-    first, end = (int.from_bytes(block[k : k + 8], "little") for k in (base, base + 16))
-    if size > end and size != first + end:  # counted from the start of the file, or from its own
-        raise FileFormatError(
-            f"{path}: expected {expected}, found an HDF5 file of {size} bytes that says it ends at "
-            f"{end}. A damaged copy, or bytes added behind it?"
-        )
 
 
 @contextmanager
