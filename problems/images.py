@@ -20,6 +20,7 @@ from inverse_inr.problems.pixels import binned as binned
 from inverse_inr.problems.pixels import binned_known
 from inverse_inr.problems.pixels import cropped as cropped
 from inverse_inr.problems.pixels import slice_of as slice_of
+from inverse_inr.ranges import Count, WholeNumber, checked
 from inverse_inr.registry import nearest
 
 EXAMPLES = {
@@ -49,8 +50,9 @@ class Picture(NamedTuple):
     """What a problem's `notes` should say."""
 
 
+@checked
 def load_image(
-    image: str, *, slice: int | None = None, bin: int = 1, crop: int | None = None
+    image: str, *, slice: WholeNumber | None = None, bin: Count = 1, crop: Count | None = None
 ) -> tuple[Tensor, Grid]:
     """Read an image: an example by name, or a PNG, JPEG, TIFF, NIfTI, DICOM or npz file.
 
@@ -75,12 +77,13 @@ def load_image(
     return picture.values, picture.grid
 
 
+@checked
 def load_picture(
     image: str,
     *,
-    slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
     mask: str | None = None,
     complete: bool = False,
 ) -> Picture:
@@ -189,7 +192,8 @@ def fitting(known: Tensor, grid: Grid, image: str, where: str) -> Tensor:
     return known
 
 
-def load_truth(phantom: str, index: int | None) -> tuple[Field, Box]:
+@checked
+def load_truth(phantom: str, index: WholeNumber | None) -> tuple[Field, Box]:
     """Read a truth of one channel: a phantom by name, or an image file.
 
     Args:
@@ -235,7 +239,8 @@ def _file(image: str) -> Path:
     return Path(image)
 
 
-def load_mask(mask: str, grid: Grid, bin: int = 1, crop: int | None = None) -> Tensor:
+@checked
+def load_mask(mask: str, grid: Grid, bin: Count = 1, crop: Count | None = None) -> Tensor:
     """Read a mask of two levels from an image file, as `read_mask` does.
 
     Args:

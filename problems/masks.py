@@ -13,6 +13,7 @@ from torch import Tensor
 
 from inverse_inr.io import READERS, inferences, read_image
 from inverse_inr.io.tiff import ZERO_IS_WHITE
+from inverse_inr.ranges import checked
 
 MOST_NAMED = 6
 """Levels that a message names at most."""
@@ -27,6 +28,7 @@ class FoundMask(NamedTuple):
     """The rule in words: "where m.png is 255 rather than 0 (of 255)"."""
 
 
+@checked
 def read_mask(path: str) -> FoundMask:
     """Read a mask from an image file.
 

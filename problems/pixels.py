@@ -8,9 +8,13 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Grid
+from inverse_inr.ranges import Count, WholeNumber, checked
 
 
-def slice_of(values: Tensor, grid: Grid, index: int | None, image: str) -> tuple[Tensor, Grid]:
+@checked
+def slice_of(
+    values: Tensor, grid: Grid, index: WholeNumber | None, image: str
+) -> tuple[Tensor, Grid]:
     """One slice of a volume along its last axis, or one page of a TIFF stack.
 
     Args:
@@ -48,7 +52,8 @@ def _page_of(values: Tensor, grid: Grid, index: int | None, image: str) -> tuple
     return values[index], Grid(box, grid.shape[1:])
 
 
-def binned(values: Tensor, grid: Grid, bin: int) -> tuple[Tensor, Grid]:
+@checked
+def binned(values: Tensor, grid: Grid, bin: Count) -> tuple[Tensor, Grid]:
     """Average pixels along each axis, on the grid of the large pixels.
 
     In a box in px the unit becomes the large pixel; lengths in mm stay.
@@ -83,7 +88,8 @@ def binned(values: Tensor, grid: Grid, bin: int) -> tuple[Tensor, Grid]:
     return means, large.with_affine(_moved(grid, (bin - 1) / 2, bin))
 
 
-def cropped(values: Tensor, grid: Grid, size: int | None) -> tuple[Tensor, Grid]:
+@checked
+def cropped(values: Tensor, grid: Grid, size: Count | None) -> tuple[Tensor, Grid]:
     """Keep the centre of an image, on a grid that begins at the same corner as the whole.
 
     Args:

@@ -12,11 +12,13 @@ from torch import Tensor
 from inverse_inr.domain import Grid, pixel_grid
 from inverse_inr.io.files import FileFormatError, PathLike, describe, reading, signature
 from inverse_inr.io.pictures import opened, orientation_of, oriented
+from inverse_inr.ranges import checked
 
 EXPECTED = "a grey or RGB JPEG image"
 """The kind of file that is read, for messages."""
 
 
+@checked
 def read_jpeg(path: PathLike) -> tuple[Tensor, Grid]:
     """Read a JPEG image, in whose values compression has left its blocks.
 

@@ -12,11 +12,13 @@ import numpy as np
 
 from inverse_inr.io.files import FileFormatError, PathLike, describe, nearest_first, reading
 from inverse_inr.io.matlab5 import read_variables
+from inverse_inr.ranges import checked
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 """The signature of HDF5."""
 
 
+@checked
 def read_matlab(path: PathLike, name: str) -> np.ndarray:
     """Read one variable.
 
@@ -38,6 +40,7 @@ def read_matlab(path: PathLike, name: str) -> np.ndarray:
     return found[name]
 
 
+@checked
 def matlab_variables(path: PathLike, only: str | None = None) -> dict[str, np.ndarray]:
     """Read all variables of a file.
 
@@ -113,6 +116,7 @@ def _hdf5(path: Path, only: str | None) -> dict[str, np.ndarray]:
     return found
 
 
+@checked
 def matlab_struct(path: PathLike, name: str) -> dict[str, Any]:
     """Read a 1 x 1 struct.
 

@@ -16,6 +16,7 @@ from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
 from inverse_inr.io.inferred import infer
 from inverse_inr.io.sizes import DEFLATE, check_claim
+from inverse_inr.ranges import checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,7 @@ HEADER_UNITS = {"mm": 1.0, "unknown": 1.0, "meter": 1e3, "micron": 1e-3}
 """Lengths of a NIfTI header's units in mm."""
 
 
+@checked
 def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Tensor, Grid]:
     """Read a 1-D to 3-D image, with the header's scaling applied.
 
@@ -94,6 +96,7 @@ def split_volume(path: PathLike) -> tuple[PathLike, int | None]:
     return found[1], int(found[2])
 
 
+@checked
 def write_nifti(path: PathLike, values: Tensor, grid: Grid) -> None:
     """Write values as float32 with the grid's affine, or else a diagonal one from its box (in mm).
 

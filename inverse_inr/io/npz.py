@@ -22,6 +22,7 @@ from inverse_inr.io.files import (
     signature,
 )
 from inverse_inr.io.sizes import DEFLATE, check_claim
+from inverse_inr.ranges import checked
 
 EXPECTED = "a .npz archive of values, lower, upper, units"
 """The kind of file that is read, for messages."""
@@ -29,6 +30,7 @@ REQUIRED = ("values", "lower", "upper", "units")
 """The arrays that a file must hold: the values, and the box's corners and units."""
 
 
+@checked
 def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
     """Read values and their grid; nothing is unpickled.
 
@@ -69,6 +71,7 @@ def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=dtype)), grid
 
 
+@checked
 def write_npz(path: PathLike, values: Tensor, grid: Grid) -> None:
     """Write values with their grid's box, units and affine.
 

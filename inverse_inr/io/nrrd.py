@@ -19,6 +19,7 @@ from torch import Tensor
 from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import PathLike, as_real_image, atomic_write, reading
 from inverse_inr.io.sizes import ANY_RATIO, DEFLATE, check_claim
+from inverse_inr.ranges import checked
 
 EXPECTED = "a NRRD volume (.nrrd, header and data in one file)"
 """The kind of file that is read, for messages."""
@@ -53,6 +54,7 @@ ALONG_SPACE = ("domain", "space", "time", "???", "none")
 """Kinds of axes on which samples lie; any other axis holds the numbers of one sample."""
 
 
+@checked
 def read_nrrd(path: PathLike) -> tuple[Tensor, Grid]:
     """Read a volume with its units; an axis of vector or colour components becomes the channels.
 
@@ -93,6 +95,7 @@ def read_nrrd(path: PathLike) -> tuple[Tensor, Grid]:
         return torch.from_numpy(np.ascontiguousarray(values, np.float32)), grid
 
 
+@checked
 def write_nrrd(path: PathLike, values: Tensor, grid: Grid) -> None:
     """Write values as float32 with the box and its units, or with the grid's affine.
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, atomic_write, reading
 from inverse_inr.io.ply_tables import EXPECTED, read_tables
+from inverse_inr.ranges import checked
 
 
 class Polygons(NamedTuple):
@@ -27,6 +28,7 @@ class Polygons(NamedTuple):
     """Further numbers per vertex by name, (n,) each: nx, ny, nz, red, intensity ..."""
 
 
+@checked
 def write_ply(
     path: PathLike,
     vertices: Tensor,
@@ -120,6 +122,7 @@ def _packed(path: PathLike, faces: Tensor, count: int) -> np.ndarray:
     return packed
 
 
+@checked
 def read_ply(path: PathLike) -> Polygons:
     """Read vertices, triangles and further numbers per vertex, from ASCII or binary PLY.
 

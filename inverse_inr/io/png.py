@@ -23,6 +23,7 @@ from inverse_inr.io.files import (
     signature,
 )
 from inverse_inr.io.pictures import opened, orientation_of, oriented, without_opaque_alpha
+from inverse_inr.ranges import checked
 
 EXPECTED = "a grey or RGB PNG image"
 """The kind of file that is read, for messages."""
@@ -30,6 +31,7 @@ COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with
 """Colour types by their codes in a PNG header."""
 
 
+@checked
 def read_png(path: PathLike, *, alpha: bool = False) -> tuple[Tensor, Grid]:
     """Read a PNG image; a palette is read as its colours.
 
@@ -110,6 +112,7 @@ def _check_palette(image: Any, path: Path) -> None:
         )
 
 
+@checked
 def write_png(
     path: PathLike, values: Tensor, grid: Grid, *, value_range: tuple[float, float] = (0.0, 1.0)
 ) -> None:

@@ -18,6 +18,7 @@ from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomi
 from inverse_inr.io.inferred import infer
 from inverse_inr.io.pictures import ORIENTATION, oriented, without_opaque_alpha
 from inverse_inr.io.sizes import ANY_RATIO, DEFLATE, check_claim
+from inverse_inr.ranges import checked
 
 EXPECTED = "a grey or RGB TIFF image"
 """The kind of file that is read, for messages."""
@@ -33,6 +34,7 @@ RATIOS = {"NONE": 1.0, "DEFLATE": DEFLATE, "ADOBE_DEFLATE": DEFLATE, "PACKBITS":
 """The most bytes that a byte of each compression can stand for."""
 
 
+@checked
 def read_tiff(path: PathLike, *, alpha: bool = False) -> tuple[Tensor, Grid]:
     """Read a TIFF image.
 
@@ -178,6 +180,7 @@ def _palette(table: np.ndarray, file: Path) -> np.ndarray:
     return table.astype(np.float32) / 65535
 
 
+@checked
 def write_tiff(path: PathLike, values: Tensor, grid: Grid) -> None:
     """Write an image or grey pages as 32-bit floats, unscaled; the box is not stored.
 

@@ -19,6 +19,7 @@ from inverse_inr.io.files import (
     reading,
 )
 from inverse_inr.io.sizes import check_claim
+from inverse_inr.ranges import checked
 
 EXPECTED = "an uncompressed WAV file"
 """The kind of file that is read, for messages."""
@@ -26,6 +27,7 @@ FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31, "float32": 1.0, "float64": 1.0
 """The sample that becomes 1, by the type of the samples."""
 
 
+@checked
 def read_wav(path: PathLike) -> tuple[Tensor, Grid]:
     """Read sound of 8- to 32-bit integers or of floats.
 
@@ -86,6 +88,7 @@ def _check_chunks(file: Path) -> None:
             stream.seek(length + length % 2, 1)
 
 
+@checked
 def write_wav(path: PathLike, values: Tensor, grid: Grid) -> None:
     """Write sound as 16-bit PCM, clipped to full scale; the rate is one over the grid's spacing.
 

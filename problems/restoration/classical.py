@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from inverse_inr import Field, OnGrid, Problem, SampledField, Solution, noise
 from inverse_inr.operators import Mask
+from inverse_inr.ranges import Positive, checked
 from inverse_inr.solver import Ended
 
 
@@ -113,7 +114,8 @@ def _known(problem: Problem) -> tuple[Tensor, Tensor]:
     return image, image.isnan().all(-1)
 
 
-def nonlocal_means(problem: Problem, strength: float = 0.8) -> Solution:
+@checked
+def nonlocal_means(problem: Problem, strength: Positive = 0.8) -> Solution:
     """Denoise by non-local means, with sigma from the noise model.
 
     Args:
@@ -151,6 +153,7 @@ def nonlocal_means(problem: Problem, strength: float = 0.8) -> Solution:
     return image_solution("non-local means", clean, problem, began, {"strength": strength})
 
 
+@checked
 def estimated_noise(values: Tensor) -> float:
     """Estimate the noise's standard deviation from second differences along both axes.
 

@@ -18,26 +18,28 @@ from inverse_inr.problems.restoration.deconvolution import (
     tv_beyond_the_frame,
     wiener,
 )
-from inverse_inr.problems.restoration.simulation import by_row, holding_out
+from inverse_inr.problems.restoration.simulation import PartHeldOut, by_row, holding_out
 from inverse_inr.problems.restoration.suggestions import TV_DEBLUR, in_rounds, suggesting
+from inverse_inr.ranges import Count, Finite, Positive, WholeNumber, checked
 
 PSFName = Literal["gaussian", "motion", "disc"]
 
 
+@checked
 def deblur(
     image: str = "camera",
     *,
     kernel: PSFName | str = "motion",
-    size: float = 15.0,
-    angle: float = 30.0,
-    noise_level: float = 0.01,
+    size: Positive = 15.0,
+    angle: Finite = 30.0,
+    noise_level: Positive = 0.01,
     measured: bool = False,
-    slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
-    rounds: int = 2,
-    held_out: float = 0.0,
-    seed: int = 0,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
+    rounds: WholeNumber = 2,
+    held_out: PartHeldOut = 0.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Sharpen a blurred frame.
 
@@ -65,11 +67,6 @@ def deblur(
         ValueError: The image is no larger than the kernel's reach, there is no noise, `kernel` is
             unknown, or `held_out` lies outside its range.
     """
-    if not noise_level > 0:
-        raise ValueError(
-            f"deblur: noise_level={noise_level} must be positive; "
-            "of clean data take what rounding left."
-        )
     picture = load_picture(image, slice=slice, bin=bin, crop=crop)
     values, grid = picture.values, picture.grid
     seen_by = blur_psf(kernel, size, angle, grid)
@@ -104,7 +101,8 @@ def deblur(
     return in_rounds(problem, rounds, blur.grid)
 
 
-def blur_psf(kernel: str, size: float, angle: float, grid: Grid) -> psf.PSF:
+@checked
+def blur_psf(kernel: str, size: Positive, angle: Finite, grid: Grid) -> psf.PSF:
     """The point-spread function of `deblur`, by name or from an image file.
 
     Args:

@@ -11,12 +11,13 @@ that leads to one: their misfit is reported. Blurred photographs are in `deblurr
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid, Problem, baselines, noise, priors
+from inverse_inr import Grid, Problem, baselines, memory, noise, priors
 from inverse_inr.operators import Downsample, Mask, bayer_mask, random_mask, striped_mask
 from inverse_inr.problems.images import load_picture
 from inverse_inr.problems.restoration.classical import (
@@ -27,7 +28,7 @@ from inverse_inr.problems.restoration.classical import (
     nearest_known,
     nonlocal_means,
 )
-from inverse_inr.problems.restoration.simulation import holding_out, measure, seen
+from inverse_inr.problems.restoration.simulation import PartHeldOut, holding_out, measure, seen
 from inverse_inr.problems.restoration.suggestions import (
     BENDING,
     SIMILAR,
@@ -39,23 +40,25 @@ from inverse_inr.problems.restoration.suggestions import (
     suggesting,
     suggesting_instead,
 )
+from inverse_inr.ranges import Count, NonNegative, Positive, PositiveFraction, WholeNumber, checked
 from inverse_inr.regularizers import NonLocal, Sobolev
 
 
+@checked
 def inpaint(
     image: str = "camera",
     *,
-    keep: float = 0.2,
+    keep: PositiveFraction = 0.2,
     pattern: Literal["random", "stripes", "bayer"] = "random",
     mask: str | None = None,
-    noise_level: float = 0.0,
+    noise_level: NonNegative = 0.0,
     measured: bool = False,
-    slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
-    rounds: int = 3,
-    held_out: float = 0.0,
-    seed: int = 0,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
+    rounds: WholeNumber = 3,
+    held_out: PartHeldOut = 0.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Fill in lost pixels: most are lost at random, in lines, to a Bayer filter, or by a mask file.
 
@@ -82,10 +85,6 @@ def inpaint(
         ValueError: A mask has another size, more levels than two or no known pixel, a Bayer filter
             meets a grey image, or `keep` or `held_out` lies outside its range.
     """
-    if not 0 < keep <= 1:
-        raise ValueError(
-            f"inpaint: keep={keep} is the part of the pixels that are known, in (0, 1]."
-        )
     picture = load_picture(image, slice=slice, bin=bin, crop=crop, mask=mask, complete=not measured)
     values, grid = picture.values, picture.grid
     if mask is not None:
@@ -118,19 +117,20 @@ def _bayer(values: Tensor, grid: Grid, image: str) -> Mask:
     return bayer_mask(grid)
 
 
+@checked
 def denoise(
     image: str = "camera",
     *,
-    photons: float | None = 30.0,
-    readout: float = 2.0,
-    noise_level: float | None = None,
+    photons: Positive | None = 30.0,
+    readout: NonNegative = 2.0,
+    noise_level: NonNegative | None = None,
     measured: bool = False,
-    slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
-    rounds: int = 2,
-    held_out: float = 0.0,
-    seed: int = 0,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
+    rounds: WholeNumber = 2,
+    held_out: PartHeldOut = 0.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Remove noise that lies on every pixel: a sensor's, or Gaussian.
 
@@ -169,7 +169,8 @@ def denoise(
             "denoise: there is no noise to remove; give photons, or a positive noise_level."
         )
     if estimated:
-        picture.notes["noise level"] = f"{noise_level:.4g} of white, from second differences"
+        found = f"{noise_level:.4g} of white, from second differences"
+        picture = picture._replace(notes={**picture.notes, "noise level": found})
     problem = measure(operator, picture, noise_level or 0.0, seed, measured, model)
     problem = holding_out(problem, held_out, seed)
     problem = suggesting(
@@ -183,18 +184,19 @@ def denoise(
     return in_rounds(first, rounds, then=then)
 
 
+@checked
 def super_resolution(
     image: str = "camera",
     *,
-    factor: int = 4,
-    noise_level: float = 0.0,
+    factor: Count = 4,
+    noise_level: NonNegative = 0.0,
     measured: bool = False,
-    slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
-    rounds: int = 2,
-    held_out: float = 0.0,
-    seed: int = 0,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
+    rounds: WholeNumber = 2,
+    held_out: PartHeldOut = 0.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Enlarge a picture whose pixels are too large; each of them sees the mean over its area.
 
@@ -221,7 +223,11 @@ def super_resolution(
     picture = load_picture(image, slice=slice, bin=bin, crop=crop)
     grid = picture.grid
     if measured:
-        fine = Grid(grid.box, tuple(n * factor for n in grid.shape))
+        shape = tuple(n * factor for n in grid.shape)
+        memory.require(
+            f"super_resolution: factor={factor}, {shape} pixels,", 200 * math.prod(shape)
+        )
+        fine = Grid(grid.box, shape)
     else:
         _check_factor(grid, factor, image)
         fine = grid

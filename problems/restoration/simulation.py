@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -15,19 +15,23 @@ from torch import Tensor
 from inverse_inr import Grid, Problem, SampledField, Suggestion, Term, noise, predict
 from inverse_inr.operators import Mask
 from inverse_inr.problems.images import Picture
+from inverse_inr.ranges import NonNegative, Range, WholeNumber, checked
 from inverse_inr.stopping import HeldOut, Never
 
+PartHeldOut = Annotated[float, Range(least=0, below=1)]
+"""The part of the measurements that no fit sees: from 0 to below 1."""
 MODEL_ERROR = 0.01
 """Standard deviation to which images without noise are fitted, as a fraction of white.
 
 No field of local pieces needs to come closer."""
 
 
+@checked
 def measure(
     operator: Any,
     picture: Picture,
-    noise_level: float,
-    seed: int,
+    noise_level: NonNegative,
+    seed: WholeNumber,
     measured: bool,
     model: noise.Noise | None = None,
 ) -> Problem:
@@ -91,7 +95,8 @@ def by_row(values: Tensor, rows: int) -> Tensor:
     return y
 
 
-def holding_out(problem: Problem, part: float, seed: int) -> Problem:
+@checked
+def holding_out(problem: Problem, part: PartHeldOut, seed: WholeNumber) -> Problem:
     """The problem whose every fit holds out the same rows.
 
     They are only scored at the end; they do not decide when to stop.
@@ -107,10 +112,6 @@ def holding_out(problem: Problem, part: float, seed: int) -> Problem:
     Raises:
         ValueError: `part` lies outside [0, 1).
     """
-    if not 0 <= part < 1:
-        raise ValueError(
-            f"held_out={part} is the part of the measurements that no fit sees, from 0 to below 1."
-        )
     total = len(problem.terms[0].y)
     count = round(part * total)
     stopping = Never()

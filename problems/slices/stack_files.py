@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,15 +13,20 @@ from inverse_inr import Grid
 from inverse_inr.io import inferences, read_image, split_volume
 from inverse_inr.io.files import FileFormatError, PathLike
 from inverse_inr.problems.slices.stacks import Stack, check_affine
+from inverse_inr.ranges import Count, Positive, Range, checked
+
+Axis = Annotated[int, Range(least=-3, most=2)]
+"""One of the three axes of an array, from the last where it is negative."""
 
 
+@checked
 def read_stacks(
     path: PathLike,
     *,
     mask: PathLike | None = None,
-    thickness: float | None = None,
-    slice_axis: int | None = None,
-    interleave: int | None = None,
+    thickness: Positive | None = None,
+    slice_axis: Axis | None = None,
+    interleave: Count | None = None,
     volume: int | Literal["all"] | None = None,
 ) -> list[Stack]:
     """Read the stacks of one file: one, or all volumes of a series.

@@ -16,26 +16,29 @@ from torch import Tensor
 from inverse_inr import Box, Grid, SampledField
 from inverse_inr.io import read_image
 from inverse_inr.problems.slices.from_stacks import NoiseName as NoiseName
+from inverse_inr.problems.slices.from_stacks import ProfileName as ProfileName
 from inverse_inr.problems.slices.from_stacks import problem_of as problem_of
 from inverse_inr.problems.slices.simulation import Artefacts, Motion, Slicing, simulate_stacks
-from inverse_inr.problems.slices.stack_files import read_stacks
+from inverse_inr.problems.slices.stack_files import Axis, read_stacks
 from inverse_inr.problems.slices.stacks import SliceProblem
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 
 
+@checked
 def slices(
     stacks: Sequence[str],
     *,
     masks: Sequence[str] | None = None,
-    thickness: Sequence[float] | None = None,
-    interleave: Sequence[int] | None = None,
-    resolution: float = 0.8,
-    slice_axis: int | Sequence[int] | None = None,
+    thickness: Positive | Sequence[Positive] | None = None,
+    interleave: Count | Sequence[Count] | None = None,
+    resolution: Positive = 0.8,
+    slice_axis: Axis | Sequence[Axis] | None = None,
     volume: int | Literal["all"] | None = None,
     motion: bool = True,
     gain: bool = True,
-    bias: int = 0,
+    bias: WholeNumber = 0,
     noise: NoiseName = "student_t",
-    profile: str = "gaussian",
+    profile: ProfileName = "gaussian",
 ) -> SliceProblem:
     """Reconstruct a volume from NIfTI stacks of any orientation, spacing and number.
 
@@ -106,6 +109,7 @@ def _of_each(name: str, values: Any, count: int) -> list[Any]:
     return [*values] * (count // len(values))
 
 
+@checked
 def simulated_slices(
     volume: str = "mni152",
     *,
@@ -113,11 +117,11 @@ def simulated_slices(
     slicing: Slicing = Slicing(),
     motion: Motion = Motion(),
     artefacts: Artefacts = Artefacts(),
-    resolution: float = 2.0,
+    resolution: Positive = 2.0,
     learn_motion: bool = True,
-    learn_bias: int = 0,
+    learn_bias: WholeNumber = 0,
     noise: NoiseName = "student_t",
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> SliceProblem:
     """Reconstruct a volume from stacks of moving slices that `simulate_stacks` makes of it.
 
@@ -153,6 +157,7 @@ def simulated_slices(
     )
 
 
+@checked
 def volume_field(name: str) -> tuple[SampledField, Box]:
     """A volume in world coordinates (mm) whose largest value is one.
 

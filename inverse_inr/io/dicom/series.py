@@ -13,10 +13,12 @@ from inverse_inr.domain import Grid
 from inverse_inr.io.dicom.headers import EXPECTED, DicomSlice, pydicom_library, read_headers
 from inverse_inr.io.dicom.lattice import check_alike, in_order, lattice
 from inverse_inr.io.files import FileFormatError, PathLike, reading, signature
+from inverse_inr.ranges import Positive, checked
 
 
+@checked
 def read_dicom(
-    path: PathLike, *, attenuation: bool = False, mu_water: float = 0.0192
+    path: PathLike, *, attenuation: bool = False, mu_water: Positive = 0.0192
 ) -> tuple[Tensor, Grid]:
     """Read one file, or a folder with one series.
 
@@ -44,8 +46,6 @@ def read_dicom(
     """
     pydicom_library()
     path = Path(path)
-    if not mu_water > 0:
-        raise ValueError(f"read_dicom: mu_water={mu_water} (1/mm) must be positive.")
     files = [path]
     if path.is_dir():
         files = _files(path)
