@@ -109,8 +109,8 @@ def cropped(values: Tensor, grid: Grid, size: Count | None) -> tuple[Tensor, Gri
         raise ValueError(f"crop={size} must be at least 1 pixel.")
     if size > max(grid.shape):
         raise ValueError(
-            f"crop={size} is larger than the image, which has {grid.shape} pixels after binning; "
-            f"at most {max(grid.shape)}."
+            f"crop={size} is larger than the image, which has {grid.shape} pixels after binning. "
+            f"crop={max(grid.shape)} keeps all of it."
         )
     shape = tuple(min(size, n) for n in grid.shape)
     start = [(n - m) // 2 for n, m in zip(grid.shape, shape, strict=True)]

@@ -159,7 +159,7 @@ def test_centred_kernel_keeps_taps_and_centre():
         ({"size": 31.0, "crop": 16}, "no frame left"),
         ({"noise_level": 0.0}, "noise_level"),
         ({"kernel": "gausian", "crop": 64}, "kernel must be"),
-        ({"kernel": "gaussian", "size": -1.0, "crop": 64}, "positive"),
+        ({"kernel": "gaussian", "size": -1.0, "crop": 64}, "size=-1.0 must be a number above 0"),
     ],
 )
 def test_deblur_refuses_settings_that_do_not_fit(options, match):
@@ -265,4 +265,7 @@ def test_presets_make_their_problem(name):
 def test_a_preset_takes_a_file(tmp_path):
     tables = read_tables(PRESETS / "inpaint.toml")
     set_keywords(tables, {"image": [save(tmp_path / "own.png", ramp())]})
+    with pytest.raises(ValueError, match="crop=192 is larger than the image.*crop=24 keeps all"):
+        Run.of(tables).problem()
+    set_keywords(tables, {"crop": ["24"]})
     assert Run.of(tables).problem().grid.shape == (24, 20)

@@ -55,7 +55,7 @@ def test_simulated_defects_have_the_stated_number_and_size() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"outliers": 1.5}, r"Artefacts: outliers=1\.5 must be a number from 0 to 1"),
+        ({"outliers": 1.5}, r"outliers = 1\.5 must be a number from 0 to 1"),
         ({"orientations": ["axiall"]}, "unknown orientation 'axiall'"),
     ],
 )
