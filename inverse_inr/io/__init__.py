@@ -23,6 +23,7 @@ from inverse_inr.io.files import SelectionError as SelectionError
 from inverse_inr.io.files import atomic_write as atomic_write
 from inverse_inr.io.hdf5 import read_hdf5 as read_hdf5
 from inverse_inr.io.hdf5 import write_hdf5 as write_hdf5
+from inverse_inr.io.inferred import inferences as inferences
 from inverse_inr.io.jpeg import read_jpeg as read_jpeg
 from inverse_inr.io.kspace import RawKSpace as RawKSpace
 from inverse_inr.io.kspace import read_kspace as read_kspace
@@ -32,6 +33,7 @@ from inverse_inr.io.mstar import read_mstar as read_mstar
 from inverse_inr.io.nga import read_cphd as read_cphd
 from inverse_inr.io.nga import read_sicd as read_sicd
 from inverse_inr.io.nifti import read_nifti as read_nifti
+from inverse_inr.io.nifti import split_volume as split_volume
 from inverse_inr.io.nifti import write_nifti as write_nifti
 from inverse_inr.io.npz import read_npz as read_npz
 from inverse_inr.io.npz import write_npz as write_npz
@@ -98,7 +100,7 @@ def read_image(path: PathLike, **options: Any) -> tuple[Tensor, Grid]:
     Args:
         path: The file or folder.
         options: Options of the format's own reader: `volume` (NIfTI), `attenuation` and `mu_water`
-            (DICOM).
+            (DICOM), `alpha` (PNG, TIFF).
 
     Returns:
         Values (*shape, c), float32, and the grid on which they lie.
@@ -139,6 +141,8 @@ def _by_suffix(
     path: PathLike, table: dict[str, Callable[..., Any]], verb: str
 ) -> Callable[..., Any]:
     name = Path(path).name.lower()
+    if verb == "read":
+        name = Path(split_volume(name)[0]).name
     for suffix in sorted(table, key=len, reverse=True):
         if name.endswith(suffix):
             return table[suffix]
