@@ -85,7 +85,8 @@ def detector_excess(shifts: Tensor, width: int | None, along: int) -> int:
     if low < -1e-6:
         raise ValueError(
             f"CASSI: dispersion moves the spectrum to {low:.4g} px, off the detector's edge at 0. "
-            "Subtract the least shift: Scaled(law, offset=...)."
+            "A spectrum that runs the other way? dispersion.on_detector(law, wavelengths) counts "
+            "from its least shift."
         )
     if width is None:
         return math.ceil(high - 1e-6)

@@ -6,6 +6,7 @@ Each law is a module that maps wavelengths (nm) to shifts (px). Coefficients tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -242,12 +243,36 @@ def refractive_index(wavelengths: Tensor, glass: Glass = BK7) -> Tensor:
 def steps(wavelengths: Tensor, pixels: float) -> Table:
     """Return the law by which each band lies as far from the one before: as cameras are published.
 
+    The band that falls nearest to the detector's first pixel is not shifted: the first one where
+    the spectrum runs towards higher pixels, the last one where it runs towards lower ones.
+
     Args:
-        wavelengths: (L,) in nm, rising. The first is not shifted.
-        pixels: Shift from one band to the next, in px.
+        wavelengths: (L,) in nm, rising.
+        pixels: Shift from one band to the next, in px. Negative where longer wavelengths fall on
+            lower pixels (to the left, or upwards).
+
+    Raises:
+        ValueError: If the number of pixels is not finite.
     """
+    if not math.isfinite(pixels):
+        raise ValueError(f"steps: pixels={pixels} must be a finite shift from band to band.")
     knots = torch.as_tensor(wavelengths, dtype=torch.float64)
-    return Table(knots, pixels * torch.arange(len(knots), dtype=torch.float64))
+    shifts = pixels * torch.arange(len(knots), dtype=torch.float64)
+    return Table(knots, shifts - shifts.min().clamp(max=0.0))
+
+
+def on_detector(law: Callable[[Tensor], Tensor], wavelengths: Tensor) -> Scaled:
+    """Return a law moved so that its least shift is 0: a detector's pixels count from there.
+
+    A law that is learnt is moved by where it starts.
+
+    Args:
+        law: Maps wavelengths (nm) to shifts (px), of any sign.
+        wavelengths: (L,) in nm: the bands of the camera.
+    """
+    with torch.no_grad():
+        least = float(law(torch.as_tensor(wavelengths, dtype=torch.float64)).min())
+    return Scaled(law, offset=-least)
 
 
 def _power_series(coefficients: Tensor, x: Tensor) -> Tensor:

@@ -139,11 +139,18 @@ def _cameras(
         room = math.ceil(optics.reach(len(wavelengths)) * max(1.0, scale) - 1e-6)
         if alignment.calibration == "learnt":
             room += 1
-        width = round(box.lengths[1]) + room
+        width = round(box.lengths[optics.axis]) + room
 
     def camera(shift: Tensor | None, law: Callable[[Tensor], Tensor]) -> CASSI:
         return CASSI(
-            box, code, wavelengths, law, optics.mode, placement=Placement(shift), width=width
+            box,
+            code,
+            wavelengths,
+            law,
+            optics.mode,
+            optics.axis,
+            placement=Placement(shift),
+            width=width,
         )
 
     shift = None

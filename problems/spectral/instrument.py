@@ -28,35 +28,40 @@ class Optics:
         mask: A MATLAB file with a calibrated mask, cropped to the scene, or "random" (half open).
             By default the mask.mat next to the scene, or else a random mask.
         mask_variable: The mask's name in that file.
-        step: Pixels of dispersion from one band to the next, 0 or more.
+        step: Pixels of dispersion from one band to the next, which may be a fraction; negative
+            where longer wavelengths fall on lower pixels.
         mode: "single" masks, then disperses; "dual" disperses, masks and undoes the dispersion
             (as in `CASSI`).
+        axis: The image axis that is dispersed: 1 to the right or left, 0 down or up.
 
     Raises:
-        ValueError: If the step is negative.
+        ValueError: If the step is not finite, or there is no such mode or axis.
     """
 
     mask: str | None = None
     mask_variable: str = "mask"
     step: float = 2.0
     mode: Literal["single", "dual"] = "single"
+    axis: Literal[0, 1] = 1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.step < math.inf:
-            raise ValueError(
-                f"Optics: step={self.step} must be 0 or more (px a band). Flip the bands."
-            )
+        if not math.isfinite(self.step):
+            raise ValueError(f"Optics: step={self.step} must be finite pixels from band to band.")
+        if self.mode not in ("single", "dual"):
+            raise ValueError(f"Optics: mode={self.mode!r} must be 'single' or 'dual'.")
+        if self.axis not in (0, 1):
+            raise ValueError(f"Optics: axis={self.axis} must be 0 or 1, the axis of dispersion.")
 
     def reach(self, bands: int) -> float:
-        """Return the pixels from the first band to the last.
+        """Return the pixels between the first band and the last.
 
         Args:
             bands: Number of bands.
         """
-        return self.step * (bands - 1)
+        return abs(self.step) * (bands - 1)
 
     def code(self, beside: str | None, shape: tuple[int, int], bands: int, seed: int) -> Tensor:
-        """Return the mask of a scene, wider if the light is dispersed in front of it.
+        """Return the mask of a scene, longer if the light is dispersed in front of it.
 
         Args:
             beside: The file to use where `mask` is None.
@@ -65,25 +70,26 @@ class Optics:
             seed: Of a random mask.
 
         Returns:
-            (H, W) for "single", (H, W + reach) for "dual".
+            (H, W) for "single", and for "dual" longer along `axis` by the reach, rounded up.
 
         Raises:
             ValueError: If the file holds a smaller mask.
         """
         name = self.mask or beside or "random"
-        wide = shape[1]
+        wanted = list(shape)
         if self.mode != "single":
-            wide += round(self.reach(bands))
+            wanted[self.axis] += math.ceil(self.reach(bands) - 1e-6)
+        height, width = wanted
         if name == "random":
             generator = torch.Generator().manual_seed(seed + 1)
-            return (torch.rand(shape[0], wide, generator=generator) < 0.5).float()
+            return (torch.rand(height, width, generator=generator) < 0.5).float()
         code = torch.from_numpy(read_matlab(name, self.mask_variable)).float()
-        if code.ndim != 2 or code.shape[0] < shape[0] or code.shape[1] < wide:
+        if code.ndim != 2 or code.shape[0] < height or code.shape[1] < width:
             raise ValueError(
                 f"{name}: the mask {tuple(code.shape)} is smaller than the scene, "
-                f"({shape[0]}, {wide})."
+                f"({height}, {width})."
             )
-        return code[: shape[0], :wide].contiguous()
+        return code[:height, :width].contiguous()
 
 
 @dataclass(frozen=True)
