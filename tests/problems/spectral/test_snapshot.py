@@ -50,12 +50,13 @@ def measured(
 @pytest.mark.parametrize("step", [2.0, -2.0, 2.1, -0.7])
 def test_dispersion_of_either_sign_along_either_axis(tmp_path: Path, step: float, axis: int):
     y, files = measured(tmp_path, step, axis)
-    problem = cassi_real(*files, bands=5, step=step, axis=axis, calibrate=(), background=0.0)
+    options = {"calibrate": (), "background": 0.0, "noise_level": 0.005}
+    problem = cassi_real(*files, bands=5, step=step, axis=axis, **options)
     term = problem.terms[0]
     assert term.operator.shape == y.shape  # type: ignore[attr-defined]
     assert y.shape[axis] == SIZE[axis] + int(np.ceil(4 * abs(step) - 1e-6))
     found = gap_tv(problem, strengths=(0.1,), iterations=20)
-    assert (found.held_out() or 9) < 4
+    assert (found.held_out() or 9) < 6
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -69,8 +70,8 @@ def test_the_mask_is_found_across_the_dispersion_whatever_its_axis(
     _, files = measured(tmp_path, step, axis, 8, size, **keywords)
     problem = cassi_real(*files, bands=8, step=step, axis=axis)
     camera = problem.terms[0].operator.camera  # type: ignore[attr-defined]
-    assert float(camera.mask_shift[1 - axis]) == pytest.approx(0.6, abs=0.25)
-    assert float(camera.mask_shift[axis]) == 0
+    assert float(camera.mask_shift[1 - axis].detach()) == pytest.approx(0.6, abs=0.25)
+    assert not camera.mask_shift[axis].any()
     assert not camera.mask_stretch[axis].any()
     assert any(key.startswith("mask lies") for key in problem.notes)
 
