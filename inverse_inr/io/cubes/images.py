@@ -1,0 +1,167 @@
+"""Cubes of images: the pages or samples of one TIFF file, and folders of one image per band.
+
+Files of a folder are put in the order in which people count: band_2 before band_10. Their names
+tell wavelengths where each has a number with a unit, as in "band_550nm.png".
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inverse_inr.io.cubes.source import BandsAxis, Source
+from inverse_inr.io.files import FileFormatError, reading
+
+SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
+"""Suffixes of a band's image in a folder."""
+
+CAVE = np.arange(400.0, 701.0, 10.0)
+"""The 31 bands (nm) of CAVE's folders (Yasuma et al. 2010), whose names count from 1 to 31."""
+
+NAMED = re.compile(r"(?<![\d.])(\d+(?:[.p]\d+)?)[ _-]?(nm|um|µm)(?![a-z])", re.IGNORECASE)
+"""A wavelength in the name of a file: 550nm, 550.5_nm, 0.55um."""
+
+NODATA_TAG = 42113
+"""TIFF's tag GDAL_NODATA: the value of pixels without data, as text."""
+
+
+def read_tiff_cube(path: Path, key: str | None) -> Source:
+    """Read the pages of a TIFF file as bands, or the samples of its pixels.
+
+    Args:
+        path: The file.
+        key: Has no meaning here, and must be None.
+
+    Raises:
+        FileFormatError: The file is damaged, or holds no cube.
+    """
+    import tifffile
+
+    if key is not None:
+        raise FileFormatError(f"{path}: the pages of a TIFF file have no names, so no {key!r}.")
+    with reading(path, "a multi-page TIFF", ("TIFF",)) as file, tifffile.TiffFile(file) as tiff:
+        series = tiff.series[0]
+        axes = series.axes
+        array = np.asarray(series.asarray())
+        tag = tiff.pages[0].tags.get(NODATA_TAG)  # pyright: ignore[reportAttributeAccessIssue]
+    if array.ndim != 3 or "Y" not in axes or "X" not in axes:
+        raise FileFormatError(
+            f"{path}: expected a cube of three axes, found {array.dtype} of shape {array.shape} "
+            f"(axes {axes})."
+        )
+    places: dict[int, BandsAxis] = {0: "first", 1: "middle", 2: "last"}
+    other = next(k for k, name in enumerate(axes) if name not in "YX")
+    found = Source(array, places[other])
+    if tag is not None:
+        text = str(tag.value).strip("\0 ")
+        try:
+            found.no_data = [float(text)]
+        except ValueError:
+            raise FileFormatError(f"{path}: GDAL_NODATA = {text!r} must be a number.") from None
+    return found
+
+
+def read_folder(path: Path, key: str | None) -> Source:
+    """Read a folder of one grey image per band, in natural order or in that of its wavelengths.
+
+    8-bit values are divided by 255, 16-bit values by 65535.
+
+    Args:
+        path: The folder; one that holds nothing but another folder stands for that.
+        key: Has no meaning here, and must be None.
+
+    Raises:
+        FileFormatError: There are no images, or they differ in size, type or in how they are named.
+    """
+    if key is not None:
+        raise FileFormatError(f"{path}: the images of a folder have no names, so no {key!r}.")
+    images = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+    inner = [p for p in path.iterdir() if p.is_dir() and p.name[0] != "."]
+    if len(inner) == 1 and not images:
+        return read_folder(inner[0], None)  # CAVE nests a scene in a folder of its own name
+    if any(p.suffix.lower() != ".bmp" for p in images):
+        images = [p for p in images if p.suffix.lower() != ".bmp"]  # CAVE's picture of the scene
+    files = sorted(images, key=natural_order)
+    if len(files) < 2:
+        raise FileFormatError(
+            f"{path}: expected a folder of one PNG or TIFF a band, found {len(files)} of them."
+        )
+    nm, unit, notes = _named_wavelengths(path, files)
+    pages = [_page(file) for file in files]
+    if len({(p.shape, p.dtype) for p in pages}) != 1:
+        kinds = sorted({f"{p.shape} {p.dtype}" for p in pages})
+        raise FileFormatError(f"{path}: bands of different sizes or types: {', '.join(kinds)}.")
+    array = np.stack(pages)
+    found = Source(array, "first", nm, unit, units="reflectance", notes=notes)
+    if array.dtype.kind == "u":
+        top = float(np.iinfo(array.dtype).max)
+        found.gain = 1 / top
+        found.notes["scale"] = f"divided by {top:g}, the largest {array.dtype}"
+    return found
+
+
+def natural_order(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+    """Return a key that sorts names as people count: runs of digits by their numbers.
+
+    Args:
+        path: The file.
+    """
+    parts = re.split(r"(\d+)", path.name.lower())
+    return [(int(p.isdigit()), int(p) if p.isdigit() else 0, p) for p in parts], path.name
+
+
+def _named_wavelengths(
+    path: Path, files: list[Path]
+) -> tuple[np.ndarray | None, str, dict[str, Any]]:
+    """The wavelengths that the names of the files tell, their unit, and notes."""
+    named = [NAMED.findall(file.stem) for file in files]
+    told = [len(n) == 1 for n in named]
+    notes: dict[str, Any] = {"bands": f"{files[0].name} to {files[-1].name}, as people count"}
+    if all(told):
+        units = {n[0][1].lower().replace("µ", "u") for n in named}
+        if len(units) > 1:
+            raise FileFormatError(f"{path}: some names are in nm, others in um.")
+        values = np.array([float(n[0][0].lower().replace("p", ".")) for n in named])
+        return values, units.pop(), notes | {"wavelengths": "from the names of the files"}
+    if any(told):
+        odd = files[told.index(False)].name
+        raise FileFormatError(
+            f"{path}: {sum(told)} of {len(files)} names tell one wavelength; {odd} does not. "
+            "An image that is no band? Move it."
+        )
+    numbers = [re.findall(r"\d+", file.stem) for file in files]
+    counted = [int(n[-1]) for n in numbers if n]
+    if counted == list(range(1, len(CAVE) + 1)):
+        notes["wavelengths"] = "31 images counted from 1: taken as CAVE's, 400 to 700 nm"
+        return CAVE, "nm", notes
+    if len(counted) == len(files):
+        notes["wavelengths"] = (
+            f"the names count {counted[0]} to {counted[-1]} without a unit: pass wavelengths=..."
+        )
+    return None, "", notes
+
+
+def _page(file: Path) -> np.ndarray:
+    """The one channel of a band's image."""
+    from skimage.io import imread
+
+    with reading(file, "a grey image", ("PNG", "TIFF")):
+        page = np.asarray(imread(file))
+    if page.ndim == 3 and page.shape[-1] in (2, 4):
+        opaque = page[..., -1]
+        if (opaque != opaque.flat[0]).any():
+            raise FileFormatError(f"{file}: a band with transparent pixels. Which are no data?")
+        page = page[..., :-1]
+    if page.ndim == 3:  # one CAVE scene has its bands as grey RGB
+        if (page != page[..., :1]).any():
+            raise FileFormatError(f"{file}: expected the grey image of one band, found colours.")
+        page = page[..., 0]
+    if page.ndim != 2 or page.dtype.kind not in "iuf":
+        raise FileFormatError(
+            f"{file}: expected the grey image of one band, found {page.dtype} of shape "
+            f"{page.shape}."
+        )
+    return page
