@@ -10,6 +10,7 @@ from inverse_inr.metrics.errors import nrmse as nrmse
 from inverse_inr.metrics.errors import psnr as psnr
 from inverse_inr.metrics.errors import relative_error as relative_error
 from inverse_inr.metrics.pairs import modulus as modulus
+from inverse_inr.metrics.pairs import where_known as where_known
 from inverse_inr.metrics.spectra import band_psnr as band_psnr
 from inverse_inr.metrics.spectra import ergas as ergas
 from inverse_inr.metrics.spectra import spectral_angle as spectral_angle

@@ -171,6 +171,7 @@ class Solution:
         if grid is None:
             grid = self.problem.grid
         truth = metrics.modulus(sample(reference, grid, average=average))
+        image, truth = metrics.where_known(image, truth)
         span = float(truth.max() - truth.min())
         space = truth.shape[:-1]
         found = {"PSNR": metrics.psnr(image, truth, data_range=span)}

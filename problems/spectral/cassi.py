@@ -9,6 +9,7 @@ crime; `SpectralScene` has a truth between the bands to judge by.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +29,13 @@ from inverse_inr import (
     baselines,
     noise,
 )
-from inverse_inr.operators import CASSI, BandTotalVariation, Placement, SpectralResponse
+from inverse_inr.operators import (
+    CASSI,
+    BandTotalVariation,
+    CassiOnGrid,
+    Placement,
+    SpectralResponse,
+)
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS, Scaled, steps
 from inverse_inr.problems.spectral.data import is_cube, mask_file, photograph, scene_cube
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
@@ -89,14 +96,21 @@ def cassi(
             `noise_level` relative to its own largest value.
         seed: Of a random mask and of the noise.
 
+    Detector pixels that see a place of a cube where nothing was measured are not trusted, and no
+    metric counts these places: the truth is NaN there.
+
+    Raises:
+        ValueError: If every detector pixel sees such a place, or the cube has too few bands.
+
     Source:
         Wang et al. (2015) for the second camera (dual-camera CASSI).
     """
     wavelengths = band_centres(bands)
     values = None
     shape = (size, size)
+    notes: dict[str, Any] = {}
     if is_cube(scene):
-        values = scene_cube(scene, variable, wavelengths, size)
+        values, notes = scene_cube(scene, variable, wavelengths, size)
         shape = (values.shape[0], values.shape[1])
     box = Box((0.0, 0.0, 450.0), (*map(float, shape), 650.0), ("px", "px", "nm"))
     code = optics.code(_calibrated_mask(scene, optics), shape, bands, seed)
@@ -107,16 +121,45 @@ def cassi(
     else:
         truth = SampledField(values[..., None], true.bands)
     cube = truth.sample(true.bands)[..., 0]
+    unknown = torch.isnan(cube)
+    cube = cube.nan_to_num(0.0)
+    rows = None
+    if bool(unknown.any()):
+        rows = _known_rows(true.on(true.bands), unknown)
+        notes["no data"] = (
+            f"{int(unknown.sum())} of {unknown.numel()} values of the cube; "
+            f"{len(true) - len(rows)} of {len(true)} detector pixels see them and are not trusted"
+        )
     y, fidelity = detector.measured(true.on(true.bands).snapshot(cube).reshape(-1), seed)
-    terms = [Term(model.on(true.bands), y, fidelity)]
+    terms = [Term(model.on(true.bands), y, fidelity, rows=rows)]
     suggested = replace(suggestion(terms[0], true.bands), operator_lr=CALIBRATION_RATE)
     if detector.full_well is None and detector.noise_level < HARDLY_ANY_NOISE:
         more = {"separable + GAP": fitted_and_refined}
         suggested = replace(suggested, baselines=suggested.baselines | more)
     if second is not None:
-        terms.append(_second_camera(second, true.bands, cube, Detector(detector.noise_level), seed))
+        other = _second_camera(second, true.bands, cube, Detector(detector.noise_level), seed)
+        if rows is not None:
+            whole = unknown.any(-1).flatten()
+            other = replace(other, rows=(~whole).nonzero()[:, 0])
+        terms.append(other)
         suggested = replace(suggested, baselines={"GAP-TV": first_alone, "CGLS": baselines.cgls})
-    return Problem(terms, box, true.bands, reference=truth, suggested=suggested, average=1)
+    return Problem(
+        terms, box, true.bands, reference=truth, suggested=suggested, notes=notes, average=1
+    )
+
+
+def _known_rows(camera: CassiOnGrid, unknown: Tensor) -> Tensor:
+    """The detector pixels that no unknown value of the scene lights, whatever the mask."""
+    touched = copy.deepcopy(camera)
+    with torch.no_grad():
+        touched.camera.mask.fill_(1.0)
+        lit = touched.snapshot(unknown.float()).flatten() > 0
+    if bool(lit.all()):
+        raise ValueError(
+            "cassi: every detector pixel sees a place of the cube where nothing was measured. "
+            "Crop the cube, or leave out its bands without data."
+        )
+    return (~lit).nonzero()[:, 0]
 
 
 def _calibrated_mask(scene: str, optics: Optics) -> str | None:

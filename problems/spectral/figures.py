@@ -48,7 +48,7 @@ def spectral_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
     truth = None
     cubes = {s.method: s.sample()[..., 0] for s in solutions}
     if problem.reference is not None:
-        truth = sample(problem.reference, grid, average=problem.average)[..., 0]
+        truth = sample(problem.reference, grid, average=problem.average)[..., 0].nan_to_num(0.0)
         cubes = {"truth": truth} | cubes
     centers = grid.axes(torch.float64)[-1]
     chosen = [round(f * (grid.shape[2] - 1)) for f in (0.1, 0.37, 0.63, 0.9)]

@@ -104,7 +104,7 @@ def test_unknown_scenes_and_no_bands_are_refused(options, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Optics(step=-2.0), r"Optics: step=-2.0 must be 0 or more"),
+        (lambda: Optics(step=float("nan")), r"Optics: step=nan must be finite"),
         (lambda: Alignment(mask_shift=(0.5,)), "Alignment: mask_shift=.* must be two numbers"),
         (
             lambda: Alignment(dispersion_scale=-0.02),
