@@ -170,8 +170,13 @@ class Detector:
 
         Returns:
             Measurements (n,), and the model of their noise.
+
+        Raises:
+            ValueError: If no light reaches the detector.
         """
         top = float(mean.max())
+        if not top > 0:
+            raise ValueError("Detector: no light reaches the detector. An opaque mask or scene?")
         generator = torch.Generator().manual_seed(seed)
         if self.full_well is not None:
             sensor = noise.Sensor(self.full_well / top, self.readout, self.efficiency)

@@ -113,8 +113,8 @@ def read_hdf5_cube(path: Path, key: str | None) -> Source:
         wanted = {k: d for k, d in datasets.items() if k == key or _is_line(d)}
         arrays = {k: np.asarray(d[()]) for k, d in wanted.items()}
         attributes = {k: _attributes(d) for k, d in wanted.items()}
-    found = _chosen(path, arrays, key, attributes)
-    _apply_attributes(found, attributes[key], path)
+        found = _chosen(path, arrays, key, attributes)
+        _apply_attributes(found, attributes[key], path)
     return found
 
 

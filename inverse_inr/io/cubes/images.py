@@ -6,7 +6,10 @@ tell wavelengths where each has a number with a unit, as in "band_550nm.png".
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,9 @@ CAVE = np.arange(400.0, 701.0, 10.0)
 
 NAMED = re.compile(r"(?<![\d.])(\d+(?:[.p]\d+)?)[ _-]?(nm|um|µm)(?![a-z])", re.IGNORECASE)
 """A wavelength in the name of a file: 550nm, 550.5_nm, 0.55um."""
+
+DAMAGE = re.compile(r"offset|circular|bytecounts|reshape|corrupt|required tags", re.IGNORECASE)
+"""Words of tifffile's log that mean a broken file, not just a strange tag."""
 
 NODATA_TAG = 42113
 """TIFF's tag GDAL_NODATA: the value of pixels without data, as text."""
@@ -42,19 +48,28 @@ def read_tiff_cube(path: Path, key: str | None) -> Source:
 
     if key is not None:
         raise FileFormatError(f"{path}: the pages of a TIFF file have no names, so no {key!r}.")
-    with reading(path, "a multi-page TIFF", ("TIFF",)) as file, tifffile.TiffFile(file) as tiff:
+    with (
+        _complaints() as complaints,
+        reading(path, "a multi-page TIFF", ("TIFF",)) as file,
+        tifffile.TiffFile(file) as tiff,
+    ):
         series = tiff.series[0]
         axes = series.axes
         array = np.asarray(series.asarray())
         tag = tiff.pages[0].tags.get(NODATA_TAG)  # pyright: ignore[reportAttributeAccessIssue]
-    if array.ndim != 3 or "Y" not in axes or "X" not in axes:
+        others = sum(not s.pages[0].is_reduced for s in tiff.series[1:])  # no overviews
+    if complaints:
+        raise FileFormatError(
+            f"{path}: a truncated or damaged copy? Reading it as TIFF: {complaints[0][:200]}."
+        )
+    kept = axes.replace("Y", "", 1).replace("X", "", 1)
+    if array.ndim != 3 or len(kept) != 1 or others:
         raise FileFormatError(
             f"{path}: expected a cube of three axes, found {array.dtype} of shape {array.shape} "
-            f"(axes {axes})."
+            f"(axes {axes}), and {others} other images in the file."
         )
     places: dict[int, BandsAxis] = {0: "first", 1: "middle", 2: "last"}
-    other = next(k for k, name in enumerate(axes) if name not in "YX")
-    found = Source(array, places[other])
+    found = Source(array, places[axes.index(kept)])
     if tag is not None:
         text = str(tag.value).strip("\0 ")
         try:
@@ -62,6 +77,29 @@ def read_tiff_cube(path: Path, key: str | None) -> Source:
         except ValueError:
             raise FileFormatError(f"{path}: GDAL_NODATA = {text!r} must be a number.") from None
     return found
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What tifffile logs while it reads: of a broken chain of pages it says no more than that."""
+    heard: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = " ".join(record.getMessage().split())
+            if DAMAGE.search(text):
+                heard.append(text)
+
+    logger = logging.getLogger("tifffile")
+    listener = Listener(logging.WARNING)
+    passed_on = logger.propagate
+    logger.addHandler(listener)
+    logger.propagate = False
+    try:
+        yield heard
+    finally:
+        logger.removeHandler(listener)
+        logger.propagate = passed_on
 
 
 def read_folder(path: Path, key: str | None) -> Source:
@@ -95,8 +133,9 @@ def read_folder(path: Path, key: str | None) -> Source:
         kinds = sorted({f"{p.shape} {p.dtype}" for p in pages})
         raise FileFormatError(f"{path}: bands of different sizes or types: {', '.join(kinds)}.")
     array = np.stack(pages)
-    found = Source(array, "first", nm, unit, units="reflectance", notes=notes)
+    found = Source(array, "first", nm, unit, notes=notes)
     if array.dtype.kind == "u":
+        found.units = "reflectance"
         top = float(np.iinfo(array.dtype).max)
         found.gain = 1 / top
         found.notes["scale"] = f"divided by {top:g}, the largest {array.dtype}"

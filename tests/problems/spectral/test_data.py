@@ -112,11 +112,21 @@ def test_metrics_do_not_count_what_was_not_measured(tmp_path: Path):
 
 def test_a_cube_of_which_no_detector_pixel_sees_only_measured_places_is_refused(tmp_path: Path):
     cube = np.ones((9, 9, 4), np.float32)
-    cube[:, :, 1::2] = np.nan
-    cube[0, 0] = 1.0
-    np.savez(tmp_path / "c.npz", cube=cube, wavelengths_nm=np.array([440.0, 500, 600, 660]))
+    cube[..., 0] = np.nan
+    cube[0, 0] = [1, np.nan, 1, 1]
+    np.savez(tmp_path / "c.npz", cube=cube)
     with pytest.raises(ValueError, match="every detector pixel sees"):
         cassi(str(tmp_path / "c.npz"), bands=4, optics=Optics(step=0.0))
+
+
+def test_a_scene_that_sends_no_light_through_the_mask_is_refused(tmp_path: Path):
+    cube = np.zeros((9, 9, 4), np.float32)
+    cube[0, 0] = 1
+    np.savez(tmp_path / "c.npz", cube=cube)
+    savemat(tmp_path / "m.mat", {"mask": 1.0 - np.eye(9)})
+    optics = Optics(mask=str(tmp_path / "m.mat"))
+    with pytest.raises(ValueError, match="no light reaches the detector"):
+        cassi(str(tmp_path / "c.npz"), bands=4, optics=optics)
 
 
 def test_a_cube_of_fewer_bands_is_refused(tmp_path: Path):
