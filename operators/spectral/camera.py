@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from inverse_inr import BandGrid, Box, Grid, RowOperator
 from inverse_inr.operators.spectral.camera_inputs import (
+    Blur,
+    ImageAxis,
     OfWavelength,
     at_wavelengths,
     band_widths,
@@ -26,11 +28,13 @@ from inverse_inr.operators.spectral.camera_inputs import (
 )
 from inverse_inr.operators.spectral.coded_aperture import Placement, check_mask, moved_mask
 from inverse_inr.operators.spectral.shear import gaussian_kernels
+from inverse_inr.ranges import Count, checked
 
 Mode = Literal["single", "dual", "spatial-spectral"]
 """Where the mask lies between image and spectrum; cassi.py has the three equations."""
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class BandResponse:
     """The gain of each band on a camera's detector.
@@ -63,6 +67,7 @@ class Camera(RowOperator, ABC):
     scene: tuple[int, int]
     sizes: tuple[int, int, int]
 
+    @checked
     def __init__(
         self,
         box: Box,
@@ -70,12 +75,12 @@ class Camera(RowOperator, ABC):
         wavelengths: Tensor,
         dispersion: Callable[[Tensor], Tensor],
         mode: Mode = "single",
-        axis: int = 1,
-        psf: OfWavelength | None = None,
+        axis: ImageAxis = 1,
+        psf: Blur | None = None,
         response: BandResponse = BandResponse(),
         *,
         placement: Placement = Placement(),
-        width: int | None = None,
+        width: Count | None = None,
     ) -> None:
         _check_mode_and_axis(mode, axis)
         scene = scene_pixels(box)

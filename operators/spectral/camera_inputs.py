@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box
+from inverse_inr.ranges import NonNegative, Range
 
 OfWavelength = float | Tensor | Callable[[Tensor], Tensor]
 """One number for all bands, (L,) numbers, or a function of the wavelengths (nm)."""
+
+Blur = NonNegative | Tensor | Callable[[Tensor], Tensor]
+"""Standard deviations of a blur in pixels: one, (L,) or a function of the wavelengths (nm)."""
+
+ImageAxis = Annotated[int, Range(least=0, most=1)]
+"""An axis of an image: 0 runs down, 1 to the right."""
 
 
 def scene_pixels(box: Box) -> tuple[int, int]:

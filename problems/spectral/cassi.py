@@ -44,6 +44,7 @@ from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral.instrument import Alignment, Detector, Optics
 from inverse_inr.problems.spectral.refinement import HARDLY_ANY_NOISE, fitted_and_refined
 from inverse_inr.problems.spectral.scenes import Reflectances, SpectralScene, spectral_scene
+from inverse_inr.ranges import Count, NonNegative, WholeNumber, checked
 from inverse_inr.stopping import HeldOut
 
 SecondCamera = Literal["panchromatic", "rgb"]
@@ -65,18 +66,19 @@ VARIATION = 15.0
 """Weight of the bands' total variation where the noise is 1 % of the brightest pixel."""
 
 
+@checked
 def cassi(
     scene: str = "astronaut",
     *,
-    size: int = 128,
-    bands: int = 28,
+    size: Count = 128,
+    bands: Count = 28,
     reflectances: Reflectances = "pigments",
     variable: str | None = None,
     optics: Optics = Optics(),
     alignment: Alignment = Alignment(),
     detector: Detector = Detector(),
     second: SecondCamera | None = None,
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Simulate a snapshot of a generated spectral scene, or of a cube from a file.
 
@@ -211,8 +213,9 @@ def _cameras(
     return true, camera(nn.Parameter(torch.zeros(2)), learnt)
 
 
+@checked
 def suggestion(
-    term: Term, grid: Grid, stopping: HeldOut | None = None, *, variation: float = VARIATION
+    term: Term, grid: Grid, stopping: HeldOut | None = None, *, variation: NonNegative = VARIATION
 ) -> Suggestion:
     """Suggest a separable prior, a penalty on the bands' edges, and the classical methods.
 
@@ -262,20 +265,16 @@ def _separable_options(grid: Grid) -> dict[str, Any]:
 # --- what is measured -----------------------------------------------------------------------------
 
 
-def band_centres(bands: int) -> Tensor:
+@checked
+def band_centres(bands: Count) -> Tensor:
     """Return the TSA camera's 28 bands, or another number spread evenly between 450 and 650 nm.
 
     Args:
-        bands: At least 1.
+        bands: Their number.
 
     Returns:
         (bands,) in nm, float64.
-
-    Raises:
-        ValueError: If `bands` is below 1.
     """
-    if bands < 1:
-        raise ValueError(f"cassi: bands={bands} must be at least 1.")
     if bands == len(TSA_WAVELENGTHS):
         return torch.tensor(TSA_WAVELENGTHS, dtype=torch.float64)
     return 450 + 200 * (torch.arange(bands, dtype=torch.float64) + 0.5) / bands
@@ -298,6 +297,7 @@ def _second_camera(
     return Term(camera, y, fidelity)
 
 
+@checked
 def first_alone(problem: Problem) -> Solution:
     """Solve the first term alone by GAP-TV, which knows nothing of a second camera.
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from inverse_inr import Problem, Suggestion, Term, noise
 from inverse_inr.operators import CASSI, BandResponse, Placement
+from inverse_inr.operators.spectral.camera_inputs import ImageAxis
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS, Scaled
 from inverse_inr.problems.spectral.cassi import (
     CALIBRATION_RATE,
@@ -28,6 +30,7 @@ from inverse_inr.problems.spectral.detector_noise import shot_noise, uncoded_lig
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral.mask_placement import mask_displacement
 from inverse_inr.problems.spectral.snapshot import read_snapshot
+from inverse_inr.ranges import Count, Finite, Positive, PositiveFraction, ProperFraction, checked
 from inverse_inr.stopping import HeldOut
 
 BLUR = 0.65
@@ -57,23 +60,24 @@ PARTS = {"mask", "dispersion", "gains", "psf"}
 """The parts of the camera that can be calibrated together with the image."""
 
 
+@checked
 def cassi_real(
     measurement: str,
     mask: str | None = None,
     *,
     variable: str = "meas_real",
     mask_variable: str = "mask",
-    bands: int = 28,
-    wavelengths: Sequence[float] | None = None,
-    step: float = 2.0,
-    axis: Literal[0, 1] = 1,
-    psf: float | None = None,
+    bands: Count = 28,
+    wavelengths: Sequence[Positive] | np.ndarray | Tensor | None = None,
+    step: Finite = 2.0,
+    axis: ImageAxis = 1,
+    psf: Positive | None = None,
     calibrate: Sequence[str] = ("mask", "psf"),
-    background: float | None = None,
-    noise_level: float | None = None,
-    saturation: float = 1.0,
+    background: Finite | None = None,
+    noise_level: Positive | None = None,
+    saturation: PositiveFraction = 1.0,
     rows: tuple[int, int] | None = None,
-    hold_out: float = 0.05,
+    hold_out: ProperFraction = 0.05,
     check_mask: bool = True,
 ) -> Problem:
     """Load a measured snapshot of a single-disperser camera with a calibrated mask.
@@ -183,7 +187,7 @@ def _check_parts(calibrate: Sequence[str]) -> None:
 
 
 def _wavelengths(
-    bands: int, wavelengths: Sequence[float] | None, step: float
+    bands: int, wavelengths: Sequence[float] | np.ndarray | Tensor | None, step: float
 ) -> tuple[Tensor, dict[str, object]]:
     """The bands' centres (nm), and a note on where they come from."""
     if bands > 1 and step == 0:

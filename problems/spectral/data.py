@@ -23,12 +23,14 @@ from torch import Tensor
 from inverse_inr.io import FileFormatError, SpectralCube, read_cube
 from inverse_inr.io.matlab import matlab_variables
 from inverse_inr.problems.images import EXAMPLES, load_image
+from inverse_inr.ranges import Count, checked
 
 VARIABLES = {"img": 1.0, "img_expand": 1 / 65536, "data_slice": 1 / 65536, "HSI": 1.0}
 """Names of the cube in files of published sets, and factors that bring values to [0, 1]."""
 
 
-def photograph(scene: str, size: int) -> Tensor:
+@checked
+def photograph(scene: str, size: Count) -> Tensor:
     """Return the middle square of an image, averaged down.
 
     Args:
@@ -59,6 +61,7 @@ def photograph(scene: str, size: int) -> Tensor:
     return torch.from_numpy(resize(square, (size, size), anti_aliasing=True)).float().clamp(0, 1)
 
 
+@checked
 def is_cube(scene: str) -> bool:
     """Tell whether a scene is a cube: indian_pines, a folder, or a file that is not an image.
 
@@ -70,8 +73,9 @@ def is_cube(scene: str) -> bool:
     return scene == "indian_pines" or path.is_dir() or path.suffix.lower() not in pictures
 
 
+@checked
 def scene_cube(
-    scene: str, variable: str | None, wavelengths: Tensor, size: int
+    scene: str, variable: str | None, wavelengths: Tensor, size: Count
 ) -> tuple[Tensor, dict[str, Any]]:
     """Return a cube's bands at given wavelengths, from its corner.
 
@@ -149,6 +153,7 @@ def indian_pines() -> SpectralCube:
     return SpectralCube(torch.from_numpy(np.asarray(load_indian_pines().tensor, dtype=np.float32)))
 
 
+@checked
 def scene_file(scene: str) -> Path:
     """Return the file of one scene, or the folder itself where it holds one image per band.
 
@@ -172,6 +177,7 @@ def scene_file(scene: str) -> Path:
     return files[number - 1]
 
 
+@checked
 def mask_file(scene: str) -> Path | None:
     """Return the calibrated mask that lies next to the scenes of a published folder, or None.
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import noise
+from inverse_inr.ranges import checked
 
 LEAST = 100
 """The fewest pixels of one class of brightness that tell its noise."""
@@ -17,6 +18,7 @@ FEW = "The snapshot is too small to tell its noise; pass noise_level."
 """How a refusal begins."""
 
 
+@checked
 def uncoded_light(y: Tensor, coded: Tensor) -> float:
     """Return the level that the mask does not modulate.
 
@@ -37,6 +39,7 @@ def uncoded_light(y: Tensor, coded: Tensor) -> float:
     return max(0.0, float(light.mean() - slope.clamp(min=0) * seen.mean()))
 
 
+@checked
 def shot_noise(y: Tensor, trusted: Tensor) -> noise.Sensor:
     """Return the noise model that a snapshot shows: variance = a y + c, from second differences.
 

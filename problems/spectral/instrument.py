@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from inverse_inr import noise
 from inverse_inr.io import read_matlab
+from inverse_inr.operators.spectral.camera_inputs import ImageAxis
+from inverse_inr.ranges import Finite, NonNegative, Positive, Range, checked
 
 Calibration = Literal["true", "nominal", "learnt"]
 """What the model knows of the alignment; see `Alignment`."""
+
+Efficiency = Annotated[float, Range(least=0, below=1)]
+"""A quantum efficiency: a fraction below 1, and 0 for Poisson noise."""
 
 TEN_BITS = 1e-3
 """Rounding error of a 10-bit camera, as a fraction of the largest measurement: the noise that a
 model assumes where the simulation has none."""
 
 
+@checked
 @dataclass(frozen=True)
 class Optics:
     """Mask and disperser: they code the light of a scene.
@@ -33,24 +39,13 @@ class Optics:
         mode: "single" masks, then disperses; "dual" disperses, masks and undoes the dispersion
             (as in `CASSI`).
         axis: The image axis that is dispersed: 1 to the right or left, 0 down or up.
-
-    Raises:
-        ValueError: If the step is not finite, or there is no such mode or axis.
     """
 
     mask: str | None = None
     mask_variable: str = "mask"
-    step: float = 2.0
+    step: Finite = 2.0
     mode: Literal["single", "dual"] = "single"
-    axis: Literal[0, 1] = 1
-
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.step):
-            raise ValueError(f"Optics: step={self.step} must be finite pixels from band to band.")
-        if self.mode not in ("single", "dual"):
-            raise ValueError(f"Optics: mode={self.mode!r} must be 'single' or 'dual'.")
-        if self.axis not in (0, 1):
-            raise ValueError(f"Optics: axis={self.axis} must be 0 or 1, the axis of dispersion.")
+    axis: ImageAxis = 1
 
     def reach(self, bands: int) -> float:
         """Return the pixels between the first band and the last.
@@ -92,6 +87,7 @@ class Optics:
         return code[:height, :width].contiguous()
 
 
+@checked
 @dataclass(frozen=True)
 class Alignment:
     """The true place of the optics, and whether the model knows it.
@@ -101,31 +97,14 @@ class Alignment:
         dispersion_scale: The true dispersion, as a multiple of the nominal one.
         calibration: "true": the model knows both. "nominal": it takes the nominal ones. "learnt":
             they are found together with the image.
-
-    Raises:
-        ValueError: If the shift is not two numbers, the scale is not positive, or the calibration
-            is unknown.
     """
 
-    mask_shift: tuple[float, float] = (0.0, 0.0)
-    dispersion_scale: float = 1.0
+    mask_shift: tuple[Finite, Finite] = (0.0, 0.0)
+    dispersion_scale: Positive = 1.0
     calibration: Calibration = "true"
 
-    def __post_init__(self) -> None:
-        if len(self.mask_shift) != 2:
-            raise ValueError(
-                f"Alignment: mask_shift={self.mask_shift} must be two numbers, one an image axis."
-            )
-        if not 0 < self.dispersion_scale < math.inf:
-            raise ValueError(
-                f"Alignment: dispersion_scale={self.dispersion_scale} must be positive. "
-                "A difference?"
-            )
-        if self.calibration not in get_args(Calibration):
-            known = ", ".join(get_args(Calibration))
-            raise ValueError(f"Alignment: calibration={self.calibration!r} is not one of {known}.")
 
-
+@checked
 @dataclass(frozen=True)
 class Detector:
     """The noise of a detector: Gaussian, or that of electrons where a full well is given.
@@ -135,31 +114,12 @@ class Detector:
         full_well: Electrons of the largest measurement: shot noise instead of `noise_level`.
         readout: Standard deviation of the readout noise in electrons, together with shot noise.
         efficiency: Quantum efficiency of binomial detection, as in `noise.Sensor`; 0 for Poisson.
-
-    Raises:
-        ValueError: If a level is negative, the full well is not positive, or the efficiency lies
-            outside [0, 1).
     """
 
-    noise_level: float = 0.01
-    full_well: float | None = None
-    readout: float = 10.0
-    efficiency: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("noise_level", "readout"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"Detector: {name}={getattr(self, name)} is a standard deviation, 0 or more."
-                )
-        if self.full_well is not None and not self.full_well > 0:
-            raise ValueError(
-                f"Detector: full_well={self.full_well} must be positive (electrons), or None."
-            )
-        if not 0 <= self.efficiency < 1:
-            raise ValueError(
-                f"Detector: efficiency={self.efficiency} must lie in [0, 1). In percent?"
-            )
+    noise_level: NonNegative = 0.01
+    full_well: Positive | None = None
+    readout: NonNegative = 10.0
+    efficiency: Efficiency = 0.0
 
     def measured(self, mean: Tensor, seed: int) -> tuple[Tensor, noise.Noise]:
         """Draw noisy measurements.

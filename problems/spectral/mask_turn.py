@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.operators.spectral.shear import gaussian_kernels
+from inverse_inr.ranges import checked
 
 TURNS: dict[str, Callable[[Tensor], Tensor]] = {
     "as filed": lambda mask: mask,
@@ -79,6 +80,7 @@ class Turned:
         )
 
 
+@checked
 def turned_mask(
     y: Tensor, mask: Tensor, grey: Callable[[Tensor], Tensor], trusted: Tensor
 ) -> Turned:

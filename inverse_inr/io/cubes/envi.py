@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from inverse_inr.io.cubes.cube import SpectralCube
 from inverse_inr.io.cubes.envi_header import (
@@ -214,8 +215,8 @@ def write_envi(path: PathLike, cube: SpectralCube) -> None:
         temporary.write_text("\n".join(lines) + "\n")
 
 
-def _listed(values: Iterable[float]) -> str:
+def _listed(values: Tensor) -> str:
     """Numbers in braces, eight a line."""
-    words = [repr(float(v)) for v in values]
+    words = [repr(v) for v in values.double().tolist()]
     rows = [", ".join(words[k : k + 8]) for k in range(0, len(words), 8)]
     return "{" + ",\n ".join(rows) + "}"

@@ -138,7 +138,9 @@ def raw_type(fields: Mapping[str, str], path: Path) -> tuple[np.dtype, str]:
     note = ""
     if "byte order" not in fields and dtype.itemsize > 1:
         note = "not in the header: little endian assumed"
-    return dtype.newbyteorder("<>"[order]), note
+    if order == 1:
+        return dtype.newbyteorder(">"), note
+    return dtype.newbyteorder("<"), note
 
 
 def check_kind(fields: Mapping[str, str], path: Path) -> None:

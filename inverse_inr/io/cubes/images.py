@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -57,7 +57,8 @@ def read_tiff_cube(path: Path, key: str | None) -> Source:
         axes = series.axes
         array = np.asarray(series.asarray())
         tag = tiff.pages[0].tags.get(NODATA_TAG)  # pyright: ignore[reportAttributeAccessIssue]
-        others = sum(not s.pages[0].is_reduced for s in tiff.series[1:])  # no overviews
+        firsts = [cast("Any", s.pages[0]) for s in tiff.series[1:]]
+        others = sum(not page.is_reduced for page in firsts)  # overviews do not count
     if complaints:
         raise FileFormatError(
             f"{path}: a truncated or damaged copy? Reading it as TIFF: {complaints[0][:200]}."

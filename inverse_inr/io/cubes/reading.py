@@ -38,7 +38,7 @@ def read_cube(
     path: PathLike,
     key: str | None = None,
     *,
-    wavelengths: Sequence[float] | Tensor | None = None,
+    wavelengths: Sequence[float] | np.ndarray | Tensor | None = None,
     bands: BandsAxis | None = None,
     scale: float = 1.0,
     keep_bad_bands: bool = False,
@@ -208,7 +208,9 @@ def _band_axis(path: Path, found: Source, count: int, bands: BandsAxis | None) -
     counts = {count}
     if found.good is not None and int(found.good.sum()) == count:
         counts.add(len(found.good))  # wavelengths of the good bands only
-    fits = [axis for axis, n in zip(AXES, found.array.shape, strict=True) if n in counts]
+    fits: list[BandsAxis] = [
+        axis for axis, n in zip(AXES, found.array.shape, strict=True) if n in counts
+    ]
     if not fits or (bands is not None and bands not in fits):
         where = f" with bands {bands}" if bands else ""
         raise FileFormatError(

@@ -1,6 +1,7 @@
 """Cameras of other people: dispersed either way along either axis, in fractions; masks turned."""
 
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from scipy.io import savemat
 
 import inverse_inr as ii
+from inverse_inr.io import read_matlab
 from inverse_inr.operators import CASSI, Placement
 from inverse_inr.operators.spectral.dispersion import steps
 from inverse_inr.problems.spectral import Detector, Optics, cassi, cassi_real
@@ -16,10 +18,11 @@ from inverse_inr.problems.spectral.gap_tv import gap_tv
 from inverse_inr.problems.spectral.mask_turn import TURNS, turned_mask
 from inverse_inr.problems.spectral.snapshot import grey_scene
 
+Axis = Literal[0, 1]
 SIZE = (60, 48)
 
 
-def camera_of(mask: torch.Tensor, bands: int, step: float, axis: int, **keywords) -> CASSI:
+def camera_of(mask: torch.Tensor, bands: int, step: float, axis: Axis, **keywords) -> CASSI:
     box = ii.Box((0.0, 0.0, 450.0), (*map(float, mask.shape), 650.0), ("px", "px", "nm"))
     centres = band_centres(bands)
     return CASSI(box, mask, centres, steps(centres, step), axis=axis, **keywords)
@@ -28,7 +31,7 @@ def camera_of(mask: torch.Tensor, bands: int, step: float, axis: int, **keywords
 def measured(
     folder: Path,
     step: float = 2.0,
-    axis: int = 1,
+    axis: Axis = 1,
     bands: int = 5,
     size: tuple[int, int] = SIZE,
     **keywords,
@@ -48,9 +51,9 @@ def measured(
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("step", [2.0, -2.0, 2.1, -0.7])
-def test_dispersion_of_either_sign_along_either_axis(tmp_path: Path, step: float, axis: int):
+def test_dispersion_of_either_sign_along_either_axis(tmp_path: Path, step: float, axis: Axis):
     y, files = measured(tmp_path, step, axis)
-    options = {"calibrate": (), "background": 0.0, "noise_level": 0.005}
+    options: dict[str, Any] = {"calibrate": (), "background": 0.0, "noise_level": 0.005}
     problem = cassi_real(*files, bands=5, step=step, axis=axis, **options)
     term = problem.terms[0]
     assert term.operator.shape == y.shape  # type: ignore[attr-defined]
@@ -62,7 +65,7 @@ def test_dispersion_of_either_sign_along_either_axis(tmp_path: Path, step: float
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("step", [2.0, -2.0])
 def test_the_mask_is_found_across_the_dispersion_whatever_its_axis(
-    tmp_path: Path, step: float, axis: int
+    tmp_path: Path, step: float, axis: Axis
 ):
     size = (96, 80) if axis else (80, 96)
     shift = torch.tensor([0.6, 0.0] if axis else [0.0, 0.6])
@@ -142,7 +145,7 @@ def test_a_snapshot_that_tells_nothing_is_refused(tmp_path: Path, shape: tuple[i
 
 @pytest.mark.parametrize("name", [*list(TURNS)[1:], "inverted"])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_a_mask_that_is_not_the_right_way_round_is_refused(tmp_path: Path, name: str, axis: int):
+def test_a_mask_that_is_not_the_right_way_round_is_refused(tmp_path: Path, name: str, axis: Axis):
     _, files = measured(tmp_path, axis=axis, size=(64, 64))
     mask = camera_mask = torch.from_numpy(_mask(files[1]))
     mask = 1 - camera_mask if name == "inverted" else TURNS[name](camera_mask)
@@ -194,8 +197,8 @@ def test_symmetric_and_uniform_masks_raise_no_alarm():
 def test_the_real_mask_is_recognised_and_its_turned_copies_are_not(data):
     """Lines 330 to 460 of the measured scene, whose mask is off by 0.8 to -1.3 px and blurred."""
     files = str(data.file("tsa_real_scene1.mat")), str(data.file("tsa_real_mask.mat"))
-    y = torch.from_numpy(np.asarray(ii.io.read_matlab(files[0], "meas_real"))).float()[330:460]
-    mask = torch.from_numpy(np.asarray(ii.io.read_matlab(files[1], "mask"))).float()[330:460]
+    y = torch.from_numpy(np.asarray(read_matlab(files[0], "meas_real"))).float()[330:460]
+    mask = torch.from_numpy(np.asarray(read_matlab(files[1], "mask"))).float()[330:460]
     trusted = torch.ones_like(y, dtype=torch.bool)
 
     def grey(code: torch.Tensor) -> torch.Tensor:
