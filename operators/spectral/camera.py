@@ -20,6 +20,7 @@ from inverse_inr.operators.spectral.camera_inputs import (
     OfWavelength,
     at_wavelengths,
     band_widths,
+    check_blur,
     detector_excess,
     numbers,
     numbers_or_law,
@@ -106,6 +107,7 @@ class Camera(RowOperator, ABC):
         self.axis = axis
         self.dispersion = dispersion
         self.psf = numbers_or_law(psf, len(wavelengths))
+        check_blur(self.psf, wavelengths)
         self.mask = _parameter_or_buffer(mask)
         self.wavelengths = nn.Buffer(wavelengths)
         self.quadrature = response.quadrature

@@ -155,6 +155,26 @@ def at_wavelengths(value: OfWavelength, wavelengths: Tensor) -> Tensor:
     return found.to(wavelengths).expand_as(wavelengths)
 
 
+def check_blur(psf: OfWavelength | None, wavelengths: Tensor) -> None:
+    """Check that a blur is finite and not negative at each wavelength.
+
+    Args:
+        psf: Standard deviations in pixels, or None for no blur.
+        wavelengths: (L,) in nm.
+
+    Raises:
+        ValueError: If one is NaN, infinite or negative.
+    """
+    if psf is None:
+        return
+    with torch.no_grad():
+        found = at_wavelengths(psf, wavelengths)
+    if not bool((torch.isfinite(found) & (found >= 0)).all()):
+        raise ValueError(
+            f"CASSI: psf must be standard deviations of at least 0 px, got {found.tolist()[:4]}..."
+        )
+
+
 def band_widths(wavelengths: Tensor) -> Tensor:
     """Return the width of each band in nm: half-way to its neighbours, the outer ones symmetric.
 

@@ -13,7 +13,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ from inverse_inr import (
     Suggestion,
     Term,
     baselines,
+    memory,
     noise,
 )
 from inverse_inr.operators import (
@@ -34,20 +35,17 @@ from inverse_inr.operators import (
     BandTotalVariation,
     CassiOnGrid,
     Placement,
-    SpectralResponse,
 )
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS, Scaled, steps
 from inverse_inr.problems.spectral.data import is_cube, mask_file, photograph, scene_cube
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
-from inverse_inr.problems.spectral.from_colours import camera_curves
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral.instrument import Alignment, Detector, Optics
 from inverse_inr.problems.spectral.refinement import HARDLY_ANY_NOISE, fitted_and_refined
 from inverse_inr.problems.spectral.scenes import Reflectances, SpectralScene, spectral_scene
+from inverse_inr.problems.spectral.second_camera import SecondCamera, first_alone, second_camera
 from inverse_inr.ranges import Count, NonNegative, WholeNumber, checked
 from inverse_inr.stopping import HeldOut
-
-SecondCamera = Literal["panchromatic", "rgb"]
 
 CALIBRATION_RATE = 3e-3
 """Adam's rate for a mask's shift (px) and a dispersion's scale: 0.6 px in a few hundred steps."""
@@ -108,6 +106,8 @@ def cassi(
         Wang et al. (2015) for the second camera (dual-camera CASSI).
     """
     wavelengths = band_centres(bands)
+    if not is_cube(scene):  # 24 materials, and the cube a few times
+        memory.require(f"cassi: size={size}, bands={bands}", size**2 * (800.0 + 16.0 * bands))
     values = None
     shape = (size, size)
     notes: dict[str, Any] = {}
@@ -139,7 +139,7 @@ def cassi(
         more = {"separable + GAP": fitted_and_refined}
         suggested = replace(suggested, baselines=suggested.baselines | more)
     if second is not None:
-        other = _second_camera(second, true.bands, cube, Detector(detector.noise_level), seed)
+        other = second_camera(second, true.bands, cube, Detector(detector.noise_level), seed)
         if rows is not None:
             whole = unknown.any(-1).flatten()
             other = replace(other, rows=(~whole).nonzero()[:, 0])
@@ -275,33 +275,7 @@ def band_centres(bands: Count) -> Tensor:
     Returns:
         (bands,) in nm, float64.
     """
+    memory.require(f"cassi: bands={bands}", 64.0 * bands)
     if bands == len(TSA_WAVELENGTHS):
         return torch.tensor(TSA_WAVELENGTHS, dtype=torch.float64)
     return 450 + 200 * (torch.arange(bands, dtype=torch.float64) + 0.5) / bands
-
-
-def _second_camera(
-    kind: SecondCamera, bands: Grid, cube: Tensor, detector: Detector, seed: int
-) -> Term:
-    """A camera behind a beam splitter, which sees the same scene pixel on pixel."""
-    low = bands.box.lower[2]
-    high = bands.box.upper[2]
-    knots = torch.arange(low, high + 1, 5.0, dtype=torch.float64)
-    curves = torch.ones_like(knots)
-    if kind == "rgb":
-        curves = camera_curves(knots)
-    box = bands.box
-    space = Grid(Box(box.lower[:2], box.upper[:2], box.units[:2]), bands.shape[:2])
-    camera = SpectralResponse(knots, curves, space, normalized=True).on(bands)
-    y, fidelity = detector.measured(camera.flatten(camera.map(cube)), seed + 10**6)
-    return Term(camera, y, fidelity)
-
-
-@checked
-def first_alone(problem: Problem) -> Solution:
-    """Solve the first term alone by GAP-TV, which knows nothing of a second camera.
-
-    Args:
-        problem: A CASSI snapshot, and more terms.
-    """
-    return gap_tv(replace(problem, terms=problem.terms[:1]))

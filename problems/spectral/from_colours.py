@@ -26,6 +26,7 @@ from inverse_inr import (
     Suggestion,
     Term,
     baselines,
+    memory,
     noise,
 )
 from inverse_inr.operators import SpectralResponse
@@ -235,6 +236,8 @@ def interpolated(problem: Problem) -> Solution:
 def _scene(
     scene: str, size: int, bands: int, reflectances: Reflectances
 ) -> tuple[Grid, SpectralScene]:
+    # 24 materials, and the cube a few times
+    memory.require(f"size={size}, bands={bands}", size**2 * (800.0 + 16.0 * bands))
     box = Box((0.0, 0.0, 420.0), (float(size), float(size), 700.0), ("px", "px", "nm"))
     truth = spectral_scene(photograph(scene, size), box, reflectances=reflectances)
     return Grid(box, (size, size, bands)), truth

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from inverse_inr.bands import BandGrid
 from inverse_inr.domain import Box, Grid
+from inverse_inr.ranges import Finite, checked
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class SpectralCube:
     """An image with a spectrum in each pixel.
@@ -100,7 +102,8 @@ class SpectralCube:
             return finite
         return finite & self.mask
 
-    def saturated(self, level: float) -> Tensor:
+    @checked
+    def saturated(self, level: Finite) -> Tensor:
         """Find the pixels from which no measurement should be simulated.
 
         Args:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.io.cubes.cube import SpectralCube
 from inverse_inr.io.cubes.envi_header import (
     LAYOUTS,
@@ -19,6 +21,7 @@ from inverse_inr.io.cubes.envi_header import (
 )
 from inverse_inr.io.cubes.source import Source
 from inverse_inr.io.files import FileFormatError, PathLike, atomic_write
+from inverse_inr.ranges import checked
 
 SUFFIXES = (".img", ".dat", ".raw", ".bil", ".bsq", ".bip", ".bin", ".cube")
 """Usual suffixes of the raw values next to an ENVI header."""
@@ -119,6 +122,8 @@ def _raw(
             f"{data}: {size} bytes, but {header.name} tells of {needed}: {offset} before "
             f"{shape[0]} lines x {shape[1]} samples x {shape[2]} bands of {dtype.name}. {slip}"
         )
+    # the values as stored, float32 and the mask
+    memory.require(f"{data}: {shape} lines, samples and bands", size + 5.0 * math.prod(shape))
     order = LAYOUTS[interleave]
     stored = tuple(shape[axis] for axis in order)
     array = np.fromfile(data, dtype, offset=offset).reshape(stored)
@@ -168,6 +173,7 @@ def _float(text: str, name: str, path: Path) -> float:
 # --- writing --------------------------------------------------------------------------------------
 
 
+@checked
 def write_envi(path: PathLike, cube: SpectralCube) -> None:
     """Write a cube as an ENVI header and, next to it, raw values.
 

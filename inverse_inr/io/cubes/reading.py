@@ -26,6 +26,7 @@ from inverse_inr.io.cubes.images import read_folder, read_tiff_cube
 from inverse_inr.io.cubes.source import BandsAxis, Source
 from inverse_inr.io.cubes.wavelengths import in_nm, own_wavelengths
 from inverse_inr.io.files import FileFormatError, PathLike, describe, existing_file, signature
+from inverse_inr.ranges import Finite, checked
 
 AXES: tuple[BandsAxis, ...] = ("first", "middle", "last")
 """Words for the axes of an array."""
@@ -34,13 +35,14 @@ BLOCK = 2**22
 """Values that are converted at a time."""
 
 
+@checked
 def read_cube(
     path: PathLike,
     key: str | None = None,
     *,
     wavelengths: Sequence[float] | np.ndarray | Tensor | None = None,
     bands: BandsAxis | None = None,
-    scale: float = 1.0,
+    scale: Finite = 1.0,
     keep_bad_bands: bool = False,
     raw: bool = False,
 ) -> SpectralCube:
@@ -69,12 +71,10 @@ def read_cube(
         FileNotFoundError: There is no such file.
         FileFormatError: The file is damaged, not what it seems, or has no such key; or its band
             axis is not clear or contradicts `bands`.
-        ValueError: `bands` is another word, or wavelengths or the scale are no such numbers.
+        ValueError: Wavelengths are no such numbers, or the scale is 0.
     """
-    if bands not in (None, *AXES):
-        raise ValueError(f"read_cube: bands must be 'first', 'middle' or 'last', got {bands!r}.")
-    if not np.isfinite(scale) or scale == 0:
-        raise ValueError(f"read_cube: scale={scale} must be finite and not 0.")
+    if scale == 0:
+        raise ValueError("read_cube: scale=0 leaves nothing of the values.")
     own = None
     if wavelengths is not None:
         if isinstance(wavelengths, Tensor):

@@ -107,7 +107,7 @@ def test_bands_may_lie_between_lines_and_samples(unnamed: Path, options: dict):
         ({"wavelengths": NM / 1000}, "In micrometres"),
         ({"wavelengths": np.arange(1, 6)}, "Band numbers are no wavelengths"),
         ({"wavelengths": [450.0, -1.0, 2.0, 3.0, 4.0]}, "positive and finite"),
-        ({"wavelengths": NM, "scale": 0.0}, "scale=0.0 must be"),
+        ({"wavelengths": NM, "scale": 0.0}, "scale=0 leaves nothing"),
         ({"bands": "second"}, "must be 'first', 'middle' or 'last'"),
     ],
     ids=["not told", "another axis", "no axis", "um", "numbers", "negative", "scale", "word"],
