@@ -56,6 +56,9 @@ PLACES = (("further right", "right", "lower"), ("lower", "lower", "right"))
 """Words for a displacement across the dispersion, for the axis that is dispersed: its direction,
 the edge across the dispersion, the edge along it."""
 
+SHARED = 10
+"""Pixels that may share the largest value of a snapshot by chance or by rounding."""
+
 PARTS = {"mask", "dispersion", "gains", "psf"}
 """The parts of the camera that can be calibrated together with the image."""
 
@@ -154,6 +157,9 @@ def cassi_real(
         "background": dark,
         "noise": model,
     }
+    highest = int((seen.y == seen.top).sum())
+    if highest > SHARED and saturation == 1:
+        notes["saturated?"] = f"{highest} pixels share the largest value: pass saturation=0.99"
     if seen.turned is not None:
         notes["mask, as filed"] = str(seen.turned)
     placement = Placement()

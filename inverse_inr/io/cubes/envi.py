@@ -20,6 +20,7 @@ from inverse_inr.io.cubes.envi_header import (
     read_header,
 )
 from inverse_inr.io.cubes.source import Source
+from inverse_inr.io.cubes.wavelengths import in_names
 from inverse_inr.io.files import FileFormatError, PathLike, atomic_write
 from inverse_inr.ranges import checked
 
@@ -60,6 +61,12 @@ def read_envi(path: Path) -> Source:
         found.wavelength_unit = fields.get("wavelength units", "")
         if len(words) == bands:
             found.fwhm = numbers(fields, "fwhm", header, bands)
+    else:
+        names = [name for name in fields.get("band names", "").split(",") if name.strip()]
+        told = in_names(names, f"{header}: band names") if len(names) == bands else None
+        if told is not None:
+            found.wavelengths, found.wavelength_unit = told
+            notes["wavelengths"] = "from the names of the bands"
     good = numbers(fields, "bbl", header, bands)
     if good is not None:
         if not np.isin(good, (0, 1)).all():

@@ -16,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from inverse_inr.io.cubes.source import BandsAxis, Source
+from inverse_inr.io.cubes.wavelengths import in_names
 from inverse_inr.io.files import FileFormatError, reading
 
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
@@ -23,9 +24,6 @@ SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
 
 CAVE = np.arange(400.0, 701.0, 10.0)
 """The 31 bands (nm) of CAVE's folders (Yasuma et al. 2010), whose names count from 1 to 31."""
-
-NAMED = re.compile(r"(?<![\d.])(\d+(?:[.p]\d+)?)[ _-]?(nm|um|µm)(?![a-z])", re.IGNORECASE)
-"""A wavelength in the name of a file: 550nm, 550.5_nm, 0.55um."""
 
 DAMAGE = re.compile(r"offset|circular|bytecounts|reshape|corrupt|required tags", re.IGNORECASE)
 """Words of tifffile's log that mean a broken file, not just a strange tag."""
@@ -157,21 +155,10 @@ def _named_wavelengths(
     path: Path, files: list[Path]
 ) -> tuple[np.ndarray | None, str, dict[str, Any]]:
     """The wavelengths that the names of the files tell, their unit, and notes."""
-    named = [NAMED.findall(file.stem) for file in files]
-    told = [len(n) == 1 for n in named]
     notes: dict[str, Any] = {"bands": f"{files[0].name} to {files[-1].name}, as people count"}
-    if all(told):
-        units = {n[0][1].lower().replace("µ", "u") for n in named}
-        if len(units) > 1:
-            raise FileFormatError(f"{path}: some names are in nm, others in um.")
-        values = np.array([float(n[0][0].lower().replace("p", ".")) for n in named])
-        return values, units.pop(), notes | {"wavelengths": "from the names of the files"}
-    if any(told):
-        odd = files[told.index(False)].name
-        raise FileFormatError(
-            f"{path}: {sum(told)} of {len(files)} names tell one wavelength; {odd} does not. "
-            "An image that is no band? Move it."
-        )
+    told = in_names([file.name for file in files], str(path))
+    if told is not None:
+        return *told, notes | {"wavelengths": "from the names of the files"}
     numbers = [re.findall(r"\d+", file.stem) for file in files]
     counted = [int(n[-1]) for n in numbers if n]
     if counted == list(range(1, len(CAVE) + 1)):

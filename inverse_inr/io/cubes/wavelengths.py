@@ -8,6 +8,7 @@ micrometres, numbers from 200 on nanometres.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,9 @@ speed of light) and energies (by hc)."""
 
 NUMBERS = ("index", "unknown", "bandnumber", "number", "none")
 """Words by which files say that their numbers are no wavelengths."""
+
+NAMED = re.compile(r"(?<![\d.])(\d+(?:[.p]\d+)?)[ _-]?(nm|um|µm|μm)(?![a-z])", re.IGNORECASE)
+"""A wavelength in the name of a band or of its file: 550nm, 550.5 nm, 0.55um."""
 
 LONGEST = 1e8
 """The longest wavelength (nm) that a spectral cube may have: 10 cm."""
@@ -122,6 +126,36 @@ def in_nm(
             "Pass them in nm: wavelengths=..."
         )
     return nm, spread, note
+
+
+def in_names(names: Sequence[str], where: str) -> tuple[np.ndarray, str] | None:
+    """Find the wavelengths that the names of bands tell: one number with a unit in each.
+
+    Args:
+        names: One for each band.
+        where: What is named, for messages.
+
+    Returns:
+        (n,) numbers and their unit; None where no name tells any.
+
+    Raises:
+        FileFormatError: Some names tell one and others do not, or units differ.
+    """
+    found = [NAMED.findall(name) for name in names]
+    told = [len(matches) == 1 for matches in found]
+    if not any(told):
+        return None
+    if not all(told):
+        odd = names[told.index(False)].strip()
+        raise FileFormatError(
+            f"{where}: {sum(told)} of {len(names)} names tell one wavelength; {odd} does not. "
+            "Is it no band? Take it out."
+        )
+    units = {unit_name(matches[0][1]) for matches in found}
+    if len(units) > 1:
+        raise FileFormatError(f"{where}: some names are in nm, others in um.")
+    values = [float(matches[0][0].lower().replace("p", ".")) for matches in found]
+    return np.array(values), units.pop()
 
 
 def counts_bands(values: np.ndarray) -> bool:

@@ -121,6 +121,16 @@ def test_wavelengths_of_the_user_rescue_any_file(tmp_path: Path, fields: dict[st
             read_cube(header)
 
 
+def test_wavelengths_in_the_names_of_bands_are_used(tmp_path: Path):
+    named = {"band names": "{Radiance (450.0 nm), B2 470nm,\n B3 500 nm, B4 560.0 nm, B5_640nm}"}
+    cube = read_cube(envi_file(tmp_path / "a.hdr", CUBE, named))
+    assert cube.wavelengths is not None
+    assert cube.wavelengths.tolist() == NM.tolist()
+    assert "names" in cube.notes["wavelengths"]
+    plain = {"band names": "{Band 1, Band 2, Band 3, Band 4, Band 5}"}
+    assert read_cube(envi_file(tmp_path / "a.hdr", CUBE, plain)).wavelengths is None
+
+
 def test_bad_bands_are_left_out_and_told(tmp_path: Path):
     cube = CUBE.copy()
     cube[..., 2] = 1e6
