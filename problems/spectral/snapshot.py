@@ -40,7 +40,7 @@ class Snapshot:
 
     @property
     def coded(self) -> Tensor:
-        """What the camera sees of a scene that is 1 everywhere, (H, W)."""
+        """The snapshot (H, W) that the camera takes of a scene that is 1 everywhere."""
         return grey_scene(self.camera)
 
     def dispersed_last(self, image: Tensor) -> Tensor:
