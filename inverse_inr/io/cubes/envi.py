@@ -44,12 +44,14 @@ def read_envi(path: Path) -> Source:
     Raises:
         FileFormatError: One of the two files is missing, or they do not fit together.
     """
-    header, data = _pair(path)
+    header, beside = _pair(path)
     fields = read_header(header)
     check_kind(fields, header)
     lines, samples, bands = (number(fields, n, header) for n in ("lines", "samples", "bands"))
     dtype, order = raw_type(fields, header)
+    needed = number(fields, "header offset", header, 0) + dtype.itemsize * lines * samples * bands
     notes: dict[str, object] = {}
+    data = _fitting(header, beside, needed, notes)
     if order:
         notes["byte order"] = order
     array = _raw(header, data, (lines, samples, bands), dtype, fields)
@@ -137,26 +139,35 @@ def _raw(
     return array.transpose(np.argsort(order))
 
 
-def _pair(path: Path) -> tuple[Path, Path]:
-    """The header and the raw values, of which `path` is one."""
+def _pair(path: Path) -> tuple[Path, list[Path]]:
+    """The header, and the files that may hold its raw values; `path` is one of the two."""
     if path.suffix.lower() != ".hdr":
-        return _header(path), path
+        return _header(path), [path]
     # "scene.hdr" or "scene.img.hdr" beside "scene.img" or "scene"
     values = [path.with_suffix(s) for s in ("", *SUFFIXES)]
     values += [v.with_suffix(v.suffix.upper()) for v in values if v.suffix]
     # by inode: where case does not count, "a.img" and "a.IMG" are one file
     found = list({v.stat().st_ino: v for v in reversed(values) if v.is_file()}.values())
-    if len(found) > 1:
-        named = ", ".join(v.name for v in found)
-        raise FileFormatError(
-            f"{path}: this ENVI header has several files beside it: {named}. "
-            "Pass the one with the raw values."
-        )
     if found:
-        return path, found[0]
+        return path, found
     raise FileFormatError(
         f"{path}: this ENVI header has no data file beside it; looked for "
         f"{', '.join(v.name for v in values[:4])} and others."
+    )
+
+
+def _fitting(header: Path, beside: list[Path], needed: int, notes: dict[str, object]) -> Path:
+    """The one file of several that has the size which the header tells."""
+    if len(beside) == 1:
+        return beside[0]
+    fits = [file for file in beside if file.stat().st_size == needed]
+    if len(fits) == 1:
+        notes["raw values"] = f"{fits[0].name}, of {len(beside)} files the one of the right size"
+        return fits[0]
+    named = ", ".join(sorted(file.name for file in beside))
+    raise FileFormatError(
+        f"{header}: this ENVI header has several files beside it: {named}; {len(fits)} of them "
+        f"have the {needed} bytes that it tells. Pass the one with the raw values."
     )
 
 

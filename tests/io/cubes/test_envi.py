@@ -180,10 +180,16 @@ def test_a_header_that_contradicts_itself_or_its_data_is_refused(tmp_path: Path,
         read_cube(envi_file(tmp_path / "a.hdr", CUBE, fields))
 
 
-def test_two_files_beside_a_header_must_be_told_apart(tmp_path: Path):
+def test_of_two_files_beside_a_header_the_size_tells_which(tmp_path: Path):
     header = envi_file(tmp_path / "a.hdr", CUBE)
     (tmp_path / "a.dat").write_bytes(b"1")
-    with pytest.raises(FileFormatError, match=r"several files beside it: a\.dat, a\.img"):
+    cube = read_cube(header)
+    assert torch.equal(cube.values, torch.from_numpy(CUBE).float())
+    assert "a.img" in cube.notes["raw values"]
+    (tmp_path / "a.dat").write_bytes((tmp_path / "a.img").read_bytes())
+    with pytest.raises(
+        FileFormatError, match=r"several files beside it: a\.dat, a\.img; 2 of them"
+    ):
         read_cube(header)
     assert read_cube(tmp_path / "a.img").values.shape == (6, 7, 5)
 
