@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inverse_inr.io import FileFormatError
-from inverse_inr.io.ti_radar import CaptureSettings, read_ti, read_ti_json
+from inverse_inr.io.radar import CaptureSettings, read_ti, read_ti_json
 
 FRAMES, LOOPS, SAMPLES, RECEIVERS = 2, 3, 6, 4
 

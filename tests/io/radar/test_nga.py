@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from inverse_inr.io import FileFormatError
-from inverse_inr.io.nga import read_cphd, read_sicd
+from inverse_inr.io.radar import read_cphd, read_sicd
 
 SPOT = np.array([40.0, -75.0, 100.0])  # degrees, degrees, m
 
