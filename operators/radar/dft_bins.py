@@ -37,7 +37,7 @@ class DFTBins(DelayTransform):
         size: Points n_fft of the zero-padded DFT.
         rate: Sampling rate fs in Hz.
         carrier: Frequency at the middle of the ramp in Hz.
-        slope: S in Hz/s.
+        slope: S in Hz/s, negative for a ramp that runs down.
         window: A name in `COSINE_WINDOWS`.
     """
 
@@ -71,7 +71,7 @@ class DFTBins(DelayTransform):
 
     @property
     def bandwidth(self) -> float:
-        return self.slope / self.rate * self.samples
+        return abs(self.slope) / self.rate * self.samples
 
     def dft(self, dtype: torch.dtype) -> Tensor:
         """The windowed DFT as a matrix.

@@ -24,6 +24,7 @@ from inverse_inr.operators.radar.dft_bins import COSINE_WINDOWS, DFTBins
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
 from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.operators.radar.tones import Tones
+from inverse_inr.operators.radar.unit_checks import check_frequency, check_slope
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,21 @@ class Chirp:
 
     Use Python floats, never float32 tensors: `linspace(77e9, 80e9)` in float32 is off by 4 kHz.
 
+    A ramp that runs down has a negative slope, and `start_frequency` then is its highest one. The
+    beat signal is the same formula. (Its samples reversed in time are those of a ramp up from its
+    lowest frequency, but for the residual video phase.)
+
     Args:
         start_frequency: Frequency at the ramp's start in Hz.
-        slope: In Hz/s.
+        slope: In Hz/s, negative if the ramp runs down.
         sample_rate: In Hz.
         samples: Number of samples.
         start_time: Time of the first sample in s from the ramp's start.
 
     Raises:
         ValueError: If a value is not finite and positive (start_frequency and start_time may be
-            0), samples is not whole, or the frequency is beyond 1e15 Hz.
+            0, slope negative), samples is not whole, a ramp runs below 0 Hz, or frequencies are
+            none of a radar: in another unit than Hz.
     """
 
     start_frequency: float
@@ -55,25 +61,54 @@ class Chirp:
         for name in ("start_frequency", "slope", "sample_rate", "samples", "start_time"):
             value = getattr(self, name)
             allowed = value > 0 or (value == 0 and name in may_be_zero)
+            if name == "slope":
+                allowed = value != 0
             if not (math.isfinite(value) and allowed):
-                raise ValueError(
-                    f"Chirp: {name} must be positive and finite, got {value}. "
-                    "A ramp down? Conjugate it."
-                )
-        if self.center_frequency > 1e15 or self.samples != int(self.samples):
-            raise ValueError(f"Chirp: SI units (Hz, Hz/s, s) and whole samples, got {self}.")
+                kind = "finite and not 0" if name == "slope" else "positive and finite"
+                raise ValueError(f"Chirp: {name} must be {kind}, got {value}.")
+        if self.samples != int(self.samples):
+            raise ValueError(f"Chirp: samples must be a whole number, got {self.samples}.")
+        if self.start_time > 100 * self.samples / self.sample_rate:
+            raise ValueError(
+                f"Chirp: the first sample is {self.start_time:.6g} s after the ramp's start, and "
+                f"all are taken within {self.samples / self.sample_rate:.4g} s. A start_time in "
+                "µs, or a rate in MHz? They are in s and Hz here."
+            )
+        check_frequency("Chirp: start_frequency", self.start_frequency)
+        ends = [self.frequency_at(self.start_time), self.frequency_at(self._last_time)]
+        if min(ends) < 0:
+            raise ValueError(
+                f"Chirp: a ramp down from {self.start_frequency:.6g} Hz with {self.slope:.6g} Hz/s "
+                f"is at {min(ends):.6g} Hz when the last sample is taken. start_frequency is that "
+                "at the ramp's start, the highest of a ramp down."
+            )
+        check_frequency("Chirp: its highest frequency", max(ends))
+
+    @property
+    def _last_time(self) -> float:
+        """Time of the last sample in s from the ramp's start."""
+        return self.start_time + (self.samples - 1) / self.sample_rate
+
+    def frequency_at(self, time: float) -> float:
+        """The ramp's frequency at some time.
+
+        Args:
+            time: In s from the ramp's start.
+
+        Returns:
+            In Hz.
+        """
+        return self.start_frequency + self.slope * time
 
     @property
     def bandwidth(self) -> float:
-        """Hz that are sampled, slope · samples / sample_rate: it sets the resolution."""
-        return self.slope * self.samples / self.sample_rate
+        """Hz that are sampled, |slope| · samples / sample_rate: it sets the resolution."""
+        return abs(self.slope) * self.samples / self.sample_rate
 
     @property
     def center_frequency(self) -> float:
         """Hz in the middle of the samples: the carrier of every bin."""
-        return self.start_frequency + self.slope * (
-            self.start_time + 0.5 * (self.samples - 1) / self.sample_rate
-        )
+        return self.frequency_at(self.start_time + 0.5 * (self.samples - 1) / self.sample_rate)
 
     @property
     def wavelength(self) -> float:
@@ -88,7 +123,7 @@ class Chirp:
     @property
     def range_max(self) -> float:
         """Unambiguous range fs c / 2S in metres with complex samples; with real ones it is half."""
-        return self.sample_rate * SPEED_OF_LIGHT / (2 * self.slope)
+        return self.sample_rate * SPEED_OF_LIGHT / (2 * abs(self.slope))
 
     @property
     def frequencies(self) -> Tensor:
@@ -115,8 +150,12 @@ class Chirp:
         near, far = geometry.path_limits(box)
         per_metre = self.slope * size / (self.sample_rate * SPEED_OF_LIGHT)
         pad = margin * math.ceil(size / self.samples)
-        first = math.floor(float((near - geometry.reference_path).min()) * per_metre) - pad
-        last = math.ceil(float((far - geometry.reference_path).max()) * per_metre) + pad
+        ends = [
+            float((near - geometry.reference_path).min()) * per_metre,
+            float((far - geometry.reference_path).max()) * per_metre,
+        ]
+        first = math.floor(min(ends)) - pad
+        last = math.ceil(max(ends)) + pad
         return torch.arange(first, min(last, first + size - 1) + 1) % size
 
 
@@ -175,6 +214,9 @@ class FMCW(RadarOperator):
             )
         geometry.check(box, chirp.wavelength)
         _check_range(box, geometry, chirp)
+        check_slope(
+            chirp.range_resolution, 0.5 * float(geometry.path_limits(box)[1].max()), chirp.slope
+        )
         if readout not in ("bins", "samples"):
             raise ValueError(f"FMCW: readout must be 'bins' or 'samples', got {readout!r}.")
         if readout == "samples":
@@ -194,7 +236,7 @@ class FMCW(RadarOperator):
             spreading=spreading,
             pattern=pattern,
             degree=degree,
-            shortest=SPEED_OF_LIGHT / float(chirp.frequencies[-1]),
+            shortest=SPEED_OF_LIGHT / float(chirp.frequencies.max()),
         )
 
     @property

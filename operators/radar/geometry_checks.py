@@ -29,8 +29,12 @@ def antenna_positions(value: Tensor, name: str) -> Tensor:
             f"RadarGeometry: {name} must be (P, 3) positions in metres, "
             f"got shape {tuple(value.shape)}."
         )
-    if not torch.isfinite(value).all():
-        raise ValueError(f"RadarGeometry: {name} holds NaN or Inf.")
+    bad = (~torch.isfinite(value).all(1)).nonzero()
+    if len(bad):
+        raise ValueError(
+            f"RadarGeometry: {name} holds NaN or Inf at {len(bad)} of {len(value)} pulses, the "
+            f"first is pulse {int(bad[0])}."
+        )
     if isinstance(value, nn.Parameter):
         if value.dtype != torch.float64:
             raise ValueError(f"RadarGeometry: learnable {name} must be float64, got {value.dtype}.")
@@ -63,7 +67,10 @@ def reference_paths(value: Tensor | float | None, pulses: int) -> Tensor:
             "pulses. Pass one two-way path in metres for each."
         )
     if not torch.isfinite(path).all():
-        raise ValueError("RadarGeometry: reference_path holds NaN or Inf.")
+        first = int((~torch.isfinite(path.reshape(-1))).nonzero()[0])
+        raise ValueError(
+            f"RadarGeometry: reference_path holds NaN or Inf, the first at pulse {first}."
+        )
     return path.expand(pulses).clone()
 
 

@@ -36,7 +36,11 @@ def range_profiles(
 
     Returns:
         Two-way paths (n,) in metres relative to the reference, and q (P, n) complex.
+
+    Raises:
+        ValueError: As `check_echoes`.
     """
+    check_echoes(operator, y, "range_profiles")
     geometry = operator.geometry
     near, far = geometry.path_limits(operator.box if box is None else box)
     first = float((near - geometry.reference_path).min())
@@ -77,14 +81,9 @@ def backproject(
         Complex (*grid.shape,) or (n,).
 
     Raises:
-        ValueError: If y has another shape than the operator's echoes.
+        ValueError: As `check_echoes`.
     """
-    expected = (len(operator), operator.transform.count)
-    if y.shape != expected:
-        raise ValueError(
-            f"backproject: y has shape {tuple(y.shape)}; "
-            f"the operator has pulses x samples {expected}."
-        )
+    check_echoes(operator, y, "backproject")
     seen = operator if points is None else operator.at(points)
     if weights is not None:
         y = y * weights.to(y.dtype)
@@ -97,6 +96,35 @@ def backproject(
     if seen.where is None:
         return image
     return image.reshape(seen.where.shape)
+
+
+def check_echoes(operator: RadarOperator, y: Tensor, name: str) -> None:
+    """Check that echoes are those of an operator, and that there is no dead pulse among them.
+
+    One NaN would spoil the whole image.
+
+    Args:
+        operator: The radar with P pulses of K values.
+        y: (P, K) complex echoes.
+        name: Who asks, for the message.
+
+    Raises:
+        ValueError: If y has another shape, is not complex, or holds NaN or Inf; the message names
+            the pulses.
+    """
+    expected = (len(operator), operator.transform.count)
+    if y.shape != expected or not y.is_complex():
+        raise ValueError(
+            f"{name}: y is {y.dtype} of shape {tuple(y.shape)}; "
+            f"the operator has complex echoes of pulses x samples {expected}."
+        )
+    bad = (~torch.isfinite(y).all(1)).nonzero()[:, 0].tolist()
+    if bad:
+        raise ValueError(
+            f"{name}: y holds NaN or Inf in {len(bad)} of {len(y)} pulses, the first is pulse "
+            f"{bad[0]}. Leave them out: rows = torch.isfinite(y).all(1).nonzero()[:, 0], then "
+            "operator.pulses(rows) and y[rows]."
+        )
 
 
 def _interpolated(operator: RadarOperator, y: Tensor, oversampling: int) -> Tensor:

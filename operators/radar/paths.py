@@ -24,6 +24,7 @@ from inverse_inr.operators.radar.geometry_checks import (
     reference_paths,
 )
 from inverse_inr.operators.radar.precision import KeepsPrecision
+from inverse_inr.operators.radar.unit_checks import check_wavelength
 
 
 class AntennaPaths(KeepsPrecision):
@@ -140,13 +141,15 @@ class AntennaPaths(KeepsPrecision):
             wavelength: In metres.
 
         Raises:
-            ValueError: If the box is not 3-D in metres, an antenna lies inside it, or the
-                positions were given too coarsely for the wavelength.
+            ValueError: If the box is not 3-D in metres, an antenna lies inside it, the wavelength
+                is far longer than all paths, or the positions were given too coarsely for it.
         """
         check_box(box)
         check_outside(box, {"transmitter": self.transmitters, "receiver": self.receivers})
+        longest = float(self.path_limits(box)[1].max())
+        check_wavelength(wavelength, longest)
         if self.coarseness > 0:
-            check_step(self.coarseness * float(self.path_limits(box)[1].max()), wavelength)
+            check_step(self.coarseness * longest, wavelength)
 
 
 def _distance(points: Tensor, antennas: Tensor) -> Tensor:

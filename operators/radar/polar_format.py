@@ -13,12 +13,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr.operators.radar.frequency_steps import is_even, spacing_in_words
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
+from inverse_inr.operators.radar.matched_filter import check_echoes
 from inverse_inr.operators.radar.plane_waves import PlaneWaves
 from inverse_inr.operators.radar.sar import PhaseHistory
 
 TAPS = 12
 """Samples that one interpolated value is made of."""
+GAP = 1.5
+"""Steps of azimuth, in usual ones, beyond which a pulse is taken to be missing."""
 KAISER = 7.0
 """Shape parameter of the Kaiser window on the interpolating sinc."""
 
@@ -46,8 +50,8 @@ def polar_format(
 ) -> tuple[Tensor, Tensor]:
     """Image one pass on the horizontal plane through the centre of the operator's box.
 
-    The pass is at (nearly) constant elevation, with pulses in the order of azimuth and uniform
-    frequencies. The image is scaled as a backprojection: a unit point's peak is the number of
+    The pass is at (nearly) constant elevation, with pulses in the order of azimuth, smoothly along
+    the pass and without gaps, and even frequencies: the resampling counts on both. The image is scaled as a backprojection: a unit point's peak is the number of
     samples.
 
     Args:
@@ -55,17 +59,22 @@ def polar_format(
         y: (P, K) complex phase history, K values for each of P pulses.
         shape: Pixels along the middle look and across it.
         pitch: Side of a pixel in metres.
-        tolerance: Phase error in rad that the wavefront's curvature may cause.
+        tolerance: Phase error in rad at the image's edge that the wavefront's curvature may cause,
+            and so may uneven pulses.
 
     Returns:
         The image, complex `shape`, and its pixels' places (*shape, 3) in metres.
 
     Raises:
-        ValueError: If the curvature over the image, 2π f h² / (c R), is more than `tolerance`.
+        ValueError: If the curvature over the image, 2π f h² / (c R), is more than `tolerance`;
+            frequencies are notched or otherwise uneven; pulses are out of order, missing or uneven;
+            there are fewer than two of either; or the echoes hold NaN.
     """
+    check_echoes(operator, y, "polar_format")
     f = operator.frequencies
     geometry = operator.geometry
     half = 0.5 * pitch * max(shape)
+    _check_even(f, len(operator))
     error = PlaneWaves(geometry, operator.box.center).curvature(half, float(f[-1]))
     if error > tolerance:
         raise ValueError(
@@ -74,6 +83,7 @@ def polar_format(
             "backproject, which has no such limit."
         )
     look = _look(operator)
+    _check_pulses(look, 4 * math.pi * float(f[-1]) / SPEED_OF_LIGHT * half, tolerance)
     lattice, radial, cross = _lattice(f, _centred(operator, y), look)
     r, c = (
         (torch.arange(n, dtype=torch.float64, device=y.device) + 0.5 - 0.5 * n) * pitch
@@ -86,6 +96,58 @@ def polar_format(
     place = middle + torch.zeros(*shape, 3, dtype=torch.float64, device=y.device)
     place[..., :2] += r[:, None, None] * look.mean + c[:, None] * look.across
     return image, place
+
+
+def _check_even(frequencies: Tensor, pulses: int) -> None:
+    """Raise ValueError unless there are several pulses and even frequencies."""
+    if len(frequencies) < 2 or pulses < 2:
+        raise ValueError(
+            f"polar_format: {pulses} pulses of {len(frequencies)} frequencies make no image; two "
+            "or more of both."
+        )
+    if not is_even(frequencies):
+        raise ValueError(
+            f"polar_format needs even frequencies; these have {spacing_in_words(frequencies)}. "
+            "Notched, or of several bands? backproject takes any frequencies."
+        )
+
+
+def _check_pulses(look: _Look, reach: float, tolerance: float) -> None:
+    """Raise ValueError unless pulses are in order, without gaps, and go smoothly along.
+
+    `reach` is the wavenumber times the half-size of the image, in rad per unit of tangent.
+    """
+    if float(look.along.min()) <= 0:
+        raise ValueError(
+            "polar_format: the pass turns by 90 degrees or more to a side of the middle look; "
+            "backproject has no such limit."
+        )
+    slope = look.side / look.along
+    steps = slope.diff()
+    if not (bool((steps > 0).all()) or bool((steps < 0).all())):
+        back = (steps.sign() != steps.sum().sign()).nonzero()
+        raise ValueError(
+            f"polar_format: pulse {int(back[0]) + 1} is not further along in azimuth than the one "
+            "before. Several passes, or pulses out of order? Image one pass at a time, sorted by "
+            "azimuth, or use backproject."
+        )
+    steps = steps.abs()
+    if float(steps.max()) > GAP * float(steps.median()):
+        raise ValueError(
+            f"polar_format: after pulse {int(steps.argmax())} azimuth steps by "
+            f"{float(steps.max() / steps.median()):.3g} times the usual step. Pulses missing? "
+            "backproject takes any."
+        )
+    number = torch.linspace(-1, 1, len(slope), dtype=slope.dtype, device=slope.device)
+    powers = number[:, None] ** torch.arange(min(4, len(slope)), device=slope.device)
+    smooth = powers @ torch.linalg.lstsq(powers, slope[:, None]).solution
+    error = (slope - smooth[:, 0]).abs() * reach
+    if float(error.max()) > tolerance:
+        raise ValueError(
+            f"polar_format: pulse {int(error.argmax())} lies off a smooth pass by "
+            f"{float(error.max()):.3g} rad of phase at the image's edge, more than "
+            f"tolerance={tolerance}. Irregular pulses? backproject takes any."
+        )
 
 
 def _centred(operator: PhaseHistory, y: Tensor) -> Tensor:
@@ -119,10 +181,18 @@ def _lattice(f: Tensor, y: Tensor, look: _Look) -> tuple[Tensor, Tensor, Tensor]
     slope = look.side / look.along  # cross wavenumber / radial one
     reach = float(radial[0]) * min(-float(slope.min()), float(slope.max()))
     cross = torch.linspace(-reach, reach, len(y), dtype=torch.float64, device=y.device)
-    # pulses are (nearly) uniform in slope: the position of each cross wavenumber among them, for
-    # each radial one
-    pulse = (cross / radial[:, None] - slope[0]) / ((slope[-1] - slope[0]) / (len(y) - 1))
-    return resample(y.T, pulse), radial, cross
+    # the position of each cross wavenumber among the pulses, for each radial one
+    return resample(y.T, _among(slope, cross / radial[:, None])), radial, cross
+
+
+def _among(slope: Tensor, wanted: Tensor) -> Tensor:
+    """Fractional numbers of the pulses at which the slope, in order of the pulses, is as wanted."""
+    sign = float((slope[-1] - slope[0]).sign())
+    ordered = sign * slope
+    wanted = (sign * wanted).contiguous()
+    above = torch.searchsorted(ordered.contiguous(), wanted).clamp(1, len(slope) - 1)
+    below = ordered[above - 1]
+    return above - 1 + (wanted - below) / (ordered[above] - below)
 
 
 def _waves(x: Tensor, k: Tensor) -> Tensor:

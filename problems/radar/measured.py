@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from inverse_inr import Box, Grid, Problem
-from inverse_inr.io import PhaseData, read_gotcha, read_radar
+from inverse_inr.io import PhaseData, read_gotcha, read_radar, usable
 from inverse_inr.operators.radar.matched_filter import check_sign
 from inverse_inr.problems.radar.phase_data import block_numbers, gated, radar_of, spotlighted
 from inverse_inr.problems.radar.sar import complex_problem, voxels
@@ -65,7 +65,7 @@ def phase_history(
     weight: float = 10.0,
     snr: float = 10.0,
 ) -> Problem:
-    """A region of phase history in the HDF5 layout of `inverse_inr.io.radar`, as in `gotcha`.
+    """A region of phase history in the HDF5 layout of `write_radar`, as in `gotcha`.
 
     Args:
         path: The HDF5 file.
@@ -99,6 +99,9 @@ def measured(
 ) -> Problem:
     """The problem of a region of measured phase history.
 
+    Dead pulses (NaN, nothing but zeros) and frequencies that are missing from all pulses are left
+    out, and counted in `notes`.
+
     Args:
         data: As a file gives it.
         center: As in `gotcha`.
@@ -114,8 +117,10 @@ def measured(
         The problem of a complex reflectivity.
 
     Raises:
-        ValueError: If the sign is wrong (the data are out of focus), or the blocks do not fit.
+        ValueError: If the sign is wrong (the data are out of focus), no pulse is left, or the
+            blocks do not fit.
     """
+    data = usable(data)
     half = [0.5 * n for n in size]
     box = Box(
         (center[0] - half[0], center[1] - half[1], height - 0.5 * pitch),
@@ -128,12 +133,12 @@ def measured(
     y, local = gated(data, box)
     rows = torch.arange(0, len(y), every)
     held = torch.arange(len(rows)) % 10 == 5
-    notes = {}
+    notes = dict(local.notes)
     if blocks is not None:
         block = block_numbers(blocks, len(y))
         y = spotlighted(y, local, box, block)
         held = block[rows] == 1
-        notes = {"block": block[rows]}
+        notes["block"] = block[rows]
     operator = radar_of(local, box, grid).pulses(rows)
     y = y[rows]
     sigma = 10 ** (-snr / 20) * float(y.abs().square().mean().sqrt())
