@@ -10,11 +10,13 @@ here.
 from inverse_inr import baselines as baselines
 from inverse_inr import constants as constants
 from inverse_inr import fidelity as fidelity
+from inverse_inr import memory as memory
 from inverse_inr import metrics as metrics
 from inverse_inr import noise as noise
 from inverse_inr import optimizers as optimizers
 from inverse_inr import phantoms as phantoms
 from inverse_inr import priors as priors
+from inverse_inr import ranges as ranges
 from inverse_inr import regularizers as regularizers
 from inverse_inr import stopping as stopping
 from inverse_inr import uncertainty as uncertainty

@@ -112,9 +112,12 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
 
     Raises:
         ValueError: `average` is below 1.
+        OutOfMemoryError: The image, of one channel, does not fit the memory at hand.
     """
     if average < 1:
         raise ValueError(f"sample: average={average} sub-samples an axis; it must be at least 1.")
+    dtype, device = placement(field)
+    grid.require_memory("an image", grid.numel * dtype.itemsize, device)
     if isinstance(field, Memo):
         # asked here or not at all: inside a recomputation it would answer from memory
         if average == 1:

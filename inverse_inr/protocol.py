@@ -9,8 +9,12 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, evaluate, sample
+
+MANY = 2**14
+"""Rows from which on one of them is asked first how much memory all of them will need."""
 
 
 class Query(NamedTuple):
@@ -65,6 +69,7 @@ class Predicts(Protocol):
 
 def all_rows(operator: Operator) -> Tensor:
     """List the indices of all of an operator's rows, (rows,)."""
+    memory.require(f"{type(operator).__name__}: indices of {len(operator)} rows", 8 * len(operator))
     return torch.arange(len(operator))
 
 
@@ -95,6 +100,7 @@ def predict(
     Raises:
         IndexError: Rows lie outside the operator.
         ValueError: The selection is empty, or is no (b,) integer tensor.
+        OutOfMemoryError: The points of so many rows do not fit the memory at hand.
 
     Example:
         An operator needs nothing of this library. This one measures means of two places:
@@ -115,6 +121,7 @@ def predict(
     looks_again = getattr(operator, "predict", None)
     if looks_again is not None:
         return looks_again(field, rows)
+    _require_memory(operator, rows)
     points, measure = operator(rows)
     if isinstance(points, Grid):
         return measure(sample(field, points, chunk=chunk))
@@ -123,6 +130,24 @@ def predict(
     if isinstance(field, Memo):
         field.looks.append((points, values))
     return measure(values)
+
+
+def _require_memory(operator: Operator, rows: Tensor) -> None:
+    """Ask one row first where there are many: their points must fit the memory at hand."""
+    if len(rows) < MANY:
+        return
+    with torch.no_grad(), evaluating(operator):
+        points, _ = operator(rows[:1])
+    if isinstance(points, Grid):
+        return
+    # the points, what the operator makes them of, and the values there
+    each = 4 * points.numel() * points.element_size()
+    memory.require(
+        f"{type(operator).__name__}: the points of {len(rows)} rows",
+        each * len(rows),
+        lambda there: f"Ask for {there // each} rows at once.",
+        points.device,
+    )
 
 
 def placed(points: Tensor, field: Field) -> Tensor:

@@ -6,9 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.domain import Grid
 from inverse_inr.kernels.interpolate import cells, corners
 from inverse_inr.kernels.sparse import SparseMatrix
+
+BYTES_WHILE_BUILT = 64
+"""Memory per weight while a matrix is built: row, column and value, sorted, and again in CSR."""
 
 
 class SampledField:
@@ -115,7 +119,17 @@ def interpolation_matrix(
 
     Returns:
         An (n, pixels) matrix, which maps (pixels, c) to (n, c).
+
+    Raises:
+        OutOfMemoryError: The matrix does not fit the memory at hand.
     """
+    count = points[..., 0].numel()
+    each = 2**grid.ndim * BYTES_WHILE_BUILT
+    memory.require(
+        f"interpolation_matrix: the weights of {count} points on {grid.shape} pixels",
+        count * each + 8 * grid.numel,
+        lambda there: f"Choose rows: {there // each} points would fit.",
+    )
     points = points.reshape(-1, points.shape[-1]).double()
     index, weight = interpolation_weights(grid, points)
     rows = np.repeat(np.arange(len(points)), index.shape[-1])

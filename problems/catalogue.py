@@ -49,5 +49,5 @@ def _problems_of(room: ModuleType) -> dict[str, Callable[..., Problem]]:
 def _makes_a_problem(function: FunctionType) -> bool:
     made = function.__annotations__.get("return")
     if isinstance(made, str):
-        made = function.__globals__.get(made)
+        made = inspect.unwrap(function).__globals__.get(made)
     return isinstance(made, type) and issubclass(made, Problem)

@@ -30,6 +30,7 @@ class LinearMap:
 
     def __init__(self, measure: ArrayMap, grid: Grid, channels: int, dtype: torch.dtype) -> None:
         self.grid = grid
+        grid.require_memory("an image and its gradient", 2 * grid.numel * channels * dtype.itemsize)
         # one recorded application: its backward is the adjoint, as often as wanted
         self._image = torch.zeros(*grid.shape, channels, dtype=dtype, requires_grad=True)
         with torch.enable_grad():

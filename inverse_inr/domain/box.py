@@ -9,6 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
+
 
 @dataclass(frozen=True)
 class Box:
@@ -133,7 +135,17 @@ class Box:
 
         Returns:
             (count, d) physical coordinates.
+
+        Raises:
+            OutOfMemoryError: The points do not fit the memory at hand.
         """
+        size = self.ndim * (dtype or torch.get_default_dtype()).itemsize
+        memory.require(
+            f"Box.random_points: count={count}",
+            count * size,
+            lambda there: f"Draw at most {there // size} at once.",
+            device,
+        )
         u = torch.rand(count, self.ndim, dtype=dtype, device=device, generator=generator)
         return u * u.new_tensor(self.lengths) + u.new_tensor(self.lower)
 

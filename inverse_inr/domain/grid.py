@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.domain.box import Box
 
 
@@ -80,8 +81,12 @@ class Grid:
 
         Returns:
             d tensors of shape (n_k,), in the box's units.
+
+        Raises:
+            OutOfMemoryError: The coordinates do not fit the memory at hand.
         """
         dtype = dtype or torch.get_default_dtype()
+        self.require_memory("axes", sum(self.shape) * dtype.itemsize, device)
         return [
             a + h * (torch.arange(n, dtype=dtype, device=device) + 0.5)
             for a, h, n in zip(self.box.lower, self.spacing, self.shape, strict=True)
@@ -98,8 +103,32 @@ class Grid:
 
         Returns:
             (*shape, d) coordinates in the box's units.
+
+        Raises:
+            OutOfMemoryError: The points do not fit the memory at hand.
         """
+        size = (dtype or torch.get_default_dtype()).itemsize
+        self.require_memory("points", self.numel * self.ndim * size, device)
         return torch.stack(torch.meshgrid(*self.axes(dtype, device), indexing="ij"), -1)
+
+    def require_memory(self, what: str, size: float, device: torch.device | None = None) -> None:
+        """Refuse to make something as large as the lattice that the memory at hand cannot hold.
+
+        Args:
+            what: Word for it, for the message: "points".
+            size: Bytes that it takes.
+            device: The device on which it would lie; the machine's own memory if None.
+
+        Raises:
+            OutOfMemoryError: It does not fit; the message says which shape would.
+        """
+
+        def advice(there: int) -> str:
+            factor = (there / size) ** (1 / self.ndim)
+            fits = tuple(max(1, int(n * factor)) for n in self.shape)
+            return f"A grid of {fits} would fit."
+
+        memory.require(f"Grid: {what} of {self.shape} pixels", size, advice, device)
 
     def position(self, points: Tensor) -> Tensor:
         """Convert physical points to pixels; pixel centres lie at whole numbers.

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inverse_inr import memory
 from inverse_inr.kernels.linear import with_adjoint
 
 
@@ -55,6 +56,11 @@ class SparseMatrix(nn.Module):
 
     def _hold(self, matrix, dtype: torch.dtype) -> None:
         self.shape = matrix.shape
+        kept = 2 * matrix.nnz * (4 + dtype.itemsize) + 8 * sum(matrix.shape)
+        memory.require(
+            f"Sparse matrix of shape {matrix.shape} with {matrix.nnz} non-zeros, and its transpose",
+            kept,
+        )
         self.matrix = nn.Buffer(_torch_csr(matrix, dtype), persistent=False)
         self.transpose = nn.Buffer(_torch_csr(matrix.T.tocsr(), dtype), persistent=False)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
 import torch
 
 from inverse_inr.domain import Box
+from inverse_inr.memory import Guarded
 from inverse_inr.priors.activations import Activation
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName
@@ -51,7 +52,7 @@ def preset(build: Callable[P, Made]) -> Callable[P, Made]:
             _check_positive(build.__name__, name, value)
         # nn.Linear draws weights before ours replace them: the caller's random numbers stay as they
         # were
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _guarded(build.__name__, options.arguments):
             prior = build(*args, **kwargs)
         summary = inspect.getdoc(build) or ""
         chosen = {k: v for k, v in options.arguments.items() if k != "box"}
@@ -59,6 +60,14 @@ def preset(build: Callable[P, Made]) -> Callable[P, Made]:
         return prior
 
     return create
+
+
+def _guarded(preset: str, options: Mapping[str, object]) -> Guarded:
+    """Nothing larger than the memory at hand is made of the options; the largest are named."""
+    numbers = {k: v for k, v in options.items() if type(v) is int and k != "seed"}
+    largest = sorted(numbers, key=lambda k: -numbers[k])[:4]
+    named = ", ".join(f"{k}={numbers[k]}" for k in largest)
+    return Guarded(f"{preset}({named})", "Make one of these options smaller.")
 
 
 def _check_positive(preset: str, name: str, value: object) -> None:

@@ -5,7 +5,7 @@ floor and of those below. The first floor is the ground.
 """
 
 FLOORS = {
-    "ground": ["constants", "registry", "kernels"],
+    "ground": ["constants", "memory", "registry", "ranges", "kernels"],
     "space, fields and noise": [
         "domain",
         "bands",
