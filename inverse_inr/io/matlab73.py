@@ -13,11 +13,13 @@ import numpy as np
 
 from inverse_inr.io.files import FileFormatError, PathLike, nearest_first
 from inverse_inr.io.hdf5 import open_hdf5
+from inverse_inr.ranges import checked
 
 DEEPEST = 16
 """Levels of structs and cells that are followed; a file may refer to itself."""
 
 
+@checked
 def matlab73_variable(path: PathLike, name: str) -> Any:
     """Read one variable of a file of version 7.3.
 
@@ -41,6 +43,7 @@ def matlab73_variable(path: PathLike, name: str) -> Any:
         return _value(file[name], f"{path}: {name}", DEEPEST)
 
 
+@checked
 def matlab73_struct(path: PathLike, name: str) -> dict[str, Any]:
     """Read a 1 x 1 struct of a file of version 7.3.
 
@@ -95,4 +98,6 @@ def _referred(node: Any, where: str, levels: int) -> list[Any]:
     references = np.asarray(node[()]).ravel()
     if not all(isinstance(one, h5py.Reference) for one in references):
         raise FileFormatError(f"{where} holds no numbers but {node.dtype}.")
-    return [_value(node.file[one], f"{where}{{{k}}}", levels - 1) for k, one in enumerate(references)]
+    return [
+        _value(node.file[one], f"{where}{{{k}}}", levels - 1) for k, one in enumerate(references)
+    ]

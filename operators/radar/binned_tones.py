@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.operators.radar.precision import KeepsPrecision
+from inverse_inr.ranges import Count, checked
 
 TERMS = {torch.float32: 7, torch.float64: 14}
 """Chebyshev moments per cell: 7 are accurate to 6e-7 and 14 to 1e-14."""
@@ -33,7 +34,8 @@ class BinnedTones(KeepsPrecision):
     worthwhile = 8
     """Least number of tones for which this pays; fewer are cheaper one by one."""
 
-    def __init__(self, count: int) -> None:
+    @checked
+    def __init__(self, count: Count) -> None:
         from scipy.fft import next_fast_len
         from scipy.special import jv
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from inverse_inr.operators.radar.binned_tones import BinnedTones
 from inverse_inr.operators.radar.delay import DelayTransform
 from inverse_inr.operators.radar.precision import phasor
+from inverse_inr.ranges import Count, Finite, NonNegative, Positive, checked
 
 COSINE_WINDOWS = {
     "rect": (1.0,),
@@ -43,15 +45,16 @@ class DFTBins(DelayTransform):
 
     bins: Tensor
 
+    @checked
     def __init__(
         self,
         bins: Tensor,
-        samples: int,
-        size: int,
-        rate: float,
-        carrier: float,
-        slope: float,
-        window: str = "rect",
+        samples: Count,
+        size: Count,
+        rate: Positive,
+        carrier: NonNegative,
+        slope: Finite,
+        window: Literal["rect", "hann", "hamming", "blackman"] = "rect",
     ) -> None:
         super().__init__(len(bins))
         self.bins = nn.Buffer(bins.clone())

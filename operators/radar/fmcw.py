@@ -20,13 +20,16 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid
 from inverse_inr.operators.radar.amplitudes import Pattern, Spreading
-from inverse_inr.operators.radar.dft_bins import COSINE_WINDOWS, DFTBins
+from inverse_inr.operators.radar.dft_bins import DFTBins
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
+from inverse_inr.operators.radar.kinds import Basis, Degree
 from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.operators.radar.tones import Tones
 from inverse_inr.operators.radar.unit_checks import check_frequency, check_slope
+from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
 
 
+@checked
 @dataclass(frozen=True)
 class Chirp:
     """A linear ramp as it is sampled.
@@ -50,11 +53,11 @@ class Chirp:
             none of a radar: in another unit than Hz.
     """
 
-    start_frequency: float
-    slope: float
-    sample_rate: float
-    samples: int
-    start_time: float = 0.0
+    start_frequency: NonNegative
+    slope: Finite
+    sample_rate: Positive
+    samples: Count
+    start_time: NonNegative = 0.0
 
     def __post_init__(self) -> None:
         may_be_zero = ("start_frequency", "start_time")
@@ -89,7 +92,8 @@ class Chirp:
         """Time of the last sample in s from the ramp's start."""
         return self.start_time + (self.samples - 1) / self.sample_rate
 
-    def frequency_at(self, time: float) -> float:
+    @checked
+    def frequency_at(self, time: Finite) -> float:
         """The ramp's frequency at some time.
 
         Args:
@@ -131,8 +135,9 @@ class Chirp:
         times = self.start_time + torch.arange(self.samples, dtype=torch.float64) / self.sample_rate
         return self.start_frequency + self.slope * times
 
+    @checked
     def bins_for(
-        self, box: Box, geometry: RadarGeometry, margin: int = 2, size: int | None = None
+        self, box: Box, geometry: RadarGeometry, margin: WholeNumber = 2, size: Count | None = None
     ) -> Tensor:
         """DFT bins that echoes from a box fall into, and some more on both sides.
 
@@ -186,6 +191,7 @@ class FMCW(RadarOperator):
             bins do not fit the DFT; and as `RadarGeometry.check`.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
@@ -193,21 +199,17 @@ class FMCW(RadarOperator):
         chirp: Chirp,
         *,
         bins: Tensor | None = None,
-        window: str = "rect",
+        window: Literal["rect", "hann", "hamming", "blackman"] = "rect",
         readout: Literal["bins", "samples"] = "bins",
-        size: int | None = None,
+        size: Count | None = None,
         points: Grid | Tensor | None = None,
-        basis: str = "point",
+        basis: Basis = "point",
         spreading: Spreading = "product",
         pattern: Pattern | None = None,
-        degree: int = 0,
+        degree: Degree = 0,
     ) -> None:
         if size is None:
             size = chirp.samples
-        if window not in COSINE_WINDOWS:
-            raise ValueError(
-                f"FMCW: window must be one of {sorted(COSINE_WINDOWS)}, got {window!r}."
-            )
         if size < chirp.samples:
             raise ValueError(
                 f"FMCW: size={size} of the DFT is less than the chirp's {chirp.samples} samples."
@@ -217,8 +219,6 @@ class FMCW(RadarOperator):
         check_slope(
             chirp.range_resolution, 0.5 * float(geometry.path_limits(box)[1].max()), chirp.slope
         )
-        if readout not in ("bins", "samples"):
-            raise ValueError(f"FMCW: readout must be 'bins' or 'samples', got {readout!r}.")
         if readout == "samples":
             transform = _sampled(chirp, bins, window)
         else:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import Positive, checked
+
 COARSEST = 16
 """A lattice finer than the median step by more than this is taken for an accident of rounding."""
 
 
+@checked
 def check_ascending(frequencies: Tensor) -> None:
     """Check that frequencies ascend.
 
@@ -28,7 +31,8 @@ def check_ascending(frequencies: Tensor) -> None:
         )
 
 
-def is_even(frequencies: Tensor, tolerance: float = 1e-2) -> bool:
+@checked
+def is_even(frequencies: Tensor, tolerance: Positive = 1e-2) -> bool:
     """Tell whether frequencies are evenly spaced.
 
     Args:
@@ -53,6 +57,7 @@ def spacing_in_words(frequencies: Tensor) -> str:
     return f"steps of {float(step.min()):.6g} to {float(step.max()):.6g} Hz"
 
 
+@checked
 def ambiguity_step(frequencies: Tensor) -> float:
     """Step df of frequencies whose echoes repeat after a path of c / df.
 

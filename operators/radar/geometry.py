@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from inverse_inr.constants import SPEED_OF_LIGHT as SPEED_OF_LIGHT
+from inverse_inr.operators.radar.kinds import Sign
 from inverse_inr.operators.radar.paths import AntennaPaths
+from inverse_inr.ranges import Finite, FiniteTensor, Positive, checked
 
 
 class RadarGeometry(AntennaPaths):
@@ -39,6 +41,7 @@ class RadarGeometry(AntennaPaths):
 
     # --- variations -------------------------------------------------------------------------------
 
+    @checked
     def subset(self, rows: Tensor) -> RadarGeometry:
         """The same geometry with some of its pulses.
 
@@ -63,7 +66,8 @@ class RadarGeometry(AntennaPaths):
             )
         )
 
-    def referenced(self, reference_path: Tensor | float) -> RadarGeometry:
+    @checked
+    def referenced(self, reference_path: FiniteTensor | Finite) -> RadarGeometry:
         """The same pulses with another path subtracted.
 
         Args:
@@ -88,8 +92,9 @@ class RadarGeometry(AntennaPaths):
     # --- the usual apertures ----------------------------------------------------------------------
 
     @classmethod
+    @checked
     def cylinder(
-        cls, radius: float, azimuths: Tensor, heights: Tensor, sign: int = +1
+        cls, radius: Positive, azimuths: FiniteTensor, heights: FiniteTensor, sign: Sign = +1
     ) -> RadarGeometry:
         """A monostatic antenna on a cylinder about z: all azimuths at each height.
 
@@ -108,8 +113,9 @@ class RadarGeometry(AntennaPaths):
         )
 
     @classmethod
+    @checked
     def planar(
-        cls, first: Tensor, second: Tensor, distance: float, sign: int = +1
+        cls, first: FiniteTensor, second: FiniteTensor, distance: Finite, sign: Sign = +1
     ) -> RadarGeometry:
         """A monostatic gantry in the plane x = -distance that looks along +x.
 
@@ -126,8 +132,13 @@ class RadarGeometry(AntennaPaths):
         return cls(torch.stack([torch.full_like(y, -distance), y, z], -1).reshape(-1, 3), sign=sign)
 
     @classmethod
+    @checked
     def mimo(
-        cls, transmitters: Tensor, receivers: Tensor, poses: Tensor | None = None, sign: int = +1
+        cls,
+        transmitters: FiniteTensor,
+        receivers: FiniteTensor,
+        poses: FiniteTensor | None = None,
+        sign: Sign = +1,
     ) -> RadarGeometry:
         """Every pair of a transmitter and a receiver, receiver fastest, at each rigid pose.
 
@@ -153,13 +164,14 @@ class RadarGeometry(AntennaPaths):
         return cls(t, r, sign)
 
     @classmethod
+    @checked
     def spotlight(
         cls,
-        distance: float,
-        azimuths: Tensor,
-        elevations: Tensor,
-        center: Sequence[float] = (0, 0, 0),
-        sign: int = -1,
+        distance: Positive,
+        azimuths: FiniteTensor,
+        elevations: FiniteTensor,
+        center: Sequence[Finite] = (0, 0, 0),
+        sign: Sign = -1,
     ) -> RadarGeometry:
         """A pass around a centre, referenced to it: all azimuths at each elevation.
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from inverse_inr.ranges import Range
 
-Sign = Literal[1, -1]
-"""The sign of the phase: +1 for a beat signal, -1 for phase history."""
+Sign = Annotated[int, Range(least=-1, most=1)]
+"""The sign of the phase: +1 for a beat signal, -1 for phase history; never 0."""
 Basis = Literal["point", "cell"]
 """What a value of the scene is: a point at the middle of its voxel, or all of the voxel."""
 Degree = Annotated[int, Range(least=0, most=20)]
@@ -20,3 +20,7 @@ Elevation = Annotated[float, Range(least=-90, most=90)]
 """An elevation in degrees."""
 Hertz = Annotated[float, Range(above=0, most=1e15)]
 """A frequency in Hz."""
+Aperture = Annotated[float, Range(least=0, most=360)]
+"""The azimuths that a pass spans, in degrees."""
+Incidence = Annotated[float, Range(above=0, below=90)]
+"""An angle of incidence in degrees, from the vertical."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from inverse_inr import Box, Grid
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 from inverse_inr.operators.radar.operator import RadarOperator
+from inverse_inr.ranges import Count, FiniteTensor, checked
 
 TILE = 2**13
 """Points imaged at once, with which a cache holds the tables of one pulse."""
@@ -23,8 +24,9 @@ SHARPER = 1.2
 """Ratio of sharpness at which the opposite phase sign is taken to be the right one."""
 
 
+@checked
 def range_profiles(
-    operator: RadarOperator, y: Tensor, oversampling: int = 4, box: Box | None = None
+    operator: RadarOperator, y: Tensor, oversampling: Count = 4, box: Box | None = None
 ) -> tuple[Tensor, Tensor]:
     """Compress pulses in range.
 
@@ -54,14 +56,15 @@ def range_profiles(
     )
 
 
+@checked
 def backproject(
     operator: RadarOperator,
     y: Tensor,
     points: Grid | Tensor | None = None,
     *,
-    weights: Tensor | None = None,
+    weights: FiniteTensor | None = None,
     interpolate: bool = True,
-    oversampling: int = 16,
+    oversampling: Count = 16,
 ) -> Tensor:
     """Image echoes by backprojection.
 
@@ -160,7 +163,8 @@ def _under_plus(operator: RadarOperator, values: Tensor) -> Tensor:
     return values.conj().resolve_conj()
 
 
-def image_entropy(image: Tensor) -> float:
+@checked
+def image_entropy(image: FiniteTensor) -> float:
     """Entropy -Σ p log p of an image with p = |I|² / Σ|I|²: less is sharper.
 
     Args:
@@ -174,6 +178,7 @@ def image_entropy(image: Tensor) -> float:
     return float(-torch.special.xlogy(p, p).sum())
 
 
+@checked
 def focus(operator: RadarOperator, y: Tensor, points: Grid | None = None) -> float:
     """How much sharper the image is under the geometry's sign than under the opposite one.
 
@@ -195,6 +200,7 @@ def focus(operator: RadarOperator, y: Tensor, points: Grid | None = None) -> flo
     return sharpness[0] / max(sharpness[1], 1e-300)
 
 
+@checked
 def check_sign(operator: RadarOperator, y: Tensor, points: Grid | None = None) -> None:
     """Check that the geometry's phase sign focuses the image.
 

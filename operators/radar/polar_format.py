@@ -18,6 +18,7 @@ from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 from inverse_inr.operators.radar.matched_filter import check_echoes
 from inverse_inr.operators.radar.plane_waves import PlaneWaves
 from inverse_inr.operators.radar.sar import PhaseHistory
+from inverse_inr.ranges import Count, Positive, checked
 
 TAPS = 12
 """Samples that one interpolated value is made of."""
@@ -40,19 +41,20 @@ class _Look(NamedTuple):
     """(P,) cos(elevation) sin(azimuth) of each pulse."""
 
 
+@checked
 def polar_format(
     operator: PhaseHistory,
     y: Tensor,
-    shape: tuple[int, int],
-    pitch: float,
+    shape: tuple[Count, Count],
+    pitch: Positive,
     *,
-    tolerance: float = 1.0,
+    tolerance: Positive = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Image one pass on the horizontal plane through the centre of the operator's box.
 
     The pass is at (nearly) constant elevation, with pulses in the order of azimuth, smoothly along
-    the pass and without gaps, and even frequencies: the resampling counts on both. The image is scaled as a backprojection: a unit point's peak is the number of
-    samples.
+    the pass and without gaps, and even frequencies: the resampling counts on both. The image is
+    scaled as a backprojection: a unit point's peak is the number of samples.
 
     Args:
         operator: The radar with P pulses of K frequencies.
@@ -201,6 +203,7 @@ def _waves(x: Tensor, k: Tensor) -> Tensor:
     return torch.polar(torch.ones_like(angle), angle)
 
 
+@checked
 def resample(values: Tensor, position: Tensor) -> Tensor:
     """Interpolate each line by a Kaiser-windowed sinc of `TAPS` samples; zero outside.
 

@@ -17,10 +17,12 @@ from inverse_inr.io import uniform_where_rounded
 from inverse_inr.operators.radar.amplitudes import Pattern, Spreading
 from inverse_inr.operators.radar.frequency_steps import ambiguity_step, check_ascending
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
+from inverse_inr.operators.radar.kinds import Basis, Degree
 from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.operators.radar.plane_waves import PlaneWaves
 from inverse_inr.operators.radar.tones import Tones
 from inverse_inr.operators.radar.unit_checks import check_frequency, check_reference
+from inverse_inr.ranges import Positive, checked
 
 
 class PhaseHistory(RadarOperator):
@@ -43,6 +45,7 @@ class PhaseHistory(RadarOperator):
             another unit than the box; and as `RadarGeometry.check`.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
@@ -50,10 +53,10 @@ class PhaseHistory(RadarOperator):
         frequencies: Tensor,
         *,
         points: Grid | Tensor | None = None,
-        basis: str = "point",
+        basis: Basis = "point",
         spreading: Spreading = "none",
         pattern: Pattern | None = None,
-        degree: int = 0,
+        degree: Degree = 0,
     ) -> None:
         frequencies = uniform_where_rounded(frequencies)
         tones = Tones(frequencies)
@@ -128,18 +131,19 @@ class FarField(PhaseHistory):
             `PhaseHistory`.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
         geometry: RadarGeometry,
         frequencies: Tensor,
         *,
-        tolerance: float = 0.5,
+        tolerance: Positive = 0.5,
         points: Grid | Tensor | None = None,
-        basis: str = "point",
+        basis: Basis = "point",
         spreading: Spreading = "none",
         pattern: Pattern | None = None,
-        degree: int = 0,
+        degree: Degree = 0,
     ) -> None:
         check_ascending(frequencies)
         waves = PlaneWaves(geometry, box.center)

@@ -15,10 +15,12 @@ import torch
 from torch import Tensor
 
 from inverse_inr.operators.radar.geometry import RadarGeometry
+from inverse_inr.ranges import Finite, FiniteTensor, NonNegative, Positive, checked
 
 
+@checked
 def in_moving_frame(
-    geometry: RadarGeometry, velocity: Sequence[float], times: Tensor
+    geometry: RadarGeometry, velocity: Sequence[Finite], times: FiniteTensor
 ) -> RadarGeometry:
     """The antennas as a scene sees them that moves evenly as a whole.
 
@@ -38,9 +40,7 @@ def in_moving_frame(
     """
     v = torch.tensor(list(velocity), dtype=torch.float64)
     if v.shape != (3,) or not bool(torch.isfinite(v).all()):
-        raise ValueError(
-            f"in_moving_frame: velocity must have three components, got {velocity!r}."
-        )
+        raise ValueError(f"in_moving_frame: velocity must have three components, got {velocity!r}.")
     if times.shape != (len(geometry),) or not bool(torch.isfinite(times).all()):
         raise ValueError(
             f"in_moving_frame: times must be finite, one for each of {len(geometry)} pulses, got "
@@ -57,7 +57,10 @@ def in_moving_frame(
     )
 
 
-def simultaneous(samples: Tensor, chirp_starts: Sequence[float], loop_period: float) -> Tensor:
+@checked
+def simultaneous(
+    samples: FiniteTensor, chirp_starts: Sequence[NonNegative], loop_period: Positive
+) -> Tensor:
     """Samples as if all chirps of a loop began with its first.
 
     Each Doppler frequency f of the loops is turned by exp(-j 2π f (t_k - t_0)). That is exact for

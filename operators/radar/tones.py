@@ -9,6 +9,7 @@ from inverse_inr.operators.radar.binned_tones import BinnedTones
 from inverse_inr.operators.radar.delay import DelayTransform
 from inverse_inr.operators.radar.frequency_steps import check_ascending
 from inverse_inr.operators.radar.precision import phasor
+from inverse_inr.ranges import Finite, checked
 
 
 class Tones(DelayTransform):
@@ -30,7 +31,8 @@ class Tones(DelayTransform):
 
     frequencies: Tensor
 
-    def __init__(self, frequencies: Tensor, slope: float = 0.0) -> None:
+    @checked
+    def __init__(self, frequencies: Tensor, slope: Finite = 0.0) -> None:
         f = frequencies.detach().double()
         _check_frequencies(f, frequencies)
         super().__init__(len(f))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix
 from inverse_inr.operators.rows import matrix_on_grid, sampled_rows, without_lone_channel
+from inverse_inr.ranges import Count, Finite, Positive, checked
 
 ROWS_AT_ONCE = 4096
 """Rays of which `TravelTimes.on` makes a part of its matrix at a time, which bounds its memory."""
@@ -44,7 +45,8 @@ class TravelTimes(RowOperator):
             or `samples` is below 1.
     """
 
-    def __init__(self, box: Box, emitters: Tensor, receivers: Tensor, samples: int = 256) -> None:
+    @checked
+    def __init__(self, box: Box, emitters: Tensor, receivers: Tensor, samples: Count = 256) -> None:
         if samples < 1:
             raise ValueError(f"TravelTimes: samples must be at least 1, got {samples}.")
         emitters = _positions(emitters, box, "emitters")
@@ -73,6 +75,7 @@ class TravelTimes(RowOperator):
 
         return Query(points, measure)
 
+    @checked
     def on(self, grid: Grid) -> OnGrid:
         """The same integrals of a sampled image, multilinear between pixels, as a sparse matrix.
 
@@ -92,8 +95,9 @@ class TravelTimes(RowOperator):
         return matrix_on_grid(matrix, grid, self.shape)
 
 
+@checked
 def transducer_ring(
-    count: int, radius: float, center: Sequence[float] = (0.0, 0.0), start: float = 0.0
+    count: Count, radius: Positive, center: Sequence[Finite] = (0.0, 0.0), start: Finite = 0.0
 ) -> Tensor:
     """Place transducers at equal angles on a circle.
 

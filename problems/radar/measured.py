@@ -8,23 +8,27 @@ import torch
 
 from inverse_inr import Box, Grid, Problem
 from inverse_inr.io import PhaseData, read_gotcha, read_radar, usable
+from inverse_inr.io.files import PathLike
+from inverse_inr.operators.radar.kinds import Decibels
 from inverse_inr.operators.radar.matched_filter import check_sign
 from inverse_inr.problems.radar.phase_data import block_numbers, gated, radar_of, spotlighted
 from inverse_inr.problems.radar.sar import complex_problem, voxels
+from inverse_inr.ranges import Count, Finite, NonNegative, Positive, checked
 from inverse_inr.stopping import HeldOut
 
 
+@checked
 def gotcha(
-    paths: list[str],
+    paths: list[PathLike] | PathLike,
     *,
-    center: tuple[float, float] = (0.0, 0.0),
-    size: tuple[float, float] = (20.0, 20.0),
-    pitch: float = 0.15,
-    height: float = 0.0,
-    every: int = 1,
-    weight: float = 10.0,
-    snr: float = 10.0,
-    blocks: list[int] | None = None,
+    center: tuple[Finite, Finite] = (0.0, 0.0),
+    size: tuple[Positive, Positive] = (20.0, 20.0),
+    pitch: Positive = 0.15,
+    height: Finite = 0.0,
+    every: Count = 1,
+    weight: NonNegative = 10.0,
+    snr: Decibels = 10.0,
+    blocks: list[Count] | None = None,
 ) -> Problem:
     """A region of the GOTCHA parking lot (AFRL) on a horizontal plane.
 
@@ -54,16 +58,17 @@ def gotcha(
     return measured(read_gotcha(paths), center, size, pitch, height, every, weight, snr, blocks)
 
 
+@checked
 def phase_history(
-    path: str,
+    path: PathLike,
     *,
-    center: tuple[float, float] = (0.0, 0.0),
-    size: tuple[float, float] = (20.0, 20.0),
-    pitch: float = 0.15,
-    height: float = 0.0,
-    every: int = 1,
-    weight: float = 10.0,
-    snr: float = 10.0,
+    center: tuple[Finite, Finite] = (0.0, 0.0),
+    size: tuple[Positive, Positive] = (20.0, 20.0),
+    pitch: Positive = 0.15,
+    height: Finite = 0.0,
+    every: Count = 1,
+    weight: NonNegative = 10.0,
+    snr: Decibels = 10.0,
 ) -> Problem:
     """A region of phase history in the HDF5 layout of `write_radar`, as in `gotcha`.
 
@@ -86,16 +91,17 @@ def phase_history(
     return measured(read_radar(path), center, size, pitch, height, every, weight, snr)
 
 
+@checked
 def measured(
     data: PhaseData,
-    center: tuple[float, float],
-    size: tuple[float, float],
-    pitch: float,
-    height: float,
-    every: int,
-    weight: float,
-    snr: float,
-    blocks: list[int] | None = None,
+    center: tuple[Finite, Finite],
+    size: tuple[Positive, Positive],
+    pitch: Positive,
+    height: Finite,
+    every: Count,
+    weight: NonNegative,
+    snr: Decibels,
+    blocks: list[Count] | None = None,
 ) -> Problem:
     """The problem of a region of measured phase history.
 

@@ -11,8 +11,10 @@ from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.io import PhaseData
 from inverse_inr.operators import PhaseHistory, RadarGeometry
 from inverse_inr.operators.radar.frequency_steps import is_even, spacing_in_words
+from inverse_inr.ranges import Count, Positive, checked
 
 
+@checked
 def radar_of(data: PhaseData, box: Box, grid: Grid) -> PhaseHistory:
     """The operator of measured phase history.
 
@@ -29,7 +31,8 @@ def radar_of(data: PhaseData, box: Box, grid: Grid) -> PhaseHistory:
     return PhaseHistory(box, geometry, data.frequencies, points=grid)
 
 
-def block_numbers(blocks: list[int], pulses: int) -> torch.Tensor:
+@checked
+def block_numbers(blocks: list[Count], pulses: Count) -> torch.Tensor:
     """The number of the block that each pulse is in.
 
     Args:
@@ -50,8 +53,9 @@ def block_numbers(blocks: list[int], pulses: int) -> torch.Tensor:
     return torch.repeat_interleave(torch.arange(len(blocks)), torch.tensor(blocks))
 
 
+@checked
 def spotlighted(
-    y: torch.Tensor, data: PhaseData, box: Box, block: torch.Tensor, margin: float = 3.0
+    y: torch.Tensor, data: PhaseData, box: Box, block: torch.Tensor, margin: Positive = 3.0
 ) -> torch.Tensor:
     """Filter out echoes from places next to the box.
 
@@ -104,7 +108,8 @@ def _check_pulses(transmitters: torch.Tensor, block: torch.Tensor) -> None:
             )
 
 
-def gated(data: PhaseData, box: Box, margin: float = 1.0) -> tuple[torch.Tensor, PhaseData]:
+@checked
+def gated(data: PhaseData, box: Box, margin: Positive = 1.0) -> tuple[torch.Tensor, PhaseData]:
     """Keep the ranges of a box, reference them to its centre, and drop frequencies.
 
     A pulse's delay spectrum outside the box is cut, with cosine edges, and as many frequencies are

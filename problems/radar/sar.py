@@ -7,30 +7,33 @@ import torch
 from inverse_inr import Box, Grid, Problem, Suggestion, Term, noise, regularizers
 from inverse_inr.baselines import l1
 from inverse_inr.operators import PhaseHistory, RadarGeometry
+from inverse_inr.operators.radar.kinds import Aperture, Decibels, Elevation, Hertz
 from inverse_inr.operators.radar.matched_filter import backproject
 from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
 from inverse_inr.problems.radar.fmcw import echoes
 from inverse_inr.problems.radar.imaging import backprojection, least_squares, radar_figure
 from inverse_inr.problems.radar.scenes import car
 from inverse_inr.problems.radar.variance_field import variance_field
+from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.stopping import HeldOut
 
 ELEVATIONS = (43.7, 43.98, 44.5, 45.0)
 """Elevations of the simulated passes in degrees, uneven as real passes are."""
 
 
+@checked
 def sar(
     *,
-    elevations: list[float] | None = None,
-    azimuths: int = 24,
-    aperture: float = 3.83,
-    frequencies: int = 40,
-    start_frequency: float = 9.288e9,
-    stop_frequency: float = 9.910e9,
-    distance: float = 10_158.0,
-    snr: float = 20.0,
-    pitch: float = 0.15,
-    seed: int = 0,
+    elevations: list[Elevation] | None = None,
+    azimuths: Count = 24,
+    aperture: Aperture = 3.83,
+    frequencies: Count = 40,
+    start_frequency: Hertz = 9.288e9,
+    stop_frequency: Hertz = 9.910e9,
+    distance: Positive = 10_158.0,
+    snr: Decibels = 20.0,
+    pitch: Positive = 0.15,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """A car of 1200 unit scatterers on its edges, from a few elevations of a narrow aperture.
 
@@ -67,12 +70,13 @@ def sar(
     return complex_problem(operator, grid, y.to(torch.complex64), sigma, weight=60.0)
 
 
+@checked
 def passes(
-    elevations: list[float] | tuple[float, ...],
-    azimuths: int,
-    aperture: float,
-    distance: float,
-    offset: float = 0.0,
+    elevations: list[Elevation] | tuple[Elevation, ...],
+    azimuths: Count,
+    aperture: Aperture,
+    distance: Positive,
+    offset: Finite = 0.0,
 ) -> RadarGeometry:
     """Passes at constant elevation around the origin.
 
@@ -93,7 +97,8 @@ def passes(
     )
 
 
-def voxels(lengths: tuple[float, ...], pitch: float) -> tuple[int, ...]:
+@checked
+def voxels(lengths: tuple[Positive, ...], pitch: Positive) -> tuple[int, ...]:
     """Numbers of voxels along each axis, at least one.
 
     Args:
@@ -103,14 +108,15 @@ def voxels(lengths: tuple[float, ...], pitch: float) -> tuple[int, ...]:
     return tuple(max(1, round(n / pitch)) for n in lengths)
 
 
+@checked
 def complex_problem(
     operator: RadarOperator,
     grid: Grid,
     y: torch.Tensor,
-    sigma: float,
+    sigma: Positive,
     *,
-    weight: float,
-    steps: int = 600,
+    weight: NonNegative,
+    steps: Count = 600,
     hold_out: HeldOut | None = None,
 ) -> Problem:
     """The problem of a complex reflectivity on a grid.
@@ -157,6 +163,7 @@ def complex_problem(
     )
 
 
+@checked
 def complex_gain(operator: RadarOperator, y: torch.Tensor) -> float:
     """The data's unknown scale.
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
+
 Point = tuple[float, float, float]
 """Three coordinates."""
 
@@ -35,7 +37,8 @@ PLATES = (
 """Two wings, two halves of the tailplane, and the fin."""
 
 
-def aeroplane(count: int = 6000, length: float = 0.16, seed: int = 0) -> Tensor:
+@checked
+def aeroplane(count: Count = 6000, length: Positive = 0.16, seed: WholeNumber = 0) -> Tensor:
     """Points on the surface of a toy aeroplane along x, wings along y, uniform by area.
 
     It has a fuselage (an ellipsoid), swept wings and tailplane, and a fin, which are thin plates
@@ -90,7 +93,8 @@ def _on_plate(count: int, plate: _Plate, thickness: float, generator: torch.Gene
     )
 
 
-def car(count: int = 1200, seed: int = 0) -> Tensor:
+@checked
+def car(count: Count = 1200, seed: WholeNumber = 0) -> Tensor:
     """Scatterers along the edges of a car body with a cabin, 4.4 x 1.8 x 1.5 m, along x.
 
     Args:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import Count, checked
 from inverse_inr.registry import nearest
 
 SPHERE = ((0.004, -0.003, 0.002), (0.045, 0.045, 0.045))
@@ -47,7 +48,8 @@ class Shape:
         outside = torch.linalg.vector_norm(over.clamp(min=0), dim=-1, keepdim=True)
         return outside + over.amax(-1, keepdim=True).clamp(max=0)
 
-    def scatterers(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    @checked
+    def scatterers(self, count: Count, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw points uniformly on the surface.
 
         Args:
@@ -76,6 +78,7 @@ SHAPES = {"sphere": Shape(*SPHERE, round=True), "box": Shape(*BLOCK)}
 """Shapes by the scene's name."""
 
 
+@checked
 def shape(name: str) -> Shape:
     """Return the shape of a scene.
 

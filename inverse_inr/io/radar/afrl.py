@@ -18,11 +18,13 @@ from inverse_inr.io.files import FileFormatError, PathLike, existing_file
 from inverse_inr.io.matlab import is_matlab_hdf5, matlab_struct
 from inverse_inr.io.matlab73 import matlab73_struct
 from inverse_inr.io.radar.phase_data import PhaseData, ascending, uniform_where_rounded
+from inverse_inr.ranges import Finite, Positive, checked
 
 SLACK = 1e-6
 """Degrees by which an azimuth may miss the end of a sector: azimuths are often float32."""
 
 
+@checked
 def read_gotcha(paths: PathLike | Sequence[PathLike], autofocus: bool = False) -> PhaseData:
     """Read AFRL's GOTCHA phase history, which is monostatic, with sign -1.
 
@@ -148,11 +150,12 @@ def _autofocus(data: dict[str, Any], path: str, f: np.ndarray, pulses: int) -> n
     return np.exp(-4j * np.pi * f * r / SPEED_OF_LIGHT + 1j * phase)
 
 
+@checked
 def read_cv_domes(
     path: PathLike,
     polarisation: str = "hh",
-    azimuths: tuple[float, float] = (0.0, 360.0),
-    distance: float = 1e4,
+    azimuths: tuple[Finite, Finite] = (0.0, 360.0),
+    distance: Positive = 1e4,
 ) -> PhaseData:
     """Read AFRL's Civilian Vehicle Data Domes: far-field scattering at one elevation.
 

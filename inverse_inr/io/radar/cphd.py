@@ -1,4 +1,4 @@
-"""CPHD phase history (NGA's standard) through sarpy, an optional dependency of the extra `radar`."""
+"""CPHD phase history (NGA's standard) through sarpy, which the extra `radar` installs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from inverse_inr.io.files import FileFormatError, PathLike, nearest_first, reading
 from inverse_inr.io.radar.phase_data import PhaseData, ascending, listed
+from inverse_inr.ranges import checked
 
 NEEDED = ("TxPos", "RcvPos", "SRPPos", "SC0", "SCSS")
 """Parameters of each vector that the geometry and the frequencies are made of."""
@@ -20,6 +21,7 @@ NORMAL = 1
 """The value of SIGNAL of a vector with a normal echo."""
 
 
+@checked
 def read_cphd(
     path: PathLike, channel: int | str | None = None, vectors: slice = slice(None)
 ) -> PhaseData:

@@ -16,6 +16,7 @@ from torch import Tensor
 from inverse_inr.io.files import FileFormatError, PathLike
 from inverse_inr.io.hdf5 import open_hdf5, read_hdf5, write_hdf5
 from inverse_inr.io.radar.phase_data import PhaseData, ascending, uniform_where_rounded
+from inverse_inr.ranges import checked
 
 UNITS = "m,Hz"
 """The units of the layout, its attribute `units`."""
@@ -23,6 +24,7 @@ PARTS = ("y", "frequencies", "transmitters", "receivers", "reference_path")
 """The datasets of the layout."""
 
 
+@checked
 def read_radar(path: PathLike) -> PhaseData:
     """Read phase history or beat samples in this module's HDF5 layout.
 
@@ -94,7 +96,7 @@ def _check_parts(path: PathLike, parts: dict[str, Tensor]) -> None:
             f"{path}: y must be (pulses, frequencies) complex; "
             f"y {tuple(y.shape)} {y.dtype}, f {tuple(f.shape)}."
         )
-    pulses = tuple(len(parts[name]) if parts[name].ndim else 0 for name in PARTS if name != PARTS[1])
+    pulses = tuple(parts[name].shape[:1].numel() for name in PARTS if name != "frequencies")
     if len(set(pulses)) != 1:
         raise FileFormatError(
             f"{path}: y, transmitters, receivers, reference_path have {pulses} pulses; "
@@ -108,6 +110,7 @@ def _check_parts(path: PathLike, parts: dict[str, Tensor]) -> None:
             )
 
 
+@checked
 def write_radar(path: PathLike, data: PhaseData) -> None:
     """Write phase history in this module's HDF5 layout.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, describe, existing_file
+from inverse_inr.ranges import checked
 
 EXPECTED = "an MSTAR chip (Phoenix header, moduli, phases)"
 """The kind of file that is read, for messages."""
@@ -23,6 +24,7 @@ class Chip(NamedTuple):
     header: dict[str, str]
     """Every field of the header by name: TargetAz, MeasuredDepression, RangePixelSpacing ..."""
 
+    @checked
     def number(self, name: str) -> float:
         """Read a field of the header as a number.
 
@@ -42,6 +44,7 @@ class Chip(NamedTuple):
         return float(self.header[name].split()[0])
 
 
+@checked
 def read_mstar(path: PathLike) -> Chip:
     """Read a chip and its header.
 

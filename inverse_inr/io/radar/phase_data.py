@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import checked
+
 LISTED = 8
 """How many numbers of pulses or frequencies a note lists one by one."""
 
@@ -37,6 +39,7 @@ class PhaseData(NamedTuple):
     """What a reader left out, turned round or inferred, by name."""
 
 
+@checked
 def usable(data: PhaseData) -> PhaseData:
     """Leave out the pulses and the frequencies without data.
 
@@ -85,6 +88,7 @@ def _dead_pulses(data: PhaseData) -> Tensor:
     return dead | ~torch.isfinite(place).all(1)
 
 
+@checked
 def pulses_of(data: PhaseData, chosen: Tensor) -> PhaseData:
     """Keep some pulses.
 
@@ -135,6 +139,7 @@ def ascending(y: np.ndarray, frequencies: np.ndarray) -> tuple[np.ndarray, np.nd
     return y, frequencies
 
 
+@checked
 def uniform_where_rounded(frequencies: Tensor) -> Tensor:
     """Bring frequencies to float64, and back to the even lattice that float32 ones round.
 
@@ -150,7 +155,7 @@ def uniform_where_rounded(frequencies: Tensor) -> Tensor:
     if frequencies.dtype != torch.float32 or f.ndim != 1 or len(f) < 3:
         return f
     step = float(f.diff().median())
-    if not (np.isfinite(step) and step > 0):
+    if not np.isfinite(step) or step == 0:
         return f
     # step by step, lest the rounding of one step adds up over all of them
     index = torch.cat([f.new_zeros(1), (f.diff() / step).round().cumsum(0)])

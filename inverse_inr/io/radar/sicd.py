@@ -1,4 +1,4 @@
-"""SICD images (NGA's standard) through sarpy, an optional dependency of the extra `radar`."""
+"""SICD images (NGA's standard) through sarpy, which the extra `radar` installs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from torch import Tensor
 from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import FileFormatError, PathLike, reading
 from inverse_inr.io.radar.cphd import quiet, require_sarpy
+from inverse_inr.ranges import checked
 
 
+@checked
 def read_sicd(path: PathLike) -> tuple[Tensor, Grid]:
     """Read a complex image in the slant plane.
 

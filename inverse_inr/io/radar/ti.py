@@ -22,7 +22,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from torch import Tensor
 from inverse_inr.io.files import FileFormatError, PathLike, existing_file
 from inverse_inr.io.radar.ti_json import read_ti_json
 from inverse_inr.io.radar.ti_settings import LAYOUTS, CaptureSettings
+from inverse_inr.ranges import checked
 
 
 class Capture(NamedTuple):
@@ -63,10 +64,11 @@ class Capture(NamedTuple):
         return frame + loop + torch.tensor(about.chirp_starts, dtype=torch.float64)
 
 
+@checked
 def read_ti(
     path: PathLike | Sequence[PathLike],
     settings: PathLike | CaptureSettings,
-    layout: str | None = None,
+    layout: Literal["AWR1843", "IWR1443"] | None = None,
 ) -> Capture:
     """Read a raw capture.
 

@@ -11,6 +11,7 @@ from typing import Any
 from inverse_inr.io.files import FileFormatError, PathLike, existing_file
 from inverse_inr.io.radar.json_numbers import number, optional_time, real, whole
 from inverse_inr.io.radar.ti_settings import LAYOUTS, CaptureSettings
+from inverse_inr.ranges import WholeNumber, checked
 
 VARIATIONS = {
     "start_frequency": ("startFreqVar_MHz", 1e6, "Hz"),
@@ -31,8 +32,9 @@ ADC_ONLY = 1
 """The value of transferFmtPkt0 where packets hold samples and nothing else."""
 
 
+@checked
 def read_ti_json(
-    path: PathLike, device: int = 0, chirps: Sequence[int] | None = None
+    path: PathLike, device: WholeNumber = 0, chirps: Sequence[int] | None = None
 ) -> CaptureSettings:
     """Read the settings of a capture from the JSON that mmWave Studio exports.
 

@@ -117,7 +117,7 @@ class CaptureSettings:
     def _check_kept(self, count: int) -> None:
         """Raise ValueError unless the kept chirps are some of the loop, in order."""
         ordered = all(a < b for a, b in itertools.pairwise(self.chirps))
-        inside = 0 <= min(self.chirps) and max(self.chirps) < count
+        inside = min(self.chirps) >= 0 and max(self.chirps) < count
         if not ordered or not inside or len(self.chirps) != len(self.transmitters):
             raise ValueError(
                 f"CaptureSettings: kept={self.kept} must be ascending numbers of the {count} "
