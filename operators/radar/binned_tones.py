@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inverse_inr import memory
 from inverse_inr.operators.radar.precision import KeepsPrecision
 from inverse_inr.ranges import Count, checked
 
@@ -41,6 +42,10 @@ class BinnedTones(KeepsPrecision):
 
         super().__init__()
         self.count = count
+        # of each moment: a Bessel function, a power of j and their product
+        memory.require(
+            f"Frequencies or samples: {count} of a pulse", 16 * 4 * count * max(TERMS.values())
+        )
         self.cells = int(next_fast_len(2 * count))  # pyright: ignore[reportArgumentType]
         index = np.arange(count) - count // 2
         terms = np.arange(max(TERMS.values()))[:, None]

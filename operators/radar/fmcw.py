@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid
+from inverse_inr import Box, Grid, memory
 from inverse_inr.operators.radar.amplitudes import Pattern, Spreading
 from inverse_inr.operators.radar.dft_bins import DFTBins
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
@@ -132,6 +132,7 @@ class Chirp:
     @property
     def frequencies(self) -> Tensor:
         """The ramp's frequency at each sample: (N,) in Hz, float64."""
+        memory.require(f"Chirp: {self.samples} samples", 24 * self.samples, "Fewer samples.")
         times = self.start_time + torch.arange(self.samples, dtype=torch.float64) / self.sample_rate
         return self.start_frequency + self.slope * times
 
@@ -161,6 +162,7 @@ class Chirp:
         ]
         first = math.floor(min(ends)) - pad
         last = math.ceil(max(ends)) + pad
+        memory.require(f"Chirp: {last - first + 1} bins", 16 * (last - first + 1), "Fewer bins.")
         return torch.arange(first, min(last, first + size - 1) + 1) % size
 
 

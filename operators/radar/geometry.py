@@ -12,9 +12,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.constants import SPEED_OF_LIGHT as SPEED_OF_LIGHT
 from inverse_inr.operators.radar.kinds import Sign
 from inverse_inr.operators.radar.paths import AntennaPaths
+from inverse_inr.protocol import check_rows
 from inverse_inr.ranges import Finite, FiniteTensor, Positive, checked
 
 
@@ -47,7 +49,12 @@ class RadarGeometry(AntennaPaths):
 
         Args:
             rows: (b,) numbers of the pulses to keep.
+
+        Raises:
+            IndexError: There is no such pulse.
+            ValueError: There are none, or they are no whole numbers.
         """
+        rows = check_rows(self, rows)  # pyright: ignore[reportArgumentType]
         receivers = None if self.monostatic else self.receivers[rows].detach()
         return self._again(
             RadarGeometry(
@@ -107,6 +114,7 @@ class RadarGeometry(AntennaPaths):
         Returns:
             A geometry of H · A pulses.
         """
+        _require_memory(len(heights) * len(azimuths))
         h, a = torch.meshgrid(heights.double(), azimuths.double(), indexing="ij")
         return cls(
             torch.stack([radius * a.cos(), radius * a.sin(), h], -1).reshape(-1, 3), sign=sign
@@ -128,6 +136,7 @@ class RadarGeometry(AntennaPaths):
         Returns:
             A geometry of Y · Z pulses, at all pairs (y, z).
         """
+        _require_memory(len(first) * len(second))
         y, z = torch.meshgrid(first.double(), second.double(), indexing="ij")
         return cls(torch.stack([torch.full_like(y, -distance), y, z], -1).reshape(-1, 3), sign=sign)
 
@@ -154,6 +163,8 @@ class RadarGeometry(AntennaPaths):
         Returns:
             A geometry of T · R pulses per pose.
         """
+        poses_count = 1 if poses is None else len(poses)
+        _require_memory(len(transmitters) * len(receivers) * poses_count)
         t = transmitters.double().repeat_interleave(len(receivers), 0)
         r = receivers.double().repeat(len(transmitters), 1)
         if poses is None:
@@ -185,6 +196,7 @@ class RadarGeometry(AntennaPaths):
         Returns:
             A geometry of E · A pulses.
         """
+        _require_memory(len(elevations) * len(azimuths))
         e, a = torch.meshgrid(elevations.double(), azimuths.double(), indexing="ij")
         unit = torch.stack([e.cos() * a.cos(), e.cos() * a.sin(), e.sin()], -1).reshape(-1, 3)
         return cls(
@@ -192,3 +204,8 @@ class RadarGeometry(AntennaPaths):
             sign=sign,
             reference_path=2.0 * distance,
         )
+
+
+def _require_memory(pulses: int) -> None:
+    """Refuse more pulses than the memory at hand has room for, and for what is made of them."""
+    memory.require(f"RadarGeometry: {pulses} pulses", 8 * 3 * 6 * pulses, "Fewer pulses.")

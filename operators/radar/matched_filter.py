@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid
+from inverse_inr import Box, Grid, memory
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.ranges import Count, FiniteTensor, checked
@@ -49,6 +49,11 @@ def range_profiles(
     last = float((far - geometry.reference_path).max())
     step = SPEED_OF_LIGHT * operator.transform.table_step(oversampling)
     count = max(8, int((last - first) / step) + 3)
+    memory.require(
+        f"range_profiles: {len(operator)} profiles of {count} ranges",
+        3 * y.element_size() * len(operator) * count,
+        f"Less than oversampling={oversampling}, a smaller box, or interpolate=False.",
+    )
     paths = first + step * torch.arange(count, dtype=torch.float64, device=y.device)
     upright = _under_plus(operator, y)
     return paths, operator.transform.table(

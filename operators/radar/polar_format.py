@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.operators.radar.frequency_steps import is_even, spacing_in_words
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 from inverse_inr.operators.radar.matched_filter import check_echoes
@@ -84,6 +85,8 @@ def polar_format(
             f"{2 * half:.4g} m image, more than tolerance={tolerance}. A smaller image, or "
             "backproject, which has no such limit."
         )
+    pixels = shape[0] * shape[1]
+    memory.require(f"polar_format: an image of {shape} pixels", 80 * pixels, "Fewer pixels.")
     look = _look(operator)
     _check_pulses(look, 4 * math.pi * float(f[-1]) / SPEED_OF_LIGHT * half, tolerance)
     lattice, radial, cross = _lattice(f, _centred(operator, y), look)
@@ -127,7 +130,7 @@ def _check_pulses(look: _Look, reach: float, tolerance: float) -> None:
     slope = look.side / look.along
     steps = slope.diff()
     if not (bool((steps > 0).all()) or bool((steps < 0).all())):
-        back = (steps.sign() != steps.sum().sign()).nonzero()
+        back = (steps.sign() != steps.sign().sum().sign()).nonzero()
         raise ValueError(
             f"polar_format: pulse {int(back[0]) + 1} is not further along in azimuth than the one "
             "before. Several passes, or pulses out of order? Image one pass at a time, sorted by "

@@ -24,7 +24,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Query, RowOperator
+from inverse_inr import Box, Query, RowOperator, memory
 from inverse_inr.operators.radar.kinds import Degree
 from inverse_inr.operators.radar.spherical_harmonics import real_harmonics
 from inverse_inr.ranges import Count, FiniteTensor, Positive, WholeNumber, checked
@@ -170,6 +170,12 @@ class SarImage(RowOperator):
             self.lines,
             (before + self.ranges) * self.samples,
             heights * self.samples,
+        )
+        memory.require(
+            f"SarImage: the lattice {lattice} of lines, samples and heights",
+            3 * 3 * u.element_size() * math.prod(lattice),
+            "Fewer rows at once, samples or lines, or larger pixels.",
+            u.device,
         )
         az, r, s = self._coordinates(line, lattice, before)
         middle = u.new_tensor(self.box.center[:3])

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix
+from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix, memory
 from inverse_inr.operators.rows import matrix_on_grid, sampled_rows, without_lone_channel
 from inverse_inr.ranges import Count, Finite, Positive, checked
 
@@ -63,6 +63,12 @@ class TravelTimes(RowOperator):
         start = self.emitters[emitter]
         path = self.receivers[receiver] - start  # (b, d)
         near, far = (u.clamp(0, 1) for u in self.box.chord(start, path))  # as shares of the path
+        memory.require(
+            f"TravelTimes: {self.samples} points on each of {len(rows)} rays",
+            3 * path.element_size() * path.numel() * self.samples,
+            "Fewer samples, or fewer rays at once.",
+            path.device,
+        )
         share = (far - near)[:, None] / self.samples
         phase = torch.rand_like(share) if self.training else 0.5
         number = torch.arange(self.samples, dtype=share.dtype, device=share.device)
@@ -110,6 +116,7 @@ def transducer_ring(
     Returns:
         (count, 2) positions, float64.
     """
+    memory.require(f"transducer_ring: count={count}", 8 * 6 * count)
     angle = start + torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
     return torch.tensor(center, dtype=torch.float64) + radius * torch.stack(
         [angle.cos(), angle.sin()], -1

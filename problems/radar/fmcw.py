@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, Problem, Suggestion, Term, noise, regularizers
+from inverse_inr import Box, Grid, Problem, Suggestion, Term, memory, noise, regularizers
 from inverse_inr.baselines import l1
 from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.operators import FMCW, Chirp, RadarGeometry
@@ -77,6 +77,7 @@ def fmcw(
     """
     if scene not in SCENES:
         raise ValueError(f"Unknown scene {scene!r}. {nearest(scene, SCENES)}")
+    require_echoes("fmcw", azimuths * heights, samples)
     points = SCENES[scene]()
     chirp = chirp_of(start_frequency, bandwidth, samples)
     if pitch is None:
@@ -89,6 +90,22 @@ def fmcw(
     y = noise.ComplexGaussian(sigma).sample(mean, torch.Generator().manual_seed(seed))
     return radar_problem(
         operator, grid, y, sigma, steps=600, prior="hash", options=aligned(grid), weight=10.0
+    )
+
+
+def require_echoes(name: str, pulses: int, values: int) -> None:
+    """Refuse sizes whose echoes do not fit the memory at hand.
+
+    Args:
+        name: Who asks, for the message.
+        pulses: Number of pulses P.
+        values: Number of complex values K of a pulse.
+    """
+    memory.require(
+        f"{name}: {pulses} pulses of {values} values",
+        # the mean, its noise, and both in the precision of the fit
+        4 * 16 * pulses * values,
+        "Fewer pulses, samples or frequencies.",
     )
 
 
@@ -216,6 +233,7 @@ def cylinder(
     Returns:
         A monostatic geometry of heights · azimuths pulses.
     """
+    memory.require(f"{azimuths} azimuths x {heights} heights", 8 * 3 * 6 * azimuths * heights)
     around = 2 * math.pi * (torch.arange(azimuths, dtype=torch.float64) + offset) / azimuths
     return RadarGeometry.cylinder(
         radius, around, torch.linspace(-reach, reach, heights, dtype=torch.float64)

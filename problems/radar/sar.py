@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from inverse_inr import Box, Grid, Problem, Suggestion, Term, noise, regularizers
+from inverse_inr import Box, Grid, Problem, Suggestion, Term, memory, noise, regularizers
 from inverse_inr.baselines import l1
 from inverse_inr.operators import PhaseHistory, RadarGeometry
 from inverse_inr.operators.radar.kinds import Aperture, Decibels, Elevation, Hertz
 from inverse_inr.operators.radar.matched_filter import backproject
 from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
-from inverse_inr.problems.radar.fmcw import echoes
+from inverse_inr.problems.radar.fmcw import echoes, require_echoes
 from inverse_inr.problems.radar.imaging import backprojection, least_squares, radar_figure
 from inverse_inr.problems.radar.scenes import car
 from inverse_inr.problems.radar.variance_field import variance_field
@@ -56,6 +56,9 @@ def sar(
     Returns:
         The problem, with the classical methods as suggested baselines.
     """
+    _check_band(start_frequency, stop_frequency, frequencies)
+    passes_count = len(ELEVATIONS if elevations is None else elevations)
+    require_echoes("sar", passes_count * azimuths, frequencies)
     grid = Grid(
         Box((-2.7, -1.35, -1.35), (2.7, 1.35, 1.35), ("m",) * 3), voxels((5.4, 2.7, 2.7), pitch)
     )
@@ -68,6 +71,14 @@ def sar(
     sigma = 10 ** (-snr / 20) * float(mean.abs().square().mean().sqrt())
     y = noise.ComplexGaussian(sigma).sample(mean, torch.Generator().manual_seed(seed))
     return complex_problem(operator, grid, y.to(torch.complex64), sigma, weight=60.0)
+
+
+def _check_band(start: float, stop: float, count: int) -> None:
+    """Raise ValueError unless the frequencies of a band ascend."""
+    if count > 1 and stop <= start:
+        raise ValueError(
+            f"sar: stop_frequency={stop:.6g} Hz must lie above start_frequency={start:.6g} Hz."
+        )
 
 
 @checked
@@ -90,6 +101,7 @@ def passes(
     Returns:
         A geometry referenced to the origin.
     """
+    memory.require(f"{azimuths} azimuths", 8 * 3 * 6 * azimuths * len(elevations))
     step = aperture / max(1, azimuths - 1)
     around = (torch.arange(azimuths, dtype=torch.float64) + offset) * step - 0.5 * aperture
     return RadarGeometry.spotlight(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import torch
 
-from inverse_inr import Box, Grid, Problem, Suggestion, Term, noise
+from inverse_inr import Box, Grid, Problem, Suggestion, Term, memory, noise
 from inverse_inr.operators import SarImage
 from inverse_inr.operators.radar.kinds import Angle, Degree, Incidence
 from inverse_inr.problems.radar.box_scene import BoxOnGround
@@ -69,6 +69,11 @@ def sar_views(
     """
     if not incidences:
         raise ValueError("sar_views: incidences is empty; name one angle or more.")
+    memory.require(
+        f"sar_views: {views} views of {pixels} x {pixels} pixels",
+        4 * 8 * views * pixels**2,
+        "Fewer views or pixels.",
+    )
     scene = BoxOnGround((size[0], size[1], size[2]), heading=math.radians(heading))
     _check_fit(scene)
     k = torch.arange(views)

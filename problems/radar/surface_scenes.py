@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.ranges import Count, checked
 from inverse_inr.registry import nearest
 
@@ -59,6 +60,7 @@ class Shape:
         Returns:
             The points in metres and their outward unit normals, both (count, 3), float64.
         """
+        memory.require(f"{count} scatterers", 8 * 3 * 6 * count, "Fewer.")
         center = torch.tensor(self.center, dtype=torch.float64)
         if self.round:
             draw = torch.randn(count, 3, dtype=torch.float64, generator=generator)

@@ -19,7 +19,7 @@ from inverse_inr import Box, Grid, Problem, Solution, noise, priors, solve
 from inverse_inr.io import write_ply
 from inverse_inr.operators import PhaseHistory, RadarGeometry
 from inverse_inr.operators.radar.kinds import Decibels, Hertz
-from inverse_inr.problems.radar.fmcw import cylinder, radar_problem
+from inverse_inr.problems.radar.fmcw import cylinder, radar_problem, require_echoes
 from inverse_inr.problems.radar.surface_scenes import Shape, shape
 from inverse_inr.problems.radar.two_stages import two_stages
 from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
@@ -70,6 +70,7 @@ def surfaces(
         ValueError: If the scene is unknown.
     """
     body = shape(scene)
+    require_echoes("surfaces", azimuths * heights, tones)
     cells = round(0.18 / pitch)
     half = 0.5 * cells * pitch
     grid = Grid(Box((-half,) * 3, (half,) * 3, ("m",) * 3), (cells,) * 3)
