@@ -226,7 +226,7 @@ class FMCW(RadarOperator):
         else:
             if bins is None:
                 bins = chirp.bins_for(box, geometry, size=size)
-            transform = _binned(chirp, bins.long(), size, window)
+            transform = _binned(chirp, bins, size, window)
         self.chirp = chirp
         self.window = window
         super().__init__(
@@ -258,6 +258,11 @@ def _sampled(chirp: Chirp, bins: Tensor | None, window: str) -> Tones:
 
 def _binned(chirp: Chirp, bins: Tensor, size: int, window: str) -> DFTBins:
     """The transform of a chirp to some bins; raises ValueError for bins outside the DFT."""
+    if bins.ndim != 1 or bins.is_floating_point() or bins.is_complex():
+        raise ValueError(
+            f"FMCW: bins must be (K,) whole numbers, got {bins.dtype} of shape {tuple(bins.shape)}."
+        )
+    bins = bins.long()
     if not len(bins) or int(bins.min()) < 0 or int(bins.max()) >= size:
         raise ValueError(f"FMCW: bins must lie in 0 .. {size - 1}, got {bins.tolist()}.")
     return DFTBins(

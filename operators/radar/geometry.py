@@ -7,8 +7,6 @@ exp(+j 2π f tau); -1 for SAR phase history, exp(-j 2π f tau).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -162,7 +160,20 @@ class RadarGeometry(AntennaPaths):
 
         Returns:
             A geometry of T · R pulses per pose.
+
+        Raises:
+            ValueError: Positions are not (count, 3), or poses not (B, 4, 4).
         """
+        if transmitters.shape[1:] != (3,) or receivers.shape[1:] != (3,):
+            raise ValueError(
+                "RadarGeometry.mimo: transmitters and receivers must be (count, 3) in metres, got "
+                f"{tuple(transmitters.shape)} and {tuple(receivers.shape)}."
+            )
+        if poses is not None and poses.shape[1:] != (4, 4):
+            raise ValueError(
+                "RadarGeometry.mimo: poses must be (B, 4, 4) homogeneous matrices, got shape "
+                f"{tuple(poses.shape)}."
+            )
         poses_count = 1 if poses is None else len(poses)
         _require_memory(len(transmitters) * len(receivers) * poses_count)
         t = transmitters.double().repeat_interleave(len(receivers), 0)
@@ -181,7 +192,7 @@ class RadarGeometry(AntennaPaths):
         distance: Positive,
         azimuths: FiniteTensor,
         elevations: FiniteTensor,
-        center: Sequence[Finite] = (0, 0, 0),
+        center: tuple[Finite, Finite, Finite] = (0, 0, 0),
         sign: Sign = -1,
     ) -> RadarGeometry:
         """A pass around a centre, referenced to it: all azimuths at each elevation.

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from inverse_inr import Box
 
+DOUBLE = torch.finfo(torch.float64).eps
+"""Relative step of numbers in float64."""
+
 
 def antenna_positions(value: Tensor, name: str) -> Tensor:
     """Return antenna positions as float64 that a module can own.
@@ -133,16 +136,24 @@ def check_outside(box: Box, antennas: Mapping[str, Tensor]) -> None:
             )
 
 
-def check_step(step: float, wavelength: float) -> None:
+def check_step(coarse: float, longest: float, wavelength: float) -> None:
     """Check that rounding of the given positions leaves the phase below 2 rad.
 
     Args:
-        step: Spacing of the numbers as given, at the scene's range, in metres of path.
+        coarse: Relative step of the numbers as given; 0 for float64.
+        longest: The longest path, in metres.
         wavelength: In metres.
 
     Raises:
         ValueError: If the phase of one step is more than 2 rad.
     """
+    if 2 * math.pi * longest * DOUBLE / wavelength > 2.0:
+        raise ValueError(
+            f"RadarGeometry: a path of {longest:.3g} m is more than float64 counts in wavelengths "
+            f"of {wavelength:.3g} m: phases would be noise. Another unit, or a distance that no "
+            "radar reaches?"
+        )
+    step = coarse * longest
     if 2 * math.pi * step / wavelength > 2.0:
         raise ValueError(
             f"RadarGeometry was given in float32, whose steps at this range are {step:.3g} m of "

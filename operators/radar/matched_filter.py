@@ -89,11 +89,16 @@ def backproject(
         Complex (*grid.shape,) or (n,).
 
     Raises:
-        ValueError: As `check_echoes`.
+        ValueError: As `check_echoes`, or weights have another shape.
     """
     check_echoes(operator, y, "backproject")
     seen = operator if points is None else operator.at(points)
     if weights is not None:
+        if weights.shape not in (y.shape, y.shape[1:]):
+            raise ValueError(
+                f"backproject: weights have shape {tuple(weights.shape)}; they are (samples,) "
+                f"or (pulses, samples) of {tuple(y.shape)}."
+            )
         y = y * weights.to(y.dtype)
     if interpolate:
         image = _interpolated(seen, y, oversampling)

@@ -154,8 +154,7 @@ class AntennaPaths(KeepsPrecision):
         check_outside(box, {"transmitter": self.transmitters, "receiver": self.receivers})
         longest = float(self.path_limits(box)[1].max())
         check_wavelength(wavelength, longest)
-        if self.coarseness > 0:
-            check_step(self.coarseness * longest, wavelength)
+        check_step(self.coarseness, longest, wavelength)
 
 
 def _distance(points: Tensor, antennas: Tensor) -> Tensor:

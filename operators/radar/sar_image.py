@@ -81,6 +81,11 @@ class SarImage(RowOperator):
                 "incidence."
             )
         _check_angles(incidence, azimuth)
+        if pitch > max(box.lengths[:3]):
+            raise ValueError(
+                f"SarImage: pitch={pitch:.6g} is longer than the box {box.lengths[:3]}: all is in "
+                "one pixel. Another unit?"
+            )
         if box.ndim == 5 and degree:
             raise ValueError(f"SarImage: degree={degree} needs a box of 3 axes.")
         super().__init__((len(azimuth), int(shape[0])))

@@ -9,7 +9,6 @@ al. 1974); refraction and diffraction are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -103,7 +102,7 @@ class TravelTimes(RowOperator):
 
 @checked
 def transducer_ring(
-    count: Count, radius: Positive, center: Sequence[Finite] = (0.0, 0.0), start: Finite = 0.0
+    count: Count, radius: Positive, center: tuple[Finite, Finite] = (0.0, 0.0), start: Finite = 0.0
 ) -> Tensor:
     """Place transducers at equal angles on a circle.
 

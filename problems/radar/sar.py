@@ -116,7 +116,15 @@ def voxels(lengths: tuple[Positive, ...], pitch: Positive) -> tuple[int, ...]:
     Args:
         lengths: Sides of the box in metres.
         pitch: Side of a voxel in metres.
+
+    Raises:
+        ValueError: The pitch is longer than all sides.
     """
+    if pitch > max(lengths):
+        raise ValueError(
+            f"pitch={pitch:.6g} m is longer than the box of {lengths} m: there is not one voxel. "
+            "Another unit?"
+        )
     return tuple(max(1, round(n / pitch)) for n in lengths)
 
 

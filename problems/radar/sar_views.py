@@ -69,6 +69,8 @@ def sar_views(
     """
     if not incidences:
         raise ValueError("sar_views: incidences is empty; name one angle or more.")
+    if pitch > min(BOX.lengths):
+        raise ValueError(f"sar_views: pitch={pitch:.6g} m is longer than the scene, {BOX.lengths}.")
     memory.require(
         f"sar_views: {views} views of {pixels} x {pixels} pixels",
         4 * 8 * views * pixels**2,

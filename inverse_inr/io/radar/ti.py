@@ -30,7 +30,7 @@ from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, existing_file
 from inverse_inr.io.radar.ti_json import read_ti_json
-from inverse_inr.io.radar.ti_settings import LAYOUTS, CaptureSettings
+from inverse_inr.io.radar.ti_settings import CaptureSettings
 from inverse_inr.ranges import checked
 
 
@@ -92,23 +92,20 @@ def read_ti(
     about = settings
     if not isinstance(about, CaptureSettings):
         about = read_ti_json(about)
-    if layout is None:
-        layout = about.layout
-    if layout not in LAYOUTS:
-        raise ValueError(f"read_ti: layout must be one of {sorted(LAYOUTS)}, got {layout!r}.")
-    if layout == "IWR1443" and about.receivers != 4:
+    order: str = about.layout if layout is None else layout
+    if order == "IWR1443" and about.receivers != 4:
         raise ValueError(
             f"{path}: the 4-lane layout interleaves 4 receivers; "
             f"the settings enable {about.receivers}."
         )
-    if layout == "AWR1843" and about.samples % 2:
+    if order == "AWR1843" and about.samples % 2:
         raise ValueError(
             f"The 2-lane layout sends samples in pairs; the settings say {about.samples} a chirp."
         )
     files = _parts(path)
     shape = (about.loops, about.loop_chirps, about.receivers, about.samples)
     words, notes = _whole_frames(files, shape, about.frames)
-    in_order = _two_lanes if layout == "AWR1843" else _four_lanes
+    in_order = _two_lanes if order == "AWR1843" else _four_lanes
     samples = in_order(words.astype(np.float32), about).reshape(-1, *shape)
     samples = torch.from_numpy(samples[:, :, list(about.chirps)])
     valid = (samples != 0).any(-1).all(-1)

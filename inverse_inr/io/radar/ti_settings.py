@@ -10,15 +10,20 @@ samples are taken on a part of the ramp:
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
+from typing import Literal
+
+from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
 
 LAYOUTS = {"AWR1843": 2, "IWR1443": 4}
 """LVDS lanes of the two documented layouts."""
+LOWEST = 1e6
+"""The lowest frequency in Hz that a radar of this kind may start at."""
 HIGHEST = 1e12
-"""The highest frequency in Hz that a mmWave radar may start at."""
+"""The highest frequency in Hz that a radar of this kind may start at."""
 
 
+@checked
 @dataclass(frozen=True)
 class CaptureSettings:
     """The settings of a capture, as its JSON says, in SI units.
@@ -28,37 +33,37 @@ class CaptureSettings:
             chirps, the samples run beyond the ramp, or the lists of the chirps disagree in length.
     """
 
-    start_frequency: float
+    start_frequency: Positive
     """Frequency at the ramp's start, in Hz."""
-    slope: float
+    slope: Finite
     """Slope of the ramp, in Hz/s; negative if it runs down."""
-    sample_rate: float
+    sample_rate: Positive
     """Rate of the samples, in Hz."""
-    samples: int
+    samples: Count
     """Samples per chirp and receiver."""
-    start_time: float
+    start_time: NonNegative
     """Time from the ramp's start to the first sample, in s."""
-    transmitters: tuple[int, ...]
+    transmitters: tuple[WholeNumber, ...]
     """Bits of the transmitters that each chirp of a loop enables, of the chirps that are kept."""
-    receivers: int
+    receivers: Count
     """Number of receivers that are on."""
-    loops: int
+    loops: Count
     """Loops per frame."""
-    frames: int
+    frames: WholeNumber
     """Number of frames, 0 if capturing runs until it is stopped."""
-    layout: str
+    layout: Literal["AWR1843", "IWR1443"]
     """"AWR1843" or "IWR1443", by the number of lanes."""
     swapped: bool = False
     """True if Q comes before I."""
-    idle_times: tuple[float, ...] = ()
+    idle_times: tuple[NonNegative, ...] = ()
     """Time before the ramp of every chirp of a loop, in s, variations included; () if not known."""
-    ramp_end_times: tuple[float, ...] = ()
+    ramp_end_times: tuple[Positive, ...] = ()
     """Time from the ramp's start to its end for every chirp of a loop, in s; () if not known."""
-    frame_period: float | None = None
+    frame_period: Positive | None = None
     """Time from frame to frame, in s; None if not known."""
-    kept: tuple[int, ...] = ()
+    kept: tuple[WholeNumber, ...] = ()
     """Numbers of the chirps of a loop that are kept, in order; () for all."""
-    chirps_in_loop: int = 0
+    chirps_in_loop: WholeNumber = 0
     """Number of chirps of a loop, kept or not; 0 for those of `transmitters`."""
 
     def __post_init__(self) -> None:
@@ -66,13 +71,9 @@ class CaptureSettings:
         count = self.loop_chirps
         for name in ("idle_times", "ramp_end_times"):
             times = getattr(self, name)
-            if times and len(times) != count:
+            if len(times) not in (0, count):
                 raise ValueError(
                     f"CaptureSettings: {name} has {len(times)} values; a loop has {count} chirps."
-                )
-            if not all(0 <= t < math.inf for t in times):
-                raise ValueError(
-                    f"CaptureSettings: {name} must be finite and not negative: {times}."
                 )
         self._check_kept(count)
         end = self.start_time + self.samples / self.sample_rate
@@ -86,33 +87,15 @@ class CaptureSettings:
 
     def _check_numbers(self) -> None:
         """Raise ValueError for numbers that no such radar has."""
-        positive = ("start_frequency", "sample_rate", "samples", "receivers", "loops")
-        for name in positive:
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                raise ValueError(f"CaptureSettings: {name} must be positive, got {value}.")
-        if not 1e6 < self.start_frequency < HIGHEST:
+        if not LOWEST < self.start_frequency < HIGHEST:
             raise ValueError(
                 f"CaptureSettings: start_frequency={self.start_frequency:.6g} Hz is no radar's. "
                 "In GHz? It is in Hz here."
             )
-        if self.slope == 0 or not math.isfinite(self.slope):
-            raise ValueError(f"CaptureSettings: slope must be finite, not 0, got {self.slope}.")
-        if self.frames < 0 or not 0 <= self.start_time < math.inf:
-            raise ValueError(
-                f"CaptureSettings: frames={self.frames} and start_time={self.start_time} must not "
-                "be negative."
-            )
-        if self.layout not in LAYOUTS:
-            raise ValueError(
-                f"CaptureSettings: layout must be one of {sorted(LAYOUTS)}, got {self.layout!r}."
-            )
+        if self.slope == 0:
+            raise ValueError("CaptureSettings: slope must not be 0.")
         if not self.transmitters:
             raise ValueError("CaptureSettings: transmitters is empty: a loop needs a chirp.")
-        if self.frame_period is not None and not 0 < self.frame_period < math.inf:
-            raise ValueError(
-                f"CaptureSettings: frame_period must be positive, got {self.frame_period}."
-            )
 
     def _check_kept(self, count: int) -> None:
         """Raise ValueError unless the kept chirps are some of the loop, in order."""

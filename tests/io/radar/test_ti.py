@@ -136,9 +136,9 @@ CODED = {"chirpStartIdx": 1, "chirpEndIdx": 1, "constBpmVal": 2}
         ({"capture": {"rlDevDataPathCfg_t": {"transferFmtPkt0": "0x6"}}}, "transferFmtPkt0=0x6"),
         ({"profile": {"numAdcSamples": 4000}}, "ramp of chirp 0 ends at 40 µs"),
         ({"profile": {"startFreqConst_GHz": 77e9}}, "In GHz"),
-        ({"profile": {"freqSlopeConst_MHz_usec": 0}}, "slope must be finite, not 0"),
+        ({"profile": {"freqSlopeConst_MHz_usec": 0}}, "slope must not be 0"),
         ({"profile": {"digOutSampleRate": float("nan")}}, "a number is nan"),
-        ({"frame": {"numLoops": 0}}, "loops must be positive"),
+        ({"frame": {"numLoops": 0}}, "loops=0 must be"),
         ({"frame": {"chirpEndIdx": 10**12}}, "whole number"),
     ],
 )
