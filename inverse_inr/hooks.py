@@ -136,6 +136,20 @@ class HasLeastSquares(Protocol):
         ...
 
 
+@runtime_checkable
+class Decorrelates(Protocol):
+    """A fidelity whose noise is correlated within a row: a covariance of the channels."""
+
+    def decorrelated(self) -> tuple[Callable[[Tensor], Tensor] | None, Any]:
+        """Name the linear map that takes measurements to uncorrelated ones, and their fidelity.
+
+        Returns:
+            The map (b, *m) -> (b, *m), None where nothing is correlated, and the fidelity of what
+            it gives.
+        """
+        ...
+
+
 # --- a prior, or a part of one ---
 
 
@@ -243,11 +257,26 @@ class Running(Protocol):
         ...
 
 
+@runtime_checkable
+class BetweenSteps(Protocol):
+    """A callback that is called before every step too, where the state is whole: a checkpoint."""
+
+    def between_steps(self, solver: Running) -> None:
+        """Look at the solver, without changing it.
+
+        Args:
+            solver: The solver, with all checks of the steps so far behind it.
+        """
+        ...
+
+
 __all__ = [
     "Anneals",
     "BeforeStep",
     "Begins",
+    "BetweenSteps",
     "Conditions",
+    "Decorrelates",
     "Field",
     "HasGridMap",
     "HasLeastSquares",
