@@ -12,9 +12,9 @@ from torch import Tensor
 
 from inverse_inr import memory
 from inverse_inr.constants import SPEED_OF_LIGHT as SPEED_OF_LIGHT
+from inverse_inr.operators.radar.geometry_checks import pulse_numbers
 from inverse_inr.operators.radar.kinds import Sign
 from inverse_inr.operators.radar.paths import AntennaPaths
-from inverse_inr.protocol import check_rows
 from inverse_inr.ranges import Finite, FiniteTensor, Positive, checked
 
 
@@ -52,7 +52,7 @@ class RadarGeometry(AntennaPaths):
             IndexError: There is no such pulse.
             ValueError: There are none, or they are no whole numbers.
         """
-        rows = check_rows(self, rows)  # pyright: ignore[reportArgumentType]
+        rows = pulse_numbers(rows, len(self))
         receivers = None if self.monostatic else self.receivers[rows].detach()
         return self._again(
             RadarGeometry(

@@ -77,6 +77,35 @@ def reference_paths(value: Tensor | float | None, pulses: int) -> Tensor:
     return path.expand(pulses).clone()
 
 
+def pulse_numbers(rows: Tensor, pulses: int) -> Tensor:
+    """Return numbers of pulses that are there.
+
+    Args:
+        rows: (b,) numbers of pulses.
+        pulses: How many pulses there are.
+
+    Returns:
+        (b,) int64.
+
+    Raises:
+        IndexError: There is no such pulse.
+        ValueError: There are none, or they are no whole numbers.
+    """
+    if rows.ndim != 1 or not len(rows) or rows.dtype.is_floating_point or rows.dtype.is_complex:
+        raise ValueError(
+            f"RadarGeometry: numbers of pulses must be (b,) integers, got {rows.dtype} of shape "
+            f"{tuple(rows.shape)}."
+        )
+    if rows.dtype == torch.bool:
+        raise ValueError("RadarGeometry: a mask; pass numbers of pulses: mask.nonzero()[:, 0].")
+    low, high = (int(v) for v in rows.aminmax())
+    if low < 0 or high >= pulses:
+        raise IndexError(
+            f"RadarGeometry: pulses {low} to {high} are asked for; there are {pulses}, from 0."
+        )
+    return rows.long()
+
+
 def coarseness(value: Tensor | float | None) -> float:
     """Return the relative step of numbers as they were given.
 

@@ -98,7 +98,7 @@ def test_unusual_radars_are_no_slips(make):
         (lambda: PhaseHistory(FAR, CAR, X_BAND), "box=.* must be a Box"),
         (lambda: SLOW.bins_for(NEAR, bistatic(), margin=-1), "margin=-1 must be"),
         (lambda: history().stored(limit=-1), "limit=-1 must be"),
-        (lambda: history().pulses(torch.tensor([9])), "rows run from 9"),
+        (lambda: history().pulses(torch.tensor([9])), "pulses 9 to 9 are asked for"),
         (lambda: history().pulses(torch.tensor([0.5])), "integer"),
         (lambda: history().at("here"), "points='here' must be"),
     ],
