@@ -26,13 +26,12 @@ from inverse_inr.operators.ct.ramp_filters import check_window, filtered_between
 from inverse_inr.operators.ct.ray_transform import RayTransform
 from inverse_inr.operators.ct.ray_weights import from_axis, ray_weights
 from inverse_inr.operators.ct.turning_scanner import at_views
-from inverse_inr.ranges import checked
+from inverse_inr.ranges import require
 
 FINER = 8
 """Samples a bin of the filtered views: the nearest one is taken."""
 
 
-@checked
 @torch.no_grad()
 def fbp(operator: ParallelBeam | FanBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> Tensor:
     """Reconstruct an image by filtered backprojection.
@@ -69,7 +68,6 @@ def fbp(operator: ParallelBeam | FanBeam, y: Tensor, grid: Grid, window: str = "
     return _from_lines(operator, weighted * cosine.to(views), pitch, grid, window)
 
 
-@checked
 @torch.no_grad()
 def fdk(operator: ConeBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> Tensor:
     """Reconstruct a volume from a circular scan, by Feldkamp, Davis & Kress.
@@ -115,6 +113,8 @@ def fdk(operator: ConeBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> T
 def _views(operator: RayTransform, y: Tensor, grid: Grid, window: str) -> Tensor:
     """The measurements in their natural shape, once everything fits together."""
     name = type(operator).__name__
+    for what, value, kind in (("y", y, Tensor), ("grid", grid, Grid), ("window", window, str)):
+        require(f"{name}: {what}", value, kind)
     check_window(window)
     if grid.ndim != operator.ndim:
         raise ValueError(f"{name} is {operator.ndim}-dimensional; the grid has {grid.ndim} axes.")
