@@ -67,7 +67,7 @@ class ConeVectors(RayTransform):
         self.shape = (len(self.source), rows, columns)
 
     def frame(self, view: Tensor | int) -> PanelFrame:
-        """Where source and panel are.
+        """Place the source and the panel.
 
         Args:
             view: (*b,) numbers of views.
