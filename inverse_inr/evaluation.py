@@ -55,6 +55,32 @@ def placement(field: object) -> tuple[torch.dtype, torch.device]:
     return torch.get_default_dtype(), torch.device("cpu")
 
 
+HALF = {torch.float16: 2048, torch.bfloat16: 256}
+"""Half precisions, and into how many places each divides half an axis of a normalised box."""
+
+
+def require_precise(name: str, dtype: torch.dtype) -> None:
+    """Refuse half precision, which cannot tell the places of a field apart.
+
+    A number of float16 has 11 bits and one of bfloat16 has 8. Coordinates fall on few places, and
+    the phase of a wave of many radians has no digits left. Measurements, which a solver brings to
+    the field's precision, would lose theirs as well.
+
+    Args:
+        name: Name of the field, for the message.
+        dtype: Type of its points or parameters.
+
+    Raises:
+        TypeError: The type is float16 or bfloat16.
+    """
+    if dtype in HALF:
+        raise TypeError(
+            f"{name}: {str(dtype).removeprefix('torch.')} tells only {HALF[dtype]} places apart "
+            "along half an axis. Use float32 or float64; torch.autocast speeds products up and "
+            "keeps the coordinates."
+        )
+
+
 def evaluate(field: Field, points: Tensor, chunk: int | None = None) -> Tensor:
     """Compute `field(points)` in chunks that bound memory, forward and backward.
 

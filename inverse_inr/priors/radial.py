@@ -16,8 +16,9 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation, constant, decay
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import band, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 class Radial(Activation):
@@ -178,16 +179,16 @@ exp_sine = _radial("exp_sine", ExpSine, "exp(-sin(scale0 z))")
 @preset
 def super_gaussian(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    scale0: float | None = None,
-    power: float = 2.0,
+    scale0: Positive | None = None,
+    power: Positive = 2.0,
     learnable: bool = False,
-    width: int = 128,
-    depth: int = 4,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A network of [exp(-(scale0 z)²)]^power (Ramasinghe & Lucey 2022).
 

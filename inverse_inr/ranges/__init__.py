@@ -26,4 +26,5 @@ from inverse_inr.ranges.kinds import Positive as Positive
 from inverse_inr.ranges.kinds import PositiveFraction as PositiveFraction
 from inverse_inr.ranges.kinds import ProperFraction as ProperFraction
 from inverse_inr.ranges.kinds import Range as Range
+from inverse_inr.ranges.kinds import Seed as Seed
 from inverse_inr.ranges.kinds import WholeNumber as WholeNumber
