@@ -22,6 +22,7 @@ from torch import Tensor
 from inverse_inr import Box, Field, Grid, Query, placed
 from inverse_inr.operators.jet import Jet
 from inverse_inr.operators.rows import PlacedOperator, without_lone_channel
+from inverse_inr.ranges import Count, WholeNumber, checked
 
 CHUNK = 4096
 """Rows that are differentiated at a time while no gradients are recorded: it bounds the memory."""
@@ -149,6 +150,7 @@ class NormalDerivative(Differential):
         ValueError: The normals are not finite or not shaped as the points.
     """
 
+    @checked
     def __init__(self, where: Tensor, normals: Tensor) -> None:
         super().__init__(where)
         if normals.shape != where.shape or not bool(torch.isfinite(normals).all()):
@@ -181,6 +183,7 @@ class Residual(Differential):
         ValueError: `jitter` without a grid; when predicting, a result of another length.
     """
 
+    @checked
     def __init__(
         self, pde: Callable[[Jet], Tensor], where: Grid | Tensor, *, jitter: bool = False
     ) -> None:
@@ -218,8 +221,9 @@ def _lone(values: Tensor) -> Tensor:
     return values
 
 
+@checked
 def box_boundary(
-    box: Box, count: int, *, faces: list[tuple[int, int]] | None = None, seed: int = 0
+    box: Box, count: Count, *, faces: list[tuple[int, int]] | None = None, seed: WholeNumber = 0
 ) -> tuple[Tensor, Tensor]:
     """Draw random points on faces of a box, in proportion to their areas.
 
@@ -234,13 +238,14 @@ def box_boundary(
         The points and their outward unit normals, (count, d) each, float64.
 
     Raises:
-        ValueError: No points are asked for, or a face does not exist.
+        ValueError: `count` is below 1, or a face does not exist.
     """
     if faces is None:
         faces = [(k, side) for k in range(box.ndim) for side in (0, 1)]
-    if count < 1 or not faces or not all(0 <= k < box.ndim and side in (0, 1) for k, side in faces):
+    if not faces or not all(0 <= k < box.ndim and side in (0, 1) for k, side in faces):
         raise ValueError(
-            f"box_boundary: count={count} points on faces {faces} of a box with {box.ndim} axes."
+            f"box_boundary: faces={faces} must be pairs (axis, 0 or 1) of a box with {box.ndim} "
+            "axes."
         )
     generator = torch.Generator().manual_seed(seed)
     # a face's area is the box's volume divided by its length across the face

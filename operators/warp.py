@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from inverse_inr import Field, Grid, Query, SampledField, placement
 from inverse_inr.operators.jet import Jet
 from inverse_inr.operators.rows import PlacedOperator, without_lone_channel
+from inverse_inr.ranges import NonNegative, ProperFraction, checked
 from inverse_inr.regularizers import Regularizer
 
 
@@ -41,6 +42,7 @@ class WarpedImage(PlacedOperator):
     matrix: Tensor | None
     offset: Tensor | None
 
+    @checked
     def __init__(self, moving: Field, where: Grid | Tensor) -> None:
         super().__init__(where)
         for name in ("values", "matrix", "offset"):
@@ -115,6 +117,7 @@ def _to_world(grid: Grid) -> Tensor:
     return torch.tensor(grid.affine, dtype=torch.float64) @ index
 
 
+@checked
 def deform_jacobian(displacement: Field, points: Tensor) -> Tensor:
     """The Jacobian of the deformation, ∇φ = I + ∇u.
 
@@ -128,6 +131,7 @@ def deform_jacobian(displacement: Field, points: Tensor) -> Tensor:
     return _deformation(Jet(displacement, points))
 
 
+@checked
 def folded_fraction(displacement: Field, grid: Grid) -> float:
     """The share of pixels in which the deformation folds, that is det ∇φ <= 0.
 
@@ -181,6 +185,7 @@ class BendingEnergy(Regularizer):
         return Jet(field, points).hessian.square().flatten(1).sum(1).mean()
 
 
+@checked
 @dataclass(frozen=True)
 class HyperElastic(Regularizer):
     """The mean change of lengths, areas and volumes.
@@ -206,16 +211,10 @@ class HyperElastic(Regularizer):
         Burger, Modersitzki & Ruthotto 2013, eq. 5.
     """
 
-    length: float = 1.0
-    area: float = 1.0
-    volume: float = 1.0
-    floor: float = 0.1
-
-    def __post_init__(self) -> None:
-        if min(self.length, self.area, self.volume) < 0 or not 0 < self.floor < 1:
-            raise ValueError(
-                f"HyperElastic: weights must not be negative and floor lie in (0, 1), got {self}."
-            )
+    length: NonNegative = 1.0
+    area: NonNegative = 1.0
+    volume: NonNegative = 1.0
+    floor: ProperFraction = 0.1
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         """The mean over `points` (n, d) for the displacement `field`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from inverse_inr import Grid
 from inverse_inr.operators.optics.blur_on_grid import one_per_axis
 from inverse_inr.operators.optics.integrated import Integrated
 from inverse_inr.operators.optics.psf import PSF, Pixel
+from inverse_inr.ranges import Count, checked
 
 
 class Blur(Integrated):
@@ -37,15 +39,16 @@ class Blur(Integrated):
             or `sets=2` without `draws`.
     """
 
+    @checked
     def __init__(
         self,
         psf: PSF | Callable[[Tensor], PSF],
         where: Grid | Tensor,
         *,
-        quadrature: str = "gauss",
-        nodes: int | None = None,
-        draws: int | None = None,
-        sets: int = 1,
+        quadrature: Literal["gauss", "sobol"] = "gauss",
+        nodes: Count | None = None,
+        draws: Count | None = None,
+        sets: Literal[1, 2] = 1,
     ) -> None:
         super().__init__(psf, where, quadrature, nodes, draws, sets)
 
@@ -69,16 +72,17 @@ class Downsample(Integrated):
         ValueError: If a factor does not divide the grid's size.
     """
 
+    @checked
     def __init__(
         self,
         grid: Grid,
-        factor: int | tuple[int, ...],
+        factor: Count | tuple[Count, ...],
         psf: PSF | Callable[[Tensor], PSF] | None = None,
         *,
-        quadrature: str = "gauss",
-        nodes: int | None = None,
-        draws: int | None = None,
-        sets: int = 1,
+        quadrature: Literal["gauss", "sobol"] = "gauss",
+        nodes: Count | None = None,
+        draws: Count | None = None,
+        sets: Literal[1, 2] = 1,
     ) -> None:
         factors = one_per_axis(factor, grid.ndim)
         if len(factors) != grid.ndim or any(

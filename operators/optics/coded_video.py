@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid, OnGrid, Query, RowOperator
 from inverse_inr.operators.rows import pixel_centers, without_lone_channel
+from inverse_inr.ranges import Count, FiniteTensor, checked
 
 
 class CodedVideo(RowOperator):
@@ -33,7 +34,8 @@ class CodedVideo(RowOperator):
 
     codes: Tensor
 
-    def __init__(self, codes: Tensor, grid: Grid, *, instants: int = 1) -> None:
+    @checked
+    def __init__(self, codes: FiniteTensor, grid: Grid, *, instants: Count = 1) -> None:
         if tuple(codes.shape) != grid.shape or grid.ndim < 2:
             raise ValueError(
                 f"CodedVideo: codes have shape {tuple(codes.shape)}, "
@@ -41,10 +43,8 @@ class CodedVideo(RowOperator):
             )
         if not codes.is_floating_point():
             codes = codes.to(torch.get_default_dtype())
-        if not torch.isfinite(codes).all() or not codes.any():
-            raise ValueError("CodedVideo: codes must be finite and not all zero.")
-        if instants < 1:
-            raise ValueError(f"CodedVideo: instants must be at least 1, got {instants}.")
+        if not codes.any():
+            raise ValueError("CodedVideo: codes must not be all zero.")
         super().__init__(grid.shape[:-1])
         self.grid = grid
         self.codes = nn.Buffer(codes.detach().clone())

@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from inverse_inr import with_adjoint
 from inverse_inr.operators.optics.fft_sizes import fast_size
+from inverse_inr.ranges import checked
 
 BOUNDARIES = ("valid", "zero", "circular", "reflect")
 """Names of the boundaries; the module's docstring explains them."""
@@ -53,6 +54,7 @@ class Convolution(nn.Module):
 
     kernel: Tensor
 
+    @checked
     def __init__(
         self,
         kernel: Tensor,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ from inverse_inr.operators.optics.lattice_kernel import psf_kernel
 from inverse_inr.operators.optics.psf import PSF
 from inverse_inr.operators.quadrature import sobol
 from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
+from inverse_inr.ranges import Count, checked
 
 MEMORY_LIMIT = 4e9
 """Bytes that the sparse matrix of a blur that is no convolution may take."""
@@ -50,29 +52,23 @@ class Integrated(PlacedOperator, ABC):
         sets: 1 or 2 independent sets of random nodes.
     """
 
+    @checked
     def __init__(
         self,
         psf: PSF | Callable[[Tensor], PSF],
         where: Grid | Tensor,
-        quadrature: str,
-        nodes: int | None,
-        draws: int | None,
-        sets: int,
+        quadrature: Literal["gauss", "sobol"],
+        nodes: Count | None,
+        draws: Count | None,
+        sets: Literal[1, 2],
     ) -> None:
         super().__init__(where)
         name = type(self).__name__
-        if quadrature not in DEFAULT_NODES:
-            raise ValueError(f"{name}: quadrature must be 'gauss' or 'sobol', got {quadrature!r}.")
         self.psf = psf
         self.quadrature = quadrature
         self.draws = draws
         self.sets = sets
         self.node_count = DEFAULT_NODES[quadrature] if nodes is None else nodes
-        if self.node_count < 1 or (draws is not None and draws < 1) or sets not in (1, 2):
-            raise ValueError(
-                f"{name}: nodes={nodes} and draws={draws} must be at least 1, "
-                f"sets={sets} be 1 or 2."
-            )
         if sets == 2 and draws is None:
             raise ValueError(f"{name}: sets=2 needs draws: two sets of the same nodes are one.")
         if isinstance(psf, PSF) and psf.ndim != self.ndim:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.operators.optics.psf import PSF, Gaussian, Measured
+from inverse_inr.ranges import Count, checked
 
 NARROWEST_SAMPLED = 0.8
 """Deviation in pixels from which on a Gaussian is sampled: aliasing is then below 1e-5."""
@@ -21,11 +22,12 @@ GAUSSIAN_ORDER = 16
 """Order of the Gauss-Hermite rule for a Gaussian too narrow to be sampled."""
 
 
+@checked
 def psf_kernel(
     psf: PSF,
     spacing: tuple[float, ...],
     fraction: list[float] | tuple[float, ...] | None = None,
-    order: int = 5,
+    order: Count = 5,
 ) -> tuple[Tensor, tuple[int, ...]]:
     """The kernel that does what `psf` does, on samples `spacing` apart.
 
@@ -88,8 +90,9 @@ def _sampled_gaussian(psf: Gaussian, h: Tensor, shift: Tensor) -> tuple[Tensor, 
     return taps / taps.sum(), tuple(half)
 
 
+@checked
 def lattice_kernel(
-    offsets: Tensor, weights: Tensor, order: int = 5
+    offsets: Tensor, weights: Tensor, order: Count = 5
 ) -> tuple[Tensor, tuple[int, ...]]:
     """The kernel that stands for Σ_q w_q f(x - v_q) on a lattice of samples.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid, OnGrid, Query, RowOperator, interpolation_matrix
 from inverse_inr.operators.rows import ArrayFunction, pixel_centers, without_lone_channel
+from inverse_inr.ranges import Count, PositiveFraction, WholeNumber, checked
 
 
 class Mask(RowOperator):
@@ -33,6 +34,7 @@ class Mask(RowOperator):
     pixels: Tensor
     channel: Tensor | None
 
+    @checked
     def __init__(self, mask: Tensor, grid: Grid) -> None:
         shape = tuple(mask.shape)
         if shape != grid.shape and shape[:-1] != grid.shape:
@@ -117,8 +119,9 @@ class Mask(RowOperator):
         return out.index_copy(0, flat.to(y.device), y).reshape(*shape, *y.shape[1:])
 
 
+@checked
 def random_mask(
-    grid: Grid, fraction: float, *, seed: int = 0, density: Tensor | None = None
+    grid: Grid, fraction: PositiveFraction, *, seed: WholeNumber = 0, density: Tensor | None = None
 ) -> Mask:
     """A mask that keeps a fraction of the pixels, drawn without replacement.
 
@@ -139,8 +142,6 @@ def random_mask(
     Source:
         Efraimidis & Spirakis 2006: the largest of u^(1/w) are a weighted draw without replacement.
     """
-    if not 0 < fraction <= 1:
-        raise ValueError(f"random_mask: fraction must lie in (0, 1], got {fraction}.")
     count = max(1, round(fraction * grid.numel))
     generator = torch.Generator().manual_seed(seed)
     if density is None:
@@ -156,8 +157,9 @@ def random_mask(
     return Mask(mask.reshape(grid.shape), grid)
 
 
+@checked
 def striped_mask(
-    grid: Grid, period: int, *, width: int = 1, axis: int = 0, offset: int = 0
+    grid: Grid, period: Count, *, width: Count = 1, axis: int = 0, offset: int = 0
 ) -> Mask:
     """A mask that keeps `width` of every `period` lines.
 
@@ -184,6 +186,7 @@ def striped_mask(
     return Mask(line.reshape(shape).expand(grid.shape), grid)
 
 
+@checked
 def bayer_mask(grid: Grid, pattern: str = "RGGB", channels: str = "RGB") -> Mask:
     """A colour filter array: each pixel measures one channel of the field.
 

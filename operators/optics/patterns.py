@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid
 from inverse_inr.operators.optics.walsh import walsh_hadamard, walsh_order
+from inverse_inr.ranges import Count, checked
 
 
 class Patterns(nn.Module, ABC):
@@ -23,7 +24,8 @@ class Patterns(nn.Module, ABC):
         count: Number of patterns.
     """
 
-    def __init__(self, grid: Grid, count: int) -> None:
+    @checked
+    def __init__(self, grid: Grid, count: Count) -> None:
         super().__init__()
         self.grid = grid
         self.count = int(count)
@@ -58,6 +60,7 @@ class GivenPatterns(Patterns):
         ValueError: For patterns of another shape, none, NaN or Inf.
     """
 
+    @checked
     def __init__(self, patterns: Tensor, grid: Grid) -> None:
         if patterns.ndim < 2 or not len(patterns) or tuple(patterns.shape[1:]) != grid.shape:
             raise ValueError(
@@ -99,7 +102,8 @@ class HadamardPatterns(Patterns):
         ValueError: For a count below 1 or more patterns than there are.
     """
 
-    def __init__(self, grid: Grid, count: int | None = None) -> None:
+    @checked
+    def __init__(self, grid: Grid, count: Count | None = None) -> None:
         self.padded = tuple(1 << (n - 1).bit_length() for n in grid.shape)
         count = _checked_count("HadamardPatterns", count, math.prod(self.padded))
         super().__init__(grid, count)
@@ -143,7 +147,8 @@ class FourierPatterns(Patterns):
         ValueError: For a count below 1 or more patterns than there are.
     """
 
-    def __init__(self, grid: Grid, count: int | None = None, *, both: bool = False) -> None:
+    @checked
+    def __init__(self, grid: Grid, count: Count | None = None, *, both: bool = False) -> None:
         axes = [torch.fft.fftfreq(n, 1 / n, dtype=torch.float64) for n in grid.shape]
         frequency = [(k / length).abs() for k, length in zip(axes, grid.box.lengths, strict=True)]
         order = _lowest(frequency, grid.numel)

@@ -6,11 +6,14 @@ Values are the field's own at the places named. To average over a detector's pix
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Query, RowOperator
+from inverse_inr import Box, Query, RowOperator, memory
 from inverse_inr.operators.rows import without_lone_channel
+from inverse_inr.ranges import Count, WholeNumber, checked
 
 
 class PointSamples(RowOperator):
@@ -29,6 +32,7 @@ class PointSamples(RowOperator):
             given `box`.
     """
 
+    @checked
     def __init__(self, points: Tensor, box: Box | None = None) -> None:
         if not points.is_floating_point():
             points = points.to(torch.get_default_dtype())
@@ -84,18 +88,23 @@ class RandomSamples(RowOperator):
         ValueError: For a count below 1 or an unknown method.
     """
 
-    def __init__(self, box: Box, count: int, *, method: str = "uniform", seed: int = 0) -> None:
-        if count < 1:
-            raise ValueError(f"RandomSamples: count must be at least 1, got {count}.")
-        super().__init__((int(count),))
+    @checked
+    def __init__(
+        self,
+        box: Box,
+        count: Count,
+        *,
+        method: Literal["uniform", "sobol"] = "uniform",
+        seed: WholeNumber = 0,
+    ) -> None:
+        super().__init__((count,))
+        memory.require(f"RandomSamples: count={count}", 16.0 * count * box.ndim)
         if method == "uniform":
             generator = torch.Generator().manual_seed(seed)
             u = torch.rand(count, box.ndim, dtype=torch.float64, generator=generator)
-        elif method == "sobol":
+        else:
             engine = torch.quasirandom.SobolEngine(box.ndim, scramble=True, seed=seed)
             u = engine.draw(count, dtype=torch.float64)
-        else:
-            raise ValueError(f"RandomSamples: method must be 'uniform' or 'sobol', got {method!r}.")
         self.points = nn.Buffer(u.new_tensor(box.lower) + u * u.new_tensor(box.lengths))
 
     def forward(self, rows: Tensor) -> Query:

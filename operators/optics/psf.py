@@ -21,6 +21,7 @@ from inverse_inr.operators.optics.psf_base import PSF, Nodes, as_complex, beside
 from inverse_inr.operators.optics.psf_measured import Measured
 from inverse_inr.operators.optics.psf_optics import Airy, Defocus, Motion
 from inverse_inr.operators.quadrature import equal_weights, tensor_product
+from inverse_inr.ranges import Count, Positive, checked
 
 __all__ = [
     "PSF",
@@ -50,10 +51,11 @@ class Gaussian(PSF):
             covariance that is not positive definite.
     """
 
+    @checked
     def __init__(
         self,
-        sigma: float | Tensor | None = None,
-        ndim: int = 2,
+        sigma: Positive | Tensor | None = None,
+        ndim: Count = 2,
         *,
         covariance: Tensor | None = None,
     ) -> None:
@@ -140,7 +142,8 @@ class Pixel(PSF):
         ndim: Number of dimensions.
     """
 
-    def __init__(self, size: float | Tensor, ndim: int = 2) -> None:
+    @checked
+    def __init__(self, size: Positive | Tensor, ndim: Count = 2) -> None:
         super().__init__()
         self.ndim = self.uniforms = ndim
         self.size = size_of("Pixel: size", size, ndim)
@@ -160,6 +163,7 @@ class Pixel(PSF):
         return 0.5 * per_axis(self.size, self.ndim)
 
 
+@checked
 def blurred_features(features: Tensor, frequencies: Tensor, psf: PSF) -> Tensor:
     """Average Fourier features [sin 2πk·x, cos 2πk·x, ...] over a PSF in closed form.
 

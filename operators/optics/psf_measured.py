@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.operators.optics.psf_base import PSF, Nodes, size_of
+from inverse_inr.ranges import checked
 
 
 class Measured(PSF):
@@ -31,6 +32,7 @@ class Measured(PSF):
 
     uniforms = 1
 
+    @checked
     def __init__(
         self,
         kernel: Tensor,

@@ -18,6 +18,7 @@ from inverse_inr.operators.quadrature import (
     polar,
     rings_of_angles,
 )
+from inverse_inr.ranges import Count, Positive, checked
 
 TRANSFER_ORDER = 48
 """Gauss-Legendre nodes per ring for the transfer function of the Airy pattern."""
@@ -40,6 +41,7 @@ class Motion(PSF):
 
     uniforms = 1
 
+    @checked
     def __init__(self, trajectory: Tensor, times: Tensor | None = None) -> None:
         super().__init__()
         self.trajectory = size_of("Motion: trajectory", trajectory, signed=True)
@@ -100,7 +102,8 @@ class Defocus(PSF):
 
     ndim = uniforms = 2
 
-    def __init__(self, radius: float | Tensor) -> None:
+    @checked
+    def __init__(self, radius: Positive | Tensor) -> None:
         super().__init__()
         self.radius = size_of("Defocus: radius", radius)
 
@@ -140,10 +143,9 @@ class Airy(PSF):
 
     ndim = uniforms = 2
 
-    def __init__(self, zero: float | Tensor, rings: int = 4) -> None:
+    @checked
+    def __init__(self, zero: Positive | Tensor, rings: Count = 4) -> None:
         super().__init__()
-        if rings < 1:
-            raise ValueError(f"Airy: rings must be at least 1, got {rings}.")
         self.zero = size_of("Airy: zero", zero)
         self.rings = int(rings)
 

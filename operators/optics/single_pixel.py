@@ -13,6 +13,7 @@ from torch import Tensor
 from inverse_inr import Grid, OnGrid, Query, RowOperator
 from inverse_inr.operators.optics.patterns import GivenPatterns, Patterns
 from inverse_inr.operators.rows import without_lone_channel
+from inverse_inr.ranges import checked
 
 
 class SinglePixel(RowOperator):
@@ -28,6 +29,7 @@ class SinglePixel(RowOperator):
         ValueError: For patterns of another shape, none, NaN or Inf.
     """
 
+    @checked
     def __init__(self, patterns: Tensor | Patterns, grid: Grid) -> None:
         family = GivenPatterns(patterns, grid) if isinstance(patterns, Tensor) else patterns
         if family.grid != grid:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Field, Grid, Problem, SampledField, Solution
 from inverse_inr.operators import Jet
+from inverse_inr.ranges import Count, checked
 from inverse_inr.solver import Ended
 
 
@@ -79,7 +80,8 @@ class Equation:
         return max(abs(c) for c in self.coefficients)
 
 
-def finite_differences(case: Equation, problem: Problem, cells: int = 128) -> Solution:
+@checked
+def finite_differences(case: Equation, problem: Problem, cells: Count = 128) -> Solution:
     """Solve an equation by second-order differences on (cells + 1)² nodes.
 
     An elliptic equation takes the five-point stencil, one of first order in time Crank-Nicolson,

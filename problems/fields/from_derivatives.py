@@ -13,10 +13,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Field, Grid, Problem, SampledField, Suggestion, Term, fidelity
+from inverse_inr import Box, Field, Grid, Problem, SampledField, Suggestion, Term, fidelity, memory
 from inverse_inr.operators import Jet, NormalDerivative, PointSamples, Residual, box_boundary
 from inverse_inr.problems.fields.differences import Equation, finite_differences
 from inverse_inr.problems.images import load_image
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 from inverse_inr.registry import nearest
 from inverse_inr.stopping import Never
 
@@ -26,16 +27,17 @@ BOUNDARY_WEIGHT = {"helmholtz": 3.0}
 """Default weight of the boundary where it is not 100, by equation."""
 
 
+@checked
 def boundary_value(
     equation: EquationName = "poisson",
     *,
-    waves: float = 1.5,
+    waves: Positive = 1.5,
     source: str | None = None,
-    size: int = 64,
-    inside: int = 2048,
-    around: int = 512,
-    weight: float | None = None,
-    seed: int = 0,
+    size: Count = 64,
+    inside: Count = 2048,
+    around: Count = 512,
+    weight: Positive | None = None,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Solve a boundary-value problem on the unit square, by default one with a known solution.
 
@@ -67,6 +69,7 @@ def boundary_value(
     Raises:
         ValueError: The equation is unknown, or a source is given for another than "poisson".
     """
+    memory.require(f"boundary_value: inside={inside}, around={around}", 64.0 * (inside + around))
     box = Box((0.0, 0.0), (1.0, 1.0))
     if weight is None:
         weight = BOUNDARY_WEIGHT.get(equation, 100.0)

@@ -18,20 +18,22 @@ from inverse_inr.operators import Gradient, Mask
 from inverse_inr.problems.fields.poisson_solver import poisson_solve, spline_gradient
 from inverse_inr.problems.images import load_image, load_mask
 from inverse_inr.problems.pictures import row_of, write_picture
+from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.stopping import Never
 
 
+@checked
 def poisson_edit(
     image: str = "coffee",
     *,
     source: str | None = "cat",
     mask: str | None = None,
-    radius: float = 0.3,
+    radius: Positive = 0.3,
     mixed: bool = True,
     slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
-    source_bin: int | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
+    source_bin: Count | None = None,
 ) -> Problem:
     """Edit an image by gradients: inside a region, `image` takes the gradients of `source`.
 

@@ -14,6 +14,7 @@ import torch
 from inverse_inr import Problem, SampledField, Solution, predict, priors, solve
 from inverse_inr.io import write_image, write_nifti, write_npz
 from inverse_inr.operators import deform_jacobian
+from inverse_inr.ranges import Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def optical_flow(problem: Problem) -> Solution:
     )
 
 
-def b_spline(problem: Problem, spacing: float = 8.0, seed: int = 0) -> Solution:
+@checked
+def b_spline(problem: Problem, spacing: Positive = 8.0, seed: WholeNumber = 0) -> Solution:
     """Fit the displacement of a cubic B-spline grid to the same problem, by L-BFGS.
 
     Args:

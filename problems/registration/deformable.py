@@ -29,6 +29,7 @@ from inverse_inr.problems.registration.aligned import (
 from inverse_inr.problems.registration.image_pairs import Deformation as Deformation
 from inverse_inr.problems.registration.image_pairs import deformed as deformed
 from inverse_inr.problems.registration.image_pairs import load_moving as load_moving
+from inverse_inr.ranges import Count, Fraction, NonNegative, WholeNumber, checked
 from inverse_inr.registry import nearest
 from inverse_inr.solver import going_on_from
 from inverse_inr.stopping import Never
@@ -37,20 +38,21 @@ COARSE_STEPS = 8
 """L-BFGS steps per blur of the coarse fits."""
 
 
+@checked
 def register(
     moving: str = "retina",
     fixed: str | None = None,
     *,
-    amplitude: float = 5.0,
-    noise_level: float = 0.01,
+    amplitude: NonNegative = 5.0,
+    noise_level: NonNegative = 0.01,
     volume: bool = False,
     slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
     fidelity: Literal["gaussian", "ncc", "local-ncc"] = "gaussian",
-    smoothness: float = 100.0,
-    blur: float = 4.0,
-    seed: int = 0,
+    smoothness: NonNegative = 100.0,
+    blur: NonNegative = 4.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Align one image to another or, without a fixed one, to itself under a known deformation.
 
@@ -206,7 +208,8 @@ def _fidelity(name: str, y: Tensor, frame: Grid, noise_level: float) -> tuple[Fi
     )
 
 
-def displacement_error(solution: Solution, threshold: float = 0.05) -> float:
+@checked
+def displacement_error(solution: Solution, threshold: Fraction = 0.05) -> float:
     """The mean error |u - true u| of the displacement, over the bright pixels of the fixed image.
 
     Args:

@@ -12,6 +12,7 @@ from torch import Tensor
 from inverse_inr import Box, Field, Grid
 from inverse_inr.io import read_image
 from inverse_inr.problems.images import binned, cropped, grey, load_image, slice_of
+from inverse_inr.ranges import Count, NonNegative, WholeNumber, checked
 
 
 def load_moving(
@@ -84,7 +85,10 @@ class Deformation:
         modes: Half waves per axis at most; rougher modes are weaker.
     """
 
-    def __init__(self, grid: Grid, amplitude: float, seed: int = 0, modes: int = 3) -> None:
+    @checked
+    def __init__(
+        self, grid: Grid, amplitude: NonNegative, seed: WholeNumber = 0, modes: Count = 3
+    ) -> None:
         d = grid.ndim
         self.lower = torch.tensor(grid.box.lower)
         self.lengths = torch.tensor(grid.box.lengths)

@@ -228,7 +228,7 @@ VOXELS = SampledField(torch.ones(3, 3, 3, 1), Grid(CUBE, (3, 3, 3)))
         (lambda: WarpedImage(VOXELS, Grid(BOX, (3, 3))), "3 axes"),
         (lambda: predict(WarpedImage(picture, Grid(BOX, (3, 3))), picture), "the field has 1"),
         (lambda: JacobianDeterminant()(picture, POINTS[:, :2]), "one channel an axis"),
-        (lambda: HyperElastic(floor=0.0), "floor lie in"),
+        (lambda: HyperElastic(floor=0.0), "floor=0.0 must be"),
         (lambda: LocalNCC((8, 8), window=4), "must be odd"),
         (lambda: LocalNCC((8, 20)), "does not fit"),
         (lambda: LocalNCC((9, 9))(torch.ones(9), torch.ones(9)), "needs all 81 rows"),

@@ -145,7 +145,7 @@ def test_places_in_float64_serve_priors_in_float32():
         (lambda g: Mask(torch.zeros(6, 9), g), "keeps no pixel"),
         (lambda g: Mask(torch.ones(9, 6), g), r"shape \(9, 6\), the grid \(6, 9\). Transposed\?"),
         (lambda g: Mask(torch.full((6, 9), 0.5), g), "values must be 0 or 1"),
-        (lambda g: random_mask(g, 0.0), r"fraction must lie in \(0, 1\]"),
+        (lambda g: random_mask(g, 0.0), r"fraction=0.0 must be a number above 0 and of at most 1"),
         (lambda g: random_mask(g, 0.5, density=-torch.ones(6, 9)), "density must be"),
         (lambda g: striped_mask(g, 2, width=3), "width=3 must lie between 1 and period=2"),
         (lambda g: bayer_mask(g, "RGXB"), "pattern='RGXB' must be four of 'RGB'"),
@@ -156,8 +156,8 @@ def test_places_in_float64_serve_priors_in_float32():
             lambda g: PointSamples(torch.zeros(3, 3), BOX),
             "points have 3 coordinates and the box 2 axes",
         ),
-        (lambda g: RandomSamples(BOX, 0), "count must be at least 1"),
-        (lambda g: RandomSamples(BOX, 3, method="halton"), "method must be 'uniform' or 'sobol'"),
+        (lambda g: RandomSamples(BOX, 0), "count=0 must be"),
+        (lambda g: RandomSamples(BOX, 3, method="halton"), "must be 'uniform' or 'sobol'"),
     ],
 )
 def test_wrong_masks_and_points_are_refused(make: Any, message: str):
