@@ -12,6 +12,7 @@ from torch import Tensor
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field
 from inverse_inr.protocol import evaluating, predict
+from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.stopping import Stopping
 from inverse_inr.term import Term, describe
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@checked
 @dataclass(frozen=True)
 class Suggestion:
     """Choices that suit a modality, used where the user says nothing else.
@@ -50,10 +52,10 @@ class Suggestion:
     prior: str = "hash"
     options: dict[str, Any] = field(default_factory=dict)
     regularizers: tuple[Callable[[Field, Tensor], Tensor], ...] = ()
-    steps: int = 1000
-    batch: int | None = None
-    lr: float | None = None
-    operator_lr: float = 1e-3
+    steps: Count = 1000
+    batch: Count | None = None
+    lr: Positive | None = None
+    operator_lr: Positive = 1e-3
     optimizer: str = "adam"
     stopping: Stopping | None = None
     start: Callable[[Any], None] | None = None
