@@ -136,6 +136,23 @@ class HasLeastSquares(Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksMeasurements(Protocol):
+    """A fidelity that knows which measurements it cannot explain, e.g. negative counts."""
+
+    def check(self, y: Tensor) -> None:
+        """Refuse measurements that cannot be; `Term` asks where it is made.
+
+        Args:
+            y: (b, *m) measurements that are to be trusted, finite all of them. The fidelity is that
+                of their rows.
+
+        Raises:
+            ValueError: Some cannot be; the message says which, and the likely slip.
+        """
+        ...
+
+
 # --- a prior, or a part of one ---
 
 
@@ -247,6 +264,7 @@ __all__ = [
     "Anneals",
     "BeforeStep",
     "Begins",
+    "ChecksMeasurements",
     "Conditions",
     "Field",
     "HasGridMap",
