@@ -11,8 +11,10 @@ from torch import Tensor
 
 from inverse_inr import memory
 from inverse_inr.domain.box import Box
+from inverse_inr.ranges import Count, checked
 
 
+@checked
 @dataclass(frozen=True)
 class Grid:
     """A lattice of pixels that fills a box, each pixel known by its centre.
@@ -37,7 +39,7 @@ class Grid:
     """
 
     box: Box
-    shape: tuple[int, ...]
+    shape: tuple[Count, ...]
     affine: tuple[tuple[float, ...], ...] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -46,8 +48,6 @@ class Grid:
             raise ValueError(
                 f"Grid: shape {shape} has {len(shape)} axes but the box has {self.box.ndim}."
             )
-        if any(n < 1 for n in shape) or any(n != m for n, m in zip(shape, self.shape, strict=True)):
-            raise ValueError(f"Grid: shape must be positive integers, got {tuple(self.shape)}.")
         object.__setattr__(self, "shape", shape)
 
     @property
@@ -201,7 +201,8 @@ class Grid:
         return replace(self, affine=tuple(tuple(float(v) for v in row) for row in affine))
 
 
-def pixel_grid(shape: tuple[int, ...]) -> Grid:
+@checked
+def pixel_grid(shape: tuple[Count, ...]) -> Grid:
     """Make the lattice of an image of which nothing but its pixels is known.
 
     Args:

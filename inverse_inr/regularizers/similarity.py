@@ -19,18 +19,20 @@ from torch.nn import functional
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.ranges import Count, checked
 from inverse_inr.regularizers.weighted import Regularizer
 
 BLOCK = 24
 """Number of offsets whose patch distances are held at a time, which bounds memory."""
 
 
+@checked
 def similar_patches(
     image: Tensor,
     *,
-    patch: int = 9,
-    search: int = 10,
-    neighbours: int = 8,
+    patch: Count = 9,
+    search: Count = 10,
+    neighbours: Count = 8,
     at: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Find the most similar patches around each pixel.
@@ -53,11 +55,8 @@ def similar_patches(
     Raises:
         ValueError: The image holds NaN or Inf, the patch is even, or a number is below 1.
     """
-    if patch < 1 or patch % 2 == 0 or search < 1 or neighbours < 1:
-        raise ValueError(
-            f"similar_patches: patch={patch} must be odd, "
-            f"search={search} and neighbours={neighbours} >= 1."
-        )
+    if patch % 2 == 0:
+        raise ValueError(f"similar_patches: patch={patch} must be an odd number of pixels.")
     if not torch.isfinite(image).all():
         raise ValueError("similar_patches: the guide holds NaN or Inf.")
     if image.is_complex():
@@ -128,6 +127,7 @@ class NonLocal(Regularizer):
         Gilboa & Osher 2008.
     """
 
+    @checked
     def __init__(self, guide: Field, grid: Grid, **options: Any) -> None:
         self.guide = guide
         self.grid = grid
