@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field
 from inverse_inr.protocol import evaluating, predict
@@ -171,6 +172,10 @@ class _Look:
                 f"{self.name} looks at {points.shape[-1]}-D points; "
                 f"the box has {self.box.ndim} axes."
             )
+        memory.require(
+            f"Problem: channels={self.channels} at the points that one row of {self.name} looks at",
+            points[..., 0].numel() * self.channels * self.dtype.itemsize,
+        )
         if points.numel() and not self.inside:
             self._notice(points.detach().reshape(-1, self.box.ndim))
         return torch.zeros(

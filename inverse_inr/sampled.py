@@ -41,7 +41,7 @@ class SampledField:
 
     @checked
     def __init__(self, values: Tensor, grid: Grid) -> None:
-        if tuple(values.shape[:-1]) != grid.shape:
+        if tuple(values.shape[:-1]) != grid.shape or not values.shape[-1]:
             raise ValueError(
                 f"SampledField: values have shape {tuple(values.shape)}, the grid {grid.shape}; "
                 f"expected {(*grid.shape, 'channels')}. "
@@ -131,6 +131,11 @@ def interpolation_matrix(
     Raises:
         OutOfMemoryError: The matrix does not fit the memory at hand.
     """
+    if points.shape[-1:] != (grid.ndim,) or not bool(torch.isfinite(points).all()):
+        raise ValueError(
+            f"interpolation_matrix: points of shape {tuple(points.shape)} must be finite, "
+            f"(*s, {grid.ndim})."
+        )
     count = points[..., 0].numel()
     each = 2**grid.ndim * BYTES_WHILE_BUILT
     memory.require(

@@ -148,13 +148,13 @@ def test_wrong_shapes_of_a_grid_are_refused(shape: tuple, message: str) -> None:
 
 @pytest.mark.parametrize("shape", [(4, 2.5), (4, True), (4, "4"), 4, "44", None])
 def test_shapes_of_another_kind_are_refused(shape: object) -> None:
-    with pytest.raises(TypeError, match="Grid: shape=.* must be a sequence"):
+    with pytest.raises(TypeError, match=r"Grid: shape=.* must be a sequence"):
         Grid(BOXES[1], shape)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("units", ["cm", 3, (1, 2)])
 def test_units_of_another_kind_are_refused(units: object) -> None:
-    with pytest.raises(TypeError, match="Box: units=.* must be a sequence, each a text"):
+    with pytest.raises(TypeError, match=r"Box: units=.* must be a sequence, each a text"):
         Box((0, 0), (1, 1), units)  # type: ignore[arg-type]
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr.baselines.judge import Judge, Rule
+from inverse_inr.baselines.judge import Iterations, Judge, Rule
 from inverse_inr.baselines.wavelets import Wavelets
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.problem import Problem
@@ -41,7 +41,7 @@ def l1(
     *,
     nonnegative: bool = False,
     weights: Sequence[ProperFraction] = PATH,
-    iterations: Count = 200,
+    iterations: Iterations = 200,
     wavelets: Count | None = None,
     seed: Seed = 0,
 ) -> Solution:
@@ -83,7 +83,7 @@ def l1(
         on_the_way = not isinstance(weight, str) and not last
         count = iterations
         if on_the_way:
-            count = iterations // 4
+            count = max(1, iterations // 4)
         x = fista(system, fraction * largest, x, count, 0.97 * step, proximal)
         if weight == "residual":
             if last or system.value(x) <= _noise_level(system):
@@ -181,7 +181,7 @@ def fista(
     system: LeastSquares,
     weight: NonNegative,
     x: Tensor,
-    iterations: Count,
+    iterations: Iterations,
     step: Positive,
     proximal: Proximal,
 ) -> Tensor:

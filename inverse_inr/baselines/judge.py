@@ -5,7 +5,7 @@ A choice by the truth is labelled "oracle", because nobody who only has measurem
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,12 +14,14 @@ from inverse_inr.evaluation import sample
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.metrics import modulus, psnr
 from inverse_inr.problem import Problem
-from inverse_inr.ranges import Seed, checked
+from inverse_inr.ranges import Range, Seed, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
 from inverse_inr.solver.solution import Ended
 from inverse_inr.stopping import hold_out, least, one_standard_error
 
+Iterations = Annotated[int, Range(least=1, most=10**7)]
+"""A number of iterations that ends some day."""
 Rule = Literal["held-out", "oracle"]
 """How a parameter is chosen: by rows kept out of the fit, or by the truth."""
 

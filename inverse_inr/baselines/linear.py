@@ -16,12 +16,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from inverse_inr.baselines.judge import Judge, Rule
+from inverse_inr.baselines.judge import Iterations, Judge, Rule
 from inverse_inr.derivatives import gradient_adjoint, grid_gradient
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
-from inverse_inr.ranges import Count, Positive, Seed, checked
+from inverse_inr.ranges import Positive, Seed, checked
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
@@ -30,9 +30,9 @@ from inverse_inr.solver import Solution
 @checked
 def cgls(
     problem: Problem,
-    iterations: Count | Rule = "held-out",
+    iterations: Iterations | Rule = "held-out",
     *,
-    maximum: Count = 60,
+    maximum: Iterations = 60,
     seed: Seed = 0,
 ) -> Solution:
     """Conjugate gradients on the normal equations; the number of iterations regularises.
@@ -64,7 +64,7 @@ def tv(
     weight: Positive | Rule = "held-out",
     *,
     weights: Sequence[Positive] | None = None,
-    iterations: Count = 600,
+    iterations: Iterations = 600,
     nonnegative: bool = False,
     seed: Seed = 0,
 ) -> Solution:
@@ -162,7 +162,7 @@ def primal_dual_tv(
     spacing: Sequence[Positive],
     weight: Positive,
     x: Tensor,
-    iterations: Count = 600,
+    iterations: Iterations = 600,
     nonnegative: bool = False,
 ) -> Tensor:
     """min_x ½‖K x - z‖² + weight · mean |∇x|: forward differences, isotropic, free boundary.

@@ -44,7 +44,7 @@ class Wavelets:
 
     @checked
     def __init__(self, shape: tuple[Count, ...], levels: Count = 4) -> None:
-        if levels > math.log2(min(shape)):
+        if not len(shape) or levels > math.log2(min(shape)):
             raise ValueError(f"Wavelets: 2^levels must fit into {tuple(shape)}, levels={levels}.")
         block = 2**levels
         self.shape = tuple(shape)

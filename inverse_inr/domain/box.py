@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import memory
-from inverse_inr.ranges import Finite, checked
+from inverse_inr.ranges import Finite, WholeNumber, checked, require
 
 
 @checked
@@ -90,9 +90,15 @@ class Box:
             (*s, d) normalised coordinates.
 
         Raises:
+            TypeError: `points` is no tensor.
             ValueError: The last axis of `points` does not hold d coordinates.
         """
-        if points.shape[-1] != self.ndim:
+        if not isinstance(points, Tensor):
+            raise TypeError(
+                f"Box.normalize: points must be a tensor, got {type(points).__name__}. "
+                "Pass torch.as_tensor(points)."
+            )
+        if points.shape[-1:] != (self.ndim,):
             raise ValueError(
                 f"Box of {self.ndim} dimensions: points have shape {tuple(points.shape)}, "
                 f"whose last axis must hold {self.ndim} coordinates."
@@ -136,6 +142,7 @@ class Box:
         Raises:
             OutOfMemoryError: The points do not fit the memory at hand.
         """
+        require("Box.random_points: count", count, WholeNumber)
         size = self.ndim * (dtype or torch.get_default_dtype()).itemsize
         memory.require(
             f"Box.random_points: count={count}",

@@ -44,7 +44,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
-        if len(shape) != self.box.ndim:
+        if len(shape) != self.box.ndim or not shape:
             raise ValueError(
                 f"Grid: shape {shape} has {len(shape)} axes but the box has {self.box.ndim}."
             )
@@ -141,7 +141,8 @@ class Grid:
         """
         return (points - points.new_tensor(self.box.lower)) / points.new_tensor(self.spacing) - 0.5
 
-    def refined(self, factor: int) -> Grid:
+    @checked
+    def refined(self, factor: Count) -> Grid:
         """Divide each pixel into sub-pixels of the same box.
 
         Args:
@@ -152,7 +153,8 @@ class Grid:
         """
         return Grid(self.box, tuple(n * factor for n in self.shape))
 
-    def crop(self, start: Sequence[int], shape: Sequence[int]) -> Grid:
+    @checked
+    def crop(self, start: Sequence[int], shape: Sequence[Count]) -> Grid:
         """Cut a smaller lattice out of this one, with the box that it fills.
 
         Args:
@@ -161,7 +163,15 @@ class Grid:
 
         Returns:
             The sub-lattice; it carries no affine.
+
+        Raises:
+            ValueError: `start` or `shape` has another number of axes.
         """
+        if not len(start) == len(shape) == self.ndim:
+            raise ValueError(
+                f"Grid.crop: start has {len(start)} and shape {len(shape)} axes, "
+                f"the grid {self.ndim}."
+            )
         lower = tuple(
             a + h * i for a, h, i in zip(self.box.lower, self.spacing, start, strict=True)
         )
@@ -211,5 +221,7 @@ def pixel_grid(shape: tuple[Count, ...]) -> Grid:
     Returns:
         A grid in units "px", whose pixel i reaches from i to i + 1.
     """
+    if not len(shape):
+        raise ValueError("pixel_grid: shape is empty; give one number of pixels an axis.")
     upper = tuple(float(n) for n in shape)
     return Grid(Box((0.0,) * len(shape), upper, ("px",) * len(shape)), shape)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.domain import Box
 from inverse_inr.phantoms.shapes import Shapes, off_line
 from inverse_inr.ranges import Count, FiniteTensor, Positive, Seed, checked
@@ -80,6 +81,7 @@ def gaussian_blobs(
     Raises:
         ValueError: `count` is below 1, or `width` is not positive or leaves no room.
     """
+    memory.require(f"gaussian_blobs: count={count}", 8 * count * (2 * box.ndim + 2), "Take fewer.")
     side = min(box.lengths)
     if width is None:
         width = side / 32

@@ -134,7 +134,12 @@ class LocalGaussians(Regularizer):
         mean = group.mean(1)
         off = group - mean[:, None]
         unit = torch.eye(off.shape[-1], dtype=off.dtype, device=off.device)
-        lower = torch.linalg.cholesky(off.mT @ off / off.shape[1] + self.floor**2 * unit)
+        lower, failed = torch.linalg.cholesky_ex(off.mT @ off / off.shape[1] + self.floor**2 * unit)
+        if bool(failed.any()):
+            raise ValueError(
+                f"LocalGaussians: floor={self.floor} is too small beside patches of size "
+                f"{float(group.abs().max()):.3g}: their covariance has no inverse. A larger one?"
+            )
         return mean, torch.linalg.solve_triangular(lower, unit.expand_as(lower), upper=False)
 
     def _patches(self, values: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from inverse_inr import memory
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
 from inverse_inr.ranges import Count, checked
@@ -57,17 +58,27 @@ def similar_patches(
     """
     if patch % 2 == 0:
         raise ValueError(f"similar_patches: patch={patch} must be an odd number of pixels.")
+    if image.ndim < 2 or not image.numel() or patch > 2 * max(image.shape[:-1]):
+        raise ValueError(
+            f"similar_patches: patch={patch} does not fit an image of {tuple(image.shape)}."
+        )
     if not torch.isfinite(image).all():
         raise ValueError("similar_patches: the guide holds NaN or Inf.")
     if image.is_complex():
         image = torch.view_as_real(image).flatten(-2)
     shape = image.shape[:-1]
     index = torch.arange(shape.numel(), device=image.device).reshape(shape)
+    search = min(search, max(shape) - 1)  # further away there is no pixel
     offsets = [
         o for o in itertools.product(range(-search, search + 1), repeat=len(shape)) if any(o)
     ]
     if at is None:
         at = index.flatten()
+    memory.require(
+        f"similar_patches: neighbours={neighbours} of {len(at)} pixels",
+        len(at) * (neighbours + BLOCK) * (8 + image.element_size()),
+        lambda there: f"Ask for {max(1, there // (20 * len(at)))} at most.",
+    )
     near = image.new_full((len(at), neighbours), torch.inf)
     place = at[:, None].expand(-1, neighbours)  # itself, at weight 0, where fewer are inside
     for start in range(0, len(offsets), BLOCK):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -16,8 +16,11 @@ from torch import Tensor
 from inverse_inr.derivatives import gradient, grid_gradient, grid_laplacian, laplacian
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, sample
-from inverse_inr.ranges import Count, NonNegative, Positive, checked
+from inverse_inr.ranges import Count, NonNegative, Range, checked
 from inverse_inr.regularizers.weighted import Regularizer
+
+Slope = Annotated[float, Range(least=1e-15)]
+"""A slope whose square single precision can hold."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +129,11 @@ class EdgePreserving(_GradientPenalty):
         Charbonnier 1997.
     """
 
-    delta: Positive = 1.0
+    delta: Slope = 1.0
 
     def penalty(self, squared: Tensor) -> Tensor:
-        return self.delta * ((1 + squared / self.delta**2).sqrt() - 1)
+        # delta (sqrt(1 + s²/delta²) - 1) without the difference of nearly equal numbers
+        return squared / ((squared + self.delta**2).sqrt() + self.delta)
 
 
 @checked
@@ -185,7 +189,7 @@ class PairDifference(Regularizer):
         The edge-preserving form is of NeSVoR, Xu et al. 2023.
     """
 
-    delta: Positive | None = None
+    delta: Slope | None = None
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         looks: list[tuple[Tensor, Tensor]] = []
@@ -207,7 +211,7 @@ class PairDifference(Regularizer):
         )
         if self.delta is None:
             return (squared + 1e-12).sqrt().mean()
-        return self.delta * ((1 + squared / self.delta**2).sqrt() - 1).mean()
+        return (squared / ((squared + self.delta**2).sqrt() + self.delta)).mean()
 
     @staticmethod
     def _spread(x: Tensor) -> Tensor:
