@@ -6,7 +6,7 @@ All are entire functions (`functions/`): no removable singularity is guarded by 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,9 +16,9 @@ from inverse_inr.priors.activations import Activation, constant
 from inverse_inr.priors.functions.prolate import cosine_sum, prolate_expansion
 from inverse_inr.priors.functions.sinc import rolled_cosine, smooth_sinc
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import Layers, band, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
-from inverse_inr.ranges import Count, Positive, PositiveFraction, Seed
+from inverse_inr.ranges import Count, Positive, PositiveFraction, Range, Seed
 
 
 class Sinc(Activation):
@@ -106,7 +106,7 @@ def sinc(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    omega0: Positive | None = None,
+    omega0: Moderate | None = None,
     width: Count = 128,
     depth: Layers = 4,
     head: HeadName = "linear",
@@ -156,8 +156,8 @@ def pin(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    dilation: Positive | None = None,
-    c: Positive = 5.0,
+    dilation: Moderate | None = None,
+    c: Annotated[float, Range(above=0, most=500)] = 5.0,
     width: Count = 128,
     depth: Layers = 4,
     head: HeadName = "linear",
@@ -209,7 +209,7 @@ def raised_cosine(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    period: Positive | None = None,
+    period: Moderate | None = None,
     rolloff: PositiveFraction = 0.5,
     root: bool = False,
     width: Count = 128,

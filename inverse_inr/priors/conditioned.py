@@ -20,7 +20,7 @@ from inverse_inr.priors.functions.sinc import rolled_cosine, smooth_sinc
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.networks.composer import Composer, Conditioned
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import Layers, band, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
 from inverse_inr.ranges import Count, Positive, PositiveFraction, Seed
@@ -105,7 +105,7 @@ def incode(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    omega0: Positive | None = None,
+    omega0: Moderate | None = None,
     width: Count = 128,
     depth: Layers = 4,
     head: HeadName = "linear",
@@ -169,7 +169,7 @@ def cosmo(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    omega0: Positive | None = None,
+    omega0: Moderate | None = None,
     rolloff: PositiveFraction = 0.05,
     width: Count = 128,
     depth: Layers = 4,

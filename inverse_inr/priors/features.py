@@ -11,6 +11,7 @@ from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.preset import (
     Layers,
     LayersOrNone,
+    Moderate,
     band,
     coordinate_network,
     preset,
@@ -72,8 +73,8 @@ def fourier(
     *,
     spacing: Literal["random", "octaves"] = "random",
     features: Count = 128,
-    deviation: Positive | None = None,
-    highest: Positive | None = None,
+    deviation: Moderate | None = None,
+    highest: Moderate | None = None,
     learnable: bool = False,
     anneal: bool = False,
     width: Count = 128,

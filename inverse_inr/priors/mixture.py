@@ -17,7 +17,7 @@ from inverse_inr.kernels.grouped import group
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.functions.gaussians import Gaussians
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.preset import Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.ranges import Count, Positive, Seed
 
@@ -200,7 +200,7 @@ def gaussian_mixture(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    width: Positive | None = None,
+    width: Moderate | None = None,
     count: Count = 500,
     cutoff: Positive | None = 5.0,
     head: HeadName = "linear",

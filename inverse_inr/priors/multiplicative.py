@@ -16,7 +16,7 @@ from inverse_inr.priors.activations import uniform
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.networks.products import FourierFilter, GaborFilter, MultiplicativeNetwork
-from inverse_inr.priors.preset import Layers, band, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.ranges import Count, Positive, Seed
 
@@ -88,7 +88,7 @@ def fourier_net(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    scale0: Positive | None = None,
+    scale0: Moderate | None = None,
     width: Count = 128,
     depth: Layers = 4,
     head: HeadName = "linear",
@@ -148,9 +148,9 @@ def gabor_net(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    scale0: Positive | None = None,
-    alpha: Positive = 6.0,
-    beta: Positive = 1.0,
+    scale0: Moderate | None = None,
+    alpha: Moderate = 6.0,
+    beta: Moderate = 1.0,
     width: Count = 128,
     depth: Layers = 4,
     head: HeadName = "linear",
@@ -214,7 +214,7 @@ def bacon(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    limit: Positive | None = None,
+    limit: Moderate | None = None,
     every_level: bool = True,
     width: Count = 128,
     depth: Layers = 4,

@@ -12,7 +12,7 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation, constant, siren_start
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import Layers, band, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
 from inverse_inr.ranges import Count, NonNegative, Positive, Seed
 
@@ -85,10 +85,10 @@ def siren(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    omega0: Positive | None = None,
-    first_omega0: Positive | None = None,
+    omega0: Moderate | None = None,
+    first_omega0: Moderate | None = None,
     first: Literal["sine", "sinh"] = "sine",
-    weight_scale: Positive = 1.0,
+    weight_scale: Moderate = 1.0,
     noise: Sequence[NonNegative] = (0.0, 0.0),
     width: Count = 128,
     depth: Layers = 4,

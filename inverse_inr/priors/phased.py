@@ -34,7 +34,7 @@ from inverse_inr.priors.activations import ReLU, uniform
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.lattices.encoding import GridEncoding
 from inverse_inr.priors.networks.phasors import AmplitudeAndPhase, FreePhase
-from inverse_inr.priors.preset import Layers, Levels, Log2Size, band, preset, seeded
+from inverse_inr.priors.preset import Layers, Levels, Log2Size, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
 from inverse_inr.problem import Problem
@@ -156,7 +156,7 @@ def phased(
     log2_table: Log2Size = 19,
     width: Count = 32,
     depth: Layers = 2,
-    phase_rate: Positive = 1.0,
+    phase_rate: Moderate = 1.0,
     seed: Seed = 0,
 ) -> Prior:
     """Complex: a `hash` field's amplitude times a free phase in each voxel.
@@ -200,6 +200,10 @@ def phased(
         cells = float(round(4 * b))
     if finest is None:
         finest = max(6.8 * b, coarsest)
+    if finest < coarsest:
+        raise ValueError(
+            f"phased: finest={finest} cells are fewer than coarsest={coarsest}. Swapped?"
+        )
     generator = seeded(seed)
     growth = (finest / coarsest) ** (1 / max(1, levels - 1))
     encoding = GridEncoding(

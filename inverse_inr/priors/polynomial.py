@@ -15,7 +15,7 @@ from inverse_inr.priors.activations import pytorch_start, uniform
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import Layers, band, coordinate_network, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import Linear
 from inverse_inr.ranges import Count, Positive, Seed
@@ -232,7 +232,7 @@ def fkan(
     bandwidth: Positive | None = None,
     *,
     harmonics: Count | None = None,
-    omega0: Positive | None = None,
+    omega0: Moderate | None = None,
     width: Count = 128,
     depth: Layers = 3,
     head: HeadName = "linear",

@@ -10,7 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 import torch
 
 from inverse_inr.domain import Box
-from inverse_inr.memory import Guarded
+from inverse_inr.memory import Guarded, OutOfMemoryError
 from inverse_inr.priors.activations import Activation
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName
@@ -22,6 +22,8 @@ from inverse_inr.ranges import Range, checked
 P = ParamSpec("P")
 Made = TypeVar("Made", bound=Prior)
 
+Moderate = Annotated[float, Range(least=1e-9, most=1e9)]
+"""A number that is not so far from 1 that its square leaves single precision."""
 Layers = Annotated[int, Range(least=1, most=256)]
 """A number of hidden layers on coordinates: none of them is a plane."""
 LayersOrNone = Annotated[int, Range(least=0, most=256)]
@@ -60,8 +62,9 @@ def preset(build: Callable[P, Made]) -> Callable[P, Made]:
         with torch.random.fork_rng(devices=[]), _guarded(build.__name__, kwargs):
             try:
                 prior = make(*args, **kwargs)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, MemoryError) as error:
                 raise _named(build.__name__, error) from error.__cause__
+        _require_finite(build.__name__, prior)
         options = signature.bind(*args, **kwargs)
         options.apply_defaults()
         summary = inspect.getdoc(build) or ""
@@ -72,19 +75,37 @@ def preset(build: Callable[P, Made]) -> Callable[P, Made]:
     return create
 
 
-def _named(preset: str, error: TypeError | ValueError) -> TypeError | ValueError:
+def _named(preset: str, error: Exception) -> Exception:
     """The error, whose message begins with the preset's name."""
-    if str(error).startswith(preset) or type(error) not in (TypeError, ValueError):
+    if isinstance(error, OutOfMemoryError) or str(error).startswith(preset):
         return error
-    return type(error)(f"{preset}: {error}")
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(f"{preset}: the options ask for more than any memory. {error}")
+    if type(error) in (TypeError, ValueError):
+        return type(error)(f"{preset}: {error}")
+    return error
+
+
+def _require_finite(preset: str, prior: Prior) -> None:
+    """Refuse a prior that options at the edge of the numbers have spoilt."""
+    for name, tensor in (*prior.named_parameters(), *prior.named_buffers()):
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(
+                f"{preset}: {name} starts with NaN or Inf. Is an option very large or small?"
+            )
 
 
 def _guarded(preset: str, options: Mapping[str, object]) -> Guarded:
-    """Nothing larger than the memory at hand is made of the options; the largest are named."""
+    """Nothing larger than the memory at hand is made of the options; the largest are named.
+
+    Training needs the gradient as well, so weights count twice.
+    """
     numbers = {k: v for k, v in options.items() if type(v) is int and k != "seed"}
     largest = sorted(numbers, key=lambda k: -numbers[k])[:4]
     named = ", ".join(f"{k}={numbers[k]}" for k in largest)
-    return Guarded(f"{preset}: a network with {named or 'these options'}", "Make it smaller.")
+    return Guarded(
+        f"{preset}: a network with {named or 'these options'}", "Make it smaller.", times=2
+    )
 
 
 def band(box: Box, bandwidth: float | None) -> tuple[float, float]:

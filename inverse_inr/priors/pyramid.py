@@ -16,7 +16,7 @@ from inverse_inr.domain import Box
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.networks.tiles import Scale
-from inverse_inr.priors.preset import Layers, Levels, band, preset, seeded
+from inverse_inr.priors.preset import Layers, Levels, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.state import Recipe
 from inverse_inr.ranges import Count, Positive, Range, Seed
@@ -96,7 +96,7 @@ def miner(
     bandwidth: Positive | None = None,
     *,
     scales: Levels | None = None,
-    omega0: Positive | None = None,
+    omega0: Moderate | None = None,
     width: Count = 18,
     coarsest_width: Count = 72,
     depth: Layers = 2,

@@ -17,7 +17,7 @@ from inverse_inr.priors.activations import ReLU, uniform
 from inverse_inr.priors.encodings import FourierFeatures, Identity, octave_frequencies
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import Layers, band, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP, Layer, Linear
 from inverse_inr.ranges import Count, Positive, Seed
@@ -123,10 +123,10 @@ def fr(
     bandwidth: Positive | None = None,
     *,
     activation: Literal["sine", "relu"] = "sine",
-    omega0: Positive | None = None,
+    omega0: Moderate | None = None,
     frequencies: Count = 32,
     phases: Count = 8,
-    amplitude: Positive | None = None,
+    amplitude: Moderate | None = None,
     width: Count = 128,
     depth: Layers = 4,
     head: HeadName = "linear",

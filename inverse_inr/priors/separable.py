@@ -13,7 +13,7 @@ from inverse_inr.priors.activations import Activation, uniform
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine
-from inverse_inr.priors.preset import Layers, band, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP, Linear
 from inverse_inr.ranges import Count, Finite, Positive, Seed
@@ -115,7 +115,7 @@ def separable(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    omega0: Positive | Sequence[Positive] | None = None,
+    omega0: Moderate | Sequence[Moderate] | None = None,
     rank: Count | Sequence[Count] = 64,
     width: Count = 128,
     depth: Layers = 3,

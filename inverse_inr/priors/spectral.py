@@ -22,7 +22,7 @@ from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.lattices.encoding import GridEncoding
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.preset import Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
 from inverse_inr.ranges import Count, Positive, Seed
@@ -137,7 +137,7 @@ def spectral_basis(
     *,
     cells: Positive | None = None,
     components: Count = 16,
-    smooth: Positive = 0.5,
+    smooth: Moderate = 0.5,
     space: Literal["lattice", "network"] = "lattice",
     head: HeadName = "linear",
     seed: Seed = 0,

@@ -12,7 +12,7 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import NOTHING, Activation, constant, decay
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import Layers, band, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
 from inverse_inr.ranges import Count, Positive, Seed
 
@@ -167,8 +167,8 @@ def wire(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    omega0: Positive | None = None,
-    scale0: Positive | None = None,
+    omega0: Moderate | None = None,
+    scale0: Moderate | None = None,
     variant: Literal["complex", "real", "two"] = "complex",
     width: Count = 128,
     depth: Layers = 3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "tensor": {"cells": 5.0, "rank": 2},
     "gaussian_mixture": {"count": 5, "width": 0.5},
     "miner": {"scales": 2, "width": 4, "coarsest_width": 4},
-    "acorn": {"level": 2, "nodes": 3, "features": 2, "blocks": 4},
+    "acorn": {"level": 2, "nodes": 3, "features": 2, "blocks": 20},
     "separable": {"rank": 3, "width": 4},
     "spectral_basis": {"components": 3, "cells": 4.0},
     "mixed": {"activations": ("sine", "gaussian")},
@@ -82,17 +83,28 @@ def _priors() -> list[Good]:
 
 
 def _prior(name: str) -> Good:
-    import inspect
-
     preset = priors.registry.get(name)
     parameters = inspect.signature(preset).parameters
     known = {k: p.default for k, p in parameters.items() if p.default is not p.empty}
     small = {"width": 6, "depth": 1, "features": 4, "decoder": 4, "bandwidth": 4.0}
     given = {k: v for k, v in small.items() if k in known and known[k] is not None}
     given = {**known, **given, "bandwidth": 4.0, **SMALL.get(name, {})}
-    # options whose default is worked out get a number, so that they are spoilt as numbers
-    given = {k: v for k, v in given.items() if v is not None}
-    return Good(name, preset, {"box": SQUARE, **given}, _values)
+    # options whose default is worked out get a number where one will do, and are spoilt as numbers
+    worked_out = [k for k, v in given.items() if v is None]
+    given = {"box": SQUARE, **{k: v for k, v in given.items() if v is not None}}
+    for option in worked_out:
+        for number in (3, 5.0):
+            if option not in given and _works(preset, {**given, option: number}):
+                given[option] = number
+    return Good(name, preset, given, _values)
+
+
+def _works(preset: Callable[..., Any], given: dict[str, Any]) -> bool:
+    try:
+        _values(preset(**given))
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _values(prior: Any) -> torch.Tensor:

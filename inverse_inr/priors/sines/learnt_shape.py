@@ -12,7 +12,7 @@ from inverse_inr.domain import Box
 from inverse_inr.priors.activations import constant
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import Layers, band, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
 from inverse_inr.ranges import Count, Positive, Seed
 
@@ -88,8 +88,8 @@ def hosc(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    omega0: Positive | None = None,
-    beta: Positive = 2.0,
+    omega0: Moderate | None = None,
+    beta: Moderate = 2.0,
     adaptive: bool = False,
     width: Count = 128,
     depth: Layers = 4,
@@ -141,9 +141,9 @@ def staf(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    omega0: Positive | None = None,
+    omega0: Moderate | None = None,
     terms: Count = 5,
-    power: Positive = 2.0,
+    power: Moderate = 2.0,
     width: Count = 128,
     depth: Layers = 4,
     head: HeadName = "linear",

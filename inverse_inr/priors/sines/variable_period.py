@@ -12,7 +12,7 @@ from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation, constant, uniform
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import Layers, band, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.wavelets import wave_packet
 from inverse_inr.ranges import Count, Positive, Seed
@@ -125,8 +125,8 @@ def finer(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    omega0: Positive | None = None,
-    bias_range: Positive = 1.0,
+    omega0: Moderate | None = None,
+    bias_range: Moderate = 1.0,
     gradient: Literal["true", "detached"] = "true",
     width: Count = 128,
     depth: Layers = 4,
@@ -214,11 +214,11 @@ def finer_plus(
     channels: Count = 1,
     bandwidth: Positive | None = None,
     *,
-    omega0: Positive | None = None,
+    omega0: Moderate | None = None,
     wrapped: Literal["gaussian", "wavelet"] = "gaussian",
-    bias_range: Positive = 1.0,
-    scale0: Positive | None = None,
-    wavelet_omega: Positive | None = None,
+    bias_range: Moderate = 1.0,
+    scale0: Moderate | None = None,
+    wavelet_omega: Moderate | None = None,
     width: Count = 128,
     depth: Layers = 4,
     head: HeadName = "linear",
