@@ -3,7 +3,9 @@
 from inverse_inr.operators.ct.backends import on_astra, on_torch_radon
 from inverse_inr.operators.ct.backprojection import fbp, fdk
 from inverse_inr.operators.ct.center_of_rotation import center_by_symmetry, center_of_rotation
-from inverse_inr.operators.ct.diverging_beams import ConeBeam, FanBeam
+from inverse_inr.operators.ct.cone_beam import ConeBeam
+from inverse_inr.operators.ct.cone_vectors import ConeVectors
+from inverse_inr.operators.ct.diverging_beams import FanBeam
 from inverse_inr.operators.ct.drift import DetectorDrift
 from inverse_inr.operators.ct.geometry_exchange import from_astra, from_scikit_image, to_astra
 from inverse_inr.operators.ct.radon import ParallelBeam
@@ -87,6 +89,7 @@ __all__ = [
     "Chirp",
     "CodedVideo",
     "ConeBeam",
+    "ConeVectors",
     "Convolution",
     "Curl",
     "Dephasing",

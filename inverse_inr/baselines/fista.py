@@ -144,7 +144,7 @@ def _by_residual(
 def _noise_level(system: LeastSquares) -> float:
     """½ Σ precision |r|² for |r| as large as the noise: 1 per complex, ½ per real measurement."""
     return sum(
-        float(p.sum()) / float(p.max()) * _unit(t) / t.numel()
+        float((p > 0).sum()) * _unit(t) / t.numel()
         for p, t in zip(system.precisions, system.targets, strict=True)
     )
 

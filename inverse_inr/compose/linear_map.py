@@ -62,6 +62,19 @@ class LinearMap:
         """
         return torch.autograd.grad(self._y, self._image, y.to(self._y.dtype), retain_graph=True)[0]
 
+    def then(self, after: ArrayMap) -> LinearMap:
+        """Follow this map by a linear map of the measurements.
+
+        Args:
+            after: Function (rows, *m) -> (rows, *k), linear.
+
+        Returns:
+            The product, whose offset went through `after` as well.
+        """
+        first = self._measure
+        channels = self._image.shape[-1]
+        return LinearMap(lambda x: after(first(x)), self.grid, channels, self._image.dtype)
+
     def norm(self, iterations: int = 30, seed: int = 0) -> float:
         """Compute the largest singular value of A by power iteration.
 

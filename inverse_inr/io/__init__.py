@@ -1,7 +1,6 @@
 """Files: one module per format, and the two calls that choose it by the suffix.
 
-Heavy libraries load when their format is first read. HDF5 scans hold more than an image:
-`read_dxchange`.
+Heavy libraries load when their format is first read. Scans hold more than an image: `read_scan`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,8 @@ from inverse_inr.io.cubes import write_envi as write_envi
 from inverse_inr.io.dicom import read_dicom as read_dicom
 from inverse_inr.io.files import FileFormatError as FileFormatError
 from inverse_inr.io.files import PathLike, existing_file, nearest_first
+from inverse_inr.io.files import SelectionError as SelectionError
 from inverse_inr.io.files import atomic_write as atomic_write
-from inverse_inr.io.hdf5 import Scan as Scan
-from inverse_inr.io.hdf5 import read_dxchange as read_dxchange
 from inverse_inr.io.hdf5 import read_hdf5 as read_hdf5
 from inverse_inr.io.hdf5 import write_hdf5 as write_hdf5
 from inverse_inr.io.jpeg import read_jpeg as read_jpeg
@@ -49,6 +47,9 @@ from inverse_inr.io.radar import read_gotcha as read_gotcha
 from inverse_inr.io.radar import read_radar as read_radar
 from inverse_inr.io.radar import uniform_where_rounded as uniform_where_rounded
 from inverse_inr.io.radar import write_radar as write_radar
+from inverse_inr.io.scans import Scan as Scan
+from inverse_inr.io.scans import read_dxchange as read_dxchange
+from inverse_inr.io.scans import read_scan as read_scan
 from inverse_inr.io.ti_radar import read_ti as read_ti
 from inverse_inr.io.ti_radar import read_ti_json as read_ti_json
 from inverse_inr.io.tiff import read_tiff as read_tiff
@@ -82,8 +83,8 @@ WRITERS: dict[str, Callable[..., None]] = {
 }
 """The writers of images by suffix."""
 NO_IMAGE = {
-    ".h5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
-    ".hdf5": " HDF5 needs a dataset's name: read_dxchange, read_hdf5, write_hdf5.",
+    ".h5": " HDF5 needs a dataset's name: read_scan, read_dxchange, read_hdf5, write_hdf5.",
+    ".hdf5": " HDF5 needs a dataset's name: read_scan, read_dxchange, read_hdf5, write_hdf5.",
     ".dcm": " DICOM is read only.",
     ".jpg": " JPEG is read only: it loses what was measured.",
     ".jpeg": " JPEG is read only: it loses what was measured.",

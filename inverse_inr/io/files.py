@@ -42,6 +42,10 @@ class FileFormatError(ValueError):
     """A file exists but is not what its reader needs: corrupt, truncated, or of another kind."""
 
 
+class SelectionError(IndexError, ValueError):
+    """A keyword of a reader asks for something that the file, which is sound, does not hold."""
+
+
 def signature(path: Path) -> str | None:
     """Recognise a format by a file's first bytes.
 
@@ -130,10 +134,14 @@ def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Itera
     Raises:
         FileNotFoundError: There is no such file.
         FileFormatError: The path is a folder, or reading failed.
+        SelectionError: The caller asked for something that the file does not hold; raised within
+            the block, it stays what it is.
     """
     path = existing_file(path, expected)
     try:
         yield path
+    except SelectionError:
+        raise
     except (FileFormatError, FileNotFoundError, PermissionError, MemoryError, ImportError):
         raise
     except Exception as error:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from inverse_inr.noise.model import Noise, Parameter, is_zero, like, standard_normal
+from inverse_inr.ranges import checked
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Poisson(Noise):
     """Transmission counts: y ~ Poisson(photons · exp(-A f) + background).
@@ -74,6 +76,7 @@ class Poisson(Noise):
         return torch.log(like(self.photons, y) / counts), counts
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Sensor(Noise):
     """A camera: y = (Poisson(photons · A f) + N(0, readout²)) / photons.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
+from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
 from inverse_inr.solver.objective import Objective, Regularizer, RowSchedule, learns, row_schedules
 from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
 from inverse_inr.solver.solution import Ended, Solution
@@ -173,9 +176,8 @@ class Reconstruction:
         if ended is not None:
             stopped = (ended.kind, ended.text)
         return {
+            **self._identity(),
             "step": self.step_number,
-            "steps": self.steps,
-            "seed": self.seed,
             "seconds": self.seconds,
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -184,6 +186,20 @@ class Reconstruction:
             "stopped": stopped,
         }
 
+    def _identity(self) -> dict[str, Any]:
+        """By what a state is known to be one of this run."""
+        return {
+            "steps": self.steps,
+            "seed": self.seed,
+            "measurements": self._measurements,
+            "prior": prior_recipe(self.prior),
+            "parts": list(self.objective.names),
+        }
+
+    @cached_property
+    def _measurements(self) -> str:
+        return measurements_digest(self.problem)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state` was taken.
 
@@ -191,20 +207,31 @@ class Reconstruction:
             state: The result of `state_dict`, of a solver made with the same arguments.
 
         Raises:
-            ValueError: The state has another seed or number of steps.
-            RuntimeError: The state belongs to another architecture.
+            ValueError: The state is incomplete, or belongs to another seed, number of steps,
+                measurements, prior or objective. The solver stays as it was.
         """
-        for key, mine in (("seed", self.seed), ("steps", self.steps)):
-            if state[key] != mine:
-                raise ValueError(
-                    f"This checkpoint has {key}={state[key]}, the solver {mine}: not the same run."
-                )
-        self.objective.load_state_dict(state["objective"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        check_same(state, self._identity())
+        before = copy.deepcopy(self.objective.state_dict())
+        try:
+            self.objective.load_state_dict(state["objective"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            best = self._placed(state["best"])
+            stopped = None
+            if state["stopped"] is not None:
+                stopped = Ended(*state["stopped"])
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self.objective.load_state_dict(before)
+            reason = " ".join(str(error).split())[:240]
+            raise ValueError(f"This checkpoint does not fit the solver: {reason}") from None
         self.step_number = state["step"]
         self.seconds = state["seconds"]
-        self.best = state["best"]
+        self.best = best
         self.history = list(state["history"])
-        self.stopped = None
-        if state["stopped"] is not None:
-            self.stopped = Ended(*state["stopped"])
+        self.stopped = stopped
+
+    def _placed(self, best: dict[str, Any]) -> dict[str, Any]:
+        """The best state where the run's tensors are, wherever it was read."""
+        state = best["state"]
+        if state is not None:
+            state = {k: v.to(self._device) for k, v in state.items()}
+        return {"value": best["value"], "step": best["step"], "state": state}

@@ -23,7 +23,7 @@ def save_field(field: nn.Module, path: str | Path) -> None:
         field: The module whose `state_dict` is written.
         path: The file, which is written whole or not at all.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from inverse_inr.priors import Prior
 
@@ -36,8 +36,9 @@ def save_field(field: nn.Module, path: str | Path) -> None:
             "box": json.dumps(box),
         }
     tensors = {name: value.contiguous() for name, value in field.state_dict().items()}
+    # not `save_file`, which gives its file the mode 0600 whatever the user's umask says
     with atomic_write(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        temporary.write_bytes(save(tensors, metadata=metadata))
 
 
 @checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def scanner_frame(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def read_vectors(
     kind: str, vectors: np.ndarray
-) -> tuple[np.ndarray, float, np.ndarray, dict[str, float]]:
+) -> tuple[np.ndarray, float, np.ndarray, dict[str, Any]]:
     """Read one scanner that turns about one axis from ASTRA's vectors.
 
     Args:
@@ -34,7 +35,8 @@ def read_vectors(
         vectors: (views, 6): ray or source, the detector's middle, and the step of one bin.
 
     Returns:
-        Angles (views,) in radians, pitch, axis (X, Y), and the scanner's other lengths by name.
+        Angles (views,) in radians, pitch, axis (X, Y), and the scanner's other lengths by name;
+        the centre is one for each view if no axis explains one for all.
 
     Raises:
         ValueError: The vectors are not one rotation of one scanner.
@@ -60,7 +62,7 @@ def read_vectors(
     return (theta + math.pi / 2) % (2 * math.pi), pitch, axis, scanner
 
 
-def _parallel_scanner(vectors: np.ndarray, e: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
+def _parallel_scanner(vectors: np.ndarray, e: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
     """The lengths and the axis of rotation of a parallel beam."""
     ray = vectors[:, :2]
     middle = vectors[:, 2:4]
@@ -71,22 +73,31 @@ def _parallel_scanner(vectors: np.ndarray, e: np.ndarray) -> tuple[dict[str, flo
     # where the detector's middle lies along itself; along the ray it may be anywhere
     scale = float(np.abs(vectors[:, 2:]).max())
     design = -np.ones((len(e), 1))
-    (center,), axis = _fit("parallel_vec", design, e, (middle * e).sum(-1), scale)
+    place = (middle * e).sum(-1)
+    found = _fit(design, e, place, scale)
+    if found is None:
+        return {"center": -place}, np.zeros(2)
+    (center,), axis = found
     return {"center": center}, axis
 
 
 def _fan_scanner(
     vectors: np.ndarray, e: np.ndarray, n: np.ndarray
-) -> tuple[dict[str, float], np.ndarray]:
+) -> tuple[dict[str, Any], np.ndarray]:
     """The lengths and the axis of rotation of a fan beam."""
     zero = np.zeros_like(n)
     columns = [np.stack(pair).reshape(-1) for pair in ((-n, zero), (zero, n), (zero, -e))]
     turning = np.tile(np.eye(2), (2 * len(n), 1))
     target = np.stack([vectors[:, :2], vectors[:, 2:4]]).reshape(-1)  # source, detector's middle
     scale = float(np.abs(target).max())
-    values, axis = _fit("fanflat_vec", np.stack(columns, -1), turning, target, scale)
+    found = _fit(np.stack(columns, -1), turning, target, scale)
     names = ("source_distance", "detector_distance", "center")
-    scanner: dict[str, float] = dict(zip(names, values, strict=True))
+    if found is None:
+        scanner: dict[str, Any] = _wobbling_fan(vectors, e, n, scale)
+        axis = np.zeros(2)
+    else:
+        values, axis = found
+        scanner = dict(zip(names, values, strict=True))
     if scanner["source_distance"] < 0:
         raise ValueError(
             "from_astra: fanflat_vec counts bins the other way. Reverse its steps and the sinogram."
@@ -94,12 +105,32 @@ def _fan_scanner(
     return scanner, axis
 
 
+def _wobbling_fan(
+    vectors: np.ndarray, e: np.ndarray, n: np.ndarray, scale: float
+) -> dict[str, Any]:
+    """The lengths of a fan beam about the origin, with a centre for each view."""
+    source = -(vectors[:, :2] * n).sum(-1)
+    detector = (vectors[:, 2:4] * n).sum(-1)
+    aside = np.abs((vectors[:, :2] * e).sum(-1))
+    if max(np.ptp(source), np.ptp(detector), aside.max()) > TOLERANCE * scale:
+        raise ValueError(
+            "from_astra: no axis of rotation and detector offsets describe these fanflat_vec "
+            "vectors: the views are not turns of one scanner. Such a scan is an operator of its "
+            "own."
+        )
+    return {
+        "source_distance": float(source.mean()),
+        "detector_distance": float(detector.mean()),
+        "center": -(vectors[:, 2:4] * e).sum(-1),
+    }
+
+
 def _fit(
-    kind: str, design: np.ndarray, turning: np.ndarray, target: np.ndarray, scale: float
-) -> tuple[list[float], np.ndarray]:
+    design: np.ndarray, turning: np.ndarray, target: np.ndarray, scale: float
+) -> tuple[list[float], np.ndarray] | None:
     """Solve target = design @ lengths + turning @ axis, to TOLERANCE relative to `scale`.
 
-    The axis is at 0 where that will do.
+    The axis is at 0 where that will do; None if no axis does.
     """
     k = design.shape[1]
     for matrix in (design, np.hstack([design, turning])):
@@ -108,7 +139,4 @@ def _fit(
             # rounding is not an offset
             solution = np.where(np.abs(solution) < 1e-12 * scale, 0.0, solution)
             return solution[:k].tolist(), np.append(solution[k:], [0.0, 0.0])[:2]
-    raise ValueError(
-        f"from_astra: no axis of rotation and detector offset describe these {kind} vectors: "
-        "the views are not turns of one scanner. Such a scan is an operator of its own."
-    )
+    return None

@@ -18,6 +18,7 @@ from inverse_inr import Grid, OnGrid, with_adjoint
 from inverse_inr.operators.ct.diverging_beams import FanBeam
 from inverse_inr.operators.ct.geometry_exchange import Geometry, to_astra
 from inverse_inr.operators.ct.radon import ParallelBeam
+from inverse_inr.ranges import checked
 
 PARALLEL = ("linear", "line", "strip")
 """ASTRA's projectors for parallel beams; the first is the default."""
@@ -27,6 +28,7 @@ RADON_VIEWS = 4096
 """Most views that torch-radon takes: it keeps so many angles in shared memory, without a check."""
 
 
+@checked
 def on_astra(
     operator: ParallelBeam | FanBeam, grid: Grid, *, projector: str | None = None
 ) -> OnGrid:
@@ -78,6 +80,7 @@ def on_astra(
     return OnGrid(with_adjoint(forward, backward), grid, operator.shape)
 
 
+@checked
 def on_torch_radon(operator: ParallelBeam | FanBeam, grid: Grid) -> OnGrid:
     """Project sampled images by torch-radon 1.0, on CUDA tensors only.
 
@@ -182,7 +185,7 @@ def _projector(
     if name == "strip_fanflat" and projection["type"] == "fanflat_vec":
         raise ValueError(
             "on_astra: 'strip_fanflat' needs a centred detector; "
-            f"center is {float(operator.center.detach()):.4g}. Use 'line_fanflat'."
+            f"center is {_largest(operator.center):.4g}. Use 'line_fanflat'."
         )
     if name != "strip" and not _square(grid):
         raise ValueError(
@@ -192,6 +195,12 @@ def _projector(
     return name
 
 
+def _largest(value: Tensor) -> float:
+    """The value farthest from 0, of one for the scan or one for each view."""
+    flat = value.detach().reshape(-1)
+    return float(flat[flat.abs().argmax()])
+
+
 def _square(grid: Grid) -> bool:
     return abs(grid.spacing[0] - grid.spacing[1]) <= 1e-6 * max(grid.spacing)
 
@@ -199,7 +208,7 @@ def _square(grid: Grid) -> bool:
 def _radon_pixel(operator: ParallelBeam | FanBeam, grid: Grid) -> float:
     """The pixel's side, once it is sure that torch-radon can express the scan."""
     pixel = grid.spacing[0]
-    center = float(operator.center.detach())
+    center = _largest(operator.center)
     offset = [abs(a - b) for a, b in zip(grid.box.center, operator.box.center, strict=True)]
     if grid.shape[0] != grid.shape[1] or not _square(grid):
         raise ValueError(

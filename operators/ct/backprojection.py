@@ -1,9 +1,14 @@
 """Filtered backprojection for parallel, fan and circular cone beams.
 
-The form for cone beams is that of Feldkamp, Davis & Kress (1984).
-
 Formulas: Kak & Slaney, Principles of Computerized Tomographic Imaging, chapter 3 (flat detectors:
-section 3.4.2).
+section 3.4.2). The form for cone beams is that of Feldkamp, Davis & Kress (J. Opt. Soc. Am. A 1,
+1984). With D from the source to the axis, s the detector coordinate scaled to the axis and U the
+depth of x relative to the axis:
+
+    f(x) = Σ_views Δβ U^-2 (ramp * [w(β, s) D / sqrt(D² + s² + v²) y(β, s, v)])(projection of x)
+
+The weights w of `ray_weights` are those of rays that are seen twice. A parallel beam is the limit
+D → ∞.
 """
 
 from __future__ import annotations
@@ -11,173 +16,236 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inverse_inr import Grid
-from inverse_inr.operators.ct.diverging_beams import ConeBeam, FanBeam
+from inverse_inr.operators.ct.cone_beam import ConeBeam
+from inverse_inr.operators.ct.diverging_beams import DivergingBeam, FanBeam
 from inverse_inr.operators.ct.radon import ParallelBeam
+from inverse_inr.operators.ct.ramp_filters import check_window, filtered_between
 from inverse_inr.operators.ct.ray_transform import RayTransform
+from inverse_inr.operators.ct.ray_weights import from_axis, ray_weights
+from inverse_inr.operators.ct.turning_scanner import at_views
+from inverse_inr.ranges import checked
 
-WINDOWS = {
-    "ramp": lambda f: torch.ones_like(f),
-    "shepp-logan": lambda f: torch.sinc(f),
-    "cosine": lambda f: torch.cos(math.pi * f),
-    "hamming": lambda f: 0.54 + 0.46 * torch.cos(2 * math.pi * f),
-    "hann": lambda f: 0.5 + 0.5 * torch.cos(2 * math.pi * f),
-}
-"""Apodisations of the ramp, as functions of the frequency in cycles per detector bin (0 to 1/2)."""
+FINER = 8
+"""Samples a bin of the filtered views: the nearest one is taken."""
 
 
+@checked
 @torch.no_grad()
-def fbp(operator: ParallelBeam | FanBeam, y: Tensor, grid: Grid, window: str = "ramp") -> Tensor:
+def fbp(operator: ParallelBeam | FanBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> Tensor:
     """Reconstruct an image by filtered backprojection.
 
-    Views may be unevenly spaced; a gap wider than twice the median (limited angle) is left empty.
+    Views may be unevenly spaced, repeated and in any order; a gap that the other views do not
+    explain (limited angle) is left empty. A detector that is shifted off the axis sees all in a
+    full turn, and a fan in half a turn and its fan angle.
 
     Args:
-        operator: The scan; a fan beam needs a full turn.
+        operator: The scan; a fan beam covers 180 degrees and its fan angle, or more.
         y: (rows,) or (views, detectors) measurements.
         grid: The grid of the image.
-        window: The apodisation of the ramp, a name in WINDOWS.
+        window: The apodisation of the ramp: "ram-lak" (or "ramp"), "shepp-logan", "cosine",
+            "hamming" or "hann".
 
     Returns:
         (*grid.shape, 1), the image.
 
     Raises:
-        TypeError: The operator is another.
-        ValueError: The window is unknown, y has the wrong shape, or a fan's turn is partial.
+        TypeError: The operator is another, or y is complex.
+        ValueError: The window is unknown, y has the wrong shape or holds NaN, or a fan's views are
+            too few.
     """
     if not isinstance(operator, ParallelBeam | FanBeam):
         raise TypeError(
             f"fbp reconstructs ParallelBeam and FanBeam, not {type(operator).__name__}. "
             "Cone beam: fdk."
         )
-    views = _views(operator, y)
+    views = _views(operator, y, grid, window)
+    weighted = views * ray_weights(operator, views)
     if isinstance(operator, ParallelBeam):
-        weights = angular_weights(operator.angles, math.pi)
-        filtered = ramp_filter(views, operator.pitch, window)
-        return _backproject(operator, filtered, weights, grid, power=0)
-    return _diverging(operator, views, grid, window)
+        return _from_lines(operator, weighted, operator.pitch, grid, window)
+    pitch, cosine = _at_axis(operator)
+    return _from_lines(operator, weighted * cosine.to(views), pitch, grid, window)
 
 
+@checked
 @torch.no_grad()
-def fdk(operator: ConeBeam, y: Tensor, grid: Grid, window: str = "ramp") -> Tensor:
-    """Reconstruct a volume from a full circular scan, by Feldkamp, Davis & Kress.
+def fdk(operator: ConeBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> Tensor:
+    """Reconstruct a volume from a circular scan, by Feldkamp, Davis & Kress.
 
-    The method is exact in the plane of the source and approximate off it.
+    The method is exact in the plane of the source and approximate off it. Offset detectors and
+    short scans are weighed as in `fbp`. A panel that is tilted, rolled or yawed is first resampled
+    to one that is not.
 
     Args:
-        operator: The scan, a full turn.
+        operator: The scan, at one height.
         y: (rows,) or (views, rows, columns) measurements.
         grid: The grid of the volume.
-        window: The apodisation of the ramp, a name in WINDOWS.
+        window: The apodisation of the ramp, as in `fbp`.
 
     Returns:
         (*grid.shape, 1), the volume.
 
     Raises:
-        TypeError: The operator is another.
-        ValueError: The window is unknown, y has the wrong shape, or the turn is partial.
+        TypeError: The operator is another, or y is complex.
+        ValueError: The window is unknown, y has the wrong shape or holds NaN, the path is a helix,
+            or the views are too few.
     """
     if not isinstance(operator, ConeBeam):
         raise TypeError(
             f"fdk reconstructs ConeBeam, not {type(operator).__name__}. Parallel or fan beam: fbp."
         )
-    return _diverging(operator, _views(operator, y), grid, window)
+    height = operator.height.detach()
+    if float(height.max() - height.min()) > 1e-6 * max(operator.box.lengths):
+        raise ValueError(
+            f"fdk: the source moves along the axis, from {float(height.min()):.4g} to "
+            f"{float(height.max()):.4g}; the method is that of a circle. "
+            "An iterative method takes any path."
+        )
+    views = _views(operator, y, grid, window)
+    upright, views = _upright(operator, views)
+    pitch, cosine = _at_axis(upright)
+    weighted = views * ray_weights(upright, views)[:, None] * cosine.to(views)
+    first, last = _reach(upright, grid)
+    filtered = filtered_between(weighted, pitch, window, first, last, 1)
+    return _from_panels(upright, filtered, grid, first)
 
 
-def ramp_filter(views: Tensor, pitch: float, window: str = "ramp") -> Tensor:
-    """Convolve the last axis with the band-limited and windowed ramp, which has no DC bias.
-
-    Args:
-        views: (*s, detectors) line integrals.
-        pitch: Width of a detector bin, in length units.
-        window: The apodisation, a name in WINDOWS.
-
-    Returns:
-        (*s, detectors), filtered.
-
-    Raises:
-        ValueError: The window is unknown.
-
-    Source:
-        Kak & Slaney, eq. 3.61.
-    """
-    if window not in WINDOWS:
-        raise ValueError(f"window must be one of {sorted(WINDOWS)}, got {window!r}.")
-    count = views.shape[-1]
-    size = 2 ** math.ceil(math.log2(2 * count))
-    n = torch.fft.fftfreq(size, 1 / size, dtype=views.dtype, device=views.device)
-    kernel = torch.where(n.remainder(2) == 1, -1 / (math.pi * n * pitch) ** 2, torch.zeros_like(n))
-    kernel[0] = 0.25 / pitch**2
-    frequency = torch.fft.rfftfreq(size, device=n.device, dtype=n.dtype)
-    response = torch.fft.rfft(kernel).real * WINDOWS[window](frequency)
-    return pitch * torch.fft.irfft(torch.fft.rfft(views, size) * response, size)[..., :count]
-
-
-def angular_weights(angles: Tensor, period: float) -> Tensor:
-    """The part of the period that each view stands for: half the gaps next to it.
-
-    Gaps wider than twice the median are left out.
-
-    Args:
-        angles: (views,) in radians, in any order.
-        period: The period of the views in radians, π or 2π.
-
-    Returns:
-        (views,) weights in radians.
-    """
-    order = torch.argsort(angles.remainder(period))
-    ordered = angles.remainder(period)[order]
-    gaps = torch.cat([ordered[1:], ordered[:1] + period]) - ordered  # gap after each view
-    gaps = gaps.where(gaps <= 2 * gaps[gaps > 1e-6 * period].median() + 1e-6, gaps.median())
-    weights = torch.empty_like(gaps)
-    weights[order] = 0.5 * (gaps + gaps.roll(1))
-    return weights
-
-
-def _views(operator: RayTransform, y: Tensor) -> Tensor:
+def _views(operator: RayTransform, y: Tensor, grid: Grid, window: str) -> Tensor:
+    """The measurements in their natural shape, once everything fits together."""
+    name = type(operator).__name__
+    check_window(window)
+    if grid.ndim != operator.ndim:
+        raise ValueError(f"{name} is {operator.ndim}-dimensional; the grid has {grid.ndim} axes.")
     if y.numel() != len(operator) or tuple(y.shape) not in (operator.shape, (len(operator),)):
+        raise ValueError(f"{name} has shape {operator.shape}; y has shape {tuple(y.shape)}.")
+    if y.is_complex():
+        raise TypeError(f"{name} measures real numbers, got {y.dtype}.")
+    if not y.is_floating_point():
+        y = y.to(torch.get_default_dtype())
+    views = y.detach().reshape(operator.shape)
+    bad = ~torch.isfinite(views)
+    if bool(bad.any()):
+        where = bad.flatten(1).any(1).nonzero()[:, 0].tolist()
+        shown = ", ".join(map(str, where[:8])) + (", ..." if len(where) > 8 else "")
         raise ValueError(
-            f"{type(operator).__name__} has shape {operator.shape}; y has shape {tuple(y.shape)}."
+            f"{name}: {int(bad.sum())} of {bad.numel()} measurements are NaN or Inf, in views "
+            f"{shown}. Filtering needs whole views: interpolate them, or leave these views out."
         )
-    return y.reshape(operator.shape)
+    return views
 
 
-def _diverging(beam: FanBeam | ConeBeam, views: Tensor, grid: Grid, window: str) -> Tensor:
-    """Cosine weight, ramp and backprojection by 1/depth², with the detector scaled to the axis."""
-    weights = angular_weights(beam.angles, 2 * math.pi)
-    covered = float(weights.sum())
-    if covered < 2 * math.pi * (1 - 2 / len(weights)):
-        raise ValueError(
-            f"{type(beam).__name__}: the views cover {math.degrees(covered):.0f} degrees; "
-            "filtered backprojection of a diverging beam needs a full turn of 360."
-        )
-    pitch = beam.pitch / float(beam.magnification)
-    axes = [pitch * (torch.arange(n, dtype=views.dtype) - 0.5 * (n - 1)) for n in beam.shape[1:]]
-    axes[-1] = axes[-1] - float(beam.center) / float(beam.magnification)
-    distance2 = sum(a.square() for a in torch.meshgrid(*axes, indexing="ij"))
-    cosine = beam.source_distance / (beam.source_distance.square() + distance2).sqrt()
-    filtered = ramp_filter(views * cosine.to(views), pitch, window)
-    return _backproject(beam, filtered, 0.5 * weights, grid, power=2)
+def _at_axis(beam: DivergingBeam) -> tuple[float, Tensor]:
+    """The pitch scaled to the axis of rotation, and D / sqrt(D² + s² + v²) of each pixel."""
+    magnification = float(beam.magnification)
+    square = (from_axis(beam) / magnification).square()
+    if isinstance(beam, ConeBeam):
+        count = beam.shape[1]
+        rows = (torch.arange(count).to(square) - 0.5 * (count - 1)) * beam.row_pitch
+        v = rows - at_views(beam.vertical, torch.arange(beam.shape[0]))[..., None]
+        v = v.expand(beam.shape[0], count)
+        square = square[:, None, :] + (v / magnification).square()[:, :, None]
+    distance = float(beam.source_distance)
+    return beam.pitch / magnification, distance / (distance**2 + square).sqrt()
 
 
-def _backproject(
-    beam: RayTransform, views: Tensor, weights: Tensor, grid: Grid, power: int
-) -> Tensor:
-    """Σ_v weight_v view_v(projection of the pixel) / depth^power, by linear interpolation."""
-    points = grid.points(views.dtype, views.device)
+def _upright(beam: ConeBeam, views: Tensor) -> tuple[ConeBeam, Tensor]:
+    """The same scan on a panel that is neither tilted, rolled nor yawed, by interpolation."""
+    if not any(bool(angle.any()) for angle in (beam.tilt, beam.roll, beam.yaw)):
+        return beam, views
+    upright = ConeBeam(
+        beam.box,
+        beam.angles.detach(),
+        (beam.shape[1], beam.shape[2]),
+        beam.source_distance.detach(),  # pyright: ignore[reportArgumentType]
+        beam.detector_distance.detach(),  # pyright: ignore[reportArgumentType]
+        (beam.row_pitch, beam.pitch),
+        beam.center.detach(),
+        vertical=beam.vertical.detach(),
+        height=beam.height.detach(),
+    )
+    places = [torch.arange(n).to(beam.angles) - 0.5 * (n - 1) for n in beam.shape[1:]]
+    v, u = torch.meshgrid(*places, indexing="ij")
+    straight = torch.empty_like(views)
+    for view in range(len(views)):
+        frame = upright.frame(view)
+        points = frame.middle + u[..., None] * frame.across + v[..., None] * frame.along
+        index, _ = beam.locate(points, view)
+        straight[view] = _interpolated(views[view], index)
+    return upright, straight
+
+
+def _interpolated(view: Tensor, index: Tensor) -> Tensor:
+    """A view (rows, columns) at fractional indices (*s, 2), by bilinear interpolation."""
+    scale = view.new_tensor([2 / max(n - 1, 1) for n in view.shape])
+    # grid_sample wants the last axis first, and corners at ±1
+    where = (index.to(view) * scale - 1).flip(-1).reshape(1, 1, -1, 2)
+    value = nn.functional.grid_sample(view[None, None], where, align_corners=True)
+    return value.reshape(index.shape[:-1])
+
+
+def _from_panels(beam: ConeBeam, views: Tensor, grid: Grid, first: int) -> Tensor:
+    """Σ_views view(projection of the voxel) / depth², of views that begin at column `first`."""
+    points = grid.points(beam.angles.dtype, views.device)
+    shift = points.new_tensor([0.0, float(first)])
     image = torch.zeros(grid.shape, dtype=views.dtype, device=views.device)
-    scale = views.new_tensor([2 / max(n - 1, 1) for n in beam.shape[1:]])
     for view in range(beam.shape[0]):
-        index, depth = beam.locate(points.to(beam.angles.dtype), view)
-        # grid_sample wants the last axis first, and corners at ±1
-        where = (index.to(views.dtype) * scale - 1).flip(-1)
-        if where.shape[-1] == 1:
-            where = torch.cat([where, torch.zeros_like(where)], -1)
-        source = views[view].reshape(1, 1, -1, beam.shape[-1])
-        value = torch.nn.functional.grid_sample(
-            source, where.reshape(1, 1, -1, 2), align_corners=True
-        )
-        image += weights[view].to(image) * value.reshape(grid.shape) / depth.to(image) ** power
+        index, depth = beam.locate(points, view)
+        image += _interpolated(views[view], index - shift) / depth.to(image).square()
     return image[..., None]
+
+
+def _from_lines(
+    beam: ParallelBeam | FanBeam, views: Tensor, pitch: float, grid: Grid, window: str
+) -> Tensor:
+    """Σ_views filtered view(projection of the pixel) / depth², from the nearest fine sample."""
+    first, last = _reach(beam, grid)
+    table = filtered_between(views, pitch, window, first, last, FINER)
+    image = torch.zeros(grid.numel, dtype=views.dtype, device=views.device)
+    axes = grid.axes(beam.angles.dtype, views.device)
+    place = torch.empty(grid.shape, dtype=beam.angles.dtype, device=views.device)
+    index = torch.empty(grid.numel, dtype=torch.int32, device=views.device)
+    value = torch.empty_like(image)
+    points = None
+    if isinstance(beam, FanBeam):
+        points = grid.points(beam.angles.dtype, views.device)
+    for view in range(beam.shape[0]):
+        depth = None
+        if points is None:
+            _parallel_places(beam, axes, view, first, place)
+        else:
+            where, depth = beam.locate(points, view)
+            place = ((where[..., 0] - first) * FINER + 0.5).clamp(0, table.shape[1] - 1)
+        index.copy_(place.reshape(-1))
+        torch.index_select(table[view], 0, index, out=value)
+        if depth is not None:
+            value /= depth.to(image).square().reshape(-1)
+        image += value
+    return image.reshape(*grid.shape, 1)
+
+
+def _parallel_places(
+    beam: ParallelBeam, axes: list[Tensor], view: int, first: int, out: Tensor
+) -> None:
+    """Where pixels fall on the fine samples of a view: a sum of one line and one column."""
+    cos = beam.angles[view].cos() / beam.pitch * FINER
+    sin = beam.angles[view].sin() / beam.pitch * FINER
+    center = at_views(beam.center, view) / beam.pitch + 0.5 * (beam.shape[1] - 1) - first
+    column = (axes[0] - beam.box.center[0]) * cos + (center * FINER + 0.5)
+    line = (axes[1] - beam.box.center[1]) * sin
+    torch.add(column[:, None], line[None, :], out=out)
+
+
+def _reach(beam: ParallelBeam | DivergingBeam, grid: Grid) -> tuple[int, int]:
+    """The first and the last detector column that a pixel may fall on; of a fan, within limits."""
+    shift = math.dist(grid.box.center[:2], beam.box.center[:2])
+    radius = 0.5 * math.hypot(*grid.box.lengths[:2]) + shift
+    count = beam.shape[-1]
+    if isinstance(beam, DivergingBeam):
+        source = float(beam.source_distance)
+        near = max(source - radius, 1e-3 * source)
+        radius = min(radius * float(beam.magnification) * source / near, count * beam.pitch)
+    bins = math.ceil((radius + float(beam.center.abs().max())) / beam.pitch) + 1
+    middle = (count - 1) // 2
+    return middle - bins, middle + bins + 1

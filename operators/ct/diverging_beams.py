@@ -1,4 +1,4 @@
-"""Fan and cone beams: a point source opposite a flat detector.
+"""A point source opposite a flat detector, and the fan beam of it.
 
 The convention of angles and axes is that of `ray_transform`.
 """
@@ -8,20 +8,17 @@ from __future__ import annotations
 import math
 from abc import ABC
 
-import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid
 from inverse_inr.operators.ct.joseph import joseph_matrix
-from inverse_inr.operators.ct.ray_transform import (
-    RayTransform,
-    geometry_parameter,
-    positive_count,
-)
+from inverse_inr.operators.ct.ray_transform import geometry_parameter, positive_count
+from inverse_inr.operators.ct.turning_scanner import TurningScanner, at_views
 from inverse_inr.operators.rows import matrix_on_grid
+from inverse_inr.ranges import Count, Finite, FiniteTensor, NonNegative, Positive, checked
 
 
-class DivergingBeam(RayTransform, ABC):
+class DivergingBeam(TurningScanner, ABC):
     """A point source opposite a flat detector, as fan and cone beams have it.
 
     Attributes:
@@ -33,14 +30,12 @@ class DivergingBeam(RayTransform, ABC):
     detector_distance: Tensor
 
     def _place(self, source_distance: float | Tensor, detector_distance: float | Tensor) -> None:
-        name = type(self).__name__
-        dtype = self.angles.dtype
-        self.source_distance = geometry_parameter(
-            source_distance, f"{name}: source_distance", dtype
-        )
-        self.detector_distance = geometry_parameter(
-            detector_distance, f"{name}: detector_distance", dtype
-        )
+        self.source_distance = self._distance(source_distance, "source_distance")
+        self.detector_distance = self._distance(detector_distance, "detector_distance")
+
+    def _distance(self, value: float | Tensor, name: str) -> Tensor:
+        name = f"{type(self).__name__}: {name}"
+        return geometry_parameter(value, name, self.angles.dtype)
 
     @property
     def magnification(self) -> Tensor:
@@ -72,7 +67,8 @@ class FanBeam(DivergingBeam):
         detector_distance: From the axis of rotation to the detector, in the box's unit.
         pitch: Width of a bin of the real detector, in the box's unit; by default one with which the
             detector sees the box at the axis of rotation.
-        center: Shift of the axis of rotation along the detector, in the box's unit.
+        center: Shift of the axis of rotation along the detector, in the box's unit: one number, or
+            (views,), one for each view.
         samples: Points per ray; by default one per bin on the magnified box's diagonal.
         subrays: Rays that are averaged over each detector bin.
 
@@ -80,20 +76,21 @@ class FanBeam(DivergingBeam):
         ValueError: As `ParallelBeam`, and if the source lies inside the circle around the box.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
-        angles: Tensor,
-        detectors: int,
-        source_distance: float,
-        detector_distance: float,
-        pitch: float | None = None,
-        center: float | Tensor = 0.0,
-        samples: int | None = None,
-        subrays: int = 1,
+        angles: FiniteTensor,
+        detectors: Count,
+        source_distance: Positive | FiniteTensor,
+        detector_distance: NonNegative | FiniteTensor,
+        pitch: Positive | None = None,
+        center: Finite | FiniteTensor = 0.0,
+        samples: Count | None = None,
+        subrays: Count = 1,
     ) -> None:
         detectors = positive_count(detectors, "FanBeam: detectors")
-        magnification = _checked_magnification(self, box, source_distance, detector_distance)
+        magnification = checked_magnification(self, box, source_distance, detector_distance)
         if pitch is None:
             pitch = max(box.lengths) * magnification / detectors
         super().__init__(box, angles, center, pitch, samples, subrays, magnification)
@@ -102,7 +99,8 @@ class FanBeam(DivergingBeam):
 
     def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
         view, column = self._split(rows)
-        u = self._bins(column, self.shape[1], subrays) - self.center
+        u = self.pitch * self._bins(column, self.shape[1], subrays)
+        u = u - at_views(self.center, view)[..., None]
         e, n = self._frame(view)
         return self._from_source(u[..., None] * e[:, None], n[:, None])
 
@@ -110,7 +108,7 @@ class FanBeam(DivergingBeam):
         e, n = self._frame(view)
         depth = 1 + ((points - self._middle()) @ n) / self.source_distance
         u = ((points - self._middle()) @ e) * self.magnification / depth
-        index = (u + self.center) / self.pitch + 0.5 * (self.shape[1] - 1)
+        index = (u + at_views(self.center, view)) / self.pitch + 0.5 * (self.shape[1] - 1)
         return index[..., None], depth
 
     def on(self, grid: Grid) -> OnGrid:
@@ -127,76 +125,35 @@ class FanBeam(DivergingBeam):
         return matrix_on_grid(joseph_matrix(self, grid), grid, self.shape)
 
 
-class ConeBeam(DivergingBeam):
-    """A circular cone-beam scan with a flat detector in 3-D, of shape (views, rows, columns).
+def checked_magnification(
+    beam: nn.Module, box: Box, source: float | Tensor, detector: float | Tensor
+) -> float:
+    """Check where source and detector are.
 
     Args:
-        box: The 3-D box of the field; the axis of rotation is its last coordinate.
-        angles: (views,) in radians.
-        detectors: Numbers of detector rows (along the axis of rotation) and columns.
-        source_distance: From the axis of rotation to the source, in the box's unit.
-        detector_distance: From the axis of rotation to the detector, in the box's unit.
-        pitch: Width and height of a pixel of the real detector, in the box's unit; by default one
-            with which the columns see the box at the axis of rotation.
-        center: Shift of the axis of rotation along the detector's columns, in the box's unit.
-        samples: Points per ray; by default one per pixel on the magnified box's diagonal.
-        subrays: Rays per axis of a detector pixel, `subrays`² in all, which are averaged.
+        beam: The operator, for the message.
+        box: The box of the field, which turns about its middle.
+        source: From the axis of rotation to the source, in the box's unit.
+        detector: From the axis of rotation to the detector, in the box's unit.
+
+    Returns:
+        The magnification at the axis.
 
     Raises:
-        ValueError: As `FanBeam`.
+        ValueError: The source is inside the circle of the box's corners, or a distance is no single
+            length.
     """
-
-    ndim = 3
-
-    def __init__(
-        self,
-        box: Box,
-        angles: Tensor,
-        detectors: tuple[int, int],
-        source_distance: float,
-        detector_distance: float,
-        pitch: float | None = None,
-        center: float | Tensor = 0.0,
-        samples: int | None = None,
-        subrays: int = 1,
-    ) -> None:
-        rows, columns = (positive_count(n, "ConeBeam: detectors") for n in detectors)
-        magnification = _checked_magnification(self, box, source_distance, detector_distance)
-        if pitch is None:
-            pitch = max(box.lengths) * magnification / columns
-        super().__init__(box, angles, center, pitch, samples, subrays, magnification)
-        self._place(source_distance, detector_distance)
-        self.shape = (len(self.angles), rows, columns)
-
-    def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
-        view, row, column = self._split(rows)
-        across = self._bins(column, self.shape[2], subrays) - self.center
-        along = self._bins(row, self.shape[1], subrays)
-        u = across[:, None, :].expand(-1, along.shape[1], -1).flatten(1)
-        v = along[:, :, None].expand(-1, -1, across.shape[1]).flatten(1)
-        e, n = self._frame(view)
-        axis = e.new_tensor([0.0, 0.0, 1.0])
-        return self._from_source(u[..., None] * e[:, None] + v[..., None] * axis, n[:, None])
-
-    def locate(self, points: Tensor, view: int) -> tuple[Tensor, Tensor]:
-        e, n = self._frame(view)
-        x = points - self._middle()
-        depth = 1 + (x @ n) / self.source_distance
-        across = (x @ e) * self.magnification / depth + self.center
-        u = across / self.pitch + 0.5 * (self.shape[2] - 1)
-        v = x[..., 2] * self.magnification / depth / self.pitch + 0.5 * (self.shape[1] - 1)
-        return torch.stack([v, u], -1), depth
-
-
-def _checked_magnification(beam: nn.Module, box: Box, source: float, detector: float) -> float:
-    """Magnification at the axis; the source must be outside the circle of the box's corners."""
     name = type(beam).__name__
     radius = 0.5 * math.hypot(*box.lengths[:2])
-    source = _number(source)
-    detector = _number(detector)
+    source = _number(source, f"{name}: source_distance")
+    detector = _number(detector, f"{name}: detector_distance")
     if not (math.isfinite(source) and source > radius):
+        hint = ""
+        if detector > radius:
+            hint = f" detector_distance={detector:.6g} does not; are the two swapped?"
         raise ValueError(
-            f"{name}: source_distance={source} lies inside the box's circle of radius {radius:.4g}."
+            f"{name}: source_distance={source} lies inside the box's circle of radius "
+            f"{radius:.4g}.{hint}"
         )
     if not (math.isfinite(detector) and detector >= 0):
         raise ValueError(
@@ -205,7 +162,9 @@ def _checked_magnification(beam: nn.Module, box: Box, source: float, detector: f
     return (source + detector) / source
 
 
-def _number(value: float | Tensor) -> float:
+def _number(value: float | Tensor, name: str) -> float:
     if isinstance(value, Tensor):
+        if value.ndim:
+            raise ValueError(f"{name} must be one length, got shape {tuple(value.shape)}.")
         return float(value.detach())
-    return value
+    return float(value)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid, Operator, Query, flatten, unflatten
 from inverse_inr.operators.quadrature import legendre
+from inverse_inr.ranges import FiniteTensor, WholeNumber, checked
 
 
 class DetectorDrift(nn.Module):
@@ -38,7 +39,10 @@ class DetectorDrift(nn.Module):
             times do not match.
     """
 
-    def __init__(self, operator: Operator, degree: int = 1, *, times: Tensor | None = None) -> None:
+    @checked
+    def __init__(
+        self, operator: Operator, degree: WholeNumber = 1, *, times: FiniteTensor | None = None
+    ) -> None:
         super().__init__()
         shape = tuple(getattr(operator, "shape", ()))
         if len(shape) < 2:

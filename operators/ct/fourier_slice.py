@@ -24,7 +24,8 @@ class ParallelRays(Protocol):
     Attributes:
         box: The box of the field; the axis of rotation goes through its centre.
         angles: (views,) in radians.
-        center: Shift of the axis of rotation along the detector, in the box's unit.
+        center: Shift of the axis of rotation along the detector, in the box's unit: a scalar, or
+            (views,).
         pitch: Width of a detector bin, in the box's unit.
         shape: (views, detectors).
     """
@@ -56,7 +57,7 @@ class FourierSlice(nn.Module):
             raise ValueError(f"ParallelBeam.on: the grid has {grid.ndim} axes; it must have 2.")
         self.shape = (beam.shape[0], beam.shape[1])
         angles = beam.angles.detach().double().cpu().numpy()
-        center = float(beam.center.detach())
+        center = np.broadcast_to(beam.center.detach().double().cpu().numpy(), angles.shape)
         h = np.array(grid.spacing)
         pitch = beam.pitch
         detectors = beam.shape[1]
@@ -64,7 +65,8 @@ class FourierSlice(nn.Module):
         # views are periodic in s: the period must keep wrapped copies of the object off the
         # detector
         reach = 0.5 * grid.box.diagonal + float(np.hypot(*shift))
-        bins = _fast(math.ceil((reach + 0.5 * detectors * pitch + abs(center)) / pitch * 1.05) + 8)
+        farthest = reach + 0.5 * detectors * pitch + float(np.abs(center).max())
+        bins = _fast(math.ceil(farthest / pitch * 1.05) + 8)
         period = bins * pitch
         direction = np.stack([np.cos(angles), np.sin(angles)], -1)  # (views, 2)
         # the frequency at which each view's slice leaves the square of Nyquist
@@ -77,8 +79,9 @@ class FourierSlice(nn.Module):
         # every fold-th
         self.fold = max(1, math.ceil(2 * (count - 1) / bins))
         self.length = bins * self.fold
-        first = -0.5 * (detectors - 1) * pitch - center
-        weight = np.exp(2j * np.pi * (frequency * first - k @ shift)) * np.sinc(frequency * pitch)
+        first = -0.5 * (detectors - 1) * pitch - center  # (views,)
+        phase = frequency * first[:, None] - k @ shift
+        weight = np.exp(2j * np.pi * phase) * np.sinc(frequency * pitch)
         weight *= np.prod(h) / period * self.length
         dtype = beam.angles.dtype
         shape = (grid.shape[0], grid.shape[1])

@@ -20,15 +20,24 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Grid
+from inverse_inr.operators.ct.astra_cones import cone_geometry, read_cone, solid_volume
 from inverse_inr.operators.ct.astra_vectors import read_vectors, scanner_frame
+from inverse_inr.operators.ct.cone_beam import ConeBeam
+from inverse_inr.operators.ct.cone_vectors import ConeVectors
 from inverse_inr.operators.ct.diverging_beams import FanBeam
 from inverse_inr.operators.ct.radon import ParallelBeam
+from inverse_inr.ranges import Count, checked
 
 Geometry = dict[str, Any]
 """One of ASTRA's dictionaries."""
 
 
-def to_astra(operator: ParallelBeam | FanBeam, grid: Grid) -> tuple[Geometry, Geometry]:
+Scan = ParallelBeam | FanBeam | ConeBeam | ConeVectors
+"""The scans that ASTRA knows too."""
+
+
+@checked
+def to_astra(operator: Scan, grid: Grid) -> tuple[Geometry, Geometry]:
     """Describe a scan in ASTRA's terms, with lengths in the box's unit.
 
     ASTRA's origin is the axis of rotation, the centre of `operator.box`; a grid with another centre
@@ -36,41 +45,50 @@ def to_astra(operator: ParallelBeam | FanBeam, grid: Grid) -> tuple[Geometry, Ge
 
     Args:
         operator: The scan.
-        grid: The 2-D grid of the images.
+        grid: The grid of the images or volumes.
 
     Returns:
-        The projection geometry as `astra.create_proj_geom` makes it ('parallel', 'fanflat', or the
-        '_vec' form if the detector is off centre), and the volume geometry as
-        `astra.create_vol_geom` makes it.
+        The projection geometry as `astra.create_proj_geom` makes it ('parallel', 'fanflat', 'cone',
+        or the '_vec' form if the detector is off centre or moves), and the volume geometry as
+        `astra.create_vol_geom` makes it. The order of 3-D arrays is in `astra_cones`.
 
     Raises:
-        ValueError: The operator is another (ASTRA's 3-D geometries need CUDA), or the grid is not
-            2-D.
+        ValueError: The operator is another, or the grid has another dimension.
     """
-    if not isinstance(operator, ParallelBeam | FanBeam):
+    if not isinstance(operator, Scan):
         raise ValueError(
-            "to_astra: expected ParallelBeam or FanBeam (ASTRA's 2-D scans), "
+            "to_astra: expected ParallelBeam, FanBeam, ConeBeam or ConeVectors, "
             f"got {type(operator).__name__}."
         )
-    if grid.ndim != 2:
+    if grid.ndim != operator.ndim:
         raise ValueError(
-            f"to_astra: {type(operator).__name__} is 2-D; the grid has {grid.ndim} axes."
+            f"to_astra: {type(operator).__name__} is {operator.ndim}-D; "
+            f"the grid has {grid.ndim} axes."
         )
+    if isinstance(operator, ConeBeam | ConeVectors):
+        return cone_geometry(operator), solid_volume(grid, operator.box.center)
     theta = operator.angles.detach().double().cpu().numpy() - math.pi / 2
     return _projection(operator, theta), _volume(grid, operator.box.center)
 
 
+@checked
 def from_astra(
-    projection_geometry: Geometry, volume_geometry: Geometry, *, units: tuple[str, str] = ("", "")
-) -> tuple[ParallelBeam | FanBeam, Grid]:
+    projection_geometry: Geometry,
+    volume_geometry: Geometry,
+    *,
+    units: tuple[str, ...] = ("", ""),
+) -> tuple[Scan, Grid]:
     """Read a scan from ASTRA's dictionaries.
 
-    Coordinates are ASTRA's, (x0, x1) = (-Y, X). Vectors may describe any axis and one detector
-    offset; their angles come back in [0, 2π).
+    Coordinates are ASTRA's, (x0, x1) = (-Y, X). Plane vectors may describe any axis and one
+    detector offset, or one offset for each view about the origin; their angles come back in
+    [0, 2π). Vectors of cones become a `ConeBeam` where the source turns about the origin at one
+    distance, with moves of the panel for each view, and `ConeVectors` otherwise.
 
     Args:
-        projection_geometry: Of type 'parallel', 'parallel_vec', 'fanflat' or 'fanflat_vec'.
-        volume_geometry: A 2-D volume.
+        projection_geometry: Of type 'parallel', 'parallel_vec', 'fanflat', 'fanflat_vec', 'cone' or
+            'cone_vec'.
+        volume_geometry: A 2-D volume, or a 3-D one for cones.
         units: The unit of the dictionaries' lengths, for each axis of the box.
 
     Returns:
@@ -78,10 +96,12 @@ def from_astra(
         is the smallest around the axis of rotation that holds the image.
 
     Raises:
-        ValueError: The type is another, the volume is 3-D, or the vectors are not one rotation of
-            one scanner.
+        ValueError: The type is another, the volume has another dimension, or plane vectors are not
+            one rotation of one scanner.
     """
     kind = projection_geometry.get("type")
+    if kind in ("cone", "cone_vec"):
+        return read_cone(projection_geometry, volume_geometry, units)
     if kind in ("parallel", "fanflat"):
         angles = np.asarray(projection_geometry["ProjectionAngles"], float) + math.pi / 2
         axis = np.zeros(2)
@@ -97,18 +117,20 @@ def from_astra(
     else:
         raise ValueError(
             f"from_astra: projection geometry of type {kind!r}; "
-            "'parallel', 'parallel_vec', 'fanflat' and 'fanflat_vec' are read. "
-            "ASTRA's 3-D geometries need CUDA and are not."
+            "'parallel', 'fanflat', 'cone' and their '_vec' forms are read."
         )
     box, grid = _boxes(volume_geometry, axis, units)
     make = FanBeam if kind.startswith("fan") else ParallelBeam
     view = torch.as_tensor(angles, dtype=torch.get_default_dtype())
+    if "center" in scanner:
+        scanner["center"] = torch.as_tensor(scanner["center"], dtype=view.dtype)
     return make(box, view, int(projection_geometry["DetectorCount"]), pitch=pitch, **scanner), grid
 
 
+@checked
 def from_scikit_image(
     theta_degrees: Sequence[float] | np.ndarray | Tensor,
-    shape: tuple[int, int],
+    shape: tuple[Count, Count],
     *,
     circle: bool = True,
 ) -> ParallelBeam:
@@ -166,11 +188,12 @@ def _projection(operator: ParallelBeam | FanBeam, theta: np.ndarray) -> Geometry
         detector = float(operator.detector_distance.detach())
         distances = {"DistanceOriginSource": source, "DistanceOriginDetector": detector}
     count = operator.shape[1]
-    center = float(operator.center.detach())
-    if center:
+    center = operator.center.detach().double().cpu().numpy()
+    if center.any():
         e, n = scanner_frame(theta)
+        moved = np.broadcast_to(center, theta.shape)[:, None] * e
         # ray or source, the detector's middle, the step of one bin
-        vectors = np.hstack([-source * n, detector * n - center * e, operator.pitch * e])
+        vectors = np.hstack([-source * n, detector * n - moved, operator.pitch * e])
         return {"type": f"{kind}_vec", "DetectorCount": count, "Vectors": vectors}
     return {
         "type": kind,
@@ -189,7 +212,7 @@ def _volume(grid: Grid, axis: tuple[float, ...]) -> Geometry:
     return {"option": option, "GridRowCount": grid.shape[0], "GridColCount": grid.shape[1]}
 
 
-def _boxes(volume: Geometry, axis: np.ndarray, units: tuple[str, str]) -> tuple[Box, Grid]:
+def _boxes(volume: Geometry, axis: np.ndarray, units: tuple[str, ...]) -> tuple[Box, Grid]:
     """The box about the axis (X, Y) that holds the volume's window, and the window's grid."""
     if "GridSliceCount" in volume:
         raise ValueError("from_astra: the volume geometry is 3-D; only 2-D ones are read.")

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, OnGrid
 from inverse_inr.operators.ct.fourier_slice import FourierSlice
-from inverse_inr.operators.ct.ray_transform import RayTransform, positive_count
+from inverse_inr.operators.ct.ray_transform import positive_count
+from inverse_inr.operators.ct.turning_scanner import TurningScanner, at_views
+from inverse_inr.ranges import Count, Finite, FiniteTensor, Positive, checked
 
 
-class ParallelBeam(RayTransform):
+class ParallelBeam(TurningScanner):
     """A parallel beam in 2-D, of shape (views, detectors).
 
     Args:
@@ -21,23 +23,26 @@ class ParallelBeam(RayTransform):
         angles: (views,) in radians.
         detectors: Number of detector bins.
         pitch: Width of a bin, in the box's unit; by default the box's longest side / `detectors`.
-        center: Shift of the axis of rotation along the detector, in the box's unit.
+        center: Shift of the axis of rotation along the detector, in the box's unit: one number, or
+            (views,), one for each view.
         samples: Points per ray; by default one per bin on the box's diagonal.
         subrays: Rays that are averaged over each detector bin.
 
     Raises:
-        ValueError: The box is not 2-D, the angles are not finite, or the pitch is not positive.
+        ValueError: The box is not 2-D, the angles are not finite or in degrees, the pitch is not
+            positive, or there are not as many centres as views.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
-        angles: Tensor,
-        detectors: int,
-        pitch: float | None = None,
-        center: float | Tensor = 0.0,
-        samples: int | None = None,
-        subrays: int = 1,
+        angles: FiniteTensor,
+        detectors: Count,
+        pitch: Positive | None = None,
+        center: Finite | FiniteTensor = 0.0,
+        samples: Count | None = None,
+        subrays: Count = 1,
     ) -> None:
         detectors = positive_count(detectors, "ParallelBeam: detectors")
         if pitch is None:
@@ -47,7 +52,8 @@ class ParallelBeam(RayTransform):
 
     def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
         view, column = self._split(rows)
-        s = self._bins(column, self.shape[1], subrays) - self.center
+        s = self.pitch * self._bins(column, self.shape[1], subrays)
+        s = s - at_views(self.center, view)[..., None]
         e, n = self._frame(view)
         origin = self._middle() + s[..., None] * e[:, None]
         return origin, n[:, None].expand_as(origin)
@@ -55,7 +61,7 @@ class ParallelBeam(RayTransform):
     def locate(self, points: Tensor, view: int) -> tuple[Tensor, Tensor]:
         e, _ = self._frame(view)
         s = (points - self._middle()) @ e
-        index = (s + self.center) / self.pitch + 0.5 * (self.shape[1] - 1)
+        index = (s + at_views(self.center, view)) / self.pitch + 0.5 * (self.shape[1] - 1)
         return index[..., None], torch.ones_like(s)
 
     def on(self, grid: Grid) -> OnGrid:

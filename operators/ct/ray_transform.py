@@ -8,7 +8,8 @@ about the box's centre:
 A parallel ray with detector coordinate s is { x : (x - centre)·e = s }, so s = x0 cos + x1 sin. Fan
 and cone beams with a distant source tend to it. In 3-D the axis of rotation is the last coordinate,
 so every slice [..., k] of the volume is a fan-beam image; detector rows run along it. `center`
-shifts the axis along the detector, in length units.
+shifts the axis along the detector, in length units: one for the scan, or one for each view (a stage
+that wobbles).
 """
 
 from __future__ import annotations
@@ -32,8 +33,6 @@ class RayTransform(nn.Module, ABC):
 
     Args:
         box: The box of the field; rays are clipped to it.
-        angles: (views,) in radians.
-        center: Shift of the axis of rotation along the detector, in the box's unit.
         pitch: Width of a detector bin, in the box's unit.
         samples: Equispaced points per ray; by default one per detector bin on the box's diagonal.
         subrays: Rays that are averaged over each detector bin.
@@ -44,19 +43,15 @@ class RayTransform(nn.Module, ABC):
         ndim: The number of dimensions of the field.
 
     Raises:
-        ValueError: The box has another dimension, or the geometry is not finite or not positive.
+        ValueError: The box has another dimension, or a length or number is not positive.
     """
 
-    angles: Tensor
-    center: Tensor
     shape: tuple[int, ...]
     ndim = 2
 
     def __init__(
         self,
         box: Box,
-        angles: Tensor,
-        center: float | Tensor,
         pitch: float,
         samples: int | None,
         subrays: int,
@@ -66,20 +61,12 @@ class RayTransform(nn.Module, ABC):
         name = type(self).__name__
         if box.ndim != self.ndim:
             raise ValueError(f"{name} is {self.ndim}-dimensional; the box has {box.ndim} axes.")
-        if not (math.isfinite(pitch) and pitch > 0):
-            raise ValueError(f"{name}: pitch must be a positive length, got {pitch}.")
-        if subrays < 1 or (samples is not None and samples < 1):
-            raise ValueError(f"{name}: samples={samples} and subrays={subrays} must be at least 1.")
         self.box = box
-        self.pitch = float(pitch)
-        self.subrays = int(subrays)
-        self.angles = geometry_parameter(angles, f"{name}: angles")
-        self.center = geometry_parameter(center, f"{name}: center", self.angles.dtype)
-        if self.angles.ndim != 1 or not len(self.angles):
-            raise ValueError(
-                f"{name}: angles must be a (views,) tensor with at least one view, got {angles!r}."
-            )
-        self.samples = samples or math.ceil(box.diagonal * magnification / pitch)
+        self.pitch = positive_length(pitch, f"{name}: pitch")
+        self.subrays = positive_count(subrays, f"{name}: subrays")
+        if samples is None:
+            samples = math.ceil(box.diagonal * magnification / self.pitch)
+        self.samples = positive_count(samples, f"{name}: samples")
         self.eval()  # deterministic until a solver turns training on
 
     def __len__(self) -> int:
@@ -145,23 +132,21 @@ class RayTransform(nn.Module, ABC):
         return unflatten(self, y)
 
     def _split(self, rows: Tensor) -> tuple[Tensor, ...]:
-        return torch.unravel_index(rows.to(self.angles.device), self.shape)
+        return torch.unravel_index(rows.to(self._geometry().device), self.shape)
 
     def _bins(self, index: Tensor, count: int, subrays: int | None) -> Tensor:
-        """Detector coordinates (b, subrays) of sub-rays in bins, measured from the middle."""
+        """Places (b, subrays) of sub-rays on the detector, in bins from the middle."""
         q = subrays or self.subrays
-        offset = (torch.arange(q, dtype=self.angles.dtype, device=index.device) + 0.5) / q - 0.5
-        return ((index - 0.5 * (count - 1))[:, None] + offset) * self.pitch
+        dtype = self._geometry().dtype
+        offset = (torch.arange(q, dtype=dtype, device=index.device) + 0.5) / q - 0.5
+        return (index - 0.5 * (count - 1))[:, None] + offset
 
-    def _frame(self, view: Tensor | int) -> tuple[Tensor, Tensor]:
-        """(e, n) of some views, padded with zeros along the axis of rotation: both (*b, d)."""
-        cos = self.angles[view].cos()
-        sin = self.angles[view].sin()
-        rest = [torch.zeros_like(cos)] * (self.ndim - 2)
-        return torch.stack([cos, sin, *rest], -1), torch.stack([-sin, cos, *rest], -1)
+    @abstractmethod
+    def _geometry(self) -> Tensor:
+        """A part of the geometry, whose dtype and device the rays have."""
 
     def _middle(self) -> Tensor:
-        return self.angles.new_tensor(self.box.center)
+        return self._geometry().new_tensor(self.box.center)
 
 
 def geometry_parameter(
@@ -178,11 +163,14 @@ def geometry_parameter(
         The parameter itself, or a buffer in floating point.
 
     Raises:
+        TypeError: The value is complex.
         ValueError: The value is not finite.
     """
     tensor = value
     if not isinstance(tensor, Tensor):
         tensor = torch.as_tensor(value, dtype=dtype)
+    if tensor.is_complex():
+        raise TypeError(f"{name} must be real, got {tensor.dtype}.")
     if not torch.isfinite(tensor).all():
         raise ValueError(f"{name} holds NaN or Inf.")
     if isinstance(value, nn.Parameter):
@@ -205,6 +193,24 @@ def positive_count(value: int, name: str) -> int:
     Raises:
         ValueError: It is no whole number, or less than 1.
     """
-    if int(value) != value or value < 1:
+    if not math.isfinite(value) or int(value) != value or value < 1:
         raise ValueError(f"{name} must be a positive whole number, got {value}.")
     return int(value)
+
+
+def positive_length(value: float, name: str) -> float:
+    """Check a length, such as the pitch of a detector.
+
+    Args:
+        value: The length.
+        name: What it is called in the message.
+
+    Returns:
+        The length as a float.
+
+    Raises:
+        ValueError: It is not finite, or not positive.
+    """
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a positive length, got {value}.")
+    return float(value)

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,10 @@ from inverse_inr import (
     phantoms,
     predict,
 )
+from inverse_inr.memory import require
 from inverse_inr.operators import DetectorDrift, FanBeam, ParallelBeam, fbp
-from inverse_inr.problems.images import load_truth
+from inverse_inr.problems.images import PHANTOMS, load_truth
+from inverse_inr.ranges import Count, Range, WholeNumber, checked
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import HeldOut, hold_out
 
@@ -40,19 +42,34 @@ FULL_CIRCLE = {"parallel": 180.0, "fan": 360.0}
 """Degrees that the views of a beam must span to see everything."""
 
 
+Coverage = Annotated[float, Range(above=0, most=360)]
+"""Degrees that views span, up to a turn."""
+NoiseLevel = Annotated[float, Range(above=0, most=10)]
+"""A standard deviation as a fraction of the largest line integral."""
+Photons = Annotated[float, Range(above=0, most=1e15)]
+"""Photons per detector bin: more are told apart by no counter."""
+Subrays = Annotated[int, Range(least=1, most=256)]
+"""Rays that are averaged over a detector bin; more than a few make no difference."""
+FINE_SUBRAYS = 16
+"""Rays a bin by which a phantom is measured."""
+ROWS_AT_ONCE = 8192
+"""Measurements that are simulated at a time, which bounds the memory."""
+
+
+@checked
 def ct(
     phantom: str = "shepp_logan",
     *,
-    size: int = 128,
-    views: int = 60,
-    detectors: int | None = None,
-    coverage: float | None = None,
+    size: Count = 128,
+    views: Count = 60,
+    detectors: Count | None = None,
+    coverage: Coverage | None = None,
     beam: Literal["parallel", "fan"] = "parallel",
-    noise_level: float = 0.005,
-    photons: float | None = None,
-    slice: int | None = None,
-    subrays: int = 2,
-    seed: int = 0,
+    noise_level: NoiseLevel = 0.005,
+    photons: Photons | None = None,
+    slice: WholeNumber | None = None,
+    subrays: Subrays = 2,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Simulate a 2-D scan of a phantom or of an image file.
 
@@ -78,15 +95,25 @@ def ct(
 
     Raises:
         ValueError: If the beam is unknown, or the phantom is neither known nor a readable file.
+        OutOfMemoryError: If image or measurements would not fit the memory at hand.
     """
+    if slice is not None and phantom in PHANTOMS:
+        raise ValueError(f"ct: slice={slice} is of a volume; {phantom!r} is a picture.")
+    bins = detectors or size
+    require_image("ct: size", size)
+    require(
+        f"ct: {views} views of {bins} detector bins",
+        16.0 * views * bins,
+        lambda there: f"{there // (16 * views)} bins would fit.",
+    )
     truth, box = load_truth(phantom, slice)
     longest = max(box.lengths)
     grid = Grid(box, tuple(max(1, round(size * n / longest)) for n in box.lengths))
     if coverage is None:
         coverage = FULL_CIRCLE.get(beam, 360.0)
     angles = torch.arange(views, dtype=torch.float64) * math.radians(coverage) / views
-    operator = _beam(box, angles.float(), detectors or size, beam, subrays=subrays)
-    mean = _measure(truth, _beam(box, angles, detectors or size, beam, subrays=subrays)).float()
+    operator = _beam(box, angles.float(), bins, beam, subrays=subrays)
+    mean = _measure(truth, _beam(box, angles, bins, beam, subrays=subrays)).float()
     if photons is None:
         model: noise.Noise = noise.Gaussian(noise_level * float(mean.max()))
     else:
@@ -97,6 +124,24 @@ def ct(
     y = model.sample(mean, torch.Generator().manual_seed(seed))
     return Problem(
         [Term(operator, y, model)], box, grid, reference=truth, suggested=suggestion(operator)
+    )
+
+
+def require_image(what: str, size: float) -> None:
+    """Refuse a square image that does not fit the memory at hand, before anything is allocated.
+
+    Args:
+        what: The size as its user calls it, for the message: "ct: size".
+        size: Pixels along each axis.
+
+    Raises:
+        OutOfMemoryError: The image and its points need more memory than there is.
+    """
+    bytes_a_pixel = 16
+    require(
+        f"{what}={size}: an image of {size} x {size} pixels",
+        bytes_a_pixel * float(size) ** 2,
+        lambda there: f"{math.isqrt(there // bytes_a_pixel)} pixels a side would fit.",
     )
 
 
@@ -116,7 +161,10 @@ def _beam(
 def _measure(truth: Field, beam: ParallelBeam | FanBeam) -> Tensor:
     """Bin-averaged line integrals: exact for a phantom, by fine rays for anything else."""
     if isinstance(truth, phantoms.Ellipsoids | phantoms.GaussianBlobs):
-        return truth.line_integral(*beam.rays(torch.arange(len(beam)), 16)).mean(1)
+        parts = torch.arange(len(beam)).split(ROWS_AT_ONCE)
+        return torch.cat(
+            [truth.line_integral(*beam.rays(rows, FINE_SUBRAYS)).mean(1) for rows in parts]
+        )
     kind = "parallel"
     if isinstance(beam, FanBeam):
         kind = "fan"
@@ -153,6 +201,7 @@ def suggestion(
     return Suggestion(prior="hash", steps=800, stopping=stopping, baselines=classical)
 
 
+@checked
 def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
     """Solve by FBP, from the rows that the other methods fit too: held-out views are left out.
 
@@ -177,7 +226,7 @@ def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
     seen = term.operator.unflatten(seen)
     used = seen.any(1)
     image = fbp(
-        _some_views(term.operator, used), _filled(views[used], seen[used]), problem.grid, window
+        _some_views(term.operator, used), filled(views[used], seen[used]), problem.grid, window
     )
     return Solution(
         SampledField(image, problem.grid),
@@ -208,15 +257,23 @@ def measured_by(operator: Operator, problem: Problem) -> Problem:
     return replace(problem, terms=[replace(problem.terms[0], operator=operator)])
 
 
-def _filled(views: Tensor, seen: Tensor) -> Tensor:
-    """Missing detector values interpolated along their view: filtering needs whole views."""
+def filled(views: Tensor, seen: Tensor) -> Tensor:
+    """Interpolate missing detector values along their view: filtering needs whole views.
+
+    Args:
+        views: (views, detectors).
+        seen: (views, detectors) bool: the values that are known; a view without any stays as it is.
+
+    Returns:
+        (views, detectors).
+    """
     import numpy as np
 
-    filled = views.clone()
-    for view, known in zip(filled, seen, strict=True):
-        if not known.all():
+    whole = views.clone()
+    for view, known in zip(whole, seen, strict=True):
+        if known.any() and not known.all():
             where = known.nonzero()[:, 0].numpy()
             missing = (~known).nonzero()[:, 0].numpy()
             guess = np.interp(missing, where, view[known].numpy())
             view[~known] = torch.from_numpy(guess).to(view.dtype)
-    return filled
+    return whole

@@ -19,11 +19,11 @@ scans = pytest.mark.parametrize(("box", "shape"), SCANS, ids=["even", "odd", "ob
 centers = pytest.mark.parametrize("center", [0.0, 0.13])
 
 
-def parallel(box: Box, center: float = 0.0) -> ParallelBeam:
+def parallel(box: Box, center: float | Tensor = 0.0) -> ParallelBeam:
     return ParallelBeam(box, ANGLES, 131, pitch=1.1 * box.diagonal / 131, center=center)
 
 
-def fan(box: Box, center: float = 0.0) -> FanBeam:
+def fan(box: Box, center: float | Tensor = 0.0) -> FanBeam:
     return FanBeam(box, ANGLES, 131, 3.0, 1.5, pitch=2.0 * box.diagonal / 131, center=center)
 
 

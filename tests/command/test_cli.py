@@ -119,7 +119,7 @@ def test_a_problem_draws_and_writes_in_its_own_way(config, tmp_path, monkeypatch
     monkeypatch.setitem(problems._known, "scan", scan)
     config.write_text(SMALL.replace('name = "ct"\nsize = 24\nviews = 12', 'name = "scan"'))
     cli.run(config, out=tmp_path / "run", set=("solver.steps=10",), size=["16"])
-    assert drawn == ["FBP", "CGLS", "grid"]
+    assert drawn == ["grid", "FBP", "grid", "FBP", "CGLS", "grid"]  # after each method
     assert (tmp_path / "run" / "poses.csv").read_text() == "grid\n"
     config.write_text(SMALL)
     cli.run(config, out=tmp_path / "run", set=("solver.steps=10",), force=True)

@@ -1,0 +1,73 @@
+"""Rays between a point source and the pixels of a flat panel that stands anywhere in 3-D."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class PanelFrame(NamedTuple):
+    """Where the source and the panel are at some views, (*b, 3) each.
+
+    Attributes:
+        source: The point source.
+        middle: The middle of the panel.
+        across: The step from one column of pixels to the next.
+        along: The step from one row of pixels to the next.
+    """
+
+    source: Tensor
+    middle: Tensor
+    across: Tensor
+    along: Tensor
+
+
+def pixel_rays(
+    frame: PanelFrame, across: Tensor, along: Tensor, near: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Rays from the source through places on the panel.
+
+    Args:
+        frame: The panel at b views.
+        across: (b, q) places in columns from the middle.
+        along: (b, q) places in rows from the middle.
+        near: (3,) a point; the rays' origins lie where they pass it closest, which keeps digits.
+
+    Returns:
+        Origins and unit directions, (b, q, 3) each.
+    """
+    place = frame.middle[:, None] + across[..., None] * frame.across[:, None]
+    place = place + along[..., None] * frame.along[:, None]
+    source = frame.source[:, None]
+    direction = nn.functional.normalize(place - source, dim=-1)
+    length = ((near - source) * direction).sum(-1, keepdim=True)
+    return source + length * direction, direction
+
+
+def projected(
+    frame: PanelFrame, points: Tensor, counts: tuple[int, int], near: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Project points onto the panel, along rays from the source.
+
+    Args:
+        frame: The panel at one view.
+        points: (*s, 3) places.
+        counts: Numbers of rows and columns of pixels.
+        near: (3,) the point whose depth is 1.
+
+    Returns:
+        Fractional indices (row, column) of pixels (*s, 2), and depths (*s,): distances from the
+        source at right angles to the panel, relative to that of `near`.
+    """
+    normal = torch.linalg.cross(frame.across, frame.along)
+    offset = points - frame.source
+    height = offset @ normal
+    panel = (frame.middle - frame.source) @ normal
+    hit = frame.source + (panel / height)[..., None] * offset - frame.middle
+    # the two steps need not be at right angles
+    steps = torch.stack([frame.along, frame.across])  # (2, 3)
+    place = hit @ torch.linalg.solve(steps @ steps.T, steps).T
+    middle = place.new_tensor([0.5 * (n - 1) for n in counts])
+    return place + middle, height / ((near - frame.source) @ normal)
