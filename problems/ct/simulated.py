@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inverse_inr import (
     Box,
@@ -201,7 +200,7 @@ def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
     seen = term.operator.unflatten(seen)
     used = seen.any(1)
     image = fbp(
-        _some_views(term.operator, used), filled(views[used], seen[used]), problem.grid, window
+        term.operator.of_views(used), filled(views[used], seen[used]), problem.grid, window
     )
     return Solution(
         SampledField(image, problem.grid),
@@ -212,14 +211,6 @@ def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
         watched=watch,
         details=dict(note),
     )
-
-
-def _some_views(operator: ParallelBeam | FanBeam, used: Tensor) -> ParallelBeam | FanBeam:
-    some = copy.deepcopy(operator).requires_grad_(False)
-    del some.angles  # it may be a parameter
-    some.angles = nn.Buffer(operator.angles.detach()[used])
-    some.shape = (int(used.sum()), operator.shape[1])
-    return some
 
 
 def measured_by(operator: Operator, problem: Problem) -> Problem:
