@@ -23,12 +23,14 @@ from inverse_inr.io.files import SelectionError as SelectionError
 from inverse_inr.io.files import atomic_write as atomic_write
 from inverse_inr.io.hdf5 import read_hdf5 as read_hdf5
 from inverse_inr.io.hdf5 import write_hdf5 as write_hdf5
+from inverse_inr.io.inferred import inferences as inferences
 from inverse_inr.io.jpeg import read_jpeg as read_jpeg
 from inverse_inr.io.kspace import RawKSpace as RawKSpace
 from inverse_inr.io.kspace import read_kspace as read_kspace
 from inverse_inr.io.matlab import matlab_struct as matlab_struct
 from inverse_inr.io.matlab import read_matlab as read_matlab
 from inverse_inr.io.nifti import read_nifti as read_nifti
+from inverse_inr.io.nifti import split_volume as split_volume
 from inverse_inr.io.nifti import write_nifti as write_nifti
 from inverse_inr.io.npz import read_npz as read_npz
 from inverse_inr.io.npz import write_npz as write_npz
@@ -101,7 +103,7 @@ def read_image(path: PathLike, **options: Any) -> tuple[Tensor, Grid]:
     Args:
         path: The file or folder.
         options: Options of the format's own reader: `volume` (NIfTI), `attenuation` and `mu_water`
-            (DICOM).
+            (DICOM), `alpha` (PNG, TIFF).
 
     Returns:
         Values (*shape, c), float32, and the grid on which they lie.
@@ -142,6 +144,8 @@ def _by_suffix(
     path: PathLike, table: dict[str, Callable[..., Any]], verb: str
 ) -> Callable[..., Any]:
     name = Path(path).name.lower()
+    if verb == "read":
+        name = Path(split_volume(name)[0]).name
     for suffix in sorted(table, key=len, reverse=True):
         if name.endswith(suffix):
             return table[suffix]
