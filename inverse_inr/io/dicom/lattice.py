@@ -4,35 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NoReturn
 
 import numpy as np
 
 from inverse_inr.domain import Box, Grid
+from inverse_inr.io.dicom.headers import DicomSlice
 from inverse_inr.io.files import FileFormatError
+from inverse_inr.io.inferred import infer
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From DICOM's patient axes to those of a NIfTI affine, homogeneous."""
+UNEVEN = 0.05
+"""The largest difference between gaps that are taken as even, as a fraction of a gap."""
+COARSEST_ROUNDING = 0.125
+"""The largest rounding of positions, as a fraction of a gap, that is told from a missing slice.
 
-
-class DicomSlice(NamedTuple):
-    """The header of one file, as far as it is needed here."""
-
-    path: Path
-    series: str
-    """The series' UID."""
-    modality: str
-    """"CT", "MR" ..."""
-    shape: tuple[int, int]
-    """Rows and columns."""
-    spacing: tuple[float, float]
-    """Distance between rows and between columns, in mm."""
-    thickness: float | None
-    """In mm."""
-    position: np.ndarray | None
-    """(3,) centre of the first pixel, in LPS mm."""
-    orientation: np.ndarray | None
-    """(2, 3) direction in which the column index grows, then that of the row index."""
+A missing slice puts some slice at least 0.16 gaps off the lattice that comes nearest."""
 
 
 def check_alike(slices: list[DicomSlice], path: Path) -> None:
@@ -128,22 +116,80 @@ def _lone_step(only: DicomSlice, path: Path) -> np.ndarray | None:
 def _step(slices: list[DicomSlice], normal: np.ndarray, path: Path) -> np.ndarray:
     """The vector (3,) in mm from each slice to the next, all alike and along the normal."""
     positions = np.array([s.position for s in slices])
-    gaps = np.diff(positions @ normal)
-    if gaps.min() <= 0 or np.ptp(gaps) > 0.05 * gaps.mean():
-        k = int(np.abs(gaps - np.median(gaps)).argmax())
-        raise FileFormatError(
-            f"{path}: expected evenly spaced slices, "
-            f"found gaps of {gaps.min():g} to {gaps.max():g} mm, the odd one "
-            f"between {slices[k].path.name} and {slices[k + 1].path.name}. "
-            "A missing or repeated slice?"
+    heights = positions @ normal
+    gaps = np.diff(heights)
+    number = np.arange(len(slices)) - 0.5 * (len(slices) - 1)
+    step = number @ (positions - positions.mean(0)) / (number @ number)
+    gap = float(step @ normal)
+    off = _least_deviation(heights)
+    rounding = _rounding(slices)
+    blur = float(np.abs(normal) @ rounding)
+    rounded = off <= 1.01 * blur + 1e-9 and blur <= COARSEST_ROUNDING * gap
+    even = np.ptp(gaps) <= UNEVEN * gaps.mean()
+    if gaps.min() <= 0 or not (even or rounded):
+        _refuse_uneven(slices, gaps, path)
+    if rounded and not even:
+        infer(
+            path,
+            f"slice positions are written to {2 * blur:.2g} mm and lie up to {off:.2g} mm off a "
+            f"lattice of {gap:.6g} mm, which is taken.",
         )
-    step = (positions[-1] - positions[0]) / (len(slices) - 1)
-    if np.linalg.norm(step - normal * (step @ normal)) > 0.01 * np.linalg.norm(step):
+    tilt = float(np.linalg.norm(step - normal * gap))
+    slack = 2 * float(np.linalg.norm(rounding)) / (len(slices) - 1)
+    if tilt > 0.01 * np.linalg.norm(step) + slack:
         raise FileFormatError(
             f"{path}: expected slices stacked along their normal {normal.tolist()}, "
             f"found steps of {step.tolist()} mm. A tilted gantry?"
         )
     return step
+
+
+def _least_deviation(heights: np.ndarray) -> float:
+    """The largest deviation from the evenly spaced heights that come nearest to the given ones."""
+    number = np.arange(len(heights))
+    low, high = float(np.diff(heights).min()), float(np.diff(heights).max())
+    for _ in range(60):  # convex in the spacing
+        third = (high - low) / 3
+        if np.ptp(heights - (low + third) * number) < np.ptp(heights - (high - third) * number):
+            high -= third
+        else:
+            low += third
+    return 0.5 * float(np.ptp(heights - 0.5 * (low + high) * number))
+
+
+def _rounding(slices: list[DicomSlice]) -> np.ndarray:
+    """Half a unit of the last decimal of positions (3,) in mm: the finest that a slice has."""
+    found = [s.rounding for s in slices if s.rounding is not None]
+    return np.min(found, axis=0) if found else np.zeros(3)
+
+
+def _refuse_uneven(slices: list[DicomSlice], gaps: np.ndarray, path: Path) -> NoReturn:
+    """Say which slices are not evenly spaced: one that is missing, or several at one place."""
+    same = int((np.abs(gaps) < 1e-3 * max(np.abs(gaps).max(), 1e-9)).sum())
+    places = len(slices) - same
+    if same and len(slices) % places == 0:
+        varied = [
+            f"{key} ({', '.join(sorted(values)[:4])})"
+            for key in slices[0].labels
+            if len(values := {s.labels.get(key, "none") for s in slices}) > 1
+        ]
+        told = f" They differ in {'; '.join(varied)}." if varied else ""
+        raise FileFormatError(
+            f"{path}: expected one slice at each place, found {len(slices) // places} at each of "
+            f"{places}: a repeated slice, dynamics or echoes.{told} "
+            "Give those that belong together their own folder."
+        )
+    k = int(np.abs(gaps - np.median(gaps)).argmax())
+    raise FileFormatError(
+        f"{path}: expected evenly spaced slices, "
+        f"found gaps of {gaps.min():g} to {gaps.max():g} mm, the odd one "
+        f"between {_name(slices[k])} and {_name(slices[k + 1])}. "
+        "A missing or repeated slice?"
+    )
+
+
+def _name(only: DicomSlice) -> str:
+    return only.path.name if not only.frame else f"{only.path.name} (frame {only.frame})"
 
 
 def _normal(first: DicomSlice) -> np.ndarray:
@@ -178,5 +224,8 @@ def lattice(slices: list[DicomSlice], step: np.ndarray | None, flat: bool) -> Gr
     # pair
     down = first.orientation[1] * first.spacing[0]
     across = first.orientation[0] * first.spacing[1]
-    affine[:3] = np.stack([down, across, step, first.position], 1)
+    # rounding cancels best in the middle
+    middle = np.mean([s.position for s in slices if s.position is not None], axis=0)
+    origin = middle - 0.5 * (len(slices) - 1) * step
+    affine[:3] = np.stack([down, across, step, origin], 1)
     return grid.with_affine((LPS_TO_RAS @ affine).tolist())
