@@ -132,12 +132,12 @@ def read_folder(path: Path, key: str | None) -> Source:
         kinds = sorted({f"{p.shape} {p.dtype}" for p in pages})
         raise FileFormatError(f"{path}: bands of different sizes or types: {', '.join(kinds)}.")
     array = np.stack(pages)
-    found = Source(array, "first", nm, unit, notes=notes)
+    found = Source(array, "first", nm, unit, remarks=notes)
     if array.dtype.kind == "u":
         found.units = "reflectance"
         top = float(np.iinfo(array.dtype).max)
         found.gain = 1 / top
-        found.notes["scale"] = f"divided by {top:g}, the largest {array.dtype}"
+        found.remarks["scale"] = f"divided by {top:g}, the largest {array.dtype}"
     return found
 
 
