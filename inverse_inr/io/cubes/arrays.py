@@ -8,9 +8,6 @@ values are divided.
 
 from __future__ import annotations
 
-import faulthandler
-import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -104,7 +101,6 @@ def read_hdf5_cube(path: Path, key: str | None) -> Source:
     """
     import h5py
 
-    _rehearse(path)
     with reading(path, "an HDF5 file", ("HDF5",)) as name, h5py.File(name, "r") as file:
         datasets: dict[str, Any] = {}
 
@@ -120,36 +116,6 @@ def read_hdf5_cube(path: Path, key: str | None) -> Source:
         found = _chosen(path, arrays, key, attributes)
         _apply_attributes(found, attributes[key], path)
     return found
-
-
-def _rehearse(path: Path) -> None:
-    """Let a child process read all attributes first, where the system can fork.
-
-    The HDF5 library follows pointers of texts without checking them: in a damaged file that ends
-    the process, and no exception is raised. Then it is the child's.
-
-    Raises:
-        FileFormatError: The child was ended by a signal.
-    """
-    if not hasattr(os, "fork"):
-        return
-    import h5py
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside other threads
-        child = os.fork()
-    if child == 0:
-        faulthandler.disable()
-        try:
-            with h5py.File(path, "r") as file:
-                file.visititems(lambda _, node: _attributes(node) and None)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        raise FileFormatError(
-            f"{path}: a truncated or damaged copy? The HDF5 library crashes on its attributes."
-        )
 
 
 def _attributes(dataset: Any) -> dict[str, Any]:
