@@ -1,4 +1,4 @@
-"""What each ray of a scan adds to filtered backprojection: rays that are seen twice count half.
+"""The weight of each ray in filtered backprojection: rays that are seen twice count half.
 
 A ray at view β and detector coordinate s is seen again, from the other side, at -s: half a turn on
 in a parallel beam, and at β + π - 2γ in a fan, with γ = atan(s / (source to detector)). The two
