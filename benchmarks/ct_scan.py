@@ -25,7 +25,7 @@ from torch import Tensor
 import inverse_inr as ii
 from inverse_inr import baselines, noise, optimizers, priors, regularizers
 from inverse_inr.operators import DetectorDrift
-from inverse_inr.problems.ct import Reading, RotationAxis, ct_scan, filtered_backprojection
+from inverse_inr.problems.ct import ct_scan, filtered_backprojection
 from inverse_inr.problems.ct.drift_removal import drift_removed
 from inverse_inr.selection import choose_weight
 from inverse_inr.stopping import HeldOut
@@ -39,9 +39,8 @@ def load(path: str, bin: int, width: int, **options: Any) -> tuple[ii.Problem, T
 
     The problem's fits see neither the views that choose nor those that are reported.
     """
-    reading = Reading(bin=bin, air=100, span=180.0)
     problem = ct_scan(
-        path, reading=reading, axis=RotationAxis(learn_center=False), width=width, **options
+        path, bin=bin, air=100, span=180.0, learn_center=False, width=width, **options
     )
     term = problem.terms[0]
     rows = term.trusted

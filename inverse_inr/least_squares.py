@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.compose import LinearMap, as_linear_map
-from inverse_inr.fidelity import least_squares
+from inverse_inr.fidelity import decorrelated, least_squares
 from inverse_inr.hooks import HasGridMap
 from inverse_inr.kernels.linear import largest_singular_value
 from inverse_inr.problem import Problem
@@ -39,6 +39,8 @@ class LeastSquares:
     def of(cls, problem: Problem, rows: Sequence[Tensor]) -> LeastSquares:
         """Translate a problem, with the least squares that stand in for each term's fidelity.
 
+        Measurements whose noise is correlated within a row are whitened, and so is A_t x.
+
         Args:
             problem: The problem, whose operators are linear or affine.
             rows: (b_t,) indices of the measurements to use, one tensor per term.
@@ -50,7 +52,6 @@ class LeastSquares:
         targets: list[Tensor] = []
         precisions: list[Tensor] = []
         for term, chosen in zip(problem.terms, rows, strict=True):
-            target, precision = least_squares(term.fidelity, term.y)
             linear = as_linear_map(
                 term.operator,
                 problem.grid,
@@ -58,10 +59,16 @@ class LeastSquares:
                 channels=problem.channels,
                 dtype=_image_dtype(problem, term),
             )
-            weight = term.weight * precision[chosen].to(term.y.dtype.to_real())
+            whiten, fidelity = decorrelated(term.fidelity, chosen)
+            if whiten is None:
+                target, precision = (v[chosen] for v in least_squares(term.fidelity, term.y))
+            else:
+                linear = linear.then(whiten)
+                target, precision = least_squares(fidelity, whiten(term.y[chosen]))
+            weight = term.weight * precision.to(term.y.dtype.to_real())
             maps.append(linear)
-            targets.append(target[chosen] - linear.offset.to(target))
-            precisions.append(weight / target[chosen].numel())
+            targets.append(target - linear.offset.to(target))
+            precisions.append(weight / target.numel())
         return cls(maps, targets, precisions)
 
     def _squared(self, x: Tensor) -> Iterator[Tensor]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
+import hashlib
 import inspect
+import sys
+import traceback
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -66,16 +69,20 @@ class Registry:
         """Find a component.
 
         Args:
-            name: Its name; "my_file.py:name" loads it from a file.
+            name: Its name; "my_file.py:name" loads it from a file, whose code is run.
 
         Returns:
             The component.
 
         Raises:
-            ValueError: The name is unknown.
+            FileNotFoundError: The name is that of a file, and there is none.
+            ValueError: The name is unknown, or the file's code fails.
         """
         if ".py:" in name:
-            return load_object(name)
+            found = load_object(name)
+            if not callable(found):
+                raise ValueError(f"{name} is {type(found).__name__}, no {self.kind}.")
+            return found
         if name not in self._known:
             found = [e for e in entry_points(group=self.group) if e.name == name]
             if not found:
@@ -122,7 +129,9 @@ def check_keywords(what: str, function: Callable[..., Any], keywords: Iterable[s
 
 
 def load_object(reference: str) -> Callable[..., Any]:
-    """Load an object from a Python file.
+    """Load an object from a Python file, whose code is run for that.
+
+    Code that was run before and has not changed is not run again.
 
     Args:
         reference: Path and name, as in "path/to/file.py:Name".
@@ -132,17 +141,49 @@ def load_object(reference: str) -> Callable[..., Any]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file does not define the name.
+        ValueError: The file's code fails, or does not define the name.
     """
     path, _, name = reference.rpartition(":")
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{reference}: there is no file {path}.")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = _executed(str(Path(path).resolve()), _source(reference, path))
     if not hasattr(module, name):
         public = [n for n in vars(module) if n[0] != "_"]
         raise ValueError(f"{path} defines no {name!r}. {nearest(name, public)}")
     return getattr(module, name)
+
+
+def code_digest(reference: str) -> str:
+    """Compute the SHA-256 of the file that a reference names, without running it.
+
+    Args:
+        reference: Path and name, as for `load_object`.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    return hashlib.sha256(_source(reference, reference.rpartition(":")[0])).hexdigest()
+
+
+def _source(reference: str, path: str) -> bytes:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{reference}: there is no file {Path(path).absolute()}.")
+    return Path(path).read_bytes()
+
+
+@lru_cache(maxsize=32)
+def _executed(path: str, source: bytes) -> ModuleType:
+    """The module that a file's code makes, under a name that no other module has."""
+    name = f"{Path(path).stem}_{hashlib.sha256(source).hexdigest()[:12]}"
+    module = ModuleType(name)
+    module.__file__ = path
+    sys.modules[name] = module  # dataclasses look their module up there
+    try:
+        exec(compile(source, path, "exec"), module.__dict__)
+    except Exception as error:
+        del sys.modules[name]
+        line = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+        at = f", line {line[-1]}" if line else ""
+        raise ValueError(f"{path}{at}: {type(error).__name__}: {error}") from error
+    return module

@@ -42,9 +42,12 @@ def shows(
             image = solution.sample(problem.grid)
             title = solution.method
             if truth is not None:
-                title += f"\n{metrics.psnr(image, truth, data_range=1.0):.2f} dB"
+                title += f"\nPSNR {solution.psnr():.2f} dB"
             pictures.append((title, image))
-        return row_of(pictures)
+        drawn = row_of(pictures)
+        if truth is not None:
+            drawn.supxlabel(metrics.PSNR_MEANS, fontsize="small")
+        return drawn
 
     return figure
 

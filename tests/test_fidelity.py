@@ -6,7 +6,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from inverse_inr.fidelity import L1, L2, Huber, LearntScale, at_rows, least_squares
+from inverse_inr.fidelity import (
+    L1,
+    L2,
+    NCC,
+    Huber,
+    LearntScale,
+    LocalNCC,
+    LogMagnitude,
+    Magnitude,
+    MagnitudeAndComplex,
+    TwoSets,
+    WarmUp,
+    at_rows,
+    least_squares,
+)
+from inverse_inr.noise import Gamma, Gaussian, Poisson, Sensor, StudentT
 
 F64 = torch.float64
 
@@ -32,7 +47,7 @@ def test_huber_is_l2_or_l1_in_its_limits() -> None:
 
 @pytest.mark.parametrize(
     ("delta", "message"),
-    [(0.0, "Huber: delta must be positive"), (math.nan, "delta")],
+    [(0.0, r"Huber: delta=0\.0 must be a number above 0"), (math.nan, "delta")],
     ids=["zero", "NaN"],
 )
 def test_huber_refuses_a_delta_that_is_not_positive(delta: float, message: str) -> None:
@@ -89,7 +104,7 @@ def test_the_likeliest_scale_is_the_deviation_of_its_group() -> None:
     ("groups", "scale", "message"),
     [
         (torch.tensor([0.0, 1.0]), 1.0, "groups must be"),
-        (torch.tensor([0, 1]), 0.0, "must be positive"),
+        (torch.tensor([0, 1]), 0.0, r"scale=0\.0 must be a number above 0"),
     ],
     ids=["fractional groups", "scale zero"],
 )
@@ -104,3 +119,40 @@ def test_a_learnt_scale_refuses_measurements_of_other_rows() -> None:
     model = LearntScale(torch.tensor([0, 1]), 1.0)
     with pytest.raises(ValueError, match=r"of 2 rows was given 3 measurements"):
         model(torch.zeros(3), torch.zeros(3))
+
+
+OUT_OF_RANGE = {
+    "Huber": (lambda: Huber("1"), TypeError, "Huber: delta="),
+    "TwoSets": (lambda: TwoSets(-1.0), ValueError, "TwoSets: sigma=-1"),
+    "NCC": (lambda: NCC(0.0), ValueError, "NCC: epsilon=0"),
+    "LocalNCC": (lambda: LocalNCC((8, 0)), ValueError, "LocalNCC: shape="),
+    "LocalNCC, half a window": (lambda: LocalNCC((9, 9), 4.5), TypeError, "LocalNCC: window=4.5"),
+    "Magnitude": (lambda: Magnitude(math.nan), ValueError, "Magnitude: sigma="),
+    "MagnitudeAndComplex": (
+        lambda: MagnitudeAndComplex(1.0, -0.5),
+        ValueError,
+        "MagnitudeAndComplex: weight=-0.5",
+    ),
+    "LogMagnitude": (lambda: LogMagnitude(0.0), ValueError, "LogMagnitude: epsilon=0"),
+    "WarmUp": (lambda: WarmUp(L2(), L1(), 1.5), ValueError, "WarmUp: fraction=1.5"),
+    "WarmUp, no function": (lambda: WarmUp(3, L1()), TypeError, "WarmUp: first=3"),
+    "LearntScale": (
+        lambda: LearntScale(torch.tensor([0]), 1.0, floor=-1.0),
+        ValueError,
+        "LearntScale: floor=-1",
+    ),
+    "Gaussian": (lambda: Gaussian("1"), TypeError, "Gaussian: sigma="),
+    "Gaussian, of nothing": (lambda: Gaussian(), TypeError, "Gaussian: .*sigma"),
+    "Gaussian, of a list": (lambda: Gaussian([1.0, 2.0]), TypeError, "Gaussian: sigma="),
+    "Poisson": (lambda: Poisson(None), TypeError, "Poisson: photons="),
+    "StudentT": (lambda: StudentT(1.0, "4"), TypeError, "StudentT: degrees="),
+    "Sensor": (lambda: Sensor(1.0, readout=[1.0]), TypeError, "Sensor: readout="),
+    "Gamma": (lambda: Gamma(True, 0.1), TypeError, "Gamma: looks="),
+}
+
+
+@pytest.mark.parametrize("slip", OUT_OF_RANGE)
+def test_parameters_out_of_range_are_refused_by_name(slip: str) -> None:
+    make, kind, message = OUT_OF_RANGE[slip]
+    with pytest.raises(kind, match=message):
+        make()

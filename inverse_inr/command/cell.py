@@ -13,13 +13,15 @@ import torch
 from torch import nn
 
 from inverse_inr.command.config import Run
+from inverse_inr.command.folder import remove_orphans
 from inverse_inr.command.memory import step_memory
 from inverse_inr.command.reporting import entry, image_of, write_json
-from inverse_inr.command.tables import Table
+from inverse_inr.command.runs import digests_of, load_state
+from inverse_inr.command.tables import ConfigError, Table
 from inverse_inr.evaluation import placement
 from inverse_inr.io import write_image
 from inverse_inr.problem import Problem
-from inverse_inr.solver import Checkpoint, Progress, Solution, save_field
+from inverse_inr.solver import Checkpoint, Progress, Solution, interruptible, save_field
 
 logger = logging.getLogger("inverse_inr")
 
@@ -117,13 +119,15 @@ def attempt(method: str, seed: int, folder: Path, work: Callable[[Path], Table])
 
     Raises:
         OSError: The disk is full or gone, which is no property of a method.
+        ConfigError: The folder's checkpoint is damaged, or of another fit.
     """
     found = Cell.read(folder)
     if found is None or found.failed:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_orphans(folder)
         try:
             found = Cell(method, seed, folder, **work(folder))
-        except OSError:
+        except (OSError, ConfigError):
             raise
         except Exception as error:
             logger.debug("%s, seed %d", method, seed, exc_info=True)
@@ -150,10 +154,9 @@ def fit(run: Run, problem: Problem, progress: Progress, folder: Path) -> Table:
         KeyboardInterrupt: Ctrl-C was pressed; a checkpoint is left.
     """
     memory = step_memory(run.solver(problem, []))
-    checkpoint = Checkpoint(folder / "state.pt")
+    checkpoint = Checkpoint(folder / "state.pt", config=digests_of(run.tables))
     solver = run.solver(problem, [progress, checkpoint])
-    if checkpoint.path.exists():
-        solver.load_state_dict(torch.load(checkpoint.path, weights_only=True))
+    load_state(solver, checkpoint)
     try:
         solution = solver.run()
     finally:
@@ -169,7 +172,11 @@ def fit(run: Run, problem: Problem, progress: Progress, folder: Path) -> Table:
 
 def baseline(method: Callable[[Problem], Solution], problem: Problem, folder: Path) -> Table:
     """Reconstruct by a classical method, and return the attributes of the cell."""
-    return _remember(method(problem), {}, folder)
+    with interruptible(at_once=True) as request:
+        solution = method(problem)
+    if request.made:  # a method that is a fit itself ends at Ctrl-C without a word
+        raise KeyboardInterrupt
+    return _remember(solution, {}, folder)
 
 
 def _remember(solution: Solution, more: Table, folder: Path) -> Table:

@@ -1,89 +1,118 @@
-"""The command line: run, compare, resume, show, list, check."""
+"""The command line: run, compare, resume, show, list, check.
+
+Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 import shlex
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
 
-import torch
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from inverse_inr import priors
-from inverse_inr.command import catalogue
+from inverse_inr.command import describing
+from inverse_inr.command.checking import check_operator
+from inverse_inr.command.code import announce, check_unchanged, code_of, with_absolute_code
 from inverse_inr.command.comparison import Comparison
 from inverse_inr.command.config import Run
-from inverse_inr.command.reporting import HELD_OUT, text_table, versions, write_json
-from inverse_inr.command.runs import clear, prepare, print_notes, read_record, reconstruct
-from inverse_inr.command.tables import ConfigError, override, read_tables, set_keywords
-from inverse_inr.solver import Progress
+from inverse_inr.command.folder import (
+    RECORD,
+    clear,
+    is_free,
+    read_json,
+    read_record,
+    removable,
+    remove_orphans,
+)
+from inverse_inr.command.lock import locked
+from inverse_inr.command.options import (
+    Config,
+    Keywords,
+    Overrides,
+    Threads,
+    Wait,
+    check_words,
+)
+from inverse_inr.command.presets import find_config
+from inverse_inr.command.reporting import notes_of, text_table, versions, write_json
+from inverse_inr.command.runs import Unfinished, load_state, prepare, print_notes, reconstruct
+from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_threads
+from inverse_inr.command.tables import ConfigError, Table, check_sections, override, set_keywords
+from inverse_inr.solver import Progress, disk_full
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
 logger = logging.getLogger("inverse_inr")
 
-Config = Annotated[Path, Parameter(help="The config, e.g. problems/ct.toml.")]
-Overrides = Annotated[
-    tuple[str, ...], Parameter(help="Override a value: --set solver.steps=200 (repeat).")
-]
-Keywords = Annotated[
-    list[str], Parameter(consume_multiple=True, help="Any keyword of the problem: --size 64.")
-]
-Threads = Annotated[
-    int | None,
-    Parameter(
-        help="CPU threads for torch. One is fastest for small problems and on a busy machine."
-    ),
-]
-
 
 @app.command
 def run(
-    path: Config,
+    config: Config,
     /,
     *,
     out: Path,
     force: bool = False,
+    wait: Wait = False,
     set: Overrides = (),
     threads: Threads = None,
     **keywords: Keywords,
-) -> None:
-    """Reconstruct what a TOML file describes; write figure, image, weights, history and config.
+) -> int:
+    """Reconstruct what a config describes; write figure, image, weights, history and config.
 
     Parameters
     ----------
     out
         Folder of the run; one that holds another run is refused without --force.
+    force
+        Replace the run that the folder holds: the files that a run wrote are removed, no others.
     """
-    _use_threads(threads)
-    tables = read_tables(path)
+    use_threads(threads)
+    tables, where = find_config(str(config))
     override(tables, set)
+    tables = with_absolute_code(tables)
+    code = code_of(tables)
+    print(where)
+    announce(code)
     set_keywords(tables, keywords)
     checked = Run.of(tables)
-    if out.exists() and any(out.iterdir()) and not force:
-        raise ConfigError(
-            f"{out} is not empty and may hold another run. Choose another --out, or pass --force."
-        )
-    prepared = prepare(checked, out)  # what cannot be prepared takes no folder, and clears none
-    clear(out)
-    write_json(out / "config.json", {"config": tables, "versions": versions()})
-    reconstruct(*prepared, out)
+    with locked(out, wait=wait), continuable(out):
+        if not force and not is_free(out):
+            raise ConfigError(
+                f"{out} is not empty and may hold another run. "
+                "Choose another --out, or pass --force."
+            )
+        removable(out)  # refuses what may not be removed
+        prepared = prepare(checked, out)  # what cannot be prepared takes no folder, clears none
+        remove_orphans(out)
+        clear(out)
+        record = {
+            "config": tables,
+            "code": code,
+            "folder": str(Path.cwd()),
+            "versions": versions(),
+        }
+        write_json(out / RECORD, record)
+        reconstruct(*prepared, out)
+        write_json(out / RECORD, {**record, "finished": True})
+        return 0
+    return INTERRUPTED
 
 
 @app.command
 def compare(
-    path: Config,
+    config: Config,
     *,
     priors: str,
     out: Path,
     seeds: int = 3,
     force: bool = False,
+    wait: Wait = False,
     set: Overrides = (),
     threads: Threads = None,
-) -> None:
+) -> int:
     """Fit several priors to one problem: a table and a figure, with the classical baselines above.
 
     Everything but [prior] is taken from the config; --set prior.bandwidth=20 holds for every prior.
@@ -101,14 +130,18 @@ def compare(
     force
         Begin again.
     """
-    _use_threads(threads)
-    tables = {k: v for k, v in read_tables(path).items() if k != "prior"}
+    use_threads(threads)
+    found, where = find_config(str(config))
+    tables = {k: v for k, v in found.items() if k != "prior"}
     override(tables, set)
+    tables = with_absolute_code(tables)
     options = tables.pop("prior", {})
     if "name" in options:
         raise ConfigError(f"--set prior.name={options['name']}: --priors names them.")
     names = [name.strip() for name in priors.split(",") if name.strip()]
-    command = ["inverse-inr", "compare", str(path)]
+    print(where)
+    announce(code_of(tables, names))
+    command = ["inverse-inr", "compare", str(config)]
     command += ["--priors", ",".join(names), "--seeds", str(seeds)]
     command += [word for assignment in set for word in ("--set", assignment)]
     comparison = Comparison(
@@ -120,16 +153,38 @@ def compare(
         partial(Progress, always=True),
         shlex.join(command),
     )
-    comparison.claim(force=force)
-    _compare(comparison)
+    with locked(out, wait=wait), continuable(out):
+        comparison.claim(force=force)
+        remove_orphans(out)
+        _compare(comparison)
+        return 0
+    return INTERRUPTED
 
 
 @app.command
-def resume(out: Path, *, threads: Threads = None) -> None:
-    """Continue an interrupted run or comparison: the result is as without the interruption."""
-    _use_threads(threads)
-    record = read_record(out)
-    checked = Run.of(record["config"])
+def resume(out: Path, *, wait: Wait = False, threads: Threads = None) -> int:
+    """Continue an interrupted run or comparison: the result is as without the interruption.
+
+    Code that the config names ("my_file.py:problem") is run again, if it has not changed.
+    """
+    use_threads(threads)
+    read_record(out)
+    here = out.absolute()
+    with locked(out, wait=wait), continuable(out):
+        record = read_record(out)
+        tables = record["config"]
+        check_sections(tables)
+        code = code_of(tables, record.get("priors", ()))
+        announce(code)
+        check_unchanged(record.get("code"), code, out)
+        with in_folder(record.get("folder")):
+            _resume(here, record, Run.of(tables))
+        return 0
+    return INTERRUPTED
+
+
+def _resume(out: Path, record: Table, checked: Run) -> None:
+    remove_orphans(out)
     if "priors" in record:
         _compare(
             Comparison(
@@ -144,39 +199,44 @@ def resume(out: Path, *, threads: Threads = None) -> None:
         )
         return
     if not (out / "state.pt").exists():
-        raise FileNotFoundError(
-            f"{out} has no checkpoint (state.pt): nothing to resume; run it again."
-        )
+        print(f"{out} has no checkpoint yet (state.pt): the run begins at its first step")
     solver, checkpoint, methods = prepare(checked, out)
-    solver.load_state_dict(torch.load(checkpoint.path, weights_only=True))
+    load_state(solver, checkpoint)
     reconstruct(solver, checkpoint, methods, out)
+    write_json(out / RECORD, {**record, "finished": True})
 
 
 @app.command
 def show(out: Path) -> None:
-    """Print the table of a finished run."""
-    read_record(out)
+    """Print the table of a run, and say whether it has finished."""
+    record = read_record(out)
     table = out / "table.json"
     if not table.exists():
         raise FileNotFoundError(
             f"{out} holds a run that has not finished. Continue it: inverse-inr resume {out}"
         )
-    print(text_table(json.loads(table.read_text())))
+    rows = read_json(table)
+    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+        raise ConfigError(f"{table} is damaged: it holds no rows.")
+    print(text_table(rows))
+    if record.get("finished") is not True:
+        print(f"\nnot finished: more methods are to come. Continue: inverse-inr resume {out}")
 
 
 @app.command(name="list")
-def list_components() -> None:
-    """Name what there is: problems, priors, operators, regularizers, stopping rules, optimizers."""
-    known = {
-        "problems": catalogue.problems,
-        "priors": priors.registry,
-        "operators": catalogue.operators,
-        "regularizers": catalogue.regularizers,
-        "stopping": catalogue.stoppings,
-        "optimizers": catalogue.optimizer_names,
-    }
-    for title, registry in known.items():
-        print(f"{title:13s}{', '.join(registry.names())}")
+def list_components(*names: str) -> None:
+    """Name what there is; with names, say what each of them may be told.
+
+    Parameters
+    ----------
+    names
+        Problems, priors, regularizers, stopping rules, optimizers, or "solver": each is described
+        by its keywords with their meanings, units, ranges and defaults.
+    """
+    if not names:
+        print(describing.catalogue_in_lines())
+    for name in names:
+        print(describing.described(name))
 
 
 @app.command
@@ -185,38 +245,9 @@ def check(reference: str, *, nonlinear: bool = False, channels: int = 1) -> None
 
     The object is an operator, or something that makes one when called without arguments.
     """
-    from inverse_inr.protocol import Operator
-    from inverse_inr.registry import load_object
-    from inverse_inr.testing import OperatorTests, run_checks
-
-    found: Any = load_object(reference)
-
-    class Kit(OperatorTests):
-        linear = not nonlinear
-
-        def make(self) -> Operator:
-            if isinstance(found, type) or not isinstance(found, Operator):
-                return found()
-            return found
-
-    Kit.channels = channels
-    results = run_checks(Kit())
-    for name, failure in results:
-        if failure is None:
-            print(f"ok   {name}")
-        else:
-            print(f"FAIL {name}: {failure}")
-    failed = sum(f is not None for _, f in results)
-    print(f"{len(results) - failed} passed, {failed} failed")
-    if failed:
+    announce(code_of({"problem": {"name": reference}}))
+    if not check_operator(reference, linear=not nonlinear, channels=channels):
         sys.exit(1)
-
-
-def _use_threads(threads: int | None) -> None:
-    if threads is not None:
-        if threads < 1:
-            raise ConfigError(f"--threads must be at least 1, got {threads}.")
-        torch.set_num_threads(threads)
 
 
 def _compare(comparison: Comparison) -> None:
@@ -225,23 +256,32 @@ def _compare(comparison: Comparison) -> None:
         for cell in comparison.cells():
             print(cell)
     except KeyboardInterrupt:
-        print(
-            f"interrupted; what is done is in {comparison.out}. "
-            f"Continue: inverse-inr resume {comparison.out}"
-        )
-        return
+        raise Unfinished(f"interrupted; what is done is in {comparison.out}.") from None
     comparison.write()
-    print(f"\n{text_table(comparison.table())}\n\n{HELD_OUT}\nwritten to {comparison.out}/")
+    comparison.finish()
+    rows = comparison.table()
+    print(f"\n{text_table(rows)}\n\n{notes_of(rows)}\nwritten to {comparison.out}/")
 
 
 def main() -> None:
     """Run the command line. An error that a user can mend is one line, not a traceback."""
+    warnings.formatwarning = lambda message, *_, **__: f"inverse-inr: {message}\n"
     try:
+        check_words(sys.argv[1:])
         app()
+    except KeyboardInterrupt:
+        print("inverse-inr: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone: inverse-inr list | head
+        sys.stdout = None
+        sys.exit(1)
     except (ValueError, TypeError, OSError, ImportError, MemoryError, FloatingPointError) as error:
         if logger.isEnabledFor(logging.DEBUG):
             raise
-        sys.exit(f"inverse-inr: {error}")
+        said = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, OSError) and disk_full(error):
+            said = f"disk full: {said}"
+        sys.exit(f"inverse-inr: {said}")
 
 
 if __name__ == "__main__":

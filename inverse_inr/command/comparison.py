@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from inverse_inr.command.cell import FILES, Cell, attempt, baseline, fit
+from inverse_inr.command.code import check_unchanged, code_of
 from inverse_inr.command.config import Run
+from inverse_inr.command.folder import is_free, read_record, regular_files, remove_orphans
+from inverse_inr.command.keeping import Keeper
+from inverse_inr.command.lock import locked
 from inverse_inr.command.outcome import Outcome
 from inverse_inr.command.reporting import versions, write_json
 from inverse_inr.command.tables import ConfigError, Table
@@ -24,6 +28,10 @@ from inverse_inr.solver import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+WRITTEN = ("config.json", "table.json", "table.md", "figure.png")
+"""What a comparison writes beside its cells."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +88,11 @@ class Comparison:
         """
         path = self.out / "config.json"
         mine = json.loads(json.dumps(self._record()))
-        if force:
+        if force and self.out.exists():
             self._clear()
         elif path.exists():
-            self._check_same(mine, json.loads(path.read_text()))
-        elif self.out.exists() and any(self.out.iterdir()):
+            self._check_same(mine, read_record(self.out))
+        elif self.out.exists() and not is_free(self.out):
             raise ConfigError(
                 f"{self.out} is not empty and holds no comparison. "
                 "Choose another --out, or pass --force."
@@ -100,8 +108,15 @@ class Comparison:
             "priors": list(self.priors),
             "seeds": self.seeds,
             "command": self.command,
+            "code": code_of(config, self.priors),
+            "folder": str(Path.cwd()),
             "versions": versions(),
         }
+
+    def finish(self) -> None:
+        """Note in the folder that all cells are done."""
+        path = self.out / "config.json"
+        write_json(path, {**read_record(self.out), "finished": True})
 
     def _check_same(self, mine: Table, theirs: Table) -> None:
         if "priors" not in theirs:
@@ -110,6 +125,8 @@ class Comparison:
             )
         a, b = (r["config"] | {"prior": r["options"], "baselines": None} for r in (mine, theirs))
         different = [f"[{k}]" for k in {**a, **b} if a.get(k) != b.get(k)]
+        if any(self.out.glob("cells/*/*")):
+            check_unchanged(theirs.get("code"), mine["code"], self.out)
         if different and any(self.out.glob("cells/*/*")):
             raise ConfigError(
                 f"{self.out} holds a comparison whose {' and '.join(different)} said something "
@@ -117,12 +134,20 @@ class Comparison:
             )
 
     def _clear(self) -> None:
-        """Remove only what a comparison wrote."""
-        for name in ("config.json", "table.json", "table.md", "figure.png"):
-            (self.out / name).unlink(missing_ok=True)
-        for folder in self.out.glob("cells/*/"):
-            for name in FILES:
-                (folder / name).unlink(missing_ok=True)
+        """Remove only what a comparison wrote, and nothing that a link leads to."""
+        found = regular_files(self.out, WRITTEN)
+        cells = self.out / "cells"
+        folders = []
+        if cells.is_symlink():
+            raise ConfigError(f"{cells} is a link, no folder of a comparison. Nothing was removed.")
+        if cells.is_dir():
+            folders = [p for p in cells.iterdir() if p.is_dir() and not p.is_symlink()]
+        for folder in folders:
+            found += regular_files(folder, FILES)
+        for path in found:
+            path.unlink()
+        for folder in folders:
+            remove_orphans(folder)
             if not any(folder.iterdir()):
                 folder.rmdir()
 
@@ -148,10 +173,19 @@ class Comparison:
             if seed == 0 or self.run.draws_noise:  # equal measurements would give the same image
                 for name, method in self.run.baselines(problem).items():
                     folder = self._folder(name, seed, classical=True)
-                    yield attempt(name, seed, folder, partial(baseline, method, problem))
+                    cell = attempt(name, seed, folder, partial(baseline, method, problem))
+                    self._grow(seed)
+                    yield cell
             for name in self.priors:
                 work = partial(fit, self._varied(name, seed), problem, self.progress())
-                yield attempt(name, seed, self._folder(name, seed, classical=False), work)
+                cell = attempt(name, seed, self._folder(name, seed, classical=False), work)
+                self._grow(seed)
+                yield cell
+
+    def _grow(self, seed: int) -> None:
+        """Write the table of what is done; the figure too, which shows the first seed."""
+        keeper = Keeper(self.out)
+        self.outcome.write(keeper, figure=seed == 0)
 
     @cached_property
     def first(self) -> Problem:
@@ -208,7 +242,9 @@ class Comparison:
 
     def write(self) -> None:
         """Write table.json, table.md and figure.png of the cells that are there."""
-        self.outcome.write(self.out)
+        keeper = Keeper(self.out)
+        self.outcome.write(keeper)
+        keeper.finish()
 
 
 def compare(
@@ -239,8 +275,10 @@ def compare(
         run = Run.on(problem)
     assert isinstance(run, Run)
     comparison = Comparison(run, priors, Path(out), seeds, options or {})
-    comparison.claim(force=force)
-    for _ in comparison.cells():
-        pass
-    comparison.write()
+    with locked(comparison.out):
+        comparison.claim(force=force)
+        for _ in comparison.cells():
+            pass
+        comparison.write()
+        comparison.finish()
     return comparison

@@ -12,34 +12,34 @@ Parameters that are records are written as their fields, keys like all others (`
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from inverse_inr import priors
 from inverse_inr.command.catalogue import optimizer_names, problems, regularizers, stoppings
+from inverse_inr.command.presets import with_data_folder
 from inverse_inr.command.records import arguments, call, keys_of
 from inverse_inr.command.tables import (
     ConfigError,
     Table,
     check_component,
     check_keywords,
+    check_sections,
     read_tables,
 )
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import NonNegative
 from inverse_inr.registry import Registry, nearest
 from inverse_inr.regularizers import as_weighted
-from inverse_inr.solver import Callback, Solver, make_prior
+from inverse_inr.solver import Callback, Solver, make_prior, measurements_digest
 
 MADE_IN_PYTHON = "(made in Python)"
 """The name of a problem that no config can make again."""
 
 GIVEN_TO_PRIORS = ("box", "channels")
 """What the problem decides of its prior."""
-
-SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,13 @@ class Run:
             ConfigError: A table is unknown, or a key or value wrong.
         """
         run = cls(
-            {"problem": {"name": MADE_IN_PYTHON, "measurements": _digest(problem)}, **tables},
+            {
+                "problem": {
+                    "name": MADE_IN_PYTHON,
+                    "measurements": measurements_digest(problem)[:16],
+                },
+                **tables,
+            },
             problem,
         )
         run.check()
@@ -115,31 +121,38 @@ class Run:
     def check(self) -> None:
         """Check every table against the signature it will be called with. Raises ConfigError."""
         t = self.tables
-        for key in t:
-            if key not in SECTIONS:
-                raise ConfigError(f"Unknown table [{key}]. {nearest(key, SECTIONS)}")
+        check_sections(t)
         if "name" not in t.get("problem", {}):
             raise ConfigError(
                 f"A config needs [problem] with a name. {nearest('', problems.names())}"
             )
         if self.given is None:
             check_component("problem", problems, t["problem"])
-        if "prior" in t:
+        if "name" in t.get("prior", {}):
             check_component("prior", priors.registry, t["prior"], taken=GIVEN_TO_PRIORS)
-        for table in t.get("regularizers", []):
-            extra = ("weight", "on_grid")
-            check_component("regularizers", regularizers, table, extra=extra, taken=("grid",))
+        for k, table in enumerate(t.get("regularizers", [])):
+            where = f"regularizers.{k}"
+            check_component(
+                where, regularizers, table, extra=("weight", "on_grid"), taken=("grid",)
+            )
+            own = {key: value for key, value in table.items() if key in ("weight", "on_grid")}
+            check_keywords(f"[{where}] {table['name']}", _beside, own, ())
         for section, registry in (("stopping", stoppings), ("optimizer", optimizer_names)):
             if section in t:
                 check_component(section, registry, t[section])
         taken = ("problem", "prior", "regularizers", "stopping", "optimizer", "callbacks", "self")
         check_keywords("[solver]", Solver.__init__, t.get("solver", {}), taken)
+        check_keywords("[baselines]", _chosen, t.get("baselines", {}), ())
 
     def problem(self) -> Problem:
-        """Make the problem, or return the one that was given."""
+        """Make the problem, or return the one that was given.
+
+        Raises:
+            FileNotFoundError: A path begins with the data folder, and that is not known.
+        """
         if self.given is not None:
             return self.given
-        return _make(problems, self.tables["problem"])
+        return _make(problems, with_data_folder(self.tables["problem"]))
 
     def solver(self, problem: Problem, callbacks: list[Callback]) -> Solver:
         """Make the solver that the config describes.
@@ -149,12 +162,12 @@ class Run:
             callbacks: They are called at the stopping rule's checks.
         """
         t = self.tables
-        options = dict(t.get("solver", {}))
-        seed = options.get("seed", 0)
+        taken = ("problem", "prior", "callbacks", "self")
+        options = arguments(Solver.__init__, t.get("solver", {}), taken)
         native = dict(t.get("prior", {}))
-        if "name" in native:
-            native = arguments(priors.registry.get(native["name"]), native, GIVEN_TO_PRIORS)
-        prior = make_prior(problem, native.pop("name", None), native.pop("seed", seed), **native)
+        if "name" not in native and not {"lr", "optimizer"} & {*options, *t}:
+            options["lr"] = problem.suggested.lr  # it suits the suggested prior, as in `solve`
+        prior = self._prior(problem, native, options.get("seed", 0))
         if "regularizers" in t:
             chosen = [self._regularizer(table, problem) for table in t["regularizers"]]
             options["regularizers"] = chosen
@@ -164,12 +177,36 @@ class Run:
             options["optimizer"] = _make(optimizer_names, t["optimizer"])
         return Solver(problem, prior, callbacks=callbacks, **options)
 
+    def _prior(self, problem: Problem, table: Table, seed: int) -> Any:
+        """The prior of a table, or the problem's own with what the table says of it."""
+        given = {k: v for k, v in table.items() if k != "seed"}
+        if "name" in given:
+            component = priors.registry.get(given["name"])
+            native = arguments(component, given, GIVEN_TO_PRIORS)
+            return make_prior(problem, native.pop("name"), table.get("seed", seed), **native)
+        own = problem.suggested.prior
+        check_component("prior", priors.registry, {**table, "name": own}, taken=GIVEN_TO_PRIORS)
+        native = arguments(priors.registry.get(own), table, GIVEN_TO_PRIORS)
+        suggested = replace(problem.suggested, options={**problem.suggested.options, **native})
+        try:
+            return make_prior(replace(problem, suggested=suggested), None, seed)
+        except RuntimeError as error:
+            if not native:
+                raise
+            raise ConfigError(
+                f"[prior] {', '.join(native)}: the problem's own prior, {own}, starts from an "
+                f"earlier fit and keeps its sizes. Name a prior to begin anew: "
+                f"prior.name={own} ({' '.join(str(error).split())[:120]})."
+            ) from None
+
     def _regularizer(self, table: Table, problem: Problem) -> Any:
         options = {k: v for k, v in table.items() if k not in ("name", "weight", "on_grid")}
-        if table.get("on_grid"):
+        own = {k: v for k, v in table.items() if k in ("weight", "on_grid")}
+        beside = arguments(_beside, own)
+        if beside.get("on_grid"):
             options["grid"] = problem.grid
         made = call(regularizers.get(table["name"]), options, ("grid",))
-        return table.get("weight", 1.0) * as_weighted(made)
+        return beside.get("weight", 1.0) * as_weighted(made)
 
     def baselines(self, problem: Problem) -> dict[str, Callable[[Problem], Any]]:
         """Return the classical methods that the config names, by default all of the problem's.
@@ -182,16 +219,17 @@ class Run:
         for name in names:
             if name not in known:
                 raise ConfigError(f"[baselines] unknown method {name!r}. {nearest(name, known)}")
+            if names.count(name) > 1:
+                raise ConfigError(f"[baselines] the method {name!r} is named twice.")
         return {name: known[name] for name in names}
 
 
-def _digest(problem: Problem) -> str:
-    """A fingerprint of the measurements, by which a later session knows the problem again."""
-    digest = hashlib.sha256()
-    for term in problem.terms:
-        y = term.y.detach().cpu().resolve_conj().resolve_neg().contiguous()
-        digest.update(y.numpy().tobytes())
-    return digest.hexdigest()[:16]
+def _beside(weight: NonNegative = 1.0, on_grid: bool = False) -> None:
+    """The keys that every table of regularizers may have beside those of its component."""
+
+
+def _chosen(names: Sequence[str] = ()) -> None:
+    """The keys of [baselines]."""
 
 
 def _make(registry: Registry, table: Table) -> Any:

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from inverse_inr.command.cell import MEASURES, Cell, notes
+from inverse_inr.command.keeping import Keeper
 from inverse_inr.command.reporting import (
-    HELD_OUT,
     display_range,
     markdown_table,
+    notes_of,
     picture,
     save_figure,
     spread,
@@ -63,6 +64,8 @@ class Outcome:
         """
         rows = []
         for name, cells in [*self.classical.items(), *self.learnt.items()]:
+            if not cells:
+                continue  # its turn has not come yet
             row: Table = {"method": name}
             for key, title in MEASURES.items():
                 row[title] = spread([cell.values.get(key) for cell in cells])
@@ -121,22 +124,35 @@ class Outcome:
         """Write the table for a document, and below it what its numbers are."""
         found = [*self.classical.values(), *self.learnt.values()]
         machines = sorted({cell.machine for cells in found for cell in cells if cell.machine})
+        rows = self.table()
         lines = [
             *self.caption,
-            HELD_OUT,
+            *notes_of(rows).splitlines(),
             f"Seconds: wall-clock of the whole fit, {' and '.join(machines)}.",
             "Memory: tensors alive at once in one training step.",
         ]
-        return f"{markdown_table(self.table())}\n\n" + "\n".join(lines) + "\n"
+        return f"{markdown_table(rows)}\n\n" + "\n".join(lines) + "\n"
 
-    def write(self, out: Path) -> None:
-        """Write table.json, table.md and figure.png to a folder."""
-        write_json(out / "table.json", self.table())
-        with atomic_write(out / "table.md") as temporary:
-            temporary.write_text(self.markdown())
-        figure = self.figure()
-        if figure is not None:
-            save_figure(figure, out / "figure.png")
+    def write(self, keeper: Keeper, *, figure: bool = True) -> None:
+        """Write table.json, table.md and figure.png.
+
+        Args:
+            keeper: Writes to the comparison's folder.
+            figure: Whether to draw the figure as well.
+        """
+        keeper.keep("table.json", lambda path: write_json(path, self.table()))
+        keeper.keep("table.md", self._write_markdown)
+        if figure:
+            keeper.keep("figure.png", self._draw)
+
+    def _write_markdown(self, path: Path) -> None:
+        with atomic_write(path) as temporary:
+            temporary.write_text(self.markdown(), encoding="utf-8")
+
+    def _draw(self, path: Path) -> None:
+        drawn = self.figure()
+        if drawn is not None:
+            save_figure(drawn, path)
 
 
 def _first_done(found: Cells) -> dict[str, Cell]:
@@ -156,7 +172,7 @@ def _pictures(found: Cells) -> Pictures:
         psnr = cell.values.get("PSNR")
         title = name
         if psnr is not None:
-            title = f"{name}, {psnr:.1f} dB"
+            title = f"{name}, PSNR {psnr:.1f} dB"
         shown = picture(*read_image(cell.folder / "image.npz"))
         if shown is not None:
             pictures[title] = shown

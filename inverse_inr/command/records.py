@@ -18,6 +18,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import Any, get_type_hints
 
+from inverse_inr.command.values import converted
 from inverse_inr.registry import nearest
 
 
@@ -25,14 +26,18 @@ from inverse_inr.registry import nearest
 class Key:
     """One key that a table may have for a component.
 
-    annotation  pydantic checks a value against it; `inspect.Parameter.empty` where there is none
+    annotation  a value is converted by it; `inspect.Parameter.empty` where there is none
     required    neither the signature nor a record has a default for it
     record      the parameter whose field it is; None for a parameter itself
+    default     what holds where a table says nothing; `inspect.Parameter.empty` if required
+    owner       the record that documents it; None for a parameter itself
     """
 
     annotation: Any
     required: bool
     record: str | None = None
+    default: Any = inspect.Parameter.empty
+    owner: type | None = None
 
 
 def keys_of(component: Callable[..., Any], taken: Container[str] = ()) -> dict[str, Key]:
@@ -62,17 +67,23 @@ def call(
 def arguments(
     component: Callable[..., Any], table: Mapping[str, Any], taken: Container[str] = ()
 ) -> dict[str, Any]:
-    """Keywords of the component from flat keys: records made of their fields, the rest as it is.
+    """Keywords of the component from flat keys: converted, and records made of their fields.
 
     A record differs from the signature's default in what the table says. One that the table says
-    nothing of is left to that default. Raises ValueError for what a record refuses.
+    nothing of is left to that default. Raises ValueError for what an annotation or a record
+    refuses.
     """
     keys, parameters = keys_of(component, taken), _parameters(component)
     made: dict[str, Any] = {}
     parts: dict[str, dict[str, Any]] = {}
     for name, value in table.items():
         key = keys.get(name)
-        if key is None or key.record is None:
+        if key is None:
+            made[name] = value
+            continue
+        if name not in taken:
+            value = _meant(name, value, key)
+        if key.record is None:
             made[name] = value
         else:
             parts.setdefault(key.record, {})[name] = value
@@ -83,6 +94,14 @@ def arguments(
             elif name in parts or parameter.default is parameter.empty:
                 made[name] = parameter.annotation(**parts.get(name, {}))
     return made
+
+
+def _meant(name: str, value: Any, key: Key) -> Any:
+    """The value as it is used. Raises ValueError with the key, the value and what is allowed."""
+    try:
+        return converted(value, key.annotation, key.default)
+    except ValueError as error:
+        raise ValueError(f"{name} = {value!r} {error}") from None
 
 
 def unknown_key(component: Callable[..., Any], name: str, keys: Mapping[str, Key]) -> str:
@@ -109,13 +128,28 @@ def _parameters(component: Callable[..., Any]) -> Mapping[str, inspect.Parameter
 def _spread(parameter: inspect.Parameter, whole: bool) -> dict[str, Key]:
     given = parameter.default is not parameter.empty
     if whole or not is_record(parameter.annotation):
-        return {parameter.name: Key(parameter.annotation, required=not given)}
-    hints = get_type_hints(parameter.annotation)
-    return {
-        field.name: Key(hints[field.name], not given and _has_no_default(field), parameter.name)
-        for field in fields(parameter.annotation)
-        if field.init
-    }
+        return {parameter.name: Key(parameter.annotation, not given, None, parameter.default)}
+    hints = get_type_hints(parameter.annotation, include_extras=True)
+    found = {}
+    for field in fields(parameter.annotation):
+        if not field.init:
+            continue
+        default = _default(field)
+        if given:
+            default = getattr(parameter.default, field.name)
+        required = not given and _has_no_default(field)
+        found[field.name] = Key(
+            hints[field.name], required, parameter.name, default, parameter.annotation
+        )
+    return found
+
+
+def _default(field: Any) -> Any:
+    if field.default is not MISSING:
+        return field.default
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return inspect.Parameter.empty
 
 
 def _has_no_default(field: Any) -> bool:

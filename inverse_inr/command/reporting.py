@@ -15,7 +15,7 @@ from torch import Tensor
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import sample
 from inverse_inr.io.files import atomic_write
-from inverse_inr.metrics import modulus
+from inverse_inr.metrics import PSNR_MEANS, modulus
 from inverse_inr.problem import Problem
 from inverse_inr.solver import Solution
 
@@ -30,6 +30,13 @@ HELD_OUT = (
     "0.5 would be noise alone (Gaussian)."
 )
 """The line below every table."""
+
+
+def notes_of(rows: Sequence[Row]) -> str:
+    """Say what the numbers of a table are: the lines below it."""
+    if any(key.startswith("PSNR") for row in rows for key in row):
+        return f"{HELD_OUT}\n{PSNR_MEANS}"
+    return HELD_OUT
 
 
 # --- tables ---------------------------------------------------------------------------------------

@@ -2,107 +2,188 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from inverse_inr.command.config import Run
-from inverse_inr.command.reporting import HELD_OUT, figure_of, save_figure, text_table, write_json
-from inverse_inr.command.tables import ConfigError
-from inverse_inr.problem import Problem
-from inverse_inr.solver import Checkpoint, Progress, Solution, Solver
-
-Methods = dict[str, Callable[[Problem], Any]]
-
-OURS = (
-    "state.pt",
-    "table.json",
-    "figure.png",
-    "history.json",
-    "image.npz",
-    "image.nii.gz",
-    "field.safetensors",
+from inverse_inr.command.folder import record_more
+from inverse_inr.command.keeping import Keeper
+from inverse_inr.command.methods import Methods, Shelf
+from inverse_inr.command.reporting import (
+    figure_of,
+    notes_of,
+    save_figure,
+    text_table,
+    write_json,
 )
-"""What a run writes."""
+from inverse_inr.command.tables import ConfigError, Table
+from inverse_inr.io.files import FileFormatError
+from inverse_inr.problem import Problem
+from inverse_inr.solver import (
+    Checkpoint,
+    Progress,
+    Solution,
+    Solver,
+    interruptible,
+    read_checkpoint,
+)
 
-MORE = "files.json"
-"""Names of what the problem's own `Suggestion.write` added."""
+
+class Unfinished(KeyboardInterrupt):
+    """A run was interrupted; what is done is in its folder, from which `resume` goes on."""
+
+
+def digests_of(tables: Table) -> dict[str, str]:
+    """Compute a fingerprint of each table on which the fit depends: all but [baselines]."""
+    return {
+        name: hashlib.sha256(json.dumps(table, sort_keys=True, default=str).encode()).hexdigest()
+        for name, table in tables.items()
+        if name != "baselines"
+    }
 
 
 def prepare(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
     """Make a config's problem, solver and checkpoint; print the problem's notes, write nothing."""
     problem = checked.problem()
+    if not isinstance(problem, Problem):
+        name = checked.tables["problem"]["name"]
+        raise ConfigError(f"[problem] {name}: it returned {type(problem).__name__}, no Problem.")
     methods = checked.baselines(problem)
     print_notes(problem)
-    checkpoint = Checkpoint(out / "state.pt")
+    checkpoint = Checkpoint(out / "state.pt", config=digests_of(checked.tables))
     return checked.solver(problem, [Progress(always=True), checkpoint]), checkpoint, methods
+
+
+def load_state(solver: Solver, checkpoint: Checkpoint) -> None:
+    """Put a solver where a checkpoint was taken; one that was never taken leaves it at its start.
+
+    Raises:
+        ConfigError: The file is damaged or no checkpoint, or it is of another config, seed, prior
+            or other measurements. The message names the file and says why.
+    """
+    if not checkpoint.path.exists():
+        return
+    try:
+        state = read_checkpoint(checkpoint.path)
+    except FileFormatError as error:
+        raise ConfigError(str(error)) from None
+    mine = checkpoint.config or {}
+    theirs = state.get("config")
+    if not isinstance(theirs, dict):
+        raise ConfigError(
+            f"{checkpoint.path} is of no run of the command line: its config is gone."
+        )
+    different = [f"[{k}]" for k in {**mine, **theirs} if mine.get(k) != theirs.get(k)]
+    if different:
+        raise ConfigError(
+            f"{checkpoint.path} is of another run: its {' and '.join(different)} said something "
+            "else. Was it copied here, or config.json changed?"
+        )
+    try:
+        solver.load_state_dict(state)
+    except ValueError as error:
+        raise ConfigError(f"{checkpoint.path}: {error}") from None
 
 
 def reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: Path) -> None:
     """Run a solver to its end or to Ctrl-C, and write and print what came out.
+
+    The fit is written before the first classical method begins, and table and figure grow with each
+    method. On a full disk the run goes on; what could not be written is tried again.
 
     Args:
         solver: At its first step, or where a checkpoint was taken.
         checkpoint: It is written at the end, so that an interrupted run can go on.
         methods: The classical methods that stand beside the fit; left out after an interruption.
         out: The run's folder.
+
+    Raises:
+        Unfinished: Ctrl-C was pressed.
+        OSError: The disk is full to the last.
+        ConfigError: A classical method failed; all others are written.
     """
-    problem = solver.problem
     solution = solver.run()
-    checkpoint.write(solver)
-    solution.save(out)
-    _write_more(solution, out)
+    keeper = Keeper(out)
+    keeper.keep("state.pt", lambda _: checkpoint.write(solver))
+    for name, write in solution.writers().items():
+        keeper.keep(name, write)
+    _keep_more(keeper, solution)
     if solution.stopped.kind == "interrupted":
-        print(f"{solution.stopped}; the best state is in {out}. Continue: inverse-inr resume {out}")
-        return
-    solutions = [method(problem) for method in methods.values()] + [solution]
-    rows = [s.summary() for s in solutions]
-    write_json(out / "table.json", rows)
-    draw = problem.suggested.figure or figure_of
-    figure = draw(problem, solutions)
-    if figure is not None:
-        save_figure(figure, out / "figure.png")
-    print(f"{text_table(rows)}\n\n{HELD_OUT}\n{solution.report()}\nwritten to {out}/")
+        keeper.finish()
+        raise Unfinished(f"{solution.stopped}; the best state is in {out}.")
+    rows, failures = _beside(keeper, solution, methods)
+    keeper.finish()
+    print(f"{text_table(rows)}\n\n{notes_of(rows)}\n{solution.report()}\nwritten to {out}/")
+    if failures:
+        raise ConfigError("; ".join(failures))
 
 
-def _write_more(solution: Solution, out: Path) -> None:
+def _keep_more(keeper: Keeper, solution: Solution) -> None:
     """Write the modality's own files, and keep their names for `clear`."""
     write = solution.problem.suggested.write
     if write is not None:
-        write_json(out / MORE, [path.relative_to(out).as_posix() for path in write(solution, out)])
+        out = keeper.out
+        keeper.keep("files.json", lambda _: record_more(out, write(solution, out)))
+
+
+def _beside(
+    keeper: Keeper, ours: Solution, methods: Methods
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Run the methods that are not done yet; write table and figure after each.
+
+    Returns:
+        The rows of the table, and why methods failed.
+    """
+    shelf = Shelf(keeper.out, ours.problem)
+    done = {name: kept for name in methods if (kept := shelf.get(name)) is not None}
+    last = ours.summary()
+    rows = {name: solution.summary() for name, solution in done.items()}
+    failures = []
+
+    def write() -> None:
+        found = [rows[name] for name in methods if name in rows] + [last]
+        shown = [done[name] for name in methods if name in done] + [ours]
+        keeper.keep("table.json", lambda path: write_json(path, found))
+        keeper.keep("figure.png", lambda path: _draw(ours.problem, shown, path))
+        keeper.retry()
+
+    write()
+    for name, method in methods.items():
+        if name in done:
+            continue
+        try:
+            with interruptible(at_once=True) as request:
+                solution = method(ours.problem)
+            if request.made:  # a method that is a fit itself ends at Ctrl-C without a word
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            keeper.finish()
+            raise Unfinished(
+                f"interrupted in {name}; the fit and what was done before are in {keeper.out}."
+            ) from None
+        except Exception as error:
+            failures.append(f"{name} failed: {type(error).__name__}: {error}")
+            rows[name] = {"method": name, "note": failures[-1]}
+            write()
+            continue
+        done[name] = solution
+        rows[name] = solution.summary()
+        keeper.keep("methods.json", lambda _, n=name, s=solution: shelf.put(n, s))
+        write()
+    return [rows[name] for name in methods] + [last], failures
+
+
+def _draw(problem: Problem, solutions: Sequence[Solution], path: Path) -> None:
+    draw = problem.suggested.figure or figure_of
+    figure = draw(problem, solutions)
+    if figure is not None:
+        save_figure(figure, path)
 
 
 def print_notes(problem: Problem) -> None:
     """Print what a loader found or inferred."""
     for key, value in problem.notes.items():
         print(f"{key}: {value}")
-
-
-def read_record(out: Path) -> dict[str, Any]:
-    """Read the record of the run or comparison in a folder.
-
-    Raises:
-        FileNotFoundError: The folder holds none.
-        ConfigError: The record is damaged.
-    """
-    path = out / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{out} holds no run (there is no config.json).")
-    try:
-        record = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path} is damaged: {error}.") from None
-    if "config" not in record:
-        raise ConfigError(f"{path} is damaged: 'config'.")
-    return record
-
-
-def clear(out: Path) -> None:
-    """Make the folder, and remove from it what an earlier run wrote: never anything else."""
-    out.mkdir(parents=True, exist_ok=True)
-    more: list[str] = []
-    if (out / MORE).exists():
-        more = json.loads((out / MORE).read_text())
-    for name in (*OURS, *more, MORE):
-        (out / name).unlink(missing_ok=True)

@@ -6,16 +6,17 @@ import inspect
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inverse_inr.command.catalogue import problems
 from inverse_inr.command.records import Key, arguments, keys_of, unknown_key
+from inverse_inr.command.values import fits
 from inverse_inr.registry import Registry, nearest
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
 Table = dict[str, Any]
+
+SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")
+"""The tables that a config may have; [[regularizers]] is a list of tables."""
 
 
 class ConfigError(ValueError):
@@ -30,11 +31,37 @@ def read_tables(path: str | Path) -> Table:
         ConfigError: The file is no valid TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text())
+        tables = tomllib.loads(Path(path).read_text())
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no config {path}.") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder, not a config.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no valid TOML: {error}.") from None
+    check_sections(tables)
+    return tables
+
+
+def check_sections(tables: object) -> None:
+    """Refuse tables of unknown names, and values where a table is meant.
+
+    Raises:
+        ConfigError: One of the tables is wrong; the message names it.
+    """
+    if not isinstance(tables, dict):
+        raise ConfigError(f"A config is a set of tables, not {tables!r}.")
+    for name, table in tables.items():
+        if name not in SECTIONS:
+            raise ConfigError(f"Unknown table [{name}]. {nearest(str(name), SECTIONS)}")
+        if name == "regularizers":
+            if not (isinstance(table, list) and all(isinstance(part, dict) for part in table)):
+                raise ConfigError(
+                    "[regularizers] is a list of tables: write [[regularizers]] before each."
+                )
+        elif isinstance(table, list):
+            raise ConfigError(f"[[{name}]]: there is one such table; write [{name}].")
+        elif not isinstance(table, dict):
+            raise ConfigError(f"{name} = {table!r} is no table; write [{name}] and its keys below.")
 
 
 def override(tables: Table, assignments: Iterable[str]) -> None:
@@ -42,19 +69,66 @@ def override(tables: Table, assignments: Iterable[str]) -> None:
 
     Args:
         tables: They are changed in place.
-        assignments: Texts "section.key=value"; a value is read as in TOML, else it is the text.
+        assignments: Texts "section.key=value", or deeper ones such as "regularizers.0.weight=2",
+            where a part of a list has its number. A value is read as in TOML, else it is the text.
 
     Raises:
-        ConfigError: A text has another form.
+        ConfigError: A text has another form, or names no place.
     """
     for assignment in assignments:
-        key, _, value = assignment.partition("=")
-        section, _, name = key.strip().partition(".")
-        if not name or not value:
+        path, _, value = assignment.partition("=")
+        keys = [key.strip() for key in path.split(".")]
+        if len(keys) < 2 or not all(keys) or not value:
             raise ConfigError(
                 f"--set {assignment!r}: write section.key=value, e.g. solver.steps=200."
             )
-        tables.setdefault(section, {})[name] = _parsed(value)
+        place: Any = tables
+        for depth, key in enumerate(keys[:-1]):
+            place = _inner(tables, place, key, keys[depth + 1], assignment)
+        _assign(place, keys[-1], _parsed(value), assignment)
+
+
+def _inner(tables: Table, place: Any, key: str, following: str, assignment: str) -> Any:
+    """The table or list that a key names, made where there is none."""
+    if isinstance(place, list):
+        at = _position(place, key, assignment)
+        if at == len(place):
+            place.append({})
+        found = place[at]
+    else:
+        if key not in place:
+            is_list = following == "0" or (place is tables and key == "regularizers")
+            place[key] = [] if is_list else {}
+        found = place[key]
+    if not isinstance(found, dict | list):
+        raise ConfigError(f"--set {assignment!r}: {key} is {found!r}, which has no parts.")
+    return found
+
+
+def _assign(place: Any, key: str, value: Any, assignment: str) -> None:
+    if isinstance(place, list):
+        at = _position(place, key, assignment)
+        place[at : at + 1] = [value]
+    else:
+        place[key] = value
+
+
+def _position(place: Sequence[Any], key: str, assignment: str) -> int:
+    """Where in a list a key points: one of its parts, or the place behind them."""
+    if key.isdecimal() and int(key) <= len(place):
+        return int(key)
+    if not place:
+        raise ConfigError(
+            f"--set {assignment!r}: this config has no [[regularizers]], so those that the problem "
+            "suggests hold. Name one first: --set regularizers.0.name=total_variation."
+        )
+    listed = ", ".join(f"{k} ({part.get('name')})" for k, part in enumerate(place) if part)
+    if not all(isinstance(part, dict) for part in place):
+        listed = f"0 to {len(place) - 1}"
+    raise ConfigError(
+        f"--set {assignment!r}: here stands a list, whose parts have numbers: {listed}. "
+        "E.g. regularizers.0.weight=2."
+    )
 
 
 def set_keywords(tables: Table, keywords: Mapping[str, Sequence[str]]) -> None:
@@ -67,22 +141,31 @@ def set_keywords(tables: Table, keywords: Mapping[str, Sequence[str]]) -> None:
     """
     table = tables.setdefault("problem", {})
     known: dict[str, Key] = {}
-    if "name" in table:
+    if isinstance(table.get("name"), str):
         known = keys_of(problems.get(table["name"]))
     for key, words in keywords.items():
         name = key.replace("-", "_")
-        values = [_parsed(word) for word in words]
-        is_list = len(values) > 1
-        if name in known and not _fits(values[0], known[name].annotation):
-            is_list = True
-        table[name] = values if is_list else values[0]
+        annotation = known[name].annotation if name in known else inspect.Parameter.empty
+        table[name] = _of_words(words, annotation)
+
+
+def _of_words(words: Sequence[str], annotation: Any) -> Any:
+    """The words as what the annotation takes: values as in TOML, else texts; one, else a list."""
+    values = [_parsed(word) for word in words]
+    readings = [values, list(words)]
+    if len(words) == 1:
+        readings = [values[0], values, words[0], list(words)]
+    for reading in readings:
+        if fits(reading, annotation):
+            return reading
+    return readings[0]
 
 
 def _parsed(text: str) -> Any:
     """A value as in TOML, else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, KeyError):
         return text
 
 
@@ -108,9 +191,13 @@ def check_component(
     """
     if "name" not in table:
         raise ConfigError(f"[{section}] needs a name. {nearest('', registry.names())}")
+    if not isinstance(table["name"], str):
+        raise ConfigError(
+            f"[{section}] name = {table['name']!r} must be the name of a {registry.kind}."
+        )
     try:
         component = registry.get(table["name"])
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         raise ConfigError(f"[{section}] {error}") from None
     keywords = {k: v for k, v in table.items() if k not in ("name", *extra)}
     check_keywords(f"[{section}] {table['name']}", component, keywords, taken)
@@ -139,9 +226,6 @@ def check_keywords(
             raise ConfigError(f"{where}: {key!r} is not set here.")
         if reason := unknown_key(component, key, known):
             raise ConfigError(f"{where}: {reason}")
-    for key, value in keywords.items():
-        if key in known:
-            _check_value(f"{where}: {key}", value, known[key].annotation)
     needed = [name for name, key in known.items() if key.required and name not in taken]
     missing = [name for name in needed if name not in keywords]
     if missing:
@@ -150,31 +234,3 @@ def check_keywords(
         arguments(component, keywords, taken)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
-
-
-def _check_value(what: str, value: object, annotation: Any) -> None:
-    from pydantic import ValidationError
-
-    if annotation is inspect.Parameter.empty:
-        return
-    try:
-        _adapter(annotation).validate_python(value)
-    except ValidationError as error:
-        detail = "; ".join(e["msg"] for e in error.errors()[:3])
-        raise ConfigError(f"{what} = {value!r}. {detail}.") from None
-
-
-def _fits(value: object, annotation: Any) -> bool:
-    from pydantic import ValidationError
-
-    try:
-        _adapter(annotation).validate_python(value)
-    except ValidationError:
-        return False
-    return True
-
-
-def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    from pydantic import ConfigDict, TypeAdapter
-
-    return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))

@@ -9,6 +9,7 @@ from inverse_inr.domain import Grid
 from inverse_inr.hooks import HasGridMap
 from inverse_inr.kernels.linear import ArrayMap, largest_singular_value
 from inverse_inr.protocol import Operator, all_rows, evaluating
+from inverse_inr.ranges import Count, checked
 from inverse_inr.sampled import interpolation_matrix
 
 
@@ -61,6 +62,19 @@ class LinearMap:
         """
         return torch.autograd.grad(self._y, self._image, y.to(self._y.dtype), retain_graph=True)[0]
 
+    def then(self, after: ArrayMap) -> LinearMap:
+        """Follow this map by a linear map of the measurements.
+
+        Args:
+            after: Function (rows, *m) -> (rows, *k), linear.
+
+        Returns:
+            The product, whose offset went through `after` as well.
+        """
+        first = self._measure
+        channels = self._image.shape[-1]
+        return LinearMap(lambda x: after(first(x)), self.grid, channels, self._image.dtype)
+
     def norm(self, iterations: int = 30, seed: int = 0) -> float:
         """Compute the largest singular value of A by power iteration.
 
@@ -79,12 +93,13 @@ class LinearMap:
         return largest_singular_value(lambda x: self.adjoint(self(x)), start, iterations)
 
 
+@checked
 def as_linear_map(
     operator: Operator,
     grid: Grid,
     *,
     rows: Tensor | None = None,
-    channels: int = 1,
+    channels: Count = 1,
     dtype: torch.dtype = torch.float32,
 ) -> LinearMap:
     """Make a matrix-free map on images of a linear operator: for CG, power iteration, TV.

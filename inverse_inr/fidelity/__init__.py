@@ -16,4 +16,5 @@ from inverse_inr.fidelity.pointwise import Huber as Huber
 from inverse_inr.fidelity.pointwise import TwoSets as TwoSets
 from inverse_inr.fidelity.rows import Fidelity as Fidelity
 from inverse_inr.fidelity.rows import at_rows as at_rows
+from inverse_inr.fidelity.rows import decorrelated as decorrelated
 from inverse_inr.fidelity.rows import least_squares as least_squares

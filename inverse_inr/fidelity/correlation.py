@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
+from inverse_inr.ranges import Count, Positive, checked
+
 POOLS = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
 """Torch's means in a window, by the number of axes of the image."""
 
 
+@checked
 @dataclass(frozen=True)
 class NCC:
     """1 minus the normalised cross-correlation of all measurements at hand.
@@ -22,7 +25,7 @@ class NCC:
         epsilon: Least product of the two norms that is divided by, in squared units of y.
     """
 
-    epsilon: float = 1e-8
+    epsilon: Positive = 1e-8
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         a = prediction - prediction.mean()
@@ -31,6 +34,7 @@ class NCC:
         return 1 - (a * b).sum() / norms
 
 
+@checked
 @dataclass(frozen=True)
 class LocalNCC:
     """1 minus the mean squared correlation in windows: blind to gain and offset that vary.
@@ -50,9 +54,9 @@ class LocalNCC:
         Avants et al. 2008, eq. 5.
     """
 
-    shape: tuple[int, ...]
-    window: int = 9
-    epsilon: float = 1e-5
+    shape: tuple[Count, ...]
+    window: Count = 9
+    epsilon: Positive = 1e-5
 
     def __post_init__(self) -> None:
         if self.window % 2 == 0 or self.window < 3 or len(self.shape) not in POOLS:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.fidelity.rows import Fidelity
+from inverse_inr.ranges import Positive, checked
 
 
 class LearntScale(nn.Module):
@@ -30,8 +31,14 @@ class LearntScale(nn.Module):
             not positive.
     """
 
+    @checked
     def __init__(
-        self, groups: Tensor, scale: float, *, degrees: float | None = None, floor: float = 0.05
+        self,
+        groups: Tensor,
+        scale: Positive,
+        *,
+        degrees: Positive | None = None,
+        floor: Positive = 0.05,
     ) -> None:
         super().__init__()
         flat_integers = groups.ndim == 1 and not groups.is_floating_point()

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from inverse_inr.fidelity.rows import Fidelity
+from inverse_inr.ranges import Fraction, NonNegative, Positive, checked
 
 
+@checked
 @dataclass(frozen=True)
 class Magnitude:
     """The squared difference of magnitudes, (|p| - |y|)² / sigma².
@@ -20,12 +22,13 @@ class Magnitude:
         sigma: Standard deviation of the noise, in the unit of y.
     """
 
-    sigma: float = 1.0
+    sigma: Positive = 1.0
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         return ((prediction.abs() - y.abs()) / self.sigma).square().mean()
 
 
+@checked
 @dataclass(frozen=True)
 class MagnitudeAndComplex:
     """Magnitudes and complex values together: ((|p| - |y|)² + weight |p - y|²) / sigma².
@@ -38,8 +41,8 @@ class MagnitudeAndComplex:
         The spectral loss of SpINR (Takawale et al. 2025).
     """
 
-    sigma: float = 1.0
-    weight: float = 0.5
+    sigma: Positive = 1.0
+    weight: NonNegative = 0.5
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         magnitude = Magnitude(self.sigma)(prediction, y)
@@ -47,6 +50,7 @@ class MagnitudeAndComplex:
         return magnitude + self.weight * residual.abs().square().mean()
 
 
+@checked
 @dataclass(frozen=True)
 class LogMagnitude:
     """The difference of logarithms, |log(|p|² + e²) - log(|y|² + e²)|: errors in decibels.
@@ -55,7 +59,7 @@ class LogMagnitude:
         epsilon: The floor e below which magnitudes count as equal, in the unit of y.
     """
 
-    epsilon: float
+    epsilon: Positive
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         predicted, measured = (
@@ -83,7 +87,8 @@ class WarmUp:
         ValueError: `fraction` lies outside [0, 1].
     """
 
-    def __init__(self, first: Fidelity, then: Fidelity, fraction: float = 0.1) -> None:
+    @checked
+    def __init__(self, first: Fidelity, then: Fidelity, fraction: Fraction = 0.1) -> None:
         if not 0 <= fraction <= 1:
             raise ValueError(f"WarmUp: fraction={fraction} of the run must lie in [0, 1].")
         self.first = first

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import Positive, checked
+
 
 @dataclass(frozen=True)
 class L2:
@@ -24,6 +26,7 @@ class L1:
         return (prediction - y).abs().mean()
 
 
+@checked
 @dataclass(frozen=True)
 class Huber:
     """Squared for small residuals and linear for large ones, so that outliers count less.
@@ -37,11 +40,7 @@ class Huber:
         ValueError: `delta` is not positive.
     """
 
-    delta: float
-
-    def __post_init__(self) -> None:
-        if not self.delta > 0:
-            raise ValueError(f"Huber: delta must be positive, got {self.delta}.")
+    delta: Positive
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         r = (prediction - y).abs()
@@ -49,6 +48,7 @@ class Huber:
         return torch.where(r <= self.delta, 0.5 * r.square(), linear).mean()
 
 
+@checked
 @dataclass(frozen=True)
 class TwoSets:
     """The product ½ Re(r₁* r₂) / sigma² of two residuals with independent random nodes.
@@ -66,7 +66,7 @@ class TwoSets:
         ValueError: The measurements have no axis of two sets (when called).
     """
 
-    sigma: float = 1.0
+    sigma: Positive = 1.0
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         if prediction.ndim < 2 or prediction.shape[1] != 2 or prediction.shape != y.shape:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from inverse_inr.kernels.linear import ArrayMap
+
 Fidelity = Callable[[Tensor, Tensor], Tensor]
 """A callable (prediction, y) -> scalar, a mean over measurements."""
 
@@ -43,3 +45,22 @@ def least_squares(fidelity: Fidelity, y: Tensor) -> tuple[Tensor, Tensor]:
     if own is not None:
         return own(y)
     return y, torch.ones(y.shape, dtype=y.dtype.to_real(), device=y.device)
+
+
+def decorrelated(fidelity: Fidelity, rows: Tensor) -> tuple[ArrayMap | None, Fidelity]:
+    """Take a fidelity apart into a linear map of the measurements and one without correlations.
+
+    Args:
+        fidelity: Any fidelity. One whose noise is correlated within a row says so by a method
+            `decorrelated` of its own (hooks.Decorrelates).
+        rows: (b,) indices of the measurements.
+
+    Returns:
+        The map (b, *m) -> (b, *m), None where nothing is correlated, and the fidelity of what it
+        gives.
+    """
+    here = at_rows(fidelity, rows)
+    own = getattr(here, "decorrelated", None)
+    if own is None:
+        return None, here
+    return own()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import product
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from inverse_inr.kernels.linear import with_adjoint
 from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr.ranges import Count, Range, checked
 
 
 class Gridding(nn.Module):
@@ -27,24 +29,32 @@ class Gridding(nn.Module):
 
     Args:
         shape: The image's d axes, d = 1, 2 or 3.
-        frequencies: (m, d) in cycles per pixel, |k| <= 1/2.
+        frequencies: (m, d) in cycles per pixel, |k| <= 1/2 up to `nyquist_tolerance`.
         oversampling: How many times finer than by the image's own FFT the spectrum is sampled.
         width: Samples of the spectrum along each axis that make one value.
         scale: (m,) factors of the values, which cost nothing; None for 1.
         real: Images are real, which takes half the time, by half the spectrum.
         dtype: The precision of the weights that are kept.
 
+    Attributes:
+        nyquist_tolerance: How far a frequency may lie beyond 1/2, relative to it. A trajectory in
+            single precision, or printed with five digits, ends a little beyond. It is used as it
+            is: the transform is defined there as elsewhere.
+
     Raises:
         ValueError: The frequencies have another dimension or lie beyond 1/2.
     """
 
+    nyquist_tolerance: ClassVar[float] = 1e-4
+
+    @checked
     def __init__(
         self,
-        shape: Sequence[int],
+        shape: Sequence[Count],
         frequencies: np.ndarray,
         *,
-        oversampling: float = 1.5,
-        width: int = 6,
+        oversampling: Annotated[float, Range(above=1, most=16)] = 1.5,
+        width: Count = 6,
         scale: np.ndarray | None = None,
         real: bool = False,
         dtype: torch.dtype = torch.float32,
@@ -59,7 +69,9 @@ class Gridding(nn.Module):
         beta = [math.pi * math.sqrt((width / r) ** 2 * (r - 0.5) ** 2 - 0.8) for r in ratio]
         flip = np.zeros(len(k), dtype=bool)
         if real:
-            flip = k[:, -1] < 0  # the other half-space is the conjugate
+            # the other half-space is the conjugate; the half spectrum ends at Nyquist
+            k = np.clip(k, -0.5, 0.5)
+            flip = k[:, -1] < 0
         position = np.where(flip[:, None], -k, k) * self.padded
         self.matrix = _interpolator(position, self.padded, beta, width, real, dtype)
         self.sign = nn.Buffer(
@@ -119,7 +131,7 @@ def _checked(k: np.ndarray, d: int) -> np.ndarray:
             f"Gridding: frequencies must be (m, {d}) for images of {d} axes (1 to 3), "
             f"got {k.shape}."
         )
-    if not np.abs(k).max(initial=0.0) <= 0.5 + 1e-9:
+    if not np.abs(k).max(initial=0.0) <= 0.5 * (1 + Gridding.nyquist_tolerance):
         raise ValueError(
             f"Gridding: frequencies reach {np.abs(k).max():.4g} cycles per pixel; "
             "an image holds 1/2."

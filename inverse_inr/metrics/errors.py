@@ -6,7 +6,10 @@ import math
 
 from torch import Tensor
 
-from inverse_inr.metrics.pairs import check_range, matched_pair
+from inverse_inr.metrics.pairs import check_range, matched_pair, modulus
+
+PSNR_MEANS = "PSNR: 20 log10(span of the truth / RMS error), of the image's pixels."
+"""The line below tables and figures that says which PSNR their numbers are: `psnr_of_span`."""
 
 
 def psnr(
@@ -31,6 +34,44 @@ def psnr(
     if error == 0:
         return math.inf
     return -20 * math.log10(error)
+
+
+def span(reference: Tensor) -> float:
+    """Find the span of a reference, its largest less its smallest value; moduli if complex.
+
+    Args:
+        reference: The reference.
+
+    Returns:
+        The span, in the reference's unit.
+
+    Raises:
+        ValueError: The reference is constant or not finite, so that it has no span.
+    """
+    values = modulus(reference)
+    found = float(values.max() - values.min())
+    if not (math.isfinite(found) and found > 0):
+        raise ValueError(f"span: the reference is constant or not finite; its span is {found:g}.")
+    return found
+
+
+def psnr_of_span(image: Tensor, reference: Tensor) -> float:
+    """Compute the PSNR that tables and figures show: the data range is the reference's span.
+
+    It does not change when image and reference are given in another unit or with another offset. A
+    photograph that does not reach from black to white gets less than by a data range of 1.
+
+    Args:
+        image: The image, real or complex.
+        reference: The reference, of the same shape.
+
+    Returns:
+        10 log10(span^2 / mse) of the moduli, in dB; inf for equal images.
+
+    Raises:
+        ValueError: Shapes disagree, values are not finite, or the reference is constant.
+    """
+    return psnr(modulus(image), modulus(reference), data_range=span(reference))
 
 
 def nrmse(

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from inverse_inr.noise.model import Noise, Parameter, is_zero, like, standard_normal
+from inverse_inr.ranges import checked
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Poisson(Noise):
     """Transmission counts: y ~ Poisson(photons · exp(-A f) + background).
@@ -47,6 +49,23 @@ class Poisson(Noise):
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return torch.poisson(self.rate(mean), generator)
 
+    def check(self, y: Tensor) -> None:
+        """Refuse counts below 0.
+
+        Args:
+            y: (b, *m) counts.
+
+        Raises:
+            ValueError: A count is negative.
+        """
+        negative = int((y < 0).sum())
+        if negative:
+            raise ValueError(
+                f"Poisson: {negative} of {y.numel()} counts are negative, the least "
+                f"{float(y.min()):.4g}. Was a dark field subtracted? Pass it as background=..., "
+                "and the counts as they are."
+            )
+
     def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
         rate = self.rate(prediction)
         return (y - rate) / rate.sqrt()
@@ -57,6 +76,7 @@ class Poisson(Noise):
         return torch.log(like(self.photons, y) / counts), counts
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Sensor(Noise):
     """A camera: y = (Poisson(photons · A f) + N(0, readout²)) / photons.

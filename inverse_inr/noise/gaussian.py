@@ -2,20 +2,91 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from inverse_inr.kernels.linear import ArrayMap
+from inverse_inr.noise.covariance import (
+    checked_covariance,
+    cholesky_factor,
+    coloured,
+    whitening_matrix,
+)
 from inverse_inr.noise.model import Noise, Parameter, like, standard_normal
+from inverse_inr.ranges import checked
 
 
 @dataclass(frozen=True, eq=False)
-class Gaussian(Noise):
-    """Additive Gaussian noise: y = A f + N(0, sigma²).
+class _Additive(Noise):
+    """The common part of both Gaussian models: a size, and a covariance of the last axis."""
+
+    sigma: Parameter
+    covariance: Tensor | None = None
+
+    is_complex: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.covariance is not None:
+            checked_covariance(type(self).__name__, self.covariance, is_complex=self.is_complex)
+
+    def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        normal = standard_normal(mean, generator)
+        if self.covariance is not None:
+            normal = coloured(cholesky_factor(self.covariance), normal)
+        return mean + like(self.sigma, mean) * normal
+
+    def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
+        residual = (prediction - y) / like(self.sigma, y)
+        if self.covariance is None:
+            return residual
+        return coloured(self._whitening, residual)
+
+    def decorrelated(self) -> tuple[ArrayMap | None, Self]:
+        """Name the map that takes measurements to uncorrelated ones, and the noise of those.
+
+        Returns:
+            The linear map (b, *k, m) -> (b, *k, m), None where nothing is correlated, and the
+            model that has no covariance.
+        """
+        if self.covariance is None:
+            return None, self
+        return partial(coloured, self._whitening), replace(self, covariance=None)
+
+    @cached_property
+    def _whitening(self) -> Tensor:
+        assert self.covariance is not None
+        return whitening_matrix(self.covariance)
+
+    def _variance(self, y: Tensor) -> Tensor:
+        """The variance of each measurement, which broadcasts against y."""
+        variance = like(self.sigma, y).square()
+        if self.covariance is None:
+            return variance
+        own = self.covariance.diagonal(dim1=-2, dim2=-1).real
+        if own.ndim == 2:
+            own = own.reshape(len(own), *(1,) * (y.ndim - 2), own.shape[-1])
+        return variance * own.to(variance)
+
+
+@checked
+@dataclass(frozen=True, eq=False)
+class Gaussian(_Additive):
+    """Additive Gaussian noise: y = A f + sigma n, where n has unit variance or a covariance.
 
     Args:
-        sigma: Standard deviation in the unit of y, one number or one per row.
+        sigma: Standard deviation in the unit of y: one number, one per row, or one per channel of
+            the last axis as (1, channels).
+        covariance: The covariance of n across the last axis of y, (m, m), or (rows, m, m) with one
+            matrix per row; the residuals are whitened by its Cholesky factor. None: uncorrelated.
+
+    Raises:
+        TypeError: The covariance is complex, or no tensor.
+        ValueError: sigma is not positive, or the covariance not positive definite.
 
     Example:
         One object simulates measurements and is the fidelity that fits them:
@@ -28,8 +99,6 @@ class Gaussian(Noise):
         0.5
     """
 
-    sigma: Parameter
-
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         if y.is_complex() or prediction.is_complex():
             raise TypeError(
@@ -37,27 +106,29 @@ class Gaussian(Noise):
             )
         return 0.5 * self.standardized(prediction, y).square().mean()
 
-    def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return mean + like(self.sigma, mean) * standard_normal(mean, generator)
-
-    def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
-        return (prediction - y) / like(self.sigma, y)
-
     def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        return y, (like(self.sigma, y) ** -2).expand_as(y)
+        return y, self._variance(y).reciprocal().expand(y.shape)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
-class ComplexGaussian(Noise):
-    """Additive circular complex Gaussian noise n: y = A f + n with E|n|² = sigma².
+class ComplexGaussian(_Additive):
+    """Additive circular complex Gaussian noise: y = A f + sigma n with E|n|² = 1, or a covariance.
 
     Half of the variance lies in the real part and half in the imaginary part.
 
     Args:
-        sigma: Standard deviation of |n| in the unit of y, one number or one per row.
+        sigma: Standard deviation of |n| in the unit of y: one number, one per row, or one per
+            channel of the last axis as (1, channels).
+        covariance: E n nᴴ across the last axis of y, (m, m), or (rows, m, m) with one matrix per
+            row; the residuals are whitened by its Cholesky factor. None: uncorrelated.
+
+    Raises:
+        TypeError: The covariance is no tensor.
+        ValueError: sigma is not positive, or the covariance not positive definite.
     """
 
-    sigma: Parameter
+    is_complex: ClassVar[bool] = True
 
     def __call__(self, prediction: Tensor, y: Tensor) -> Tensor:
         return self.standardized(prediction, y).abs().square().mean()
@@ -65,15 +136,18 @@ class ComplexGaussian(Noise):
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
         if not mean.is_complex():
             mean = torch.complex(mean, torch.zeros_like(mean))
-        return mean + like(self.sigma, mean) * standard_normal(mean, generator)
+        return super().sample(mean, generator)
 
     def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
-        return (prediction - y) / like(self.sigma, y)
+        if self.covariance is not None and not y.is_complex():
+            y = torch.complex(y, torch.zeros_like(y))
+        return super().standardized(prediction, y)
 
     def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        return y, (2 * like(self.sigma, y) ** -2).expand(y.shape)
+        return y, (2 / self._variance(y)).expand(y.shape)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class StudentT(Noise):
     """Additive noise with heavy tails: y = A f + scale · t(degrees).

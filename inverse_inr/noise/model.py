@@ -10,10 +10,17 @@ import torch
 from torch import Tensor
 
 Parameter = float | Tensor
-"""A parameter of a noise model: one number, or a (rows,) tensor with one value per row."""
+"""A parameter of a noise model.
+
+One number; a (rows,) tensor with one value per row; or a tensor that broadcasts against the
+measurements (rows, *m), such as (1, channels) with one value per channel.
+"""
 
 MAY_BE_ZERO = ("background", "efficiency")
 """Parameters that may be 0; all others must be positive."""
+
+COVARIANCE = "covariance"
+"""The field of a covariance: None, (m, m), or (rows, m, m) with one matrix per row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +33,8 @@ class Noise(ABC):
 
     def __post_init__(self) -> None:
         for item in fields(self):
+            if item.name == COVARIANCE:
+                continue  # checked by the models that have one
             value = torch.as_tensor(getattr(self, item.name))
             allowed = value > 0
             if item.name in MAY_BE_ZERO:
@@ -84,32 +93,64 @@ class Noise(ABC):
 
         Returns:
             The same model for these rows alone.
+
+        Raises:
+            IndexError: A parameter has fewer rows.
         """
         picked = {}
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, Tensor) and value.ndim:
-                picked[item.name] = value[rows.to(value.device)]
+            if isinstance(value, Tensor) and _differs_by_row(item.name, value):
+                picked[item.name] = _rows_of(f"{type(self).__name__}: {item.name}", value, rows)
         if not picked:
             return self
         return replace(self, **picked)
+
+
+def _differs_by_row(name: str, value: Tensor) -> bool:
+    if name == COVARIANCE:
+        return value.ndim == 3
+    # (1, channels) is one value per channel, alike in all rows
+    return value.ndim > 0 and (value.ndim == 1 or len(value) > 1)
+
+
+def _rows_of(name: str, value: Tensor, rows: Tensor) -> Tensor:
+    try:
+        return value[rows.to(value.device)]
+    except IndexError:
+        raise IndexError(
+            f"{name} has {len(value)} values, one per row, but row {int(rows.max())} was asked for."
+        ) from None
 
 
 def like(value: Parameter, y: Tensor) -> Tensor:
     """Prepare a parameter for arithmetic with measurements.
 
     Args:
-        value: One number, or (b,) values.
+        value: One number, (b,) values, or values that broadcast against (b, *m).
         y: (b, *m) measurements or predictions.
 
     Returns:
         The parameter in the real dtype and on the device of `y`, with trailing axes that make it
         broadcast along rows.
+
+    Raises:
+        ValueError: The values do not fit the measurements.
     """
     value = torch.as_tensor(value, dtype=y.dtype.to_real(), device=y.device)
     if value.ndim == 0:
         return value
-    return value.reshape(*value.shape, *(1,) * (y.ndim - value.ndim))
+    fitted = value
+    if value.ndim < y.ndim:
+        fitted = value.reshape(*value.shape, *(1,) * (y.ndim - value.ndim))
+    if fitted.ndim > y.ndim or any(
+        n not in (1, m) for n, m in zip(fitted.shape, y.shape, strict=False)
+    ):
+        raise ValueError(
+            f"A parameter of noise has shape {tuple(value.shape)}, the measurements "
+            f"{tuple(y.shape)}. One value per row is (rows,), one per channel (1, channels)."
+        )
+    return fitted
 
 
 def is_zero(value: Parameter) -> bool:

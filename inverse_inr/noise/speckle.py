@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from inverse_inr.noise.model import Noise, Parameter, like
+from inverse_inr.ranges import checked
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Gamma(Noise):
     """Intensities of fully developed speckle: y = (A f + floor) · Gamma(looks) / looks.

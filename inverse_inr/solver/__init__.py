@@ -5,8 +5,12 @@ Here are the loop, its objective, what it starts from and what it returns.
 
 from inverse_inr.solver.callbacks import AgainstReference as AgainstReference
 from inverse_inr.solver.callbacks import Callback as Callback
-from inverse_inr.solver.callbacks import Checkpoint as Checkpoint
 from inverse_inr.solver.callbacks import Progress as Progress
+from inverse_inr.solver.checkpoint import Checkpoint as Checkpoint
+from inverse_inr.solver.checkpoint import disk_full as disk_full
+from inverse_inr.solver.checkpoint import read_checkpoint as read_checkpoint
+from inverse_inr.solver.identity import measurements_digest as measurements_digest
+from inverse_inr.solver.interrupt import interruptible as interruptible
 from inverse_inr.solver.loop import Solver as Solver
 from inverse_inr.solver.solution import Ended as Ended
 from inverse_inr.solver.solution import Solution as Solution

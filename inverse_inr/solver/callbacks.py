@@ -1,24 +1,22 @@
-"""Callbacks run at the stopping rule's checks: a progress bar, checkpoints, a reference metric."""
+"""Callbacks run at the stopping rule's checks: a progress bar, a reference metric."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import torch
-
 from inverse_inr.hooks import Running
-from inverse_inr.io.files import atomic_write
 from inverse_inr.solver.solution import Solution
 
 Record = dict[str, Any]
 """One entry of a solver's history: step, seconds, loss, its parts and the stopping rule's value."""
 
 Callback = Callable[[Any, Record], None]
-"""Called with the solver and the newest record of its history; of the solver it needs `Running`."""
+"""Called with the solver and the newest record of its history; of the solver it needs `Running`.
+
+One that has a method `between_steps(solver)` is also called before every step.
+"""
 
 
 class Progress:
@@ -62,43 +60,17 @@ class Progress:
             self._bar = None
 
 
-class Checkpoint:
-    """Save the solver's state from time to time, and at the end.
-
-    A file is written whole or not at all: the previous one survives a failure.
-
-    Args:
-        path: The file, which each save replaces.
-        seconds: The least time between two saves, in seconds.
-    """
-
-    def __init__(self, path: str | Path, seconds: float = 30.0) -> None:
-        self.path = Path(path)
-        self.seconds = seconds
-        self._last = time.monotonic()
-
-    def __call__(self, solver: Running, record: Record) -> None:
-        """Save if the run is over or the last save is old enough."""
-        if solver.finished or time.monotonic() - self._last >= self.seconds:
-            self.write(solver)
-
-    def write(self, solver: Running) -> None:
-        """Save now."""
-        with atomic_write(self.path) as temporary:
-            torch.save(solver.state_dict(), temporary)
-        self._last = time.monotonic()
-
-
 class AgainstReference:
     """Add the PSNR in dB against the problem's reference to the history.
 
     It is printed together with the rest and never used to stop.
 
     Args:
-        average: Sub-samples per axis of each pixel that is compared.
+        average: Sub-samples per axis of each pixel that is compared; default: the problem's, as in
+            tables and figures.
     """
 
-    def __init__(self, average: int = 4) -> None:
+    def __init__(self, average: int | None = None) -> None:
         self.average = average
 
     def __call__(self, solver: Running, record: Record) -> None:

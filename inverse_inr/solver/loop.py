@@ -13,6 +13,7 @@ import warnings
 import torch
 from torch import Tensor
 
+from inverse_inr.hooks import BetweenSteps
 from inverse_inr.protocol import evaluating
 from inverse_inr.solver.interrupt import interruptible
 from inverse_inr.solver.objective import seeded
@@ -79,8 +80,11 @@ class Solver(Reconstruction):
         self.stopped = self._ended_for_good()
         self._told = False
         modes = [(module, module.training) for module in self.objective.modules()]
+        between = [c.between_steps for c in self.callbacks if isinstance(c, BetweenSteps)]
         with interruptible() as interrupt:
             while self.step_number < last and self.stopped is None:
+                for call in between:
+                    call(self)
                 parts = self.step()
                 check = self._is_check()
                 if interrupt.made:

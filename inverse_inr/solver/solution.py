@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from pathlib import Path
@@ -146,7 +146,7 @@ class Solution:
 
         SSIM is given in 2-D and 3-D where its window fits. Fits of whole-grid operators are
         compared as the raster that the operator saw, complex fields by their moduli. The data range
-        is the reference's own span.
+        of PSNR and SSIM is the reference's own span: see `metrics.psnr_of_span`.
 
         Args:
             reference: The truth; default: the problem's reference.
@@ -161,23 +161,41 @@ class Solution:
         """
         from inverse_inr import metrics
 
+        image, truth = self._compared("metrics", reference, grid, average)
+        space = truth.shape[:-1]
+        found = {"PSNR": metrics.psnr_of_span(image, truth)}
+        if len(space) in (2, 3) and min(space) >= metrics.WINDOW:
+            span = metrics.span(truth)
+            found["SSIM"] = metrics.ssim(image, truth, data_range=span, ndim=len(space))
+        found["relative error"] = metrics.relative_error(image, truth)
+        return found
+
+    def psnr(self) -> float:
+        """The PSNR in dB as `metrics()` gives it, for figures: the same number as in tables.
+
+        Raises:
+            ValueError: The problem has no reference.
+        """
+        from inverse_inr import metrics
+
+        return metrics.psnr_of_span(*self._compared("psnr", None, None, None))
+
+    def _compared(
+        self, name: str, reference: Field | None, grid: Grid | None, average: int | None
+    ) -> tuple[Tensor, Tensor]:
+        """The moduli of the image and of the truth, as they are compared: where it is not NaN."""
+        from inverse_inr.metrics import modulus, where_known
+
         if reference is None:
             reference = self.problem.reference
         if average is None:
             average = self.problem.average
         if reference is None:
-            raise ValueError("Solution.metrics: the problem has no reference; pass one.")
-        image = metrics.modulus(self._pixels(grid, average))
+            raise ValueError(f"Solution.{name}: the problem has no reference; pass one.")
+        image = modulus(self._pixels(grid, average))
         if grid is None:
             grid = self.problem.grid
-        truth = metrics.modulus(sample(reference, grid, average=average))
-        span = float(truth.max() - truth.min())
-        space = truth.shape[:-1]
-        found = {"PSNR": metrics.psnr(image, truth, data_range=span)}
-        if len(space) in (2, 3) and min(space) >= metrics.WINDOW:
-            found["SSIM"] = metrics.ssim(image, truth, data_range=span, ndim=len(space))
-        found["relative error"] = metrics.relative_error(image, truth)
-        return found
+        return where_known(image, modulus(sample(reference, grid, average=average)))
 
     def _pixels(self, grid: Grid | None, average: int) -> Tensor:
         if self.is_raster:
@@ -230,20 +248,36 @@ class Solution:
         Returns:
             The folder.
         """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, write in self.writers().items():
+            write(folder / name)
+        return folder
+
+    def writers(self) -> dict[str, Callable[[Path], None]]:
+        """The files of `save`, by name: functions that write one to the path that they are given.
+
+        Each file is written whole or not at all.
+        """
         from inverse_inr.io import write_image
         from inverse_inr.metrics import modulus
 
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         image = self.sample()
-        write_image(folder / "image.npz", image, self.problem.grid)
-        if self.problem.grid.affine is not None:
-            write_image(folder / "image.nii.gz", modulus(image), self.problem.grid)
+        grid = self.problem.grid
+        found: dict[str, Callable[[Path], None]] = {
+            "image.npz": lambda path: write_image(path, image, grid)
+        }
+        if grid.affine is not None:
+            found["image.nii.gz"] = lambda path: write_image(path, modulus(image), grid)
         if isinstance(self.field, nn.Module):
-            save_field(self.field, folder / "field.safetensors")
-        with atomic_write(folder / "history.json") as temporary:
+            field = self.field
+            found["field.safetensors"] = lambda path: save_field(field, path)
+        found["history.json"] = self._write_history
+        return found
+
+    def _write_history(self, path: Path) -> None:
+        with atomic_write(path) as temporary:
             Path(temporary).write_text(json.dumps(self._record(), indent=1, default=_plain))
-        return folder
 
     def _record(self) -> dict[str, Any]:
         return {

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
+import torch
 from torch import nn
 
 from inverse_inr import optimizers
 from inverse_inr.evaluation import placement
 from inverse_inr.hooks import BeforeStep, Begins
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
+from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
 from inverse_inr.solver.objective import Objective, Regularizer, RowSchedule, learns, row_schedules
+from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
 from inverse_inr.solver.solution import Ended, Solution
 from inverse_inr.solver.starting import make_optimizer, make_prior
 from inverse_inr.stopping import HeldOut, Stopping
@@ -38,21 +44,22 @@ class Reconstruction:
         watched_rows: For each term, the indices that the stopping rule looks at.
     """
 
+    @checked
     def __init__(
         self,
         problem: Problem,
         prior: str | nn.Module | None = None,
         *,
         regularizers: Sequence[Regularizer] | None = None,
-        steps: int | None = None,
-        batch: int | None = None,
-        points: int = 1024,
+        steps: Count | None = None,
+        batch: Count | None = None,
+        points: Count = 1024,
         optimizer: str | optimizers.Optimizer | None = None,
-        lr: float | None = None,
-        operator_lr: float | None = None,
+        lr: Positive | None = None,
+        operator_lr: Positive | None = None,
         stopping: Stopping | None = None,
-        seed: int = 0,
-        chunk: int | None = None,
+        seed: Seed = 0,
+        chunk: Count | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         suggested = problem.suggested
@@ -64,8 +71,8 @@ class Reconstruction:
             operator_lr = suggested.operator_lr
         if prior is None and optimizer is None and lr is None:
             lr = suggested.lr
-        if steps < 1:
-            raise ValueError(f"Solver: steps must be at least 1, got {steps}.")
+        require_objects("regularizers", regularizers)
+        require_objects("callbacks", callbacks)
         self.problem = problem
         self.steps = steps
         self.points = points
@@ -76,12 +83,14 @@ class Reconstruction:
         self.objective = Objective(self.prior, problem.terms, weighted, chunk)
         self.stopping = stopping or suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
+        require_field(problem, self.prior)
         self._call_begin()
         made = make_optimizer(optimizer or suggested.optimizer, lr)
         self.optimizer = self._build(made, operator_lr)
         self.schedules = self._batches(batch or suggested.batch, made.full_batch)
         self.callbacks = list(callbacks)
         self._start_at_zero()
+        self._rehearse()
 
     def _call_begin(self) -> None:
         """Let what takes part prepare itself, and remember what wants to be told of each step."""
@@ -99,6 +108,16 @@ class Reconstruction:
     def _batches(self, batch: int | None, full_batch: bool) -> list[RowSchedule]:
         terms = self.objective.terms
         return row_schedules(terms, self.fit_rows, batch, full_batch=full_batch, seed=self.seed)
+
+    def _rehearse(self) -> None:
+        """Evaluate the first step's loss, so that what cannot run is refused before work starts."""
+        points = self.problem.box.random_points(
+            min(self.points, 4),
+            dtype=self._dtype,
+            device=self._device,
+            generator=torch.Generator(self._device).manual_seed(self.seed),
+        )
+        rehearse(self.objective, [s.at(0) for s in self.schedules], points, self.seed)
 
     def _start_at_zero(self) -> None:
         self._modules = list(self.objective.modules())
@@ -157,9 +176,8 @@ class Reconstruction:
         if ended is not None:
             stopped = (ended.kind, ended.text)
         return {
+            **self._identity(),
             "step": self.step_number,
-            "steps": self.steps,
-            "seed": self.seed,
             "seconds": self.seconds,
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -168,6 +186,20 @@ class Reconstruction:
             "stopped": stopped,
         }
 
+    def _identity(self) -> dict[str, Any]:
+        """By what a state is known to be one of this run."""
+        return {
+            "steps": self.steps,
+            "seed": self.seed,
+            "measurements": self._measurements,
+            "prior": prior_recipe(self.prior),
+            "parts": list(self.objective.names),
+        }
+
+    @cached_property
+    def _measurements(self) -> str:
+        return measurements_digest(self.problem)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state` was taken.
 
@@ -175,20 +207,31 @@ class Reconstruction:
             state: The result of `state_dict`, of a solver made with the same arguments.
 
         Raises:
-            ValueError: The state has another seed or number of steps.
-            RuntimeError: The state belongs to another architecture.
+            ValueError: The state is incomplete, or belongs to another seed, number of steps,
+                measurements, prior or objective. The solver stays as it was.
         """
-        for key, mine in (("seed", self.seed), ("steps", self.steps)):
-            if state[key] != mine:
-                raise ValueError(
-                    f"This checkpoint has {key}={state[key]}, the solver {mine}: not the same run."
-                )
-        self.objective.load_state_dict(state["objective"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        check_same(state, self._identity())
+        before = copy.deepcopy(self.objective.state_dict())
+        try:
+            self.objective.load_state_dict(state["objective"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            best = self._placed(state["best"])
+            stopped = None
+            if state["stopped"] is not None:
+                stopped = Ended(*state["stopped"])
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self.objective.load_state_dict(before)
+            reason = " ".join(str(error).split())[:240]
+            raise ValueError(f"This checkpoint does not fit the solver: {reason}") from None
         self.step_number = state["step"]
         self.seconds = state["seconds"]
-        self.best = state["best"]
+        self.best = best
         self.history = list(state["history"])
-        self.stopped = None
-        if state["stopped"] is not None:
-            self.stopped = Ended(*state["stopped"])
+        self.stopped = stopped
+
+    def _placed(self, best: dict[str, Any]) -> dict[str, Any]:
+        """The best state where the run's tensors are, wherever it was read."""
+        state = best["state"]
+        if state is not None:
+            state = {k: v.to(self._device) for k, v in state.items()}
+        return {"value": best["value"], "step": best["step"], "state": state}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Field, Grid, placement
+from inverse_inr import Field, Grid, Gridding, placement
 from inverse_inr.operators.kspace.coils import GivenCoils
 
 
@@ -86,11 +88,11 @@ def checked_trajectory(trajectory: Tensor, grid: Grid) -> Tensor:
         grid: The grid of the image.
 
     Returns:
-        (samples, d), in the grid's Nyquist square.
+        (samples, d), in the grid's Nyquist square but for rounding.
 
     Raises:
         ValueError: For a trajectory of another dimension, with NaN or Inf, or beyond the grid's
-            Nyquist frequency.
+            Nyquist frequency by more than `Gridding.nyquist_tolerance`.
     """
     if trajectory.ndim < 2 or trajectory.shape[-1] != grid.ndim:
         raise ValueError(
@@ -99,13 +101,41 @@ def checked_trajectory(trajectory: Tensor, grid: Grid) -> Tensor:
     k = trajectory.detach().double().cpu().reshape(-1, grid.ndim)
     if not torch.isfinite(k).all():
         raise ValueError("The trajectory holds NaN or Inf.")
-    reach = (k.abs().amax(0) / torch.tensor(grid.nyquist, dtype=torch.float64)).max()
-    if reach > 1 + 1e-6:
+    nyquist = torch.tensor(grid.nyquist, dtype=torch.float64)
+    largest = k.abs().amax(0)
+    reach = float((largest / nyquist).max())
+    if reach > 1 + Gridding.nyquist_tolerance:
         raise ValueError(
-            f"The trajectory reaches {float(reach):.4g} times the grid's Nyquist frequency "
-            f"{grid.nyquist}, in cycles per unit of the box. Radians, or cycles per field of view?"
+            f"The trajectory reaches {reach:.5g} times the grid's Nyquist frequency "
+            f"{grid.nyquist}, in cycles per unit of the box. {_likely_unit(largest, grid)}"
         )
-    return k.clamp(min=-torch.tensor(grid.nyquist), max=torch.tensor(grid.nyquist))
+    return k
+
+
+def _likely_unit(largest: Tensor, grid: Grid) -> str:
+    """The unit in which frequencies that are too large would fill the grid's Nyquist square.
+
+    Args:
+        largest: (d,) largest |k| along each axis.
+        grid: The grid of the image.
+    """
+    nyquist = torch.tensor(grid.nyquist, dtype=torch.float64)
+    half = torch.full_like(nyquist, 0.5)
+    ends = {
+        "Radians per unit of the box? Divide by 2π.": 2 * math.pi * nyquist,
+        "Radians per pixel, in [-π, π]? Divide by 2π and by the pixel size.": 2 * math.pi * half,
+        "Cycles per pixel, in [-1/2, 1/2]? Divide by the pixel size.": half,
+        "Cycles per field of view? Divide by the lengths of the box.": half
+        * torch.tensor(grid.shape, dtype=torch.float64),
+    }
+    off = {name: abs(math.log(float((largest / end).max()))) for name, end in ends.items()}
+    nearest = min(off, key=lambda name: off[name])
+    if off[nearest] < math.log(1.1):
+        return nearest
+    return (
+        "Radians, cycles per pixel or cycles per field of view? "
+        "Or pixels too coarse for what was measured?"
+    )
 
 
 def checked_basis(basis: Tensor | None, samples: int, spokes: int) -> Tensor | None:

@@ -11,8 +11,10 @@ from torch import Tensor
 from inverse_inr import Grid
 from inverse_inr.operators.kspace.centred_fft import centred_inverse, centred_padding
 from inverse_inr.operators.kspace.coils import tiny
+from inverse_inr.ranges import Count, FiniteTensor, Fraction, checked
 
 
+@checked
 def central_block(mask: Tensor) -> tuple[slice, ...]:
     """The largest block around n // 2 that is fully sampled, grown from there in equal steps.
 
@@ -50,7 +52,8 @@ def central_block(mask: Tensor) -> tuple[slice, ...]:
     return tuple(slice(m - k, m + n) for m, k, n in zip(middle, before, after, strict=True))
 
 
-def low_resolution_maps(calibration: Tensor, grid: Grid) -> Tensor:
+@checked
+def low_resolution_maps(calibration: FiniteTensor, grid: Grid) -> Tensor:
     """Smooth images of the coils over their root sum of squares, whose phase includes the image's.
 
     A Hann window keeps ringing away.
@@ -70,8 +73,9 @@ def low_resolution_maps(calibration: Tensor, grid: Grid) -> Tensor:
     return images / images.abs().square().sum(0).sqrt().clamp(min=tiny(images))
 
 
+@checked
 def espirit_maps(
-    calibration: Tensor, grid: Grid, *, kernel: int = 6, threshold: float = 0.02
+    calibration: FiniteTensor, grid: Grid, *, kernel: Count = 6, threshold: Fraction = 0.02
 ) -> Tensor:
     """Maps by ESPIRiT: one set, of unit length at every pixel.
 

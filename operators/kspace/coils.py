@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, SampledField, sample
 from inverse_inr.operators.quadrature import legendre
+from inverse_inr.ranges import Count, Finite, WholeNumber, checked
 
 
 class GivenCoils(nn.Module):
@@ -28,6 +29,7 @@ class GivenCoils(nn.Module):
         ValueError: For maps of another shape, NaN or Inf.
     """
 
+    @checked
     def __init__(self, maps: Tensor, grid: Grid) -> None:
         super().__init__()
         if tuple(maps.shape[1:]) != grid.shape:
@@ -70,6 +72,7 @@ class LearnedCoils(nn.Module):
             starts from the correction alone.
     """
 
+    @checked
     def __init__(self, correction: nn.Module, start: GivenCoils | None = None) -> None:
         super().__init__()
         self.correction = correction
@@ -118,7 +121,10 @@ class PolynomialMaps(nn.Module):
         Ying & Sheng, MRM 57, 2007 (JSENSE).
     """
 
-    def __init__(self, box: Box, coils: int, degree: int = 8, *, constant: float = 0.0) -> None:
+    @checked
+    def __init__(
+        self, box: Box, coils: Count, degree: WholeNumber = 8, *, constant: Finite = 0.0
+    ) -> None:
         super().__init__()
         if coils < 1 or degree < 0:
             raise ValueError(

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Grid, Gridding
+from inverse_inr.ranges import Count, FiniteTensor, checked
 
 
+@checked
 def radial_density(trajectory: Tensor) -> Tensor:
     """Area of k-space per sample of evenly spread spokes: π |k| Δk / spokes.
 
@@ -26,7 +28,8 @@ def radial_density(trajectory: Tensor) -> Tensor:
     return math.pi / len(k) * step * torch.maximum(k.norm(dim=-1), step / 4)
 
 
-def density_compensation(trajectory: Tensor, grid: Grid, *, iterations: int = 20) -> Tensor:
+@checked
+def density_compensation(trajectory: FiniteTensor, grid: Grid, *, iterations: Count = 20) -> Tensor:
     """Weights w of the samples, in area of k-space: Σ w g(k) ≈ ∫ g dk for what the box can hold.
 
     The iteration is w <- w / C w, where C convolves samples with the Fejér kernel of the box, the

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Grid
+from inverse_inr.ranges import Count, checked
 
 LARGEST_ERROR = 1e-4
 """Error of exp(-z t) that the default number of segments stays below."""
@@ -41,6 +42,7 @@ class Dephasing(nn.Module):
         ValueError: For maps of another shape, NaN, negative relaxation, or neither map.
     """
 
+    @checked
     def __init__(
         self,
         grid: Grid,
@@ -48,7 +50,7 @@ class Dephasing(nn.Module):
         off_resonance: Tensor | None = None,
         relaxation: Tensor | None = None,
         *,
-        segments: int | None = None,
+        segments: Count | None = None,
     ) -> None:
         super().__init__()
         rate = _decay_rate(grid, off_resonance, relaxation)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import with_adjoint
+from inverse_inr.ranges import Count, ProperFraction, checked
 
 COARSE = 1e-6
 """Tolerance that a small grid (upsampling 1.25) meets in single precision, several times faster."""
@@ -39,13 +40,14 @@ class Finufft(nn.Module):
         ImportError: Without the package finufft (extra `mri`).
     """
 
+    @checked
     def __init__(
         self,
-        shape: Sequence[int],
+        shape: Sequence[Count],
         frequencies: np.ndarray,
         *,
         scale: np.ndarray | None = None,
-        tolerance: float = 2e-5,
+        tolerance: ProperFraction = 2e-5,
     ) -> None:
         super().__init__()
         try:

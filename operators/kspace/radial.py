@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from inverse_inr import Box, Field, Grid, OnGrid, Query, RowOperator, SparseMatrix, sample
 from inverse_inr.operators.ct.radon import ParallelBeam
 from inverse_inr.operators.rows import ArrayFunction, sampled_rows
+from inverse_inr.ranges import Count, FiniteTensor, checked
 
 
 class RadialSpokes(RowOperator):
@@ -41,15 +42,16 @@ class RadialSpokes(RowOperator):
         ValueError: For a box that is not 2-D, or rays too few for the frequencies.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
-        angles: Tensor,
-        frequency: Tensor,
+        angles: FiniteTensor,
+        frequency: FiniteTensor,
         coils: nn.Module | None = None,
         *,
-        rays: int | None = None,
-        samples: int | None = None,
+        rays: Count | None = None,
+        samples: Count | None = None,
     ) -> None:
         if angles.ndim != 1 or frequency.ndim != 1 or not len(angles) or not len(frequency):
             raise ValueError(

@@ -21,6 +21,7 @@ g_l = exp(-z(x) t_l) f, and b interpolates in time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -35,9 +36,16 @@ from inverse_inr.operators.kspace.arguments import (
 from inverse_inr.operators.kspace.coil_estimation import central_block
 from inverse_inr.operators.kspace.dephasing import Dephasing
 from inverse_inr.operators.kspace.encoding import Encoding, Lattice, Nonuniform
+from inverse_inr.ranges import Count, Positive, Range, checked
+
+Oversampling = Annotated[float, Range(least=1, most=8)]
+"""A padded FFT relative to the image: the image itself at least."""
 
 
-def centred_box(shape: Sequence[int], spacing: Sequence[float], units: Sequence[str] = ()) -> Box:
+@checked
+def centred_box(
+    shape: Sequence[Count], spacing: Sequence[Positive], units: Sequence[str] = ()
+) -> Box:
     """The box of a sampled image in the convention of scanners and FFTs.
 
     Args:
@@ -106,6 +114,7 @@ class CartesianKSpace(KSpace):
 
     map: Lattice  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    @checked
     def __init__(
         self,
         grid: Grid,
@@ -212,6 +221,7 @@ class NonCartesianKSpace(KSpace):
             frequency.
     """
 
+    @checked
     def __init__(
         self,
         grid: Grid,
@@ -221,8 +231,8 @@ class NonCartesianKSpace(KSpace):
         basis: Tensor | None = None,
         dephasing: Dephasing | None = None,
         backend: str = "torch",
-        oversampling: float = 1.375,
-        width: int = 7,
+        oversampling: Oversampling = 1.375,
+        width: Count = 7,
     ) -> None:
         k = checked_trajectory(trajectory, grid)
         module, number = as_coils(coils, grid)
@@ -232,3 +242,21 @@ class NonCartesianKSpace(KSpace):
             grid, k, module, rows, dephasing, backend, oversampling, width, trajectory.dtype
         )
         super().__init__(encoding, k, shape, number)
+
+    def resampled(self, grid: Grid) -> NonCartesianKSpace:
+        """The same samples, in the same order, of an image with other pixels on the same box.
+
+        Args:
+            grid: The grid of the other pixels.
+
+        Raises:
+            ValueError: For another box, pixels too coarse for the samples, a basis or dephasing.
+        """
+        plain = self.map.basis is None and self.map.dephasing is None
+        if grid.box != self.grid.box or not plain:
+            raise ValueError(
+                "NonCartesianKSpace.resampled: for still images without dephasing, "
+                "on another grid of one box."
+            )
+        trajectory = self.frequencies.reshape(*self.shape, grid.ndim).float()
+        return NonCartesianKSpace(grid, trajectory, self.coils)

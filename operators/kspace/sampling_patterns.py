@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
+
 POISSON_ROUNDS = 12
 """Bisections that look for the distance of a Poisson disc mask."""
 
@@ -19,14 +21,15 @@ POISSON_SLACK = 0.02
 """Relative error allowed in the number of samples of a Poisson disc mask."""
 
 
+@checked
 def line_mask(
-    shape: Sequence[int],
-    acceleration: float,
-    calibration: int = 24,
+    shape: Sequence[Count],
+    acceleration: Positive,
+    calibration: WholeNumber = 24,
     *,
     axis: int = -1,
     pattern: str = "random",
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> Tensor:
     """Whole lines along the other axes: all central ones, and one in `acceleration` of the rest.
 
@@ -69,13 +72,14 @@ def line_mask(
     return kept.reshape(view).expand(*shape).clone()
 
 
+@checked
 def variable_density_mask(
-    shape: Sequence[int],
-    acceleration: float,
-    calibration: int = 24,
+    shape: Sequence[Count],
+    acceleration: Positive,
+    calibration: WholeNumber = 24,
     *,
-    power: float = 2.0,
-    seed: int = 0,
+    power: NonNegative = 2.0,
+    seed: WholeNumber = 0,
 ) -> Tensor:
     """Independent points, denser towards the centre, and a fully sampled central block.
 
@@ -108,13 +112,14 @@ def variable_density_mask(
     return chosen.reshape(tuple(shape))
 
 
+@checked
 def poisson_disc_mask(
-    shape: Sequence[int],
-    acceleration: float,
-    calibration: int = 24,
+    shape: Sequence[Count],
+    acceleration: Positive,
+    calibration: WholeNumber = 24,
     *,
-    slope: float = 1.5,
-    seed: int = 0,
+    slope: NonNegative = 1.5,
+    seed: WholeNumber = 0,
 ) -> Tensor:
     """Poisson disc sampling of 2-D phase encoding: no two points are near each other.
 

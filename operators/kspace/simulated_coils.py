@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 
 
 class FourierMaps(nn.Module):
@@ -23,6 +24,7 @@ class FourierMaps(nn.Module):
         coefficients: (coils, q) complex.
     """
 
+    @checked
     def __init__(self, modes: Tensor, coefficients: Tensor) -> None:
         super().__init__()
         self.modes = nn.Buffer(modes.double())
@@ -51,7 +53,10 @@ class FourierMaps(nn.Module):
         return shifted.to(a.dtype) @ a.T
 
 
-def birdcage_maps(box: Box, coils: int = 8, *, radius: float = 1.5, modes: int = 2) -> FourierMaps:
+@checked
+def birdcage_maps(
+    box: Box, coils: Count = 8, *, radius: Positive = 1.5, modes: WholeNumber = 2
+) -> FourierMaps:
     """Maps of loops around a 2-D box, as a short Fourier series.
 
     A loop's field has the phase of the direction and falls with the distance. The series, with a

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid, Gridding, sample
 from inverse_inr.operators.kspace.samples import NonCartesianKSpace
+from inverse_inr.ranges import FiniteTensor, checked
 
 
 class ToeplitzNormal(nn.Module):
@@ -30,7 +31,8 @@ class ToeplitzNormal(nn.Module):
             convolution.
     """
 
-    def __init__(self, operator: NonCartesianKSpace, weights: Tensor | None = None) -> None:
+    @checked
+    def __init__(self, operator: NonCartesianKSpace, weights: FiniteTensor | None = None) -> None:
         super().__init__()
         encoding = operator.map
         if encoding.basis is not None or encoding.dephasing is not None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Grid
+from inverse_inr.ranges import Count, Positive, checked
 
 GOLDEN_ANGLE = math.pi * (math.sqrt(5) - 1) / 2
 """Angle between successive spokes in radians, 111.246 degrees.
@@ -23,8 +24,9 @@ Source:
 """
 
 
+@checked
 def radial_trajectory(
-    grid: Grid, spokes: int, samples: int | None = None, *, golden: bool = True, first: int = 0
+    grid: Grid, spokes: Count, samples: Count | None = None, *, golden: bool = True, first: int = 0
 ) -> Tensor:
     """Straight lines through the centre, called spokes.
 
@@ -52,7 +54,8 @@ def radial_trajectory(
     return radial_frequency(grid, samples)[:, None] * directions[:, None]
 
 
-def radial_directions(spokes: int, *, golden: bool = True, first: int = 0) -> Tensor:
+@checked
+def radial_directions(spokes: Count, *, golden: bool = True, first: int = 0) -> Tensor:
     """Unit vectors of the spokes.
 
     Args:
@@ -67,7 +70,8 @@ def radial_directions(spokes: int, *, golden: bool = True, first: int = 0) -> Te
     return torch.stack([angles.cos(), angles.sin()], -1)
 
 
-def radial_angles(spokes: int, *, golden: bool = True, first: int = 0) -> Tensor:
+@checked
+def radial_angles(spokes: Count, *, golden: bool = True, first: int = 0) -> Tensor:
     """Angles of the spokes.
 
     Args:
@@ -84,7 +88,8 @@ def radial_angles(spokes: int, *, golden: bool = True, first: int = 0) -> Tensor
     return index * math.pi / spokes
 
 
-def radial_frequency(grid: Grid, samples: int | None = None) -> Tensor:
+@checked
+def radial_frequency(grid: Grid, samples: Count | None = None) -> Tensor:
     """Signed distances from the centre along a spoke.
 
     Args:
@@ -103,8 +108,14 @@ def radial_frequency(grid: Grid, samples: int | None = None) -> Tensor:
     return (torch.arange(count, dtype=torch.float64) - count // 2) / (count / 2) * min(grid.nyquist)
 
 
+@checked
 def spiral_trajectory(
-    grid: Grid, interleaves: int, samples: int = 2048, *, density: float = 1.0, golden: bool = False
+    grid: Grid,
+    interleaves: Count,
+    samples: Count = 2048,
+    *,
+    density: Positive = 1.0,
+    golden: bool = False,
 ) -> Tensor:
     """Archimedean spirals from the centre.
 
@@ -153,6 +164,7 @@ def _evenly_spaced(path: Tensor, samples: int) -> Tensor:
     return torch.lerp(path[right - 1], path[right], share[:, None])
 
 
+@checked
 def is_radial(trajectory: Tensor) -> bool:
     """Whether each interleave is a straight line through the centre, evenly sampled.
 

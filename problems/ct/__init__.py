@@ -1,7 +1,6 @@
-"""Problems of computed tomography: simulated scans and measured ones."""
+"""Problems of computed tomography: simulated scans, measured ones, and sinograms from files."""
 
-from inverse_inr.problems.ct.scan import Reading as Reading
-from inverse_inr.problems.ct.scan import RotationAxis as RotationAxis
 from inverse_inr.problems.ct.scan import ct_scan as ct_scan
 from inverse_inr.problems.ct.simulated import ct as ct
 from inverse_inr.problems.ct.simulated import filtered_backprojection as filtered_backprojection
+from inverse_inr.problems.ct.sinogram import ct_sinogram as ct_sinogram

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from inverse_inr import Operator, Problem, Solution, Term, as_linear_map, baselines, noise
 from inverse_inr.operators import DetectorDrift
+from inverse_inr.ranges import Count, checked
 from inverse_inr.stopping import hold_out
 
 
+@checked
 def drift_removed(
-    problem: Problem, solve: Callable[[Problem], Solution], rounds: int = 3
+    problem: Problem, solve: Callable[[Problem], Solution], rounds: Count = 3
 ) -> Problem:
     """Return the problem with each element's drift taken off y, on the beam behind the detector.
 
@@ -50,6 +52,7 @@ def drift_removed(
     return clean
 
 
+@checked
 def tv_drift_removed(problem: Problem) -> Solution:
     """Solve by TV and remove the drift.
 

@@ -1,100 +1,92 @@
-"""A measured parallel-beam scan (DXchange HDF5), as line integrals or as Poisson counts."""
+"""A measured parallel-beam scan, as line integrals or as Poisson counts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, Operator, Problem, Solution, Term, noise
-from inverse_inr.hooks import Shaped
-from inverse_inr.io import read_dxchange
+from inverse_inr import Operator, Problem
+from inverse_inr.io import Scan, read_scan
+from inverse_inr.io.scans.angles import AngleUnit, Span
 from inverse_inr.operators import DetectorDrift, ParallelBeam
-from inverse_inr.operators.ct.center_of_rotation import center_of_rotation
-from inverse_inr.problems.ct.counts import (
-    Counts,
-    as_bright_as_air,
-    binned,
-    counts_per_quantum,
+from inverse_inr.problems.ct.counts import corrected, flat_field_from_air, quanta_of_air
+from inverse_inr.problems.ct.limits import (
+    DriftDegree,
+    Fidelity,
+    HeldOutNth,
+    Values,
+    Width,
+    check_bin,
+    check_center,
+    square_box,
+    square_grid,
 )
-from inverse_inr.problems.ct.drift_removal import tv_drift_removed
-from inverse_inr.problems.ct.simulated import filtered_backprojection, measured_by, suggestion
-from inverse_inr.stopping import HeldOut
+from inverse_inr.problems.ct.measured import (
+    Measured,
+    find_center,
+    of_counts,
+    of_line_integrals,
+    of_transmissions,
+    term_of,
+    views_held_out,
+    with_classical_methods,
+)
+from inverse_inr.problems.ct.simulated import suggestion
+from inverse_inr.ranges import Count, Finite, WholeNumber, checked
 
 
-@dataclass(frozen=True)
-class Reading:
-    """The part of a scan that is read, and its corrections.
+@checked
+def ct_scan(
+    path: str,
+    *,
+    row: WholeNumber = 0,
+    bin: Count = 1,
+    every: Count = 1,
+    air: WholeNumber = 0,
+    names: Mapping[str, str | None] | None = None,
+    white: str | None = None,
+    dark: str | None = None,
+    angles: str | Tensor | None = None,
+    angle_unit: AngleUnit | None = None,
+    span: Span | None = None,
+    values: Values = "counts",
+    center: Finite | None = None,
+    learn_center: bool = True,
+    fidelity: Fidelity = "gaussian",
+    size: Count | None = None,
+    width: Width | None = None,
+    hold_out_views: HeldOutNth | None = None,
+    drift: DriftDegree | None = None,
+    raster: bool = False,
+) -> Problem:
+    """Load one detector row of a parallel-beam scan: HDF5 or TIFF projections.
+
+    HDF5 is read in the layouts of `io.scans.layouts` (DXchange, NXtomo, plain names) or by `names`.
+    Lengths are in (binned) detector pixels. Values that no attenuation explains are masked and
+    counted by kind in `notes`, which also say what was inferred.
 
     Args:
+        path: An HDF5 file, or a TIFF file, a folder of them, or a pattern such as "scan/p_*.tif".
         row: Detector row, from 0.
         bin: Neighbouring detector pixels that are taken together as one, at least 1.
         every: Only each n-th view is used, n at least 1.
         air: Detector pixels at both ends that never see the object. Each view is scaled to the flat
             field there. 0 for no scaling.
-        span: Degrees from the first to the last view, where the file's angles are known to be
-            wrong. None for the file's angles.
-
-    Raises:
-        ValueError: If `row` or `air` is below 0, `bin` or `every` below 1, or `span` not above 0.
-    """
-
-    row: int = 0
-    bin: int = 1
-    every: int = 1
-    air: int = 0
-    span: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, least in (("row", 0), ("bin", 1), ("every", 1), ("air", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"Reading: {name}={getattr(self, name)} must be {least} or more.")
-        if self.span is not None and not 0 < self.span < math.inf:
-            raise ValueError(
-                f"Reading: span={self.span} must be positive (degrees), or None for the file's "
-                "angles."
-            )
-
-
-@dataclass(frozen=True)
-class RotationAxis:
-    """The place of the axis of rotation.
-
-    Args:
-        center: Distance from the detector's middle, in pixels of the file. None to find it from
-            opposite views.
+        names: Datasets of HDF5 by part (data, white, white_after, dark, theta, image_key); None or
+            "" for a part that is absent.
+        white: TIFF frames without object, in place of those of the file.
+        dark: TIFF frames without beam, in place of those of the file.
+        angles: (views,) tensor in radians, or a text or .npy file, in place of the file's angles.
+        angle_unit: "degrees" or "radians"; None for what the file or the span says.
+        span: Degrees from the first to the last view, in place of all angles. Negative for a
+            scanner that turns backwards.
+        values: What the file's numbers are: "counts", "transmissions" or "line integrals".
+        center: Distance of the axis of rotation from the detector's middle, in pixels of the file.
+            None to find it from opposite views.
         learn_center: Refine it together with the image (only with points on rays, not on a raster).
-    """
-
-    center: float | None = None
-    learn_center: bool = True
-
-
-def ct_scan(
-    path: str,
-    *,
-    reading: Reading = Reading(),
-    axis: RotationAxis = RotationAxis(),
-    fidelity: Literal["gaussian", "poisson"] = "gaussian",
-    size: int | None = None,
-    width: float | None = None,
-    hold_out_views: int | None = None,
-    drift: int | None = None,
-    raster: bool = False,
-) -> Problem:
-    """Load one detector row of a parallel-beam DXchange scan (HDF5).
-
-    Lengths are in (binned) detector pixels. Values that no attenuation explains (dead pixels, no
-    flat field, NaN) are masked and counted in `notes`.
-
-    Args:
-        path: The file.
-        reading: The part of the file that is read, and its corrections.
-        axis: The place of the axis of rotation.
         fidelity: "gaussian": -log of corrected counts, each with its own precision. "poisson": the
             counts.
         size: Pixels per axis of the image; by default as many as the box is wide.
@@ -106,116 +98,133 @@ def ct_scan(
             points on rays.
 
     Raises:
-        ValueError: If no value is above its dark field, the fidelity is unknown, or bins do not fit
-            on the detector.
+        ValueError: Angles or flat fields are missing or fit no layout, no value can be trusted, the
+            fidelity is unknown, or bins do not fit on the detector.
     """
-    scan = read_dxchange(path, rows=reading.row)
-    gain = counts_per_quantum(path, reading.row)
-    angles = scan.angles
-    if reading.span is not None:
-        angles = _even(len(angles), reading.span)
-    angles = angles[:: reading.every]
-    raw = [
-        binned(v.reshape(-1, v.shape[-1]) / gain, reading.bin)
-        for v in (scan.counts, scan.white, scan.dark)
-    ]
-    counts = _corrected(path, reading, *raw)
-    line = counts.line
+    scan = read_scan(
+        path,
+        rows=row,
+        names=names,
+        white=white,
+        dark=dark,
+        angles=angles,
+        angle_unit=angle_unit,
+        span=span,
+    )
+    if scan.angles is None:
+        raise ValueError(
+            f"{path}: the scan has no angles. Give angles= (a file or radians) or span= in degrees."
+        )
+    pixels = scan.counts.shape[-1]
+    check_bin(bin, pixels)
+    check_center(center, pixels)
+    if every > 1 and every >= len(scan.angles):
+        raise ValueError(f"{path}: every={every} leaves one of the {len(scan.angles)} views.")
+    notes: dict[str, object] = dict(scan.notes)
+    used = scan.angles[::every]
+    measured = _measured(path, row, scan, used, values, (bin, every, air), fidelity, notes)
     # binning drops pixels at one end, which moves the middle
-    dropped = 0.5 * (scan.counts.shape[-1] % reading.bin)
-    if axis.center is None:
+    dropped = 0.5 * (pixels % bin)
+    how = "given"
+    place = ((center or 0.0) + dropped) / bin
+    if center is None:
         how = "found"
-        center = center_of_rotation(line, angles)
-    else:
-        how = "given"
-        center = (axis.center + dropped) / reading.bin
-    box = _box(line.shape[1], width, reading.bin)
-    grid = Grid(box, (size or math.ceil(box.lengths[0]),) * 2)
-    place: float | nn.Parameter = center
-    if axis.learn_center and not raster:
-        place = nn.Parameter(torch.tensor(center))
-    beam = ParallelBeam(box, angles.float(), line.shape[1], pitch=1.0, center=place, subrays=2)
+        place = find_center(measured, used)
+    bins = measured.line.shape[1]
+    box = square_box(0.5 * (bins if width is None else width / bin), "px")
+    grid = square_grid(box, size or math.ceil(box.lengths[0]))
+    axis: float | nn.Parameter = place
+    if learn_center and not raster:
+        axis = nn.Parameter(torch.tensor(place))
+    beam = ParallelBeam(box, used.float(), bins, pitch=1.0, center=axis, subrays=2)
     rays: ParallelBeam | DetectorDrift = beam
     if drift is not None:
-        rays = DetectorDrift(beam, drift, times=torch.arange(len(angles)))
+        rays = DetectorDrift(beam, drift, times=torch.arange(len(used)))
     operator: Operator = rays
     if raster:
         operator = rays.on(grid)
-    term = _term(operator, counts, fidelity)
-    suggested = suggestion(beam, _views_held_out(term, hold_out_views))
-    classical = suggested.baselines | _more_baselines(beam, drift, raster)
-    notes = {
-        "masked values": f"{int((~counts.good).sum())} of {counts.good.numel()}",
-        f"centre of rotation {how} (px)": center * reading.bin - dropped,
-        "counts a quantum": gain,
+    term = term_of(operator, measured, fidelity)
+    notes |= {
+        **measured.notes(),
+        f"centre of rotation {how} (px)": place * bin - dropped,
     }
-    return Problem(
-        [term], box, grid, suggested=replace(suggested, baselines=classical), notes=notes
+    problem = Problem(
+        [term],
+        box,
+        grid,
+        suggested=suggestion(beam, views_held_out(term, hold_out_views)),
+        notes=notes,
     )
+    return with_classical_methods(problem, beam, drift, raster)
 
 
-def _even(views: int, span: float) -> Tensor:
-    """Angles (views,) in radians, evenly over `span` degrees, both ends included."""
-    return torch.arange(views, dtype=torch.float64) * math.radians(span) / max(views - 1, 1)
-
-
-def _corrected(path: str, reading: Reading, counts: Tensor, flat: Tensor, dark: Tensor) -> Counts:
-    """Counts (views, bins), flat and dark field (1, bins) in quanta, corrected and masked."""
-    counts = counts[:: reading.every]
-    signal = counts - dark
-    flat = (flat - dark).expand_as(counts)
-    lit = torch.isfinite(flat) & (flat > 0.01 * flat.nanmedian())
-    good = torch.isfinite(signal) & (signal > 0) & lit
-    if not good.any():
-        raise ValueError(
-            f"{path}: no value of row {reading.row} is above its dark field. Are white and dark "
-            "swapped?"
+def _measured(
+    path: str,
+    row: int,
+    scan: Scan,
+    angles: Tensor,
+    values: Values,
+    choice: tuple[int, int, int],
+    fidelity: Fidelity,
+    notes: dict[str, object],
+) -> Measured:
+    """The detector row as measurements; `choice` holds bin, every and air."""
+    bin, every, air = choice
+    counts = scan.counts[::every, 0]
+    said: dict[str, str] = {}
+    try:
+        if values == "line integrals":
+            return of_line_integrals(counts, angles, bin, air, None, said)
+        if values == "transmissions":
+            return of_transmissions(counts, angles, bin, air, fidelity, said)
+        if values != "counts":
+            raise ValueError(
+                f"values must be 'counts', 'transmissions' or 'line integrals', got {values!r}."
+            )
+        white = _flat_field(scan, counts, every, air, said)
+        gain = _gain(scan, counts, white, said)
+        notes["counts a quantum"] = gain
+        zeros = fidelity == "poisson"
+        return of_counts(
+            *corrected(
+                counts, white, scan.dark, gain, scan.ceiling, angles, bin, air, keep_zeros=zeros
+            )
         )
-    flat = as_bright_as_air(signal, flat, good, reading.air // reading.bin)
-    return Counts(
-        signal.where(good, 1.0),
-        flat.where(good, 1.0),
-        dark.nan_to_num(0.0).clamp(min=0),
-        good,
+    except ValueError as error:
+        raise ValueError(f"{path}, row {row}: {error}") from None
+    finally:
+        notes.update(said)
+
+
+def _flat_field(scan: Scan, counts: Tensor, every: int, air: int, said: dict[str, str]) -> Tensor:
+    """Frames without object (views or 1, detectors), from the file or from the air in the views."""
+    if scan.white is not None:
+        if scan.white.ndim == 3:
+            return scan.white[::every, 0]
+        return scan.white
+    try:
+        white = flat_field_from_air(counts, scan.dark, air)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} Name the flat fields (names=dict(white=...) or white=), give air=, or say "
+            "that these are no counts: values='transmissions' or 'line integrals'."
+        ) from None
+    said["flat field"] = (
+        "none in the file: each view's is the line between the light at both ends of the detector, "
+        "which see an even beam"
     )
+    return white
 
 
-def _box(bins: int, width: float | None, bin: int) -> Box:
-    """A square about the axis of rotation, in binned pixels, as wide as the detector or `width`."""
-    half = 0.5 * bins
-    if width is not None:
-        half = 0.5 * (width / bin)
-    return Box((-half, -half), (half, half), units=("px", "px"))
-
-
-def _term(operator: Operator, counts: Counts, fidelity: str) -> Term:
-    rows = counts.good.flatten().nonzero()[:, 0]
-    dark = counts.dark.expand_as(counts.signal)
-    if fidelity == "poisson":
-        photons = counts.flat.clamp(min=1e-3).flatten()
-        model = noise.Poisson(photons, dark.clamp(min=0).flatten())
-        return Term(operator, (counts.signal + dark).clamp(min=0).flatten(), model, rows=rows)
-    if fidelity == "gaussian":
-        # the standard deviation of -log, to first order
-        sigma = (counts.signal + dark).clamp(min=1).sqrt() / counts.signal.clamp(min=1)
-        return Term(operator, counts.line.flatten(), noise.Gaussian(sigma.flatten()), rows=rows)
-    raise ValueError(f"fidelity must be 'gaussian' or 'poisson', got {fidelity!r}.")
-
-
-def _more_baselines(
-    beam: ParallelBeam, drift: int | None, raster: bool
-) -> dict[str, Callable[[Problem], Solution]]:
-    more: dict[str, Callable[[Problem], Solution]] = {}
-    if drift is not None:
-        more["TV, drift removed"] = tv_drift_removed
-    if raster:
-        more["FBP"] = lambda p: filtered_backprojection(measured_by(beam, p))
-    return more
-
-
-def _views_held_out(term: Term, nth: int | None) -> HeldOut | None:
-    if nth is None:
-        return None
-    assert isinstance(term.operator, Shaped)
-    view = term.trusted // term.operator.shape[1]
-    return HeldOut(rows=[term.trusted[view % nth == nth // 2]])
+def _gain(scan: Scan, counts: Tensor, white: Tensor, said: dict[str, str]) -> float:
+    """Counts per quantum: by photon transfer, else from the noise of the views, else 1."""
+    if scan.gain is not None and math.isfinite(float(scan.gain[0])):
+        return float(scan.gain[0])
+    flat = white - scan.dark
+    quanta = quanta_of_air(((counts - scan.dark) / flat).where(flat > 0, torch.nan))
+    level = float(flat.nanmedian())
+    if math.isinf(quanta) or not level > 0:
+        said["gain"] = "taken as 1: neither flat fields nor views show the noise of photons"
+        return 1.0
+    said["gain"] = "from the noise of the views, as there are fewer than three flat fields"
+    return level / quanta

@@ -26,8 +26,11 @@ from inverse_inr import (
     phantoms,
     predict,
 )
+from inverse_inr.memory import require
 from inverse_inr.operators import DetectorDrift, FanBeam, ParallelBeam, fbp
-from inverse_inr.problems.images import load_truth
+from inverse_inr.problems.ct.limits import Coverage, NoiseLevel, Photons, Subrays, require_image
+from inverse_inr.problems.images import PHANTOMS, load_truth
+from inverse_inr.ranges import Count, WholeNumber, checked
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import HeldOut, hold_out
 
@@ -39,19 +42,26 @@ FULL_CIRCLE = {"parallel": 180.0, "fan": 360.0}
 """Degrees that the views of a beam must span to see everything."""
 
 
+FINE_SUBRAYS = 16
+"""Rays a bin by which a phantom is measured."""
+ROWS_AT_ONCE = 8192
+"""Measurements that are simulated at a time, which bounds the memory."""
+
+
+@checked
 def ct(
     phantom: str = "shepp_logan",
     *,
-    size: int = 128,
-    views: int = 60,
-    detectors: int | None = None,
-    coverage: float | None = None,
+    size: Count = 128,
+    views: Count = 60,
+    detectors: Count | None = None,
+    coverage: Coverage | None = None,
     beam: Literal["parallel", "fan"] = "parallel",
-    noise_level: float = 0.005,
-    photons: float | None = None,
-    slice: int | None = None,
-    subrays: int = 2,
-    seed: int = 0,
+    noise_level: NoiseLevel = 0.005,
+    photons: Photons | None = None,
+    slice: WholeNumber | None = None,
+    subrays: Subrays = 2,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Simulate a 2-D scan of a phantom or of an image file.
 
@@ -77,15 +87,25 @@ def ct(
 
     Raises:
         ValueError: If the beam is unknown, or the phantom is neither known nor a readable file.
+        OutOfMemoryError: If image or measurements would not fit the memory at hand.
     """
+    if slice is not None and phantom in PHANTOMS:
+        raise ValueError(f"ct: slice={slice} is of a volume; {phantom!r} is a picture.")
+    bins = detectors or size
+    require_image("ct: size", size)
+    require(
+        f"ct: {views} views of {bins} detector bins",
+        16.0 * views * bins,
+        lambda there: f"{there // (16 * views)} bins would fit.",
+    )
     truth, box = load_truth(phantom, slice)
     longest = max(box.lengths)
     grid = Grid(box, tuple(max(1, round(size * n / longest)) for n in box.lengths))
     if coverage is None:
         coverage = FULL_CIRCLE.get(beam, 360.0)
     angles = torch.arange(views, dtype=torch.float64) * math.radians(coverage) / views
-    operator = _beam(box, angles.float(), detectors or size, beam, subrays=subrays)
-    mean = _measure(truth, _beam(box, angles, detectors or size, beam, subrays=subrays)).float()
+    operator = _beam(box, angles.float(), bins, beam, subrays=subrays)
+    mean = _measure(truth, _beam(box, angles, bins, beam, subrays=subrays)).float()
     if photons is None:
         model: noise.Noise = noise.Gaussian(noise_level * float(mean.max()))
     else:
@@ -115,7 +135,10 @@ def _beam(
 def _measure(truth: Field, beam: ParallelBeam | FanBeam) -> Tensor:
     """Bin-averaged line integrals: exact for a phantom, by fine rays for anything else."""
     if isinstance(truth, phantoms.Ellipsoids | phantoms.GaussianBlobs):
-        return truth.line_integral(*beam.rays(torch.arange(len(beam)), 16)).mean(1)
+        parts = torch.arange(len(beam)).split(ROWS_AT_ONCE)
+        return torch.cat(
+            [truth.line_integral(*beam.rays(rows, FINE_SUBRAYS)).mean(1) for rows in parts]
+        )
     kind = "parallel"
     if isinstance(beam, FanBeam):
         kind = "fan"
@@ -152,6 +175,7 @@ def suggestion(
     return Suggestion(prior="hash", steps=800, stopping=stopping, baselines=classical)
 
 
+@checked
 def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
     """Solve by FBP, from the rows that the other methods fit too: held-out views are left out.
 
@@ -176,7 +200,7 @@ def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
     seen = term.operator.unflatten(seen)
     used = seen.any(1)
     image = fbp(
-        term.operator.of_views(used), _filled(views[used], seen[used]), problem.grid, window
+        term.operator.of_views(used), filled(views[used], seen[used]), problem.grid, window
     )
     return Solution(
         SampledField(image, problem.grid),
@@ -199,15 +223,23 @@ def measured_by(operator: Operator, problem: Problem) -> Problem:
     return replace(problem, terms=[replace(problem.terms[0], operator=operator)])
 
 
-def _filled(views: Tensor, seen: Tensor) -> Tensor:
-    """Missing detector values interpolated along their view: filtering needs whole views."""
+def filled(views: Tensor, seen: Tensor) -> Tensor:
+    """Interpolate missing detector values along their view: filtering needs whole views.
+
+    Args:
+        views: (views, detectors).
+        seen: (views, detectors) bool: the values that are known; a view without any stays as it is.
+
+    Returns:
+        (views, detectors).
+    """
     import numpy as np
 
-    filled = views.clone()
-    for view, known in zip(filled, seen, strict=True):
-        if not known.all():
+    whole = views.clone()
+    for view, known in zip(whole, seen, strict=True):
+        if known.any() and not known.all():
             where = known.nonzero()[:, 0].numpy()
             missing = (~known).nonzero()[:, 0].numpy()
             guess = np.interp(missing, where, view[known].numpy())
             view[~known] = torch.from_numpy(guess).to(view.dtype)
-    return filled
+    return whole

@@ -23,9 +23,11 @@ from inverse_inr.operators import (
     radial_density,
 )
 from inverse_inr.operators.kspace.samples import KSpace
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 from inverse_inr.sampled import SampledField
 
 
+@checked
 def through(operator: KSpace, coils: nn.Module | None) -> KSpace:
     """The same samples, seen by other coils.
 
@@ -43,6 +45,7 @@ def through(operator: KSpace, coils: nn.Module | None) -> KSpace:
     return NonCartesianKSpace(operator.grid, trajectory.float(), coils)
 
 
+@checked
 def classical(problem: Problem) -> Problem:
     """The problem that classical parallel imaging solves: a complex image and fixed maps.
 
@@ -69,7 +72,7 @@ def _classical(term: Term, grid: Grid) -> Term:
     if isinstance(maps, LearnedCoils):
         maps = maps.start
     fixed = copy.deepcopy(maps)
-    if isinstance(operator, CartesianKSpace) and operator.grid != grid:
+    if isinstance(operator, CartesianKSpace | NonCartesianKSpace) and operator.grid != grid:
         operator = operator.resampled(grid)
     if isinstance(operator, KSpace):
         return replace(term, operator=through(operator, fixed))
@@ -80,6 +83,7 @@ def _classical(term: Term, grid: Grid) -> Term:
     )
 
 
+@checked
 def gridded(operator: KSpace, y: Tensor) -> Tensor:
     """Each coil's image by the adjoint, with samples weighted by the area they stand for.
 
@@ -106,6 +110,7 @@ def gridded(operator: KSpace, y: Tensor) -> Tensor:
     return torch.stack(images, -1) / math.prod(grid.spacing)
 
 
+@checked
 def zero_filled(problem: Problem) -> Solution:
     """The adjoint image: zero-filled FFT, or density-compensated gridding of a trajectory.
 
@@ -132,8 +137,13 @@ def zero_filled(problem: Problem) -> Solution:
     )
 
 
+@checked
 def sense(
-    problem: Problem, iterations: int | str = "held-out", *, maximum: int = 40, seed: int = 0
+    problem: Problem,
+    iterations: Count | str = "held-out",
+    *,
+    maximum: Count = 40,
+    seed: WholeNumber = 0,
 ) -> Solution:
     """SENSE by conjugate gradients, whose only regularisation is to stop early.
 
@@ -153,8 +163,13 @@ def sense(
     return replace(solution, method=solution.method.replace("CGLS", "CG-SENSE"))
 
 
+@checked
 def tv_sense(
-    problem: Problem, weight: float | str = "held-out", *, iterations: int = 200, seed: int = 0
+    problem: Problem,
+    weight: Positive | str = "held-out",
+    *,
+    iterations: Count = 200,
+    seed: WholeNumber = 0,
 ) -> Solution:
     """Least total variation of the complex image, with fixed maps.
 
@@ -173,8 +188,13 @@ def tv_sense(
     return baselines.tv(classical(problem), weight, iterations=iterations, seed=seed)
 
 
+@checked
 def wavelet_sense(
-    problem: Problem, weight: float | str = "held-out", *, levels: int = 4, seed: int = 0
+    problem: Problem,
+    weight: Positive | str = "held-out",
+    *,
+    levels: Count = 4,
+    seed: WholeNumber = 0,
 ) -> Solution:
     """Compressed sensing: sparse wavelets of the complex image, with fixed maps.
 

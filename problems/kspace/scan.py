@@ -1,19 +1,20 @@
-"""Measured Cartesian k-space from a file: as it is, or undersampled in retrospect."""
+"""Measured k-space from a file: as it is, or undersampled in retrospect."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from inverse_inr import Grid, Problem, Term, noise
-from inverse_inr.io import read_kspace
-from inverse_inr.operators import CartesianKSpace, centred_box
+from inverse_inr.io import RawKSpace, read_kspace
+from inverse_inr.operators import CartesianKSpace, NonCartesianKSpace, centred_box
 from inverse_inr.operators.kspace.centred_fft import centred_inverse
-from inverse_inr.problems.kspace.classical import through
+from inverse_inr.operators.kspace.samples import KSpace
+from inverse_inr.problems.kspace.classical import gridded, through
 from inverse_inr.problems.kspace.coil_maps import (
     Correction,
     MapEstimate,
@@ -21,38 +22,86 @@ from inverse_inr.problems.kspace.coil_maps import (
     make_coils,
     start_maps,
 )
+from inverse_inr.problems.kspace.receivers import (
+    Receivers,
+    Sigma,
+    Whitening,
+    outermost_noise,
+    prepared,
+)
 from inverse_inr.problems.kspace.simulated import make_mask
 from inverse_inr.problems.kspace.suggestions import suggestion
+from inverse_inr.ranges import Count, Positive, ProperFraction, WholeNumber, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.stopping import HeldOut
 
 
+class Measured(NamedTuple):
+    """A file's samples in the form of an operator."""
+
+    operator: KSpace
+    """The samples, of one coil."""
+    y: Tensor
+    """(samples, coils), complex."""
+    counts: Tensor | None
+    """(samples,) how many measurements each is the mean of; None: one."""
+    unit: float
+    """The factor from the file's values to y."""
+    scale: float
+    """The factor from the file's image to one whose brightest pixel is about 1."""
+    reference: SampledField | None
+    """The root sum of squares of a fully sampled file; None without one."""
+
+
+@checked
 def kspace_scan(
     path: str,
     *,
     slice: int | None = None,
-    coil_axis: int = 0,
-    acceleration: float | None = None,
+    contrast: int | None = None,
+    set: int | None = None,
+    cardiac_phase: int | None = None,
+    repetition: int | None = None,
+    average: int | None = None,
+    partition: int | None = None,
+    encoding_space: int | None = None,
+    coil_axis: int | None = None,
+    axes: str | None = None,
+    dataset: str | None = None,
+    noise_scan: str | None = None,
+    acceleration: Positive | None = None,
     sampling: Literal["lines", "equispaced", "variable_density", "poisson_disc"] = "lines",
-    calibration: int = 24,
+    calibration: WholeNumber = 24,
     maps: MapEstimate = "espirit",
     learn_coils: Correction = "grid",
     phase: Phase = "coils",
-    hold_out: float = 0.05,
-    sigma: float | None = None,
-    finer: int = 1,
-    weight: float = 1.0,
-    seed: int = 0,
+    hold_out: ProperFraction = 0.05,
+    whiten: Whitening = "auto",
+    sigma: Sigma | None = None,
+    finer: Count = 1,
+    weight: Positive = 1.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
-    """Reconstruct one slice of a .npy array (coils, *shape), a fastMRI or an ISMRMRD file.
+    """Reconstruct one image of a .npy array (coils, *shape), a fastMRI or an ISMRMRD file.
 
     Measurements are scaled so that the brightest pixel of the zero-filled image is about 1. The
-    spacing in mm is the file's, or 1 where it tells none.
+    spacing in mm is the file's, or 1 where it tells none. The receivers are whitened. `notes` say
+    what was chosen, left out and inferred.
 
     Args:
         path: The file.
         slice: The slice of a file with several, as in `read_kspace`.
+        contrast: The contrast (echo), as in `read_kspace`.
+        set: The set, as in `read_kspace`.
+        cardiac_phase: The cardiac phase, `phase` in `read_kspace`.
+        repetition: The repetition, as in `read_kspace`.
+        average: One average alone, as in `read_kspace`.
+        partition: One partition alone, as in `read_kspace`.
+        encoding_space: The encoding space, as in `read_kspace`.
         coil_axis: The axis of the coils in a .npy array.
+        axes: Names of all axes of a .npy array, such as "slice coil x y".
+        dataset: The group of an ISMRMRD file with several.
+        noise_scan: Another ISMRMRD file, whose noise scans measure the receivers.
         acceleration: Keep so many times fewer samples than were measured. Where the file is fully
             sampled, its root-sum-of-squares image is the reference. None: keep all samples.
         sampling: The sampling pattern of the samples that are kept, as in `kspace`.
@@ -61,8 +110,11 @@ def kspace_scan(
         learn_coils: How the maps are corrected, as in `kspace`.
         phase: The holder of the phase, as in `kspace`.
         hold_out: Fraction of the samples kept out of every fit, to stop and to judge by.
-        sigma: Noise of a sample, E|n|² = sigma², in the file's unit; None: it is found in the
-            outermost k-space.
+        whiten: How the noise of the receivers is found: by the file's "scan"; "estimate", each
+            coil's in the outermost k-space; "auto", the scan if there is one and else the
+            estimate; or "none", alike in all coils.
+        sigma: Noise of a sample, E|n|² = sigma², in the file's unit: one number for all coils, one
+            for each, or their covariance (coils, coils). None: it is found.
         finer: Values along each side of a pixel of the fitted image. With 2, values are half
             pixels, whose total variation is nearer to that of a continuous image.
         weight: Weight of total variation, relative to the one that follows from the noise (sigma
@@ -74,54 +126,65 @@ def kspace_scan(
 
     Raises:
         FileFormatError: `read_kspace` cannot read the file.
-        ValueError: `finer` is below 1.
+        SelectionError: A keyword asks for what the file does not hold.
+        ValueError: A setting is out of range, or does not fit the file.
     """
-    if finer < 1:
-        raise ValueError(f"kspace_scan: finer={finer} must be a whole number from 1.")
-    raw = read_kspace(path, slice=slice, coil_axis=coil_axis)
-    shape = tuple(raw.values.shape[1:])
+    raw = read_kspace(
+        path,
+        slice=slice,
+        contrast=contrast,
+        set=set,
+        phase=cardiac_phase,
+        repetition=repetition,
+        average=average,
+        partition=partition,
+        encoding_space=encoding_space,
+        coil_axis=coil_axis,
+        axes=axes,
+        dataset=dataset,
+        noise_scan=noise_scan,
+    )
+    shape = raw.image_shape
     spacing = raw.spacing
-    if spacing is None or len(spacing) != len(shape):
+    if spacing is None:
         spacing = (1.0,) * len(shape)
     grid = Grid(centred_box(shape, spacing, ("mm",) * len(shape)), shape)
-    zero_filled = centred_inverse(raw.values, len(shape)).abs().square().sum(0).sqrt()
-    factor = 1 / float(zero_filled.flatten().quantile(0.999))
-    full = bool(raw.mask.all())
-    mask = raw.mask
-    if acceleration is not None:
-        mask = mask & make_mask(shape, sampling, acceleration, calibration, seed)
-    operator = CartesianKSpace(grid, mask)
-    # the unit of a unitary FFT relative to that of the integral
-    unit = factor * math.prod(grid.spacing) * grid.numel**0.5
-    values = (unit * raw.values)[:, mask].T
-    y = (
-        values / operator.map.origin(values)[:, None] / (math.prod(grid.spacing) * grid.numel**0.5)
-    ).contiguous()
-    if sigma is None:
-        found = noise_of(operator, y)
+    receivers = prepared(raw, _frequencies(raw, grid), whiten, sigma)
+    if raw.trajectory is None:
+        mask = raw.mask
+        if acceleration is not None:
+            mask = mask & make_mask(shape, sampling, acceleration, calibration, seed)
+        measured = _on_matrix(raw, receivers, grid, mask)
     else:
-        found = sigma * unit
+        if acceleration is not None:
+            raise ValueError(
+                f"kspace_scan: acceleration={acceleration} undersamples a matrix; "
+                f"{path} holds a trajectory."
+            )
+        measured = _on_trajectory(raw, receivers, grid)
+    operator, y = measured.operator, measured.y
+    found = _level(receivers, measured)
     model = noise.ComplexGaussian(found)
-    start = start_maps(operator, y, maps, phase)
-    reference = None
-    if full and acceleration is not None:
-        reference = SampledField((factor * zero_filled)[..., None], grid)
+    if measured.counts is not None:
+        model = noise.ComplexGaussian(found / measured.counts.sqrt())
+    start = start_maps(operator, y, maps, phase, reference_lines=receivers.calibration)
     suggested = replace(
         suggestion(grid, model, y, finer, weight), stopping=HeldOut(fraction=hold_out)
     )
     notes = {
-        "coils": len(raw.values),
+        "coils": len(receivers.values),
         "samples": f"{len(y)} of {grid.numel} ({grid.numel / len(y):.2f} times less)",
-        "fully sampled": full,
-        "scale": factor,
+        "fully sampled": raw.fully_sampled,
+        "scale": measured.scale,
         "noise of a pixel": found / (math.prod(grid.spacing) * grid.numel**0.5),
+        **raw.notes,
+        **receivers.notes,
     }
-    seen = through(operator, make_coils(grid, start, learn_coils))
-    if finer > 1:
-        assert isinstance(seen, CartesianKSpace)
-        seen = seen.resampled(grid.refined(finer))
+    reference = measured.reference
+    if acceleration is None:
+        reference = None
     return Problem(
-        [Term(seen, y, model)],
+        [Term(_seen(operator, make_coils(grid, start, learn_coils), finer), y, model)],
         grid.box,
         grid,
         reference=reference,
@@ -131,19 +194,73 @@ def kspace_scan(
     )
 
 
-def noise_of(operator: CartesianKSpace, y: Tensor) -> float:
-    """The noise of a sample, from the tenth of k-space that is furthest from its centre.
+def _frequencies(raw: RawKSpace, grid: Grid) -> Tensor:
+    """Frequencies of the values relative to Nyquist, (*shape, d)."""
+    nyquist = torch.tensor(grid.nyquist, dtype=torch.float64)
+    if raw.trajectory is not None:
+        return raw.trajectory / nyquist
+    axes = [(torch.arange(n, dtype=torch.float64) - n // 2) / (n / 2) for n in grid.shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
-    There is mostly noise there; where edges reach so far, the result is an upper bound. It comes
-    from the median of |n|², which is ln 2 of its mean for complex Gaussian noise.
+
+def _on_matrix(raw: RawKSpace, receivers: Receivers, grid: Grid, mask: Tensor) -> Measured:
+    """The samples of a matrix where a mask is true."""
+    zero_filled = centred_inverse(receivers.values, grid.ndim).abs().square().sum(0).sqrt()
+    scale = 1 / float(zero_filled.flatten().sort().values[int(0.999 * (grid.numel - 1))])
+    operator = CartesianKSpace(grid, mask)
+    # the unit of a unitary FFT relative to that of the integral
+    pixel = math.prod(grid.spacing) * grid.numel**0.5
+    unit = scale * pixel
+    values = (unit * receivers.values)[:, mask].T
+    y = (values / operator.map.origin(values)[:, None] / pixel).contiguous()
+    counts = None
+    if raw.counts is not None and int(raw.counts.max()) > 1:
+        counts = raw.counts[mask].to(y.dtype.to_real())
+    reference = None
+    if raw.fully_sampled:
+        reference = SampledField((scale * zero_filled)[..., None], grid)
+    return Measured(operator, y, counts, unit, scale, reference)
+
+
+def _on_trajectory(raw: RawKSpace, receivers: Receivers, grid: Grid) -> Measured:
+    """The samples of a trajectory."""
+    assert raw.trajectory is not None
+    operator = NonCartesianKSpace(grid, raw.trajectory.float())
+    values = receivers.values.flatten(1).T.contiguous()
+    image = gridded(operator, values).abs().square().sum(-1).sqrt()
+    scale = 1 / float(image.flatten().sort().values[int(0.999 * (grid.numel - 1))])
+    return Measured(operator, scale * values, None, scale, scale, None)
+
+
+def _level(receivers: Receivers, measured: Measured) -> float:
+    """The noise of one measurement, in the unit of y."""
+    if receivers.sigma is not None:
+        return receivers.sigma * measured.unit
+    return noise_of(measured.operator, measured.y, measured.counts)
+
+
+def _seen(operator: KSpace, coils: torch.nn.Module, finer: int) -> KSpace:
+    """The samples seen by coils, of an image with `finer` values along each side of a pixel."""
+    seen = through(operator, coils)
+    if finer == 1:
+        return seen
+    assert isinstance(seen, CartesianKSpace | NonCartesianKSpace)
+    return seen.resampled(operator.grid.refined(finer))
+
+
+def noise_of(operator: KSpace, y: Tensor, counts: Tensor | None = None) -> float:
+    """The noise of a measurement, alike in all coils, as in `receivers.outermost_noise`.
 
     Args:
         operator: The samples.
         y: (samples, coils), complex.
+        counts: (samples,) how many measurements each is the mean of; None: one.
 
     Returns:
         The square root of E|n|², in the unit of y.
     """
     k = operator.frequencies / torch.tensor(operator.grid.nyquist, dtype=torch.float64)
-    far = k.norm(dim=-1) >= k.norm(dim=-1).quantile(0.9)
-    return math.sqrt(float(y[far].abs().square().median()) / math.log(2))
+    if counts is not None:
+        y = y * counts.sqrt()[:, None]
+    coils = y.shape[1]
+    return float(outermost_noise(y.reshape(-1, 1), k.repeat_interleave(coils, 0))[0])

@@ -47,26 +47,28 @@ from inverse_inr.problems.kspace.coil_maps import (
     start_maps,
 )
 from inverse_inr.problems.kspace.suggestions import suggestion
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 
 Sampling = Literal["lines", "equispaced", "variable_density", "poisson_disc", "radial", "spiral"]
 
 
+@checked
 def kspace(
     phantom: str = "shepp_logan",
     *,
-    size: int = 128,
+    size: Count = 128,
     sampling: Sampling = "lines",
-    acceleration: float = 4.0,
-    calibration: int = 24,
-    spokes: int = 24,
-    coils: int = 8,
+    acceleration: Positive = 4.0,
+    calibration: WholeNumber = 24,
+    spokes: Count = 24,
+    coils: Count = 8,
     maps: MapEstimate = "espirit",
     learn_coils: Correction = "grid",
     phase: Phase = "coils",
     rays: bool = False,
-    noise_level: float = 0.02,
+    noise_level: Positive = 0.02,
     slice: int | None = None,
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Reconstruct a phantom or an image file from its simulated multi-coil k-space.
 
@@ -167,8 +169,13 @@ def _operator(
     return CartesianKSpace(grid, make_mask(grid.shape, sampling, acceleration, calibration, seed))
 
 
+@checked
 def make_mask(
-    shape: Sequence[int], sampling: str, acceleration: float, calibration: int, seed: int
+    shape: Sequence[Count],
+    sampling: str,
+    acceleration: Positive,
+    calibration: WholeNumber,
+    seed: WholeNumber,
 ) -> Tensor:
     """A Cartesian sampling mask by name.
 

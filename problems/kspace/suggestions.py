@@ -11,11 +11,17 @@ from torch import Tensor, nn
 from inverse_inr import Grid, Solution, Suggestion, noise, sample
 from inverse_inr.io import write_hdf5, write_image
 from inverse_inr.problems.kspace.classical import BASELINES
+from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.regularizers import TotalVariation
 
 
+@checked
 def suggestion(
-    grid: Grid, model: noise.ComplexGaussian, y: Tensor, finer: int = 1, factor: float = 1.0
+    grid: Grid,
+    model: noise.ComplexGaussian,
+    y: Tensor,
+    finer: Count = 1,
+    factor: Positive = 1.0,
 ) -> Suggestion:
     """Suggest one value per pixel with total variation, whose weight follows from the noise.
 
@@ -33,7 +39,8 @@ def suggestion(
     Returns:
         The suggestion, with the classical methods as baselines.
     """
-    deviation = float(torch.as_tensor(model.sigma)) / (math.prod(grid.spacing) * grid.numel**0.5)
+    sigma = float(torch.as_tensor(model.sigma).square().mean().sqrt())
+    deviation = sigma / (math.prod(grid.spacing) * grid.numel**0.5)
     weight = factor * min(grid.spacing) * grid.numel / y.numel() / deviation
     fitted = grid.refined(finer)
     penalty = weight * TotalVariation(grid=fitted, epsilon=1e-2 * deviation / min(grid.spacing))

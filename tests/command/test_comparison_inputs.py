@@ -128,17 +128,19 @@ def test_command_line(config, tmp_path, capsys, steps):
         "seeds": 1,
         "set": ("solver.steps=15", "prior.bandwidth=3.5"),
     }
-    cli.compare(config, out=out, **keywords)
+    assert cli.compare(config, out=out, **keywords) == 130
     assert f"Continue: inverse-inr resume {out}" in capsys.readouterr().out
-    with pytest.raises(FileNotFoundError, match="not finished"):
-        cli.show(out)
-    cli.resume(out)
+    cli.show(out)
+    assert "not finished" in capsys.readouterr().out
+    assert cli.resume(out) == 0
     assert steps["done"] == 15 + 15 + 3  # memory was measured once more
     printed = capsys.readouterr().out
     assert printed.count("PSNR (dB)") == 4
     assert "FBP, seed 0: PSNR (dB)" in printed
     cli.show(out)
-    assert capsys.readouterr().out.splitlines()[2].startswith("FBP")
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[2].startswith("FBP")
+    assert "not finished" not in shown
     assert "--priors grid,hash --seeds 1 --set solver.steps=15" in (out / "table.md").read_text()
     assert (out / "figure.png").stat().st_size > 1000
     with pytest.raises(ConfigError, match="--priors names them"):

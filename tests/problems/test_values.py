@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from inverse_inr import Box, Problem, Suggestion, Term, baselines, noise
 from inverse_inr.operators import CASSI, DetectorDrift, ParallelBeam
 from inverse_inr.problems.ct.drift_removal import drift_removed
-from inverse_inr.problems.ct.scan import ct_scan
 from inverse_inr.problems.ct.simulated import ct, filtered_backprojection, measured_by
 from inverse_inr.problems.registration import register
 from inverse_inr.problems.restoration import deblur, denoise, inpaint, super_resolution
@@ -164,7 +163,7 @@ def writes(tree: ast.AST, parts: set[str]) -> list[int]:
     return sorted(found)
 
 
-SIMULATORS = (cassi, simulate_stacks, simulated_slices, ct_scan, CASSI)
+SIMULATORS = (cassi, simulate_stacks, simulated_slices, CASSI)
 
 
 @pytest.mark.parametrize("function", SIMULATORS, ids=lambda f: f.__name__)

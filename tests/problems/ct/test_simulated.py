@@ -92,7 +92,10 @@ def test_photons_give_counts():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"phantom": "shepp_logn"}, "Did you mean 'shepp_logan'"), ({"beam": "cone"}, "beam must be")],
+    [
+        ({"phantom": "shepp_logn"}, "Did you mean 'shepp_logan'"),
+        ({"beam": "cone"}, "beam='cone' must be"),
+    ],
 )
 def test_unknown_names_and_beams_are_refused(options: dict[str, Any], message: str):
     with pytest.raises(ValueError, match=message):

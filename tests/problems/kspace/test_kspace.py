@@ -141,8 +141,8 @@ def test_every_sampling_makes_a_problem(sampling: Any):
     ("options", "message"),
     [
         ({"rays": True, "calibration": 14}, "sampling must be 'radial'"),
-        ({"sampling": "lnes"}, "Cartesian sampling must be"),
-        ({"calibration": 14, "learn_coils": "hash"}, "learn_coils must be"),
+        ({"sampling": "lnes"}, "sampling='lnes' must be 'lines'"),
+        ({"calibration": 14, "learn_coils": "hash"}, "learn_coils='hash' must be"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(options: dict[str, Any], message: str):

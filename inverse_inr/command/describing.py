@@ -1,0 +1,131 @@
+"""What `inverse-inr list` prints: the names there are, and what each component may be told.
+
+Everything is read off the code: keywords and defaults off the signature, ranges off the
+annotations, meanings and units off the docstring.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+from inverse_inr import priors
+from inverse_inr.command import catalogue
+from inverse_inr.command.config import GIVEN_TO_PRIORS
+from inverse_inr.command.presets import preset_names
+from inverse_inr.command.records import Key, keys_of
+from inverse_inr.command.tables import ConfigError
+from inverse_inr.ranges import in_words
+from inverse_inr.registry import Registry, nearest
+from inverse_inr.solver import solve
+
+WIDTH = 98
+SOLVER = "solver"
+GIVEN_TO_SOLVER = ("problem", "prior", "regularizers", "stopping", "optimizer", "callbacks")
+"""Parameters of `solve` that other tables of a config say."""
+
+FIRST_ARGUMENT = re.compile(r"^ {4}\*{0,2}(\w+)(?: \(.*?\))?:\s*(.*)$")
+
+
+def _registries() -> dict[str, Registry]:
+    return {
+        "problems": catalogue.problems,
+        "priors": priors.registry,
+        "operators": catalogue.operators,
+        "regularizers": catalogue.regularizers,
+        "stopping": catalogue.stoppings,
+        "optimizers": catalogue.optimizer_names,
+    }
+
+
+def catalogue_in_lines() -> str:
+    """Name all presets and all components, one line a kind."""
+    lines = [f"{'presets':13s}{', '.join(preset_names())}"]
+    lines += [f"{title:13s}{', '.join(r.names())}" for title, r in _registries().items()]
+    lines.append("inverse-inr list NAME says what each of them may be told.")
+    return "\n".join(lines)
+
+
+def described(name: str) -> str:
+    """Describe whatever has a name: its keywords with meaning, unit, range and default.
+
+    Args:
+        name: A component of any kind, "my_file.py:name", or "solver".
+
+    Returns:
+        Lines for a terminal.
+
+    Raises:
+        ConfigError: Nothing has that name; the message has the nearest one.
+    """
+    if name == SOLVER:
+        return _description("[solver]", solve, GIVEN_TO_SOLVER)
+    if ".py:" in name:
+        return _description(name, catalogue.problems.get(name), GIVEN_TO_PRIORS)
+    parts = []
+    known = {SOLVER}
+    for registry in _registries().values():
+        known |= set(registry.names())
+        if name in registry.names():
+            taken = {"prior": GIVEN_TO_PRIORS, "regularizer": ("grid",)}.get(registry.kind, ())
+            parts.append(_description(f"{registry.kind} {name}", registry.get(name), taken))
+    if not parts:
+        raise ConfigError(f"Nothing is called {name!r}. {nearest(name, known)}")
+    return "\n\n".join(parts)
+
+
+def _description(title: str, component: Callable[..., Any], taken: tuple[str, ...]) -> str:
+    text = inspect.getdoc(component) or ""
+    meanings = arguments_in(text)
+    summary = textwrap.wrap(f"{title}: {' '.join(text.split(chr(10) * 2)[0].split())}", WIDTH)
+    lines = list(summary)
+    for name, key in keys_of(component, taken).items():
+        if name in (*taken, "self"):
+            continue
+        meaning = meanings.get(name, "")
+        if key.owner is not None:
+            meaning = arguments_in(inspect.getdoc(key.owner) or "").get(name, meaning)
+        lines.append(f"  {name}: {_allowed(key)}")
+        lines += textwrap.wrap(meaning, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+def _allowed(key: Key) -> str:
+    """The range of a key, and its default."""
+    words = "anything"
+    if key.annotation is not inspect.Parameter.empty:
+        words = in_words(key.annotation).replace("a sequence", "a list")
+    if key.default is inspect.Parameter.empty:
+        return f"{words}; must be given"
+    default = repr(key.default)
+    if callable(key.default):
+        default = getattr(key.default, "__name__", default)
+    return f"{words}; default {default}"
+
+
+def arguments_in(docstring: str) -> dict[str, str]:
+    """Read the section "Args:" of a docstring in Google's form.
+
+    Args:
+        docstring: The text, without the indentation of the code around it.
+
+    Returns:
+        The meaning of each argument, on one line, by its name.
+    """
+    found: dict[str, str] = {}
+    name = ""
+    inside = False
+    for line in docstring.splitlines():
+        if not line.startswith(" ") and line.strip():
+            inside = line.strip() == "Args:"
+            continue
+        first = FIRST_ARGUMENT.match(line)
+        if inside and first:
+            name = first[1]
+            found[name] = first[2].strip()
+        elif inside and name and line.strip():
+            found[name] = f"{found[name]} {line.strip()}"
+    return found

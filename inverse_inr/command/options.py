@@ -1,0 +1,61 @@
+"""The options that several commands share, with their help."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from inverse_inr.command.tables import ConfigError
+from inverse_inr.registry import nearest
+
+FLAGS = ("--force", "--wait", "--help", "--version", "-h")
+"""The options of `run` that stand alone."""
+
+WITH_VALUE = ("--out", "--set", "--threads")
+
+Config = Annotated[
+    str,
+    Parameter(help="A TOML file, the name of a preset or problem (ct), or my_file.py:problem."),
+]
+Overrides = Annotated[
+    tuple[str, ...],
+    Parameter(
+        help="Override a value: --set solver.steps=200 --set regularizers.0.weight=2 (repeat)."
+    ),
+]
+Keywords = Annotated[
+    list[str],
+    Parameter(
+        consume_multiple=True,
+        help="Any keyword of the problem: --size 64 (inverse-inr list ct names them).",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    Parameter(
+        help="CPU threads for torch. One is fastest for small problems and on a busy machine."
+    ),
+]
+Wait = Annotated[
+    bool, Parameter(help="Wait while another process works in the folder.", negative=())
+]
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Refuse an option of `run` that stands alone where a value is needed.
+
+    Args:
+        words: The command and its words.
+
+    Raises:
+        ConfigError: The message names the option, and the one that may have been meant.
+    """
+    if not words or words[0] != "run":
+        return
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        alone = word.startswith("--") and "=" not in word and following.startswith("--")
+        if alone and word not in (*FLAGS, "--no-force"):
+            hint = nearest(word, (*FLAGS, *WITH_VALUE))
+            if word in WITH_VALUE or not hint.startswith("Did"):
+                hint = f"Write {word} VALUE."
+            raise ConfigError(f"{word} has no value. {hint}")

@@ -1,0 +1,79 @@
+"""What surrounds a command: its signals, the folder in which it began, its threads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inverse_inr.command.folder import RECORD
+from inverse_inr.command.runs import Unfinished
+from inverse_inr.command.tables import ConfigError
+
+INTERRUPTED = 130
+"""The exit status of a run that Ctrl-C or SIGTERM ended."""
+
+
+def use_threads(threads: int | None) -> None:
+    """Let torch use so many CPU threads; None leaves it as it is.
+
+    Raises:
+        ConfigError: The number is below 1.
+    """
+    if threads is not None:
+        if threads < 1:
+            raise ConfigError(f"--threads must be at least 1, got {threads}.")
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def continuable(out: Path) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the block; say how to go on if there is something to go on with.
+
+    After the block, `INTERRUPTED` is the exit status: without an interruption it returns before.
+    """
+    with _as_ctrl_c(signal.SIGTERM):
+        try:
+            yield
+        except KeyboardInterrupt as stopped:
+            said = str(stopped) if isinstance(stopped, Unfinished) else "interrupted"
+            if (out / RECORD).exists():
+                said += f" Continue: inverse-inr resume {out}"
+            print(said)
+
+
+@contextlib.contextmanager
+def _as_ctrl_c(number: int) -> Iterator[None]:
+    """Let a signal do what Ctrl-C does: clusters send SIGTERM before they end a job."""
+    try:
+        before = signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+@contextlib.contextmanager
+def in_folder(folder: Any) -> Iterator[None]:
+    """Work where a run began, so that relative paths of its config mean what they meant."""
+    if not isinstance(folder, str) or folder == str(Path.cwd()):
+        yield
+        return
+    if not Path(folder).is_dir():
+        raise ConfigError(
+            f"The run began in {folder}, where its relative paths begin; that folder is gone."
+        )
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
