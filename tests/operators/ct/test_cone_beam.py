@@ -118,9 +118,10 @@ def test_every_part_of_a_cone_beam_can_be_learnt(name: str, each: bool):
         origin, direction = beam.rays(rows)
         return torch.exp(-4 * torch.linalg.cross(origin - 0.3, direction).square().sum(-1))
 
-    wanted = seen(cone(**{name: true}))
-    start = nn.Parameter(torch.zeros_like(true))
-    beam = cone(**{name: start})
+    given: dict[str, Any] = {name: true}
+    wanted = seen(cone(**given))
+    start = given[name] = nn.Parameter(torch.zeros_like(true))
+    beam = cone(**given)
     assert getattr(beam, name) is start
     optimizer = torch.optim.LBFGS([start], max_iter=60, line_search_fn="strong_wolfe")
 
