@@ -8,6 +8,9 @@ values are divided.
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,6 +104,7 @@ def read_hdf5_cube(path: Path, key: str | None) -> Source:
     """
     import h5py
 
+    _rehearse(path)
     with reading(path, "an HDF5 file", ("HDF5",)) as name, h5py.File(name, "r") as file:
         datasets: dict[str, Any] = {}
 
@@ -116,6 +120,36 @@ def read_hdf5_cube(path: Path, key: str | None) -> Source:
         found = _chosen(path, arrays, key, attributes)
         _apply_attributes(found, attributes[key], path)
     return found
+
+
+def _rehearse(path: Path) -> None:
+    """Let a child process read all attributes first, where the system can fork.
+
+    The HDF5 library follows pointers of texts without checking them: in a damaged file that ends
+    the process, and no exception is raised. Then it is the child's.
+
+    Raises:
+        FileFormatError: The child was ended by a signal.
+    """
+    if not hasattr(os, "fork"):
+        return
+    import h5py
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside other threads
+        child = os.fork()
+    if child == 0:
+        faulthandler.disable()
+        try:
+            with h5py.File(path, "r") as file:
+                file.visititems(lambda _, node: _attributes(node) and None)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        raise FileFormatError(
+            f"{path}: a truncated or damaged copy? The HDF5 library crashes on its attributes."
+        )
 
 
 def _attributes(dataset: Any) -> dict[str, Any]:
@@ -148,11 +182,11 @@ def _apply_attributes(found: Source, attributes: Mapping[str, Any], path: Path) 
         raise FileFormatError(f"{path}: scale_factor {factor:g} and add_offset {offset:g}.")
     if "Scale_Factor" in attributes and factor != 1:
         found.gain = 1 / factor
-        found.notes["scale"] = f"divided by Scale_Factor, {factor:g}, as NEON means it"
+        found.remarks["scale"] = f"divided by Scale_Factor, {factor:g}, as NEON means it"
     elif factor != 1 or offset != 0:
         found.gain = factor
         found.offset = offset
-        found.notes["scale"] = f"stored values times {factor:g} plus {offset:g} (scale_factor)"
+        found.remarks["scale"] = f"stored values times {factor:g} plus {offset:g} (scale_factor)"
     if found.wavelengths is None:
         for name, unit in WAVELENGTH_NAMES.items():
             values = np.asarray(lower.get(name, ""))
@@ -186,7 +220,7 @@ def _chosen(
         place = lines[name]
         values = found[place].reshape(-1).astype(np.float64)
         if counts_bands(values):
-            source.notes["wavelengths"] = (
+            source.remarks["wavelengths"] = (
                 f"{place!r} holds {values[0]:g} to {values[-1]:g}, which count the bands"
             )
             continue
