@@ -19,6 +19,7 @@ from inverse_inr.ranges import checked
 
 
 @checked
+@np.errstate(over="ignore", invalid="ignore")  # values that are not finite are refused below
 def read_kspace(
     path: PathLike,
     *,
