@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr.io.files import FileFormatError, PathLike, describe, existing_file
+from inverse_inr.io.files import FileFormatError, PathLike, describe, reading
 
 EXPECTED = "an MSTAR chip (Phoenix header, moduli, phases)"
 """The kind of file that is read, for messages."""
@@ -55,11 +56,15 @@ def read_mstar(path: PathLike) -> Chip:
         FileNotFoundError: There is no such file.
         FileFormatError: The file is of another kind, truncated, or a full scene.
     """
-    file = existing_file(path, EXPECTED)
-    content = file.read_bytes()
+    with reading(path, EXPECTED, ()) as file:
+        return _chip(file, file.read_bytes())
+
+
+def _chip(file: Path, content: bytes) -> Chip:
+    """The chip that a file's content is."""
     header = _header(content)
     sizes = [header.get(k, "") for k in ("PhoenixHeaderLength", "NumberOfRows", "NumberOfColumns")]
-    if not all(s.isdigit() for s in sizes):
+    if not all(s.isascii() and s.isdigit() for s in sizes):
         raise FileFormatError(
             f"{file}: expected {EXPECTED}, found {describe(file)}: no Phoenix header with sizes."
         )
