@@ -9,7 +9,7 @@ import torch
 from scipy.io import savemat
 
 from inverse_inr import BandGrid, Grid
-from inverse_inr.io import FileFormatError, SpectralCube, read_cube, write_envi
+from inverse_inr.io import FileFormatError, SpectralCube, read_cube
 
 NM = np.array([450.0, 470.0, 500.0, 560.0, 640.0])
 VALUES = np.random.default_rng(0).random((6, 7, 5)).astype(np.float32)
@@ -56,39 +56,8 @@ def test_npz_hdf5_and_tiff(tmp_path: Path):
     tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(VALUES, -1, 0), photometric="minisblack")
     assert equals(read_cube(tmp_path / "a.tif", wavelengths=NM))
     assert equals(read_cube(tmp_path / "a.tif", bands="first"), wavelengths=False)
-
-
-def test_envi_carries_wavelengths_and_units(tmp_path: Path):
-    pytest.importorskip("spectral")
-    radiance = SpectralCube(torch.from_numpy(VALUES), torch.from_numpy(NM), "W/(m2 sr nm)")
-    write_envi(tmp_path / "a.hdr", radiance)
-    cube = read_cube(tmp_path / "a.hdr")
-    assert equals(cube)
-    assert cube.units == "W/(m2 sr nm)"
-    assert equals(read_cube(tmp_path / "a.img"))
-    header = (tmp_path / "a.hdr").read_text().replace("Nanometers", "Micrometers")
-    (tmp_path / "a.hdr").write_text(header)
-    longer = read_cube(tmp_path / "a.hdr").wavelengths
-    assert longer is not None
-    assert np.allclose(longer, NM * 1000)
-    (tmp_path / "a.img").unlink()
-    with pytest.raises(FileFormatError, match=r"no data file beside it; looked for a, a\.img"):
-        read_cube(tmp_path / "a.hdr")
-
-
-def test_a_folder_as_cave_publishes_it(tmp_path: Path):
-    from PIL import Image
-
-    inner = tmp_path / "balloons_ms" / "balloons_ms"
-    inner.mkdir(parents=True)
-    for k in range(31):
-        band = np.full((4, 5), 2000 * k, dtype=np.uint16)
-        Image.fromarray(band).save(inner / f"balloons_ms_{k + 1:02d}.png")
-    cube = read_cube(tmp_path / "balloons_ms")
-    assert cube.values.shape == (4, 5, 31)
-    assert torch.allclose(cube.values[0, 0], 2000 * torch.arange(31) / 65535)
-    assert cube.wavelengths is not None
-    assert cube.wavelengths[[0, -1]].tolist() == [400.0, 700.0]
+    np.save(tmp_path / "a.npy", VALUES)
+    assert equals(read_cube(tmp_path / "a.npy", wavelengths=NM))
 
 
 def test_the_published_tsa_measurement_is_no_cube(data):
@@ -123,17 +92,28 @@ def test_the_axis_of_the_bands_can_be_told(unnamed: Path, options: dict):
     assert read_cube(unnamed, **options).values.shape == (7, 5, 6)
 
 
+@pytest.mark.parametrize("options", [{"bands": "middle"}, {"wavelengths": np.arange(7) + 400.0}])
+def test_bands_may_lie_between_lines_and_samples(unnamed: Path, options: dict):
+    expected = torch.from_numpy(VALUES).movedim(1, -1)
+    assert torch.equal(read_cube(unnamed, **options).values, expected)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({}, r"\(6, 7, 5\) may have its bands first or last"),
         ({"wavelengths": NM, "bands": "first"}, "5 wavelengths, but the array has shape"),
         ({"wavelengths": np.arange(9) + 400.0}, "9 wavelengths"),
+        ({"wavelengths": NM / 1000}, "In micrometres"),
+        ({"wavelengths": np.arange(1, 6)}, "Band numbers are no wavelengths"),
+        ({"wavelengths": [450.0, -1.0, 2.0, 3.0, 4.0]}, "positive and finite"),
+        ({"wavelengths": NM, "scale": 0.0}, "scale=0 leaves nothing"),
+        ({"bands": "second"}, "must be 'first', 'middle' or 'last'"),
     ],
-    ids=["not told", "another axis", "no axis"],
+    ids=["not told", "another axis", "no axis", "um", "numbers", "negative", "scale", "word"],
 )
 def test_which_axis_holds_the_bands_is_not_guessed(unnamed: Path, options: dict, message: str):
-    with pytest.raises(FileFormatError, match=message):
+    with pytest.raises(ValueError, match=message):
         read_cube(unnamed, **options)
 
 
@@ -189,6 +169,28 @@ def test_two_bands_of_the_same_wavelength_are_refused(tmp_path: Path):
 def test_a_cube_of_wrong_wavelengths_is_refused(wavelengths: np.ndarray, message: str):
     with pytest.raises(ValueError, match=message):
         SpectralCube(torch.from_numpy(VALUES), torch.from_numpy(wavelengths))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"mask": torch.ones(6, 7, dtype=torch.bool)}, r"mask must be bool of shape \(6, 7, 5\)"),
+        ({"mask": torch.ones(6, 7, 5)}, "mask must be bool"),
+        ({"fwhm": torch.ones(4)}, "4 widths for values"),
+        ({"wavelengths": torch.full((5,), float("nan"))}, "NaN or Inf"),
+    ],
+)
+def test_parts_of_a_cube_that_do_not_fit_are_refused(changed: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        SpectralCube(torch.from_numpy(VALUES), **changed)
+
+
+def test_pixels_without_data_are_not_trusted():
+    mask = torch.ones(6, 7, 5, dtype=torch.bool)
+    mask[2, 3, 4] = False
+    cube = SpectralCube(torch.from_numpy(VALUES), mask=mask)
+    assert cube.saturated(2.0).nonzero().tolist() == [[2, 3]]
+    assert torch.equal(cube.measured, mask)
 
 
 def test_pixels_that_cannot_be_trusted():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from inverse_inr.io import FileFormatError
-from inverse_inr.io.mstar import read_mstar
+from inverse_inr.io.radar import read_mstar
 
 ROWS, COLUMNS = 5, 4
 

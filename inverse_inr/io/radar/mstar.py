@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr.io.files import FileFormatError, PathLike, describe, reading
+from inverse_inr.io.files import FileFormatError, PathLike, describe, existing_file
+from inverse_inr.ranges import checked
 
 EXPECTED = "an MSTAR chip (Phoenix header, moduli, phases)"
 """The kind of file that is read, for messages."""
@@ -24,6 +24,7 @@ class Chip(NamedTuple):
     header: dict[str, str]
     """Every field of the header by name: TargetAz, MeasuredDepression, RangePixelSpacing ..."""
 
+    @checked
     def number(self, name: str) -> float:
         """Read a field of the header as a number.
 
@@ -43,6 +44,7 @@ class Chip(NamedTuple):
         return float(self.header[name].split()[0])
 
 
+@checked
 def read_mstar(path: PathLike) -> Chip:
     """Read a chip and its header.
 
@@ -56,20 +58,19 @@ def read_mstar(path: PathLike) -> Chip:
         FileNotFoundError: There is no such file.
         FileFormatError: The file is of another kind, truncated, or a full scene.
     """
-    with reading(path, EXPECTED, ()) as file:
-        return _chip(file, file.read_bytes())
-
-
-def _chip(file: Path, content: bytes) -> Chip:
-    """The chip that a file's content is."""
+    file = existing_file(path, EXPECTED)
+    content = file.read_bytes()
     header = _header(content)
     sizes = [header.get(k, "") for k in ("PhoenixHeaderLength", "NumberOfRows", "NumberOfColumns")]
-    if not all(s.isascii() and s.isdigit() for s in sizes):
+    native = header.get("native_header_length", "") or "0"
+    if not all(_is_number(s) for s in (*sizes, native)):
         raise FileFormatError(
             f"{file}: expected {EXPECTED}, found {describe(file)}: no Phoenix header with sizes."
         )
     start, rows, columns = map(int, sizes)
-    if int(header.get("native_header_length", "0") or 0):
+    if not rows * columns:
+        raise FileFormatError(f"{file}: its header says {rows} x {columns} pixels.")
+    if int(native):
         raise FileFormatError(
             f"{file}: a native header follows: a full scene of integers, not a chip. "
             "Cut chips first."
@@ -83,8 +84,14 @@ def _chip(file: Path, content: bytes) -> Chip:
         )
     numbers = np.frombuffer(content, ">f4", 2 * rows * columns, start)
     modulus, phase = numbers.reshape(2, rows, columns)
-    image = (modulus * np.exp(1j * phase.astype(np.float64))).astype(np.complex64)
+    with np.errstate(invalid="ignore", over="ignore"):  # a NaN in the file is one in the image
+        image = (modulus * np.exp(1j * phase.astype(np.float64))).astype(np.complex64)
     return Chip(torch.from_numpy(image), header)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a whole number of moderate size."""
+    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 def _header(content: bytes) -> dict[str, str]:
