@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from cases.fuzz import Example
 from cases.io import ct_file, grid_of, scan_file
+from cases.ti import written
 
 from inverse_inr import io
 
@@ -199,17 +200,8 @@ def _mstar(folder: Path) -> Example:
 
 
 def _ti(folder: Path) -> Example:
-    module = _test_module("awr1843")
-    (folder / "a.json").write_text(json.dumps(module.settings()))
-    module.written(folder)
-    files = sorted(p for p in folder.iterdir() if p.suffix in (".bin", ".json"))
-    data = next(p for p in files if p.suffix == ".bin")
-    settings = folder / "a.json"
-
-    def read() -> Any:
-        return io.read_ti(data, io.read_ti_json(settings), "AWR1843")
-
-    return Example([data, settings], read)
+    data, settings = written(folder)
+    return Example([data, settings], lambda: io.read_ti(data, settings))
 
 
 def _sarpy(writer: str, reader: Callable[[Path], Any], suffix: str) -> Make:
