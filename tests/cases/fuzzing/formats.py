@@ -1,4 +1,4 @@
-"""A small valid file of each format that `inverse_inr.io` reads, for `cases.fuzz`."""
+"""A small valid file of each format that `inverse_inr.io` reads, for `cases.fuzzing.mutations`."""
 
 import importlib.util
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from cases.fuzz import Example
+from cases.fuzzing.mutations import Example
 from cases.io import ct_file, grid_of, scan_file
 from cases.ti import written
 
@@ -233,7 +233,7 @@ def _sorted_header(content: bytes) -> bytes:
 
 def _test_module(function: str) -> ModuleType:
     """The test file that writes files of a format, wherever it stands."""
-    for path in sorted((Path(__file__).parents[1] / "io").rglob("test_*.py")):
+    for path in sorted((Path(__file__).parents[2] / "io").rglob("test_*.py")):
         if f"def {function}(" in path.read_text():
             spec = importlib.util.spec_from_file_location(path.stem, path)
             assert spec is not None
