@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from inverse_inr.domain import Grid
+from inverse_inr.ranges import Count, require, shown
 
 Field = Callable[[Tensor], Tensor]
 """A callable on physical coordinates: (*s, d) -> (*s, c)."""
@@ -55,6 +56,32 @@ def placement(field: object) -> tuple[torch.dtype, torch.device]:
     return torch.get_default_dtype(), torch.device("cpu")
 
 
+HALF = {torch.float16: 2048, torch.bfloat16: 256}
+"""Half precisions, and into how many places each divides half an axis of a normalised box."""
+
+
+def require_precise(name: str, dtype: torch.dtype) -> None:
+    """Refuse half precision, which cannot tell the places of a field apart.
+
+    A number of float16 has 11 bits and one of bfloat16 has 8. Coordinates fall on few places, and
+    the phase of a wave of many radians has no digits left. Measurements, which a solver brings to
+    the field's precision, would lose theirs as well.
+
+    Args:
+        name: Name of the field, for the message.
+        dtype: Type of its points or parameters.
+
+    Raises:
+        TypeError: The type is float16 or bfloat16.
+    """
+    if dtype in HALF:
+        raise TypeError(
+            f"{name}: {str(dtype).removeprefix('torch.')} tells only {HALF[dtype]} places apart "
+            "along half an axis. Use float32 or float64; torch.autocast speeds products up and "
+            "keeps the coordinates."
+        )
+
+
 def evaluate(field: Field, points: Tensor, chunk: int | None = None) -> Tensor:
     """Compute `field(points)` in chunks that bound memory, forward and backward.
 
@@ -67,13 +94,29 @@ def evaluate(field: Field, points: Tensor, chunk: int | None = None) -> Tensor:
 
     Returns:
         (*s, c) values.
+
+    Raises:
+        TypeError: The field cannot be called, `points` is no tensor or `chunk` no whole number.
+        ValueError: `points` holds no coordinates, or `chunk` is below 1.
     """
     if chunk is None:
         chunk = CHUNK
+    _require_count("evaluate: chunk", chunk)
+    if not callable(field):
+        raise TypeError(f"evaluate: field={shown(field)} cannot be called on points.")
+    if not isinstance(points, Tensor) or not points.shape[-1:].numel() or points.ndim == 0:
+        require("evaluate: points", points, Tensor)
+        raise ValueError(f"evaluate: points have shape {tuple(points.shape)}, not (*s, d).")
     if points[..., 0].numel() <= chunk:
         return field(points)
     parts = points.reshape(-1, points.shape[-1]).split(chunk)
     return torch.cat([_recompute(field, p) for p in parts]).unflatten(0, points.shape[:-1])
+
+
+def _require_count(what: str, value: int) -> None:
+    """What `ranges.require` asks of a count, at once where it is one: each step comes here."""
+    if type(value) is not int or value < 1:
+        require(what, value, Count)
 
 
 def _recompute(function: Callable[..., Tensor], argument: object) -> Tensor:
@@ -111,11 +154,17 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
         (*grid.shape, c) values.
 
     Raises:
-        ValueError: `average` is below 1.
+        TypeError: The field cannot be called, `grid` is none, or a number is not whole.
+        ValueError: `average` or `chunk` is below 1.
         OutOfMemoryError: The image, of one channel, does not fit the memory at hand.
     """
-    if average < 1:
-        raise ValueError(f"sample: average={average} sub-samples an axis; it must be at least 1.")
+    _require_count("sample: average", average)
+    if chunk is not None:
+        _require_count("sample: chunk", chunk)
+    if not isinstance(grid, Grid) or not (callable(field) or isinstance(field, Lattice)):
+        require("sample: grid", grid, Grid)
+        raise TypeError(f"sample: field={shown(field)} cannot be called on points.")
+    grid.require_memory(f"average={average} of one pixel", 4.0 * average**grid.ndim)
     dtype, device = placement(field)
     grid.require_memory("an image", grid.numel * dtype.itemsize, device)
     if isinstance(field, Memo):

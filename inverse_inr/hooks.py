@@ -3,10 +3,8 @@
 An operator must define the two methods of `Operator` (`protocol.py`), a field a call on points,
 and a fidelity a call on prediction and measurements. Everything here is optional; the library
 looks for it and does without it where it is missing. Nothing needs to be inherited: a method of
-that name and form is enough. docs/hooks.md has the table.
-
-A hook that belongs to one modality stands there, e.g. `HasKernel` in
-`problems/radar/variance_field.py`.
+that name and form is enough. docs/hooks.md has the table. A hook of one modality stands
+there, e.g. `HasKernel` in `problems/radar/variance_field.py`.
 """
 
 from __future__ import annotations
@@ -21,8 +19,6 @@ from inverse_inr.evaluation import Field
 from inverse_inr.evaluation import Lattice as Lattice
 from inverse_inr.protocol import Operator
 from inverse_inr.protocol import Predicts as Predicts
-
-# --- any part of a fit: a prior, an operator or a fidelity ---
 
 
 @runtime_checkable
@@ -137,6 +133,19 @@ class HasLeastSquares(Protocol):
 
 
 @runtime_checkable
+class ChecksMeasurements(Protocol):
+    """A fidelity that knows which measurements it cannot explain, e.g. negative counts."""
+
+    def check(self, y: Tensor) -> None:
+        """Raise ValueError for measurements that cannot be; `Term` asks where it is made.
+
+        Args:
+            y: (b, *m) finite measurements that are to be trusted, those of this fidelity's rows.
+        """
+        ...
+
+
+@runtime_checkable
 class Decorrelates(Protocol):
     """A fidelity whose noise is correlated within a row: a covariance of the channels."""
 
@@ -144,8 +153,7 @@ class Decorrelates(Protocol):
         """Name the linear map that takes measurements to uncorrelated ones, and their fidelity.
 
         Returns:
-            The map (b, *m) -> (b, *m), None where nothing is correlated, and the fidelity of what
-            it gives.
+            The map (b, *m) -> (b, *m), None for none, and the fidelity of what it gives.
         """
         ...
 
@@ -184,10 +192,7 @@ class Smooth(Protocol):
 
 @runtime_checkable
 class Conditions(Protocol):
-    """A prior, or a part of one, that sets itself from an image of the measurements.
-
-    `Prior.begin` shows it one.
-    """
+    """A prior, or a part of one, that sets itself from an image of the measurements."""
 
     wants_data: bool
     """True until it has been shown an image."""
@@ -275,6 +280,7 @@ __all__ = [
     "BeforeStep",
     "Begins",
     "BetweenSteps",
+    "ChecksMeasurements",
     "Conditions",
     "Decorrelates",
     "Field",

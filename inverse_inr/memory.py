@@ -6,6 +6,7 @@ before Python hears of it. So whoever is about to make something whose size a us
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -89,10 +90,12 @@ class Guarded(TorchFunctionMode):
     Args:
         what: What is being made, for the message.
         advice: A sentence that says what to change.
+        times: How often each tensor counts, e.g. 2 where a gradient will stand beside it.
     """
 
-    def __init__(self, what: str, advice: str = "") -> None:
+    def __init__(self, what: str, advice: str = "", times: int = 1) -> None:
         super().__init__()
+        self.times = times
         self.what = what
         self.advice = advice
         self.made = 0
@@ -102,12 +105,14 @@ class Guarded(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func in FACTORIES:
-            self.made += self._size(func, args, kwargs)
+            self.made += self.times * self._size(func, args, kwargs)
             require(self.what, self.made, self.advice)
         return func(*args, **kwargs)
 
     def _size(self, func: Any, args: tuple, kwargs: dict[str, Any]) -> int:
         """The bytes of what a factory is about to make, which torch itself counts."""
+        if func is torch.cartesian_prod:
+            return math.prod(map(len, args)) * len(args) * args[0].element_size()
         without_numbers = {k: v for k, v in kwargs.items() if k != "generator"} | {"device": "meta"}
         try:
             shape_only = func(*args, **without_numbers)
@@ -122,6 +127,7 @@ class Guarded(TorchFunctionMode):
 
 FACTORIES = {
     torch.arange,
+    torch.cartesian_prod,
     torch.empty,
     torch.eye,
     torch.full,

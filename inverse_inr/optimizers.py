@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
+
+from inverse_inr.ranges import Count, Positive, Range, checked
 
 Group = dict[str, Any]
 """Parameters with their "role" and "lr", as torch's optimizers take them."""
@@ -27,12 +29,16 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 }
 """Factor of the learning rate when a fraction t of the run is done."""
 
+Momentum = Annotated[float, Range(least=0, below=1)]
+"""How much of a running mean stays from one step to the next."""
+
 PLAIN_MODULE_LR = 1e-3
 """Learning rate of a prior that suggests none, the usual one of Adam."""
 
 
+@checked
 def parameter_groups(
-    prior: nn.Module, operators: list[nn.Module], operator_lr: float
+    prior: nn.Module, operators: list[nn.Module], operator_lr: Positive
 ) -> list[Group]:
     """Collect all parameters of a fit in groups.
 
@@ -138,6 +144,7 @@ def descend(optimizer: Several, loss: Callable[[], Tensor], progress: Iterable[f
         optimizer.step(closure, t)
 
 
+@checked
 @dataclass(frozen=True)
 class Adam:
     """Adam, on mini-batches.
@@ -156,9 +163,9 @@ class Adam:
         Kingma & Ba 2015.
     """
 
-    lr: float | None = None
-    betas: tuple[float, float] = (0.9, 0.99)
-    epsilon: float = 1e-15
+    lr: Positive | None = None
+    betas: tuple[Momentum, Momentum] = (0.9, 0.99)
+    epsilon: Positive = 1e-15
     schedule: ScheduleName = "cosine"
     full_batch = False
 
@@ -178,6 +185,7 @@ class Adam:
         return torch.optim.Adam(groups, betas=self.betas, eps=self.epsilon, fused=fused)
 
 
+@checked
 @dataclass(frozen=True)
 class Muon:
     """Muon for hidden matrices and Adam for all other parameters, on mini-batches.
@@ -195,9 +203,9 @@ class Muon:
         Jordan et al. 2024.
     """
 
-    lr: float = 5e-3
-    adam_lr: float | None = None
-    momentum: float = 0.95
+    lr: Positive = 5e-3
+    adam_lr: Positive | None = None
+    momentum: Momentum = 0.95
     schedule: ScheduleName = "cosine"
     full_batch = False
 
@@ -223,6 +231,7 @@ class Muon:
         return Several([muon, Adam()._adam(_rescaled(rest, self.adam_lr))], self.schedule)
 
 
+@checked
 @dataclass(frozen=True)
 class LBFGS:
     """Limited-memory BFGS with a strong Wolfe line search, on all rows at once.
@@ -237,9 +246,9 @@ class LBFGS:
         full_batch: Whether every step needs all rows.
     """
 
-    lr: float = 1.0
-    iterations: int = 5
-    history: int = 50
+    lr: Positive = 1.0
+    iterations: Count = 5
+    history: Count = 50
     schedule: ScheduleName = "constant"
     full_batch = True
 

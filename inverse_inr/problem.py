@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field
 from inverse_inr.protocol import evaluating, predict
+from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.stopping import Stopping
 from inverse_inr.term import Term, describe
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@checked
 @dataclass(frozen=True)
 class Suggestion:
     """Choices that suit a modality, used where the user says nothing else.
@@ -50,10 +54,10 @@ class Suggestion:
     prior: str = "hash"
     options: dict[str, Any] = field(default_factory=dict)
     regularizers: tuple[Callable[[Field, Tensor], Tensor], ...] = ()
-    steps: int = 1000
-    batch: int | None = None
-    lr: float | None = None
-    operator_lr: float = 1e-3
+    steps: Count = 1000
+    batch: Count | None = None
+    lr: Positive | None = None
+    operator_lr: Positive = 1e-3
     optimizer: str = "adam"
     stopping: Stopping | None = None
     start: Callable[[Any], None] | None = None
@@ -62,6 +66,7 @@ class Suggestion:
     write: Callable[[Any, Path], Sequence[Path]] | None = None
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Problem:
     """One or several acquisitions of one field on a box.
@@ -85,19 +90,21 @@ class Problem:
             image means values at pixel centres, as a photograph's samples do.
 
     Raises:
+        TypeError: An argument is of another kind.
         ValueError: There are no terms, the grid or an operator has another dimension, `channels`
-            or `average` is below 1, or predictions do not match y in shape.
+            or `average` is below 1, predictions do not match y in shape, or an operator looks at
+            nothing inside the box.
     """
 
     terms: Sequence[Term]
     box: Box
     grid: Grid
-    channels: int = 1
+    channels: Count = 1
     reference: Field | None = None
     suggested: Suggestion = field(default_factory=Suggestion)
     notes: dict[str, Any] = field(default_factory=dict)
     is_complex: bool = False
-    average: int = 4
+    average: Count = 4
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -108,31 +115,92 @@ class Problem:
             raise ValueError(
                 f"Problem: the grid has {self.grid.ndim} axes and the box {self.box.ndim}."
             )
-        if self.channels < 1:
-            raise ValueError(f"Problem: channels must be at least 1, got {self.channels}.")
-        if self.average < 1:
-            raise ValueError(f"Problem: average must be at least 1, got {self.average}.")
+        shown = zip(self.grid.box.lower, self.grid.box.upper, strict=True)
+        sides = zip(self.box.lower, self.box.upper, strict=True)
+        if any(b <= low or a >= high for (a, b), (low, high) in zip(shown, sides, strict=True)):
+            raise ValueError(
+                f"Problem: the grid from {_short(self.grid.box.lower)} to "
+                f"{_short(self.grid.box.upper)} and the box from {_short(self.box.lower)} to "
+                f"{_short(self.box.upper)} have nothing in common. Other units?"
+            )
         for term in self.terms:
             self._rehearse(term)
 
     def _rehearse(self, term: Term) -> None:
-        """Ask for one row of an empty field: shapes must fit before any work starts."""
-        name = describe(term.operator)
-        dtype = term.y.dtype.to_real()
+        """Ask for one row of an empty field: shapes must fit before any work starts.
 
-        def empty(points: Tensor) -> Tensor:
-            if points.shape[-1] != self.box.ndim:
-                raise ValueError(
-                    f"{name} looks at {points.shape[-1]}-D points; "
-                    f"the box has {self.box.ndim} axes."
-                )
-            return torch.zeros(*points.shape[:-1], self.channels, dtype=dtype, device=points.device)
-
-        with torch.no_grad(), evaluating(term.operator):
-            prediction = predict(term.operator, empty, term.trusted[:1])
+        Where that row looks at nothing inside the box, as a ray at the edge of a detector may, ask
+        more of them: some must.
+        """
+        look = _Look(self.box, self.channels, term)
+        prediction = look.at(term.trusted[:1])
         if prediction.shape != (1, *term.y.shape[1:]):
             raise ValueError(
-                f"{name} returned measurements of shape {tuple(prediction.shape)} for one row; "
-                f"y has {(1, *term.y.shape[1:])} a row. "
+                f"{look.name} returned measurements of shape {tuple(prediction.shape)} for one "
+                f"row; y has {(1, *term.y.shape[1:])} a row. "
                 "Did `measure` keep the field's channel axis? Take values[..., 0]."
             )
+        order = torch.randperm(len(term.trusted), generator=torch.Generator().manual_seed(0))
+        for some in (order[:64], order[64:1088]):
+            if not look.inside and len(some):
+                look.at(term.trusted[some])
+        look.require_inside()
+
+
+class _Look:
+    """An empty field that notices where a term's operator looks."""
+
+    def __init__(self, box: Box, channels: int, term: Term) -> None:
+        self.box = box
+        self.channels = channels
+        self.operator = term.operator
+        self.dtype = term.y.dtype.to_real()
+        self.name = describe(term.operator)
+        self.inside = False
+        self.looked = False
+        self.low = [math.inf] * box.ndim
+        self.high = [-math.inf] * box.ndim
+
+    def at(self, rows: Tensor) -> Tensor:
+        """The prediction of some rows."""
+        with torch.no_grad(), evaluating(self.operator):
+            return predict(self.operator, self, rows)
+
+    def __call__(self, points: Tensor) -> Tensor:
+        if points.shape[-1] != self.box.ndim:
+            raise ValueError(
+                f"{self.name} looks at {points.shape[-1]}-D points; "
+                f"the box has {self.box.ndim} axes."
+            )
+        memory.require(
+            f"Problem: channels={self.channels} at the points that one row of {self.name} looks at",
+            points[..., 0].numel() * self.channels * self.dtype.itemsize,
+        )
+        if points.numel() and not self.inside:
+            self._notice(points.detach().reshape(-1, self.box.ndim))
+        return torch.zeros(
+            *points.shape[:-1], self.channels, dtype=self.dtype, device=points.device
+        )
+
+    def _notice(self, points: Tensor) -> None:
+        self.looked = True
+        low, high = (v.tolist() for v in points.aminmax(dim=0))
+        self.low = [min(a, b) for a, b in zip(self.low, low, strict=True)]
+        self.high = [max(a, b) for a, b in zip(self.high, high, strict=True)]
+        slack = 1e-6 * points.new_tensor(self.box.lengths)
+        above = points >= points.new_tensor(self.box.lower) - slack
+        below = points <= points.new_tensor(self.box.upper) + slack
+        self.inside = bool((above & below).all(-1).any())
+
+    def require_inside(self) -> None:
+        """Refuse a term that sees nothing of the box."""
+        if self.looked and not self.inside:
+            raise ValueError(
+                f"{self.name} looks at points from {_short(self.low)} to {_short(self.high)}, none "
+                f"inside the box from {_short(self.box.lower)} to {_short(self.box.upper)}. "
+                "Other units, or another origin?"
+            )
+
+
+def _short(corner: Sequence[float]) -> str:
+    return f"({', '.join(f'{v:.4g}' for v in corner)})"

@@ -12,6 +12,7 @@ from torch import Tensor
 from inverse_inr import memory
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, evaluate, sample
+from inverse_inr.ranges import require
 
 MANY = 2**14
 """Rows from which on one of them is asked first how much memory all of them will need."""
@@ -98,6 +99,7 @@ def predict(
         (b, *m) predictions.
 
     Raises:
+        TypeError: `operator` or `rows` is of another kind.
         IndexError: Rows lie outside the operator.
         ValueError: The selection is empty, or is no (b,) integer tensor.
         OutOfMemoryError: The points of so many rows do not fit the memory at hand.
@@ -121,6 +123,11 @@ def predict(
     looks_again = getattr(operator, "predict", None)
     if looks_again is not None:
         return looks_again(field, rows)
+    if not callable(operator):
+        raise TypeError(
+            f"predict: {type(operator).__name__} is no operator: "
+            "it needs __len__ and __call__(rows) -> (points, measure)."
+        )
     _require_memory(operator, rows)
     points, measure = operator(rows)
     if isinstance(points, Grid):
@@ -184,7 +191,9 @@ def check_rows(operator: Operator, rows: Tensor | Sequence[int]) -> Tensor:
         IndexError: Rows lie outside the operator.
         ValueError: The selection is empty, or is no (b,) integer tensor.
     """
-    rows = torch.as_tensor(rows)
+    if not isinstance(rows, Tensor):
+        require("rows", rows, Sequence[int])
+        rows = torch.as_tensor(rows)
     if rows.dtype == torch.bool:
         raise ValueError("rows is a boolean mask; pass indices: mask.flatten().nonzero()[:, 0].")
     if rows.ndim != 1 or rows.is_floating_point() or rows.is_complex():

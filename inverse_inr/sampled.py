@@ -10,6 +10,7 @@ from inverse_inr import memory
 from inverse_inr.domain import Grid
 from inverse_inr.kernels.interpolate import cells, corners
 from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr.ranges import checked
 
 BYTES_WHILE_BUILT = 64
 """Memory per weight while a matrix is built: row, column and value, sorted, and again in CSR."""
@@ -38,8 +39,9 @@ class SampledField:
 
     smoothness = 0
 
+    @checked
     def __init__(self, values: Tensor, grid: Grid) -> None:
-        if tuple(values.shape[:-1]) != grid.shape:
+        if tuple(values.shape[:-1]) != grid.shape or not values.shape[-1]:
             raise ValueError(
                 f"SampledField: values have shape {tuple(values.shape)}, the grid {grid.shape}; "
                 f"expected {(*grid.shape, 'channels')}. "
@@ -49,6 +51,11 @@ class SampledField:
         self.grid = grid
 
     def __call__(self, points: Tensor) -> Tensor:
+        if points.shape[-1] != self.grid.ndim:
+            raise ValueError(
+                f"SampledField: the image has {self.grid.ndim} axes, the points have shape "
+                f"{tuple(points.shape)}, whose last axis must hold {self.grid.ndim} coordinates."
+            )
         plain_image = self.grid.ndim in (2, 3) and not self.values.is_complex()
         if plain_image and not torch.is_grad_enabled():
             return self._looked_up(points)
@@ -107,6 +114,7 @@ def interpolation_weights(grid: Grid, points: Tensor) -> tuple[Tensor, Tensor]:
     return index, weight * _inside(grid, points)
 
 
+@checked
 def interpolation_matrix(
     grid: Grid, points: Tensor, dtype: torch.dtype = torch.float32
 ) -> SparseMatrix:
@@ -123,6 +131,11 @@ def interpolation_matrix(
     Raises:
         OutOfMemoryError: The matrix does not fit the memory at hand.
     """
+    if points.shape[-1:] != (grid.ndim,) or not bool(torch.isfinite(points).all()):
+        raise ValueError(
+            f"interpolation_matrix: points of shape {tuple(points.shape)} must be finite, "
+            f"(*s, {grid.ndim})."
+        )
     count = points[..., 0].numel()
     each = 2**grid.ndim * BYTES_WHILE_BUILT
     memory.require(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inverse_inr.analysis.choosing import choose_bandwidth as choose_bandwidth
 from inverse_inr.analysis.choosing import choose_prior as choose_prior
+from inverse_inr.ranges import Count, NonNegative, Seed, checked
 from inverse_inr.registry import nearest
 from inverse_inr.solver import Solution
 from inverse_inr.stopping import one_standard_error
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from inverse_inr.problem import Problem
 
 
+@checked
 def choose_weight(
-    weights: Sequence[float], fit: Callable[[float], Solution], *, groups: int = 64
+    weights: Sequence[NonNegative], fit: Callable[[float], Solution], *, groups: Count = 64
 ) -> Solution:
     """Fit with each weight, and keep one by `one_standard_error` on the rows that were held out.
 
@@ -43,7 +45,8 @@ def choose_weight(
     return solutions[best]
 
 
-def choose(solutions: Sequence[Solution], *, groups: int = 64) -> Solution:
+@checked
+def choose(solutions: Sequence[Solution], *, groups: Count = 64) -> Solution:
     """Keep one of several fits by `one_standard_error` on the rows that all of them held out.
 
     Args:
@@ -71,12 +74,13 @@ def _scores(solution: Solution, groups: int) -> Tensor:
     )
 
 
+@checked
 def choose_activations(
     problem: Problem,
     atoms: Sequence[str] | None = None,
     *,
-    depth: int = 3,
-    seed: int = 0,
+    depth: Count = 3,
+    seed: Seed = 0,
     native: dict[str, Any] | None = None,
     **solving: Any,
 ) -> Solution:
@@ -116,11 +120,8 @@ def choose_activations(
             raise ValueError(
                 f"choose_activations: unknown activation {name!r}. {nearest(name, ATOMS)}"
             )
-    if depth < 1 or not atoms:
-        raise ValueError(
-            f"choose_activations: depth={depth} layers of {len(atoms)} atoms; "
-            "both must be at least 1."
-        )
+    if not atoms:
+        raise ValueError("choose_activations: atoms is empty: there is nothing to choose from.")
     chosen: tuple[str, ...] = ()
     scores: dict[str, float] = {}
     best: Solution | None = None

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from inverse_inr.evaluation import Field
 from inverse_inr.fidelity import Fidelity, at_rows
-from inverse_inr.hooks import Shaped
+from inverse_inr.hooks import ChecksMeasurements, Shaped
 from inverse_inr.protocol import Operator, check_rows, predict
+from inverse_inr.ranges import Positive, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +28,10 @@ class Term:
             included.
 
     Raises:
-        TypeError: `operator` is no operator, or `y` no floating or complex tensor.
-        ValueError: `y` has another shape, trusted rows hold NaN or Inf, or the weight is not
-            positive and finite.
+        TypeError: `operator` is no operator, `y` no floating or complex tensor, or `fidelity`
+            cannot be called.
+        ValueError: `y` has another shape, trusted rows hold NaN or Inf, or what the fidelity cannot
+            explain (`hooks.ChecksMeasurements`), or the weight is not positive and finite.
         IndexError: Trusted rows lie outside the operator.
     """
 
@@ -60,6 +62,12 @@ class Term:
                 f"Term: {describe(self.operator)} is no operator: "
                 "it needs __len__ and __call__(rows) -> (points, measure)."
             )
+        if isinstance(self.fidelity, type) or not callable(self.fidelity):
+            raise TypeError(
+                f"Term: fidelity={self.fidelity!r} is no fidelity: it must be callable on "
+                "(prediction, y), e.g. noise.Gaussian(0.1) or fidelity.L2()."
+            )
+        require("Term: weight", self.weight, Positive)
         kind = type(self.y).__name__
         if isinstance(self.y, Tensor):
             if self.y.is_floating_point() or self.y.is_complex():
@@ -80,8 +88,9 @@ class Term:
                 f"Term: y holds {int(bad.sum())} NaN or Inf among {bad.numel()} values. "
                 "Name the good ones: Term(..., rows=torch.isfinite(y).nonzero()[:, 0])."
             )
-        if not 0 < self.weight < float("inf"):
-            raise ValueError(f"Term: weight must be positive and finite, got {self.weight}.")
+        judge = at_rows(self.fidelity, self.trusted)
+        if isinstance(judge, ChecksMeasurements):
+            judge.check(trusted)
 
     @property
     def trusted(self) -> Tensor:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,10 @@ from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating, predict
+from inverse_inr.ranges import Range, Seed, checked
 from inverse_inr.solver import Solution
-from inverse_inr.stopping import HeldOut
+from inverse_inr.stopping import HeldOut, Stopping
+from inverse_inr.term import Term
 
 
 class MeanField(nn.Module):
@@ -66,6 +68,27 @@ class MeanField(nn.Module):
     def lattice_chunk(self) -> int:
         """Most points per call on a lattice: that of the member that takes least."""
         return min(getattr(m, "lattice_chunk", CHUNK) for m in self.members)
+
+
+class SameSplit:
+    """A stopping rule whose rows do not depend on the seed, so that several fits hold out the same.
+
+    Args:
+        rule: The rule, any object with the members of `stopping.Stopping`.
+        terms: The problem's terms.
+        seed: The seed by which the rule splits the rows, once for all fits.
+    """
+
+    def __init__(self, rule: Stopping, terms: Sequence[Term], seed: int) -> None:
+        self.every = rule.every
+        self.label = rule.label
+        self.value = rule.value
+        self.satisfied = rule.satisfied
+        self._rows = rule.split(terms, seed)
+
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Give the rows to fit and the rows to watch, the same for every seed."""
+        return self._rows
 
 
 @dataclass(frozen=True)
@@ -110,8 +133,14 @@ class Ensemble:
         return self.scale * deviation
 
 
+@checked
 def ensemble(
-    problem: Problem, prior: str | None = None, *, count: int = 5, seed: int = 0, **solving: Any
+    problem: Problem,
+    prior: str | None = None,
+    *,
+    count: Annotated[int, Range(least=2)] = 5,
+    seed: Seed = 0,
+    **solving: Any,
 ) -> Ensemble:
     """Solve a problem several times, with the same rows held out each time.
 
@@ -131,16 +160,8 @@ def ensemble(
     """
     from inverse_inr.solver import solve
 
-    if count < 2:
-        raise ValueError(f"ensemble: count={count}; a spread needs at least 2 fits.")
-    if not isinstance(prior, str | None):
-        raise TypeError(
-            "ensemble: prior must be a name, for each fit starts its own; "
-            f"got {type(prior).__name__}."
-        )
-    stopping = solving.pop("stopping", None) or problem.suggested.stopping or HeldOut()
-    if isinstance(stopping, HeldOut):
-        stopping = replace(stopping, rows=stopping.split(problem.terms, seed)[1])
+    rule = solving.pop("stopping", None) or problem.suggested.stopping or HeldOut()
+    stopping = SameSplit(rule, problem.terms, seed)
     members = [
         solve(problem, prior, seed=seed + k, stopping=stopping, **solving) for k in range(count)
     ]

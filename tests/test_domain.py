@@ -20,8 +20,8 @@ BOXES = [
         ((), (), (), "0 coordinates"),
         ((0, 0), (1,), (), "lower has 2 coordinates and upper has 1"),
         ((0, 0), (1, 1), ("mm",), "one unit an axis"),
-        ((0, math.nan), (1, 1), (), "finite"),
-        ((0, 0), (1, math.inf), (), "finite"),
+        ((0, math.nan), (1, 1), (), "Box: lower=.* Number 1 is nan"),
+        ((0, 0), (1, math.inf), (), "Box: upper=.* Number 1 is inf"),
         ((0, 1), (1, 1), (), "Swapped corners"),
         ((0, 2), (1, 1), (), "below upper"),
     ],
@@ -137,13 +137,25 @@ def test_a_chord_has_gradients() -> None:
     ("shape", "message"),
     [
         ((4,), "1 axes but the box has 2"),
-        ((4, 0), "positive integers"),
-        ((4, 2.5), "positive integers"),
+        ((4, 0), "at least 1. Number 1 is 0"),
+        ((4, -2), "at least 1. Number 1 is -2"),
     ],
 )
 def test_wrong_shapes_of_a_grid_are_refused(shape: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Grid(BOXES[1], shape)
+
+
+@pytest.mark.parametrize("shape", [(4, 2.5), (4, True), (4, "4"), 4, "44", None])
+def test_shapes_of_another_kind_are_refused(shape: object) -> None:
+    with pytest.raises(TypeError, match=r"Grid: shape=.* must be a sequence"):
+        Grid(BOXES[1], shape)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("units", ["cm", 3, (1, 2)])
+def test_units_of_another_kind_are_refused(units: object) -> None:
+    with pytest.raises(TypeError, match=r"Box: units=.* must be a sequence, each a text"):
+        Box((0, 0), (1, 1), units)  # type: ignore[arg-type]
 
 
 def test_pixel_centres_are_half_integers() -> None:

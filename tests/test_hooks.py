@@ -119,6 +119,51 @@ def test_hooks_change_the_solver_s_copy_and_not_what_the_user_passed():
     assert solver.objective.terms[0].fidelity.count == 3
 
 
+class Counts(nn.Module):
+    """An operator that counts what it is told."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun = 0
+        self.steps = 0
+
+    def __len__(self):
+        return 6
+
+    def forward(self, rows):
+        return torch.zeros(len(rows), 2), lambda values: values[..., 0]
+
+    def begin(self, problem, rows):
+        self.begun += 1
+
+    def before_step(self, step, progress):
+        self.steps += 1
+
+
+class PlainCounts:
+    """The same without torch."""
+
+    begun = 0
+    steps = 0
+    __len__ = Counts.__len__
+    __call__ = Counts.forward
+    begin = Counts.begin
+    before_step = Counts.before_step
+
+
+@pytest.mark.parametrize("kind", [Counts, PlainCounts])
+def test_hooks_inside_wrappers_are_called_on_the_solver_s_copy(kind):
+    box = ii.Box((-1.0, -1.0), (1.0, 1.0))
+    inner = kind()
+    term = Term(ii.Detector(torch.exp) @ inner, torch.ones(6), noise.Gaussian(1.0))
+    problem = Problem([term], box, ii.Grid(box, (4, 4)))
+    solver = Solver(problem, ToldField(), steps=3, stopping=Never())
+    solver.run()
+    told = solver.objective.terms[0].operator.operator
+    assert (told.begun, told.steps) == (1, 3)
+    assert (inner.begun, inner.steps) == (0, 0)
+
+
 def test_a_prior_passes_hooks_on_to_its_parts(problem):
     prior = priors.create(
         "fourier", problem.box, spacing="octaves", anneal=True, width=8, depth=1, highest=4.0

@@ -121,7 +121,7 @@ def test_a_box_of_another_dimension_is_named(phantom, ndim: int, message: str) -
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"width": 0.2}, "shortest side is 1"), ({"count": 0}, "must be positive")],
+    [({"width": 0.2}, "shortest side is 1"), ({"count": 0}, "count=0 must be a whole number")],
     ids=["too wide", "none"],
 )
 def test_blobs_that_do_not_fit_are_refused(options: dict, message: str) -> None:

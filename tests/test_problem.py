@@ -8,7 +8,7 @@ import torch
 from cases.solver import run
 from torch import Tensor
 
-from inverse_inr import Box, Grid, Problem, Term, fidelity, priors
+from inverse_inr import Box, Grid, OnGrid, Problem, Term, fidelity, noise, priors
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.solver import Solver
 
@@ -91,7 +91,7 @@ def test_wrong_rows_are_refused(case):
 
 @pytest.mark.parametrize("weight", [-1.0, 0.0, float("nan"), float("inf")])
 def test_wrong_weights_are_refused(weight):
-    with pytest.raises(ValueError, match="weight must be positive and finite"):
+    with pytest.raises(ValueError, match=r"Term: weight=.* must be a number above 0"):
         Term(BEAM, Y, fidelity.L2(), weight)
 
 
@@ -142,7 +142,7 @@ TERM = Term(BEAM, Y, fidelity.L2())
         ),
         (
             lambda: Problem([TERM], BOX, GRID, channels=0),
-            "channels must be at least 1, got 0",
+            "Problem: channels=0 must be",
         ),
         (
             lambda: Problem([Term(KeepsChannels(), torch.zeros(5), fidelity.L2())], BOX, GRID),
@@ -158,3 +158,92 @@ TERM = Term(BEAM, Y, fidelity.L2())
 def test_problems_that_do_not_fit_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"fidelity": None}, r"Term: fidelity=None is no fidelity: .*\(prediction, y\)"),
+        ({"fidelity": fidelity.L2}, r"Term: fidelity=<class .*L2.* is no fidelity"),
+        ({"fidelity": 3}, "Term: fidelity=3 is no fidelity"),
+        ({"fidelity": fidelity.L2(), "weight": "1"}, "Term: weight='1' .* quotes"),
+        ({"fidelity": fidelity.L2(), "weight": True}, "Term: weight=True .* flag"),
+    ],
+)
+def test_terms_of_another_kind_are_refused(given, message):
+    with pytest.raises(TypeError, match=message):
+        Term(BEAM, Y, **given)
+
+
+def test_negative_counts_are_refused_with_the_likely_slip():
+    with pytest.raises(ValueError, match=r"2 of 192 counts are negative, the least -4.*dark field"):
+        Term(BEAM, spoilt(-4.0), noise.Poisson(1e4))
+
+
+def test_negative_counts_of_rows_that_are_not_trusted_may_stay():
+    rows = torch.isfinite(Y).nonzero()[8:, 0]
+    assert len(Term(BEAM, spoilt(-4.0), noise.Poisson(1e4), rows=rows).trusted) == ROWS - 8
+
+
+class Looks:
+    """Looks at given places, one a row."""
+
+    def __init__(self, places: Tensor) -> None:
+        self.places = places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __call__(self, rows: Tensor):
+        return self.places[rows], lambda values: values[..., 0]
+
+
+def looking_at(places: Tensor, box: Box = BOX) -> Problem:
+    term = Term(Looks(places), torch.zeros(len(places)), fidelity.L2())
+    return Problem([term], box, Grid(box, (16, 16)))
+
+
+def test_a_box_that_the_operator_never_looks_at_is_refused_with_both_extents():
+    places = 40 + 20 * torch.rand(300, 2, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(
+        ValueError, match=r"Looks looks at points from \(40.*none inside the box from \(-1, -1\)"
+    ):
+        looking_at(places)
+
+
+def test_a_grid_beside_the_box_is_looked_at_in_vain():
+    elsewhere = Grid(Box((5.0, 5.0), (6.0, 6.0)), (8, 8))
+    operator = OnGrid(lambda image: image, elsewhere, (8, 8))
+    with pytest.raises(ValueError, match=r"OnGrid.* none inside the box"):
+        Problem([Term(operator, torch.zeros(64), fidelity.L2())], BOX, GRID)
+
+
+def test_one_measurement_in_a_hundred_that_sees_the_box_is_enough():
+    places = torch.full((300, 2), 50.0)
+    places[::100] = 0.5
+    assert len(looking_at(places).terms) == 1
+
+
+def test_points_on_the_rim_of_the_box_are_inside():
+    assert len(looking_at(torch.full((3, 2), 1.0)).terms) == 1
+
+
+def test_results_cannot_be_shown_beside_the_box():
+    with pytest.raises(ValueError, match=r"the grid.* and the box.* have nothing in common"):
+        Problem([TERM], BOX, Grid(Box((5.0, 5.0), (6.0, 6.0)), (8, 8)))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"terms": TERM}, "Problem: terms=Term.* must be a sequence"),
+        ({"box": (0, 1)}, r"Problem: box=\(0, 1\) must be a Box"),
+        ({"grid": (16, 16)}, r"Problem: grid=\(16, 16\) must be a Grid"),
+        ({"channels": 1.0}, "Problem: channels=1.0 .* Write 1"),
+        ({"average": True}, "Problem: average=True"),
+        ({"reference": 3}, "Problem: reference=3 must be a function"),
+    ],
+)
+def test_problems_of_another_kind_are_refused(given, message):
+    with pytest.raises(TypeError, match=message):
+        Problem(**{"terms": [TERM], "box": BOX, "grid": GRID, **given})

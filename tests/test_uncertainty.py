@@ -106,5 +106,5 @@ def test_an_ensemble_of_one_fit_is_refused():
 
 
 def test_an_ensemble_takes_its_prior_by_name():
-    with pytest.raises(TypeError, match="a name"):
+    with pytest.raises(TypeError, match=r"ensemble: prior=Identity\(\) must be a text or None"):
         uncertainty.ensemble(ct(size=16, views=8), nn.Identity())  # type: ignore[arg-type]

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.analysis.figures import panels
+from inverse_inr.ranges import Count, Finite, Positive, checked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,8 +93,9 @@ class RieszBounds:
         return axes
 
 
+@checked
 def riesz(
-    activation: Pointwise, *, spacing: float = 1.0, reach: int = 512, samples: int = 256
+    activation: Pointwise, *, spacing: Positive = 1.0, reach: Count = 512, samples: Count = 256
 ) -> RieszBounds:
     """Riesz bounds and partition of unity of the integer translates of an activation.
 
@@ -179,8 +181,9 @@ class Curves:
         return axes
 
 
+@checked
 def activation_curves(
-    activation: Pointwise, span: tuple[float, float] = (-3.0, 3.0), samples: int = 601
+    activation: Pointwise, span: tuple[Finite, Finite] = (-3.0, 3.0), samples: Count = 601
 ) -> Curves:
     """Differentiate an activation twice by autograd in double precision.
 
@@ -206,10 +209,11 @@ def _slope(values: Tensor, z: Tensor) -> Tensor:
     return torch.autograd.grad(values.sum(), z, create_graph=True, materialize_grads=True)[0]
 
 
+@checked
 def plot_activation(
     activation: Pointwise,
-    span: tuple[float, float] = (-3.0, 3.0),
-    samples: int = 601,
+    span: tuple[Finite, Finite] = (-3.0, 3.0),
+    samples: Count = 601,
     axes: Axes | None = None,
 ) -> tuple[Axes, Curves]:
     """Draw an activation with its first and second derivative.

@@ -18,13 +18,15 @@ from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field
 from inverse_inr.priors import bandwidth_of
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import Count, Fraction, Positive, Seed, checked
 from inverse_inr.solver import make_prior
 
 Pair = tuple[str, float]
 """A prior's name and a bandwidth."""
 
 
-def default_bandwidths(grid: Grid, count: int = 10) -> list[float]:
+@checked
+def default_bandwidths(grid: Grid, count: Count = 10) -> list[float]:
     """Bandwidths from an eighth of the grid's Nyquist frequency to four times it.
 
     Args:
@@ -38,17 +40,18 @@ def default_bandwidths(grid: Grid, count: int = 10) -> list[float]:
     return [top * 2.0 ** (5 * k / max(1, count - 1) - 3) for k in range(count)]
 
 
+@checked
 def choose_bandwidth(
     problem: Problem,
     prior: str | None = None,
-    bandwidths: Sequence[float] | None = None,
+    bandwidths: Sequence[Positive] | None = None,
     *,
     target: Tensor | Field | None = None,
     band: Tensor | None = None,
-    seeds: int = 5,
-    bins: int | None = None,
+    seeds: Count = 5,
+    bins: Count | None = None,
     variant: Variant = "published",
-    refine: int = 2,
+    refine: Count = 2,
     **native: Any,
 ) -> Choice:
     """Choose the bandwidth whose untrained priors have the spectrum nearest to the data's (FreSh).
@@ -96,17 +99,18 @@ def choose_bandwidth(
     )
 
 
+@checked
 def choose_prior(
     problem: Problem,
     names: Sequence[str],
-    bandwidths: Sequence[float] | None = None,
+    bandwidths: Sequence[Positive] | None = None,
     *,
     target: Tensor | Field | None = None,
     band: Tensor | None = None,
-    seeds: int = 5,
-    bins: int | None = None,
+    seeds: Count = 5,
+    bins: Count | None = None,
     variant: Variant = "published",
-    refine: int = 2,
+    refine: Count = 2,
 ) -> Choice:
     """Choose the (name, bandwidth) whose untrained priors have the spectrum nearest to the data's.
 
@@ -149,10 +153,6 @@ def _named(
     problem: Problem, prior: str | None, native: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     """The name and its options; without a name the problem's suggestion, its options included."""
-    if prior is not None and not isinstance(prior, str):
-        raise TypeError(
-            f"choose_bandwidth makes many priors: pass a name, not a {type(prior).__name__}."
-        )
     if prior is None:
         return problem.suggested.prior, {**problem.suggested.options, **native}
     return prior, native
@@ -180,8 +180,9 @@ def _goal(
     return solution.sample(), band
 
 
+@checked
 def measured_band(
-    problem: Problem, iterations: int, bins: Bins, *, least: float = 0.5, seed: int = 0
+    problem: Problem, iterations: Count, bins: Bins, *, least: Fraction = 0.5, seed: Seed = 0
 ) -> Tensor:
     """Find the bins that the measurements and CGLS return, by sending white noise there and back.
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from inverse_inr.analysis.figures import panels
 from inverse_inr.priors import Prior
+from inverse_inr.ranges import Count, checked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,13 +85,14 @@ class Harmonics:
         axes.vlines(bins, 1e-12, heights, color=color, label=name)
 
 
+@checked
 def harmonics(
     field: Prior | Line,
     frequencies: Tensor | None = None,
     *,
-    order: int = 3,
-    samples: int | None = None,
-    period: int = 16,
+    order: Count = 3,
+    samples: Count | None = None,
+    period: Count = 16,
 ) -> Harmonics:
     """Expand a network of periodic inputs in overtones, by FFT over one period.
 
@@ -121,7 +123,7 @@ def harmonics(
     top = int(whole.abs().max())
     if samples is None:
         samples = 1 << max(10, math.ceil(math.log2(16 * max(top, 1) * max(order, 2))))
-    if order < 1 or samples < 2 * order * top + 2:
+    if samples < 2 * order * top + 2:
         raise ValueError(
             f"harmonics: order {order} of {top} cycles needs "
             f"more than {2 * order * top + 1} samples."
@@ -180,7 +182,8 @@ def _orders(frequencies: Tensor, order: int, bins: int) -> Tensor:
     return orders
 
 
-def periodic_line(prior: Prior, period: int = 16) -> tuple[Line, Tensor]:
+@checked
+def periodic_line(prior: Prior, period: Count = 16) -> tuple[Line, Tensor]:
     """Take a prior along the first axis through the middle of its box, and make it periodic.
 
     The components of the frequencies along that axis, of Fourier features or of a sine first layer,

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from inverse_inr.analysis.figures import panels
 from inverse_inr.protocol import Operator, Query, chosen_rows, evaluating, predict
+from inverse_inr.ranges import Count, checked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,6 +94,7 @@ class KernelSpectrum:
         return axes
 
 
+@checked
 def ntk_spectrum(
     prior: nn.Module,
     points: Tensor | None = None,
@@ -101,7 +103,7 @@ def ntk_spectrum(
     *,
     data: Tensor | None = None,
     dtype: torch.dtype = torch.float64,
-    chunk: int = 8,
+    chunk: Count = 8,
 ) -> KernelSpectrum:
     """Eigenvalues of the tangent kernel J Jᵀ of a field at points, or of its measurements A∘f.
 

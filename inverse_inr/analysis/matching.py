@@ -20,6 +20,7 @@ from inverse_inr.analysis.figures import label, panels
 from inverse_inr.analysis.spectrum import Bins, Variant, distance
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.ranges import Count, checked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,16 +100,17 @@ class Choice:
             axes.set_xscale("log")
 
 
+@checked
 def fresh(
     target: Tensor | Field,
     grid: Grid,
     make: Callable[[Any, int], Field],
     candidates: Sequence[Any],
     *,
-    seeds: int = 10,
-    bins: int | None = None,
+    seeds: Count = 10,
+    bins: Count | None = None,
     variant: Variant = "published",
-    refine: int = 1,
+    refine: Count = 1,
     band: Tensor | None = None,
 ) -> Choice:
     """Choose the candidate whose untrained fields have the spectrum nearest to the target's.
@@ -135,11 +137,8 @@ def fresh(
         ValueError: There is nothing to compare, a candidate's field has no spectrum, or `bins` or
             `band` do not fit.
     """
-    if not candidates or seeds < 1 or refine < 1:
-        raise ValueError(
-            f"fresh: {len(candidates)} candidates, seeds={seeds}, refine={refine}: "
-            "nothing to compare."
-        )
+    if not candidates:
+        raise ValueError("fresh: candidates is empty: nothing to compare.")
     image = target
     if not isinstance(image, Tensor):
         image = sample(image, grid)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
+from inverse_inr.ranges import Count, checked
 
 Variant = Literal["published", "windowed"]
 """How spectra are taken; `Bins` describes both ways."""
@@ -49,15 +50,14 @@ class Bins:
             the variant is another word.
     """
 
+    @checked
     def __init__(
-        self, grid: Grid, count: int | None = None, variant: Variant = "published"
+        self, grid: Grid, count: Count | None = None, variant: Variant = "published"
     ) -> None:
-        if variant not in ("published", "windowed"):
-            raise ValueError(f"Bins: variant must be 'published' or 'windowed', got {variant!r}.")
         held = self.held(grid)
         if count is None:
             count = min(BINS, held)
-        if not 1 <= count <= held:
+        if count > held:
             raise ValueError(
                 f"Bins: {count} bins, but a grid of shape {grid.shape} holds {held}. A finer grid?"
             )
@@ -154,9 +154,10 @@ def _along(axis: int, values: Tensor, ndim: int) -> Tensor:
     return values.reshape(shape)
 
 
+@checked
 def spectrum(
     image: Tensor,
-    bins: int | None = None,
+    bins: Count | None = None,
     *,
     box: Box | None = None,
     variant: Variant = "published",

@@ -13,14 +13,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from inverse_inr.baselines.judge import Judge
+from inverse_inr.baselines.judge import Iterations, Judge, Rule
 from inverse_inr.baselines.wavelets import Wavelets
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import Count, NonNegative, Positive, ProperFraction, Seed, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
 from inverse_inr.solver.solution import Ended
@@ -32,15 +34,16 @@ PATH = tuple(0.3 * 0.5**k for k in range(10))
 """Weights as fractions of λ_max, a factor two apart down to 6e-4."""
 
 
+@checked
 def l1(
     problem: Problem,
-    weight: float | str = "held-out",
+    weight: ProperFraction | Rule | Literal["residual"] = "held-out",
     *,
     nonnegative: bool = False,
-    weights: Sequence[float] = PATH,
-    iterations: int = 200,
-    wavelets: int | None = None,
-    seed: int = 0,
+    weights: Sequence[ProperFraction] = PATH,
+    iterations: Iterations = 200,
+    wavelets: Count | None = None,
+    seed: Seed = 0,
 ) -> Solution:
     """Sparse images on the problem's grid by FISTA, complex where the problem is.
 
@@ -80,7 +83,7 @@ def l1(
         on_the_way = not isinstance(weight, str) and not last
         count = iterations
         if on_the_way:
-            count = iterations // 4
+            count = max(1, iterations // 4)
         x = fista(system, fraction * largest, x, count, 0.97 * step, proximal)
         if weight == "residual":
             if last or system.value(x) <= _noise_level(system):
@@ -97,10 +100,8 @@ def _path(weight: float | str, weights: Sequence[float]) -> list[float]:
     path = sorted(weights, reverse=True)
     if not isinstance(weight, str):
         path = [w for w in path if w > weight] + [float(weight)]
-    if not path or not all(0 < w < 1 for w in path):
-        raise ValueError(
-            f"l1: weights are fractions of the largest useful one, in (0, 1), got {path}."
-        )
+    if not path:
+        raise ValueError("l1: weights is empty; give fractions of the largest useful one.")
     return path
 
 
@@ -175,8 +176,14 @@ def _spinning(psi: Wavelets, seed: int) -> Proximal:
     return proximal
 
 
+@checked
 def fista(
-    system: LeastSquares, weight: float, x: Tensor, iterations: int, step: float, proximal: Proximal
+    system: LeastSquares,
+    weight: NonNegative,
+    x: Tensor,
+    iterations: Iterations,
+    step: Positive,
+    proximal: Proximal,
 ) -> Tensor:
     """Accelerated proximal gradient, restarted where the momentum points uphill.
 

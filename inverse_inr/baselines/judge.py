@@ -5,19 +5,25 @@ A choice by the truth is labelled "oracle", because nobody who only has measurem
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
 from inverse_inr.evaluation import sample
 from inverse_inr.least_squares import LeastSquares
-from inverse_inr.metrics import modulus, psnr_of_span
+from inverse_inr.metrics import modulus, psnr_of_span, where_known
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import Range, Seed, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
 from inverse_inr.solver.solution import Ended
 from inverse_inr.stopping import hold_out, least, one_standard_error
+
+Iterations = Annotated[int, Range(least=1, most=10**7)]
+"""A number of iterations that ends some day."""
+Rule = Literal["held-out", "oracle"]
+"""How a parameter is chosen: by rows kept out of the fit, or by the truth."""
 
 
 class Judge:
@@ -40,7 +46,8 @@ class Judge:
         ValueError: The rule is an unknown word, or the problem has no reference for the oracle.
     """
 
-    def __init__(self, problem: Problem, rule: object, seed: int) -> None:
+    @checked
+    def __init__(self, problem: Problem, rule: object, seed: Seed) -> None:
         if isinstance(rule, str) and rule not in ("held-out", "oracle"):
             raise ValueError(f"Choose by 'held-out' or 'oracle', or give a number; got {rule!r}.")
         if rule == "oracle" and problem.reference is None:
@@ -78,7 +85,7 @@ class Judge:
         if self.rule == "held-out":
             return self._unseen.misfits(x)
         if self.rule == "oracle":
-            return torch.tensor([-psnr_of_span(x, self._truth)])
+            return torch.tensor([-psnr_of_span(*where_known(modulus(x), self._truth))])
         return torch.tensor([-float(len(self.images))])
 
     @property

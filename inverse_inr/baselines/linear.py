@@ -10,25 +10,30 @@ the number of iterations are given, chosen by held-out rows, or by the truth, an
 from __future__ import annotations
 
 import math
-import operator
 import time
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from inverse_inr.baselines.judge import Judge
+from inverse_inr.baselines.judge import Iterations, Judge, Rule
 from inverse_inr.derivatives import gradient_adjoint, grid_gradient
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import Positive, Seed, checked
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
 
 
+@checked
 def cgls(
-    problem: Problem, iterations: int | str = "held-out", *, maximum: int = 60, seed: int = 0
+    problem: Problem,
+    iterations: Iterations | Rule = "held-out",
+    *,
+    maximum: Iterations = 60,
+    seed: Seed = 0,
 ) -> Solution:
     """Conjugate gradients on the normal equations; the number of iterations regularises.
 
@@ -47,31 +52,21 @@ def cgls(
     judge = Judge(problem, iterations, seed)
     limit = maximum
     if not isinstance(iterations, str):
-        limit = _whole(iterations)
-    if limit < 1:
-        raise ValueError(f"cgls: iterations must be at least 1, got {limit}.")
+        limit = iterations
     for k, x in enumerate(cgls_iterates(LeastSquares.of(problem, judge.fit), limit), 1):
         judge.consider(x, k)
     return judge.solution("CGLS", "iterations", time.perf_counter() - began)
 
 
-def _whole(iterations: int) -> int:
-    try:
-        return operator.index(iterations)
-    except TypeError:
-        raise TypeError(
-            f"cgls: iterations must be a whole number or a rule, got {iterations!r}."
-        ) from None
-
-
+@checked
 def tv(
     problem: Problem,
-    weight: float | str = "held-out",
+    weight: Positive | Rule = "held-out",
     *,
-    weights: Sequence[float] | None = None,
-    iterations: int = 600,
+    weights: Sequence[Positive] | None = None,
+    iterations: Iterations = 600,
     nonnegative: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Solution:
     """Isotropic total variation by the primal-dual method.
 
@@ -102,8 +97,6 @@ def tv(
     else:
         start = _balanced_weight(problem, system, x)
         tried = sorted(weights or [start * 2.0**k for k in range(2, -9, -1)], reverse=True)
-    if not all(0 < w < math.inf for w in tried):
-        raise ValueError(f"tv: weights must be positive and finite, got {tried}.")
     for value in tried:
         x = primal_dual_tv(system, problem.grid.spacing, value, x, iterations, nonnegative)
         judge.consider(x, value)
@@ -163,12 +156,13 @@ def cgls_iterates(system: LeastSquares, count: int) -> Iterator[Tensor]:
             return
 
 
+@checked
 def primal_dual_tv(
     system: LeastSquares,
-    spacing: Sequence[float],
-    weight: float,
+    spacing: Sequence[Positive],
+    weight: Positive,
     x: Tensor,
-    iterations: int = 600,
+    iterations: Iterations = 600,
     nonnegative: bool = False,
 ) -> Tensor:
     """min_x ½‖K x - z‖² + weight · mean |∇x|: forward differences, isotropic, free boundary.

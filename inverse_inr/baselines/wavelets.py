@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from inverse_inr.ranges import Count, checked
 
 LOWPASS = (
     0.23037781330885523,
@@ -39,11 +42,10 @@ class Wavelets:
         ValueError: `levels` is below 1, or the shape has no room for as many.
     """
 
-    def __init__(self, shape: tuple[int, ...], levels: int = 4) -> None:
-        if levels < 1 or 2**levels > min(shape):
-            raise ValueError(
-                f"Wavelets: levels={levels} must be at least 1 and 2^levels fit into {shape}."
-            )
+    @checked
+    def __init__(self, shape: tuple[Count, ...], levels: Count = 4) -> None:
+        if not len(shape) or levels > math.log2(min(shape)):
+            raise ValueError(f"Wavelets: 2^levels must fit into {tuple(shape)}, levels={levels}.")
         block = 2**levels
         self.shape = tuple(shape)
         self.levels = levels

@@ -11,6 +11,7 @@ from inverse_inr.domain import Grid
 from inverse_inr.hooks import Shaped
 from inverse_inr.kernels.linear import ArrayMap
 from inverse_inr.protocol import Query
+from inverse_inr.ranges import Count, WholeNumber, checked
 
 
 class OnGrid(nn.Module):
@@ -26,8 +27,9 @@ class OnGrid(nn.Module):
         trailing: Number of last axes of `shape` that belong to each row.
     """
 
+    @checked
     def __init__(
-        self, map: ArrayMap, grid: Grid, shape: tuple[int, ...], *, trailing: int = 0
+        self, map: ArrayMap, grid: Grid, shape: tuple[Count, ...], *, trailing: WholeNumber = 0
     ) -> None:
         super().__init__()
         self.map = map

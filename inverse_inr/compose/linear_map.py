@@ -9,6 +9,7 @@ from inverse_inr.domain import Grid
 from inverse_inr.hooks import HasGridMap
 from inverse_inr.kernels.linear import ArrayMap, largest_singular_value
 from inverse_inr.protocol import Operator, all_rows, evaluating
+from inverse_inr.ranges import Count, checked
 from inverse_inr.sampled import interpolation_matrix
 
 
@@ -92,12 +93,13 @@ class LinearMap:
         return largest_singular_value(lambda x: self.adjoint(self(x)), start, iterations)
 
 
+@checked
 def as_linear_map(
     operator: Operator,
     grid: Grid,
     *,
     rows: Tensor | None = None,
-    channels: int = 1,
+    channels: Count = 1,
     dtype: torch.dtype = torch.float32,
 ) -> LinearMap:
     """Make a matrix-free map on images of a linear operator: for CG, power iteration, TV.

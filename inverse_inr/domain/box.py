@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from inverse_inr import memory
+from inverse_inr.ranges import Finite, WholeNumber, checked, require
 
 
+@checked
 @dataclass(frozen=True)
 class Box:
     """An axis-aligned box in physical units, e.g. `Box((-1, -1), (1, 1), units=("cm", "cm"))`.
@@ -33,18 +35,13 @@ class Box:
         tensor([1.0000, 0.5000])
     """
 
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
+    lower: tuple[Finite, ...]
+    upper: tuple[Finite, ...]
     units: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lower = tuple(float(v) for v in self.lower)
         upper = tuple(float(v) for v in self.upper)
-        if isinstance(self.units, str):
-            raise ValueError(
-                f"Box: units={self.units!r} is one string; "
-                "name one unit an axis, e.g. ('cm', 'cm')."
-            )
         units = tuple(self.units) or ("",) * len(lower)
         _check_corners(lower, upper, units)
         object.__setattr__(self, "lower", lower)
@@ -93,9 +90,15 @@ class Box:
             (*s, d) normalised coordinates.
 
         Raises:
+            TypeError: `points` is no tensor.
             ValueError: The last axis of `points` does not hold d coordinates.
         """
-        if points.shape[-1] != self.ndim:
+        if not isinstance(points, Tensor):
+            raise TypeError(
+                f"Box.normalize: points must be a tensor, got {type(points).__name__}. "
+                "Pass torch.as_tensor(points)."
+            )
+        if points.shape[-1:] != (self.ndim,):
             raise ValueError(
                 f"Box of {self.ndim} dimensions: points have shape {tuple(points.shape)}, "
                 f"whose last axis must hold {self.ndim} coordinates."
@@ -139,6 +142,7 @@ class Box:
         Raises:
             OutOfMemoryError: The points do not fit the memory at hand.
         """
+        require("Box.random_points: count", count, WholeNumber)
         size = self.ndim * (dtype or torch.get_default_dtype()).itemsize
         memory.require(
             f"Box.random_points: count={count}",
@@ -185,8 +189,6 @@ def _check_corners(
         raise ValueError(
             f"Box: {len(lower)} axes but {len(units)} units {units}; name one unit an axis."
         )
-    if not all(map(math.isfinite, lower + upper)):
-        raise ValueError(f"Box: corners must be finite, got lower={lower}, upper={upper}.")
     if any(a >= b for a, b in zip(lower, upper, strict=True)):
         raise ValueError(
             f"Box: lower={lower} must be below upper={upper} on every axis. Swapped corners?"

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from inverse_inr import memory
 from inverse_inr.domain.box import Box
+from inverse_inr.ranges import Count, checked
 
 
+@checked
 @dataclass(frozen=True)
 class Grid:
     """A lattice of pixels that fills a box, each pixel known by its centre.
@@ -37,17 +39,15 @@ class Grid:
     """
 
     box: Box
-    shape: tuple[int, ...]
+    shape: tuple[Count, ...]
     affine: tuple[tuple[float, ...], ...] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
-        if len(shape) != self.box.ndim:
+        if len(shape) != self.box.ndim or not shape:
             raise ValueError(
                 f"Grid: shape {shape} has {len(shape)} axes but the box has {self.box.ndim}."
             )
-        if any(n < 1 for n in shape) or any(n != m for n, m in zip(shape, self.shape, strict=True)):
-            raise ValueError(f"Grid: shape must be positive integers, got {tuple(self.shape)}.")
         object.__setattr__(self, "shape", shape)
 
     @property
@@ -141,7 +141,8 @@ class Grid:
         """
         return (points - points.new_tensor(self.box.lower)) / points.new_tensor(self.spacing) - 0.5
 
-    def refined(self, factor: int) -> Grid:
+    @checked
+    def refined(self, factor: Count) -> Grid:
         """Divide each pixel into sub-pixels of the same box.
 
         Args:
@@ -152,7 +153,8 @@ class Grid:
         """
         return Grid(self.box, tuple(n * factor for n in self.shape))
 
-    def crop(self, start: Sequence[int], shape: Sequence[int]) -> Grid:
+    @checked
+    def crop(self, start: Sequence[int], shape: Sequence[Count]) -> Grid:
         """Cut a smaller lattice out of this one, with the box that it fills.
 
         Args:
@@ -161,7 +163,15 @@ class Grid:
 
         Returns:
             The sub-lattice; it carries no affine.
+
+        Raises:
+            ValueError: `start` or `shape` has another number of axes.
         """
+        if not len(start) == len(shape) == self.ndim:
+            raise ValueError(
+                f"Grid.crop: start has {len(start)} and shape {len(shape)} axes, "
+                f"the grid {self.ndim}."
+            )
         lower = tuple(
             a + h * i for a, h, i in zip(self.box.lower, self.spacing, start, strict=True)
         )
@@ -201,7 +211,8 @@ class Grid:
         return replace(self, affine=tuple(tuple(float(v) for v in row) for row in affine))
 
 
-def pixel_grid(shape: tuple[int, ...]) -> Grid:
+@checked
+def pixel_grid(shape: tuple[Count, ...]) -> Grid:
     """Make the lattice of an image of which nothing but its pixels is known.
 
     Args:
@@ -210,5 +221,7 @@ def pixel_grid(shape: tuple[int, ...]) -> Grid:
     Returns:
         A grid in units "px", whose pixel i reaches from i to i + 1.
     """
+    if not len(shape):
+        raise ValueError("pixel_grid: shape is empty; give one number of pixels an axis.")
     upper = tuple(float(n) for n in shape)
     return Grid(Box((0.0,) * len(shape), upper, ("px",) * len(shape)), shape)

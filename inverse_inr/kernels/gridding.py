@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import product
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from inverse_inr.kernels.linear import with_adjoint
 from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr.ranges import Count, Range, checked
 
 
 class Gridding(nn.Module):
@@ -46,13 +47,14 @@ class Gridding(nn.Module):
 
     nyquist_tolerance: ClassVar[float] = 1e-4
 
+    @checked
     def __init__(
         self,
-        shape: Sequence[int],
+        shape: Sequence[Count],
         frequencies: np.ndarray,
         *,
-        oversampling: float = 1.5,
-        width: int = 6,
+        oversampling: Annotated[float, Range(above=1, most=16)] = 1.5,
+        width: Count = 6,
         scale: np.ndarray | None = None,
         real: bool = False,
         dtype: torch.dtype = torch.float32,

@@ -49,6 +49,23 @@ class Poisson(Noise):
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return torch.poisson(self.rate(mean), generator)
 
+    def check(self, y: Tensor) -> None:
+        """Refuse counts below 0.
+
+        Args:
+            y: (b, *m) counts.
+
+        Raises:
+            ValueError: A count is negative.
+        """
+        negative = int((y < 0).sum())
+        if negative:
+            raise ValueError(
+                f"Poisson: {negative} of {y.numel()} counts are negative, the least "
+                f"{float(y.min()):.4g}. Was a dark field subtracted? Pass it as background=..., "
+                "and the counts as they are."
+            )
+
     def standardized(self, prediction: Tensor, y: Tensor) -> Tensor:
         rate = self.rate(prediction)
         return (y - rate) / rate.sqrt()

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.domain import Box
 from inverse_inr.phantoms.shapes import Shapes, off_line
+from inverse_inr.ranges import Count, FiniteTensor, Positive, Seed, checked
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class GaussianBlobs(Shapes):
     """A sum of n Gaussians value exp(-|x - center|^2 / (2 width^2)), differentiable throughout.
@@ -28,9 +31,9 @@ class GaussianBlobs(Shapes):
         ValueError: The shapes disagree, a parameter is not finite, or a width is not positive.
     """
 
-    centers: Tensor
-    widths: Tensor
-    values: Tensor
+    centers: FiniteTensor
+    widths: FiniteTensor
+    values: FiniteTensor
 
     def __post_init__(self) -> None:
         n, _ = self._store("centers").shape
@@ -56,8 +59,9 @@ class GaussianBlobs(Shapes):
             yield mass * torch.exp(-2 * (math.pi * width * frequency).square().sum(-1))
 
 
+@checked
 def gaussian_blobs(
-    box: Box, *, count: int = 40, width: float | None = None, seed: int = 0
+    box: Box, *, count: Count = 40, width: Positive | None = None, seed: Seed = 0
 ) -> GaussianBlobs:
     """Draw random positive blobs that stay away from the faces of a box.
 
@@ -77,11 +81,10 @@ def gaussian_blobs(
     Raises:
         ValueError: `count` is below 1, or `width` is not positive or leaves no room.
     """
+    memory.require(f"gaussian_blobs: count={count}", 8 * count * (2 * box.ndim + 2), "Take fewer.")
     side = min(box.lengths)
     if width is None:
         width = side / 32
-    if count < 1 or not (math.isfinite(width) and width > 0):
-        raise ValueError(f"gaussian_blobs: count={count} and width={width} must be positive.")
     # all blobs at this distance add up to 1e-8 of the least maximum, 1/2
     margin = width * math.sqrt(2 * math.log(2e8 * count))
     if 2 * margin >= side:

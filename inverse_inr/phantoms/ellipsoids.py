@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from inverse_inr.phantoms.shapes import Shapes, off_line
+from inverse_inr.ranges import FiniteTensor, checked
 
 BALL_TERMS = 9
 """Terms of the ball's series: below u = 1 the next one is under the precision of float64."""
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Ellipsoids(Shapes):
     """A sum of n uniform ellipses (d = 2) or ellipsoids (d = 3).
@@ -33,10 +35,10 @@ class Ellipsoids(Shapes):
             a rotation is not orthogonal.
     """
 
-    centers: Tensor
-    semi_axes: Tensor
-    rotations: Tensor
-    values: Tensor
+    centers: FiniteTensor
+    semi_axes: FiniteTensor
+    rotations: FiniteTensor
+    values: FiniteTensor
 
     def __post_init__(self) -> None:
         n, d = self._store("centers").shape

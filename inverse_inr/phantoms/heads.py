@@ -7,6 +7,7 @@ from torch import Tensor
 
 from inverse_inr.domain import Box
 from inverse_inr.phantoms.ellipsoids import Ellipsoids
+from inverse_inr.ranges import checked
 
 # The tables' x points right and y up. Each row holds the semi-axes, the centre, and the rotation
 # about z in degrees counter-clockwise.
@@ -36,6 +37,7 @@ _KAK_SLANEY = (
 )
 
 
+@checked
 def shepp_logan(box: Box, *, modified: bool = True) -> Ellipsoids:
     """Make the 2-D head phantom of Shepp & Logan.
 
@@ -61,6 +63,7 @@ def shepp_logan(box: Box, *, modified: bool = True) -> Ellipsoids:
     return _head("shepp_logan", box, _SHEPP_LOGAN, values)
 
 
+@checked
 def shepp_logan_3d(box: Box, *, modified: bool = True) -> Ellipsoids:
     """Make the 3-D head phantom of Kak & Slaney.
 

@@ -6,7 +6,7 @@ All are entire functions (`functions/`): no removable singularity is guarded by 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,8 +16,9 @@ from inverse_inr.priors.activations import Activation, constant
 from inverse_inr.priors.functions.prolate import cosine_sum, prolate_expansion
 from inverse_inr.priors.functions.sinc import rolled_cosine, smooth_sinc
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import band, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
+from inverse_inr.ranges import Count, Positive, PositiveFraction, Range, Seed
 
 
 class Sinc(Activation):
@@ -102,14 +103,14 @@ PER_ROOT_CYCLE = {"sinc": 2.1, "pin": 0.66, "raised_cosine": 0.67}
 @preset
 def sinc(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    omega0: float | None = None,
-    width: int = 128,
-    depth: int = 4,
+    omega0: Moderate | None = None,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A network of sin(omega0 z) / (omega0 z) (Saratchandran et al. 2024).
 
@@ -152,15 +153,15 @@ def sinc(
 @preset
 def pin(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    dilation: float | None = None,
-    c: float = 5.0,
-    width: int = 128,
-    depth: int = 4,
+    dilation: Moderate | None = None,
+    c: Annotated[float, Range(above=0, most=500)] = 5.0,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Prolate spheroidal wave functions T ψ0(w z) + b, learnt (Raveendran et al. 2024, PIN).
 
@@ -205,16 +206,16 @@ def pin(
 @preset
 def raised_cosine(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    period: float | None = None,
-    rolloff: float = 0.5,
+    period: Moderate | None = None,
+    rolloff: PositiveFraction = 0.5,
     root: bool = False,
-    width: int = 128,
-    depth: int = 4,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A network of raised-cosine pulses, sinc(z/T) cos(πβz/T) / (1 - (2βz/T)²), or their roots.
 

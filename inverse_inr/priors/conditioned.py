@@ -20,9 +20,10 @@ from inverse_inr.priors.functions.sinc import rolled_cosine, smooth_sinc
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.networks.composer import Composer, Conditioned
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
+from inverse_inr.ranges import Count, Positive, PositiveFraction, Seed
 
 
 class ComposedSine(Sine):
@@ -101,14 +102,14 @@ def _on_circle(z: Tensor) -> Tensor:
 @preset
 def incode(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    omega0: float | None = None,
-    width: int = 128,
-    depth: int = 4,
+    omega0: Moderate | None = None,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """SIREN whose sines a composer shapes from the data (Kazerouni et al. 2024, INCODE).
 
@@ -165,15 +166,15 @@ def incode(
 @preset
 def cosmo(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    omega0: float | None = None,
-    rolloff: float = 0.05,
-    width: int = 128,
-    depth: int = 4,
+    omega0: Moderate | None = None,
+    rolloff: PositiveFraction = 0.05,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Raised-cosine pulses off their blind spots, set by a composer (COSMO-INR, 2025).
 

@@ -8,20 +8,29 @@ from inverse_inr.domain import Box
 from inverse_inr.priors.activations import ReLU
 from inverse_inr.priors.encodings import FourierFeatures, gaussian_frequencies, octave_frequencies
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import band, choose, coordinate_network, preset, seeded
+from inverse_inr.priors.preset import (
+    Layers,
+    LayersOrNone,
+    Moderate,
+    band,
+    coordinate_network,
+    preset,
+    seeded,
+)
 from inverse_inr.priors.prior import Prior
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 @preset
 def relu(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    width: int = 128,
-    depth: int = 4,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A plain ReLU network: the slow learner that others are compared with (Rahaman et al. 2019).
 
@@ -59,19 +68,19 @@ def relu(
 @preset
 def fourier(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
     spacing: Literal["random", "octaves"] = "random",
-    features: int = 128,
-    deviation: float | None = None,
-    highest: float | None = None,
+    features: Count = 128,
+    deviation: Moderate | None = None,
+    highest: Moderate | None = None,
     learnable: bool = False,
     anneal: bool = False,
-    width: int = 128,
-    depth: int = 3,
+    width: Count = 128,
+    depth: LayersOrNone = 3,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Fourier features, random (Tancik et al. 2020) or octaves (Mildenhall et al. 2020), and ReLU.
 
@@ -104,7 +113,6 @@ def fourier(
         2021.
     """
     bandwidth, b = band(box, bandwidth)
-    choose("fourier", "spacing", spacing, ("random", "octaves"))
     if anneal and spacing == "random":
         raise ValueError("fourier: anneal=True needs octaves to let in; pass spacing='octaves'.")
     octave = None

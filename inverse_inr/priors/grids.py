@@ -11,9 +11,10 @@ from inverse_inr.domain import Box
 from inverse_inr.priors.activations import ReLU, uniform
 from inverse_inr.priors.heads import HeadName, Heads
 from inverse_inr.priors.lattices.encoding import GridEncoding
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.preset import Layers, Levels, Log2Size, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
+from inverse_inr.ranges import Count, Fraction, Positive, Seed
 
 
 class Direct(nn.Identity):
@@ -39,13 +40,13 @@ ORDERS = {1: "linear", 3: "cubic"}
 @preset
 def grid(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    cells: float | None = None,
+    cells: Positive | None = None,
     order: Literal[1, 3] = 1,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A dense grid of values, multilinear (order 1) or cubic B-spline (order 3) between nodes.
 
@@ -96,20 +97,20 @@ def grid(
 @preset
 def hash(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    levels: int = 8,
-    coarsest: float = 8,
-    finest: float | None = None,
-    features: int = 2,
-    log2_table: int = 19,
-    width: int = 32,
-    depth: int = 2,
+    levels: Levels = 8,
+    coarsest: Positive = 8,
+    finest: Positive | None = None,
+    features: Count = 2,
+    log2_table: Log2Size = 19,
+    width: Count = 32,
+    depth: Layers = 2,
     interpolation: Literal["linear", "smoothstep"] = "linear",
-    coarse_to_fine: float = 0.0,
+    coarse_to_fine: Fraction = 0.0,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Multiresolution hash encoding and a small ReLU network (Müller et al. 2022).
 

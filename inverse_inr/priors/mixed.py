@@ -18,6 +18,7 @@ from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.sines.learnt_shape import Hosc
 from inverse_inr.priors.sines.variable_period import Finer, finer_omega
 from inverse_inr.priors.wavelets import GaborReal, wire_omega
+from inverse_inr.ranges import Count, Positive, Seed
 from inverse_inr.registry import nearest
 
 
@@ -48,13 +49,13 @@ MIRE_ATOMS = ("raised_cosine", "root_raised_cosine", "prolate", "sinc", "gabor",
 @preset
 def mixed(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
     activations: Sequence[str] = ("sine", "gaussian", "sinc"),
-    width: int = 128,
+    width: Count = 128,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A network with an activation of its own in each layer (Jayasundara et al. 2025, MIRE).
 

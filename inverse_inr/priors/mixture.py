@@ -17,8 +17,9 @@ from inverse_inr.kernels.grouped import group
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.functions.gaussians import Gaussians
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.preset import Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
+from inverse_inr.ranges import Count, Positive, Seed
 
 LINEAR_HEADS = ("linear", "complex", "vector")
 """Heads of which a sum of Gaussians stays a sum of Gaussians."""
@@ -196,14 +197,14 @@ RATES: Mapping[str, float] = {"centers": 0.3, "shape": 1.0}
 @preset
 def gaussian_mixture(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    width: float | None = None,
-    count: int = 500,
-    cutoff: float | None = 5.0,
+    width: Moderate | None = None,
+    count: Count = 500,
+    cutoff: Positive | None = 5.0,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> MixturePrior:
     """Anisotropic Gaussians (Zhang et al. 2024, GaussianImage; Zha et al. 2024, R²-Gaussian).
 

@@ -16,8 +16,9 @@ from inverse_inr.priors.activations import uniform
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.networks.products import FourierFilter, GaborFilter, MultiplicativeNetwork
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
+from inverse_inr.ranges import Count, Positive, Seed
 
 PER_CYCLE = {"fourier_net": 2.0, "gabor_net": 2.0}
 """Default `scale0` per cycle per normalised unit of bandwidth: 256 at 512 pixels, as published."""
@@ -84,14 +85,14 @@ def _start(width: int, ndim: int, reach: float, generator: torch.Generator) -> T
 @preset
 def fourier_net(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    scale0: float | None = None,
-    width: int = 128,
-    depth: int = 4,
+    scale0: Moderate | None = None,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Products of sine filters and linear maps (Fathony et al. 2021): a finite sum of sines.
 
@@ -144,16 +145,16 @@ def fourier_net(
 @preset
 def gabor_net(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    scale0: float | None = None,
-    alpha: float = 6.0,
-    beta: float = 1.0,
-    width: int = 128,
-    depth: int = 4,
+    scale0: Moderate | None = None,
+    alpha: Moderate = 6.0,
+    beta: Moderate = 1.0,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Products of Gabor filters and linear maps (Fathony et al. 2021).
 
@@ -210,15 +211,15 @@ def gabor_net(
 @preset
 def bacon(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    limit: float | None = None,
+    limit: Moderate | None = None,
     every_level: bool = True,
-    width: int = 128,
-    depth: int = 4,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Band-limited coordinate network (Lindell et al. 2022): frozen frequencies, an exact limit.
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation, constant, siren_start
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import band, choose, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
+from inverse_inr.ranges import Count, NonNegative, Positive, Seed
 
 
 class Sine(Activation):
@@ -81,18 +82,18 @@ def siren_omega(b: float, ndim: int) -> float:
 @preset
 def siren(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    omega0: float | None = None,
-    first_omega0: float | None = None,
+    omega0: Moderate | None = None,
+    first_omega0: Moderate | None = None,
     first: Literal["sine", "sinh"] = "sine",
-    weight_scale: float = 1.0,
-    noise: Sequence[float] = (0.0, 0.0),
-    width: int = 128,
-    depth: int = 4,
+    weight_scale: Moderate = 1.0,
+    noise: Sequence[NonNegative] = (0.0, 0.0),
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Network of sines (Sitzmann et al. 2020): omega0 in all layers, hidden weights divided by it.
 
@@ -129,7 +130,6 @@ def siren(
     bandwidth, b = band(box, bandwidth)
     if omega0 is None:
         omega0 = siren_omega(b, box.ndim)
-    choose("siren", "first", first, ("sine", "sinh"))
     if first_omega0 is None:
         first_omega0 = omega0
         if first == "sinh":

@@ -34,10 +34,11 @@ from inverse_inr.priors.activations import ReLU, uniform
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.lattices.encoding import GridEncoding
 from inverse_inr.priors.networks.phasors import AmplitudeAndPhase, FreePhase
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.preset import Layers, Levels, Log2Size, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 @dataclass
@@ -142,21 +143,21 @@ class PhasedPrior(Prior):
 @preset
 def phased(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    cells: float | None = None,
+    cells: Positive | None = None,
     speckle: bool = False,
     projected: bool = False,
-    levels: int = 3,
-    coarsest: float = 8,
-    finest: float | None = None,
-    features: int = 2,
-    log2_table: int = 19,
-    width: int = 32,
-    depth: int = 2,
-    phase_rate: float = 1.0,
-    seed: int = 0,
+    levels: Levels = 3,
+    coarsest: Positive = 8,
+    finest: Positive | None = None,
+    features: Count = 2,
+    log2_table: Log2Size = 19,
+    width: Count = 32,
+    depth: Layers = 2,
+    phase_rate: Moderate = 1.0,
+    seed: Seed = 0,
 ) -> Prior:
     """Complex: a `hash` field's amplitude times a free phase in each voxel.
 
@@ -199,6 +200,10 @@ def phased(
         cells = float(round(4 * b))
     if finest is None:
         finest = max(6.8 * b, coarsest)
+    if finest < coarsest:
+        raise ValueError(
+            f"phased: finest={finest} cells are fewer than coarsest={coarsest}. Swapped?"
+        )
     generator = seeded(seed)
     growth = (finest / coarsest) ** (1 / max(1, levels - 1))
     encoding = GridEncoding(

@@ -16,9 +16,10 @@ from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.lattices.decomposition import TensorDecomposition
 from inverse_inr.priors.lattices.factors import Planes
-from inverse_inr.priors.preset import band, choose, preset, seeded
+from inverse_inr.priors.preset import Layers, Levels, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 class SiLU(Activation):
@@ -34,19 +35,19 @@ class SiLU(Activation):
 @preset
 def planes(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
     kind: Literal["sum", "product"] = "product",
-    levels: int = 3,
-    coarsest: float | None = None,
-    finest: float | None = None,
-    features: int = 16,
-    width: int = 64,
-    depth: int = 1,
+    levels: Levels = 3,
+    coarsest: Positive | None = None,
+    finest: Positive | None = None,
+    features: Count = 16,
+    width: Count = 64,
+    depth: Layers = 1,
     interpolation: Literal["linear", "smoothstep", "cubic"] = "linear",
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Planes of all pairs of axes, joined and decoded (K-Planes, Fridovich-Keil et al. 2023).
 
@@ -80,7 +81,6 @@ def planes(
         et al. 2024, GA-Planes.
     """
     bandwidth, b = band(box, bandwidth)
-    choose("planes", "kind", kind, ("sum", "product"))
     if finest is None:
         finest = max(2.0, 4 * b)
     if coarsest is None:
@@ -114,15 +114,15 @@ def planes(
 @preset
 def tensor(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
     kind: Literal["vm", "cp"] = "vm",
-    cells: float | None = None,
-    rank: int | None = None,
+    cells: Positive | None = None,
+    rank: Count | None = None,
     interpolation: Literal["linear", "smoothstep", "cubic"] = "linear",
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A low-rank tensor of grids, without a network (Chen et al. 2022, TensoRF).
 
@@ -149,7 +149,6 @@ def tensor(
         Chen et al. 2022, TensoRF.
     """
     bandwidth, b = band(box, bandwidth)
-    choose("tensor", "kind", kind, ("vm", "cp"))
     if cells is None:
         cells = max(2.0, 4 * b)
     if rank is None:

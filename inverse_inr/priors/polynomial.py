@@ -15,9 +15,10 @@ from inverse_inr.priors.activations import pytorch_start, uniform
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import band, coordinate_network, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import Linear
+from inverse_inr.ranges import Count, Positive, Seed
 
 DEGREE_PER_CYCLE = 4.0
 """Default degree of `sl2a` per cycle per normalised unit of bandwidth."""
@@ -142,15 +143,15 @@ class FusionNetwork(nn.Module):
 @preset
 def sl2a(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    degree: int | None = None,
-    rank: int = 32,
-    width: int = 128,
-    depth: int = 3,
+    degree: Count | None = None,
+    rank: Count = 32,
+    width: Count = 128,
+    depth: Layers = 3,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A learnable Chebyshev series, then low-rank ReLU layers (Rezaeian et al. 2024, SL2A).
 
@@ -227,15 +228,15 @@ class FourierSeries(Encoding):
 @preset
 def fkan(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    harmonics: int | None = None,
-    omega0: float | None = None,
-    width: int = 128,
-    depth: int = 3,
+    harmonics: Count | None = None,
+    omega0: Moderate | None = None,
+    width: Count = 128,
+    depth: Layers = 3,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A learnable Fourier series of each coordinate, then a SIREN (Mehrabian et al. 2024, FKAN).
 

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 import torch
 
 from inverse_inr.domain import Box
-from inverse_inr.memory import Guarded
+from inverse_inr.memory import Guarded, OutOfMemoryError
 from inverse_inr.priors.activations import Activation
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.state import Recipe
 from inverse_inr.priors.topologies import MLP, MakeLinear
+from inverse_inr.ranges import Range, checked
 
 P = ParamSpec("P")
 Made = TypeVar("Made", bound=Prior)
 
-MAY_BE_ZERO = ("coarse_to_fine", "depth", "seed")
-"""Options of presets that may be 0; every other number must be positive."""
+Moderate = Annotated[float, Range(least=1e-9, most=1e9)]
+"""A number that is not so far from 1 that its square leaves single precision."""
+Layers = Annotated[int, Range(least=1, most=256)]
+"""A number of hidden layers on coordinates: none of them is a plane."""
+LayersOrNone = Annotated[int, Range(least=0, most=256)]
+"""A number of hidden layers on an encoding, of which a linear map is a field already."""
+Levels = Annotated[int, Range(least=1, most=64)]
+"""A number of levels, each about twice as fine as the one before."""
+Log2Size = Annotated[int, Range(least=1, most=40)]
+"""The logarithm of a table's size to the base 2."""
 
 DEFAULT_PIXELS = 128
 """The default bandwidth is the Nyquist frequency of this many pixels along the longest side."""
@@ -32,7 +40,8 @@ DEFAULT_PIXELS = 128
 def preset(build: Callable[P, Made]) -> Callable[P, Made]:
     """Make a function an entry of the catalogue.
 
-    Its numbers are checked, and the priors that it makes remember how they were made. The first
+    Its options are checked against their annotations (`inverse_inr.ranges`), nothing larger than
+    the memory at hand is made, and the priors that it makes remember how they were made. The first
     paragraph of the function's docstring becomes the recipe's summary, which `Prior.describe`
     prints.
 
@@ -40,20 +49,24 @@ def preset(build: Callable[P, Made]) -> Callable[P, Made]:
         build: The function that makes the prior.
 
     Returns:
-        The same function. It raises ValueError for a number that is not positive and finite.
+        The same function. It raises TypeError or ValueError for an option of another kind or out of
+        its range, and OutOfMemoryError; the message begins with the preset's name.
     """
     signature = inspect.signature(build)
+    make = checked(build)
 
     @functools.wraps(build)
     def create(*args: P.args, **kwargs: P.kwargs) -> Made:
-        options = signature.bind(*args, **kwargs)
-        options.apply_defaults()
-        for name, value in options.arguments.items():
-            _check_positive(build.__name__, name, value)
         # nn.Linear draws weights before ours replace them: the caller's random numbers stay as they
         # were
-        with torch.random.fork_rng(devices=[]), _guarded(build.__name__, options.arguments):
-            prior = build(*args, **kwargs)
+        with torch.random.fork_rng(devices=[]), _guarded(build.__name__, kwargs):
+            try:
+                prior = make(*args, **kwargs)
+            except (TypeError, ValueError, MemoryError) as error:
+                raise _named(build.__name__, error) from error.__cause__
+        _require_finite(build.__name__, prior)
+        options = signature.bind(*args, **kwargs)
+        options.apply_defaults()
         summary = inspect.getdoc(build) or ""
         chosen = {k: v for k, v in options.arguments.items() if k != "box"}
         prior.recipe = Recipe(build.__name__, chosen, summary.split("\n\n")[0])
@@ -62,41 +75,37 @@ def preset(build: Callable[P, Made]) -> Callable[P, Made]:
     return create
 
 
+def _named(preset: str, error: Exception) -> Exception:
+    """The error, whose message begins with the preset's name."""
+    if isinstance(error, OutOfMemoryError) or str(error).startswith(preset):
+        return error
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(f"{preset}: the options ask for more than any memory. {error}")
+    if type(error) in (TypeError, ValueError):
+        return type(error)(f"{preset}: {error}")
+    return error
+
+
+def _require_finite(preset: str, prior: Prior) -> None:
+    """Refuse a prior that options at the edge of the numbers have spoilt."""
+    for name, tensor in (*prior.named_parameters(), *prior.named_buffers()):
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(
+                f"{preset}: {name} starts with NaN or Inf. Is an option very large or small?"
+            )
+
+
 def _guarded(preset: str, options: Mapping[str, object]) -> Guarded:
-    """Nothing larger than the memory at hand is made of the options; the largest are named."""
+    """Nothing larger than the memory at hand is made of the options; the largest are named.
+
+    Training needs the gradient as well, so weights count twice.
+    """
     numbers = {k: v for k, v in options.items() if type(v) is int and k != "seed"}
     largest = sorted(numbers, key=lambda k: -numbers[k])[:4]
     named = ", ".join(f"{k}={numbers[k]}" for k in largest)
-    return Guarded(f"{preset}({named})", "Make one of these options smaller.")
-
-
-def _check_positive(preset: str, name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return
-    if not math.isfinite(value) or value < 0 or (value == 0 and name not in MAY_BE_ZERO):
-        raise ValueError(f"{preset}: {name} must be positive and finite, got {value}.")
-
-
-def choose(preset: str, name: str, value: str, allowed: tuple[str, ...]) -> str:
-    """Check an option that is one of a few words.
-
-    Args:
-        preset: The preset's name, for the message.
-        name: The option's name, for the message.
-        value: The word that was given.
-        allowed: The words that may be given.
-
-    Returns:
-        `value`, unchanged.
-
-    Raises:
-        ValueError: If `value` is not allowed; the message lists what is.
-    """
-    if value not in allowed:
-        raise ValueError(
-            f"{preset}: {name} must be {' or '.join(map(repr, allowed))}, got {value!r}."
-        )
-    return value
+    return Guarded(
+        f"{preset}: a network with {named or 'these options'}", "Make it smaller.", times=2
+    )
 
 
 def band(box: Box, bandwidth: float | None) -> tuple[float, float]:

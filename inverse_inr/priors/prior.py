@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Box, Grid
-from inverse_inr.evaluation import CHUNK, placement
+from inverse_inr.evaluation import CHUNK, placement, require_precise
 from inverse_inr.hooks import Anneals, Conditions
 from inverse_inr.least_squares import back_projection
 from inverse_inr.priors.encodings import Encoding, Identity
@@ -101,7 +101,12 @@ class Prior(nn.Module):
     # --- as a field -------------------------------------------------------------------------------
 
     def forward(self, points: Tensor) -> Tensor:
-        """Evaluate the field at `points`, (*s, d) in physical units: (*s, channels)."""
+        """Evaluate the field at `points`, (*s, d) in physical units: (*s, channels).
+
+        Raises:
+            TypeError: The points have half precision.
+        """
+        require_precise(self.name, points.dtype)
         return self._values(self.network(self.encoding(self.box.normalize(points))))
 
     def sample(self, grid: Grid) -> Tensor:
@@ -112,7 +117,14 @@ class Prior(nn.Module):
 
         Returns:
             (*grid.shape, channels).
+
+        Raises:
+            ValueError: The lattice has another number of axes.
         """
+        if grid.ndim != self.box.ndim:
+            raise ValueError(
+                f"{self.name}: the field lives on {self.box.ndim} axes, the grid has {grid.ndim}."
+            )
         dtype, device = placement(self)
         center, scale = self.box.center, self.box.scale
         axes = [
@@ -286,6 +298,8 @@ class Prior(nn.Module):
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Prior:
+        # before anything changes: half(), to(float16) and the like all come this way
+        require_precise(self.name, fn(torch.zeros((), device=self.lower.device)).dtype)
         super()._apply(fn, recurse)
         device = self.lower.device
         # corners keep their precision whatever the weights do

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +16,10 @@ from inverse_inr.domain import Box
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.networks.tiles import Scale
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.preset import Layers, Levels, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.state import Recipe
+from inverse_inr.ranges import Count, Positive, Range, Seed
 
 
 class Pyramid(nn.Module):
@@ -90,17 +92,17 @@ def refined(prior: Prior) -> Prior:
 @preset
 def miner(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    scales: int | None = None,
-    omega0: float | None = None,
-    width: int = 18,
-    coarsest_width: int = 72,
-    depth: int = 2,
-    overlap: float | None = 0.25,
+    scales: Levels | None = None,
+    omega0: Moderate | None = None,
+    width: Count = 18,
+    coarsest_width: Count = 72,
+    depth: Layers = 2,
+    overlap: Annotated[float, Range(above=0, most=0.5)] | None = 0.25,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A pyramid of tiny SIRENs, one per block (Saragadam et al. 2022, MINER).
 
@@ -136,8 +138,6 @@ def miner(
         Saragadam et al. 2022, MINER.
     """
     bandwidth, b = band(box, bandwidth)
-    if overlap is not None and overlap > 0.5:
-        raise ValueError(f"miner: overlap={overlap} of a block's side is more than half of it.")
     if scales is None:
         samples = 16 if box.ndim > 2 else 32  # per axis of a finest block, as published
         scales = 1 + max(0, round(math.log2(4 * b / samples)))

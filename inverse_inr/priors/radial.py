@@ -16,8 +16,9 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation, constant, decay
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import band, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 class Radial(Activation):
@@ -137,15 +138,15 @@ def _radial(name: str, activation: Callable[..., Radial], formula: str) -> Calla
 
     def build(
         box: Box,
-        channels: int = 1,
-        bandwidth: float | None = None,
+        channels: Count = 1,
+        bandwidth: Positive | None = None,
         *,
-        scale0: float | None = None,
+        scale0: Moderate | None = None,
         learnable: bool = False,
-        width: int = 128,
-        depth: int = 4,
+        width: Count = 128,
+        depth: Layers = 4,
         head: HeadName = "linear",
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> Prior:
         bandwidth, b = band(box, bandwidth)
         if scale0 is None:
@@ -178,16 +179,16 @@ exp_sine = _radial("exp_sine", ExpSine, "exp(-sin(scale0 z))")
 @preset
 def super_gaussian(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    scale0: float | None = None,
-    power: float = 2.0,
+    scale0: Moderate | None = None,
+    power: Moderate = 2.0,
     learnable: bool = False,
-    width: int = 128,
-    depth: int = 4,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A network of [exp(-(scale0 z)²)]^power (Ramasinghe & Lucey 2022).
 

@@ -17,9 +17,10 @@ from inverse_inr.priors.activations import ReLU, uniform
 from inverse_inr.priors.encodings import FourierFeatures, Identity, octave_frequencies
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import band, choose, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP, Layer, Linear
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 def wave_basis(inputs: int, frequencies: int, phases: int, amplitude: float) -> Tensor:
@@ -118,18 +119,18 @@ AMPLITUDES = {"sine": 0.01, "relu": 0.05}
 @preset
 def fr(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
     activation: Literal["sine", "relu"] = "sine",
-    omega0: float | None = None,
-    frequencies: int = 32,
-    phases: int = 8,
-    amplitude: float | None = None,
-    width: int = 128,
-    depth: int = 4,
+    omega0: Moderate | None = None,
+    frequencies: Count = 32,
+    phases: Count = 8,
+    amplitude: Moderate | None = None,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Fourier reparameterised training (Shi et al. 2024): hidden weights W = ΛB.
 
@@ -163,7 +164,6 @@ def fr(
         Shi et al. 2024.
     """
     bandwidth, b = band(box, bandwidth)
-    choose("fr", "activation", activation, ("sine", "relu"))
     if omega0 is None:
         omega0 = siren_omega(b, box.ndim)
     if amplitude is None:

@@ -13,9 +13,10 @@ from inverse_inr.priors.activations import Activation, uniform
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP, Linear
+from inverse_inr.ranges import Count, Finite, Positive, Seed
 
 
 class Separable(nn.Module):
@@ -111,16 +112,16 @@ class Separable(nn.Module):
 @preset
 def separable(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    omega0: float | Sequence[float] | None = None,
-    rank: int | Sequence[int] = 64,
-    width: int = 128,
-    depth: int = 3,
-    knots: Sequence[float] | None = None,
+    omega0: Moderate | Sequence[Moderate] | None = None,
+    rank: Count | Sequence[Count] = 64,
+    width: Count = 128,
+    depth: Layers = 3,
+    knots: Sequence[Finite] | None = None,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Tucker product of one-dimensional SIRENs (Luo et al. 2023): a lattice costs a call per axis.
 

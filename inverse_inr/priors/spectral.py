@@ -22,9 +22,10 @@ from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.lattices.encoding import GridEncoding
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import band, choose, preset, seeded
+from inverse_inr.priors.preset import Moderate, band, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 class SpatialNetwork(nn.Module):
@@ -131,15 +132,15 @@ class SpectralBasis(nn.Module):
 @preset
 def spectral_basis(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    cells: float | None = None,
-    components: int = 16,
-    smooth: float = 0.5,
+    cells: Positive | None = None,
+    components: Count = 16,
+    smooth: Moderate = 0.5,
     space: Literal["lattice", "network"] = "lattice",
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """An image of coefficients times cosines of the last axis, fainter the faster they oscillate.
 
@@ -164,7 +165,6 @@ def spectral_basis(
         ValueError: For an unknown kind of space.
     """
     bandwidth, b = band(box, bandwidth)
-    choose("spectral_basis", "space", space, ("lattice", "network"))
     if cells is None:
         cells = max(2.0, 4 * b)
     omega0 = None

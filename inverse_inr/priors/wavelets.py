@@ -12,8 +12,9 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import NOTHING, Activation, constant, decay
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import band, choose, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 class _WavePacket(torch.autograd.Function):
@@ -163,16 +164,16 @@ WAVELETS = {
 @preset
 def wire(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    omega0: float | None = None,
-    scale0: float | None = None,
+    omega0: Moderate | None = None,
+    scale0: Moderate | None = None,
     variant: Literal["complex", "real", "two"] = "complex",
-    width: int = 128,
-    depth: int = 3,
+    width: Count = 128,
+    depth: Layers = 3,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Gabor wavelet network (Saragadam et al. 2023): complex, real, or with a 2-D envelope.
 
@@ -205,7 +206,6 @@ def wire(
         omega0 = wire_omega(b)
     if scale0 is None:
         scale0 = omega0
-    choose("wire", "variant", variant, tuple(WAVELETS))
     make, divisor = WAVELETS[variant]
     return coordinate_network(
         box,

@@ -16,6 +16,7 @@ from inverse_inr.ranges.checking import require as require
 from inverse_inr.ranges.faults import Fault as Fault
 from inverse_inr.ranges.faults import fault_of as fault_of
 from inverse_inr.ranges.faults import in_words as in_words
+from inverse_inr.ranges.faults import shown as shown
 from inverse_inr.ranges.kinds import Count as Count
 from inverse_inr.ranges.kinds import Finite as Finite
 from inverse_inr.ranges.kinds import FiniteTensor as FiniteTensor
@@ -26,4 +27,5 @@ from inverse_inr.ranges.kinds import Positive as Positive
 from inverse_inr.ranges.kinds import PositiveFraction as PositiveFraction
 from inverse_inr.ranges.kinds import ProperFraction as ProperFraction
 from inverse_inr.ranges.kinds import Range as Range
+from inverse_inr.ranges.kinds import Seed as Seed
 from inverse_inr.ranges.kinds import WholeNumber as WholeNumber

@@ -166,9 +166,8 @@ def _fault_of_literal(value: object, options: tuple[object, ...]) -> Fault | Non
         hint = nearest(value, texts)
         if hint.startswith("Did"):
             slip = hint
-    return Fault(
-        _either([repr(option) for option in options]), slip, of_range=isinstance(value, str)
-    )
+    alike = any(type(value) is type(option) for option in options)
+    return Fault(_either([repr(option) for option in options]), slip, of_range=alike)
 
 
 def _fault_of_number(value: object, kind: Any, marks: Sequence[Any]) -> Fault | None:

@@ -64,6 +64,8 @@ Count = Annotated[int, Range(least=1)]
 """A whole number of at least 1: a size, a number of steps."""
 WholeNumber = Annotated[int, Range(least=0)]
 """A whole number of at least 0: an index, a seed, a number that may be none."""
+Seed = Annotated[int, Range(least=0, most=2**62)]
+"""A seed of random numbers, as torch's generators take it, with room to count on from it."""
 Positive = Annotated[float, Range(above=0)]
 """A finite number above 0: a length, a bandwidth."""
 NonNegative = Annotated[float, Range(least=0)]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.regularizers.similarity import similar_patches
 from inverse_inr.regularizers.weighted import Regularizer
 
@@ -66,21 +67,20 @@ class LocalGaussians(Regularizer):
         of noise removal, as in piecewise linear estimators (Yu, Sapiro & Mallat 2012).
     """
 
+    @checked
     def __init__(
         self,
         guide: Field,
         grid: Grid,
         *,
-        patch: int = 5,
-        search: int = 10,
-        neighbours: int = 60,
-        stride: int | None = None,
-        floor: float = 0.02,
+        patch: Count = 5,
+        search: Count = 10,
+        neighbours: Count = 60,
+        stride: Count | None = None,
+        floor: Positive = 0.02,
     ) -> None:
-        if (stride is not None and stride < 1) or not floor > 0:
-            raise ValueError(
-                f"LocalGaussians: stride={stride} must be at least 1 and floor={floor} positive."
-            )
+        if patch % 2 == 0:
+            raise ValueError(f"LocalGaussians: patch={patch} must be an odd number of pixels.")
         if min(grid.shape) < patch:
             raise ValueError(
                 f"LocalGaussians: patches of {patch} pixels do not fit in a grid of {grid.shape}."
@@ -134,7 +134,12 @@ class LocalGaussians(Regularizer):
         mean = group.mean(1)
         off = group - mean[:, None]
         unit = torch.eye(off.shape[-1], dtype=off.dtype, device=off.device)
-        lower = torch.linalg.cholesky(off.mT @ off / off.shape[1] + self.floor**2 * unit)
+        lower, failed = torch.linalg.cholesky_ex(off.mT @ off / off.shape[1] + self.floor**2 * unit)
+        if bool(failed.any()):
+            raise ValueError(
+                f"LocalGaussians: floor={self.floor} is too small beside patches of size "
+                f"{float(group.abs().max()):.3g}: their covariance has no inverse. A larger one?"
+            )
         return mean, torch.linalg.solve_triangular(lower, unit.expand_as(lower), upper=False)
 
     def _patches(self, values: Tensor) -> Tensor:
@@ -158,7 +163,8 @@ class LocalGaussians(Regularizer):
         return (factor.to(patches) @ off[..., None]).square().mean()
 
 
-def affordable_stride(grid: Grid, patch: int, size: int) -> int:
+@checked
+def affordable_stride(grid: Grid, patch: Count, size: Count) -> int:
     """The least stride with which all models of a grid's patches stay within `LARGEST` bytes.
 
     Args:

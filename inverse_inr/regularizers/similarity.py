@@ -17,20 +17,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from inverse_inr import memory
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.ranges import Count, checked
 from inverse_inr.regularizers.weighted import Regularizer
 
 BLOCK = 24
 """Number of offsets whose patch distances are held at a time, which bounds memory."""
 
 
+@checked
 def similar_patches(
     image: Tensor,
     *,
-    patch: int = 9,
-    search: int = 10,
-    neighbours: int = 8,
+    patch: Count = 9,
+    search: Count = 10,
+    neighbours: Count = 8,
     at: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Find the most similar patches around each pixel.
@@ -53,10 +56,11 @@ def similar_patches(
     Raises:
         ValueError: The image holds NaN or Inf, the patch is even, or a number is below 1.
     """
-    if patch < 1 or patch % 2 == 0 or search < 1 or neighbours < 1:
+    if patch % 2 == 0:
+        raise ValueError(f"similar_patches: patch={patch} must be an odd number of pixels.")
+    if image.ndim < 2 or not image.numel() or patch > 2 * max(image.shape[:-1]):
         raise ValueError(
-            f"similar_patches: patch={patch} must be odd, "
-            f"search={search} and neighbours={neighbours} >= 1."
+            f"similar_patches: patch={patch} does not fit an image of {tuple(image.shape)}."
         )
     if not torch.isfinite(image).all():
         raise ValueError("similar_patches: the guide holds NaN or Inf.")
@@ -64,11 +68,17 @@ def similar_patches(
         image = torch.view_as_real(image).flatten(-2)
     shape = image.shape[:-1]
     index = torch.arange(shape.numel(), device=image.device).reshape(shape)
+    search = min(search, max(shape) - 1)  # further away there is no pixel
     offsets = [
         o for o in itertools.product(range(-search, search + 1), repeat=len(shape)) if any(o)
     ]
     if at is None:
         at = index.flatten()
+    memory.require(
+        f"similar_patches: neighbours={neighbours} of {len(at)} pixels",
+        len(at) * (neighbours + BLOCK) * (8 + image.element_size()),
+        lambda there: f"Ask for {max(1, there // (20 * len(at)))} at most.",
+    )
     near = image.new_full((len(at), neighbours), torch.inf)
     place = at[:, None].expand(-1, neighbours)  # itself, at weight 0, where fewer are inside
     for start in range(0, len(offsets), BLOCK):
@@ -128,6 +138,7 @@ class NonLocal(Regularizer):
         Gilboa & Osher 2008.
     """
 
+    @checked
     def __init__(self, guide: Field, grid: Grid, **options: Any) -> None:
         self.guide = guide
         self.grid = grid

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -15,7 +16,11 @@ from torch import Tensor
 from inverse_inr.derivatives import gradient, grid_gradient, grid_laplacian, laplacian
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, sample
+from inverse_inr.ranges import Count, NonNegative, Range, checked
 from inverse_inr.regularizers.weighted import Regularizer
+
+Slope = Annotated[float, Range(least=1e-15)]
+"""A slope whose square single precision can hold."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class _GradientPenalty(Regularizer):
     """
 
     grid: Grid | None = None
-    patch: int | None = None
+    patch: Count | None = None
     joint: bool = False
 
     def __post_init__(self) -> None:
@@ -73,7 +78,8 @@ class _GradientPenalty(Regularizer):
         return slope
 
 
-def random_patch(grid: Grid, size: int) -> Grid:
+@checked
+def random_patch(grid: Grid, size: Count) -> Grid:
     """Crop a grid at random; torch's default generator, which the solver seeds, places the crop.
 
     Args:
@@ -85,6 +91,7 @@ def random_patch(grid: Grid, size: int) -> Grid:
     return grid.crop(start, shape)
 
 
+@checked
 @dataclass(frozen=True)
 class TotalVariation(_GradientPenalty):
     """Isotropic total variation, mean |∇f|, in field units per length unit.
@@ -100,12 +107,13 @@ class TotalVariation(_GradientPenalty):
         Rudin, Osher & Fatemi 1992; `joint` is Bresson & Chan 2008.
     """
 
-    epsilon: float = 1e-6
+    epsilon: NonNegative = 1e-6
 
     def penalty(self, squared: Tensor) -> Tensor:
         return (squared + self.epsilon**2).sqrt() - self.epsilon
 
 
+@checked
 @dataclass(frozen=True)
 class EdgePreserving(_GradientPenalty):
     """mean delta (sqrt(1 + |∇f|² / delta²) - 1): quadratic below a slope, linear above it.
@@ -121,12 +129,14 @@ class EdgePreserving(_GradientPenalty):
         Charbonnier 1997.
     """
 
-    delta: float = 1.0
+    delta: Slope = 1.0
 
     def penalty(self, squared: Tensor) -> Tensor:
-        return self.delta * ((1 + squared / self.delta**2).sqrt() - 1)
+        # delta (sqrt(1 + s²/delta²) - 1) without the difference of nearly equal numbers
+        return squared / ((squared + self.delta**2).sqrt() + self.delta)
 
 
+@checked
 @dataclass(frozen=True)
 class Sobolev(_GradientPenalty):
     """mean |∇f|² (order 1) or mean |Δf|² (order 2).
@@ -142,14 +152,13 @@ class Sobolev(_GradientPenalty):
         ValueError: The order is another, or a patch is given without its grid.
     """
 
-    order: int = 1
+    order: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.order not in (1, 2) or (self.order == 2 and self.patch is not None):
+        if self.order == 2 and self.patch is not None:
             raise ValueError(
-                f"Sobolev(order={self.order}, patch={self.patch}): "
-                "order is 1, or 2 without a patch."
+                f"Sobolev(order=2, patch={self.patch}): order is 1, or 2 without a patch."
             )
 
     def penalty(self, squared: Tensor) -> Tensor:
@@ -163,6 +172,7 @@ class Sobolev(_GradientPenalty):
         return super().__call__(field, points)
 
 
+@checked
 @dataclass(frozen=True)
 class PairDifference(Regularizer):
     """mean φ(|f(x) - f(x')| / |x - x'|) over pairs of points where the operators have just looked.
@@ -179,7 +189,7 @@ class PairDifference(Regularizer):
         The edge-preserving form is of NeSVoR, Xu et al. 2023.
     """
 
-    delta: float | None = None
+    delta: Slope | None = None
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         looks: list[tuple[Tensor, Tensor]] = []
@@ -201,7 +211,7 @@ class PairDifference(Regularizer):
         )
         if self.delta is None:
             return (squared + 1e-12).sqrt().mean()
-        return self.delta * ((1 + squared / self.delta**2).sqrt() - 1).mean()
+        return (squared / ((squared + self.delta**2).sqrt() + self.delta)).mean()
 
     @staticmethod
     def _spread(x: Tensor) -> Tensor:

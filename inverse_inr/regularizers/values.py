@@ -9,9 +9,11 @@ from torch import Tensor
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.ranges import Positive, checked
 from inverse_inr.regularizers.weighted import Regularizer
 
 
+@checked
 @dataclass(frozen=True)
 class L1(Regularizer):
     """mean |f|: few places are non-zero.
@@ -28,6 +30,7 @@ class L1(Regularizer):
         return sample(field, self.grid).abs().mean()
 
 
+@checked
 @dataclass(frozen=True)
 class Smoothness(Regularizer):
     """E |f(x) - f(x + distance d)|, where d is uniform on the sphere.
@@ -43,11 +46,7 @@ class Smoothness(Regularizer):
         printing it: this form is ours.
     """
 
-    distance: float
-
-    def __post_init__(self) -> None:
-        if not self.distance > 0:
-            raise ValueError(f"Smoothness: distance must be positive, got {self.distance}.")
+    distance: Positive
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         direction = torch.nn.functional.normalize(torch.randn_like(points), dim=-1)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.evaluation import Field
+from inverse_inr.ranges import checked
 
 
 class Regularizer(ABC):
@@ -58,7 +59,10 @@ class Weighted(Regularizer):
         [(0.001, 'TotalVariation'), (0.01, 'L1')]
     """
 
+    @checked
     def __init__(self, parts: tuple[tuple[float, Callable[[Field, Tensor], Tensor]], ...]) -> None:
+        if not parts:
+            raise ValueError("Weighted: parts is empty; give (weight, regularizer) of each.")
         for weight, _ in parts:
             if not 0 <= weight < float("inf"):
                 raise ValueError(

@@ -6,7 +6,7 @@ Rows and random numbers are pure functions of (seed, step), so that runs resume 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, placement
-from inverse_inr.hooks import BeforeStep, Begins, HasPrior
+from inverse_inr.hooks import BeforeStep, Begins, HasParameterGroups, HasPrior
+from inverse_inr.priors.state import state_differences
 from inverse_inr.protocol import Predicts
 from inverse_inr.regularizers import Weighted
 from inverse_inr.term import Term
@@ -72,11 +73,39 @@ class Objective(nn.Module):
         self.names += [f"R({type(m).__name__})" for _, m in self.own]
 
     def who_takes_part(self) -> list[object]:
-        """The prior, then each term's operator and its fidelity: the solver calls their hooks."""
-        return [
-            self.prior,
-            *(part for term in self.terms for part in (term.operator, term.fidelity)),
-        ]
+        """The prior, then each term's operator and its fidelity: the solver calls their hooks.
+
+        An operator or fidelity that wraps others, as `Detector @ A` does, comes before those inside
+        it that have hooks of their own. A prior tells its parts itself.
+        """
+        outer = [part for term in self.terms for part in (term.operator, term.fidelity)]
+        return [self.prior, *(part for each in outer for part in _with_hooks_inside(each))]
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Restore a saved state exactly.
+
+        Args:
+            state_dict: What `state_dict()` of an objective of the same parts gave.
+            strict: Refuse a state that differs in a name or a shape.
+            assign: Take the given tensors themselves instead of copying their values.
+
+        Returns:
+            What torch returns: the missing and the unexpected keys.
+
+        Raises:
+            ValueError: The state is of another prior, operator or fidelity; the message names the
+                first field that differs.
+        """
+        differ = state_differences(self.state_dict(), state_dict)
+        if strict and differ:
+            name = getattr(self.prior, "name", type(self.prior).__name__)
+            raise ValueError(
+                f"Solver: the state is of another run than this one with the prior '{name}': "
+                f"{differ[0]}, and {len(differ) - 1} more differ."
+            )
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
     def forward(self, rows: Sequence[Tensor], points: Tensor) -> Tensor:
         """The weighted parts of the loss; their sum is the loss.
@@ -90,11 +119,44 @@ class Objective(nn.Module):
         """
         field: Field = Memo(self.prior, self.chunk)
         data = [
-            t.weight * t.loss(field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)
+            t.weight * _scalar(t.fidelity, t.loss(field, r, self.chunk))
+            for t, r in zip(self.terms, rows, strict=True)
         ]
-        data += [weight * part(field, points) for weight, part in self.parts]
+        data += [weight * _scalar(part, part(field, points)) for weight, part in self.parts]
         known = [(weight, module.negative_log_prior()) for weight, module in self.own]
         return torch.stack(data + [weight * value for weight, value in known if value is not None])
+
+
+def _with_hooks_inside(part: object) -> list[object]:
+    """A part, and what inside it has hooks of its own; a prior inside tells its parts itself."""
+    found = [part]
+    if not isinstance(part, nn.Module) or isinstance(part, HasParameterGroups):
+        return found
+    plain = [v for v in vars(part).values() if not isinstance(v, type)]
+    for inner in (*part.children(), *plain):
+        deeper = _with_hooks_inside(inner)
+        if not isinstance(inner, Begins | BeforeStep):
+            deeper = deeper[1:]
+        found += [each for each in deeper if all(each is not known for known in found)]
+    return found
+
+
+def _scalar(part: object, value: object) -> Tensor:
+    """The value of a fidelity or a regularizer, which must be one real number."""
+    if isinstance(value, Tensor) and value.ndim == 0 and not value.is_complex():
+        return value
+    name = getattr(part, "__name__", type(part).__name__)
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{name} gives a {type(value).__name__}; fidelities and regularizers give a scalar "
+            "tensor."
+        )
+    if value.is_complex():
+        raise TypeError(f"{name} gives a complex number; fidelities and regularizers are real.")
+    raise ValueError(
+        f"{name} gives values of shape {tuple(value.shape)}; fidelities and regularizers give a "
+        "scalar. Take the mean: .mean()."
+    )
 
 
 def _own(term: Term) -> Term:
@@ -117,9 +179,10 @@ def _with_prior(operator: object) -> list[HasPrior]:
 def changes(part: object) -> bool:
     """Whether a fit changes an operator or fidelity.
 
-    It does if the part learns, or has hooks that prepare or anneal it.
+    It does if the part learns, or has hooks that prepare or anneal it, or holds one that has.
     """
-    return learns(part) or isinstance(part, Begins | BeforeStep)
+    hooked = any(isinstance(each, Begins | BeforeStep) for each in _with_hooks_inside(part))
+    return learns(part) or hooked
 
 
 def learns(part: object) -> bool:

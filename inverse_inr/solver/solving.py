@@ -8,6 +8,7 @@ from torch import nn
 
 from inverse_inr import optimizers
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import Count, Positive, Seed
 from inverse_inr.solver.callbacks import Callback, Progress
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.objective import Regularizer
@@ -20,15 +21,15 @@ def solve(
     prior: str | nn.Module | None = None,
     *,
     regularizers: Sequence[Regularizer] | None = None,
-    steps: int | None = None,
-    batch: int | None = None,
-    points: int = 1024,
+    steps: Count | None = None,
+    batch: Count | None = None,
+    points: Count = 1024,
     optimizer: str | optimizers.Optimizer | None = None,
-    lr: float | None = None,
-    operator_lr: float | None = None,
+    lr: Positive | None = None,
+    operator_lr: Positive | None = None,
     stopping: Stopping | None = None,
-    seed: int = 0,
-    chunk: int | None = None,
+    seed: Seed = 0,
+    chunk: Count | None = None,
     callbacks: Sequence[Callback] | None = None,
 ) -> Solution:
     """Reconstruct a field from its measurements, e.g. `solve(problem, prior="hash")`.
@@ -60,8 +61,10 @@ def solve(
         The best state by the stopping rule. Ctrl-C ends the run early and loses nothing.
 
     Raises:
-        ValueError: `steps` is below 1, the optimizer is unknown, or the learning rate is given
-            twice.
+        TypeError: An argument is of another kind; the prior is complex where the problem is not.
+        ValueError: An argument is out of its range, the optimizer is unknown, the learning rate is
+            given twice, the prior has another number of channels, or a regularizer gives more than
+            one number. All of these are raised before the first step.
         FloatingPointError: The loss or a parameter became NaN or Inf before the first good state.
     """
     if callbacks is None:

@@ -10,12 +10,14 @@ from torch import nn
 
 from inverse_inr import optimizers, priors
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import Positive, Seed, checked
 from inverse_inr.registry import nearest
 from inverse_inr.solver.solution import Solution
 
 
+@checked
 def make_prior(
-    problem: Problem, prior: str | nn.Module | None, seed: int, **native: Any
+    problem: Problem, prior: str | nn.Module | None, seed: Seed, **native: Any
 ) -> nn.Module:
     """Make the prior of a fit.
 
@@ -47,11 +49,6 @@ def make_prior(
         if start is not None:
             start(created)
         return created
-    if not isinstance(prior, nn.Module):
-        raise TypeError(
-            "prior must be a name or an nn.Module that maps points to values, "
-            f"got {type(prior).__name__}."
-        )
     if isinstance(prior, priors.Prior) and prior.box.ndim != problem.box.ndim:
         raise ValueError(
             f"The prior's box has {prior.box.ndim} axes, the problem's {problem.box.ndim}."
@@ -93,7 +90,10 @@ def going_on_from(fit: Callable[[], Solution]) -> Callable[[nn.Module], None]:
     return start
 
 
-def make_optimizer(optimizer: str | optimizers.Optimizer, lr: float | None) -> optimizers.Optimizer:
+@checked
+def make_optimizer(
+    optimizer: str | optimizers.Optimizer, lr: Positive | None
+) -> optimizers.Optimizer:
     """Turn the name of an optimizer into a value of `optimizers`.
 
     Args:

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import nn
 
 from inverse_inr import optimizers
 from inverse_inr.evaluation import placement
 from inverse_inr.hooks import BeforeStep, Begins
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
 from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
 from inverse_inr.solver.objective import Objective, Regularizer, RowSchedule, learns, row_schedules
+from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
 from inverse_inr.solver.solution import Ended, Solution
 from inverse_inr.solver.starting import make_optimizer, make_prior
 from inverse_inr.stopping import HeldOut, Stopping
@@ -41,21 +44,22 @@ class Reconstruction:
         watched_rows: For each term, the indices that the stopping rule looks at.
     """
 
+    @checked
     def __init__(
         self,
         problem: Problem,
         prior: str | nn.Module | None = None,
         *,
         regularizers: Sequence[Regularizer] | None = None,
-        steps: int | None = None,
-        batch: int | None = None,
-        points: int = 1024,
+        steps: Count | None = None,
+        batch: Count | None = None,
+        points: Count = 1024,
         optimizer: str | optimizers.Optimizer | None = None,
-        lr: float | None = None,
-        operator_lr: float | None = None,
+        lr: Positive | None = None,
+        operator_lr: Positive | None = None,
         stopping: Stopping | None = None,
-        seed: int = 0,
-        chunk: int | None = None,
+        seed: Seed = 0,
+        chunk: Count | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         suggested = problem.suggested
@@ -67,8 +71,8 @@ class Reconstruction:
             operator_lr = suggested.operator_lr
         if prior is None and optimizer is None and lr is None:
             lr = suggested.lr
-        if steps < 1:
-            raise ValueError(f"Solver: steps must be at least 1, got {steps}.")
+        require_objects("regularizers", regularizers)
+        require_objects("callbacks", callbacks)
         self.problem = problem
         self.steps = steps
         self.points = points
@@ -79,12 +83,14 @@ class Reconstruction:
         self.objective = Objective(self.prior, problem.terms, weighted, chunk)
         self.stopping = stopping or suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
+        require_field(problem, self.prior)
         self._call_begin()
         made = make_optimizer(optimizer or suggested.optimizer, lr)
         self.optimizer = self._build(made, operator_lr)
         self.schedules = self._batches(batch or suggested.batch, made.full_batch)
         self.callbacks = list(callbacks)
         self._start_at_zero()
+        self._rehearse()
 
     def _call_begin(self) -> None:
         """Let what takes part prepare itself, and remember what wants to be told of each step."""
@@ -102,6 +108,16 @@ class Reconstruction:
     def _batches(self, batch: int | None, full_batch: bool) -> list[RowSchedule]:
         terms = self.objective.terms
         return row_schedules(terms, self.fit_rows, batch, full_batch=full_batch, seed=self.seed)
+
+    def _rehearse(self) -> None:
+        """Evaluate the first step's loss, so that what cannot run is refused before work starts."""
+        points = self.problem.box.random_points(
+            min(self.points, 4),
+            dtype=self._dtype,
+            device=self._device,
+            generator=torch.Generator(self._device).manual_seed(self.seed),
+        )
+        rehearse(self.objective, [s.at(0) for s in self.schedules], points, self.seed)
 
     def _start_at_zero(self) -> None:
         self._modules = list(self.objective.modules())

@@ -9,8 +9,10 @@ from torch import nn
 
 from inverse_inr.domain import Box
 from inverse_inr.io.files import atomic_write
+from inverse_inr.ranges import checked
 
 
+@checked
 def save_field(field: nn.Module, path: str | Path) -> None:
     """Write weights as safetensors.
 
@@ -39,6 +41,7 @@ def save_field(field: nn.Module, path: str | Path) -> None:
         temporary.write_bytes(save(tensors, metadata=metadata))
 
 
+@checked
 def load_field(path: str | Path) -> nn.Module:
     """Read the catalogue prior that `save_field` wrote.
 
@@ -49,13 +52,20 @@ def load_field(path: str | Path) -> nn.Module:
         The prior with its weights, in evaluation mode.
 
     Raises:
+        FileNotFoundError: There is no such file.
         ValueError: The file is incomplete, of another kind, or holds no recipe of a catalogue
-            prior.
+            prior; or a folder is named.
     """
     from safetensors import SafetensorError, safe_open
 
     from inverse_inr.priors import create
 
+    if Path(path).is_dir():
+        raise ValueError(
+            f"load_field: {path} is a folder; name the file, {Path(path) / 'field.safetensors'}."
+        )
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"load_field: there is no file {path}.")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -63,11 +73,14 @@ def load_field(path: str | Path) -> nn.Module:
             state = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise ValueError(f"{path} is no complete safetensors file: {error}.") from None
-    if "options" not in metadata:
+    if not {"name", "options", "box"} <= metadata.keys():
         raise ValueError(
             f"{path} holds weights but not the recipe of a catalogue prior; load them by hand."
         )
-    box = Box(**{k: tuple(v) for k, v in json.loads(metadata["box"]).items()})
-    prior = create(metadata["name"], box, **json.loads(metadata["options"]))
+    try:
+        box = Box(**{k: tuple(v) for k, v in json.loads(metadata["box"]).items()})
+        prior = create(metadata["name"], box, **json.loads(metadata["options"]))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} holds the recipe of no prior here: {error}") from None
     prior.load_state_dict(state)
     return prior.eval()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import Seed, checked
 from inverse_inr.stopping.rules import HeldOut, Stopping
 from inverse_inr.term import Term
 
@@ -27,7 +28,8 @@ class Split(NamedTuple):
     details: dict[str, str]
 
 
-def hold_out(rule: Stopping | None, terms: Sequence[Term], seed: int = 0) -> Split:
+@checked
+def hold_out(rule: Stopping | None, terms: Sequence[Term], seed: Seed = 0) -> Split:
     """Hold rows out of a fit, for methods that choose a parameter or are judged by them.
 
     Where the rule keeps none out of every term (`Never`, `Discrepancy`), `HeldOut()` stands in,

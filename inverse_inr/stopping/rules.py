@@ -13,6 +13,7 @@ from inverse_inr.evaluation import Field
 from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import Noise
 from inverse_inr.protocol import predict
+from inverse_inr.ranges import Count, Positive, ProperFraction, checked
 from inverse_inr.term import Term
 
 
@@ -81,6 +82,7 @@ class Stopping(Protocol):
         ...
 
 
+@checked
 @dataclass(frozen=True)
 class HeldOut:
     """Keep rows out of the fit, and the state that predicts them best.
@@ -97,18 +99,11 @@ class HeldOut:
         ValueError: `fraction` lies outside (0, 1) or `every` is below 1.
     """
 
-    fraction: float = 0.05
-    every: int = 50
-    patience: int | None = None
-    limit: int = 4096
+    fraction: ProperFraction = 0.05
+    every: Count = 50
+    patience: Count | None = None
+    limit: Count = 4096
     rows: Sequence[Tensor] | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 < self.fraction < 1 or self.every < 1:
-            raise ValueError(
-                f"HeldOut: fraction={self.fraction} must lie in (0, 1), "
-                f"every={self.every} be at least 1."
-            )
 
     def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
         """Choose the rows to fit and the rows to watch, for each term.
@@ -160,6 +155,7 @@ class HeldOut:
     label = "held-out"
 
 
+@checked
 @dataclass(frozen=True)
 class Discrepancy:
     """Stop where the mean squared residual falls to `tau` noise variances (Morozov).
@@ -172,9 +168,9 @@ class Discrepancy:
         limit: Most rows of each term to judge by, the same at every check.
     """
 
-    tau: float = 1.0
-    every: int = 50
-    limit: int = 4096
+    tau: Positive = 1.0
+    every: Count = 50
+    limit: Count = 4096
 
     def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
         """Fit all trusted rows, and watch `limit` of them in each term.
@@ -223,6 +219,7 @@ def _chi2(term: Term, rows: Tensor, f: Field, chunk: int | None) -> float:
     return float(residual.abs().square().mean())
 
 
+@checked
 @dataclass(frozen=True)
 class Never:
     """Fit all rows for all steps and keep the last state.
@@ -231,7 +228,7 @@ class Never:
         every: Number of steps between two records in the history.
     """
 
-    every: int = 50
+    every: Count = 50
     label = "training loss"
 
     def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:

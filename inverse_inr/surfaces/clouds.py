@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.evaluation import Field
+from inverse_inr.ranges import FiniteTensor, Positive, checked
 
 
 def project(distance: Field, points: Tensor, steps: int = 5, reach: float = math.inf) -> Tensor:
@@ -38,6 +39,7 @@ def value_and_slope(distance: Field, points: Tensor) -> tuple[Tensor, Tensor]:
         return value.detach(), torch.autograd.grad(value.sum(), points)[0]
 
 
+@checked
 def spread(points: Tensor, normals: Tensor) -> Tensor:
     """Move points apart by one step of repulsion in the tangent plane.
 
@@ -62,7 +64,8 @@ def spread(points: Tensor, normals: Tensor) -> Tensor:
     return points + 0.5 * spacing * push / size.clamp(min=1)
 
 
-def cloud_normals(points: Tensor, reach: float) -> Tensor:
+@checked
+def cloud_normals(points: FiniteTensor, reach: Positive) -> Tensor:
     """Estimate normals: the direction of least spread of all points nearby (PCA).
 
     Args:

@@ -16,6 +16,7 @@ from inverse_inr.derivatives import require_smooth
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field, Memo, sample
 from inverse_inr.problem import Problem
+from inverse_inr.ranges import Positive, checked
 
 
 class SignedDistance(nn.Module):
@@ -36,13 +37,14 @@ class SignedDistance(nn.Module):
             options are given to a prior that is made already.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
         correction: str | priors.Prior = "siren",
         *,
-        radius: float | None = None,
-        strength: float | None = None,
+        radius: Positive | None = None,
+        strength: Positive | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -99,6 +101,7 @@ class Surface(nn.Module):
         amplitude: The reflectivity, a prior on the same box.
     """
 
+    @checked
     def __init__(self, distance: SignedDistance, amplitude: priors.Prior) -> None:
         super().__init__()
         self.distance = distance

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.ranges import Count, Finite, checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +129,10 @@ class Mesh:
         return (1 - root) * a + root * (1 - v[:, None]) * b + root * v[:, None] * c
 
 
-def level_set(field: Field, grid: Grid, level: float = 0.0, *, inside: str = "below") -> Mesh:
+@checked
+def level_set(
+    field: Field, grid: Grid, level: Finite = 0.0, *, inside: Literal["below", "above"] = "below"
+) -> Mesh:
     """Mesh the surface on which channel 0 of a field crosses a level, by marching cubes.
 
     The mesh is open where the surface leaves the grid.
@@ -151,8 +155,6 @@ def level_set(field: Field, grid: Grid, level: float = 0.0, *, inside: str = "be
         raise ValueError(
             f"level_set: marching cubes needs a 3-D grid of 2 voxels an axis, not {grid.shape}."
         )
-    if inside not in ("below", "above"):
-        raise ValueError(f"level_set: inside must be 'below' or 'above', got {inside!r}.")
     from skimage.measure import marching_cubes
 
     with torch.no_grad():
@@ -184,7 +186,8 @@ class MeshErrors(NamedTuple):
     """The larger of the two 95th percentiles."""
 
 
-def mesh_errors(mesh: Mesh, distance: Field, truth: Tensor, count: int = 20_000) -> MeshErrors:
+@checked
+def mesh_errors(mesh: Mesh, distance: Field, truth: Tensor, count: Count = 20_000) -> MeshErrors:
     """Compare a mesh with a shape.
 
     From the mesh to the shape, distances are |distance| at uniform points. Back, they are taken to

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Grid
+from inverse_inr.ranges import Finite, FiniteTensor, Positive, checked
 
 THRESHOLDS = tuple(0.02 * 1.25**k for k in range(17))
 """Fractions of the largest modulus that are tried: 0.02 to 0.71, a factor 1.25 apart."""
@@ -30,7 +31,8 @@ class ShapeErrors(NamedTuple):
     """Larger of the two 95th percentiles of nearest distances."""
 
 
-def shape_errors(points: Tensor, truth: Tensor, reach: float) -> ShapeErrors:
+@checked
+def shape_errors(points: FiniteTensor, truth: FiniteTensor, reach: Positive) -> ShapeErrors:
     """Compare two point sets. If one is empty, distances are infinite and F1 is 0.
 
     Args:
@@ -53,7 +55,8 @@ def shape_errors(points: Tensor, truth: Tensor, reach: float) -> ShapeErrors:
     return ShapeErrors(0.5 * float(there.mean() + back.mean()), f1, far)
 
 
-def occupied(volume: Tensor, grid: Grid, threshold: float) -> Tensor:
+@checked
+def occupied(volume: Tensor, grid: Grid, threshold: Finite) -> Tensor:
     """Find the voxels whose modulus is large enough.
 
     Args:
@@ -68,12 +71,13 @@ def occupied(volume: Tensor, grid: Grid, threshold: float) -> Tensor:
     return grid.points(torch.float64)[(size >= threshold * size.max()).cpu() & (size > 0).cpu()]
 
 
+@checked
 def volume_errors(
     volume: Tensor,
     grid: Grid,
-    truth: Tensor,
-    reach: float,
-    thresholds: Sequence[float] = THRESHOLDS,
+    truth: FiniteTensor,
+    reach: Positive,
+    thresholds: Sequence[Finite] = THRESHOLDS,
 ) -> dict[float, ShapeErrors]:
     """Compare a volume with a surface at each of several thresholds.
 

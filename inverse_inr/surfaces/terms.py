@@ -13,6 +13,7 @@ from torch import Tensor
 from inverse_inr.derivatives import gradient
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.ranges import Count, FiniteTensor, Positive, checked
 from inverse_inr.regularizers import Regularizer
 from inverse_inr.surfaces.clouds import project, spread, value_and_slope
 from inverse_inr.surfaces.distance import distance_of
@@ -31,6 +32,7 @@ class Eikonal(Regularizer):
         return (torch.linalg.vector_norm(slope, dim=-1) - 1).square().mean()
 
 
+@checked
 @dataclass(frozen=True)
 class NearSurface(Regularizer):
     """mean |sigma| + |sigma|² / max |sigma| (1 - exp(-|f| / length)) over the voxels of a grid.
@@ -46,7 +48,7 @@ class NearSurface(Regularizer):
     """
 
     grid: Grid
-    length: float
+    length: Positive
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         distance = distance_of(field)
@@ -55,6 +57,7 @@ class NearSurface(Regularizer):
         return (size + size.square() / size.detach().max().clamp(min=1e-30) * far).mean()
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class OnSurface(Regularizer):
     """mean |f| / scale + mean (1 - |cos(∇f, n)|) over given points and their normals.
@@ -71,10 +74,10 @@ class OnSurface(Regularizer):
         Sugavanam & Ertin 2026 (their Eqs 19-25, as reported).
     """
 
-    points: Tensor
-    normals: Tensor | None = None
-    scale: float = 1.0
-    count: int = 512
+    points: FiniteTensor
+    normals: FiniteTensor | None = None
+    scale: Positive = 1.0
+    count: Count = 512
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         chosen = torch.randint(len(self.points), (min(self.count, len(self.points)),))
@@ -86,6 +89,7 @@ class OnSurface(Regularizer):
         return total + misaligned(distance, where, self.normals.to(points)[chosen])
 
 
+@checked
 @dataclass(frozen=True)
 class OffSurface(Regularizer):
     """mean exp(-|f| / length): away from the points there is no other surface.
@@ -97,12 +101,13 @@ class OffSurface(Regularizer):
         Sitzmann et al. 2020.
     """
 
-    length: float
+    length: Positive
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         return torch.exp(-distance_of(field)(points).abs() / self.length).mean()
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class IsoPoints(Regularizer):
     """mean |f| / scale + mean (1 - |cos(∇f, n)|) at points spread on the field's own zero set.
@@ -123,11 +128,11 @@ class IsoPoints(Regularizer):
         Yifan et al. 2021.
     """
 
-    points: Tensor
-    normals: Tensor
-    scale: float = 1.0
-    count: int = 256
-    steps: int = 3
+    points: FiniteTensor
+    normals: FiniteTensor
+    scale: Positive = 1.0
+    count: Count = 256
+    steps: Count = 3
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         distance = distance_of(field)

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field
 from inverse_inr.protocol import Operator, adjoint, predict
+from inverse_inr.ranges import Count, checked
 
 
-def smooth_field(channels: int = 1, dtype: torch.dtype = torch.float64) -> Field:
+@checked
+def smooth_field(channels: Count = 1, dtype: torch.dtype = torch.float64) -> Field:
     """Make a deterministic smooth field of any dimension that no symmetry leaves unchanged.
 
     Args:

@@ -13,21 +13,23 @@ from inverse_inr.io import Scan, read_scan
 from inverse_inr.io.scans.angles import AngleUnit, Span
 from inverse_inr.operators import DetectorDrift, ParallelBeam
 from inverse_inr.problems.ct.counts import corrected, flat_field_from_air, quanta_of_air
-from inverse_inr.problems.ct.measured import (
+from inverse_inr.problems.ct.limits import (
     DriftDegree,
     Fidelity,
     HeldOutNth,
-    Measured,
     Values,
     Width,
     check_bin,
     check_center,
+    square_box,
+    square_grid,
+)
+from inverse_inr.problems.ct.measured import (
+    Measured,
     find_center,
     of_counts,
     of_line_integrals,
     of_transmissions,
-    square_box,
-    square_grid,
     term_of,
     views_held_out,
     with_classical_methods,

@@ -13,23 +13,25 @@ from inverse_inr.io.scans.arrays import read_array
 from inverse_inr.operators import FanBeam, ParallelBeam
 from inverse_inr.problems.ct.conventions import PROGRAMS, Convention, ViewsAlong
 from inverse_inr.problems.ct.counts import corrected, quanta_of_air
-from inverse_inr.problems.ct.measured import (
-    NO_NOISE,
+from inverse_inr.problems.ct.limits import (
     Deviation,
     Fidelity,
     HeldOutNth,
-    Measured,
     Pitch,
     Values,
     Width,
     check_bin,
     check_center,
+    square_box,
+    square_grid,
+)
+from inverse_inr.problems.ct.measured import (
+    NO_NOISE,
+    Measured,
     find_center,
     of_counts,
     of_line_integrals,
     of_transmissions,
-    square_box,
-    square_grid,
     term_of,
     views_held_out,
     with_classical_methods,

@@ -200,7 +200,7 @@ def test_choose_bandwidth_from_measurements(problem: Problem):
     name, bandwidth = choose_prior(problem, ["siren", "fourier"], [4.0, 8.0], seeds=2).value
     assert name in ("siren", "fourier")
     assert bandwidth in (4.0, 8.0)
-    with pytest.raises(TypeError, match="pass a name"):
+    with pytest.raises(TypeError, match=r"choose_bandwidth: prior=.* must be a text or None"):
         choose_bandwidth(problem, priors.siren(problem.box))
 
 

@@ -70,10 +70,10 @@ def test_solving_twice_gives_the_same_although_the_operator_learns(problem, solv
 
 
 class Failing:
-    """A regularizer that returns NaN from its `last` call on, or only has a NaN gradient."""
+    """A regularizer that returns NaN from step `last` on, or only has a NaN gradient."""
 
     def __init__(self, last: int, gradient_only: bool = False) -> None:
-        self.calls = 0
+        self.calls = -1  # the rehearsal is no step
         self.last = last
         self.gradient_only = gradient_only
 

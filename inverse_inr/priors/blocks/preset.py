@@ -9,8 +9,9 @@ from inverse_inr.priors.blocks.linear_tree import DEEPEST
 from inverse_inr.priors.blocks.tree import AdaptiveTree
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
-from inverse_inr.priors.preset import band, preset, seeded
+from inverse_inr.priors.preset import Layers, Levels, band, preset, seeded
 from inverse_inr.priors.prior import Prior
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 def _usual_level(b: float, ndim: int, nodes: int | None) -> int:
@@ -23,18 +24,18 @@ def _usual_level(b: float, ndim: int, nodes: int | None) -> int:
 @preset
 def acorn(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    level: int | None = None,
-    blocks: int | None = None,
-    nodes: int | None = None,
-    features: int = 16,
-    width: int = 128,
-    depth: int = 3,
-    decoder: int = 64,
+    level: Levels | None = None,
+    blocks: Count | None = None,
+    nodes: Count | None = None,
+    features: Count = 16,
+    width: Count = 128,
+    depth: Layers = 3,
+    decoder: Count = 64,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """An adaptive tree of blocks, features by a shared encoder (Martel et al. 2021, ACORN).
 

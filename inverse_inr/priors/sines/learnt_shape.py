@@ -12,8 +12,9 @@ from inverse_inr.domain import Box
 from inverse_inr.priors.activations import constant
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import band, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 class Hosc(Sine):
@@ -84,16 +85,16 @@ class Staf(Sine):
 @preset
 def hosc(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    omega0: float | None = None,
-    beta: float = 2.0,
+    omega0: Moderate | None = None,
+    beta: Moderate = 2.0,
     adaptive: bool = False,
-    width: int = 128,
-    depth: int = 4,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Hyperbolic oscillator, tanh(beta sin(omega0 z)) (Serrano et al. 2024).
 
@@ -137,16 +138,16 @@ def hosc(
 @preset
 def staf(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    omega0: float | None = None,
-    terms: int = 5,
-    power: float = 2.0,
-    width: int = 128,
-    depth: int = 4,
+    omega0: Moderate | None = None,
+    terms: Count = 5,
+    power: Moderate = 2.0,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Trainable sums of sines, Σ a_k sin(w_k z + φ_k) in every layer (Morsali et al. 2025, STAF).
 

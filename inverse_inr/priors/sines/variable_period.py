@@ -12,9 +12,10 @@ from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation, constant, uniform
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine, siren_omega
-from inverse_inr.priors.preset import band, choose, coordinate_network, preset
+from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.wavelets import wave_packet
+from inverse_inr.ranges import Count, Positive, Seed
 
 
 class Finer(Sine):
@@ -121,16 +122,16 @@ def finer_omega(b: float, ndim: int) -> float:
 @preset
 def finer(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    omega0: float | None = None,
-    bias_range: float = 1.0,
+    omega0: Moderate | None = None,
+    bias_range: Moderate = 1.0,
     gradient: Literal["true", "detached"] = "true",
-    width: int = 128,
-    depth: int = 4,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """Sine of variable period, sin(omega0 (|z| + 1) z) (Liu et al. 2024, FINER).
 
@@ -163,7 +164,6 @@ def finer(
     bandwidth, b = band(box, bandwidth)
     if omega0 is None:
         omega0 = finer_omega(b, box.ndim)
-    choose("finer", "gradient", gradient, ("true", "detached"))
     activation = Finer(omega0, bias_range, detached=gradient == "detached")
     return coordinate_network(
         box,
@@ -211,18 +211,18 @@ def _wavelet(
 @preset
 def finer_plus(
     box: Box,
-    channels: int = 1,
-    bandwidth: float | None = None,
+    channels: Count = 1,
+    bandwidth: Positive | None = None,
     *,
-    omega0: float | None = None,
+    omega0: Moderate | None = None,
     wrapped: Literal["gaussian", "wavelet"] = "gaussian",
-    bias_range: float = 1.0,
-    scale0: float | None = None,
-    wavelet_omega: float | None = None,
-    width: int = 128,
-    depth: int = 4,
+    bias_range: Moderate = 1.0,
+    scale0: Moderate | None = None,
+    wavelet_omega: Moderate | None = None,
+    width: Count = 128,
+    depth: Layers = 4,
     head: HeadName = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Prior:
     """A Gaussian or a complex Gabor wavelet of FINER's sine (Zhu et al. 2024, FINER++).
 
@@ -259,7 +259,6 @@ def finer_plus(
         Zhu et al. 2024, FINER++.
     """
     bandwidth, b = band(box, bandwidth)
-    choose("finer_plus", "wrapped", wrapped, ("gaussian", "wavelet"))
     if wrapped == "wavelet":
         width = round(width / math.sqrt(2))
         activation = _wavelet(b, box.ndim, omega0, bias_range, scale0, wavelet_omega)
