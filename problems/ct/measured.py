@@ -173,6 +173,34 @@ def find_center(measured: Measured, angles: Tensor) -> float:
     return center_of_rotation(measured.whole[some], angles[some])
 
 
+def remark_on_span(measured: Measured, span: float | None) -> dict[str, str]:
+    """Compare the first and the last view of a span of a turn, which should be alike.
+
+    The ends of half a turn tell nothing: the centre found from them takes up the difference.
+
+    Args:
+        measured: The measurements.
+        span: Degrees from the first to the last view; None if angles were given.
+
+    Returns:
+        A note if the last view lies rather one step before the first.
+    """
+    if span is None or abs(span) != 360 or len(measured.line) < 8:
+        return {}
+    line = measured.whole
+    # one more step after the last view, to first order
+    beyond = 2 * line[-1] - line[-2]
+    ended = float((line[-1] - line[0]).square().mean())
+    going_on = float((beyond - line[0]).square().mean())
+    if not going_on < 0.5 * ended:
+        return {}
+    views = len(line)
+    return {
+        "span": "the last view is one step before the first, not a repetition of it: then "
+        f"span={span * (views - 1) / views:.6g}"
+    }
+
+
 def term_of(operator: Operator, measured: Measured, fidelity: Fidelity) -> Term:
     """Make the term of measurements under a noise model.
 

@@ -30,6 +30,7 @@ from inverse_inr.problems.ct.measured import (
     of_counts,
     of_line_integrals,
     of_transmissions,
+    remark_on_span,
     term_of,
     views_held_out,
     with_classical_methods,
@@ -146,6 +147,7 @@ def ct_scan(
     term = term_of(operator, measured, fidelity)
     notes |= {
         **measured.notes(),
+        **remark_on_span(measured, span if every == 1 else None),
         f"centre of rotation {how} (px)": place * bin - dropped,
     }
     problem = Problem(

@@ -32,6 +32,7 @@ from inverse_inr.problems.ct.measured import (
     of_counts,
     of_line_integrals,
     of_transmissions,
+    remark_on_span,
     term_of,
     views_held_out,
     with_classical_methods,
@@ -137,7 +138,11 @@ def ct_sinogram(
         by_convention = pixels // 2 - 0.5 * (pixels - 1)
     dropped = 0.5 * (pixels % bin)
     place, how = _center(measured, sinogram.angles, center, by_convention, parallel, dropped, bin)
-    notes |= {**measured.notes(), f"centre of rotation {how} (bins)": place * bin - dropped}
+    notes |= {
+        **measured.notes(),
+        **remark_on_span(measured, span),
+        f"centre of rotation {how} (bins)": place * bin - dropped,
+    }
     bins = measured.line.shape[1]
     step = pitch * bin
     magnification = 1.0

@@ -22,7 +22,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, existing_file
 from inverse_inr.io.radar.ti_json import read_ti_json
-from inverse_inr.io.radar.ti_settings import CaptureSettings
+from inverse_inr.io.radar.ti_settings import CaptureSettings, Layout
 from inverse_inr.ranges import checked
 
 
@@ -68,7 +68,7 @@ class Capture(NamedTuple):
 def read_ti(
     path: PathLike | Sequence[PathLike],
     settings: PathLike | CaptureSettings,
-    layout: Literal["AWR1843", "IWR1443"] | None = None,
+    layout: Layout | None = None,
 ) -> Capture:
     """Read a raw capture.
 

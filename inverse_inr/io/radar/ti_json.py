@@ -10,7 +10,7 @@ from typing import Any
 
 from inverse_inr.io.files import FileFormatError, PathLike, existing_file
 from inverse_inr.io.radar.json_numbers import number, optional_time, real, whole
-from inverse_inr.io.radar.ti_settings import LAYOUTS, CaptureSettings
+from inverse_inr.io.radar.ti_settings import LAYOUTS, CaptureSettings, Layout
 from inverse_inr.ranges import WholeNumber, checked
 
 VARIATIONS = {
@@ -87,7 +87,7 @@ def _unknown(file: Path, error: Exception) -> FileFormatError:
 
 
 def _settings(
-    device: dict[str, Any], layout: str, loop: list[dict[str, Any]], kept: tuple[int, ...]
+    device: dict[str, Any], layout: Layout, loop: list[dict[str, Any]], kept: tuple[int, ...]
 ) -> CaptureSettings:
     rf = device["rfConfig"]
     frame = rf["rlFrameCfg_t"]
@@ -139,7 +139,7 @@ def _check_mode(file: Path, rf: dict[str, Any]) -> None:
         )
 
 
-def _layout(file: Path, capture: dict[str, Any]) -> str:
+def _layout(file: Path, capture: dict[str, Any]) -> Layout:
     """The layout by the number of lanes."""
     way = capture.get("rlDevDataPathCfg_t", {})
     content = number(way.get("transferFmtPkt0", ADC_ONLY))
@@ -153,7 +153,7 @@ def _layout(file: Path, capture: dict[str, Any]) -> str:
             f"{file}: the samples leave through CSI2; LVDS captures (DCA1000) are read."
         )
     lanes = number(capture["rlDevLaneEnable_t"]["laneEn"]).bit_count()
-    known = {count: name for name, count in LAYOUTS.items()}
+    known: dict[int, Layout] = {count: name for name, count in LAYOUTS.items()}
     if lanes not in known:
         raise FileFormatError(f"{file}: {lanes} lanes are enabled; layouts of 2 and 4 are known.")
     return known[lanes]

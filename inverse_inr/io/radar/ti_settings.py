@@ -15,7 +15,9 @@ from typing import Literal
 
 from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
 
-LAYOUTS = {"AWR1843": 2, "IWR1443": 4}
+Layout = Literal["AWR1843", "IWR1443"]
+"""The two documented layouts, by a board that has it."""
+LAYOUTS: dict[Layout, int] = {"AWR1843": 2, "IWR1443": 4}
 """LVDS lanes of the two documented layouts."""
 LOWEST = 1e6
 """The lowest frequency in Hz that a radar of this kind may start at."""
@@ -51,7 +53,7 @@ class CaptureSettings:
     """Loops per frame."""
     frames: WholeNumber
     """Number of frames, 0 if capturing runs until it is stopped."""
-    layout: Literal["AWR1843", "IWR1443"]
+    layout: Layout
     """"AWR1843" or "IWR1443", by the number of lanes."""
     swapped: bool = False
     """True if Q comes before I."""

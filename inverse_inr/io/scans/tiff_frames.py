@@ -18,6 +18,7 @@ import numpy as np
 
 from inverse_inr.io.files import FileFormatError, PathLike, existing_file, reading
 from inverse_inr.io.scans.record import row_slice
+from inverse_inr.memory import require
 
 SUFFIXES = (".tif", ".tiff")
 """The suffixes of TIFF files, in lower case."""
@@ -148,6 +149,12 @@ def _pages(path: Path, rows: slice | None) -> tuple[np.ndarray, tuple[int, ...],
             )
         if rows is None:
             return np.empty(0), shape, dtype
+        picked = len(range(*rows.indices(shape[0])))
+        require(
+            f"{path}: {picked} of {shape[0]} rows of its pages",
+            series.size * dtype.itemsize * picked / shape[0],
+            "rows= reads some of them.",
+        )
         if series.dataoffset is not None:  # one block of samples, as ImageJ writes large stacks
             stored = _stored(dtype, tiff.byteorder)
             count = math.prod(series.shape) // math.prod(shape)

@@ -1,4 +1,4 @@
-"""Damaged radar files, cut or with bytes changed, end in our own error or are read as they stand."""
+"""Damaged radar files, cut or with bytes changed, end in our own error or are read as they are."""
 
 import random
 import struct

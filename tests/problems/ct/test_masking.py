@@ -190,6 +190,7 @@ def test_line_integrals_are_masked_where_they_are_lost_or_unlike_their_neighbour
     }
 
 
+@pytest.mark.filterwarnings("ignore:ParallelBeam. the views leave gaps")
 @pytest.mark.parametrize("spoil", [zingers, hot, stuck, dark_views, dead, clipped])
 def test_spoilt_scans_reconstruct_as_clean_ones(tmp_path: Path, spoil: Any):
     counts = counts_of(ANGLES)
