@@ -265,7 +265,7 @@ def test_presets_make_their_problem(name):
 def test_a_preset_takes_a_file(tmp_path):
     tables = read_tables(PRESETS / "inpaint.toml")
     set_keywords(tables, {"image": [save(tmp_path / "own.png", ramp())]})
-    with pytest.raises(ValueError, match="crop=192 is larger than the image.*crop=24 keeps all"):
+    with pytest.raises(ValueError, match=r"crop=192 is larger than the image.*crop=24 keeps all"):
         Run.of(tables).problem()
     set_keywords(tables, {"crop": ["24"]})
     assert Run.of(tables).problem().grid.shape == (24, 20)
