@@ -14,7 +14,7 @@ from inverse_inr.io.kspace.arrays import of_array, read_array
 from inverse_inr.io.kspace.fastmri import read_fastmri
 from inverse_inr.io.kspace.ismrmrd import ismrmrd_groups, read_ismrmrd
 from inverse_inr.io.kspace.raw import RawKSpace
-from inverse_inr.io.kspace.soundness import check_by_trial, check_heaps
+from inverse_inr.io.kspace.soundness import check_heaps
 from inverse_inr.ranges import checked
 
 
@@ -97,7 +97,6 @@ def read_kspace(
             _refuse(path, "a fastMRI file", others | wanted, unknown)
             return read_fastmri(path, file, wanted)
         if groups:
-            check_by_trial(path)
             _refuse(path, "an ISMRMRD file", others, ("coil_axis", "axes"))
             return read_ismrmrd(path, file, wanted, dataset, noise_scan)
         names = ", ".join(sorted(file)) or "nothing"

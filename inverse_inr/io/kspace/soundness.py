@@ -2,7 +2,8 @@
 
 A damaged size in a heap of lists and texts, fields of a record that overlap, or a number whose bits
 lie beyond its bytes make the library read and free memory that is not its own, which ends the
-interpreter.
+interpreter. The trial of `io.trial` reads the beginning of large datasets only; these checks are
+for the rest.
 
 Source:
     HDF5 File Format Specification 3.0, III.E "Global Heap" and IV.A.2.d "The Datatype Message".
@@ -10,15 +11,10 @@ Source:
 
 from __future__ import annotations
 
-import faulthandler
 import mmap
-import os
-import signal
 import struct
-import time
-import warnings
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from inverse_inr.io.files import FileFormatError, PathLike
 
@@ -26,78 +22,6 @@ SIGNATURE = b"GCOL\x01\x00\x00\x00"
 """The beginning of a heap: its signature, version 1 and three zeros."""
 HEAD = 16
 """Bytes before the first object of a heap, and before the data of each object."""
-
-
-LEAST_SECONDS, BYTES_PER_SECOND = 60.0, 1e6
-"""The time after which the trial of a file is given up."""
-ROWS = 256
-"""Records that a trial reads at once."""
-
-
-def check_by_trial(path: PathLike) -> None:
-    """Refuse a file whose lists and texts end the HDF5 library, by reading them in a child.
-
-    No description tells of every damage. What a copy of this process survives, this one will. Where
-    a system makes no copies of processes, nothing is tried.
-
-    Args:
-        path: The file.
-
-    Raises:
-        FileFormatError: The child was ended by a signal, or did not end.
-    """
-    if not hasattr(os, "fork"):
-        return
-    limit = time.monotonic() + LEAST_SECONDS + Path(path).stat().st_size / BYTES_PER_SECOND
-    with warnings.catch_warnings():
-        # a copy has one thread alone; it calls h5py, which is made for that, and ends
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        _read_and_end(path)
-    status = None
-    wait = 0.001
-    while status is None:
-        found, code = os.waitpid(child, os.WNOHANG)
-        if found:
-            status = code
-        elif time.monotonic() > limit:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            raise FileFormatError(f"{path}: reading it does not end. A damaged copy?")
-        else:
-            time.sleep(wait)
-            wait = min(2 * wait, 0.05)
-    if os.WIFSIGNALED(status):
-        raise FileFormatError(
-            f"{path}: reading it ends the HDF5 library (signal {os.WTERMSIG(status)}). "
-            "A damaged copy?"
-        )
-
-
-def _read_and_end(path: PathLike) -> NoReturn:
-    """Read all lists and texts of a file, in a child process, which ends here in any case."""
-    import h5py
-
-    def read(name: str, node: object) -> None:
-        del name
-        if isinstance(node, h5py.Dataset) and node.dtype.hasobject:
-            for field in node.dtype.names or (None,):
-                part: Any = node if field is None else node.fields(field)
-                for first in range(0, len(node), ROWS) if node.ndim else ():
-                    part[first : first + ROWS]
-                if not node.ndim:
-                    part[()]
-
-    try:
-        faulthandler.disable()
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 2)
-        with h5py.File(path, "r") as file:
-            file.visititems(read)
-    finally:
-        # errors are the parent's to report: it reads the same
-        os._exit(0)
 
 
 def check_heaps(path: PathLike) -> None:

@@ -167,7 +167,7 @@ def mutated(whole: bytes, rng: np.random.Generator, trial: int) -> bytes:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_mutations_end_in_our_error_or_in_a_value(tmp_path: Path, seed: int):
-    """Some of them end the HDF5 library, which a child process finds out first."""
+    """Some of them end the HDF5 library, which a trial in another process finds out first."""
     whole = write_own(tmp_path / "a.h5", lines_of(K), header([SPACE])).read_bytes()
     rng = np.random.default_rng(seed)
     for trial in range(12):
