@@ -244,31 +244,6 @@ def test_a_preset_makes_its_problem_and_its_solver(path, monkeypatch):
     run.baselines(problem)
 
 
-def test_a_figure_and_its_table_say_one_psnr(tmp_path, monkeypatch):
-    """In a photograph's preset too, whose figure took another range: 0.86 dB more."""
-    drawn = []
-    monkeypatch.setattr(
-        "inverse_inr.command.runs.save_figure", lambda figure, path: drawn.append(figure)
-    )
-    tables = {
-        "problem": {"name": "denoise", "crop": 24, "image": "cat"},
-        "prior": {"name": "grid"},
-        "solver": {"steps": 1},
-    }
-    path = tmp_path / "small.toml"
-    path.write_text("".join(f"[{k}]\n{_lines(t)}" for k, t in tables.items()))
-    cli.run(path, out=tmp_path / "out")
-    rows = json.loads((tmp_path / "out" / "table.json").read_text())
-    titles = [ax.get_title() for ax in drawn[-1].axes]
-    for row in rows:
-        assert f"{row['method']}\nPSNR {row['PSNR']:.2f} dB" in titles
-    assert drawn[-1].get_supxlabel().startswith("PSNR: 20 log10(span of the truth")
-
-
-def _lines(table: dict) -> str:
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
-
-
 OPERATOR = '''
 import torch
 

@@ -1,12 +1,14 @@
 """Values of a config: what is checked is what is used, and what was not meant is refused."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from cases.comparison import CONFIG
 
+from inverse_inr import Solver
 from inverse_inr.command import cli
 from inverse_inr.command.config import Run
 from inverse_inr.command.options import check_words
@@ -157,6 +159,19 @@ def test_options_of_the_suggested_prior_need_no_name():
     wrong = Run.of({"problem": {"name": "ct", "size": 16, "views": 8}, "prior": {"levls": 3}})
     with pytest.raises(ConfigError, match="Did you mean 'levels'"):
         wrong.solver(problem, [])
+
+
+def rates(solver: Solver) -> list[float]:
+    return [group["lr"] for o in solver.optimizer.optimizers for group in o.param_groups]
+
+
+def test_the_suggested_learning_rate_holds_for_the_suggested_prior_as_in_solve():
+    run = Run.of({"problem": {"name": "ct", "size": 16, "views": 8}})
+    problem = run.problem()
+    problem = replace(problem, suggested=replace(problem.suggested, lr=0.0123))
+    assert rates(run.solver(problem, [])) == rates(Solver(problem)) != rates(Solver(problem, lr=1))
+    named = Run.of({**run.tables, "prior": {"name": "grid"}})
+    assert rates(named.solver(problem, [])) == rates(Solver(problem, "grid"))
 
 
 @pytest.mark.parametrize(
