@@ -112,8 +112,8 @@ def in_nm(
     if not usable.all():
         bad = values[~usable]
         raise FileFormatError(
-            f"{path}: a wavelength must be positive and finite; {len(bad)} of {len(values)} are not, e.g. "
-            f"{bad[0]:g}. Pass them in nm: wavelengths=..."
+            f"{path}: a wavelength must be positive and finite; {len(bad)} of {len(values)} are "
+            f"not, e.g. {bad[0]:g}. Pass them in nm: wavelengths=..."
         )
     if name in LENGTHS:
         nm = values * LENGTHS[name]
