@@ -108,11 +108,12 @@ def in_nm(
             f"{path}: wavelengths in {unit!r}; expected one of {known}. "
             "Or pass them in nm: wavelengths=..."
         )
-    if not np.isfinite(values).all() or not (values > 0).all():
-        bad = values[~(values > 0)]
+    usable = np.isfinite(values) & (values > 0)
+    if not usable.all():
+        bad = values[~usable]
         raise FileFormatError(
-            f"{path}: a wavelength must be positive; {len(bad)} of {len(values)} are not, e.g. "
-            f"{bad[0]:g}. Pass them in nm: wavelengths=..."
+            f"{path}: a wavelength must be positive and finite; {len(bad)} of {len(values)} are "
+            f"not, e.g. {bad[0]:g}. Pass them in nm: wavelengths=..."
         )
     if name in LENGTHS:
         nm = values * LENGTHS[name]

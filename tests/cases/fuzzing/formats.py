@@ -166,7 +166,9 @@ def _envi(folder: Path) -> Example:
     path = folder / "a.hdr"
     cube = torch.from_numpy(_values(4, 5, 6))
     io.write_envi(path, io.SpectralCube(cube, torch.arange(6).double() * 10 + 400))
-    return Example([path, path.with_suffix(".img")], lambda: io.read_cube(path))
+    # a header is text without an end: one that was cut is another header
+    files = [path, path.with_suffix(".img")]
+    return Example(files, lambda: io.read_cube(path), cut_shows=False)
 
 
 def _gotcha(folder: Path) -> Example:
@@ -201,7 +203,15 @@ def _mstar(folder: Path) -> Example:
 
 def _ti(folder: Path) -> Example:
     data, settings = written(folder)
-    return Example([data, settings], lambda: io.read_ti(data, settings))
+    # a capture that was cut is read as far as it goes, and says so
+    return Example([data, settings], lambda: io.read_ti(data, settings), cut_shows=False)
+
+
+def _cphd(folder: Path) -> Example:
+    from cases.cphd import write_cphd
+
+    write_cphd(folder / "a.cphd")
+    return Example([folder / "a.cphd"], lambda: io.read_cphd(folder / "a.cphd"))
 
 
 def _sarpy(writer: str, reader: Callable[[Path], Any], suffix: str) -> Make:
@@ -270,7 +280,7 @@ FORMATS: dict[str, Make] = {
     "cv domes": _domes,
     "ti": _ti,
     "mstar": _mstar,
-    "cphd": _sarpy("write_cphd", io.read_cphd, ".cphd"),
+    "cphd": _cphd,
     "sicd": _sarpy("write_sicd", io.read_sicd, ".nitf"),
     "field": _field,
 }
