@@ -19,6 +19,7 @@ from inverse_inr.metrics import (
     span,
     spectral_angle,
     ssim,
+    where_known,
 )
 
 
@@ -237,3 +238,12 @@ def test_ergas_is_the_relative_error_in_percent():
     assert ergas(1.1 * reference, reference, ratio=0.25) == pytest.approx(2.5, rel=1e-5)
     with pytest.raises(ValueError, match="mean zero"):
         ergas(reference, reference * torch.tensor([1.0, 0.0]))
+
+
+def test_pixels_whose_truth_is_nan_are_left_out():
+    image, truth = torch.rand(4, 5, 1), torch.rand(4, 5, 1)
+    assert where_known(image, truth) == (image, truth)
+    truth[1, 2] = float("nan")
+    kept, known = where_known(image, truth)
+    assert kept.shape == known.shape == (19,)
+    assert torch.equal(known, truth[~truth.isnan()])

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Grid
-from inverse_inr.io.superblock import goes_on_after_its_end
+from inverse_inr.io import trial
+from inverse_inr.io.superblock import goes_on_after_its_end, is_hdf5
 
 PathLike = str | os.PathLike[str]
 """A path as users write it."""
@@ -146,6 +147,10 @@ def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Itera
         raise FileFormatError(
             f"{path}: expected {expected}, found {describe(path)} that says it ends earlier. "
             "A damaged copy, or bytes added behind it?"
+        )
+    if "HDF5" in signatures and is_hdf5(path) and (fault := trial.HDF5.fault(path)):
+        raise FileFormatError(
+            f"{path}: expected {expected}, found {describe(path)} that is damaged: {fault}."
         )
     try:
         yield path

@@ -12,6 +12,7 @@ import numpy as np
 
 from inverse_inr.io.files import FileFormatError, PathLike, describe, nearest_first, reading
 from inverse_inr.io.matlab5 import read_variables
+from inverse_inr.io.sizes import ANY_RATIO, check_claim
 from inverse_inr.ranges import checked
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -106,9 +107,12 @@ def _hdf5(path: Path, only: str | None) -> dict[str, np.ndarray]:
 
     def keep(name: str, node: object) -> None:
         if isinstance(node, h5py.Dataset) and not name.startswith("#") and only in (None, name):
+            check_claim(path, node.shape or (), node.dtype.itemsize, ratio=ANY_RATIO)
             values: Any = np.asarray(node)
             if values.dtype.names == ("real", "imag"):
                 values = values["real"] + 1j * values["imag"]
+            elif node.attrs.get("MATLAB_class") == b"logical":
+                values = values != 0
             found[name] = values.T
 
     with h5py.File(path, "r") as file:

@@ -79,6 +79,25 @@ def without_opaque_alpha(array: np.ndarray, keep: bool, path: Path, kind: str = 
 
 
 @contextmanager
+def whole_pictures() -> Iterator[None]:
+    """Let Pillow refuse truncated pictures, whatever another library told it.
+
+    One import of sarpy makes Pillow fill up what is missing with grey, for the whole process.
+
+    Yields:
+        Nothing; afterwards the switch stands as before.
+    """
+    from PIL import ImageFile
+
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+@contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """Open a picture with Pillow, after a check that its size is one that can be.
 
@@ -94,7 +113,7 @@ def opened(path: Path) -> Iterator[Any]:
     """
     from PIL import Image
 
-    with Image.open(path) as image:
+    with whole_pictures(), Image.open(path) as image:
         ratio = DEFLATE if image.format == "PNG" else ANY_RATIO
         # a bit at least for each pixel of any picture; decoded, there are up to 8 bytes a sample
         check_claim(path, (image.height, image.width), 1 / 8, ratio=ratio)

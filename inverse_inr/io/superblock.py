@@ -41,6 +41,18 @@ def goes_on_after_its_end(path: Path) -> bool:
     return size > end and size != start + end
 
 
+def is_hdf5(path: Path) -> bool:
+    """Tell whether there is HDF5 in a file, at its start or behind a header of another format.
+
+    Args:
+        path: An existing file.
+
+    Returns:
+        True if a superblock stands at one of the places where one may.
+    """
+    return _superblock(path, path.stat().st_size) is not None
+
+
 def _superblock(path: Path, size: int) -> bytes | None:
     """The first bytes of the superblock, which stands at 0, 512, 1024, 2048 ..."""
     start = 0

@@ -16,7 +16,12 @@ from torch import Tensor
 from inverse_inr.domain import Grid, pixel_grid
 from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
 from inverse_inr.io.inferred import infer
-from inverse_inr.io.pictures import ORIENTATION, oriented, without_opaque_alpha
+from inverse_inr.io.pictures import (
+    ORIENTATION,
+    oriented,
+    whole_pictures,
+    without_opaque_alpha,
+)
 from inverse_inr.io.sizes import ANY_RATIO, DEFLATE, check_claim
 from inverse_inr.ranges import checked
 
@@ -123,7 +128,7 @@ def _decoded(series: Any, page: Any, file: Path) -> np.ndarray:
         if len(series.pages) == 1 and page.photometric.name in ("MINISBLACK", "RGB"):
             from PIL import Image
 
-            with Image.open(file) as image:
+            with whole_pictures(), Image.open(file) as image:
                 array = np.array(image)
             if array.shape == tuple(series.shape) and array.dtype == page.dtype:
                 return array

@@ -82,5 +82,8 @@ def load_field(path: str | Path) -> nn.Module:
         prior = create(metadata["name"], box, **json.loads(metadata["options"]))
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} holds the recipe of no prior here: {error}") from None
-    prior.load_state_dict(state)
+    try:
+        prior.load_state_dict(state)
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} holds the weights of another prior: {error}") from None
     return prior.eval()

@@ -34,6 +34,8 @@ UNSURE = 0.5
 """Largest standard error of the place, in bins."""
 NEAR = 16
 """How far groups of views may differ from all of them, in half bins."""
+CUT_OFF = 0.1
+"""Part of the largest mean view at the detector's edge from which on an object is cut off."""
 ADVICE = "Give center, or try center_by_symmetry."
 
 
@@ -154,8 +156,8 @@ def center_by_symmetry(views: Tensor, angles: FiniteTensor, candidates: FiniteTe
         The best candidate, in bins.
 
     Raises:
-        ValueError: The views are no half turn or unevenly spaced, there are no candidates, or the
-            first or the last of them is the best.
+        ValueError: The views are no half turn or unevenly spaced, the object goes on beyond the
+            detector, there are no candidates, or the first or the last of them is the best.
 
     Source:
         Vo et al., Opt. Express 22, 2014.
@@ -167,6 +169,14 @@ def center_by_symmetry(views: Tensor, angles: FiniteTensor, candidates: FiniteTe
             f"{name}: candidates must be (k,) finite numbers, got shape {tuple(candidates.shape)}."
         )
     half = even_half_turn(*distinct_views(*_usable(name, views, angles)), name)
+    profile = half.abs().mean(0)
+    edge = float(torch.stack([profile[:2].mean(), profile[-2:].mean()]).max() / profile.max())
+    if edge > CUT_OFF:
+        raise ValueError(
+            f"{name}: at the detector's edge the mean view is {edge:.0%} of its largest value: the "
+            "object is cut off, and a mirrored half turn does not continue it. Take off what air "
+            "measures, or use center_of_rotation, or give center."
+        )
     places = candidates.double().sort().values.tolist()
     energies = [wedge_energy(half, place) for place in places]
     k = min(range(len(energies)), key=energies.__getitem__)

@@ -1,4 +1,4 @@
-"""What each ray of a scan adds to filtered backprojection: rays that are seen twice count half.
+"""The weight of each ray in filtered backprojection: rays that are seen twice count half.
 
 A ray at view β and detector coordinate s is seen again, from the other side, at -s: half a turn on
 in a parallel beam, and at β + π - 2γ in a fan, with γ = atan(s / (source to detector)). The two
@@ -29,6 +29,8 @@ from inverse_inr.operators.ct.view_weights import Coverage, angular_coverage
 
 DARK = 0.05
 """Part of the largest measurement, in the mean over views, that counts as seen at the edge."""
+WEDGE = math.radians(15)
+"""Gaps of half a turn that are a missing wedge together, in radians; less is a few lost views."""
 
 
 def ray_weights(beam: TurningScanner, views: Tensor) -> Tensor:
@@ -69,7 +71,7 @@ def ray_weights(beam: TurningScanner, views: Tensor) -> Tensor:
         return (turn.weights[:, None] * _overlap(s, offset, short)).to(views)
     _warn_of_truncation(beam, views, offset)
     half = angular_coverage(beam.angles, math.pi)
-    if half.gaps:
+    if sum(half.gaps) > WEDGE:
         gaps = ", ".join(f"{math.degrees(gap):.0f}" for gap in half.gaps)
         warnings.warn(
             f"{type(beam).__name__}: the views leave gaps of {gaps} degrees in half a turn, which "

@@ -199,9 +199,7 @@ def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
     seen[fit[0]] = True
     seen = term.operator.unflatten(seen)
     used = seen.any(1)
-    image = fbp(
-        term.operator.of_views(used), filled(views[used], seen[used]), problem.grid, window
-    )
+    image = fbp(term.operator.of_views(used), filled(views[used], seen[used]), problem.grid, window)
     return Solution(
         SampledField(image, problem.grid),
         problem,

@@ -126,8 +126,8 @@ def _details(y: Tensor, trusted: Tensor) -> Tensor:
     Dispersion smears both images along one axis. Amplitudes under a square root make up for it.
     """
     level = _smoothed(torch.where(trusted, y, 0), COARSE)
-    share = _smoothed(trusted.double(), COARSE)
-    level = level / share.clamp(min=1e-3)
+    if not bool(trusted.all()):
+        level = level / _smoothed(trusted.double(), COARSE).clamp(min=1e-3)
     filled = torch.where(trusted, y, level)
     # dark places have no details but noise
     floor = 0.1 * level.abs().mean().clamp(min=1e-300)
@@ -139,8 +139,12 @@ def _details(y: Tensor, trusted: Tensor) -> Tensor:
 
 def _smoothed(image: Tensor, sigma: float) -> Tensor:
     """The image (H, W) blurred by a Gaussian along both axes, its edge pixels continued."""
-    kernel = gaussian_kernels(torch.tensor([sigma], dtype=image.dtype))[0]
-    r = len(kernel) // 2
-    wide = torch.nn.functional.pad(image[None, None], (r, r, r, r), mode="replicate")
-    along = torch.nn.functional.conv2d(wide, kernel[None, None, None])
-    return torch.nn.functional.conv2d(along, kernel[None, None, :, None])[0, 0]
+    for _ in range(2):
+        kernel = gaussian_kernels(torch.tensor([sigma], dtype=image.dtype))[0]
+        r = len(kernel) // 2
+        wide = torch.nn.functional.pad(image[None], (r, r), mode="replicate")[0]
+        blurred = torch.zeros_like(image)
+        for k, weight in enumerate(kernel.tolist()):
+            blurred.add_(wide[:, k : k + image.shape[1]], alpha=weight)
+        image = blurred.T.contiguous()
+    return image

@@ -131,7 +131,9 @@ def grey_scene(camera: CASSI) -> Tensor:
     """
     on_grid = camera.on(camera.bands)
     with torch.no_grad():
-        return on_grid.snapshot(torch.ones(on_grid.grid.shape))
+        height, width, bands = on_grid.grid.shape
+        # band by band in memory, as they are laid
+        return on_grid.snapshot(torch.ones(bands, height, width).movedim(0, -1))
 
 
 def _grey(camera: Callable[[Tensor], CASSI]) -> Callable[[Tensor], Tensor]:

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cases.fuzz import faults
-from cases.fuzzed_formats import FORMATS
+from cases.fuzzing.formats import FORMATS
+from cases.fuzzing.mutations import faults
 from cases.tree import ROOT
 
 MUTATIONS = 200
@@ -19,7 +19,7 @@ NEEDS = {"cphd": "sarpy", "sicd": "sarpy", "dicom": "pydicom", "envi": "spectral
 def test_a_damaged_file_never_ends_in_a_foreign_error_a_crash_or_a_hang(name: str, tmp_path: Path):
     """In a child process, so that a crash or a hang fails the test and names the mutation."""
     pytest.importorskip(NEEDS.get(name, "numpy"))
-    words = [sys.executable, "-W", "ignore", "-m", "cases.fuzz", name, str(tmp_path)]
+    words = [sys.executable, "-W", "ignore", "-m", "cases.fuzzing.mutations", name, str(tmp_path)]
     try:
         child = subprocess.run(
             [*words, "0", str(MUTATIONS)],

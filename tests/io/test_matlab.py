@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases.fuzz import faults
-from cases.fuzzed_formats import FORMATS, matlab_content
+from cases.fuzzing.formats import FORMATS, matlab_content
+from cases.fuzzing.mutations import faults
 from scipy.io import loadmat, savemat
 
 from inverse_inr.io import FileFormatError, matlab_struct, read_matlab

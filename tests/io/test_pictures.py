@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from inverse_inr.io import FileFormatError, inferences, read_image
 
@@ -67,6 +67,23 @@ def test_pages_are_turned_one_by_one(tmp_path: Path):
     values, grid = read_image(tmp_path / "a.tif")
     assert grid.shape == (2, 8, 6)
     assert np.array_equal(np.rint(255 * values[0, ..., 0].numpy()), np.rot90(STORED, -1))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_a_cut_picture_is_refused_whatever_another_library_told_pillow(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+):
+    """The import of sarpy switches this on for the whole process."""
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    options = {"compression": "tiff_lzw"} if suffix == ".tif" else {}
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60), np.uint8)).save(
+        tmp_path / f"a{suffix}", **options
+    )
+    content = (tmp_path / f"a{suffix}").read_bytes()
+    (tmp_path / f"a{suffix}").write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(FileFormatError, match=r"expected .* found"):
+        read_image(tmp_path / f"a{suffix}")
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 
 # --- palettes and alpha ---------------------------------------------------------------------------

@@ -148,11 +148,11 @@ def _apply_attributes(found: Source, attributes: Mapping[str, Any], path: Path) 
         raise FileFormatError(f"{path}: scale_factor {factor:g} and add_offset {offset:g}.")
     if "Scale_Factor" in attributes and factor != 1:
         found.gain = 1 / factor
-        found.notes["scale"] = f"divided by Scale_Factor, {factor:g}, as NEON means it"
+        found.remarks["scale"] = f"divided by Scale_Factor, {factor:g}, as NEON means it"
     elif factor != 1 or offset != 0:
         found.gain = factor
         found.offset = offset
-        found.notes["scale"] = f"stored values times {factor:g} plus {offset:g} (scale_factor)"
+        found.remarks["scale"] = f"stored values times {factor:g} plus {offset:g} (scale_factor)"
     if found.wavelengths is None:
         for name, unit in WAVELENGTH_NAMES.items():
             values = np.asarray(lower.get(name, ""))
@@ -186,7 +186,7 @@ def _chosen(
         place = lines[name]
         values = found[place].reshape(-1).astype(np.float64)
         if counts_bands(values):
-            source.notes["wavelengths"] = (
+            source.remarks["wavelengths"] = (
                 f"{place!r} holds {values[0]:g} to {values[-1]:g}, which count the bands"
             )
             continue

@@ -55,7 +55,7 @@ def read_envi(path: Path) -> Source:
     if order:
         notes["byte order"] = order
     array = _raw(header, data, (lines, samples, bands), dtype, fields)
-    found = Source(array, "last", units=fields.get("data units", ""), notes=notes)
+    found = Source(array, "last", units=fields.get("data units", ""), remarks=notes)
     # wavelengths of another number than the bands are reported where they are needed
     words = fields.get("wavelength", "").replace(",", " ").split()
     if words:
@@ -100,11 +100,11 @@ def _factors(found: Source, fields: Mapping[str, str], header: Path, bands: int)
         )
     if factor != 1:
         found.gain = 1 / factor
-        found.notes["scale"] = f"divided by the {FACTOR}, {factor:g}"
+        found.remarks["scale"] = f"divided by the {FACTOR}, {factor:g}"
     elif not trivial:
         found.gain = gain
         found.offset = offset
-        found.notes["scale"] = f"{GAINS} and {OFFSETS} of the header applied, band by band"
+        found.remarks["scale"] = f"{GAINS} and {OFFSETS} of the header applied, band by band"
 
 
 def _raw(

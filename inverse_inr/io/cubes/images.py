@@ -132,12 +132,12 @@ def read_folder(path: Path, key: str | None) -> Source:
         kinds = sorted({f"{p.shape} {p.dtype}" for p in pages})
         raise FileFormatError(f"{path}: bands of different sizes or types: {', '.join(kinds)}.")
     array = np.stack(pages)
-    found = Source(array, "first", nm, unit, notes=notes)
+    found = Source(array, "first", nm, unit, remarks=notes)
     if array.dtype.kind == "u":
         found.units = "reflectance"
         top = float(np.iinfo(array.dtype).max)
         found.gain = 1 / top
-        found.notes["scale"] = f"divided by {top:g}, the largest {array.dtype}"
+        found.remarks["scale"] = f"divided by {top:g}, the largest {array.dtype}"
     return found
 
 
@@ -173,10 +173,23 @@ def _named_wavelengths(
 
 def _page(file: Path) -> np.ndarray:
     """The one channel of a band's image."""
-    from skimage.io import imread
+    import tifffile
+    from PIL import Image
 
-    with reading(file, "a grey image", ("PNG", "TIFF")):
-        page = np.asarray(imread(file))
+    with _complaints() as complaints, reading(file, "a grey image", ("PNG", "TIFF")) as name:
+        if name.suffix.lower() in (".tif", ".tiff"):
+            with tifffile.TiffFile(name) as tiff:
+                page = np.asarray(tiff.asarray())
+        else:
+            with name.open("rb") as stream, Image.open(stream) as image:
+                if image.mode == "P":
+                    page = np.asarray(image.convert("RGB"))
+                else:
+                    page = np.asarray(image)
+                if image.mode == "I":  # older versions of Pillow widen 16 bits
+                    page = page.astype(np.uint16)
+    if complaints:
+        raise FileFormatError(f"{file}: a truncated or damaged copy? {complaints[0][:200]}.")
     if page.ndim == 3 and page.shape[-1] in (2, 4):
         opaque = page[..., -1]
         if (opaque != opaque.flat[0]).any():

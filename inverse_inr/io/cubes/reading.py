@@ -171,13 +171,13 @@ def _wavelengths(
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Wavelengths and widths in nm: the user's own, or else the file's."""
     if own is not None:
-        found.notes["wavelengths"] = "given, instead of the file's own"
+        found.remarks["wavelengths"] = "given, instead of the file's own"
         return own, None
     if found.wavelengths is None:
         return None, None
     nm, fwhm, note = in_nm(found.wavelengths, found.wavelength_unit, path, found.fwhm)
     if note:
-        found.notes["wavelengths"] = note
+        found.remarks["wavelengths"] = note
     if nm is not None and fwhm is not None and len(fwhm) != len(nm):
         fwhm = None
     return nm, fwhm
@@ -262,7 +262,7 @@ def _values(
 def _notes(
     found: Source, bad: tuple[int, ...], measured: np.ndarray, kept_bad: bool, raw: bool
 ) -> dict[str, object]:
-    notes = dict(found.notes)
+    notes = dict(found.remarks)
     if raw:
         notes.pop("scale", None)
     if bad:

@@ -27,7 +27,7 @@ class Source:
         gain: Factor of the stored values: one number or (L,).
         offset: What is added after that: one number or (L,).
         good: (L,) bool, False for bands that the file marks as bad; None if it does not say.
-        notes: What was inferred or applied.
+        remarks: What was inferred or applied, for the notes of the cube.
     """
 
     array: np.ndarray
@@ -41,7 +41,7 @@ class Source:
     gain: np.ndarray | float = 1.0
     offset: np.ndarray | float = 0.0
     good: np.ndarray | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
+    remarks: dict[str, Any] = field(default_factory=dict)
 
     def measured(self, values: np.ndarray) -> np.ndarray:
         """Find the stored values that are measurements.

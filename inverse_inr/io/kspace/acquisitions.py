@@ -14,6 +14,7 @@ import numpy as np
 
 from inverse_inr.io.files import FileFormatError, PathLike
 from inverse_inr.io.kspace.raw import choice_note, picked
+from inverse_inr.io.kspace.soundness import check_type
 
 NOISE, CALIBRATION, CALIBRATION_AND_IMAGING, REVERSED = 19, 20, 21, 22
 """Flags: a noise scan; reference lines of parallel imaging, alone or imaging too; turned round."""
@@ -77,6 +78,7 @@ class Acquisitions:
         names = dataset.dtype.names
         if names is None or not {"head", "data"} <= set(names) or not dataset.size:
             raise FileFormatError(f"{path}: {dataset.name[1:]} holds no ISMRMRD acquisitions.")
+        check_type(path, dataset)
         _check_records(path, dataset.dtype)
         heads = np.asarray(dataset.fields("head")[()]).reshape(-1)
         return cls(path, dataset, heads, np.arange(len(heads)))
@@ -226,10 +228,7 @@ class Acquisitions:
 
 
 def _check_records(path: PathLike, dtype: np.dtype) -> None:
-    """Refuse a damaged description of the records, which would crash the HDF5 library.
-
-    Fields must lie one behind the other, be numbers, and samples be of 4 bytes each.
-    """
+    """Refuse records whose samples are not lists of float32."""
     import h5py
 
     for name in ("data", "traj"):
@@ -237,18 +236,6 @@ def _check_records(path: PathLike, dtype: np.dtype) -> None:
             base = h5py.check_vlen_dtype(dtype[name])
             if base is None or base != np.dtype("<f4").newbyteorder(base.byteorder):
                 raise FileFormatError(f"{path}: {name} of acquisitions is no list of float32.")
-    _check_fields(path, dtype["head"])
-
-
-def _check_fields(path: PathLike, dtype: np.dtype) -> None:
-    end = 0
-    places = sorted((dtype.fields or {}).values(), key=lambda place: place[1])
-    for part, offset, *_ in places:
-        if offset < end or part.base.kind not in "iufV" or offset + part.itemsize > dtype.itemsize:
-            raise FileFormatError(f"{path}: the fields of acquisition headers overlap. Damaged?")
-        end = offset + part.itemsize
-        if part.names is not None:
-            _check_fields(path, part)
 
 
 def chosen(

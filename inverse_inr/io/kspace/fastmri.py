@@ -17,6 +17,7 @@ from inverse_inr.io.files import FileFormatError, PathLike
 from inverse_inr.io.kspace.header import Encoding, header_text, read_header
 from inverse_inr.io.kspace.placement import cropped_readout, kept_readout
 from inverse_inr.io.kspace.raw import RawKSpace, checked_values, choice_note, picked
+from inverse_inr.io.kspace.soundness import check_type
 
 
 def read_fastmri(path: PathLike, file: Any, wanted: Mapping[str, int | None]) -> RawKSpace:
@@ -43,6 +44,7 @@ def read_fastmri(path: PathLike, file: Any, wanted: Mapping[str, int | None]) ->
         raise FileFormatError(
             f"{path}: expected complex kspace (slices[, coils], rows, lines), found {found}."
         )
+    check_type(path, data)
     notes: dict[str, str] = {}
     slices = list(range(data.shape[0]))
     number = picked(path, "slice", wanted.get("slice"), slices)
@@ -64,7 +66,7 @@ def read_fastmri(path: PathLike, file: Any, wanted: Mapping[str, int | None]) ->
     raw = raw * mask
     spacing = None
     if "ismrmrd_header" in file:
-        header = read_header(path, header_text(file["ismrmrd_header"]))
+        header = read_header(path, header_text(path, file["ismrmrd_header"]))
         encoding = header.encodings[0]
         if encoding.encoded.view is not None:
             view = encoding.encoded.view

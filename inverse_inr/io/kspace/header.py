@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from inverse_inr.io.files import FileFormatError, PathLike
+from inverse_inr.io.kspace.soundness import check_type
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,26 @@ def read_header(path: PathLike, text: bytes | str) -> Header:
     return Header(encodings, bandwidth or None)
 
 
-def header_text(found: Any) -> bytes | str:
-    """Take the XML out of a dataset, which holds it as a text or an array of one text."""
+def header_text(path: PathLike, found: Any) -> bytes | str:
+    """Take the XML out of a dataset, which holds it as a text or an array of one text.
+
+    Args:
+        path: The file, for messages.
+        found: The dataset.
+
+    Returns:
+        The text.
+
+    Raises:
+        FileFormatError: The dataset holds no text.
+    """
+    import h5py
+
+    if not isinstance(found, h5py.Dataset) or not found.size:
+        raise FileFormatError(f"{path}: the ISMRMRD header is no dataset.")
+    check_type(path, found)
+    if h5py.check_string_dtype(found.dtype) is None:
+        raise FileFormatError(f"{path}: the ISMRMRD header is no text, but {found.dtype}.")
     return np.asarray(found[()]).reshape(-1)[0]
 
 

@@ -35,6 +35,7 @@ from inverse_inr.io.kspace.placement import (
     turned,
 )
 from inverse_inr.io.kspace.raw import RawKSpace, checked_values
+from inverse_inr.io.kspace.soundness import check_heaps
 from inverse_inr.io.kspace.trajectories import read_trajectory
 
 CARTESIAN = ("cartesian", "epi")
@@ -91,7 +92,7 @@ def read_ismrmrd(
     everything = Acquisitions.of(path, group["data"])
     if "xml" not in group:
         raise FileFormatError(f"{path}: {group.name[1:]}/xml, the header, is missing.")
-    header = read_header(path, header_text(group["xml"]))
+    header = read_header(path, header_text(path, group["xml"]))
     imaging, counters = _imaging(path, everything, header, wanted, notes)
     encoding = header.encodings[counters["encoding_space_ref"]]
     noise = _noise(path, everything, imaging, header, noise_scan, notes)
@@ -177,6 +178,7 @@ def _noise(
         scans = everything.where(everything.flagged(NOISE))
         return noise_covariance(scans, imaging, header.noise_bandwidth, notes)
     with open_hdf5(noise_scan) as file:
+        check_heaps(noise_scan)
         names = ismrmrd_groups(file)
         found = [Acquisitions.of(noise_scan, file[name]["data"]) for name in names]
         scans = [a.where(a.flagged(NOISE)) for a in found]

@@ -14,10 +14,12 @@ from inverse_inr.io.kspace.arrays import of_array, read_array
 from inverse_inr.io.kspace.fastmri import read_fastmri
 from inverse_inr.io.kspace.ismrmrd import ismrmrd_groups, read_ismrmrd
 from inverse_inr.io.kspace.raw import RawKSpace
+from inverse_inr.io.kspace.soundness import check_by_trial, check_heaps
 from inverse_inr.ranges import checked
 
 
 @checked
+@np.errstate(over="ignore", invalid="ignore")  # values that are not finite are refused below
 def read_kspace(
     path: PathLike,
     *,
@@ -82,6 +84,7 @@ def read_kspace(
         _refuse(path, "a .npy array", others | wanted, ("dataset", "noise_scan", "encoding_space"))
         return read_array(path, wanted, coil_axis, axes)
     with open_hdf5(path) as file:
+        check_heaps(path)
         groups = ismrmrd_groups(file)
         named = dataset if dataset not in groups else None
         if named is None and "kspace" in file and (axes is not None or coil_axis is not None):
@@ -94,6 +97,7 @@ def read_kspace(
             _refuse(path, "a fastMRI file", others | wanted, unknown)
             return read_fastmri(path, file, wanted)
         if groups:
+            check_by_trial(path)
             _refuse(path, "an ISMRMRD file", others, ("coil_axis", "axes"))
             return read_ismrmrd(path, file, wanted, dataset, noise_scan)
         names = ", ".join(sorted(file)) or "nothing"

@@ -80,6 +80,13 @@ def test_a_volume_of_one_coil_is_not_taken_for_coils(tmp_path: Path):
     assert_same(read_kspace(path, axes="x y z").values, VOLUME[:1])
 
 
+def test_numbers_beyond_single_precision_are_refused(tmp_path: Path):
+    huge = K.astype(np.complex128)
+    huge[0, 3, 3] = 1e200
+    with pytest.raises(FileFormatError, match="NaN or Inf"):
+        read_kspace(saved(tmp_path, huge))
+
+
 SLIPS = {
     "slice beyond": (SLICES, {"slice": 4}, "slice=4, but the file holds 4: 0 to 3"),
     "slice of an image": (K[0], {"slice": 0}, "expected .slices, coils, x, y."),

@@ -17,6 +17,7 @@ from cases.mrd import (
     kspace_of,
     lines_of,
     relative,
+    write_by_package,
     write_own,
 )
 
@@ -142,3 +143,47 @@ def test_records_whose_fields_overlap_are_refused_before_they_are_read(tmp_path:
     path.write_bytes(changed)
     with pytest.raises(FileFormatError):
         read_kspace(path)
+
+
+def ends_well(path: Path) -> bool:
+    """Whether reading gives finite values or our error, which names the file."""
+    try:
+        raw = read_kspace(path)
+    except FileFormatError as error:
+        return str(path) in str(error)
+    return bool(raw.values.isfinite().all())
+
+
+def mutated(whole: bytes, rng: np.random.Generator, trial: int) -> bytes:
+    """A part of a file, or the file with some bytes changed, often near its beginning."""
+    if trial % 5 == 0:
+        return whole[: int(rng.integers(len(whole)))]
+    changed = bytearray(whole)
+    reach = len(whole) if trial % 2 else min(4096, len(whole))
+    for _ in range(1 + trial % 8):
+        changed[int(rng.integers(reach))] = int(rng.integers(256))
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mutations_end_in_our_error_or_in_a_value(tmp_path: Path, seed: int):
+    """Some of them end the HDF5 library, which a child process finds out first."""
+    whole = write_own(tmp_path / "a.h5", lines_of(K), header([SPACE])).read_bytes()
+    rng = np.random.default_rng(seed)
+    for trial in range(12):
+        (tmp_path / "b.h5").write_bytes(mutated(whole, rng, trial))
+        assert ends_well(tmp_path / "b.h5")
+
+
+@pytest.mark.slow
+def test_many_mutations_of_every_format_end_in_our_error_or_in_a_value(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    write_own(tmp_path / "own.h5", lines_of(K), header([SPACE]))
+    write_by_package(tmp_path / "package.h5", lines_of(K), header([SPACE]))
+    np.save(tmp_path / "array.npy", K)
+    for name in ("own.h5", "package.h5", "array.npy"):
+        whole = (tmp_path / name).read_bytes()
+        path = tmp_path / f"changed{Path(name).suffix}"
+        for trial in range(200):
+            path.write_bytes(mutated(whole, rng, trial))
+            assert ends_well(path), f"{name}, mutation {trial}"

@@ -70,6 +70,7 @@ def test_astra_on_a_grid_off_the_axis(astra: Any, make: Any):
     y = predict(on_astra(operator, grid), field)
     assert error(y, predict(operator, field)) < 0.01
     # its box must hold the window about the same axis
+    again: Any
     again, window = from_astra(*to_astra(operator, grid))
     assert error(predict(again.on(window), field), predict(operator.on(grid), field)) < 1e-5
 

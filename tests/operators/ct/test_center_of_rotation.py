@@ -205,3 +205,10 @@ def test_symmetry_refuses_what_is_no_half_turn(angles: Tensor, candidates: Tenso
     y = measured(FIELDS["head"], angles, 5.0)
     with pytest.raises(ValueError, match=message):
         center_by_symmetry(y, angles, candidates)
+
+
+@pytest.mark.parametrize("center", [10.0, -40.0])
+def test_symmetry_refuses_an_object_that_is_cut_off(center: float):
+    y = measured(FIELDS["wider than the detector"], steps(180, 1), center)
+    with pytest.raises(ValueError, match="cut off"):
+        center_by_symmetry(y, steps(180, 1), torch.arange(-50, 50, 1.0))

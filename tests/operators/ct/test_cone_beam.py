@@ -1,57 +1,17 @@
-"""Cone beams as flat panels stand: closed forms, `locate` against `rays`, ASTRA's vectors."""
+"""Cone beams as flat panels stand: closed forms, `locate` against `rays`, FDK."""
 
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from cases.cone import ANGLES, CUBE, F64, VIEWS, cone, free, moves, wave
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, metrics, predict, sample
-from inverse_inr.operators import ConeBeam, ConeVectors, FanBeam, fdk, from_astra, to_astra
+from inverse_inr.operators import ConeBeam, FanBeam, fdk
 from inverse_inr.phantoms import Ellipsoids
 from inverse_inr.testing import OperatorTests
-
-CUBE = Box((-1.0, -1.2, -0.9), (1.4, 1.0, 0.9))
-F64 = torch.float64
-VIEWS = 7
-ANGLES = torch.arange(VIEWS, dtype=F64) * (2 * math.pi / VIEWS) + 0.2
-
-
-def wave(size: float, phase: float = 0.0) -> Tensor:
-    return size * torch.sin(torch.arange(VIEWS, dtype=F64) * 1.3 + phase)
-
-
-MOVES: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "offset": {"center": 0.2, "vertical": -0.15},
-    "rectangular": {"pitch": (0.15, 0.09)},
-    "tilt": {"tilt": 0.2},
-    "roll": {"roll": -0.3},
-    "yaw": {"yaw": 0.25},
-    "helix": {"height": torch.linspace(-0.5, 0.5, VIEWS, dtype=F64)},
-    "all, for each view": {
-        "center": wave(0.1),
-        "vertical": wave(0.1, 1),
-        "height": wave(0.2, 2),
-        "tilt": wave(0.1, 3),
-        "roll": wave(0.2, 4),
-        "yaw": wave(0.15, 5),
-        "pitch": (0.11, 0.13),
-    },
-}
-moves = pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
-
-
-def cone(counts: tuple[int, int] = (9, 14), **options: Any) -> ConeBeam:
-    return ConeBeam(CUBE, ANGLES, counts, 4.0, 2.0, **options)
-
-
-def free(beam: ConeBeam, **options: Any) -> ConeVectors:
-    """The same scan as vectors."""
-    frame = beam.frame(torch.arange(beam.shape[0]))
-    return ConeVectors(beam.box, *frame, (beam.shape[1], beam.shape[2]), **options)
 
 
 def ball(radius: float = 0.5, shift: float = 0.1) -> Ellipsoids:
@@ -158,9 +118,10 @@ def test_every_part_of_a_cone_beam_can_be_learnt(name: str, each: bool):
         origin, direction = beam.rays(rows)
         return torch.exp(-4 * torch.linalg.cross(origin - 0.3, direction).square().sum(-1))
 
-    wanted = seen(cone(**{name: true}))
-    start = nn.Parameter(torch.zeros_like(true))
-    beam = cone(**{name: start})
+    given: dict[str, Any] = {name: true}
+    wanted = seen(cone(**given))
+    start = given[name] = nn.Parameter(torch.zeros_like(true))
+    beam = cone(**given)
     assert getattr(beam, name) is start
     optimizer = torch.optim.LBFGS([start], max_iter=60, line_search_fn="strong_wolfe")
 
@@ -240,74 +201,3 @@ def test_fdk_refuses_free_positions():
     beam = free(cone())
     with pytest.raises(TypeError, match="not ConeVectors"):
         fdk(beam, torch.zeros(len(beam)), Grid(CUBE, (4, 4, 4)))  # type: ignore[arg-type]
-
-
-# ---------------------------------------------------------------- ASTRA
-
-VOXELS = Grid(CUBE, (8, 9, 7))
-
-
-def assert_same_rays(one: Any, other: Any) -> None:
-    """Up to the middle of the box, which ASTRA's origin is."""
-    rows = torch.arange(0, len(one), 5)
-    shift = torch.tensor(one.box.center, dtype=F64)
-    place = torch.tensor(other.box.center, dtype=F64)
-    if isinstance(other, ConeVectors):
-        place = torch.zeros(3, dtype=F64)
-    (a, along), (b, same) = one.rays(rows), other.rays(rows)
-    torch.testing.assert_close(same.double(), along, atol=2e-6, rtol=0)
-    gap = torch.linalg.cross((a - shift) - (b.double() - place), along)
-    assert float(gap.norm(dim=-1).max()) < 1e-5
-
-
-@moves
-def test_cones_go_through_astras_dictionaries(move: dict[str, Any]):
-    beam = cone(**move)
-    projection, volume = to_astra(beam, VOXELS)
-    assert (projection["type"] == "cone") == (set(move) <= {"pitch"})
-    again, grid = from_astra(projection, volume)
-    assert isinstance(again, ConeBeam)
-    assert again.shape == beam.shape
-    assert grid.shape == VOXELS.shape
-    np.testing.assert_allclose(grid.spacing, VOXELS.spacing)
-    assert_same_rays(beam, again)
-    for name in ("center", "vertical", "height", "tilt", "roll", "yaw"):
-        expected = getattr(beam, name).float().expand(VIEWS)
-        torch.testing.assert_close(getattr(again, name).expand(VIEWS), expected, atol=1e-5, rtol=0)
-
-
-def test_free_positions_go_through_astras_vectors():
-    beam = free(cone(tilt=0.1))
-    with torch.no_grad():
-        beam.source[:, 0] += wave(0.3)
-        beam.along[2] *= 1.2
-    again, _ = from_astra(*to_astra(beam, VOXELS))
-    assert isinstance(again, ConeVectors)
-    assert_same_rays(beam, again)
-
-
-def test_cones_are_astras_own():
-    astra = pytest.importorskip("astra", reason='ASTRA is optional: pip install "inverse-inr[ct]"')
-    beam = cone(pitch=(0.15, 0.09))
-    ours, volume = to_astra(beam, VOXELS)
-    theta = ANGLES.numpy() - math.pi / 2
-    theirs = astra.create_proj_geom("cone", 0.09, 0.15, 9, 14, theta, 4.0, 2.0)
-    assert ours.keys() == theirs.keys()
-    vectors = to_astra(free(beam), VOXELS)[0]["Vectors"]
-    np.testing.assert_allclose(vectors, astra.geom_2vec(theirs)["Vectors"], atol=1e-12)
-    half = [n / 2 for n in CUBE.lengths]
-    named = astra.create_vol_geom(8, 9, 7, -half[1], half[1], -half[0], half[0], -half[2], half[2])
-    assert volume["option"] == pytest.approx(named["option"])
-    assert {k: volume[k] for k in volume if k != "option"} == {
-        k: named[k] for k in named if k != "option"
-    }
-
-
-@pytest.mark.parametrize(
-    ("vectors", "message"), [(np.ones((3, 6)), r"\(views, 12\)"), (np.ones((2, 12)), "parallel")]
-)
-def test_vectors_that_are_no_cone_are_refused(vectors: np.ndarray, message: str):
-    counts = {"DetectorRowCount": 2, "DetectorColCount": 2}
-    geometry = {"type": "cone_vec", **counts, "Vectors": vectors}
-    with pytest.raises(ValueError, match=message):
-        from_astra(geometry, to_astra(cone(), VOXELS)[1])

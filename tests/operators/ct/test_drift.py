@@ -8,7 +8,7 @@ from torch import Tensor
 
 import inverse_inr as ii
 from inverse_inr import baselines, noise, phantoms
-from inverse_inr.operators import DetectorDrift, ParallelBeam
+from inverse_inr.operators import DetectorDrift, Mask, ParallelBeam
 from inverse_inr.problems.ct.drift_removal import drift_removed
 from inverse_inr.testing import OperatorTests
 
@@ -145,7 +145,7 @@ def test_drift_is_found_jointly_and_in_turn() -> None:
             r"must be an Operator",
         ),
         (
-            lambda: DetectorDrift(ii.operators.Mask(torch.ones(3, 3), ii.Grid(BOX, (3, 3)))),
+            lambda: DetectorDrift(Mask(torch.ones(3, 3), ii.Grid(BOX, (3, 3)))),
             r"has shape \(9,\)",
         ),
     ],

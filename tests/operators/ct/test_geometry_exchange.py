@@ -30,6 +30,7 @@ def test_astra_dictionaries_round_trip(box: Box, shape: Any, center: float, make
     if center:
         expected = f"{plain}_vec"
     assert dictionaries[0]["type"] == expected
+    again: Any
     again, same = from_astra(*dictionaries, units=("mm", "mm"))
     assert type(again) is type(operator)
     assert again.shape == operator.shape
@@ -80,6 +81,7 @@ def test_astra_vectors_about_another_axis(make: Any):
     projection["Vectors"][:, 2:4] += axis
     if make is fan:
         projection["Vectors"][:, :2] += axis
+    operator: Any
     operator, grid = from_astra(projection, volume)
     np.testing.assert_allclose(operator.box.center, (0.2, 0.1), atol=1e-6)
     np.testing.assert_allclose((grid.box.lower, grid.box.upper), (UNIT.lower, UNIT.upper))

@@ -1,4 +1,4 @@
-"""A small valid file of each format that `inverse_inr.io` reads, for `cases.fuzz`."""
+"""A small valid file of each format that `inverse_inr.io` reads, for `cases.fuzzing.mutations`."""
 
 import importlib.util
 import json
@@ -10,8 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from cases.fuzz import Example
+from cases.fuzzing.mutations import Example
 from cases.io import ct_file, grid_of, scan_file
+from cases.ti import written
 
 from inverse_inr import io
 
@@ -199,17 +200,8 @@ def _mstar(folder: Path) -> Example:
 
 
 def _ti(folder: Path) -> Example:
-    module = _test_module("awr1843")
-    (folder / "a.json").write_text(json.dumps(module.settings()))
-    module.written(folder)
-    files = sorted(p for p in folder.iterdir() if p.suffix in (".bin", ".json"))
-    data = next(p for p in files if p.suffix == ".bin")
-    settings = folder / "a.json"
-
-    def read() -> Any:
-        return io.read_ti(data, io.read_ti_json(settings), "AWR1843")
-
-    return Example([data, settings], read)
+    data, settings = written(folder)
+    return Example([data, settings], lambda: io.read_ti(data, settings))
 
 
 def _sarpy(writer: str, reader: Callable[[Path], Any], suffix: str) -> Make:
@@ -241,7 +233,7 @@ def _sorted_header(content: bytes) -> bytes:
 
 def _test_module(function: str) -> ModuleType:
     """The test file that writes files of a format, wherever it stands."""
-    for path in sorted((Path(__file__).parents[1] / "io").rglob("test_*.py")):
+    for path in sorted((Path(__file__).parents[2] / "io").rglob("test_*.py")):
         if f"def {function}(" in path.read_text():
             spec = importlib.util.spec_from_file_location(path.stem, path)
             assert spec is not None

@@ -123,7 +123,7 @@ def faults(example: Example, seeds: range) -> list[str]:
 
 def run(name: str, folder: str, first: int, count: int) -> None:
     """Try the mutations of one format in this process, with bounded memory."""
-    from cases.fuzzed_formats import FORMATS
+    from cases.fuzzing.formats import FORMATS
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
