@@ -143,8 +143,8 @@ def test_no_component_has_two_meanings_for_a_key(registry: Any) -> None:
 
 
 FLAT = {
-    "cassi": "mask mask_variable step axis mode noise_level full_well readout efficiency mask_shift "
-    "dispersion_scale calibration scene size bands reflectances second variable seed",
+    "cassi": "mask mask_variable step axis mode noise_level full_well readout efficiency "
+    "mask_shift dispersion_scale calibration scene size bands reflectances second variable seed",
     "simulated_slices": "pixel thickness spacing interleave degrees distance correlation gain "
     "noise_level bias voids outliers volume orientations resolution learn_motion learn_bias "
     "noise seed",

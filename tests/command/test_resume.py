@@ -84,7 +84,7 @@ def test_a_measured_file_that_changed_is_refused(tmp_path):
     grid = Grid(Box((0.0, 0.0), (12.0, 12.0), ("px", "px")), (12, 12))
     values = torch.rand(12, 12, 1)
     write_image(path, values, grid)
-    words = {"image": [str(path)], "measured": ["true"], "noise-level": ["0.1"]}
+    words = {"crop": ["12"], "image": [str(path)], "measured": ["true"], "noise-level": ["0.1"]}
     out = tmp_path / "out"
     cli.run("denoise", out=out, set=("solver.steps=1", "baselines.names=[]"), **words)
     write_image(path, values, grid)
@@ -107,7 +107,7 @@ def test_relative_paths_mean_at_resume_what_they_meant(tmp_path, monkeypatch):
     grid = Grid(Box((0.0, 0.0), (12.0, 12.0), ("px", "px")), (12, 12))
     write_image(tmp_path / "p.npz", torch.rand(12, 12, 1), grid)
     monkeypatch.chdir(tmp_path)
-    words = {"image": ["p.npz"], "noise-level": ["0.1"]}
+    words = {"crop": ["12"], "image": ["p.npz"], "noise-level": ["0.1"]}
     cli.run("denoise", out=Path("out"), set=("solver.steps=1", "baselines.names=[]"), **words)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
