@@ -100,9 +100,9 @@ def _guarded(preset: str, options: Mapping[str, object]) -> Guarded:
 
     Training needs the gradient as well, so weights count twice.
     """
-    numbers = {k: v for k, v in options.items() if type(v) is int and k != "seed"}
+    numbers = {k: v for k, v in options.items() if type(v) in (int, float) and k != "seed"}
     largest = sorted(numbers, key=lambda k: -numbers[k])[:4]
-    named = ", ".join(f"{k}={numbers[k]}" for k in largest)
+    named = ", ".join(f"{k}={numbers[k]:.15g}" for k in largest)
     return Guarded(
         f"{preset}: a network with {named or 'these options'}", "Make it smaller.", times=2
     )
