@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import torch
 
@@ -95,7 +95,7 @@ def _require_finite(preset: str, prior: Prior) -> None:
             )
 
 
-def _guarded(preset: str, options: Mapping[str, object]) -> Guarded:
+def _guarded(preset: str, options: Mapping[str, Any]) -> Guarded:
     """Nothing larger than the memory at hand is made of the options; the largest are named.
 
     Training needs the gradient as well, so weights count twice.
