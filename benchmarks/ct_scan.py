@@ -1,6 +1,6 @@
 """A real CT scan: which reconstruction best predicts projections that no method saw?
 
-    python benchmarks/ct_scan.py [--path ../shared/data/tooth.h5 --bin 2]
+    python benchmarks/ct_scan.py [--path tooth.h5 --bin 2]
 
 Every fifth view is kept out of every fit. Half of these, views 2, 12, 22 ..., choose weights and
 states, for all methods by the one-standard-error rule. The errors of the other half, views 7, 17,
@@ -14,6 +14,7 @@ of the fit alone. Everything runs on one thread.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -156,7 +157,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--path", default="../shared/data/tooth.h5")
+    folder = os.environ.get("INVERSE_INR_DATA", "../shared/data")
+    parser.add_argument("--path", default=f"{folder}/tooth.h5")
     parser.add_argument("--bin", type=int, default=2)
     parser.add_argument(
         "--width", type=int, default=380, help="detector pixels that the object's box spans"

@@ -26,27 +26,30 @@ from inverse_inr import (
     Suggestion,
     Term,
     fidelity,
+    memory,
     noise,
     predict,
 )
 from inverse_inr.io import read_wav, write_wav
 from inverse_inr.operators import Mask, random_mask, striped_mask
+from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@checked
 def audio(
     sound: str = "chord",
     *,
-    keep_one_in: int = 10,
+    keep_one_in: Count = 10,
     even: bool = True,
-    seconds: float | None = 0.5,
-    start: float = 0.0,
-    rate: int = 22050,
-    noise_level: float = 0.0,
-    seed: int = 0,
+    seconds: Positive | None = 0.5,
+    start: NonNegative = 0.0,
+    rate: Count = 22050,
+    noise_level: NonNegative = 0.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Recover a waveform from some of its samples; it is judged on all samples.
 
@@ -73,8 +76,6 @@ def audio(
         ValueError: `keep_one_in` is below 1, the sound is unknown or silent, or the passage lies
             outside the file.
     """
-    if keep_one_in < 1:
-        raise ValueError(f"audio: keep_one_in={keep_one_in} must be at least 1.")
     values, grid = _passage(sound, start, seconds, rate)
     if even:
         operator: Mask = striped_mask(grid, keep_one_in)
@@ -109,7 +110,8 @@ def audio(
     )
 
 
-def first_omega(seconds: float, hertz: float) -> float:
+@checked
+def first_omega(seconds: Positive, hertz: Positive) -> float:
     """The omega0 of a first layer whose sines reach a frequency, on time normalised to [-1, 1].
 
     Weights are uniform in [-1, 1], so that omega0 is the largest angular frequency: 3000 for 955 Hz
@@ -150,7 +152,8 @@ def _passage(sound: str, start: float, seconds: float | None, rate: int) -> tupl
     return values, Grid(Box((0.0,), (len(values) * h,), ("s",)), (len(values),))
 
 
-def chord(seconds: float, rate: int) -> tuple[Tensor, Grid]:
+@checked
+def chord(seconds: Positive, rate: Count) -> tuple[Tensor, Grid]:
     """Three notes, each with two overtones and its own decay, and nothing above 800 Hz.
 
     Args:
@@ -160,7 +163,11 @@ def chord(seconds: float, rate: int) -> tuple[Tensor, Grid]:
     Returns:
         Values (samples, 1) up to 0.9 of full scale, and their grid in s.
     """
+    needed = 64 * seconds * rate
+    memory.require(f"audio: a sound of seconds={seconds:g} at rate={rate}", needed)
     count = round(seconds * rate)
+    if count < 2:
+        raise ValueError(f"audio: seconds={seconds:g} at rate={rate} are {count} samples.")
     grid = Grid(Box((0.0,), (count / rate,), ("s",)), (count,))
     t = grid.points(torch.float64)[:, 0]
     wave = torch.zeros_like(t)

@@ -6,14 +6,21 @@ NIfTI and DICOM). Axis 0 points down, axis 1 to the right, channels are last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from inverse_inr import Box, Field, Grid, SampledField, phantoms
-from inverse_inr.io import read_image
+from inverse_inr.domain import pixel_grid
+from inverse_inr.io import inferences, read_image
+from inverse_inr.problems.masks import read_mask
+from inverse_inr.problems.pixels import binned as binned
+from inverse_inr.problems.pixels import binned_known
+from inverse_inr.problems.pixels import cropped as cropped
+from inverse_inr.problems.pixels import slice_of as slice_of
+from inverse_inr.ranges import Count, WholeNumber, checked
 from inverse_inr.registry import nearest
 
 EXAMPLES = {
@@ -31,17 +38,31 @@ PHANTOMS = {"shepp_logan": phantoms.shepp_logan, "gaussian_blobs": phantoms.gaus
 """Analytic truths by name: functions of a box."""
 
 
+class Picture(NamedTuple):
+    """A picture as a problem uses it, and what was inferred on the way."""
+
+    values: Tensor
+    """(h, w, c) float32; zero where a pixel is not known."""
+    grid: Grid
+    known: Tensor
+    """(h, w) boolean: the pixels that are known."""
+    notes: dict[str, Any]
+    """What a problem's `notes` should say."""
+
+
+@checked
 def load_image(
-    image: str, *, slice: int | None = None, bin: int = 1, crop: int | None = None
+    image: str, *, slice: WholeNumber | None = None, bin: Count = 1, crop: Count | None = None
 ) -> tuple[Tensor, Grid]:
     """Read an image: an example by name, or a PNG, JPEG, TIFF, NIfTI, DICOM or npz file.
 
-    Values above 1, as CT numbers or counts are, are divided by the largest. Alpha channels are
+    Values above 1, as CT numbers or counts are, are divided by the largest. Transparent pixels are
     refused.
 
     Args:
         image: An example's name, or a file.
-        slice: The slice of a volume along its last axis; default: the middle.
+        slice: The slice of a volume along its last axis, the middle by default; or the page of a
+            TIFF stack, which has no default.
         bin: Pixels that are averaged along each axis; a rest at the end is dropped.
         crop: Then the central square of at most so many pixels is kept.
 
@@ -52,22 +73,127 @@ def load_image(
         ValueError: The name is unknown, the image holds NaN or Inf or nothing positive, there is no
             such slice, or `read_image` refuses the file.
     """
-    values, grid = read_image(_file(image))
-    if not torch.isfinite(values).all():
-        raise ValueError(f"{image} holds NaN or Inf.")
+    picture = load_picture(image, slice=slice, bin=bin, crop=crop)
+    return picture.values, picture.grid
+
+
+@checked
+def load_picture(
+    image: str,
+    *,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
+    mask: str | None = None,
+    complete: bool = False,
+) -> Picture:
+    """Read an image as `load_image` does, with a mask of the known pixels, and notes.
+
+    Pixels that are not known decide nothing: not the scale, not the mean of a large pixel.
+
+    Args:
+        image: An example's name, or a file.
+        slice: The slice, as in `load_image`.
+        bin: Pixels that are averaged along each axis, those that are known. A large pixel is known
+            where more than half of it is.
+        crop: The largest side in pixels.
+        mask: An image file of two levels, as large as the image before it is binned and cropped;
+            None if all pixels are known.
+        complete: The pixels that the mask calls lost have values too, as those of a truth have.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ValueError: As in `load_image`, of the known pixels; or the mask has another size, or knows
+            no pixel.
+    """
+    file = _file(image)
+    found = None
+    with_alpha = {}
+    if mask is not None:
+        found = read_mask(mask)
+        if not complete and file.suffix.lower() in (".png", ".tif", ".tiff"):
+            with_alpha = {"alpha": True}
+    with inferences() as inferred:
+        values, grid = read_image(file, **with_alpha)
     if grid.ndim == 3:
         values, grid = slice_of(values, grid, slice, image)
+    elif slice is not None:
+        raise ValueError(f"slice={slice}: {image} is a single picture.")
     if grid.ndim != 2:
         raise ValueError(f"{image}: expected a picture or a volume, found {grid.ndim} axes.")
+    known = torch.ones(grid.shape, dtype=torch.bool)
+    notes: dict[str, Any] = {}
+    if inferred:
+        notes["file"] = " ".join(inferred)
+    if found is not None:
+        known = fitting(found.known, grid, image, found.where)
+        if with_alpha and values.shape[-1] in (2, 4):
+            values = _behind(values, known, image)
+    if not complete:
+        values = torch.where(known[..., None], values, 0.0)
+    if not torch.isfinite(values).all():
+        raise ValueError(
+            f"{image} holds NaN or Inf in {int((~torch.isfinite(values)).any(-1).sum())} pixels. "
+            "Are they lost? A mask says so: inpaint with mask=, measured=True."
+        )
+    if not known.any():
+        raise ValueError(f"{mask}: the mask of {grid.shape} pixels keeps no pixel. Inverted?")
     largest = float(values.max())
     if not largest > 0:
         raise ValueError(f"{image}: no value is positive, so there is nothing to see.")
     if largest > 1:
         values = values / largest
-    return cropped(*binned(values, grid, bin), crop)
+        notes["white"] = f"{largest:.6g} of {image}, its largest known value"
+    means, kept, large = binned_known(values, known, grid, bin)
+    if complete:
+        means = binned(values, grid, bin)[0]
+    values, known = cropped(means, large, crop)[0], cropped(kept, large, crop)[0]
+    if found is not None:
+        notes["known pixels"] = (
+            f"{int(known.sum())} of {known.numel()} "
+            f"({100 * float(known.double().mean()):.3g} %), {found.where}"
+        )
+    return Picture(values, cropped(means, large, crop)[1], known, notes)
 
 
-def load_truth(phantom: str, index: int | None) -> tuple[Field, Box]:
+def _behind(values: Tensor, known: Tensor, image: str) -> Tensor:
+    """The colours of a picture with alpha, all of whose known pixels must be opaque."""
+    clear = int((known & (values[..., -1] < 1)).sum())
+    if clear:
+        raise ValueError(
+            f"{image}: {clear} pixels that the mask calls known are transparent. Flatten the image "
+            "onto a background, or use its alpha as the mask."
+        )
+    return values[..., :-1]
+
+
+def fitting(known: Tensor, grid: Grid, image: str, where: str) -> Tensor:
+    """Make sure that a mask is one of an image.
+
+    Args:
+        known: (h, w) boolean.
+        grid: The grid of the image.
+        image: The image's name in messages.
+        where: What the mask is, in words.
+
+    Returns:
+        The mask.
+
+    Raises:
+        ValueError: It has another size.
+    """
+    if tuple(known.shape) != grid.shape:
+        slip = " Transposed?" if tuple(known.shape) == grid.shape[::-1] else ""
+        raise ValueError(
+            f"{image} has {grid.shape} pixels, the mask has {tuple(known.shape)} ({where}).{slip}"
+        )
+    return known
+
+
+@checked
+def load_truth(phantom: str, index: WholeNumber | None) -> tuple[Field, Box]:
     """Read a truth of one channel: a phantom by name, or an image file.
 
     Args:
@@ -94,7 +220,10 @@ def load_truth(phantom: str, index: int | None) -> tuple[Field, Box]:
         values, grid = slice_of(values, grid, index, phantom)
     if not torch.isfinite(values).all():
         raise ValueError(f"{phantom} holds NaN or Inf.")
-    return SampledField(values / max(float(values.max()), 1e-30), grid), grid.box
+    largest = float(values.max())
+    if not largest > 0:
+        raise ValueError(f"{phantom}: no value is positive, so there is nothing to see.")
+    return SampledField(values / largest, grid), grid.box
 
 
 def _file(image: str) -> Path:
@@ -110,123 +239,27 @@ def _file(image: str) -> Path:
     return Path(image)
 
 
-def slice_of(values: Tensor, grid: Grid, index: int | None, image: str) -> tuple[Tensor, Grid]:
-    """One slice of a volume along its last axis.
-
-    Args:
-        values: (h, w, slices, c).
-        grid: The grid of the volume.
-        index: The number of the slice; None for the middle.
-        image: The volume's name in messages.
-
-    Returns:
-        Values (h, w, c) and their grid, without an affine.
-
-    Raises:
-        ValueError: There is no such slice.
-    """
-    k = index
-    if k is None:
-        k = grid.shape[2] // 2
-    if not 0 <= k < grid.shape[2]:
-        raise ValueError(f"slice={k}: {image} has {grid.shape[2]} slices along its last axis.")
-    box = Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
-    return values[:, :, k], Grid(box, grid.shape[:2])
-
-
-def binned(values: Tensor, grid: Grid, bin: int) -> tuple[Tensor, Grid]:
-    """Average pixels along each axis, on the grid of the large pixels.
-
-    In a box in px the unit becomes the large pixel; lengths in mm stay.
-
-    Args:
-        values: (*shape, c).
-        grid: The grid of the values.
-        bin: Pixels that are averaged along each axis; a rest at the end is dropped.
-
-    Returns:
-        Means (*large shape, c) and their grid, its affine carried along.
-
-    Raises:
-        ValueError: `bin` lies outside 1 to the smaller side.
-    """
-    if not 1 <= bin <= min(grid.shape):
-        raise ValueError(
-            f"bin={bin} must lie between 1 and the image's smaller side, {min(grid.shape)}."
-        )
-    if bin == 1:
-        return values, grid
-    shape = tuple(n // bin for n in grid.shape)
-    means = values[tuple(slice(n * bin) for n in shape)]
-    for k in reversed(range(grid.ndim)):
-        means = means.unflatten(k, (-1, bin)).mean(k + 1)
-    scale = [h * bin for h in grid.spacing]
-    for k, unit in enumerate(grid.box.units):
-        if unit == "px":
-            scale[k] = 1.0
-    upper = tuple(a + n * h for a, n, h in zip(grid.box.lower, shape, scale, strict=True))
-    large = Grid(Box(grid.box.lower, upper, grid.box.units), shape)
-    return means, large.with_affine(_moved(grid, (bin - 1) / 2, bin))
-
-
-def cropped(values: Tensor, grid: Grid, size: int | None) -> tuple[Tensor, Grid]:
-    """Keep the centre of an image, on a grid that begins at the same corner as the whole.
-
-    Args:
-        values: (*shape, c).
-        grid: The grid of the values.
-        size: The largest side in pixels; None keeps everything.
-
-    Returns:
-        Values (*smaller shape, c) and their grid, its affine carried along.
-
-    Raises:
-        ValueError: `size` is below 1.
-    """
-    if size is None:
-        return values, grid
-    if size < 1:
-        raise ValueError(f"crop={size} must be at least 1 pixel.")
-    shape = tuple(min(size, n) for n in grid.shape)
-    start = [(n - m) // 2 for n, m in zip(grid.shape, shape, strict=True)]
-    inner = values[tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))]
-    return inner, grid.crop([0] * grid.ndim, shape).with_affine(_moved(grid, start, 1))
-
-
-def _moved(grid: Grid, start: float | Sequence[float], step: float) -> list[list[float]] | None:
-    """The affine of a lattice that begins at pixel `start` of the grid, its pixels `step` apart."""
-    if grid.affine is None:
-        return None
-    index = torch.eye(4, dtype=torch.float64)
-    index[:3, :3] *= step
-    index[:3, 3] = torch.as_tensor(start, dtype=torch.float64)
-    return (torch.tensor(grid.affine, dtype=torch.float64) @ index).tolist()
-
-
-def load_mask(mask: str, grid: Grid, bin: int = 1, crop: int | None = None) -> Tensor:
-    """Read a mask from an image file.
+@checked
+def load_mask(mask: str, grid: Grid, bin: Count = 1, crop: Count | None = None) -> Tensor:
+    """Read a mask of two levels from an image file, as `read_mask` does.
 
     Args:
         mask: The image file.
         grid: The grid that the mask must fit after binning and cropping.
-        bin: Pixels that are averaged along each axis.
+        bin: Pixels that are averaged along each axis; a large one is kept where most of it is.
         crop: The largest side in pixels.
 
     Returns:
-        (h, w) boolean, True where the image is brighter than half.
+        (h, w) boolean, True where the image has the brighter of its two levels.
 
     Raises:
-        ValueError: The mask has another size than `grid`, is no picture, or cannot be read.
+        ValueError: The mask has another size than `grid`, is no picture of two levels, or cannot be
+            read.
     """
-    values, own = read_image(mask)
-    if own.ndim != 2:
-        raise ValueError(f"{mask}: a mask is a picture, found {own.ndim} axes.")
-    kept = cropped(*binned(values, own, bin), crop)[0].mean(-1) > 0.5
-    if kept.shape != grid.shape:
-        raise ValueError(
-            f"{mask}: the mask has {tuple(kept.shape)} pixels, the image {grid.shape}."
-        )
-    return kept
+    found = read_mask(mask)
+    own = pixel_grid((found.known.shape[0], found.known.shape[1]))
+    values, own = cropped(*binned(found.known[..., None].float(), own, bin), crop)
+    return fitting(values[..., 0] > 0.5, grid, "the image", found.where)
 
 
 def grey(values: Tensor) -> Tensor:

@@ -9,7 +9,17 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from inverse_inr.metrics import band_psnr, ergas, nrmse, psnr, relative_error, spectral_angle, ssim
+from inverse_inr.metrics import (
+    band_psnr,
+    ergas,
+    nrmse,
+    psnr,
+    psnr_of_span,
+    relative_error,
+    span,
+    spectral_angle,
+    ssim,
+)
 
 
 def pair(*shape: int) -> tuple[Tensor, Tensor]:
@@ -29,6 +39,20 @@ def test_psnr_is_its_definition() -> None:
         10 * math.log10(4 / mse), rel=1e-12
     )
     assert nrmse(image, reference, data_range=2.0) == pytest.approx(math.sqrt(mse) / 2, rel=1e-12)
+
+
+def test_the_psnr_of_tables_and_figures_takes_the_span_of_the_reference() -> None:
+    image, reference = pair(12, 13)
+    expected = psnr(image, reference, data_range=float(reference.max() - reference.min()))
+    assert psnr_of_span(image, reference) == pytest.approx(expected)
+    in_other_units = psnr_of_span(300 * image + 20, 300 * reference + 20)
+    assert in_other_units == pytest.approx(expected, abs=1e-3)
+    turned = torch.polar(reference, torch.ones(()))
+    assert psnr_of_span(torch.polar(image.abs(), torch.zeros(())), turned) == pytest.approx(
+        psnr_of_span(image.abs(), reference), abs=1e-4
+    )
+    with pytest.raises(ValueError, match="constant or not finite"):
+        span(torch.ones(4, 4))
 
 
 def test_relative_error_is_l2() -> None:

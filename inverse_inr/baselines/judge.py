@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inverse_inr.evaluation import sample
 from inverse_inr.least_squares import LeastSquares
-from inverse_inr.metrics import modulus, psnr_of_span
+from inverse_inr.metrics import modulus, psnr_of_span, where_known
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Range, Seed, checked
 from inverse_inr.sampled import SampledField
@@ -85,7 +85,7 @@ class Judge:
         if self.rule == "held-out":
             return self._unseen.misfits(x)
         if self.rule == "oracle":
-            return torch.tensor([-psnr_of_span(x, self._truth)])
+            return torch.tensor([-psnr_of_span(*where_known(modulus(x), self._truth))])
         return torch.tensor([-float(len(self.images))])
 
     @property

@@ -41,7 +41,7 @@ from inverse_inr.command.presets import find_config
 from inverse_inr.command.reporting import notes_of, text_table, versions, write_json
 from inverse_inr.command.runs import Unfinished, load_state, prepare, print_notes, reconstruct
 from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_threads
-from inverse_inr.command.tables import ConfigError, Table, override, set_keywords
+from inverse_inr.command.tables import ConfigError, Table, check_sections, override, set_keywords
 from inverse_inr.solver import Progress, disk_full
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
@@ -169,14 +169,16 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None) -> int:
     """
     use_threads(threads)
     read_record(out)
+    here = out.absolute()
     with locked(out, wait=wait), continuable(out):
         record = read_record(out)
         tables = record["config"]
+        check_sections(tables)
         code = code_of(tables, record.get("priors", ()))
         announce(code)
         check_unchanged(record.get("code"), code, out)
         with in_folder(record.get("folder")):
-            _resume(out.absolute(), record, Run.of(tables))
+            _resume(here, record, Run.of(tables))
         return 0
     return INTERRUPTED
 

@@ -148,7 +148,7 @@ def _regular(out: Path, name: str) -> Path | None:
             return None
         if not is_right(mode):
             raise ConfigError(
-                f"{place} is no {kind} that a run wrote (a link?). Nothing was removed."
+                f"{name}: {place} is no {kind} that a run wrote (a link?). Nothing was removed."
             )
     return path
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,7 @@ PAUSE = 0.2
 """Seconds between two looks at a lock that is waited for."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(out: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold the lock of a folder, which is made if it does not exist.
 
@@ -65,6 +65,7 @@ def _taken(path: Path, wait: bool) -> IO[str]:
     while True:
         if path.is_symlink():
             raise ConfigError(f"{path} is a link; a lock is a file. Remove it.")
+        path.parent.mkdir(parents=True, exist_ok=True)  # the last holder may have removed it
         file = path.open("a+")
         if _try_lock(file):
             if _is_still_there(file, path):
@@ -87,8 +88,9 @@ def _taken(path: Path, wait: bool) -> IO[str]:
         "host": socket.gethostname(),
         "since": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
-    file.write(json.dumps(me))
-    file.flush()
+    with contextlib.suppress(OSError):  # the lock holds on a full disk too, only without a name
+        file.write(json.dumps(me))
+        file.flush()
     return file
 
 

@@ -56,6 +56,6 @@ def check_words(words: Sequence[str]) -> None:
         alone = word.startswith("--") and "=" not in word and following.startswith("--")
         if alone and word not in (*FLAGS, "--no-force"):
             hint = nearest(word, (*FLAGS, *WITH_VALUE))
-            if not hint.startswith("Did"):
+            if word in WITH_VALUE or not hint.startswith("Did"):
                 hint = f"Write {word} VALUE."
             raise ConfigError(f"{word} has no value. {hint}")

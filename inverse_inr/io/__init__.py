@@ -23,15 +23,14 @@ from inverse_inr.io.files import SelectionError as SelectionError
 from inverse_inr.io.files import atomic_write as atomic_write
 from inverse_inr.io.hdf5 import read_hdf5 as read_hdf5
 from inverse_inr.io.hdf5 import write_hdf5 as write_hdf5
+from inverse_inr.io.inferred import inferences as inferences
 from inverse_inr.io.jpeg import read_jpeg as read_jpeg
 from inverse_inr.io.kspace import RawKSpace as RawKSpace
 from inverse_inr.io.kspace import read_kspace as read_kspace
 from inverse_inr.io.matlab import matlab_struct as matlab_struct
 from inverse_inr.io.matlab import read_matlab as read_matlab
-from inverse_inr.io.mstar import read_mstar as read_mstar
-from inverse_inr.io.nga import read_cphd as read_cphd
-from inverse_inr.io.nga import read_sicd as read_sicd
 from inverse_inr.io.nifti import read_nifti as read_nifti
+from inverse_inr.io.nifti import split_volume as split_volume
 from inverse_inr.io.nifti import write_nifti as write_nifti
 from inverse_inr.io.npz import read_npz as read_npz
 from inverse_inr.io.npz import write_npz as write_npz
@@ -41,17 +40,23 @@ from inverse_inr.io.ply import read_ply as read_ply
 from inverse_inr.io.ply import write_ply as write_ply
 from inverse_inr.io.png import read_png as read_png
 from inverse_inr.io.png import write_png as write_png
+from inverse_inr.io.radar import Capture as Capture
+from inverse_inr.io.radar import CaptureSettings as CaptureSettings
 from inverse_inr.io.radar import PhaseData as PhaseData
+from inverse_inr.io.radar import read_cphd as read_cphd
 from inverse_inr.io.radar import read_cv_domes as read_cv_domes
 from inverse_inr.io.radar import read_gotcha as read_gotcha
+from inverse_inr.io.radar import read_mstar as read_mstar
 from inverse_inr.io.radar import read_radar as read_radar
+from inverse_inr.io.radar import read_sicd as read_sicd
+from inverse_inr.io.radar import read_ti as read_ti
+from inverse_inr.io.radar import read_ti_json as read_ti_json
 from inverse_inr.io.radar import uniform_where_rounded as uniform_where_rounded
+from inverse_inr.io.radar import usable as usable
 from inverse_inr.io.radar import write_radar as write_radar
 from inverse_inr.io.scans import Scan as Scan
 from inverse_inr.io.scans import read_dxchange as read_dxchange
 from inverse_inr.io.scans import read_scan as read_scan
-from inverse_inr.io.ti_radar import read_ti as read_ti
-from inverse_inr.io.ti_radar import read_ti_json as read_ti_json
 from inverse_inr.io.tiff import read_tiff as read_tiff
 from inverse_inr.io.tiff import write_tiff as write_tiff
 from inverse_inr.io.wav import read_wav as read_wav
@@ -98,7 +103,7 @@ def read_image(path: PathLike, **options: Any) -> tuple[Tensor, Grid]:
     Args:
         path: The file or folder.
         options: Options of the format's own reader: `volume` (NIfTI), `attenuation` and `mu_water`
-            (DICOM).
+            (DICOM), `alpha` (PNG, TIFF).
 
     Returns:
         Values (*shape, c), float32, and the grid on which they lie.
@@ -139,6 +144,8 @@ def _by_suffix(
     path: PathLike, table: dict[str, Callable[..., Any]], verb: str
 ) -> Callable[..., Any]:
     name = Path(path).name.lower()
+    if verb == "read":
+        name = Path(split_volume(name)[0]).name
     for suffix in sorted(table, key=len, reverse=True):
         if name.endswith(suffix):
             return table[suffix]

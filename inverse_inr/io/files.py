@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Grid
+from inverse_inr.io.superblock import goes_on_after_its_end
 
 PathLike = str | os.PathLike[str]
 """A path as users write it."""
@@ -32,6 +33,8 @@ SIGNATURES = (
     ("TIFF", 0, b"MM\x00*"),
     ("MATLAB", 0, b"MATLAB"),
     ("WAV", 8, b"WAVE"),
+    ("PLY", 0, b"ply\n"),
+    ("PLY", 0, b"ply\r\n"),
     ("NIfTI", 344, b"n+1\x00"),
     ("NIfTI", 4, b"n+2\x00"),
 )
@@ -134,16 +137,28 @@ def reading(path: PathLike, expected: str, signatures: tuple[str, ...]) -> Itera
     Raises:
         FileNotFoundError: There is no such file.
         FileFormatError: The path is a folder, or reading failed.
+        MemoryError: The file needs more memory than there is.
         SelectionError: The caller asked for something that the file does not hold; raised within
             the block, it stays what it is.
     """
     path = existing_file(path, expected)
+    if "HDF5" in signatures and goes_on_after_its_end(path):
+        raise FileFormatError(
+            f"{path}: expected {expected}, found {describe(path)} that says it ends earlier. "
+            "A damaged copy, or bytes added behind it?"
+        )
     try:
         yield path
-    except SelectionError:
+    except (SelectionError, FileFormatError, FileNotFoundError, PermissionError, ImportError):
         raise
-    except (FileFormatError, FileNotFoundError, PermissionError, MemoryError, ImportError):
-        raise
+    except MemoryError as error:
+        if str(error).startswith(f"{path}: "):
+            raise
+        raise MemoryError(
+            f"{path}: {expected} that needs more memory than there is "
+            f"({' '.join(str(error).split())[:240].rstrip('.') or 'it could not be allocated'}). "
+            "Read a part of it; or is its header damaged?"
+        ) from None
     except Exception as error:
         # libraries raise anything from SyntaxError (PIL) to KeyError (h5py) for a bad file
         reason = (" ".join(str(error).split()) or type(error).__name__)[:240].rstrip(".")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, atomic_write, nearest_first, reading
+from inverse_inr.memory import require
 from inverse_inr.ranges import checked
 
 
@@ -30,7 +31,9 @@ def read_hdf5(path: PathLike, dataset: str) -> Tensor:
         FileFormatError: There is no such dataset, or it is a group or holds no numbers.
     """
     with open_hdf5(path) as file:
-        array = np.asarray(numeric_dataset(file, dataset)[()])
+        found = numeric_dataset(file, dataset)
+        require(f"{path}: {dataset}", float(found.size) * found.dtype.itemsize)
+        array = np.asarray(found[()])
         return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
 
 

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from inverse_inr.io.files import FileFormatError, PathLike, nearest_first, reading
+from inverse_inr.io.files import FileFormatError, PathLike, describe, nearest_first, reading
+from inverse_inr.io.matlab5 import read_variables
+from inverse_inr.ranges import checked
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 """The signature of HDF5."""
 
 
+@checked
 def read_matlab(path: PathLike, name: str) -> np.ndarray:
     """Read one variable.
 
@@ -37,6 +40,7 @@ def read_matlab(path: PathLike, name: str) -> np.ndarray:
     return found[name]
 
 
+@checked
 def matlab_variables(path: PathLike, only: str | None = None) -> dict[str, np.ndarray]:
     """Read all variables of a file.
 
@@ -45,11 +49,12 @@ def matlab_variables(path: PathLike, only: str | None = None) -> dict[str, np.nd
         only: Read that one variable, if it is there.
 
     Returns:
-        Arrays by name, as MATLAB shows them.
+        Arrays by name, as MATLAB shows them: in the type of their class, logical ones as bool.
 
     Raises:
         FileNotFoundError: There is no such file.
         FileFormatError: The file is damaged or of another kind.
+        MemoryError: An array is larger than the memory at hand.
     """
     with reading(path, "a MATLAB file", ("MATLAB", "HDF5")) as file:
         if is_matlab_hdf5(file):
@@ -71,10 +76,25 @@ def is_matlab_hdf5(path: Path) -> bool:
 
 
 def _v5(path: Path, only: str | None) -> dict[str, np.ndarray]:
+    """Read a file of version 4, or of 5 to 7, which share a format."""
+    with path.open("rb") as file:
+        head = file.read(128)
+    if len(head) == 128 and head[126:] in (b"IM", b"MI"):
+        major = head[125] if head[126:] == b"IM" else head[124]
+        if major != 1:
+            raise FileFormatError(
+                f"{path}: expected a MATLAB file of version 5 to 7.3, found one that says {major}. "
+                "Damaged, or cut at its beginning?"
+            )
+        return read_variables(path, only)
+    if len(head) < 20 or 0 not in head[:4]:  # version 4 begins with a small number
+        raise FileFormatError(
+            f"{path}: expected a MATLAB file, found {describe(path)}. "
+            "Wrong suffix, or a failed download?"
+        )
     from scipy.io import loadmat
 
-    names = None if only is None else [only]
-    found = loadmat(path, variable_names=names)
+    found = loadmat(path, variable_names=None if only is None else [only])
     return {k: v for k, v in found.items() if not k.startswith("__")}
 
 
@@ -96,6 +116,7 @@ def _hdf5(path: Path, only: str | None) -> dict[str, np.ndarray]:
     return found
 
 
+@checked
 def matlab_struct(path: PathLike, name: str) -> dict[str, Any]:
     """Read a 1 x 1 struct.
 

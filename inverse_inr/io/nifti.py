@@ -5,6 +5,7 @@ The box is the array's own extent in mm; the affine says where it lies in the wo
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
+from inverse_inr.io.inferred import infer
+from inverse_inr.io.sizes import DEFLATE, check_claim
+from inverse_inr.ranges import checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +31,7 @@ HEADER_UNITS = {"mm": 1.0, "unknown": 1.0, "meter": 1e3, "micron": 1e-3}
 """Lengths of a NIfTI header's units in mm."""
 
 
+@checked
 def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Tensor, Grid]:
     """Read a 1-D to 3-D image, with the header's scaling applied.
 
@@ -34,7 +39,7 @@ def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Te
     travels with the grid as it is in the file.
 
     Args:
-        path: The file.
+        path: The file; "a.nii.gz:2" is volume 2 of a 4-D file.
         volume: For a 4-D file, the entry of the last axis to read; or a slice, e.g. `slice(None)`,
             of entries that become channels.
 
@@ -49,6 +54,9 @@ def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Te
     """
     import nibabel
 
+    path, written = split_volume(path)
+    if volume is None:
+        volume = written
     with reading(path, EXPECTED, ("NIfTI", "gzip")) as file:
         image: Any = nibabel.load(file)  # pyright: ignore[reportPrivateImportUsage]
         if not isinstance(image, nibabel.Nifti1Image):  # pyright: ignore[reportPrivateImportUsage]
@@ -58,6 +66,8 @@ def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Te
             )
         shape = _shape(image, file)
         dtype = np.dtype(image.get_data_dtype())
+        ratio = DEFLATE if file.name.lower().endswith(".gz") else 1.0
+        check_claim(file, shape, dtype.itemsize, ratio=ratio)
         if dtype.kind not in "iufb":
             raise FileFormatError(
                 f"{file}: expected real numbers, found {dtype}. Save magnitude, or one channel."
@@ -71,6 +81,22 @@ def read_nifti(path: PathLike, *, volume: int | slice | None = None) -> tuple[Te
     return torch.from_numpy(array.reshape(*grid.shape, -1)), grid
 
 
+def split_volume(path: PathLike) -> tuple[PathLike, int | None]:
+    """Split "a.nii.gz:2" into the file's name and the number of a volume.
+
+    Args:
+        path: A path as users write it.
+
+    Returns:
+        The path and the number; the path as it is and None where it names no volume.
+    """
+    found = re.fullmatch(r"(.*\.nii(?:\.gz)?):(-?\d+)", str(path), re.IGNORECASE | re.DOTALL)
+    if found is None:
+        return path, None
+    return found[1], int(found[2])
+
+
+@checked
 def write_nifti(path: PathLike, values: Tensor, grid: Grid) -> None:
     """Write values as float32 with the grid's affine, or else a diagonal one from its box (in mm).
 
@@ -121,7 +147,8 @@ def _selection(volume: int | slice | None, shape: tuple[int, ...], path: Path) -
     if volume is None and count > 1:
         raise FileFormatError(
             f"{path}: expected one volume, found {count} (shape {shape}). "
-            "Pass volume=0, or volume=slice(None) to read them as channels."
+            f'Name one as "{path.name}:0", or pass volume=0 '
+            "(volume=slice(None): all, as channels) to read_image."
         )
     if isinstance(volume, int) and not -count <= volume < count:
         raise ValueError(f"{path}: volume={volume}, but the file of shape {shape} holds {count}.")
@@ -136,7 +163,11 @@ def _grid(image: Any, shape: tuple[int, ...], path: Path) -> Grid:
     """The lattice from 0 in mm, carrying the affine to world mm."""
     from nibabel.affines import voxel_sizes
 
-    scale = HEADER_UNITS[image.header.get_xyzt_units()[0]]
+    unit = image.header.get_xyzt_units()[0]
+    scale = HEADER_UNITS[unit]
+    if unit == "unknown":
+        infer(path, "its header names no unit of length; mm is taken.")
+    _compare_forms(image, shape, scale, path)
     zooms = np.asarray(image.header.get_zooms()[: len(shape)], dtype=np.float64)
     sizes = voxel_sizes(image.affine)[: len(shape)]
     # The affine places the voxels; if pixdim merely rounds it, pixdim has the cleaner number.
@@ -151,6 +182,26 @@ def _grid(image: Any, shape: tuple[int, ...], path: Path) -> Grid:
     upper = tuple(float(n * h) for n, h in zip(shape, sizes, strict=True))
     box = Box((0.0,) * len(shape), upper, ("mm",) * len(shape))
     return Grid(box, shape).with_affine(affine.tolist())
+
+
+def _compare_forms(image: Any, shape: tuple[int, ...], scale: float, path: Path) -> None:
+    """Note where the sform, which is used, and the qform put the volume in two places."""
+    sform, sform_code = image.get_sform(coded=True)
+    try:
+        qform, qform_code = image.get_qform(coded=True)
+    except Exception as error:  # nibabel raises numpy's errors and its own
+        infer(path, f"its qform is damaged ({error}); its sform is used.")
+        return
+    if not (sform_code and qform_code):
+        if not (sform_code or qform_code):
+            infer(path, "its sform and qform codes are 0; voxel sizes alone make its affine.")
+        return
+    corners = np.array([*np.ndindex(*(2,) * len(shape))]) * (np.array(shape) - 1)
+    corners = np.pad(corners, [(0, 0), (0, 3 - len(shape))])
+    apart = corners @ (sform - qform)[:3, :3].T + (sform - qform)[:3, 3]
+    distance = scale * float(np.linalg.norm(apart, axis=-1).max())
+    if distance > 0.05 * scale * float(np.linalg.norm(sform[:3, :3], axis=0).min()):
+        infer(path, f"its sform is used; its qform puts corners up to {distance:.3g} mm elsewhere.")
 
 
 def _affine(grid: Grid, path: PathLike) -> np.ndarray:

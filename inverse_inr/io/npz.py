@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import zipfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -18,6 +21,8 @@ from inverse_inr.io.files import (
     reading,
     signature,
 )
+from inverse_inr.io.sizes import DEFLATE, check_claim
+from inverse_inr.ranges import checked
 
 EXPECTED = "a .npz archive of values, lower, upper, units"
 """The kind of file that is read, for messages."""
@@ -25,6 +30,7 @@ REQUIRED = ("values", "lower", "upper", "units")
 """The arrays that a file must hold: the values, and the box's corners and units."""
 
 
+@checked
 def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
     """Read values and their grid; nothing is unpickled.
 
@@ -37,6 +43,7 @@ def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
     Raises:
         FileNotFoundError: There is no such file.
         FileFormatError: The file is damaged or of another kind.
+        MemoryError: An array is larger than the memory at hand.
     """
     with reading(path, EXPECTED, ("ZIP",)) as file:
         arrays = _load(file)
@@ -64,6 +71,7 @@ def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=dtype)), grid
 
 
+@checked
 def write_npz(path: PathLike, values: Tensor, grid: Grid) -> None:
     """Write values with their grid's box, units and affine.
 
@@ -96,5 +104,45 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             slip = "Saved with np.save?"
         raise FileFormatError(f"{path}: expected {EXPECTED}, found {describe(path)}. {slip}")
     # our own handle: numpy leaves the one that it opens to the collector if the archive is damaged
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+        found = {}
+        for member in archive.infolist():
+            if member.filename.endswith(".npy"):
+                with archive.open(member) as part:
+                    found[member.filename[:-4]] = read_array(part, path, member.compress_size)
+        return found
+
+
+def read_array(stream: IO[bytes], path: PathLike, held: int, ratio: float = DEFLATE) -> np.ndarray:
+    """Read an array in NumPy's own format, once its claimed size is known to be possible.
+
+    Args:
+        stream: The bytes of a .npy file, or of one in an archive.
+        path: The file, for messages.
+        held: The stored bytes.
+        ratio: The most bytes that a stored byte can stand for: 1 for a .npy file.
+
+    Returns:
+        The array; nothing is unpickled.
+
+    Raises:
+        FileFormatError: The array cannot be held by the stored bytes.
+        MemoryError: It is larger than the memory at hand.
+        ValueError: The bytes are no array, or a pickled one.
+    """
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    else:
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects, which are not read: allow_pickle=False")
+    size = check_claim(path, shape, dtype.itemsize, held=held, ratio=ratio)
+    data = bytearray(stream.read(size))  # a copy that may be written to
+    # an archive compares its checksum once its end has been seen
+    more = len(stream.read(1))
+    if len(data) < size or more:
+        found = "more" if more else len(data)
+        raise ValueError(f"an array of shape {shape} claims {size} bytes, found {found}")
+    flat = np.frombuffer(data, dtype, math.prod(shape))
+    return flat.reshape(shape, order="F" if fortran else "C")

@@ -7,10 +7,10 @@ and the first of the array.
 from __future__ import annotations
 
 import bz2
-import gzip
 import math
 import re
 import shlex
+import zlib
 
 import numpy as np
 import torch
@@ -18,15 +18,17 @@ from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import PathLike, as_real_image, atomic_write, reading
+from inverse_inr.io.sizes import ANY_RATIO, DEFLATE, check_claim
+from inverse_inr.ranges import checked
 
 EXPECTED = "a NRRD volume (.nrrd, header and data in one file)"
 """The kind of file that is read, for messages."""
-UNPACK = {
-    "raw": bytes,
-    **dict.fromkeys(("gzip", "gz"), gzip.decompress),
-    **dict.fromkeys(("bzip2", "bz2"), bz2.decompress),
+RATIOS = {
+    "raw": 1.0,
+    **dict.fromkeys(("gzip", "gz"), DEFLATE),
+    **dict.fromkeys(("bzip2", "bz2"), ANY_RATIO),
 }
-"""What makes the array's bytes of those in the file, by the header's encoding."""
+"""The most bytes that a stored byte can stand for, by the header's encoding."""
 TYPES = {
     **dict.fromkeys(("signed char", "int8", "int8_t"), "i1"),
     **dict.fromkeys(("uchar", "unsigned char", "uint8", "uint8_t"), "u1"),
@@ -52,6 +54,7 @@ ALONG_SPACE = ("domain", "space", "time", "???", "none")
 """Kinds of axes on which samples lie; any other axis holds the numbers of one sample."""
 
 
+@checked
 def read_nrrd(path: PathLike) -> tuple[Tensor, Grid]:
     """Read a volume with its units; an axis of vector or colour components becomes the channels.
 
@@ -66,6 +69,7 @@ def read_nrrd(path: PathLike) -> tuple[Tensor, Grid]:
     Raises:
         FileNotFoundError: There is no such file.
         FileFormatError: The file is damaged or of another kind, or its data lie in another file.
+        MemoryError: The volume is larger than the memory at hand.
     """
     with reading(path, EXPECTED, ("NRRD",)) as file:
         header, packed = _parse(file.read_bytes())
@@ -76,7 +80,12 @@ def read_nrrd(path: PathLike) -> tuple[Tensor, Grid]:
         dtype = np.dtype(TYPES[header["type"].lower()])
         if dtype.itemsize > 1:
             dtype = dtype.newbyteorder("<" if header["endian"].lower() == "little" else ">")
-        data = UNPACK[header["encoding"].lower()](packed)
+        encoding = header["encoding"].lower()
+        if encoding not in RATIOS:
+            raise ValueError(f"data in the encoding {encoding!r}; read are {', '.join(RATIOS)}")
+        ratio = RATIOS[encoding]
+        size = check_claim(file, sizes, dtype.itemsize, held=len(packed), ratio=ratio)
+        data = _unpacked(packed, encoding, size)
         array = np.frombuffer(data, dtype, math.prod(sizes)).reshape(sizes, order="F")
         channel = [k for k, kind in enumerate(kinds) if kind not in ALONG_SPACE]
         if len(channel) > 1 or len(channel) == len(sizes):
@@ -86,6 +95,7 @@ def read_nrrd(path: PathLike) -> tuple[Tensor, Grid]:
         return torch.from_numpy(np.ascontiguousarray(values, np.float32)), grid
 
 
+@checked
 def write_nrrd(path: PathLike, values: Tensor, grid: Grid) -> None:
     """Write values as float32 with the box and its units, or with the grid's affine.
 
@@ -140,6 +150,19 @@ def _parse(content: bytes) -> tuple[dict[str, str], bytes]:
     if any(int(header.get(name, 0)) for name in ("line skip", "lineskip", "byte skip", "byteskip")):
         raise ValueError("lines or bytes to be skipped before the data are not supported")
     return header, content[blank.end() :]
+
+
+def _unpacked(packed: bytes, encoding: str, size: int) -> bytes:
+    """As many of the array's bytes as its sizes claim, and no more."""
+    if encoding == "raw":
+        return packed
+    if encoding.startswith("b"):
+        data = bz2.BZ2Decompressor().decompress(packed, size)
+    else:
+        data = zlib.decompressobj(wbits=31).decompress(packed, size)
+    if len(data) < size:
+        raise ValueError(f"{size} bytes claimed, {len(data)} compressed in it")
+    return data
 
 
 def _grid(header: dict[str, str], shape: tuple[int, ...], axes: list[int]) -> Grid:

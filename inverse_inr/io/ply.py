@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr.io.files import FileFormatError, PathLike, atomic_write, existing_file
+from inverse_inr.io.files import FileFormatError, PathLike, atomic_write, reading
 from inverse_inr.io.ply_tables import EXPECTED, read_tables
+from inverse_inr.ranges import checked
 
 
 class Polygons(NamedTuple):
@@ -27,6 +28,7 @@ class Polygons(NamedTuple):
     """Further numbers per vertex by name, (n,) each: nx, ny, nz, red, intensity ..."""
 
 
+@checked
 def write_ply(
     path: PathLike,
     vertices: Tensor,
@@ -120,6 +122,7 @@ def _packed(path: PathLike, faces: Tensor, count: int) -> np.ndarray:
     return packed
 
 
+@checked
 def read_ply(path: PathLike) -> Polygons:
     """Read vertices, triangles and further numbers per vertex, from ASCII or binary PLY.
 
@@ -133,15 +136,18 @@ def read_ply(path: PathLike) -> Polygons:
         FileNotFoundError: There is no such file.
         FileFormatError: The file is of another kind or truncated, or has polygons of more corners.
     """
-    file = existing_file(path, EXPECTED)
-    tables = read_tables(file, file.read_bytes())
-    vertex = tables.pop("vertex")
-    places = torch.stack([torch.from_numpy(vertex.pop(k).astype(np.float64)) for k in "xyz"], 1)
-    triangles = tables.get("face", {}).get("triangles", np.zeros((0, 3)))
-    faces = torch.from_numpy(triangles.astype(np.int64))
+    with reading(path, EXPECTED, ("PLY",)) as file:
+        tables = read_tables(file, file.read_bytes())
+        vertex = tables.pop("vertex")
+        columns = [torch.from_numpy(vertex.pop(k).astype(np.float64)) for k in "xyz"]
+        places = torch.stack(columns, 1)
+        triangles = tables.get("face", {}).get("triangles", np.zeros((0, 3)))
+        if not (np.isfinite(triangles).all() and (triangles == np.round(triangles)).all()):
+            raise FileFormatError(f"{file}: a face names a vertex that is no whole number.")
+        faces = torch.from_numpy(triangles.astype(np.int64))
+        extra = {k: torch.from_numpy(v.astype(np.float32)) for k, v in vertex.items()}
     if len(faces) and not 0 <= int(faces.min()) <= int(faces.max()) < len(places):
         raise FileFormatError(
             f"{file}: faces name vertices up to {int(faces.max())}; there are {len(places)}."
         )
-    extra = {k: torch.from_numpy(v.astype(np.float32)) for k, v in vertex.items()}
     return Polygons(places, faces, extra)

@@ -114,6 +114,8 @@ def _binary(file: Path, body: bytes, elements: list[Element], order: str) -> Tab
     for name, count, properties in elements:
         triangles = _triangular(file, name, properties)
         dtype = _record(properties, order, triangles)
+        if not dtype.itemsize:
+            raise FileFormatError(f"{file}: the header's element {name!r} has no properties.")
         if len(body) - at < count * dtype.itemsize:
             _short(file, name, count, (len(body) - at) // dtype.itemsize)
         table = np.frombuffer(body, dtype, count, at)

@@ -1,10 +1,12 @@
-"""TIFF through tifffile: grey or RGB, one page or several, on a grid of pixels.
+"""TIFF through tifffile: grey, RGB or palette, one page or several, on a grid of pixels.
 
-Samples are 8- and 16-bit integers or floats.
+Samples are integers or floats of any byte order and planar configuration. Pages are turned as their
+orientation tag says.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,70 +15,172 @@ from torch import Tensor
 
 from inverse_inr.domain import Grid, pixel_grid
 from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
+from inverse_inr.io.inferred import infer
+from inverse_inr.io.pictures import ORIENTATION, oriented, without_opaque_alpha
+from inverse_inr.io.sizes import ANY_RATIO, DEFLATE, check_claim
+from inverse_inr.ranges import checked
 
 EXPECTED = "a grey or RGB TIFF image"
 """The kind of file that is read, for messages."""
-LAYOUTS = {"YX": 1, "YXS": 1, "QYX": 3, "ZYX": 3, "IYX": 3, "TYX": 3}
-"""The axes that are read, as tifffile names them: 1 for a single page, 3 for leading pages."""
+COLOURS = ("MINISBLACK", "MINISWHITE", "PALETTE", "RGB")
+"""The photometric interpretations that are read."""
+ALPHA = {"ASSOCALPHA": "premultiplied ", "UNASSALPHA": "straight "}
+"""Kinds of a further sample that is opacity, in words."""
+PAGES = ("", "Q", "Z", "I", "T")
+"""The letters by which tifffile names an axis of pages, and none."""
+ZERO_IS_WHITE = "zero is white in it, so its values were turned round."
+"""The inference about a file whose photometric interpretation is MINISWHITE."""
+RATIOS = {"NONE": 1.0, "DEFLATE": DEFLATE, "ADOBE_DEFLATE": DEFLATE, "PACKBITS": 64.0}
+"""The most bytes that a byte of each compression can stand for."""
 
 
-def read_tiff(path: PathLike) -> tuple[Tensor, Grid]:
+@checked
+def read_tiff(path: PathLike, *, alpha: bool = False) -> tuple[Tensor, Grid]:
     """Read a TIFF image.
 
-    8-bit samples are divided by 255, 16-bit samples by 65535; floats stay as they are.
+    Unsigned samples of up to 16 bits are divided by their largest number (255, 4095, 65535), so
+    that white is 1. Signed and 32-bit integers and floats have no white and stay as they are. A
+    palette is read as its colours, and where zero is white the values are turned round. An alpha
+    channel that is opaque everywhere is dropped.
 
     Args:
         path: The file.
+        alpha: Keep a transparency channel as the last one, whatever it says (as for masks).
 
     Returns:
-        Values (H, W, 1 or 3), or grey pages (pages, H, W, 1), float32, and a grid in pixels.
+        Values (H, W, 1 or 3), or pages (pages, H, W, 1 or 3), float32, and a grid in pixels.
 
     Raises:
         FileNotFoundError: There is no such file.
-        FileFormatError: The file is damaged or of another kind; alpha channels, palettes, other
-            integers and complex numbers are not read.
+        FileFormatError: The file is damaged or of another kind: transparent pixels, unnamed
+            samples, CMYK, YCbCr, complex numbers, pages of several sizes, or fewer bytes than the
+            header claims.
+        MemoryError: The image is larger than the memory at hand.
     """
     import tifffile
 
     with reading(path, EXPECTED, ("TIFF",)) as file:
         with tifffile.TiffFile(file) as tiff:
-            _check_page(tiff.pages[0], file)
-            series = tiff.series[0]
-            axes = series.axes
-            array = series.asarray()
-        values = _values(array, file)
-        if axes not in LAYOUTS:
-            raise FileFormatError(
-                f"{file}: expected {EXPECTED}, found axes {axes} of shape {array.shape}."
-            )
-    channels = array.shape[-1] if axes.endswith("S") else 1
-    tensor = torch.from_numpy(values.reshape(*array.shape[: len(axes.rstrip("S"))], channels))
-    return tensor, pixel_grid(tuple(tensor.shape[:-1]))
+            page: Any = tiff.pages[0]
+            _check_page(page, file)
+            series = _only_series(tiff, file)
+            _check_size(series, page, file)
+            pages = _pages(_decoded(series, page, file), series.axes, file)
+            values = _values(pages, page, file)
+            orientation = int(page.tags.valueof(ORIENTATION, 1))
+        if page.extrasamples:
+            kind = ALPHA[page.extrasamples[0].name]
+            values = without_opaque_alpha(values, alpha, file, kind)
+        values = np.stack([oriented(v, orientation, file) for v in values])
+        if series.axes.replace("S", "") == "YX":
+            values = values[0]
+    return torch.from_numpy(values), pixel_grid(tuple(values.shape[:-1]))
 
 
-def _check_page(page: Any, file: object) -> None:
-    """Refuse further samples per pixel than grey or RGB have, and palettes."""
-    if page.extrasamples:
+def _check_page(page: Any, file: Path) -> None:
+    """Refuse colours that are not read, and further samples that are no alpha."""
+    colour = page.photometric.name
+    further = [kind.name for kind in page.extrasamples]
+    if colour not in COLOURS:
+        raise FileFormatError(f"{file}: expected {EXPECTED}, found {colour}. Convert it.")
+    if len(further) > 1 or (further and (further[0] not in ALPHA or colour == "PALETTE")):
         raise FileFormatError(
             f"{file}: expected {EXPECTED}, found {page.samplesperpixel} samples a pixel, "
-            "one of them alpha or unnamed. Drop it first: values[..., :3]."
+            f"{len(further)} of them unnamed ({', '.join(further)}). Save the ones that are meant."
         )
-    if page.photometric.name not in ("MINISBLACK", "RGB"):
+
+
+def _only_series(tiff: Any, file: Path) -> Any:
+    """The one image of a file, beside smaller copies of it."""
+    found = [s for s in tiff.series if not s.pages[0].is_reduced]
+    if len(found) > 1:
+        shapes = ", ".join(str(tuple(s.shape)) for s in found[:5])
         raise FileFormatError(
-            f"{file}: expected {EXPECTED}, found {page.photometric.name}. Convert it."
+            f"{file}: expected one image, found {len(found)} of shapes {shapes}. "
+            "Save the one that is meant in its own file."
         )
+    return found[0] if found else tiff.series[0]
 
 
-def _values(array: np.ndarray, file: object) -> np.ndarray:
-    if array.dtype == np.uint8 or array.dtype == np.uint16:
-        return (array / np.iinfo(array.dtype).max).astype(np.float32)
-    if array.dtype.kind == "f":
+def _check_size(series: Any, page: Any, file: Path) -> None:
+    """Refuse a header that claims more than the file holds, before anything is allocated."""
+    bits = page.bitspersample
+    if not isinstance(bits, int):
+        raise FileFormatError(f"{file}: expected samples of as many bits each, found {bits}.")
+    if page.rowsperstrip and not page.is_tiled and len(page.dataoffsets) == 0:
+        raise FileFormatError(f"{file}: expected {EXPECTED}, found no pixels.")
+    ratio = RATIOS.get(page.compression.name, ANY_RATIO)
+    check_claim(file, series.shape, bits / 8, ratio=ratio)
+
+
+def _decoded(series: Any, page: Any, file: Path) -> np.ndarray:
+    """The stored samples; Pillow decodes a single page for which tifffile lacks the codec."""
+    try:
+        return series.asarray()
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            raise
+        if len(series.pages) == 1 and page.photometric.name in ("MINISBLACK", "RGB"):
+            from PIL import Image
+
+            with Image.open(file) as image:
+                array = np.array(image)
+            if array.shape == tuple(series.shape) and array.dtype == page.dtype:
+                return array
+        raise FileFormatError(
+            f"{file}: its compression {page.compression.name} needs another package: "
+            "pip install imagecodecs, or save it uncompressed."
+        ) from None
+
+
+def _pages(array: np.ndarray, axes: str, file: Path) -> np.ndarray:
+    """The samples as (pages, h, w, samples), of one page too."""
+    if "S" in axes:
+        array = np.moveaxis(array, axes.index("S"), -1)
+    else:
+        array = array[..., None]
+    kept = axes.replace("S", "")
+    if kept[-2:] != "YX" or kept[:-2] not in PAGES or 0 in array.shape:
+        raise FileFormatError(
+            f"{file}: expected {EXPECTED}, found axes {axes} of shape {array.shape}."
+        )
+    return array.reshape(-1, *array.shape[-3:])
+
+
+def _values(array: np.ndarray, page: Any, file: Path) -> np.ndarray:
+    """The samples as float32, those with a white divided by it."""
+    colour = page.photometric.name
+    if colour == "PALETTE":
+        table = _palette(page.colormap, file)
+        if array.dtype.kind != "u" or array.shape[-1] != 1 or int(array.max()) >= table.shape[1]:
+            raise FileFormatError(f"{file}: its pixels name colours that its palette has not.")
+        return np.ascontiguousarray(np.moveaxis(table[:, array[..., 0]], 0, -1))
+    if array.dtype == bool:
+        values = array.astype(np.float32)
+    elif array.dtype in (np.uint8, np.uint16):
+        values = (array / (2.0**page.bitspersample - 1)).astype(np.float32)
+    elif array.dtype.kind in "iuf" and colour != "MINISWHITE":
         return array.astype(np.float32)
-    raise FileFormatError(
-        f"{file}: expected 8- or 16-bit or floating samples, found {array.dtype}. Convert it."
-    )
+    else:
+        raise FileFormatError(
+            f"{file}: expected integers or floating samples, found {array.dtype} in {colour}. "
+            "Convert it."
+        )
+    if colour == "MINISWHITE":
+        infer(file, ZERO_IS_WHITE)
+        values = 1 - values
+    return values
 
 
+def _palette(table: np.ndarray, file: Path) -> np.ndarray:
+    """The colours (3, n) from 0 to 1; many writers shift 8 bits up and leave 65280 for white."""
+    if (table % 256 == 0).all() and table.any():
+        infer(file, "its palette has 8 bits: every entry is a multiple of 256, and white is 65280.")
+        return (table // 256).astype(np.float32) / 255
+    return table.astype(np.float32) / 65535
+
+
+@checked
 def write_tiff(path: PathLike, values: Tensor, grid: Grid) -> None:
     """Write an image or grey pages as 32-bit floats, unscaled; the box is not stored.
 

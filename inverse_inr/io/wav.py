@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
-from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
+from inverse_inr.io.files import (
+    FileFormatError,
+    PathLike,
+    as_real_image,
+    atomic_write,
+    describe,
+    reading,
+)
+from inverse_inr.io.sizes import check_claim
+from inverse_inr.ranges import checked
 
 EXPECTED = "an uncompressed WAV file"
 """The kind of file that is read, for messages."""
@@ -17,6 +27,7 @@ FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31, "float32": 1.0, "float64": 1.0
 """The sample that becomes 1, by the type of the samples."""
 
 
+@checked
 def read_wav(path: PathLike) -> tuple[Tensor, Grid]:
     """Read sound of 8- to 32-bit integers or of floats.
 
@@ -29,11 +40,13 @@ def read_wav(path: PathLike) -> tuple[Tensor, Grid]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        FileFormatError: The file is damaged, of another kind, compressed or empty.
+        FileFormatError: The file is damaged, cut, of another kind, compressed or empty.
+        MemoryError: The sound is larger than the memory at hand.
     """
     from scipy.io import wavfile
 
     with reading(path, EXPECTED, ("WAV",)) as file:
+        _check_chunks(file)
         with warnings.catch_warnings():
             # unknown chunks, such as tags, are no fault
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
@@ -54,6 +67,28 @@ def read_wav(path: PathLike) -> tuple[Tensor, Grid]:
     return torch.from_numpy(values.astype(np.float32).reshape(len(values), -1)), grid
 
 
+def _check_chunks(file: Path) -> None:
+    """Refuse samples that the file promises and does not hold: scipy would return what is there."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        head = stream.read(12)
+        if head[:4] not in (b"RIFF", b"RIFX") or head[8:] != b"WAVE":
+            raise FileFormatError(f"{file}: expected {EXPECTED}, found {describe(file)}.")
+        order = "big" if head[:4] == b"RIFX" else "little"
+        while True:
+            name = stream.read(8)
+            if len(name) < 8:
+                raise FileFormatError(
+                    f"{file}: expected {EXPECTED}, found one without samples. Truncated?"
+                )
+            length = int.from_bytes(name[4:], order)
+            if name[:4] == b"data":
+                check_claim(file, (length,), 1, held=size - stream.tell())
+                return
+            stream.seek(length + length % 2, 1)
+
+
+@checked
 def write_wav(path: PathLike, values: Tensor, grid: Grid) -> None:
     """Write sound as 16-bit PCM, clipped to full scale; the rate is one over the grid's spacing.
 

@@ -14,6 +14,7 @@ from inverse_inr.metrics.errors import psnr_of_span as psnr_of_span
 from inverse_inr.metrics.errors import relative_error as relative_error
 from inverse_inr.metrics.errors import span as span
 from inverse_inr.metrics.pairs import modulus as modulus
+from inverse_inr.metrics.pairs import where_known as where_known
 from inverse_inr.metrics.spectra import band_psnr as band_psnr
 from inverse_inr.metrics.spectra import ergas as ergas
 from inverse_inr.metrics.spectra import spectral_angle as spectral_angle

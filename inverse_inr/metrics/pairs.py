@@ -22,6 +22,22 @@ def modulus(image: Tensor) -> Tensor:
     return image
 
 
+def where_known(image: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """Leave out the places where the reference is NaN: there the truth is not known.
+
+    Args:
+        image: The image, of any shape.
+        reference: The reference, of the same shape.
+
+    Returns:
+        Both as they are if the reference is known everywhere, else the flat values where it is.
+    """
+    known = ~reference.isnan()
+    if image.shape != reference.shape or bool(known.all()) or not bool(known.any()):
+        return image, reference
+    return image[known], reference[known]
+
+
 def matched_pair(
     name: str, image: Tensor, reference: Tensor, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -183,8 +183,8 @@ class Solution:
     def _compared(
         self, name: str, reference: Field | None, grid: Grid | None, average: int | None
     ) -> tuple[Tensor, Tensor]:
-        """The moduli of the image and of the truth, as they are compared."""
-        from inverse_inr.metrics import modulus
+        """The moduli of the image and of the truth, as they are compared: where it is not NaN."""
+        from inverse_inr.metrics import modulus, where_known
 
         if reference is None:
             reference = self.problem.reference
@@ -195,7 +195,7 @@ class Solution:
         image = modulus(self._pixels(grid, average))
         if grid is None:
             grid = self.problem.grid
-        return image, modulus(sample(reference, grid, average=average))
+        return where_known(image, modulus(sample(reference, grid, average=average)))
 
     def _pixels(self, grid: Grid | None, average: int) -> Tensor:
         if self.is_raster:

@@ -26,13 +26,12 @@ from inverse_inr.operators.ct.ramp_filters import check_window, filtered_between
 from inverse_inr.operators.ct.ray_transform import RayTransform
 from inverse_inr.operators.ct.ray_weights import from_axis, ray_weights
 from inverse_inr.operators.ct.turning_scanner import at_views
-from inverse_inr.ranges import checked
+from inverse_inr.ranges import require
 
 FINER = 8
 """Samples a bin of the filtered views: the nearest one is taken."""
 
 
-@checked
 @torch.no_grad()
 def fbp(operator: ParallelBeam | FanBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> Tensor:
     """Reconstruct an image by filtered backprojection.
@@ -49,7 +48,7 @@ def fbp(operator: ParallelBeam | FanBeam, y: Tensor, grid: Grid, window: str = "
             "hamming" or "hann".
 
     Returns:
-        (*grid.shape, 1), the image.
+        (*grid.shape, 1), the image, in single precision at least.
 
     Raises:
         TypeError: The operator is another, or y is complex.
@@ -69,7 +68,6 @@ def fbp(operator: ParallelBeam | FanBeam, y: Tensor, grid: Grid, window: str = "
     return _from_lines(operator, weighted * cosine.to(views), pitch, grid, window)
 
 
-@checked
 @torch.no_grad()
 def fdk(operator: ConeBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> Tensor:
     """Reconstruct a volume from a circular scan, by Feldkamp, Davis & Kress.
@@ -85,7 +83,7 @@ def fdk(operator: ConeBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> T
         window: The apodisation of the ramp, as in `fbp`.
 
     Returns:
-        (*grid.shape, 1), the volume.
+        (*grid.shape, 1), the volume, in single precision at least.
 
     Raises:
         TypeError: The operator is another, or y is complex.
@@ -115,6 +113,8 @@ def fdk(operator: ConeBeam, y: Tensor, grid: Grid, window: str = "ram-lak") -> T
 def _views(operator: RayTransform, y: Tensor, grid: Grid, window: str) -> Tensor:
     """The measurements in their natural shape, once everything fits together."""
     name = type(operator).__name__
+    for what, value, kind in (("y", y, Tensor), ("grid", grid, Grid), ("window", window, str)):
+        require(f"{name}: {what}", value, kind)
     check_window(window)
     if grid.ndim != operator.ndim:
         raise ValueError(f"{name} is {operator.ndim}-dimensional; the grid has {grid.ndim} axes.")
@@ -124,6 +124,8 @@ def _views(operator: RayTransform, y: Tensor, grid: Grid, window: str) -> Tensor
         raise TypeError(f"{name} measures real numbers, got {y.dtype}.")
     if not y.is_floating_point():
         y = y.to(torch.get_default_dtype())
+    if y.dtype in (torch.float16, torch.bfloat16):
+        y = y.float()  # the filter needs more digits than the image
     views = y.detach().reshape(operator.shape)
     bad = ~torch.isfinite(views)
     if bool(bad.any()):
@@ -203,38 +205,36 @@ def _from_lines(
     first, last = _reach(beam, grid)
     table = filtered_between(views, pitch, window, first, last, FINER)
     image = torch.zeros(grid.numel, dtype=views.dtype, device=views.device)
-    axes = grid.axes(beam.angles.dtype, views.device)
-    place = torch.empty(grid.shape, dtype=beam.angles.dtype, device=views.device)
     index = torch.empty(grid.numel, dtype=torch.int32, device=views.device)
     value = torch.empty_like(image)
-    points = None
-    if isinstance(beam, FanBeam):
-        points = grid.points(beam.angles.dtype, views.device)
-    for view in range(beam.shape[0]):
-        depth = None
-        if points is None:
-            _parallel_places(beam, axes, view, first, place)
-        else:
-            where, depth = beam.locate(points, view)
-            place = ((where[..., 0] - first) * FINER + 0.5).clamp(0, table.shape[1] - 1)
+    if isinstance(beam, ParallelBeam):
+        columns, lines = _parallel_places(beam, grid, first)
+        place = torch.empty(grid.shape, dtype=columns.dtype, device=columns.device)
+        for column, line, samples in zip(columns, lines, table, strict=True):
+            torch.add(column, line, out=place)
+            index.copy_(place.view(-1))
+            torch.index_select(samples, 0, index, out=value)
+            image += value
+        return image.reshape(*grid.shape, 1)
+    points = grid.points(beam.angles.dtype, views.device)
+    for view, samples in enumerate(table):
+        where, depth = beam.locate(points, view)
+        place = ((where[..., 0] - first) * FINER + 0.5).clamp(0, len(samples) - 1)
         index.copy_(place.reshape(-1))
-        torch.index_select(table[view], 0, index, out=value)
-        if depth is not None:
-            value /= depth.to(image).square().reshape(-1)
-        image += value
+        torch.index_select(samples, 0, index, out=value)
+        image += value / depth.to(image).square().reshape(-1)
     return image.reshape(*grid.shape, 1)
 
 
-def _parallel_places(
-    beam: ParallelBeam, axes: list[Tensor], view: int, first: int, out: Tensor
-) -> None:
-    """Where pixels fall on the fine samples of a view: a sum of one line and one column."""
-    cos = beam.angles[view].cos() / beam.pitch * FINER
-    sin = beam.angles[view].sin() / beam.pitch * FINER
-    center = at_views(beam.center, view) / beam.pitch + 0.5 * (beam.shape[1] - 1) - first
-    column = (axes[0] - beam.box.center[0]) * cos + (center * FINER + 0.5)
-    line = (axes[1] - beam.box.center[1]) * sin
-    torch.add(column[:, None], line[None, :], out=out)
+def _parallel_places(beam: ParallelBeam, grid: Grid, first: int) -> tuple[Tensor, Tensor]:
+    """Where pixels fall on the fine samples of each view, rounded down: a column plus a line."""
+    x0, x1 = grid.axes(beam.angles.dtype, beam.angles.device)
+    finer = FINER / beam.pitch
+    middle = 0.5 * (beam.shape[1] - 1) - first
+    zero = (beam.center * finer + (middle * FINER + 0.5)).expand(len(beam.angles))
+    columns = (beam.angles.cos() * finer)[:, None] * (x0 - beam.box.center[0]) + zero[:, None]
+    lines = (beam.angles.sin() * finer)[:, None] * (x1 - beam.box.center[1])
+    return columns[:, :, None], lines[:, None, :]
 
 
 def _reach(beam: ParallelBeam | DivergingBeam, grid: Grid) -> tuple[int, int]:

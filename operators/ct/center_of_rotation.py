@@ -38,7 +38,7 @@ ADVICE = "Give center, or try center_by_symmetry."
 
 
 class Peak(NamedTuple):
-    """Where a correlation is largest.
+    """The place where a correlation is largest.
 
     Attributes:
         place: The axis, in bins from the detector's middle.

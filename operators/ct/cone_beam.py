@@ -92,7 +92,7 @@ class ConeBeam(DivergingBeam):
         self.yaw = self._per_view(yaw, "yaw")
 
     def frame(self, view: Tensor | int) -> PanelFrame:
-        """Where source and panel are.
+        """Place the source and the panel.
 
         Args:
             view: (*b,) numbers of views.

@@ -57,6 +57,8 @@ class ConeVectors(RayTransform):
         subrays: Count = 1,
     ) -> None:
         rows, columns = panel_counts(detectors, "ConeVectors")
+        if box.ndim != 3:
+            raise ValueError(f"ConeVectors is 3-dimensional; the box has {box.ndim} axes.")
         parts = _checked(dict(zip(PARTS, (source, middle, across, along), strict=True)))
         pitch, magnification = _scale(box, *(part.detach().double() for part in parts.values()))
         super().__init__(box, pitch, samples, subrays, magnification)
@@ -65,7 +67,7 @@ class ConeVectors(RayTransform):
         self.shape = (len(self.source), rows, columns)
 
     def frame(self, view: Tensor | int) -> PanelFrame:
-        """Where source and panel are.
+        """Place the source and the panel.
 
         Args:
             view: (*b,) numbers of views.

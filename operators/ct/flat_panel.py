@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class PanelFrame(NamedTuple):
-    """Where the source and the panel are at some views, (*b, 3) each.
+    """The places of the source and the panel at some views, (*b, 3) each.
 
     Attributes:
         source: The point source.

@@ -12,6 +12,7 @@ not need ASTRA.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,13 +54,9 @@ def to_astra(operator: Scan, grid: Grid) -> tuple[Geometry, Geometry]:
         `astra.create_vol_geom` makes it. The order of 3-D arrays is in `astra_cones`.
 
     Raises:
-        ValueError: The operator is another, or the grid has another dimension.
+        TypeError: The operator is another.
+        ValueError: The grid has another dimension.
     """
-    if not isinstance(operator, Scan):
-        raise ValueError(
-            "to_astra: expected ParallelBeam, FanBeam, ConeBeam or ConeVectors, "
-            f"got {type(operator).__name__}."
-        )
     if grid.ndim != operator.ndim:
         raise ValueError(
             f"to_astra: {type(operator).__name__} is {operator.ndim}-D; "
@@ -152,11 +149,10 @@ def from_scikit_image(
 
     Raises:
         ValueError: The shape is not two positive sizes.
+
+    Warns:
+        UserWarning: The angles look like radians.
     """
-    if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(
-            f"from_scikit_image: shape must be two positive sizes, got {tuple(shape)}."
-        )
     if circle:  # scikit-image crops to the central square
         detectors = min(shape)
         pivot = [math.ceil((n - detectors) / 2) + detectors // 2 + 0.5 for n in shape]
@@ -170,6 +166,13 @@ def from_scikit_image(
         ("px", "px"),
     )
     degrees = torch.as_tensor(theta_degrees, dtype=torch.float64)
+    if len(degrees) > 7 and 3 < float(degrees.max() - degrees.min()) < 6.3:
+        warnings.warn(
+            f"from_scikit_image: {len(degrees)} views span "
+            f"{float(degrees.max() - degrees.min()):.4g} degrees. "
+            "Are these radians? Use np.rad2deg(theta).",
+            stacklevel=3,
+        )
     angles = torch.deg2rad(degrees + 90).to(torch.get_default_dtype())
     return ParallelBeam(
         box, angles, detectors, pitch=1.0, center=detectors // 2 - 0.5 * (detectors - 1)

@@ -47,7 +47,8 @@ def ray_weights(beam: TurningScanner, views: Tensor) -> Tensor:
             lies outside the detector.
 
     Warns:
-        UserWarning: The object goes on beyond an offset detector, but the views are no full turn.
+        UserWarning: The object goes on beyond an offset detector, but the views are no full turn;
+            or the views of a parallel beam leave a wedge of half a turn empty.
     """
     s = from_axis(beam)
     reach = (0.5 * beam.shape[-1] * beam.pitch + beam.center.detach().abs().max()).item()
@@ -68,11 +69,18 @@ def ray_weights(beam: TurningScanner, views: Tensor) -> Tensor:
         return (turn.weights[:, None] * _overlap(s, offset, short)).to(views)
     _warn_of_truncation(beam, views, offset)
     half = angular_coverage(beam.angles, math.pi)
+    if half.gaps:
+        gaps = ", ".join(f"{math.degrees(gap):.0f}" for gap in half.gaps)
+        warnings.warn(
+            f"{type(beam).__name__}: the views leave gaps of {gaps} degrees in half a turn, which "
+            "stay empty; edges along the missing rays are blurred.",
+            stacklevel=3,
+        )
     return half.weights[:, None].expand_as(s).to(views)
 
 
 def from_axis(beam: TurningScanner) -> Tensor:
-    """Where detector bins lie, measured from the axis of rotation.
+    """The places of detector bins, measured from the axis of rotation.
 
     Args:
         beam: The scan.

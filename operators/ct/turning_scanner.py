@@ -5,10 +5,12 @@ The convention of angles and axes is that of `ray_transform`.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC
+from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inverse_inr import Box
 from inverse_inr.operators.ct.angle_units import check_radians
@@ -56,6 +58,24 @@ class TurningScanner(RayTransform, ABC):
             )
         check_radians(self.angles, name)
         self.center = self._per_view(center, "center")
+
+    def of_views(self, chosen: Tensor) -> Self:
+        """The same scanner with some of its views, with what each of them has of its own.
+
+        Args:
+            chosen: (views,) of bool, or numbers of views.
+
+        Returns:
+            A copy, of which nothing is learnt.
+        """
+        views = len(self.angles)
+        some = copy.deepcopy(self).requires_grad_(False)
+        for name, value in (*some.named_parameters(), *some.named_buffers()):
+            if tuple(value.shape) == (views,):
+                delattr(some, name)
+                setattr(some, name, nn.Buffer(value.detach()[chosen]))
+        some.shape = (len(some.angles), *self.shape[1:])
+        return some
 
     def _per_view(self, value: float | Tensor, name: str) -> Tensor:
         """Make a part of the state of a quantity that the scan has once, or once for each view."""

@@ -21,7 +21,7 @@ WIDE = 3
 
 
 class Coverage(NamedTuple):
-    """What the views of a scan cover of their period.
+    """The part of their period that the views of a scan cover.
 
     Attributes:
         weights: (views,) the part that each view stands for, in radians.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-Spreading = str | Callable[[Tensor, Tensor], Tensor]
+from inverse_inr.ranges import Positive, checked
+
+Spreading = Literal["product", "none"] | Callable[[Tensor, Tensor], Tensor]
 """Loss over range: "product" for 1 / (R_T R_R), "none", or a function of both ranges in metres."""
 Pattern = Callable[[Tensor, Tensor], Tensor]
 """Antenna pattern: (pulses (b,), unit vectors from the antennas' middle to the points (b, n, 3))
@@ -33,8 +36,9 @@ def spread(spreading: Spreading, to: Tensor, back: Tensor, dtype: torch.dtype) -
     return to.new_ones((1, 1), dtype=dtype)
 
 
+@checked
 def cell_amplitude(
-    away: tuple[Tensor, Tensor], spacing: Sequence[float], wavelength: float
+    away: tuple[Tensor, Tensor], spacing: Sequence[Positive], wavelength: Positive
 ) -> Tensor:
     """Amplitude of voxels that scatter uniformly from all of their volume.
 

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inverse_inr import memory
 from inverse_inr.operators.radar.precision import KeepsPrecision
+from inverse_inr.ranges import Count, checked
 
 TERMS = {torch.float32: 7, torch.float64: 14}
 """Chebyshev moments per cell: 7 are accurate to 6e-7 and 14 to 1e-14."""
@@ -33,12 +35,17 @@ class BinnedTones(KeepsPrecision):
     worthwhile = 8
     """Least number of tones for which this pays; fewer are cheaper one by one."""
 
-    def __init__(self, count: int) -> None:
+    @checked
+    def __init__(self, count: Count) -> None:
         from scipy.fft import next_fast_len
         from scipy.special import jv
 
         super().__init__()
         self.count = count
+        # of each moment: a Bessel function, a power of j and their product
+        memory.require(
+            f"Frequencies or samples: {count} of a pulse", 16 * 4 * count * max(TERMS.values())
+        )
         self.cells = int(next_fast_len(2 * count))  # pyright: ignore[reportArgumentType]
         index = np.arange(count) - count // 2
         terms = np.arange(max(TERMS.values()))[:, None]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from inverse_inr.operators.radar.binned_tones import BinnedTones
 from inverse_inr.operators.radar.precision import KeepsPrecision
+from inverse_inr.ranges import Count, checked
 
 ENTRIES_PER_POINT = 5
 """Cost of the fast transform per point of a pulse, in entries of W."""
@@ -42,7 +43,8 @@ class DelayTransform(KeepsPrecision, ABC):
     """Serves many points of a pulse at a cost that does not depend on K, or None. `response` stays
     the definition."""
 
-    def __init__(self, count: int) -> None:
+    @checked
+    def __init__(self, count: Count) -> None:
         super().__init__()
         self.count = count
         self.fast = None

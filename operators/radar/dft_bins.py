@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from inverse_inr.operators.radar.binned_tones import BinnedTones
 from inverse_inr.operators.radar.delay import DelayTransform
 from inverse_inr.operators.radar.precision import phasor
+from inverse_inr.ranges import Count, Finite, NonNegative, Positive, checked
 
 COSINE_WINDOWS = {
     "rect": (1.0,),
@@ -37,21 +39,22 @@ class DFTBins(DelayTransform):
         size: Points n_fft of the zero-padded DFT.
         rate: Sampling rate fs in Hz.
         carrier: Frequency at the middle of the ramp in Hz.
-        slope: S in Hz/s.
+        slope: S in Hz/s, negative for a ramp that runs down.
         window: A name in `COSINE_WINDOWS`.
     """
 
     bins: Tensor
 
+    @checked
     def __init__(
         self,
         bins: Tensor,
-        samples: int,
-        size: int,
-        rate: float,
-        carrier: float,
-        slope: float,
-        window: str = "rect",
+        samples: Count,
+        size: Count,
+        rate: Positive,
+        carrier: NonNegative,
+        slope: Finite,
+        window: Literal["rect", "hann", "hamming", "blackman"] = "rect",
     ) -> None:
         super().__init__(len(bins))
         self.bins = nn.Buffer(bins.clone())
@@ -71,7 +74,7 @@ class DFTBins(DelayTransform):
 
     @property
     def bandwidth(self) -> float:
-        return self.slope / self.rate * self.samples
+        return abs(self.slope) / self.rate * self.samples
 
     def dft(self, dtype: torch.dtype) -> Tensor:
         """The windowed DFT as a matrix.

@@ -7,13 +7,15 @@ exp(+j 2π f tau); -1 for SAR phase history, exp(-j 2π f tau).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
 from inverse_inr.constants import SPEED_OF_LIGHT as SPEED_OF_LIGHT
+from inverse_inr.operators.radar.geometry_checks import pulse_numbers
+from inverse_inr.operators.radar.kinds import Sign
 from inverse_inr.operators.radar.paths import AntennaPaths
+from inverse_inr.ranges import Finite, FiniteTensor, Positive, checked
 
 
 class RadarGeometry(AntennaPaths):
@@ -39,12 +41,18 @@ class RadarGeometry(AntennaPaths):
 
     # --- variations -------------------------------------------------------------------------------
 
+    @checked
     def subset(self, rows: Tensor) -> RadarGeometry:
         """The same geometry with some of its pulses.
 
         Args:
             rows: (b,) numbers of the pulses to keep.
+
+        Raises:
+            IndexError: There is no such pulse.
+            ValueError: There are none, or they are no whole numbers.
         """
+        rows = pulse_numbers(rows, len(self))
         receivers = None if self.monostatic else self.receivers[rows].detach()
         return self._again(
             RadarGeometry(
@@ -63,7 +71,8 @@ class RadarGeometry(AntennaPaths):
             )
         )
 
-    def referenced(self, reference_path: Tensor | float) -> RadarGeometry:
+    @checked
+    def referenced(self, reference_path: FiniteTensor | Finite) -> RadarGeometry:
         """The same pulses with another path subtracted.
 
         Args:
@@ -88,8 +97,9 @@ class RadarGeometry(AntennaPaths):
     # --- the usual apertures ----------------------------------------------------------------------
 
     @classmethod
+    @checked
     def cylinder(
-        cls, radius: float, azimuths: Tensor, heights: Tensor, sign: int = +1
+        cls, radius: Positive, azimuths: FiniteTensor, heights: FiniteTensor, sign: Sign = +1
     ) -> RadarGeometry:
         """A monostatic antenna on a cylinder about z: all azimuths at each height.
 
@@ -102,14 +112,16 @@ class RadarGeometry(AntennaPaths):
         Returns:
             A geometry of H · A pulses.
         """
+        _require_memory(len(heights) * len(azimuths))
         h, a = torch.meshgrid(heights.double(), azimuths.double(), indexing="ij")
         return cls(
             torch.stack([radius * a.cos(), radius * a.sin(), h], -1).reshape(-1, 3), sign=sign
         )
 
     @classmethod
+    @checked
     def planar(
-        cls, first: Tensor, second: Tensor, distance: float, sign: int = +1
+        cls, first: FiniteTensor, second: FiniteTensor, distance: Finite, sign: Sign = +1
     ) -> RadarGeometry:
         """A monostatic gantry in the plane x = -distance that looks along +x.
 
@@ -122,12 +134,18 @@ class RadarGeometry(AntennaPaths):
         Returns:
             A geometry of Y · Z pulses, at all pairs (y, z).
         """
+        _require_memory(len(first) * len(second))
         y, z = torch.meshgrid(first.double(), second.double(), indexing="ij")
         return cls(torch.stack([torch.full_like(y, -distance), y, z], -1).reshape(-1, 3), sign=sign)
 
     @classmethod
+    @checked
     def mimo(
-        cls, transmitters: Tensor, receivers: Tensor, poses: Tensor | None = None, sign: int = +1
+        cls,
+        transmitters: FiniteTensor,
+        receivers: FiniteTensor,
+        poses: FiniteTensor | None = None,
+        sign: Sign = +1,
     ) -> RadarGeometry:
         """Every pair of a transmitter and a receiver, receiver fastest, at each rigid pose.
 
@@ -142,7 +160,22 @@ class RadarGeometry(AntennaPaths):
 
         Returns:
             A geometry of T · R pulses per pose.
+
+        Raises:
+            ValueError: Positions are not (count, 3), or poses not (B, 4, 4).
         """
+        if transmitters.shape[1:] != (3,) or receivers.shape[1:] != (3,):
+            raise ValueError(
+                "RadarGeometry.mimo: transmitters and receivers must be (count, 3) in metres, got "
+                f"{tuple(transmitters.shape)} and {tuple(receivers.shape)}."
+            )
+        if poses is not None and poses.shape[1:] != (4, 4):
+            raise ValueError(
+                "RadarGeometry.mimo: poses must be (B, 4, 4) homogeneous matrices, got shape "
+                f"{tuple(poses.shape)}."
+            )
+        poses_count = 1 if poses is None else len(poses)
+        _require_memory(len(transmitters) * len(receivers) * poses_count)
         t = transmitters.double().repeat_interleave(len(receivers), 0)
         r = receivers.double().repeat(len(transmitters), 1)
         if poses is None:
@@ -153,13 +186,14 @@ class RadarGeometry(AntennaPaths):
         return cls(t, r, sign)
 
     @classmethod
+    @checked
     def spotlight(
         cls,
-        distance: float,
-        azimuths: Tensor,
-        elevations: Tensor,
-        center: Sequence[float] = (0, 0, 0),
-        sign: int = -1,
+        distance: Positive,
+        azimuths: FiniteTensor,
+        elevations: FiniteTensor,
+        center: tuple[Finite, Finite, Finite] = (0, 0, 0),
+        sign: Sign = -1,
     ) -> RadarGeometry:
         """A pass around a centre, referenced to it: all azimuths at each elevation.
 
@@ -173,6 +207,7 @@ class RadarGeometry(AntennaPaths):
         Returns:
             A geometry of E · A pulses.
         """
+        _require_memory(len(elevations) * len(azimuths))
         e, a = torch.meshgrid(elevations.double(), azimuths.double(), indexing="ij")
         unit = torch.stack([e.cos() * a.cos(), e.cos() * a.sin(), e.sin()], -1).reshape(-1, 3)
         return cls(
@@ -180,3 +215,8 @@ class RadarGeometry(AntennaPaths):
             sign=sign,
             reference_path=2.0 * distance,
         )
+
+
+def _require_memory(pulses: int) -> None:
+    """Refuse more pulses than the memory at hand has room for, and for what is made of them."""
+    memory.require(f"RadarGeometry: {pulses} pulses", 8 * 3 * 6 * pulses, "Fewer pulses.")

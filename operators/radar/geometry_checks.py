@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from inverse_inr import Box
 
+DOUBLE = torch.finfo(torch.float64).eps
+"""Relative step of numbers in float64."""
+
 
 def antenna_positions(value: Tensor, name: str) -> Tensor:
     """Return antenna positions as float64 that a module can own.
@@ -29,8 +32,12 @@ def antenna_positions(value: Tensor, name: str) -> Tensor:
             f"RadarGeometry: {name} must be (P, 3) positions in metres, "
             f"got shape {tuple(value.shape)}."
         )
-    if not torch.isfinite(value).all():
-        raise ValueError(f"RadarGeometry: {name} holds NaN or Inf.")
+    bad = (~torch.isfinite(value).all(1)).nonzero()
+    if len(bad):
+        raise ValueError(
+            f"RadarGeometry: {name} holds NaN or Inf at {len(bad)} of {len(value)} pulses, the "
+            f"first is pulse {int(bad[0])}."
+        )
     if isinstance(value, nn.Parameter):
         if value.dtype != torch.float64:
             raise ValueError(f"RadarGeometry: learnable {name} must be float64, got {value.dtype}.")
@@ -63,8 +70,40 @@ def reference_paths(value: Tensor | float | None, pulses: int) -> Tensor:
             "pulses. Pass one two-way path in metres for each."
         )
     if not torch.isfinite(path).all():
-        raise ValueError("RadarGeometry: reference_path holds NaN or Inf.")
+        first = int((~torch.isfinite(path.reshape(-1))).nonzero()[0])
+        raise ValueError(
+            f"RadarGeometry: reference_path holds NaN or Inf, the first at pulse {first}."
+        )
     return path.expand(pulses).clone()
+
+
+def pulse_numbers(rows: Tensor, pulses: int) -> Tensor:
+    """Return numbers of pulses that are there.
+
+    Args:
+        rows: (b,) numbers of pulses.
+        pulses: How many pulses there are.
+
+    Returns:
+        (b,) int64.
+
+    Raises:
+        IndexError: There is no such pulse.
+        ValueError: There are none, or they are no whole numbers.
+    """
+    if rows.ndim != 1 or not len(rows) or rows.dtype.is_floating_point or rows.dtype.is_complex:
+        raise ValueError(
+            f"RadarGeometry: numbers of pulses must be (b,) integers, got {rows.dtype} of shape "
+            f"{tuple(rows.shape)}."
+        )
+    if rows.dtype == torch.bool:
+        raise ValueError("RadarGeometry: a mask; pass numbers of pulses: mask.nonzero()[:, 0].")
+    low, high = (int(v) for v in rows.aminmax())
+    if low < 0 or high >= pulses:
+        raise IndexError(
+            f"RadarGeometry: pulses {low} to {high} are asked for; there are {pulses}, from 0."
+        )
+    return rows.long()
 
 
 def coarseness(value: Tensor | float | None) -> float:
@@ -126,16 +165,24 @@ def check_outside(box: Box, antennas: Mapping[str, Tensor]) -> None:
             )
 
 
-def check_step(step: float, wavelength: float) -> None:
+def check_step(coarse: float, longest: float, wavelength: float) -> None:
     """Check that rounding of the given positions leaves the phase below 2 rad.
 
     Args:
-        step: Spacing of the numbers as given, at the scene's range, in metres of path.
+        coarse: Relative step of the numbers as given; 0 for float64.
+        longest: The longest path, in metres.
         wavelength: In metres.
 
     Raises:
         ValueError: If the phase of one step is more than 2 rad.
     """
+    if 2 * math.pi * longest * DOUBLE / wavelength > 2.0:
+        raise ValueError(
+            f"RadarGeometry: a path of {longest:.3g} m is more than float64 counts in wavelengths "
+            f"of {wavelength:.3g} m: phases would be noise. Another unit, or a distance that no "
+            "radar reaches?"
+        )
+    step = coarse * longest
     if 2 * math.pi * step / wavelength > 2.0:
         raise ValueError(
             f"RadarGeometry was given in float32, whose steps at this range are {step:.3g} m of "

@@ -13,9 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid
+from inverse_inr import Box, Grid, memory
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
 from inverse_inr.operators.radar.operator import RadarOperator
+from inverse_inr.ranges import Count, FiniteTensor, checked
 
 TILE = 2**13
 """Points imaged at once, with which a cache holds the tables of one pulse."""
@@ -23,8 +24,9 @@ SHARPER = 1.2
 """Ratio of sharpness at which the opposite phase sign is taken to be the right one."""
 
 
+@checked
 def range_profiles(
-    operator: RadarOperator, y: Tensor, oversampling: int = 4, box: Box | None = None
+    operator: RadarOperator, y: Tensor, oversampling: Count = 4, box: Box | None = None
 ) -> tuple[Tensor, Tensor]:
     """Compress pulses in range.
 
@@ -36,13 +38,22 @@ def range_profiles(
 
     Returns:
         Two-way paths (n,) in metres relative to the reference, and q (P, n) complex.
+
+    Raises:
+        ValueError: As `check_echoes`.
     """
+    check_echoes(operator, y, "range_profiles")
     geometry = operator.geometry
     near, far = geometry.path_limits(operator.box if box is None else box)
     first = float((near - geometry.reference_path).min())
     last = float((far - geometry.reference_path).max())
     step = SPEED_OF_LIGHT * operator.transform.table_step(oversampling)
     count = max(8, int((last - first) / step) + 3)
+    memory.require(
+        f"range_profiles: {len(operator)} profiles of {count} ranges",
+        3 * y.element_size() * len(operator) * count,
+        f"Less than oversampling={oversampling}, a smaller box, or interpolate=False.",
+    )
     paths = first + step * torch.arange(count, dtype=torch.float64, device=y.device)
     upright = _under_plus(operator, y)
     return paths, operator.transform.table(
@@ -50,14 +61,15 @@ def range_profiles(
     )
 
 
+@checked
 def backproject(
     operator: RadarOperator,
     y: Tensor,
     points: Grid | Tensor | None = None,
     *,
-    weights: Tensor | None = None,
+    weights: FiniteTensor | None = None,
     interpolate: bool = True,
-    oversampling: int = 16,
+    oversampling: Count = 16,
 ) -> Tensor:
     """Image echoes by backprojection.
 
@@ -77,16 +89,16 @@ def backproject(
         Complex (*grid.shape,) or (n,).
 
     Raises:
-        ValueError: If y has another shape than the operator's echoes.
+        ValueError: As `check_echoes`, or weights have another shape.
     """
-    expected = (len(operator), operator.transform.count)
-    if y.shape != expected:
-        raise ValueError(
-            f"backproject: y has shape {tuple(y.shape)}; "
-            f"the operator has pulses x samples {expected}."
-        )
+    check_echoes(operator, y, "backproject")
     seen = operator if points is None else operator.at(points)
     if weights is not None:
+        if weights.shape not in (y.shape, y.shape[1:]):
+            raise ValueError(
+                f"backproject: weights have shape {tuple(weights.shape)}; they are (samples,) "
+                f"or (pulses, samples) of {tuple(y.shape)}."
+            )
         y = y * weights.to(y.dtype)
     if interpolate:
         image = _interpolated(seen, y, oversampling)
@@ -97,6 +109,35 @@ def backproject(
     if seen.where is None:
         return image
     return image.reshape(seen.where.shape)
+
+
+def check_echoes(operator: RadarOperator, y: Tensor, name: str) -> None:
+    """Check that echoes are those of an operator, and that there is no dead pulse among them.
+
+    One NaN would spoil the whole image.
+
+    Args:
+        operator: The radar with P pulses of K values.
+        y: (P, K) complex echoes.
+        name: Who asks, for the message.
+
+    Raises:
+        ValueError: If y has another shape, is not complex, or holds NaN or Inf; the message names
+            the pulses.
+    """
+    expected = (len(operator), operator.transform.count)
+    if y.shape != expected or not y.is_complex():
+        raise ValueError(
+            f"{name}: y is {y.dtype} of shape {tuple(y.shape)}; "
+            f"the operator has complex echoes of pulses x samples {expected}."
+        )
+    bad = (~torch.isfinite(y).all(1)).nonzero()[:, 0].tolist()
+    if bad:
+        raise ValueError(
+            f"{name}: y holds NaN or Inf in {len(bad)} of {len(y)} pulses, the first is pulse "
+            f"{bad[0]}. Leave them out: rows = torch.isfinite(y).all(1).nonzero()[:, 0], then "
+            "operator.pulses(rows) and y[rows]."
+        )
 
 
 def _interpolated(operator: RadarOperator, y: Tensor, oversampling: int) -> Tensor:
@@ -132,7 +173,8 @@ def _under_plus(operator: RadarOperator, values: Tensor) -> Tensor:
     return values.conj().resolve_conj()
 
 
-def image_entropy(image: Tensor) -> float:
+@checked
+def image_entropy(image: FiniteTensor) -> float:
     """Entropy -Σ p log p of an image with p = |I|² / Σ|I|²: less is sharper.
 
     Args:
@@ -146,6 +188,7 @@ def image_entropy(image: Tensor) -> float:
     return float(-torch.special.xlogy(p, p).sum())
 
 
+@checked
 def focus(operator: RadarOperator, y: Tensor, points: Grid | None = None) -> float:
     """How much sharper the image is under the geometry's sign than under the opposite one.
 
@@ -167,6 +210,7 @@ def focus(operator: RadarOperator, y: Tensor, points: Grid | None = None) -> flo
     return sharpness[0] / max(sharpness[1], 1e-300)
 
 
+@checked
 def check_sign(operator: RadarOperator, y: Tensor, points: Grid | None = None) -> None:
     """Check that the geometry's phase sign focuses the image.
 

@@ -11,12 +11,14 @@ leave it out unless shadows are seen.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from inverse_inr import Grid, Query, RowOperator
 from inverse_inr.operators.radar.operator import RadarOperator
+from inverse_inr.ranges import Finite, Positive, checked
 
 
 class Occluded(RowOperator):
@@ -36,7 +38,8 @@ class Occluded(RowOperator):
         ValueError: If the operator has scattered points or directional reflectivity.
     """
 
-    def __init__(self, operator: RadarOperator, step: float = 1.0) -> None:
+    @checked
+    def __init__(self, operator: RadarOperator, step: Positive = 1.0) -> None:
         super().__init__(operator.shape)
         if operator.where is None or operator.degree:
             raise ValueError(
@@ -73,7 +76,10 @@ class Occluded(RowOperator):
         return Query(self.grid, measure)
 
 
-def optical_depth(density: Tensor, grid: Grid, direction: list[float], step: float) -> Tensor:
+@checked
+def optical_depth(
+    density: Tensor, grid: Grid, direction: Sequence[Finite], step: Positive
+) -> Tensor:
     """Integrate density along rays from each voxel, by trapezoids.
 
     Density is interpolated linearly and is nothing outside the grid.

@@ -20,6 +20,7 @@ from inverse_inr.operators.radar import kernel as radar_kernel
 from inverse_inr.operators.radar.geometry import RadarGeometry
 from inverse_inr.operators.radar.scatterers import Scatterers
 from inverse_inr.operators.radar.spherical_harmonics import real_harmonics
+from inverse_inr.ranges import NonNegative, checked
 
 STORE_LIMIT = 2**30
 """Bytes that `stored` may take unless it is told otherwise: 1 GiB."""
@@ -136,6 +137,7 @@ class RadarOperator(Scatterers):
 
     # --- variations -------------------------------------------------------------------------------
 
+    @checked
     def at(self, points: Grid | Tensor) -> Self:
         """The same radar looking at other points.
 
@@ -149,6 +151,7 @@ class RadarOperator(Scatterers):
         other.matrix = None
         return other
 
+    @checked
     def pulses(self, rows: Tensor) -> Self:
         """The same radar with some of its pulses; patterns are called with their new numbers.
 
@@ -157,6 +160,7 @@ class RadarOperator(Scatterers):
         """
         return self.with_geometry(self.geometry.subset(rows))
 
+    @checked
     def with_geometry(self, geometry: RadarGeometry) -> Self:
         """The same radar and scene with other antennas; its bins are kept.
 
@@ -169,7 +173,8 @@ class RadarOperator(Scatterers):
         geometry.check(self.box, self.wavelength)
         return other
 
-    def stored(self, dtype: torch.dtype = torch.float32, limit: int = STORE_LIMIT) -> Self:
+    @checked
+    def stored(self, dtype: torch.dtype = torch.float32, limit: NonNegative = STORE_LIMIT) -> Self:
         """The same radar with its response matrix in memory: fastest where it fits.
 
         Args:

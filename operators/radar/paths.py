@@ -23,7 +23,10 @@ from inverse_inr.operators.radar.geometry_checks import (
     coarseness,
     reference_paths,
 )
+from inverse_inr.operators.radar.kinds import Sign
 from inverse_inr.operators.radar.precision import KeepsPrecision
+from inverse_inr.operators.radar.unit_checks import check_wavelength
+from inverse_inr.ranges import Finite, Positive, checked
 
 
 class AntennaPaths(KeepsPrecision):
@@ -33,11 +36,12 @@ class AntennaPaths(KeepsPrecision):
     receivers: Tensor
     reference_path: Tensor
 
+    @checked
     def __init__(
         self,
         transmitters: Tensor,
         receivers: Tensor | None = None,
-        sign: int = +1,
+        sign: Sign = +1,
         reference_path: Tensor | float | None = None,
     ) -> None:
         super().__init__()
@@ -98,7 +102,8 @@ class AntennaPaths(KeepsPrecision):
         to, back = self.ranges(points, rows)
         return to + back - self.reference_path[rows, None]
 
-    def look(self, center: Sequence[float]) -> Tensor:
+    @checked
+    def look(self, center: Sequence[Finite]) -> Tensor:
         """Directions from the scene's centre to the radar, half-way between its two antennas.
 
         Args:
@@ -112,6 +117,7 @@ class AntennaPaths(KeepsPrecision):
         to_receiver = nn.functional.normalize(self.receivers - middle, dim=-1)
         return nn.functional.normalize(to_transmitter + to_receiver, dim=-1)
 
+    @checked
     def path_limits(self, box: Box) -> tuple[Tensor, Tensor]:
         """Bounds of each pulse's absolute two-way path over a box.
 
@@ -132,7 +138,8 @@ class AntennaPaths(KeepsPrecision):
         near = torch.stack([torch.linalg.vector_norm(g, dim=-1) for g in gap]).sum(0)
         return near.detach(), (to + back).amax(1).detach()
 
-    def check(self, box: Box, wavelength: float) -> None:
+    @checked
+    def check(self, box: Box, wavelength: Positive) -> None:
         """Check that box and geometry can be meant together.
 
         Args:
@@ -140,13 +147,14 @@ class AntennaPaths(KeepsPrecision):
             wavelength: In metres.
 
         Raises:
-            ValueError: If the box is not 3-D in metres, an antenna lies inside it, or the
-                positions were given too coarsely for the wavelength.
+            ValueError: If the box is not 3-D in metres, an antenna lies inside it, the wavelength
+                is far longer than all paths, or the positions were given too coarsely for it.
         """
         check_box(box)
         check_outside(box, {"transmitter": self.transmitters, "receiver": self.receivers})
-        if self.coarseness > 0:
-            check_step(self.coarseness * float(self.path_limits(box)[1].max()), wavelength)
+        longest = float(self.path_limits(box)[1].max())
+        check_wavelength(wavelength, longest)
+        check_step(self.coarseness, longest, wavelength)
 
 
 def _distance(points: Tensor, antennas: Tensor) -> Tensor:

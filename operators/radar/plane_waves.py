@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
+from inverse_inr.ranges import Finite, NonNegative, checked
 
 
 class PlaneWaves(RadarGeometry):
@@ -22,7 +23,8 @@ class PlaneWaves(RadarGeometry):
         center: The scene's centre c, three coordinates in metres.
     """
 
-    def __init__(self, geometry: RadarGeometry, center: Sequence[float]) -> None:
+    @checked
+    def __init__(self, geometry: RadarGeometry, center: Sequence[Finite]) -> None:
         receivers = None if geometry.monostatic else geometry.receivers.detach()
         super().__init__(
             geometry.transmitters.detach(), receivers, geometry.sign, geometry.reference_path
@@ -41,7 +43,8 @@ class PlaneWaves(RadarGeometry):
         distance = torch.linalg.vector_norm(away, dim=-1, keepdim=True)
         return distance - (away / distance) @ (points - self.center).T
 
-    def curvature(self, half: float, frequency: float) -> float:
+    @checked
+    def curvature(self, half: NonNegative, frequency: NonNegative) -> float:
         """Largest phase error of the far field, 2π f h² / (c R).
 
         Args:

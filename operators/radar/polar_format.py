@@ -13,12 +13,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
+from inverse_inr.operators.radar.frequency_steps import is_even, spacing_in_words
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
+from inverse_inr.operators.radar.matched_filter import check_echoes
 from inverse_inr.operators.radar.plane_waves import PlaneWaves
 from inverse_inr.operators.radar.sar import PhaseHistory
+from inverse_inr.ranges import Count, Positive, checked
 
 TAPS = 12
 """Samples that one interpolated value is made of."""
+GAP = 1.5
+"""Steps of azimuth, in usual ones, beyond which a pulse is taken to be missing."""
 KAISER = 7.0
 """Shape parameter of the Kaiser window on the interpolating sinc."""
 
@@ -36,36 +42,42 @@ class _Look(NamedTuple):
     """(P,) cos(elevation) sin(azimuth) of each pulse."""
 
 
+@checked
 def polar_format(
     operator: PhaseHistory,
     y: Tensor,
-    shape: tuple[int, int],
-    pitch: float,
+    shape: tuple[Count, Count],
+    pitch: Positive,
     *,
-    tolerance: float = 1.0,
+    tolerance: Positive = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Image one pass on the horizontal plane through the centre of the operator's box.
 
-    The pass is at (nearly) constant elevation, with pulses in the order of azimuth and uniform
-    frequencies. The image is scaled as a backprojection: a unit point's peak is the number of
-    samples.
+    The pass is at (nearly) constant elevation, with pulses in the order of azimuth, smoothly along
+    the pass and without gaps, and even frequencies: the resampling counts on both. The image is
+    scaled as a backprojection: a unit point's peak is the number of samples.
 
     Args:
         operator: The radar with P pulses of K frequencies.
         y: (P, K) complex phase history, K values for each of P pulses.
         shape: Pixels along the middle look and across it.
         pitch: Side of a pixel in metres.
-        tolerance: Phase error in rad that the wavefront's curvature may cause.
+        tolerance: Phase error in rad at the image's edge that the wavefront's curvature may cause,
+            and so may uneven pulses.
 
     Returns:
         The image, complex `shape`, and its pixels' places (*shape, 3) in metres.
 
     Raises:
-        ValueError: If the curvature over the image, 2π f h² / (c R), is more than `tolerance`.
+        ValueError: If the curvature over the image, 2π f h² / (c R), is more than `tolerance`;
+            frequencies are notched or otherwise uneven; pulses are out of order, missing or uneven;
+            there are fewer than two of either; or the echoes hold NaN.
     """
+    check_echoes(operator, y, "polar_format")
     f = operator.frequencies
     geometry = operator.geometry
     half = 0.5 * pitch * max(shape)
+    _check_even(f, len(operator))
     error = PlaneWaves(geometry, operator.box.center).curvature(half, float(f[-1]))
     if error > tolerance:
         raise ValueError(
@@ -73,7 +85,10 @@ def polar_format(
             f"{2 * half:.4g} m image, more than tolerance={tolerance}. A smaller image, or "
             "backproject, which has no such limit."
         )
+    pixels = shape[0] * shape[1]
+    memory.require(f"polar_format: an image of {shape} pixels", 80 * pixels, "Fewer pixels.")
     look = _look(operator)
+    _check_pulses(look, 4 * math.pi * float(f[-1]) / SPEED_OF_LIGHT * half, tolerance)
     lattice, radial, cross = _lattice(f, _centred(operator, y), look)
     r, c = (
         (torch.arange(n, dtype=torch.float64, device=y.device) + 0.5 - 0.5 * n) * pitch
@@ -86,6 +101,58 @@ def polar_format(
     place = middle + torch.zeros(*shape, 3, dtype=torch.float64, device=y.device)
     place[..., :2] += r[:, None, None] * look.mean + c[:, None] * look.across
     return image, place
+
+
+def _check_even(frequencies: Tensor, pulses: int) -> None:
+    """Raise ValueError unless there are several pulses and even frequencies."""
+    if len(frequencies) < 2 or pulses < 2:
+        raise ValueError(
+            f"polar_format: {pulses} pulses of {len(frequencies)} frequencies make no image; two "
+            "or more of both."
+        )
+    if not is_even(frequencies):
+        raise ValueError(
+            f"polar_format needs even frequencies; these have {spacing_in_words(frequencies)}. "
+            "Notched, or of several bands? backproject takes any frequencies."
+        )
+
+
+def _check_pulses(look: _Look, reach: float, tolerance: float) -> None:
+    """Raise ValueError unless pulses are in order, without gaps, and go smoothly along.
+
+    `reach` is the wavenumber times the half-size of the image, in rad per unit of tangent.
+    """
+    if float(look.along.min()) <= 0:
+        raise ValueError(
+            "polar_format: the pass turns by 90 degrees or more to a side of the middle look; "
+            "backproject has no such limit."
+        )
+    slope = look.side / look.along
+    steps = slope.diff()
+    if not (bool((steps > 0).all()) or bool((steps < 0).all())):
+        back = (steps.sign() != steps.sign().sum().sign()).nonzero()
+        raise ValueError(
+            f"polar_format: pulse {int(back[0]) + 1} is not further along in azimuth than the one "
+            "before. Several passes, or pulses out of order? Image one pass at a time, sorted by "
+            "azimuth, or use backproject."
+        )
+    steps = steps.abs()
+    if float(steps.max()) > GAP * float(steps.median()):
+        raise ValueError(
+            f"polar_format: after pulse {int(steps.argmax())} azimuth steps by "
+            f"{float(steps.max() / steps.median()):.3g} times the usual step. Pulses missing? "
+            "backproject takes any."
+        )
+    number = torch.linspace(-1, 1, len(slope), dtype=slope.dtype, device=slope.device)
+    powers = number[:, None] ** torch.arange(min(4, len(slope)), device=slope.device)
+    smooth = powers @ torch.linalg.lstsq(powers, slope[:, None]).solution
+    error = (slope - smooth[:, 0]).abs() * reach
+    if float(error.max()) > tolerance:
+        raise ValueError(
+            f"polar_format: pulse {int(error.argmax())} lies off a smooth pass by "
+            f"{float(error.max()):.3g} rad of phase at the image's edge, more than "
+            f"tolerance={tolerance}. Irregular pulses? backproject takes any."
+        )
 
 
 def _centred(operator: PhaseHistory, y: Tensor) -> Tensor:
@@ -119,10 +186,18 @@ def _lattice(f: Tensor, y: Tensor, look: _Look) -> tuple[Tensor, Tensor, Tensor]
     slope = look.side / look.along  # cross wavenumber / radial one
     reach = float(radial[0]) * min(-float(slope.min()), float(slope.max()))
     cross = torch.linspace(-reach, reach, len(y), dtype=torch.float64, device=y.device)
-    # pulses are (nearly) uniform in slope: the position of each cross wavenumber among them, for
-    # each radial one
-    pulse = (cross / radial[:, None] - slope[0]) / ((slope[-1] - slope[0]) / (len(y) - 1))
-    return resample(y.T, pulse), radial, cross
+    # the position of each cross wavenumber among the pulses, for each radial one
+    return resample(y.T, _among(slope, cross / radial[:, None])), radial, cross
+
+
+def _among(slope: Tensor, wanted: Tensor) -> Tensor:
+    """Fractional numbers of the pulses at which the slope, in order of the pulses, is as wanted."""
+    sign = float((slope[-1] - slope[0]).sign())
+    ordered = sign * slope
+    wanted = (sign * wanted).contiguous()
+    above = torch.searchsorted(ordered.contiguous(), wanted).clamp(1, len(slope) - 1)
+    below = ordered[above - 1]
+    return above - 1 + (wanted - below) / (ordered[above] - below)
 
 
 def _waves(x: Tensor, k: Tensor) -> Tensor:
@@ -131,6 +206,7 @@ def _waves(x: Tensor, k: Tensor) -> Tensor:
     return torch.polar(torch.ones_like(angle), angle)
 
 
+@checked
 def resample(values: Tensor, position: Tensor) -> Tensor:
     """Interpolate each line by a Kaiser-windowed sinc of `TAPS` samples; zero outside.
 

@@ -15,10 +15,14 @@ from torch import Tensor, nn
 from inverse_inr import Box, Grid
 from inverse_inr.io import uniform_where_rounded
 from inverse_inr.operators.radar.amplitudes import Pattern, Spreading
+from inverse_inr.operators.radar.frequency_steps import ambiguity_step, check_ascending
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
+from inverse_inr.operators.radar.kinds import Basis, Degree
 from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.operators.radar.plane_waves import PlaneWaves
 from inverse_inr.operators.radar.tones import Tones
+from inverse_inr.operators.radar.unit_checks import check_frequency, check_reference
+from inverse_inr.ranges import Positive, checked
 
 
 class PhaseHistory(RadarOperator):
@@ -27,7 +31,7 @@ class PhaseHistory(RadarOperator):
     Args:
         box: The scene's box in metres.
         geometry: Antennas of each pulse.
-        frequencies: (K,) in Hz, ascending.
+        frequencies: (K,) in Hz, ascending; they may be uneven, e.g. notched against interference.
         points: As in `RadarOperator`.
         basis: As in `RadarOperator`.
         spreading: As in `RadarOperator`; "none" by default, since SAR data are calibrated to the
@@ -36,10 +40,12 @@ class PhaseHistory(RadarOperator):
         degree: As in `RadarOperator`.
 
     Raises:
-        ValueError: If frequencies do not ascend, or the box is wider than the unambiguous swath
-            c / 2 df; and as `RadarGeometry.check`.
+        ValueError: If frequencies do not ascend or are no radar's, the box is wider than the
+            unambiguous swath c / 2 df of their finest common step, or the reference path is in
+            another unit than the box; and as `RadarGeometry.check`.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
@@ -47,16 +53,18 @@ class PhaseHistory(RadarOperator):
         frequencies: Tensor,
         *,
         points: Grid | Tensor | None = None,
-        basis: str = "point",
+        basis: Basis = "point",
         spreading: Spreading = "none",
         pattern: Pattern | None = None,
-        degree: int = 0,
+        degree: Degree = 0,
     ) -> None:
         frequencies = uniform_where_rounded(frequencies)
         tones = Tones(frequencies)
+        check_ascending(frequencies)
+        _check_highest(frequencies)
         geometry.check(box, SPEED_OF_LIGHT / float(frequencies[-1]))
         if len(frequencies) > 1:
-            _check_swath(box, geometry, float(frequencies.diff().max()))
+            _check_swath(box, geometry, ambiguity_step(frequencies))
         super().__init__(
             box,
             geometry,
@@ -86,6 +94,16 @@ def _check_swath(box: Box, geometry: RadarGeometry, df: float) -> None:
             f"The box spans ranges of {spans:.4g} m, beyond the unambiguous swath c / 2 df = "
             f"{swath:.4g} m: echoes would fold over. A smaller box, or finer frequency steps?"
         )
+    middle = float((0.5 * (near + far)).mean())
+    check_reference(middle, float(geometry.reference_path.mean()), swath)
+
+
+def _check_highest(frequencies: Tensor) -> None:
+    """Raise ValueError where the highest frequency is none that a radar sends."""
+    highest = float(frequencies[-1])
+    if highest == 0:
+        raise ValueError("PhaseHistory: the highest frequency is 0 Hz: there are no waves.")
+    check_frequency("PhaseHistory: the highest frequency", highest)
 
 
 class FarField(PhaseHistory):
@@ -113,19 +131,21 @@ class FarField(PhaseHistory):
             `PhaseHistory`.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
         geometry: RadarGeometry,
         frequencies: Tensor,
         *,
-        tolerance: float = 0.5,
+        tolerance: Positive = 0.5,
         points: Grid | Tensor | None = None,
-        basis: str = "point",
+        basis: Basis = "point",
         spreading: Spreading = "none",
         pattern: Pattern | None = None,
-        degree: int = 0,
+        degree: Degree = 0,
     ) -> None:
+        check_ascending(frequencies)
         waves = PlaneWaves(geometry, box.center)
         highest = float(frequencies[-1])
         error = waves.curvature(0.5 * max(box.lengths), highest)

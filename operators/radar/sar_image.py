@@ -24,8 +24,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Query, RowOperator
+from inverse_inr import Box, Query, RowOperator, memory
+from inverse_inr.operators.radar.kinds import Degree
 from inverse_inr.operators.radar.spherical_harmonics import real_harmonics
+from inverse_inr.ranges import Count, FiniteTensor, Positive, WholeNumber, checked
 
 
 class SarImage(RowOperator):
@@ -58,17 +60,18 @@ class SarImage(RowOperator):
             sizes are not positive.
     """
 
+    @checked
     def __init__(
         self,
         box: Box,
-        incidence: Tensor,
-        azimuth: Tensor,
-        shape: tuple[int, int],
-        pitch: float,
+        incidence: FiniteTensor,
+        azimuth: FiniteTensor,
+        shape: tuple[Count, Count],
+        pitch: Positive,
         *,
-        samples: int = 1,
-        lines: int = 1,
-        degree: int = 0,
+        samples: Count = 1,
+        lines: Count = 1,
+        degree: Degree = 0,
         law: Literal["linear", "log"] = "linear",
         attenuation: bool = True,
     ) -> None:
@@ -78,16 +81,13 @@ class SarImage(RowOperator):
                 "incidence."
             )
         _check_angles(incidence, azimuth)
-        if min(*shape, samples, lines) < 1 or not 0 < pitch < math.inf or degree < 0:
+        if pitch > max(box.lengths[:3]):
             raise ValueError(
-                f"SarImage: shape={shape}, pitch={pitch}, samples={samples}, lines={lines} not "
-                "positive."
+                f"SarImage: pitch={pitch:.6g} is longer than the box {box.lengths[:3]}: all is in "
+                "one pixel. Another unit?"
             )
-        if law not in ("linear", "log") or (box.ndim == 5 and degree):
-            raise ValueError(
-                f"SarImage: law={law!r} is 'linear' or 'log'; degree={degree} needs a box of 3 "
-                "axes."
-            )
+        if box.ndim == 5 and degree:
+            raise ValueError(f"SarImage: degree={degree} needs a box of 3 axes.")
         super().__init__((len(azimuth), int(shape[0])))
         self.box = box
         self.ranges = int(shape[1])
@@ -105,6 +105,7 @@ class SarImage(RowOperator):
         """Number of channels of the field."""
         return (self.degree + 1) ** 2 + int(self.attenuation)
 
+    @checked
     def frame(self, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Axes of some views.
 
@@ -121,7 +122,8 @@ class SarImage(RowOperator):
         a = torch.stack([-phi.sin(), phi.cos(), zero], -1)
         return u, a, torch.linalg.cross(u, a)
 
-    def locate(self, points: Tensor, view: int) -> Tensor:
+    @checked
+    def locate(self, points: Tensor, view: WholeNumber) -> Tensor:
         """Find points in the image of one view.
 
         Args:
@@ -173,6 +175,12 @@ class SarImage(RowOperator):
             self.lines,
             (before + self.ranges) * self.samples,
             heights * self.samples,
+        )
+        memory.require(
+            f"SarImage: the lattice {lattice} of lines, samples and heights",
+            3 * 3 * u.element_size() * math.prod(lattice),
+            "Fewer rows at once, samples or lines, or larger pixels.",
+            u.device,
         )
         az, r, s = self._coordinates(line, lattice, before)
         middle = u.new_tensor(self.box.center[:3])

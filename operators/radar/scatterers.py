@@ -15,7 +15,9 @@ from inverse_inr.operators.radar.amplitudes import Pattern, Spreading, cell_ampl
 from inverse_inr.operators.radar.delay import DelayTransform
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
 from inverse_inr.operators.radar.kernel import TiledKernel
+from inverse_inr.operators.radar.kinds import Basis, Degree
 from inverse_inr.operators.radar.precision import phasor
+from inverse_inr.ranges import Positive, checked
 
 
 class Scatterers(TiledKernel):
@@ -24,6 +26,7 @@ class Scatterers(TiledKernel):
     places: Tensor | None
     matrix: Tensor | None
 
+    @checked
     def __init__(
         self,
         box: Box,
@@ -31,22 +34,15 @@ class Scatterers(TiledKernel):
         transform: DelayTransform,
         *,
         points: Grid | Tensor | None = None,
-        basis: str = "point",
+        basis: Basis = "point",
         spreading: Spreading = "product",
         pattern: Pattern | None = None,
-        degree: int = 0,
-        shortest: float | None = None,
+        degree: Degree = 0,
+        shortest: Positive | None = None,
     ) -> None:
         super().__init__((len(geometry),))
-        name = type(self).__name__
         self.wavelength = SPEED_OF_LIGHT / transform.carrier
         geometry.check(box, self.wavelength)
-        if basis not in ("point", "cell"):
-            raise ValueError(f"{name}: basis must be 'point' or 'cell', got {basis!r}.")
-        if not callable(spreading) and spreading not in ("product", "none"):
-            raise ValueError(
-                f"{name}: spreading must be 'product', 'none' or a function, got {spreading!r}."
-            )
         self.box = box
         self.geometry = geometry
         self.transform = transform

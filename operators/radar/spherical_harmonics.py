@@ -7,8 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from inverse_inr.operators.radar.kinds import Degree
+from inverse_inr.ranges import checked
 
-def real_harmonics(directions: Tensor, degree: int) -> Tensor:
+
+@checked
+def real_harmonics(directions: Tensor, degree: Degree) -> Tensor:
     """Evaluate Y_lm for l <= degree, with ∫ Y² = 1 and without the Condon-Shortley phase.
 
     Args:

@@ -30,6 +30,7 @@ from inverse_inr.operators.slices.geometry import Slices
 from inverse_inr.operators.slices.nodes import matched, mirrored, profile_moments
 from inverse_inr.operators.slices.nuisance import bias_terms, trend, trends, uneven_motion
 from inverse_inr.operators.slices.profile import Separable, slice_profile
+from inverse_inr.ranges import Count, WholeNumber, checked
 
 SETS = 64
 """Number of random node sets drawn per step, which pixels share in turn.
@@ -71,17 +72,18 @@ class SliceAcquisition(RowOperator):
 
     root: Tensor | None
 
+    @checked
     def __init__(
         self,
         box: Box,
         slices: Slices,
         psf: str | PSF = "gaussian",
-        nodes: int | tuple[int, ...] = 32,
+        nodes: Count | tuple[Count, ...] = 32,
         *,
-        draws: int | None = 16,
+        draws: Count | None = 16,
         motion: bool = False,
         gain: bool = False,
-        bias: int = 0,
+        bias: WholeNumber = 0,
     ) -> None:
         super().__init__((len(slices.index),))
         psf = slice_profile(psf)

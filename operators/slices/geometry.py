@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from inverse_inr.operators.rigid import check_rigid
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 
 
+@checked
 @dataclass(frozen=True)
 class Slices:
     """Slices of a volume and their pixels. Lengths are in the unit of the volume's box, usually mm.
@@ -63,8 +65,13 @@ class Slices:
             raise ValueError(f"Slices: index runs from {first} to {last} of {n}.")
 
     @classmethod
+    @checked
     def of_stack(
-        cls, poses: Tensor, shape: tuple[int, int], pixel: Sequence[float], thickness: float
+        cls,
+        poses: Tensor,
+        shape: tuple[Count, Count],
+        pixel: Sequence[Positive],
+        thickness: Positive,
     ) -> Slices:
         """All pixels of slices of one shape, row by row.
 
@@ -158,7 +165,8 @@ class Slices:
         return three, (middle - first) / (last - first)
 
 
-def order_of_acquisition(count: int, interleave: int) -> Tensor:
+@checked
+def order_of_acquisition(count: WholeNumber, interleave: Count) -> Tensor:
     """Slice numbers as an interleaved stack is acquired: 0, k, 2k, ..., 1, k + 1, ...
 
     Args:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from inverse_inr.operators.optics.psf import PSF, Gaussian, Nodes, Pixel
 from inverse_inr.operators.quadrature import equal_weights
+from inverse_inr.ranges import checked
 
 FWHM = 1 / (2 * math.sqrt(2 * math.log(2)))
 """Standard deviation of a Gaussian of unit full width at half maximum."""
@@ -148,6 +149,7 @@ class Separable(PSF):
         return torch.cat([p.half_widths() for p in self._psfs()])
 
 
+@checked
 def slice_profile(name: str | PSF) -> PSF:
     """A slice profile in units of (pixel, pixel, thickness).
 

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Field, Grid, sample
+from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.regularizers import Regularizer
 
 
+@checked
 @dataclass(frozen=True)
 class BandTotalVariation(Regularizer):
     """Vectorial total variation: where one band has an edge, an edge of another costs little.
@@ -34,8 +36,8 @@ class BandTotalVariation(Regularizer):
     """
 
     grid: Grid
-    stride: int = 4
-    epsilon: float = 1e-4
+    stride: Count = 4
+    epsilon: Positive = 1e-4
 
     def __post_init__(self) -> None:
         if self.grid.ndim < 2 or self.stride < 1:

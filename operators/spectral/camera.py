@@ -15,9 +15,12 @@ from torch import Tensor, nn
 
 from inverse_inr import BandGrid, Box, Grid, RowOperator
 from inverse_inr.operators.spectral.camera_inputs import (
+    Blur,
+    ImageAxis,
     OfWavelength,
     at_wavelengths,
     band_widths,
+    check_blur,
     detector_excess,
     numbers,
     numbers_or_law,
@@ -26,11 +29,13 @@ from inverse_inr.operators.spectral.camera_inputs import (
 )
 from inverse_inr.operators.spectral.coded_aperture import Placement, check_mask, moved_mask
 from inverse_inr.operators.spectral.shear import gaussian_kernels
+from inverse_inr.ranges import Count, checked
 
 Mode = Literal["single", "dual", "spatial-spectral"]
 """Where the mask lies between image and spectrum; cassi.py has the three equations."""
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class BandResponse:
     """The gain of each band on a camera's detector.
@@ -63,6 +68,7 @@ class Camera(RowOperator, ABC):
     scene: tuple[int, int]
     sizes: tuple[int, int, int]
 
+    @checked
     def __init__(
         self,
         box: Box,
@@ -70,12 +76,12 @@ class Camera(RowOperator, ABC):
         wavelengths: Tensor,
         dispersion: Callable[[Tensor], Tensor],
         mode: Mode = "single",
-        axis: int = 1,
-        psf: OfWavelength | None = None,
+        axis: ImageAxis = 1,
+        psf: Blur | None = None,
         response: BandResponse = BandResponse(),
         *,
         placement: Placement = Placement(),
-        width: int | None = None,
+        width: Count | None = None,
     ) -> None:
         _check_mode_and_axis(mode, axis)
         scene = scene_pixels(box)
@@ -101,6 +107,7 @@ class Camera(RowOperator, ABC):
         self.axis = axis
         self.dispersion = dispersion
         self.psf = numbers_or_law(psf, len(wavelengths))
+        check_blur(self.psf, wavelengths)
         self.mask = _parameter_or_buffer(mask)
         self.wavelengths = nn.Buffer(wavelengths)
         self.quadrature = response.quadrature

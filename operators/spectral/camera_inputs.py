@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box
+from inverse_inr.ranges import NonNegative, Range
 
 OfWavelength = float | Tensor | Callable[[Tensor], Tensor]
 """One number for all bands, (L,) numbers, or a function of the wavelengths (nm)."""
+
+Blur = NonNegative | Tensor | Callable[[Tensor], Tensor]
+"""Standard deviations of a blur in pixels: one, (L,) or a function of the wavelengths (nm)."""
+
+ImageAxis = Annotated[int, Range(least=0, most=1)]
+"""An axis of an image: 0 runs down, 1 to the right."""
 
 
 def scene_pixels(box: Box) -> tuple[int, int]:
@@ -85,7 +93,8 @@ def detector_excess(shifts: Tensor, width: int | None, along: int) -> int:
     if low < -1e-6:
         raise ValueError(
             f"CASSI: dispersion moves the spectrum to {low:.4g} px, off the detector's edge at 0. "
-            "Subtract the least shift: Scaled(law, offset=...)."
+            "A spectrum that runs the other way? dispersion.on_detector(law, wavelengths) counts "
+            "from its least shift."
         )
     if width is None:
         return math.ceil(high - 1e-6)
@@ -144,6 +153,26 @@ def at_wavelengths(value: OfWavelength, wavelengths: Tensor) -> Tensor:
     else:
         found = torch.as_tensor(value, dtype=wavelengths.dtype)
     return found.to(wavelengths).expand_as(wavelengths)
+
+
+def check_blur(psf: OfWavelength | None, wavelengths: Tensor) -> None:
+    """Check that a blur is finite and not negative at each wavelength.
+
+    Args:
+        psf: Standard deviations in pixels, or None for no blur.
+        wavelengths: (L,) in nm.
+
+    Raises:
+        ValueError: If one is NaN, infinite or negative.
+    """
+    if psf is None:
+        return
+    with torch.no_grad():
+        found = at_wavelengths(psf, wavelengths)
+    if not bool((torch.isfinite(found) & (found >= 0)).all()):
+        raise ValueError(
+            f"CASSI: psf must be standard deviations of at least 0 px, got {found.tolist()[:4]}..."
+        )
 
 
 def band_widths(wavelengths: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from inverse_inr.operators.spectral.shear import (
     split_shifts,
     tridiagonal,
 )
+from inverse_inr.ranges import NonNegative, Positive, checked
 
 
 class CassiOnGrid(OnGrid):
@@ -28,6 +29,7 @@ class CassiOnGrid(OnGrid):
         camera: The camera, whose bands are those of the cube.
     """
 
+    @checked
     def __init__(self, camera: Camera) -> None:
         super().__init__(self.snapshot, camera.bands, camera.shape)
         self.camera = camera
@@ -45,7 +47,8 @@ class CassiOnGrid(OnGrid):
             return torch.stack([self.snapshot(part) for part in cube.unbind(-1)], -1)
         return self._natural(self._see(self._bands_first(cube)))
 
-    def gram_solve(self, y: Tensor, eta: float = 0.0) -> Tensor:
+    @checked
+    def gram_solve(self, y: Tensor, eta: NonNegative = 0.0) -> Tensor:
         """Return (A A' + eta)⁻¹ y, and y itself where no light falls.
 
         Args:
@@ -60,8 +63,9 @@ class CassiOnGrid(OnGrid):
             return self.flatten(solve(self.unflatten(y)))
         return solve(y)
 
+    @checked
     def gram(
-        self, eta: float = 0.0, seen: Tensor | None = None, tolerance: float = 1e-10
+        self, eta: NonNegative = 0.0, seen: Tensor | None = None, tolerance: Positive = 1e-10
     ) -> Callable[[Tensor], Tensor]:
         """Factor A A' + eta once, and return the solver behind `gram_solve`.
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from inverse_inr.ranges import Finite, checked
 
+
+@checked
 @dataclass(frozen=True, eq=False)
 class Placement:
     """The true place of a coded aperture. Parts that are `nn.Parameter`s are learnt.
@@ -26,9 +29,9 @@ class Placement:
     """
 
     shift: Tensor | None = None
-    rotation: float | Tensor = 0.0
+    rotation: Finite | Tensor = 0.0
     stretch: Tensor | None = None
-    position: float = 1.0
+    position: Finite = 1.0
 
     def __post_init__(self) -> None:
         for name, shape in (("shift", (2,)), ("rotation", ()), ("stretch", (2, 2))):

@@ -6,10 +6,12 @@ Each law is a module that maps wavelengths (nm) to shifts (px). Coefficients tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from inverse_inr.ranges import Count, Finite, Positive, checked
 
 TSA_WAVELENGTHS = (
     453.5,
@@ -43,6 +45,9 @@ TSA_WAVELENGTHS = (
 )
 """Band centres in nm of the TSA-Net camera (Meng et al. 2020): 28 bands, 2 px apart."""
 
+Numbers = Tensor | Sequence[float]
+"""Numbers of a law: a tensor of one axis, a list or a tuple."""
+
 Glass = tuple[tuple[float, ...], tuple[float, ...]]
 """Sellmeier coefficients (B, C) of a glass: B without unit, C in µm²."""
 
@@ -64,7 +69,8 @@ class Table(nn.Module):
     wavelengths: Tensor
     shifts: Tensor
 
-    def __init__(self, wavelengths: Tensor, shifts: Tensor) -> None:
+    @checked
+    def __init__(self, wavelengths: Numbers, shifts: Numbers) -> None:
         super().__init__()
         knots = torch.as_tensor(wavelengths, dtype=torch.float64)
         if knots.ndim != 1 or not len(knots) or len(knots) != len(shifts):
@@ -100,7 +106,8 @@ class Polynomial(nn.Module):
 
     coefficients: Tensor
 
-    def __init__(self, coefficients: Tensor, reference: float = 450.0) -> None:
+    @checked
+    def __init__(self, coefficients: Numbers, reference: Positive = 450.0) -> None:
         super().__init__()
         self.coefficients = _coefficients(coefficients, "Polynomial: coefficients")
         self.reference = float(reference)
@@ -123,14 +130,16 @@ class Cauchy(nn.Module):
 
     coefficients: Tensor
 
-    def __init__(self, coefficients: Tensor, reference: float = 500.0) -> None:
+    @checked
+    def __init__(self, coefficients: Numbers, reference: Positive = 500.0) -> None:
         super().__init__()
         self.coefficients = _coefficients(coefficients, "Cauchy: coefficients")
         self.reference = float(reference)
 
     @classmethod
+    @checked
     def fit(
-        cls, wavelengths: Tensor, shifts: Tensor, terms: int = 3, reference: float = 500.0
+        cls, wavelengths: Numbers, shifts: Numbers, terms: Count = 3, reference: Positive = 500.0
     ) -> Cauchy:
         """Return the least-squares law through measured shifts.
 
@@ -164,24 +173,21 @@ class ThinPrism(nn.Module):
         glass: Sellmeier coefficients (B, C), C in µm².
 
     Raises:
-        ValueError: If a length is not positive, or the apex is NaN or Inf.
+        ValueError: If the apex is NaN or Inf.
     """
 
     apex: Tensor
 
+    @checked
     def __init__(
         self,
         apex: float | Tensor,
-        focal: float,
-        pitch: float,
-        reference: float,
+        focal: Positive,
+        pitch: Positive,
+        reference: Positive,
         glass: Glass = BK7,
     ) -> None:
         super().__init__()
-        if not (focal > 0 and pitch > 0):
-            raise ValueError(
-                f"ThinPrism: focal={focal} and pitch={pitch} must be positive lengths of one unit."
-            )
         self.apex = _coefficients(apex, "ThinPrism: apex")
         self.lever = focal / pitch
         self.reference = float(reference)
@@ -208,6 +214,7 @@ class Scaled(nn.Module):
     scale: Tensor
     offset: Tensor
 
+    @checked
     def __init__(
         self,
         law: Callable[[Tensor], Tensor],
@@ -224,6 +231,7 @@ class Scaled(nn.Module):
         return self.scale.to(wavelengths) * self.law(wavelengths) + self.offset.to(wavelengths)
 
 
+@checked
 def refractive_index(wavelengths: Tensor, glass: Glass = BK7) -> Tensor:
     """Return n(λ) by Sellmeier's equation.
 
@@ -239,15 +247,36 @@ def refractive_index(wavelengths: Tensor, glass: Glass = BK7) -> Tensor:
     return (1 + torch.stack(terms).sum(0)).sqrt()
 
 
-def steps(wavelengths: Tensor, pixels: float) -> Table:
+@checked
+def steps(wavelengths: Numbers, pixels: Finite) -> Table:
     """Return the law by which each band lies as far from the one before: as cameras are published.
 
+    The band that falls nearest to the detector's first pixel is not shifted: the first one where
+    the spectrum runs towards higher pixels, the last one where it runs towards lower ones.
+
     Args:
-        wavelengths: (L,) in nm, rising. The first is not shifted.
-        pixels: Shift from one band to the next, in px.
+        wavelengths: (L,) in nm, rising.
+        pixels: Shift from one band to the next, in px. Negative where longer wavelengths fall on
+            lower pixels (to the left, or upwards).
     """
     knots = torch.as_tensor(wavelengths, dtype=torch.float64)
-    return Table(knots, pixels * torch.arange(len(knots), dtype=torch.float64))
+    shifts = pixels * torch.arange(len(knots), dtype=torch.float64)
+    return Table(knots, shifts - shifts.min().clamp(max=0.0))
+
+
+@checked
+def on_detector(law: Callable[[Tensor], Tensor], wavelengths: Numbers) -> Scaled:
+    """Return a law moved so that its least shift is 0: a detector's pixels count from there.
+
+    A law that is learnt is moved by where it starts.
+
+    Args:
+        law: Maps wavelengths (nm) to shifts (px), of any sign.
+        wavelengths: (L,) in nm: the bands of the camera.
+    """
+    with torch.no_grad():
+        least = float(law(torch.as_tensor(wavelengths, dtype=torch.float64)).min())
+    return Scaled(law, offset=-least)
 
 
 def _power_series(coefficients: Tensor, x: Tensor) -> Tensor:
@@ -256,7 +285,7 @@ def _power_series(coefficients: Tensor, x: Tensor) -> Tensor:
     return sum(terms, torch.zeros_like(x))
 
 
-def _coefficients(value: float | Tensor, name: str) -> Tensor:
+def _coefficients(value: float | Numbers, name: str) -> Tensor:
     if isinstance(value, nn.Parameter):
         return value
     tensor = torch.as_tensor(value, dtype=torch.float64).detach().clone()

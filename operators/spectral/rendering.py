@@ -13,6 +13,7 @@ from torch import Tensor
 
 from inverse_inr.operators.spectral.colour_matching import cie_xyz
 from inverse_inr.operators.spectral.quadrature import band_weights
+from inverse_inr.ranges import Positive, checked
 
 D65 = (
     49.98,
@@ -63,6 +64,7 @@ TO_SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.20
 """Matrix from XYZ to linear sRGB (IEC 61966-2-1)."""
 
 
+@checked
 def daylight(wavelengths: Tensor) -> Tensor:
     """Return the relative power of D65, linear between its table's wavelengths and 0 outside.
 
@@ -79,6 +81,7 @@ def daylight(wavelengths: Tensor) -> Tensor:
     return torch.where(inside, torch.lerp(table[k], table[k + 1], place - k), 0.0)
 
 
+@checked
 def xyz_weights(wavelengths: Tensor, *, reflectance: bool = False) -> Tensor:
     """Return weights with cube @ weights = XYZ.
 
@@ -112,8 +115,9 @@ def xyz_weights(wavelengths: Tensor, *, reflectance: bool = False) -> Tensor:
     return (weights / torch.trapezoid(seen[:, 1], knots)).to(wavelengths)
 
 
+@checked
 def render_srgb(
-    cube: Tensor, wavelengths: Tensor, *, reflectance: bool = False, white: float | None = None
+    cube: Tensor, wavelengths: Tensor, *, reflectance: bool = False, white: Positive | None = None
 ) -> Tensor:
     """Return a cube's colours in sRGB, differentiable below `white`.
 
@@ -152,6 +156,7 @@ def _white(linear: Tensor, reflectance: bool) -> float:
     return max(float(brightest.quantile(0.995)), 1e-30)
 
 
+@checked
 def encode_srgb(linear: Tensor) -> Tensor:
     """Apply the transfer curve of sRGB (IEC 61966-2-1).
 

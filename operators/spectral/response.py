@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from inverse_inr import Box, Grid, OnGrid, Query, interpolation_matrix
 from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
 from inverse_inr.operators.spectral.quadrature import band_weights, gauss_rule
+from inverse_inr.ranges import Count, checked
 
 
 class SpectralResponse(PlacedOperator):
@@ -33,24 +34,23 @@ class SpectralResponse(PlacedOperator):
 
     Raises:
         ValueError: If wavelengths do not rise, the response has another length, holds NaN or Inf,
-            or is zero everywhere (with `normalized`: has no net area), or `nodes` is below 1.
+            or is zero everywhere (with `normalized`: has no net area).
     """
 
     nodes: Tensor
     weights: Tensor
 
+    @checked
     def __init__(
         self,
         wavelengths: Tensor,
         response: Tensor,
         where: Grid | Tensor,
         *,
-        nodes: int = 8,
+        nodes: Count = 8,
         normalized: bool = False,
     ) -> None:
         knots, table = _table(wavelengths, response)
-        if nodes < 1:
-            raise ValueError(f"SpectralResponse: nodes must be at least 1, got {nodes}.")
         super().__init__(where)
         self.scale = nn.Buffer(torch.from_numpy(_scale(knots, table, normalized)))
         rules = [gauss_rule(knots, column, nodes) for column in table.T]

@@ -9,13 +9,13 @@ al. 1974); refraction and diffraction are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix
+from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix, memory
 from inverse_inr.operators.rows import matrix_on_grid, sampled_rows, without_lone_channel
+from inverse_inr.ranges import Count, Finite, Positive, checked
 
 ROWS_AT_ONCE = 4096
 """Rays of which `TravelTimes.on` makes a part of its matrix at a time, which bounds its memory."""
@@ -44,7 +44,8 @@ class TravelTimes(RowOperator):
             or `samples` is below 1.
     """
 
-    def __init__(self, box: Box, emitters: Tensor, receivers: Tensor, samples: int = 256) -> None:
+    @checked
+    def __init__(self, box: Box, emitters: Tensor, receivers: Tensor, samples: Count = 256) -> None:
         if samples < 1:
             raise ValueError(f"TravelTimes: samples must be at least 1, got {samples}.")
         emitters = _positions(emitters, box, "emitters")
@@ -61,6 +62,12 @@ class TravelTimes(RowOperator):
         start = self.emitters[emitter]
         path = self.receivers[receiver] - start  # (b, d)
         near, far = (u.clamp(0, 1) for u in self.box.chord(start, path))  # as shares of the path
+        memory.require(
+            f"TravelTimes: {self.samples} points on each of {len(rows)} rays",
+            3 * path.element_size() * path.numel() * self.samples,
+            "Fewer samples, or fewer rays at once.",
+            path.device,
+        )
         share = (far - near)[:, None] / self.samples
         phase = torch.rand_like(share) if self.training else 0.5
         number = torch.arange(self.samples, dtype=share.dtype, device=share.device)
@@ -73,6 +80,7 @@ class TravelTimes(RowOperator):
 
         return Query(points, measure)
 
+    @checked
     def on(self, grid: Grid) -> OnGrid:
         """The same integrals of a sampled image, multilinear between pixels, as a sparse matrix.
 
@@ -92,8 +100,9 @@ class TravelTimes(RowOperator):
         return matrix_on_grid(matrix, grid, self.shape)
 
 
+@checked
 def transducer_ring(
-    count: int, radius: float, center: Sequence[float] = (0.0, 0.0), start: float = 0.0
+    count: Count, radius: Positive, center: tuple[Finite, Finite] = (0.0, 0.0), start: Finite = 0.0
 ) -> Tensor:
     """Place transducers at equal angles on a circle.
 
@@ -106,6 +115,7 @@ def transducer_ring(
     Returns:
         (count, 2) positions, float64.
     """
+    memory.require(f"transducer_ring: count={count}", 8 * 6 * count)
     angle = start + torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
     return torch.tensor(center, dtype=torch.float64) + radius * torch.stack(
         [angle.cos(), angle.sin()], -1

@@ -184,17 +184,22 @@ def _check_even_beam(signal: Tensor, width: int) -> None:
     ends = torch.cat([signal[:, :width], signal[:, -width:]], 1)
     columns = ends.median(0).values
     level = float(columns.median())
+    if not level > 0:
+        raise ValueError(
+            f"there is no flat field, and the outermost {width} pixels at both ends show no even "
+            "beam: no light at all."
+        )
     scatter = (ends - columns).abs().median(0).values * 1.4826
     doubt = 4 * float(scatter.max()) / math.sqrt(len(signal))
     uneven = float((columns - level).abs().max())
     varies = float((ends.median(1).values - level).abs().median())
     brightest = float(signal.nanquantile(0.98, dim=1).median())
     even = uneven < UNEVEN * level + doubt
-    if not (level > 0 and even and varies < 0.1 * level and brightest < 1.1 * level + doubt):
+    if not (even and varies < 0.1 * level and brightest < 1.1 * level + doubt):
         raise ValueError(
             f"there is no flat field, and the outermost {width} pixels at both ends show no even "
-            f"beam: they differ by {uneven / abs(level):.1%}, their light varies by "
-            f"{varies / abs(level):.1%} over the views, and others are "
+            f"beam: they differ by {uneven / level:.1%}, their light varies by "
+            f"{varies / level:.1%} over the views, and others are "
             f"{brightest / level:.3g} times as bright."
         )
 

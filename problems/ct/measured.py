@@ -5,44 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, Operator, Problem, Solution, Term, noise
+from inverse_inr import Operator, Problem, Solution, Term, noise
 from inverse_inr.hooks import Shaped
 from inverse_inr.operators import FanBeam, ParallelBeam
 from inverse_inr.operators.ct.center_of_rotation import center_of_rotation
 from inverse_inr.problems.ct.counts import Counts, corrected, noise_of, quanta_of_air
 from inverse_inr.problems.ct.drift_removal import tv_drift_removed
+from inverse_inr.problems.ct.limits import Fidelity
 from inverse_inr.problems.ct.masking import Masks, masks_of_integrals
-from inverse_inr.problems.ct.simulated import (
-    filled,
-    filtered_backprojection,
-    measured_by,
-    require_image,
-)
-from inverse_inr.ranges import Range
+from inverse_inr.problems.ct.simulated import filled, filtered_backprojection, measured_by
 from inverse_inr.stopping import HeldOut
-
-Values = Literal["counts", "transmissions", "line integrals"]
-"""What the numbers of a scan may be."""
-
-HeldOutNth = Annotated[int, Range(least=2)]
-"""Each how-manieth view is held out: not every one."""
-DriftDegree = Annotated[int, Range(least=0, most=20)]
-"""The degree of a polynomial in time; one of more than a few follows the noise."""
-
-Pitch = Annotated[float, Range(least=1e-12, most=1e12)]
-"""The width of a bin, in any unit that people use."""
-Width = Annotated[float, Range(least=1, most=1e6)]
-"""Detector pixels that a box spans."""
-Deviation = Annotated[float, Range(above=0, most=1e15)]
-"""A standard deviation."""
-
-Fidelity = Literal["gaussian", "poisson"]
-"""The noise models of measured scans."""
 
 BRIGHTER = 1.1
 """The transmission of air above which it is said that the flat field does not belong to it."""
@@ -197,59 +173,32 @@ def find_center(measured: Measured, angles: Tensor) -> float:
     return center_of_rotation(measured.whole[some], angles[some])
 
 
-def square_box(half: float, unit: str) -> Box:
-    """Make a square about the axis of rotation.
+def remark_on_span(measured: Measured, span: float | None) -> dict[str, str]:
+    """Compare the first and the last view of a span of a turn, which should be alike.
+
+    The ends of half a turn tell nothing: the centre found from them takes up the difference.
 
     Args:
-        half: Half its side, in `unit`.
-        unit: The unit of lengths.
+        measured: The measurements.
+        span: Degrees from the first to the last view; None if angles were given.
+
+    Returns:
+        A note if the last view lies rather one step before the first.
     """
-    return Box((-half, -half), (half, half), units=(unit, unit))
-
-
-def square_grid(box: Box, size: int) -> Grid:
-    """Make the grid of a square image, if it fits the memory at hand.
-
-    Args:
-        box: A square.
-        size: Pixels along each axis.
-
-    Raises:
-        OutOfMemoryError: It does not fit.
-    """
-    require_image("size", size)
-    return Grid(box, (size, size))
-
-
-def check_bin(bin: int, pixels: int) -> None:
-    """Refuse bins that are wider than the detector.
-
-    Args:
-        bin: Detector pixels that are taken together.
-        pixels: Pixels of the detector.
-
-    Raises:
-        ValueError: They are.
-    """
-    if bin > pixels:
-        raise ValueError(f"bin={bin}: the detector has {pixels} pixels.")
-
-
-def check_center(center: float | None, pixels: int) -> None:
-    """Refuse an axis of rotation far off the detector.
-
-    Args:
-        center: Distance of the axis from the detector's middle in pixels; None passes.
-        pixels: Pixels of the detector.
-
-    Raises:
-        ValueError: The axis is further from the middle than the detector is wide.
-    """
-    if center is not None and abs(center) > pixels:
-        raise ValueError(
-            f"center={center} is counted from the middle of the detector, which has {pixels} "
-            f"pixels. A position from its edge? Its middle is {0.5 * pixels:g}."
-        )
+    if span is None or abs(span) != 360 or len(measured.line) < 8:
+        return {}
+    line = measured.whole
+    # one more step after the last view, to first order
+    beyond = 2 * line[-1] - line[-2]
+    ended = float((line[-1] - line[0]).square().mean())
+    going_on = float((beyond - line[0]).square().mean())
+    if not going_on < 0.5 * ended:
+        return {}
+    views = len(line)
+    return {
+        "span": "the last view is one step before the first, not a repetition of it: then "
+        f"span={span * (views - 1) / views:.6g}"
+    }
 
 
 def term_of(operator: Operator, measured: Measured, fidelity: Fidelity) -> Term:

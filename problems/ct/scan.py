@@ -13,21 +13,24 @@ from inverse_inr.io import Scan, read_scan
 from inverse_inr.io.scans.angles import AngleUnit, Span
 from inverse_inr.operators import DetectorDrift, ParallelBeam
 from inverse_inr.problems.ct.counts import corrected, flat_field_from_air, quanta_of_air
-from inverse_inr.problems.ct.measured import (
+from inverse_inr.problems.ct.limits import (
     DriftDegree,
     Fidelity,
     HeldOutNth,
-    Measured,
     Values,
     Width,
     check_bin,
     check_center,
+    square_box,
+    square_grid,
+)
+from inverse_inr.problems.ct.measured import (
+    Measured,
     find_center,
     of_counts,
     of_line_integrals,
     of_transmissions,
-    square_box,
-    square_grid,
+    remark_on_span,
     term_of,
     views_held_out,
     with_classical_methods,
@@ -144,6 +147,7 @@ def ct_scan(
     term = term_of(operator, measured, fidelity)
     notes |= {
         **measured.notes(),
+        **remark_on_span(measured, span if every == 1 else None),
         f"centre of rotation {how} (px)": place * bin - dropped,
     }
     problem = Problem(

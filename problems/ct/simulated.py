@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inverse_inr import (
     Box,
@@ -29,8 +28,9 @@ from inverse_inr import (
 )
 from inverse_inr.memory import require
 from inverse_inr.operators import DetectorDrift, FanBeam, ParallelBeam, fbp
+from inverse_inr.problems.ct.limits import Coverage, NoiseLevel, Photons, Subrays, require_image
 from inverse_inr.problems.images import PHANTOMS, load_truth
-from inverse_inr.ranges import Count, Range, WholeNumber, checked
+from inverse_inr.ranges import Count, WholeNumber, checked
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import HeldOut, hold_out
 
@@ -42,14 +42,6 @@ FULL_CIRCLE = {"parallel": 180.0, "fan": 360.0}
 """Degrees that the views of a beam must span to see everything."""
 
 
-Coverage = Annotated[float, Range(above=0, most=360)]
-"""Degrees that views span, up to a turn."""
-NoiseLevel = Annotated[float, Range(above=0, most=10)]
-"""A standard deviation as a fraction of the largest line integral."""
-Photons = Annotated[float, Range(above=0, most=1e15)]
-"""Photons per detector bin: more are told apart by no counter."""
-Subrays = Annotated[int, Range(least=1, most=256)]
-"""Rays that are averaged over a detector bin; more than a few make no difference."""
 FINE_SUBRAYS = 16
 """Rays a bin by which a phantom is measured."""
 ROWS_AT_ONCE = 8192
@@ -124,24 +116,6 @@ def ct(
     y = model.sample(mean, torch.Generator().manual_seed(seed))
     return Problem(
         [Term(operator, y, model)], box, grid, reference=truth, suggested=suggestion(operator)
-    )
-
-
-def require_image(what: str, size: float) -> None:
-    """Refuse a square image that does not fit the memory at hand, before anything is allocated.
-
-    Args:
-        what: The size as its user calls it, for the message: "ct: size".
-        size: Pixels along each axis.
-
-    Raises:
-        OutOfMemoryError: The image and its points need more memory than there is.
-    """
-    bytes_a_pixel = 16
-    require(
-        f"{what}={size}: an image of {size} x {size} pixels",
-        bytes_a_pixel * float(size) ** 2,
-        lambda there: f"{math.isqrt(there // bytes_a_pixel)} pixels a side would fit.",
     )
 
 
@@ -226,7 +200,7 @@ def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
     seen = term.operator.unflatten(seen)
     used = seen.any(1)
     image = fbp(
-        _some_views(term.operator, used), filled(views[used], seen[used]), problem.grid, window
+        term.operator.of_views(used), filled(views[used], seen[used]), problem.grid, window
     )
     return Solution(
         SampledField(image, problem.grid),
@@ -237,14 +211,6 @@ def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
         watched=watch,
         details=dict(note),
     )
-
-
-def _some_views(operator: ParallelBeam | FanBeam, used: Tensor) -> ParallelBeam | FanBeam:
-    some = copy.deepcopy(operator).requires_grad_(False)
-    del some.angles  # it may be a parameter
-    some.angles = nn.Buffer(operator.angles.detach()[used])
-    some.shape = (int(used.sum()), operator.shape[1])
-    return some
 
 
 def measured_by(operator: Operator, problem: Problem) -> Problem:

@@ -13,23 +13,26 @@ from inverse_inr.io.scans.arrays import read_array
 from inverse_inr.operators import FanBeam, ParallelBeam
 from inverse_inr.problems.ct.conventions import PROGRAMS, Convention, ViewsAlong
 from inverse_inr.problems.ct.counts import corrected, quanta_of_air
-from inverse_inr.problems.ct.measured import (
-    NO_NOISE,
+from inverse_inr.problems.ct.limits import (
     Deviation,
     Fidelity,
     HeldOutNth,
-    Measured,
     Pitch,
     Values,
     Width,
     check_bin,
     check_center,
+    square_box,
+    square_grid,
+)
+from inverse_inr.problems.ct.measured import (
+    NO_NOISE,
+    Measured,
     find_center,
     of_counts,
     of_line_integrals,
     of_transmissions,
-    square_box,
-    square_grid,
+    remark_on_span,
     term_of,
     views_held_out,
     with_classical_methods,
@@ -135,7 +138,11 @@ def ct_sinogram(
         by_convention = pixels // 2 - 0.5 * (pixels - 1)
     dropped = 0.5 * (pixels % bin)
     place, how = _center(measured, sinogram.angles, center, by_convention, parallel, dropped, bin)
-    notes |= {**measured.notes(), f"centre of rotation {how} (bins)": place * bin - dropped}
+    notes |= {
+        **measured.notes(),
+        **remark_on_span(measured, span),
+        f"centre of rotation {how} (bins)": place * bin - dropped,
+    }
     bins = measured.line.shape[1]
     step = pitch * bin
     magnification = 1.0

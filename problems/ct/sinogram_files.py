@@ -127,7 +127,8 @@ def _beside(
     if isinstance(path, Tensor):
         return None
     for name, own in shapes.items():
-        if name.rpartition("/")[2].lower() in ANGLES and math.prod(own) in shape:
+        last = name.replace(".", "/").rpartition("/")[2]
+        if last.lower() in ANGLES and math.prod(own) in shape:
             return name
     return None
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.operators import SarImage
+from inverse_inr.ranges import Count, Finite, WholeNumber, checked
 
 PARALLEL = 1e-12
 """Least component of a direction along an axis, by which distances are divided."""
@@ -41,7 +42,8 @@ class BoxOnGround:
     glint: float = 0.5
     order: float = 4.0
 
-    def images(self, radar: SarImage, lines: int = 8, heights: int = 32) -> Tensor:
+    @checked
+    def images(self, radar: SarImage, lines: Count = 8, heights: Count = 32) -> Tensor:
         """Noise-free intensities, from surfaces that rays hit.
 
         Each ray's footprint along range is spread exactly over the pixels that it covers; neither a
@@ -124,7 +126,8 @@ class BoxOnGround:
         sin = math.sin(self.heading)
         return like.new_tensor([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
 
-    def shadows(self, radar: SarImage, view: int) -> Tensor:
+    @checked
+    def shadows(self, radar: SarImage, view: WholeNumber) -> Tensor:
         """Begin and end of the shadow of each azimuth line, in range pixels.
 
         Pixel k covers [k, k + 1]. For a chord [s1, s2] of the footprint along the ground, away from
@@ -173,7 +176,8 @@ class BoxOnGround:
         return ends.amin(0).amax(-1), ends.amax(0).amin(-1)
 
 
-def dark_runs(image: Tensor, threshold: float, intervals: Tensor) -> Tensor:
+@checked
+def dark_runs(image: Tensor, threshold: Finite, intervals: Tensor) -> Tensor:
     """Length of the dark run of each line.
 
     A run reaches from the middle of the interval outwards to where the image, linear between pixel

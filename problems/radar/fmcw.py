@@ -8,14 +8,24 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, Problem, Suggestion, Term, noise, regularizers
+from inverse_inr import Box, Grid, Problem, Suggestion, Term, memory, noise, regularizers
 from inverse_inr.baselines import l1
 from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.operators import FMCW, Chirp, RadarGeometry
+from inverse_inr.operators.radar.kinds import Decibels
 from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
 from inverse_inr.problems.radar.imaging import backprojection, least_squares, radar_figure
 from inverse_inr.problems.radar.scenes import aeroplane
 from inverse_inr.problems.radar.variance_field import variance_field
+from inverse_inr.ranges import (
+    Count,
+    Finite,
+    FiniteTensor,
+    NonNegative,
+    Positive,
+    WholeNumber,
+    checked,
+)
 from inverse_inr.registry import nearest
 from inverse_inr.stopping import HeldOut
 
@@ -23,20 +33,21 @@ SCENES = {"aeroplane": aeroplane}
 """Scatterers (n, 3) in metres by the scene's name."""
 
 
+@checked
 def fmcw(
     scene: str = "aeroplane",
     *,
-    azimuths: int = 24,
-    heights: int = 8,
-    start_frequency: float = 8e9,
-    bandwidth: float = 4e9,
-    samples: int = 64,
-    radius: float = 0.5,
-    reach: float = 0.4,
-    snr: float = 20.0,
-    pitch: float | None = None,
+    azimuths: Count = 24,
+    heights: Count = 8,
+    start_frequency: NonNegative = 8e9,
+    bandwidth: Positive = 4e9,
+    samples: Count = 64,
+    radius: Positive = 0.5,
+    reach: NonNegative = 0.4,
+    snr: Decibels = 20.0,
+    pitch: Positive | None = None,
     window: Literal["rect", "hann", "hamming", "blackman"] = "rect",
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """A turntable scan of a toy object by a monostatic radar, in bins of the beat spectrum.
 
@@ -66,6 +77,7 @@ def fmcw(
     """
     if scene not in SCENES:
         raise ValueError(f"Unknown scene {scene!r}. {nearest(scene, SCENES)}")
+    require_echoes("fmcw", azimuths * heights, samples)
     points = SCENES[scene]()
     chirp = chirp_of(start_frequency, bandwidth, samples)
     if pitch is None:
@@ -81,16 +93,33 @@ def fmcw(
     )
 
 
+def require_echoes(name: str, pulses: int, values: int) -> None:
+    """Refuse sizes whose echoes do not fit the memory at hand.
+
+    Args:
+        name: Who asks, for the message.
+        pulses: Number of pulses P.
+        values: Number of complex values K of a pulse.
+    """
+    memory.require(
+        f"{name}: {pulses} pulses of {values} values",
+        # the mean, its noise, and both in the precision of the fit
+        4 * 16 * pulses * values,
+        "Fewer pulses, samples or frequencies.",
+    )
+
+
+@checked
 def radar_problem(
     operator: RadarOperator,
     grid: Grid,
     y: Tensor,
-    sigma: float,
+    sigma: Positive,
     *,
-    steps: int,
+    steps: Count,
     prior: str,
     options: dict[str, object],
-    weight: float,
+    weight: NonNegative,
 ) -> Problem:
     """The problem of a real, non-negative reflectivity on a grid.
 
@@ -136,6 +165,7 @@ def radar_problem(
     return Problem([term], grid.box, grid, suggested=suggestion, notes={"gain of y": gain})
 
 
+@checked
 def aligned(grid: Grid) -> dict[str, object]:
     """Options of a hash prior whose finest cells are the voxels.
 
@@ -150,6 +180,7 @@ def aligned(grid: Grid) -> dict[str, object]:
     return {"head": "sparse", "levels": 3, "coarsest": 8, "finest": float(max(grid.shape))}
 
 
+@checked
 def image_gain(operator: RadarOperator, y: Tensor) -> float:
     """The data's unknown scale.
 
@@ -171,7 +202,8 @@ def image_gain(operator: RadarOperator, y: Tensor) -> float:
     return float((seen.conj() * y).sum().real / seen.abs().square().sum())
 
 
-def chirp_of(start_frequency: float, bandwidth: float, samples: int) -> Chirp:
+@checked
+def chirp_of(start_frequency: NonNegative, bandwidth: Positive, samples: Count) -> Chirp:
     """A chirp sampled at 5 MHz: the rate sets no resolution, only the time that a chirp takes.
 
     Args:
@@ -185,8 +217,9 @@ def chirp_of(start_frequency: float, bandwidth: float, samples: int) -> Chirp:
     return Chirp(start_frequency, bandwidth / samples * 5e6, 5e6, samples)
 
 
+@checked
 def cylinder(
-    azimuths: int, heights: int, radius: float, reach: float, offset: float = 0.0
+    azimuths: Count, heights: Count, radius: Positive, reach: NonNegative, offset: Finite = 0.0
 ) -> RadarGeometry:
     """Pulses evenly around a cylinder, at evenly spaced heights.
 
@@ -200,13 +233,15 @@ def cylinder(
     Returns:
         A monostatic geometry of heights · azimuths pulses.
     """
+    memory.require(f"{azimuths} azimuths x {heights} heights", 8 * 3 * 6 * azimuths * heights)
     around = 2 * math.pi * (torch.arange(azimuths, dtype=torch.float64) + offset) / azimuths
     return RadarGeometry.cylinder(
         radius, around, torch.linspace(-reach, reach, heights, dtype=torch.float64)
     )
 
 
-def grid_around(points: Tensor, pitch: float, margin: float = 0.01) -> Grid:
+@checked
+def grid_around(points: FiniteTensor, pitch: Positive, margin: NonNegative = 0.01) -> Grid:
     """Cubic voxels around scatterers.
 
     Args:
@@ -227,6 +262,7 @@ def grid_around(points: Tensor, pitch: float, margin: float = 0.01) -> Grid:
     )
 
 
+@checked
 def echoes(operator: RadarOperator, points: Tensor, amplitudes: Tensor | None = None) -> Tensor:
     """Noise-free echoes of scatterers in float64.
 

@@ -13,6 +13,7 @@ from inverse_inr.baselines import cgls_iterates
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators.radar.matched_filter import range_profiles
 from inverse_inr.operators.radar.operator import RadarOperator
+from inverse_inr.ranges import Count, Finite, checked
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import hold_out
 
@@ -23,6 +24,7 @@ AXES = "xyz"
 """Names of the box's axes in figures."""
 
 
+@checked
 def backprojection(problem: Problem) -> Solution:
     """The matched filter A* y with the one gain that explains the data best.
 
@@ -52,7 +54,8 @@ def backprojection(problem: Problem) -> Solution:
     )
 
 
-def least_squares(problem: Problem, iterations: int = 80) -> Solution:
+@checked
+def least_squares(problem: Problem, iterations: Count = 80) -> Solution:
     """Least squares by conjugate gradients on the normal equations.
 
     Args:
@@ -76,7 +79,8 @@ def least_squares(problem: Problem, iterations: int = 80) -> Solution:
     )
 
 
-def decibels(image: Tensor, floor: float = -40.0) -> Tensor:
+@checked
+def decibels(image: Tensor, floor: Finite = -40.0) -> Tensor:
     """Amplitudes in decibels below the largest one, 20 log10 of the modulus.
 
     Args:
@@ -90,7 +94,8 @@ def decibels(image: Tensor, floor: float = -40.0) -> Tensor:
     return (20 * (size / size.max().clamp(min=1e-30)).clamp(min=1e-12).log10()).clamp(min=floor)
 
 
-def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: float = -30.0) -> Figure:
+@checked
+def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: Finite = -30.0) -> Figure:
     """Maximum-intensity projections along each axis, and the measured range profiles below.
 
     Amplitudes are in decibels below each image's own maximum, on one scale.

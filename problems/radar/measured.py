@@ -7,24 +7,28 @@ from dataclasses import replace
 import torch
 
 from inverse_inr import Box, Grid, Problem
-from inverse_inr.io import PhaseData, read_gotcha, read_radar
+from inverse_inr.io import PhaseData, read_gotcha, read_radar, usable
+from inverse_inr.io.files import PathLike
+from inverse_inr.operators.radar.kinds import Decibels
 from inverse_inr.operators.radar.matched_filter import check_sign
 from inverse_inr.problems.radar.phase_data import block_numbers, gated, radar_of, spotlighted
 from inverse_inr.problems.radar.sar import complex_problem, voxels
+from inverse_inr.ranges import Count, Finite, NonNegative, Positive, checked
 from inverse_inr.stopping import HeldOut
 
 
+@checked
 def gotcha(
-    paths: list[str],
+    paths: list[PathLike] | PathLike,
     *,
-    center: tuple[float, float] = (0.0, 0.0),
-    size: tuple[float, float] = (20.0, 20.0),
-    pitch: float = 0.15,
-    height: float = 0.0,
-    every: int = 1,
-    weight: float = 10.0,
-    snr: float = 10.0,
-    blocks: list[int] | None = None,
+    center: tuple[Finite, Finite] = (0.0, 0.0),
+    size: tuple[Positive, Positive] = (20.0, 20.0),
+    pitch: Positive = 0.15,
+    height: Finite = 0.0,
+    every: Count = 1,
+    weight: NonNegative = 10.0,
+    snr: Decibels = 10.0,
+    blocks: list[Count] | None = None,
 ) -> Problem:
     """A region of the GOTCHA parking lot (AFRL) on a horizontal plane.
 
@@ -54,18 +58,19 @@ def gotcha(
     return measured(read_gotcha(paths), center, size, pitch, height, every, weight, snr, blocks)
 
 
+@checked
 def phase_history(
-    path: str,
+    path: PathLike,
     *,
-    center: tuple[float, float] = (0.0, 0.0),
-    size: tuple[float, float] = (20.0, 20.0),
-    pitch: float = 0.15,
-    height: float = 0.0,
-    every: int = 1,
-    weight: float = 10.0,
-    snr: float = 10.0,
+    center: tuple[Finite, Finite] = (0.0, 0.0),
+    size: tuple[Positive, Positive] = (20.0, 20.0),
+    pitch: Positive = 0.15,
+    height: Finite = 0.0,
+    every: Count = 1,
+    weight: NonNegative = 10.0,
+    snr: Decibels = 10.0,
 ) -> Problem:
-    """A region of phase history in the HDF5 layout of `inverse_inr.io.radar`, as in `gotcha`.
+    """A region of phase history in the HDF5 layout of `write_radar`, as in `gotcha`.
 
     Args:
         path: The HDF5 file.
@@ -86,18 +91,22 @@ def phase_history(
     return measured(read_radar(path), center, size, pitch, height, every, weight, snr)
 
 
+@checked
 def measured(
     data: PhaseData,
-    center: tuple[float, float],
-    size: tuple[float, float],
-    pitch: float,
-    height: float,
-    every: int,
-    weight: float,
-    snr: float,
-    blocks: list[int] | None = None,
+    center: tuple[Finite, Finite],
+    size: tuple[Positive, Positive],
+    pitch: Positive,
+    height: Finite,
+    every: Count,
+    weight: NonNegative,
+    snr: Decibels,
+    blocks: list[Count] | None = None,
 ) -> Problem:
     """The problem of a region of measured phase history.
+
+    Dead pulses (NaN, nothing but zeros) and frequencies that are missing from all pulses are left
+    out, and counted in `notes`.
 
     Args:
         data: As a file gives it.
@@ -114,8 +123,10 @@ def measured(
         The problem of a complex reflectivity.
 
     Raises:
-        ValueError: If the sign is wrong (the data are out of focus), or the blocks do not fit.
+        ValueError: If the sign is wrong (the data are out of focus), no pulse is left, or the
+            blocks do not fit.
     """
+    data = usable(data)
     half = [0.5 * n for n in size]
     box = Box(
         (center[0] - half[0], center[1] - half[1], height - 0.5 * pitch),
@@ -128,12 +139,12 @@ def measured(
     y, local = gated(data, box)
     rows = torch.arange(0, len(y), every)
     held = torch.arange(len(rows)) % 10 == 5
-    notes = {}
+    notes = dict(local.notes)
     if blocks is not None:
         block = block_numbers(blocks, len(y))
         y = spotlighted(y, local, box, block)
         held = block[rows] == 1
-        notes = {"block": block[rows]}
+        notes["block"] = block[rows]
     operator = radar_of(local, box, grid).pulses(rows)
     y = y[rows]
     sigma = 10 ** (-snr / 20) * float(y.abs().square().mean().sqrt())

@@ -15,18 +15,21 @@ from inverse_inr import Field, Problem, Solution, predict
 from inverse_inr.io import atomic_write
 from inverse_inr.metrics import psnr
 from inverse_inr.operators import SarImage
+from inverse_inr.operators.radar.kinds import Degree
 from inverse_inr.problems.radar.box_scene import BoxOnGround, dark_runs
+from inverse_inr.ranges import Count, NonNegative, checked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@checked
 def alike(
     radar: SarImage,
     incidence: Tensor,
     azimuth: Tensor,
     *,
-    degree: int | None = None,
+    degree: Degree | None = None,
     attenuation: bool = True,
 ) -> SarImage:
     """The same radar looking from other directions.
@@ -58,7 +61,8 @@ def alike(
     )
 
 
-def novel_radar(radar: SarImage, count: int = 8) -> SarImage:
+@checked
+def novel_radar(radar: SarImage, count: Count = 8) -> SarImage:
     """The same radar looking from directions between the measured ones.
 
     They lie all around, half a step off the measured azimuths, at the middle of the incidences.
@@ -89,6 +93,7 @@ def render(radar: SarImage, field: Field) -> Tensor:
     )
 
 
+@checked
 def nearest_views(problem: Problem, radar: SarImage) -> Tensor:
     """The measured image of the nearest direction for each view, speckle included.
 
@@ -109,8 +114,9 @@ def nearest_views(problem: Problem, radar: SarImage) -> Tensor:
     return term.operator.unflatten(term.y)[(wanted @ measured.T).argmax(1)]
 
 
+@checked
 def view_errors(
-    scene: BoxOnGround, radar: SarImage, images: Tensor, shortest: float = 3.0
+    scene: BoxOnGround, radar: SarImage, images: Tensor, shortest: NonNegative = 3.0
 ) -> dict[str, float]:
     """Errors of images: PSNR against exact ones, and shadow lengths against closed forms.
 
@@ -167,8 +173,9 @@ def write_errors(scene: BoxOnGround, solution: Solution, folder: Path) -> list[P
     return [path]
 
 
+@checked
 def figure(
-    scene: BoxOnGround, problem: Problem, solutions: Sequence[Solution], shown: int = 4
+    scene: BoxOnGround, problem: Problem, solutions: Sequence[Solution], shown: Count = 4
 ) -> Figure:
     """Novel views in decibels of brightness, with closed-form shadows outlined.
 

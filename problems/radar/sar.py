@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import torch
 
-from inverse_inr import Box, Grid, Problem, Suggestion, Term, noise, regularizers
+from inverse_inr import Box, Grid, Problem, Suggestion, Term, memory, noise, regularizers
 from inverse_inr.baselines import l1
 from inverse_inr.operators import PhaseHistory, RadarGeometry
+from inverse_inr.operators.radar.kinds import Aperture, Decibels, Elevation, Hertz
 from inverse_inr.operators.radar.matched_filter import backproject
 from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
-from inverse_inr.problems.radar.fmcw import echoes
+from inverse_inr.problems.radar.fmcw import echoes, require_echoes
 from inverse_inr.problems.radar.imaging import backprojection, least_squares, radar_figure
 from inverse_inr.problems.radar.scenes import car
 from inverse_inr.problems.radar.variance_field import variance_field
+from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.stopping import HeldOut
 
 ELEVATIONS = (43.7, 43.98, 44.5, 45.0)
 """Elevations of the simulated passes in degrees, uneven as real passes are."""
 
 
+@checked
 def sar(
     *,
-    elevations: list[float] | None = None,
-    azimuths: int = 24,
-    aperture: float = 3.83,
-    frequencies: int = 40,
-    start_frequency: float = 9.288e9,
-    stop_frequency: float = 9.910e9,
-    distance: float = 10_158.0,
-    snr: float = 20.0,
-    pitch: float = 0.15,
-    seed: int = 0,
+    elevations: list[Elevation] | None = None,
+    azimuths: Count = 24,
+    aperture: Aperture = 3.83,
+    frequencies: Count = 40,
+    start_frequency: Hertz = 9.288e9,
+    stop_frequency: Hertz = 9.910e9,
+    distance: Positive = 10_158.0,
+    snr: Decibels = 20.0,
+    pitch: Positive = 0.15,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """A car of 1200 unit scatterers on its edges, from a few elevations of a narrow aperture.
 
@@ -53,6 +56,9 @@ def sar(
     Returns:
         The problem, with the classical methods as suggested baselines.
     """
+    _check_band(start_frequency, stop_frequency, frequencies)
+    passes_count = len(ELEVATIONS if elevations is None else elevations)
+    require_echoes("sar", passes_count * azimuths, frequencies)
     grid = Grid(
         Box((-2.7, -1.35, -1.35), (2.7, 1.35, 1.35), ("m",) * 3), voxels((5.4, 2.7, 2.7), pitch)
     )
@@ -67,12 +73,21 @@ def sar(
     return complex_problem(operator, grid, y.to(torch.complex64), sigma, weight=60.0)
 
 
+def _check_band(start: float, stop: float, count: int) -> None:
+    """Raise ValueError unless the frequencies of a band ascend."""
+    if count > 1 and stop <= start:
+        raise ValueError(
+            f"sar: stop_frequency={stop:.6g} Hz must lie above start_frequency={start:.6g} Hz."
+        )
+
+
+@checked
 def passes(
-    elevations: list[float] | tuple[float, ...],
-    azimuths: int,
-    aperture: float,
-    distance: float,
-    offset: float = 0.0,
+    elevations: list[Elevation] | tuple[Elevation, ...],
+    azimuths: Count,
+    aperture: Aperture,
+    distance: Positive,
+    offset: Finite = 0.0,
 ) -> RadarGeometry:
     """Passes at constant elevation around the origin.
 
@@ -86,6 +101,7 @@ def passes(
     Returns:
         A geometry referenced to the origin.
     """
+    memory.require(f"{azimuths} azimuths", 8 * 3 * 6 * azimuths * len(elevations))
     step = aperture / max(1, azimuths - 1)
     around = (torch.arange(azimuths, dtype=torch.float64) + offset) * step - 0.5 * aperture
     return RadarGeometry.spotlight(
@@ -93,24 +109,34 @@ def passes(
     )
 
 
-def voxels(lengths: tuple[float, ...], pitch: float) -> tuple[int, ...]:
+@checked
+def voxels(lengths: tuple[Positive, ...], pitch: Positive) -> tuple[int, ...]:
     """Numbers of voxels along each axis, at least one.
 
     Args:
         lengths: Sides of the box in metres.
         pitch: Side of a voxel in metres.
+
+    Raises:
+        ValueError: The pitch is longer than all sides.
     """
+    if pitch > max(lengths):
+        raise ValueError(
+            f"pitch={pitch:.6g} m is longer than the box of {lengths} m: there is not one voxel. "
+            "Another unit?"
+        )
     return tuple(max(1, round(n / pitch)) for n in lengths)
 
 
+@checked
 def complex_problem(
     operator: RadarOperator,
     grid: Grid,
     y: torch.Tensor,
-    sigma: float,
+    sigma: Positive,
     *,
-    weight: float,
-    steps: int = 600,
+    weight: NonNegative,
+    steps: Count = 600,
     hold_out: HeldOut | None = None,
 ) -> Problem:
     """The problem of a complex reflectivity on a grid.
@@ -157,6 +183,7 @@ def complex_problem(
     )
 
 
+@checked
 def complex_gain(operator: RadarOperator, y: torch.Tensor) -> float:
     """The data's unknown scale.
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import Annotated
 
 import torch
 
-from inverse_inr import Box, Grid, Problem, Suggestion, Term, noise
+from inverse_inr import Box, Grid, Problem, Suggestion, Term, memory, noise
 from inverse_inr.operators import SarImage
+from inverse_inr.operators.radar.kinds import Angle, Degree, Incidence
 from inverse_inr.problems.radar.box_scene import BoxOnGround
 from inverse_inr.problems.radar.novel_views import figure, write_errors
 from inverse_inr.problems.radar.tomography import tomography
+from inverse_inr.ranges import Count, Positive, Range, WholeNumber, checked
 from inverse_inr.stopping import HeldOut
 
 BOX = Box((-6.0, -6.0, -0.45), (6.0, 6.0, 2.55), units=("m", "m", "m"))
@@ -21,20 +24,21 @@ PRIOR = {"levels": 6, "coarsest": 8.0, "finest": 64.0, "log2_table": 17}
 """Options of the suggested hash prior."""
 
 
+@checked
 def sar_views(
     *,
-    views: int = 24,
-    incidences: Sequence[float] = (50.0, 60.0),
-    pixels: int = 60,
-    pitch: float = 0.3,
-    size: Sequence[float] = (4.6, 2.2, 1.8),
-    heading: float = 20.0,
-    looks: float = 4.0,
-    floor: float = 0.003,
-    degree: int = 2,
-    samples: int = 1,
-    lines: int = 2,
-    seed: int = 0,
+    views: Annotated[int, Range(least=6)] = 24,
+    incidences: Sequence[Incidence] = (50.0, 60.0),
+    pixels: Count = 60,
+    pitch: Positive = 0.3,
+    size: tuple[Positive, Positive, Positive] = (4.6, 2.2, 1.8),
+    heading: Angle = 20.0,
+    looks: Positive = 4.0,
+    floor: Positive = 0.003,
+    degree: Degree = 2,
+    samples: Count = 1,
+    lines: Count = 2,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Multi-look SAR images of a box on a ground plane, for views between the measured ones.
 
@@ -63,11 +67,15 @@ def sar_views(
     Raises:
         ValueError: If views, size or incidences are too few, or the target does not fit `BOX`.
     """
-    if views < 6 or len(size) != 3 or not incidences:
-        raise ValueError(
-            f"sar_views: views={views} must be 6 or more, size={size} three lengths, incidences "
-            "angles."
-        )
+    if not incidences:
+        raise ValueError("sar_views: incidences is empty; name one angle or more.")
+    if pitch > min(BOX.lengths):
+        raise ValueError(f"sar_views: pitch={pitch:.6g} m is longer than the scene, {BOX.lengths}.")
+    memory.require(
+        f"sar_views: {views} views of {pixels} x {pixels} pixels",
+        4 * 8 * views * pixels**2,
+        "Fewer views or pixels.",
+    )
     scene = BoxOnGround((size[0], size[1], size[2]), heading=math.radians(heading))
     _check_fit(scene)
     k = torch.arange(views)

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
+
 Point = tuple[float, float, float]
 """Three coordinates."""
 
@@ -35,7 +38,8 @@ PLATES = (
 """Two wings, two halves of the tailplane, and the fin."""
 
 
-def aeroplane(count: int = 6000, length: float = 0.16, seed: int = 0) -> Tensor:
+@checked
+def aeroplane(count: Count = 6000, length: Positive = 0.16, seed: WholeNumber = 0) -> Tensor:
     """Points on the surface of a toy aeroplane along x, wings along y, uniform by area.
 
     It has a fuselage (an ellipsoid), swept wings and tailplane, and a fin, which are thin plates
@@ -49,6 +53,7 @@ def aeroplane(count: int = 6000, length: float = 0.16, seed: int = 0) -> Tensor:
     Returns:
         (count, 3) in metres, float64.
     """
+    _require_memory(count)
     generator = torch.Generator().manual_seed(seed)
     thickness = 0.02 * length
     areas = [2 * 0.5 * (p.root + p.tip) * math.hypot(p.span[1], p.span[2]) for p in PLATES]
@@ -62,6 +67,11 @@ def aeroplane(count: int = 6000, length: float = 0.16, seed: int = 0) -> Tensor:
         for plate, n in zip(PLATES, numbers[1:], strict=True)
     ]
     return torch.cat(parts)
+
+
+def _require_memory(count: int) -> None:
+    """Refuse more scatterers than the memory at hand has room for."""
+    memory.require(f"{count} scatterers", 8 * 3 * 6 * count, "Fewer.")
 
 
 def _ellipsoid(tries: int, radii: Point, generator: torch.Generator) -> Tensor:
@@ -90,7 +100,8 @@ def _on_plate(count: int, plate: _Plate, thickness: float, generator: torch.Gene
     )
 
 
-def car(count: int = 1200, seed: int = 0) -> Tensor:
+@checked
+def car(count: Count = 1200, seed: WholeNumber = 0) -> Tensor:
     """Scatterers along the edges of a car body with a cabin, 4.4 x 1.8 x 1.5 m, along x.
 
     Args:
@@ -100,6 +111,7 @@ def car(count: int = 1200, seed: int = 0) -> Tensor:
     Returns:
         (count, 3) in metres, float64, about the origin.
     """
+    _require_memory(count)
     generator = torch.Generator().manual_seed(seed)
     body = [(x, y, z) for x in (-2.2, 2.2) for y in (-0.9, 0.9) for z in (0.0, 0.8)]
     cabin = [(x, y, 1.5) for x in (-0.9, 0.6) for y in (-0.75, 0.75)]

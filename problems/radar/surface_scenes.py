@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inverse_inr import memory
+from inverse_inr.ranges import Count, checked
 from inverse_inr.registry import nearest
 
 SPHERE = ((0.004, -0.003, 0.002), (0.045, 0.045, 0.045))
@@ -47,7 +49,8 @@ class Shape:
         outside = torch.linalg.vector_norm(over.clamp(min=0), dim=-1, keepdim=True)
         return outside + over.amax(-1, keepdim=True).clamp(max=0)
 
-    def scatterers(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    @checked
+    def scatterers(self, count: Count, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw points uniformly on the surface.
 
         Args:
@@ -57,6 +60,7 @@ class Shape:
         Returns:
             The points in metres and their outward unit normals, both (count, 3), float64.
         """
+        memory.require(f"{count} scatterers", 8 * 3 * 6 * count, "Fewer.")
         center = torch.tensor(self.center, dtype=torch.float64)
         if self.round:
             draw = torch.randn(count, 3, dtype=torch.float64, generator=generator)
@@ -76,6 +80,7 @@ SHAPES = {"sphere": Shape(*SPHERE, round=True), "box": Shape(*BLOCK)}
 """Shapes by the scene's name."""
 
 
+@checked
 def shape(name: str) -> Shape:
     """Return the shape of a scene.
 

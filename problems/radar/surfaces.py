@@ -18,27 +18,30 @@ from torch import Tensor
 from inverse_inr import Box, Grid, Problem, Solution, noise, priors, solve
 from inverse_inr.io import write_ply
 from inverse_inr.operators import PhaseHistory, RadarGeometry
-from inverse_inr.problems.radar.fmcw import cylinder, radar_problem
+from inverse_inr.operators.radar.kinds import Decibels, Hertz
+from inverse_inr.problems.radar.fmcw import cylinder, radar_problem, require_echoes
 from inverse_inr.problems.radar.surface_scenes import Shape, shape
 from inverse_inr.problems.radar.two_stages import two_stages
+from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.stopping import Never
 from inverse_inr.surfaces import Eikonal, NearSurface, SignedDistance, Surface, level_set
 
 
+@checked
 def surfaces(
     scene: str = "sphere",
     *,
-    azimuths: int = 36,
-    heights: int = 8,
-    start_frequency: float = 6e9,
-    bandwidth: float = 4e9,
-    tones: int = 12,
-    radius: float = 0.5,
-    reach: float = 0.4,
-    snr: float = 20.0,
-    pitch: float = 9e-3,
-    scatterers: int = 1500,
-    seed: int = 0,
+    azimuths: Count = 36,
+    heights: Count = 8,
+    start_frequency: Hertz = 6e9,
+    bandwidth: Positive = 4e9,
+    tones: Count = 12,
+    radius: Positive = 0.5,
+    reach: NonNegative = 0.4,
+    snr: Decibels = 20.0,
+    pitch: Positive = 9e-3,
+    scatterers: Count = 1500,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Stepped-frequency phase history of a small body, on a sparse cylindrical aperture.
 
@@ -67,6 +70,7 @@ def surfaces(
         ValueError: If the scene is unknown.
     """
     body = shape(scene)
+    require_echoes("surfaces", azimuths * heights, tones)
     cells = round(0.18 / pitch)
     half = 0.5 * cells * pitch
     grid = Grid(Box((-half,) * 3, (half,) * 3, ("m",) * 3), (cells,) * 3)
@@ -104,8 +108,9 @@ def write_surface(solution: Solution, folder: Path) -> list[Path]:
     return [folder / "surface.ply"]
 
 
+@checked
 def facing_echoes(
-    operator: PhaseHistory, body: Shape, count: int, generator: torch.Generator
+    operator: PhaseHistory, body: Shape, count: Count, generator: torch.Generator
 ) -> Tensor:
     """Echoes of scatterers on a convex body, each seen at the cosine of its normal.
 
@@ -127,14 +132,15 @@ def facing_echoes(
         return operator.respond(points, seen, rows)
 
 
+@checked
 def direct(
     problem: Problem,
     start: SignedDistance,
     *,
-    steps: int = 200,
-    weight: float = 100.0,
-    batch: int | None = None,
-    seed: int = 0,
+    steps: Count = 200,
+    weight: NonNegative = 100.0,
+    batch: Count | None = None,
+    seed: WholeNumber = 0,
 ) -> Solution:
     """The surface and its scatterers from the echoes, from a start that is near.
 

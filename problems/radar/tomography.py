@@ -12,6 +12,7 @@ from torch import Tensor
 from inverse_inr import Field, Problem, SampledField, Solution, baselines
 from inverse_inr.operators import SarImage
 from inverse_inr.problems.radar.novel_views import alike
+from inverse_inr.ranges import checked
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import hold_out
 
@@ -19,6 +20,7 @@ TV_WEIGHTS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 """Weights of total variation that are tried, from smooth to detailed."""
 
 
+@checked
 def tomography(problem: Problem) -> Solution:
     """Multi-view tomography without occlusion: non-negative reflectivity by total variation.
 

@@ -21,6 +21,7 @@ from inverse_inr.baselines.fista import fista, shrink
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators import PhaseHistory
 from inverse_inr.optimizers import Several, descend
+from inverse_inr.ranges import Count, Fraction, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.regularizers import Regularizer
 from inverse_inr.solver import Ended
 from inverse_inr.surfaces import (
@@ -33,8 +34,13 @@ from inverse_inr.surfaces import (
 )
 
 
+@checked
 def two_stages(
-    problem: Problem, apertures: int = 4, threshold: float = 0.2, steps: int = 300, seed: int = 0
+    problem: Problem,
+    apertures: Count = 4,
+    threshold: Fraction = 0.2,
+    steps: Count = 300,
+    seed: WholeNumber = 0,
 ) -> Solution:
     """The closed surface as a `SignedDistance`, from points and normals only.
 
@@ -65,7 +71,8 @@ def two_stages(
     )
 
 
-def aggregate(problem: Problem, apertures: int) -> tuple[Tensor, Tensor]:
+@checked
+def aggregate(problem: Problem, apertures: Count) -> tuple[Tensor, Tensor]:
     """Image sub-apertures of neighbouring azimuths and sum their moduli, Σ_m |S_m|.
 
     Args:
@@ -81,7 +88,8 @@ def aggregate(problem: Problem, apertures: int) -> tuple[Tensor, Tensor]:
     return stack.sum(0), stack.argmax(0)
 
 
-def sub_image(problem: Problem, rows: Tensor, explained: float = 5.0) -> Tensor:
+@checked
+def sub_image(problem: Problem, rows: Tensor, explained: NonNegative = 5.0) -> Tensor:
     """Complex L1 image of some pulses: min ‖S‖₁ with a residual well below the data.
 
     Weights fall, each solved by FISTA, until the residual is low enough.
@@ -112,7 +120,8 @@ def sub_image(problem: Problem, rows: Tensor, explained: float = 5.0) -> Tensor:
     return image
 
 
-def sub_apertures(problem: Problem, count: int) -> list[Tensor]:
+@checked
+def sub_apertures(problem: Problem, count: Count) -> list[Tensor]:
     """Pulses grouped by azimuth about the grid's centre.
 
     Args:
@@ -129,8 +138,9 @@ def sub_apertures(problem: Problem, count: int) -> list[Tensor]:
     return [g for g in groups if len(g)]
 
 
+@checked
 def cloud(
-    total: Tensor, strongest: Tensor, problem: Problem, threshold: float
+    total: Tensor, strongest: Tensor, problem: Problem, threshold: Fraction
 ) -> tuple[Tensor, Tensor]:
     """Threshold an image to points with normals.
 
@@ -165,8 +175,15 @@ def _look(problem: Problem) -> Tensor:
     return operator.geometry.look(problem.grid.box.center)
 
 
+@checked
 def fit_distance(
-    points: Tensor, normals: Tensor, box: Box, *, scale: float, steps: int = 300, seed: int = 0
+    points: Tensor,
+    normals: Tensor,
+    box: Box,
+    *,
+    scale: Positive,
+    steps: Count = 300,
+    seed: WholeNumber = 0,
 ) -> SignedDistance:
     """Fit a signed distance to points with unsigned normals.
 
@@ -204,6 +221,7 @@ def fit_distance(
     return distance.requires_grad_(False)
 
 
+@checked
 def start_radius(points: Tensor, box: Box) -> float:
     """Radius of a sphere about the box's centre through the middle of some points.
 

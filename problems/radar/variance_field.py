@@ -30,6 +30,7 @@ from inverse_inr.noise import ComplexGaussian
 from inverse_inr.optimizers import Several, descend
 from inverse_inr.problem import Problem
 from inverse_inr.problems.radar.marginal import Marginal, Posterior
+from inverse_inr.ranges import Count, WholeNumber, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Ended, Solution
 from inverse_inr.stopping import hold_out, least
@@ -52,14 +53,15 @@ class HasKernel(Protocol):
         ...
 
 
+@checked
 def variance_field(
     problem: Problem,
     prior: priors.Prior | None = None,
     *,
-    rounds: int = 15,
-    steps: int = 30,
+    rounds: Count = 15,
+    steps: Count = 30,
     learn_noise: bool = False,
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> Solution:
     """The posterior mean under variances exp(prior), from the round that predicts best.
 

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from inverse_inr import Field, OnGrid, Problem, SampledField, Solution, noise
 from inverse_inr.operators import Mask
+from inverse_inr.ranges import Positive, checked
 from inverse_inr.solver import Ended
 
 
@@ -113,7 +114,8 @@ def _known(problem: Problem) -> tuple[Tensor, Tensor]:
     return image, image.isnan().all(-1)
 
 
-def nonlocal_means(problem: Problem, strength: float = 0.8) -> Solution:
+@checked
+def nonlocal_means(problem: Problem, strength: Positive = 0.8) -> Solution:
     """Denoise by non-local means, with sigma from the noise model.
 
     Args:
@@ -151,6 +153,7 @@ def nonlocal_means(problem: Problem, strength: float = 0.8) -> Solution:
     return image_solution("non-local means", clean, problem, began, {"strength": strength})
 
 
+@checked
 def estimated_noise(values: Tensor) -> float:
     """Estimate the noise's standard deviation from second differences along both axes.
 
@@ -161,13 +164,24 @@ def estimated_noise(values: Tensor) -> float:
         values: (h, w, c), a noisy image.
 
     Returns:
-        The standard deviation in the image's unit, averaged over channels.
+        The standard deviation in the image's unit, averaged over channels. Of a strip narrower than
+        3 pixels, second differences along it.
+
+    Raises:
+        ValueError: Both sides are shorter than 3 pixels.
 
     Source:
         Immerkær 1996 (differences); Donoho & Johnstone 1994 (median).
     """
     second = values.new_tensor([1.0, -2.0, 1.0])
-    kernel = (second[:, None] * second)[None, None]
+    if max(values.shape[:2]) < 3:
+        raise ValueError(
+            f"denoise: noise cannot be estimated from {tuple(values.shape[:2])} pixels; "
+            "give noise_level."
+        )
+    one = values.new_ones(1)
+    down, across = (second if n > 2 else one for n in values.shape[:2])
+    kernel = (down[:, None] * across)[None, None]
     detail = functional.conv2d(values.movedim(-1, 0)[:, None], kernel).flatten(1)
     return float(detail.abs().median(1).values.mean()) / (
         0.6745 * float(kernel.square().sum().sqrt())

@@ -7,7 +7,7 @@ video_snapshot   y(x) = Σ_t code(x, t) f(x, t)         (Llull et al. 2013)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -26,24 +26,34 @@ from inverse_inr import (
 )
 from inverse_inr.io import read_image
 from inverse_inr.operators import CodedVideo, HadamardPatterns, SinglePixel
-from inverse_inr.problems.images import binned, cropped, grey, load_image
+from inverse_inr.problems.images import binned, cropped, grey, load_image, load_picture
 from inverse_inr.problems.pictures import row_of, write_picture
+from inverse_inr.ranges import (
+    Count,
+    Finite,
+    Positive,
+    PositiveFraction,
+    Range,
+    WholeNumber,
+    checked,
+)
 from inverse_inr.regularizers import TotalVariation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@checked
 def single_pixel(
     image: str = "camera",
     *,
-    fraction: float = 0.25,
+    fraction: PositiveFraction = 0.25,
     patterns: Literal["hadamard", "random"] = "hadamard",
-    noise_level: float = 1e-3,
-    bin: int = 4,
-    crop: int | None = 64,
-    slice: int | None = None,
-    seed: int = 0,
+    noise_level: Positive = 1e-3,
+    bin: Count = 4,
+    crop: Count | None = 64,
+    slice: WholeNumber | None = None,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Recover a grey image from fewer numbers than it has pixels.
 
@@ -67,13 +77,8 @@ def single_pixel(
     Source:
         Duarte et al. 2008.
     """
-    if not 0 < fraction <= 1 or not noise_level > 0:
-        raise ValueError(
-            f"single_pixel: fraction={fraction} must lie in (0, 1], "
-            f"noise_level={noise_level} above 0."
-        )
-    values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
-    values = grey(values)
+    picture = load_picture(image, slice=slice, bin=bin, crop=crop)
+    values, grid = grey(picture.values), picture.grid
     count = max(1, round(fraction * grid.numel))
     if patterns == "hadamard":
         operator = SinglePixel(HadamardPatterns(grid, count), grid)
@@ -92,19 +97,26 @@ def single_pixel(
         write=write_picture,
     )
     return Problem(
-        [Term(operator, y, model)], grid.box, grid, reference=truth, average=1, suggested=suggested
+        [Term(operator, y, model)],
+        grid.box,
+        grid,
+        reference=truth,
+        average=1,
+        suggested=suggested,
+        notes=picture.notes,
     )
 
 
+@checked
 def video_snapshot(
     video: str = "camera",
     *,
-    frames: int = 8,
-    motion: float = 1.0,
-    noise_level: float = 0.01,
-    bin: int = 4,
-    crop: int | None = 64,
-    seed: int = 0,
+    frames: Annotated[int, Range(least=2)] = 8,
+    motion: Finite = 1.0,
+    noise_level: Positive = 0.01,
+    bin: Count = 4,
+    crop: Count | None = 64,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Recover a video from one exposure behind random 0-1 codes that change from frame to frame.
 
@@ -128,11 +140,6 @@ def video_snapshot(
     Source:
         Llull et al. 2013.
     """
-    if frames < 2 or not noise_level > 0:
-        raise ValueError(
-            f"video_snapshot: frames={frames} must be at least 2, "
-            f"noise_level={noise_level} above 0."
-        )
     values = _frames(video, frames, motion, bin, crop)  # (H, W, T)
     shape = tuple(values.shape)
     grid = Grid(Box((0.0,) * 3, tuple(float(n) for n in shape), ("px", "px", "frame")), shape)

@@ -11,33 +11,35 @@ import torch
 from inverse_inr import Grid, Problem, SampledField, Term, baselines, noise, predict
 from inverse_inr.operators import Blur
 from inverse_inr.operators.optics import psf
-from inverse_inr.problems.images import load_image
+from inverse_inr.problems.images import load_image, load_picture
 from inverse_inr.problems.restoration.deconvolution import (
     FramedBlur,
     richardson_lucy,
     tv_beyond_the_frame,
     wiener,
 )
-from inverse_inr.problems.restoration.simulation import by_row, holding_out
+from inverse_inr.problems.restoration.simulation import PartHeldOut, by_row, holding_out
 from inverse_inr.problems.restoration.suggestions import TV_DEBLUR, in_rounds, suggesting
+from inverse_inr.ranges import Count, Finite, Positive, WholeNumber, checked
 
 PSFName = Literal["gaussian", "motion", "disc"]
 
 
+@checked
 def deblur(
     image: str = "camera",
     *,
     kernel: PSFName | str = "motion",
-    size: float = 15.0,
-    angle: float = 30.0,
-    noise_level: float = 0.01,
+    size: Positive = 15.0,
+    angle: Finite = 30.0,
+    noise_level: Positive = 0.01,
     measured: bool = False,
-    slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
-    rounds: int = 2,
-    held_out: float = 0.0,
-    seed: int = 0,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
+    rounds: WholeNumber = 2,
+    held_out: PartHeldOut = 0.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Sharpen a blurred frame.
 
@@ -65,12 +67,8 @@ def deblur(
         ValueError: The image is no larger than the kernel's reach, there is no noise, `kernel` is
             unknown, or `held_out` lies outside its range.
     """
-    if not noise_level > 0:
-        raise ValueError(
-            f"deblur: noise_level={noise_level} must be positive; "
-            "of clean data take what rounding left."
-        )
-    values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
+    picture = load_picture(image, slice=slice, bin=bin, crop=crop)
+    values, grid = picture.values, picture.grid
     seen_by = blur_psf(kernel, size, angle, grid)
     frame = grid
     if not measured:
@@ -91,6 +89,7 @@ def deblur(
         values.shape[-1],
         average=1,
         reference=truth,
+        notes=picture.notes,
     )
     methods = {
         "Wiener": wiener,
@@ -102,7 +101,8 @@ def deblur(
     return in_rounds(problem, rounds, blur.grid)
 
 
-def blur_psf(kernel: str, size: float, angle: float, grid: Grid) -> psf.PSF:
+@checked
+def blur_psf(kernel: str, size: Positive, angle: Finite, grid: Grid) -> psf.PSF:
     """The point-spread function of `deblur`, by name or from an image file.
 
     Args:

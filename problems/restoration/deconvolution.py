@@ -18,6 +18,7 @@ from inverse_inr import Grid, OnGrid, Problem, SampledField, Solution, baselines
 from inverse_inr.operators import Blur, psf_kernel
 from inverse_inr.operators.optics.psf import PSF
 from inverse_inr.problems.restoration.classical import image_solution, measured_image
+from inverse_inr.ranges import Count, Positive, checked
 
 
 class FramedBlur(OnGrid):
@@ -50,7 +51,8 @@ class FramedBlur(OnGrid):
         return self.blur.on(grid, boundary)
 
 
-def wiener(problem: Problem, balance: float = 10.0) -> Solution:
+@checked
+def wiener(problem: Problem, balance: Positive = 10.0) -> Solution:
     """Wiener-Hunt deconvolution of the frame, mirrored at its border.
 
     Noise variance over signal variance, the usual choice of `balance`, is far too small here: the
@@ -77,7 +79,8 @@ def wiener(problem: Problem, balance: float = 10.0) -> Solution:
     return _deconvolved("Wiener", one, problem, began, {"balance": balance})
 
 
-def richardson_lucy(problem: Problem, iterations: int = 5) -> Solution:
+@checked
+def richardson_lucy(problem: Problem, iterations: Count = 5) -> Solution:
     """Richardson-Lucy deconvolution of the frame, mirrored at its border.
 
     Args:

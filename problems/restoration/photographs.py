@@ -11,14 +11,15 @@ that leads to one: their misfit is reported. Blurred photographs are in `deblurr
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid, Problem, baselines, noise, priors
+from inverse_inr import Grid, Problem, baselines, memory, noise, priors
 from inverse_inr.operators import Downsample, Mask, bayer_mask, random_mask, striped_mask
-from inverse_inr.problems.images import load_image, load_mask
+from inverse_inr.problems.images import load_picture
 from inverse_inr.problems.restoration.classical import (
     bicubic,
     biharmonic,
@@ -27,7 +28,7 @@ from inverse_inr.problems.restoration.classical import (
     nearest_known,
     nonlocal_means,
 )
-from inverse_inr.problems.restoration.simulation import holding_out, measure, seen
+from inverse_inr.problems.restoration.simulation import PartHeldOut, holding_out, measure, seen
 from inverse_inr.problems.restoration.suggestions import (
     BENDING,
     SIMILAR,
@@ -39,23 +40,25 @@ from inverse_inr.problems.restoration.suggestions import (
     suggesting,
     suggesting_instead,
 )
+from inverse_inr.ranges import Count, NonNegative, Positive, PositiveFraction, WholeNumber, checked
 from inverse_inr.regularizers import NonLocal, Sobolev
 
 
+@checked
 def inpaint(
     image: str = "camera",
     *,
-    keep: float = 0.2,
+    keep: PositiveFraction = 0.2,
     pattern: Literal["random", "stripes", "bayer"] = "random",
     mask: str | None = None,
-    noise_level: float = 0.0,
+    noise_level: NonNegative = 0.0,
     measured: bool = False,
-    slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
-    rounds: int = 3,
-    held_out: float = 0.0,
-    seed: int = 0,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
+    rounds: WholeNumber = 3,
+    held_out: PartHeldOut = 0.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Fill in lost pixels: most are lost at random, in lines, to a Bayer filter, or by a mask file.
 
@@ -63,7 +66,8 @@ def inpaint(
         image: An example by name, or an image file.
         keep: The part of the pixels that are known, in (0, 1].
         pattern: "random" pixels, one line in round(1 / keep), or a "bayer" filter.
-        mask: An image file of the same size: white pixels are known, black ones lost.
+        mask: An image file of the same size with two levels: the brighter one is known, the other
+            lost. The image's values at lost pixels decide nothing where it is `measured`.
         noise_level: Standard deviation of Gaussian noise on the known pixels, as a fraction of
             white (assumed, where `measured`).
         measured: Take the file as the measurement.
@@ -78,23 +82,20 @@ def inpaint(
         The problem, with its reference unless `measured`.
 
     Raises:
-        ValueError: A mask has another size or no known pixel, a Bayer filter meets a grey image, or
-            `keep` or `held_out` lies outside its range.
+        ValueError: A mask has another size, more levels than two or no known pixel, a Bayer filter
+            meets a grey image, or `keep` or `held_out` lies outside its range.
     """
-    values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
-    if not 0 < keep <= 1:
-        raise ValueError(
-            f"inpaint: keep={keep} is the part of the pixels that are known, in (0, 1]."
-        )
+    picture = load_picture(image, slice=slice, bin=bin, crop=crop, mask=mask, complete=not measured)
+    values, grid = picture.values, picture.grid
     if mask is not None:
-        operator = Mask(load_mask(mask, grid, bin, crop), grid)
+        operator = Mask(picture.known, grid)
     elif pattern == "bayer":
         operator = _bayer(values, grid, image)
     elif pattern == "stripes":
         operator = striped_mask(grid, round(1 / keep))
     else:
         operator = random_mask(grid, keep, seed=seed)
-    problem = measure(operator, values, grid, noise_level, seed, measured)
+    problem = measure(operator, picture, noise_level, seed, measured)
     problem = holding_out(problem, held_out, seed)
     if operator.channels:
         problem = suggesting(problem, {"nearest": nearest_known, "TV": TV_OF_KNOWN}, TV_INPAINT)
@@ -116,19 +117,20 @@ def _bayer(values: Tensor, grid: Grid, image: str) -> Mask:
     return bayer_mask(grid)
 
 
+@checked
 def denoise(
     image: str = "camera",
     *,
-    photons: float | None = 30.0,
-    readout: float = 2.0,
-    noise_level: float | None = None,
+    photons: Positive | None = 30.0,
+    readout: NonNegative = 2.0,
+    noise_level: NonNegative | None = None,
     measured: bool = False,
-    slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
-    rounds: int = 2,
-    held_out: float = 0.0,
-    seed: int = 0,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
+    rounds: WholeNumber = 2,
+    held_out: PartHeldOut = 0.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Remove noise that lies on every pixel: a sensor's, or Gaussian.
 
@@ -153,8 +155,10 @@ def denoise(
     Raises:
         ValueError: There is no noise, or `held_out` lies outside its range.
     """
-    values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
-    if noise_level is None and photons is None:
+    picture = load_picture(image, slice=slice, bin=bin, crop=crop)
+    values, grid = picture.values, picture.grid
+    estimated = noise_level is None and photons is None
+    if estimated:
         noise_level = estimated_noise(values)
     model = None
     if photons is not None and noise_level is None:
@@ -164,7 +168,10 @@ def denoise(
         raise ValueError(
             "denoise: there is no noise to remove; give photons, or a positive noise_level."
         )
-    problem = measure(operator, values, grid, noise_level or 0.0, seed, measured, model)
+    if estimated:
+        found = f"{noise_level:.4g} of white, from second differences"
+        picture = picture._replace(notes={**picture.notes, "noise level": found})
+    problem = measure(operator, picture, noise_level or 0.0, seed, measured, model)
     problem = holding_out(problem, held_out, seed)
     problem = suggesting(
         problem, {"non-local means": nonlocal_means, "TV": baselines.tv}, TV_DENOISE
@@ -177,24 +184,26 @@ def denoise(
     return in_rounds(first, rounds, then=then)
 
 
+@checked
 def super_resolution(
     image: str = "camera",
     *,
-    factor: int = 4,
-    noise_level: float = 0.0,
+    factor: Count = 4,
+    noise_level: NonNegative = 0.0,
     measured: bool = False,
-    slice: int | None = None,
-    bin: int = 1,
-    crop: int | None = None,
-    rounds: int = 2,
-    held_out: float = 0.0,
-    seed: int = 0,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
+    rounds: WholeNumber = 2,
+    held_out: PartHeldOut = 0.0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Enlarge a picture whose pixels are too large; each of them sees the mean over its area.
 
     Args:
-        image: An example by name, or an image file; sides are cropped to whole factors.
-        factor: How many times too large a pixel is, along each side.
+        image: An example by name, or an image file.
+        factor: How many times too large a pixel is, along each side. Unless the file is measured,
+            its sides must be multiples.
         noise_level: Standard deviation of Gaussian noise, as a fraction of white.
         measured: Take the file as the measurement.
         slice: The slice of a volume, as in `load_image`.
@@ -208,16 +217,22 @@ def super_resolution(
         The problem on the fine grid, with its reference unless `measured`.
 
     Raises:
-        ValueError: `held_out` lies outside its range.
+        ValueError: `factor` does not divide the image's sides, or `held_out` lies outside its
+            range.
     """
-    values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
+    picture = load_picture(image, slice=slice, bin=bin, crop=crop)
+    grid = picture.grid
     if measured:
-        fine = Grid(grid.box, tuple(n * factor for n in grid.shape))
+        shape = tuple(n * factor for n in grid.shape)
+        memory.require(
+            f"super_resolution: factor={factor}, {shape} pixels,", 200 * math.prod(shape)
+        )
+        fine = Grid(grid.box, shape)
     else:
-        fine = grid.crop((0, 0), [n // factor * factor for n in grid.shape])
-        values = values[: fine.shape[0], : fine.shape[1]]
+        _check_factor(grid, factor, image)
+        fine = grid
     operator = Downsample(fine, factor).on(fine)
-    problem = measure(operator, values, fine, noise_level, seed, measured)
+    problem = measure(operator, picture._replace(grid=fine), noise_level, seed, measured)
     problem = holding_out(problem, held_out, seed)
     problem = suggesting(problem, {"bicubic": bicubic, "TV": baselines.tv}, TV_ENLARGE)
     if not noise_level:
@@ -227,3 +242,17 @@ def super_resolution(
         regularizers = (similar, *problem.suggested.regularizers)
         problem = suggesting_instead(problem, regularizers=regularizers)
     return in_rounds(problem, rounds)
+
+
+def _check_factor(grid: Grid, factor: int, image: str) -> None:
+    """Refuse large pixels that do not tile the image, and say what would fit."""
+    if all(n % factor == 0 for n in grid.shape):
+        return
+    side = min(grid.shape) // factor * factor
+    fits = [k for k in range(2, min(grid.shape) + 1) if all(n % k == 0 for n in grid.shape)]
+    other = f" Factors that do: {', '.join(map(str, fits[:6]))}." if fits else ""
+    crop = f" crop={side} makes it fit." if side else ""
+    raise ValueError(
+        f"super_resolution: factor={factor} does not divide the sides of {image}, {grid.shape} "
+        f"pixels.{crop}{other}"
+    )

@@ -12,16 +12,18 @@ from typing import Any
 import torch
 
 from inverse_inr import Grid, Problem, Solution, solve
+from inverse_inr.ranges import Count, NonNegative, checked
 from inverse_inr.regularizers import LocalGaussians, affordable_stride
 from inverse_inr.solver import going_on_from
 
 
+@checked
 def refined(
     problem: Problem,
-    rounds: int,
-    weight: float,
+    rounds: Count,
+    weight: NonNegative,
     *,
-    steps: int = 10,
+    steps: Count = 10,
     grid: Grid | None = None,
     then: dict[str, Any] | None = None,
     **options: Any,
@@ -49,8 +51,6 @@ def refined(
     Raises:
         ValueError: `rounds` is below 1, or the image is too large for its patch models.
     """
-    if rounds < 1:
-        raise ValueError(f"refined: rounds must be at least 1, got {rounds}.")
     on = grid or problem.grid
     if options.get("stride") is None:
         # an image that is too large is refused before the first fit, not after it

@@ -7,27 +7,31 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from inverse_inr import Grid, Problem, SampledField, Suggestion, Term, noise, predict
 from inverse_inr.operators import Mask
+from inverse_inr.problems.images import Picture
+from inverse_inr.ranges import NonNegative, Range, WholeNumber, checked
 from inverse_inr.stopping import HeldOut, Never
 
+PartHeldOut = Annotated[float, Range(least=0, below=1)]
+"""The part of the measurements that no fit sees: from 0 to below 1."""
 MODEL_ERROR = 0.01
 """Standard deviation to which images without noise are fitted, as a fraction of white.
 
 No field of local pieces needs to come closer."""
 
 
+@checked
 def measure(
     operator: Any,
-    values: Tensor,
-    grid: Grid,
-    noise_level: float,
-    seed: int,
+    picture: Picture,
+    noise_level: NonNegative,
+    seed: WholeNumber,
     measured: bool,
     model: noise.Noise | None = None,
 ) -> Problem:
@@ -35,8 +39,8 @@ def measure(
 
     Args:
         operator: A `Mask`, or another operator on `grid`.
-        values: (h, w, c) in [0, 1], the truth, or the measurement itself if `measured`.
-        grid: The grid of the image that is sought.
+        picture: The truth, or the measurement itself if `measured`, with the grid of the image
+            that is sought and its notes.
         noise_level: Standard deviation of Gaussian noise; with 0, the fit uses `MODEL_ERROR`.
         seed: Seed of the noise.
         measured: Take `values` as measured, with no truth to compare with.
@@ -45,6 +49,7 @@ def measure(
     Returns:
         A problem with one term and no suggestion.
     """
+    values, grid = picture.values, picture.grid
     if noise_level:
         model = noise.Gaussian(noise_level)
     if measured:
@@ -56,7 +61,15 @@ def measure(
         if model is not None:
             y = model.sample(y, torch.Generator().manual_seed(seed))
     terms = [Term(operator, y, model or noise.Gaussian(MODEL_ERROR))]
-    return Problem(terms, grid.box, grid, values.shape[-1], reference=truth, average=1)
+    return Problem(
+        terms,
+        grid.box,
+        grid,
+        values.shape[-1],
+        reference=truth,
+        average=1,
+        notes=dict(picture.notes),
+    )
 
 
 def _as_measured(operator: Any, values: Tensor, grid: Grid) -> Tensor:
@@ -82,7 +95,8 @@ def by_row(values: Tensor, rows: int) -> Tensor:
     return y
 
 
-def holding_out(problem: Problem, part: float, seed: int) -> Problem:
+@checked
+def holding_out(problem: Problem, part: PartHeldOut, seed: WholeNumber) -> Problem:
     """The problem whose every fit holds out the same rows.
 
     They are only scored at the end; they do not decide when to stop.
@@ -98,10 +112,6 @@ def holding_out(problem: Problem, part: float, seed: int) -> Problem:
     Raises:
         ValueError: `part` lies outside [0, 1).
     """
-    if not 0 <= part < 1:
-        raise ValueError(
-            f"held_out={part} is the part of the measurements that no fit sees, from 0 to below 1."
-        )
     total = len(problem.terms[0].y)
     count = round(part * total)
     stopping = Never()

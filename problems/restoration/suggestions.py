@@ -14,6 +14,7 @@ from inverse_inr import Grid, Problem, baselines
 from inverse_inr.problems.pictures import shows, write_picture
 from inverse_inr.problems.restoration.classical import measured_image
 from inverse_inr.problems.restoration.rounds import refined
+from inverse_inr.ranges import NonNegative, WholeNumber, checked
 from inverse_inr.regularizers import TotalVariation
 
 TV_INPAINT = 10.0
@@ -43,12 +44,16 @@ BENDING = 5.0
 
 Found on the same images as `SIMILAR`."""
 
+PATCH = 5
+"""Side in pixels of the patches that the rounds compare, as `LocalGaussians` takes them."""
+
 STEPS = 10
 """L-BFGS steps per refinement round, whose patch models come from the fit before."""
 
 
+@checked
 def suggesting(
-    problem: Problem, classical: dict[str, Any], weight: float, on: Grid | None = None
+    problem: Problem, classical: dict[str, Any], weight: NonNegative, on: Grid | None = None
 ) -> Problem:
     """The problem that suggests total variation and local pieces as fine as the pixels, by L-BFGS.
 
@@ -90,8 +95,12 @@ def suggesting_instead(problem: Problem, **suggested: Any) -> Problem:
     return replace(problem, suggested=replace(problem.suggested, **suggested))
 
 
+@checked
 def in_rounds(
-    problem: Problem, rounds: int, on: Grid | None = None, then: dict[str, Any] | None = None
+    problem: Problem,
+    rounds: WholeNumber,
+    on: Grid | None = None,
+    then: dict[str, Any] | None = None,
 ) -> Problem:
     """The problem whose first fit is followed by rounds that make an image's patches likely.
 
@@ -105,9 +114,17 @@ def in_rounds(
 
     Returns:
         The problem that suggests its last round.
+
+    Raises:
+        ValueError: The image is smaller than a patch.
     """
     if not rounds:
         return problem
     grid = on or problem.grid
+    if min(grid.shape) < PATCH:
+        raise ValueError(
+            f"rounds={rounds} compare patches of {PATCH} x {PATCH} pixels, and the image has "
+            f"{grid.shape}. rounds=0 is the first fit alone."
+        )
     weight = 0.5 * problem.channels * math.prod(grid.shape) / problem.terms[0].y.numel()
     return refined(problem, rounds, weight, steps=STEPS, grid=grid, then=then)

@@ -18,6 +18,7 @@ from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators.slices.acquisition import SliceAcquisition
 from inverse_inr.problems.slices.stacks import as_slices
 from inverse_inr.protocol import evaluating
+from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import hold_out, least
 
@@ -83,11 +84,12 @@ def average(problem: Problem) -> Solution:
     )
 
 
+@checked
 def super_resolution(
     problem: Problem,
     *,
-    weights: Sequence[float] = (10.0, 1.0, 0.1, 1e-2, 1e-3),
-    iterations: int = 30,
+    weights: Sequence[Positive] = (10.0, 1.0, 0.1, 1e-2, 1e-3),
+    iterations: Count = 30,
 ) -> Solution:
     """Super-resolution by conjugate gradients: min_x ½ |A x - y|²_W + ½ λ |Δx|² on the voxels.
 

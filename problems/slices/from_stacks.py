@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,27 +11,30 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Field, Grid, Suggestion, Term
+from inverse_inr import Box, Field, Grid, Suggestion, Term, memory
 from inverse_inr.fidelity import LearntScale
 from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
 from inverse_inr.problems.slices.baselines import average, super_resolution
 from inverse_inr.problems.slices.output import draw, write
 from inverse_inr.problems.slices.stacks import SliceProblem, Stack
+from inverse_inr.ranges import Positive, WholeNumber, checked
 from inverse_inr.regularizers import L1
 from inverse_inr.stopping import HeldOut
 
 NoiseName = Literal["student_t", "gaussian"]
+ProfileName = Literal["gaussian", "sinc", "rect"]
 
 
+@checked
 def problem_of(
     stacks: Sequence[Stack],
     *,
-    resolution: float = 0.8,
+    resolution: Positive = 0.8,
     motion: bool = True,
     gain: bool = True,
-    bias: int = 0,
+    bias: WholeNumber = 0,
     noise: NoiseName = "student_t",
-    profile: str = "gaussian",
+    profile: ProfileName = "gaussian",
     known_motion: bool = False,
     reference: Field | None = None,
 ) -> SliceProblem:
@@ -59,8 +63,6 @@ def problem_of(
         ValueError: The resolution is not positive, the stacks do not overlap, most pixels are not
             positive, or the true poses are not known.
     """
-    if not resolution > 0:
-        raise ValueError(f"slices: resolution={resolution} must be positive (mm).")
     _require_overlap(stacks)
     geometry, y, where = _pixels(stacks, known_motion)
     scale = float(torch.quantile(y[:: 1 + len(y) // 2**22], 0.99))
@@ -70,6 +72,12 @@ def problem_of(
             "Magnitude images have positive values."
         )
     box = _box(geometry, resolution)
+    voxels = math.prod(n / resolution for n in box.lengths)
+    memory.require(
+        f"slices: resolution={resolution} mm in a box of "
+        f"{' x '.join(f'{n:.4g}' for n in box.lengths)} mm",
+        32 * voxels,
+    )
     draws = 8
     if profile == "sinc":  # its negative lobes make few draws noisy
         draws = None
@@ -96,6 +104,9 @@ def problem_of(
         ),
         "unit of the field": f"{scale:.6g} of the stacks' own",
     }
+    remarks = [sentence for stack in stacks for sentence in stack.remarks]
+    if remarks:
+        notes["files"] = " ".join(dict.fromkeys(remarks))
     return SliceProblem(
         [Term(operator, y / scale, model)],
         box,

@@ -20,11 +20,13 @@ from inverse_inr.operators.slices.acquisition import SliceAcquisition
 from inverse_inr.operators.slices.geometry import Slices, order_of_acquisition
 from inverse_inr.problems.slices.disturbances import bias, choose, jumps, voids, walk
 from inverse_inr.problems.slices.stacks import Stack
+from inverse_inr.ranges import Count, Fraction, NonNegative, Positive, WholeNumber, checked
 
 PLANES = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
 """World axes along the rows, along the columns and across the slices, for each orientation."""
 
 
+@checked
 @dataclass(frozen=True)
 class Slicing:
     """The cutting of a subject into slices.
@@ -39,23 +41,13 @@ class Slicing:
         ValueError: A length is not positive, or the interleave is below 1.
     """
 
-    pixel: float = 2.0
-    thickness: float = 6.0
-    spacing: float | None = None
-    interleave: int = 2
-
-    def __post_init__(self) -> None:
-        for name in ("pixel", "thickness"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"Slicing: {name}={getattr(self, name)} must be positive (mm).")
-        if self.spacing is not None and not self.spacing > 0:
-            raise ValueError(
-                f"Slicing: spacing={self.spacing} must be positive (mm), or None for the thickness."
-            )
-        if self.interleave < 1:
-            raise ValueError(f"Slicing: interleave={self.interleave} must be 1 (in order) or more.")
+    pixel: Positive = 2.0
+    thickness: Positive = 6.0
+    spacing: Positive | None = None
+    interleave: Count = 2
 
 
+@checked
 @dataclass(frozen=True)
 class Motion:
     """The motion of the subject: a smooth random walk of rotation vector and translation.
@@ -72,21 +64,12 @@ class Motion:
         ValueError: A size is negative, or the correlation is not positive.
     """
 
-    degrees: float = 5.0
-    distance: float = 5.0
-    correlation: float = 4.0
-
-    def __post_init__(self) -> None:
-        for name, unit in (("degrees", "degrees"), ("distance", "mm")):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"Motion: {name}={getattr(self, name)} is the largest motion in {unit}, "
-                    "0 or more."
-                )
-        if not self.correlation > 0:
-            raise ValueError(f"Motion: correlation={self.correlation} must be positive (slices).")
+    degrees: NonNegative = 5.0
+    distance: NonNegative = 5.0
+    correlation: Positive = 4.0
 
 
+@checked
 @dataclass(frozen=True)
 class Artefacts:
     """Noise, gains and defects of the pixels.
@@ -106,26 +89,14 @@ class Artefacts:
         ValueError: A fraction lies outside [0, 1], or a standard deviation is negative.
     """
 
-    gain: float = 0.03
-    noise_level: float = 0.01
-    bias: float = 0.0
-    voids: float = 0.0
-    outliers: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("voids", "outliers"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(
-                    f"Artefacts: {name}={getattr(self, name)} is a fraction of the slices, "
-                    "from 0 to 1."
-                )
-        for name in ("gain", "noise_level", "bias"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"Artefacts: {name}={getattr(self, name)} is a standard deviation, 0 or more."
-                )
+    gain: NonNegative = 0.03
+    noise_level: NonNegative = 0.01
+    bias: NonNegative = 0.0
+    voids: Fraction = 0.0
+    outliers: Fraction = 0.0
 
 
+@checked
 def simulate_stacks(
     volume: Field,
     box: Box,
@@ -135,8 +106,8 @@ def simulate_stacks(
     motion: Motion = Motion(),
     artefacts: Artefacts = Artefacts(),
     psf: str | PSF = "gaussian",
-    nodes: int = 256,
-    seed: int = 0,
+    nodes: Count = 256,
+    seed: WholeNumber = 0,
 ) -> list[Stack]:
     """Simulate stacks that cover a box, with the true pose of every slice.
 

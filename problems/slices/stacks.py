@@ -18,8 +18,10 @@ from inverse_inr.io.files import PathLike
 from inverse_inr.operators.rigid import join
 from inverse_inr.operators.slices.acquisition import SliceAcquisition
 from inverse_inr.operators.slices.geometry import Slices, order_of_acquisition
+from inverse_inr.ranges import Count, Positive, checked
 
 
+@checked
 @dataclass(frozen=True)
 class Stack:
     """Parallel slices of one acquisition.
@@ -35,6 +37,7 @@ class Stack:
         outlier: (slices,) boolean, the slices that are useless, where simulated.
         interleave: k, where slices were acquired in the order 0, k, 2k, ..., 1, k + 1, ...; 1 for
             one after the other. None: not known, and nothing is then assumed of motion in time.
+        remarks: What was inferred when the stack was read, in sentences.
 
     Raises:
         ValueError: The affine is singular or sheared, no pixel can be used, the thickness is not
@@ -44,25 +47,18 @@ class Stack:
     values: Tensor
     affine: Tensor
     mask: Tensor
-    thickness: float
+    thickness: Positive
     name: str = "stack"
     true_poses: Tensor | None = None
     outlier: Tensor | None = None
-    interleave: int | None = None
+    interleave: Count | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.values.ndim != 3 or self.mask.shape != self.values.shape:
             raise ValueError(
                 f"{self.name}: values must be (rows, columns, slices) and the mask like them, got "
                 f"{tuple(self.values.shape)} and {tuple(self.mask.shape)}."
-            )
-        if not self.thickness > 0:
-            raise ValueError(
-                f"{self.name}: the slice thickness must be positive, got {self.thickness} mm."
-            )
-        if self.interleave is not None and self.interleave < 1:
-            raise ValueError(
-                f"{self.name}: interleave={self.interleave} must be 1 (in order) or more, or None."
             )
         check_affine(self.name, self.affine)
         if not self.usable.any():

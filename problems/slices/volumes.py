@@ -8,7 +8,7 @@ are written lie on the stacks they came from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -16,32 +16,37 @@ from torch import Tensor
 from inverse_inr import Box, Grid, SampledField
 from inverse_inr.io import read_image
 from inverse_inr.problems.slices.from_stacks import NoiseName as NoiseName
+from inverse_inr.problems.slices.from_stacks import ProfileName as ProfileName
 from inverse_inr.problems.slices.from_stacks import problem_of as problem_of
 from inverse_inr.problems.slices.simulation import Artefacts, Motion, Slicing, simulate_stacks
-from inverse_inr.problems.slices.stack_files import read_stack
+from inverse_inr.problems.slices.stack_files import Axis, read_stacks
 from inverse_inr.problems.slices.stacks import SliceProblem
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 
 
+@checked
 def slices(
     stacks: Sequence[str],
     *,
     masks: Sequence[str] | None = None,
-    thickness: Sequence[float] | None = None,
-    interleave: Sequence[int] | None = None,
-    resolution: float = 0.8,
-    slice_axis: int = 2,
+    thickness: Positive | Sequence[Positive] | None = None,
+    interleave: Count | Sequence[Count] | None = None,
+    resolution: Positive = 0.8,
+    slice_axis: Axis | Sequence[Axis] | None = None,
+    volume: int | Literal["all"] | None = None,
     motion: bool = True,
     gain: bool = True,
-    bias: int = 0,
+    bias: WholeNumber = 0,
     noise: NoiseName = "student_t",
-    profile: str = "gaussian",
+    profile: ProfileName = "gaussian",
 ) -> SliceProblem:
     """Reconstruct a volume from NIfTI stacks of any orientation, spacing and number.
 
     Args:
         stacks: Files; their affines say where they lie and must be right to a few degrees and
-            millimetres.
-        masks: One image per stack (on any grid), of the pixels to use; default: finite values above
+            millimetres. "a.nii.gz:2" is volume 2 of a series.
+        masks: One image per stack, or one for all, of the pixels to use (its values above zero). It
+            may lie on any grid: it is looked up in world coordinates. Default: finite values above
             zero.
         thickness: Thickness of the slices in mm, one number per stack or one for all; default: the
             spacing of the slices.
@@ -49,7 +54,10 @@ def slices(
             number per stack or one for all: motion then goes on smoothly in time. Default: not
             known, each slice moves by itself.
         resolution: Voxel size in mm of the volume that is written.
-        slice_axis: The axis of the files' arrays along which slices lie.
+        slice_axis: The axis of the files' arrays along which slices lie, one number per stack or
+            one for all. Default: the axis that a NIfTI header names; otherwise the last, and a file
+            whose voxels are longer along another is refused.
+        volume: The volume of 4-D series (dynamics); "all" for every one as a stack of its own.
         motion: Learn the motion of each slice.
         gain: Learn a factor for each slice.
         bias: Degree of the learnt bias field of each stack, as in `SliceAcquisition`; 0 for none.
@@ -66,16 +74,16 @@ def slices(
     """
     if not stacks:
         raise ValueError("slices: there are no stacks. --stacks a.nii.gz b.nii.gz")
-    masks_of: Sequence[str | None] = [None] * len(stacks) if masks is None else masks
-    if len(masks_of) != len(stacks):
-        raise ValueError(
-            f"slices: {len(masks_of)} masks for {len(stacks)} stacks; give one for each."
-        )
+    masks_of = _of_each("masks", masks, len(stacks))
+    axes = _of_each("slice axes", slice_axis, len(stacks))
     thick = _of_each("thicknesses", thickness, len(stacks))
     woven = _of_each("interleaves", interleave, len(stacks))
     read = [
-        read_stack(path, mask=mask, thickness=t, slice_axis=slice_axis, interleave=k)
-        for path, mask, t, k in zip(stacks, masks_of, thick, woven, strict=True)
+        stack
+        for path, mask, t, axis, k in zip(stacks, masks_of, thick, axes, woven, strict=True)
+        for stack in read_stacks(
+            path, mask=mask, thickness=t, slice_axis=axis, interleave=k, volume=volume
+        )
     ]
     return problem_of(
         read,
@@ -88,10 +96,12 @@ def slices(
     )
 
 
-def _of_each(name: str, values: Sequence[Any] | None, count: int) -> list[Any]:
+def _of_each(name: str, values: Any, count: int) -> list[Any]:
     """One value per stack, from one for all or one for each."""
     if values is None:
         return [None] * count
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        return [values] * count
     if len(values) not in (1, count):
         raise ValueError(
             f"slices: {len(values)} {name} for {count} stacks; give one each, or one for all."
@@ -99,6 +109,7 @@ def _of_each(name: str, values: Sequence[Any] | None, count: int) -> list[Any]:
     return [*values] * (count // len(values))
 
 
+@checked
 def simulated_slices(
     volume: str = "mni152",
     *,
@@ -106,11 +117,11 @@ def simulated_slices(
     slicing: Slicing = Slicing(),
     motion: Motion = Motion(),
     artefacts: Artefacts = Artefacts(),
-    resolution: float = 2.0,
+    resolution: Positive = 2.0,
     learn_motion: bool = True,
-    learn_bias: int = 0,
+    learn_bias: WholeNumber = 0,
     noise: NoiseName = "student_t",
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> SliceProblem:
     """Reconstruct a volume from stacks of moving slices that `simulate_stacks` makes of it.
 
@@ -146,6 +157,7 @@ def simulated_slices(
     )
 
 
+@checked
 def volume_field(name: str) -> tuple[SampledField, Box]:
     """A volume in world coordinates (mm) whose largest value is one.
 

@@ -9,10 +9,11 @@ crime; `SpectralScene` has a truth between the bands to judge by.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,20 +27,25 @@ from inverse_inr import (
     Suggestion,
     Term,
     baselines,
+    memory,
     noise,
 )
-from inverse_inr.operators import CASSI, BandTotalVariation, Placement, SpectralResponse
+from inverse_inr.operators import (
+    CASSI,
+    BandTotalVariation,
+    CassiOnGrid,
+    Placement,
+)
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS, Scaled, steps
 from inverse_inr.problems.spectral.data import is_cube, mask_file, photograph, scene_cube
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
-from inverse_inr.problems.spectral.from_colours import camera_curves
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral.instrument import Alignment, Detector, Optics
 from inverse_inr.problems.spectral.refinement import HARDLY_ANY_NOISE, fitted_and_refined
 from inverse_inr.problems.spectral.scenes import Reflectances, SpectralScene, spectral_scene
+from inverse_inr.problems.spectral.second_camera import SecondCamera, first_alone, second_camera
+from inverse_inr.ranges import Count, NonNegative, WholeNumber, checked
 from inverse_inr.stopping import HeldOut
-
-SecondCamera = Literal["panchromatic", "rgb"]
 
 CALIBRATION_RATE = 3e-3
 """Adam's rate for a mask's shift (px) and a dispersion's scale: 0.6 px in a few hundred steps."""
@@ -58,18 +64,19 @@ VARIATION = 15.0
 """Weight of the bands' total variation where the noise is 1 % of the brightest pixel."""
 
 
+@checked
 def cassi(
     scene: str = "astronaut",
     *,
-    size: int = 128,
-    bands: int = 28,
+    size: Count = 128,
+    bands: Count = 28,
     reflectances: Reflectances = "pigments",
     variable: str | None = None,
     optics: Optics = Optics(),
     alignment: Alignment = Alignment(),
     detector: Detector = Detector(),
     second: SecondCamera | None = None,
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Simulate a snapshot of a generated spectral scene, or of a cube from a file.
 
@@ -89,14 +96,23 @@ def cassi(
             `noise_level` relative to its own largest value.
         seed: Of a random mask and of the noise.
 
+    Detector pixels that see a place of a cube where nothing was measured are not trusted, and no
+    metric counts these places: the truth is NaN there.
+
+    Raises:
+        ValueError: If every detector pixel sees such a place, or the cube has too few bands.
+
     Source:
         Wang et al. (2015) for the second camera (dual-camera CASSI).
     """
     wavelengths = band_centres(bands)
+    if not is_cube(scene):  # 24 materials, and the cube a few times
+        memory.require(f"cassi: size={size}, bands={bands}", size**2 * (800.0 + 16.0 * bands))
     values = None
     shape = (size, size)
+    notes: dict[str, Any] = {}
     if is_cube(scene):
-        values = scene_cube(scene, variable, wavelengths, size)
+        values, notes = scene_cube(scene, variable, wavelengths, size)
         shape = (values.shape[0], values.shape[1])
     box = Box((0.0, 0.0, 450.0), (*map(float, shape), 650.0), ("px", "px", "nm"))
     code = optics.code(_calibrated_mask(scene, optics), shape, bands, seed)
@@ -107,16 +123,45 @@ def cassi(
     else:
         truth = SampledField(values[..., None], true.bands)
     cube = truth.sample(true.bands)[..., 0]
+    unknown = torch.isnan(cube)
+    cube = cube.nan_to_num(0.0)
+    rows = None
+    if bool(unknown.any()):
+        rows = _known_rows(true.on(true.bands), unknown)
+        notes["no data"] = (
+            f"{int(unknown.sum())} of {unknown.numel()} values of the cube; "
+            f"{len(true) - len(rows)} of {len(true)} detector pixels see them and are not trusted"
+        )
     y, fidelity = detector.measured(true.on(true.bands).snapshot(cube).reshape(-1), seed)
-    terms = [Term(model.on(true.bands), y, fidelity)]
+    terms = [Term(model.on(true.bands), y, fidelity, rows=rows)]
     suggested = replace(suggestion(terms[0], true.bands), operator_lr=CALIBRATION_RATE)
     if detector.full_well is None and detector.noise_level < HARDLY_ANY_NOISE:
         more = {"separable + GAP": fitted_and_refined}
         suggested = replace(suggested, baselines=suggested.baselines | more)
     if second is not None:
-        terms.append(_second_camera(second, true.bands, cube, Detector(detector.noise_level), seed))
+        other = second_camera(second, true.bands, cube, Detector(detector.noise_level), seed)
+        if rows is not None:
+            whole = unknown.any(-1).flatten()
+            other = replace(other, rows=(~whole).nonzero()[:, 0])
+        terms.append(other)
         suggested = replace(suggested, baselines={"GAP-TV": first_alone, "CGLS": baselines.cgls})
-    return Problem(terms, box, true.bands, reference=truth, suggested=suggested, average=1)
+    return Problem(
+        terms, box, true.bands, reference=truth, suggested=suggested, notes=notes, average=1
+    )
+
+
+def _known_rows(camera: CassiOnGrid, unknown: Tensor) -> Tensor:
+    """The detector pixels that no unknown value of the scene lights, whatever the mask."""
+    touched = copy.deepcopy(camera)
+    with torch.no_grad():
+        touched.camera.mask.fill_(1.0)
+        lit = touched.snapshot(unknown.float()).flatten() > 0
+    if bool(lit.all()):
+        raise ValueError(
+            "cassi: every detector pixel sees a place of the cube where nothing was measured. "
+            "Crop the cube, or leave out its bands without data."
+        )
+    return (~lit).nonzero()[:, 0]
 
 
 def _calibrated_mask(scene: str, optics: Optics) -> str | None:
@@ -139,11 +184,18 @@ def _cameras(
         room = math.ceil(optics.reach(len(wavelengths)) * max(1.0, scale) - 1e-6)
         if alignment.calibration == "learnt":
             room += 1
-        width = round(box.lengths[1]) + room
+        width = round(box.lengths[optics.axis]) + room
 
     def camera(shift: Tensor | None, law: Callable[[Tensor], Tensor]) -> CASSI:
         return CASSI(
-            box, code, wavelengths, law, optics.mode, placement=Placement(shift), width=width
+            box,
+            code,
+            wavelengths,
+            law,
+            optics.mode,
+            optics.axis,
+            placement=Placement(shift),
+            width=width,
         )
 
     shift = None
@@ -161,8 +213,9 @@ def _cameras(
     return true, camera(nn.Parameter(torch.zeros(2)), learnt)
 
 
+@checked
 def suggestion(
-    term: Term, grid: Grid, stopping: HeldOut | None = None, *, variation: float = VARIATION
+    term: Term, grid: Grid, stopping: HeldOut | None = None, *, variation: NonNegative = VARIATION
 ) -> Suggestion:
     """Suggest a separable prior, a penalty on the bands' edges, and the classical methods.
 
@@ -212,46 +265,17 @@ def _separable_options(grid: Grid) -> dict[str, Any]:
 # --- what is measured -----------------------------------------------------------------------------
 
 
-def band_centres(bands: int) -> Tensor:
+@checked
+def band_centres(bands: Count) -> Tensor:
     """Return the TSA camera's 28 bands, or another number spread evenly between 450 and 650 nm.
 
     Args:
-        bands: At least 1.
+        bands: Their number.
 
     Returns:
         (bands,) in nm, float64.
-
-    Raises:
-        ValueError: If `bands` is below 1.
     """
-    if bands < 1:
-        raise ValueError(f"cassi: bands={bands} must be at least 1.")
+    memory.require(f"cassi: bands={bands}", 64.0 * bands)
     if bands == len(TSA_WAVELENGTHS):
         return torch.tensor(TSA_WAVELENGTHS, dtype=torch.float64)
     return 450 + 200 * (torch.arange(bands, dtype=torch.float64) + 0.5) / bands
-
-
-def _second_camera(
-    kind: SecondCamera, bands: Grid, cube: Tensor, detector: Detector, seed: int
-) -> Term:
-    """A camera behind a beam splitter, which sees the same scene pixel on pixel."""
-    low = bands.box.lower[2]
-    high = bands.box.upper[2]
-    knots = torch.arange(low, high + 1, 5.0, dtype=torch.float64)
-    curves = torch.ones_like(knots)
-    if kind == "rgb":
-        curves = camera_curves(knots)
-    box = bands.box
-    space = Grid(Box(box.lower[:2], box.upper[:2], box.units[:2]), bands.shape[:2])
-    camera = SpectralResponse(knots, curves, space, normalized=True).on(bands)
-    y, fidelity = detector.measured(camera.flatten(camera.map(cube)), seed + 10**6)
-    return Term(camera, y, fidelity)
-
-
-def first_alone(problem: Problem) -> Solution:
-    """Solve the first term alone by GAP-TV, which knows nothing of a second camera.
-
-    Args:
-        problem: A CASSI snapshot, and more terms.
-    """
-    return gap_tv(replace(problem, terms=problem.terms[:1]))

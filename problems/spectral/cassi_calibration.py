@@ -18,19 +18,21 @@ from torch import nn
 
 from inverse_inr import Problem, Solution, priors, solve
 from inverse_inr.operators import CassiOnGrid
+from inverse_inr.ranges import Count, Finite, Positive, WholeNumber, checked
 from inverse_inr.stopping import HeldOut
 
 STARTS = ((-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5))
 """Mask shifts (px) from which the short fits start: half a pixel in each diagonal direction."""
 
 
+@checked
 def calibrated(
     problem: Problem,
     *,
-    starts: Sequence[tuple[float, float]] = STARTS,
-    steps: int = 200,
-    lr: float = 1e-2,
-    seed: int = 0,
+    starts: Sequence[tuple[Finite, Finite]] = STARTS,
+    steps: Count = 200,
+    lr: Positive = 1e-2,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Return the problem with its camera's parameters from the best of several short fits.
 

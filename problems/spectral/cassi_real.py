@@ -12,23 +12,25 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Problem, Suggestion, Term, noise
-from inverse_inr.io import read_matlab
+from inverse_inr import Problem, Suggestion, Term, noise
 from inverse_inr.operators import CASSI, BandResponse, Placement
-from inverse_inr.operators.spectral.dispersion import Scaled, steps
+from inverse_inr.operators.spectral.camera_inputs import ImageAxis
+from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS, Scaled
 from inverse_inr.problems.spectral.cassi import (
     CALIBRATION_RATE,
     VARIATION,
     band_centres,
     suggestion,
 )
-from inverse_inr.problems.spectral.data import mask_file, scene_file
 from inverse_inr.problems.spectral.detector_noise import shot_noise, uncoded_light
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral.mask_placement import mask_displacement
+from inverse_inr.problems.spectral.snapshot import read_snapshot
+from inverse_inr.ranges import Count, Finite, Positive, PositiveFraction, ProperFraction, checked
 from inverse_inr.stopping import HeldOut
 
 BLUR = 0.65
@@ -50,25 +52,36 @@ STRENGTHS = (0.4, 0.1)
 ITERATIONS = 30
 """Iterations of the classical methods: three minutes on a detector of half a million pixels."""
 
+PLACES = (("further right", "right", "lower"), ("lower", "lower", "right"))
+"""Words for a displacement across the dispersion, for the axis that is dispersed: its direction,
+the edge across the dispersion, the edge along it."""
+
+SHARED = 10
+"""Pixels that may share the largest value of a snapshot by chance or by rounding."""
+
 PARTS = {"mask", "dispersion", "gains", "psf"}
 """The parts of the camera that can be calibrated together with the image."""
 
 
+@checked
 def cassi_real(
     measurement: str,
     mask: str | None = None,
     *,
     variable: str = "meas_real",
     mask_variable: str = "mask",
-    bands: int = 28,
-    step: float = 2.0,
-    psf: float | None = None,
+    bands: Count = 28,
+    wavelengths: Sequence[Positive] | np.ndarray | Tensor | None = None,
+    step: Finite = 2.0,
+    axis: ImageAxis = 1,
+    psf: Positive | None = None,
     calibrate: Sequence[str] = ("mask", "psf"),
-    background: float | None = None,
-    noise_level: float | None = None,
-    saturation: float = 1.0,
+    background: Finite | None = None,
+    noise_level: Positive | None = None,
+    saturation: PositiveFraction = 1.0,
     rows: tuple[int, int] | None = None,
-    hold_out: float = 0.05,
+    hold_out: ProperFraction = 0.05,
+    check_mask: bool = True,
 ) -> Problem:
     """Load a measured snapshot of a single-disperser camera with a calibrated mask.
 
@@ -76,13 +89,17 @@ def cassi_real(
     bands where the detector is brightest.
 
     Args:
-        measurement: A file with (H, W + (bands - 1) step), or a scene of a published folder,
-            "TSA_real_data:2".
+        measurement: A file with the snapshot, longer than the mask by ceil((bands - 1) |step|)
+            pixels along the dispersion, or a scene of a published folder, "TSA_real_data:2".
         mask: A file with (H, W); by default the mask.mat next to the measurement.
         variable: Name of the snapshot in its file.
         mask_variable: Name of the mask in its file.
         bands: Number of bands.
-        step: Pixels of dispersion from one band to the next.
+        wavelengths: (bands,) centres in nm, rising. By default the TSA camera's 28, or as many
+            spread evenly between 450 and 650 nm; see `notes`.
+        step: Pixels of dispersion from one band to the next, which may be a fraction. Negative
+            where longer wavelengths fall on lower pixels: to the left, or upwards.
+        axis: The image axis that is dispersed: 1 to the right or left, 0 down or up.
         psf: Standard deviation in pixels of a blur behind the mask. If it is learnt, its start
             (default 0.65).
         calibrate: What is learnt together with the image: "mask" (shift and stretch), "psf",
@@ -94,76 +111,117 @@ def cassi_real(
             measurement. By default the shot and read noise that the snapshot shows (`shot_noise`).
         saturation: Pixels above this fraction of the largest value are not trusted, nor are
             negative ones; see `notes`.
-        rows: Crop to these detector lines, (first, last), the last exclusive.
+        rows: Crop to these detector lines across the dispersion, (first, last), the last exclusive:
+            lines of axis 0, or of axis 1 where axis 0 is dispersed.
         hold_out: Fraction of the trusted pixels that no fit sees.
+        check_mask: Refuse a mask whose flipped, transposed or inverted copy explains the details of
+            the snapshot clearly better (`mask_turn`).
 
     Raises:
-        ValueError: If measurement, mask, bands and step do not fit together, or a part to calibrate
-            is unknown.
+        FileFormatError: A variable is no real image.
+        ValueError: If measurement, mask, bands and step do not fit together, the mask is not the
+            right way round, or a part to calibrate is unknown.
     """
+    _check_parts(calibrate)
+    centres, notes = _wavelengths(bands, wavelengths, step)
+    seen = read_snapshot(
+        measurement,
+        mask,
+        variables=(variable, mask_variable),
+        wavelengths=centres,
+        box=_range(centres),
+        step=step,
+        axis=axis,
+        saturation=saturation,
+        lines=rows,
+        check_mask=check_mask,
+    )
+    as_filed = seen.camera
+    good = seen.trusted
+    coded = seen.coded
+    dark = background
+    if dark is None:
+        dark = uncoded_light(seen.y[good], coded[good])
+    if not dark < seen.top:
+        raise ValueError(
+            f"cassi_real: background={dark:g} is not below the brightest pixel, {seen.top:g}."
+        )
+    # in units of a scene that is 1 in all bands where the detector is brightest: priors start there
+    unit = (seen.top - dark) / float(coded.max())
+    y = (seen.y - dark) / unit
+    model = _noise_model(
+        seen.dispersed_last(y), seen.dispersed_last(good), noise_level, seen.top / unit
+    )
+    notes |= {
+        "negative or saturated pixels": f"{int((~good).sum())} of {y.numel()}",
+        "background": dark,
+        "noise": model,
+    }
+    highest = int((seen.y == seen.top).sum())
+    if highest > SHARED and saturation == 1:
+        notes["saturated?"] = f"{highest} pixels share the largest value: pass saturation=0.99"
+    if seen.turned is not None:
+        notes["mask, as filed"] = str(seen.turned)
+    placement = Placement()
+    if "mask" in calibrate:
+        found = mask_displacement(
+            seen.dispersed_last(y),
+            seen.dispersed_last(as_filed.mask),
+            y.shape[axis] - as_filed.scene[axis],
+            seen.dispersed_last(good),
+        )
+        placement = _learnt_placement(found, axis)
+        way, side, end = PLACES[axis]
+        notes[f"mask lies {way} by"] = (
+            f"{found[0]:.2f} px, {found[1]:.2f} more at the {side} and {found[2]:.2f} at the "
+            f"{end} edge"
+        )
+    camera = _camera(as_filed, calibrate, psf, placement, y.shape[axis])
+    flat = y.nan_to_num(0.0, 0.0, 0.0).flatten()
+    term = Term(camera.on(camera.bands), flat, model, rows=good.flatten().nonzero()[:, 0])
+    suggested = _suggestion(term, camera, hold_out)
+    return Problem([term], camera.box, camera.bands, suggested=suggested, notes=notes, average=1)
+
+
+def _check_parts(calibrate: Sequence[str]) -> None:
     unknown = set(calibrate) - PARTS
     if unknown:
         raise ValueError(
             f"cassi_real: cannot calibrate {sorted(unknown)}; there is mask, dispersion, gains, "
             "psf."
         )
-    y, code = _files(measurement, mask, variable, mask_variable, rows)
-    reach = round(step * (bands - 1))
-    if y.ndim != 2 or y.shape != (code.shape[0], code.shape[1] + reach):
+
+
+def _wavelengths(
+    bands: int, wavelengths: Sequence[float] | np.ndarray | Tensor | None, step: float
+) -> tuple[Tensor, dict[str, object]]:
+    """The bands' centres (nm), and a note on where they come from."""
+    if bands > 1 and step == 0:
         raise ValueError(
-            f"{measurement}: {variable} is {tuple(y.shape)}; a mask of {tuple(code.shape)} and "
-            f"{bands} bands {step:g} px apart need ({code.shape[0]}, {code.shape[1] + reach}). "
-            "Another number of bands, or transposed?"
+            "cassi_real: step=0 lays all bands on one place; no snapshot tells them apart."
         )
-    wavelengths = band_centres(bands)
-    box = Box((0.0, 0.0, 450.0), (*map(float, code.shape), 650.0), ("px", "px", "nm"))
-    as_filed = CASSI(box, code, wavelengths, steps(wavelengths, step))
-    top = float(y[torch.isfinite(y)].max())
-    good = torch.isfinite(y) & (y >= 0) & (y <= saturation * top)
-    coded = as_filed.on(as_filed.bands).snapshot(torch.ones(as_filed.bands.shape))
-    dark = background
-    if dark is None:
-        dark = uncoded_light(y[good], coded[good])
-    # in units of a scene that is 1 in all bands where the detector is brightest: priors start there
-    unit = (top - dark) / float(coded.max())
-    y = (y - dark) / unit
-    model = _noise_model(y, good, noise_level, top / unit)
-    notes: dict[str, object] = {
-        "negative or saturated pixels": f"{int((~good).sum())} of {y.numel()}",
-        "background": dark,
-        "noise": model,
-    }
-    placement = Placement()
-    if "mask" in calibrate:
-        found = mask_displacement(y, code, reach, good)
-        placement = _learnt_placement(found)
-        notes["mask lies lower by"] = (
-            "{:.2f} px, {:.2f} more at the lower and {:.2f} at the right edge".format(*found)
-        )
-    camera = _camera(as_filed, calibrate, psf, placement, y.shape[1])
-    seen = good.flatten().nonzero()[:, 0]
-    flat = y.nan_to_num(0.0, 0.0, 0.0).flatten()
-    term = Term(camera.on(camera.bands), flat, model, rows=seen)
-    suggested = _suggestion(term, camera, hold_out)
-    return Problem([term], box, camera.bands, suggested=suggested, notes=notes, average=1)
+    if wavelengths is None:
+        centres = band_centres(bands)
+        source = "spread evenly"
+        if bands == len(TSA_WAVELENGTHS):
+            source = "of the TSA camera"
+        return centres, {
+            "wavelengths": f"{bands} bands {source}, {centres[0]:g} to {centres[-1]:g} nm, assumed"
+        }
+    centres = torch.as_tensor(wavelengths, dtype=torch.float64).reshape(-1)
+    if len(centres) != bands:
+        raise ValueError(f"cassi_real: {len(centres)} wavelengths for bands={bands}.")
+    return centres, {}
 
 
-def _files(
-    measurement: str,
-    mask: str | None,
-    variable: str,
-    mask_variable: str,
-    rows: tuple[int, int] | None,
-) -> tuple[Tensor, Tensor]:
-    """The snapshot and the mask, cropped to `rows`."""
-    code_file = mask or mask_file(measurement)
-    if code_file is None:
-        raise ValueError(f"{measurement}: no mask.mat beside it; pass mask='...'.")
-    y = torch.from_numpy(read_matlab(scene_file(measurement), variable)).float()
-    code = torch.from_numpy(read_matlab(code_file, mask_variable)).float()
-    if rows is None:
-        return y, code
-    return y[rows[0] : rows[1]], code[rows[0] : rows[1]]
+def _range(centres: Tensor) -> tuple[float, float]:
+    """The wavelengths (nm) between which the scene lies: half a band beyond the outer centres."""
+    if float(centres[0]) >= 450 and float(centres[-1]) <= 650:
+        return 450.0, 650.0
+    half = torch.ones(1, dtype=torch.float64)
+    if len(centres) > 1:
+        half = 0.5 * centres.diff()
+    return float(centres[0] - half[0]), float(centres[-1] + half[-1])
 
 
 def _noise_model(
@@ -174,12 +232,20 @@ def _noise_model(
     return noise.Gaussian(noise_level * top)
 
 
-def _learnt_placement(found: Tensor) -> Placement:
-    """A placement that starts where `mask_displacement` found the mask, and is learnt."""
+def _learnt_placement(found: Tensor, axis: int) -> Placement:
+    """A placement that starts where `mask_displacement` found the mask, and is learnt.
+
+    Args:
+        found: (3,) pixels across the dispersion: in the middle, how much more at the edge across
+            the dispersion, and how much more at the edge along it.
+        axis: The image axis that is dispersed.
+    """
+    across = 1 - axis
     shift = torch.zeros(2)
     stretch = torch.zeros(2, 2)
-    shift[0] = found[0]
-    stretch[0] = found[1:]
+    shift[across] = found[0]
+    stretch[across, across] = found[1]
+    stretch[across, axis] = found[2]
     return Placement(nn.Parameter(shift), stretch=nn.Parameter(stretch))
 
 
@@ -201,6 +267,7 @@ def _camera(
         as_filed.mask,
         as_filed.wavelengths,
         law,
+        axis=as_filed.axis,
         psf=blur,
         response=response,
         placement=placement,

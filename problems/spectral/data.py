@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,12 +23,14 @@ from torch import Tensor
 from inverse_inr.io import FileFormatError, SpectralCube, read_cube
 from inverse_inr.io.matlab import matlab_variables
 from inverse_inr.problems.images import EXAMPLES, load_image
+from inverse_inr.ranges import Count, checked
 
 VARIABLES = {"img": 1.0, "img_expand": 1 / 65536, "data_slice": 1 / 65536, "HSI": 1.0}
 """Names of the cube in files of published sets, and factors that bring values to [0, 1]."""
 
 
-def photograph(scene: str, size: int) -> Tensor:
+@checked
+def photograph(scene: str, size: Count) -> Tensor:
     """Return the middle square of an image, averaged down.
 
     Args:
@@ -59,6 +61,7 @@ def photograph(scene: str, size: int) -> Tensor:
     return torch.from_numpy(resize(square, (size, size), anti_aliasing=True)).float().clamp(0, 1)
 
 
+@checked
 def is_cube(scene: str) -> bool:
     """Tell whether a scene is a cube: indian_pines, a folder, or a file that is not an image.
 
@@ -70,12 +73,16 @@ def is_cube(scene: str) -> bool:
     return scene == "indian_pines" or path.is_dir() or path.suffix.lower() not in pictures
 
 
-def scene_cube(scene: str, variable: str | None, wavelengths: Tensor, size: int) -> Tensor:
+@checked
+def scene_cube(
+    scene: str, variable: str | None, wavelengths: Tensor, size: Count
+) -> tuple[Tensor, dict[str, Any]]:
     """Return a cube's bands at given wavelengths, from its corner.
 
     Published sets keep their scale, others become 1 at their largest. A cube that says its
     wavelengths and covers the given ones is interpolated. Any other cube has its neighbouring bands
-    averaged to as many, and takes the given wavelengths as their names.
+    averaged to as many, and takes the given wavelengths as their names. Bands of which nothing was
+    measured are left out.
 
     Args:
         scene: "indian_pines", a file, a folder, or "folder:number".
@@ -84,19 +91,25 @@ def scene_cube(scene: str, variable: str | None, wavelengths: Tensor, size: int)
         size: The most pixels per axis.
 
     Returns:
-        (H, W, bands) in [0, 1].
+        (H, W, bands) in [0, 1], NaN where nothing was measured; and notes on how it was read.
 
     Raises:
-        ValueError: If the cube has fewer bands.
+        ValueError: If the cube has fewer bands, or no light.
     """
     if scene == "indian_pines":
         cube, scaled = indian_pines(), False
     else:
         cube, scaled = _cube(scene, variable)
-    values = cube.values.clamp(min=0)
+    notes: dict[str, Any] = {f"cube: {name}": note for name, note in cube.notes.items()}
+    values = cube.values.where(cube.measured, float("nan")).clamp(min=0)
     own = cube.wavelengths
+    seen = cube.measured.any(0).any(0)
+    if not bool(seen.all()):
+        notes["cube: empty bands"] = f"{int((~seen).sum())} without any measured value, left out"
+        values = values[..., seen]
+        own = None if own is None else own[seen]
     bands = len(wavelengths)
-    if own is not None and own[0] <= wavelengths[0] and wavelengths[-1] <= own[-1]:
+    if own is not None and len(own) and own[0] <= wavelengths[0] and wavelengths[-1] <= own[-1]:
         k = torch.searchsorted(own, wavelengths).clamp(1, len(own) - 1)
         t = ((wavelengths - own[k - 1]) / (own[k] - own[k - 1])).to(values)
         values = torch.lerp(values[..., k - 1], values[..., k], t)
@@ -106,11 +119,21 @@ def scene_cube(scene: str, variable: str | None, wavelengths: Tensor, size: int)
             f"{bands}. Bands first? Pass a file with cube.transpose(1, 2, 0)."
         )
     else:
+        span = "unknown wavelengths"
+        if own is not None:
+            span = f"{own[0]:g} to {own[-1]:g} nm"
+        notes["cube: bands"] = (
+            f"{values.shape[-1]} bands of {span} averaged to {bands}, which stand for "
+            f"{wavelengths[0]:g} to {wavelengths[-1]:g} nm"
+        )
         edges = [round(k * values.shape[-1] / bands) for k in range(bands + 1)]
         values = torch.stack([values[..., a:b].mean(-1) for a, b in itertools.pairwise(edges)], -1)
+    top = float(values.nan_to_num(0.0).max())
+    if not top > 0:
+        raise ValueError(f"{scene}: the cube has no positive value.")
     if not scaled:
-        values = values / values.max()
-    return values.clamp(max=1)[:size, :size].contiguous()
+        values = values / top
+    return values.clamp(max=1)[:size, :size].contiguous(), notes
 
 
 def indian_pines() -> SpectralCube:
@@ -130,6 +153,7 @@ def indian_pines() -> SpectralCube:
     return SpectralCube(torch.from_numpy(np.asarray(load_indian_pines().tensor, dtype=np.float32)))
 
 
+@checked
 def scene_file(scene: str) -> Path:
     """Return the file of one scene, or the folder itself where it holds one image per band.
 
@@ -153,6 +177,7 @@ def scene_file(scene: str) -> Path:
     return files[number - 1]
 
 
+@checked
 def mask_file(scene: str) -> Path | None:
     """Return the calibrated mask that lies next to the scenes of a published folder, or None.
 

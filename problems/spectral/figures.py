@@ -13,12 +13,14 @@ from inverse_inr import Box, Grid, Problem, Solution, sample
 from inverse_inr.io import write_png
 from inverse_inr.io.files import atomic_write
 from inverse_inr.operators import render_srgb
+from inverse_inr.ranges import checked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
+@checked
 def colours_of(cube: Tensor, grid: Grid) -> Tensor:
     """Return the colours of radiances, with the brightest 0.5 % shown as white.
 
@@ -32,6 +34,7 @@ def colours_of(cube: Tensor, grid: Grid) -> Tensor:
     return render_srgb(cube, grid.axes(torch.float64)[-1])
 
 
+@checked
 def spectral_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
     """Draw a column for the truth and for every solution: colours, four bands, spectra of 3 places.
 
@@ -48,7 +51,7 @@ def spectral_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
     truth = None
     cubes = {s.method: s.sample()[..., 0] for s in solutions}
     if problem.reference is not None:
-        truth = sample(problem.reference, grid, average=problem.average)[..., 0]
+        truth = sample(problem.reference, grid, average=problem.average)[..., 0].nan_to_num(0.0)
         cubes = {"truth": truth} | cubes
     centers = grid.axes(torch.float64)[-1]
     chosen = [round(f * (grid.shape[2] - 1)) for f in (0.1, 0.37, 0.63, 0.9)]
@@ -125,6 +128,7 @@ def _places(cube: Tensor) -> list[tuple[int, int]]:
     return found
 
 
+@checked
 def write_cube(solution: Solution, folder: Path) -> list[Path]:
     """Write cube.mat, (H, W, L) with its wavelengths in nm, and colours.png.
 

@@ -26,12 +26,14 @@ from inverse_inr import (
     Suggestion,
     Term,
     baselines,
+    memory,
     noise,
 )
 from inverse_inr.operators import SpectralResponse
 from inverse_inr.problems.spectral.data import photograph
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral.scenes import Reflectances, SpectralScene, spectral_scene
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import Discrepancy
 
@@ -42,14 +44,15 @@ WEIGHTS = tuple(10.0**k for k in range(6, -3, -1))
 """Weights of smoothness that `smoothest_spectra` tries, from the largest down."""
 
 
+@checked
 def spectral_sr(
     scene: str = "astronaut",
     *,
-    size: int = 64,
-    bands: int = 28,
-    noise_level: float = 0.01,
+    size: Count = 64,
+    bands: Count = 28,
+    noise_level: Positive = 0.01,
     reflectances: Reflectances = "pigments",
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Simulate an RGB image of a generated scene, from which to find a spectrum in every pixel.
 
@@ -72,15 +75,16 @@ def spectral_sr(
     )
 
 
+@checked
 def fusion(
     scene: str = "astronaut",
     *,
-    size: int = 64,
-    factor: int = 8,
-    bands: int = 28,
-    noise_level: float = 0.01,
+    size: Count = 64,
+    factor: Count = 8,
+    bands: Count = 28,
+    noise_level: Positive = 0.01,
     reflectances: Reflectances = "pigments",
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> Problem:
     """Simulate an RGB image of fine pixels, and a spectrometer's cube of coarse ones.
 
@@ -115,7 +119,8 @@ def fusion(
     )
 
 
-def coarse_pixels(grid: Grid, factor: int) -> OnGrid:
+@checked
+def coarse_pixels(grid: Grid, factor: Count) -> OnGrid:
     """Return the operator that takes means over factor x factor pixels of each band.
 
     Args:
@@ -140,6 +145,7 @@ def coarse_pixels(grid: Grid, factor: int) -> OnGrid:
     return OnGrid(mean, grid, (height // factor, width // factor, bands))
 
 
+@checked
 def camera_curves(wavelengths: Tensor) -> Tensor:
     """Return the sensitivities of `CAMERA`'s red, green and blue; each integrates to one.
 
@@ -154,7 +160,8 @@ def camera_curves(wavelengths: Tensor) -> Tensor:
     return curves / torch.trapezoid(curves, wavelengths[:, None], dim=0)
 
 
-def smoothest_spectra(problem: Problem, weight: float | None = None) -> Solution:
+@checked
+def smoothest_spectra(problem: Problem, weight: Positive | None = None) -> Solution:
     """Find the smoothest spectra of the measured colours, pixel by pixel, in closed form.
 
         minimise |R x - y|² / 2 σ² + weight |second differences of x|² / 2
@@ -201,6 +208,7 @@ def smoothest_spectra(problem: Problem, weight: float | None = None) -> Solution
     )
 
 
+@checked
 def interpolated(problem: Problem) -> Solution:
     """Interpolate the coarse cube alone, cubic between its pixels' centres.
 
@@ -228,6 +236,8 @@ def interpolated(problem: Problem) -> Solution:
 def _scene(
     scene: str, size: int, bands: int, reflectances: Reflectances
 ) -> tuple[Grid, SpectralScene]:
+    # 24 materials, and the cube a few times
+    memory.require(f"size={size}, bands={bands}", size**2 * (800.0 + 16.0 * bands))
     box = Box((0.0, 0.0, 420.0), (float(size), float(size), 700.0), ("px", "px", "nm"))
     truth = spectral_scene(photograph(scene, size), box, reflectances=reflectances)
     return Grid(box, (size, size, bands)), truth

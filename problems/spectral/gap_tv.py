@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,6 +22,10 @@ from torch import Tensor
 from inverse_inr import Problem, Solution, Term
 from inverse_inr.baselines import Judge
 from inverse_inr.operators import CassiOnGrid
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
+
+Strength = Positive | Literal["held-out", "oracle"]
+"""A strength, or the rule that chooses one."""
 
 Denoiser = Callable[[Tensor, float], Tensor]
 """Maps a cube (H, W, L) and a strength to the denoised cube."""
@@ -35,7 +40,8 @@ TOLERANCE = 1e-3
 """Relative residual at which conjugate gradients stop, where the camera blurs."""
 
 
-def total_variation(cube: Tensor, strength: float, iterations: int = 5) -> Tensor:
+@checked
+def total_variation(cube: Tensor, strength: Positive, iterations: Count = 5) -> Tensor:
     """Denoise each band by Chambolle's projection, with scikit-image.
 
     Args:
@@ -54,7 +60,8 @@ def total_variation(cube: Tensor, strength: float, iterations: int = 5) -> Tenso
     return torch.from_numpy(found)
 
 
-def wavelets(cube: Tensor, strength: float) -> Tensor:
+@checked
+def wavelets(cube: Tensor, strength: Positive) -> Tensor:
     """Denoise each band by soft-thresholded wavelets, with scikit-image.
 
     Args:
@@ -70,14 +77,15 @@ def wavelets(cube: Tensor, strength: float) -> Tensor:
     return torch.from_numpy(found)
 
 
+@checked
 def gap_tv(
     problem: Problem,
-    strength: float | str = "held-out",
+    strength: Strength = "held-out",
     *,
-    strengths: Sequence[float] = STRENGTHS,
-    iterations: int = 100,
+    strengths: Sequence[Positive] = STRENGTHS,
+    iterations: Count = 100,
     denoiser: Denoiser = total_variation,
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> Solution:
     """Solve by accelerated GAP around a denoiser.
 
@@ -97,14 +105,15 @@ def gap_tv(
     return _solved(problem, strength, strengths, iterations, denoiser, gap_iterates, "GAP-TV", seed)
 
 
+@checked
 def admm_tv(
     problem: Problem,
-    strength: float | str = "held-out",
+    strength: Strength = "held-out",
     *,
-    strengths: Sequence[float] = STRENGTHS,
-    iterations: int = 100,
+    strengths: Sequence[Positive] = STRENGTHS,
+    iterations: Count = 100,
     denoiser: Denoiser = total_variation,
-    seed: int = 0,
+    seed: WholeNumber = 0,
 ) -> Solution:
     """Solve by ADMM around a denoiser, which may leave noise unexplained (η > 0).
 

@@ -27,6 +27,7 @@ from inverse_inr.problems.spectral.trained import (
     mean_spectrum_of,
     root_mean_square,
 )
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
 
 
@@ -42,15 +43,16 @@ class HyperSpectra(nn.Module):
         seed: Of the weights.
     """
 
+    @checked
     def __init__(
         self,
-        bands: int,
+        bands: Count,
         *,
-        colours: int = 3,
-        frequencies: int = 3,
-        width: int = 32,
-        features: int = 32,
-        seed: int = 0,
+        colours: Count = 3,
+        frequencies: Count = 3,
+        width: Count = 32,
+        features: Count = 32,
+        seed: WholeNumber = 0,
     ) -> None:
         super().__init__()
         self.frequencies = frequencies
@@ -112,14 +114,15 @@ class HyperSpectra(nn.Module):
         return 0.1 * torch.cat([angle.sin(), angle.cos()], -1)
 
 
+@checked
 def train(
     problems: Sequence[Problem],
     model: HyperSpectra | None = None,
     *,
-    steps: int = 600,
-    crop: int = 48,
-    lr: float = 3e-3,
-    seed: int = 0,
+    steps: Count = 600,
+    crop: Count = 48,
+    lr: Positive = 3e-3,
+    seed: WholeNumber = 0,
 ) -> HyperSpectra:
     """Learn from images with known cubes: per step a random crop of one problem, randomly flipped.
 
@@ -152,6 +155,7 @@ def train(
     return model
 
 
+@checked
 @torch.no_grad()
 def reconstruct(model: HyperSpectra, problem: Problem) -> Solution:
     """Return the spectra of a measured image: one forward pass, nothing is fitted.
@@ -174,6 +178,7 @@ def reconstruct(model: HyperSpectra, problem: Problem) -> Solution:
     )
 
 
+@checked
 def colours_of(problem: Problem) -> Tensor:
     """Return the measured image (H, W, colours) of a problem's first term.
 
@@ -192,6 +197,7 @@ def colours_of(problem: Problem) -> Tensor:
     return y.reshape(*space, -1)
 
 
+@checked
 def linear_regression(problems: Sequence[Problem], problem: Problem) -> Solution:
     """Find spectra by the best affine map from a pixel's colours, which a network must beat.
 
@@ -208,6 +214,7 @@ def linear_regression(problems: Sequence[Problem], problem: Problem) -> Solution
     )
 
 
+@checked
 def mean_spectrum(problems: Sequence[Problem], problem: Problem) -> Solution:
     """Put the mean spectrum of the training cubes in every pixel.
 

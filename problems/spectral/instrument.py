@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from inverse_inr import noise
 from inverse_inr.io import read_matlab
+from inverse_inr.operators.spectral.camera_inputs import ImageAxis
+from inverse_inr.ranges import Finite, NonNegative, Positive, Range, checked
 
 Calibration = Literal["true", "nominal", "learnt"]
 """What the model knows of the alignment; see `Alignment`."""
+
+Efficiency = Annotated[float, Range(least=0, below=1)]
+"""A quantum efficiency: a fraction below 1, and 0 for Poisson noise."""
 
 TEN_BITS = 1e-3
 """Rounding error of a 10-bit camera, as a fraction of the largest measurement: the noise that a
 model assumes where the simulation has none."""
 
 
+@checked
 @dataclass(frozen=True)
 class Optics:
     """Mask and disperser: they code the light of a scene.
@@ -28,35 +34,29 @@ class Optics:
         mask: A MATLAB file with a calibrated mask, cropped to the scene, or "random" (half open).
             By default the mask.mat next to the scene, or else a random mask.
         mask_variable: The mask's name in that file.
-        step: Pixels of dispersion from one band to the next, 0 or more.
+        step: Pixels of dispersion from one band to the next, which may be a fraction; negative
+            where longer wavelengths fall on lower pixels.
         mode: "single" masks, then disperses; "dual" disperses, masks and undoes the dispersion
             (as in `CASSI`).
-
-    Raises:
-        ValueError: If the step is negative.
+        axis: The image axis that is dispersed: 1 to the right or left, 0 down or up.
     """
 
     mask: str | None = None
     mask_variable: str = "mask"
-    step: float = 2.0
+    step: Finite = 2.0
     mode: Literal["single", "dual"] = "single"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.step < math.inf:
-            raise ValueError(
-                f"Optics: step={self.step} must be 0 or more (px a band). Flip the bands."
-            )
+    axis: ImageAxis = 1
 
     def reach(self, bands: int) -> float:
-        """Return the pixels from the first band to the last.
+        """Return the pixels between the first band and the last.
 
         Args:
             bands: Number of bands.
         """
-        return self.step * (bands - 1)
+        return abs(self.step) * (bands - 1)
 
     def code(self, beside: str | None, shape: tuple[int, int], bands: int, seed: int) -> Tensor:
-        """Return the mask of a scene, wider if the light is dispersed in front of it.
+        """Return the mask of a scene, longer if the light is dispersed in front of it.
 
         Args:
             beside: The file to use where `mask` is None.
@@ -65,27 +65,29 @@ class Optics:
             seed: Of a random mask.
 
         Returns:
-            (H, W) for "single", (H, W + reach) for "dual".
+            (H, W) for "single", and for "dual" longer along `axis` by the reach, rounded up.
 
         Raises:
             ValueError: If the file holds a smaller mask.
         """
         name = self.mask or beside or "random"
-        wide = shape[1]
+        wanted = list(shape)
         if self.mode != "single":
-            wide += round(self.reach(bands))
+            wanted[self.axis] += math.ceil(self.reach(bands) - 1e-6)
+        height, width = wanted
         if name == "random":
             generator = torch.Generator().manual_seed(seed + 1)
-            return (torch.rand(shape[0], wide, generator=generator) < 0.5).float()
+            return (torch.rand(height, width, generator=generator) < 0.5).float()
         code = torch.from_numpy(read_matlab(name, self.mask_variable)).float()
-        if code.ndim != 2 or code.shape[0] < shape[0] or code.shape[1] < wide:
+        if code.ndim != 2 or code.shape[0] < height or code.shape[1] < width:
             raise ValueError(
                 f"{name}: the mask {tuple(code.shape)} is smaller than the scene, "
-                f"({shape[0]}, {wide})."
+                f"({height}, {width})."
             )
-        return code[: shape[0], :wide].contiguous()
+        return code[:height, :width].contiguous()
 
 
+@checked
 @dataclass(frozen=True)
 class Alignment:
     """The true place of the optics, and whether the model knows it.
@@ -95,31 +97,14 @@ class Alignment:
         dispersion_scale: The true dispersion, as a multiple of the nominal one.
         calibration: "true": the model knows both. "nominal": it takes the nominal ones. "learnt":
             they are found together with the image.
-
-    Raises:
-        ValueError: If the shift is not two numbers, the scale is not positive, or the calibration
-            is unknown.
     """
 
-    mask_shift: tuple[float, float] = (0.0, 0.0)
-    dispersion_scale: float = 1.0
+    mask_shift: tuple[Finite, Finite] = (0.0, 0.0)
+    dispersion_scale: Positive = 1.0
     calibration: Calibration = "true"
 
-    def __post_init__(self) -> None:
-        if len(self.mask_shift) != 2:
-            raise ValueError(
-                f"Alignment: mask_shift={self.mask_shift} must be two numbers, one an image axis."
-            )
-        if not 0 < self.dispersion_scale < math.inf:
-            raise ValueError(
-                f"Alignment: dispersion_scale={self.dispersion_scale} must be positive. "
-                "A difference?"
-            )
-        if self.calibration not in get_args(Calibration):
-            known = ", ".join(get_args(Calibration))
-            raise ValueError(f"Alignment: calibration={self.calibration!r} is not one of {known}.")
 
-
+@checked
 @dataclass(frozen=True)
 class Detector:
     """The noise of a detector: Gaussian, or that of electrons where a full well is given.
@@ -129,31 +114,12 @@ class Detector:
         full_well: Electrons of the largest measurement: shot noise instead of `noise_level`.
         readout: Standard deviation of the readout noise in electrons, together with shot noise.
         efficiency: Quantum efficiency of binomial detection, as in `noise.Sensor`; 0 for Poisson.
-
-    Raises:
-        ValueError: If a level is negative, the full well is not positive, or the efficiency lies
-            outside [0, 1).
     """
 
-    noise_level: float = 0.01
-    full_well: float | None = None
-    readout: float = 10.0
-    efficiency: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("noise_level", "readout"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"Detector: {name}={getattr(self, name)} is a standard deviation, 0 or more."
-                )
-        if self.full_well is not None and not self.full_well > 0:
-            raise ValueError(
-                f"Detector: full_well={self.full_well} must be positive (electrons), or None."
-            )
-        if not 0 <= self.efficiency < 1:
-            raise ValueError(
-                f"Detector: efficiency={self.efficiency} must lie in [0, 1). In percent?"
-            )
+    noise_level: NonNegative = 0.01
+    full_well: Positive | None = None
+    readout: NonNegative = 10.0
+    efficiency: Efficiency = 0.0
 
     def measured(self, mean: Tensor, seed: int) -> tuple[Tensor, noise.Noise]:
         """Draw noisy measurements.
@@ -164,8 +130,13 @@ class Detector:
 
         Returns:
             Measurements (n,), and the model of their noise.
+
+        Raises:
+            ValueError: If no light reaches the detector.
         """
         top = float(mean.max())
+        if not top > 0:
+            raise ValueError("Detector: no light reaches the detector. An opaque mask or scene?")
         generator = torch.Generator().manual_seed(seed)
         if self.full_well is not None:
             sensor = noise.Sensor(self.full_well / top, self.readout, self.efficiency)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.operators.spectral.shear import blur_bands, gaussian_kernels
+from inverse_inr.ranges import WholeNumber, checked
 
 DISPLACEMENTS = torch.linspace(-2, 2, 17, dtype=torch.float64)
 """Vertical displacements (px) that are tried in each window."""
@@ -45,8 +46,13 @@ STIFFNESS = 0.5
 few windows must not decide them."""
 
 
+@checked
 def mask_displacement(
-    y: Tensor, mask: Tensor, reach: int, trusted: Tensor | None = None, seed: int = 0
+    y: Tensor,
+    mask: Tensor,
+    reach: WholeNumber,
+    trusted: Tensor | None = None,
+    seed: WholeNumber = 0,
 ) -> Tensor:
     """Find how far the mask lies below its place.
 

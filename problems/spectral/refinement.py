@@ -26,6 +26,7 @@ from inverse_inr.problems.spectral.gap_tv import (
     one_snapshot,
     total_variation,
 )
+from inverse_inr.ranges import Count, NonNegative, Positive, checked
 
 HARDLY_ANY_NOISE = 0.002
 """Standard deviation, as a fraction of the largest measurement, up to which `refined` pays. At
@@ -69,14 +70,15 @@ class Refined(nn.Module):
         return getattr(self.field, "lattice_chunk", CHUNK)
 
 
+@checked
 @torch.no_grad()
 def refined(
     solution: Solution,
     *,
-    spectra: int = 3,
-    strength: float = 0.05,
-    iterations: int = 160,
-    eta: float = 0.02,
+    spectra: Count = 3,
+    strength: Positive = 0.05,
+    iterations: Count = 160,
+    eta: NonNegative = 0.02,
 ) -> Solution:
     """Return a solution whose cube explains the detector pixels that its fit saw.
 
@@ -127,6 +129,7 @@ def refined(
     return found
 
 
+@checked
 def fitted_and_refined(problem: Problem) -> Solution:
     """Fit the problem's own prior, and refine it.
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Grid
+from inverse_inr.ranges import Positive, checked
 
 Reflectances = Literal["pigments", "colorchecker"]
 """Materials of a scene: made-up ones, or those measured on a ColorChecker."""
@@ -46,6 +47,7 @@ class SpectralScene:
 
     smoothness = 0
 
+    @checked
     def __init__(self, abundances: Tensor, spectra: Tensor, box: Box) -> None:
         if abundances.shape[-1] != spectra.shape[0] or spectra.shape[1] != len(WAVELENGTHS):
             raise ValueError(
@@ -97,8 +99,9 @@ class SpectralScene:
         return (self.abundances[i, j] @ self.spectra_at(bands))[..., None]
 
 
+@checked
 def spectral_scene(
-    image: Tensor, box: Box, *, reflectances: Reflectances = "pigments", sharpness: float = 0.4
+    image: Tensor, box: Box, *, reflectances: Reflectances = "pigments", sharpness: Positive = 0.4
 ) -> SpectralScene:
     """Return a scene that looks like an RGB image: each pixel mixes materials of like colours.
 

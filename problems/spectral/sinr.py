@@ -28,17 +28,19 @@ from inverse_inr.problems.spectral.trained import (
     mean_spectrum_of,
     root_mean_square,
 )
+from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
 
 
+@checked
 def train(
     problems: Sequence[Problem],
     model: Sinr | None = None,
     *,
-    steps: int = 400,
-    crop: int = 48,
-    lr: float = 2e-3,
-    seed: int = 0,
+    steps: Count = 400,
+    crop: Count = 48,
+    lr: Positive = 2e-3,
+    seed: WholeNumber = 0,
 ) -> Sinr:
     """Learn from simulated snapshots with known cubes: per step one random crop of one problem.
 
@@ -81,6 +83,7 @@ def train(
     return model
 
 
+@checked
 @torch.no_grad()
 def reconstruct(model: Sinr, problem: Problem) -> Solution:
     """Return the trained network's field of a snapshot: one forward pass, nothing is fitted.
@@ -104,6 +107,7 @@ def reconstruct(model: Sinr, problem: Problem) -> Solution:
     )
 
 
+@checked
 @torch.no_grad()
 def first_guess(problem: Problem) -> tuple[Tensor, float]:
     """Return A'(A A')⁻¹ y, the least-norm cube that explains the snapshot.
@@ -128,8 +132,9 @@ def first_guess(problem: Problem) -> tuple[Tensor, float]:
     return cube / level, level
 
 
+@checked
 def linear_regression(
-    problems: Sequence[Problem], problem: Problem, ridge: float = 1e-3
+    problems: Sequence[Problem], problem: Problem, ridge: NonNegative = 1e-3
 ) -> Solution:
     """Find spectra by the best affine map from a pixel's first guess, which a network must beat.
 
@@ -148,6 +153,7 @@ def linear_regression(
     )
 
 
+@checked
 def mean_spectrum(problems: Sequence[Problem], problem: Problem) -> Solution:
     """Put the mean spectrum of the training cubes in every pixel, at the snapshot's level.
 

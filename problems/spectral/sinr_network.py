@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Grid
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 
 
 class SpectralAttention(nn.Module):
@@ -29,7 +30,8 @@ class SpectralAttention(nn.Module):
         Cai et al. (2022), MST, whose block SINR uses.
     """
 
-    def __init__(self, channels: int, heads: int = 2) -> None:
+    @checked
+    def __init__(self, channels: Count, heads: Count = 2) -> None:
         super().__init__()
         self.heads = heads
         self.mix = nn.Conv2d(channels, 3 * channels, 1, bias=False)
@@ -71,16 +73,17 @@ class Sinr(nn.Module):
         seed: Of the weights.
     """
 
+    @checked
     def __init__(
         self,
-        bands: int,
+        bands: Count,
         span: tuple[float, float],
         *,
-        channels: int = 32,
-        blocks: int = 2,
-        frequencies: int = 4,
-        width: int = 64,
-        seed: int = 0,
+        channels: Count = 32,
+        blocks: Count = 2,
+        frequencies: Count = 4,
+        width: Count = 64,
+        seed: WholeNumber = 0,
     ) -> None:
         super().__init__()
         self.bands = bands
@@ -167,7 +170,8 @@ class SinrField(nn.Module):
         grid: (H, W, L) of the cube.
     """
 
-    def __init__(self, model: Sinr, features: Tensor, level: float, grid: Grid) -> None:
+    @checked
+    def __init__(self, model: Sinr, features: Tensor, level: Positive, grid: Grid) -> None:
         super().__init__()
         self.model = model
         self.features = nn.Buffer(features)

@@ -26,7 +26,7 @@ def bands(count: int) -> Tensor:
 def camera(height=6, width=9, count=5, pixels=1.0, mode="single", axis=1, **keywords) -> CASSI:
     shape = [height, width]
     if mode != "single":
-        shape[axis] += math.ceil((count - 1) * pixels)
+        shape[axis] += math.ceil((count - 1) * abs(pixels) - 1e-6)
     mask = keywords.pop("mask", rand(*shape))
     wavelengths = bands(count)
     return CASSI(

@@ -47,7 +47,13 @@ FLOORS = {
         "operators.ultrasound",
     ],
     "front door of the operators": ["operators", "operators.catalogue"],
-    "tools of problems": ["problems", "problems.images", "problems.pictures"],
+    "tools of problems": [
+        "problems",
+        "problems.images",
+        "problems.masks",
+        "problems.pictures",
+        "problems.pixels",
+    ],
     "problems": [
         "problems.audio",
         "problems.ct",

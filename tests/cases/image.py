@@ -1,4 +1,4 @@
-"""Shared by the tests of images: a ramp, and an image file of it."""
+"""Shared by the tests of images: a ramp, two halves, and an image file of them."""
 
 import torch
 
@@ -13,3 +13,8 @@ def save(path, values):
 
 def ramp(height=24, width=20):
     return torch.linspace(0.1, 0.9, height)[:, None, None].expand(height, width, 1).contiguous()
+
+
+def halves(height=24, width=20):
+    """Black above, white below."""
+    return (torch.arange(height) >= height // 2).float()[:, None, None].repeat(1, width, 1)

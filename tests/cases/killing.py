@@ -172,7 +172,7 @@ def after_death(config: Path, out: Path, log: Path) -> int:
 
 
 def killed(folder: Path) -> dict:
-    """Twenty deaths: at random moments, inside writes, before renames. Each is then gone on from."""
+    """Twenty deaths: at random moments, inside writes, before renames. Each run then goes on."""
     config, log = folder / "small.toml", folder / "log"
     began = time.monotonic()
     status_of(child(begin(config, folder / "whole"), log))

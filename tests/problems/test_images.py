@@ -63,7 +63,13 @@ def test_alpha_channel_is_refused_and_16_bits_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "match"), [({"bin": 0}, "bin=0"), ({"bin": 99}, "bin=99"), ({"crop": 0}, "crop=0")]
+    ("options", "match"),
+    [
+        ({"bin": 0}, "bin=0"),
+        ({"bin": 99}, "bin=99"),
+        ({"crop": 0}, "size=0"),
+        ({"crop": 99}, "crop=99 is larger than the image"),
+    ],
 )
 def test_bins_and_crops_beyond_the_image_are_refused(options, match):
     values, grid = ramp(), pixel_grid((24, 20))

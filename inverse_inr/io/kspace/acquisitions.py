@@ -77,6 +77,7 @@ class Acquisitions:
         names = dataset.dtype.names
         if names is None or not {"head", "data"} <= set(names) or not dataset.size:
             raise FileFormatError(f"{path}: {dataset.name[1:]} holds no ISMRMRD acquisitions.")
+        _check_records(path, dataset.dtype)
         heads = np.asarray(dataset.fields("head")[()]).reshape(-1)
         return cls(path, dataset, heads, np.arange(len(heads)))
 
@@ -222,6 +223,32 @@ class Acquisitions:
             if len(run):
                 out.extend(np.asarray(column[run[0] : run[-1] + 1]).reshape(-1))
         return out
+
+
+def _check_records(path: PathLike, dtype: np.dtype) -> None:
+    """Refuse a damaged description of the records, which would crash the HDF5 library.
+
+    Fields must lie one behind the other, be numbers, and samples be of 4 bytes each.
+    """
+    import h5py
+
+    for name in ("data", "traj"):
+        if name in (dtype.names or ()):
+            base = h5py.check_vlen_dtype(dtype[name])
+            if base is None or base != np.dtype("<f4").newbyteorder(base.byteorder):
+                raise FileFormatError(f"{path}: {name} of acquisitions is no list of float32.")
+    _check_fields(path, dtype["head"])
+
+
+def _check_fields(path: PathLike, dtype: np.dtype) -> None:
+    end = 0
+    places = sorted((dtype.fields or {}).values(), key=lambda place: place[1])
+    for part, offset, *_ in places:
+        if offset < end or part.base.kind not in "iufV" or offset + part.itemsize > dtype.itemsize:
+            raise FileFormatError(f"{path}: the fields of acquisition headers overlap. Damaged?")
+        end = offset + part.itemsize
+        if part.names is not None:
+            _check_fields(path, part)
 
 
 def chosen(

@@ -16,8 +16,9 @@ from inverse_inr.io.files import (
     signature,
 )
 from inverse_inr.io.hdf5 import dataset_names, numeric_dataset, open_hdf5
-from inverse_inr.io.matlab import matlab_variables
+from inverse_inr.io.matlab import matlab_struct, matlab_variables
 from inverse_inr.io.scans.tiff_frames import SUFFIXES, read_tiff_stack
+from inverse_inr.memory import require
 from inverse_inr.ranges import checked
 
 EXPECTED = "an array as .npy, .npz, .h5, .mat or .tif"
@@ -49,7 +50,7 @@ def array_shapes(path: PathLike) -> dict[str, tuple[int, ...]]:
             nodes = {name: file[name] for name in dataset_names(file)}
             return {n: tuple(d.shape) for n, d in nodes.items() if _numeric(d) and d.shape}
     elif kind == "matlab":
-        found = matlab_variables(path)
+        found = _matlab(path)
     return {name: array.shape for name, array in found.items() if _numeric(array)}
 
 
@@ -59,7 +60,8 @@ def read_array(path: PathLike, name: str | None = None) -> np.ndarray:
 
     Args:
         path: The file.
-        name: The array in a file that holds several; None for the nameless array of .npy or TIFF.
+        name: The array in a file that holds several, "struct.field" in MATLAB's structs; None for
+            the nameless array of .npy or TIFF.
 
     Returns:
         The array in its own shape and type. Pages of TIFF are (pages, rows, columns), a single one
@@ -93,18 +95,41 @@ def _read(path: Path, kind: str, name: str | None) -> np.ndarray:
     assert name is not None
     if kind == "hdf5":
         with open_hdf5(path) as file:
-            return np.asarray(numeric_dataset(file, name)[()])
+            found_there = numeric_dataset(file, name)
+            require(f"{path}: {name}", float(found_there.size) * found_there.dtype.itemsize)
+            return np.asarray(found_there[()])
     found: dict[str, Any] = {}
     if kind == "npz":
         with reading(path, EXPECTED, ("ZIP",)), np.load(path, allow_pickle=False) as archive:
             if name in archive.files:
                 return np.asarray(archive[name])
     else:
-        found = matlab_variables(path, name)
+        found = _matlab(path)
     if name not in found:
         listed = ", ".join(nearest_first(name, array_shapes(path))[:20]) or "none"
         raise FileFormatError(f"{path}: expected an array {name!r}; arrays: {listed}.")
     return np.asarray(found[name])
+
+
+def _matlab(path: Path) -> dict[str, Any]:
+    """The variables of a file; the fields of a 1 x 1 struct by "struct.field"."""
+    found: dict[str, Any] = {}
+    for name, variable in matlab_variables(path).items():
+        if variable.dtype.names is not None and variable.size == 1:
+            found |= _flat(name, matlab_struct(path, name))
+        else:
+            found[name] = variable
+    return found
+
+
+def _flat(before: str, fields: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            found |= _flat(f"{before}.{name}", value)
+        elif isinstance(value, np.ndarray):
+            found[f"{before}.{name}"] = value
+    return found
 
 
 def _numeric(array: Any) -> bool:

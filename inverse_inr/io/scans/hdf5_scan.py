@@ -15,6 +15,7 @@ from inverse_inr.io.scans.angles import to_radians
 from inverse_inr.io.scans.frames import Frames, averaged, between, photon_transfer_gain
 from inverse_inr.io.scans.layouts import DARK, FLAT, PARTS, PROJECTION, find_layout
 from inverse_inr.io.scans.record import Scan, row_slice
+from inverse_inr.memory import require
 from inverse_inr.registry import nearest
 
 
@@ -70,6 +71,12 @@ def read_hdf5_scan(
         ceiling = math.inf
         if data.dtype.kind in "iu":
             ceiling = float(np.iinfo(data.dtype).max)
+        picked = len(range(*selection.indices(count)))
+        require(
+            f"{path}: {picked} of {count} detector rows of {len(data)} views",
+            float(len(data)) * picked * data.shape[2] * (data.dtype.itemsize + 4),
+            "rows= reads some of them.",
+        )
         stack = np.asarray(data[:, selection])
         groups, dark = _fields(file, found, stack, keys, selection, data.shape)
         if keys is not None:
@@ -212,6 +219,9 @@ def _stack(file: Any, name: str, rows: slice, shape: tuple[int, ...]) -> np.ndar
             "expected (frames, rows, columns) with the same rows and columns. "
             "Cropped or binned differently?"
         )
+    picked = len(range(*rows.indices(data.shape[1])))
+    numbers = float(data.shape[0]) * picked * data.shape[2]
+    require(f"{file.filename}: {name} of shape {data.shape}", 8 * numbers)
     return np.asarray(data[:, rows])
 
 

@@ -5,8 +5,11 @@ Samples are integers of 8 to 32 bits, signed or not, or floats, in either byte o
 
 from __future__ import annotations
 
+import logging
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,14 @@ import numpy as np
 
 from inverse_inr.io.files import FileFormatError, PathLike, existing_file, reading
 from inverse_inr.io.scans.record import row_slice
+from inverse_inr.memory import require
 
 SUFFIXES = (".tif", ".tiff")
 """The suffixes of TIFF files, in lower case."""
 EXPECTED = "grey TIFF projections"
 """The kind of file that is read, for messages."""
+DAMAGE = re.compile("page offset|reshape|required tags|data offset|Offsets|ByteCounts|truncated")
+"""Words in what tifffile writes to its log, instead of raising, where pages are lost."""
 MOST_COMPRESSED = 1100
 """Bytes of image that one byte of a file may stand for: more is no file but a wrong header."""
 
@@ -129,14 +135,26 @@ def _pages(path: Path, rows: slice | None) -> tuple[np.ndarray, tuple[int, ...],
     """Rows of all pages of a file, the shape of a page and its type; None reads no samples."""
     import tifffile
 
-    with tifffile.TiffFile(path) as tiff:
+    with _complaints() as complaints, tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         page: Any = tiff.pages[0]
         shape = tuple(int(n) for n in page.shape)
         dtype = np.dtype(page.dtype or "V1")
         _check(path, page, series, shape, dtype)
+        damage = [text for text in complaints if DAMAGE.search(text)]
+        if damage:
+            reason = re.sub("<.*?> ", "", damage[0])
+            raise FileFormatError(
+                f"{path}: pages are missing or damaged ({reason}). A truncated copy?"
+            )
         if rows is None:
             return np.empty(0), shape, dtype
+        picked = len(range(*rows.indices(shape[0])))
+        require(
+            f"{path}: {picked} of {shape[0]} rows of its pages",
+            series.size * dtype.itemsize * picked / shape[0],
+            "rows= reads some of them.",
+        )
         if series.dataoffset is not None:  # one block of samples, as ImageJ writes large stacks
             stored = _stored(dtype, tiff.byteorder)
             count = math.prod(series.shape) // math.prod(shape)
@@ -144,6 +162,27 @@ def _pages(path: Path, rows: slice | None) -> tuple[np.ndarray, tuple[int, ...],
             return np.array(block[:, rows], dtype=dtype), shape, dtype
         frames = [_page_rows(path, one, rows, tiff.byteorder, shape, dtype) for one in series.pages]
     return np.stack(frames), shape, dtype
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect what tifffile writes to its log meanwhile, in place of writing it."""
+    said: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    log = logging.getLogger("tifffile")
+    keep = Keep()
+    spread = log.propagate
+    log.addHandler(keep)
+    log.propagate = False
+    try:
+        yield said
+    finally:
+        log.removeHandler(keep)
+        log.propagate = spread
 
 
 def _stored(dtype: np.dtype[Any], order: str) -> np.dtype[Any]:

@@ -128,3 +128,17 @@ def test_compressed_samples_are_refused(tmp_path: Path):
     path = write_own(tmp_path / "a.h5", lines_of(K, (53,)), header([SPACE]))
     with pytest.raises(FileFormatError, match="compressed"):
         read_kspace(path)
+
+
+def test_records_whose_fields_overlap_are_refused_before_they_are_read(tmp_path: Path):
+    """A damaged description crashes the HDF5 library when its samples are freed."""
+    path = write_own(tmp_path / "a.h5", lines_of(K), header([SPACE]))
+    whole = path.read_bytes()
+    at = whole.index(b"sample_time_us")
+    # the member's size follows its name, offset and class
+    changed = bytearray(whole)
+    size = changed.index(b"\x04\x00\x00\x00", at)
+    changed[size] = 8
+    path.write_bytes(changed)
+    with pytest.raises(FileFormatError):
+        read_kspace(path)

@@ -92,6 +92,14 @@ def cut(folder: Path) -> Path:
     return path
 
 
+def short(folder: Path) -> Path:
+    """Whole pages are lost at the end, which tifffile only logs."""
+    path = folder / "p.tif"
+    tifffile.imwrite(path, FRAMES.astype("u2"), photometric="minisblack", compression="zlib")
+    path.write_bytes(path.read_bytes()[:2000])
+    return path
+
+
 def huge(folder: Path) -> Path:
     path = folder / "p.tif"
     tifffile.imwrite(path, np.zeros((4, 4), "u2"), photometric="minisblack")
@@ -110,6 +118,7 @@ def huge(folder: Path) -> Path:
         (unlike, "p2.tif: a frame of"),
         (colour, "found RGB"),
         (cut, "damaged|truncated|Truncated"),
+        (short, "pages are missing or damaged"),
         (huge, "claims .* GiB"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -177,6 +177,13 @@ def test_an_offset_detector_that_cuts_off_in_half_a_turn_is_said():
     fbp(beam, measured(beam, small), PIXELS)
 
 
+def test_a_missing_wedge_is_said_and_left_empty():
+    beam = parallel(turn(130, math.radians(130)))
+    with pytest.warns(UserWarning, match="gaps of 51 degrees"):
+        image = fbp(beam, measured(beam), PIXELS)
+    assert float(metrics.psnr(image, TRUTH, data_range=1.0)) > 15
+
+
 @pytest.mark.parametrize("window", WINDOWS)
 def test_every_window_keeps_the_mean(window: str):
     beam = parallel(turn(180))
@@ -195,10 +202,27 @@ def test_the_ramp_filter_has_its_closed_form():
     torch.testing.assert_close(ramp_filter(impulse, 0.5), 0.5 * kernel.nan_to_num(0))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_image_has_the_precision_of_the_measurements(dtype: torch.dtype):
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (torch.float64, torch.float64),
+        (torch.float32, torch.float32),
+        (torch.float16, torch.float32),
+        (torch.bfloat16, torch.float32),
+    ],
+)
+def test_the_image_has_the_precision_of_the_measurements(dtype: torch.dtype, expected: torch.dtype):
     beam = parallel(turn(90))
-    assert fbp(beam, measured(beam).to(dtype), PIXELS).dtype == dtype
+    image = fbp(beam, measured(beam).to(dtype), PIXELS)
+    assert image.dtype == expected
+    assert float(metrics.psnr(image, TRUTH, data_range=1.0)) > 20
+
+
+def test_whole_numbers_are_measurements_too():
+    beam = parallel(turn(90))
+    y = (1000 * measured(beam)).round().to(torch.int32)
+    image = fbp(beam, y, PIXELS) / 1000
+    assert float(metrics.psnr(image, TRUTH, data_range=1.0)) > 28
 
 
 @pytest.mark.parametrize(

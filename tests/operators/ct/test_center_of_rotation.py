@@ -112,7 +112,7 @@ def with_nan(part: slice) -> Tensor:
     return y
 
 
-LATTICE = discs(*((x, y, 3, 1) for x in range(-40, 41, 8) for y in range(-40, 41, 8)))
+LATTICE = discs(*((x, y, 3, 1) for x in range(-40, 41, 16) for y in range(-40, 41, 16)))
 NOISE = torch.randn(360, BINS, generator=torch.Generator().manual_seed(0))
 
 
@@ -159,7 +159,7 @@ def test_what_shows_no_axis_is_refused(y: Tensor, angles: Tensor, message: str |
 
 def test_a_lattice_seen_by_one_pair_is_ambiguous():
     angles = torch.tensor([0.0, math.pi], dtype=F64)
-    y = measured(LATTICE, angles, -7.8)
+    y = measured(LATTICE, angles, -9.8)
     with pytest.raises(ValueError, match="may be at"):
         center_of_rotation(y, angles)
 

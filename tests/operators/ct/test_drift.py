@@ -135,20 +135,24 @@ def test_drift_is_found_jointly_and_in_turn() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DetectorDrift(beam(), -1), r"degree must be 0"),
+        (lambda: DetectorDrift(beam(), -1), r"degree=-1 must be a whole number of at least 0"),
         (
             lambda: DetectorDrift(beam(), 1, times=torch.arange(4.0)),
             r"5 views need as many finite times, got \(4,\)",
         ),
         (
             lambda: DetectorDrift(lambda rows: rows, 1),  # type: ignore[arg-type]
-            r"needs \(views, elements\)",
+            r"must be an Operator",
+        ),
+        (
+            lambda: DetectorDrift(ii.operators.Mask(torch.ones(3, 3), ii.Grid(BOX, (3, 3)))),
+            r"has shape \(9,\)",
         ),
     ],
-    ids=["degree", "times", "no beam"],
+    ids=["degree", "times", "function", "no views"],
 )
 def test_drifts_that_do_not_fit_are_refused(make, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         make()
 
 

@@ -229,3 +229,14 @@ def test_a_centre_for_each_view_can_be_learnt(make: Any):
 def test_centres_of_another_number_than_the_views_are_refused(make: Any, count: int):
     with pytest.raises(ValueError, match=rf"center has shape \({count},\) for 12 views"):
         make(views=12, center=torch.zeros(count))
+
+
+@pytest.mark.parametrize("make", [parallel, fan, cone])
+def test_some_views_of_a_scanner_keep_what_is_theirs(make: Any):
+    beam = make(views=6, center=nn.Parameter(torch.linspace(-0.1, 0.1, 6)))
+    some = beam.of_views(torch.tensor([True, False, True, False, False, True]))
+    assert some.shape == (3, *beam.shape[1:])
+    assert not list(some.parameters())
+    rows = torch.arange(len(beam)).reshape(beam.shape)[[0, 2, 5]].flatten()
+    for kept, whole in zip(some.rays(torch.arange(len(some))), beam.rays(rows), strict=True):
+        torch.testing.assert_close(kept, whole.detach())

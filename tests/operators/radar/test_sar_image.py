@@ -270,9 +270,9 @@ ANGLES = (torch.tensor([0.8]), torch.tensor([0.1]))
             r"incidence \(2,\) and azimuth \(1,\)",
         ),
         ((CUBE, torch.tensor([45.0]), ANGLES[1], (4, 4), 0.1), {}, "Degrees"),
-        ((CUBE, ANGLES[0], torch.tensor([math.nan]), (4, 4), 0.1), {}, "radians"),
-        ((CUBE, *ANGLES, (4, 0), 0.1), {}, "not positive"),
-        ((CUBE, *ANGLES, (4, 4), -0.1), {}, "not positive"),
+        ((CUBE, ANGLES[0], torch.tensor([math.nan]), (4, 4), 0.1), {}, "azimuth=.* finite"),
+        ((CUBE, *ANGLES, (4, 0), 0.1), {}, "Number 1 is 0"),
+        ((CUBE, *ANGLES, (4, 4), -0.1), {}, "pitch=-0.1 must be"),
         ((CUBE, *ANGLES, (4, 4), 0.1), {"law": "cubic"}, "'linear' or 'log'"),
     ],
 )

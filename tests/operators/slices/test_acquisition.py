@@ -108,7 +108,7 @@ def test_composition_with_a_warp_and_a_detector() -> None:
         (lambda: Slices.of_stack(torch.eye(4)[None] * 2, (2, 2), (1, 1), 3), "A scaled affine"),
         (
             lambda: Slices.of_stack(torch.eye(4)[None], (2, 2), (1, 1), 0),
-            "thickness must be positive",
+            "of_stack: thickness=0 must be a number above 0",
         ),
         (
             lambda: Slices.of_stack(torch.eye(4)[None], (2, 2), (1, 1), 3).select(

@@ -16,12 +16,13 @@ SIZES = [(6, 6), (7, 7), (6, 9), (9, 6), (5, 8)]
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
 @pytest.mark.parametrize("mode", ["single", "dual", "spatial-spectral"])
 @pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("step", [1, 2, -1, -2])
 def test_equals_an_independent_loop(size, mode, axis, step):
     a = camera(*size, pixels=step, mode=mode, axis=axis)
     grid = Grid(box(*size), (*size, 5))
     seen, cube = a.on(grid), rand(*size, 5, seed=1)
-    expected = loop(a.mask, cube, [step * k for k in range(5)], mode, axis)
+    shifts = [step * k for k in range(5)]
+    expected = loop(a.mask, cube, [d - min(shifts) for d in shifts], mode, axis)
     assert seen.grid == grid
     assert seen.shape == expected.shape == a.shape
     assert (seen.snapshot(cube) - expected).abs().max() < 1e-12
@@ -53,11 +54,32 @@ def test_it_sums_and_does_not_average():
 
 @pytest.mark.parametrize("mode", ["single", "dual"])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_points_and_grid_agree_for_whole_pixels(mode, axis):
-    a = camera(pixels=2.0, mode=mode, axis=axis)
+@pytest.mark.parametrize("pixels", [2.0, -1.0])
+def test_points_and_grid_agree_for_whole_pixels(mode, axis, pixels):
+    a = camera(pixels=pixels, mode=mode, axis=axis)
     field, seen = smooth_field(), a.on(a.bands)
     gridded = seen.flatten(seen.snapshot(field(a.bands.points(torch.float64))[..., 0]))
     assert (predict(a, field) - gridded).abs().max() < 1e-10 * gridded.abs().max()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("pixels", [-0.7, 2.1])
+def test_the_adjoint_of_fractional_shifts_either_way_is_exact(axis, pixels):
+    a = camera(pixels=pixels, axis=axis)
+    seen, cube = a.on(a.bands), rand(6, 9, 5, seed=1)
+    y = rand(len(a), seed=2)
+    back = adjoint(seen, None, y)[..., 0]
+    dots = float((seen.flatten(seen.snapshot(cube)) * y).sum()), float((cube * back).sum())
+    assert dots[0] == pytest.approx(dots[1], rel=1e-13)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_spectrum_to_the_left_is_the_mirror_of_one_to_the_right(axis):
+    cube, mask = rand(6, 9, 5, seed=1), rand(6, 9)
+    left = camera(pixels=-2.0, mask=mask, axis=axis)
+    right = camera(pixels=2.0, mask=mask.flip(axis), axis=axis)
+    mirrored = right.on(right.bands).snapshot(cube.flip(axis)).flip(axis)
+    assert torch.allclose(left.on(left.bands).snapshot(cube), mirrored, atol=1e-14)
 
 
 def test_a_fractional_shift_asks_the_field_where_it_is():

@@ -7,7 +7,7 @@ from cases.cassi import camera, rand
 from inverse_inr import adjoint
 
 
-@pytest.mark.parametrize("pixels", [1.0, 0.4, 1.7])
+@pytest.mark.parametrize("pixels", [1.0, 0.4, 1.7, -1.0, -1.7])
 @pytest.mark.parametrize("mode", ["single", "dual"])
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("eta", [0.0, 0.3])

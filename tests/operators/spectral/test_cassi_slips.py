@@ -32,7 +32,9 @@ FITTING = {
         ({"dispersion": Scaled(LAW, offset=-1.0)}, "off the detector's edge"),
         ({"box": Box((0, 0, 450), (6.5, 9, 650))}, "whole pixels"),
         ({"box": Box((0, 0), (6, 9))}, "two of space"),
-        ({"mode": "sd"}, "mode must be"),
+        ({"mode": "sd"}, "mode='sd' must be 'single', 'dual' or 'spatial-spectral'"),
+        ({"psf": -0.5}, "psf=-0.5 must be"),
+        ({"width": 0}, "width=0 must be a whole number of at least 1"),
         ({"axis": 2}, "axis=2"),
     ],
 )
@@ -66,7 +68,10 @@ def test_a_camera_refuses_cubes_of_another_count_or_order(grid, message):
             r"Placement: shift must have shape \(2,\), got \(3,\)",
         ),
         (lambda: Placement(stretch=torch.zeros(4)), r"Placement: stretch must have shape \(2, 2\)"),
-        (lambda: Placement(rotation=float("nan")), "Placement: rotation holds NaN"),
+        (
+            lambda: Placement(rotation=float("nan")),
+            "Placement: rotation=nan must be",
+        ),
     ],
 )
 def test_a_placement_refuses_what_it_cannot_mean(make, message):

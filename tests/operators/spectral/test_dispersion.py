@@ -1,5 +1,6 @@
 """Laws of dispersion: tables, polynomials, Cauchy, a thin prism of glass."""
 
+import pytest
 import torch
 
 from inverse_inr.operators.spectral.dispersion import (
@@ -8,6 +9,7 @@ from inverse_inr.operators.spectral.dispersion import (
     Polynomial,
     Scaled,
     ThinPrism,
+    on_detector,
     refractive_index,
     steps,
 )
@@ -46,3 +48,15 @@ def test_thin_prism_of_bk7():
         torch.tensor([486.13, 656.27]).double()
     )
     assert torch.allclose(shift, torch.tensor([0.0, 500 * (1.52238 - 1.51432)]).double(), atol=1e-2)
+
+
+def test_a_law_of_either_sign_counts_from_its_least_shift():
+    wavelengths = torch.tensor(TSA_WAVELENGTHS, dtype=torch.float64)
+    down = steps(wavelengths, -2.0)(wavelengths)
+    assert down.tolist() == [54.0 - 2 * k for k in range(28)]
+    grating = Polynomial(torch.tensor([1.0, -10.0]), reference=500.0)
+    moved = on_detector(grating, wavelengths)
+    assert float(moved(wavelengths).min()) == 0
+    assert torch.allclose(moved(wavelengths).diff(), grating(wavelengths).diff())
+    with pytest.raises(ValueError, match="steps: pixels=nan must be"):
+        steps(wavelengths, float("nan"))

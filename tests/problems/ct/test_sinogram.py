@@ -59,6 +59,16 @@ def test_every_format(tmp_path: Path, suffix: str, transposed: bool):
         assert fbp_error(ct_sinogram(str(path), angles=name)) < USUAL
 
 
+def test_fields_of_a_struct_of_matlab(tmp_path: Path):
+    """As the limited-angle data of HTC2022 are kept."""
+    parameters = {"angles": ANGLES.rad2deg().numpy(), "pixelSize": 0.05}
+    scan = {"type": "2D", "sinogram": sinogram(ANGLES).numpy(), "parameters": parameters}
+    scipy.io.savemat(tmp_path / "a.mat", {"CtDataFull": scan})
+    problem = ct_sinogram(str(tmp_path / "a.mat"))
+    assert fbp_error(problem) < USUAL
+    assert "'CtDataFull.sinogram'" in problem.notes["dataset"]
+
+
 def several(folder: Path) -> str:
     np.savez(folder / "s.npz", a=np.ones((4, 5)), b=np.ones((4, 5)))
     return str(folder / "s.npz")
@@ -214,6 +224,16 @@ def test_lengths_are_in_the_unit_of_the_pitch():
     # bins of five drop the last two of 72, which moves the middle by one
     assert float(binned.terms[0].operator.center) == pytest.approx(0.25 * 2.0)
     assert binned.terms[0].operator.pitch == pytest.approx(1.25)
+
+
+@pytest.mark.parametrize("span", [360.0, -360.0])
+def test_a_turn_whose_end_was_not_measured_is_said(span: float):
+    angles = torch.arange(90) * math.radians(span) / 90
+    problem = ct_sinogram(sinogram(angles, center=1.3), span=span, views="rows")
+    assert f"then span={span * 89 / 90:.6g}" in problem.notes["span"]
+    angles = torch.arange(90) * math.radians(span) / 89
+    whole = ct_sinogram(sinogram(angles, center=1.3), span=span, views="rows")
+    assert "span" not in whole.notes
 
 
 def test_without_opposite_views_the_axis_is_the_middle_and_said_to_be():

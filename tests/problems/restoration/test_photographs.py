@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cases.image import ramp, save
+from cases.image import halves, ramp, save
 
 from inverse_inr import Grid, SampledField, noise, predict, solve
 from inverse_inr.command.config import Run
@@ -63,10 +63,11 @@ def test_bayer_has_one_channel_a_pixel_and_nearest_fills_it():
     ("mask", "match"),
     [
         (0 * ramp(), "keeps no pixel"),
-        (ramp(20, 24), "the mask has"),
-        (ramp(24, 24), "the mask has"),
+        (halves(20, 24), r"the mask has \(20, 24\).*Transposed"),
+        (halves(24, 24), r"the mask has \(24, 24\)"),
+        (ramp(), "a mask has two levels"),
     ],
-    ids=["empty", "turned", "too wide"],
+    ids=["empty", "turned", "too wide", "grey levels"],
 )
 def test_inpaint_refuses_a_mask_that_does_not_fit(tmp_path, mask, match):
     image = save(tmp_path / "a.tif", ramp())
@@ -158,7 +159,7 @@ def test_centred_kernel_keeps_taps_and_centre():
         ({"size": 31.0, "crop": 16}, "no frame left"),
         ({"noise_level": 0.0}, "noise_level"),
         ({"kernel": "gausian", "crop": 64}, "kernel must be"),
-        ({"kernel": "gaussian", "size": -1.0, "crop": 64}, "positive"),
+        ({"kernel": "gaussian", "size": -1.0, "crop": 64}, "size=-1.0 must be a number above 0"),
     ],
 )
 def test_deblur_refuses_settings_that_do_not_fit(options, match):
@@ -176,14 +177,13 @@ def test_an_even_kernel_from_a_file_is_centred_between_its_pixels(tmp_path):
 
 
 def test_super_resolution_averages_pixels_and_bicubic_keeps_ramps(tmp_path):
-    problem = super_resolution(save(tmp_path / "a.tif", ramp(26, 21)), factor=4)
-    assert problem.grid.shape == (24, 20)  # cropped to whole factors
-    expected = ramp(26, 21)[:24, :20, 0].reshape(6, 4, 5, 4).mean((1, 3))
+    problem = super_resolution(save(tmp_path / "a.tif", ramp()), factor=4)
+    expected = ramp()[..., 0].reshape(6, 4, 5, 4).mean((1, 3))
     # exact for a ramp, but for the mirrored one beyond the border
     assert torch.allclose(measured_image(problem)[1:-1, :, 0], expected[1:-1], atol=1e-6)
     assert torch.allclose(measured_image(problem)[..., 0], expected, atol=1e-3)
     large = problem.suggested.baselines["bicubic"](problem).sample()
-    assert torch.allclose(large[8:-8], ramp(26, 21)[8:16, :20], atol=5e-4)
+    assert torch.allclose(large[8:-8], ramp()[8:-8], atol=5e-4)
 
 
 @pytest.mark.parametrize("make", [inpaint, denoise, super_resolution])
@@ -265,4 +265,7 @@ def test_presets_make_their_problem(name):
 def test_a_preset_takes_a_file(tmp_path):
     tables = read_tables(PRESETS / "inpaint.toml")
     set_keywords(tables, {"image": [save(tmp_path / "own.png", ramp())]})
+    with pytest.raises(ValueError, match="crop=192 is larger than the image.*crop=24 keeps all"):
+        Run.of(tables).problem()
+    set_keywords(tables, {"crop": ["24"]})
     assert Run.of(tables).problem().grid.shape == (24, 20)

@@ -97,8 +97,10 @@ def test_a_sheared_affine_is_refused() -> None:
     [
         ({"thickness": [4.0, 4.0]}, "2 thicknesses for 3 stacks"),
         ({"interleave": [2, 2]}, "2 interleaves for 3 stacks"),
-        ({"interleave": [0]}, "interleave=0 must be 1"),
-        ({"masks": ["one.nii"]}, "1 masks for 3 stacks"),
+        ({"interleave": [0]}, r"interleave.*0.* must be a whole number of at least 1"),
+        ({"masks": ["one.nii", "two.nii"]}, "2 masks for 3 stacks"),
+        ({"masks": ["one.nii"] * 4}, "4 masks for 3 stacks"),
+        ({"slice_axis": [0, 1]}, "2 slice axes for 3 stacks"),
         ({"resolution": 0}, "resolution=0"),
     ],
 )

@@ -28,7 +28,7 @@ def test_a_real_snapshot_and_its_untrusted_pixels(tmp_path: Path):
     assert problem.notes["negative or saturated pixels"] == "2 of 520"
     assert len(problem.terms[0].trusted) == 518
     assert cassi_real(*paths, bands=4, rows=(2, 12)).grid.shape == (10, 20, 4)
-    with pytest.raises(ValueError, match=r"5 bands 2 px apart need \(20, 28\)"):
+    with pytest.raises(ValueError, match=r"5 bands 2 px apart along axis 1 need \(20, 28\)"):
         cassi_real(*paths, bands=5)
 
 

@@ -10,7 +10,8 @@ from scipy.io import savemat
 
 import inverse_inr as ii
 from inverse_inr.io import FileFormatError, read_matlab
-from inverse_inr.problems.spectral import cassi
+from inverse_inr.problems.spectral import Optics, cassi
+from inverse_inr.problems.spectral.gap_tv import gap_tv
 
 
 def test_cubes_from_files(tmp_path: Path):
@@ -65,6 +66,67 @@ def test_cubes_that_say_their_wavelengths_are_interpolated(tmp_path: Path):
     truth = ii.sample(problem.reference, problem.grid)[0, 0, :, 0]  # type: ignore[arg-type]
     expected = 200 * (problem.grid.axes(torch.float64)[-1] - 400) / 65535
     torch.testing.assert_close(truth, expected.float())
+
+
+def holed(folder: Path) -> str:
+    """A cube (24, 20, 6) with a pixel, a value and a band that were not measured."""
+    cube = np.random.default_rng(0).random((24, 20, 6)).astype(np.float32)
+    cube[3, 4] = np.nan
+    cube[10, 2, 3] = np.nan
+    cube[..., 5] = np.nan
+    np.savez(folder / "c.npz", cube=cube, wavelengths_nm=np.array([440, 500, 550, 600, 660, 700]))
+    return str(folder / "c.npz")
+
+
+@pytest.mark.parametrize("mode", ["single", "dual"])
+def test_what_was_not_measured_is_neither_measurement_nor_truth(tmp_path: Path, mode):
+    problem = cassi(holed(tmp_path), bands=4, optics=Optics(mode=mode), second="rgb")
+    truth = ii.sample(problem.reference, problem.grid)[..., 0]  # type: ignore[arg-type]
+    unknown = truth.isnan()
+    assert unknown[3, 4].all()
+    assert unknown[10, 2].any()
+    assert int(unknown.any(-1).sum()) == 2
+    # another value at the unknown places changes no measurement that is trusted
+    first, second = problem.terms
+    changed = first.operator.snapshot(truth.nan_to_num(7.0)).flatten()  # type: ignore[attr-defined]
+    plain = first.operator.snapshot(truth.nan_to_num(0.0)).flatten()  # type: ignore[attr-defined]
+    assert torch.equal(changed[first.trusted], plain[first.trusted])
+    assert not torch.equal(changed, plain)
+    assert len(second.trusted) == 24 * 20 - 2
+    assert "not trusted" in problem.notes["no data"]
+    assert "1 without any measured value" in problem.notes["cube: empty bands"]
+
+
+def test_metrics_do_not_count_what_was_not_measured(tmp_path: Path):
+    problem = cassi(holed(tmp_path), bands=4)
+    truth = ii.sample(problem.reference, problem.grid)  # type: ignore[arg-type]
+    image = ii.SampledField(truth.nan_to_num(1e6) + 0.01, problem.grid)
+    known = truth[~truth.isnan()]
+    found = ii.Solution(image, problem, "shifted by 0.01").metrics()
+    span = float(known.max() - known.min())
+    assert found["PSNR"] == pytest.approx(20 * np.log10(span / 0.01), abs=1e-3)
+    assert "SSIM" not in found
+    oracle = gap_tv(problem, "oracle", strengths=(0.1,), iterations=3)
+    assert np.isfinite(oracle.metrics()["PSNR"])
+
+
+def test_a_cube_of_which_no_detector_pixel_sees_only_measured_places_is_refused(tmp_path: Path):
+    cube = np.ones((9, 9, 4), np.float32)
+    cube[..., 0] = np.nan
+    cube[0, 0] = [1, np.nan, 1, 1]
+    np.savez(tmp_path / "c.npz", cube=cube)
+    with pytest.raises(ValueError, match="every detector pixel sees"):
+        cassi(str(tmp_path / "c.npz"), bands=4, optics=Optics(step=0.0))
+
+
+def test_a_scene_that_sends_no_light_through_the_mask_is_refused(tmp_path: Path):
+    cube = np.zeros((9, 9, 4), np.float32)
+    cube[0, 0] = 1
+    np.savez(tmp_path / "c.npz", cube=cube)
+    savemat(tmp_path / "m.mat", {"mask": 1.0 - np.eye(9)})
+    optics = Optics(mask=str(tmp_path / "m.mat"))
+    with pytest.raises(ValueError, match="no light reaches the detector"):
+        cassi(str(tmp_path / "c.npz"), bands=4, optics=optics)
 
 
 def test_a_cube_of_fewer_bands_is_refused(tmp_path: Path):

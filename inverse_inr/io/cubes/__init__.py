@@ -1,0 +1,5 @@
+"""Spectral cubes: values on pixels and bands with wavelengths, from files, and written as ENVI."""
+
+from inverse_inr.io.cubes.cube import SpectralCube as SpectralCube
+from inverse_inr.io.cubes.envi import write_envi as write_envi
+from inverse_inr.io.cubes.reading import read_cube as read_cube

@@ -1,0 +1,156 @@
+"""Pixels of an image that is read: a slice of a volume, means of several pixels, the centre."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from inverse_inr import Box, Grid
+from inverse_inr.ranges import Count, WholeNumber, checked
+
+
+@checked
+def slice_of(
+    values: Tensor, grid: Grid, index: WholeNumber | None, image: str
+) -> tuple[Tensor, Grid]:
+    """One slice of a volume along its last axis, or one page of a TIFF stack.
+
+    Args:
+        values: (h, w, slices, c), or (pages, h, w, c) of a TIFF file.
+        grid: The grid of the volume.
+        index: The number of the slice; None for the middle. Pages have no default.
+        image: The volume's name in messages.
+
+    Returns:
+        Values (h, w, c) and their grid, without an affine.
+
+    Raises:
+        ValueError: There is no such slice, or no page is chosen.
+    """
+    if image.lower().endswith((".tif", ".tiff")):
+        return _page_of(values, grid, index, image)
+    k = index
+    if k is None:
+        k = grid.shape[2] // 2
+    if not 0 <= k < grid.shape[2]:
+        raise ValueError(f"slice={k}: {image} has {grid.shape[2]} slices along its last axis.")
+    box = Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
+    return values[:, :, k], Grid(box, grid.shape[:2])
+
+
+def _page_of(values: Tensor, grid: Grid, index: int | None, image: str) -> tuple[Tensor, Grid]:
+    """One page of a TIFF stack, whose pages need not be slices of anything."""
+    pages = grid.shape[0]
+    if index is None or not 0 <= index < pages:
+        asked = "" if index is None else f"slice={index}: "
+        raise ValueError(
+            f"{asked}{image} has {pages} pages; say which is meant: slice=0 to slice={pages - 1}."
+        )
+    box = Box(grid.box.lower[1:], grid.box.upper[1:], grid.box.units[1:])
+    return values[index], Grid(box, grid.shape[1:])
+
+
+@checked
+def binned(values: Tensor, grid: Grid, bin: Count) -> tuple[Tensor, Grid]:
+    """Average pixels along each axis, on the grid of the large pixels.
+
+    In a box in px the unit becomes the large pixel; lengths in mm stay.
+
+    Args:
+        values: (*shape, c).
+        grid: The grid of the values.
+        bin: Pixels that are averaged along each axis; a rest at the end is dropped.
+
+    Returns:
+        Means (*large shape, c) and their grid, its affine carried along.
+
+    Raises:
+        ValueError: `bin` lies outside 1 to the smaller side.
+    """
+    if not 1 <= bin <= min(grid.shape):
+        raise ValueError(
+            f"bin={bin} must lie between 1 and the image's smaller side, {min(grid.shape)}."
+        )
+    if bin == 1:
+        return values, grid
+    shape = tuple(n // bin for n in grid.shape)
+    means = values[tuple(slice(n * bin) for n in shape)]
+    for k in reversed(range(grid.ndim)):
+        means = means.unflatten(k, (-1, bin)).mean(k + 1)
+    scale = [h * bin for h in grid.spacing]
+    for k, unit in enumerate(grid.box.units):
+        if unit == "px":
+            scale[k] = 1.0
+    upper = tuple(a + n * h for a, n, h in zip(grid.box.lower, shape, scale, strict=True))
+    large = Grid(Box(grid.box.lower, upper, grid.box.units), shape)
+    return means, large.with_affine(_moved(grid, (bin - 1) / 2, bin))
+
+
+@checked
+def cropped(values: Tensor, grid: Grid, size: Count | None) -> tuple[Tensor, Grid]:
+    """Keep the centre of an image, on a grid that begins at the same corner as the whole.
+
+    Args:
+        values: (*shape, c).
+        grid: The grid of the values.
+        size: The largest side in pixels; None keeps everything.
+
+    Returns:
+        Values (*smaller shape, c) and their grid, its affine carried along.
+
+    Raises:
+        ValueError: `size` is below 1, or no side is as large.
+    """
+    if size is None:
+        return values, grid
+    if size < 1:
+        raise ValueError(f"crop={size} must be at least 1 pixel.")
+    if size > max(grid.shape):
+        raise ValueError(
+            f"crop={size} is larger than the image, which has {grid.shape} pixels after binning. "
+            f"crop={max(grid.shape)} keeps all of it."
+        )
+    shape = tuple(min(size, n) for n in grid.shape)
+    start = [(n - m) // 2 for n, m in zip(grid.shape, shape, strict=True)]
+    inner = values[tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))]
+    return inner, grid.crop([0] * grid.ndim, shape).with_affine(_moved(grid, start, 1))
+
+
+def binned_known(
+    values: Tensor, known: Tensor, grid: Grid, bin: int
+) -> tuple[Tensor, Tensor, Grid]:
+    """Average the known pixels of each large pixel.
+
+    Args:
+        values: (*shape, c), zero where a pixel is not known.
+        known: (*shape) boolean.
+        grid: The grid of the values.
+        bin: Pixels along each axis of a large one.
+
+    Returns:
+        Means (*large shape, c), zero where a large pixel is not known, as most of it must be; which
+        are known (*large shape); and their grid.
+
+    Raises:
+        ValueError: As `binned`.
+    """
+    if known.all():
+        values, large = binned(values, grid, bin)
+        return values, torch.ones(large.shape, dtype=torch.bool), large
+    share, large = binned(known[..., None].double(), grid, bin)
+    sums = binned(values.double(), grid, bin)[0]
+    kept = share[..., 0] > 0.5
+    means = torch.where(kept[..., None], sums / share.clamp(min=1e-12), 0.0)
+    return means.float(), kept, large
+
+
+def _moved(grid: Grid, start: float | Sequence[float], step: float) -> list[list[float]] | None:
+    """The affine of a lattice that begins at pixel `start` of the grid, its pixels `step` apart."""
+    if grid.affine is None:
+        return None
+    index = torch.eye(4, dtype=torch.float64)
+    index[:3, :3] *= step
+    index[:3, 3] = torch.as_tensor(start, dtype=torch.float64)
+    return (torch.tensor(grid.affine, dtype=torch.float64) @ index).tolist()

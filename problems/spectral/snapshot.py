@@ -1,0 +1,186 @@
+"""A measured snapshot and its mask, read from files and checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inverse_inr import Box
+from inverse_inr.io import FileFormatError, read_matlab
+from inverse_inr.operators import CASSI
+from inverse_inr.operators.spectral.dispersion import steps
+from inverse_inr.problems.spectral.data import mask_file, scene_file
+from inverse_inr.problems.spectral.mask_turn import Turned, turned_mask
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot and the camera that its files describe.
+
+    Args:
+        y: (H, W) float32, as the detector counts.
+        trusted: (H, W) bool: the pixels that are finite, not negative and not saturated.
+        camera: The camera as filed: nothing is blurred, moved or learnt.
+        turned: How the mask compares with its turned copies; None where that was not asked.
+    """
+
+    y: Tensor
+    trusted: Tensor
+    camera: CASSI
+    turned: Turned | None = None
+
+    @property
+    def top(self) -> float:
+        """The largest finite value of the snapshot."""
+        return float(self.y[torch.isfinite(self.y)].max())
+
+    @property
+    def coded(self) -> Tensor:
+        """The snapshot (H, W) that the camera takes of a scene that is 1 everywhere."""
+        return grey_scene(self.camera)
+
+    def dispersed_last(self, image: Tensor) -> Tensor:
+        """Return an image of the detector or of the mask with its dispersed axis last.
+
+        Args:
+            image: (H, W).
+        """
+        if self.camera.axis == 1:
+            return image
+        return image.T
+
+
+def read_snapshot(
+    measurement: str,
+    mask: str | None,
+    *,
+    variables: tuple[str, str],
+    wavelengths: Tensor,
+    box: tuple[float, float],
+    step: float,
+    axis: int,
+    saturation: float,
+    lines: tuple[int, int] | None,
+    check_mask: bool,
+) -> Snapshot:
+    """Read a snapshot and its mask, and build the camera that the two describe.
+
+    Args:
+        measurement: A file with the snapshot, or a scene of a published folder.
+        mask: A file with the mask; None for the mask.mat beside the measurement.
+        variables: Names of the snapshot and of the mask in their files.
+        wavelengths: (L,) in nm.
+        box: The least and the largest wavelength of the scene, in nm.
+        step: Pixels from one band to the next, of either sign.
+        axis: The image axis that is dispersed, 0 or 1.
+        saturation: The fraction of the largest value above which pixels are not trusted.
+        lines: Crop to these lines across the dispersion, (first, last).
+        check_mask: Compare the snapshot with turned and inverted copies of the mask.
+
+    Raises:
+        FileFormatError: A variable is no real image.
+        ValueError: The files do not fit together, or the mask is not the right way round.
+    """
+    code_file = mask or mask_file(measurement)
+    if code_file is None:
+        raise ValueError(f"{measurement}: no mask.mat beside it; pass mask='...'.")
+    name, mask_name = variables
+    y = _image(scene_file(measurement), name)
+    code = _image(code_file, mask_name)
+    if not bool(torch.isfinite(code).all()) or not bool((code > 0).any()):
+        raise FileFormatError(
+            f"{code_file}: {mask_name} holds NaN or Inf, or lets no light through. "
+            "A mask is the fraction of light that each pixel passes."
+        )
+
+    def camera(values: Tensor) -> CASSI:
+        space = Box(
+            (0.0, 0.0, box[0]), (*map(float, values.shape), box[1]), units=("px", "px", "nm")
+        )
+        return CASSI(space, values, wavelengths, steps(wavelengths, step), axis=axis)
+
+    whole = camera(code)
+    _check_size(measurement, name, y, whole, step)
+    trusted = _trusted(measurement, y, saturation)
+    turned = None
+    if check_mask:
+        turned = turned_mask(y, code, _grey(camera), trusted)
+        if turned.speaks_against:
+            raise ValueError(
+                f"{code_file}: the mask does not lie as in the camera: {turned}. "
+                f"Give it {turned.name}, or pass check_mask=False to use it as it is."
+            )
+    if lines is None:
+        return Snapshot(y, trusted, whole, turned)
+    part = _lines(lines, code.shape[1 - axis])
+    kept = (part, slice(None))
+    if axis == 0:
+        kept = (slice(None), part)
+    return Snapshot(y[kept], trusted[kept], camera(code[kept].contiguous()), turned)
+
+
+def grey_scene(camera: CASSI) -> Tensor:
+    """Return what a camera sees of a scene that is 1 everywhere.
+
+    Args:
+        camera: The camera.
+    """
+    on_grid = camera.on(camera.bands)
+    with torch.no_grad():
+        return on_grid.snapshot(torch.ones(on_grid.grid.shape))
+
+
+def _grey(camera: Callable[[Tensor], CASSI]) -> Callable[[Tensor], Tensor]:
+    return lambda mask: grey_scene(camera(mask))
+
+
+def _image(path: object, variable: str) -> Tensor:
+    """A variable (H, W) of a MATLAB file as float32."""
+    array = np.asarray(read_matlab(str(path), variable))
+    if array.dtype.kind not in "iufb" or array.ndim != 2 or 0 in array.shape:
+        raise FileFormatError(
+            f"{path}: {variable} is {array.dtype} of shape {array.shape}; expected a real image "
+            "of two axes."
+        )
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _check_size(measurement: str, name: str, y: Tensor, camera: CASSI, step: float) -> None:
+    if tuple(y.shape) == camera.shape:
+        return
+    bands = len(camera.wavelengths)
+    slip = "Another number of bands or step, or transposed?"
+    other = 1 - camera.axis
+    longer = y.shape[other] > camera.scene[other]
+    if longer and y.shape[camera.axis] == camera.scene[camera.axis]:
+        slip = f"Dispersed along axis {other}? Pass axis={other}. Or transposed?"
+    elif step != round(step):
+        slip = (
+            f"The last band reaches {abs(step) * (bands - 1):g} px: a fraction of a pixel lights "
+            "the whole pixel, which must not be cropped."
+        )
+    raise ValueError(
+        f"{measurement}: {name} is {tuple(y.shape)}; a mask of {tuple(camera.scene)} and {bands} "
+        f"bands {step:g} px apart along axis {camera.axis} need {tuple(camera.shape)}. {slip}"
+    )
+
+
+def _trusted(measurement: str, y: Tensor, saturation: float) -> Tensor:
+    finite = torch.isfinite(y)
+    if not bool((y[finite] > 0).any()):
+        raise ValueError(f"{measurement}: the snapshot has no positive value: no light, or NaN.")
+    return finite & (y >= 0) & (y <= saturation * y[finite].max())
+
+
+def _lines(lines: tuple[int, int], count: int) -> slice:
+    first, last = lines
+    if not 0 <= first < last <= count:
+        raise ValueError(
+            f"cassi_real: rows={tuple(lines)} must be (first, last) with 0 <= first < last <= "
+            f"{count}, the lines across the dispersion."
+        )
+    return slice(first, last)
