@@ -114,10 +114,9 @@ def test_it_fits_an_image_and_a_sinogram_at_its_defaults(name: str) -> None:
     y = torch.rand(96, generator=torch.Generator().manual_seed(0))
     for operator, data in ((Pixels(grid), image.flatten()), (beam, y)):
         term = Term(operator, data, noise.Gaussian(0.1))
-        is_complex = make(name)(points(1)).is_complex()
-        if is_complex:
+        if make(name)(points(1)).is_complex():
             term = Term(operator, data.to(torch.complex64), noise.ComplexGaussian(0.1))
-        problem = Problem([term], BOX, grid, is_complex=is_complex)
+        problem = Problem([term], BOX, grid)
         solution = solve(
             problem,
             name,
