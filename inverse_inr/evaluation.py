@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from inverse_inr import memory
 from inverse_inr.domain import Grid
 from inverse_inr.ranges import Count, require, shown
 
@@ -164,7 +165,11 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
     if not isinstance(grid, Grid) or not (callable(field) or isinstance(field, Lattice)):
         require("sample: grid", grid, Grid)
         raise TypeError(f"sample: field={shown(field)} cannot be called on points.")
-    grid.require_memory(f"average={average} of one pixel", 4.0 * average**grid.ndim)
+    memory.require(
+        f"sample: average={average} sub-samples an axis of one pixel",
+        4.0 * grid.ndim * average**grid.ndim,
+        lambda there: f"Take {int((there / 4 / grid.ndim) ** (1 / grid.ndim))} at most.",
+    )
     dtype, device = placement(field)
     grid.require_memory("an image", grid.numel * dtype.itemsize, device)
     if isinstance(field, Memo):

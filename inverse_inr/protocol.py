@@ -129,7 +129,13 @@ def predict(
             "it needs __len__ and __call__(rows) -> (points, measure)."
         )
     _require_memory(operator, rows)
-    points, measure = operator(rows)
+    answer = operator(rows)
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise TypeError(
+            f"predict: operator {type(operator).__name__} answers rows with a "
+            f"{type(answer).__name__}; it must be (points, measure)."
+        )
+    points, measure = answer
     if isinstance(points, Grid):
         return measure(sample(field, points, chunk=chunk))
     points = placed(points, field)
@@ -144,7 +150,7 @@ def _require_memory(operator: Operator, rows: Tensor) -> None:
     if len(rows) < MANY:
         return
     with torch.no_grad(), evaluating(operator):
-        points, _ = operator(rows[:1])
+        points, *_ = operator(rows[:1])
     if isinstance(points, Grid):
         return
     # the points, what the operator makes them of, and the values there

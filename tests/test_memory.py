@@ -114,7 +114,7 @@ REQUESTS = {
     "an image": (lambda: ii.sample(lambda p: p, HUGE), r"an image of .*would fit"),
     "sub-samples": (
         lambda: ii.sample(lambda p: p, ii.Grid(SQUARE, (2, 2)), average=10**6),
-        "points of",
+        "average=1000000 sub-samples .* Take [0-9]+ at most",
     ),
     "interpolation": (
         lambda: ii.interpolation_matrix(HUGE, torch.zeros(1, 2).expand(10**9, 2)),

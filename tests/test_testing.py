@@ -215,7 +215,7 @@ def test_the_contract_in_a_dozen_lines():
             lambda points: points,
             {},
             TypeError,
-            r"a name or an nn.Module that maps points to values, got function",
+            r"Solver: prior=<function .* must be a text, a Module",
         ),
         (
             "grid",
@@ -223,7 +223,7 @@ def test_the_contract_in_a_dozen_lines():
             ValueError,
             "Give the learning rate once",
         ),
-        ("grid", {"steps": 0}, ValueError, "steps must be at least 1, got 0"),
+        ("grid", {"steps": 0}, ValueError, "Solver: steps=0 must be a whole number of at least 1"),
     ],
     ids=["optimizer", "prior", "function", "two learning rates", "no steps"],
 )

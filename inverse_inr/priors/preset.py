@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import torch
 
@@ -95,14 +95,14 @@ def _require_finite(preset: str, prior: Prior) -> None:
             )
 
 
-def _guarded(preset: str, options: Mapping[str, object]) -> Guarded:
+def _guarded(preset: str, options: Mapping[str, Any]) -> Guarded:
     """Nothing larger than the memory at hand is made of the options; the largest are named.
 
     Training needs the gradient as well, so weights count twice.
     """
-    numbers = {k: v for k, v in options.items() if type(v) is int and k != "seed"}
+    numbers = {k: v for k, v in options.items() if type(v) in (int, float) and k != "seed"}
     largest = sorted(numbers, key=lambda k: -numbers[k])[:4]
-    named = ", ".join(f"{k}={numbers[k]}" for k in largest)
+    named = ", ".join(f"{k}={numbers[k]:.15g}" for k in largest)
     return Guarded(
         f"{preset}: a network with {named or 'these options'}", "Make it smaller.", times=2
     )

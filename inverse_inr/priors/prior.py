@@ -45,7 +45,7 @@ class Collapses(Protocol):
 class Prior(nn.Module):
     """A learnable field on a box: physical coordinates (*s, d) -> values (*s, channels).
 
-    Its state_dict holds everything, frequencies and the box included.
+    Its state_dict holds everything, the box included. Half precision raises TypeError.
 
     Args:
         box: Where the field lives, in physical units.
@@ -85,10 +85,8 @@ class Prior(nn.Module):
         self.channels = channels
         self.head = Heads(head, channels)
         if "vector" in self.head.names and channels != box.ndim:
-            raise ValueError(
-                f"head='vector' is a displacement: {box.ndim} axes need as many channels, "
-                f"not {channels}."
-            )
+            needed = f"{box.ndim} axes need as many channels, not {channels}."
+            raise ValueError(f"head='vector' is a displacement: {needed}")
         self.encoding = encoding
         self.network = network(self.head.outputs)
         self.bandwidth = bandwidth
@@ -101,11 +99,7 @@ class Prior(nn.Module):
     # --- as a field -------------------------------------------------------------------------------
 
     def forward(self, points: Tensor) -> Tensor:
-        """Evaluate the field at `points`, (*s, d) in physical units: (*s, channels).
-
-        Raises:
-            TypeError: The points have half precision.
-        """
+        """Evaluate the field at `points`, (*s, d) in physical units: (*s, channels)."""
         require_precise(self.name, points.dtype)
         return self._values(self.network(self.encoding(self.box.normalize(points))))
 
@@ -122,9 +116,7 @@ class Prior(nn.Module):
             ValueError: The lattice has another number of axes.
         """
         if grid.ndim != self.box.ndim:
-            raise ValueError(
-                f"{self.name}: the field lives on {self.box.ndim} axes, the grid has {grid.ndim}."
-            )
+            raise ValueError(f"{self.name}: the field has {self.box.ndim} axes, not {grid.ndim}.")
         dtype, device = placement(self)
         center, scale = self.box.center, self.box.scale
         axes = [
@@ -184,8 +176,8 @@ class Prior(nn.Module):
     def param_groups(self) -> list[dict[str, Any]]:
         """Group the parameters by role, with a learning rate for each role.
 
-        A module says the roles of its own parameters in `roles` ("hidden": real matrices between
-        hidden layers, "table", "frequencies", "shape" ...); whatever is not named is "other".
+        A module names the roles of its own parameters in `roles` ("hidden": real matrices between
+        hidden layers, "table", "frequencies" ...); whatever is not named is "other".
 
         Returns:
             Groups as torch's optimizers take them, each with "role", "params" and "lr".
@@ -245,9 +237,7 @@ class Prior(nn.Module):
             part.condition(image)
 
     def _parts(self, hook: type[Hook]) -> list[Hook]:
-        return [
-            module for module in self.modules() if module is not self and isinstance(module, hook)
-        ]
+        return [m for m in self.modules() if m is not self and isinstance(m, hook)]
 
     def collapse(self) -> Prior:
         """Make the same field with an ordinary network of the same values, for use after training.
@@ -283,17 +273,13 @@ class Prior(nn.Module):
             What torch returns: the missing and the unexpected keys.
 
         Raises:
-            ValueError: If the state is of another architecture; the message names the first field
-                that differs.
+            ValueError: If the state is of another architecture; the first difference is named.
         """
         differ = state_differences(self.state_dict(), state_dict)
         if strict and differ:
-            more = ""
-            if len(differ) > 1:
-                more = f" (and {len(differ) - 1} more)"
             raise ValueError(
                 f"The state is of another architecture than this '{self.name}' prior: "
-                f"{differ[0]}{more}."
+                f"{differ[0]} (and {len(differ) - 1} more)."
             )
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 

@@ -29,7 +29,7 @@ def require_field(problem: Problem, prior: nn.Module) -> None:
 
     Raises:
         TypeError: Its parameters have half precision, its values are no tensor, or they are complex
-            where the problem is real.
+            where the problem and all measurements are real.
         ValueError: Its values have another shape than one number per point and channel.
     """
     name = getattr(prior, "name", type(prior).__name__)
@@ -55,10 +55,11 @@ def require_field(problem: Problem, prior: nn.Module) -> None:
             f"{len(points)} points; the problem has channels={problem.channels}, so {expected} "
             f"was expected. {slip}"
         )
-    if values.is_complex() and not problem.is_complex:
+    measured_complex = any(term.y.is_complex() for term in problem.terms)
+    if values.is_complex() and not (problem.is_complex or measured_complex):
         raise TypeError(
-            f"Solver: prior {name} is complex; the problem is real (is_complex=False). "
-            "Take another head, or say Problem(..., is_complex=True)."
+            f"Solver: prior {name} is complex; the problem is real (is_complex=False), and so are "
+            "its measurements. Take another head, or say Problem(..., is_complex=True)."
         )
 
 

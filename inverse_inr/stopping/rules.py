@@ -131,7 +131,8 @@ class HeldOut:
         if not chosen.any() or chosen.all():
             raise ValueError(
                 f"HeldOut leaves {int((~chosen).sum())} rows to fit "
-                f"and {int(chosen.sum())} to watch."
+                f"and {int(chosen.sum())} to watch, of {len(trusted)} with "
+                f"fraction={self.fraction:g} and limit={self.limit}."
             )
         return trusted[~chosen], trusted[chosen]
 

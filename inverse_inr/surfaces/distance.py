@@ -101,7 +101,6 @@ class Surface(nn.Module):
         amplitude: The reflectivity, a prior on the same box.
     """
 
-    @checked
     def __init__(self, distance: SignedDistance, amplitude: priors.Prior) -> None:
         super().__init__()
         self.distance = distance

@@ -77,6 +77,13 @@ class Bad(NamedTuple):
         return f"{self.good.name}({self.how})"
 
 
+def rooms() -> dict[str, Callable[[], list[Good]]]:
+    """The good calls of each room, made when they are asked for."""
+    from cases import good_calls, good_operators
+
+    return {**good_calls.ROOMS, **good_operators.ROOMS}
+
+
 def bad_calls(good: Good) -> Iterator[Bad]:
     """All spoilt versions of a call."""
     annotations = _annotations(good.function)
@@ -206,7 +213,12 @@ def _wrong_error(bad: Bad, error: Exception) -> str:
         return f"foreign, {Path(frame.filename).name}:{frame.lineno}: {shown}"
     if not isinstance(error, KINDS):
         return f"of another kind: {shown}"
-    words = (*bad.changes, bad.good.name.split(".")[-1], *bad.good.names)
+    words = (
+        *(name.rpartition("__")[2] for name in bad.changes),
+        *(word for word in bad.changes.values() if isinstance(word, str)),
+        bad.good.name.split(".")[-1],
+        *bad.good.names,
+    )
     if not any(word.lower() in text.lower() for word in words):
         return f"names nothing: {shown}"
     return ""
@@ -217,8 +229,6 @@ def _wrong_error(bad: Bad, error: Exception) -> str:
 
 def _answer(room: str, start: int, step: int) -> None:
     """Judge the bad calls of a room from number `start` on, with a line of JSON for each."""
-    from cases.good_calls import ROOMS
-
     from inverse_inr import memory
 
     torch.set_num_threads(1)
@@ -226,7 +236,7 @@ def _answer(room: str, start: int, step: int) -> None:
     memory._machine = lambda: LARGEST
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     signal.signal(signal.SIGALRM, _too_long)
-    calls = [bad for good in ROOMS[room]() for bad in bad_calls(good)]
+    calls = [bad for good in rooms()[room]() for bad in bad_calls(good)]
     for good in {id(calls[n].good): calls[n].good for n in range(start, len(calls), step)}.values():
         good.use(good.function(**good.keywords))  # it works, and loads what it needs
     print(json.dumps({"ready": True}), flush=True)
@@ -277,9 +287,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--answer"]:
         _answer(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
-        from cases.good_calls import ROOMS
-
-        for each in sys.argv[1:] or list(ROOMS):
+        for each in sys.argv[1:] or list(rooms()):
             total, lines = failing_calls(each)
             print(f"# {each}: {len(lines)} of {total} bad calls are answered wrongly")
             print("\n".join(lines), flush=True)

@@ -107,5 +107,5 @@ def test_one_network_of_space_gives_whole_spectra():
 
 def test_an_unknown_kind_of_space_is_refused():
     problem = spectral_sr(size=12, bands=6)
-    with pytest.raises(ValueError, match="space must be 'lattice' or 'network'"):
+    with pytest.raises(ValueError, match="space='mesh' must be 'lattice' or 'network'"):
         priors.create("spectral_basis", problem.box, space="mesh")

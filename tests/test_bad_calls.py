@@ -1,0 +1,81 @@
+"""Bad calls give a right result or an error of ours, by name, soon and without much memory.
+
+They are made of the table in `cases/good_calls.py` and `cases/good_operators.py`, one argument
+spoilt at a time: another type, sign, zero, NaN, infinity, huge, a flag for a number, a fraction for
+a whole number, swapped neighbours. `python tests/cases/bad_calls.py ROOM` prints what is answered
+wrongly.
+"""
+
+import pytest
+from cases.bad_calls import failing_calls, rooms
+
+from inverse_inr import fidelity, noise, optimizers, priors, regularizers, stopping
+from inverse_inr.problems.catalogue import problems
+
+FAST = {"domain": 5, "optimizers": 3, "phantoms": 3, "priors": 150, "regularizers": 7, "solver": 7}
+"""Of these rooms every n-th call is made in the fast tests."""
+
+
+@pytest.mark.parametrize("room", FAST)
+def test_a_sample_of_bad_calls_is_answered(room):
+    judged, wrong = failing_calls(room, FAST[room])
+    assert judged > 20
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", list(rooms()))
+def test_every_bad_call_is_answered(room):
+    judged, wrong = failing_calls(room)
+    assert judged > 50
+    assert not wrong, "\n".join(wrong)
+
+
+def _named(*rooms_: str) -> set[str]:
+    return {good.name for room in rooms_ for good in rooms()[room]()}
+
+
+def test_every_prior_is_in_the_table():
+    assert set(priors.names()) <= _named("priors")
+
+
+def test_every_stopping_rule_and_optimizer_is_in_the_table():
+    rules = {stopping.HeldOut, stopping.Discrepancy, stopping.Never}
+    kinds = {kind.__name__ for kind in (*rules, *optimizers.NAMES.values())}
+    assert kinds <= _named("stopping", "optimizers")
+
+
+def test_every_regularizer_is_in_the_table():
+    kinds = {
+        name
+        for name, value in vars(regularizers).items()
+        if isinstance(value, type) and issubclass(value, regularizers.Regularizer)
+    }
+    assert kinds - {"Regularizer", "PriorPenalty"} <= _named("regularizers")
+
+
+def test_every_noise_model_is_in_the_table():
+    kinds = {
+        name
+        for name, value in vars(noise).items()
+        if isinstance(value, type) and issubclass(value, noise.Noise)
+    }
+    assert kinds - {"Noise"} <= _named("noise")
+    assert fidelity.Huber.__name__ in _named("noise")
+
+
+FROM_FILES = {
+    "cassi_real",
+    "ct_scan",
+    "ct_sinogram",
+    "gotcha",
+    "kspace_scan",
+    "phase_history",
+    "slices",
+}
+LARGE = {"poisson_edit", "register", "sar_views", "simulated_slices", "surfaces"}
+"""Problems that have no small version."""
+
+
+def test_problems_are_in_the_table():
+    assert set(problems()) - FROM_FILES - LARGE <= _named("problems")
