@@ -1,13 +1,13 @@
 """Bad calls give a right result or an error of ours, by name, soon and without much memory.
 
-They are made of the table in `cases/good_calls.py` and `cases/good_operators.py`, one argument
+They are made of the table in `cases/calls/components.py` and `operators.py`, one argument
 spoilt at a time: another type, sign, zero, NaN, infinity, huge, a flag for a number, a fraction for
-a whole number, swapped neighbours. `python tests/cases/bad_calls.py ROOM` prints what is answered
+a whole number, swapped neighbours. `python tests/cases/calls/judge.py ROOM` prints what is answered
 wrongly.
 """
 
 import pytest
-from cases.bad_calls import failing_calls, rooms
+from cases.calls.judge import failing_calls, rooms
 
 from inverse_inr import fidelity, noise, optimizers, priors, regularizers, stopping
 from inverse_inr.problems.catalogue import problems

@@ -1,11 +1,11 @@
 """Bad calls, made of good ones: one argument is spoilt at a time, and the answer is judged.
 
-    python tests/cases/bad_calls.py [ROOM ...]
+    python tests/cases/calls/judge.py [ROOM ...]
 
 A spoilt call must give a right result (finite numbers) or an error of ours: of a common kind,
 raised by a line of this library, that names the argument or the callable, within seconds and
-without a large allocation. The script prints what does not, a line each. `good_calls.py` has the
-table of good calls; a new component needs a line there.
+without a large allocation. The script prints what does not, a line each. The other files of this
+folder have the table of good calls; a new component needs a line there.
 
 The calls run in another process, which is replaced where one of them hangs or kills it.
 """
@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OURS = [str(ROOT / top) + "/" for top in ("inverse_inr", "operators", "problems")]
 KINDS = (ValueError, TypeError, IndexError, MemoryError, FileNotFoundError, FloatingPointError)
 SECONDS = 5.0
@@ -79,9 +79,9 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    from cases import good_calls, good_operators
+    from cases.calls import components, operators
 
-    return {**good_calls.ROOMS, **good_operators.ROOMS}
+    return {**components.ROOMS, **operators.ROOMS}
 
 
 def bad_calls(good: Good) -> Iterator[Bad]:

@@ -1,4 +1,4 @@
-"""Good calls of operators, noise models, fidelities, problems and configs, for `bad_calls.py`."""
+"""Good calls of operators, noise models, fidelities, problems and configs, for `judge.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import torch
-from cases.bad_calls import Good
+from cases.calls.judge import Good
 
 import inverse_inr as ii
 from inverse_inr import Box, Grid, fidelity, noise, operators

@@ -1,4 +1,4 @@
-"""A call that works of every component, by room, whose arguments `bad_calls.py` spoils."""
+"""A call that works of every component, by room, whose arguments `judge.py` spoils."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cases.bad_calls import Good
+from cases.calls.judge import Good
 
 import inverse_inr as ii
 from inverse_inr import (
