@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from inverse_inr.ranges import Range
+
+GaussNodes = Annotated[int, Range(least=1, most=256)]
+"""Nodes of a Gauss rule; a few are exact for all that a field resolves."""
 
 
 def tensor_product(t: np.ndarray, w: np.ndarray, ndim: int) -> tuple[Tensor, Tensor]:

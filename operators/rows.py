@@ -20,6 +20,7 @@ from inverse_inr import (
     evaluating,
     interpolation_weights,
 )
+from inverse_inr.ranges import checked
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -37,6 +38,7 @@ class PlacedOperator(RowOperator, ABC):
 
     points: Tensor | None
 
+    @checked
     def __init__(self, where: Grid | Tensor) -> None:
         if isinstance(where, Grid):
             super().__init__(where.shape)

@@ -32,7 +32,7 @@ from inverse_inr import (
 )
 from inverse_inr.io import read_wav, write_wav
 from inverse_inr.operators import Mask, random_mask, striped_mask
-from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
+from inverse_inr.ranges import Count, NoiseLevelOrNone, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def audio(
     seconds: Positive | None = 0.5,
     start: NonNegative = 0.0,
     rate: Count = 22050,
-    noise_level: NonNegative = 0.0,
+    noise_level: NoiseLevelOrNone = 0.0,
     seed: WholeNumber = 0,
 ) -> Problem:
     """Recover a waveform from some of its samples; it is judged on all samples.

@@ -19,6 +19,9 @@ from inverse_inr.noise.covariance import (
 from inverse_inr.noise.model import Noise, Parameter, like, standard_normal
 from inverse_inr.ranges import checked
 
+MOST_DEGREES = 1000
+"""Degrees of freedom above which Student's t is not told from a Gaussian by any sample."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Additive(Noise):
@@ -177,8 +180,13 @@ class StudentT(Noise):
             (b, *m) measurements y.
 
         Raises:
-            ValueError: `degrees` is not a whole number.
+            ValueError: `degrees` is not a whole number, or above 1000, where the noise is Gaussian.
         """
+        if self.degrees > MOST_DEGREES:
+            raise ValueError(
+                f"StudentT.sample: degrees={self.degrees:g} are more than {MOST_DEGREES}. Noise of "
+                "so many is Gaussian: noise.Gaussian(scale)."
+            )
         chi2 = torch.zeros_like(mean)
         for _ in range(round(self.degrees)):
             chi2 += standard_normal(mean, generator).square()

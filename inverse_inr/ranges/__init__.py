@@ -22,6 +22,8 @@ from inverse_inr.ranges.kinds import Finite as Finite
 from inverse_inr.ranges.kinds import FiniteTensor as FiniteTensor
 from inverse_inr.ranges.kinds import FiniteValues as FiniteValues
 from inverse_inr.ranges.kinds import Fraction as Fraction
+from inverse_inr.ranges.kinds import NoiseLevel as NoiseLevel
+from inverse_inr.ranges.kinds import NoiseLevelOrNone as NoiseLevelOrNone
 from inverse_inr.ranges.kinds import NonNegative as NonNegative
 from inverse_inr.ranges.kinds import Positive as Positive
 from inverse_inr.ranges.kinds import PositiveFraction as PositiveFraction

@@ -19,6 +19,7 @@ class Range:
         above: Bound below which, and at which, nothing is allowed.
         below: Bound above which, and at which, nothing is allowed.
         finite: Whether infinity is refused.
+        or_zero: Whether 0 is allowed too, which means none.
     """
 
     least: float | None = None
@@ -26,11 +27,14 @@ class Range:
     above: float | None = None
     below: float | None = None
     finite: bool = True
+    or_zero: bool = False
 
     def __contains__(self, value: float) -> bool:
         """Whether a number is allowed."""
         if math.isnan(value) or (self.finite and math.isinf(value)):
             return False
+        if self.or_zero and value == 0:
+            return True
         return not (
             (self.least is not None and value < self.least)
             or (self.most is not None and value > self.most)
@@ -52,6 +56,8 @@ class Range:
             )
             if bound is not None
         ]
+        if self.or_zero:
+            return f"{' and '.join(words)}, or 0"
         return " and ".join(words)
 
 
@@ -70,6 +76,10 @@ Positive = Annotated[float, Range(above=0)]
 """A finite number above 0: a length, a bandwidth."""
 NonNegative = Annotated[float, Range(least=0)]
 """A finite number of at least 0: a weight, a standard deviation."""
+NoiseLevel = Annotated[float, Range(least=1e-15)]
+"""A standard deviation as a fraction of the signal; what is less is far below any rounding."""
+NoiseLevelOrNone = Annotated[float, Range(least=1e-15, or_zero=True)]
+"""A standard deviation as a fraction of the signal, or 0 for no noise."""
 Finite = Annotated[float, Range()]
 """Any finite number."""
 Fraction = Annotated[float, Range(least=0, most=1)]

@@ -6,14 +6,17 @@ The drift is what remains of the flat field; it shows as rings in the image.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from inverse_inr import Grid, Operator, Query, flatten, unflatten
 from inverse_inr.operators.quadrature import legendre
-from inverse_inr.ranges import FiniteTensor, WholeNumber, checked
+from inverse_inr.ranges import FiniteTensor, Range, checked
+
+Degree = Annotated[int, Range(least=0, most=100)]
+"""The degree of a polynomial in time; one of more than a few follows the noise."""
 
 
 class DetectorDrift(nn.Module):
@@ -30,18 +33,18 @@ class DetectorDrift(nn.Module):
 
     Args:
         operator: Any with natural shape (views, *elements); one with `.on(grid)` keeps it.
-        degree: The highest degree of the polynomials, 0 or more.
+        degree: The highest degree of the polynomials, 0 (constant) to 100.
         times: (views,) of acquisition, in any unit; by default the views were taken in their order,
             evenly.
 
     Raises:
-        ValueError: The operator has no elements behind its views, `degree` is negative, or the
+        ValueError: The operator has no elements behind its views, `degree` is out of range, or the
             times do not match.
     """
 
     @checked
     def __init__(
-        self, operator: Operator, degree: WholeNumber = 1, *, times: FiniteTensor | None = None
+        self, operator: Operator, degree: Degree = 1, *, times: FiniteTensor | None = None
     ) -> None:
         super().__init__()
         shape = tuple(getattr(operator, "shape", ()))
@@ -50,8 +53,6 @@ class DetectorDrift(nn.Module):
                 f"DetectorDrift: {type(operator).__name__} has shape {shape}; "
                 "it needs (views, elements)."
             )
-        if degree < 0:
-            raise ValueError(f"DetectorDrift: degree must be 0 (constant) or more, got {degree}.")
         if times is None:
             times = torch.arange(shape[0], dtype=torch.float64)
         if times.shape != shape[:1] or not torch.isfinite(times).all():

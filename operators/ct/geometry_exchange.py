@@ -148,7 +148,7 @@ def from_scikit_image(
         The operator, with angles in torch's default dtype.
 
     Raises:
-        ValueError: The shape is not two positive sizes.
+        ValueError: The shape is not two positive sizes, or there are no angles.
 
     Warns:
         UserWarning: The angles look like radians.
@@ -166,6 +166,11 @@ def from_scikit_image(
         ("px", "px"),
     )
     degrees = torch.as_tensor(theta_degrees, dtype=torch.float64)
+    if degrees.ndim != 1 or not len(degrees):
+        raise ValueError(
+            f"from_scikit_image: theta_degrees of shape {tuple(degrees.shape)}; (views,) were "
+            "expected, at least one."
+        )
     if len(degrees) > 7 and 3 < float(degrees.max() - degrees.min()) < 6.3:
         warnings.warn(
             f"from_scikit_image: {len(degrees)} views span "

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Query, flatten, unflatten
+from inverse_inr.memory import require
 
 
 class RayTransform(nn.Module, ABC):
@@ -44,6 +45,7 @@ class RayTransform(nn.Module, ABC):
 
     Raises:
         ValueError: The box has another dimension, or a length or number is not positive.
+        OutOfMemoryError: The points of one measurement do not fit the memory at hand.
     """
 
     shape: tuple[int, ...]
@@ -67,6 +69,13 @@ class RayTransform(nn.Module, ABC):
         if samples is None:
             samples = math.ceil(box.diagonal * magnification / self.pitch)
         self.samples = positive_count(samples, f"{name}: samples")
+        rays = self.subrays ** (self.ndim - 1)
+        require(
+            f"{name}: a measurement of samples={self.samples} points on subrays={self.subrays}",
+            # the points in double precision, and what they are made of
+            16.0 * self.ndim * self.samples * rays,
+            "Fewer samples or subrays, or a wider pitch.",
+        )
         self.eval()  # deterministic until a solver turns training on
 
     def __len__(self) -> int:

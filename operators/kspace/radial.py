@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Field, Grid, OnGrid, Query, RowOperator, SparseMatrix, sample
+from inverse_inr.memory import require
 from inverse_inr.operators.ct.radon import ParallelBeam
 from inverse_inr.operators.rows import ArrayFunction, sampled_rows
 from inverse_inr.ranges import Count, FiniteTensor, checked
@@ -67,6 +68,11 @@ class RadialSpokes(RowOperator):
                 f"RadialSpokes: {count} rays over the box's diagonal cannot tell {reach:.4g} "
                 f"cycles per unit; {needed} can. Radians, or cycles per field of view?"
             )
+        require(
+            f"RadialSpokes: a spoke of rays={count} with samples={samples or count} points each",
+            32.0 * count * (samples or count),
+            "Fewer rays or samples, or lower frequencies.",
+        )
         self.beam = ParallelBeam(box, angles, count, pitch=box.diagonal / count, samples=samples)
         self.frequency = nn.Buffer(frequency.to(angles.dtype))
         self.coils = coils

@@ -40,6 +40,8 @@ from inverse_inr.ranges import Count, Positive, Range, checked
 
 Oversampling = Annotated[float, Range(least=1, most=8)]
 """A padded FFT relative to the image: the image itself at least."""
+KernelWidth = Annotated[int, Range(least=1, most=64)]
+"""Samples of the padded FFT under a gridding kernel; 7 are exact to single precision."""
 
 
 @checked
@@ -232,7 +234,7 @@ class NonCartesianKSpace(KSpace):
         dephasing: Dephasing | None = None,
         backend: str = "torch",
         oversampling: Oversampling = 1.375,
-        width: Count = 7,
+        width: KernelWidth = 7,
     ) -> None:
         k = checked_trajectory(trajectory, grid)
         module, number = as_coils(coils, grid)

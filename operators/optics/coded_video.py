@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Grid, OnGrid, Query, RowOperator
+from inverse_inr.operators.quadrature import GaussNodes
 from inverse_inr.operators.rows import pixel_centers, without_lone_channel
-from inverse_inr.ranges import Count, FiniteTensor, checked
+from inverse_inr.ranges import FiniteTensor, checked
 
 
 class CodedVideo(RowOperator):
@@ -35,7 +36,7 @@ class CodedVideo(RowOperator):
     codes: Tensor
 
     @checked
-    def __init__(self, codes: FiniteTensor, grid: Grid, *, instants: Count = 1) -> None:
+    def __init__(self, codes: FiniteTensor, grid: Grid, *, instants: GaussNodes = 1) -> None:
         if tuple(codes.shape) != grid.shape or grid.ndim < 2:
             raise ValueError(
                 f"CodedVideo: codes have shape {tuple(codes.shape)}, "

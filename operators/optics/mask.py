@@ -176,8 +176,10 @@ def striped_mask(
         The operator.
 
     Raises:
-        ValueError: For a width outside 1 to `period`.
+        ValueError: For a width outside 1 to `period`, or an axis that the grid has not.
     """
+    if not -grid.ndim <= axis < grid.ndim:
+        raise ValueError(f"striped_mask: axis={axis}; the grid has {grid.ndim} axes.")
     if not 1 <= width <= period:
         raise ValueError(f"striped_mask: width={width} must lie between 1 and period={period}.")
     line = (torch.arange(grid.shape[axis]) - offset) % period < width

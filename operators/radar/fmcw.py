@@ -280,10 +280,10 @@ def _check_range(box: Box, geometry: RadarGeometry, chirp: Chirp) -> None:
     """Raise ValueError where the box reaches beyond the chirp's unambiguous range."""
     near, far = geometry.path_limits(box)
     if bool((geometry.reference_path != 0).any()):
-        what = "The box spans ranges of"
+        what = "FMCW: the box spans ranges of"
         reach = 0.5 * float((far - near).max())
     else:
-        what = "The box reaches to a range of"
+        what = "FMCW: the box reaches to a range of"
         reach = 0.5 * float(far.max())
     if reach >= chirp.range_max:
         raise ValueError(

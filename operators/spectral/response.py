@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query, interpolation_matrix
+from inverse_inr.operators.quadrature import GaussNodes
 from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
 from inverse_inr.operators.spectral.quadrature import band_weights, gauss_rule
-from inverse_inr.ranges import Count, checked
+from inverse_inr.ranges import checked
 
 
 class SpectralResponse(PlacedOperator):
@@ -47,7 +48,7 @@ class SpectralResponse(PlacedOperator):
         response: Tensor,
         where: Grid | Tensor,
         *,
-        nodes: Count = 8,
+        nodes: GaussNodes = 8,
         normalized: bool = False,
     ) -> None:
         knots, table = _table(wavelengths, response)
@@ -154,6 +155,8 @@ def _table(wavelengths: Tensor, response: Tensor) -> tuple[np.ndarray, np.ndarra
             f"SpectralResponse: wavelengths {knots.shape} and response {tuple(response.shape)} "
             "must be (n,) and (n, channels), n >= 2. Transposed?"
         )
+    if not table.shape[1]:
+        raise ValueError("SpectralResponse: the response has no channels.")
     if not (np.isfinite(knots).all() and np.isfinite(table).all()):
         raise ValueError("SpectralResponse: wavelengths or response hold NaN or Inf.")
     if not (np.diff(knots) > 0).all():

@@ -29,7 +29,7 @@ Fidelity = Literal["gaussian", "poisson"]
 
 Coverage = Annotated[float, Range(above=0, most=360)]
 """Degrees that views span, up to a turn."""
-NoiseLevel = Annotated[float, Range(above=0, most=10)]
+NoiseLevel = Annotated[float, Range(least=1e-15, most=10)]
 """A standard deviation as a fraction of the largest line integral."""
 Photons = Annotated[float, Range(above=0, most=1e15)]
 """Photons per detector bin: more are told apart by no counter."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Field, Grid, Problem, Term, noise, phantoms, sample
+from inverse_inr.memory import require
 from inverse_inr.operators import (
     CartesianKSpace,
     FourierMaps,
@@ -31,6 +32,7 @@ from inverse_inr.operators import (
     variable_density_mask,
 )
 from inverse_inr.operators.kspace.samples import KSpace
+from inverse_inr.problems.ct.limits import require_image
 from inverse_inr.problems.images import load_truth
 from inverse_inr.problems.kspace.classical import BASELINES as BASELINES
 from inverse_inr.problems.kspace.classical import classical as classical
@@ -47,7 +49,7 @@ from inverse_inr.problems.kspace.coil_maps import (
     start_maps,
 )
 from inverse_inr.problems.kspace.suggestions import suggestion
-from inverse_inr.ranges import Count, Positive, WholeNumber, checked
+from inverse_inr.ranges import Count, NoiseLevel, Positive, WholeNumber, checked
 
 Sampling = Literal["lines", "equispaced", "variable_density", "poisson_disc", "radial", "spiral"]
 
@@ -66,7 +68,7 @@ def kspace(
     learn_coils: Correction = "grid",
     phase: Phase = "coils",
     rays: bool = False,
-    noise_level: Positive = 0.02,
+    noise_level: NoiseLevel = 0.02,
     slice: int | None = None,
     seed: WholeNumber = 0,
 ) -> Problem:
@@ -103,6 +105,13 @@ def kspace(
         ValueError: The phantom or the sampling is unknown, or `rays` is asked for without radial
             sampling.
     """
+    require_image("kspace: size", size)
+    require(
+        f"kspace: coils={coils} with maps of size={size}",
+        # the maps and what is measured through them, in double precision
+        64.0 * coils * size**2,
+        "Fewer coils, or a smaller size.",
+    )
     truth, box = load_truth(phantom, slice)
     longest = max(box.lengths)
     grid = Grid(box, tuple(max(1, round(size * n / longest)) for n in box.lengths))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from inverse_inr import Box, Grid, Problem, Suggestion, Term, memory, noise, regularizers
@@ -119,12 +121,18 @@ def voxels(lengths: tuple[Positive, ...], pitch: Positive) -> tuple[int, ...]:
 
     Raises:
         ValueError: The pitch is longer than all sides.
+        OutOfMemoryError: There are more voxels than the memory at hand holds.
     """
     if pitch > max(lengths):
         raise ValueError(
             f"pitch={pitch:.6g} m is longer than the box of {lengths} m: there is not one voxel. "
             "Another unit?"
         )
+    memory.require(
+        f"voxels of pitch={pitch:.6g} m in a box of {lengths} m",
+        8 * math.prod(max(1.0, n / pitch) for n in lengths),
+        "A wider pitch.",
+    )
     return tuple(max(1, round(n / pitch)) for n in lengths)
 
 

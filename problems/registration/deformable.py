@@ -29,7 +29,7 @@ from inverse_inr.problems.registration.aligned import (
 from inverse_inr.problems.registration.image_pairs import Deformation as Deformation
 from inverse_inr.problems.registration.image_pairs import deformed as deformed
 from inverse_inr.problems.registration.image_pairs import load_moving as load_moving
-from inverse_inr.ranges import Count, Fraction, NonNegative, WholeNumber, checked
+from inverse_inr.ranges import Count, Fraction, NoiseLevelOrNone, NonNegative, WholeNumber, checked
 from inverse_inr.registry import nearest
 from inverse_inr.solver import going_on_from
 from inverse_inr.stopping import Never
@@ -44,7 +44,7 @@ def register(
     fixed: str | None = None,
     *,
     amplitude: NonNegative = 5.0,
-    noise_level: NonNegative = 0.01,
+    noise_level: NoiseLevelOrNone = 0.01,
     volume: bool = False,
     slice: int | None = None,
     bin: Count = 1,

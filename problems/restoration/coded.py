@@ -25,13 +25,14 @@ from inverse_inr import (
     predict,
 )
 from inverse_inr.io import read_image
+from inverse_inr.memory import require
 from inverse_inr.operators import CodedVideo, HadamardPatterns, SinglePixel
 from inverse_inr.problems.images import binned, cropped, grey, load_image, load_picture
 from inverse_inr.problems.pictures import row_of, write_picture
 from inverse_inr.ranges import (
     Count,
     Finite,
-    Positive,
+    NoiseLevel,
     PositiveFraction,
     Range,
     WholeNumber,
@@ -49,7 +50,7 @@ def single_pixel(
     *,
     fraction: PositiveFraction = 0.25,
     patterns: Literal["hadamard", "random"] = "hadamard",
-    noise_level: Positive = 1e-3,
+    noise_level: NoiseLevel = 1e-3,
     bin: Count = 4,
     crop: Count | None = 64,
     slice: WholeNumber | None = None,
@@ -113,7 +114,7 @@ def video_snapshot(
     *,
     frames: Annotated[int, Range(least=2)] = 8,
     motion: Finite = 1.0,
-    noise_level: Positive = 0.01,
+    noise_level: NoiseLevel = 0.01,
     bin: Count = 4,
     crop: Count | None = 64,
     seed: WholeNumber = 0,
@@ -181,7 +182,6 @@ def _panning(image: str, frames: int, motion: float, bin: int, crop: int | None)
     values, grid = load_image(image, bin=bin)
     still = SampledField(grey(values), grid)
     _, window = cropped(values, grid, crop)
-    shifts = [motion * k for k in range(frames)]
     start = [0.5 * (n - m) for n, m in zip(grid.shape, window.shape, strict=True)]
     reach = start[1] + motion * (frames - 1)
     if not 0 <= reach <= grid.shape[1] - window.shape[1]:
@@ -190,6 +190,10 @@ def _panning(image: str, frames: int, motion: float, bin: int, crop: int | None)
             "crop it smaller."
         )
     points = window.points() + torch.tensor(start)
+    require(
+        f"video_snapshot: frames={frames} of {window.shape} pixels", 32.0 * frames * window.numel
+    )
+    shifts = [motion * k for k in range(frames)]
     return torch.cat([still(points + torch.tensor([0.0, s])) for s in shifts], -1)
 
 

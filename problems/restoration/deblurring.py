@@ -18,9 +18,10 @@ from inverse_inr.problems.restoration.deconvolution import (
     tv_beyond_the_frame,
     wiener,
 )
+from inverse_inr.problems.restoration.rounds import Rounds
 from inverse_inr.problems.restoration.simulation import PartHeldOut, by_row, holding_out
 from inverse_inr.problems.restoration.suggestions import TV_DEBLUR, in_rounds, suggesting
-from inverse_inr.ranges import Count, Finite, Positive, WholeNumber, checked
+from inverse_inr.ranges import Count, Finite, NoiseLevel, Positive, WholeNumber, checked
 
 PSFName = Literal["gaussian", "motion", "disc"]
 
@@ -32,12 +33,12 @@ def deblur(
     kernel: PSFName | str = "motion",
     size: Positive = 15.0,
     angle: Finite = 30.0,
-    noise_level: Positive = 0.01,
+    noise_level: NoiseLevel = 0.01,
     measured: bool = False,
     slice: WholeNumber | None = None,
     bin: Count = 1,
     crop: Count | None = None,
-    rounds: WholeNumber = 2,
+    rounds: Rounds = 2,
     held_out: PartHeldOut = 0.0,
     seed: WholeNumber = 0,
 ) -> Problem:

@@ -28,6 +28,7 @@ from inverse_inr.problems.restoration.classical import (
     nearest_known,
     nonlocal_means,
 )
+from inverse_inr.problems.restoration.rounds import Rounds
 from inverse_inr.problems.restoration.simulation import PartHeldOut, holding_out, measure, seen
 from inverse_inr.problems.restoration.suggestions import (
     BENDING,
@@ -40,7 +41,15 @@ from inverse_inr.problems.restoration.suggestions import (
     suggesting,
     suggesting_instead,
 )
-from inverse_inr.ranges import Count, NonNegative, Positive, PositiveFraction, WholeNumber, checked
+from inverse_inr.ranges import (
+    Count,
+    NoiseLevelOrNone,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    WholeNumber,
+    checked,
+)
 from inverse_inr.regularizers import NonLocal, Sobolev
 
 
@@ -51,12 +60,12 @@ def inpaint(
     keep: PositiveFraction = 0.2,
     pattern: Literal["random", "stripes", "bayer"] = "random",
     mask: str | None = None,
-    noise_level: NonNegative = 0.0,
+    noise_level: NoiseLevelOrNone = 0.0,
     measured: bool = False,
     slice: WholeNumber | None = None,
     bin: Count = 1,
     crop: Count | None = None,
-    rounds: WholeNumber = 3,
+    rounds: Rounds = 3,
     held_out: PartHeldOut = 0.0,
     seed: WholeNumber = 0,
 ) -> Problem:
@@ -123,12 +132,12 @@ def denoise(
     *,
     photons: Positive | None = 30.0,
     readout: NonNegative = 2.0,
-    noise_level: NonNegative | None = None,
+    noise_level: NoiseLevelOrNone | None = None,
     measured: bool = False,
     slice: WholeNumber | None = None,
     bin: Count = 1,
     crop: Count | None = None,
-    rounds: WholeNumber = 2,
+    rounds: Rounds = 2,
     held_out: PartHeldOut = 0.0,
     seed: WholeNumber = 0,
 ) -> Problem:
@@ -189,12 +198,12 @@ def super_resolution(
     image: str = "camera",
     *,
     factor: Count = 4,
-    noise_level: NonNegative = 0.0,
+    noise_level: NoiseLevelOrNone = 0.0,
     measured: bool = False,
     slice: WholeNumber | None = None,
     bin: Count = 1,
     crop: Count | None = None,
-    rounds: WholeNumber = 2,
+    rounds: Rounds = 2,
     held_out: PartHeldOut = 0.0,
     seed: WholeNumber = 0,
 ) -> Problem:

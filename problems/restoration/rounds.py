@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
 from inverse_inr import Grid, Problem, Solution, solve
-from inverse_inr.ranges import Count, NonNegative, checked
+from inverse_inr.ranges import Count, NonNegative, Range, checked
 from inverse_inr.regularizers import LocalGaussians, affordable_stride
 from inverse_inr.solver import going_on_from
+
+MOST_ROUNDS = 100
+"""Rounds that may follow the first fit; the image changes no more after a few."""
+Rounds = Annotated[int, Range(least=0, most=MOST_ROUNDS)]
+"""Rounds after the first fit, or none."""
 
 
 @checked
 def refined(
     problem: Problem,
-    rounds: Count,
+    rounds: Annotated[int, Range(least=1, most=MOST_ROUNDS)],
     weight: NonNegative,
     *,
     steps: Count = 10,
@@ -37,7 +42,7 @@ def refined(
 
     Args:
         problem: The problem with the suggestion of the first fit.
-        rounds: The number of fits after the first, at least 1.
+        rounds: The number of fits after the first, 1 to 100.
         weight: The weight of `LocalGaussians`.
         steps: Optimizer steps per round.
         grid: The grid of the patches; default: the problem's.
@@ -49,7 +54,7 @@ def refined(
         The problem that suggests the last round.
 
     Raises:
-        ValueError: `rounds` is below 1, or the image is too large for its patch models.
+        ValueError: `rounds` is out of range, or the image is too large for its patch models.
     """
     on = grid or problem.grid
     if options.get("stride") is None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from inverse_inr import Grid, Problem, SampledField, Suggestion, Term, noise, predict
 from inverse_inr.operators import Mask
 from inverse_inr.problems.images import Picture
-from inverse_inr.ranges import NonNegative, Range, WholeNumber, checked
+from inverse_inr.ranges import NoiseLevelOrNone, Range, WholeNumber, checked
 from inverse_inr.stopping import HeldOut, Never
 
 PartHeldOut = Annotated[float, Range(least=0, below=1)]
@@ -30,7 +30,7 @@ No field of local pieces needs to come closer."""
 def measure(
     operator: Any,
     picture: Picture,
-    noise_level: NonNegative,
+    noise_level: NoiseLevelOrNone,
     seed: WholeNumber,
     measured: bool,
     model: noise.Noise | None = None,

@@ -20,7 +20,15 @@ from inverse_inr.operators.slices.acquisition import SliceAcquisition
 from inverse_inr.operators.slices.geometry import Slices, order_of_acquisition
 from inverse_inr.problems.slices.disturbances import bias, choose, jumps, voids, walk
 from inverse_inr.problems.slices.stacks import Stack
-from inverse_inr.ranges import Count, Fraction, NonNegative, Positive, WholeNumber, checked
+from inverse_inr.ranges import (
+    Count,
+    Fraction,
+    NoiseLevelOrNone,
+    NonNegative,
+    Positive,
+    WholeNumber,
+    checked,
+)
 
 PLANES = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
 """World axes along the rows, along the columns and across the slices, for each orientation."""
@@ -90,7 +98,7 @@ class Artefacts:
     """
 
     gain: NonNegative = 0.03
-    noise_level: NonNegative = 0.01
+    noise_level: NoiseLevelOrNone = 0.01
     bias: NonNegative = 0.0
     voids: Fraction = 0.0
     outliers: Fraction = 0.0

@@ -30,7 +30,15 @@ from inverse_inr.problems.spectral.detector_noise import shot_noise, uncoded_lig
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral.mask_placement import mask_displacement
 from inverse_inr.problems.spectral.snapshot import read_snapshot
-from inverse_inr.ranges import Count, Finite, Positive, PositiveFraction, ProperFraction, checked
+from inverse_inr.ranges import (
+    Count,
+    Finite,
+    NoiseLevel,
+    Positive,
+    PositiveFraction,
+    ProperFraction,
+    checked,
+)
 from inverse_inr.stopping import HeldOut
 
 BLUR = 0.65
@@ -77,7 +85,7 @@ def cassi_real(
     psf: Positive | None = None,
     calibrate: Sequence[str] = ("mask", "psf"),
     background: Finite | None = None,
-    noise_level: Positive | None = None,
+    noise_level: NoiseLevel | None = None,
     saturation: PositiveFraction = 1.0,
     rows: tuple[int, int] | None = None,
     hold_out: ProperFraction = 0.05,

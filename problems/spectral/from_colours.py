@@ -33,7 +33,7 @@ from inverse_inr.operators import SpectralResponse
 from inverse_inr.problems.spectral.data import photograph
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral.scenes import Reflectances, SpectralScene, spectral_scene
-from inverse_inr.ranges import Count, Positive, WholeNumber, checked
+from inverse_inr.ranges import Count, NoiseLevel, Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import Discrepancy
 
@@ -50,7 +50,7 @@ def spectral_sr(
     *,
     size: Count = 64,
     bands: Count = 28,
-    noise_level: Positive = 0.01,
+    noise_level: NoiseLevel = 0.01,
     reflectances: Reflectances = "pigments",
     seed: WholeNumber = 0,
 ) -> Problem:
@@ -82,7 +82,7 @@ def fusion(
     size: Count = 64,
     factor: Count = 8,
     bands: Count = 28,
-    noise_level: Positive = 0.01,
+    noise_level: NoiseLevel = 0.01,
     reflectances: Reflectances = "pigments",
     seed: WholeNumber = 0,
 ) -> Problem:

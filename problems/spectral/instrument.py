@@ -12,7 +12,7 @@ from torch import Tensor
 from inverse_inr import noise
 from inverse_inr.io import read_matlab
 from inverse_inr.operators.spectral.camera_inputs import ImageAxis
-from inverse_inr.ranges import Finite, NonNegative, Positive, Range, checked
+from inverse_inr.ranges import Finite, NoiseLevelOrNone, NonNegative, Positive, Range, checked
 
 Calibration = Literal["true", "nominal", "learnt"]
 """What the model knows of the alignment; see `Alignment`."""
@@ -116,7 +116,7 @@ class Detector:
         efficiency: Quantum efficiency of binomial detection, as in `noise.Sensor`; 0 for Poisson.
     """
 
-    noise_level: NonNegative = 0.01
+    noise_level: NoiseLevelOrNone = 0.01
     full_well: Positive | None = None
     readout: NonNegative = 10.0
     efficiency: Efficiency = 0.0
