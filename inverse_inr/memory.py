@@ -146,6 +146,21 @@ FACTORIES = {
 """Functions of torch that make a tensor of a size that their arguments say."""
 
 
+def allocation_failed(error: BaseException) -> bool:
+    """Whether an error is a torch allocator's, which found no memory.
+
+    On the CPU that is a plain RuntimeError, which only its text tells apart.
+
+    Args:
+        error: The error.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    words = ("can't allocate memory", "not enough memory", "out of memory", "invalid buffer size")
+    return isinstance(error, RuntimeError) and any(word in text for word in words)
+
+
 def in_words(size: float) -> str:
     """Write a number of bytes for people.
 

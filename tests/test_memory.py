@@ -163,3 +163,11 @@ def test_a_guard_changes_no_numbers():
         drawn = torch.rand(3, generator=torch.Generator().manual_seed(1))
     np.testing.assert_array_equal(drawn, torch.rand(3, generator=torch.Generator().manual_seed(1)))
     assert priors.siren(box, width=8).parameter_count > 0
+
+
+def test_an_allocator_without_memory_is_told_from_other_errors():
+    cpu = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
+    assert memory.allocation_failed(RuntimeError(cpu))
+    assert memory.allocation_failed(torch.OutOfMemoryError("CUDA out of memory."))
+    assert not memory.allocation_failed(RuntimeError("shapes do not fit"))
+    assert not memory.allocation_failed(ValueError("out of memory"))

@@ -42,6 +42,7 @@ from inverse_inr.command.reporting import notes_of, text_table, versions, write_
 from inverse_inr.command.runs import Unfinished, load_state, prepare, print_notes, reconstruct
 from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_threads
 from inverse_inr.command.tables import ConfigError, Table, check_sections, override, set_keywords
+from inverse_inr.memory import allocation_failed
 from inverse_inr.solver import Progress, disk_full
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
@@ -282,6 +283,13 @@ def main() -> None:
         if isinstance(error, OSError) and disk_full(error):
             said = f"disk full: {said}"
         sys.exit(f"inverse-inr: {said}")
+    except RuntimeError as error:  # the last net: what is large asks for its memory beforehand
+        if not allocation_failed(error) or logger.isEnabledFor(logging.DEBUG):
+            raise
+        sys.exit(
+            "inverse-inr: not enough memory: smaller sizes, a smaller solver.batch, solver.points "
+            f"or solver.chunk take less. {str(error).splitlines()[0]}"
+        )
 
 
 if __name__ == "__main__":

@@ -79,9 +79,9 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    from cases.calls import components, operators
+    from cases.calls import components, measures, operators, waves
 
-    return {**components.ROOMS, **operators.ROOMS}
+    return {**components.ROOMS, **operators.ROOMS, **waves.ROOMS, **measures.ROOMS}
 
 
 def bad_calls(good: Good) -> Iterator[Bad]:

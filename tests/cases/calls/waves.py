@@ -1,0 +1,212 @@
+"""Good calls of radar, slices, spectral cameras and surfaces, for `judge.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from cases import cassi, mesh, radar, slice
+from cases.calls.judge import Good
+from cases.calls.operators import seen
+
+from inverse_inr import Grid, operators, surfaces
+from inverse_inr.operators import dispersion
+
+F64 = torch.float64
+NEAR = Grid(radar.NEAR, (3, 3, 3))
+
+
+def reflectivity(points: torch.Tensor) -> torch.Tensor:
+    """A smooth field of one channel on the radar's box."""
+    return torch.exp(-25 * points.square().sum(-1, keepdim=True))
+
+
+def radar_operators() -> list[Good]:
+    o = operators
+    geometry = radar.bistatic(3)
+    chirp = {"start_frequency": 8e9, "slope": 3e14, "sample_rate": 5e6, "samples": 64}
+    tones = torch.linspace(9e9, 10e9, 9, dtype=F64)
+    place = {"box": radar.NEAR, "geometry": geometry}
+    at = {"points": NEAR, "basis": "point", "degree": 0}
+    history = o.PhaseHistory(**place, frequencies=tones, points=NEAR)
+    image = {
+        "box": radar.NEAR,
+        "incidence": torch.tensor([0.8, 0.9], dtype=F64),
+        "azimuth": torch.tensor([0.0, 1.0], dtype=F64),
+        "shape": (4, 5),
+        "pitch": 0.1,
+        "samples": 1,
+        "lines": 2,
+        "degree": 0,
+        "law": "linear",
+        "attenuation": True,
+    }
+    antennas = {
+        "transmitters": torch.ones(3, 3, dtype=F64),
+        "receivers": 2 * torch.ones(3, 3, dtype=F64),
+        "sign": 1,
+        "reference_path": 0.5,
+    }
+    echoes = torch.ones(3, 9, dtype=torch.complex128)
+    focus = {"operator": history, "y": echoes, "points": NEAR, "weights": torch.ones(3, 9)}
+    density = lambda x: 1 + x[..., :2].square()  # noqa: E731
+    return [
+        Good("Chirp", o.Chirp, {**chirp, "start_time": 1e-6}),
+        Good("RadarGeometry", o.RadarGeometry, antennas),
+        Good(
+            "FMCW",
+            o.FMCW,
+            {**place, "chirp": radar.SLOW, "window": "rect", "readout": "bins", **at},
+            seen(reflectivity),
+        ),
+        Good(
+            "PhaseHistory",
+            o.PhaseHistory,
+            {**place, "frequencies": tones, "spreading": "none", **at},
+            seen(reflectivity),
+        ),
+        Good(
+            "FarField",
+            o.FarField,
+            {**place, "frequencies": tones, "tolerance": 1e3, **at},
+            seen(reflectivity),
+        ),
+        Good("SarImage", o.SarImage, image, seen(density)),
+        Good("backproject", o.backproject, {**focus, "interpolate": True, "oversampling": 4}),
+    ]
+
+
+def slice_operators() -> list[Good]:
+    slices = slice.slices(2)
+    volume = slice.blob(40 * torch.eye(3, dtype=F64), torch.zeros(3, dtype=F64))
+    acquisition = {
+        "box": slice.BOX,
+        "slices": slices,
+        "psf": "gaussian",
+        "nodes": 8,
+        "draws": 8,
+        "motion": False,
+        "gain": False,
+        "bias": 0,
+    }
+    stack = {"poses": slices.poses, "shape": (5, 4), "pixel": (1.0, 1.5), "thickness": 3.0}
+    return [
+        Good("SliceAcquisition", operators.SliceAcquisition, acquisition, seen(volume)),
+        Good("of_stack", operators.Slices.of_stack, stack, names=("Slices",)),
+        Good("Slices.join", operators.Slices.join, {"parts": [slices, slices]}, names=("join",)),
+    ]
+
+
+def spectral_operators() -> list[Good]:
+    o = operators
+    waves = cassi.bands(4)
+    law = dispersion.steps(waves, 1.0)
+    scene = cassi.box(5, 6)
+    table = {"wavelengths": waves, "shifts": torch.arange(4, dtype=F64)}
+    prism = {"apex": 0.5, "focal": 50.0, "pitch": 0.05, "reference": 450.0}
+    rgb = torch.full((3, 3, 4), 0.5, dtype=F64)
+
+    def cube(points: torch.Tensor) -> torch.Tensor:
+        return (points[..., 2:] - 400) / 300
+
+    def shifted(of: Any) -> torch.Tensor:
+        return of(waves).detach()
+
+    camera = {
+        "box": scene,
+        "mask": cassi.rand(5, 6),
+        "wavelengths": waves,
+        "dispersion": law,
+        "mode": "single",
+        "axis": 1,
+    }
+    place = {"rotation": 0.1, "position": 1.0, "shift": torch.zeros(2)}
+    variation = {"grid": Grid(scene, (5, 6, 4)), "stride": 2, "epsilon": 1e-4}
+    return [
+        Good("CASSI", o.CASSI, camera, seen(cube)),
+        Good("Placement", o.Placement, place),
+        Good("BandTotalVariation", o.BandTotalVariation, variation),
+        Good("Table", dispersion.Table, table, shifted),
+        Good(
+            "Polynomial",
+            dispersion.Polynomial,
+            {"coefficients": [0.0, 1.0], "reference": 450.0},
+            shifted,
+        ),
+        Good(
+            "Cauchy", dispersion.Cauchy, {"coefficients": [0.0, 1.0], "reference": 500.0}, shifted
+        ),
+        Good("ThinPrism", dispersion.ThinPrism, prism, shifted),
+        Good("steps", dispersion.steps, {"wavelengths": waves, "pixels": 1.0}, shifted),
+        Good("cie_xyz", o.cie_xyz, {"wavelengths": waves}),
+        Good("linear_srgb", o.linear_srgb, {"wavelengths": waves}),
+        Good("daylight", o.daylight, {"wavelengths": waves}),
+        Good(
+            "render_srgb",
+            o.render_srgb,
+            {"cube": rgb, "wavelengths": waves, "reflectance": True, "white": 1.0},
+        ),
+        Good("encode_srgb", o.encode_srgb, {"linear": rgb}, nan_passes=True),
+    ]
+
+
+def surface_parts() -> list[Good]:
+    s = surfaces
+    grid = Grid(mesh.BOX, (6, 6, 6))
+    directions = torch.nn.functional.normalize(
+        torch.randn(20, 3, dtype=F64, generator=torch.Generator().manual_seed(0)), dim=-1
+    )
+    cloud = mesh.CENTER + mesh.RADIUS * directions
+    volume = (mesh.sphere(grid.points().double()) < 0).double()[..., 0]
+
+    def penalty(regularizer: Any) -> torch.Tensor:
+        return regularizer(mesh.sphere, grid.points().reshape(-1, 3)[:9].double()).detach()
+
+    on = {"points": cloud, "normals": directions, "scale": 1.0, "count": 8}
+    errors = {"reach": 0.01, "truth": cloud}
+    return [
+        Good("cloud_normals", s.cloud_normals, {"points": cloud, "reach": 0.1}),
+        Good("project", s.project, {"distance": mesh.sphere, "points": cloud, "steps": 2}),
+        Good("spread", s.spread, {"points": cloud, "normals": directions}),
+        Good(
+            "SignedDistance",
+            s.SignedDistance,
+            {"box": mesh.BOX, "correction": "siren", "radius": 0.05, "strength": 0.1},
+        ),
+        Good("Mesh", s.Mesh, {"vertices": cloud, "faces": torch.tensor([[0, 1, 2]])}),
+        Good(
+            "level_set",
+            s.level_set,
+            {"field": mesh.sphere, "grid": grid, "level": 0.0, "inside": "below"},
+        ),
+        Good(
+            "mesh_errors",
+            s.mesh_errors,
+            {
+                "mesh": mesh.TETRAHEDRON,
+                "distance": mesh.sphere,
+                "truth": cloud,
+                "count": 20,
+            },
+        ),
+        Good("occupied", s.occupied, {"volume": volume, "grid": grid, "threshold": 0.5}),
+        Good("shape_errors", s.shape_errors, {"points": cloud, **errors}),
+        Good(
+            "volume_errors",
+            s.volume_errors,
+            {"volume": volume, "grid": grid, **errors, "thresholds": (0.2, 0.5)},
+            lambda made: None,
+        ),
+        Good("NearSurface", s.NearSurface, {"grid": grid, "length": 0.1}, penalty),
+        Good("OffSurface", s.OffSurface, {"length": 0.1}, penalty),
+        Good("OnSurface", s.OnSurface, on, penalty),
+        Good("IsoPoints", s.IsoPoints, {**on, "steps": 2}, penalty),
+    ]
+
+
+ROOMS = {
+    "radar": radar_operators,
+    "slices": slice_operators,
+    "spectral": spectral_operators,
+    "surfaces": surface_parts,
+}
