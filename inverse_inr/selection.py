@@ -34,8 +34,10 @@ def choose_weight(
         The chosen Solution; its `details` hold the weight and the mean score of each.
 
     Raises:
-        ValueError: A fit holds nothing out.
+        ValueError: A fit holds nothing out, or there are no weights.
     """
+    if not len(weights):
+        raise ValueError("choose_weight: weights is empty; there is none to choose.")
     tried = sorted(weights, reverse=True)
     solutions = [fit(w) for w in tried]
     scores = [_scores(s, groups) for s in solutions]
@@ -57,8 +59,10 @@ def choose(solutions: Sequence[Solution], *, groups: Count = 64) -> Solution:
         The chosen Solution.
 
     Raises:
-        ValueError: A fit held nothing out.
+        ValueError: A fit held nothing out, or there are no fits.
     """
+    if not len(solutions):
+        raise ValueError("choose: solutions is empty; there is none to choose.")
     return solutions[one_standard_error([_scores(s, groups) for s in solutions])]
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Field, Grid, Query, placed
+from inverse_inr.memory import require
 from inverse_inr.operators.jet import Jet
 from inverse_inr.operators.rows import PlacedOperator, without_lone_channel
 from inverse_inr.ranges import Count, WholeNumber, checked
@@ -247,6 +248,7 @@ def box_boundary(
             f"box_boundary: faces={faces} must be pairs (axis, 0 or 1) of a box with {box.ndim} "
             "axes."
         )
+    require(f"box_boundary: count={count} points", 64.0 * count * box.ndim, "Draw fewer.")
     generator = torch.Generator().manual_seed(seed)
     # a face's area is the box's volume divided by its length across the face
     areas = torch.tensor([1 / box.lengths[k] for k, _ in faces], dtype=torch.float64)

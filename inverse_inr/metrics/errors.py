@@ -6,14 +6,16 @@ import math
 
 from torch import Tensor
 
-from inverse_inr.metrics.pairs import check_range, matched_pair, modulus
+from inverse_inr.metrics.pairs import matched_pair, modulus
+from inverse_inr.ranges import Positive, checked
 
 PSNR_MEANS = "PSNR: 20 log10(span of the truth / RMS error), of the image's pixels."
 """The line below tables and figures that says which PSNR their numbers are: `psnr_of_span`."""
 
 
+@checked
 def psnr(
-    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+    image: Tensor, reference: Tensor, *, data_range: Positive, mask: Tensor | None = None
 ) -> float:
     """Compute the peak signal-to-noise ratio, 10 log10(data_range^2 / mse).
 
@@ -36,6 +38,7 @@ def psnr(
     return -20 * math.log10(error)
 
 
+@checked
 def span(reference: Tensor) -> float:
     """Find the span of a reference, its largest less its smallest value; moduli if complex.
 
@@ -46,8 +49,10 @@ def span(reference: Tensor) -> float:
         The span, in the reference's unit.
 
     Raises:
-        ValueError: The reference is constant or not finite, so that it has no span.
+        ValueError: The reference is empty, constant or not finite, so that it has no span.
     """
+    if not reference.numel():
+        raise ValueError("span: the reference is empty.")
     values = modulus(reference)
     found = float(values.max() - values.min())
     if not (math.isfinite(found) and found > 0):
@@ -55,6 +60,7 @@ def span(reference: Tensor) -> float:
     return found
 
 
+@checked
 def psnr_of_span(image: Tensor, reference: Tensor) -> float:
     """Compute the PSNR that tables and figures show: the data range is the reference's span.
 
@@ -74,8 +80,9 @@ def psnr_of_span(image: Tensor, reference: Tensor) -> float:
     return psnr(modulus(image), modulus(reference), data_range=span(reference))
 
 
+@checked
 def nrmse(
-    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+    image: Tensor, reference: Tensor, *, data_range: Positive, mask: Tensor | None = None
 ) -> float:
     """Compute the root mean square error as a fraction of the range.
 
@@ -92,10 +99,10 @@ def nrmse(
         ValueError: In the cases in which `psnr` raises it.
     """
     image, reference = matched_pair("psnr and nrmse", image, reference, mask)
-    check_range(data_range)
     return (image - reference).abs().square().mean().sqrt().item() / data_range
 
 
+@checked
 def relative_error(image: Tensor, reference: Tensor, *, mask: Tensor | None = None) -> float:
     """Compute |image - reference| / |reference| in the l2 norm.
 

@@ -1,13 +1,14 @@
-"""The checks that all metrics share: two images of one shape, a mask, a range."""
+"""The checks that all metrics share: two images of one shape and a mask."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import checked
 
+
+@checked
 def modulus(image: Tensor) -> Tensor:
     """Take |image| of complex values; a real image stays as it is.
 
@@ -22,6 +23,7 @@ def modulus(image: Tensor) -> Tensor:
     return image
 
 
+@checked
 def where_known(image: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     """Leave out the places where the reference is NaN: there the truth is not known.
 
@@ -112,18 +114,3 @@ def checked_mask(name: str, mask: Tensor, shape: tuple[int, ...]) -> Tensor:
     if not mask.any():
         raise ValueError(f"{name}: the mask is empty: no pixel lies in it.")
     return mask
-
-
-def check_range(data_range: float) -> None:
-    """Refuse a range that is not positive and finite.
-
-    Args:
-        data_range: Span that values can take.
-
-    Raises:
-        ValueError: The range is not positive and finite.
-    """
-    if not (math.isfinite(data_range) and data_range > 0):
-        raise ValueError(
-            f"data_range={data_range} must be positive and finite: the span that values can take."
-        )

@@ -7,13 +7,15 @@ import math
 import torch
 from torch import Tensor
 
-from inverse_inr.metrics.pairs import check_range, checked_mask, matched_pair
+from inverse_inr.metrics.pairs import checked_mask, matched_pair
+from inverse_inr.ranges import Positive, checked
 
 DARK = 1e-300
 """Least length that a spectrum is divided by, so that a dark one gives 0 instead of NaN."""
 
 
-def band_psnr(cube: Tensor, reference: Tensor, *, data_range: float = 1.0) -> Tensor:
+@checked
+def band_psnr(cube: Tensor, reference: Tensor, *, data_range: Positive = 1.0) -> Tensor:
     """Compute the PSNR of each band; their mean is the PSNR of CASSI papers.
 
     The papers' figures take `data_range` 1. Nothing is rounded to 8 bits here; Meng et al. 2020
@@ -31,11 +33,11 @@ def band_psnr(cube: Tensor, reference: Tensor, *, data_range: float = 1.0) -> Te
         ValueError: In the cases in which `psnr` raises it.
     """
     cube, reference = matched_pair("band_psnr", cube, reference)
-    check_range(data_range)
     error = (cube - reference).abs().square().flatten(0, -2).mean(0)
-    return 10 * torch.log10(data_range**2 / error)
+    return 20 * math.log10(data_range) - 10 * torch.log10(error)
 
 
+@checked
 def spectral_angle(cube: Tensor, reference: Tensor, *, mask: Tensor | None = None) -> float:
     """Compute SAM, the mean over pixels of the angle between two spectra.
 
@@ -77,7 +79,8 @@ def spectral_angle(cube: Tensor, reference: Tensor, *, mask: Tensor | None = Non
     return math.degrees(float(angle[lit].mean()))
 
 
-def ergas(cube: Tensor, reference: Tensor, *, ratio: float = 1.0) -> float:
+@checked
+def ergas(cube: Tensor, reference: Tensor, *, ratio: Positive = 1.0) -> float:
     """Compute ERGAS, 100 ratio sqrt(mean over bands of mse / mean²): lower is better, 0 at best.
 
     Args:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from inverse_inr.metrics.pairs import check_range, matched_pair
+from inverse_inr.metrics.pairs import matched_pair
+from inverse_inr.ranges import Positive, checked
 
 DEVIATION = 1.5
 """Standard deviation of SSIM's Gaussian window, in pixels (Wang et al., TIP 2004)."""
@@ -13,7 +14,10 @@ WINDOW = 11
 """Pixels of SSIM's window per axis: the Gaussian is cut at 3.5 deviations (Wang et al. 2004)."""
 
 
-def ssim(image: Tensor, reference: Tensor, *, data_range: float, ndim: int | None = None) -> float:
+@checked
+def ssim(
+    image: Tensor, reference: Tensor, *, data_range: Positive, ndim: int | None = None
+) -> float:
     """Compute the structural similarity over a 2-D or 3-D Gaussian window.
 
     Args:
@@ -34,7 +38,6 @@ def ssim(image: Tensor, reference: Tensor, *, data_range: float, ndim: int | Non
         Wang et al., TIP 2004.
     """
     image, reference = matched_pair("ssim", image, reference)
-    check_range(data_range)
     if image.is_complex() or reference.is_complex():
         raise ValueError(
             "ssim: complex images have no structural similarity; compare their moduli, image.abs()."

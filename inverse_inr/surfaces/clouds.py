@@ -3,15 +3,48 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from inverse_inr.evaluation import Field
-from inverse_inr.ranges import FiniteTensor, Positive, checked
+from inverse_inr.ranges import FiniteTensor, Positive, Range, checked
+
+MOST_STEPS = 1000
+"""Newton steps onto a zero set; a handful are exact."""
+Steps = Annotated[int, Range(least=1, most=MOST_STEPS)]
+"""Newton steps onto a zero set."""
+Reach = Annotated[float, Range(above=0, finite=False)]
+"""The greatest length of a step, which may be infinite."""
 
 
-def project(distance: Field, points: Tensor, steps: int = 5, reach: float = math.inf) -> Tensor:
+def check_cloud(name: str, points: Tensor, normals: Tensor | None = None) -> None:
+    """Check points in space, and their normals.
+
+    Args:
+        name: Who asks, for the message.
+        points: (n, 3).
+        normals: (n, 3), or None.
+
+    Raises:
+        ValueError: The points are no (n, 3), there are none, or the normals are shaped otherwise.
+    """
+    if points.ndim != 2 or points.shape[1] != 3 or not len(points):
+        raise ValueError(
+            f"{name}: points must be (n, 3), one at least, got {tuple(points.shape)}. Transposed?"
+        )
+    if normals is not None and normals.shape != points.shape:
+        raise ValueError(
+            f"{name}: normals {tuple(normals.shape)} must be shaped as the points, "
+            f"{tuple(points.shape)}."
+        )
+
+
+@checked
+def project(
+    distance: Field, points: FiniteTensor, steps: Steps = 5, reach: Reach = math.inf
+) -> Tensor:
     """Move points onto the zero set by Newton steps x - f ∇f / |∇f|².
 
     Args:
@@ -22,7 +55,11 @@ def project(distance: Field, points: Tensor, steps: int = 5, reach: float = math
 
     Returns:
         (n, 3), without gradient history.
+
+    Raises:
+        ValueError: The points are no finite (n, 3).
     """
+    check_cloud("project", points)
     for _ in range(steps):
         value, slope = value_and_slope(distance, points)
         step = value * slope / slope.square().sum(-1, keepdim=True).clamp(min=1e-6)
@@ -40,7 +77,7 @@ def value_and_slope(distance: Field, points: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @checked
-def spread(points: Tensor, normals: Tensor) -> Tensor:
+def spread(points: FiniteTensor, normals: FiniteTensor) -> Tensor:
     """Move points apart by one step of repulsion in the tangent plane.
 
     Args:
@@ -49,7 +86,11 @@ def spread(points: Tensor, normals: Tensor) -> Tensor:
 
     Returns:
         (n, 3), each moved by at most half the mean spacing.
+
+    Raises:
+        ValueError: Points or normals are no finite (n, 3).
     """
+    check_cloud("spread", points, normals)
     apart = points[:, None] - points[None]
     length = torch.linalg.vector_norm(apart, dim=-1)
     near = length.topk(min(9, len(points)), largest=False).values[:, 1:]
@@ -75,7 +116,11 @@ def cloud_normals(points: FiniteTensor, reach: Positive) -> Tensor:
     Returns:
         (n, 3) unit vectors of either sign; zero vectors where fewer than four points are near: give
         another direction there.
+
+    Raises:
+        ValueError: The points are no finite (n, 3).
     """
+    check_cloud("cloud_normals", points)
     from scipy.spatial import KDTree
 
     cloud = points.detach().cpu().double().numpy()

@@ -10,9 +10,12 @@ from torch import Tensor
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
-from inverse_inr.ranges import Count, Finite, checked
+from inverse_inr.memory import require
+from inverse_inr.ranges import Count, Finite, FiniteTensor, Seed, checked
+from inverse_inr.surfaces.clouds import check_cloud
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Mesh:
     """A triangle mesh.
@@ -105,7 +108,8 @@ class Mesh:
             total.index_add_(0, self.faces[:, k], crosses)
         return torch.nn.functional.normalize(total, dim=1)
 
-    def sample(self, count: int, seed: int = 0) -> Tensor:
+    @checked
+    def sample(self, count: Count, seed: Seed = 0) -> Tensor:
         """Draw points uniformly on the surface.
 
         Args:
@@ -117,7 +121,9 @@ class Mesh:
 
         Raises:
             ValueError: The mesh has no area.
+            OutOfMemoryError: The points do not fit the memory at hand.
         """
+        require(f"Mesh.sample: count={count} points", 160.0 * count, "Draw fewer.")
         generator = torch.Generator().manual_seed(seed)
         areas = torch.linalg.vector_norm(self._crosses(), dim=1)
         if not len(areas) or float(areas.sum()) == 0:
@@ -187,7 +193,9 @@ class MeshErrors(NamedTuple):
 
 
 @checked
-def mesh_errors(mesh: Mesh, distance: Field, truth: Tensor, count: Count = 20_000) -> MeshErrors:
+def mesh_errors(
+    mesh: Mesh, distance: Field, truth: FiniteTensor, count: Count = 20_000
+) -> MeshErrors:
     """Compare a mesh with a shape.
 
     From the mesh to the shape, distances are |distance| at uniform points. Back, they are taken to
@@ -199,7 +207,11 @@ def mesh_errors(mesh: Mesh, distance: Field, truth: Tensor, count: Count = 20_00
         distance: The exact signed distance of the shape, (*s, 3) -> (*s, 1).
         truth: (n, 3) points on the shape's surface.
         count: The number of uniform points on the mesh.
+
+    Raises:
+        ValueError: `truth` is no finite (n, 3), or the mesh has no area.
     """
+    check_cloud("mesh_errors: truth", truth)
     from scipy.spatial import KDTree
 
     points = mesh.sample(count)

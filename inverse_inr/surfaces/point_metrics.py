@@ -39,7 +39,16 @@ def shape_errors(points: FiniteTensor, truth: FiniteTensor, reach: Positive) -> 
         points: (n, d), the reconstruction.
         truth: (m, d), the true surface.
         reach: Points this near to the other set count as right for F1, in the coordinates' unit.
+
+    Raises:
+        ValueError: The sets are no (n, d) and (m, d).
     """
+    flat = points.ndim == truth.ndim == 2
+    if not flat or points.shape[1] != truth.shape[1] or not truth.shape[1]:
+        raise ValueError(
+            f"shape_errors: points {tuple(points.shape)} and truth {tuple(truth.shape)} must be "
+            "(n, d) and (m, d). Transposed?"
+        )
     from scipy.spatial import KDTree
 
     if not len(points) or not len(truth):
@@ -66,7 +75,15 @@ def occupied(volume: Tensor, grid: Grid, threshold: Finite) -> Tensor:
 
     Returns:
         (n, d) centres of the voxels, in float64.
+
+    Raises:
+        ValueError: The volume has another number of voxels than the grid.
     """
+    if volume.numel() != grid.numel:
+        raise ValueError(
+            f"occupied: volume {tuple(volume.shape)} on a grid of {grid.shape} voxels; "
+            "(*grid.shape, 1) was expected."
+        )
     size = volume.abs().reshape(grid.shape)
     return grid.points(torch.float64)[(size >= threshold * size.max()).cpu() & (size > 0).cpu()]
 
@@ -90,6 +107,9 @@ def volume_errors(
 
     Returns:
         The errors for each threshold.
+
+    Raises:
+        ValueError: The volume has another number of voxels than the grid, or `truth` is no (n, d).
     """
     return {t: shape_errors(occupied(volume, grid, t), truth, reach) for t in thresholds}
 

@@ -13,9 +13,10 @@ from torch import Tensor
 from inverse_inr.derivatives import gradient
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.memory import require
 from inverse_inr.ranges import Count, FiniteTensor, Positive, checked
 from inverse_inr.regularizers import Regularizer
-from inverse_inr.surfaces.clouds import project, spread, value_and_slope
+from inverse_inr.surfaces.clouds import Steps, check_cloud, project, spread, value_and_slope
 from inverse_inr.surfaces.distance import distance_of
 
 
@@ -79,6 +80,9 @@ class OnSurface(Regularizer):
     scale: Positive = 1.0
     count: Count = 512
 
+    def __post_init__(self) -> None:
+        check_cloud("OnSurface", self.points, self.normals)
+
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         chosen = torch.randint(len(self.points), (min(self.count, len(self.points)),))
         where = self.points.to(points)[chosen]
@@ -132,7 +136,16 @@ class IsoPoints(Regularizer):
     normals: FiniteTensor
     scale: Positive = 1.0
     count: Count = 256
-    steps: Count = 3
+    steps: Steps = 3
+
+    def __post_init__(self) -> None:
+        check_cloud("IsoPoints", self.points, self.normals)
+        require(
+            f"IsoPoints: count={self.count} points at a distance from each other",
+            # their differences, and those from the cloud
+            16.0 * self.count * (3.0 * self.count + len(self.points)),
+            "Draw fewer.",
+        )
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         distance = distance_of(field)

@@ -132,7 +132,7 @@ def _views(operator: RayTransform, y: Tensor, grid: Grid, window: str) -> Tensor
         where = bad.flatten(1).any(1).nonzero()[:, 0].tolist()
         shown = ", ".join(map(str, where[:8])) + (", ..." if len(where) > 8 else "")
         raise ValueError(
-            f"{name}: {int(bad.sum())} of {bad.numel()} measurements are NaN or Inf, in views "
+            f"{name}: {int(bad.sum())} of {bad.numel()} measurements y are NaN or Inf, in views "
             f"{shown}. Filtering needs whole views: interpolate them, or leave these views out."
         )
     return views

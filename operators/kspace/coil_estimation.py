@@ -68,6 +68,7 @@ def low_resolution_maps(calibration: FiniteTensor, grid: Grid) -> Tensor:
     Source:
         McKenzie et al., MRM 47, 2002.
     """
+    _check_calibration("low_resolution_maps", calibration, grid)
     windowed = calibration * _hann(calibration.shape[1:], calibration)
     images = centred_inverse(centred_padding(windowed, grid.shape), grid.ndim)
     return images / images.abs().square().sum(0).sqrt().clamp(min=tiny(images))
@@ -99,6 +100,7 @@ def espirit_maps(
     Source:
         Uecker et al., MRM 71, 2014.
     """
+    _check_calibration("espirit_maps", calibration, grid)
     coils = len(calibration)
     if min(calibration.shape[1:]) <= kernel:
         raise ValueError(
@@ -149,3 +151,12 @@ def _hann(shape: Sequence[int], like: Tensor) -> Tensor:
         t = (torch.arange(n, dtype=window.dtype, device=like.device) - n // 2) / (n + 2)
         window = window[..., None] * (0.5 + 0.5 * torch.cos(2 * math.pi * t))
     return window
+
+
+def _check_calibration(name: str, calibration: Tensor, grid: Grid) -> None:
+    """Raise ValueError unless central k-space has the coils first and the grid's axes then."""
+    if calibration.ndim != grid.ndim + 1 or not calibration.numel():
+        raise ValueError(
+            f"{name}: calibration {tuple(calibration.shape)} for a grid of {grid.ndim} axes; "
+            "(coils, *n) was expected."
+        )

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, SampledField, sample
+from inverse_inr.memory import require
 from inverse_inr.operators.quadrature import legendre
 from inverse_inr.ranges import Count, Finite, WholeNumber, checked
 
@@ -130,6 +131,12 @@ class PolynomialMaps(nn.Module):
             raise ValueError(
                 f"PolynomialMaps: coils={coils} must be at least 1, degree={degree} at least 0."
             )
+        require(
+            f"PolynomialMaps: coils={coils} of degree={degree} in {box.ndim} dimensions",
+            # the candidate powers, and two numbers a coil
+            (64.0 + 16.0 * coils) * (degree + 1.0) ** box.ndim,
+            "Fewer coils, or a lower degree.",
+        )
         self.box = box
         self.degree = degree
         powers = [p for p in product(range(degree + 1), repeat=box.ndim) if sum(p) <= degree]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from inverse_inr import Grid, Gridding
-from inverse_inr.ranges import Count, FiniteTensor, checked
+from inverse_inr.ranges import FiniteTensor, Range, checked
+
+Iterations = Annotated[int, Range(least=1, most=1000)]
+"""Iterations of the weights, which settle within some dozens."""
 
 
 @checked
@@ -29,7 +33,9 @@ def radial_density(trajectory: Tensor) -> Tensor:
 
 
 @checked
-def density_compensation(trajectory: FiniteTensor, grid: Grid, *, iterations: Count = 20) -> Tensor:
+def density_compensation(
+    trajectory: FiniteTensor, grid: Grid, *, iterations: Iterations = 20
+) -> Tensor:
     """Weights w of the samples, in area of k-space: Σ w g(k) ≈ ∫ g dk for what the box can hold.
 
     The iteration is w <- w / C w, where C convolves samples with the Fejér kernel of the box, the
@@ -38,7 +44,7 @@ def density_compensation(trajectory: FiniteTensor, grid: Grid, *, iterations: Co
     Args:
         trajectory: (*shape, d) in cycles per unit of the box.
         grid: The grid of the image.
-        iterations: Number of iterations.
+        iterations: Number of iterations, at most 1000.
 
     Returns:
         (*shape), float64.
@@ -46,6 +52,11 @@ def density_compensation(trajectory: FiniteTensor, grid: Grid, *, iterations: Co
     Source:
         Pipe & Menon, MRM 41, 1999.
     """
+    if trajectory.ndim < 2 or trajectory.shape[-1] != grid.ndim or not trajectory.numel():
+        raise ValueError(
+            f"density_compensation: a trajectory of shape {tuple(trajectory.shape)} for a grid of "
+            f"{grid.ndim} axes; (*shape, {grid.ndim}) was expected."
+        )
     k = trajectory.detach().double().cpu().reshape(-1, grid.ndim)
     wide = tuple(2 * n - 1 for n in grid.shape)
     gridding = Gridding(wide, (k * torch.tensor(grid.spacing)).numpy(), dtype=torch.float64)

@@ -48,9 +48,11 @@ def line_mask(
         (*shape) bool.
 
     Raises:
-        ValueError: For an acceleration below 1, more calibration lines than lines, or an unknown
-            pattern.
+        ValueError: For an acceleration below 1, more calibration lines than lines, an axis that
+            the lattice has not, or an unknown pattern.
     """
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(f"line_mask: axis={axis} of a lattice of shape {tuple(shape)}.")
     n = shape[axis]
     if not 1 <= acceleration <= n or not 0 <= calibration <= n:
         raise ValueError(
@@ -98,6 +100,8 @@ def variable_density_mask(
     Raises:
         ValueError: For an acceleration below 1, or a block of more samples than are wanted.
     """
+    if not len(shape):
+        raise ValueError("variable_density_mask: shape is empty; the lattice needs an axis.")
     total = math.prod(shape)
     wanted = _wanted(total, acceleration)
     mask = _central(shape, calibration)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid
+from inverse_inr.memory import require
 from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 
 
@@ -79,6 +80,12 @@ def birdcage_maps(
         raise ValueError(
             f"birdcage_maps: coils={coils} must be at least 1, the box 2-D ({box.ndim}-D)."
         )
+    require(
+        f"birdcage_maps: coils={coils} with modes={modes}",
+        # values of every loop and of every mode at 24 x 24 points, several at once
+        64.0 * 24**2 * (coils + (2.0 * modes + 1) ** 2),
+        "Fewer coils or modes.",
+    )
     points = Grid(box, (24, 24)).points(torch.float64).reshape(-1, 2)
     centre = points.new_tensor(box.center)
     half = 0.5 * max(box.lengths)

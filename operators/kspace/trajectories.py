@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Grid
+from inverse_inr.memory import require
 from inverse_inr.ranges import Count, Positive, checked
 
 GOLDEN_ANGLE = math.pi * (math.sqrt(5) - 1) / 2
@@ -82,6 +83,7 @@ def radial_angles(spokes: Count, *, golden: bool = True, first: int = 0) -> Tens
     Returns:
         (spokes,) in radians, float64.
     """
+    require(f"radial_angles: spokes={spokes}", 16.0 * spokes, "Fewer spokes.")
     index = torch.arange(first, first + spokes, dtype=torch.float64)
     if golden:
         return index * GOLDEN_ANGLE
@@ -105,6 +107,7 @@ def radial_frequency(grid: Grid, samples: Count | None = None) -> Tensor:
     count = 2 * max(grid.shape) if samples is None else samples
     if count < 2:
         raise ValueError(f"radial: samples must be at least 2, got {count}.")
+    require(f"radial_frequency: samples={count}", 32.0 * count, "Fewer samples.")
     return (torch.arange(count, dtype=torch.float64) - count // 2) / (count / 2) * min(grid.nyquist)
 
 
@@ -142,6 +145,12 @@ def spiral_trajectory(
         )
     reach = min(grid.nyquist)
     turns = max(1.0, density * reach * max(grid.box.lengths) / interleaves)
+    require(
+        f"spiral_trajectory: interleaves={interleaves} of samples={samples} and {turns:.4g} turns "
+        f"each (density={density:g})",
+        64.0 * (64 * turns + samples + interleaves * samples),
+        "Fewer interleaves or samples, or a smaller density.",
+    )
     t = torch.linspace(0, 1, 64 * math.ceil(turns) + samples, dtype=torch.float64)
     radius = reach * t**density
     angle = 2 * math.pi * turns * t

@@ -19,8 +19,15 @@ def check_ascending(frequencies: Tensor) -> None:
         frequencies: (K,) in Hz.
 
     Raises:
-        ValueError: They do not; the message names the first that is out of order.
+        ValueError: They do not, or are not finite, or there are none; the message names the first
+            that is out of order.
     """
+    if frequencies.ndim != 1 or not len(frequencies):
+        raise ValueError(
+            f"frequencies must be (K,), one at least, got shape {tuple(frequencies.shape)}."
+        )
+    if not bool(torch.isfinite(frequencies).all()):
+        raise ValueError("frequencies hold NaN or Inf.")
     wrong = (frequencies.diff() <= 0).nonzero()
     if len(wrong):
         k = int(wrong[0])

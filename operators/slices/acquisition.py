@@ -17,26 +17,31 @@ zero. Gains of single slices, lost ones too, do not pull that trend (a Huber fit
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix
 from inverse_inr.operators.optics.psf import PSF
-from inverse_inr.operators.quadrature import sobol
+from inverse_inr.operators.quadrature import GaussNodes, sobol
 from inverse_inr.operators.rigid import apply, join, rotation_matrix
 from inverse_inr.operators.rows import ArrayFunction, sampled_rows, without_lone_channel
 from inverse_inr.operators.slices.geometry import Slices
 from inverse_inr.operators.slices.nodes import matched, mirrored, profile_moments
 from inverse_inr.operators.slices.nuisance import bias_terms, trend, trends, uneven_motion
 from inverse_inr.operators.slices.profile import Separable, slice_profile
-from inverse_inr.ranges import Count, WholeNumber, checked
+from inverse_inr.ranges import Range, WholeNumber, checked
 
 SETS = 64
 """Number of random node sets drawn per step, which pixels share in turn.
 
 They are as accurate as one set per pixel, and faster.
 """
+
+Nodes = Annotated[int, Range(least=1, most=2**14)]
+"""Points of a pixel; some dozens follow any profile."""
 
 TENTH = 0.1
 """Unit of stored log gains and biases: one learning rate then suits them and motion in mm."""
@@ -78,9 +83,9 @@ class SliceAcquisition(RowOperator):
         box: Box,
         slices: Slices,
         psf: str | PSF = "gaussian",
-        nodes: Count | tuple[Count, ...] = 32,
+        nodes: Nodes | tuple[GaussNodes, ...] = 32,
         *,
-        draws: Count | None = 16,
+        draws: Nodes | None = 16,
         motion: bool = False,
         gain: bool = False,
         bias: WholeNumber = 0,

@@ -41,6 +41,8 @@ class Slices:
     time: Tensor | None = None
 
     def __post_init__(self) -> None:
+        if self.poses.ndim != 3:
+            raise ValueError(f"Slices: poses must be (n, 4, 4), got {tuple(self.poses.shape)}.")
         n = len(self.poses)
         check_rigid("Slices: poses", self.poses)
         if self.poses.ndim != 3 or self.sizes.shape != (n, 3) or self.stack.shape != (n,):
@@ -70,7 +72,7 @@ class Slices:
         cls,
         poses: Tensor,
         shape: tuple[Count, Count],
-        pixel: Sequence[Positive],
+        pixel: tuple[Positive, Positive] | list[Positive],
         thickness: Positive,
     ) -> Slices:
         """All pixels of slices of one shape, row by row.
@@ -83,7 +85,14 @@ class Slices:
 
         Returns:
             The slices as stack 0, without times.
+
+        Raises:
+            ValueError: The pixel has not two sizes, or the poses are no (n, 4, 4).
         """
+        if len(pixel) != 2:
+            raise ValueError(f"Slices: pixel={pixel} must be the sizes along both axes of a slice.")
+        if poses.ndim != 3:
+            raise ValueError(f"Slices: poses must be (n, 4, 4), got {tuple(poses.shape)}.")
         axes = [
             (torch.arange(m, dtype=torch.float64) - 0.5 * (m - 1)) * h
             for m, h in zip(shape, pixel, strict=True)
@@ -110,6 +119,7 @@ class Slices:
         return replace(self, index=self.index[pixels], positions=self.positions[pixels])
 
     @staticmethod
+    @checked
     def join(parts: Sequence[Slices]) -> Slices:
         """Put several stacks one after the other, numbered in their order.
 
@@ -118,7 +128,12 @@ class Slices:
 
         Returns:
             All of them.
+
+        Raises:
+            ValueError: There are none.
         """
+        if not len(parts):
+            raise ValueError("Slices.join: parts is empty; there is nothing to join.")
         slices = list(itertools.accumulate((len(p.poses) for p in parts), initial=0))
         stacks = list(itertools.accumulate((int(p.stack.max()) + 1 for p in parts), initial=0))
         return Slices(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from inverse_inr.ranges import FiniteTensor, checked
 
-def cie_xyz(wavelengths: Tensor) -> Tensor:
+
+@checked
+def cie_xyz(wavelengths: FiniteTensor) -> Tensor:
     """Return the CIE 1931 colour matching functions, within 1 % of their peak.
 
     They are sums of lobes with two widths each.
@@ -35,7 +38,8 @@ def cie_xyz(wavelengths: Tensor) -> Tensor:
     return torch.stack([x, y, z], -1)
 
 
-def linear_srgb(wavelengths: Tensor) -> Tensor:
+@checked
+def linear_srgb(wavelengths: FiniteTensor) -> Tensor:
     """Return responses whose integrals are linear sRGB (IEC 61966-2-1), negative lobes included.
 
     Args:

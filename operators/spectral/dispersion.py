@@ -73,10 +73,11 @@ class Table(nn.Module):
     def __init__(self, wavelengths: Numbers, shifts: Numbers) -> None:
         super().__init__()
         knots = torch.as_tensor(wavelengths, dtype=torch.float64)
-        if knots.ndim != 1 or not len(knots) or len(knots) != len(shifts):
+        count = torch.as_tensor(shifts).shape
+        if knots.ndim != 1 or not len(knots) or count != knots.shape:
             raise ValueError(
-                f"Table: {len(knots)} wavelengths and {len(shifts)} shifts; one of each, at least "
-                "one."
+                f"Table: wavelengths {tuple(knots.shape)} and shifts {tuple(count)}; (n,) of each, "
+                "n at least 1."
             )
         if not bool((knots.diff() > 0).all()):
             raise ValueError(f"Table: wavelengths must rise, got {knots[:4].tolist()}...")
@@ -260,6 +261,10 @@ def steps(wavelengths: Numbers, pixels: Finite) -> Table:
             lower pixels (to the left, or upwards).
     """
     knots = torch.as_tensor(wavelengths, dtype=torch.float64)
+    if knots.ndim != 1 or not len(knots):
+        raise ValueError(
+            f"steps: wavelengths must be (bands,), one at least, got shape {tuple(knots.shape)}."
+        )
     shifts = pixels * torch.arange(len(knots), dtype=torch.float64)
     return Table(knots, shifts - shifts.min().clamp(max=0.0))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inverse_inr.operators.spectral.colour_matching import cie_xyz
 from inverse_inr.operators.spectral.quadrature import band_weights
-from inverse_inr.ranges import Positive, checked
+from inverse_inr.ranges import FiniteTensor, Positive, checked
 
 D65 = (
     49.98,
@@ -65,7 +65,7 @@ TO_SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.20
 
 
 @checked
-def daylight(wavelengths: Tensor) -> Tensor:
+def daylight(wavelengths: FiniteTensor) -> Tensor:
     """Return the relative power of D65, linear between its table's wavelengths and 0 outside.
 
     Args:
@@ -117,7 +117,11 @@ def xyz_weights(wavelengths: Tensor, *, reflectance: bool = False) -> Tensor:
 
 @checked
 def render_srgb(
-    cube: Tensor, wavelengths: Tensor, *, reflectance: bool = False, white: Positive | None = None
+    cube: FiniteTensor,
+    wavelengths: FiniteTensor,
+    *,
+    reflectance: bool = False,
+    white: Positive | None = None,
 ) -> Tensor:
     """Return a cube's colours in sRGB, differentiable below `white`.
 
@@ -134,12 +138,12 @@ def render_srgb(
     Raises:
         ValueError: If the cube has another number of bands.
     """
-    if cube.shape[-1] != len(wavelengths):
+    if wavelengths.ndim != 1 or not cube.ndim or cube.shape[-1] != len(wavelengths):
         slip = ""
-        if cube.ndim and cube.shape[0] == len(wavelengths):
+        if wavelengths.ndim and cube.ndim and cube.shape[0] == len(wavelengths):
             slip = " Bands come last."
         raise ValueError(
-            f"render_srgb: {len(wavelengths)} wavelengths for a cube of shape "
+            f"render_srgb: {wavelengths.numel()} wavelengths for a cube of shape "
             f"{tuple(cube.shape)}.{slip}"
         )
     weights = xyz_weights(wavelengths, reflectance=reflectance).to(cube)

@@ -76,7 +76,7 @@ def analysis_calls() -> list[Good]:
             a.choose_bandwidth,
             {
                 "problem": problem(),
-                "prior": "grid",
+                "prior": "siren",
                 "bandwidths": [4.0, 8.0],
                 "seeds": 1,
                 "bins": 3,

@@ -9,11 +9,12 @@ from cases import cassi, mesh, radar, slice
 from cases.calls.judge import Good
 from cases.calls.operators import seen
 
-from inverse_inr import Grid, operators, surfaces
+from inverse_inr import Box, Grid, operators, surfaces
 from inverse_inr.operators import dispersion
 
 F64 = torch.float64
-NEAR = Grid(radar.NEAR, (3, 3, 3))
+SCENE = Box((-0.04,) * 3, (0.04,) * 3, ("m",) * 3)
+NEAR = Grid(SCENE, (3, 3, 3))
 
 
 def reflectivity(points: torch.Tensor) -> torch.Tensor:
@@ -26,7 +27,7 @@ def radar_operators() -> list[Good]:
     geometry = radar.bistatic(3)
     chirp = {"start_frequency": 8e9, "slope": 3e14, "sample_rate": 5e6, "samples": 64}
     tones = torch.linspace(9e9, 10e9, 9, dtype=F64)
-    place = {"box": radar.NEAR, "geometry": geometry}
+    place = {"box": SCENE, "geometry": geometry}
     at = {"points": NEAR, "basis": "point", "degree": 0}
     history = o.PhaseHistory(**place, frequencies=tones, points=NEAR)
     image = {
