@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.analysis.figures import panels
+from inverse_inr.memory import require
 from inverse_inr.ranges import Count, Finite, Positive, checked
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def riesz(
         ValueError: The activation does not return as many real numbers as it was given.
     """
     count = 2 * reach * samples
+    require(f"riesz: reach={reach} with samples={samples}", 64.0 * count, "Fewer of them.")
     t = (torch.arange(count, dtype=torch.float64) - count // 2) / samples
     with torch.no_grad():
         values = activation(spacing * t)
@@ -195,6 +197,7 @@ def activation_curves(
         span: The first and the last argument.
         samples: The number of arguments.
     """
+    require(f"activation_curves: samples={samples}", 64.0 * samples, "Fewer samples.")
     z = torch.linspace(*span, samples, dtype=torch.float64, requires_grad=True)
     with torch.enable_grad():
         value = activation(z)

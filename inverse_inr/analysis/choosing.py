@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inverse_inr.analysis.matching import Choice, coarsened, fresh, target_bins
+from inverse_inr.analysis.matching import Choice, Seeds, coarsened, fresh, target_bins
 from inverse_inr.analysis.spectrum import Bins, Variant
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field
@@ -48,7 +48,7 @@ def choose_bandwidth(
     *,
     target: Tensor | Field | None = None,
     band: Tensor | None = None,
-    seeds: Count = 5,
+    seeds: Seeds = 5,
     bins: Count | None = None,
     variant: Variant = "published",
     refine: Count = 2,
@@ -80,6 +80,8 @@ def choose_bandwidth(
     name, options = _named(problem, prior, native)
     if bandwidths is None:
         bandwidths = default_bandwidths(problem.grid)
+    if not len(bandwidths):
+        raise ValueError("bandwidths is empty: there is none to choose.")
     values = [float(b) for b in bandwidths]
 
     def make(bandwidth: float, seed: int) -> Field:
@@ -107,7 +109,7 @@ def choose_prior(
     *,
     target: Tensor | Field | None = None,
     band: Tensor | None = None,
-    seeds: Count = 5,
+    seeds: Seeds = 5,
     bins: Count | None = None,
     variant: Variant = "published",
     refine: Count = 2,

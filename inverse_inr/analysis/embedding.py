@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from inverse_inr.analysis.figures import panels
 from inverse_inr.priors import Prior
+from inverse_inr.ranges import FiniteTensor, checked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,6 +98,7 @@ class LocalLipschitz:
         return axes
 
 
+@checked
 def features(prior: Prior) -> Embedding:
     """A prior's embedding of physical points, (n, d) -> (n, size).
 
@@ -111,7 +113,8 @@ def features(prior: Prior) -> Embedding:
     return lambda points: first(prior.encoding(prior.box.normalize(points)))
 
 
-def embedding_singular_values(embedding: Prior | Embedding, points: Tensor) -> SingularValues:
+@checked
+def embedding_singular_values(embedding: Prior | Embedding, points: FiniteTensor) -> SingularValues:
     """Singular values of the matrix whose rows embed points.
 
     Args:
@@ -119,15 +122,17 @@ def embedding_singular_values(embedding: Prior | Embedding, points: Tensor) -> S
         points: (*s, d).
 
     Raises:
-        ValueError: The embedding is complex or has another shape.
+        ValueError: The embedding is complex or has another shape, or there are no points.
     """
+    check_points("embedding_singular_values", points)
     with torch.no_grad():
         matrix = _callable(embedding)(points.reshape(-1, points.shape[-1]))
     _check(matrix, points)
     return SingularValues(torch.linalg.svdvals(matrix.double()))
 
 
-def local_lipschitz(embedding: Prior | Embedding, points: Tensor) -> LocalLipschitz:
+@checked
+def local_lipschitz(embedding: Prior | Embedding, points: FiniteTensor) -> LocalLipschitz:
     """The spectral norm of ∂Ψ/∂x at points, by one backward pass per feature.
 
     The embedding of a point must not depend on the other points.
@@ -138,8 +143,9 @@ def local_lipschitz(embedding: Prior | Embedding, points: Tensor) -> LocalLipsch
         points: (*s, d).
 
     Raises:
-        ValueError: The embedding is complex or has another shape.
+        ValueError: The embedding is complex or has another shape, or there are no points.
     """
+    check_points("local_lipschitz", points)
     flat = points.reshape(-1, points.shape[-1]).detach().clone().requires_grad_(True)
     with torch.enable_grad():
         matrix = _callable(embedding)(flat)
@@ -152,6 +158,20 @@ def local_lipschitz(embedding: Prior | Embedding, points: Tensor) -> LocalLipsch
             # JᵀJ needs d² numbers per point, J would need d for each of the features
             gram += slope[:, :, None] * slope[:, None, :]
     return LocalLipschitz(flat.detach(), torch.linalg.eigvalsh(gram)[:, -1].clamp(min=0).sqrt())
+
+
+def check_points(name: str, points: Tensor) -> None:
+    """Check that there are points, and that their coordinates come last.
+
+    Args:
+        name: Who asks, for the message.
+        points: (*s, d).
+
+    Raises:
+        ValueError: They do not, or there are none.
+    """
+    if not points.ndim or not points.numel():
+        raise ValueError(f"{name}: points must be (*s, d), got shape {tuple(points.shape)}.")
 
 
 def _callable(embedding: Prior | Embedding) -> Embedding:

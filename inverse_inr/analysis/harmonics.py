@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.analysis.figures import panels
+from inverse_inr.memory import require
 from inverse_inr.priors import Prior
 from inverse_inr.ranges import Count, checked
 
@@ -128,6 +129,7 @@ def harmonics(
             f"harmonics: order {order} of {top} cycles needs "
             f"more than {2 * order * top + 1} samples."
         )
+    require(f"harmonics: samples={samples}", 64.0 * samples, "Fewer samples, or a lower order.")
     x = torch.arange(samples, dtype=torch.float64)[:, None] / samples
     with torch.no_grad():
         values = field(x)
@@ -144,6 +146,8 @@ def harmonics(
 
 
 def _whole(frequencies: Tensor) -> Tensor:
+    if not bool(torch.isfinite(frequencies).all()):
+        raise ValueError("harmonics: frequencies hold NaN or Inf.")
     whole = frequencies.detach().cpu().double().round()
     if frequencies.numel() == 0 or (frequencies.detach().cpu() - whole).abs().max() > 1e-6:
         raise ValueError(

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from inverse_inr.analysis.embedding import check_points
 from inverse_inr.analysis.figures import panels
 from inverse_inr.protocol import Operator, Query, chosen_rows, evaluating, predict
-from inverse_inr.ranges import Count, checked
+from inverse_inr.ranges import Count, FiniteTensor, checked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +98,7 @@ class KernelSpectrum:
 @checked
 def ntk_spectrum(
     prior: nn.Module,
-    points: Tensor | None = None,
+    points: FiniteTensor | None = None,
     operator: Operator | None = None,
     rows: Tensor | None = None,
     *,
@@ -131,6 +132,7 @@ def ntk_spectrum(
         )
     prior = copy.deepcopy(prior).to(dtype)
     if points is not None:
+        check_points("ntk_spectrum", points)
         operator = _Values(points.reshape(-1, points.shape[-1]).to(dtype))
     elif isinstance(operator, nn.Module):
         operator = copy.deepcopy(operator).to(dtype)

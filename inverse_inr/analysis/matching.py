@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor
@@ -20,10 +20,13 @@ from inverse_inr.analysis.figures import label, panels
 from inverse_inr.analysis.spectrum import Bins, Variant, distance
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
-from inverse_inr.ranges import Count, checked
+from inverse_inr.ranges import Count, Range, checked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Seeds = Annotated[int, Range(least=1, most=1000)]
+"""Untrained fields of each candidate; a dozen have the mean of all."""
 
 LARGEST = 2**20
 """The most lattice points on which spectra are taken: the published cap of 1024 x 1024."""
@@ -107,7 +110,7 @@ def fresh(
     make: Callable[[Any, int], Field],
     candidates: Sequence[Any],
     *,
-    seeds: Count = 10,
+    seeds: Seeds = 10,
     bins: Count | None = None,
     variant: Variant = "published",
     refine: Count = 1,

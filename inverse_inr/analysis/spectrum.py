@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
-from inverse_inr.ranges import Count, checked
+from inverse_inr.ranges import Count, FiniteTensor, checked
 
 Variant = Literal["published", "windowed"]
 """How spectra are taken; `Bins` describes both ways."""
@@ -172,14 +172,20 @@ def spectrum(
 
     Returns:
         (bins,) in float64, of sum 1.
+
+    Raises:
+        ValueError: The image is empty or constant, or `bins` do not fit.
     """
+    if image.ndim < 2 or not image.numel():
+        raise ValueError(f"spectrum: image {tuple(image.shape)} must be (*shape, channels).")
     shape = tuple(image.shape[:-1])
     if box is None:
         box = Box((0.0,) * len(shape), tuple(map(float, shape)))
     return Bins(Grid(box, shape), bins, variant)(image)
 
 
-def distance(first: Tensor, second: Tensor) -> float:
+@checked
+def distance(first: FiniteTensor, second: FiniteTensor) -> float:
     """The Wasserstein-1 distance of two spectra: how far amplitude must move to make one the other.
 
     Args:
@@ -188,7 +194,18 @@ def distance(first: Tensor, second: Tensor) -> float:
 
     Returns:
         The distance in bins.
+
+    Raises:
+        ValueError: The spectra have other shapes, or shares that are negative or all zero.
     """
+    if first.ndim != 1 or not len(first) or first.shape != second.shape:
+        raise ValueError(
+            f"distance: spectra {tuple(first.shape)} and {tuple(second.shape)} must be (bins,) of "
+            "one length."
+        )
+    for name, shares in (("first", first), ("second", second)):
+        if float(shares.min()) < 0 or float(shares.max()) == 0:
+            raise ValueError(f"distance: {name} holds negative shares, or zeros alone.")
     from scipy.stats import wasserstein_distance
 
     support = torch.arange(len(first)).numpy()

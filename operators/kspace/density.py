@@ -16,7 +16,7 @@ Iterations = Annotated[int, Range(least=1, most=1000)]
 
 
 @checked
-def radial_density(trajectory: Tensor) -> Tensor:
+def radial_density(trajectory: FiniteTensor) -> Tensor:
     """Area of k-space per sample of evenly spread spokes: π |k| Δk / spokes.
 
     It is the ramp of filtered back-projection.
@@ -26,7 +26,15 @@ def radial_density(trajectory: Tensor) -> Tensor:
 
     Returns:
         (spokes, samples) in cycles² per unit².
+
+    Raises:
+        ValueError: The trajectory is no finite (spokes, samples, 2).
     """
+    if trajectory.ndim != 3 or trajectory.shape[1] < 2 or not trajectory.numel():
+        raise ValueError(
+            f"radial_density: a trajectory of shape {tuple(trajectory.shape)}; (spokes, samples, "
+            "2) was expected, two samples at least."
+        )
     k = trajectory.double()
     step = (k[:, 1:2] - k[:, :1]).norm(dim=-1)
     return math.pi / len(k) * step * torch.maximum(k.norm(dim=-1), step / 4)

@@ -60,8 +60,8 @@ def centred_box(
     """
     if not len(shape) or len(spacing) != len(shape):
         raise ValueError(
-            f"centred_box: shape {tuple(shape)} and spacing {tuple(spacing)}: one of each for every "
-            "axis."
+            f"centred_box: shape {tuple(shape)} and spacing {tuple(spacing)}: one of each for "
+            "every axis."
         )
     lower = [-(n // 2 + 0.5) * h for n, h in zip(shape, spacing, strict=True)]
     upper = [a + n * h for a, n, h in zip(lower, shape, spacing, strict=True)]

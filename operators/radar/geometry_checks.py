@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box
+from inverse_inr import Box, memory
 
 DOUBLE = torch.finfo(torch.float64).eps
 """Relative step of numbers in float64."""
@@ -189,3 +189,25 @@ def check_step(coarse: float, longest: float, wavelength: float) -> None:
             f"path, {step / wavelength:.2g} wavelengths: phases would be noise. Pass float64 "
             "positions and reference_path, or positions relative to the scene's centre."
         )
+
+
+def require_lattice(box: Box, ranges: int, pitch: float, samples: int, lines: int) -> None:
+    """Refuse images whose one line asks for more points than the memory at hand holds.
+
+    Args:
+        box: The scene.
+        ranges: Pixels of a line.
+        pitch: Side of a pixel.
+        samples: Points along the range of a pixel.
+        lines: Lines of points in a line of pixels.
+
+    Raises:
+        OutOfMemoryError: They do.
+    """
+    across = max(box.lengths[:3]) / pitch
+    memory.require(
+        f"SarImage: a line of {ranges} pixels of pitch={pitch:.6g} with lines={lines} and "
+        f"samples={samples}",
+        3 * 8.0 * lines * samples * (ranges + across) * (1 + across),
+        "Fewer samples or lines, or larger pixels.",
+    )

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Query, RowOperator, memory
+from inverse_inr.operators.radar.geometry_checks import require_lattice
 from inverse_inr.operators.radar.kinds import Degree
 from inverse_inr.operators.radar.spherical_harmonics import real_harmonics
 from inverse_inr.ranges import Count, FiniteTensor, Positive, WholeNumber, checked
@@ -86,7 +87,7 @@ class SarImage(RowOperator):
                 f"SarImage: pitch={pitch:.6g} is longer than the box {box.lengths[:3]}: all is in "
                 "one pixel. Another unit?"
             )
-        _require_lattice(box, shape[1], pitch, samples, lines)
+        require_lattice(box, shape[1], pitch, samples, lines)
         if box.ndim == 5 and degree:
             raise ValueError(f"SarImage: degree={degree} needs a box of 3 axes.")
         super().__init__((len(azimuth), int(shape[0])))
@@ -280,25 +281,3 @@ def _check_angles(incidence: Tensor, azimuth: Tensor) -> None:
 def _onto(values: Tensor, inside: Tensor) -> Tensor:
     """(n,) values inside the box on the whole lattice, zero outside."""
     return values.new_zeros(inside.shape).masked_scatter(inside.to(values.device), values)
-
-
-def _require_lattice(box: Box, ranges: int, pitch: float, samples: int, lines: int) -> None:
-    """Refuse images whose one line asks for more points than the memory at hand holds.
-
-    Args:
-        box: The scene.
-        ranges: Pixels of a line.
-        pitch: Side of a pixel.
-        samples: Points along the range of a pixel.
-        lines: Lines of points in a line of pixels.
-
-    Raises:
-        OutOfMemoryError: They do.
-    """
-    across = max(box.lengths[:3]) / pitch
-    memory.require(
-        f"SarImage: a line of {ranges} pixels of pitch={pitch:.6g} with lines={lines} and "
-        f"samples={samples}",
-        3 * 8.0 * lines * samples * (ranges + across) * (1 + across),
-        "Fewer samples or lines, or larger pixels.",
-    )
