@@ -32,7 +32,6 @@ from inverse_inr.operators import (
     variable_density_mask,
 )
 from inverse_inr.operators.kspace.samples import KSpace
-from inverse_inr.problems.ct.limits import require_image
 from inverse_inr.problems.images import load_truth
 from inverse_inr.problems.kspace.classical import BASELINES as BASELINES
 from inverse_inr.problems.kspace.classical import classical as classical
@@ -105,9 +104,8 @@ def kspace(
         ValueError: The phantom or the sampling is unknown, or `rays` is asked for without radial
             sampling.
     """
-    require_image("kspace: size", size)
     require(
-        f"kspace: coils={coils} with maps of size={size}",
+        f"kspace: coils={coils} and an image of size={size}",
         # the maps and what is measured through them, in double precision
         64.0 * coils * size**2,
         "Fewer coils, or a smaller size.",
