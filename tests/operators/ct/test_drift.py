@@ -135,7 +135,7 @@ def test_drift_is_found_jointly_and_in_turn() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DetectorDrift(beam(), -1), r"degree=-1 must be a whole number of at least 0"),
+        (lambda: DetectorDrift(beam(), -1), r"degree=-1 must be a whole number from 0 to 100"),
         (
             lambda: DetectorDrift(beam(), 1, times=torch.arange(4.0)),
             r"5 views need as many finite times, got \(4,\)",

@@ -162,7 +162,7 @@ class TestPanchromaticOfCubes(Tight):
         ((NM.flip(0), torch.ones(61)), {}, "wavelengths must rise"),
         ((NM, torch.full((61,), math.nan)), {}, "NaN or Inf"),
         ((NM, torch.zeros(61)), {}, "zero everywhere"),
-        ((NM, torch.ones(61)), {"nodes": 0}, "nodes=.* must be a whole number of at least 1"),
+        ((NM, torch.ones(61)), {"nodes": 0}, "nodes=.* must be a whole number from 1 to 256"),
         (
             (NM, torch.sin((NM - 400) / 300 * 2 * math.pi)),
             {"normalized": True},
