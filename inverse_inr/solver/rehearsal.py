@@ -6,7 +6,9 @@ way back, on the rows and random numbers of the first step. It changes nothing.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,15 +65,16 @@ def require_field(problem: Problem, prior: nn.Module) -> None:
         )
 
 
-def require_objects(what: str, parts: Sequence[object]) -> None:
-    """Refuse a class in the place of one of its objects, which calling it would only make.
+def require_objects(what: str, parts: Sequence[Any], arguments: tuple[str, ...]) -> None:
+    """Refuse functions of other arguments, and a class in the place of one of its objects.
 
     Args:
         what: The argument, for the message: "callbacks".
         parts: Functions and objects that can be called.
+        arguments: What they will be called with, for the message.
 
     Raises:
-        TypeError: One of them is a class.
+        TypeError: One of them is a class, or takes another number of arguments.
     """
     for part in parts:
         if isinstance(part, type):
@@ -80,6 +83,25 @@ def require_objects(what: str, parts: Sequence[object]) -> None:
                 f"Solver: {what} holds the class {name} instead of an object of it. "
                 f"Write {name}(...)."
             )
+        if not _takes(part, len(arguments)):
+            name = getattr(part, "__name__", type(part).__name__)
+            raise TypeError(
+                f"Solver: {what} holds {name}, which cannot be called as "
+                f"{name}({', '.join(arguments)})."
+            )
+
+
+def _takes(part: Any, count: int) -> bool:
+    """Whether something can be called with so many arguments; True where nobody can tell."""
+    try:
+        signature = inspect.signature(part)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def rehearse(objective: Objective, rows: Sequence[Tensor], points: Tensor, seed: int) -> None:

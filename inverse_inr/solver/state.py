@@ -71,8 +71,8 @@ class Reconstruction:
             operator_lr = suggested.operator_lr
         if prior is None and optimizer is None and lr is None:
             lr = suggested.lr
-        require_objects("regularizers", regularizers)
-        require_objects("callbacks", callbacks)
+        require_objects("regularizers", regularizers, ("field", "points"))
+        require_objects("callbacks", callbacks, ("solver", "record"))
         self.problem = problem
         self.steps = steps
         self.points = points

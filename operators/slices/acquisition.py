@@ -30,9 +30,15 @@ from inverse_inr.operators.rigid import apply, join, rotation_matrix
 from inverse_inr.operators.rows import ArrayFunction, sampled_rows, without_lone_channel
 from inverse_inr.operators.slices.geometry import Slices
 from inverse_inr.operators.slices.nodes import matched, mirrored, profile_moments
-from inverse_inr.operators.slices.nuisance import bias_terms, trend, trends, uneven_motion
+from inverse_inr.operators.slices.nuisance import (
+    BiasDegree,
+    bias_terms,
+    trend,
+    trends,
+    uneven_motion,
+)
 from inverse_inr.operators.slices.profile import Separable, slice_profile
-from inverse_inr.ranges import Range, WholeNumber, checked
+from inverse_inr.ranges import Range, checked
 
 SETS = 64
 """Number of random node sets drawn per step, which pixels share in turn.
@@ -88,7 +94,7 @@ class SliceAcquisition(RowOperator):
         draws: Nodes | None = 16,
         motion: bool = False,
         gain: bool = False,
-        bias: WholeNumber = 0,
+        bias: BiasDegree = 0,
     ) -> None:
         super().__init__((len(slices.index),))
         psf = slice_profile(psf)

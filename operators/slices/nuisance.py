@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -10,6 +11,10 @@ from torch import Tensor
 from inverse_inr import Box
 from inverse_inr.operators.quadrature import legendre
 from inverse_inr.operators.slices.geometry import Slices
+from inverse_inr.ranges import Range
+
+BiasDegree = Annotated[int, Range(least=0, most=12)]
+"""The degree of a bias field, which is smooth; 0 for none."""
 
 USUAL = 0.3
 """Log gain, in tenths, beyond which a slice counts less than by its square in a trend."""

@@ -21,7 +21,7 @@ Pitch = Annotated[float, Range(least=1e-12, most=1e12)]
 """The width of a bin, in any unit that people use."""
 Width = Annotated[float, Range(least=1, most=1e6)]
 """Detector pixels that a box spans."""
-Deviation = Annotated[float, Range(above=0, most=1e15)]
+Deviation = Annotated[float, Range(least=1e-30, most=1e15)]
 """A standard deviation."""
 
 Fidelity = Literal["gaussian", "poisson"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ from inverse_inr.problems.kspace.receivers import (
 )
 from inverse_inr.problems.kspace.simulated import make_mask
 from inverse_inr.problems.kspace.suggestions import suggestion
-from inverse_inr.ranges import Count, Positive, ProperFraction, WholeNumber, checked
+from inverse_inr.ranges import Positive, ProperFraction, Range, WholeNumber, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.stopping import HeldOut
 
@@ -51,6 +51,10 @@ class Measured(NamedTuple):
     """The factor from the file's image to one whose brightest pixel is about 1."""
     reference: SampledField | None
     """The root sum of squares of a fully sampled file; None without one."""
+
+
+Finer = Annotated[int, Range(least=1, most=16)]
+"""Values along each side of a pixel; what is finer than a few is below any measured frequency."""
 
 
 @checked
@@ -78,7 +82,7 @@ def kspace_scan(
     hold_out: ProperFraction = 0.05,
     whiten: Whitening = "auto",
     sigma: Sigma | None = None,
-    finer: Count = 1,
+    finer: Finer = 1,
     weight: Positive = 1.0,
     seed: WholeNumber = 0,
 ) -> Problem:

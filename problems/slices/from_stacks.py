@@ -14,10 +14,11 @@ from torch import Tensor
 from inverse_inr import Box, Field, Grid, Suggestion, Term, memory
 from inverse_inr.fidelity import LearntScale
 from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
+from inverse_inr.operators.slices.nuisance import BiasDegree
 from inverse_inr.problems.slices.baselines import average, super_resolution
 from inverse_inr.problems.slices.output import draw, write
 from inverse_inr.problems.slices.stacks import SliceProblem, Stack
-from inverse_inr.ranges import Positive, WholeNumber, checked
+from inverse_inr.ranges import Positive, checked
 from inverse_inr.regularizers import L1
 from inverse_inr.stopping import HeldOut
 
@@ -32,7 +33,7 @@ def problem_of(
     resolution: Positive = 0.8,
     motion: bool = True,
     gain: bool = True,
-    bias: WholeNumber = 0,
+    bias: BiasDegree = 0,
     noise: NoiseName = "student_t",
     profile: ProfileName = "gaussian",
     known_motion: bool = False,

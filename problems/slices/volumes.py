@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, SampledField
 from inverse_inr.io import read_image
+from inverse_inr.operators.slices.nuisance import BiasDegree
 from inverse_inr.problems.slices.from_stacks import NoiseName as NoiseName
 from inverse_inr.problems.slices.from_stacks import ProfileName as ProfileName
 from inverse_inr.problems.slices.from_stacks import problem_of as problem_of
@@ -36,7 +37,7 @@ def slices(
     volume: int | Literal["all"] | None = None,
     motion: bool = True,
     gain: bool = True,
-    bias: WholeNumber = 0,
+    bias: BiasDegree = 0,
     noise: NoiseName = "student_t",
     profile: ProfileName = "gaussian",
 ) -> SliceProblem:
@@ -119,7 +120,7 @@ def simulated_slices(
     artefacts: Artefacts = Artefacts(),
     resolution: Positive = 2.0,
     learn_motion: bool = True,
-    learn_bias: WholeNumber = 0,
+    learn_bias: BiasDegree = 0,
     noise: NoiseName = "student_t",
     seed: WholeNumber = 0,
 ) -> SliceProblem:

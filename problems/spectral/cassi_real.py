@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ from inverse_inr.ranges import (
     Positive,
     PositiveFraction,
     ProperFraction,
+    Range,
     checked,
 )
 from inverse_inr.stopping import HeldOut
@@ -70,6 +71,9 @@ SHARED = 10
 PARTS = {"mask", "dispersion", "gains", "psf"}
 """The parts of the camera that can be calibrated together with the image."""
 
+Blurring = Annotated[float, Range(above=0, most=100)]
+"""A standard deviation in pixels, of an optic that still tells bands apart."""
+
 
 @checked
 def cassi_real(
@@ -82,7 +86,7 @@ def cassi_real(
     wavelengths: Sequence[Positive] | np.ndarray | Tensor | None = None,
     step: Finite = 2.0,
     axis: ImageAxis = 1,
-    psf: Positive | None = None,
+    psf: Blurring | None = None,
     calibrate: Sequence[str] = ("mask", "psf"),
     background: Finite | None = None,
     noise_level: NoiseLevel | None = None,

@@ -54,6 +54,8 @@ REFUSED: list[tuple[dict, type[Exception], str]] = [
     ({"stopping": HeldOut}, TypeError, r"Solver: stopping=<class"),
     ({"callbacks": [3]}, TypeError, r"Solver: callbacks=\[3\] "),
     ({"callbacks": [ii.solver.Progress]}, TypeError, r"class Progress .*Progress\(\.\.\.\)"),
+    ({"regularizers": [abs]}, TypeError, r"regularizers holds abs.* as abs\(field, points\)"),
+    ({"callbacks": [abs]}, TypeError, r"callbacks holds abs.* as abs\(solver, record\)"),
     ({"callbacks": print}, TypeError, r"Solver: callbacks=<built-in"),
     ({"prior": 3}, TypeError, r"Solver: prior=3 "),
     ({"prior": TwoChannels}, TypeError, r"Solver: prior=<class"),

@@ -79,9 +79,9 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    from cases.calls import components, measures, operators, waves
+    from cases.calls import components, files, measures, operators, waves
 
-    return {**components.ROOMS, **operators.ROOMS, **waves.ROOMS, **measures.ROOMS}
+    return {**components.ROOMS, **operators.ROOMS, **waves.ROOMS, **measures.ROOMS, **files.ROOMS}
 
 
 def bad_calls(good: Good) -> Iterator[Bad]:
