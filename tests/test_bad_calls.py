@@ -64,18 +64,11 @@ def test_every_noise_model_is_in_the_table():
     assert fidelity.Huber.__name__ in _named("noise")
 
 
-FROM_FILES = {
-    "cassi_real",
-    "ct_scan",
-    "ct_sinogram",
-    "gotcha",
-    "kspace_scan",
-    "phase_history",
-    "slices",
-}
 LARGE = {"poisson_edit", "register", "sar_views", "simulated_slices", "surfaces"}
 """Problems that have no small version."""
+FILES_OF_A_KIND = {"gotcha"}
+"""Problems whose file format nothing here writes; `phase_history` has the same arguments."""
 
 
 def test_problems_are_in_the_table():
-    assert set(problems()) - FROM_FILES - LARGE <= _named("problems")
+    assert set(problems()) - LARGE - FILES_OF_A_KIND <= _named("problems", "files")

@@ -17,8 +17,6 @@ zero. Gains of single slices, lost ones too, do not pull that trend (a Huber fit
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -29,7 +27,7 @@ from inverse_inr.operators.quadrature import GaussNodes, sobol
 from inverse_inr.operators.rigid import apply, join, rotation_matrix
 from inverse_inr.operators.rows import ArrayFunction, sampled_rows, without_lone_channel
 from inverse_inr.operators.slices.geometry import Slices
-from inverse_inr.operators.slices.nodes import matched, mirrored, profile_moments
+from inverse_inr.operators.slices.nodes import Nodes, matched, mirrored, profile_moments
 from inverse_inr.operators.slices.nuisance import (
     BiasDegree,
     bias_terms,
@@ -38,16 +36,13 @@ from inverse_inr.operators.slices.nuisance import (
     uneven_motion,
 )
 from inverse_inr.operators.slices.profile import Separable, slice_profile
-from inverse_inr.ranges import Range, checked
+from inverse_inr.ranges import checked
 
 SETS = 64
 """Number of random node sets drawn per step, which pixels share in turn.
 
 They are as accurate as one set per pixel, and faster.
 """
-
-Nodes = Annotated[int, Range(least=1, most=2**14)]
-"""Points of a pixel; some dozens follow any profile."""
 
 TENTH = 0.1
 """Unit of stored log gains and biases: one learning rate then suits them and motion in mm."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
 from inverse_inr.operators.optics.psf import PSF
 from inverse_inr.operators.quadrature import sobol
+from inverse_inr.ranges import Range
+
+Nodes = Annotated[int, Range(least=1, most=2**14)]
+"""Points of a pixel; some dozens follow any profile."""
 
 
 def mirrored(u: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from inverse_inr.problems.spectral.cassi import (
 )
 from inverse_inr.problems.spectral.detector_noise import shot_noise, uncoded_light
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
+from inverse_inr.problems.spectral.instrument import Blurring
 from inverse_inr.problems.spectral.mask_placement import mask_displacement
 from inverse_inr.problems.spectral.snapshot import read_snapshot
 from inverse_inr.ranges import (
@@ -37,7 +38,6 @@ from inverse_inr.ranges import (
     Positive,
     PositiveFraction,
     ProperFraction,
-    Range,
     checked,
 )
 from inverse_inr.stopping import HeldOut
@@ -70,9 +70,6 @@ SHARED = 10
 
 PARTS = {"mask", "dispersion", "gains", "psf"}
 """The parts of the camera that can be calibrated together with the image."""
-
-Blurring = Annotated[float, Range(above=0, most=100)]
-"""A standard deviation in pixels, of an optic that still tells bands apart."""
 
 
 @checked

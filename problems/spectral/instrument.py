@@ -20,6 +20,9 @@ Calibration = Literal["true", "nominal", "learnt"]
 Efficiency = Annotated[float, Range(least=0, below=1)]
 """A quantum efficiency: a fraction below 1, and 0 for Poisson noise."""
 
+Blurring = Annotated[float, Range(above=0, most=100)]
+"""A standard deviation in pixels, of an optic that still tells bands apart."""
+
 TEN_BITS = 1e-3
 """Rounding error of a 10-bit camera, as a fraction of the largest measurement: the noise that a
 model assumes where the simulation has none."""

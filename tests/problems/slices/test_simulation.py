@@ -115,7 +115,7 @@ def test_volumes_to_simulate_from(tmp_path: Path) -> None:
         (lambda: Artefacts(voids=-0.1), r"Artefacts: voids=-0\.1 must be a number from 0 to 1"),
         (
             lambda: Artefacts(noise_level=-0.1),
-            r"Artefacts: noise_level=-0\.1 must be a number of at least 0",
+            r"Artefacts: noise_level=-0\.1 must be a number of at least 1e-15, or 0",
         ),
     ],
 )

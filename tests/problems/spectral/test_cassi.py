@@ -116,7 +116,7 @@ def test_unknown_scenes_and_no_bands_are_refused(options, message):
         ),
         (
             lambda: Detector(noise_level=-0.01),
-            "Detector: noise_level=-0.01 must be a number of at least 0",
+            "Detector: noise_level=-0.01 must be a number of at least 1e-15, or 0",
         ),
         (lambda: Detector(full_well=0.0), "Detector: full_well=0.0 must be a number above 0"),
         (
