@@ -7,12 +7,22 @@ wrongly.
 """
 
 import pytest
+from cases.calls.files import FILES
 from cases.calls.judge import failing_calls, rooms
+from cases.calls.operators import PROBLEMS
 
 from inverse_inr import fidelity, noise, optimizers, priors, regularizers, stopping
+from inverse_inr.operators.catalogue import operators
 from inverse_inr.problems.catalogue import problems
 
-FAST = {"domain": 5, "optimizers": 3, "phantoms": 3, "priors": 150, "regularizers": 7, "solver": 7}
+FAST = {
+    "domain": 5,
+    "optimizers": 3,
+    "phantoms": 3,
+    "priors": 200,
+    "regularizers": 10,
+    "solver": 10,
+}
 """Of these rooms every n-th call is made in the fast tests."""
 
 
@@ -71,4 +81,13 @@ FILES_OF_A_KIND = {"gotcha"}
 
 
 def test_problems_are_in_the_table():
-    assert set(problems()) - LARGE - FILES_OF_A_KIND <= _named("problems", "files")
+    assert set(problems()) - LARGE - FILES_OF_A_KIND <= {*PROBLEMS, *FILES}
+
+
+OTHER_PROGRAMS = {"on_astra", "on_torch_radon"}
+"""Operators of programs that are not installed here."""
+
+
+def test_every_operator_is_in_the_table():
+    tables = _named("tomography", "optics", "kspace", "radar", "slices", "spectral")
+    assert set(operators()) - OTHER_PROGRAMS <= tables

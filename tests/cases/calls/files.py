@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -95,27 +96,30 @@ def _slices() -> dict[str, Any]:
     return {"stacks": paths, **given, "motion": True, "gain": True}
 
 
+FILES: dict[str, Callable[[], dict[str, Any]]] = {
+    "ct_scan": _ct_scan,
+    "ct_sinogram": _ct_sinogram,
+    "kspace_scan": _kspace_scan,
+    "phase_history": _phase_history,
+    "cassi_real": _cassi_real,
+    "slices": _slices,
+}
+"""Functions that write the files of a problem, and give its keywords."""
+
+
 def problems_of_files() -> list[Good]:
     known = problems()
-    made = {
-        "ct_scan": _ct_scan(),
-        "ct_sinogram": _ct_sinogram(),
-        "kspace_scan": _kspace_scan(),
-        "phase_history": _phase_history(),
-        "cassi_real": _cassi_real(),
-        "slices": _slices(),
-    }
     # that the data are out of focus elsewhere, or the box out of reach, says where one looked
     words = {"phase_history": ("focus", "path to the box"), "cassi_real": ("px apart",)}
     return [
         Good(
             name,
             known[name],
-            given,
+            make(),
             lambda problem: problem.terms[0].y,
             names=words.get(name, ()),
         )
-        for name, given in made.items()
+        for name, make in FILES.items()
     ]
 
 

@@ -71,6 +71,7 @@ def tomography() -> list[Good]:
         Good("ParallelBeam", operators.ParallelBeam, {**flat, **fine}, seen(bump)),
         Good("FanBeam", operators.FanBeam, {**flat, **fan, **fine}, seen(bump)),
         Good("ConeBeam", operators.ConeBeam, cone, seen(bump)),
+        Good("ConeVectors", operators.ConeVectors, _cone_vectors(), seen(bump)),
         Good("from_scikit_image", operators.from_scikit_image, scikit, seen(bump)),
         Good("DetectorDrift", operators.DetectorDrift, drift, seen(bump)),
         Good(
@@ -91,6 +92,20 @@ def tomography() -> list[Good]:
             seen(lambda points: 1 + bump(points)),
         ),
     ]
+
+
+def _cone_vectors() -> dict[str, Any]:
+    row = torch.tensor([[0.0, 0.0, 0.2], [0.0, 0.0, 0.2]])
+    return {
+        "box": CUBE,
+        "source": torch.tensor([[0.0, -4.0, 0.0], [4.0, 0.0, 0.0]]),
+        "middle": torch.tensor([[0.0, 2.0, 0.0], [-2.0, 0.0, 0.0]]),
+        "across": torch.tensor([[0.2, 0.0, 0.0], [0.0, 0.2, 0.0]]),
+        "along": row,
+        "detectors": (4, 5),
+        "samples": 12,
+        "subrays": 2,
+    }
 
 
 def optics() -> list[Good]:
@@ -122,6 +137,25 @@ def optics() -> list[Good]:
         Good("Gradient", o.Gradient, {"where": where}, seen(bump)),
         Good("Hessian", o.Hessian, {"where": where}, seen(bump)),
         Good("Divergence", o.Divergence, {"where": where}, seen(vectors)),
+        Good("Curl", o.Curl, {"where": where}, seen(vectors)),
+        Good(
+            "NormalDerivative",
+            o.NormalDerivative,
+            {"where": where, "normals": torch.ones(64, 2)},
+            seen(bump),
+        ),
+        Good(
+            "Residual",
+            o.Residual,
+            {"pde": lambda u: u.laplacian, "where": GRID, "jitter": False},
+            seen(bump),
+        ),
+        Good(
+            "Blur",
+            o.Blur,
+            {"psf": o.psf.Gaussian(0.1), "where": GRID, "quadrature": "gauss", "nodes": 3},
+            seen(bump),
+        ),
         Good("WarpedImage", o.WarpedImage, {"moving": bump, "where": GRID}, seen(vectors)),
         Good("CodedVideo", o.CodedVideo, _coded_video(), seen(bump)),
         Good("SpectralResponse", o.SpectralResponse, {**response, "where": line, "nodes": 4}),

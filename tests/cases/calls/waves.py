@@ -72,6 +72,7 @@ def radar_operators() -> list[Good]:
             {**place, "frequencies": tones, "tolerance": 1e3, **at},
             seen(reflectivity),
         ),
+        Good("Occluded", o.Occluded, {"operator": history, "step": 1.0}),
         Good("SarImage", o.SarImage, image, seen(density)),
         Good("backproject", o.backproject, {**focus, "interpolate": True, "oversampling": 4}),
     ]
@@ -125,6 +126,7 @@ def spectral_operators() -> list[Good]:
     variation = {"grid": Grid(scene, (5, 6, 4)), "stride": 2, "epsilon": 1e-4}
     return [
         Good("CASSI", o.CASSI, camera, seen(cube)),
+        Good("CassiOnGrid", o.CassiOnGrid, {"camera": o.CASSI(**camera)}),
         Good("Placement", o.Placement, place),
         Good("BandTotalVariation", o.BandTotalVariation, variation),
         Good("Table", dispersion.Table, table, shifted),
