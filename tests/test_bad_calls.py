@@ -16,10 +16,10 @@ from inverse_inr.operators.catalogue import operators
 from inverse_inr.problems.catalogue import problems
 
 FAST = {
-    "domain": 5,
-    "optimizers": 3,
-    "phantoms": 3,
-    "priors": 200,
+    "domain": 8,
+    "optimizers": 5,
+    "phantoms": 4,
+    "priors": 170,
     "regularizers": 10,
     "solver": 10,
 }

@@ -22,7 +22,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, OnGrid, Query, interpolation_matrix
+from inverse_inr import Grid, OnGrid, Query, interpolation_matrix, memory
 from inverse_inr.operators.optics.blur_on_grid import alignment, folded, one_per_axis
 from inverse_inr.operators.optics.convolution import BOUNDARIES, Convolution
 from inverse_inr.operators.optics.lattice_kernel import psf_kernel
@@ -33,6 +33,9 @@ from inverse_inr.ranges import Count, checked
 
 MEMORY_LIMIT = 4e9
 """Bytes that the sparse matrix of a blur that is no convolution may take."""
+
+MOST_ORDER = 256
+"""The highest order of a PSF's own rule, per axis."""
 
 DEFAULT_NODES = {"gauss": 7, "sobol": 64}
 """Default `nodes`: the order of the PSF's own rule, or the points of a Sobol set."""
@@ -69,6 +72,11 @@ class Integrated(PlacedOperator, ABC):
         self.draws = draws
         self.sets = sets
         self.node_count = DEFAULT_NODES[quadrature] if nodes is None else nodes
+        if quadrature == "gauss" and self.node_count > MOST_ORDER:
+            raise ValueError(
+                f"{name}: nodes={nodes} of a Gauss rule; {MOST_ORDER} at most. Far fewer are exact."
+            )
+        memory.require(f"{name}: nodes={nodes}", 64.0 * self.node_count * self.ndim, "Fewer nodes.")
         if sets == 2 and draws is None:
             raise ValueError(f"{name}: sets=2 needs draws: two sets of the same nodes are one.")
         if isinstance(psf, PSF) and psf.ndim != self.ndim:

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.slow
 
 
 def happened(scenario: str, folder: Path) -> dict[str, Any]:
-    """What happened in a scenario of `cases/killing.py`, in a process of its own."""
-    script = ROOT / "tests" / "cases" / "killing.py"
+    """What happened in a scenario of `cases/command/killing.py`, in a process of its own."""
+    script = ROOT / "tests" / "cases" / "command" / "killing.py"
     done = subprocess.run(
         [sys.executable, script, scenario, folder], capture_output=True, text=True, cwd=ROOT
     )
