@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr.operators.ct.angle_units import check_radians
+from inverse_inr.operators.ct.center_of_gravity import contradiction
 from inverse_inr.operators.ct.double_wedge import even_half_turn, wedge_energy
 from inverse_inr.operators.ct.opposite_views import (
     Pairs,
@@ -76,9 +78,12 @@ def center_of_rotation(views: Tensor, angles: FiniteTensor) -> float:
     Raises:
         ValueError: No two views lie half a turn apart, the steps between views are too coarse, or
             the best place is at the edge of the search, poor, uncertain by more than half a bin, or
-            not clearly better than another.
+            not clearly better than another; all views are alike, or contradict the angles.
     """
     views, angles = _usable("center_of_rotation", views, angles)
+    against = contradiction(views, angles)
+    if against is not None:
+        raise ValueError(f"center_of_rotation: {against}")
     views, angles = distinct_views(views, angles)
     step = 0.0
     if len(angles) > 1:
@@ -274,6 +279,9 @@ def _usable(name: str, views: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
     angles = angles.detach().double()
     if not bool(torch.isfinite(angles).all()):
         raise ValueError(f"{name}: angles hold NaN or Inf.")
+    if bool((views == views[:1, :1]).all()):
+        raise ValueError(f"{name}: all measurements are {float(views[0, 0]):.4g}.")
+    check_radians(angles, name)
     views = filled_elements(views.detach())
     whole = torch.isfinite(views).all(1)
     if 2 * int(whole.sum()) < len(views):

@@ -12,6 +12,7 @@ from torch import Tensor
 from inverse_inr import Operator, Problem, Solution, Term, noise
 from inverse_inr.hooks import Shaped
 from inverse_inr.operators import FanBeam, ParallelBeam
+from inverse_inr.operators.ct.center_of_gravity import contradiction
 from inverse_inr.operators.ct.center_of_rotation import center_of_rotation
 from inverse_inr.problems.ct.counts import Counts, corrected, noise_of, quanta_of_air
 from inverse_inr.problems.ct.drift_removal import tv_drift_removed
@@ -171,6 +172,20 @@ def find_center(measured: Measured, angles: Tensor) -> float:
     """
     some = measured.good.any(1)
     return center_of_rotation(measured.whole[some], angles[some])
+
+
+def remark_on_angles(measured: Measured, angles: Tensor) -> dict[str, str]:
+    """Say what speaks against the angles of a parallel beam, where the axis is given.
+
+    Args:
+        measured: The measurements.
+        angles: (views,) in radians.
+    """
+    some = measured.good.any(1)
+    against = contradiction(measured.whole[some], angles[some])
+    if against is None:
+        return {}
+    return {"angles, doubtful": against}
 
 
 def remark_on_span(measured: Measured, span: float | None) -> dict[str, str]:

@@ -32,6 +32,7 @@ from inverse_inr.problems.ct.measured import (
     of_counts,
     of_line_integrals,
     of_transmissions,
+    remark_on_angles,
     remark_on_span,
     term_of,
     views_held_out,
@@ -143,6 +144,8 @@ def ct_sinogram(
         **remark_on_span(measured, span),
         f"centre of rotation {how} (bins)": place * bin - dropped,
     }
+    if parallel:
+        notes |= remark_on_angles(measured, sinogram.angles)
     bins = measured.line.shape[1]
     step = pitch * bin
     magnification = 1.0

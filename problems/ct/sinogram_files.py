@@ -62,6 +62,8 @@ def load_sinogram(
     notes: dict[str, str] = {}
     array, beside = _array(path, dataset, notes)
     where = "the sinogram" if isinstance(path, Tensor) else str(path)
+    if array.dtype.kind == "c":
+        raise ValueError(f"{where}: expected real numbers, found {array.dtype}.")
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"{where}: expected a sinogram of two axes, found shape {tuple(array.shape)}. "
@@ -165,6 +167,12 @@ def _in_radians(
         raise ValueError(
             f"the angles span {span:.4g}: {span / 2 / math.pi:.1f} turns, if these are radians. "
             "Degrees? angle_unit='degrees' (or 'radians', to say that they are)."
+        )
+    if unit == "radians" and len(given) > 3 and span >= 3 and (given == given.round()).all():
+        raise ValueError(
+            f"the {len(given)} angles are whole numbers from {given.min():.0f} to "
+            f"{given.max():.0f}, as those in degrees are. angle_unit='degrees' (or 'radians', to "
+            "say that they are)."
         )
     step = span / max(len(given) - 1, 1)
     if unit == "degrees" and min(
