@@ -28,8 +28,8 @@ def check_radians(angles: Tensor, name: str) -> None:
 
     Warns:
         UserWarning: Four or more angles are whole numbers, or they reach beyond two turns and are
-            whole hundredths, or span 180 or 360 to one step, or leave fewer than 31 views to a turn by a step that completes no half
-            turn and is not golden.
+            whole hundredths, or span 180 or 360 to one step, or leave fewer than 31 views to a turn
+            by a step that completes no half turn and is not golden.
     """
     angle = angles.detach().double().cpu()
     reach = float(angle.abs().max())

@@ -48,6 +48,8 @@ def contradiction(views: Tensor, angles: Tensor) -> str | None:
     if len(values) < FEWEST or not bool(torch.isfinite(values).all()):
         return None
     total = values.sum(1)
+    if not float(total.abs().min()) > 0:
+        return None
     scatter = float(total.std() / total.mean().abs().clamp(min=1e-300))
     if scatter > STEADY:
         return None

@@ -81,9 +81,6 @@ def center_of_rotation(views: Tensor, angles: FiniteTensor) -> float:
             not clearly better than another; all views are alike, or contradict the angles.
     """
     views, angles = _usable("center_of_rotation", views, angles)
-    against = contradiction(views, angles)
-    if against is not None:
-        raise ValueError(f"center_of_rotation: {against}")
     views, angles = distinct_views(views, angles)
     step = 0.0
     if len(angles) > 1:
@@ -195,6 +192,9 @@ def center_by_symmetry(views: Tensor, angles: FiniteTensor, candidates: FiniteTe
 
 def _best(pairs: Pairs, around: float | None = None) -> Peak:
     """The axis about which pairs match best, once it is clear; or just the best near a place."""
+    first = pairs.views[0, 0]
+    if bool((pairs.views == first).all()):
+        raise ValueError(f"center_of_rotation: all measurements are {float(first):.4g}. {ADVICE}")
     count = pairs.views.shape[1]
     overlap = count // 2
     least = LEAST_OF_FEW
@@ -279,9 +279,6 @@ def _usable(name: str, views: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
     angles = angles.detach().double()
     if not bool(torch.isfinite(angles).all()):
         raise ValueError(f"{name}: angles hold NaN or Inf.")
-    if bool((views == views[:1, :1]).all()):
-        raise ValueError(f"{name}: all measurements are {float(views[0, 0]):.4g}.")
-    check_radians(angles, name)
     views = filled_elements(views.detach())
     whole = torch.isfinite(views).all(1)
     if 2 * int(whole.sum()) < len(views):
@@ -289,4 +286,9 @@ def _usable(name: str, views: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
             f"{name}: {int((~whole).sum())} of {len(views)} views hold NaN or Inf; "
             "interpolate them, or mend what made them."
         )
-    return views[whole], angles[whole].to(views.device)
+    views, angles = views[whole], angles[whole].to(views.device)
+    against = contradiction(views, angles)
+    if against is not None:
+        raise ValueError(f"{name}: {against}")
+    check_radians(angles, name)
+    return views, angles

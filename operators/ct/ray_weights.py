@@ -52,7 +52,8 @@ def ray_weights(beam: TurningScanner, views: Tensor) -> Tensor:
 
     Warns:
         UserWarning: The object goes on beyond an offset detector, but the views are no full turn,
-            or beyond both ends of another; or the views of a parallel beam leave a wedge of half a turn empty.
+            or beyond both ends of another; or the views of a parallel beam leave a wedge of half a
+            turn empty.
     """
     s = from_axis(beam)
     reach = (0.5 * beam.shape[-1] * beam.pitch + beam.center.detach().abs().max()).item()

@@ -161,7 +161,6 @@ def _in_radians(
     if named is not None:
         return to_radians(given, named, "angles", notes, given=True)
     unit = program.unit or kind
-    result = to_radians(given, unit, "angles", notes)
     span = float(np.ptp(given)) if len(given) else 0.0
     if unit == "radians" and span > 4 * math.pi * 1.01:
         raise ValueError(
@@ -182,7 +181,7 @@ def _in_radians(
             f"the {len(given)} angles span {span:.4g}: a few degrees, or in radians a whole number "
             "of half turns. angle_unit='radians' (or 'degrees', to say that they are)."
         )
-    return result
+    return to_radians(given, unit, "angles", notes)
 
 
 def _order_by_number(

@@ -214,7 +214,10 @@ def _inferred(angles: np.ndarray, where: str, notes: dict[str, str]) -> float:
                 f"{missing} and spans {span:.5g}: {halves} half turns in radians, or "
                 f"{span:.3g} degrees. Say which: angle_unit='radians' or 'degrees'."
             )
-        for factor, unit in ((1e-3, "milliradians"), (1e-3 * math.pi / 180, "thousandths of a degree")):
+        for factor, unit in (
+            (1e-3, "milliradians"),
+            (1e-3 * math.pi / 180, "thousandths of a degree"),
+        ):
             turn = _turn_in(angles, factor, unit)
             if turn is not None:
                 raise FileFormatError(

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
+from cases.scan import half_turn, sinogram
 
 from inverse_inr.operators.ct.center_of_gravity import contradiction
 from inverse_inr.operators.ct.center_of_rotation import center_of_rotation
-from tests.cases.scan import half_turn, sinogram
 
 
 @pytest.mark.parametrize(
