@@ -115,8 +115,8 @@ def _drift_of_light(transmission: Tensor) -> dict[str, str]:
     if not (float(change.abs().min()) > BRIGHTER - 1 and float(change.diff().abs()) < 0.05):
         return {}
     return {
-        "beam": f"the light at both ends of the detector changes by {float(change.mean()):+.0%} from "
-        f"the first views to the last: {ADVICE}"
+        "beam": f"the light at both ends of the detector changes by {float(change.mean()):+.0%} "
+        f"from the first views to the last: {ADVICE}"
     }
 
 

@@ -64,7 +64,7 @@ def test_unsigned_counts_read_as_signed_are_refused(tmp_path: Path, everything: 
     if everything:
         parts["data_white"] = np.where(flat > 32767, flat - 65536, flat).astype(np.int32)
     path = write_scan(tmp_path / "a.h5", **parts)
-    with pytest.raises(ValueError, match="read as signed|swapped"):
+    with pytest.raises(ValueError, match=r"read as signed|swapped"):
         ct_scan(str(path), raster=True, center=0.0)
 
 
