@@ -19,7 +19,7 @@ FEWEST = 8
 """Views that a statement needs."""
 LEAST = 0.05
 """Bins that a sampled view without noise may be off."""
-BETTER = 4.0
+BETTER = 3.0
 """How many times better other angles must fit before these are doubted."""
 SLIPS = (
     (2.0, "twice these angles. A full turn labelled as half a turn?"),
@@ -57,8 +57,8 @@ def contradiction(views: Tensor, angles: Tensor) -> str | None:
     place = torch.arange(bins, dtype=torch.float64) - 0.5 * (bins - 1)
     centre = values @ place / total
     misfit = _misfit(centre, angle)
-    # white noise moves the sum and the centre of gravity in this proportion
-    doubt = LEAST + 4 * scatter * bins / math.sqrt(12)
+    # white noise alone moves the sum and the centre of gravity in this proportion
+    doubt = LEAST + scatter * bins / math.sqrt(12)
     if misfit <= doubt:
         return None
     for factor, slip in SLIPS:

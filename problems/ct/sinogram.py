@@ -279,6 +279,8 @@ def _center(
         return (by_convention + dropped) / bin, "by the convention"
     if not parallel:
         return dropped / bin, "taken as the middle"
+    for against in remark_on_angles(measured, angles).values():
+        raise ValueError(f"{against} Give center= if the angles are right.")
     try:
         return find_center(measured, angles), "found"
     except ValueError:

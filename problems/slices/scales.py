@@ -28,25 +28,32 @@ def check_scales(stacks: Sequence[Stack]) -> None:
         ValueError: A slice is far thicker or thinner than the gap to the next one, or two stacks
             differ in size or brightness as no two scans of one subject do.
     """
-    sizes = []
-    brightness = []
-    for stack in stacks:
-        affine = torch.as_tensor(stack.affine, dtype=torch.float64)
-        steps = torch.linalg.vector_norm(affine[:3, :3], dim=0)
-        gap = float(steps[2])
+    steps = [
+        torch.linalg.vector_norm(torch.as_tensor(stack.affine)[:3, :3].double(), dim=0)
+        for stack in stacks
+    ]
+    sizes = [
+        float((step * torch.tensor(stack.values.shape)).max())
+        for stack, step in zip(stacks, steps, strict=True)
+    ]
+    _check_ratio(stacks, sizes, SIZES, "mm large", "Metres in a header that says mm?")
+    for stack, step in zip(stacks, steps, strict=True):
+        gap = float(step[2])
         if not THINNEST * gap <= stack.thickness <= THICKEST * gap:
             raise ValueError(
                 f"slices: {stack.name} has slices {gap:.4g} mm apart, and thickness="
                 f"{stack.thickness:.4g} mm. Metres, or the number of another stack?"
             )
-        sizes.append(float((steps * torch.tensor(stack.values.shape)).max()))
-        usable = stack.values[stack.usable]
-        brightness.append(float(usable[:: 1 + len(usable) // 2**22].float().quantile(0.9)))
-    _check_ratio(stacks, sizes, SIZES, "mm large", "Metres in a header that says mm?")
+    brightness = [_brightness(stack) for stack in stacks]
     if min(brightness) > 0:
         _check_ratio(
             stacks, brightness, BRIGHTNESS, "bright (the 90th percentile)", "Scaled otherwise?"
         )
+
+
+def _brightness(stack: Stack) -> float:
+    usable = stack.values[stack.usable]
+    return float(usable[:: 1 + len(usable) // 2**22].float().quantile(0.9))
 
 
 def _check_ratio(

@@ -44,3 +44,11 @@ def test_views_without_content_are_no_fault_of_the_angles() -> None:
     assert contradiction(torch.zeros(90, 72), half_turn()) is None
     with pytest.raises(ValueError, match="all measurements are 0"):
         center_of_rotation(torch.zeros(90, 72), half_turn())
+
+
+def test_noise_of_photons_hides_no_lost_factor() -> None:
+    angles = torch.arange(180, dtype=torch.float64) * math.pi / 90
+    generator = torch.Generator().manual_seed(1)
+    views = sinogram(angles) + 0.003 * torch.randn(180, 72, generator=generator)
+    assert contradiction(views, angles) is None
+    assert "half a turn" in (contradiction(views, 0.5 * angles) or "")

@@ -80,3 +80,8 @@ def test_angles_that_the_views_contradict_are_noted_beside_a_given_centre() -> N
     assert "angles, doubtful" not in right.notes
     wrong = ct_sinogram(LINE, angles=2 * half_turn(), center=0.0)
     assert "half of these angles" in str(wrong.notes["angles, doubtful"])
+
+
+def test_angles_that_the_views_contradict_are_refused_where_the_centre_is_sought() -> None:
+    with pytest.raises(ValueError, match="half of these angles"):
+        ct_sinogram(LINE, angles=2 * half_turn())
