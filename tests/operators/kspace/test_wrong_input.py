@@ -154,3 +154,9 @@ def test_arguments_out_of_range_are_refused_by_name(slip: str):
     make, kind, message = OUT_OF_RANGE[slip]
     with pytest.raises(kind, match=message):
         make()
+
+
+def test_a_trajectory_a_thousand_times_too_short_is_refused():
+    grid = Grid(centred_box((16, 16), (1.0, 1.0)), (16, 16))
+    with pytest.raises(ValueError, match=r"reaches 0.008 cycles per field of view"):
+        NonCartesianKSpace(grid, radial_trajectory(grid, 4) / 1000)
