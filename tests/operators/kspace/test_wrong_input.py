@@ -6,6 +6,7 @@ import pytest
 import torch
 from cases.kspace import BOX, F64, GRIDS, random, spokes
 
+from inverse_inr import Grid
 from inverse_inr.operators import (
     CartesianKSpace,
     Dephasing,
