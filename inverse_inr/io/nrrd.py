@@ -74,10 +74,12 @@ def read_nrrd(path: PathLike) -> tuple[Tensor, Grid]:
     with reading(path, EXPECTED, ("NRRD",)) as file:
         header, packed = _parse(file.read_bytes())
         sizes = [int(n) for n in header["sizes"].split()]
-        kinds = header.get("kinds", " ".join(["domain"] * len(sizes))).lower().split()
+        kinds = header.get("kinds", " ".join(_kinds(header, len(sizes)))).lower().split()
         if len(sizes) != int(header["dimension"]) or len(kinds) != len(sizes):
             raise ValueError("dimension, sizes and kinds disagree")
         dtype = np.dtype(TYPES[header["type"].lower()])
+        if dtype.itemsize > 1 and "endian" not in header:
+            raise ValueError("no endian in its header; add a line: endian: little, or big")
         if dtype.itemsize > 1:
             dtype = dtype.newbyteorder("<" if header["endian"].lower() == "little" else ">")
         encoding = header["encoding"].lower()
@@ -150,6 +152,14 @@ def _parse(content: bytes) -> tuple[dict[str, str], bytes]:
     if any(int(header.get(name, 0)) for name in ("line skip", "lineskip", "byte skip", "byteskip")):
         raise ValueError("lines or bytes to be skipped before the data are not supported")
     return header, content[blank.end() :]
+
+
+def _kinds(header: dict[str, str], count: int) -> list[str]:
+    """Kinds of axes of a header without them: one that has no direction holds channels."""
+    directions = header.get("space directions", "").replace(", ", ",").lower().split()
+    if len(directions) != count:
+        return ["domain"] * count
+    return ["vector" if direction == "none" else "domain" for direction in directions]
 
 
 def _unpacked(packed: bytes, encoding: str, size: int) -> bytes:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 ADVICE = "Are these degrees? Use torch.deg2rad(angles)."
 TURNS = 4 * math.pi
-"""Views within two turns pass: angles of few degrees cannot be told from radians."""
+"""Views within two turns pass: a few degrees are told from radians by whole numbers alone."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -27,13 +27,14 @@ def check_radians(angles: Tensor, name: str) -> None:
         ValueError: Neighbouring views lie more than a whole turn apart.
 
     Warns:
-        UserWarning: The angles reach beyond two turns and are whole hundredths, or span 180 or 360
-            to one step, or leave fewer than 31 views to a turn by a step that completes no half
-            turn and is not golden.
+        UserWarning: Four or more angles are whole numbers, or they reach beyond two turns and are
+            whole hundredths, or span 180 or 360 to one step, or leave fewer than 31 views to a turn
+            by a step that completes no half turn and is not golden.
     """
     angle = angles.detach().double().cpu()
     reach = float(angle.abs().max())
-    if reach <= TURNS:
+    whole = len(angle) > 3 and reach >= 3 and bool((angle == angle.round()).all())
+    if reach <= TURNS and not whole:
         return
     span = float(angle.max() - angle.min())
     step = 0.0

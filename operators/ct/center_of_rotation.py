@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr.operators.ct.angle_units import check_radians
+from inverse_inr.operators.ct.center_of_gravity import contradiction
 from inverse_inr.operators.ct.double_wedge import even_half_turn, wedge_energy
 from inverse_inr.operators.ct.opposite_views import (
     Pairs,
@@ -76,7 +78,7 @@ def center_of_rotation(views: Tensor, angles: FiniteTensor) -> float:
     Raises:
         ValueError: No two views lie half a turn apart, the steps between views are too coarse, or
             the best place is at the edge of the search, poor, uncertain by more than half a bin, or
-            not clearly better than another.
+            not clearly better than another; all views are alike, or contradict the angles.
     """
     views, angles = _usable("center_of_rotation", views, angles)
     views, angles = distinct_views(views, angles)
@@ -190,6 +192,9 @@ def center_by_symmetry(views: Tensor, angles: FiniteTensor, candidates: FiniteTe
 
 def _best(pairs: Pairs, around: float | None = None) -> Peak:
     """The axis about which pairs match best, once it is clear; or just the best near a place."""
+    first = pairs.views[0, 0]
+    if bool((pairs.views == first).all()):
+        raise ValueError(f"center_of_rotation: all measurements are {float(first):.4g}. {ADVICE}")
     count = pairs.views.shape[1]
     overlap = count // 2
     least = LEAST_OF_FEW
@@ -281,4 +286,9 @@ def _usable(name: str, views: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
             f"{name}: {int((~whole).sum())} of {len(views)} views hold NaN or Inf; "
             "interpolate them, or mend what made them."
         )
-    return views[whole], angles[whole].to(views.device)
+    views, angles = views[whole], angles[whole].to(views.device)
+    against = contradiction(views, angles)
+    if against is not None:
+        raise ValueError(f"{name}: {against}")
+    check_radians(angles, name)
+    return views, angles

@@ -29,6 +29,8 @@ from inverse_inr.operators.ct.view_weights import Coverage, angular_coverage
 
 DARK = 0.05
 """Part of the largest measurement, in the mean over views, that counts as seen at the edge."""
+CUT_OFF = 0.25
+"""The same at both edges of a detector about the axis, where background is no rarity."""
 WEDGE = math.radians(15)
 """Gaps of half a turn that are a missing wedge together, in radians; less is a few lost views."""
 
@@ -49,8 +51,9 @@ def ray_weights(beam: TurningScanner, views: Tensor) -> Tensor:
             lies outside the detector.
 
     Warns:
-        UserWarning: The object goes on beyond an offset detector, but the views are no full turn;
-            or the views of a parallel beam leave a wedge of half a turn empty.
+        UserWarning: The object goes on beyond an offset detector, but the views are no full turn,
+            or beyond both ends of another; or the views of a parallel beam leave a wedge of half a
+            turn empty.
     """
     s = from_axis(beam)
     reach = (0.5 * beam.shape[-1] * beam.pitch + beam.center.detach().abs().max()).item()
@@ -66,6 +69,8 @@ def ray_weights(beam: TurningScanner, views: Tensor) -> Tensor:
         if turn.gaps:
             _warn_of_truncation(beam, views, offset)
             return _short_scan(beam, s, turn).to(views)
+        if not offset:
+            _warn_of_truncation(beam, views, 0)
         return (turn.weights[:, None] * _overlap(s, offset, short)).to(views)
     if offset and not turn.gaps:
         return (turn.weights[:, None] * _overlap(s, offset, short)).to(views)
@@ -145,15 +150,25 @@ def _short_scan(beam: DivergingBeam, s: Tensor, turn: Coverage) -> Tensor:
 
 
 def _warn_of_truncation(beam: TurningScanner, views: Tensor, offset: int) -> None:
-    """Warn if what the detector's short side cuts off is in no other view."""
-    if not offset:
-        return
+    """Warn if what the detector cuts off, on its short side or on both, is in no other view."""
     profile = views.abs().reshape(-1, views.shape[-1]).mean(0)
-    edge = profile[:2] if offset > 0 else profile[-2:]
-    if float(edge.mean()) > DARK * float(profile.max()):
+    ends = torch.stack([profile[:2].mean(), profile[-2:].mean()]) / profile.max().clamp(min=1e-30)
+    name = type(beam).__name__
+    air = "(If the object ends there, air measures more than 0: correct the flat field.)"
+    if not offset:
+        if float(ends.min()) > CUT_OFF:
+            warnings.warn(
+                f"{name}: the mean measurement at both ends of the detector is "
+                f"{float(ends.min()):.0%} of its largest; an object that goes on beyond both comes "
+                f"out too bright towards the edge. {air}",
+                stacklevel=4,
+            )
+        return
+    edge = float(ends[0] if offset > 0 else ends[1])
+    if edge > DARK:
         warnings.warn(
-            f"{type(beam).__name__}: the detector is off the axis of rotation and its short side "
-            f"cuts the object off ({float(edge.mean() / profile.max()):.0%} of the largest mean "
-            "measurement at its edge); filtered backprojection needs a full turn for that.",
+            f"{name}: the detector is off the axis of rotation and its short side cuts the object "
+            f"off ({edge:.0%} of the largest mean measurement at its edge); filtered "
+            f"backprojection needs a full turn for that. {air}",
             stacklevel=4,
         )

@@ -80,6 +80,10 @@ def _check_frames(frames: int, basis: Tensor | None) -> None:
     )
 
 
+LEAST_FILLED = 0.25
+"""Cycles per field of view that a trajectory reaches at least; a Cartesian one reaches n / 2."""
+
+
 def checked_trajectory(trajectory: Tensor, grid: Grid) -> Tensor:
     """The frequencies of a `NonCartesianKSpace`, in float64 on the CPU.
 
@@ -108,6 +112,14 @@ def checked_trajectory(trajectory: Tensor, grid: Grid) -> Tensor:
         raise ValueError(
             f"The trajectory reaches {reach:.5g} times the grid's Nyquist frequency "
             f"{grid.nyquist}, in cycles per unit of the box. {_likely_unit(largest, grid)}"
+        )
+    lengths = torch.tensor(grid.box.lengths, dtype=torch.float64)
+    fills = float((largest * lengths).max())
+    if len(k) > 1 and 0 < fills < LEAST_FILLED:
+        raise ValueError(
+            f"The trajectory reaches {fills:.3g} cycles per field of view at most, so that no "
+            "sample tells one half of the image from the other. Cycles per mm, where the box has "
+            "another unit?"
         )
     return k
 

@@ -80,12 +80,15 @@ def corrected(
         ValueError: No value can be trusted, or bins do not fit on the detector.
     """
     flat = white - dark
+    _check_signs(counts - dark, flat)
     masks = masks_of_counts(counts, flat, dark, gain, ceiling, angles, keep_zeros)
     good = ~masks.bad
     if not good.any():
+        slip = "Are white and dark swapped?"
+        if 2 * masks.kinds.get("saturated", 0) > counts.numel():
+            slip = "An overexposed scan cannot be reconstructed."
         raise ValueError(
-            f"no value is above its dark field and within its flat field ({masks}). Are white and "
-            "dark swapped?"
+            f"no value is above its dark field and within its flat field ({masks}). {slip}"
         )
     parts = [
         binned(v.expand_as(counts).where(good, 0.0) / gain, bin)
@@ -101,6 +104,26 @@ def corrected(
     return Counts(
         signal.where(trusted, 1.0), full.where(trusted, 1.0), below.nan_to_num(0.0), trusted
     ), masks
+
+
+def _check_signs(signal: Tensor, flat: Tensor) -> None:
+    """Refuse counts so far below the dark field that only a lost sign bit explains them."""
+    light = float(flat.nanmedian())
+    if light <= 0 and float(signal.nanmedian()) > 0 and float(flat.nan_to_num(0.0).max()) <= 0:
+        raise ValueError(
+            f"the flat field is {light:.4g} above its dark field, and the views are "
+            f"{float(signal.nanmedian()):.4g}. Are white and dark swapped, or unsigned numbers "
+            "read as signed ones?"
+        )
+    below = signal < -0.25 * abs(light)
+    share = float(below.float().mean())
+    if light > 0 and share > 0.01:
+        raise ValueError(
+            f"{share:.0%} of the values lie far below the dark field, down to "
+            f"{float(signal[below].min()):.6g}, where the beam is {light:.6g} above it. Unsigned "
+            "numbers read as signed ones (add 65536 to negative ones of 16 bits), or a dark field "
+            "of another exposure?"
+        )
 
 
 def binned(values: Tensor, bin: int) -> Tensor:

@@ -12,16 +12,19 @@ from torch import Tensor
 from inverse_inr import Operator, Problem, Solution, Term, noise
 from inverse_inr.hooks import Shaped
 from inverse_inr.operators import FanBeam, ParallelBeam
+from inverse_inr.operators.ct.center_of_gravity import contradiction
 from inverse_inr.operators.ct.center_of_rotation import center_of_rotation
+from inverse_inr.problems.ct.air import (
+    check_line_integrals,
+    check_transmissions,
+    remark_on_air,
+)
 from inverse_inr.problems.ct.counts import Counts, corrected, noise_of, quanta_of_air
 from inverse_inr.problems.ct.drift_removal import tv_drift_removed
 from inverse_inr.problems.ct.limits import Fidelity
 from inverse_inr.problems.ct.masking import Masks, masks_of_integrals
 from inverse_inr.problems.ct.simulated import filled, filtered_backprojection, measured_by
 from inverse_inr.stopping import HeldOut
-
-BRIGHTER = 1.1
-"""The transmission of air above which it is said that the flat field does not belong to it."""
 
 NO_NOISE = 1e6
 """Quanta of air that stand for a scan in which no noise is to be seen."""
@@ -58,12 +61,7 @@ class Measured:
             notes["masked, by kind"] = str(self.masks)
         if self.counts is not None:
             seen = (self.counts.signal / self.counts.flat).where(self.good, torch.nan)
-            level = float(seen.nanmedian(0).values.nanquantile(0.9))
-            if level > BRIGHTER:
-                notes["beam"] = (
-                    f"{level - 1:.0%} brighter than the flat field: another exposure? "
-                    "air= scales each view to the air at its ends"
-                )
+            notes |= remark_on_air(seen)
         return notes
 
 
@@ -99,6 +97,7 @@ def of_transmissions(
             f"transmissions lie between 0 and 1; half of these are above {middle:.4g}. "
             "Counts, or line integrals? Say so: values='counts' or 'line integrals'."
         )
+    check_transmissions(values)
     quanta = quanta_of_air(values)
     notes["quanta of air"] = f"{quanta:.4g}, from the noise of the transmissions"
     if math.isinf(quanta):
@@ -147,6 +146,9 @@ def of_line_integrals(
     if air:
         raise ValueError(f"air={air} scales counts or transmissions; these are line integrals.")
     largest = float(values.nan_to_num(0.0, 0.0, 0.0).abs().max())
+    if largest == 0:
+        raise ValueError("all line integrals are 0.")
+    check_line_integrals(values, notes)
     sigma = noise_level
     if sigma is None:
         sigma = max(noise_of(values), 1e-4 * largest, 1e-12)
@@ -171,6 +173,20 @@ def find_center(measured: Measured, angles: Tensor) -> float:
     """
     some = measured.good.any(1)
     return center_of_rotation(measured.whole[some], angles[some])
+
+
+def remark_on_angles(measured: Measured, angles: Tensor) -> dict[str, str]:
+    """Say what speaks against the angles of a parallel beam, where the axis is given.
+
+    Args:
+        measured: The measurements.
+        angles: (views,) in radians.
+    """
+    some = measured.good.any(1)
+    against = contradiction(measured.whole[some], angles[some])
+    if against is None:
+        return {}
+    return {"angles, doubtful": against}
 
 
 def remark_on_span(measured: Measured, span: float | None) -> dict[str, str]:

@@ -30,6 +30,7 @@ from inverse_inr.problems.ct.measured import (
     of_counts,
     of_line_integrals,
     of_transmissions,
+    remark_on_angles,
     remark_on_span,
     term_of,
     views_held_out,
@@ -148,6 +149,7 @@ def ct_scan(
     notes |= {
         **measured.notes(),
         **remark_on_span(measured, span if every == 1 else None),
+        **remark_on_angles(measured, used),
         f"centre of rotation {how} (px)": place * bin - dropped,
     }
     problem = Problem(

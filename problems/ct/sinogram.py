@@ -32,6 +32,7 @@ from inverse_inr.problems.ct.measured import (
     of_counts,
     of_line_integrals,
     of_transmissions,
+    remark_on_angles,
     remark_on_span,
     term_of,
     views_held_out,
@@ -143,6 +144,8 @@ def ct_sinogram(
         **remark_on_span(measured, span),
         f"centre of rotation {how} (bins)": place * bin - dropped,
     }
+    if parallel:
+        notes |= remark_on_angles(measured, sinogram.angles)
     bins = measured.line.shape[1]
     step = pitch * bin
     magnification = 1.0
@@ -276,6 +279,8 @@ def _center(
         return (by_convention + dropped) / bin, "by the convention"
     if not parallel:
         return dropped / bin, "taken as the middle"
+    for against in remark_on_angles(measured, angles).values():
+        raise ValueError(f"{against} Give center= if the angles are right.")
     try:
         return find_center(measured, angles), "found"
     except ValueError:

@@ -62,6 +62,8 @@ def load_sinogram(
     notes: dict[str, str] = {}
     array, beside = _array(path, dataset, notes)
     where = "the sinogram" if isinstance(path, Tensor) else str(path)
+    if array.dtype.kind == "c":
+        raise ValueError(f"{where}: expected real numbers, found {array.dtype}.")
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"{where}: expected a sinogram of two axes, found shape {tuple(array.shape)}. "
@@ -159,12 +161,17 @@ def _in_radians(
     if named is not None:
         return to_radians(given, named, "angles", notes, given=True)
     unit = program.unit or kind
-    result = to_radians(given, unit, "angles", notes)
     span = float(np.ptp(given)) if len(given) else 0.0
     if unit == "radians" and span > 4 * math.pi * 1.01:
         raise ValueError(
             f"the angles span {span:.4g}: {span / 2 / math.pi:.1f} turns, if these are radians. "
             "Degrees? angle_unit='degrees' (or 'radians', to say that they are)."
+        )
+    if unit == "radians" and len(given) > 3 and span >= 3 and (given == given.round()).all():
+        raise ValueError(
+            f"the {len(given)} angles are whole numbers from {given.min():.0f} to "
+            f"{given.max():.0f}, as those in degrees are. angle_unit='degrees' (or 'radians', to "
+            "say that they are)."
         )
     step = span / max(len(given) - 1, 1)
     if unit == "degrees" and min(
@@ -174,7 +181,7 @@ def _in_radians(
             f"the {len(given)} angles span {span:.4g}: a few degrees, or in radians a whole number "
             "of half turns. angle_unit='radians' (or 'degrees', to say that they are)."
         )
-    return result
+    return to_radians(given, unit, "angles", notes)
 
 
 def _order_by_number(

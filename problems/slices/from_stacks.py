@@ -17,6 +17,7 @@ from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
 from inverse_inr.operators.slices.nuisance import BiasDegree
 from inverse_inr.problems.slices.baselines import average, super_resolution
 from inverse_inr.problems.slices.output import draw, write
+from inverse_inr.problems.slices.scales import check_scales
 from inverse_inr.problems.slices.stacks import SliceProblem, Stack
 from inverse_inr.ranges import Positive, checked
 from inverse_inr.regularizers import L1
@@ -64,6 +65,7 @@ def problem_of(
         ValueError: The resolution is not positive, the stacks do not overlap, most pixels are not
             positive, or the true poses are not known.
     """
+    check_scales(stacks)
     _require_overlap(stacks)
     geometry, y, where = _pixels(stacks, known_motion)
     scale = float(torch.quantile(y[:: 1 + len(y) // 2**22], 0.99))

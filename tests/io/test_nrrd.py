@@ -123,3 +123,17 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="quotes"):
         io.write_image(path, values, Grid(Box((0, 0), (1, 1), ('"', "mm")), (4, 3)))
     assert not path.exists()
+
+
+def test_an_axis_without_direction_holds_channels(tmp_path: Path):
+    told = plain(dimension="3", sizes="2 3 1", space_directions="none (1,0) (0,2)")
+    (tmp_path / "a.nrrd").write_bytes(told + bytes(range(6)))
+    values, grid = io.read_nrrd(tmp_path / "a.nrrd")
+    assert values.shape == (3, 1, 2)
+    assert grid.spacing == (1, 2)
+
+
+def test_numbers_of_several_bytes_without_byte_order_are_refused(tmp_path: Path):
+    (tmp_path / "a.nrrd").write_bytes(plain(type="short") + bytes(12))
+    with pytest.raises(io.FileFormatError, match="no endian"):
+        io.read_nrrd(tmp_path / "a.nrrd")

@@ -62,6 +62,11 @@ def read_fastmri(path: PathLike, file: Any, wanted: Mapping[str, int | None]) ->
             raise FileFormatError(
                 f"{path}: mask has {len(lines)} entries and kspace {raw.shape[-1]} lines."
             )
+        if not bool((mask & lines).any()):
+            raise FileFormatError(
+                f"{path}: mask keeps {int(lines.sum())} of {len(lines)} lines, and all of kspace "
+                "that is not zero lies in the others. Inverted?"
+            )
         mask = mask & lines
     raw = raw * mask
     spacing = None

@@ -28,6 +28,7 @@ from inverse_inr.io.kspace.echo_planar import on_uniform_samples, phase_correcte
 from inverse_inr.io.kspace.header import Encoding, Header, header_text, read_header
 from inverse_inr.io.kspace.noise_scan import noise_covariance
 from inverse_inr.io.kspace.placement import (
+    center_is_missing,
     cropped_readout,
     kept_readout,
     matrix_shape,
@@ -210,6 +211,8 @@ def _matrix(
     readouts = phase_corrected(readouts, corrections, encoding, notes)
     if readouts.reversed.all():
         notes["reversed readouts"] = "all readouts turned round"
+    if center_is_missing(imaging, readouts, shape[0]):
+        notes["center_sample"] = "0 or missing in all readouts: taken as their middle"
     values, counts = placed(imaging, readouts, encoding, shape)
     if encoding.calibration != "embedded":
         return values, counts
@@ -286,8 +289,9 @@ def _note_spaces(encoding: Encoding, shape: tuple[int, ...], notes: dict[str, st
     recon = encoding.recon
     if recon is not None and recon.size[1 : len(shape)] != encoding.encoded.size[1 : len(shape)]:
         notes["reconSpace"] = (
-            f"{recon.size[1 : len(shape)]} lines of the header are not applied; the image has "
-            f"{shape[1:]}"
+            f"the header asks for {' x '.join(map(str, recon.size[1 : len(shape)]))} lines; the "
+            f"image keeps the {' x '.join(map(str, shape[1:]))} encoded ones, neither cropped nor "
+            "interpolated"
         )
     if len(shape) == 2 and encoding.encoded.size[2] > 1:
         notes["partition"] = notes.get(

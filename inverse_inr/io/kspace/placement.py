@@ -132,7 +132,10 @@ def placed(
     ]
     values = np.zeros((channels, *shape), np.complex64)
     counts = np.zeros(shape, np.int32)
-    for k, (samples, center) in enumerate(zip(readouts.samples, readouts.centers, strict=True)):
+    centers = readouts.centers
+    if center_is_missing(acquisitions, readouts, shape[0]):
+        centers = [shape[0] // 2] * len(centers)
+    for k, (samples, center) in enumerate(zip(readouts.samples, centers, strict=True)):
         first = shape[0] // 2 - center
         last = first + samples.shape[1]
         if len(samples) != channels:
@@ -151,6 +154,18 @@ def placed(
         counts[where] += 1
     values /= np.maximum(counts, 1)
     return torch.from_numpy(values), torch.from_numpy(counts)
+
+
+def center_is_missing(acquisitions: Acquisitions, readouts: Readouts, size: int) -> bool:
+    """Whether no readout says where its zero frequency is, and all fill the matrix.
+
+    Args:
+        acquisitions: The acquisitions.
+        readouts: Their readouts.
+        size: Samples of the matrix along the readout.
+    """
+    whole = all(samples.shape[1] == size for samples in readouts.samples)
+    return whole and not acquisitions.field("center_sample").any()
 
 
 def _lines(

@@ -75,6 +75,12 @@ def to_radians(
     factor = _factor(unit, where)
     if factor is None:
         factor = _inferred(angles, where, notes)
+    elif not given and _contradicted(angles, factor):
+        raise FileFormatError(
+            f"{where} spans {np.ptp(angles):.5g} {unit}, which to one step is "
+            f"{_contradicted(angles, factor)}. Is the unit wrong? Say which: "
+            "angle_unit='degrees' or 'radians'."
+        )
     elif not given and 0 < math.degrees(np.ptp(angles) * factor) < FEW_DEGREES:
         notes["angles"] = (
             f"{where} spans only {math.degrees(np.ptp(angles) * factor):.3g} degrees by its unit, "
@@ -172,6 +178,26 @@ def _factor(unit: str | None, where: str) -> float | None:
     return RADIANS[name]
 
 
+def _contradicted(angles: np.ndarray, factor: float) -> str | None:
+    """Half a turn or a turn in another unit than the file's, as which alone they make sense."""
+    if factor == math.pi / 180 and np.ptp(angles) < FEW_DEGREES:
+        return _turn_in(angles, 1.0, "radians")
+    if factor == 1.0 and np.ptp(angles) > 4 * math.pi:
+        return _turn_in(angles, math.pi / 180, "degrees")
+    return None
+
+
+def _turn_in(angles: np.ndarray, factor: float, unit: str) -> str | None:
+    """Half a turn or a turn, if even views span it to one step in a unit."""
+    gaps = np.abs(np.diff(np.sort(angles))) * factor
+    if len(gaps) < 2 or np.ptp(gaps) > 0.01 * gaps.max():
+        return None
+    for turn, name in ((math.pi, "half a turn"), (2 * math.pi, "a turn")):
+        if abs(gaps.sum() + 0.5 * gaps[0] - turn) < 0.75 * gaps[0]:
+            return f"{name} in {unit}"
+    return None
+
+
 def _inferred(angles: np.ndarray, where: str, notes: dict[str, str]) -> float:
     """Radians per unit, where no unit is named: by the span, or refused."""
     span = float(np.ptp(angles)) if len(angles) else 0.0
@@ -188,6 +214,16 @@ def _inferred(angles: np.ndarray, where: str, notes: dict[str, str]) -> float:
                 f"{missing} and spans {span:.5g}: {halves} half turns in radians, or "
                 f"{span:.3g} degrees. Say which: angle_unit='radians' or 'degrees'."
             )
+        for factor, unit in (
+            (1e-3, "milliradians"),
+            (1e-3 * math.pi / 180, "thousandths of a degree"),
+        ):
+            turn = _turn_in(angles, factor, unit)
+            if turn is not None:
+                raise FileFormatError(
+                    f"{missing} and spans {span:.5g}: {turn}, or {span / 360:.3g} turns in "
+                    "degrees. Say which by angle_unit='degrees', or convert them: angles=."
+                )
         notes["angles"] = f"{missing}: read as degrees, as they span {span:.4g}"
         return math.pi / 180
     for turn, name in ((math.pi, "half a turn"), (2 * math.pi, "a turn")):

@@ -5,12 +5,17 @@ Source of the gain: Janesick, Photon Transfer (SPIE, 2007), chapter 5.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 OUTLIER = 8.0
 """Standard deviations from the median of all frames beyond which a value of one frame is none."""
+PILED_UP = 20
+"""How many times more frequent a saturated value is than any just below it."""
+LEAST_FULL_SCALE = 2**8 - 1
+"""The full scale of a converter of eight bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,3 +106,26 @@ def between(groups: list[tuple[float, Frames]], times: np.ndarray) -> np.ndarray
     weight = (at - lower)[:, None, None]
     means = np.stack([frames.mean for _, frames in groups])
     return (1 - weight) * means[lower] + weight * means[lower + 1]
+
+
+def clipped_at(stack: np.ndarray) -> float:
+    """Find the full scale of a converter of fewer bits than the file's integers hold.
+
+    It is the largest value, one below a power of two, and many times more frequent than those just
+    below it, as no noise leaves it.
+
+    Args:
+        stack: (views, rows, columns) of any type.
+
+    Returns:
+        The value; infinity if there is none.
+    """
+    if not stack.size or stack.dtype.kind not in "iu":
+        return math.inf
+    top = int(stack.max())
+    if top < LEAST_FULL_SCALE or top & (top + 1):
+        return math.inf
+    values, times = np.unique(stack[stack >= 0.99 * top], return_counts=True)
+    if len(values) < 2 or times[-1] < PILED_UP * times[:-1].max():
+        return math.inf
+    return float(top)

@@ -12,7 +12,13 @@ import torch
 from inverse_inr.io.files import FileFormatError, PathLike
 from inverse_inr.io.hdf5 import dataset_names, numeric_dataset, open_hdf5
 from inverse_inr.io.scans.angles import to_radians
-from inverse_inr.io.scans.frames import Frames, averaged, between, photon_transfer_gain
+from inverse_inr.io.scans.frames import (
+    Frames,
+    averaged,
+    between,
+    clipped_at,
+    photon_transfer_gain,
+)
 from inverse_inr.io.scans.layouts import DARK, FLAT, PARTS, PROJECTION, find_layout
 from inverse_inr.io.scans.record import Scan, row_slice
 from inverse_inr.memory import require
@@ -89,6 +95,10 @@ def read_hdf5_scan(
         _note_frames(groups, dark, notes)
     else:
         notes["flat field"] = "none in the file"
+    full = clipped_at(stack)
+    if full < ceiling:
+        ceiling = full
+        notes["saturation"] = f"taken to be at {full:.0f}, where values pile up"
     if dark is None:
         notes["dark field"] = "none in the file: taken as 0"
     return Scan(

@@ -206,3 +206,10 @@ def test_what_contradicts_the_header_is_refused_by_name(tmp_path: Path, slip: st
     path = write_own(tmp_path / "a.h5", lines, header([space]))
     with pytest.raises(FileFormatError, match=message):
         read_kspace(path)
+
+
+def test_an_empty_center_sample_is_the_middle_of_a_whole_readout(tmp_path: Path):
+    path = write_own(tmp_path / "a.h5", lines_of(K, center_sample=0), header([SPACE]))
+    raw = read_kspace(path)
+    assert torch.allclose(raw.values, TRUTH.to(raw.values))
+    assert "middle" in raw.notes["center_sample"]

@@ -64,8 +64,30 @@ def test_unclear_angles_are_refused(values: np.ndarray, unit: str | None, messag
 
 def test_a_span_of_few_degrees_by_the_file_s_unit_is_said(tmp_path: Path):
     notes: dict[str, str] = {}
-    to_radians(HALF, "degrees", "theta", notes)
-    assert "only 3.12 degrees by its unit" in notes["angles"]
+    to_radians(0.5 * HALF, "degrees", "theta", notes)
+    assert "only 1.56 degrees by its unit" in notes["angles"]
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "fact"),
+    [
+        (HALF, "degrees", "half a turn in radians"),
+        (2 * HALF, "deg", "a turn in radians"),
+        (np.arange(180.0), "rad", "half a turn in degrees"),
+        (np.arange(0.0, 361.0, 2.0), "radians", "a turn in degrees"),
+        (1000 * HALF, None, "half a turn in milliradians"),
+        (np.arange(0.0, 360e3, 2e3), None, "a turn in thousandths of a degree"),
+    ],
+)
+def test_a_turn_in_another_unit_contradicts_the_file_s(
+    values: np.ndarray, unit: str | None, fact: str
+):
+    with pytest.raises(FileFormatError, match=fact):
+        to_radians(values, unit, "theta", {})
+
+
+def test_many_turns_in_degrees_are_no_milliradians():
+    assert np.allclose(to_radians(np.arange(0.0, 3240.0, 2.0), None, "theta", {})[1], np.pi / 90)
 
 
 def test_the_caller_has_the_last_word(tmp_path: Path):

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from cases.scan import AIR, BINS, OFFSET, counts_of, darks, flats, half_turn, write_scan
+from cases.scan import AIR, BINS, OFFSET, counts_of, darks, flats, half_turn, sinogram, write_scan
 
 from inverse_inr.io import FileFormatError, read_dxchange, read_scan
 
@@ -154,3 +154,14 @@ def test_keys_that_mark_no_projection_are_refused(tmp_path: Path):
 def test_dxchange_alone_needs_all_its_parts(tmp_path: Path):
     with pytest.raises(FileFormatError, match="exchange/data_dark"):
         read_dxchange(write_scan(tmp_path / "a.h5", data_dark=None))
+
+
+def test_twelve_bits_in_sixteen_are_full_at_4095(tmp_path: Path):
+    rate = 5000 * np.exp(-sinogram(half_turn()).numpy())[:, None].repeat(2, 1)
+    counts = np.random.default_rng(0).poisson(rate)
+    clipped = np.minimum(counts, 4095).astype(float)
+    scan = read_scan(write_scan(tmp_path / "a.h5", data=clipped))
+    assert scan.ceiling == 4095
+    assert "4095" in scan.notes["saturation"]
+    dim = read_scan(write_scan(tmp_path / "b.h5", data=np.minimum(counts * 0.5, 4095)))
+    assert dim.ceiling == 65535

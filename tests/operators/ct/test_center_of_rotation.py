@@ -126,7 +126,7 @@ NOISE = torch.randn(360, BINS, generator=torch.Generator().manual_seed(0))
         (NOISE, steps(360, 1), "correlate by|edge of the search"),
         (torch.zeros(360, BINS), steps(360, 1), "Give center"),
         (1 + 1e-3 * NOISE, steps(360, 1), "Give center"),
-        (measured(FIELDS["two discs"], steps(180, 1), 3.0), steps(180, 2), "correlate by"),
+        (measured(FIELDS["two discs"], steps(180, 1), 3.0), steps(180, 2), "Half a turn labelled"),
         (with_nan(slice(0, 150)), steps(360, 1), None),
         (with_nan(slice(0, 200)), steps(360, 1), "200 of 360 views hold NaN"),
         (torch.ones(9, BINS), steps(8, 1), r"got \(9, 128\) and \(8,\)"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from cases.kspace import BOX, F64, GRIDS, random, spokes
 
+from inverse_inr import Grid
 from inverse_inr.operators import (
     CartesianKSpace,
     Dephasing,
@@ -154,3 +155,9 @@ def test_arguments_out_of_range_are_refused_by_name(slip: str):
     make, kind, message = OUT_OF_RANGE[slip]
     with pytest.raises(kind, match=message):
         make()
+
+
+def test_a_trajectory_a_thousand_times_too_short_is_refused():
+    grid = Grid(centred_box((16, 16), (1.0, 1.0)), (16, 16))
+    with pytest.raises(ValueError, match=r"reaches 0.008 cycles per field of view"):
+        NonCartesianKSpace(grid, radial_trajectory(grid, 4) / 1000)

@@ -119,3 +119,13 @@ def test_a_file_that_is_no_k_space_is_refused(
 def test_a_missing_file_is_told(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="there is no such file"):
         read_kspace(tmp_path / "none.h5")
+
+
+def test_a_mask_that_is_inverted_is_refused(tmp_path: Path):
+    lines = torch.zeros(SHAPE[1], dtype=torch.bool)
+    lines[::2] = True
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["kspace"] = (scanned() * lines)[None].numpy()
+        file["mask"] = (~lines).numpy()
+    with pytest.raises(FileFormatError, match=r"mask keeps 18 of 36 lines.*Inverted"):
+        kspace_scan(str(tmp_path / "a.h5"))

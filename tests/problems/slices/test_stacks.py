@@ -1,6 +1,7 @@
 """Stacks from files: the world they lie in, masks, lists of options, and what is refused."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,24 @@ def test_the_command_line_takes_stacks(tmp_path: Path) -> None:
     assert len(problem.terms[0].y) == sum(int((s.mask & (s.values > 0)).sum()) for s in stacks)
     with pytest.raises(ConfigError, match="thickness"):
         Run.of(tables | {"problem": tables["problem"] | {"thickness": ["thick"]}})
+
+
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        ({"thickness": 0.004}, "4 mm apart, and thickness=0.004"),
+        ({"thickness": 40.0}, "thickness=40"),
+        ({"affine": 1e-3}, "Metres in a header that says mm"),
+        ({"values": 1e4}, "Scaled otherwise"),
+    ],
+)
+def test_stacks_in_another_unit_are_refused(change: dict[str, float], fact: str):
+    first, *others = at_rest()
+    ((name, by),) = change.items()
+    new: object = by
+    if name == "affine":
+        new = torch.diag(torch.tensor([by, by, by, 1.0], dtype=torch.float64)) @ first.affine
+    if name == "values":
+        new = by * first.values
+    with pytest.raises(ValueError, match=fact):
+        problem_of([replace(first, **{name: new}), *others])
