@@ -9,7 +9,7 @@ from inverse_inr.io.radar.mstar import read_mstar as read_mstar
 from inverse_inr.io.radar.phase_data import PhaseData as PhaseData
 from inverse_inr.io.radar.phase_data import pulses_of as pulses_of
 from inverse_inr.io.radar.phase_data import uniform_where_rounded as uniform_where_rounded
-from inverse_inr.io.radar.phase_data import usable as usable
+from inverse_inr.io.radar.phase_data import without_dead_pulses as without_dead_pulses
 from inverse_inr.io.radar.sicd import read_sicd as read_sicd
 from inverse_inr.io.radar.ti import Capture as Capture
 from inverse_inr.io.radar.ti import read_ti as read_ti
