@@ -242,7 +242,7 @@ def _flat(path: Path, variable: str, values: np.ndarray) -> SpectralCube:
     side = round(values.shape[1] ** 0.5)
     if side * side != values.shape[1]:
         raise ValueError(
-            f"{path}: {variable} is {values.shape}: its {values.shape[1]} pixels are no square, and "
+            f"{path}: {variable} is {values.shape}: {values.shape[1]} pixels are no square, and "
             "the file does not say its rows and columns (nRow, nCol). Reshape it to "
             "(rows, columns, bands)."
         )

@@ -23,6 +23,9 @@ from inverse_inr.problems.spectral.detector_pixels import (
 )
 from inverse_inr.problems.spectral.mask_turn import Turned, turned_mask
 
+MOST_NEGATIVE = 0.9
+"""The most negative pixels (fraction) of a snapshot from which its dark frame was subtracted."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -187,6 +190,14 @@ def _trusted(measurement: str, y: Tensor, saturation: float) -> Tensor:
     finite = torch.isfinite(y)
     if not bool((y[finite] > 0).any()):
         raise ValueError(f"{measurement}: the snapshot has no positive value: no light, or NaN.")
+    if bool((y[finite] == y[finite][0]).all()):
+        raise ValueError(f"{measurement}: the snapshot is {float(y[finite][0]):g} everywhere.")
+    negative = float((y[finite] < 0).float().mean())
+    if negative > MOST_NEGATIVE:
+        raise ValueError(
+            f"{measurement}: {100 * negative:.0f} % of the snapshot's pixels are negative; light "
+            "counts upwards. Inverted, or too much dark subtracted?"
+        )
     return finite & (y >= 0) & (y <= saturation * y[finite].max())
 
 

@@ -74,7 +74,7 @@ def read_matlab_cube(path: Path, key: str | None) -> Source:
 
 
 def _with_fields(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Variables, and those in 1 x 1 structs as "struct/field", as files of version 7.3 have them."""
+    """Variables, and structs as "struct/field", as version 7.3 has them."""
     arrays: dict[str, np.ndarray] = {}
     for name, value in found.items():
         if value.dtype.names is None:
