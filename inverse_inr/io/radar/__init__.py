@@ -1,8 +1,8 @@
 """Radar files: phase history (AFRL, CPHD, HDF5), raw captures (TI), and images (SICD, MSTAR)."""
 
-from inverse_inr.io.radar.afrl import read_cv_domes as read_cv_domes
-from inverse_inr.io.radar.afrl import read_gotcha as read_gotcha
 from inverse_inr.io.radar.cphd import read_cphd as read_cphd
+from inverse_inr.io.radar.cv_domes import read_cv_domes as read_cv_domes
+from inverse_inr.io.radar.gotcha import read_gotcha as read_gotcha
 from inverse_inr.io.radar.layout import read_radar as read_radar
 from inverse_inr.io.radar.layout import write_radar as write_radar
 from inverse_inr.io.radar.mstar import read_mstar as read_mstar

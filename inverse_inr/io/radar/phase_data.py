@@ -1,7 +1,7 @@
 """Phase history as every radar reader gives it, and what of it holds echoes.
 
-A pulse without data is no data: `without_dead_pulses` leaves out pulses and frequencies that hold NaN or
-nothing but zeros, and says so.
+A pulse without data is no data: `without_dead_pulses` leaves out pulses and frequencies that hold
+NaN or nothing but zeros, and says so.
 """
 
 from __future__ import annotations

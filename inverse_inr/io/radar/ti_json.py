@@ -80,6 +80,8 @@ def read_ti_json(
 
 def _unknown(file: Path, error: Exception) -> FileFormatError:
     """The error for a file that is no such JSON, or whose values no capture has."""
+    if str(error).startswith("CaptureSettings: "):  # readable, but no radar is set like that
+        return FileFormatError(f"{file}: {str(error).removeprefix('CaptureSettings: ')}")
     why = f"{type(error).__name__}: {error}".rstrip(".")
     return FileFormatError(
         f"{file}: expected a mmWave Studio .mmwave.json; {why}. Its .setup.json?"

@@ -30,7 +30,10 @@ def problem_of(folder: Path, y: np.ndarray, mask: np.ndarray, **options: Any):
     savemat(folder / "y.mat", {"meas_real": y})
     savemat(folder / "m.mat", {"mask": mask})
     paths = str(folder / "y.mat"), str(folder / "m.mat")
-    return cassi_real(*paths, **({"bands": BANDS, "calibrate": (), "noise_level": 0.01} | options))
+    return cassi_real(
+        *paths,
+        **({"bands": BANDS, "calibrate": (), "noise_level": 0.01, "background": 0.0} | options),
+    )
 
 
 def test_a_hot_pixel_changes_nothing_but_itself(tmp_path: Path):
@@ -49,7 +52,7 @@ def test_a_hot_pixel_changes_nothing_but_itself(tmp_path: Path):
 @pytest.mark.parametrize("kind", [np.float64, np.uint16])
 def test_clipped_pixels_are_not_trusted(tmp_path: Path, kind: type):
     y, mask = bench()
-    counts = np.clip(y / y.max() * 5000, 0, 4095).astype(kind)
+    counts = np.clip(y / y.max() * 9000, 0, 4095).astype(kind)
     found = problem_of(tmp_path, counts, mask)
     clipped = int((counts == 4095).sum())
     assert found.notes["saturated"].startswith(f"{clipped} ")
