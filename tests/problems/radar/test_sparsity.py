@@ -69,7 +69,7 @@ def test_l1_rules():
     chosen = l1(problem, nonnegative=True, weights=(0.3, 0.1, 0.03), iterations=20)
     assert chosen.held_out() is not None
     assert chosen.details["weight"] in (0.3, 0.1, 0.03)
-    with pytest.raises(ValueError, match="weight=1.5 must be a number above 0 and below 1"):
+    with pytest.raises(ValueError, match=r"weight=1\.5 must be a number above 0 and below 1"):
         l1(problem, 1.5)
 
 
