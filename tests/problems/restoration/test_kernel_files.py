@@ -16,7 +16,8 @@ BELL = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
 
 def written(folder: Path, taps: np.ndarray) -> str:
-    tifffile.imwrite(folder / "k.tif", taps.astype(np.float32))
+    kind = "rgb" if taps.ndim == 3 else "minisblack"
+    tifffile.imwrite(folder / "k.tif", taps.astype(np.float32), photometric=kind)
     return str(folder / "k.tif")
 
 

@@ -28,11 +28,11 @@ def test_of_96_right_masks_none_is_refused():
         mask = (torch.rand(size, size, generator=generator) < 0.5).float()
         box = Box((0.0, 0.0, 450.0), (float(size), float(size), 650.0), ("px", "px", "nm"))
 
-        def camera(code, placement=None, box=box):
+        def camera(code, placement=Placement(), box=box):
             centres = band_centres(BANDS)
             return CASSI(box, code, centres, steps(centres, 2.0), placement=placement)
 
-        placement = None
+        placement = Placement()
         if moved:
             stretch = 1.5 / size * torch.eye(2)
             placement = Placement(torch.tensor([0.8, 0.8]), stretch=stretch)
@@ -49,4 +49,4 @@ def test_of_96_right_masks_none_is_refused():
         caught += turned_mask(y, mask.flip(1), grey, good).speaks_against
     print(f"right masks refused: {refused} of 96; mirrored masks refused: {caught} of 96")
     assert refused == 0
-    assert caught >= 60
+    assert caught >= 75
