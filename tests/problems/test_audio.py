@@ -121,6 +121,6 @@ def test_a_passage_with_nan_names_the_file_and_the_seconds(tmp_path):
     wave = np.sin(np.arange(800) / 9).astype(np.float32)
     wave[600:] = np.nan
     wavfile.write(tmp_path / "a.wav", 8000, wave)
-    with pytest.raises(ValueError, match=r"a\.wav holds 200 NaN or Inf between 0\.000 and 0\.100 s"):
+    with pytest.raises(ValueError, match=r"a\.wav holds 200 NaN .* 0\.000 and 0\.100 s"):
         audio(str(tmp_path / "a.wav"), seconds=None)
     assert len(audio(str(tmp_path / "a.wav"), seconds=0.07).terms[0].y) == 56

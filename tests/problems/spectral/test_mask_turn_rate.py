@@ -17,6 +17,7 @@ from inverse_inr.problems.spectral.snapshot import grey_scene
 SCENES = ("astronaut", "coffee", "cat", "rocket")
 SIZES = (20, 40, 64, 96)
 BANDS = 8
+UNMOVED = Placement()
 
 
 @pytest.mark.slow
@@ -28,11 +29,11 @@ def test_of_96_right_masks_none_is_refused():
         mask = (torch.rand(size, size, generator=generator) < 0.5).float()
         box = Box((0.0, 0.0, 450.0), (float(size), float(size), 650.0), ("px", "px", "nm"))
 
-        def camera(code, placement=Placement(), box=box):
+        def camera(code, placement=UNMOVED, box=box):
             centres = band_centres(BANDS)
             return CASSI(box, code, centres, steps(centres, 2.0), placement=placement)
 
-        placement = Placement()
+        placement = UNMOVED
         if moved:
             stretch = 1.5 / size * torch.eye(2)
             placement = Placement(torch.tensor([0.8, 0.8]), stretch=stretch)
