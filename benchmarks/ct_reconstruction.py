@@ -98,7 +98,8 @@ def grid_tv(problem: ii.Problem) -> ii.Solution:
 
 
 METHODS: dict[str, Callable[[ii.Problem], ii.Solution]] = {
-    "FBP": filtered_backprojection,
+    "FBP, ramp": filtered_backprojection,
+    "FBP, Hann": lambda p: filtered_backprojection(p, "hann"),
     "CGLS, held-out iterations": baselines.cgls,
     "CGLS, oracle": lambda p: baselines.cgls(p, "oracle"),
     "TV, held-out weight": baselines.tv,

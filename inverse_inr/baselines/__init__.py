@@ -2,6 +2,7 @@
 
 from inverse_inr.baselines.fista import l1 as l1
 from inverse_inr.baselines.judge import Judge as Judge
+from inverse_inr.baselines.judge import Rule as Rule
 from inverse_inr.baselines.linear import cgls as cgls
 from inverse_inr.baselines.linear import cgls_iterates as cgls_iterates
 from inverse_inr.baselines.linear import primal_dual_tv as primal_dual_tv

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.evaluation import Field
-from inverse_inr.ranges import checked
+from inverse_inr.ranges import NonNegative, checked, require
 
 
 class Regularizer(ABC):
@@ -35,6 +35,7 @@ class Regularizer(ABC):
         ...
 
     def __mul__(self, weight: float) -> Weighted:
+        require(f"{type(self).__name__}: weight", weight, NonNegative)
         return Weighted(((float(weight), self),))
 
     __rmul__ = __mul__
@@ -60,20 +61,18 @@ class Weighted(Regularizer):
     """
 
     @checked
-    def __init__(self, parts: tuple[tuple[float, Callable[[Field, Tensor], Tensor]], ...]) -> None:
+    def __init__(
+        self, parts: tuple[tuple[NonNegative, Callable[[Field, Tensor], Tensor]], ...]
+    ) -> None:
         if not parts:
             raise ValueError("Weighted: parts is empty; give (weight, regularizer) of each.")
-        for weight, _ in parts:
-            if not 0 <= weight < float("inf"):
-                raise ValueError(
-                    f"Regularizer weights must be finite and not negative, got {weight}."
-                )
         self.parts = parts
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         return torch.stack([weight * part(field, points) for weight, part in self.parts]).sum()
 
     def __mul__(self, weight: float) -> Weighted:
+        require("Weighted: weight", weight, NonNegative)
         return Weighted(tuple((float(weight) * w, part) for w, part in self.parts))
 
     __rmul__ = __mul__

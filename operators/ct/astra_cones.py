@@ -102,8 +102,8 @@ def read_cone(
         if distances[0] > 0.5 * math.hypot(*around.lengths[:2]):
             view = torch.as_tensor(angles, dtype=dtype)
             return ConeBeam(around, view, counts, *distances, pitch, **moves), grid
-    tensors = [torch.as_tensor(part, dtype=dtype) for part in parts]
-    return ConeVectors(grid.box, *tensors, counts), grid
+    source, middle, across, along = (torch.as_tensor(part, dtype=dtype) for part in parts)
+    return ConeVectors(grid.box, source, middle, across, along, counts), grid
 
 
 def solid_volume(grid: Grid, axis: tuple[float, ...]) -> dict[str, Any]:

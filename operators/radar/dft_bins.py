@@ -13,7 +13,9 @@ from inverse_inr.operators.radar.delay import DelayTransform
 from inverse_inr.operators.radar.precision import phasor
 from inverse_inr.ranges import Count, Finite, NonNegative, Positive, checked
 
-COSINE_WINDOWS = {
+Window = Literal["rect", "hann", "hamming", "blackman"]
+"""Names of windows, periodic ones."""
+COSINE_WINDOWS: dict[Window, tuple[float, ...]] = {
     "rect": (1.0,),
     "hann": (0.5, 0.25),
     "hamming": (0.54, 0.23),
@@ -54,7 +56,7 @@ class DFTBins(DelayTransform):
         rate: Positive,
         carrier: NonNegative,
         slope: Finite,
-        window: Literal["rect", "hann", "hamming", "blackman"] = "rect",
+        window: Window = "rect",
     ) -> None:
         super().__init__(len(bins))
         self.bins = nn.Buffer(bins.clone())

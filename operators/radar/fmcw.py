@@ -20,7 +20,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, memory
 from inverse_inr.operators.radar.amplitudes import Pattern, Spreading
-from inverse_inr.operators.radar.dft_bins import DFTBins
+from inverse_inr.operators.radar.dft_bins import DFTBins, Window
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
 from inverse_inr.operators.radar.kinds import Basis, Degree
 from inverse_inr.operators.radar.operator import RadarOperator
@@ -201,7 +201,7 @@ class FMCW(RadarOperator):
         chirp: Chirp,
         *,
         bins: Tensor | None = None,
-        window: Literal["rect", "hann", "hamming", "blackman"] = "rect",
+        window: Window = "rect",
         readout: Literal["bins", "samples"] = "bins",
         size: Count | None = None,
         points: Grid | Tensor | None = None,
@@ -256,7 +256,7 @@ def _sampled(chirp: Chirp, bins: Tensor | None, window: str) -> Tones:
     return Tones(chirp.frequencies, chirp.slope)
 
 
-def _binned(chirp: Chirp, bins: Tensor, size: int, window: str) -> DFTBins:
+def _binned(chirp: Chirp, bins: Tensor, size: int, window: Window) -> DFTBins:
     """The transform of a chirp to some bins; raises ValueError for bins outside the DFT."""
     if bins.ndim != 1 or bins.is_floating_point() or bins.is_complex():
         raise ValueError(

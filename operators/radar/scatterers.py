@@ -47,7 +47,7 @@ class Scatterers(TiledKernel):
         self.geometry = geometry
         self.transform = transform
         self.basis = basis
-        self.spreading = spreading
+        self.spreading: Spreading = spreading
         self.pattern = pattern
         self.degree = degree
         if points is None:

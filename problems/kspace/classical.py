@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from inverse_inr.operators import (
     radial_density,
 )
 from inverse_inr.operators.kspace.samples import KSpace
-from inverse_inr.ranges import Count, Positive, WholeNumber, checked
+from inverse_inr.ranges import Count, Positive, ProperFraction, WholeNumber, checked
 from inverse_inr.sampled import SampledField
 
 
@@ -140,7 +141,7 @@ def zero_filled(problem: Problem) -> Solution:
 @checked
 def sense(
     problem: Problem,
-    iterations: Count | str = "held-out",
+    iterations: Count | baselines.Rule = "held-out",
     *,
     maximum: Count = 40,
     seed: WholeNumber = 0,
@@ -166,7 +167,7 @@ def sense(
 @checked
 def tv_sense(
     problem: Problem,
-    weight: Positive | str = "held-out",
+    weight: Positive | baselines.Rule = "held-out",
     *,
     iterations: Count = 200,
     seed: WholeNumber = 0,
@@ -191,7 +192,7 @@ def tv_sense(
 @checked
 def wavelet_sense(
     problem: Problem,
-    weight: Positive | str = "held-out",
+    weight: ProperFraction | baselines.Rule | Literal["residual"] = "held-out",
     *,
     levels: Count = 4,
     seed: WholeNumber = 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -19,7 +20,7 @@ from inverse_inr.stopping import HeldOut
 
 @checked
 def gotcha(
-    paths: list[PathLike] | PathLike,
+    paths: Sequence[PathLike] | PathLike,
     *,
     center: tuple[Finite, Finite] = (0.0, 0.0),
     size: tuple[Positive, Positive] = (20.0, 20.0),

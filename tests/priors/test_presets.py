@@ -238,7 +238,7 @@ def test_bandwidth_raises_the_spectral_centroid(name: str) -> None:
     [
         ("sirne", {}, "Unknown prior 'sirne'.*'siren'"),
         ("siren", {"omega": 30.0}, "no option 'omega'.*'omega0'"),
-        ("siren", {"omega0": -30.0}, "siren: omega0=-30.0 must be a number above 0"),
+        ("siren", {"omega0": -30.0}, "siren: omega0=-30.0 must be a number from 1e-09"),
         ("grid", {"cells": math.nan}, "grid: cells=nan must be a number above 0"),
         ("grid", {"order": 2}, "grid: order=2 must be 1 or 3"),
         ("hash", {"interpolation": "cubicle"}, "interpolation='cubicle' must be 'linear'"),

@@ -199,5 +199,5 @@ def test_levels_come_in_from_coarse_to_fine() -> None:
 
 
 def test_coarse_to_fine_is_a_fraction_of_the_run() -> None:
-    with pytest.raises(ValueError, match=r"coarse_to_fine=1.5 is a fraction"):
+    with pytest.raises(ValueError, match=r"coarse_to_fine=1\.5 must be a number from 0 to 1"):
         priors.hash(SQUARE, coarse_to_fine=1.5)

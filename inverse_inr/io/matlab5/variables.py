@@ -42,7 +42,7 @@ MOST_AXES = 32
 
 
 class Header(NamedTuple):
-    """What stands before the values of an array."""
+    """The description of an array, which stands before its values."""
 
     kind: int
     """The code of its class."""
