@@ -147,6 +147,12 @@ def _passage(sound: str, start: float, seconds: float | None, rate: int) -> tupl
             f"asked for {first * h:.3f} to {last * h:.3f} s."
         )
     values = values[first:last]
+    bad = int((~torch.isfinite(values)).sum())
+    if bad:
+        raise ValueError(
+            f"audio: {sound} holds {bad} NaN or Inf between {first * h:.3f} and {last * h:.3f} s. "
+            "Choose a passage without them: start=, seconds=."
+        )
     if not values.any():
         raise ValueError(f"audio: {sound} is silent from {first * h:.3f} to {last * h:.3f} s.")
     return values, Grid(Box((0.0,), (len(values) * h,), ("s",)), (len(values),))

@@ -126,7 +126,9 @@ class Run:
             raise ConfigError(
                 f"A config needs [problem] with a name. {nearest('', problems.names())}"
             )
+        taken = ("problem", "prior", "regularizers", "stopping", "optimizer", "callbacks", "self")
         if self.given is None:
+            self._check_solver_words(taken)
             check_component("problem", problems, t["problem"])
         if "name" in t.get("prior", {}):
             check_component("prior", priors.registry, t["prior"], taken=GIVEN_TO_PRIORS)
@@ -140,9 +142,24 @@ class Run:
         for section, registry in (("stopping", stoppings), ("optimizer", optimizer_names)):
             if section in t:
                 check_component(section, registry, t[section])
-        taken = ("problem", "prior", "regularizers", "stopping", "optimizer", "callbacks", "self")
         check_keywords("[solver]", Solver.__init__, t.get("solver", {}), taken)
         check_keywords("[baselines]", _chosen, t.get("baselines", {}), ())
+
+    def _check_solver_words(self, taken: tuple[str, ...]) -> None:
+        """Refuse keys of the solver in [problem], where words of the command line go."""
+        table = self.tables["problem"]
+        if table["name"] not in problems.names():
+            return
+        try:
+            own = keys_of(problems.get(table["name"]))
+        except TypeError:  # its parts share a name, which check_component reports
+            return
+        for key in keys_of(Solver.__init__, taken):
+            if key in table and key not in own:
+                raise ConfigError(
+                    f"[problem] {table['name']}: {key} belongs to the solver: [solver] {key} = "
+                    f"{table[key]!r}, or --set solver.{key}={table[key]} on the command line."
+                )
 
     def problem(self) -> Problem:
         """Make the problem, or return the one that was given.

@@ -52,7 +52,7 @@ from inverse_inr.io.radar import read_sicd as read_sicd
 from inverse_inr.io.radar import read_ti as read_ti
 from inverse_inr.io.radar import read_ti_json as read_ti_json
 from inverse_inr.io.radar import uniform_where_rounded as uniform_where_rounded
-from inverse_inr.io.radar import usable as usable
+from inverse_inr.io.radar import without_dead_pulses as without_dead_pulses
 from inverse_inr.io.radar import write_radar as write_radar
 from inverse_inr.io.scans import Scan as Scan
 from inverse_inr.io.scans import read_dxchange as read_dxchange

@@ -12,6 +12,7 @@ import numpy as np
 
 from inverse_inr.io.files import FileFormatError, PathLike, describe, nearest_first, reading
 from inverse_inr.io.matlab5 import read_variables
+from inverse_inr.io.matlab73 import matlab73_struct
 from inverse_inr.io.sizes import ANY_RATIO, check_claim
 from inverse_inr.ranges import checked
 
@@ -122,7 +123,7 @@ def _hdf5(path: Path, only: str | None) -> dict[str, np.ndarray]:
 
 @checked
 def matlab_struct(path: PathLike, name: str) -> dict[str, Any]:
-    """Read a 1 x 1 struct.
+    """Read a 1 x 1 struct of a file of any version.
 
     Args:
         path: The file.
@@ -135,6 +136,9 @@ def matlab_struct(path: PathLike, name: str) -> dict[str, Any]:
         FileNotFoundError: There is no such file.
         FileFormatError: The file is damaged or of another kind, or has no such struct.
     """
+    with reading(path, "a MATLAB file", ("MATLAB", "HDF5")) as file:
+        if is_matlab_hdf5(file):
+            return matlab73_struct(file, name)
     return _fields(read_matlab(path, name), f"{path}: {name}")
 
 

@@ -15,6 +15,7 @@ from inverse_inr.constants import SPEED_OF_LIGHT as SPEED_OF_LIGHT
 from inverse_inr.operators.radar.geometry_checks import pulse_numbers
 from inverse_inr.operators.radar.kinds import Sign
 from inverse_inr.operators.radar.paths import AntennaPaths
+from inverse_inr.operators.radar.unit_checks import check_angles
 from inverse_inr.ranges import Finite, FiniteTensor, Positive, checked
 
 
@@ -112,6 +113,7 @@ class RadarGeometry(AntennaPaths):
         Returns:
             A geometry of H · A pulses.
         """
+        check_angles("RadarGeometry.cylinder", azimuths)
         _require_memory(len(heights) * len(azimuths))
         h, a = torch.meshgrid(heights.double(), azimuths.double(), indexing="ij")
         return cls(
@@ -207,6 +209,7 @@ class RadarGeometry(AntennaPaths):
         Returns:
             A geometry of E · A pulses.
         """
+        check_angles("RadarGeometry.spotlight", azimuths, elevations)
         _require_memory(len(elevations) * len(azimuths))
         e, a = torch.meshgrid(elevations.double(), azimuths.double(), indexing="ij")
         unit = torch.stack([e.cos() * a.cos(), e.cos() * a.sin(), e.sin()], -1).reshape(-1, 3)

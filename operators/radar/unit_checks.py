@@ -8,10 +8,39 @@ from __future__ import annotations
 
 import math
 
+from torch import Tensor
+
 LOWEST = 1e5
 """Hz: no radar sends below (ionosphere sounders begin at 0.1 MHz)."""
 HIGHEST = 1e15
 """Hz: no radar or lidar sends above."""
+
+
+TURNS = 4
+"""The most turns in either direction by which an azimuth in radians may be given."""
+
+
+def check_angles(name: str, azimuths: Tensor, elevations: Tensor | None = None) -> None:
+    """Check that angles can be radians.
+
+    Args:
+        name: Who asks, for the message.
+        azimuths: (A,) in radians.
+        elevations: (E,) in radians, or None.
+
+    Raises:
+        ValueError: An elevation is beyond a right angle, or an azimuth beyond four turns.
+    """
+    tests = [("azimuths", azimuths, TURNS * 2 * math.pi)]
+    if elevations is not None:
+        tests.append(("elevations", elevations, 0.5 * math.pi))
+    for which, angles, limit in tests:
+        largest = float(angles.abs().max()) if angles.numel() else 0.0
+        if largest > limit * (1 + 1e-6):
+            raise ValueError(
+                f"{name}: {which} up to {largest:.4g} are no radians (at most {limit:.4g}). In "
+                f"degrees? torch.deg2rad({which})."
+            )
 
 
 def check_frequency(name: str, frequency: float) -> None:

@@ -20,6 +20,9 @@ from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lo
 from inverse_inr.operators.spectral.quadrature import band_weights, gauss_rule
 from inverse_inr.ranges import checked
 
+LEAST_COVERED = 0.5
+"""The least part of a channel's response that a cube's wavelengths must cover."""
+
 
 class SpectralResponse(PlacedOperator):
     """Channels ∫ R_c f dλ at places of space: a row is a place.
@@ -90,7 +93,8 @@ class SpectralResponse(PlacedOperator):
             grid: (*space, bands), the wavelength last.
 
         Raises:
-            ValueError: If the grid has not one axis more than the measured places.
+            ValueError: If the grid has not one axis more than the measured places, or a channel
+                answers mostly to wavelengths beyond the grid's box.
         """
         d = self.ndim
         if grid.ndim != d + 1:
@@ -98,6 +102,7 @@ class SpectralResponse(PlacedOperator):
                 f"SpectralResponse.on: the grid has {grid.ndim} axes; space has {d} and wavelength "
                 "is one."
             )
+        _check_covered(self._knots, self._response, grid.box.lower[-1], grid.box.upper[-1])
         bands = grid.axes(torch.float64)[-1]
         mix = torch.from_numpy(band_weights(bands.numpy(), self._knots, self._response))
         mix = mix * self.scale.cpu()
@@ -130,6 +135,22 @@ class SpectralResponse(PlacedOperator):
         if lone:
             return OnGrid(ArrayFunction(measure, look), grid, self.shape)
         return OnGrid(ArrayFunction(measure, look), grid, (*self.shape, mix.shape[1]), trailing=1)
+
+
+def _check_covered(knots: np.ndarray, table: np.ndarray, lower: float, upper: float) -> None:
+    """Raise ValueError where a cube lacks most of the light to which a channel answers."""
+    fine = np.unique(np.concatenate([knots, np.clip([lower, upper], knots[0], knots[-1])]))
+    size = np.abs(np.stack([np.interp(fine, knots, column) for column in table.T], -1))
+    inside = (fine[:-1] >= lower) & (fine[1:] <= upper)
+    areas = 0.5 * (size[1:] + size[:-1]) * np.diff(fine)[:, None]
+    shares = areas[inside].sum(0) / areas.sum(0)
+    worst = int(shares.argmin())
+    if shares[worst] < LEAST_COVERED:
+        raise ValueError(
+            f"SpectralResponse.on: the cube covers {lower:g} to {upper:g}, where channel {worst} "
+            f"has {100 * shares[worst]:.0f} % of its response (table {knots[0]:g} to "
+            f"{knots[-1]:g}). Micrometres with nanometres, or another camera's bands?"
+        )
 
 
 def _scale(knots: np.ndarray, table: np.ndarray, normalized: bool) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from inverse_inr import Box, Grid, Problem
-from inverse_inr.io import PhaseData, read_gotcha, read_radar, usable
+from inverse_inr.io import PhaseData, read_gotcha, read_radar, without_dead_pulses
 from inverse_inr.io.files import PathLike
 from inverse_inr.operators.radar.kinds import Decibels
 from inverse_inr.operators.radar.matched_filter import check_sign
@@ -127,7 +127,7 @@ def measured(
         ValueError: If the sign is wrong (the data are out of focus), no pulse is left, or the
             blocks do not fit.
     """
-    data = usable(data)
+    data = without_dead_pulses(data)
     half = [0.5 * n for n in size]
     box = Box(
         (center[0] - half[0], center[1] - half[1], height - 0.5 * pitch),

@@ -160,7 +160,7 @@ def _check_finite(data: PhaseData) -> None:
     if bad:
         raise ValueError(
             f"Phase history: {len(bad)} of {len(data.y)} pulses hold NaN or Inf, the first is "
-            f"pulse {bad[0]}. `inverse_inr.io.usable` leaves dead pulses out."
+            f"pulse {bad[0]}. `inverse_inr.io.without_dead_pulses` leaves dead pulses out."
         )
     if len(data.frequencies) < 2:
         raise ValueError(

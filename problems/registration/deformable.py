@@ -99,6 +99,12 @@ def register(
                 f"register: {moving} has {grid.shape} pixels and {fixed} {frame.shape}, "
                 "and no affines."
             )
+    for name, pixels in ((moving, values), (fixed, seen)):
+        if float(pixels.max() - pixels.min()) == 0:
+            raise ValueError(
+                f"register: {name} is {float(pixels.max()):g} everywhere, so nothing in it tells "
+                "how it lies. Another slice or crop?"
+            )
     model, cost = _fidelity(fidelity, seen.reshape(-1), frame, noise_level)
     weight = smoothness * cost * frame.spacing[0] ** 2
     stopping = None

@@ -23,6 +23,16 @@ from inverse_inr.problems.restoration.simulation import PartHeldOut, by_row, hol
 from inverse_inr.problems.restoration.suggestions import TV_DEBLUR, in_rounds, suggesting
 from inverse_inr.ranges import Count, Finite, NoiseLevel, Positive, WholeNumber, checked
 
+MOST_NEGATIVE = 0.05
+"""The most negative weight of a kernel, as a part of all, that noise explains."""
+
+FAR_OFF = 0.6
+"""Pixels between a kernel's middle and its centre of mass that are worth a note; an even kernel has
+its middle half a pixel off."""
+
+PEDESTAL = 0.02
+"""The least value at the edge of a kernel, as a part of its peak, that is worth a note."""
+
 PSFName = Literal["gaussian", "motion", "disc"]
 
 
@@ -71,6 +81,9 @@ def deblur(
     picture = load_picture(image, slice=slice, bin=bin, crop=crop)
     values, grid = picture.values, picture.grid
     seen_by = blur_psf(kernel, size, angle, grid)
+    notes = dict(picture.notes)
+    if kernel not in ("gaussian", "disc", "motion"):
+        notes |= kernel_file(kernel, grid)[1]
     frame = grid
     if not measured:
         frame = inner_frame(seen_by, grid)
@@ -90,7 +103,7 @@ def deblur(
         values.shape[-1],
         average=1,
         reference=truth,
-        notes=picture.notes,
+        notes=notes,
     )
     methods = {
         "Wiener": wiener,
@@ -131,8 +144,62 @@ def blur_psf(kernel: str, size: Positive, angle: Finite, grid: Grid) -> psf.PSF:
         raise ValueError(
             f"kernel must be 'gaussian', 'disc', 'motion' or an image file, got {kernel!r}."
         )
-    taps = load_image(kernel)[0].mean(-1).double()
-    return psf.Measured(taps / taps.sum(), tuple(grid.spacing))
+    taps, _ = kernel_file(kernel, grid)
+    return psf.Measured(taps, tuple(grid.spacing))
+
+
+@checked
+def kernel_file(kernel: str, grid: Grid) -> tuple[torch.Tensor, dict[str, str]]:
+    """Read a blur's kernel from an image file.
+
+    Args:
+        kernel: The file: grey, one pixel of the kernel a pixel of the image.
+        grid: The grid of the image that it blurs.
+
+    Returns:
+        (h, w) float64 that sums to one, and notes on how it is used.
+
+    Raises:
+        ValueError: It has several colours, is larger than the image, has no net sum, or has
+            parts that are as negative as no light is.
+    """
+    found = load_image(kernel)[0].double()
+    if bool((found != found[..., :1]).any()):
+        raise ValueError(f"{kernel}: a kernel has one channel; this one has colours that differ.")
+    taps = found[..., 0]
+    shape = tuple(taps.shape)
+    if any(n > m for n, m in zip(shape, grid.shape, strict=True)):
+        raise ValueError(
+            f"{kernel}: a kernel of {shape} pixels for an image of {grid.shape}. Image and kernel "
+            "mixed up?"
+        )
+    dark = float(-taps.clamp(max=0).sum() / taps.abs().sum())
+    if dark > MOST_NEGATIVE:
+        raise ValueError(
+            f"{kernel}: {100 * dark:.0f} % of the kernel's weight is negative; light adds up. Is "
+            "a mean subtracted, or is it a filter rather than a blur?"
+        )
+    taps = taps / taps.sum()
+    notes = {"kernel": f"{kernel} {shape}, divided by its sum; its middle is {_middle(shape)}"}
+    where = torch.stack(torch.meshgrid(*(torch.arange(n) for n in shape), indexing="ij"), -1)
+    off = (taps[..., None] * where).sum((0, 1)) - torch.tensor(_middle(shape))
+    if float(off.abs().max()) > FAR_OFF:
+        notes["kernel off its middle"] = (
+            f"its centre of mass lies {off[0]:.1f} and {off[1]:.1f} px off, by which the sharp "
+            "image is moved"
+        )
+    edge = torch.cat([taps[0], taps[-1], taps[:, 0], taps[:, -1]])
+    if min(shape) > 4 and float(edge.min()) > PEDESTAL * float(taps.max()):
+        notes["kernel on a pedestal"] = (
+            f"its edge is at least {100 * float(edge.min() / taps.max()):.0f} % of its peak: is "
+            "the background subtracted?"
+        )
+    return taps, notes
+
+
+def _middle(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The index of a kernel's pixel that stays in place, as in `psf.Measured`."""
+    return tuple(n // 2 for n in shape)
 
 
 def inner_frame(seen_by: psf.PSF, grid: Grid) -> Grid:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Problem, Suggestion, Term, noise
+from inverse_inr.io.cubes.wavelengths import own_wavelengths
 from inverse_inr.operators import CASSI, BandResponse, Placement
 from inverse_inr.operators.spectral.camera_inputs import ImageAxis
 from inverse_inr.operators.spectral.dispersion import TSA_WAVELENGTHS, Scaled
@@ -64,9 +65,6 @@ ITERATIONS = 30
 PLACES = (("further right", "right", "lower"), ("lower", "lower", "right"))
 """Words for a displacement across the dispersion, for the axis that is dispersed: its direction,
 the edge across the dispersion, the edge along it."""
-
-SHARED = 10
-"""Pixels that may share the largest value of a snapshot by chance or by rounding."""
 
 PARTS = {"mask", "dispersion", "gains", "psf"}
 """The parts of the camera that can be calibrated together with the image."""
@@ -119,7 +117,7 @@ def cassi_real(
         noise_level: Standard deviation of Gaussian noise, as a fraction of the largest trusted
             measurement. By default the shot and read noise that the snapshot shows (`shot_noise`).
         saturation: Pixels above this fraction of the largest value are not trusted, nor are
-            negative ones; see `notes`.
+            negative ones, hot ones, and those at a ceiling that many share; see `notes`.
         rows: Crop to these detector lines across the dispersion, (first, last), the last exclusive:
             lines of axis 0, or of axis 1 where axis 0 is dispersed.
         hold_out: Fraction of the trusted pixels that no fit sees.
@@ -161,14 +159,11 @@ def cassi_real(
     model = _noise_model(
         seen.dispersed_last(y), seen.dispersed_last(good), noise_level, seen.top / unit
     )
-    notes |= {
+    notes |= seen.notes | {
         "negative or saturated pixels": f"{int((~good).sum())} of {y.numel()}",
         "background": dark,
         "noise": model,
     }
-    highest = int((seen.y == seen.top).sum())
-    if highest > SHARED and saturation == 1:
-        notes["saturated?"] = f"{highest} pixels share the largest value: pass saturation=0.99"
     if seen.turned is not None:
         notes["mask, as filed"] = str(seen.turned)
     placement = Placement()
@@ -217,9 +212,16 @@ def _wavelengths(
         return centres, {
             "wavelengths": f"{bands} bands {source}, {centres[0]:g} to {centres[-1]:g} nm, assumed"
         }
-    centres = torch.as_tensor(wavelengths, dtype=torch.float64).reshape(-1)
+    if isinstance(wavelengths, Tensor):
+        wavelengths = wavelengths.detach().cpu().numpy()
+    centres = torch.from_numpy(own_wavelengths(wavelengths, "cassi_real"))
     if len(centres) != bands:
         raise ValueError(f"cassi_real: {len(centres)} wavelengths for bands={bands}.")
+    if bands > 1 and bool((centres.diff() < 0).all()):
+        raise ValueError(
+            f"cassi_real: wavelengths must rise, got {centres[0]:g} to {centres[-1]:g} nm. Turn "
+            "them round; where longer wavelengths fall on lower pixels, step is negative."
+        )
     return centres, {}
 
 

@@ -47,7 +47,7 @@ def photograph(scene: str, size: Count) -> Tensor:
 
     if scene not in EXAMPLES and not Path(scene).suffix:
         raise ValueError(
-            f"cassi: unknown scene {scene!r}; there is {', '.join(EXAMPLES)}, indian_pines, or a "
+            f"Unknown scene {scene!r}; there is {', '.join(EXAMPLES)}, indian_pines, or a "
             "file or folder."
         )
     image, _ = load_image(scene)
@@ -104,6 +104,8 @@ def scene_cube(
     values = cube.values.where(cube.measured, float("nan")).clamp(min=0)
     own = cube.wavelengths
     seen = cube.measured.any(0).any(0)
+    if not bool(seen.any()):
+        raise ValueError(f"{scene}: no value of the cube is a measurement: NaN or no data.")
     if not bool(seen.all()):
         notes["cube: empty bands"] = f"{int((~seen).sum())} without any measured value, left out"
         values = values[..., seen]
@@ -216,7 +218,10 @@ def _cube(scene: str, variable: str | None) -> tuple[SpectralCube, bool]:
     if variable is None:
         name = next((v for v in VARIABLES if v in found), None)
     if name in found and found[name].ndim == 2:
-        return SpectralCube(_flat(path, name, found[name])), False
+        try:
+            return read_cube(path, name), False  # the file says its rows and columns
+        except FileFormatError:
+            return _flat(path, name, found[name]), False
     scaled = variable is None and name is not None
     scale = 1.0
     if variable is None and name is not None:
@@ -232,11 +237,15 @@ def _cube(scene: str, variable: str | None) -> tuple[SpectralCube, bool]:
     return read_cube(path, name, bands=bands, scale=scale), scaled
 
 
-def _flat(path: Path, variable: str, values: np.ndarray) -> Tensor:
+def _flat(path: Path, variable: str, values: np.ndarray) -> SpectralCube:
     """Unmixing benchmarks store (L, H W), column-major, of square scenes."""
     side = round(values.shape[1] ** 0.5)
     if side * side != values.shape[1]:
         raise ValueError(
-            f"{path}: {variable} is {values.shape}; only square scenes are stored flat."
+            f"{path}: {variable} is {values.shape}: {values.shape[1]} pixels are no square, and "
+            "the file does not say its rows and columns (nRow, nCol). Reshape it to "
+            "(rows, columns, bands)."
         )
-    return torch.from_numpy(values.T.reshape(side, side, -1).swapaxes(0, 1).astype(np.float32))
+    cube = values.T.reshape(side, side, -1).swapaxes(0, 1).astype(np.float32)
+    note = f"{variable} {values.shape} is flat: taken as {side} x {side}, column by column"
+    return SpectralCube(torch.from_numpy(np.ascontiguousarray(cube)), notes={"flat": note})

@@ -74,6 +74,8 @@ class Turned:
         others = f"turned or inverted copies at most {self.best:.2f}"
         if self.speaks_against:
             others = f"{self.name} {self.best:.2f}"
+        elif self.given <= CHANCE * self.chance:
+            others += ": too little to tell how it lies, or whether it is this camera's"
         return (
             f"its details correlate with those of the snapshot by {self.given:.2f}, {others} "
             f"(chance: {self.chance:.3f})"

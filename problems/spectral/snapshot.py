@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inverse_inr import Box
-from inverse_inr.io import FileFormatError, read_matlab
+from inverse_inr.io import read_matlab
 from inverse_inr.operators import CASSI
 from inverse_inr.operators.spectral.dispersion import steps
 from inverse_inr.problems.spectral.data import mask_file, scene_file
+from inverse_inr.problems.spectral.detector_pixels import (
+    check_axes,
+    check_transmission,
+    clipped_pixels,
+    hot_pixels,
+)
 from inverse_inr.problems.spectral.mask_turn import Turned, turned_mask
+
+MOST_NEGATIVE = 0.9
+"""The most negative pixels (fraction) of a snapshot from which its dark frame was subtracted."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +32,18 @@ class Snapshot:
     """A snapshot and the camera that its files describe.
 
     Args:
-        y: (H, W) float32, as the detector counts.
+        y: (H, W) float32, as the detector counts; NaN at hot pixels.
         trusted: (H, W) bool: the pixels that are finite, not negative and not saturated.
         camera: The camera as filed: nothing is blurred, moved or learnt.
         turned: How the mask compares with its turned copies; None where that was not asked.
+        notes: Pixels that were found to be no measurement.
     """
 
     y: Tensor
     trusted: Tensor
     camera: CASSI
     turned: Turned | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def top(self) -> float:
@@ -89,13 +101,9 @@ def read_snapshot(
     if code_file is None:
         raise ValueError(f"{measurement}: no mask.mat beside it; pass mask='...'.")
     name, mask_name = variables
-    y = _image(scene_file(measurement), name)
-    code = _image(code_file, mask_name)
-    if not bool(torch.isfinite(code).all()) or not bool((code > 0).any()):
-        raise FileFormatError(
-            f"{code_file}: {mask_name} holds NaN or Inf, or lets no light through. "
-            "A mask is the fraction of light that each pixel passes."
-        )
+    y = _image(scene_file(measurement), name, "snapshot")
+    code = _image(code_file, mask_name, "mask")
+    check_transmission(code_file, mask_name, code, check_mask)
 
     def camera(values: Tensor) -> CASSI:
         space = Box(
@@ -105,7 +113,16 @@ def read_snapshot(
 
     whole = camera(code)
     _check_size(measurement, name, y, whole, step)
+    notes: dict[str, Any] = {}
+    hot = hot_pixels(y)
+    if bool(hot.any()):
+        y = y.masked_fill(hot, float("nan"))
+        notes["hot pixels"] = f"{int(hot.sum())} outshine all their neighbours, not trusted"
     trusted = _trusted(measurement, y, saturation)
+    clipped = clipped_pixels(y) & trusted
+    if bool(clipped.any()):
+        trusted &= ~clipped
+        notes["saturated"] = f"{int(clipped.sum())} pixels share the largest value, not trusted"
     turned = None
     if check_mask:
         turned = turned_mask(y, code, _grey(camera), trusted)
@@ -115,12 +132,12 @@ def read_snapshot(
                 f"Give it {turned.name}, or pass check_mask=False to use it as it is."
             )
     if lines is None:
-        return Snapshot(y, trusted, whole, turned)
+        return Snapshot(y, trusted, whole, turned, notes)
     part = _lines(lines, code.shape[1 - axis])
     kept = (part, slice(None))
     if axis == 0:
         kept = (slice(None), part)
-    return Snapshot(y[kept], trusted[kept], camera(code[kept].contiguous()), turned)
+    return Snapshot(y[kept], trusted[kept], camera(code[kept].contiguous()), turned, notes)
 
 
 def grey_scene(camera: CASSI) -> Tensor:
@@ -140,14 +157,10 @@ def _grey(camera: Callable[[Tensor], CASSI]) -> Callable[[Tensor], Tensor]:
     return lambda mask: grey_scene(camera(mask))
 
 
-def _image(path: object, variable: str) -> Tensor:
+def _image(path: object, variable: str, what: Literal["snapshot", "mask"]) -> Tensor:
     """A variable (H, W) of a MATLAB file as float32."""
     array = np.asarray(read_matlab(str(path), variable))
-    if array.dtype.kind not in "iufb" or array.ndim != 2 or 0 in array.shape:
-        raise FileFormatError(
-            f"{path}: {variable} is {array.dtype} of shape {array.shape}; expected a real image "
-            "of two axes."
-        )
+    check_axes(path, variable, array, what)
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
@@ -160,6 +173,8 @@ def _check_size(measurement: str, name: str, y: Tensor, camera: CASSI, step: flo
     longer = y.shape[other] > camera.scene[other]
     if longer and y.shape[camera.axis] == camera.scene[camera.axis]:
         slip = f"Dispersed along axis {other}? Pass axis={other}. Or transposed?"
+    elif tuple(y.shape) == tuple(camera.scene):
+        slip = "The mask is as long as the snapshot: give it without the dispersion's margin."
     elif step != round(step):
         slip = (
             f"The last band reaches {abs(step) * (bands - 1):g} px: a fraction of a pixel lights "
@@ -175,6 +190,14 @@ def _trusted(measurement: str, y: Tensor, saturation: float) -> Tensor:
     finite = torch.isfinite(y)
     if not bool((y[finite] > 0).any()):
         raise ValueError(f"{measurement}: the snapshot has no positive value: no light, or NaN.")
+    if bool((y[finite] == y[finite][0]).all()):
+        raise ValueError(f"{measurement}: the snapshot is {float(y[finite][0]):g} everywhere.")
+    negative = float((y[finite] < 0).float().mean())
+    if negative > MOST_NEGATIVE:
+        raise ValueError(
+            f"{measurement}: {100 * negative:.0f} % of the snapshot's pixels are negative; light "
+            "counts upwards. Inverted, or too much dark subtracted?"
+        )
     return finite & (y >= 0) & (y <= saturation * y[finite].max())
 
 

@@ -113,3 +113,14 @@ def test_audio_refuses_a_passage_that_is_not_there(tmp_path, monkeypatch, sound,
     write_wav("silent.wav", torch.zeros(800, 1), sound_grid(800, 8000))
     with pytest.raises(ValueError, match=match):
         audio(sound, **options)
+
+
+def test_a_passage_with_nan_names_the_file_and_the_seconds(tmp_path):
+    from scipy.io import wavfile
+
+    wave = np.sin(np.arange(800) / 9).astype(np.float32)
+    wave[600:] = np.nan
+    wavfile.write(tmp_path / "a.wav", 8000, wave)
+    with pytest.raises(ValueError, match=r"a\.wav holds 200 NaN .* 0\.000 and 0\.100 s"):
+        audio(str(tmp_path / "a.wav"), seconds=None)
+    assert len(audio(str(tmp_path / "a.wav"), seconds=0.07).terms[0].y) == 56

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from inverse_inr.io.cubes.flat import with_cubes
 from inverse_inr.io.cubes.source import Source
 from inverse_inr.io.cubes.wavelengths import counts_bands
 from inverse_inr.io.files import FileFormatError, nearest_first, reading
@@ -46,6 +47,12 @@ GOOD_NAMES = ("bbl", "good_wavelengths", "good_bands")
 NO_DATA = ("_fillvalue", "missing_value", "data_ignore_value", "nodata", "no_data_value")
 """Attributes with the stored value that stands for no measurement, in lower case."""
 
+SAID_ONCE = (*WAVELENGTH_NAMES, "wavelength_units", "wavelengths_units")
+"""Attributes that may stand at the file or a group, for all that is in it."""
+
+UNKNOWN_FACTORS = ("scale", "gain", "factor", "multiplier", "offset", "bias", "divisor")
+"""Attributes that may change the values, but of which no convention says how."""
+
 LONG = 10**6
 """The largest size of an array that may be wavelengths: larger ones are not read to see."""
 
@@ -57,7 +64,26 @@ def read_matlab_cube(path: Path, key: str | None) -> Source:
         path: The file.
         key: The variable; None for the only one that may be a cube.
     """
-    return _chosen(path, matlab_variables(path), key, {})
+    found, flat = with_cubes(_with_fields(matlab_variables(path)))
+    name = _key(path, found, key)
+    source = _chosen(path, found, name, {})
+    if name in flat:
+        source.bands = "last"
+        source.remarks["flat"] = flat[name]
+    return source
+
+
+def _with_fields(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Variables, and structs as "struct/field", as version 7.3 has them."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, value in found.items():
+        if value.dtype.names is None:
+            arrays[name] = value
+        elif value.size == 1:
+            entry = value.reshape(-1)[0]
+            fields = {f"{name}/{n}": np.asarray(entry[n]) for n in value.dtype.names}
+            arrays |= _with_fields(fields)
+    return arrays
 
 
 def read_npz_cube(path: Path, key: str | None) -> Source:
@@ -114,8 +140,20 @@ def read_hdf5_cube(path: Path, key: str | None) -> Source:
         arrays = {k: np.asarray(d[()]) for k, d in wanted.items()}
         attributes = {k: _attributes(d) for k, d in wanted.items()}
         found = _chosen(path, arrays, key, attributes)
-        _apply_attributes(found, attributes[key], path)
+        around = {n: v for n, v in _around(datasets[key]).items() if n.lower() in SAID_ONCE}
+        _apply_attributes(found, around | attributes[key], path)
     return found
+
+
+def _around(dataset: Any) -> dict[str, Any]:
+    """Attributes of the file and of the groups that a dataset lies in, the inner ones first."""
+    found: dict[str, Any] = {}
+    group = dataset.parent
+    while True:
+        found = _attributes(group) | found
+        if group.name == "/":
+            return found
+        group = group.parent
 
 
 def _attributes(dataset: Any) -> dict[str, Any]:
@@ -136,8 +174,10 @@ def _apply_attributes(found: Source, attributes: Mapping[str, Any], path: Path) 
     found.units = str(lower.get("units", lower.get("unit", "")))
     found.no_data = [_number(lower[name], name, path) for name in NO_DATA if name in lower]
     if "valid_range" in lower:
-        low, high = np.asarray(lower["valid_range"], dtype=np.float64).reshape(-1)[:2]
-        found.valid = (float(low), float(high))
+        ends = np.asarray(lower["valid_range"]).reshape(-1)
+        if ends.dtype.kind not in "iuf" or len(ends) != 2:
+            raise FileFormatError(f"{path}: attribute valid_range = {ends} must be two numbers.")
+        found.valid = (float(ends[0]), float(ends[1]))
     elif "valid_min" in lower or "valid_max" in lower:
         low = _number(lower.get("valid_min", -np.inf), "valid_min", path)
         high = _number(lower.get("valid_max", np.inf), "valid_max", path)
@@ -153,6 +193,9 @@ def _apply_attributes(found: Source, attributes: Mapping[str, Any], path: Path) 
         found.gain = factor
         found.offset = offset
         found.remarks["scale"] = f"stored values times {factor:g} plus {offset:g} (scale_factor)"
+    unused = [f"{name} = {lower[name]}" for name in UNKNOWN_FACTORS if name in lower]
+    if unused:
+        found.remarks["not applied"] = f"{', '.join(unused)}: no convention says how; see scale="
     if found.wavelengths is None:
         for name, unit in WAVELENGTH_NAMES.items():
             values = np.asarray(lower.get(name, ""))
@@ -214,7 +257,16 @@ def _key(path: Path, found: Mapping[str, Any], key: str | None) -> str:
     near = nearest_first(name or "cube", found)[:12]
     listed = ", ".join(f"{k} {tuple(found[k].shape)}" for k in near) or "none"
     wanted = f"an array {key!r}" if key else "one array of three axes; name it with key="
-    raise FileFormatError(f"{path}: expected {wanted}. Arrays: {listed}.")
+    slip = ""
+    if key is None and not any(v.ndim == 3 for v in found.values()):
+        wanted = "an array of three axes"
+        flat = [k for k in near if found[k].ndim == 2 and min(found[k].shape) > 1]
+        if flat:
+            slip = (
+                f" {flat[0]} with its pixels in one axis? Nothing says its rows and columns (nRow, "
+                "nCol): reshape it to (rows, columns, bands)."
+            )
+    raise FileFormatError(f"{path}: expected {wanted}. Arrays: {listed}.{slip}")
 
 
 def _usual_key(found: Mapping[str, Any]) -> str | None:

@@ -27,6 +27,12 @@ from inverse_inr.ranges import checked
 SUFFIXES = (".img", ".dat", ".raw", ".bil", ".bsq", ".bip", ".bin", ".cube")
 """Usual suffixes of the raw values next to an ENVI header."""
 
+SPREAD = 6.0
+"""Decimal exponents of measured values are spread by less than this standard deviation."""
+
+FEWEST = 30
+"""The fewest values that tell their byte order."""
+
 FACTOR = "reflectance scale factor"
 GAINS = "data gain values"
 OFFSETS = "data offset values"
@@ -136,7 +142,35 @@ def _raw(
     order = LAYOUTS[interleave]
     stored = tuple(shape[axis] for axis in order)
     array = np.fromfile(data, dtype, offset=offset).reshape(stored)
+    if _turned_bytes(array):
+        raise FileFormatError(
+            f"{data}: as {header.name} has them, the values reach from "
+            f"{np.nanmin(np.abs(array)):.1e} to {np.nanmax(np.abs(array)):.1e}; with the bytes of "
+            "each turned round they do not. Is its byte order wrong (0 little endian, 1 big)?"
+        )
     return array.transpose(np.argsort(order))
+
+
+def _turned_bytes(array: np.ndarray) -> bool:
+    """Tell whether floats make sense only with their bytes in the other order.
+
+    Exponents of floats read in the wrong order are spread over all that the type has.
+    """
+    if array.dtype.kind != "f":
+        return False
+    flat = array.reshape(-1)
+    some = np.ascontiguousarray(flat[:: max(1, flat.size // 4096)])
+    return _spread(some) > SPREAD and _spread(some.view(some.dtype.newbyteorder())) < SPREAD / 3
+
+
+def _spread(values: np.ndarray) -> float:
+    """Standard deviation of the decimal exponents; 100 without any finite value."""
+    if not np.isfinite(values).any():
+        return 100.0
+    known = np.abs(values[np.isfinite(values) & (values != 0)]).astype(np.float64)
+    if len(known) < FEWEST:
+        return 0.0
+    return float(np.log10(known).std())
 
 
 def _pair(path: Path) -> tuple[Path, list[Path]]:

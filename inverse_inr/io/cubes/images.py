@@ -123,8 +123,12 @@ def read_folder(path: Path, key: str | None) -> Source:
         images = [p for p in images if p.suffix.lower() != ".bmp"]  # CAVE's picture of the scene
     files = sorted(images, key=natural_order)
     if len(files) < 2:
+        others = sorted({p.suffix.lower() for p in path.iterdir() if p.suffix} - set(SUFFIXES))
+        beside = f" Beside them: {', '.join(others[:6])}." if others else ""
+        lossy = " JPEG changes the values; export without loss." if ".jpg" in others else ""
         raise FileFormatError(
-            f"{path}: expected a folder of one PNG or TIFF a band, found {len(files)} of them."
+            f"{path}: expected a folder of one PNG or TIFF a band, found {len(files)} of "
+            f"them.{beside}{lossy}"
         )
     nm, unit, notes = _named_wavelengths(path, files)
     pages = [_page(file) for file in files]
@@ -164,6 +168,9 @@ def _named_wavelengths(
     if counted == list(range(1, len(CAVE) + 1)):
         notes["wavelengths"] = "31 images counted from 1: taken as CAVE's, 400 to 700 nm"
         return CAVE, "nm", notes
+    gaps = sorted(set(range(min(counted, default=0), max(counted, default=0))) - set(counted))
+    if gaps and 3 * len(gaps) <= len(files):  # more gaps are a way of counting
+        notes["bands"] += f"; missing: {', '.join(map(str, gaps))}"
     if len(counted) == len(files):
         notes["wavelengths"] = (
             f"the names count {counted[0]} to {counted[-1]} without a unit: pass wavelengths=..."
@@ -192,8 +199,12 @@ def _page(file: Path) -> np.ndarray:
         raise FileFormatError(f"{file}: a truncated or damaged copy? {complaints[0][:200]}.")
     if page.ndim == 3 and page.shape[-1] in (2, 4):
         opaque = page[..., -1]
-        if (opaque != opaque.flat[0]).any():
-            raise FileFormatError(f"{file}: a band with transparent pixels. Which are no data?")
+        full = np.iinfo(page.dtype).max if page.dtype.kind == "u" else 1
+        if (opaque != full).any():
+            raise FileFormatError(
+                f"{file}: a band with {int((opaque != full).sum())} transparent pixels (alpha). "
+                "Which are no data?"
+            )
         page = page[..., :-1]
     if page.ndim == 3:  # one CAVE scene has its bands as grey RGB
         if (page != page[..., :1]).any():

@@ -99,7 +99,11 @@ def read_cube(
         nm = nm[order]
         fwhm = fwhm[order] if fwhm is not None else None
         if len(nm) > 1 and not (np.diff(nm) > 0).all():
-            raise FileFormatError(f"{path}: two bands have the same wavelength.")
+            twice = nm[1:][np.diff(nm) <= 0]
+            raise FileFormatError(
+                f"{path}: two bands have the same wavelength, {twice[0]:g} nm ({len(twice)} in "
+                "all). Two sensors, or an image that stands there twice? Pass wavelengths=..."
+            )
     values, measured = _values(stored, found, kept, scale, raw)
     bad = tuple(int(k) for k in np.flatnonzero(~good))
     notes = _notes(found, bad, measured, keep_bad_bands, raw)

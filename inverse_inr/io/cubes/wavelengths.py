@@ -57,6 +57,12 @@ NUMBERS = ("index", "unknown", "bandnumber", "number", "none")
 NAMED = re.compile(r"(?<![\d.])(\d+(?:[.p]\d+)?)[ _-]?(nm|um|µm|μm)(?![a-z])", re.IGNORECASE)
 """A wavelength in the name of a band or of its file: 550nm, 550.5 nm, 0.55um."""
 
+MICRONS = ("um", "micron", "micrometer", "micrometre")
+"""Names of the micrometre."""
+
+SHORTEST = 100.0
+"""The shortest wavelength (nm) at which a spectral cube may end."""
+
 LONGEST = 1e8
 """The longest wavelength (nm) that a spectral cube may have: 10 cm."""
 
@@ -116,6 +122,7 @@ def in_nm(
             f"not, e.g. {bad[0]:g}. Pass them in nm: wavelengths=..."
         )
     if name in LENGTHS:
+        _check_unit(values, name, path)
         nm = values * LENGTHS[name]
         spread = None if widths is None else widths * LENGTHS[name]
     else:
@@ -159,6 +166,22 @@ def in_names(names: Sequence[str], where: str) -> tuple[np.ndarray, str] | None:
     return np.array(values), units.pop()
 
 
+def _check_unit(values: np.ndarray, name: str, path: Path) -> None:
+    """Raise FileFormatError where a unit of length and its numbers contradict each other."""
+    low = float(values.min())
+    high = float(values.max())
+    slip = ""
+    if high * LENGTHS[name] < SHORTEST:
+        slip = "Micrometres?" if high < 100 else "Nanometres?"
+    elif name in MICRONS and low >= 200 and high <= 3000:
+        slip = "Nanometres?"
+    if slip:
+        raise FileFormatError(
+            f"{path}: wavelengths from {low:g} to {high:g} in {name!r}, which no spectral camera "
+            f"has. {slip} Correct the unit, or pass them in nm: wavelengths=..."
+        )
+
+
 def counts_bands(values: np.ndarray) -> bool:
     """Tell whether numbers are 1, 2, 3, ... or 0, 1, 2, ..., which count bands.
 
@@ -183,11 +206,12 @@ def _inferred(values: np.ndarray) -> tuple[str, str]:
     return "", f"numbers without a unit, {span}, tell no wavelengths: pass wavelengths=... in nm"
 
 
-def own_wavelengths(values: object) -> np.ndarray:
+def own_wavelengths(values: object, name: str = "read_cube") -> np.ndarray:
     """Check wavelengths that a user gives.
 
     Args:
         values: (n,) in nm, in the order of the bands.
+        name: Who asks, for the message.
 
     Returns:
         (n,) float64.
@@ -197,13 +221,13 @@ def own_wavelengths(values: object) -> np.ndarray:
     """
     nm = np.asarray(values, dtype=np.float64).reshape(-1)
     if not len(nm) or not np.isfinite(nm).all() or not (nm > 0).all():
-        raise ValueError("read_cube: wavelengths must be positive and finite, in nm.")
+        raise ValueError(f"{name}: wavelengths must be positive and finite, in nm.")
     if nm.max() < 100:
         slip = "In micrometres? Multiply by 1000."
         if counts_bands(nm):
             slip = "Band numbers are no wavelengths."
         raise ValueError(
-            f"read_cube: wavelengths from {nm.min():g} to {nm.max():g} nm are no light that a "
+            f"{name}: wavelengths from {nm.min():g} to {nm.max():g} nm are no light that a "
             f"camera disperses. {slip}"
         )
     return nm

@@ -1,7 +1,7 @@
 """Phase history as every radar reader gives it, and what of it holds echoes.
 
-A pulse without data is no data: `usable` leaves out pulses and frequencies that hold NaN or
-nothing but zeros, and says so.
+A pulse without data is no data: `without_dead_pulses` leaves out pulses and frequencies that hold
+NaN or nothing but zeros, and says so.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class PhaseData(NamedTuple):
 
 
 @checked
-def usable(data: PhaseData) -> PhaseData:
+def without_dead_pulses(data: PhaseData) -> PhaseData:
     """Leave out the pulses and the frequencies without data.
 
     A frequency that is NaN, infinite or zero in every pulse is a notch, and is left out of all. A

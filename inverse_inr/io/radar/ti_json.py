@@ -80,7 +80,17 @@ def read_ti_json(
 
 def _unknown(file: Path, error: Exception) -> FileFormatError:
     """The error for a file that is no such JSON, or whose values no capture has."""
-    why = f"{type(error).__name__}: {error}".rstrip(".")
+    if str(error).startswith("CaptureSettings: "):  # readable, but no radar is set like that
+        return FileFormatError(f"{file}: {str(error).removeprefix('CaptureSettings: ')}")
+    why = f"{error}".rstrip(".")
+    if isinstance(error, KeyError):
+        why = f"it has no {error}"
+    elif isinstance(error, UnicodeDecodeError):
+        why = "it is no text. Files in the wrong order: capture first, then settings"
+    elif isinstance(error, json.JSONDecodeError):
+        why = f"it is no JSON (line {error.lineno}, column {error.colno})"
+    elif isinstance(error, TypeError):
+        why = "a value is missing (null) or of another type than in such files"
     return FileFormatError(
         f"{file}: expected a mmWave Studio .mmwave.json; {why}. Its .setup.json?"
     )

@@ -21,6 +21,8 @@ LAYOUTS: dict[Layout, int] = {"AWR1843": 2, "IWR1443": 4}
 """LVDS lanes of the two documented layouts."""
 LOWEST = 1e6
 """The lowest frequency in Hz that a radar of this kind may start at."""
+FASTEST = 1e9
+"""The highest rate of samples in Hz."""
 HIGHEST = 1e12
 """The highest frequency in Hz that a radar of this kind may start at."""
 
@@ -78,6 +80,7 @@ class CaptureSettings:
                     f"CaptureSettings: {name} has {len(times)} values; a loop has {count} chirps."
                 )
         self._check_kept(count)
+        self._check_frame()
         end = self.start_time + self.samples / self.sample_rate
         for number in self.chirps:
             if self.ramp_end_times and end > self.ramp_end_times[number] * (1 + 1e-6):
@@ -86,6 +89,17 @@ class CaptureSettings:
                     f"start, but the ramp of chirp {number} ends at "
                     f"{self.ramp_end_times[number] * 1e6:.6g} µs. A wrong rate or unit?"
                 )
+
+    def _check_frame(self) -> None:
+        """Raise ValueError where the chirps of a frame do not fit between two frames."""
+        if self.frame_period is None or not self.idle_times or not self.ramp_end_times:
+            return
+        busy = self.loops * (sum(self.idle_times) + sum(self.ramp_end_times))
+        if busy > self.frame_period * (1 + 1e-6):
+            raise ValueError(
+                f"CaptureSettings: {self.loops} loops last {busy * 1e3:.6g} ms, longer than the "
+                f"{self.frame_period * 1e3:.6g} ms from frame to frame. A wrong unit?"
+            )
 
     def _check_numbers(self) -> None:
         """Raise ValueError for numbers that no such radar has."""
@@ -96,6 +110,16 @@ class CaptureSettings:
             )
         if self.slope == 0:
             raise ValueError("CaptureSettings: slope must not be 0.")
+        if self.sample_rate > FASTEST:
+            raise ValueError(
+                f"CaptureSettings: sample_rate={self.sample_rate:.6g} Hz is beyond any such "
+                "radar's. In ksps, where it is in Hz here; or in Hz, where the JSON has ksps?"
+            )
+        if 0 in self.transmitters:
+            raise ValueError(
+                f"CaptureSettings: chirp {self.chirps[self.transmitters.index(0)]} enables no "
+                "transmitter (txEnable 0), so it has no echo."
+            )
         if not self.transmitters:
             raise ValueError("CaptureSettings: transmitters is empty: a loop needs a chirp.")
 

@@ -87,9 +87,12 @@ def test_autofocus_is_read_from_both_versions(tmp_path, save):
     [
         ({"other": np.ones(3)}, "expected variable 'data'"),
         ({"data": np.ones((2, 3))}, "no 1 x 1 struct"),
-        ({"data": {"fp": np.ones((2, 3))}}, "has no"),
+        ({"data": {"fp": np.ones((2, 3), complex)}}, "has no"),
         ({"data": gotcha_fields() | {"x": np.ones((1, PULSES)) * 1j}}, "x must be real"),
-        ({"data": gotcha_fields() | {"fp": np.ones((2, 3))}}, "expected .frequencies, pulses"),
+        (
+            {"data": gotcha_fields() | {"fp": np.ones((2, 3), complex)}},
+            "expected .frequencies, pulses",
+        ),
     ],
     ids=["variable", "array", "field", "complex place", "shape"],
 )

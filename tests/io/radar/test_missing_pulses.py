@@ -4,7 +4,7 @@ import pytest
 import torch
 from cases.radar import F64
 
-from inverse_inr.io import PhaseData, usable
+from inverse_inr.io import PhaseData, without_dead_pulses
 
 NAN = float("nan")
 
@@ -18,7 +18,7 @@ def phases() -> PhaseData:
 
 
 def test_good_pulses_stay():
-    data = usable(phases())
+    data = without_dead_pulses(phases())
     assert torch.equal(data.y, phases().y)
     assert not data.notes
 
@@ -27,7 +27,7 @@ def test_good_pulses_stay():
 def test_dead_pulses_are_left_out_and_counted(value):
     data = phases()
     data.y[[1, 4]] = value
-    left = usable(data)
+    left = without_dead_pulses(data)
     good = [0, 2, 3, 5]
     assert torch.equal(left.y, data.y[good])
     assert torch.equal(left.receivers, data.receivers[good])
@@ -39,20 +39,20 @@ def test_dead_pulses_are_left_out_and_counted(value):
 def test_pulses_without_a_place_are_dead(field):
     data = phases()
     getattr(data, field)[3] = NAN
-    assert len(usable(data).y) == 5
+    assert len(without_dead_pulses(data).y) == 5
 
 
 def test_one_bad_sample_makes_a_pulse_dead():
     data = phases()
     data.y[2, 5] = NAN
-    assert usable(data).notes["pulses left out"].endswith(": 2")
+    assert without_dead_pulses(data).notes["pulses left out"].endswith(": 2")
 
 
 @pytest.mark.parametrize("value", [NAN, 0])
 def test_notches_of_all_pulses_are_no_dead_pulses(value):
     data = phases()
     data.y[:, 3:5] = value
-    left = usable(data)
+    left = without_dead_pulses(data)
     assert torch.equal(left.y, data.y[:, [0, 1, 2, 5, 6, 7]])
     assert torch.equal(left.frequencies, data.frequencies[[0, 1, 2, 5, 6, 7]])
     assert left.notes["frequencies left out"].endswith(": 3, 4")
@@ -64,4 +64,4 @@ def test_nothing_left_is_refused(where):
     data.y[where] = NAN
     data = data._replace(receivers=data.receivers * NAN)
     with pytest.raises(ValueError, match="Phase history"):
-        usable(data)
+        without_dead_pulses(data)

@@ -44,7 +44,7 @@ def test_q_before_i_is_turned(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "JSONDecodeError"),
+        ("{", "it is no JSON"),
         ('{"DCA1000Config": {}}', "setup"),
         (json.dumps(settings("0x7")), "3 lanes"),
         (

@@ -118,3 +118,15 @@ def test_arguments_out_of_range_are_refused_by_name(make, message):
 def test_antennas_without_a_place_are_named_by_pulse(transmitters, reference, message):
     with pytest.raises(ValueError, match=message):
         RadarGeometry(transmitters, reference_path=reference)
+
+
+@pytest.mark.parametrize(
+    ("azimuths", "elevations", "message"),
+    [
+        ([0.0, 0.05], [40.0], "elevations up to 40 are no radians .* In degrees"),
+        ([40.0, 43.0], [0.7], "azimuths up to 43 are no radians .* In degrees"),
+    ],
+)
+def test_angles_in_degrees_are_refused(azimuths, elevations, message):
+    with pytest.raises(ValueError, match=message):
+        RadarGeometry.spotlight(1e4, torch.tensor(azimuths), torch.tensor(elevations))

@@ -180,3 +180,13 @@ def test_a_response_refuses_what_it_cannot_mean(
 def test_a_grid_without_wavelengths_is_refused():
     with pytest.raises(ValueError, match="the grid has 2 axes; space has 2"):
         SpectralResponse(NM, torch.ones(61), SPACE).on(SPACE)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "share"), [(900.0, 1700.0, "0 %"), (0.42, 0.7, "0 %"), (300.0, 1000.0, "40 %")]
+)
+def test_a_cube_that_lacks_the_light_of_a_channel_is_refused(low, high, share):
+    knots = torch.linspace(low, high, 29)
+    response = SpectralResponse(knots, torch.ones(29, 3), Grid(Box((0.0,), (4.0,)), (4,)))
+    with pytest.raises(ValueError, match=f"channel 0 has {share}"):
+        response.on(Grid(Box((0.0, 420.0), (4.0, 700.0)), (4, 8)))

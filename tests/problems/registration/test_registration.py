@@ -208,3 +208,16 @@ def test_the_template_and_its_preset():
     with pytest.raises(ValueError, match="slice=999"):
         load_moving("mni152", False, 999, 4, None)
     assert "register" in catalogue.problems.names()
+
+
+def test_an_image_that_is_the_same_everywhere_is_refused(tmp_path):
+    from PIL import Image
+
+    Image.fromarray(np.full((16, 20), 9, np.uint8)).save(tmp_path / "flat.png")
+    Image.fromarray(np.arange(320, dtype=np.uint16).astype(np.uint8).reshape(16, 20)).save(
+        tmp_path / "a.png"
+    )
+    paths = str(tmp_path / "flat.png"), str(tmp_path / "a.png")
+    for moving, fixed in (paths, paths[::-1]):
+        with pytest.raises(ValueError, match=r"flat\.png is .* everywhere"):
+            register(moving, fixed, fidelity="ncc")

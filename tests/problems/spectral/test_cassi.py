@@ -92,7 +92,7 @@ def test_fewer_bands_hold_slower_spectra():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scene": "astronot"}, "unknown scene"),
+        ({"scene": "astronot"}, "Unknown scene"),
         ({"bands": 0}, "at least 1"),
     ],
 )

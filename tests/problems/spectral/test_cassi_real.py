@@ -24,10 +24,11 @@ def test_a_real_snapshot_and_its_untrusted_pixels(tmp_path: Path):
     savemat(tmp_path / "y.mat", {"meas_real": y.numpy()})
     savemat(tmp_path / "m.mat", {"mask": camera.camera.mask.numpy()})
     paths = str(tmp_path / "y.mat"), str(tmp_path / "m.mat")
-    problem = cassi_real(*paths, bands=4, saturation=0.5)
+    problem = cassi_real(*paths, bands=4, noise_level=0.01)
     assert problem.notes["negative or saturated pixels"] == "2 of 520"
+    assert problem.notes["hot pixels"].startswith("1 ")
     assert len(problem.terms[0].trusted) == 518
-    assert cassi_real(*paths, bands=4, rows=(2, 12)).grid.shape == (10, 20, 4)
+    assert cassi_real(*paths, bands=4, noise_level=0.01, rows=(2, 12)).grid.shape == (10, 20, 4)
     with pytest.raises(ValueError, match=r"5 bands 2 px apart along axis 1 need \(20, 28\)"):
         cassi_real(*paths, bands=5)
 

@@ -85,7 +85,7 @@ def test_the_preset_is_checked_and_runs():
             "must divide the grid's 8 x 8",
         ),
         (lambda: spectral_sr(size=8, noise_level=0), "noise_level=0"),
-        (lambda: spectral_sr("astronot", size=8), "unknown scene"),
+        (lambda: spectral_sr("astronot", size=8), "Unknown scene"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):
