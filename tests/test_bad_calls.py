@@ -18,7 +18,6 @@ from inverse_inr.problems.catalogue import problems
 FAST = {
     "domain": 8,
     "optimizers": 5,
-    "phantoms": 4,
     "priors": 170,
     "regularizers": 10,
     "solver": 10,
