@@ -104,7 +104,7 @@ def test_bytes_of_big_endian_numbers_are_swapped(tmp_path: Path):
         (plain(dimension="3") + bytes(6), "disagree"),
         (plain(encoding="zstd") + bytes(6), "'zstd'"),
         (plain(type="block") + bytes(6), "'block'"),
-        (plain(type="short") + bytes(12), "'endian'"),
+        (plain(type="short") + bytes(12), "no endian"),
     ],
 )
 def test_what_is_not_read_is_named(tmp_path: Path, content: bytes, reason: str):
@@ -131,9 +131,3 @@ def test_an_axis_without_direction_holds_channels(tmp_path: Path):
     values, grid = io.read_nrrd(tmp_path / "a.nrrd")
     assert values.shape == (3, 1, 2)
     assert grid.spacing == (1, 2)
-
-
-def test_numbers_of_several_bytes_without_byte_order_are_refused(tmp_path: Path):
-    (tmp_path / "a.nrrd").write_bytes(plain(type="short") + bytes(12))
-    with pytest.raises(io.FileFormatError, match="no endian"):
-        io.read_nrrd(tmp_path / "a.nrrd")

@@ -1,7 +1,6 @@
 """Filtered backprojection against closed forms, whatever the views and the detector are."""
 
 import math
-import warnings
 from typing import Any
 
 import pytest
@@ -290,16 +289,3 @@ def test_fdk_refuses_nan_and_a_plane():
         fdk(beam, with_nan(beam, 7), Grid(CUBE, (4, 4, 4)))
     with pytest.raises(TypeError, match="fbp"):
         fdk(BEAM, torch.zeros(45), SMALL)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("detectors", [64, 16])
-def test_an_object_beyond_both_ends_of_the_detector_is_warned_of(detectors: int):
-    box = Box((-16.0, -16.0), (16.0, 16.0))
-    beam = ParallelBeam(box, torch.arange(60) * math.pi / 60, detectors, pitch=1.0)
-    s = torch.arange(detectors) - 0.5 * (detectors - 1)
-    y = (2 * (144 - s.square()).clamp(min=0).sqrt()).expand(60, -1)
-    grid = Grid(box, (32, 32))
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        fbp(beam, y, grid)
-    assert any("both ends" in str(w.message) for w in said) == (detectors == 16)
