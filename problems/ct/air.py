@@ -15,7 +15,7 @@ ADVICE = "air= scales each view to the air at its ends"
 
 
 def ends_of(values: Tensor) -> tuple[float, bool]:
-    """What the ends of the detector measure, and whether it is alike on both and in all views.
+    """The measurements at the ends of the detector, and whether both ends and all views agree.
 
     Args:
         values: (views, detectors), NaN where not known.

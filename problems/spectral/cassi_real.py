@@ -45,17 +45,13 @@ from inverse_inr.stopping import HeldOut
 
 BLUR = 0.65
 """Standard deviation (px) from which a blur that is learnt starts."""
-
 SPECTRA: dict[str, Any] = {"head": "sparse", "components": 8, "smooth": 4.0}
 """Options of the `spectral_basis` prior, chosen by held-out pixels of lines 380 to 440 of TSA-Net's
 first scene: bright things on black ask for less smoothing."""
-
 RATE = 0.2
 """Learning rate of that prior, chosen in the same way."""
-
 LESS_VARIATION = VARIATION / 20
 """Weight of the bands' total variation, chosen in the same way."""
-
 STRENGTHS = (0.4, 0.1)
 """Denoising strengths that the classical methods try, relative to the span of the cube."""
 

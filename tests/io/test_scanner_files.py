@@ -146,7 +146,10 @@ def test_dxchange_rows_that_are_not_there_are_refused(tmp_path: Path, rows: int 
     "units", ["radians", b"rad", np.array(["radian"], object)], ids=["str", "bytes", "array"]
 )
 def test_dxchange_honours_radians(tmp_path: Path, units: object):
-    assert io.read_dxchange(scan_file(tmp_path / "a.h5", units=units)).angles[-1] == 180
+    path = scan_file(tmp_path / "a.h5", units=units)
+    with h5py.File(path, "r+") as file:
+        file["exchange/theta"][...] = np.deg2rad(file["exchange/theta"][...])
+    assert float(io.read_dxchange(path).angles[-1]) == pytest.approx(np.pi)
 
 
 @pytest.mark.parametrize(

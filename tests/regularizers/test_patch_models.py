@@ -123,7 +123,7 @@ def test_refined_rounds_go_on_from_the_fit_before_and_lose_noise() -> None:
 
 
 def test_no_round_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match="rounds=0 must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="rounds=0 must be a whole number from 1 to 100"):
         refined(crossed_waves()[0], 0, 0.5)
 
 
