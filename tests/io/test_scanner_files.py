@@ -4,6 +4,7 @@ import sys
 from math import pi
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
