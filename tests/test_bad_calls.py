@@ -36,7 +36,7 @@ def test_a_sample_of_bad_calls_is_answered(room):
 @pytest.mark.parametrize("room", list(rooms()))
 def test_every_bad_call_is_answered(room):
     judged, wrong = failing_calls(room)
-    assert judged > 50
+    assert judged > 40
     assert not wrong, "\n".join(wrong)
 
 
