@@ -91,6 +91,7 @@ class Problem:
 
     Raises:
         TypeError: An argument is of another kind.
+        OutOfMemoryError: An image on the grid does not fit the memory at hand.
         ValueError: There are no terms, the grid or an operator has another dimension, `channels`
             or `average` is below 1, predictions do not match y in shape, or an operator looks at
             nothing inside the box.
@@ -123,6 +124,9 @@ class Problem:
                 f"{_short(self.grid.box.upper)} and the box from {_short(self.box.lower)} to "
                 f"{_short(self.box.upper)} have nothing in common. Other units?"
             )
+        # a result is shown on the grid when all work is done: too late to find that it does not fit
+        values = 4 * self.channels * (1 + self.is_complex)
+        self.grid.require_memory("image", values * self.grid.numel)
         for term in self.terms:
             self._rehearse(term)
 

@@ -8,7 +8,7 @@ import torch
 from cases.solver import run
 from torch import Tensor
 
-from inverse_inr import Box, Grid, OnGrid, Problem, Term, fidelity, noise, priors
+from inverse_inr import Box, Grid, OnGrid, Problem, Term, fidelity, memory, noise, priors
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.solver import Solver
 
@@ -247,3 +247,10 @@ def test_results_cannot_be_shown_beside_the_box():
 def test_problems_of_another_kind_are_refused(given, message):
     with pytest.raises(TypeError, match=message):
         Problem(**{"terms": [TERM], "box": BOX, "grid": GRID, **given})
+
+
+def test_a_grid_whose_image_would_not_fit_is_refused_before_any_work() -> None:
+    """The result would be lost otherwise: it is sampled on the grid when the fit is over."""
+    term = Term(BEAM, Y, noise.Gaussian(1.0))
+    with pytest.raises(memory.OutOfMemoryError, match=r"image .* would fit"):
+        Problem([term], BOX, Grid(BOX, (10**7, 10**7)))
