@@ -9,13 +9,13 @@ from torch import Tensor
 
 from inverse_inr import Box
 from inverse_inr.operators.ct.diverging_beams import DivergingBeam, checked_magnification
-from inverse_inr.operators.ct.flat_panel import PanelFrame, pixel_rays, projected
-from inverse_inr.operators.ct.ray_transform import positive_count, positive_length
+from inverse_inr.operators.ct.flat_panel import FlatPanel, PanelFrame, panel_counts
+from inverse_inr.operators.ct.ray_transform import positive_length
 from inverse_inr.operators.ct.turning_scanner import at_views
 from inverse_inr.ranges import Count, Finite, FiniteTensor, NonNegative, Positive, checked
 
 
-class ConeBeam(DivergingBeam):
+class ConeBeam(FlatPanel, DivergingBeam):
     """A cone-beam scan with a flat panel in 3-D, of shape (views, rows, columns).
 
     The source turns about the box's middle, with a the axis of rotation (the last coordinate):
@@ -111,53 +111,8 @@ class ConeBeam(DivergingBeam):
         middle = foot - self._at(self.center, view) * u - self._at(self.vertical, view) * v
         return PanelFrame(source, middle, self.pitch * u, self.row_pitch * v)
 
-    def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
-        view, row, column = self._split(rows)
-        places = panel_places(
-            self._bins(row, self.shape[1], subrays), self._bins(column, self.shape[2], subrays)
-        )
-        return pixel_rays(self.frame(view), *places, self._middle())
-
-    def locate(self, points: Tensor, view: int) -> tuple[Tensor, Tensor]:
-        counts = (self.shape[1], self.shape[2])
-        return projected(self.frame(view), points, counts, self._middle())
-
     def _at(self, value: Tensor, view: Tensor | int) -> Tensor:
         return at_views(value, view)[..., None]
-
-
-def panel_counts(detectors: tuple[int, int], name: str) -> tuple[int, int]:
-    """Check the numbers of rows and columns of a panel.
-
-    Args:
-        detectors: The two numbers.
-        name: The operator, for the message.
-
-    Returns:
-        Rows and columns.
-
-    Raises:
-        ValueError: They are not two positive whole numbers.
-    """
-    if not isinstance(detectors, tuple | list) or len(detectors) != 2:
-        raise ValueError(f"{name}: detectors must be (rows, columns), got {detectors!r}.")
-    rows, columns = (positive_count(n, f"{name}: detectors") for n in detectors)
-    return rows, columns
-
-
-def panel_places(along: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
-    """All pairs of sub-rays of a pixel's two axes.
-
-    Args:
-        along: (b, q) places along the columns of the panel.
-        across: (b, q) places along its rows.
-
-    Returns:
-        Places across and along, (b, q²) each.
-    """
-    u = across[:, None, :].expand(-1, along.shape[1], -1).flatten(1)
-    v = along[:, :, None].expand(-1, -1, across.shape[1]).flatten(1)
-    return u, v
 
 
 def _turned(first: Tensor, second: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:

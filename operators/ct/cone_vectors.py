@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box
-from inverse_inr.operators.ct.cone_beam import panel_counts, panel_places
-from inverse_inr.operators.ct.flat_panel import PanelFrame, pixel_rays, projected
-from inverse_inr.operators.ct.ray_transform import RayTransform, geometry_parameter
+from inverse_inr.operators.ct.flat_panel import FlatPanel, PanelFrame, panel_counts
+from inverse_inr.operators.ct.ray_transform import geometry_parameter
 from inverse_inr.ranges import Count, FiniteTensor, checked
 
 PARTS = ("source", "middle", "across", "along")
 
 
-class ConeVectors(RayTransform):
+class ConeVectors(FlatPanel):
     """A cone-beam scan of free positions in 3-D, of shape (views, rows, columns).
 
     Helices, lines, arcs and calibrated scanners are all of this kind, and so is ASTRA's `cone_vec`
@@ -76,17 +75,6 @@ class ConeVectors(RayTransform):
             The frame, (*b, 3) each.
         """
         return PanelFrame(self.source[view], self.middle[view], self.across[view], self.along[view])
-
-    def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
-        view, row, column = self._split(rows)
-        places = panel_places(
-            self._bins(row, self.shape[1], subrays), self._bins(column, self.shape[2], subrays)
-        )
-        return pixel_rays(self.frame(view), *places, self._middle())
-
-    def locate(self, points: Tensor, view: int) -> tuple[Tensor, Tensor]:
-        counts = (self.shape[1], self.shape[2])
-        return projected(self.frame(view), points, counts, self._middle())
 
     def _geometry(self) -> Tensor:
         return self.source

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from inverse_inr.operators.ct.ray_transform import RayTransform, positive_count
 
 
 class PanelFrame(NamedTuple):
@@ -71,3 +74,66 @@ def projected(
     place = hit @ torch.linalg.solve(steps @ steps.T, steps).T
     middle = place.new_tensor([0.5 * (n - 1) for n in counts])
     return place + middle, height / ((near - frame.source) @ normal)
+
+
+def panel_counts(detectors: tuple[int, int], name: str) -> tuple[int, int]:
+    """Check the numbers of rows and columns of a panel.
+
+    Args:
+        detectors: The two numbers.
+        name: The operator, for the message.
+
+    Returns:
+        Rows and columns.
+
+    Raises:
+        ValueError: They are not two positive whole numbers.
+    """
+    if not isinstance(detectors, tuple | list) or len(detectors) != 2:
+        raise ValueError(f"{name}: detectors must be (rows, columns), got {detectors!r}.")
+    rows, columns = (positive_count(n, f"{name}: detectors") for n in detectors)
+    return rows, columns
+
+
+def panel_places(along: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
+    """All pairs of sub-rays of a pixel's two axes.
+
+    Args:
+        along: (b, q) places along the columns of the panel.
+        across: (b, q) places along its rows.
+
+    Returns:
+        Places across and along, (b, q²) each.
+    """
+    u = across[:, None, :].expand(-1, along.shape[1], -1).flatten(1)
+    v = along[:, :, None].expand(-1, -1, across.shape[1]).flatten(1)
+    return u, v
+
+
+class FlatPanel(RayTransform, ABC):
+    """A ray transform whose rays run from a point source to the pixels of a flat panel.
+
+    Its `shape` is (views, rows, columns).
+    """
+
+    @abstractmethod
+    def frame(self, view: Tensor | int) -> PanelFrame:
+        """Place the source and the panel.
+
+        Args:
+            view: (*b,) numbers of views.
+
+        Returns:
+            The frame, (*b, 3) each.
+        """
+
+    def rays(self, rows: Tensor, subrays: int | None = None) -> tuple[Tensor, Tensor]:
+        view, row, column = self._split(rows)
+        places = panel_places(
+            self._bins(row, self.shape[1], subrays), self._bins(column, self.shape[2], subrays)
+        )
+        return pixel_rays(self.frame(view), *places, self._middle())
+
+    def locate(self, points: Tensor, view: int) -> tuple[Tensor, Tensor]:
+        counts = (self.shape[1], self.shape[2])
+        return projected(self.frame(view), points, counts, self._middle())
