@@ -125,8 +125,11 @@ class Problem:
                 f"{_short(self.box.upper)} have nothing in common. Other units?"
             )
         # a result is shown on the grid when all work is done: too late to find that it does not fit
-        values = 4 * self.channels * (1 + self.is_complex)
-        self.grid.require_memory("image", values * self.grid.numel)
+        memory.require(
+            f"Problem: an image of size {self.grid.shape} with channels={self.channels}",
+            4 * self.channels * (1 + self.is_complex) * self.grid.numel,
+            "A coarser grid or fewer channels would fit.",
+        )
         for term in self.terms:
             self._rehearse(term)
 
