@@ -1,6 +1,6 @@
 """Every prior fits one natural image with about the same number of parameters.
 
-    python benchmarks/image_fitting.py [--image ../shared/data/kodim23.png] [--seeds 3]
+    python benchmarks/priors/image_fitting.py [--image ../shared/data/kodim23.png] [--seeds 3]
                                        [--first 0] [--only siren finer]
 
 The image has 512 x 512 grey values (by default scikit-image's "camera"). Each prior has about

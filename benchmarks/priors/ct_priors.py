@@ -1,7 +1,7 @@
 """Does the architecture matter once the measurements chose bandwidth and regularizer? A CT problem.
 
-    python benchmarks/ct_priors.py [--only siren finer ...] [--size 64] [--views 40] [--steps 150]
-                                   [--optimizer lbfgs] [--fresh]
+    python benchmarks/priors/ct_priors.py [--only siren finer ...] [--size 64] [--views 40]
+                                          [--steps 150] [--optimizer lbfgs] [--fresh]
 
 The measurements are exact bin-averaged line integrals of Shepp-Logan with 0.5 % noise, seed 0.
 Everything runs on one thread.

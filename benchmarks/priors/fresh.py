@@ -1,6 +1,6 @@
 """FreSh against grid search: is its bandwidth as good as the best of ten trained ones?
 
-    python benchmarks/fresh.py [--priors siren fourier wire] [--size 128] [--steps 400]
+    python benchmarks/priors/fresh.py [--priors siren fourier wire] [--size 128] [--steps 400]
                                [--width 64] [--out results.json]
 
 Six signals of different spatial spectra are fitted on a size x size grid: every pixel, full batch,

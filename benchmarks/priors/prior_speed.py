@@ -1,6 +1,6 @@
 """Compare the time per step of priors, as ratios within one run on one thread.
 
-    python benchmarks/prior_speed.py
+    python benchmarks/priors/prior_speed.py
 
 The WIRE variants are compared with SIREN of the same width and depth. The hash prior is compared
 with two plainer implementations of the same encoding. Separable priors are evaluated on a grid,
