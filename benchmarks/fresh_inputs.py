@@ -61,9 +61,9 @@ def _timed(case: Case, problem: ii.Problem, method: Method) -> dict[str, Any]:
         answer = method(problem)
     seconds = time.process_time() - began
     return {
-        "score": case.score(problem, answer),
+        "score": case.score(answer),
         "seconds": seconds,
-        "method": answer.name,
+        "method": answer.method,
         "warnings": [str(each.message) for each in told],
     }
 

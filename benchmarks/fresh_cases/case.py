@@ -6,18 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import inverse_inr as ii
-from inverse_inr.evaluation import sample
-from inverse_inr.metrics import modulus, psnr_of_span, where_known
 
 Method = Callable[[ii.Problem], ii.Solution]
 """A way from measurements to an answer."""
 
 
-def psnr(problem: ii.Problem, answer: ii.Solution) -> float:
-    """PSNR in dB of an answer against the truth, over the truth's span."""
-    assert problem.reference is not None
-    truth = modulus(sample(problem.reference, problem.grid, average=problem.average))
-    return psnr_of_span(*where_known(modulus(answer.image()), truth))
+def psnr(answer: ii.Solution) -> float:
+    """PSNR in dB of an answer against the problem's truth, over the truth's span."""
+    return answer.psnr()
 
 
 @dataclass(frozen=True)
@@ -40,5 +36,5 @@ class Case:
     simple: Mapping[str, Method]
     oracle: Mapping[str, Method] = field(default_factory=dict)
     answer: Method = ii.solve
-    score: Callable[[ii.Problem, ii.Solution], float] = psnr
+    score: Callable[[ii.Solution], float] = psnr
     unit: str = "dB"
