@@ -22,7 +22,7 @@ from inverse_inr.ranges import Count, checked
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Candidate, Solution, Solver
-from inverse_inr.stopping import HeldOut, Never
+from inverse_inr.stopping import HeldOut, Never, Stopping
 
 CHECKS = 20
 """Number of checks of the stopping rule in a fit on the lattice."""
@@ -50,20 +50,21 @@ def lattice_fits(
         _as_grid(image, seen),
         lambda: _as_grid(baselines.tv(problem, weight, finer=finer), seen),
     )
-    fit = partial(_fit, seen, prior, weight)
+    fit = partial(_fit, seen, prior, weight, steps)
     rule = problem.suggested.stopping or HeldOut()
-    first = fit(steps, replace(rule, every=max(1, steps // CHECKS)))
-    yield Candidate(first, lambda: fit(first.best_step, Never()))
+    first = fit(replace(rule, every=max(1, steps // CHECKS)), None)
+    yield Candidate(first, lambda: fit(Never(), first.best_step))
 
 
 def _fit(
-    seen: Problem, prior: str, weight: float, steps: int, stopping: HeldOut | Never
+    seen: Problem, prior: str, weight: float, steps: int, stopping: Stopping, first: int | None
 ) -> Solution:
+    """Fit the prior on the lattice: all steps, or the first ones of as many."""
     assert seen.finer is not None
     penalty = TotalVariation(grid=seen.grid.refined(seen.finer))
     solution = Solver(
         seen, prior, regularizers=[weight * penalty], steps=steps, stopping=stopping
-    ).run()
+    ).run(first)
     solution.details["weight of TV"] = weight
     return replace(solution, method=f"{prior}, TV")
 

@@ -2,7 +2,7 @@
 
 The scale is the problem's own: the path begins where the penalty of an unpenalised fit would be
 several times its misfit, and goes from large weights to small ones. All fits start from that fit
-and have as many steps, so that they differ by their weight alone, not by how long they were trained.
+and have as many steps, so that they differ by their weight, not by how long they were trained.
 """
 
 from __future__ import annotations
