@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from inverse_inr import baselines, priors
 from inverse_inr.domain import Grid
@@ -48,7 +48,7 @@ def lattice_fits(
     weight = image.details["weight"]
     yield Candidate(
         _as_grid(image, seen),
-        lambda: _as_grid(baselines.tv(problem, weight, finer=finer), seen),
+        lambda: _as_grid(baselines.tv(problem, weight, finer=finer, start=_values(image)), seen),
     )
     fit = partial(_fit, seen, prior, weight, steps)
     rule = problem.suggested.stopping or HeldOut()
@@ -71,11 +71,10 @@ def _fit(
 
 def _as_grid(solution: Solution, seen: Problem) -> Solution:
     """The solution with its image as the prior `grid`, which can be saved as a field."""
-    image = solution.field
-    assert isinstance(image, SampledField)
     solution = replace(solution, method="grid, TV", problem=seen)
     solution.details["weight of TV"] = solution.details["weight"]
-    field = grid_field(image)
+    assert isinstance(solution.field, SampledField)
+    field = grid_field(solution.field)
     if field is None:
         return solution
     return replace(solution, field=field)
@@ -101,6 +100,12 @@ def grid_field(image: SampledField) -> nn.Module | None:
     if not torch.allclose(field(grid.points()), image.values, atol=1e-5 * _size(image)):
         return None
     return field.requires_grad_(False).eval()
+
+
+def _values(solution: Solution) -> Tensor:
+    """The image of a classical method."""
+    assert isinstance(solution.field, SampledField)
+    return solution.field.values
 
 
 def _size(image: SampledField) -> float:

@@ -61,8 +61,11 @@ class Reconstruction:
         stopping: Stopping | None = None,
         seed: Seed = 0,
         chunk: Count | None = None,
+        lattice: Count | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
+        if lattice is not None:
+            problem = problem.on_lattice(lattice)
         suggested = problem.suggested
         if steps is None:
             steps = suggested.steps
