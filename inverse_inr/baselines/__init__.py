@@ -1,5 +1,7 @@
-"""Classical methods to compare INRs with, on any linear operator: CGLS, TV, and L1 by FISTA."""
+"""Methods to compare INRs with, on any linear operator: CGLS, TV, L1, plug-and-play, diffusion."""
 
+from inverse_inr.baselines.diffusion import ddpm_schedule as ddpm_schedule
+from inverse_inr.baselines.diffusion import diffusion as diffusion
 from inverse_inr.baselines.fista import l1 as l1
 from inverse_inr.baselines.judge import Judge as Judge
 from inverse_inr.baselines.judge import Rule as Rule

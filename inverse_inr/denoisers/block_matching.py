@@ -6,7 +6,7 @@ The package is free for non-commercial use only, so nothing of it is needed unle
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class BM3D(CheckedDenoiser):
         return by_planes(x, planes, name="BM3D", together=in_colour, axis=self.axis)
 
 
-def _package():  # noqa: ANN202 (an optional package without types)
+def _package() -> Any:
     try:
         import bm3d
     except ModuleNotFoundError:

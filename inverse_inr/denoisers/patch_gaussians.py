@@ -63,9 +63,7 @@ class PatchGaussians(CheckedDenoiser):
 class _Groups:
     """The places of patches in an image, and estimates of all of them by groups."""
 
-    def __init__(
-        self, shape: Sequence[int], options: PatchGaussians, device: torch.device
-    ) -> None:
+    def __init__(self, shape: Sequence[int], options: PatchGaussians, device: torch.device) -> None:
         odd = [n - 1 + n % 2 for n in shape]
         self.shape = tuple(shape)
         self.size = tuple(min(options.patch, n) for n in odd)

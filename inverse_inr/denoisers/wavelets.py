@@ -21,7 +21,8 @@ class WaveletShrinkage(CheckedDenoiser):
     """Soft thresholds of Daubechies wavelets, one per band, averaged over shifts (cycle spinning).
 
     The threshold of a band is T = sigma² / sigma_b, where sigma_b² is the variance of the band less
-    that of the noise: nothing is tuned. Moduli of complex coefficients shrink. Borders are mirrored.
+    that of the noise: nothing is tuned. Moduli of complex coefficients shrink. Borders are
+    mirrored.
 
     Args:
         levels: How often the image is halved; less where it is small.
