@@ -24,7 +24,7 @@ from inverse_inr.baselines.judge import Iterations, Judge, Rule
 from inverse_inr.denoisers import CheckedDenoiser, as_denoiser
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.problem import Problem
-from inverse_inr.ranges import Positive, Seed, checked
+from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.solver import Solution
 
 STRENGTHS = (2.0, 1.4, 1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12)
@@ -45,6 +45,7 @@ def plug_and_play(
     iterations: Iterations = 10,
     coupling: Positive = 1.0,
     nonnegative: bool = False,
+    finer: Count = 1,
     seed: Seed = 0,
 ) -> Solution:
     """Solve by a splitting whose step for the prior is a denoiser.
@@ -65,6 +66,7 @@ def plug_and_play(
             denoiser does with 4.
         coupling: ρ as a multiple of the mean of the diagonal of K*K; for hqs at strength 1.
         nonnegative: Pixels must not be negative.
+        finer: Pixels of the image per pixel of the problem's grid and axis, as in `tv`.
         seed: Decides the held-out rows.
 
     Returns:
@@ -82,9 +84,9 @@ def plug_and_play(
     began = time.perf_counter()
     chosen = as_denoiser(denoiser)
     levels = _levels(strength, strengths, iterations)
-    judge = Judge(problem, strength, seed)
-    system = LeastSquares.of(problem, judge.fit)
-    level = level_of(problem, system)
+    judge = Judge(problem, strength, seed, finer)
+    system = LeastSquares.of(judge.seen, judge.fit)
+    level = level_of(judge.seen, system)
     if nonnegative and level.start.is_complex():
         raise ValueError("plug_and_play: nonnegative=True is of real images; this one is complex.")
     sigmas = [value * level.sigma for value, count in levels for _ in range(count)]
