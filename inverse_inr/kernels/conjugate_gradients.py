@@ -54,7 +54,7 @@ def conjugate_gradients(
         progress: The least gain of the quadratic an iteration, as a fraction of what was gained so
             far, over the last `WINDOW` iterations; less ends it. 0 does not ask.
         scale: A diagonal positive approximation of A, in parts as b; None for the identity.
-        start: Where to begin; None for zero.
+        start: Where to begin, if that is better than zero; None for zero.
 
     Returns:
         The solution and its residual. A direction without curvature ends it, too.
@@ -62,17 +62,20 @@ def conjugate_gradients(
     Source:
         Hestenes & Stiefel 1952; the rule of progress is that of Martens 2010, section 4.4.
     """
-    if start is None:
-        x = [torch.zeros_like(v) for v in b]
-        r = [v.clone() for v in b]
-    else:
-        x = [v.clone() for v in start]
-        r = [v - w for v, w in zip(b, matrix(x), strict=True)]
+    x = [torch.zeros_like(v) for v in b]
+    r = list(b)
+    gains = [0.0]
+    if start is not None:
+        left = [v - w for v, w in zip(b, matrix(list(start)), strict=True)]
+        gained = 0.5 * (inner(b, start) + inner(left, start))
+        if gained > 0:
+            x = list(start)
+            r = left
+            gains = [gained]
     z = _scaled(r, scale)
     p = z
     gamma = inner(r, z)
     enough = tolerance**2 * inner(b, _scaled(b, scale))
-    gains = [0.0]
     done = 0
     while done < iterations and gamma > enough and gamma > 0:
         q = matrix(p)

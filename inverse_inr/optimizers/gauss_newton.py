@@ -26,11 +26,27 @@ GOOD = 0.75
 POOR = 0.25
 """Gain ratio below which the damping is raised."""
 
+FIRST_PROBES = 16
 PROBES = 4
-"""Random vectors a step that estimate the diagonal of the curvature."""
+"""Random vectors that estimate the diagonal of the curvature, in the first step and in others."""
+
+POWER = 0.75
+"""Power of the diagonal that scales parameters: below 1, as it is an estimate (Martens 2010)."""
+
+FLOOR = 1e-3
+"""Least diagonal, as a fraction of its mean."""
 
 MEMORY = 0.9
 """How much of the diagonal's running mean stays from one step to the next."""
+
+FIRST = 10
+"""Most iterations of conjugate gradients in the first step, and the least limit in any."""
+
+GROWTH = 1.5
+"""Factor by which the limit grows after a step as good as promised, and shrinks after a poor one.
+
+Far from the minimum the quadratic holds for short steps only, and long solutions are wasted.
+"""
 
 HALVINGS = 8
 """How often a step that raises the loss is halved before it is given up."""
@@ -61,6 +77,7 @@ class LevenbergMarquardt:
         self.progress = progress
         self.steps = 0
         self.diagonal = [torch.zeros_like(p, dtype=p.dtype.to_real()) for p in self.parameters]
+        self.limit = min(FIRST, iterations)
 
     def step(self, closure: Callable[[], Tensor], progress: float) -> Tensor:
         """Take one step; the loss does not rise.
@@ -101,7 +118,7 @@ class LevenbergMarquardt:
         solved = conjugate_gradients(
             damped,
             downhill,
-            iterations=self.iterations,
+            iterations=self.limit,
             progress=self.progress,
             tolerance=1e-7,
             scale=scale,
@@ -109,22 +126,24 @@ class LevenbergMarquardt:
         gain = inner(downhill, solved.x)
         length = inner(solved.x, [m * d for m, d in zip(scale, solved.x, strict=True)])
         bent = gain - inner(solved.residual, solved.x) - damping * length
-        self._move(closure, before, solved.x, gain, bent)
+        halved, ratio = self._move(closure, before, solved.x, gain, bent)
+        self._adapt(ratio, halved, solved.iterations)
         self.steps += 1
         return found.loss.detach()
 
     def _scale(self, curvature: Curvature) -> list[Tensor]:
         """The running mean of the curvature's diagonal, kept away from zero."""
         generator = torch.Generator().manual_seed(self.steps)
-        newest = curvature.diagonal(PROBES, generator)
-        for kept, new in zip(self.diagonal, newest, strict=True):
-            kept.mul_(MEMORY).add_(new, alpha=1 - MEMORY)
-        unbias = 1 - MEMORY ** (self.steps + 1)
-        means = [d / unbias for d in self.diagonal]
-        count = sum(d.numel() for d in means)
-        middle = sum(float(d.sum()) for d in means) / max(1, count)
-        floor = max(1e-3 * middle, 1e-30)
-        return [d + floor for d in means]
+        probes = PROBES
+        memory = MEMORY
+        if self.steps == 0:
+            probes = FIRST_PROBES
+            memory = 0.0
+        for kept, new in zip(self.diagonal, curvature.diagonal(probes, generator), strict=True):
+            kept.mul_(memory).add_(new, alpha=1 - memory)
+        count = sum(d.numel() for d in self.diagonal)
+        middle = max(sum(float(d.sum()) for d in self.diagonal) / max(1, count), 1e-30)
+        return [middle * (d / middle + FLOOR) ** POWER for d in self.diagonal]
 
     def _move(
         self,
@@ -133,8 +152,8 @@ class LevenbergMarquardt:
         direction: Sequence[Tensor],
         gain: float,
         bent: float,
-    ) -> None:
-        """Go along a direction as far as the loss falls, and set the damping."""
+    ) -> tuple[int, float]:
+        """Go along a direction as far as the loss falls: the number of halvings, the gain ratio."""
         start = [p.detach().clone() for p in self.parameters]
         for halved in range(HALVINGS):
             length = 0.5**halved
@@ -144,20 +163,21 @@ class LevenbergMarquardt:
             fall = before - float(closure.loss())
             promised = length * gain - 0.5 * length**2 * bent
             if fall >= 0 and fall >= 1e-4 * promised:
-                self._adapt(fall / max(promised, 1e-300), halved)
-                return
+                return halved, fall / max(promised, 1e-300)
         with torch.no_grad():
             for p, s in zip(self.parameters, start, strict=True):
                 p.copy_(s)
-        self._adapt(0.0, HALVINGS)
+        return HALVINGS, 0.0
 
-    def _adapt(self, ratio: float, halved: int) -> None:
-        if halved:
+    def _adapt(self, ratio: float, halved: int, done: int) -> None:
+        """Trust the quadratic more or less, as it deserved."""
+        if halved or ratio < POOR:
             self.damping *= 4.0
+            self.limit = max(min(FIRST, self.iterations), int(self.limit / GROWTH))
         elif ratio > GOOD:
             self.damping /= 3.0
-        elif ratio < POOR:
-            self.damping *= 3.0
+            if done == self.limit:
+                self.limit = min(self.iterations, int(self.limit * GROWTH))
         self.damping = min(max(self.damping, LEAST_DAMPING), MOST_DAMPING)
 
     def zero_grad(self) -> None:
@@ -167,7 +187,12 @@ class LevenbergMarquardt:
 
     def state_dict(self) -> dict[str, Any]:
         """Collect what the next step needs, for `load_state_dict`."""
-        return {"damping": self.damping, "steps": self.steps, "diagonal": self.diagonal}
+        return {
+            "damping": self.damping,
+            "limit": self.limit,
+            "steps": self.steps,
+            "diagonal": self.diagonal,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what the next step needs.
@@ -183,6 +208,7 @@ class LevenbergMarquardt:
         if shapes != mine:
             raise ValueError(f"GaussNewton: the state is of parameters {shapes}, here are {mine}.")
         self.damping = state["damping"]
+        self.limit = state["limit"]
         self.steps = state["steps"]
         self.diagonal = [
             d.to(p.device, copy=True)
@@ -214,7 +240,7 @@ class GaussNewton:
         Marquardt 1963; by conjugate gradients for networks: Martens 2010.
     """
 
-    iterations: Count = 50
+    iterations: Count = 200
     damping: Damping = 1e-1
     progress: ProperFraction = 5e-4
     full_batch = True

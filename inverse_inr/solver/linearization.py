@@ -9,9 +9,9 @@ from torch import Tensor
 
 from inverse_inr.evaluation import Field, Memo
 from inverse_inr.fidelity import at_rows, curvature, decorrelated
-from inverse_inr.hooks import HasResiduals
 from inverse_inr.optimizers import Linearized
 from inverse_inr.protocol import predict
+from inverse_inr.regularizers import HasResiduals
 from inverse_inr.solver.objective import Objective
 from inverse_inr.solver.seeds import seeded
 from inverse_inr.term import Term

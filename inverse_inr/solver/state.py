@@ -100,10 +100,13 @@ class Reconstruction:
                 part.begin(self.problem, self.fit_rows)
         self._before_step = [part.before_step for part in parts if isinstance(part, BeforeStep)]
 
-    def _build(self, optimizer: optimizers.Optimizer, operator_lr: float) -> optimizers.Several:
+    def _build(self, optimizer: optimizers.Optimizer, operator_lr: float) -> optimizers.Stepper:
         instruments = [*self.objective.operators, *self.objective.fidelities]
         nuisance = [module for module in instruments if learns(module)]
-        return optimizer.build(optimizers.parameter_groups(self.prior, nuisance, operator_lr))
+        groups = optimizers.parameter_groups(
+            self.prior, nuisance, operator_lr, split_linear=getattr(optimizer, "projects", False)
+        )
+        return optimizer.build(groups)
 
     def _batches(self, batch: int | None, full_batch: bool) -> list[RowSchedule]:
         terms = self.objective.terms
