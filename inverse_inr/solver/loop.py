@@ -19,6 +19,7 @@ from inverse_inr.solver.interrupt import interruptible
 from inverse_inr.solver.linearization import Step
 from inverse_inr.solver.solution import Ended, Solution
 from inverse_inr.solver.state import Reconstruction
+from inverse_inr.stopping import ComparesTwins
 
 
 class Solver(Reconstruction):
@@ -48,6 +49,8 @@ class Solver(Reconstruction):
             before_step(self.step_number, progress)
         self.optimizer.step(now, progress)
         self.step_number += 1
+        if isinstance(self._twin, Solver):
+            self._twin.step()
         return now.parts.detach()
 
     def run(self, steps: int | None = None) -> Solution:
@@ -128,12 +131,26 @@ class Solver(Reconstruction):
             callback(self, record)
 
     def _value(self) -> float:
+        if self._twin is not None:
+            return self._against_twin(self._twin)
         with torch.no_grad(), evaluating(self.objective):
             return self.stopping.value(
                 self.objective.terms,
                 self.fit_rows,
                 self.watched_rows,
                 self.prior,
+                self.objective.chunk,
+            )
+
+    def _against_twin(self, twin: Reconstruction) -> float:
+        assert isinstance(self.stopping, ComparesTwins)
+        with torch.no_grad(), evaluating(self.objective, twin.objective):
+            return self.stopping.compared(
+                self.objective.terms,
+                twin.objective.terms,
+                self.watched_rows,
+                self.prior,
+                twin.prior,
                 self.objective.chunk,
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +24,7 @@ from inverse_inr.solver.objective import Objective, Regularizer, RowSchedule, le
 from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
 from inverse_inr.solver.solution import Ended, Solution
 from inverse_inr.solver.starting import make_optimizer, make_prior
-from inverse_inr.stopping import HeldOut, Stopping
+from inverse_inr.stopping import ComparesTwins, HeldOut, Never, Stopping
 
 
 class Reconstruction:
@@ -84,8 +85,23 @@ class Reconstruction:
         self.stopping = stopping or suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
         require_field(problem, self.prior)
-        self._call_begin()
         made = make_optimizer(optimizer or suggested.optimizer, lr)
+        self._twin: Reconstruction | None = None
+        if isinstance(self.stopping, ComparesTwins):
+            self._twin = type(self)(
+                replace(problem, terms=self.stopping.perturbed(problem.terms, seed)),
+                copy.deepcopy(self.prior),
+                regularizers=regularizers,
+                steps=steps,
+                batch=batch,
+                points=points,
+                optimizer=made,
+                operator_lr=operator_lr,
+                stopping=Never(every=steps),
+                seed=seed,
+                chunk=chunk,
+            )
+        self._call_begin()
         self.optimizer = self._build(made, operator_lr)
         self.schedules = self._batches(batch or suggested.batch, made.full_batch)
         self.callbacks = list(callbacks)
@@ -178,7 +194,11 @@ class Reconstruction:
         stopped = None
         if ended is not None:
             stopped = (ended.kind, ended.text)
+        twin = {}
+        if self._twin is not None:
+            twin = {"twin": self._twin.state_dict()}
         return {
+            **twin,
             **self._identity(),
             "step": self.step_number,
             "seconds": self.seconds,
@@ -218,6 +238,8 @@ class Reconstruction:
         try:
             self.objective.load_state_dict(state["objective"])
             self.optimizer.load_state_dict(state["optimizer"])
+            if self._twin is not None:
+                self._twin.load_state_dict(state["twin"])
             best = self._placed(state["best"])
             stopped = None
             if state["stopped"] is not None:

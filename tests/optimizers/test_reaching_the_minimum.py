@@ -9,6 +9,7 @@ from inverse_inr.domain import Box, Grid
 from inverse_inr.fidelity import L2
 from inverse_inr.noise import ComplexGaussian, Gaussian
 from inverse_inr.problem import Problem
+from inverse_inr.solver import split
 from inverse_inr.stopping import Never
 from inverse_inr.term import Term
 
@@ -69,3 +70,20 @@ def test_a_grid_ends_within_a_thousandth_of_cgls(make, way):
     )
     expected = baselines.cgls(problem, 200).sample()
     assert distance(solution.sample(), expected) < 1e-3
+
+
+@pytest.mark.parametrize("make", [real_problem, complex_problem])
+def test_the_split_ends_within_a_thousandth_of_cgls(make):
+    problem = make()
+    solution = split(
+        problem,
+        grid_prior(problem),
+        optimizer="variable-projection",
+        steps=1,
+        rounds=60,
+        regularizers=[],
+        stopping=Never(),
+    )
+    expected = baselines.cgls(problem, 200).sample()
+    assert distance(solution.sample(), expected) < 1e-3
+    assert solution.details["primal residual"] < 1e-3
