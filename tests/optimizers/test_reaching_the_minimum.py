@@ -40,7 +40,10 @@ def complex_problem() -> Problem:
     x = blocks(GRID).reshape(-1) * torch.exp(1j * random(GRID.numel, seed=4))
     y = matrix @ x + 0.1 * random(60, seed=1, dtype=torch.complex128)
     return Problem(
-        [Term(dense(matrix, GRID), y, ComplexGaussian(0.1))], box=GRID.box, grid=GRID, is_complex=True
+        [Term(dense(matrix, GRID), y, ComplexGaussian(0.1))],
+        box=GRID.box,
+        grid=GRID,
+        is_complex=True,
     )
 
 
