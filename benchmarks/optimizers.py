@@ -71,7 +71,7 @@ def reached(
 ) -> tuple[float, int]:
     """The training loss after so much processor time, and the number of steps."""
     name, options = PRIORS[prior]
-    task = dict(regularizers=[], stopping=Never(every=10**6), seed=seed)
+    task = {"regularizers": [], "stopping": Never(every=10**6), "seed": seed}
 
     def solver(steps: int) -> ii.Solver:
         head = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed}
