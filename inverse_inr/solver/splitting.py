@@ -89,9 +89,17 @@ def alternate(
     Yields:
         The state after each round.
 
+    Raises:
+        ValueError: x has another shape than the system's images.
+
     Source:
         Boyd et al. 2011, section 3.
     """
+    if x.shape != system.maps[0].zeros().shape:
+        raise ValueError(
+            f"alternate: x has shape {tuple(x.shape)}, the images of the system "
+            f"{tuple(system.maps[0].zeros().shape)}."
+        )
     rho = penalty or FIRST * system.norm() ** 2
     seen = system.adjoint(system.data())
     f = near(x, rho)

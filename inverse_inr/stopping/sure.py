@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -22,9 +22,16 @@ from inverse_inr.evaluation import Field
 from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import ComplexGaussian, Gaussian
 from inverse_inr.protocol import evaluating, predict
-from inverse_inr.ranges import Count, Positive, Seed, checked
+from inverse_inr.ranges import Count, Range, Seed, checked
 from inverse_inr.stopping.rules import Stopping
 from inverse_inr.term import Term
+
+
+Perturbation = Annotated[float, Range(least=1e-6, most=1e3)]
+"""Size of a perturbation, in standard deviations of the noise."""
+
+Probes = Annotated[int, Range(least=1, most=1000)]
+"""Number of perturbed runs."""
 
 
 @runtime_checkable
@@ -85,7 +92,7 @@ class SURE:
 
     every: Count = 50
     patience: Count | None = None
-    epsilon: Positive = 1.0
+    epsilon: Perturbation = 1.0
     limit: Count = 2**16
     label = "SURE"
 
@@ -145,8 +152,8 @@ def sure(
     terms: Sequence[Term],
     estimate: Callable[[Sequence[Term]], Field],
     *,
-    probes: Count = 1,
-    epsilon: Positive = 0.3,
+    probes: Probes = 1,
+    epsilon: Perturbation = 0.3,
     seed: Seed = 0,
 ) -> float:
     """Estimate the risk of any method, to compare weights, priors or numbers of iterations.
@@ -167,11 +174,13 @@ def sure(
         be negative by chance.
 
     Raises:
-        ValueError: A term's fidelity is not Gaussian.
+        ValueError: There are no terms, or the fidelity of one is not Gaussian.
 
     Source:
         Ramani, Blu & Unser 2008.
     """
+    if not terms:
+        raise ValueError("sure: terms is empty; pass problem.terms.")
     for term in terms:
         _require_gaussian("sure", term)
     rows = [term.trusted for term in terms]
