@@ -29,10 +29,11 @@ from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.solver.best import best_field
+from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.images import image_problem
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.objective import Regularizer, learns
-from inverse_inr.solver.solution import Ended, Solution
+from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.starting import make_prior
 from inverse_inr.stopping import HeldOut, Stopping
 

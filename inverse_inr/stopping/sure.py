@@ -26,7 +26,6 @@ from inverse_inr.ranges import Count, Range, Seed, checked
 from inverse_inr.stopping.rules import Stopping
 from inverse_inr.term import Term
 
-
 Perturbation = Annotated[float, Range(least=1e-6, most=1e3)]
 """Size of a perturbation, in standard deviations of the noise."""
 
