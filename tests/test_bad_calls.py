@@ -49,9 +49,9 @@ def test_every_prior_is_in_the_table():
 
 
 def test_every_stopping_rule_and_optimizer_is_in_the_table():
-    rules = {stopping.HeldOut, stopping.Discrepancy, stopping.Never}
+    rules = {stopping.HeldOut, stopping.Discrepancy, stopping.Never, stopping.SURE}
     kinds = {kind.__name__ for kind in (*rules, *optimizers.NAMES.values())}
-    assert kinds <= _named("stopping", "optimizers")
+    assert kinds <= _named("stopping", "optimizers", "solving")
 
 
 def test_every_regularizer_is_in_the_table():

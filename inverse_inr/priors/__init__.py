@@ -20,6 +20,7 @@ from inverse_inr.priors.blocks import acorn
 from inverse_inr.priors.conditioned import cosmo, incode
 from inverse_inr.priors.features import fourier, relu
 from inverse_inr.priors.grids import grid, hash
+from inverse_inr.priors.linear import linear_parameters
 from inverse_inr.priors.mixed import mixed
 from inverse_inr.priors.mixture import gaussian_mixture
 from inverse_inr.priors.multiplicative import bacon, fourier_net, gabor_net
@@ -157,6 +158,7 @@ __all__ = [
     "hosc",
     "incode",
     "laplacian",
+    "linear_parameters",
     "miner",
     "mixed",
     "multi_quadratic",

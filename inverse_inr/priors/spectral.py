@@ -107,6 +107,15 @@ class SpectralBasis(nn.Module):
         if self.image is not None:
             self.smoothness = self.image.smoothness
 
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """List what the coefficients are linear in: the constant, and the lattice or last map."""
+        last: list[nn.Parameter] = []
+        if isinstance(self.image, GridEncoding):
+            last = self.image.linear_parameters()
+        elif self.image is not None:
+            last = self.image.layers.linear_parameters()
+        return [self.constant, *last]
+
     def cosines(self, x: Tensor) -> Tensor:
         """Evaluate the cosines at normalised last coordinates (*s,): (*s, components)."""
         u = 0.5 * (x / self.side + 1)

@@ -15,6 +15,7 @@ from inverse_inr.regularizers.slopes import TotalVariation as TotalVariation
 from inverse_inr.regularizers.slopes import random_patch as random_patch
 from inverse_inr.regularizers.values import L1 as L1
 from inverse_inr.regularizers.values import Smoothness as Smoothness
+from inverse_inr.regularizers.weighted import HasResiduals as HasResiduals
 from inverse_inr.regularizers.weighted import Regularizer as Regularizer
 from inverse_inr.regularizers.weighted import Weighted as Weighted
 from inverse_inr.regularizers.weighted import as_weighted as as_weighted

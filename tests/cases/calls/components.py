@@ -165,12 +165,16 @@ def _optimizers() -> list[Good]:
     o = optimizers
     adam = {"lr": 1e-3, "betas": (0.9, 0.99), "epsilon": 1e-15, "schedule": "cosine"}
     muon = {"lr": 1e-3, "adam_lr": 1e-3, "momentum": 0.9, "schedule": "cosine"}
+    newton = {"iterations": 3, "damping": 0.1, "progress": 1e-3}
+    projection = {"rest": o.LBFGS(), "iterations": 3, "tolerance": 1e-3}
     lbfgs = {"lr": 1.0, "iterations": 2, "history": 3, "schedule": "constant"}
     return [
         Good("Adam", o.Adam, adam),
         Good("Adam.steps", o.Adam, {"lr": 1e-3, "schedule": "cosine"}, steps, names=("Adam",)),
         Good("Muon", o.Muon, muon),
         Good("LBFGS", o.LBFGS, lbfgs),
+        Good("GaussNewton", o.GaussNewton, newton, steps),
+        Good("VariableProjection", o.VariableProjection, projection, steps),
     ]
 
 
