@@ -88,25 +88,25 @@ def test_with_tvs_proximal_map_it_is_the_tv_baseline(method):
     y = matrix @ blocks().reshape(-1) + 0.3 * random(40, seed=1)
     problem = Problem([Term(dense(matrix, grid), y, noise.Gaussian(0.3))], grid.box, grid)
     weight = 8.0
-    exact = baselines.tv(problem, weight, iterations=20_000).sample()
+    exact = baselines.tv(problem, weight, iterations=4000).sample()
     system = system_of(problem)
     rho = 20.0
     w = weight / (rho * 30)
     start = torch.zeros_like(exact)
 
     def denoise(x, s):
-        return proximal_tv(x, s, iterations=1000, tolerance=1e-11)
+        return proximal_tv(x, s, iterations=100, tolerance=1e-7)
 
     if method == "admm":
-        images = admm_iterates(DataStep(system, 60, 1e-12), denoise, rho, [w] * 300, start)
+        images = admm_iterates(DataStep(system, 30, 1e-9), denoise, rho, [w] * 80, start)
     else:
-        images = proximal_iterates(system, denoise, rho, [w] * 300, start)
-    torch.testing.assert_close(last(images, 300), exact, rtol=0, atol=1e-4)
+        images = proximal_iterates(system, denoise, rho, [w] * 80, start)
+    torch.testing.assert_close(last(images, 80), exact, rtol=0, atol=1e-4)
 
 
 def test_tvs_denoiser_minimises_its_own_sum():
     x = blocks() + 0.2 * random(*GRID.shape, 1)
-    z = proximal_tv(x, 0.1, iterations=3000)
+    z = proximal_tv(x, 0.1, iterations=600)
 
     def value(v):
         slope = [
@@ -192,7 +192,7 @@ def test_bad_words_are_refused():
         baselines.plug_and_play(problem, method="newton")  # pyright: ignore
     with pytest.raises(ValueError, match="empty"):
         baselines.plug_and_play(problem, strengths=())
-    with pytest.raises(ValueError, match="There is|Did you mean"):
+    with pytest.raises(ValueError, match="bm3d"):
         baselines.plug_and_play(problem, "bm5d")
     with pytest.raises(ValueError, match="oracle"):
         baselines.plug_and_play(problem, strength="oracle")
