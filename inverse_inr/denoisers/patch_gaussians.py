@@ -12,8 +12,11 @@ from inverse_inr.denoisers.denoiser import CheckedDenoiser
 from inverse_inr.kernels.patches import similar_patches
 from inverse_inr.ranges import Count, checked
 
-GROUPS = 1024
-"""Groups of patches that are treated at a time, which bounds memory."""
+SEARCH = {1: 8, 2: 8}
+"""How far away similar patches are looked for, by the number of axes; else 3 pixels."""
+
+AT_ONCE = 2**22
+"""Values of the patches that are treated at a time, which bounds memory."""
 
 
 @checked
@@ -28,7 +31,7 @@ class PatchGaussians(CheckedDenoiser):
 
     Args:
         patch: Pixels along each axis, an odd number; less where the image is smaller.
-        search: Look this many pixels away along each axis.
+        search: Look this many pixels away along each axis; None for 8, and 3 in volumes.
         neighbours: The number of similar patches in a group.
         stride: Pixels from one group to the next along each axis.
 
@@ -40,7 +43,7 @@ class PatchGaussians(CheckedDenoiser):
     """
 
     patch: Count = 5
-    search: Count = 8
+    search: Count | None = None
     neighbours: Count = 60
     stride: Count = 2
 
@@ -89,8 +92,11 @@ class _Groups:
         """Estimate all patches of groups that are alike in the guide, and average them."""
         o = self.options
         patch = max(self.size)
+        search = o.search
+        if search is None:
+            search = SEARCH.get(len(self.shape), 3)
         near, _ = similar_patches(
-            guide, patch=patch, search=o.search, neighbours=o.neighbours, at=self.centres
+            guide, patch=patch, search=search, neighbours=o.neighbours, at=self.centres
         )
         members = torch.cat([self.chosen[:, None], self._corner_of(near)], 1)
         channels = noisy.shape[-1]
@@ -98,7 +104,8 @@ class _Groups:
         seen = guide.reshape(-1, channels)
         total = torch.zeros_like(flat)
         count = torch.zeros_like(flat[:, :1])
-        for group in members.split(GROUPS):
+        size = members.shape[1] * self.pixels.shape[1] * channels
+        for group in members.split(max(1, AT_ONCE // size)):
             place = self.pixels[group]  # (groups, members, pixels)
             model = seen[place].flatten(2)
             found = _posterior(flat[place].flatten(2), model, sigma, first)
@@ -120,14 +127,24 @@ class _Groups:
 def _posterior(noisy: Tensor, model: Tensor, sigma: float, first: bool) -> Tensor:
     """Means of clean patches (g, k, D) given noisy ones and a group's model, (g, k, D)."""
     mean = model.mean(1, keepdim=True)
-    off = model - mean
-    covariance = off.mT @ off / (off.shape[1] - 1)
-    values, vectors = torch.linalg.eigh(covariance)
+    values, vectors = _principal(model - mean)
     if first:
         values = values - sigma**2
     values = values.clamp(min=0)
     gain = values / (values + sigma**2)
     return mean + ((noisy - mean) @ vectors * gain[:, None]) @ vectors.mT
+
+
+def _principal(off: Tensor) -> tuple[Tensor, Tensor]:
+    """Variances (g, m) and directions (g, D, m) of patches (g, k, D), m the smaller of k and D."""
+    count, size = off.shape[1:]
+    if size <= count:
+        return torch.linalg.eigh(off.mT @ off / (count - 1))
+    values, weights = torch.linalg.eigh(off @ off.mT / (count - 1))
+    least = torch.finfo(values.dtype).eps * values[:, -1:].clamp(min=torch.finfo(values.dtype).tiny)
+    directions = off.mT @ weights / ((count - 1) * values.clamp(min=least))[:, None].sqrt()
+    # directions without variance are no directions: they gain nothing
+    return torch.where(values > 2 * count * least, values, 0.0), directions
 
 
 def _flat(index: Sequence[Tensor], shape: Sequence[int]) -> Tensor:

@@ -63,7 +63,7 @@ def test_image_and_sigma_scale_together(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_global_phase_stays_what_it_is(name):
-    x = torch.polar(textured(), 0.5 * textured().mT) + SIGMA * torch.complex(
+    x = torch.polar(textured(), 0.5 * textured().transpose(0, 1)) + SIGMA * torch.complex(
         noise(32, 32, 1), noise(32, 32, 1, seed=1)
     )
     turn = torch.exp(torch.tensor(2.1j, dtype=x.dtype))
@@ -73,7 +73,7 @@ def test_a_global_phase_stays_what_it_is(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", [(17, 20, 2), (16, 18, 4, 1), (9, 13, 3)])
+@pytest.mark.parametrize("shape", [(17, 20, 2), (6, 7, 4, 1), (9, 13, 3)])
 def test_planes_and_volumes_keep_shape_and_type(name, shape):
     x = noise(*shape, dtype=torch.float32)
     found = made(name)(x, SIGMA)
