@@ -34,7 +34,6 @@ from inverse_inr.problems.spectral.scenes import Reflectances, SpectralScene, sp
 from inverse_inr.problems.spectral.smooth_spectra import (
     smoothest_log_spectra,
     smoothest_spectra,
-    smoothest_tv,
 )
 from inverse_inr.ranges import Count, NoiseLevel, WholeNumber, checked
 from inverse_inr.regularizers import PriorPenalty
@@ -91,16 +90,16 @@ def spectra_of(term: Term, grid: Grid, *, reference: Field | None = None) -> Pro
     classical: dict[str, Callable[[Problem], Solution]] = {
         "smoothest spectra": smoothest_spectra,
         "flattest spectra": partial(smoothest_spectra, order=1),
-        "flattest spectra, TV": smoothest_tv,
         "smoothest log spectra": smoothest_log_spectra,
-        "smoothest log spectra, TV": partial(smoothest_log_spectra, denoised=True),
+        "denoised log spectra": partial(smoothest_log_spectra, denoised=True),
     }
     suggested = Suggestion(
         prior="offset",
         options={
-            "mean": "smoothest log spectra, TV",
+            "mean": "denoised log spectra",
             "head": "exp",
             "rank": RANK,
+            "patch": 3,
             "cells": float(max(grid.shape[:2])),
         },
         # minus the logarithm of the posterior, over the number of measured channels

@@ -16,13 +16,9 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Problem, SampledField, Solution
-from inverse_inr.problems.spectral.fused.instruments import FineImage, fine_image
-from inverse_inr.problems.spectral.fused.subspace import (
-    Subspace,
-    noise_level,
-    total_variation_path,
-)
-from inverse_inr.ranges import Count, Positive, Seed, checked
+from inverse_inr.problems.spectral.fused.instruments import FineImage, fine_image, noise_level
+from inverse_inr.problems.spectral.fused.nl_bayes import nl_bayes
+from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.solver import Ended
 
 WEIGHTS = tuple(10.0**k for k in range(6, -3, -1))
@@ -93,39 +89,6 @@ def smoothest_map(fine: FineImage, weight: float | None, order: int) -> tuple[fl
 
 
 @checked
-def smoothest_tv(problem: Problem, *, iterations: Count = 100, seed: Seed = 0) -> Solution:
-    """Find the flattest spectra of colours whose noise vectorial total variation has removed.
-
-    Args:
-        problem: Its first term is an image of a few channels with Gaussian noise.
-        iterations: Iterations per weight of total variation, which held-out pixels choose.
-        seed: Decides the held-out pixels.
-    """
-    began = time.perf_counter()
-    fine = fine_image(problem)
-    space = _space_of_colours(fine)
-    start = space.coefficients((fine.filled().double() @ smoothest_map(fine, None, 1)[1].T).float())
-    found, weight, rule = total_variation_path(
-        problem, space, start, None, iterations=iterations, seed=seed
-    )
-    spectra = space.cube(found)[..., 0]
-    text = f"weight {weight:.3g} ({rule})"
-    return _solution(problem, spectra, "flattest spectra, TV", began, text, weight)
-
-
-def _space_of_colours(fine: FineImage) -> Subspace:
-    """The flattest spectra of all colours, with coefficients of standard deviation 1."""
-    _, matrix = smoothest_map(fine, None, 1)
-    colours = fine.values[fine.known].double()
-    centre = colours.mean(0)
-    count = len(colours)
-    _, sizes, right = torch.linalg.svd(colours - centre, full_matrices=False)
-    spread = (sizes / count**0.5).clamp(min=1e-6 * float(sizes[0]) / count**0.5 + 1e-30)
-    vectors = spread[:, None] * right @ matrix.T
-    return Subspace((matrix @ centre).to(fine.values), vectors.to(fine.values))
-
-
-@checked
 def smoothest_log_spectra(
     problem: Problem, *, denoised: bool = False, iterations: Count = 25
 ) -> Solution:
@@ -135,7 +98,7 @@ def smoothest_log_spectra(
 
     Args:
         problem: Its first term is an image of a few channels with Gaussian noise.
-        denoised: True to take the colours of `smoothest_tv` instead of the measured ones.
+        denoised: True to remove the colours' noise first, by NL-Bayes.
         iterations: The most Gauss-Newton steps.
 
     Source:
@@ -147,8 +110,8 @@ def smoothest_log_spectra(
     colours = fine.filled().double()
     name = "smoothest log spectra"
     if denoised:
-        name = "smoothest log spectra, TV"
-        colours = smoothest_tv(problem).sample()[..., 0].double() @ fine.response.double().T
+        name = "denoised log spectra"
+        colours = nl_bayes(fine.filled(), noise_level(fine.term)).double()
     wavelengths = problem.grid.axes(torch.float64)[-1]
     spectra = flattest_logarithms(
         colours.flatten(0, 1),

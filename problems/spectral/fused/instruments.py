@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inverse_inr import OnGrid, Problem, Term
+from inverse_inr.noise import Gaussian
 from inverse_inr.ranges import checked
 from inverse_inr.term import describe
 
@@ -119,6 +120,23 @@ def coarse_cube(problem: Problem) -> CoarseCube:
     known[term.trusted] = True
     values = operator.unflatten(torch.where(known, term.y, 0))
     return CoarseCube(values, operator.unflatten(known), operator, term)
+
+
+def noise_level(term: Term) -> float:
+    """The standard deviation of a term's noise, of its median measurement.
+
+    Args:
+        term: A term with Gaussian noise.
+
+    Raises:
+        TypeError: If the noise is another.
+    """
+    if not isinstance(term.fidelity, Gaussian):
+        raise TypeError(
+            f"Fusion and spectra from colours need noise.Gaussian, not "
+            f"{type(term.fidelity).__name__}."
+        )
+    return float(torch.as_tensor(term.fidelity.sigma).double().median())
 
 
 def filled(values: Tensor, known: Tensor) -> Tensor:

@@ -31,7 +31,11 @@ from inverse_inr import (
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral.from_colours import camera, measured, scene_and_grid
 from inverse_inr.problems.spectral.fused.instruments import coarse_cube, filled, fine_image
-from inverse_inr.problems.spectral.fused.regression import affine_regression, gsa
+from inverse_inr.problems.spectral.fused.regression import (
+    affine_regression,
+    denoised_regression,
+    gsa,
+)
 from inverse_inr.problems.spectral.fused.subspace import MOST, subspace_tv
 from inverse_inr.problems.spectral.scenes import Reflectances
 from inverse_inr.ranges import Count, NoiseLevel, NonNegative, WholeNumber, checked
@@ -107,12 +111,14 @@ def _suggestion(grid: Grid, channels: int) -> Suggestion:
         "affine regression": affine_regression,
         "GSA": gsa,
         "subspace TV": subspace_tv,
+        "denoised regression": denoised_regression,
     }
     return Suggestion(
         prior="offset",
         options={
-            "mean": "subspace TV",
+            "mean": "denoised regression",
             "rank": channels + MOST,
+            "patch": 3,
             "cells": float(max(grid.shape[:2])),
         },
         # minus the logarithm of the posterior, over the number of measured channels: D is a mean

@@ -20,13 +20,16 @@ from torch import Tensor
 from inverse_inr import Problem, SampledField, Solution
 from inverse_inr.derivatives import gradient_adjoint, grid_gradient
 from inverse_inr.least_squares import LeastSquares
-from inverse_inr.noise import Gaussian
-from inverse_inr.problems.spectral.fused.instruments import coarse_cube, filled, fine_image
+from inverse_inr.problems.spectral.fused.instruments import (
+    coarse_cube,
+    filled,
+    fine_image,
+    noise_level,
+)
 from inverse_inr.problems.spectral.fused.regression import regressed
 from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import HeldOut, hold_out, least
-from inverse_inr.term import Term
 
 WEIGHTS = (16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
 """Weights that are tried, from the largest: nats per standard deviation of a jump in a pixel."""
@@ -79,23 +82,6 @@ def coarse_subspace(problem: Problem) -> Subspace:
     kept = min(max(channels, above), channels + MOST, len(sizes))
     spread = (sizes[:kept] / count**0.5).clamp(min=1e-12 * float(sizes[0]) + 1e-30)
     return Subspace(centre.to(coarse.values), (spread[:, None] * right[:kept]).to(coarse.values))
-
-
-def noise_level(term: Term) -> float:
-    """The standard deviation of a term's noise, of its median measurement.
-
-    Args:
-        term: A term with Gaussian noise.
-
-    Raises:
-        TypeError: If the noise is another.
-    """
-    if not isinstance(term.fidelity, Gaussian):
-        raise TypeError(
-            f"Fusion and spectra from colours need noise.Gaussian, not "
-            f"{type(term.fidelity).__name__}."
-        )
-    return float(torch.as_tensor(term.fidelity.sigma).double().median())
 
 
 @checked
