@@ -43,7 +43,7 @@ CAMERA = ((600.0, 45.0), (540.0, 45.0), (465.0, 35.0))
 """Peak and standard deviation (nm) of a made-up camera's red, green and blue: Gaussians."""
 RANK = 5
 """Vectors of logarithms of spectra: three colours move along curved sheets of them."""
-STEPS = 60
+STEPS = 120
 """Steps of a fit: it begins near its end."""
 LR = 2e-2
 """Learning rate, of coefficients whose standard deviation is 1."""

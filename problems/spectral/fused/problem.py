@@ -134,7 +134,7 @@ def _suggestion(grid: Grid, channels: int) -> Suggestion:
     )
 
 
-STEPS = 60
+STEPS = 120
 """Steps of a fit: it begins near its end."""
 LR = 2e-2
 """Learning rate, of coefficients whose standard deviation is 1."""
