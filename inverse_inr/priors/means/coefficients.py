@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +27,14 @@ NEGLIGIBLE = 1e-4
 """Singular values below this part of the largest make no vector of their own."""
 
 
-class Correction(GridEncoding):
-    """The lattice of the correction: its table is what is learnt, and starts at zero."""
+class Known(GridEncoding):
+    """A lattice whose table is no parameter, because it is not learnt."""
 
-    roles: ClassVar[dict[str, str]] = {"table": "table"}
+    def __init__(self, box: Box, cells: list[float], features: int, **options: Any) -> None:
+        super().__init__(box, cells, features, **options)
+        known = self.table.detach()
+        del self.table
+        self.register_buffer("table", known)
 
 
 class OffsetCoefficients(nn.Module):
@@ -61,14 +65,16 @@ class OffsetCoefficients(nn.Module):
         self.rank = rank
         self.patch = patch
         self.floor = floor
-        self.reach = max(sides[:-1])
+        # a box of one axis has one place of space
+        self.alone = box.ndim == 1
+        sides = sides[:-1] or [1.0]
+        self.reach = max(sides)
         self.smoothness = 0
         # coefficients are few beside the values: an image is cut into slabs late
         self.lattice_chunk = 2**23
-        space = Box(tuple(-n for n in sides[:-1]), tuple(sides[:-1]))
-        self.mean = GridEncoding(space, [cells], rank, table=2**31 - 1, centered=True)
-        self.mean.table.requires_grad_(False)
-        self.correction = Correction(space, [cells], rank, table=2**31 - 1, centered=True)
+        space = Box(tuple(-n for n in sides), tuple(sides))
+        self.mean = Known(space, [cells], rank, table=2**31 - 1, centered=True)
+        self.correction = GridEncoding(space, [cells], rank, table=2**31 - 1, centered=True)
         u = (torch.arange(PLACES) + 0.5) / PLACES
         waves = torch.cos(math.pi * torch.arange(rank)[:, None] * u)
         self.places = nn.Buffer(self.side * (2 * u - 1))
@@ -82,6 +88,8 @@ class OffsetCoefficients(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate at normalised coordinates (*s, d): (*s, outputs)."""
         space = x[..., :-1] / self.reach
+        if self.alone:
+            space = torch.zeros_like(x)
         coefficients = self.mean(space) + self.correction(space)
         lower, upper, weight = self._between(x[..., -1])
         both = [
@@ -92,8 +100,10 @@ class OffsetCoefficients(nn.Module):
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
         """Evaluate on the lattice of d normalised axes: (*shape, outputs)."""
-        space = [a / self.reach for a in axes[:-1]]
+        space = [a / self.reach for a in axes[:-1]] or [torch.zeros_like(axes[-1][:1])]
         coefficients = self.mean.on_axes(space) + self.correction.on_axes(space)
+        if self.alone:
+            coefficients = coefficients[0]
         lower, upper, weight = self._between(axes[-1])
         weight = weight[:, None]
         centre = torch.lerp(self.centre[lower], self.centre[upper], weight)
@@ -132,8 +142,10 @@ class OffsetCoefficients(nn.Module):
         self.places = places.to(self.places)
         self.centre = centre.reshape(shape[1:]).to(self.centre)
         self.vectors = (spread[:, None] * right[:kept]).reshape(shape).to(self.vectors)
-        image = coefficients.reshape(*values.shape[:-2], kept).to(self.centre)
-        space = Grid(Box(grid.box.lower[:-1], grid.box.upper[:-1]), grid.shape[:-1])
+        space = Grid(Box((-1.0,), (1.0,)), (1,))
+        if not self.alone:
+            space = Grid(Box(grid.box.lower[:-1], grid.box.upper[:-1]), grid.shape[:-1])
+        image = coefficients.reshape(*space.shape, kept).to(self.centre)
         at_nodes = SampledField(image, space)(self._nodes(space.box))
         self._size(kept)
         self.mean.table.copy_(at_nodes.reshape(-1, kept))
@@ -155,7 +167,7 @@ class OffsetCoefficients(nn.Module):
     def _size(self, rank: int) -> None:
         """Make room for as many vectors, with a correction of zero."""
         table = self.mean.table.new_zeros(len(self.mean.table), rank)
-        self.mean.table = nn.Parameter(table.clone(), requires_grad=False)
+        self.mean.table = table.clone()
         self.correction.table = nn.Parameter(table.clone())
         self.guide = table.clone()
         self.mean.size = self.correction.size = rank

@@ -138,10 +138,8 @@ def offset(
         The prior, untrained.
 
     Raises:
-        ValueError: If the box has one axis only, or the patch is even.
+        ValueError: If the patch is even.
     """
-    if box.ndim < 2:
-        raise ValueError("offset: a box of one axis has no space beside its last axis.")
     if patch % 2 == 0:
         raise ValueError(f"offset: patch={patch} must be an odd number of pixels.")
     bandwidth, b = band(box, bandwidth)
