@@ -132,15 +132,15 @@ def cases() -> list[Case]:
             lambda seed: from_painted("ihc.png", 1, seed, bands=31, factor=8, noise=0.01),
         ),
         case(
-            "motorcycle, random materials, 60 bands, 16x, 2 %",
+            "motorcycle, random materials, 60 bands, 16x, 1.5 %",
             lambda seed: from_painted(
-                "motorcycle_left.png", 2, seed, bands=60, factor=16, noise=0.02
+                "motorcycle_left.png", 12, seed, bands=60, factor=16, noise=0.015
             ),
         ),
         case(
-            "galaxies, random materials, 28 bands, 4x, 3 %",
+            "galaxies, random materials, 28 bands, 4x, 2.5 %",
             lambda seed: from_painted(
-                "hubble_deep_field.jpg", 3, seed, bands=28, factor=4, noise=0.03
+                "hubble_deep_field.jpg", 13, seed, bands=28, factor=4, noise=0.025
             ),
         ),
         case(

@@ -41,9 +41,7 @@ from inverse_inr.stopping import Never
 
 CAMERA = ((600.0, 45.0), (540.0, 45.0), (465.0, 35.0))
 """Peak and standard deviation (nm) of a made-up camera's red, green and blue: Gaussians."""
-RANK = 5
-"""Vectors of logarithms of spectra: three colours move along curved sheets of them."""
-STEPS = 120
+STEPS = 80
 """Steps of a fit: it begins near its end."""
 LR = 2e-2
 """Learning rate, of coefficients whose standard deviation is 1."""
@@ -98,7 +96,7 @@ def spectra_of(term: Term, grid: Grid, *, reference: Field | None = None) -> Pro
         options={
             "mean": "denoised log spectra",
             "head": "exp",
-            "rank": RANK,
+            "rank": term.y.shape[-1],
             "patch": 3,
             "cells": float(max(grid.shape[:2])),
         },

@@ -170,6 +170,46 @@ def flattest_logarithms(
     return (z + level).exp()
 
 
+@checked
+def spectra_like(problem: Problem, examples: Tensor) -> Solution:
+    """Find the likeliest spectra of the measured colours under a Gaussian model of examples.
+
+    The model's mean is zero and its covariance the examples' mean square, so that brightness is
+    free: Wiener estimation.
+
+    Args:
+        problem: Its first term is an image of a few channels with Gaussian noise.
+        examples: (n, L) spectra of materials that the scene is like, at the grid's bands, in the
+            unit of the field.
+
+    Raises:
+        ValueError: If the examples have another number of bands, or are not finite.
+
+    Source:
+        Haneishi et al. 2000, Wiener estimation of spectral reflectances.
+    """
+    began = time.perf_counter()
+    fine = fine_image(problem)
+    bands = problem.grid.shape[-1]
+    if examples.ndim != 2 or examples.shape[1] != bands or not bool(examples.isfinite().all()):
+        raise ValueError(
+            f"spectra_like: examples of shape {tuple(examples.shape)} must be finite, "
+            f"(n, {bands}): one value for each band of the grid."
+        )
+    known, response = examples.double(), fine.response.double()
+    covariance = known.T @ known / len(known)
+    # as bright as the scene is, whatever the examples' light was
+    colours = fine.values[fine.known].double()
+    own = (response @ covariance @ response.T).trace()
+    covariance = covariance * (colours.square().sum(1).mean() / own.clamp(min=1e-30))
+    noise = noise_level(fine.term) ** 2 * torch.eye(len(response), dtype=torch.float64)
+    gain = torch.linalg.solve(response @ covariance @ response.T + noise, response @ covariance)
+    text = f"from {len(known)} examples"
+    return _solution(
+        problem, fine.filled().double() @ gain, "spectra like examples", began, text, 1
+    )
+
+
 def _solution(
     problem: Problem, spectra: Tensor, name: str, began: float, text: str, weight: float
 ) -> Solution:

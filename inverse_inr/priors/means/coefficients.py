@@ -2,7 +2,8 @@
 
     c(x) + Σ_k (m_k(x) + a_k(x)) v_k,     c and v_k: functions of the last axis
 
-m and a are lattices of the same nodes, linear between them; c and v_k are linear between places of
+The mean has as many vectors as it needs; the correction is made of the first few. m and a are
+lattices of the same nodes, linear between them; c and v_k are linear between places of
 the last axis, and constant beyond the outermost.
 """
 
@@ -44,7 +45,7 @@ class OffsetCoefficients(nn.Module):
         box: The box of the field; space is all axes but the last.
         outputs: Numbers per point.
         cells: Cells of the lattice along the longest side of space.
-        rank: The most vectors.
+        rank: The most vectors that the correction is made of.
         patch: Pixels along each axis of the patches that `penalty` compares.
         floor: Standard deviation that patches of the guide do not show, beside coefficients of
             standard deviation 1.
@@ -90,7 +91,7 @@ class OffsetCoefficients(nn.Module):
         space = x[..., :-1] / self.reach
         if self.alone:
             space = torch.zeros_like(x)
-        coefficients = self.mean(space) + self.correction(space)
+        coefficients = self._joined(self.mean(space), self.correction(space))
         lower, upper, weight = self._between(x[..., -1])
         both = [
             self.centre[k] + torch.einsum("...k,k...c->...c", coefficients, self.vectors[:, k])
@@ -101,7 +102,7 @@ class OffsetCoefficients(nn.Module):
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
         """Evaluate on the lattice of d normalised axes: (*shape, outputs)."""
         space = [a / self.reach for a in axes[:-1]] or [torch.zeros_like(axes[-1][:1])]
-        coefficients = self.mean.on_axes(space) + self.correction.on_axes(space)
+        coefficients = self._joined(self.mean.on_axes(space), self.correction.on_axes(space))
         if self.alone:
             coefficients = coefficients[0]
         lower, upper, weight = self._between(axes[-1])
@@ -109,6 +110,11 @@ class OffsetCoefficients(nn.Module):
         centre = torch.lerp(self.centre[lower], self.centre[upper], weight)
         vectors = torch.lerp(self.vectors[:, lower], self.vectors[:, upper], weight)
         return centre + torch.tensordot(coefficients, vectors, 1)
+
+    def _joined(self, mean: Tensor, correction: Tensor) -> Tensor:
+        """Coefficients of all vectors, of which the correction has the first few."""
+        more = mean.shape[-1] - correction.shape[-1]
+        return mean + nn.functional.pad(correction, (0, more))
 
     def _between(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The places on either side of normalised last coordinates, and the fraction between."""
@@ -134,7 +140,7 @@ class OffsetCoefficients(nn.Module):
         rows = values.flatten(-2).flatten(0, -2).double()
         centre = rows.mean(0)
         left, sizes, right = torch.linalg.svd(rows - centre, full_matrices=False)
-        kept = max(1, int((sizes[: self.rank] > NEGLIGIBLE * sizes[0]).sum()))
+        kept = max(1, int((sizes > NEGLIGIBLE * sizes[0]).sum()))
         spread = sizes[:kept] / len(rows) ** 0.5
         spread = spread.clamp(min=float(torch.finfo(torch.float32).tiny))
         coefficients = left[:, :kept] * len(rows) ** 0.5
@@ -147,9 +153,9 @@ class OffsetCoefficients(nn.Module):
             space = Grid(Box(grid.box.lower[:-1], grid.box.upper[:-1]), grid.shape[:-1])
         image = coefficients.reshape(*space.shape, kept).to(self.centre)
         at_nodes = SampledField(image, space)(self._nodes(space.box))
-        self._size(kept)
+        self._size(kept, min(kept, self.rank))
         self.mean.table.copy_(at_nodes.reshape(-1, kept))
-        self.guide.copy_(self.mean.table)
+        self.guide.copy_(self.mean.table[:, : self.correction.size])
 
     def _nodes(self, space: Box) -> Tensor:
         """Physical coordinates of the lattice's nodes, (*nodes, d - 1), on a box of space."""
@@ -164,13 +170,13 @@ class OffsetCoefficients(nn.Module):
         """Nodes of the lattice along each axis of space."""
         return [int(n) + 1 for n in self.mean.top[0].tolist()]
 
-    def _size(self, rank: int) -> None:
-        """Make room for as many vectors, with a correction of zero."""
-        table = self.mean.table.new_zeros(len(self.mean.table), rank)
-        self.mean.table = table.clone()
-        self.correction.table = nn.Parameter(table.clone())
-        self.guide = table.clone()
-        self.mean.size = self.correction.size = rank
+    def _size(self, kept: int, rank: int) -> None:
+        """Make room for vectors, with a correction of zero of the first `rank`."""
+        table = self.mean.table.new_zeros(len(self.mean.table), kept)
+        self.mean.table = table
+        self.correction.table = nn.Parameter(table[:, :rank].clone())
+        self.guide = table[:, :rank].clone()
+        self.mean.size, self.correction.size = kept, rank
 
     def adopt(self, shapes: dict[str, torch.Size]) -> None:
         """Make room for a saved state.
@@ -182,7 +188,8 @@ class OffsetCoefficients(nn.Module):
         vectors = shapes.get("vectors", self.vectors.shape)
         if len(vectors) != 3 or len(places) != 1 or vectors[1:] != (*places, self.outputs):
             return  # of another architecture, which loading says
-        self._size(vectors[0])
+        guide = shapes.get("guide", self.guide.shape)
+        self._size(vectors[0], guide[-1])
         self.places = self.places.new_zeros(places)
         self.centre = self.centre.new_zeros(vectors[1:])
         self.vectors = self.vectors.new_zeros(vectors)
@@ -192,14 +199,18 @@ class OffsetCoefficients(nn.Module):
     def look_again(self) -> None:
         """Let the coefficients as they are be the guide of the penalty."""
         with torch.no_grad():
-            self.guide.copy_(self.mean.table + self.correction.table)
+            self.guide.copy_(self._guided())
+
+    def _guided(self) -> Tensor:
+        """The coefficients that the correction changes, (nodes, rank)."""
+        return self.mean.table[:, : self.correction.size] + self.correction.table
 
     def penalty(self) -> Tensor:
         """Minus the logarithm of the likelihood of the coefficients, per node, without constants.
 
         The model is `LocalGaussians` of the guide.
         """
-        values = (self.mean.table + self.correction.table).reshape(*self.nodes, -1)
+        values = self._guided().reshape(*self.nodes, -1)
         grid = Grid(Box((0.0,) * len(self.nodes), tuple(map(float, self.nodes))), tuple(self.nodes))
         if self._gaussians is None or not torch.equal(self._gaussians[0], self.guide):
             guide = SampledField(self.guide.reshape(values.shape).clone(), grid)

@@ -109,7 +109,7 @@ def offset(
     cells: Positive | None = None,
     patch: Count = 5,
     floor: Moderate = 0.02,
-    rounds: WholeNumber = 2,
+    rounds: WholeNumber = 1,
     head: Literal["linear", "exp"] = "linear",
     seed: Seed = 0,
 ) -> Prior:

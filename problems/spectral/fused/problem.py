@@ -36,7 +36,7 @@ from inverse_inr.problems.spectral.fused.regression import (
     denoised_regression,
     gsa,
 )
-from inverse_inr.problems.spectral.fused.subspace import MOST, subspace_tv
+from inverse_inr.problems.spectral.fused.subspace import subspace_tv
 from inverse_inr.problems.spectral.scenes import Reflectances
 from inverse_inr.ranges import Count, NoiseLevel, NonNegative, WholeNumber, checked
 from inverse_inr.regularizers import PriorPenalty
@@ -117,7 +117,7 @@ def _suggestion(grid: Grid, channels: int) -> Suggestion:
         prior="offset",
         options={
             "mean": "denoised regression",
-            "rank": channels + MOST,
+            "rank": channels,
             "patch": 3,
             "cells": float(max(grid.shape[:2])),
         },
@@ -134,7 +134,7 @@ def _suggestion(grid: Grid, channels: int) -> Suggestion:
     )
 
 
-STEPS = 120
+STEPS = 80
 """Steps of a fit: it begins near its end."""
 LR = 2e-2
 """Learning rate, of coefficients whose standard deviation is 1."""

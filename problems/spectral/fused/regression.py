@@ -84,7 +84,7 @@ def denoised_regression(problem: Problem) -> Solution:
     """
     began = time.perf_counter()
     fine, coarse = fine_image(problem), coarse_cube(problem)
-    weights = affine_weights(fine, coarse)
+    weights = affine_weights(fine, coarse, few=True)
     quiet = nl_bayes(fine.filled(), noise_level(fine.term))
     cube = torch.einsum("xyn,nl->xyl", quiet, weights[:-1]) + weights[-1]
     left = (coarse.values - coarse.operator.map(cube)) * coarse.known
@@ -131,12 +131,14 @@ def regressed(fine: FineImage, coarse: CoarseCube) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def affine_weights(fine: FineImage, coarse: CoarseCube) -> Tensor:
+def affine_weights(fine: FineImage, coarse: CoarseCube, few: bool = False) -> Tensor:
     """The map from channels to bands that explains the coarse cube best.
 
     Args:
         fine: The fine image, of n channels.
         coarse: The coarse cube, of L bands.
+        few: Whether to remove from the map what may be the coarse cube's noise, by reduced rank:
+            it matters where coarse pixels are few.
 
     Returns:
         (n + 1, L); its last row is what a dark pixel has.
@@ -156,8 +158,14 @@ def affine_weights(fine: FineImage, coarse: CoarseCube) -> Tensor:
     w = trust.flatten(0, 1).T[..., None]
     normal = x.mT @ (w * x)
     normal = normal + RIDGE * torch.diag_embed(normal.diagonal(dim1=-2, dim2=-1) + RIDGE)
-    weights = torch.linalg.lstsq(normal, x.mT @ (w * z)).solution[..., 0]
-    return weights.T.to(fine.values)
+    weights = torch.linalg.lstsq(normal, x.mT @ (w * z)).solution[..., 0].T
+    if few:
+        # in these units the noise of all entries is white
+        sizes, turn = torch.linalg.eigh(normal.mean(0))
+        root = sizes.clamp(min=RIDGE * float(sizes[-1])).sqrt()
+        quiet = above_noise(root[:, None] * (turn.T @ weights), noise_level(coarse.term))
+        weights = turn @ (quiet / root[:, None])
+    return weights.to(fine.values)
 
 
 def _solution(problem: Problem, cube: Tensor, name: str, began: float) -> Solution:
