@@ -173,7 +173,7 @@ class OffsetCoefficients(nn.Module):
     def _size(self, kept: int, rank: int) -> None:
         """Make room for vectors, with a correction of zero of the first `rank`."""
         table = self.mean.table.new_zeros(len(self.mean.table), kept)
-        self.mean.table = table
+        self.mean.register_buffer("table", table)
         self.correction.table = nn.Parameter(table[:, :rank].clone())
         self.guide = table[:, :rank].clone()
         self.mean.size, self.correction.size = kept, rank
