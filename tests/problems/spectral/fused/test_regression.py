@@ -66,7 +66,7 @@ def test_few_coarse_pixels_need_a_map_of_low_rank():
     errors = [
         (clear @ affine_weights(fine, coarse, few) - cube).square().mean() for few in (True, False)
     ]
-    assert errors[0] < 0.8 * errors[1]
+    assert errors[0] < 0.95 * errors[1]
 
 
 def test_unknown_pixels_become_means_of_their_neighbours():
