@@ -30,6 +30,7 @@ from inverse_inr import (
 from inverse_inr.operators import SpectralResponse
 from inverse_inr.problems.spectral.data import photograph
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
+from inverse_inr.problems.spectral.fused.candidates import mean_and_fit
 from inverse_inr.problems.spectral.scenes import Reflectances, SpectralScene, spectral_scene
 from inverse_inr.problems.spectral.smooth_spectra import (
     smoothest_log_spectra,
@@ -107,6 +108,7 @@ def spectra_of(term: Term, grid: Grid, *, reference: Field | None = None) -> Pro
         # no pixels are held out: each has details of its own, which no other pixel tells
         stopping=Never(every=10),
         baselines=classical,
+        candidates=mean_and_fit,
         figure=spectral_figure,
         write=write_cube,
     )

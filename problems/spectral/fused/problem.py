@@ -26,10 +26,10 @@ from inverse_inr import (
     Solution,
     Suggestion,
     Term,
-    baselines,
 )
 from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral.from_colours import camera, measured, scene_and_grid
+from inverse_inr.problems.spectral.fused.candidates import mean_and_fit
 from inverse_inr.problems.spectral.fused.instruments import coarse_cube, filled, fine_image
 from inverse_inr.problems.spectral.fused.regression import (
     affine_regression,
@@ -107,7 +107,6 @@ def fused(fine: Term, coarse: Term, grid: Grid, *, reference: Field | None = Non
 def _suggestion(grid: Grid, channels: int) -> Suggestion:
     classical: dict[str, Callable[[Problem], Solution]] = {
         "interpolated": interpolated,
-        "CGLS": baselines.cgls,
         "affine regression": affine_regression,
         "GSA": gsa,
         "subspace TV": subspace_tv,
@@ -129,6 +128,7 @@ def _suggestion(grid: Grid, channels: int) -> Suggestion:
         # no pixels are held out: each has details of its own, which no other pixel tells
         stopping=Never(every=10),
         baselines=classical,
+        candidates=mean_and_fit,
         figure=spectral_figure,
         write=write_cube,
     )
