@@ -1,6 +1,7 @@
 """Spectra from three colours, alone and fused with a coarse cube: the table of fusion papers.
 
     python benchmarks/spectral_sr.py [--inputs fresh | chosen] [--problems fusion rgb] [--seeds 1]
+                                     [--alone] [--only WORDS]
 
 Inputs are those of `fresh_cases/fusion.py` and `rgb.py`, on which nothing was chosen, or the three
 scenes on which settings were chosen ("chosen"). Printed are, for `solve` without knobs and for the
@@ -72,12 +73,18 @@ def main() -> None:
     parser.add_argument("--inputs", choices=("fresh", "chosen"), default="fresh")
     parser.add_argument("--problems", nargs="*", default=["fusion", "rgb"])
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", default="", help="inputs with these words in their name")
+    parser.add_argument(
+        "--alone", action="store_true", help="the suggested fit, without a decision by `solve`"
+    )
     words = parser.parse_args()
     torch.set_num_threads(1)
     for kind in words.problems:
         means: dict[str, list[list[float]]] = {}
         for name, make in inputs(kind, words.inputs):
-            print(f"{kind}: {name}")
+            if words.only not in name:
+                continue
+            print(f"{kind}: {name}", flush=True)
             found: dict[str, list[list[float]]] = {}
             for seed in range(words.seeds):
                 problem = make(seed)
@@ -85,6 +92,9 @@ def main() -> None:
                     k: m for k, m in problem.suggested.baselines.items() if k not in LEFT_OUT
                 }
                 methods["solve(problem)"] = partial(ii.solve, callbacks=[])
+                if words.alone:
+                    del methods["solve(problem)"]
+                    methods["offset"] = lambda problem: ii.Solver(problem).run()
                 for method, answer in methods.items():
                     began = time.process_time()
                     solution = answer(problem)
