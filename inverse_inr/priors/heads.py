@@ -55,6 +55,7 @@ HEADS: dict[str, Head] = {
     "softplus": Head(nn.functional.softplus),
     "sparse": Head(lambda v: nn.functional.softplus(3 * v - 3)),
     "sigmoid": Head(torch.sigmoid),
+    "exp": Head(torch.exp),
     "complex": Head(_pair, 2, is_complex=True, is_linear=True),
     "amplitude_phase": Head(_phasor, 2, is_complex=True),
     "free_phase": Head(_free_phase, 3, is_complex=True),
