@@ -22,7 +22,7 @@ from inverse_inr.operators import CASSI
 from inverse_inr.operators.spectral.dispersion import steps
 from inverse_inr.problems.spectral.cassi import band_centres
 from inverse_inr.problems.spectral.instrument import Detector
-from inverse_inr.problems.spectral.measured import Route, measured
+from inverse_inr.problems.spectral.measured import Modelling, measured
 from inverse_inr.problems.spectral.snapshot import Snapshot
 from inverse_inr.problems.spectral.textures import Ground, textured_scene
 from inverse_inr.ranges import Count, Finite, Fraction, NonNegative, WholeNumber, checked
@@ -66,7 +66,7 @@ def cassi_uncalibrated(
     mask: str | None = None,
     camera: TrueCamera = TrueCamera(),
     detector: Detector = Detector(full_well=4000.0),
-    route: Route = Route(),
+    modelling: Modelling = Modelling(),
     scene: WholeNumber = 0,
     seed: WholeNumber = 0,
 ) -> Problem:
@@ -79,7 +79,7 @@ def cassi_uncalibrated(
         mask: A MATLAB file with a calibrated `mask`; None for a generated one.
         camera: What the files do not say.
         detector: The noise.
-        route: How the problem is made from the snapshot, as in `cassi_real`.
+        modelling: How the problem is made from the snapshot, as in `cassi_real`.
         scene: Seed of the scene.
         seed: Of a generated mask and of the noise.
 
@@ -105,7 +105,7 @@ def cassi_uncalibrated(
         return SampledField(truth[..., None] / (top * unit), true.bands)
 
     notes: dict[str, Any] = {"true camera": true, "true background": camera.background}
-    return measured(seen, route, notes=notes, reference=reference)
+    return measured(seen, modelling, notes=notes, reference=reference)
 
 
 def _masks(
