@@ -107,7 +107,7 @@ def registered(
     assert isinstance(learnt, WithBackground)
     assert isinstance(learnt.camera, RigidMask)
     if background is None:
-        dark = max(0.0, float(learnt.background) * unit)
+        dark = max(0.0, float(learnt.background.detach()) * unit)
     return learnt.camera.kept(seen.camera, dark)
 
 
@@ -160,9 +160,10 @@ class RigidMask(CASSI):
             j = j - self.shift
             angle = self.turned / half[0]
         scale = 1 + self.grown / half[1 - self.axis]
-        i, j = (i * angle.cos() + j * angle.sin()) / scale, (
-            j * angle.cos() - i * angle.sin()
-        ) / scale
+        i, j = (
+            (i * angle.cos() + j * angle.sin()) / scale,
+            (j * angle.cos() - i * angle.sin()) / scale,
+        )
         where = torch.stack([j / half[1], i / half[0]], -1)
         placed = nn.functional.grid_sample(
             mask[None, None], where[None], "bicubic", "border", align_corners=False

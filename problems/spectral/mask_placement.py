@@ -114,7 +114,10 @@ def bright_windows(y: Tensor, trusted: Tensor) -> list[tuple[int, int]]:
     if y.shape[0] < h or y.shape[1] < w:
         return []
     means, share = (
-        torch.stack([y.double(), trusted.double()]).unfold(1, h, h // 2).unfold(2, w, w // 2).mean((-1, -2))
+        torch.stack([y.double(), trusted.double()])
+        .unfold(1, h, h // 2)
+        .unfold(2, w, w // 2)
+        .mean((-1, -2))
     )
     found = ((means > 0.1 * means.max().clamp(min=0)) & (share > 0.5)).nonzero().tolist()
     return [(i * (h // 2), j * (w // 2)) for i, j in found]

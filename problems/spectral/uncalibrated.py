@@ -87,7 +87,9 @@ def cassi_uncalibrated(
         The problem as `cassi_real` would make it, with its truth as `reference` and the camera that
         measured as `notes["true camera"]`.
     """
-    memory.require(f"cassi_uncalibrated: size={size}, bands={bands}", size**2 * (800.0 + 16 * bands))
+    memory.require(
+        f"cassi_uncalibrated: size={size}, bands={bands}", size**2 * (800.0 + 16 * bands)
+    )
     wavelengths = band_centres(bands)
     box = Box((0.0, 0.0, 450.0), (float(size), float(size), 650.0), ("px", "px", "nm"))
     filed, moved = _masks(mask, size, camera, seed)
@@ -108,9 +110,7 @@ def cassi_uncalibrated(
     return measured(seen, modelling, notes=notes, reference=reference)
 
 
-def _masks(
-    file: str | None, size: int, camera: TrueCamera, seed: int
-) -> tuple[Tensor, Tensor]:
+def _masks(file: str | None, size: int, camera: TrueCamera, seed: int) -> tuple[Tensor, Tensor]:
     """The mask (size, size) as it was filed, and where it lies."""
     still = TrueCamera((0.0, 0.0), 0.0, 0.0)
     if file is None:
@@ -135,8 +135,9 @@ def _masks(
 def _averaged(table: Tensor, size: int, camera: TrueCamera) -> Tensor:
     """A mask of square cells, averaged over pixels."""
     fine = (torch.arange(size * FINE, dtype=torch.float64) + 0.5) / FINE - 0.5
-    i, j = (((p / PITCH).floor().long() + 8).clamp(0, len(table) - 1)
-            for p in _back(camera, size, fine))
+    i, j = (
+        ((p / PITCH).floor().long() + 8).clamp(0, len(table) - 1) for p in _back(camera, size, fine)
+    )
     return table[i, j].reshape(size, FINE, size, FINE).mean((1, 3)).float()
 
 
