@@ -1,4 +1,4 @@
-"""The camera of a measured snapshot, found before its cube: where its mask lies, its blur, its dark.
+"""A measured snapshot's camera, found before its cube: its mask's place, its blur, its dark light.
 
 First `mask_displacement` finds the mask across the dispersion, without any image. Then a short fit
 of a smooth image learns what is left of the shift across the dispersion, magnification, rotation,

@@ -62,7 +62,7 @@ def textured_scene(
 
 @checked
 def smooth_spectra(count: Count, seed: WholeNumber = 0) -> Tensor:
-    """Return reflectances like those of paints and plants: a grey, edges and bumps 15 to 50 nm wide.
+    """Return reflectances like those of paints: a grey, an edge, and bumps 15 to 50 nm wide.
 
     Args:
         count: Their number.

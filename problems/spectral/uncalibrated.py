@@ -66,7 +66,7 @@ def cassi_uncalibrated(
     mask: str | None = None,
     camera: TrueCamera = TrueCamera(),
     detector: Detector = Detector(full_well=4000.0),
-    modelling: Modelling = Modelling(),
+    modelling: Modelling | None = None,
     scene: WholeNumber = 0,
     seed: WholeNumber = 0,
 ) -> Problem:
@@ -79,7 +79,7 @@ def cassi_uncalibrated(
         mask: A MATLAB file with a calibrated `mask`; None for a generated one.
         camera: What the files do not say.
         detector: The noise.
-        modelling: How the problem is made from the snapshot, as in `cassi_real`.
+        modelling: How the problem is made from the snapshot; None for `cassi_real`'s way.
         scene: Seed of the scene.
         seed: Of a generated mask and of the noise.
 
@@ -107,7 +107,7 @@ def cassi_uncalibrated(
         return SampledField(truth[..., None] / (top * unit), true.bands)
 
     notes: dict[str, Any] = {"true camera": true, "true background": camera.background}
-    return measured(seen, modelling, notes=notes, reference=reference)
+    return measured(seen, modelling or Modelling(), notes=notes, reference=reference)
 
 
 def _masks(file: str | None, size: int, camera: TrueCamera, seed: int) -> tuple[Tensor, Tensor]:
