@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from fresh_cases.case import Case
-
 import inverse_inr as ii
+from fresh_cases.case import Case
 from inverse_inr.problems.spectral import (
     Detector,
     Optics,

@@ -14,6 +14,7 @@ from inverse_inr.problems.spectral import TrueCamera, cassi_uncalibrated
 from inverse_inr.problems.spectral.camera_registration import (
     RigidMask,
     WithBackground,
+    cubic,
     registered,
 )
 from inverse_inr.problems.spectral.cassi import band_centres
@@ -23,25 +24,32 @@ from inverse_inr.problems.spectral.snapshot import Snapshot
 BANDS = 8
 
 
-def camera(height: int, width: int, axis: int = 1, placement: Placement = Placement()) -> CASSI:
+def camera(height: int, width: int, axis: int = 1, placement: Placement | None = None) -> CASSI:
     box = ii.Box((0.0, 0.0, 450.0), (float(height), float(width), 650.0), ("px", "px", "nm"))
-    generator = torch.Generator().manual_seed(1)
-    coarse = torch.rand(1, 1, 9, 9, generator=generator)
-    mask = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")[0, 0]
+    i, j = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    mask = 0.5 + 0.2 * torch.sin(i / 6) + 0.2 * torch.cos(j / 7 + i / 9)
     wavelengths = band_centres(BANDS)
     return CASSI(
         box,
-        mask.clamp(0.05, 1),
+        mask,
         wavelengths,
         steps(wavelengths, 2.0),
         axis=axis,  # type: ignore[arg-type]
-        placement=placement,
+        placement=placement or Placement(),
     )
 
 
 def rigid(filed: CASSI, *start: float) -> RigidMask:
     sides = filed.mask.shape
     return RigidMask(filed, slice(0, sides[1 - filed.axis]), torch.tensor(start), 0.6)
+
+
+def test_cubics_keep_a_plane_a_plane():
+    i, j = torch.meshgrid(torch.arange(12.0), torch.arange(15.0), indexing="ij")
+    generator = torch.Generator().manual_seed(0)
+    at = 1 + 9 * torch.rand(2, 40, generator=generator)
+    found = cubic(2 * i - 3 * j, at[0], at[1])
+    torch.testing.assert_close(found, 2 * at[0] - 3 * at[1], atol=1e-4, rtol=0)
 
 
 def test_a_mask_that_was_not_moved_is_as_filed():
@@ -87,7 +95,6 @@ def test_light_that_is_not_coded_is_added_to_every_pixel():
 
 def snapshot(true: TrueCamera, seed: int = 7) -> Snapshot:
     """A snapshot of 72 x 72 pixels in 8 bands, in units of its brightest coded pixel."""
-
     problem = cassi_uncalibrated(
         "bright",
         size=72,

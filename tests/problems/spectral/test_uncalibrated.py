@@ -46,7 +46,7 @@ def test_the_truth_behind_the_true_camera_is_the_snapshot_up_to_its_noise():
         size=48,
         bands=6,
         camera=TrueCamera(background=0.01),
-        detector=Detector(full_well=1e7, readout=0.0),
+        detector=Detector(full_well=1e7, readout=1.0),
         modelling=AS_FILED,
     )
     camera = problem.notes["true camera"]
