@@ -1,9 +1,12 @@
 """Measured snapshots: which camera, which cube, and which held-out pixels tell?
 
-    python benchmarks/cassi_real.py --simulated [--scenes 0 1 2] [--criteria]
+    python benchmarks/cassi_real.py --registration
+    python benchmarks/cassi_real.py --simulated [--scenes 0 1 2]
+    python benchmarks/cassi_real.py --criteria [--scenes 0 1 2]
     python benchmarks/cassi_real.py [--rows 350 470] [--seeds 0] [--iterations 30]
                                     [--figure docs/cassi_real.png]
 
+--registration: what is found of three cameras, each of a dark and a bright scene.
 --simulated: snapshots whose truth is known (`cassi_uncalibrated`), behind four cameras: as filed,
 found before the cube, learnt further with the image, and the true one. PSNR and spectral angle of
 `separable`, GAP-TV and ADMM-TV, which choose strength and iteration by held-out blocks.
@@ -30,7 +33,7 @@ from real_data import DATA
 
 import inverse_inr as ii
 from inverse_inr.metrics import psnr_of_span, spectral_angle
-from inverse_inr.problems.spectral import cassi_real, cassi_uncalibrated
+from inverse_inr.problems.spectral import TrueCamera, cassi_real, cassi_uncalibrated
 from inverse_inr.problems.spectral.figures import spectral_figure
 from inverse_inr.problems.spectral.gap_tv import gap_tv
 from inverse_inr.problems.spectral.measured import STRENGTHS, Modelling
@@ -44,6 +47,33 @@ CAMERAS = {
     "found, learnt": Modelling(calibrate=("mask", "psf")),
 }
 """How much of the camera a problem knows, but for the true one."""
+
+
+TRUE = (
+    TrueCamera((0.9, 0.0), 0.3, 0.004, 0.6, 0.0),
+    TrueCamera((-0.6, 0.4), 0.5, -0.003, 0.5, 0.02),
+    TrueCamera((0.3, -0.3), -0.4, 0.002, 0.75, 0.01),
+)
+"""The cameras of --registration."""
+
+
+def registration() -> None:
+    """Print what is found of simulated cameras, before their cube."""
+    for k, camera in enumerate(TRUE):
+        for ground in ("dark", "bright"):
+            began = time.process_time()
+            problem = cassi_uncalibrated(ground, scene=20 + k, seed=k, camera=camera)
+            notes = problem.notes
+            grey = cassi_uncalibrated(
+                ground, scene=20 + k, seed=k, camera=camera, modelling=CAMERAS["of the files"]
+            ).notes["background"]
+            print(
+                f"{ground:7} {20 + k}  {camera}\n    {notes['mask lies lower by']}; blur "
+                f"{notes['camera blurs by']}; background {notes['background']:.4f} (true "
+                f"{camera.background / (1 + camera.background):.4f}, of a grey scene {grey:.4f})  "
+                f"{time.process_time() - began:.0f} s",
+                flush=True,
+            )
 
 
 def true_camera(problem: ii.Problem) -> ii.Problem:
@@ -128,6 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--registration", action="store_true")
     parser.add_argument("--simulated", action="store_true")
     parser.add_argument("--criteria", action="store_true")
     parser.add_argument("--scenes", type=int, nargs="+", default=[0, 1, 2])
@@ -140,7 +171,9 @@ def main() -> None:
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if arguments.criteria:
+    if arguments.registration:
+        registration()
+    elif arguments.criteria:
         compared(arguments.scenes, quality)
     elif arguments.simulated:
         simulated(arguments.scenes)

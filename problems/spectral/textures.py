@@ -52,9 +52,9 @@ def textured_scene(
     weights = _share(shape, 0, 1, generator) * GROUND[ground]
     for _ in range(THINGS[ground]):
         inside = _thing(shape, generator)
-        pair = torch.randperm(MATERIALS, generator=generator)[:2].tolist()
+        one, other = torch.randperm(MATERIALS, generator=generator)[:2].tolist()
         level = 0.4 + 0.6 * float(torch.rand((), generator=generator))
-        own = _share(shape, *pair, generator) * level
+        own = _share(shape, one, other, generator) * level
         weights = torch.where(inside[..., None], own, weights)
     top = float((weights @ spectra).max())
     return SpectralScene(weights / top, spectra, box)
