@@ -1,12 +1,13 @@
-"""Regularizers R(f): of slopes, values and parameters, of similar patches, by patch models."""
+"""Regularizers R(f): of slopes, values, parameters, similar patches, patch models, denoisers."""
 
+from inverse_inr.kernels.patches import similar_patches as similar_patches
 from inverse_inr.regularizers.parameters import PriorPenalty as PriorPenalty
 from inverse_inr.regularizers.parameters import WeightDecay as WeightDecay
 from inverse_inr.regularizers.patch_models import LocalGaussians as LocalGaussians
 from inverse_inr.regularizers.patch_models import PatchModels as PatchModels
 from inverse_inr.regularizers.patch_models import affordable_stride as affordable_stride
+from inverse_inr.regularizers.red import RED as RED
 from inverse_inr.regularizers.similarity import NonLocal as NonLocal
-from inverse_inr.regularizers.similarity import similar_patches as similar_patches
 from inverse_inr.regularizers.slopes import EdgePreserving as EdgePreserving
 from inverse_inr.regularizers.slopes import PairDifference as PairDifference
 from inverse_inr.regularizers.slopes import Sobolev as Sobolev

@@ -18,10 +18,11 @@ from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
+from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
 from inverse_inr.solver.objective import Objective, Regularizer, RowSchedule, learns, row_schedules
 from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
-from inverse_inr.solver.solution import Ended, Solution
+from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.starting import make_optimizer, make_prior
 from inverse_inr.stopping import HeldOut, Stopping
 
@@ -60,8 +61,11 @@ class Reconstruction:
         stopping: Stopping | None = None,
         seed: Seed = 0,
         chunk: Count | None = None,
+        lattice: Count | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
+        if lattice is not None:
+            problem = problem.on_lattice(lattice)
         suggested = problem.suggested
         if steps is None:
             steps = suggested.steps
