@@ -22,6 +22,7 @@ from inverse_inr.problems.spectral.detector_noise import shot_noise, uncoded_lig
 from inverse_inr.problems.spectral.mask_placement import bright_windows, mask_displacement
 from inverse_inr.problems.spectral.snapshot import Snapshot
 from inverse_inr.ranges import WholeNumber, checked
+from inverse_inr.stopping import HeldOut
 
 BLUR = 0.6
 """Standard deviation (px) from which the blur is learnt."""
@@ -100,7 +101,7 @@ def registered(
     good = seen.trusted[kept]
     model = shot_noise(seen.dispersed_last(part), seen.dispersed_last(good))
     term = Term(on_grid, part.flatten(), model, rows=good.flatten().nonzero()[:, 0])
-    suggested = suggestion(term, camera.bands)
+    suggested = suggestion(term, camera.bands, HeldOut())
     problem = Problem([term], camera.box, camera.bands, suggested=suggested, average=1)
     found = solve(problem, steps=STEPS, operator_lr=RATE, seed=seed, callbacks=[])
     learnt = found.problem.terms[0].operator

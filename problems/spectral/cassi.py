@@ -227,7 +227,8 @@ def suggestion(
     Args:
         term: The snapshot, whose fidelity is a noise model.
         grid: (H, W, L) of the cube.
-        stopping: The rule that ends a fit; None for all steps.
+        stopping: The rule that ends a fit; by default blocks of pixels are held out, because single
+            pixels rank cubes wrongly (docs/spectral.md).
         variation: Weight of the bands' total variation, in the unit of `VARIATION`.
     """
     assert isinstance(term.fidelity, noise.Noise)
@@ -240,7 +241,7 @@ def suggestion(
         options=_separable_options(grid),
         regularizers=(weight * BandTotalVariation(grid),),
         steps=1500,
-        stopping=stopping,
+        stopping=stopping or HeldOut(together=True),
         baselines=classical,
         figure=spectral_figure,
         write=write_cube,

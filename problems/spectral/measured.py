@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Field, Problem, Term, noise
-from inverse_inr.operators import CASSI, BandResponse, CassiOnGrid, Placement
+from inverse_inr import Field, Grid, Problem, Suggestion, Term, noise
+from inverse_inr.operators import CASSI, BandResponse, Placement
 from inverse_inr.operators.spectral.dispersion import Scaled
 from inverse_inr.problems.spectral.camera_registration import Registration, registered
 from inverse_inr.problems.spectral.cassi import CALIBRATION_RATE, suggestion
@@ -23,7 +23,7 @@ from inverse_inr.problems.spectral.detector_noise import shot_noise, uncoded_lig
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
 from inverse_inr.problems.spectral.instrument import Blurring
 from inverse_inr.problems.spectral.snapshot import Snapshot
-from inverse_inr.ranges import Finite, NoiseLevel, ProperFraction, WholeNumber, checked
+from inverse_inr.ranges import Finite, NoiseLevel, ProperFraction, checked
 from inverse_inr.stopping import HeldOut
 
 BLUR = 0.65
@@ -132,8 +132,7 @@ def measured(
         notes |= _said(found, seen.camera.axis)
     camera = _camera(seen.camera, modelling, found)
     flat = y.nan_to_num(0.0, 0.0, 0.0).flatten()
-    on_grid = camera.on(camera.bands)
-    term = Term(on_grid, flat, model, rows=good.flatten().nonzero()[:, 0])
+    term = Term(camera.on(camera.bands), flat, model, rows=good.flatten().nonzero()[:, 0])
     truth = None
     if reference is not None:
         truth = reference(unit)
@@ -142,7 +141,7 @@ def measured(
         camera.box,
         camera.bands,
         reference=truth,
-        suggested=_suggestion(term, on_grid, modelling.hold_out),
+        suggested=_suggestion(term, camera.bands, modelling.hold_out),
         notes=notes,
         average=1,
     )
@@ -204,10 +203,10 @@ def _learnt_placement(found: Registration | None, axis: int) -> Placement:
     return Placement(nn.Parameter(shift), stretch=nn.Parameter(stretch))
 
 
-def _suggestion(term: Term, camera: CassiOnGrid, hold_out: float) -> Any:
-    rule = HeldOut(rows=[held_out_blocks(camera.groups, term.trusted, hold_out)])
+def _suggestion(term: Term, grid: Grid, hold_out: float) -> Suggestion:
+    # single pixels rank cubes wrongly (docs/spectral.md): whole blocks are held out
     return replace(
-        suggestion(term, camera.grid, rule),
+        suggestion(term, grid, HeldOut(hold_out, together=True)),
         steps=STEPS,
         operator_lr=CALIBRATION_RATE,
         baselines={
@@ -215,27 +214,3 @@ def _suggestion(term: Term, camera: CassiOnGrid, hold_out: float) -> Any:
             "ADMM-TV": partial(admm_tv, strengths=STRENGTHS, iterations=ITERATIONS),
         },
     )
-
-
-@checked
-def held_out_blocks(
-    groups: Tensor, trusted: Tensor, fraction: ProperFraction, seed: WholeNumber = 0
-) -> Tensor:
-    """Draw whole blocks of detector pixels to keep out of a fit.
-
-    A pixel's neighbours say nearly what it says, whatever the cube: single held-out pixels rank
-    cubes wrongly, blocks do not (docs/spectral.md).
-
-    Args:
-        groups: (rows,) the block of each pixel.
-        trusted: (b,) indices of the trusted pixels.
-        fraction: Fraction of the blocks to draw; at least one is.
-        seed: Of the draw.
-
-    Returns:
-        Indices of trusted pixels.
-    """
-    labels = groups[trusted].unique()
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
-    drawn = labels[order[: max(1, round(fraction * len(labels)))]]
-    return trusted[torch.isin(groups[trusted], drawn)]

@@ -6,7 +6,7 @@ import torch
 import inverse_inr as ii
 from inverse_inr.operators import BandTotalVariation
 from inverse_inr.problems.spectral import TrueCamera, cassi_uncalibrated
-from inverse_inr.problems.spectral.measured import Modelling, held_out_blocks
+from inverse_inr.problems.spectral.measured import Modelling
 
 AS_FILED = Modelling(register=False, background=0.01)
 STILL = TrueCamera((0.0, 0.0), 0.0, 0.0, 0.0, 0.01)
@@ -14,21 +14,6 @@ STILL = TrueCamera((0.0, 0.0), 0.0, 0.0, 0.0, 0.01)
 
 def small() -> ii.Problem:
     return cassi_uncalibrated("bright", size=36, bands=6, camera=STILL, modelling=AS_FILED)
-
-
-def test_whole_blocks_of_trusted_pixels_are_held_out():
-    groups = torch.arange(10).repeat_interleave(6)
-    trusted = torch.tensor([k for k in range(60) if k % 7])
-    rows = held_out_blocks(groups, trusted, 0.3)
-    drawn = groups[rows].unique()
-    assert len(drawn) == 3
-    expected = trusted[torch.isin(groups[trusted], drawn)]
-    torch.testing.assert_close(rows, expected)
-
-
-def test_at_least_one_block_is_held_out():
-    groups = torch.arange(4).repeat_interleave(5)
-    assert len(held_out_blocks(groups, torch.arange(20), 0.01)) == 5
 
 
 def test_a_snapshot_is_solved_by_the_separable_prior_with_its_camera_kept():
