@@ -1,7 +1,6 @@
 """The problem of a snapshot: what it suggests, and which pixels it holds out."""
 
 import pytest
-import torch
 
 import inverse_inr as ii
 from inverse_inr.operators import BandTotalVariation
