@@ -161,7 +161,9 @@ def spectral_basis(
             longest side.
         cells: Cells of the lattice along the longest side of space; None for 4 b, one per pixel.
         components: Number of cosines per spectrum.
-        smooth: Cosine k is divided by 1 + (k / smooth)²: the smaller, the smoother.
+        smooth: Cosine k is divided by 1 + (k / smooth)²: the smaller, the smoother. Above about 1,
+            spectra that are hardly measured swing below zero, where a head that is not negative
+            holds them.
         space: "lattice" of coefficients, or a "network" (SIREN) whose vector output is all
             coefficients of a place.
         head: A name of `heads.HEADS`, or one name per channel.

@@ -7,3 +7,5 @@ from inverse_inr.problems.spectral.fused.problem import fusion as fusion
 from inverse_inr.problems.spectral.instrument import Alignment as Alignment
 from inverse_inr.problems.spectral.instrument import Detector as Detector
 from inverse_inr.problems.spectral.instrument import Optics as Optics
+from inverse_inr.problems.spectral.uncalibrated import TrueCamera as TrueCamera
+from inverse_inr.problems.spectral.uncalibrated import cassi_uncalibrated as cassi_uncalibrated
