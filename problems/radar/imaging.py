@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from inverse_inr import Problem, SampledField, Solution
@@ -118,7 +119,8 @@ def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: Finite 
     )
     shown = None
     for line, solution in zip(panels, solutions, strict=False):
-        image = decibels(solution.sample(problem.grid)[..., 0], floor)
+        channels = solution.sample(problem.grid)
+        image = decibels(torch.linalg.vector_norm(channels, dim=-1), floor)
         for axes, along in zip(line, views, strict=True):
             shown = _projection(axes, problem, image, along, floor)
         line[0].set_title(solution.method, loc="left", fontsize=9)

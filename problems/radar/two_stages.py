@@ -21,6 +21,7 @@ from inverse_inr.baselines.fista import fista, shrink
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators import PhaseHistory
 from inverse_inr.optimizers import Several, descend
+from inverse_inr.problems.radar.aspects import looks, sub_apertures
 from inverse_inr.ranges import Count, Fraction, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.regularizers import Regularizer
 from inverse_inr.solver import Ended
@@ -121,24 +122,6 @@ def sub_image(problem: Problem, rows: Tensor, explained: NonNegative = 5.0) -> T
 
 
 @checked
-def sub_apertures(problem: Problem, count: Count) -> list[Tensor]:
-    """Pulses grouped by azimuth about the grid's centre.
-
-    Args:
-        problem: A problem of one `PhaseHistory` term, with a grid.
-        count: Number of equal sectors.
-
-    Returns:
-        Numbers of pulses of each sector; empty sectors are left out.
-    """
-    look = _look(problem)
-    turn = torch.atan2(look[:, 1], look[:, 0]) / (2 * torch.pi) % 1
-    sector = (turn * count + 1e-9).long().clamp(max=count - 1)
-    groups = [(sector == k).nonzero()[:, 0] for k in range(count)]
-    return [g for g in groups if len(g)]
-
-
-@checked
 def cloud(
     total: Tensor, strongest: Tensor, problem: Problem, threshold: Fraction
 ) -> tuple[Tensor, Tensor]:
@@ -159,20 +142,13 @@ def cloud(
     grid = problem.grid
     keep = (total >= threshold * total.max()) & (total > 0)
     points = grid.points(torch.float32)[keep]
-    look = _look(problem).float()
+    look = looks(problem).float()
     count = int(strongest.max()) + 1
     towards = torch.stack([look[g].mean(0) for g in sub_apertures(problem, count)])[strongest[keep]]
     normals = cloud_normals(points, 2.5 * max(grid.spacing))
     missing = normals.square().sum(1) == 0
     normals[missing] = torch.nn.functional.normalize(towards[missing], dim=1)
     return points, normals
-
-
-def _look(problem: Problem) -> Tensor:
-    """Directions from the grid's centre to the radar, (P, 3)."""
-    operator = problem.terms[0].operator
-    assert isinstance(operator, PhaseHistory)
-    return operator.geometry.look(problem.grid.box.center)
 
 
 @checked
