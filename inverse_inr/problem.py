@@ -42,6 +42,8 @@ class Suggestion:
         stopping: The stopping rule; None for `HeldOut()`.
         start: Function that prepares the suggested prior before the first step, e.g. with the
             parameters of an earlier fit.
+        method: Method Problem -> Solution that answers in place of a fit of the prior where `solve`
+            is given no knobs; None for the fit.
         baselines: Classical methods by name, each Problem -> Solution.
         figure: Function that draws the problem's solutions (baselines first, the fit last), where
             a row of images does not show them.
@@ -61,6 +63,7 @@ class Suggestion:
     optimizer: str = "adam"
     stopping: Stopping | None = None
     start: Callable[[Any], None] | None = None
+    method: Callable[[Problem], Any] | None = None
     baselines: dict[str, Callable[[Problem], Any]] = field(default_factory=dict)
     figure: Callable[[Problem, Sequence[Any]], Figure | None] | None = None
     write: Callable[[Any, Path], Sequence[Path]] | None = None

@@ -35,7 +35,8 @@ def solve(
     """Reconstruct a field from its measurements, e.g. `solve(problem, prior="hash")`.
 
     minimise over θ: Σ weight D(A(f_θ), y) + Σ λ R(f_θ). What is left out is the problem's own
-    suggestion.
+    suggestion. Where the problem suggests a method and nothing that makes a fit is given, the method
+    answers.
 
     Args:
         problem: One or several acquisitions on one box, and a suggestion of what suits them.
@@ -67,6 +68,9 @@ def solve(
             one number. All of these are raised before the first step.
         FloatingPointError: The loss or a parameter became NaN or Inf before the first good state.
     """
+    knobs = (prior, regularizers, steps, batch, optimizer, lr, operator_lr, stopping)
+    if problem.suggested.method is not None and all(knob is None for knob in knobs):
+        return problem.suggested.method(problem)
     if callbacks is None:
         callbacks = (Progress(),)
     return Solver(

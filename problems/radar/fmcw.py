@@ -14,7 +14,13 @@ from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.operators import FMCW, Chirp, RadarGeometry
 from inverse_inr.operators.radar.kinds import Decibels
 from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
-from inverse_inr.problems.radar.imaging import backprojection, least_squares, radar_figure
+from inverse_inr.problems.radar.deciding import decided
+from inverse_inr.problems.radar.imaging import (
+    backprojection,
+    held_out_pulses,
+    least_squares,
+    radar_figure,
+)
 from inverse_inr.problems.radar.scenes import aeroplane
 from inverse_inr.problems.radar.variance_field import variance_field
 from inverse_inr.ranges import (
@@ -151,7 +157,8 @@ def radar_problem(
         options=options,
         regularizers=(sparse,),
         steps=steps,
-        stopping=HeldOut(fraction=0.06),
+        method=decided,
+        stopping=held_out_pulses(len(operator)),
         figure=radar_figure,
         baselines={
             "backprojection": backprojection,

@@ -16,13 +16,26 @@ from inverse_inr.operators.radar.matched_filter import range_profiles
 from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.ranges import Count, Finite, checked
 from inverse_inr.solver import Ended
-from inverse_inr.stopping import hold_out
+from inverse_inr.stopping import HeldOut, hold_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AXES = "xyz"
 """Names of the box's axes in figures."""
+
+
+@checked
+def held_out_pulses(pulses: Count) -> HeldOut:
+    """The stopping rule of simulated radar: 6 % of the pulses, six where there are enough.
+
+    Args:
+        pulses: Number of pulses.
+
+    Returns:
+        A rule that holds out whole pulses.
+    """
+    return HeldOut(fraction=max(0.06, min(0.25, 6 / pulses)))
 
 
 @checked

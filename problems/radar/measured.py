@@ -153,6 +153,14 @@ def measured(
     y = y[rows]
     sigma = 10 ** (-snr / 20) * float(y.abs().square().mean().sqrt())
     problem = complex_problem(
-        operator, grid, y, sigma, weight=weight, hold_out=HeldOut(rows=[held.nonzero()[:, 0]])
+        operator,
+        grid,
+        y,
+        sigma,
+        weight=weight,
+        hold_out=HeldOut(rows=[held.nonzero()[:, 0]]),
+        # clutter and the edges of the gates are noise to a variance field, which would have to be
+        # told how loud they are
+        method=None,
     )
     return replace(problem, notes=problem.notes | notes)
