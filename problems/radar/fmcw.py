@@ -33,7 +33,6 @@ from inverse_inr.ranges import (
     checked,
 )
 from inverse_inr.registry import nearest
-from inverse_inr.stopping import HeldOut
 
 SCENES = {"aeroplane": aeroplane}
 """Scatterers (n, 3) in metres by the scene's name."""

@@ -13,8 +13,8 @@ from inverse_inr.operators import PhaseHistory, RadarGeometry
 from inverse_inr.operators.radar.kinds import Aperture, Decibels, Elevation, Hertz
 from inverse_inr.operators.radar.matched_filter import backproject
 from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
-from inverse_inr.problems.radar.fmcw import echoes, require_echoes
 from inverse_inr.problems.radar.deciding import decided
+from inverse_inr.problems.radar.fmcw import echoes, require_echoes
 from inverse_inr.problems.radar.imaging import (
     backprojection,
     held_out_pulses,

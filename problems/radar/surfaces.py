@@ -20,7 +20,7 @@ from inverse_inr.io import write_ply
 from inverse_inr.operators import PhaseHistory, RadarGeometry
 from inverse_inr.operators.radar.kinds import Decibels, Hertz
 from inverse_inr.problems.radar.fmcw import cylinder, radar_problem, require_echoes
-from inverse_inr.problems.radar.surface_scenes import Shape, shape
+from inverse_inr.problems.radar.surface_scenes import Body, shape
 from inverse_inr.problems.radar.two_stages import two_stages
 from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.stopping import Never
@@ -46,11 +46,11 @@ def surfaces(
     """Stepped-frequency phase history of a small body, on a sparse cylindrical aperture.
 
     Scatterers lie on the surface, on no lattice, with exponential amplitudes times the cosine at
-    which an antenna sees them (none from behind: exact self-shadowing of a convex body).
+    which an antenna sees them, none from behind and none through the body: exact self-shadowing.
     `notes["shape"]` is the exact signed distance, for reporting only.
 
     Args:
-        scene: "sphere" or "box", of about 0.1 m.
+        scene: "sphere", "box" or "cylinder on a plate", of about 0.1 m.
         azimuths: Pulses around the body at each height.
         heights: Number of heights between -reach and +reach.
         start_frequency: Lowest frequency in Hz.
@@ -110,9 +110,9 @@ def write_surface(solution: Solution, folder: Path) -> list[Path]:
 
 @checked
 def facing_echoes(
-    operator: PhaseHistory, body: Shape, count: Count, generator: torch.Generator
+    operator: PhaseHistory, body: Body, count: Count, generator: torch.Generator
 ) -> Tensor:
-    """Echoes of scatterers on a convex body, each seen at the cosine of its normal.
+    """Echoes of scatterers on a body, each seen at the cosine of its normal where nothing hides it.
 
     Args:
         operator: The radar with P pulses of K frequencies.
@@ -127,9 +127,27 @@ def facing_echoes(
     strength = -torch.rand(count, dtype=torch.float64, generator=generator).clamp(min=1e-12).log()
     rows = torch.arange(len(operator))
     away = torch.nn.functional.normalize(operator.geometry.transmitters[:, None] - points, dim=-1)
-    seen = strength * (away * normals).sum(-1).clamp(min=0)
+    seen = strength * (away * normals).sum(-1).clamp(min=0) * visible(body, points, away)
     with torch.no_grad():
         return operator.respond(points, seen, rows)
+
+
+def visible(body: Body, points: Tensor, towards: Tensor, reach: float = 0.2) -> Tensor:
+    """Where the body itself does not hide points on its surface: 1, else 0.
+
+    Args:
+        body: Signed distance.
+        points: (n, 3) on the surface, in metres.
+        towards: (P, n, 3) unit vectors to the antennas.
+        reach: Length in metres beyond which nothing of the body lies.
+
+    Returns:
+        (P, n), float64.
+    """
+    free = torch.ones(towards.shape[:2], dtype=torch.bool)
+    for length in torch.arange(2e-3, reach, 2e-3).tolist():
+        free &= body(points + length * towards)[..., 0] > -1e-4
+    return free.double()
 
 
 @checked

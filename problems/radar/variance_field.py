@@ -28,9 +28,9 @@ from inverse_inr import priors
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import sample
 from inverse_inr.noise import ComplexGaussian
+from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.optimizers import Several, descend
 from inverse_inr.problem import Problem
-from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.problems.radar.aspects import Aspects, sub_apertures
 from inverse_inr.problems.radar.marginal import Marginal, Posterior
 from inverse_inr.ranges import Count, WholeNumber, checked
