@@ -68,6 +68,19 @@ class Shaped(Protocol):
 
 
 @runtime_checkable
+class Grouped(Protocol):
+    """An operator that knows which of its rows were acquired together: a view, a spoke, a readout.
+
+    `HeldOut(together=True)` keeps whole groups out of a fit.
+    """
+
+    @property
+    def groups(self) -> Tensor:
+        """(rows,) int64, the number of the group that each row belongs to."""
+        ...
+
+
+@runtime_checkable
 class HasGridMap(Protocol):
     """An operator that offers its physics as a map on the sampled image, for classical methods."""
 

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from inverse_inr.hooks import BetweenSteps
 from inverse_inr.protocol import evaluating
+from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.interrupt import interruptible
 from inverse_inr.solver.objective import seeded
-from inverse_inr.solver.solution import Ended, Solution
+from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.state import Reconstruction
 
 

@@ -18,10 +18,11 @@ from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
+from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
 from inverse_inr.solver.objective import Objective, Regularizer, RowSchedule, learns, row_schedules
 from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
-from inverse_inr.solver.solution import Ended, Solution
+from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.starting import make_optimizer, make_prior
 from inverse_inr.stopping import HeldOut, Stopping
 

@@ -1,4 +1,4 @@
-"""Which sign the phase has: the wrong one blurs an image, if the aperture is wide enough to show it.
+"""Which sign the phase has: the wrong one blurs the image of an aperture that is wide enough.
 
 The wrong sign turns every path about its reference around. From far away a path is linear in the
 place, so that the image is the scene mirrored through the reference point, as sharp as the right
@@ -60,7 +60,8 @@ def wrong_sign_blur(operator: RadarOperator, box: Box | None = None) -> float:
         box: The scene; None for the operator's box.
 
     Returns:
-        Root mean square over pulses and the box's corners, in radians. Below `TELLING`, both signs focus.
+        Root mean square over pulses and the box's corners, in radians. Below `TELLING`, both
+        signs focus.
     """
     corners, axes = _corners(operator.box if box is None else box, operator)
     left = mirrored(operator.geometry, corners, axes)[1] / SPEED_OF_LIGHT

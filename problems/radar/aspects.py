@@ -6,6 +6,8 @@ cannot say so; images of neighbouring pulses can, each by itself.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -59,6 +61,21 @@ class Aspects(nn.Module):
             return echoes
 
         return Query(self.radar(rows)[0], measure)
+
+
+def without_aspects(problem: Problem) -> Problem:
+    """The problem of one image for all pulses, from that of one image a sector.
+
+    Args:
+        problem: A problem of one radar term, by aspect or not.
+
+    Returns:
+        A problem of one channel whose operator is the radar.
+    """
+    term = problem.terms[0]
+    if not isinstance(term.operator, Aspects):
+        return problem
+    return replace(problem, terms=[replace(term, operator=term.operator.radar)], channels=1)
 
 
 @checked

@@ -14,11 +14,11 @@ from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.operators import FMCW, Chirp, RadarGeometry
 from inverse_inr.operators.radar.kinds import Decibels
 from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
-from inverse_inr.problems.radar.deciding import decided
 from inverse_inr.problems.radar.imaging import (
     backprojection,
     held_out_pulses,
     least_squares,
+    no_fits,
     radar_figure,
 )
 from inverse_inr.problems.radar.scenes import aeroplane
@@ -156,7 +156,7 @@ def radar_problem(
         options=options,
         regularizers=(sparse,),
         steps=steps,
-        method=decided,
+        candidates=no_fits,
         stopping=held_out_pulses(len(operator)),
         figure=radar_figure,
         baselines={

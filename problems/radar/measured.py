@@ -161,6 +161,6 @@ def measured(
         hold_out=HeldOut(rows=[held.nonzero()[:, 0]]),
         # clutter and the edges of the gates are noise to a variance field, which would have to be
         # told how loud they are
-        method=None,
+        candidates=None,
     )
     return replace(problem, notes=problem.notes | notes)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 
-from inverse_inr import Box, Grid, Problem, Solution, Suggestion, Term, memory, noise, regularizers
+from inverse_inr import Box, Grid, Problem, Suggestion, Term, memory, noise, regularizers
 from inverse_inr.baselines import l1
 from inverse_inr.operators import PhaseHistory, RadarGeometry
 from inverse_inr.operators.radar.kinds import Aperture, Decibels, Elevation, Hertz
 from inverse_inr.operators.radar.matched_filter import backproject
 from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
-from inverse_inr.problems.radar.deciding import decided
 from inverse_inr.problems.radar.fmcw import echoes, require_echoes
 from inverse_inr.problems.radar.imaging import (
     backprojection,
     held_out_pulses,
     least_squares,
+    no_fits,
     radar_figure,
 )
 from inverse_inr.problems.radar.scenes import car
 from inverse_inr.problems.radar.variance_field import variance_field
 from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
+from inverse_inr.solver.deciding import Candidates
 from inverse_inr.stopping import HeldOut
 
 ELEVATIONS = (43.7, 43.98, 44.5, 45.0)
@@ -153,7 +153,7 @@ def complex_problem(
     weight: NonNegative,
     steps: Count = 600,
     hold_out: HeldOut | None = None,
-    method: Callable[[Problem], Solution] | None = decided,
+    candidates: Candidates | None = no_fits,
 ) -> Problem:
     """The problem of a complex reflectivity on a grid.
 
@@ -168,7 +168,7 @@ def complex_problem(
         weight: Weight of the L1 norm, in units of the noise.
         steps: Suggested steps of the solver.
         hold_out: Suggested stopping rule; None for `held_out_pulses`.
-        method: Suggested method; None for a fit of `phased`.
+        candidates: Fits that `solve` tries beside the suggested baselines; None for `phased`.
 
     Returns:
         The problem; `notes["gain of y"]` is what y was divided by.
@@ -186,7 +186,7 @@ def complex_problem(
         steps=steps,
         figure=radar_figure,
         regularizers=(weight * regularizers.L1(grid=grid),),
-        method=method,
+        candidates=candidates,
         stopping=hold_out or held_out_pulses(len(operator)),
         baselines={
             "backprojection": backprojection,

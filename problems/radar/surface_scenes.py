@@ -143,7 +143,7 @@ class CylinderOnPlate:
         return points[:count], normals[:count]
 
     def _on(self, part: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
-        """Points and normals on the plate's top, bottom and rim, the cylinder's side and its top."""
+        """Points and normals on the plate (top, bottom, rim) and the cylinder (side, top)."""
         u, v, w = draw
         half = 0.5 * self.side
         turn = 2 * math.pi * u

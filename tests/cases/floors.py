@@ -26,6 +26,7 @@ FLOORS = {
         "surfaces",
         "analysis",
         "selection",
+        "candidates",
         "testing",
     ],
     "front door of the core": ["inverse_inr"],

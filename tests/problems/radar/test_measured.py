@@ -14,7 +14,7 @@ from inverse_inr.problems.radar import fmcw, phase_history, sar, sar_views, surf
 from inverse_inr.problems.radar.phase_data import gated, spotlighted
 from inverse_inr.problems.radar.sar import voxels
 
-# far and narrow apertures cannot show the sign, which tests/operators/radar/test_phase_sign.py tests
+# narrow apertures cannot show the sign: tests/operators/radar/test_phase_sign.py
 pytestmark = pytest.mark.filterwarnings("ignore:The phase sign -1 was not checked")
 
 TARGET = torch.tensor([0.5, -0.4, 0.0], dtype=F64)
