@@ -89,16 +89,18 @@ def before_an_array(
     return problem
 
 
-def chamfer(problem: ii.Problem, answer: ii.Solution) -> float:
+def chamfer(answer: ii.Solution) -> float:
     """Minus the Chamfer distance in voxels."""
+    problem = answer.problem
     volume = torch.linalg.vector_norm(answer.sample(problem.grid), dim=-1, keepdim=True)
     pitch = problem.grid.spacing[0]
     errors = best(volume_errors(volume, problem.grid, problem.notes["scatterers"], pitch))
     return -errors.chamfer / pitch
 
 
-def near_the_body(problem: ii.Problem, answer: ii.Solution) -> float:
+def near_the_body(answer: ii.Solution) -> float:
     """Percentage of the image's energy within one voxel of the body's surface."""
+    problem = answer.problem
     power = answer.sample(problem.grid).abs().double().square().sum(-1)
     distance = problem.notes["shape"](problem.grid.points(F64))[..., 0].abs()
     return 100 * float(power[distance <= problem.grid.spacing[0]].sum() / power.sum())
@@ -153,8 +155,8 @@ REAL: dict[str, Method] = {
 
 def cases() -> list[Case]:
     """The cases."""
-    array = {"start": 11e9, "tones": 12, "antennas": 8}
-    other = {"start": 15e9, "tones": 14, "antennas": 9}
+    array = {"start": 11e9, "tones": 10, "antennas": 7}
+    other = {"start": 15e9, "tones": 12, "antennas": 8}
     near = [
         ("near field, planes, 0 dB", planes, {"snr": 0.0, "real": False, **other}),
         ("near field, planes, 12 dB", planes, {"snr": 12.0, "real": False, **array}),

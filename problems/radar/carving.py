@@ -18,15 +18,38 @@ from inverse_inr.ranges import Count, FiniteTensor, Fraction, checked
 
 
 @checked
+def outside(problem: Problem, points: FiniteTensor) -> Tensor:
+    """Find the voxels that are free: beyond the hull of the points, or carved by `free_space`.
+
+    Args:
+        problem: A problem of one `PhaseHistory` term, with a grid.
+        points: (n, 3) on the surface, in metres.
+
+    Returns:
+        (m, 3) middles of free voxels, float32.
+    """
+    from scipy.spatial import ConvexHull, QhullError
+
+    carved = free_space(problem, points)
+    try:
+        faces = torch.from_numpy(ConvexHull(points.double().numpy()).equations).float()
+    except QhullError:  # fewer than four points, or all of them in a plane
+        return carved
+    places = problem.grid.points(torch.float32).reshape(-1, 3)
+    over = (places @ faces[:, :3].T + faces[:, 3]).amax(1)
+    return torch.cat([carved, places[over > 0.5 * min(problem.grid.spacing)]])
+
+
+@checked
 def free_space(
     problem: Problem,
     points: FiniteTensor,
     *,
     sectors: Count = 8,
     bright: Fraction = 0.7,
-    votes: Count = 3,
+    votes: Count = 1,
 ) -> Tensor:
-    """Find places that several lines of sight cross.
+    """Find places that lines of sight cross.
 
     Args:
         problem: A problem of one `PhaseHistory` term, with a grid.

@@ -22,7 +22,16 @@ from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators import PhaseHistory
 from inverse_inr.optimizers import Several, descend
 from inverse_inr.problems.radar.aspects import looks, sub_apertures
-from inverse_inr.ranges import Count, Fraction, NonNegative, Positive, WholeNumber, checked
+from inverse_inr.problems.radar.carving import outside
+from inverse_inr.ranges import (
+    Count,
+    FiniteTensor,
+    Fraction,
+    NonNegative,
+    Positive,
+    WholeNumber,
+    checked,
+)
 from inverse_inr.regularizers import Regularizer
 from inverse_inr.solver import Ended
 from inverse_inr.surfaces import (
@@ -53,13 +62,20 @@ def two_stages(
         seed: Seed of the distance and its fit.
 
     Returns:
-        The distance as a solution; `details` hold the points and their normals.
+        The distance as a solution; `details` hold the points, their normals and the free places.
     """
     began = time.perf_counter()
     total, strongest = aggregate(problem, apertures)
     points, normals = cloud(total, strongest, problem, threshold)
+    free = outside(problem, points)
     distance = fit_distance(
-        points, normals, problem.grid.box, scale=problem.grid.spacing[0], steps=steps, seed=seed
+        points,
+        normals,
+        problem.grid.box,
+        scale=problem.grid.spacing[0],
+        free=free,
+        steps=steps,
+        seed=seed,
     )
     return Solution(
         distance,
@@ -68,7 +84,7 @@ def two_stages(
         seconds=time.perf_counter() - began,
         steps=steps,
         stopped=Ended("direct", f"{len(points)} points"),
-        details={"points": points, "normals": normals},
+        details={"points": points, "normals": normals, "free": free},
     )
 
 
@@ -158,6 +174,7 @@ def fit_distance(
     box: Box,
     *,
     scale: Positive,
+    free: FiniteTensor | None = None,
     steps: Count = 300,
     seed: WholeNumber = 0,
 ) -> SignedDistance:
@@ -168,6 +185,7 @@ def fit_distance(
         normals: (n, 3) unit vectors.
         box: The distance's box in metres.
         scale: Spread of the points in metres.
+        free: (m, 3) places in metres where nothing is; None for none known.
         steps: Steps of Adam.
         seed: Seed of the network and of the random points at which it is regularized.
 
@@ -184,7 +202,11 @@ def fit_distance(
 
     def loss() -> Tensor:
         where = box.random_points(512)
-        return torch.stack([term(distance, where) for term in terms]).sum()
+        total = torch.stack([term(distance, where) for term in terms]).sum()
+        if free is None or not len(free):
+            return total
+        empty = free[torch.randint(len(free), (512,))]
+        return total + (-distance(empty) / scale).clamp(min=0).mean()
 
     adam = torch.optim.Adam(distance.parameters(), lr=1e-3)
     with torch.random.fork_rng(devices=[]):
