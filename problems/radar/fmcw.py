@@ -22,7 +22,7 @@ from inverse_inr.problems.radar.imaging import (
     radar_figure,
 )
 from inverse_inr.problems.radar.scenes import aeroplane
-from inverse_inr.problems.radar.variance_field import variance_field
+from inverse_inr.problems.radar.variance_field import affordable, variance_field
 from inverse_inr.ranges import (
     Count,
     Finite,
@@ -151,6 +151,14 @@ def radar_problem(
     y = (y / gain).to(torch.complex64)
     sigma = sigma / gain
     sparse = weight * regularizers.L1(grid=grid)
+    baselines = {
+        "backprojection": backprojection,
+        "L1": l1,
+        "L1, x ≥ 0": lambda p: l1(p, nonnegative=True),
+        "least squares": least_squares,
+    }
+    if affordable(operator, grid):
+        baselines["variance field"] = variance_field
     suggestion = Suggestion(
         prior=prior,
         options=options,
@@ -159,13 +167,7 @@ def radar_problem(
         candidates=no_fits,
         stopping=held_out_pulses(len(operator)),
         figure=radar_figure,
-        baselines={
-            "backprojection": backprojection,
-            "L1": l1,
-            "L1, x ≥ 0": lambda p: l1(p, nonnegative=True),
-            "least squares": least_squares,
-            "variance field": variance_field,
-        },
+        baselines=baselines,
     )
     term = Term(operator, y, noise.ComplexGaussian(sigma))
     return Problem([term], grid.box, grid, suggested=suggestion, notes={"gain of y": gain})

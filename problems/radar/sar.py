@@ -21,7 +21,7 @@ from inverse_inr.problems.radar.imaging import (
     radar_figure,
 )
 from inverse_inr.problems.radar.scenes import car
-from inverse_inr.problems.radar.variance_field import variance_field
+from inverse_inr.problems.radar.variance_field import affordable, variance_field
 from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.solver.deciding import Candidates
 from inverse_inr.stopping import HeldOut
@@ -180,6 +180,13 @@ def complex_problem(
     y = y / gain
     sigma = sigma / gain
     cells = float(max(grid.shape))
+    baselines = {
+        "backprojection": backprojection,
+        "L1": l1,
+        "least squares": least_squares,
+    }
+    if affordable(operator, grid):
+        baselines["variance field"] = variance_field
     suggestion = Suggestion(
         prior="phased",
         options={"cells": cells, "finest": cells},
@@ -188,12 +195,7 @@ def complex_problem(
         regularizers=(weight * regularizers.L1(grid=grid),),
         candidates=candidates,
         stopping=hold_out or held_out_pulses(len(operator)),
-        baselines={
-            "backprojection": backprojection,
-            "L1": l1,
-            "least squares": least_squares,
-            "variance field": variance_field,
-        },
+        baselines=baselines,
     )
     term = Term(operator, y, noise.ComplexGaussian(sigma))
     return Problem(

@@ -28,7 +28,7 @@ from inverse_inr import priors
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import sample
 from inverse_inr.noise import ComplexGaussian
-from inverse_inr.operators.radar.operator import RadarOperator
+from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
 from inverse_inr.optimizers import Several, descend
 from inverse_inr.problem import Problem
 from inverse_inr.problems.radar.aspects import Aspects, sub_apertures
@@ -38,6 +38,9 @@ from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Ended, Solution
 from inverse_inr.stopping import hold_out, least
 from inverse_inr.term import Term, describe
+
+MOST_VALUES = 8192
+"""Values of all pulses up to which the data's covariance is factored in a minute or so."""
 
 
 @runtime_checkable
@@ -54,6 +57,17 @@ class HasKernel(Protocol):
             (b, K, n) complex: what each of n voxels adds to the K values of each row.
         """
         ...
+
+
+def affordable(operator: RadarOperator, grid: Grid) -> bool:
+    """Whether a variance field of all pulses takes minutes, not hours, and its matrix fits.
+
+    Args:
+        operator: The radar with P pulses of K values.
+        grid: The voxels.
+    """
+    values = len(operator) * operator.transform.count
+    return values <= MOST_VALUES and 8 * values * grid.numel <= STORE_LIMIT
 
 
 @checked
