@@ -76,7 +76,7 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     best = min(range(len(comparable)), key=lambda k: (not math.isfinite(means[k]), means[k]))
     chosen = comparable[best]
     text = _why(comparable, scores, best)
-    beaten = any(chosen is each for each in simple) and bool(fits)
+    beaten = chosen is simple[0] or (any(chosen is each for each in simple) and bool(fits))
     if beaten:
         warnings.warn(f"solve: {text} No prior's fit predicts them better.", stacklevel=3)
     answer = chosen.solution
