@@ -26,7 +26,6 @@ from inverse_inr.problems.kspace.receivers import (
     Receivers,
     Sigma,
     Whitening,
-    outermost_noise,
     prepared,
 )
 from inverse_inr.problems.kspace.simulated import make_mask
@@ -153,21 +152,21 @@ def kspace_scan(
     if spacing is None:
         spacing = (1.0,) * len(shape)
     grid = Grid(centred_box(shape, spacing, ("mm",) * len(shape)), shape)
-    receivers = prepared(raw, _frequencies(raw, grid), whiten, sigma)
-    if raw.trajectory is None:
-        mask = raw.mask
-        if acceleration is not None:
-            mask = mask & make_mask(shape, sampling, acceleration, calibration, seed)
-        measured = _on_matrix(raw, receivers, grid, mask)
-    else:
-        if acceleration is not None:
+    mask = raw.mask
+    if acceleration is not None:
+        if raw.trajectory is not None:
             raise ValueError(
                 f"kspace_scan: acceleration={acceleration} undersamples a matrix; "
                 f"{path} holds a trajectory."
             )
+        mask = mask & make_mask(shape, sampling, acceleration, calibration, seed)
+    receivers = prepared(raw, _frequencies(raw, grid), whiten, sigma, mask)
+    if raw.trajectory is None:
+        measured = _on_matrix(raw, receivers, grid, mask)
+    else:
         measured = _on_trajectory(raw, receivers, grid)
     operator, y = measured.operator, measured.y
-    found = _level(receivers, measured)
+    found = receivers.sigma * measured.unit
     model = noise.ComplexGaussian(found)
     if measured.counts is not None:
         model = noise.ComplexGaussian(found / measured.counts.sqrt())
@@ -236,13 +235,6 @@ def _on_trajectory(raw: RawKSpace, receivers: Receivers, grid: Grid) -> Measured
     return Measured(operator, scale * values, None, scale, scale, None)
 
 
-def _level(receivers: Receivers, measured: Measured) -> float:
-    """The noise of one measurement, in the unit of y."""
-    if receivers.sigma is not None:
-        return receivers.sigma * measured.unit
-    return noise_of(measured.operator, measured.y, measured.counts)
-
-
 def _seen(operator: KSpace, coils: torch.nn.Module, finer: int) -> KSpace:
     """The samples seen by coils, of an image with `finer` values along each side of a pixel."""
     seen = through(operator, coils)
@@ -250,21 +242,3 @@ def _seen(operator: KSpace, coils: torch.nn.Module, finer: int) -> KSpace:
         return seen
     assert isinstance(seen, CartesianKSpace | NonCartesianKSpace)
     return seen.resampled(operator.grid.refined(finer))
-
-
-def noise_of(operator: KSpace, y: Tensor, counts: Tensor | None = None) -> float:
-    """The noise of a measurement, alike in all coils, as in `receivers.outermost_noise`.
-
-    Args:
-        operator: The samples.
-        y: (samples, coils), complex.
-        counts: (samples,) how many measurements each is the mean of; None: one.
-
-    Returns:
-        The square root of E|n|², in the unit of y.
-    """
-    k = operator.frequencies / torch.tensor(operator.grid.nyquist, dtype=torch.float64)
-    if counts is not None:
-        y = y * counts.sqrt()[:, None]
-    coils = y.shape[1]
-    return float(outermost_noise(y.reshape(-1, 1), k.repeat_interleave(coils, 0))[0])
