@@ -10,20 +10,23 @@ import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from fresh_cases.case import Case
+from real_data import DATA
 from torch import Tensor
 
 import inverse_inr as ii
+from inverse_inr.io import write_image
 from inverse_inr.operators import CartesianKSpace, centred_box
 from inverse_inr.operators.kspace.simulated_coils import birdcage_maps
 from inverse_inr.problems.kspace import kspace, kspace_scan
 from inverse_inr.problems.kspace.classical import tv_sense, wavelet_sense
 from inverse_inr.problems.kspace.simulated import Magnitude, make_mask, measure
+from inverse_inr.problems.kspace.suggestions import suggesting
 
 SIMPLE = {"TV": tv_sense, "L1-wavelet": wavelet_sense}
 FINER = 4
@@ -86,7 +89,9 @@ def brain(number: int, plane: int, size: int) -> Tensor:
     side = max(values.shape)
     square = torch.zeros(side, side)
     corner = [(side - n) // 2 for n in values.shape]
-    square[corner[0] : corner[0] + values.shape[0], corner[1] : corner[1] + values.shape[1]] = values
+    square[corner[0] : corner[0] + values.shape[0], corner[1] : corner[1] + values.shape[1]] = (
+        values
+    )
     return torch.nn.functional.interpolate(square[None, None], (size, size), mode="bicubic")[
         0, 0
     ].clamp(min=0)
@@ -105,6 +110,17 @@ def phase_map(kind: str, seed: int, size: int) -> Tensor:
     else:
         phase = 1.2 * x + 0.8 * _texture(random, size, 5.0)
     return torch.from_numpy(phase).float()
+
+
+class _Scaled:
+    """A field times a factor."""
+
+    def __init__(self, field: ii.Field, factor: float) -> None:
+        self.field = field
+        self.factor = factor
+
+    def __call__(self, points: Tensor) -> Tensor:
+        return self.factor * self.field(points)
 
 
 def scan(
@@ -139,11 +155,9 @@ def scan(
         measure(ii.SampledField(v[..., None], fine), maps, operator.frequencies, grid, FINER)
         for v in (values.real, values.imag)
     )
-    scale = 1 / grid.numel**0.5
     draw = ii.noise.ComplexGaussian(noise)
     file_units = operator.lattice(real + 1j * imaginary).to(torch.complex64)
     noisy = draw.sample(file_units, torch.Generator().manual_seed(seed)) * mask
-    del scale
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scan.npy"
         np.save(path, noisy.numpy())
@@ -152,24 +166,86 @@ def scan(
     return replace(problem, reference=_Scaled(Magnitude(truth, maps), factor))
 
 
-class _Scaled:
-    """A field times a factor."""
+def radial(number: int, spokes: int, noise: float, size: int, seed: int) -> ii.Problem:
+    """Golden-angle spokes of a generated head, with coils alone to hold a phase."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "head.png")
+        write_image(path, head(number, FINER * size)[..., None].clamp(max=1), None)
+        return kspace(
+            path, size=size, sampling="radial", spokes=spokes, noise_level=noise, seed=seed
+        )
 
-    def __init__(self, field: ii.Field, factor: float) -> None:
-        self.field = field
-        self.factor = factor
 
-    def __call__(self, points: Tensor) -> Tensor:
-        return self.factor * self.field(points)
+def measured(seed: int) -> ii.Problem:
+    """The real 8-coil brain without a tenth of its samples, by which all answers are judged."""
+    problem = kspace_scan(str(DATA / "brain_8ch_cartesian_ksp.npy"))
+    (term,) = problem.terms
+    rows = torch.ones(len(term.y), dtype=torch.bool)
+    rows[_judges(len(rows), seed)] = False
+    # the suggestion's own guide must not see them either
+    return kspace_suggestion(replace(problem, terms=[replace(term, rows=rows.nonzero()[:, 0])]))
 
 
-@lru_cache(maxsize=8)
-def _file(folder: str, seed: int, size: int) -> str:
-    path = Path(folder) / f"head{seed}_{size}.npz"
-    np.savez(path, image=head(seed, size).numpy())
-    return str(path)
+def kspace_suggestion(problem: ii.Problem) -> ii.Problem:
+    """The same problem, whose suggestion looks at its present terms only."""
+    model = problem.terms[0].fidelity
+    assert isinstance(model, ii.noise.ComplexGaussian)
+    return suggesting(problem, model)
+
+
+def _judges(count: int, seed: int) -> Tensor:
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(1000 + seed))
+    return order[: count // 10]
+
+
+def misfit(answer: ii.Solution) -> float:
+    """Minus the misfit, in dB by the noise, of the samples that no method saw."""
+    term = answer.problem.terms[0]
+    unseen = torch.ones(len(term.y), dtype=torch.bool)
+    unseen[term.trusted] = False
+    whole = replace(answer.problem, terms=[replace(term, rows=None)])
+    return -10 * math.log10(replace(answer, problem=whole).misfit([unseen.nonzero()[:, 0]]))
 
 
 def cases() -> list[Case]:
     """The fresh cases of k-space."""
-    return []
+    made = {
+        "head A, lines R=4, constant phase, 2 %": (head, (101,), "constant", "lines", 4, 0.02),
+        "head B, Poisson R=8, structured phase, 1 %": (
+            *(head, (102,), "structured", "poisson_disc", 8, 0.01),
+        ),
+        "head C, density R=6, smooth phase, 0.5 %": (
+            *(head, (103,), "smooth", "variable_density", 6, 0.005),
+        ),
+        "brain 75, lines R=4, constant phase, 1 %": (brain, (75, 2), "constant", "lines", 4, 0.01),
+        "brain 120, Poisson R=8, structured phase, 2 %": (
+            *(brain, (120, 2), "structured", "poisson_disc", 8, 0.02),
+        ),
+        "coronal 110, lines R=4, structured phase, 3 %": (
+            *(brain, (110, 1), "structured", "lines", 4, 0.03),
+        ),
+    }
+    found = [
+        Case(name, partial(_scan, *what), SIMPLE, {"TV": partial(tv_sense, weight="oracle")})
+        for name, what in made.items()
+    ]
+    for number, spokes, noise in ((104, 24, 0.02), (105, 40, 0.01)):
+        name = f"head {number}, {spokes} spokes, {noise:.0%}"
+        make = partial(radial, number, spokes, noise, 96)
+        found.append(Case(name, make, SIMPLE, {"TV": partial(tv_sense, weight="oracle")}))
+    if (DATA / "brain_8ch_cartesian_ksp.npy").exists():
+        words = "measured brain, 8 coils, unseen samples (long)"
+        found.append(Case(words, measured, SIMPLE, score=misfit, unit="dB of 1 / misfit"))
+    return found
+
+
+def _scan(
+    image: Callable[..., Tensor],
+    which: tuple[int, ...],
+    phase: str,
+    sampling: str,
+    acceleration: float,
+    noise: float,
+    seed: int,
+) -> ii.Problem:
+    return scan(partial(image, *which), phase, sampling, acceleration, noise, 96, seed)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid, Problem, Term, noise
+from inverse_inr import Grid, Problem, Suggestion, Term, noise
 from inverse_inr.io import RawKSpace, read_kspace
 from inverse_inr.operators import CartesianKSpace, NonCartesianKSpace, centred_box
 from inverse_inr.operators.kspace.centred_fft import centred_inverse
@@ -20,7 +19,6 @@ from inverse_inr.problems.kspace.coil_maps import (
     MapEstimate,
     Phase,
     make_coils,
-    start_maps,
 )
 from inverse_inr.problems.kspace.receivers import (
     Receivers,
@@ -29,7 +27,8 @@ from inverse_inr.problems.kspace.receivers import (
     prepared,
 )
 from inverse_inr.problems.kspace.simulated import make_mask
-from inverse_inr.problems.kspace.suggestions import suggestion
+from inverse_inr.problems.kspace.phase import maps_and_phase
+from inverse_inr.problems.kspace.suggestions import Penalty, chosen_penalty, suggesting
 from inverse_inr.ranges import Positive, ProperFraction, Range, WholeNumber, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.stopping import HeldOut
@@ -76,13 +75,14 @@ def kspace_scan(
     sampling: Literal["lines", "equispaced", "variable_density", "poisson_disc"] = "lines",
     calibration: WholeNumber = 24,
     maps: MapEstimate = "espirit",
-    learn_coils: Correction = "grid",
-    phase: Phase = "coils",
+    learn_coils: Correction = "none",
+    phase: Phase | Literal["auto"] = "auto",
     hold_out: ProperFraction = 0.05,
     whiten: Whitening = "auto",
     sigma: Sigma | None = None,
+    penalty: Penalty | Literal["auto"] = "auto",
     finer: Finer = 1,
-    weight: Positive = 1.0,
+    weight: Positive | None = None,
     seed: WholeNumber = 0,
 ) -> Problem:
     """Reconstruct one image of a .npy array (coils, *shape), a fastMRI or an ISMRMRD file.
@@ -112,16 +112,17 @@ def kspace_scan(
         maps: How coil maps are estimated, as in `kspace`.
         learn_coils: How the maps are corrected, as in `kspace`.
         phase: The holder of the phase, as in `kspace`.
+        penalty: What is likely of the image, as in `kspace`.
         hold_out: Fraction of the samples kept out of every fit, to stop and to judge by.
         whiten: How the noise of the receivers is found: by the file's "scan"; "estimate", each
-            coil's in the outermost k-space; "auto", the scan if there is one and else the
+            coil's own, as `estimated_noise` finds it; "auto", the scan if there is one and else the
             estimate; or "none", alike in all coils.
         sigma: Noise of a sample, E|n|² = sigma², in the file's unit: one number for all coils, one
             for each, or their covariance (coils, coils). None: it is found.
         finer: Values along each side of a pixel of the fitted image. With 2, values are half
             pixels, whose total variation is nearer to that of a continuous image.
-        weight: Weight of total variation, relative to the one that follows from the noise (sigma
-            may be too large).
+        weight: Weight of total variation, relative to the one that follows from the noise. None:
+            held-out samples choose it.
         seed: Seed of the sampling pattern.
 
     Returns:
@@ -170,9 +171,8 @@ def kspace_scan(
     model = noise.ComplexGaussian(found)
     if measured.counts is not None:
         model = noise.ComplexGaussian(found / measured.counts.sqrt())
-    start = start_maps(operator, y, maps, phase, reference_lines=receivers.calibration)
-    suggested = replace(
-        suggestion(grid, model, y, finer, weight), stopping=HeldOut(fraction=hold_out)
+    is_complex, start, found_in = maps_and_phase(
+        operator, y, model, maps, phase, receivers.calibration
     )
     notes = {
         "coils": len(receivers.values),
@@ -180,21 +180,24 @@ def kspace_scan(
         "fully sampled": raw.fully_sampled,
         "scale": measured.scale,
         "noise of a pixel": found / (math.prod(grid.spacing) * grid.numel**0.5),
+        "phase": found_in,
         **raw.notes,
         **receivers.notes,
     }
+    penalty, every = chosen_penalty(penalty, learn_coils, finer, weight)
     reference = measured.reference
     if acceleration is None:
         reference = None
-    return Problem(
+    problem = Problem(
         [Term(_seen(operator, make_coils(grid, start, learn_coils), finer), y, model)],
         grid.box,
         grid,
         reference=reference,
-        suggested=suggested,
+        suggested=Suggestion(stopping=HeldOut(fraction=hold_out, every=every)),
         notes=notes,
-        is_complex=phase != "coils",
+        is_complex=is_complex,
     )
+    return suggesting(problem, model, penalty, finer, weight)
 
 
 def _frequencies(raw: RawKSpace, grid: Grid) -> Tensor:
