@@ -169,8 +169,10 @@ def scan(
 def radial(number: int, spokes: int, noise: float, size: int, seed: int) -> ii.Problem:
     """Golden-angle spokes of a generated head, with coils alone to hold a phase."""
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "head.png")
-        write_image(path, head(number, FINER * size)[..., None].clamp(max=1), None)
+        path = str(Path(folder) / "head.npz")
+        box = ii.Box((-1.0, -1.0), (1.0, 1.0), ("cm", "cm"))
+        fine = ii.Grid(box, (FINER * size,) * 2)
+        write_image(path, head(number, FINER * size)[..., None], fine)
         return kspace(
             path, size=size, sampling="radial", spokes=spokes, noise_level=noise, seed=seed
         )
