@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fresh_cases.case import Case
 from real_data import DATA
 from torch import Tensor
 
 import inverse_inr as ii
+from fresh_cases.case import Case
 from inverse_inr.io import write_image
 from inverse_inr.operators import CartesianKSpace, centred_box
 from inverse_inr.operators.kspace.simulated_coils import birdcage_maps

@@ -6,7 +6,6 @@ half a minute of one core.
 
 from __future__ import annotations
 
-import math
 import tempfile
 from dataclasses import replace
 from functools import partial
@@ -15,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from fresh_cases.case import Case
 from torch import Tensor
 
 import inverse_inr as ii
+from fresh_cases.case import Case
 from inverse_inr.io import write_nifti
 from inverse_inr.metrics import psnr
 from inverse_inr.operators.rigid import align, apply

@@ -20,6 +20,7 @@ from inverse_inr.problems.kspace.coil_maps import (
     Phase,
     make_coils,
 )
+from inverse_inr.problems.kspace.phase import maps_and_phase
 from inverse_inr.problems.kspace.receivers import (
     Receivers,
     Sigma,
@@ -27,7 +28,6 @@ from inverse_inr.problems.kspace.receivers import (
     prepared,
 )
 from inverse_inr.problems.kspace.simulated import make_mask
-from inverse_inr.problems.kspace.phase import maps_and_phase
 from inverse_inr.problems.kspace.suggestions import Penalty, chosen_penalty, suggesting
 from inverse_inr.ranges import Positive, ProperFraction, Range, WholeNumber, checked
 from inverse_inr.sampled import SampledField
@@ -106,7 +106,8 @@ def kspace_scan(
         dataset: The group of an ISMRMRD file with several.
         noise_scan: Another ISMRMRD file, whose noise scans measure the receivers.
         acceleration: Keep so many times fewer samples than were measured. Where the file is fully
-            sampled, its root-sum-of-squares image is the reference. None: keep all samples.
+            sampled, its root-sum-of-squares image without the noise's mean is the reference, which
+            is noisy itself; `notes` name its noise. None: keep all samples.
         sampling: The sampling pattern of the samples that are kept, as in `kspace`.
         calibration: Central lines (or points along each axis) that are all kept.
         maps: How coil maps are estimated, as in `kspace`.
@@ -188,6 +189,13 @@ def kspace_scan(
     reference = measured.reference
     if acceleration is None:
         reference = None
+    if reference is not None:
+        # half of the variance lies along the image's own phase
+        spread = notes["noise of a pixel"] / 2**0.5
+        notes["reference"] = (
+            f"noisy: the file's own full sampling, whose noise of {spread:.3g} in a magnitude near "
+            f"1 no method reproduces; PSNR above {-20 * math.log10(spread):.1f} dB tells nothing"
+        )
     problem = Problem(
         [Term(_seen(operator, make_coils(grid, start, learn_coils), finer), y, model)],
         grid.box,
@@ -224,7 +232,10 @@ def _on_matrix(raw: RawKSpace, receivers: Receivers, grid: Grid, mask: Tensor) -
         counts = raw.counts[mask].to(y.dtype.to_real())
     reference = None
     if raw.fully_sampled:
-        reference = SampledField((scale * zero_filled)[..., None], grid)
+        # the mean of |n|² of all coils is in the sum of squares of the coils, however dark the image
+        bias = len(receivers.values) * receivers.sigma**2
+        magnitude = (zero_filled.square() - bias).clamp(min=0).sqrt()
+        reference = SampledField((scale * magnitude)[..., None], grid)
     return Measured(operator, y, counts, unit, scale, reference)
 
 
