@@ -83,7 +83,7 @@ def brain() -> tuple[ii.SampledField, ii.Box, np.ndarray, np.ndarray]:
 
 
 def estimate(solution: ii.Solution, gauge: Tensor | None) -> np.ndarray:
-    """The solution on every second voxel, through the output's profile if it is finer than those."""
+    """The solution on every second voxel, through the output's profile if it is finer."""
     field = brain()[0]
     voxels = (
         isinstance(solution.field, ii.SampledField) and solution.field.grid == solution.problem.grid
@@ -143,7 +143,7 @@ def classical(
     method: Callable[[ii.Problem], ii.Solution], known: bool, stacks: list[Stack]
 ) -> tuple[ii.Solution, None]:
     """A classical method, told the true motion or taking the nominal poses for true."""
-    return method(problem_of(stacks, resolution=2.0, known_motion=known, gain=False)), None
+    return method(problem_of(stacks, resolution=2.0, known_motion=known)), None
 
 
 def describe(solution: ii.Solution) -> str:

@@ -232,7 +232,7 @@ def _on_matrix(raw: RawKSpace, receivers: Receivers, grid: Grid, mask: Tensor) -
         counts = raw.counts[mask].to(y.dtype.to_real())
     reference = None
     if raw.fully_sampled:
-        # the mean of |n|² of all coils is in the sum of squares of the coils, however dark the image
+        # the sum of squares holds the mean of |n|² of all coils, however dark the image is
         bias = len(receivers.values) * receivers.sigma**2
         magnitude = (zero_filled.square() - bias).clamp(min=0).sqrt()
         reference = SampledField((scale * magnitude)[..., None], grid)

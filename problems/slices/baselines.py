@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,9 +16,9 @@ from inverse_inr import Grid, Problem, SampledField, Solution, as_linear_map, pr
 from inverse_inr.baselines import cgls_iterates
 from inverse_inr.compose import LinearMap
 from inverse_inr.derivatives import gradient_adjoint, grid_gradient
-from inverse_inr.fidelity import least_squares
+from inverse_inr.fidelity import LearntScale, least_squares
 from inverse_inr.least_squares import LeastSquares
-from inverse_inr.operators.slices.acquisition import SliceAcquisition
+from inverse_inr.operators.slices.acquisition import TENTH, SliceAcquisition
 from inverse_inr.problems.slices.stacks import as_slices
 from inverse_inr.protocol import evaluating
 from inverse_inr.ranges import Count, Positive, WholeNumber, checked
@@ -92,7 +94,7 @@ def super_resolution(
     weights: Sequence[Positive] = (10.0, 1.0, 0.1, 1e-2, 1e-3),
     iterations: Count = 30,
     finer: Count | None = None,
-    rounds: WholeNumber = 3,
+    rounds: WholeNumber | None = None,
 ) -> Solution:
     """Super-resolution by conjugate gradients: min_x ½ |g A x - y|²_W + ½ λ |Δx|² on the voxels.
 
@@ -106,7 +108,8 @@ def super_resolution(
         iterations: Iterations of conjugate gradients per weight.
         finer: Values along each side of a voxel; default: as many as make values at least twice as
             dense as the slices' pixels, 3 at most.
-        rounds: Alternations between gains and image; 0 takes the operator's gains for true.
+        rounds: Alternations between gains and image; 0 takes the operator's gains for true. None:
+            3 where the operator learns gains, else 0.
 
     Returns:
         The volume on the problem's grid, or on one `finer` times as fine.
@@ -122,6 +125,8 @@ def super_resolution(
     _, operator = as_slices(problem)
     if finer is None:
         finer = _finer(problem.grid, operator)
+    if rounds is None:
+        rounds = 3 * operator.log_gain.requires_grad
     grid = problem.grid.refined(finer)
     (fit,), (watch,), note = hold_out(problem.suggested.stopping, problem.terms)
     seen = operator.on(grid)
@@ -158,15 +163,38 @@ def super_resolution(
     scores = [precision[watch] * (g * unseen(x) - y[watch]).square() for x in images]
     best = least(scores)
     chosen = sorted(weights, reverse=True)[best]
+    residual = y[fit] - gain[index[fit]] * data(images[best])
     return Solution(
         SampledField(images[best], grid),
-        problem,
+        _as_found(problem, gain, residual, index[fit]),
         "super-resolution CG",
         seconds=time.perf_counter() - began,
         stopped=Ended("direct", f"weight {chosen:g} (held-out), poses as given"),
         watched=[watch],
         details={"weight": chosen, "values per voxel side": finer, **note},
     )
+
+
+def _as_found(problem: Problem, gain: Tensor, residual: Tensor, index: Tensor) -> Problem:
+    """The problem with the gains found, and with noise as large as the residuals of each slice.
+
+    Both are for judging the image by its own predictions; the user's operator stays as it was.
+    """
+    term = problem.terms[0]
+    operator, model = copy.deepcopy((term.operator, term.fidelity))
+    assert isinstance(operator, SliceAcquisition)
+    with torch.no_grad():
+        operator.log_gain.add_(gain.log().to(operator.log_gain) / TENTH)
+        if isinstance(model, LearntScale):
+            every = residual.abs().median()
+            for k in range(len(model.level)):
+                own = residual[index == k].abs()
+                typical = own.median() if len(own) else every
+                # the median of |n| is 0.6745 of a normal deviation
+                size = float(typical) / (0.6745 * model.scale) - model.floor
+                model.level[k] = math.log(max(size, model.floor))
+    changed = replace(term, operator=operator, fidelity=model)
+    return replace(problem, terms=[changed])
 
 
 def _finer(grid: Grid, operator: SliceAcquisition) -> int:
