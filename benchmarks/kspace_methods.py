@@ -18,7 +18,7 @@ def joint(problem: ii.Problem, seed: int = 0) -> ii.Solution:
 
 
 def chosen(problem: ii.Problem, seed: int) -> ii.Solution:
-    """As `joint`, but fits of the field itself compare the weights around that of the classical path.
+    """As `joint`, but fits of the field itself compare weights around that of the classical path.
 
     The candidates are the path's weight, and 0.7 and a half of it.
     """
