@@ -34,7 +34,7 @@ STRIDE = 2
 """Pixels from one group to the next."""
 
 LOST = 0.1
-"""Standard deviation, in units of sigma, of details that step 1 loses, and step 2 may bring back."""
+"""Standard deviation, in units of sigma, of details that step 1 loses and step 2 may bring back."""
 
 CHUNK = 1024
 """Groups that are held at a time."""
