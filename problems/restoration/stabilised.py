@@ -18,8 +18,8 @@ from torch import Tensor
 from inverse_inr import noise
 from inverse_inr.ranges import NonNegative, Positive, checked
 
-BRIGHT = 60.0
-"""Electrons above which the inverse is taken from its expansion, which is exact to 1e-4 there."""
+BRIGHT = 200.0
+"""Electrons above which the inverse is taken from its expansion."""
 
 NODES = 400
 """Means below `BRIGHT` at which the inverse is tabulated, evenly spaced in their square root."""
