@@ -152,9 +152,10 @@ def cassi_real(
     # in units of a scene that is 1 in all bands where the detector is brightest: priors start there
     unit = (seen.top - dark) / float(coded.max())
     y = (seen.y - dark) / unit
-    model = _noise_model(
-        seen.dispersed_last(y), seen.dispersed_last(good), noise_level, seen.top / unit
-    )
+    if noise_level is None:
+        model = shot_noise(y, good, seen.coded_bands)
+    else:
+        model = noise.Gaussian(noise_level * seen.top / unit)
     notes |= seen.notes | {
         "negative or saturated pixels": f"{int((~good).sum())} of {y.numel()}",
         "background": dark,
@@ -229,14 +230,6 @@ def _range(centres: Tensor) -> tuple[float, float]:
     if len(centres) > 1:
         half = 0.5 * centres.diff()
     return float(centres[0] - half[0]), float(centres[-1] + half[-1])
-
-
-def _noise_model(
-    y: Tensor, trusted: Tensor, noise_level: float | None, top: float
-) -> noise.Sensor | noise.Gaussian:
-    if noise_level is None:
-        return shot_noise(y, trusted)
-    return noise.Gaussian(noise_level * top)
 
 
 def _learnt_placement(found: Tensor, axis: int) -> Placement:

@@ -16,6 +16,9 @@ WINDOWS = 24
 LEAST = 8
 """The fewest quiet windows by which the noise is found again."""
 
+LARGEST = 2**18
+"""The most unknowns of all windows together."""
+
 CHUNK = 256
 """Windows that are fitted at a time."""
 
@@ -54,7 +57,7 @@ def shot_noise(y: Tensor, trusted: Tensor, coded: Tensor | None = None) -> noise
     In small windows every band is a scene that varies slowly, as its mask codes it; what is left
     after that fit is noise, or texture finer than a window. Texture adds, so the smallest residuals
     are believed: those below the median of what noise alone would give, at their brightness.
-    Windows of two sizes are tried, the larger with curved scenes; the smaller noise is returned.
+    Windows of two sizes are tried, the larger with curved scenes.
 
     Args:
         y: (H, W) measurements.
@@ -80,14 +83,15 @@ def shot_noise(y: Tensor, trusted: Tensor, coded: Tensor | None = None) -> noise
             f"{tuple(coded.shape)}; the first two axes are the detector's in all of them."
         )
     found = [
-        _slope_and_floor(windows)
+        _variance(windows)
         for order, crowd in ((1, 2.0), (2, 1.6))
         if (windows := _residuals(y, trusted, coded, order, crowd)) is not None
     ]
     if not found:
         raise ValueError(f"{FEW} No {WINDOWS} windows of trusted pixels, {tuple(y.shape)} in all.")
     level = float(y[trusted].double().mean().clamp(min=0))
-    slope, floor = min(found, key=lambda line: line[0] * level + line[1])
+    # of two noisy numbers the smaller is too small: compare what they may be at most
+    slope, floor, _ = min(found, key=lambda f: (f[0] * level + f[1]) * (1 + 2 * f[2]))
     slope = max(slope, 1e-12)
     return noise.Sensor(1 / slope, max(math.sqrt(max(floor, 0.0)) / slope, 1e-3))
 
@@ -95,16 +99,19 @@ def shot_noise(y: Tensor, trusted: Tensor, coded: Tensor | None = None) -> noise
 def _residuals(
     y: Tensor, trusted: Tensor, coded: Tensor, order: int, crowd: float
 ) -> Tensor | None:
-    """Sums of squared residuals, degrees of freedom and mean levels of windows: (3, n).
+    """Squared residuals of n windows, and what noise of variance a y + c makes of them, (6, n).
 
-    None where fewer than `WINDOWS` are left.
+    The first is their sum; it has the mean a s₁ + c s₀ and the variance 2 (a² q₂ + 2 a c q₁ +
+    c² q₀), and s₀, s₁, q₀, q₁, q₂ follow. None where fewer than `WINDOWS` are left.
     """
     powers = [(i, j) for i in range(order + 1) for j in range(order + 1 - i)]
     side = math.ceil(math.sqrt(crowd * len(powers) * coded.shape[-1])) // 2 * 2 + 1
     side = max(side, 5)
     if min(y.shape) < side:
         return None
-    step = max(1, side // 4)
+    # so many windows tell enough, and their least squares fit the memory
+    most = LARGEST // (len(powers) * coded.shape[-1])
+    step = max(1, side // 4, math.ceil(math.sqrt(y.numel() / most)))
     values, use = (_windows(v.double(), side, step) for v in (y, trusted))
     seen = _windows(coded.double(), side, step)
     at = torch.linspace(-1, 1, side, dtype=torch.float64, device=y.device)
@@ -120,10 +127,13 @@ def _residuals(
         inverse = torch.where(known, 1 / gram.clamp(min=1e-300), 0.0)
         right = vectors.mT @ (basis.mT @ (value * weight)[..., None])
         fit = (basis @ (vectors @ (inverse[..., None] * right)))[..., 0]
-        count = weight.sum(1)
-        level = fit.sum(1) / count.clamp(min=1)
+        # a pixel's residual has the part 1 - leverage of its variance
+        leverage = (basis @ (vectors * inverse.sqrt()[:, None])).square().sum(-1)
+        part = (weight - leverage).clamp(min=0)
+        bright = part * fit.clamp(min=0)
         rest = (value * weight - fit).square().sum(1)
-        parts.append(torch.stack([rest, count - known.sum(1), level.clamp(min=0)]))
+        sums = [part, bright, part**2, part * bright, bright**2]
+        parts.append(torch.stack([rest, *(v.sum(1) for v in sums)]))
     windows = torch.cat(parts, 1)
     windows = windows[:, windows[1] >= 0.2 * side**2]
     if windows.shape[1] < WINDOWS:
@@ -137,26 +147,41 @@ def _windows(values: Tensor, side: int, step: int) -> Tensor:
     return cut.flatten(0, 1).flatten(-2).movedim(-1, 1)
 
 
-def _slope_and_floor(windows: Tensor) -> tuple[float, float]:
-    """The line a y + c through the variances of the windows that show noise alone."""
-    from scipy.stats import chi2
+def _variance(windows: Tensor) -> tuple[float, float, float]:
+    """The line a y + c through variances of windows that show noise alone, and its relative error.
 
-    rest, freedom, level = windows
-    numbers = freedom.cpu().numpy()
-    half = torch.from_numpy(chi2.ppf(0.5, numbers)).to(rest)
-    # the mean of a chi-squared variable below its median
-    below = torch.from_numpy(chi2.cdf(half.cpu().numpy(), numbers + 2) / 0.5).to(rest) * freedom
+    Returns:
+        a, c and the standard error.
+    """
+    rest, free, bright, q0, q1, q2 = windows
+    level = bright / free
     classes = level.argsort().tensor_split(max(2, min(8, len(level) // 12)))
-    low = torch.stack([(rest / half)[k].quantile(0.1) for k in classes])
     x = torch.stack([level[k].mean() for k in classes])
+    low = torch.stack([(rest / free)[k].quantile(0.1) for k in classes])
     slope, floor = _line(x, low, low)
+    error = 1.0
     for _ in range(ROUNDS):
-        variance = (slope * level + floor).clamp(min=1e-300)
-        quiet = rest < half * variance
+        expected = (slope * bright + floor * free).clamp(min=1e-300)
+        spread = slope**2 * q2 + 2 * slope * floor * q1 + floor**2 * q0
+        freedom = (expected**2 / spread.clamp(min=1e-300)).clamp(min=1.0)
+        middle, below = _lower_half(freedom)
+        quiet = rest < middle * expected
         if int(quiet.sum()) < LEAST:
             break
-        slope, floor = _line(level[quiet], (rest / below)[quiet], variance[quiet])
-    return slope, floor
+        error = math.sqrt(2 / float(freedom[quiet].sum()))
+        variance = (rest / free / below)[quiet]
+        slope, floor = _line(level[quiet], variance, (expected / free)[quiet])
+    return slope, floor, error
+
+
+def _lower_half(freedom: Tensor) -> tuple[Tensor, Tensor]:
+    """The median of chi-squared / freedom, and the mean of what lies below it."""
+    from scipy.stats import chi2
+
+    numbers = freedom.cpu().numpy()
+    median = chi2.ppf(0.5, numbers)
+    below = chi2.cdf(median, numbers + 2) / 0.5
+    return torch.from_numpy(median / numbers).to(freedom), torch.from_numpy(below).to(freedom)
 
 
 def _line(x: Tensor, variance: Tensor, expected: Tensor) -> tuple[float, float]:
