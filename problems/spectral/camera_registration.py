@@ -99,7 +99,7 @@ def registered(
         kept = (slice(None), lines)
     part = (seen.y[kept] / unit).nan_to_num(0.0, 0.0, 0.0)
     good = seen.trusted[kept]
-    model = shot_noise(seen.dispersed_last(part), seen.dispersed_last(good))
+    model = shot_noise(part, good, seen.coded_bands[kept])
     term = Term(on_grid, part.flatten(), model, rows=good.flatten().nonzero()[:, 0])
     suggested = suggestion(term, camera.bands, HeldOut())
     problem = Problem([term], camera.box, camera.bands, suggested=suggested, average=1)

@@ -120,7 +120,7 @@ def measured(
     good = seen.trusted
     model: noise.Noise
     if modelling.noise_level is None:
-        model = shot_noise(seen.dispersed_last(y), seen.dispersed_last(good))
+        model = shot_noise(y, good, seen.coded_bands)
     else:
         model = noise.Gaussian(modelling.noise_level * seen.top / unit)
     notes = notes | {
