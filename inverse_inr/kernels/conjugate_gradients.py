@@ -16,7 +16,7 @@ WINDOW = 10
 
 
 class Minimum(NamedTuple):
-    """Where conjugate gradients ended.
+    """The end of conjugate gradients.
 
     Attributes:
         x: The solution.

@@ -34,7 +34,7 @@ class Linearized:
 
 @runtime_checkable
 class Evaluation(Protocol):
-    """What a solver offers at each step: a closure that can do more than fill gradients."""
+    """A closure that can do more than fill gradients; a solver offers it at each step."""
 
     def __call__(self) -> Tensor:
         """Compute the loss and fill the gradients."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -133,9 +134,9 @@ def _sampled(
     source: Field | Solution | Callable[[], Solution], grid: Grid | None
 ) -> tuple[Field, Grid]:
     """The field and the lattice on which it is seen."""
-    found: object = source
+    found: Any = source
     if not isinstance(source, Solution | SampledField) and not _takes_points(source):
-        found = source()  # pyright: ignore[reportCallIssue]
+        found = found()
     if isinstance(found, Solution):
         lattice = grid
         if lattice is None:
