@@ -153,7 +153,7 @@ def measured(arguments: argparse.Namespace) -> None:
         ]
         if arguments.figure is not None and seed == arguments.seeds[0]:
             figure = spectral_figure(problem, solutions[::-1])
-            figure.savefig(arguments.figure, dpi=110)
+            figure.savefig(arguments.figure, dpi=110, bbox_inches="tight")
 
 
 def main() -> None:
