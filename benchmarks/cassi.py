@@ -70,9 +70,9 @@ def scores(solution: ii.Solution) -> tuple[float, float, float]:
 
 def fitted(problem: ii.Problem, seed: int) -> Iterator[ii.Solution]:
     """The fit, and then its refinement if the problem suggests one."""
-    solution = ii.solve(problem, seed=seed, callbacks=[])
+    solution = ii.solve(problem, steps=problem.suggested.steps, seed=seed, callbacks=[])
     yield solution
-    if "separable + GAP" in problem.suggested.baselines:
+    if problem.suggested.candidates is not None:
         yield refined(solution)
 
 
@@ -131,7 +131,7 @@ def off_band(names: list[str], size: int, seeds: int) -> None:
     for name in names:
         for seed in range(seeds):
             problem = simulated(name, size=size, seed=seed)
-            solution = ii.solve(problem, seed=seed, callbacks=[])
+            solution = ii.solve(problem, steps=problem.suggested.steps, seed=seed, callbacks=[])
             bands = problem.grid.axes(torch.float64)[-1]
             between = ii.BandGrid.of(
                 problem.box, problem.grid.shape[:2], 0.5 * (bands[1:] + bands[:-1])
@@ -166,7 +166,7 @@ def calibration(names: list[str], size: int, seeds: int) -> None:
                 began = time.process_time()
                 if model == "learnt":
                     problem = calibrated(problem, seed=seed)
-                solution = ii.solve(problem, seed=seed, callbacks=[])
+                solution = ii.solve(problem, steps=problem.suggested.steps, seed=seed, callbacks=[])
                 found[model] = scores(solution)[0]
                 learnt = {
                     k.rsplit(".", 1)[-1]: [round(x, 4) for x in v.reshape(-1).tolist()]

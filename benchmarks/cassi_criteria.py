@@ -118,9 +118,9 @@ def _methods(problem: ii.Problem) -> dict[str, Callable[[ii.Problem], ii.Solutio
         ),
     )
     methods: dict[str, Callable[[ii.Problem], ii.Solution]] = {
-        "separable": partial(ii.solve, callbacks=[]),
-        "spectral_basis, peaky": lambda _: ii.solve(peaky, callbacks=[]),
-        "spectral_basis, smooth": lambda _: ii.solve(smooth, callbacks=[]),
+        "separable": partial(ii.solve, steps=problem.suggested.steps, callbacks=[]),
+        "spectral_basis, peaky": lambda _: ii.solve(peaky, steps=300, callbacks=[]),
+        "spectral_basis, smooth": lambda _: ii.solve(smooth, steps=300, callbacks=[]),
     }
     for strength in (1.6, 0.4, 0.1):
         methods[f"GAP-TV {strength}"] = partial(gap_tv, strengths=(strength,), iterations=60)

@@ -96,7 +96,8 @@ def simulated(scenes: list[int]) -> None:
             exact = cassi_uncalibrated(ground, scene=scene, seed=scene, modelling=light)
             problems["true"] = true_camera(exact)
             for name, problem in problems.items():
-                methods = {"separable": partial(ii.solve, callbacks=[])}
+                steps = problem.suggested.steps
+                methods = {"separable": partial(ii.solve, steps=steps, callbacks=[])}
                 if name != "found, learnt":
                     methods |= problem.suggested.baselines
                 for method, solve in methods.items():
@@ -143,7 +144,8 @@ def measured(arguments: argparse.Namespace) -> None:
         print(f"{name}: {note}", flush=True)
     for seed in arguments.seeds:
         classical = partial(gap_tv, strengths=STRENGTHS, iterations=arguments.iterations, seed=seed)
-        prior = partial(ii.solve, steps=arguments.steps, seed=seed, callbacks=[])
+        steps = arguments.steps or problem.suggested.steps
+        prior = partial(ii.solve, steps=steps, seed=seed, callbacks=[])
         solutions = [
             timed("separable", seed, problem, prior),
             timed("GAP-TV, camera found", seed, problem, classical),
@@ -151,7 +153,7 @@ def measured(arguments: argparse.Namespace) -> None:
         ]
         if arguments.figure is not None and seed == arguments.seeds[0]:
             figure = spectral_figure(problem, solutions[::-1])
-            figure.savefig(arguments.figure, dpi=110)
+            figure.savefig(arguments.figure, dpi=110, bbox_inches="tight")
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def left_out(
         began = time.process_time()
         model = kind.train(seen, steps=steps, crop=32)
         seconds = time.process_time() - began
-        fit = ii.solve(unseen, callbacks=[])
+        fit = ii.solve(unseen, steps=unseen.suggested.steps, callbacks=[])
         solutions = {
             label: kind.reconstruct(model, unseen),
             "linear regression": kind.linear_regression(seen, unseen),

@@ -137,11 +137,7 @@ def cassi(
     suggested = replace(suggestion(terms[0], true.bands), operator_lr=CALIBRATION_RATE)
     if detector.full_well is None and detector.noise_level < HARDLY_ANY_NOISE:
         # a refinement explains pixels one by one: blocks that it cannot see would speak against it
-        suggested = replace(
-            suggested,
-            stopping=HeldOut(),
-            baselines=suggested.baselines | {"separable + GAP": fitted_and_refined},
-        )
+        suggested = replace(suggested, stopping=HeldOut(), candidates=fitted_and_refined)
     if second is not None:
         other = second_camera(second, true.bands, cube, Detector(detector.noise_level), seed)
         if rows is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -27,6 +28,7 @@ from inverse_inr.problems.spectral.gap_tv import (
     total_variation,
 )
 from inverse_inr.ranges import Count, NonNegative, Positive, checked
+from inverse_inr.solver import Candidate
 
 HARDLY_ANY_NOISE = 0.002
 """Standard deviation, as a fraction of the largest measurement, up to which `refined` pays. At
@@ -130,10 +132,15 @@ def refined(
 
 
 @checked
-def fitted_and_refined(problem: Problem) -> Solution:
+def fitted_and_refined(problem: Problem) -> Iterator[Candidate]:
     """Fit the problem's own prior, and refine it.
 
     Args:
         problem: One CASSI snapshot on a cube, with hardly any noise.
+
+    Yields:
+        The fit, and its refinement.
     """
-    return refined(solve(problem, callbacks=[]))
+    fit = solve(problem, steps=problem.suggested.steps, callbacks=[])
+    yield Candidate(fit)
+    yield Candidate(refined(fit))
