@@ -1,9 +1,11 @@
 """Candidates between which `solve` decides: fits on a lattice finer than the grid that is shown.
 
     min_x D(A x, y) + λ mean |∇x|   over the values x of a lattice (the prior `grid`)
+    the same with a denoiser in place of the penalty: plug-and-play with non-local means
     min_θ D(A f_θ, y) + λ mean |∇f_θ|   over the parameters of another prior, seen on that lattice
 
-The first is convex and soon solved along a path of weights; the λ that it finds suits the second.
+The first is convex and soon solved along a path of weights; the λ that it finds suits the last. The
+second is for texture that repeats.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from inverse_inr import baselines, priors
 from inverse_inr.domain import Grid
@@ -24,6 +26,7 @@ from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Candidate, Solution, Solver
 from inverse_inr.stopping import HeldOut, Never, Stopping
 
+ALIKE = "non-local means"
 CHECKS = 20
 """Number of checks of the stopping rule in a fit on the lattice."""
 
@@ -32,7 +35,9 @@ CHECKS = 20
 def lattice_fits(
     problem: Problem, *, prior: str = "hash", steps: Count = 400, finer: Count = 2
 ) -> Iterator[Candidate]:
-    """Fit the lattice itself with total variation, then a prior with the weight that suited it.
+    """Fit the lattice by total variation and by non-local means, then a prior on it.
+
+    The prior has the weight of total variation that suited the lattice.
 
     Args:
         problem: The problem, whose operators are linear and have maps of sampled images.
@@ -41,14 +46,22 @@ def lattice_fits(
         finer: Nodes of the lattice per pixel of the problem's grid and axis.
 
     Yields:
-        The two candidates, `grid` and the prior, both with total variation.
+        The three candidates: `grid` with either, and the prior with total variation.
     """
     seen = problem.on_lattice(finer)
     image = baselines.tv(problem, finer=finer)
     weight = image.details["weight"]
     yield Candidate(
-        _as_grid(image, seen),
-        lambda: _as_grid(baselines.tv(problem, weight, finer=finer), seen),
+        _as_grid(image, seen, "TV"),
+        lambda: _as_grid(
+            baselines.tv(problem, weight, finer=finer, start=_values(image)), seen, "TV"
+        ),
+    )
+    alike = partial(baselines.plug_and_play, problem, "nonlocal_means", finer=finer)
+    patched = alike()
+    yield Candidate(
+        _as_grid(patched, seen, ALIKE),
+        lambda: _as_grid(alike(strength=patched.details["strength"], iterations=40), seen, ALIKE),
     )
     fit = partial(_fit, seen, prior, weight, steps)
     rule = problem.suggested.stopping or HeldOut()
@@ -69,13 +82,11 @@ def _fit(
     return replace(solution, method=f"{prior}, TV")
 
 
-def _as_grid(solution: Solution, seen: Problem) -> Solution:
+def _as_grid(solution: Solution, seen: Problem, penalty: str) -> Solution:
     """The solution with its image as the prior `grid`, which can be saved as a field."""
-    image = solution.field
-    assert isinstance(image, SampledField)
-    solution = replace(solution, method="grid, TV", problem=seen)
-    solution.details["weight of TV"] = solution.details["weight"]
-    field = grid_field(image)
+    solution = replace(solution, method=f"grid, {penalty}", problem=seen)
+    assert isinstance(solution.field, SampledField)
+    field = grid_field(solution.field)
     if field is None:
         return solution
     return replace(solution, field=field)
@@ -101,6 +112,12 @@ def grid_field(image: SampledField) -> nn.Module | None:
     if not torch.allclose(field(grid.points()), image.values, atol=1e-5 * _size(image)):
         return None
     return field.requires_grad_(False).eval()
+
+
+def _values(solution: Solution) -> Tensor:
+    """The image of a classical method."""
+    assert isinstance(solution.field, SampledField)
+    return solution.field.values
 
 
 def _size(image: SampledField) -> float:

@@ -171,6 +171,26 @@ class Decorrelates(Protocol):
         ...
 
 
+# --- a regularizer ---
+
+
+@runtime_checkable
+class HasResiduals(Protocol):
+    """A regularizer that second-order optimizers may see as a weighted sum of squares."""
+
+    def residuals(self, field: Field, points: Tensor) -> Sequence[tuple[Tensor, Tensor]]:
+        """Name the quadratic ½ Σ weight |residual|² that has the regularizer's slope here.
+
+        Args:
+            field: The field.
+            points: (n, d) points of the box, those that the regularizer is evaluated on.
+
+        Returns:
+            Pairs of residuals, recorded by autograd, and of positive weights of the same shape.
+        """
+        ...
+
+
 # --- a prior, or a part of one ---
 
 
@@ -302,6 +322,7 @@ __all__ = [
     "HasParameterGroups",
     "HasPenalty",
     "HasPrior",
+    "HasResiduals",
     "HasRoles",
     "Lattice",
     "Operator",

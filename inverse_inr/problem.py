@@ -94,6 +94,7 @@ class Problem:
             image means values at pixel centres, as a photograph's samples do.
         finer: Nodes per pixel and axis where the field is seen on a lattice only, as by
             `on_lattice`: results are then shown as averages over those. None for any place.
+        origin: The problem as it was before `on_lattice`, with the operators that were given.
 
     Raises:
         TypeError: An argument is of another kind.
@@ -113,6 +114,7 @@ class Problem:
     is_complex: bool = False
     average: Count = 4
     finer: Count | None = None
+    origin: Problem | None = None
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -167,7 +169,7 @@ class Problem:
                     "image, a method on(grid)."
                 )
             terms.append(replace(term, operator=term.operator.on(lattice)))
-        return replace(self, terms=terms, finer=finer)
+        return replace(self, terms=terms, finer=finer, origin=self)
 
     def _rehearse(self, term: Term) -> None:
         """Ask for one row of an empty field: shapes must fit before any work starts.

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.baselines.judge import Iterations, Judge, Rule
-from inverse_inr.baselines.wavelets import Wavelets
+from inverse_inr.kernels.wavelets import Wavelets
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, NonNegative, Positive, ProperFraction, Seed, checked

@@ -14,10 +14,13 @@ from inverse_inr.solver.deciding import Candidates as Candidates
 from inverse_inr.solver.deciding import decide as decide
 from inverse_inr.solver.ended import Ended as Ended
 from inverse_inr.solver.identity import measurements_digest as measurements_digest
+from inverse_inr.solver.images import fitted_to as fitted_to
 from inverse_inr.solver.interrupt import interruptible as interruptible
 from inverse_inr.solver.loop import Solver as Solver
 from inverse_inr.solver.solution import Solution as Solution
 from inverse_inr.solver.solving import solve as solve
+from inverse_inr.solver.splitting import alternate as alternate
+from inverse_inr.solver.splitting import split as split
 from inverse_inr.solver.starting import going_on_from as going_on_from
 from inverse_inr.solver.starting import make_prior as make_prior
 from inverse_inr.solver.weighting import WeightPath as WeightPath

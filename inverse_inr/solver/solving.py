@@ -39,6 +39,7 @@ def solve(
     stopping: Stopping | None = None,
     seed: Seed = 0,
     chunk: Count | None = None,
+    lattice: Count | None = None,
     callbacks: Sequence[Callback] | None = None,
 ) -> Solution:
     """Reconstruct a field from its measurements, e.g. `solve(problem)`.
@@ -71,6 +72,9 @@ def solve(
             (`stopping.Stopping`); default: the problem's, or HeldOut().
         seed: Seed of the initial parameters, the held-out rows, the batches and the random points.
         chunk: Field points in flight at a time, which bounds memory; default: the library's.
+        lattice: See the field only on a lattice of so many nodes per pixel and axis
+            (`Problem.on_lattice`), which is the faster route where rows look at many points;
+            default: where the operators' rows look.
         callbacks: Called at each check with the solver and its newest record; default: a progress
             bar.
 
@@ -84,11 +88,13 @@ def solve(
             one number. All of these are raised before the first step.
         FloatingPointError: The loss or a parameter became NaN or Inf before the first good state.
     """
-    choices = (prior, regularizers, weight, steps, batch, optimizer, lr, operator_lr, stopping)
-    if all(choice is None for choice in choices):
+    routes = (prior, regularizers, weight, steps, batch, lattice, optimizer, stopping)
+    if all(choice is None for choice in (*routes, lr, operator_lr)):
         return decide(problem, seed=seed)
     if callbacks is None:
         callbacks = (Progress(),)
+    if lattice is not None:
+        problem = problem.on_lattice(lattice)
     options: dict[str, Any] = {
         "batch": batch,
         "points": points,

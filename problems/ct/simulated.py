@@ -34,6 +34,7 @@ from inverse_inr.problems.ct.limits import Coverage, NoiseLevel, Photons, Subray
 from inverse_inr.problems.images import PHANTOMS, load_truth
 from inverse_inr.ranges import Count, WholeNumber, checked
 from inverse_inr.solver import Ended
+from inverse_inr.solver.objective import learns
 from inverse_inr.stopping import HeldOut, hold_out
 
 DENSEST_RAY = 4.0
@@ -178,7 +179,7 @@ def suggestion(
         "TV": baselines.tv,
     }
     candidates = None
-    if isinstance(operator, HasGridMap):
+    if isinstance(operator, HasGridMap) and not learns(operator):
         candidates = lattice_fits
     return Suggestion(
         prior="hash", steps=800, stopping=stopping, baselines=classical, candidates=candidates
