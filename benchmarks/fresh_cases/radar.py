@@ -68,7 +68,7 @@ def before_an_array(
     generator = torch.Generator().manual_seed(7000 + seed)
     places, amplitudes = draw(generator)
     grid = ii.Grid(
-        ii.Box((-0.052, -0.052, -0.045), (0.052, 0.052, 0.045), ("m",) * 3), (16, 16, 14)
+        ii.Box((-0.0525, -0.0525, -0.045), (0.0525, 0.0525, 0.045), ("m",) * 3), (14, 14, 12)
     )
     line = torch.linspace(-0.16, 0.16, antennas, dtype=F64)
     plane = torch.cartesian_prod(line, line)

@@ -98,7 +98,7 @@ def surfaces(
     y = noise.ComplexGaussian(sigma).sample(mean, generator)
     options: dict[str, object] = {"head": "sparse", "levels": 3, "coarsest": 8, "finest": 24}
     problem = radar_problem(
-        operator, grid, y, sigma, steps=600, prior="hash", options=options, weight=10.0
+        operator, grid, y, sigma, steps=600, prior="hash", options=options, weight=300.0
     )
     own = problem.suggested.baselines | {
         "variance field": partial(variance_field, apertures=SECTORS)

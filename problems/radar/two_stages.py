@@ -51,6 +51,7 @@ def two_stages(
     threshold: Fraction = 0.2,
     steps: Count = 300,
     seed: WholeNumber = 0,
+    carve: bool = False,
 ) -> Solution:
     """The closed surface as a `SignedDistance`, from points and normals only.
 
@@ -60,6 +61,7 @@ def two_stages(
         threshold: Least modulus of the points, relative to the largest summed modulus.
         steps: Steps of Adam for the distance.
         seed: Seed of the distance and its fit.
+        carve: True to keep the body out of places that are free (`outside`), for concave bodies.
 
     Returns:
         The distance as a solution; `details` hold the points, their normals and the free places.
@@ -67,7 +69,9 @@ def two_stages(
     began = time.perf_counter()
     total, strongest = aggregate(problem, apertures)
     points, normals = cloud(total, strongest, problem, threshold)
-    free = outside(problem, points)
+    free = points[:0]
+    if carve:
+        free = outside(problem, points)
     distance = fit_distance(
         points,
         normals,

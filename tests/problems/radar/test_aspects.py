@@ -78,8 +78,10 @@ def test_a_concave_body_has_exact_points_and_shadows():
     points, normals = body.scatterers(1000, torch.Generator().manual_seed(0))
     assert points.shape == (1000, 3)
     assert float(body(points).abs().max()) < 1e-9
-    assert float(body(points + 0.001 * normals).min()) > 0.0009
-    assert float(body(points - 0.001 * normals).max()) < -0.0009
+    outwards = body(points + 0.001 * normals)
+    assert float(outwards.min()) > 0
+    assert float((outwards > 0.00099).double().mean()) > 0.95  # all but those in the corner
+    assert float(body(points - 0.001 * normals).max()) < 0
     # a place on the plate, close to the cylinder: seen from its own side, hidden from behind it
     x, y, z = body.center
     place = torch.tensor([[x + 0.03, y, z]], dtype=torch.float64)
