@@ -1,6 +1,6 @@
 """Images from gradients: pasting one image into another, or an image from its gradient alone.
 
-    minimise over θ:  |∇f_θ - g|² inside  +  |f_θ - y|² outside
+    minimise over θ:  Σ_k |∂_k f_θ - g_k|² midway between pixels inside  +  |f_θ - y|² outside
 
 Slopes in units of a pixel weigh as values do.
 """
@@ -14,8 +14,13 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Grid, OnGrid, Problem, SampledField, Solution, Suggestion, Term, fidelity
-from inverse_inr.operators import Gradient, Mask
-from inverse_inr.problems.fields.poisson_solver import poisson_solve, spline_gradient
+from inverse_inr.operators import Mask, NormalDerivative
+from inverse_inr.problems.fields.poisson_solver import (
+    differences,
+    poisson_solve,
+    spline_slopes,
+    touching,
+)
 from inverse_inr.problems.images import load_image, load_mask
 from inverse_inr.problems.pictures import row_of, write_picture
 from inverse_inr.ranges import Count, Positive, checked
@@ -37,9 +42,9 @@ def poisson_edit(
 ) -> Problem:
     """Edit an image by gradients: inside a region, `image` takes the gradients of `source`.
 
-    L-BFGS is suggested, because Adam is slow to find the shading. Gradients are those of the cubic
-    spline through the pixels, at pixel centres. Without a source nothing fixes the constant but the
-    mean of a coarse lattice of points.
+    L-BFGS is suggested, because Adam is slow to find the shading. Slopes are those of the cubic
+    spline through the pixels, along each axis midway between neighbours. Without a source nothing
+    fixes the constant but the mean of a coarse lattice of points.
 
     Args:
         image: An example by name, or an image file.
@@ -47,7 +52,7 @@ def poisson_edit(
             recovered from its gradient alone.
         mask: An image file, white where the source goes; default: an ellipse.
         radius: Half axes of the ellipse, as a fraction of the image's sides.
-        mixed: Inside, keep the image's own gradient where it is the steeper of the two.
+        mixed: Inside, keep the image's own slope where it is the steeper of the two.
         slice: The slice of a volume, as in `load_image`.
         bin: Pixels averaged along each axis, as in `load_image`.
         crop: Largest side in pixels, as in `load_image`.
@@ -64,9 +69,8 @@ def poisson_edit(
         Perez, Gangnet & Blake 2003.
     """
     values, grid = load_image(image, slice=slice, bin=bin, crop=crop)
-    own = spline_gradient(values, grid)
     if source is None:
-        return _from_gradient(values, own, grid)
+        return _from_gradient(values, grid)
     pasted = load_image(source, slice=slice, bin=source_bin or bin, crop=crop)[0]
     if pasted.shape != values.shape:
         raise ValueError(
@@ -75,15 +79,15 @@ def poisson_edit(
             "bring both to one size with bin, source_bin and crop."
         )
     region = _region(mask, radius, grid, bin, crop)
-    wanted = spline_gradient(pasted, grid)
+    slopes, steps = spline_slopes(pasted, grid), differences(pasted, grid)
     if mixed:
-        steeper = own.square().sum((-2, -1)) > wanted.square().sum((-2, -1))
-        wanted = torch.where(steeper[..., None, None], own, wanted)
-    inside = Gradient(grid.points(torch.float64)[region])
-    kept = Mask(~region, grid)
+        own = differences(values, grid)
+        keep = [_steeper(a, b) for a, b in zip(own, steps, strict=True)]
+        steps = _chosen(keep, own, steps)
+        slopes = _chosen(keep, spline_slopes(values, grid), slopes)
     terms = [
-        _gradient_term(inside, wanted[region]),
-        Term(kept, _channels(values[~region]), fidelity.L2()),
+        *_slope_terms(region, slopes, grid),
+        Term(Mask(~region, grid), _channels(values[~region]), fidelity.L2()),
     ]
     naive = torch.where(region[..., None], pasted, values)
     return Problem(
@@ -92,19 +96,22 @@ def poisson_edit(
         grid,
         values.shape[-1],
         average=1,
-        suggested=_editing(lambda p: poisson_solve(p, region, wanted, values), naive),
+        suggested=_editing(lambda p: poisson_solve(p, region, steps, values), naive),
     )
 
 
-def _from_gradient(values: Tensor, own: Tensor, grid: Grid) -> Problem:
+def _from_gradient(values: Tensor, grid: Grid) -> Problem:
     """The problem of an image from its gradient everywhere and its mean."""
-    everywhere = Gradient(grid.points(torch.float64).reshape(-1, 2))
     coarse = Grid(grid.box, tuple(min(16, n) for n in grid.shape))
     truth = SampledField(values, grid)
     anchor = OnGrid(lambda v: v.reshape(coarse.numel, -1).mean(0)[None], coarse, (1,))
     mean = truth(coarse.points()).reshape(coarse.numel, -1).mean(0)
-    terms = [_gradient_term(everywhere, own.flatten(0, 1)), Term(anchor, mean[None], fidelity.L2())]
     region = torch.ones(grid.shape, dtype=torch.bool)
+    terms = [
+        *_slope_terms(region, spline_slopes(values, grid), grid),
+        Term(anchor, mean[None], fidelity.L2()),
+    ]
+    steps = differences(values, grid)
     return Problem(
         terms,
         grid.box,
@@ -112,15 +119,37 @@ def _from_gradient(values: Tensor, own: Tensor, grid: Grid) -> Problem:
         values.shape[-1],
         reference=truth,
         average=1,
-        suggested=_editing(lambda p: poisson_solve(p, region, own, values), None),
+        suggested=_editing(lambda p: poisson_solve(p, region, steps, values), None),
     )
 
 
-def _gradient_term(operator: Gradient, wanted: Tensor) -> Term:
-    """Slopes in units of a pixel weigh as values do: (n, c, 2), or (n, 2) of one channel."""
-    if wanted.shape[1] == 1:
-        wanted = wanted[:, 0]
-    return Term(operator, wanted, fidelity.L2())
+def _steeper(own: Tensor, other: Tensor) -> Tensor:
+    """Where an image's own slope, all channels together, is the steeper of two."""
+    return own.square().sum(-1, keepdim=True) > other.square().sum(-1, keepdim=True)
+
+
+def _chosen(keep: list[Tensor], own: list[Tensor], other: list[Tensor]) -> list[Tensor]:
+    """For each axis `own` where it is kept, `other` elsewhere."""
+    return [torch.where(k, a, b) for k, a, b in zip(keep, own, other, strict=True)]
+
+
+def _slope_terms(region: Tensor, slopes: list[Tensor], grid: Grid) -> list[Term]:
+    """The slopes that touch the region, one term an axis; in units of a pixel they weigh as values.
+
+    The whole gradient at pixel centres would not do: the slope of a pixel-wide piece is zero in its
+    middle, so a checker pattern would cost nothing.
+    """
+    terms = []
+    for k, h in enumerate(grid.spacing):
+        points = grid.points(torch.float64)
+        points = points.narrow(k, 0, grid.shape[k] - 1).clone()
+        points[..., k] += 0.5 * h
+        used = touching(region, k)
+        normals = torch.zeros_like(points[used])
+        normals[:, k] = 1.0
+        operator = NormalDerivative(points[used], normals)
+        terms.append(Term(operator, _channels(slopes[k][used]), fidelity.L2(), weight=h**2))
+    return terms
 
 
 def _channels(values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import torch
 
-from inverse_inr import Grid, Problem, Solution, solve
+from inverse_inr import Field, Grid, Problem, Solution, solve
 from inverse_inr.ranges import Count, NonNegative, Range, checked
 from inverse_inr.regularizers import LocalGaussians, affordable_stride
 from inverse_inr.solver import going_on_from
@@ -31,6 +31,7 @@ def refined(
     steps: Count = 10,
     grid: Grid | None = None,
     then: dict[str, Any] | None = None,
+    guide: Field | None = None,
     **options: Any,
 ) -> Problem:
     """The problem whose own suggestion is solved first, and then `rounds` fits from there.
@@ -48,6 +49,8 @@ def refined(
         grid: The grid of the patches; default: the problem's.
         then: Fields of `Suggestion` that the rounds suggest otherwise than the first fit. With
             another prior they begin afresh, guided by the first fit.
+        guide: The field that guides the first round, e.g. a classical solution's (`later`); the
+            first fit is then left out, and the first round begins from the prior as it is made.
         **options: Keywords of `LocalGaussians`.
 
     Returns:
@@ -60,8 +63,14 @@ def refined(
     if options.get("stride") is None:
         # an image that is too large is refused before the first fit, not after it
         affordable_stride(on, *_patch_size(problem, on, options))
+    changes = {**(then or {}), "steps": steps}
+    if guide is not None:
+        penalty = weight * LocalGaussians(guide, on, **options)
+        first = replace(problem.suggested, **changes, regularizers=(penalty,), start=None)
+        problem = replace(problem, suggested=first)
+        rounds -= 1
     for _ in range(rounds):
-        problem = _one_more(problem, weight, {**(then or {}), "steps": steps}, on, options)
+        problem = _one_more(problem, weight, changes, on, options)
     return problem
 
 

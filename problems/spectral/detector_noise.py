@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import torch
@@ -11,8 +10,20 @@ from torch import Tensor
 from inverse_inr import noise
 from inverse_inr.ranges import checked
 
-LEAST = 100
-"""The fewest pixels of one class of brightness that tell its noise."""
+WINDOWS = 24
+"""The fewest windows that tell the noise."""
+
+LEAST = 8
+"""The fewest quiet windows by which the noise is found again."""
+
+LARGEST = 2**18
+"""The most unknowns of all windows together."""
+
+CHUNK = 256
+"""Windows that are fitted at a time."""
+
+ROUNDS = 20
+"""Times that the quiet windows are chosen by the noise, and the noise found by them."""
 
 FEW = "The snapshot is too small to tell its noise; pass noise_level."
 """How a refusal begins."""
@@ -40,38 +51,146 @@ def uncoded_light(y: Tensor, coded: Tensor) -> float:
 
 
 @checked
-def shot_noise(y: Tensor, trusted: Tensor) -> noise.Sensor:
-    """Return the noise model that a snapshot shows: variance = a y + c, from second differences.
+def shot_noise(y: Tensor, trusted: Tensor, coded: Tensor | None = None) -> noise.Sensor:
+    """Return the noise model that a snapshot shows: variance = a y + c.
 
-    Along the dispersed axis a snapshot is smooth, because each pixel is a sum over bands. Medians
-    of eight classes of brightness keep edges out. The edges that remain make this an upper bound.
+    In small windows every band is a scene that varies slowly, as its mask codes it; what is left
+    after that fit is noise, or texture finer than a window. Texture adds, so the smallest residuals
+    are believed: those below the median of what noise alone would give, at their brightness.
+    Windows of two sizes are tried, the larger with curved scenes.
 
     Args:
-        y: (H, W) measurements, dispersed along the last axis.
+        y: (H, W) measurements.
         trusted: (H, W) bool.
+        coded: (H, W, L), what the camera measures of a scene that is 1 in one band; None where no
+            mask codes the light. Without it, a mask of single pixels is taken for noise.
+
+    Returns:
+        The noise model.
 
     Raises:
-        ValueError: If too few pixels are trusted to tell.
+        ValueError: Too few pixels are trusted to tell, or shapes differ.
+
+    Source:
+        Liu, Tanaka & Okutomi 2012, Noise level estimation using weak textured patches (the choice
+        of windows, here for variances that depend on brightness and behind a mask).
     """
-    if y.shape[1] < 3:
-        raise ValueError(f"{FEW} {y.shape[1]} pixels along the dispersion are no three.")
-    use = trusted[:, 2:] & trusted[:, 1:-1] & trusted[:, :-2]
-    second = ((y[:, 2:] - 2 * y[:, 1:-1] + y[:, :-2]) / math.sqrt(6))[use].double()
-    level = ((y[:, 2:] + 2 * y[:, 1:-1] + y[:, :-2]) / 4)[use].double()
-    if len(level) < LEAST:
-        raise ValueError(f"{FEW} {len(level)} trusted pixels have trusted neighbours.")
-    edges = torch.linspace(float(level.min()), float(level.max()), 9, dtype=level.dtype)
-    classes = [(level >= a) & (level <= b) for a, b in itertools.pairwise(edges)]
-    points = [
-        (level[k].mean(), (1.4826 * second[k].abs().median()) ** 2)
-        for k in classes
-        if int(k.sum()) >= LEAST
+    if coded is None:
+        coded = torch.ones(*y.shape, 1, dtype=y.dtype, device=y.device)
+    if trusted.shape != y.shape or coded.shape[:2] != y.shape:
+        raise ValueError(
+            f"shot_noise: y is {tuple(y.shape)}, trusted {tuple(trusted.shape)} and coded "
+            f"{tuple(coded.shape)}; the first two axes are the detector's in all of them."
+        )
+    found = [
+        _variance(windows)
+        for order, crowd in ((1, 2.0), (2, 1.6))
+        if (windows := _residuals(y, trusted, coded, order, crowd)) is not None
     ]
-    if not points:
-        raise ValueError(f"{FEW} No class of brightness has {LEAST} pixels.")
-    x, variance = (torch.stack(v) for v in zip(*points, strict=True))
-    # relative errors of all classes are alike: weigh by 1 / variance
-    design = torch.stack([x, torch.ones_like(x)], -1) / variance[:, None]
-    slope, floor = torch.linalg.lstsq(design, torch.ones_like(x)[:, None]).solution[:, 0].tolist()
+    if not found:
+        raise ValueError(f"{FEW} No {WINDOWS} windows of trusted pixels, {tuple(y.shape)} in all.")
+    level = float(y[trusted].double().mean().clamp(min=0))
+    # of two noisy numbers the smaller is too small: compare what they may be at most
+    slope, floor, _ = min(found, key=lambda f: (f[0] * level + f[1]) * (1 + 2 * f[2]))
     slope = max(slope, 1e-12)
     return noise.Sensor(1 / slope, max(math.sqrt(max(floor, 0.0)) / slope, 1e-3))
+
+
+def _residuals(
+    y: Tensor, trusted: Tensor, coded: Tensor, order: int, crowd: float
+) -> Tensor | None:
+    """Squared residuals of n windows, and what noise of variance a y + c makes of them, (6, n).
+
+    The first is their sum; it has the mean a s₁ + c s₀ and the variance 2 (a² q₂ + 2 a c q₁ +
+    c² q₀), and s₀, s₁, q₀, q₁, q₂ follow. None where fewer than `WINDOWS` are left.
+    """
+    powers = [(i, j) for i in range(order + 1) for j in range(order + 1 - i)]
+    side = math.ceil(math.sqrt(crowd * len(powers) * coded.shape[-1])) // 2 * 2 + 1
+    side = max(side, 5)
+    if min(y.shape) < side:
+        return None
+    # so many windows tell enough, and their least squares fit the memory
+    most = LARGEST // (len(powers) * coded.shape[-1])
+    step = max(1, side // 4, math.ceil(math.sqrt(y.numel() / most)))
+    values, use = (_windows(v.double(), side, step) for v in (y, trusted))
+    seen = _windows(coded.double(), side, step)
+    at = torch.linspace(-1, 1, side, dtype=torch.float64, device=y.device)
+    down, across = (v.flatten() for v in torch.meshgrid(at, at, indexing="ij"))
+    shapes = [(down**i * across**j)[:, None] for i, j in powers]
+    parts = []
+    for code, value, weight in zip(
+        seen.split(CHUNK), values.split(CHUNK), use.split(CHUNK), strict=True
+    ):
+        basis = torch.cat([code * s for s in shapes], -1) * weight[..., None]
+        gram, vectors = torch.linalg.eigh(basis.mT @ basis)
+        known = gram > 1e-8 * gram[:, -1:].clamp(min=1e-300)
+        inverse = torch.where(known, 1 / gram.clamp(min=1e-300), 0.0)
+        right = vectors.mT @ (basis.mT @ (value * weight)[..., None])
+        fit = (basis @ (vectors @ (inverse[..., None] * right)))[..., 0]
+        # a pixel's residual has the part 1 - leverage of its variance
+        leverage = (basis @ (vectors * inverse.sqrt()[:, None])).square().sum(-1)
+        part = (weight - leverage).clamp(min=0)
+        bright = part * fit.clamp(min=0)
+        rest = (value * weight - fit).square().sum(1)
+        sums = [part, bright, part**2, part * bright, bright**2]
+        parts.append(torch.stack([rest, *(v.sum(1) for v in sums)]))
+    windows = torch.cat(parts, 1)
+    windows = windows[:, windows[1] >= 0.2 * side**2]
+    if windows.shape[1] < WINDOWS:
+        return None
+    return windows
+
+
+def _windows(values: Tensor, side: int, step: int) -> Tensor:
+    """Windows of an array (H, W, *m): (n, side², *m)."""
+    cut = values.unfold(0, side, step).unfold(1, side, step)
+    return cut.flatten(0, 1).flatten(-2).movedim(-1, 1)
+
+
+def _variance(windows: Tensor) -> tuple[float, float, float]:
+    """The line a y + c through variances of windows that show noise alone, and its relative error.
+
+    Returns:
+        a, c and the standard error.
+    """
+    rest, free, bright, q0, q1, q2 = windows
+    level = bright / free
+    classes = level.argsort().tensor_split(max(2, min(8, len(level) // 12)))
+    x = torch.stack([level[k].mean() for k in classes])
+    low = torch.stack([(rest / free)[k].quantile(0.1) for k in classes])
+    slope, floor = _line(x, low, low)
+    error = 1.0
+    for _ in range(ROUNDS):
+        expected = (slope * bright + floor * free).clamp(min=1e-300)
+        spread = slope**2 * q2 + 2 * slope * floor * q1 + floor**2 * q0
+        freedom = (expected**2 / spread.clamp(min=1e-300)).clamp(min=1.0)
+        middle, below = _lower_half(freedom)
+        quiet = rest < middle * expected
+        if int(quiet.sum()) < LEAST:
+            break
+        error = math.sqrt(2 / float(freedom[quiet].sum()))
+        variance = (rest / free / below)[quiet]
+        slope, floor = _line(level[quiet], variance, (expected / free)[quiet])
+    return slope, floor, error
+
+
+def _lower_half(freedom: Tensor) -> tuple[Tensor, Tensor]:
+    """The median of chi-squared / freedom, and the mean of what lies below it."""
+    from scipy.stats import chi2
+
+    numbers = freedom.cpu().numpy()
+    median = chi2.ppf(0.5, numbers)
+    below = chi2.cdf(median, numbers + 2) / 0.5
+    return torch.from_numpy(median / numbers).to(freedom), torch.from_numpy(below).to(freedom)
+
+
+def _line(x: Tensor, variance: Tensor, expected: Tensor) -> tuple[float, float]:
+    """The non-negative slope and floor of variances whose errors are relative to `expected`."""
+    from scipy.optimize import nnls
+
+    scale = expected.clamp(min=1e-300)
+    design = torch.stack([x, torch.ones_like(x)], 1) / scale[:, None]
+    size = design.abs().amax(0).clamp(min=1e-300)
+    found, _ = nnls((design / size).cpu().numpy(), (variance / scale).cpu().numpy())
+    slope, floor = found / size.cpu().numpy()
+    return float(slope), float(floor)

@@ -55,6 +55,18 @@ class Snapshot:
         """The snapshot (H, W) that the camera takes of a scene that is 1 everywhere."""
         return grey_scene(self.camera)
 
+    @property
+    def coded_bands(self) -> Tensor:
+        """The snapshots (H, W, L) that the camera takes of scenes that are 1 in one band."""
+        on_grid = self.camera.on(self.camera.bands)
+        sheets = []
+        with torch.no_grad():
+            for band in range(on_grid.grid.shape[-1]):
+                cube = torch.zeros(on_grid.grid.shape)
+                cube[..., band] = 1.0
+                sheets.append(on_grid.snapshot(cube))
+        return torch.stack(sheets, -1)
+
     def dispersed_last(self, image: Tensor) -> Tensor:
         """Return an image of the detector or of the mask with its dispersed axis last.
 

@@ -1,0 +1,140 @@
+"""Denoising by patches as functions Problem -> Solution: NL-Bayes and BM3D.
+
+Both assume Gaussian noise of one standard deviation. A camera's noise is made such by the
+generalised Anscombe transform, and the result is taken back without bias.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inverse_inr import Problem, Solution, noise
+from inverse_inr.problems.restoration.classical import (
+    image_solution,
+    measured_image,
+    noise_sigma,
+)
+from inverse_inr.problems.restoration.patch_bayes import nl_bayes_image
+from inverse_inr.problems.restoration.stabilised import Stabilised
+
+Denoiser = Callable[[Tensor, float], Tensor]
+"""A function of an image (h, w, c) and the standard deviation of its noise."""
+
+SMALLEST = 8
+"""The least side in pixels of an image that BM3D, whose patches have 8 x 8 pixels, can denoise."""
+
+
+def nl_bayes(problem: Problem) -> Solution:
+    """Denoise by NL-Bayes, with the noise level from the noise model.
+
+    Args:
+        problem: A problem of a `Mask` with a noise model. Pixels that are lost, or held out, are
+            filled by their nearest known neighbours' mean first.
+
+    Returns:
+        The denoised image on the problem's grid.
+
+    Raises:
+        TypeError: The operator is no `Mask`, or the fidelity is no noise model.
+
+    Source:
+        Lebrun, Buades & Morel 2013; see `patch_bayes` for what differs.
+    """
+    return _denoised("NL-Bayes", problem, nl_bayes_image)
+
+
+def bm3d(problem: Problem) -> Solution:
+    """Denoise by BM3D, with the noise level from the noise model; colours in an opponent space.
+
+    Args:
+        problem: As in `nl_bayes`.
+
+    Returns:
+        The denoised image on the problem's grid.
+
+    Raises:
+        ImportError: The package `bm3d` is not installed.
+        TypeError: The operator is no `Mask`, or the fidelity is no noise model.
+        ValueError: The image is smaller than a patch.
+
+    Source:
+        Dabov, Foi, Katkovnik & Egiazarian 2007; Mäkinen, Azzari & Foi 2020 (the package).
+    """
+    if not has_bm3d():
+        raise ImportError(
+            "bm3d: the package is not installed. `pip install bm3d`, or take nl_bayes, which "
+            "needs nothing."
+        )
+    if min(problem.grid.shape) < SMALLEST:
+        raise ValueError(
+            f"bm3d: patches have {SMALLEST} pixels a side, the image {problem.grid.shape}. "
+            "nl_bayes shrinks its patches."
+        )
+    return _denoised("BM3D", problem, _bm3d_image)
+
+
+def has_bm3d() -> bool:
+    """Whether the optional package `bm3d` is installed."""
+    return importlib.util.find_spec("bm3d") is not None
+
+
+def patch_denoisers() -> dict[str, Callable[[Problem], Solution]]:
+    """The denoisers that a problem can suggest as baselines here: BM3D only where it is installed.
+
+    Returns:
+        Functions Problem -> Solution, by the names that tables show.
+    """
+    found: dict[str, Callable[[Problem], Solution]] = {"NL-Bayes": nl_bayes}
+    if has_bm3d():
+        found["BM3D"] = bm3d
+    return found
+
+
+def _denoised(name: str, problem: Problem, method: Denoiser) -> Solution:
+    """The solution of a method for Gaussian noise; a camera's is stabilised first."""
+    began = time.perf_counter()
+    image = _complete(measured_image(problem))
+    model = problem.terms[0].fidelity
+    if isinstance(model, noise.Sensor):
+        stable = Stabilised.of(model)
+        clean = stable.back(method(stable(image), 1.0))
+    else:
+        clean = method(image, noise_sigma(problem))
+    return image_solution(name, clean.numpy(force=True), problem, began)
+
+
+def _complete(image: Tensor) -> Tensor:
+    """The image with its NaN replaced by the mean of the nearest known pixels, ring by ring."""
+    missing = image.isnan()
+    while bool(missing.any()):
+        known = (~missing).to(image.dtype).movedim(-1, 0)[:, None]
+        values = image.nan_to_num(0.0).movedim(-1, 0)[:, None]
+        kernel = image.new_ones(1, 1, 3, 3)
+        count = torch.conv2d(known, kernel, padding=1)[:, 0].movedim(0, -1)
+        total = torch.conv2d(values, kernel, padding=1)[:, 0].movedim(0, -1)
+        image = torch.where(missing & (count > 0), total / count.clamp(min=1), image)
+        missing = image.isnan()
+    return image
+
+
+def _bm3d_image(image: Tensor, sigma: float) -> Tensor:
+    """BM3D on values of size one, which its fixed constants expect."""
+    import bm3d as package
+
+    values = image.double().numpy(force=True)
+    low = float(values.min())
+    span = max(float(values.max()) - low, 1e-12)
+    scaled = (values - low) / span
+    if values.shape[-1] == 3:
+        clean = package.bm3d_rgb(scaled, sigma / span)
+    else:
+        sheets = [package.bm3d(scaled[..., k], sigma / span) for k in range(values.shape[-1])]
+        clean = np.stack(sheets, -1)
+    back = low + span * np.asarray(clean).reshape(values.shape)
+    return torch.from_numpy(back).to(image.dtype)
