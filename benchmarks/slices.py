@@ -10,7 +10,7 @@ find. The classical methods are a weighted average and super-resolution by conju
 voxels of 1 mm, which finds the gains by alternating least squares.
 
 Estimate and truth are compared on a 2 mm grid inside the brain, both seen through a Gaussian of
-2 mm full width (images with voxels of 2 mm are taken as they are). Before that,
+2 mm full width (the average's voxels are taken as they are). Before that,
     - estimates are set to zero beyond 4 mm around the brain,
     - they are multiplied by one intensity factor,
     - where motion was estimated, the common rigid motion of all slices is taken off. It is computed
@@ -83,11 +83,9 @@ def brain() -> tuple[ii.SampledField, ii.Box, np.ndarray, np.ndarray]:
 
 
 def estimate(solution: ii.Solution, gauge: Tensor | None) -> np.ndarray:
-    """The solution on every second voxel, through the output's profile if it is finer."""
+    """The solution on every second voxel, through the output's profile if it is continuous."""
     field = brain()[0]
-    voxels = (
-        isinstance(solution.field, ii.SampledField) and solution.field.grid == solution.problem.grid
-    )
+    voxels = isinstance(solution.field, ii.SampledField)
     points = field.grid.points()
     near = binary_dilation(field.values[..., 0].numpy() > 0, iterations=4)
     needed = torch.from_numpy(near)
@@ -171,9 +169,6 @@ def methods_of(case: str, steps: int) -> dict[str, Method]:
         "average, true motion": partial(classical, average, True),
         "super-resolution CG, motion ignored": partial(classical, super_resolution, False),
         "super-resolution CG, true motion": partial(classical, super_resolution, True),
-        "coarse CG, true motion, no gains": partial(
-            classical, partial(super_resolution, finer=1, rounds=0), True
-        ),
         "INR, motion found": partial(inr, steps, bias),
     }
 

@@ -26,8 +26,8 @@ PATCH = 5
 """Pixels along the side of the patches."""
 FLOOR = 0.25
 """Standard deviation of what patches may differ by, by the noise of a fully sampled pixel."""
-LEAST_FLOOR = 1e-3
-"""The same for scans without noise, by the image, which is near 1."""
+LEAST_FLOOR = 5e-3
+"""The least of it, by the image, which is near 1: quiet scans have other errors than noise."""
 PATH_ITERATIONS = 60
 """Iterations of total variation per weight on the path that makes the guide."""
 STEPS = 10

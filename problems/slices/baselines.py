@@ -87,6 +87,21 @@ def average(problem: Problem) -> Solution:
     )
 
 
+class Between:
+    """A volume between voxels that are finer than what is shown, as continuous as a network.
+
+    Args:
+        voxels: The volume on its own grid, multilinear between its values.
+    """
+
+    def __init__(self, voxels: SampledField) -> None:
+        self.voxels = voxels
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Values at points, (*s, 3) -> (*s, 1)."""
+        return self.voxels(points)
+
+
 @checked
 def super_resolution(
     problem: Problem,
@@ -112,7 +127,7 @@ def super_resolution(
             3 where the operator learns gains, else 0.
 
     Returns:
-        The volume on the problem's grid, or on one `finer` times as fine.
+        The volume, multilinear between voxels `finer` times as fine as the problem's.
 
     Raises:
         TypeError: The problem is of something else.
@@ -165,7 +180,7 @@ def super_resolution(
     chosen = sorted(weights, reverse=True)[best]
     residual = y[fit] - gain[index[fit]] * data(images[best])
     return Solution(
-        SampledField(images[best], grid),
+        Between(SampledField(images[best], grid)),
         _as_found(problem, gain, residual, index[fit]),
         "super-resolution CG",
         seconds=time.perf_counter() - began,
