@@ -29,6 +29,7 @@ from torch import Tensor
 import inverse_inr as ii
 from inverse_inr.problems.kspace import kspace, kspace_scan
 from inverse_inr.problems.kspace.simulated import sense, tv_sense, wavelet_sense, zero_filled
+from inverse_inr.problems.kspace.suggestions import WeightOfHeldOut, suggesting
 
 ONLY: list[str] = []
 """Words of --only: a method runs if its name contains one of them, or if there are none."""
@@ -66,10 +67,15 @@ def cartesian(seeds: int) -> None:
                     "TV, held-out weight": lambda s: tv_sense(case(s)),
                     "TV, oracle": lambda s: tv_sense(case(s), "oracle"),
                     "grid + TV, complex, maps fixed": lambda s: joint(
-                        case(s, phase="image", learn_coils="none")
+                        case(s, phase="image", penalty="total_variation")
                     ),
-                    "grid + TV, real, maps fixed": lambda s: joint(case(s, learn_coils="none")),
-                    "grid + TV, real, maps learnt": lambda s: joint(case(s)),
+                    "grid + TV, real, maps fixed": lambda s: joint(
+                        case(s, phase="coils", penalty="total_variation")
+                    ),
+                    "grid + TV, real, maps learnt": lambda s: joint(
+                        case(s, phase="coils", learn_coils="grid")
+                    ),
+                    "grid + patches, no other argument": lambda s: ii.solve(case(s), callbacks=[]),
                 },
                 seeds,
             )
@@ -80,7 +86,13 @@ def radial(seeds: int) -> None:
 
     def case(seed: int, **options) -> ii.Problem:
         return kspace(
-            sampling="radial", spokes=24, coils=4, learn_coils="none", seed=seed, **options
+            sampling="radial",
+            spokes=24,
+            coils=4,
+            phase="coils",
+            penalty="total_variation",
+            seed=seed,
+            **options,
         )
 
     @cache
@@ -144,7 +156,12 @@ def scan(seeds: int) -> None:
         (term,) = problem.terms
         rows = torch.ones(len(term.y), dtype=torch.bool)
         rows[judges(problem, seed)] = False
-        return replace(problem, terms=[replace(term, rows=rows.nonzero()[:, 0])])
+        seen = replace(problem, terms=[replace(term, rows=rows.nonzero()[:, 0])])
+        penalty = "patches"
+        if isinstance(problem.suggested.regularizers[0], WeightOfHeldOut):
+            penalty = "total_variation"
+        # the weight and the guide are made anew, without the samples that judge
+        return suggesting(seen, term.fidelity, penalty, options.get("finer", 1))
 
     print(
         f"\nReal 8-coil brain, {case(0).notes['samples']}; "
@@ -157,16 +174,21 @@ def scan(seeds: int) -> None:
             "TV, held-out weight": lambda s: tv_sense(case(s), seed=s),
             "TV, weight of least held-out misfit": lambda s: tv_of_least_misfit(case(s), s),
             "half pixels + TV, complex, maps fixed": lambda s: chosen(
-                case(s, phase="both", learn_coils="none", finer=2), s
+                case(s, phase="both", finer=2), s
             ),
             "grid + TV, complex, maps fixed": lambda s: chosen(
-                case(s, phase="both", learn_coils="none"), s
+                case(s, phase="both", penalty="total_variation"), s
             ),
             "grid + TV, complex, all its phase": lambda s: chosen(
-                case(s, phase="image", learn_coils="none"), s
+                case(s, phase="image", penalty="total_variation"), s
             ),
-            "grid + TV, complex, maps learnt": lambda s: chosen(case(s, phase="both"), s),
-            "grid + TV, real, maps learnt": lambda s: joint(case(s), s),
+            "grid + TV, complex, maps learnt": lambda s: chosen(
+                case(s, phase="both", learn_coils="grid"), s
+            ),
+            "grid + TV, real, maps learnt": lambda s: joint(
+                case(s, phase="coils", learn_coils="grid"), s
+            ),
+            "grid + patches": lambda s: ii.solve(case(s), seed=s, callbacks=[]),
         },
         seeds,
         judged_misfit,

@@ -8,30 +8,27 @@ from dataclasses import replace
 import inverse_inr as ii
 from inverse_inr.operators import NonCartesianKSpace, RadialSpokes
 from inverse_inr.problems.kspace.simulated import tv_sense
-from inverse_inr.regularizers import TotalVariation, as_weighted
+from inverse_inr.problems.kspace.suggestions import WeightOfHeldOut
 from inverse_inr.stopping import HeldOut, Never
 
 
 def joint(problem: ii.Problem, seed: int = 0) -> ii.Solution:
-    """Solve as problems/kspace.toml does.
-
-    There is one value per pixel, the noise sets the weight of TV, and the coil maps are learnt if
-    the problem allows it.
-    """
+    """One value per pixel with TV, whose weight held-out samples choose; maps learn if they may."""
     return ii.solve(problem, steps=250, lr=0.1, operator_lr=3e-4, seed=seed, callbacks=[])
 
 
 def chosen(problem: ii.Problem, seed: int) -> ii.Solution:
-    """As `joint`, but held-out samples choose the weight of TV.
+    """As `joint`, but fits of the field itself compare weights around that of the classical path.
 
-    The candidates are a half to a quarter of the weight that the noise sets.
+    The candidates are the path's weight, and 0.7 and a half of it.
     """
     (rule,) = problem.suggested.regularizers
+    assert isinstance(rule, WeightOfHeldOut)
 
     def fit(factor: float) -> ii.Solution:
         return ii.solve(
             problem,
-            regularizers=[factor * rule],  # pyright: ignore[reportOperatorIssue]
+            regularizers=[factor * rule.weight * rule.variation],
             steps=250,
             lr=0.1,
             operator_lr=3e-4,
@@ -39,7 +36,7 @@ def chosen(problem: ii.Problem, seed: int) -> ii.Solution:
             callbacks=[],
         )
 
-    fits = (fit(factor) for factor in (0.5, 0.35, 0.25))
+    fits = (fit(factor) for factor in (1.0, 0.7, 0.5))
     return min(fits, key=lambda s: s.held_out() or math.inf)
 
 
@@ -70,8 +67,8 @@ def finer_fit(
     """
     grid = problem.grid.refined(finer)
     (suggested,) = problem.suggested.regularizers
-    ((weight, rule),) = as_weighted(suggested).parts
-    assert isinstance(rule, TotalVariation)
+    assert isinstance(suggested, WeightOfHeldOut)
+    weight, rule = suggested.weight, suggested.variation
     (term,) = problem.terms
     operator = term.operator
     if isinstance(operator, NonCartesianKSpace):

@@ -182,7 +182,7 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
     pixels = max(1, chunk // average**grid.ndim)
 
     def one(slab: Grid) -> Tensor:
-        return _pool(_sample_whole(field, slab.refined(average)), average, grid.ndim)
+        return pool(_sample_whole(field, slab.refined(average)), average, grid.ndim)
 
     def split(part: Grid, axis: int) -> Tensor:
         if part.numel > pixels and axis < grid.ndim:
@@ -194,8 +194,17 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
     return split(grid, 0)
 
 
-def _pool(values: Tensor, factor: int, ndim: int) -> Tensor:
-    """Means over `factor` sub-pixels along each of the first `ndim` axes."""
+def pool(values: Tensor, factor: int, ndim: int) -> Tensor:
+    """Average sub-pixels.
+
+    Args:
+        values: (*shape, c) values on a lattice that divides each pixel.
+        factor: Number of sub-pixels per axis of a pixel.
+        ndim: Number of axes of the lattice.
+
+    Returns:
+        (*shape / factor, c) means over the sub-pixels of each pixel.
+    """
     if factor == 1:
         return values
     for axis in range(ndim):

@@ -68,6 +68,19 @@ class Shaped(Protocol):
 
 
 @runtime_checkable
+class Grouped(Protocol):
+    """An operator that knows which of its rows were acquired together: a view, a spoke, a readout.
+
+    `HeldOut(together=True)` keeps whole groups out of a fit.
+    """
+
+    @property
+    def groups(self) -> Tensor:
+        """(rows,) int64, the number of the group that each row belongs to."""
+        ...
+
+
+@runtime_checkable
 class HasGridMap(Protocol):
     """An operator that offers its physics as a map on the sampled image, for classical methods."""
 
@@ -154,6 +167,26 @@ class Decorrelates(Protocol):
 
         Returns:
             The map (b, *m) -> (b, *m), None for none, and the fidelity of what it gives.
+        """
+        ...
+
+
+# --- a regularizer ---
+
+
+@runtime_checkable
+class HasResiduals(Protocol):
+    """A regularizer that second-order optimizers may see as a weighted sum of squares."""
+
+    def residuals(self, field: Field, points: Tensor) -> Sequence[tuple[Tensor, Tensor]]:
+        """Name the quadratic ½ Σ weight |residual|² that has the regularizer's slope here.
+
+        Args:
+            field: The field.
+            points: (n, d) points of the box, those that the regularizer is evaluated on.
+
+        Returns:
+            Pairs of residuals, recorded by autograd, and of positive weights of the same shape.
         """
         ...
 
@@ -289,6 +322,7 @@ __all__ = [
     "HasParameterGroups",
     "HasPenalty",
     "HasPrior",
+    "HasResiduals",
     "HasRoles",
     "Lattice",
     "Operator",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from inverse_inr import memory
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field
+from inverse_inr.hooks import HasGridMap
 from inverse_inr.protocol import evaluating, predict
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.stopping import Stopping
@@ -43,6 +44,8 @@ class Suggestion:
         start: Function that prepares the suggested prior before the first step, e.g. with the
             parameters of an earlier fit.
         baselines: Classical methods by name, each Problem -> Solution.
+        candidates: Gives the fits between which `solve` decides where the user says nothing, a
+            `solver.Candidates`; None where the fit above is the only one.
         figure: Function that draws the problem's solutions (baselines first, the fit last), where
             a row of images does not show them.
         write: Function that adds files of the modality to a solution's folder and returns their
@@ -62,6 +65,7 @@ class Suggestion:
     stopping: Stopping | None = None
     start: Callable[[Any], None] | None = None
     baselines: dict[str, Callable[[Problem], Any]] = field(default_factory=dict)
+    candidates: Callable[[Problem], Iterator[Any]] | None = None
     figure: Callable[[Problem, Sequence[Any]], Figure | None] | None = None
     write: Callable[[Any, Path], Sequence[Path]] | None = None
 
@@ -88,6 +92,9 @@ class Problem:
             a complex image, and figures and metrics its modulus.
         average: Sub-samples per axis of a pixel by which results are shown and judged; 1 where an
             image means values at pixel centres, as a photograph's samples do.
+        finer: Nodes per pixel and axis where the field is seen on a lattice only, as by
+            `on_lattice`: results are then shown as averages over those. None for any place.
+        origin: The problem as it was before `on_lattice`, with the operators that were given.
 
     Raises:
         TypeError: An argument is of another kind.
@@ -106,6 +113,8 @@ class Problem:
     notes: dict[str, Any] = field(default_factory=dict)
     is_complex: bool = False
     average: Count = 4
+    finer: Count | None = None
+    origin: Problem | None = None
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -132,6 +141,35 @@ class Problem:
         )
         for term in self.terms:
             self._rehearse(term)
+
+    @checked
+    def on_lattice(self, finer: Count = 2) -> Problem:
+        """See the field on a lattice only, through the operators' own maps of sampled images.
+
+        A step then costs the whole lattice and uses all rows. Where rows look at many points, as
+        rays do, that reaches the same fit many times sooner, and a penalty on the same lattice
+        sees all that the measurements see.
+
+        Args:
+            finer: Nodes per pixel and axis. With 1, edges within a pixel are a fault of the model
+                that a fit takes for measurements; 2 is enough where pixels are averages.
+
+        Returns:
+            The problem with other operators, shown on the same grid as averages over its nodes.
+
+        Raises:
+            TypeError: An operator offers no such map (`hooks.HasGridMap`).
+        """
+        lattice = self.grid.refined(finer)
+        terms = []
+        for term in self.terms:
+            if not isinstance(term.operator, HasGridMap):
+                raise TypeError(
+                    f"Problem.on_lattice: {describe(term.operator)} offers no map of a sampled "
+                    "image, a method on(grid)."
+                )
+            terms.append(replace(term, operator=term.operator.on(lattice)))
+        return replace(self, terms=terms, finer=finer, origin=self)
 
     def _rehearse(self, term: Term) -> None:
         """Ask for one row of an empty field: shapes must fit before any work starts.

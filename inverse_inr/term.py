@@ -110,7 +110,18 @@ class Term:
         Returns:
             A scalar.
         """
-        prediction = predict(self.operator, f, rows, chunk=chunk)
+        return self.distance(predict(self.operator, f, rows, chunk=chunk), rows)
+
+    def distance(self, prediction: Tensor, rows: Tensor) -> Tensor:
+        """Compute D(prediction, y) for some rows, without the term's weight.
+
+        Args:
+            prediction: (b, *m) predictions.
+            rows: (b,) indices of the measurements.
+
+        Returns:
+            A scalar.
+        """
         return at_rows(self.fidelity, rows)(prediction, self.y[rows.to(self.y.device)])
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Term:

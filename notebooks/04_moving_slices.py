@@ -72,8 +72,8 @@ plt.show()
 # ## What a classical method needs to know
 #
 # The *weighted average* puts every pixel where its slice says it is. *Super-resolution* solves the least-squares
-# problem on voxels, by conjugate gradients (CG), with a smooth $R$ whose weight is chosen by pixels kept out. Both
-# believe the poses. We run CG twice: with the poses of the file, and, as a reference that nobody has in
+# problem on voxels, by conjugate gradients (CG), with a smooth $R$ whose weight is chosen by pixels kept out, and finds the
+# gains of the slices with it. Both believe the poses. We run CG twice: with the poses of the file, and, as a reference that nobody has in
 # practice, with the true ones.
 
 # %%

@@ -28,7 +28,7 @@
 # | $s$ | coil sensitivities: smooth complex fields | `operators.LearnedCoils` |
 # | $A_s$ | Fourier transform at the sampled $k$, through the coils | `operators.CartesianKSpace(grid, mask, coils)` |
 # | $D$ | how badly $A_s(f_\theta)$ explains $y$ | `noise.ComplexGaussian(sigma)` |
-# | $R$ | total variation | `regularizers.TotalVariation(grid=grid)` |
+# | $R$ | total variation | `regularizers.TotalVariation(grid=grid)`, or `"patches"` |
 #
 # Everything runs on one CPU core in about a minute.
 
@@ -70,7 +70,8 @@ print(f"pixels instead of the integral: {100 * (pixels - exact).norm() / exact.n
 # itself; each coil sees the folding with other weights, and that is what makes it possible to undo.
 
 # %%
-problem = kspace("shepp_logan", size=80, coils=6, acceleration=4, calibration=20, noise_level=0.02)
+data = {"size": 80, "coils": 6, "acceleration": 4, "calibration": 20, "noise_level": 0.02}
+problem = kspace("shepp_logan", **data, phase="coils", learn_coils="grid")
 term = problem.terms[0]
 kept = term.operator.lattice(term.y).abs().square().sum(0).sqrt()
 
@@ -95,8 +96,7 @@ for ax in axes:
 # - **Joint** learns maps and image together. Physics helps: magnetisation is real, and the smooth phase of the data can
 #   live in the maps, which leaves *half* the unknowns.
 #
-# Nothing is chosen by the truth: iterations and TV's weight are, by samples that no fit saw, and the joint fit's weight
-# follows from the noise, $\lambda \propto 1 / \sigma$.
+# Nothing is chosen by the truth: iterations and the weights of TV are, by samples that no fit saw.
 
 # %%
 joint = ii.solve(problem, steps=300, callbacks=[])

@@ -11,11 +11,12 @@ from cases.calls.files import FILES
 from cases.calls.judge import failing_calls, rooms
 from cases.calls.operators import PROBLEMS
 
-from inverse_inr import fidelity, noise, optimizers, priors, regularizers, stopping
+from inverse_inr import denoisers, fidelity, noise, optimizers, priors, regularizers, stopping
 from inverse_inr.operators.catalogue import operators
 from inverse_inr.problems.catalogue import problems
 
 FAST = {
+    "denoisers": 5,
     "domain": 8,
     "optimizers": 5,
     "priors": 170,
@@ -49,9 +50,9 @@ def test_every_prior_is_in_the_table():
 
 
 def test_every_stopping_rule_and_optimizer_is_in_the_table():
-    rules = {stopping.HeldOut, stopping.Discrepancy, stopping.Never}
+    rules = {stopping.HeldOut, stopping.Discrepancy, stopping.Never, stopping.SURE}
     kinds = {kind.__name__ for kind in (*rules, *optimizers.NAMES.values())}
-    assert kinds <= _named("stopping", "optimizers")
+    assert kinds <= _named("stopping", "optimizers", "solving")
 
 
 def test_every_regularizer_is_in_the_table():
@@ -61,6 +62,11 @@ def test_every_regularizer_is_in_the_table():
         if isinstance(value, type) and issubclass(value, regularizers.Regularizer)
     }
     assert kinds - {"Regularizer", "PriorPenalty"} <= _named("regularizers")
+
+
+def test_every_denoiser_is_in_the_table():
+    kinds = {kind.__name__ for kind in denoisers.registry.built_in.values()}
+    assert kinds - {"BM3D"} <= _named("denoisers")  # of a package that is not always there
 
 
 def test_every_noise_model_is_in_the_table():

@@ -8,7 +8,7 @@ import torch
 from cases.solver import run
 from torch import Tensor
 
-from inverse_inr import Box, Grid, OnGrid, Problem, Term, fidelity, memory, noise, priors
+from inverse_inr import Box, Grid, OnGrid, Problem, Term, fidelity, memory, noise, predict, priors
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.solver import Solver
 
@@ -254,3 +254,33 @@ def test_a_grid_whose_image_would_not_fit_is_refused_before_any_work() -> None:
     term = Term(BEAM, Y, noise.Gaussian(1.0))
     with pytest.raises(memory.OutOfMemoryError, match=r"image .* would fit"):
         Problem([term], BOX, Grid(BOX, (10**7, 10**7)))
+
+
+def test_on_a_lattice_the_operators_see_its_nodes_only() -> None:
+    from inverse_inr.problems.ct import ct
+
+    problem = ct("gaussian_blobs", size=16, views=6)
+    seen = problem.on_lattice(3)
+    assert seen.terms[0].operator.grid == problem.grid.refined(3)
+    assert seen.grid == problem.grid
+    assert (seen.finer, seen.origin) == (3, problem)
+    rows = torch.arange(len(problem.terms[0].operator))
+    on_nodes = predict(seen.terms[0].operator, problem.reference, rows)
+    along_rays = predict(problem.terms[0].operator, problem.reference, rows)
+    torch.testing.assert_close(on_nodes, along_rays, atol=0.03 * float(along_rays.max()), rtol=0)
+
+
+def test_a_solution_on_a_lattice_is_shown_as_the_mean_of_its_nodes() -> None:
+    from inverse_inr import SampledField, Solution
+    from inverse_inr.problems.ct import ct
+
+    problem = ct("gaussian_blobs", size=16, views=6).on_lattice(2)
+    fine = torch.randn(32, 32, 1, generator=torch.Generator().manual_seed(0))
+    solution = Solution(SampledField(fine, problem.grid.refined(2)), problem, "noise")
+    means = fine.reshape(16, 2, 16, 2, 1).mean((1, 3))
+    torch.testing.assert_close(solution.image(), means)
+
+
+def test_an_operator_without_a_grid_map_has_no_lattice() -> None:
+    with pytest.raises(TypeError, match="Looks offers no map of a sampled image"):
+        looking_at(torch.zeros(4, 2)).on_lattice()

@@ -10,7 +10,14 @@ from cases.solver import run
 import inverse_inr as ii
 from inverse_inr import baselines, fidelity, predict, priors
 from inverse_inr.solver import AgainstReference, Ended, Solution, Solver
-from inverse_inr.stopping import Discrepancy, HeldOut, Never, Stopping, hold_out
+from inverse_inr.stopping import (
+    Discrepancy,
+    HeldOut,
+    Never,
+    Stopping,
+    hold_out,
+    one_standard_error,
+)
 
 
 class ByHand:
@@ -169,3 +176,23 @@ def test_the_truth_never_decides(problem):
     for other in (run(problem), without):
         assert torch.equal(watched.sample(), other.sample())
         assert (watched.best_step, watched.stopped) == (other.best_step, other.stopped)
+
+
+def test_whole_groups_are_held_out_together() -> None:
+    from inverse_inr.problems.ct import ct
+
+    problem = ct("gaussian_blobs", size=8, views=20)
+    fit, watch = HeldOut(0.1, together=True).split(problem.terms, 0)
+    assert len(watch[0]) == 2 * 8
+    assert len(fit[0]) == 18 * 8
+    views = watch[0] // 8
+    assert len(views.unique()) == 2
+    other = HeldOut(0.1, together=True).split(problem.terms, 1)[1]
+    assert not torch.equal(other[0], watch[0])
+
+
+def test_candidates_of_the_same_rows_are_compared_row_by_row() -> None:
+    """The second is worse on every row by little: the spread between rows does not excuse it."""
+    spread = torch.tensor([1.0, 9.0, 2.0, 8.0])
+    worse = spread + torch.tensor([0.3, 0.2, 0.3, 0.2])
+    assert one_standard_error([worse, spread]) == 1

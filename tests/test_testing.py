@@ -147,6 +147,7 @@ SMALL = {
     "tensor": {"rank": 6},
     "cosmo": {"width": 24, "depth": 2},
     "gaussian_mixture": {"count": 30},
+    "offset": {},
     "spectral_basis": {},
 }
 

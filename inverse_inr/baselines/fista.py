@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from inverse_inr.baselines.judge import Iterations, Judge, Rule
-from inverse_inr.baselines.wavelets import Wavelets
+from inverse_inr.kernels.wavelets import Wavelets
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, NonNegative, Positive, ProperFraction, Seed, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
-from inverse_inr.solver.solution import Ended
+from inverse_inr.solver.ended import Ended
 
 Proximal = Callable[[Tensor, float], Tensor]
 """(x, threshold) -> x: the proximal map of threshold times a penalty."""

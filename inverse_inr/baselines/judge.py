@@ -5,19 +5,20 @@ A choice by the truth is labelled "oracle", because nobody who only has measurem
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
-from inverse_inr.evaluation import sample
+from inverse_inr.evaluation import pool, sample
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.metrics import modulus, psnr_of_span, where_known
 from inverse_inr.problem import Problem
-from inverse_inr.ranges import Range, Seed, checked
+from inverse_inr.ranges import Count, Range, Seed, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
-from inverse_inr.solver.solution import Ended
+from inverse_inr.solver.ended import Ended
 from inverse_inr.stopping import hold_out, least, one_standard_error
 
 Iterations = Annotated[int, Range(least=1, most=10**7)]
@@ -37,8 +38,10 @@ class Judge:
         rule: "held-out" for rows that are kept out, "oracle" for the reference; with anything else,
             e.g. a number, the last candidate is kept.
         seed: Decides which rows are held out.
+        finer: Pixels of the candidates per pixel of the problem's grid and axis.
 
     Attributes:
+        seen: The problem on the candidates' pixels.
         fit: For each term, the indices of the rows that candidates may be made from.
         watch: For each term, the indices of the held-out rows; empty for other rules.
 
@@ -47,13 +50,18 @@ class Judge:
     """
 
     @checked
-    def __init__(self, problem: Problem, rule: object, seed: Seed) -> None:
+    def __init__(self, problem: Problem, rule: object, seed: Seed, finer: Count = 1) -> None:
         if isinstance(rule, str) and rule not in ("held-out", "oracle"):
             raise ValueError(f"Choose by 'held-out' or 'oracle', or give a number; got {rule!r}.")
         if rule == "oracle" and problem.reference is None:
             raise ValueError("The oracle needs the truth: this problem has no reference.")
         self.problem = problem
+        self.seen = problem
+        if finer > 1:
+            self.seen = replace(problem, grid=problem.grid.refined(finer))
+            self.problem = replace(problem, finer=finer)
         self.rule = rule
+        self.finer = finer
         self.fit = [t.trusted for t in problem.terms]
         self.watch: list[Tensor] = []
         self.details: dict[str, Any] = {}
@@ -61,7 +69,7 @@ class Judge:
             self.fit, self.watch, self.details = hold_out(
                 problem.suggested.stopping, problem.terms, seed
             )
-            self._unseen = LeastSquares.of(problem, self.watch)
+            self._unseen = LeastSquares.of(self.seen, self.watch)
         if rule == "oracle":
             assert problem.reference is not None
             self._truth = modulus(sample(problem.reference, problem.grid, average=problem.average))
@@ -85,7 +93,8 @@ class Judge:
         if self.rule == "held-out":
             return self._unseen.misfits(x)
         if self.rule == "oracle":
-            return torch.tensor([-psnr_of_span(*where_known(modulus(x), self._truth))])
+            image = modulus(pool(x, self.finer, self.problem.grid.ndim))
+            return torch.tensor([-psnr_of_span(*where_known(image, self._truth))])
         return torch.tensor([-float(len(self.images))])
 
     @property
@@ -102,7 +111,7 @@ class Judge:
             what: The parameter that was chosen, "weight" or "iterations".
             seconds: The time that all candidates took, in seconds.
         """
-        best = self._best(what)
+        best = self.best(what)
         choice = self.choices[best]
         rule = "given"
         if isinstance(self.rule, str):
@@ -110,7 +119,7 @@ class Judge:
         if rule == "oracle":
             name = f"{name} (oracle)"
         return Solution(
-            SampledField(self.images[best], self.problem.grid),
+            SampledField(self.images[best], self.seen.grid),
             self.problem,
             name,
             seconds=seconds,
@@ -119,7 +128,8 @@ class Judge:
             details={what: choice, **self.details},
         )
 
-    def _best(self, what: str) -> int:
+    def best(self, what: str) -> int:
+        """The index of the candidate that the rule chooses by `what`, as `solution` does."""
         if what == "weight" and self.rule == "held-out":
             return one_standard_error(self.scores)
         return least(self.scores)

@@ -15,7 +15,7 @@ from torch import nn
 from inverse_inr.command.config import Run
 from inverse_inr.command.folder import remove_orphans
 from inverse_inr.command.memory import step_memory
-from inverse_inr.command.reporting import entry, image_of, write_json
+from inverse_inr.command.reporting import entry, write_json
 from inverse_inr.command.runs import digests_of, load_state
 from inverse_inr.command.tables import ConfigError, Table
 from inverse_inr.evaluation import placement
@@ -185,7 +185,7 @@ def _remember(solution: Solution, more: Table, folder: Path) -> Table:
     note = ""
     if solution.stopped.kind == "non-finite":
         note = str(solution.stopped)
-    write_image(folder / "image.npz", image_of(solution), solution.problem.grid)
+    write_image(folder / "image.npz", solution.image(), solution.problem.grid)
     if isinstance(solution.field, nn.Module):
         save_field(solution.field, folder / "field.safetensors")
     return {

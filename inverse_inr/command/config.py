@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from inverse_inr import priors
 from inverse_inr.command.catalogue import optimizer_names, problems, regularizers, stoppings
@@ -33,7 +33,10 @@ from inverse_inr.problem import Problem
 from inverse_inr.ranges import NonNegative
 from inverse_inr.registry import Registry, nearest
 from inverse_inr.regularizers import as_weighted
-from inverse_inr.solver import Callback, Solver, make_prior, measurements_digest
+from inverse_inr.solver import Callback, Solver, make_prior, measurements_digest, weight_path
+
+BY_ROWS = "held-out"
+"""The weight of a regularizer that held-out measurements are to choose."""
 
 MADE_IN_PYTHON = "(made in Python)"
 """The name of a problem that no config can make again."""
@@ -185,14 +188,41 @@ class Run:
         if "name" not in native and not {"lr", "optimizer"} & {*options, *t}:
             options["lr"] = problem.suggested.lr  # it suits the suggested prior, as in `solve`
         prior = self._prior(problem, native, options.get("seed", 0))
+        seen = problem
+        if "lattice" in options:
+            seen = problem.on_lattice(options.pop("lattice"))
         if "regularizers" in t:
-            chosen = [self._regularizer(table, problem) for table in t["regularizers"]]
+            chosen = [self._regularizer(table, seen) for table in t["regularizers"]]
             options["regularizers"] = chosen
         if "stopping" in t:
             options["stopping"] = _make(stoppings, t["stopping"])
         if "optimizer" in t:
             options["optimizer"] = _make(optimizer_names, t["optimizer"])
-        return Solver(problem, prior, callbacks=callbacks, **options)
+        if any(table.get("weight") == BY_ROWS for table in t.get("regularizers", [])):
+            options["regularizers"] = self._weighted(seen, prior, options)
+        return Solver(seen, prior, callbacks=callbacks, **options)
+
+    def _weighted(self, problem: Problem, prior: Any, options: Table) -> list[Any]:
+        """The regularizers with the weight that predicts held-out measurements best.
+
+        It is found once and kept in the problem's notes, where a reader finds it too.
+        """
+        key = "weight of the regularizers"
+        if key not in problem.notes:
+            own = {
+                k: v for k, v in options.items() if k not in ("regularizers", "lr", "operator_lr")
+            }
+            path = weight_path(problem, prior, options["regularizers"], **own)
+            problem.notes[key] = path.details()
+        found = problem.notes[key]["weight"]
+        tables = self.tables["regularizers"]
+        weighted = []
+        for table, made in zip(tables, options["regularizers"], strict=True):
+            factor = 1.0
+            if table.get("weight") == BY_ROWS:
+                factor = found
+            weighted.append(factor * made)
+        return weighted
 
     def _prior(self, problem: Problem, table: Table, seed: int) -> Any:
         """The prior of a table, or the problem's own with what the table says of it."""
@@ -221,9 +251,12 @@ class Run:
         own = {k: v for k, v in table.items() if k in ("weight", "on_grid")}
         beside = arguments(_beside, own)
         if beside.get("on_grid"):
-            options["grid"] = problem.grid
+            options["grid"] = problem.grid.refined(problem.finer or 1)
         made = call(regularizers.get(table["name"]), options, ("grid",))
-        return beside.get("weight", 1.0) * as_weighted(made)
+        weight = beside.get("weight", 1.0)
+        if weight == BY_ROWS:
+            weight = 1.0
+        return weight * as_weighted(made)
 
     def baselines(self, problem: Problem) -> dict[str, Callable[[Problem], Any]]:
         """Return the classical methods that the config names, by default all of the problem's.
@@ -241,7 +274,7 @@ class Run:
         return {name: known[name] for name in names}
 
 
-def _beside(weight: NonNegative = 1.0, on_grid: bool = False) -> None:
+def _beside(weight: NonNegative | Literal["held-out"] = 1.0, on_grid: bool = False) -> None:
     """The keys that every table of regularizers may have beside those of its component."""
 
 

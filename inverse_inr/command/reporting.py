@@ -119,16 +119,6 @@ def entry(value: object) -> str:
 # --- figures --------------------------------------------------------------------------------------
 
 
-def image_of(solution: Solution) -> Tensor:
-    """The image that is shown and judged, (*shape, channels).
-
-    It holds pixel averages of the field, or the raster itself where the measurements saw pixels.
-    """
-    if solution.is_raster:
-        return solution.sample()
-    return solution.sample(average=solution.problem.average)
-
-
 def truth_of(problem: Problem) -> Tensor | None:
     """Pixel averages of the reference, (*shape, channels); None where the problem has none."""
     if problem.reference is None:
@@ -173,7 +163,7 @@ def figure_of(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
     """Draw truth and solutions in a row, their errors below; None where the grid is a line."""
     from inverse_inr import plotting
 
-    images = {s.method: picture(image_of(s), problem.grid) for s in solutions}
+    images = {s.method: picture(s.image(), problem.grid) for s in solutions}
     truth = truth_of(problem)
     if truth is not None:
         images = {"truth": picture(truth, problem.grid)} | images

@@ -137,7 +137,8 @@ def _beside(
     Returns:
         The rows of the table, and why methods failed.
     """
-    shelf = Shelf(keeper.out, ours.problem)
+    measured = ours.problem.origin or ours.problem
+    shelf = Shelf(keeper.out, measured)
     done = {name: kept for name in methods if (kept := shelf.get(name)) is not None}
     last = ours.summary()
     rows = {name: solution.summary() for name, solution in done.items()}
@@ -156,7 +157,7 @@ def _beside(
             continue
         try:
             with interruptible(at_once=True) as request:
-                solution = method(ours.problem)
+                solution = method(measured)
             if request.made:  # a method that is a fit itself ends at Ctrl-C without a word
                 raise KeyboardInterrupt
         except KeyboardInterrupt:

@@ -5,6 +5,7 @@ A noise model is a fidelity too; those stand in `inverse_inr.noise`.
 
 from inverse_inr.fidelity.correlation import NCC as NCC
 from inverse_inr.fidelity.correlation import LocalNCC as LocalNCC
+from inverse_inr.fidelity.curvature import curvature as curvature
 from inverse_inr.fidelity.learnt_scale import LearntScale as LearntScale
 from inverse_inr.fidelity.magnitudes import LogMagnitude as LogMagnitude
 from inverse_inr.fidelity.magnitudes import Magnitude as Magnitude

@@ -7,6 +7,8 @@ or tensors with one value per row.
 
 from inverse_inr.noise.counts import Poisson as Poisson
 from inverse_inr.noise.counts import Sensor as Sensor
+from inverse_inr.noise.estimation import estimate_deviation as estimate_deviation
+from inverse_inr.noise.estimation import estimate_from_replicates as estimate_from_replicates
 from inverse_inr.noise.gaussian import ComplexGaussian as ComplexGaussian
 from inverse_inr.noise.gaussian import Gaussian as Gaussian
 from inverse_inr.noise.gaussian import StudentT as StudentT

@@ -6,7 +6,8 @@ points of the group `inverse_inr.priors` included.
 
 The folders hold what is too large for a family's file: `blocks/` (trees of blocks that move),
 `functions/` (functions with exact derivatives, sums of Gaussians), `lattices/` (features on
-lattices), `networks/` (networks that are no MLP), `sines/` (sines whose period or shape varies).
+lattices), `means/` (a known mean and what it leaves), `networks/` (networks that are no MLP),
+`sines/` (sines whose period or shape varies).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from inverse_inr.priors.blocks import acorn
 from inverse_inr.priors.conditioned import cosmo, incode
 from inverse_inr.priors.features import fourier, relu
 from inverse_inr.priors.grids import grid, hash
+from inverse_inr.priors.linear import linear_parameters
+from inverse_inr.priors.means import offset
 from inverse_inr.priors.mixed import mixed
 from inverse_inr.priors.mixture import gaussian_mixture
 from inverse_inr.priors.multiplicative import bacon, fourier_net, gabor_net
@@ -69,6 +72,7 @@ _PRESETS = (
     miner,
     mixed,
     multi_quadratic,
+    offset,
     phased,
     pin,
     planes,
@@ -157,10 +161,12 @@ __all__ = [
     "hosc",
     "incode",
     "laplacian",
+    "linear_parameters",
     "miner",
     "mixed",
     "multi_quadratic",
     "names",
+    "offset",
     "phased",
     "pin",
     "planes",

@@ -20,11 +20,13 @@ class Head:
         apply: Maps (*s, numbers · c) to (*s, c), for c channels.
         numbers: Real outputs per channel.
         is_complex: Whether the values are complex.
+        is_linear: Whether the map is linear.
     """
 
     apply: Callable[[Tensor], Tensor]
     numbers: int = 1
     is_complex: bool = False
+    is_linear: bool = False
 
 
 def _pair(v: Tensor) -> Tensor:
@@ -49,15 +51,16 @@ def _speckle(v: Tensor) -> Tensor:
 
 
 HEADS: dict[str, Head] = {
-    "linear": Head(lambda v: v),
+    "linear": Head(lambda v: v, is_linear=True),
     "softplus": Head(nn.functional.softplus),
     "sparse": Head(lambda v: nn.functional.softplus(3 * v - 3)),
     "sigmoid": Head(torch.sigmoid),
-    "complex": Head(_pair, 2, is_complex=True),
+    "exp": Head(torch.exp),
+    "complex": Head(_pair, 2, is_complex=True, is_linear=True),
     "amplitude_phase": Head(_phasor, 2, is_complex=True),
     "free_phase": Head(_free_phase, 3, is_complex=True),
     "speckle": Head(_speckle, 3, is_complex=True),
-    "vector": Head(lambda v: v),
+    "vector": Head(lambda v: v, is_linear=True),
 }
 """All heads by name.
 

@@ -85,6 +85,10 @@ class GaussianMixture(nn.Module):
             0.1 / max(1.0, overlap) ** 0.5 * torch.randn(count, outputs, generator=generator)
         )
 
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """List the amplitudes, of which the values are a linear function."""
+        return [self.amplitudes]
+
     def gaussians(self) -> Gaussians:
         """Give the field as `Gaussians`, in normalised coordinates."""
         shape = self.unit

@@ -100,6 +100,10 @@ class Separable(nn.Module):
             values = torch.einsum("nr,nr...->n...", u, values)
         return values.reshape(*x.shape[:-1], self.core.shape[-1])
 
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """List the core, of which the values are a linear function."""
+        return [self.core]
+
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
         """Evaluate on the lattice of d normalised axes: (*shape, outputs)."""
         values = self.scale * self.core

@@ -107,6 +107,15 @@ class SpectralBasis(nn.Module):
         if self.image is not None:
             self.smoothness = self.image.smoothness
 
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """List what the coefficients are linear in: the constant, and the lattice or last map."""
+        last: list[nn.Parameter] = []
+        if isinstance(self.image, GridEncoding):
+            last = self.image.linear_parameters()
+        elif self.image is not None:
+            last = self.image.layers.linear_parameters()
+        return [self.constant, *last]
+
     def cosines(self, x: Tensor) -> Tensor:
         """Evaluate the cosines at normalised last coordinates (*s,): (*s, components)."""
         u = 0.5 * (x / self.side + 1)
@@ -152,7 +161,9 @@ def spectral_basis(
             longest side.
         cells: Cells of the lattice along the longest side of space; None for 4 b, one per pixel.
         components: Number of cosines per spectrum.
-        smooth: Cosine k is divided by 1 + (k / smooth)²: the smaller, the smoother.
+        smooth: Cosine k is divided by 1 + (k / smooth)²: the smaller, the smoother. Above about 1,
+            spectra that are hardly measured swing below zero, where a head that is not negative
+            holds them.
         space: "lattice" of coefficients, or a "network" (SIREN) whose vector output is all
             coefficients of a place.
         head: A name of `heads.HEADS`, or one name per channel.

@@ -246,6 +246,10 @@ class MLP(nn.Module):
         further = modulation[0] if modulation else ()
         return self._rest(first.on_axes(axes, *further), 1, modulation)
 
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """List the parameters of the last map."""
+        return list(self.head.parameters())
+
     def _rest(self, h: Tensor, start: int, modulation: Modulation | None) -> Tensor:
         """The layers from `start` on, and the head."""
         for k in range(start, len(self.layers)):

@@ -19,6 +19,19 @@ class WeightDecay(Regularizer):
         module = _module(self, field)
         return torch.stack([p.abs().square().sum() for p in module.parameters()]).sum()
 
+    def residuals(self, field: Field, points: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Name the squares that the sum is of, exactly (`HasResiduals`).
+
+        Args:
+            field: The field, a prior.
+            points: (n, d) points of the box, which do not count.
+
+        Returns:
+            The parameters and their weight 2.
+        """
+        parameters = [p for p in _module(self, field).parameters() if p.requires_grad]
+        return [(p * 1, torch.full_like(p, 2, dtype=p.dtype.to_real())) for p in parameters]
+
 
 @dataclass(frozen=True)
 class PriorPenalty(Regularizer):

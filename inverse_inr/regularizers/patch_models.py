@@ -17,8 +17,8 @@ from torch import Tensor
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.kernels.patches import similar_patches
 from inverse_inr.ranges import Count, Positive, checked
-from inverse_inr.regularizers.similarity import similar_patches
 from inverse_inr.regularizers.weighted import Regularizer
 
 LARGEST = 2**31

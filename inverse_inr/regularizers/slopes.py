@@ -56,16 +56,42 @@ class _GradientPenalty(Regularizer):
         ...
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
+        return self.penalty(self._squared(self._slopes(field, points))).mean()
+
+    def _slopes(self, field: Field, points: Tensor) -> Tensor:
         if self.grid is None:
-            slope = gradient(field, points)
-        else:
-            slope = self._differences(field, self.grid)
+            return gradient(field, points)
+        return self._differences(field, self.grid)
+
+    def _squared(self, slope: Tensor) -> Tensor:
         if slope.is_complex():
             slope = slope.abs()
-        squared = slope.square()
         if self.joint:
-            return self.penalty(squared.sum((-2, -1))).mean()
-        return self.penalty(squared.sum(-1)).mean()
+            return slope.square().sum((-2, -1))
+        return slope.square().sum(-1)
+
+    def residuals(self, field: Field, points: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Name the quadratic of slopes that touches the penalty here (`HasResiduals`).
+
+        Args:
+            field: The field.
+            points: (n, d) points of the box.
+
+        Returns:
+            The slopes and their weights 2 φ'(|∇f|²) / n, as lagged diffusivity takes them. Slopes
+            below a hundredth of the root mean square count as that.
+
+        Source:
+            Vogel & Oman 1996.
+        """
+        slope = self._slopes(field, points)
+        with torch.enable_grad():
+            squared = self._squared(slope.detach())
+            rounded = squared.clamp(min=1e-4 * float(squared.mean()) + 1e-30).requires_grad_()
+            weight = 2 * torch.autograd.grad(self.penalty(rounded).mean(), rounded)[0]
+        for _ in range(slope.ndim - weight.ndim):
+            weight = weight[..., None]
+        return [(slope, weight.expand(slope.shape))]
 
     def _differences(self, field: Field, grid: Grid) -> Tensor:
         """On the grid, or on a random patch whose last layer, without a next one, is dropped."""
@@ -170,6 +196,25 @@ class Sobolev(_GradientPenalty):
         if self.order == 2:
             return laplacian(field, points).abs().square().mean()
         return super().__call__(field, points)
+
+    def residuals(self, field: Field, points: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Name the squares that the mean is of, exactly (`HasResiduals`).
+
+        Args:
+            field: The field.
+            points: (n, d) points of the box.
+
+        Returns:
+            The slopes, or the Laplacian for order 2, and their weight 2 / n.
+        """
+        if self.order == 1:
+            return super().residuals(field, points)
+        if self.grid is not None:
+            bent = grid_laplacian(sample(field, self.grid), self.grid.spacing)
+        else:
+            bent = laplacian(field, points)
+        weight = torch.full_like(bent, 2 / bent.numel(), dtype=bent.dtype.to_real())
+        return [(bent, weight)]
 
 
 @checked

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -42,6 +43,23 @@ class Regularizer(ABC):
 
     def __add__(self, other: Regularizer) -> Weighted:
         return Weighted((*as_weighted(self).parts, *as_weighted(other).parts))
+
+
+@runtime_checkable
+class HasResiduals(Protocol):
+    """A regularizer that second-order optimizers may see as a weighted sum of squares."""
+
+    def residuals(self, field: Field, points: Tensor) -> Sequence[tuple[Tensor, Tensor]]:
+        """Name the quadratic ½ Σ weight |residual|² that has the regularizer's slope here.
+
+        Args:
+            field: The field.
+            points: (n, d) points of the box, those that the regularizer is evaluated on.
+
+        Returns:
+            Pairs of residuals, recorded by autograd, and of positive weights of the same shape.
+        """
+        ...
 
 
 class Weighted(Regularizer):

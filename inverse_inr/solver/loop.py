@@ -15,10 +15,12 @@ from torch import Tensor
 
 from inverse_inr.hooks import BetweenSteps
 from inverse_inr.protocol import evaluating
+from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.interrupt import interruptible
-from inverse_inr.solver.objective import seeded
-from inverse_inr.solver.solution import Ended, Solution
+from inverse_inr.solver.linearization import Step
+from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.state import Reconstruction
+from inverse_inr.stopping import ComparesTwins
 
 
 class Solver(Reconstruction):
@@ -39,26 +41,18 @@ class Solver(Reconstruction):
         """
         progress = self.step_number / self.steps
         rows = [schedule.at(self.step_number) for schedule in self.schedules]
-        parts = torch.zeros(0)
-
-        def closure() -> Tensor:
-            nonlocal parts
-            with seeded(self.seed, self.step_number, self._device):
-                points = self._random_points()
-                for parameter in self._parameters:
-                    parameter.grad = None
-                parts = self.objective(rows, points)
-                loss = parts.sum()
-                loss.backward()
-            return loss
-
+        now = Step(
+            self.objective, rows, self._random_points, self.seed, self.step_number, self._device
+        )
         if not all(module.training for module in self._modules):
             self.objective.train()
         for before_step in self._before_step:
             before_step(self.step_number, progress)
-        self.optimizer.step(closure, progress)
+        self.optimizer.step(now, progress)
         self.step_number += 1
-        return parts.detach()
+        if isinstance(self._twin, Solver):
+            self._twin.step()
+        return now.parts.detach()
 
     def run(self, steps: int | None = None) -> Solution:
         """Go on to the end of the run. Ctrl-C ends it after the current step and loses nothing.
@@ -138,12 +132,26 @@ class Solver(Reconstruction):
             callback(self, record)
 
     def _value(self) -> float:
+        if self._twin is not None:
+            return self._against_twin(self._twin)
         with torch.no_grad(), evaluating(self.objective):
             return self.stopping.value(
                 self.objective.terms,
                 self.fit_rows,
                 self.watched_rows,
                 self.prior,
+                self.objective.chunk,
+            )
+
+    def _against_twin(self, twin: Reconstruction) -> float:
+        assert isinstance(self.stopping, ComparesTwins)
+        with torch.no_grad(), evaluating(self.objective, twin.objective):
+            return self.stopping.compared(
+                self.objective.terms,
+                twin.objective.terms,
+                self.watched_rows,
+                self.prior,
+                twin.prior,
                 self.objective.chunk,
             )
 

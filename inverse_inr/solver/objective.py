@@ -6,8 +6,7 @@ Rows and random numbers are pure functions of (seed, step), so that runs resume 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +17,9 @@ from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, placement
 from inverse_inr.hooks import BeforeStep, Begins, HasParameterGroups, HasPrior
 from inverse_inr.priors.state import state_differences
-from inverse_inr.protocol import Predicts
+from inverse_inr.protocol import Predicts, predict
 from inverse_inr.regularizers import Weighted
+from inverse_inr.solver.seeds import mix
 from inverse_inr.term import Term
 
 Regularizer = Callable[[Field, Tensor], Tensor]
@@ -118,9 +118,29 @@ class Objective(nn.Module):
             (parts,), in the order of `names`.
         """
         field: Field = Memo(self.prior, self.chunk)
-        data = [
-            t.weight * _scalar(t.fidelity, t.loss(field, r, self.chunk))
+        seen = [
+            predict(t.operator, field, r, chunk=self.chunk)
             for t, r in zip(self.terms, rows, strict=True)
+        ]
+        return self.of_predictions(seen, rows, field, points)
+
+    def of_predictions(
+        self, seen: Sequence[Tensor], rows: Sequence[Tensor], field: Field, points: Tensor
+    ) -> Tensor:
+        """The weighted parts of the loss, where the predictions are there already.
+
+        Args:
+            seen: (b, *m) predictions of each term.
+            rows: (b,) indices of the measurements of each term.
+            field: The field as regularizers may ask it.
+            points: (n, d) points of the box that regularizers see.
+
+        Returns:
+            (parts,), in the order of `names`.
+        """
+        data = [
+            t.weight * _scalar(t.fidelity, t.distance(p, r))
+            for t, p, r in zip(self.terms, seen, rows, strict=True)
         ]
         data += [weight * _scalar(part, part(field, points)) for weight, part in self.parts]
         known = [(weight, module.negative_log_prior()) for weight, module in self.own]
@@ -262,33 +282,3 @@ def row_schedules(
             size = batch or automatic_batch(term)
         schedules.append(RowSchedule(rows, size, seed + k))
     return schedules
-
-
-def mix(seed: int, number: int) -> int:
-    """Make one 63-bit seed from two numbers (splitmix64's finalizer)."""
-    z = (seed * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**64
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
-    return (z ^ (z >> 27)) % 2**63
-
-
-@contextmanager
-def seeded(seed: int, step: int, device: torch.device) -> Iterator[None]:
-    """Make torch's default generator a function of (seed, step) inside the block.
-
-    After the block it is the user's again, as it was before.
-
-    Args:
-        seed: The seed of the run.
-        step: The number of the step.
-        device: The device whose generator is set together with the CPU's.
-    """
-    devices = []
-    if device.type == "cuda":
-        devices = [device]
-    with torch.random.fork_rng(devices=devices):
-        # not torch.manual_seed: for each kind of device never used it also queues a seed, with a
-        # stack trace (1 ms)
-        torch.default_generator.manual_seed(mix(seed, step))
-        if device.type == "cuda":
-            torch.cuda.manual_seed(mix(seed, step))
-        yield

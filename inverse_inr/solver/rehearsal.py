@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from inverse_inr.evaluation import placement, require_precise
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
-from inverse_inr.solver.objective import Objective, seeded
+from inverse_inr.solver.objective import Objective
+from inverse_inr.solver.seeds import seeded
 
 PLACES = (0.5, 0.375)
 """Where in the box the prior is asked, as fractions of each side."""

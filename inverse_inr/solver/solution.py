@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,34 +21,9 @@ from inverse_inr.io.files import atomic_write
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
+from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.weights import save_field
 from inverse_inr.term import Term
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended; `str()` gives its text.
-
-    The kinds are:
-
-    - done: all steps are done.
-    - paused: the caller asked for fewer steps, or has not run it to the end yet.
-    - interrupted: Ctrl-C; the run can be resumed.
-    - satisfied: the stopping rule was content.
-    - non-finite: NaN or Inf turned up; the last good state was kept.
-    - direct: no rule watched the steps of a classical or trained method; the text says what decided
-      its parameter.
-
-    Args:
-        kind: One of the kinds above, for programs.
-        text: A sentence for people.
-    """
-
-    kind: Literal["done", "paused", "interrupted", "satisfied", "non-finite", "direct"]
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass
@@ -75,7 +50,7 @@ class Solution:
     history: list[dict[str, Any]] = dataclass_field(default_factory=list)
     seconds: float = 0.0
     steps: int = 0
-    stopped: Ended = Ended("done", "")
+    stopped: Ended = dataclass_field(default_factory=lambda: Ended("done", ""))
     best_step: int = 0
     watched: list[Tensor] = dataclass_field(default_factory=list)
     learnt: dict[str, Tensor] = dataclass_field(default_factory=dict)
@@ -96,10 +71,10 @@ class Solution:
         Returns:
             (*shape, channels).
         """
-        if isinstance(self.field, SampledField) and grid in (None, self.field.grid):
-            return self.field.values
         if grid is None:
             grid = self.problem.grid
+        if isinstance(self.field, SampledField) and grid == self.field.grid:
+            return self.field.values
         return sample(self.field, grid, average=average, chunk=chunk)
 
     @torch.no_grad()
@@ -130,10 +105,23 @@ class Solution:
             return replace(term, operator=term.operator.on(self.field.grid))
         return term
 
+    def image(self) -> Tensor:
+        """The field on the problem's grid as results are shown: averages over each pixel.
+
+        Where the measurements saw the field on a lattice only, its nodes are what is averaged.
+
+        Returns:
+            (*problem.grid.shape, channels).
+        """
+        return self._pixels(None, self.problem.average)
+
     @property
     def is_raster(self) -> bool:
         """Whether the measurements saw pixels only: then the raster is the image."""
-        return all(isinstance(t.operator, OnGrid) for t in self.problem.terms)
+        return all(
+            isinstance(t.operator, OnGrid) and t.operator.grid == self.problem.grid
+            for t in self.problem.terms
+        )
 
     def metrics(
         self,
@@ -198,6 +186,8 @@ class Solution:
         return where_known(image, modulus(sample(reference, grid, average=average)))
 
     def _pixels(self, grid: Grid | None, average: int) -> Tensor:
+        if self.problem.finer is not None and grid in (None, self.problem.grid):
+            return self.sample(grid, average=self.problem.finer)
         if self.is_raster:
             return self.sample(grid)
         return self.sample(grid, average=average)

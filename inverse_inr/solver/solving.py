@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 from torch import nn
 
 from inverse_inr import optimizers
 from inverse_inr.problem import Problem
-from inverse_inr.ranges import Count, Positive, Seed
+from inverse_inr.ranges import Count, NonNegative, Positive, Seed
+from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver.callbacks import Callback, Progress
+from inverse_inr.solver.deciding import decide
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.objective import Regularizer
 from inverse_inr.solver.solution import Solution
+from inverse_inr.solver.starting import make_prior
+from inverse_inr.solver.weighting import weight_path
 from inverse_inr.stopping import Stopping
+
+DOUBLINGS = 3
+"""How often `steps="auto"` may double the number of steps."""
 
 
 def solve(
@@ -21,7 +29,8 @@ def solve(
     prior: str | nn.Module | None = None,
     *,
     regularizers: Sequence[Regularizer] | None = None,
-    steps: Count | None = None,
+    weight: NonNegative | Literal["held-out"] | None = None,
+    steps: Count | Literal["auto"] | None = None,
     batch: Count | None = None,
     points: Count = 1024,
     optimizer: str | optimizers.Optimizer | None = None,
@@ -30,19 +39,28 @@ def solve(
     stopping: Stopping | None = None,
     seed: Seed = 0,
     chunk: Count | None = None,
+    lattice: Count | None = None,
     callbacks: Sequence[Callback] | None = None,
 ) -> Solution:
-    """Reconstruct a field from its measurements, e.g. `solve(problem, prior="hash")`.
+    """Reconstruct a field from its measurements, e.g. `solve(problem)`.
 
-    minimise over θ: Σ weight D(A(f_θ), y) + Σ λ R(f_θ). What is left out is the problem's own
-    suggestion.
+    minimise over θ: Σ weight D(A(f_θ), y) + Σ λ R(f_θ).
+
+    `solve(problem)` alone decides by itself: it tries what suits the problem beside the classical
+    methods and the null image, and returns what predicts held-out measurements best (`decide`).
+    `details["chosen"]` says what that was and why. As soon as the prior, the regularizers, their
+    weight, the steps, the batch, the optimizer, a learning rate or the stopping rule is given,
+    there is one fit, and what is left out is the problem's own suggestion.
 
     Args:
         problem: One or several acquisitions on one box, and a suggestion of what suits them.
         prior: A name of the catalogue, a `Prior`, or any nn.Module that is a field; default: the
             problem's.
         regularizers: Weighted regularizers, e.g. [1e-3 * TotalVariation()]; default: the problem's.
-        steps: Steps of the optimizer, at least 1; default: the problem's.
+        weight: A factor of all regularizers; "held-out" for the one that predicts held-out
+            measurements best, along a short path of fits (`weight_path`); default: 1.
+        steps: Steps of the optimizer, at least 1; "auto" goes on, up to eight times as long, while
+            the best state is among the last; default: the problem's.
         batch: Rows per step for each term; default: the problem's, or as many as look at about 32
             000 field points, or all rows for whole-grid operators.
         points: Random points of the box per step that regularizers see.
@@ -54,6 +72,9 @@ def solve(
             (`stopping.Stopping`); default: the problem's, or HeldOut().
         seed: Seed of the initial parameters, the held-out rows, the batches and the random points.
         chunk: Field points in flight at a time, which bounds memory; default: the library's.
+        lattice: See the field only on a lattice of so many nodes per pixel and axis
+            (`Problem.on_lattice`), which is the faster route where rows look at many points;
+            default: where the operators' rows look.
         callbacks: Called at each check with the solver and its newest record; default: a progress
             bar.
 
@@ -67,20 +88,58 @@ def solve(
             one number. All of these are raised before the first step.
         FloatingPointError: The loss or a parameter became NaN or Inf before the first good state.
     """
+    routes = (prior, regularizers, weight, steps, batch, lattice, optimizer, stopping)
+    if all(choice is None for choice in (*routes, lr, operator_lr)):
+        return decide(problem, seed=seed)
     if callbacks is None:
         callbacks = (Progress(),)
-    return Solver(
+    if lattice is not None:
+        problem = problem.on_lattice(lattice)
+    options: dict[str, Any] = {
+        "batch": batch,
+        "points": points,
+        "optimizer": optimizer,
+        "lr": lr,
+        "operator_lr": operator_lr,
+        "stopping": stopping,
+        "seed": seed,
+        "chunk": chunk,
+    }
+    if regularizers is None:
+        regularizers = problem.suggested.regularizers
+    at_once = None
+    if steps != "auto":
+        at_once = steps
+    details: dict[str, Any] = {}
+    if weight == "held-out":
+        path = weight_path(problem, prior, regularizers, steps=at_once, **options)
+        details = path.details()
+        weight = path.chosen
+    if weight is not None:
+        regularizers = [weight * as_weighted(r) for r in regularizers]
+    field = make_prior(problem, prior, seed)
+    if prior is None and optimizer is None and lr is None:
+        options["lr"] = problem.suggested.lr
+    solver = Solver(
         problem,
-        prior,
+        field,
         regularizers=regularizers,
-        steps=steps,
-        batch=batch,
-        points=points,
-        optimizer=optimizer,
-        lr=lr,
-        operator_lr=operator_lr,
-        stopping=stopping,
-        seed=seed,
-        chunk=chunk,
+        steps=at_once,
         callbacks=callbacks,
-    ).run()
+        **options,
+    )
+    solution = solver.run()
+    if steps == "auto":
+        solution = _longer(solver, solution)
+    solution.details |= details
+    return solution
+
+
+def _longer(solver: Solver, solution: Solution) -> Solution:
+    """Go on as long again, up to three times, while the best state is among the last tenth."""
+    for _ in range(DOUBLINGS):
+        if solver.stopped is not None or solver.best["step"] < 0.9 * solver.steps:
+            break
+        solver.steps *= 2
+        solution = solver.run()
+    return solution

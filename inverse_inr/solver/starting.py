@@ -105,7 +105,8 @@ def make_optimizer(
         The value, whose `build` makes torch's optimizer.
 
     Raises:
-        ValueError: The name is unknown, or `lr` is given together with a value.
+        ValueError: The name is unknown, or `lr` is given together with a value or for an optimizer
+            without learning rate.
     """
     if not isinstance(optimizer, str):
         if lr is not None:
@@ -113,6 +114,12 @@ def make_optimizer(
         return optimizer
     if optimizer not in optimizers.NAMES:
         raise ValueError(f"Unknown optimizer {optimizer!r}. {nearest(optimizer, optimizers.NAMES)}")
+    made = optimizers.NAMES[optimizer]
     if lr is None:
-        return optimizers.NAMES[optimizer]()
-    return optimizers.NAMES[optimizer](lr=lr)
+        return made()
+    if "lr" not in inspect.signature(made).parameters:
+        raise ValueError(
+            f"lr={lr:g} is given, but the optimizer {optimizer!r} has no learning rate: it finds "
+            "the length of its steps itself."
+        )
+    return made(lr=lr)

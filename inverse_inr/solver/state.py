@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,12 +19,13 @@ from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
+from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
 from inverse_inr.solver.objective import Objective, Regularizer, RowSchedule, learns, row_schedules
 from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
-from inverse_inr.solver.solution import Ended, Solution
+from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.starting import make_optimizer, make_prior
-from inverse_inr.stopping import HeldOut, Stopping
+from inverse_inr.stopping import ComparesTwins, HeldOut, Never, Stopping
 
 
 class Reconstruction:
@@ -60,8 +62,11 @@ class Reconstruction:
         stopping: Stopping | None = None,
         seed: Seed = 0,
         chunk: Count | None = None,
+        lattice: Count | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
+        if lattice is not None:
+            problem = problem.on_lattice(lattice)
         suggested = problem.suggested
         if steps is None:
             steps = suggested.steps
@@ -84,8 +89,23 @@ class Reconstruction:
         self.stopping = stopping or suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
         require_field(problem, self.prior)
-        self._call_begin()
         made = make_optimizer(optimizer or suggested.optimizer, lr)
+        self._twin: Reconstruction | None = None
+        if isinstance(self.stopping, ComparesTwins):
+            self._twin = type(self)(
+                replace(problem, terms=self.stopping.perturbed(problem.terms, seed)),
+                copy.deepcopy(self.prior),
+                regularizers=regularizers,
+                steps=steps,
+                batch=batch,
+                points=points,
+                optimizer=made,
+                operator_lr=operator_lr,
+                stopping=Never(every=steps),
+                seed=seed,
+                chunk=chunk,
+            )
+        self._call_begin()
         self.optimizer = self._build(made, operator_lr)
         self.schedules = self._batches(batch or suggested.batch, made.full_batch)
         self.callbacks = list(callbacks)
@@ -100,10 +120,13 @@ class Reconstruction:
                 part.begin(self.problem, self.fit_rows)
         self._before_step = [part.before_step for part in parts if isinstance(part, BeforeStep)]
 
-    def _build(self, optimizer: optimizers.Optimizer, operator_lr: float) -> optimizers.Several:
+    def _build(self, optimizer: optimizers.Optimizer, operator_lr: float) -> optimizers.Stepper:
         instruments = [*self.objective.operators, *self.objective.fidelities]
         nuisance = [module for module in instruments if learns(module)]
-        return optimizer.build(optimizers.parameter_groups(self.prior, nuisance, operator_lr))
+        groups = optimizers.parameter_groups(
+            self.prior, nuisance, operator_lr, split_linear=getattr(optimizer, "projects", False)
+        )
+        return optimizer.build(groups)
 
     def _batches(self, batch: int | None, full_batch: bool) -> list[RowSchedule]:
         terms = self.objective.terms
@@ -175,7 +198,11 @@ class Reconstruction:
         stopped = None
         if ended is not None:
             stopped = (ended.kind, ended.text)
+        twin = {}
+        if self._twin is not None:
+            twin = {"twin": self._twin.state_dict()}
         return {
+            **twin,
             **self._identity(),
             "step": self.step_number,
             "seconds": self.seconds,
@@ -215,6 +242,8 @@ class Reconstruction:
         try:
             self.objective.load_state_dict(state["objective"])
             self.optimizer.load_state_dict(state["optimizer"])
+            if self._twin is not None:
+                self._twin.load_state_dict(state["twin"])
             best = self._placed(state["best"])
             stopped = None
             if state["stopped"] is not None:

@@ -8,3 +8,6 @@ from inverse_inr.stopping.rules import Discrepancy as Discrepancy
 from inverse_inr.stopping.rules import HeldOut as HeldOut
 from inverse_inr.stopping.rules import Never as Never
 from inverse_inr.stopping.rules import Stopping as Stopping
+from inverse_inr.stopping.sure import SURE as SURE
+from inverse_inr.stopping.sure import ComparesTwins as ComparesTwins
+from inverse_inr.stopping.sure import sure as sure

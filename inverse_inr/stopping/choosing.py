@@ -69,9 +69,11 @@ def least(scores: Sequence[Tensor]) -> int:
 
 
 def one_standard_error(scores: Sequence[Tensor]) -> int:
-    """Find the simplest candidate whose mean is within one standard error of the least mean.
+    """Find the simplest candidate that is no worse than the best by more than one standard error.
 
     Held-out error is flat and noisy near its minimum, and among equals the simplest is preferred.
+    Where all candidates were judged by the same rows, the standard error is that of their
+    differences row by row: what all of them fail to predict says nothing about the choice.
 
     Args:
         scores: (n,) held-out losses of each candidate, the most regularized candidate first.
@@ -91,7 +93,15 @@ def one_standard_error(scores: Sequence[Tensor]) -> int:
         1
     """
     best = scores[least(scores)]
-    limit = float(best.mean())
-    if len(best) > 1:
-        limit += float(best.std()) / len(best) ** 0.5
-    return next(k for k, s in enumerate(scores) if float(s.mean()) <= limit)
+    return next(k for k, s in enumerate(scores) if _as_good(s, best))
+
+
+def _as_good(scores: Tensor, best: Tensor) -> bool:
+    """Whether the mean exceeds the best one by at most a standard error."""
+    excess = float(scores.mean() - best.mean())
+    if len(best) < 2:
+        return excess <= 0
+    spread = best
+    if len(scores) == len(best):
+        spread = scores - best
+    return excess <= float(spread.std()) / len(best) ** 0.5

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from inverse_inr.evaluation import Field
 from inverse_inr.fidelity import at_rows
+from inverse_inr.hooks import Grouped
 from inverse_inr.noise import Noise
 from inverse_inr.protocol import predict
 from inverse_inr.ranges import Count, Positive, ProperFraction, checked
@@ -94,6 +95,9 @@ class HeldOut:
         limit: Most rows of each term to hold out.
         rows: Indices of the rows to hold out (whole views, say), one tensor per term, instead of
             drawn ones.
+        together: Draw whole groups of rows, where the operator says which were acquired together
+            (`hooks.Grouped`): views, spokes, readouts. They test what a fit makes of directions
+            that it never saw; single rows mostly test its noise.
 
     Raises:
         ValueError: `fraction` lies outside (0, 1) or `every` is below 1.
@@ -104,6 +108,7 @@ class HeldOut:
     patience: Count | None = None
     limit: Count = 4096
     rows: Sequence[Tensor] | None = None
+    together: bool = False
 
     def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
         """Choose the rows to fit and the rows to watch, for each term.
@@ -124,6 +129,8 @@ class HeldOut:
         trusted = term.trusted
         if self.rows is not None:
             chosen = torch.isin(trusted, self.rows[k])
+        elif self.together and isinstance(term.operator, Grouped):
+            chosen = self._drawn_groups(term.operator.groups[trusted], seed + k)
         else:
             order = torch.randperm(len(trusted), generator=torch.Generator().manual_seed(seed + k))
             chosen = torch.zeros(len(trusted), dtype=torch.bool)
@@ -135,6 +142,13 @@ class HeldOut:
                 f"fraction={self.fraction:g} and limit={self.limit}."
             )
         return trusted[~chosen], trusted[chosen]
+
+    def _drawn_groups(self, groups: Tensor, seed: int) -> Tensor:
+        """Whether each row lies in one of the groups that are drawn, at least one of them."""
+        names = groups.unique()
+        order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
+        count = max(1, round(self.fraction * len(names)))
+        return torch.isin(groups, names[order[:count]])
 
     def value(
         self,

@@ -143,6 +143,11 @@ class DetectorDrift(nn.Module):
         same.coefficients = self.coefficients
         return same
 
+    @property
+    def groups(self) -> Tensor:
+        """(rows,) the number of the view that each row belongs to."""
+        return torch.arange(self.shape[0]).repeat_interleave(math.prod(self.shape[1:]))
+
     def flatten(self, y: Tensor) -> Tensor:
         """Bring measurements from their natural shape (views, *elements) to (rows,)."""
         return flatten(self, y)

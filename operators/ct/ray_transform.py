@@ -78,6 +78,11 @@ class RayTransform(nn.Module, ABC):
         )
         self.eval()  # deterministic until a solver turns training on
 
+    @property
+    def groups(self) -> Tensor:
+        """(rows,) the number of the view that each row belongs to."""
+        return torch.arange(self.shape[0]).repeat_interleave(math.prod(self.shape[1:]))
+
     def __len__(self) -> int:
         return math.prod(self.shape)
 

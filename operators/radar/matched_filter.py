@@ -20,8 +20,6 @@ from inverse_inr.ranges import Count, FiniteTensor, checked
 
 TILE = 2**13
 """Points imaged at once, with which a cache holds the tables of one pulse."""
-SHARPER = 1.2
-"""Ratio of sharpness at which the opposite phase sign is taken to be the right one."""
 
 
 @checked
@@ -186,47 +184,3 @@ def image_entropy(image: FiniteTensor) -> float:
     p = image.abs().double().square().flatten()
     p = p / p.sum().clamp(min=1e-300)
     return float(-torch.special.xlogy(p, p).sum())
-
-
-@checked
-def focus(operator: RadarOperator, y: Tensor, points: Grid | None = None) -> float:
-    """How much sharper the image is under the geometry's sign than under the opposite one.
-
-    Below 1, the sign is wrong. A far, narrow aperture tells little: its image is merely mirrored.
-
-    Args:
-        operator: The radar.
-        y: (P, K) complex echoes, K values for each of P pulses.
-        points: The image's grid; None for the operator's own points.
-
-    Returns:
-        The ratio of Σ|I|⁴ / (Σ|I|²)² of the two images.
-    """
-    other = operator.with_geometry(operator.geometry.reversed())
-    sharpness = []
-    for each in (operator, other):
-        power = backproject(each, y, points).abs().double().square()
-        sharpness.append(float(power.square().sum() / power.sum().square().clamp(min=1e-300)))
-    return sharpness[0] / max(sharpness[1], 1e-300)
-
-
-@checked
-def check_sign(operator: RadarOperator, y: Tensor, points: Grid | None = None) -> None:
-    """Check that the geometry's phase sign focuses the image.
-
-    Args:
-        operator: The radar.
-        y: (P, K) complex echoes, K values for each of P pulses.
-        points: The image's grid; None for the operator's own points.
-
-    Raises:
-        ValueError: If the opposite sign focuses it clearly better (Σ|I|⁴ by a fifth).
-    """
-    ratio = focus(operator, y, points)
-    sign = operator.geometry.sign
-    if ratio < 1 / SHARPER:
-        raise ValueError(
-            f"Backprojection is out of focus with sign={sign:+d}: with {-sign:+d} the image is "
-            f"{1 / ratio:.2f} times as sharp (Σ|I|⁴). Wrong sign convention? +1 is tx · conj(rx), "
-            "-1 SAR phase history; or conjugate the data."
-        )

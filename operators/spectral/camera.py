@@ -34,6 +34,9 @@ from inverse_inr.ranges import Count, checked
 Mode = Literal["single", "dual", "spatial-spectral"]
 """Where the mask lies between image and spectrum; cassi.py has the three equations."""
 
+BLOCK = 6
+"""Side (px) of the blocks of detector pixels that are held out together."""
+
 
 @checked
 @dataclass(frozen=True, eq=False)
@@ -128,6 +131,21 @@ class Camera(RowOperator, ABC):
     def bands(self) -> Grid:
         """The grid (H, W, L) of cubes that this camera sums, with the bands at `wavelengths`."""
         return BandGrid.of(self.box, self.scene, self.wavelengths.double())
+
+    @property
+    def groups(self) -> Tensor:
+        """The square block of `BLOCK` pixels that each detector pixel lies in, (rows,) int64.
+
+        Whole blocks are held out of a fit: a pixel's neighbours say nearly what it says, whatever
+        the cube.
+        """
+        height, width = self.shape[-2:]
+        across = -(-width // BLOCK)
+        i = torch.arange(height) // BLOCK
+        j = torch.arange(width) // BLOCK
+        blocks = (i[:, None] * across + j).flatten()
+        shots = len(self) // (height * width)
+        return torch.cat([blocks + k * (int(blocks[-1]) + 1) for k in range(shots)])
 
     def shifts(self) -> Tensor:
         """Return how far each band is dispersed, (L,) pixels in float64."""

@@ -34,6 +34,11 @@ class CassiOnGrid(OnGrid):
         super().__init__(self.snapshot, camera.bands, camera.shape)
         self.camera = camera
 
+    @property
+    def groups(self) -> Tensor:
+        """The block that each detector pixel lies in, as `Camera.groups`."""
+        return self.camera.groups
+
     def snapshot(self, cube: Tensor) -> Tensor:
         """Return what the detector sees of a cube.
 

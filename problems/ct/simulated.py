@@ -26,12 +26,15 @@ from inverse_inr import (
     phantoms,
     predict,
 )
+from inverse_inr.candidates import lattice_fits
+from inverse_inr.hooks import HasGridMap
 from inverse_inr.memory import require
 from inverse_inr.operators import DetectorDrift, FanBeam, ParallelBeam, fbp
 from inverse_inr.problems.ct.limits import Coverage, NoiseLevel, Photons, Subrays, require_image
 from inverse_inr.problems.images import PHANTOMS, load_truth
 from inverse_inr.ranges import Count, WholeNumber, checked
 from inverse_inr.solver import Ended
+from inverse_inr.solver.objective import learns
 from inverse_inr.stopping import HeldOut, hold_out
 
 DENSEST_RAY = 4.0
@@ -158,13 +161,16 @@ def _scaled(field: Field, factor: float) -> Field:
 
 
 def suggestion(
-    operator: ParallelBeam | FanBeam,  # noqa: ARG001 (all beams are given the same for now)
+    operator: ParallelBeam | FanBeam | DetectorDrift,
     stopping: HeldOut | None = None,
 ) -> Suggestion:
-    """Suggest the hash prior for a scan, and FBP, CGLS and TV as classical methods.
+    """Suggest what suits a scan, and FBP, CGLS and TV as classical methods.
+
+    `solve` decides between fits of a lattice twice as fine as the grid that is shown, where the
+    beam has a map of sampled images. `Solver`, which does not decide, fits the hash prior by rays.
 
     Args:
-        operator: The beam; all beams are given the same.
+        operator: The beam.
         stopping: The rule that ends a fit; None for all steps.
     """
     classical: dict[str, Callable[[Problem], Solution]] = {
@@ -172,11 +178,16 @@ def suggestion(
         "CGLS": baselines.cgls,
         "TV": baselines.tv,
     }
-    return Suggestion(prior="hash", steps=800, stopping=stopping, baselines=classical)
+    candidates = None
+    if isinstance(operator, HasGridMap) and not learns(operator):
+        candidates = lattice_fits
+    return Suggestion(
+        prior="hash", steps=800, stopping=stopping, baselines=classical, candidates=candidates
+    )
 
 
 @checked
-def filtered_backprojection(problem: Problem, window: str = "ramp") -> Solution:
+def filtered_backprojection(problem: Problem, window: str = "hann") -> Solution:
     """Solve by FBP, from the rows that the other methods fit too: held-out views are left out.
 
     Args:

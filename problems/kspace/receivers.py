@@ -16,12 +16,16 @@ from torch import Tensor
 
 from inverse_inr.io import RawKSpace
 from inverse_inr.noise.covariance import checked_covariance, whitening_matrix
+from inverse_inr.problems.kspace.noise_level import (
+    noise_of_coils,
+    noise_of_readouts,
+    outermost_noise,
+)
+from inverse_inr.ranges import checked
 
 Whitening = Literal["auto", "scan", "estimate", "none"]
 Sigma = float | Sequence[float] | Sequence[Sequence[float]] | Tensor
 """The noise of a sample: one number, one per coil, or a covariance (coils, coils)."""
-FURTHEST = 0.1
-"""The part of the samples, those furthest from the centre, in which noise is looked for."""
 
 
 class Receivers(NamedTuple):
@@ -31,23 +35,29 @@ class Receivers(NamedTuple):
     """(coils, *shape) measurements, whitened."""
     calibration: Tensor | None
     """(coils, *shape) reference lines, whitened alike."""
-    sigma: float | None
-    """Noise of one measurement in the unit of the file; None if it is to be estimated."""
+    sigma: float
+    """Noise of one measurement in the unit of the file."""
     notes: dict[str, str]
     """How the noise was found."""
 
 
 def prepared(
-    raw: RawKSpace, frequencies: Tensor, whiten: Whitening, sigma: Sigma | None
+    raw: RawKSpace,
+    frequencies: Tensor,
+    whiten: Whitening,
+    sigma: Sigma | None,
+    mask: Tensor | None = None,
 ) -> Receivers:
     """Leave dead coils out, and whiten the others.
 
     Args:
         raw: The file's k-space.
         frequencies: (*shape, d) relative to Nyquist, of the values.
-        whiten: "scan": by the file's noise scan; "estimate": each coil by its own noise, found in
-            the outermost k-space; "auto": by the scan if there is one, else by estimation; "none".
+        whiten: "scan": by the file's noise scan; "estimate": each coil by its own noise, as
+            `estimated_noise` finds it; "auto": by the scan if there is one, else by estimation;
+            "none".
         sigma: The noise if the caller knows it; then nothing is estimated.
+        mask: (*shape) the measurements that will be used, in which noise is looked for; None: all.
 
     Returns:
         The receivers.
@@ -78,25 +88,22 @@ def prepared(
             f"kspace_scan: whiten='scan', but the file gives no noise scan: {reason}. "
             "Pass noise_scan=... or whiten='estimate'."
         )
-    elif whiten == "none" or len(values) == 1:
-        return Receivers(values, calibration, None, notes)
     else:
-        each = _noise_of_coils(values, raw, frequencies)
+        each, place = estimated_noise(values, raw, frequencies, mask, calibration)
+        level = float(each.square().mean().sqrt())
+        notes["noise"] = f"estimated from {place}"
+        if whiten == "none" or len(values) == 1:
+            return Receivers(values, calibration, level, notes)
         covariance = torch.diag(each.double() ** 2)
         spread = f"{float(each.min() / each.mean()):.3g} to {float(each.max() / each.mean()):.3g}"
-        notes["receivers"] = (
-            f"each whitened by its own noise in the outermost k-space, {spread} of the mean"
-        )
+        notes["receivers"] = f"each whitened by its own noise, {spread} of the mean"
     checked_covariance("kspace_scan: sigma", covariance, is_complex=True)
     level = math.sqrt(float(covariance.diagonal().real.mean()))
     matrix = level * whitening_matrix(covariance)
-    known = level
-    if notes["receivers"].startswith("each"):
-        known = None  # found again, for all coils together
     return Receivers(
         _mixed(matrix, values),
         None if calibration is None else _mixed(matrix, calibration),
-        known,
+        level,
         notes,
     )
 
@@ -127,30 +134,41 @@ def _given(sigma: Sigma, alive: Tensor) -> tuple[Tensor | None, float]:
     return given[alive][:, alive], 0.0
 
 
-def _noise_of_coils(values: Tensor, raw: RawKSpace, frequencies: Tensor) -> Tensor:
-    """The noise of each coil in the outermost k-space, of one measurement: (coils,)."""
-    measured = values[:, raw.mask]
-    if raw.counts is not None:
-        measured = measured * raw.counts[raw.mask].sqrt()
-    return outermost_noise(measured.T, frequencies[raw.mask])
-
-
-def outermost_noise(y: Tensor, frequencies: Tensor) -> Tensor:
-    """The noise of each column, from the samples that are furthest from the centre.
-
-    There is mostly noise there; where edges reach so far, the result is an upper bound. It comes
-    from the median of |n|², which is ln 2 of its mean for complex Gaussian noise.
+@checked
+def estimated_noise(
+    values: Tensor,
+    raw: RawKSpace,
+    frequencies: Tensor,
+    mask: Tensor | None = None,
+    calibration: Tensor | None = None,
+) -> tuple[Tensor, str]:
+    """The noise of each coil, found in the measurements by the best way that they allow.
 
     Args:
-        y: (samples, columns), complex.
-        frequencies: (samples, d) relative to Nyquist.
+        values: (coils, *shape) complex.
+        raw: The file's k-space, for its geometry.
+        frequencies: (*shape, d) relative to Nyquist.
+        mask: (*shape) the measurements to look at; None: all.
+        calibration: (coils, *shape) separate reference lines, where the others have no centre.
 
     Returns:
-        (columns,) the square root of E|n|², in the unit of y.
+        (coils,) the square root of E|n|² of one measurement, and where it was found.
     """
-    k = frequencies.norm(dim=-1)
-    far = k >= k.quantile(1 - FURTHEST) if len(k) < 2**24 else k >= 1 - FURTHEST
-    squares = y[far].abs().square()
-    middle = squares.median(0).values
-    # exact zeros among the measurements would make a coil noiseless
-    return (middle.clamp(min=1e-12 * float(squares.mean())) / math.log(2)).sqrt()
+    if mask is None:
+        mask = raw.mask
+    measured = values[:, mask]
+    if raw.counts is not None:
+        measured = measured * raw.counts[mask].sqrt()
+    bound = outermost_noise(measured.T, frequencies[mask])
+    place = "the dimensions of k-space patches that hold no signal"
+    if raw.trajectory is None:
+        found = noise_of_coils(values, mask, raw.counts)
+        if found is None and calibration is not None:
+            found = noise_of_coils(calibration, (calibration != 0).any(0))
+    else:
+        place = "what readouts see beyond the field of view"
+        half = torch.tensor(raw.image_shape, dtype=frequencies.dtype) / 2
+        found = noise_of_readouts(values, frequencies * half)
+    if found is None or float(found.square().mean()) > float(bound.square().mean()):
+        return bound, "the outermost k-space, an upper bound"
+    return found.to(bound), place

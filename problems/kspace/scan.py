@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid, Problem, Term, noise
+from inverse_inr import Grid, Problem, Suggestion, Term, noise
 from inverse_inr.io import RawKSpace, read_kspace
 from inverse_inr.operators import CartesianKSpace, NonCartesianKSpace, centred_box
 from inverse_inr.operators.kspace.centred_fft import centred_inverse
@@ -20,17 +19,16 @@ from inverse_inr.problems.kspace.coil_maps import (
     MapEstimate,
     Phase,
     make_coils,
-    start_maps,
 )
+from inverse_inr.problems.kspace.phase import maps_and_phase
 from inverse_inr.problems.kspace.receivers import (
     Receivers,
     Sigma,
     Whitening,
-    outermost_noise,
     prepared,
 )
 from inverse_inr.problems.kspace.simulated import make_mask
-from inverse_inr.problems.kspace.suggestions import suggestion
+from inverse_inr.problems.kspace.suggestions import Penalty, chosen_penalty, suggesting
 from inverse_inr.ranges import Positive, ProperFraction, Range, WholeNumber, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.stopping import HeldOut
@@ -77,13 +75,14 @@ def kspace_scan(
     sampling: Literal["lines", "equispaced", "variable_density", "poisson_disc"] = "lines",
     calibration: WholeNumber = 24,
     maps: MapEstimate = "espirit",
-    learn_coils: Correction = "grid",
-    phase: Phase = "coils",
+    learn_coils: Correction = "none",
+    phase: Phase | Literal["auto"] = "auto",
     hold_out: ProperFraction = 0.05,
     whiten: Whitening = "auto",
     sigma: Sigma | None = None,
+    penalty: Penalty | Literal["auto"] = "auto",
     finer: Finer = 1,
-    weight: Positive = 1.0,
+    weight: Positive | None = None,
     seed: WholeNumber = 0,
 ) -> Problem:
     """Reconstruct one image of a .npy array (coils, *shape), a fastMRI or an ISMRMRD file.
@@ -107,22 +106,24 @@ def kspace_scan(
         dataset: The group of an ISMRMRD file with several.
         noise_scan: Another ISMRMRD file, whose noise scans measure the receivers.
         acceleration: Keep so many times fewer samples than were measured. Where the file is fully
-            sampled, its root-sum-of-squares image is the reference. None: keep all samples.
+            sampled, its root-sum-of-squares image without the noise's mean is the reference, which
+            is noisy itself; `notes` name its noise. None: keep all samples.
         sampling: The sampling pattern of the samples that are kept, as in `kspace`.
         calibration: Central lines (or points along each axis) that are all kept.
         maps: How coil maps are estimated, as in `kspace`.
         learn_coils: How the maps are corrected, as in `kspace`.
         phase: The holder of the phase, as in `kspace`.
+        penalty: What is likely of the image, as in `kspace`.
         hold_out: Fraction of the samples kept out of every fit, to stop and to judge by.
         whiten: How the noise of the receivers is found: by the file's "scan"; "estimate", each
-            coil's in the outermost k-space; "auto", the scan if there is one and else the
+            coil's own, as `estimated_noise` finds it; "auto", the scan if there is one and else the
             estimate; or "none", alike in all coils.
         sigma: Noise of a sample, E|n|² = sigma², in the file's unit: one number for all coils, one
             for each, or their covariance (coils, coils). None: it is found.
         finer: Values along each side of a pixel of the fitted image. With 2, values are half
             pixels, whose total variation is nearer to that of a continuous image.
-        weight: Weight of total variation, relative to the one that follows from the noise (sigma
-            may be too large).
+        weight: Weight of total variation, relative to the one that follows from the noise. None:
+            held-out samples choose it.
         seed: Seed of the sampling pattern.
 
     Returns:
@@ -153,27 +154,26 @@ def kspace_scan(
     if spacing is None:
         spacing = (1.0,) * len(shape)
     grid = Grid(centred_box(shape, spacing, ("mm",) * len(shape)), shape)
-    receivers = prepared(raw, _frequencies(raw, grid), whiten, sigma)
-    if raw.trajectory is None:
-        mask = raw.mask
-        if acceleration is not None:
-            mask = mask & make_mask(shape, sampling, acceleration, calibration, seed)
-        measured = _on_matrix(raw, receivers, grid, mask)
-    else:
-        if acceleration is not None:
+    mask = raw.mask
+    if acceleration is not None:
+        if raw.trajectory is not None:
             raise ValueError(
                 f"kspace_scan: acceleration={acceleration} undersamples a matrix; "
                 f"{path} holds a trajectory."
             )
+        mask = mask & make_mask(shape, sampling, acceleration, calibration, seed)
+    receivers = prepared(raw, _frequencies(raw, grid), whiten, sigma, mask)
+    if raw.trajectory is None:
+        measured = _on_matrix(raw, receivers, grid, mask)
+    else:
         measured = _on_trajectory(raw, receivers, grid)
     operator, y = measured.operator, measured.y
-    found = _level(receivers, measured)
+    found = receivers.sigma * measured.unit
     model = noise.ComplexGaussian(found)
     if measured.counts is not None:
         model = noise.ComplexGaussian(found / measured.counts.sqrt())
-    start = start_maps(operator, y, maps, phase, reference_lines=receivers.calibration)
-    suggested = replace(
-        suggestion(grid, model, y, finer, weight), stopping=HeldOut(fraction=hold_out)
+    is_complex, start, found_in = maps_and_phase(
+        operator, y, model, maps, phase, receivers.calibration
     )
     notes = {
         "coils": len(receivers.values),
@@ -181,21 +181,31 @@ def kspace_scan(
         "fully sampled": raw.fully_sampled,
         "scale": measured.scale,
         "noise of a pixel": found / (math.prod(grid.spacing) * grid.numel**0.5),
+        "phase": found_in,
         **raw.notes,
         **receivers.notes,
     }
+    penalty, every = chosen_penalty(penalty, learn_coils, finer, weight)
     reference = measured.reference
     if acceleration is None:
         reference = None
-    return Problem(
+    if reference is not None:
+        # half of the variance lies along the image's own phase
+        spread = notes["noise of a pixel"] / 2**0.5
+        notes["reference"] = (
+            f"noisy: the file's own full sampling, whose noise of {spread:.3g} in a magnitude near "
+            f"1 no method reproduces; PSNR above {-20 * math.log10(spread):.1f} dB tells nothing"
+        )
+    problem = Problem(
         [Term(_seen(operator, make_coils(grid, start, learn_coils), finer), y, model)],
         grid.box,
         grid,
         reference=reference,
-        suggested=suggested,
+        suggested=Suggestion(stopping=HeldOut(fraction=hold_out, every=every)),
         notes=notes,
-        is_complex=phase != "coils",
+        is_complex=is_complex,
     )
+    return suggesting(problem, model, penalty, finer, weight)
 
 
 def _frequencies(raw: RawKSpace, grid: Grid) -> Tensor:
@@ -222,7 +232,10 @@ def _on_matrix(raw: RawKSpace, receivers: Receivers, grid: Grid, mask: Tensor) -
         counts = raw.counts[mask].to(y.dtype.to_real())
     reference = None
     if raw.fully_sampled:
-        reference = SampledField((scale * zero_filled)[..., None], grid)
+        # the sum of squares holds the mean of |n|² of all coils, however dark the image is
+        bias = len(receivers.values) * receivers.sigma**2
+        magnitude = (zero_filled.square() - bias).clamp(min=0).sqrt()
+        reference = SampledField((scale * magnitude)[..., None], grid)
     return Measured(operator, y, counts, unit, scale, reference)
 
 
@@ -236,13 +249,6 @@ def _on_trajectory(raw: RawKSpace, receivers: Receivers, grid: Grid) -> Measured
     return Measured(operator, scale * values, None, scale, scale, None)
 
 
-def _level(receivers: Receivers, measured: Measured) -> float:
-    """The noise of one measurement, in the unit of y."""
-    if receivers.sigma is not None:
-        return receivers.sigma * measured.unit
-    return noise_of(measured.operator, measured.y, measured.counts)
-
-
 def _seen(operator: KSpace, coils: torch.nn.Module, finer: int) -> KSpace:
     """The samples seen by coils, of an image with `finer` values along each side of a pixel."""
     seen = through(operator, coils)
@@ -250,21 +256,3 @@ def _seen(operator: KSpace, coils: torch.nn.Module, finer: int) -> KSpace:
         return seen
     assert isinstance(seen, CartesianKSpace | NonCartesianKSpace)
     return seen.resampled(operator.grid.refined(finer))
-
-
-def noise_of(operator: KSpace, y: Tensor, counts: Tensor | None = None) -> float:
-    """The noise of a measurement, alike in all coils, as in `receivers.outermost_noise`.
-
-    Args:
-        operator: The samples.
-        y: (samples, coils), complex.
-        counts: (samples,) how many measurements each is the mean of; None: one.
-
-    Returns:
-        The square root of E|n|², in the unit of y.
-    """
-    k = operator.frequencies / torch.tensor(operator.grid.nyquist, dtype=torch.float64)
-    if counts is not None:
-        y = y * counts.sqrt()[:, None]
-    coils = y.shape[1]
-    return float(outermost_noise(y.reshape(-1, 1), k.repeat_interleave(coils, 0))[0])

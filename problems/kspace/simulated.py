@@ -3,7 +3,8 @@
 Images and coil maps fit only as products, so one of the two must hold the phase. With
 `phase = "coils"` the image is real (magnetisation) and the maps, smooth, take its phase: half the
 unknowns. With "image" the image is complex and has all of it; with "both" the maps take the smooth
-part of the phase and a complex image the rest, so that its total variation is little.
+part of the phase and a complex image the rest, so that its total variation is little. With "auto"
+held-out samples decide between "coils" and "both" (`phase`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Field, Grid, Problem, Term, noise, phantoms, sample
+from inverse_inr import Field, Grid, Problem, Suggestion, Term, noise, phantoms, sample
 from inverse_inr.memory import require
 from inverse_inr.operators import (
     CartesianKSpace,
@@ -45,10 +46,11 @@ from inverse_inr.problems.kspace.coil_maps import (
     MapEstimate,
     Phase,
     make_coils,
-    start_maps,
 )
-from inverse_inr.problems.kspace.suggestions import suggestion
+from inverse_inr.problems.kspace.phase import maps_and_phase
+from inverse_inr.problems.kspace.suggestions import Penalty, chosen_penalty, suggesting
 from inverse_inr.ranges import Count, NoiseLevel, Positive, WholeNumber, checked
+from inverse_inr.stopping import HeldOut
 
 Sampling = Literal["lines", "equispaced", "variable_density", "poisson_disc", "radial", "spiral"]
 
@@ -64,8 +66,9 @@ def kspace(
     spokes: Count = 24,
     coils: Count = 8,
     maps: MapEstimate = "espirit",
-    learn_coils: Correction = "grid",
-    phase: Phase = "coils",
+    learn_coils: Correction = "none",
+    phase: Phase | Literal["auto"] = "auto",
+    penalty: Penalty | Literal["auto"] = "auto",
     rays: bool = False,
     noise_level: NoiseLevel = 0.02,
     slice: int | None = None,
@@ -89,7 +92,9 @@ def kspace(
         maps: How coil maps are estimated from the centre of k-space.
         learn_coils: How the maps are corrected together with the image, as in `make_coils`.
         phase: The holder of the phase: the "coils", and the image is real; the "image", which is
-            complex; or "both".
+            complex; "both"; or "auto" for what held-out samples say, which stands in `notes`.
+        penalty: What is likely of the image: "patches", that they are like others of it;
+            "total_variation"; or "auto", patches where the maps are fixed and no rays are taken.
         rays: Radial only: take spokes as ray integrals of the field instead of a NUFFT of its
             raster.
         noise_level: Noise standard deviation of each fully sampled coil image, as a fraction of the
@@ -125,7 +130,10 @@ def kspace(
     mean = measure(truth, true_maps, operator.frequencies, grid).to(torch.complex64)
     model = noise.ComplexGaussian(sigma)
     y = model.sample(mean, torch.Generator().manual_seed(seed))
-    start = start_maps(operator, y, maps, phase)
+    is_complex, start, found_in = maps_and_phase(operator, y, model, maps, phase)
+    if rays and penalty == "auto":
+        penalty = "total_variation"
+    chosen, every = chosen_penalty(penalty, learn_coils, 1, None)
     if rays:
         if sampling != "radial":
             raise ValueError(
@@ -137,14 +145,16 @@ def kspace(
         term = Term(beam, y.reshape(spokes, -1, coils), model)
     else:
         term = Term(through(operator, make_coils(grid, start, learn_coils)), y, model)
-    return Problem(
+    problem = Problem(
         [term],
         box,
         grid,
         reference=reference,
-        is_complex=phase != "coils",
-        suggested=suggestion(grid, model, y),
+        is_complex=is_complex,
+        suggested=Suggestion(stopping=HeldOut(every=every)),
+        notes={"phase": found_in},
     )
+    return suggesting(problem, model, chosen)
 
 
 class Magnitude:

@@ -1,57 +1,189 @@
-"""The suggestion of a k-space problem, and the files that it writes."""
+"""The suggestions of k-space problems, and the files that they write."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, Solution, Suggestion, noise, sample
+from inverse_inr import Field, Grid, Problem, Solution, Suggestion, baselines, noise, sample
 from inverse_inr.io import write_hdf5, write_image
-from inverse_inr.problems.kspace.classical import BASELINES
+from inverse_inr.problems.kspace.classical import BASELINES, classical
+from inverse_inr.problems.kspace.coil_maps import Correction
+from inverse_inr.problems.restoration.rounds import refined
 from inverse_inr.ranges import Count, Positive, checked
-from inverse_inr.regularizers import TotalVariation
+from inverse_inr.regularizers import LocalGaussians, TotalVariation
+from inverse_inr.regularizers.weighted import Regularizer
+
+Penalty = Literal["patches", "total_variation"]
+"""What is likely of an image: that its patches are like others of it, or that it varies little."""
+PATCH = 5
+"""Pixels along the side of the patches."""
+FLOOR = 0.25
+"""Standard deviation of what patches may differ by, by the noise of a fully sampled pixel."""
+LEAST_FLOOR = 1e-3
+"""The same for scans without noise, by the image, which is near 1."""
+PATH_ITERATIONS = 60
+"""Iterations of total variation per weight on the path that makes the guide."""
+STEPS = 10
+"""L-BFGS steps of each fit with patches."""
 
 
 @checked
-def suggestion(
-    grid: Grid,
+def suggesting(
+    problem: Problem,
     model: noise.ComplexGaussian,
-    y: Tensor,
+    penalty: Penalty = "patches",
     finer: Count = 1,
-    factor: Positive = 1.0,
-) -> Suggestion:
-    """Suggest one value per pixel with total variation, whose weight follows from the noise.
+    factor: Positive | None = None,
+) -> Problem:
+    """The problem that suggests one value per pixel and what is likely of the image.
 
-    The weight is λ = 1 / σ of a pixel, in a mean over y, where σ is the noise of a fully sampled
-    image. It was tried on random lines and Poisson discs, where held-out samples choose much the
-    same weight (docs/kspace.md).
+    With "patches" the image of least total variation, whose weight held-out samples choose, is the
+    guide of Gaussian models of similar patches, whose weight follows from counting each measurement
+    and each pixel once. A second fit is guided by the first. With "total_variation" held-out
+    samples choose its weight in the same way.
 
     Args:
-        grid: The grid of the reconstruction.
+        problem: The problem, whose suggestion has its stopping rule.
         model: The noise of a sample.
-        y: (samples, coils), the measurements.
-        finer: Values along each side of a pixel.
-        factor: A factor of the weight.
+        penalty: "patches" or "total_variation".
+        finer: Values along each side of a pixel, for total variation.
+        factor: Weight of total variation relative to the one that follows from the noise; None for
+            held-out samples.
 
     Returns:
-        The suggestion, with the classical methods as baselines.
+        The problem, with the classical methods as baselines.
     """
-    sigma = float(torch.as_tensor(model.sigma).square().mean().sqrt())
-    deviation = sigma / (math.prod(grid.spacing) * grid.numel**0.5)
-    weight = factor * min(grid.spacing) * grid.numel / y.numel() / deviation
-    fitted = grid.refined(finer)
-    penalty = weight * TotalVariation(grid=fitted, epsilon=1e-2 * deviation / min(grid.spacing))
-    return Suggestion(
+    grid = problem.grid.refined(finer)
+    deviation = pixel_noise(model, problem.grid)
+    first = Suggestion(
         prior="grid",
-        options={"cells": float(max(fitted.shape))},
-        regularizers=(penalty,),
+        options={"cells": float(max(grid.shape))},
         steps=400,
+        lr=0.1,
+        stopping=problem.suggested.stopping,
         baselines=BASELINES,
         write=write_images,
     )
+    if penalty == "total_variation" or grid.ndim != 2 or min(grid.shape) < PATCH:
+        variation = TotalVariation(grid=grid, epsilon=1e-2 * deviation / min(problem.grid.spacing))
+        if factor is None:
+            rule: Regularizer = WeightOfHeldOut(problem, variation)
+        else:
+            rule = factor * weight_by_noise(problem, deviation) * variation
+        return replace(problem, suggested=replace(first, regularizers=(rule,)))
+
+    @cache
+    def guide() -> Field:
+        return total_variation(problem).field
+
+    floor = max(FLOOR * deviation, LEAST_FLOOR)
+    # a real image has one number a pixel, a complex one two, and so has a measurement
+    weight = 0.5 * (1 + problem.is_complex) * grid.numel / problem.terms[0].y.numel()
+    likely = weight * LocalGaussians(lambda points: guide()(points), grid, patch=PATCH, floor=floor)
+    fit = replace(first, regularizers=(likely,), steps=STEPS, lr=None, optimizer="lbfgs")
+    problem = replace(problem, suggested=fit)
+    return refined(problem, 1, weight, steps=STEPS, patch=PATCH, floor=floor)
+
+
+@checked
+def chosen_penalty(
+    penalty: Penalty | Literal["auto"], learn_coils: Correction, finer: Count, weight: float | None
+) -> tuple[Penalty, int]:
+    """The penalty that suits the other settings, and the number of steps between two checks.
+
+    Args:
+        penalty: "auto" or a penalty.
+        learn_coils: How the maps are corrected: patches are of fixed maps.
+        finer: Values along each side of a pixel: patches are of pixels.
+        weight: The weight of total variation; with one, total variation is meant.
+
+    Raises:
+        ValueError: Patches are asked for together with what they do not go with.
+    """
+    fits = learn_coils == "none" and finer == 1 and weight is None
+    if penalty == "patches" and not fits:
+        raise ValueError(
+            f"penalty='patches' goes with learn_coils='none', finer=1 and no weight, not with "
+            f"learn_coils={learn_coils!r}, finer={finer}, weight={weight}."
+        )
+    if penalty == "auto" and fits:
+        penalty = "patches"
+    if penalty == "patches":
+        return "patches", 5
+    return "total_variation", 50
+
+
+@checked
+def pixel_noise(model: noise.ComplexGaussian, grid: Grid) -> float:
+    """The noise of a pixel of a fully sampled image, the square root of E|n|².
+
+    Args:
+        model: The noise of a sample.
+        grid: The grid of the image.
+    """
+    sigma = float(torch.as_tensor(model.sigma).square().mean().sqrt())
+    return sigma / (math.prod(grid.spacing) * grid.numel**0.5)
+
+
+@checked
+def weight_by_noise(problem: Problem, deviation: Positive) -> float:
+    """A weight of total variation that follows from the noise, 1 / σ of a pixel, in a mean over y.
+
+    Held-out samples choose about half of it (docs/kspace.md).
+
+    Args:
+        problem: The problem.
+        deviation: The noise of a pixel of a fully sampled image.
+    """
+    grid = problem.grid
+    return min(grid.spacing) * grid.numel / problem.terms[0].y.numel() / deviation
+
+
+@checked
+def total_variation(problem: Problem) -> Solution:
+    """Least total variation of the image through fixed maps, complex only where the problem is.
+
+    Args:
+        problem: A problem of k-space or radial spokes.
+
+    Returns:
+        The image whose weight held-out samples chose, from a short path of weights.
+    """
+    fixed = replace(classical(problem), is_complex=problem.is_complex)
+    return baselines.tv(fixed, iterations=PATH_ITERATIONS)
+
+
+class WeightOfHeldOut(Regularizer):
+    """Total variation with the weight that held-out samples choose for an image on the grid.
+
+    Args:
+        problem: The problem, whose own samples are held out.
+        variation: The penalty.
+    """
+
+    @checked
+    def __init__(self, problem: Problem, variation: TotalVariation) -> None:
+        self.problem = problem
+        self.variation = variation
+        self._weight: float | None = None
+
+    @property
+    def weight(self) -> float:
+        """The weight; the path is run when it is first asked for."""
+        if self._weight is None:
+            with torch.no_grad():
+                self._weight = float(total_variation(self.problem).details["weight"])
+        return self._weight
+
+    def __call__(self, field: Field, points: Tensor) -> Tensor:
+        return self.weight * self.variation(field, points)
 
 
 def write_images(solution: Solution, folder: Path) -> list[Path]:

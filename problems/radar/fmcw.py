@@ -14,9 +14,15 @@ from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.operators import FMCW, Chirp, RadarGeometry
 from inverse_inr.operators.radar.kinds import Decibels
 from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
-from inverse_inr.problems.radar.imaging import backprojection, least_squares, radar_figure
+from inverse_inr.problems.radar.imaging import (
+    backprojection,
+    held_out_pulses,
+    least_squares,
+    no_fits,
+    radar_figure,
+)
 from inverse_inr.problems.radar.scenes import aeroplane
-from inverse_inr.problems.radar.variance_field import variance_field
+from inverse_inr.problems.radar.variance_field import affordable, variance_field
 from inverse_inr.ranges import (
     Count,
     Finite,
@@ -27,7 +33,6 @@ from inverse_inr.ranges import (
     checked,
 )
 from inverse_inr.registry import nearest
-from inverse_inr.stopping import HeldOut
 
 SCENES = {"aeroplane": aeroplane}
 """Scatterers (n, 3) in metres by the scene's name."""
@@ -146,20 +151,23 @@ def radar_problem(
     y = (y / gain).to(torch.complex64)
     sigma = sigma / gain
     sparse = weight * regularizers.L1(grid=grid)
+    baselines = {
+        "backprojection": backprojection,
+        "L1": l1,
+        "L1, x ≥ 0": lambda p: l1(p, nonnegative=True),
+        "least squares": least_squares,
+    }
+    if affordable(operator, grid):
+        baselines["variance field"] = variance_field
     suggestion = Suggestion(
         prior=prior,
         options=options,
         regularizers=(sparse,),
         steps=steps,
-        stopping=HeldOut(fraction=0.06),
+        candidates=no_fits,
+        stopping=held_out_pulses(len(operator)),
         figure=radar_figure,
-        baselines={
-            "backprojection": backprojection,
-            "L1": l1,
-            "L1, x ≥ 0": lambda p: l1(p, nonnegative=True),
-            "least squares": least_squares,
-            "variance field": variance_field,
-        },
+        baselines=baselines,
     )
     term = Term(operator, y, noise.ComplexGaussian(sigma))
     return Problem([term], grid.box, grid, suggested=suggestion, notes={"gain of y": gain})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from inverse_inr import Problem, SampledField, Solution
@@ -13,15 +14,45 @@ from inverse_inr.baselines import cgls_iterates
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators.radar.matched_filter import range_profiles
 from inverse_inr.operators.radar.operator import RadarOperator
+from inverse_inr.problems.radar.aspects import without_aspects
 from inverse_inr.ranges import Count, Finite, checked
-from inverse_inr.solver import Ended
-from inverse_inr.stopping import hold_out
+from inverse_inr.solver import Candidate, Ended
+from inverse_inr.stopping import HeldOut, hold_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AXES = "xyz"
 """Names of the box's axes in figures."""
+
+
+@checked
+def held_out_pulses(pulses: Count) -> HeldOut:
+    """The stopping rule of simulated radar: 6 % of the pulses, six where there are enough.
+
+    Args:
+        pulses: Number of pulses.
+
+    Returns:
+        A rule that holds out whole pulses.
+    """
+    return HeldOut(fraction=max(0.06, min(0.25, 6 / pulses)))
+
+
+def no_fits(problem: Problem) -> Iterator[Candidate]:
+    """Candidates of radar volumes: none beside the suggested baselines.
+
+    One of these is the variance field, whose logarithm is a prior's field. A reflectivity that is
+    itself a prior's field predicts held-out pulses worse, and takes longer than all of them.
+
+    Args:
+        problem: Any.
+
+    Returns:
+        Nothing.
+    """
+    del problem
+    return iter(())
 
 
 @checked
@@ -95,7 +126,12 @@ def decibels(image: Tensor, floor: Finite = -40.0) -> Tensor:
 
 
 @checked
-def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: Finite = -30.0) -> Figure:
+def radar_figure(
+    problem: Problem,
+    solutions: Sequence[Solution],
+    floor: Finite = -30.0,
+    beside: bool = False,
+) -> Figure:
     """Maximum-intensity projections along each axis, and the measured range profiles below.
 
     Amplitudes are in decibels below each image's own maximum, on one scale.
@@ -104,6 +140,7 @@ def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: Finite 
         problem: The radar problem, for its grid and measurements.
         solutions: One row of projections each.
         floor: Lower end of the scale in dB.
+        beside: True to leave the last panel of the lowest row free.
 
     Returns:
         A Matplotlib figure.
@@ -118,7 +155,8 @@ def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: Finite 
     )
     shown = None
     for line, solution in zip(panels, solutions, strict=False):
-        image = decibels(solution.sample(problem.grid)[..., 0], floor)
+        channels = solution.sample(problem.grid)
+        image = decibels(torch.linalg.vector_norm(channels, dim=-1), floor)
         for axes, along in zip(line, views, strict=True):
             shown = _projection(axes, problem, image, along, floor)
         line[0].set_title(solution.method, loc="left", fontsize=9)
@@ -126,7 +164,8 @@ def radar_figure(problem: Problem, solutions: Sequence[Solution], floor: Finite 
         figure.colorbar(shown, ax=panels[:rows], label="amplitude, dB below each maximum")
     for axes in panels[rows]:
         axes.remove()
-    axes = figure.add_subplot(panels[rows, 0].get_gridspec()[rows, :])
+    width = len(views) - beside
+    axes = figure.add_subplot(panels[rows, 0].get_gridspec()[rows, :width])
     _profiles(axes, problem)
     return figure
 
@@ -159,7 +198,7 @@ def _projection(axes: Any, problem: Problem, image: Tensor, along: int, floor: f
 
 def _profiles(axes: Any, problem: Problem) -> None:
     """Measured range profiles: pulses along the abscissa."""
-    operator = problem.terms[0].operator
+    operator = without_aspects(problem).terms[0].operator
     y = problem.terms[0].y
     assert isinstance(operator, RadarOperator)
     paths, profiles = range_profiles(operator, y)

@@ -11,7 +11,7 @@ from inverse_inr import Box, Grid, Problem
 from inverse_inr.io import PhaseData, read_gotcha, read_radar, without_dead_pulses
 from inverse_inr.io.files import PathLike
 from inverse_inr.operators.radar.kinds import Decibels
-from inverse_inr.operators.radar.matched_filter import check_sign
+from inverse_inr.operators.radar.phase_sign import check_sign
 from inverse_inr.problems.radar.phase_data import block_numbers, gated, radar_of, spotlighted
 from inverse_inr.problems.radar.sar import complex_problem, voxels
 from inverse_inr.ranges import Count, Finite, NonNegative, Positive, checked
@@ -136,11 +136,14 @@ def measured(
     )
     grid = Grid(box, (*voxels(size, pitch), 1))
     whole = radar_of(data, box, grid)
-    check_sign(whole, data.y)
+    sharper = check_sign(whole, data.y)
     y, local = gated(data, box)
     rows = torch.arange(0, len(y), every)
     held = torch.arange(len(rows)) % 10 == 5
     notes = dict(local.notes)
+    notes["phase sign"] = "not checked: the aperture is too narrow to tell"
+    if sharper is not None:
+        notes["phase sign"] = f"checked: {sharper:.2f} times as sharp as under the opposite one"
     if blocks is not None:
         block = block_numbers(blocks, len(y))
         y = spotlighted(y, local, box, block)
@@ -150,6 +153,14 @@ def measured(
     y = y[rows]
     sigma = 10 ** (-snr / 20) * float(y.abs().square().mean().sqrt())
     problem = complex_problem(
-        operator, grid, y, sigma, weight=weight, hold_out=HeldOut(rows=[held.nonzero()[:, 0]])
+        operator,
+        grid,
+        y,
+        sigma,
+        weight=weight,
+        hold_out=HeldOut(rows=[held.nonzero()[:, 0]]),
+        # clutter and the edges of the gates are noise to a variance field, which would have to be
+        # told how loud they are
+        candidates=None,
     )
     return replace(problem, notes=problem.notes | notes)

@@ -13,10 +13,17 @@ from inverse_inr.operators.radar.kinds import Aperture, Decibels, Elevation, Her
 from inverse_inr.operators.radar.matched_filter import backproject
 from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
 from inverse_inr.problems.radar.fmcw import echoes, require_echoes
-from inverse_inr.problems.radar.imaging import backprojection, least_squares, radar_figure
+from inverse_inr.problems.radar.imaging import (
+    backprojection,
+    held_out_pulses,
+    least_squares,
+    no_fits,
+    radar_figure,
+)
 from inverse_inr.problems.radar.scenes import car
-from inverse_inr.problems.radar.variance_field import variance_field
+from inverse_inr.problems.radar.variance_field import affordable, variance_field
 from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
+from inverse_inr.solver.deciding import Candidates
 from inverse_inr.stopping import HeldOut
 
 ELEVATIONS = (43.7, 43.98, 44.5, 45.0)
@@ -146,6 +153,7 @@ def complex_problem(
     weight: NonNegative,
     steps: Count = 600,
     hold_out: HeldOut | None = None,
+    candidates: Candidates | None = no_fits,
 ) -> Problem:
     """The problem of a complex reflectivity on a grid.
 
@@ -159,7 +167,8 @@ def complex_problem(
         sigma: Standard deviation of the noise, in the unit of y.
         weight: Weight of the L1 norm, in units of the noise.
         steps: Suggested steps of the solver.
-        hold_out: Suggested stopping rule; None holds out 6 % of the pulses.
+        hold_out: Suggested stopping rule; None for `held_out_pulses`.
+        candidates: Fits that `solve` tries beside the suggested baselines; None for `phased`.
 
     Returns:
         The problem; `notes["gain of y"]` is what y was divided by.
@@ -171,19 +180,22 @@ def complex_problem(
     y = y / gain
     sigma = sigma / gain
     cells = float(max(grid.shape))
+    baselines = {
+        "backprojection": backprojection,
+        "L1": l1,
+        "least squares": least_squares,
+    }
+    if affordable(operator, grid):
+        baselines["variance field"] = variance_field
     suggestion = Suggestion(
         prior="phased",
         options={"cells": cells, "finest": cells},
         steps=steps,
         figure=radar_figure,
         regularizers=(weight * regularizers.L1(grid=grid),),
-        stopping=hold_out or HeldOut(fraction=0.06),
-        baselines={
-            "backprojection": backprojection,
-            "L1": l1,
-            "least squares": least_squares,
-            "variance field": variance_field,
-        },
+        candidates=candidates,
+        stopping=hold_out or held_out_pulses(len(operator)),
+        baselines=baselines,
     )
     term = Term(operator, y, noise.ComplexGaussian(sigma))
     return Problem(

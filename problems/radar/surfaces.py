@@ -8,9 +8,11 @@ stages end.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -19,12 +21,22 @@ from inverse_inr import Box, Grid, Problem, Solution, noise, priors, solve
 from inverse_inr.io import write_ply
 from inverse_inr.operators import PhaseHistory, RadarGeometry
 from inverse_inr.operators.radar.kinds import Decibels, Hertz
+from inverse_inr.problems.radar.aspects import without_aspects
 from inverse_inr.problems.radar.fmcw import cylinder, radar_problem, require_echoes
-from inverse_inr.problems.radar.surface_scenes import Shape, shape
+from inverse_inr.problems.radar.imaging import radar_figure
+from inverse_inr.problems.radar.surface_scenes import Body, shape
 from inverse_inr.problems.radar.two_stages import two_stages
+from inverse_inr.problems.radar.variance_field import variance_field
 from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.stopping import Never
-from inverse_inr.surfaces import Eikonal, NearSurface, SignedDistance, Surface, level_set
+from inverse_inr.surfaces import Eikonal, Mesh, NearSurface, SignedDistance, Surface, level_set
+from inverse_inr.surfaces import plotting as plotting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SECTORS = 9
+"""Sectors of azimuth whose images share the variances of a body."""
 
 
 @checked
@@ -46,11 +58,11 @@ def surfaces(
     """Stepped-frequency phase history of a small body, on a sparse cylindrical aperture.
 
     Scatterers lie on the surface, on no lattice, with exponential amplitudes times the cosine at
-    which an antenna sees them (none from behind: exact self-shadowing of a convex body).
+    which an antenna sees them, none from behind and none through the body: exact self-shadowing.
     `notes["shape"]` is the exact signed distance, for reporting only.
 
     Args:
-        scene: "sphere" or "box", of about 0.1 m.
+        scene: "sphere", "box" or "cylinder on a plate", of about 0.1 m.
         azimuths: Pulses around the body at each height.
         heights: Number of heights between -reach and +reach.
         start_frequency: Lowest frequency in Hz.
@@ -88,7 +100,12 @@ def surfaces(
     problem = radar_problem(
         operator, grid, y, sigma, steps=600, prior="hash", options=options, weight=10.0
     )
-    suggested = replace(problem.suggested, write=write_surface)
+    own = problem.suggested.baselines | {
+        "variance field": partial(variance_field, apertures=SECTORS)
+    }
+    suggested = replace(
+        problem.suggested, write=write_surface, figure=surface_figure, baselines=own
+    )
     return replace(problem, suggested=suggested, notes=problem.notes | {"shape": body})
 
 
@@ -102,17 +119,40 @@ def write_surface(solution: Solution, folder: Path) -> list[Path]:
     Returns:
         The file's path.
     """
-    grid = Grid(solution.problem.box, (48,) * 3)
-    mesh = level_set(two_stages(solution.problem).field, grid)
+    mesh = _mesh(solution.problem)
     write_ply(folder / "surface.ply", mesh.vertices, mesh.faces, normals=mesh.vertex_normals)
     return [folder / "surface.ply"]
 
 
+def surface_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
+    """The projections of `radar_figure`, and beside the range profiles the mesh of `two_stages`.
+
+    Args:
+        problem: A `surfaces` problem.
+        solutions: One row of projections each.
+
+    Returns:
+        A Matplotlib figure.
+    """
+    figure = radar_figure(problem, solutions, beside=True)
+    corner = figure.axes[0].get_gridspec()
+    axes = figure.add_subplot(corner[-1, -1], projection="3d")
+    plotting.mesh(_mesh(problem), axes=axes, title="two stages")
+    return figure
+
+
+@lru_cache(maxsize=1)
+def _mesh(problem: Problem) -> Mesh:
+    """The closed surface of `two_stages`, kept: a run draws it after each method."""
+    isotropic = without_aspects(problem)
+    return level_set(two_stages(isotropic).field, Grid(problem.box, (48,) * 3))
+
+
 @checked
 def facing_echoes(
-    operator: PhaseHistory, body: Shape, count: Count, generator: torch.Generator
+    operator: PhaseHistory, body: Body, count: Count, generator: torch.Generator
 ) -> Tensor:
-    """Echoes of scatterers on a convex body, each seen at the cosine of its normal.
+    """Echoes of scatterers on a body, each seen at the cosine of its normal where nothing hides it.
 
     Args:
         operator: The radar with P pulses of K frequencies.
@@ -127,9 +167,27 @@ def facing_echoes(
     strength = -torch.rand(count, dtype=torch.float64, generator=generator).clamp(min=1e-12).log()
     rows = torch.arange(len(operator))
     away = torch.nn.functional.normalize(operator.geometry.transmitters[:, None] - points, dim=-1)
-    seen = strength * (away * normals).sum(-1).clamp(min=0)
+    seen = strength * (away * normals).sum(-1).clamp(min=0) * visible(body, points, away)
     with torch.no_grad():
         return operator.respond(points, seen, rows)
+
+
+def visible(body: Body, points: Tensor, towards: Tensor, reach: float = 0.2) -> Tensor:
+    """Where the body itself does not hide points on its surface: 1, else 0.
+
+    Args:
+        body: Signed distance.
+        points: (n, 3) on the surface, in metres.
+        towards: (P, n, 3) unit vectors to the antennas.
+        reach: Length in metres beyond which nothing of the body lies.
+
+    Returns:
+        (P, n), float64.
+    """
+    free = torch.ones(towards.shape[:2], dtype=torch.bool)
+    for length in torch.arange(2e-3, reach, 2e-3).tolist():
+        free &= body(points + length * towards)[..., 0] > -1e-4
+    return free.double()
 
 
 @checked

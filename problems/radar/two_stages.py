@@ -21,7 +21,17 @@ from inverse_inr.baselines.fista import fista, shrink
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators import PhaseHistory
 from inverse_inr.optimizers import Several, descend
-from inverse_inr.ranges import Count, Fraction, NonNegative, Positive, WholeNumber, checked
+from inverse_inr.problems.radar.aspects import looks, sub_apertures
+from inverse_inr.problems.radar.carving import outside
+from inverse_inr.ranges import (
+    Count,
+    FiniteTensor,
+    Fraction,
+    NonNegative,
+    Positive,
+    WholeNumber,
+    checked,
+)
 from inverse_inr.regularizers import Regularizer
 from inverse_inr.solver import Ended
 from inverse_inr.surfaces import (
@@ -52,13 +62,20 @@ def two_stages(
         seed: Seed of the distance and its fit.
 
     Returns:
-        The distance as a solution; `details` hold the points and their normals.
+        The distance as a solution; `details` hold the points, their normals and the free places.
     """
     began = time.perf_counter()
     total, strongest = aggregate(problem, apertures)
     points, normals = cloud(total, strongest, problem, threshold)
+    free = outside(problem, points)
     distance = fit_distance(
-        points, normals, problem.grid.box, scale=problem.grid.spacing[0], steps=steps, seed=seed
+        points,
+        normals,
+        problem.grid.box,
+        scale=problem.grid.spacing[0],
+        free=free,
+        steps=steps,
+        seed=seed,
     )
     return Solution(
         distance,
@@ -67,7 +84,7 @@ def two_stages(
         seconds=time.perf_counter() - began,
         steps=steps,
         stopped=Ended("direct", f"{len(points)} points"),
-        details={"points": points, "normals": normals},
+        details={"points": points, "normals": normals, "free": free},
     )
 
 
@@ -121,24 +138,6 @@ def sub_image(problem: Problem, rows: Tensor, explained: NonNegative = 5.0) -> T
 
 
 @checked
-def sub_apertures(problem: Problem, count: Count) -> list[Tensor]:
-    """Pulses grouped by azimuth about the grid's centre.
-
-    Args:
-        problem: A problem of one `PhaseHistory` term, with a grid.
-        count: Number of equal sectors.
-
-    Returns:
-        Numbers of pulses of each sector; empty sectors are left out.
-    """
-    look = _look(problem)
-    turn = torch.atan2(look[:, 1], look[:, 0]) / (2 * torch.pi) % 1
-    sector = (turn * count + 1e-9).long().clamp(max=count - 1)
-    groups = [(sector == k).nonzero()[:, 0] for k in range(count)]
-    return [g for g in groups if len(g)]
-
-
-@checked
 def cloud(
     total: Tensor, strongest: Tensor, problem: Problem, threshold: Fraction
 ) -> tuple[Tensor, Tensor]:
@@ -159,20 +158,13 @@ def cloud(
     grid = problem.grid
     keep = (total >= threshold * total.max()) & (total > 0)
     points = grid.points(torch.float32)[keep]
-    look = _look(problem).float()
+    look = looks(problem).float()
     count = int(strongest.max()) + 1
     towards = torch.stack([look[g].mean(0) for g in sub_apertures(problem, count)])[strongest[keep]]
     normals = cloud_normals(points, 2.5 * max(grid.spacing))
     missing = normals.square().sum(1) == 0
     normals[missing] = torch.nn.functional.normalize(towards[missing], dim=1)
     return points, normals
-
-
-def _look(problem: Problem) -> Tensor:
-    """Directions from the grid's centre to the radar, (P, 3)."""
-    operator = problem.terms[0].operator
-    assert isinstance(operator, PhaseHistory)
-    return operator.geometry.look(problem.grid.box.center)
 
 
 @checked
@@ -182,6 +174,7 @@ def fit_distance(
     box: Box,
     *,
     scale: Positive,
+    free: FiniteTensor | None = None,
     steps: Count = 300,
     seed: WholeNumber = 0,
 ) -> SignedDistance:
@@ -192,6 +185,7 @@ def fit_distance(
         normals: (n, 3) unit vectors.
         box: The distance's box in metres.
         scale: Spread of the points in metres.
+        free: (m, 3) places in metres where nothing is; None for none known.
         steps: Steps of Adam.
         seed: Seed of the network and of the random points at which it is regularized.
 
@@ -208,7 +202,11 @@ def fit_distance(
 
     def loss() -> Tensor:
         where = box.random_points(512)
-        return torch.stack([term(distance, where) for term in terms]).sum()
+        total = torch.stack([term(distance, where) for term in terms]).sum()
+        if free is None or not len(free):
+            return total
+        empty = free[torch.randint(len(free), (512,))]
+        return total + (-distance(empty) / scale).clamp(min=0).mean()
 
     adam = torch.optim.Adam(distance.parameters(), lr=1e-3)
     with torch.random.fork_rng(devices=[]):

@@ -17,6 +17,7 @@ weights of this penalty follow from the data, and there is none to choose.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -27,14 +28,19 @@ from inverse_inr import priors
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import sample
 from inverse_inr.noise import ComplexGaussian
+from inverse_inr.operators.radar.operator import STORE_LIMIT, RadarOperator
 from inverse_inr.optimizers import Several, descend
 from inverse_inr.problem import Problem
+from inverse_inr.problems.radar.aspects import Aspects, sub_apertures
 from inverse_inr.problems.radar.marginal import Marginal, Posterior
 from inverse_inr.ranges import Count, WholeNumber, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Ended, Solution
 from inverse_inr.stopping import hold_out, least
 from inverse_inr.term import Term, describe
+
+MOST_VALUES = 8192
+"""Values of all pulses up to which the data's covariance is factored in a minute or so."""
 
 
 @runtime_checkable
@@ -53,6 +59,17 @@ class HasKernel(Protocol):
         ...
 
 
+def affordable(operator: RadarOperator, grid: Grid) -> bool:
+    """Whether a variance field of all pulses takes minutes, not hours, and its matrix fits.
+
+    Args:
+        operator: The radar with P pulses of K values.
+        grid: The voxels.
+    """
+    values = len(operator) * operator.transform.count
+    return values <= MOST_VALUES and 8 * values * grid.numel <= STORE_LIMIT
+
+
 @checked
 def variance_field(
     problem: Problem,
@@ -61,6 +78,7 @@ def variance_field(
     rounds: Count = 15,
     steps: Count = 30,
     learn_noise: bool = False,
+    apertures: Count = 1,
     seed: WholeNumber = 0,
 ) -> Solution:
     """The posterior mean under variances exp(prior), from the round that predicts best.
@@ -77,6 +95,9 @@ def variance_field(
         steps: Steps of Adam after each elimination.
         learn_noise: True to start from the noise model's variance and make it likelier in every
             round.
+        apertures: Sectors of azimuth. With more than one, each has a complex image of its own, and
+            they share the variances: where a body is, whichever of its faces an antenna sees. The
+            solution's problem then has a channel for each (`Aspects`).
         seed: Seed of the default prior, the held-out rows and the compression.
 
     Returns:
@@ -90,22 +111,26 @@ def variance_field(
     term = _term(problem)
     grid = problem.grid
     (fit,), (watch,), note = hold_out(problem.suggested.stopping, [term], seed)
-    marginal = _marginal(problem, fit).compressed(seed=seed)
-    unseen = _marginal(problem, watch)
+    groups = [torch.arange(len(term.y))]
+    if apertures > 1:
+        groups = sub_apertures(problem, apertures)
+        problem = _by_aspect(problem, groups)
+    parts = [_marginal(problem, term, g[torch.isin(g, fit)]).compressed(seed=seed) for g in groups]
+    unseen = [_marginal(problem, term, g[torch.isin(g, watch)]) for g in groups]
     if prior is None:
         prior = _default_prior(grid, seed)
-    done = _run(prior, grid, marginal, unseen, rounds=rounds, steps=steps, learn_noise=learn_noise)
+    done = _run(prior, grid, parts, unseen, rounds=rounds, steps=steps, learn_noise=learn_noise)
     best = least([r.score for r in done])
-    shape = (*grid.shape, 1)
     details = {
-        "variance": done[best].variance.reshape(shape),
+        "variance": done[best].variance.reshape(*grid.shape, 1),
         "round": best + 1,
         "evidence": [r.evidence for r in done],
         "noise": done[-1].noise,
         **note,
     }
+    image = torch.stack(done[best].images, -1).reshape(*grid.shape, len(groups))
     return Solution(
-        SampledField(done[best].image.reshape(shape), grid),
+        SampledField(image, grid),
         problem,
         "variance field",
         watched=[watch],
@@ -116,11 +141,19 @@ def variance_field(
     )
 
 
+def _by_aspect(problem: Problem, groups: list[Tensor]) -> Problem:
+    """The problem of a complex image a group of pulses."""
+    term = problem.terms[0]
+    assert isinstance(term.operator, RadarOperator)
+    seen = replace(term, operator=Aspects(term.operator, groups))
+    return replace(problem, terms=[seen], channels=len(groups), is_complex=True)
+
+
 class _Round(NamedTuple):
     """The findings of one elimination of the image."""
 
-    image: Tensor
-    """(n,) posterior mean."""
+    images: list[Tensor]
+    """(n,) posterior means, one a sub-aperture."""
     variance: Tensor
     """(n,) of the prior before the round's steps."""
     evidence: float
@@ -134,22 +167,25 @@ class _Round(NamedTuple):
 def _run(
     prior: priors.Prior,
     grid: Grid,
-    marginal: Marginal,
-    unseen: Marginal,
+    parts: list[Marginal],
+    unseen: list[Marginal],
     *,
     rounds: int,
     steps: int,
     learn_noise: bool,
 ) -> list[_Round]:
-    """Fit the prior to the bound of each round's posterior, in place."""
-    start = float(marginal.data.abs().square().sum() / marginal.matrix.abs().square().sum())
+    """Fit the prior to the bound of each round's posteriors, in place."""
+    energy = sum(float(m.data.abs().square().sum()) for m in parts)
+    start = energy / sum(float(m.matrix.abs().square().sum()) for m in parts)
 
     def variance() -> Tensor:
         return start * (4 * sample(prior, grid).flatten()).clamp(min=-30).exp()
 
-    def bound(found: Posterior) -> Tensor:
+    def bound(found: list[Posterior]) -> Tensor:
         guess = variance()
-        return (found.curvature * guess + found.mean.abs().square() / guess).mean()
+        power = torch.stack([f.mean.abs().square() for f in found]).sum(0)
+        curvature = torch.stack([f.curvature for f in found]).sum(0)
+        return (curvature * guess + power / guess).mean()
 
     adam = Several(
         [torch.optim.Adam(prior.param_groups(), betas=(0.9, 0.99), eps=1e-15)],
@@ -158,11 +194,15 @@ def _run(
     done: list[_Round] = []
     for k in range(rounds):
         now = variance().detach()
-        found = marginal.posterior(now)
-        score = (unseen.matrix @ found.mean - unseen.data).abs().square()
+        found = [m.posterior(now) for m in parts]
+        means = [f.mean for f in found]
+        score = torch.cat(
+            [(u.matrix @ x - u.data).abs().square() for u, x in zip(unseen, means, strict=True)]
+        )
         if learn_noise:
-            marginal = marginal.likelier_noise(now, found)
-        done.append(_Round(found.mean, now, found.evidence, score, marginal.noise))
+            parts = [m.likelier_noise(now, f) for m, f in zip(parts, found, strict=True)]
+        evidence = sum(f.evidence for f in found)
+        done.append(_Round(means, now, evidence, score, parts[0].noise))
         descend(adam, partial(bound, found), [k / rounds] * steps)
     return done
 
@@ -190,9 +230,8 @@ def _term(problem: Problem) -> Term:
     return term
 
 
-def _marginal(problem: Problem, rows: Tensor) -> Marginal:
+def _marginal(problem: Problem, term: Term, rows: Tensor) -> Marginal:
     """The likelihood of some pulses; of a real problem in real numbers."""
-    term = problem.terms[0]
     assert isinstance(term.operator, HasKernel)
     assert isinstance(term.fidelity, ComplexGaussian)
     kernel = term.operator.kernel(rows).flatten(0, 1)

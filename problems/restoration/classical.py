@@ -157,8 +157,7 @@ def nonlocal_means(problem: Problem, strength: Positive = 0.8) -> Solution:
 def estimated_noise(values: Tensor) -> float:
     """Estimate the noise's standard deviation from second differences along both axes.
 
-    A smooth image hardly shows in them. Their median measures the spread, as Donoho & Johnstone do
-    with wavelet coefficients.
+    It is `noise.estimate_deviation` of each channel.
 
     Args:
         values: (h, w, c), a noisy image.
@@ -169,23 +168,14 @@ def estimated_noise(values: Tensor) -> float:
 
     Raises:
         ValueError: Both sides are shorter than 3 pixels.
-
-    Source:
-        Immerkær 1996 (differences); Donoho & Johnstone 1994 (median).
     """
-    second = values.new_tensor([1.0, -2.0, 1.0])
     if max(values.shape[:2]) < 3:
         raise ValueError(
             f"denoise: noise cannot be estimated from {tuple(values.shape[:2])} pixels; "
             "give noise_level."
         )
-    one = values.new_ones(1)
-    down, across = (second if n > 2 else one for n in values.shape[:2])
-    kernel = (down[:, None] * across)[None, None]
-    detail = functional.conv2d(values.movedim(-1, 0)[:, None], kernel).flatten(1)
-    return float(detail.abs().median(1).values.mean()) / (
-        0.6745 * float(kernel.square().sum().sqrt())
-    )
+    channels = [noise.estimate_deviation(v) for v in values.unbind(-1)]
+    return sum(channels) / len(channels)
 
 
 def noise_sigma(problem: Problem) -> float:

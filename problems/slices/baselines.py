@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,12 +16,12 @@ from inverse_inr import Grid, Problem, SampledField, Solution, as_linear_map, pr
 from inverse_inr.baselines import cgls_iterates
 from inverse_inr.compose import LinearMap
 from inverse_inr.derivatives import gradient_adjoint, grid_gradient
-from inverse_inr.fidelity import least_squares
+from inverse_inr.fidelity import LearntScale, least_squares
 from inverse_inr.least_squares import LeastSquares
-from inverse_inr.operators.slices.acquisition import SliceAcquisition
+from inverse_inr.operators.slices.acquisition import TENTH, SliceAcquisition
 from inverse_inr.problems.slices.stacks import as_slices
 from inverse_inr.protocol import evaluating
-from inverse_inr.ranges import Count, Positive, checked
+from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
 from inverse_inr.stopping import hold_out, least
 
@@ -90,17 +93,26 @@ def super_resolution(
     *,
     weights: Sequence[Positive] = (10.0, 1.0, 0.1, 1e-2, 1e-3),
     iterations: Count = 30,
+    finer: Count | None = None,
+    rounds: WholeNumber | None = None,
 ) -> Solution:
-    """Super-resolution by conjugate gradients: min_x ½ |A x - y|²_W + ½ λ |Δx|² on the voxels.
+    """Super-resolution by conjugate gradients: min_x ½ |g A x - y|²_W + ½ λ |Δx|² on the voxels.
+
+    The gains g of the slices are found with the image by alternating least squares. A volume that
+    is finer than what is shown is seen through the output's voxels, as that of any other method.
 
     Args:
         problem: A problem of slices.
         weights: Weights of the Laplacian, relative to the largest curvature of the data term;
             held-out pixels choose one.
         iterations: Iterations of conjugate gradients per weight.
+        finer: Values along each side of a voxel; default: as many as make values at least twice as
+            dense as the slices' pixels, 3 at most.
+        rounds: Alternations between gains and image; 0 takes the operator's gains for true. None:
+            3 where the operator learns gains, else 0.
 
     Returns:
-        The volume on the problem's grid.
+        The volume on the problem's grid, or on one `finer` times as fine.
 
     Raises:
         TypeError: The problem is of something else.
@@ -110,36 +122,99 @@ def super_resolution(
     """
     began = time.perf_counter()
     term = problem.terms[0]
-    grid = problem.grid
     _, operator = as_slices(problem)
+    if finer is None:
+        finer = _finer(problem.grid, operator)
+    if rounds is None:
+        rounds = 3 * operator.log_gain.requires_grad
+    grid = problem.grid.refined(finer)
     (fit,), (watch,), note = hold_out(problem.suggested.stopping, problem.terms)
     seen = operator.on(grid)
     y, precision = least_squares(term.fidelity, term.y)
     data, unseen = (as_linear_map(seen, grid, rows=rows) for rows in (fit, watch))
-    smooth = LinearMap(lambda x: _laplacian(x, grid), grid, 1, y.dtype)
     size = (
         LeastSquares([data], [y[fit]], [precision[fit]]).norm(8) ** 2
         / (12 / min(grid.spacing) ** 2) ** 2
     )
-    images = []
-    for weight in weights:
+    index = operator.index
+    gain = torch.ones(len(operator.poses), dtype=y.dtype, device=y.device)
+
+    def improved(x: Tensor, weight: float) -> Tensor:
+        """The image for these gains and this weight, by iterations that go on from x."""
+        g = gain[index[fit]]
+        smooth = LinearMap(lambda v: _laplacian(v, grid), grid, 1, y.dtype)
         system = LeastSquares(
             [data, smooth],
-            [y[fit], torch.zeros(*grid.shape, 1)],
-            [precision[fit], torch.full((*grid.shape, 1), weight * size)],
+            [y[fit] / g - data(x), -smooth(x)],
+            [precision[fit] * g.square(), torch.full((*grid.shape, 1), weight * size)],
         )
-        images.append(list(cgls_iterates(system, iterations))[-1])
-    scores = [precision[watch] * (unseen(x) - y[watch]).square() for x in images]
+        return x + list(cgls_iterates(system, iterations))[-1]
+
+    x = data.zeros()
+    middle = sorted(weights)[len(weights) // 2]
+    for _ in range(rounds):
+        x = improved(x, middle)
+        gain = _gains(data(x), y[fit], precision[fit], index[fit], len(gain))
+    images = []
+    for weight in sorted(weights, reverse=True):
+        x = improved(x, weight)
+        images.append(x)
+    g = gain[index[watch]]
+    scores = [precision[watch] * (g * unseen(x) - y[watch]).square() for x in images]
     best = least(scores)
+    chosen = sorted(weights, reverse=True)[best]
+    residual = y[fit] - gain[index[fit]] * data(images[best])
     return Solution(
         SampledField(images[best], grid),
-        problem,
+        _as_found(problem, gain, residual, index[fit]),
         "super-resolution CG",
         seconds=time.perf_counter() - began,
-        stopped=Ended("direct", f"weight {weights[best]:g} (held-out), poses as given"),
+        stopped=Ended("direct", f"weight {chosen:g} (held-out), poses as given"),
         watched=[watch],
-        details={"weight": weights[best], **note},
+        details={"weight": chosen, "values per voxel side": finer, **note},
     )
+
+
+def _as_found(problem: Problem, gain: Tensor, residual: Tensor, index: Tensor) -> Problem:
+    """The problem with the gains found, and with noise as large as the residuals of each slice.
+
+    Both are for judging the image by its own predictions; the user's operator stays as it was.
+    """
+    term = problem.terms[0]
+    operator, model = copy.deepcopy((term.operator, term.fidelity))
+    assert isinstance(operator, SliceAcquisition)
+    with torch.no_grad():
+        operator.log_gain.add_(gain.log().to(operator.log_gain) / TENTH)
+        if isinstance(model, LearntScale):
+            every = residual.abs().median()
+            for k in range(len(model.level)):
+                own = residual[index == k].abs()
+                typical = own.median() if len(own) else every
+                # the median of |n| is 0.6745 of a normal deviation
+                size = float(typical) / (0.6745 * model.scale) - model.floor
+                model.level[k] = math.log(max(size, model.floor))
+    changed = replace(term, operator=operator, fidelity=model)
+    return replace(problem, terms=[changed])
+
+
+def _finer(grid: Grid, operator: SliceAcquisition) -> int:
+    """Values along a voxel's side so that two at least lie in a pixel's side, 3 at most."""
+    pixel = float(operator.sizes[:, :2].min())
+    return min(3, max(1, math.ceil(2 * min(grid.spacing) / pixel - 1e-6)))
+
+
+def _gains(seen: Tensor, y: Tensor, precision: Tensor, index: Tensor, count: int) -> Tensor:
+    """The factor of each slice by least squares, (count,); their geometric mean is one.
+
+    A slice that sees nothing has the factor one, and factors stay within a third and three.
+    """
+    top = torch.zeros(count, dtype=y.dtype, device=y.device)
+    top = top.index_add(0, index, precision * seen * y)
+    bottom = torch.zeros_like(top).index_add(0, index, precision * seen.square())
+    usable = bottom > 1e-6 * bottom.max()
+    gain = torch.where(usable, top / bottom.clamp(min=1e-30), 1.0).clamp(1 / 3, 3.0)
+    share = torch.bincount(index, minlength=count).to(y) / len(index)
+    return gain / torch.exp(share @ gain.log())
 
 
 def _laplacian(x: Tensor, grid: Grid) -> Tensor:

@@ -2,8 +2,10 @@
 
 from inverse_inr.problems.spectral.cassi import cassi as cassi
 from inverse_inr.problems.spectral.cassi_real import cassi_real as cassi_real
-from inverse_inr.problems.spectral.from_colours import fusion as fusion
 from inverse_inr.problems.spectral.from_colours import spectral_sr as spectral_sr
+from inverse_inr.problems.spectral.fused.problem import fusion as fusion
 from inverse_inr.problems.spectral.instrument import Alignment as Alignment
 from inverse_inr.problems.spectral.instrument import Detector as Detector
 from inverse_inr.problems.spectral.instrument import Optics as Optics
+from inverse_inr.problems.spectral.uncalibrated import TrueCamera as TrueCamera
+from inverse_inr.problems.spectral.uncalibrated import cassi_uncalibrated as cassi_uncalibrated

@@ -136,8 +136,12 @@ def cassi(
     terms = [Term(model.on(true.bands), y, fidelity, rows=rows)]
     suggested = replace(suggestion(terms[0], true.bands), operator_lr=CALIBRATION_RATE)
     if detector.full_well is None and detector.noise_level < HARDLY_ANY_NOISE:
-        more = {"separable + GAP": fitted_and_refined}
-        suggested = replace(suggested, baselines=suggested.baselines | more)
+        # a refinement explains pixels one by one: blocks that it cannot see would speak against it
+        suggested = replace(
+            suggested,
+            stopping=HeldOut(),
+            baselines=suggested.baselines | {"separable + GAP": fitted_and_refined},
+        )
     if second is not None:
         other = second_camera(second, true.bands, cube, Detector(detector.noise_level), seed)
         if rows is not None:
@@ -227,7 +231,8 @@ def suggestion(
     Args:
         term: The snapshot, whose fidelity is a noise model.
         grid: (H, W, L) of the cube.
-        stopping: The rule that ends a fit; None for all steps.
+        stopping: The rule that ends a fit; by default blocks of pixels are held out, because single
+            pixels rank cubes wrongly (docs/spectral.md).
         variation: Weight of the bands' total variation, in the unit of `VARIATION`.
     """
     assert isinstance(term.fidelity, noise.Noise)
@@ -240,7 +245,7 @@ def suggestion(
         options=_separable_options(grid),
         regularizers=(weight * BandTotalVariation(grid),),
         steps=1500,
-        stopping=stopping,
+        stopping=stopping or HeldOut(together=True),
         baselines=classical,
         figure=spectral_figure,
         write=write_cube,

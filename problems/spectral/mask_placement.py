@@ -1,4 +1,4 @@
-"""Where a camera's mask lies across the dispersion, read off one snapshot before it is solved.
+"""How far a mask lies across the dispersion, read off one snapshot before it is solved.
 
     in a small window     y(i, u) ≈ b(i, u) + Σ_s c_s(i, u) M(i - d, u - s)
 
@@ -7,7 +7,7 @@ changes little, so c is a low polynomial of place times a smooth spectrum, and b
 not coded, is a polynomial: linear least squares. The mask lies there at the vertical displacement d
 that best predicts pixels left out of the fit. Over the detector, d is a shift, a stretch and a
 rotation. Along the dispersion, a shift of the mask is one of the spectrum and cannot be told.
-`cassi_calibration` finds both shifts of a mask, by fits of the scene.
+`camera_registration` goes on from here with the image.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from inverse_inr.ranges import WholeNumber, checked
 DISPLACEMENTS = torch.linspace(-2, 2, 17, dtype=torch.float64)
 """Vertical displacements (px) that are tried in each window."""
 
-ROOM = math.ceil(float(DISPLACEMENTS.abs().max())) + 4
-"""Empty lines (px) above and below the mask: room for the displacements and the blur."""
+ROOM = math.ceil(float(DISPLACEMENTS.abs().max())) + 2
+"""Lines (px) above and below the mask, for the displacements and their interpolation."""
 
 WINDOW = (28, 56)
 """Height and width (px) of the windows."""
 
-BLUR = 0.8
+BLUR = 0.7
 """Standard deviation (px) of the mask's blur."""
 
 SPECTRUM = 12
@@ -59,7 +59,7 @@ def mask_displacement(
     Only windows whose mean is above a tenth of the brightest one's are used.
 
     Args:
-        y: (H, W + reach) measurements with the background taken off.
+        y: (H, W + reach) measurements.
         mask: (H, W), dispersed along the last axis.
         reach: The largest dispersion in pixels.
         trusted: (H, W + reach) bool: the pixels that count; None for all finite ones.
@@ -71,14 +71,12 @@ def mask_displacement(
     """
     if trusted is None:
         trusted = torch.isfinite(y)
-    y = torch.where(trusted, y, 0)
-    places = _bright(y, trusted)
+    y = torch.where(trusted, y, 0).double()
+    places = bright_windows(y, trusted)
     if not places:
         return torch.zeros(3, dtype=torch.float64)
-    blurred = _blurred(mask.double(), reach)
-    curves = torch.stack(
-        [_misfits(y.double(), blurred, reach, place, trusted, seed) for place in places]
-    )
+    coded = _coded(mask.double(), reach)
+    curves = torch.stack([_misfits(y, coded, place, trusted, seed) for place in places])
     height, width = mask.shape
     middles = torch.tensor(places, dtype=torch.float64) + 0.5 * torch.tensor(WINDOW)
     across = 2 * middles[:, 0] / height - 1
@@ -91,7 +89,7 @@ def _least(curves: Tensor, design: Tensor) -> Tensor:
     """The three parameters with the least sum of log-misfits and penalty."""
     best = torch.zeros(3, dtype=torch.float64)
     step = torch.tensor([0.2, 0.3, 0.3], dtype=torch.float64)
-    for _ in range(3):  # a grid of 11 values each about the best, then a finer one
+    for _ in range(4):  # a grid of 11 values each about the best, then finer ones
         offsets = torch.cartesian_prod(*[torch.arange(-5.0, 6.0, dtype=torch.float64)] * 3) * step
         tried = best + offsets
         penalty = STIFFNESS * tried[:, 1:].square().sum(-1)
@@ -100,8 +98,18 @@ def _least(curves: Tensor, design: Tensor) -> Tensor:
     return best
 
 
-def _bright(y: Tensor, trusted: Tensor) -> list[tuple[int, int]]:
-    """Upper left corners of half overlapping windows, with enough light and mostly trusted."""
+@checked
+def bright_windows(y: Tensor, trusted: Tensor) -> list[tuple[int, int]]:
+    """Find half overlapping windows with enough light to tell where the mask lies.
+
+    Args:
+        y: (H, W + reach) measurements, 0 where they are not trusted.
+        trusted: (H, W + reach) bool.
+
+    Returns:
+        Upper left corners of windows whose mean is above a tenth of the brightest one's, and which
+        are mostly trusted; none where there is no light.
+    """
     h, w = WINDOW
     if y.shape[0] < h or y.shape[1] < w:
         return []
@@ -111,12 +119,23 @@ def _bright(y: Tensor, trusted: Tensor) -> list[tuple[int, int]]:
         .unfold(2, w, w // 2)
         .mean((-1, -2))
     )
-    found = ((means > 0.1 * means.max()) & (share > 0.5)).nonzero().tolist()
+    found = ((means > 0.1 * means.max().clamp(min=0)) & (share > 0.5)).nonzero().tolist()
     return [(i * (h // 2), j * (w // 2)) for i, j in found]
 
 
+def _coded(mask: Tensor, reach: int) -> Tensor:
+    """What the mask codes of each cosine of a spectrum: (SPECTRUM, H + 2 ROOM, W + reach)."""
+    kernel = gaussian_kernels(torch.tensor([BLUR], dtype=torch.float64))
+    spill = kernel.shape[1] // 2
+    wide = blur_bands(torch.nn.functional.pad(mask, (reach, reach, ROOM, ROOM))[None], kernel)[0]
+    s = torch.arange(reach + 1, dtype=torch.float64)
+    spectra = torch.cos(math.pi * torch.arange(SPECTRUM)[:, None] * (s + 0.5) / (reach + 1))
+    lines = wide[:, None, spill:-spill]
+    return torch.nn.functional.conv1d(lines, spectra.flip(1)[:, None]).movedim(1, 0)
+
+
 def _misfits(
-    y: Tensor, blurred: Tensor, reach: int, place: tuple[int, int], trusted: Tensor, seed: int
+    y: Tensor, coded: Tensor, place: tuple[int, int], trusted: Tensor, seed: int
 ) -> Tensor:
     """Log of the misfit of a quarter of a window's pixels, fitted to the others.
 
@@ -137,14 +156,11 @@ def _misfits(
     slow = torch.stack(
         [vertical**a * horizontal**b for a in range(PLACE) for b in range(PLACE - a)], -1
     )
-    s = torch.arange(reach + 1, dtype=torch.float64)
-    spectra = torch.cos(math.pi * torch.arange(SPECTRUM) * (s[:, None] + 0.5) / (reach + 1))
     found = []
     for d in DISPLACEMENTS.tolist():
-        shifted = _window(blurred, reach, i, u, d).unfold(1, reach + 1, 1).flip(-1)
-        seen = shifted @ spectra  # (h, w, SPECTRUM)
-        coded = (seen[..., None] * slow[..., None, :]).flatten(2)
-        design = torch.cat([smooth, coded], -1).flatten(0, 1)
+        seen = _moved(coded, i, u, d).movedim(0, -1)  # (h, w, SPECTRUM)
+        products = (seen[..., None] * slow[..., None, :]).flatten(2)
+        design = torch.cat([smooth, products], -1).flatten(0, 1)
         kept = design[fit]
         normal = kept.T @ kept
         normal.diagonal().add_(1e-3 * normal.trace() / len(normal))
@@ -153,24 +169,24 @@ def _misfits(
     return torch.stack(found).clamp(min=1e-30).log()
 
 
-def _blurred(mask: Tensor, reach: int) -> Tensor:
-    """The blurred mask with ROOM empty lines above and below, and `reach` columns on both sides."""
-    kernel = gaussian_kernels(torch.tensor([BLUR], dtype=torch.float64))
-    spill = kernel.shape[1] // 2
-    wide = blur_bands(torch.nn.functional.pad(mask, (reach, reach, ROOM, ROOM))[None], kernel)[0]
-    return wide[:, spill:-spill]
+def _moved(coded: Tensor, i: int, u: int, d: float) -> Tensor:
+    """A window of coded light behind a mask that lies d px lower, by cubic interpolation.
 
-
-def _window(blurred: Tensor, reach: int, i: int, u: int, d: float) -> Tensor:
-    """Columns u - reach to u + w and lines i to i + h of the blurred mask, moved down by d px.
-
-    It is zero outside the mask.
+    Linear interpolation would blur the mask between whole pixels, and so prefer some places.
     """
     h, w = WINDOW
-    whole = math.floor(d)
-    start = i + ROOM - whole
-    part = blurred[start - 1 : start + h, u : u + w + reach]
-    return torch.lerp(part[1:], part[:-1], d - whole)
+    whole = math.floor(-d)
+    t = -d - whole
+    start = i + ROOM + whole - 1
+    lines = coded[:, start : start + h + 3, u : u + w]
+    taps = (
+        -t * (t - 1) * (t - 2) / 6,
+        (t + 1) * (t - 1) * (t - 2) / 2,
+        -(t + 1) * t * (t - 2) / 2,
+        (t + 1) * t * (t - 1) / 6,
+    )
+    parts = [tap * lines[:, k : k + h] for k, tap in enumerate(taps)]
+    return torch.stack(parts).sum(0)
 
 
 def _line(count: int) -> Tensor:
@@ -178,9 +194,14 @@ def _line(count: int) -> Tensor:
 
 
 def _read(curves: Tensor, at: Tensor) -> Tensor:
-    """Each window's curve (n, 17) at its own displacement (*s, n), linear, its ends held."""
+    """Each window's curve (n, 17) at its own displacement (*s, n): parabolas, the ends held."""
     step = float(DISPLACEMENTS[1] - DISPLACEMENTS[0])
-    x = ((at - DISPLACEMENTS[0]) / step).clamp(0, len(DISPLACEMENTS) - 1 - 1e-9)
-    k = x.long()
+    last = len(DISPLACEMENTS) - 1
+    x = ((at - DISPLACEMENTS[0]) / step).clamp(0, last)
+    k = x.round().long().clamp(1, last - 1)
+    t = x - k
     window = torch.arange(len(curves)).expand_as(k)
-    return torch.lerp(curves[window, k], curves[window, k + 1], x - k)
+    before = curves[window, k - 1]
+    here = curves[window, k]
+    after = curves[window, k + 1]
+    return here + 0.5 * t * (after - before) + 0.5 * t.square() * (after - 2 * here + before)

@@ -154,3 +154,28 @@ def test_tv_of_nothing_is_nothing() -> None:
 def test_tv_refuses_weights_that_are_negative_or_not_finite(weight: float) -> None:
     with pytest.raises(ValueError, match="weight"):
         baselines.tv(problem_of(), weight, iterations=5)
+
+
+def test_a_finer_image_keeps_edges_within_a_pixel_from_being_fitted() -> None:
+    from inverse_inr.problems.ct import ct
+
+    problem = ct("shepp_logan", size=32, views=24, noise_level=0.002)
+    fine = baselines.tv(problem, finer=2)
+    assert fine.sample(problem.grid.refined(2)).shape == (64, 64, 1)
+    assert fine.image().shape == (32, 32, 1)
+    assert fine.psnr() > baselines.tv(problem, "oracle").psnr() + 0.5
+
+
+def test_an_image_to_begin_with_spares_iterations() -> None:
+    problem = problem_of()
+    whole = baselines.tv(problem, 1e-3, iterations=3000)
+    start = image_of(whole).reshape(*GRID.shape, -1)
+    warm = image_of(baselines.tv(problem, 1e-3, iterations=1, start=start))
+    cold = image_of(baselines.tv(problem, 1e-3, iterations=1))
+    error = (warm - image_of(whole)).norm()
+    assert error < 0.02 * (cold - image_of(whole)).norm()
+
+
+def test_an_image_of_another_shape_to_begin_with_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"tv: start has shape \(3, 3, 1\); the image has"):
+        baselines.tv(problem_of(), 1.0, start=torch.zeros(3, 3, 1))

@@ -5,7 +5,7 @@ import torch
 
 from inverse_inr import Box, Grid, OnGrid, Problem, Term, noise
 from inverse_inr.baselines import Wavelets, l1
-from inverse_inr.baselines.wavelets import LOWPASS, filter_bank
+from inverse_inr.kernels.wavelets import LOWPASS, filter_bank
 
 F64 = torch.float64
 

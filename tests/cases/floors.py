@@ -17,7 +17,7 @@ FLOORS = {
     ],
     "what is measured": ["fidelity", "protocol", "hooks", "compose", "term"],
     "files and figures": ["io", "metrics", "plotting"],
-    "what is sought": ["regularizers", "stopping", "problem", "least_squares"],
+    "what is sought": ["denoisers", "regularizers", "stopping", "problem", "least_squares"],
     "priors": ["priors"],
     "solver": ["optimizers", "solver"],
     "what asks the solver": [
@@ -26,6 +26,7 @@ FLOORS = {
         "surfaces",
         "analysis",
         "selection",
+        "candidates",
         "testing",
     ],
     "front door of the core": ["inverse_inr"],

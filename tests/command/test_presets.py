@@ -48,7 +48,8 @@ def test_a_preset_or_a_problem_runs_by_its_name(tmp_path, monkeypatch, capsys):
     assert cli.run("ct", out=Path("out"), set=FEW, **words) == 0
     assert "preset ct (" in capsys.readouterr().out
     assert find_config("ct")[0]["problem"]["views"] == 60
-    assert find_config("fusion") == ({"problem": {"name": "fusion"}}, "problem fusion")
+    alone = ({"problem": {"name": "phase_history"}}, "problem phase_history")
+    assert find_config("phase_history") == alone
     assert {"ct", "deblur", "gotcha"} <= set(preset_names())
 
 

@@ -11,7 +11,7 @@ import inverse_inr as ii
 from inverse_inr import solve
 from inverse_inr.fidelity import LearntScale
 from inverse_inr.operators import ParallelBeam
-from inverse_inr.solver.objective import seeded
+from inverse_inr.solver.seeds import seeded
 from inverse_inr.stopping import HeldOut, Never
 
 EVERY10 = HeldOut(every=10)

@@ -113,6 +113,10 @@ class GridEncoding(Encoding):
         self.top = nn.Buffer((nodes - 1).float(), persistent=False)
         return nodes.tolist()
 
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """List the tables, of which the features are a linear function."""
+        return [self.table]
+
     def anneal(self, progress: float) -> None:
         """Let levels in, as far as the run is.
 

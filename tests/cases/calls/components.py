@@ -19,6 +19,7 @@ from inverse_inr import (
     Solver,
     Term,
     baselines,
+    denoisers,
     fidelity,
     noise,
     optimizers,
@@ -131,6 +132,7 @@ def _regularizers() -> list[Good]:
         Good("Smoothness", r.Smoothness, {"distance": 0.1}, of_field),
         Good("WeightDecay", r.WeightDecay, {}, of_prior),
         Good("Weighted", r.Weighted, {"parts": ((1.0, r.L1()),)}, of_field),
+        Good("RED", r.RED, {"denoiser": "tv", "sigma": 0.1, "grid": GRID, "every": 2}, of_field),
         Good("NonLocal", r.similarity.NonLocal, {"guide": bump, "grid": GRID, **small}, of_field),
         Good(
             "LocalGaussians",
@@ -165,12 +167,16 @@ def _optimizers() -> list[Good]:
     o = optimizers
     adam = {"lr": 1e-3, "betas": (0.9, 0.99), "epsilon": 1e-15, "schedule": "cosine"}
     muon = {"lr": 1e-3, "adam_lr": 1e-3, "momentum": 0.9, "schedule": "cosine"}
+    newton = {"iterations": 3, "damping": 0.1, "progress": 1e-3}
+    projection = {"rest": o.LBFGS(), "iterations": 3, "tolerance": 1e-3}
     lbfgs = {"lr": 1.0, "iterations": 2, "history": 3, "schedule": "constant"}
     return [
         Good("Adam", o.Adam, adam),
         Good("Adam.steps", o.Adam, {"lr": 1e-3, "schedule": "cosine"}, steps, names=("Adam",)),
         Good("Muon", o.Muon, muon),
         Good("LBFGS", o.LBFGS, lbfgs),
+        Good("GaussNewton", o.GaussNewton, newton, steps),
+        Good("VariableProjection", o.VariableProjection, projection, steps),
     ]
 
 
@@ -182,11 +188,40 @@ def _baselines() -> list[Good]:
     task = problem()
     tv = {"problem": task, "weight": 0.1, "iterations": 3, "nonnegative": False, "seed": 0}
     l1 = {**tv, "wavelets": 1}
+    plug = {"problem": task, "denoiser": "tv", "strength": 1.0, "method": "admm", "iterations": 2}
+    plug |= {"strengths": [2.0, 1.0], "coupling": 1.0, "nonnegative": False, "seed": 0}
+    draw = {"problem": task, "eps_model": lambda x, t: 0.1 * x, "span": (0.0, 1.0), "steps": 2}
+    draw |= {"spread": 1.0, "perturbed": True, "renewed": 1.0, "samples": 2, "inner": 3, "seed": 0}
     return [
         Good("cgls", b.cgls, {"problem": task, "iterations": 3, "maximum": 4, "seed": 0}, image),
         Good("tv", b.tv, {**tv, "weights": [0.1, 0.2]}, image),
         Good("l1", b.l1, {**l1, "weights": [0.1, 0.05]}, image),
+        Good("plug_and_play", b.plug_and_play, plug, image),
+        Good("diffusion", b.diffusion, draw, image),
+        Good("ddpm_schedule", b.ddpm_schedule, {"steps": 5, "first": 1e-4, "last": 0.02}),
         Good("Wavelets", b.Wavelets, {"shape": (8, 8), "levels": 2}),
+    ]
+
+
+def _denoisers() -> list[Good]:
+    image = GRID.points()[..., :1]
+
+    def clean(denoiser: Any) -> torch.Tensor:
+        return denoiser(image, 0.1)
+
+    d = denoisers
+    tv = {"strength": 1.0, "iterations": 5, "tolerance": 0.0}
+    patches = {"patch": 3, "search": 2, "neighbours": 4, "stride": 2}
+    network = {"module": torch.nn.Dropout(), "span": (0.0, 1.0), "channels": 1, "axis": 0}
+    return [
+        Good("TotalVariation", d.TotalVariation, tv, clean),
+        Good("WaveletShrinkage", d.WaveletShrinkage, {"levels": 2, "shifts": 3}, clean),
+        Good("NonLocalMeans", d.NonLocalMeans, {"patch": 3, "search": 2, "strength": 1.0}, clean),
+        Good("PatchGaussians", d.PatchGaussians, patches, clean),
+        Good("Network", d.Network, network),
+        Good("as_denoiser", d.as_denoiser, {"denoiser": "tv", "iterations": 5}, clean),
+        Good("TotalVariation.x", d.TotalVariation(), {"x": image, "sigma": 0.1}),
+        Good("proximal_tv", d.proximal_tv, {"x": image, "weight": 0.1, "iterations": 3}),
     ]
 
 
@@ -287,6 +322,7 @@ ROOMS: dict[str, Callable[[], list[Good]]] = {
     "regularizers": _regularizers,
     "stopping": _stopping,
     "optimizers": _optimizers,
+    "denoisers": _denoisers,
     "baselines": _baselines,
     "domain": _domain,
     "phantoms": _phantoms,

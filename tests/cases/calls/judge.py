@@ -79,9 +79,16 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    from cases.calls import components, files, measures, operators, waves
+    from cases.calls import components, files, measures, operators, solving, waves
 
-    return {**components.ROOMS, **operators.ROOMS, **waves.ROOMS, **measures.ROOMS, **files.ROOMS}
+    return {
+        **components.ROOMS,
+        **operators.ROOMS,
+        **waves.ROOMS,
+        **measures.ROOMS,
+        **files.ROOMS,
+        **solving.ROOMS,
+    }
 
 
 def bad_calls(good: Good) -> Iterator[Bad]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, predict
 from inverse_inr.operators import FMCW, FarField, PhaseHistory, RadarGeometry, backproject
-from inverse_inr.operators.radar.matched_filter import check_sign, focus, range_profiles
+from inverse_inr.operators.radar.matched_filter import range_profiles
 from inverse_inr.operators.radar.plane_waves import PlaneWaves
 from inverse_inr.operators.radar.polar_format import polar_format
 from inverse_inr.problems.radar import fmcw
@@ -124,17 +124,6 @@ def test_range_profile_peaks_at_the_range():
     truth = operator.geometry.path(place, torch.arange(24))[:, 0]
     off = (paths[profiles.abs().argmax(1)] - truth).abs().max()
     assert float(off) <= float(paths[1] - paths[0])
-
-
-def test_wrong_sign_is_out_of_focus():
-    operator = pass_over(SCENE, (81, 61, 1), distance=8.0)
-    points = torch.tensor([[0.9, -0.8, 0.0], [-1.1, 0.9, 0.0], [0.3, 1.0, 0.0]], dtype=F64)
-    y = echoes(operator, points)
-    check_sign(operator, y)
-    assert focus(operator, y) > 1.2
-    message = r"out of focus with sign=-1: with \+1 the image is .* times as sharp"
-    with pytest.raises(ValueError, match=message):
-        check_sign(operator, y.conj().resolve_conj())
 
 
 @pytest.mark.parametrize("sign", [-1, 1])

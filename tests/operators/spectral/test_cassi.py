@@ -184,3 +184,22 @@ def test_on_cuda():
     )
     field = smooth_field()
     assert torch.allclose(predict(a, field).cpu(), predict(here, field), atol=1e-12)
+
+
+def test_detector_pixels_are_grouped_in_square_blocks():
+    a = camera(8, 9, 5)
+    height, width = a.shape
+    groups = a.groups.reshape(height, width)
+    assert groups.dtype == torch.int64
+    for block in groups.unique().tolist():
+        i, j = (groups == block).nonzero().unbind(1)
+        assert len(i) == (int(i.max() - i.min()) + 1) * (int(j.max() - j.min()) + 1)
+        assert int(i.max() - i.min()) < 6
+        assert int(j.max() - j.min()) < 6
+    torch.testing.assert_close(a.on(a.bands).groups, a.groups)
+
+
+def test_blocks_of_several_shots_are_apart():
+    a = camera(7, 8, 3, mask=rand(2, 7, 8, 1))
+    first, second = a.groups.reshape(2, -1)
+    assert not torch.isin(first, second).any()

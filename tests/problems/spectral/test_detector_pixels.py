@@ -32,7 +32,7 @@ def problem_of(folder: Path, y: np.ndarray, mask: np.ndarray, **options: Any):
     paths = str(folder / "y.mat"), str(folder / "m.mat")
     return cassi_real(
         *paths,
-        **({"bands": BANDS, "calibrate": (), "noise_level": 0.01, "background": 0.0} | options),
+        **({"bands": BANDS, "register": False, "noise_level": 0.01, "background": 0.0} | options),
     )
 
 

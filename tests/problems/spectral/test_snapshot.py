@@ -53,17 +53,16 @@ def measured(
 @pytest.mark.parametrize("step", [2.0, -2.0, 2.1, -0.7])
 def test_dispersion_of_either_sign_along_either_axis(tmp_path: Path, step: float, axis: Axis):
     y, files = measured(tmp_path, step, axis)
-    options: dict[str, Any] = {"calibrate": (), "background": 0.0, "noise_level": 0.005}
+    options: dict[str, Any] = {"register": False, "background": 0.0, "noise_level": 0.005}
     problem = cassi_real(*files, bands=5, step=step, axis=axis, **options)
     term = problem.terms[0]
     assert term.operator.shape == y.shape  # type: ignore[attr-defined]
     assert y.shape[axis] == SIZE[axis] + int(np.ceil(4 * abs(step) - 1e-6))
     found = gap_tv(problem, strengths=(0.1,), iterations=20)
-    assert (found.held_out() or 9) < 6
+    assert (found.held_out() or 99) < 12
 
 
-@pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("step", [2.0, -2.0])
+@pytest.mark.parametrize(("axis", "step"), [(0, 2.0), (1, -2.0)])
 def test_the_mask_is_found_across_the_dispersion_whatever_its_axis(
     tmp_path: Path, step: float, axis: Axis
 ):
@@ -71,9 +70,9 @@ def test_the_mask_is_found_across_the_dispersion_whatever_its_axis(
     shift = torch.tensor([0.6, 0.0] if axis else [0.0, 0.6])
     keywords = {"psf": 0.7, "placement": Placement(shift)}
     _, files = measured(tmp_path, step, axis, 8, size, **keywords)
-    problem = cassi_real(*files, bands=8, step=step, axis=axis)
+    problem = cassi_real(*files, bands=8, step=step, axis=axis, calibrate=("mask",))
     camera = problem.terms[0].operator.camera  # type: ignore[attr-defined]
-    assert float(camera.mask_shift[1 - axis].detach()) == pytest.approx(0.6, abs=0.25)
+    assert float(camera.mask_shift[1 - axis].detach()) == pytest.approx(0.6, abs=0.1)
     assert not camera.mask_shift[axis].any()
     assert not camera.mask_stretch[axis].any()
     assert any(key.startswith("mask lies") for key in problem.notes)
@@ -81,7 +80,7 @@ def test_the_mask_is_found_across_the_dispersion_whatever_its_axis(
 
 def test_lines_are_counted_across_the_dispersion(tmp_path: Path):
     _, files = measured(tmp_path, axis=0)
-    problem = cassi_real(*files, bands=5, axis=0, calibrate=(), rows=(10, 40))
+    problem = cassi_real(*files, bands=5, axis=0, register=False, rows=(10, 40))
     assert problem.grid.shape == (60, 30, 5)
     with pytest.raises(ValueError, match=r"rows=\(10, 60\) .* <= 48"):
         cassi_real(*files, bands=5, axis=0, rows=(10, 60))
@@ -105,7 +104,7 @@ def test_lines_are_counted_across_the_dispersion(tmp_path: Path):
 def test_files_and_options_that_disagree_are_refused(tmp_path: Path, changed, message):
     _, files = measured(tmp_path)
     with pytest.raises(ValueError, match=message):
-        cassi_real(*files, **({"bands": 5, "calibrate": ()} | changed))
+        cassi_real(*files, **({"bands": 5, "register": False} | changed))
 
 
 def test_a_detector_that_cuts_a_fraction_off_is_refused(tmp_path: Path):
@@ -118,10 +117,10 @@ def test_a_detector_that_cuts_a_fraction_off_is_refused(tmp_path: Path):
 
 def test_the_wavelengths_of_a_camera_are_told_or_noted(tmp_path: Path):
     _, files = measured(tmp_path)
-    assumed = cassi_real(*files, bands=5, calibrate=())
+    assumed = cassi_real(*files, bands=5, register=False)
     assert "assumed" in assumed.notes["wavelengths"]
     own = [700.0, 720.0, 760.0, 800.0, 900.0]
-    told = cassi_real(*files, bands=5, calibrate=(), wavelengths=own)
+    told = cassi_real(*files, bands=5, register=False, wavelengths=own)
     assert told.grid.axes(torch.float64)[-1].tolist() == own
     assert (told.box.lower[2], told.box.upper[2]) == (690.0, 950.0)
     assert "wavelengths" not in told.notes
@@ -137,7 +136,7 @@ def test_a_snapshot_that_tells_nothing_is_refused(tmp_path: Path, shape: tuple[i
     savemat(tmp_path / "y.mat", {"meas_real": y})
     savemat(tmp_path / "m.mat", {"mask": generator.random(shape)})
     with pytest.raises(ValueError, match=r"too small to tell its noise|no positive value"):
-        cassi_real(str(tmp_path / "y.mat"), str(tmp_path / "m.mat"), bands=5, calibrate=())
+        cassi_real(str(tmp_path / "y.mat"), str(tmp_path / "m.mat"), bands=5, register=False)
 
 
 # --- which way round the mask lies ----------------------------------------------------------------
@@ -151,12 +150,12 @@ def test_a_mask_that_is_not_the_right_way_round_is_refused(tmp_path: Path, name:
     mask = 1 - camera_mask if name == "inverted" else TURNS[name](camera_mask)
     savemat(files[1], {"mask": mask.contiguous().numpy()})
     with pytest.raises(ValueError, match="does not lie as in the camera") as caught:
-        cassi_real(*files, bands=5, axis=axis)
+        cassi_real(*files, bands=5, axis=axis, register=False)
     inverted = "inverted (open where it is closed)"
     named = next(n for n in [inverted, *list(TURNS)[1:]] if f"Give it {n}, or" in str(caught.value))
     back = 1 - mask if named == inverted else TURNS[named](mask)
     torch.testing.assert_close(back, camera_mask)  # the advice can be followed
-    assert cassi_real(*files, bands=5, axis=axis, calibrate=(), check_mask=False).grid.shape
+    assert cassi_real(*files, bands=5, axis=axis, register=False, check_mask=False).grid.shape
 
 
 def _mask(path: str) -> np.ndarray:
@@ -180,7 +179,7 @@ def test_a_mask_that_is_not_quite_in_its_place_raises_no_alarm(
     tmp_path: Path, placement: Placement, size: tuple[int, int]
 ):
     _, files = measured(tmp_path, size=size, psf=0.6, placement=placement)
-    problem = cassi_real(*files, bands=5, calibrate=(), noise_level=0.01)
+    problem = cassi_real(*files, bands=5, register=False, noise_level=0.01)
     assert "details correlate" in problem.notes["mask, as filed"]
 
 

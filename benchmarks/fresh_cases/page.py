@@ -1,0 +1,84 @@
+"""The page of the benchmark, written from its records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+Record = Mapping[str, Any]
+
+HEAD = """# The answer without knobs, on inputs on which nothing was chosen
+
+Written by `python benchmarks/fresh_inputs.py --page docs/benchmark.md`; not edited by hand.
+
+Each row is one input of `benchmarks/fresh_cases/`, the mean over its seeds. "Answer" is what the
+library gives without any knob. "Best simple" is the best of the simple methods, each of which saw
+the same measurements and chose its own parameters from them. "Oracle" is a simple method whose
+parameter the truth chose, which nobody can run on measurements. Losses are in bold. Times are
+processor seconds of one thread on a busy machine.
+"""
+
+
+def write(path: Path, records: list[dict[str, Any]]) -> None:
+    """Write the page.
+
+    Args:
+        path: The file.
+        records: The records of `fresh_inputs.py`.
+    """
+    names = sorted({r["modality"] for r in records})
+    parts = [_section(name, [r for r in records if r["modality"] == name]) for name in names]
+    path.write_text("\n".join([HEAD, *parts]))
+
+
+def _section(modality: str, records: list[dict[str, Any]]) -> str:
+    unit = records[0]["unit"]
+    gains = [_gain(r) for r in records]
+    lines = [
+        f"\n## {modality}\n",
+        f"{len(records)} runs of {len({r['case'] for r in records})} inputs: the answer is on "
+        f"average {mean(gains):+.2f} {unit} from the best simple method of each run (median "
+        f"{median(gains):+.2f}, worst {min(gains):+.2f}).{_against_oracle(records, unit)}\n",
+        f"| input | answer ({unit}) | chosen | best simple | difference | oracle | seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    names = dict.fromkeys(r["case"] for r in records)
+    lines += [_row(name, [r for r in records if r["case"] == name]) for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def _against_oracle(records: list[dict[str, Any]], unit: str) -> str:
+    known = [r for r in records if r["oracle"]]
+    if not known:
+        return ""
+    gains = [r["answer"]["score"] - _best(r["oracle"])[1] for r in known]
+    return f" From the oracle: {mean(gains):+.2f} {unit} on average, worst {min(gains):+.2f}."
+
+
+def _row(case: str, records: list[dict[str, Any]]) -> str:
+    answer = mean(r["answer"]["score"] for r in records)
+    name = _best(records[0]["simple"])[0]
+    simple = mean(_best(r["simple"])[1] for r in records)
+    gain = f"{answer - simple:+.2f}"
+    if answer < simple:
+        gain = f"**{gain}**"
+    oracle = ""
+    if records[0]["oracle"]:
+        oracle = f"{mean(_best(r['oracle'])[1] for r in records):.2f}"
+    seconds = mean(r["answer"]["seconds"] for r in records)
+    methods = ", ".join(sorted({r["answer"]["method"] for r in records}))
+    return (
+        f"| {case} | {answer:.2f} | {methods} | {simple:.2f} ({name}) | {gain} | {oracle} "
+        f"| {seconds:.0f} |"
+    )
+
+
+def _best(methods: Mapping[str, Record]) -> tuple[str, float]:
+    name = max(methods, key=lambda each: methods[each]["score"])
+    return name, methods[name]["score"]
+
+
+def _gain(record: Record) -> float:
+    return record["answer"]["score"] - _best(record["simple"])[1]

@@ -1,0 +1,124 @@
+"""Candidates between which `solve` decides: fits on a lattice finer than the grid that is shown.
+
+    min_x D(A x, y) + λ mean |∇x|   over the values x of a lattice (the prior `grid`)
+    the same with a denoiser in place of the penalty: plug-and-play with non-local means
+    min_θ D(A f_θ, y) + λ mean |∇f_θ|   over the parameters of another prior, seen on that lattice
+
+The first is convex and soon solved along a path of weights; the λ that it finds suits the last. The
+second is for texture that repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import baselines, priors
+from inverse_inr.domain import Grid
+from inverse_inr.problem import Problem
+from inverse_inr.ranges import Count, checked
+from inverse_inr.regularizers import TotalVariation
+from inverse_inr.sampled import SampledField
+from inverse_inr.solver import Candidate, Solution, Solver
+from inverse_inr.stopping import HeldOut, Never, Stopping
+
+ALIKE = "non-local means"
+CHECKS = 20
+"""Number of checks of the stopping rule in a fit on the lattice."""
+
+
+@checked
+def lattice_fits(
+    problem: Problem, *, prior: str = "hash", steps: Count = 400, finer: Count = 2
+) -> Iterator[Candidate]:
+    """Fit the lattice by total variation and by non-local means, then a prior on it.
+
+    The prior has the weight of total variation that suited the lattice.
+
+    Args:
+        problem: The problem, whose operators are linear and have maps of sampled images.
+        prior: The name of the other prior.
+        steps: The steps of its fit.
+        finer: Nodes of the lattice per pixel of the problem's grid and axis.
+
+    Yields:
+        The three candidates: `grid` with either, and the prior with total variation.
+    """
+    seen = problem.on_lattice(finer)
+    image = baselines.tv(problem, finer=finer)
+    weight = image.details["weight"]
+    yield Candidate(
+        _as_grid(image, seen, "TV"),
+        lambda: _as_grid(
+            baselines.tv(problem, weight, finer=finer, start=_values(image)), seen, "TV"
+        ),
+    )
+    alike = partial(baselines.plug_and_play, problem, "nonlocal_means", finer=finer)
+    patched = alike()
+    yield Candidate(
+        _as_grid(patched, seen, ALIKE),
+        lambda: _as_grid(alike(strength=patched.details["strength"], iterations=40), seen, ALIKE),
+    )
+    fit = partial(_fit, seen, prior, weight, steps)
+    rule = problem.suggested.stopping or HeldOut()
+    first = fit(replace(rule, every=max(1, steps // CHECKS)), None)
+    yield Candidate(first, lambda: fit(Never(), first.best_step))
+
+
+def _fit(
+    seen: Problem, prior: str, weight: float, steps: int, stopping: Stopping, first: int | None
+) -> Solution:
+    """Fit the prior on the lattice: all steps, or the first ones of as many."""
+    assert seen.finer is not None
+    penalty = TotalVariation(grid=seen.grid.refined(seen.finer))
+    solution = Solver(
+        seen, prior, regularizers=[weight * penalty], steps=steps, stopping=stopping
+    ).run(first)
+    solution.details["weight of TV"] = weight
+    return replace(solution, method=f"{prior}, TV")
+
+
+def _as_grid(solution: Solution, seen: Problem, penalty: str) -> Solution:
+    """The solution with its image as the prior `grid`, which can be saved as a field."""
+    solution = replace(solution, method=f"grid, {penalty}", problem=seen)
+    assert isinstance(solution.field, SampledField)
+    field = grid_field(solution.field)
+    if field is None:
+        return solution
+    return replace(solution, field=field)
+
+
+@torch.no_grad()
+def grid_field(image: SampledField) -> nn.Module | None:
+    """Make the prior `grid` of an image's own lattice, with the image as its values.
+
+    Args:
+        image: A real image.
+
+    Returns:
+        The prior; None where its lattice would not be the image's own.
+    """
+    grid: Grid = image.grid
+    channels = image.values.shape[-1]
+    field = priors.create("grid", grid.box, channels, cells=max(grid.shape))
+    table = next(iter(field.parameters()))
+    if table.numel() != image.values.numel() or image.values.is_complex():
+        return None
+    table.copy_(image.values.reshape(table.shape))
+    if not torch.allclose(field(grid.points()), image.values, atol=1e-5 * _size(image)):
+        return None
+    return field.requires_grad_(False).eval()
+
+
+def _values(solution: Solution) -> Tensor:
+    """The image of a classical method."""
+    assert isinstance(solution.field, SampledField)
+    return solution.field.values
+
+
+def _size(image: SampledField) -> float:
+    return max(1e-30, float(image.values.abs().max()))

@@ -1,0 +1,81 @@
+"""Total variation as a denoiser, by the fast gradient projection on the dual problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inverse_inr.denoisers.denoiser import CheckedDenoiser
+from inverse_inr.derivatives import gradient_adjoint, grid_gradient
+from inverse_inr.ranges import Count, NonNegative, Positive, checked
+
+WEIGHT_PER_SIGMA = 0.85
+"""w / sigma at which the error is least on photographs, over sigma from 2 to 20 % of the span."""
+
+
+@checked
+@dataclass(frozen=True)
+class TotalVariation(CheckedDenoiser):
+    """Isotropic total variation, of each channel on its own: a proximal map.
+
+    D(x, sigma) = argmin_z ½ ‖z - x‖² + w Σ |∇z|,  w = strength · sigma
+
+    ∇ takes forward differences of neighbouring pixels. In a complex image |∇z| is that of both
+    parts together, so that no global phase changes it.
+
+    Args:
+        strength: w / sigma. The default has the least error on photographs of whatever noise; a
+            true proximal map of one penalty at all sigma would have w ∝ sigma².
+        iterations: The most iterations.
+        tolerance: The iterations end where the image changes by less, as a fraction of sigma.
+
+    Source:
+        Beck & Teboulle 2009, Fast gradient-based algorithms for constrained total variation image
+        denoising.
+    """
+
+    strength: Positive = WEIGHT_PER_SIGMA
+    iterations: Count = 100
+    tolerance: NonNegative = 3e-3
+
+    def denoised(self, x: Tensor, sigma: float) -> Tensor:
+        return proximal_tv(
+            x, self.strength * sigma, iterations=self.iterations, tolerance=self.tolerance * sigma
+        )
+
+
+@checked
+def proximal_tv(
+    x: Tensor, weight: NonNegative, *, iterations: Count = 100, tolerance: NonNegative = 0.0
+) -> Tensor:
+    """argmin_z ½ ‖z - x‖² + weight Σ |∇z|, with forward differences in units of a pixel.
+
+    Args:
+        x: (*shape, c), real or complex.
+        weight: The weight, in the unit of x.
+        iterations: The most iterations.
+        tolerance: The largest change of a value at which the iterations end, in the unit of x.
+
+    Returns:
+        (*shape, c).
+    """
+    spacing = [1.0] * (x.ndim - 1)
+    step = 1 / (4 * len(spacing))  # 1 / ‖∇‖²
+    # p is the dual flow times the weight: z = x - ∇* p, |p| <= weight
+    p = torch.zeros_like(grid_gradient(x, spacing))
+    ahead = p
+    momentum = 1.0
+    z = x
+    for _ in range(iterations):
+        moved = ahead + step * grid_gradient(x - gradient_adjoint(ahead, spacing), spacing)
+        length = torch.linalg.vector_norm(moved, dim=-1, keepdim=True)
+        new = moved * (weight / length.clamp(min=max(weight, 1e-300)))
+        following = 0.5 * (1 + (1 + 4 * momentum**2) ** 0.5)
+        ahead = new + (momentum - 1) / following * (new - p)
+        p, momentum = new, following
+        before, z = z, x - gradient_adjoint(p, spacing)
+        if float((z - before).abs().max()) <= tolerance:
+            break
+    return z

@@ -1,0 +1,138 @@
+"""Whether an image has a phase of its own, found from its k-space.
+
+The maps take what is smooth of the phase. Is the rest real? Total variation of a real and of a
+complex image are fitted through the same maps to the same samples, and others, which were held out,
+decide. Where the image is complex, the maps also take the phase of that fit, smoothed: what is left
+to the image is then nearly real, and varies little.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from inverse_inr import Problem, Suggestion, Term, noise
+from inverse_inr.baselines.linear import tv
+from inverse_inr.operators import GivenCoils
+from inverse_inr.operators.kspace.samples import KSpace
+from inverse_inr.problems.kspace.classical import through
+from inverse_inr.problems.kspace.coil_maps import MapEstimate, Phase, start_maps
+from inverse_inr.ranges import checked
+from inverse_inr.solver import Solution
+from inverse_inr.stopping import HeldOut
+
+WIDTH = 10.0
+"""Standard deviation, in cycles per field of view, of the Gaussian that smooths a found phase."""
+ITERATIONS = 60
+"""Iterations of total variation per weight: enough to compare two images."""
+FRACTION = 0.1
+"""Part of the samples that is held out to decide."""
+
+
+class FoundPhase(NamedTuple):
+    """The holder of an image's phase, and the maps that go with it."""
+
+    is_complex: bool
+    """Whether the image has a phase of its own."""
+    maps: Tensor
+    """(coils, *grid.shape), with the phase that they take from the image."""
+    note: str
+    """What decided."""
+
+
+@checked
+def maps_and_phase(
+    operator: KSpace,
+    y: Tensor,
+    model: noise.ComplexGaussian,
+    estimate: MapEstimate,
+    phase: Phase | Literal["auto"],
+    reference_lines: Tensor | None = None,
+) -> FoundPhase:
+    """Coil maps, and whether the image is complex, as told or as found.
+
+    Args:
+        operator: The k-space samples.
+        y: (samples, coils), complex.
+        model: Their noise.
+        estimate: How maps are estimated, as in `start_maps`.
+        phase: The holder of the phase, or "auto" for what `found_phase` finds.
+        reference_lines: As in `start_maps`.
+    """
+    told = phase
+    if phase == "auto":
+        told = "both"
+    maps = start_maps(operator, y, estimate, told, reference_lines=reference_lines)
+    if phase == "auto":
+        return found_phase(operator, y, model, maps)
+    return FoundPhase(phase != "coils", maps, f"as told: {phase}")
+
+
+@torch.no_grad()
+@checked
+def found_phase(
+    operator: KSpace, y: Tensor, model: noise.ComplexGaussian, maps: Tensor
+) -> FoundPhase:
+    """Decide by held-out samples whether the image is real behind maps of the smooth phase.
+
+    Args:
+        operator: The k-space samples.
+        y: (samples, coils), complex.
+        model: Their noise.
+        maps: (coils, *grid.shape) with the smooth phase of the image, as `start_maps` gives them
+            for "both".
+
+    Returns:
+        The decision, and the maps for it.
+    """
+    if len(y) * FRACTION < 1:
+        return FoundPhase(True, maps, "too few samples to hold any out: a complex image")
+    fits = {kind: _fitted(operator, y, model, maps, kind) for kind in (False, True)}
+    real, free = (fits[kind].held_out() for kind in (False, True))
+    assert real is not None
+    assert free is not None
+    note = f"held-out misfit {real:.4g} of a real image, {free:.4g} of a complex one"
+    if real <= free:
+        return FoundPhase(False, maps, f"the maps hold it: {note}")
+    turn = smooth_phase(fits[True].sample()[..., 0], WIDTH)
+    turned = maps * torch.polar(torch.ones_like(turn), turn).to(maps.dtype)
+    return FoundPhase(True, turned, f"the image has one of its own: {note}")
+
+
+def _fitted(
+    operator: KSpace, y: Tensor, model: noise.ComplexGaussian, maps: Tensor, is_complex: bool
+) -> Solution:
+    """Total variation of the image, its weight chosen by samples that are held out."""
+    grid = operator.grid
+    seen = through(operator, GivenCoils(maps, grid))
+    problem = Problem(
+        [Term(seen, y, model)],
+        grid.box,
+        grid,
+        is_complex=is_complex,
+        suggested=Suggestion(stopping=HeldOut(fraction=FRACTION)),
+    )
+    return tv(problem, iterations=ITERATIONS)
+
+
+@checked
+def smooth_phase(image: Tensor, width: float) -> Tensor:
+    """The phase of an image without its fine structure.
+
+    Args:
+        image: (*shape) complex.
+        width: Standard deviation of the Gaussian that the spectrum is multiplied by, in cycles per
+            field of view.
+
+    Returns:
+        (*shape) radians.
+    """
+    spectrum = torch.fft.fftn(image)
+    for axis, n in enumerate(image.shape):
+        k = torch.fft.fftfreq(n, 1 / n, device=image.device, dtype=image.dtype.to_real())
+        shape = [1] * image.ndim
+        shape[axis] = n
+        spectrum = spectrum * torch.exp(-0.5 * (k / width).square()).reshape(shape)
+    return torch.fft.ifftn(spectrum).angle()

@@ -1,0 +1,111 @@
+"""`solve` decides by held-out rows between candidates, classical methods and the null image."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from cases.linear import GRID, blocks, dense, random
+
+import inverse_inr as ii
+from inverse_inr import baselines
+from inverse_inr.noise import Gaussian
+from inverse_inr.solver import Candidate, Ended, decide
+from inverse_inr.stopping import HeldOut, Never, hold_out
+
+MATRIX = random(90, GRID.numel, seed=1, dtype=torch.float32)
+BLOCKS = blocks().float()
+
+
+def problem_with(truth=None, sigma=0.05, **suggested) -> ii.Problem:
+    if truth is None:
+        truth = BLOCKS
+    y = MATRIX @ truth.reshape(-1) + sigma * random(90, seed=2, dtype=torch.float32)
+    options = {"prior": "grid", "steps": 30, "stopping": HeldOut(0.2, every=10), **suggested}
+    term = ii.Term(dense(MATRIX), y, Gaussian(sigma))
+    return ii.Problem([term], GRID.box, GRID, suggested=ii.Suggestion(**options))
+
+
+def image_method(value: torch.Tensor, name: str):
+    """A method that knows its answer."""
+
+    def method(problem: ii.Problem) -> ii.Solution:
+        watched = hold_out(problem.suggested.stopping, problem.terms).watch
+        field = ii.SampledField(value, GRID)
+        return ii.Solution(field, problem, name, stopped=Ended("direct", ""), watched=watched)
+
+    return method
+
+
+def test_the_method_that_predicts_best_is_returned() -> None:
+    good, bad = BLOCKS + 0.01, BLOCKS + 0.3
+    problem = problem_with(
+        baselines={"bad": image_method(bad, "bad")},
+        candidates=lambda p: iter([Candidate(image_method(good, "good")(p))]),
+    )
+    answer = ii.solve(problem)
+    assert answer.method == "good"
+    assert "good predicts the held-out measurements best" in answer.details["chosen"]
+    misfits = answer.details["held-out by method"]
+    assert set(misfits) == {"nothing", "bad", "good"}
+    assert misfits["good"] < misfits["bad"] < misfits["nothing"]
+
+
+def test_a_classical_method_that_predicts_better_is_returned_with_a_warning() -> None:
+    problem = problem_with(
+        baselines={"classic": image_method(BLOCKS, "classic")},
+        candidates=lambda p: iter([Candidate(image_method(BLOCKS + 0.3, "prior")(p))]),
+    )
+    with pytest.warns(UserWarning, match="classic predicts .* No prior's fit"):
+        answer = ii.solve(problem)
+    assert answer.method == "classic"
+
+
+def test_nothing_is_the_answer_to_pure_noise() -> None:
+    problem = problem_with(torch.zeros_like(BLOCKS), sigma=1.0)
+    with pytest.warns(UserWarning, match="nothing predicts"):
+        answer = ii.solve(problem)
+    assert answer.method == "nothing"
+    assert not answer.sample().any()
+
+
+def test_the_chosen_fit_is_made_again_from_all_rows() -> None:
+    again = image_method(BLOCKS, "again")
+    problem = problem_with(
+        candidates=lambda p: iter([Candidate(image_method(BLOCKS, "first")(p), lambda: again(p))])
+    )
+    answer = ii.solve(problem)
+    assert answer.method == "again"
+    assert set(answer.details["held-out by method"]) == {"nothing", "first"}
+
+
+@pytest.mark.filterwarnings("ignore:solve")
+def test_without_candidates_the_suggested_fit_is_tried() -> None:
+    answer = ii.solve(problem_with(baselines={"CGLS": baselines.cgls}, steps=200))
+    assert set(answer.details["held-out by method"]) == {"nothing", "CGLS", "grid"}
+
+
+def test_anything_that_is_said_makes_it_one_fit() -> None:
+    def never(problem: ii.Problem) -> ii.Solution:
+        raise AssertionError("a classical method was asked")
+
+    problem = problem_with(baselines={"never": never})
+    for said in ({"prior": "grid"}, {"steps": 10}, {"stopping": Never()}, {"lr": 0.1}):
+        assert "chosen" not in ii.solve(problem, **said).details
+
+
+def test_methods_that_held_out_other_rows_are_not_compared() -> None:
+    other = problem_with(stopping=HeldOut(0.1))
+    problem = problem_with(
+        baselines={"other": lambda p: image_method(BLOCKS, "other")(other)},
+        candidates=lambda p: iter([Candidate(image_method(BLOCKS, "own")(p))]),
+    )
+    assert "other" not in decide(problem).details["held-out by method"]
+
+
+def test_complex_fields_have_a_null_image_too() -> None:
+    truth = torch.complex(BLOCKS, BLOCKS)
+    matrix = MATRIX.to(torch.complex64)
+    y = matrix @ truth.reshape(-1)
+    term = ii.Term(dense(matrix), y, ii.noise.ComplexGaussian(0.1))
+    problem = replace(problem_with(), terms=[term], is_complex=True)
+    assert "nothing" in ii.solve(problem).details["held-out by method"]

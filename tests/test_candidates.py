@@ -1,0 +1,79 @@
+"""Fits on a lattice finer than the grid, between which `solve` decides."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import inverse_inr as ii
+from inverse_inr import baselines
+from inverse_inr.candidates import grid_field, lattice_fits
+from inverse_inr.problems.ct import ct
+from inverse_inr.stopping import HeldOut
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 12), (3, 4, 6)])
+def test_an_image_becomes_the_prior_grid_with_the_same_values(shape) -> None:
+    grid = ii.Grid(ii.Box((0.0,) * len(shape), tuple(map(float, shape))), shape)
+    image = torch.randn(*shape, 2, generator=torch.Generator().manual_seed(0))
+    field = grid_field(ii.SampledField(image, grid))
+    assert field is not None
+    torch.testing.assert_close(ii.sample(field, grid), image)
+    points = grid.box.random_points(50, generator=torch.Generator().manual_seed(1))
+    inner = ii.SampledField(image, grid)(points)
+    torch.testing.assert_close(field(points), inner, atol=1e-5, rtol=1e-5)
+
+
+def test_a_complex_image_stays_an_image() -> None:
+    grid = ii.Grid(ii.Box((0.0, 0.0), (1.0, 1.0)), (4, 4))
+    assert grid_field(ii.SampledField(torch.ones(4, 4, 1) * 1j, grid)) is None
+
+
+def test_the_candidates_hold_out_the_same_rows_and_the_last_has_the_weight_of_the_first() -> None:
+    problem = ct("gaussian_blobs", size=20, views=12, noise_level=0.02)
+    first, second, third = (each.solution for each in lattice_fits(problem, steps=40))
+    watched = baselines.tv(problem).watched
+    for each in (first, second, third):
+        assert torch.equal(each.watched[0], watched[0])
+    assert third.details["weight of TV"] == first.details["weight"]
+    assert first.method == "grid, TV"
+    assert second.method == "grid, non-local means"
+    assert third.method == "hash, TV"
+
+
+def test_the_fit_that_is_made_again_sees_all_rows() -> None:
+    problem = ct("gaussian_blobs", size=20, views=12, noise_level=0.02)
+    for each in lattice_fits(problem, steps=40):
+        assert each.again is not None
+        again = each.again()
+        assert not again.watched or not len(again.watched[0])
+        assert again.psnr() > each.solution.psnr() - 1.0
+
+
+@pytest.mark.parametrize(
+    ("phantom", "noise_level"), [("shepp_logan", 0.002), ("gaussian_blobs", 0.02)]
+)
+def test_the_answer_is_better_than_total_variation_chosen_by_the_truth(
+    phantom, noise_level
+) -> None:
+    problem = ct(phantom, size=48, views=30, noise_level=noise_level)
+    oracle = baselines.tv(problem, "oracle")
+    assert ii.solve(problem).psnr() > oracle.psnr() + 0.5
+
+
+def test_an_answer_on_the_lattice_can_be_saved_and_read(tmp_path) -> None:
+    problem = ct("shepp_logan", size=24, views=20)
+    first, *_ = lattice_fits(problem, steps=1)
+    first.solution.save(tmp_path)
+    field = ii.load_field(tmp_path / "field.safetensors")
+    torch.testing.assert_close(
+        ii.sample(field, problem.grid, average=2), first.solution.image(), atol=1e-5, rtol=1e-5
+    )
+
+
+def test_the_stopping_rule_of_the_problem_is_kept() -> None:
+    problem = ct("shepp_logan", size=16, views=8)
+    rows = [torch.arange(16)]
+    ruled = replace(problem, suggested=replace(problem.suggested, stopping=HeldOut(rows=rows)))
+    for each in lattice_fits(ruled, steps=5):
+        assert torch.equal(each.solution.watched[0], rows[0])
