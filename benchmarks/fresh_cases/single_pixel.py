@@ -6,7 +6,7 @@ from typing import Any
 
 import inverse_inr as ii
 from fresh_cases.case import Case
-from fresh_cases.photographs import picture
+from fresh_photographs import picture
 from inverse_inr import baselines
 from inverse_inr.problems.restoration import single_pixel
 
