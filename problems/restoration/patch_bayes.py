@@ -17,8 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr.kernels.patches import similar_patches
 from inverse_inr.ranges import Count, NonNegative, Positive, checked
-from inverse_inr.regularizers.similarity import similar_patches
 
 PATCH = {"first, grey": 7, "first, colour": 5, "second": 5}
 """Sides of patches in pixels. Found, as all numbers here, on astronaut, chelsea and coffee of

@@ -13,17 +13,14 @@ from inverse_inr.ranges import checked
 WINDOWS = 24
 """The fewest windows that tell the noise."""
 
-LEAST = 8
-"""The fewest quiet windows by which the noise is found again."""
-
 LARGEST = 2**18
 """The most unknowns of all windows together."""
 
 CHUNK = 256
 """Windows that are fitted at a time."""
 
-ROUNDS = 20
-"""Times that the quiet windows are chosen by the noise, and the noise found by them."""
+ROUNDS = 40
+"""Steps of expectation-maximisation."""
 
 FEW = "The snapshot is too small to tell its noise; pass noise_level."
 """How a refusal begins."""
@@ -55,8 +52,9 @@ def shot_noise(y: Tensor, trusted: Tensor, coded: Tensor | None = None) -> noise
     """Return the noise model that a snapshot shows: variance = a y + c.
 
     In small windows every band is a scene that varies slowly, as its mask codes it; what is left
-    after that fit is noise, or texture finer than a window. Texture adds, so the smallest residuals
-    are believed: those below the median of what noise alone would give, at their brightness.
+    after that fit is noise, or texture finer than a window. Texture only adds: a window's variance
+    is that of noise times 1 + t, with t = 0 in some and exponentially distributed in the others,
+    and the likelihood of all windows decides between the two (expectation-maximisation).
     Windows of two sizes are tried, the larger with curved scenes.
 
     Args:
@@ -71,9 +69,6 @@ def shot_noise(y: Tensor, trusted: Tensor, coded: Tensor | None = None) -> noise
     Raises:
         ValueError: Too few pixels are trusted to tell, or shapes differ.
 
-    Source:
-        Liu, Tanaka & Okutomi 2012, Noise level estimation using weak textured patches (the choice
-        of windows, here for variances that depend on brightness and behind a mask).
     """
     if coded is None:
         coded = torch.ones(*y.shape, 1, dtype=y.dtype, device=y.device)
@@ -159,29 +154,34 @@ def _variance(windows: Tensor) -> tuple[float, float, float]:
     x = torch.stack([level[k].mean() for k in classes])
     low = torch.stack([(rest / free)[k].quantile(0.1) for k in classes])
     slope, floor = _line(x, low, low)
-    error = 1.0
+    texture = torch.cat([rest.new_zeros(1), torch.logspace(-2, 3, 50).to(rest)])
+    even, scale, freedom = 0.5, 1.0, free
+    weight = torch.ones_like(rest)
     for _ in range(ROUNDS):
         expected = (slope * bright + floor * free).clamp(min=1e-300)
         spread = slope**2 * q2 + 2 * slope * floor * q1 + floor**2 * q0
         freedom = (expected**2 / spread.clamp(min=1e-300)).clamp(min=1.0)
-        middle, below = _lower_half(freedom)
-        quiet = rest < middle * expected
-        if int(quiet.sum()) < LEAST:
-            break
-        error = math.sqrt(2 / float(freedom[quiet].sum()))
-        variance = (rest / free / below)[quiet]
-        slope, floor = _line(level[quiet], variance, (expected / free)[quiet])
-    return slope, floor, error
+        chance = _prior_of(texture, even, scale)
+        inflated = expected[:, None] * (1 + texture)
+        # chi-squared, stretched: the logarithm of its density but for what all textures share
+        shape = 0.5 * freedom[:, None]
+        log = chance.log() - shape * (inflated.log() + rest[:, None] / inflated)
+        belief = log.softmax(1)
+        even = float(belief[:, 0].mean().clamp(0.01, 0.99))
+        scale = float((belief @ texture).sum() / belief[:, 1:].sum().clamp(min=1e-9))
+        weight = belief @ (1 / (1 + texture))
+        # the expected logarithm's maximum: each residual divided by the texture that it may have
+        slope, floor = _line(level, weight * rest / free, expected / free)
+    return slope, floor, math.sqrt(2 / float((weight * freedom).sum().clamp(min=1.0)))
 
 
-def _lower_half(freedom: Tensor) -> tuple[Tensor, Tensor]:
-    """The median of chi-squared / freedom, and the mean of what lies below it."""
-    from scipy.stats import chi2
-
-    numbers = freedom.cpu().numpy()
-    median = chi2.ppf(0.5, numbers)
-    below = chi2.cdf(median, numbers + 2) / 0.5
-    return torch.from_numpy(median / numbers).to(freedom), torch.from_numpy(below).to(freedom)
+def _prior_of(texture: Tensor, even: float, scale: float) -> Tensor:
+    """The chances of textures: none at all, or exponentially distributed ones."""
+    scale = max(scale, 0.02)
+    edges = (texture[1:-1] * texture[2:]).sqrt()
+    below = torch.cat([1 - (-edges / scale).exp(), texture.new_ones(1)])
+    bins = below.diff(prepend=texture.new_zeros(1)).clamp(min=1e-12)
+    return torch.cat([texture.new_tensor([even]), (1 - even) * bins])
 
 
 def _line(x: Tensor, variance: Tensor, expected: Tensor) -> tuple[float, float]:

@@ -44,10 +44,32 @@ def test_noise_and_background_are_read_off_a_snapshot():
     y = noise.Sensor(4000.0, readout=10.0).sample(mean, generator)
     dark = uncoded_light(y, coded)
     assert dark == pytest.approx(0.5, abs=0.02)
-    model = shot_noise(y - dark, torch.ones(y.shape, dtype=torch.bool))
+    model = shot_noise(y - dark, torch.ones(y.shape, dtype=torch.bool), coded[..., None])
     assert float(model.photons) == pytest.approx(4000, rel=0.1)
     expected = mean / 4000 + (10 / 4000) ** 2
     torch.testing.assert_close(model.variance(mean - dark), expected, rtol=0.1, atol=0)
+
+
+def test_shot_noise_behind_a_known_mask_is_not_taken_for_the_mask():
+    """Single pixels of a random mask over a scene that shades slowly, four bands."""
+    generator = torch.Generator().manual_seed(0)
+    mask = (torch.rand(64, 64, generator=generator) < 0.5).float()
+    down, across = torch.meshgrid(torch.linspace(0, 1, 64), torch.linspace(0, 1, 64), indexing="ij")
+    coded, mean = torch.zeros(64, 70, 4), torch.zeros(64, 70)
+    for band in range(4):
+        columns = slice(2 * band, 2 * band + 64)
+        coded[:, columns, band] = mask
+        mean[:, columns] += mask * (0.2 + down * across + 0.1 * band * down)
+    y = noise.Sensor(1000.0, readout=5.0).sample(mean, generator)
+    everywhere = torch.ones(y.shape, dtype=torch.bool)
+    found = shot_noise(y, everywhere, coded)
+    level = mean.mean()
+    true = noise.Sensor(1000.0, readout=5.0).variance(level)
+    assert 0.7 < float(found.variance(level) / true) < 1.3  # measured: 0.75
+    blind = shot_noise(y, everywhere)
+    assert float(blind.variance(level) / true) > 5  # the mask itself, where it is not told
+    with pytest.raises(ValueError, match="the first two axes are the detector's"):
+        shot_noise(y, everywhere, coded[:10])
 
 
 def test_what_a_measured_camera_may_learn(tmp_path: Path):
