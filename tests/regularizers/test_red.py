@@ -55,7 +55,7 @@ def test_a_linear_denoisers_fixed_point_is_the_closed_form():
     solver = Solver(
         problem,
         Pixels(),
-        [weight * RED(by(w), sigma, GRID)],
+        regularizers=[weight * RED(by(w), sigma, GRID)],
         steps=1500,
         lr=0.02,
         stopping=stopping.Never(),
