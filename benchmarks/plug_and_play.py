@@ -49,7 +49,7 @@ def photograph(name: str, size: int) -> torch.Tensor:
 
 def main() -> None:
     """Print a line for each case."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--images", nargs="*", default=list(PLACES), choices=list(PLACES))
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--seed", type=int, default=0)

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import memory
-
 from inverse_inr.baselines.data_step import DataStep
 from inverse_inr.baselines.judge import Iterations
 from inverse_inr.denoisers import by_planes
