@@ -83,7 +83,8 @@ def diffusion(
     With `perturbed` each step draws x₀ from its Gaussian by perturbing the data and the prediction
     and solving by conjugate gradients; the samples are then those of the posterior where the
     variance r_t² is right: for Gaussians. Where the data leave several kinds of images open, the
-    less likely ones come too often. Without, x₀ is the Gaussian's mean, which gives one likely image.
+    less likely ones come too often. Without, x₀ is the Gaussian's mean, which gives one likely
+    image.
 
     Args:
         problem: The problem, with linear operators and noise models.

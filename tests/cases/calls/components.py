@@ -19,7 +19,6 @@ from inverse_inr import (
     Solver,
     Term,
     baselines,
-    denoisers,
     fidelity,
     noise,
     optimizers,
@@ -199,28 +198,6 @@ def _baselines() -> list[Good]:
     ]
 
 
-def _denoisers() -> list[Good]:
-    image = GRID.points()[..., :1]
-
-    def clean(denoiser: Any) -> torch.Tensor:
-        return denoiser(image, 0.1)
-
-    d = denoisers
-    tv = {"strength": 1.0, "iterations": 5, "tolerance": 0.0}
-    patches = {"patch": 3, "search": 2, "neighbours": 4, "stride": 2}
-    network = {"module": torch.nn.Dropout(), "span": (0.0, 1.0), "channels": 1, "axis": 0}
-    return [
-        Good("TotalVariation", d.TotalVariation, tv, clean),
-        Good("WaveletShrinkage", d.WaveletShrinkage, {"levels": 2, "shifts": 3}, clean),
-        Good("NonLocalMeans", d.NonLocalMeans, {"patch": 3, "search": 2, "strength": 1.0}, clean),
-        Good("PatchGaussians", d.PatchGaussians, patches, clean),
-        Good("Network", d.Network, network),
-        Good("as_denoiser", d.as_denoiser, {"denoiser": "tv", "iterations": 5}, clean),
-        Good("TotalVariation.x", d.TotalVariation(), {"x": image, "sigma": 0.1}),
-        Good("proximal_tv", d.proximal_tv, {"x": image, "weight": 0.1, "iterations": 3}),
-    ]
-
-
 def _domain() -> list[Good]:
     units = ("mm", "mm")
     seen = {"field": bump, "points": POINTS, "chunk": 2}
@@ -318,7 +295,6 @@ ROOMS: dict[str, Callable[[], list[Good]]] = {
     "regularizers": _regularizers,
     "stopping": _stopping,
     "optimizers": _optimizers,
-    "denoisers": _denoisers,
     "baselines": _baselines,
     "domain": _domain,
     "phantoms": _phantoms,

@@ -79,9 +79,10 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    from cases.calls import components, files, measures, operators, waves
+    from cases.calls import components, denoisers, files, measures, operators, waves
 
-    return {**components.ROOMS, **operators.ROOMS, **waves.ROOMS, **measures.ROOMS, **files.ROOMS}
+    tables = (components, denoisers, operators, waves, measures, files)
+    return {room: calls for table in tables for room, calls in table.ROOMS.items()}
 
 
 def bad_calls(good: Good) -> Iterator[Bad]:
