@@ -9,7 +9,7 @@ import torch
 from cases.calls.components import GRID
 from cases.calls.judge import Good
 
-from inverse_inr import denoisers
+from inverse_inr import baselines, denoisers
 
 
 def _denoisers() -> list[Good]:
@@ -30,6 +30,7 @@ def _denoisers() -> list[Good]:
         Good("Network", d.Network, network),
         Good("as_denoiser", d.as_denoiser, {"denoiser": "tv", "iterations": 5}, clean),
         Good("TotalVariation.x", d.TotalVariation(), {"x": image, "sigma": 0.1}),
+        Good("ddpm_schedule", baselines.ddpm_schedule, {"steps": 5, "first": 1e-4, "last": 0.02}),
         Good("proximal_tv", d.proximal_tv, {"x": image, "weight": 0.1, "iterations": 3}),
     ]
 
