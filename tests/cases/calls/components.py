@@ -185,14 +185,11 @@ def _baselines() -> list[Good]:
     l1 = {**tv, "wavelets": 1, "weights": [0.1, 0.05]}
     plug = {"problem": task, "denoiser": "tv", "strength": 1.0, "method": "admm", "coupling": 1.0}
     plug |= {"iterations": 2, "strengths": [2.0, 1.0], "nonnegative": False, "seed": 0}
-    draw = {"problem": task, "eps_model": lambda x, t: 0.1 * x, "span": (0.0, 1.0), "steps": 2}
-    draw |= {"spread": 1.0, "perturbed": True, "renewed": 1.0, "samples": 2, "inner": 3, "seed": 0}
     return [
         Good("cgls", b.cgls, {"problem": task, "iterations": 3, "maximum": 4, "seed": 0}, image),
         Good("tv", b.tv, {**tv, "weights": [0.1, 0.2]}, image),
         Good("l1", b.l1, l1, image),
         Good("plug_and_play", b.plug_and_play, plug, image),
-        Good("diffusion", b.diffusion, draw, image),
         Good("Wavelets", b.Wavelets, {"shape": (8, 8), "levels": 2}),
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from cases.calls.components import GRID
+from cases.calls.components import GRID, problem
 from cases.calls.judge import Good
 
 from inverse_inr import baselines, denoisers
@@ -22,7 +22,10 @@ def _denoisers() -> list[Good]:
     tv = {"strength": 1.0, "iterations": 5, "tolerance": 0.0}
     patches = {"patch": 3, "search": 2, "neighbours": 4, "stride": 2}
     network = {"module": torch.nn.Dropout(), "span": (0.0, 1.0), "channels": 1, "axis": 0}
+    draw = {"problem": problem(), "eps_model": lambda x, t: 0.1 * x, "span": (0.0, 1.0), "steps": 2}
+    draw |= {"spread": 1.0, "perturbed": True, "renewed": 1.0, "samples": 2, "inner": 3, "seed": 0}
     return [
+        Good("diffusion", baselines.diffusion, draw, lambda solution: solution.sample()),
         Good("TotalVariation", d.TotalVariation, tv, clean),
         Good("WaveletShrinkage", d.WaveletShrinkage, {"levels": 2, "shifts": 3}, clean),
         Good("NonLocalMeans", d.NonLocalMeans, {"patch": 3, "search": 2, "strength": 1.0}, clean),
