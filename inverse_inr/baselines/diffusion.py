@@ -14,10 +14,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from inverse_inr import memory
 from inverse_inr.baselines.data_step import DataStep
 from inverse_inr.baselines.judge import Iterations
 from inverse_inr.denoisers import by_planes
@@ -26,11 +28,13 @@ from inverse_inr.least_squares import LeastSquares
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
-from inverse_inr.ranges import Count, FiniteTensor, Fraction, Positive, Seed, checked
+from inverse_inr.ranges import Count, FiniteTensor, Fraction, Positive, Range, Seed, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
 from inverse_inr.solver.solution import Ended
 
+Spread = Annotated[float, Range(least=1e-6, most=1e6)]
+"""A standard deviation in the unit of a model, whose images are of size 1."""
 NoiseModel = Callable[[Tensor, int], Tensor]
 """ε(x_t, t): the noise in an image (*shape, channels) of step t, in the model's unit."""
 
@@ -55,6 +59,7 @@ def ddpm_schedule(steps: Count = 1000, first: Positive = 1e-4, last: Positive = 
     """
     if max(first, last) >= 1:
         raise ValueError(f"ddpm_schedule: first={first} and last={last} must be below 1.")
+    memory.require(f"ddpm_schedule: steps={steps}", 24 * steps)
     return torch.cumprod(1 - torch.linspace(first, last, steps, dtype=torch.float64), 0)
 
 
@@ -66,7 +71,7 @@ def diffusion(
     alphas: FiniteTensor | None = None,
     span: tuple[float, float] = (0.0, 1.0),
     steps: Iterations = 100,
-    spread: Positive = 1.0,
+    spread: Spread = 1.0,
     perturbed: bool = True,
     renewed: Fraction = 1.0,
     samples: Count = 1,
@@ -77,7 +82,9 @@ def diffusion(
 
     With `perturbed` each step draws x₀ from its Gaussian by perturbing the data and the prediction
     and solving by conjugate gradients; the samples are then those of the posterior where the
-    variance r_t² is right. Without, x₀ is the Gaussian's mean, which gives one likely image.
+    variance r_t² is right: for Gaussians. Where the data leave several kinds of images open, the
+    less likely ones come too often. Without, x₀ is the Gaussian's mean, which gives one likely
+    image.
 
     Args:
         problem: The problem, with linear operators and noise models.
@@ -114,6 +121,10 @@ def diffusion(
     _require_schedule(alphas)
     if not span[0] < span[1]:
         raise ValueError(f"diffusion: span={span} must be two rising numbers.")
+    memory.require(
+        f"diffusion: samples={samples} on a grid of {problem.grid.shape}",
+        8 * samples * problem.channels * problem.grid.numel,
+    )
     sampler = _Sampler(problem, eps_model, alphas.double(), span, steps, spread, inner)
     generator = torch.Generator().manual_seed(seed)
     images = [sampler.draw(generator, perturbed, renewed) for _ in range(samples)]

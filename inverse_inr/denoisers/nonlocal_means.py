@@ -41,13 +41,14 @@ class NonLocalMeans(CheckedDenoiser):
                 f"NonLocalMeans: the image has {x.ndim - 1} axes, {tuple(x.shape[:-1])}; "
                 "it denoises planes and volumes."
             )
+        longest = max(x.shape[:-1])
         values = x
         if x.is_complex():
             values = torch.view_as_real(x).flatten(-2)
         clean = denoise_nl_means(
             values.detach().double().cpu().numpy(),
-            patch_size=self.patch,
-            patch_distance=self.search,
+            patch_size=min(self.patch, longest),
+            patch_distance=min(self.search, longest),
             h=self.strength * sigma,
             sigma=sigma,
             fast_mode=True,

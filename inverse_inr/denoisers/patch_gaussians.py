@@ -33,7 +33,7 @@ class PatchGaussians(CheckedDenoiser):
         patch: Pixels along each axis, an odd number; less where the image is smaller.
         search: Look this many pixels away along each axis; None for 8, and 3 in volumes.
         neighbours: The number of similar patches in a group.
-        stride: Pixels from one group to the next along each axis.
+        stride: Pixels from one group to the next along each axis, at most a patch.
 
     Raises:
         ValueError: The patch is even.
@@ -80,8 +80,8 @@ class _Groups:
         self.pixels = windows.reshape(_product(corners), -1)
         self.corners = tuple(corners)
         starts = [
-            torch.tensor(sorted({*range(0, n, options.stride), n - 1}), device=device)
-            for n in corners
+            torch.tensor(sorted({*range(0, n, min(options.stride, size)), n - 1}), device=device)
+            for n, size in zip(corners, self.size, strict=True)
         ]
         chosen = torch.meshgrid(*starts, indexing="ij")
         self.chosen = _flat(chosen, corners).flatten()

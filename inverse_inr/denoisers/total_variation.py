@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inverse_inr.denoisers.denoiser import CheckedDenoiser
 from inverse_inr.derivatives import gradient_adjoint, grid_gradient
-from inverse_inr.ranges import Count, NonNegative, Positive, checked
+from inverse_inr.ranges import Count, FiniteTensor, NonNegative, Positive, checked
 
 WEIGHT_PER_SIGMA = 0.85
 """w / sigma at which the error is least on photographs, over sigma from 2 to 20 % of the span."""
@@ -48,7 +48,7 @@ class TotalVariation(CheckedDenoiser):
 
 @checked
 def proximal_tv(
-    x: Tensor, weight: NonNegative, *, iterations: Count = 100, tolerance: NonNegative = 0.0
+    x: FiniteTensor, weight: NonNegative, *, iterations: Count = 100, tolerance: NonNegative = 0.0
 ) -> Tensor:
     """argmin_z ½ ‖z - x‖² + weight Σ |∇z|, with forward differences in units of a pixel.
 
@@ -60,7 +60,12 @@ def proximal_tv(
 
     Returns:
         (*shape, c).
+
+    Raises:
+        ValueError: x is empty or has no channel axis.
     """
+    if x.ndim < 2 or not x.numel():
+        raise ValueError(f"proximal_tv: x has shape {tuple(x.shape)}, expected (*shape, channels).")
     spacing = [1.0] * (x.ndim - 1)
     step = 1 / (4 * len(spacing))  # 1 / ‖∇‖²
     # p is the dual flow times the weight: z = x - ∇* p, |p| <= weight
@@ -71,7 +76,7 @@ def proximal_tv(
     for _ in range(iterations):
         moved = ahead + step * grid_gradient(x - gradient_adjoint(ahead, spacing), spacing)
         length = torch.linalg.vector_norm(moved, dim=-1, keepdim=True)
-        new = moved * (weight / length.clamp(min=max(weight, 1e-300)))
+        new = moved * (weight / length.clamp(min=max(weight, 1e-30)))
         following = 0.5 * (1 + (1 + 4 * momentum**2) ** 0.5)
         ahead = new + (momentum - 1) / following * (new - p)
         p, momentum = new, following

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from inverse_inr.denoisers import as_denoiser
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, sample
-from inverse_inr.ranges import Count, Positive, checked
+from inverse_inr.ranges import Count, Range, checked
 from inverse_inr.regularizers.weighted import Regularizer
 
 
@@ -47,7 +48,7 @@ class RED(Regularizer):
     def __init__(
         self,
         denoiser: str | nn.Module | Callable[[Tensor, float], Tensor],
-        sigma: Positive,
+        sigma: Annotated[float, Range(least=1e-15)],
         grid: Grid,
         *,
         every: Count = 1,

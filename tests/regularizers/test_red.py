@@ -55,9 +55,9 @@ def test_a_linear_denoisers_fixed_point_is_the_closed_form():
     solver = Solver(
         problem,
         Pixels(),
-        [weight * RED(by(w), sigma, GRID)],
-        steps=4000,
-        lr=0.01,
+        regularizers=[weight * RED(by(w), sigma, GRID)],
+        steps=1500,
+        lr=0.02,
         stopping=stopping.Never(),
     )
     found = solver.run().sample().flatten()
@@ -89,7 +89,7 @@ def test_the_denoiser_is_asked_every_k_evaluations_of_a_field():
 def test_a_field_that_the_denoiser_keeps_costs_nothing():
     field = Pixels()
     field.values.data = random(*GRID.shape, 1)
-    assert float(RED(lambda x, sigma: x, 0.1, GRID)(field, POINTS)) == 0
+    assert RED(lambda x, sigma: x, 0.1, GRID)(field, POINTS).item() == 0
 
 
 def test_bad_options_are_refused():

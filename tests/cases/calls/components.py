@@ -19,7 +19,6 @@ from inverse_inr import (
     Solver,
     Term,
     baselines,
-    denoisers,
     fidelity,
     noise,
     optimizers,
@@ -187,41 +186,15 @@ def _baselines() -> list[Good]:
     b = baselines
     task = problem()
     tv = {"problem": task, "weight": 0.1, "iterations": 3, "nonnegative": False, "seed": 0}
-    l1 = {**tv, "wavelets": 1}
-    plug = {"problem": task, "denoiser": "tv", "strength": 1.0, "method": "admm", "iterations": 2}
-    plug |= {"strengths": [2.0, 1.0], "coupling": 1.0, "nonnegative": False, "seed": 0}
-    draw = {"problem": task, "eps_model": lambda x, t: 0.1 * x, "span": (0.0, 1.0), "steps": 2}
-    draw |= {"spread": 1.0, "perturbed": True, "renewed": 1.0, "samples": 2, "inner": 3, "seed": 0}
+    l1 = {**tv, "wavelets": 1, "weights": [0.1, 0.05]}
+    plug = {"problem": task, "denoiser": "tv", "strength": 1.0, "method": "admm", "coupling": 1.0}
+    plug |= {"iterations": 2, "strengths": [2.0, 1.0], "nonnegative": False, "seed": 0}
     return [
         Good("cgls", b.cgls, {"problem": task, "iterations": 3, "maximum": 4, "seed": 0}, image),
         Good("tv", b.tv, {**tv, "weights": [0.1, 0.2]}, image),
-        Good("l1", b.l1, {**l1, "weights": [0.1, 0.05]}, image),
+        Good("l1", b.l1, l1, image),
         Good("plug_and_play", b.plug_and_play, plug, image),
-        Good("diffusion", b.diffusion, draw, image),
-        Good("ddpm_schedule", b.ddpm_schedule, {"steps": 5, "first": 1e-4, "last": 0.02}),
         Good("Wavelets", b.Wavelets, {"shape": (8, 8), "levels": 2}),
-    ]
-
-
-def _denoisers() -> list[Good]:
-    image = GRID.points()[..., :1]
-
-    def clean(denoiser: Any) -> torch.Tensor:
-        return denoiser(image, 0.1)
-
-    d = denoisers
-    tv = {"strength": 1.0, "iterations": 5, "tolerance": 0.0}
-    patches = {"patch": 3, "search": 2, "neighbours": 4, "stride": 2}
-    network = {"module": torch.nn.Dropout(), "span": (0.0, 1.0), "channels": 1, "axis": 0}
-    return [
-        Good("TotalVariation", d.TotalVariation, tv, clean),
-        Good("WaveletShrinkage", d.WaveletShrinkage, {"levels": 2, "shifts": 3}, clean),
-        Good("NonLocalMeans", d.NonLocalMeans, {"patch": 3, "search": 2, "strength": 1.0}, clean),
-        Good("PatchGaussians", d.PatchGaussians, patches, clean),
-        Good("Network", d.Network, network),
-        Good("as_denoiser", d.as_denoiser, {"denoiser": "tv", "iterations": 5}, clean),
-        Good("TotalVariation.x", d.TotalVariation(), {"x": image, "sigma": 0.1}),
-        Good("proximal_tv", d.proximal_tv, {"x": image, "weight": 0.1, "iterations": 3}),
     ]
 
 
@@ -322,7 +295,6 @@ ROOMS: dict[str, Callable[[], list[Good]]] = {
     "regularizers": _regularizers,
     "stopping": _stopping,
     "optimizers": _optimizers,
-    "denoisers": _denoisers,
     "baselines": _baselines,
     "domain": _domain,
     "phantoms": _phantoms,

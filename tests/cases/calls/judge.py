@@ -79,16 +79,10 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    from cases.calls import components, files, measures, operators, solving, waves
+    from cases.calls import components, denoisers, files, measures, operators, solving, waves
 
-    return {
-        **components.ROOMS,
-        **operators.ROOMS,
-        **waves.ROOMS,
-        **measures.ROOMS,
-        **files.ROOMS,
-        **solving.ROOMS,
-    }
+    tables = (components, denoisers, operators, waves, measures, files, solving)
+    return {room: calls for table in tables for room, calls in table.ROOMS.items()}
 
 
 def bad_calls(good: Good) -> Iterator[Bad]:
