@@ -36,7 +36,7 @@ import inverse_inr as ii
 def modalities() -> list[str]:
     """The modules of `fresh_cases` that have cases."""
     names = [module.name for module in pkgutil.iter_modules(fresh_cases.__path__)]
-    return [name for name in names if name not in ("case", "page")]
+    return [name for name in names if name not in ("case", "page", "photographs")]
 
 
 def measure(case: Case, seed: int) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def records(path: Path) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Measure what is missing, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--modality", nargs="*", default=None, choices=modalities())
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="", help="measure cases with these words in their name")

@@ -161,7 +161,9 @@ def scan(seeds: int) -> None:
         if isinstance(problem.suggested.regularizers[0], WeightOfHeldOut):
             penalty = "total_variation"
         # the weight and the guide are made anew, without the samples that judge
-        return suggesting(seen, term.fidelity, penalty, options.get("finer", 1))
+        model = term.fidelity
+        assert isinstance(model, ii.noise.ComplexGaussian)
+        return suggesting(seen, model, penalty, options.get("finer", 1))
 
     print(
         f"\nReal 8-coil brain, {case(0).notes['samples']}; "

@@ -95,7 +95,7 @@ def reached(
 
 def main() -> None:
     """Print one line for each problem, prior and optimizer."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--only", default="", help="measure lines with these words in them")

@@ -65,7 +65,9 @@ def lattice_fits(
     )
     fit = partial(_fit, seen, prior, weight, steps)
     rule = problem.suggested.stopping or HeldOut()
-    first = fit(replace(rule, every=max(1, steps // CHECKS)), None)
+    if isinstance(rule, HeldOut):
+        rule = replace(rule, every=max(1, steps // CHECKS))
+    first = fit(rule, None)
     yield Candidate(first, lambda: fit(Never(), first.best_step))
 
 

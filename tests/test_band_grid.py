@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from cases.cassi import box
+from cases.spectral import box
 
 from inverse_inr import BandGrid, Grid, SampledField, sample
 

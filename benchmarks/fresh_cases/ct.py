@@ -16,7 +16,7 @@ import torch
 
 import inverse_inr as ii
 from fresh_cases.case import Case
-from inverse_inr import baselines
+from inverse_inr import baselines, io
 from inverse_inr.problems.ct import ct
 from inverse_inr.problems.ct.simulated import filtered_backprojection
 
@@ -38,7 +38,8 @@ def _resized(values: np.ndarray) -> np.ndarray:
     import skimage.transform
 
     side = min(values.shape)
-    return skimage.transform.resize(values[:side, :side], (FINE, FINE), anti_aliasing=True)
+    shape = (FINE, FINE)
+    return np.asarray(skimage.transform.resize(values[:side, :side], shape, anti_aliasing=True))
 
 
 def _patient() -> np.ndarray:
@@ -111,7 +112,7 @@ def _file(truth: str) -> Path:
     path = Path(tempfile.mkdtemp()) / f"{truth}.npz"
     values = _disc(TRUTHS[truth]()).astype(np.float32)
     grid = ii.Grid(ii.Box((-1.0, -1.0), (1.0, 1.0)), values.shape)
-    ii.io.write_image(path, torch.from_numpy(values)[..., None], grid)
+    io.write_image(path, torch.from_numpy(values)[..., None], grid)
     return path
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fresh_photographs import picture
-
 import inverse_inr as ii
 from fresh_cases.case import Case
+from fresh_cases.photographs import picture
 from inverse_inr import baselines
 from inverse_inr.problems.restoration import denoise
 from inverse_inr.problems.restoration.classical import nonlocal_means

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -149,4 +149,4 @@ def _sampled(
             f"fitted_to: source gave {type(found).__name__}; a Solution or a SampledField is "
             "needed, or a field together with grid=."
         )
-    return found, grid
+    return cast("Field", found), grid

@@ -61,9 +61,9 @@ def maps_and_phase(
         phase: The holder of the phase, or "auto" for what `found_phase` finds.
         reference_lines: As in `start_maps`.
     """
-    told = phase
-    if phase == "auto":
-        told = "both"
+    told: Phase = "both"
+    if phase != "auto":
+        told = phase
     maps = start_maps(operator, y, estimate, told, reference_lines=reference_lines)
     if phase == "auto":
         return found_phase(operator, y, model, maps)

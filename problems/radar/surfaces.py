@@ -136,6 +136,7 @@ def surface_figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
     """
     figure = radar_figure(problem, solutions, beside=True)
     corner = figure.axes[0].get_gridspec()
+    assert corner is not None
     axes = figure.add_subplot(corner[-1, -1], projection="3d")
     plotting.mesh(_mesh(problem), axes=axes, title="two stages")
     return figure

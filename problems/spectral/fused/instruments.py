@@ -109,8 +109,10 @@ def coarse_cube(problem: Problem) -> CoarseCube:
     """
     term = problem.terms[-1]
     operator = term.operator
-    fits = isinstance(operator, OnGrid) and len(problem.terms) == 2 and term.y.ndim == 1
-    if not fits or len(operator.shape) != 3 or operator.shape[-1] != problem.grid.shape[-1]:
+    shape: tuple[int, ...] = ()
+    if isinstance(operator, OnGrid) and len(problem.terms) == 2 and term.y.ndim == 1:
+        shape = operator.shape
+    if len(shape) != 3 or shape[-1] != problem.grid.shape[-1]:
         raise TypeError(
             f"fusion: the last of {len(problem.terms)} terms, {describe(operator)}, must be the "
             f"second and see (h, w, {problem.grid.shape[-1]}): `coarse_pixels(grid, factor)`."

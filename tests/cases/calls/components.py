@@ -21,7 +21,6 @@ from inverse_inr import (
     baselines,
     fidelity,
     noise,
-    optimizers,
     phantoms,
     priors,
     regularizers,
@@ -157,28 +156,6 @@ def _stopping() -> list[Good]:
     ]
 
 
-def _optimizers() -> list[Good]:
-    def steps(optimizer: Any) -> torch.Tensor:
-        prior = priors.siren(SQUARE, width=4, depth=2)
-        solver = Solver(problem(), prior, optimizer=optimizer, steps=2, stopping=stopping.Never())
-        return solver.run().sample()
-
-    o = optimizers
-    adam = {"lr": 1e-3, "betas": (0.9, 0.99), "epsilon": 1e-15, "schedule": "cosine"}
-    muon = {"lr": 1e-3, "adam_lr": 1e-3, "momentum": 0.9, "schedule": "cosine"}
-    newton = {"iterations": 3, "damping": 0.1, "progress": 1e-3}
-    projection = {"rest": o.LBFGS(), "iterations": 3, "tolerance": 1e-3}
-    lbfgs = {"lr": 1.0, "iterations": 2, "history": 3, "schedule": "constant"}
-    return [
-        Good("Adam", o.Adam, adam),
-        Good("Adam.steps", o.Adam, {"lr": 1e-3, "schedule": "cosine"}, steps, names=("Adam",)),
-        Good("Muon", o.Muon, muon),
-        Good("LBFGS", o.LBFGS, lbfgs),
-        Good("GaussNewton", o.GaussNewton, newton, steps),
-        Good("VariableProjection", o.VariableProjection, projection, steps),
-    ]
-
-
 def _baselines() -> list[Good]:
     def image(solution: Any) -> torch.Tensor:
         return solution.sample()
@@ -294,7 +271,6 @@ ROOMS: dict[str, Callable[[], list[Good]]] = {
     "priors": _priors,
     "regularizers": _regularizers,
     "stopping": _stopping,
-    "optimizers": _optimizers,
     "baselines": _baselines,
     "domain": _domain,
     "phantoms": _phantoms,

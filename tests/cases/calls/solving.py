@@ -9,7 +9,7 @@ import torch
 from cases.calls.components import GRID, SQUARE, bump, problem
 from cases.calls.judge import Good
 
-from inverse_inr import Solver, noise, priors, regularizers, stopping
+from inverse_inr import Solver, noise, optimizers, priors, regularizers, stopping
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.solver import alternate, fitted_to, split
 
@@ -80,4 +80,26 @@ def _solving() -> list[Good]:
     ]
 
 
-ROOMS: dict[str, Callable[[], list[Good]]] = {"solving": _solving}
+def _optimizers() -> list[Good]:
+    def steps(optimizer: Any) -> torch.Tensor:
+        prior = priors.siren(SQUARE, width=4, depth=2)
+        solver = Solver(problem(), prior, optimizer=optimizer, steps=2, stopping=stopping.Never())
+        return solver.run().sample()
+
+    o = optimizers
+    adam = {"lr": 1e-3, "betas": (0.9, 0.99), "epsilon": 1e-15, "schedule": "cosine"}
+    muon = {"lr": 1e-3, "adam_lr": 1e-3, "momentum": 0.9, "schedule": "cosine"}
+    newton = {"iterations": 3, "damping": 0.1, "progress": 1e-3}
+    projection = {"rest": o.LBFGS(), "iterations": 3, "tolerance": 1e-3}
+    lbfgs = {"lr": 1.0, "iterations": 2, "history": 3, "schedule": "constant"}
+    return [
+        Good("Adam", o.Adam, adam),
+        Good("Adam.steps", o.Adam, {"lr": 1e-3, "schedule": "cosine"}, steps, names=("Adam",)),
+        Good("Muon", o.Muon, muon),
+        Good("LBFGS", o.LBFGS, lbfgs),
+        Good("GaussNewton", o.GaussNewton, newton, steps),
+        Good("VariableProjection", o.VariableProjection, projection, steps),
+    ]
+
+
+ROOMS: dict[str, Callable[[], list[Good]]] = {"optimizers": _optimizers, "solving": _solving}

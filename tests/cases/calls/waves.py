@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from cases import cassi, mesh, radar, slice
+from cases import mesh, radar, slice, spectral
 from cases.calls.judge import Good
 from cases.calls.operators import seen
 
@@ -101,9 +101,9 @@ def slice_operators() -> list[Good]:
 
 def spectral_operators() -> list[Good]:
     o = operators
-    waves = cassi.bands(4)
+    waves = spectral.bands(4)
     law = dispersion.steps(waves, 1.0)
-    scene = cassi.box(5, 6)
+    scene = spectral.box(5, 6)
     table = {"wavelengths": waves, "shifts": torch.arange(4, dtype=F64)}
     prism = {"apex": 0.5, "focal": 50.0, "pitch": 0.05, "reference": 450.0}
     rgb = torch.full((3, 3, 4), 0.5, dtype=F64)
@@ -116,7 +116,7 @@ def spectral_operators() -> list[Good]:
 
     camera = {
         "box": scene,
-        "mask": cassi.rand(5, 6),
+        "mask": spectral.rand(5, 6),
         "wavelengths": waves,
         "dispersion": law,
         "mode": "single",

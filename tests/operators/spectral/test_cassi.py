@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from cases.cassi import bands, box, camera, loop, rand
+from cases.spectral import bands, box, camera, loop, rand
 from torch import Tensor, nn
 
 from inverse_inr import BandGrid, Grid, SampledField, adjoint, as_linear_map, predict

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from cases.cassi import camera, rand
+from cases.spectral import camera, rand
 
 from inverse_inr import adjoint
 

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from cases.cassi import bands, box, camera, rand
+from cases.spectral import bands, box, camera, rand
 from torch import nn
 
 from inverse_inr import predict

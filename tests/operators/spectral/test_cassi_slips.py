@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from cases.cassi import bands, box, camera
+from cases.spectral import bands, box, camera
 
 from inverse_inr import Box, Grid
 from inverse_inr.operators import CASSI, Placement

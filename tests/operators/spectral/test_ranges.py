@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from cases.cassi import bands, box, camera
+from cases.spectral import bands, box, camera
 
 from inverse_inr import Grid
 from inverse_inr.operators import (

@@ -1,0 +1,160 @@
+"""Hooks of what takes part in a fit, of operators and of fidelities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from inverse_inr.domain import Grid
+
+
+@runtime_checkable
+class Begins(Protocol):
+    """A part that prepares itself from the problem, before a fit's first step."""
+
+    def begin(self, problem: Any, rows: Sequence[Tensor]) -> None:
+        """Prepare for a fit; the solver calls this once, before its optimizer is made.
+
+        A resumed run calls it before its state is loaded.
+
+        Args:
+            problem: The `Problem` that is solved, with the user's own terms.
+            rows: Indices of the measurements that the fit may see, one (b,) tensor per term. Others
+                must not be looked at.
+        """
+        ...
+
+
+@runtime_checkable
+class BeforeStep(Protocol):
+    """A part that changes with the run: annealed, warmed up, or set in closed form now and then."""
+
+    def before_step(self, step: int, progress: float) -> None:
+        """Change with the run; the solver calls this before each step.
+
+        It must be a function of its arguments and the parameters, so that runs resume.
+
+        Args:
+            step: Number of the step, from 0.
+            progress: Fraction of the run that is done, from 0 to below 1.
+        """
+        ...
+
+
+# --- an operator ---
+
+
+@runtime_checkable
+class Shaped(Protocol):
+    """An operator whose rows have a natural shape, e.g. (views, detectors)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Natural shape of the rows: row r is the r-th entry of the flattened shape."""
+        ...
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """An operator that knows which of its rows were acquired together: a view, a spoke, a readout.
+
+    `HeldOut(together=True)` keeps whole groups out of a fit.
+    """
+
+    @property
+    def groups(self) -> Tensor:
+        """(rows,) int64, the number of the group that each row belongs to."""
+        ...
+
+
+@runtime_checkable
+class HasGridMap(Protocol):
+    """An operator that offers its physics as a map on the sampled image, for classical methods."""
+
+    def on(self, grid: Grid) -> Any:
+        """Make the map for a grid.
+
+        Args:
+            grid: The lattice of the image.
+
+        Returns:
+            An `OnGrid`: an operator with the same rows that looks at the whole of `grid`.
+        """
+        ...
+
+
+@runtime_checkable
+class HasPrior(Protocol):
+    """A part of an operator that knows what is likely of its parameters, e.g. smooth motion."""
+
+    def negative_log_prior(self) -> Tensor | None:
+        """Compute how unlikely the learnt parameters are.
+
+        Returns:
+            A scalar scaled like the term's D, which is a mean over measurements; None for nothing
+            to say.
+        """
+        ...
+
+
+# --- a fidelity ---
+
+
+@runtime_checkable
+class PicksRows(Protocol):
+    """A fidelity with parameters that differ from row to row: noise levels, groups."""
+
+    def at(self, rows: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+        """Make the fidelity of some measurements alone.
+
+        Args:
+            rows: (b,) indices of the measurements.
+
+        Returns:
+            A function of (b, *m) predictions and measurements.
+        """
+        ...
+
+
+@runtime_checkable
+class HasLeastSquares(Protocol):
+    """A fidelity that classical methods may replace by weighted least squares."""
+
+    def least_squares(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Name the least squares ½ precision |A x - target|² that stands in for D(A x, y).
+
+        Args:
+            y: (rows, *m) measurements.
+
+        Returns:
+            The target and the precision, (rows, *m) each.
+        """
+        ...
+
+
+@runtime_checkable
+class ChecksMeasurements(Protocol):
+    """A fidelity that knows which measurements it cannot explain, e.g. negative counts."""
+
+    def check(self, y: Tensor) -> None:
+        """Raise ValueError for measurements that cannot be; `Term` asks where it is made.
+
+        Args:
+            y: (b, *m) finite measurements that are to be trusted, those of this fidelity's rows.
+        """
+        ...
+
+
+@runtime_checkable
+class Decorrelates(Protocol):
+    """A fidelity whose noise is correlated within a row: a covariance of the channels."""
+
+    def decorrelated(self) -> tuple[Callable[[Tensor], Tensor] | None, Any]:
+        """Name the linear map that takes measurements to uncorrelated ones, and their fidelity.
+
+        Returns:
+            The map (b, *m) -> (b, *m), None for none, and the fidelity of what it gives.
+        """
+        ...
