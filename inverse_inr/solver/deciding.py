@@ -21,7 +21,7 @@ from inverse_inr.sampled import SampledField
 from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.solution import Solution
-from inverse_inr.stopping import hold_out
+from inverse_inr.stopping import HeldOut, Stopping, hold_out
 
 GROUPS = 32
 """Number of groups of held-out rows by which differences between methods are judged."""
@@ -50,7 +50,9 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     """Answer a problem by the method that predicts held-out measurements best.
 
     Tried are the null image, the classical methods of `problem.suggested.baselines` and the
-    candidates of `problem.suggested.candidates`, or the suggested fit where there are none.
+    candidates of `problem.suggested.candidates`, or the suggested fit where there are none. All of
+    them keep out the rows that the problem's stopping rule holds out. Where it holds out none, 5 %
+    are for the decision, and a suggested fit that is chosen is made again by the rule itself.
 
     Args:
         problem: The problem.
@@ -66,10 +68,18 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
             or the null image.
     """
     began = time.perf_counter()
-    watch = hold_out(problem.suggested.stopping, problem.terms).watch
-    simple = [_null(problem, watch)]
-    simple += [Candidate(method(problem)) for method in problem.suggested.baselines.values()]
-    fits = list(_fits(problem, seed))
+    rule = problem.suggested.stopping or HeldOut()
+    watch, by_itself = _rows(rule, problem, seed)
+    if isinstance(rule, HeldOut):
+        judging = replace(rule, rows=watch)
+    else:
+        judging = HeldOut(every=rule.every, rows=watch)
+    ruled = replace(problem, suggested=replace(problem.suggested, stopping=judging))
+    simple = [_null(ruled, watch)]
+    simple += [Candidate(method(ruled)) for method in problem.suggested.baselines.values()]
+    fits = list(_fits(ruled, seed))
+    if not by_itself and problem.suggested.candidates is None:
+        fits = [replace(fits[0], again=Solver(problem, seed=seed).run)]
     comparable = [each for each in [*simple, *fits] if _holds_out(each.solution, watch)]
     scores = [_scores(each.solution, watch, groups) for each in comparable]
     means = [float(score.mean()) for score in scores]
@@ -85,6 +95,8 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     by_method = {
         each.solution.method: round(mean, 6) for each, mean in zip(comparable, means, strict=True)
     }
+    if answer.problem is ruled:
+        answer = replace(answer, problem=problem)
     return replace(
         answer,
         seconds=time.perf_counter() - began,
@@ -111,11 +123,18 @@ def _null(problem: Problem, watch: list[Tensor]) -> Candidate:
     return Candidate(Solution(field, problem, "nothing", stopped=ended, watched=watch))
 
 
+def _rows(rule: Stopping, problem: Problem, seed: int) -> tuple[list[Tensor], bool]:
+    """The rows that decide, and whether the problem's own rule holds them out."""
+    split = hold_out(rule, problem.terms, seed)
+    return [rows.sort().values for rows in split.watch], not split.details
+
+
 def _holds_out(solution: Solution, watch: list[Tensor]) -> bool:
     """Whether a method kept out the rows by which all are judged."""
     if len(solution.watched) != len(watch):
         return False
-    return all(torch.equal(a, b) for a, b in zip(solution.watched, watch, strict=True))
+    pairs = zip(solution.watched, watch, strict=True)
+    return all(torch.equal(a.sort().values, b) for a, b in pairs)
 
 
 def _scores(solution: Solution, watch: list[Tensor], groups: int) -> Tensor:

@@ -109,3 +109,21 @@ def test_complex_fields_have_a_null_image_too() -> None:
     term = ii.Term(dense(matrix), y, ii.noise.ComplexGaussian(0.1))
     problem = replace(problem_with(), terms=[term], is_complex=True)
     assert "nothing" in ii.solve(problem).details["held-out by method"]
+
+
+@pytest.mark.filterwarnings("ignore:solve")
+def test_a_rule_that_holds_nothing_out_is_followed_when_the_fit_is_chosen() -> None:
+    problem = problem_with(stopping=Never(every=10), steps=200, baselines={})
+    answer = ii.solve(problem)
+    assert answer.method == "grid"
+    assert set(answer.details["held-out by method"]) == {"nothing", "grid"}
+    assert not len(answer.watched[0])
+    assert answer.problem is problem
+
+
+@pytest.mark.filterwarnings("ignore:solve")
+def test_another_seed_holds_out_other_rows_of_all_methods() -> None:
+    problem = problem_with(baselines={"CGLS": baselines.cgls}, steps=100)
+    for seed in (0, 1):
+        details = ii.solve(problem, seed=seed).details
+        assert set(details["held-out by method"]) == {"nothing", "CGLS", "grid"}
