@@ -98,8 +98,8 @@ def grid_tv(problem: ii.Problem) -> ii.Solution:
 
 
 METHODS: dict[str, Callable[[ii.Problem], ii.Solution]] = {
-    "FBP, ramp": filtered_backprojection,
-    "FBP, Hann": lambda p: filtered_backprojection(p, "hann"),
+    "FBP, ramp": lambda p: filtered_backprojection(p, "ramp"),
+    "FBP, Hann": filtered_backprojection,
     "CGLS, held-out iterations": baselines.cgls,
     "CGLS, oracle": lambda p: baselines.cgls(p, "oracle"),
     "TV, held-out weight": baselines.tv,
@@ -109,6 +109,7 @@ METHODS: dict[str, Callable[[ii.Problem], ii.Solution]] = {
     "cubic grid on rays, held-out cells": chosen_rays,
     "hash + TV on rays, held-out weight": hash_tv,
     "grid + TV on the raster, held-out weight": grid_tv,
+    "solve, no knobs": ii.solve,
 }
 
 

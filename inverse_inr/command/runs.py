@@ -52,9 +52,10 @@ def prepare(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
         name = checked.tables["problem"]["name"]
         raise ConfigError(f"[problem] {name}: it returned {type(problem).__name__}, no Problem.")
     methods = checked.baselines(problem)
-    print_notes(problem)
     checkpoint = Checkpoint(out / "state.pt", config=digests_of(checked.tables))
-    return checked.solver(problem, [Progress(always=True), checkpoint]), checkpoint, methods
+    solver = checked.solver(problem, [Progress(always=True), checkpoint])
+    print_notes(problem)  # after the solver, which may have found the weight of a regularizer
+    return solver, checkpoint, methods
 
 
 def load_state(solver: Solver, checkpoint: Checkpoint) -> None:
