@@ -14,6 +14,7 @@ from inverse_inr.solver import Solver
 from inverse_inr.stopping import Never
 
 CALLS: list[tuple] = []
+ROOT = Path(hooks.__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -215,9 +216,10 @@ def test_a_user_s_fidelity_may_pick_rows_and_stand_for_least_squares():
 
 
 def test_every_hook_has_a_docstring_and_a_row_in_the_docs():
-    tree = ast.parse(Path(hooks.__file__).read_text())
-    named = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    page = (Path(hooks.__file__).parents[1] / "docs" / "hooks.md").read_text()
+    trees = [ast.parse(path.read_text()) for path in Path(hooks.__file__).parent.glob("*.py")]
+    named = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    assert len(named) > 15
+    page = (ROOT / "docs" / "hooks.md").read_text()
     for node in named:
         assert ast.get_docstring(node), node.name
         members = [f for f in node.body if isinstance(f, ast.FunctionDef)]
@@ -226,11 +228,11 @@ def test_every_hook_has_a_docstring_and_a_row_in_the_docs():
 
 
 def test_the_solver_names_no_prior():
-    folder = Path(hooks.__file__).parent / "solver"
+    folder = ROOT / "inverse_inr" / "solver"
     words = {
         name
         for name in priors.names()
-        if name not in ("hash", "grid", "relu", "tensor", "gaussian", "mixed")
+        if name not in ("hash", "grid", "relu", "tensor", "gaussian", "mixed", "offset", "finer")
     }
     for path in folder.glob("*.py"):
         tree = ast.parse(path.read_text())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -85,8 +86,7 @@ def before_an_array(
         )
     else:
         problem = complex_problem(operator, grid, y, sigma, weight=60.0)
-    problem.notes["scatterers"] = places
-    return problem
+    return replace(problem, notes={**problem.notes, "scatterers": places})
 
 
 def chamfer(answer: ii.Solution) -> float:
@@ -117,8 +117,7 @@ def turntable(seed: int) -> ii.Problem:
         seed=50 + seed,
         pitch=0.0095,
     )
-    problem.notes["scatterers"] = aeroplane()
-    return problem
+    return replace(problem, notes={**problem.notes, "scatterers": aeroplane()})
 
 
 def spotlight(seed: int) -> ii.Problem:
@@ -131,8 +130,7 @@ def spotlight(seed: int) -> ii.Problem:
         pitch=0.225,
         seed=60 + seed,
     )
-    problem.notes["scatterers"] = car()
-    return problem
+    return replace(problem, notes={**problem.notes, "scatterers": car()})
 
 
 def body(seed: int) -> ii.Problem:

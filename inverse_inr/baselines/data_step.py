@@ -80,7 +80,7 @@ def _square(x: Tensor) -> float:
 
 
 class Level(NamedTuple):
-    """What the data say of one pixel.
+    """The scale and the noise of one pixel, as the data show them.
 
     Attributes:
         rho: The mean of the diagonal of K*K.

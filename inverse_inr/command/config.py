@@ -13,7 +13,7 @@ Parameters that are records are written as their fields, keys like all others (`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,10 +52,12 @@ class Run:
     Args:
         tables: The config's tables, by name.
         given: A problem made in Python (see `on`), which then takes the place of [problem].
+        found: Settings that were found from the measurements, e.g. weights, as they are found.
     """
 
     tables: Table
     given: Problem | None = None
+    found: Table = field(default_factory=dict, compare=False)
 
     @classmethod
     def read(cls, path: str | Path) -> Run:
@@ -111,7 +113,7 @@ class Run:
         }
         if self.draws_noise:
             tables["problem"] = self.tables["problem"] | {"seed": seed}
-        run = replace(self, tables=tables)
+        run = replace(self, tables=tables, found={})
         run.check()
         return run
 
@@ -205,22 +207,22 @@ class Run:
     def _weighted(self, problem: Problem, prior: Any, options: Table) -> list[Any]:
         """The regularizers with the weight that predicts held-out measurements best.
 
-        It is found once and kept in the problem's notes, where a reader finds it too.
+        It is found once and kept in `found`.
         """
         key = "weight of the regularizers"
-        if key not in problem.notes:
+        if key not in self.found:
             own = {
                 k: v for k, v in options.items() if k not in ("regularizers", "lr", "operator_lr")
             }
             path = weight_path(problem, prior, options["regularizers"], **own)
-            problem.notes[key] = path.details()
-        found = problem.notes[key]["weight"]
+            self.found[key] = path.details()
+        weight = self.found[key]["weight"]
         tables = self.tables["regularizers"]
         weighted = []
         for table, made in zip(tables, options["regularizers"], strict=True):
             factor = 1.0
             if table.get("weight") == BY_ROWS:
-                factor = found
+                factor = weight
             weighted.append(factor * made)
         return weighted
 

@@ -54,7 +54,9 @@ def prepare(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
     methods = checked.baselines(problem)
     checkpoint = Checkpoint(out / "state.pt", config=digests_of(checked.tables))
     solver = checked.solver(problem, [Progress(always=True), checkpoint])
-    print_notes(problem)  # after the solver, which may have found the weight of a regularizer
+    print_notes(problem)
+    for key, value in checked.found.items():
+        print(f"{key}: {value}")
     return solver, checkpoint, methods
 
 

@@ -16,6 +16,9 @@ from inverse_inr.denoisers.denoiser import CheckedDenoiser
 from inverse_inr.denoisers.planes import by_planes
 from inverse_inr.ranges import checked
 
+SMALLEST = 16
+"""Pixels per axis to which smaller planes are mirrored."""
+
 
 @checked
 @dataclass(frozen=True)
@@ -47,9 +50,15 @@ class BM3D(CheckedDenoiser):
         in_colour = x.shape[-1] == 3 and not x.is_complex() and self.stages == "both"
 
         def plane(values: np.ndarray) -> np.ndarray:
+            height, width = values.shape[:2]
+            # the package refuses planes smaller than its blocks
+            margins = [(0, max(0, SMALLEST - n)) for n in (height, width)]
+            wide = np.pad(values, [*margins, (0, 0)], mode="symmetric")
             if in_colour:
-                return bm3d.bm3d_rgb(values, sigma)
-            return np.reshape(bm3d.bm3d(values[..., 0], sigma, stage_arg=stage), values.shape)
+                clean = bm3d.bm3d_rgb(wide, sigma)
+            else:
+                clean = np.reshape(bm3d.bm3d(wide[..., 0], sigma, stage_arg=stage), wide.shape)
+            return clean[:height, :width]
 
         def planes(stack: Tensor) -> Tensor:
             each = [plane(v) for v in stack.detach().double().cpu().numpy()]

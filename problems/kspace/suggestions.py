@@ -15,10 +15,10 @@ from inverse_inr import Field, Grid, Problem, Solution, Suggestion, baselines, n
 from inverse_inr.io import write_hdf5, write_image
 from inverse_inr.problems.kspace.classical import BASELINES, classical
 from inverse_inr.problems.kspace.coil_maps import Correction
-from inverse_inr.problems.restoration.rounds import refined
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.regularizers import LocalGaussians, TotalVariation
 from inverse_inr.regularizers.weighted import Regularizer
+from inverse_inr.rounds import refined
 
 Penalty = Literal["patches", "total_variation"]
 """What is likely of an image: that its patches are like others of it, or that it varies little."""

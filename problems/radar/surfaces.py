@@ -174,7 +174,7 @@ def facing_echoes(
 
 
 def visible(body: Body, points: Tensor, towards: Tensor, reach: float = 0.2) -> Tensor:
-    """Where the body itself does not hide points on its surface: 1, else 0.
+    """Tell whether the body itself leaves points on its surface in sight: 1, else 0.
 
     Args:
         body: Signed distance.

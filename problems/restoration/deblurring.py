@@ -18,10 +18,10 @@ from inverse_inr.problems.restoration.deconvolution import (
     tv_beyond_the_frame,
     wiener,
 )
-from inverse_inr.problems.restoration.rounds import Rounds
 from inverse_inr.problems.restoration.simulation import PartHeldOut, by_row, holding_out
 from inverse_inr.problems.restoration.suggestions import TV_DEBLUR, in_rounds, suggesting
 from inverse_inr.ranges import Count, Finite, NoiseLevel, Positive, WholeNumber, checked
+from inverse_inr.rounds import Rounds
 
 MOST_NEGATIVE = 0.05
 """The most negative weight of a kernel, as a part of all, that noise explains."""

@@ -31,7 +31,6 @@ from inverse_inr.problems.restoration.classical import (
 )
 from inverse_inr.problems.restoration.denoisers import nl_bayes, patch_denoisers
 from inverse_inr.problems.restoration.patch_bayes import LOST
-from inverse_inr.problems.restoration.rounds import Rounds
 from inverse_inr.problems.restoration.simulation import PartHeldOut, holding_out, measure, seen
 from inverse_inr.problems.restoration.suggestions import (
     BENDING,
@@ -55,6 +54,7 @@ from inverse_inr.ranges import (
     checked,
 )
 from inverse_inr.regularizers import NonLocal, Sobolev
+from inverse_inr.rounds import Rounds
 
 
 @checked

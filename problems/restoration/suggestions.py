@@ -13,9 +13,9 @@ from typing import Any
 from inverse_inr import Field, Grid, Problem, baselines
 from inverse_inr.problems.pictures import shows, write_picture
 from inverse_inr.problems.restoration.classical import measured_image
-from inverse_inr.problems.restoration.rounds import refined
 from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.regularizers import TotalVariation
+from inverse_inr.rounds import refined
 
 TV_INPAINT = 10.0
 """Weight of total variation in the first fit of `inpaint`."""

@@ -40,7 +40,7 @@ FINE = 4
 @checked
 @dataclass(frozen=True)
 class TrueCamera:
-    """What the files of a camera do not say.
+    """The facts of a camera that its files do not say.
 
     Args:
         shift: How far the mask lies from its place, in pixels along both image axes.
@@ -77,7 +77,7 @@ def cassi_uncalibrated(
         size: Pixels per axis.
         bands: Number of bands, two pixels apart.
         mask: A MATLAB file with a calibrated `mask`; None for a generated one.
-        camera: What the files do not say.
+        camera: The facts that the files do not say.
         detector: The noise.
         modelling: How the problem is made from the snapshot; None for `cassi_real`'s way.
         scene: Seed of the scene.

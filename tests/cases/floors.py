@@ -27,6 +27,7 @@ FLOORS = {
         "analysis",
         "selection",
         "candidates",
+        "rounds",
         "testing",
     ],
     "front door of the core": ["inverse_inr"],

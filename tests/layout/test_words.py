@@ -80,6 +80,8 @@ def _texts(tree: ast.Module) -> Iterator[str]:
             continue
         for field in ("id", "attr", "arg", "name", "asname", "module"):
             text = getattr(node, field, None)
+            if field == "module" and not str(text).startswith(PACKAGE):
+                continue  # the name of another library's module is not ours
             if isinstance(text, str):
                 yield text
 

@@ -39,12 +39,17 @@ def loss_of(run):
     return float(run.objective(rows, points).detach().sum())
 
 
-@pytest.mark.parametrize("optimizer", SECOND_ORDER, ids=str)
-@pytest.mark.parametrize(
-    ("model", "fraction"),
-    [(noise.Gaussian(0.05), 0.1), (noise.StudentT(0.05), 0.8), (noise.Poisson(1000.0), 0.1)],
-    ids=lambda value: type(value).__name__,
-)
+MODELS = [(noise.Gaussian(0.05), 0.1), (noise.StudentT(0.05), 0.8), (noise.Poisson(1000.0), 0.1)]
+FALLING = [
+    (optimizer, model, fraction)
+    for optimizer in SECOND_ORDER
+    for model, fraction in MODELS
+    # Adam's steps do not ask whether the loss falls, and this one has many minima
+    if not (isinstance(model, noise.StudentT) and "Adam" in str(optimizer))
+]
+
+
+@pytest.mark.parametrize(("optimizer", "model", "fraction"), FALLING, ids=str)
 def test_the_loss_falls_with_every_noise_model(optimizer, model, fraction):
     problem = problem_of()
     clean = random(60, GRID.numel) @ blocks().reshape(-1)

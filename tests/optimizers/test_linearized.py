@@ -177,7 +177,7 @@ def test_correlated_noise_is_whitened():
 
 WITHOUT = {
     *("acorn", "bacon", "cosmo", "fourier_net", "gabor_net"),
-    *("incode", "miner", "phased", "sl2a", "tensor"),
+    *("incode", "miner", "offset", "phased", "sl2a", "tensor"),
 }
 """Priors that name no parameters in which they are linear."""
 

@@ -18,12 +18,12 @@ from inverse_inr.problems.ct.drift_removal import drift_removed
 from inverse_inr.problems.ct.simulated import ct, filtered_backprojection, measured_by
 from inverse_inr.problems.registration import register
 from inverse_inr.problems.restoration import deblur, denoise, inpaint, super_resolution
-from inverse_inr.problems.restoration.rounds import refined
 from inverse_inr.problems.slices.simulation import simulate_stacks
 from inverse_inr.problems.slices.volumes import problem_of, simulated_slices
 from inverse_inr.problems.spectral import Alignment, cassi
 from inverse_inr.problems.spectral.cassi import first_alone
 from inverse_inr.problems.spectral.cassi_calibration import calibrated
+from inverse_inr.rounds import refined
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(

@@ -11,8 +11,8 @@ from inverse_inr.fidelity import L2
 from inverse_inr.noise import Gaussian
 from inverse_inr.operators import Mask, PointSamples
 from inverse_inr.problem import Problem, Suggestion
-from inverse_inr.problems.restoration.rounds import refined
 from inverse_inr.regularizers import LocalGaussians, affordable_stride, similar_patches
+from inverse_inr.rounds import refined
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solver, solve
 from inverse_inr.stopping import Never

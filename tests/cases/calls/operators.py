@@ -193,6 +193,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "super_resolution": {"factor": 2, "noise_level": 0.01, "bin": 16, "crop": 16, "rounds": 0},
     "video_snapshot": {"frames": 3, "motion": 1.0, "noise_level": 0.01, "bin": 16, "crop": 16},
     "cassi": {"size": 16, "bands": 4},
+    "cassi_uncalibrated": {"size": 48, "bands": 4},
     "fusion": {"size": 16, "factor": 4, "bands": 4, "noise_level": 0.01},
     "spectral_sr": {"size": 16, "bands": 4, "noise_level": 0.01},
 }

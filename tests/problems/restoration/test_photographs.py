@@ -9,7 +9,7 @@ import pytest
 import torch
 from cases.image import halves, ramp, save
 
-from inverse_inr import Grid, SampledField, noise, predict, solve
+from inverse_inr import Grid, SampledField, Solver, noise, predict, solve
 from inverse_inr.command.config import Run
 from inverse_inr.command.tables import read_tables, set_keywords
 from inverse_inr.problems.restoration import classical, deblur, denoise, inpaint, super_resolution
@@ -203,7 +203,7 @@ def test_held_out_measurements_lead_to_nothing(make, monkeypatch):
     measurements was seen to move a pixel by up to 2e-4 here, a seen value by at least 0.16.
     """
     # with a whole first fit, rounding moves a pixel by 8e-3
-    monkeypatch.setattr("inverse_inr.problems.restoration.rounds.solve", partial(solve, steps=3))
+    monkeypatch.setattr("inverse_inr.rounds.Solver", partial(Solver, steps=3))
     count = len(make("camera", crop=32, rounds=1).terms[0].y)
     rows = torch.randperm(count, generator=torch.Generator().manual_seed(0))[: round(0.1 * count)]
 
