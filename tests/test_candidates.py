@@ -61,6 +61,22 @@ def test_the_answer_is_better_than_total_variation_chosen_by_the_truth(
     assert ii.solve(problem).psnr() > oracle.psnr() + 0.5
 
 
+def test_whole_views_decide() -> None:
+    problem = ct("gaussian_blobs", size=20, views=20, noise_level=0.02)
+    seen: list[ii.Problem] = []
+
+    def noting(given: ii.Problem) -> ii.Solution:
+        seen.append(given)
+        return baselines.cgls(given)
+
+    only = replace(problem.suggested, baselines={"CGLS": noting}, candidates=None, steps=2)
+    with pytest.warns(UserWarning, match="solve"):
+        ii.solve(replace(problem, suggested=only))
+    rows = seen[0].suggested.stopping.split(problem.terms, 0)[1][0]
+    assert len(rows) == 2 * 20
+    assert len((rows // 20).unique()) == 2
+
+
 def test_an_answer_on_the_lattice_can_be_saved_and_read(tmp_path) -> None:
     problem = ct("shepp_logan", size=24, views=20)
     first, *_ = lattice_fits(problem, steps=1)
