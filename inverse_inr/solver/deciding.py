@@ -51,8 +51,8 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
 
     Tried are the null image, the classical methods of `problem.suggested.baselines` and the
     candidates of `problem.suggested.candidates`, or the suggested fit where there are none. All of
-    them keep out the rows that the problem's rule for deciding holds out. Where it holds out none, 5 %
-    are for the decision, and a suggested fit that is chosen is made again by the rule itself.
+    them keep out the rows that the problem's rule for deciding holds out. Where it holds out none,
+    5 % are for the decision, and a suggested fit that is chosen is made again by the rule itself.
 
     Args:
         problem: The problem.
