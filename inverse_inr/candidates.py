@@ -1,18 +1,15 @@
 """Candidates between which `solve` decides: fits on a lattice finer than the grid that is shown.
 
     min_x D(A x, y) + λ mean |∇x|   over the values x of a lattice (the prior `grid`)
-    the same with a denoiser in place of the penalty: plug-and-play with non-local means
     min_θ D(A f_θ, y) + λ mean |∇f_θ|   over the parameters of another prior, seen on that lattice
 
-The first is convex and soon solved along a path of weights; the λ that it finds suits the last. The
-second is for texture that repeats.
+The first is convex and soon solved along a path of weights; the λ that it finds suits the second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +21,8 @@ from inverse_inr.ranges import Count, checked
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Candidate, Solution, Solver
-from inverse_inr.stopping import HeldOut, Never, Stopping
+from inverse_inr.stopping import HeldOut
 
-ALIKE = "non-local means"
 CHECKS = 20
 """Number of checks of the stopping rule in a fit on the lattice."""
 
@@ -35,9 +31,10 @@ CHECKS = 20
 def lattice_fits(
     problem: Problem, *, prior: str = "hash", steps: Count = 400, finer: Count = 2
 ) -> Iterator[Candidate]:
-    """Fit the lattice by total variation and by non-local means, then a prior on it.
+    """Fit the lattice itself with total variation, then a prior with the weight that suited it.
 
-    The prior has the weight of total variation that suited the lattice.
+    The first is made again from all rows with the weight that was found. The second is kept as it
+    is: which step is best would be found anew.
 
     Args:
         problem: The problem, whose operators are linear and have maps of sampled images.
@@ -46,47 +43,29 @@ def lattice_fits(
         finer: Nodes of the lattice per pixel of the problem's grid and axis.
 
     Yields:
-        The three candidates: `grid` with either, and the prior with total variation.
+        The two candidates, `grid` and the prior, both with total variation.
     """
     seen = problem.on_lattice(finer)
     image = baselines.tv(problem, finer=finer)
     weight = image.details["weight"]
     yield Candidate(
-        _as_grid(image, seen, "TV"),
-        lambda: _as_grid(
-            baselines.tv(problem, weight, finer=finer, start=_values(image)), seen, "TV"
-        ),
+        _as_grid(image, seen),
+        lambda: _as_grid(baselines.tv(problem, weight, finer=finer, start=_values(image)), seen),
     )
-    alike = partial(baselines.plug_and_play, problem, "nonlocal_means", finer=finer)
-    patched = alike()
-    yield Candidate(
-        _as_grid(patched, seen, ALIKE),
-        lambda: _as_grid(alike(strength=patched.details["strength"], iterations=40), seen, ALIKE),
-    )
-    fit = partial(_fit, seen, prior, weight, steps)
     rule = problem.suggested.stopping or HeldOut()
     if isinstance(rule, HeldOut):
         rule = replace(rule, every=max(1, steps // CHECKS))
-    first = fit(rule, None)
-    yield Candidate(first, lambda: fit(Never(), first.best_step))
+    penalty = weight * TotalVariation(grid=problem.grid.refined(finer))
+    solver = Solver(seen, prior, regularizers=[penalty], steps=steps, stopping=rule)
+    fit = solver.run()
+    fit.details["weight of TV"] = weight
+    yield Candidate(replace(fit, method=f"{prior}, TV"))
 
 
-def _fit(
-    seen: Problem, prior: str, weight: float, steps: int, stopping: Stopping, first: int | None
-) -> Solution:
-    """Fit the prior on the lattice: all steps, or the first ones of as many."""
-    assert seen.finer is not None
-    penalty = TotalVariation(grid=seen.grid.refined(seen.finer))
-    solution = Solver(
-        seen, prior, regularizers=[weight * penalty], steps=steps, stopping=stopping
-    ).run(first)
-    solution.details["weight of TV"] = weight
-    return replace(solution, method=f"{prior}, TV")
-
-
-def _as_grid(solution: Solution, seen: Problem, penalty: str) -> Solution:
+def _as_grid(solution: Solution, seen: Problem) -> Solution:
     """The solution with its image as the prior `grid`, which can be saved as a field."""
-    solution = replace(solution, method=f"grid, {penalty}", problem=seen)
+    solution = replace(solution, method="grid, TV", problem=seen)
+    solution.details["weight of TV"] = solution.details["weight"]
     assert isinstance(solution.field, SampledField)
     field = grid_field(solution.field)
     if field is None:

@@ -41,8 +41,6 @@ class Suggestion:
         operator_lr: Learning rate of what operators and fidelities learn, as in `Solver`.
         optimizer: Name of the optimizer, as in `Solver`.
         stopping: The stopping rule; None for `HeldOut()`.
-        deciding: The rule whose held-out rows decide between methods in `solve`; None for the
-            stopping rule. Whole groups of rows tell methods apart that single rows do not.
         start: Function that prepares the suggested prior before the first step, e.g. with the
             parameters of an earlier fit.
         baselines: Classical methods by name, each Problem -> Solution.
@@ -65,7 +63,6 @@ class Suggestion:
     operator_lr: Positive = 1e-3
     optimizer: str = "adam"
     stopping: Stopping | None = None
-    deciding: Stopping | None = None
     start: Callable[[Any], None] | None = None
     baselines: dict[str, Callable[[Problem], Any]] = field(default_factory=dict)
     candidates: Callable[[Problem], Iterator[Any]] | None = None

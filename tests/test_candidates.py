@@ -31,23 +31,23 @@ def test_a_complex_image_stays_an_image() -> None:
 
 def test_the_candidates_hold_out_the_same_rows_and_the_last_has_the_weight_of_the_first() -> None:
     problem = ct("gaussian_blobs", size=20, views=12, noise_level=0.02)
-    first, second, third = (each.solution for each in lattice_fits(problem, steps=40))
+    first, second = (each.solution for each in lattice_fits(problem, steps=40))
     watched = baselines.tv(problem).watched
-    for each in (first, second, third):
+    for each in (first, second):
         assert torch.equal(each.watched[0], watched[0])
-    assert third.details["weight of TV"] == first.details["weight"]
+        assert each.details["weight of TV"] == first.details["weight"]
     assert first.method == "grid, TV"
-    assert second.method == "grid, non-local means"
-    assert third.method == "hash, TV"
+    assert second.method == "hash, TV"
 
 
 def test_the_fit_that_is_made_again_sees_all_rows() -> None:
     problem = ct("gaussian_blobs", size=20, views=12, noise_level=0.02)
-    for each in lattice_fits(problem, steps=40):
-        assert each.again is not None
-        again = each.again()
-        assert not again.watched or not len(again.watched[0])
-        assert again.psnr() > each.solution.psnr() - 1.0
+    first, second = lattice_fits(problem, steps=40)
+    assert first.again is not None
+    again = first.again()
+    assert not again.watched
+    assert again.psnr() > first.solution.psnr() - 0.5
+    assert second.again is None
 
 
 @pytest.mark.parametrize(
@@ -59,22 +59,6 @@ def test_the_answer_is_better_than_total_variation_chosen_by_the_truth(
     problem = ct(phantom, size=48, views=30, noise_level=noise_level)
     oracle = baselines.tv(problem, "oracle")
     assert ii.solve(problem).psnr() > oracle.psnr() + 0.5
-
-
-def test_whole_views_decide() -> None:
-    problem = ct("gaussian_blobs", size=20, views=20, noise_level=0.02)
-    seen: list[ii.Problem] = []
-
-    def noting(given: ii.Problem) -> ii.Solution:
-        seen.append(given)
-        return baselines.cgls(given)
-
-    only = replace(problem.suggested, baselines={"CGLS": noting}, candidates=None, steps=2)
-    with pytest.warns(UserWarning, match="solve"):
-        ii.solve(replace(problem, suggested=only))
-    rows = seen[0].suggested.stopping.split(problem.terms, 0)[1][0]
-    assert len(rows) == 2 * 20
-    assert len((rows // 20).unique()) == 2
 
 
 def test_an_answer_on_the_lattice_can_be_saved_and_read(tmp_path) -> None:

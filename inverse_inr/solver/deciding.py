@@ -51,8 +51,8 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
 
     Tried are the null image, the classical methods of `problem.suggested.baselines` and the
     candidates of `problem.suggested.candidates`, or the suggested fit where there are none. All of
-    them keep out the rows that the problem's rule for deciding holds out. Where it holds out none,
-    5 % are for the decision, and a suggested fit that is chosen is made again by the rule itself.
+    them keep out the rows that the problem's stopping rule holds out. Where it holds out none, 5 %
+    are for the decision, and a suggested fit that is chosen is made again by the rule itself.
 
     Args:
         problem: The problem.
@@ -68,7 +68,7 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
             or the null image.
     """
     began = time.perf_counter()
-    rule = problem.suggested.deciding or problem.suggested.stopping or HeldOut()
+    rule = problem.suggested.stopping or HeldOut()
     watch, by_itself = _rows(rule, problem, seed)
     if isinstance(rule, HeldOut):
         judging = replace(rule, rows=watch)

@@ -181,17 +181,8 @@ def suggestion(
     candidates = None
     if isinstance(operator, HasGridMap) and not learns(operator):
         candidates = lattice_fits
-    deciding = None
-    if stopping is None:
-        # whole views tell a denoiser that smooths too much, single rays hardly do
-        deciding = HeldOut(0.1, together=True)
     return Suggestion(
-        prior="hash",
-        steps=800,
-        stopping=stopping,
-        deciding=deciding,
-        baselines=classical,
-        candidates=candidates,
+        prior="hash", steps=800, stopping=stopping, baselines=classical, candidates=candidates
     )
 
 
