@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -35,10 +36,25 @@ class Candidate:
         solution: The fit; its `watched` rows are those that the problem's stopping rule holds out.
         again: Makes the fit again from all trusted rows, with the weight and the steps that were
             found; None to keep the fit as it is.
+        judged_by: Measurements of other noise that judge the fit, by all their trusted rows, where
+            a row that is held out would take with it what no other row tells; None for the rows
+            that the problem's stopping rule holds out.
+
+    Raises:
+        ValueError: If other measurements judge the fit, and there is no `again`: the fit is then
+            one to noisier measurements than the problem's.
     """
 
     solution: Solution
     again: Callable[[], Solution] | None = None
+    judged_by: Problem | None = None
+
+    def __post_init__(self) -> None:
+        if self.judged_by is not None and self.again is None:
+            raise ValueError(
+                f"Candidate: {self.solution.method} has judged_by=... and again=None; give the "
+                "function that fits the problem's own measurements."
+            )
 
 
 Candidates = Callable[[Problem], Iterator[Candidate]]
@@ -52,7 +68,9 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     Tried are the null image, the classical methods of `problem.suggested.baselines` and the
     candidates of `problem.suggested.candidates`, or the suggested fit where there are none. All of
     them keep out the rows that the problem's stopping rule holds out. Where it holds out none, 5 %
-    are for the decision, and a suggested fit that is chosen is made again by the rule itself.
+    are for the decision, and the method that is chosen is applied again by the rule itself. Where
+    the candidates bring measurements of other noise that judge them, classical methods, which saw
+    that noise, are not asked: those that are worth a trial are among the candidates.
 
     Args:
         problem: The problem.
@@ -75,11 +93,17 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     else:
         judging = HeldOut(every=rule.every, rows=watch)
     ruled = replace(problem, suggested=replace(problem.suggested, stopping=judging))
-    simple = [_null(ruled, watch)]
-    simple += [Candidate(method(ruled)) for method in problem.suggested.baselines.values()]
     fits = list(_fits(ruled, seed))
     if not by_itself and problem.suggested.candidates is None:
         fits = [replace(fits[0], again=Solver(problem, seed=seed).run)]
+    judges = [each.judged_by for each in fits if each.judged_by is not None]
+    if judges:
+        watch = [term.trusted for term in judges[0].terms]
+        again = partial(_nothing, problem, watch)
+        simple = [Candidate(_nothing(judges[0], watch), again)]
+        fits = [_judged(each, watch) for each in fits if each.judged_by is judges[0]]
+    else:
+        simple = [Candidate(_nothing(ruled, watch)), *_classical(problem, ruled, by_itself)]
     comparable = [each for each in [*simple, *fits] if _holds_out(each.solution, watch)]
     scores = [_scores(each.solution, watch, groups) for each in comparable]
     means = [float(score.mean()) for score in scores]
@@ -112,7 +136,16 @@ def _fits(problem: Problem, seed: int) -> Iterator[Candidate]:
     yield Candidate(Solver(problem, seed=seed).run())
 
 
-def _null(problem: Problem, watch: list[Tensor]) -> Candidate:
+def _classical(problem: Problem, ruled: Problem, by_itself: bool) -> Iterator[Candidate]:
+    """The classical methods, which keep out the rows that decide."""
+    for method in problem.suggested.baselines.values():
+        again = None
+        if not by_itself:
+            again = partial(method, problem)
+        yield Candidate(method(ruled), again)
+
+
+def _nothing(problem: Problem, watch: list[Tensor]) -> Solution:
     """The image that is zero everywhere."""
     dtype = problem.terms[0].y.dtype.to_real()
     if problem.is_complex:
@@ -120,7 +153,14 @@ def _null(problem: Problem, watch: list[Tensor]) -> Candidate:
     zeros = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype)
     field = SampledField(zeros, problem.grid)
     ended = Ended("direct", "zero everywhere")
-    return Candidate(Solution(field, problem, "nothing", stopped=ended, watched=watch))
+    return Solution(field, problem, "nothing", stopped=ended, watched=watch)
+
+
+def _judged(candidate: Candidate, watch: list[Tensor]) -> Candidate:
+    """A candidate whose misfit is that to the measurements that judge it."""
+    assert candidate.judged_by is not None
+    judged = replace(candidate.solution, problem=candidate.judged_by, watched=watch)
+    return replace(candidate, solution=judged)
 
 
 def _rows(rule: Stopping, problem: Problem, seed: int) -> tuple[list[Tensor], bool]:

@@ -127,3 +127,26 @@ def test_another_seed_holds_out_other_rows_of_all_methods() -> None:
     for seed in (0, 1):
         details = ii.solve(problem, seed=seed).details
         assert set(details["held-out by method"]) == {"nothing", "CGLS", "grid"}
+
+
+def test_candidates_with_their_own_judge_are_compared_by_it_alone() -> None:
+    def never(problem: ii.Problem) -> ii.Solution:
+        raise AssertionError("a classical method was asked, which saw the noise that judges")
+
+    problem = problem_with(baselines={"never": never})
+    [term] = problem.terms
+    judge = replace(problem, terms=[replace(term, y=MATRIX @ (BLOCKS + 0.3).reshape(-1))])
+    near = image_method(BLOCKS + 0.3, "near the judge")
+    own = image_method(BLOCKS, "near the problem")
+    tried = [Candidate(m(problem), lambda m=m: m(problem), judge) for m in (own, near)]
+    problem = replace(problem, suggested=replace(problem.suggested, candidates=lambda p: tried))
+    answer = decide(problem)
+    assert answer.method == "near the judge"
+    assert answer.problem.terms[0].y is term.y
+    assert answer.details["held-out by method"]["near the judge"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_candidate_with_its_own_judge_must_be_fitted_again() -> None:
+    problem = problem_with()
+    with pytest.raises(ValueError, match="and again=None"):
+        Candidate(image_method(BLOCKS, "near")(problem), judged_by=problem)

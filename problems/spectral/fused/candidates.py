@@ -1,38 +1,98 @@
-"""Between what `solve` decides: a classical mean alone, and the fit that learns what it leaves."""
+"""Between what `solve` decides: a classical mean alone, and the fit that learns what it leaves.
+
+A pixel that is held out loses its own details, which no other pixel tells: what is judged then is
+how a method guesses lost pixels. Noise is held out instead, of every pixel:
+
+    y₁ = y + a n,   y₂ = y - n / a,     n: another draw of the noise of y
+
+The noise of y₂ is independent of that of y₁, for Gaussian noise of known size, so y₂ tells without
+bias how far from the truth a fit to y₁ is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from inverse_inr import Problem
-from inverse_inr.ranges import checked
+import torch
+
+from inverse_inr import Problem, SampledField, Term
+from inverse_inr.noise import Gaussian
+from inverse_inr.ranges import Positive, Seed, checked
 from inverse_inr.solver import Candidate, Solver
-from inverse_inr.stopping import hold_out
+from inverse_inr.solver.seeds import mix
+from inverse_inr.term import describe
+
+ADDED = 0.5
+"""Noise that is added to what the candidates see, in units of what it has: 1.12 times as much."""
+
+STREAM = 2021
+"""Makes of a seed one of its own."""
 
 
 @checked
-def mean_and_fit(problem: Problem) -> Iterator[Candidate]:
-    """Judge the mean of the suggested prior, and its fit, by measurements that neither saw.
+def mean_and_fit(problem: Problem, *, seed: Seed = 0) -> Iterator[Candidate]:
+    """Judge the mean of the suggested prior, and its fit, by noise that neither saw.
 
-    The one that is chosen is made again from all measurements: a pixel that is held out loses its
-    own details, which no other pixel tells.
+    The one that is chosen is made again from the measurements as they are.
 
     Args:
         problem: Its suggested prior is `offset`, whose mean is one of the problem's baselines.
+        seed: Seed of the noise that is added.
 
     Yields:
         The two candidates, the mean first.
     """
     suggested = problem.suggested
-    split = hold_out(suggested.stopping, problem.terms)
-    terms = [replace(term, rows=rows) for term, rows in zip(problem.terms, split.fit, strict=True)]
-    limited = replace(problem, terms=terms)
+    seen, unseen = split_noise(problem, seed=seed)
     name = suggested.options["mean"]
     method = suggested.baselines[name]
-    mean = method(limited)
-    seen = {"problem": problem, "watched": split.watch}
-    yield Candidate(replace(mean, **seen), lambda: method(problem))
+    mean = method(seen)
+    yield Candidate(mean, lambda: method(problem), unseen)
     known = {**suggested.baselines, name: lambda _: mean}
-    fit = Solver(replace(limited, suggested=replace(suggested, baselines=known))).run()
-    yield Candidate(replace(fit, **seen), lambda: Solver(problem).run())
+    fit = Solver(replace(seen, suggested=replace(suggested, baselines=known))).run()
+    # sampled once: its operators look at the pixels of the grid, and are asked group by group
+    sampled = replace(fit, field=SampledField(fit.sample(problem.grid), problem.grid))
+    yield Candidate(sampled, lambda: Solver(problem).run(), unseen)
+
+
+@checked
+def split_noise(
+    problem: Problem, *, added: Positive = ADDED, seed: Seed = 0
+) -> tuple[Problem, Problem]:
+    """Make two problems of one, whose measurements have the same mean and independent noise.
+
+    Args:
+        problem: The noise of all its terms is `noise.Gaussian`, of known size.
+        added: Standard deviation a of the noise that the first has more, in units of its own.
+        seed: Seed of that noise.
+
+    Returns:
+        The problem whose noise is √(1 + a²) times as large, and the one with √(1 + 1/a²).
+
+    Raises:
+        TypeError: If the noise of a term is another.
+
+    Source:
+        Oliveira, Lei & Tibshirani 2021, Unbiased risk estimation in the normal means problem via
+        coupled bootstrap techniques.
+    """
+    # not the seed itself: a simulation may have drawn its noise with it, which would be no other
+    generator = torch.Generator().manual_seed(mix(seed, STREAM))
+    first, second = [], []
+    for term in problem.terms:
+        if not isinstance(term.fidelity, Gaussian):
+            raise TypeError(
+                f"split_noise: {describe(term.operator)} has the fidelity "
+                f"{type(term.fidelity).__name__}; only noise.Gaussian can be split in two."
+            )
+        noise = term.fidelity.sample(torch.zeros_like(term.y), generator)
+        first.append(_noisier(term, term.fidelity, noise, added))
+        second.append(_noisier(term, term.fidelity, noise, -1 / added))
+    return replace(problem, terms=first), replace(problem, terms=second)
+
+
+def _noisier(term: Term, fidelity: Gaussian, noise: torch.Tensor, factor: float) -> Term:
+    """The term with some noise more, of which its fidelity knows."""
+    louder = replace(fidelity, sigma=fidelity.sigma * (1 + factor**2) ** 0.5)
+    return replace(term, y=term.y + factor * noise, fidelity=louder)
