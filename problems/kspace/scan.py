@@ -20,6 +20,7 @@ from inverse_inr.problems.kspace.coil_maps import (
     Phase,
     make_coils,
 )
+from inverse_inr.problems.kspace.held_out import held_out_readouts
 from inverse_inr.problems.kspace.phase import maps_and_phase
 from inverse_inr.problems.kspace.receivers import (
     Receivers,
@@ -31,7 +32,6 @@ from inverse_inr.problems.kspace.simulated import make_mask
 from inverse_inr.problems.kspace.suggestions import Penalty, chosen_penalty, suggesting
 from inverse_inr.ranges import Positive, ProperFraction, Range, WholeNumber, checked
 from inverse_inr.sampled import SampledField
-from inverse_inr.stopping import HeldOut
 
 
 class Measured(NamedTuple):
@@ -77,7 +77,7 @@ def kspace_scan(
     maps: MapEstimate = "espirit",
     learn_coils: Correction = "none",
     phase: Phase | Literal["auto"] = "auto",
-    hold_out: ProperFraction = 0.05,
+    hold_out: ProperFraction = 0.1,
     whiten: Whitening = "auto",
     sigma: Sigma | None = None,
     penalty: Penalty | Literal["auto"] = "auto",
@@ -201,7 +201,7 @@ def kspace_scan(
         grid.box,
         grid,
         reference=reference,
-        suggested=Suggestion(stopping=HeldOut(fraction=hold_out, every=every)),
+        suggested=Suggestion(stopping=held_out_readouts(operator, hold_out, every)),
         notes=notes,
         is_complex=is_complex,
     )

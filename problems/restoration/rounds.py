@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import torch
 
-from inverse_inr import Field, Grid, Problem, Solution, solve
+from inverse_inr import Field, Grid, Problem, Solution
 from inverse_inr.ranges import Count, NonNegative, Range, checked
 from inverse_inr.regularizers import LocalGaussians, affordable_stride
-from inverse_inr.solver import going_on_from
+from inverse_inr.solver import Solver, going_on_from
 
 MOST_ROUNDS = 100
 """Rounds that may follow the first fit; the image changes no more after a few."""
@@ -91,7 +91,7 @@ def _one_more(
     @cache
     def before() -> Solution:
         with torch.enable_grad():  # the guide is looked at where no gradient is wanted
-            return solve(problem, callbacks=[])
+            return Solver(problem).run()
 
     penalty = weight * LocalGaussians(lambda points: before().field(points), grid, **options)
     first = problem.suggested
