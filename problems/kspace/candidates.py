@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from inverse_inr import Field, Problem, Solution, baselines
 from inverse_inr.problems.kspace.classical import classical
+from inverse_inr.ranges import checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Candidate, Solver
 from inverse_inr.stopping import Never
@@ -15,6 +16,7 @@ PATH_ITERATIONS = 60
 """Iterations of total variation per weight on the path that makes the guide."""
 
 
+@checked
 def total_variation(problem: Problem, known: Solution | None = None) -> Solution:
     """Least total variation of the image through fixed maps, complex only where the problem is.
 
@@ -35,6 +37,7 @@ def total_variation(problem: Problem, known: Solution | None = None) -> Solution
     )
 
 
+@checked
 def variation_and_patches(
     problem: Problem, guided: Callable[[Problem, Callable[[], Field]], Problem]
 ) -> Iterator[Candidate]:

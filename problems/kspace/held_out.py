@@ -28,14 +28,17 @@ MOST = 0.3
 def held_out_readouts(operator: KSpace, fraction: ProperFraction, every: Count) -> HeldOut:
     """Hold out readouts that stand for what was not measured.
 
-    Of a trajectory whole spokes or interleaves are drawn. Of a matrix, readouts (lines, or points
-    where single ones are sampled) outside the calibration region, spread evenly over the k-space
-    that is not in it.
+    A matrix holds out lines, or points where single ones are sampled, that are spread evenly over
+    the k-space outside the calibration region. A trajectory holds out random spokes or
+    interleaves.
 
     Args:
         operator: The k-space samples.
         fraction: The part of all readouts that is held out.
         every: Number of steps between two checks.
+
+    Returns:
+        The stopping rule.
     """
     drawn = HeldOut(fraction=fraction, every=every, together=True)
     if not isinstance(operator, CartesianKSpace) or operator.mask.ndim > operator.grid.ndim:

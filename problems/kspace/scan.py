@@ -114,7 +114,8 @@ def kspace_scan(
         learn_coils: How the maps are corrected, as in `kspace`.
         phase: The holder of the phase, as in `kspace`.
         penalty: What is likely of the image, as in `kspace`.
-        hold_out: Fraction of the samples kept out of every fit, to stop and to judge by.
+        hold_out: Fraction of the readouts that are kept out of every fit, to stop and to judge by;
+            `solve(problem)` makes what it chooses again from all.
         whiten: How the noise of the receivers is found: by the file's "scan"; "estimate", each
             coil's own, as `estimated_noise` finds it; "auto", the scan if there is one and else the
             estimate; or "none", alike in all coils.
