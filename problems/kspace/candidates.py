@@ -12,6 +12,8 @@ from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Candidate, Solver
 from inverse_inr.stopping import Never
 
+PATCHES = "grid, patches"
+"""The name of the fit that is regularized by similar patches."""
 PATH_ITERATIONS = 60
 """Iterations of total variation per weight on the path that makes the guide."""
 
@@ -29,12 +31,16 @@ def total_variation(problem: Problem, known: Solution | None = None) -> Solution
         The image.
     """
     fixed = replace(classical(problem), is_complex=problem.is_complex)
+    kind = "real"
+    if problem.is_complex:
+        kind = "complex"
     if known is None:
-        return baselines.tv(fixed, iterations=PATH_ITERATIONS)
-    assert isinstance(known.field, SampledField)
-    return baselines.tv(
-        fixed, known.details["weight"], iterations=PATH_ITERATIONS, start=known.field.values
-    )
+        image = baselines.tv(fixed, iterations=PATH_ITERATIONS)
+    else:
+        assert isinstance(known.field, SampledField)
+        weight, start = known.details["weight"], known.field.values
+        image = baselines.tv(fixed, weight, iterations=PATH_ITERATIONS, start=start)
+    return replace(image, method=f"TV of a {kind} image")
 
 
 @checked
@@ -59,6 +65,7 @@ def variation_and_patches(
 
     def again() -> Solution:
         guide = total_variation(whole, variation).field
-        return replace(Solver(guided(whole, lambda: guide)).run(), problem=problem)
+        fit = Solver(guided(whole, lambda: guide)).run()
+        return replace(fit, problem=problem, method=PATCHES)
 
-    yield Candidate(replace(fit, problem=problem), again)
+    yield Candidate(replace(fit, problem=problem, method=PATCHES), again)
