@@ -36,6 +36,7 @@ from inverse_inr.operators.kspace.arguments import (
 from inverse_inr.operators.kspace.coil_estimation import central_block
 from inverse_inr.operators.kspace.dephasing import Dephasing
 from inverse_inr.operators.kspace.encoding import Encoding, Lattice, Nonuniform
+from inverse_inr.operators.kspace.sampling_patterns import readout_axis
 from inverse_inr.ranges import Count, Positive, Range, checked
 
 Oversampling = Annotated[float, Range(least=1, most=8)]
@@ -140,6 +141,19 @@ class CartesianKSpace(KSpace):
         encoding = Lattice(grid, index, frequencies, module, rows, dephasing)
         super().__init__(encoding, frequencies, (len(index),), number)
         self.mask = nn.Buffer(mask, persistent=False)
+
+    @property
+    def groups(self) -> Tensor:
+        """The readout that each sample belongs to, (samples,): lines, or points where none are."""
+        where = self.mask.nonzero()
+        still = self.mask
+        while still.ndim > self.grid.ndim:
+            still = still.any(0)
+        axis = readout_axis(still)
+        if axis is None:
+            return torch.arange(len(where), device=where.device)
+        where[:, axis - self.grid.ndim] = 0
+        return where.unique(dim=0, return_inverse=True)[1]
 
     def lattice(self, y: Tensor) -> Tensor:
         """Measurements as centred k-space, zero where none was measured.
@@ -249,6 +263,14 @@ class NonCartesianKSpace(KSpace):
             grid, k, module, rows, dephasing, backend, oversampling, width, trajectory.dtype
         )
         super().__init__(encoding, k, shape, number)
+
+    @property
+    def groups(self) -> Tensor:
+        """The readout that each sample belongs to, (samples,): spokes, or single samples."""
+        number = torch.arange(len(self.frequencies), device=self.frequencies.device)
+        if self.shape[0] == 1:
+            return number
+        return number // (len(number) // self.shape[0])
 
     def resampled(self, grid: Grid) -> NonCartesianKSpace:
         """The same samples, in the same order, of an image with other pixels on the same box.

@@ -228,3 +228,25 @@ def _radius(shape: Sequence[int]) -> Tensor:
         along = (torch.arange(n, dtype=torch.float64) - n // 2) / (n / 2)
         squared = squared[..., None] + along.square()
     return squared.sqrt()
+
+
+def readout_axis(mask: Tensor) -> int | None:
+    """The axis along which a mask is sampled in whole lines, which were acquired together.
+
+    Args:
+        mask: (*shape) bool.
+
+    Returns:
+        The last such axis, where every line along it is measured to the same extent or not at all;
+        None where points are sampled one by one.
+    """
+    axes = range(mask.ndim)
+    for axis in reversed(axes):
+        lines = mask.any(axis, keepdim=True)
+        extent = mask
+        for other in axes:
+            if other != axis:
+                extent = extent.any(other, keepdim=True)
+        if not bool(lines.all()) and bool((mask == (lines & extent)).all()):
+            return axis
+    return None

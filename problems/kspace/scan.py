@@ -20,6 +20,7 @@ from inverse_inr.problems.kspace.coil_maps import (
     Phase,
     make_coils,
 )
+from inverse_inr.problems.kspace.held_out import held_out_readouts
 from inverse_inr.problems.kspace.phase import maps_and_phase
 from inverse_inr.problems.kspace.receivers import (
     Receivers,
@@ -31,7 +32,6 @@ from inverse_inr.problems.kspace.simulated import make_mask
 from inverse_inr.problems.kspace.suggestions import Penalty, chosen_penalty, suggesting
 from inverse_inr.ranges import Positive, ProperFraction, Range, WholeNumber, checked
 from inverse_inr.sampled import SampledField
-from inverse_inr.stopping import HeldOut
 
 
 class Measured(NamedTuple):
@@ -77,7 +77,7 @@ def kspace_scan(
     maps: MapEstimate = "espirit",
     learn_coils: Correction = "none",
     phase: Phase | Literal["auto"] = "auto",
-    hold_out: ProperFraction = 0.05,
+    hold_out: ProperFraction = 0.1,
     whiten: Whitening = "auto",
     sigma: Sigma | None = None,
     penalty: Penalty | Literal["auto"] = "auto",
@@ -114,7 +114,8 @@ def kspace_scan(
         learn_coils: How the maps are corrected, as in `kspace`.
         phase: The holder of the phase, as in `kspace`.
         penalty: What is likely of the image, as in `kspace`.
-        hold_out: Fraction of the samples kept out of every fit, to stop and to judge by.
+        hold_out: Fraction of the readouts that are kept out of every fit, to stop and to judge by;
+            `solve(problem)` makes what it chooses again from all.
         whiten: How the noise of the receivers is found: by the file's "scan"; "estimate", each
             coil's own, as `estimated_noise` finds it; "auto", the scan if there is one and else the
             estimate; or "none", alike in all coils.
@@ -201,7 +202,7 @@ def kspace_scan(
         grid.box,
         grid,
         reference=reference,
-        suggested=Suggestion(stopping=HeldOut(fraction=hold_out, every=every)),
+        suggested=Suggestion(stopping=held_out_readouts(operator, hold_out, every)),
         notes=notes,
         is_complex=is_complex,
     )

@@ -47,10 +47,10 @@ from inverse_inr.problems.kspace.coil_maps import (
     Phase,
     make_coils,
 )
+from inverse_inr.problems.kspace.held_out import held_out_readouts
 from inverse_inr.problems.kspace.phase import maps_and_phase
 from inverse_inr.problems.kspace.suggestions import Penalty, chosen_penalty, suggesting
 from inverse_inr.ranges import Count, NoiseLevel, Positive, WholeNumber, checked
-from inverse_inr.stopping import HeldOut
 
 Sampling = Literal["lines", "equispaced", "variable_density", "poisson_disc", "radial", "spiral"]
 
@@ -151,7 +151,7 @@ def kspace(
         grid,
         reference=reference,
         is_complex=is_complex,
-        suggested=Suggestion(stopping=HeldOut(every=every)),
+        suggested=Suggestion(stopping=held_out_readouts(operator, 0.1, every)),
         notes={"phase": found_in},
     )
     return suggesting(problem, model, chosen)

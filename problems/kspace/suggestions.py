@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Field, Grid, Problem, Solution, Suggestion, baselines, noise, sample
+from inverse_inr import Field, Grid, Problem, Solution, Suggestion, noise, sample
 from inverse_inr.io import write_hdf5, write_image
-from inverse_inr.problems.kspace.classical import BASELINES, classical
+from inverse_inr.problems.kspace.candidates import total_variation, variation_and_patches
+from inverse_inr.problems.kspace.classical import BASELINES
 from inverse_inr.problems.kspace.coil_maps import Correction
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.regularizers import LocalGaussians, TotalVariation
@@ -28,8 +30,6 @@ FLOOR = 0.25
 """Standard deviation of what patches may differ by, by the noise of a fully sampled pixel."""
 LEAST_FLOOR = 5e-3
 """The least of it, by the image, which is near 1: quiet scans have other errors than noise."""
-PATH_ITERATIONS = 60
-"""Iterations of total variation per weight on the path that makes the guide."""
 STEPS = 10
 """L-BFGS steps of each fit with patches."""
 
@@ -79,17 +79,30 @@ def suggesting(
             rule = factor * weight_by_noise(problem, deviation) * variation
         return replace(problem, suggested=replace(first, regularizers=(rule,)))
 
-    @cache
-    def guide() -> Field:
-        return total_variation(problem).field
-
     floor = max(FLOOR * deviation, LEAST_FLOOR)
     # a real image has one number a pixel, a complex one two, and so has a measurement
     weight = 0.5 * (1 + problem.is_complex) * grid.numel / problem.terms[0].y.numel()
-    likely = weight * LocalGaussians(lambda points: guide()(points), grid, patch=PATCH, floor=floor)
-    fit = replace(first, regularizers=(likely,), steps=STEPS, lr=None, optimizer="lbfgs")
-    problem = replace(problem, suggested=fit)
-    return refined(problem, 1, weight, steps=STEPS, patch=PATCH, floor=floor)
+
+    def guided(seen: Problem, guide: Callable[[], Field]) -> Problem:
+        likely = LocalGaussians(lambda points: guide()(points), grid, patch=PATCH, floor=floor)
+        fit = replace(
+            first,
+            regularizers=(weight * likely,),
+            steps=STEPS,
+            lr=None,
+            optimizer="lbfgs",
+            stopping=seen.suggested.stopping,
+        )
+        seen = replace(seen, suggested=fit)
+        return refined(seen, 1, weight, steps=STEPS, patch=PATCH, floor=floor)
+
+    @cache
+    def variation() -> Field:
+        return total_variation(problem).field
+
+    suggested = guided(problem, variation)
+    candidates = partial(variation_and_patches, guided=guided)
+    return replace(suggested, suggested=replace(suggested.suggested, candidates=candidates))
 
 
 @checked
@@ -144,20 +157,6 @@ def weight_by_noise(problem: Problem, deviation: Positive) -> float:
     """
     grid = problem.grid
     return min(grid.spacing) * grid.numel / problem.terms[0].y.numel() / deviation
-
-
-@checked
-def total_variation(problem: Problem) -> Solution:
-    """Least total variation of the image through fixed maps, complex only where the problem is.
-
-    Args:
-        problem: A problem of k-space or radial spokes.
-
-    Returns:
-        The image whose weight held-out samples chose, from a short path of weights.
-    """
-    fixed = replace(classical(problem), is_complex=problem.is_complex)
-    return baselines.tv(fixed, iterations=PATH_ITERATIONS)
 
 
 class WeightOfHeldOut(Regularizer):
