@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -52,7 +53,7 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     Tried are the null image, the classical methods of `problem.suggested.baselines` and the
     candidates of `problem.suggested.candidates`, or the suggested fit where there are none. All of
     them keep out the rows that the problem's stopping rule holds out. Where it holds out none, 5 %
-    are for the decision, and a suggested fit that is chosen is made again by the rule itself.
+    are for the decision, and the method that is chosen is applied again by the rule itself.
 
     Args:
         problem: The problem.
@@ -76,7 +77,11 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
         judging = HeldOut(every=rule.every, rows=watch)
     ruled = replace(problem, suggested=replace(problem.suggested, stopping=judging))
     simple = [_null(ruled, watch)]
-    simple += [Candidate(method(ruled)) for method in problem.suggested.baselines.values()]
+    for method in problem.suggested.baselines.values():
+        again = None
+        if not by_itself:
+            again = partial(method, problem)
+        simple.append(Candidate(method(ruled), again))
     fits = list(_fits(ruled, seed))
     if not by_itself and problem.suggested.candidates is None:
         fits = [replace(fits[0], again=Solver(problem, seed=seed).run)]
