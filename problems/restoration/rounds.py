@@ -98,7 +98,8 @@ def judged_afresh(problem: Problem, suggesting: Callable[[Problem], Problem]) ->
             yield Candidate(trial)
             return
         whole = replace(ruled.suggested, stopping=problem.suggested.stopping, candidates=None)
-        yield Candidate(trial, Solver(replace(ruled, suggested=whole)).run)
+        # a solver looks at its guide when it is made, so it is made only if the fit is chosen
+        yield Candidate(trial, lambda: Solver(replace(ruled, suggested=whole)).run())
 
     whole = suggesting(problem)
     return replace(problem, suggested=replace(whole.suggested, candidates=candidates))

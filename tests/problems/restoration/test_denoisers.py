@@ -89,7 +89,8 @@ def test_the_table_meets_the_expansion():
     t = torch.linspace(27.0, 30.0, 50, dtype=torch.float64)
     back = stable.back(t)
     assert float(back.diff().min()) > 0
-    assert float(back.diff().diff().abs().max()) < 0.01
+    # the step where they meet is below a thousandth of the noise, √electrons
+    assert float(back.diff().diff().abs().max()) < 1e-3 * float(back.min()) ** 0.5
 
 
 def test_nl_bayes_removes_a_cameras_noise(tmp_path):
