@@ -5,6 +5,7 @@ The guide gives Gaussian models of the image's similar patches.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any
@@ -16,7 +17,8 @@ from inverse_inr.evaluation import Field
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, NonNegative, Range, checked
 from inverse_inr.regularizers import LocalGaussians, affordable_stride
-from inverse_inr.solver import Solution, Solver, going_on_from
+from inverse_inr.solver import Candidate, Solution, Solver, going_on_from
+from inverse_inr.stopping import HeldOut
 
 MOST_ROUNDS = 100
 """Rounds that may follow the first fit; the image changes no more after a few."""
@@ -76,6 +78,35 @@ def refined(
     return problem
 
 
+def judged_afresh(problem: Problem, suggesting: Callable[[Problem], Problem]) -> Problem:
+    """The problem with a suggestion whose guide never saw the rows by which `solve` judges it.
+
+    A guide of all rows would have seen the held-out ones, and flatter the fit. The trial's guide is
+    made from the rows that are kept; a fit that is chosen is made again as suggested.
+
+    Args:
+        problem: The problem, which suggests nothing but its stopping rule.
+        suggesting: Gives a problem its suggestion from the rows that its stopping rule keeps.
+
+    Returns:
+        The problem with its suggestion and one candidate.
+    """
+    held_out = isinstance(problem.suggested.stopping, HeldOut)
+
+    def candidates(ruled: Problem) -> Iterator[Candidate]:
+        rule = replace(problem.suggested, stopping=ruled.suggested.stopping)
+        trial = Solver(suggesting(replace(ruled, suggested=rule))).run()
+        if held_out:
+            yield Candidate(trial)
+            return
+        whole = replace(ruled.suggested, stopping=problem.suggested.stopping, candidates=None)
+        # a solver looks at its guide when it is made, so it is made only if the fit is chosen
+        yield Candidate(trial, lambda: Solver(replace(ruled, suggested=whole)).run())
+
+    whole = suggesting(problem)
+    return replace(problem, suggested=replace(whole.suggested, candidates=candidates))
+
+
 def _patch_size(problem: Problem, grid: Grid, options: dict[str, Any]) -> tuple[int, int]:
     """Pixels along the side of a patch, and real numbers in it."""
     patch = options.get("patch", 5)
@@ -93,6 +124,7 @@ def _one_more(
     @cache
     def before() -> Solution:
         with torch.enable_grad():  # the guide is looked at where no gradient is wanted
+            # the fit itself, not what `solve` would decide for: the next round goes on from it
             return Solver(problem).run()
 
     penalty = weight * LocalGaussians(lambda points: before().field(points), grid, **options)

@@ -1,7 +1,8 @@
 """Classical inpainting, denoising and enlargement as functions Problem -> Solution.
 
 Most of them are scikit-image's. Every INR is shown together with them. Methods against blur are in
-`deconvolution`.
+`deconvolution`. Rows that the problem's stopping rule holds out are lost pixels to all of them, so
+that `solve` can judge them beside its fits.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from torch.nn import functional
 
 from inverse_inr import Field, OnGrid, Problem, SampledField, Solution, noise
 from inverse_inr.operators import Mask
+from inverse_inr.problems.restoration.filling import completed, nearest_filled
+from inverse_inr.problems.restoration.simulation import seen
 from inverse_inr.ranges import Positive, checked
 from inverse_inr.solver import Ended
+from inverse_inr.stopping import HeldOut
 
 
 def later(method: Callable[[Problem], Solution], problem: Problem) -> Field:
@@ -55,7 +59,7 @@ def biharmonic(problem: Problem) -> Solution:
     from skimage.restoration import inpaint_biharmonic
 
     began = time.perf_counter()
-    image, lost = _known(problem)
+    image, lost = _known(seen(problem))
     filled = inpaint_biharmonic(
         image.nan_to_num(0.0).double().numpy(), lost.numpy(), channel_axis=-1
     )
@@ -75,20 +79,9 @@ def nearest_known(problem: Problem) -> Solution:
         TypeError: The operator is no `Mask`.
     """
     began = time.perf_counter()
-    return image_solution("nearest", _filled(_known(problem)[0]).numpy(), problem, began)
-
-
-def _filled(image: Tensor) -> Tensor:
-    """The image (h, w, c) whose NaN are replaced by the nearest value of their channel."""
-    from scipy.ndimage import distance_transform_edt
-
-    out = torch.empty_like(image)
-    for c in range(image.shape[-1]):
-        missing = image[..., c].isnan().numpy()
-        place = distance_transform_edt(missing, return_distances=False, return_indices=True)
-        assert isinstance(place, np.ndarray)
-        out[..., c] = image[..., c][tuple(torch.from_numpy(i).long() for i in place)]
-    return out
+    return image_solution(
+        "nearest", nearest_filled(_known(seen(problem))[0]).numpy(), problem, began
+    )
 
 
 def _trusted(problem: Problem) -> Tensor:
@@ -135,11 +128,12 @@ def nonlocal_means(problem: Problem, strength: Positive = 0.8) -> Solution:
     from skimage.restoration import denoise_nl_means
 
     began = time.perf_counter()
-    image, lost = _known(problem)
+    lost = _known(problem)[1]
     if lost.any():
         raise ValueError(
             f"nonlocal_means: {int(lost.sum())} pixels are missing; inpaint them first."
         )
+    image = completed(_known(seen(problem))[0])
     sigma = noise_sigma(problem)
     clean = denoise_nl_means(
         image.double().numpy(),
@@ -211,7 +205,7 @@ def bicubic(problem: Problem) -> Solution:
         Keys 1981, with a = -1/2.
     """
     began = time.perf_counter()
-    small = _filled(measured_image(problem)).movedim(-1, 0)[None]
+    small = nearest_filled(measured_image(seen(problem))).movedim(-1, 0)[None]
     # torch's antialiased bicubic is Keys' with a = -1/2; enlarging, there is nothing to filter
     large = functional.interpolate(
         small, problem.grid.shape, mode="bicubic", align_corners=False, antialias=True
@@ -244,6 +238,8 @@ def image_solution(
     problem: Problem,
     began: float,
     details: dict[str, Any] | None = None,
+    *,
+    hold_out: bool = True,
 ) -> Solution:
     """The solution of a classical method that gives an image.
 
@@ -253,6 +249,7 @@ def image_solution(
         problem: The problem that was solved.
         began: The time in s at which the method began, by `time.perf_counter`.
         details: Parameters of the method that are recorded.
+        hold_out: Whether the method kept out the rows that the stopping rule holds out.
 
     Returns:
         The image as a `SampledField`, in the precision of the measurements.
@@ -264,11 +261,18 @@ def image_solution(
     values = values.reshape(*problem.grid.shape, -1)
     if not math.isfinite(float(values.sum())):
         raise FloatingPointError(f"{name}: the result holds NaN or Inf.")
+    watched: list[Tensor] = []
+    text = "all measurements seen"
+    rule = problem.suggested.stopping
+    if isinstance(rule, HeldOut) and hold_out:
+        watched = rule.split(problem.terms, 0)[1]
+        text = "all measurements seen but those held out"
     return Solution(
         SampledField(values, problem.grid),
         problem,
         name,
         seconds=time.perf_counter() - began,
-        stopped=Ended("direct", "all measurements seen"),
+        stopped=Ended("direct", text),
+        watched=watched,
         details=details or {},
     )

@@ -127,7 +127,9 @@ def _deconvolved(
     padded = np.pad(image, [(margin[0],) * 2, (margin[1],) * 2, (0, 0)], mode="symmetric")
     channels = [one(padded[..., c], kernel) for c in range(image.shape[-1])]
     inner = tuple(slice(m, m + n) for m, n in zip(margin, image.shape[:2], strict=True))
-    return image_solution(name, np.stack(channels, -1)[inner], problem, began, details)
+    return image_solution(
+        name, np.stack(channels, -1)[inner], problem, began, details, hold_out=False
+    )
 
 
 def centred_kernel(kernel: Tensor, center: tuple[int, ...]) -> np.ndarray:

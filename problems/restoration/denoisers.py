@@ -20,7 +20,9 @@ from inverse_inr.problems.restoration.classical import (
     measured_image,
     noise_sigma,
 )
+from inverse_inr.problems.restoration.filling import completed
 from inverse_inr.problems.restoration.patch_bayes import nl_bayes_image
+from inverse_inr.problems.restoration.simulation import seen
 from inverse_inr.problems.restoration.stabilised import Stabilised
 
 Denoiser = Callable[[Tensor, float], Tensor]
@@ -99,7 +101,7 @@ def patch_denoisers() -> dict[str, Callable[[Problem], Solution]]:
 def _denoised(name: str, problem: Problem, method: Denoiser) -> Solution:
     """The solution of a method for Gaussian noise; a camera's is stabilised first."""
     began = time.perf_counter()
-    image = _complete(measured_image(problem))
+    image = completed(measured_image(seen(problem)))
     model = problem.terms[0].fidelity
     if isinstance(model, noise.Sensor):
         stable = Stabilised.of(model)
@@ -107,20 +109,6 @@ def _denoised(name: str, problem: Problem, method: Denoiser) -> Solution:
     else:
         clean = method(image, noise_sigma(problem))
     return image_solution(name, clean.numpy(force=True), problem, began)
-
-
-def _complete(image: Tensor) -> Tensor:
-    """The image with its NaN replaced by the mean of the nearest known pixels, ring by ring."""
-    missing = image.isnan()
-    while bool(missing.any()):
-        known = (~missing).to(image.dtype).movedim(-1, 0)[:, None]
-        values = image.nan_to_num(0.0).movedim(-1, 0)[:, None]
-        kernel = image.new_ones(1, 1, 3, 3)
-        count = torch.conv2d(known, kernel, padding=1)[:, 0].movedim(0, -1)
-        total = torch.conv2d(values, kernel, padding=1)[:, 0].movedim(0, -1)
-        image = torch.where(missing & (count > 0), total / count.clamp(min=1), image)
-        missing = image.isnan()
-    return image
 
 
 def _bm3d_image(image: Tensor, sigma: float) -> Tensor:

@@ -27,8 +27,10 @@ scikit-image at 128 pixels, with noise of 10, 25 and 50 grey levels."""
 GROUP = {"first, grey": 120, "first, colour": 90, "second": 60}
 """Patches that are compared with each."""
 
-SEARCH = 10
-"""Pixels along each axis within which similar patches are looked for."""
+SEARCH = 17
+"""Pixels along each axis within which similar patches are looked for.
+
+With 10, a generated brick wall is 0.6 dB worse; the photographs' mean is the same to 0.01 dB."""
 
 STRIDE = 2
 """Pixels from one group to the next."""

@@ -12,6 +12,7 @@ that leads to one: their misfit is reported. Blurred photographs are in `deblurr
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Literal
 
 import torch
@@ -30,7 +31,7 @@ from inverse_inr.problems.restoration.classical import (
     nonlocal_means,
 )
 from inverse_inr.problems.restoration.denoisers import nl_bayes, patch_denoisers
-from inverse_inr.problems.restoration.patch_bayes import LOST
+from inverse_inr.problems.restoration.patch_bayes import LOST, SEARCH
 from inverse_inr.problems.restoration.simulation import PartHeldOut, holding_out, measure, seen
 from inverse_inr.problems.restoration.suggestions import (
     BENDING,
@@ -54,7 +55,7 @@ from inverse_inr.ranges import (
     checked,
 )
 from inverse_inr.regularizers import NonLocal, Sobolev
-from inverse_inr.rounds import Rounds
+from inverse_inr.rounds import Rounds, judged_afresh
 
 
 @checked
@@ -191,13 +192,23 @@ def denoise(
         picture = picture._replace(notes={**picture.notes, "noise level": found})
     problem = measure(operator, picture, noise_level or 0.0, seed, measured, model)
     problem = holding_out(problem, held_out, seed)
+    return judged_afresh(problem, partial(_denoising, rounds=rounds))
+
+
+def _denoising(problem: Problem, rounds: int) -> Problem:
+    """The problem that suggests its classical methods, and rounds guided by NL-Bayes."""
     classical = {**patch_denoisers(), "non-local means": nonlocal_means, "TV": baselines.tv}
     problem = suggesting(problem, classical, TV_DENOISE)
     if not rounds:
         return problem
     guide = later(nl_bayes, seen(problem))
     return in_rounds(
-        problem, rounds, guide=guide, share=DENOISE_SHARE, floor=LOST * noise_sigma(problem)
+        problem,
+        rounds,
+        guide=guide,
+        share=DENOISE_SHARE,
+        floor=LOST * noise_sigma(problem),
+        search=SEARCH,
     )
 
 

@@ -128,12 +128,12 @@ def seen(problem: Problem) -> Problem:
         problem: A problem whose stopping rule is suggested.
 
     Returns:
-        The same problem, its terms restricted to the rows that are fitted.
+        The same problem, its terms restricted to the rows that are fitted, of which none is held
+        out.
     """
     stopping = problem.suggested.stopping
     if not isinstance(stopping, HeldOut):
         return problem
     kept, _ = stopping.split(problem.terms, 0)
-    return replace(
-        problem, terms=[replace(t, rows=rows) for t, rows in zip(problem.terms, kept, strict=True)]
-    )
+    terms = [replace(t, rows=rows) for t, rows in zip(problem.terms, kept, strict=True)]
+    return replace(problem, terms=terms, suggested=replace(problem.suggested, stopping=Never()))
