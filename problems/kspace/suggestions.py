@@ -97,10 +97,10 @@ def suggesting(
         return refined(seen, 1, weight, steps=STEPS, patch=PATCH, floor=floor)
 
     @cache
-    def variation() -> Field:
+    def smooth() -> Field:
         return total_variation(problem).field
 
-    suggested = guided(problem, variation)
+    suggested = guided(problem, smooth)
     candidates = partial(variation_and_patches, guided=guided)
     return replace(suggested, suggested=replace(suggested.suggested, candidates=candidates))
 
