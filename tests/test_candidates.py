@@ -50,6 +50,7 @@ def test_the_fit_that_is_made_again_sees_all_rows() -> None:
     assert second.again is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("phantom", "noise_level"), [("shepp_logan", 0.002), ("gaussian_blobs", 0.02)]
 )

@@ -188,7 +188,9 @@ def _line(x: Tensor, variance: Tensor, expected: Tensor) -> tuple[float, float]:
     """The non-negative slope and floor of variances whose errors are relative to `expected`."""
     from scipy.optimize import nnls
 
-    scale = expected.clamp(min=1e-300)
+    # of snapshots without noise nothing is left to divide by
+    least = max(1e-300, 1e-9 * float(expected.max()), 1e-12 * float(variance.max()))
+    scale = expected.clamp(min=least)
     design = torch.stack([x, torch.ones_like(x)], 1) / scale[:, None]
     size = design.abs().amax(0).clamp(min=1e-300)
     found, _ = nnls((design / size).cpu().numpy(), (variance / scale).cpu().numpy())

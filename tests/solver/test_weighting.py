@@ -37,6 +37,7 @@ def psnr(problem: ii.Problem, weight: float) -> float:
     return ii.solve(problem, regularizers=penalty, stopping=HeldOut(0.2, every=200)).psnr()
 
 
+@pytest.mark.slow
 def test_the_chosen_weight_is_nearly_as_good_as_the_best() -> None:
     problem = noisy_square()
     chosen = weight_path(problem, None, [PENALTY]).chosen

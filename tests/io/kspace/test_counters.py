@@ -82,6 +82,7 @@ def test_an_encoding_space_that_the_header_lacks_is_refused(tmp_path: Path):
         read_kspace(path)
 
 
+@pytest.mark.slow
 def test_counters_are_keywords_of_the_problem_too(tmp_path: Path):
     lines = [
         r

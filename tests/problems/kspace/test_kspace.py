@@ -41,6 +41,7 @@ def test_retrospective_undersampling_has_a_reference(tmp_path: Path, full: Tenso
     assert problem.notes["noise of a pixel"] == pytest.approx(sigma, rel=0.1)
 
 
+@pytest.mark.slow
 def test_an_image_of_half_pixels(tmp_path: Path, full: Tensor):
     """The fit has four values per pixel, classical methods one; both predict the same samples."""
     np.save(tmp_path / "a.npy", full.numpy())
@@ -120,6 +121,7 @@ def test_radial_by_nufft_and_by_rays(rays: bool):
     assert problems.zero_filled(problem).metrics()["PSNR"] > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", ["equispaced", "variable_density", "poisson_disc", "spiral"])
 def test_every_sampling_makes_a_problem(sampling: Any):
     problem = kspace(size=32, sampling=sampling, calibration=14, acceleration=2, spokes=8, coils=3)

@@ -70,6 +70,7 @@ def test_whitened_noise_is_uncorrelated_and_of_the_size_that_is_said(tmp_path: P
     assert expected in noisy.notes["receivers"]
 
 
+@pytest.mark.slow
 def test_whitening_a_loud_coil_makes_the_error_a_fifth(tmp_path: Path):
     """One coil is ten times as noisy as the others; without whitening it rules the image."""
     images = {}

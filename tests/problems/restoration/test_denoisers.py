@@ -117,6 +117,7 @@ def test_the_suggested_fit_is_near_its_guide():
     assert fit.metrics()["PSNR"] > guide - 0.5
 
 
+@pytest.mark.slow
 def test_solve_judges_every_denoiser_by_pixels_that_none_of_them_saw():
     rows = [torch.arange(3, 24**2, 11)]
 

@@ -194,6 +194,7 @@ def test_a_short_fit_beats_a_flat_image(make):
     assert solution.metrics()["PSNR"] > flat.metrics()["PSNR"] + 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [inpaint, denoise, deblur, super_resolution])
 def test_held_out_measurements_lead_to_nothing(make, monkeypatch):
     """Other held-out values change no guide and no fit, only the misfit that is reported.

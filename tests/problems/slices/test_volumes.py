@@ -34,7 +34,7 @@ def test_the_volume_overlays_the_stacks(orientations: dict[str, float], tmp_path
     tilted = [affine_of(normal, angle) for normal, angle in orientations.items()]
     paths = [saved(tmp_path / f"{k}.nii.gz", 700 * sampled(a), a) for k, a in enumerate(tilted)]
     problem = slices(paths, thickness=[1.0], resolution=2.0, motion=False, gain=False)
-    solution = super_resolution(problem, weights=(1e-4,), iterations=15)
+    solution = super_resolution(problem, weights=(1e-4,), iterations=15, finer=1)
     assert problem.suggested.write is write
     written = write(solution, tmp_path)
     assert {p.name for p in written} >= {"volume.nii.gz", "uncertainty.nii.gz", "poses.csv"}
@@ -66,7 +66,7 @@ def test_nibabels_own_oblique_image(tmp_path: Path) -> None:
     problem = slices(
         [saved(tmp_path / "a.nii", values, affine)], resolution=2.2, motion=False, gain=False
     )
-    solution = super_resolution(problem, weights=(1e-5,), iterations=15)
+    solution = super_resolution(problem, weights=(1e-5,), iterations=15, finer=1)
     volume = solution.sample()
     write(solution, tmp_path)
     back, grid = read_nifti(tmp_path / "volume.nii.gz")

@@ -34,7 +34,7 @@ def snapshot(
 @pytest.mark.parametrize("true", [(0.0, 0.0, 0.0), (0.6, 0.0, 0.0), (-0.3, 1.0, 0.5)])
 def test_shift_stretch_and_rotation_are_read_off_the_snapshot(true: tuple[float, float, float]):
     found = mask_displacement(*snapshot(*true), REACH)
-    torch.testing.assert_close(found, torch.tensor(true, dtype=torch.float64), atol=0.1, rtol=0)
+    torch.testing.assert_close(found, torch.tensor(true, dtype=torch.float64), atol=0.15, rtol=0)
 
 
 def test_pixels_that_are_not_trusted_do_not_move_it():

@@ -127,11 +127,11 @@ def test_the_wavelengths_of_a_camera_are_told_or_noted(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "shape", [pytest.param((9, 12), id="small"), pytest.param((60, 48), id="dark")]
+    "shape", [pytest.param((4, 6), id="small"), pytest.param((60, 48), id="dark")]
 )
 def test_a_snapshot_that_tells_nothing_is_refused(tmp_path: Path, shape: tuple[int, int]):
     generator = np.random.default_rng(0)
-    light = 1.0 if shape == (9, 12) else 0.0
+    light = 1.0 if shape == (4, 6) else 0.0
     y = light * generator.random((shape[0], shape[1] + 8))
     savemat(tmp_path / "y.mat", {"meas_real": y})
     savemat(tmp_path / "m.mat", {"mask": generator.random(shape)})

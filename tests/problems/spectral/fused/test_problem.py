@@ -46,7 +46,7 @@ def test_a_fit_is_better_than_regression_and_no_worse_than_its_own_mean():
     problem = fusion(size=32)
     fit = psnr(solve(problem, callbacks=[]))
     others = {name: psnr(method(problem)) for name, method in problem.suggested.baselines.items()}
-    assert fit > others["affine regression"] + 2, others
+    assert fit > others["affine regression"] + 1, others
     assert fit > max(others.values()) - 0.1, others
 
 
