@@ -131,11 +131,12 @@ def interpolation_matrix(
     Raises:
         OutOfMemoryError: The matrix does not fit the memory at hand.
     """
-    if points.shape[-1:] != (grid.ndim,) or not bool(torch.isfinite(points).all()):
-        raise ValueError(
-            f"interpolation_matrix: points of shape {tuple(points.shape)} must be finite, "
-            f"(*s, {grid.ndim})."
-        )
+    wrong = (
+        f"interpolation_matrix: points of shape {tuple(points.shape)} must be finite, "
+        f"(*s, {grid.ndim})."
+    )
+    if points.shape[-1:] != (grid.ndim,):
+        raise ValueError(wrong)
     count = points[..., 0].numel()
     each = 2**grid.ndim * BYTES_WHILE_BUILT
     memory.require(
@@ -143,6 +144,9 @@ def interpolation_matrix(
         count * each + 8 * grid.numel,
         lambda there: f"Choose rows: {there // each} points would fit.",
     )
+    # asked late: to look at so many points takes memory too
+    if not bool(torch.isfinite(points).all()):
+        raise ValueError(wrong)
     points = points.reshape(-1, points.shape[-1]).double()
     index, weight = interpolation_weights(grid, points)
     rows = np.repeat(np.arange(len(points)), index.shape[-1])
