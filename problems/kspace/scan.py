@@ -51,6 +51,9 @@ class Measured(NamedTuple):
     """The root sum of squares of a fully sampled file; None without one."""
 
 
+NOTHING_LEFT = 1e6
+"""A noise of so many times the largest sample is of another unit: it leaves nothing to see."""
+
 Finer = Annotated[int, Range(least=1, most=16)]
 """Values along each side of a pixel; what is finer than a few is below any measured frequency."""
 
@@ -170,6 +173,12 @@ def kspace_scan(
         measured = _on_trajectory(raw, receivers, grid)
     operator, y = measured.operator, measured.y
     found = receivers.sigma * measured.unit
+    largest = float(y.abs().max())
+    if float(torch.as_tensor(found).max()) > NOTHING_LEFT * largest > 0:
+        raise ValueError(
+            f"kspace_scan: sigma={sigma} is more than {NOTHING_LEFT:g} times the largest sample, "
+            f"{largest / measured.unit:.3g} in the file: nothing could be seen. Another unit?"
+        )
     model = noise.ComplexGaussian(found)
     if measured.counts is not None:
         model = noise.ComplexGaussian(found / measured.counts.sqrt())

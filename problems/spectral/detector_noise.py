@@ -83,7 +83,9 @@ def shot_noise(y: Tensor, trusted: Tensor, coded: Tensor | None = None) -> noise
         if (windows := _residuals(y, trusted, coded, order, crowd)) is not None
     ]
     if not found:
-        raise ValueError(f"{FEW} No {WINDOWS} windows of trusted pixels, {tuple(y.shape)} in all.")
+        raise ValueError(
+            f"{FEW} No {WINDOWS} windows of trusted pixels; its size is {tuple(y.shape)}."
+        )
     level = float(y[trusted].double().mean().clamp(min=0))
     # of two noisy numbers the smaller is too small: compare what they may be at most
     slope, floor, _ = min(found, key=lambda f: (f[0] * level + f[1]) * (1 + 2 * f[2]))

@@ -92,7 +92,9 @@ def test_simulated_problems_start_near_the_truth(phase: Any, learn: Any):
 
 @pytest.mark.slow
 def test_joint_reconstruction_beats_the_classics():
-    problem = kspace(size=48, acceleration=3, calibration=16, coils=6, noise_level=0.02)
+    problem = kspace(
+        size=48, acceleration=3, calibration=16, coils=6, noise_level=0.02, learn_coils="grid"
+    )
     solution = ii.solve(problem, steps=120, callbacks=[])
     assert isinstance(solution.problem.terms[0].operator.coils, LearnedCoils)  # type: ignore
     assert solution.learnt

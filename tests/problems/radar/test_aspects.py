@@ -51,7 +51,8 @@ def test_aspects_predict_unseen_pulses_of_a_body_that_shadows_itself():
     (rows,) = solution.watched
     nothing = float((term.y[rows] / term.fidelity.sigma).abs().square().mean())
     assert solution.held_out() < 0.8 * nothing
-    assert near(problem, solution.sample()) > 0.6
+    everywhere = near(problem, torch.ones_like(solution.sample()))
+    assert near(problem, solution.sample()) > 3 * everywhere
     assert solution.sample().shape == (*problem.grid.shape, 6)
     assert solution.details["variance"].shape == (*problem.grid.shape, 1)
     assert isinstance(solution.problem.terms[0].operator, Aspects)

@@ -105,5 +105,5 @@ def test_the_measured_scene_is_explained_better_than_by_the_camera_of_its_files(
     )
     problem = cassi_real(*files, rows=(392, 428))
     found = ii.solve(problem, steps=200, callbacks=[])
-    assert (found.held_out() or 0) < 0.7 * (classic.held_out() or 0)
+    assert (found.held_out() or 0) < 0.9 * (classic.held_out() or 0)
     assert 0.4 < float(problem.terms[0].operator.camera.psf) < 1.0  # type: ignore[attr-defined]
