@@ -140,7 +140,7 @@ def test_solve_judges_every_denoiser_by_pixels_that_none_of_them_saw():
 
 @pytest.mark.filterwarnings("ignore:solve. .* No prior's fit")
 def test_solve_answers_with_the_chosen_denoiser_of_all_pixels():
-    problem = denoise("camera", crop=24, noise_level=0.1)
+    problem = denoise("camera", crop=48, noise_level=0.1)
     answer = solve(problem)
     assert {"nothing", "NL-Bayes", "TV"} < set(answer.details["held-out by method"])
     assert answer.details["chosen"].startswith(answer.method)
