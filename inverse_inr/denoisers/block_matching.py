@@ -69,7 +69,7 @@ class BM3D(CheckedDenoiser):
 
 def _package() -> Any:
     try:
-        import bm3d
+        import bm3d  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
             "BM3D needs the package 'bm3d' (free for non-commercial use): "

@@ -202,6 +202,9 @@ def _check_seal(file: IO[bytes]) -> None:
         block = file.read(min(left, 1 << 20))
         digest.update(block)
         left -= len(block)
+    # the length of the comment was 0 when the digest was taken
+    if int.from_bytes(file.read(2), "little") != LENGTH:
+        raise ValueError("its bytes do not match the digest at its end")
     digest.update(b"\0\0")
     if digest.hexdigest().encode() != seal.removeprefix(SEAL):
         raise ValueError("its bytes do not match the digest at its end")

@@ -113,7 +113,7 @@ def _denoised(name: str, problem: Problem, method: Denoiser) -> Solution:
 
 def _bm3d_image(image: Tensor, sigma: float) -> Tensor:
     """BM3D on values of size one, which its fixed constants expect."""
-    import bm3d as package
+    import bm3d as package  # pyright: ignore[reportMissingImports]
 
     values = image.double().numpy(force=True)
     low = float(values.min())
