@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from inverse_inr.analysis.choosing import choose_bandwidth as choose_bandwidth
@@ -13,7 +12,7 @@ from inverse_inr.analysis.choosing import choose_prior as choose_prior
 from inverse_inr.ranges import Count, NonNegative, Seed, checked
 from inverse_inr.registry import nearest
 from inverse_inr.solver import Solution
-from inverse_inr.stopping import one_standard_error
+from inverse_inr.stopping import in_groups, one_standard_error
 
 if TYPE_CHECKING:
     from inverse_inr.problem import Problem
@@ -72,10 +71,7 @@ def _scores(solution: Solution, groups: int) -> Tensor:
         raise ValueError(
             "choose_weight: the fit held no rows out. Solve with stopping=HeldOut(...)."
         )
-    count = min(groups, *(len(rows) for rows in solution.watched))
-    return torch.tensor(
-        [solution.misfit([rows[k::count] for rows in solution.watched]) for k in range(count)]
-    )
+    return solution.misfits(in_groups(solution.watched, groups))
 
 
 @checked

@@ -22,7 +22,7 @@ from inverse_inr.sampled import SampledField
 from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.solution import Solution
-from inverse_inr.stopping import HeldOut, Stopping, hold_out
+from inverse_inr.stopping import HeldOut, Stopping, hold_out, in_groups
 
 GROUPS = 32
 """Number of groups of held-out rows by which differences between methods are judged."""
@@ -179,9 +179,7 @@ def _holds_out(solution: Solution, watch: list[Tensor]) -> bool:
 
 def _scores(solution: Solution, watch: list[Tensor], groups: int) -> Tensor:
     """The held-out misfit by groups of rows, (groups,)."""
-    count = max(1, min(groups, *(len(rows) for rows in watch)))
-    parts = [[rows[k::count] for rows in watch] for k in range(count)]
-    return torch.tensor([solution.misfit(part) for part in parts])
+    return solution.misfits(in_groups(watch, groups))
 
 
 def _why(tried: list[Candidate], scores: list[Tensor], best: int) -> str:

@@ -93,12 +93,22 @@ class Solution:
         Args:
             rows: For each term, (b,) indices of measurements.
         """
-        total = 0.0
-        for term, chosen in zip(self.problem.terms, rows, strict=True):
+        return float(self.misfits([rows]))
+
+    @torch.no_grad()
+    def misfits(self, parts: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Compute `misfit` of several groups of rows, (groups,); operators' maps are made once.
+
+        Args:
+            parts: For each group and each term, (b,) indices of measurements.
+        """
+        totals = torch.zeros(len(parts), dtype=torch.float64)
+        for k, term in enumerate(self.problem.terms):
             seen = self._as_seen(term)
             with evaluating(seen.operator):
-                total += seen.weight * float(seen.loss(self.field, chosen))
-        return total
+                for i, rows in enumerate(parts):
+                    totals[i] += seen.weight * float(seen.loss(self.field, rows[k]))
+        return totals
 
     def _as_seen(self, term: Term) -> Term:
         if isinstance(self.field, SampledField) and isinstance(term.operator, HasGridMap):

@@ -16,7 +16,6 @@ from inverse_inr.solver.deciding import decide
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.objective import Regularizer
 from inverse_inr.solver.solution import Solution
-from inverse_inr.solver.starting import make_prior
 from inverse_inr.solver.weighting import weight_path
 from inverse_inr.stopping import Stopping
 
@@ -117,12 +116,9 @@ def solve(
         weight = path.chosen
     if weight is not None:
         regularizers = [weight * as_weighted(r) for r in regularizers]
-    field = make_prior(problem, prior, seed)
-    if prior is None and optimizer is None and lr is None:
-        options["lr"] = problem.suggested.lr
     solver = Solver(
         problem,
-        field,
+        prior,
         regularizers=regularizers,
         steps=at_once,
         callbacks=callbacks,

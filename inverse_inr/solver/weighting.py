@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -135,9 +135,7 @@ def weight_path(
 def _checked_often(rule: Stopping, steps: int) -> Stopping:
     """The rule with at least four checks in a short run, where it is one of ours."""
     if isinstance(rule, HeldOut) and rule.every > max(1, steps // 4):
-        return HeldOut(
-            rule.fraction, max(1, steps // 4), None, rule.limit, rule.rows, rule.together
-        )
+        return replace(rule, every=max(1, steps // 4), patience=None)
     return rule
 
 

@@ -2,6 +2,7 @@
 
 from inverse_inr.stopping.choosing import Split as Split
 from inverse_inr.stopping.choosing import hold_out as hold_out
+from inverse_inr.stopping.choosing import in_groups as in_groups
 from inverse_inr.stopping.choosing import least as least
 from inverse_inr.stopping.choosing import one_standard_error as one_standard_error
 from inverse_inr.stopping.rules import Discrepancy as Discrepancy

@@ -56,6 +56,20 @@ def hold_out(rule: Stopping | None, terms: Sequence[Term], seed: Seed = 0) -> Sp
     return Split(*instead.split(terms, seed), {"held out": note})
 
 
+def in_groups(watch: Sequence[Tensor], count: int) -> list[list[Tensor]]:
+    """Deal held-out rows out to groups, each of which gives one score.
+
+    Args:
+        watch: (b,) indices of held-out rows, one tensor per term, none empty.
+        count: The most groups; there are no more than a term has rows.
+
+    Returns:
+        For each group, the rows of each term.
+    """
+    count = min(count, *(len(rows) for rows in watch))
+    return [[rows[k::count] for rows in watch] for k in range(count)]
+
+
 def least(scores: Sequence[Tensor]) -> int:
     """Find the candidate with the least mean score.
 

@@ -199,12 +199,7 @@ class Discrepancy:
                     "Discrepancy needs a noise model as fidelity, "
                     f"not {type(term.fidelity).__name__}."
                 )
-        fit = [term.trusted for term in terms]
-        orders = [
-            torch.randperm(len(r), generator=torch.Generator().manual_seed(seed))[: self.limit]
-            for r in fit
-        ]
-        return fit, [rows[order] for rows, order in zip(fit, orders, strict=True)]
+        return some_of_all(terms, self.limit, seed)
 
     def value(
         self,
@@ -223,6 +218,24 @@ class Discrepancy:
         return value <= 0
 
     label = "discrepancy"
+
+
+def some_of_all(terms: Sequence[Term], limit: int, seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Split for rules that fit all trusted rows, and judge by some of them.
+
+    Args:
+        terms: The problem's terms.
+        limit: The most rows of each term to watch.
+        seed: Decides which.
+
+    Returns:
+        The rows to fit and the rows to watch, each one tensor of row indices per term.
+    """
+    fit = [term.trusted for term in terms]
+    orders = [
+        torch.randperm(len(r), generator=torch.Generator().manual_seed(seed))[:limit] for r in fit
+    ]
+    return fit, [rows[order] for rows, order in zip(fit, orders, strict=True)]
 
 
 def _chi2(term: Term, rows: Tensor, f: Field, chunk: int | None) -> float:

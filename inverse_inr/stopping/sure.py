@@ -23,7 +23,7 @@ from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import ComplexGaussian, Gaussian
 from inverse_inr.protocol import evaluating, predict
 from inverse_inr.ranges import Count, Range, Seed, checked
-from inverse_inr.stopping.rules import Stopping
+from inverse_inr.stopping.rules import Stopping, some_of_all
 from inverse_inr.term import Term
 
 Perturbation = Annotated[float, Range(least=1e-6, most=1e3)]
@@ -103,11 +103,7 @@ class SURE:
         """
         for term in terms:
             _require_gaussian("SURE", term)
-        fit = [term.trusted for term in terms]
-        generators = [torch.Generator().manual_seed(seed) for _ in fit]
-        orders = [torch.randperm(len(r), generator=g) for r, g in zip(fit, generators, strict=True)]
-        chosen = [r[o[: self.limit]] for r, o in zip(fit, orders, strict=True)]
-        return fit, chosen
+        return some_of_all(terms, self.limit, seed)
 
     def perturbed(self, terms: Sequence[Term], seed: int) -> list[Term]:
         """Make the twin's terms: measurements with a little more noise of their own kind."""

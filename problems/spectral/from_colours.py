@@ -22,30 +22,22 @@ from inverse_inr import (
     OnGrid,
     Problem,
     Solution,
-    Suggestion,
     Term,
     memory,
     noise,
 )
 from inverse_inr.operators import SpectralResponse
 from inverse_inr.problems.spectral.data import photograph
-from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
-from inverse_inr.problems.spectral.fused.candidates import mean_and_fit
+from inverse_inr.problems.spectral.fused.candidates import offset_suggestion
 from inverse_inr.problems.spectral.scenes import Reflectances, SpectralScene, spectral_scene
 from inverse_inr.problems.spectral.smooth_spectra import (
     smoothest_log_spectra,
     smoothest_spectra,
 )
 from inverse_inr.ranges import Count, NoiseLevel, WholeNumber, checked
-from inverse_inr.regularizers import PriorPenalty
-from inverse_inr.stopping import Never
 
 CAMERA = ((600.0, 45.0), (540.0, 45.0), (465.0, 35.0))
 """Peak and standard deviation (nm) of a made-up camera's red, green and blue: Gaussians."""
-STEPS = 80
-"""Steps of a fit: it begins near its end."""
-LR = 2e-2
-"""Learning rate, of coefficients whose standard deviation is 1."""
 
 
 @checked
@@ -92,25 +84,8 @@ def spectra_of(term: Term, grid: Grid, *, reference: Field | None = None) -> Pro
         "smoothest log spectra": smoothest_log_spectra,
         "denoised log spectra": partial(smoothest_log_spectra, denoised=True),
     }
-    suggested = Suggestion(
-        prior="offset",
-        options={
-            "mean": "denoised log spectra",
-            "head": "exp",
-            "rank": term.y.shape[-1],
-            "patch": 3,
-            "cells": float(max(grid.shape[:2])),
-        },
-        # minus the logarithm of the posterior, over the number of measured channels
-        regularizers=(1 / term.y.shape[-1] * PriorPenalty(),),
-        steps=STEPS,
-        lr=LR,
-        # no pixels are held out: each has details of its own, which no other pixel tells
-        stopping=Never(every=10),
-        baselines=classical,
-        candidates=mean_and_fit,
-        figure=spectral_figure,
-        write=write_cube,
+    suggested = offset_suggestion(
+        "denoised log spectra", term.y.shape[-1], grid, classical, head="exp"
     )
     return Problem([term], grid.box, grid, reference=reference, suggested=suggested, average=1)
 

@@ -11,16 +11,20 @@ bias how far from the truth a fit to y₁ is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 
-from inverse_inr import Problem, SampledField, Term
+from inverse_inr import Grid, Problem, SampledField, Solution, Suggestion, Term
 from inverse_inr.noise import Gaussian
+from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
 from inverse_inr.ranges import Positive, Seed, checked
+from inverse_inr.regularizers import PriorPenalty
 from inverse_inr.solver import Candidate, Solver
 from inverse_inr.solver.seeds import mix
+from inverse_inr.stopping import Never
 from inverse_inr.term import describe
 
 ADDED = 0.5
@@ -28,6 +32,51 @@ ADDED = 0.5
 
 STREAM = 2021
 """Makes of a seed one of its own."""
+
+
+STEPS = 80
+"""Steps of a fit: it begins near its end."""
+LR = 2e-2
+"""Learning rate, of coefficients whose standard deviation is 1."""
+
+
+def offset_suggestion(
+    mean: str,
+    channels: int,
+    grid: Grid,
+    classical: dict[str, Callable[[Problem], Solution]],
+    **options: Any,
+) -> Suggestion:
+    """Suggest a fit that learns what a classical mean leaves.
+
+    Args:
+        mean: The name of the classical method that is the mean.
+        channels: Channels of the image of fine pixels.
+        grid: (H, W, L) of the cube that is sought.
+        classical: The classical methods by name.
+        **options: Further options of the prior `offset`.
+    """
+    return Suggestion(
+        prior="offset",
+        options={
+            "mean": mean,
+            "rank": channels,
+            "patch": 3,
+            "cells": float(max(grid.shape[:2])),
+            **options,
+        },
+        # minus the logarithm of the posterior, over the number of measured channels: D is a mean
+        # over pixels and channels, the penalty one over pixels
+        regularizers=(1 / channels * PriorPenalty(),),
+        steps=STEPS,
+        lr=LR,
+        # no pixels are held out: each has details of its own, which no other pixel tells
+        stopping=Never(every=10),
+        baselines=classical,
+        candidates=mean_and_fit,
+        figure=spectral_figure,
+        write=write_cube,
+    )
 
 
 @checked

@@ -27,9 +27,8 @@ from inverse_inr import (
     Suggestion,
     Term,
 )
-from inverse_inr.problems.spectral.figures import spectral_figure, write_cube
 from inverse_inr.problems.spectral.from_colours import camera, measured, scene_and_grid
-from inverse_inr.problems.spectral.fused.candidates import mean_and_fit
+from inverse_inr.problems.spectral.fused.candidates import offset_suggestion
 from inverse_inr.problems.spectral.fused.instruments import coarse_cube, filled, fine_image
 from inverse_inr.problems.spectral.fused.regression import (
     affine_regression,
@@ -39,9 +38,7 @@ from inverse_inr.problems.spectral.fused.regression import (
 from inverse_inr.problems.spectral.fused.subspace import subspace_tv
 from inverse_inr.problems.spectral.scenes import Reflectances
 from inverse_inr.ranges import Count, NoiseLevel, NonNegative, WholeNumber, checked
-from inverse_inr.regularizers import PriorPenalty
 from inverse_inr.solver import Ended
-from inverse_inr.stopping import Never
 
 
 @checked
@@ -112,32 +109,7 @@ def _suggestion(grid: Grid, channels: int) -> Suggestion:
         "subspace TV": subspace_tv,
         "denoised regression": denoised_regression,
     }
-    return Suggestion(
-        prior="offset",
-        options={
-            "mean": "denoised regression",
-            "rank": channels,
-            "patch": 3,
-            "cells": float(max(grid.shape[:2])),
-        },
-        # minus the logarithm of the posterior, over the number of measured channels: D is a mean
-        # over pixels and channels, the penalty one over pixels
-        regularizers=(1 / channels * PriorPenalty(),),
-        steps=STEPS,
-        lr=LR,
-        # no pixels are held out: each has details of its own, which no other pixel tells
-        stopping=Never(every=10),
-        baselines=classical,
-        candidates=mean_and_fit,
-        figure=spectral_figure,
-        write=write_cube,
-    )
-
-
-STEPS = 80
-"""Steps of a fit: it begins near its end."""
-LR = 2e-2
-"""Learning rate, of coefficients whose standard deviation is 1."""
+    return offset_suggestion("denoised regression", channels, grid, classical)
 
 
 @checked
