@@ -6,26 +6,20 @@ rows; what predicts them best is made again from all rows.
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Seed, checked
-from inverse_inr.sampled import SampledField
-from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.solution import Solution
-from inverse_inr.stopping import HeldOut, Stopping, hold_out, in_groups
-
-GROUPS = 32
-"""Number of groups of held-out rows by which differences between methods are judged."""
+from inverse_inr.solver.verdicts import GROUPS, compare_held_out, kept_out, null_image
+from inverse_inr.stopping import HeldOut, Stopping, hold_out
 
 
 @dataclass(frozen=True)
@@ -99,32 +93,30 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     judges = [each.judged_by for each in fits if each.judged_by is not None]
     if judges:
         watch = [term.trusted for term in judges[0].terms]
-        again = partial(_nothing, problem, watch)
-        simple = [Candidate(_nothing(judges[0], watch), again)]
+        again = partial(null_image, problem, watch)
+        simple = [Candidate(null_image(judges[0], watch), again)]
         fits = [_judged(each, watch) for each in fits if each.judged_by is judges[0]]
     else:
-        simple = [Candidate(_nothing(ruled, watch)), *_classical(problem, ruled, by_itself)]
-    comparable = [each for each in [*simple, *fits] if _holds_out(each.solution, watch)]
-    scores = [_scores(each.solution, watch, groups) for each in comparable]
-    means = [float(score.mean()) for score in scores]
-    best = min(range(len(comparable)), key=lambda k: (not math.isfinite(means[k]), means[k]))
-    chosen = comparable[best]
-    text = _why(comparable, scores, best)
+        simple = [Candidate(null_image(ruled, watch)), *_classical(problem, ruled, by_itself)]
+    comparable = [each for each in [*simple, *fits] if kept_out(each.solution, watch)]
+    verdict = compare_held_out([each.solution for each in comparable], watch, groups)
+    chosen = comparable[verdict.best]
     beaten = chosen is simple[0] or (any(chosen is each for each in simple) and bool(fits))
     if beaten:
-        warnings.warn(f"solve: {text} No prior's fit predicts them better.", stacklevel=3)
+        warnings.warn(f"solve: {verdict.text} No prior's fit predicts them better.", stacklevel=3)
     answer = chosen.solution
     if chosen.again is not None:
         answer = chosen.again()
     by_method = {
-        each.solution.method: round(mean, 6) for each, mean in zip(comparable, means, strict=True)
+        each.solution.method: round(misfit, 6)
+        for each, misfit in zip(comparable, verdict.misfits, strict=True)
     }
     if answer.problem is ruled:
         answer = replace(answer, problem=problem)
     return replace(
         answer,
         seconds=time.perf_counter() - began,
-        details={**answer.details, "chosen": text, "held-out by method": by_method},
+        details={**answer.details, "chosen": verdict.text, "held-out by method": by_method},
     )
 
 
@@ -145,17 +137,6 @@ def _classical(problem: Problem, ruled: Problem, by_itself: bool) -> Iterator[Ca
         yield Candidate(method(ruled), again)
 
 
-def _nothing(problem: Problem, watch: list[Tensor]) -> Solution:
-    """The image that is zero everywhere."""
-    dtype = problem.terms[0].y.dtype.to_real()
-    if problem.is_complex:
-        dtype = dtype.to_complex()
-    zeros = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype)
-    field = SampledField(zeros, problem.grid)
-    ended = Ended("direct", "zero everywhere")
-    return Solution(field, problem, "nothing", stopped=ended, watched=watch)
-
-
 def _judged(candidate: Candidate, watch: list[Tensor]) -> Candidate:
     """A candidate whose misfit is that to the measurements that judge it."""
     assert candidate.judged_by is not None
@@ -167,34 +148,3 @@ def _rows(rule: Stopping, problem: Problem, seed: int) -> tuple[list[Tensor], bo
     """The rows that decide, and whether the problem's own rule holds them out."""
     split = hold_out(rule, problem.terms, seed)
     return [rows.sort().values for rows in split.watch], not split.details
-
-
-def _holds_out(solution: Solution, watch: list[Tensor]) -> bool:
-    """Whether a method kept out the rows by which all are judged."""
-    if len(solution.watched) != len(watch):
-        return False
-    pairs = zip(solution.watched, watch, strict=True)
-    return all(torch.equal(a.sort().values, b) for a, b in pairs)
-
-
-def _scores(solution: Solution, watch: list[Tensor], groups: int) -> Tensor:
-    """The held-out misfit by groups of rows, (groups,)."""
-    return solution.misfits(in_groups(watch, groups))
-
-
-def _why(tried: list[Candidate], scores: list[Tensor], best: int) -> str:
-    """A sentence that says what was chosen, and by how much it predicts better than the next."""
-    name = tried[best].solution.method
-    others = [k for k in range(len(tried)) if k != best]
-    if not others:
-        return f"{name} was the only method."
-    second = min(others, key=lambda k: float(scores[k].mean()))
-    difference = scores[second] - scores[best]
-    error = float(difference.std()) / len(difference) ** 0.5
-    sentence = (
-        f"{name} predicts the held-out measurements best: misfit {float(scores[best].mean()):.4g} "
-        f"beside {float(scores[second].mean()):.4g} of {tried[second].solution.method}"
-    )
-    if float(difference.mean()) < error:
-        return f"{sentence}, a difference below its standard error."
-    return f"{sentence}."
