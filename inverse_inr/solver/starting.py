@@ -47,7 +47,9 @@ def make_prior(
     if isinstance(prior, str):
         created = _by_name(problem, prior, seed, native)
         if start is not None:
-            start(created)
+            replaced = start(created)
+            if isinstance(replaced, nn.Module):
+                return replaced
         return created
     if isinstance(prior, priors.Prior) and prior.box.ndim != problem.box.ndim:
         raise ValueError(
