@@ -176,11 +176,19 @@ class Region:
         slack = MARGIN * (upper - lower)
         return Box(tuple((lower - slack).tolist()), tuple((upper + slack).tolist()))
 
-    def contains(self, points: Tensor) -> Tensor:
-        """Whether points (*s, 2) lie inside: (*s,) boolean."""
-        inside = self.outer.relative(points) < 1
+    def contains(self, points: Tensor, slack: float = 0.0) -> Tensor:
+        """Say which points lie inside.
+
+        Args:
+            points: (*s, 2).
+            slack: How far beyond the rims counts as inside, relative to distances from centres.
+
+        Returns:
+            (*s,) boolean.
+        """
+        inside = self.outer.relative(points) < 1 + slack
         for hole in self.holes:
-            inside = inside & (hole.relative(points) > 1)
+            inside = inside & (hole.relative(points) > 1 - slack)
         return inside
 
     @checked

@@ -20,7 +20,7 @@ from torch import Tensor
 from inverse_inr import Grid, Problem, Solution
 from inverse_inr.operators import Jet
 from inverse_inr.problems.fields.differences import Equation
-from inverse_inr.problems.fields.local_polynomials import weights_at
+from inverse_inr.problems.fields.local_polynomials import slope_weights, value_weights
 from inverse_inr.problems.fields.regions import Curve, Region
 from inverse_inr.ranges import Count, checked
 from inverse_inr.solver import Ended
@@ -76,9 +76,11 @@ def shortley_weller(
 
     def look(points: Tensor) -> Tensor:
         places = points.detach().cpu().double().reshape(-1, 2).numpy()
-        near, weights = weights_at(known, places, 3)
+        near, weights = value_weights(known, places, 3)
         seen = torch.from_numpy((heights[near] * weights).sum(-1))
-        return seen.reshape(*points.shape[:-1], 1).to(points)
+        seen = seen.reshape(*points.shape[:-1], 1).to(points)
+        # on a rim is inside: a reference may be asked there
+        return torch.where(region.contains(points, slack=1e-6)[..., None], seen, torch.nan)
 
     return Solution(
         look,
@@ -214,29 +216,15 @@ def _rim_equations(
     for k, each in enumerate(region.curves):
         on = curve == k
         outward = each.normals(each._polar(where[torch.from_numpy(on)])[1]).numpy()
-        normals[on] = -outward if k else outward
+        if k:
+            outward = -outward
+        normals[on] = outward
     slope = Jet(case.known, where).gradient[:, 0].detach().numpy()
     goals[slopes] = (slope * normals).sum(-1)[slopes]
     # the place itself is a node of its own parabola
     own = place[slopes]
-    near, weights = _one_sided(nodes, own, normals[slopes])
+    near, weights = slope_weights(nodes, own, normals[slopes])
     who = numbers[slopes]
     rows.append((np.repeat(who, near.shape[1]), near.ravel(), weights.ravel()))
     rows.append((who, len(nodes) + who, -weights.sum(1)))
     return rows, goals
-
-
-def _one_sided(
-    nodes: np.ndarray, places: np.ndarray, directions: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of (u_node - u_place) in the slope along a direction, by parabolas through places."""
-    from scipy.spatial import cKDTree
-
-    distance, index = cKDTree(nodes).query(places, min(12, len(nodes)))
-    reach = distance[:, -1:]
-    x, y = np.moveaxis((nodes[index] - places[:, None]) / reach[..., None], -1, 0)
-    root = np.exp(-2 * (distance / reach) ** 2)[..., None]
-    columns = np.stack([x, y, x * x, x * y, y * y], -1)
-    inverse = np.linalg.pinv(root * columns, rcond=1e-9) * np.swapaxes(root, 1, 2)
-    slopes = inverse[:, 0] * directions[:, :1] + inverse[:, 1] * directions[:, 1:]
-    return index, slopes / reach
