@@ -20,7 +20,7 @@ from inverse_inr.problems.fields.diffusion import Diffusion
 from inverse_inr.ranges import checked
 from inverse_inr.solver import Ended
 
-WEIGHTS = tuple(10.0 ** (1 - k / 2) for k in range(9))
+WEIGHTS = tuple(10.0 ** (2 - k / 2) for k in range(10))
 """The weights λ that are tried, each begun where the one before ended."""
 
 KEPT_OUT = 5

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
@@ -19,10 +19,10 @@ from torch import Tensor
 from inverse_inr import (
     Box,
     Detector,
-    Field,
     Grid,
     Problem,
     SampledField,
+    Solution,
     Suggestion,
     Term,
     fidelity,
@@ -106,7 +106,7 @@ def inverse_coefficient(
     )
     box = Box((0.0, 0.0), (1.0, 1.0))
     known = partial(_coefficient, coefficient)
-    truth = _truth(known)
+    truth = _truth(coefficient)
     generator = torch.Generator().manual_seed(seed)
     places = box.random_points(sensors, dtype=torch.float64, generator=generator)
     exact = truth(places)[:, 0]
@@ -165,13 +165,13 @@ def _first(values: Tensor) -> Tensor:
     return values[:, 0]
 
 
-def _inverted(model: Diffusion, measured: Sensors, name: Literal["H1", "TV"], problem: Problem):
+def _inverted(
+    model: Diffusion, measured: Sensors, name: Literal["H1", "TV"], problem: Problem
+) -> Solution:
     return invert(model, measured, problem, name)
 
 
-def _candidates(
-    model: Diffusion, measured: Sensors
-) -> Callable[[Problem], Iterator[Candidate]]:
+def _candidates(model: Diffusion, measured: Sensors) -> Callable[[Problem], Iterator[Candidate]]:
     """The fit and the classical inversions, judged by sensors that none of them saw."""
 
     def candidates(problem: Problem) -> Iterator[Candidate]:
@@ -190,10 +190,11 @@ def _candidates(
     return candidates
 
 
-def _truth(known: Field) -> SampledField:
-    """u on a fine mesh."""
+@cache
+def _truth(name: str) -> SampledField:
+    """The true u, on a fine mesh."""
     model = Diffusion(FINE, np.full((FINE + 1) ** 2, SOURCE))
-    m = known(model.nodes.points(torch.float64)).log().reshape(-1).numpy()
+    m = _coefficient(name, model.nodes.points(torch.float64)).log().reshape(-1).numpy()
     u = torch.from_numpy(model.solve(m)[0]).reshape(*model.nodes.shape, 1)
     return SampledField(u, model.nodes)
 

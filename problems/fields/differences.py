@@ -16,7 +16,6 @@ from inverse_inr.operators import Jet
 from inverse_inr.ranges import Count, checked
 from inverse_inr.solver import Ended
 
-
 CELLS = 128
 """Cells along each axis of a box."""
 

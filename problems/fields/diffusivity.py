@@ -1,6 +1,6 @@
 """One unknown number in an equation: the diffusivity κ of a rod from noisy temperatures.
 
-    ∂u/∂t = κ ∂²u/∂x²,   u = 0 at both ends, u known at t = 0
+∂u/∂t = κ ∂²u/∂x²,   u = 0 at both ends, u known at t = 0
 """
 
 from __future__ import annotations

@@ -57,25 +57,19 @@ def between_rims(region: Region, values: Field, curves: Sequence[int]) -> Field:
     Source:
         Rvachev et al. 2001, as in Sukumar & Srivastava 2022: interpolation by inverse φ.
     """
-
     around = region.outer.at(region.outer.spread(MEANS))
     middle = values(around).mean(0).detach()
 
     def inside(points: Tensor) -> Tensor:
         zeros = [_zero_on(region, k, points) for k in curves]
-        total: Tensor | None = None
-        weights: Tensor | None = None
-        for i, k in enumerate(curves):
-            # multiplied by all φ, so that nothing is divided by zero on a rim
-            others = [z for j, z in enumerate(zeros) if j != i]
-            weight = torch.ones_like(zeros[0])
-            if others:
-                weight = torch.stack(others).prod(0)
-            part = weight[..., None] * _carried(region, k, values, points, middle)
-            total = part if total is None else total + part
-            weights = weight if weights is None else weights + weight
-        assert total is not None and weights is not None
-        return total / weights[..., None]
+        # multiplied by all φ, so that nothing is divided by zero on a rim
+        one = torch.ones_like(zeros[0])
+        weights = [
+            torch.stack([one, *zeros[:i], *zeros[i + 1 :]]).prod(0) for i in range(len(zeros))
+        ]
+        carried = [_carried(region, k, values, points, middle) for k in curves]
+        parts = [w[..., None] * g for w, g in zip(weights, carried, strict=True)]
+        return torch.stack(parts).sum(0) / torch.stack(weights).sum(0)[..., None]
 
     return inside
 

@@ -12,9 +12,8 @@ from functools import partial
 from typing import Literal
 
 import torch
-from torch import Tensor
 
-from inverse_inr import Box, Field, Grid, Problem, SampledField, Suggestion, Term, fidelity, memory
+from inverse_inr import Box, Grid, Problem, SampledField, Suggestion, Term, fidelity, memory
 from inverse_inr.operators import Jet, NormalDerivative, PointSamples, Residual, box_boundary
 from inverse_inr.priors.means import HardBoundary, between_faces, zero_on_faces
 from inverse_inr.problems.fields.differences import CELLS, Equation, finite_differences

@@ -1,13 +1,12 @@
-"""Boundary values on regions with curved rims and holes: no mesh, but points inside and on the rims.
+"""Boundary values on regions with curved rims and holes: no mesh, but points inside and on rims.
 
-    minimise over θ:  |pde(f_θ) - s|² inside  +  weight |f_θ - g|² or |n·∇f_θ - h|² on the rims
+minimise over θ:  |pde(f_θ) - s|² inside  +  weight |f_θ - g|² or |n·∇f_θ - h|² on the rims
 """
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Literal
-
 
 from inverse_inr import Grid, Problem, Suggestion, Term, fidelity, memory
 from inverse_inr.operators import Jet, NormalDerivative, PointSamples, Residual
@@ -40,7 +39,8 @@ def odd_shape(
     """Solve Poisson's or Helmholtz's equation with a known solution on a region with holes.
 
     The equations are those of `boundary_value`. Beside the fit stand finite differences with the
-    stencils of Shortley and Weller, of second order up to the curved rims. Errors count inside only.
+    stencils of Shortley and Weller, of second order up to the curved rims. Errors count inside
+    only.
 
     Args:
         shape: "flower" (five petals, three holes), "annulus" or "kidney", or any `Region`.
@@ -111,9 +111,7 @@ def odd_shape(
         stopping=Never(every=20),
         start=start,
         baselines={"finite differences": differences},
-        candidates=fit_or_differences(
-            differences, partial(differences, cells=2 * CELLS), places
-        ),
+        candidates=fit_or_differences(differences, partial(differences, cells=2 * CELLS), places),
         figure=fields_with_errors(),
     )
     return Problem(

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid, Problem, Solution
+from inverse_inr import Problem, Solution
 from inverse_inr.operators import Jet
 from inverse_inr.problems.fields.differences import Equation
 from inverse_inr.problems.fields.local_polynomials import slope_weights, value_weights

@@ -73,7 +73,11 @@ def test_a_fit_keeps_them_and_solves_the_equation_inside():
 @pytest.mark.parametrize(
     ("make", "error", "match"),
     [
-        (lambda: HardBoundary(priors.create("siren", BOX), len, None, [1]), IndexError, "channels"),
+        (
+            lambda: HardBoundary(priors.create("siren", BOX), zero_on_faces(BOX), None, [1]),
+            IndexError,
+            "channels",
+        ),
         (lambda: zero_on_faces(BOX, [(2, 0)]), ValueError, r"faces=\[\(2"),
         (lambda: between_faces(BOX, wave, []), ValueError, r"faces=\[\]"),
     ],

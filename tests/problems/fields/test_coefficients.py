@@ -19,7 +19,7 @@ def hill(p: Tensor) -> Tensor:
 
 
 def both(p: Tensor) -> Tensor:
-    """u = sin πx sin πy and k = exp(x y)."""
+    """The channels u = sin πx sin πy and k = exp(x y)."""
     return torch.cat([hill(p), torch.exp(p[..., :1] * p[..., 1:])], -1)
 
 
