@@ -17,14 +17,12 @@ from torch import Tensor
 
 from inverse_inr import Problem, SampledField, Solution
 from inverse_inr.problems.fields.diffusion import Diffusion
+from inverse_inr.problems.fields.judging import KEPT_OUT
 from inverse_inr.ranges import checked
 from inverse_inr.solver import Ended
 
 WEIGHTS = tuple(10.0 ** (2 - k / 2) for k in range(10))
 """The weights λ that are tried, each begun where the one before ended."""
-
-KEPT_OUT = 5
-"""One in so many measured points is kept out while λ is chosen."""
 
 STEPS = {"first": 15, "next": 4}
 """Most Gauss-Newton steps at the first weight and at each of the others."""
@@ -47,10 +45,9 @@ class Sensors:
     values: Tensor
     noise: float
 
-    def some(self, chosen: np.ndarray) -> Sensors:
+    def some(self, chosen: Tensor) -> Sensors:
         """Those with chosen (n,) numbers or flags."""
-        index = torch.from_numpy(chosen)
-        return Sensors(self.points[index], self.values[index], self.noise)
+        return Sensors(self.points[chosen], self.values[chosen], self.noise)
 
 
 @checked
@@ -72,7 +69,7 @@ def invert(
         u and k, bilinear between the nodes, as two channels.
     """
     began = time.perf_counter()
-    flags = np.arange(len(sensors.values)) % KEPT_OUT == 0
+    flags = torch.arange(len(sensors.values)) % KEPT_OUT == 0
     fitted, kept = sensors.some(~flags), sensors.some(flags)
     m = np.zeros(model.nodes.numel)
     scores = {}

@@ -7,8 +7,6 @@ u and k are two channels of one field. k is positive and u zero on the rim by co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache, partial
 from typing import Literal
 
@@ -31,11 +29,11 @@ from inverse_inr import (
 )
 from inverse_inr.operators import Jet, PointSamples, Residual
 from inverse_inr.priors.means import HardBoundary, zero_on_faces
-from inverse_inr.problems.fields.coefficient_inversion import KEPT_OUT, Sensors, invert
+from inverse_inr.problems.fields.coefficient_inversion import Sensors, invert
 from inverse_inr.problems.fields.diffusion import Diffusion
 from inverse_inr.problems.fields.figures import fields_with_errors
+from inverse_inr.problems.fields.judging import fit_or_inversions
 from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
-from inverse_inr.solver import Candidate, Solver
 from inverse_inr.stopping import Never
 
 Coefficient = Literal["bumps", "inclusions"]
@@ -132,6 +130,7 @@ def inverse_coefficient(
         Term(Residual(log_slopes, points), flat, fidelity.L2(), weight=2 * smoothness / sensors),
     ]
     model = Diffusion(CELLS, np.full((CELLS + 1) ** 2, SOURCE))
+    methods = {name: partial(_inverted, name, model, measured) for name in ("H1", "TV")}
     suggested = Suggestion(
         prior="siren",
         options={"omega0": 6.0, "width": 48, "depth": 3, "head": ("linear", "exp")},
@@ -139,11 +138,8 @@ def inverse_coefficient(
         optimizer="lbfgs",
         stopping=Never(every=25),
         start=partial(HardBoundary, zero=zero_on_faces(box), channels=(0,)),
-        baselines={
-            f"Gauss-Newton, {name}": partial(_inverted, model, measured, name)
-            for name in ("H1", "TV")
-        },
-        candidates=_candidates(model, measured),
+        baselines={f"Gauss-Newton, {k}": partial(method, None) for k, method in methods.items()},
+        candidates=fit_or_inversions(1, list(methods.values())),
         figure=fields_with_errors(("u", "k")),
     )
 
@@ -166,28 +162,15 @@ def _first(values: Tensor) -> Tensor:
 
 
 def _inverted(
-    model: Diffusion, measured: Sensors, name: Literal["H1", "TV"], problem: Problem
+    name: Literal["H1", "TV"],
+    model: Diffusion,
+    measured: Sensors,
+    rows: Tensor | None,
+    problem: Problem,
 ) -> Solution:
+    if rows is not None:
+        measured = measured.some(rows)
     return invert(model, measured, problem, name)
-
-
-def _candidates(model: Diffusion, measured: Sensors) -> Callable[[Problem], Iterator[Candidate]]:
-    """The fit and the classical inversions, judged by sensors that none of them saw."""
-
-    def candidates(problem: Problem) -> Iterator[Candidate]:
-        flags = np.arange(len(measured.values)) % KEPT_OUT == KEPT_OUT - 1
-        kept, fitted = measured.some(flags), measured.some(~flags)
-        judge = replace(problem, terms=[_seen(kept)], suggested=Suggestion())
-        equation, _, slopes = problem.terms
-        fewer = replace(problem, terms=[equation, _seen(fitted), slopes])
-        for name in ("H1", "TV"):
-            again = partial(invert, model, measured, problem, name)
-            yield Candidate(invert(model, fitted, problem, name), again, judge)
-        never = Never(every=problem.suggested.steps)
-        fit = Solver(fewer, stopping=never).run()
-        yield Candidate(fit, Solver(problem, stopping=never).run, judge)
-
-    return candidates
 
 
 @cache

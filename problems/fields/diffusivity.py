@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, Problem, Solution, Suggestion, Term, fidelity, noise
+from inverse_inr import Box, Field, Grid, Problem, Solution, Suggestion, Term, fidelity, noise
 from inverse_inr.operators import Jet, PointSamples, Residual
 from inverse_inr.priors.means import HardBoundary, between_faces, zero_on_faces
 from inverse_inr.problems.fields.differences import Equation, finite_differences
 from inverse_inr.problems.fields.figures import fields_with_errors
+from inverse_inr.problems.fields.judging import fit_or_inversions
 from inverse_inr.problems.fields.known_solutions import cooling
 from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 from inverse_inr.stopping import Never
@@ -107,7 +108,8 @@ def diffusivity(
         start=partial(
             HardBoundary, zero=zero_on_faces(box, ENDS), values=between_faces(box, known, ENDS)
         ),
-        baselines={"least squares": classical},
+        baselines={"least squares": partial(classical, None)},
+        candidates=fit_or_inversions(1, [classical]),
         figure=fields_with_errors(),
     )
     return Problem(
@@ -133,7 +135,12 @@ def fitted_diffusivity(solution: Solution) -> float:
 
 
 def least_squares(
-    known: object, places: Tensor, values: Tensor, guess: float, problem: Problem
+    known: Field,
+    places: Tensor,
+    values: Tensor,
+    guess: float,
+    rows: Tensor | None,
+    problem: Problem,
 ) -> Solution:
     """Find κ by least squares with finite differences inside.
 
@@ -142,6 +149,7 @@ def least_squares(
         places: (n, 2) places and times of the measured temperatures.
         values: (n,) temperatures.
         guess: κ at the beginning.
+        rows: (m,) numbers of the temperatures that it may see; None for all.
         problem: The problem.
 
     Returns:
@@ -150,11 +158,13 @@ def least_squares(
     from scipy.optimize import least_squares as minimise
 
     began = time.perf_counter()
+    if rows is not None:
+        places, values = places[rows], values[rows]
 
     def solved(log: float) -> Solution:
         case = Equation(
             (-math.exp(log), 0.0, 1.0, 0.0),
-            known,  # pyright: ignore[reportArgumentType]
+            known,
             faces=ENDS,
             marches=1,
             given=lambda p: torch.zeros_like(p[..., 0]),

@@ -87,6 +87,12 @@ class Curve:
         distance, angles = self._polar(points)
         return distance / self._radii(angles)
 
+    def steepness(self, points: Tensor) -> Tensor:
+        """The length of the gradient of `relative`, the same along a ray, at points: (*s,)."""
+        angles = self._polar(points)[1]
+        radii = self._radii(angles)
+        return torch.hypot(radii, self._slopes(angles)) / radii**2
+
     def at(self, angles: Tensor) -> Tensor:
         """The points of the curve in some directions from its centre.
 

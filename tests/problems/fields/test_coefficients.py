@@ -1,12 +1,14 @@
 """Unknown coefficients: the solver and its slopes in closed form, then both inversions."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from inverse_inr import solve
 from inverse_inr.operators import Jet
 from inverse_inr.problems.fields import errors_by_channel, inverse_coefficient
 from inverse_inr.problems.fields.coefficients import diffusion_residual, log_slopes
@@ -83,3 +85,14 @@ def test_a_fit_finds_solution_and_coefficient_together():
     errors = errors_by_channel(Solver(problem, steps=40).run(), ("u", "k"))
     assert errors["u"] < 1e-2
     assert errors["k"] < 0.2
+
+
+@pytest.mark.slow
+def test_sensors_that_no_method_saw_decide():
+    """A fit of one step predicts them worse than either inversion, which is made again from all."""
+    problem = inverse_coefficient(seed=100, inside=64, size=16)
+    answer = solve(replace(problem, suggested=replace(problem.suggested, steps=1)))
+    assert answer.method in problem.suggested.baselines
+    judged = answer.details["held-out by method"]
+    assert judged[answer.method] == min(judged.values())
+    assert set(judged) == {"nothing", *problem.suggested.baselines, "siren, exact boundary"}

@@ -1,6 +1,7 @@
 """Boundary values on curved regions: second order in closed form, exact values, decisions."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_errors_count_inside_only_and_the_figure_leaves_the_outside_white():
     assert PROBLEM.suggested.figure is not None
     figure = PROBLEM.suggested.figure(PROBLEM, [solution])
     assert figure is not None
-    shown = [axis.images[0].get_array() for axis in figure.axes if axis.images]
+    shown: list[Any] = [axis.images[0].get_array() for axis in figure.axes if axis.images]
     outside = ~FLOWER.contains(PROBLEM.grid.points())
     for image in shown:
         masked = np.ma.getmaskarray(np.ma.masked_invalid(image))
@@ -121,3 +122,11 @@ def test_what_differences_solve_better_is_answered_by_differences():
 def test_an_unknown_shape_is_refused():
     with pytest.raises(ValueError, match="unknown shape"):
         odd_shape("flowr")
+
+
+@pytest.mark.parametrize("curves", [[0], [2]])
+def test_zero_on_a_rim_has_slope_one_there(curves):
+    rim, normals = FLOWER.rim(60, curves)
+    step = 1e-5
+    slopes = zero_on_rims(FLOWER, curves)(rim - step * normals) / step
+    assert torch.allclose(slopes, torch.ones_like(slopes), atol=1e-3)
