@@ -28,7 +28,7 @@ def odd_shape(
     *,
     equation: Literal["poisson", "helmholtz"] = "poisson",
     holes: Literal["values", "slopes"] = "slopes",
-    boundary: Literal["exact", "fitted"] = "exact",
+    boundary: Literal["exact", "fitted"] = "fitted",
     waves: Positive = 1.5,
     size: Count = 96,
     inside: Count = 2048,
