@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inverse_inr.derivatives import SmoothnessError
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, checked
 from inverse_inr.sampled import SampledField
@@ -54,17 +55,29 @@ def compare_held_out(
         groups: Number of groups of rows by which differences are judged.
 
     Returns:
-        The verdict; misfits that are not finite lose.
+        The verdict; misfits that are not finite lose, and so does a field that is not smooth enough
+        for measured derivatives.
     """
     parts = in_groups(watch, groups)
     null = null_image(problem, watch)
-    scores = [each.misfits(parts).nan_to_num(nan=math.inf) for each in (*solutions, null)]
+    scores = [_misfits(each, parts) for each in (*solutions, null)]
     place = least(scores)
     if place < len(solutions):
         place = one_standard_error(scores[:-1])
     methods = [each.method for each in (*solutions, null)]
     means = {name: float(score.mean()) for name, score in zip(methods, scores, strict=True)}
     return Verdict(place, _why(methods, scores, place), means)
+
+
+def _misfits(solution: Solution, parts: Sequence[Sequence[Tensor]]) -> Tensor:
+    """The misfit of each group, (groups,); infinite where there is no number.
+
+    An image of pixels has no second derivatives: it cannot be judged by those that were measured.
+    """
+    try:
+        return solution.misfits(parts).nan_to_num(nan=math.inf)
+    except SmoothnessError:
+        return torch.full((len(parts),), math.inf, dtype=torch.float64)
 
 
 def kept_out(solution: Solution, watch: Sequence[Tensor]) -> bool:
