@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from inverse_inr.problem import Problem
-from inverse_inr.solver import Solution, compare_held_out, kept_out, null_image
+from inverse_inr.solver import Solution, compare_held_out, kept_out
 from inverse_inr.stopping import HeldOut
 
 
@@ -35,25 +35,23 @@ def verdict_on(ours: Solution, beside: Mapping[str, Solution]) -> dict[str, Any]
         beside: The methods' solutions, by their names in the config.
 
     Returns:
-        "chosen", the name of what predicts these rows best; "text", which says so and warns where
-        it is not the fit; "held-out by method". Empty where the fit kept nothing out.
+        "chosen", the name of what predicts these rows best, the fit where it does to one standard
+        error; "text", which says so and warns where another's misfit is less; "held-out by method".
+        Empty where the fit kept nothing out.
     """
     if not _judged(ours):
         return {}
     watch = [rows.sort().values for rows in ours.watched]
     problem = ours.problem.origin or ours.problem
-    named = {"nothing": null_image(problem, watch), **beside, ours.method: ours}
+    named = {ours.method: ours} | {name: beside[name] for name in reversed(list(beside))}
     compared = {name: each for name, each in named.items() if kept_out(each, watch)}
-    verdict = compare_held_out(list(compared.values()), watch)
-    name = list(compared)[verdict.best]
+    solutions = [replace(each, method=name) for name, each in compared.items()]
+    verdict = compare_held_out(problem, solutions, watch)
     text = verdict.text
-    if compared[name] is not ours:
+    if verdict.misfits[ours.method] > min(verdict.misfits.values()):
         text = f"WARNING: {text} The fit does not predict them better."
-    return {
-        "chosen": name,
-        "text": text,
-        "held-out by method": dict(zip(compared, verdict.misfits, strict=True)),
-    }
+    chosen = list(verdict.misfits)[verdict.place]
+    return {"chosen": chosen, "text": text, "held-out by method": verdict.misfits}
 
 
 def _judged(ours: Solution) -> bool:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inverse_inr.derivatives import SmoothnessError
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.solution import Solution
-from inverse_inr.stopping import in_groups
+from inverse_inr.stopping import in_groups, least, one_standard_error
 
 GROUPS = 32
 """Number of groups of held-out rows by which differences between methods are judged."""
@@ -25,35 +26,58 @@ class Verdict:
     """The solution that predicts held-out rows best.
 
     Args:
-        best: Its place among those that were compared.
+        place: Its place among those that were compared; their number for the null image.
         text: A sentence that says by how much it is better than the next.
-        misfits: The mean held-out misfit of each.
+        misfits: The mean held-out misfit of each by its method, the null image last.
     """
 
-    best: int
+    place: int
     text: str
-    misfits: tuple[float, ...]
+    misfits: dict[str, float]
 
 
 @checked
 def compare_held_out(
-    solutions: Sequence[Solution], watch: Sequence[Tensor], groups: Count = GROUPS
+    problem: Problem,
+    solutions: Sequence[Solution],
+    watch: Sequence[Tensor],
+    groups: Count = GROUPS,
 ) -> Verdict:
-    """Compare solutions by rows that all of them kept out.
+    """Compare solutions by rows that all of them kept out, with the null image beside them.
+
+    Among those that predict the rows as well as the best, to one standard error of the
+    differences, the first is taken. The null image is taken only where it predicts them best.
 
     Args:
-        solutions: The solutions, at least one.
+        problem: The problem, for its null image.
+        solutions: The solutions, the preferred first.
         watch: (b,) indices of the rows, one tensor per term.
         groups: Number of groups of rows by which differences are judged.
 
     Returns:
-        The verdict; misfits that are not finite lose.
+        The verdict; misfits that are not finite lose, and so does a field that is not smooth enough
+        for measured derivatives.
     """
     parts = in_groups(watch, groups)
-    scores = [solution.misfits(parts) for solution in solutions]
-    means = [float(score.mean()) for score in scores]
-    best = min(range(len(means)), key=lambda k: (not math.isfinite(means[k]), means[k]))
-    return Verdict(best, _why(solutions, scores, best), tuple(means))
+    null = null_image(problem, watch)
+    scores = [_misfits(each, parts) for each in (*solutions, null)]
+    place = least(scores)
+    if place < len(solutions):
+        place = one_standard_error(scores[:-1])
+    methods = [each.method for each in (*solutions, null)]
+    means = {name: float(score.mean()) for name, score in zip(methods, scores, strict=True)}
+    return Verdict(place, _why(methods, scores, place), means)
+
+
+def _misfits(solution: Solution, parts: Sequence[Sequence[Tensor]]) -> Tensor:
+    """The misfit of each group, (groups,); infinite where there is no number.
+
+    An image of pixels has no second derivatives: it cannot be judged by those that were measured.
+    """
+    try:
+        return solution.misfits(parts).nan_to_num(nan=math.inf)
+    except SmoothnessError:
+        return torch.full((len(parts),), math.inf, dtype=torch.float64)
 
 
 def kept_out(solution: Solution, watch: Sequence[Tensor]) -> bool:
@@ -85,19 +109,24 @@ def null_image(problem: Problem, watch: Sequence[Tensor]) -> Solution:
     return Solution(field, problem, "nothing", stopped=ended, watched=list(watch))
 
 
-def _why(tried: Sequence[Solution], scores: list[Tensor], best: int) -> str:
-    """A sentence that says what is best, and by how much it predicts better than the next."""
-    name = tried[best].method
-    others = [k for k in range(len(tried)) if k != best]
+def _why(methods: Sequence[str], scores: Sequence[Tensor], chosen: int) -> str:
+    """A sentence that says what was chosen, and how well the best or the next other predicts."""
+    others = [k for k in range(len(methods)) if k != chosen]
     if not others:
-        return f"{name} was the only method."
-    second = min(others, key=lambda k: float(scores[k].mean()))
-    difference = scores[second] - scores[best]
+        return f"{methods[chosen]} was left: there is no other."
+    other = min(others, key=lambda k: float(scores[k].mean()))
+    difference = scores[other] - scores[chosen]
     error = float(difference.std()) / len(difference) ** 0.5
-    sentence = (
-        f"{name} predicts the held-out measurements best: misfit {float(scores[best].mean()):.4g} "
-        f"beside {float(scores[second].mean()):.4g} of {tried[second].method}"
+    misfits = (
+        f"misfit {float(scores[chosen].mean()):.4g} "
+        f"beside {float(scores[other].mean()):.4g} of {methods[other]}"
     )
+    if float(difference.mean()) < 0:
+        return (
+            f"{methods[chosen]} predicts the held-out measurements as well as any, to one standard "
+            f"error: {misfits}."
+        )
+    sentence = f"{methods[chosen]} predicts the held-out measurements best: {misfits}"
     if float(difference.mean()) < error:
         return f"{sentence}, a difference below its standard error."
     return f"{sentence}."
