@@ -40,7 +40,7 @@ def fit_or_differences(
         places: (n, d), where they are compared.
 
     Returns:
-        A function that yields the suggested fit and the classical solution.
+        A function that yields the classical solution and the suggested fit.
     """
 
     def candidates(problem: Problem) -> Iterator[Candidate]:
@@ -49,7 +49,8 @@ def fit_or_differences(
         judge = replace(problem, terms=[term], suggested=Suggestion())
         every = problem.suggested.steps
         fit = Solver(problem, stopping=Never(every=every)).run()
-        for solution in (fit, differences(problem)):
+        # where they are level, the simpler one is taken
+        for solution in (differences(problem), fit):
             solution.details["judged by"] = JUDGED_BY
             yield Candidate(solution, partial(_unchanged, solution), judge)
 
