@@ -13,7 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Field, Grid, Problem, Solution, Suggestion, Term, fidelity, noise
+from inverse_inr import (
+    Box,
+    Field,
+    Grid,
+    Problem,
+    Solution,
+    Suggestion,
+    Term,
+    fidelity,
+    memory,
+    noise,
+)
 from inverse_inr.operators import Jet, PointSamples, Residual
 from inverse_inr.priors.means import HardBoundary, between_faces, zero_on_faces
 from inverse_inr.problems.fields.differences import Equation, finite_differences
@@ -77,6 +88,7 @@ def diffusivity(
         The problem; a fit's κ is the exponential of `learnt["...log_diffusivity"]`, which
         `fitted_diffusivity` reads.
     """
+    memory.require(f"diffusivity: inside={inside}, sensors={sensors}", 64.0 * (inside + sensors))
     box = Box((0.0, 0.0), (1.0, 1.0))
     known = partial(cooling, diffusivity=truth)
     generator = torch.Generator().manual_seed(seed)
