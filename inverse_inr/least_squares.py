@@ -58,6 +58,7 @@ class LeastSquares:
                 rows=chosen,
                 channels=problem.channels,
                 dtype=_image_dtype(problem, term),
+                device=term.y.device,
             )
             whiten, fidelity = decorrelated(term.fidelity, chosen)
             if whiten is None:
@@ -170,8 +171,9 @@ def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
         (*grid.shape, channels) image.
     """
     dtype = _image_dtype(problem, problem.terms[0])
-    image = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype, requires_grad=True)
-    loss = torch.zeros(())
+    shape = (*problem.grid.shape, problem.channels)
+    image = torch.zeros(shape, dtype=dtype, device=problem.device, requires_grad=True)
+    loss = torch.zeros((), device=problem.device)
     for term, chosen in zip(problem.terms, rows, strict=True):
         seen = term.operator
         if isinstance(seen, HasGridMap):

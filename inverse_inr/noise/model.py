@@ -137,7 +137,10 @@ def like(value: Parameter, y: Tensor) -> Tensor:
     Raises:
         ValueError: The values do not fit the measurements.
     """
-    value = torch.as_tensor(value, dtype=y.dtype.to_real(), device=y.device)
+    if not isinstance(value, Tensor):
+        # filled where it is: a number of the host would be copied there in each step
+        return torch.full((), value, dtype=y.dtype.to_real(), device=y.device)
+    value = value.to(y.device, y.dtype.to_real())
     if value.ndim == 0:
         return value
     fitted = value
@@ -158,6 +161,13 @@ def is_zero(value: Parameter) -> bool:
     return not isinstance(value, Tensor) and value == 0.0
 
 
+def poisson_counts(rate: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw counts of given rates, where the generator is: the same numbers on every device."""
+    if generator is None:
+        return torch.poisson(rate)
+    return torch.poisson(rate.to(generator.device), generator).to(rate.device)
+
+
 def standard_normal(mean: Tensor, generator: torch.Generator | None) -> Tensor:
     """Draw normal numbers of mean 0 and variance 1.
 
@@ -168,4 +178,8 @@ def standard_normal(mean: Tensor, generator: torch.Generator | None) -> Tensor:
     Returns:
         The numbers; complex ones have half of the variance in each part.
     """
-    return torch.randn(mean.shape, dtype=mean.dtype, device=mean.device, generator=generator)
+    device = mean.device
+    if generator is not None:
+        device = generator.device  # the same numbers wherever the measurements are
+    drawn = torch.randn(mean.shape, dtype=mean.dtype, device=device, generator=generator)
+    return drawn.to(mean.device)

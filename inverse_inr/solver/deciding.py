@@ -150,7 +150,8 @@ def _nothing(problem: Problem, watch: list[Tensor]) -> Solution:
     dtype = problem.terms[0].y.dtype.to_real()
     if problem.is_complex:
         dtype = dtype.to_complex()
-    zeros = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype)
+    shape = (*problem.grid.shape, problem.channels)
+    zeros = torch.zeros(shape, dtype=dtype, device=problem.device)
     field = SampledField(zeros, problem.grid)
     ended = Ended("direct", "zero everywhere")
     return Solution(field, problem, "nothing", stopped=ended, watched=watch)

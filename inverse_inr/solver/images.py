@@ -36,6 +36,11 @@ class Pixels:
         self.grid = grid
         self._points = grid.points().reshape(-1, grid.ndim)
 
+    @property
+    def device(self) -> torch.device:
+        """The device of the points, to which a fit takes them."""
+        return self._points.device
+
     def __len__(self) -> int:
         return self.grid.numel
 
