@@ -90,7 +90,8 @@ def grid_field(image: SampledField) -> nn.Module | None:
     if table.numel() != image.values.numel() or image.values.is_complex():
         return None
     table.copy_(image.values.reshape(table.shape))
-    if not torch.allclose(field(grid.points(device=image.device)), image.values, atol=1e-5 * _size(image)):
+    seen = field(grid.points(device=image.device))
+    if not torch.allclose(seen, image.values, atol=1e-5 * _size(image)):
         return None
     return field.requires_grad_(False).eval()
 

@@ -148,7 +148,6 @@ def _one_more(
     problem: Problem, weight: float, changes: dict[str, Any], grid: Grid, options: dict[str, Any]
 ) -> Problem:
     """The problem with one round more than its suggestion has."""
-
     before = _Earlier(problem)
     penalty = weight * LocalGaussians(before, grid, **options)
     first = problem.suggested

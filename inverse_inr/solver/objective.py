@@ -121,8 +121,7 @@ class Objective(nn.Module):
         """
         field: Field = Memo(self.prior, self.chunk, self.products)
         seen = [
-            ask(t.operator, field, r, self.chunk)
-            for t, r in zip(self.terms, rows, strict=True)
+            ask(t.operator, field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)
         ]
         return self.of_predictions(seen, rows, field, points)
 

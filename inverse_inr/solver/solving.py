@@ -53,8 +53,8 @@ def solve(
     `solve(problem)` alone decides by itself: it tries what suits the problem beside the classical
     methods and the null image, and returns what predicts held-out measurements best (`decide`).
     `details["chosen"]` says what that was and why. As soon as the prior, the regularizers, their
-    weight, the steps, the batch, the optimizer, a learning rate or the stopping rule is given,
-    there is one fit, and what is left out is the problem's own suggestion.
+    weight, the steps, the batch, the optimizer, a learning rate, the stopping rule or the precision
+    is given, there is one fit, and what is left out is the problem's own suggestion.
 
     Args:
         problem: One or several acquisitions on one box, and a suggestion of what suits them.
@@ -101,9 +101,8 @@ def solve(
     """
     problem = beside_prior(problem, prior, device)
     routes = (prior, regularizers, weight, steps, batch, lattice, optimizer, stopping)
-    if all(choice is None for choice in (*routes, lr, operator_lr)):
-        if dtype is None and not deterministic:
-            return decide(problem, seed=seed)
+    if all(choice is None for choice in (*routes, lr, operator_lr, dtype, deterministic or None)):
+        return decide(problem, seed=seed)
     if callbacks is None:
         callbacks = (Progress(),)
     if lattice is not None:

@@ -95,7 +95,12 @@ class FunctionRules(TorchFunctionMode):
             if isinstance(data, Tensor) and name != "new_tensor":
                 return gpu.move(func(*args, **kwargs), True)
             gpu.note(PAGEABLE, f"{name} of a value of the host")
-        out = func(*args, **kwargs)
+        given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+        gpu.asked.append(there or (asked is None and any(gpu.holds(t) for t in given)))
+        try:
+            out = func(*args, **kwargs)
+        finally:
+            gpu.asked.pop()
         for tensor in tree_leaves(out):
             if isinstance(tensor, Tensor) and there:
                 gpu.put(tensor)
@@ -119,10 +124,12 @@ def _to(gpu: FakeCuda, func: Any, args: Any, kwargs: Any) -> Any:
     if len(rest) > 1 and isinstance(rest[-1], bool):
         kwargs.setdefault("non_blocking", rest[1])
     rest = [value for value in rest if isinstance(value, torch.dtype)]
+    if func is torch.Tensor.type_as:
+        func = torch.Tensor.to
     quick = bool(kwargs.pop("non_blocking", False))
     out = args[0]
     if rest or kwargs:
-        out = torch.Tensor.to(out, *rest, **kwargs)
+        out = func(out, *rest, **kwargs)
     if target is None:
         return out
     return gpu.move(out, torch.device(target).type == "cuda", quick)
@@ -174,7 +181,10 @@ class DispatchRules(TorchDispatchMode):
         tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
         there = [gpu.holds(t) for t in tensors]
         if not any(there):
-            return func(*args, **kwargs)
+            out = func(*args, **kwargs)
+            if not tensors and isinstance(out, Tensor):
+                gpu.make(out)
+            return out
         if not all(there):
             self._mixed(func, name, args, tensors, there)
         self._count(name, args, kwargs)
@@ -217,9 +227,7 @@ class DispatchRules(TorchDispatchMode):
                 if any(t is not None and not gpu.holds(t) for t in args[1]):
                     gpu.note(PAGEABLE, "index of the host")
                 return None
-        in_backward = torch._C._current_autograd_node() is not None
-        if in_backward and all(not bool(t.any()) for t in host):
-            return None  # gradients of zero, which the engine makes itself
+        host = [t for t in host if not gpu.goes_with_either(t)]
         takes_numbers = torch.Tag.pointwise in func.tags or name.startswith(POINTWISE)
         if takes_numbers and all(t.ndim == 0 for t in host):
             return None

@@ -37,6 +37,8 @@ _MARKED: dict[int, StorageWeakRef] = {}
 A weak reference keeps the address of a storage that has gone from being given to another one.
 """
 _PINNED: dict[int, StorageWeakRef] = {}
+_EITHER: dict[int, StorageWeakRef] = {}
+"""Storages that torch made inside one of its own functions: they are where it wants them."""
 
 
 class DeviceError(RuntimeError):
@@ -69,6 +71,7 @@ class FakeCuda:
     def __init__(self) -> None:
         self.log: Counter[Event] = Counter()
         self.quiet = 0
+        self.asked: list[bool] = []  # for each call of torch that runs, whether it is the device's
         self._stack = ExitStack()
 
     def count(self, *kinds: str) -> int:
@@ -88,6 +91,17 @@ class FakeCuda:
     def is_pinned(self, tensor: Tensor) -> bool:
         """Say whether a tensor is in pinned memory of the host."""
         return any(key in _PINNED for key in _keys(tensor))
+
+    def goes_with_either(self, tensor: Tensor) -> bool:
+        """Say whether torch made a tensor for itself, e.g. the zeros of a missing gradient."""
+        return any(key in _EITHER for key in _keys(tensor))
+
+    def make(self, tensor: Tensor) -> None:
+        """Mark a tensor that comes from no other one, by the call in which it was made."""
+        if not self.asked:
+            _mark(tensor, _EITHER)
+        elif self.asked[-1]:
+            self.put(tensor)
 
     def put(self, tensor: Tensor) -> Tensor:
         """Mark a tensor as one on the device."""
@@ -176,7 +190,7 @@ class FakeCuda:
 
     def _without(self, module: Any, name: str) -> None:
         if hasattr(module, name):
-            self._stack.enter_context(mock.patch.object(module, name, lambda *_: False))
+            self._stack.enter_context(mock.patch.object(module, name, return_value=False))
 
     def _placed(self, grad: Any, outputs: Any, inputs: Any, *args: Any, **keywords: Any) -> Any:
         """Gradients where their inputs are: zeros that the engine makes carry no mark."""
