@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from inverse_inr.compose import LinearMap, as_linear_map
+from inverse_inr.compose import LinearMap, as_linear_map, on_grid
 from inverse_inr.fidelity import decorrelated, least_squares
-from inverse_inr.hooks import HasGridMap
 from inverse_inr.kernels.linear import largest_singular_value
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
@@ -175,9 +174,7 @@ def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
     image = torch.zeros(shape, dtype=dtype, device=problem.device, requires_grad=True)
     loss = torch.zeros((), device=problem.device)
     for term, chosen in zip(problem.terms, rows, strict=True):
-        seen = term.operator
-        if isinstance(seen, HasGridMap):
-            seen = seen.on(problem.grid)
+        seen = on_grid(term.operator, problem.grid, problem.device)
         with evaluating(seen):
             field = SampledField(image, problem.grid)
             loss = loss + term.weight * replace(term, operator=seen).loss(field, chosen)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import memory
+from inverse_inr.compose import on_grid
 from inverse_inr.devices import chosen_device, constant, device_of, moved
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field
@@ -169,7 +170,8 @@ class Problem:
                     f"Problem.on_lattice: {describe(term.operator)} offers no map of a sampled "
                     "image, a method on(grid)."
                 )
-            terms.append(replace(term, operator=term.operator.on(lattice)))
+            seen = on_grid(term.operator, lattice, term.y.device)
+            terms.append(replace(term, operator=seen))
         return replace(self, terms=terms, finer=finer, origin=self)
 
     def to(

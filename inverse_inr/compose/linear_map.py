@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inverse_inr.devices import CPU, device_of
 from inverse_inr.domain import Grid
@@ -13,6 +13,25 @@ from inverse_inr.protocol import Operator, all_rows, evaluating
 from inverse_inr.ranges import Count, checked
 from inverse_inr.row_indices import beside
 from inverse_inr.sampled import interpolation_matrix
+
+
+def on_grid(operator: Operator, grid: Grid, device: torch.device) -> Operator:
+    """Take an operator's own map of sampled images, where it has one.
+
+    Args:
+        operator: The operator.
+        grid: The lattice of the images.
+        device: Device of the images, where the map is put if the operator holds no tensors.
+
+    Returns:
+        The map (`hooks.HasGridMap`), or the operator itself.
+    """
+    if not isinstance(operator, HasGridMap):
+        return operator
+    seen = operator.on(grid)
+    if seen is not operator and isinstance(seen, nn.Module) and device_of(operator) is None:
+        return seen.to(device)
+    return seen
 
 
 class LinearMap:
@@ -137,8 +156,7 @@ def as_linear_map(
         ValueError: The operator looks at the whole of another grid.
     """
     device = device_of(operator) or device or CPU
-    if isinstance(operator, HasGridMap):
-        operator = operator.on(grid)
+    operator = on_grid(operator, grid, device)
     if rows is None:
         rows = all_rows(operator)
     rows = beside(operator, rows, device)

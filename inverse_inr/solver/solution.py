@@ -11,11 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.compose import OnGrid
+from inverse_inr.compose import OnGrid, on_grid
 from inverse_inr.devices import chosen_device, moved
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
-from inverse_inr.hooks import HasGridMap
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
@@ -128,9 +127,12 @@ class Solution:
         return totals
 
     def _as_seen(self, term: Term) -> Term:
-        if isinstance(self.field, SampledField) and isinstance(term.operator, HasGridMap):
-            return replace(term, operator=term.operator.on(self.field.grid))
-        return term
+        if not isinstance(self.field, SampledField):
+            return term
+        seen = on_grid(term.operator, self.field.grid, self.field.device)
+        if seen is term.operator:
+            return term
+        return replace(term, operator=seen)
 
     def image(self) -> Tensor:
         """The field on the problem's grid as results are shown: averages over each pixel.

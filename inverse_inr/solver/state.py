@@ -93,11 +93,11 @@ class Reconstruction:
         require_deterministic(deterministic, problem.device)
         self.prior = make_prior(problem, prior, seed, dtype=precision)
         self.label = getattr(self.prior, "name", type(self.prior).__name__)
+        require_field(problem, self.prior)
         weighted = [as_weighted(regularizer) for regularizer in regularizers]
         self.objective = Objective(self.prior, problem.terms, weighted, chunk, products)
         self.stopping = stopping or suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
-        require_field(problem, self.prior)
         made = make_optimizer(optimizer or suggested.optimizer, lr)
         self._twin: Reconstruction | None = None
         if isinstance(self.stopping, ComparesTwins):

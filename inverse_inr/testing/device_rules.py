@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from inverse_inr.testing.fake_cuda import ATOMIC, CPU, PAGEABLE, SYNC, FakeCuda
 
@@ -95,18 +94,31 @@ class FunctionRules(TorchFunctionMode):
             if isinstance(data, Tensor) and name != "new_tensor":
                 return gpu.move(func(*args, **kwargs), True)
             gpu.note(PAGEABLE, f"{name} of a value of the host")
-        given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
-        gpu.asked.append(there or (asked is None and any(gpu.holds(t) for t in given)))
+        gpu.asked.append(there or (asked is None and any(map(gpu.holds, _inside(args, kwargs)))))
         try:
             out = func(*args, **kwargs)
         finally:
             gpu.asked.pop()
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor) and there:
-                gpu.put(tensor)
-            elif isinstance(tensor, Tensor) and asked is not None and inherits:
-                gpu.take(tensor)
+        if asked is not None or there:
+            for tensor in _inside(out):
+                if there:
+                    gpu.put(tensor)
+                elif inherits:
+                    gpu.take(tensor)
         return out
+
+
+def _inside(*values: Any) -> list[Tensor]:
+    """The tensors among values, those in lists, tuples and dictionaries included, in order."""
+    found = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found += _inside(*value)
+        elif isinstance(value, dict):
+            found += _inside(*value.values())
+    return found
 
 
 def _to(gpu: FakeCuda, func: Any, args: Any, kwargs: Any) -> Any:
@@ -178,7 +190,7 @@ class DispatchRules(TorchDispatchMode):
         if gpu.quiet:
             return func(*args, **kwargs)
         name = func._schema.name.split("::")[-1]
-        tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+        tensors = _inside(args, kwargs)
         there = [gpu.holds(t) for t in tensors]
         if not any(there):
             out = func(*args, **kwargs)
@@ -191,9 +203,8 @@ class DispatchRules(TorchDispatchMode):
         out = func(*args, **kwargs)
         to_host = name == "copy_" and not there[0]
         if not to_host and name != "_local_scalar_dense":
-            for tensor in tree_leaves(out):
-                if isinstance(tensor, Tensor):
-                    gpu.put(tensor)
+            for tensor in _inside(out):
+                gpu.put(tensor)
         return out
 
     def _count(self, name: str, args: Any, kwargs: Any) -> None:
@@ -229,7 +240,7 @@ class DispatchRules(TorchDispatchMode):
                 return None
         host = [t for t in host if not gpu.goes_with_either(t)]
         takes_numbers = torch.Tag.pointwise in func.tags or name.startswith(POINTWISE)
-        if takes_numbers and all(t.ndim == 0 for t in host):
+        if not host or (takes_numbers and all(t.ndim == 0 for t in host)):
             return None
         words = [
             f"{'cuda' if c else 'cpu'}{tuple(t.shape)}" for t, c in zip(tensors, there, strict=True)
