@@ -16,6 +16,7 @@ from inverse_inr.devices import chosen_device, constant, device_of, moved
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field
 from inverse_inr.hooks import HasGridMap
+from inverse_inr.on_cpu import on_any_device
 from inverse_inr.protocol import evaluating, predict
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.stopping import Stopping
@@ -204,9 +205,10 @@ class Problem:
         if all(new is old for new, old in zip(terms, self.terms, strict=True)):
             return self
         reference = self.reference
-        if reference is not None and target is not None:
+        if target is not None and device_of(reference) is not None:
             reference = moved(reference, target)
-        return replace(self, terms=terms, origin=origin, reference=reference)
+        suggested = on_any_device(self.suggested)
+        return replace(self, terms=terms, origin=origin, reference=reference, suggested=suggested)
 
     @property
     def device(self) -> torch.device:

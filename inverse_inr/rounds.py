@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, placement
+from inverse_inr.on_cpu import anywhere
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, NonNegative, Range, checked
 from inverse_inr.regularizers import LocalGaussians, affordable_stride
@@ -101,6 +102,7 @@ class _Earlier:
     def __call__(self, points: Tensor) -> Tensor:
         return self.fit(points.device).field(points)
 
+    @anywhere
     def going_on(self, prior: nn.Module) -> None:
         """Give a prior the parameters of the fit."""
         going_on_from(partial(self.fit, placement(prior)[1]))(prior)

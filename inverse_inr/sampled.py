@@ -57,6 +57,7 @@ class SampledField:
                 f"SampledField: the image has {self.grid.ndim} axes, the points have shape "
                 f"{tuple(points.shape)}, whose last axis must hold {self.grid.ndim} coordinates."
             )
+        points = points.to(self.values.device)
         plain_image = self.grid.ndim in (2, 3) and not self.values.is_complex()
         if plain_image and not torch.is_grad_enabled():
             return self._looked_up(points)

@@ -13,6 +13,7 @@ from torch import nn
 from inverse_inr import optimizers, priors
 from inverse_inr.devices import HALF, chosen_precision, device_of, moved
 from inverse_inr.evaluation import placement
+from inverse_inr.on_cpu import works_anywhere
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Positive, Seed, checked
 from inverse_inr.registry import nearest
@@ -55,7 +56,13 @@ def make_prior(
         native = problem.suggested.options
         start = problem.suggested.start
     if isinstance(prior, str):
-        created = _by_name(problem, prior, seed, native).to(problem.device, dtype)
+        created = _by_name(problem, prior, seed, native)
+        if dtype is not None:
+            created = created.to(dtype)
+        if start is not None and not works_anywhere(start):
+            start(created)  # it was made with the problem, on the CPU
+            start = None
+        created = created.to(problem.device)
         if start is not None:
             start(created)
         return created

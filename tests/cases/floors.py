@@ -17,7 +17,14 @@ FLOORS = {
     ],
     "what is measured": ["fidelity", "row_indices", "protocol", "hooks", "compose", "term"],
     "files and figures": ["io", "metrics", "plotting"],
-    "what is sought": ["denoisers", "regularizers", "stopping", "problem", "least_squares"],
+    "what is sought": [
+        "denoisers",
+        "regularizers",
+        "stopping",
+        "on_cpu",
+        "problem",
+        "least_squares",
+    ],
     "priors": ["priors"],
     "solver": ["optimizers", "solver"],
     "what asks the solver": [
