@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Self
 
 import torch
@@ -104,7 +104,11 @@ class Noise(ABC):
                 picked[item.name] = _rows_of(f"{type(self).__name__}: {item.name}", value, rows)
         if not picked:
             return self
-        return replace(self, **picked)
+        # values that were checked once: to look at them again would wait for a device in each step
+        made = object.__new__(type(self))
+        vars(made).update({item.name: getattr(self, item.name) for item in fields(self)})
+        vars(made).update(picked)
+        return made
 
 
 def _differs_by_row(name: str, value: Tensor) -> bool:

@@ -80,7 +80,7 @@ def solve(
             (`Problem.on_lattice`), which is the faster route where rows look at many points;
             default: where the operators' rows look.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps" or torch's, where
-            a copy of the problem is solved; default: where the prior is, or the measurements.
+            a copy of the problem is solved; default: where the prior or the measurements are.
         dtype: Precision of the field: "float32", "float64", or "bfloat16", which is for its matrix
             products alone (`torch.autocast`); default: its own.
         deterministic: Let torch add in a fixed order on a GPU too, so that a run can be repeated

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from inverse_inr import optimizers, priors
-from inverse_inr.devices import HALF, chosen_precision, device_of, moved
+from inverse_inr.devices import CPU, HALF, chosen_precision, device_of, moved
 from inverse_inr.evaluation import placement
 from inverse_inr.on_cpu import works_anywhere
 from inverse_inr.problem import Problem
@@ -105,7 +105,8 @@ def beside_prior(
     Args:
         problem: The problem.
         prior: The prior as it was given.
-        device: The device that was asked for; None for that of a made prior, else the problem's.
+        device: The device that was asked for. None for that of a made prior, or the problem's: what
+            was taken off the CPU, where all things are made, decides.
 
     Returns:
         The copy, or the problem itself where it is there.
@@ -113,8 +114,9 @@ def beside_prior(
     Raises:
         ValueError: There is no such device.
     """
-    if device is None:
-        device = device_of(prior)
+    own = device_of(prior)
+    if device is None and own != CPU:
+        device = own
     return problem.to(device)
 
 

@@ -71,8 +71,6 @@ class FunctionRules(TorchFunctionMode):
         own = bool(args) and isinstance(args[0], Tensor)
         if own and name in METHODS:
             return METHODS[name](self.gpu, func, args, kwargs)
-        if own and name == "__get__" and func is torch._C.TensorBase.is_cuda.__get__:
-            return self.gpu.holds(args[0])
         return self._made(func, name, args, kwargs, own)
 
     def _made(self, func: Any, name: str, args: Any, kwargs: Any, own: bool) -> Any:

@@ -159,11 +159,11 @@ class FakeCuda:
         from inverse_inr.testing.device_rules import DispatchRules, FunctionRules
 
         self._stack = ExitStack()
+        self._stack.callback(_forget, torch.Tensor, "device", "is_cuda")
         plain = torch.Tensor.device
-        self._stack.callback(_forget_device)
-        torch.Tensor.device = property(  # pyright: ignore[reportAttributeAccessIssue]
-            lambda tensor: CUDA if self.holds(tensor) else plain.__get__(tensor)
-        )
+        tensor: Any = torch.Tensor
+        tensor.device = property(lambda t: CUDA if self.holds(t) else plain.__get__(t))
+        tensor.is_cuda = property(self.holds)
         for name, value in _runtime().items():
             self._stack.enter_context(mock.patch.object(torch.cuda, name, value))
         # functions that torch writes in Python run under the modes, not beside them
@@ -250,9 +250,11 @@ def _mark(tensor: Tensor, marks: dict[int, StorageWeakRef]) -> None:
             del marks[key]
 
 
-def _forget_device() -> None:
-    if "device" in vars(torch.Tensor):
-        del torch.Tensor.device
+def _forget(kind: type, *names: str) -> None:
+    """Take attributes off a class, which then has those of its base again."""
+    for name in names:
+        if name in vars(kind):
+            delattr(kind, name)
 
 
 def _caller() -> str:
