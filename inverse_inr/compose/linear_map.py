@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -28,7 +30,7 @@ def on_grid(operator: Operator, grid: Grid, device: torch.device) -> Operator:
     """
     if not isinstance(operator, HasGridMap):
         return operator
-    seen = operator.on(grid)
+    seen: Any = operator.on(grid)
     if seen is not operator and isinstance(seen, nn.Module) and device_of(operator) is None:
         return seen.to(device)
     return seen

@@ -90,7 +90,7 @@ class SparseMatrix(nn.Module):
         if known is not values or matrix is None:
             shape = self.shape
             if name == "transpose":
-                shape = shape[::-1]
+                shape = (shape[1], shape[0])
             matrix = _csr(crow, column, values.to(x.dtype), shape)
             made[name, x.dtype] = (values, matrix)
         return matrix @ x

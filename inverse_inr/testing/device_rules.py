@@ -10,7 +10,13 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from inverse_inr.testing.fake_cuda import ATOMIC, CPU, PAGEABLE, SYNC, FakeCuda
+CUDA = torch.device("cuda", 0)
+CPU = torch.device("cpu")
+
+SYNC = "synchronisation"
+PAGEABLE = "pageable copy"
+PINNED = "pinned copy"
+ATOMIC = "atomic addition"
 
 WAITING = {
     "_local_scalar_dense",
@@ -59,7 +65,7 @@ POINTWISE = ("_foreach", "where", "fill_", "div", "mul", "add", "sub", "masked_f
 class FunctionRules(TorchFunctionMode):
     """Calls as Python makes them: the device that they ask for, and reads by the host."""
 
-    def __init__(self, gpu: FakeCuda) -> None:
+    def __init__(self, gpu: Any) -> None:
         super().__init__()
         self.gpu = gpu
 
@@ -119,7 +125,7 @@ def _inside(*values: Any) -> list[Tensor]:
     return found
 
 
-def _to(gpu: FakeCuda, func: Any, args: Any, kwargs: Any) -> Any:
+def _to(gpu: Any, func: Any, args: Any, kwargs: Any) -> Any:
     """The rule of `Tensor.to` and `Tensor.type_as`."""
     target = kwargs.pop("device", None)
     rest = []
@@ -145,7 +151,7 @@ def _to(gpu: FakeCuda, func: Any, args: Any, kwargs: Any) -> Any:
     return gpu.move(out, torch.device(target).type == "cuda", quick)
 
 
-def _read(gpu: FakeCuda, func: Any, args: Any, kwargs: Any) -> Any:
+def _read(gpu: Any, func: Any, args: Any, kwargs: Any) -> Any:
     if gpu.holds(args[0]):
         gpu.fail(
             "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first", TypeError
@@ -153,7 +159,7 @@ def _read(gpu: FakeCuda, func: Any, args: Any, kwargs: Any) -> Any:
     return func(*args, **kwargs)
 
 
-def _listed(gpu: FakeCuda, func: Any, args: Any, kwargs: Any) -> Any:
+def _listed(gpu: Any, func: Any, args: Any, kwargs: Any) -> Any:
     if gpu.holds(args[0]):
         gpu.note(SYNC, "tolist")
     return func(*args, **kwargs)
@@ -176,7 +182,7 @@ METHODS = {
 class DispatchRules(TorchDispatchMode):
     """Every operation, the backward ones included: devices agree, and results stay there."""
 
-    def __init__(self, gpu: FakeCuda) -> None:
+    def __init__(self, gpu: Any) -> None:
         super().__init__()
         self.gpu = gpu
 

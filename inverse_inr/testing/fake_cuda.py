@@ -20,16 +20,16 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
-CUDA = torch.device("cuda", 0)
-CPU = torch.device("cpu")
+from inverse_inr.testing.device_rules import ATOMIC as ATOMIC
+from inverse_inr.testing.device_rules import CPU as CPU
+from inverse_inr.testing.device_rules import CUDA as CUDA
+from inverse_inr.testing.device_rules import PAGEABLE as PAGEABLE
+from inverse_inr.testing.device_rules import PINNED as PINNED
+from inverse_inr.testing.device_rules import SYNC as SYNC
+from inverse_inr.testing.device_rules import DispatchRules, FunctionRules
 
-SYNC = "synchronisation"
-PAGEABLE = "pageable copy"
-PINNED = "pinned copy"
-ATOMIC = "atomic addition"
-
+functorch: Any = torch._C.__dict__["_functorch"]
 TORCH = str(Path(torch.__file__).parent)
-HERE = str(Path(__file__).parent)
 
 _MARKED: dict[int, StorageWeakRef] = {}
 """Storages on the device. They outlive a `FakeCuda`, since libraries remember constants by device.
@@ -42,7 +42,7 @@ _EITHER: dict[int, StorageWeakRef] = {}
 
 
 class DeviceError(RuntimeError):
-    """What a real CUDA device would raise."""
+    """The error of a real CUDA device where two devices meet in one operation."""
 
 
 class Event(NamedTuple):
@@ -156,8 +156,6 @@ class FakeCuda:
     # --- on and off -------------------------------------------------------------------------------
 
     def __enter__(self) -> FakeCuda:
-        from inverse_inr.testing.device_rules import DispatchRules, FunctionRules
-
         self._stack = ExitStack()
         self._stack.callback(_forget, torch.Tensor, "device", "is_cuda")
         plain = torch.Tensor.device
@@ -172,7 +170,7 @@ class FakeCuda:
             torch.overrides,
             torch.functional,
             torch.nn.functional,
-            torch._tensor,
+            sys.modules["torch._tensor"],
         ):
             for name in ("has_torch_function", "has_torch_function_unary"):
                 self._without(module, name)
@@ -230,8 +228,8 @@ class _Move(torch.autograd.Function):
 def _keys(tensor: Tensor) -> list[int]:
     """The addresses of a tensor's storages."""
     with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction():
-        while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-            tensor = torch._C._functorch.get_unwrapped(tensor)
+        while functorch.is_functorch_wrapped_tensor(tensor):
+            tensor = functorch.get_unwrapped(tensor)
         if tensor.layout == torch.sparse_csr:
             tensor = tensor.values()
         return [tensor.untyped_storage()._cdata]
@@ -239,8 +237,8 @@ def _keys(tensor: Tensor) -> list[int]:
 
 def _mark(tensor: Tensor, marks: dict[int, StorageWeakRef]) -> None:
     with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction():
-        while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-            tensor = torch._C._functorch.get_unwrapped(tensor)
+        while functorch.is_functorch_wrapped_tensor(tensor):
+            tensor = functorch.get_unwrapped(tensor)
         if tensor.layout == torch.sparse_csr:
             tensor = tensor.values()
         storage = tensor.untyped_storage()

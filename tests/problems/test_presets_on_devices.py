@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cases.presets import FOLDER, NAMES, go_the_whole_way, tiny
+from cases.command.presets import FOLDER, NAMES, go_the_whole_way, tiny
 
 from inverse_inr.testing import FakeCuda
 from inverse_inr.testing.fake_cuda import CUDA

@@ -12,7 +12,7 @@ from inverse_inr.command.reporting import figure_of
 from inverse_inr.command.tables import read_tables
 from inverse_inr.solver import Checkpoint, Solver, read_checkpoint
 
-FOLDER = Path(__file__).parents[2] / "problems"
+FOLDER = Path(__file__).parents[3] / "problems"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 TINY: dict[str, dict[str, Any]] = {
