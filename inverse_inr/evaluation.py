@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from inverse_inr import memory
+from inverse_inr.devices import CPU, device_of
 from inverse_inr.domain import Grid
 from inverse_inr.ranges import Count, require, shown
 
@@ -44,7 +45,7 @@ def placement(field: object) -> tuple[torch.dtype, torch.device]:
     """Find the real dtype and the device that a field computes in.
 
     Args:
-        field: A field. One that is no module has no parameters to ask.
+        field: A field. One that is no module has no parameters to ask, but may name its `device`.
 
     Returns:
         The dtype and device of its first floating parameter or buffer; torch's default dtype and
@@ -54,7 +55,7 @@ def placement(field: object) -> tuple[torch.dtype, torch.device]:
         for tensor in chain(field.parameters(), field.buffers()):
             if tensor.is_floating_point() or tensor.is_complex():
                 return tensor.dtype.to_real(), tensor.device
-    return torch.get_default_dtype(), torch.device("cpu")
+    return torch.get_default_dtype(), device_of(field) or CPU
 
 
 HALF = {torch.float16: 2048, torch.bfloat16: 256}
@@ -212,6 +213,13 @@ def pool(values: Tensor, factor: int, ndim: int) -> Tensor:
     return values
 
 
+def _in_full(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values in full precision again, complex where they are."""
+    if values.is_complex():
+        dtype = dtype.to_complex()
+    return values.to(dtype)
+
+
 class Memo:
     """A field that evaluates each lattice once.
 
@@ -220,19 +228,27 @@ class Memo:
     Args:
         field: The field that is asked.
         chunk: Most points per call of the field; None as in `sample`.
+        products: Half precision of the field's matrix products, by `torch.autocast`; None for the
+            field's own.
 
     Attributes:
         looks: The (points, values) that operators asked for so far, for regularizers of those.
     """
 
-    def __init__(self, field: Field, chunk: int | None = None) -> None:
+    def __init__(
+        self, field: Field, chunk: int | None = None, products: torch.dtype | None = None
+    ) -> None:
         self.field = field
         self.chunk = chunk
+        self.products = products
         self.looks: list[tuple[Tensor, Tensor]] = []
         self._seen: dict[Grid, Tensor] = {}
 
     def __call__(self, points: Tensor) -> Tensor:
-        return self.field(points)
+        if self.products is None:
+            return self.field(points)
+        with torch.autocast(points.device.type, self.products):
+            return _in_full(self.field(points), points.dtype)
 
     def sample(self, grid: Grid) -> Tensor:
         """Evaluate the field on a lattice, or return what an earlier call found there.
@@ -244,8 +260,15 @@ class Memo:
             (*grid.shape, c) values.
         """
         if grid not in self._seen:
-            self._seen[grid] = sample(self.field, grid, chunk=self.chunk)
+            self._seen[grid] = self._sampled(grid)
         return self._seen[grid]
+
+    def _sampled(self, grid: Grid) -> Tensor:
+        if self.products is None:
+            return sample(self.field, grid, chunk=self.chunk)
+        dtype, device = placement(self.field)
+        with torch.autocast(device.type, self.products):
+            return _in_full(sample(self.field, grid, chunk=self.chunk), dtype)
 
     @property
     def module(self) -> torch.nn.Module:

@@ -34,7 +34,7 @@ from inverse_inr.solver.images import image_problem
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.objective import Regularizer, learns
 from inverse_inr.solver.solution import Solution
-from inverse_inr.solver.starting import make_prior
+from inverse_inr.solver.starting import beside_prior, make_prior
 from inverse_inr.stopping import HeldOut, Stopping
 
 FIRST = 1e-2
@@ -180,6 +180,7 @@ def split(
         lr = suggested.lr
     if regularizers is None:
         regularizers = suggested.regularizers
+    problem = beside_prior(problem, prior, None)
     field = make_prior(problem, prior, seed)
     system = LeastSquares.of(problem, fit)
     first = _first_image(system)
