@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,12 +15,13 @@ from inverse_inr.compose import OnGrid
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
 from inverse_inr.hooks import HasGridMap
-from inverse_inr.io.files import atomic_write
+from inverse_inr.io.files import PathLike
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.weights import save_field
+from inverse_inr.solver.writing import write_history, write_volume
 from inverse_inr.term import Term
 
 
@@ -58,7 +57,12 @@ class Solution:
 
     @torch.no_grad()
     def sample(
-        self, grid: Grid | None = None, *, average: int = 1, chunk: int | None = None
+        self,
+        grid: Grid | None = None,
+        *,
+        average: int = 1,
+        chunk: int | None = None,
+        out: Tensor | None = None,
     ) -> Tensor:
         """The field on a grid.
 
@@ -67,15 +71,18 @@ class Solution:
             average: Sub-samples per axis of each pixel. A pixel image on its own grid is its own
                 average.
             chunk: Field points in flight at a time; default: the library's.
+            out: (*shape, channels) tensor to fill, e.g. of a file that is mapped to memory.
 
         Returns:
-            (*shape, channels).
+            (*shape, channels); `out` where it is given.
         """
         if grid is None:
             grid = self.problem.grid
         if isinstance(self.field, SampledField) and grid == self.field.grid:
+            if out is not None:
+                return out.copy_(self.field.values)
             return self.field.values
-        return sample(self.field, grid, average=average, chunk=chunk)
+        return sample(self.field, grid, average=average, chunk=chunk, out=out)
 
     @torch.no_grad()
     def held_out(self) -> float | None:
@@ -196,11 +203,14 @@ class Solution:
         return where_known(image, modulus(sample(reference, grid, average=average)))
 
     def _pixels(self, grid: Grid | None, average: int) -> Tensor:
+        return self.sample(grid, average=self._subsamples(grid, average))
+
+    def _subsamples(self, grid: Grid | None, average: int) -> int:
         if self.problem.finer is not None and grid in (None, self.problem.grid):
-            return self.sample(grid, average=self.problem.finer)
+            return self.problem.finer
         if self.is_raster:
-            return self.sample(grid)
-        return self.sample(grid, average=average)
+            return 1
+        return average
 
     def summary(self) -> dict[str, Any]:
         """One row of a comparison table.
@@ -254,6 +264,20 @@ class Solution:
             write(folder / name)
         return folder
 
+    @torch.no_grad()
+    def write(self, path: PathLike, grid: Grid | None = None, average: int | None = None) -> Path:
+        """Write the field on a grid, slab by slab: no more than a slab is ever in memory.
+
+        Args:
+            path: .npy, .h5 (dataset "image"), .zarr, .nii or .nii.gz (of moduli), returned as a
+                path. All but .npy say where the voxels lie.
+            grid: The voxels; default: the problem's grid.
+            average: Sub-samples per axis of each voxel; default: as results are shown.
+        """
+        if average is None:
+            average = self._subsamples(grid, self.problem.average)
+        return write_volume(self.field, grid or self.problem.grid, path, average)
+
     def writers(self) -> dict[str, Callable[[Path], None]]:
         """The files of `save`, by name: functions that write one to the path that they are given.
 
@@ -272,29 +296,5 @@ class Solution:
         if isinstance(self.field, nn.Module):
             field = self.field
             found["field.safetensors"] = lambda path: save_field(field, path)
-        found["history.json"] = self._write_history
+        found["history.json"] = lambda path: write_history(self, path)
         return found
-
-    def _write_history(self, path: Path) -> None:
-        with atomic_write(path) as temporary:
-            Path(temporary).write_text(json.dumps(self._record(), indent=1, default=_plain))
-
-    def _record(self) -> dict[str, Any]:
-        return {
-            "method": self.method,
-            "steps": self.steps,
-            "seconds": self.seconds,
-            "stopped": str(self.stopped),
-            "ended": self.stopped.kind,
-            "best_step": self.best_step,
-            "summary": self.summary(),
-            "details": self.details,
-            "learnt": {k: v.tolist() for k, v in self.learnt.items()},
-            "history": self.history,
-        }
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic | Tensor):
-        return value.item()
-    return str(value)
