@@ -109,7 +109,7 @@ def projected_lattice(
 
 
 def _summed(factors: Tensor, axes: Sequence[Tensor], near: Tensor, constant: Tensor) -> Tensor:
-    """factors · (x - near) + constant of all points x of a lattice."""
+    """The sums factors · (x - near) + constant of all points x of a lattice."""
     parts = [f * (axis - c) for f, axis, c in zip(factors, axes, near, strict=True)]
     first = parts[0] + constant
     return first[:, None, None] + parts[1][:, None] + parts[2]
