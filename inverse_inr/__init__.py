@@ -36,10 +36,10 @@ from inverse_inr.domain import Box as Box
 from inverse_inr.domain import Grid as Grid
 from inverse_inr.evaluation import Field as Field
 from inverse_inr.evaluation import evaluate as evaluate
-from inverse_inr.evaluation import placement as placement
 from inverse_inr.evaluation import sample as sample
 from inverse_inr.kernels.gridding import Gridding as Gridding
 from inverse_inr.kernels.sparse import SparseMatrix as SparseMatrix
+from inverse_inr.precision import placement as placement
 from inverse_inr.problem import Problem as Problem
 from inverse_inr.problem import Suggestion as Suggestion
 from inverse_inr.protocol import Operator as Operator

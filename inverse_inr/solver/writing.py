@@ -1,4 +1,4 @@
-"""The files of a solution: its image, its field's weights and the record of how it was found."""
+"""What a solution says and writes: its report, image, weights, and how it was found."""
 
 from __future__ import annotations
 
@@ -41,6 +41,32 @@ def writers_of(solution: Solution) -> dict[str, Callable[[Path], None]]:
         found["field.safetensors"] = lambda path: save_field(field, path)
     found["history.json"] = lambda path: _write_history(solution, path)
     return found
+
+
+def report_of(solution: Solution) -> str:
+    """Say in a few plain lines what was done, why it ended and how well it fits.
+
+    Args:
+        solution: The solution.
+    """
+    lines = [
+        f"{solution.method}: {solution.steps} steps in {solution.seconds:.1f} s; {solution.stopped}"
+    ]
+    if isinstance(solution.field, nn.Module):
+        count = sum(p.numel() for p in solution.field.parameters())
+        lines.append(f"parameters {count}, state of step {solution.best_step} kept")
+    lines += [
+        f"{k}: {v:.4g}"
+        for k, v in solution.summary().items()
+        if isinstance(v, float) and k != "seconds"
+    ]
+    lines += [
+        f"learnt {name} = {value.tolist()}"
+        for name, value in solution.learnt.items()
+        if value.numel() < 4
+    ]
+    lines += [f"{k}: {v}" for k, v in solution.details.items()]
+    return "\n".join(lines)
 
 
 def _write_history(solution: Solution, path: Path) -> None:
