@@ -1,4 +1,4 @@
-"""Families learnt from 200 generated heads, on 20 fresh ones seen from 20 views, beside TV and LMMSE.
+"""Families learnt from 200 generated heads, on 20 fresh ones of 20 views, beside TV and LMMSE.
 
     python benchmarks/families/tomography.py [--seeds 0 1 2] [--size 32] [--steps 300]
 
@@ -105,8 +105,10 @@ def psnr(image: Tensor, truth: Tensor) -> float:
     return float(20 * math.log10(span) - 10 * (image.reshape(-1) - truth).square().mean().log10())
 
 
-def lmmse(scanner: Scanner, seen: Sequence[ii.Problem], fresh: Sequence[ii.Problem]) -> list[Tensor]:
-    """The linear estimator of least mean square error, with the training images' mean and covariance.
+def lmmse(
+    scanner: Scanner, seen: Sequence[ii.Problem], fresh: Sequence[ii.Problem]
+) -> list[Tensor]:
+    """The linear estimator of least mean square error, by the training images' moments.
 
     The strength of a white part of the covariance and the noise are chosen on a fifth of them.
     """
@@ -114,7 +116,9 @@ def lmmse(scanner: Scanner, seen: Sequence[ii.Problem], fresh: Sequence[ii.Probl
     y = torch.stack([p.terms[0].y for p in seen]).double()
     size = scanner.grid.numel
     matrix = ii.as_linear_map(scanner.on_grid, scanner.grid)
-    A = torch.stack([matrix(e.reshape(*scanner.grid.shape)).reshape(-1) for e in torch.eye(size)], 1)
+    A = torch.stack(
+        [matrix(e.reshape(*scanner.grid.shape)).reshape(-1) for e in torch.eye(size)], 1
+    )
     A = A.double()
 
     def estimate(x: Tensor, white: float, sigma: float, asked: Tensor) -> Tensor:
@@ -160,7 +164,8 @@ def measure(seed: int, arguments: argparse.Namespace) -> dict[str, list[float]]:
     began = time.time()
     note("LMMSE of 200 images", lmmse(scanner, seen, fresh), began)
     began = time.time()
-    note("TV, weight by held-out views", [baselines.tv(p).sample() for p in fresh], began)
+    if arguments.tv:
+        note("TV, weight by held-out views", [baselines.tv(p).sample() for p in fresh], began)
     for name in arguments.kinds:
         began = time.time()
         kind, _, by = name.partition(" by ")
@@ -172,7 +177,9 @@ def measure(seed: int, arguments: argparse.Namespace) -> dict[str, list[float]]:
             steps=arguments.steps,
             lr=arguments.lr,
             seed=seed,
-            callbacks=[lambda solver, record: print(record, flush=True)] if arguments.verbose else [],
+            callbacks=[lambda solver, record: print(record, flush=True)]
+            if arguments.verbose
+            else [],
         )
         print(f"seed {seed}  {name} trained in {time.time() - began:.0f} s", flush=True)
         began = time.time()
@@ -192,6 +199,10 @@ def made(kind: str) -> families.Family:
     """A family by name."""
     if kind == "meta-learned":
         return families.MetaLearned("siren", OPTIONS, inner_steps=3)
+    if kind == "conditioned":
+        return families.Conditioned(families.Convolutions(32, 4), "siren", OPTIONS)
+    if kind == "generated":
+        return families.Generated(families.Convolutions(32, 4), "siren", OPTIONS)
     return families.Modulated("siren", OPTIONS, code=128, by="film", inner_steps=3)
 
 
@@ -208,6 +219,7 @@ def main() -> None:
     parser.add_argument("--further", type=float, default=None)
     parser.add_argument("--scratch", type=int, nargs="*", default=[50, 1000])
     parser.add_argument("--kinds", nargs="*", default=["meta-learned by images"])
+    parser.add_argument("--tv", type=int, default=1)
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

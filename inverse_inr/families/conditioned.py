@@ -78,7 +78,9 @@ class Conditioned(Amortized):
         count = self.feature_count(template)
         box, grid = template.box, self.grid
         assert grid is not None
-        wide = Box(box.lower + (-1.0,) * count, box.upper + (1.0,) * count, box.units + ("",) * count)
+        wide = Box(
+            box.lower + (-1.0,) * count, box.upper + (1.0,) * count, box.units + ("",) * count
+        )
         decoder = create(template.recipe.name, wide, **template.recipe.options)
         corners = torch.tensor([grid.box.lower, grid.box.upper], dtype=torch.float64)
         low, high = (tuple(corner.tolist()) for corner in box.normalize(corners))

@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.families.tasks import Task
-from inverse_inr.least_squares import back_projection
 from inverse_inr.ranges import Count, checked
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -77,22 +75,6 @@ def encoder_recipe(encoder: Encoder) -> dict[str, Any] | None:
     if isinstance(encoder, Convolutions):
         return asdict(encoder)
     return None
-
-
-def image_of(task: Task) -> Tensor:
-    """Make the image that an encoder sees: the back-projected measurements, in the loss's unit.
-
-    Args:
-        task: The task.
-
-    Returns:
-        (channels, *grid.shape), with real and imaginary parts as channels of their own.
-    """
-    problem = task.problem
-    image = back_projection(problem, [term.trusted for term in problem.terms]) / task.unit
-    if image.is_complex():
-        image = torch.cat([image.real, image.imag], -1)
-    return image.movedim(-1, 0).to(task.terms[0].y.dtype.to_real())
 
 
 def encoded(encoder: nn.Module, images: Sequence[Tensor]) -> list[Tensor]:

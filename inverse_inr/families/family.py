@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from inverse_inr.domain import Grid
 from inverse_inr.evaluation import placement
 from inverse_inr.families.fields import Fields, State, field_of
 from inverse_inr.families.tasks import Task, as_tasks, power_of
-from inverse_inr.domain import Grid
 from inverse_inr.priors import Prior, Recipe
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
@@ -278,7 +278,13 @@ class Family(nn.Module, ABC):
 
 def _axes(ndim: int, channels: int, is_complex: bool) -> str:
     kind = "complex" if is_complex else "real"
-    return f"{ndim} axes and {channels} {kind} channel{'s' if channels > 1 else ''}"
+    return f"{_several(ndim, 'axis', 'axes')} and {_several(channels, f'{kind} channel')}"
+
+
+def _several(count: int, one: str, many: str = "") -> str:
+    if count == 1:
+        return f"1 {one}"
+    return f"{count} {many or one + 's'}"
 
 
 def require_alike(name: str, problems: Sequence[Problem]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -74,7 +76,9 @@ class Fields:
 
     def _placed(self, points: Tensor, box: Box) -> Tensor:
         """The points of a box at the same places of the template's box."""
-        points = points.to(self.template.lower.device, next(iter(self.own.values())).dtype.to_real())
+        points = points.to(
+            self.template.lower.device, next(iter(self.own.values())).dtype.to_real()
+        )
         if box == self.template.box:
             return points
         return self.template.box.denormalize(box.normalize(points))
@@ -93,7 +97,7 @@ def stacked(template: Prior, count: int) -> State:
     return {n: p.expand(count, *p.shape) for n, p in template.named_parameters()}
 
 
-def field_of(template: Prior, state: State, box: Box, name: str = "") -> Prior:
+def field_of(template: Prior, state: State, box: Box) -> Prior:
     """Make an ordinary prior of one field's parameters, on a box of its own.
 
     Args:
@@ -101,7 +105,6 @@ def field_of(template: Prior, state: State, box: Box, name: str = "") -> Prior:
             nothing.
         state: Parameters by name, without an axis of fields.
         box: The box of the new field.
-        name: The name in messages.
 
     Returns:
         A prior that any solver takes. Its recipe gives the bandwidth in the unit of its own box.
@@ -109,9 +112,6 @@ def field_of(template: Prior, state: State, box: Box, name: str = "") -> Prior:
     Raises:
         ValueError: The prior is laid out on the shape of its box, and this one has another.
     """
-    import copy
-    from dataclasses import replace
-
     made = copy.deepcopy(template)
     ratio = box.scale[0] / template.box.scale[0]
     lower, upper = (torch.tensor(v, dtype=torch.float64) for v in (box.lower, box.upper))

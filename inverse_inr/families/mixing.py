@@ -149,8 +149,10 @@ def _maps(field: Prior) -> list[Linear]:
 
 def _is_odd(layer: Layer) -> bool:
     """Whether the activation is odd, so that a unit's sign is free."""
-    z = torch.linspace(-1.7, 2.3, 64, dtype=layer.linears[0].weight.dtype)[:, None]
-    width = len(layer.linears[0].bias)
+    linear = layer.linears[0]
+    assert isinstance(linear, Linear)
+    z = torch.linspace(-1.7, 2.3, 64, dtype=linear.weight.dtype)[:, None]
+    width = len(linear.bias)
     with torch.no_grad():
         there = layer.activation(z.expand(-1, width))
         back = layer.activation(-z.expand(-1, width))

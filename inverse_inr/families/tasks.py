@@ -10,6 +10,7 @@ from torch import Tensor
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import CHUNK
 from inverse_inr.families.fields import Fields
+from inverse_inr.least_squares import back_projection
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import Operator, Predicts, predict
@@ -38,10 +39,26 @@ class Task:
         self, problem: Problem, power: float, batch: int | None = None, seed: int = 0
     ) -> None:
         self.problem = problem
+        self._image: Tensor | None = None
         self.terms = list(problem.terms)
         self.unit = _precision(self.terms) * power
         trusted = [term.trusted for term in self.terms]
         self.schedules = row_schedules(self.terms, trusted, batch, full_batch=False, seed=seed)
+
+    def image(self) -> Tensor:
+        """Make the image of the measurements that an encoder sees, once.
+
+        It is the back-projection in the unit of the loss, (channels, *grid.shape), with real and
+        imaginary parts as channels of their own.
+        """
+        if self._image is None:
+            with torch.enable_grad():
+                image = back_projection(self.problem, [term.trusted for term in self.terms])
+            image = image.detach() / self.unit
+            if image.is_complex():
+                image = torch.cat([image.real, image.imag], -1)
+            self._image = image.movedim(-1, 0).to(self.terms[0].y.dtype.to_real())
+        return self._image
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Task:
         """Move the measurements in place; the problem stays as it is."""
@@ -163,9 +180,10 @@ def _count(places: Tensor | Grid) -> int:
 
 
 def _flat(places: Tensor | Grid) -> Tensor:
-    if isinstance(places, Grid):
-        places = places.points()
-    return places.reshape(-1, places.shape[-1])
+    points = places
+    if isinstance(points, Grid):
+        points = points.points(torch.float64)
+    return points.reshape(-1, points.shape[-1])
 
 
 def _all_equal(places: Sequence[Tensor | Grid]) -> bool:
@@ -200,5 +218,3 @@ def as_tasks(
             task.schedules = known.setdefault(key, task).schedules
         made.append(task)
     return made
-
-

@@ -356,5 +356,3 @@ def _checked_targets(
             "each problem has one."
         )
     return targets
-
-

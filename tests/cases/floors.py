@@ -23,6 +23,7 @@ FLOORS = {
     "what asks the solver": [
         "baselines",
         "uncertainty",
+        "families",
         "surfaces",
         "analysis",
         "selection",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases.families import GRID, bump_problem, bump_problems, small
+from cases.families import SMALL, bump_problem, bump_problems, small, trained
 
 import inverse_inr as ii
 from inverse_inr import families
@@ -13,21 +13,22 @@ from inverse_inr.families import MetaLearned, Modulated, Training, train
 
 @pytest.fixture(scope="module")
 def learnt() -> MetaLearned:
-    return train(small(MetaLearned), bump_problems(12), steps=60, lr=3e-3, callbacks=[])
+    return train(small(MetaLearned), bump_problems(12), steps=100, lr=3e-3, callbacks=[])
 
 
-def test_three_steps_from_a_learnt_start_beat_three_hundred_from_the_standard_one(learnt) -> None:
+@pytest.mark.slow
+def test_three_steps_from_a_learnt_start_beat_thirty_from_the_standard_one(
+    learnt,
+) -> None:
     fresh = bump_problem(99)
+    rows = [fresh.terms[0].trusted]
     solution = learnt.solve(fresh)
     assert solution.steps == 3
-    standard = ii.Solver(
-        fresh, ii.priors.siren(GRID.box, width=16, depth=2, omega0=8.0), steps=3
-    ).run()
-    assert solution.misfit([fresh.terms[0].trusted]) < 0.1 * standard.misfit(
-        [fresh.terms[0].trusted]
-    )
+    (standard,) = families.fit_many([fresh], options=SMALL, steps=30)
+    assert solution.misfit(rows) < 0.8 * standard.misfit(rows)
 
 
+@pytest.mark.slow
 def test_a_fit_goes_on_from_the_start(learnt) -> None:
     fresh = bump_problem(98)
     rows = [fresh.terms[0].trusted]
@@ -35,7 +36,8 @@ def test_a_fit_goes_on_from_the_start(learnt) -> None:
     assert longer.misfit(rows) < learnt.solve(fresh).misfit(rows)
 
 
-def test_solving_changes_neither_family_nor_problem(learnt) -> None:
+def test_solving_does_not_change_the_family() -> None:
+    learnt = trained()
     before = {k: v.clone() for k, v in learnt.state_dict().items()}
     learnt.solve(bump_problem(97))
     assert all(torch.equal(v, before[k]) for k, v in learnt.state_dict().items())
@@ -75,11 +77,23 @@ def test_a_checkpoint_is_gone_on_from(tmp_path) -> None:
 
 
 def test_training_ends_by_the_held_out_tasks() -> None:
-    training = Training(small(MetaLearned), bump_problems(4), steps=50, every=1, patience=2, lr=1e2)
+    """Steps too small to change anything gain nothing."""
+    family = small(Modulated)
+    family.rates = {}  # pyright: ignore[reportAttributeAccessIssue]
+    training = Training(family, bump_problems(4), steps=50, every=1, patience=2, lr=1e-30)
     training.run()
     assert training.stopped is not None
-    assert training.stopped.kind in ("satisfied", "non-finite")
-    assert training.step_number < 50
+    assert training.stopped.kind == "satisfied"
+    assert training.step_number == 3
+
+
+def test_a_training_that_diverges_returns_the_last_good_state() -> None:
+    training = Training(small(MetaLearned), bump_problems(4), steps=50, every=1, lr=1e2)
+    with pytest.warns(RuntimeWarning, match="returning the state of step"):
+        family = training.run()
+    assert training.stopped is not None
+    assert training.stopped.kind == "non-finite"
+    assert bool(torch.isfinite(family.solve(bump_problem(3)).sample()).all())
 
 
 def test_targets_teach_what_the_measurements_do_not_show() -> None:
@@ -103,10 +117,10 @@ def test_an_empty_list_of_tasks_is_refused() -> None:
 
 def test_tasks_of_other_dimension_are_refused() -> None:
     line = bump_problem(0, ndim=1)
-    with pytest.raises(ValueError, match=r"problems\[1\] is of one with 1 axes"):
+    with pytest.raises(ValueError, match=r"problems\[1\] of one with 1 axis"):
         train(small(MetaLearned), [bump_problem(0), line])
     trained = train(small(MetaLearned), bump_problems(2), steps=1, callbacks=[])
-    with pytest.raises(ValueError, match="this problem is of one with 1 axes"):
+    with pytest.raises(ValueError, match="this problem is of one with 1 axis"):
         trained.solve(line)
 
 
