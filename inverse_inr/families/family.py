@@ -6,7 +6,7 @@ import copy
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,11 @@ from inverse_inr.families.tasks import Task, as_tasks, power_of
 from inverse_inr.priors import Prior, Recipe
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
-from inverse_inr.ranges import Count, Seed, checked
+from inverse_inr.ranges import Range, Seed, checked
 from inverse_inr.solver import Ended, Solution, make_prior
+
+InnerSteps = Annotated[int, Range(least=1, most=1000)]
+"""Steps of an inner loop: a few. A fit of thousands goes on from `Family.start`."""
 
 
 class Family(nn.Module, ABC):
@@ -219,7 +222,7 @@ class Family(nn.Module, ABC):
         return Fields(self.known, own, [task.problem.box for task in tasks])
 
     @checked
-    def start(self, problem: Problem, *, steps: Count | None = None, seed: Seed = 0) -> nn.Module:
+    def start(self, problem: Problem, *, steps: InnerSteps | None = None, seed: Seed = 0) -> Prior:
         """Find the family's field for a problem, as a prior that a fit can go on from.
 
         Args:
@@ -241,7 +244,9 @@ class Family(nn.Module, ABC):
         return field_of(self.known, state, problem.box)
 
     @checked
-    def solve(self, problem: Problem, *, steps: Count | None = None, seed: Seed = 0) -> Solution:
+    def solve(
+        self, problem: Problem, *, steps: InnerSteps | None = None, seed: Seed = 0
+    ) -> Solution:
         """Solve a problem by what the family knows: a few steps, or one pass.
 
         Args:

@@ -38,11 +38,7 @@ def sample_gradients(
     Raises:
         ValueError: There are not as many targets as points.
     """
-    if points.ndim != 2 or targets.shape != (len(points), field.channels):
-        raise ValueError(
-            f"sample_gradients: points of shape {tuple(points.shape)} need targets of shape "
-            f"({len(points)}, {field.channels}), not {tuple(targets.shape)}."
-        )
+    _require_pairs("sample_gradients", field, points, targets)
     state = {name: p.detach() for name, p in field.named_parameters()}
 
     def one(state: dict[str, Tensor], point: Tensor, target: Tensor) -> Tensor:
@@ -68,11 +64,22 @@ def fisher_diagonal(
     Returns:
         A tensor of its shape for each parameter.
     """
+    _require_pairs("fisher_diagonal", field, points, targets)
     total = {name: torch.zeros_like(p) for name, p in field.named_parameters()}
     for some, there in zip(points.split(256), targets.split(256), strict=True):
         for name, slope in sample_gradients(field, some, there, loss).items():
             total[name] = total[name] + slope.square().sum(0)
     return total
+
+
+def _require_pairs(name: str, field: Prior, points: Tensor, targets: Tensor) -> None:
+    """Refuse what is not one target for each point."""
+    if points.ndim != 2 or targets.shape != (len(points), field.channels):
+        raise ValueError(
+            f"{name}: points of shape {tuple(points.shape)} and targets of shape "
+            f"{tuple(targets.shape)} do not match; (n, {field.box.ndim}) and (n, {field.channels}) "
+            "do."
+        )
 
 
 @checked

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import nn
 
-from inverse_inr.families.family import Family
+from inverse_inr.families.family import Family, InnerSteps
 from inverse_inr.families.fields import State, stacked
 from inverse_inr.families.step_size import best_step
 from inverse_inr.families.tasks import Task, losses
 from inverse_inr.priors import Prior
-from inverse_inr.ranges import Count, Positive, checked
+from inverse_inr.ranges import Positive, checked
 
 
 class MetaLearned(Family):
@@ -45,7 +45,7 @@ class MetaLearned(Family):
         prior: str = "siren",
         options: Mapping[str, Any] | None = None,
         *,
-        inner_steps: Count = 3,
+        inner_steps: InnerSteps = 3,
         order: Literal[1, 2] = 2,
         rates: Literal["parameter", "tensor"] = "parameter",
         inner_lr: Positive | None = None,

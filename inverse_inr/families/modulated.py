@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from inverse_inr import memory
 from inverse_inr.domain import Box
-from inverse_inr.families.family import Family
+from inverse_inr.families.family import Family, InnerSteps
 from inverse_inr.families.fields import State, field_of
 from inverse_inr.families.step_size import best_step
 from inverse_inr.families.tasks import Task, losses
@@ -70,7 +71,7 @@ class Modulated(Family):
         *,
         code: Count = 64,
         by: Literal["shift", "film"] = "shift",
-        inner_steps: Count = 3,
+        inner_steps: InnerSteps = 3,
         inner_lr: Positive | None = None,
     ) -> None:
         super().__init__(prior, options)
@@ -96,6 +97,11 @@ class Modulated(Family):
     def _extend(self, template: Prior, generator: torch.Generator) -> Prior:
         self.layers = _hidden_layers(template)
         total = sum(self.layers.values()) * (2 if self.by == "film" else 1)
+        memory.require(
+            f"Modulated: code={self.code_size} for {total} modulations",
+            8.0 * total * self.code_size,
+            "A smaller code.",
+        )
         maps = torch.randn(total, self.code_size, generator=generator) / math.sqrt(self.code_size)
         self.modulation = nn.Parameter(0.1 * maps)
         self.step_sizes = nn.Parameter(torch.ones(self.inner_steps, self.code_size))
@@ -174,7 +180,7 @@ class Modulated(Family):
         return digest.hexdigest()
 
     @checked
-    def code(self, problem: Problem, *, steps: Count | None = None, seed: Seed = 0) -> Code:
+    def code(self, problem: Problem, *, steps: InnerSteps | None = None, seed: Seed = 0) -> Code:
         """Find the code of a problem's field.
 
         Args:

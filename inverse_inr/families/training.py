@@ -266,6 +266,7 @@ class Training:
         self.stopped = Ended(*state["stopped"]) if state["stopped"] is not None else None
 
 
+@checked
 def train(
     family: Kind,
     problems: Sequence[Problem],
