@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import placement
+from inverse_inr.families.alike import axes_of, require_alike
 from inverse_inr.families.fields import Fields, State, field_of
 from inverse_inr.families.tasks import Task, as_tasks, power_of
 from inverse_inr.priors import Prior, Recipe
@@ -171,8 +172,8 @@ class Family(nn.Module, ABC):
         Raises:
             ValueError: It differs from those that the family was laid out for.
         """
-        own = _axes(self.known.box.ndim, self.known.channels, self.is_complex)
-        other = _axes(problem.box.ndim, problem.channels, problem.is_complex)
+        own = axes_of(self.known.box.ndim, self.known.channels, self.is_complex)
+        other = axes_of(problem.box.ndim, problem.channels, problem.is_complex)
         if own != other:
             raise ValueError(
                 f"{type(self).__name__}: the family is of fields with {own}; "
@@ -279,36 +280,3 @@ class Family(nn.Module, ABC):
     def steps_of(self, steps: int | None) -> int:
         """The number of inner steps that `states` takes when it is asked for `steps`."""
         return 0
-
-
-def _axes(ndim: int, channels: int, is_complex: bool) -> str:
-    kind = "complex" if is_complex else "real"
-    return f"{_several(ndim, 'axis', 'axes')} and {_several(channels, f'{kind} channel')}"
-
-
-def _several(count: int, one: str, many: str = "") -> str:
-    if count == 1:
-        return f"1 {one}"
-    return f"{count} {many or one + 's'}"
-
-
-def require_alike(name: str, problems: Sequence[Problem]) -> None:
-    """Refuse problems that no one family can hold.
-
-    Args:
-        name: Who asks, for the message.
-        problems: The problems.
-
-    Raises:
-        ValueError: There are none, or they differ in axes or channels.
-    """
-    if not len(problems):
-        raise ValueError(f"{name}: the list of problems is empty; a family is learnt from several.")
-    first = _axes(problems[0].box.ndim, problems[0].channels, problems[0].is_complex)
-    for k, problem in enumerate(problems):
-        other = _axes(problem.box.ndim, problem.channels, problem.is_complex)
-        if other != first:
-            raise ValueError(
-                f"{name}: problems[0] is of a field with {first}, problems[{k}] of one with "
-                f"{other}. One family has one kind of field."
-            )

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from inverse_inr.evaluation import placement
-from inverse_inr.families.family import require_alike
+from inverse_inr.families.alike import require_alike
 from inverse_inr.families.fields import Fields, field_of
 from inverse_inr.families.tasks import as_tasks, losses, power_of
 from inverse_inr.optimizers import Adam

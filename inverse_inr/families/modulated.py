@@ -26,7 +26,7 @@ from inverse_inr.ranges import Count, Positive, Seed, checked
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """What one field of a modulated family adds to the shared decoder.
+    """One field of a modulated family: the numbers that change the shared decoder.
 
     Args:
         values: (code,) numbers.

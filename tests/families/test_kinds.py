@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from cases.families import BOX, GRID, SMALL, bump_problem, bump_problems, small
+from cases.families.bumps import BOX, GRID, SMALL, bump_problem, bump_problems, small
 
 from inverse_inr import Box, load_field, priors
 from inverse_inr.families import (

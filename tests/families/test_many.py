@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 import torch
-from cases.families import BOX, SMALL, bump_problem, bump_problems
+from cases.families.bumps import BOX, SMALL, bump_problem, bump_problems
 
 import inverse_inr as ii
 from inverse_inr import priors

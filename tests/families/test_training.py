@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases.families import SMALL, bump_problem, bump_problems, small, trained
+from cases.families.bumps import SMALL, bump_problem, bump_problems, small, trained
 
 import inverse_inr as ii
 from inverse_inr import families
