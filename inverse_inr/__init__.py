@@ -8,6 +8,7 @@ here.
 """
 
 from inverse_inr import baselines as baselines
+from inverse_inr import codec as codec
 from inverse_inr import constants as constants
 from inverse_inr import denoisers as denoisers
 from inverse_inr import families as families

@@ -47,7 +47,7 @@ class Amortized(Family):
 
     def _extend(self, template: Prior, generator: torch.Generator) -> Prior:
         channels = template.channels * (1 + self.is_complex)
-        self.level = nn.Buffer(torch.ones((), dtype=torch.float64))
+        self.level = nn.Buffer(torch.zeros((), dtype=torch.float64))
         if self.choice is not None:
             self.encoder = self.choice.build(template.box.ndim, channels, generator)
         return template
@@ -59,6 +59,8 @@ class Amortized(Family):
             return self.encoder(torch.zeros(1, channels, *(8,) * template.box.ndim)).shape[1]
 
     def begin(self, tasks: Sequence[Task]) -> None:
+        if self.level:
+            return  # what the training began with
         squares = [float(task.image().double().square().mean()) for task in tasks]
         self.level.fill_(max(sum(squares) / len(squares), 1e-60) ** 0.5)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,7 +16,7 @@ from inverse_inr.least_squares import back_projection
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import Operator, Predicts, predict
-from inverse_inr.solver.objective import row_schedules
+from inverse_inr.solver.objective import changes, row_schedules
 from inverse_inr.term import Term
 
 
@@ -40,7 +42,7 @@ class Task:
     ) -> None:
         self.problem = problem
         self._image: Tensor | None = None
-        self.terms = list(problem.terms)
+        self.terms = [_frozen(term) for term in problem.terms]
         self.unit = _precision(self.terms) * power
         trusted = [term.trusted for term in self.terms]
         self.schedules = row_schedules(self.terms, trusted, batch, full_batch=False, seed=seed)
@@ -68,6 +70,17 @@ class Task:
     def rows(self, step: int) -> list[Tensor]:
         """The rows of each term that a step sees, (b,): a pure function of its number."""
         return [schedule.at(step) for schedule in self.schedules]
+
+
+def _frozen(term: Term) -> Term:
+    """The term with copies of what a fit would change: a family learns fields, no instruments."""
+    if not changes(term.operator) and not changes(term.fidelity):
+        return term
+    operator, fidelity = copy.deepcopy((term.operator, term.fidelity))
+    for part in (operator, fidelity):
+        if isinstance(part, torch.nn.Module):
+            part.requires_grad_(False)
+    return replace(term, operator=operator, fidelity=fidelity)
 
 
 def _precision(terms: Sequence[Term]) -> float:
@@ -115,7 +128,10 @@ def losses(tasks: Sequence[Task], fields: Fields, step: int = 0) -> Tensor:
     Returns:
         (tasks,) without unit: 1 is about what an empty field has.
     """
-    rows = [task.rows(step) for task in tasks]
+    # tasks of one operator share their rows, object for object, so that it is asked once
+    shared = {id(task.schedules): task for task in tasks}
+    drawn = {key: task.rows(step) for key, task in shared.items()}
+    rows = [drawn[id(task.schedules)] for task in tasks]
     totals = [torch.zeros(())] * len(tasks)
     for k in range(max(len(task.terms) for task in tasks)):
         who = [i for i, task in enumerate(tasks) if k < len(task.terms)]

@@ -24,6 +24,7 @@ FLOORS = {
         "baselines",
         "uncertainty",
         "families",
+        "codec",
         "surfaces",
         "analysis",
         "selection",
