@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
-
 import torch
 from torch import Tensor
 
@@ -35,7 +33,6 @@ def encode(
     source: Solution | FiniteTensor,
     *,
     bits_per_sample: Positive,
-    method: Literal["coin"] = "coin",
     steps: Count = 2000,
     finish: WholeNumber = 200,
     seed: Seed = 0,
@@ -50,7 +47,6 @@ def encode(
         source: A solution whose field is a prior of the catalogue, or an image (*shape, c).
         bits_per_sample: Most bits per pixel (or voxel, or sample in time) of the image, or of the
             solution's grid, all bytes counted.
-        method: "coin".
         steps: Steps of Adam for an image.
         finish: Steps of Adam with rounded weights.
         seed: Seed of the network of an image.
