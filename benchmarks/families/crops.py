@@ -28,6 +28,8 @@ SIDE = 24
 GRID = pixel_grid((SIDE, SIDE))
 TEACHING = ("camera", "coins", "brick", "moon", "grass")
 JUDGING = ("astronaut", "coffee", "rocket", "cat")
+FLAT = 0.02
+"""Deviation of grey values below which a crop shows nothing."""
 OPTIONS = {"width": 64, "depth": 3, "omega0": 30.0}
 
 
@@ -48,17 +50,19 @@ WHOLE = ii.OnGrid(same, GRID, GRID.shape)
 
 
 def crops(names: Sequence[str], count: int, generator: torch.Generator) -> list[ii.Problem]:
-    """Random crops of pictures in turn, each a problem whose measurements are its pixels."""
+    """Random crops of pictures in turn, each a problem whose measurements are its pixels.
+
+    Crops of nothing but sky or ground are drawn again: every method fits those.
+    """
     pictures = {name: grey(name) for name in names}
-    made = []
-    for k in range(count):
-        picture = pictures[names[k % len(names)]]
-        row, column = (
-            int(torch.randint(n - 2 * SIDE, (), generator=generator)) for n in picture.shape
-        )
-        part = picture[row : row + 2 * SIDE, column : column + 2 * SIDE]
+    made: list[ii.Problem] = []
+    while len(made) < count:
+        picture = pictures[names[len(made) % len(names)]]
+        corner = [int(torch.randint(n - 2 * SIDE, (), generator=generator)) for n in picture.shape]
+        part = picture[corner[0] :, corner[1] :][: 2 * SIDE, : 2 * SIDE]
         y = part.reshape(SIDE, 2, SIDE, 2).mean((1, 3)).reshape(-1)
-        made.append(ii.Problem([ii.Term(WHOLE, y, L2())], GRID.box, GRID, average=1))
+        if y.std() > FLAT:
+            made.append(ii.Problem([ii.Term(WHOLE, y, L2())], GRID.box, GRID, average=1))
     return made
 
 

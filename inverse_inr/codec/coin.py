@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -16,9 +18,12 @@ from inverse_inr.families.tasks import as_tasks, losses, power_of
 from inverse_inr.fidelity import L2
 from inverse_inr.priors import Prior, create
 from inverse_inr.problem import Problem
-from inverse_inr.ranges import Count, FiniteTensor, Positive, Seed, WholeNumber, checked
+from inverse_inr.ranges import Count, FiniteTensor, Range, Seed, WholeNumber, checked
 from inverse_inr.solver import Solution
 from inverse_inr.term import Term
+
+Bits = Annotated[float, Range(above=0, most=1e4)]
+"""Bits per sample; no network needs thousands."""
 
 BITS = 6.5
 """Bits of a weight for which a new network is laid out: finer weights want a larger network."""
@@ -32,7 +37,7 @@ COARSEST, FINEST = 160, -320
 def encode(
     source: Solution | FiniteTensor,
     *,
-    bits_per_sample: Positive,
+    bits_per_sample: Bits,
     steps: Count = 2000,
     finish: WholeNumber = 200,
     seed: Seed = 0,
@@ -146,13 +151,10 @@ def _fitted(image: Tensor, bits: float, steps: int, seed: int) -> Solution:
 def _width(weights: float, ndim: int, channels: int) -> int:
     """The widest network of at most so many weights."""
 
-    def count(width: int) -> int:
-        hidden = (DEPTH - 1) * (width + 1) * width
-        return (ndim + 1) * width + hidden + (width + 1) * channels
-
-    width = 1
-    while count(width + 1) <= weights:
-        width += 1
+    # (DEPTH - 1) width² + slope width + channels weights
+    slope = ndim + DEPTH + channels
+    root = math.sqrt(slope**2 + 4 * (DEPTH - 1) * max(0.0, weights - channels))
+    width = math.floor((root - slope) / (2 * (DEPTH - 1)))
     if width < 4:
         raise ValueError(
             f"encode: bits_per_sample is too small: {weights:.0f} weights are no network. "
@@ -226,8 +228,9 @@ def _finished(
         seen = {n: p + (torch.round(p / sizes[n]) * sizes[n] - p).detach() for n, p in own.items()}
         fields = Fields(field, {n: p[None] for n, p in seen.items()}, [problem.box])
         loss = losses(tasks, fields, step).sum()
-        if float(loss) < best:
-            best, kept = float(loss), {n: p.detach().clone() for n, p in own.items()}
+        if float(loss.detach()) < best:
+            best = float(loss.detach())
+            kept = {n: p.detach().clone() for n, p in own.items()}
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -82,7 +82,7 @@ def test_sensitive_tensors_get_finer_steps() -> None:
     truth = sample(field, GRID)
 
     def error(chosen: dict[str, int]) -> float:
-        weights = restored(rounded(state, chosen, -16), chosen, -16)
+        weights = restored(rounded(state, chosen, -72), chosen, -72)
         seen = torch.func.functional_call(field, weights, (GRID.points(),))
         return float((seen - truth).detach().square().mean())
 

@@ -80,6 +80,7 @@ class Bad(NamedTuple):
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
     from cases.calls import (
+        codec,
         components,
         denoisers,
         families,
@@ -90,7 +91,7 @@ def rooms() -> dict[str, Callable[[], list[Good]]]:
         waves,
     )
 
-    tables = (components, denoisers, operators, waves, measures, files, solving, families)
+    tables = (components, denoisers, operators, waves, measures, files, solving, families, codec)
     return {room: calls for table in tables for room, calls in table.ROOMS.items()}
 
 
