@@ -150,7 +150,6 @@ def _fitted(image: Tensor, bits: float, steps: int, seed: int) -> Solution:
 
 def _width(weights: float, ndim: int, channels: int) -> int:
     """The widest network of at most so many weights."""
-
     # (DEPTH - 1) width² + slope width + channels weights
     slope = ndim + DEPTH + channels
     root = math.sqrt(slope**2 + 4 * (DEPTH - 1) * max(0.0, weights - channels))
