@@ -58,8 +58,12 @@ class Amortized(Family):
         with torch.no_grad():
             return self.encoder(torch.zeros(1, channels, *(8,) * template.box.ndim)).shape[1]
 
+    @property
+    def begun(self) -> bool:
+        return bool(self.level)
+
     def begin(self, tasks: Sequence[Task]) -> None:
-        if self.level:
+        if self.begun:
             return  # what the training began with
         squares = [float(task.image().double().square().mean()) for task in tasks]
         self.level.fill_(max(sum(squares) / len(squares), 1e-60) ** 0.5)

@@ -170,7 +170,7 @@ class Family(nn.Module, ABC):
             problem: The problem.
 
         Raises:
-            ValueError: It differs from those that the family was laid out for.
+            ValueError: It differs from those of the family.
         """
         own = axes_of(self.known.box.ndim, self.known.channels, self.is_complex)
         other = axes_of(problem.box.ndim, problem.channels, problem.is_complex)
@@ -178,6 +178,21 @@ class Family(nn.Module, ABC):
             raise ValueError(
                 f"{type(self).__name__}: the family is of fields with {own}; "
                 f"this problem is of one with {other}."
+            )
+
+    @property
+    def begun(self) -> bool:
+        """Whether a training has set what the first tasks decide (`begin`)."""
+        return bool(self.unit_step)
+
+    def require_trained(self) -> None:
+        """Raise ValueError where the family has not been trained."""
+        template = self.known  # refuses by itself what has met no problem
+        if not self.begun:
+            raise ValueError(
+                f"{type(self).__name__}: this family of {template.name!r} fields is laid out, and "
+                "not trained yet; "
+                "family = families.train(family, problems)."
             )
 
     def groups(self, lr: float | None = None) -> list[dict[str, Any]]:
@@ -238,6 +253,7 @@ class Family(nn.Module, ABC):
         Raises:
             ValueError: The family is not trained, or of fields with other axes or channels.
         """
+        self.require_trained()
         tasks = self.tasks([problem], seed=seed)
         with evaluating(*(term.operator for term in tasks[0].terms)):
             own = self.states(tasks, learning=False, steps=steps)

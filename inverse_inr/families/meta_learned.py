@@ -82,7 +82,7 @@ class MetaLearned(Family):
     def begin(self, tasks: Sequence[Task]) -> None:
         if self.inner_lr is not None:
             self.unit_step.fill_(self.inner_lr)
-        elif not self.unit_step:
+        elif not self.begun:
             self.unit_step.fill_(best_step(lambda size: self._after_one(tasks, size)))
 
     def _after_one(self, tasks: Sequence[Task], size: float) -> float:

@@ -110,7 +110,7 @@ class Modulated(Family):
     def begin(self, tasks: Sequence[Task]) -> None:
         if self.inner_lr is not None:
             self.unit_step.fill_(self.inner_lr)
-        elif not self.unit_step:
+        elif not self.begun:
             self.unit_step.fill_(best_step(lambda size: self._after_one(tasks, size)))
 
     def _after_one(self, tasks: Sequence[Task], size: float) -> float:
@@ -133,7 +133,6 @@ class Modulated(Family):
         Returns:
             (tasks, code).
         """
-        self.known  # noqa: B018
         z = self.modulation.new_zeros(len(tasks), self.code_size).requires_grad_()
         for k in range(self.steps_of(steps)):
             if not learning:
@@ -191,6 +190,7 @@ class Modulated(Family):
         Returns:
             The code, which `field` turns into a prior.
         """
+        self.require_trained()
         tasks = self.tasks([problem], seed=seed)
         with evaluating(*(term.operator for term in tasks[0].terms)):
             found = self.codes(tasks, learning=False, steps=steps)

@@ -52,6 +52,13 @@ def test_the_given_family_stays_untrained() -> None:
 
 
 @pytest.mark.parametrize("kind", [MetaLearned, Modulated])
+def test_a_family_that_is_only_laid_out_is_not_trained(kind) -> None:
+    family = small(kind).for_problems([bump_problem(0)])
+    with pytest.raises(ValueError, match="laid out, and not trained yet"):
+        family.solve(bump_problem(0))
+
+
+@pytest.mark.parametrize("kind", [MetaLearned, Modulated])
 def test_a_resumed_training_is_the_same(kind, tmp_path) -> None:
     problems = bump_problems(4)
     whole = Training(small(kind), problems, steps=6, every=2).run()
