@@ -210,21 +210,17 @@ class Run:
         It is found once and kept in `found`.
         """
         key = "weight of the regularizers"
+        tables = self.tables["regularizers"]
+        sought = [table.get("weight") == BY_ROWS for table in tables]
+        pairs = list(zip(sought, options["regularizers"], strict=True))
         if key not in self.found:
-            own = {
-                k: v for k, v in options.items() if k not in ("regularizers", "lr", "operator_lr")
-            }
-            path = weight_path(problem, prior, options["regularizers"], **own)
+            own = {k: v for k, v in options.items() if k != "regularizers"}
+            scaled = [made for is_sought, made in pairs if is_sought]
+            fixed = [made for is_sought, made in pairs if not is_sought]
+            path = weight_path(problem, prior, scaled, fixed=fixed, **own)
             self.found[key] = path.details()
         weight = self.found[key]["weight"]
-        tables = self.tables["regularizers"]
-        weighted = []
-        for table, made in zip(tables, options["regularizers"], strict=True):
-            factor = 1.0
-            if table.get("weight") == BY_ROWS:
-                factor = weight
-            weighted.append(factor * made)
-        return weighted
+        return [weight * made if is_sought else made for is_sought, made in pairs]
 
     def _prior(self, problem: Problem, table: Table, seed: int) -> Any:
         """The prior of a table, or the problem's own with what the table says of it."""

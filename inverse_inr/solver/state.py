@@ -19,7 +19,7 @@ from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
-from inverse_inr.solver.ended import Ended
+from inverse_inr.solver.ended import Ended, all_steps_done
 from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
 from inverse_inr.solver.objective import Objective, Regularizer, RowSchedule, learns, row_schedules
 from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
@@ -184,7 +184,7 @@ class Reconstruction:
         if self.stopped is not None:
             return self.stopped
         if self.finished:
-            return Ended("done", "all steps done")
+            return all_steps_done(self.history, self.stopping.label)
         return Ended("paused", f"paused at step {self.step_number}")
 
     def state_dict(self) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def weight_path(
     prior: str | nn.Module | None,
     regularizers: Sequence[Regularizer],
     *,
+    fixed: Sequence[Regularizer] = (),
     steps: Count | None = None,
     share: PositiveFraction = 0.2,
     most: Count = 9,
@@ -68,6 +69,7 @@ def weight_path(
         problem: The problem.
         prior: A name, or a module, whose parameters are not changed.
         regularizers: The regularizers, whose own weights say how they relate to each other.
+        fixed: Further regularizers, whose weights are as they are in all fits.
         steps: Steps of the fit that the weight is for; default: the problem's.
         share: Steps per weight, as a fraction of those.
         most: Most weights of the path, a factor of four apart.
@@ -86,13 +88,15 @@ def weight_path(
         raise ValueError('weight="held-out" needs regularizers: the list is empty.')
     rule = stopping or problem.suggested.stopping or HeldOut()
     field = copy.deepcopy(make_prior(problem, prior, seed))
+    if prior is None and options.get("optimizer") is None and options.get("lr") is None:
+        options["lr"] = problem.suggested.lr
     total = steps or problem.suggested.steps
     short = max(1, round(share * total))
 
     start: dict[str, Tensor] = {}
 
     def fit(factor: float, count: int) -> tuple[Solver, float]:
-        weighted = [factor * as_weighted(r) for r in regularizers]
+        weighted = [*(factor * as_weighted(r) for r in regularizers), *fixed]
         if start:
             field.load_state_dict(start)
         solver = Solver(
