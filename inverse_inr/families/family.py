@@ -199,11 +199,11 @@ class Family(nn.Module, ABC):
         """Group all that is learnt, with a learning rate for each, as torch's optimizers take it.
 
         Args:
-            lr: Largest rate of the template's parameters; None for a tenth of the prior's own.
+            lr: Largest rate of the template's parameters; None for twice the prior's own.
         """
         template = self.known
         if lr is None:
-            lr = 0.1 * template.learning_rate
+    X
         ratio = lr / template.learning_rate
         groups = [{**g, "lr": g["lr"] * ratio} for g in template.param_groups()]
         for prefix, rate in self.rates.items():

@@ -47,7 +47,7 @@ def train(
         every: Steps between two looks at the held-out tasks.
         patience: Looks without gain that end the training; None for all steps.
         batch: Rows per task, term and inner step; None as in `Solver`.
-        lr: Learning rate of what the fields share; None for a tenth of the prior's own.
+        lr: Learning rate of what the fields share; None for twice the prior's own.
         clip: Largest norm of the gradient; None for any.
         seed: Seed of the parameters, of the tasks that are held out and of each step's tasks.
         checkpoint: A file in which the training's state is kept from time to time, and from which

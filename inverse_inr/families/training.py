@@ -163,6 +163,8 @@ class Training:
         last = self.steps
         if steps is not None:
             last = min(last, self.step_number + steps)
+        if self.stopped is not None and self.stopped.kind == "interrupted":
+            self.stopped = None
         began, before = time.perf_counter(), self.seconds
         with interruptible() as interrupt:
             while self.step_number < last and self.stopped is None:
