@@ -203,7 +203,7 @@ class Family(nn.Module, ABC):
         """
         template = self.known
         if lr is None:
-    X
+            lr = 2 * template.learning_rate
         ratio = lr / template.learning_rate
         groups = [{**g, "lr": g["lr"] * ratio} for g in template.param_groups()]
         for prefix, rate in self.rates.items():
