@@ -8,9 +8,11 @@ here.
 """
 
 from inverse_inr import baselines as baselines
+from inverse_inr import codec as codec
 from inverse_inr import constants as constants
 from inverse_inr import denoisers as denoisers
 from inverse_inr import devices as devices
+from inverse_inr import families as families
 from inverse_inr import fidelity as fidelity
 from inverse_inr import memory as memory
 from inverse_inr import metrics as metrics

@@ -30,6 +30,8 @@ FLOORS = {
     "what asks the solver": [
         "baselines",
         "uncertainty",
+        "families",
+        "codec",
         "surfaces",
         "analysis",
         "selection",
