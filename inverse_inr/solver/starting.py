@@ -64,7 +64,9 @@ def make_prior(
             start = None
         created = created.to(problem.device)
         if start is not None:
-            start(created)
+            replaced = start(created)
+            if isinstance(replaced, nn.Module):
+                return replaced
         return created
     if isinstance(prior, priors.Prior) and prior.box.ndim != problem.box.ndim:
         raise ValueError(
