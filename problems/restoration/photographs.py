@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Grid, Problem, baselines, memory, noise
+from inverse_inr.denoisers.patch_gaussians import LOST
 from inverse_inr.operators import Downsample, Mask, bayer_mask, random_mask, striped_mask
 from inverse_inr.problems.images import load_picture
 from inverse_inr.problems.restoration.classical import (
@@ -31,7 +32,6 @@ from inverse_inr.problems.restoration.classical import (
     nonlocal_means,
 )
 from inverse_inr.problems.restoration.denoisers import nl_bayes, patch_denoisers
-from inverse_inr.problems.restoration.patch_bayes import LOST, SEARCH
 from inverse_inr.problems.restoration.simulation import PartHeldOut, holding_out, measure, seen
 from inverse_inr.problems.restoration.suggestions import (
     BENDING,
@@ -208,7 +208,7 @@ def _denoising(problem: Problem, rounds: int) -> Problem:
         guide=guide,
         share=DENOISE_SHARE,
         floor=LOST * noise_sigma(problem),
-        search=SEARCH,
+        search=17,
     )
 
 
