@@ -29,6 +29,7 @@ OURS = (
     "image.nii.gz",
     "field.safetensors",
     "methods.json",
+    "verdict.json",
     MORE,
 )
 """All that a run writes by itself, beside the images of classical methods."""

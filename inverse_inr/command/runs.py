@@ -20,6 +20,7 @@ from inverse_inr.command.reporting import (
     write_json,
 )
 from inverse_inr.command.tables import ConfigError, Table
+from inverse_inr.command.verdicts import keeping_out, verdict_on
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.problem import Problem
 from inverse_inr.solver import (
@@ -117,9 +118,13 @@ def reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: P
     if solution.stopped.kind == "interrupted":
         keeper.finish()
         raise Unfinished(f"{solution.stopped}; the best state is in {out}.")
-    rows, failures = _beside(keeper, solution, methods)
+    rows, beside, failures = _beside(keeper, solution, methods)
+    verdict = verdict_on(solution, beside)
+    keeper.keep("verdict.json", lambda path: write_json(path, verdict))
     keeper.finish()
     print(f"{text_table(rows)}\n\n{notes_of(rows)}\n{solution.report()}\nwritten to {out}/")
+    if verdict:
+        print(verdict["text"])
     if failures:
         raise ConfigError("; ".join(failures))
 
@@ -134,13 +139,13 @@ def _keep_more(keeper: Keeper, solution: Solution) -> None:
 
 def _beside(
     keeper: Keeper, ours: Solution, methods: Methods
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], dict[str, Solution], list[str]]:
     """Run the methods that are not done yet; write table and figure after each.
 
     Returns:
-        The rows of the table, and why methods failed.
+        The rows of the table, the solutions by name, and why methods failed.
     """
-    measured = ours.problem.origin or ours.problem
+    measured = keeping_out(ours)
     shelf = Shelf(keeper.out, measured)
     done = {name: kept for name in methods if (kept := shelf.get(name)) is not None}
     last = ours.summary()
@@ -177,7 +182,7 @@ def _beside(
         rows[name] = solution.summary()
         keeper.keep("methods.json", lambda _, n=name, s=solution: shelf.put(n, s))
         write()
-    return [rows[name] for name in methods] + [last], failures
+    return [rows[name] for name in methods] + [last], done, failures
 
 
 def _draw(problem: Problem, solutions: Sequence[Solution], path: Path) -> None:

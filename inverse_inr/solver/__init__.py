@@ -23,6 +23,9 @@ from inverse_inr.solver.splitting import alternate as alternate
 from inverse_inr.solver.splitting import split as split
 from inverse_inr.solver.starting import going_on_from as going_on_from
 from inverse_inr.solver.starting import make_prior as make_prior
+from inverse_inr.solver.verdicts import compare_held_out as compare_held_out
+from inverse_inr.solver.verdicts import kept_out as kept_out
+from inverse_inr.solver.verdicts import null_image as null_image
 from inverse_inr.solver.weighting import WeightPath as WeightPath
 from inverse_inr.solver.weighting import weight_path as weight_path
 from inverse_inr.solver.weights import load_field as load_field

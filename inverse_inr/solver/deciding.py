@@ -13,19 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Seed, checked
-from inverse_inr.sampled import SampledField
-from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.solution import Solution
-from inverse_inr.stopping import HeldOut, Stopping, hold_out, in_groups
-
-GROUPS = 32
-"""Number of groups of held-out rows by which differences between methods are judged."""
+from inverse_inr.solver.verdicts import GROUPS, compare_held_out, kept_out, null_image
+from inverse_inr.stopping import HeldOut, hold_out
 
 
 @dataclass(frozen=True)
@@ -56,6 +51,12 @@ class Candidate:
                 "function that fits the problem's own measurements."
             )
 
+    def made_again(self) -> Solution:
+        """The fit to all rows, or the one that was tried where that is to be kept."""
+        if self.again is None:
+            return self.solution
+        return self.again()
+
 
 Candidates = Callable[[Problem], Iterator[Candidate]]
 """The fits of a problem that are worth a trial, the simplest first."""
@@ -67,7 +68,9 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
 
     Tried are the null image, the classical methods of `problem.suggested.baselines` and the
     candidates of `problem.suggested.candidates`, or the suggested fit where there are none. All of
-    them keep out the rows that the problem's stopping rule holds out. Where it holds out none, 5 %
+    them keep out the rows that the problem's stopping rule holds out. Among those that predict them
+    as well as the best, to one standard error, candidates come first, the simplest before others,
+    then the classical methods, the last of `baselines` first. Where it holds out none, 5 %
     are for the decision, and the method that is chosen is applied again by the rule itself. Where
     the candidates bring measurements of other noise that judge them, classical methods, which saw
     that noise, are not asked: those that are worth a trial are among the candidates.
@@ -86,46 +89,54 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
             or the null image.
     """
     began = time.perf_counter()
-    rule = problem.suggested.stopping or HeldOut()
-    watch, by_itself = _rows(rule, problem, seed)
-    if isinstance(rule, HeldOut):
-        judging = replace(rule, rows=watch)
-    else:
-        judging = HeldOut(every=rule.every, rows=watch)
-    ruled = replace(problem, suggested=replace(problem.suggested, stopping=judging))
+    ruled, watch, by_itself = _ruled(problem, seed)
     fits = list(_fits(ruled, seed))
     if not by_itself and problem.suggested.candidates is None:
         fits = [replace(fits[0], again=Solver(problem, seed=seed).run)]
     judges = [each.judged_by for each in fits if each.judged_by is not None]
     if judges:
-        watch = [term.trusted for term in judges[0].terms]
-        again = partial(_nothing, problem, watch)
-        simple = [Candidate(_nothing(judges[0], watch), again)]
-        fits = [_judged(each, watch) for each in fits if each.judged_by is judges[0]]
+        judge = judges[0]
+        watch = [term.trusted for term in judge.terms]
+        tried = [_judged(each, watch) for each in fits if each.judged_by is judge]
     else:
-        simple = [Candidate(_nothing(ruled, watch)), *_classical(problem, ruled, by_itself)]
-    comparable = [each for each in [*simple, *fits] if _holds_out(each.solution, watch)]
-    scores = [_scores(each.solution, watch, groups) for each in comparable]
-    means = [float(score.mean()) for score in scores]
-    best = min(range(len(comparable)), key=lambda k: (not math.isfinite(means[k]), means[k]))
-    chosen = comparable[best]
-    text = _why(comparable, scores, best)
-    beaten = chosen is simple[0] or (any(chosen is each for each in simple) and bool(fits))
-    if beaten:
-        warnings.warn(f"solve: {text} No prior's fit predicts them better.", stacklevel=3)
-    answer = chosen.solution
-    if chosen.again is not None:
-        answer = chosen.again()
-    by_method = {
-        each.solution.method: round(mean, 6) for each, mean in zip(comparable, means, strict=True)
-    }
+        judge = ruled
+        tried = [*fits, *reversed(list(_classical(problem, ruled, by_itself)))]
+    tried = [each for each in tried if kept_out(each.solution, watch)]
+    verdict = compare_held_out(judge, [each.solution for each in tried], watch, groups)
+    own = [verdict.misfits.get(each.solution.method, math.inf) for each in fits]
+    if min(own, default=0.0) > min(verdict.misfits.values()):
+        warnings.warn(f"solve: {verdict.text} No prior's fit predicts them better.", stacklevel=3)
+    if verdict.place == len(tried):
+        answer = null_image(problem, watch)
+    else:
+        answer = tried[verdict.place].made_again()
     if answer.problem is ruled:
         answer = replace(answer, problem=problem)
     return replace(
         answer,
         seconds=time.perf_counter() - began,
-        details={**answer.details, "chosen": text, "held-out by method": by_method},
+        details={
+            **answer.details,
+            "chosen": verdict.text,
+            "held-out by method": {name: round(m, 6) for name, m in verdict.misfits.items()},
+        },
     )
+
+
+def _ruled(problem: Problem, seed: int) -> tuple[Problem, list[Tensor], bool]:
+    """Fix the rows that are held out.
+
+    Returns:
+        The problem with these rows in its rule, the rows, and whether its own rule holds them out.
+    """
+    rule = problem.suggested.stopping or HeldOut()
+    split = hold_out(rule, problem.terms, seed)
+    watch = [rows.sort().values for rows in split.watch]
+    judging = HeldOut(every=rule.every, rows=watch)
+    if isinstance(rule, HeldOut):
+        judging = replace(rule, rows=watch)
+    ruled = replace(problem, suggested=replace(problem.suggested, stopping=judging))
+    return ruled, watch, not split.details
 
 
 def _fits(problem: Problem, seed: int) -> Iterator[Candidate]:
@@ -145,56 +156,8 @@ def _classical(problem: Problem, ruled: Problem, by_itself: bool) -> Iterator[Ca
         yield Candidate(method(ruled), again)
 
 
-def _nothing(problem: Problem, watch: list[Tensor]) -> Solution:
-    """The image that is zero everywhere."""
-    dtype = problem.terms[0].y.dtype.to_real()
-    if problem.is_complex:
-        dtype = dtype.to_complex()
-    zeros = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype)
-    field = SampledField(zeros, problem.grid)
-    ended = Ended("direct", "zero everywhere")
-    return Solution(field, problem, "nothing", stopped=ended, watched=watch)
-
-
 def _judged(candidate: Candidate, watch: list[Tensor]) -> Candidate:
     """A candidate whose misfit is that to the measurements that judge it."""
     assert candidate.judged_by is not None
     judged = replace(candidate.solution, problem=candidate.judged_by, watched=watch)
     return replace(candidate, solution=judged)
-
-
-def _rows(rule: Stopping, problem: Problem, seed: int) -> tuple[list[Tensor], bool]:
-    """The rows that decide, and whether the problem's own rule holds them out."""
-    split = hold_out(rule, problem.terms, seed)
-    return [rows.sort().values for rows in split.watch], not split.details
-
-
-def _holds_out(solution: Solution, watch: list[Tensor]) -> bool:
-    """Whether a method kept out the rows by which all are judged."""
-    if len(solution.watched) != len(watch):
-        return False
-    pairs = zip(solution.watched, watch, strict=True)
-    return all(torch.equal(a.sort().values, b) for a, b in pairs)
-
-
-def _scores(solution: Solution, watch: list[Tensor], groups: int) -> Tensor:
-    """The held-out misfit by groups of rows, (groups,)."""
-    return solution.misfits(in_groups(watch, groups))
-
-
-def _why(tried: list[Candidate], scores: list[Tensor], best: int) -> str:
-    """A sentence that says what was chosen, and by how much it predicts better than the next."""
-    name = tried[best].solution.method
-    others = [k for k in range(len(tried)) if k != best]
-    if not others:
-        return f"{name} was the only method."
-    second = min(others, key=lambda k: float(scores[k].mean()))
-    difference = scores[second] - scores[best]
-    error = float(difference.std()) / len(difference) ** 0.5
-    sentence = (
-        f"{name} predicts the held-out measurements best: misfit {float(scores[best].mean()):.4g} "
-        f"beside {float(scores[second].mean()):.4g} of {tried[second].solution.method}"
-    )
-    if float(difference.mean()) < error:
-        return f"{sentence}, a difference below its standard error."
-    return f"{sentence}."

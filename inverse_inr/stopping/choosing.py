@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -71,7 +72,7 @@ def in_groups(watch: Sequence[Tensor], count: int) -> list[list[Tensor]]:
 
 
 def least(scores: Sequence[Tensor]) -> int:
-    """Find the candidate with the least mean score.
+    """Find the candidate with the least mean score; one whose mean is not finite loses.
 
     Args:
         scores: (n,) held-out losses of each candidate.
@@ -79,7 +80,8 @@ def least(scores: Sequence[Tensor]) -> int:
     Returns:
         The candidate's index.
     """
-    return min(range(len(scores)), key=lambda k: float(scores[k].mean()))
+    means = [float(score.mean()) for score in scores]
+    return min(range(len(means)), key=lambda k: (not math.isfinite(means[k]), means[k]))
 
 
 def one_standard_error(scores: Sequence[Tensor]) -> int:

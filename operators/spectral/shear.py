@@ -113,14 +113,18 @@ def blur_bands(bands: Tensor, kernels: Tensor) -> Tensor:
     )[0]
 
 
+REPEATED = 1e-6
+"""A row of which less than this is new, as a fraction of its own size, repeats the one before."""
+
+
 def tridiagonal(diagonal: Tensor, beside: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return the solver of symmetric tridiagonal systems, one system per line, in float64.
+    """Return the solver of symmetric, semi-definite tridiagonal systems, one per line, in float64.
 
     Thomas' algorithm, along columns in memory, so that each of its 2 m steps is one vector
-    operation.
+    operation. An equation that repeats the one before it is left out, and its unknown is zero.
 
     Args:
-        diagonal: (n, m).
+        diagonal: (n, m), positive.
         beside: (n, m - 1), the entries next to the diagonal.
 
     Returns:
@@ -132,7 +136,8 @@ def tridiagonal(diagonal: Tensor, beside: Tensor) -> Callable[[Tensor], Tensor]:
     ratio = []
     for k in range(1, len(d)):
         ratio.append(e[k - 1] / pivots[-1])
-        pivots.append(d[k] - ratio[-1] * e[k - 1])
+        pivot = d[k] - ratio[-1] * e[k - 1]
+        pivots.append(torch.where(pivot > REPEATED * d[k], pivot, math.inf))
 
     def solve(r: Tensor) -> Tensor:
         z = list(r.double().T.unbind())

@@ -47,3 +47,17 @@ def test_gram_solve_of_blur_and_of_several_shots(keywords):
     z = seen.gram_solve(y, 0.2)
     again = seen.snapshot(adjoint(seen, None, seen.flatten(z))[..., 0]) + 0.2 * z
     assert torch.allclose(again, y, atol=1e-7)
+
+
+def test_rows_that_see_the_same_pixel_only_are_counted_once():
+    """One lit scene pixel laid half on each of two detector pixels: A A' is singular there."""
+    mask = torch.zeros(6, 9, dtype=torch.float64)
+    mask[:, 4] = 1
+    a = camera(pixels=1.5, mask=mask)
+    seen = a.on(a.bands)
+    cube = rand(*seen.grid.shape, seed=5)
+    y = seen.snapshot(cube)
+    z = seen.gram_solve(y)
+    assert z.isfinite().all()
+    again = seen.snapshot(adjoint(seen, None, seen.flatten(z))[..., 0])
+    assert torch.allclose(again, y, atol=1e-9)

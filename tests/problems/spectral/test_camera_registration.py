@@ -111,6 +111,7 @@ def snapshot(true: TrueCamera, seed: int = 7) -> Snapshot:
     return Snapshot(y / y.max(), torch.isfinite(y), filed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("background", [0.0, 0.02])
 def test_a_sub_pixel_shift_the_blur_and_the_background_are_found(background: float):
     seen = snapshot(TrueCamera((0.7, 0.0), 0.3, 0.004, 0.6, background))

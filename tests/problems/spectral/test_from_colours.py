@@ -25,6 +25,7 @@ def test_the_cameras_curves_integrate_to_one():
     assert knots[camera_curves(knots).argmax(0)].tolist() == [600.0, 540.0, 465.0]
 
 
+@pytest.mark.slow
 def test_a_fit_is_better_than_closed_forms_and_no_worse_than_its_own_mean():
     problem = spectral_sr(size=32)
     fit = solve(problem, callbacks=[]).psnr()

@@ -44,6 +44,7 @@ def test_it_is_a_field_at_points_and_between_the_bands(fit):
     )
 
 
+@pytest.mark.slow
 def test_with_noise_the_held_out_pixels_speak_against_it():
     noisy = ii.solve(
         cassi(size=32, bands=8, detector=Detector(noise_level=0.02)), steps=600, callbacks=[]

@@ -8,6 +8,7 @@ import torch
 from inverse_inr.noise import Poisson
 from inverse_inr.problems.spectral import fusion
 from inverse_inr.problems.spectral.fused.candidates import mean_and_fit, split_noise
+from inverse_inr.stopping import HeldOut
 
 NOISY = fusion(size=32, noise_level=0.02)
 
@@ -51,3 +52,13 @@ def test_noise_that_is_not_gaussian_is_not_split():
     terms = [replace(t, y=t.y.clamp(min=0), fidelity=Poisson(100.0)) for t in NOISY.terms]
     with pytest.raises(TypeError, match="can be split in two"):
         split_noise(replace(NOISY, terms=terms))
+
+
+def test_candidates_keep_no_pixels_out_though_solve_would_hold_some():
+    rows = [torch.arange(9) for _ in NOISY.terms]
+    ruled = replace(
+        NOISY, suggested=replace(NOISY.suggested, stopping=HeldOut(every=10, rows=rows), steps=20)
+    )
+    _, fit = mean_and_fit(ruled)
+    for solution in (fit.solution, fit.again()):
+        assert not any(len(watched) for watched in solution.watched)

@@ -42,6 +42,7 @@ def test_fusion_has_two_terms_whose_weights_are_those_of_a_likelihood():
     assert interpolated(problem).sample().shape == (8, 8, 3, 1)
 
 
+@pytest.mark.slow
 def test_a_fit_is_better_than_regression_and_no_worse_than_its_own_mean():
     problem = fusion(size=32)
     fit = psnr(solve(problem, callbacks=[]))

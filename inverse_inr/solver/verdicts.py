@@ -1,0 +1,119 @@
+"""Which of several solutions of one problem predicts best what none of them saw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inverse_inr.problem import Problem
+from inverse_inr.ranges import Count, checked
+from inverse_inr.sampled import SampledField
+from inverse_inr.solver.ended import Ended
+from inverse_inr.solver.solution import Solution
+from inverse_inr.stopping import in_groups, least, one_standard_error
+
+GROUPS = 32
+"""Number of groups of held-out rows by which differences between methods are judged."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The solution that predicts held-out rows best.
+
+    Args:
+        place: Its place among those that were compared; their number for the null image.
+        text: A sentence that says by how much it is better than the next.
+        misfits: The mean held-out misfit of each by its method, the null image last.
+    """
+
+    place: int
+    text: str
+    misfits: dict[str, float]
+
+
+@checked
+def compare_held_out(
+    problem: Problem,
+    solutions: Sequence[Solution],
+    watch: Sequence[Tensor],
+    groups: Count = GROUPS,
+) -> Verdict:
+    """Compare solutions by rows that all of them kept out, with the null image beside them.
+
+    Among those that predict the rows as well as the best, to one standard error of the
+    differences, the first is taken. The null image is taken only where it predicts them best.
+
+    Args:
+        problem: The problem, for its null image.
+        solutions: The solutions, the preferred first.
+        watch: (b,) indices of the rows, one tensor per term.
+        groups: Number of groups of rows by which differences are judged.
+
+    Returns:
+        The verdict; misfits that are not finite lose.
+    """
+    parts = in_groups(watch, groups)
+    null = null_image(problem, watch)
+    scores = [each.misfits(parts).nan_to_num(nan=math.inf) for each in (*solutions, null)]
+    place = least(scores)
+    if place < len(solutions):
+        place = one_standard_error(scores[:-1])
+    methods = [each.method for each in (*solutions, null)]
+    means = {name: float(score.mean()) for name, score in zip(methods, scores, strict=True)}
+    return Verdict(place, _why(methods, scores, place), means)
+
+
+def kept_out(solution: Solution, watch: Sequence[Tensor]) -> bool:
+    """Whether a method kept out exactly these rows.
+
+    Args:
+        solution: What the method gave.
+        watch: (b,) sorted indices of rows, one tensor per term.
+    """
+    if len(solution.watched) != len(watch):
+        return False
+    pairs = zip(solution.watched, watch, strict=True)
+    return all(torch.equal(a.sort().values, b) for a, b in pairs)
+
+
+def null_image(problem: Problem, watch: Sequence[Tensor]) -> Solution:
+    """The image that is zero everywhere, which every method has to beat.
+
+    Args:
+        problem: The problem.
+        watch: (b,) indices of the rows that count as kept out, one tensor per term.
+    """
+    dtype = problem.terms[0].y.dtype.to_real()
+    if problem.is_complex:
+        dtype = dtype.to_complex()
+    zeros = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype)
+    field = SampledField(zeros, problem.grid)
+    ended = Ended("direct", "zero everywhere")
+    return Solution(field, problem, "nothing", stopped=ended, watched=list(watch))
+
+
+def _why(methods: Sequence[str], scores: Sequence[Tensor], chosen: int) -> str:
+    """A sentence that says what was chosen, and how well the best or the next other predicts."""
+    others = [k for k in range(len(methods)) if k != chosen]
+    if not others:
+        return f"{methods[chosen]} was left: there is no other."
+    other = min(others, key=lambda k: float(scores[k].mean()))
+    difference = scores[other] - scores[chosen]
+    error = float(difference.std()) / len(difference) ** 0.5
+    misfits = (
+        f"misfit {float(scores[chosen].mean()):.4g} "
+        f"beside {float(scores[other].mean()):.4g} of {methods[other]}"
+    )
+    if float(difference.mean()) < 0:
+        return (
+            f"{methods[chosen]} predicts the held-out measurements as well as any, to one standard "
+            f"error: {misfits}."
+        )
+    sentence = f"{methods[chosen]} predicts the held-out measurements best: {misfits}"
+    if float(difference.mean()) < error:
+        return f"{sentence}, a difference below its standard error."
+    return f"{sentence}."

@@ -1,0 +1,64 @@
+"""Solutions compared by rows that none of them saw: the best, or the first that is as good."""
+
+import math
+
+import torch
+from cases.linear import GRID, blocks, dense, random
+
+import inverse_inr as ii
+from inverse_inr.noise import Gaussian
+from inverse_inr.solver import Ended, compare_held_out
+
+ROWS = 400
+MATRIX = random(ROWS, GRID.numel, seed=1, dtype=torch.float32)
+BLOCKS = blocks().float()
+NOISE = 0.5
+WATCH = [torch.arange(0, ROWS, 2)]
+TERM = ii.Term(
+    dense(MATRIX),
+    MATRIX @ BLOCKS.reshape(-1) + NOISE * random(ROWS, seed=2, dtype=torch.float32),
+    Gaussian(NOISE),
+)
+PROBLEM = ii.Problem([TERM], GRID.box, GRID)
+
+
+def off_by(error: float, seed: int) -> ii.Solution:
+    """A solution whose pixels are wrong by random numbers of this size."""
+    wrong = BLOCKS + error * random(*BLOCKS.shape, seed=seed, dtype=torch.float32)
+    ended = Ended("direct", "")
+    return ii.Solution(ii.SampledField(wrong, GRID), PROBLEM, f"{error:g}", stopped=ended)
+
+
+def test_a_clearly_better_one_is_taken_wherever_it_stands() -> None:
+    for place in (0, 1, 2):
+        solutions = [off_by(0.3, 3), off_by(0.3, 4)]
+        solutions.insert(place, off_by(0.001, 5))
+        verdict = compare_held_out(PROBLEM, solutions, WATCH)
+        assert verdict.place == place
+        assert verdict.text.startswith("0.001 predicts the held-out measurements best")
+
+
+def test_the_first_of_equals_is_taken_though_another_is_a_little_better() -> None:
+    near, far = off_by(0.001, 5), off_by(0.002, 6)
+    misfits = compare_held_out(PROBLEM, [near, far], WATCH).misfits
+    order = sorted([near, far], key=lambda each: -misfits[each.method])
+    verdict = compare_held_out(PROBLEM, order, WATCH)
+    assert verdict.place == 0
+    assert "as well as any, to one standard error" in verdict.text
+
+
+def test_nothing_is_taken_where_it_predicts_best() -> None:
+    verdict = compare_held_out(PROBLEM, [off_by(9.0, 3)], WATCH)
+    assert verdict.place == 1
+    assert verdict.text.startswith("nothing predicts")
+    assert list(verdict.misfits) == ["9", "nothing"]
+
+
+def test_a_solution_that_is_no_number_loses() -> None:
+    verdict = compare_held_out(PROBLEM, [off_by(math.nan, 3), off_by(0.3, 4)], WATCH)
+    assert verdict.place == 1
+    assert verdict.misfits["nan"] == math.inf
+
+
+def test_without_solutions_the_null_image_is_left() -> None:
+    assert compare_held_out(PROBLEM, [], WATCH).place == 0

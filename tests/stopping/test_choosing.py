@@ -1,0 +1,17 @@
+"""Choosing between candidates by their held-out scores."""
+
+import math
+
+import pytest
+import torch
+
+from inverse_inr.stopping import least, one_standard_error
+
+
+@pytest.mark.parametrize("fault", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("rule", [least, one_standard_error])
+def test_a_candidate_whose_score_is_no_number_is_never_chosen(rule, fault: float) -> None:
+    good = torch.tensor([3.0, 4.0, 5.0])
+    broken = torch.tensor([1.0, fault, 1.0])
+    assert rule([broken, good]) == 1
+    assert rule([good, broken]) == 0
