@@ -81,9 +81,7 @@ class CollaborativeFilter(CheckedDenoiser):
         def planes(stack: Tensor) -> Tensor:
             return torch.stack([self._plane(plane, sigma) for plane in stack])
 
-        return by_planes(
-            x, planes, name="CollaborativeFilter", together=in_colour, axis=self.axis
-        )
+        return by_planes(x, planes, name="CollaborativeFilter", together=in_colour, axis=self.axis)
 
     def _plane(self, noisy: Tensor, sigma: float) -> Tensor:
         """Denoise (h, w, c)."""
@@ -196,9 +194,10 @@ def haar(n: Count) -> Tensor:
     """
     matrix = torch.ones(1, 1, dtype=torch.float64)
     while len(matrix) < n:
-        rows = [torch.kron(matrix, torch.ones(1, 2).double())]
-        rows.append(torch.kron(torch.eye(len(matrix)).double(), torch.tensor([[1.0, -1.0]]).double()))
-        matrix = torch.cat(rows) / math.sqrt(2)
+        unit = torch.eye(len(matrix), dtype=torch.float64)
+        means = torch.kron(matrix, torch.tensor([[1.0, 1.0]], dtype=torch.float64))
+        steps = torch.kron(unit, torch.tensor([[1.0, -1.0]], dtype=torch.float64))
+        matrix = torch.cat([means, steps]) / math.sqrt(2)
     return matrix
 
 

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +25,9 @@ LOST = 0.1
 """Standard deviation, in units of sigma, of details that a first estimate loses and that the second
 step may bring back."""
 
+SMALL = 3
+"""Pixels along the side of a patch with which images of several channels are denoised at last."""
+
 SAMPLES = 4
 """The noisy patches of a group, for each of its values, that a covariance is estimated from where
 there is no first estimate of planes."""
@@ -40,8 +43,11 @@ class PatchGaussians(CheckedDenoiser):
 
     The first estimate of a plane, whose groups and covariances the step is made of, is that of the
     `CollaborativeFilter`; of a signal or a volume it is that of the noisy groups' own covariances,
-    of which the eigenvalues that stand out of the noise are kept. All channels belong to a patch,
-    and so do real and imaginary part: the result turns with the phase of a complex image.
+    of which the eigenvalues that stand out of the noise are kept. Images of several channels are
+    denoised twice more, each time from the result before, with patches of 3 pixels.
+
+    All channels belong to a patch, and so do real and imaginary part: the result turns with the
+    phase of a complex image.
 
     Args:
         patch: Pixels along each axis; less where the image is smaller.
@@ -59,8 +65,13 @@ class PatchGaussians(CheckedDenoiser):
     stride: Count = 2
 
     def denoised(self, x: Tensor, sigma: float) -> Tensor:
-        basic = self._first(x, sigma)
-        return self.given(x, basic, sigma, lost=LOST * sigma)
+        clean = self.given(x, self._first(x, sigma), sigma, lost=LOST * sigma)
+        if x.shape[-1] > 1:
+            # what channels have in common tells more than pixels farther away
+            small = replace(self, patch=min(self.patch, SMALL))
+            for _ in range(2):
+                clean = small.given(x, clean, sigma, lost=LOST * sigma)
+        return clean
 
     @torch.no_grad()
     @checked

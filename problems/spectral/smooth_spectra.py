@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Problem, SampledField, Solution
-from inverse_inr.problems.spectral.fused.instruments import FineImage, fine_image, noise_level
 from inverse_inr.denoisers import PatchGaussians
+from inverse_inr.problems.spectral.fused.instruments import FineImage, fine_image, noise_level
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.solver import Ended
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Problem, SampledField, Solution
+from inverse_inr.denoisers import PatchGaussians
 from inverse_inr.problems.spectral.fused.instruments import (
     CoarseCube,
     FineImage,
@@ -22,7 +23,6 @@ from inverse_inr.problems.spectral.fused.instruments import (
     fine_image,
     noise_level,
 )
-from inverse_inr.denoisers import PatchGaussians
 from inverse_inr.ranges import checked
 from inverse_inr.solver import Ended
 

@@ -5,10 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 from cases.image import ramp, save
-
-from inverse_inr import noise, solve
-from inverse_inr.problems.restoration import denoise
-from inverse_inr.problems.restoration.denoisers import bm3d, has_bm3d, nl_bayes
 from inverse_inr.problems.restoration.patch_bayes import (
     first_step,
     grouped,
@@ -17,6 +13,10 @@ from inverse_inr.problems.restoration.patch_bayes import (
     second_step,
     shrunk,
 )
+
+from inverse_inr import noise, solve
+from inverse_inr.problems.restoration import denoise
+from inverse_inr.problems.restoration.denoisers import bm3d, has_bm3d, nl_bayes
 from inverse_inr.problems.restoration.stabilised import Stabilised
 from inverse_inr.stopping import HeldOut
 
