@@ -112,12 +112,12 @@ class CollaborativeFilter(CheckedDenoiser):
             z = _along(across, seen[members])
             if first:
                 gain = (z.abs() > self.threshold * sigma).to(z)
-                gain[:, 0, 0] = 1.0  # the mean of a group always stays
-                size = gain.sum((1, 2))
+                size = gain.sum((1, 2)).clamp(min=1.0)
             else:
                 power = _along(across, told[members]).square()
                 gain = power / (power + sigma**2)
                 size = gain.square().sum((1, 2)).clamp(min=1e-6)
+            gain[:, 0, 0] = 1.0  # the mean of a group stays, however bright the image is
             clean = inverse @ _along(across.T, gain * z)
             total.add(clean, members, window / size[:, None, None])
         return total.image()

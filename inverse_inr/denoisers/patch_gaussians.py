@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,9 +24,6 @@ SEARCH = {1: 32, 2: 32}
 LOST = 0.1
 """Standard deviation, in units of sigma, of details that a first estimate loses and that the second
 step may bring back."""
-
-SMALL = 3
-"""Pixels along the side of a patch with which images of several channels are denoised at last."""
 
 SAMPLES = 4
 """The noisy patches of a group, for each of its values, that a covariance is estimated from where
@@ -44,7 +41,7 @@ class PatchGaussians(CheckedDenoiser):
     The first estimate of a plane, whose groups and covariances the step is made of, is that of the
     `CollaborativeFilter`; of a signal or a volume it is that of the noisy groups' own covariances,
     of which the eigenvalues that stand out of the noise are kept. Images of several channels are
-    denoised twice more, each time from the result before, with patches of 3 pixels.
+    denoised once more from that result.
 
     All channels belong to a patch, and so do real and imaginary part: the result turns with the
     phase of a complex image.
@@ -67,10 +64,8 @@ class PatchGaussians(CheckedDenoiser):
     def denoised(self, x: Tensor, sigma: float) -> Tensor:
         clean = self.given(x, self._first(x, sigma), sigma, lost=LOST * sigma)
         if x.shape[-1] > 1:
-            # what channels have in common tells more than pixels farther away
-            small = replace(self, patch=min(self.patch, SMALL))
-            for _ in range(2):
-                clean = small.given(x, clean, sigma, lost=LOST * sigma)
+            # the first estimate of each channel does not know what they have in common
+            clean = self.given(x, clean, sigma, lost=LOST * sigma)
         return clean
 
     @torch.no_grad()

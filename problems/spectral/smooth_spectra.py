@@ -111,7 +111,7 @@ def smoothest_log_spectra(
     name = "smoothest log spectra"
     if denoised:
         name = "denoised log spectra"
-        colours = PatchGaussians()(fine.filled(), noise_level(fine.term)).double()
+        colours = PatchGaussians(patch=3)(fine.filled(), noise_level(fine.term)).double()
     wavelengths = problem.grid.axes(torch.float64)[-1]
     spectra = flattest_logarithms(
         colours.flatten(0, 1),

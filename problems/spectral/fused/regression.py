@@ -85,7 +85,7 @@ def denoised_regression(problem: Problem) -> Solution:
     began = time.perf_counter()
     fine, coarse = fine_image(problem), coarse_cube(problem)
     weights = affine_weights(fine, coarse, few=True)
-    quiet = PatchGaussians()(fine.filled(), noise_level(fine.term))
+    quiet = PatchGaussians(patch=3)(fine.filled(), noise_level(fine.term))
     cube = torch.einsum("xyn,nl->xyl", quiet, weights[:-1]) + weights[-1]
     left = (coarse.values - coarse.operator.map(cube)) * coarse.known
     left = above_noise(left.flatten(0, 1), noise_level(coarse.term)).reshape(left.shape)

@@ -1,75 +1,16 @@
-"""NL-Bayes against closed forms, the stabilised camera noise, and BM3D where it is installed."""
+"""The stabilised camera noise, denoisers of problems, BM3D where it is installed, the choice."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 from cases.image import ramp, save
-from inverse_inr.problems.restoration.patch_bayes import (
-    first_step,
-    grouped,
-    nl_bayes_image,
-    posterior_mean,
-    second_step,
-    shrunk,
-)
 
 from inverse_inr import noise, solve
 from inverse_inr.problems.restoration import denoise
 from inverse_inr.problems.restoration.denoisers import bm3d, has_bm3d, nl_bayes
 from inverse_inr.problems.restoration.stabilised import Stabilised
 from inverse_inr.stopping import HeldOut
-
-
-def test_the_posterior_mean_of_a_gaussian_is_the_wiener_filter():
-    generator = torch.Generator().manual_seed(0)
-    basis = torch.linalg.qr(torch.randn(6, 6, generator=generator, dtype=torch.float64))[0]
-    power = torch.tensor([9.0, 4.0, 1.0, 0.25, 0.0, 0.0], dtype=torch.float64)
-    covariance = (basis * power) @ basis.T
-    mean = torch.arange(6, dtype=torch.float64)[None]
-    noisy = torch.randn(3, 6, generator=generator, dtype=torch.float64)
-    expected = mean + (noisy - mean) @ basis * (power / (power + 0.5**2)) @ basis.T
-    torch.testing.assert_close(posterior_mean(noisy, mean, covariance, 0.5), expected)
-
-
-def test_shrinkage_approaches_the_wiener_filter_with_many_samples():
-    generator = torch.Generator().manual_seed(0)
-    power = torch.tensor([9.0, 4.0, 0.0, 0.0], dtype=torch.float64)
-    clean = torch.randn(20000, 4, generator=generator, dtype=torch.float64) * power.sqrt()
-    noisy = clean + 0.5 * torch.randn(clean.shape, generator=generator, dtype=torch.float64)
-    expected = noisy * power / (power + 0.25)
-    assert float((shrunk(noisy, 0.5) - expected).abs().max()) < 0.2
-    # a direction without signal keeps nothing of its noise but the mean's
-    assert float(shrunk(noisy, 0.5)[:, 2:].std()) < 0.02
-
-
-def test_shrinkage_of_pure_noise_leaves_its_mean():
-    generator = torch.Generator().manual_seed(1)
-    noisy = 3.0 + torch.randn(50, 120, 25, generator=generator, dtype=torch.float64)
-    kept = (shrunk(noisy, 1.0) - noisy.mean(1, keepdim=True)).abs().amax((1, 2))
-    # the largest eigenvalue of noise fluctuates about the edge: a few groups keep one direction
-    assert float((kept < 1e-6).double().mean()) > 0.5
-
-
-def test_second_step_with_the_truth_as_guide_and_no_noise_gives_the_truth():
-    generator = torch.Generator().manual_seed(0)
-    image = torch.rand(24, 20, 1, generator=generator, dtype=torch.float64)
-    groups = grouped(image, 5, 60)
-    clean = second_step(image, image, groups, 1e-4)
-    torch.testing.assert_close(clean, image, atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("shape", [(24, 20, 1), (20, 24, 3), (6, 9, 1), (3, 3, 1), (1, 8, 1)])
-def test_nl_bayes_keeps_a_flat_image_of_any_size(shape):
-    flat = torch.full(shape, 0.4, dtype=torch.float64)
-    torch.testing.assert_close(nl_bayes_image(flat, 0.1), flat)
-
-
-def test_first_step_takes_most_noise_from_a_flat_image():
-    generator = torch.Generator().manual_seed(0)
-    noisy = 0.5 + 0.1 * torch.randn(32, 32, 1, generator=generator)
-    clean = first_step(noisy, grouped(noisy, 7, 120), 0.1)
-    assert float((clean - 0.5).square().mean().sqrt()) < 0.03
 
 
 @pytest.mark.parametrize("readout", [0.0, 2.0])
