@@ -73,6 +73,10 @@ def _real(values: Tensor) -> Tensor:
     return values
 
 
+class SmoothnessError(TypeError):
+    """A field is to be differentiated more often than it can be."""
+
+
 def require_smooth(field: Field, order: int = 2) -> None:
     """Refuse a field whose derivatives do not exist or vanish almost everywhere.
 
@@ -83,7 +87,7 @@ def require_smooth(field: Field, order: int = 2) -> None:
         order: Order of the derivatives that are needed.
 
     Raises:
-        TypeError: The field has fewer than `order` - 1 continuous derivatives.
+        SmoothnessError: The field has fewer than `order` - 1 continuous derivatives.
     """
     prior = field
     if isinstance(field, Memo):
@@ -95,7 +99,7 @@ def require_smooth(field: Field, order: int = 2) -> None:
     has = "jumps, and has no derivatives"
     if smoothness >= 0:
         has = f"has {smoothness} continuous derivatives"
-    raise TypeError(
+    raise SmoothnessError(
         f"The field '{name}' {has}; those of order {order} (a Laplacian's is 2) "
         "are zero inside cells or do not exist. Use 'siren', 'grid' with order=3 or 'hash' with "
         "interpolation='smoothstep'."

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+FALLING = 0.01
+"""A value that fell by more than this fraction in the last tenth of the steps is still falling."""
 
 
 @dataclass(frozen=True)
@@ -30,3 +35,25 @@ class Ended:
 
     def __str__(self) -> str:
         return self.text
+
+
+def all_steps_done(history: Sequence[Mapping[str, Any]], label: str) -> Ended:
+    """Say that a run made all its steps, and whether more of them would have helped.
+
+    Args:
+        history: The records of the checks: "step", "loss", and the stopping rule's value.
+        label: The name of that value; the loss counts where the rule gives none.
+    """
+    text = "all steps done"
+    values = [float(record.get(label, record["loss"])) for record in history]
+    late = [v for v, r in zip(values, history, strict=True) if r["step"] <= 0.9 * _last(history)]
+    if late and math.isfinite(values[-1]) and late[-1] - values[-1] > FALLING * abs(late[-1]):
+        name = "the loss"
+        if label in history[-1]:
+            name = f"the value of {label}"
+        text = f'{text}, but {name} was still falling: steps="auto" goes on'
+    return Ended("done", text)
+
+
+def _last(history: Sequence[Mapping[str, Any]]) -> int:
+    return history[-1]["step"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inverse_inr.derivatives import SmoothnessError
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, checked
 from inverse_inr.sampled import SampledField
@@ -54,11 +55,12 @@ def compare_held_out(
         groups: Number of groups of rows by which differences are judged.
 
     Returns:
-        The verdict; misfits that are not finite lose.
+        The verdict; misfits that are not finite lose, and so does a field that is not smooth enough
+        for measured derivatives.
     """
     parts = in_groups(watch, groups)
     null = null_image(problem, watch)
-    scores = [each.misfits(parts).nan_to_num(nan=math.inf) for each in (*solutions, null)]
+    scores = [_misfits(each, parts) for each in (*solutions, null)]
     place = least(scores)
     if place < len(solutions):
         place = one_standard_error(scores[:-1])
@@ -85,6 +87,17 @@ def compare_risks(methods: Sequence[str], risks: Sequence[Tensor]) -> Verdict:
     return Verdict(place, _why(methods, scores, place, words), means)
 
 
+def _misfits(solution: Solution, parts: Sequence[Sequence[Tensor]]) -> Tensor:
+    """The misfit of each group, (groups,); infinite where there is no number.
+
+    An image of pixels has no second derivatives: it cannot be judged by those that were measured.
+    """
+    try:
+        return solution.misfits(parts).nan_to_num(nan=math.inf)
+    except SmoothnessError:
+        return torch.full((len(parts),), math.inf, dtype=torch.float64)
+
+
 def kept_out(solution: Solution, watch: Sequence[Tensor]) -> bool:
     """Whether a method kept out exactly these rows.
 
@@ -108,7 +121,8 @@ def null_image(problem: Problem, watch: Sequence[Tensor]) -> Solution:
     dtype = problem.terms[0].y.dtype.to_real()
     if problem.is_complex:
         dtype = dtype.to_complex()
-    zeros = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype)
+    shape = (*problem.grid.shape, problem.channels)
+    zeros = torch.zeros(shape, dtype=dtype, device=problem.device)
     field = SampledField(zeros, problem.grid)
     ended = Ended("direct", "zero everywhere")
     return Solution(field, problem, "nothing", stopped=ended, watched=list(watch))

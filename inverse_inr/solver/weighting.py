@@ -20,7 +20,7 @@ from inverse_inr.ranges import Count, PositiveFraction, Seed, checked
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.objective import Regularizer
-from inverse_inr.solver.starting import make_prior
+from inverse_inr.solver.starting import beside_prior, make_prior, precisions
 from inverse_inr.stopping import HeldOut, Stopping
 
 LARGEST = 16.0
@@ -55,11 +55,14 @@ def weight_path(
     prior: str | nn.Module | None,
     regularizers: Sequence[Regularizer],
     *,
+    fixed: Sequence[Regularizer] = (),
     steps: Count | None = None,
     share: PositiveFraction = 0.2,
     most: Count = 9,
     stopping: Stopping | None = None,
     seed: Seed = 0,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
     **options: Any,
 ) -> WeightPath:
     """Find the factor of all regularizers whose fit predicts held-out measurements best.
@@ -68,11 +71,14 @@ def weight_path(
         problem: The problem.
         prior: A name, or a module, whose parameters are not changed.
         regularizers: The regularizers, whose own weights say how they relate to each other.
+        fixed: Further regularizers, whose weights are as they are in all fits.
         steps: Steps of the fit that the weight is for; default: the problem's.
         share: Steps per weight, as a fraction of those.
         most: Most weights of the path, a factor of four apart.
         stopping: The rule that holds rows out; default: the problem's, or HeldOut().
         seed: Seed of the prior, the held-out rows, the batches and the random points.
+        device: As for `solve`.
+        dtype: As for `solve`.
         **options: Further keywords of `Solver`.
 
     Returns:
@@ -85,14 +91,17 @@ def weight_path(
     if not len(regularizers):
         raise ValueError('weight="held-out" needs regularizers: the list is empty.')
     rule = stopping or problem.suggested.stopping or HeldOut()
-    field = copy.deepcopy(make_prior(problem, prior, seed))
+    problem = beside_prior(problem, prior, device)
+    field = copy.deepcopy(make_prior(problem, prior, seed, dtype=precisions(dtype)[0]))
+    if prior is None and options.get("optimizer") is None and options.get("lr") is None:
+        options["lr"] = problem.suggested.lr
     total = steps or problem.suggested.steps
     short = max(1, round(share * total))
 
     start: dict[str, Tensor] = {}
 
     def fit(factor: float, count: int) -> tuple[Solver, float]:
-        weighted = [factor * as_weighted(r) for r in regularizers]
+        weighted = [*(factor * as_weighted(r) for r in regularizers), *fixed]
         if start:
             field.load_state_dict(start)
         solver = Solver(
@@ -102,6 +111,7 @@ def weight_path(
             steps=count,
             stopping=_checked_often(rule, count),
             seed=seed,
+            dtype=dtype,
             **options,
         )
         held_out = solver.run().held_out()
@@ -155,7 +165,7 @@ def _roughness(field: Any, free: Solver, regularizers: Sequence[Regularizer]) ->
     """Σ R(f) at random points, with the regularizers' own weights."""
     points = free.problem.box.random_points(
         free.points, generator=torch.Generator().manual_seed(free.seed)
-    )
+    ).to(free.problem.device)
     with torch.enable_grad():
         parts = [as_weighted(r)(field, points).detach() for r in regularizers]
     return torch.stack(parts).sum()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Problem, Solution, noise
+from inverse_inr.baselines import on_the_cpu
 from inverse_inr.denoisers import CollaborativeFilter, PatchGaussians
 from inverse_inr.problems.restoration.classical import (
     image_solution,
@@ -32,6 +33,7 @@ SMALLEST = 8
 """The least side in pixels of an image that BM3D, whose patches have 8 x 8 pixels, can denoise."""
 
 
+@on_the_cpu
 def nl_bayes(problem: Problem) -> Solution:
     """Denoise by NL-Bayes, with the noise level from the noise model.
 
@@ -69,6 +71,7 @@ def collaborative(problem: Problem) -> Solution:
     return _denoised("collaborative", problem, CollaborativeFilter())
 
 
+@on_the_cpu
 def bm3d(problem: Problem) -> Solution:
     """Denoise by BM3D, with the noise level from the noise model; colours in an opponent space.
 

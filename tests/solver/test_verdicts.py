@@ -7,6 +7,7 @@ from cases.linear import GRID, blocks, dense, random
 
 import inverse_inr as ii
 from inverse_inr.noise import Gaussian
+from inverse_inr.operators import Laplacian
 from inverse_inr.solver import Ended, compare_held_out
 
 ROWS = 400
@@ -62,3 +63,15 @@ def test_a_solution_that_is_no_number_loses() -> None:
 
 def test_without_solutions_the_null_image_is_left() -> None:
     assert compare_held_out(PROBLEM, [], WATCH).place == 0
+
+
+def test_pixels_lose_where_second_derivatives_were_measured() -> None:
+    places = GRID.points(torch.float64).reshape(-1, GRID.ndim)
+    term = ii.Term(Laplacian(places), torch.ones(len(places)), ii.fidelity.L2())
+    problem = ii.Problem([term], GRID.box, GRID)
+    ended = Ended("direct", "")
+    bowl = ii.Solution(lambda x: x[..., :1] ** 2 / 2, problem, "bowl", stopped=ended)
+    pixels = ii.Solution(ii.SampledField(BLOCKS, GRID), problem, "pixels", stopped=ended)
+    verdict = compare_held_out(problem, [pixels, bowl], [torch.arange(len(places))])
+    assert verdict.place == 1
+    assert verdict.misfits["pixels"] == math.inf

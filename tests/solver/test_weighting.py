@@ -9,7 +9,7 @@ import torch
 import inverse_inr as ii
 from inverse_inr.operators import Mask
 from inverse_inr.regularizers import TotalVariation
-from inverse_inr.solver import Solver, make_prior, weight_path
+from inverse_inr.solver import Solver, make_prior, weight_path, weighting
 from inverse_inr.stopping import HeldOut, Never
 
 GRID = ii.Grid(ii.Box((0.0, 0.0), (1.0, 1.0)), (16, 16))
@@ -77,6 +77,35 @@ def test_the_prior_of_a_path_stays_as_it_was() -> None:
     weight_path(problem, prior, [PENALTY], steps=10)
     for name, value in prior.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[dict]:
+    """The keywords of each fit of a path."""
+    keywords = []
+
+    class Recording(Solver):
+        def __init__(self, *args, **options) -> None:
+            keywords.append(options)
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr(weighting, "Solver", Recording)
+    return keywords
+
+
+def test_fits_of_a_path_have_the_learning_rate_that_suits_the_suggested_prior(asked) -> None:
+    problem = noisy_square()
+    problem = replace(problem, suggested=replace(problem.suggested, lr=0.03, steps=20))
+    weight_path(problem, None, [PENALTY])
+    assert {options["lr"] for options in asked} == {0.03}
+
+
+def test_a_penalty_of_fixed_weight_stays_as_it_is_along_the_path(asked) -> None:
+    fixed = 0.5 * TotalVariation()
+    weight_path(noisy_square(), None, [PENALTY], fixed=[fixed], steps=20)
+    assert all(options["regularizers"][-1] is fixed for options in asked)
+    weights = {options["regularizers"][0].parts[0][0] for options in asked}
+    assert len(weights) == len(asked) - 1  # zero twice: before the path and at its end
 
 
 def test_a_number_is_a_factor_of_all_weights() -> None:
