@@ -53,6 +53,7 @@ def nl_bayes(problem: Problem) -> Solution:
     return _denoised("NL-Bayes", problem, PatchGaussians())
 
 
+@on_the_cpu
 def collaborative(problem: Problem) -> Solution:
     """Denoise by collaborative filtering, with the noise level from the noise model.
 
