@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from inverse_inr.io.files import atomic_write
 from inverse_inr.solver.weights import save_field
 
-if TYPE_CHECKING:
-    from inverse_inr.solver.solution import Solution
+Solution = Any  # a `Solution` writes itself by these functions, so this file cannot import it
 
 
 def writers_of(solution: Solution) -> dict[str, Callable[[Path], None]]:

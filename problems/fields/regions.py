@@ -147,7 +147,7 @@ class Curve:
 @checked
 @dataclass(frozen=True)
 class Region:
-    """What lies inside one curve and outside of others.
+    """The places inside one curve and outside of others.
 
     Args:
         outer: The curve all around.
