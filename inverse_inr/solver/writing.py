@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from inverse_inr.io.files import atomic_write
 from inverse_inr.solver.weights import save_field
 
-if TYPE_CHECKING:
-    from inverse_inr.solver.solution import Solution
+# a Solution writes itself by this file, which cannot import it: the types say Any instead
 
 
-def writers_of(solution: Solution) -> dict[str, Callable[[Path], None]]:
+def writers_of(solution: Any) -> dict[str, Callable[[Path], None]]:
     """List the files of a solution, from whatever device it is on.
 
     Args:
@@ -43,12 +42,12 @@ def writers_of(solution: Solution) -> dict[str, Callable[[Path], None]]:
     return found
 
 
-def _write_history(solution: Solution, path: Path) -> None:
+def _write_history(solution: Any, path: Path) -> None:
     with atomic_write(path) as temporary:
         Path(temporary).write_text(json.dumps(_record(solution), indent=1, default=_plain))
 
 
-def _record(solution: Solution) -> dict[str, Any]:
+def _record(solution: Any) -> dict[str, Any]:
     return {
         "method": solution.method,
         "steps": solution.steps,
