@@ -45,7 +45,7 @@ class Suggestion:
         optimizer: Name of the optimizer, as in `Solver`.
         stopping: The stopping rule; None for `HeldOut()`.
         start: Function that prepares the suggested prior before the first step, e.g. with the
-            parameters of an earlier fit.
+            parameters of an earlier fit; or gives the module that is fitted in its place.
         baselines: Classical methods by name, each Problem -> Solution.
         candidates: Gives the fits between which `solve` decides where the user says nothing, a
             `solver.Candidates`; None where the fit above is the only one.
@@ -66,7 +66,7 @@ class Suggestion:
     operator_lr: Positive = 1e-3
     optimizer: str = "adam"
     stopping: Stopping | None = None
-    start: Callable[[Any], None] | None = None
+    start: Callable[[Any], Any] | None = None
     baselines: dict[str, Callable[[Problem], Any]] = field(default_factory=dict)
     candidates: Callable[[Problem], Iterator[Any]] | None = None
     figure: Callable[[Problem, Sequence[Any]], Figure | None] | None = None

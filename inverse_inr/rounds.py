@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
-from inverse_inr.evaluation import Field, placement
+from inverse_inr.evaluation import Field
 from inverse_inr.on_cpu import anywhere
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, NonNegative, Range, checked
 from inverse_inr.regularizers import LocalGaussians, affordable_stride

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inverse_inr.devices import CPU, device_of
 from inverse_inr.domain import Grid
@@ -31,7 +31,8 @@ def on_grid(operator: Operator, grid: Grid, device: torch.device) -> Operator:
     if not isinstance(operator, HasGridMap):
         return operator
     seen: Any = operator.on(grid)
-    if seen is not operator and isinstance(seen, nn.Module) and device_of(operator) is None:
+    lives_nowhere = seen is not operator and device_of(operator) is None
+    if lives_nowhere and hasattr(seen, "to"):
         return seen.to(device)
     return seen
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Box, Grid
-from inverse_inr.evaluation import CHUNK, placement, require_precise
+from inverse_inr.evaluation import CHUNK
 from inverse_inr.hooks import Anneals, Conditions
 from inverse_inr.least_squares import back_projection
+from inverse_inr.precision import placement, require_precise
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName, Heads
 from inverse_inr.priors.lattices.axes import normalized_axes

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
-from inverse_inr.evaluation import Field, placement, sample
+from inverse_inr.evaluation import Field, sample
 from inverse_inr.fidelity import L2
 from inverse_inr.on_cpu import anywhere
 from inverse_inr.optimizers import Optimizer
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem, Suggestion
 from inverse_inr.protocol import Query
 from inverse_inr.ranges import Count, Seed, checked

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.evaluation import Field, Memo, placement
+from inverse_inr.evaluation import Field, Memo
 from inverse_inr.hooks import BeforeStep, Begins, HasParameterGroups, HasPrior
+from inverse_inr.precision import placement
 from inverse_inr.priors.state import state_differences
 from inverse_inr.protocol import ask
 from inverse_inr.regularizers import Weighted

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inverse_inr.compose import OnGrid, on_grid
 from inverse_inr.devices import chosen_device, moved
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.io.files import PathLike
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver.ended import Ended
+from inverse_inr.solver.volumes import write_volume
 from inverse_inr.term import Term
 
 
@@ -74,7 +76,12 @@ class Solution:
 
     @torch.no_grad()
     def sample(
-        self, grid: Grid | None = None, *, average: int = 1, chunk: int | None = None
+        self,
+        grid: Grid | None = None,
+        *,
+        average: int = 1,
+        chunk: int | None = None,
+        out: Tensor | None = None,
     ) -> Tensor:
         """The field on a grid.
 
@@ -83,15 +90,18 @@ class Solution:
             average: Sub-samples per axis of each pixel. A pixel image on its own grid is its own
                 average.
             chunk: Field points in flight at a time; default: the library's.
+            out: (*shape, channels) tensor to fill, e.g. of a file that is mapped to memory.
 
         Returns:
-            (*shape, channels).
+            (*shape, channels); `out` where it is given.
         """
         if grid is None:
             grid = self.problem.grid
         if isinstance(self.field, SampledField) and grid == self.field.grid:
+            if out is not None:
+                return out.copy_(self.field.values)
             return self.field.values
-        return sample(self.field, grid, average=average, chunk=chunk)
+        return sample(self.field, grid, average=average, chunk=chunk, out=out)
 
     @torch.no_grad()
     def held_out(self) -> float | None:
@@ -215,11 +225,14 @@ class Solution:
         return where_known(image, modulus(sample(reference, grid, average=average)).cpu())
 
     def _pixels(self, grid: Grid | None, average: int) -> Tensor:
+        return self.sample(grid, average=self._subsamples(grid, average))
+
+    def _subsamples(self, grid: Grid | None, average: int) -> int:
         if self.problem.finer is not None and grid in (None, self.problem.grid):
-            return self.sample(grid, average=self.problem.finer)
+            return self.problem.finer
         if self.is_raster:
-            return self.sample(grid)
-        return self.sample(grid, average=average)
+            return 1
+        return average
 
     def summary(self) -> dict[str, Any]:
         """One row of a comparison table.
@@ -238,22 +251,9 @@ class Solution:
 
     def report(self) -> str:
         """A few plain lines: what was done, why it ended, how well it fits."""
-        lines = [f"{self.method}: {self.steps} steps in {self.seconds:.1f} s; {self.stopped}"]
-        if isinstance(self.field, nn.Module):
-            count = sum(p.numel() for p in self.field.parameters())
-            lines.append(f"parameters {count}, state of step {self.best_step} kept")
-        lines += [
-            f"{k}: {v:.4g}"
-            for k, v in self.summary().items()
-            if isinstance(v, float) and k != "seconds"
-        ]
-        lines += [
-            f"learnt {name} = {value.tolist()}"
-            for name, value in self.learnt.items()
-            if value.numel() < 4
-        ]
-        lines += [f"{k}: {v}" for k, v in self.details.items()]
-        return "\n".join(lines)
+        from inverse_inr.solver.writing import report_of
+
+        return report_of(self)
 
     def save(self, folder: str | Path) -> Path:
         """Write image.npz, field.safetensors and history.json.
@@ -272,6 +272,20 @@ class Solution:
         for name, write in self.writers().items():
             write(folder / name)
         return folder
+
+    @torch.no_grad()
+    def write(self, path: PathLike, grid: Grid | None = None, average: int | None = None) -> Path:
+        """Write the field on a grid, slab by slab: no more than a slab is ever in memory.
+
+        Args:
+            path: .npy, .h5 (dataset "image"), .zarr, .nii or .nii.gz (of moduli), returned as a
+                path. All but .npy say where the voxels lie.
+            grid: The voxels; default: the problem's grid.
+            average: Sub-samples per axis of each voxel; default: as results are shown.
+        """
+        if average is None:
+            average = self._subsamples(grid, self.problem.average)
+        return write_volume(self.field, grid or self.problem.grid, path, average)
 
     def writers(self) -> dict[str, Callable[[Path], None]]:
         """The files of `save`, by name: functions that write one to the path that they are given.

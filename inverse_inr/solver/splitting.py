@@ -21,10 +21,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.evaluation import placement, sample
+from inverse_inr.evaluation import sample
 from inverse_inr.kernels.conjugate_gradients import conjugate_gradients
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.optimizers import Optimizer
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.ranges import Count, Positive, Seed, checked

@@ -12,8 +12,8 @@ from torch import nn
 
 from inverse_inr import optimizers, priors
 from inverse_inr.devices import CPU, HALF, chosen_precision, device_of, moved
-from inverse_inr.evaluation import placement
 from inverse_inr.on_cpu import works_anywhere
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Positive, Seed, checked
 from inverse_inr.registry import nearest
@@ -64,7 +64,9 @@ def make_prior(
             start = None
         created = created.to(problem.device)
         if start is not None:
-            start(created)
+            replaced = start(created)
+            if isinstance(replaced, nn.Module):
+                return replaced
         return created
     if isinstance(prior, priors.Prior) and prior.box.ndim != problem.box.ndim:
         raise ValueError(

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from inverse_inr import optimizers
-from inverse_inr.evaluation import placement
 from inverse_inr.hooks import BeforeStep, Begins
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.regularizers import as_weighted

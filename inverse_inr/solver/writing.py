@@ -1,4 +1,4 @@
-"""The files of a solution: its image, its field's weights and the record of how it was found."""
+"""What a solution says and writes: its report, image, weights, and how it was found."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from inverse_inr.io.files import atomic_write
 from inverse_inr.solver.weights import save_field
 
-# a Solution writes itself by this file, which cannot import it: the types say Any instead
+Solution = Any  # a `Solution` writes itself by these functions, so this file cannot import it
 
 
-def writers_of(solution: Any) -> dict[str, Callable[[Path], None]]:
+def writers_of(solution: Solution) -> dict[str, Callable[[Path], None]]:
     """List the files of a solution, from whatever device it is on.
 
     Args:
@@ -42,12 +42,38 @@ def writers_of(solution: Any) -> dict[str, Callable[[Path], None]]:
     return found
 
 
-def _write_history(solution: Any, path: Path) -> None:
+def report_of(solution: Solution) -> str:
+    """Say in a few plain lines what was done, why it ended and how well it fits.
+
+    Args:
+        solution: The solution.
+    """
+    lines = [
+        f"{solution.method}: {solution.steps} steps in {solution.seconds:.1f} s; {solution.stopped}"
+    ]
+    if isinstance(solution.field, nn.Module):
+        count = sum(p.numel() for p in solution.field.parameters())
+        lines.append(f"parameters {count}, state of step {solution.best_step} kept")
+    lines += [
+        f"{k}: {v:.4g}"
+        for k, v in solution.summary().items()
+        if isinstance(v, float) and k != "seconds"
+    ]
+    lines += [
+        f"learnt {name} = {value.tolist()}"
+        for name, value in solution.learnt.items()
+        if value.numel() < 4
+    ]
+    lines += [f"{k}: {v}" for k, v in solution.details.items()]
+    return "\n".join(lines)
+
+
+def _write_history(solution: Solution, path: Path) -> None:
     with atomic_write(path) as temporary:
         Path(temporary).write_text(json.dumps(_record(solution), indent=1, default=_plain))
 
 
-def _record(solution: Any) -> dict[str, Any]:
+def _record(solution: Solution) -> dict[str, Any]:
     return {
         "method": solution.method,
         "steps": solution.steps,

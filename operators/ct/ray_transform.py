@@ -20,9 +20,10 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Query, flatten, unflatten
+from inverse_inr import Box, Grid, OnGrid, Query, flatten, unflatten
 from inverse_inr.devices import constant, unravel
 from inverse_inr.memory import require
+from inverse_inr.operators.ct.joseph_planes import JosephPlanes, RaysOnGrid
 
 
 class RayTransform(nn.Module, ABC):
@@ -137,6 +138,21 @@ class RayTransform(nn.Module, ABC):
             return total.squeeze(-1)
 
         return Query(points, measure)
+
+    def on(self, grid: Grid) -> OnGrid:
+        """The same transform of a sampled image, by Joseph's method without a stored matrix.
+
+        The operator's own rays are taken, `subrays` an axis of each detector pixel; geometry that
+        is learnt is taken as it stands now.
+
+        Args:
+            grid: The grid of the image.
+
+        Raises:
+            ValueError: The grid has another number of axes.
+            OutOfMemoryError: The rays do not fit the memory at hand.
+        """
+        return RaysOnGrid(JosephPlanes(self, grid))
 
     def flatten(self, y: Tensor) -> Tensor:
         """Bring measurements from their natural shape (views, *detector) to (rows,)."""

@@ -5,7 +5,7 @@ floor and of those below. The first floor is the ground.
 """
 
 FLOORS = {
-    "ground": ["constants", "memory", "devices", "registry", "ranges", "kernels"],
+    "ground": ["constants", "memory", "devices", "precision", "registry", "ranges", "kernels"],
     "space, fields and noise": [
         "domain",
         "bands",
@@ -30,6 +30,8 @@ FLOORS = {
     "what asks the solver": [
         "baselines",
         "uncertainty",
+        "families",
+        "codec",
         "surfaces",
         "analysis",
         "selection",
