@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, placement
 from inverse_inr.hooks import BeforeStep, Begins, HasParameterGroups, HasPrior
+from inverse_inr.kernels.permutation import permuted
 from inverse_inr.priors.state import state_differences
 from inverse_inr.protocol import Predicts, predict
 from inverse_inr.regularizers import Weighted
+from inverse_inr.row_sets import LARGE, Rows, listed
 from inverse_inr.solver.seeds import mix
 from inverse_inr.term import Term
 
@@ -222,8 +224,8 @@ def automatic_batch(term: Term, points: int = 2**15) -> int | None:
         each row looks at a whole grid.
     """
     if isinstance(term.operator, Predicts):
-        return min(len(term.trusted), 1024)
-    looked_at, _ = term.operator(term.trusted[:1])
+        return min(term.count, 1024)
+    looked_at, _ = term.operator(term.fitted[:1])
     if isinstance(looked_at, Grid):
         return None
     return max(16, points // max(1, looked_at[..., 0].numel()))
@@ -238,19 +240,22 @@ class RowSchedule:
         seed: Decides the order of each epoch.
     """
 
-    def __init__(self, rows: Tensor, batch: int | None, seed: int) -> None:
+    def __init__(self, rows: Rows, batch: int | None, seed: int) -> None:
         self.rows = rows
         self.seed = seed
         self.batch = len(rows)
         if batch is not None:
             self.batch = min(batch, len(rows))
-        self._epoch: tuple[int, Tensor] = (-1, rows)
+        self._epoch: tuple[int, Tensor] = (-1, torch.arange(0))
 
     def at(self, step: int) -> Tensor:
         """The (batch,) rows of step number `step`, from 0: a pure function of it and the seed."""
         if self.batch == len(self.rows):
-            return self.rows
+            return listed(self.rows)
         epoch, k = divmod(step, len(self.rows) // self.batch)
+        if len(self.rows) >= LARGE:
+            places = torch.arange(k * self.batch, (k + 1) * self.batch)
+            return self.rows[permuted(places, len(self.rows), mix(self.seed, epoch))]
         if epoch != self._epoch[0]:
             # only remembered, no state: the same epoch always has the same order
             generator = torch.Generator().manual_seed(mix(self.seed, epoch))
@@ -260,7 +265,7 @@ class RowSchedule:
 
 def row_schedules(
     terms: Sequence[Term],
-    fit_rows: Sequence[Tensor],
+    fit_rows: Sequence[Rows],
     batch: int | None,
     *,
     full_batch: bool,

@@ -15,7 +15,7 @@ FLOORS = {
         "phantoms",
         "noise",
     ],
-    "what is measured": ["fidelity", "protocol", "hooks", "compose", "term"],
+    "what is measured": ["row_sets", "fidelity", "protocol", "hooks", "compose", "term"],
     "files and figures": ["io", "metrics", "plotting"],
     "what is sought": ["denoisers", "regularizers", "stopping", "problem", "least_squares"],
     "priors": ["priors"],
