@@ -92,13 +92,13 @@ def test_rules_split_without_lists():
 @pytest.mark.usefixtures("few_are_many")
 def test_a_run_without_lists_fits_and_resumes_exactly():
     def made() -> Solver:
-        return Solver(problem(3000), "grid", steps=40, batch=64, lr=0.05)
+        return Solver(problem(1500), "grid", steps=24, batch=64, lr=0.05)
 
     whole = made()
     whole.run()
-    assert whole.history[-1]["loss"] < 1e-2
+    assert whole.history[-1]["loss"] < 0.1
     begun = made()
-    for _ in range(15):
+    for _ in range(9):
         begun.step()
     resumed = made()
     resumed.load_state_dict(begun.state_dict())

@@ -20,8 +20,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, OnGrid, Query
-from inverse_inr.kernels.linear import with_adjoint
+from inverse_inr import Grid, OnGrid, Query, with_adjoint
 from inverse_inr.memory import require
 
 SAMPLES_AT_ONCE = {"cpu": 2**18, "cuda": 2**25}

@@ -6,7 +6,7 @@ import torch
 from inverse_inr.kernels.permutation import permuted
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 17, 99, 1000, 4097, 10**5])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 17, 99, 1000, 4097])
 @pytest.mark.parametrize("key", [0, 1, 2**62 + 12345])
 def test_every_number_comes_once(count: int, key: int):
     found = permuted(torch.arange(count), count, key)
