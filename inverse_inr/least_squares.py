@@ -13,6 +13,7 @@ from inverse_inr.fidelity import decorrelated, least_squares
 from inverse_inr.kernels.linear import largest_singular_value
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
+from inverse_inr.row_sets import Rows, listed
 from inverse_inr.sampled import SampledField
 from inverse_inr.term import Term
 
@@ -35,7 +36,7 @@ class LeastSquares:
     precisions: list[Tensor]
 
     @classmethod
-    def of(cls, problem: Problem, rows: Sequence[Tensor]) -> LeastSquares:
+    def of(cls, problem: Problem, rows: Sequence[Rows]) -> LeastSquares:
         """Translate a problem, with the least squares that stand in for each term's fidelity.
 
         Measurements whose noise is correlated within a row are whitened, and so is A_t x.
@@ -50,7 +51,8 @@ class LeastSquares:
         maps: list[LinearMap] = []
         targets: list[Tensor] = []
         precisions: list[Tensor] = []
-        for term, chosen in zip(problem.terms, rows, strict=True):
+        for term, some in zip(problem.terms, rows, strict=True):
+            chosen = listed(some)
             linear = as_linear_map(
                 term.operator,
                 problem.grid,

@@ -19,6 +19,7 @@ from inverse_inr.hooks import HasGridMap
 from inverse_inr.on_cpu import on_any_device
 from inverse_inr.protocol import evaluating, predict
 from inverse_inr.ranges import Count, Positive, checked
+from inverse_inr.row_sets import drawn
 from inverse_inr.stopping import Stopping
 from inverse_inr.term import Term, describe
 
@@ -222,17 +223,17 @@ class Problem:
         more of them: some must.
         """
         look = _Look(self.box, self.channels, term)
-        prediction = look.at(term.trusted[:1])
+        prediction = look.at(term.fitted[:1])
         if prediction.shape != (1, *term.y.shape[1:]):
             raise ValueError(
                 f"{look.name} returned measurements of shape {tuple(prediction.shape)} for one "
                 f"row; y has {(1, *term.y.shape[1:])} a row. "
                 "Did `measure` keep the field's channel axis? Take values[..., 0]."
             )
-        order = torch.randperm(len(term.trusted), generator=torch.Generator().manual_seed(0))
+        order = drawn(term.count, 1088, 0)
         for some in (order[:64], order[64:1088]):
             if not look.inside and len(some):
-                look.at(term.trusted[some])
+                look.at(term.fitted[some])
         look.require_inside()
 
 

@@ -14,6 +14,10 @@ from inverse_inr.fidelity import Fidelity, at_rows
 from inverse_inr.hooks import ChecksMeasurements, Shaped
 from inverse_inr.protocol import Operator, check_rows, predict
 from inverse_inr.ranges import Positive, require
+from inverse_inr.row_sets import LARGE, AllBut, Rows
+
+AT_ONCE = 2**22
+"""Measurements that are checked at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,18 +86,36 @@ class Term:
         )
 
     def _check_values(self) -> None:
-        trusted = self.y
-        if self.rows is not None:
-            trusted = self.y[self.rows]
-        bad = ~torch.isfinite(trusted)
-        if bad.any():
+        bad = 0
+        # in blocks: measurements may lie on disk, and are more than the memory holds
+        for start in range(0, self.count, AT_ONCE):
+            rows = self.fitted[start : start + AT_ONCE]
+            trusted = self.y[rows.to(self.y.device)]
+            wrong = int((~torch.isfinite(trusted)).sum())
+            bad += wrong
+            judge = at_rows(self.fidelity, rows)
+            if not bad and isinstance(judge, ChecksMeasurements):
+                judge.check(trusted)
+        if bad:
+            count = self.count * self.y[:1].numel()
             raise ValueError(
-                f"Term: y holds {int(bad.sum())} NaN or Inf among {bad.numel()} values. "
+                f"Term: y holds {bad} NaN or Inf among {count} values. "
                 "Name the good ones: Term(..., rows=torch.isfinite(y).nonzero()[:, 0])."
             )
-        judge = at_rows(self.fidelity, self.trusted)
-        if isinstance(judge, ChecksMeasurements):
-            judge.check(trusted)
+
+    @property
+    def count(self) -> int:
+        """Number of measurements to trust."""
+        if self.rows is None:
+            return len(self.operator)
+        return len(self.rows)
+
+    @property
+    def fitted(self) -> Rows:
+        """The measurements to trust, without a list of them where they are very many."""
+        if self.rows is None and self.count >= LARGE:
+            return AllBut(self.count, torch.arange(0))
+        return self.trusted
 
     @property
     def trusted(self) -> Tensor:

@@ -26,6 +26,7 @@ from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating, predict
 from inverse_inr.ranges import Range, Seed, checked
+from inverse_inr.row_sets import Rows
 from inverse_inr.solver import Solution
 from inverse_inr.stopping import HeldOut, Stopping
 from inverse_inr.term import Term
@@ -86,7 +87,7 @@ class SameSplit:
         self.satisfied = rule.satisfied
         self._rows = rule.split(terms, seed)
 
-    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Rows], list[Tensor]]:
         """Give the rows to fit and the rows to watch, the same for every seed."""
         return self._rows
 

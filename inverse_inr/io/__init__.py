@@ -27,6 +27,7 @@ from inverse_inr.io.inferred import inferences as inferences
 from inverse_inr.io.jpeg import read_jpeg as read_jpeg
 from inverse_inr.io.kspace import RawKSpace as RawKSpace
 from inverse_inr.io.kspace import read_kspace as read_kspace
+from inverse_inr.io.mapped import map_array as map_array
 from inverse_inr.io.matlab import matlab_struct as matlab_struct
 from inverse_inr.io.matlab import read_matlab as read_matlab
 from inverse_inr.io.nifti import read_nifti as read_nifti

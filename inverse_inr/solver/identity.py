@@ -7,10 +7,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from inverse_inr.problem import Problem
 from inverse_inr.term import describe
+
+AT_ONCE = 2**22
+"""Measurements that are read at a time."""
 
 KEYS = frozenset(
     {
@@ -45,9 +49,13 @@ def measurements_digest(problem: Problem) -> str:
     _add(digest, problem.box.lower, problem.box.upper, problem.grid.shape, problem.channels)
     for term in problem.terms:
         _add(digest, describe(term.operator), len(term.operator), term.weight)
-        for values in (term.y, term.trusted):
-            _add(digest, str(values.dtype), tuple(values.shape))
-            digest.update(_plain(values).numpy().tobytes())
+        for values, kind, shape in (
+            (term.y, term.y.dtype, tuple(term.y.shape)),
+            (term.fitted, torch.int64, (term.count,)),
+        ):
+            _add(digest, str(kind), shape)
+            for start in range(0, len(values), AT_ONCE):  # they may lie on disk
+                digest.update(_plain(values[start : start + AT_ONCE]).numpy().tobytes())
     return digest.hexdigest()
 
 

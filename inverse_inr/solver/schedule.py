@@ -9,8 +9,10 @@ from torch import Tensor
 
 from inverse_inr.devices import CPU, sent
 from inverse_inr.domain import Grid
+from inverse_inr.kernels.permutation import permuted
 from inverse_inr.protocol import Predicts
 from inverse_inr.row_indices import beside
+from inverse_inr.row_sets import LARGE, Rows, listed
 from inverse_inr.solver.seeds import mix
 from inverse_inr.term import Term
 
@@ -37,8 +39,8 @@ def automatic_batch(term: Term, points: int | None = None) -> int | None:
         if term.y.device.type != "cpu":
             points = POINTS_ON_GPU
     if isinstance(term.operator, Predicts):
-        return min(len(term.trusted), 1024)
-    looked_at, _ = term.operator(beside(term.operator, term.trusted[:1], term.y.device))
+        return min(term.count, 1024)
+    looked_at, _ = term.operator(beside(term.operator, term.fitted[:1], term.y.device))
     if isinstance(looked_at, Grid):
         return None
     return max(16, points // max(1, looked_at[..., 0].numel()))
@@ -55,7 +57,7 @@ class RowSchedule:
     """
 
     def __init__(
-        self, rows: Tensor, batch: int | None, seed: int, device: torch.device = CPU
+        self, rows: Rows, batch: int | None, seed: int, device: torch.device = CPU
     ) -> None:
         self.rows = rows
         self.device = device
@@ -63,14 +65,20 @@ class RowSchedule:
         self.batch = len(rows)
         if batch is not None:
             self.batch = min(batch, len(rows))
-        self._epoch: tuple[int, Tensor] = (-1, rows)
-        self._all = rows.to(device)
+        self._epoch: tuple[int, Tensor] = (-1, torch.arange(0))
+        self._all = torch.arange(0)
+        if self.batch == len(rows):
+            self._all = listed(rows).to(device)
 
     def at(self, step: int) -> Tensor:
         """The (batch,) rows of step number `step`, from 0: a pure function of it and the seed."""
         if self.batch == len(self.rows):
             return self._all
         epoch, k = divmod(step, len(self.rows) // self.batch)
+        if len(self.rows) >= LARGE:
+            places = torch.arange(k * self.batch, (k + 1) * self.batch)
+            shuffled = permuted(places, len(self.rows), mix(self.seed, epoch))
+            return sent(self.rows[shuffled], self.device)
         if epoch != self._epoch[0]:
             # only remembered, no state: the same epoch always has the same order
             generator = torch.Generator().manual_seed(mix(self.seed, epoch))
@@ -81,7 +89,7 @@ class RowSchedule:
 
 def row_schedules(
     terms: Sequence[Term],
-    fit_rows: Sequence[Tensor],
+    fit_rows: Sequence[Rows],
     batch: int | None,
     *,
     full_batch: bool,

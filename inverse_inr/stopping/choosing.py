@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.ranges import Seed, checked
+from inverse_inr.row_sets import listed
 from inverse_inr.stopping.rules import HeldOut, Stopping
 from inverse_inr.term import Term
 
@@ -46,7 +47,8 @@ def hold_out(rule: Stopping | None, terms: Sequence[Term], seed: Seed = 0) -> Sp
     """
     if rule is None:
         rule = HeldOut()
-    fit, watch = rule.split(terms, seed)
+    whole, watch = rule.split(terms, seed)
+    fit = [listed(rows) for rows in whole]
     if all(len(w) and not bool(torch.isin(w, f).any()) for f, w in zip(fit, watch, strict=True)):
         return Split(fit, watch, {})
     instead = HeldOut()
@@ -54,7 +56,8 @@ def hold_out(rule: Stopping | None, terms: Sequence[Term], seed: Seed = 0) -> Sp
         f"{instead.fraction:.0%} of the rows, at random: "
         f"the problem's rule, {type(rule).__name__}, keeps none out"
     )
-    return Split(*instead.split(terms, seed), {"held out": note})
+    fit, watch = instead.split(terms, seed)
+    return Split([listed(rows) for rows in fit], watch, {"held out": note})
 
 
 def in_groups(watch: Sequence[Tensor], count: int) -> list[list[Tensor]]:

@@ -15,6 +15,7 @@ from inverse_inr.hooks import Grouped
 from inverse_inr.noise import Noise
 from inverse_inr.protocol import predict
 from inverse_inr.ranges import Count, Positive, ProperFraction, checked
+from inverse_inr.row_sets import LARGE, AllBut, Rows, drawn
 from inverse_inr.term import Term
 
 
@@ -36,7 +37,7 @@ class Stopping(Protocol):
         """Name of `value` in the history and in reports."""
         ...
 
-    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Rows], list[Tensor]]:
         """Choose the rows to fit and the rows to watch.
 
         Args:
@@ -51,7 +52,7 @@ class Stopping(Protocol):
     def value(
         self,
         terms: Sequence[Term],
-        fit: list[Tensor],
+        fit: Sequence[Rows],
         watch: list[Tensor],
         f: Field,
         chunk: int | None = None,
@@ -110,7 +111,7 @@ class HeldOut:
     rows: Sequence[Tensor] | None = None
     together: bool = False
 
-    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Rows], list[Tensor]]:
         """Choose the rows to fit and the rows to watch, for each term.
 
         Raises:
@@ -125,7 +126,9 @@ class HeldOut:
         pairs = [self._split(term, k, seed) for k, term in enumerate(terms)]
         return [fit for fit, _ in pairs], [watch for _, watch in pairs]
 
-    def _split(self, term: Term, k: int, seed: int) -> tuple[Tensor, Tensor]:
+    def _split(self, term: Term, k: int, seed: int) -> tuple[Rows, Tensor]:
+        if self.rows is None and not self.together and term.count >= LARGE and term.rows is None:
+            return self._of_many(term.count, seed + k)
         trusted = term.trusted
         if self.rows is not None:
             chosen = torch.isin(trusted, self.rows[k].cpu())
@@ -143,6 +146,12 @@ class HeldOut:
             )
         return trusted[~chosen], trusted[chosen]
 
+    def _of_many(self, count: int, seed: int) -> tuple[AllBut, Tensor]:
+        """As `_split`, without a list of all rows."""
+        some = min(self.limit, round(self.fraction * count))
+        watch = drawn(count, some, seed).sort().values
+        return AllBut(count, watch), watch
+
     def _drawn_groups(self, groups: Tensor, seed: int) -> Tensor:
         """Whether each row lies in one of the groups that are drawn, at least one of them."""
         names = groups.unique()
@@ -153,7 +162,7 @@ class HeldOut:
     def value(
         self,
         terms: Sequence[Term],
-        fit: list[Tensor],
+        fit: Sequence[Rows],
         watch: list[Tensor],
         f: Field,
         chunk: int | None = None,
@@ -187,7 +196,7 @@ class Discrepancy:
     every: Count = 50
     limit: Count = 4096
 
-    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Rows], list[Tensor]]:
         """Fit all trusted rows, and watch `limit` of them in each term.
 
         Raises:
@@ -204,7 +213,7 @@ class Discrepancy:
     def value(
         self,
         terms: Sequence[Term],
-        fit: list[Tensor],
+        fit: Sequence[Rows],
         watch: list[Tensor],
         f: Field,
         chunk: int | None = None,
@@ -220,7 +229,7 @@ class Discrepancy:
     label = "discrepancy"
 
 
-def some_of_all(terms: Sequence[Term], limit: int, seed: int) -> tuple[list[Tensor], list[Tensor]]:
+def some_of_all(terms: Sequence[Term], limit: int, seed: int) -> tuple[list[Rows], list[Tensor]]:
     """Split for rules that fit all trusted rows, and judge by some of them.
 
     Args:
@@ -231,10 +240,8 @@ def some_of_all(terms: Sequence[Term], limit: int, seed: int) -> tuple[list[Tens
     Returns:
         The rows to fit and the rows to watch, each one tensor of row indices per term.
     """
-    fit = [term.trusted for term in terms]
-    orders = [
-        torch.randperm(len(r), generator=torch.Generator().manual_seed(seed))[:limit] for r in fit
-    ]
+    fit = [term.fitted for term in terms]
+    orders = [drawn(len(rows), limit, seed) for rows in fit]
     return fit, [rows[order] for rows, order in zip(fit, orders, strict=True)]
 
 
@@ -259,14 +266,14 @@ class Never:
     every: Count = 50
     label = "training loss"
 
-    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Rows], list[Tensor]]:
         """Fit all trusted rows, and watch none."""
-        return [t.trusted for t in terms], [t.trusted[:0] for t in terms]
+        return [t.fitted for t in terms], [t.fitted[:0] for t in terms]
 
     def value(
         self,
         terms: Sequence[Term],
-        fit: list[Tensor],
+        fit: Sequence[Rows],
         watch: list[Tensor],
         f: Field,
         chunk: int | None = None,

@@ -23,6 +23,7 @@ from inverse_inr.fidelity import at_rows
 from inverse_inr.noise import ComplexGaussian, Gaussian
 from inverse_inr.protocol import evaluating, predict
 from inverse_inr.ranges import Count, Range, Seed, checked
+from inverse_inr.row_sets import Rows
 from inverse_inr.stopping.rules import Stopping, some_of_all
 from inverse_inr.term import Term
 
@@ -95,7 +96,7 @@ class SURE:
     limit: Count = 2**16
     label = "SURE"
 
-    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    def split(self, terms: Sequence[Term], seed: int) -> tuple[list[Rows], list[Tensor]]:
         """Fit all trusted rows, and watch `limit` of them in each term.
 
         Raises:

@@ -15,7 +15,15 @@ FLOORS = {
         "phantoms",
         "noise",
     ],
-    "what is measured": ["fidelity", "row_indices", "protocol", "hooks", "compose", "term"],
+    "what is measured": [
+        "row_sets",
+        "row_indices",
+        "fidelity",
+        "protocol",
+        "hooks",
+        "compose",
+        "term",
+    ],
     "files and figures": ["io", "metrics", "plotting"],
     "what is sought": [
         "denoisers",

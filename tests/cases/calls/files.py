@@ -16,7 +16,7 @@ from cases.calls.judge import Good
 from cases.radar import F64
 from scipy.io import savemat
 
-from inverse_inr.io import PhaseData, write_radar
+from inverse_inr.io import PhaseData, write_hdf5, write_radar
 from inverse_inr.operators import RadarGeometry
 from inverse_inr.problems.catalogue import problems
 
@@ -35,6 +35,18 @@ _HELD: list[tempfile.TemporaryDirectory] = []
 def _ct_scan() -> dict[str, Any]:
     path = scan.write_scan(folder() / "scan.h5")
     return {"path": str(path), "bin": 2, "every": 6, "air": 4, "size": 12, "center": 0.0, "row": 0}
+
+
+def _cone_scan() -> dict[str, Any]:
+    path = folder() / "cone.npy.h5"
+    line = torch.rand(6, 5, 8, generator=torch.Generator().manual_seed(0))
+    write_hdf5(path, {"data": line})
+    geometry = folder() / "cone.toml"
+    geometry.write_text(
+        "source_distance = 50\ndetector_distance = 25\npixel = 1.0\nstep = 60\nviews = 6\n"
+    )
+    given = {"path": str(path), "geometry": str(geometry), "values": "line integrals"}
+    return {**given, "bin": 1, "every": 1, "center": 0.0, "width": 4.0, "voxel": 1.0}
 
 
 def _ct_sinogram() -> dict[str, Any]:
@@ -99,6 +111,7 @@ def _slices() -> dict[str, Any]:
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "ct_scan": _ct_scan,
     "ct_sinogram": _ct_sinogram,
+    "cone_scan": _cone_scan,
     "kspace_scan": _kspace_scan,
     "phase_history": _phase_history,
     "cassi_real": _cassi_real,

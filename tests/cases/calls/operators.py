@@ -182,6 +182,7 @@ def kspace() -> list[Good]:
 PROBLEMS: dict[str, dict[str, Any]] = {
     "audio": {"seconds": 0.05, "keep_one_in": 5, "start": 0.0, "rate": 8000, "noise_level": 0.01},
     "ct": {"size": 16, "views": 6, "coverage": 180.0, "noise_level": 0.01, "subrays": 1},
+    "cone": {"size": 8, "views": 4, "coverage": 360.0, "noise_level": 0.01, "rise": 0.0},
     "boundary_value": {"waves": 1.5, "size": 8, "inside": 64, "around": 16, "weight": 1.0},
     "odd_shape": {"waves": 1.5, "size": 8, "inside": 64, "around": 16, "weight": 1.0},
     "inverse_coefficient": {"sensors": 20, "noise_level": 0.01, "size": 8, "inside": 32},

@@ -53,6 +53,7 @@ def test_smooth_fields_converge_to_their_closed_form(move: dict[str, Any], make:
     assert fine < 0.3 * coarse  # the error of linear interpolation is of second order
 
 
+@pytest.mark.slow
 def test_a_ball_is_as_exact_as_its_voxels():
     field = Ellipsoids(
         torch.tensor([[0.1, -0.15, 0.0]]),
@@ -117,6 +118,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch):
     torch.testing.assert_close(linear.adjoint(y), back)
 
 
+@pytest.mark.slow
 def test_gradients_of_gradients_are_those_of_a_linear_map():
     grid = Grid(CUBE, (3, 2, 4))
     planes = JosephPlanes(cone((1, 2)), grid)

@@ -104,6 +104,7 @@ def test_tiff_with_flat_and_dark_fields_is_read(tmp_path: Path):
     assert problem.box.lengths[2] == pytest.approx(ROWS * voxel, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_fdk_of_a_read_scan_is_the_object(tmp_path: Path):
     path = stack(tmp_path, counts(degrees(9, 0)))
     problem = cone_scan(str(path), geometry(tmp_path), **flats(tmp_path))
@@ -131,6 +132,7 @@ def test_binned_pixels_see_the_same_object(bin: int, tmp_path: Path):
     assert error(problem, 2 * bin) < 0.06
 
 
+@pytest.mark.slow
 def test_center_is_the_offset_of_the_axis_in_pixels(tmp_path: Path):
     path = stack(tmp_path, counts(degrees(9, 0), center=1.5 * PITCH))
     plain = cone_scan(str(path), geometry(tmp_path), **flats(tmp_path))
@@ -221,6 +223,7 @@ def test_files_that_are_not_there_or_damaged_are_named(tmp_path: Path):
         cone_scan(str(cut), geometry(tmp_path))
 
 
+@pytest.mark.slow
 def test_fdk_on_the_problem_is_the_operator_s(tmp_path: Path):
     path = stack(tmp_path, counts(degrees(9, 0)))
     problem = cone_scan(str(path), geometry(tmp_path), hold_out_views=40, **flats(tmp_path))
