@@ -60,7 +60,9 @@ def make_prior(
         if dtype is not None:
             created = created.to(dtype)
         if start is not None and not works_anywhere(start):
-            start(created)  # it was made with the problem, on the CPU
+            replaced = start(created)  # it was made with the problem, on the CPU
+            if isinstance(replaced, nn.Module):
+                created = replaced
             start = None
         created = created.to(problem.device)
         if start is not None:
