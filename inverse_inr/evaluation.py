@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import chain
+from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -12,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from inverse_inr import memory
 from inverse_inr.domain import Grid
+from inverse_inr.precision import placement
 from inverse_inr.ranges import Count, require, shown
 
 Field = Callable[[Tensor], Tensor]
@@ -38,49 +38,6 @@ class Lattice(Protocol):
             (*grid.shape, c) values.
         """
         ...
-
-
-def placement(field: object) -> tuple[torch.dtype, torch.device]:
-    """Find the real dtype and the device that a field computes in.
-
-    Args:
-        field: A field. One that is no module has no parameters to ask.
-
-    Returns:
-        The dtype and device of its first floating parameter or buffer; torch's default dtype and
-        the CPU where it has none.
-    """
-    if isinstance(field, torch.nn.Module):
-        for tensor in chain(field.parameters(), field.buffers()):
-            if tensor.is_floating_point() or tensor.is_complex():
-                return tensor.dtype.to_real(), tensor.device
-    return torch.get_default_dtype(), torch.device("cpu")
-
-
-HALF = {torch.float16: 2048, torch.bfloat16: 256}
-"""Half precisions, and into how many places each divides half an axis of a normalised box."""
-
-
-def require_precise(name: str, dtype: torch.dtype) -> None:
-    """Refuse half precision, which cannot tell the places of a field apart.
-
-    A number of float16 has 11 bits and one of bfloat16 has 8. Coordinates fall on few places, and
-    the phase of a wave of many radians has no digits left. Measurements, which a solver brings to
-    the field's precision, would lose theirs as well.
-
-    Args:
-        name: Name of the field, for the message.
-        dtype: Type of its points or parameters.
-
-    Raises:
-        TypeError: The type is float16 or bfloat16.
-    """
-    if dtype in HALF:
-        raise TypeError(
-            f"{name}: {str(dtype).removeprefix('torch.')} tells only {HALF[dtype]} places apart "
-            "along half an axis. Use float32 or float64; torch.autocast speeds products up and "
-            "keeps the coordinates."
-        )
 
 
 def evaluate(field: Field, points: Tensor, chunk: int | None = None) -> Tensor:
@@ -141,7 +98,14 @@ def _sample_whole(field: Field, grid: Grid) -> Tensor:
     return field(grid.points(*placement(field)))
 
 
-def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = None) -> Tensor:
+def sample(
+    field: Field,
+    grid: Grid,
+    *,
+    average: int = 1,
+    chunk: int | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
     """Evaluate a field on a lattice, by the field's own lattice path where it has one.
 
     Args:
@@ -150,13 +114,14 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
         average: Sub-samples per axis of a pixel whose mean is the pixel's value; 1 takes the value
             at the pixel's centre.
         chunk: Most points per call of the field; the field's `lattice_chunk` or `CHUNK` if None.
+        out: (*grid.shape, c) tensor that takes the values, without gradients; None for a new one.
 
     Returns:
-        (*grid.shape, c) values.
+        (*grid.shape, c) values; `out` where it is given.
 
     Raises:
         TypeError: The field cannot be called, `grid` is none, or a number is not whole.
-        ValueError: `average` or `chunk` is below 1.
+        ValueError: `average` or `chunk` is below 1, or `out` has another shape.
         OutOfMemoryError: The image, of one channel, does not fit the memory at hand.
     """
     _require_count("sample: average", average)
@@ -171,10 +136,11 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
         lambda there: f"Take {int((there / 4 / grid.ndim) ** (1 / grid.ndim))} at most.",
     )
     dtype, device = placement(field)
-    grid.require_memory("an image", grid.numel * dtype.itemsize, device)
+    if out is None:
+        grid.require_memory("an image", grid.numel * dtype.itemsize, device)
     if isinstance(field, Memo):
         # asked here or not at all: inside a recomputation it would answer from memory
-        if average == 1:
+        if average == 1 and out is None:
             return field.sample(grid)
         field = field.field
     if chunk is None:
@@ -184,6 +150,9 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
     def one(slab: Grid) -> Tensor:
         return pool(_sample_whole(field, slab.refined(average)), average, grid.ndim)
 
+    if out is not None or (grid.numel > pixels and not torch.is_grad_enabled()):
+        return _filled(one, grid, pixels, out)
+
     def split(part: Grid, axis: int) -> Tensor:
         if part.numel > pixels and axis < grid.ndim:
             return torch.cat([split(piece, axis + 1) for piece in part.slabs(pixels, axis)], axis)
@@ -192,6 +161,35 @@ def sample(field: Field, grid: Grid, *, average: int = 1, chunk: int | None = No
         return _recompute(one, part)
 
     return split(grid, 0)
+
+
+@torch.no_grad()
+def _filled(one: Callable[[Grid], Tensor], grid: Grid, pixels: int, out: Tensor | None) -> Tensor:
+    """The values of all parts of a grid in one tensor: kept apart, they would fragment the heap."""
+    for place, part in _parts(grid, pixels):
+        values = one(part)
+        shape = (*grid.shape, values.shape[-1])
+        if out is None:
+            out = values.new_empty(shape)
+        if tuple(out.shape) != shape or values.is_complex() > out.is_complex():
+            has = f"{out.dtype} of shape {tuple(out.shape)}"
+            raise ValueError(f"sample: out holds {has}; the field gives {values.dtype}, {shape}.")
+        out[place] = values
+    assert out is not None
+    return out
+
+
+def _parts(
+    part: Grid, pixels: int, axis: int = 0, place: tuple[slice, ...] = ()
+) -> Iterator[tuple[tuple[slice, ...], Grid]]:
+    """Parts of at most so many pixels, and where each lies."""
+    if part.numel <= pixels or axis == part.ndim:
+        yield place, part
+        return
+    stop = 0
+    for piece in part.slabs(pixels, axis):
+        start, stop = stop, stop + piece.shape[axis]
+        yield from _parts(piece, pixels, axis + 1, (*place, slice(start, stop)))
 
 
 def pool(values: Tensor, factor: int, ndim: int) -> Tensor:
@@ -212,6 +210,13 @@ def pool(values: Tensor, factor: int, ndim: int) -> Tensor:
     return values
 
 
+def _in_full(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values in full precision again, complex where they are."""
+    if values.is_complex():
+        dtype = dtype.to_complex()
+    return values.to(dtype)
+
+
 class Memo:
     """A field that evaluates each lattice once.
 
@@ -220,19 +225,27 @@ class Memo:
     Args:
         field: The field that is asked.
         chunk: Most points per call of the field; None as in `sample`.
+        products: Half precision of the field's matrix products, by `torch.autocast`; None for the
+            field's own.
 
     Attributes:
         looks: The (points, values) that operators asked for so far, for regularizers of those.
     """
 
-    def __init__(self, field: Field, chunk: int | None = None) -> None:
+    def __init__(
+        self, field: Field, chunk: int | None = None, products: torch.dtype | None = None
+    ) -> None:
         self.field = field
         self.chunk = chunk
+        self.products = products
         self.looks: list[tuple[Tensor, Tensor]] = []
         self._seen: dict[Grid, Tensor] = {}
 
     def __call__(self, points: Tensor) -> Tensor:
-        return self.field(points)
+        if self.products is None:
+            return self.field(points)
+        with torch.autocast(points.device.type, self.products):
+            return _in_full(self.field(points), points.dtype)
 
     def sample(self, grid: Grid) -> Tensor:
         """Evaluate the field on a lattice, or return what an earlier call found there.
@@ -244,8 +257,15 @@ class Memo:
             (*grid.shape, c) values.
         """
         if grid not in self._seen:
-            self._seen[grid] = sample(self.field, grid, chunk=self.chunk)
+            self._seen[grid] = self._sampled(grid)
         return self._seen[grid]
+
+    def _sampled(self, grid: Grid) -> Tensor:
+        if self.products is None:
+            return sample(self.field, grid, chunk=self.chunk)
+        dtype, device = placement(self.field)
+        with torch.autocast(device.type, self.products):
+            return _in_full(sample(self.field, grid, chunk=self.chunk), dtype)
 
     @property
     def module(self) -> torch.nn.Module:

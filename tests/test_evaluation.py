@@ -137,3 +137,25 @@ def test_memo_knows_its_module() -> None:
     assert Memo(network).module is network
     with pytest.raises(TypeError, match="no parameters"):
         _ = counted()[0].module
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_values_can_be_written_into_a_tensor_that_is_there(chunk: int | None) -> None:
+    network = tanh_network()
+    grid = Grid(OBLONG, (6, 9))
+    out = torch.empty(6, 9, 3, dtype=torch.float64)
+    assert sample(network, grid, chunk=chunk, out=out) is out
+    torch.testing.assert_close(out, sample(network, grid).detach())
+    assert not out.requires_grad
+    with torch.no_grad():
+        torch.testing.assert_close(sample(network, grid, chunk=7), out)
+
+
+@pytest.mark.parametrize(
+    "out",
+    [torch.empty(6, 9, 2), torch.empty(9, 6, 3), torch.empty(6, 9)],
+    ids=["channels", "transposed", "no channels"],
+)
+def test_a_tensor_of_another_shape_is_refused(out: Tensor) -> None:
+    with pytest.raises(ValueError, match="out holds"):
+        sample(tanh_network(), Grid(OBLONG, (6, 9)), out=out)

@@ -77,16 +77,22 @@ class Judge:
         self.choices: list[float] = []
         self.scores: list[Tensor] = []
 
-    def consider(self, x: Tensor, choice: float) -> None:
+    def consider(self, x: Tensor, choice: float, *, least_only: bool = False) -> None:
         """Add a candidate.
 
         Args:
             x: (*grid.shape, channels), the image.
             choice: The weight or the number of iterations that it was made with.
+            least_only: Keep the image of the least score alone: sixty volumes fill a memory.
         """
         self.images.append(x)
         self.choices.append(choice)
         self.scores.append(self._score(x))
+        if least_only or not isinstance(self.rule, str):
+            kept = least(self.scores)
+            for k, image in enumerate(self.images):
+                if k != kept:
+                    self.images[k] = image.new_empty(0)
 
     def _score(self, x: Tensor) -> Tensor:
         """Lower is better: held-out misfits of each row, or -PSNR, or the newest is the best."""

@@ -54,7 +54,7 @@ def cgls(
     if not isinstance(iterations, str):
         limit = iterations
     for k, x in enumerate(cgls_iterates(LeastSquares.of(problem, judge.fit), limit), 1):
-        judge.consider(x, k)
+        judge.consider(x, k, least_only=True)
     return judge.solution("CGLS", "iterations", time.perf_counter() - began)
 
 

@@ -16,7 +16,8 @@ from inverse_inr.least_squares import back_projection
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import Operator, Predicts, predict
-from inverse_inr.solver.objective import changes, row_schedules
+from inverse_inr.solver.objective import changes
+from inverse_inr.solver.schedule import row_schedules
 from inverse_inr.term import Term
 
 

@@ -120,7 +120,7 @@ def write_nifti(path: PathLike, values: Tensor, grid: Grid) -> None:
             f"{path}: NIfTI cannot tell {array.shape[-1]} channels of a {grid.ndim}-D grid "
             "from space. Write .npz, or one file a channel."
         )
-    affine = _affine(grid, path)
+    affine = world_affine(grid, path)
     if array.shape[-1] == 1:
         array = array[..., 0]
     image: Any = nibabel.Nifti1Image(array, affine)  # pyright: ignore[reportPrivateImportUsage]
@@ -204,7 +204,7 @@ def _compare_forms(image: Any, shape: tuple[int, ...], scale: float, path: Path)
         infer(path, f"its sform is used; its qform puts corners up to {distance:.3g} mm elsewhere.")
 
 
-def _affine(grid: Grid, path: PathLike) -> np.ndarray:
+def world_affine(grid: Grid, path: PathLike) -> np.ndarray:
     """The affine from array index to world mm: the grid's own, checked, or that of its box."""
     from nibabel.affines import voxel_sizes
 

@@ -13,6 +13,7 @@ are ASTRA's volume (slices, rows, columns) and projections (rows, views, columns
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -96,14 +97,40 @@ def read_cone(
             f"from_astra: cone_vec has vectors of shape {vectors.shape}; it must be (views, 12)."
         )
     parts = [_from_astra(part) for part in np.split(vectors, 4, axis=1)]
+    beam = placed_scanner(around, parts, counts)
+    if isinstance(beam, ConeVectors):
+        beam = placed_vectors(grid.box, parts, counts)
+    return beam, grid
+
+
+def placed_scanner(
+    box: Box, parts: Sequence[np.ndarray], counts: tuple[int, int]
+) -> ConeBeam | ConeVectors:
+    """Make a cone beam of the places of source and panel.
+
+    Args:
+        box: The box of the field, about the origin.
+        parts: Sources, panels' middles, steps across and steps along, (views, 3) each, from the
+            axis of rotation.
+        counts: Numbers of rows and columns of the panel.
+
+    Returns:
+        A `ConeBeam` if the source turns at one distance about the axis (and the panel stands at one
+        distance), else `ConeVectors`.
+    """
     turning = _one_scanner(*parts)
-    if turning is not None:
-        angles, distances, pitch, moves = turning
-        if distances[0] > 0.5 * math.hypot(*around.lengths[:2]):
-            view = torch.as_tensor(angles, dtype=dtype)
-            return ConeBeam(around, view, counts, *distances, pitch, **moves), grid
+    if turning is None or turning[1][0] <= 0.5 * math.hypot(*box.lengths[:2]):
+        return placed_vectors(box, parts, counts)
+    angles, distances, pitch, moves = turning
+    view = torch.as_tensor(angles, dtype=torch.get_default_dtype())
+    return ConeBeam(box, view, counts, *distances, pitch, **moves)
+
+
+def placed_vectors(box: Box, parts: Sequence[np.ndarray], counts: tuple[int, int]) -> ConeVectors:
+    """Make a cone beam of free positions, as `placed_scanner` takes them."""
+    dtype = torch.get_default_dtype()
     source, middle, across, along = (torch.as_tensor(part, dtype=dtype) for part in parts)
-    return ConeVectors(grid.box, source, middle, across, along, counts), grid
+    return ConeVectors(box, source, middle, across, along, counts)
 
 
 def solid_volume(grid: Grid, axis: tuple[float, ...]) -> dict[str, Any]:

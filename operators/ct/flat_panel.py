@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -74,6 +75,44 @@ def projected(
     place = hit @ torch.linalg.solve(steps @ steps.T, steps).T
     middle = place.new_tensor([0.5 * (n - 1) for n in counts])
     return place + middle, height / ((near - frame.source) @ normal)
+
+
+def projected_lattice(
+    frame: PanelFrame, axes: Sequence[Tensor], counts: tuple[int, int], near: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Project a lattice onto the panel: a homography, whose parts are sums over the axes.
+
+    Args:
+        frame: The panel at one view.
+        axes: Places of the lattice's points along each of the three axes.
+        counts: Numbers of rows and columns of pixels.
+        near: (3,) the point whose depth is 1.
+
+    Returns:
+        Fractional indices of rows and of columns, and depths as of `projected`, of the lattice's
+        shape each.
+    """
+    normal = torch.linalg.cross(frame.across, frame.along)
+    steps = torch.stack([frame.along, frame.across])
+    dual = torch.linalg.solve(steps @ steps.T, steps)  # (2, 3)
+    to_near = near - frame.source
+    panel = (frame.middle - frame.source) @ normal
+    shift = dual @ (frame.source - frame.middle)
+    shift = shift + shift.new_tensor([0.5 * (n - 1) for n in counts])
+    depth = _summed(normal / (to_near @ normal), axes, near, near.new_ones(()))
+    scale = panel / (to_near @ normal)
+    along, across = (
+        _summed(scale * d, axes, near, scale * (d @ to_near)).div_(depth).add_(s)
+        for d, s in zip(dual, shift, strict=True)
+    )
+    return along, across, depth
+
+
+def _summed(factors: Tensor, axes: Sequence[Tensor], near: Tensor, constant: Tensor) -> Tensor:
+    """The sums factors · (x - near) + constant of all points x of a lattice."""
+    parts = [f * (axis - c) for f, axis, c in zip(factors, axes, near, strict=True)]
+    first = parts[0] + constant
+    return first[:, None, None] + parts[1][:, None] + parts[2]
 
 
 def panel_counts(detectors: tuple[int, int], name: str) -> tuple[int, int]:

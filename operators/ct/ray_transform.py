@@ -20,8 +20,10 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Query, flatten, unflatten
+from inverse_inr import Box, Grid, OnGrid, Query, flatten, unflatten
+from inverse_inr.devices import constant, unravel
 from inverse_inr.memory import require
+from inverse_inr.operators.ct.joseph_planes import JosephPlanes, RaysOnGrid
 
 
 class RayTransform(nn.Module, ABC):
@@ -137,6 +139,21 @@ class RayTransform(nn.Module, ABC):
 
         return Query(points, measure)
 
+    def on(self, grid: Grid) -> OnGrid:
+        """The same transform of a sampled image, by Joseph's method without a stored matrix.
+
+        The operator's own rays are taken, `subrays` an axis of each detector pixel; geometry that
+        is learnt is taken as it stands now.
+
+        Args:
+            grid: The grid of the image.
+
+        Raises:
+            ValueError: The grid has another number of axes.
+            OutOfMemoryError: The rays do not fit the memory at hand.
+        """
+        return RaysOnGrid(JosephPlanes(self, grid))
+
     def flatten(self, y: Tensor) -> Tensor:
         """Bring measurements from their natural shape (views, *detector) to (rows,)."""
         return flatten(self, y)
@@ -146,7 +163,7 @@ class RayTransform(nn.Module, ABC):
         return unflatten(self, y)
 
     def _split(self, rows: Tensor) -> tuple[Tensor, ...]:
-        return torch.unravel_index(rows.to(self._geometry().device), self.shape)
+        return unravel(rows.to(self._geometry().device), self.shape)
 
     def _bins(self, index: Tensor, count: int, subrays: int | None) -> Tensor:
         """Places (b, subrays) of sub-rays on the detector, in bins from the middle."""
@@ -160,7 +177,8 @@ class RayTransform(nn.Module, ABC):
         """A part of the geometry, whose dtype and device the rays have."""
 
     def _middle(self) -> Tensor:
-        return self._geometry().new_tensor(self.box.center)
+        like = self._geometry()
+        return constant(self.box.center, like.dtype, like.device)
 
 
 def geometry_parameter(

@@ -124,7 +124,7 @@ def ct_scan(
         raise ValueError(f"{path}: every={every} leaves one of the {len(scan.angles)} views.")
     notes: dict[str, object] = dict(scan.notes)
     used = scan.angles[::every]
-    measured = _measured(path, row, scan, used, values, (bin, every, air), fidelity, notes)
+    measured = measured_row(path, row, scan, used, values, (bin, every, air), fidelity, notes)
     # binning drops pixels at one end, which moves the middle
     dropped = 0.5 * (pixels % bin)
     how = "given"
@@ -162,7 +162,7 @@ def ct_scan(
     return with_classical_methods(problem, beam, drift, raster)
 
 
-def _measured(
+def measured_row(
     path: str,
     row: int,
     scan: Scan,
@@ -172,7 +172,21 @@ def _measured(
     fidelity: Fidelity,
     notes: dict[str, object],
 ) -> Measured:
-    """The detector row as measurements; `choice` holds bin, every and air."""
+    """Make measurements of one detector row.
+
+    Args:
+        path: The file, for messages.
+        row: The number of the row, for messages.
+        scan: The scan of this row alone.
+        angles: (views,) of the views that are used, in radians.
+        values: What the numbers are.
+        choice: The bin, each how-manieth view is used, and the pixels of air at both ends.
+        fidelity: The noise model that will be asked for.
+        notes: What is inferred is written here.
+
+    Raises:
+        ValueError: No value can be trusted, or flat fields are missing.
+    """
     bin, every, air = choice
     counts = scan.counts[::every, 0]
     said: dict[str, str] = {}

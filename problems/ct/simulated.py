@@ -30,6 +30,7 @@ from inverse_inr.candidates import lattice_fits
 from inverse_inr.hooks import HasGridMap
 from inverse_inr.memory import require
 from inverse_inr.operators import DetectorDrift, FanBeam, ParallelBeam, fbp
+from inverse_inr.operators.ct.ray_transform import RayTransform
 from inverse_inr.problems.ct.limits import Coverage, NoiseLevel, Photons, Subrays, require_image
 from inverse_inr.problems.images import PHANTOMS, load_truth
 from inverse_inr.ranges import Count, WholeNumber, checked
@@ -200,17 +201,11 @@ def filtered_backprojection(problem: Problem, window: str = "hann") -> Solution:
     if isinstance(term.operator, DetectorDrift):
         problem = measured_by(term.operator.operator, problem)
         term = problem.terms[0]
-    assert isinstance(term.operator, ParallelBeam | FanBeam)
+    beam = term.operator
+    assert isinstance(beam, ParallelBeam | FanBeam)
     fit, watch, note = hold_out(problem.suggested.stopping, problem.terms)
-    y = term.y
-    if isinstance(term.fidelity, noise.Noise):
-        y, _ = term.fidelity.least_squares(y)
-    views = term.operator.unflatten(y)
-    seen = torch.zeros(len(term.operator), dtype=torch.bool)
-    seen[fit[0]] = True
-    seen = term.operator.unflatten(seen)
-    used = seen.any(1)
-    image = fbp(term.operator.of_views(used), filled(views[used], seen[used]), problem.grid, window)
+    used, views = views_to_filter(problem, fit[0])
+    image = fbp(beam.of_views(used), views, problem.grid, window)
     return Solution(
         SampledField(image, problem.grid),
         problem,
@@ -220,6 +215,31 @@ def filtered_backprojection(problem: Problem, window: str = "hann") -> Solution:
         watched=watch,
         details=dict(note),
     )
+
+
+def views_to_filter(problem: Problem, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Take the views that filtering needs whole, from those rows that may be fitted.
+
+    Args:
+        problem: A problem whose first operator is a beam.
+        rows: (b,) numbers of the rows that may be fitted.
+
+    Returns:
+        (views,) of bool, the views of which any row may be fitted; and these views, (used,
+        *detector), with missing values interpolated along the detector.
+    """
+    term = problem.terms[0]
+    assert isinstance(term.operator, RayTransform)
+    y = term.y
+    if isinstance(term.fidelity, noise.Noise):
+        y, _ = term.fidelity.least_squares(y)
+    seen = torch.zeros(len(term.operator), dtype=torch.bool)
+    seen[rows] = True
+    known = term.operator.unflatten(seen)
+    used = known.flatten(1).any(1)
+    views = term.operator.unflatten(y)[used]
+    lines = filled(views.flatten(0, -2), known[used].flatten(0, -2))
+    return used, lines.reshape(views.shape)
 
 
 def measured_by(operator: Operator, problem: Problem) -> Problem:
