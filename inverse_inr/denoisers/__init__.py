@@ -2,8 +2,8 @@
 
     D(x, sigma),   x (*shape, channels),   sigma in the unit of x
 
-`as_denoiser` makes one of a name ("tv", "wavelets", "nonlocal_means", "bm3d", "patch_gaussians"),
-of any function of (x, sigma), or of a network that is called so.
+`as_denoiser` makes one of a name ("tv", "wavelets", "nonlocal_means", "collaborative",
+"patch_gaussians", "bm3d"), of any function of (x, sigma), or of a network that is called so.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from inverse_inr.denoisers.block_matching import BM3D as BM3D
+from inverse_inr.denoisers.collaborative import CollaborativeFilter as CollaborativeFilter
 from inverse_inr.denoisers.denoiser import CheckedDenoiser as CheckedDenoiser
 from inverse_inr.denoisers.denoiser import Denoiser as Denoiser
 from inverse_inr.denoisers.denoiser import OwnDenoiser as OwnDenoiser
@@ -35,6 +36,7 @@ registry = Registry(
         "wavelets": WaveletShrinkage,
         "nonlocal_means": NonLocalMeans,
         "bm3d": BM3D,
+        "collaborative": CollaborativeFilter,
         "patch_gaussians": PatchGaussians,
     },
 )

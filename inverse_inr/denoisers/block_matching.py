@@ -73,8 +73,8 @@ def _package() -> Any:
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
             "BM3D needs the package 'bm3d' (free for non-commercial use): "
-            "pip install 'inverse-inr[bm3d]'. The denoisers 'tv', 'wavelets', 'nonlocal_means' and "
-            "'patch_gaussians' need nothing.",
+            "pip install 'inverse-inr[bm3d]'. The denoiser 'collaborative' is the same method by "
+            "this library's own code, and needs nothing.",
             name="bm3d",
         ) from None
     return bm3d

@@ -1,20 +1,33 @@
-"""Gaussian models of similar patches as a denoiser, in two steps: non-local Bayes."""
+"""Gaussian models of similar patches as a denoiser: NL-Bayes, here from a first estimate.
+
+    p = μ + C (C + σ² I)⁻¹ (P y - μ)
+
+μ and C are mean and covariance of the patches of a first estimate that are most like P.
+`regularizers.LocalGaussians` gives an INR the same prior, beside any data term.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from inverse_inr.denoisers.collaborative import CollaborativeFilter, opponent
 from inverse_inr.denoisers.denoiser import CheckedDenoiser
-from inverse_inr.devices import unravel
-from inverse_inr.kernels.patches import similar_patches
-from inverse_inr.ranges import Count, checked
+from inverse_inr.denoisers.matching import Patches
+from inverse_inr.ranges import Count, NonNegative, Positive, checked
 
-SEARCH = {1: 8, 2: 8}
+SEARCH = {1: 32, 2: 32}
 """How far away similar patches are looked for, by the number of axes; else 3 pixels."""
+
+LOST = 0.1
+"""Standard deviation, in units of sigma, of details that a first estimate loses and that the second
+step may bring back."""
+
+SAMPLES = 4
+"""The noisy patches of a group, for each of its values, that a covariance is estimated from where
+there is no first estimate of planes."""
 
 AT_ONCE = 2**22
 """Values of the patches that are treated at a time, which bounds memory."""
@@ -23,21 +36,21 @@ AT_ONCE = 2**22
 @checked
 @dataclass(frozen=True)
 class PatchGaussians(CheckedDenoiser):
-    """Every patch is likely among those that are like it, by a Gaussian of their own.
+    """Every patch is likely among those that are like it, by a Gaussian of their own: NL-Bayes.
 
-    In the first step mean and covariance of each group of similar patches are those of the noisy
-    ones, less the noise's; in the second they are those of the first step's result. All channels
-    belong to a patch, and so do real and imaginary part: the result turns with the phase of a
-    complex image.
+    The first estimate of a plane, whose groups and covariances the step is made of, is that of the
+    `CollaborativeFilter`; of a signal or a volume it is that of the noisy groups' own covariances,
+    of which the eigenvalues that stand out of the noise are kept. Images of several channels are
+    denoised once more from that result.
+
+    All channels belong to a patch, and so do real and imaginary part: the result turns with the
+    phase of a complex image.
 
     Args:
-        patch: Pixels along each axis, an odd number; less where the image is smaller.
-        search: Look this many pixels away along each axis; None for 8, and 3 in volumes.
-        neighbours: The number of similar patches in a group.
+        patch: Pixels along each axis; less where the image is smaller.
+        search: Look this many pixels away along each axis; None for 32, and 3 in volumes.
+        neighbours: The number of similar patches in a group, beside its own.
         stride: Pixels from one group to the next along each axis, at most a patch.
-
-    Raises:
-        ValueError: The patch is even.
 
     Source:
         Lebrun, Buades & Morel 2013, A nonlocal Bayesian image denoising algorithm.
@@ -45,116 +58,142 @@ class PatchGaussians(CheckedDenoiser):
 
     patch: Count = 5
     search: Count | None = None
-    neighbours: Count = 60
+    neighbours: Count = 30
     stride: Count = 2
 
-    def __post_init__(self) -> None:
-        if self.patch % 2 == 0:
-            raise ValueError(f"PatchGaussians: patch={self.patch} must be an odd number of pixels.")
-
     def denoised(self, x: Tensor, sigma: float) -> Tensor:
-        values = x
-        if x.is_complex():
-            values = torch.view_as_real(x).flatten(-2)
-        groups = _Groups(values.shape[:-1], self, values.device)
-        basic = groups.estimate(values, values, sigma, first=True)
-        clean = groups.estimate(values, basic, sigma, first=False)
-        if x.is_complex():
-            return torch.view_as_complex(clean.unflatten(-1, (-1, 2)).contiguous())
+        clean = self.given(x, self._first(x, sigma), sigma, lost=LOST * sigma)
+        if x.shape[-1] > 1:
+            # the first estimate of each channel does not know what they have in common
+            clean = self.given(x, clean, sigma, lost=LOST * sigma)
         return clean
 
+    @torch.no_grad()
+    @checked
+    def given(self, x: Tensor, basic: Tensor, sigma: Positive, lost: NonNegative = 0.0) -> Tensor:
+        """Denoise by the statistics of a first estimate.
 
-class _Groups:
-    """The places of patches in an image, and estimates of all of them by groups."""
+        Args:
+            x: (*shape, channels), real or complex.
+            basic: (*shape, channels), the first estimate.
+            sigma: Standard deviation of the noise, in the unit of x.
+            lost: Standard deviation of details that the first estimate does not show.
 
-    def __init__(self, shape: Sequence[int], options: PatchGaussians, device: torch.device) -> None:
-        odd = [n - 1 + n % 2 for n in shape]
-        self.shape = tuple(shape)
-        self.size = tuple(min(options.patch, n) for n in odd)
-        self.options = options
-        index = torch.arange(_product(shape), device=device).reshape(self.shape)
-        windows = index
-        for axis, size in enumerate(self.size):
-            windows = windows.unfold(axis, size, 1)
-        corners = windows.shape[: len(shape)]
-        # pixels of the patch at each corner, (corners, pixels of a patch)
-        self.pixels = windows.reshape(_product(corners), -1)
-        self.corners = tuple(corners)
-        starts = [
-            torch.tensor(sorted({*range(0, n, min(options.stride, size)), n - 1}), device=device)
-            for n, size in zip(corners, self.size, strict=True)
-        ]
-        chosen = torch.meshgrid(*starts, indexing="ij")
-        self.chosen = _flat(chosen, corners).flatten()
-        half = [s // 2 for s in self.size]
-        self.centres = _flat([c + h for c, h in zip(chosen, half, strict=True)], shape).flatten()
+        Returns:
+            (*shape, channels).
+        """
+        noisy, seen = _real(x), _real(basic)
+        patches = Patches(x.shape[:-1], self.patch, self.stride, x.device)
+        groups = patches.matched(_plain(seen), self._search(x), self.neighbours + 1).members
+        sheets, models = patches.of(noisy), patches.of(seen)
+        total = patches.mean(noisy)
+        for members in groups.split(self._at_once(noisy, patches)):
+            like = models[members].flatten(2)
+            mean = like.mean(1, keepdim=True)
+            wiener = posterior_mean(
+                sheets[members].flatten(2), mean, _covariance(like - mean), sigma, lost
+            )
+            shape = (*members.shape, -1, noisy.shape[-1])
+            total.add(wiener.reshape(shape), members, wiener.new_ones(1))
+        return _as(x, total.image())
 
-    def estimate(self, noisy: Tensor, guide: Tensor, sigma: float, *, first: bool) -> Tensor:
-        """Estimate all patches of groups that are alike in the guide, and average them."""
-        o = self.options
-        patch = max(self.size)
-        search = o.search
-        if search is None:
-            search = SEARCH.get(len(self.shape), 3)
-        near, _ = similar_patches(
-            guide, patch=patch, search=search, neighbours=o.neighbours, at=self.centres
-        )
-        members = torch.cat([self.chosen[:, None], self._corner_of(near)], 1)
-        channels = noisy.shape[-1]
-        flat = noisy.reshape(-1, channels)
-        seen = guide.reshape(-1, channels)
-        total = torch.zeros_like(flat)
-        count = torch.zeros_like(flat[:, :1])
-        size = members.shape[1] * self.pixels.shape[1] * channels
-        for group in members.split(max(1, AT_ONCE // size)):
-            place = self.pixels[group]  # (groups, members, pixels)
-            model = seen[place].flatten(2)
-            found = _posterior(flat[place].flatten(2), model, sigma, first)
-            where = place.flatten()
-            total.index_add_(0, where, found.reshape(-1, channels))
-            count.index_add_(0, where, torch.ones_like(total[:1, :1]).expand(len(where), 1))
-        return (total / count).reshape(noisy.shape)
+    def _first(self, x: Tensor, sigma: float) -> Tensor:
+        """The first estimate."""
+        if x.ndim == 3:
+            return CollaborativeFilter(search=self._search(x), stride=self.stride)(x, sigma)
+        noisy = _real(x)
+        patches = Patches(x.shape[:-1], self.patch, self.stride, x.device)
+        sheets = patches.of(noisy)
+        most = max(self.neighbours, SAMPLES * sheets.shape[1]) + 1
+        groups = patches.matched(_plain(noisy), self._search(x), most).members
+        total = patches.mean(noisy)
+        for members in groups.split(self._at_once(noisy, patches, most)):
+            each = sheets[members].movedim(-1, 1)  # (n, c, k, pixels of a patch)
+            clean = shrunk(each, sigma).movedim(1, -1)
+            total.add(clean, members, clean.new_ones(1))
+        return _as(x, total.image())
 
-    def _corner_of(self, centres: Tensor) -> Tensor:
-        """Patches around pixels by their number; those partly outside are moved inside."""
-        index = unravel(centres, self.shape)
-        inside = [
-            (i - s // 2).clamp(0, n - 1)
-            for i, s, n in zip(index, self.size, self.corners, strict=True)
-        ]
-        return _flat(inside, self.corners)
+    def _search(self, x: Tensor) -> int:
+        return self.search or SEARCH.get(x.ndim - 1, 3)
+
+    def _at_once(self, noisy: Tensor, patches: Patches, most: int = 0) -> int:
+        """Groups that are treated at a time."""
+        each = patches.pixels.shape[1] * noisy.shape[-1] * max(most, self.neighbours + 1)
+        return max(1, AT_ONCE // each)
 
 
-def _posterior(noisy: Tensor, model: Tensor, sigma: float, first: bool) -> Tensor:
-    """Means of clean patches (g, k, D) given noisy ones and a group's model, (g, k, D)."""
-    mean = model.mean(1, keepdim=True)
-    values, vectors = _principal(model - mean)
-    if first:
-        values = values - sigma**2
-    values = values.clamp(min=0)
-    gain = values / (values + sigma**2)
-    return mean + ((noisy - mean) @ vectors * gain[:, None]) @ vectors.mT
+def _plain(image: Tensor) -> Tensor:
+    """The channels by which groups are found: of three colours their brightness."""
+    if image.shape[-1] == 3:
+        return image @ opponent(image)[0][:, None]
+    return image
 
 
-def _principal(off: Tensor) -> tuple[Tensor, Tensor]:
-    """Variances (g, m) and directions (g, D, m) of patches (g, k, D), m the smaller of k and D."""
-    count, size = off.shape[1:]
-    if size <= count:
-        return torch.linalg.eigh(off.mT @ off / (count - 1))
-    values, weights = torch.linalg.eigh(off @ off.mT / (count - 1))
-    least = torch.finfo(values.dtype).eps * values[:, -1:].clamp(min=torch.finfo(values.dtype).tiny)
-    directions = off.mT @ weights / ((count - 1) * values.clamp(min=least))[:, None].sqrt()
-    # directions without variance are no directions: they gain nothing
-    return torch.where(values > 2 * count * least, values, 0.0), directions
+def _real(x: Tensor) -> Tensor:
+    """Real and imaginary parts as channels side by side."""
+    if x.is_complex():
+        return torch.view_as_real(x).flatten(-2)
+    return x
 
 
-def _flat(index: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
-    """Flat indices of entries of an array of `shape`."""
-    total = torch.zeros_like(index[0])
-    for i, n in zip(index, shape, strict=True):
-        total = total * n + i
-    return total
+def _as(x: Tensor, values: Tensor) -> Tensor:
+    """Channels as those of x: complex again."""
+    if x.is_complex():
+        return torch.view_as_complex(values.unflatten(-1, (-1, 2)).contiguous())
+    return values
 
 
-def _product(shape: Sequence[int]) -> int:
-    return torch.Size(shape).numel()
+@checked
+def posterior_mean(
+    noisy: Tensor, mean: Tensor, covariance: Tensor, sigma: Positive, lost: NonNegative = 0.0
+) -> Tensor:
+    """The Wiener filter of a Gaussian: μ + C (C + σ² I)⁻¹ (y - μ).
+
+    Args:
+        noisy: (*s, k, D), values with noise.
+        mean: (*s, 1, D).
+        covariance: (*s, D, D).
+        sigma: Standard deviation of the noise.
+        lost: Standard deviation of what the covariance lacks in every direction.
+
+    Returns:
+        (*s, k, D), the posterior means.
+    """
+    unit = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    whole = covariance + lost**2 * unit
+    gain = torch.linalg.solve(whole + sigma**2 * unit, whole)
+    return mean + (noisy - mean) @ gain
+
+
+@checked
+def shrunk(noisy: Tensor, sigma: Positive) -> Tensor:
+    """The Wiener filter of a Gaussian that is known by noisy samples only.
+
+    The covariance of k samples of pure noise in D dimensions has eigenvalues up to
+    σ² (1 + √(D / k))². Larger ones are signal, and are corrected for what noise adds to them.
+
+    Args:
+        noisy: (*s, k, D), samples with noise.
+        sigma: Standard deviation of the noise.
+
+    Returns:
+        (*s, k, D), the denoised samples.
+
+    Source:
+        Donoho, Gavish & Johnstone 2018, Optimal shrinkage of eigenvalues in the spiked covariance
+        model, section 3.
+    """
+    mean = noisy.mean(-2, keepdim=True)
+    off = noisy - mean
+    values, vectors = torch.linalg.eigh(_covariance(off))
+    ratio = noisy.shape[-1] / max(1, noisy.shape[-2] - 1)
+    seen = values / sigma**2
+    middle = seen + 1 - ratio
+    true = 0.5 * (middle + (middle.square() - 4 * seen).clamp(min=0).sqrt())
+    gain = torch.where(seen > (1 + ratio**0.5) ** 2, 1 - 1 / true.clamp(min=1), 0.0)
+    return mean + ((off @ vectors) * gain[..., None, :]) @ vectors.mT
+
+
+def _covariance(off: Tensor) -> Tensor:
+    """(*s, D, D) of deviations (*s, k, D) from their mean."""
+    return off.mT @ off / max(1, off.shape[-2] - 1)

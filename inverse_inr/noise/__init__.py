@@ -14,4 +14,5 @@ from inverse_inr.noise.gaussian import Gaussian as Gaussian
 from inverse_inr.noise.gaussian import StudentT as StudentT
 from inverse_inr.noise.model import Noise as Noise
 from inverse_inr.noise.model import Parameter as Parameter
+from inverse_inr.noise.shot import estimate_sensor as estimate_sensor
 from inverse_inr.noise.speckle import Gamma as Gamma

@@ -19,7 +19,13 @@ from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Seed, checked
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.solution import Solution
-from inverse_inr.solver.verdicts import GROUPS, compare_held_out, kept_out, null_image
+from inverse_inr.solver.verdicts import (
+    GROUPS,
+    compare_held_out,
+    compare_risks,
+    kept_out,
+    null_image,
+)
 from inverse_inr.stopping import HeldOut, hold_out
 
 
@@ -34,6 +40,9 @@ class Candidate:
         judged_by: Measurements of other noise that judge the fit, by all their trusted rows, where
             a row that is held out would take with it what no other row tells; None for the rows
             that the problem's stopping rule holds out.
+        risk: (groups,) unbiased estimates of the fit's mean squared error, by the same groups of
+            rows for all candidates of a problem; None where measurements judge it.
+        classical: Whether a classical method made it, or it is the null image.
 
     Raises:
         ValueError: If other measurements judge the fit, and there is no `again`: the fit is then
@@ -43,6 +52,8 @@ class Candidate:
     solution: Solution
     again: Callable[[], Solution] | None = None
     judged_by: Problem | None = None
+    risk: Tensor | None = None
+    classical: bool = False
 
     def __post_init__(self) -> None:
         if self.judged_by is not None and self.again is None:
@@ -73,7 +84,8 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     then the classical methods, the last of `baselines` first. Where it holds out none, 5 %
     are for the decision, and the method that is chosen is applied again by the rule itself. Where
     the candidates bring measurements of other noise that judge them, classical methods, which saw
-    that noise, are not asked: those that are worth a trial are among the candidates.
+    that noise, are not asked: those that are worth a trial are among the candidates. So it is where
+    the candidates bring estimates of their risk, the null image among them; the least is taken.
 
     Args:
         problem: The problem.
@@ -94,6 +106,9 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     if not by_itself and problem.suggested.candidates is None:
         fits = [replace(fits[0], again=Solver(problem, seed=seed).run)]
     judges = [each.judged_by for each in fits if each.judged_by is not None]
+    risks = [each.risk for each in fits if each.risk is not None]
+    if len(risks) == len(fits):
+        return _least_risk(fits, risks, began)
     if judges:
         judge = judges[0]
         watch = [term.trusted for term in judge.terms]
@@ -120,6 +135,21 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
             "chosen": verdict.text,
             "held-out by method": {name: round(m, 6) for name, m in verdict.misfits.items()},
         },
+    )
+
+
+def _least_risk(fits: list[Candidate], risks: list[Tensor], began: float) -> Solution:
+    """Answer by the candidate of least risk."""
+    verdict = compare_risks([each.solution.method for each in fits], risks)
+    chosen = fits[verdict.place]
+    if chosen.classical and not all(each.classical for each in fits):
+        warnings.warn(f"solve: {verdict.text} No prior's fit is better.", stacklevel=4)
+    answer = chosen.made_again()
+    by_method = {name: round(risk, 8) for name, risk in verdict.misfits.items()}
+    return replace(
+        answer,
+        seconds=time.perf_counter() - began,
+        details={**answer.details, "chosen": verdict.text, "risk by method": by_method},
     )
 
 

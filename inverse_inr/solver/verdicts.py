@@ -69,6 +69,24 @@ def compare_held_out(
     return Verdict(place, _why(methods, scores, place), means)
 
 
+@checked
+def compare_risks(methods: Sequence[str], risks: Sequence[Tensor]) -> Verdict:
+    """Compare methods by unbiased estimates of their mean squared error; the least is taken.
+
+    Args:
+        methods: Their names.
+        risks: (groups,) estimates of each, by the same groups of rows for all.
+
+    Returns:
+        The verdict; estimates that are not finite lose.
+    """
+    scores = [each.nan_to_num(nan=math.inf) for each in risks]
+    place = least(scores)
+    means = {name: float(score.mean()) for name, score in zip(methods, scores, strict=True)}
+    words = ("has the least estimated risk", "mean squared error")
+    return Verdict(place, _why(methods, scores, place, words), means)
+
+
 def _misfits(solution: Solution, parts: Sequence[Sequence[Tensor]]) -> Tensor:
     """The misfit of each group, (groups,); infinite where there is no number.
 
@@ -110,7 +128,12 @@ def null_image(problem: Problem, watch: Sequence[Tensor]) -> Solution:
     return Solution(field, problem, "nothing", stopped=ended, watched=list(watch))
 
 
-def _why(methods: Sequence[str], scores: Sequence[Tensor], chosen: int) -> str:
+def _why(
+    methods: Sequence[str],
+    scores: Sequence[Tensor],
+    chosen: int,
+    words: tuple[str, str] = ("predicts the held-out measurements best", "misfit"),
+) -> str:
     """A sentence that says what was chosen, and how well the best or the next other predicts."""
     others = [k for k in range(len(methods)) if k != chosen]
     if not others:
@@ -118,8 +141,9 @@ def _why(methods: Sequence[str], scores: Sequence[Tensor], chosen: int) -> str:
     other = min(others, key=lambda k: float(scores[k].mean()))
     difference = scores[other] - scores[chosen]
     error = float(difference.std()) / len(difference) ** 0.5
+    best, measure = words
     misfits = (
-        f"misfit {float(scores[chosen].mean()):.4g} "
+        f"{measure} {float(scores[chosen].mean()):.4g} "
         f"beside {float(scores[other].mean()):.4g} of {methods[other]}"
     )
     if float(difference.mean()) < 0:
@@ -127,7 +151,7 @@ def _why(methods: Sequence[str], scores: Sequence[Tensor], chosen: int) -> str:
             f"{methods[chosen]} predicts the held-out measurements as well as any, to one standard "
             f"error: {misfits}."
         )
-    sentence = f"{methods[chosen]} predicts the held-out measurements best: {misfits}"
+    sentence = f"{methods[chosen]} {best}: {misfits}"
     if float(difference.mean()) < error:
         return f"{sentence}, a difference below its standard error."
     return f"{sentence}."

@@ -128,9 +128,9 @@ class HeldOut:
     def _split(self, term: Term, k: int, seed: int) -> tuple[Tensor, Tensor]:
         trusted = term.trusted
         if self.rows is not None:
-            chosen = torch.isin(trusted, self.rows[k])
+            chosen = torch.isin(trusted, self.rows[k].cpu())
         elif self.together and isinstance(term.operator, Grouped):
-            chosen = self._drawn_groups(term.operator.groups[trusted], seed + k)
+            chosen = self._drawn_groups(term.operator.groups.cpu()[trusted], seed + k)
         else:
             order = torch.randperm(len(trusted), generator=torch.Generator().manual_seed(seed + k))
             chosen = torch.zeros(len(trusted), dtype=torch.bool)

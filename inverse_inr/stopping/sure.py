@@ -207,7 +207,7 @@ def _require_gaussian(name: str, term: Term) -> None:
 def _perturbed(term: Term, epsilon: float, seed: int) -> Term:
     """The term with y + epsilon times a draw of its noise, covariance included."""
     assert isinstance(term.fidelity, Gaussian | ComplexGaussian)
-    generator = torch.Generator(term.y.device).manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     y = term.y.clone()
     rows = term.trusted.to(y.device)
     noise = at_rows(term.fidelity, rows)

@@ -3,6 +3,6 @@
 from inverse_inr.problems.restoration.coded import single_pixel as single_pixel
 from inverse_inr.problems.restoration.coded import video_snapshot as video_snapshot
 from inverse_inr.problems.restoration.deblurring import deblur as deblur
-from inverse_inr.problems.restoration.photographs import denoise as denoise
+from inverse_inr.problems.restoration.denoising import denoise as denoise
 from inverse_inr.problems.restoration.photographs import inpaint as inpaint
 from inverse_inr.problems.restoration.photographs import super_resolution as super_resolution

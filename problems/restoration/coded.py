@@ -31,6 +31,7 @@ from inverse_inr.operators import CodedVideo, HadamardPatterns, SinglePixel
 from inverse_inr.problems.images import binned, cropped, grey, load_image, load_picture
 from inverse_inr.problems.pictures import row_of, write_picture
 from inverse_inr.problems.restoration.classical import later
+from inverse_inr.problems.restoration.simulation import seen
 from inverse_inr.problems.restoration.suggestions import PATCH, in_rounds
 from inverse_inr.ranges import (
     Count,
@@ -42,6 +43,7 @@ from inverse_inr.ranges import (
     checked,
 )
 from inverse_inr.regularizers import TotalVariation
+from inverse_inr.rounds import judged_afresh
 from inverse_inr.stopping import Never
 
 if TYPE_CHECKING:
@@ -199,11 +201,16 @@ def _suggesting(
         figure=figure,
         write=write,
     )
-    problem = replace(problem, suggested=suggested)
     if min(grid.shape) < options.get("patch", PATCH):
-        return problem
-    guide = later(classical["TV"], problem)
-    return in_rounds(problem, rounds, guide=guide, steps=STEPS, floor=FLOOR, **options)
+        return replace(problem, suggested=suggested)
+
+    def guided(each: Problem) -> Problem:
+        rule = each.suggested.stopping
+        each = replace(each, suggested=replace(suggested, stopping=rule))
+        guide = later(classical["TV"], seen(each))
+        return in_rounds(each, rounds, guide=guide, steps=STEPS, floor=FLOOR, **options)
+
+    return judged_afresh(replace(problem, suggested=Suggestion(stopping=Never())), guided)
 
 
 def _frames(video: str, frames: int, motion: float, bin: int, crop: int | None) -> Tensor:

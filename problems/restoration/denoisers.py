@@ -1,6 +1,6 @@
-"""Denoising by patches as functions Problem -> Solution: NL-Bayes and BM3D.
+"""Denoising by patches as functions Problem -> Solution: collaborative filter, NL-Bayes, BM3D.
 
-Both assume Gaussian noise of one standard deviation. A camera's noise is made such by the
+All assume Gaussian noise of one standard deviation. A camera's noise is made such by the
 generalised Anscombe transform, and the result is taken back without bias.
 """
 
@@ -16,13 +16,13 @@ from torch import Tensor
 
 from inverse_inr import Problem, Solution, noise
 from inverse_inr.baselines import on_the_cpu
+from inverse_inr.denoisers import CollaborativeFilter, PatchGaussians
 from inverse_inr.problems.restoration.classical import (
     image_solution,
     measured_image,
     noise_sigma,
 )
 from inverse_inr.problems.restoration.filling import completed
-from inverse_inr.problems.restoration.patch_bayes import nl_bayes_image
 from inverse_inr.problems.restoration.simulation import seen
 from inverse_inr.problems.restoration.stabilised import Stabilised
 
@@ -48,9 +48,28 @@ def nl_bayes(problem: Problem) -> Solution:
         TypeError: The operator is no `Mask`, or the fidelity is no noise model.
 
     Source:
-        Lebrun, Buades & Morel 2013; see `patch_bayes` for what differs.
+        Lebrun, Buades & Morel 2013; see `denoisers.PatchGaussians` for what differs.
     """
-    return _denoised("NL-Bayes", problem, nl_bayes_image)
+    return _denoised("NL-Bayes", problem, PatchGaussians())
+
+
+@on_the_cpu
+def collaborative(problem: Problem) -> Solution:
+    """Denoise by collaborative filtering, with the noise level from the noise model.
+
+    Args:
+        problem: As in `nl_bayes`.
+
+    Returns:
+        The denoised image on the problem's grid.
+
+    Raises:
+        TypeError: The operator is no `Mask`, or the fidelity is no noise model.
+
+    Source:
+        Dabov, Foi, Katkovnik & Egiazarian 2007; see `denoisers.CollaborativeFilter`.
+    """
+    return _denoised("collaborative", problem, CollaborativeFilter())
 
 
 @on_the_cpu
@@ -73,8 +92,8 @@ def bm3d(problem: Problem) -> Solution:
     """
     if not has_bm3d():
         raise ImportError(
-            "bm3d: the package is not installed. `pip install bm3d`, or take nl_bayes, which "
-            "needs nothing."
+            "bm3d: the package is not installed. `pip install bm3d`, or take collaborative or "
+            "nl_bayes, which need nothing."
         )
     if min(problem.grid.shape) < SMALLEST:
         raise ValueError(
@@ -95,7 +114,10 @@ def patch_denoisers() -> dict[str, Callable[[Problem], Solution]]:
     Returns:
         Functions Problem -> Solution, by the names that tables show.
     """
-    found: dict[str, Callable[[Problem], Solution]] = {"NL-Bayes": nl_bayes}
+    found: dict[str, Callable[[Problem], Solution]] = {
+        "collaborative": collaborative,
+        "NL-Bayes": nl_bayes,
+    }
     if has_bm3d():
         found["BM3D"] = bm3d
     return found

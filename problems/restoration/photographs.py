@@ -1,4 +1,4 @@
-"""Restoring photographs: lost pixels, noise, large pixels. One function each.
+"""Restoring photographs: lost pixels and large pixels. One function each.
 
     y = A f + noise,   f at pixel centres in [0, 1]
 
@@ -6,7 +6,8 @@
 the file is the truth and the measurement is simulated from it. A first fit is followed by `rounds`
 fits that go on from there, in which every patch is likely among those most like it in the fit
 before (`LocalGaussians`). `held_out` is the part of the measurements that no fit sees, nor anything
-that leads to one: their misfit is reported. Blurred photographs are in `deblurring`.
+that leads to one: their misfit is reported. Noisy photographs are in `denoising`, blurred ones in
+`deblurring`.
 """
 
 from __future__ import annotations
@@ -15,29 +16,21 @@ import math
 from functools import partial
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-from inverse_inr import Grid, Problem, baselines, memory, noise
+from inverse_inr import Grid, Problem, baselines, memory
 from inverse_inr.operators import Downsample, Mask, bayer_mask, random_mask, striped_mask
 from inverse_inr.problems.images import load_picture
 from inverse_inr.problems.restoration.classical import (
     bicubic,
     biharmonic,
-    estimated_noise,
     later,
     nearest_known,
-    noise_sigma,
-    nonlocal_means,
 )
-from inverse_inr.problems.restoration.denoisers import nl_bayes, patch_denoisers
-from inverse_inr.problems.restoration.patch_bayes import LOST, SEARCH
 from inverse_inr.problems.restoration.simulation import PartHeldOut, holding_out, measure, seen
 from inverse_inr.problems.restoration.suggestions import (
     BENDING,
-    DENOISE_SHARE,
     SIMILAR,
-    TV_DENOISE,
     TV_ENLARGE,
     TV_INPAINT,
     TV_OF_KNOWN,
@@ -48,8 +41,6 @@ from inverse_inr.problems.restoration.suggestions import (
 from inverse_inr.ranges import (
     Count,
     NoiseLevelOrNone,
-    NonNegative,
-    Positive,
     PositiveFraction,
     WholeNumber,
     checked,
@@ -111,11 +102,19 @@ def inpaint(
         operator = random_mask(grid, keep, seed=seed)
     problem = measure(operator, picture, noise_level, seed, measured)
     problem = holding_out(problem, held_out, seed)
+    return judged_afresh(problem, partial(_filling, rounds=rounds, noisy=bool(noise_level)))
+
+
+def _filling(problem: Problem, rounds: int, noisy: bool) -> Problem:
+    """The problem that suggests its classical methods, a first fit, and rounds."""
+    operator = problem.terms[0].operator
+    assert isinstance(operator, Mask)
     if operator.channels:
         problem = suggesting(problem, {"nearest": nearest_known, "TV": TV_OF_KNOWN}, TV_INPAINT)
         return in_rounds(problem, rounds)
     problem = suggesting(problem, {"biharmonic": biharmonic, "TV": TV_OF_KNOWN}, TV_INPAINT)
-    if not noise_level:
+    if not noisy:
+        grid = problem.grid
         bending = BENDING * grid.spacing[0] ** 4 * Sobolev(order=2, grid=grid)
         similar = SIMILAR * NonLocal(later(biharmonic, seen(problem)), grid)
         problem = suggesting_instead(problem, regularizers=(similar, bending))
@@ -129,87 +128,6 @@ def _bayer(values: Tensor, grid: Grid, image: str) -> Mask:
             f"{image} has {values.shape[-1]} channel."
         )
     return bayer_mask(grid)
-
-
-@checked
-def denoise(
-    image: str = "camera",
-    *,
-    photons: Positive | None = 30.0,
-    readout: NonNegative = 2.0,
-    noise_level: NoiseLevelOrNone | None = None,
-    measured: bool = False,
-    slice: WholeNumber | None = None,
-    bin: Count = 1,
-    crop: Count | None = None,
-    rounds: Rounds = 1,
-    held_out: PartHeldOut = 0.0,
-    seed: WholeNumber = 0,
-) -> Problem:
-    """Remove noise that lies on every pixel: a sensor's, or Gaussian.
-
-    What is suggested is an INR whose patches are likely among those that are like them in what
-    NL-Bayes makes of the measurements. Its gain over total variation comes from these patch
-    Gaussians, a classical prior; NL-Bayes itself and BM3D stand beside it as baselines.
-
-    Args:
-        image: An example by name, or an image file.
-        photons: Mean number of photons at white (WIRE's 30). None without a `noise_level`: the
-            level of Gaussian noise is estimated from the image's second differences.
-        readout: Standard deviation of the sensor's readout in electrons.
-        noise_level: Standard deviation of Gaussian noise, as a fraction of white, instead of the
-            sensor's.
-        measured: Take the file as the measurement.
-        slice: The slice of a volume, as in `load_image`.
-        bin: Pixels averaged along each axis, as in `load_image`.
-        crop: Largest side in pixels, as in `load_image`.
-        rounds: Fits with patch models: the first by what NL-Bayes finds, each other by the fit
-            before; 0 is a fit with total variation.
-        held_out: The part of the measurements that no fit sees, from 0 to below 1.
-        seed: Seed of the noise and the held-out rows.
-
-    Returns:
-        The problem, with its reference unless `measured`.
-
-    Raises:
-        ValueError: There is no noise, or `held_out` lies outside its range.
-    """
-    picture = load_picture(image, slice=slice, bin=bin, crop=crop)
-    values, grid = picture.values, picture.grid
-    estimated = noise_level is None and photons is None
-    if estimated:
-        noise_level = estimated_noise(values)
-    model = None
-    if photons is not None and noise_level is None:
-        model = noise.Sensor(photons, readout)
-    operator = Mask(torch.ones(grid.shape, dtype=torch.bool), grid)
-    if model is None and not noise_level:
-        raise ValueError(
-            "denoise: there is no noise to remove; give photons, or a positive noise_level."
-        )
-    if estimated:
-        found = f"{noise_level:.4g} of white, from second differences"
-        picture = picture._replace(notes={**picture.notes, "noise level": found})
-    problem = measure(operator, picture, noise_level or 0.0, seed, measured, model)
-    problem = holding_out(problem, held_out, seed)
-    return judged_afresh(problem, partial(_denoising, rounds=rounds))
-
-
-def _denoising(problem: Problem, rounds: int) -> Problem:
-    """The problem that suggests its classical methods, and rounds guided by NL-Bayes."""
-    classical = {**patch_denoisers(), "non-local means": nonlocal_means, "TV": baselines.tv}
-    problem = suggesting(problem, classical, TV_DENOISE)
-    if not rounds:
-        return problem
-    guide = later(nl_bayes, seen(problem))
-    return in_rounds(
-        problem,
-        rounds,
-        guide=guide,
-        share=DENOISE_SHARE,
-        floor=LOST * noise_sigma(problem),
-        search=SEARCH,
-    )
 
 
 @checked
@@ -262,11 +180,16 @@ def super_resolution(
     operator = Downsample(fine, factor).on(fine)
     problem = measure(operator, picture._replace(grid=fine), noise_level, seed, measured)
     problem = holding_out(problem, held_out, seed)
+    return judged_afresh(problem, partial(_enlarging, rounds=rounds, noisy=bool(noise_level)))
+
+
+def _enlarging(problem: Problem, rounds: int, noisy: bool) -> Problem:
+    """The problem that suggests its classical methods, a first fit, and rounds."""
     problem = suggesting(problem, {"bicubic": bicubic, "TV": baselines.tv}, TV_ENLARGE)
-    if not noise_level:
+    if not noisy:
         # a fifth of inpainting's weight: with all of it, held-out pixels of a finely textured
         # photograph are worse
-        similar = 0.2 * SIMILAR * NonLocal(later(bicubic, seen(problem)), fine)
+        similar = 0.2 * SIMILAR * NonLocal(later(bicubic, seen(problem)), problem.grid)
         regularizers = (similar, *problem.suggested.regularizers)
         problem = suggesting_instead(problem, regularizers=regularizers)
     return in_rounds(problem, rounds)

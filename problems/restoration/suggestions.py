@@ -28,6 +28,11 @@ DENOISE_SHARE = 0.4
 
 Overlapping patches share their noise. Found on astronaut, chelsea and coffee of scikit-image."""
 
+FAR = 17
+"""Pixels along each axis within which `denoise` looks for similar patches of its guide.
+
+With 10, a generated brick wall is 0.6 dB worse; the photographs' mean is the same to 0.01 dB."""
+
 TV_DEBLUR = 20.0
 """Weight of total variation in the first fit of `deblur`."""
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Problem, SampledField, Solution
+from inverse_inr.denoisers import PatchGaussians
 from inverse_inr.problems.spectral.fused.instruments import FineImage, fine_image, noise_level
-from inverse_inr.problems.spectral.fused.nl_bayes import nl_bayes
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.solver import Ended
 
@@ -111,7 +111,7 @@ def smoothest_log_spectra(
     name = "smoothest log spectra"
     if denoised:
         name = "denoised log spectra"
-        colours = nl_bayes(fine.filled(), noise_level(fine.term)).double()
+        colours = PatchGaussians(patch=3)(fine.filled(), noise_level(fine.term)).double()
     wavelengths = problem.grid.axes(torch.float64)[-1]
     spectra = flattest_logarithms(
         colours.flatten(0, 1),

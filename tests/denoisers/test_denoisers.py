@@ -89,7 +89,7 @@ def test_signals_of_one_axis_are_denoised(name):
     assert float((found - x).square().mean()) < 0.5 * float((seen - x).square().mean())
 
 
-@pytest.mark.parametrize("name", ["bm3d", "nonlocal_means"])
+@pytest.mark.parametrize("name", ["bm3d", "collaborative", "nonlocal_means"])
 def test_denoisers_of_planes_refuse_signals(name):
     with pytest.raises(ValueError, match=r"1 axes, \(64,\)"):
         made(name)(noise(64, 1), SIGMA)
@@ -193,7 +193,5 @@ def test_unknown_names_and_options_are_refused():
         as_denoiser("tv", weight=1.0)
     with pytest.raises(ValueError, match="a function has none"):
         as_denoiser(halve, strength=1.0)
-    with pytest.raises(ValueError, match="odd"):
-        as_denoiser("patch_gaussians", patch=4)
     with pytest.raises(ValueError, match="span"):
         as_denoiser(Wiener(), span=(1.0, 0.0))

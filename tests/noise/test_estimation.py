@@ -67,3 +67,33 @@ def test_replicates_tell_the_noise_whatever_the_image(dtype):
     y[0, :100] = math.nan
     assert noise.estimate_from_replicates(y) == pytest.approx(0.5, rel=0.05)
     assert math.isnan(noise.estimate_from_replicates(y[:1]))
+
+
+@pytest.mark.parametrize("readout", [0.5, 2.0])
+@pytest.mark.parametrize("photons", [30.0, 300.0])
+def test_the_photons_of_a_camera_are_found_beside_edges_and_stripes(photons, readout):
+    x, y = torch.meshgrid(*(torch.arange(96.0, dtype=torch.float64),) * 2, indexing="ij")
+    stripes = 0.5 + 0.2 * torch.sin(x / 2)
+    image = torch.where(y < 48, stripes, 0.2 + 0.6 * (x > 30).double())
+    model = noise.Sensor(photons, readout)
+    seen = model.sample(image, torch.Generator().manual_seed(0))
+    found = noise.estimate_sensor(seen, readout)
+    assert float(found.photons) == pytest.approx(photons, rel=0.2)
+    colours = noise.estimate_sensor(torch.stack([seen, seen], -1), readout)
+    assert float(colours.photons) == pytest.approx(float(found.photons), rel=0.1)
+
+
+def test_units_of_the_image_are_those_of_the_photons():
+    model = noise.Sensor(100.0, 1e-9)
+    y = model.sample(torch.full((48, 48), 0.5).double(), torch.Generator().manual_seed(0))
+    one, ten = (float(noise.estimate_sensor(k * y, 1e-6).photons) for k in (1, 10))
+    assert one == pytest.approx(10 * ten, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [(torch.ones(10, 40), r"shape \(10, 40\)"), (torch.ones(40, 40), "no noise")],
+)
+def test_images_that_tell_no_photons_are_refused(image, message):
+    with pytest.raises(ValueError, match=message):
+        noise.estimate_sensor(image, 1.0)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Problem, SampledField, Solution
+from inverse_inr.denoisers import PatchGaussians
 from inverse_inr.problems.spectral.fused.instruments import (
     CoarseCube,
     FineImage,
@@ -22,7 +23,6 @@ from inverse_inr.problems.spectral.fused.instruments import (
     fine_image,
     noise_level,
 )
-from inverse_inr.problems.spectral.fused.nl_bayes import nl_bayes
 from inverse_inr.ranges import checked
 from inverse_inr.solver import Ended
 
@@ -85,7 +85,7 @@ def denoised_regression(problem: Problem) -> Solution:
     began = time.perf_counter()
     fine, coarse = fine_image(problem), coarse_cube(problem)
     weights = affine_weights(fine, coarse, few=True)
-    quiet = nl_bayes(fine.filled(), noise_level(fine.term))
+    quiet = PatchGaussians(patch=3)(fine.filled(), noise_level(fine.term))
     cube = torch.einsum("xyn,nl->xyl", quiet, weights[:-1]) + weights[-1]
     left = (coarse.values - coarse.operator.map(cube)) * coarse.known
     left = above_noise(left.flatten(0, 1), noise_level(coarse.term)).reshape(left.shape)

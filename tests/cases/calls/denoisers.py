@@ -21,6 +21,7 @@ def _denoisers() -> list[Good]:
     d = denoisers
     tv = {"strength": 1.0, "iterations": 5, "tolerance": 0.0}
     patches = {"patch": 3, "search": 2, "neighbours": 4, "stride": 2}
+    collaborative = {"search": 4, "stride": 2, "threshold": 2.5, "axis": 0}
     network = {"module": torch.nn.Dropout(), "span": (0.0, 1.0), "channels": 1, "axis": 0}
     draw = {"problem": problem(), "eps_model": lambda x, t: 0.1 * x, "span": (0.0, 1.0), "steps": 2}
     draw |= {"spread": 1.0, "perturbed": True, "renewed": 1.0, "samples": 2, "inner": 3, "seed": 0}
@@ -30,6 +31,7 @@ def _denoisers() -> list[Good]:
         Good("WaveletShrinkage", d.WaveletShrinkage, {"levels": 2, "shifts": 3}, clean),
         Good("NonLocalMeans", d.NonLocalMeans, {"patch": 3, "search": 2, "strength": 1.0}, clean),
         Good("PatchGaussians", d.PatchGaussians, patches, clean),
+        Good("CollaborativeFilter", d.CollaborativeFilter, collaborative, clean),
         Good("Network", d.Network, network),
         Good("as_denoiser", d.as_denoiser, {"denoiser": "tv", "iterations": 5}, clean),
         Good("TotalVariation.x", d.TotalVariation(), {"x": image, "sigma": 0.1}),

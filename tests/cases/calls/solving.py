@@ -72,6 +72,7 @@ def _solving() -> list[Good]:
         Good("SURE", stopping.SURE, rule, watched),
         Good("sure", stopping.sure, {**of_terms, "probes": 1, "epsilon": 0.5, "seed": 0}),
         Good("estimate_deviation", noise.estimate_deviation, level, nan_passes=True),
+        Good("estimate_sensor", noise.estimate_sensor, {"values": y, "readout": 1.0}),
         Good(
             "estimate_from_replicates",
             noise.estimate_from_replicates,
