@@ -98,6 +98,24 @@ class KSpace(OnGrid):
         """The sensitivities as a field, (*s, d) -> (*s, coils); None without coils."""
         return self.map.coils
 
+    def resampled(self, grid: Grid) -> KSpace:
+        """The same samples of an image with other pixels, as the kind of k-space makes them."""
+        raise NotImplementedError
+
+    @checked
+    def on(self, grid: Grid) -> KSpace:
+        """The map of images on another grid of the same box, as classical methods use it.
+
+        Args:
+            grid: The grid of the images.
+
+        Raises:
+            ValueError: As `resampled`.
+        """
+        if grid == self.grid:
+            return self
+        return self.resampled(grid)
+
     def _measure(self, values: Tensor) -> Tensor:
         return self.map(values.squeeze(-1))
 

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from inverse_inr import Field, Grid, Problem, Solution, Suggestion, noise, sample
 from inverse_inr.io import write_hdf5, write_image
-from inverse_inr.problems.kspace.candidates import total_variation, variation_and_patches
+from inverse_inr.problems.kspace.candidates import variation_and_patches
 from inverse_inr.problems.kspace.classical import BASELINES
 from inverse_inr.problems.kspace.coil_maps import Correction
+from inverse_inr.problems.kspace.variation import total_variation
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.regularizers import LocalGaussians, TotalVariation
 from inverse_inr.regularizers.weighted import Regularizer
@@ -80,13 +81,18 @@ def suggesting(
         return replace(problem, suggested=replace(first, regularizers=(rule,)))
 
     floor = max(FLOOR * deviation, LEAST_FLOOR)
-    # a real image has one number a pixel, a complex one two, and so has a measurement
+    # a real image has one number a pixel, a complex one two, and so has a measurement; half pixels
+    # say no more than the pixel that they are parts of
     weight = 0.5 * (1 + problem.is_complex) * grid.numel / problem.terms[0].y.numel()
 
-    def guided(seen: Problem, guide: Callable[[], Field]) -> Problem:
-        likely = LocalGaussians(lambda points: guide()(points), grid, patch=PATCH, floor=floor)
+    def guided(
+        seen: Problem, guide: Callable[[], Field], parts: int = 1, rounds: int = 1
+    ) -> Problem:
+        lattice = grid.refined(parts)
+        likely = LocalGaussians(lambda points: guide()(points), lattice, patch=PATCH, floor=floor)
         fit = replace(
             first,
+            options={"cells": float(max(lattice.shape))},
             regularizers=(weight * likely,),
             steps=STEPS,
             lr=None,
@@ -94,7 +100,9 @@ def suggesting(
             stopping=seen.suggested.stopping,
         )
         seen = replace(seen, suggested=fit)
-        return refined(seen, 1, weight, steps=STEPS, patch=PATCH, floor=floor)
+        if not rounds:
+            return seen
+        return refined(seen, rounds, weight, steps=STEPS, grid=lattice, patch=PATCH, floor=floor)
 
     @cache
     def smooth() -> Field:
