@@ -75,7 +75,7 @@ def suggesting(
     if penalty == "total_variation" or grid.ndim != 2 or min(grid.shape) < PATCH:
         variation = TotalVariation(grid=grid, epsilon=1e-2 * deviation / min(problem.grid.spacing))
         if factor is None:
-            rule: Regularizer = WeightOfHeldOut(problem, variation)
+            rule: Regularizer = WeightOfHeldOut(problem, variation, finer)
         else:
             rule = factor * weight_by_noise(problem, deviation) * variation
         return replace(problem, suggested=replace(first, regularizers=(rule,)))
@@ -173,12 +173,14 @@ class WeightOfHeldOut(Regularizer):
     Args:
         problem: The problem, whose own samples are held out.
         variation: The penalty.
+        finer: Values along each side of a pixel of the penalty's grid.
     """
 
     @checked
-    def __init__(self, problem: Problem, variation: TotalVariation) -> None:
+    def __init__(self, problem: Problem, variation: TotalVariation, finer: Count = 1) -> None:
         self.problem = problem
         self.variation = variation
+        self.finer = finer
         self._weight: float | None = None
 
     @property
@@ -186,7 +188,8 @@ class WeightOfHeldOut(Regularizer):
         """The weight; the path is run when it is first asked for."""
         if self._weight is None:
             with torch.no_grad():
-                self._weight = float(total_variation(self.problem).details["weight"])
+                image = total_variation(self.problem, finer=self.finer)
+                self._weight = float(image.details["weight"])
         return self._weight
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:

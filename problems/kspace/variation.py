@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inverse_inr import Grid, Problem, Solution, baselines
 from inverse_inr.problems.kspace.classical import classical
-from inverse_inr.ranges import Positive, checked
+from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.sampled import SampledField
 
 FINER = 2
@@ -25,7 +25,7 @@ ITERATIONS = 60
 WHOLE_ITERATIONS = 100
 """Iterations of an image of all samples, from that of most of them."""
 FACTORS = (2.0, 1.0, 0.5)
-"""Weights that half pixels try by default, relative to the one that suits pixels."""
+"""Weights that finer pixels try by default, relative to the one that suits whole pixels."""
 
 
 @checked
@@ -43,7 +43,11 @@ def values_per_side(grid: Grid) -> int:
 @torch.no_grad()
 @checked
 def total_variation(
-    problem: Problem, known: Solution | None = None, factors: Sequence[Positive] = FACTORS
+    problem: Problem,
+    known: Solution | None = None,
+    *,
+    factors: Sequence[Positive] = FACTORS,
+    finer: Count | None = None,
 ) -> Solution:
     """Least total variation of the image through fixed maps, complex only where the problem is.
 
@@ -51,8 +55,9 @@ def total_variation(
         problem: A problem of k-space or radial spokes.
         known: An earlier solution whose weight is taken and from which the image is made again, of
             all samples; None for weights between which held-out samples choose: a short path on
-            pixels, and its neighbourhood on half pixels.
-        factors: Weights that half pixels try, relative to the one that suits pixels.
+            pixels, and its neighbourhood on finer ones.
+        factors: Weights that finer pixels try, relative to the one that suits whole pixels.
+        finer: Values along each side of a pixel; None for `values_per_side`.
 
     Returns:
         The image.
@@ -61,7 +66,8 @@ def total_variation(
     kind = "real"
     if problem.is_complex:
         kind = "complex"
-    finer = values_per_side(problem.grid)
+    if finer is None:
+        finer = values_per_side(problem.grid)
     if known is not None:
         assert isinstance(known.field, SampledField)
         image = baselines.tv(

@@ -37,6 +37,8 @@ def test_a_phase_that_maps_cannot_hold_is_the_image_s(own: bool):
     assert "held-out misfit" in found.note
     if not own:
         assert found.maps is maps
+    torch.manual_seed(7)
+    assert found_phase(operator, y, model, maps).note == found.note
 
 
 def test_a_smooth_phase_is_kept_and_its_fine_structure_is_not():
