@@ -10,6 +10,7 @@ import torch
 from inverse_inr import Field, Problem, SampledField, Solution
 from inverse_inr.problems.kspace.variation import total_variation, values_per_side
 from inverse_inr.ranges import checked
+from inverse_inr.selection import choose
 from inverse_inr.solver import Candidate, Ended, Solver
 from inverse_inr.stopping import Never
 
@@ -24,17 +25,18 @@ first fit to the problem that suggests the fit with patches."""
 
 @checked
 def variation_and_patches(problem: Problem, guided: Guided) -> Iterator[Candidate]:
-    """Judge total variation, the fit that is guided by it and their mean, by unseen samples.
+    """Judge total variation, and the fit that is guided by it or the mean of both.
 
     All have half pixels. The one that is chosen is made again from all samples. The two fits err
-    differently, where edges are and where texture is, and the mean of their images less than both.
+    differently, at edges and in texture, and their mean is the better image unless patches predict
+    unseen samples better by more than one standard error.
 
     Args:
         problem: A problem of k-space.
         guided: Gives the problem that suggests the fit with patches, by a guide.
 
     Yields:
-        The three candidates, total variation first.
+        Two candidates, total variation first.
     """
     variation = total_variation(problem)
     yield Candidate(variation, lambda: total_variation(problem, variation))
@@ -47,9 +49,11 @@ def variation_and_patches(problem: Problem, guided: Guided) -> Iterator[Candidat
         return replace(fit, problem=seen, method=PATCHES)
 
     fit = patches(seen, variation.field, 1)
-    # what is found is judged no more, so a fit of most samples may guide that of all
-    yield Candidate(fit, lambda: patches(whole, fit.field, 0))
     mean = _mean(variation, fit, seen)
+    # what is found is judged no more, so a fit of most samples may guide that of all
+    if choose([mean, fit]) is fit:
+        yield Candidate(fit, lambda: patches(whole, fit.field, 0))
+        return
 
     def mean_again() -> Solution:
         return _mean(total_variation(problem, variation), patches(whole, mean.field, 0), seen)
