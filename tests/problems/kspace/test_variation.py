@@ -1,6 +1,5 @@
 """Least total variation with half pixels, and what `solve` makes of it."""
 
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -33,24 +32,27 @@ def test_half_pixels_are_of_two_dimensions():
     assert values_per_side(ii.Grid(box, (4, 4, 4))) == 1
 
 
+@cache
+def most() -> ii.Solution:
+    """The image with half pixels of most samples, of the weight that suits pixels."""
+    return total_variation(scan(), factors=(1.0,))
+
+
 def test_half_pixels_keep_edges_that_lie_within_pixels():
-    problem = scan()
-    pixels = baselines.tv(replace(classical(problem), is_complex=False), iterations=60)
-    halves = total_variation(problem)
-    assert halves.psnr() > pixels.psnr() + 2
+    halves = most()
+    pixels = total_variation(scan(), finer=1)
+    assert halves.psnr() > pixels.psnr() + 1
     assert torch.equal(halves.watched[0], pixels.watched[0])
     held, on_pixels = halves.held_out(), pixels.held_out()
     assert held is not None
     assert on_pixels is not None
-    assert held < 0.7 * on_pixels
+    assert held < on_pixels
 
 
 def test_a_known_weight_is_kept_and_all_samples_are_used():
-    problem = scan()
-    most = total_variation(problem, factors=(1.0,))
-    whole = total_variation(problem, most)
-    assert whole.details["weight"] == most.details["weight"]
-    assert whole.misfit(most.watched) < most.misfit(most.watched)
+    whole = total_variation(scan(), most())
+    assert whole.details["weight"] == most().details["weight"]
+    assert whole.misfit(most().watched) < most().misfit(most().watched)
 
 
 @pytest.mark.slow
