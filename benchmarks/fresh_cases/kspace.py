@@ -27,6 +27,7 @@ from inverse_inr.problems.kspace import kspace, kspace_scan
 from inverse_inr.problems.kspace.classical import tv_sense, wavelet_sense
 from inverse_inr.problems.kspace.simulated import Magnitude, make_mask, measure
 from inverse_inr.problems.kspace.suggestions import suggesting
+from inverse_inr.problems.kspace.variation import total_variation
 
 
 def tv_of_all(problem: ii.Problem) -> ii.Solution:
@@ -34,7 +35,13 @@ def tv_of_all(problem: ii.Problem) -> ii.Solution:
     return tv_sense(problem, tv_sense(problem).details["weight"])
 
 
-SIMPLE = {"TV": tv_of_all, "L1-wavelet": wavelet_sense}
+def tv_of_halves(problem: ii.Problem) -> ii.Solution:
+    """The same of a complex image with half pixels, which keep edges within a pixel."""
+    complex_image = replace(problem, is_complex=True)
+    return total_variation(complex_image, total_variation(complex_image))
+
+
+SIMPLE = {"TV": tv_of_all, "TV, half pixels": tv_of_halves, "L1-wavelet": wavelet_sense}
 FINER = 4
 """Pixels of the truth along each side of a pixel of the reconstruction."""
 

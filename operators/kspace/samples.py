@@ -61,8 +61,7 @@ def centred_box(
     """
     if not len(shape) or len(spacing) != len(shape):
         raise ValueError(
-            f"centred_box: shape {tuple(shape)} and spacing {tuple(spacing)}: one of each for "
-            "every axis."
+            f"centred_box: shape {tuple(shape)} and spacing {tuple(spacing)}: one for every axis."
         )
     lower = [-(n // 2 + 0.5) * h for n, h in zip(shape, spacing, strict=True)]
     upper = [a + n * h for a, n, h in zip(lower, shape, spacing, strict=True)]
@@ -97,6 +96,18 @@ class KSpace(OnGrid):
     def coils(self) -> nn.Module | None:
         """The sensitivities as a field, (*s, d) -> (*s, coils); None without coils."""
         return self.map.coils
+
+    @checked
+    def on(self, grid: Grid) -> KSpace:
+        """The map of images on another grid of the same box; `resampled` says what it refuses.
+
+        Args:
+            grid: The grid of the images.
+        """
+        if grid == self.grid:
+            return self
+        assert isinstance(self, CartesianKSpace | NonCartesianKSpace)
+        return self.resampled(grid)
 
     def _measure(self, values: Tensor) -> Tensor:
         return self.map(values.squeeze(-1))
@@ -184,8 +195,7 @@ class CartesianKSpace(KSpace):
         still = self.mask.ndim == old.ndim and self.map.dephasing is None
         if grid.box != old.box or not still:
             raise ValueError(
-                "CartesianKSpace.resampled: for still images without dephasing, "
-                "on another grid of one box."
+                "CartesianKSpace.resampled: still images, no dephasing, a grid of one box."
             )
         device = self.mask.device
         index = self.mask.nonzero() - torch.tensor([n // 2 for n in old.shape], device=device)
@@ -284,8 +294,7 @@ class NonCartesianKSpace(KSpace):
         plain = self.map.basis is None and self.map.dephasing is None
         if grid.box != self.grid.box or not plain:
             raise ValueError(
-                "NonCartesianKSpace.resampled: for still images without dephasing, "
-                "on another grid of one box."
+                "NonCartesianKSpace.resampled: still images, no dephasing, a grid of one box."
             )
         trajectory = self.frequencies.reshape(*self.shape, grid.ndim).float()
         return NonCartesianKSpace(grid, trajectory, self.coils)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inverse_inr.operators import CartesianKSpace
+from inverse_inr.operators import CartesianKSpace, NonCartesianKSpace, RadialSpokes
 from inverse_inr.operators.kspace.coil_estimation import central_block
 from inverse_inr.operators.kspace.samples import KSpace
 from inverse_inr.operators.kspace.sampling_patterns import readout_axis
@@ -25,12 +25,15 @@ MOST = 0.3
 
 
 @checked
-def held_out_readouts(operator: KSpace, fraction: ProperFraction, every: Count) -> HeldOut:
+def held_out_readouts(
+    operator: KSpace | RadialSpokes, fraction: ProperFraction, every: Count
+) -> HeldOut:
     """Hold out readouts that stand for what was not measured.
 
     A matrix holds out lines, or points where single ones are sampled, that are spread evenly over
-    the k-space outside the calibration region. A trajectory holds out random spokes or
-    interleaves.
+    the k-space outside the calibration region. A trajectory holds out spokes or interleaves that
+    are spread evenly over the order of acquisition. Rows that are whole spokes, and samples where
+    all of a trajectory is one readout, are drawn.
 
     Args:
         operator: The k-space samples.
@@ -41,6 +44,12 @@ def held_out_readouts(operator: KSpace, fraction: ProperFraction, every: Count) 
         The stopping rule.
     """
     drawn = HeldOut(fraction=fraction, every=every, together=True)
+    if isinstance(operator, NonCartesianKSpace) and operator.shape[0] > 1:
+        groups = operator.groups.cpu()
+        count = int(groups.max()) + 1
+        out = max(1, round(fraction * count))
+        held = ((torch.arange(out) + 0.5) * count / out).long()
+        return HeldOut(every=every, rows=[torch.isin(groups, held).nonzero()[:, 0]])
     if not isinstance(operator, CartesianKSpace) or operator.mask.ndim > operator.grid.ndim:
         return drawn
     mask = operator.mask.cpu()

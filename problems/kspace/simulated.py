@@ -151,7 +151,7 @@ def kspace(
         grid,
         reference=reference,
         is_complex=is_complex,
-        suggested=Suggestion(stopping=held_out_readouts(operator, 0.1, every)),
+        suggested=Suggestion(stopping=held_out_readouts(term.operator, 0.1, every)),
         notes={"phase": found_in},
     )
     return suggesting(problem, model, chosen)

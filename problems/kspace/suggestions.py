@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from inverse_inr import Field, Grid, Problem, Solution, Suggestion, noise, sample
 from inverse_inr.io import write_hdf5, write_image
-from inverse_inr.problems.kspace.candidates import total_variation, variation_and_patches
+from inverse_inr.problems.kspace.candidates import variation_and_patches
 from inverse_inr.problems.kspace.classical import BASELINES
 from inverse_inr.problems.kspace.coil_maps import Correction
+from inverse_inr.problems.kspace.variation import total_variation
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.regularizers import LocalGaussians, TotalVariation
 from inverse_inr.regularizers.weighted import Regularizer
@@ -74,19 +75,24 @@ def suggesting(
     if penalty == "total_variation" or grid.ndim != 2 or min(grid.shape) < PATCH:
         variation = TotalVariation(grid=grid, epsilon=1e-2 * deviation / min(problem.grid.spacing))
         if factor is None:
-            rule: Regularizer = WeightOfHeldOut(problem, variation)
+            rule: Regularizer = WeightOfHeldOut(problem, variation, finer)
         else:
             rule = factor * weight_by_noise(problem, deviation) * variation
         return replace(problem, suggested=replace(first, regularizers=(rule,)))
 
     floor = max(FLOOR * deviation, LEAST_FLOOR)
-    # a real image has one number a pixel, a complex one two, and so has a measurement
+    # a real image has one number a pixel, a complex one two, and so has a measurement; half pixels
+    # say no more than the pixel that they are parts of
     weight = 0.5 * (1 + problem.is_complex) * grid.numel / problem.terms[0].y.numel()
 
-    def guided(seen: Problem, guide: Callable[[], Field]) -> Problem:
-        likely = LocalGaussians(lambda points: guide()(points), grid, patch=PATCH, floor=floor)
+    def guided(
+        seen: Problem, guide: Callable[[], Field], parts: int = 1, rounds: int = 1
+    ) -> Problem:
+        lattice = grid.refined(parts)
+        likely = LocalGaussians(lambda points: guide()(points), lattice, patch=PATCH, floor=floor)
         fit = replace(
             first,
+            options={"cells": float(max(lattice.shape))},
             regularizers=(weight * likely,),
             steps=STEPS,
             lr=None,
@@ -94,7 +100,9 @@ def suggesting(
             stopping=seen.suggested.stopping,
         )
         seen = replace(seen, suggested=fit)
-        return refined(seen, 1, weight, steps=STEPS, patch=PATCH, floor=floor)
+        if not rounds:
+            return seen
+        return refined(seen, rounds, weight, steps=STEPS, grid=lattice, patch=PATCH, floor=floor)
 
     @cache
     def smooth() -> Field:
@@ -165,12 +173,14 @@ class WeightOfHeldOut(Regularizer):
     Args:
         problem: The problem, whose own samples are held out.
         variation: The penalty.
+        finer: Values along each side of a pixel of the penalty's grid.
     """
 
     @checked
-    def __init__(self, problem: Problem, variation: TotalVariation) -> None:
+    def __init__(self, problem: Problem, variation: TotalVariation, finer: Count = 1) -> None:
         self.problem = problem
         self.variation = variation
+        self.finer = finer
         self._weight: float | None = None
 
     @property
@@ -178,7 +188,8 @@ class WeightOfHeldOut(Regularizer):
         """The weight; the path is run when it is first asked for."""
         if self._weight is None:
             with torch.no_grad():
-                self._weight = float(total_variation(self.problem).details["weight"])
+                image = total_variation(self.problem, finer=self.finer)
+                self._weight = float(image.details["weight"])
         return self._weight
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from inverse_inr.fidelity import LearntScale
 from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
 from inverse_inr.operators.slices.nuisance import BiasDegree
 from inverse_inr.problems.slices.baselines import average, super_resolution
+from inverse_inr.problems.slices.candidates import volume_and_least_squares
 from inverse_inr.problems.slices.output import draw, write
 from inverse_inr.problems.slices.scales import check_scales
 from inverse_inr.problems.slices.stacks import SliceProblem, Stack
@@ -165,6 +166,7 @@ def _suggestion(box: Box, geometry: Slices) -> Suggestion:
         operator_lr=0.1,
         stopping=HeldOut(fraction=0.02, every=200, limit=2048),
         baselines=methods,
+        candidates=volume_and_least_squares,
         figure=draw,
         write=write,
     )

@@ -121,6 +121,21 @@ def test_the_same_samples_of_finer_pixels(grid: Grid):
 
 
 @grids
+@pytest.mark.parametrize("kind", ["matrix", "trajectory"])
+def test_its_map_of_other_pixels_has_the_same_rows(grid: Grid, kind: str):
+    exact = Complex(grid)
+    operator: CartesianKSpace | NonCartesianKSpace = NonCartesianKSpace(
+        grid, spokes(grid), birdcage_maps(grid.box, 4)
+    )
+    if kind == "matrix":
+        operator = CartesianKSpace(grid, some(grid), birdcage_maps(grid.box, 4))
+    assert operator.on(grid) is operator
+    fine = operator.on(grid.refined(2))
+    assert fine.grid == grid.refined(2)
+    assert error(predict(fine, exact.field), exact.at(operator.frequencies)) < 1e-4
+
+
+@grids
 def test_pixels_too_coarse_for_the_samples_are_refused(grid: Grid):
     operator = CartesianKSpace(grid, some(grid), birdcage_maps(grid.box, 3))
     with pytest.raises(ValueError, match="does not hold samples"):

@@ -11,6 +11,7 @@ from inverse_inr.problems.kspace.coil_maps import start_maps
 from inverse_inr.problems.kspace.phase import found_phase, smooth_phase
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [False, True])
 def test_a_phase_that_maps_cannot_hold_is_the_image_s(own: bool):
     """The image's left half is turned by a right angle: no calibration block resolves the edge."""
@@ -37,6 +38,19 @@ def test_a_phase_that_maps_cannot_hold_is_the_image_s(own: bool):
     assert "held-out misfit" in found.note
     if not own:
         assert found.maps is maps
+
+
+def test_nothing_is_drawn_to_find_the_phase():
+    problem = kspace(size=16, calibration=8, coils=2, acceleration=2, phase="both")
+    (term,) = problem.terms
+    model = term.fidelity
+    assert isinstance(model, noise.ComplexGaussian)
+    maps = start_maps(term.operator, term.y, phase="both")
+    notes = []
+    for seed in (0, 7):
+        torch.manual_seed(seed)
+        notes.append(found_phase(term.operator, term.y, model, maps).note)
+    assert notes[0] == notes[1]
 
 
 def test_a_smooth_phase_is_kept_and_its_fine_structure_is_not():
