@@ -24,6 +24,7 @@ from inverse_inr import Box, Grid, OnGrid, Query, flatten, unflatten
 from inverse_inr.devices import constant, unravel
 from inverse_inr.memory import require
 from inverse_inr.operators.ct.joseph_planes import JosephPlanes, RaysOnGrid
+from inverse_inr.operators.rows import beside_operator
 
 
 class RayTransform(nn.Module, ABC):
@@ -139,6 +140,7 @@ class RayTransform(nn.Module, ABC):
 
         return Query(points, measure)
 
+    @beside_operator
     def on(self, grid: Grid) -> OnGrid:
         """The same transform of a sampled image, by Joseph's method without a stored matrix.
 
