@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN     = .venv/bin
 
-.PHONY: demo test test-slow test-all lint clean
+.PHONY: demo test test-slow test-all gpu lint clean
 
 demo: .venv/.ready
 	$(BIN)/inverse-inr run problems/ct.toml --out runs/ct --force --threads 1
@@ -14,6 +14,10 @@ test-slow: .venv/.ready-test
 	$(BIN)/pytest -n 2 --dist worksteal -m slow
 
 test-all: test test-slow
+
+# what only a CUDA device can show; skipped, with the reason, where there is none
+gpu: .venv/.ready-test
+	CUBLAS_WORKSPACE_CONFIG=:4096:8 $(BIN)/pytest -m gpu --durations=0
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .

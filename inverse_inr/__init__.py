@@ -8,8 +8,11 @@ here.
 """
 
 from inverse_inr import baselines as baselines
+from inverse_inr import codec as codec
 from inverse_inr import constants as constants
 from inverse_inr import denoisers as denoisers
+from inverse_inr import devices as devices
+from inverse_inr import families as families
 from inverse_inr import fidelity as fidelity
 from inverse_inr import memory as memory
 from inverse_inr import metrics as metrics
@@ -35,10 +38,10 @@ from inverse_inr.domain import Box as Box
 from inverse_inr.domain import Grid as Grid
 from inverse_inr.evaluation import Field as Field
 from inverse_inr.evaluation import evaluate as evaluate
-from inverse_inr.evaluation import placement as placement
 from inverse_inr.evaluation import sample as sample
 from inverse_inr.kernels.gridding import Gridding as Gridding
 from inverse_inr.kernels.sparse import SparseMatrix as SparseMatrix
+from inverse_inr.precision import placement as placement
 from inverse_inr.problem import Problem as Problem
 from inverse_inr.problem import Suggestion as Suggestion
 from inverse_inr.protocol import Operator as Operator

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inverse_inr.devices import constant
 from inverse_inr.domain import Box, Grid
 
 SAME_CENTER = 1e-6
@@ -90,7 +91,7 @@ class BandGrid(Grid):
 
     def position(self, points: Tensor) -> Tensor:
         position = super().position(points)
-        centers = points.new_tensor(self.centers)
+        centers = constant(self.centers, points.dtype, points.device)
         if len(centers) == 1:
             return torch.cat([position[..., :-1], torch.zeros_like(position[..., -1:])], -1)
         at = points[..., -1].contiguous()

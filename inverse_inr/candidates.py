@@ -85,12 +85,13 @@ def grid_field(image: SampledField) -> nn.Module | None:
     """
     grid: Grid = image.grid
     channels = image.values.shape[-1]
-    field = priors.create("grid", grid.box, channels, cells=max(grid.shape))
+    field = priors.create("grid", grid.box, channels, cells=max(grid.shape)).to(image.device)
     table = next(iter(field.parameters()))
     if table.numel() != image.values.numel() or image.values.is_complex():
         return None
     table.copy_(image.values.reshape(table.shape))
-    if not torch.allclose(field(grid.points()), image.values, atol=1e-5 * _size(image)):
+    seen = field(grid.points(device=image.device))
+    if not torch.allclose(seen, image.values, atol=1e-5 * _size(image)):
         return None
     return field.requires_grad_(False).eval()
 

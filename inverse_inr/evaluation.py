@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -12,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from inverse_inr import memory
 from inverse_inr.domain import Grid
+from inverse_inr.precision import placement
 from inverse_inr.ranges import Count, require, shown
 
 Field = Callable[[Tensor], Tensor]
@@ -38,49 +38,6 @@ class Lattice(Protocol):
             (*grid.shape, c) values.
         """
         ...
-
-
-def placement(field: object) -> tuple[torch.dtype, torch.device]:
-    """Find the real dtype and the device that a field computes in.
-
-    Args:
-        field: A field. One that is no module has no parameters to ask.
-
-    Returns:
-        The dtype and device of its first floating parameter or buffer; torch's default dtype and
-        the CPU where it has none.
-    """
-    if isinstance(field, torch.nn.Module):
-        for tensor in chain(field.parameters(), field.buffers()):
-            if tensor.is_floating_point() or tensor.is_complex():
-                return tensor.dtype.to_real(), tensor.device
-    return torch.get_default_dtype(), torch.device("cpu")
-
-
-HALF = {torch.float16: 2048, torch.bfloat16: 256}
-"""Half precisions, and into how many places each divides half an axis of a normalised box."""
-
-
-def require_precise(name: str, dtype: torch.dtype) -> None:
-    """Refuse half precision, which cannot tell the places of a field apart.
-
-    A number of float16 has 11 bits and one of bfloat16 has 8. Coordinates fall on few places, and
-    the phase of a wave of many radians has no digits left. Measurements, which a solver brings to
-    the field's precision, would lose theirs as well.
-
-    Args:
-        name: Name of the field, for the message.
-        dtype: Type of its points or parameters.
-
-    Raises:
-        TypeError: The type is float16 or bfloat16.
-    """
-    if dtype in HALF:
-        raise TypeError(
-            f"{name}: {str(dtype).removeprefix('torch.')} tells only {HALF[dtype]} places apart "
-            "along half an axis. Use float32 or float64; torch.autocast speeds products up and "
-            "keeps the coordinates."
-        )
 
 
 def evaluate(field: Field, points: Tensor, chunk: int | None = None) -> Tensor:
@@ -253,6 +210,13 @@ def pool(values: Tensor, factor: int, ndim: int) -> Tensor:
     return values
 
 
+def _in_full(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values in full precision again, complex where they are."""
+    if values.is_complex():
+        dtype = dtype.to_complex()
+    return values.to(dtype)
+
+
 class Memo:
     """A field that evaluates each lattice once.
 
@@ -261,18 +225,27 @@ class Memo:
     Args:
         field: The field that is asked.
         chunk: Most points per call of the field; None as in `sample`.
+        products: Half precision of the field's matrix products, by `torch.autocast`; None for the
+            field's own.
 
     Attributes:
         looks: The (points, values) that operators asked for so far, for regularizers of those.
     """
 
-    def __init__(self, field: Field, chunk: int | None = None) -> None:
-        self.field, self.chunk = field, chunk
+    def __init__(
+        self, field: Field, chunk: int | None = None, products: torch.dtype | None = None
+    ) -> None:
+        self.field = field
+        self.chunk = chunk
+        self.products = products
         self.looks: list[tuple[Tensor, Tensor]] = []
         self._seen: dict[Grid, Tensor] = {}
 
     def __call__(self, points: Tensor) -> Tensor:
-        return self.field(points)
+        if self.products is None:
+            return self.field(points)
+        with torch.autocast(points.device.type, self.products):
+            return _in_full(self.field(points), points.dtype)
 
     def sample(self, grid: Grid) -> Tensor:
         """Evaluate the field on a lattice, or return what an earlier call found there.
@@ -284,8 +257,15 @@ class Memo:
             (*grid.shape, c) values.
         """
         if grid not in self._seen:
-            self._seen[grid] = sample(self.field, grid, chunk=self.chunk)
+            self._seen[grid] = self._sampled(grid)
         return self._seen[grid]
+
+    def _sampled(self, grid: Grid) -> Tensor:
+        if self.products is None:
+            return sample(self.field, grid, chunk=self.chunk)
+        dtype, device = placement(self.field)
+        with torch.autocast(device.type, self.products):
+            return _in_full(sample(self.field, grid, chunk=self.chunk), dtype)
 
     @property
     def module(self) -> torch.nn.Module:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from inverse_inr.compose import LinearMap, as_linear_map
+from inverse_inr.compose import LinearMap, as_linear_map, on_grid
 from inverse_inr.fidelity import decorrelated, least_squares
-from inverse_inr.hooks import HasGridMap
 from inverse_inr.kernels.linear import largest_singular_value
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
@@ -60,6 +59,7 @@ class LeastSquares:
                 rows=chosen,
                 channels=problem.channels,
                 dtype=_image_dtype(problem, term),
+                device=term.y.device,
             )
             whiten, fidelity = decorrelated(term.fidelity, chosen)
             if whiten is None:
@@ -172,12 +172,11 @@ def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
         (*grid.shape, channels) image.
     """
     dtype = _image_dtype(problem, problem.terms[0])
-    image = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype, requires_grad=True)
-    loss = torch.zeros(())
+    shape = (*problem.grid.shape, problem.channels)
+    image = torch.zeros(shape, dtype=dtype, device=problem.device, requires_grad=True)
+    loss = torch.zeros((), device=problem.device)
     for term, chosen in zip(problem.terms, rows, strict=True):
-        seen = term.operator
-        if isinstance(seen, HasGridMap):
-            seen = seen.on(problem.grid)
+        seen = on_grid(term.operator, problem.grid, problem.device)
         with evaluating(seen):
             field = SampledField(image, problem.grid)
             loss = loss + term.weight * replace(term, operator=seen).loss(field, chosen)

@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 
 from inverse_inr import memory
+from inverse_inr.compose import on_grid
+from inverse_inr.devices import chosen_device, constant, device_of, moved
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field
 from inverse_inr.hooks import HasGridMap
+from inverse_inr.on_cpu import on_any_device
 from inverse_inr.protocol import evaluating, predict
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.row_sets import drawn
@@ -43,7 +46,7 @@ class Suggestion:
         optimizer: Name of the optimizer, as in `Solver`.
         stopping: The stopping rule; None for `HeldOut()`.
         start: Function that prepares the suggested prior before the first step, e.g. with the
-            parameters of an earlier fit.
+            parameters of an earlier fit; or gives the module that is fitted in its place.
         baselines: Classical methods by name, each Problem -> Solution.
         candidates: Gives the fits between which `solve` decides where the user says nothing, a
             `solver.Candidates`; None where the fit above is the only one.
@@ -64,7 +67,7 @@ class Suggestion:
     operator_lr: Positive = 1e-3
     optimizer: str = "adam"
     stopping: Stopping | None = None
-    start: Callable[[Any], None] | None = None
+    start: Callable[[Any], Any] | None = None
     baselines: dict[str, Callable[[Problem], Any]] = field(default_factory=dict)
     candidates: Callable[[Problem], Iterator[Any]] | None = None
     figure: Callable[[Problem, Sequence[Any]], Figure | None] | None = None
@@ -169,8 +172,49 @@ class Problem:
                     f"Problem.on_lattice: {describe(term.operator)} offers no map of a sampled "
                     "image, a method on(grid)."
                 )
-            terms.append(replace(term, operator=term.operator.on(lattice)))
+            seen = on_grid(term.operator, lattice, term.y.device)
+            terms.append(replace(term, operator=seen))
         return replace(self, terms=terms, finer=finer, origin=self)
+
+    def to(
+        self, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> Problem:
+        """Copy the problem to a device, on which every method then works.
+
+        Measurements, operators and fidelities go there; operators that several terms share stay
+        shared. This problem and what it was made of stay as they are.
+
+        Args:
+            device: "auto", "cpu", "cuda", "cuda:1", "mps" or torch's; None for where it is.
+            dtype: Real precision of the measurements, float32 or float64; None for theirs.
+
+        Returns:
+            The copy, or this problem where nothing changes.
+
+        Raises:
+            TypeError: The precision is another one, e.g. half.
+            ValueError: There is no such device.
+        """
+        target = None
+        if device is not None:
+            target = chosen_device(device)
+        memo: dict[int, Any] = {}
+        terms = [term.to(dtype, target, memo) for term in self.terms]
+        origin = self.origin
+        if origin is not None:
+            origin = origin.to(target, dtype)
+        if all(new is old for new, old in zip(terms, self.terms, strict=True)):
+            return self
+        reference = self.reference
+        if target is not None and device_of(reference) is not None:
+            reference = moved(reference, target)
+        suggested = on_any_device(self.suggested)
+        return replace(self, terms=terms, origin=origin, reference=reference, suggested=suggested)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the measurements of the first term."""
+        return self.terms[0].y.device
 
     def _rehearse(self, term: Term) -> None:
         """Ask for one row of an empty field: shapes must fit before any work starts.
@@ -200,6 +244,7 @@ class _Look:
         self.box = box
         self.channels = channels
         self.operator = term.operator
+        self.device = device_of(term.operator) or term.y.device
         self.dtype = term.y.dtype.to_real()
         self.name = describe(term.operator)
         self.inside = False
@@ -233,9 +278,9 @@ class _Look:
         low, high = (v.tolist() for v in points.aminmax(dim=0))
         self.low = [min(a, b) for a, b in zip(self.low, low, strict=True)]
         self.high = [max(a, b) for a, b in zip(self.high, high, strict=True)]
-        slack = 1e-6 * points.new_tensor(self.box.lengths)
-        above = points >= points.new_tensor(self.box.lower) - slack
-        below = points <= points.new_tensor(self.box.upper) + slack
+        slack = 1e-6 * constant(self.box.lengths, points.dtype, points.device)
+        above = points >= constant(self.box.lower, points.dtype, points.device) - slack
+        below = points <= constant(self.box.upper, points.dtype, points.device) + slack
         self.inside = bool((above & below).all(-1).any())
 
     def require_inside(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from inverse_inr import memory
+from inverse_inr.devices import device_of
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, evaluate, sample
-from inverse_inr.ranges import require
+from inverse_inr.row_indices import all_rows as all_rows
+from inverse_inr.row_indices import beside, chosen_rows
+from inverse_inr.row_indices import check_rows as check_rows
 
 MANY = 2**14
 """Rows from which on one of them is asked first how much memory all of them will need."""
@@ -68,19 +71,6 @@ class Predicts(Protocol):
         ...
 
 
-def all_rows(operator: Operator) -> Tensor:
-    """List the indices of all of an operator's rows, (rows,)."""
-    memory.require(f"{type(operator).__name__}: indices of {len(operator)} rows", 8 * len(operator))
-    return torch.arange(len(operator))
-
-
-def chosen_rows(operator: Operator, rows: Tensor | Sequence[int] | None) -> Tensor:
-    """Check the given row indices, or list all of them for None: (b,) int64."""
-    if rows is None:
-        return all_rows(operator)
-    return check_rows(operator, rows)
-
-
 def predict(
     operator: Operator, field: Field, rows: Tensor | None = None, *, chunk: int | None = None
 ) -> Tensor:
@@ -118,7 +108,27 @@ def predict(
         >>> predict(Pairs(), lambda points: 10 * points, torch.tensor([1]))
         tensor([20.])
     """
-    rows = chosen_rows(operator, rows)
+    return ask(operator, field, beside(operator, chosen_rows(operator, rows)), chunk)
+
+
+def ask(operator: Operator, field: Field, rows: Tensor, chunk: int | None = None) -> Tensor:
+    """Compute A(f) for rows that are known to be the operator's: `predict` without its checks.
+
+    A check of indices reads them, for which the host would wait in each step.
+
+    Args:
+        operator: The operator A.
+        field: The field f.
+        rows: (b,) indices of the measurements, on the operator's device.
+        chunk: Most points per call of the field; `evaluation.CHUNK` if None.
+
+    Returns:
+        (b, *m) predictions.
+
+    Raises:
+        TypeError: `operator` is none.
+        OutOfMemoryError: The points of so many rows do not fit the memory at hand.
+    """
     # asked by name: isinstance of the protocol `Predicts` costs 10 µs per step
     looks_again = getattr(operator, "predict", None)
     if looks_again is not None:
@@ -168,7 +178,7 @@ def placed(points: Tensor, field: Field) -> Tensor:
 
     Args:
         points: (*s, d) physical coordinates.
-        field: The field. One without parameters follows the points.
+        field: The field. One without parameters follows the points, unless it names its `device`.
 
     Returns:
         (*s, d) coordinates.
@@ -176,47 +186,14 @@ def placed(points: Tensor, field: Field) -> Tensor:
     if isinstance(field, Memo):
         field = field.field
     if not isinstance(field, torch.nn.Module):
-        return points
+        device = device_of(field)
+        if device is None or device == points.device:
+            return points
+        return points.to(device)
     own = next(field.parameters(), None)
     if own is None:
         return points
     return points.to(own.device, own.dtype.to_real())
-
-
-def check_rows(operator: Operator, rows: Tensor | Sequence[int]) -> Tensor:
-    """Check that rows are indices inside an operator's range.
-
-    Args:
-        operator: The operator. A plain closure without a length knows its own rows.
-        rows: (b,) integer indices of the measurements.
-
-    Returns:
-        (b,) int64 indices.
-
-    Raises:
-        IndexError: Rows lie outside the operator.
-        ValueError: The selection is empty, or is no (b,) integer tensor.
-    """
-    if not isinstance(rows, Tensor):
-        require("rows", rows, Sequence[int])
-        rows = torch.as_tensor(rows)
-    if rows.dtype == torch.bool:
-        raise ValueError("rows is a boolean mask; pass indices: mask.flatten().nonzero()[:, 0].")
-    if rows.ndim != 1 or rows.is_floating_point() or rows.is_complex():
-        raise ValueError(
-            f"rows must be a (b,) integer tensor, got {rows.dtype} of shape {tuple(rows.shape)}."
-        )
-    if rows.numel() == 0:
-        raise ValueError("rows is empty: there is nothing to predict.")
-    if not hasattr(operator, "__len__"):
-        return rows.long()
-    low, high = (int(v) for v in rows.aminmax())
-    if low < 0 or high >= len(operator):
-        raise IndexError(
-            f"rows run from {low} to {high}, but {type(operator).__name__} has "
-            f"{len(operator)} rows (0 to {len(operator) - 1})."
-        )
-    return rows.long()
 
 
 @contextmanager
@@ -262,7 +239,7 @@ def adjoint(
     Returns:
         (*s, c) values at the query's points.
     """
-    points, measure = operator(chosen_rows(operator, rows))
+    points, measure = operator(beside(operator, chosen_rows(operator, rows)))
     shape = points.shape
     if not isinstance(points, Grid):
         shape = points.shape[:-1]

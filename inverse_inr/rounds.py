@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import partial
 from typing import Annotated, Any
 
 import torch
+from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field
+from inverse_inr.on_cpu import anywhere
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, NonNegative, Range, checked
 from inverse_inr.regularizers import LocalGaussians, affordable_stride
@@ -78,6 +81,34 @@ def refined(
     return problem
 
 
+class _Earlier:
+    """The fit of the round before, made where the next one is: its guide and its start."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._fits: dict[torch.device, Solution] = {}
+
+    def fit(self, device: torch.device) -> Solution:
+        """The solution, made on a device when it is first asked for there."""
+        if device not in self._fits:
+            with torch.enable_grad():  # the guide is looked at where no gradient is wanted
+                # the fit itself, not what `solve` would decide for: the next round goes on from it
+                self._fits[device] = Solver(self.problem, device=device).run()
+        return self._fits[device]
+
+    def on_device(self, device: torch.device) -> Field:
+        """The guide (`hooks.MadeLater`)."""
+        return self.fit(device).field
+
+    def __call__(self, points: Tensor) -> Tensor:
+        return self.fit(points.device).field(points)
+
+    @anywhere
+    def going_on(self, prior: nn.Module) -> None:
+        """Give a prior the parameters of the fit."""
+        going_on_from(partial(self.fit, placement(prior)[1]))(prior)
+
+
 def judged_afresh(problem: Problem, suggesting: Callable[[Problem], Problem]) -> Problem:
     """The problem with a suggestion whose guide never saw the rows by which `solve` judges it.
 
@@ -120,16 +151,10 @@ def _one_more(
     problem: Problem, weight: float, changes: dict[str, Any], grid: Grid, options: dict[str, Any]
 ) -> Problem:
     """The problem with one round more than its suggestion has."""
-
-    @cache
-    def before() -> Solution:
-        with torch.enable_grad():  # the guide is looked at where no gradient is wanted
-            # the fit itself, not what `solve` would decide for: the next round goes on from it
-            return Solver(problem).run()
-
-    penalty = weight * LocalGaussians(lambda points: before().field(points), grid, **options)
+    before = _Earlier(problem)
+    penalty = weight * LocalGaussians(before, grid, **options)
     first = problem.suggested
     new = replace(first, **changes, regularizers=(penalty,), start=None)
     if (first.prior, first.options) == (new.prior, new.options):
-        new = replace(new, start=going_on_from(before))
+        new = replace(new, start=before.going_on)
     return replace(problem, suggested=new)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import memory
+from inverse_inr.devices import constant
 from inverse_inr.domain import Grid
 from inverse_inr.kernels.interpolate import cells, corners
 from inverse_inr.kernels.sparse import SparseMatrix
@@ -56,6 +57,7 @@ class SampledField:
                 f"SampledField: the image has {self.grid.ndim} axes, the points have shape "
                 f"{tuple(points.shape)}, whose last axis must hold {self.grid.ndim} coordinates."
             )
+        points = points.to(self.values.device)
         plain_image = self.grid.ndim in (2, 3) and not self.values.is_complex()
         if plain_image and not torch.is_grad_enabled():
             return self._looked_up(points)
@@ -67,7 +69,7 @@ class SampledField:
         """The values by torch's own kernel, without derivatives: about 7 times as fast."""
         image = self.values.movedim(-1, 0)[None]
         n = self.grid.ndim
-        top = points.new_tensor([max(m - 1, 1) for m in self.grid.shape])
+        top = constant([max(m - 1, 1) for m in self.grid.shape], points.dtype, points.device)
         where = (2 * self.grid.position(points) / top - 1).flip(-1).to(image.dtype)
         seen = torch.nn.functional.grid_sample(
             image,
@@ -77,6 +79,11 @@ class SampledField:
         )
         inside = _inside(self.grid, points).to(image.dtype)
         return seen.reshape(len(image[0]), -1).T.reshape(*points.shape[:-1], -1) * inside
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the values, on which the image is asked."""
+        return self.values.device
 
     def sample(self, grid: Grid) -> Tensor:
         """Evaluate the image on a lattice; its own lattice returns the stored values.
@@ -94,8 +101,8 @@ class SampledField:
 
 def _inside(grid: Grid, points: Tensor) -> Tensor:
     """Whether points lie in the grid's box: (*s, 1)."""
-    lower = points.new_tensor(grid.box.lower)
-    upper = points.new_tensor(grid.box.upper)
+    lower = constant(grid.box.lower, points.dtype, points.device)
+    upper = constant(grid.box.upper, points.dtype, points.device)
     return ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
 
 

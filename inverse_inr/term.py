@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inverse_inr.devices import moved, require_full_precision
 from inverse_inr.evaluation import Field
 from inverse_inr.fidelity import Fidelity, at_rows
 from inverse_inr.hooks import ChecksMeasurements, Shaped
@@ -57,7 +58,9 @@ class Term:
             # simulated through autograd, as derivatives of a phantom are: measurements all the same
             object.__setattr__(self, "y", self.y.detach())
         if self.rows is not None:
-            object.__setattr__(self, "rows", check_rows(self.operator, self.rows).unique())
+            # which rows there are is known on the CPU, wherever the measurements are
+            rows = check_rows(self.operator, self.rows.cpu()).unique()
+            object.__setattr__(self, "rows", rows)
         self._check_values()
 
     def _check_types(self) -> None:
@@ -146,31 +149,48 @@ class Term:
         """
         return at_rows(self.fidelity, rows)(prediction, self.y[rows.to(self.y.device)])
 
-    def to(self, dtype: torch.dtype, device: torch.device) -> Term:
-        """Move the term to a device, with its measurements in a precision.
+    def to(
+        self,
+        dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
+        memo: dict[int, Any] | None = None,
+    ) -> Term:
+        """Copy the term to a device, with its measurements in a precision.
+
+        Operator and fidelity are copied where they hold tensors of another device, never moved
+        themselves. Their own precision stays.
 
         Args:
-            dtype: Real precision; complex measurements get the complex type of it.
-            device: Device of measurements, operator and fidelity.
+            dtype: Real precision of the measurements; complex ones get the complex type of it.
+                None for theirs.
+            device: Device of measurements, operator and fidelity; None for where they are.
+            memo: What other terms' copies share (`devices.moved`).
 
         Returns:
             The moved term, or this one where nothing changes.
+
+        Raises:
+            TypeError: The precision is not float32 or float64: measurements would lose digits.
         """
-        operator = _moved(self.operator, device)
-        fidelity = _moved(self.fidelity, device)
-        kind = dtype
-        if self.y.is_complex():
-            kind = dtype.to_complex()
-        if self.y.dtype == kind and self.y.device == device and operator is self.operator:
+        kind = self.y.dtype
+        if dtype is not None:
+            require_full_precision("Term.to", dtype)
+            kind = dtype
+            if self.y.is_complex():
+                kind = dtype.to_complex()
+        operator = self.operator
+        fidelity = self.fidelity
+        if device is None:
+            device = self.y.device
+        else:
+            if memo is None:
+                memo = {}
+            operator = moved(operator, device, memo)
+            fidelity = moved(fidelity, device, memo)
+        same = self.y.dtype == kind and self.y.device == device
+        if same and operator is self.operator and fidelity is self.fidelity:
             return self
         return replace(self, operator=operator, fidelity=fidelity, y=self.y.to(device, kind))
-
-
-def _moved(part: Any, device: torch.device) -> Any:
-    """A module on the device; any other object as it is."""
-    if isinstance(part, torch.nn.Module):
-        return part.to(device)
-    return part
 
 
 def describe(operator: object) -> str:

@@ -141,6 +141,7 @@ def ensemble(
     *,
     count: Annotated[int, Range(least=2)] = 5,
     seed: Seed = 0,
+    device: str | torch.device | None = None,
     **solving: Any,
 ) -> Ensemble:
     """Solve a problem several times, with the same rows held out each time.
@@ -150,7 +151,8 @@ def ensemble(
         prior: Name of the prior; the problem's suggestion if None.
         count: Number of fits, at least 2.
         seed: Seed of the first fit; each next fit's is one higher.
-        **solving: Keywords of `solve`.
+        device: As for `solve`; default: where the measurements are.
+        **solving: Keywords of `solve`, e.g. its `dtype`.
 
     Returns:
         The fits and the scale of their spread.
@@ -161,6 +163,7 @@ def ensemble(
     """
     from inverse_inr.solver import solve
 
+    problem = problem.to(device)
     rule = solving.pop("stopping", None) or problem.suggested.stopping or HeldOut()
     stopping = SameSplit(rule, problem.terms, seed)
     members = [

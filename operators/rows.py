@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from inverse_inr import (
     evaluating,
     interpolation_weights,
 )
+from inverse_inr.devices import constant, device_of, unravel
 from inverse_inr.ranges import checked
 
 if TYPE_CHECKING:
@@ -74,9 +76,10 @@ class PlacedOperator(RowOperator, ABC):
         """
         if self.points is None:
             assert self.where is not None
+            device = device_of(self)
             if rows is None:
-                rows = torch.arange(len(self))
-            return pixel_centers(self.where, rows)
+                rows = torch.arange(len(self), device=device)
+            return pixel_centers(self.where, rows.to(device))
         flat = self.points.reshape(-1, self.points.shape[-1])
         if rows is None:
             return flat
@@ -84,21 +87,52 @@ class PlacedOperator(RowOperator, ABC):
 
 
 class ArrayFunction(nn.Module):
-    """A function of arrays together with the modules it uses, so that they move with the operator.
+    """A function of arrays together with what it uses, which moves with the operator.
 
     Args:
-        function: A function of one tensor.
-        parts: The modules that `function` uses; None is left out.
+        function: A function of one tensor and of the parts. It must hold no tensor or module of its
+            own: what a function has closed over stays behind when the map moves or is copied.
+        parts: The modules and tensors that `function` is given.
     """
 
-    def __init__(self, function: Callable[[Tensor], Tensor], *parts: nn.Module | None) -> None:
+    def __init__(self, function: Callable[..., Tensor], *parts: nn.Module | Tensor) -> None:
         super().__init__()
         self.function = function
-        self.parts = nn.ModuleList(part for part in parts if part is not None)
+        self._names = [f"part{k}" for k in range(len(parts))]
+        for name, part in zip(self._names, parts, strict=True):
+            if isinstance(part, Tensor):
+                part = nn.Buffer(part, persistent=False)
+            setattr(self, name, part)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the function to `x`."""
-        return self.function(x)
+        return self.function(x, *(getattr(self, name) for name in self._names))
+
+
+Map = TypeVar("Map", bound=nn.Module)
+
+
+def beside_operator(on: Callable[..., Map]) -> Callable[..., Map]:
+    """Decorate an operator's method `on(grid)`: the map that it makes is put beside the operator.
+
+    Matrices and kernels are made on the CPU, wherever the operator is.
+
+    Args:
+        on: The method.
+
+    Returns:
+        The method, whose map has its tensors on the operator's device.
+    """
+
+    @wraps(on)
+    def placed(operator: nn.Module, *arguments: Any, **keywords: Any) -> Map:
+        made = on(operator, *arguments, **keywords)
+        device = device_of(operator)
+        if device is None:
+            return made
+        return made.to(device)
+
+    return placed
 
 
 def sampled_rows(operator: Operator, grid: Grid, rows: Tensor) -> csr_matrix:
@@ -144,7 +178,7 @@ def matrix_on_grid(matrix: SparseMatrix, grid: Grid, shape: tuple[int, ...]) -> 
         An operator with these rows; several channels are mapped one by one.
     """
 
-    def measure(image: Tensor) -> Tensor:
+    def measure(image: Tensor, matrix: SparseMatrix) -> Tensor:
         columns = image.reshape(grid.numel, -1)  # one column per channel
         return matrix(columns).reshape(*shape, *image.shape[grid.ndim :])
 
@@ -166,7 +200,7 @@ def pixel_centers(grid: Grid, pixels: Tensor) -> Tensor:
     Returns:
         (*s, d) coordinates, float64: `predict` casts them to the field's precision.
     """
-    index = torch.stack(torch.unravel_index(pixels, grid.shape), -1)
-    lower = torch.tensor(grid.box.lower, dtype=torch.float64, device=pixels.device)
-    spacing = torch.tensor(grid.spacing, dtype=torch.float64, device=pixels.device)
+    index = torch.stack(unravel(pixels, grid.shape), -1)
+    lower = constant(grid.box.lower, torch.float64, pixels.device)
+    spacing = constant(grid.spacing, torch.float64, pixels.device)
     return lower + spacing * (index + 0.5)

@@ -34,6 +34,7 @@ from inverse_inr.io import read_wav, write_wav
 from inverse_inr.operators import Mask, random_mask, striped_mask
 from inverse_inr.ranges import Count, NoiseLevelOrNone, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
+from inverse_inr.stopping import hold_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -187,6 +188,8 @@ def chord(seconds: Positive, rate: Count) -> tuple[Tensor, Grid]:
 def cubic_spline(problem: Problem) -> Solution:
     """The cubic spline through the samples kept (scipy's not-a-knot).
 
+    Samples that the problem's rule holds out are left out.
+
     Args:
         problem: A problem of `audio`.
 
@@ -196,10 +199,13 @@ def cubic_spline(problem: Problem) -> Solution:
     from scipy.interpolate import CubicSpline
 
     began = time.perf_counter()
-    operator = problem.terms[0].operator
+    [term] = problem.terms
+    operator = term.operator
     assert isinstance(operator, Mask)
-    y = problem.terms[0].y.reshape(len(operator), -1).double().numpy()
-    spline = CubicSpline(operator.pixels.numpy(), y)
+    (fit,), watch, note = hold_out(problem.suggested.stopping, problem.terms)
+    order = fit[operator.pixels[fit].argsort()]
+    y = term.y.reshape(len(operator), -1)[order].double().numpy()
+    spline = CubicSpline(operator.pixels[order].numpy(), y)
     values: np.ndarray = spline(np.arange(problem.grid.shape[0]))
     field = SampledField(torch.from_numpy(values).float(), problem.grid)
     return Solution(
@@ -208,6 +214,8 @@ def cubic_spline(problem: Problem) -> Solution:
         "cubic spline",
         seconds=time.perf_counter() - began,
         stopped=Ended("direct", "through all samples"),
+        watched=watch,
+        details=dict(note),
     )
 
 

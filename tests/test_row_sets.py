@@ -13,7 +13,7 @@ from torch import Tensor
 from inverse_inr import Box, Grid, Problem, Query, Solver, Term, fidelity, noise, row_sets
 from inverse_inr.io import FileFormatError, map_array, write_hdf5
 from inverse_inr.row_sets import AllBut, drawn, listed
-from inverse_inr.solver.objective import RowSchedule
+from inverse_inr.solver.schedule import RowSchedule
 from inverse_inr.stopping import Discrepancy, HeldOut, Never
 
 LINE = Box((0.0,), (1.0,))
@@ -41,11 +41,11 @@ def problem(count: int, y: Tensor | None = None, **term: Any) -> Problem:
 @pytest.fixture
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat a thousand rows as very many."""
-    import inverse_inr.solver.objective as objective
+    import inverse_inr.solver.schedule as schedule
     import inverse_inr.stopping.rules as rules
     import inverse_inr.term as terms
 
-    for module in (row_sets, objective, rules, terms):
+    for module in (row_sets, schedule, rules, terms):
         monkeypatch.setattr(module, "LARGE", 1000)
 
 

@@ -63,7 +63,6 @@ def main() -> None:
     report("CGLS", lambda: list(cgls_iterates(system, 1)))
     start = torch.rand(*grid.shape, 1)
     report("TV", lambda: primal_dual_tv(system, grid.spacing, 1.0, start, 1))
-    del system
     report("baselines.cgls, one iteration", lambda: baselines.cgls(problem, 1))
 
 

@@ -12,3 +12,4 @@ from inverse_inr.baselines.linear import tv as tv
 from inverse_inr.baselines.plug_and_play import STRENGTHS as STRENGTHS
 from inverse_inr.baselines.plug_and_play import plug_and_play as plug_and_play
 from inverse_inr.kernels.wavelets import Wavelets as Wavelets
+from inverse_inr.on_cpu import on_the_cpu as on_the_cpu

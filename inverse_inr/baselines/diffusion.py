@@ -23,9 +23,9 @@ from inverse_inr import memory
 from inverse_inr.baselines.data_step import DataStep
 from inverse_inr.baselines.judge import Iterations
 from inverse_inr.denoisers import by_planes
-from inverse_inr.evaluation import placement
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.noise import Noise
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.ranges import Count, FiniteTensor, Fraction, Positive, Range, Seed, checked

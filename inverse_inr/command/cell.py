@@ -18,8 +18,8 @@ from inverse_inr.command.memory import step_memory
 from inverse_inr.command.reporting import entry, write_json
 from inverse_inr.command.runs import digests_of, load_state
 from inverse_inr.command.tables import ConfigError, Table
-from inverse_inr.evaluation import placement
 from inverse_inr.io import write_image
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.solver import Checkpoint, Progress, Solution, interruptible, save_field
 

@@ -31,6 +31,7 @@ from inverse_inr.command.folder import (
 from inverse_inr.command.lock import locked
 from inverse_inr.command.options import (
     Config,
+    Device,
     Keywords,
     Overrides,
     Threads,
@@ -38,10 +39,11 @@ from inverse_inr.command.options import (
     check_words,
 )
 from inverse_inr.command.presets import find_config
-from inverse_inr.command.reporting import notes_of, text_table, versions, write_json
-from inverse_inr.command.runs import Unfinished, load_state, prepare, print_notes, reconstruct
-from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_threads
-from inverse_inr.command.tables import ConfigError, Table, check_sections, override, set_keywords
+from inverse_inr.command.reporting import text_table, versions, write_json
+from inverse_inr.command.resuming import fill, go_on
+from inverse_inr.command.runs import prepare, reconstruct
+from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
+from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
 from inverse_inr.memory import allocation_failed
 from inverse_inr.solver import Progress, disk_full
 
@@ -59,6 +61,7 @@ def run(
     wait: Wait = False,
     set: Overrides = (),
     threads: Threads = None,
+    device: Device = None,
     **keywords: Keywords,
 ) -> int:
     """Reconstruct what a config describes; write figure, image, weights, history and config.
@@ -73,6 +76,7 @@ def run(
     use_threads(threads)
     tables, where = find_config(str(config))
     override(tables, set)
+    use_device(tables, device)
     tables = with_absolute_code(tables)
     code = code_of(tables)
     print(where)
@@ -113,6 +117,7 @@ def compare(
     wait: Wait = False,
     set: Overrides = (),
     threads: Threads = None,
+    device: Device = None,
 ) -> int:
     """Fit several priors to one problem: a table and a figure, with the classical baselines above.
 
@@ -135,6 +140,7 @@ def compare(
     found, where = find_config(str(config))
     tables = {k: v for k, v in found.items() if k != "prior"}
     override(tables, set)
+    use_device(tables, device)
     tables = with_absolute_code(tables)
     options = tables.pop("prior", {})
     if "name" in options:
@@ -157,13 +163,13 @@ def compare(
     with locked(out, wait=wait), continuable(out):
         comparison.claim(force=force)
         remove_orphans(out)
-        _compare(comparison)
+        fill(comparison)
         return 0
     return INTERRUPTED
 
 
 @app.command
-def resume(out: Path, *, wait: Wait = False, threads: Threads = None) -> int:
+def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: Device = None) -> int:
     """Continue an interrupted run or comparison: the result is as without the interruption.
 
     Code that the config names ("my_file.py:problem") is run again, if it has not changed.
@@ -175,36 +181,14 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None) -> int:
         record = read_record(out)
         tables = record["config"]
         check_sections(tables)
+        use_device(tables, device)
         code = code_of(tables, record.get("priors", ()))
         announce(code)
         check_unchanged(record.get("code"), code, out)
         with in_folder(record.get("folder")):
-            _resume(here, record, Run.of(tables))
+            go_on(here, record, Run.of(tables))
         return 0
     return INTERRUPTED
-
-
-def _resume(out: Path, record: Table, checked: Run) -> None:
-    remove_orphans(out)
-    if "priors" in record:
-        _compare(
-            Comparison(
-                checked,
-                record["priors"],
-                out,
-                record["seeds"],
-                record["options"],
-                partial(Progress, always=True),
-                record["command"],
-            )
-        )
-        return
-    if not (out / "state.pt").exists():
-        print(f"{out} has no checkpoint yet (state.pt): the run begins at its first step")
-    solver, checkpoint, methods = prepare(checked, out)
-    load_state(solver, checkpoint)
-    reconstruct(solver, checkpoint, methods, out)
-    write_json(out / RECORD, {**record, "finished": True})
 
 
 @app.command
@@ -249,19 +233,6 @@ def check(reference: str, *, nonlinear: bool = False, channels: int = 1) -> None
     announce(code_of({"problem": {"name": reference}}))
     if not check_operator(reference, linear=not nonlinear, channels=channels):
         sys.exit(1)
-
-
-def _compare(comparison: Comparison) -> None:
-    print_notes(comparison.first)
-    try:
-        for cell in comparison.cells():
-            print(cell)
-    except KeyboardInterrupt:
-        raise Unfinished(f"interrupted; what is done is in {comparison.out}.") from None
-    comparison.write()
-    comparison.finish()
-    rows = comparison.table()
-    print(f"\n{text_table(rows)}\n\n{notes_of(rows)}\nwritten to {comparison.out}/")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from inverse_inr.command.keeping import Keeper
 from inverse_inr.command.lock import locked
 from inverse_inr.command.outcome import Outcome
 from inverse_inr.command.reporting import versions, write_json
-from inverse_inr.command.tables import ConfigError, Table
+from inverse_inr.command.tables import ConfigError, Table, anywhere
 from inverse_inr.problem import Problem
 from inverse_inr.solver import Progress
 
@@ -123,7 +123,10 @@ class Comparison:
             raise ConfigError(
                 f"{self.out} holds a single run. Choose another --out, or pass --force."
             )
-        a, b = (r["config"] | {"prior": r["options"], "baselines": None} for r in (mine, theirs))
+        a, b = (
+            anywhere(r["config"]) | {"prior": r["options"], "baselines": None}
+            for r in (mine, theirs)
+        )
         different = [f"[{k}]" for k in {**a, **b} if a.get(k) != b.get(k)]
         if any(self.out.glob("cells/*/*")):
             check_unchanged(theirs.get("code"), mine["code"], self.out)
@@ -255,6 +258,8 @@ def compare(
     seeds: int = 3,
     force: bool = False,
     options: Table | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
 ) -> Comparison:
     """Fit every prior with every seed, and write table and figure. Finished fits in `out` are kept.
 
@@ -266,6 +271,8 @@ def compare(
         seeds: How often each prior is fitted, with seeds 0, 1, ...
         force: Begin again in a folder that holds an earlier comparison.
         options: Keywords that all priors get.
+        device: As for `solve`; the config's if None. Classical methods are there too.
+        dtype: As for `solve`; the config's if None.
 
     Returns:
         The comparison, with its `table()`.
@@ -274,6 +281,10 @@ def compare(
     if isinstance(problem, Problem):
         run = Run.on(problem)
     assert isinstance(run, Run)
+    asked = {k: v for k, v in (("device", device), ("dtype", dtype)) if v is not None}
+    if asked:
+        run = replace(run, tables={**run.tables, "solver": run.tables.get("solver", {}) | asked})
+        run.check()
     comparison = Comparison(run, priors, Path(out), seeds, options or {})
     with locked(comparison.out):
         comparison.claim(force=force)

@@ -26,6 +26,7 @@ from inverse_inr.command.tables import (
     Table,
     check_component,
     check_keywords,
+    check_place,
     check_sections,
     read_tables,
 )
@@ -148,6 +149,7 @@ class Run:
             if section in t:
                 check_component(section, registry, t[section])
         check_keywords("[solver]", Solver.__init__, t.get("solver", {}), taken)
+        check_place(t.get("solver", {}))
         check_keywords("[baselines]", _chosen, t.get("baselines", {}), ())
 
     def _check_solver_words(self, taken: tuple[str, ...]) -> None:
@@ -172,9 +174,17 @@ class Run:
         Raises:
             FileNotFoundError: A path begins with the data folder, and that is not known.
         """
-        if self.given is not None:
-            return self.given
-        return _make(problems, with_data_folder(self.tables["problem"]))
+        problem = self.given
+        if problem is None:
+            problem = _make(problems, with_data_folder(self.tables["problem"]))
+        if self.device is not None and isinstance(problem, Problem):
+            return problem.to(self.device)
+        return problem
+
+    @property
+    def device(self) -> str | None:
+        """The device that [solver] names, on which the problem and all methods then are."""
+        return self.tables.get("solver", {}).get("device")
 
     def solver(self, problem: Problem, callbacks: list[Callback]) -> Solver:
         """Make the solver that the config describes.

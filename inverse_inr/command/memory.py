@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from inverse_inr.evaluation import placement
+from inverse_inr.precision import placement
 from inverse_inr.solver import Solver
 
 

@@ -11,7 +11,7 @@ from inverse_inr.registry import nearest
 FLAGS = ("--force", "--wait", "--help", "--version", "-h")
 """The options of `run` that stand alone."""
 
-WITH_VALUE = ("--out", "--set", "--threads")
+WITH_VALUE = ("--out", "--set", "--threads", "--device")
 
 Config = Annotated[
     str,
@@ -34,6 +34,13 @@ Threads = Annotated[
     int | None,
     Parameter(
         help="CPU threads for torch. One is fastest for small problems and on a busy machine."
+    ),
+]
+Device = Annotated[
+    str | None,
+    Parameter(
+        help="Where to solve: auto (a GPU where there is one), cpu, cuda, cuda:1 or mps. It stands "
+        "for solver.device, and a run may be resumed on another device."
     ),
 ]
 Wait = Annotated[

@@ -19,7 +19,7 @@ from inverse_inr.command.reporting import (
     text_table,
     write_json,
 )
-from inverse_inr.command.tables import ConfigError, Table
+from inverse_inr.command.tables import ConfigError, Table, anywhere
 from inverse_inr.command.verdicts import keeping_out, verdict_on
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.problem import Problem
@@ -38,10 +38,13 @@ class Unfinished(KeyboardInterrupt):
 
 
 def digests_of(tables: Table) -> dict[str, str]:
-    """Compute a fingerprint of each table on which the fit depends: all but [baselines]."""
+    """Compute a fingerprint of each table on which the fit depends: all but [baselines].
+
+    The device does not count: a run may go on on another one.
+    """
     return {
         name: hashlib.sha256(json.dumps(table, sort_keys=True, default=str).encode()).hexdigest()
-        for name, table in tables.items()
+        for name, table in anywhere(tables).items()
         if name != "baselines"
     }
 

@@ -13,7 +13,7 @@ import torch
 
 from inverse_inr.command.folder import RECORD
 from inverse_inr.command.runs import Unfinished
-from inverse_inr.command.tables import ConfigError
+from inverse_inr.command.tables import ConfigError, Table
 
 INTERRUPTED = 130
 """The exit status of a run that Ctrl-C or SIGTERM ended."""
@@ -29,6 +29,20 @@ def use_threads(threads: int | None) -> None:
         if threads < 1:
             raise ConfigError(f"--threads must be at least 1, got {threads}.")
         torch.set_num_threads(threads)
+
+
+def use_device(tables: Table, device: str | None) -> None:
+    """Let the solver of a config work on a device; None leaves it as it is.
+
+    Raises:
+        ConfigError: [solver] is no table.
+    """
+    if device is None:
+        return
+    solver = tables.setdefault("solver", {})
+    if not isinstance(solver, dict):
+        raise ConfigError(f"--device {device}: [solver] is no table.")
+    solver["device"] = device
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 from inverse_inr.command.catalogue import problems
 from inverse_inr.command.records import Key, arguments, keys_of, unknown_key
 from inverse_inr.command.values import fits
+from inverse_inr.devices import chosen_device, chosen_precision
 from inverse_inr.registry import Registry, nearest
 
 Table = dict[str, Any]
@@ -234,3 +235,34 @@ def check_keywords(
         arguments(component, keywords, taken)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def anywhere(tables: Table) -> Table:
+    """Return a config without the device on which it is solved, by which no two runs differ.
+
+    Args:
+        tables: The config's tables, by name.
+    """
+    solver = {k: v for k, v in tables.get("solver", {}).items() if k != "device"}
+    found = {k: v for k, v in tables.items() if k != "solver"}
+    if solver:
+        found["solver"] = solver
+    return found
+
+
+def check_place(solver: Table) -> None:
+    """Refuse a device that is not there, or a precision that is none, before work starts.
+
+    Args:
+        solver: The table [solver].
+
+    Raises:
+        ConfigError: The message names it, and what there is.
+    """
+    try:
+        if "device" in solver:
+            chosen_device(solver["device"])
+        if "dtype" in solver:
+            chosen_precision(solver["dtype"])
+    except ValueError as error:
+        raise ConfigError(f"[solver] {error}") from None

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from inverse_inr.devices import CPU, device_of
 from inverse_inr.domain import Grid
 from inverse_inr.hooks import HasGridMap
 from inverse_inr.kernels.linear import ArrayMap, largest_singular_value
 from inverse_inr.protocol import Operator, all_rows, evaluating
 from inverse_inr.ranges import Count, checked
+from inverse_inr.row_indices import beside
 from inverse_inr.sampled import interpolation_matrix
+
+
+def on_grid(operator: Operator, grid: Grid, device: torch.device) -> Operator:
+    """Take an operator's own map of sampled images, where it has one.
+
+    Args:
+        operator: The operator.
+        grid: The lattice of the images.
+        device: Device of the images, where the map is put if the operator holds no tensors.
+
+    Returns:
+        The map (`hooks.HasGridMap`), or the operator itself.
+    """
+    if not isinstance(operator, HasGridMap):
+        return operator
+    seen: Any = operator.on(grid)
+    lives_nowhere = seen is not operator and device_of(operator) is None
+    if lives_nowhere and hasattr(seen, "to"):
+        return seen.to(device)
+    return seen
 
 
 class LinearMap:
@@ -24,16 +48,26 @@ class LinearMap:
         grid: The lattice of the images.
         channels: Number of channels c.
         dtype: Precision of the images, real or complex.
+        device: Device of the images, where `measure` is; the CPU if None.
 
     Attributes:
         offset: (rows, *m) measurements of an empty image.
     """
 
-    def __init__(self, measure: ArrayMap, grid: Grid, channels: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        measure: ArrayMap,
+        grid: Grid,
+        channels: int,
+        dtype: torch.dtype,
+        device: torch.device | None = None,
+    ) -> None:
         self.grid = grid
-        grid.require_memory("an image and its gradient", 2 * grid.numel * channels * dtype.itemsize)
+        size = 2 * grid.numel * channels * dtype.itemsize
+        grid.require_memory("an image and its gradient", size, device)
+        shape = (*grid.shape, channels)
         # one recorded application: its backward is the adjoint, as often as wanted
-        self._image = torch.zeros(*grid.shape, channels, dtype=dtype, requires_grad=True)
+        self._image = torch.zeros(shape, dtype=dtype, device=device, requires_grad=True)
         with torch.enable_grad():
             self._y = measure(self._image)
         self._measure = measure
@@ -73,7 +107,9 @@ class LinearMap:
         """
         first = self._measure
         channels = self._image.shape[-1]
-        return LinearMap(lambda x: after(first(x)), self.grid, channels, self._image.dtype)
+        dtype = self._image.dtype
+        device = self._image.device
+        return LinearMap(lambda x: after(first(x)), self.grid, channels, dtype, device)
 
     def norm(self, iterations: int = 30, seed: int = 0) -> float:
         """Compute the largest singular value of A by power iteration.
@@ -89,7 +125,7 @@ class LinearMap:
             self._image.shape,
             dtype=self._image.dtype,
             generator=torch.Generator().manual_seed(seed),
-        )
+        ).to(self._image.device)
         return largest_singular_value(lambda x: self.adjoint(self(x)), start, iterations)
 
 
@@ -101,6 +137,7 @@ def as_linear_map(
     rows: Tensor | None = None,
     channels: Count = 1,
     dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
 ) -> LinearMap:
     """Make a matrix-free map on images of a linear operator: for CG, power iteration, TV.
 
@@ -113,6 +150,7 @@ def as_linear_map(
         rows: (b,) indices of the measurements; all of them if None.
         channels: Number of channels of the images.
         dtype: Precision of the images, real or complex.
+        device: Device of the images where the operator holds no tensors that tell; the CPU if None.
 
     Returns:
         The map from (*grid.shape, channels) to (b, *m).
@@ -120,10 +158,11 @@ def as_linear_map(
     Raises:
         ValueError: The operator looks at the whole of another grid.
     """
-    if isinstance(operator, HasGridMap):
-        operator = operator.on(grid)
+    device = device_of(operator) or device or CPU
+    operator = on_grid(operator, grid, device)
     if rows is None:
         rows = all_rows(operator)
+    rows = beside(operator, rows, device)
     with evaluating(operator):
         points, measure = operator(rows)
     if isinstance(points, Grid):
@@ -132,12 +171,12 @@ def as_linear_map(
                 f"as_linear_map: the operator lives on a grid of shape {points.shape}, "
                 f"not {grid.shape}."
             )
-        return LinearMap(measure, grid, channels, dtype)
+        return LinearMap(measure, grid, channels, dtype, device)
     with torch.no_grad():
-        look = interpolation_matrix(grid, points.detach(), dtype.to_real())
+        look = interpolation_matrix(grid, points.detach(), dtype.to_real()).to(device)
     lead = points.shape[:-1]
 
     def measured(image: Tensor) -> Tensor:
         return measure(look(image.reshape(grid.numel, -1)).unflatten(0, lead))
 
-    return LinearMap(measured, grid, channels, dtype)
+    return LinearMap(measured, grid, channels, dtype, device)

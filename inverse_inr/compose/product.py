@@ -86,7 +86,7 @@ class Composed(_Composable):
         """
         points, measure = self.operator(rows)
         if isinstance(points, Grid) and len(self.warps):
-            points = points.points()
+            points = points.points(device=rows.device)
         # A @ W1 @ W2 asks the field at W2(W1(x)): the warp next to A acts first
         for warp in self.warps:
             points = warp.map(points)  # type: ignore[operator]

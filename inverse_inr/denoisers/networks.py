@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inverse_inr.denoisers.denoiser import CheckedDenoiser
 from inverse_inr.denoisers.planes import by_planes
-from inverse_inr.evaluation import placement
+from inverse_inr.precision import placement
 from inverse_inr.ranges import Count, checked
 
 

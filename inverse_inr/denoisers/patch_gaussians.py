@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.denoisers.denoiser import CheckedDenoiser
+from inverse_inr.devices import unravel
 from inverse_inr.kernels.patches import similar_patches
 from inverse_inr.ranges import Count, checked
 
@@ -116,7 +117,7 @@ class _Groups:
 
     def _corner_of(self, centres: Tensor) -> Tensor:
         """Patches around pixels by their number; those partly outside are moved inside."""
-        index = torch.unravel_index(centres, self.shape)
+        index = unravel(centres, self.shape)
         inside = [
             (i - s // 2).clamp(0, n - 1)
             for i, s, n in zip(index, self.size, self.corners, strict=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from inverse_inr import memory
+from inverse_inr.devices import constant
 from inverse_inr.ranges import Finite, WholeNumber, checked, require
 
 
@@ -105,8 +105,8 @@ class Box:
             )
         if not points.is_floating_point():
             points = points.to(torch.get_default_dtype())
-        center, scale = _constants(self, points.dtype, points.device)
-        return (points - center) * scale
+        center = constant(self.center, points.dtype, points.device)
+        return (points - center) * constant(self.scale, points.dtype, points.device)
 
     def denormalize(self, points: Tensor) -> Tensor:
         """Map normalised coordinates back to physical ones: the inverse of `normalize`.
@@ -117,8 +117,8 @@ class Box:
         Returns:
             (*s, d) physical coordinates.
         """
-        center, scale = _constants(self, points.dtype, points.device)
-        return points / scale + center
+        center = constant(self.center, points.dtype, points.device)
+        return points / constant(self.scale, points.dtype, points.device) + center
 
     def random_points(
         self,
@@ -151,7 +151,8 @@ class Box:
             device,
         )
         u = torch.rand(count, self.ndim, dtype=dtype, device=device, generator=generator)
-        return u * u.new_tensor(self.lengths) + u.new_tensor(self.lower)
+        lengths = constant(self.lengths, u.dtype, u.device)
+        return u * lengths + constant(self.lower, u.dtype, u.device)
 
     def chord(self, origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
         """Find where the lines origin + t direction enter and leave the box.
@@ -168,8 +169,8 @@ class Box:
         """
         tiny = torch.finfo(direction.dtype).tiny ** 0.5
         slope = torch.where(direction.abs() < tiny, tiny, direction)
-        a = (origin.new_tensor(self.lower) - origin) / slope
-        b = (origin.new_tensor(self.upper) - origin) / slope
+        a = (constant(self.lower, origin.dtype, origin.device) - origin) / slope
+        b = (constant(self.upper, origin.dtype, origin.device) - origin) / slope
         near = torch.minimum(a, b).amax(-1)
         far = torch.maximum(a, b).amin(-1)
         miss = far <= near
@@ -193,12 +194,3 @@ def _check_corners(
         raise ValueError(
             f"Box: lower={lower} must be below upper={upper} on every axis. Swapped corners?"
         )
-
-
-@lru_cache(maxsize=64)
-def _constants(box: Box, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The box's centre and scale as tensors."""
-    with torch.inference_mode(False):  # they are remembered, and must serve training too
-        center = torch.tensor(box.center, dtype=dtype, device=device)
-        scale = torch.tensor(box.scale, dtype=dtype, device=device)
-        return center, scale

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import memory
+from inverse_inr.devices import constant
 from inverse_inr.domain.box import Box
 from inverse_inr.ranges import Count, checked
 
@@ -139,7 +140,8 @@ class Grid:
         Returns:
             (*s, d) positions in pixels.
         """
-        return (points - points.new_tensor(self.box.lower)) / points.new_tensor(self.spacing) - 0.5
+        lower = constant(self.box.lower, points.dtype, points.device)
+        return (points - lower) / constant(self.spacing, points.dtype, points.device) - 0.5
 
     @checked
     def refined(self, factor: Count) -> Grid:

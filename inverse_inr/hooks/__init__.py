@@ -25,6 +25,7 @@ from inverse_inr.hooks.fitting import HasParameterGroups as HasParameterGroups
 from inverse_inr.hooks.fitting import HasPenalty as HasPenalty
 from inverse_inr.hooks.fitting import HasResiduals as HasResiduals
 from inverse_inr.hooks.fitting import HasRoles as HasRoles
+from inverse_inr.hooks.fitting import MadeLater as MadeLater
 from inverse_inr.hooks.fitting import Running as Running
 from inverse_inr.hooks.fitting import Smooth as Smooth
 from inverse_inr.protocol import Operator as Operator

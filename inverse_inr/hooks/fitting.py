@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from inverse_inr.evaluation import Field
 
 # --- a regularizer ---
+
+
+@runtime_checkable
+class MadeLater(Protocol):
+    """A guide that is a fit of its own, made when it is first looked at."""
+
+    def on_device(self, device: torch.device) -> Field:
+        """Make the guide where it is wanted.
+
+        Args:
+            device: The device of the fit that looks at it.
+
+        Returns:
+            The field, on that device.
+        """
+        ...
 
 
 @runtime_checkable

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from inverse_inr.devices import constant
+
 
 def cells(position: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Find the lattice cell of each position, and where in the cell it lies.
@@ -21,7 +23,7 @@ def cells(position: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     Returns:
         The cell's lowest corner, (*s, d) int64, and the fraction inside the cell, (*s, d).
     """
-    top = torch.tensor([n - 1 for n in shape], dtype=position.dtype, device=position.device)
+    top = constant([n - 1 for n in shape], position.dtype, position.device)
     position = torch.minimum(position.clamp(min=0), top)
     base = torch.minimum(position.detach().floor(), (top - 1).clamp(min=0))
     return base.long(), position - base

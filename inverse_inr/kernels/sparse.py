@@ -7,6 +7,9 @@ transposes on the fly) 170 times as much.
 from __future__ import annotations
 
 import warnings
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -14,6 +17,9 @@ from torch import Tensor, nn
 
 from inverse_inr import memory
 from inverse_inr.kernels.linear import with_adjoint
+
+PARTS = ("crow", "col", "values")
+"""The parts of a matrix in CSR form: where each row begins, columns, and values."""
 
 
 class SparseMatrix(nn.Module):
@@ -32,6 +38,8 @@ class SparseMatrix(nn.Module):
 
     BYTES_PER_NONZERO = 16
     """Memory per non-zero: float32 value and int32 column, for the matrix and for its transpose."""
+
+    shape: tuple[int, int]
 
     def __init__(
         self,
@@ -61,18 +69,9 @@ class SparseMatrix(nn.Module):
             f"Sparse matrix of shape {matrix.shape} with {matrix.nnz} non-zeros, and its transpose",
             kept,
         )
-        self.matrix = nn.Buffer(_torch_csr(matrix, dtype), persistent=False)
-        self.transpose = nn.Buffer(_torch_csr(matrix.T.tocsr(), dtype), persistent=False)
-
-    def __deepcopy__(self, memo: dict[int, object]) -> SparseMatrix:
-        # torch cannot deep-copy a CSR tensor, only clone it
-        copy = SparseMatrix.__new__(SparseMatrix)
-        nn.Module.__init__(copy)
-        copy.shape = self.shape
-        for name, tensor in (("matrix", self.matrix), ("transpose", self.transpose)):
-            copy.register_buffer(name, tensor.clone(), persistent=False)
-        memo[id(self)] = copy
-        return copy
+        for name, part in (("matrix", matrix), ("transpose", matrix.T.tocsr())):
+            for suffix, tensor in zip(PARTS, _csr_parts(part, dtype), strict=True):
+                self.register_buffer(f"{name}_{suffix}", tensor, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """The product with a dense array, real or complex: (n,) -> (m,), or (n, k) -> (m, k)."""
@@ -81,26 +80,41 @@ class SparseMatrix(nn.Module):
         if x.is_complex():
             parts = self(torch.view_as_real(x).flatten(1)).unflatten(1, (-1, 2))
             return torch.view_as_complex(parts.contiguous())
-        matrix = self.matrix
-        transpose = self.transpose
-        if x.dtype != matrix.dtype:
-            matrix = matrix.to(x.dtype)
-            transpose = transpose.to(x.dtype)
-        return with_adjoint(lambda v: matrix @ v, lambda v: transpose @ v)(x)
+        return with_adjoint(partial(self._times, "matrix"), partial(self._times, "transpose"))(x)
+
+    def _times(self, name: str, x: Tensor) -> Tensor:
+        # plain buffers can be copied, moved and sent to other processes; a CSR tensor cannot
+        crow, column, values = (getattr(self, f"{name}_{suffix}") for suffix in PARTS)
+        made = _MADE.setdefault(self, {})
+        known, matrix = made.get((name, x.dtype), (None, None))
+        if known is not values or matrix is None:
+            shape = self.shape
+            if name == "transpose":
+                shape = (shape[1], shape[0])
+            matrix = _csr(crow, column, values.to(x.dtype), shape)
+            made[name, x.dtype] = (values, matrix)
+        return matrix @ x
 
 
-def _torch_csr(matrix, dtype: torch.dtype) -> Tensor:
+_MADE: WeakKeyDictionary[SparseMatrix, dict[Any, tuple[Tensor, Tensor]]] = WeakKeyDictionary()
+"""The CSR tensors of the matrices in use: views of their buffers, known by the buffer of values."""
+
+
+def _csr(crow: Tensor, column: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    with warnings.catch_warnings():
+        # torch warns that its CSR tensors are in beta state; they do what we need
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
+        return torch.sparse_csr_tensor(crow, column, values, shape, check_invariants=False)
+
+
+def _csr_parts(matrix, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Where rows begin, columns and values, as torch's CSR tensors want them."""
     if max(matrix.nnz, *matrix.shape) >= 2**31:
         raise ValueError(
             f"Sparse matrix of {matrix.nnz} non-zeros: int32 indices hold at most 2^31 - 1."
         )
-    with warnings.catch_warnings():
-        # torch warns that its CSR tensors are in beta state; they do what we need
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int32)),
-            torch.from_numpy(matrix.indices.astype(np.int32)),
-            torch.from_numpy(matrix.data).to(dtype),
-            size=matrix.shape,
-            check_invariants=False,
-        )
+    return (
+        torch.from_numpy(matrix.indptr.astype(np.int32)),
+        torch.from_numpy(matrix.indices.astype(np.int32)),
+        torch.from_numpy(matrix.data).to(dtype),
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inverse_inr.noise.model import Noise, Parameter, is_zero, like, standard_normal
+from inverse_inr.noise.model import Noise, Parameter, is_zero, like, poisson_counts, standard_normal
 from inverse_inr.ranges import checked
 
 
@@ -47,7 +47,7 @@ class Poisson(Noise):
         return (rate - y + torch.xlogy(y, y) - y * log_rate).mean()
 
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return torch.poisson(self.rate(mean), generator)
+        return poisson_counts(self.rate(mean), generator)
 
     def check(self, y: Tensor) -> None:
         """Refuse counts below 0.
@@ -134,7 +134,7 @@ class Sensor(Noise):
         efficiency = like(self.efficiency, mean)
         detected = photons * mean.clamp(min=0)
         if is_zero(self.efficiency):
-            counts = torch.poisson(detected, generator)
+            counts = poisson_counts(detected, generator)
         else:
             arrived = (detected / efficiency).round()
             counts = torch.binomial(arrived, efficiency.expand_as(mean).contiguous(), generator)

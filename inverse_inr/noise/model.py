@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Self
 
 import torch
@@ -104,7 +104,11 @@ class Noise(ABC):
                 picked[item.name] = _rows_of(f"{type(self).__name__}: {item.name}", value, rows)
         if not picked:
             return self
-        return replace(self, **picked)
+        # values that were checked once: to look at them again would wait for a device in each step
+        made = object.__new__(type(self))
+        vars(made).update({item.name: getattr(self, item.name) for item in fields(self)})
+        vars(made).update(picked)
+        return made
 
 
 def _differs_by_row(name: str, value: Tensor) -> bool:
@@ -137,7 +141,10 @@ def like(value: Parameter, y: Tensor) -> Tensor:
     Raises:
         ValueError: The values do not fit the measurements.
     """
-    value = torch.as_tensor(value, dtype=y.dtype.to_real(), device=y.device)
+    if not isinstance(value, Tensor):
+        # filled where it is: a number of the host would be copied there in each step
+        return torch.full((), value, dtype=y.dtype.to_real(), device=y.device)
+    value = value.to(y.device, y.dtype.to_real())
     if value.ndim == 0:
         return value
     fitted = value
@@ -158,6 +165,13 @@ def is_zero(value: Parameter) -> bool:
     return not isinstance(value, Tensor) and value == 0.0
 
 
+def poisson_counts(rate: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw counts of given rates, where the generator is: the same numbers on every device."""
+    if generator is None:
+        return torch.poisson(rate)
+    return torch.poisson(rate.to(generator.device), generator).to(rate.device)
+
+
 def standard_normal(mean: Tensor, generator: torch.Generator | None) -> Tensor:
     """Draw normal numbers of mean 0 and variance 1.
 
@@ -168,4 +182,8 @@ def standard_normal(mean: Tensor, generator: torch.Generator | None) -> Tensor:
     Returns:
         The numbers; complex ones have half of the variance in each part.
     """
-    return torch.randn(mean.shape, dtype=mean.dtype, device=mean.device, generator=generator)
+    device = mean.device
+    if generator is not None:
+        device = generator.device  # the same numbers wherever the measurements are
+    drawn = torch.randn(mean.shape, dtype=mean.dtype, device=device, generator=generator)
+    return drawn.to(mean.device)

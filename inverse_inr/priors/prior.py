@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Box, Grid
-from inverse_inr.evaluation import CHUNK, placement, require_precise
+from inverse_inr.evaluation import CHUNK
 from inverse_inr.hooks import Anneals, Conditions
 from inverse_inr.least_squares import back_projection
+from inverse_inr.precision import placement, require_precise
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName, Heads
+from inverse_inr.priors.lattices.axes import normalized_axes
 from inverse_inr.priors.state import Recipe, saved_box, state_differences
 from inverse_inr.problem import Problem
 
@@ -117,11 +119,7 @@ class Prior(nn.Module):
         """
         if grid.ndim != self.box.ndim:
             raise ValueError(f"{self.name}: the field has {self.box.ndim} axes, not {grid.ndim}.")
-        dtype, device = placement(self)
-        center, scale = self.box.center, self.box.scale
-        axes = [
-            (a - c) * s for a, c, s in zip(grid.axes(dtype, device), center, scale, strict=True)
-        ]
+        axes = normalized_axes(self.box, grid, *placement(self))
         if isinstance(self.encoding, Identity) and isinstance(self.network, OnAxes):
             return self._values(self.network.on_axes(axes))
         return self._values(self.network(self.encoding.on_axes(axes)))

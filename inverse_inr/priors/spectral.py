@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from inverse_inr.domain import Box
 from inverse_inr.priors.encodings import Identity
 from inverse_inr.priors.heads import HeadName
+from inverse_inr.priors.lattices.axes import divided
 from inverse_inr.priors.lattices.encoding import GridEncoding
 from inverse_inr.priors.periodic import Sine, siren_omega
 from inverse_inr.priors.preset import Moderate, band, preset, seeded
@@ -133,7 +134,8 @@ class SpectralBasis(nn.Module):
         """Evaluate on the lattice of d normalised axes: (*shape, outputs)."""
         coefficients = self.constant
         if self.image is not None:
-            coefficients = coefficients + self.image.on_axes([a / self.reach for a in axes[:-1]])
+            space = [divided(a, self.reach) for a in axes[:-1]]
+            coefficients = coefficients + self.image.on_axes(space)
         waves = self.cosines(axes[-1])
         return (coefficients.unflatten(-1, (self.outputs, -1)) @ waves.mT).movedim(-1, -2)
 

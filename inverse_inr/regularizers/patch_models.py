@@ -15,8 +15,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr.devices import CPU, unravel
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
+from inverse_inr.hooks import MadeLater
 from inverse_inr.kernels.patches import similar_patches
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.regularizers.weighted import Regularizer
@@ -93,11 +95,25 @@ class LocalGaussians(Regularizer):
         self.options = {"patch": patch, "search": search, "neighbours": neighbours}
         self._models: PatchModels | None = None
 
-    def models(self) -> PatchModels:
-        """The models: a pure function of the guide, made when first asked for."""
+    def models(self, device: torch.device | None = None) -> PatchModels:
+        """The models: a pure function of the guide, made when first asked for.
+
+        Args:
+            device: The device on which they are kept from now on; where the guide is if None.
+
+        Returns:
+            The models.
+        """
         if self._models is None:
+            guide = self.guide
+            if isinstance(guide, MadeLater):
+                guide = guide.on_device(device or CPU)
             with torch.no_grad():
-                self._models = self._learned(sample(self.guide, self.grid))
+                self._models = self._learned(sample(guide, self.grid))
+        if device is not None and self._models.mean.device != device:
+            starts, mean, factor = self._models
+            starts = [start.to(device) for start in starts]
+            self._models = PatchModels(starts, mean.to(device), factor.to(device))
         return self._models
 
     def _learned(self, guide: Tensor) -> PatchModels:
@@ -128,7 +144,7 @@ class LocalGaussians(Regularizer):
         """
         inside = [
             (i - self.patch // 2).clamp(0, m - 1)
-            for i, m in zip(torch.unravel_index(place, shape), patches.shape, strict=False)
+            for i, m in zip(unravel(place, shape), patches.shape, strict=False)
         ]
         group = patches[tuple(inside)]
         mean = group.mean(1)
@@ -155,10 +171,10 @@ class LocalGaussians(Regularizer):
         return values.flatten(ndim)
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
-        starts, mean, factor = self.models()
         patches = self._patches(sample(field, self.grid))
+        starts, mean, factor = self.models(patches.device)
         for axis, start in enumerate(starts):
-            patches = patches.index_select(axis, start.to(patches.device))
+            patches = patches.index_select(axis, start)
         off = patches.flatten(0, -2) - mean.to(patches)
         return (factor.to(patches) @ off[..., None]).square().mean()
 

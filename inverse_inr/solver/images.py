@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.domain import Grid
-from inverse_inr.evaluation import Field, placement, sample
+from inverse_inr.evaluation import Field, sample
 from inverse_inr.fidelity import L2
+from inverse_inr.on_cpu import anywhere
 from inverse_inr.optimizers import Optimizer
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem, Suggestion
 from inverse_inr.protocol import Query
 from inverse_inr.ranges import Count, Seed, checked
@@ -35,6 +37,11 @@ class Pixels:
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
         self._points = grid.points().reshape(-1, grid.ndim)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the points, to which a fit takes them."""
+        return self._points.device
 
     def __len__(self) -> int:
         return self.grid.numel
@@ -102,6 +109,7 @@ def fitted_to(
     if grid is None and not isinstance(source, Solution | SampledField) and _takes_points(source):
         raise ValueError("fitted_to: a field has no lattice of its own; pass grid=problem.grid.")
 
+    @anywhere
     def start(prior: nn.Module) -> None:
         field, lattice = _sampled(source, grid)
         dtype, device = placement(prior)

@@ -10,7 +10,7 @@ from torch import Tensor
 from inverse_inr.evaluation import Field, Memo
 from inverse_inr.fidelity import at_rows, curvature, decorrelated
 from inverse_inr.optimizers import Linearized
-from inverse_inr.protocol import predict
+from inverse_inr.protocol import ask
 from inverse_inr.regularizers import HasResiduals
 from inverse_inr.solver.objective import Objective
 from inverse_inr.solver.seeds import seeded
@@ -86,12 +86,12 @@ def linearized(
     Returns:
         The weighted parts of the loss, as the objective gives them, and the linearisation.
     """
-    field: Field = Memo(objective.prior, objective.chunk)
+    field: Field = Memo(objective.prior, objective.chunk, objective.products)
     outputs: list[Tensor] = []
     weights: list[Tensor] = []
     seen: list[Tensor] = []
     for term, chosen in zip(objective.terms, rows, strict=True):
-        prediction = predict(term.operator, field, chosen, chunk=objective.chunk)
+        prediction = ask(term.operator, field, chosen, objective.chunk)
         seen.append(prediction)
         output, weight = _whitened(term, chosen, prediction)
         outputs.append(output)

@@ -18,6 +18,7 @@ from inverse_inr.protocol import evaluating
 from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.interrupt import interruptible
 from inverse_inr.solver.linearization import Step
+from inverse_inr.solver.seeds import in_fixed_order
 from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.state import Reconstruction
 from inverse_inr.stopping import ComparesTwins
@@ -48,7 +49,8 @@ class Solver(Reconstruction):
             self.objective.train()
         for before_step in self._before_step:
             before_step(self.step_number, progress)
-        self.optimizer.step(now, progress)
+        with in_fixed_order(self.deterministic):
+            self.optimizer.step(now, progress)
         self.step_number += 1
         if isinstance(self._twin, Solver):
             self._twin.step()

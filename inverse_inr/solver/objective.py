@@ -13,15 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.domain import Grid
-from inverse_inr.evaluation import Field, Memo, placement
+from inverse_inr.evaluation import Field, Memo
 from inverse_inr.hooks import BeforeStep, Begins, HasParameterGroups, HasPrior
-from inverse_inr.kernels.permutation import permuted
+from inverse_inr.precision import placement
 from inverse_inr.priors.state import state_differences
-from inverse_inr.protocol import Predicts, predict
+from inverse_inr.protocol import ask
 from inverse_inr.regularizers import Weighted
-from inverse_inr.row_sets import LARGE, Rows, listed
-from inverse_inr.solver.seeds import mix
 from inverse_inr.term import Term
 
 Regularizer = Callable[[Field, Tensor], Tensor]
@@ -39,6 +36,8 @@ class Objective(nn.Module):
         terms: The acquisitions. Operators and fidelities that a fit changes are copied.
         regularizers: Weighted regularizers; those of weight 0 are left out.
         chunk: Field points in flight at a time; None for all.
+        products: Half precision of the prior's matrix products, by `torch.autocast`; None for the
+            prior's own.
 
     Attributes:
         terms: The terms on the prior's device and in its precision.
@@ -55,10 +54,12 @@ class Objective(nn.Module):
         terms: Sequence[Term],
         regularizers: Sequence[Weighted],
         chunk: int | None = None,
+        products: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.prior = prior
         self.chunk = chunk
+        self.products = products
         self.terms = [_own(term).to(*placement(prior)) for term in terms]
         self.operators = nn.ModuleList(
             t.operator for t in self.terms if isinstance(t.operator, nn.Module)
@@ -119,10 +120,9 @@ class Objective(nn.Module):
         Returns:
             (parts,), in the order of `names`.
         """
-        field: Field = Memo(self.prior, self.chunk)
+        field: Field = Memo(self.prior, self.chunk, self.products)
         seen = [
-            predict(t.operator, field, r, chunk=self.chunk)
-            for t, r in zip(self.terms, rows, strict=True)
+            ask(t.operator, field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)
         ]
         return self.of_predictions(seen, rows, field, points)
 
@@ -210,80 +210,3 @@ def changes(part: object) -> bool:
 def learns(part: object) -> bool:
     """Whether an operator or fidelity is a module with parameters that gradients reach."""
     return isinstance(part, nn.Module) and any(p.requires_grad for p in part.parameters())
-
-
-def automatic_batch(term: Term, points: int = 2**15) -> int | None:
-    """The number of rows per step with which the field sees about `points` points.
-
-    Args:
-        term: The acquisition; its first trusted row tells how many points a row looks at.
-        points: Field points per step.
-
-    Returns:
-        At least 16; at most 1024 for an operator that predicts by itself; None, for all rows, where
-        each row looks at a whole grid.
-    """
-    if isinstance(term.operator, Predicts):
-        return min(term.count, 1024)
-    looked_at, _ = term.operator(term.fitted[:1])
-    if isinstance(looked_at, Grid):
-        return None
-    return max(16, points // max(1, looked_at[..., 0].numel()))
-
-
-class RowSchedule:
-    """Epochs of shuffled mini-batches of constant size.
-
-    Args:
-        rows: (n,) indices of the measurements that may be fitted.
-        batch: Rows per step; None for all of them, unshuffled.
-        seed: Decides the order of each epoch.
-    """
-
-    def __init__(self, rows: Rows, batch: int | None, seed: int) -> None:
-        self.rows = rows
-        self.seed = seed
-        self.batch = len(rows)
-        if batch is not None:
-            self.batch = min(batch, len(rows))
-        self._epoch: tuple[int, Tensor] = (-1, torch.arange(0))
-
-    def at(self, step: int) -> Tensor:
-        """The (batch,) rows of step number `step`, from 0: a pure function of it and the seed."""
-        if self.batch == len(self.rows):
-            return listed(self.rows)
-        epoch, k = divmod(step, len(self.rows) // self.batch)
-        if len(self.rows) >= LARGE:
-            places = torch.arange(k * self.batch, (k + 1) * self.batch)
-            return self.rows[permuted(places, len(self.rows), mix(self.seed, epoch))]
-        if epoch != self._epoch[0]:
-            # only remembered, no state: the same epoch always has the same order
-            generator = torch.Generator().manual_seed(mix(self.seed, epoch))
-            self._epoch = (epoch, self.rows[torch.randperm(len(self.rows), generator=generator)])
-        return self._epoch[1][k * self.batch : (k + 1) * self.batch]
-
-
-def row_schedules(
-    terms: Sequence[Term],
-    fit_rows: Sequence[Rows],
-    batch: int | None,
-    *,
-    full_batch: bool,
-    seed: int,
-) -> list[RowSchedule]:
-    """One schedule per term.
-
-    Args:
-        terms: The acquisitions.
-        fit_rows: For each term, the indices of the measurements that may be fitted.
-        batch: Rows per step for each term; None for `automatic_batch`.
-        full_batch: The optimizer wants all rows in every step.
-        seed: Each term's order is drawn from a seed of its own, counted up from this one.
-    """
-    schedules = []
-    for k, (term, rows) in enumerate(zip(terms, fit_rows, strict=True)):
-        size = None
-        if not full_batch:
-            size = batch or automatic_batch(term)
-        schedules.append(RowSchedule(rows, size, seed + k))
-    return schedules

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.evaluation import placement, require_precise
+from inverse_inr.precision import placement, require_precise
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.solver.objective import Objective

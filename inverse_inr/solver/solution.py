@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from inverse_inr.compose import OnGrid
+from inverse_inr.compose import OnGrid, on_grid
+from inverse_inr.devices import chosen_device, moved
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
-from inverse_inr.hooks import HasGridMap
 from inverse_inr.io.files import PathLike
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver.ended import Ended
-from inverse_inr.solver.weights import save_field
-from inverse_inr.solver.writing import write_history, write_volume
+from inverse_inr.solver.volumes import write_volume
 from inverse_inr.term import Term
 
 
@@ -54,6 +53,26 @@ class Solution:
     watched: list[Tensor] = dataclass_field(default_factory=list)
     learnt: dict[str, Tensor] = dataclass_field(default_factory=dict)
     details: dict[str, Any] = dataclass_field(default_factory=dict)
+
+    def to(self, device: str | torch.device) -> Solution:
+        """Copy the solution, its field and its problem, to a device.
+
+        Args:
+            device: "auto", "cpu", "cuda", "cuda:1", "mps" or torch's.
+
+        Returns:
+            The copy, or this solution where it is there.
+
+        Raises:
+            ValueError: There is no such device.
+        """
+        target = chosen_device(device)
+        problem = self.problem.to(target)
+        field = moved(self.field, target)
+        if problem is self.problem and field is self.field:
+            return self
+        learnt = {name: value.to(target) for name, value in self.learnt.items()}
+        return replace(self, field=field, problem=problem, learnt=learnt)
 
     @torch.no_grad()
     def sample(
@@ -118,9 +137,12 @@ class Solution:
         return totals
 
     def _as_seen(self, term: Term) -> Term:
-        if isinstance(self.field, SampledField) and isinstance(term.operator, HasGridMap):
-            return replace(term, operator=term.operator.on(self.field.grid))
-        return term
+        if not isinstance(self.field, SampledField):
+            return term
+        seen = on_grid(term.operator, self.field.grid, self.field.device)
+        if seen is term.operator:
+            return term
+        return replace(term, operator=seen)
 
     def image(self) -> Tensor:
         """The field on the problem's grid as results are shown: averages over each pixel.
@@ -197,10 +219,10 @@ class Solution:
             average = self.problem.average
         if reference is None:
             raise ValueError(f"Solution.{name}: the problem has no reference; pass one.")
-        image = modulus(self._pixels(grid, average))
+        image = modulus(self._pixels(grid, average)).cpu()
         if grid is None:
             grid = self.problem.grid
-        return where_known(image, modulus(sample(reference, grid, average=average)))
+        return where_known(image, modulus(sample(reference, grid, average=average)).cpu())
 
     def _pixels(self, grid: Grid | None, average: int) -> Tensor:
         return self.sample(grid, average=self._subsamples(grid, average))
@@ -229,22 +251,9 @@ class Solution:
 
     def report(self) -> str:
         """A few plain lines: what was done, why it ended, how well it fits."""
-        lines = [f"{self.method}: {self.steps} steps in {self.seconds:.1f} s; {self.stopped}"]
-        if isinstance(self.field, nn.Module):
-            count = sum(p.numel() for p in self.field.parameters())
-            lines.append(f"parameters {count}, state of step {self.best_step} kept")
-        lines += [
-            f"{k}: {v:.4g}"
-            for k, v in self.summary().items()
-            if isinstance(v, float) and k != "seconds"
-        ]
-        lines += [
-            f"learnt {name} = {value.tolist()}"
-            for name, value in self.learnt.items()
-            if value.numel() < 4
-        ]
-        lines += [f"{k}: {v}" for k, v in self.details.items()]
-        return "\n".join(lines)
+        from inverse_inr.solver.writing import report_of
+
+        return report_of(self)
 
     def save(self, folder: str | Path) -> Path:
         """Write image.npz, field.safetensors and history.json.
@@ -283,18 +292,6 @@ class Solution:
 
         Each file is written whole or not at all.
         """
-        from inverse_inr.io import write_image
-        from inverse_inr.metrics import modulus
+        from inverse_inr.solver.writing import writers_of
 
-        image = self.sample()
-        grid = self.problem.grid
-        found: dict[str, Callable[[Path], None]] = {
-            "image.npz": lambda path: write_image(path, image, grid)
-        }
-        if grid.affine is not None:
-            found["image.nii.gz"] = lambda path: write_image(path, modulus(image), grid)
-        if isinstance(self.field, nn.Module):
-            field = self.field
-            found["field.safetensors"] = lambda path: save_field(field, path)
-        found["history.json"] = lambda path: write_history(self, path)
-        return found
+        return writers_of(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from inverse_inr import optimizers
@@ -16,6 +17,7 @@ from inverse_inr.solver.deciding import decide
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.objective import Regularizer
 from inverse_inr.solver.solution import Solution
+from inverse_inr.solver.starting import beside_prior
 from inverse_inr.solver.weighting import weight_path
 from inverse_inr.stopping import Stopping
 
@@ -39,6 +41,9 @@ def solve(
     seed: Seed = 0,
     chunk: Count | None = None,
     lattice: Count | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    deterministic: bool = False,
     callbacks: Sequence[Callback] | None = None,
 ) -> Solution:
     """Reconstruct a field from its measurements, e.g. `solve(problem)`.
@@ -48,8 +53,8 @@ def solve(
     `solve(problem)` alone decides by itself: it tries what suits the problem beside the classical
     methods and the null image, and returns what predicts held-out measurements best (`decide`).
     `details["chosen"]` says what that was and why. As soon as the prior, the regularizers, their
-    weight, the steps, the batch, the optimizer, a learning rate or the stopping rule is given,
-    there is one fit, and what is left out is the problem's own suggestion.
+    weight, the steps, the batch, the optimizer, a learning rate, the stopping rule or the precision
+    is given, there is one fit, and what is left out is the problem's own suggestion.
 
     Args:
         problem: One or several acquisitions on one box, and a suggestion of what suits them.
@@ -74,6 +79,13 @@ def solve(
         lattice: See the field only on a lattice of so many nodes per pixel and axis
             (`Problem.on_lattice`), which is the faster route where rows look at many points;
             default: where the operators' rows look.
+        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps" or torch's, where
+            a copy of the problem is solved; default: where the prior or the measurements are.
+        dtype: Precision of the field: "float32", "float64", or "bfloat16", which is for its matrix
+            products alone (`torch.autocast`); default: its own.
+        deterministic: Let torch add in a fixed order on a GPU too, so that a run can be repeated
+            and resumed bit for bit; an operation that has no such way raises. On a CPU it always
+            can.
         callbacks: Called at each check with the solver and its newest record; default: a progress
             bar.
 
@@ -87,8 +99,9 @@ def solve(
             one number. All of these are raised before the first step.
         FloatingPointError: The loss or a parameter became NaN or Inf before the first good state.
     """
+    problem = beside_prior(problem, prior, device)
     routes = (prior, regularizers, weight, steps, batch, lattice, optimizer, stopping)
-    if all(choice is None for choice in (*routes, lr, operator_lr)):
+    if all(choice is None for choice in (*routes, lr, operator_lr, dtype, deterministic or None)):
         return decide(problem, seed=seed)
     if callbacks is None:
         callbacks = (Progress(),)
@@ -103,6 +116,8 @@ def solve(
         "stopping": stopping,
         "seed": seed,
         "chunk": chunk,
+        "dtype": dtype,
+        "deterministic": deterministic,
     }
     if regularizers is None:
         regularizers = problem.suggested.regularizers

@@ -21,10 +21,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.evaluation import placement, sample
+from inverse_inr.evaluation import sample
 from inverse_inr.kernels.conjugate_gradients import conjugate_gradients
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.optimizers import Optimizer
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.ranges import Count, Positive, Seed, checked
@@ -34,7 +35,7 @@ from inverse_inr.solver.images import image_problem
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.objective import Regularizer, learns
 from inverse_inr.solver.solution import Solution
-from inverse_inr.solver.starting import make_prior
+from inverse_inr.solver.starting import beside_prior, make_prior
 from inverse_inr.stopping import HeldOut, Stopping
 
 FIRST = 1e-2
@@ -180,6 +181,7 @@ def split(
         lr = suggested.lr
     if regularizers is None:
         regularizers = suggested.regularizers
+    problem = beside_prior(problem, prior, None)
     field = make_prior(problem, prior, seed)
     system = LeastSquares.of(problem, fit)
     first = _first_image(system)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
 from inverse_inr import optimizers, priors
+from inverse_inr.devices import CPU, HALF, chosen_precision, device_of, moved
+from inverse_inr.on_cpu import works_anywhere
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Positive, Seed, checked
 from inverse_inr.registry import nearest
@@ -17,19 +22,25 @@ from inverse_inr.solver.solution import Solution
 
 @checked
 def make_prior(
-    problem: Problem, prior: str | nn.Module | None, seed: Seed, **native: Any
+    problem: Problem,
+    prior: str | nn.Module | None,
+    seed: Seed,
+    *,
+    dtype: torch.dtype | None = None,
+    **native: Any,
 ) -> nn.Module:
-    """Make the prior of a fit.
+    """Make the prior of a fit, where the problem's measurements are.
 
     A prior by name gets the problem's box and channels and the grid's Nyquist frequency as its
-    bandwidth, unless `native` says otherwise. The problem's own prior is prepared by
-    `Suggestion.start`.
+    bandwidth, unless `native` says otherwise. It is made on the CPU and moved. The problem's own
+    prior is prepared by `Suggestion.start`.
 
     Args:
         problem: The problem that the prior is for.
-        prior: A name of the catalogue, a made prior (returned as it is), or None for the problem's
-            suggestion.
+        prior: A name of the catalogue, a made prior (returned as it is, or a copy where it is on
+            another device or of another precision), or None for the problem's suggestion.
         seed: The seed of the initial parameters of a prior by name.
+        dtype: Precision of the prior; None for its own.
         native: Further options of a prior by name; the suggested prior has its own.
 
     Returns:
@@ -46,14 +57,69 @@ def make_prior(
         start = problem.suggested.start
     if isinstance(prior, str):
         created = _by_name(problem, prior, seed, native)
+        if dtype is not None:
+            created = created.to(dtype)
+        if start is not None and not works_anywhere(start):
+            start(created)  # it was made with the problem, on the CPU
+            start = None
+        created = created.to(problem.device)
         if start is not None:
-            start(created)
+            replaced = start(created)
+            if isinstance(replaced, nn.Module):
+                return replaced
         return created
     if isinstance(prior, priors.Prior) and prior.box.ndim != problem.box.ndim:
         raise ValueError(
             f"The prior's box has {prior.box.ndim} axes, the problem's {problem.box.ndim}."
         )
+    if device_of(prior) is not None:
+        prior = moved(prior, problem.device)
+    if dtype not in (None, placement(prior)[0]):
+        prior = copy.deepcopy(prior).to(dtype)
     return prior
+
+
+def precisions(
+    dtype: str | torch.dtype | None,
+) -> tuple[torch.dtype | None, torch.dtype | None]:
+    """Say what a precision means for a fit.
+
+    Args:
+        dtype: "float32", "float64" or "bfloat16", or torch's type; None for the prior's own.
+
+    Returns:
+        The precision of the prior, None for its own, and that of its matrix products, None for the
+        prior's: in bfloat16 the parameters are float32.
+    """
+    if dtype is None:
+        return None, None
+    chosen = chosen_precision(dtype)
+    if chosen in HALF:
+        return torch.float32, chosen
+    return chosen, None
+
+
+def beside_prior(
+    problem: Problem, prior: str | nn.Module | None, device: str | torch.device | None
+) -> Problem:
+    """Copy a problem to where its fit takes place.
+
+    Args:
+        problem: The problem.
+        prior: The prior as it was given.
+        device: The device that was asked for. None for that of a made prior, or the problem's: what
+            was taken off the CPU, where all things are made, decides.
+
+    Returns:
+        The copy, or the problem itself where it is there.
+
+    Raises:
+        ValueError: There is no such device.
+    """
+    own = device_of(prior)
+    if device is None and own != CPU:
+        device = own
+    return problem.to(device)
 
 
 def _by_name(problem: Problem, name: str, seed: int, options: dict[str, Any]) -> nn.Module:

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from inverse_inr import optimizers
-from inverse_inr.evaluation import placement
 from inverse_inr.hooks import BeforeStep, Begins
+from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.regularizers import as_weighted
@@ -22,10 +22,12 @@ from inverse_inr.solver.best import best_field, learnt_parameters, measured_prob
 from inverse_inr.solver.callbacks import Callback
 from inverse_inr.solver.ended import Ended, all_steps_done
 from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
-from inverse_inr.solver.objective import Objective, Regularizer, RowSchedule, learns, row_schedules
+from inverse_inr.solver.objective import Objective, Regularizer, learns
 from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
+from inverse_inr.solver.schedule import RowSchedule, row_schedules
+from inverse_inr.solver.seeds import require_deterministic
 from inverse_inr.solver.solution import Solution
-from inverse_inr.solver.starting import make_optimizer, make_prior
+from inverse_inr.solver.starting import beside_prior, make_optimizer, make_prior, precisions
 from inverse_inr.stopping import ComparesTwins, HeldOut, Never, Stopping
 
 
@@ -64,8 +66,13 @@ class Reconstruction:
         seed: Seed = 0,
         chunk: Count | None = None,
         lattice: Count | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        deterministic: bool = False,
         callbacks: Sequence[Callback] = (),
     ) -> None:
+        problem = beside_prior(problem, prior, device)
+        precision, products = precisions(dtype)
         if lattice is not None:
             problem = problem.on_lattice(lattice)
         suggested = problem.suggested
@@ -83,13 +90,15 @@ class Reconstruction:
         self.steps = steps
         self.points = points
         self.seed = seed
-        self.prior = make_prior(problem, prior, seed)
+        self.deterministic = deterministic
+        require_deterministic(deterministic, problem.device)
+        self.prior = make_prior(problem, prior, seed, dtype=precision)
         self.label = getattr(self.prior, "name", type(self.prior).__name__)
+        require_field(problem, self.prior)
         weighted = [as_weighted(regularizer) for regularizer in regularizers]
-        self.objective = Objective(self.prior, problem.terms, weighted, chunk)
+        self.objective = Objective(self.prior, problem.terms, weighted, chunk, products)
         self.stopping = stopping or suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
-        require_field(problem, self.prior)
         made = make_optimizer(optimizer or suggested.optimizer, lr)
         self._twin: Reconstruction | None = None
         if isinstance(self.stopping, ComparesTwins):
@@ -105,6 +114,8 @@ class Reconstruction:
                 stopping=Never(every=steps),
                 seed=seed,
                 chunk=chunk,
+                dtype=dtype,
+                deterministic=deterministic,
             )
         self._call_begin()
         self.optimizer = self._build(made, operator_lr)
@@ -138,9 +149,8 @@ class Reconstruction:
         points = self.problem.box.random_points(
             min(self.points, 4),
             dtype=self._dtype,
-            device=self._device,
-            generator=torch.Generator(self._device).manual_seed(self.seed),
-        )
+            generator=torch.Generator().manual_seed(self.seed),
+        ).to(self._device)
         rehearse(self.objective, [s.at(0) for s in self.schedules], points, self.seed)
 
     def _start_at_zero(self) -> None:

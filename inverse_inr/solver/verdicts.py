@@ -103,7 +103,8 @@ def null_image(problem: Problem, watch: Sequence[Tensor]) -> Solution:
     dtype = problem.terms[0].y.dtype.to_real()
     if problem.is_complex:
         dtype = dtype.to_complex()
-    zeros = torch.zeros(*problem.grid.shape, problem.channels, dtype=dtype)
+    shape = (*problem.grid.shape, problem.channels)
+    zeros = torch.zeros(shape, dtype=dtype, device=problem.device)
     field = SampledField(zeros, problem.grid)
     ended = Ended("direct", "zero everywhere")
     return Solution(field, problem, "nothing", stopped=ended, watched=list(watch))

@@ -20,7 +20,7 @@ from inverse_inr.ranges import Count, PositiveFraction, Seed, checked
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.objective import Regularizer
-from inverse_inr.solver.starting import make_prior
+from inverse_inr.solver.starting import beside_prior, make_prior, precisions
 from inverse_inr.stopping import HeldOut, Stopping
 
 LARGEST = 16.0
@@ -61,6 +61,8 @@ def weight_path(
     most: Count = 9,
     stopping: Stopping | None = None,
     seed: Seed = 0,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
     **options: Any,
 ) -> WeightPath:
     """Find the factor of all regularizers whose fit predicts held-out measurements best.
@@ -75,6 +77,8 @@ def weight_path(
         most: Most weights of the path, a factor of four apart.
         stopping: The rule that holds rows out; default: the problem's, or HeldOut().
         seed: Seed of the prior, the held-out rows, the batches and the random points.
+        device: As for `solve`.
+        dtype: As for `solve`.
         **options: Further keywords of `Solver`.
 
     Returns:
@@ -87,7 +91,8 @@ def weight_path(
     if not len(regularizers):
         raise ValueError('weight="held-out" needs regularizers: the list is empty.')
     rule = stopping or problem.suggested.stopping or HeldOut()
-    field = copy.deepcopy(make_prior(problem, prior, seed))
+    problem = beside_prior(problem, prior, device)
+    field = copy.deepcopy(make_prior(problem, prior, seed, dtype=precisions(dtype)[0]))
     if prior is None and options.get("optimizer") is None and options.get("lr") is None:
         options["lr"] = problem.suggested.lr
     total = steps or problem.suggested.steps
@@ -106,6 +111,7 @@ def weight_path(
             steps=count,
             stopping=_checked_often(rule, count),
             seed=seed,
+            dtype=dtype,
             **options,
         )
         held_out = solver.run().held_out()
@@ -159,7 +165,7 @@ def _roughness(field: Any, free: Solver, regularizers: Sequence[Regularizer]) ->
     """Σ R(f) at random points, with the regularizers' own weights."""
     points = free.problem.box.random_points(
         free.points, generator=torch.Generator().manual_seed(free.seed)
-    )
+    ).to(free.problem.device)
     with torch.enable_grad():
         parts = [as_weighted(r)(field, points).detach() for r in regularizers]
     return torch.stack(parts).sum()

@@ -35,7 +35,7 @@ def save_field(field: nn.Module, path: str | Path) -> None:
             "options": json.dumps(field.recipe.options),
             "box": json.dumps(box),
         }
-    tensors = {name: value.contiguous() for name, value in field.state_dict().items()}
+    tensors = {name: value.cpu().contiguous() for name, value in field.state_dict().items()}
     # not `save_file`, which gives its file the mode 0600 whatever the user's umask says
     with atomic_write(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))

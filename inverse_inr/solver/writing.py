@@ -1,86 +1,79 @@
-"""What a solution writes: its history, and volumes of any size."""
+"""What a solution says and writes: its report, image, weights, and how it was found."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from inverse_inr.domain import Grid
-from inverse_inr.evaluation import Field, sample
-from inverse_inr.io.files import PathLike, atomic_write
-from inverse_inr.sampled import SampledField
+from inverse_inr.io.files import atomic_write
+from inverse_inr.solver.weights import save_field
 
-VOXELS_AT_ONCE = 2**21
-"""Voxels of a slab, which are in memory together: 8 MB of one channel in single precision."""
+Solution = Any  # a `Solution` writes itself by these functions, so this file cannot import it
 
 
-def write_volume(field: Field, grid: Grid, path: PathLike, average: int = 1) -> Path:
-    """Write a field on a lattice, slab by slab.
+def writers_of(solution: Solution) -> dict[str, Callable[[Path], None]]:
+    """List the files of a solution, from whatever device it is on.
 
     Args:
-        field: The field.
-        grid: The voxels.
-        path: A file of `io.slabs.SUFFIXES`.
-        average: Sub-samples per axis of each voxel.
+        solution: The solution.
 
     Returns:
-        The path.
+        By name, functions that write one file to the path that they are given, whole or not at all.
     """
-    from inverse_inr.io.slabs import open_slabs
+    from inverse_inr.io import write_image
     from inverse_inr.metrics import modulus
 
-    first = sample(field, grid.crop((0,) * grid.ndim, (1,) * grid.ndim))
-    dtype, channels = first.dtype, first.shape[-1]
-    shown = _as_it_is
-    written = dtype
-    if ".nii" in Path(path).name.lower():
-        shown, written = modulus, dtype.to_real()
-    layers = {
-        axis: max(1, VOXELS_AT_ONCE * n // grid.numel)
-        for axis, n in ((0, grid.shape[0]), (grid.ndim - 1, grid.shape[-1]))
+    image = solution.sample().cpu()
+    grid = solution.problem.grid
+    found: dict[str, Callable[[Path], None]] = {
+        "image.npz": lambda path: write_image(path, image, grid)
     }
-    with open_slabs(path, grid, channels, written, layers[0]) as file:
-        count = grid.shape[file.axis]
-        step = min(count, layers[file.axis])
-        # one buffer for all slabs: many small results between large ones would fragment the heap
-        shape = [*grid.shape, channels]
-        shape[file.axis] = step
-        buffer = torch.empty(shape, dtype=dtype, device=first.device)
-        for start in range(0, count, step):
-            corner = [0] * grid.ndim
-            corner[file.axis] = start
-            size = list(grid.shape)
-            size[file.axis] = min(step, count - start)
-            if isinstance(field, SampledField) and grid == field.grid:
-                values = field.values.narrow(file.axis, start, size[file.axis])
-            else:
-                out = buffer.narrow(file.axis, 0, size[file.axis])
-                values = sample(field, grid.crop(corner, size), average=average, out=out)
-            file.put(shown(values))
-    return Path(path)
+    if grid.affine is not None:
+        found["image.nii.gz"] = lambda path: write_image(path, modulus(image), grid)
+    if isinstance(solution.field, nn.Module):
+        field = solution.field
+        found["field.safetensors"] = lambda path: save_field(field, path)
+    found["history.json"] = lambda path: _write_history(solution, path)
+    return found
 
 
-def _as_it_is(values: Tensor) -> Tensor:
-    return values
-
-
-def write_history(solution: Any, path: Path) -> None:
-    """Write what a solution says of how it was found, as JSON.
+def report_of(solution: Solution) -> str:
+    """Say in a few plain lines what was done, why it ended and how well it fits.
 
     Args:
-        solution: The `Solution`.
-        path: The file to write.
+        solution: The solution.
     """
+    lines = [
+        f"{solution.method}: {solution.steps} steps in {solution.seconds:.1f} s; {solution.stopped}"
+    ]
+    if isinstance(solution.field, nn.Module):
+        count = sum(p.numel() for p in solution.field.parameters())
+        lines.append(f"parameters {count}, state of step {solution.best_step} kept")
+    lines += [
+        f"{k}: {v:.4g}"
+        for k, v in solution.summary().items()
+        if isinstance(v, float) and k != "seconds"
+    ]
+    lines += [
+        f"learnt {name} = {value.tolist()}"
+        for name, value in solution.learnt.items()
+        if value.numel() < 4
+    ]
+    lines += [f"{k}: {v}" for k, v in solution.details.items()]
+    return "\n".join(lines)
+
+
+def _write_history(solution: Solution, path: Path) -> None:
     with atomic_write(path) as temporary:
         Path(temporary).write_text(json.dumps(_record(solution), indent=1, default=_plain))
 
 
-def _record(solution: Any) -> dict[str, Any]:
+def _record(solution: Solution) -> dict[str, Any]:
     return {
         "method": solution.method,
         "steps": solution.steps,

@@ -186,6 +186,17 @@ class OperatorTests:
                 f"a field in {dtype} was measured as {predicted.dtype}"
             )
 
+    def test_works_on_another_device(self) -> None:
+        """A copy on a (make-believe) CUDA device predicts the same there, and is linear there."""
+        from inverse_inr.testing.placement import operator_on_device
+
+        operator = self.operator()
+        if not isinstance(operator, nn.Module):
+            return
+        network = nn.Linear(self._dimension(operator), self.channels).double()
+        rows = self.rows(operator, 3)
+        operator_on_device(operator, network, rows, channels=self.channels, linear=self.linear)
+
     def _dimension(self, operator: Operator) -> int:
         """Number of axes d of the space that the operator looks at."""
         points, _ = operator(self.rows(operator, 1))

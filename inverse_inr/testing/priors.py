@@ -78,6 +78,12 @@ class PriorTests:
                 "param_groups must list each parameter once"
             )
 
+    def test_works_on_another_device(self) -> None:
+        """A copy on a (make-believe) CUDA device has the same values and gradients there."""
+        from inverse_inr.testing.placement import prior_on_device
+
+        prior_on_device(self.make(), self.points(9), self.box)
+
     def test_precision(self) -> None:
         """A prior in float64 gives values in float64."""
         value = self.make().double()(self.points(dtype=torch.float64))

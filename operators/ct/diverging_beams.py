@@ -14,7 +14,7 @@ from inverse_inr import Box, Grid, OnGrid
 from inverse_inr.operators.ct.joseph import joseph_matrix
 from inverse_inr.operators.ct.ray_transform import geometry_parameter, positive_count
 from inverse_inr.operators.ct.turning_scanner import TurningScanner, at_views
-from inverse_inr.operators.rows import matrix_on_grid
+from inverse_inr.operators.rows import beside_operator, matrix_on_grid
 from inverse_inr.ranges import Count, Finite, FiniteTensor, NonNegative, Positive, checked
 
 
@@ -111,6 +111,7 @@ class FanBeam(DivergingBeam):
         index = (u + at_views(self.center, view)) / self.pitch + 0.5 * (self.shape[1] - 1)
         return index[..., None], depth
 
+    @beside_operator
     def on(self, grid: Grid) -> OnGrid:
         """The same transform of a sampled image, as a sparse matrix by Joseph's method.
 

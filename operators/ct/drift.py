@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid, Operator, Query, flatten, unflatten
 from inverse_inr.operators.quadrature import legendre
+from inverse_inr.operators.rows import beside_operator
 from inverse_inr.ranges import FiniteTensor, Range, checked
 
 Degree = Annotated[int, Range(least=0, most=100)]
@@ -126,6 +127,7 @@ class DetectorDrift(nn.Module):
         self.coefficients.copy_(solved.T)
         return self.offset(rows)
 
+    @beside_operator
     def on(self, grid: Grid) -> DetectorDrift:
         """The same detector behind the operator's own map of the sampled image, if it has one.
 

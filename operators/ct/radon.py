@@ -12,6 +12,7 @@ from inverse_inr import Box, Grid, OnGrid
 from inverse_inr.operators.ct.fourier_slice import FourierSlice
 from inverse_inr.operators.ct.ray_transform import positive_count
 from inverse_inr.operators.ct.turning_scanner import TurningScanner, at_views
+from inverse_inr.operators.rows import beside_operator
 from inverse_inr.ranges import Count, Finite, FiniteTensor, Positive, checked
 
 
@@ -64,6 +65,7 @@ class ParallelBeam(TurningScanner):
         index = (s + at_views(self.center, view)) / self.pitch + 0.5 * (self.shape[1] - 1)
         return index[..., None], torch.ones_like(s)
 
+    @beside_operator
     def on(self, grid: Grid) -> OnGrid:
         """The same transform of a sampled image, by Fourier slices: exact for band-limited images.
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query, flatten, unflatten
+from inverse_inr.devices import constant, unravel
 from inverse_inr.memory import require
 from inverse_inr.operators.ct.joseph_planes import JosephPlanes, RaysOnGrid
 
@@ -162,7 +163,7 @@ class RayTransform(nn.Module, ABC):
         return unflatten(self, y)
 
     def _split(self, rows: Tensor) -> tuple[Tensor, ...]:
-        return torch.unravel_index(rows.to(self._geometry().device), self.shape)
+        return unravel(rows.to(self._geometry().device), self.shape)
 
     def _bins(self, index: Tensor, count: int, subrays: int | None) -> Tensor:
         """Places (b, subrays) of sub-rays on the detector, in bins from the middle."""
@@ -176,7 +177,8 @@ class RayTransform(nn.Module, ABC):
         """A part of the geometry, whose dtype and device the rays have."""
 
     def _middle(self) -> Tensor:
-        return self._geometry().new_tensor(self.box.center)
+        like = self._geometry()
+        return constant(self.box.center, like.dtype, like.device)
 
 
 def geometry_parameter(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from inverse_inr import Box, Field, Grid, OnGrid, Query, RowOperator, SparseMatrix, sample
 from inverse_inr.memory import require
 from inverse_inr.operators.ct.radon import ParallelBeam
-from inverse_inr.operators.rows import ArrayFunction, sampled_rows
+from inverse_inr.operators.rows import ArrayFunction, beside_operator, sampled_rows
 from inverse_inr.ranges import Count, FiniteTensor, checked
 
 
@@ -123,6 +123,7 @@ class RadialSpokes(RowOperator):
             return y[..., 0]
         return y
 
+    @beside_operator
     def on(self, grid: Grid) -> OnGrid:
         """The same spokes of an image sampled on `grid`: all rays as one sparse matrix.
 
@@ -141,19 +142,21 @@ class RadialSpokes(RowOperator):
         wave = self._wave(torch.stack([self.beam.angles.cos(), self.beam.angles.sin()], -1))
         pairs = torch.view_as_real(wave)
 
-        def transforms(image: Tensor) -> Tensor:
+        def transforms(
+            image: Tensor, matrix: SparseMatrix, pairs: Tensor, *coils: nn.Module
+        ) -> Tensor:
             seen = image[..., None]
-            if self.coils is not None:
-                seen = seen * sample(self.coils, grid).to(image.device, image.dtype.to_complex())
+            for maps in coils:
+                seen = seen * sample(maps, grid).to(image.dtype.to_complex())
             lines = matrix(seen.reshape(grid.numel, -1)).reshape(spokes, count, -1)
-            return self._transform(torch.view_as_complex(pairs.to(lines.device)), lines)
+            return self._transform(torch.view_as_complex(pairs), lines)
 
         shape: tuple[int, ...] = (spokes, len(self.frequency))
+        parts: list[nn.Module | Tensor] = [matrix, pairs]
         if self.coils is not None:
+            parts.append(self.coils)
             shape = (*shape, sample(self.coils, grid).shape[-1])
-        return OnGrid(
-            ArrayFunction(transforms, matrix, self.coils), grid, shape, trailing=len(shape) - 1
-        )
+        return OnGrid(ArrayFunction(transforms, *parts), grid, shape, trailing=len(shape) - 1)
 
     def _ray_matrix(self, grid: Grid) -> SparseMatrix:
         """Integrals along all rays of an image, (spokes · rays, pixels)."""

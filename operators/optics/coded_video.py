@@ -8,7 +8,12 @@ from torch import Tensor, nn
 
 from inverse_inr import Grid, OnGrid, Query, RowOperator
 from inverse_inr.operators.quadrature import GaussNodes
-from inverse_inr.operators.rows import pixel_centers, without_lone_channel
+from inverse_inr.operators.rows import (
+    ArrayFunction,
+    beside_operator,
+    pixel_centers,
+    without_lone_channel,
+)
 from inverse_inr.ranges import FiniteTensor, checked
 
 
@@ -73,6 +78,7 @@ class CodedVideo(RowOperator):
 
         return Query(middle[:, :, None] + within, measure)  # (b, frames, instants, d)
 
+    @beside_operator
     def on(self, grid: Grid) -> OnGrid:
         """The same snapshot of a sampled video (*space, frames[, c]), with one value per frame.
 
@@ -87,10 +93,11 @@ class CodedVideo(RowOperator):
                 f"CodedVideo.on: codes belong to a grid of shape {self.grid.shape}, "
                 f"not {grid.shape}."
             )
-        return OnGrid(self._snapshot, grid, self.shape)
+        return OnGrid(ArrayFunction(_snapshot, self.codes), grid, self.shape)
 
-    def _snapshot(self, video: Tensor) -> Tensor:
-        codes = self.codes.to(video.device, video.dtype)
-        if video.ndim == codes.ndim:
-            return (codes * video).sum(-1)
-        return (codes[..., None] * video).sum(-2)
+
+def _snapshot(video: Tensor, codes: Tensor) -> Tensor:
+    codes = codes.to(video.dtype)
+    if video.ndim == codes.ndim:
+        return (codes * video).sum(-1)
+    return (codes[..., None] * video).sum(-2)

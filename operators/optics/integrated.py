@@ -28,7 +28,12 @@ from inverse_inr.operators.optics.convolution import BOUNDARIES, Convolution
 from inverse_inr.operators.optics.lattice_kernel import psf_kernel
 from inverse_inr.operators.optics.psf import PSF
 from inverse_inr.operators.quadrature import sobol
-from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
+from inverse_inr.operators.rows import (
+    ArrayFunction,
+    PlacedOperator,
+    beside_operator,
+    without_lone_channel,
+)
 from inverse_inr.ranges import Count, checked
 
 MEMORY_LIMIT = 4e9
@@ -145,6 +150,7 @@ class Integrated(PlacedOperator, ABC):
 
     # --- on sampled images ------------------------------------------------------------------------
 
+    @beside_operator
     def on(self, grid: Grid, boundary: str = "reflect", method: str = "auto") -> OnGrid:
         """The same measurements of an image sampled on `grid`.
 
@@ -177,7 +183,7 @@ class Integrated(PlacedOperator, ABC):
         if self.sets == 1:
             return OnGrid(measure, grid, self.shape)
         d = len(self.shape)
-        twice = ArrayFunction(lambda x: torch.stack([measure(x)] * 2, d), measure)
+        twice = ArrayFunction(lambda x, once: torch.stack([once(x)] * 2, d), measure)
         return OnGrid(twice, grid, (*self.shape, 2), trailing=1)
 
     def _convolution(self, grid: Grid, boundary: str, method: str) -> nn.Module | None:
@@ -211,16 +217,16 @@ class Integrated(PlacedOperator, ABC):
                 f"{type(self).__name__}.on: its sparse matrix would take {size / 1e9:.3g} GB."
             )
         inside = folded(points, grid.box, boundary)
-        look = interpolation_matrix(grid, inside, torch.float64).to(x.device)
-        weights = weights.detach()
+        look = interpolation_matrix(grid, inside, torch.float64)
+        lead = points.shape[:-1]
+        shape = self.shape
 
-        def measure(image: Tensor) -> Tensor:
-            lead = image.shape[grid.ndim :]
-            seen = look(image.reshape(grid.numel, -1)).unflatten(0, points.shape[:-1])
-            total = (seen * weights.to(image.device, image.dtype.to_real())[..., None]).sum(1)
-            return total.reshape(*self.shape, *lead)
+        def measure(image: Tensor, look: nn.Module, weights: Tensor) -> Tensor:
+            seen = look(image.reshape(grid.numel, -1)).unflatten(0, lead)
+            total = (seen * weights.to(image.dtype.to_real())[..., None]).sum(1)
+            return total.reshape(*shape, *image.shape[grid.ndim :])
 
-        return ArrayFunction(measure, look)
+        return ArrayFunction(measure, look, weights.detach())
 
     def reach(self, refine: int | tuple[int, ...] = 1) -> Grid:
         """The grid of all that the measurements see: their own lattice and the kernel's margin.

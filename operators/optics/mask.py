@@ -12,7 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Grid, OnGrid, Query, RowOperator, interpolation_matrix
-from inverse_inr.operators.rows import ArrayFunction, pixel_centers, without_lone_channel
+from inverse_inr.operators.rows import (
+    ArrayFunction,
+    beside_operator,
+    pixel_centers,
+    without_lone_channel,
+)
 from inverse_inr.ranges import Count, PositiveFraction, WholeNumber, checked
 
 
@@ -73,6 +78,7 @@ class Mask(RowOperator):
             raise ValueError(f"Mask of {self.channels} channels: the field has {values.shape[-1]}.")
         return values.gather(-1, self.channel[rows][:, None])[:, 0]
 
+    @beside_operator
     def on(self, grid: Grid) -> OnGrid:
         """The same pixels of a sampled image.
 
@@ -86,19 +92,14 @@ class Mask(RowOperator):
             The map, with the same rows.
         """
         if grid == self.grid:
-            return OnGrid(ArrayFunction(self._selected), grid, self.shape)
+            return OnGrid(ArrayFunction(_selected, self), grid, self.shape)
         points = pixel_centers(self.grid, self.pixels).cpu()
-        look = interpolation_matrix(grid, points).to(self.pixels.device)
+        look = interpolation_matrix(grid, points)
 
-        def interpolated(image: Tensor) -> Tensor:
-            return self._pick(look(image.reshape(grid.numel, -1)), slice(None))
+        def interpolated(image: Tensor, look: nn.Module, mask: Mask) -> Tensor:
+            return mask._pick(look(image.reshape(grid.numel, -1)), slice(None))
 
-        return OnGrid(ArrayFunction(interpolated, look), grid, self.shape)
-
-    def _selected(self, image: Tensor) -> Tensor:
-        """The kept pixels of an image (*grid.shape[, c]) on the mask's own grid."""
-        values = image.reshape(self.grid.numel, -1)
-        return self._pick(values[self.pixels.to(values.device)], slice(None))
+        return OnGrid(ArrayFunction(interpolated, look, self), grid, self.shape)
 
     def embed(self, y: Tensor, fill: float = math.nan) -> Tensor:
         """Put measurements at their places in an array.
@@ -117,6 +118,11 @@ class Mask(RowOperator):
             flat = self.pixels * self.channels + self.channel
         out = y.new_full((math.prod(shape), *y.shape[1:]), fill)
         return out.index_copy(0, flat.to(y.device), y).reshape(*shape, *y.shape[1:])
+
+
+def _selected(image: Tensor, mask: Mask) -> Tensor:
+    """The kept pixels of an image (*grid.shape[, c]) on the mask's own grid."""
+    return mask._pick(image.reshape(mask.grid.numel, -1)[mask.pixels], slice(None))
 
 
 @checked

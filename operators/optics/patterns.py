@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Grid
+from inverse_inr.devices import unravel
 from inverse_inr.operators.optics.walsh import walsh_hadamard, walsh_order
 from inverse_inr.ranges import Count, checked
 
@@ -114,7 +115,7 @@ class HadamardPatterns(Patterns):
         chosen = _lowest(axes, count)  # by sequency along each axis
         natural = [
             walsh_order(n)[i]
-            for n, i in zip(self.padded, torch.unravel_index(chosen, self.padded), strict=True)
+            for n, i in zip(self.padded, unravel(chosen, self.padded), strict=True)
         ]
         flat = torch.zeros_like(chosen)
         for index, n in zip(natural, self.padded, strict=True):
@@ -159,7 +160,7 @@ class FourierPatterns(Patterns):
 
     def wavenumbers(self) -> Tensor:
         """Periods along each axis of the box, (count, d) whole numbers."""
-        index = torch.unravel_index(self.order, self.grid.shape)
+        index = unravel(self.order, self.grid.shape)
         return torch.stack(
             [(i + n // 2) % n - n // 2 for i, n in zip(index, self.grid.shape, strict=True)], -1
         )
@@ -184,7 +185,7 @@ def _lowest(axes: list[Tensor], count: int) -> Tensor:
 def _opposite(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Flat index of -k for each k of a discrete Fourier transform."""
     out = torch.zeros_like(flat)
-    for index, n in zip(torch.unravel_index(flat, shape), shape, strict=True):
+    for index, n in zip(unravel(flat, shape), shape, strict=True):
         out = out * n + (-index) % n
     return out
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inverse_inr import Grid, OnGrid, Query, RowOperator
 from inverse_inr.operators.optics.patterns import GivenPatterns, Patterns
-from inverse_inr.operators.rows import without_lone_channel
+from inverse_inr.operators.rows import ArrayFunction, beside_operator, without_lone_channel
 from inverse_inr.ranges import checked
 
 
@@ -49,6 +49,7 @@ class SinglePixel(RowOperator):
         total = self.patterns.sums(values, rows.to(values.device))
         return without_lone_channel(total / self.grid.numel)
 
+    @beside_operator
     def on(self, grid: Grid) -> OnGrid:
         """The same means of a sampled image on the patterns' grid.
 
@@ -63,11 +64,10 @@ class SinglePixel(RowOperator):
                 f"SinglePixel.on: patterns belong to a grid of shape {self.grid.shape}, "
                 f"not {grid.shape}."
             )
-        rows = torch.arange(len(self))
 
-        def means(image: Tensor) -> Tensor:
+        def means(image: Tensor, operator: SinglePixel, rows: Tensor) -> Tensor:
             if image.ndim == grid.ndim:
                 image = image[..., None]
-            return self._mean(image, rows)
+            return operator._mean(image, rows)
 
-        return OnGrid(means, grid, self.shape)
+        return OnGrid(ArrayFunction(means, self, torch.arange(len(self))), grid, self.shape)

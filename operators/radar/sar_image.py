@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Query, RowOperator, memory
+from inverse_inr.devices import unravel
 from inverse_inr.operators.radar.geometry_checks import require_lattice
 from inverse_inr.operators.radar.kinds import Degree
 from inverse_inr.operators.radar.spherical_harmonics import real_harmonics
@@ -150,7 +151,7 @@ class SarImage(RowOperator):
         Returns:
             A query of (n, channels) values whose answer is (b, ranges) intensities.
         """
-        view, line = torch.unravel_index(rows.to(self.azimuth.device), self.shape)
+        view, line = unravel(rows.to(self.azimuth.device), self.shape)
         axes = self.frame(view)
         before, heights = self._extent()
         points = self._lattice(line, axes, before, heights)

@@ -25,7 +25,12 @@ from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix
 from inverse_inr.operators.optics.psf import PSF
 from inverse_inr.operators.quadrature import GaussNodes, sobol
 from inverse_inr.operators.rigid import apply, join, rotation_matrix
-from inverse_inr.operators.rows import ArrayFunction, sampled_rows, without_lone_channel
+from inverse_inr.operators.rows import (
+    beside_operator,
+    matrix_on_grid,
+    sampled_rows,
+    without_lone_channel,
+)
 from inverse_inr.operators.slices.geometry import Slices
 from inverse_inr.operators.slices.nodes import Nodes, matched, mirrored, profile_moments
 from inverse_inr.operators.slices.nuisance import (
@@ -225,6 +230,7 @@ class SliceAcquisition(RowOperator):
             offsets = matched(offsets, self.mean, self.root)
         return offsets, weights
 
+    @beside_operator
     def on(self, grid: Grid) -> OnGrid:
         """The same pixels of the sampled volume, as a sparse matrix at today's poses.
 
@@ -238,12 +244,8 @@ class SliceAcquisition(RowOperator):
         """
         parts = [self.entries(grid, rows) for rows in torch.arange(len(self)).split(ROWS_AT_ONCE)]
         rows, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        matrix = SparseMatrix(rows, columns, values, (len(self), grid.numel)).to(self.index.device)
-
-        def seen(image: Tensor) -> Tensor:
-            return matrix(image.reshape(grid.numel, *image.shape[grid.ndim :]))
-
-        return OnGrid(ArrayFunction(seen, matrix), grid, self.shape)
+        matrix = SparseMatrix(rows, columns, values, (len(self), grid.numel))
+        return matrix_on_grid(matrix, grid, self.shape)
 
     def entries(self, grid: Grid, rows: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sparse entries of the map from a sampled volume to some pixels.

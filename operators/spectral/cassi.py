@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Grid, Query
-from inverse_inr.operators.rows import without_lone_channel
+from inverse_inr.devices import unravel
+from inverse_inr.operators.rows import beside_operator, without_lone_channel
 from inverse_inr.operators.spectral.camera import Camera
 from inverse_inr.operators.spectral.cassi_on_grid import CassiOnGrid
 from inverse_inr.operators.spectral.coded_aperture import along_row
@@ -59,7 +60,7 @@ class CASSI(Camera):
 
     def forward(self, rows: Tensor) -> Query:
         device = self.mask.device
-        index = torch.unravel_index(rows.to(device), self.shape)
+        index = unravel(rows.to(device), self.shape)
         shot = torch.zeros_like(index[0])
         if len(self.shape) == 3:
             shot = index[0]
@@ -114,6 +115,7 @@ class CASSI(Camera):
 
     # --- on a cube --------------------------------------------------------------------------------
 
+    @beside_operator
     def on(self, grid: Grid) -> CassiOnGrid:
         """Return the same camera for sampled cubes: slice and add.
 

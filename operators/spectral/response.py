@@ -10,13 +10,20 @@ lobes (CIE RGB) have a rule of their own.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query, interpolation_matrix
 from inverse_inr.operators.quadrature import GaussNodes
-from inverse_inr.operators.rows import ArrayFunction, PlacedOperator, without_lone_channel
+from inverse_inr.operators.rows import (
+    ArrayFunction,
+    PlacedOperator,
+    beside_operator,
+    without_lone_channel,
+)
 from inverse_inr.operators.spectral.quadrature import band_weights, gauss_rule
 from inverse_inr.ranges import checked
 
@@ -83,6 +90,7 @@ class SpectralResponse(PlacedOperator):
 
         return Query(points, measure)
 
+    @beside_operator
     def on(self, grid: Grid) -> OnGrid:
         """Return the same responses to a sampled cube.
 
@@ -109,32 +117,32 @@ class SpectralResponse(PlacedOperator):
         lone = mix.shape[1] == 1
         box = grid.box
         space = Grid(Box(box.lower[:-1], box.upper[:-1], box.units[:-1]), grid.shape[:-1])
-        look = None
+        parts: list[nn.Module | Tensor] = [mix]
         if space != self.where:
-            look = interpolation_matrix(space, self.positions().cpu()).to(self.nodes.device)
+            parts.append(interpolation_matrix(space, self.positions().cpu()))
+        shape = self.shape
 
-        def seen(spectra: Tensor) -> Tensor:
-            """(*space[, c], bands) -> (*self.shape[, c], channels)."""
-            weights = mix.to(spectra.device, spectra.dtype.to_real()).to(spectra.dtype)
-            channels = spectra @ weights
-            if look is None:
-                return channels
-            flat = look(channels.reshape(space.numel, -1))
-            return flat.reshape(*self.shape, *channels.shape[d:])
+        def seen(spectra: Tensor, mix: Tensor, *look: nn.Module) -> Tensor:
+            """(*space[, c], bands) -> (*shape[, c], channels)."""
+            channels = spectra @ mix.to(spectra.dtype)
+            for matrix in look:
+                flat = matrix(channels.reshape(space.numel, -1))
+                channels = flat.reshape(*shape, *channels.shape[d:])
+            return channels
 
-        def measure(cube: Tensor) -> Tensor:
-            """(*space, bands[, c]) -> (*self.shape, channels[, c])."""
+        def measure(cube: Tensor, *parts: Any) -> Tensor:
+            """(*space, bands[, c]) -> (*shape, channels[, c])."""
             if cube.ndim == grid.ndim:
-                channels = seen(cube)
+                channels = seen(cube, *parts)
             else:
-                channels = seen(cube.movedim(-1, -2)).movedim(-1, -2)
+                channels = seen(cube.movedim(-1, -2), *parts).movedim(-1, -2)
             if lone:
                 return channels.squeeze(len(self.shape))
             return channels
 
         if lone:
-            return OnGrid(ArrayFunction(measure, look), grid, self.shape)
-        return OnGrid(ArrayFunction(measure, look), grid, (*self.shape, mix.shape[1]), trailing=1)
+            return OnGrid(ArrayFunction(measure, *parts), grid, self.shape)
+        return OnGrid(ArrayFunction(measure, *parts), grid, (*self.shape, mix.shape[1]), trailing=1)
 
 
 def _check_covered(knots: np.ndarray, table: np.ndarray, lower: float, upper: float) -> None:

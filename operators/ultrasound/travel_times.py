@@ -14,7 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix, memory
-from inverse_inr.operators.rows import matrix_on_grid, sampled_rows, without_lone_channel
+from inverse_inr.devices import unravel
+from inverse_inr.operators.rows import (
+    beside_operator,
+    matrix_on_grid,
+    sampled_rows,
+    without_lone_channel,
+)
 from inverse_inr.ranges import Count, Finite, Positive, checked
 
 ROWS_AT_ONCE = 4096
@@ -58,7 +64,7 @@ class TravelTimes(RowOperator):
 
     def forward(self, rows: Tensor) -> Query:
         """Look along the rays of `rows` (b,); each is measured as one time."""
-        emitter, receiver = torch.unravel_index(rows.to(self.emitters.device), self.shape)
+        emitter, receiver = unravel(rows.to(self.emitters.device), self.shape)
         start = self.emitters[emitter]
         path = self.receivers[receiver] - start  # (b, d)
         near, far = (u.clamp(0, 1) for u in self.box.chord(start, path))  # as shares of the path
@@ -80,6 +86,7 @@ class TravelTimes(RowOperator):
 
         return Query(points, measure)
 
+    @beside_operator
     @checked
     def on(self, grid: Grid) -> OnGrid:
         """The same integrals of a sampled image, multilinear between pixels, as a sparse matrix.

@@ -16,6 +16,9 @@ from inverse_inr.operators import Jet
 from inverse_inr.ranges import Count, checked
 from inverse_inr.solver import Ended
 
+CELLS = 128
+"""Cells along each axis of a box."""
+
 
 @dataclass(frozen=True)
 class Equation:
@@ -81,7 +84,7 @@ class Equation:
 
 
 @checked
-def finite_differences(case: Equation, problem: Problem, cells: Count = 128) -> Solution:
+def finite_differences(case: Equation, problem: Problem, cells: Count = CELLS) -> Solution:
     """Solve an equation by second-order differences on (cells + 1)² nodes.
 
     An elliptic equation takes the five-point stencil, one of first order in time Crank-Nicolson,
@@ -110,7 +113,7 @@ def finite_differences(case: Equation, problem: Problem, cells: Count = 128) -> 
     s = case.source(points).numpy()
     march = (_elliptic, _crank_nicolson, _leapfrog)[case.marches]
     march(case, u, s, h)
-    values = torch.from_numpy(u)[..., None].float()
+    values = torch.from_numpy(u)[..., None]
     # as a plain callable it is shown and judged on the problem's grid
     look = SampledField(values, nodes).__call__
     return Solution(

@@ -8,14 +8,18 @@ Derivatives are the prior's own, exact, at any point; no mesh is made.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Literal
 
 import torch
-from torch import Tensor
 
-from inverse_inr import Box, Field, Grid, Problem, SampledField, Suggestion, Term, fidelity, memory
+from inverse_inr import Box, Grid, Problem, SampledField, Suggestion, Term, fidelity, memory
 from inverse_inr.operators import Jet, NormalDerivative, PointSamples, Residual, box_boundary
-from inverse_inr.problems.fields.differences import Equation, finite_differences
+from inverse_inr.priors.means import HardBoundary, between_faces, zero_on_faces
+from inverse_inr.problems.fields.differences import CELLS, Equation, finite_differences
+from inverse_inr.problems.fields.figures import fields_with_errors
+from inverse_inr.problems.fields.judging import fit_or_differences
+from inverse_inr.problems.fields.known_solutions import cooling, mixed, plane_waves, string_modes
 from inverse_inr.problems.images import load_image
 from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 from inverse_inr.registry import nearest
@@ -31,6 +35,7 @@ BOUNDARY_WEIGHT = {"helmholtz": 3.0}
 def boundary_value(
     equation: EquationName = "poisson",
     *,
+    boundary: Literal["exact", "fitted"] = "exact",
     waves: Positive = 1.5,
     source: str | None = None,
     size: Count = 64,
@@ -52,6 +57,9 @@ def boundary_value(
 
     Args:
         equation: The equation, by name.
+        boundary: "exact" for a field that has the boundary values by construction
+            (`HardBoundary`), "fitted" for values that weigh against the equation. The velocity of
+            a wave is always fitted.
         waves: Wavelengths per side of the square, for "helmholtz".
         source: For "poisson" only: an image file, or an example by name, as s on the square; then
             u = 0 all around.
@@ -73,23 +81,36 @@ def boundary_value(
     box = Box((0.0, 0.0), (1.0, 1.0))
     if weight is None:
         weight = BOUNDARY_WEIGHT.get(equation, 100.0)
+    figure = None
     if source is None:
-        case = _case(equation, waves)
+        case = equation_named(equation, waves)
         reference = case.known
+        figure = fields_with_errors()
     else:
         case = _of_image(equation, source, box)
         reference = None
     terms = _terms(case, box, inside, around, weight, seed)
-    omega0 = 4.0
-    if equation == "helmholtz":
-        omega0 = 4.0 + 8 / 3 * waves
+    start = None
+    if boundary == "exact":
+        start = partial(
+            HardBoundary,
+            zero=zero_on_faces(box, case.faces),
+            values=between_faces(box, case.known, case.faces),
+        )
+    differences = partial(finite_differences, case)
+    places = box.random_points(
+        1000, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
     suggested = Suggestion(
         prior="siren",
-        options={"omega0": omega0, "width": 48, "depth": 3},
-        steps=100,
+        options={"omega0": frequency(equation, waves, 1.0), "width": 48, "depth": 3},
+        steps=60,
         optimizer="lbfgs",
-        stopping=Never(every=50),
-        baselines={"finite differences": lambda p: finite_differences(case, p)},
+        stopping=Never(every=20),
+        start=start,
+        baselines={"finite differences": differences},
+        candidates=fit_or_differences(differences, partial(differences, cells=2 * CELLS), places),
+        figure=figure,
     )
     return Problem(
         terms,
@@ -117,8 +138,8 @@ def _terms(
         1e-12,
     )
     terms = [
-        Term(Residual(case.pde, points), right.float(), fidelity.L2(), weight=unit),
-        Term(PointSamples(rim), case.known(rim)[:, 0].float(), fidelity.L2(), weight=weight),
+        Term(Residual(case.pde, points), right, fidelity.L2(), weight=unit),
+        Term(PointSamples(rim), case.known(rim)[:, 0], fidelity.L2(), weight=weight),
     ]
     if case.marches == 2:
         start, normals = box_boundary(box, around, faces=[(1, 0)], seed=seed + 1)
@@ -126,7 +147,7 @@ def _terms(
         terms.append(
             Term(
                 NormalDerivative(start, normals),
-                velocity.float(),
+                velocity,
                 fidelity.L2(),
                 weight=weight / 40,
             )
@@ -134,51 +155,42 @@ def _terms(
     return terms
 
 
-def _case(equation: str, waves: float) -> Equation:
-    """The equation by name, with a solution that does not separate in the box's coordinates."""
+def frequency(equation: str, waves: float, side: float) -> float:
+    """Give the omega0 of a SIREN that suits an equation's known solution.
+
+    Args:
+        equation: The name.
+        waves: Wavelengths per unit of length, for "helmholtz".
+        side: The longest side of the box.
+    """
+    if equation == "helmholtz":
+        return 4.0 + 8 / 3 * waves * side
+    return 4.0
+
+
+def equation_named(equation: str, waves: float) -> Equation:
+    """Give an equation with a solution that does not separate in the box's coordinates.
+
+    Args:
+        equation: The name.
+        waves: Wavelengths per unit of length, for "helmholtz".
+
+    Raises:
+        ValueError: The name is unknown.
+    """
     ends = [(0, 0), (0, 1), (1, 0)]
     stiffness = (2 * math.pi * waves) ** 2
     cases = {
-        "poisson": Equation((-1.0, -1.0, 0.0, 0.0), _mixed),
-        "helmholtz": Equation((1.0, 1.0, 0.0, stiffness), _plane_waves(waves)),
-        "heat": Equation((-0.1, 0.0, 1.0, 0.0), _cooling, faces=ends, marches=1),
-        "wave": Equation((-1.0, 1.0, 0.0, 0.0), _string, faces=ends, marches=2),
+        "poisson": Equation((-1.0, -1.0, 0.0, 0.0), mixed),
+        "helmholtz": Equation((1.0, 1.0, 0.0, stiffness), plane_waves(waves)),
+        "heat": Equation((-0.1, 0.0, 1.0, 0.0), cooling, faces=ends, marches=1),
+        "wave": Equation((-1.0, 1.0, 0.0, 0.0), string_modes, faces=ends, marches=2),
     }
     if equation not in cases:
         raise ValueError(
             f"boundary_value: unknown equation {equation!r}. {nearest(equation, cases)}"
         )
     return cases[equation]
-
-
-def _mixed(p: Tensor) -> Tensor:
-    x, y = p[..., :1], p[..., 1:]
-    return torch.exp(-x) * torch.sin(3 * y + 1) + x * y**2
-
-
-def _plane_waves(waves: float) -> Field:
-    """Two plane waves in different directions."""
-
-    def field(p: Tensor) -> Tensor:
-        k = 2 * math.pi * waves
-        along = [p @ p.new_tensor([math.cos(a), math.sin(a)]) for a in (0.4, 1.9)]
-        return (torch.sin(k * along[0]) + 0.5 * torch.cos(k * along[1]))[..., None]
-
-    return field
-
-
-def _cooling(p: Tensor) -> Tensor:
-    x, t = p[..., :1], p[..., 1:]
-    pi = math.pi
-    slow = torch.exp(-0.1 * pi**2 * t) * torch.sin(pi * x)
-    return slow + 0.5 * torch.exp(-0.9 * pi**2 * t) * torch.sin(3 * pi * x)
-
-
-def _string(p: Tensor) -> Tensor:
-    x, t = p[..., :1], p[..., 1:]
-    pi = math.pi
-    first = torch.sin(pi * x) * torch.cos(pi * t)
-    return first + 0.5 * torch.sin(2 * pi * x) * torch.sin(2 * pi * t)
 
 
 def _of_image(equation: str, source: str, box: Box) -> Equation:

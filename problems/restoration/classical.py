@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inverse_inr import Field, OnGrid, Problem, SampledField, Solution, noise
+from inverse_inr.baselines import on_the_cpu
 from inverse_inr.operators import Mask
 from inverse_inr.problems.restoration.filling import completed, nearest_filled
 from inverse_inr.problems.restoration.simulation import seen
@@ -41,6 +42,7 @@ def later(method: Callable[[Problem], Solution], problem: Problem) -> Field:
     return lambda points: solved()(points)
 
 
+@on_the_cpu
 def biharmonic(problem: Problem) -> Solution:
     """Fill the pixels that a `Mask` lost by biharmonic inpainting: Δ²f = 0 there.
 
@@ -66,6 +68,7 @@ def biharmonic(problem: Problem) -> Solution:
     return image_solution("biharmonic", filled, problem, began)
 
 
+@on_the_cpu
 def nearest_known(problem: Problem) -> Solution:
     """Fill each lost pixel, or each lost channel of a pixel, with the nearest known value.
 
@@ -107,6 +110,7 @@ def _known(problem: Problem) -> tuple[Tensor, Tensor]:
     return image, image.isnan().all(-1)
 
 
+@on_the_cpu
 @checked
 def nonlocal_means(problem: Problem, strength: Positive = 0.8) -> Solution:
     """Denoise by non-local means, with sigma from the noise model.
@@ -192,6 +196,7 @@ def noise_sigma(problem: Problem) -> float:
     return float(term.fidelity.least_squares(term.y)[1].rsqrt().mean())
 
 
+@on_the_cpu
 def bicubic(problem: Problem) -> Solution:
     """Enlarge by bicubic interpolation, registered at the centres of the large pixels.
 

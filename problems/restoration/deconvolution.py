@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from inverse_inr import Grid, OnGrid, Problem, SampledField, Solution, baselines
+from inverse_inr.baselines import on_the_cpu
 from inverse_inr.operators import Blur, psf_kernel
 from inverse_inr.operators.optics.psf import PSF
 from inverse_inr.problems.restoration.classical import image_solution, measured_image
@@ -51,6 +52,7 @@ class FramedBlur(OnGrid):
         return self.blur.on(grid, boundary)
 
 
+@on_the_cpu
 @checked
 def wiener(problem: Problem, balance: Positive = 10.0) -> Solution:
     """Wiener-Hunt deconvolution of the frame, mirrored at its border.
@@ -79,6 +81,7 @@ def wiener(problem: Problem, balance: Positive = 10.0) -> Solution:
     return _deconvolved("Wiener", one, problem, began, {"balance": balance})
 
 
+@on_the_cpu
 @checked
 def richardson_lucy(problem: Problem, iterations: Count = 5) -> Solution:
     """Richardson-Lucy deconvolution of the frame, mirrored at its border.

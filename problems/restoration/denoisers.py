@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Problem, Solution, noise
+from inverse_inr.baselines import on_the_cpu
 from inverse_inr.problems.restoration.classical import (
     image_solution,
     measured_image,
@@ -32,6 +33,7 @@ SMALLEST = 8
 """The least side in pixels of an image that BM3D, whose patches have 8 x 8 pixels, can denoise."""
 
 
+@on_the_cpu
 def nl_bayes(problem: Problem) -> Solution:
     """Denoise by NL-Bayes, with the noise level from the noise model.
 
@@ -51,6 +53,7 @@ def nl_bayes(problem: Problem) -> Solution:
     return _denoised("NL-Bayes", problem, nl_bayes_image)
 
 
+@on_the_cpu
 def bm3d(problem: Problem) -> Solution:
     """Denoise by BM3D, with the noise level from the noise model; colours in an opponent space.
 

@@ -5,7 +5,7 @@ floor and of those below. The first floor is the ground.
 """
 
 FLOORS = {
-    "ground": ["constants", "memory", "registry", "ranges", "kernels"],
+    "ground": ["constants", "memory", "devices", "precision", "registry", "ranges", "kernels"],
     "space, fields and noise": [
         "domain",
         "bands",
@@ -15,14 +15,31 @@ FLOORS = {
         "phantoms",
         "noise",
     ],
-    "what is measured": ["row_sets", "fidelity", "protocol", "hooks", "compose", "term"],
+    "what is measured": [
+        "row_sets",
+        "fidelity",
+        "row_indices",
+        "protocol",
+        "hooks",
+        "compose",
+        "term",
+    ],
     "files and figures": ["io", "metrics", "plotting"],
-    "what is sought": ["denoisers", "regularizers", "stopping", "problem", "least_squares"],
+    "what is sought": [
+        "denoisers",
+        "regularizers",
+        "stopping",
+        "on_cpu",
+        "problem",
+        "least_squares",
+    ],
     "priors": ["priors"],
     "solver": ["optimizers", "solver"],
     "what asks the solver": [
         "baselines",
         "uncertainty",
+        "families",
+        "codec",
         "surfaces",
         "analysis",
         "selection",

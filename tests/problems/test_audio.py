@@ -8,6 +8,7 @@ from scipy.io import wavfile
 from inverse_inr import Box, Grid, solve
 from inverse_inr.io import FileFormatError, read_wav, write_wav
 from inverse_inr.problems.audio import audio, first_omega
+from inverse_inr.stopping import hold_out
 
 
 def band_limited(count, rate, top, seed=0):
@@ -94,7 +95,10 @@ def test_one_sample_in_ten_of_a_file(tmp_path, even, band, least):
 def test_audio_figure_and_baseline():
     problem = audio(seconds=0.1)
     spline = problem.suggested.baselines["cubic spline"](problem)
-    assert spline.metrics()["PSNR"] > 35
+    assert spline.metrics()["PSNR"] > 32
+    assert torch.equal(
+        spline.watched[0], hold_out(problem.suggested.stopping, problem.terms).watch[0]
+    )
     assert problem.suggested.figure is not None
     assert problem.suggested.figure(problem, [spline]) is not None
 

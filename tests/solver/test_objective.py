@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Term, fidelity, noise, predict, priors
 from inverse_inr.regularizers import L1, TotalVariation, as_weighted
-from inverse_inr.solver.objective import Objective, RowSchedule
+from inverse_inr.solver.objective import Objective
+from inverse_inr.solver.schedule import RowSchedule
 
 BOX = Box((-1.0, -1.0), (1.0, 1.0))
 

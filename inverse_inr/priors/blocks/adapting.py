@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.derivatives import gradient
-from inverse_inr.evaluation import placement
 from inverse_inr.hooks import Running
+from inverse_inr.precision import placement
 
 
 class Adapt:

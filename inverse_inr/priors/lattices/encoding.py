@@ -13,6 +13,7 @@ from inverse_inr.domain import Box
 from inverse_inr.kernels.gather import gather
 from inverse_inr.kernels.sparse import SparseMatrix
 from inverse_inr.priors.encodings import Encoding
+from inverse_inr.priors.lattices.axes import ends_of
 from inverse_inr.priors.lattices.stencils import STENCILS
 
 MATRICES = 2**26
@@ -73,6 +74,8 @@ class GridEncoding(Encoding):
             )
         self.coarse_to_fine = coarse_to_fine
         self.progress = nn.Buffer(torch.ones(())) if coarse_to_fine else None
+        # the number as the host last knew it: to read it in each step would wait for the device
+        self._read: tuple[Tensor | None, int | None, float] = (None, None, 1.0)
         if interpolation not in STENCILS:
             raise ValueError(
                 f"interpolation must be one of {sorted(STENCILS)}, got {interpolation!r}."
@@ -125,13 +128,20 @@ class GridEncoding(Encoding):
         """
         if self.progress is not None:
             self.progress.fill_(progress)
+            self._read = (self.progress, _version(self.progress), progress)
 
     @property
     def levels_in(self) -> int:
         """How many levels, from the coarsest, take part."""
-        if self.progress is None or float(self.progress) >= self.coarse_to_fine:
+        if self.progress is None:
             return len(self.sizes)
-        return 1 + int(len(self.sizes) * float(self.progress) / self.coarse_to_fine)
+        known, version, progress = self._read
+        if known is not self.progress or version is None or version != _version(self.progress):
+            progress = float(self.progress)
+            self._read = (self.progress, _version(self.progress), progress)
+        if progress >= self.coarse_to_fine:
+            return len(self.sizes)
+        return 1 + int(len(self.sizes) * progress / self.coarse_to_fine)
 
     def stencil(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Find the table rows that points see at each level that is in, and their weights.
@@ -205,7 +215,7 @@ class GridEncoding(Encoding):
         asked for before.
         """
         shape = tuple(len(a) for a in axes)
-        extent = ((float(a[0]), float(a[-1]), len(a)) for a in axes)
+        extent = ((*ends_of(a), len(a)) for a in axes)
         key = (*extent, self.table.dtype, self.table.device, self.levels_in)
         by_matrix = torch.is_grad_enabled() and (
             key in self._lattices or self._keep(math.prod(shape))
@@ -250,6 +260,13 @@ class GridEncoding(Encoding):
             arranged = features.unflatten(0, (self.levels_in, -1)).transpose(0, 1).flatten(1)
         padded = nn.functional.pad(arranged, (0, self.size - arranged.shape[1]))
         return padded.reshape(*shape, self.size)
+
+
+def _version(tensor: Tensor) -> int | None:
+    """How often a tensor was written into; None for one that does not count it."""
+    if tensor.is_inference():
+        return None
+    return tensor._version
 
 
 def _interleaved(parts: list[Tensor]) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Box
 from inverse_inr.priors.encodings import Encoding
+from inverse_inr.priors.lattices.axes import divided
 from inverse_inr.priors.lattices.encoding import GridEncoding
 
 JOINS = {"sum": torch.add, "product": torch.mul}
@@ -66,7 +67,7 @@ class Factor(nn.Module):
         Returns:
             (*shape, size), of length 1 along the axes that the features do not depend on.
         """
-        values = self.lattice.on_axes([axes[k] / self.reach for k in self.axes])
+        values = self.lattice.on_axes([divided(axes[k], self.reach) for k in self.axes])
         shape = [1] * len(axes)
         for k in self.axes:
             shape[k] = len(axes[k])

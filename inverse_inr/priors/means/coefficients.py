@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import sample
+from inverse_inr.priors.lattices.axes import divided
 from inverse_inr.priors.lattices.encoding import GridEncoding
 from inverse_inr.regularizers import LocalGaussians
 from inverse_inr.sampled import SampledField
@@ -101,7 +102,7 @@ class OffsetCoefficients(nn.Module):
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
         """Evaluate on the lattice of d normalised axes: (*shape, outputs)."""
-        space = [a / self.reach for a in axes[:-1]] or [torch.zeros_like(axes[-1][:1])]
+        space = [divided(a, self.reach) for a in axes[:-1]] or [torch.zeros_like(axes[-1][:1])]
         coefficients = self._joined(self.mean.on_axes(space), self.correction.on_axes(space))
         if self.alone:
             coefficients = coefficients[0]

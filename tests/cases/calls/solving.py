@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from cases.calls import codec, families
 from cases.calls.components import GRID, SQUARE, bump, problem
 from cases.calls.judge import Good
 
@@ -102,4 +103,9 @@ def _optimizers() -> list[Good]:
     ]
 
 
-ROOMS: dict[str, Callable[[], list[Good]]] = {"optimizers": _optimizers, "solving": _solving}
+ROOMS: dict[str, Callable[[], list[Good]]] = {
+    "optimizers": _optimizers,
+    "solving": _solving,
+    **families.ROOMS,
+    **codec.ROOMS,
+}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, Problem, SampledField, Solution, Term, fidelity, sample
 from inverse_inr.io import read_hdf5, read_image
-from inverse_inr.solver import writing
+from inverse_inr.solver import volumes
 
 BOX = Box((-1.0, 0.0, 2.0), (1.0, 3.0, 4.5), units=("mm", "mm", "mm"))
 GRID = Grid(BOX, (5, 6, 7))
@@ -70,7 +70,7 @@ def read(path: Path) -> np.ndarray:
 def test_every_format_reads_back(
     name: str, layers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(writing, "VOXELS_AT_ONCE", layers * 42)
+    monkeypatch.setattr(volumes, "VOXELS_AT_ONCE", layers * 42)
     path = solution().write(tmp_path / name, average=1)
     expected = sample(wave, GRID)[..., 0].numpy()
     np.testing.assert_allclose(read(path), expected, rtol=1e-5, atol=1e-6)
@@ -138,7 +138,7 @@ def test_what_cannot_be_written_is_refused(name: str, field: object, message: st
 
 
 def test_a_broken_field_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(writing, "VOXELS_AT_ONCE", 42)
+    monkeypatch.setattr(volumes, "VOXELS_AT_ONCE", 42)
     calls = 0
 
     def breaks(points: Tensor) -> Tensor:
@@ -162,7 +162,7 @@ def test_a_pixel_image_is_written_on_its_own_grid(tmp_path: Path):
 MEMORY = """
 import resource, sys, torch
 from inverse_inr import Box, Grid, priors
-from inverse_inr.solver.writing import write_volume
+from inverse_inr.solver.volumes import write_volume
 torch.set_num_threads(1)
 box = Box((-1.0,) * 3, (1.0,) * 3)
 field = priors.create("grid", box, cells=16).eval()

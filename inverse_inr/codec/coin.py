@@ -1,0 +1,236 @@
+"""`encode` and `decode`: a field as few bytes, by quantised and entropy-coded weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from inverse_inr.codec.container import Coded, from_bytes, to_bytes
+from inverse_inr.codec.quantizing import rounded, sensitivity_codes, step_size
+from inverse_inr.compose import OnGrid
+from inverse_inr.domain import Grid, pixel_grid
+from inverse_inr.families import Fields, fit_many
+from inverse_inr.families.fields import field_of
+from inverse_inr.families.tasks import as_tasks, losses, power_of
+from inverse_inr.fidelity import L2
+from inverse_inr.priors import Prior, create
+from inverse_inr.problem import Problem
+from inverse_inr.ranges import Count, FiniteTensor, Range, Seed, WholeNumber, checked
+from inverse_inr.solver import Solution
+from inverse_inr.term import Term
+
+Bits = Annotated[float, Range(above=0, most=1e4)]
+"""Bits per sample; no network needs thousands."""
+
+BITS = 6.5
+"""Bits of a weight for which a new network is laid out: finer weights want a larger network."""
+DEPTH = 4
+"""Hidden layers of a new network."""
+COARSEST, FINEST = 160, -320
+"""Codes between which the common step size is sought."""
+
+
+@checked
+def encode(
+    source: Solution | FiniteTensor,
+    *,
+    bits_per_sample: Bits,
+    steps: Count = 2000,
+    finish: WholeNumber = 200,
+    seed: Seed = 0,
+) -> bytes:
+    """Encode a fitted field, or an image by a field that is fitted to it.
+
+    The weights are rounded to whole numbers of a step size for each tensor, chosen by how much the
+    field feels it; the common factor is the finest that keeps the size. Then the weights learn on,
+    with rounded values in the loss. The whole numbers are coded by an adaptive range coder.
+
+    Args:
+        source: A solution whose field is a prior of the catalogue, or an image (*shape, c).
+        bits_per_sample: Most bits per pixel (or voxel, or sample in time) of the image, or of the
+            solution's grid, all bytes counted.
+        steps: Steps of Adam for an image.
+        finish: Steps of Adam with rounded weights.
+        seed: Seed of the network of an image.
+
+    Returns:
+        The bytes, for `decode`.
+
+    Raises:
+        TypeError: The solution's field is no prior of the catalogue.
+        ValueError: So few bits hold no network, or not this one; or the prior has random features,
+            which are not learnt and so not coded.
+
+    Source:
+        Dupont et al. 2021 (COIN, arXiv:2103.03123); Strümpler et al. 2022, arXiv:2112.04267,
+        quantisation-aware training and entropy coding of weights.
+    """
+    if isinstance(source, Tensor):
+        source = _fitted(source, bits_per_sample, steps, seed)
+    field = source.field
+    if not isinstance(field, Prior):
+        raise TypeError(
+            f"encode: the field is a {type(field).__name__}, no prior of the catalogue."
+        )
+    _require_reproducible(field)
+    most = math.floor(bits_per_sample * source.problem.grid.numel / 8)
+    codes = sensitivity_codes(field)
+    coarser = _finest(field, source.problem.grid, codes, most)
+    if finish:
+        field = _finished(field, source.problem, codes, coarser, finish, seed)
+    data = _coded(field, source.problem.grid, codes, coarser)
+    while len(data) > most:
+        # learning on may have made the numbers a little more various
+        coarser += 1
+        data = _coded(field, source.problem.grid, codes, coarser)
+    return data
+
+
+@checked
+def decode(data: bytes) -> Prior:
+    """Read a field from its bytes. Its weights are the same to the last bit on every machine.
+
+    Args:
+        data: What `encode` gave.
+
+    Returns:
+        The field, a prior in evaluation mode.
+
+    Raises:
+        FileFormatError: The bytes are cut, altered, or none of a coded field.
+    """
+    return from_bytes(data)[0]
+
+
+@checked
+def decode_image(data: bytes) -> Tensor:
+    """Read the samples that were coded: the field on its grid.
+
+    Args:
+        data: What `encode` gave.
+
+    Returns:
+        (*shape, c).
+
+    Raises:
+        FileFormatError: The bytes are cut, altered, or none of a coded field.
+    """
+    field, grid = from_bytes(data)
+    with torch.no_grad():
+        return field.sample(grid)
+
+
+def _same(image: Tensor) -> Tensor:
+    return image
+
+
+def _fitted(image: Tensor, bits: float, steps: int, seed: int) -> Solution:
+    """A SIREN fitted to an image, of as many weights as the bits hold."""
+    if image.ndim < 2 or not image.numel():
+        raise ValueError(
+            f"encode: an image has shape (*shape, c), this one {tuple(image.shape)}. A missing "
+            "channel axis? Pass image[..., None]."
+        )
+    grid = pixel_grid(tuple(image.shape[:-1]))
+    channels = image.shape[-1]
+    operator = OnGrid(_same, grid, tuple(image.shape), trailing=1)
+    y = image.reshape(grid.numel, channels)
+    if channels == 1:
+        operator = OnGrid(_same, grid, grid.shape)
+        y = y[:, 0]
+    problem = Problem([Term(operator, y, L2())], grid.box, grid, channels=channels, average=1)
+    width = _width(bits * grid.numel / BITS, grid.ndim, channels)
+    prior = create("siren", grid.box, channels, width=width, depth=DEPTH, seed=seed, omega0=30.0)
+    (solution,) = fit_many([problem], prior, steps=steps, seed=seed)
+    return solution
+
+
+def _width(weights: float, ndim: int, channels: int) -> int:
+    """The widest network of at most so many weights."""
+    # (DEPTH - 1) width² + slope width + channels weights
+    slope = ndim + DEPTH + channels
+    root = math.sqrt(slope**2 + 4 * (DEPTH - 1) * max(0.0, weights - channels))
+    width = math.floor((root - slope) / (2 * (DEPTH - 1)))
+    if width < 4:
+        raise ValueError(
+            f"encode: bits_per_sample is too small: {weights:.0f} weights are no network. "
+            "More bits, or a larger image."
+        )
+    return width
+
+
+def _require_reproducible(field: Prior) -> None:
+    """Refuse a prior whose recipe draws numbers that are not among its parameters."""
+    options = dict(field.recipe.options)
+    if "seed" not in options:
+        raise ValueError(f"encode: {field.name!r} is no prior that its recipe makes again.")
+    other = create(field.recipe.name, field.box, **{**options, "seed": options["seed"] + 1})
+    theirs = dict(other.named_buffers())
+    for name, own in field.named_buffers():
+        if not torch.equal(own, theirs[name]):
+            raise ValueError(
+                f"encode: the prior {field.name!r} has numbers of its own beside its weights "
+                f"({name}), which are not coded. Take one without, e.g. 'siren'."
+            )
+
+
+def _coded(field: Prior, grid: Grid, codes: dict[str, int], coarser: int) -> bytes:
+    numbers = rounded(dict(field.named_parameters()), codes, coarser)
+    return to_bytes(Coded(field, grid, numbers, codes, coarser))
+
+
+def _finest(field: Prior, grid: Grid, codes: dict[str, int], most: int) -> int:
+    """The finest common step size whose code is no longer than `most` bytes."""
+    low, high = FINEST, COARSEST
+    if len(_coded(field, grid, codes, high)) > most:
+        raise ValueError(
+            f"encode: bits_per_sample allows {most} bytes, which do not hold this network, however "
+            "coarse its weights."
+        )
+    # sizes that are out of all range need not be tried: 24 bits a number are refused
+    finest = math.ceil(max(_least_code(field, name, code) for name, code in codes.items()))
+    low = max(low, finest)
+    while low < high:
+        middle = (low + high) // 2
+        if len(_coded(field, grid, codes, middle)) > most:
+            low = middle + 1
+        else:
+            high = middle
+    return high
+
+
+def _least_code(field: Prior, name: str, code: int) -> float:
+    """The common code below which a tensor's numbers need more than 23 bits."""
+    largest = float(field.get_parameter(name).detach().abs().max())
+    return 8 * (math.log2(max(largest, 1e-30)) - 23) - code
+
+
+def _finished(
+    field: Prior, problem: Problem, codes: dict[str, int], coarser: int, steps: int, seed: int
+) -> Prior:
+    """The field after steps of Adam in which the loss sees rounded weights.
+
+    Gradients pass the rounding as if it were not there (straight through, Bengio et al. 2013).
+    """
+    own = {n: p.detach().clone().requires_grad_() for n, p in field.named_parameters()}
+    sizes = {name: step_size(code + coarser) for name, code in codes.items()}
+    placed = (next(field.parameters()).dtype, field.lower.device)
+    tasks = as_tasks([problem], power_of([problem]), None, seed, placed)
+    adam = torch.optim.Adam(
+        [{"params": [p], "lr": min(0.1 * sizes[n], 1e-3)} for n, p in own.items()]
+    )
+    best, kept = math.inf, {n: p.detach().clone() for n, p in own.items()}
+    for step in range(steps + 1):
+        seen = {n: p + (torch.round(p / sizes[n]) * sizes[n] - p).detach() for n, p in own.items()}
+        fields = Fields(field, {n: p[None] for n, p in seen.items()}, [problem.box])
+        loss = losses(tasks, fields, step).sum()
+        if float(loss.detach()) < best:
+            best = float(loss.detach())
+            kept = {n: p.detach().clone() for n, p in own.items()}
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    return field_of(field, kept, field.box)

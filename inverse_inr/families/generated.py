@@ -1,0 +1,77 @@
+"""`Generated`: a network sees the measurements and makes the weights of the field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr.families.amortized import Amortized
+from inverse_inr.families.encoders import Encoder
+from inverse_inr.families.fields import State
+from inverse_inr.families.tasks import Task
+from inverse_inr.priors import Prior
+from inverse_inr.ranges import checked
+
+START = 1e-2
+"""Size of what the generator adds at first, relative to the start's own weights."""
+
+
+class Generated(Amortized):
+    """A hypernetwork: θ = θ₀ + s H(mean, deviation of the encoder's features).
+
+    θ₀ is shared, s the size of each tensor of θ₀ when the training begins, H a linear map.
+
+    Args:
+        encoder: Makes features of the image that the back-projected measurements are:
+            `Convolutions(...)`, or an nn.Module from (b, channels, *shape) to
+            (b, features, *shape).
+        prior: A name of the catalogue of priors.
+        options: Options of the prior.
+
+    Source:
+        Ha et al. 2017 (HyperNetworks); Zhang et al. 2021, arXiv:2112.10541; Wu et al. 2023
+        (HyperINR), arXiv:2304.04188.
+    """
+
+    kind = "generated"
+
+    @checked
+    def __init__(
+        self, encoder: Encoder, prior: str = "siren", options: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(encoder, prior, options)
+
+    def _extend(self, template: Prior, generator: torch.Generator) -> Prior:
+        super()._extend(template, generator)
+        inputs = 2 * self.feature_count(template)
+        parameters = list(template.parameters())
+        total = sum(p.numel() for p in parameters)
+        self.hyper = nn.Linear(inputs, total)
+        with torch.no_grad():
+            spread = START / math.sqrt(inputs)
+            self.hyper.weight.copy_(torch.randn(total, inputs, generator=generator) * spread)
+            self.hyper.bias.zero_()
+        sizes = torch.stack([p.detach().square().mean().sqrt() for p in parameters])
+        self.sizes = nn.Buffer(sizes.clamp(min=1e-6))
+        return template
+
+    def states(self, tasks: Sequence[Task], *, learning: bool, steps: int | None = None) -> State:
+        template = self.known
+        with torch.set_grad_enabled(learning):
+            summary = torch.stack([_summary(f) for f in self.features(tasks)])
+            named = dict(template.named_parameters())
+            parts = self.hyper(summary).split([p.numel() for p in named.values()], -1)
+            return {
+                name: p + size * part.reshape(len(tasks), *p.shape)
+                for (name, p), part, size in zip(named.items(), parts, self.sizes, strict=True)
+            }
+
+
+def _summary(features: Tensor) -> Tensor:
+    """Mean and deviation of each feature over the image, (2 features,)."""
+    flat = features.flatten(1)
+    return torch.cat([flat.mean(1), (flat.var(1, correction=0) + 1e-8).sqrt()])
