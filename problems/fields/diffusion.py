@@ -36,8 +36,9 @@ class Diffusion:
         count = cells + 1
         half = 0.5 / cells
         self.nodes = Grid(Box((-half, -half), (1 + half, 1 + half)), (count, count))
-        step = sparse.diags([-np.ones(cells), np.ones(cells)], [0, 1], (cells, count)) * cells
-        mean = sparse.diags([np.ones(cells), np.ones(cells)], [0, 1], (cells, count)) / 2
+        here, beyond = sparse.eye(cells, count), sparse.eye(cells, count, 1)
+        step = (beyond - here) * cells
+        mean = (beyond + here) / 2
         # half a cell belongs to nodes on the rim, where fluxes run along it
         eye = sparse.eye(count)
         self.steps: Any = sparse.vstack([sparse.kron(step, eye), sparse.kron(eye, step)]).tocsr()

@@ -8,6 +8,8 @@ orders, as inside a region with curved rims.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 NEIGHBOURS = {2: 12, 3: 18}
@@ -56,9 +58,10 @@ def _fitted(
     nodes: np.ndarray, places: np.ndarray, powers: list[tuple[int, int]], count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers of the nodes (m, k), h (m, 1), and the map to coefficients (m, powers, k)."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
-    distance, index = cKDTree(nodes).query(places, min(count, len(nodes)))
+    tree: Any = KDTree(nodes)
+    distance, index = tree.query(places, min(count, len(nodes)))
     reach = distance[:, -1:]
     x, y = np.moveaxis((nodes[index] - places[:, None]) / reach[..., None], -1, 0)
     root = np.exp(-2 * (distance / reach) ** 2)[..., None]

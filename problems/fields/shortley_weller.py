@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -151,7 +152,7 @@ def _solved(
     entries += [(r + n, c, v) for r, c, v in rows]
     row, column, value = (np.concatenate(part) for part in zip(*entries, strict=True))
     matrix = sparse.csc_matrix((value, (row, column)), shape=(n + met, n + met))
-    answer = spsolve(matrix, np.concatenate([right, goals]))
+    answer: Any = spsolve(matrix, np.concatenate([right, goals]))
     return nodes, answer[:n], (place, answer[n:])
 
 

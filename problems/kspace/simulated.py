@@ -141,17 +141,18 @@ def kspace(
             )
         spoke_maps = make_coils(grid, start, learn_coils)
         angles, frequency = radial_angles(spokes).float(), radial_frequency(grid).float()
-        beam = RadialSpokes(box, angles, frequency, spoke_maps)
-        term = Term(beam, y.reshape(spokes, -1, coils), model)
+        acquired = RadialSpokes(box, angles, frequency, spoke_maps)
+        y = y.reshape(spokes, -1, coils)
     else:
-        term = Term(through(operator, make_coils(grid, start, learn_coils)), y, model)
+        acquired = through(operator, make_coils(grid, start, learn_coils))
+    term = Term(acquired, y, model)
     problem = Problem(
         [term],
         box,
         grid,
         reference=reference,
         is_complex=is_complex,
-        suggested=Suggestion(stopping=held_out_readouts(term.operator, 0.1, every)),
+        suggested=Suggestion(stopping=held_out_readouts(acquired, 0.1, every)),
         notes={"phase": found_in},
     )
     return suggesting(problem, model, chosen)

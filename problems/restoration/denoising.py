@@ -114,7 +114,7 @@ def denoise(
     return suggesting_instead(_denoising(problem, rounds), candidates=candidates)
 
 
-def _judged_by_risk(rule: Stopping, rounds: int, ruled: Problem) -> Iterator[Candidate]:
+def _judged_by_risk(rule: Stopping | None, rounds: int, ruled: Problem) -> Iterator[Candidate]:
     """The fit and the classical methods, of all pixels, by their estimated risk.
 
     One pixel in twenty, held out, hardly tells apart methods that differ by 0.2 dB.
