@@ -29,7 +29,7 @@ from inverse_inr import baselines, optimizers, priors, regularizers
 from inverse_inr.problems.ct import ct
 from inverse_inr.regularizers import Weighted
 from inverse_inr.selection import choose_bandwidth
-from inverse_inr.stopping import HeldOut
+from inverse_inr.stopping import HeldOut, hold_out
 
 DEFAULT = [
     "grid",
@@ -62,7 +62,7 @@ TABLES = ("grid", "hash")
 
 def objective(problem: ii.Problem, solution: ii.Solution, penalty: Weighted) -> float:
     """The regularised loss on the rows that the fits see."""
-    fit, _ = HeldOut().split(problem.terms, 0)
+    fit = hold_out(HeldOut(), problem.terms).fit
     with torch.no_grad():
         loss = problem.terms[0].loss(solution.field, fit[0])
         return float(loss + penalty(solution.field, solution.sample()))

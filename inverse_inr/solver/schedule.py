@@ -77,13 +77,8 @@ class RowSchedule:
         epoch, k = divmod(step, len(self.rows) // self.batch)
         if len(self.rows) >= LARGE:
             places = torch.arange(k * self.batch, (k + 1) * self.batch)
-<<<<<<< HEAD
             shuffled = permuted(places, len(self.rows), mix(self.seed, epoch))
             return sent(self.rows[shuffled], self.device)
-=======
-            order = permuted(places, len(self.rows), mix(self.seed, epoch))
-            return sent(self.rows[order], self.device)
->>>>>>> cone
         if epoch != self._epoch[0]:
             # only remembered, no state: the same epoch always has the same order
             generator = torch.Generator().manual_seed(mix(self.seed, epoch))

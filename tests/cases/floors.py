@@ -17,13 +17,8 @@ FLOORS = {
     ],
     "what is measured": [
         "row_sets",
-<<<<<<< HEAD
         "row_indices",
         "fidelity",
-=======
-        "fidelity",
-        "row_indices",
->>>>>>> cone
         "protocol",
         "hooks",
         "compose",
