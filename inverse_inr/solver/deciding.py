@@ -81,7 +81,7 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     candidates of `problem.suggested.candidates`, or the suggested fit where there are none. All of
     them keep out the rows that the problem's stopping rule holds out. Among those that predict them
     as well as the best, to one standard error, candidates come first, the simplest before others,
-    then the classical methods, the last of `baselines` first. Where it holds out none, 5 %
+    then the classical methods, the last of `baselines` first. Where the rule holds out none, 5 %
     are for the decision, and the method that is chosen is applied again by the rule itself. Where
     the candidates bring measurements of other noise that judge them, classical methods, which saw
     that noise, are not asked: those that are worth a trial are among the candidates. So it is where
@@ -107,7 +107,7 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
         fits = [replace(fits[0], again=Solver(problem, seed=seed).run)]
     judges = [each.judged_by for each in fits if each.judged_by is not None]
     risks = [each.risk for each in fits if each.risk is not None]
-    if len(risks) == len(fits):
+    if risks and len(risks) == len(fits):
         return _least_risk(fits, risks, began)
     if judges:
         judge = judges[0]
