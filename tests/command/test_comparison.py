@@ -146,7 +146,7 @@ def test_a_prior_that_fails_is_a_row(run, tmp_path):
     comparison = compare(curved, ["hash", "siren"], out=out, seeds=2)
     rows = {row["method"]: row for row in comparison.table()}
     assert rows["hash"]["PSNR (dB)"] is None
-    assert "TypeError: The field 'hash' has 0 continuous derivatives" in rows["hash"]["note"]
+    assert "SmoothnessError: The field 'hash' has 0 continuous derivatives" in rows["hash"]["note"]
     assert rows["hash"]["note"].endswith("(seeds 0, 1)")
     assert rows["siren"]["PSNR (dB)"].mean > 0
     assert rows["siren"]["note"] is None

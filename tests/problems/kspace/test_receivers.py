@@ -58,6 +58,7 @@ GIVEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", GIVEN)
 def test_whitened_noise_is_uncorrelated_and_of_the_size_that_is_said(tmp_path: Path, how: str):
     """Both files say the same covariance, so that both are mixed by the same matrix."""
@@ -90,6 +91,7 @@ def test_whitening_a_loud_coil_makes_the_error_a_fifth(tmp_path: Path):
     assert images["given"] == pytest.approx(images["scan"], rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_noise_of_each_coil_is_estimated(tmp_path: Path):
     levels = np.array([0.02, 0.1, 0.3])
     parts = np.random.default_rng(3).standard_normal((2, *K.shape)) / 2**0.5
@@ -113,6 +115,7 @@ def test_a_coil_that_measured_nothing_is_left_out(tmp_path: Path):
     assert problem.notes["coils"] == COILS - 1
 
 
+@pytest.mark.slow
 def test_a_mean_of_more_measurements_is_less_noisy(tmp_path: Path):
     """Central lines are measured four times, others once."""
     lines = lines_of(K)
