@@ -81,11 +81,14 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     candidates of `problem.suggested.candidates`, or the suggested fit where there are none. All of
     them keep out the rows that the problem's stopping rule holds out. Among those that predict them
     as well as the best, to one standard error, candidates come first, the simplest before others,
-    then the classical methods, the last of `baselines` first. Where the rule holds out none, 5 %
-    are for the decision, and the method that is chosen is applied again by the rule itself. Where
-    the candidates bring measurements of other noise that judge them, classical methods, which saw
-    that noise, are not asked: those that are worth a trial are among the candidates. So it is where
-    the candidates bring estimates of their risk, the null image among them; the least is taken.
+    then the classical methods, the last of `baselines` first, and at the end the null image. Where
+    the rule holds out none, 5 % are for the decision, and the method that is chosen is applied
+    again by the rule itself.
+
+    Where the candidates bring measurements of other noise that judge them, classical methods, which
+    saw that noise, are not asked: those that are worth a trial are among the candidates. So it is
+    where the candidates bring estimates of their risk, the null image among them; the least is
+    taken.
 
     Args:
         problem: The problem.
@@ -98,7 +101,7 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
 
     Warns:
         UserWarning: No fit of a prior predicts the held-out rows better than a classical method
-            or the null image.
+            or the null image; where no prior is tried, no method predicts them better than nothing.
     """
     began = time.perf_counter()
     ruled, watch, by_itself = _ruled(problem, seed)
@@ -118,8 +121,8 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
         tried = [*fits, *reversed(list(_classical(problem, ruled, by_itself)))]
     tried = [each for each in tried if kept_out(each.solution, watch)]
     verdict = compare_held_out(judge, [each.solution for each in tried], watch, groups)
-    own = [verdict.misfits.get(each.solution.method, math.inf) for each in fits]
-    if min(own, default=0.0) > min(verdict.misfits.values()):
+    own = [verdict.misfits.get(each.solution.method, math.inf) for each in fits or tried]
+    if min(own, default=math.inf) > min(verdict.misfits.values()):
         warnings.warn(f"solve: {verdict.text} No prior's fit predicts them better.", stacklevel=3)
     if verdict.place == len(tried):
         answer = null_image(problem, watch)

@@ -46,7 +46,7 @@ def compare_held_out(
     """Compare solutions by rows that all of them kept out, with the null image beside them.
 
     Among those that predict the rows as well as the best, to one standard error of the
-    differences, the first is taken. The null image is taken only where it predicts them best.
+    differences, the first is taken, and the null image last of all.
 
     Args:
         problem: The problem, for its null image.
@@ -61,9 +61,7 @@ def compare_held_out(
     parts = in_groups(watch, groups)
     null = null_image(problem, watch)
     scores = [_misfits(each, parts) for each in (*solutions, null)]
-    place = least(scores)
-    if place < len(solutions):
-        place = one_standard_error(scores[:-1])
+    place = one_standard_error(scores)
     methods = [each.method for each in (*solutions, null)]
     means = {name: float(score.mean()) for name, score in zip(methods, scores, strict=True)}
     return Verdict(place, _why(methods, scores, place), means)

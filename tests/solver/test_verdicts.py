@@ -48,6 +48,12 @@ def test_the_first_of_equals_is_taken_though_another_is_a_little_better() -> Non
     assert "as well as any, to one standard error" in verdict.text
 
 
+def test_an_image_that_predicts_as_well_as_nothing_comes_before_it() -> None:
+    """Its misfit is a little larger, by less than the noise of the held-out rows can tell."""
+    dim = ii.Solution(ii.SampledField(0.0 * BLOCKS, GRID), PROBLEM, "dim")
+    assert compare_held_out(PROBLEM, [dim], WATCH).place == 0
+
+
 def test_nothing_is_taken_where_it_predicts_best() -> None:
     verdict = compare_held_out(PROBLEM, [off_by(9.0, 3)], WATCH)
     assert verdict.place == 1
