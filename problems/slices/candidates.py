@@ -24,10 +24,9 @@ def volume_and_least_squares(problem: Problem) -> Iterator[Candidate]:
         problem: A problem of slices.
 
     Yields:
-        The two candidates, the network first.
+        The two candidates, the voxels first.
     """
     network = Solver(problem).run()
-    yield Candidate(network)
     voxels = super_resolution(network.problem)
     yield Candidate(
         replace(
@@ -39,3 +38,4 @@ def volume_and_least_squares(problem: Problem) -> Iterator[Candidate]:
             learnt=network.learnt,
         )
     )
+    yield Candidate(network)
