@@ -22,6 +22,9 @@ from inverse_inr.problems.ct.panels import binned_panels, panels_of
 from inverse_inr.ranges import Count, Finite, Positive, WholeNumber, checked
 from inverse_inr.stopping import HeldOut
 
+MOST_VOXELS = 2**16
+"""Voxels along a side beyond which a voxel is a slip."""
+
 
 @checked
 def cone_scan(
@@ -103,6 +106,11 @@ def cone_scan(
     scan = _upright(scan, placed, f"{path} with {where}", given)
     views, rows, columns = scan.counts.shape
     check_bin(bin, min(rows, columns))
+    if abs(center) > columns:
+        raise ValueError(
+            f"cone_scan: center={center:g} shifts the axis of rotation by more pixels than the "
+            f"{columns} columns of the panel."
+        )
     if every > 1 and every >= views:
         raise ValueError(f"{path}: every={every} leaves one of the {views} views.")
     parts = _placed(placed, scan, given, where)
@@ -112,6 +120,7 @@ def cone_scan(
     parts = _binned_places([part[::every] for part in parts], (rows, columns), bin)
     counts = (rows // bin, columns // bin)
     box, side = _field_of_view(parts, counts, unit or placed.unit, (width, height))
+    _require_sizes(side, max(box.lengths), width=width, height=height, voxel=voxel)
     if voxel is None:
         voxel = side
     shape = tuple(max(1, round(length / voxel)) for length in box.lengths)
@@ -209,6 +218,19 @@ def _field_of_view(
         raise ValueError("cone_scan: the views of this geometry see nothing about the axis.")
     half = (width / 2, width / 2, height / 2)
     return Box(tuple(-h for h in half), half, (unit,) * 3), pitch
+
+
+def _require_sizes(pixel: float, longest: float, **sizes: float | None) -> None:
+    """Refuse lengths that cannot be meant: beside a pixel at the axis, or the whole volume."""
+    for name, size in sizes.items():
+        least = 0.1 * pixel
+        if name == "voxel":
+            least = longest / MOST_VOXELS
+        if size is not None and size < least:
+            raise ValueError(
+                f"cone_scan: {name}={size:g} is too small: a pixel at the axis is {pixel:g}, the "
+                f"volume {longest:g} long. Another unit of length?"
+            )
 
 
 def _at_axis(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -69,6 +69,7 @@ def _kspace_scan() -> dict[str, Any]:
         "calibration": 12,
         "hold_out": 0.05,
         "sigma": 0.1,
+        "phase": "coils",  # found from the samples it takes seconds
         "finer": 1,
         "weight": 1.0,
         "seed": 0,

@@ -58,6 +58,8 @@ def _solving() -> list[Good]:
         return list(rounds)[-1].f
 
     y = torch.randn(12, 12, generator=torch.Generator().manual_seed(0))
+    light = torch.linspace(0.2, 1.0, 32).expand(32, 32)
+    photons = torch.poisson(100 * light, torch.Generator().manual_seed(0)) / 100
     level = {"values": y, "axes": (0, 1), "quantile": 0.25}
     return [
         Good(
@@ -72,7 +74,7 @@ def _solving() -> list[Good]:
         Good("SURE", stopping.SURE, rule, watched),
         Good("sure", stopping.sure, {**of_terms, "probes": 1, "epsilon": 0.5, "seed": 0}),
         Good("estimate_deviation", noise.estimate_deviation, level, nan_passes=True),
-        Good("estimate_sensor", noise.estimate_sensor, {"values": y, "readout": 1.0}),
+        Good("estimate_sensor", noise.estimate_sensor, {"values": photons, "readout": 1.0}),
         Good(
             "estimate_from_replicates",
             noise.estimate_from_replicates,
