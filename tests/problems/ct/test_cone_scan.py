@@ -199,7 +199,7 @@ def test_views_can_be_held_out(tmp_path: Path):
         ({"bin": 21}, PLAIN, "bin=21"),
         ({"every": 40}, PLAIN, "every=40"),
         ({"hold_out_views": 41}, PLAIN, "hold_out_views=41"),
-        ({"voxel": 1e-6}, PLAIN, "needs"),
+        ({"voxel": 1e-4}, PLAIN, "needs"),
     ],
     ids=["views", "pixels", "angles", "bin", "every", "hold out", "voxel"],
 )
