@@ -28,8 +28,11 @@ def write(path: Path, records: list[dict[str, Any]]) -> None:
         path: The file.
         records: The records of `fresh_inputs.py`.
     """
-    names = sorted({r["modality"] for r in records})
-    parts = [_section(name, [r for r in records if r["modality"] == name]) for name in names]
+    kinds = sorted({(r["modality"], r["unit"]) for r in records})
+    parts = [
+        _section(modality, [r for r in records if (r["modality"], r["unit"]) == (modality, unit)])
+        for modality, unit in kinds
+    ]
     path.write_text("\n".join([HEAD, *parts]))
 
 
