@@ -83,7 +83,7 @@ def _families() -> list[Good]:
             f.train,
             {**training, "checkpoint": None},
             solved,
-            fixed=("steps",),
+            fixed=("steps", "checkpoint"),  # any text is the name of a file
             names=("Training",),
         ),
         Good("solve", known.solve, {"problem": task, "steps": 1, "seed": 0}, lambda s: s.sample()),
@@ -107,7 +107,7 @@ def _families() -> list[Good]:
         Good("sample_gradients", f.sample_gradients, samples, values, nan_passes=True),
         Good("fisher_diagonal", f.fisher_diagonal, samples, values, nan_passes=True),
         Good("activations", f.activations, {"field": net, "points": points}, nan_passes=True),
-        Good("save", f.save, {"family": known, "path": path}),
+        Good("save", f.save, {"family": known, "path": path}, fixed=("path",)),
         Good("load", f.load, {"path": path, "encoder": None}, lambda family: solved(family)),
     ]
 
