@@ -8,15 +8,15 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import nn
 
-from inverse_inr.families.family import Family, InnerSteps
+from inverse_inr.families.adapted import Adapted
+from inverse_inr.families.family import InnerSteps
 from inverse_inr.families.fields import State, stacked
-from inverse_inr.families.step_size import best_step
 from inverse_inr.families.tasks import Task, losses
 from inverse_inr.priors import Prior
 from inverse_inr.ranges import Positive, checked
 
 
-class MetaLearned(Family):
+class MetaLearned(Adapted):
     """A shared start θ and learned step sizes α: θ_k+1 = θ_k - α_k ∇ D(A f_θk, y).
 
     The outer loss is the loss after the steps. Its gradient reaches θ and α through the steps
@@ -67,9 +67,6 @@ class MetaLearned(Family):
             "inner_lr": self.inner_lr,
         }
 
-    def steps_of(self, steps: int | None) -> int:
-        return steps or self.inner_steps
-
     def _extend(self, template: Prior, generator: torch.Generator) -> Prior:
         for parameter in template.parameters():
             shape = parameter.shape
@@ -78,18 +75,6 @@ class MetaLearned(Family):
             sizes = torch.ones(self.inner_steps, *shape, dtype=parameter.dtype)
             self.step_sizes.append(nn.Parameter(sizes))
         return template
-
-    def begin(self, tasks: Sequence[Task]) -> None:
-        if self.inner_lr is not None:
-            self.unit_step.fill_(self.inner_lr)
-        elif not self.begun:
-            self.unit_step.fill_(best_step(lambda size: self._after_one(tasks, size)))
-
-    def _after_one(self, tasks: Sequence[Task], size: float) -> float:
-        self.unit_step.fill_(size)
-        own = self._stepped(tasks, stacked(self.known, len(tasks)), 0, learning=False)
-        with torch.no_grad():
-            return float(losses(tasks, self.fields(tasks, own)).sum())
 
     def states(self, tasks: Sequence[Task], *, learning: bool, steps: int | None = None) -> State:
         own = stacked(self.known, len(tasks))

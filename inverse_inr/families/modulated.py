@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from inverse_inr import memory
 from inverse_inr.domain import Box
-from inverse_inr.families.family import Family, InnerSteps
+from inverse_inr.families.adapted import Adapted
+from inverse_inr.families.family import InnerSteps
 from inverse_inr.families.fields import State, field_of
-from inverse_inr.families.step_size import best_step
 from inverse_inr.families.tasks import Task, losses
 from inverse_inr.priors import Prior
 from inverse_inr.priors.topologies import MLP, Layer, Linear
@@ -39,7 +39,7 @@ class Code:
     box: Box
 
 
-class Modulated(Family):
+class Modulated(Adapted):
     """A decoder that all fields share, and a code z of each, found in a few steps from zero.
 
     A shift is added to the pre-activations of each hidden layer, W h + b + M z. FiLM also scales
@@ -91,9 +91,6 @@ class Modulated(Family):
             "inner_lr": self.inner_lr,
         }
 
-    def steps_of(self, steps: int | None) -> int:
-        return steps or self.inner_steps
-
     def _extend(self, template: Prior, generator: torch.Generator) -> Prior:
         self.layers = _hidden_layers(template)
         total = sum(self.layers.values()) * (2 if self.by == "film" else 1)
@@ -106,18 +103,6 @@ class Modulated(Family):
         self.modulation = nn.Parameter(0.1 * maps)
         self.step_sizes = nn.Parameter(torch.ones(self.inner_steps, self.code_size))
         return template
-
-    def begin(self, tasks: Sequence[Task]) -> None:
-        if self.inner_lr is not None:
-            self.unit_step.fill_(self.inner_lr)
-        elif not self.begun:
-            self.unit_step.fill_(best_step(lambda size: self._after_one(tasks, size)))
-
-    def _after_one(self, tasks: Sequence[Task], size: float) -> float:
-        self.unit_step.fill_(size)
-        own = self.states(tasks, learning=False, steps=1)
-        with torch.no_grad():
-            return float(losses(tasks, self.fields(tasks, own)).sum())
 
     def states(self, tasks: Sequence[Task], *, learning: bool, steps: int | None = None) -> State:
         return self.modulated(self.codes(tasks, learning=learning, steps=steps))

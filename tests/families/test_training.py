@@ -66,7 +66,7 @@ def test_a_resumed_training_is_the_same(kind, tmp_path) -> None:
     first.run(3)
     again = Training(small(kind), problems, steps=6, every=2)
     torch.save(first.state_dict(), tmp_path / "state")
-    again.load_state_dict(torch.load(tmp_path / "state"))
+    again.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
     resumed = again.run()
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
