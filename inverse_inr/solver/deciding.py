@@ -21,10 +21,12 @@ from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.verdicts import (
     GROUPS,
+    Verdict,
     compare_held_out,
     compare_risks,
     kept_out,
     null_image,
+    undecided,
 )
 from inverse_inr.stopping import HeldOut, hold_out
 
@@ -122,11 +124,13 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
         tried = [*fits, *reversed(list(_classical(problem, ruled, by_itself)))]
     tried = [each for each in tried if kept_out(each.solution, watch)]
     verdict = compare_held_out(judge, [each.solution for each in tried], watch, groups)
-    own = [verdict.misfits.get(each.solution.method, math.inf) for each in fits or tried]
+    priors = [each for each in fits if not each.classical] or fits or tried
+    own = [verdict.misfits.get(each.solution.method, math.inf) for each in priors]
     told = []
     if min(own, default=math.inf) > min(verdict.misfits.values()):
         told.append("No prior's fit predicts the held-out measurements better.")
         warnings.warn(f"solve: {verdict.text} No prior's fit predicts them better.", stacklevel=3)
+    told += _undecided(problem, verdict, [each.solution for each in tried], bool(judges))
     if verdict.place == len(tried):
         answer = null_image(problem, watch)
     else:
@@ -165,6 +169,26 @@ def _least_risk(fits: list[Candidate], risks: list[Tensor], began: float) -> Sol
             "risk by method": by_method,
         },
     )
+
+
+def _undecided(
+    problem: Problem, verdict: Verdict, tried: list[Solution], judged_by_noise: bool
+) -> list[str]:
+    """Say how far apart the answers are between which the judging measurements do not decide.
+
+    Noise that is held out tells nothing of directions that no measurement sees: there, all that
+    were tried count as equals.
+    """
+    if verdict.place == len(tried):
+        return []
+    chosen = tried[verdict.place]
+    others = [tried[k] for k in verdict.equals if k not in (verdict.place, len(tried))]
+    seen_by = None
+    if judged_by_noise:
+        others = [each for each in tried if each is not chosen]
+        seen_by = problem
+    said = undecided(chosen, others, seen_by)
+    return [said] if said else []
 
 
 def _as_details(told: list[str]) -> dict[str, list[str]]:
