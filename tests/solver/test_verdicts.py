@@ -108,7 +108,7 @@ def test_answers_that_no_measurement_tells_apart_are_said_with_their_difference(
 
 
 def test_only_what_is_unseen_counts_where_noise_was_held_out() -> None:
-    everything = dense(torch.eye(GRID.numel, dtype=torch.float64))
-    term = ii.Term(everything, torch.zeros(GRID.numel).double(), Gaussian(1.0))
+    everything = dense(torch.eye(GRID.numel))
+    term = ii.Term(everything, torch.zeros(GRID.numel), Gaussian(1.0))
     sees_all = ii.Problem([term], GRID.box, GRID)
     assert undecided(off_by(0.0, 1), [off_by(1.0, 2)], sees_all) == ""
