@@ -40,6 +40,7 @@ FLOORS = {
         "uncertainty",
         "families",
         "codec",
+        "interoperation",
         "surfaces",
         "analysis",
         "selection",
