@@ -1,4 +1,4 @@
-"""The command line: run, compare, resume, show, list, check.
+"""The command line: run, compare, resume, show, list, new, check.
 
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
@@ -44,6 +44,7 @@ from inverse_inr.command.resuming import fill, go_on
 from inverse_inr.command.runs import prepare, reconstruct
 from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
 from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
+from inverse_inr.io.files import atomic_write
 from inverse_inr.memory import allocation_failed
 from inverse_inr.solver import Progress, disk_full
 
@@ -222,6 +223,32 @@ def list_components(*names: str) -> None:
         print(describing.catalogue_in_lines())
     for name in names:
         print(describing.described(name))
+
+
+@app.command
+def new(name: str, path: Path, /, *, force: bool = False) -> None:
+    """Write a commented config to begin from: inverse-inr new ct my.toml.
+
+    It is the preset of that name, with every further key as a comment: meaning, unit, range,
+    default.
+
+    Parameters
+    ----------
+    name
+        A preset or a problem.
+    path
+        The file to write; one that exists is kept without --force.
+    force
+        Replace the file.
+    """
+    text = describing.drafted(name)
+    if path.suffix != ".toml":
+        raise ConfigError(f"{path}: a config is a .toml file.")
+    if path.exists() and not force:
+        raise ConfigError(f"{path} exists. Choose another name, or pass --force.")
+    with atomic_write(path) as part:
+        part.write_text(text, encoding="utf-8")
+    print(f"{path} written. Run it: inverse-inr run {shlex.quote(str(path))} --out runs/{name}")
 
 
 @app.command

@@ -73,6 +73,7 @@ FLOORS = {
         "problems.masks",
         "problems.pictures",
         "problems.pixels",
+        "problems.reconstruction",
     ],
     "problems": [
         "problems.audio",
