@@ -5,6 +5,7 @@ Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or S
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shlex
 import sys
@@ -43,7 +44,9 @@ from inverse_inr.command.reporting import text_table, versions, write_json
 from inverse_inr.command.resuming import fill, go_on
 from inverse_inr.command.runs import prepare, reconstruct
 from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
+from inverse_inr.command.several.following import follow, together
 from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
+from inverse_inr.distributed import current
 from inverse_inr.memory import allocation_failed
 from inverse_inr.solver import Progress, disk_full
 
@@ -83,6 +86,8 @@ def run(
     announce(code)
     set_keywords(tables, keywords)
     checked = Run.of(tables)
+    if not current().first:
+        return follow(checked, out)
     with locked(out, wait=wait), continuable(out):
         if not force and not is_free(out):
             raise ConfigError(
@@ -177,7 +182,11 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
     use_threads(threads)
     read_record(out)
     here = out.absolute()
-    with locked(out, wait=wait), continuable(out):
+    ranks = current()
+    owned = locked(out, wait=wait)
+    if not ranks.first:
+        owned = contextlib.nullcontext()
+    with owned, continuable(out):
         record = read_record(out)
         tables = record["config"]
         check_sections(tables)
@@ -185,6 +194,11 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
         code = code_of(tables, record.get("priors", ()))
         announce(code)
         check_unchanged(record.get("code"), code, out)
+        if not ranks.first:
+            with in_folder(record.get("folder")):
+                return follow(Run.of(tables), here, resuming=True)
+        if ranks.world > 1 and "priors" in record:
+            raise ConfigError(f"{out} holds a comparison: resume it in one process.")
         with in_folder(record.get("folder")):
             go_on(here, record, Run.of(tables))
         return 0
@@ -240,7 +254,8 @@ def main() -> None:
     warnings.formatwarning = lambda message, *_, **__: f"inverse-inr: {message}\n"
     try:
         check_words(sys.argv[1:])
-        app()
+        with together(sys.argv[1:]):
+            app()
     except KeyboardInterrupt:
         print("inverse-inr: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -9,6 +9,8 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from inverse_inr.distributed.ranks import Ranks
 from inverse_inr.distributed.together import current
@@ -48,12 +50,12 @@ def started(*, timeout: Positive = 600.0, init_method: str = "env://") -> Iterat
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     rank = int(os.environ["RANK"])
     longest = timedelta(seconds=timeout)
-    store, _, _ = next(dist.rendezvous(init_method, rank, world, timeout=longest))
+    store, _, _ = next(rendezvous(init_method, rank, world, timeout=longest))
     try:
-        own = dist.PrefixStore("group", store)
+        own = PrefixStore("group", store)
         dist.init_process_group(store=own, rank=rank, world_size=world, timeout=longest)
         yield current()
-    except BaseException as error:
+    except (Exception, KeyboardInterrupt) as error:
         said = _told_by_another(store, error, rank)
         if said is None:
             raise
@@ -68,7 +70,7 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
-def _told_by_another(store: dist.Store, error: BaseException, rank: int) -> str | None:
+def _told_by_another(store: Store, error: BaseException, rank: int) -> str | None:
     """Hear which process failed before and so broke a connection; or say why this one fails."""
     mine = f"rank {rank}: {type(error).__name__}: {error}"
     try:
@@ -80,7 +82,7 @@ def _told_by_another(store: dist.Store, error: BaseException, rank: int) -> str 
     return None
 
 
-def _is_said(store: dist.Store) -> bool:
+def _is_said(store: Store) -> bool:
     try:
         store.wait([FAILED], timedelta(seconds=WAIT))
     except dist.DistStoreError:
