@@ -23,6 +23,7 @@ FLOORS = {
         "hooks",
         "compose",
         "term",
+        "distributed",
     ],
     "files and figures": ["io", "metrics", "plotting"],
     "what is sought": [

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from inverse_inr.command.config import Run
-from inverse_inr.command.describing import drafted
+from inverse_inr.command.looking.describing import drafted
 from inverse_inr.command.presets import find_config, preset_names
 from inverse_inr.command.tables import ConfigError
 
