@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cyclopts import App
 
+from inverse_inr.command.answering import begin
 from inverse_inr.command.code import announce, check_unchanged, code_of, with_absolute_code
 from inverse_inr.command.comparison import Comparison
 from inverse_inr.command.config import Run
@@ -40,7 +41,6 @@ from inverse_inr.command.options import (
 from inverse_inr.command.presets import find_config
 from inverse_inr.command.reporting import versions, write_json
 from inverse_inr.command.resuming import fill, go_on
-from inverse_inr.command.runs import prepare, reconstruct
 from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
 from inverse_inr.command.several.following import follow, together
 from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
@@ -93,7 +93,7 @@ def run(
                 "Choose another --out, or pass --force."
             )
         removable(out)  # refuses what may not be removed
-        prepared = prepare(checked, out)  # what cannot be prepared takes no folder, clears none
+        work = begin(checked, out)  # what cannot be prepared takes no folder, clears none
         remove_orphans(out)
         clear(out)
         record = {
@@ -103,7 +103,7 @@ def run(
             "versions": versions(),
         }
         write_json(out / RECORD, record)
-        reconstruct(*prepared, out)
+        work()
         write_json(out / RECORD, {**record, "finished": True})
         return 0
     return INTERRUPTED
