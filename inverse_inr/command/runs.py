@@ -21,6 +21,7 @@ from inverse_inr.command.reporting import (
 )
 from inverse_inr.command.tables import ConfigError, Table, anywhere
 from inverse_inr.command.verdicts import keeping_out, verdict_on
+from inverse_inr.distributed import leave
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.problem import Problem
 from inverse_inr.solver import (
@@ -85,6 +86,7 @@ def load_state(solver: Solver, checkpoint: Checkpoint) -> None:
             or other measurements. The message names the file and says why.
     """
     if not checkpoint.path.exists():
+        solver.ranks.from_first({})
         return
     try:
         state = read_checkpoint(checkpoint.path)
@@ -102,6 +104,7 @@ def load_state(solver: Solver, checkpoint: Checkpoint) -> None:
             f"{checkpoint.path} is of another run: its {' and '.join(different)} said something "
             "else. Was it copied here, or config.json changed?"
         )
+    solver.ranks.from_first(state)
     try:
         solver.load_state_dict(state)
     except ValueError as error:
@@ -126,6 +129,7 @@ def reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: P
         ConfigError: A classical method failed; all others are written.
     """
     solution = solver.run()
+    leave()  # classical methods are this process's own
     keeper = Keeper(out)
     keeper.keep("state.pt", lambda _: checkpoint.write(solver))
     if solution.stopped.kind == "interrupted":
