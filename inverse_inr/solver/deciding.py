@@ -15,6 +15,7 @@ from functools import partial
 
 from torch import Tensor
 
+from inverse_inr.compose import OnGrid
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Seed, checked
 from inverse_inr.solver.loop import Solver
@@ -177,9 +178,10 @@ def _undecided(
     """Say how far apart the answers are between which the judging measurements do not decide.
 
     Noise that is held out tells nothing of directions that no measurement sees: there, all that
-    were tried count as equals.
+    were tried count as equals. These directions are known of operators on the grid alone.
     """
-    if verdict.place == len(tried):
+    on_grid = all(isinstance(term.operator, OnGrid) for term in problem.terms)
+    if verdict.place == len(tried) or (judged_by_noise and not on_grid):
         return []
     chosen = tried[verdict.place]
     others = [tried[k] for k in verdict.equals if k not in (verdict.place, len(tried))]

@@ -9,6 +9,7 @@ from cases.linear import GRID, blocks, dense, random
 import inverse_inr as ii
 from inverse_inr import baselines
 from inverse_inr.noise import Gaussian
+from inverse_inr.operators import Laplacian
 from inverse_inr.solver import Candidate, Ended, decide
 from inverse_inr.stopping import HeldOut, Never, hold_out
 
@@ -150,3 +151,20 @@ def test_a_candidate_with_its_own_judge_must_be_fitted_again() -> None:
     problem = problem_with()
     with pytest.raises(ValueError, match="and again=None"):
         Candidate(image_method(BLOCKS, "near")(problem), judged_by=problem)
+
+
+def test_what_no_measurement_sees_is_not_asked_of_operators_that_look_at_the_field() -> None:
+    y = random(200, seed=3, dtype=torch.float32)
+    terms = [ii.Term(Laplacian(GRID.box.random_points(200)), y, Gaussian(1.0))]
+    problem = ii.Problem(terms, GRID.box, GRID)
+    judge = replace(problem, terms=[replace(terms[0], y=-y)])
+
+    def candidates(ruled: ii.Problem):
+        for seed in range(2):
+            prior = ii.priors.create("siren", GRID.box, width=8, seed=seed)
+            solution = ii.Solution(prior, ruled, f"siren {seed}", stopped=Ended("direct", ""))
+            yield Candidate(solution, lambda solution=solution: solution, judge)
+
+    suggested = ii.Suggestion(prior="siren", stopping=Never(), candidates=candidates)
+    answer = ii.solve(replace(problem, suggested=suggested))
+    assert "warnings" not in answer.details
