@@ -88,5 +88,5 @@ FLOORS = {
         "problems.radar",
     ],
     "catalogue of problems": ["problems.catalogue"],
-    "command line": ["command"],
+    "command line": ["command", "__main__"],
 }
