@@ -62,6 +62,7 @@ FLOORS = {
         "operators.ct",
         "operators.optics",
         "operators.kspace",
+        "operators.scene",
         "operators.slices",
         "operators.spectral",
         "operators.radar",
