@@ -53,8 +53,8 @@ class Cameras(nn.Module):
             principal = (0.5 * width, 0.5 * height)
         if not isinstance(focal, tuple | list):
             focal = (focal, focal)
-        self.shape = (len(poses), height, width)
         self.poses = nn.Buffer(_checked_poses(poses))
+        self.shape = (len(poses), height, width)
         lens = [float(v) for v in (*focal, *principal)]
         self.lens = nn.Buffer(torch.tensor(lens, dtype=torch.float64))
 

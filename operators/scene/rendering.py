@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Field, Query, RowOperator, evaluate, placed
-from inverse_inr.operators.scene.harmonics import MOST, harmonics
-from inverse_inr.ranges import Count, WholeNumber, checked
+from inverse_inr.memory import require
+from inverse_inr.operators.spherical_harmonics import Degree, real_harmonics
+from inverse_inr.ranges import Count, Finite, WholeNumber, checked
 
 
 @runtime_checkable
@@ -40,8 +41,8 @@ class VolumeRendering(RowOperator):
     """Emission and absorption along rays: C = ∫ T σ c ds + T_end b, T(s) = exp(−∫ σ).
 
     The field has the density σ in channel 0 (no unit of length is lost: σ is per unit of the box)
-    and the colour in the others: red, green, blue, then for each further spherical harmonic of
-    `degree` three more, which are added times the harmonic of the ray's direction. σ must not be
+    and the colour in the others: red, green, blue for each real spherical harmonic Y of the ray's
+    direction up to `degree`, which are added times √(4π) Y; the first harmonic so has the factor 1. σ must not be
     negative: give the prior the heads `["softplus", "sigmoid", "sigmoid", "sigmoid"]`.
 
     Absorption alone is tomography: −log(1 − opacity) is the line integral of σ at the same
@@ -58,8 +59,8 @@ class VolumeRendering(RowOperator):
         samples: Points of each ray.
         fine: Further points of each ray, where the light comes from; 0 for none.
         background: (3,) colour behind everything, or one number for grey.
-        degree: Highest degree of the spherical harmonics, 0 to 2; 0 for colours that are the same
-            from all sides.
+        degree: Highest degree of the spherical harmonics; 0 for colours that are the same from all
+            sides.
 
     Attributes:
         channels: The number of channels of the field, 1 + 3 (degree + 1)².
@@ -82,14 +83,12 @@ class VolumeRendering(RowOperator):
         samples: Count = 64,
         *,
         fine: WholeNumber = 0,
-        background: float | tuple[float, float, float] = 0.0,
-        degree: WholeNumber = 0,
+        background: Finite | tuple[Finite, Finite, Finite] = 0.0,
+        degree: Degree = 0,
     ) -> None:
         super().__init__(tuple(cameras.shape))
         if box.ndim != 3:
             raise ValueError(f"VolumeRendering: a scene has 3 axes; the box has {box.ndim}.")
-        if degree > MOST:
-            raise ValueError(f"VolumeRendering: degree={degree}: 0 to {MOST} are there.")
         self.box = box
         self.cameras = cameras
         self._half_lines = getattr(cameras, "begins_at_origin", False)
@@ -97,6 +96,11 @@ class VolumeRendering(RowOperator):
         self.fine = fine
         self.degree = degree
         self.channels = 1 + 3 * (degree + 1) ** 2
+        require(
+            f"VolumeRendering: a pixel of samples={samples} and fine={fine} points",
+            8.0 * (6 + self.channels) * (samples + fine),
+            "Fewer samples.",
+        )
         colour = torch.as_tensor(background, dtype=torch.float64).expand(3)
         self.background = nn.Buffer(colour.clone())
         self._require_a_look()
@@ -187,11 +191,19 @@ class VolumeRendering(RowOperator):
         return origin, direction, near + (far - near) / self.samples * number
 
     def _refined(self, field: Field, origin: Tensor, direction: Tensor, edges: Tensor) -> Tensor:
-        """Ends of more pieces: `fine` of them lie where the contributions of the pieces are."""
+        """Ends of more pieces: `fine` of them lie where the contributions of the pieces are.
+
+        Source:
+            Mildenhall et al., NeRF, 2020, section 5.2; Barron et al., Mip-NeRF, 2021, eq. 16.
+        """
         points = origin[:, None] + _middles(edges)[..., None] * direction[:, None]
         density = evaluate(field, placed(points, field))[..., 0].to(edges)
         part, _ = _contributions(density, edges.diff(dim=1))
-        share = part + 1e-3 * part.sum(1, keepdim=True) / self.samples + 1e-12
+        # an edge inside a piece is seen from its neighbour: weights spread by one piece (mip-NeRF)
+        wide = torch.nn.functional.pad(part, (1, 1))
+        higher = torch.maximum(wide[:, 1:], wide[:, :-1])
+        share = 0.5 * (higher[:, 1:] + higher[:, :-1])
+        share = share + 1e-3 * share.sum(1, keepdim=True) / self.samples + 1e-12
         total = torch.cat([torch.zeros_like(share[:, :1]), share.cumsum(1)], 1)
         total = total / total[:, -1:]
         number = torch.arange(self.fine, dtype=edges.dtype, device=edges.device)
@@ -218,8 +230,14 @@ class VolumeRendering(RowOperator):
                 f"channels, density and colours; it has {values.shape[-1]}."
             )
         part, through = _contributions(values[..., 0], step.to(values.dtype))
-        basis = harmonics(direction.to(values.dtype), self.degree)  # (b, h)
+        # (b, h), of which the first is 1
+        basis = math.sqrt(4 * math.pi) * real_harmonics(direction.to(values.dtype), self.degree)
         coefficients = values[..., 1:].unflatten(-1, (-1, 3))  # (b, n, h, 3)
+        require(
+            f"VolumeRendering: a pixel of samples={samples} and fine={fine} points",
+            8.0 * (6 + self.channels) * (samples + fine),
+            "Fewer samples.",
+        )
         colour = torch.einsum("bn,bh,bnhc->bc", part, basis, coefficients)
         colour = colour + through[:, None] * self.background.to(values.dtype)
         opacity = part.sum(1)

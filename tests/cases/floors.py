@@ -55,6 +55,7 @@ FLOORS = {
         "operators.quadrature",
         "operators.rigid",
         "operators.jet",
+        "operators.spherical_harmonics",
     ],
     "operators": [
         "operators.differential",
