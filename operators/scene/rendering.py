@@ -233,11 +233,6 @@ class VolumeRendering(RowOperator):
         # (b, h), of which the first is 1
         basis = math.sqrt(4 * math.pi) * real_harmonics(direction.to(values.dtype), self.degree)
         coefficients = values[..., 1:].unflatten(-1, (-1, 3))  # (b, n, h, 3)
-        require(
-            f"VolumeRendering: a pixel of samples={samples} and fine={fine} points",
-            8.0 * (6 + self.channels) * (samples + fine),
-            "Fewer samples.",
-        )
         colour = torch.einsum("bn,bh,bnhc->bc", part, basis, coefficients)
         colour = colour + through[:, None] * self.background.to(values.dtype)
         opacity = part.sum(1)
