@@ -85,6 +85,7 @@ FLOORS = {
         "problems.fields",
         "problems.registration",
         "problems.kspace",
+        "problems.scene",
         "problems.slices",
         "problems.spectral",
         "problems.radar",
