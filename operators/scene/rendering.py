@@ -16,7 +16,7 @@ from inverse_inr.ranges import Count, Finite, WholeNumber, checked
 
 @runtime_checkable
 class HasRays(Protocol):
-    """What says along which rays each pixel looks: `Cameras`, and every beam of tomography."""
+    """A thing that says along which rays pixels look: `Cameras`, and every beam of tomography."""
 
     shape: tuple[int, ...]
 
@@ -26,7 +26,7 @@ class HasRays(Protocol):
 
 
 class Rendered(NamedTuple):
-    """What some pixels see."""
+    """Colour, opacity and depth that some pixels see."""
 
     colour: Tensor
     """(b, 3)."""
@@ -40,10 +40,10 @@ class Rendered(NamedTuple):
 class VolumeRendering(RowOperator):
     """Emission and absorption along rays: C = ∫ T σ c ds + T_end b, T(s) = exp(−∫ σ).
 
-    The field has the density σ in channel 0 (no unit of length is lost: σ is per unit of the box)
-    and the colour in the others: red, green, blue for each real spherical harmonic Y of the ray's
-    direction up to `degree`, which are added times √(4π) Y; the first harmonic so has the factor 1. σ must not be
-    negative: give the prior the heads `["softplus", "sigmoid", "sigmoid", "sigmoid"]`.
+    The field has the density σ, per unit of the box, in channel 0 and the colour in the others:
+    red, green, blue for each real spherical harmonic Y of the ray's direction up to `degree`, which
+    are added times √(4π) Y, so that the first has the factor 1. σ must not be negative: give the
+    prior the heads `["softplus", "sigmoid", "sigmoid", "sigmoid"]`.
 
     Absorption alone is tomography: −log(1 − opacity) is the line integral of σ at the same
     points that `ConeBeam` takes.
