@@ -6,7 +6,6 @@ that were tried are those of the table.
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inverse_inr.command.config import Run
-from inverse_inr.command.folder import TRIALS
+from inverse_inr.command.folder import TRIALS, remove_trials
 from inverse_inr.command.keeping import Keeper
 from inverse_inr.command.methods import Methods, Shelf
 from inverse_inr.command.runs import (
@@ -89,9 +88,7 @@ class Decision:
 
     def clear(self) -> None:
         """Remove the states of the fits, once the answer is written."""
-        folder = self.out / TRIALS
-        if folder.is_dir() and not folder.is_symlink():
-            shutil.rmtree(folder)
+        remove_trials(self.out)
 
     def _kept(self, shelf: Shelf, keeper: Keeper, name: str) -> Callable[[Problem], Any]:
         """The method, whose result for the rows that decide is kept in the folder and in `done`.

@@ -102,9 +102,7 @@ def removable(out: Path) -> list[Path]:
             of a file of ours. Then nothing may be removed.
     """
     names = [*OURS, *(p.name for p in out.iterdir() if IMAGE_OF_METHOD.fullmatch(p.name))]
-    trials = out / TRIALS
-    if trials.is_dir() and not trials.is_symlink():
-        names += [f"{TRIALS}/{p.name}" for p in trials.iterdir() if TRIAL.fullmatch(p.name)]
+    names += [f"{TRIALS}/{path.name}" for path in _trials(out)]
     found = [path for name in names if (path := _regular(out, name)) is not None]
     recorded = {}
     if out / MORE in found:
@@ -133,6 +131,26 @@ def regular_files(folder: Path, names: Iterable[str]) -> list[Path]:
         ConfigError: A name leads elsewhere, or to something else than a file.
     """
     return [path for name in names if (path := _regular(folder, name)) is not None]
+
+
+def _trials(out: Path) -> list[Path]:
+    """The states of fits in a folder of ours, which is no link."""
+    folder = out / TRIALS
+    if not folder.is_dir() or folder.is_symlink():
+        return []
+    return [path for path in folder.iterdir() if TRIAL.fullmatch(path.name)]
+
+
+def remove_trials(out: Path) -> None:
+    """Remove the states of the fits between which a run has decided, and nothing beside them."""
+    found = regular_files(out, [f"{TRIALS}/{path.name}" for path in _trials(out)])
+    for path in found:
+        path.unlink()
+    folder = out / TRIALS
+    if found:
+        remove_orphans(folder)
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _regular(out: Path, name: str) -> Path | None:

@@ -148,8 +148,9 @@ def test_force_removes_the_states_of_an_interrupted_decision(finished, beside, t
     shutil.copytree(finished / "out", out)
     (out / "trials").mkdir()
     (out / "trials" / "fit-1.pt").touch()
+    (out / "trials" / "mine.txt").touch()
     assert cli.run(beside, out=out, force=True) == 0
-    assert not (out / "trials").exists()
+    assert [path.name for path in (out / "trials").iterdir()] == ["mine.txt"]
 
 
 def test_a_method_that_fails_is_said_and_the_others_decide(beside, tmp_path) -> None:
