@@ -30,6 +30,7 @@ from inverse_inr.command.folder import (
 )
 from inverse_inr.command.lock import locked
 from inverse_inr.command.options import (
+    Compile,
     Config,
     Device,
     Keywords,
@@ -42,7 +43,14 @@ from inverse_inr.command.presets import find_config
 from inverse_inr.command.reporting import text_table, versions, write_json
 from inverse_inr.command.resuming import fill, go_on
 from inverse_inr.command.runs import prepare, reconstruct
-from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
+from inverse_inr.command.session import (
+    INTERRUPTED,
+    continuable,
+    in_folder,
+    use_compiler,
+    use_device,
+    use_threads,
+)
 from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
 from inverse_inr.memory import allocation_failed
 from inverse_inr.solver import Progress, disk_full
@@ -62,6 +70,7 @@ def run(
     set: Overrides = (),
     threads: Threads = None,
     device: Device = None,
+    compile: Compile = False,
     **keywords: Keywords,
 ) -> int:
     """Reconstruct what a config describes; write figure, image, weights, history and config.
@@ -77,6 +86,7 @@ def run(
     tables, where = find_config(str(config))
     override(tables, set)
     use_device(tables, device)
+    use_compiler(tables, compile)
     tables = with_absolute_code(tables)
     code = code_of(tables)
     print(where)
@@ -118,6 +128,7 @@ def compare(
     set: Overrides = (),
     threads: Threads = None,
     device: Device = None,
+    compile: Compile = False,
 ) -> int:
     """Fit several priors to one problem: a table and a figure, with the classical baselines above.
 
@@ -141,6 +152,7 @@ def compare(
     tables = {k: v for k, v in found.items() if k != "prior"}
     override(tables, set)
     use_device(tables, device)
+    use_compiler(tables, compile)
     tables = with_absolute_code(tables)
     options = tables.pop("prior", {})
     if "name" in options:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from inverse_inr.kernels.linear import with_adjoint
 from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr.precision import real_type
 from inverse_inr.ranges import Count, Range, checked
 
 
@@ -109,7 +110,7 @@ class Gridding(nn.Module):
             raise ValueError(
                 f"Gridding of images {self.shape}: got an array of shape {tuple(image.shape)}."
             )
-        real = image.dtype.to_real()
+        real = real_type(image.dtype)
         x = _around_origin(image * self.weight.to(real), self.padded)
         if self.real:
             if image.is_complex():

@@ -27,6 +27,8 @@ class Step:
         seed: Seed of the run.
         number: Number of the step: every evaluation sees the same random numbers.
         device: The device of the prior.
+        evaluate: Computes the parts of the loss for the gradient, e.g. compiled; the objective
+            itself if None.
 
     Attributes:
         parts: (parts,) weighted parts of the loss as last evaluated with a gradient.
@@ -40,6 +42,7 @@ class Step:
         seed: int,
         number: int,
         device: torch.device,
+        evaluate: Callable[[Sequence[Tensor], Tensor], Tensor] | None = None,
     ) -> None:
         self.objective = objective
         self.rows = rows
@@ -47,6 +50,7 @@ class Step:
         self.seed = seed
         self.number = number
         self.device = device
+        self.evaluate = evaluate or objective
         self._parameters = list(objective.parameters())
         self.parts = torch.zeros(0)
 
@@ -56,7 +60,7 @@ class Step:
             points = self.points()
             for parameter in self._parameters:
                 parameter.grad = None
-            self.parts = self.objective(self.rows, points)
+            self.parts = self.evaluate(self.rows, points)
             loss = self.parts.sum()
             loss.backward()
         return loss

@@ -43,7 +43,13 @@ class Solver(Reconstruction):
         progress = self.step_number / self.steps
         rows = [schedule.at(self.step_number) for schedule in self.schedules]
         now = Step(
-            self.objective, rows, self._random_points, self.seed, self.step_number, self._device
+            self.objective,
+            rows,
+            self._random_points,
+            self.seed,
+            self.step_number,
+            self._device,
+            self._evaluate,
         )
         if not all(module.training for module in self._modules):
             self.objective.train()

@@ -20,6 +20,7 @@ from inverse_inr.regularizers import as_weighted
 from inverse_inr.row_sets import listed
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
+from inverse_inr.solver.compiled import Evaluate, compiled, require_compilable
 from inverse_inr.solver.ended import Ended, all_steps_done
 from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
 from inverse_inr.solver.objective import Objective, Regularizer, learns
@@ -69,6 +70,7 @@ class Reconstruction:
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
         deterministic: bool = False,
+        compile: bool = False,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         problem = beside_prior(problem, prior, device)
@@ -116,13 +118,18 @@ class Reconstruction:
                 chunk=chunk,
                 dtype=dtype,
                 deterministic=deterministic,
+                compile=compile,
             )
         self._call_begin()
         self.optimizer = self._build(made, operator_lr)
+        require_compilable(compile, made, self.optimizer)
         self.schedules = self._batches(batch or suggested.batch, made.full_batch)
         self.callbacks = list(callbacks)
         self._start_at_zero()
         self._rehearse()
+        self._evaluate: Evaluate = self.objective
+        if compile:
+            self._evaluate = compiled(self.objective, self._device)
 
     def _call_begin(self) -> None:
         """Let what takes part prepare itself, and remember what wants to be told of each step."""
