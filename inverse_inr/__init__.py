@@ -41,6 +41,7 @@ from inverse_inr.evaluation import evaluate as evaluate
 from inverse_inr.evaluation import sample as sample
 from inverse_inr.kernels.gridding import Gridding as Gridding
 from inverse_inr.kernels.sparse import SparseMatrix as SparseMatrix
+from inverse_inr.kernels.triton import phases as phases
 from inverse_inr.kernels.triton import projector as projector
 from inverse_inr.precision import placement as placement
 from inverse_inr.problem import Problem as Problem

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,18 +19,29 @@ def usable(tensor: Tensor) -> bool:
         tensor: The tensor.
 
     Returns:
-        True for float32 on a CUDA device, where triton is installed; torch's wheels for CUDA bring
-        it.
+        True for float32 on a CUDA device, where triton is installed, which torch's wheels for CUDA
+        bring. False in a compiled function, inside `torch.func` and under forward derivatives,
+        which need to see the definition.
     """
-    return tensor.is_cuda and tensor.element_size() == 4 and _installed()
+    small = tensor.is_cuda and tensor.element_size() == 4
+    return small and not _transformed() and _installed()
 
 
-def transformed() -> bool:
-    """Say whether something looks on that the kernels do not know.
+def on_device_of(tensor: Tensor) -> AbstractContextManager[Any]:
+    """Make a tensor's device the current one, on which Triton starts its kernels.
+
+    Args:
+        tensor: The tensor.
 
     Returns:
-        True in a compiled function, inside `torch.func`, and under forward derivatives.
+        A context; on a CPU, where kernels are interpreted, it does nothing.
     """
+    if tensor.is_cuda:
+        return torch.cuda.device(tensor.device)
+    return nullcontext()
+
+
+def _transformed() -> bool:
     if torch.compiler.is_compiling():
         return True
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
@@ -36,4 +49,6 @@ def transformed() -> bool:
 
 @lru_cache(maxsize=1)
 def _installed() -> bool:
+    if not torch.backends.cuda.is_built():  # a make-believe device takes the definitions
+        return False
     return find_spec("triton") is not None

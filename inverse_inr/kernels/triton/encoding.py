@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from inverse_inr.kernels.triton.available import on_device_of
+
 CORNERS = 64
 """Most corners of a cell: the kernels are unrolled over them."""
 
@@ -266,18 +268,19 @@ def _launch(
         return
     directed = along is not None
     blocks = (n + BLOCK - 1) // BLOCK
-    kernel[(blocks, levels) if by_level else (blocks,)](
-        x,
-        along if directed else x,
-        *arrays,
-        *lattices[:6],
-        n,
-        levels,
-        d=d,
-        f=features,
-        nodes=lattices.nodes,
-        kind=lattices.kind,
-        mask=(lattices.table_size - 1) & 0x7FFFFFFF,
-        directed=directed,
-        BLOCK=BLOCK,
-    )
+    with on_device_of(x):
+        kernel[(blocks, levels) if by_level else (blocks,)](
+            x,
+            along if directed else x,
+            *arrays,
+            *lattices[:6],
+            n,
+            levels,
+            d=d,
+            f=features,
+            nodes=lattices.nodes,
+            kind=lattices.kind,
+            mask=(lattices.table_size - 1) & 0x7FFFFFFF,
+            directed=directed,
+            BLOCK=BLOCK,
+        )

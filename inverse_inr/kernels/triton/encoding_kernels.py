@@ -10,9 +10,6 @@ kernels give the second order that penalties on slopes need.
 import triton
 import triton.language as tl
 
-LINEAR = tl.constexpr(0)
-SMOOTHSTEP = tl.constexpr(1)
-
 
 @triton.jit
 def _weight(t, node: tl.constexpr, kind: tl.constexpr, order: tl.constexpr):
@@ -84,8 +81,7 @@ def _row(
     added = tl.zeros_like(bases[0])
     joined = tl.zeros_like(bases[0])
     for a in tl.static_range(d):
-        node: tl.constexpr = (corner // nodes**a) % nodes
-        term = (bases[a] + node) * tl.load(Step + level * d + a)
+        term = (bases[a] + (corner // nodes**a) % nodes) * tl.load(Step + level * d + a)
         added += term
         joined ^= term
     row = tl.where(hashed != 0, joined & mask, added)
@@ -106,9 +102,12 @@ def _product(
     """The weight of a corner, differentiated along the axes `first` and `second` (-1 for none)."""
     weight = tl.full(fractions[0].shape, 1.0, fractions[0].dtype)
     for a in tl.static_range(d):
-        order: tl.constexpr = (1 if a == first else 0) + (1 if a == second else 0)
-        factor = _weight(fractions[a], (corner // nodes**a) % nodes, kind, order)
-        for _ in tl.static_range(order):
+        factor = _weight(
+            fractions[a], (corner // nodes**a) % nodes, kind, (a == first) + (a == second)
+        )
+        if a == first:
+            factor *= slopes[a]
+        if a == second:
             factor *= slopes[a]
         weight *= factor
     return weight

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inverse_inr.kernels.triton.available import on_device_of
 from inverse_inr.kernels.triton.available import usable as usable
 
 BLOCK = 128
@@ -59,18 +60,19 @@ def _launch(kernel: Any, planes: Tensor, first: Tensor, step: Tensor, sums: Tens
         return
     first, step = (x.to(torch.float32).contiguous() for x in (first, step))
     by_plane, by_channel, by_height, by_width = planes.stride()
-    kernel[((n + BLOCK - 1) // BLOCK, channels)](
-        planes,
-        first,
-        step,
-        sums,
-        n,
-        count,
-        width,
-        height,
-        by_plane,
-        by_width,
-        by_height,
-        by_channel,
-        BLOCK=BLOCK,
-    )
+    with on_device_of(planes):
+        kernel[((n + BLOCK - 1) // BLOCK, channels)](
+            planes,
+            first,
+            step,
+            sums,
+            n,
+            count,
+            width,
+            height,
+            by_plane,
+            by_width,
+            by_height,
+            by_channel,
+            BLOCK=BLOCK,
+        )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from inverse_inr.domain import Box
 from inverse_inr.kernels.gather import gather
 from inverse_inr.kernels.sparse import SparseMatrix
-from inverse_inr.kernels.triton.available import transformed, usable
+from inverse_inr.kernels.triton.available import usable
 from inverse_inr.kernels.triton.encoding import KINDS, Lattices, encode
 from inverse_inr.priors.encodings import Encoding
 from inverse_inr.priors.lattices.axes import ends_of
@@ -219,7 +219,7 @@ class GridEncoding(Encoding):
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
-        if usable(self.table) and x.dtype == self.table.dtype and not transformed():
+        if usable(self.table) and x.dtype == self.table.dtype:
             lattices = self.on_device()
             if lattices.fits:
                 features = encode(flat, self.table, lattices, self.features)
