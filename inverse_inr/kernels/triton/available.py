@@ -21,10 +21,13 @@ def usable(tensor: Tensor) -> bool:
     Returns:
         True for float32 on a CUDA device, where triton is installed, which torch's wheels for CUDA
         bring. False in a compiled function, inside `torch.func` and under forward derivatives,
-        which need to see the definition.
+        which need to see the definition, and where torch must add in a fixed order.
     """
-    small = tensor.is_cuda and tensor.element_size() == 4
-    return small and not _transformed() and _installed()
+    if not tensor.is_cuda or tensor.element_size() != 4:
+        return False
+    if _transformed() or torch.are_deterministic_algorithms_enabled():
+        return False
+    return _installed()
 
 
 def on_device_of(tensor: Tensor) -> AbstractContextManager[Any]:

@@ -7,13 +7,15 @@ The definition is a sparse matrix with J^d weights per place, which for J = 6 in
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from inverse_inr.kernels.triton.available import on_device_of
-from inverse_inr.kernels.triton.available import usable as usable
 
 BLOCK = 128
 """Places of one program."""
@@ -38,6 +40,33 @@ class Stencil(NamedTuple):
     shifts: Tensor
     periodic: Tensor
     cells: int
+
+
+def stencil(
+    first: np.ndarray, weight: np.ndarray, sizes: Sequence[int], half: bool, device: torch.device
+) -> Stencil:
+    """Make the stencil of the nodes and weights that a gridding's matrix is made of.
+
+    Args:
+        first: (m, d) first node along each axis of the periodic spectrum.
+        weight: (m, d, J) weights.
+        sizes: (d,) shape of the array that is interpolated in.
+        half: Whether the last axis holds half a spectrum, with J // 2 more nodes at both ends.
+        device: Where it is needed.
+
+    Returns:
+        The stencil.
+    """
+    d, width = weight.shape[1:]
+    shifts = [0] * d
+    periodic = [1] * d
+    if half:
+        shifts[-1] = width // 2
+        periodic[-1] = 0
+    numbers = [torch.tensor(each, dtype=torch.int32) for each in (list(sizes), shifts, periodic)]
+    tensors = [torch.from_numpy(first.astype(np.int32)), torch.from_numpy(weight).float()]
+    placed = [tensor.to(device).contiguous() for tensor in (*tensors, *numbers)]
+    return Stencil(*placed, cells=math.prod(sizes))
 
 
 def interpolated(stencil: Stencil, values: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from inverse_inr.kernels.triton.available import usable as usable
 BLOCK_X = 64
 """Points that are visited together."""
 
-BLOCK_K = 16
+BLOCK_K = 8
 """Frequencies that are visited together."""
 
 

@@ -32,8 +32,23 @@ def _delay(X, x, ok, Transmitters, Receivers, Reference, p, per_metre):
 def _phasor(frequency, delay, extra, sign):
     """The cosine and the sine of ±2π (f τ - extra), wrapped before it is cast."""
     turns = frequency * delay - extra
-    angle = ((turns - tl.floor(turns + 0.5)).to(tl.float32)) * 6.283185307179586
-    return tl.cos(angle), tl.sin(angle) * sign
+    # quarter turns, and what is left of one in radians: series do for an eighth of a turn, where
+    # the general functions call a routine that spills registers
+    quarters = (turns - tl.floor(turns + 0.5)).to(tl.float32) * 4
+    whole = tl.floor(quarters + 0.5)
+    x = (quarters - whole) * 1.5707963267948966
+    y = x * x
+    s = x * (1 - y * (1.0 / 6) * (1 - y * (1.0 / 20) * (1 - y * (1.0 / 42) * (1 - y * (1.0 / 72)))))
+    c = 1 - y * (1.0 / 2) * (
+        1 - y * (1.0 / 12) * (1 - y * (1.0 / 30) * (1 - y * (1.0 / 56) * (1 - y * (1.0 / 90))))
+    )
+    quadrant = whole.to(tl.int32) & 3
+    odd = (quadrant & 1) == 1
+    cos = tl.where(odd, s, c)
+    cos = tl.where((quadrant == 1) | (quadrant == 2), -cos, cos)
+    sin = tl.where(odd, c, s)
+    sin = tl.where(quadrant >= 2, -sin, sin)
+    return cos, sin * sign
 
 
 @triton.jit

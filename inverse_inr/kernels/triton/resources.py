@@ -92,6 +92,24 @@ def cases() -> list[Case]:
     for kernel in ("integrate", "spread"):
         name = f"projector, {kernel}"
         found.append(Case(name, "projector_kernels", f"{kernel}_kernel", PLANES, {"BLOCK": 128}))
+    waves = (
+        "*fp64 X, *fp32 S, *fp32 Amplitude, *fp64 Transmitters, *fp64 Receivers, *fp64 Reference, "
+        "*fp64 Frequencies, *fp32 Y, i32 n, i32 count, i32 by_pulse, *fp64 Scalars, fp32 sign"
+    )
+    for kernel, more in (("sum", ""), ("adjoint", ", i32 pulses")):
+        constants = {"weighted": True, "BLOCK_X": 64, "BLOCK_K": 8}
+        found.append(
+            Case(f"waves, {kernel}", "phases_kernels", f"{kernel}_kernel", waves + more, constants)
+        )
+    gridding = (
+        "*fp32 Values, *i32 First, *fp32 Weight, *i32 Sizes, *i32 Shifts, *i32 Periodic, "
+        "*fp32 Out, i32 n, i32 cells"
+    )
+    for d in (2, 3):
+        for kernel in ("interpolate", "spread"):
+            constants = {"d": d, "width": 6, "BLOCK": 128}
+            name = f"gridding, {kernel}, {d}-D"
+            found.append(Case(name, "gridding_kernels", f"{kernel}_kernel", gridding, constants))
     return found
 
 
@@ -117,8 +135,10 @@ def compiled(case: Case, capability: int) -> Resources:
 
     module = importlib.import_module(f"inverse_inr.kernels.triton.{case.module}")
     kernel = getattr(module, case.kernel)
-    signature = dict(reversed(each.split()) for each in case.signature.split(", "))
-    signature |= dict.fromkeys(case.constants, "constexpr")
+    signature = dict.fromkeys(case.constants, "constexpr")
+    for argument in case.signature.split(", "):
+        kind, name = argument.split()
+        signature[name] = kind
     source = ASTSource(kernel, signature, constexprs=case.constants)
     made = triton.compile(source, target=GPUTarget("cuda", capability, 32))
     ptx = made.asm["ptx"]
