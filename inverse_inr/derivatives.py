@@ -177,6 +177,21 @@ def gradient_adjoint(flow: Tensor, spacing: Sequence[float]) -> Tensor:
     return total
 
 
+def lengths(vectors: Tensor) -> Tensor:
+    """Compute the Euclidean length √Σ_k |v_k|² of vectors.
+
+    Complex ones are seen as twice as many real numbers: torch's norm along an axis takes 20 times
+    as long of complex numbers. The gradient is 0 where the length is.
+
+    Args:
+        vectors: (*s, k), real or complex.
+
+    Returns:
+        (*s, 1), real.
+    """
+    return torch.linalg.vector_norm(_real(vectors), dim=-1, keepdim=True)
+
+
 def grid_laplacian(values: Tensor, spacing: Sequence[float]) -> Tensor:
     """Sum the second differences of a sampled image over its axes; the border has no slope.
 

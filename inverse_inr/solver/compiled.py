@@ -18,17 +18,25 @@ Evaluate = Callable[[Sequence[Tensor], Tensor], Tensor]
 """The weighted parts of the loss for rows of each term and points of the box."""
 
 
-def require_compilable(wanted: bool, optimizer: optimizers.Optimizer, made: object) -> None:
-    """Refuse a compiled fit by an optimizer that asks for more than the loss and its gradient.
+def require_compilable(
+    wanted: bool, optimizer: optimizers.Optimizer, made: object, world: int
+) -> None:
+    """Refuse a compiled fit where more than the loss and its gradient on one device is asked for.
 
     Args:
         wanted: Whether the step is to be compiled.
         optimizer: The optimizer's settings.
         made: What it builds.
+        world: The number of processes that share the fit.
 
     Raises:
-        ValueError: The optimizer linearises the step.
+        ValueError: The optimizer linearises the step, or several processes share the fit.
     """
+    if wanted and world > 1:
+        raise ValueError(
+            f"compile=True: {world} processes share the fit, which sum gradients between graphs. "
+            "Fit in one process, or leave compile out."
+        )
     if wanted and not isinstance(made, optimizers.Several):
         raise ValueError(
             f"compile=True: {type(optimizer).__name__} linearises the step, which is not compiled. "

@@ -27,8 +27,8 @@ class Step:
         seed: Seed of the run.
         number: Number of the step: every evaluation sees the same random numbers.
         device: The device of the prior.
-        evaluate: Computes the parts of the loss for the gradient, e.g. compiled; the objective
-            itself if None.
+        evaluate: What computes the parts of the loss whose gradients count, the objective or what
+            stands for it (`Ranks.reduced`); None for the objective.
 
     Attributes:
         parts: (parts,) weighted parts of the loss as last evaluated with a gradient.
@@ -42,15 +42,15 @@ class Step:
         seed: int,
         number: int,
         device: torch.device,
-        evaluate: Callable[[Sequence[Tensor], Tensor], Tensor] | None = None,
+        evaluate: Callable[..., Tensor] | None = None,
     ) -> None:
         self.objective = objective
+        self._evaluate = evaluate or objective
         self.rows = rows
         self.points = points
         self.seed = seed
         self.number = number
         self.device = device
-        self.evaluate = evaluate or objective
         self._parameters = list(objective.parameters())
         self.parts = torch.zeros(0)
 
@@ -60,7 +60,7 @@ class Step:
             points = self.points()
             for parameter in self._parameters:
                 parameter.grad = None
-            self.parts = self.evaluate(self.rows, points)
+            self.parts = self._evaluate(self.rows, points)
             loss = self.parts.sum()
             loss.backward()
         return loss
