@@ -14,6 +14,7 @@ from torch import nn
 from inverse_inr import optimizers
 from inverse_inr.distributed import current
 from inverse_inr.hooks import BeforeStep, Begins
+from inverse_inr.kernels.compiling import Evaluate, compiled, require_compilable
 from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Positive, Seed, checked
@@ -21,7 +22,6 @@ from inverse_inr.regularizers import as_weighted
 from inverse_inr.row_sets import listed
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
-from inverse_inr.solver.compiled import Evaluate, compiled, require_compilable
 from inverse_inr.solver.ended import Ended, all_steps_done
 from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
 from inverse_inr.solver.objective import Objective, Regularizer, learns
@@ -131,7 +131,8 @@ class Reconstruction:
             )
         self._call_begin()
         self.optimizer = self._build(made, operator_lr)
-        require_compilable(compile, made, self.optimizer, self.ranks.world)
+        by_gradient = isinstance(self.optimizer, optimizers.Several)
+        require_compilable(compile, made, by_gradient, self.ranks.world)
         self.schedules = self._batches(batch or suggested.batch, made.full_batch)
         self.callbacks = list(callbacks)
         self._start_at_zero()
@@ -140,7 +141,8 @@ class Reconstruction:
         self._rehearse()
         self._evaluate: Evaluate = self.ranks.reduced(self.objective)
         if compile:
-            self._evaluate = compiled(self.objective, self._device)
+            what = f"the step of the prior '{self.label}' with {', '.join(self.objective.names)}"
+            self._evaluate = compiled(self.objective, self._device, what)
 
     def _call_begin(self) -> None:
         """Let what takes part prepare itself, and remember what wants to be told of each step."""

@@ -4,8 +4,9 @@ import pytest
 import torch
 from cases.solver import history, through_disk
 
-from inverse_inr import Problem, Solver, priors, regularizers, solve
+from inverse_inr import Problem, Solver, optimizers, priors, regularizers, solve
 from inverse_inr.command.config import Run
+from inverse_inr.kernels.compiling import require_compilable
 from inverse_inr.stopping import HeldOut
 
 # torch's compiler uses what torch itself calls deprecated
@@ -106,3 +107,8 @@ def test_a_config_hands_the_word_to_the_solver(problem: Problem) -> None:
 def test_solve_alone_decides_only_where_compile_is_not_said(problem: Problem) -> None:
     solution = solve(problem, "grid", steps=1, compile=False, callbacks=())
     assert solution.steps == 1
+
+
+def test_a_fit_of_several_processes_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 processes share the fit"):
+        require_compilable(True, optimizers.Adam(), by_gradient=True, world=2)

@@ -103,6 +103,9 @@ def _launch(
     if 0 in grid:
         return
     weighted = waves.amplitude is not None
+    amplitude = pairs
+    if waves.amplitude is not None:
+        amplitude = waves.amplitude.contiguous()
     by_pulse = 0
     if pairs.ndim == 3:
         by_pulse = 2 * n
@@ -112,7 +115,7 @@ def _launch(
         kernel[grid](
             waves.points.contiguous(),
             pairs,
-            waves.amplitude.contiguous() if weighted else pairs,
+            amplitude,
             waves.transmitters.contiguous(),
             waves.receivers.contiguous(),
             waves.reference.contiguous(),

@@ -11,22 +11,17 @@ from types import FunctionType
 import torch
 from torch import Tensor
 
-from inverse_inr import optimizers
-from inverse_inr.solver.objective import Objective
-
 Evaluate = Callable[[Sequence[Tensor], Tensor], Tensor]
 """The weighted parts of the loss for rows of each term and points of the box."""
 
 
-def require_compilable(
-    wanted: bool, optimizer: optimizers.Optimizer, made: object, world: int
-) -> None:
+def require_compilable(wanted: bool, optimizer: object, by_gradient: bool, world: int) -> None:
     """Refuse a compiled fit where more than the loss and its gradient on one device is asked for.
 
     Args:
         wanted: Whether the step is to be compiled.
         optimizer: The optimizer's settings.
-        made: What it builds.
+        by_gradient: Whether it asks for the loss and its gradient alone.
         world: The number of processes that share the fit.
 
     Raises:
@@ -37,14 +32,14 @@ def require_compilable(
             f"compile=True: {world} processes share the fit, which sum gradients between graphs. "
             "Fit in one process, or leave compile out."
         )
-    if wanted and not isinstance(made, optimizers.Several):
+    if wanted and not by_gradient:
         raise ValueError(
             f"compile=True: {type(optimizer).__name__} linearises the step, which is not compiled. "
             "Take Adam, Muon or LBFGS, or leave compile out."
         )
 
 
-def compiled(objective: Objective, device: torch.device) -> Evaluate:
+def compiled(objective: Evaluate, device: torch.device, what: str) -> Evaluate:
     """Compile an objective; the first call, which takes a while, does it.
 
     Random numbers are those of torch's generators, as without compiling. On a CUDA device the graph
@@ -53,6 +48,7 @@ def compiled(objective: Objective, device: torch.device) -> Evaluate:
     Args:
         objective: The objective, whose parts may change in value but not in shape.
         device: The device of its prior.
+        what: Its name in messages: "the step of ...".
 
     Returns:
         The objective's function. It raises ValueError if the step cannot be one graph: nothing is
@@ -77,7 +73,7 @@ def compiled(objective: Objective, device: torch.device) -> Evaluate:
         try:
             found = graph(rows, points)
         except _failures() as error:
-            raise ValueError(_refusal(objective, error)) from error
+            raise ValueError(_refusal(what, error)) from error
         if recorded:
             return found.clone()  # the next replay writes into the same memory
         return found
@@ -92,11 +88,10 @@ def _failures() -> tuple[type[Exception], ...]:
     return TorchDynamoException, FailOnRecompileLimitHit
 
 
-def _refusal(objective: Objective, error: Exception) -> str:
+def _refusal(what: str, error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = "; ".join(lines[:2])[:300]
-    name = getattr(objective.prior, "name", type(objective.prior).__name__)
     return (
-        f"compile=True: the step of the prior '{name}' with {', '.join(objective.names)} cannot be "
-        f"one compiled graph: {reason}. Nothing runs uncompiled in its place; leave compile out."
+        f"compile=True: {what} cannot be one compiled graph: {reason}. Nothing runs uncompiled in "
+        "its place; leave compile out."
     )
