@@ -86,5 +86,5 @@ FLOORS = {
         "problems.radar",
     ],
     "catalogue of problems": ["problems.catalogue"],
-    "command line": ["command"],
+    "command line": ["command", "__main__"],
 }
