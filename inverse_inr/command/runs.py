@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ from inverse_inr.solver import (
     read_checkpoint,
 )
 
+Tried = tuple[Mapping[str, Solution], Mapping[str, str]]
+"""Solutions of classical methods by name, and why others failed."""
+
 
 class Unfinished(KeyboardInterrupt):
     """A run was interrupted; what is done is in its folder, from which `resume` goes on."""
@@ -50,12 +53,22 @@ def digests_of(tables: Table) -> dict[str, str]:
     }
 
 
-def prepare(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
-    """Make a config's problem, solver and checkpoint; print the problem's notes, write nothing."""
+def the_problem(checked: Run) -> Problem:
+    """Make a config's problem.
+
+    Raises:
+        ConfigError: What [problem] names returns something else.
+    """
     problem = checked.problem()
     if not isinstance(problem, Problem):
         name = checked.tables["problem"]["name"]
         raise ConfigError(f"[problem] {name}: it returned {type(problem).__name__}, no Problem.")
+    return problem
+
+
+def prepare(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
+    """Make a config's problem, solver and checkpoint; print the problem's notes, write nothing."""
+    problem = the_problem(checked)
     methods = checked.baselines(problem)
     checkpoint = Checkpoint(out / "state.pt", config=digests_of(checked.tables))
     solver = checked.solver(problem, [Progress(always=True), checkpoint])
@@ -119,21 +132,51 @@ def reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: P
     leave()  # classical methods are this process's own
     keeper = Keeper(out)
     keeper.keep("state.pt", lambda _: checkpoint.write(solver))
-    for name, write in solution.writers().items():
-        keeper.keep(name, write)
-    _keep_more(keeper, solution)
     if solution.stopped.kind == "interrupted":
+        _keep(keeper, solution)
         keeper.finish()
         raise Unfinished(f"{solution.stopped}; the best state is in {out}.")
-    rows, beside, failures = _beside(keeper, solution, methods)
-    verdict = verdict_on(solution, beside)
+    conclude(keeper, solution, methods)
+
+
+def conclude(
+    keeper: Keeper,
+    solution: Solution,
+    methods: Methods,
+    tried: Tried = ({}, {}),
+    verdict: dict[str, Any] | None = None,
+) -> None:
+    """Write and print a solution, and the classical methods beside it.
+
+    Args:
+        keeper: Writes to the run's folder.
+        solution: The fit, or what was chosen.
+        methods: The classical methods.
+        tried: Those that are done already, by name, and why others failed.
+        verdict: What `verdict.json` is to say; default: how they predict what they kept out.
+
+    Raises:
+        Unfinished: Ctrl-C was pressed during a classical method.
+        OSError: The disk is full to the last.
+        ConfigError: A classical method failed; all others are written.
+    """
+    _keep(keeper, solution)
+    rows, beside, failures = _beside(keeper, solution, methods, tried)
+    if verdict is None:
+        verdict = verdict_on(solution, beside)
     keeper.keep("verdict.json", lambda path: write_json(path, verdict))
     keeper.finish()
-    print(f"{text_table(rows)}\n\n{notes_of(rows)}\n{solution.report()}\nwritten to {out}/")
+    print(f"{text_table(rows)}\n\n{notes_of(rows)}\n{solution.report()}\nwritten to {keeper.out}/")
     if verdict:
         print(verdict["text"])
     if failures:
         raise ConfigError("; ".join(failures))
+
+
+def _keep(keeper: Keeper, solution: Solution) -> None:
+    for name, write in solution.writers().items():
+        keeper.keep(name, write)
+    _keep_more(keeper, solution)
 
 
 def _keep_more(keeper: Keeper, solution: Solution) -> None:
@@ -145,7 +188,10 @@ def _keep_more(keeper: Keeper, solution: Solution) -> None:
 
 
 def _beside(
-    keeper: Keeper, ours: Solution, methods: Methods
+    keeper: Keeper,
+    ours: Solution,
+    methods: Methods,
+    tried: Tried,
 ) -> tuple[list[dict[str, Any]], dict[str, Solution], list[str]]:
     """Run the methods that are not done yet; write table and figure after each.
 
@@ -154,10 +200,12 @@ def _beside(
     """
     measured = keeping_out(ours)
     shelf = Shelf(keeper.out, measured)
-    done = {name: kept for name in methods if (kept := shelf.get(name)) is not None}
+    kept = {name: tried[0].get(name) or shelf.get(name) for name in methods}
+    done = {name: solution for name, solution in kept.items() if solution is not None}
     last = ours.summary()
     rows = {name: solution.summary() for name, solution in done.items()}
-    failures = []
+    failures = list(tried[1].values())
+    rows |= {name: {"method": name, "note": why} for name, why in tried[1].items()}
 
     def write() -> None:
         found = [rows[name] for name in methods if name in rows] + [last]
@@ -168,7 +216,7 @@ def _beside(
 
     write()
     for name, method in methods.items():
-        if name in done:
+        if name in rows:
             continue
         try:
             with interruptible(at_once=True) as request:

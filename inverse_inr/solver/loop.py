@@ -22,6 +22,7 @@ from inverse_inr.solver.linearization import Step
 from inverse_inr.solver.seeds import in_fixed_order
 from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.state import Reconstruction
+from inverse_inr.solver.trials import keeping
 from inverse_inr.stopping import ComparesTwins
 
 
@@ -79,9 +80,13 @@ class Solver(Reconstruction):
         Raises:
             FloatingPointError: Something became NaN or Inf before the first good state.
         """
-        last = self.steps
         if steps is not None:
-            last = min(self.steps, self.step_number + steps)
+            return self._run(min(self.steps, self.step_number + steps))
+        with keeping(self):
+            return self._run(self.steps)
+
+    def _run(self, last: int) -> Solution:
+        """Go on to step number `last`."""
         began = time.perf_counter()
         before = self.seconds
         self.stopped = self._ended_for_good()
@@ -210,7 +215,7 @@ class Solver(Reconstruction):
         warnings.warn(
             f"{where}; returning the state of step {self.best['step']}.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         self.stopped = Ended("non-finite", f"non-finite: {where}")
         self.objective.load_state_dict(self.best["state"])

@@ -28,7 +28,13 @@ from inverse_inr.solver.rehearsal import rehearse, require_field, require_object
 from inverse_inr.solver.schedule import RowSchedule, row_schedules
 from inverse_inr.solver.seeds import require_deterministic
 from inverse_inr.solver.solution import Solution
-from inverse_inr.solver.starting import beside_prior, make_optimizer, make_prior, precisions
+from inverse_inr.solver.starting import (
+    beside_prior,
+    label_of,
+    make_optimizer,
+    make_prior,
+    precisions,
+)
 from inverse_inr.stopping import ComparesTwins, HeldOut, Never, Stopping
 
 
@@ -95,7 +101,7 @@ class Reconstruction:
         self.deterministic = deterministic
         require_deterministic(deterministic, problem.device)
         self.prior = make_prior(problem, prior, seed, dtype=precision)
-        self.label = getattr(self.prior, "name", type(self.prior).__name__)
+        self.label = label_of(self.prior, suggested.prior if prior is None else prior)
         require_field(problem, self.prior)
         weighted = [as_weighted(regularizer) for regularizer in regularizers]
         self.ranks = current()

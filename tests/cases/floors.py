@@ -41,6 +41,7 @@ FLOORS = {
         "uncertainty",
         "families",
         "codec",
+        "interoperation",
         "surfaces",
         "analysis",
         "selection",
@@ -73,6 +74,7 @@ FLOORS = {
         "problems.masks",
         "problems.pictures",
         "problems.pixels",
+        "problems.reconstruction",
     ],
     "problems": [
         "problems.audio",

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from inverse_inr.command import cli, describing
+from inverse_inr.command import cli
 from inverse_inr.command.config import Run
+from inverse_inr.command.looking import describing
 from inverse_inr.command.presets import find_config, preset_names, with_data_folder
 from inverse_inr.command.tables import ConfigError
 from inverse_inr.io import read_image
