@@ -1,4 +1,4 @@
-"""The command line: run, compare, resume, show, list, new, check.
+"""The command line: run, compare, resume, batch, show, list, new, check.
 
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
@@ -42,6 +42,7 @@ from inverse_inr.command.presets import find_config
 from inverse_inr.command.reporting import versions, write_json
 from inverse_inr.command.resuming import fill, go_on
 from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
+from inverse_inr.command.several.batch import batch
 from inverse_inr.command.several.following import follow, require_divisible, together
 from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
 from inverse_inr.distributed import current
@@ -204,6 +205,7 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
     return INTERRUPTED
 
 
+app.command(batch)
 app.command(verbs.show)
 app.command(verbs.list_components, name="list")
 app.command(verbs.new)

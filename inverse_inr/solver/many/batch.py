@@ -13,7 +13,7 @@ from inverse_inr.distributed.drawing import Generators
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import CHUNK, Memo
 from inverse_inr.optimizers import Several
-from inverse_inr.protocol import Predicts, ask, placed
+from inverse_inr.protocol import ask, placed
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.many.alike import require_together
 from inverse_inr.solver.many.stack import Stack
@@ -159,7 +159,8 @@ class Batch:
             queries = []
             asked_before: tuple[int, ...] = (solver.seed,)
             for term, chosen in zip(solver.objective.terms, rows, strict=True):
-                if isinstance(term.operator, Predicts):
+                # asked by name: isinstance of the protocol `Predicts` takes an eighth of a step
+                if hasattr(term.operator, "predict"):
                     queries.append(None)
                     continue
                 # the same question with the same random numbers has the same answer

@@ -11,6 +11,7 @@ from torch import nn
 
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Seed, checked
+from inverse_inr.solver.callbacks import Progress
 from inverse_inr.solver.interrupt import interruptible
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.many.batch import Batch
@@ -42,7 +43,7 @@ def solve_many(
             problem, which is fitted itself; default: each problem's.
         seed: Seed of all, or one for each problem.
         **solving: Keywords of `Solver`, e.g. `steps` and `regularizers`. Its `callbacks` are called
-            for each problem.
+            for each problem; default: a progress bar.
 
     Returns:
         A solution for each problem. Their `seconds` are equal shares of the time.
@@ -60,10 +61,16 @@ def solve_many(
         Solver(problem, _own(start, prior), seed=number, **solving)
         for problem, start, number in zip(problems, starts, seeds, strict=True)
     ]
+    shown = "callbacks" not in solving
     try:
         batch = Batch(made)
     except ValueError as error:
+        if shown:
+            for solver in made:
+                solver.callbacks = [Progress()]
         return _one_by_one(made, str(error))
+    if shown:
+        made[0].callbacks = [Progress()]
     return _together(batch, made)
 
 

@@ -53,10 +53,12 @@ class Stack:
 
     def _bind(self) -> None:
         """Make each prior's parameters slices of the stacked ones."""
+        self._parameters: dict[str, list[nn.Parameter]] = {name: [] for name in self.own}
         for k, prior in enumerate(self.priors):
             for name, parameter in prior.named_parameters():
                 if name in self.own:
                     parameter.data = self.own[name].detach()[k]
+                    self._parameters[name].append(parameter)
 
     def __call__(self, points: Tensor) -> Tensor:
         """Evaluate all priors.
@@ -84,9 +86,8 @@ class Stack:
 
     def collect_gradients(self) -> None:
         """Add the gradients that single priors got to those of the stacked parameters."""
-        parameters = [dict(prior.named_parameters()) for prior in self.priors]
         for name, stacked in self.own.items():
-            single = [each[name].grad for each in parameters]
+            single = [parameter.grad for parameter in self._parameters[name]]
             if all(gradient is None for gradient in single):
                 continue
             filled = [torch.zeros_like(stacked[0]) if g is None else g for g in single]
@@ -97,10 +98,9 @@ class Stack:
 
     def clear_gradients(self) -> None:
         """Forget all gradients."""
-        for stacked in self.own.values():
+        for name, stacked in self.own.items():
             stacked.grad = None
-        for prior in self.priors:
-            for parameter in prior.parameters():
+            for parameter in self._parameters[name]:
                 parameter.grad = None
 
     def without(self, keep: Sequence[int]) -> Stack:
