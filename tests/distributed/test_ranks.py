@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from cases.distributed import ranks
-from cases.distributed.ranks import CASES, STEPS, on_ranks, outcome, solver
+from cases.command import ranks
+from cases.command.ranks import CASES, STEPS, on_ranks, outcome, solver
 
 pytestmark = pytest.mark.slow
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from cases.distributed.ranks import AsksItself, Means, Shifted
-from cases.distributed.ranks import problem as measured
+from cases.command.ranks import AsksItself, Means, Shifted
+from cases.command.ranks import problem as measured
 
 import inverse_inr as ii
 from inverse_inr import operators, optimizers, priors
