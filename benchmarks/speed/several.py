@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 
 import inverse_inr as ii
-from inverse_inr import distributed, priors
+from inverse_inr import distributed, operators, priors
 from inverse_inr.problems.ct import ct
 from inverse_inr.solver.many.batch import Batch
 from inverse_inr.stopping import Never
@@ -42,6 +42,7 @@ def one_fit(on_grid: bool) -> ii.Solver:
     batch = 256
     if on_grid:
         term = problem.terms[0]
+        assert isinstance(term.operator, operators.ParallelBeam)
         mapped = ii.Term(term.operator.on(problem.grid), term.y, term.fidelity)
         problem = ii.Problem([mapped], problem.box, problem.grid)
         batch = None
