@@ -60,6 +60,7 @@ from inverse_inr.solver import Solution as Solution
 from inverse_inr.solver import Solver as Solver
 from inverse_inr.solver import load_field as load_field
 from inverse_inr.solver import solve as solve
+from inverse_inr.solver import solve_many as solve_many
 from inverse_inr.term import Term as Term
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command line: run, compare, resume, show, list, new, check.
+"""The command line: run, compare, resume, batch, show, list, new, check.
 
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
@@ -50,7 +50,8 @@ from inverse_inr.command.session import (
     use_device,
     use_threads,
 )
-from inverse_inr.command.several.following import follow, together
+from inverse_inr.command.several.batch import batch
+from inverse_inr.command.several.following import follow, require_divisible, together
 from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
 from inverse_inr.distributed import current
 from inverse_inr.memory import allocation_failed
@@ -94,7 +95,9 @@ def run(
     announce(code)
     set_keywords(tables, keywords)
     checked = Run.of(tables)
-    if not current().first:
+    ranks = current()
+    require_divisible(tables, out, ranks)
+    if not ranks.first:
         return follow(checked, out)
     with locked(out, wait=wait), continuable(out):
         if not force and not is_free(out):
@@ -204,17 +207,17 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
         code = code_of(tables, record.get("priors", ()))
         announce(code)
         check_unchanged(record.get("code"), code, out)
+        require_divisible({**record, **tables}, out, ranks)
         if not ranks.first:
             with in_folder(record.get("folder")):
                 return follow(Run.of(tables), here, resuming=True)
-        if ranks.world > 1 and "priors" in record:
-            raise ConfigError(f"{out} holds a comparison: resume it in one process.")
         with in_folder(record.get("folder")):
             go_on(here, record, Run.of(tables))
         return 0
     return INTERRUPTED
 
 
+app.command(batch)
 app.command(verbs.show)
 app.command(verbs.list_components, name="list")
 app.command(verbs.new)
