@@ -1,4 +1,4 @@
-"""The command line: run, compare, resume, show, list, check.
+"""The command line: run, train, compare, resume, show, list, check.
 
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
@@ -19,6 +19,7 @@ from inverse_inr.command.checking import check_operator
 from inverse_inr.command.code import announce, check_unchanged, code_of, with_absolute_code
 from inverse_inr.command.comparison import Comparison
 from inverse_inr.command.config import Run
+from inverse_inr.command.families import teach
 from inverse_inr.command.folder import (
     RECORD,
     clear,
@@ -42,8 +43,15 @@ from inverse_inr.command.presets import find_config
 from inverse_inr.command.reporting import text_table, versions, write_json
 from inverse_inr.command.resuming import fill, go_on
 from inverse_inr.command.runs import prepare, reconstruct
-from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
-from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
+from inverse_inr.command.session import (
+    INTERRUPTED,
+    continuable,
+    in_folder,
+    told,
+    use_device,
+    use_threads,
+)
+from inverse_inr.command.tables import ConfigError, check_sections, override
 from inverse_inr.memory import allocation_failed
 from inverse_inr.solver import Progress, disk_full
 
@@ -62,6 +70,7 @@ def run(
     set: Overrides = (),
     threads: Threads = None,
     device: Device = None,
+    family: Path | None = None,
     **keywords: Keywords,
 ) -> int:
     """Reconstruct what a config describes; write figure, image, weights, history and config.
@@ -72,16 +81,11 @@ def run(
         Folder of the run; one that holds another run is refused without --force.
     force
         Replace the run that the folder holds: the files that a run wrote are removed, no others.
+    family
+        A file that `train` wrote: the fit begins at its field, in place of [prior].
     """
     use_threads(threads)
-    tables, where = find_config(str(config))
-    override(tables, set)
-    use_device(tables, device)
-    tables = with_absolute_code(tables)
-    code = code_of(tables)
-    print(where)
-    announce(code)
-    set_keywords(tables, keywords)
+    tables, code = told(config, set, keywords, device, family)
     checked = Run.of(tables)
     with locked(out, wait=wait), continuable(out):
         if not force and not is_free(out):
@@ -102,6 +106,34 @@ def run(
         write_json(out / RECORD, record)
         reconstruct(*prepared, out)
         write_json(out / RECORD, {**record, "finished": True})
+        return 0
+    return INTERRUPTED
+
+
+@app.command
+def train(
+    config: Config,
+    /,
+    *,
+    out: Path,
+    force: bool = False,
+    set: Overrides = (),
+    threads: Threads = None,
+    **keywords: Keywords,
+) -> int:
+    """Teach a family of fields by the tasks of a config, and write it as one file.
+
+    Repeat the command to go on after an interruption. `run CONFIG --family FILE` begins there.
+
+    Parameters
+    ----------
+    out
+        The family's file, which --force replaces: family.safetensors.
+    """
+    use_threads(threads)
+    tables, _ = told(config, set, keywords)
+    with continuable(out):
+        teach(tables, out, force=force)
         return 0
     return INTERRUPTED
 
@@ -218,10 +250,10 @@ def list_components(*names: str) -> None:
         Problems, priors, regularizers, stopping rules, optimizers, or "solver": each is described
         by its keywords with their meanings, units, ranges and defaults.
     """
-    if not names:
-        print(describing.catalogue_in_lines())
     for name in names:
         print(describing.described(name))
+    if not names:
+        print(describing.catalogue_in_lines())
 
 
 @app.command

@@ -22,5 +22,6 @@ from inverse_inr.families.mixing import between as between
 from inverse_inr.families.mixing import weights_of as weights_of
 from inverse_inr.families.modulated import Code as Code
 from inverse_inr.families.modulated import Modulated as Modulated
+from inverse_inr.families.targets import truth as truth
 from inverse_inr.families.teaching import train as train
 from inverse_inr.families.training import Training as Training

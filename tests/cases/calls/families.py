@@ -113,6 +113,7 @@ def _families() -> list[Good]:
         Good("sample_gradients", f.sample_gradients, samples, values, nan_passes=True),
         Good("fisher_diagonal", f.fisher_diagonal, samples, values, nan_passes=True),
         Good("activations", f.activations, {"field": net, "points": points}, nan_passes=True),
+        Good("truth", f.truth, {"problem": task}, lambda p: p.terms[0].y),
         Good("save", f.save, {"family": known, "path": path}, fixed=("path",)),
         Good("load", f.load, {"path": path, "encoder": None}, lambda family: solved(family)),
     ]
