@@ -82,7 +82,9 @@ def _families() -> list[Good]:
             names=("prior",),
         ),
         Good("Conditioned", f.Conditioned, encoder, laid_out, names=("prior",)),
+        Good("Channels", f.Channels, {"sizes": {"intensity": 1, "labels": 2}}),
         Good("Convolutions", f.Convolutions, convolutions),
+        Good("Parameters", f.Parameters, {"names": ("width",), "features": 2, "depth": 1}),
         Good("Training", f.Training, training, trained, fixed=("steps",), names=("train",)),
         Good(
             "train",
