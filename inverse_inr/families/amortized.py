@@ -84,7 +84,7 @@ class Amortized(Family):
         self.level.fill_(max(sum(squares) / len(squares), 1e-60) ** 0.5)
 
     def images(self, tasks: Sequence[Task]) -> list[Tensor]:
-        """What the encoder sees of each task, (channels, *shape).
+        """Give what the encoder sees of each task, (channels, *shape).
 
         It is the back-projected measurements in the unit of the family, or the problem's parameters
         as one pixel.
