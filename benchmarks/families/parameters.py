@@ -1,6 +1,6 @@
 """Fields of a simulation at parameters that it was not run at, in one pass (HyperINR).
 
-    python benchmarks/families/parameters.py [--seeds 0 1 2] [--steps 500]
+    python benchmarks/families/parameters.py [--seeds 0 1 2] [--steps 1500]
 
 The field is the intensity of two interfering point sources in the plane, |e^ikr₁ + c e^ikr₂|² / 4,
 whose distance d, wave number k and contrast c are the parameters. 100 random ones, each seen at
@@ -92,7 +92,7 @@ def main() -> None:
     """Print the table of each seed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=1500)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     for seed in arguments.seeds:
