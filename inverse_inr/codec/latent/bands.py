@@ -71,7 +71,7 @@ def turned(values: Whole, kind: int) -> Whole:
 
 
 def around(bands: Bands, band: Band, shape: tuple[int, int]) -> Whole:
-    """What other bands tell of one, which are before it in the order.
+    """Give the context numbers of a band that the bands before it in the order make.
 
     Args:
         bands: Those that are known.
