@@ -9,7 +9,6 @@ model it was written with: after a new training, older files are refused by name
 from __future__ import annotations
 
 import argparse
-import base64
 import math
 import textwrap
 from pathlib import Path
@@ -101,13 +100,12 @@ def trained(contexts: Tensor, magnitudes: Tensor, steps: int) -> list[Tensor]:
 def module_of(weights: list[Tensor]) -> str:
     """The text of a module that holds the weights."""
     numbers = torch.cat([torch.round(w * ONE).reshape(-1) for w in weights])
-    text = base64.b85encode(numbers.numpy().astype("<i2").tobytes()).decode()
-    lines = "\n".join(f'    "{line}"' for line in textwrap.wrap(text, 92, break_on_hyphens=False))
+    text = numbers.numpy().astype("<i2").tobytes().hex()
+    lines = "\n".join(f'    "{line}"' for line in textwrap.wrap(text, 92))
     return f'''"""The weights of the entropy model, which `benchmarks/codec/train_model.py` made."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 
 import numpy as np
@@ -117,8 +115,8 @@ from inverse_inr.codec.latent.model import model_of
 WEIGHTS = (
 {lines}
 )
-"""{len(numbers)} whole numbers of two bytes, in base 85."""
-_BYTES = base64.b85decode(WEIGHTS)
+"""{len(numbers)} whole numbers of two bytes each, hexadecimal."""
+_BYTES = bytes.fromhex(WEIGHTS)
 MODEL = model_of(np.frombuffer(_BYTES, "<i2").astype(np.int64))
 """The entropy model of all pictures."""
 MARK = hashlib.sha256(_BYTES).digest()[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 
 import numpy as np
@@ -10,33 +9,41 @@ import numpy as np
 from inverse_inr.codec.latent.model import model_of
 
 WEIGHTS = (
-    "Q2)IDzyF~Bi2r*3!vFUFp#Pr#^8X0{<o^T!GXOyVJO4HR3jpu`(f^(QB>+?aYyi*yRRG!l6aeJ^2>{st=l=}=K>*MH&j0o"
-    "Q7XZ`$sQ={u6aa<)x&QnB0s!Ct1OUGPN&r{@A^<)BApkZ2Bmg-"
-    "8`2X|&<o_W6?*GmI1^^5ICjfr{_5X4J$^Rq(5CGNx0|2i7^#2<Gy8yBP&;K9*L;w~582}mpCIBJ;5&#hZ0006276AYM8vr"
-    "K&CjjUF^8Y#jr~V-TT>nJ?djMPipZ^8`-"
-    "~amm`~L<2`v2zt<p1&i`v3a>1OWg4_W$(%`2PU_)c@uG+y5m1$NvNX2ml%YkpOT283Bg>4*)IzJpiQtK>slRe*YN&qyI|("
-    "0RZU#I{<qBi2nir006lEum2wa`u`6AA^<A@M*s%^k^is%&Hs)6$N$*>sQ-"
-    "}vg#Wt#iT|7b0|0>ktpBn9Hvl34{{II67XW7f=KneXI{@DQcmUP^-T&<W$N$;?+y4Xr{r}hh3;^x_5&-"
-    "A`qW>EJ2mloT`u{Kh<o{Rz$p1C~SO6~o5&$*-e*dBW*Z=GP{r}$o=Kt{jMF1KADF7P)?*AkJo&T2q8~}g-"
-    "+5hbS_WuI_`~T$rpZ}}>3jq!P7XaG-"
-    "8vxG#t^kk!`2X7fr~e%Q9so1|8UWh=6#&lwIRIS$h5#V|ya4w9F#v}E3jq25w*c?|?f>cj-"
-    "2X!W)c+O$*8lkb`v33$6aWSQ=>HM`PXP4)`2X|&MF95yGyoz1N&q?kY5xNN<o`hcT>#quGywMh&;R)U*8l(i!~fs^+5g-"
-    "B=Kufymj8+W>;L`#-"
-    "T$Zmw*T1w?Eee^%>ds2;{W>pZ~svM^8e2N)c>yk=>O~gKLBR{^#8>FasN*Ld;fm`6#$z5t^e}>Q2@aIwg5Q*697E`IskhB"
-    "Hvnq@A^=MOLI5iO836zP831Si4*(eeMgVdEC;)%}5&#bXVgPOc5dZ-I$NxS6EdVzF^Z#K09{?8sCIBA*BLE-"
-    "(0{{mACjff@FaVnWlK(IO@Bat@CIEW>w*T<|NB|B11ppHOuK&mXX#n2;;{Ut<BLE)&E&zZ3aQ`9z_Wv{h#{XykI{<9|fB>"
-    "5SSpa7M7yzdKGXTo}CIIsPF96a1um4H_p8wwec>s$40RZ*?TmaVp&;A<#bpW#e(*Q{Svj1iPGytsslmL4G3;?(Q%l~HpRs"
-    "dH2I{@<k=>PctWdJDv(EnHeG5@9ij{o)lZ2+A97679EL;&XhHUNSEe*iT9!T)Ihi~vsm+5eINwf|B8B>+DFMF8#pEdY`Kr"
-    "2ilQMF2bitN&g93jiqp7Xae_)&G(IOaNQ}Z2&$1c>q`cQ2$>5z5k>DyZ`+EB>(0A_W%3;ZU0jL1OO`lwg1%r7y$DB-"
-    "2g}b`Ty|$v;Q~%jQ}11r~hvMmj4+4*Z=$f3ILY?+5cDoK>)@8xc_Sa{Qn66CjdbJ=Ko{>-"
-    "2X%XH~{ni^#9WTX8`K}MgYJ6SOA#+YX9#4RsiV#I{;AtegIzpr2j$x^8YOW^Z!c#2LNUNBmhzX{{P_r2LRmvH2_8doB%%n"
-    "HvqQ)L;vFd9{~IRCIABf_5UXT>How4_5V2l|NlAw+yE8;!2gE;82~Q;ZU2Y>=>N_Cr2z8(-2WZ`U;pd?DgaObg8-"
-    "8M^Z&2^3;-7Z005`}I{?=IP5?>(!~c!|@&E1sA^?&A!2c)#3jnnMu>YC>WB|th5&-"
-    "}I6#&rxL;(N)2mnO@Qve?TYyUp~(*HaFq5oX~=l?_iC;%V;!~gOBIsh^NtpG~^p8wwe8UP>w9REcCPXBKJ)&C9ve*gpjqX"
-    "5+ZtN$<ntN$<nrvIY<?*HNcng68!8UT9#C;-9#5&$s(;r{"
+    "a8ff2a003e004800b0ffadfe67ffcaffd8ff46ff83ff90ffc4ff4a0032009b0084ff9dff1600feffb4ff83ff3400"
+    "2b0084001b0056006cff8dff64ff49ff2bff6d000000130030ff2a00f2ff17001700e7ff1900f2ff92ffe7fe1300"
+    "03001300cdff2a00520072003b003d0026003f001d001300dfffe3fff8ffebffd1ffeeffe2fffeff1e007900d2ff"
+    "0d0050000a00ecff12000800b3ff0d002a006a006c01f7ff23002f001b00ffff06001e002a000c000d00fcff0300"
+    "1c00f4ff140030001900d4ff2200df00aefe77ff5bff46008200fefe68ff2300f9ffe2fffaff0c00f2ffddffdcff"
+    "02000800050009000300edffeaffeeff0800cfffc2ffd3ff3500c4fff3ff1e00330093009c00670106ff68ffccff"
+    "8dff91ff65ff68ffacff4d00030023006800e7ff770035ff44ff35ff1300b7ff7effeffff8ffd7fff9fffeff3500"
+    "0f0056ff0e000b00feff1c00d9ff85ff8dff0200d0ffc8ff0500e0ffe3fff9feecfe950016011100e5ff4a003100"
+    "fcff56002400e2ff8500ddffd1ff0900fbffb6fffbffc7ff0a000800e0ff07000d00fa0096ffffff1a0018000000"
+    "fdfe7b00d8ff570025008d003400fbff13ffbbffd3ffd6ff10000a00f5ffffff01003d0022001600f9fffbff0800"
+    "e2ffebfffcff2e00c4ff0a00c0ffcbfffaff58fea5ffddff5701edffa800edff0d0019001b002400deffc6ffdcff"
+    "f4ff3f0051003d007eff79ff6bff0cff9dff3f00f7ffd4ff35002400fa00c6ff1d002e000b00e7fff4ff08002c00"
+    "e8ff1700e0fff9ffdffff7ff2700030005002500bc00d6ff7c00b8fff00086ff3a008100340030ff89ffafffd0ff"
+    "450030003a001d00ebff0a003700e2ff8effcdffa6ff91ffb1ff86ff050077ff5cffc8ffeffff7ffddff81ffbcff"
+    "25003500ad015ffff5ff0600b1fff4fff4ff1e001800fcff1000d6ffd7fffefffafff8ffa8fe290065ff44008100"
+    "a9fff1ff82ff6900feff4a001300f2ff280040007d0058002e002b005d003c002f00060004005300570047006100"
+    "7e008f004b001d00caff0a00680053000e00eeffe5ff32001a00850042004400c5ff3b005c0044005a007900f0ff"
+    "1e00d4ff4400f1ffddffb1ff27001700e2fff5ffa1ffe4ff18005600faff24002100e5ffe6ff7700ccff3500dbff"
+    "380001004700d0fef0fef9ff0800f4ffa6ffd6ff0800d7ff43008c008b009200000072fff7ff7e000f00330046ff"
+    "f9ffbeff51005bff0a00410060ff6200fdff1e003400b8fdeeff0201a5ffa500ecfeefff480068004effb9006600"
+    "bf00dd00cdff6e007c0093ff4b004000eaff96ff8800faffe4ff90ff93ff7fff90ff3e003a0048fea6ffe8ff5200"
+    "b1ff6100760078004dffcdff0000900031ffebffab0060006700360031003a000000680007006cff3c0040005c00"
+    "bbffa5fe0b006bff0200410096ffdcfe3bff250079008e0070007effb8ff6e0097ffe800cdffbbff91ffafff5900"
+    "ecffa3ff0bff12003b003bfffbff62004300cd0093fe85ffaaff5fff3100dcff2600a0ffa9ffc3ffacfeceff1200"
+    "13008b00c9ff51005500c400efff8f000000feff3b003500cbff5000e5ff3f0032002c001000a3ff75000e01f7ff"
+    "ecff5400270078ff23001100d9ffe9ff390097001000f5ff01ff350042003500f6ffd5ff0600f1ff5e00a0000a00"
+    "c9ffd8ffd6ff7c01870025002500830090ffbb002600a2ff5600cfffe1ff69001400b800bffff4ff0d004200a900"
+    "0100d5ff85001c00290053ff9600ddffdeffd700bdffe1ff1700bdffd800070065006e008bffc9ffc9ffefffdcff"
+    "c5ff88004400f9ff30005700b0ffb500d5ffdc0019009100ddff1c012200b5000600ca006500c7ff3e00eeff0a00"
+    "dbffb9ff2b0004005d0145000f0024ff59ff95ff6f00b5ff60001d004a006100080089ff88003e00910009006600"
+    "9c00bbff88ff96fea2ff39fffaff4500cdff4400d6ff71feb50052ff6fff3700b5ff31008dffa9ffdeffeeffaeff"
+    "97ff1600acff1200d3ff3a005f00e6ff"
 )
-"""721 whole numbers of two bytes, in base 85."""
-_BYTES = base64.b85decode(WEIGHTS)
+"""721 whole numbers of two bytes each, hexadecimal."""
+_BYTES = bytes.fromhex(WEIGHTS)
 MODEL = model_of(np.frombuffer(_BYTES, "<i2").astype(np.int64))
 """The entropy model of all pictures."""
 MARK = hashlib.sha256(_BYTES).digest()[0]
