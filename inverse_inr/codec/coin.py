@@ -83,15 +83,29 @@ def _same(image: Tensor) -> Tensor:
     return image
 
 
-def _fitted(image: Tensor, grid: Grid, bits: float, steps: int, seed: int) -> Solution:
-    """A SIREN fitted to an image, of as many weights as the bits hold."""
+def problem_of(image: Tensor, grid: Grid) -> Problem:
+    """Make the problem whose measurements are the samples of an image.
+
+    Args:
+        image: (*shape, c).
+        grid: Where the samples lie.
+
+    Returns:
+        The problem.
+    """
     channels = image.shape[-1]
     operator = OnGrid(_same, grid, tuple(image.shape), trailing=1)
     y = image.reshape(grid.numel, channels)
     if channels == 1:
         operator = OnGrid(_same, grid, grid.shape)
         y = y[:, 0]
-    problem = Problem([Term(operator, y, L2())], grid.box, grid, channels=channels, average=1)
+    return Problem([Term(operator, y, L2())], grid.box, grid, channels=channels, average=1)
+
+
+def _fitted(image: Tensor, grid: Grid, bits: float, steps: int, seed: int) -> Solution:
+    """A SIREN fitted to an image, of as many weights as the bits hold."""
+    problem = problem_of(image, grid)
+    channels = image.shape[-1]
     width = _width(bits * grid.numel / BITS, grid.ndim, channels)
     prior = create("siren", grid.box, channels, width=width, depth=DEPTH, seed=seed, omega0=30.0)
     (solution,) = fit_many([problem], prior, steps=steps, seed=seed)

@@ -16,6 +16,7 @@ from inverse_inr.codec.encoding import decode as decode_field
 from inverse_inr.codec.encoding import decode_image, grid_of
 from inverse_inr.codec.encoding import encode as encode_image
 from inverse_inr.domain import Grid
+from inverse_inr.families import Modulated, load
 from inverse_inr.io import read_image, read_wav, write_image, write_wav
 from inverse_inr.io.files import atomic_write, existing_file
 
@@ -23,8 +24,15 @@ LARGEST = 1 << 16
 """Pixels of the longest side of a decoded image."""
 
 Method = Annotated[
-    Literal["latent", "coin"],
-    Parameter(help="latent for pictures; coin, the weights of a network, for any number of axes."),
+    Literal["latent", "coin", "modulated"],
+    Parameter(
+        help="latent for pictures; coin, the weights of a network, for any number of axes; "
+        "modulated, the code of a field of --family."
+    ),
+]
+FamilyFile = Annotated[
+    Path | None,
+    Parameter(help="A modulated family, as families.save writes it; the coded file names it."),
 ]
 Force = Annotated[bool, Parameter(help="Replace the file that is there.", negative=())]
 
@@ -42,6 +50,7 @@ def encode(
     bits_per_pixel: float,
     out: Path,
     method: Method = "latent",
+    family: FamilyFile = None,
     steps: int = 2000,
     seed: int = 0,
     force: Force = False,
@@ -64,13 +73,20 @@ def encode(
         Seed of the network (coin).
     """
     _require_free(out, force)
+    known = _family(family)
     values, grid = _read(image)
     began = time.perf_counter()
     data = encode_image(
-        values, bits_per_sample=bits_per_pixel, method=method, grid=grid, steps=steps, seed=seed
+        values,
+        bits_per_sample=bits_per_pixel,
+        method=method,
+        grid=grid,
+        family=known,
+        steps=steps,
+        seed=seed,
     )
     seconds = time.perf_counter() - began
-    error = float((decode_image(data) - values).double().square().mean())
+    error = float((decode_image(data, family=known) - values).double().square().mean())
     with atomic_write(out) as temporary:
         temporary.write_bytes(data)
     quality = "no error"
@@ -83,7 +99,15 @@ def encode(
     )
 
 
-def decode(code: Path, /, *, out: Path, size: int | None = None, force: Force = False) -> None:
+def decode(
+    code: Path,
+    /,
+    *,
+    out: Path,
+    size: int | None = None,
+    family: FamilyFile = None,
+    force: Force = False,
+) -> None:
     """Make an image again: inverse-inr decode photo.inr --size 1024 --out photo.png.
 
     Parameters
@@ -97,12 +121,13 @@ def decode(code: Path, /, *, out: Path, size: int | None = None, force: Force = 
     """
     _require_free(out, force)
     data = existing_file(code, "a coded field").read_bytes()
-    grid = grid_of(data)
+    known = _family(family)
+    grid = grid_of(data, family=known)
     if size is None:
-        values = decode_image(data)
+        values = decode_image(data, family=known)
     else:
         grid = _resized(grid, size)
-        field = decode_field(data)
+        field = decode_field(data, family=known)
         with torch.no_grad():
             values = field(grid.points().reshape(-1, grid.ndim)).reshape(*grid.shape, -1)
     if out.suffix.lower() == ".wav":
@@ -110,6 +135,17 @@ def decode(code: Path, /, *, out: Path, size: int | None = None, force: Force = 
     else:
         write_image(out, values, grid)
     print(f"{out}: {' x '.join(map(str, grid.shape))} pixels, {values.shape[-1]} channels")
+
+
+def _family(path: Path | None) -> Modulated | None:
+    if path is None:
+        return None
+    family = load(path)
+    if not isinstance(family, Modulated):
+        raise ValueError(
+            f"{path}: a family of kind {family.kind!r}; codes are of modulated families."
+        )
+    return family
 
 
 def _read(path: Path) -> tuple[Tensor, Grid]:

@@ -10,7 +10,10 @@ from torch import Tensor
 
 from inverse_inr.codec import coin, container, latent
 from inverse_inr.codec.latent.files import MAGIC as LATENT
+from inverse_inr.codec.modulated import MAGIC as MODULATED
+from inverse_inr.codec.modulated import decode_modulated, encode_modulated
 from inverse_inr.domain import Grid, pixel_grid
+from inverse_inr.families import Modulated
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.priors import Prior
 from inverse_inr.ranges import Count, FiniteTensor, Range, Seed, WholeNumber, checked
@@ -26,8 +29,9 @@ def encode(
     source: Solution | FiniteTensor,
     *,
     bits_per_sample: Bits,
-    method: Literal["coin", "latent"] = "coin",
+    method: Literal["coin", "latent", "modulated"] = "coin",
     grid: Grid | None = None,
+    family: Modulated | None = None,
     steps: Count = 2000,
     finish: WholeNumber = 200,
     seed: Seed = 0,
@@ -43,13 +47,18 @@ def encode(
     Each is rounded by its error and by its bits, which a small network predicts from latents that
     are decoded before it.
 
+    "modulated" codes the few numbers by which a field of a family differs from the others. The
+    family is not in the file: who decodes it has it already, and the file knows it by fingerprint.
+
     Args:
         source: A solution, or an image (*shape, c). "coin" wants a solution whose field is a prior
-            of the catalogue, or any image. "latent" wants two axes.
+            of the catalogue, or any image. "latent" wants two axes,
+            "modulated" those of the family.
         bits_per_sample: Most bits per pixel (or voxel, or sample in time) of the image, or of the
             solution's grid, all bytes counted.
-        method: "coin" or "latent".
+        method: "coin", "latent" or "modulated".
         grid: Where the samples of an image lie; None for a box in pixels.
+        family: The family whose codes are coded ("modulated").
         steps: Steps of Adam for an image ("coin").
         finish: Steps of Adam with rounded weights ("coin").
         seed: Seed of the network of an image ("coin").
@@ -72,6 +81,14 @@ def encode(
         grid = source.problem.grid
     else:
         raise ValueError("encode: grid= is that of an image; a solution has its own.")
+    if (family is not None) != (method == "modulated"):
+        raise ValueError(
+            f"encode: family= goes with method='modulated', and it with that; this is {method!r}."
+        )
+    most = math.floor(bits_per_sample * grid.numel / 8)
+    if family is not None:
+        problem = coin.problem_of(source, grid) if isinstance(source, Tensor) else source.problem
+        return encode_modulated(family, problem, most)
     if method == "coin":
         return coin.encode_coin(source, grid, bits_per_sample, steps, finish, seed)
     image = source
@@ -79,40 +96,45 @@ def encode(
         with torch.no_grad():
             image = source.sample(grid)
     assert isinstance(image, Tensor)
-    return latent.encode_latents(image, grid, math.floor(bits_per_sample * grid.numel / 8))
+    return latent.encode_latents(image, grid, most)
 
 
 @checked
-def decode(data: bytes) -> Prior | SampledField:
+def decode(data: bytes, *, family: Modulated | None = None) -> Prior | SampledField:
     """Read a field from its bytes.
 
     Args:
         data: What `encode` gave.
+        family: The family of the code ("modulated").
 
     Returns:
         The field: a prior in evaluation mode ("coin"), whose weights are the same to the last bit
-        on every machine; or the samples as a field ("latent"), the same to the last bit too.
+        on every machine; the samples as a field ("latent"), the same to the last bit too; or a
+        prior ("modulated"), whose code is the same to the last bit.
 
     Raises:
         FileFormatError: The bytes are cut, altered, or none of a coded field.
+        ValueError: The code is of a family that is not given, or of another one.
     """
-    return _decoded(data)[0]
+    return _decoded(data, family)[0]
 
 
 @checked
-def decode_image(data: bytes) -> Tensor:
+def decode_image(data: bytes, *, family: Modulated | None = None) -> Tensor:
     """Read the samples that were coded: the field on its grid.
 
     Args:
         data: What `encode` gave.
+        family: The family of the code ("modulated").
 
     Returns:
         (*shape, c).
 
     Raises:
         FileFormatError: The bytes are cut, altered, or none of a coded field.
+        ValueError: The code is of a family that is not given, or of another one.
     """
-    field, grid = _decoded(data)
+    field, grid = _decoded(data, family)
     if isinstance(field, SampledField):
         return field.values
     with torch.no_grad():
@@ -120,27 +142,34 @@ def decode_image(data: bytes) -> Tensor:
 
 
 @checked
-def grid_of(data: bytes) -> Grid:
+def grid_of(data: bytes, *, family: Modulated | None = None) -> Grid:
     """Read the grid of the samples that were coded.
 
     Args:
         data: What `encode` gave.
+        family: The family of the code ("modulated").
+
+    Returns:
+        The grid.
 
     Raises:
         FileFormatError: The bytes are cut, altered, or none of a coded field.
+        ValueError: The code is of a family that is not given, or of another one.
     """
-    return _decoded(data)[1]
+    return _decoded(data, family)[1]
 
 
-def _decoded(data: bytes) -> tuple[Prior | SampledField, Grid]:
+def _decoded(data: bytes, family: Modulated | None) -> tuple[Prior | SampledField, Grid]:
     if data.startswith(LATENT):
         field = latent.decode_latents(data)
         return field, field.grid
+    if data.startswith(MODULATED):
+        return decode_modulated(data, family)
     if data.startswith(container.MAGIC):
         return container.from_bytes(data)
     raise FileFormatError(
-        f"codec: these bytes are no coded field: they begin with {data[:4]!r}, not with INR1 or "
-        "INRL. Another file?"
+        f"codec: these bytes are no coded field: they begin with {data[:4]!r}, not with INR1, "
+        "INRL or INRM. Another file?"
     )
 
 

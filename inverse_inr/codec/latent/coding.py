@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from inverse_inr.codec.latent.files import BYTES, CHANNELS, LARGEST, from_bytes,
 from inverse_inr.codec.latent.model import Floats
 from inverse_inr.codec.latent.picture import Analysed, analyse, quantise, synthesise
 from inverse_inr.codec.latent.planes import from_codes, to_codes
+from inverse_inr.codec.latent.searching import first_below
 from inverse_inr.codec.latent.start import MODEL
 from inverse_inr.domain import Box, Grid, pixel_grid
 from inverse_inr.io.files import FileFormatError
@@ -116,24 +116,6 @@ def _require_picture(image: Tensor) -> None:
             f"encode: method='latent' holds at most {LARGEST} rows and columns and {CHANNELS} "
             f"channels; this image has shape {tuple(image.shape)}."
         )
-
-
-def first_below(function: Callable[[int], float], bound: float, low: int, high: int) -> int:
-    """Find where a falling function is no longer above a bound, by bisection.
-
-    Args:
-        function: The function of a whole number.
-        bound: The bound.
-        low: Smallest number.
-        high: Largest number, which is taken where the function is above the bound everywhere.
-    """
-    while low < high:
-        middle = (low + high) // 2
-        if function(middle) > bound:
-            low = middle + 1
-        else:
-            high = middle
-    return high
 
 
 def _range_of_steps(values: Floats, seen: Analysed) -> tuple[int, int]:
