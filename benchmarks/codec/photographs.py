@@ -64,8 +64,13 @@ def jpeg() -> list[Saved]:
     return [setting(quality, halved) for quality in QUALITIES for halved in (0, 2)]
 
 
-def jpeg_2000() -> list[Saved]:
-    """Settings of JPEG 2000."""
+# each rate exactly, and a little below it, since the file may come out longer than asked for
+RATIOS = [24 / rate / factor for rate in RATES for factor in (1.0, 0.99, 0.97, 0.95, 0.9)]
+"""Ratios of JPEG 2000."""
+
+
+def jpeg_2000(ratios: Iterable[float] = RATIOS) -> list[Saved]:
+    """Settings of JPEG 2000, by ratios of its file to three bytes a pixel."""
 
     def setting(ratio: float) -> Saved:
         return lambda image, file: image.save(
@@ -78,9 +83,7 @@ def jpeg_2000() -> list[Saved]:
             no_jp2=True,
         )
 
-    # each rate exactly, and a little below it, since the file may come out longer than asked for
-    wanted = [rate * factor for rate in RATES for factor in (1.0, 0.99, 0.97, 0.95, 0.9)]
-    return [setting(24 / rate) for rate in wanted]
+    return [setting(ratio) for ratio in ratios]
 
 
 def webp() -> list[Saved]:

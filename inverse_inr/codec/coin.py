@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inverse_inr.codec.container import Coded, to_bytes
 from inverse_inr.codec.quantizing import rounded, sensitivity_codes, step_size
+from inverse_inr.codec.sparse_weights import encode_sparse_weights
 from inverse_inr.compose import OnGrid
 from inverse_inr.domain import Grid
 from inverse_inr.families import Fields, fit_many
@@ -35,6 +36,8 @@ def encode_coin(
     steps: int,
     finish: int,
     seed: int,
+    *,
+    sparse: bool = False,
 ) -> bytes:
     """Encode a fitted field, or an image by a field that is fitted to it.
 
@@ -45,6 +48,7 @@ def encode_coin(
         steps: Steps of Adam for an image.
         finish: Steps of Adam with rounded weights.
         seed: Seed of the network of an image.
+        sparse: Write weights as few columns of a random matrix, without finishing.
 
     Returns:
         The bytes.
@@ -68,6 +72,8 @@ def encode_coin(
     _require_reproducible(field)
     most = math.floor(bits_per_sample * grid.numel / 8)
     codes = sensitivity_codes(field)
+    if sparse:
+        return encode_sparse_weights(field, grid, codes, most)
     coarser = _finest(field, grid, codes, most)
     if finish:
         field = _finished(field, source.problem, codes, coarser, finish, seed)

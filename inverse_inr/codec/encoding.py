@@ -29,7 +29,7 @@ def encode(
     source: Solution | FiniteTensor,
     *,
     bits_per_sample: Bits,
-    method: Literal["coin", "latent", "modulated"] = "coin",
+    method: Literal["coin", "sparse", "latent", "modulated"] = "coin",
     grid: Grid | None = None,
     family: Modulated | None = None,
     steps: Count = 2000,
@@ -43,6 +43,9 @@ def encode(
     size. Then the weights learn on, with rounded values in the loss. The whole numbers are coded by
     an adaptive range coder.
 
+    "sparse" writes the same weights as few columns of a random matrix that both sides can make, and
+    does not finish. It is there to be compared: it needs more bits than "coin".
+
     "latent" codes a picture, or a field's samples on the problem's grid, in a pyramid of latents.
     Each is rounded by its error and by its bits, which a small network predicts from latents that
     are decoded before it.
@@ -52,16 +55,16 @@ def encode(
 
     Args:
         source: A solution, or an image (*shape, c). "coin" wants a solution whose field is a prior
-            of the catalogue, or any image. "latent" wants two axes,
+            of the catalogue, or any image, and so does "sparse". "latent" wants two axes,
             "modulated" those of the family.
         bits_per_sample: Most bits per pixel (or voxel, or sample in time) of the image, or of the
             solution's grid, all bytes counted.
-        method: "coin", "latent" or "modulated".
+        method: "coin", "sparse", "latent" or "modulated".
         grid: Where the samples of an image lie; None for a box in pixels.
         family: The family whose codes are coded ("modulated").
-        steps: Steps of Adam for an image ("coin").
+        steps: Steps of Adam for an image ("coin", "sparse").
         finish: Steps of Adam with rounded weights ("coin").
-        seed: Seed of the network of an image ("coin").
+        seed: Seed of the network of an image ("coin", "sparse").
 
     Returns:
         The bytes, for `decode`.
@@ -73,7 +76,7 @@ def encode(
     Source:
         Dupont et al. 2021 (COIN, arXiv:2103.03123); Ladune et al. 2023 (Cool-chic,
         arXiv:2212.05458) and Kim et al. 2024 (C3, arXiv:2312.02753) for latents with a learned
-        context model.
+        context model; SINR (arXiv:2503.19576) for the sparse code.
     """
     if isinstance(source, Tensor):
         grid = _grid_of_image(source, grid)
@@ -89,8 +92,9 @@ def encode(
     if family is not None:
         problem = coin.problem_of(source, grid) if isinstance(source, Tensor) else source.problem
         return encode_modulated(family, problem, most)
-    if method == "coin":
-        return coin.encode_coin(source, grid, bits_per_sample, steps, finish, seed)
+    if method in ("coin", "sparse"):
+        options = (bits_per_sample, steps, finish, seed)
+        return coin.encode_coin(source, grid, *options, sparse=method == "sparse")
     image = source
     if isinstance(source, Solution):
         with torch.no_grad():

@@ -131,6 +131,7 @@ def test_the_size_is_kept_and_used(bits) -> None:
     assert 0.93 * most < len(found) <= most
 
 
+@pytest.mark.slow
 def test_more_bits_are_nearer() -> None:
     image = photograph(40, 40)
     found = [
@@ -140,7 +141,7 @@ def test_more_bits_are_nearer() -> None:
     assert found[0] + 5 < found[1] < found[2] - 5
 
 
-@pytest.mark.parametrize("shape", [(40, 40, 1), (1, 30, 2), (5, 3, 3), (1, 1, 1), (17, 20, 5)])
+@pytest.mark.parametrize("shape", [(40, 40, 1), (1, 30, 2), (5, 3, 3), (1, 1, 1), (9, 20, 4)])
 def test_any_size_and_number_of_channels(shape) -> None:
     image = 100 * torch.randn(shape, generator=torch.Generator().manual_seed(0)) - 300
     again = decode_image(encode(image, bits_per_sample=1000.0, method="latent"))

@@ -12,6 +12,7 @@ from inverse_inr.families import Modulated
 from inverse_inr.fidelity import L2
 from inverse_inr.io.files import FileFormatError
 
+pytestmark = pytest.mark.slow
 BOX = Box((0.0, 0.0), (1.0, 1.0))
 GRID = Grid(BOX, (12, 12))
 
