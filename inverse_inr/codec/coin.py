@@ -23,8 +23,15 @@ from inverse_inr.term import Term
 
 BITS = 6.5
 """Bits of a weight for which a new network is laid out: finer weights want a larger network."""
+HEADER = 120
+"""Bytes of a header and a digest, about, that a new network leaves free."""
 DEPTH = 4
 """Hidden layers of a new network."""
+OMEGA0 = 30.0
+"""Frequency of a new network; where the image has many samples along an axis, its multiples by two
+are tried as well."""
+REHEARSAL = 8
+"""Part of the steps, one in so many, by which each frequency is tried."""
 COARSEST, FINEST = 160, -320
 """Codes between which the common step size is sought."""
 
@@ -112,10 +119,26 @@ def _fitted(image: Tensor, grid: Grid, bits: float, steps: int, seed: int) -> So
     """A SIREN fitted to an image, of as many weights as the bits hold."""
     problem = problem_of(image, grid)
     channels = image.shape[-1]
-    width = _width(bits * grid.numel / BITS, grid.ndim, channels)
-    prior = create("siren", grid.box, channels, width=width, depth=DEPTH, seed=seed, omega0=30.0)
-    (solution,) = fit_many([problem], prior, steps=steps, seed=seed)
-    return solution
+    width = _width((bits * grid.numel - 8 * HEADER) / BITS, grid.ndim, channels)
+
+    def fit(omega0: float, steps: int) -> Solution:
+        options = {"width": width, "depth": DEPTH, "seed": seed, "omega0": omega0}
+        prior = create("siren", grid.box, channels, **options)
+        (solution,) = fit_many([problem], prior, steps=steps, seed=seed)
+        return solution
+
+    frequencies = [OMEGA0]
+    while 2 * frequencies[-1] <= max(grid.shape) / 8:
+        frequencies.append(2 * frequencies[-1])
+    if len(frequencies) == 1:
+        return fit(OMEGA0, steps)
+    rehearsed = [_error(fit(omega0, max(1, steps // REHEARSAL)), image) for omega0 in frequencies]
+    return fit(frequencies[rehearsed.index(min(rehearsed))], steps)
+
+
+def _error(solution: Solution, image: Tensor) -> float:
+    with torch.no_grad():
+        return float((solution.sample(solution.problem.grid) - image).square().mean())
 
 
 def _width(weights: float, ndim: int, channels: int) -> int:
