@@ -23,6 +23,7 @@ FLOORS = {
         "hooks",
         "compose",
         "term",
+        "distributed",
     ],
     "files and figures": ["io", "metrics", "plotting"],
     "what is sought": [
@@ -40,6 +41,7 @@ FLOORS = {
         "uncertainty",
         "families",
         "codec",
+        "interoperation",
         "surfaces",
         "analysis",
         "selection",
@@ -53,6 +55,7 @@ FLOORS = {
         "operators.quadrature",
         "operators.rigid",
         "operators.jet",
+        "operators.spherical_harmonics",
     ],
     "operators": [
         "operators.differential",
@@ -60,6 +63,7 @@ FLOORS = {
         "operators.ct",
         "operators.optics",
         "operators.kspace",
+        "operators.scene",
         "operators.slices",
         "operators.spectral",
         "operators.radar",
@@ -72,6 +76,7 @@ FLOORS = {
         "problems.masks",
         "problems.pictures",
         "problems.pixels",
+        "problems.reconstruction",
     ],
     "problems": [
         "problems.audio",
@@ -80,10 +85,11 @@ FLOORS = {
         "problems.fields",
         "problems.registration",
         "problems.kspace",
+        "problems.scene",
         "problems.slices",
         "problems.spectral",
         "problems.radar",
     ],
     "catalogue of problems": ["problems.catalogue"],
-    "command line": ["command"],
+    "command line": ["command", "__main__"],
 }
