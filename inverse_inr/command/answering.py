@@ -28,7 +28,6 @@ from inverse_inr.command.runs import (
     the_problem,
 )
 from inverse_inr.command.tables import Table
-from inverse_inr.distributed import current
 from inverse_inr.problem import Problem
 from inverse_inr.solver import (
     Progress,
@@ -133,8 +132,6 @@ def decides(tables: Table) -> bool:
 def begin(checked: Run, out: Path, *, resumed: bool = False) -> Callable[[], None]:
     """Prepare a run: one fit, or a decision where the config chooses no fit; write nothing.
 
-    Several processes make one fit together: they do not decide.
-
     Args:
         checked: The config.
         out: The run's folder.
@@ -146,7 +143,7 @@ def begin(checked: Run, out: Path, *, resumed: bool = False) -> Callable[[], Non
     Raises:
         ConfigError: The problem is none, or the folder holds the state of another run.
     """
-    if current().world > 1 or not decides(checked.tables):
+    if not decides(checked.tables):
         prepared = prepare(checked, out)
         if resumed:
             load_state(prepared[0], prepared[1])
