@@ -13,8 +13,7 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, SampledField, sample
-from inverse_inr.derivatives import lengths
+from inverse_inr import Box, Grid, SampledField, lengths, sample
 from inverse_inr.memory import require
 from inverse_inr.operators.quadrature import legendre
 from inverse_inr.ranges import Count, Finite, WholeNumber, checked
