@@ -1,0 +1,338 @@
+"""The posterior of a fit, linearised around it: what measurements leave open in the parameters.
+
+    A f_θ ≈ A f_θ* + J (θ - θ*),   θ ~ N(θ*, s²),   y = A f_θ + n
+    variance of G θ:   s² |G|² - s⁴ G J' (s² J J' + W⁻¹)⁻¹ J G'
+
+G is the derivative of pixels, W the precision of the noise. This dual form needs a matrix of the
+size of the measurements, not of the parameters. s² is the one number that explains measurements
+which the fit did not see, or else the one of the largest evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import memory
+from inverse_inr.domain import Box, Grid
+from inverse_inr.evaluation import Field
+from inverse_inr.fidelity import decorrelated, least_squares
+from inverse_inr.precision import placement
+from inverse_inr.protocol import evaluating, predict
+from inverse_inr.ranges import Count, Positive, Range, Seed, checked
+from inverse_inr.row_sets import listed
+from inverse_inr.sampled import interpolation_weights
+from inverse_inr.solver import Solution
+
+NUMBERS = 2**24
+"""Numbers of the derivatives that are computed at once."""
+VARIANCES = torch.logspace(-12, 6, 181, dtype=torch.float64)
+"""The values of s² that are tried, times the inverse of the mean eigenvalue of J J'."""
+
+
+class Deformed(nn.Module):
+    """A field seen at moved points: f(x + u(x)), with u multilinear between nodes, at first 0.
+
+    Args:
+        field: The field f.
+        box: Where nodes lie.
+        nodes: Nodes along the longest side.
+    """
+
+    def __init__(self, field: Field, box: Box, nodes: int) -> None:
+        super().__init__()
+        self.field = field
+        longest = max(box.lengths)
+        self.grid = Grid(box, tuple(max(2, round(nodes * n / longest)) for n in box.lengths))
+        dtype, device = placement(field)
+        self.shift = nn.Parameter(
+            torch.zeros(self.grid.numel, box.ndim, dtype=dtype, device=device)
+        )
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Evaluate at points: (*s, d) -> (*s, c)."""
+        index, weight = interpolation_weights(self.grid, points)
+        return self.field(points + (self.shift[index] * weight[..., None]).sum(-2))
+
+
+@dataclass(frozen=True)
+class Laplace:
+    """A normal distribution of parameters around a fit, given what was measured.
+
+    Attributes:
+        solution: The fit.
+        field: The field that the parameters belong to.
+        parameters: The parameters that vary.
+        jacobian: (m, p), derivatives of the measurements that were used, in units of the noise.
+        eigenvalues: (m,) of jacobian @ jacobian.T.
+        eigenvectors: (m, m), in columns.
+        variance: s², the variance of each parameter before anything was measured.
+    """
+
+    solution: Solution
+    field: nn.Module
+    parameters: list[Tensor]
+    jacobian: Tensor
+    eigenvalues: Tensor
+    eigenvectors: Tensor
+    variance: float
+
+    def deviation(self, grid: Grid | None = None, *, average: int = 1) -> Tensor:
+        """Compute one standard deviation of the field.
+
+        Args:
+            grid: The lattice; the problem's if None.
+            average: Sub-samples per axis of a pixel whose mean is the pixel's value.
+
+        Returns:
+            (*grid.shape, channels) real deviations; of a complex field those of the modulus of the
+            error.
+        """
+        if grid is None:
+            grid = self.solution.problem.grid
+        dtype, device = placement(self.field)
+        centres = grid.points(dtype, device).reshape(-1, grid.ndim)
+        step = torch.tensor(grid.spacing, dtype=dtype, device=device)
+        along = (torch.arange(average, dtype=dtype, device=device) + 0.5) / average - 0.5
+        inside = torch.cartesian_prod(*[along] * grid.ndim).reshape(-1, grid.ndim) * step
+        found = []
+        for some in centres.split(_at_once(self.parameters)):
+            with torch.enable_grad():
+                values = self.field(some[:, None] + inside).mean(1)
+            parts = _real(values)
+            rows = _jacobian(parts.flatten(), self.parameters)
+            found.append(self.variances(rows).reshape(parts.shape))
+        total = torch.cat(found)
+        if total.ndim == 3:
+            total = total.sum(-1)
+        return total.clamp(min=0).sqrt().reshape(*grid.shape, -1).to(dtype)
+
+    def variances(self, rows: Tensor) -> Tensor:
+        """Compute the variance of linear functions of the parameters.
+
+        Args:
+            rows: (n, p), the derivatives of each function.
+
+        Returns:
+            (n,) variances, float64.
+        """
+        return _posterior(self, rows)(self.variance)
+
+
+def _products(a: Tensor, b: Tensor) -> Tensor:
+    """The product a b' in float64 without a copy of all: what measurements determine is a difference."""
+    total = torch.zeros(len(a), len(b), dtype=torch.float64, device=a.device)
+    for start in range(0, a.shape[1], 4096):
+        columns = slice(start, start + 4096)
+        total += a[:, columns].double() @ b[:, columns].double().T
+    return total
+
+
+def _posterior(found: Laplace, rows: Tensor) -> Callable[[float], Tensor]:
+    """The posterior variance of linear functions (n, p) as a function of s²."""
+    size = rows.double().square().sum(1)
+    seen = (_products(rows, found.jacobian) @ found.eigenvectors).square()
+
+    def at(variance: float) -> Tensor:
+        shrunk = variance / (variance * found.eigenvalues + 1)
+        return variance * (size - seen @ shrunk)
+
+    return at
+
+
+@checked
+def linearised(
+    solution: Solution,
+    *,
+    parameters: Literal["all", "last"] = "all",
+    rows: Count = 2000,
+    variance: Positive | None = None,
+    seed: Seed = 0,
+) -> Laplace:
+    """Find the posterior of a fit's parameters, linearised around it.
+
+    Args:
+        solution: A fit of a network or lattice.
+        parameters: "all", or only those "last" ones that the field is linear in.
+        rows: The most measurements that are used. Of more, as many are drawn, and each counts for
+            those that were left out.
+        variance: s²; None for the one that measurements ask for.
+        seed: Decides which measurements are drawn.
+
+    Returns:
+        The posterior, whose `deviation` is a map.
+
+    Raises:
+        TypeError: The field has no parameters, or no last ones; or a term has no noise.
+        OutOfMemoryError: The derivatives do not fit the memory at hand. Fewer rows would, or the
+            last parameters.
+
+    Source:
+        Antorán et al. 2022, the linearised deep image prior. The dual form: Rasmussen & Williams,
+        Gaussian Processes for Machine Learning, section 2.2.
+    """
+    field = solution.field
+    if not isinstance(field, nn.Module):
+        raise TypeError(f"linearised: a {solution.method} solution has no parameters.")
+    chosen: list[Tensor] = [p for p in field.parameters() if p.requires_grad]
+    if parameters == "last":
+        last = getattr(getattr(field, "network", None), "linear_parameters", None)
+        if last is None:
+            raise TypeError(f"linearised: {solution.method} has no last map that is known.")
+        chosen = list(last())
+    if not chosen:
+        raise TypeError("linearised: the field has no parameters.")
+    return _laplace(solution, field, chosen, rows, variance, seed)
+
+
+@checked
+def coordinate_laplace(
+    solution: Solution,
+    *,
+    nodes: Annotated[int, Range(least=2, most=256)] = 16,
+    rows: Count = 2000,
+    variance: Positive | None = None,
+    seed: Seed = 0,
+) -> Laplace:
+    """Find how far points could be moved without being contradicted by the measurements.
+
+    Any field that can be differentiated will do, with any operator that looks at points: what
+    varies are displacements of a coarse lattice, not weights.
+
+    Args:
+        solution: A fit.
+        nodes: Nodes of the lattice along the longest side.
+        rows: The most measurements that are used, as in `linearised`.
+        variance: s², in squared units of the box; None for the one that measurements ask for.
+        seed: Decides which measurements are drawn.
+
+    Returns:
+        The posterior of the displacements, whose `deviation` is in the unit of the field.
+
+    Source:
+        Goli et al. 2024, Bayes' Rays, with the whole covariance in the place of its diagonal.
+    """
+    moved = Deformed(solution.field, solution.problem.box, nodes)
+    return _laplace(solution, moved, [moved.shift], rows, variance, seed)
+
+
+def _laplace(
+    solution: Solution,
+    field: nn.Module,
+    parameters: list[Tensor],
+    most: int,
+    variance: float | None,
+    seed: int,
+) -> Laplace:
+    watched = solution.watched or [torch.zeros(0, dtype=torch.int64)] * len(solution.problem.terms)
+    fitted = []
+    for term, unseen in zip(solution.problem.terms, watched, strict=True):
+        rows = listed(term.trusted)
+        fitted.append(rows[~torch.isin(rows, unseen.to(rows))])
+    jacobian, residual = _measured(solution, field, parameters, fitted, most, seed)
+    eigenvalues, eigenvectors = torch.linalg.eigh(_products(jacobian, jacobian))
+    eigenvalues = eigenvalues.clamp(min=0)
+    found = Laplace(
+        solution, field, parameters, jacobian, eigenvalues, eigenvectors, variance or 1.0
+    )
+    if variance is None:
+        tried = (VARIANCES / float(eigenvalues.mean().clamp(min=1e-300))).tolist()
+        start = torch.cat([p.detach().flatten() for p in parameters])
+        shown = eigenvectors.T @ (residual + (jacobian.double() @ start.double()))
+        evidence = [_surprise(shown.square(), 1 + s * eigenvalues) for s in tried]
+        scores = evidence
+        if any(len(rows) for rows in watched):
+            unseen, left = _measured(solution, field, parameters, watched, most, seed)
+            posterior = _posterior(found, unseen)
+            scores = [_surprise(left.square(), 1 + posterior(s)) for s in tried]
+        # among values that held-out rows like almost as well, the one of the largest evidence
+        good = [k for k, score in enumerate(scores) if score <= min(scores) + 1]
+        variance = float(tried[min(good, key=evidence.__getitem__)])
+    return replace(found, variance=variance)
+
+
+def _surprise(squared: Tensor, variance: Tensor) -> float:
+    """Twice the negative log-likelihood of normal numbers, without its constant."""
+    variance = variance.clamp(min=1e-12)
+    return float((variance.log() + squared / variance).sum())
+
+
+def _measured(
+    solution: Solution,
+    field: nn.Module,
+    parameters: Sequence[Tensor],
+    rows: Sequence[Tensor],
+    most: int,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """Derivatives (m, p) of predictions and residuals (m,), in units of the noise."""
+    generator = torch.Generator().manual_seed(seed)
+    total = sum(len(some) for some in rows)
+    share = min(1.0, most / max(total, 1))
+    size = sum(p.numel() for p in parameters)
+    memory.require(
+        f"linearised: derivatives of {min(total, most)} measurements in {size} parameters",
+        8.0 * min(total, most) * size,
+        "Fewer rows, or parameters='last'.",
+    )
+    jacobians, residuals = [], []
+    for k, some in enumerate(rows):
+        if share < 1:
+            count = max(1, round(share * len(some)))
+            some = some[torch.randperm(len(some), generator=generator)[:count].to(some.device)]
+        for predicted, residual in _whitened(solution, field, k, some, _at_once(parameters)):
+            jacobians.append(_jacobian(predicted, parameters))
+            residuals.append(residual)
+    # each row that was drawn counts for those that were not
+    return torch.cat(jacobians) / math.sqrt(share), torch.cat(residuals).double()
+
+
+def _whitened(
+    solution: Solution, field: nn.Module, k: int, rows: Tensor, at_once: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Predictions, recorded, and residuals of rows of term k, flat, in units of the noise."""
+    term = solution.problem.terms[k]
+    for some in rows.split(at_once):
+        whiten, fidelity = decorrelated(term.fidelity, some)
+        with torch.enable_grad(), evaluating(term.operator):
+            predicted = predict(term.operator, field, some)
+            if whiten is None:
+                target, precision = (v[some] for v in least_squares(fidelity, term.y))
+            else:
+                predicted = whiten(predicted)
+                target, precision = least_squares(fidelity, whiten(term.y[some]))
+            scale = precision.to(term.y.dtype.to_real()).sqrt()
+            values = _real(scale * predicted).flatten()
+        yield values, _real(scale * target).flatten() - values.detach()
+
+
+def _real(values: Tensor) -> Tensor:
+    """Complex values as pairs on a further axis."""
+    if values.is_complex():
+        return torch.view_as_real(values)
+    return values
+
+
+def _at_once(parameters: Sequence[Tensor]) -> int:
+    """How many values are differentiated together."""
+    return max(1, min(64, NUMBERS // max(1, sum(p.numel() for p in parameters))))
+
+
+def _jacobian(values: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    """Derivatives of recorded values (n,) in all parameters: (n, p)."""
+    rows = []
+    for k in range(len(values)):
+        parts = torch.autograd.grad(
+            values[k],
+            parameters,
+            retain_graph=k + 1 < len(values),
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        rows.append(torch.cat([part.flatten() for part in parts]))
+    return torch.stack(rows)
