@@ -41,9 +41,9 @@ def all_pairs() -> Iterator[Pair]:
         _fan(all_at_once),
     )
     yield from spectral_layout()
-    problem = ct("shepp_logan", size=64, views=30)
+    problem = ct("shepp_logan", size=48, views=20)
     yield (
-        "TV, weight by held-out rows, 64², 30 views",
+        "TV, weight by held-out rows, 48², 20 views",
         "every weight to the end",
         lambda: baselines.tv(problem),
         lambda: baselines.tv(problem, search=400),

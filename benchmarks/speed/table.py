@@ -1,7 +1,7 @@
 """One table of ratios: this library beside ASTRA, scikit-image, finufft, scipy and bare loops.
 
     make bench
-    python benchmarks/speed/table.py [--seconds 3] [--page docs/speed.md]
+    python benchmarks/speed/table.py [--seconds 1] [--page docs/speed.md]
 
 The second table has the library beside its own earlier ways. Times are processor time of one
 thread, the least of many turns that both sides take alternately; the spread is the tenth and the
@@ -73,7 +73,7 @@ def table(pairs: Iterable[peers.Pair], other: str, seconds: float) -> list[str]:
 def main() -> None:
     """Measure both tables and print them; with --page, write them at the page's end too."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--page", type=Path)
     words = parser.parse_args()
     torch.set_num_threads(1)

@@ -35,6 +35,7 @@ from inverse_inr.command.options import (
     Keywords,
     Overrides,
     Threads,
+    Uncertainty,
     Wait,
     check_words,
 )
@@ -43,6 +44,7 @@ from inverse_inr.command.reporting import versions, write_json
 from inverse_inr.command.resuming import fill, go_on
 from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
 from inverse_inr.command.several.following import follow, together
+from inverse_inr.command.sureness import write_deviation
 from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
 from inverse_inr.distributed import current
 from inverse_inr.memory import allocation_failed
@@ -63,6 +65,7 @@ def run(
     set: Overrides = (),
     threads: Threads = None,
     device: Device = None,
+    uncertainty: Uncertainty = None,
     **keywords: Keywords,
 ) -> int:
     """Reconstruct what a config describes; write figure, image, weights, history and config.
@@ -101,9 +104,12 @@ def run(
             "code": code,
             "folder": str(Path.cwd()),
             "versions": versions(),
+            "uncertainty": uncertainty,
         }
         write_json(out / RECORD, record)
         work()
+        if uncertainty is not None:
+            write_deviation(checked, out)
         write_json(out / RECORD, {**record, "finished": True})
         return 0
     return INTERRUPTED

@@ -10,6 +10,7 @@ which the fit did not see, or else the one of the largest evidence.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -125,7 +126,7 @@ class Laplace:
 
 
 def _products(a: Tensor, b: Tensor) -> Tensor:
-    """The product a b' in float64 without a copy of all: what measurements determine is a difference."""
+    """Compute a b' in float64 without a copy of all: what is determined is a small difference."""
     total = torch.zeros(len(a), len(b), dtype=torch.float64, device=a.device)
     for start in range(0, a.shape[1], 4096):
         columns = slice(start, start + 4096)
@@ -179,7 +180,8 @@ def linearised(
     field = solution.field
     if not isinstance(field, nn.Module):
         raise TypeError(f"linearised: a {solution.method} solution has no parameters.")
-    chosen: list[Tensor] = [p for p in field.parameters() if p.requires_grad]
+    field = copy.deepcopy(field).requires_grad_()  # that of a solution is fixed
+    chosen: list[Tensor] = list(field.parameters())
     if parameters == "last":
         last = getattr(getattr(field, "network", None), "linear_parameters", None)
         if last is None:

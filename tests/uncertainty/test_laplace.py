@@ -78,7 +78,7 @@ def test_held_out_rows_find_the_spread_of_the_prior():
         rows = torch.arange(6)
         operator = solution.problem.terms[0].operator
         assert isinstance(operator, PointSamples)
-        at = operator.positions(rows)
+        at = operator.points[rows]
         phi = Waves.basis(at)
         inverse = torch.linalg.inv(phi.T @ phi / SIGMA**2 + torch.eye(9, dtype=F64) / SPREAD**2)
         fitted = inverse @ (phi.T @ solution.problem.terms[0].y[rows]) / SIGMA**2
