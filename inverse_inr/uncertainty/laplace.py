@@ -11,27 +11,22 @@ which the fit did not see, or else the one of the largest evidence.
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import memory
 from inverse_inr.domain import Box, Grid
 from inverse_inr.evaluation import Field
-from inverse_inr.fidelity import decorrelated, least_squares
 from inverse_inr.precision import placement
-from inverse_inr.protocol import evaluating, predict
 from inverse_inr.ranges import Count, Positive, Range, Seed, checked
 from inverse_inr.row_sets import listed
 from inverse_inr.sampled import interpolation_weights
 from inverse_inr.solver import Solution
+from inverse_inr.uncertainty.jacobians import at_once, in_reals, jacobian_rows, measured
 
-NUMBERS = 2**24
-"""Numbers of the derivatives that are computed at once."""
 VARIANCES = torch.logspace(-12, 6, 181, dtype=torch.float64)
 """The values of s² that are tried, times the inverse of the mean eigenvalue of J J'."""
 
@@ -102,11 +97,11 @@ class Laplace:
         along = (torch.arange(average, dtype=dtype, device=device) + 0.5) / average - 0.5
         inside = torch.cartesian_prod(*[along] * grid.ndim).reshape(-1, grid.ndim) * step
         found = []
-        for some in centres.split(_at_once(self.parameters)):
+        for some in centres.split(at_once(self.parameters)):
             with torch.enable_grad():
                 values = self.field(some[:, None] + inside).mean(1)
-            parts = _real(values)
-            rows = _jacobian(parts.flatten(), self.parameters)
+            parts = in_reals(values)
+            rows = jacobian_rows(parts.flatten(), self.parameters)
             found.append(self.variances(rows).reshape(parts.shape))
         total = torch.cat(found)
         if total.ndim == 3:
@@ -139,9 +134,12 @@ def _posterior(found: Laplace, rows: Tensor) -> Callable[[float], Tensor]:
     size = rows.double().square().sum(1)
     seen = (_products(rows, found.jacobian) @ found.eigenvectors).square()
 
+    # what is determined better than derivatives are computed is not known better than that
+    floor = torch.finfo(rows.dtype).eps * size
+
     def at(variance: float) -> Tensor:
         shrunk = variance / (variance * found.eigenvalues + 1)
-        return variance * (size - seen @ shrunk)
+        return variance * torch.maximum(size - seen @ shrunk, floor)
 
     return at
 
@@ -236,7 +234,7 @@ def _laplace(
     for term, unseen in zip(solution.problem.terms, watched, strict=True):
         rows = listed(term.trusted)
         fitted.append(rows[~torch.isin(rows, unseen.to(rows))])
-    jacobian, residual = _measured(solution, field, parameters, fitted, most, seed)
+    jacobian, residual = measured(solution, field, parameters, fitted, most, seed)
     eigenvalues, eigenvectors = torch.linalg.eigh(_products(jacobian, jacobian))
     eigenvalues = eigenvalues.clamp(min=0)
     found = Laplace(
@@ -249,7 +247,7 @@ def _laplace(
         evidence = [_surprise(shown.square(), 1 + s * eigenvalues) for s in tried]
         scores = evidence
         if any(len(rows) for rows in watched):
-            unseen, left = _measured(solution, field, parameters, watched, most, seed)
+            unseen, left = measured(solution, field, parameters, watched, most, seed)
             posterior = _posterior(found, unseen)
             scores = [_surprise(left.square(), 1 + posterior(s)) for s in tried]
         # among values that held-out rows like almost as well, the one of the largest evidence
@@ -262,79 +260,3 @@ def _surprise(squared: Tensor, variance: Tensor) -> float:
     """Twice the negative log-likelihood of normal numbers, without its constant."""
     variance = variance.clamp(min=1e-12)
     return float((variance.log() + squared / variance).sum())
-
-
-def _measured(
-    solution: Solution,
-    field: nn.Module,
-    parameters: Sequence[Tensor],
-    rows: Sequence[Tensor],
-    most: int,
-    seed: int,
-) -> tuple[Tensor, Tensor]:
-    """Derivatives (m, p) of predictions and residuals (m,), in units of the noise."""
-    generator = torch.Generator().manual_seed(seed)
-    total = sum(len(some) for some in rows)
-    share = min(1.0, most / max(total, 1))
-    size = sum(p.numel() for p in parameters)
-    memory.require(
-        f"linearised: derivatives of {min(total, most)} measurements in {size} parameters",
-        8.0 * min(total, most) * size,
-        "Fewer rows, or parameters='last'.",
-    )
-    jacobians, residuals = [], []
-    for k, some in enumerate(rows):
-        if share < 1:
-            count = max(1, round(share * len(some)))
-            some = some[torch.randperm(len(some), generator=generator)[:count].to(some.device)]
-        for predicted, residual in _whitened(solution, field, k, some, _at_once(parameters)):
-            jacobians.append(_jacobian(predicted, parameters))
-            residuals.append(residual)
-    # each row that was drawn counts for those that were not
-    return torch.cat(jacobians) / math.sqrt(share), torch.cat(residuals).double()
-
-
-def _whitened(
-    solution: Solution, field: nn.Module, k: int, rows: Tensor, at_once: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Predictions, recorded, and residuals of rows of term k, flat, in units of the noise."""
-    term = solution.problem.terms[k]
-    for some in rows.split(at_once):
-        whiten, fidelity = decorrelated(term.fidelity, some)
-        with torch.enable_grad(), evaluating(term.operator):
-            predicted = predict(term.operator, field, some)
-            if whiten is None:
-                target, precision = (v[some] for v in least_squares(fidelity, term.y))
-            else:
-                predicted = whiten(predicted)
-                target, precision = least_squares(fidelity, whiten(term.y[some]))
-            scale = precision.to(term.y.dtype.to_real()).sqrt()
-            values = _real(scale * predicted).flatten()
-        yield values, _real(scale * target).flatten() - values.detach()
-
-
-def _real(values: Tensor) -> Tensor:
-    """Complex values as pairs on a further axis."""
-    if values.is_complex():
-        return torch.view_as_real(values)
-    return values
-
-
-def _at_once(parameters: Sequence[Tensor]) -> int:
-    """How many values are differentiated together."""
-    return max(1, min(64, NUMBERS // max(1, sum(p.numel() for p in parameters))))
-
-
-def _jacobian(values: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-    """Derivatives of recorded values (n,) in all parameters: (n, p)."""
-    rows = []
-    for k in range(len(values)):
-        parts = torch.autograd.grad(
-            values[k],
-            parameters,
-            retain_graph=k + 1 < len(values),
-            allow_unused=True,
-            materialize_grads=True,
-        )
-        rows.append(torch.cat([part.flatten() for part in parts]))
-    return torch.stack(rows)
