@@ -1,4 +1,4 @@
-"""The command line: run, compare, resume, show, list, new, check.
+"""The command line: run, compare, resume, batch, show, list, new, check.
 
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
@@ -30,6 +30,7 @@ from inverse_inr.command.folder import (
 from inverse_inr.command.lock import locked
 from inverse_inr.command.looking import verbs
 from inverse_inr.command.options import (
+    Compile,
     Config,
     Device,
     Keywords,
@@ -42,8 +43,16 @@ from inverse_inr.command.options import (
 from inverse_inr.command.presets import find_config
 from inverse_inr.command.reporting import versions, write_json
 from inverse_inr.command.resuming import fill, go_on
-from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
-from inverse_inr.command.several.following import follow, together
+from inverse_inr.command.session import (
+    INTERRUPTED,
+    continuable,
+    in_folder,
+    use_compiler,
+    use_device,
+    use_threads,
+)
+from inverse_inr.command.several.batch import batch
+from inverse_inr.command.several.following import follow, require_divisible, together
 from inverse_inr.command.sureness import write_deviation
 from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
 from inverse_inr.distributed import current
@@ -66,6 +75,7 @@ def run(
     threads: Threads = None,
     device: Device = None,
     uncertainty: Uncertainty = None,
+    compile: Compile = False,
     **keywords: Keywords,
 ) -> int:
     """Reconstruct what a config describes; write figure, image, weights, history and config.
@@ -81,13 +91,16 @@ def run(
     tables, where = find_config(str(config))
     override(tables, set)
     use_device(tables, device)
+    use_compiler(tables, compile)
     tables = with_absolute_code(tables)
     code = code_of(tables)
     print(where)
     announce(code)
     set_keywords(tables, keywords)
     checked = Run.of(tables)
-    if not current().first:
+    ranks = current()
+    require_divisible(tables, out, ranks)
+    if not ranks.first:
         return follow(checked, out)
     with locked(out, wait=wait), continuable(out):
         if not force and not is_free(out):
@@ -127,6 +140,7 @@ def compare(
     set: Overrides = (),
     threads: Threads = None,
     device: Device = None,
+    compile: Compile = False,
 ) -> int:
     """Fit several priors to one problem: a table and a figure, with the classical baselines above.
 
@@ -150,6 +164,7 @@ def compare(
     tables = {k: v for k, v in found.items() if k != "prior"}
     override(tables, set)
     use_device(tables, device)
+    use_compiler(tables, compile)
     tables = with_absolute_code(tables)
     options = tables.pop("prior", {})
     if "name" in options:
@@ -198,17 +213,17 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
         code = code_of(tables, record.get("priors", ()))
         announce(code)
         check_unchanged(record.get("code"), code, out)
+        require_divisible({**record, **tables}, out, ranks)
         if not ranks.first:
             with in_folder(record.get("folder")):
                 return follow(Run.of(tables), here, resuming=True)
-        if ranks.world > 1 and "priors" in record:
-            raise ConfigError(f"{out} holds a comparison: resume it in one process.")
         with in_folder(record.get("folder")):
             go_on(here, record, Run.of(tables))
         return 0
     return INTERRUPTED
 
 
+app.command(batch)
 app.command(verbs.show)
 app.command(verbs.list_components, name="list")
 app.command(verbs.new)

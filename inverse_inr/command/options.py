@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from inverse_inr.command.tables import ConfigError
 from inverse_inr.registry import nearest
 
-FLAGS = ("--force", "--wait", "--help", "--version", "-h")
+FLAGS = ("--force", "--wait", "--compile", "--help", "--version", "-h")
 """The options of `run` that stand alone."""
 
 WITH_VALUE = ("--out", "--set", "--threads", "--device", "--uncertainty")
@@ -48,6 +48,13 @@ Uncertainty = Annotated[
     Parameter(
         help="Also write uncertainty.npz, one standard deviation of each pixel: the spread of four "
         "fits, scaled until it explains measurements that none of them saw."
+    ),
+]
+Compile = Annotated[
+    bool,
+    Parameter(
+        help="Compile the step into one graph, which takes up to minutes once: solver.compile.",
+        negative=(),
     ),
 ]
 Wait = Annotated[

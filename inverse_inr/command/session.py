@@ -45,6 +45,20 @@ def use_device(tables: Table, device: str | None) -> None:
     solver["device"] = device
 
 
+def use_compiler(tables: Table, wanted: bool) -> None:
+    """Let the solver of a config compile its step; False leaves it as it is.
+
+    Raises:
+        ConfigError: [solver] is no table.
+    """
+    if not wanted:
+        return
+    solver = tables.setdefault("solver", {})
+    if not isinstance(solver, dict):
+        raise ConfigError("--compile: [solver] is no table.")
+    solver["compile"] = True
+
+
 @contextlib.contextmanager
 def continuable(out: Path) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the block; say how to go on if there is something to go on with.
