@@ -1,4 +1,4 @@
-"""The command line: run, compare, resume, batch, show, list, new, check.
+"""The command line: run, train, compare, resume, batch, show, list, new, check.
 
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
@@ -19,6 +19,7 @@ from inverse_inr.command.answering import begin
 from inverse_inr.command.code import announce, check_unchanged, code_of, with_absolute_code
 from inverse_inr.command.comparison import Comparison
 from inverse_inr.command.config import Run
+from inverse_inr.command.families import teach
 from inverse_inr.command.folder import (
     RECORD,
     clear,
@@ -47,6 +48,7 @@ from inverse_inr.command.session import (
     INTERRUPTED,
     continuable,
     in_folder,
+    told,
     use_compiler,
     use_device,
     use_threads,
@@ -54,7 +56,7 @@ from inverse_inr.command.session import (
 from inverse_inr.command.several.batch import batch
 from inverse_inr.command.several.following import follow, require_divisible, together
 from inverse_inr.command.sureness import write_deviation
-from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
+from inverse_inr.command.tables import ConfigError, check_sections, override
 from inverse_inr.distributed import current
 from inverse_inr.memory import allocation_failed
 from inverse_inr.solver import Progress, disk_full
@@ -76,6 +78,7 @@ def run(
     device: Device = None,
     uncertainty: Uncertainty = None,
     compile: Compile = False,
+    family: Path | None = None,
     **keywords: Keywords,
 ) -> int:
     """Reconstruct what a config describes; write figure, image, weights, history and config.
@@ -86,17 +89,11 @@ def run(
         Folder of the run; one that holds another run is refused without --force.
     force
         Replace the run that the folder holds: the files that a run wrote are removed, no others.
+    family
+        A file that `train` wrote: the fit begins at its field, in place of [prior].
     """
     use_threads(threads)
-    tables, where = find_config(str(config))
-    override(tables, set)
-    use_device(tables, device)
-    use_compiler(tables, compile)
-    tables = with_absolute_code(tables)
-    code = code_of(tables)
-    print(where)
-    announce(code)
-    set_keywords(tables, keywords)
+    tables, code = told(config, set, keywords, device, family, compile)
     checked = Run.of(tables)
     ranks = current()
     require_divisible(tables, out, ranks)
@@ -124,6 +121,34 @@ def run(
         if uncertainty is not None:
             write_deviation(checked, out)
         write_json(out / RECORD, {**record, "finished": True})
+        return 0
+    return INTERRUPTED
+
+
+@app.command
+def train(
+    config: Config,
+    /,
+    *,
+    out: Path,
+    force: bool = False,
+    set: Overrides = (),
+    threads: Threads = None,
+    **keywords: Keywords,
+) -> int:
+    """Teach a family of fields by the tasks of a config, and write it as one file.
+
+    Repeat the command to go on after an interruption. `run CONFIG --family FILE` begins there.
+
+    Parameters
+    ----------
+    out
+        The family's file, which --force replaces: family.safetensors.
+    """
+    use_threads(threads)
+    tables, _ = told(config, set, keywords)
+    with continuable(out):
+        teach(tables, out, force=force)
         return 0
     return INTERRUPTED
 
