@@ -1,4 +1,4 @@
-"""The command line: run, train, compare, resume, batch, show, list, new, check.
+"""The command line: run, train, compare, resume, batch, show, list, new, check, encode, decode.
 
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cyclopts import App
 
+from inverse_inr.codec.command import register
 from inverse_inr.command.answering import begin
 from inverse_inr.command.code import announce, check_unchanged, code_of, with_absolute_code
 from inverse_inr.command.comparison import Comparison
@@ -62,6 +63,7 @@ from inverse_inr.memory import allocation_failed
 from inverse_inr.solver import Progress, disk_full
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
+register(app)
 logger = logging.getLogger("inverse_inr")
 
 
