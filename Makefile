@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN     = .venv/bin
 
-.PHONY: demo test test-slow test-all gpu lint clean
+.PHONY: demo test test-slow test-all gpu bench lint clean
 
 demo: .venv/.ready
 	$(BIN)/inverse-inr run problems/ct.toml --out runs/ct --force --threads 1
@@ -20,6 +20,10 @@ test-all: test test-slow
 gpu: .venv/.ready-test
 	CUBLAS_WORKSPACE_CONFIG=:4096:8 TRITON_DEFAULT_FP_FUSION=1 INVERSE_INR_TIMINGS=runs/gpu/kernels.md \
 		$(BIN)/pytest -m gpu --durations=0
+
+# ratios to ASTRA, scikit-image, finufft, scipy and bare loops, a few minutes; written to docs/speed.md
+bench: .venv/.ready-test
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/speed/table.py --page docs/speed.md
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .

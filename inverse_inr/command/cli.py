@@ -38,6 +38,7 @@ from inverse_inr.command.options import (
     Keywords,
     Overrides,
     Threads,
+    Uncertainty,
     Wait,
     check_words,
 )
@@ -55,6 +56,7 @@ from inverse_inr.command.session import (
 )
 from inverse_inr.command.several.batch import batch
 from inverse_inr.command.several.following import follow, require_divisible, together
+from inverse_inr.command.sureness import write_deviation
 from inverse_inr.command.tables import ConfigError, check_sections, override
 from inverse_inr.distributed import current
 from inverse_inr.memory import allocation_failed
@@ -76,6 +78,7 @@ def run(
     set: Overrides = (),
     threads: Threads = None,
     device: Device = None,
+    uncertainty: Uncertainty = None,
     compile: Compile = False,
     family: Path | None = None,
     **keywords: Keywords,
@@ -113,9 +116,12 @@ def run(
             "code": code,
             "folder": str(Path.cwd()),
             "versions": versions(),
+            "uncertainty": uncertainty,
         }
         write_json(out / RECORD, record)
         work()
+        if uncertainty is not None:
+            write_deviation(checked, out)
         write_json(out / RECORD, {**record, "finished": True})
         return 0
     return INTERRUPTED

@@ -187,12 +187,13 @@ class Run:
         """The device that [solver] names, on which the problem and all methods then are."""
         return self.tables.get("solver", {}).get("device")
 
-    def solver(self, problem: Problem, callbacks: list[Callback]) -> Solver:
+    def solver(self, problem: Problem, callbacks: list[Callback], **further: Any) -> Solver:
         """Make the solver that the config describes.
 
         Args:
             problem: What `problem()` made.
             callbacks: They are called at the stopping rule's checks.
+            **further: Keywords of `Solver` that replace what the config says.
         """
         t = self.tables
         taken = ("problem", "prior", "callbacks", "self")
@@ -213,7 +214,7 @@ class Run:
             options["optimizer"] = _make(optimizer_names, t["optimizer"])
         if any(table.get("weight") == BY_ROWS for table in t.get("regularizers", [])):
             options["regularizers"] = self._weighted(seen, prior, options)
-        return Solver(seen, prior, callbacks=callbacks, **options)
+        return Solver(seen, prior, callbacks=callbacks, **{**options, **further})
 
     def _weighted(self, problem: Problem, prior: Any, options: Table) -> list[Any]:
         """The regularizers with the weight that predicts held-out measurements best.

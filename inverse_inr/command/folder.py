@@ -23,8 +23,12 @@ TRIALS = "trials"
 """The folder in which a run keeps the states of fits between which it decides, until it has."""
 TRIAL = re.compile(r"fit-[\d-]+\.pt", re.ASCII)
 
+DEVIATION = "uncertainty.npz"
+"""One standard deviation of each pixel, where a run was asked for it."""
+
 OURS = (
     RECORD,
+    DEVIATION,
     "state.pt",
     "table.json",
     "figure.png",

@@ -1,7 +1,7 @@
 """The options that several commands share, with their help."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -11,7 +11,7 @@ from inverse_inr.registry import nearest
 FLAGS = ("--force", "--wait", "--compile", "--help", "--version", "-h")
 """The options of `run` that stand alone."""
 
-WITH_VALUE = ("--out", "--set", "--threads", "--device")
+WITH_VALUE = ("--out", "--set", "--threads", "--device", "--uncertainty")
 
 Config = Annotated[
     str,
@@ -41,6 +41,13 @@ Device = Annotated[
     Parameter(
         help="Where to solve: auto (a GPU where there is one), cpu, cuda, cuda:1 or mps. It stands "
         "for solver.device, and a run may be resumed on another device."
+    ),
+]
+Uncertainty = Annotated[
+    Literal["ensemble"] | None,
+    Parameter(
+        help="Also write uncertainty.npz, one standard deviation of each pixel: the spread of four "
+        "fits, scaled until it explains measurements that none of them saw."
     ),
 ]
 Compile = Annotated[

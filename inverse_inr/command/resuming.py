@@ -11,6 +11,7 @@ from inverse_inr.command.config import Run
 from inverse_inr.command.folder import RECORD, read_json, remove_orphans
 from inverse_inr.command.reporting import notes_of, text_table, write_json
 from inverse_inr.command.runs import Unfinished, print_notes
+from inverse_inr.command.sureness import write_deviation
 from inverse_inr.command.tables import Table
 from inverse_inr.solver import Progress
 
@@ -47,6 +48,8 @@ def go_on(out: Path, record: Table, checked: Run) -> None:
     elif not (out / "state.pt").exists():
         print(f"{out} has no checkpoint yet (state.pt): the run begins at its first step")
     begin(checked, out, resumed=True)()
+    if record.get("uncertainty") is not None:
+        write_deviation(checked, out)
     write_json(out / RECORD, {**record, "finished": True})
 
 
