@@ -13,6 +13,7 @@ from inverse_inr.hooks.acquisition import Begins as Begins
 from inverse_inr.hooks.acquisition import ChecksMeasurements as ChecksMeasurements
 from inverse_inr.hooks.acquisition import Decorrelates as Decorrelates
 from inverse_inr.hooks.acquisition import Grouped as Grouped
+from inverse_inr.hooks.acquisition import HasBatch as HasBatch
 from inverse_inr.hooks.acquisition import HasGridMap as HasGridMap
 from inverse_inr.hooks.acquisition import HasLeastSquares as HasLeastSquares
 from inverse_inr.hooks.acquisition import HasPrior as HasPrior

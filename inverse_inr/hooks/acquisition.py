@@ -86,6 +86,19 @@ class HasGridMap(Protocol):
 
 
 @runtime_checkable
+class HasBatch(Protocol):
+    """An operator that looks at a whole grid, but whose cost is that of the rows it is asked for.
+
+    Others of whole grids are asked for all rows in each step.
+    """
+
+    @property
+    def batch(self) -> int | None:
+        """Number of rows that suit a step; None for all of them."""
+        ...
+
+
+@runtime_checkable
 class HasPrior(Protocol):
     """A part of an operator that knows what is likely of its parameters, e.g. smooth motion."""
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inverse_inr.devices import CPU, sent
 from inverse_inr.domain import Grid
+from inverse_inr.hooks import HasBatch
 from inverse_inr.kernels.permutation import permuted
 from inverse_inr.protocol import Predicts
 from inverse_inr.row_indices import beside
@@ -31,8 +32,8 @@ def automatic_batch(term: Term, points: int | None = None) -> int | None:
         points: Field points per step; None for what suits the device of the measurements.
 
     Returns:
-        At least 16; at most 1024 for an operator that predicts by itself; None, for all rows, where
-        each row looks at a whole grid.
+        At least 16; at most 1024 for an operator that predicts by itself; where rows look
+        at a whole grid, what the operator says (`hooks.HasBatch`), or None for all rows.
     """
     if points is None:
         points = POINTS
@@ -42,6 +43,8 @@ def automatic_batch(term: Term, points: int | None = None) -> int | None:
         return min(term.count, 1024)
     looked_at, _ = term.operator(beside(term.operator, term.fitted[:1], term.y.device))
     if isinstance(looked_at, Grid):
+        if isinstance(term.operator, HasBatch):
+            return term.operator.batch
         return None
     return max(16, points // max(1, looked_at[..., 0].numel()))
 

@@ -27,6 +27,8 @@ SAMPLES_AT_ONCE = {"cpu": 2**18, "cuda": 2**25}
 """Places that are visited together: on a CPU they stay in its second cache."""
 LEAST_RAYS_AT_ONCE = 2**14
 """Rays that are visited together at least."""
+STEPS_AN_EPOCH = 10
+"""Steps of a fit of a volume that together see all rays."""
 ROWS_AT_ONCE = 2**17
 """Measurements whose rays are placed together when the map is made."""
 
@@ -150,6 +152,13 @@ class RaysOnGrid(OnGrid):
 
     def __init__(self, planes: JosephPlanes) -> None:
         super().__init__(planes, planes.grid, planes.shape)
+
+    @property
+    def batch(self) -> int | None:
+        """Rows that suit a step: a tenth of a volume's rays, all rays of an image (`HasBatch`)."""
+        if self.grid.ndim < 3:
+            return None
+        return max(LEAST_RAYS_AT_ONCE, len(self) // STEPS_AN_EPOCH)
 
     def forward(self, rows: Tensor) -> Query:
         """Answer with the whole grid, and with the integrals along the rays of `rows` (b,)."""
