@@ -11,6 +11,10 @@ from inverse_inr.kernels.permutation import permuted
 LARGE = 2**24
 """Rows from which on nobody lists them all: each costs 8 bytes, wherever a list is kept."""
 
+TOGETHER = 16
+"""Blocks of a file whose rows are shuffled together: a step of rows from one alone would be biased
+by what they have in common, a view say."""
+
 
 class AllBut:
     """The rows 0 .. count-1 without some, in order; it is asked by places as a tensor of them is.

@@ -86,6 +86,9 @@ class Term:
         )
 
     def _check_values(self) -> None:
+        # a file is not read again for each copy of the term
+        if self.rows is None and getattr(self.y, "checked_by", None) is self.fidelity:
+            return
         bad = 0
         # in blocks: measurements may lie on disk, and are more than the memory holds
         for start in range(0, self.count, AT_ONCE):
@@ -102,6 +105,8 @@ class Term:
                 f"Term: y holds {bad} NaN or Inf among {count} values. "
                 "Name the good ones: Term(..., rows=torch.isfinite(y).nonzero()[:, 0])."
             )
+        if hasattr(self.y, "checked_by"):
+            self.y.__dict__["checked_by"] = self.fidelity
 
     @property
     def count(self) -> int:

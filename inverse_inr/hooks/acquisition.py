@@ -171,3 +171,24 @@ class Decorrelates(Protocol):
             The map (b, *m) -> (b, *m), None for none, and the fidelity of what it gives.
         """
         ...
+
+
+# --- measurements ---
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """Measurements that stay in a file and are read in blocks of rows (`io.stored_array`)."""
+
+    @property
+    def block(self) -> int:
+        """Rows of a block."""
+        ...
+
+    def prefetch(self, rows: Tensor) -> None:
+        """Have the blocks of some rows read beside other work.
+
+        Args:
+            rows: (b,) row numbers that will be asked for.
+        """
+        ...
