@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import overload
+
 import torch
 from torch import Tensor
 
@@ -58,6 +61,29 @@ def listed(rows: Rows) -> Tensor:
     if isinstance(rows, AllBut):
         return rows.tensor()
     return rows
+
+
+class ListedWhenAsked(Sequence[Tensor]):
+    """The rows of each term as (b,) tensors, each listed when somebody looks at it.
+
+    Args:
+        rows: The rows of each term.
+    """
+
+    def __init__(self, rows: Sequence[Rows]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor]: ...
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
+        if isinstance(index, slice):
+            return [listed(rows) for rows in self.rows[index]]
+        return listed(self.rows[index])
 
 
 def drawn(count: int, limit: int, seed: int) -> Tensor:

@@ -178,7 +178,13 @@ class Decorrelates(Protocol):
 
 @runtime_checkable
 class Stored(Protocol):
-    """Measurements that stay in a file and are read in blocks of rows (`io.stored_array`)."""
+    """Measurements that stay in a file and are read in blocks of rows (`io.stored_array`).
+
+    Attributes:
+        checked_by: The fidelity that has seen all values, which need not be read again for it.
+    """
+
+    checked_by: object
 
     @property
     def block(self) -> int:

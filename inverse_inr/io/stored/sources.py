@@ -23,13 +23,16 @@ class Source(Protocol):
         path: The file, or the folder of zarr.
         shape: Its shape.
         dtype: The type of its numbers.
-        chunks: The shape of the parts that are read at once; None where any range can be.
     """
 
     path: Path
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    chunks: tuple[int, ...] | None
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """The shape of the parts that are read at once; None where any range can be."""
+        ...
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read a range of the array's flat index, (stop - start,)."""
@@ -82,10 +85,9 @@ class NpyFile:
         FileFormatError: The file is damaged, cut, or in Fortran order.
     """
 
-    chunks = None
-
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.chunks: tuple[int, ...] | None = None
         with reading(path, "a .npy file", ("npy",)):
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
             self.shape, self.dtype = mapped.shape, mapped.dtype
@@ -138,7 +140,7 @@ class Hdf5File:
                 raise
         self.shape = tuple(self._data.shape)
         self.dtype = self._data.dtype
-        self.chunks = self._data.chunks
+        self.chunks: tuple[int, ...] | None = self._data.chunks
         self._unchanged = Unchanged(path)
 
     def read(self, start: int, stop: int) -> np.ndarray:

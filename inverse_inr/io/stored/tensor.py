@@ -122,15 +122,17 @@ class StoredTensor(Tensor):
                 f"{self.blocks.source.path}: rows run from 0 to {len(self) - 1}; "
                 f"{rows.min()} to {rows.max()} were asked for."
             )
+        # sorted by blocks, rows of a block lie side by side
+        order = np.argsort(rows // self.block, kind="stable")
+        sought = rows[order]
+        belongs = sought // self.block
         out = torch.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
-        number = rows // self.block
-        for each in np.unique(number):
-            here = np.flatnonzero(number == each)
-            values = self.blocks.get(int(each))
-            values = values.reshape(-1, *self.shape[1:])[rows[here] - int(each) * self.block]
-            out[torch.from_numpy(here)] = torch.from_numpy(
-                np.ascontiguousarray(values, values.dtype.newbyteorder("="))
-            ).to(self.dtype)
+        for number in np.unique(belongs).tolist():
+            here = slice(*np.searchsorted(belongs, (number, number + 1)))
+            values = self.blocks.get(number).reshape(-1, *self.shape[1:])
+            values = values[sought[here] - number * self.block]
+            values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+            out[torch.from_numpy(order[here])] = torch.from_numpy(values).to(self.dtype)
         return sent(out, self.device)
 
     def prefetch(self, rows: Tensor) -> None:

@@ -73,8 +73,9 @@ class ZarrFolder:
         unknown = set(codecs) - {"bytes", "gzip", "crc32c"}
         self._require(not unknown, f"packed by {', '.join(sorted(unknown))}")
         self._require("crc32c" not in codecs, "with check sums (crc32c)")
-        order = {"big": ">", "little": "<"}[codecs["bytes"].get("endian", "little")]
-        dtype = np.dtype(about["data_type"]).newbyteorder(order)
+        dtype = np.dtype(about["data_type"]).newbyteorder("<")
+        if codecs["bytes"].get("endian", "little") == "big":
+            dtype = dtype.newbyteorder(">")
         self._set(about["shape"], grid["configuration"]["chunk_shape"], dtype, about["fill_value"])
         self._packed = "gzip" in codecs
         key = about["chunk_key_encoding"]
@@ -83,10 +84,11 @@ class ZarrFolder:
         self._prefix = "c" + self._separator if key["name"] == "default" else ""
 
     def _set(self, shape: Any, chunks: Any, dtype: np.dtype[Any], fill: Any) -> None:
-        self.shape, self.chunks = tuple(map(int, shape)), tuple(map(int, chunks))
+        self.shape = tuple(map(int, shape))
+        self.chunks = tuple(map(int, chunks))
         self.dtype = dtype
         self._require(dtype.kind in "iufcb" and bool(self.shape), f"of {dtype}")
-        self._require(len(self.chunks) == len(self.shape), f"of chunks of shape {self.chunks}")
+        self._require(len(chunks) == len(self.shape), f"of chunks of shape {chunks}")
         if isinstance(fill, list):  # real and imaginary part
             fill = complex(*fill)
         self._fill = np.array(fill or 0).astype(dtype)
