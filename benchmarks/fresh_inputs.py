@@ -64,7 +64,7 @@ def _timed(case: Case, problem: ii.Problem, method: Method) -> dict[str, Any]:
         "score": case.score(answer),
         "seconds": seconds,
         "method": answer.method,
-        "warnings": [str(each.message) for each in told],
+        "warnings": [str(each.message) for each in told] + answer.details.get("warnings", []),
     }
 
 

@@ -1,9 +1,9 @@
-"""Networks trained on cubes against linear regression and the mean spectrum, scene by scene.
+"""Families taught by cubes against linear regression and the mean spectrum, scene by scene.
 
     python benchmarks/trained_spectra.py [--scene astronaut coffee cat rocket] [--bands 28]
-                                         [--steps 400 300]
+                                         [--steps 800 300]
 
-Every scene is left out once: the networks are trained on the other scenes and judged on the one
+Every scene is left out once: the families are trained on the other scenes and judged on the one
 that no training saw. Scenes are generated from 24 pigments, with 1 % noise. SINR sees CASSI
 snapshots behind TSA-Net's mask (from the data folder, see INVERSE_INR_DATA); the hypernetwork sees
 colour images. "fitted" is the problem's own prior, which learns from the one measurement alone.
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--bands", type=int, default=28)
     parser.add_argument(
-        "--steps", type=int, nargs=2, default=[400, 300], help="of hypernetwork and SINR; 0: none"
+        "--steps", type=int, nargs=2, default=[800, 300], help="of hypernetwork and SINR; 0: none"
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)

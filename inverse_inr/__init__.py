@@ -33,6 +33,7 @@ from inverse_inr.compose import as_linear_map as as_linear_map
 from inverse_inr.compose import flatten as flatten
 from inverse_inr.compose import unflatten as unflatten
 from inverse_inr.compose import with_adjoint as with_adjoint
+from inverse_inr.derivatives import lengths as lengths
 from inverse_inr.derivatives import require_smooth as require_smooth
 from inverse_inr.domain import Box as Box
 from inverse_inr.domain import Grid as Grid

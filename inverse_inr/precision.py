@@ -9,6 +9,22 @@ import torch
 from inverse_inr.devices import CPU, device_of
 
 
+def real_type(dtype: torch.dtype) -> torch.dtype:
+    """Find the real type of a complex one, as `dtype.to_real()` does, which compilers do not know.
+
+    Args:
+        dtype: A floating or complex type.
+
+    Returns:
+        The real type of the same precision; that of a real type is itself.
+    """
+    return _REAL.get(dtype, dtype)
+
+
+_REAL = {torch.complex32: torch.float16, torch.complex64: torch.float32}
+_REAL[torch.complex128] = torch.float64
+
+
 def placement(field: object) -> tuple[torch.dtype, torch.device]:
     """Find the real dtype and the device that a field computes in.
 
@@ -22,7 +38,7 @@ def placement(field: object) -> tuple[torch.dtype, torch.device]:
     if isinstance(field, torch.nn.Module):
         for tensor in chain(field.parameters(), field.buffers()):
             if tensor.is_floating_point() or tensor.is_complex():
-                return tensor.dtype.to_real(), tensor.device
+                return real_type(tensor.dtype), tensor.device
     return torch.get_default_dtype(), device_of(field) or CPU
 
 

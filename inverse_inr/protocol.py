@@ -13,6 +13,7 @@ from inverse_inr import memory
 from inverse_inr.devices import device_of
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, Memo, evaluate, sample
+from inverse_inr.precision import real_type
 from inverse_inr.row_indices import all_rows as all_rows
 from inverse_inr.row_indices import beside, chosen_rows
 from inverse_inr.row_indices import check_rows as check_rows
@@ -193,7 +194,7 @@ def placed(points: Tensor, field: Field) -> Tensor:
     own = next(field.parameters(), None)
     if own is None:
         return points
-    return points.to(own.device, own.dtype.to_real())
+    return points.to(own.device, real_type(own.dtype))
 
 
 @contextmanager

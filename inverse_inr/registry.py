@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,7 +76,7 @@ class Registry:
 
         Raises:
             FileNotFoundError: The name is that of a file, and there is none.
-            ValueError: The name is unknown, or the file's code fails.
+            ValueError: The name is unknown, or the code of the file or the plug-in fails.
         """
         if ".py:" in name:
             found = load_object(name)
@@ -87,8 +87,27 @@ class Registry:
             found = [e for e in entry_points(group=self.group) if e.name == name]
             if not found:
                 raise ValueError(f"Unknown {self.kind} {name!r}. {nearest(name, self.names())}")
-            self._known[name] = found[0].load()
+            self._known[name] = self._loaded(found[0])
         return self._known[name]
+
+    def _loaded(self, entry: EntryPoint) -> Callable[..., Any]:
+        """The object of a plug-in's entry point, whose code is run for that."""
+        try:
+            found = entry.load()
+        except Exception as error:
+            by = ""
+            if entry.dist is not None:
+                by = f" of the plug-in {entry.dist.name} {entry.dist.version}"
+            raise ValueError(
+                f"{self.kind} {entry.name!r}{by} cannot be loaded from {entry.value}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if not callable(found):
+            raise ValueError(
+                f"{self.kind} {entry.name!r}: {entry.value} is {type(found).__name__}, "
+                f"no {self.kind}."
+            )
+        return found
 
     def call(self, name: str, *args: Any, **keywords: Any) -> Any:
         """Make a component, refusing unknown keywords by name.

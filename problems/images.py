@@ -15,10 +15,11 @@ from torch import Tensor
 from inverse_inr import Box, Field, Grid, SampledField, phantoms
 from inverse_inr.domain import pixel_grid
 from inverse_inr.io import inferences, read_image
-from inverse_inr.problems.masks import read_mask
+from inverse_inr.problems.masks import FoundMask, mask_of_array, read_mask
 from inverse_inr.problems.pixels import binned as binned
-from inverse_inr.problems.pixels import binned_known
+from inverse_inr.problems.pixels import binned_known, picture_of_array
 from inverse_inr.problems.pixels import cropped as cropped
+from inverse_inr.problems.pixels import grey as grey
 from inverse_inr.problems.pixels import slice_of as slice_of
 from inverse_inr.ranges import Count, WholeNumber, checked
 from inverse_inr.registry import nearest
@@ -33,6 +34,9 @@ EXAMPLES = {
     "rocket": "rocket.jpg",
 }
 """Images that scikit-image brings along: the file of each name."""
+
+ImageOrFile = str | Tensor
+"""An example's name, a file, or (h, w) or (h, w, c) values."""
 
 PHANTOMS = {"shepp_logan": phantoms.shepp_logan, "gaussian_blobs": phantoms.gaussian_blobs}
 """Analytic truths by name: functions of a box."""
@@ -52,7 +56,11 @@ class Picture(NamedTuple):
 
 @checked
 def load_image(
-    image: str, *, slice: WholeNumber | None = None, bin: Count = 1, crop: Count | None = None
+    image: ImageOrFile,
+    *,
+    slice: WholeNumber | None = None,
+    bin: Count = 1,
+    crop: Count | None = None,
 ) -> tuple[Tensor, Grid]:
     """Read an image: an example by name, or a PNG, JPEG, TIFF, NIfTI, DICOM or npz file.
 
@@ -60,7 +68,7 @@ def load_image(
     refused.
 
     Args:
-        image: An example's name, or a file.
+        image: An example's name, a file, or (h, w) or (h, w, c) values.
         slice: The slice of a volume along its last axis, the middle by default; or the page of a
             TIFF stack, which has no default.
         bin: Pixels that are averaged along each axis; a rest at the end is dropped.
@@ -79,12 +87,12 @@ def load_image(
 
 @checked
 def load_picture(
-    image: str,
+    image: ImageOrFile,
     *,
     slice: WholeNumber | None = None,
     bin: Count = 1,
     crop: Count | None = None,
-    mask: str | None = None,
+    mask: ImageOrFile | None = None,
     complete: bool = False,
 ) -> Picture:
     """Read an image as `load_image` does, with a mask of the known pixels, and notes.
@@ -92,13 +100,13 @@ def load_picture(
     Pixels that are not known decide nothing: not the scale, not the mean of a large pixel.
 
     Args:
-        image: An example's name, or a file.
+        image: An example's name, a file, or (h, w) or (h, w, c) values.
         slice: The slice, as in `load_image`.
         bin: Pixels that are averaged along each axis, those that are known. A large pixel is known
             where more than half of it is.
         crop: The largest side in pixels.
-        mask: An image file of two levels, as large as the image before it is binned and cropped;
-            None if all pixels are known.
+        mask: An image file of two levels or (h, w) values of two levels, as large as the image
+            before it is binned and cropped; None if all pixels are known.
         complete: The pixels that the mask calls lost have values too, as those of a truth have.
 
     Returns:
@@ -108,15 +116,10 @@ def load_picture(
         ValueError: As in `load_image`, of the known pixels; or the mask has another size, or knows
             no pixel.
     """
-    file = _file(image)
-    found = None
-    with_alpha = {}
-    if mask is not None:
-        found = read_mask(mask)
-        if not complete and file.suffix.lower() in (".png", ".tif", ".tiff"):
-            with_alpha = {"alpha": True}
+    found = _mask(mask)
     with inferences() as inferred:
-        values, grid = read_image(file, **with_alpha)
+        values, grid, behind = _read(image, with_alpha=found is not None and not complete)
+    image = in_words(image)
     if grid.ndim == 3:
         values, grid = slice_of(values, grid, slice, image)
     elif slice is not None:
@@ -129,7 +132,7 @@ def load_picture(
         notes["file"] = " ".join(inferred)
     if found is not None:
         known = fitting(found.known, grid, image, found.where)
-        if with_alpha and values.shape[-1] in (2, 4):
+        if behind and values.shape[-1] in (2, 4):
             values = _behind(values, known, image)
     if not complete:
         values = torch.where(known[..., None], values, 0.0)
@@ -139,7 +142,9 @@ def load_picture(
             "Are they lost? A mask says so: inpaint with mask=, measured=True."
         )
     if not known.any():
-        raise ValueError(f"{mask}: the mask of {grid.shape} pixels keeps no pixel. Inverted?")
+        raise ValueError(
+            f"{in_words(mask)}: the mask of {grid.shape} pixels keeps no pixel. Inverted?"
+        )
     largest = float(values.max())
     if not largest > 0:
         raise ValueError(f"{image}: no value is positive, so there is nothing to see.")
@@ -156,6 +161,35 @@ def load_picture(
             f"({100 * float(known.double().mean()):.3g} %), {found.where}"
         )
     return Picture(values, cropped(means, large, crop)[1], known, notes)
+
+
+def _mask(mask: ImageOrFile | None) -> FoundMask | None:
+    if mask is None:
+        return None
+    if isinstance(mask, str):
+        return read_mask(mask)
+    return mask_of_array(mask)
+
+
+def _read(image: ImageOrFile, with_alpha: bool) -> tuple[Tensor, Grid, bool]:
+    """Values and grid of a file or an array, and whether they may have an alpha channel."""
+    if isinstance(image, Tensor):
+        return *picture_of_array(image), False
+    file = _file(image)
+    if with_alpha and file.suffix.lower() in (".png", ".tif", ".tiff"):
+        return *read_image(file, alpha=True), True
+    return *read_image(file), False
+
+
+def in_words(image: ImageOrFile | None) -> str:
+    """Name an image in a message: its file, or "the array".
+
+    Args:
+        image: The file, or the values.
+    """
+    if isinstance(image, Tensor):
+        return "the array"
+    return str(image)
 
 
 def _behind(values: Tensor, known: Tensor, image: str) -> Tensor:
@@ -260,17 +294,3 @@ def load_mask(mask: str, grid: Grid, bin: Count = 1, crop: Count | None = None) 
     own = pixel_grid((found.known.shape[0], found.known.shape[1]))
     values, own = cropped(*binned(found.known[..., None].float(), own, bin), crop)
     return fitting(values[..., 0] > 0.5, grid, "the image", found.where)
-
-
-def grey(values: Tensor) -> Tensor:
-    """The grey image of a colour image, by the luma weights of ITU-R BT.601, as in PIL.
-
-    Args:
-        values: (h, w, 3), or (h, w, 1), which stays.
-
-    Returns:
-        (h, w, 1).
-    """
-    if values.shape[-1] == 1:
-        return values
-    return (values * values.new_tensor([0.299, 0.587, 0.114])).sum(-1, keepdim=True)

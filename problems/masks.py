@@ -74,6 +74,29 @@ def read_mask(path: str) -> FoundMask:
     return found
 
 
+def mask_of_array(mask: Tensor) -> FoundMask:
+    """Take an array of two levels as a mask.
+
+    Args:
+        mask: (h, w), or (h, w, 1), of bool or of two numbers, the larger of which means known.
+
+    Returns:
+        The mask.
+
+    Raises:
+        ValueError: It has another form, more levels, or NaN.
+    """
+    values = mask
+    if values.ndim == 2:
+        values = values[..., None]
+    if values.ndim != 3 or values.shape[-1] != 1 or values.is_complex() or not values.numel():
+        raise ValueError(f"A mask as an array is (h, w) of real numbers, not {tuple(mask.shape)}.")
+    values = values.detach().cpu().float()
+    if not torch.isfinite(values).all():
+        raise ValueError("the mask: a mask has two levels; this one holds NaN or Inf.")
+    return _of_levels(values, "the mask", "the array")
+
+
 def _values(path: str) -> tuple[Tensor, int]:
     """A picture's values (h, w, c) with its alpha, and how many of the channels are colours."""
     suffix = next((s for s in READERS if path.lower().endswith(s)), "")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Box, Grid
+from inverse_inr.domain import pixel_grid
 from inverse_inr.ranges import Count, WholeNumber, checked
 
 
@@ -154,3 +155,47 @@ def _moved(grid: Grid, start: float | Sequence[float], step: float) -> list[list
     index[:3, :3] *= step
     index[:3, 3] = torch.as_tensor(start, dtype=torch.float64)
     return (torch.tensor(grid.affine, dtype=torch.float64) @ index).tolist()
+
+
+def picture_of_array(values: Tensor) -> tuple[Tensor, Grid]:
+    """Make a picture of an array as a reader would of a file.
+
+    Args:
+        values: (h, w) or (h, w, c) numbers, c at most 4.
+
+    Returns:
+        (h, w, c) float32, and the grid in pixels.
+
+    Raises:
+        ValueError: The array has another form or is complex.
+    """
+    shape = tuple(values.shape)
+    if values.is_complex() or values.ndim not in (2, 3) or not values.numel():
+        raise ValueError(
+            f"An image as an array is (h, w) or (h, w, c) of real numbers, not {shape} of "
+            f"{values.dtype}."
+        )
+    if values.ndim == 2:
+        values = values[..., None]
+    if values.shape[-1] > 4:
+        slip = ""
+        if shape[0] <= 4:
+            slip = " Channels first? Pass image.movedim(0, -1)."
+        raise ValueError(
+            f"An image as an array of shape {shape} has {shape[-1]} channels: at most 4.{slip}"
+        )
+    return values.detach().cpu().float(), pixel_grid((shape[0], shape[1]))
+
+
+def grey(values: Tensor) -> Tensor:
+    """The grey image of a colour image, by the luma weights of ITU-R BT.601, as in PIL.
+
+    Args:
+        values: (h, w, 3), or (h, w, 1), which stays.
+
+    Returns:
+        (h, w, 1).
+    """
+    if values.shape[-1] == 1:
+        return values
+    return (values * values.new_tensor([0.299, 0.587, 0.114])).sum(-1, keepdim=True)

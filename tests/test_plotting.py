@@ -199,3 +199,17 @@ def test_gallery_is_one_scale_over_rows_of_any_length() -> None:
     assert len(drawn(axes.flat[0]).axes) == 5  # one colour bar
     ranged = plotting.gallery([first], value_range=(0, 2))
     assert {ax.images[0].get_clim() for ax in ranged.flat} == {(0, 2)}
+
+
+def test_fields_on_a_line_are_curves_over_their_positions() -> None:
+    positions = torch.tensor([0.5, 1.5, 2.5])
+    fields = {"truth": torch.tensor([1.0, 2.0, 3.0]), "siren": torch.tensor([3j, 4.0, -5.0])}
+    axes = plotting.profiles(fields, positions, unit="mm")
+    assert [line.get_label() for line in axes.lines] == ["truth", "siren"]
+    assert np.allclose(axes.lines[1].get_ydata(), [3, 4, 5])
+    assert axes.get_xlabel() == "mm"
+    drawn(axes)
+    with pytest.raises(ValueError, match=r"'siren' has shape \(2,\)"):
+        plotting.profiles({"siren": torch.zeros(2)}, positions)
+    with pytest.raises(ValueError, match="no fields"):
+        plotting.profiles({}, positions)

@@ -16,8 +16,10 @@ Written by `python benchmarks/fresh_inputs.py --page docs/benchmark.md`; not edi
 Each row is one input of `benchmarks/fresh_cases/`, the mean over its seeds. "Answer" is what the
 library gives without any knob. "Best simple" is the best of the simple methods, each of which saw
 the same measurements and chose its own parameters from them. "Oracle" is a simple method whose
-parameter the truth chose, which nobody can run on measurements. Losses are in bold. Times are
-processor seconds of one thread on a busy machine.
+parameter the truth chose, which nobody can run on measurements. Losses are in bold; "warned" says
+that the report names a method that predicts held-out rows better, or one that differs much and
+between which and the answer nothing measured decides. Times are processor seconds of one thread on
+a busy machine.
 """
 
 
@@ -66,7 +68,7 @@ def _row(case: str, records: list[dict[str, Any]]) -> str:
     simple = mean(_best(r["simple"])[1] for r in records)
     gain = f"{answer - simple:+.2f}"
     if answer < simple:
-        gain = f"**{gain}**"
+        gain = f"**{gain}**{_warned(records)}"
     oracle = ""
     if records[0]["oracle"]:
         oracle = f"{mean(_best(r['oracle'])[1] for r in records):.2f}"
@@ -76,6 +78,14 @@ def _row(case: str, records: list[dict[str, Any]]) -> str:
         f"| {case} | {answer:.2f} | {methods} | {simple:.2f} ({name}) | {gain} | {oracle} "
         f"| {seconds:.0f} |"
     )
+
+
+def _warned(records: list[Record]) -> str:
+    """Say whether the reports of the answers that lost had a warning."""
+    lost = [r["answer"] for r in records if _gain(r) < 0]
+    if all(answer["warnings"] for answer in lost):
+        return ", warned"
+    return ""
 
 
 def _best(methods: Mapping[str, Record]) -> tuple[str, float]:

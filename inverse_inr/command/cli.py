@@ -1,10 +1,11 @@
-"""The command line: run, compare, resume, show, list, check.
+"""The command line: run, compare, resume, show, list, new, check.
 
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shlex
 import sys
@@ -14,8 +15,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from inverse_inr.command import describing
-from inverse_inr.command.checking import check_operator
+from inverse_inr.command.answering import begin
 from inverse_inr.command.code import announce, check_unchanged, code_of, with_absolute_code
 from inverse_inr.command.comparison import Comparison
 from inverse_inr.command.config import Run
@@ -23,12 +23,12 @@ from inverse_inr.command.folder import (
     RECORD,
     clear,
     is_free,
-    read_json,
     read_record,
     removable,
     remove_orphans,
 )
 from inverse_inr.command.lock import locked
+from inverse_inr.command.looking import verbs
 from inverse_inr.command.options import (
     Config,
     Device,
@@ -39,11 +39,12 @@ from inverse_inr.command.options import (
     check_words,
 )
 from inverse_inr.command.presets import find_config
-from inverse_inr.command.reporting import text_table, versions, write_json
+from inverse_inr.command.reporting import versions, write_json
 from inverse_inr.command.resuming import fill, go_on
-from inverse_inr.command.runs import prepare, reconstruct
 from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
+from inverse_inr.command.several.following import follow, together
 from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
+from inverse_inr.distributed import current
 from inverse_inr.memory import allocation_failed
 from inverse_inr.solver import Progress, disk_full
 
@@ -83,6 +84,8 @@ def run(
     announce(code)
     set_keywords(tables, keywords)
     checked = Run.of(tables)
+    if not current().first:
+        return follow(checked, out)
     with locked(out, wait=wait), continuable(out):
         if not force and not is_free(out):
             raise ConfigError(
@@ -90,7 +93,7 @@ def run(
                 "Choose another --out, or pass --force."
             )
         removable(out)  # refuses what may not be removed
-        prepared = prepare(checked, out)  # what cannot be prepared takes no folder, clears none
+        work = begin(checked, out)  # what cannot be prepared takes no folder, clears none
         remove_orphans(out)
         clear(out)
         record = {
@@ -100,7 +103,7 @@ def run(
             "versions": versions(),
         }
         write_json(out / RECORD, record)
-        reconstruct(*prepared, out)
+        work()
         write_json(out / RECORD, {**record, "finished": True})
         return 0
     return INTERRUPTED
@@ -177,7 +180,11 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
     use_threads(threads)
     read_record(out)
     here = out.absolute()
-    with locked(out, wait=wait), continuable(out):
+    ranks = current()
+    owned = locked(out, wait=wait)
+    if not ranks.first:
+        owned = contextlib.nullcontext()
+    with owned, continuable(out):
         record = read_record(out)
         tables = record["config"]
         check_sections(tables)
@@ -185,54 +192,21 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
         code = code_of(tables, record.get("priors", ()))
         announce(code)
         check_unchanged(record.get("code"), code, out)
+        if not ranks.first:
+            with in_folder(record.get("folder")):
+                return follow(Run.of(tables), here, resuming=True)
+        if ranks.world > 1 and "priors" in record:
+            raise ConfigError(f"{out} holds a comparison: resume it in one process.")
         with in_folder(record.get("folder")):
             go_on(here, record, Run.of(tables))
         return 0
     return INTERRUPTED
 
 
-@app.command
-def show(out: Path) -> None:
-    """Print the table of a run, and say whether it has finished."""
-    record = read_record(out)
-    table = out / "table.json"
-    if not table.exists():
-        raise FileNotFoundError(
-            f"{out} holds a run that has not finished. Continue it: inverse-inr resume {out}"
-        )
-    rows = read_json(table)
-    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
-        raise ConfigError(f"{table} is damaged: it holds no rows.")
-    print(text_table(rows))
-    if record.get("finished") is not True:
-        print(f"\nnot finished: more methods are to come. Continue: inverse-inr resume {out}")
-
-
-@app.command(name="list")
-def list_components(*names: str) -> None:
-    """Name what there is; with names, say what each of them may be told.
-
-    Parameters
-    ----------
-    names
-        Problems, priors, regularizers, stopping rules, optimizers, or "solver": each is described
-        by its keywords with their meanings, units, ranges and defaults.
-    """
-    if not names:
-        print(describing.catalogue_in_lines())
-    for name in names:
-        print(describing.described(name))
-
-
-@app.command
-def check(reference: str, *, nonlinear: bool = False, channels: int = 1) -> None:
-    """Run the conformance kit on an operator of your own: inverse-inr check my_file.py:MyOperator.
-
-    The object is an operator, or something that makes one when called without arguments.
-    """
-    announce(code_of({"problem": {"name": reference}}))
-    if not check_operator(reference, linear=not nonlinear, channels=channels):
-        sys.exit(1)
+app.command(verbs.show)
+app.command(verbs.list_components, name="list")
+app.command(verbs.new)
+app.command(verbs.check)
 
 
 def main() -> None:
@@ -240,7 +214,8 @@ def main() -> None:
     warnings.formatwarning = lambda message, *_, **__: f"inverse-inr: {message}\n"
     try:
         check_words(sys.argv[1:])
-        app()
+        with together(sys.argv[1:]):
+            app()
     except KeyboardInterrupt:
         print("inverse-inr: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -19,6 +19,10 @@ RECORD = "config.json"
 MORE = "files.json"
 """SHA-256 of each file that the problem's own `Suggestion.write` added, by its name."""
 
+TRIALS = "trials"
+"""The folder in which a run keeps the states of fits between which it decides, until it has."""
+TRIAL = re.compile(r"fit-[\d-]+\.pt", re.ASCII)
+
 OURS = (
     RECORD,
     "state.pt",
@@ -98,6 +102,9 @@ def removable(out: Path) -> list[Path]:
             of a file of ours. Then nothing may be removed.
     """
     names = [*OURS, *(p.name for p in out.iterdir() if IMAGE_OF_METHOD.fullmatch(p.name))]
+    trials = out / TRIALS
+    if trials.is_dir() and not trials.is_symlink():
+        names += [f"{TRIALS}/{p.name}" for p in trials.iterdir() if TRIAL.fullmatch(p.name)]
     found = [path for name in names if (path := _regular(out, name)) is not None]
     recorded = {}
     if out / MORE in found:

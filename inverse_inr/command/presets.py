@@ -26,6 +26,13 @@ def _folder() -> Path:
     return Path(str(files(problems.group)))
 
 
+def preset_text(name: str) -> str | None:
+    """Read the text of a preset, with its comments; None where no preset has that name."""
+    if name not in preset_names():
+        return None
+    return (_folder() / f"{name}.toml").read_text(encoding="utf-8")
+
+
 def find_config(word: str) -> tuple[Table, str]:
     """Find the config that a word of the command line means.
 

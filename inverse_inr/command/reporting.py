@@ -159,17 +159,29 @@ def display_range(values: Tensor) -> tuple[float, float] | None:
     return low, high
 
 
-def figure_of(problem: Problem, solutions: Sequence[Solution]) -> Figure | None:
-    """Draw truth and solutions in a row, their errors below; None where the grid is a line."""
+def figure_of(problem: Problem, solutions: Sequence[Solution]) -> Figure:
+    """Draw truth and solutions in a row, their errors below; on a line, as curves of the modulus.
+
+    Args:
+        problem: The problem.
+        solutions: The solutions, the last of which sets the scale where there is no truth.
+
+    Returns:
+        The figure.
+    """
     from inverse_inr import plotting
 
-    images = {s.method: picture(s.image(), problem.grid) for s in solutions}
+    found = {s.method: s.image() for s in solutions}
     truth = truth_of(problem)
     if truth is not None:
-        images = {"truth": picture(truth, problem.grid)} | images
-    shown = {name: image for name, image in images.items() if image is not None}
-    if not shown:
-        return None
+        found = {"truth": truth} | found
+    grid = problem.grid
+    if grid.ndim == 1:
+        curves = {name: modulus(image).detach().cpu().mean(-1) for name, image in found.items()}
+        axes = plotting.profiles(curves, grid.axes()[0], unit=grid.box.units[0])
+        return axes.figure  # type: ignore[return-value]
+    pictures = {name: picture(image, grid) for name, image in found.items()}
+    shown = {name: image for name, image in pictures.items() if image is not None}
     if truth is None:
         scale = display_range(shown[solutions[-1].method])
         return plotting.compare(shown, value_range=scale).flat[0].figure

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from inverse_inr.command.answering import begin, decides
 from inverse_inr.command.comparison import Comparison
 from inverse_inr.command.config import Run
-from inverse_inr.command.folder import RECORD, remove_orphans
+from inverse_inr.command.folder import RECORD, read_json, remove_orphans
 from inverse_inr.command.reporting import notes_of, text_table, write_json
-from inverse_inr.command.runs import Unfinished, load_state, prepare, print_notes, reconstruct
+from inverse_inr.command.runs import Unfinished, print_notes
 from inverse_inr.command.tables import Table
 from inverse_inr.solver import Progress
 
@@ -39,11 +40,13 @@ def go_on(out: Path, record: Table, checked: Run) -> None:
             )
         )
         return
-    if not (out / "state.pt").exists():
+    if decides(checked.tables):
+        if record.get("finished") is True:
+            print(text_table(read_json(out / "table.json")))
+            return
+    elif not (out / "state.pt").exists():
         print(f"{out} has no checkpoint yet (state.pt): the run begins at its first step")
-    solver, checkpoint, methods = prepare(checked, out)
-    load_state(solver, checkpoint)
-    reconstruct(solver, checkpoint, methods, out)
+    begin(checked, out, resumed=True)()
     write_json(out / RECORD, {**record, "finished": True})
 
 

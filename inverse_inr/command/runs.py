@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from inverse_inr.command.reporting import (
 )
 from inverse_inr.command.tables import ConfigError, Table, anywhere
 from inverse_inr.command.verdicts import keeping_out, verdict_on
+from inverse_inr.distributed import leave
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.problem import Problem
 from inverse_inr.solver import (
@@ -31,6 +32,9 @@ from inverse_inr.solver import (
     interruptible,
     read_checkpoint,
 )
+
+Tried = tuple[Mapping[str, Solution], Mapping[str, str]]
+"""Solutions of classical methods by name, and why others failed."""
 
 
 class Unfinished(KeyboardInterrupt):
@@ -49,12 +53,22 @@ def digests_of(tables: Table) -> dict[str, str]:
     }
 
 
-def prepare(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
-    """Make a config's problem, solver and checkpoint; print the problem's notes, write nothing."""
+def the_problem(checked: Run) -> Problem:
+    """Make a config's problem.
+
+    Raises:
+        ConfigError: What [problem] names returns something else.
+    """
     problem = checked.problem()
     if not isinstance(problem, Problem):
         name = checked.tables["problem"]["name"]
         raise ConfigError(f"[problem] {name}: it returned {type(problem).__name__}, no Problem.")
+    return problem
+
+
+def prepare(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
+    """Make a config's problem, solver and checkpoint; print the problem's notes, write nothing."""
+    problem = the_problem(checked)
     methods = checked.baselines(problem)
     checkpoint = Checkpoint(out / "state.pt", config=digests_of(checked.tables))
     solver = checked.solver(problem, [Progress(always=True), checkpoint])
@@ -72,6 +86,7 @@ def load_state(solver: Solver, checkpoint: Checkpoint) -> None:
             or other measurements. The message names the file and says why.
     """
     if not checkpoint.path.exists():
+        solver.ranks.from_first({})
         return
     try:
         state = read_checkpoint(checkpoint.path)
@@ -89,6 +104,7 @@ def load_state(solver: Solver, checkpoint: Checkpoint) -> None:
             f"{checkpoint.path} is of another run: its {' and '.join(different)} said something "
             "else. Was it copied here, or config.json changed?"
         )
+    solver.ranks.from_first(state)
     try:
         solver.load_state_dict(state)
     except ValueError as error:
@@ -113,23 +129,54 @@ def reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: P
         ConfigError: A classical method failed; all others are written.
     """
     solution = solver.run()
+    leave()  # classical methods are this process's own
     keeper = Keeper(out)
     keeper.keep("state.pt", lambda _: checkpoint.write(solver))
-    for name, write in solution.writers().items():
-        keeper.keep(name, write)
-    _keep_more(keeper, solution)
     if solution.stopped.kind == "interrupted":
+        _keep(keeper, solution)
         keeper.finish()
         raise Unfinished(f"{solution.stopped}; the best state is in {out}.")
-    rows, beside, failures = _beside(keeper, solution, methods)
-    verdict = verdict_on(solution, beside)
+    conclude(keeper, solution, methods)
+
+
+def conclude(
+    keeper: Keeper,
+    solution: Solution,
+    methods: Methods,
+    tried: Tried = ({}, {}),
+    verdict: dict[str, Any] | None = None,
+) -> None:
+    """Write and print a solution, and the classical methods beside it.
+
+    Args:
+        keeper: Writes to the run's folder.
+        solution: The fit, or what was chosen.
+        methods: The classical methods.
+        tried: Those that are done already, by name, and why others failed.
+        verdict: What `verdict.json` is to say; default: how they predict what they kept out.
+
+    Raises:
+        Unfinished: Ctrl-C was pressed during a classical method.
+        OSError: The disk is full to the last.
+        ConfigError: A classical method failed; all others are written.
+    """
+    _keep(keeper, solution)
+    rows, beside, failures = _beside(keeper, solution, methods, tried)
+    if verdict is None:
+        verdict = verdict_on(solution, beside)
     keeper.keep("verdict.json", lambda path: write_json(path, verdict))
     keeper.finish()
-    print(f"{text_table(rows)}\n\n{notes_of(rows)}\n{solution.report()}\nwritten to {out}/")
+    print(f"{text_table(rows)}\n\n{notes_of(rows)}\n{solution.report()}\nwritten to {keeper.out}/")
     if verdict:
         print(verdict["text"])
     if failures:
         raise ConfigError("; ".join(failures))
+
+
+def _keep(keeper: Keeper, solution: Solution) -> None:
+    for name, write in solution.writers().items():
+        keeper.keep(name, write)
+    _keep_more(keeper, solution)
 
 
 def _keep_more(keeper: Keeper, solution: Solution) -> None:
@@ -141,7 +188,10 @@ def _keep_more(keeper: Keeper, solution: Solution) -> None:
 
 
 def _beside(
-    keeper: Keeper, ours: Solution, methods: Methods
+    keeper: Keeper,
+    ours: Solution,
+    methods: Methods,
+    tried: Tried,
 ) -> tuple[list[dict[str, Any]], dict[str, Solution], list[str]]:
     """Run the methods that are not done yet; write table and figure after each.
 
@@ -150,10 +200,12 @@ def _beside(
     """
     measured = keeping_out(ours)
     shelf = Shelf(keeper.out, measured)
-    done = {name: kept for name in methods if (kept := shelf.get(name)) is not None}
+    kept = {name: tried[0].get(name) or shelf.get(name) for name in methods}
+    done = {name: solution for name, solution in kept.items() if solution is not None}
     last = ours.summary()
     rows = {name: solution.summary() for name, solution in done.items()}
-    failures = []
+    failures = list(tried[1].values())
+    rows |= {name: {"method": name, "note": why} for name, why in tried[1].items()}
 
     def write() -> None:
         found = [rows[name] for name in methods if name in rows] + [last]
@@ -164,7 +216,7 @@ def _beside(
 
     write()
     for name, method in methods.items():
-        if name in done:
+        if name in rows:
             continue
         try:
             with interruptible(at_once=True) as request:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.denoisers.denoiser import CheckedDenoiser
-from inverse_inr.derivatives import gradient_adjoint, grid_gradient
+from inverse_inr.derivatives import gradient_adjoint, grid_gradient, lengths
 from inverse_inr.ranges import Count, FiniteTensor, NonNegative, Positive, checked
 
 WEIGHT_PER_SIGMA = 0.85
@@ -75,7 +75,7 @@ def proximal_tv(
     z = x
     for _ in range(iterations):
         moved = ahead + step * grid_gradient(x - gradient_adjoint(ahead, spacing), spacing)
-        length = torch.linalg.vector_norm(moved, dim=-1, keepdim=True)
+        length = lengths(moved)
         new = moved * (weight / length.clamp(min=max(weight, 1e-30)))
         following = 0.5 * (1 + (1 + 4 * momentum**2) ** 0.5)
         ahead = new + (momentum - 1) / following * (new - p)

@@ -53,10 +53,14 @@ class Amortized(Family):
         return template
 
     def feature_count(self, template: Prior) -> int:
-        """Number of features that the encoder gives, found by an empty image."""
+        """Number of features that the encoder gives, found by an empty image of the grid."""
+        assert self.grid is not None
         channels = template.channels * (1 + self.is_complex)
+        shape = self.grid.shape
+        if self.choice is not None:
+            shape = (8,) * template.box.ndim
         with torch.no_grad():
-            return self.encoder(torch.zeros(1, channels, *(8,) * template.box.ndim)).shape[1]
+            return self.encoder(torch.zeros(1, channels, *shape)).shape[1]
 
     @property
     def begun(self) -> bool:
@@ -68,7 +72,10 @@ class Amortized(Family):
         squares = [float(task.image().double().square().mean()) for task in tasks]
         self.level.fill_(max(sum(squares) / len(squares), 1e-60) ** 0.5)
 
+    def images(self, tasks: Sequence[Task]) -> list[Tensor]:
+        """Back-project the measurements of tasks, in the unit of the family: (channels, *shape)."""
+        return [task.image() / float(self.level) for task in tasks]
+
     def features(self, tasks: Sequence[Task]) -> list[Tensor]:
         """Encode the measurements of tasks: (features, *shape) each."""
-        images = [task.image() / float(self.level) for task in tasks]
-        return encoded(self.encoder, images)
+        return encoded(self.encoder, self.images(tasks))

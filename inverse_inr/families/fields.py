@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inverse_inr.domain import Box
 from inverse_inr.evaluation import Field
@@ -116,6 +116,11 @@ def field_of(template: Prior, state: State, box: Box) -> Prior:
     ratio = box.scale[0] / template.box.scale[0]
     lower, upper = (torch.tensor(v, dtype=torch.float64) for v in (box.lower, box.upper))
     kept = {n: v.detach().clone() for n, v in state.items()}
+    for name, value in kept.items():
+        # an image that the field is given may have other pixels than the family's first
+        module, _, own = name.rpartition(".")
+        if value.shape != made.get_parameter(name).shape:
+            setattr(made.get_submodule(module), own, nn.Parameter(value))
     made.load_state_dict({**template.state_dict(), **kept, "lower": lower, "upper": upper})
     if box.units != made.box.units:
         made.box = Box(box.lower, box.upper, box.units)

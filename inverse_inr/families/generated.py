@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from inverse_inr.families.amortized import Amortized
 from inverse_inr.families.encoders import Encoder
 from inverse_inr.families.fields import State
+from inverse_inr.families.pixels import FEATURES, seeing, together
 from inverse_inr.families.tasks import Task
 from inverse_inr.priors import Prior
 from inverse_inr.ranges import checked
@@ -31,6 +32,8 @@ class Generated(Amortized):
             (b, features, *shape).
         prior: A name of the catalogue of priors.
         options: Options of the prior.
+        sees_image: Whether the field is also given the back-projected measurements at each point,
+            as further coordinates: f_θ(x, image at x).
 
     Source:
         Ha et al. 2017 (HyperNetworks); Zhang et al. 2021, arXiv:2112.10541; Wu et al. 2023
@@ -41,14 +44,27 @@ class Generated(Amortized):
 
     @checked
     def __init__(
-        self, encoder: Encoder, prior: str = "siren", options: Mapping[str, Any] | None = None
+        self,
+        encoder: Encoder,
+        prior: str = "siren",
+        options: Mapping[str, Any] | None = None,
+        *,
+        sees_image: bool = False,
     ) -> None:
         super().__init__(encoder, prior, options)
+        self.sees_image = sees_image
+
+    def recipe(self) -> dict[str, Any]:
+        return {**super().recipe(), "sees_image": self.sees_image}
 
     def _extend(self, template: Prior, generator: torch.Generator) -> Prior:
         super()._extend(template, generator)
         inputs = 2 * self.feature_count(template)
-        parameters = list(template.parameters())
+        if self.sees_image:
+            assert self.grid is not None
+            channels = template.channels * (1 + self.is_complex)
+            template = seeing(template, self.grid, channels)
+        parameters = list(_learnt(template).values())
         total = sum(p.numel() for p in parameters)
         self.hyper = nn.Linear(inputs, total)
         with torch.no_grad():
@@ -63,12 +79,20 @@ class Generated(Amortized):
         template = self.known
         with torch.set_grad_enabled(learning):
             summary = torch.stack([_summary(f) for f in self.features(tasks)])
-            named = dict(template.named_parameters())
+            named = _learnt(template)
             parts = self.hyper(summary).split([p.numel() for p in named.values()], -1)
-            return {
+            own = {
                 name: p + size * part.reshape(len(tasks), *p.shape)
                 for (name, p), part, size in zip(named.items(), parts, self.sizes, strict=True)
             }
+            if self.sees_image:
+                own[FEATURES] = together("Generated", self.images(tasks))
+            return own
+
+
+def _learnt(template: Prior) -> dict[str, nn.Parameter]:
+    """The parameters that a generator makes: all but an image that the field is given."""
+    return {name: p for name, p in template.named_parameters() if name != FEATURES}
 
 
 def _summary(features: Tensor) -> Tensor:

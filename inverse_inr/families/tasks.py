@@ -52,12 +52,13 @@ class Task:
         """Make the image of the measurements that an encoder sees, once.
 
         It is the back-projection in the unit of the loss, (channels, *grid.shape), with real and
-        imaginary parts as channels of their own.
+        imaginary parts as channels of their own. As a density, per part of the box, it is the same
+        on a finer grid.
         """
         if self._image is None:
             with torch.enable_grad():
                 image = back_projection(self.problem, [term.trusted for term in self.terms])
-            image = image.detach() / self.unit
+            image = image.detach() * (self.problem.grid.numel / self.unit)
             if image.is_complex():
                 image = torch.cat([image.real, image.imag], -1)
             self._image = image.movedim(-1, 0).to(self.terms[0].y.dtype.to_real())

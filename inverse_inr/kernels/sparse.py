@@ -6,7 +6,6 @@ transposes on the fly) 170 times as much.
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import memory
+from inverse_inr.kernels import operations, registered
 from inverse_inr.kernels.linear import with_adjoint
 
 PARTS = ("crow", "col", "values")
@@ -80,7 +80,15 @@ class SparseMatrix(nn.Module):
         if x.is_complex():
             parts = self(torch.view_as_real(x).flatten(1)).unflatten(1, (-1, 2))
             return torch.view_as_complex(parts.contiguous())
+        if torch.compiler.is_compiling():
+            return registered.sparse_product(*self._parts(), x)
         return with_adjoint(partial(self._times, "matrix"), partial(self._times, "transpose"))(x)
+
+    def _parts(self) -> tuple[list[Tensor], list[Tensor]]:
+        """The matrix and its transpose in CSR form."""
+        matrix = [getattr(self, f"matrix_{suffix}") for suffix in PARTS]
+        transpose = [getattr(self, f"transpose_{suffix}") for suffix in PARTS]
+        return matrix, transpose
 
     def _times(self, name: str, x: Tensor) -> Tensor:
         # plain buffers can be copied, moved and sent to other processes; a CSR tensor cannot
@@ -91,20 +99,13 @@ class SparseMatrix(nn.Module):
             shape = self.shape
             if name == "transpose":
                 shape = (shape[1], shape[0])
-            matrix = _csr(crow, column, values.to(x.dtype), shape)
+            matrix = operations.csr(crow, column, values.to(x.dtype), shape)
             made[name, x.dtype] = (values, matrix)
         return matrix @ x
 
 
 _MADE: WeakKeyDictionary[SparseMatrix, dict[Any, tuple[Tensor, Tensor]]] = WeakKeyDictionary()
 """The CSR tensors of the matrices in use: views of their buffers, known by the buffer of values."""
-
-
-def _csr(crow: Tensor, column: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    with warnings.catch_warnings():
-        # torch warns that its CSR tensors are in beta state; they do what we need
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
-        return torch.sparse_csr_tensor(crow, column, values, shape, check_invariants=False)
 
 
 def _csr_parts(matrix, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:

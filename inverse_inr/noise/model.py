@@ -9,6 +9,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from inverse_inr.precision import real_type
+
 Parameter = float | Tensor
 """A parameter of a noise model.
 
@@ -143,8 +145,8 @@ def like(value: Parameter, y: Tensor) -> Tensor:
     """
     if not isinstance(value, Tensor):
         # filled where it is: a number of the host would be copied there in each step
-        return torch.full((), value, dtype=y.dtype.to_real(), device=y.device)
-    value = value.to(y.device, y.dtype.to_real())
+        return torch.full((), value, dtype=real_type(y.dtype), device=y.device)
+    value = value.to(y.device, real_type(y.dtype))
     if value.ndim == 0:
         return value
     fitted = value

@@ -8,6 +8,7 @@ points down and complex images show their modulus.
 from inverse_inr.plotting.comparisons import compare as compare
 from inverse_inr.plotting.comparisons import gallery as gallery
 from inverse_inr.plotting.curves import history as history
+from inverse_inr.plotting.curves import profiles as profiles
 from inverse_inr.plotting.images import image as image
 from inverse_inr.plotting.images import measurements as measurements
 from inverse_inr.plotting.images import slices as slices

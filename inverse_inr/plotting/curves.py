@@ -1,9 +1,11 @@
-"""Curves of what a solver recorded during a run."""
+"""Curves: what a solver recorded during a run, and fields on a line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
 
 from inverse_inr.plotting.panels import PANEL, make_axes
 
@@ -56,6 +58,46 @@ def history(
     if all(value > 0 for points in curves.values() for _, value in points):
         axes.set_yscale("log")
     axes.set_xlabel("step")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return axes
+
+
+def profiles(
+    fields: Mapping[str, Tensor], positions: Tensor, *, unit: str = "", axes: Axes | None = None
+) -> Axes:
+    """Draw fields on a line as curves over their positions.
+
+    Args:
+        fields: (n,) values by name; of complex ones the modulus is drawn. One that is called
+            "truth" is black and broken.
+        positions: (n,) coordinates.
+        unit: Unit of the coordinates.
+        axes: Matplotlib axes to draw in; a figure of its own if None.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: There are no fields, or one has another shape than the positions.
+    """
+    if not fields:
+        raise ValueError("profiles: there are no fields.")
+    axes = make_axes(axes, 1.9 * PANEL, 1.2 * PANEL)
+    for name, values in fields.items():
+        if values.shape != positions.shape or positions.ndim != 1:
+            raise ValueError(
+                f"profiles: {name!r} has shape {tuple(values.shape)}, the positions "
+                f"{tuple(positions.shape)}; both must be (n,)."
+            )
+        seen = values.detach().cpu()
+        if seen.is_complex():
+            seen = seen.abs()
+        style: dict[str, Any] = {}
+        if name == "truth":
+            style = {"color": "black", "linestyle": "--", "zorder": 3}
+        axes.plot(positions.cpu().numpy(), seen.numpy(), label=name, **style)
+    axes.set_xlabel(unit or "position")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     return axes

@@ -96,6 +96,9 @@ class Prolate(Activation):
         return self.amplitude * cosine_sum(self.dilation * z[0], self.terms) + self.offset
 
 
+LARGEST = 100.0
+"""The largest bandwidth of ψ0: beyond about 150, scipy's `pro_ang1` writes past its arrays."""
+
 PER_ROOT_CYCLE = {"sinc": 2.1, "pin": 0.66, "raised_cosine": 0.67}
 """The preset's own number (1/T for pulses) over √b; see `radial.PER_ROOT_CYCLE`."""
 
@@ -157,7 +160,7 @@ def pin(
     bandwidth: Positive | None = None,
     *,
     dilation: Moderate | None = None,
-    c: Annotated[float, Range(above=0, most=500)] = 5.0,
+    c: Annotated[float, Range(above=0, most=LARGEST)] = 5.0,
     width: Count = 128,
     depth: Layers = 4,
     head: HeadName = "linear",

@@ -95,6 +95,8 @@ class ReparameterizedMLP(MLP):
         plain.head = copy.deepcopy(self.head)
         plain.is_complex = self.is_complex
         plain.smoothness = self.smoothness
+        plain.piecewise = True
+        plain.width = self.width
         for layer in plain.layers:
             assert isinstance(layer, Layer)
             for k, linear in enumerate(layer.linears):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.priors.activations import Activation
+from inverse_inr.priors.networks.pieces import in_pieces
 
 Modulation = Sequence[tuple[Tensor, ...]]
 """For each layer the further arguments of its activation, e.g. amplitude and frequency from a
@@ -187,6 +188,11 @@ class MLP(nn.Module):
         self.head = make(sizes[-1], outputs)
         self.head.initialize(last, False, generator)
         self.is_complex = last.is_complex
+        # maps that make their weights anew would make them for each piece
+        self.piecewise = hidden is None
+        self.width = width
+        if self.is_complex:
+            self.width = 2 * width
         self.smoothness = min([math.inf, *(a.smoothness for a in several)])
 
     @staticmethod
@@ -246,12 +252,24 @@ class MLP(nn.Module):
         further = modulation[0] if modulation else ()
         return self._rest(first.on_axes(axes, *further), 1, modulation)
 
+    def hidden(self, h: Tensor) -> Tensor:
+        """Evaluate all layers but the last map: (*s, inputs) to (*s, width)."""
+        for layer in self.layers:
+            h = layer(h)
+        return h
+
     def linear_parameters(self) -> list[nn.Parameter]:
         """List the parameters of the last map."""
         return list(self.head.parameters())
 
     def _rest(self, h: Tensor, start: int, modulation: Modulation | None) -> Tensor:
-        """The layers from `start` on, and the head."""
+        """The layers from `start` on, and the head; piece by piece where points are independent."""
+        alike = modulation is None or all(t.ndim == 0 for row in modulation for t in row)
+        if self.piecewise and alike:
+            return in_pieces(lambda part: self._layers(part, start, modulation), h, self.width)
+        return self._layers(h, start, modulation)
+
+    def _layers(self, h: Tensor, start: int, modulation: Modulation | None) -> Tensor:
         for k in range(start, len(self.layers)):
             further = modulation[k] if modulation else ()
             h = self.layers[k](h, *further)

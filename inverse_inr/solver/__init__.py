@@ -23,6 +23,8 @@ from inverse_inr.solver.splitting import alternate as alternate
 from inverse_inr.solver.splitting import split as split
 from inverse_inr.solver.starting import going_on_from as going_on_from
 from inverse_inr.solver.starting import make_prior as make_prior
+from inverse_inr.solver.trials import Trials as Trials
+from inverse_inr.solver.trials import kept_in as kept_in
 from inverse_inr.solver.verdicts import compare_held_out as compare_held_out
 from inverse_inr.solver.verdicts import compare_risks as compare_risks
 from inverse_inr.solver.verdicts import kept_out as kept_out

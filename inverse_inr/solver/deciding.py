@@ -21,10 +21,12 @@ from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.verdicts import (
     GROUPS,
+    Verdict,
     compare_held_out,
     compare_risks,
     kept_out,
     null_image,
+    undecided,
 )
 from inverse_inr.stopping import HeldOut, hold_out
 
@@ -96,8 +98,9 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
         groups: Number of groups of held-out rows by which differences are judged.
 
     Returns:
-        The chosen solution. `details["chosen"]` says why, and `details["held-out by method"]` has
-        each method's mean held-out misfit.
+        The chosen solution. `details["chosen"]` says why, `details["held-out by method"]` has each
+        method's mean held-out misfit, and `details["warnings"]`, where there is one, what is
+        warned of.
 
     Warns:
         UserWarning: No fit of a prior predicts the held-out rows better than a classical method
@@ -121,9 +124,13 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
         tried = [*fits, *reversed(list(_classical(problem, ruled, by_itself)))]
     tried = [each for each in tried if kept_out(each.solution, watch)]
     verdict = compare_held_out(judge, [each.solution for each in tried], watch, groups)
-    own = [verdict.misfits.get(each.solution.method, math.inf) for each in fits or tried]
+    priors = [each for each in fits if not each.classical] or fits or tried
+    own = [verdict.misfits.get(each.solution.method, math.inf) for each in priors]
+    told = []
     if min(own, default=math.inf) > min(verdict.misfits.values()):
+        told.append("No prior's fit predicts the held-out measurements better.")
         warnings.warn(f"solve: {verdict.text} No prior's fit predicts them better.", stacklevel=3)
+    told += _undecided(problem, verdict, [each.solution for each in tried], bool(judges))
     if verdict.place == len(tried):
         answer = null_image(problem, watch)
     else:
@@ -136,6 +143,7 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
         details={
             **answer.details,
             "chosen": verdict.text,
+            **_as_details(told),
             "held-out by method": {name: round(m, 6) for name, m in verdict.misfits.items()},
         },
     )
@@ -145,15 +153,48 @@ def _least_risk(fits: list[Candidate], risks: list[Tensor], began: float) -> Sol
     """Answer by the candidate of least risk."""
     verdict = compare_risks([each.solution.method for each in fits], risks)
     chosen = fits[verdict.place]
+    told = []
     if chosen.classical and not all(each.classical for each in fits):
+        told.append("No prior's fit has a smaller estimated risk.")
         warnings.warn(f"solve: {verdict.text} No prior's fit is better.", stacklevel=4)
     answer = chosen.made_again()
     by_method = {name: round(risk, 8) for name, risk in verdict.misfits.items()}
     return replace(
         answer,
         seconds=time.perf_counter() - began,
-        details={**answer.details, "chosen": verdict.text, "risk by method": by_method},
+        details={
+            **answer.details,
+            "chosen": verdict.text,
+            **_as_details(told),
+            "risk by method": by_method,
+        },
     )
+
+
+def _undecided(
+    problem: Problem, verdict: Verdict, tried: list[Solution], judged_by_noise: bool
+) -> list[str]:
+    """Say how far apart the answers are between which the judging measurements do not decide.
+
+    Noise that is held out tells nothing of directions that no measurement sees: there, all that
+    were tried count as equals.
+    """
+    if verdict.place == len(tried):
+        return []
+    chosen = tried[verdict.place]
+    others = [tried[k] for k in verdict.equals if k not in (verdict.place, len(tried))]
+    seen_by = None
+    if judged_by_noise:
+        others = [each for each in tried if each is not chosen]
+        seen_by = problem
+    said = undecided(chosen, others, seen_by)
+    return [said] if said else []
+
+
+def _as_details(told: list[str]) -> dict[str, list[str]]:
+    if not told:
+        return {}
+    return {"warnings": told}
 
 
 def _ruled(problem: Problem, seed: int) -> tuple[Problem, list[Tensor], bool]:

@@ -27,6 +27,8 @@ class Step:
         seed: Seed of the run.
         number: Number of the step: every evaluation sees the same random numbers.
         device: The device of the prior.
+        evaluate: What computes the parts of the loss whose gradients count, the objective or what
+            stands for it (`Ranks.reduced`); None for the objective.
 
     Attributes:
         parts: (parts,) weighted parts of the loss as last evaluated with a gradient.
@@ -40,8 +42,10 @@ class Step:
         seed: int,
         number: int,
         device: torch.device,
+        evaluate: Callable[..., Tensor] | None = None,
     ) -> None:
         self.objective = objective
+        self._evaluate = evaluate or objective
         self.rows = rows
         self.points = points
         self.seed = seed
@@ -56,7 +60,7 @@ class Step:
             points = self.points()
             for parameter in self._parameters:
                 parameter.grad = None
-            self.parts = self.objective(self.rows, points)
+            self.parts = self._evaluate(self.rows, points)
             loss = self.parts.sum()
             loss.backward()
         return loss

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from inverse_inr.hooks import BetweenSteps
 from inverse_inr.protocol import evaluating
+from inverse_inr.solver.callbacks import Callback
 from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.interrupt import interruptible
 from inverse_inr.solver.linearization import Step
 from inverse_inr.solver.seeds import in_fixed_order
 from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.state import Reconstruction
+from inverse_inr.solver.trials import keeping
 from inverse_inr.stopping import ComparesTwins
 
 
@@ -43,7 +45,13 @@ class Solver(Reconstruction):
         progress = self.step_number / self.steps
         rows = [schedule.at(self.step_number) for schedule in self.schedules]
         now = Step(
-            self.objective, rows, self._random_points, self.seed, self.step_number, self._device
+            self.objective,
+            rows,
+            self._random_points,
+            self.seed,
+            self.step_number,
+            self._device,
+            self._evaluate,
         )
         if not all(module.training for module in self._modules):
             self.objective.train()
@@ -68,22 +76,26 @@ class Solver(Reconstruction):
         Raises:
             FloatingPointError: Something became NaN or Inf before the first good state.
         """
-        last = self.steps
         if steps is not None:
-            last = min(self.steps, self.step_number + steps)
+            return self._run(min(self.steps, self.step_number + steps))
+        with keeping(self):
+            return self._run(self.steps)
+
+    def _run(self, last: int) -> Solution:
+        """Go on to step number `last`."""
         began = time.perf_counter()
         before = self.seconds
         self.stopped = self._ended_for_good()
         self._told = False
         modes = [(module, module.training) for module in self.objective.modules()]
-        between = [c.between_steps for c in self.callbacks if isinstance(c, BetweenSteps)]
+        between = [c.between_steps for c in self._called() if isinstance(c, BetweenSteps)]
         with interruptible() as interrupt:
             while self.step_number < last and self.stopped is None:
                 for call in between:
                     call(self)
                 parts = self.step()
                 check = self._is_check()
-                if interrupt.made:
+                if self.ranks.any(interrupt.made):
                     self.stopped = self._interrupted()
                 bad = self._not_finite(parts, check)
                 if bad:
@@ -91,13 +103,19 @@ class Solver(Reconstruction):
                 elif check:
                     self.seconds = before + time.perf_counter() - began
                     self._watch(parts)
-                if interrupt.made and self.stopped is None:
-                    self.stopped = self._interrupted()
+                    if self.ranks.any(interrupt.made) and self.stopped is None:
+                        self.stopped = self._interrupted()
         self.seconds = before + time.perf_counter() - began
         for module, mode in modes:
             module.training = mode
         self._tell()
         return self.solution()
+
+    def _called(self) -> list[Callback]:
+        """The callbacks of this process: one process alone writes and prints."""
+        if self.ranks.first:
+            return self.callbacks
+        return []
 
     def _random_points(self) -> Tensor:
         """Points for the regularizers; none are drawn where there is no regularizer."""
@@ -115,7 +133,7 @@ class Solver(Reconstruction):
 
     def _watch(self, parts: Tensor) -> None:
         """Ask the stopping rule, remember the best state, write history, call the callbacks."""
-        value = self._value()
+        value = self.ranks.from_first(self._value())
         record = {"step": self.step_number, "seconds": self.seconds, "loss": float(parts.sum())}
         record |= dict(zip(self.objective.names, parts.tolist(), strict=True))
         if not math.isnan(value):
@@ -130,7 +148,7 @@ class Solver(Reconstruction):
             self.stopped = Ended("satisfied", text)
         self.history.append(record)
         self._told = self.finished
-        for callback in self.callbacks:
+        for callback in self._called():
             callback(self, record)
 
     def _value(self) -> float:
@@ -141,7 +159,7 @@ class Solver(Reconstruction):
                 self.objective.terms,
                 self.fit_rows,
                 self.watched_rows,
-                self.prior,
+                self.ranks.field(self.prior, self.objective.chunk),
                 self.objective.chunk,
             )
 
@@ -152,15 +170,15 @@ class Solver(Reconstruction):
                 self.objective.terms,
                 twin.objective.terms,
                 self.watched_rows,
-                self.prior,
-                twin.prior,
+                self.ranks.field(self.prior, self.objective.chunk),
+                self.ranks.field(twin.prior, self.objective.chunk),
                 self.objective.chunk,
             )
 
     def _tell(self) -> None:
         """Let callbacks close, if the run is over and they have not seen that yet."""
         if self.finished and not self._told:
-            for callback in self.callbacks:
+            for callback in self._called():
                 callback(self, {"step": self.step_number})
 
     def _not_finite(self, parts: Tensor, check: bool) -> list[str]:
@@ -184,7 +202,7 @@ class Solver(Reconstruction):
         warnings.warn(
             f"{where}; returning the state of step {self.best['step']}.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         self.stopped = Ended("non-finite", f"non-finite: {where}")
         self.objective.load_state_dict(self.best["state"])

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr.evaluation import Field, Memo
+from inverse_inr.distributed.ranks import Ranks
+from inverse_inr.evaluation import Field
 from inverse_inr.hooks import BeforeStep, Begins, HasParameterGroups, HasPrior
 from inverse_inr.precision import placement
 from inverse_inr.priors.state import state_differences
-from inverse_inr.protocol import ask
-from inverse_inr.regularizers import Weighted
+from inverse_inr.regularizers import PairDifference, Weighted
 from inverse_inr.term import Term
 
 Regularizer = Callable[[Field, Tensor], Tensor]
@@ -38,6 +38,7 @@ class Objective(nn.Module):
         chunk: Field points in flight at a time; None for all.
         products: Half precision of the prior's matrix products, by `torch.autocast`; None for the
             prior's own.
+        ranks: The processes between which the predictions are divided; None for this one alone.
 
     Attributes:
         terms: The terms on the prior's device and in its precision.
@@ -55,8 +56,10 @@ class Objective(nn.Module):
         regularizers: Sequence[Weighted],
         chunk: int | None = None,
         products: torch.dtype | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         super().__init__()
+        self.ranks = ranks or Ranks()
         self.prior = prior
         self.chunk = chunk
         self.products = products
@@ -70,6 +73,7 @@ class Objective(nn.Module):
         self.parts = [
             part for regularizer in regularizers for part in regularizer.parts if part[0] > 0
         ]
+        self._needs_looks = any(isinstance(part, PairDifference) for _, part in self.parts)
         self.own = [(t.weight, m) for t in self.terms for m in _with_prior(t.operator)]
         self.names = [f"D({type(t.operator).__name__})" for t in self.terms]
         self.names += [f"R({type(part).__name__})" for _, part in self.parts]
@@ -120,9 +124,10 @@ class Objective(nn.Module):
         Returns:
             (parts,), in the order of `names`.
         """
-        field: Field = Memo(self.prior, self.chunk, self.products)
+        field = self.ranks.memo(self.prior, self.chunk, self.products)
         seen = [
-            ask(t.operator, field, r, self.chunk) for t, r in zip(self.terms, rows, strict=True)
+            self.ranks.ask(t.operator, field, r, self.chunk, needs_looks=self._needs_looks)
+            for t, r in zip(self.terms, rows, strict=True)
         ]
         return self.of_predictions(seen, rows, field, points)
 

@@ -83,6 +83,24 @@ def make_prior(
     return prior
 
 
+def label_of(made: nn.Module, asked: str | nn.Module) -> str:
+    """Name a prior in tables and figures.
+
+    Args:
+        made: The prior.
+        asked: What the user named: a name, or the prior itself.
+
+    Returns:
+        The prior's own `name`, else the name by which it was asked for, else that of its class.
+    """
+    name = getattr(made, "name", None)
+    if name is not None:
+        return name
+    if isinstance(asked, str):
+        return asked.rpartition(":")[2]
+    return type(made).__name__
+
+
 def precisions(
     dtype: str | torch.dtype | None,
 ) -> tuple[torch.dtype | None, torch.dtype | None]:
@@ -128,10 +146,12 @@ def beside_prior(
 
 def _by_name(problem: Problem, name: str, seed: int, options: dict[str, Any]) -> nn.Module:
     defaults: dict[str, Any] = {"bandwidth": priors.bandwidth_of(problem.grid), "seed": seed}
-    # some priors are complex by themselves and have no head to choose
-    takes_head = "head" in inspect.signature(priors.registry.get(name)).parameters
-    if problem.is_complex and takes_head:
+    if problem.is_complex:
         defaults["head"] = "complex"
+    # some are complex by themselves and have no head to choose, some draw nothing and need no seed
+    taken = inspect.signature(priors.registry.get(name)).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+        defaults = {k: v for k, v in defaults.items() if k in taken}
     return priors.create(name, problem.box, problem.channels, **{**defaults, **options})
 
 

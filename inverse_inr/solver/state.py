@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from inverse_inr import optimizers
+from inverse_inr.distributed import current
 from inverse_inr.hooks import BeforeStep, Begins
 from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
@@ -27,7 +28,13 @@ from inverse_inr.solver.rehearsal import rehearse, require_field, require_object
 from inverse_inr.solver.schedule import RowSchedule, row_schedules
 from inverse_inr.solver.seeds import require_deterministic
 from inverse_inr.solver.solution import Solution
-from inverse_inr.solver.starting import beside_prior, make_optimizer, make_prior, precisions
+from inverse_inr.solver.starting import (
+    beside_prior,
+    label_of,
+    make_optimizer,
+    make_prior,
+    precisions,
+)
 from inverse_inr.stopping import ComparesTwins, HeldOut, Never, Stopping
 
 
@@ -47,6 +54,7 @@ class Reconstruction:
         stopped: How the run ended early; None while it may go on.
         fit_rows: For each term, the indices of the measurements that are fitted.
         watched_rows: For each term, the indices that the stopping rule looks at.
+        ranks: The processes between which each step is divided.
     """
 
     @checked
@@ -93,10 +101,11 @@ class Reconstruction:
         self.deterministic = deterministic
         require_deterministic(deterministic, problem.device)
         self.prior = make_prior(problem, prior, seed, dtype=precision)
-        self.label = getattr(self.prior, "name", type(self.prior).__name__)
+        self.label = label_of(self.prior, suggested.prior if prior is None else prior)
         require_field(problem, self.prior)
         weighted = [as_weighted(regularizer) for regularizer in regularizers]
-        self.objective = Objective(self.prior, problem.terms, weighted, chunk, products)
+        self.ranks = current()
+        self.objective = Objective(self.prior, problem.terms, weighted, chunk, products, self.ranks)
         self.stopping = stopping or suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
         made = make_optimizer(optimizer or suggested.optimizer, lr)
@@ -122,7 +131,10 @@ class Reconstruction:
         self.schedules = self._batches(batch or suggested.batch, made.full_batch)
         self.callbacks = list(callbacks)
         self._start_at_zero()
+        if self.ranks.world > 1:
+            self.ranks.require_same("Solver: the run", self._identity())
         self._rehearse()
+        self._evaluate = self.ranks.reduced(self.objective)
 
     def _call_begin(self) -> None:
         """Let what takes part prepare itself, and remember what wants to be told of each step."""

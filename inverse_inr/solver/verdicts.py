@@ -10,15 +10,22 @@ import torch
 from torch import Tensor
 
 from inverse_inr.derivatives import SmoothnessError
+from inverse_inr.kernels.conjugate_gradients import conjugate_gradients
+from inverse_inr.least_squares import LeastSquares
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, checked
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.solution import Solution
 from inverse_inr.stopping import in_groups, least, one_standard_error
+from inverse_inr.stopping.choosing import as_good
 
 GROUPS = 32
 """Number of groups of held-out rows by which differences between methods are judged."""
+APART = 0.1
+"""Difference of two answers, as a fraction of the image's own variation, that is worth a word."""
+PRODUCTS = 20
+"""Products with the operators by which the part of an image that measurements see is found."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +36,13 @@ class Verdict:
         place: Its place among those that were compared; their number for the null image.
         text: A sentence that says by how much it is better than the next.
         misfits: The mean held-out misfit of each by its method, the null image last.
+        equals: The places of all that predict the rows as well as the best, to one standard error.
     """
 
     place: int
     text: str
     misfits: dict[str, float]
+    equals: tuple[int, ...] = ()
 
 
 @checked
@@ -64,7 +73,9 @@ def compare_held_out(
     place = one_standard_error(scores)
     methods = [each.method for each in (*solutions, null)]
     means = {name: float(score.mean()) for name, score in zip(methods, scores, strict=True)}
-    return Verdict(place, _why(methods, scores, place), means)
+    best = scores[least(scores)]
+    equals = tuple(k for k, score in enumerate(scores) if as_good(score, best))
+    return Verdict(place, _why(methods, scores, place), means, equals)
 
 
 @checked
@@ -83,6 +94,72 @@ def compare_risks(methods: Sequence[str], risks: Sequence[Tensor]) -> Verdict:
     means = {name: float(score.mean()) for name, score in zip(methods, scores, strict=True)}
     words = ("has the least estimated risk", "mean squared error")
     return Verdict(place, _why(methods, scores, place, words), means)
+
+
+def undecided(
+    chosen: Solution, others: Sequence[Solution], unseen_by: Problem | None = None
+) -> str:
+    """Say how far apart answers are between which no measurement decides.
+
+    Args:
+        chosen: The answer.
+        others: Those that predict the measurements as well.
+        unseen_by: A problem, to count only the part of the difference that none of its measurements
+            sees; None to count all of it.
+
+    Returns:
+        A sentence about the farthest of them; empty where it is nearer than `APART`.
+    """
+    image = chosen.image()
+    variation = float((image - image.mean()).abs().square().mean().sqrt())
+    apart = {}
+    for other in others:
+        difference = other.image().to(image) - image
+        if unseen_by is not None:
+            difference = unseen_part(unseen_by, difference)
+        apart[other.method] = float(difference.abs().square().mean().sqrt())
+    farthest = max(apart, key=lambda name: apart[name], default="")
+    if not apart or apart[farthest] < APART * variation:
+        return ""
+    share = f"{apart[farthest] / max(variation, 1e-30):.0%} of the image's own variation"
+    if unseen_by is None:
+        return (
+            f"{farthest} predicts the held-out measurements as well, and its image differs from "
+            f"this one by {share} (RMS): nothing measured tells which is nearer the truth."
+        )
+    return (
+        f"In directions that no measurement sees, the image of {farthest} differs from this one by "
+        f"{share} (RMS): nothing measured tells which is nearer the truth."
+    )
+
+
+@torch.no_grad()
+def unseen_part(problem: Problem, image: Tensor) -> Tensor:
+    """Compute the part of an image that no measurement sees, by conjugate gradients.
+
+    What they see is the least image z with A z = A x; a direction that is hardly seen counts as
+    unseen after few products with A.
+
+    Args:
+        problem: The problem, with linear operators that have maps of sampled images.
+        image: (*grid.shape, channels) image on the problem's grid.
+
+    Returns:
+        (*grid.shape, channels), the image without what is seen of it.
+    """
+    system = LeastSquares.of(problem, [term.trusted for term in problem.terms])
+    zero = system.whitened(torch.zeros_like(image))
+
+    def forward(x: Tensor) -> list[Tensor]:
+        return [a - b for a, b in zip(system.whitened(x), zero, strict=True)]
+
+    found = conjugate_gradients(
+        lambda x: [system.adjoint(forward(x[0]))],
+        [system.adjoint(forward(image))],
+        iterations=PRODUCTS,
+        tolerance=1e-4,
+    )
+    return image - found.x[0]
 
 
 def _misfits(solution: Solution, parts: Sequence[Sequence[Tensor]]) -> Tensor:

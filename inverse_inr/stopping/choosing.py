@@ -112,11 +112,16 @@ def one_standard_error(scores: Sequence[Tensor]) -> int:
         1
     """
     best = scores[least(scores)]
-    return next(k for k, s in enumerate(scores) if _as_good(s, best))
+    return next(k for k, s in enumerate(scores) if as_good(s, best))
 
 
-def _as_good(scores: Tensor, best: Tensor) -> bool:
-    """Whether the mean exceeds the best one by at most a standard error."""
+def as_good(scores: Tensor, best: Tensor) -> bool:
+    """Say whether a mean exceeds the best one by at most a standard error of the difference.
+
+    Args:
+        scores: (n,) held-out losses of a candidate.
+        best: (n,) those of the best candidate.
+    """
     excess = float(scores.mean() - best.mean())
     if len(best) < 2:
         return excess <= 0

@@ -6,7 +6,7 @@ other.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -14,10 +14,15 @@ from torch import Tensor
 
 from inverse_inr import Grid, SparseMatrix
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 MEMORY_LIMIT = 2.0e9
 """Most bytes that the matrix and its transpose may take together."""
 SUBRAYS = 2
 """Least number of rays that are averaged over a detector bin."""
+ENTRIES_AT_ONCE = 2**20
+"""Entries that are made together; each takes about 60 bytes until it is part of the matrix."""
 SHARED_SPREAD = 1.6
 """Matrix entries of several sub-rays relative to those of one: neighbours share most pixels."""
 
@@ -53,6 +58,8 @@ def joseph_matrix(beam: Rays, grid: Grid) -> SparseMatrix:
     Raises:
         MemoryError: The matrix would take more than MEMORY_LIMIT bytes; nothing is built then.
     """
+    from scipy.sparse import vstack
+
     subrays = max(SUBRAYS, beam.subrays)
     spread = 1 if subrays == 1 else SHARED_SPREAD
     size = len(beam) * max(grid.shape) * 2 * spread * SparseMatrix.BYTES_PER_NONZERO
@@ -64,40 +71,71 @@ def joseph_matrix(beam: Rays, grid: Grid) -> SparseMatrix:
             "Use the rays themselves (no .on), "
             "or raise inverse_inr.operators.ct.joseph.MEMORY_LIMIT."
         )
-    rays = beam.rays(torch.arange(len(beam)), subrays)
-    origin, direction = (v.detach().double().cpu().numpy() for v in rays)
-    rows = np.repeat(np.arange(len(beam)), subrays)
-    parts = [
-        _march(origin.reshape(-1, 2), direction.reshape(-1, 2), rows, grid, axis) for axis in (0, 1)
-    ]
-    r, c, v = (np.concatenate(p) for p in zip(*parts, strict=True))
-    return SparseMatrix(r, c, v / subrays, (len(beam), grid.numel), beam.angles.dtype)
+    at_once = max(1, ENTRIES_AT_ONCE // (2 * subrays * max(grid.shape)))
+    rows = torch.arange(len(beam)).split(at_once)
+    # nothing keeps the blocks once they are one matrix
+    matrix = vstack([_block(beam, some, subrays, grid) for some in rows], "csr")
+    return SparseMatrix.of(matrix, beam.angles.dtype)
+
+
+def _block(beam: Rays, rows: Tensor, subrays: int, grid: Grid) -> csr_matrix:
+    """The matrix of some rows, (b, pixels): entries sorted, those of one pixel summed."""
+    from scipy.sparse import csr_matrix
+
+    rays = beam.rays(rows, subrays)
+    origin, direction = (v.detach().double().cpu().numpy().reshape(-1, 2) for v in rays)
+    h = np.array(grid.spacing)
+    origin = (origin - np.array(grid.box.lower)) / h - 0.5  # in pixels
+    slope = direction / h  # pixels per unit length
+    first = np.abs(slope[:, 0]) >= np.abs(slope[:, 1])
+    kind = np.float64 if beam.angles.dtype == torch.float64 else np.float32
+    total = csr_matrix((len(rows), grid.numel), dtype=kind)
+    for axis, main in ((0, first), (1, ~first)):
+        if not main.any():
+            continue
+        column, value = _march(origin[main], slope[main], grid.shape, axis)
+        counts = main.reshape(len(rows), subrays).sum(1) * column[0].size
+        packed = csr_matrix(
+            (
+                (value / subrays).ravel().astype(kind),
+                column.ravel(),
+                np.concatenate([[0], np.cumsum(counts)]),
+            ),
+            (len(rows), grid.numel),
+        )
+        # transposed twice, entries are sorted in linear time; duplicates lie side by side between
+        between = packed.T.tocsr()
+        between.has_sorted_indices = True
+        between.sum_duplicates()
+        between.eliminate_zeros()
+        total = total + between.T.tocsr()
+    return total
 
 
 def _march(
-    origin: np.ndarray, direction: np.ndarray, rows: np.ndarray, grid: Grid, axis: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, columns and values of the matrix for the rays whose main axis is `axis`."""
-    h = np.array(grid.spacing)
-    shape = grid.shape
-    slope = direction / h  # pixels per unit length
-    main = np.abs(slope[:, axis]) > np.abs(slope[:, 1 - axis])
-    main |= (np.abs(slope[:, 0]) == np.abs(slope[:, 1])) & (axis == 0)
-    o = ((origin - np.array(grid.box.lower)) / h - 0.5)[main]
-    d = slope[main]
-    rows = rows[main]
+    origin: np.ndarray, slope: np.ndarray, shape: tuple[int, ...], axis: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Step rays along one axis, and see the two pixels around each step.
+
+    Args:
+        origin: (rays, 2), in pixels.
+        slope: (rays, 2), in pixels per unit length.
+        shape: Pixels of the image.
+        axis: The axis along which all these rays step.
+
+    Returns:
+        Flat pixels and lengths inside them, (rays, steps, 2); lengths are 0 outside the image.
+    """
+    across = 1 - axis
     i = np.arange(shape[axis])
-    t = (i - o[:, axis, None]) / d[:, axis, None]  # (rays, steps)
-    across = o[:, 1 - axis, None] + t * d[:, 1 - axis, None]
-    low = np.floor(across).astype(np.int64)
-    fraction = across - low
-    length = 1 / np.abs(d[:, axis, None])  # of the ray inside one pixel layer
+    rise = (slope[:, across] / slope[:, axis])[:, None]
+    place = origin[:, across, None] + (i - origin[:, axis, None]) * rise  # (rays, steps)
+    low = np.floor(place)
+    length = 1 / np.abs(slope[:, axis, None])  # of the ray inside one pixel layer
+    upper = (place - low) * length
+    value = np.stack([length - upper, upper], -1)
+    pixel = np.stack([low, low + 1], -1)
+    value[(pixel < 0) | (pixel > shape[across] - 1)] = 0
+    pixel = pixel.clip(0, shape[across] - 1).astype(np.int32)
     stride = (shape[1], 1)
-    pieces = []
-    for j, weight in ((low, 1 - fraction), (low + 1, fraction)):
-        ok = (j >= 0) & (j < shape[1 - axis]) & (weight > 0)
-        column = i * stride[axis] + j * stride[1 - axis]
-        row = np.broadcast_to(rows[:, None], j.shape)
-        pieces.append((row[ok], column[ok], (weight * length)[ok]))
-    r, c, v = (np.concatenate(p) for p in zip(*pieces, strict=True))
-    return r, c, v
+    return pixel * stride[across] + (i * stride[axis]).astype(np.int32)[:, None], value

@@ -13,7 +13,7 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, SampledField, sample
+from inverse_inr import Box, Grid, SampledField, lengths, sample
 from inverse_inr.memory import require
 from inverse_inr.operators.quadrature import legendre
 from inverse_inr.ranges import Count, Finite, WholeNumber, checked
@@ -98,8 +98,9 @@ class LearnedCoils(nn.Module):
         start = start.to(correction.dtype)
         maps = correction + start
         overlap = (start.conj() * maps).sum(-1, keepdim=True)
-        size = torch.linalg.vector_norm(maps, dim=-1, keepdim=True) * overlap.abs()
-        return maps * overlap.conj() / size.clamp(min=tiny(maps))
+        size = lengths(maps) * overlap.abs()
+        # the factor of one channel is divided, not the product of all coils
+        return maps * (overlap.conj() / size.clamp(min=tiny(maps)))
 
 
 class PolynomialMaps(nn.Module):
@@ -183,4 +184,4 @@ def tiny(maps: Tensor) -> float:
 
 
 def _unit(maps: Tensor) -> Tensor:
-    return maps / torch.linalg.vector_norm(maps, dim=-1, keepdim=True).clamp(min=tiny(maps))
+    return maps * lengths(maps).clamp(min=tiny(maps)).reciprocal()

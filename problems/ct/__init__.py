@@ -3,6 +3,7 @@
 from inverse_inr.problems.ct.cone import cone as cone
 from inverse_inr.problems.ct.cone import feldkamp as feldkamp
 from inverse_inr.problems.ct.cone_scan import cone_scan as cone_scan
+from inverse_inr.problems.ct.reconstruct import reconstruct as reconstruct
 from inverse_inr.problems.ct.scan import ct_scan as ct_scan
 from inverse_inr.problems.ct.simulated import ct as ct
 from inverse_inr.problems.ct.simulated import filtered_backprojection as filtered_backprojection

@@ -6,3 +6,7 @@ from inverse_inr.problems.restoration.deblurring import deblur as deblur
 from inverse_inr.problems.restoration.denoising import denoise as denoise
 from inverse_inr.problems.restoration.photographs import inpaint as inpaint
 from inverse_inr.problems.restoration.photographs import super_resolution as super_resolution
+from inverse_inr.problems.restoration.restored import deblurred as deblurred
+from inverse_inr.problems.restoration.restored import denoised as denoised
+from inverse_inr.problems.restoration.restored import enlarged as enlarged
+from inverse_inr.problems.restoration.restored import inpainted as inpainted

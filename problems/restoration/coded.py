@@ -28,7 +28,14 @@ from inverse_inr import (
 from inverse_inr.io import read_image
 from inverse_inr.memory import require
 from inverse_inr.operators import CodedVideo, HadamardPatterns, SinglePixel
-from inverse_inr.problems.images import binned, cropped, grey, load_image, load_picture
+from inverse_inr.problems.images import (
+    ImageOrFile,
+    binned,
+    cropped,
+    grey,
+    load_image,
+    load_picture,
+)
 from inverse_inr.problems.pictures import row_of, write_picture
 from inverse_inr.problems.restoration.classical import later
 from inverse_inr.problems.restoration.simulation import seen
@@ -63,7 +70,7 @@ Found, as `ROUNDS`, on astronaut, chelsea and coffee of scikit-image, 64 pixels 
 
 @checked
 def single_pixel(
-    image: str = "camera",
+    image: ImageOrFile = "camera",
     *,
     fraction: PositiveFraction = 0.25,
     patterns: Literal["hadamard", "random"] = "hadamard",
@@ -76,7 +83,7 @@ def single_pixel(
     """Recover a grey image from fewer numbers than it has pixels.
 
     Args:
-        image: An example by name, or an image file.
+        image: An example by name, an image file, or (h, w) or (h, w, c) values.
         fraction: Measured numbers per pixel, in (0, 1].
         patterns: "hadamard": Walsh patterns of ±1, the coarsest first; "random": ±1 by chance.
         noise_level: Standard deviation of a number; an image of ones gives 1 behind an open

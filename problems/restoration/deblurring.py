@@ -11,7 +11,7 @@ import torch
 from inverse_inr import Grid, Problem, SampledField, Term, baselines, noise, predict
 from inverse_inr.operators import Blur
 from inverse_inr.operators.optics import psf
-from inverse_inr.problems.images import load_image, load_picture
+from inverse_inr.problems.images import ImageOrFile, load_image, load_picture
 from inverse_inr.problems.restoration.deconvolution import (
     FramedBlur,
     richardson_lucy,
@@ -38,7 +38,7 @@ PSFName = Literal["gaussian", "motion", "disc"]
 
 @checked
 def deblur(
-    image: str = "camera",
+    image: ImageOrFile = "camera",
     *,
     kernel: PSFName | str = "motion",
     size: Positive = 15.0,
@@ -57,7 +57,7 @@ def deblur(
     The field goes on beyond the frame as far as the kernel looks, so no boundary is assumed.
 
     Args:
-        image: An example by name, or an image file.
+        image: An example by name, an image file, or (h, w) or (h, w, c) values.
         kernel: "gaussian" of standard deviation `size`, "disc" of diameter `size`, "motion" along
             `size` pixels; or an image file, which is divided by its sum.
         size: The kernel's size in pixels.

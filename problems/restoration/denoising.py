@@ -16,7 +16,7 @@ import torch
 from inverse_inr import Field, Problem, Solution, baselines, noise
 from inverse_inr.denoisers.patch_gaussians import LOST
 from inverse_inr.operators import Mask
-from inverse_inr.problems.images import load_picture
+from inverse_inr.problems.images import ImageOrFile, load_picture
 from inverse_inr.problems.restoration.classical import (
     estimated_noise,
     later,
@@ -49,7 +49,7 @@ from inverse_inr.stopping import Stopping
 
 @checked
 def denoise(
-    image: str = "camera",
+    image: ImageOrFile = "camera",
     *,
     photons: Positive | None = 30.0,
     readout: NonNegative = 2.0,
@@ -69,7 +69,7 @@ def denoise(
     Gaussians, a classical prior; NL-Bayes itself and BM3D stand beside it as baselines.
 
     Args:
-        image: An example by name, or an image file.
+        image: An example by name, an image file, or (h, w) or (h, w, c) values.
         photons: Mean number of photons at white (WIRE's 30). None without a `noise_level`: the
             level of Gaussian noise is estimated from the image's second differences.
         readout: Standard deviation of the sensor's readout in electrons.

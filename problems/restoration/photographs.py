@@ -20,7 +20,7 @@ from torch import Tensor
 
 from inverse_inr import Grid, Problem, baselines, memory
 from inverse_inr.operators import Downsample, Mask, bayer_mask, random_mask, striped_mask
-from inverse_inr.problems.images import load_picture
+from inverse_inr.problems.images import ImageOrFile, in_words, load_picture
 from inverse_inr.problems.restoration.classical import (
     bicubic,
     biharmonic,
@@ -51,11 +51,11 @@ from inverse_inr.rounds import Rounds, judged_afresh
 
 @checked
 def inpaint(
-    image: str = "camera",
+    image: ImageOrFile = "camera",
     *,
     keep: PositiveFraction = 0.2,
     pattern: Literal["random", "stripes", "bayer"] = "random",
-    mask: str | None = None,
+    mask: ImageOrFile | None = None,
     noise_level: NoiseLevelOrNone = 0.0,
     measured: bool = False,
     slice: WholeNumber | None = None,
@@ -68,11 +68,11 @@ def inpaint(
     """Fill in lost pixels: most are lost at random, in lines, to a Bayer filter, or by a mask file.
 
     Args:
-        image: An example by name, or an image file.
+        image: An example by name, an image file, or (h, w) or (h, w, c) values.
         keep: The part of the pixels that are known, in (0, 1].
         pattern: "random" pixels, one line in round(1 / keep), or a "bayer" filter.
-        mask: An image file of the same size with two levels: the brighter one is known, the other
-            lost. The image's values at lost pixels decide nothing where it is `measured`.
+        mask: An image file, or values, of the same size with two levels: the brighter one is known,
+            the other lost. The image's values at lost pixels decide nothing where it is `measured`.
         noise_level: Standard deviation of Gaussian noise on the known pixels, as a fraction of
             white (assumed, where `measured`).
         measured: Take the file as the measurement.
@@ -95,7 +95,7 @@ def inpaint(
     if mask is not None:
         operator = Mask(picture.known, grid)
     elif pattern == "bayer":
-        operator = _bayer(values, grid, image)
+        operator = _bayer(values, grid, in_words(image))
     elif pattern == "stripes":
         operator = striped_mask(grid, round(1 / keep))
     else:
@@ -132,7 +132,7 @@ def _bayer(values: Tensor, grid: Grid, image: str) -> Mask:
 
 @checked
 def super_resolution(
-    image: str = "camera",
+    image: ImageOrFile = "camera",
     *,
     factor: Count = 4,
     noise_level: NoiseLevelOrNone = 0.0,
@@ -147,7 +147,7 @@ def super_resolution(
     """Enlarge a picture whose pixels are too large; each of them sees the mean over its area.
 
     Args:
-        image: An example by name, or an image file.
+        image: An example by name, an image file, or (h, w) or (h, w, c) values.
         factor: How many times too large a pixel is, along each side. Unless the file is measured,
             its sides must be multiples.
         noise_level: Standard deviation of Gaussian noise, as a fraction of white.
@@ -175,7 +175,7 @@ def super_resolution(
         )
         fine = Grid(grid.box, shape)
     else:
-        _check_factor(grid, factor, image)
+        _check_factor(grid, factor, in_words(image))
         fine = grid
     operator = Downsample(fine, factor).on(fine)
     problem = measure(operator, picture._replace(grid=fine), noise_level, seed, measured)

@@ -85,7 +85,7 @@ def spectra_of(term: Term, grid: Grid, *, reference: Field | None = None) -> Pro
         "denoised log spectra": partial(smoothest_log_spectra, denoised=True),
     }
     suggested = offset_suggestion(
-        "denoised log spectra", term.y.shape[-1], grid, classical, head="exp"
+        "denoised log spectra", term.y.shape[-1], grid, classical, list(classical)[:3], head="exp"
     )
     return Problem([term], grid.box, grid, reference=reference, suggested=suggested, average=1)
 

@@ -1,12 +1,13 @@
 """Spectra from three colours by a network whose weights another network makes of the image.
 
-    s(p) = f_θ(X_p, γ(p)),    θ = h(image)       (Zhang et al. 2021, arXiv:2112.10541)
+    s(p) = f_θ(p, X_p),    θ = h(image)       (Zhang et al. 2021, arXiv:2112.10541)
 
-X_p are the colours of pixel p, γ its Fourier coordinates, f a small MLP to the L bands, h a
-convolutional hypernetwork. It is trained on cubes with their colour images, `train(problems)`. The
-cubes are those of the problems' references: generated scenes here, the user's own if a
-`spectral_sr` problem is made of them. As in the paper, an image has one set of weights of f for all
-its pixels, and bands are discrete. Between them spectra are linear.
+X_p are the colours of pixel p, back-projected to the bands, f a small MLP to the L bands, h a
+convolutional hypernetwork: `families.Generated` that sees the image. It learns from cubes with
+their colour images, `train(problems)`. The cubes are those of the problems' references: generated
+scenes here, the user's own if a `spectral_sr` problem is made of them. As in the paper, an image
+has one set of weights of f for all its pixels, and bands are discrete. Between them spectra are
+linear.
 """
 
 from __future__ import annotations
@@ -14,161 +15,134 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from inverse_inr import Problem, SampledField, Solution, sample
+from inverse_inr import OnGrid, Problem, SampledField, Solution, Term, families, sample
+from inverse_inr.fidelity import L2
+from inverse_inr.problems.spectral.fused.instruments import fine_image
 from inverse_inr.problems.spectral.trained import (
     affine_map,
     crops,
-    draw,
-    learn_from,
     mean_spectrum_of,
-    root_mean_square,
+    of_pixels,
+    unit_grid,
 )
 from inverse_inr.ranges import Count, Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
 
+CROPS = 300
+"""Crops that a training draws from."""
 
-class HyperSpectra(nn.Module):
-    """A hypernetwork's MLP, which maps colours and place to a spectrum.
+
+@checked
+def hyper_spectra(*, width: Count = 32, features: Count = 32) -> families.Generated:
+    """Make the family of small MLPs from colours and place to spectra, not trained.
 
     Args:
-        bands: Bands of the spectra.
-        colours: Channels of the image.
-        frequencies: Fourier coordinates per axis of the place.
         width: Hidden width of the MLP.
         features: Channels of the hypernetwork.
-        seed: Of the weights.
     """
-
-    @checked
-    def __init__(
-        self,
-        bands: Count,
-        *,
-        colours: Count = 3,
-        frequencies: Count = 3,
-        width: Count = 32,
-        features: Count = 32,
-        seed: WholeNumber = 0,
-    ) -> None:
-        super().__init__()
-        self.frequencies = frequencies
-        sizes = [colours + 4 * frequencies, width, width, bands]
-        self.shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.encoder = nn.Sequential(
-                nn.Conv2d(colours, features, 3, stride=2, padding=1),
-                nn.GELU(),
-                nn.Conv2d(features, features, 3, stride=2, padding=1),
-                nn.GELU(),
-            )
-            self.heads = nn.ModuleList(nn.Linear(2 * features, n * (m + 1)) for n, m in self.shapes)
-            for head, (n, m) in zip(self.heads, self.shapes, strict=True):
-                # every image starts from the same MLP, initialised as usual; training adds what
-                # each image needs
-                assert isinstance(head, nn.Linear)
-                nn.init.normal_(head.weight, std=1e-2 / math.sqrt(2 * features * m))
-                own = torch.cat([torch.randn(n, m) * math.sqrt(2 / m), torch.zeros(n, 1)], 1)
-                with torch.no_grad():
-                    head.bias.copy_(own.reshape(-1))
-
-    def weights(self, image: Tensor) -> list[Tensor]:
-        """Return the weights of each layer of the MLP for one image.
-
-        Args:
-            image: (H, W, colours).
-
-        Returns:
-            (n, m + 1) for each layer of m inputs and n outputs, the bias last.
-        """
-        seen = self.encoder(image.movedim(-1, 0)[None])[0].flatten(1)
-        summary = torch.cat([seen.mean(1), seen.std(1)])
-        return [
-            head(summary).reshape(n, m + 1)
-            for head, (n, m) in zip(self.heads, self.shapes, strict=True)
-        ]
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the spectra of an image, (H, W, colours) -> (H, W, bands), not negative."""
-        h = torch.cat([image, self._places(image)], -1)
-        layers = self.weights(image)
-        for k, layer in enumerate(layers):
-            h = h @ layer[:, :-1].T + layer[:, -1]
-            if k + 1 < len(layers):
-                h = torch.relu(h)
-        return nn.functional.softplus(h)
-
-    def _places(self, image: Tensor) -> Tensor:
-        """Sines and cosines of both coordinates, small: the colours say more than the place."""
-        sides = [
-            (torch.arange(n, dtype=image.dtype, device=image.device) + 0.5) / n
-            for n in image.shape[:2]
-        ]
-        grid = torch.stack(torch.meshgrid(*sides, indexing="ij"), -1)
-        count = torch.arange(1, self.frequencies + 1, dtype=image.dtype, device=image.device)
-        angle = (grid[..., None] * (2 * math.pi * count)).flatten(-2)
-        return 0.1 * torch.cat([angle.sin(), angle.cos()], -1)
+    options = {"width": width, "depth": 2, "head": "softplus"}
+    encoder = families.Convolutions(features, 2)
+    return families.Generated(encoder, "relu", options, sees_image=True)
 
 
 @checked
 def train(
     problems: Sequence[Problem],
-    model: HyperSpectra | None = None,
+    family: families.Family | None = None,
     *,
     steps: Count = 600,
     crop: Count = 48,
     lr: Positive = 3e-3,
     seed: WholeNumber = 0,
-) -> HyperSpectra:
-    """Learn from images with known cubes: per step a random crop of one problem, randomly flipped.
+) -> families.Family:
+    """Learn from images with known cubes: random crops, randomly flipped, are the family's tasks.
 
     Args:
         problems: Simulations whose first term is a colour image of the grid's pixels.
-        model: The network to train further; None for a new one.
+        family: The family to train further; None for `hyper_spectra()`.
         steps: Steps of Adam.
         crop: The most pixels per axis of a crop.
         lr: Learning rate at the start.
         seed: Of the weights and the crops.
 
     Returns:
-        The trained network.
+        The trained family, whose problems are those of `image_of`.
 
     Raises:
         ValueError: If a problem has no reference, or its first term is not an image of the grid's
             pixels.
     """
     pairs = [_pair(problem) for problem in problems]
-    if model is None:
-        image, cube = pairs[0]
-        model = HyperSpectra(cube.shape[-1], colours=image.shape[-1], seed=seed)
+    response = fine_image(problems[0]).response
+    instruments: dict[tuple[int, ...], OnGrid] = {}
+
+    def make(image: Tensor, cube: Tensor) -> tuple[Problem, Problem]:
+        shape = tuple(image.shape[:2])
+        if shape not in instruments:
+            instruments[shape] = _camera(response, shape)
+        target = of_pixels(cube, 2)
+        term = Term(instruments[shape], image.reshape(-1, image.shape[-1]), L2())
+        return replace(target, terms=[term]), target
+
     generator = torch.Generator().manual_seed(seed)
+    tasks, targets = crops(pairs, make, min(steps, CROPS), crop, generator, flips=True)
+    return families.train(
+        family or hyper_spectra(),
+        tasks,
+        targets=targets,
+        steps=steps,
+        tasks=2,
+        lr=lr,
+        seed=seed,
+        callbacks=[],
+    )
 
-    def loss(image: Tensor, cube: Tensor) -> Tensor:
-        flips = [axis for axis in (0, 1) if draw(2, generator)]
-        return root_mean_square(model(image.flip(flips)), cube.flip(flips))
 
-    learn_from(model, crops(pairs, steps, crop, generator), loss, steps, lr)
-    return model
+def _camera(response: Tensor, shape: Sequence[int]) -> OnGrid:
+    """The camera of a field on the plane with the bands as channels."""
+
+    def colours(spectra: Tensor) -> Tensor:
+        return spectra @ response.to(spectra).T
+
+    return OnGrid(colours, unit_grid(shape), tuple(shape))
 
 
 @checked
-@torch.no_grad()
-def reconstruct(model: HyperSpectra, problem: Problem) -> Solution:
+def image_of(problem: Problem) -> Problem:
+    """Make the problem of a field on the plane with the bands as channels, as the family has it.
+
+    Args:
+        problem: Its first term is a colour image of the grid's pixels.
+
+    Raises:
+        ValueError: If the first term is no such image.
+    """
+    image = colours_of(problem)
+    bands = problem.grid.shape[-1]
+    shape = tuple(image.shape[:2])
+    grid = unit_grid(shape)
+    term = Term(_camera(fine_image(problem).response, shape), image.flatten(0, 1), L2())
+    return Problem([term], grid.box, grid, channels=bands, average=1)
+
+
+@checked
+def reconstruct(family: families.Family, problem: Problem) -> Solution:
     """Return the spectra of a measured image: one forward pass, nothing is fitted.
 
     Args:
-        model: A trained network.
+        family: A trained family.
         problem: Its first term is a colour image of the grid's pixels.
 
     Raises:
         ValueError: If the first term is no such image.
     """
     began = time.perf_counter()
-    cube = model(colours_of(problem))[..., None]
+    cube = family.solve(image_of(problem)).sample()[..., None]
     return Solution(
         SampledField(cube, problem.grid),
         problem,

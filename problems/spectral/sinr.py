@@ -1,62 +1,81 @@
-"""Cubes from snapshots by a trained network whose spectrum is continuous (SINR).
+"""Cubes from snapshots by a family whose spectrum is continuous (SINR).
 
     Z = encoder(A'(A A')⁻¹ y)          features of a pixel, by spectral-wise attention
-    f(x, λ) = decoder(Z(x), γ(λ), Δ)   γ: Fourier coordinates of the wavelength,
-                                       Δ: the distance of the bands that are asked for
+    f(x, λ) = decoder(x, λ, Z(x))
 
-Unlike the priors of a single scene it is trained on cubes, once per camera: `train(problems)`. The
+Unlike the priors of a single scene it is taught by cubes, once per camera: `train(problems)`. The
 cubes are those of the problems' references: the user's own files (`cassi(scene=file)`), or
-generated scenes. Chen et al. (2023), arXiv:2312.01061.
+generated scenes. It is `families.Conditioned` on the problem that the least-norm cube is, pixel by
+pixel. Chen et al. (2023), arXiv:2312.01061, whose decoder also sees the distance of the bands that
+are asked for.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from inverse_inr import Problem, SampledField, Solution, sample
-from inverse_inr.operators import CassiOnGrid
-from inverse_inr.problems.spectral.sinr_network import Sinr, SinrField
+from inverse_inr import Field, Grid, Problem, SampledField, Solution, Term, families, sample
+from inverse_inr.fidelity import L2
+from inverse_inr.operators import CassiOnGrid, PointSamples
+from inverse_inr.problems.spectral.sinr_network import SpectralEncoder
 from inverse_inr.problems.spectral.trained import (
     affine_map,
     crops,
-    draw,
-    learn_from,
     mean_spectrum_of,
-    root_mean_square,
+    of_pixels,
 )
 from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
 from inverse_inr.solver import Ended
+
+CROPS = 300
+"""Crops that a training draws from."""
+BATCH = 4096
+"""Values of a crop's cube that a step sees."""
+
+
+@checked
+def sinr(
+    bands: Count, *, channels: Count = 32, width: Count = 64, seed: WholeNumber = 0
+) -> families.Conditioned:
+    """Make the family of the cubes of one camera, not trained.
+
+    Args:
+        bands: Bands of the camera.
+        channels: Features of a pixel.
+        width: Hidden width of the decoder.
+        seed: Of the encoder's weights.
+    """
+    encoder = SpectralEncoder(bands, channels=channels, seed=seed)
+    return families.Conditioned(encoder, "relu", {"width": width, "depth": 2, "head": "softplus"})
 
 
 @checked
 def train(
     problems: Sequence[Problem],
-    model: Sinr | None = None,
+    family: families.Family | None = None,
     *,
     steps: Count = 400,
     crop: Count = 48,
     lr: Positive = 2e-3,
     seed: WholeNumber = 0,
-) -> Sinr:
-    """Learn from simulated snapshots with known cubes: per step one random crop of one problem.
-
-    A quarter of the steps ask for every other band only, so that the distance of bands (the scale
-    factor) means something.
+) -> families.Family:
+    """Learn from simulated snapshots with known cubes: random crops are the family's tasks.
 
     Args:
         problems: Simulations of one CASSI snapshot each, of one camera.
-        model: The network to train further; None for a new one.
+        family: The family to train further; None for `sinr(bands)`.
         steps: Steps of Adam.
         crop: The most pixels per axis of a crop.
         lr: Learning rate at the start.
         seed: Of the weights and the crops.
 
     Returns:
-        The trained network.
+        The trained family, whose problems are least-norm cubes, pixel by pixel.
 
     Raises:
         ValueError: If a problem has no reference, or the cameras differ.
@@ -67,29 +86,58 @@ def train(
         raise ValueError(
             f"sinr.train: one camera for all problems; these have {sorted(counts)} bands."
         )
-    if model is None:
-        model = _model_for(problems[0], seed)
-    bands = problems[0].grid.axes(torch.float64)[-1]
+
+    points: dict[torch.Size, PointSamples] = {}
+
+    def make(initial: Tensor, cube: Tensor) -> tuple[Problem, Problem]:
+        task = of_pixels(initial, 3)
+        if cube.shape not in points:
+            points[cube.shape] = PointSamples(task.grid.points(torch.float32).reshape(-1, 3))
+        return task, replace(task, terms=[Term(points[cube.shape], cube.reshape(-1), L2())])
+
     generator = torch.Generator().manual_seed(seed)
+    tasks, targets = crops(pairs, make, min(steps, CROPS), crop, generator, flips=False)
+    return families.train(
+        family or sinr(counts.pop(), seed=seed),
+        tasks,
+        targets=targets,
+        steps=steps,
+        tasks=1,
+        batch=BATCH,
+        lr=lr,
+        seed=seed,
+        callbacks=[],
+    )
 
-    def loss(initial: Tensor, cube: Tensor) -> Tensor:
-        stride = 1
-        if draw(4, generator) == 0 and len(bands) > 3:
-            stride = 2
-        found = model.decode(model.encode(initial), bands[::stride])
-        return root_mean_square(found, cube[..., ::stride])
 
-    learn_from(model, crops(pairs, steps, crop, generator), loss, steps, lr)
-    return model
+class ScaledField(nn.Module):
+    """A field of the unit box, laid on the box of a grid and given a unit.
+
+    Args:
+        field: On the box from -1 to 1 along each axis.
+        level: The unit of the field's values.
+        grid: The grid whose box it fills.
+    """
+
+    def __init__(self, field: Field, level: float, grid: Grid) -> None:
+        super().__init__()
+        self.field = field
+        self.level = level
+        self.grid = grid
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Return values (*s, 1) at points (*s, 3)."""
+        position = self.grid.position(points)
+        shape = position.new_tensor(self.grid.shape)
+        return self.level * self.field((2 * position + 1) / shape - 1)
 
 
 @checked
-@torch.no_grad()
-def reconstruct(model: Sinr, problem: Problem) -> Solution:
-    """Return the trained network's field of a snapshot: one forward pass, nothing is fitted.
+def reconstruct(family: families.Family, problem: Problem) -> Solution:
+    """Return the family's field of a snapshot: one forward pass, nothing is fitted.
 
     Args:
-        model: A trained network.
+        family: A trained family.
         problem: One CASSI snapshot of the camera that it was trained for.
 
     Raises:
@@ -97,9 +145,9 @@ def reconstruct(model: Sinr, problem: Problem) -> Solution:
     """
     began = time.perf_counter()
     initial, level = first_guess(problem)
-    field = SinrField(model, model.encode(initial), level, problem.grid)
+    field = family.start(of_pixels(initial, 3)).eval()
     return Solution(
-        field,
+        ScaledField(field, level, problem.grid),
         problem,
         "SINR",
         seconds=time.perf_counter() - began,
@@ -177,8 +225,3 @@ def _pair(problem: Problem) -> tuple[Tensor, Tensor]:
         raise ValueError("sinr.train: a problem without a reference has no cube to learn from.")
     initial, level = first_guess(problem)
     return initial, sample(problem.reference, problem.grid)[..., 0] / level
-
-
-def _model_for(problem: Problem, seed: int) -> Sinr:
-    bands = problem.grid.axes(torch.float64)[-1].tolist()
-    return Sinr(len(bands), (bands[0], bands[-1]), seed=seed)

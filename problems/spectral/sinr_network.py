@@ -1,20 +1,17 @@
-"""The network of SINR: an encoder of a snapshot's first guess, and a decoder at any wavelength.
+"""The encoder of SINR: a snapshot's first guess to features of each pixel.
 
-    features of a pixel by spectral-wise attention: channels are the tokens, softmax(τ K'Q) over
-    C x C, with keys and queries normalised along the pixels
+    features by spectral-wise attention: channels are the tokens, softmax(τ K'Q) over C x C, with
+    keys and queries normalised along the pixels
 
-`sinr` trains it, and has the source.
+`sinr` has the source.
 """
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid
-from inverse_inr.ranges import Count, Positive, WholeNumber, checked
+from inverse_inr.ranges import Count, WholeNumber, checked
 
 
 class SpectralAttention(nn.Module):
@@ -60,135 +57,35 @@ class SpectralAttention(nn.Module):
         return image + self.forth(_centred(image))
 
 
-class Sinr(nn.Module):
-    """Encoder and decoder for the cubes of one camera.
+class SpectralEncoder(nn.Module):
+    """Features of each pixel of a cube, the same at all its wavelengths.
 
     Args:
-        bands: Bands of the camera.
-        span: First and last wavelength in nm.
-        channels: Channels C of the features.
+        bands: Bands of the cube.
+        channels: Features of a pixel, a multiple of 2.
         blocks: Blocks of spectral attention.
-        frequencies: Fourier coordinates of the wavelength.
-        width: Hidden width of the decoder.
         seed: Of the weights.
     """
 
     @checked
     def __init__(
-        self,
-        bands: Count,
-        span: tuple[float, float],
-        *,
-        channels: Count = 32,
-        blocks: Count = 2,
-        frequencies: Count = 4,
-        width: Count = 64,
-        seed: WholeNumber = 0,
+        self, bands: Count, *, channels: Count = 32, blocks: Count = 2, seed: WholeNumber = 0
     ) -> None:
         super().__init__()
-        self.bands = bands
-        self.span = span
-        self.frequencies = frequencies
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.first = nn.Conv2d(bands, channels, 3, padding=1)
             self.blocks = nn.Sequential(*(SpectralAttention(channels) for _ in range(blocks)))
             self.last = nn.Conv2d(channels, channels, 3, padding=1)
-            self.space = nn.Linear(channels, width)
-            self.spectrum = nn.Linear(2 * frequencies + 2, width)
-            self.decoder = nn.Sequential(
-                nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1)
-            )
 
-    def encode(self, initial: Tensor) -> Tensor:
-        """Return features of a first guess.
+    def forward(self, cubes: Tensor) -> Tensor:
+        """Map cubes (b, 1, H, W, bands) to features (b, channels, H, W, 1)."""
+        return torch.cat([self._encode(cube.movedim(-1, 1)) for cube in cubes])[..., None]
 
-        Args:
-            initial: (H, W, bands), in units of its level.
-
-        Returns:
-            (1, C, H, W).
-        """
-        features = self.first(initial.movedim(-1, 0)[None])
+    def _encode(self, bands_first: Tensor) -> Tensor:
+        """Features (1, channels, H, W) of one cube (1, bands, H, W)."""
+        features = self.first(bands_first)
         return features + self.last(self.blocks(features))
-
-    def decode(self, features: Tensor, wavelengths: Tensor) -> Tensor:
-        """Return every pixel at every wavelength.
-
-        Args:
-            features: (1, C, H, W).
-            wavelengths: (L,) in nm. Their mean distance is the scale factor of the decoder.
-
-        Returns:
-            (H, W, L), in units of the first guess's level.
-        """
-        gap = wavelengths.new_tensor(self._spacing)
-        if len(wavelengths) > 1:
-            gap = wavelengths.diff().mean()
-        pixels = self.space(features[0].movedim(0, -1))[..., None, :]
-        return self._values(pixels + self._spectral(wavelengths, gap))
-
-    def at(self, features: Tensor, wavelengths: Tensor) -> Tensor:
-        """Return values at points, each with a wavelength of its own.
-
-        Args:
-            features: (n, C).
-            wavelengths: (n,) in nm.
-
-        Returns:
-            (n,), in units of the first guess's level.
-        """
-        gap = wavelengths.new_tensor(self._spacing)
-        return self._values(self.space(features) + self._spectral(wavelengths, gap))
-
-    @property
-    def _spacing(self) -> float:
-        """Mean distance of the camera's bands in nm."""
-        return (self.span[1] - self.span[0]) / max(1, self.bands - 1)
-
-    def _values(self, hidden: Tensor) -> Tensor:
-        return nn.functional.softplus(self.decoder(hidden)[..., 0] - 1)
-
-    def _spectral(self, wavelengths: Tensor, gap: Tensor) -> Tensor:
-        """Hidden features (*s, width) of wavelengths (*s) that lie `gap` nm apart."""
-        low, high = self.span
-        u = ((wavelengths - low) / (high - low)).to(self.space.weight)[..., None]
-        k = math.pi * torch.arange(1, self.frequencies + 1, device=u.device, dtype=u.dtype)
-        factor = torch.full_like(u, float(gap) / self._spacing)
-        return self.spectrum(torch.cat([u, torch.sin(k * u), torch.cos(k * u), factor], -1))
-
-
-class SinrField(nn.Module):
-    """A trained network's view of one snapshot as a field.
-
-    It is bilinear between the features of pixels, and takes any wavelength.
-
-    Args:
-        model: The trained network.
-        features: (1, C, H, W) of the snapshot.
-        level: The unit of the network's values, in the unit of the field.
-        grid: (H, W, L) of the cube.
-    """
-
-    @checked
-    def __init__(self, model: Sinr, features: Tensor, level: Positive, grid: Grid) -> None:
-        super().__init__()
-        self.model = model
-        self.features = nn.Buffer(features)
-        self.level = level
-        self.grid = grid
-
-    def forward(self, points: Tensor) -> Tensor:
-        """Return values (*s, 1) at points (*s, 3)."""
-        flat = points.reshape(-1, 3)
-        position = self.grid.position(flat)[:, :2].to(self.features)
-        size = position.new_tensor(self.grid.shape[:2])
-        where = ((2 * position + 1) / size - 1).flip(-1)[None, None]
-        near = nn.functional.grid_sample(
-            self.features, where, padding_mode="border", align_corners=False
-        )
-        values = self.model.at(near[0, :, 0].T, flat[:, 2])
-        return (self.level * values).reshape(*points.shape[:-1], 1)
 
 
 def _centred(image: Tensor) -> Tensor:

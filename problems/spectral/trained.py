@@ -1,80 +1,93 @@
-"""Tools of networks trained on cubes: random crops, a falling rate, and baselines to beat."""
+"""Tools of families taught by cubes: crops as problems of their own, and baselines to beat."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from inverse_inr.optimizers import Several, descend
+from inverse_inr import Box, Grid, OnGrid, Problem, Term
+from inverse_inr.fidelity import L2
 
 Pair = tuple[Tensor, Tensor]
 """An input image (H, W, inputs) and the cube behind it (H, W, bands)."""
 
+Make = Callable[[Tensor, Tensor], tuple[Problem, Problem]]
+"""Makes a task and its target of an image and the cube behind it."""
 
-def draw(count: int, generator: torch.Generator) -> int:
-    """Return a random whole number from 0 to count - 1.
+
+def of_pixels(values: Tensor, ndim: int) -> Problem:
+    """Make the problem whose measurements are the values of an image's pixels.
 
     Args:
-        count: At least 1.
-        generator: The source of randomness.
+        values: (*shape) of `ndim` axes, or (*shape, c) with channels.
+        ndim: Number of axes of the field.
+
+    Returns:
+        A problem on the box from -1 to 1 along each axis, which images of every size share.
     """
-    return int(torch.randint(count, (), generator=generator))
+    shape = tuple(values.shape[:ndim])
+    channels = values.shape[ndim:].numel()
+    grid = unit_grid(shape)
+    y = values.reshape(-1, *values.shape[ndim:])
+    return Problem(
+        [Term(OnGrid(_same, grid, shape), y, L2())], grid.box, grid, channels=channels, average=1
+    )
+
+
+def unit_grid(shape: Sequence[int]) -> Grid:
+    """Pixels that fill the box from -1 to 1 along each axis.
+
+    Args:
+        shape: Pixels along each axis.
+    """
+    ndim = len(shape)
+    return Grid(Box((-1.0,) * ndim, (1.0,) * ndim), tuple(shape))
+
+
+def _same(image: Tensor) -> Tensor:
+    return image
 
 
 def crops(
-    pairs: Sequence[Pair], steps: int, crop: int, generator: torch.Generator
-) -> Iterator[Pair]:
-    """Yield random crops, each from one random pair.
+    pairs: Sequence[Pair],
+    make: Make,
+    count: int,
+    crop: int,
+    generator: torch.Generator,
+    *,
+    flips: bool,
+) -> tuple[list[Problem], list[Problem]]:
+    """Make problems of random crops, each of one random pair.
 
     Args:
         pairs: Images and cubes.
-        steps: Number of crops.
+        make: Makes a task and its target of a crop of both.
+        count: Number of crops.
         crop: The most pixels per axis.
         generator: The source of randomness.
+        flips: Whether a crop is flipped along either axis, by chance.
+
+    Returns:
+        The tasks and their targets.
     """
-    for _ in range(steps):
-        seen, cube = pairs[draw(len(pairs), generator)]
+    tasks, targets = [], []
+    for _ in range(count):
+        seen, cube = pairs[_draw(len(pairs), generator)]
         side = [min(crop, n) for n in seen.shape[:2]]
-        i, j = (draw(n - m + 1, generator) for n, m in zip(seen.shape[:2], side, strict=True))
+        i, j = (_draw(n - m + 1, generator) for n, m in zip(seen.shape[:2], side, strict=True))
         part = (slice(i, i + side[0]), slice(j, j + side[1]))
-        yield seen[part], cube[part]
+        turned = [axis for axis in (0, 1) if flips and _draw(2, generator)]
+        task, target = make(seen[part].flip(turned), cube[part].flip(turned))
+        tasks.append(task)
+        targets.append(target)
+    return tasks, targets
 
 
-def learn_from(
-    model: nn.Module,
-    examples: Iterator[Pair],
-    loss: Callable[[Tensor, Tensor], Tensor],
-    steps: int,
-    lr: float,
-) -> None:
-    """Train by Adam on one example per step, and leave the model in eval mode.
-
-    Args:
-        model: The network.
-        examples: At least `steps` pairs.
-        loss: Maps an image and a cube to a scalar.
-        steps: Number of steps.
-        lr: Learning rate at the start. It falls to a hundredth along a cosine.
-    """
-    adam = Several(
-        [torch.optim.Adam(model.parameters(), lr=lr)],
-        lambda t: 0.5 * (1.02 + math.cos(math.pi * t)),
-    )
-    descend(adam, lambda: loss(*next(examples)), (step / steps for step in range(steps)))
-    model.eval()
-
-
-def root_mean_square(found: Tensor, cube: Tensor) -> Tensor:
-    """Return the root mean squared difference, a scalar in the unit of the cube.
-
-    Args:
-        found: (H, W, bands).
-        cube: (H, W, bands).
-    """
-    return (found - cube).square().mean().sqrt()
+def _draw(count: int, generator: torch.Generator) -> int:
+    """A random whole number from 0 to count - 1."""
+    return int(torch.randint(count, (), generator=generator))
 
 
 def affine_map(pairs: Sequence[Pair], seen: Tensor, ridge: float = 0.0) -> Tensor:

@@ -23,6 +23,7 @@ FLOORS = {
         "hooks",
         "compose",
         "term",
+        "distributed",
     ],
     "files and figures": ["io", "metrics", "plotting"],
     "what is sought": [
@@ -40,6 +41,7 @@ FLOORS = {
         "uncertainty",
         "families",
         "codec",
+        "interoperation",
         "surfaces",
         "analysis",
         "selection",
@@ -72,6 +74,7 @@ FLOORS = {
         "problems.masks",
         "problems.pictures",
         "problems.pixels",
+        "problems.reconstruction",
     ],
     "problems": [
         "problems.audio",
@@ -85,5 +88,5 @@ FLOORS = {
         "problems.radar",
     ],
     "catalogue of problems": ["problems.catalogue"],
-    "command line": ["command"],
+    "command line": ["command", "__main__"],
 }

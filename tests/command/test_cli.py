@@ -16,6 +16,7 @@ from inverse_inr import Problem, Solution, load_field, priors
 from inverse_inr.command import cli
 from inverse_inr.command.catalogue import problems
 from inverse_inr.command.config import Run
+from inverse_inr.command.looking import verbs
 from inverse_inr.command.tables import ConfigError, read_tables, set_keywords
 from inverse_inr.problems.ct import ct
 
@@ -72,7 +73,7 @@ def test_run_writes_everything(config, tmp_path, capsys):
     history = json.loads((out / "history.json").read_text())["history"]
     assert [h["step"] for h in history] == [10, 20, 30, 40]
     assert isinstance(load_field(out / "field.safetensors"), priors.Prior)
-    cli.show(out)
+    verbs.show(out)
     assert "grid" in capsys.readouterr().out
 
 
@@ -199,7 +200,7 @@ def test_missing_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="no config"):
         Run.read(tmp_path / "none.toml")
     with pytest.raises(FileNotFoundError, match="holds no run"):
-        cli.show(tmp_path)
+        verbs.show(tmp_path)
     with pytest.raises(FileNotFoundError, match="holds no run"):
         cli.resume(tmp_path)
 
@@ -267,17 +268,17 @@ class MyOperator:
 def test_check_an_operator_of_ones_own(tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text(OPERATOR)
-    cli.check(f"{path}:MyOperator")
+    verbs.check(f"{path}:MyOperator")
     assert "0 failed" in capsys.readouterr().out
     path.write_text(OPERATOR.replace("values[..., 0].mean(1)", "values[..., 0].mean(1) + rows[0]"))
     with pytest.raises(SystemExit):
-        cli.check(f"{path}:MyOperator")
+        verbs.check(f"{path}:MyOperator")
     with pytest.raises(ValueError, match="Did you mean 'MyOperator'"):
-        cli.check(f"{path}:MyOperatr")
+        verbs.check(f"{path}:MyOperatr")
 
 
 def test_list(capsys):
-    cli.list_components()
+    verbs.list_components()
     printed = capsys.readouterr().out
     assert all(
         name in printed

@@ -15,6 +15,7 @@ from inverse_inr import Suggestion, baselines, load_field, priors
 from inverse_inr.command import cli
 from inverse_inr.command.comparison import Comparison, compare
 from inverse_inr.command.config import Run
+from inverse_inr.command.looking import verbs
 from inverse_inr.command.tables import ConfigError
 from inverse_inr.operators import PointSamples
 
@@ -130,14 +131,14 @@ def test_command_line(config, tmp_path, capsys, steps):
     }
     assert cli.compare(config, out=out, **keywords) == 130
     assert f"Continue: inverse-inr resume {out}" in capsys.readouterr().out
-    cli.show(out)
+    verbs.show(out)
     assert "not finished" in capsys.readouterr().out
     assert cli.resume(out) == 0
     assert steps["done"] == 15 + 15 + 3  # memory was measured once more
     printed = capsys.readouterr().out
     assert printed.count("PSNR (dB)") == 4
     assert "FBP, seed 0: PSNR (dB)" in printed
-    cli.show(out)
+    verbs.show(out)
     shown = capsys.readouterr().out
     assert shown.splitlines()[2].startswith("FBP")
     assert "not finished" not in shown

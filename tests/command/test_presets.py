@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from inverse_inr.command import cli, describing
+from inverse_inr.command import cli
 from inverse_inr.command.config import Run
+from inverse_inr.command.looking import describing, verbs
 from inverse_inr.command.presets import find_config, preset_names, with_data_folder
 from inverse_inr.command.tables import ConfigError
 from inverse_inr.io import read_image
@@ -156,14 +157,14 @@ def test_a_component_of_a_file_for_a_comparison(mine):
 
 
 def test_a_name_is_described_with_range_default_and_meaning(capsys):
-    cli.list_components("held_out", "solver")
+    verbs.list_components("held_out", "solver")
     printed = capsys.readouterr().out
     assert "stopping rule held_out: Keep rows out of the fit" in printed
     assert "; default 50\n      Number of steps between two checks." in printed
     assert "[solver]: Reconstruct a field" in printed
     assert "callbacks" not in printed.replace("callbacks=", "")
     with pytest.raises(ConfigError, match=r"Nothing is called 'ctt'\. Did you mean 'ct'"):
-        cli.list_components("ctt")
+        verbs.list_components("ctt")
 
 
 def test_every_component_can_be_described():
@@ -204,11 +205,11 @@ class Squares:
 def test_checks_that_did_not_run_are_said_to_be_skipped(tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text(OPERATOR)
-    cli.check(f"{path}:Squares", nonlinear=True)
+    verbs.check(f"{path}:Squares", nonlinear=True)
     printed = capsys.readouterr().out
     assert "skipped dot: the operator is not linear" in printed
     assert "skipped linear" in printed
     assert "ok   dot" not in printed
     assert ", 2 skipped" in printed
     with pytest.raises(SystemExit):
-        cli.check(f"{path}:Squares")
+        verbs.check(f"{path}:Squares")

@@ -15,6 +15,7 @@ from cases.comparison import CONFIG
 from inverse_inr import Box, Grid, Problem, Solution, baselines, solve
 from inverse_inr.command import cli, runs
 from inverse_inr.command.catalogue import problems
+from inverse_inr.command.looking import verbs
 from inverse_inr.command.tables import ConfigError
 from inverse_inr.io import read_image, write_image
 from inverse_inr.problems.ct import ct
@@ -75,7 +76,7 @@ def test_a_damaged_state_or_table_is_one_line(out):
     for text in ("{", "3", "[1]"):
         (out / "table.json").write_text(text)
         with pytest.raises(ConfigError, match=r"table\.json is damaged"):
-            cli.show(out)
+            verbs.show(out)
 
 
 def test_a_measured_file_that_changed_is_refused(tmp_path):

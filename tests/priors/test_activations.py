@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inverse_inr.priors import bandlimited, conditioned, periodic, radial, wavelets
 from inverse_inr.priors.activations import Activation, ReLU
-from inverse_inr.priors.functions.prolate import prolate_expansion
+from inverse_inr.priors.functions.prolate import cosine_sum, prolate_expansion
 from inverse_inr.priors.functions.sinc import smooth_sinc
 from inverse_inr.priors.mixed import ATOMS
 from inverse_inr.priors.sines.learnt_shape import Hosc, Staf
@@ -222,6 +222,24 @@ def test_prolate_functions_are_scipys_inside_and_of_their_band_outside() -> None
     assert sum(amplitude) == pytest.approx(1)
     far = evaluated(bandlimited.Prolate(c, 1.0), np.linspace(-20, 20, 999))
     assert np.abs(far).max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("c", [0.5, 5.0, 60.0])
+def test_sums_of_cosines_and_their_derivatives_are_their_terms_near_and_far(c: float) -> None:
+    amplitude, frequency = (torch.tensor(v, dtype=F64) for v in prolate_expansion(c))
+    terms = tuple(zip(amplitude.tolist(), frequency.tolist(), strict=True))
+    x = torch.linspace(-60 / c, 60 / c, 501, dtype=F64, requires_grad=True)
+    phase = frequency * x.detach()[:, None]
+    value = cosine_sum(x, terms)
+    slope = torch.autograd.grad(value.sum(), x, create_graph=True)[0]
+    bend = torch.autograd.grad(slope.sum(), x)[0]
+    torch.testing.assert_close(value, (amplitude * phase.cos()).sum(1))
+    torch.testing.assert_close(slope, -(amplitude * frequency * phase.sin()).sum(1))
+    torch.testing.assert_close(bend, -(amplitude * frequency**2 * phase.cos()).sum(1))
+    both = torch.vmap(lambda s: cosine_sum(s * x.detach(), terms))(
+        torch.tensor([1.0, 0.5]).double()
+    )
+    torch.testing.assert_close(both[1], (amplitude * (phase / 2).cos()).sum(1))
 
 
 def test_staf_starts_with_standard_normal_features() -> None:

@@ -9,7 +9,7 @@ from cases.prior import BOXES, F64, SQUARE, ct, points, seeded
 
 from inverse_inr import Box, Solver, priors
 from inverse_inr.kernels.grouped import group
-from inverse_inr.priors.blocks import Adapt, slope_indicator
+from inverse_inr.priors.blocks import Adapt, slope_indicator, tree
 from inverse_inr.priors.blocks.linear_tree import LinearTree
 from inverse_inr.priors.blocks.tree import AdaptiveTree
 from inverse_inr.priors.networks.tiles import Scale
@@ -135,6 +135,27 @@ def test_leaves_tile_the_box(box: Box) -> None:
     assert len(network.tree.level.unique()) > 1
     code = network.tree.start[network.tree.start < 2**62]
     assert torch.equal(network.tree.morton(network.tree.cell(code)), code)
+
+
+@pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.ndim}d")
+def test_nodes_made_one_by_one_are_those_of_the_table(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"level": 1, "blocks": 40, "nodes": 4, "features": 3, "width": 16}
+    prior = priors.acorn(box, 2, **options).double()
+    network = prior.network
+    assert isinstance(network, AdaptiveTree)
+    generator = torch.Generator().manual_seed(0)
+    network.carry.copy_(torch.randn(network.carry.shape, generator=generator))
+    found = []
+    for few in (10**9, 0):
+        monkeypatch.setattr(tree, "SMALL", 0)
+        monkeypatch.setattr(tree, "FEW", few)
+        x = points(box, 50, F64).requires_grad_()
+        values = prior(x)
+        found.append([values, *torch.autograd.grad(values.sum(), [x, *prior.parameters()])])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.ndim}d")

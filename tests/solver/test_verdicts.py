@@ -9,6 +9,7 @@ import inverse_inr as ii
 from inverse_inr.noise import Gaussian
 from inverse_inr.operators import Laplacian
 from inverse_inr.solver import Ended, compare_held_out
+from inverse_inr.solver.verdicts import undecided, unseen_part
 
 ROWS = 400
 MATRIX = random(ROWS, GRID.numel, seed=1, dtype=torch.float32)
@@ -81,3 +82,33 @@ def test_pixels_lose_where_second_derivatives_were_measured() -> None:
     verdict = compare_held_out(problem, [pixels, bowl], [torch.arange(len(places))])
     assert verdict.place == 1
     assert verdict.misfits["pixels"] == math.inf
+
+
+def test_what_no_measurement_sees_is_what_the_projection_leaves() -> None:
+    matrix = random(8, GRID.numel, seed=3)
+    problem = ii.Problem(
+        [ii.Term(dense(matrix), torch.zeros(8).double(), Gaussian(1.0))], GRID.box, GRID
+    )
+    image = random(*GRID.shape, 1, seed=4)
+    flat = image.reshape(-1)
+    seen = torch.linalg.pinv(matrix) @ (matrix @ flat)
+    found = unseen_part(problem, image)
+    torch.testing.assert_close(found.reshape(-1), flat - seen, rtol=0, atol=1e-3)
+
+
+def test_answers_that_no_measurement_tells_apart_are_said_with_their_difference() -> None:
+    near, far = off_by(0.01, 1), off_by(1.0, 2)
+    assert undecided(near, [off_by(0.012, 3)]) == ""
+    text = undecided(near, [far])
+    spread = float(near.image().std(correction=0))
+    apart = float((near.image() - far.image()).square().mean().sqrt())
+    assert f"{far.method} predicts the held-out measurements as well" in text
+    assert f"differs from this one by {apart / spread:.0%}" in text
+    assert undecided(near, []) == ""
+
+
+def test_only_what_is_unseen_counts_where_noise_was_held_out() -> None:
+    everything = dense(torch.eye(GRID.numel, dtype=torch.float64))
+    term = ii.Term(everything, torch.zeros(GRID.numel).double(), Gaussian(1.0))
+    sees_all = ii.Problem([term], GRID.box, GRID)
+    assert undecided(off_by(0.0, 1), [off_by(1.0, 2)], sees_all) == ""

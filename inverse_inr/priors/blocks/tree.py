@@ -8,11 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.kernels.gather import gather
+from inverse_inr.kernels.grouped import group
 from inverse_inr.kernels.interpolate import cells, corners
 from inverse_inr.priors.activations import ReLU, uniform
 from inverse_inr.priors.blocks.linear_tree import DEEPEST, UNUSED, Leaf, LinearTree
 from inverse_inr.priors.encodings import FourierFeatures, octave_frequencies
-from inverse_inr.priors.topologies import MLP
+from inverse_inr.priors.topologies import MLP, Linear
+
+FEW = 4
+"""A table of all nodes is made where points look at more than one node in so many."""
+SMALL = 2**18
+"""A table of no more nodes than this is made whole; it takes no time."""
 
 
 class _Kaiming(ReLU):
@@ -93,15 +99,53 @@ class AdaptiveTree(nn.Module):
         flat = x.reshape(-1, x.shape[-1])
         leaf = self.tree.leaf(flat)
         corner, side = self.tree.corner(x.dtype)
-        features = self._interpolate(self.table(), leaf, (flat - corner[leaf]) / side[leaf, None])
+        t = (flat - corner[leaf]) / side[leaf, None]
+        nodes = len(self.tree.start) * self.nodes**self.tree.ndim
+        if nodes > SMALL and FEW * len(flat) * 2**self.tree.ndim < nodes:
+            features = self._seen(leaf, t)
+        else:
+            features = self._interpolate(self.table(), leaf, t)
         return self.decoder(features).reshape(*x.shape[:-1], -1)
 
     def table(self) -> Tensor:
         """Make the features of every block: (blocks, nodes^d · features)."""
+        return self.encoder(self._codes()) + self.carry
+
+    def _codes(self, blocks: Tensor | None = None) -> Tensor:
+        """What the encoder is told of each block, or of some: (blocks, positions.size)."""
         corner, side = self.tree.corner(self.carry.dtype)
         center = corner + side[:, None] / 2
         where = torch.cat([center, self.tree.level[:, None].to(center) / 8], -1)
-        return self.encoder(self.positions(where)) + self.carry
+        if blocks is not None:
+            where = where[blocks]
+        return self.positions(where)
+
+    def _seen(self, leaf: Tensor, t: Tensor) -> Tensor:
+        """What `_interpolate` gives of the whole table, with only those nodes made that are seen.
+
+        The encoder's last map has nodes^d · features rows, and a point looks at 2^d of the nodes.
+        Points that look at the same ones, in whatever block, are one matrix product.
+        """
+        head = self.encoder.head
+        assert isinstance(head, Linear)
+        ndim = t.shape[-1]
+        shape = [self.nodes] * ndim
+        base, fraction = cells(t * (self.nodes - 1), shape)
+        index, weight = corners(base, fraction, shape)
+        blocks, place = torch.unique(leaf, return_inverse=True)
+        code = self.encoder.hidden(self._codes(blocks)).index_select(0, place)
+        cell = _flat(base, self.nodes - 1)
+        lowest = torch.cartesian_prod(*[torch.arange(self.nodes - 1, device=t.device)] * ndim)
+        lowest = lowest.reshape(-1, ndim)
+        around, _ = corners(lowest, torch.zeros_like(lowest, dtype=t.dtype), shape)
+        groups = group(cell, len(around))
+        rows = head.weight.unflatten(0, (-1, self.features))[around].flatten(1, 2)
+        products = groups.pack(code) @ rows[groups.block].mT
+        products = groups.unpack(products).unflatten(-1, (-1, self.features))
+        made = (products * weight[..., None]).sum(-2)
+        made = made + gather(head.bias.reshape(-1, self.features), index, weight)
+        first = leaf[:, None] * math.prod(shape)
+        return made + gather(self.carry.reshape(-1, self.features), index + first, weight)
 
     def _interpolate(self, table: Tensor, leaf: Tensor, t: Tensor) -> Tensor:
         """Features (n, features) at t (n, d), in [0, 1] of a block's side, multilinear."""
@@ -200,3 +244,11 @@ class AdaptiveTree(nn.Module):
     def _offset(self, code: int, level: int) -> Tensor:
         """Which half of a parent of `level` a child fills along each axis: (d,)."""
         return self.tree.cell(torch.tensor([code]))[0] >> (DEEPEST - level - 1) & 1
+
+
+def _flat(index: Tensor, count: int) -> Tensor:
+    """Flat numbers (n,) of the cells (n, d) of a lattice of `count` cells per axis."""
+    total = index[:, 0]
+    for k in range(1, index.shape[1]):
+        total = total * count + index[:, k]
+    return total

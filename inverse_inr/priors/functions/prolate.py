@@ -1,5 +1,6 @@
 """The prolate spheroidal wave function ψ0 as a sum of cosines, on the whole axis."""
 
+# pyright: reportIncompatibleMethodOverride=false
 from __future__ import annotations
 
 import functools
@@ -41,23 +42,81 @@ def prolate_expansion(c: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(amplitude.tolist()), tuple((c * t).tolist())
 
 
+NEAR = 24.0
+"""Radians up to which a sum of cosines is evaluated as a Chebyshev series."""
+
+
+@functools.lru_cache(maxsize=64)
+def _series(
+    terms: tuple[tuple[float, float], ...], order: int, precision: float
+) -> tuple[float, tuple[float, ...]]:
+    """The Chebyshev series of the sum's derivative of this order, near 0.
+
+    Args:
+        terms: Pairs (a_k, w_k).
+        order: The order of the derivative.
+        precision: Rounding error of a number of size 1.
+
+    Returns:
+        The largest |x|, R, and the coefficients of T_j(2 x² / R² - 1); a derivative of odd order is
+        x times their sum.
+    """
+    fastest = max(w for _, w in terms)
+    reach = NEAR / fastest
+    count = 64
+    # Chebyshev points of the half-range in x²; none lies at 0
+    u = np.cos(np.pi * (np.arange(count) + 0.5) / count)
+    x = reach * np.sqrt((u + 1) / 2)
+    value = sum(a * w**order * np.cos(w * x + 0.5 * np.pi * order) for a, w in terms)
+    if order % 2:
+        value = value / x
+    coefficients = np.polynomial.chebyshev.chebfit(u, value, count - 1)
+    small = np.abs(coefficients) <= 0.1 * precision * np.abs(coefficients).max()
+    used = count - int(np.argmin(small[::-1]))
+    return reach, tuple(coefficients[:used].tolist())
+
+
+def _summed(x: Tensor, terms: tuple[tuple[float, float], ...], order: int) -> Tensor:
+    """The terms of the sum's derivative, added one by one."""
+    total = torch.zeros_like(x)
+    for a, w in terms:
+        total.add_((w * x).add_(0.5 * math.pi * order).cos_(), alpha=a * w**order)
+    return total
+
+
+def _near_and_far(x: Tensor, terms: tuple[tuple[float, float], ...], order: int) -> Tensor:
+    """The same by Clenshaw's recurrence near 0, which needs no cosine; the terms beyond."""
+    reach, coefficients = _series(terms, order, torch.finfo(x.dtype).eps)
+    u = (x * (1 / reach)).square_().clamp_(max=1.0).mul_(2).sub_(1)
+    # b_k = c_k + 2 u b_{k+1} - b_{k+2}, kept as σ_k b_k with σ = + + - - .. so that each step adds
+    # to the number two before it in place
+    ahead = torch.zeros_like(u)
+    here = torch.full_like(u, coefficients[-1])
+    sign, before = 1.0, 1.0
+    for c in coefficients[-2:0:-1]:
+        sign, before = -before, sign
+        ahead.addcmul_(u, here, value=2 * sign * before).add_(sign * c)
+        ahead, here = here, ahead
+    total = ahead.mul_(-before).addcmul_(u, here, value=sign).add_(coefficients[0])
+    if order % 2:
+        total.mul_(x)
+    far = (x.abs() > reach).nonzero()[:, 0]
+    if len(far):
+        total[far] = _summed(x[far], terms, order)
+    return total
+
+
 class _CosineSum(torch.autograd.Function):
     """d^n/dx^n Σ a_k cos(w_k x), whose derivative is the next function of the family.
 
     Only x is remembered, not the terms.
     """
 
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(x: Tensor, terms: tuple[tuple[float, float], ...], order: int) -> Tensor:
-        def added(x: Tensor) -> Tensor:
-            total = torch.zeros_like(x)
-            for a, w in terms:
-                total.add_((w * x).add_(0.5 * math.pi * order).cos_(), alpha=a * w**order)
-            return total
-
-        return in_pieces(added, x)
+        if torch.compiler.is_compiling():
+            return _summed(x, terms, order)  # a compiler takes no index that depends on values
+        return in_pieces(lambda part: _near_and_far(part, terms, order), x)
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
@@ -65,9 +124,14 @@ class _CosineSum(torch.autograd.Function):
         ctx.save_for_backward(x)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx, grad: Tensor):
         (x,) = ctx.saved_tensors
         return grad * _CosineSum.apply(x, ctx.terms, ctx.order + 1), None, None
+
+    @staticmethod
+    def vmap(info, dims, x: Tensor, terms: tuple[tuple[float, float], ...], order: int):
+        # each number by itself: whichever axis the signals are on stays where it is
+        return _CosineSum.apply(x, terms, order), dims[0]
 
 
 def cosine_sum(x: Tensor, terms: tuple[tuple[float, float], ...]) -> Tensor:

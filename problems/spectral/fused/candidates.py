@@ -11,8 +11,9 @@ bias how far from the truth a fit to y₁ is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,6 +48,7 @@ def offset_suggestion(
     channels: int,
     grid: Grid,
     classical: dict[str, Callable[[Problem], Solution]],
+    beside: Sequence[str] = (),
     **options: Any,
 ) -> Suggestion:
     """Suggest a fit that learns what a classical mean leaves.
@@ -56,6 +58,7 @@ def offset_suggestion(
         channels: Channels of the image of fine pixels.
         grid: (H, W, L) of the cube that is sought.
         classical: The classical methods by name.
+        beside: Those in closed form, between which and the mean `solve` decides too.
         **options: Further options of the prior `offset`.
     """
     return Suggestion(
@@ -74,24 +77,27 @@ def offset_suggestion(
         lr=LR,
         stopping=ALL_ROWS,
         baselines=classical,
-        candidates=mean_and_fit,
+        candidates=partial(mean_and_fit, beside=tuple(beside)),
         figure=spectral_figure,
         write=write_cube,
     )
 
 
 @checked
-def mean_and_fit(problem: Problem, *, seed: Seed = 0) -> Iterator[Candidate]:
+def mean_and_fit(
+    problem: Problem, *, beside: Sequence[str] = (), seed: Seed = 0
+) -> Iterator[Candidate]:
     """Judge the mean of the suggested prior, and its fit, by noise that neither saw.
 
     The one that is chosen is made again from the measurements as they are.
 
     Args:
         problem: Its suggested prior is `offset`, whose mean is one of the problem's baselines.
+        beside: Names of baselines that are judged too.
         seed: Seed of the noise that is added.
 
     Yields:
-        The two candidates, the mean first.
+        The candidates: the mean, the fit, and the baselines beside them.
     """
     # `solve` gives a problem that holds rows out; here noise is held out instead
     suggested = replace(problem.suggested, stopping=ALL_ROWS)
@@ -106,6 +112,9 @@ def mean_and_fit(problem: Problem, *, seed: Seed = 0) -> Iterator[Candidate]:
     # sampled once: its operators look at the pixels of the grid, and are asked group by group
     sampled = replace(fit, field=SampledField(fit.sample(problem.grid), problem.grid))
     yield Candidate(sampled, lambda: Solver(problem).run(), unseen)
+    for other in beside:
+        simple = suggested.baselines[other]
+        yield Candidate(simple(seen), partial(simple, problem), unseen, classical=True)
 
 
 @checked

@@ -109,7 +109,8 @@ def _suggestion(grid: Grid, channels: int) -> Suggestion:
         "subspace TV": subspace_tv,
         "denoised regression": denoised_regression,
     }
-    return offset_suggestion("denoised regression", channels, grid, classical)
+    closed = ("affine regression", "GSA")
+    return offset_suggestion("denoised regression", channels, grid, classical, closed)
 
 
 @checked

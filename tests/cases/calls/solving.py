@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from cases.calls import codec, families
+from cases.calls import codec, families, interoperation
 from cases.calls.components import GRID, SQUARE, bump, problem
 from cases.calls.judge import Good
 
@@ -111,4 +111,5 @@ ROOMS: dict[str, Callable[[], list[Good]]] = {
     "solving": _solving,
     **families.ROOMS,
     **codec.ROOMS,
+    **interoperation.ROOMS,
 }

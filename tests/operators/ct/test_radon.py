@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid, as_linear_map, phantoms, predict, sample
+from inverse_inr import Box, Grid, SampledField, as_linear_map, phantoms, predict, sample
 from inverse_inr.operators import ConeBeam, FanBeam, ParallelBeam
 from inverse_inr.operators.ct import joseph
 from inverse_inr.phantoms import Ellipsoids, GaussianBlobs
@@ -193,6 +193,15 @@ def test_a_matrix_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(joseph, "MEMORY_LIMIT", 1e3)
     with pytest.raises(MemoryError, match="sparse matrix would take"):
         fan().on(Grid(UNIT, (8, 8)))
+
+
+def test_a_matrix_made_in_many_blocks_is_that_of_one(monkeypatch: pytest.MonkeyPatch):
+    grid = Grid(UNIT, (17, 23))
+    image = torch.rand(17, 23, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    field = SampledField(image, grid)
+    whole = predict(fan().on(grid), field)
+    monkeypatch.setattr(joseph, "ENTRIES_AT_ONCE", 1000)
+    torch.testing.assert_close(predict(fan().on(grid), field), whole)
 
 
 @pytest.mark.parametrize("make", [parallel, fan])

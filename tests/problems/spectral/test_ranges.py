@@ -16,7 +16,7 @@ from inverse_inr.problems.spectral import (
     spectral_sr,
 )
 from inverse_inr.problems.spectral.gap_tv import admm_tv, gap_tv
-from inverse_inr.problems.spectral.hyper_spectra import HyperSpectra
+from inverse_inr.problems.spectral.hyper_spectra import hyper_spectra
 from inverse_inr.problems.spectral.scenes import spectral_scene
 
 NAN = float("nan")
@@ -62,7 +62,7 @@ NAN = float("nan")
         (spectral_sr, {"bands": 0}, "spectral_sr: bands=0"),
         (fusion, {"factor": 0}, "fusion: factor=0"),
         (fusion, {"size": 10**7, "factor": 10}, "size=10000000.* of memory"),
-        (HyperSpectra, {"bands": 0}, "HyperSpectra: bands=0"),
+        (hyper_spectra, {"width": 0}, "hyper_spectra: width=0"),
     ],
 )
 def test_arguments_out_of_range_are_refused_by_name(call: Any, keywords: dict, message: str):

@@ -1,4 +1,4 @@
-"""What `inverse-inr list` prints: the names there are, and what each component may be told.
+"""What `inverse-inr list` prints and `inverse-inr new` writes: what each component may be told.
 
 Everything is read off the code: keywords and defaults off the signature, ranges off the
 annotations, meanings and units off the docstring.
@@ -7,6 +7,7 @@ annotations, meanings and units off the docstring.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Callable
@@ -15,9 +16,9 @@ from typing import Any
 from inverse_inr import priors
 from inverse_inr.command import catalogue
 from inverse_inr.command.config import GIVEN_TO_PRIORS
-from inverse_inr.command.presets import preset_names
+from inverse_inr.command.presets import find_config, preset_names, preset_text
 from inverse_inr.command.records import Key, keys_of
-from inverse_inr.command.tables import ConfigError
+from inverse_inr.command.tables import ConfigError, Table
 from inverse_inr.ranges import in_words
 from inverse_inr.registry import Registry, nearest
 from inverse_inr.solver import solve
@@ -129,3 +130,68 @@ def arguments_in(docstring: str) -> dict[str, str]:
         elif inside and name and line.strip():
             found[name] = f"{found[name]} {line.strip()}"
     return found
+
+
+def drafted(word: str) -> str:
+    """Write a commented config to begin from: a preset, with every key that it leaves out.
+
+    Args:
+        word: The name of a preset or of a problem, or "my_file.py:problem".
+
+    Returns:
+        TOML. Keys that are left out stand there as comments with their meanings, ranges and
+        defaults; the config means what the preset means until one of them is changed.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ConfigError: Nothing has that name.
+    """
+    tables, _ = find_config(word)
+    lines = [
+        f"# Made by: inverse-inr new {word} ... Run it: inverse-inr run THIS_FILE --out runs/..."
+    ]
+    section: Table = {}
+    text = preset_text(word) or f'[problem]\nname = "{tables["problem"]["name"]}"\n\n[solver]\n'
+    for part in re.split(r"\n(?=\[)", text):
+        header = re.match(r"\[(\w+)\]", part)
+        lines.append(part.rstrip())
+        if header:
+            section = tables.get(header[1], {})
+            lines += _left_out(header[1], section)
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _left_out(title: str, section: Table) -> list[str]:
+    """The keys that a table of a config may have and has not, as comments."""
+    if title == SOLVER:
+        component, taken = solve, GIVEN_TO_SOLVER
+    elif title == "problem":
+        component, taken = catalogue.problems.get(section["name"]), ()
+    elif title == "prior" and "name" in section:
+        component, taken = priors.registry.get(section["name"]), GIVEN_TO_PRIORS
+    else:
+        return []
+    meanings = arguments_in(inspect.getdoc(component) or "")
+    lines = []
+    for name, key in keys_of(component, taken).items():
+        if name in (*taken, *section):
+            continue
+        meaning = meanings.get(name, "")
+        if key.owner is not None:
+            meaning = arguments_in(inspect.getdoc(key.owner) or "").get(name, meaning)
+        said = f"{meaning} ({_allowed(key)})"
+        lines += ["", *textwrap.wrap(said, WIDTH, initial_indent="# ", subsequent_indent="# ")]
+        lines.append(f"# {name} = {_in_toml(key.default)}")
+    return lines
+
+
+def _in_toml(value: Any) -> str:
+    """A default as TOML has it; dots where it has no such value."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float | str):
+        return json.dumps(value)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_in_toml, value))}]"
+    return "..."

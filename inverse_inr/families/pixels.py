@@ -1,0 +1,95 @@
+"""Networks that are given, beside the coordinates, what an image holds there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr.domain import Box, Grid
+from inverse_inr.priors import Prior, create
+from inverse_inr.priors.encodings import Encoding
+from inverse_inr.sampled import interpolation_weights
+
+FEATURES = "encoding.features"
+"""The parameter that holds the image of each field."""
+
+
+class FeaturesAt(Encoding):
+    """Coordinates together with features that are linear between the pixels of an image.
+
+    The image fills the same box whatever its shape; one pixel along an axis is a constant.
+
+    Args:
+        inner: The encoding of coordinates and features together.
+        pixels: Pixels of the features, in normalised coordinates.
+        count: Number of features.
+    """
+
+    smoothness = 0
+
+    def __init__(self, inner: Encoding, pixels: Grid, count: int) -> None:
+        super().__init__()
+        self.inner = inner
+        self.box = pixels.box
+        self.size = inner.size
+        self.features = nn.Parameter(torch.zeros(count, *pixels.shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pixels = Grid(self.box, tuple(self.features.shape[1:]))
+        index, weight = interpolation_weights(pixels, x)
+        near = self.features.flatten(1).T[index]
+        seen = (near * weight.to(near.dtype)[..., None]).sum(-2)
+        return self.inner(torch.cat([x, seen], -1))
+
+
+def seeing(template: Prior, grid: Grid, count: int) -> Prior:
+    """Make the prior that is given the features of an image beside the coordinates.
+
+    Args:
+        template: The prior on coordinates alone.
+        grid: Pixels of the image, on the template's box.
+        count: Number of features.
+
+    Returns:
+        A prior of the same catalogue entry with as many axes more as there are features. Its
+        features are no part of what is learnt.
+    """
+    box = template.box
+    wide = Box(box.lower + (-1.0,) * count, box.upper + (1.0,) * count, box.units + ("",) * count)
+    decoder = create(template.recipe.name, wide, **template.recipe.options)
+    corners = torch.tensor([grid.box.lower, grid.box.upper], dtype=torch.float64)
+    low, high = (tuple(corner.tolist()) for corner in box.normalize(corners))
+    made = Prior(
+        box,
+        FeaturesAt(decoder.encoding, Grid(Box(low, high), grid.shape), count),
+        lambda outputs: decoder.network,
+        channels=decoder.channels,
+        head=decoder.head.names,
+        bandwidth=template.bandwidth,
+        learning_rate=decoder.learning_rate,
+        rates=decoder.rates,
+    )
+    made.recipe = replace(made.recipe, name=f"{template.name} on features")
+    made.get_parameter(FEATURES).requires_grad_(False)
+    return made
+
+
+def together(name: str, images: list[Tensor]) -> Tensor:
+    """Stack the features of several fields.
+
+    Args:
+        name: Who asks, for the message.
+        images: (features, *shape) each.
+
+    Raises:
+        ValueError: Their shapes differ.
+    """
+    shapes = [tuple(image.shape) for image in images]
+    if len(set(shapes)) > 1:
+        raise ValueError(
+            f"{name}: the tasks of one step have features of the shapes {shapes[0]} and "
+            f"{next(s for s in shapes if s != shapes[0])}. Grids of one shape, or tasks=1?"
+        )
+    return torch.stack(images)
