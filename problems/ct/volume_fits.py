@@ -32,7 +32,7 @@ from inverse_inr.stopping import HeldOut, Never, Stopping, hold_out
 CGLS_STEPS = 8
 """Iterations of CGLS before the first step: later ones begin to follow the noise."""
 STEPS = 100
-"""Steps of a fit, ten epochs: 100 more gain less than 0.1 dB."""
+"""Steps of a fit, ten epochs: 50 more gained 0.04 dB on ellipsoids of 64^3 voxels."""
 LARGEST = 8.0
 """The path of weights begins at this times the weight at which penalty and misfit are equal."""
 STRIDE = 10**0.5
