@@ -102,6 +102,7 @@ class NpyFile:
         self._unchanged = Unchanged(path)
 
     def read(self, start: int, stop: int) -> np.ndarray:
+        """Read a range of the array's flat index, (stop - start,)."""
         if self._closed:
             raise FileFormatError(f"{self.path}: the file was closed.")
         self._unchanged.check()
@@ -113,6 +114,7 @@ class NpyFile:
         return values
 
     def close(self) -> None:
+        """Refuse to read from now on."""
         self._closed = True
 
 
@@ -144,6 +146,7 @@ class Hdf5File:
         self._unchanged = Unchanged(path)
 
     def read(self, start: int, stop: int) -> np.ndarray:
+        """Read a range of the array's flat index, (stop - start,)."""
         self._unchanged.check()
         parts = [
             np.asarray(self._data[place]).reshape(-1) for place in pieces(start, stop, self.shape)
@@ -151,6 +154,7 @@ class Hdf5File:
         return np.concatenate(parts)
 
     def close(self) -> None:
+        """Close the file, which then cannot be read."""
         self._file.close()
 
 

@@ -156,6 +156,7 @@ class StoredTensor(Tensor):
         self.blocks.close()
 
     def detach(self) -> Tensor:
+        """Return this tensor, to which no gradients lead."""
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> StoredTensor:
