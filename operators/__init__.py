@@ -57,6 +57,8 @@ from inverse_inr.operators.radar.occlusion import Occluded
 from inverse_inr.operators.radar.polar_format import polar_format
 from inverse_inr.operators.radar.sar import FarField, PhaseHistory
 from inverse_inr.operators.radar.sar_image import SarImage
+from inverse_inr.operators.scene.cameras import Cameras, looking_at
+from inverse_inr.operators.scene.rendering import VolumeRendering
 from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
 from inverse_inr.operators.spectral import dispersion
 from inverse_inr.operators.spectral.band_variation import BandTotalVariation
@@ -84,6 +86,7 @@ __all__ = [
     "BandTotalVariation",
     "BendingEnergy",
     "Blur",
+    "Cameras",
     "CartesianKSpace",
     "CassiOnGrid",
     "Chirp",
@@ -130,6 +133,7 @@ __all__ = [
     "SpectralResponse",
     "ToeplitzNormal",
     "TravelTimes",
+    "VolumeRendering",
     "WarpedImage",
     "backproject",
     "bayer_mask",
@@ -153,6 +157,7 @@ __all__ = [
     "is_radial",
     "line_mask",
     "linear_srgb",
+    "looking_at",
     "low_resolution_maps",
     "on_astra",
     "on_torch_radon",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from inverse_inr.operators.spherical_harmonics import Degree as Degree
 from inverse_inr.ranges import Range
 
 Sign = Annotated[int, Range(least=-1, most=1)]
 """The sign of the phase: +1 for a beat signal, -1 for phase history; never 0."""
 Basis = Literal["point", "cell"]
 """What a value of the scene is: a point at the middle of its voxel, or all of the voxel."""
-Degree = Annotated[int, Range(least=0, most=20)]
-"""The degree of spherical harmonics: (degree + 1)² channels."""
 Decibels = Annotated[float, Range(least=-100, most=200)]
 """A ratio of powers in decibels: of signal to noise."""
 Angle = Annotated[float, Range(least=-1e4, most=1e4)]

@@ -19,7 +19,7 @@ from inverse_inr import Grid, Query, evaluate, with_adjoint
 from inverse_inr.operators.radar import kernel as radar_kernel
 from inverse_inr.operators.radar.geometry import RadarGeometry
 from inverse_inr.operators.radar.scatterers import Scatterers
-from inverse_inr.operators.radar.spherical_harmonics import real_harmonics
+from inverse_inr.operators.spherical_harmonics import real_harmonics
 from inverse_inr.ranges import NonNegative, checked
 
 STORE_LIMIT = 2**30

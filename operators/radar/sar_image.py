@@ -28,7 +28,7 @@ from inverse_inr import Box, Query, RowOperator, memory
 from inverse_inr.devices import unravel
 from inverse_inr.operators.radar.geometry_checks import require_lattice
 from inverse_inr.operators.radar.kinds import Degree
-from inverse_inr.operators.radar.spherical_harmonics import real_harmonics
+from inverse_inr.operators.spherical_harmonics import real_harmonics
 from inverse_inr.ranges import Count, FiniteTensor, Positive, WholeNumber, checked
 
 

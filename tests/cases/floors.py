@@ -55,6 +55,7 @@ FLOORS = {
         "operators.quadrature",
         "operators.rigid",
         "operators.jet",
+        "operators.spherical_harmonics",
     ],
     "operators": [
         "operators.differential",
@@ -62,6 +63,7 @@ FLOORS = {
         "operators.ct",
         "operators.optics",
         "operators.kspace",
+        "operators.scene",
         "operators.slices",
         "operators.spectral",
         "operators.radar",
@@ -83,6 +85,7 @@ FLOORS = {
         "problems.fields",
         "problems.registration",
         "problems.kspace",
+        "problems.scene",
         "problems.slices",
         "problems.spectral",
         "problems.radar",

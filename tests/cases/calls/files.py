@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from cases.calls.judge import Good
 from cases.radar import F64
 from scipy.io import savemat
 
-from inverse_inr.io import PhaseData, write_hdf5, write_radar
-from inverse_inr.operators import RadarGeometry
+from inverse_inr.domain import pixel_grid
+from inverse_inr.io import PhaseData, write_hdf5, write_image, write_radar
+from inverse_inr.operators import RadarGeometry, looking_at
 from inverse_inr.problems.catalogue import problems
 
 
@@ -109,6 +111,21 @@ def _slices() -> dict[str, Any]:
     return {"stacks": paths, **given, "motion": True, "gain": True}
 
 
+def _scene_views() -> dict[str, Any]:
+    here = folder() / "views"
+    here.mkdir()
+    poses = looking_at(torch.tensor([[3.0, 0.0, 1.0], [0.0, 3.0, 1.0]]), torch.zeros(3))
+    frames = []
+    for k, pose in enumerate(poses.tolist()):
+        write_image(here / f"{k}.png", torch.full((4, 6, 3), 0.5), pixel_grid((4, 6)))
+        frames.append({"file_path": f"{k}.png", "transform_matrix": pose})
+    path = here / "transforms.json"
+    path.write_text(json.dumps({"fl_x": 6.0, "frames": frames}))
+    given = {"half_width": 1.5, "bin": 1, "every": 1, "samples": 4, "fine": 2, "degree": 1}
+    given |= {"background": 1.0, "noise_level": 0.02, "hold_out_views": 2, "cells": 8}
+    return {"path": str(path), **given}
+
+
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "ct_scan": _ct_scan,
     "ct_sinogram": _ct_sinogram,
@@ -117,6 +134,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "phase_history": _phase_history,
     "cassi_real": _cassi_real,
     "slices": _slices,
+    "scene_views": _scene_views,
 }
 """Functions that write the files of a problem, and give its keywords."""
 
@@ -125,6 +143,7 @@ def problems_of_files() -> list[Good]:
     known = problems()
     # that the data are out of focus elsewhere, or the box out of reach, says where one looked
     words = {"phase_history": ("focus", "path to the box"), "cassi_real": ("px apart",)}
+    words["scene_views"] = ("sees the box", "hold_out_views", "an image of size")
     return [
         Good(
             name,

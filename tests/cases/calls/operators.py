@@ -200,6 +200,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "cassi_uncalibrated": {"size": 48, "bands": 4},
     "fusion": {"size": 16, "factor": 4, "bands": 4, "noise_level": 0.01},
     "spectral_sr": {"size": 16, "bands": 4, "noise_level": 0.01},
+    "scene": {"size": 6, "views": 4, "samples": 4, "fine": 2, "degree": 1, "hold_out_views": 2},
 }
 """Small problems, whose seed and sizes are given: all of it is spoilt."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from cases import mesh, radar, slice, spectral
 from cases.calls.judge import Good
-from cases.calls.operators import seen
+from cases.calls.operators import CUBE, bump, seen
 
 from inverse_inr import Box, Grid, operators, surfaces
 from inverse_inr.operators import dispersion
@@ -207,8 +207,33 @@ def surface_parts() -> list[Good]:
     ]
 
 
+def scene_operators() -> list[Good]:
+    places = torch.tensor([[3.0, 0.0, 0.5], [0.0, -3.0, 0.5]])
+    poses = operators.looking_at(places, torch.zeros(3))
+    eyes = {"poses": poses, "size": (3, 4), "focal": 6.0, "principal": (2.0, 1.5)}
+    cameras = operators.Cameras(**eyes)
+
+    def scene(points: torch.Tensor) -> torch.Tensor:
+        return torch.cat([bump(points)] * 4, -1)
+
+    rendering = {
+        "box": CUBE,
+        "cameras": cameras,
+        "samples": 6,
+        "fine": 4,
+        "background": 0.5,
+        "degree": 0,
+    }
+    return [
+        Good("Cameras", operators.Cameras, eyes, lambda c: c.rays(torch.arange(3))[1]),
+        Good("looking_at", operators.looking_at, {"places": places, "target": torch.zeros(3)}),
+        Good("VolumeRendering", operators.VolumeRendering, rendering, seen(scene)),
+    ]
+
+
 ROOMS = {
     "radar": radar_operators,
+    "scene": scene_operators,
     "slices": slice_operators,
     "spectral": spectral_operators,
     "surfaces": surface_parts,

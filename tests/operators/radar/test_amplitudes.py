@@ -26,7 +26,7 @@ from torch import Tensor
 from inverse_inr import Box, Grid, predict
 from inverse_inr.operators import FMCW, PhaseHistory, RadarGeometry
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT
-from inverse_inr.operators.radar.spherical_harmonics import real_harmonics
+from inverse_inr.operators.spherical_harmonics import real_harmonics
 
 
 @readouts

@@ -1,14 +1,17 @@
-"""Real spherical harmonics, orthonormal on the sphere: how reflectivity may depend on direction."""
+"""Real spherical harmonics, orthonormal on the sphere: how a value may depend on direction."""
 
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from inverse_inr.operators.radar.kinds import Degree
-from inverse_inr.ranges import checked
+from inverse_inr.ranges import Range, checked
+
+Degree = Annotated[int, Range(least=0, most=20)]
+"""The degree of spherical harmonics: (degree + 1)² channels."""
 
 
 @checked

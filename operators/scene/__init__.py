@@ -1,0 +1,1 @@
+"""Scenes seen by cameras: posed pinhole cameras and emission-absorption volume rendering."""

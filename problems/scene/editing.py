@@ -1,0 +1,39 @@
+"""Changes of a scene after it is fitted: all views stay consistent, for the field is changed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from inverse_inr import Box
+from inverse_inr.devices import constant
+from inverse_inr.ranges import checked
+
+
+class Removed(nn.Module):
+    """A field of density and colours without what stands in a region.
+
+    Args:
+        field: The field.
+        region: The region whose density becomes zero, in the unit of the field's box.
+
+    Raises:
+        ValueError: The region is not 3-D.
+    """
+
+    @checked
+    def __init__(self, field: nn.Module, region: Box) -> None:
+        super().__init__()
+        if region.ndim != 3:
+            raise ValueError(f"Removed: a scene has 3 axes; the region has {region.ndim}.")
+        self.field = field
+        self.region = region
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Evaluate the field at points (*s, 3)."""
+        values = self.field(points)
+        lower = constant(self.region.lower, points.dtype, points.device)
+        upper = constant(self.region.upper, points.dtype, points.device)
+        inside = ((points >= lower) & (points <= upper)).all(-1, keepdim=True)
+        density = torch.where(inside, torch.zeros_like(values[..., :1]), values[..., :1])
+        return torch.cat([density, values[..., 1:]], -1)
