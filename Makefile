@@ -15,9 +15,11 @@ test-slow: .venv/.ready-test
 
 test-all: test test-slow
 
-# what only a CUDA device can show; skipped, with the reason, where there is none
+# what only a CUDA device can show; skipped, with the reason, where there is none. The times of the
+# kernels beside their definitions are written to runs/gpu/kernels.md
 gpu: .venv/.ready-test
-	CUBLAS_WORKSPACE_CONFIG=:4096:8 $(BIN)/pytest -m gpu --durations=0
+	CUBLAS_WORKSPACE_CONFIG=:4096:8 TRITON_DEFAULT_FP_FUSION=1 INVERSE_INR_TIMINGS=runs/gpu/kernels.md \
+		$(BIN)/pytest -m gpu --durations=0
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .

@@ -42,6 +42,8 @@ from inverse_inr.evaluation import evaluate as evaluate
 from inverse_inr.evaluation import sample as sample
 from inverse_inr.kernels.gridding import Gridding as Gridding
 from inverse_inr.kernels.sparse import SparseMatrix as SparseMatrix
+from inverse_inr.kernels.triton import phases as phases
+from inverse_inr.kernels.triton import projector as projector
 from inverse_inr.precision import placement as placement
 from inverse_inr.problem import Problem as Problem
 from inverse_inr.problem import Suggestion as Suggestion
@@ -58,6 +60,7 @@ from inverse_inr.solver import Solution as Solution
 from inverse_inr.solver import Solver as Solver
 from inverse_inr.solver import load_field as load_field
 from inverse_inr.solver import solve as solve
+from inverse_inr.solver import solve_many as solve_many
 from inverse_inr.term import Term as Term
 
 __version__ = "0.1.0"

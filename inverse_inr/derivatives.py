@@ -82,7 +82,7 @@ def _compiled_jacobian(field: Field, points: Tensor) -> tuple[Tensor, bool]:
         is_complex = values.is_complex()
         return _real(values)
 
-    values, pullback = torch.func.vjp(real, points.detach())
+    values, pullback, *_ = torch.func.vjp(real, points.detach())
     slopes = []
     for channel in range(values.shape[-1]):
         one = torch.zeros_like(values)

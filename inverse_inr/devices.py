@@ -242,6 +242,10 @@ def constant(values: Sequence[float], dtype: torch.dtype, device: torch.device) 
     Returns:
         (len(values),) tensor, which nobody may write into.
     """
+    if torch.compiler.is_compiling():
+        # numbers of the graph; one that is sent there would be sent in each step
+        numbers = [torch.full((), value, dtype=dtype, device=device) for value in values]
+        return torch.stack(numbers)
     return _constant(tuple(values), dtype, device)
 
 

@@ -148,6 +148,8 @@ def sample(
     pixels = max(1, chunk // average**grid.ndim)
 
     def one(slab: Grid) -> Tensor:
+        if average == 1:
+            return _sample_whole(field, slab)
         return pool(_sample_whole(field, slab.refined(average)), average, grid.ndim)
 
     if out is not None or (grid.numel > pixels and not torch.is_grad_enabled()):

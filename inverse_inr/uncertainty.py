@@ -152,7 +152,7 @@ def ensemble(
         count: Number of fits, at least 2.
         seed: Seed of the first fit; each next fit's is one higher.
         device: As for `solve`; default: where the measurements are.
-        **solving: Keywords of `solve`, e.g. its `dtype`.
+        **solving: Keywords of `solve`, e.g. its `dtype`. Its `callbacks` are called for each fit.
 
     Returns:
         The fits and the scale of their spread.
@@ -161,14 +161,16 @@ def ensemble(
         ValueError: `count` is below 2.
         TypeError: The prior is not a name; each fit makes its own.
     """
-    from inverse_inr.solver import solve
+    from inverse_inr.solver import solve, solve_many
 
     problem = problem.to(device)
     rule = solving.pop("stopping", None) or problem.suggested.stopping or HeldOut()
     stopping = SameSplit(rule, problem.terms, seed)
-    members = [
-        solve(problem, prior, seed=seed + k, stopping=stopping, **solving) for k in range(count)
-    ]
+    seeds = range(seed, seed + count)
+    if solving.get("steps") == "auto" or "weight" in solving:
+        members = [solve(problem, prior, seed=s, stopping=stopping, **solving) for s in seeds]
+    else:
+        members = solve_many([problem] * count, prior, seed=seeds, stopping=stopping, **solving)
     return Ensemble(members, held_out_scale(members))
 
 

@@ -231,7 +231,8 @@ def load_truth(phantom: str, index: WholeNumber | None) -> tuple[Field, Box]:
     """Read a truth of one channel: a phantom by name, or an image file.
 
     Args:
-        phantom: A name of `PHANTOMS`, or a file, which keeps its own resolution and unit.
+        phantom: A name of `PHANTOMS`, "gaussian_blobs:7" for blobs at other places, drawn from that
+            seed, or a file, which keeps its own resolution and unit.
         index: The slice of a volume along its last axis; default: the middle.
 
     Returns:
@@ -240,9 +241,12 @@ def load_truth(phantom: str, index: WholeNumber | None) -> tuple[Field, Box]:
     Raises:
         ValueError: The name is unknown, the file holds NaN or Inf, or there is no such slice.
     """
+    box = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
     if phantom in PHANTOMS:
-        box = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
         return PHANTOMS[phantom](box), box
+    name, _, number = phantom.partition(":")
+    if name == "gaussian_blobs" and number.isdecimal():
+        return phantoms.gaussian_blobs(box, seed=int(number)), box
     if not Path(phantom).suffix:
         raise ValueError(
             f"Unknown phantom {phantom!r}. {nearest(phantom, PHANTOMS)} A file needs a suffix."

@@ -1,63 +1,64 @@
-"""`encode` and `decode`: a field as few bytes, by quantised and entropy-coded weights."""
+"""Method "coin": the weights of a field, quantised and entropy-coded."""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from inverse_inr.codec.container import Coded, from_bytes, to_bytes
+from inverse_inr.codec.container import Coded, to_bytes
 from inverse_inr.codec.quantizing import rounded, sensitivity_codes, step_size
+from inverse_inr.codec.sparse_weights import encode_sparse_weights
 from inverse_inr.compose import OnGrid
-from inverse_inr.domain import Grid, pixel_grid
+from inverse_inr.domain import Grid
 from inverse_inr.families import Fields, fit_many
 from inverse_inr.families.fields import field_of
 from inverse_inr.families.tasks import as_tasks, losses, power_of
 from inverse_inr.fidelity import L2
 from inverse_inr.priors import Prior, create
 from inverse_inr.problem import Problem
-from inverse_inr.ranges import Count, FiniteTensor, Range, Seed, WholeNumber, checked
 from inverse_inr.solver import Solution
 from inverse_inr.term import Term
 
-Bits = Annotated[float, Range(above=0, most=1e4)]
-"""Bits per sample; no network needs thousands."""
-
 BITS = 6.5
 """Bits of a weight for which a new network is laid out: finer weights want a larger network."""
+HEADER = 120
+"""Bytes of a header and a digest, about, that a new network leaves free."""
 DEPTH = 4
 """Hidden layers of a new network."""
+OMEGA0 = 30.0
+"""Frequency of a new network; where the image has many samples along an axis, its multiples by two
+are tried as well."""
+REHEARSAL = 8
+"""Part of the steps, one in so many, by which each frequency is tried."""
 COARSEST, FINEST = 160, -320
 """Codes between which the common step size is sought."""
 
 
-@checked
-def encode(
-    source: Solution | FiniteTensor,
+def encode_coin(
+    source: Solution | Tensor,
+    grid: Grid,
+    bits_per_sample: float,
+    steps: int,
+    finish: int,
+    seed: int,
     *,
-    bits_per_sample: Bits,
-    steps: Count = 2000,
-    finish: WholeNumber = 200,
-    seed: Seed = 0,
+    sparse: bool = False,
 ) -> bytes:
     """Encode a fitted field, or an image by a field that is fitted to it.
 
-    The weights are rounded to whole numbers of a step size for each tensor, chosen by how much the
-    field feels it; the common factor is the finest that keeps the size. Then the weights learn on,
-    with rounded values in the loss. The whole numbers are coded by an adaptive range coder.
-
     Args:
         source: A solution whose field is a prior of the catalogue, or an image (*shape, c).
-        bits_per_sample: Most bits per pixel (or voxel, or sample in time) of the image, or of the
-            solution's grid, all bytes counted.
+        grid: Where the samples lie.
+        bits_per_sample: Most bits per sample, all bytes counted.
         steps: Steps of Adam for an image.
         finish: Steps of Adam with rounded weights.
         seed: Seed of the network of an image.
+        sparse: Write weights as few columns of a random matrix, without finishing.
 
     Returns:
-        The bytes, for `decode`.
+        The bytes.
 
     Raises:
         TypeError: The solution's field is no prior of the catalogue.
@@ -69,83 +70,75 @@ def encode(
         quantisation-aware training and entropy coding of weights.
     """
     if isinstance(source, Tensor):
-        source = _fitted(source, bits_per_sample, steps, seed)
+        source = _fitted(source, grid, bits_per_sample, steps, seed)
     field = source.field
     if not isinstance(field, Prior):
         raise TypeError(
             f"encode: the field is a {type(field).__name__}, no prior of the catalogue."
         )
     _require_reproducible(field)
-    most = math.floor(bits_per_sample * source.problem.grid.numel / 8)
+    most = math.floor(bits_per_sample * grid.numel / 8)
     codes = sensitivity_codes(field)
-    coarser = _finest(field, source.problem.grid, codes, most)
+    if sparse:
+        return encode_sparse_weights(field, grid, codes, most)
+    coarser = _finest(field, grid, codes, most)
     if finish:
         field = _finished(field, source.problem, codes, coarser, finish, seed)
-    data = _coded(field, source.problem.grid, codes, coarser)
+    data = _coded(field, grid, codes, coarser)
     while len(data) > most:
         # learning on may have made the numbers a little more various
         coarser += 1
-        data = _coded(field, source.problem.grid, codes, coarser)
+        data = _coded(field, grid, codes, coarser)
     return data
-
-
-@checked
-def decode(data: bytes) -> Prior:
-    """Read a field from its bytes. Its weights are the same to the last bit on every machine.
-
-    Args:
-        data: What `encode` gave.
-
-    Returns:
-        The field, a prior in evaluation mode.
-
-    Raises:
-        FileFormatError: The bytes are cut, altered, or none of a coded field.
-    """
-    return from_bytes(data)[0]
-
-
-@checked
-def decode_image(data: bytes) -> Tensor:
-    """Read the samples that were coded: the field on its grid.
-
-    Args:
-        data: What `encode` gave.
-
-    Returns:
-        (*shape, c).
-
-    Raises:
-        FileFormatError: The bytes are cut, altered, or none of a coded field.
-    """
-    field, grid = from_bytes(data)
-    with torch.no_grad():
-        return field.sample(grid)
 
 
 def _same(image: Tensor) -> Tensor:
     return image
 
 
-def _fitted(image: Tensor, bits: float, steps: int, seed: int) -> Solution:
-    """A SIREN fitted to an image, of as many weights as the bits hold."""
-    if image.ndim < 2 or not image.numel():
-        raise ValueError(
-            f"encode: an image has shape (*shape, c), this one {tuple(image.shape)}. A missing "
-            "channel axis? Pass image[..., None]."
-        )
-    grid = pixel_grid(tuple(image.shape[:-1]))
+def problem_of(image: Tensor, grid: Grid) -> Problem:
+    """Make the problem whose measurements are the samples of an image.
+
+    Args:
+        image: (*shape, c).
+        grid: Where the samples lie.
+
+    Returns:
+        The problem.
+    """
     channels = image.shape[-1]
     operator = OnGrid(_same, grid, tuple(image.shape), trailing=1)
     y = image.reshape(grid.numel, channels)
     if channels == 1:
         operator = OnGrid(_same, grid, grid.shape)
         y = y[:, 0]
-    problem = Problem([Term(operator, y, L2())], grid.box, grid, channels=channels, average=1)
-    width = _width(bits * grid.numel / BITS, grid.ndim, channels)
-    prior = create("siren", grid.box, channels, width=width, depth=DEPTH, seed=seed, omega0=30.0)
-    (solution,) = fit_many([problem], prior, steps=steps, seed=seed)
-    return solution
+    return Problem([Term(operator, y, L2())], grid.box, grid, channels=channels, average=1)
+
+
+def _fitted(image: Tensor, grid: Grid, bits: float, steps: int, seed: int) -> Solution:
+    """A SIREN fitted to an image, of as many weights as the bits hold."""
+    problem = problem_of(image, grid)
+    channels = image.shape[-1]
+    width = _width((bits * grid.numel - 8 * HEADER) / BITS, grid.ndim, channels)
+
+    def fit(omega0: float, steps: int) -> Solution:
+        options = {"width": width, "depth": DEPTH, "seed": seed, "omega0": omega0}
+        prior = create("siren", grid.box, channels, **options)
+        (solution,) = fit_many([problem], prior, steps=steps, seed=seed)
+        return solution
+
+    frequencies = [OMEGA0]
+    while 2 * frequencies[-1] <= max(grid.shape) / 8:
+        frequencies.append(2 * frequencies[-1])
+    if len(frequencies) == 1:
+        return fit(OMEGA0, steps)
+    rehearsed = [_error(fit(omega0, max(1, steps // REHEARSAL)), image) for omega0 in frequencies]
+    return fit(frequencies[rehearsed.index(min(rehearsed))], steps)
+
+
+def _error(solution: Solution, image: Tensor) -> float:
+    with torch.no_grad():
+        return float((solution.sample(solution.problem.grid) - image).square().mean())
 
 
 def _width(weights: float, ndim: int, channels: int) -> int:

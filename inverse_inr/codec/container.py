@@ -15,6 +15,7 @@ from torch import Tensor
 from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
 from inverse_inr.codec.quantizing import Numbers, restored
 from inverse_inr.codec.range_coder import Decoder, Encoder
+from inverse_inr.codec.sparse import Whole, decode_sparse, encode_sparse, joined
 from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.priors import Prior, create, registry
@@ -33,6 +34,7 @@ class Coded(NamedTuple):
         numbers: Whole numbers for each parameter.
         codes: The code of each one's step size.
         coarser: What is added to all codes.
+        sparse: Coefficients of the sparse code that the numbers were made of, if they were.
     """
 
     prior: Prior
@@ -40,6 +42,7 @@ class Coded(NamedTuple):
     numbers: Numbers
     codes: dict[str, int]
     coarser: int
+    sparse: Whole | None = None
 
 
 def to_bytes(coded: Coded) -> bytes:
@@ -53,8 +56,11 @@ def to_bytes(coded: Coded) -> bytes:
     """
     header = zlib.compress(json.dumps(_header(coded), separators=(",", ":")).encode(), 9)
     encoder = Encoder()
-    for name in coded.codes:
-        encode_integers(encoder, coded.numbers[name].reshape(-1).tolist(), Contexts())
+    if coded.sparse is None:
+        for name in coded.codes:
+            encode_integers(encoder, coded.numbers[name].reshape(-1).tolist(), Contexts())
+    else:
+        encode_sparse(encoder, coded.sparse)
     weights = restored(coded.numbers, coded.codes, coded.coarser)
     body = MAGIC + len(header).to_bytes(2, "little") + header + encoder.finish()
     return body + _digest(header, weights)
@@ -88,11 +94,7 @@ def from_bytes(data: bytes) -> tuple[Prior, Grid]:
         ) from None
     names = [name for name, _ in prior.named_parameters()]
     codes = dict(zip(names, told["k"], strict=True))
-    decoder = Decoder(code)
-    numbers = {}
-    for name, parameter in prior.named_parameters():
-        values = decode_integers(decoder, parameter.numel(), Contexts())
-        numbers[name] = torch.tensor(values).reshape(parameter.shape)
+    numbers = _numbers(Decoder(code), prior, bool(told.get("a")))
     weights = restored(numbers, codes, told["c"])
     if _digest(header, weights) != data[-DIGEST:]:
         raise FileFormatError(
@@ -101,6 +103,23 @@ def from_bytes(data: bytes) -> tuple[Prior, Grid]:
         )
     prior.load_state_dict({**prior.state_dict(), **weights})
     return prior.eval(), grid
+
+
+def _numbers(decoder: Decoder, prior: Prior, sparse: bool) -> Numbers:
+    """Whole numbers for each parameter."""
+    parameters = dict(prior.named_parameters())
+    found = {}
+    if not sparse:
+        for name, parameter in parameters.items():
+            values = decode_integers(decoder, parameter.numel(), Contexts())
+            found[name] = torch.tensor(values).reshape(parameter.shape)
+        return found
+    count = sum(parameter.numel() for parameter in parameters.values())
+    rest = torch.from_numpy(joined(decode_sparse(decoder, count), count))
+    for name, parameter in parameters.items():
+        found[name] = rest[: parameter.numel()].reshape(parameter.shape)
+        rest = rest[parameter.numel() :]
+    return found
 
 
 def _header(coded: Coded) -> dict[str, Any]:
@@ -116,6 +135,8 @@ def _header(coded: Coded) -> dict[str, Any]:
     }
     if coded.grid.box != coded.prior.box:
         told["g"] = _corners(coded.grid.box)
+    if coded.sparse is not None:
+        told["a"] = 1
     return told
 
 

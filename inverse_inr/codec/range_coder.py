@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
+
 from inverse_inr.io.files import FileFormatError
 
 TOP = 1 << 24
@@ -67,6 +70,20 @@ class Encoder:
             self.range = (self.range << 8) & MASK
             self._shift()
 
+    def encode_share(self, start: int, size: int) -> None:
+        """Append a choice among many, as its interval of 2^16.
+
+        Args:
+            start: Where the interval begins.
+            size: Its length, at least 1.
+        """
+        unit = self.range >> PRECISION
+        self.low += unit * start
+        self.range = unit * size
+        while self.range < TOP:
+            self.range = (self.range << 8) & MASK
+            self._shift()
+
     def finish(self) -> bytes:
         """End the code, and give its bytes without the zeros at the end."""
         for _ in range(5):
@@ -128,6 +145,26 @@ class Decoder:
             self.range = (self.range << 8) & MASK
             self.code = ((self.code << 8) | self._next()) & MASK
         return bit
+
+    def decode_share(self, starts: Sequence[int]) -> int:
+        """Read a choice among many.
+
+        Args:
+            starts: Where the intervals begin, from 0 on, and 2^16 at the end.
+
+        Returns:
+            The number of the interval.
+        """
+        unit = self.range >> PRECISION
+        share = min(self.code // unit, (1 << PRECISION) - 1)
+        chosen = bisect_right(starts, share) - 1
+        start = starts[chosen]
+        self.code -= unit * start
+        self.range = unit * (starts[chosen + 1] - start)
+        while self.range < TOP:
+            self.range = (self.range << 8) & MASK
+            self.code = ((self.code << 8) | self._next()) & MASK
+        return chosen
 
     def _next(self) -> int:
         value = 0

@@ -1,4 +1,4 @@
-"""The command line: run, compare, resume, show, list, new, check.
+"""The command line: run, train, compare, resume, batch, show, list, new, check, encode, decode.
 
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
@@ -15,10 +15,12 @@ from pathlib import Path
 
 from cyclopts import App
 
+from inverse_inr.codec.command import register
 from inverse_inr.command.answering import begin
 from inverse_inr.command.code import announce, check_unchanged, code_of, with_absolute_code
 from inverse_inr.command.comparison import Comparison
 from inverse_inr.command.config import Run
+from inverse_inr.command.families import teach
 from inverse_inr.command.folder import (
     RECORD,
     clear,
@@ -30,6 +32,7 @@ from inverse_inr.command.folder import (
 from inverse_inr.command.lock import locked
 from inverse_inr.command.looking import verbs
 from inverse_inr.command.options import (
+    Compile,
     Config,
     Device,
     Keywords,
@@ -41,14 +44,24 @@ from inverse_inr.command.options import (
 from inverse_inr.command.presets import find_config
 from inverse_inr.command.reporting import versions, write_json
 from inverse_inr.command.resuming import fill, go_on
-from inverse_inr.command.session import INTERRUPTED, continuable, in_folder, use_device, use_threads
-from inverse_inr.command.several.following import follow, together
-from inverse_inr.command.tables import ConfigError, check_sections, override, set_keywords
+from inverse_inr.command.session import (
+    INTERRUPTED,
+    continuable,
+    in_folder,
+    told,
+    use_compiler,
+    use_device,
+    use_threads,
+)
+from inverse_inr.command.several.batch import batch
+from inverse_inr.command.several.following import follow, require_divisible, together
+from inverse_inr.command.tables import ConfigError, check_sections, override
 from inverse_inr.distributed import current
 from inverse_inr.memory import allocation_failed
 from inverse_inr.solver import Progress, disk_full
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
+register(app)
 logger = logging.getLogger("inverse_inr")
 
 
@@ -63,6 +76,8 @@ def run(
     set: Overrides = (),
     threads: Threads = None,
     device: Device = None,
+    compile: Compile = False,
+    family: Path | None = None,
     **keywords: Keywords,
 ) -> int:
     """Reconstruct what a config describes; write figure, image, weights, history and config.
@@ -73,18 +88,15 @@ def run(
         Folder of the run; one that holds another run is refused without --force.
     force
         Replace the run that the folder holds: the files that a run wrote are removed, no others.
+    family
+        A file that `train` wrote: the fit begins at its field, in place of [prior].
     """
     use_threads(threads)
-    tables, where = find_config(str(config))
-    override(tables, set)
-    use_device(tables, device)
-    tables = with_absolute_code(tables)
-    code = code_of(tables)
-    print(where)
-    announce(code)
-    set_keywords(tables, keywords)
+    tables, code = told(config, set, keywords, device, family, compile)
     checked = Run.of(tables)
-    if not current().first:
+    ranks = current()
+    require_divisible(tables, out, ranks)
+    if not ranks.first:
         return follow(checked, out)
     with locked(out, wait=wait), continuable(out):
         if not force and not is_free(out):
@@ -110,6 +122,34 @@ def run(
 
 
 @app.command
+def train(
+    config: Config,
+    /,
+    *,
+    out: Path,
+    force: bool = False,
+    set: Overrides = (),
+    threads: Threads = None,
+    **keywords: Keywords,
+) -> int:
+    """Teach a family of fields by the tasks of a config, and write it as one file.
+
+    Repeat the command to go on after an interruption. `run CONFIG --family FILE` begins there.
+
+    Parameters
+    ----------
+    out
+        The family's file, which --force replaces: family.safetensors.
+    """
+    use_threads(threads)
+    tables, _ = told(config, set, keywords)
+    with continuable(out):
+        teach(tables, out, force=force)
+        return 0
+    return INTERRUPTED
+
+
+@app.command
 def compare(
     config: Config,
     *,
@@ -121,6 +161,7 @@ def compare(
     set: Overrides = (),
     threads: Threads = None,
     device: Device = None,
+    compile: Compile = False,
 ) -> int:
     """Fit several priors to one problem: a table and a figure, with the classical baselines above.
 
@@ -144,6 +185,7 @@ def compare(
     tables = {k: v for k, v in found.items() if k != "prior"}
     override(tables, set)
     use_device(tables, device)
+    use_compiler(tables, compile)
     tables = with_absolute_code(tables)
     options = tables.pop("prior", {})
     if "name" in options:
@@ -192,17 +234,17 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
         code = code_of(tables, record.get("priors", ()))
         announce(code)
         check_unchanged(record.get("code"), code, out)
+        require_divisible({**record, **tables}, out, ranks)
         if not ranks.first:
             with in_folder(record.get("folder")):
                 return follow(Run.of(tables), here, resuming=True)
-        if ranks.world > 1 and "priors" in record:
-            raise ConfigError(f"{out} holds a comparison: resume it in one process.")
         with in_folder(record.get("folder")):
             go_on(here, record, Run.of(tables))
         return 0
     return INTERRUPTED
 
 
+app.command(batch)
 app.command(verbs.show)
 app.command(verbs.list_components, name="list")
 app.command(verbs.new)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from inverse_inr import priors
+from inverse_inr import families, priors
 from inverse_inr.command.catalogue import optimizer_names, problems, regularizers, stoppings
 from inverse_inr.command.presets import with_data_folder
 from inverse_inr.command.records import arguments, call, keys_of
@@ -121,8 +121,9 @@ class Run:
     @property
     def draws_noise(self) -> bool:
         """Whether the problem is simulated, with noise from a seed."""
-        name = self.tables["problem"]["name"]
-        return self.given is None and "seed" in keys_of(problems.get(name))
+        return self.given is None and "seed" in keys_of(
+            problems.get(self.tables["problem"]["name"])
+        )
 
     def check(self) -> None:
         """Check every table against the signature it will be called with. Raises ConfigError."""
@@ -138,6 +139,8 @@ class Run:
             check_component("problem", problems, t["problem"])
         if "name" in t.get("prior", {}):
             check_component("prior", priors.registry, t["prior"], taken=GIVEN_TO_PRIORS)
+        elif "family" in t.get("prior", {}):
+            check_keywords("[prior]", lambda family: family, t["prior"], ())
         for k, table in enumerate(t.get("regularizers", [])):
             where = f"regularizers.{k}"
             check_component(
@@ -174,9 +177,7 @@ class Run:
         Raises:
             FileNotFoundError: A path begins with the data folder, and that is not known.
         """
-        problem = self.given
-        if problem is None:
-            problem = _make(problems, with_data_folder(self.tables["problem"]))
+        problem = self.given or _make(problems, with_data_folder(self.tables["problem"]))
         if self.device is not None and isinstance(problem, Problem):
             return problem.to(self.device)
         return problem
@@ -197,7 +198,7 @@ class Run:
         taken = ("problem", "prior", "callbacks", "self")
         options = arguments(Solver.__init__, t.get("solver", {}), taken)
         native = dict(t.get("prior", {}))
-        if "name" not in native and not {"lr", "optimizer"} & {*options, *t}:
+        if not {"name", "family"} & {*native} and not {"lr", "optimizer"} & {*options, *t}:
             options["lr"] = problem.suggested.lr  # it suits the suggested prior, as in `solve`
         prior = self._prior(problem, native, options.get("seed", 0))
         seen = problem
@@ -235,6 +236,8 @@ class Run:
     def _prior(self, problem: Problem, table: Table, seed: int) -> Any:
         """The prior of a table, or the problem's own with what the table says of it."""
         given = {k: v for k, v in table.items() if k != "seed"}
+        if "family" in given:
+            return families.load(given["family"]).start(problem, seed=seed)
         if "name" in given:
             component = priors.registry.get(given["name"])
             native = arguments(component, given, GIVEN_TO_PRIORS)

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from inverse_inr.command.tables import ConfigError
 from inverse_inr.registry import nearest
 
-FLAGS = ("--force", "--wait", "--help", "--version", "-h")
+FLAGS = ("--force", "--wait", "--compile", "--help", "--version", "-h")
 """The options of `run` that stand alone."""
 
 WITH_VALUE = ("--out", "--set", "--threads", "--device")
@@ -41,6 +41,13 @@ Device = Annotated[
     Parameter(
         help="Where to solve: auto (a GPU where there is one), cpu, cuda, cuda:1 or mps. It stands "
         "for solver.device, and a run may be resumed on another device."
+    ),
+]
+Compile = Annotated[
+    bool,
+    Parameter(
+        help="Compile the step into one graph, which takes up to minutes once: solver.compile.",
+        negative=(),
     ),
 ]
 Wait = Annotated[

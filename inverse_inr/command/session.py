@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from inverse_inr.command.code import Digests, announce, code_of, with_absolute_code
 from inverse_inr.command.folder import RECORD
+from inverse_inr.command.presets import find_config
 from inverse_inr.command.runs import Unfinished
-from inverse_inr.command.tables import ConfigError, Table
+from inverse_inr.command.tables import ConfigError, Table, override, set_keywords
 
 INTERRUPTED = 130
 """The exit status of a run that Ctrl-C or SIGTERM ended."""
@@ -43,6 +45,55 @@ def use_device(tables: Table, device: str | None) -> None:
     if not isinstance(solver, dict):
         raise ConfigError(f"--device {device}: [solver] is no table.")
     solver["device"] = device
+
+
+def use_compiler(tables: Table, wanted: bool) -> None:
+    """Let the solver of a config compile its step; False leaves it as it is.
+
+    Raises:
+        ConfigError: [solver] is no table.
+    """
+    if not wanted:
+        return
+    solver = tables.setdefault("solver", {})
+    if not isinstance(solver, dict):
+        raise ConfigError("--compile: [solver] is no table.")
+    solver["compile"] = True
+
+
+def told(
+    config: str,
+    assignments: Sequence[str],
+    keywords: Mapping[str, Sequence[str]],
+    device: str | None = None,
+    family: Path | None = None,
+    compile: bool = False,
+) -> tuple[Table, Digests]:
+    """Read a config and what the words beside it say, and print where it is from.
+
+    Args:
+        config: A file, the name of a preset or problem, or "my_file.py:problem".
+        assignments: Texts "section.key=value".
+        keywords: Words for keywords of the problem.
+        device: Where to solve; None for where the config says.
+        family: A file of a family, whose field takes the place of [prior].
+        compile: Compile the step.
+
+    Returns:
+        The tables, and the digests of the code that they run.
+    """
+    tables, where = find_config(config)
+    if family is not None:
+        tables["prior"] = {"family": str(family.absolute())}
+    override(tables, assignments)
+    use_device(tables, device)
+    use_compiler(tables, compile)
+    tables = with_absolute_code(tables)
+    code = code_of(tables)
+    print(where)
+    announce(code)
+    set_keywords(tables, keywords)
+    return tables, code
 
 
 @contextlib.contextmanager

@@ -16,8 +16,10 @@ from inverse_inr.registry import Registry, nearest
 
 Table = dict[str, Any]
 
-SECTIONS = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")
-"""The tables that a config may have; [[regularizers]] is a list of tables."""
+RUN = ("problem", "prior", "regularizers", "stopping", "optimizer", "solver", "baselines")
+SECTIONS = (*RUN, "tasks", "family", "training")
+"""The tables that a config may have; [[regularizers]] is a list of tables. The last three are of
+`train` alone."""
 
 
 class ConfigError(ValueError):

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from inverse_inr.devices import CPU
+from inverse_inr.distributed.drawing import Generators
 from inverse_inr.distributed.fields import DividedLattices, DividedPoints
 from inverse_inr.distributed.joining import joined
 from inverse_inr.distributed.ranks import Ranks
@@ -59,7 +60,7 @@ class Together(Ranks):
         """Compute A(f) for some rows, which are divided; or the points, see above."""
         assert isinstance(field, DividedLattices)
         if not needs_looks and id(operator) not in self._drawing:
-            generators = _Generators(rows.device)
+            generators = Generators(rows.device)
             mine = rows[share(len(rows), self.rank, self.world, rows.device)]
             seen = ask(operator, field, mine, chunk)
             if not self.any(generators.used()):
@@ -139,29 +140,6 @@ def _group_like(world: dist.ProcessGroup) -> dist.ProcessGroup:
     made = dist.new_group(dist.get_process_group_ranks(world))
     assert isinstance(made, dist.ProcessGroup)
     return made
-
-
-class _Generators:
-    """The random numbers of a step, and whether something has drawn from them since."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.before = self._states()
-
-    def _states(self) -> list[Tensor]:
-        states = [torch.get_rng_state()]
-        if self.device.type == "cuda":
-            states.append(torch.cuda.get_rng_state(self.device))
-        return states
-
-    def used(self) -> bool:
-        now = self._states()
-        return not all(torch.equal(a, b) for a, b in zip(self.before, now, strict=True))
-
-    def restore(self) -> None:
-        torch.set_rng_state(self.before[0])
-        if len(self.before) > 1:
-            torch.cuda.set_rng_state(self.before[1], self.device)
 
 
 _ALONE = Ranks()

@@ -5,8 +5,10 @@ own operator and measurements, and `family.solve(problem)` gives a solution in a
 pass. `family.start(problem)` is an ordinary prior, from which any fit goes on.
 """
 
+from inverse_inr.families.channels import Channels as Channels
 from inverse_inr.families.conditioned import Conditioned as Conditioned
 from inverse_inr.families.encoders import Convolutions as Convolutions
+from inverse_inr.families.encoders import Parameters as Parameters
 from inverse_inr.families.family import Family as Family
 from inverse_inr.families.fields import Fields as Fields
 from inverse_inr.families.files import load as load
@@ -22,5 +24,6 @@ from inverse_inr.families.mixing import between as between
 from inverse_inr.families.mixing import weights_of as weights_of
 from inverse_inr.families.modulated import Code as Code
 from inverse_inr.families.modulated import Modulated as Modulated
+from inverse_inr.families.targets import truth as truth
 from inverse_inr.families.teaching import train as train
 from inverse_inr.families.training import Training as Training

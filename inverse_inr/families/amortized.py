@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from inverse_inr.families.encoders import (
     Convolutions,
     Encoder,
+    Parameters,
+    Standardised,
     encoded,
     encoder_recipe,
 )
@@ -36,8 +38,8 @@ class Amortized(Family):
         super().__init__(prior, options)
         self.made_by = encoder_recipe(encoder)
         self.encoder: nn.Module = nn.Identity()
-        self.choice: Convolutions | None = None
-        if isinstance(encoder, Convolutions):
+        self.choice: Convolutions | Parameters | None = None
+        if isinstance(encoder, Convolutions | Parameters):
             self.choice = encoder
         else:
             self.encoder = copy.deepcopy(encoder)
@@ -48,12 +50,16 @@ class Amortized(Family):
     def _extend(self, template: Prior, generator: torch.Generator) -> Prior:
         channels = template.channels * (1 + self.is_complex)
         self.level = nn.Buffer(torch.zeros((), dtype=torch.float64))
-        if self.choice is not None:
+        if isinstance(self.choice, Parameters):
+            self.encoder = self.choice.build(generator)
+        elif self.choice is not None:
             self.encoder = self.choice.build(template.box.ndim, channels, generator)
         return template
 
     def feature_count(self, template: Prior) -> int:
         """Number of features that the encoder gives, found by an empty image of the grid."""
+        if isinstance(self.choice, Parameters):
+            return self.choice.features
         assert self.grid is not None
         channels = template.channels * (1 + self.is_complex)
         shape = self.grid.shape
@@ -69,11 +75,24 @@ class Amortized(Family):
     def begin(self, tasks: Sequence[Task]) -> None:
         if self.begun:
             return  # what the training began with
+        if isinstance(self.choice, Parameters):
+            assert isinstance(self.encoder, Standardised)
+            self.encoder.begin(torch.stack([self.choice.of(task.problem) for task in tasks]))
+            self.level.fill_(1.0)
+            return
         squares = [float(task.image().double().square().mean()) for task in tasks]
         self.level.fill_(max(sum(squares) / len(squares), 1e-60) ** 0.5)
 
     def images(self, tasks: Sequence[Task]) -> list[Tensor]:
-        """Back-project the measurements of tasks, in the unit of the family: (channels, *shape)."""
+        """Give what the encoder sees of each task, (channels, *shape).
+
+        It is the back-projected measurements in the unit of the family, or the problem's parameters
+        as one pixel.
+        """
+        if isinstance(self.choice, Parameters):
+            ones = (1,) * self.known.box.ndim
+            values = [self.choice.of(task.problem) for task in tasks]
+            return [value.to(self.known.lower.device).reshape(-1, *ones) for value in values]
         return [task.image() / float(self.level) for task in tasks]
 
     def features(self, tasks: Sequence[Task]) -> list[Tensor]:

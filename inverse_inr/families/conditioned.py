@@ -24,7 +24,7 @@ class Conditioned(Amortized):
 
     Args:
         encoder: Makes features of the image that the back-projected measurements are:
-            `Convolutions(...)`, or an nn.Module from (b, channels, *shape) to
+            `Convolutions(...)`, `Parameters(...)`, or an nn.Module from (b, channels, *shape) to
             (b, features, *other), whose pixels fill the same box.
         prior: A name of the catalogue of priors, of one that takes any number of axes.
         options: Options of the prior.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from inverse_inr.domain import Box, Grid
 from inverse_inr.families.amortized import Amortized
 from inverse_inr.families.conditioned import Conditioned
-from inverse_inr.families.encoders import Convolutions
+from inverse_inr.families.encoders import encoder_of
 from inverse_inr.families.family import Family
 from inverse_inr.families.generated import Generated
 from inverse_inr.families.meta_learned import MetaLearned
@@ -111,7 +111,7 @@ def _made(
     options = dict(recipe["options"])
     if issubclass(kind, Amortized):
         if options["encoder"] is not None:
-            options["encoder"] = Convolutions(**options["encoder"])
+            options["encoder"] = encoder_of(options["encoder"])
         elif encoder is None:
             raise ValueError(
                 f"families.load: the encoder of {path} was a module of the user's own; pass it: "

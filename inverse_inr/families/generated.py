@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.families.amortized import Amortized
-from inverse_inr.families.encoders import Encoder
+from inverse_inr.families.encoders import Encoder, Parameters
 from inverse_inr.families.fields import State
 from inverse_inr.families.pixels import FEATURES, seeing, together
 from inverse_inr.families.tasks import Task
@@ -28,12 +28,15 @@ class Generated(Amortized):
 
     Args:
         encoder: Makes features of the image that the back-projected measurements are:
-            `Convolutions(...)`, or an nn.Module from (b, channels, *shape) to
+            `Convolutions(...)`, `Parameters(...)`, or an nn.Module from (b, channels, *shape) to
             (b, features, *shape).
         prior: A name of the catalogue of priors.
         options: Options of the prior.
         sees_image: Whether the field is also given the back-projected measurements at each point,
             as further coordinates: f_θ(x, image at x).
+
+    Raises:
+        ValueError: The field is to see an image, and the encoder sees parameters.
 
     Source:
         Ha et al. 2017 (HyperNetworks); Zhang et al. 2021, arXiv:2112.10541; Wu et al. 2023
@@ -52,6 +55,8 @@ class Generated(Amortized):
         sees_image: bool = False,
     ) -> None:
         super().__init__(encoder, prior, options)
+        if sees_image and isinstance(encoder, Parameters):
+            raise ValueError("Generated: sees_image=True, but an encoder of Parameters has none.")
         self.sees_image = sees_image
 
     def recipe(self) -> dict[str, Any]:

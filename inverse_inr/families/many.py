@@ -1,24 +1,22 @@
-"""`fit_many`: many problems from one start, in one batched loop."""
+"""`fit_many`: many problems from one start, to all of their measurements."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 
-from inverse_inr.evaluation import placement
 from inverse_inr.families.alike import require_alike
-from inverse_inr.families.fields import Fields, field_of
-from inverse_inr.families.tasks import as_tasks, losses, power_of
+from inverse_inr.families.fields import field_of
+from inverse_inr.families.tasks import _frozen
 from inverse_inr.optimizers import Adam
 from inverse_inr.priors import Prior
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Positive, Seed, checked
-from inverse_inr.solver import Ended, Solution, make_prior
-from inverse_inr.solver.seeds import seeded
+from inverse_inr.solver import Solution, make_prior, solve_many
+from inverse_inr.stopping import Never
 
 
 @checked
@@ -32,9 +30,10 @@ def fit_many(
     lr: Positive | None = None,
     seed: Seed = 0,
 ) -> list[Solution]:
-    """Fit many problems from one start, by one batched loop of Adam, to all of their measurements.
+    """Fit many problems from one start by `solve_many`, with nothing held out and no regularizer.
 
-    Fits that began at one point stay near each other, so that their weights can be compared.
+    Fits that began at one point stay near each other, so that their weights can be compared. What
+    operators could learn is left alone.
 
     Args:
         problems: The problems, of one number of axes and channels.
@@ -54,44 +53,22 @@ def fit_many(
         FloatingPointError: A loss became NaN or Inf.
     """
     require_alike("fit_many", problems)
-    began = time.perf_counter()
     start = make_prior(problems[0], prior, seed, **(options or {}))
     if not isinstance(start, Prior):
         raise TypeError(f"fit_many: {type(start).__name__} is no prior of the catalogue.")
-    own = {
-        name: p.detach().expand(len(problems), *p.shape).clone().requires_grad_()
-        for name, p in start.named_parameters()
-    }
-    names = {p: name for name, p in start.named_parameters()}
-    groups = [
-        {**group, "params": [own[names[p]] for p in group["params"]]}
-        for group in start.param_groups()
-    ]
-    optimizer = Adam(lr).build(groups)
-    tasks = as_tasks(problems, power_of(problems), batch, seed, placement(start))
-    fields = Fields(start, own, [problem.box for problem in problems])
-    for step in range(steps):
-
-        def closure(number: int = step) -> torch.Tensor:
-            optimizer.zero_grad()
-            loss = losses(tasks, fields, number).sum()
-            loss.backward()
-            return loss.detach()
-
-        with seeded(seed, step, start.lower.device):
-            loss = optimizer.step(closure, step / steps)
-        if not bool(torch.isfinite(loss)):
-            raise FloatingPointError(f"fit_many: the loss became NaN or Inf at step {step}.")
-    seconds = (time.perf_counter() - began) / len(problems)
+    state = {name: p.detach() for name, p in start.named_parameters()}
+    fits = solve_many(
+        [replace(p, terms=[_frozen(term) for term in p.terms]) for p in problems],
+        [field_of(start, state, problem.box) for problem in problems],
+        regularizers=(),
+        steps=steps,
+        batch=batch,
+        optimizer=Adam(lr),
+        stopping=Never(every=steps),
+        seed=seed,
+    )
+    method = f"{start.name}, fitted with {len(problems) - 1} others"
     return [
-        Solution(
-            field_of(start, {n: v[k] for n, v in own.items()}, problem.box).eval(),
-            problem,
-            f"{start.name}, fitted with {len(problems) - 1} others",
-            seconds=seconds,
-            steps=steps,
-            stopped=Ended("done", "all steps done"),
-            best_step=steps,
-        )
-        for k, problem in enumerate(problems)
+        replace(fit, problem=problem, method=method)
+        for fit, problem in zip(fits, problems, strict=True)
     ]

@@ -19,3 +19,4 @@ from inverse_inr.fidelity.rows import Fidelity as Fidelity
 from inverse_inr.fidelity.rows import at_rows as at_rows
 from inverse_inr.fidelity.rows import decorrelated as decorrelated
 from inverse_inr.fidelity.rows import least_squares as least_squares
+from inverse_inr.fidelity.spectrogram import MultiResolutionSTFT as MultiResolutionSTFT

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from inverse_inr.kernels.linear import with_adjoint
 from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr.precision import real_type
 from inverse_inr.ranges import Count, Range, checked
 
 
@@ -109,7 +110,7 @@ class Gridding(nn.Module):
             raise ValueError(
                 f"Gridding of images {self.shape}: got an array of shape {tuple(image.shape)}."
             )
-        real = image.dtype.to_real()
+        real = real_type(image.dtype)
         x = _around_origin(image * self.weight.to(real), self.padded)
         if self.real:
             if image.is_complex():
@@ -235,12 +236,12 @@ def _interpolator(
     `position` is (m, d) in samples of the padded spectrum.
     """
     sizes = list(padded)
-    first = np.ceil(position - width / 2).astype(np.int64)
+    first, weights = nodes_and_weights(position, beta, width)
     index = np.zeros((len(position), 1), dtype=np.int64)
     value = np.ones((len(position), 1))
     for a, m in enumerate(padded):
         g = first[:, a, None] + np.arange(width)  # (m, J)
-        weight = _kernel(g - position[:, a, None], beta[a], width)
+        weight = weights[:, a]
         if real and a == len(padded) - 1:
             sizes[a] = m // 2 + 1 + 2 * (width // 2)
             g = np.clip(g + width // 2, 0, sizes[a] - 1)
@@ -252,3 +253,22 @@ def _interpolator(
     return SparseMatrix(
         rows, index.ravel(), value.ravel(), (len(position), math.prod(sizes)), dtype
     )
+
+
+def nodes_and_weights(
+    position: np.ndarray, beta: list[float], width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the samples of the spectrum that make each value, and their weights along each axis.
+
+    Args:
+        position: (m, d) places in samples of the padded spectrum.
+        beta: (d,) shapes of the kernel.
+        width: Samples along each axis.
+
+    Returns:
+        The first sample (m, d), which may be negative, and weights (m, d, width).
+    """
+    first = np.ceil(position - width / 2).astype(np.int64)
+    away = first[..., None] + np.arange(width) - position[..., None]
+    weights = [_kernel(away[:, a], b, width) for a, b in enumerate(beta)]
+    return first, np.stack(weights, 1)

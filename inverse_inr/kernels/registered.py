@@ -226,9 +226,7 @@ def _register(
 
     def differentiable(*inputs: Any) -> Tensor:
         with enable_single_level_autograd_function():
-            result = function.apply(*inputs)
-        assert isinstance(result, Tensor)
-        return result
+            return function.apply(*inputs)  # pyright: ignore[reportAttributeAccessIssue]
 
     LIBRARY.define(name + signature, tags=(torch.Tag.pt2_compliant_tag,))
     LIBRARY.impl(name, compute, "CompositeExplicitAutograd")

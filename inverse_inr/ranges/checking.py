@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, TypeVar
 
+import torch
+
 from inverse_inr.ranges.faults import fault_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,6 +48,8 @@ def checked(function: F) -> F:
 
     @wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return function(*args, **keywords)
         name = function.__name__
         if bound_to_object and args:
             name = type(args[0]).__name__

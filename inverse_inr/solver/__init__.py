@@ -17,6 +17,7 @@ from inverse_inr.solver.identity import measurements_digest as measurements_dige
 from inverse_inr.solver.images import fitted_to as fitted_to
 from inverse_inr.solver.interrupt import interruptible as interruptible
 from inverse_inr.solver.loop import Solver as Solver
+from inverse_inr.solver.many import solve_many as solve_many
 from inverse_inr.solver.solution import Solution as Solution
 from inverse_inr.solver.solving import solve as solve
 from inverse_inr.solver.splitting import alternate as alternate

@@ -17,7 +17,7 @@ from inverse_inr.hooks import BetweenSteps
 from inverse_inr.protocol import evaluating
 from inverse_inr.solver.callbacks import Callback
 from inverse_inr.solver.ended import Ended
-from inverse_inr.solver.interrupt import interruptible
+from inverse_inr.solver.interrupt import Interruption, interruptible
 from inverse_inr.solver.linearization import Step
 from inverse_inr.solver.seeds import in_fixed_order
 from inverse_inr.solver.solution import Solution
@@ -53,16 +53,20 @@ class Solver(Reconstruction):
             self._device,
             self._evaluate,
         )
-        if not all(module.training for module in self._modules):
-            self.objective.train()
-        for before_step in self._before_step:
-            before_step(self.step_number, progress)
+        self._prepare_step()
         with in_fixed_order(self.deterministic):
             self.optimizer.step(now, progress)
         self.step_number += 1
         if isinstance(self._twin, Solver):
             self._twin.step()
         return now.parts.detach()
+
+    def _prepare_step(self) -> None:
+        """Let what takes part know that a step begins."""
+        if not all(module.training for module in self._modules):
+            self.objective.train()
+        for before_step in self._before_step:
+            before_step(self.step_number, self.step_number / self.steps)
 
     def run(self, steps: int | None = None) -> Solution:
         """Go on to the end of the run. Ctrl-C ends it after the current step and loses nothing.
@@ -94,22 +98,31 @@ class Solver(Reconstruction):
                 for call in between:
                     call(self)
                 parts = self.step()
-                check = self._is_check()
-                if self.ranks.any(interrupt.made):
-                    self.stopped = self._interrupted()
-                bad = self._not_finite(parts, check)
-                if bad:
-                    self._give_up(bad)
-                elif check:
-                    self.seconds = before + time.perf_counter() - began
-                    self._watch(parts)
-                    if self.ranks.any(interrupt.made) and self.stopped is None:
-                        self.stopped = self._interrupted()
+                self.seconds = before + time.perf_counter() - began
+                self.after_step(parts, interrupt)
         self.seconds = before + time.perf_counter() - began
         for module, mode in modes:
             module.training = mode
         self._tell()
         return self.solution()
+
+    def after_step(self, parts: Tensor, interrupt: Interruption) -> None:
+        """Look at a step that was made: does the run go on, and is it time for a check?
+
+        Args:
+            parts: (parts,), what `step` returned.
+            interrupt: Whether Ctrl-C was pressed.
+        """
+        check = self._is_check()
+        if self.ranks.any(interrupt.made):
+            self.stopped = self._interrupted()
+        bad = self._not_finite(parts, check)
+        if bad:
+            self._give_up(bad)
+        elif check:
+            self._watch(parts)
+            if self.ranks.any(interrupt.made) and self.stopped is None:
+                self.stopped = self._interrupted()
 
     def _called(self) -> list[Callback]:
         """The callbacks of this process: one process alone writes and prints."""

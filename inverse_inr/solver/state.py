@@ -14,6 +14,7 @@ from torch import nn
 from inverse_inr import optimizers
 from inverse_inr.distributed import current
 from inverse_inr.hooks import BeforeStep, Begins
+from inverse_inr.kernels.compiling import Evaluate, compiled, require_compilable
 from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Positive, Seed, checked
@@ -77,6 +78,7 @@ class Reconstruction:
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
         deterministic: bool = False,
+        compile: bool = False,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         problem = beside_prior(problem, prior, device)
@@ -125,16 +127,22 @@ class Reconstruction:
                 chunk=chunk,
                 dtype=dtype,
                 deterministic=deterministic,
+                compile=compile,
             )
         self._call_begin()
         self.optimizer = self._build(made, operator_lr)
+        by_gradient = isinstance(self.optimizer, optimizers.Several)
+        require_compilable(compile, made, by_gradient, self.ranks.world)
         self.schedules = self._batches(batch or suggested.batch, made.full_batch)
         self.callbacks = list(callbacks)
         self._start_at_zero()
         if self.ranks.world > 1:
             self.ranks.require_same("Solver: the run", self._identity())
         self._rehearse()
-        self._evaluate = self.ranks.reduced(self.objective)
+        self._evaluate: Evaluate = self.ranks.reduced(self.objective)
+        if compile:
+            what = f"the step of the prior '{self.label}' with {', '.join(self.objective.names)}"
+            self._evaluate = compiled(self.objective, self._device, what)
 
     def _call_begin(self) -> None:
         """Let what takes part prepare itself, and remember what wants to be told of each step."""

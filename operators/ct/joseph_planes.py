@@ -6,7 +6,8 @@ moves by a constant vector, so four numbers describe all its places:
 
     place in plane k = start + k step        integral = length per plane · Σ_k value at that place
 
-The interpolation is torch's own bilinear kernel, and the adjoint is that kernel's transpose.
+The interpolation is torch's own bilinear kernel, and the adjoint is that kernel's transpose. On a
+CUDA device a kernel of ours walks along the rays instead (`projector`).
 Nothing of the size planes x rays is ever stored: planes and rays are visited in blocks.
 """
 
@@ -20,7 +21,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, OnGrid, Query, with_adjoint
+from inverse_inr import Grid, OnGrid, Query, projector, with_adjoint
 from inverse_inr.memory import require
 
 SAMPLES_AT_ONCE = {"cpu": 2**18, "cuda": 2**25}
@@ -186,6 +187,10 @@ def _sums(volume: Tensor, groups: list[_Group], count: int) -> Tensor:
     """(n0, n1, n2, c) -> (count, c)."""
     out = volume.new_zeros(count, volume.shape[-1])
     for group in groups:
+        if projector.usable(volume):
+            sums = projector.integrated(_planes(volume, group.axis), group.start, group.step)
+            out.index_add_(0, group.row, (sums * group.length.to(sums)).T)
+            continue
         # the kernel reads planes that are contiguous faster
         planes = _planes(volume, group.axis).contiguous()
         sums = volume.new_zeros(volume.shape[-1], len(group.row))
@@ -203,6 +208,9 @@ def _spread(y: Tensor, groups: list[_Group], shape: tuple[int, ...]) -> Tensor:
     for group in groups:
         planes = _planes(volume, group.axis)
         values = y.index_select(0, group.row).T * group.length.to(y)
+        if projector.usable(volume):
+            projector.spread(values, group.start, group.step, planes)
+            continue
         for block, part in _blocks(planes, len(group.row)):
             seen = planes[block]
             # the kernel asks for the image as well, but looks at its shape alone

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from inverse_inr import RowOperator
+from inverse_inr import RowOperator, phases
 from inverse_inr.operators.radar.delay import DelayTransform
 from inverse_inr.operators.radar.geometry import RadarGeometry
 from inverse_inr.operators.radar.precision import KeepsPrecision
@@ -61,6 +61,10 @@ class TiledKernel(KeepsPrecision, RowOperator):
         parts = self._kernel(torch.float32, rows) if self.matrix is None else self.matrix[rows]
         return torch.complex(*parts.split(self.transform.count, 1))
 
+    def _waves(self, rows: Tensor, like: Tensor) -> phases.Waves | None:
+        """The pulses as the kernel of a CUDA device takes them; None where it does not serve."""
+        return None
+
     def _signed(self, z: Tensor) -> Tensor:
         """Values under phase sign +1 from those of the geometry's sign, and back."""
         if self.geometry.sign > 0:
@@ -86,6 +90,9 @@ class TiledKernel(KeepsPrecision, RowOperator):
         """The map of amplitudes (n,) or (b, n) to echoes (b, K), recomputed tile by tile."""
 
         def forward(sigma: Tensor) -> Tensor:
+            waves = self._waves(rows, sigma)
+            if waves is not None:
+                return phases.summed(waves, sigma)
             y = torch.zeros(
                 len(rows), self.transform.count, dtype=sigma.dtype.to_complex(), device=sigma.device
             )
@@ -102,6 +109,12 @@ class TiledKernel(KeepsPrecision, RowOperator):
         """The adjoint of `_tiled`; its results have the shape and dtype of `like`."""
 
         def adjoint(y: Tensor) -> Tensor:
+            waves = self._waves(rows, like)
+            if waves is not None:
+                echo = phases.adjoint(waves, y, like.ndim == 2)
+                if like.is_complex():
+                    return echo
+                return echo.real
             sigma = torch.zeros(like.shape, dtype=like.dtype, device=like.device)
             points = self.points
             for i, k in self._tiles(rows):

@@ -10,13 +10,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Grid
+from inverse_inr import Box, Grid, phases
 from inverse_inr.operators.radar.amplitudes import Pattern, Spreading, cell_amplitude, spread
 from inverse_inr.operators.radar.delay import DelayTransform
 from inverse_inr.operators.radar.geometry import SPEED_OF_LIGHT, RadarGeometry
 from inverse_inr.operators.radar.kernel import TiledKernel
 from inverse_inr.operators.radar.kinds import Basis, Degree
 from inverse_inr.operators.radar.precision import phasor
+from inverse_inr.operators.radar.tones import Tones
 from inverse_inr.ranges import Positive, checked
 
 
@@ -114,6 +115,34 @@ class Scatterers(TiledKernel):
         if self.spreading == "none" and self.pattern is None and self.basis == "point":
             return factor, delay
         return factor * self._amplitude(points, rows, to, back, dtype.to_real()), delay
+
+    def _waves(self, rows: Tensor, like: Tensor) -> phases.Waves | None:
+        parts = like
+        if like.is_complex():
+            parts = torch.view_as_real(like)
+        tones = self.transform
+        if not isinstance(tones, Tones) or not phases.usable(parts) or tones.quick_for(self.size):
+            return None
+        if self.pattern is not None or self.basis != "point":
+            return None
+        geometry = self.geometry
+        if type(geometry) is not RadarGeometry:  # plane waves have other paths
+            return None
+        amplitude = None
+        if self.spreading != "none":
+            amplitude = spread(
+                self.spreading, *geometry.ranges(self.points, rows), torch.float32
+            ).expand(len(rows), self.size)
+        return phases.Waves(
+            self.points,
+            geometry.transmitters[rows],
+            geometry.receivers[rows],
+            geometry.reference_path[rows],
+            tones.frequencies,
+            tones.slope,
+            geometry.sign,
+            amplitude,
+        )
 
     def _amplitude(
         self, points: Tensor, rows: Tensor, to: Tensor, back: Tensor, dtype: torch.dtype

@@ -133,6 +133,28 @@ def test_an_image_is_fitted_and_coded() -> None:
     assert (found - image).square().mean() < 0.05 * image.var()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(300, 1), (9, 8, 7, 1), (4, 10, 9, 3)])
+def test_sound_volumes_and_video_are_coded(shape) -> None:
+    axes = [torch.linspace(0, 3, n) for n in shape[:-1]]
+    mesh = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    image = mesh.sum(-1).sin()[..., None].expand(shape).contiguous()
+    data = encode(image, bits_per_sample=16.0, steps=200, finish=20)
+    assert len(data) <= 16 * image[..., 0].numel() / 8
+    found = decode_image(data)
+    assert found.shape == image.shape
+    assert (found - image).square().mean() < 0.1 * image.var()
+
+
+@pytest.mark.slow
+def test_a_long_tone_gets_a_network_of_its_frequency() -> None:
+    """At the frequency of pictures, a SIREN leaves nearly all of it."""
+    tone = torch.sin(0.3 * torch.arange(2000.0))[:, None]
+    data = encode(tone, bits_per_sample=4.0, steps=160, finish=5)
+    assert dict(decode(data).recipe.options)["omega0"] > 30
+    assert (decode_image(data) - tone).square().mean() < 0.1
+
+
 @pytest.mark.parametrize("where", [10, 60, -20, -3])
 def test_an_altered_byte_is_noticed(data, where) -> None:
     changed = bytearray(data)

@@ -17,7 +17,7 @@ TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-p
 TWO += ["-m", "inverse_inr"]
 TINY = ["ct", "--size", "16", "--views", "8"]
 TINY += ["--set", "prior.name=siren", "--set", "prior.width=8", "--set", "prior.depth=1"]
-TINY += ["--set", "regularizers.0.weight=1e-3"]
+TINY += ["--set", "regularizers.0.name=total_variation", "--set", "regularizers.0.weight=1e-3"]
 
 
 def call(words: list[str], folder: Path) -> subprocess.CompletedProcess:
@@ -59,6 +59,13 @@ def test_ctrl_c_stops_both_and_one_goes_on(tmp_path):
     again = call([*ONE, "resume", "run"], tmp_path)
     assert again.returncode == 0, again.stderr
     assert json.loads((tmp_path / "run" / "config.json").read_text())["finished"] is True
+
+
+def test_a_run_that_decides_is_refused(tmp_path):
+    done = call([*TWO, "run", "ct", "--size", "16", "--views", "8", "--out", "run"], tmp_path)
+    assert done.returncode != 0
+    assert "a run that decides what to fit takes one process, not 2" in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_other_commands_are_refused(tmp_path):

@@ -5,9 +5,9 @@ import json
 
 import pytest
 import torch
-from cases.families.bumps import BOX, GRID, SMALL, bump_problem, bump_problems, same, small
+from cases.families.bumps import BOX, GRID, SMALL, bump_problem, bump_problems, small
 
-from inverse_inr import Box, Grid, OnGrid, Problem, Term, load_field, priors, sample
+from inverse_inr import Box, load_field, priors
 from inverse_inr.families import (
     Code,
     Conditioned,
@@ -22,7 +22,6 @@ from inverse_inr.families import (
 )
 from inverse_inr.families.fields import Fields, stacked
 from inverse_inr.families.tasks import losses
-from inverse_inr.fidelity import L2
 from inverse_inr.io.files import FileFormatError
 
 ENCODER = Convolutions(features=4, depth=2)
@@ -139,29 +138,6 @@ def test_a_file_gives_the_same_family(known, name, tmp_path) -> None:
     again = load(path)
     problem = bump_problem(50)
     assert torch.equal(again.solve(problem).sample(), family.solve(problem).sample())
-
-
-@pytest.mark.parametrize("name", NAMES[3:])
-def test_one_pass_solves_a_grid_of_other_pixels(known, name) -> None:
-    """The encoder sees a density, which does not depend on the number of pixels."""
-    fine = Grid(BOX, (20, 20))
-    problem = bump_problem(7)
-    assert problem.reference is not None
-    y = sample(problem.reference, fine).reshape(-1)
-    finer = Problem([Term(OnGrid(same, fine, fine.shape), y, L2())], BOX, fine)
-    here, there = known[name].images(known[name].tasks([problem, finer]))
-    there = there.unflatten(1, (10, 2)).unflatten(3, (10, 2)).mean((2, 4))
-    torch.testing.assert_close(there, here, rtol=0.1, atol=0.1)
-    assert known[name].solve(finer).sample().isfinite().all()
-
-
-def test_tasks_of_one_step_have_grids_of_one_shape(known) -> None:
-    family = known["conditioned"]
-    fine = Grid(BOX, (20, 20))
-    finer = Problem([Term(OnGrid(same, fine, fine.shape), torch.zeros(400), L2())], BOX, fine)
-    tasks = family.tasks([bump_problem(7), finer])
-    with pytest.raises(ValueError, match="Grids of one shape, or tasks=1"):
-        family.states(tasks, learning=False)
 
 
 @pytest.mark.slow

@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from inverse_inr.command.answering import decides
 from inverse_inr.command.config import Run
 from inverse_inr.command.session import INTERRUPTED, continuable
-from inverse_inr.command.tables import ConfigError
-from inverse_inr.distributed import leave, started
+from inverse_inr.command.tables import ConfigError, Table
+from inverse_inr.distributed import Ranks, leave, started
 
 DIVIDED = ("run", "resume")
 """The commands whose work several processes may divide."""
@@ -37,6 +38,29 @@ def together(words: Sequence[str]) -> Iterator[None]:
             return
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
             yield
+
+
+def require_divisible(tables: Table, out: Path, ranks: Ranks) -> None:
+    """Refuse work that several processes cannot divide.
+
+    Args:
+        tables: The config, or the record of a comparison.
+        out: The run's folder, for the message.
+        ranks: The processes.
+
+    Raises:
+        ConfigError: There are several processes, and it is a comparison, or a run that decides by
+            itself what to fit.
+    """
+    if ranks.world == 1:
+        return
+    if "priors" in tables:
+        raise ConfigError(f"{out} holds a comparison: resume it in one process.")
+    if decides(tables):
+        raise ConfigError(
+            f"a run that decides what to fit takes one process, not {ranks.world}. Choose a fit: "
+            "--set prior.name=hash, for example."
+        )
 
 
 def follow(checked: Run, out: Path, *, resuming: bool = False) -> int:

@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from inverse_inr.domain import Box
 from inverse_inr.kernels.gather import gather
 from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr.kernels.triton.available import usable
+from inverse_inr.kernels.triton.encoding import KINDS, Lattices, encode
 from inverse_inr.priors.encodings import Encoding
 from inverse_inr.priors.lattices.axes import ends_of
+from inverse_inr.priors.lattices.nodes import interleaved, steps_in_table, written
 from inverse_inr.priors.lattices.stencils import STENCILS
 
 MATRICES = 2**26
@@ -23,9 +26,6 @@ transposes."""
 AT_ONCE = 2**18
 """Points times levels that are located at once: torch pays by the call, but arrays should stay in
 the cache."""
-
-_PRIMES = [1, 2654435761 - 2**32, 805459861, 3674653429 - 2**32]
-"""Factors of the spatial hash for each axis (Müller et al. 2022), as int32."""
 
 
 class GridEncoding(Encoding):
@@ -80,6 +80,7 @@ class GridEncoding(Encoding):
             raise ValueError(
                 f"interpolation must be one of {sorted(STENCILS)}, got {interpolation!r}."
             )
+        self.interpolation = interpolation
         self._stencil, self.smoothness = STENCILS[interpolation]
         self.reach = len(self._stencil(torch.zeros(()))) // 2 - 1  # nodes needed left of the cell
         self.size = features * len(cells)
@@ -87,13 +88,11 @@ class GridEncoding(Encoding):
         counts = [math.prod(n) for n in nodes]
         self.sizes = [min(n, table) for n in counts]
         self.hashed = [n > table for n in counts]
-        steps = [
-            _PRIMES[: box.ndim] if hashed else _strides(n)
-            for n, hashed in zip(nodes, self.hashed, strict=True)
-        ]
+        steps = [steps_in_table(*level) for level in zip(nodes, self.hashed, strict=True)]
         starts = torch.tensor([0, *self.sizes[:-1]]).cumsum(0).int()
         self.steps = nn.Buffer(torch.tensor(steps, dtype=torch.int32), persistent=False)
         self.start = nn.Buffer(starts, persistent=False)
+        self.is_hashed = nn.Buffer(torch.tensor(self.hashed).int(), persistent=False)
         self.table_size = table
         self.table = nn.Parameter(torch.zeros(sum(self.sizes), features))
         self._lattices: dict[tuple[Any, ...], SparseMatrix] = {}
@@ -128,7 +127,7 @@ class GridEncoding(Encoding):
         """
         if self.progress is not None:
             self.progress.fill_(progress)
-            self._read = (self.progress, _version(self.progress), progress)
+            self._read = (self.progress, written(self.progress), progress)
 
     @property
     def levels_in(self) -> int:
@@ -136,9 +135,9 @@ class GridEncoding(Encoding):
         if self.progress is None:
             return len(self.sizes)
         known, version, progress = self._read
-        if known is not self.progress or version is None or version != _version(self.progress):
+        if known is not self.progress or version is None or version != written(self.progress):
             progress = float(self.progress)
-            self._read = (self.progress, _version(self.progress), progress)
+            self._read = (self.progress, written(self.progress), progress)
         if progress >= self.coarse_to_fine:
             return len(self.sizes)
         return 1 + int(len(self.sizes) * progress / self.coarse_to_fine)
@@ -191,7 +190,7 @@ class GridEncoding(Encoding):
                 weight = [a * b for a in weight for b in weights]
         if hashed:  # a power of two: the low bits are those of uint32 arithmetic
             index = [i.remainder_(self.table_size).add_(self.start[levels, None]) for i in index]
-        return _interleaved(index).flatten(0, 1), _interleaved(weight).flatten(0, 1)
+        return interleaved(index).flatten(0, 1), interleaved(weight).flatten(0, 1)
 
     def _locate(self, x: Tensor, levels: slice, axis: int) -> tuple[Tensor, Tensor]:
         """First node (int32) and fraction in its cell along one axis, clamped: both (levels, n)."""
@@ -203,9 +202,41 @@ class GridEncoding(Encoding):
         base = torch.minimum(position.detach().floor(), (top - 1).clamp(min=self.reach))
         return base.to(torch.int32) - self.reach, position - base
 
+    def on_device(self) -> Lattices:
+        """Describe the levels that are in to the kernels of a CUDA device."""
+        levels = self.levels_in
+        return Lattices(
+            self.scale[:levels, 0].contiguous(),
+            self.shift[:levels].contiguous(),
+            self.top[:levels].contiguous(),
+            self.steps[:levels].contiguous(),
+            self.start[:levels].contiguous(),
+            self.is_hashed[:levels].contiguous(),
+            self.table_size,
+            len(self.table),
+            KINDS[self.interpolation],
+        )
+
     def forward(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
-        return self._arrange(gather(self.table, *self.stencil(flat)), x.shape[:-1])
+        if usable(self.table) and x.dtype == self.table.dtype:
+            lattices = self.on_device()
+            if lattices.fits:
+                features = encode(flat, self.table, lattices, self.features)
+                return self._filled(features, x.shape[:-1])
+        return self._filled(self.features(flat, self.table), x.shape[:-1])
+
+    def features(self, x: Tensor, table: Tensor) -> Tensor:
+        """Interpolate the features of the levels that are in: the definition of this encoding.
+
+        Args:
+            x: (n, d) normalised coordinates.
+            table: (rows, features), e.g. the encoding's own.
+
+        Returns:
+            (n, levels · features).
+        """
+        return self._arranged(gather(table, *self.stencil(x)))
 
     def on_axes(self, axes: Sequence[Tensor]) -> Tensor:
         """Evaluate on a lattice; a fit, which asks again and again, gets it by a sparse matrix.
@@ -215,6 +246,8 @@ class GridEncoding(Encoding):
         asked for before.
         """
         shape = tuple(len(a) for a in axes)
+        if torch.compiler.is_compiling():
+            return self(torch.cartesian_prod(*axes).reshape(*shape, len(axes)))
         extent = ((*ends_of(a), len(a)) for a in axes)
         key = (*extent, self.table.dtype, self.table.device, self.levels_in)
         by_matrix = torch.is_grad_enabled() and (
@@ -224,7 +257,7 @@ class GridEncoding(Encoding):
             return self(torch.cartesian_prod(*axes).reshape(*shape, len(axes)))
         if key not in self._lattices:
             self._lattices[key] = self._matrix(axes)
-        return self._arrange(self._lattices[key](self.table), shape)
+        return self._filled(self._arranged(self._lattices[key](self.table)), shape)
 
     def _matrix(self, axes: Sequence[Tensor]) -> SparseMatrix:
         """The matrix that turns the table into features of all points of a lattice."""
@@ -251,33 +284,15 @@ class GridEncoding(Encoding):
         )
         return rows * len(self._stencil(torch.zeros(()))) ** len(self.top[0]) <= MATRICES
 
-    def _arrange(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """(levels · n, f) -> (*shape, levels · f); zero for levels that are not in."""
-        if features.shape[-1] == 2:  # one complex number moves in half the time of two real ones
+    def _arranged(self, features: Tensor) -> Tensor:
+        """(levels · n, f) -> (n, levels · f)."""
+        if features.shape[-1] == 2 and not torch.compiler.is_compiling():
+            # one complex number moves in half the time of two real ones
             pairs = torch.view_as_complex(features).unflatten(0, (self.levels_in, -1))
-            arranged = torch.view_as_real(pairs.t().contiguous()).flatten(1)
-        else:
-            arranged = features.unflatten(0, (self.levels_in, -1)).transpose(0, 1).flatten(1)
-        padded = nn.functional.pad(arranged, (0, self.size - arranged.shape[1]))
+            return torch.view_as_real(pairs.t().contiguous()).flatten(1)
+        return features.unflatten(0, (self.levels_in, -1)).transpose(0, 1).flatten(1)
+
+    def _filled(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """(n, some) -> (*shape, size), with zeros for levels that are not in."""
+        padded = nn.functional.pad(features, (0, self.size - features.shape[1]))
         return padded.reshape(*shape, self.size)
-
-
-def _version(tensor: Tensor) -> int | None:
-    """How often a tensor was written into; None for one that does not count it."""
-    if tensor.is_inference():
-        return None
-    return tensor._version
-
-
-def _interleaved(parts: list[Tensor]) -> Tensor:
-    """torch.stack(parts, -1); without derivatives by copies, in a third of its time on a CPU."""
-    if parts[0].requires_grad:
-        return torch.stack(parts, -1)
-    joined = parts[0].new_empty(*parts[0].shape, len(parts))
-    for k, part in enumerate(parts):
-        joined[..., k] = part
-    return joined
-
-
-def _strides(nodes: list[int]) -> list[int]:
-    return [math.prod(nodes[k + 1 :]) for k in range(len(nodes))]

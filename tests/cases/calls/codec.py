@@ -31,6 +31,14 @@ def _codec() -> list[Good]:
             fixed=("steps", "finish"),
             names=("siren",),
         ),
+        Good(
+            "encode",
+            codec.encode,
+            {"source": image, "bits_per_sample": 40.0, "method": "latent"},
+            decoded,
+            names=("latent",),
+        ),
+        Good("grid_of", codec.grid_of, {"data": data}, lambda grid: grid.points()),
         Good("decode", codec.decode, {"data": data}, lambda f: f(SQUARE.random_points(3))),
         Good("decode_image", codec.decode_image, {"data": data}),
     ]

@@ -82,7 +82,9 @@ def _families() -> list[Good]:
             names=("prior",),
         ),
         Good("Conditioned", f.Conditioned, encoder, laid_out, names=("prior",)),
+        Good("Channels", f.Channels, {"sizes": {"intensity": 1, "labels": 2}}),
         Good("Convolutions", f.Convolutions, convolutions),
+        Good("Parameters", f.Parameters, {"names": ("width",), "features": 2, "depth": 1}),
         Good("Training", f.Training, training, trained, fixed=("steps",), names=("train",)),
         Good(
             "train",
@@ -113,6 +115,7 @@ def _families() -> list[Good]:
         Good("sample_gradients", f.sample_gradients, samples, values, nan_passes=True),
         Good("fisher_diagonal", f.fisher_diagonal, samples, values, nan_passes=True),
         Good("activations", f.activations, {"field": net, "points": points}, nan_passes=True),
+        Good("truth", f.truth, {"problem": task}, lambda p: p.terms[0].y),
         Good("save", f.save, {"family": known, "path": path}, fixed=("path",)),
         Good("load", f.load, {"path": path, "encoder": None}, lambda family: solved(family)),
     ]
