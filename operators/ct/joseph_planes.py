@@ -21,15 +21,13 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, OnGrid, Query, projector, with_adjoint
+from inverse_inr import Grid, projector, with_adjoint
 from inverse_inr.memory import require
 
 SAMPLES_AT_ONCE = {"cpu": 2**18, "cuda": 2**25}
 """Places that are visited together: on a CPU they stay in its second cache."""
 LEAST_RAYS_AT_ONCE = 2**14
 """Rays that are visited together at least."""
-STEPS_AN_EPOCH = 10
-"""Steps of a fit of a volume that together see all rays."""
 ROWS_AT_ONCE = 2**17
 """Measurements whose rays are placed together when the map is made."""
 
@@ -140,32 +138,6 @@ class JosephPlanes(nn.Module):
         return [
             _Group(axis, *(getattr(self, f"{name}_{axis}") for name in names)) for axis in self.axes
         ]
-
-
-class RaysOnGrid(OnGrid):
-    """A ray transform of a sampled image, of which a part of the rows costs that part alone.
-
-    Args:
-        planes: The map of the image.
-    """
-
-    map: JosephPlanes
-
-    def __init__(self, planes: JosephPlanes) -> None:
-        super().__init__(planes, planes.grid, planes.shape)
-
-    @property
-    def batch(self) -> int | None:
-        """Rows that suit a step: a tenth of a volume's rays, all rays of an image (`HasBatch`)."""
-        if self.grid.ndim < 3:
-            return None
-        return max(LEAST_RAYS_AT_ONCE, len(self) // STEPS_AN_EPOCH)
-
-    def forward(self, rows: Tensor) -> Query:
-        """Answer with the whole grid, and with the integrals along the rays of `rows` (b,)."""
-        if 2 * len(rows) > len(self):
-            return super().forward(rows)
-        return Query(self.grid, lambda values: self.map.of_rows(values.squeeze(-1), rows))
 
 
 def _chosen(group: _Group, rows: Tensor) -> _Group:
