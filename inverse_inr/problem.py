@@ -47,6 +47,7 @@ class Suggestion:
         stopping: The stopping rule; None for `HeldOut()`.
         start: Function that prepares the suggested prior before the first step, e.g. with the
             parameters of an earlier fit; or gives the module that is fitted in its place.
+        starts: The same for other priors by name, by their names.
         baselines: Classical methods by name, each Problem -> Solution.
         candidates: Gives the fits between which `solve` decides where the user says nothing, a
             `solver.Candidates`; None where the fit above is the only one.
@@ -68,6 +69,7 @@ class Suggestion:
     optimizer: str = "adam"
     stopping: Stopping | None = None
     start: Callable[[Any], Any] | None = None
+    starts: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     baselines: dict[str, Callable[[Problem], Any]] = field(default_factory=dict)
     candidates: Callable[[Problem], Iterator[Any]] | None = None
     figure: Callable[[Problem, Sequence[Any]], Figure | None] | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import overload
+
 import torch
 from torch import Tensor
 
@@ -10,6 +13,10 @@ from inverse_inr.kernels.permutation import permuted
 
 LARGE = 2**24
 """Rows from which on nobody lists them all: each costs 8 bytes, wherever a list is kept."""
+
+TOGETHER = 16
+"""Blocks of a file whose rows are shuffled together: a step of rows from one alone would be biased
+by what they have in common, a view say."""
 
 
 class AllBut:
@@ -54,6 +61,29 @@ def listed(rows: Rows) -> Tensor:
     if isinstance(rows, AllBut):
         return rows.tensor()
     return rows
+
+
+class ListedWhenAsked(Sequence[Tensor]):
+    """The rows of each term as (b,) tensors, each listed when somebody looks at it.
+
+    Args:
+        rows: The rows of each term.
+    """
+
+    def __init__(self, rows: Sequence[Rows]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor]: ...
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
+        if isinstance(index, slice):
+            return [listed(rows) for rows in self.rows[index]]
+        return listed(self.rows[index])
 
 
 def drawn(count: int, limit: int, seed: int) -> Tensor:

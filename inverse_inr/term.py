@@ -11,7 +11,7 @@ from torch import Tensor
 from inverse_inr.devices import moved, require_full_precision
 from inverse_inr.evaluation import Field
 from inverse_inr.fidelity import Fidelity, at_rows
-from inverse_inr.hooks import ChecksMeasurements, Shaped
+from inverse_inr.hooks import ChecksMeasurements, Shaped, Stored
 from inverse_inr.protocol import Operator, check_rows, predict
 from inverse_inr.ranges import Positive, require
 from inverse_inr.row_sets import LARGE, AllBut, Rows
@@ -86,6 +86,12 @@ class Term:
         )
 
     def _check_values(self) -> None:
+        # a file is not read again for each copy of the term
+        stored = None
+        if self.rows is None and isinstance(self.y, Stored):
+            stored = self.y
+            if stored.checked_by is self.fidelity:
+                return
         bad = 0
         # in blocks: measurements may lie on disk, and are more than the memory holds
         for start in range(0, self.count, AT_ONCE):
@@ -102,6 +108,8 @@ class Term:
                 f"Term: y holds {bad} NaN or Inf among {count} values. "
                 "Name the good ones: Term(..., rows=torch.isfinite(y).nonzero()[:, 0])."
             )
+        if stored is not None:
+            stored.checked_by = self.fidelity
 
     @property
     def count(self) -> int:

@@ -204,7 +204,7 @@ def primal_dual_tv(
     Returns:
         The image after the last iteration, (*shape, c).
     """
-    size = max(_brightness(x), 1e-12)
+    size = max(brightness(x), 1e-12)
     k_norm = system.norm()
     d_norm = 2 * math.sqrt(sum(h**-2.0 for h in spacing))
     data = [v / (k_norm * size) for v in system.data()]
@@ -233,8 +233,12 @@ def primal_dual_tv(
     return x * size
 
 
-def _brightness(x: Tensor) -> float:
-    """The 99th percentile of moduli; the largest one where torch cannot sort that many."""
+def brightness(x: Tensor) -> float:
+    """Find how bright an image is: the 99th percentile of moduli.
+
+    Args:
+        x: Any values; of more than torch can sort, the largest modulus is taken.
+    """
     if x.numel() < 2**24:
         return float(x.abs().flatten().quantile(0.99))
     return float(x.abs().max())

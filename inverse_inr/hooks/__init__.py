@@ -13,11 +13,13 @@ from inverse_inr.hooks.acquisition import Begins as Begins
 from inverse_inr.hooks.acquisition import ChecksMeasurements as ChecksMeasurements
 from inverse_inr.hooks.acquisition import Decorrelates as Decorrelates
 from inverse_inr.hooks.acquisition import Grouped as Grouped
+from inverse_inr.hooks.acquisition import HasBatch as HasBatch
 from inverse_inr.hooks.acquisition import HasGridMap as HasGridMap
 from inverse_inr.hooks.acquisition import HasLeastSquares as HasLeastSquares
 from inverse_inr.hooks.acquisition import HasPrior as HasPrior
 from inverse_inr.hooks.acquisition import PicksRows as PicksRows
 from inverse_inr.hooks.acquisition import Shaped as Shaped
+from inverse_inr.hooks.acquisition import Stored as Stored
 from inverse_inr.hooks.fitting import Anneals as Anneals
 from inverse_inr.hooks.fitting import BetweenSteps as BetweenSteps
 from inverse_inr.hooks.fitting import Conditions as Conditions

@@ -86,6 +86,19 @@ class HasGridMap(Protocol):
 
 
 @runtime_checkable
+class HasBatch(Protocol):
+    """An operator that looks at a whole grid, but whose cost is that of the rows it is asked for.
+
+    Others of whole grids are asked for all rows in each step.
+    """
+
+    @property
+    def batch(self) -> int | None:
+        """Number of rows that suit a step; None for all of them."""
+        ...
+
+
+@runtime_checkable
 class HasPrior(Protocol):
     """A part of an operator that knows what is likely of its parameters, e.g. smooth motion."""
 
@@ -156,5 +169,32 @@ class Decorrelates(Protocol):
 
         Returns:
             The map (b, *m) -> (b, *m), None for none, and the fidelity of what it gives.
+        """
+        ...
+
+
+# --- measurements ---
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """Measurements that stay in a file and are read in blocks of rows (`io.stored_array`).
+
+    Attributes:
+        checked_by: The fidelity that has seen all values, which need not be read again for it.
+    """
+
+    checked_by: object
+
+    @property
+    def block(self) -> int:
+        """Rows of a block."""
+        ...
+
+    def prefetch(self, rows: Tensor) -> None:
+        """Have the blocks of some rows read beside other work.
+
+        Args:
+            rows: (b,) row numbers that will be asked for.
         """
         ...

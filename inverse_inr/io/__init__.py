@@ -58,6 +58,7 @@ from inverse_inr.io.radar import write_radar as write_radar
 from inverse_inr.io.scans import Scan as Scan
 from inverse_inr.io.scans import read_dxchange as read_dxchange
 from inverse_inr.io.scans import read_scan as read_scan
+from inverse_inr.io.stored import stored_array as stored_array
 from inverse_inr.io.tiff import read_tiff as read_tiff
 from inverse_inr.io.tiff import write_tiff as write_tiff
 from inverse_inr.io.wav import read_wav as read_wav

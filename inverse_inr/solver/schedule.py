@@ -9,10 +9,11 @@ from torch import Tensor
 
 from inverse_inr.devices import CPU, sent
 from inverse_inr.domain import Grid
-from inverse_inr.kernels.permutation import permuted
+from inverse_inr.hooks import HasBatch, Stored
+from inverse_inr.kernels.permutation import permuted, permuted_by_blocks
 from inverse_inr.protocol import Predicts
 from inverse_inr.row_indices import beside
-from inverse_inr.row_sets import LARGE, Rows, listed
+from inverse_inr.row_sets import LARGE, TOGETHER, Rows, listed
 from inverse_inr.solver.seeds import mix
 from inverse_inr.term import Term
 
@@ -31,8 +32,8 @@ def automatic_batch(term: Term, points: int | None = None) -> int | None:
         points: Field points per step; None for what suits the device of the measurements.
 
     Returns:
-        At least 16; at most 1024 for an operator that predicts by itself; None, for all rows, where
-        each row looks at a whole grid.
+        At least 16; at most 1024 for an operator that predicts by itself; where rows look
+        at a whole grid, what the operator says (`hooks.HasBatch`), or None for all rows.
     """
     if points is None:
         points = POINTS
@@ -42,6 +43,8 @@ def automatic_batch(term: Term, points: int | None = None) -> int | None:
         return min(term.count, 1024)
     looked_at, _ = term.operator(beside(term.operator, term.fitted[:1], term.y.device))
     if isinstance(looked_at, Grid):
+        if isinstance(term.operator, HasBatch):
+            return term.operator.batch
         return None
     return max(16, points // max(1, looked_at[..., 0].numel()))
 
@@ -54,10 +57,17 @@ class RowSchedule:
         batch: Rows per step; None for all of them, unshuffled.
         seed: Decides the order of each epoch.
         device: Device on which the steps want their rows.
+        y: The measurements. Those on disk (`hooks.Stored`) are shuffled within blocks, and read
+            beside the steps before.
     """
 
     def __init__(
-        self, rows: Rows, batch: int | None, seed: int, device: torch.device = CPU
+        self,
+        rows: Rows,
+        batch: int | None,
+        seed: int,
+        device: torch.device = CPU,
+        y: object = None,
     ) -> None:
         self.rows = rows
         self.device = device
@@ -67,6 +77,7 @@ class RowSchedule:
             self.batch = min(batch, len(rows))
         self._epoch: tuple[int, Tensor] = (-1, torch.arange(0))
         self._all = torch.arange(0)
+        self._stored = y if isinstance(y, Stored) else None
         if self.batch == len(rows):
             self._all = listed(rows).to(device)
 
@@ -75,6 +86,11 @@ class RowSchedule:
         if self.batch == len(self.rows):
             return self._all
         epoch, k = divmod(step, len(self.rows) // self.batch)
+        if self._stored is not None:
+            ahead = k + max(1, TOGETHER * self._stored.block // self.batch)
+            if ahead < len(self.rows) // self.batch:
+                self._stored.prefetch(self._by_blocks(epoch, ahead, self._stored.block))
+            return sent(self._by_blocks(epoch, k, self._stored.block), self.device)
         if len(self.rows) >= LARGE:
             places = torch.arange(k * self.batch, (k + 1) * self.batch)
             shuffled = permuted(places, len(self.rows), mix(self.seed, epoch))
@@ -85,6 +101,12 @@ class RowSchedule:
             order = self.rows[torch.randperm(len(self.rows), generator=generator)]
             self._epoch = (epoch, sent(order, self.device))
         return self._epoch[1][k * self.batch : (k + 1) * self.batch]
+
+    def _by_blocks(self, epoch: int, k: int, block: int) -> Tensor:
+        """The rows of the k-th step of an epoch, where rows are read in blocks."""
+        places = torch.arange(k * self.batch, (k + 1) * self.batch)
+        key = mix(self.seed, epoch)
+        return self.rows[permuted_by_blocks(places, len(self.rows), block, TOGETHER, key)]
 
 
 def row_schedules(
@@ -110,5 +132,5 @@ def row_schedules(
         if not full_batch:
             size = batch or automatic_batch(term)
         here = beside(term.operator, rows[:1], term.y.device).device
-        schedules.append(RowSchedule(rows, size, seed + k, here))
+        schedules.append(RowSchedule(rows, size, seed + k, here, term.y))
     return schedules

@@ -33,7 +33,7 @@ def make_prior(
 
     A prior by name gets the problem's box and channels and the grid's Nyquist frequency as its
     bandwidth, unless `native` says otherwise. It is made on the CPU and moved. The problem's own
-    prior is prepared by `Suggestion.start`.
+    prior is prepared by `Suggestion.start`, others by their functions of `Suggestion.starts`.
 
     Args:
         problem: The problem that the prior is for.
@@ -55,6 +55,8 @@ def make_prior(
         prior = problem.suggested.prior
         native = problem.suggested.options
         start = problem.suggested.start
+    elif isinstance(prior, str):
+        start = problem.suggested.starts.get(prior)
     if isinstance(prior, str):
         created = _by_name(problem, prior, seed, native)
         if dtype is not None:

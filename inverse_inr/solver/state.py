@@ -19,7 +19,7 @@ from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Positive, Seed, checked
 from inverse_inr.regularizers import as_weighted
-from inverse_inr.row_sets import listed
+from inverse_inr.row_sets import ListedWhenAsked
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
 from inverse_inr.solver.ended import Ended, all_steps_done
@@ -149,7 +149,7 @@ class Reconstruction:
         parts = self.objective.who_takes_part()
         for part in parts:
             if isinstance(part, Begins):
-                part.begin(self.problem, [listed(rows) for rows in self.fit_rows])
+                part.begin(self.problem, ListedWhenAsked(self.fit_rows))
         self._before_step = [part.before_step for part in parts if isinstance(part, BeforeStep)]
 
     def _build(self, optimizer: optimizers.Optimizer, operator_lr: float) -> optimizers.Stepper:

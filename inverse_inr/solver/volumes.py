@@ -14,6 +14,8 @@ from inverse_inr.sampled import SampledField
 
 VOXELS_AT_ONCE = 2**21
 """Voxels of a slab, which are in memory together: 8 MB of one channel in single precision."""
+POINTS_AT_ONCE = 2**16
+"""Points in one call of the field, whose features and nodes take many times their memory."""
 
 
 def write_volume(field: Field, grid: Grid, path: PathLike, average: int = 1) -> Path:
@@ -57,7 +59,8 @@ def write_volume(field: Field, grid: Grid, path: PathLike, average: int = 1) -> 
                 values = field.values.narrow(file.axis, start, size[file.axis])
             else:
                 out = buffer.narrow(file.axis, 0, size[file.axis])
-                values = sample(field, grid.crop(corner, size), average=average, out=out)
+                part = grid.crop(corner, size)
+                values = sample(field, part, average=average, chunk=POINTS_AT_ONCE, out=out)
             file.put(shown(values))
     return Path(path)
 

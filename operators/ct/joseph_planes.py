@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Grid, OnGrid, Query, projector, with_adjoint
+from inverse_inr import Grid, projector, with_adjoint
 from inverse_inr.memory import require
 
 SAMPLES_AT_ONCE = {"cpu": 2**18, "cuda": 2**25}
@@ -138,25 +138,6 @@ class JosephPlanes(nn.Module):
         return [
             _Group(axis, *(getattr(self, f"{name}_{axis}") for name in names)) for axis in self.axes
         ]
-
-
-class RaysOnGrid(OnGrid):
-    """A ray transform of a sampled image, of which a part of the rows costs that part alone.
-
-    Args:
-        planes: The map of the image.
-    """
-
-    map: JosephPlanes
-
-    def __init__(self, planes: JosephPlanes) -> None:
-        super().__init__(planes, planes.grid, planes.shape)
-
-    def forward(self, rows: Tensor) -> Query:
-        """Answer with the whole grid, and with the integrals along the rays of `rows` (b,)."""
-        if 2 * len(rows) > len(self):
-            return super().forward(rows)
-        return Query(self.grid, lambda values: self.map.of_rows(values.squeeze(-1), rows))
 
 
 def _chosen(group: _Group, rows: Tensor) -> _Group:

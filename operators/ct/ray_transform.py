@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from inverse_inr import Box, Grid, OnGrid, Query, flatten, unflatten
 from inverse_inr.devices import constant, unravel
 from inverse_inr.memory import require
-from inverse_inr.operators.ct.joseph_planes import JosephPlanes, RaysOnGrid
+from inverse_inr.operators.ct.joseph_planes import JosephPlanes
+from inverse_inr.operators.ct.rays_on_grid import RaysOnGrid
 from inverse_inr.operators.rows import beside_operator
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,14 +25,17 @@ from inverse_inr import (
     phantoms,
     predict,
 )
+from inverse_inr.hooks import HasGridMap
 from inverse_inr.io import read_image
 from inverse_inr.memory import require
-from inverse_inr.operators import ConeBeam, fdk
-from inverse_inr.problems.ct.limits import Coverage, NoiseLevel, Subrays
+from inverse_inr.operators import ConeBeam, ConeVectors, fdk
+from inverse_inr.problems.ct.limits import Coverage, HeldOutNth, NoiseLevel, Subrays
 from inverse_inr.problems.ct.simulated import views_to_filter
+from inverse_inr.problems.ct.volume_fits import volume_fits, voxels_from_cgls
 from inverse_inr.ranges import Count, Finite, Positive, WholeNumber, checked
 from inverse_inr.registry import nearest
 from inverse_inr.solver import Ended
+from inverse_inr.solver.objective import learns
 from inverse_inr.stopping import HeldOut, hold_out
 
 PHANTOMS = {"shepp_logan": phantoms.shepp_logan_3d, "gaussian_blobs": phantoms.gaussian_blobs}
@@ -56,6 +60,7 @@ def cone(
     rise: Finite = 0.0,
     noise_level: NoiseLevel = 0.005,
     subrays: Subrays = 1,
+    hold_out_views: HeldOutNth | None = 12,
     seed: WholeNumber = 0,
 ) -> Problem:
     """Simulate a cone-beam scan of a 3-D phantom or of a volume file.
@@ -76,6 +81,8 @@ def cone(
         noise_level: Standard deviation of Gaussian noise, as a fraction of the largest line
             integral.
         subrays: Rays of the reconstruction per axis of a detector pixel.
+        hold_out_views: Keep each n-th view out of the fits that choose a weight or a step, one of
+            fewer than n; None for single rays, which hardly tell noise from edges.
         seed: Of the noise.
 
     Raises:
@@ -112,13 +119,17 @@ def cone(
     mean = _measured(truth, operator).float()
     model = noise.Gaussian(noise_level * float(mean.max()))
     y = model.sample(mean, torch.Generator().manual_seed(seed))
-    return Problem(
-        [Term(operator.float(), y, model)],
+    term = Term(operator.float(), y, model)
+    if hold_out_views is not None:
+        hold_out_views = min(hold_out_views, views)
+    problem = Problem(
+        [term],
         box,
         grid,
         reference=truth,
-        suggested=cone_suggestion(circular=rise == 0),
+        suggested=cone_suggestion(views_held_out(term, hold_out_views), rise == 0),
     )
+    return by_voxels(problem)
 
 
 def _truth(phantom: str) -> tuple[Field, Box, float]:
@@ -181,6 +192,37 @@ def cone_suggestion(stopping: HeldOut | None = None, circular: bool = True) -> S
     if circular:
         classical = {"FDK": feldkamp, **classical}
     return Suggestion(prior="hash", steps=800, stopping=stopping, baselines=classical)
+
+
+def views_held_out(term: Term, nth: int | None) -> HeldOut | None:
+    """The rule that keeps each n-th view out; None where there is none to spare, or nobody asks.
+
+    Raises:
+        ValueError: There are fewer views than that.
+    """
+    operator = term.operator
+    assert isinstance(operator, ConeBeam | ConeVectors)
+    views, *counts = operator.shape
+    if nth is None or views < 2:
+        return None
+    if nth > views:
+        raise ValueError(f"hold_out_views={nth}: there are {views} views, so none would be held.")
+    view = term.trusted // math.prod(counts)
+    return HeldOut(rows=[term.trusted[view % nth == nth // 2]])
+
+
+def by_voxels(problem: Problem) -> Problem:
+    """Suggest to fit voxels with total variation, where the beam has a map of a sampled volume.
+
+    Args:
+        problem: The problem with its own suggestion, of which the rest stays.
+    """
+    operator = problem.terms[0].operator
+    if learns(operator) or not isinstance(operator, HasGridMap):
+        return problem
+    starts = {"grid": voxels_from_cgls(problem)}
+    suggested = replace(problem.suggested, starts=starts, candidates=volume_fits)
+    return replace(problem, suggested=suggested)
 
 
 @checked

@@ -16,11 +16,10 @@ from inverse_inr.io.scans.cone_record import ConeGeometry
 from inverse_inr.memory import require
 from inverse_inr.operators import ConeBeam, ConeVectors
 from inverse_inr.operators.ct.astra_cones import placed_scanner
-from inverse_inr.problems.ct.cone import cone_suggestion
+from inverse_inr.problems.ct.cone import by_voxels, cone_suggestion, views_held_out
 from inverse_inr.problems.ct.limits import HeldOutNth, Values, check_bin
 from inverse_inr.problems.ct.panels import binned_panels, panels_of
 from inverse_inr.ranges import Count, Finite, Positive, WholeNumber, checked
-from inverse_inr.stopping import HeldOut
 
 MOST_VOXELS = 2**16
 """Voxels along a side beyond which a voxel is a slip."""
@@ -139,12 +138,14 @@ def cone_scan(
     )
     circular = isinstance(beam, ConeBeam) and float(beam.height.detach().abs().max()) == 0
     notes["masked values"] = f"{int((~good).sum())} of {len(good)}"
-    return Problem(
-        [term],
-        box,
-        Grid(box, shape),
-        suggested=cone_suggestion(_views_held_out(term, counts, hold_out_views), circular),
-        notes=notes,
+    return by_voxels(
+        Problem(
+            [term],
+            box,
+            Grid(box, shape),
+            suggested=cone_suggestion(views_held_out(term, hold_out_views), circular),
+            notes=notes,
+        )
     )
 
 
@@ -247,13 +248,3 @@ def _learn_center(beam: ConeBeam | ConeVectors) -> None:
     start = beam.center.detach().clone()
     del beam.center
     beam.center = nn.Parameter(start)
-
-
-def _views_held_out(term: Term, counts: tuple[int, int], nth: int | None) -> HeldOut | None:
-    if nth is None:
-        return None
-    views = len(term.operator) // math.prod(counts)
-    if nth > views:
-        raise ValueError(f"hold_out_views={nth}: there are {views} views, so none would be held.")
-    view = term.trusted // math.prod(counts)
-    return HeldOut(rows=[term.trusted[view % nth == nth // 2]])

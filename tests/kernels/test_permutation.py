@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inverse_inr.kernels.permutation import permuted
+from inverse_inr.kernels.permutation import permuted, permuted_by_blocks
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 17, 99, 1000, 4097])
@@ -48,3 +48,25 @@ def test_very_large_rows_are_asked_at_few_places():
     assert int(found.min()) >= 0
     assert int(found.max()) < count
     assert float(found.double().mean()) == pytest.approx(count / 2, rel=0.05)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 31, 32, 33, 100, 1000])
+@pytest.mark.parametrize("together", [1, 3])
+def test_every_number_comes_once_block_by_block(count: int, together: int):
+    found = permuted_by_blocks(torch.arange(count), count, 8, together, 5)
+    torch.testing.assert_close(found.sort().values, torch.arange(count))
+    some = torch.arange(count // 2, count)
+    torch.testing.assert_close(permuted_by_blocks(some, count, 8, together, 5), found[some])
+
+
+def test_blocks_come_in_groups_at_random_and_are_mixed_within_a_group():
+    found = permuted_by_blocks(torch.arange(6400), 6400, 64, 5, 11)
+    groups = (found // 64).reshape(-1, 5 * 64)
+    met = [set(group.tolist()) for group in groups]
+    assert all(len(each) == 5 for each in met)
+    assert len(set.union(*met)) == 100
+    # neither the blocks of a group nor the numbers within them stand in order
+    assert sum(max(each) - min(each) > 10 for each in met) > 15
+    assert all(len(set(group[:64].tolist())) > 2 for group in groups)
+    other = permuted_by_blocks(torch.arange(6400), 6400, 64, 5, 12)
+    assert int((other == found).sum()) < 100

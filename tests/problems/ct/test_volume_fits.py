@@ -1,0 +1,61 @@
+"""Fits of voxels to cone beams: they begin as an image of CGLS and see parts of the rays."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from inverse_inr import Box, Grid, Problem, Solver, Term, noise, priors, sample
+from inverse_inr.baselines import cgls_iterates
+from inverse_inr.least_squares import LeastSquares
+from inverse_inr.operators import ConeBeam
+from inverse_inr.problems.ct import cone, feldkamp
+from inverse_inr.problems.ct.volume_fits import CGLS_STEPS, volume_fits
+from inverse_inr.solver.schedule import automatic_batch
+from inverse_inr.stopping import hold_out
+
+
+def of_cgls(problem: Problem) -> torch.Tensor:
+    fit, _, _ = hold_out(problem.suggested.stopping, problem.terms)
+    return list(cgls_iterates(LeastSquares.of(problem, fit), CGLS_STEPS))[-1]
+
+
+def test_voxels_begin_as_the_image_of_cgls_without_the_views_held_out():
+    problem = cone("gaussian_blobs", size=12, views=12)
+    image = of_cgls(problem)
+    with torch.no_grad():
+        begun = sample(Solver(problem.on_lattice(1), "grid", steps=1).prior, problem.grid)
+    torch.testing.assert_close(begun, image, atol=1e-4 * float(image.max()), rtol=0)
+    rule: Any = problem.suggested.stopping
+    assert sorted(set((rule.rows[0] // 144).tolist())) == [6]
+
+
+def test_a_prior_of_other_nodes_begins_as_it_would():
+    problem = cone("gaussian_blobs", size=12, views=4)
+    coarse = Solver(problem, "grid", steps=1).prior
+    problem.suggested.starts["grid"](fresh := priors.create("grid", problem.box, cells=5))
+    assert isinstance(coarse, priors.Prior)
+    assert all(not bool(p.any()) for p in fresh.parameters())
+
+
+def test_a_step_sees_a_tenth_of_a_large_scan():
+    box = Box((-1.0,) * 3, (1.0,) * 3)
+    beam = ConeBeam(box, torch.arange(164) * 0.04, (32, 32), 5.0, 2.5)
+    term = Term(beam.on(Grid(box, (4,) * 3)), torch.zeros(len(beam)), noise.Gaussian(1.0))
+    assert automatic_batch(term) == 164 * 1024 // 10
+
+
+@pytest.mark.slow
+def test_the_fit_is_better_than_fdk_and_cgls():
+    problem = cone(size=24, views=24)
+    (candidate,) = volume_fits(problem, steps=60)
+    again = candidate.made_again()
+    assert again.method == "grid, TV"
+    best = max(feldkamp(problem).metrics()["PSNR"], _psnr_of_cgls(problem))
+    assert again.metrics()["PSNR"] > best + 1
+    assert candidate.solution.metrics()["PSNR"] > best + 0.5
+    assert candidate.solution.details["weight of TV"] > 0
+
+
+def _psnr_of_cgls(problem: Problem) -> float:
+    return problem.suggested.baselines["CGLS"](problem).metrics()["PSNR"]
