@@ -56,7 +56,7 @@ def psnr(found: np.ndarray, field: np.ndarray) -> float:
 
 def truncated_dct(field: np.ndarray, most: int) -> float:
     """The best PSNR of the lowest frequencies, over their number and the step size."""
-    seen = dctn(field, norm="ortho")
+    seen = np.asarray(dctn(field, norm="ortho"))
     best = -math.inf
     for kept in range(4, 29, 2):
         lowest = seen[:kept, :kept]
@@ -70,7 +70,7 @@ def truncated_dct(field: np.ndarray, most: int) -> float:
             if len(encoder.finish()) + HEADER <= most:
                 whole = np.zeros_like(seen)
                 whole[:kept, :kept] = np.round(lowest / step) * step
-                best = max(best, psnr(idctn(whole, norm="ortho"), field))
+                best = max(best, psnr(np.asarray(idctn(whole, norm="ortho")), field))
                 break  # larger steps err more
     return best
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from scipy.interpolate import RBFInterpolator
@@ -49,7 +50,7 @@ def simulated(parameters: Tensor) -> ii.Problem:
     ]
     waves = [torch.polar(torch.ones_like(way), wave_number * way) for way in ways]
     y = (waves[0] + contrast * waves[1]).abs().square() / 4
-    notes = dict(zip(NAMES, (distance, wave_number, contrast), strict=True))
+    notes: dict[str, Any] = dict(zip(NAMES, (distance, wave_number, contrast), strict=True))
     return ii.Problem([ii.Term(WHOLE, y.float(), L2())], BOX, GRID, average=1, notes=notes)
 
 

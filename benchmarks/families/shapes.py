@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from skimage.measure import find_contours
 from torch import Tensor
 
@@ -57,7 +57,7 @@ def curve(generator: torch.Generator) -> Tensor:
 def problem(points: Tensor) -> ii.Problem:
     """The signed distances of a curve, measured on the grid."""
     places = GRID.points(torch.float64).reshape(-1, 2)
-    distance, _ = cKDTree(points.numpy()).query(places.numpy())
+    distance, _ = KDTree(points.numpy()).query(places.numpy())
     turn = torch.atan2(places[:, 1], places[:, 0]) % (2 * math.pi)
     nearest = (turn / (2 * math.pi) * len(points)).round().long() % len(points)
     inside = places.norm(dim=1) < points.norm(dim=1)[nearest]
@@ -72,8 +72,8 @@ def chamfer(values: Tensor, grid: ii.Grid, points: Tensor) -> float:
         return math.inf
     low, spacing = np.array(grid.box.lower), np.array(grid.spacing)
     contour = np.concatenate(found) * spacing + low + 0.5 * spacing
-    one, _ = cKDTree(points.numpy()).query(contour)
-    other, _ = cKDTree(contour).query(points.numpy())
+    one, _ = KDTree(points.numpy()).query(contour)
+    other, _ = KDTree(contour).query(points.numpy())
     return float(0.5 * (one.mean() + other.mean()))
 
 

@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from scipy.fft import dct, idct
 from torch import Tensor, nn
@@ -104,7 +105,7 @@ def measure(seed: int, steps: int) -> None:
     began = time.process_time()
     kept = []
     for y in sounds:
-        spectrum = dct(y.double().numpy(), norm="ortho")
+        spectrum = np.asarray(dct(y.double().numpy(), norm="ortho"))
         spectrum[abs(spectrum).argsort()[:-COEFFICIENTS]] = 0
         kept.append(torch.from_numpy(idct(spectrum, norm="ortho")).float())
     note("DCT", kept, began)

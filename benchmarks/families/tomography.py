@@ -108,7 +108,7 @@ def with_variation(problem: ii.Problem, prior: torch.nn.Module, lr: float | None
         ).run()
         for weight in WEIGHTS
     ]
-    return min(fits, key=lambda fit: fit.held_out()).sample()
+    return min(fits, key=lambda fit: fit.misfit(fit.watched)).sample()
 
 
 class Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -80,7 +80,7 @@ def _row(case: str, records: list[dict[str, Any]]) -> str:
     )
 
 
-def _warned(records: list[Record]) -> str:
+def _warned(records: Sequence[Record]) -> str:
     """Say whether the reports of the answers that lost had a warning."""
     lost = [r["answer"] for r in records if _gain(r) < 0]
     if all(answer["warnings"] for answer in lost):
