@@ -124,7 +124,10 @@ def draw_room(axes: Axes, name: str, count: int, corner: tuple[float, float], wi
         files = f"{count} files"
     middle = x + width / 2
     small = {"fontsize": 7, "color": "#666666"}
-    axes.text(middle, low + 0.4, shown(name), ha="center", va="center", fontsize=9.5)
+    label = shown(name)
+    # a letter of size 9.5 is about 0.085 wide
+    size = 9.5 * min(1.0, (width - 0.2) / (0.085 * len(label)))
+    axes.text(middle, low + 0.4, label, ha="center", va="center", fontsize=size)
     axes.text(middle, low + 0.16, files, ha="center", va="center", **small)
 
 
