@@ -1,8 +1,8 @@
 """Kaiser-Bessel gridding: the Fourier transform of an image at arbitrary frequencies (the NUFFT).
 
-Pad and apodise, FFT, then interpolate by a kernel of J^d weights, held as one sparse matrix
-(Beatty, Nishimura & Pauly 2005). Real images may use half the spectrum. All steps are torch
-operations or a `SparseMatrix`, so the adjoint is exact.
+Pad and apodise, FFT, then interpolate by a kernel of J^d weights (Beatty, Nishimura & Pauly 2005),
+held as one sparse matrix or, on a CUDA device, made on the fly. Real images may use half the
+spectrum. Each step is a linear map with its transpose, so the adjoint is exact.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr.kernels.linear import with_adjoint
-from inverse_inr.kernels.sparse import SparseMatrix
+from inverse_inr.kernels.spectrum_interpolation import SpectrumInterpolation
 from inverse_inr.precision import real_type
 from inverse_inr.ranges import Count, Range, checked
 
@@ -26,7 +26,7 @@ class Gridding(nn.Module):
     """F(k) = scale(k) Σ_j x_j exp(-2πi k·(j - c)), where c is the image's middle.
 
     The relative error is near 1e-5 at the defaults. A sparse matrix with `width`^d entries per
-    frequency is kept.
+    frequency is kept; in single precision on a CUDA device with triton, `width` d weights instead.
 
     Args:
         shape: The image's d axes, d = 1, 2 or 3.
@@ -74,7 +74,8 @@ class Gridding(nn.Module):
             k = np.clip(k, -0.5, 0.5)
             flip = k[:, -1] < 0
         position = np.where(flip[:, None], -k, k) * self.padded
-        self.matrix = _interpolator(position, self.padded, beta, width, real, dtype)
+        first, weights = nodes_and_weights(position, beta, width)
+        self.interpolation = SpectrumInterpolation(first, weights, self.padded, real, dtype)
         self.sign = nn.Buffer(
             torch.from_numpy(np.where(flip, -1.0, 1.0)).to(dtype), persistent=False
         )
@@ -118,7 +119,7 @@ class Gridding(nn.Module):
             spectrum = _extended_spectrum(x, self.width // 2, d)
         else:
             spectrum = torch.fft.fftn(x, dim=tuple(range(-d, 0)))
-        values = self.matrix(spectrum.reshape(math.prod(batch), -1).T).T
+        values = self.interpolation(spectrum.reshape(math.prod(batch), -1))
         if self.real:
             values = torch.complex(values.real, values.imag * self.sign.to(real))
         # kept as pairs of real numbers: .to(float32) would drop imaginary parts
@@ -221,38 +222,6 @@ def _apodisation(n: int, m: int, beta: float, width: int) -> np.ndarray:
     x = (np.arange(n) - n // 2) / m
     root = np.sqrt((beta**2 - (math.pi * width * x) ** 2).astype(complex))
     return np.real(width * np.sinh(root) / root) / np.i0(beta)
-
-
-def _interpolator(
-    position: np.ndarray,
-    padded: tuple[int, ...],
-    beta: list[float],
-    width: int,
-    real: bool,
-    dtype: torch.dtype,
-) -> SparseMatrix:
-    """The matrix from the padded spectrum (if `real`, its extended half) to values at m positions.
-
-    `position` is (m, d) in samples of the padded spectrum.
-    """
-    sizes = list(padded)
-    first, weights = nodes_and_weights(position, beta, width)
-    index = np.zeros((len(position), 1), dtype=np.int64)
-    value = np.ones((len(position), 1))
-    for a, m in enumerate(padded):
-        g = first[:, a, None] + np.arange(width)  # (m, J)
-        weight = weights[:, a]
-        if real and a == len(padded) - 1:
-            sizes[a] = m // 2 + 1 + 2 * (width // 2)
-            g = np.clip(g + width // 2, 0, sizes[a] - 1)
-        index = (index[:, :, None] * sizes[a] + (g % sizes[a])[:, None, :]).reshape(
-            len(position), -1
-        )
-        value = (value[:, :, None] * weight[:, None, :]).reshape(len(position), -1)
-    rows = np.repeat(np.arange(len(position)), width ** len(padded))
-    return SparseMatrix(
-        rows, index.ravel(), value.ravel(), (len(position), math.prod(sizes)), dtype
-    )
 
 
 def nodes_and_weights(

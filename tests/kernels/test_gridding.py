@@ -103,3 +103,23 @@ def test_an_image_of_another_shape_is_refused() -> None:
 def test_a_complex_image_of_a_real_gridding_is_refused() -> None:
     with pytest.raises(TypeError, match="complex"):
         Gridding((8, 8), np.zeros((3, 2)), real=True)(torch.zeros(8, 8, dtype=torch.complex64))
+
+
+@pytest.mark.parametrize(("shape", "real"), [((9,), False), ((7, 10), True), ((4, 5, 6), False)])
+def test_the_map_without_a_matrix_in_a_compiled_step_is_the_same(shape, real) -> None:
+    k = np.random.default_rng(3).uniform(-0.5, 0.5, (13, len(shape)))
+    interpolation = Gridding(shape, k, width=4, real=real, dtype=F64).interpolation
+    generator = torch.Generator().manual_seed(1)
+    cells = int(np.prod(interpolation.sizes))
+    values = torch.randn(2, cells, dtype=torch.complex128, generator=generator)
+    torch.testing.assert_close(interpolation._gathered(values), interpolation(values))
+
+
+def test_a_matrix_that_was_left_behind_is_made_again_where_it_is_needed() -> None:
+    image, k = images((7, 10), F64)
+    operator = Gridding((7, 10), k, dtype=F64)
+    expected = operator(image)
+    operator.interpolation.matrix = None
+    torch.testing.assert_close(operator(image), expected)
+    operator.interpolation.matrix = None
+    assert operator.to("cpu").interpolation.matrix is not None

@@ -81,7 +81,7 @@ def interpolated(stencil: Stencil, values: Tensor) -> Tensor:
     """
     from inverse_inr.kernels.triton.gridding_kernels import interpolate_kernel
 
-    pairs = torch.view_as_real(values.contiguous())
+    pairs = torch.view_as_real(values.resolve_conj().contiguous())
     out = pairs.new_empty(len(values), len(stencil.first), 2)
     _launch(interpolate_kernel, stencil, pairs, out)
     return torch.view_as_complex(out)
@@ -99,7 +99,7 @@ def spread(stencil: Stencil, values: Tensor) -> Tensor:
     """
     from inverse_inr.kernels.triton.gridding_kernels import spread_kernel
 
-    pairs = torch.view_as_real(values.contiguous())
+    pairs = torch.view_as_real(values.resolve_conj().contiguous())
     out = pairs.new_zeros(len(values), stencil.cells, 2)
     _launch(spread_kernel, stencil, out, pairs)
     return torch.view_as_complex(out)

@@ -3,15 +3,18 @@
 The page is written where INVERSE_INR_TIMINGS says. No GPU has run these tests yet.
 """
 
+import copy
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, phases, priors, projector, solve
+from inverse_inr import Box, Grid, Gridding, phases, priors, projector, solve
+from inverse_inr.kernels import spectrum_interpolation
 from inverse_inr.kernels.triton import available, encoding
 from inverse_inr.operators import ConeBeam, PhaseHistory, RadarGeometry
 from inverse_inr.priors.lattices.encoding import GridEncoding
@@ -119,6 +122,34 @@ def test_waves_over_paths(monkeypatch: pytest.MonkeyPatch, direction: str) -> No
         return list(torch.autograd.grad(operator.echoes(sigma, rows), sigma, y))
 
     compare(f"waves, {direction}, 32 x 64 x 32^3", lambda: run(True), lambda: run(False))
+
+
+@pytest.mark.parametrize("direction", ["forward", "adjoint"])
+@pytest.mark.parametrize("shape", [(256, 256), (64, 64, 64)])
+def test_gridding_without_a_matrix(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], direction: str
+) -> None:
+    k = np.random.default_rng(0).uniform(-0.5, 0.5, (2**16, len(shape)))
+    by_matrix = Gridding(shape, k)
+    by_kernels = copy.deepcopy(by_matrix).to(CUDA)
+    assert by_kernels.interpolation.matrix is None
+    with monkeypatch.context() as patched:
+        patched.setattr(spectrum_interpolation, "usable", lambda tensor: False)
+        by_matrix = by_matrix.to(CUDA)
+    image = torch.randn(*shape, dtype=torch.complex64, device=CUDA, requires_grad=True)
+    y = torch.randn(len(k), dtype=torch.complex64, device=CUDA)
+
+    def run(made: Gridding, usable: bool) -> list[Tensor]:
+        monkeypatch.setattr(spectrum_interpolation, "usable", lambda tensor: usable)
+        if direction == "forward":
+            with torch.no_grad():
+                found = made(image)
+        else:
+            (found,) = torch.autograd.grad(made(image), image, y)
+        return [torch.view_as_real(found)]
+
+    name = f"gridding, {direction}, {len(shape)}-D, 2^16 places"
+    compare(name, lambda: run(by_kernels, True), lambda: run(by_matrix, False))
 
 
 @pytest.mark.parametrize("name", ["hash", "grid", "planes", "siren"])
