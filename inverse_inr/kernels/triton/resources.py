@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from inverse_inr.kernels.triton import rays
+
 TARGETS = (80, 90, 120)
 """Compute capabilities: A100, H100 and H200, and the GeForce RTX 50 series."""
 
@@ -38,6 +40,7 @@ class Case(NamedTuple):
         kernel: The kernel's name there.
         signature: Types and names of its arguments.
         constants: Its compile-time constants.
+        warps: Warps of a program.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Case(NamedTuple):
     kernel: str
     signature: str
     constants: dict[str, Any]
+    warps: int = 4
 
 
 class Resources(NamedTuple):
@@ -110,6 +114,29 @@ def cases() -> list[Case]:
             constants = {"d": d, "width": 6, "BLOCK": 128}
             name = f"gridding, {kernel}, {d}-D"
             found.append(Case(name, "gridding_kernels", f"{kernel}_kernel", gridding, constants))
+    return found + _fused_cases()
+
+
+def _fused_cases() -> list[Case]:
+    """The sums along rays at the default size of the prior `hash`, and at the largest."""
+    found = []
+    of_layers = "*fp32 OfT, *fp32 OfW1, *fp32 OfB1, *fp32 OfW2, *fp32 OfB2, "
+    for d, levels, width in ((2, 8, 32), (3, 8, 32), (2, 32, 64), (3, 32, 64)):
+        constants = {"d": d, "f": 2, "nodes": 2, "kind": 0, "mask": 2**19 - 1}
+        constants |= {"inputs": 2 * levels, "width": width, "RAYS": rays.RAYS}
+        constants |= {"INPUTS": rays.padded(2 * levels), "WIDTH": rays.padded(width)}
+        constants |= {"precision": rays.PRECISION}
+        for kernel, arrays in (("forward", "*fp32 Out, "), ("backward", "*fp32 G, " + of_layers)):
+            signature = (
+                "*fp32 First, *fp32 Step, *fp32 T, *fp32 W1, *fp32 B1, *fp32 W2, *fp32 B2, "
+                f"{arrays}{LATTICE.replace('*i32 Step', '*i32 TableStep')}, "
+                "i32 n, i32 samples, i32 per_part"
+            )
+            name = f"ray sums, {kernel}, {d}-D, {2 * levels} features, {width} wide"
+            warps = rays.warps(max(2 * levels, width))
+            found.append(
+                Case(name, "rays_kernels", f"{kernel}_kernel", signature, constants, warps)
+            )
     return found
 
 
@@ -140,7 +167,8 @@ def compiled(case: Case, capability: int) -> Resources:
         kind, name = argument.split()
         signature[name] = kind
     source = ASTSource(kernel, signature, constexprs=case.constants)
-    made = triton.compile(source, target=GPUTarget("cuda", capability, 32))
+    options = {"num_warps": case.warps}
+    made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
     ptx = made.asm["ptx"]
     target = re.search(r"\.target (\w+)", ptx)
     assert target is not None
