@@ -17,15 +17,21 @@ from torch import Tensor
 from inverse_inr.kernels.triton.available import on_device_of
 from inverse_inr.kernels.triton.encoding import Definition, Lattices
 
-RAYS = 32
-"""Rays of one program."""
+RAYS = 16
+"""Rays of one program: as few as products of matrices take, because more do not fit registers."""
 
 PROGRAMS = 1024
 """Programs that fill a GPU. More rays are shared among as many; for fewer, each ray's samples
 are."""
 
-WIDEST = 64
-"""Most features, and most units of a layer, that stay in registers."""
+MOST_FEATURES = 32
+"""Most features that stay in registers."""
+
+WIDEST = 32
+"""Most units of a layer that stay in registers: 64 spill a few of them on an A100."""
+
+WARPS = 8
+"""Warps of one program: with fewer the layers' derivatives do not fit registers."""
 
 PRECISION = "tf32x3"
 """Products of matrices: three in TensorFloat-32 hold nearly the digits of one in float32."""
@@ -55,9 +61,12 @@ def fits(lattices: Lattices, layers: Layers) -> bool:
         layers: The hidden layers.
 
     Returns:
-        False for too many features, too wide layers or lattices of another kind.
+        False for too many features, too wide layers, and lattices in more than three dimensions or
+        with more than two nodes an axis.
     """
-    return lattices.fits and max(layers.first.shape) <= WIDEST
+    width, inputs = layers.first.shape
+    simple = lattices.nodes == 2 and lattices.shift.shape[1] <= 3
+    return lattices.fits and simple and inputs <= MOST_FEATURES and width <= WIDEST
 
 
 def hidden_sums(
@@ -165,13 +174,8 @@ def _parts(blocks: int, samples: int) -> tuple[int, int]:
 
 
 def padded(count: int) -> int:
-    """Round up to a power of two that a product of matrices takes: at least 16."""
-    return max(16, 1 << (count - 1).bit_length())
-
-
-def warps(width: int) -> int:
-    """How many warps hold a program's layers without spilling."""
-    return 8 if padded(width) > 32 else 4
+    """Round up to a power of two of at least 32, which divides among all warps."""
+    return max(32, 1 << (count - 1).bit_length())
 
 
 def _launch(
@@ -203,5 +207,6 @@ def _launch(
             WIDTH=padded(width),
             RAYS=RAYS,
             precision=PRECISION,
-            num_warps=warps(max(width, inputs)),
+            num_warps=WARPS,
+            num_stages=1,
         )

@@ -61,10 +61,21 @@ def _features(
 
 
 @triton.jit
-def _matrix(W, rows, columns, row_count: tl.constexpr, column_count: tl.constexpr):
-    """A matrix (row_count, column_count), padded by zeros."""
+def _matrix(
+    W,
+    rows,
+    columns,
+    row_count: tl.constexpr,
+    column_count: tl.constexpr,
+    again: tl.constexpr,
+):
+    """A matrix (row_count, column_count), padded by zeros.
+
+    With `again` it is read where it stands in a loop: kept beyond, it would fill the registers.
+    """
     known = (rows < row_count)[:, None] & (columns < column_count)[None, :]
-    return tl.load(W + rows[:, None] * column_count + columns[None, :], mask=known, other=0.0)
+    at = W + rows[:, None] * column_count + columns[None, :]
+    return tl.load(at, mask=known, other=0.0, volatile=again)
 
 
 @triton.jit
@@ -106,8 +117,8 @@ def forward_kernel(
     level = tl.minimum(column, inputs - 1) // f
     known = ok[:, None] & (column < inputs)
     unit = tl.arange(0, WIDTH)
-    first_layer = tl.trans(_matrix(W1, unit, tl.arange(0, INPUTS), width, inputs))
-    second_layer = tl.trans(_matrix(W2, unit, unit, width, width))
+    first_layer = tl.trans(_matrix(W1, unit, tl.arange(0, INPUTS), width, inputs, False))
+    second_layer = tl.trans(_matrix(W2, unit, unit, width, width, False))
     first_bias = tl.load(B1 + unit, mask=unit < width, other=0.0)[None, :]
     second_bias = tl.load(B2 + unit, mask=unit < width, other=0.0)[None, :]
     total = tl.zeros((RAYS, WIDTH), tl.float32)
@@ -215,8 +226,8 @@ def backward_kernel(
                 kind,
                 mask,
             )
-            first_layer = _matrix(W1, unit, tl.arange(0, INPUTS), width, inputs)
-            second_layer = _matrix(W2, unit, unit, width, width)
+            first_layer = _matrix(W1, unit, tl.arange(0, INPUTS), width, inputs, True)
+            second_layer = _matrix(W2, unit, unit, width, width, True)
             z = tl.dot(x, tl.trans(first_layer), input_precision=precision) + first_bias
             h = tl.maximum(z, 0.0)
             last = tl.dot(h, tl.trans(second_layer), input_precision=precision) + second_bias

@@ -40,7 +40,7 @@ class Case(NamedTuple):
         kernel: The kernel's name there.
         signature: Types and names of its arguments.
         constants: Its compile-time constants.
-        warps: Warps of a program.
+        options: How it is compiled, where not as usual.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Case(NamedTuple):
     kernel: str
     signature: str
     constants: dict[str, Any]
-    warps: int = 4
+    options: dict[str, int] | None = None
 
 
 class Resources(NamedTuple):
@@ -121,7 +121,7 @@ def _fused_cases() -> list[Case]:
     """The sums along rays at the default size of the prior `hash`, and at the largest."""
     found = []
     of_layers = "*fp32 OfT, *fp32 OfW1, *fp32 OfB1, *fp32 OfW2, *fp32 OfB2, "
-    for d, levels, width in ((2, 8, 32), (3, 8, 32), (2, 32, 64), (3, 32, 64)):
+    for d, levels, width in ((2, 8, 32), (3, 8, 32), (2, 16, 32), (3, 16, 32)):
         constants = {"d": d, "f": 2, "nodes": 2, "kind": 0, "mask": 2**19 - 1}
         constants |= {"inputs": 2 * levels, "width": width, "RAYS": rays.RAYS}
         constants |= {"INPUTS": rays.padded(2 * levels), "WIDTH": rays.padded(width)}
@@ -133,9 +133,9 @@ def _fused_cases() -> list[Case]:
                 "i32 n, i32 samples, i32 per_part"
             )
             name = f"ray sums, {kernel}, {d}-D, {2 * levels} features, {width} wide"
-            warps = rays.warps(max(2 * levels, width))
+            options = {"num_warps": rays.WARPS, "num_stages": 1}
             found.append(
-                Case(name, "rays_kernels", f"{kernel}_kernel", signature, constants, warps)
+                Case(name, "rays_kernels", f"{kernel}_kernel", signature, constants, options)
             )
     return found
 
@@ -167,8 +167,7 @@ def compiled(case: Case, capability: int) -> Resources:
         kind, name = argument.split()
         signature[name] = kind
     source = ASTSource(kernel, signature, constexprs=case.constants)
-    options = {"num_warps": case.warps}
-    made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+    made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=case.options)
     ptx = made.asm["ptx"]
     target = re.search(r"\.target (\w+)", ptx)
     assert target is not None

@@ -35,7 +35,7 @@ def ray_sums(prior: Prior, first: Tensor, step: Tensor, samples: Count) -> Tenso
     """Sum a field at equally spaced points of rays: Σ_k f(first + k step) |step|.
 
     On a CUDA device with triton a `hash` field in float32 with a decoder of two hidden layers, at
-    most 64 features wide, a linear head and at most 64 features of its lattices is summed by one
+    most 32 features wide, a linear head and at most 32 features of its lattices is summed by one
     kernel, which writes no point to memory and computes the field again for the first derivatives.
     Every other field, rays that are learnt and higher derivatives take the definition: the field at
     all points, n · samples of them.

@@ -54,7 +54,7 @@ CASES = {
     "no rays": (2, 0, 5, {}),
     "odd sizes and several channels": (2, 33, 5, {"width": 19, "channels": 3, "features": 3}),
     "tiny": (2, 2, 3, {"width": 1, "levels": 1, "features": 1}),
-    "wide": (2, 7, 4, {"width": 64, "levels": 16}),
+    "as large as it may be": (2, 7, 4, {"levels": 16}),
     "smoothstep": (2, 10, 4, {"interpolation": "smoothstep"}),
 }
 
@@ -79,7 +79,7 @@ def test_values_and_gradients_are_those_of_the_field_at_the_points(name):
 
 def test_programs_that_share_rays_and_samples_add_up(monkeypatch):
     made = field(2)
-    first, step = lines(made, 70, 16)
+    first, step = lines(made, 35, 16)
     expected = derivatives(made, defined_sums(made, first, step, 16))
     for programs in (2, 8):  # two share three blocks of rays; two parts of each block's samples
         monkeypatch.setattr(rays, "PROGRAMS", programs)
@@ -116,7 +116,13 @@ def test_second_derivatives_are_those_of_the_definition():
 
 
 def test_fields_that_the_kernels_do_not_know_take_the_definition():
-    for options in ({"head": "softplus"}, {"depth": 1}, {"depth": 3}, {"width": 65}):
+    for options in (
+        {"head": "softplus"},
+        {"depth": 1},
+        {"depth": 3},
+        {"width": 33},
+        {"levels": 17},
+    ):
         assert fused_parts(field(2, **options)) is None
     assert fused_parts(field(2).double()) is None
     assert fused_parts(priors.create("siren", Box((0.0, 0.0), (1.0, 1.0)))) is None
