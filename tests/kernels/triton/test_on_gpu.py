@@ -18,6 +18,7 @@ from inverse_inr.kernels import spectrum_interpolation
 from inverse_inr.kernels.triton import available, encoding
 from inverse_inr.operators import ConeBeam, PhaseHistory, RadarGeometry
 from inverse_inr.priors.lattices.encoding import GridEncoding
+from inverse_inr.priors.lattices.ray_sums import defined_sums, fused_parts, ray_sums
 
 pytestmark = pytest.mark.gpu
 
@@ -150,6 +151,27 @@ def test_gridding_without_a_matrix(
 
     name = f"gridding, {direction}, {len(shape)}-D, 2^16 places"
     compare(name, lambda: run(by_kernels, True), lambda: run(by_matrix, False))
+
+
+@pytest.mark.parametrize("d", [2, 3])
+@pytest.mark.parametrize("direction", ["forward", "gradient"])
+def test_the_fused_ray_sums(d: int, direction: str) -> None:
+    field = priors.create("hash", Box((-1.0,) * d, (1.0,) * d)).to(CUDA)
+    torch.nn.init.normal_(field.encoding.table)
+    assert fused_parts(field) is not None
+    first, last = (2 * torch.rand(2**12, d, device=CUDA) - 1 for _ in range(2))
+    step = (last - first) / 128
+    y = torch.randn(len(first), 1, device=CUDA)
+    parameters = list(field.parameters())
+
+    def run(sums: Callable[..., Tensor]) -> list[Tensor]:
+        if direction == "forward":
+            with torch.no_grad():
+                return [sums(field, first, step, 128)]
+        return list(torch.autograd.grad(sums(field, first, step, 128), parameters, y))
+
+    name = f"ray sums, {direction}, {d}-D, 2^12 rays of 128 points"
+    compare(name, lambda: run(ray_sums), lambda: run(defined_sums))
 
 
 @pytest.mark.parametrize("name", ["hash", "grid", "planes", "siren"])
