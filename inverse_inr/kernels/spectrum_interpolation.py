@@ -46,7 +46,7 @@ class SpectrumInterpolation(nn.Module):
         dtype: torch.dtype,
     ) -> None:
         super().__init__()
-        self.half = half
+        self.half_spectrum = half
         self.sizes = list(padded)
         if half:
             self.sizes[-1] = padded[-1] // 2 + 1 + 2 * (weight.shape[2] // 2)
@@ -118,7 +118,7 @@ class SpectrumInterpolation(nn.Module):
         value = weight.new_ones(m, 1)
         for axis, size in enumerate(self.sizes):
             node = first[:, axis, None] + torch.arange(width, device=first.device)
-            if self.half and axis == d - 1:
+            if self.half_spectrum and axis == d - 1:
                 # only nodes of weight zero are clamped
                 node = (node + width // 2).clamp(0, size - 1)
             index = (index[:, :, None] * size + (node % size)[:, None, :]).flatten(1)

@@ -17,7 +17,7 @@ from inverse_inr.ranges import Count, checked
 
 
 class Parts(NamedTuple):
-    """What the kernels take of a field.
+    """The parts of a field that the kernels take.
 
     Attributes:
         encoding: The lattices of features.
