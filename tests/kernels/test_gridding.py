@@ -123,3 +123,20 @@ def test_a_matrix_that_was_left_behind_is_made_again_where_it_is_needed() -> Non
     torch.testing.assert_close(operator(image), expected)
     operator.interpolation.matrix = None
     assert operator.to("cpu").interpolation.matrix is not None
+
+
+@pytest.mark.slow
+def test_the_map_without_a_matrix_is_one_graph_with_its_adjoint() -> None:
+    k = np.random.default_rng(3).uniform(-0.5, 0.5, (13, 2))
+    interpolation = Gridding((7, 10), k, width=4, dtype=F64).interpolation
+    generator = torch.Generator().manual_seed(1)
+    cells = int(np.prod(interpolation.sizes))
+    values = torch.randn(2, cells, dtype=torch.complex128, generator=generator).requires_grad_()
+    expected = interpolation(values)
+    r = torch.randn(expected.shape, dtype=torch.complex128, generator=generator)
+    (back,) = torch.autograd.grad(expected, values, r)
+    interpolation.matrix = None
+    found = torch.compile(interpolation, backend="aot_eager", fullgraph=True)(values)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad(found, values, r)[0], back)
+    assert interpolation.matrix is None
