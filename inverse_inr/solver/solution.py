@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.compose import OnGrid, on_grid
-from inverse_inr.devices import chosen_device, moved
+from inverse_inr.devices import chosen_device, device_of, moved
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
 from inverse_inr.io.files import PathLike
@@ -101,7 +101,10 @@ class Solution:
             if out is not None:
                 return out.copy_(self.field.values)
             return self.field.values
-        return sample(self.field, grid, average=average, chunk=chunk, out=out)
+        values = sample(self.field, grid, average=average, chunk=chunk, out=out)
+        if out is None and device_of(self.field) is None:
+            values = values.to(self.problem.device)  # a function is asked on the CPU
+        return values
 
     @torch.no_grad()
     def held_out(self) -> float | None:
