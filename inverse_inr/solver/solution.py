@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from inverse_inr.compose import OnGrid, on_grid
-from inverse_inr.devices import chosen_device, device_of, moved
+from inverse_inr.devices import chosen_device
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
 from inverse_inr.io.files import PathLike
+from inverse_inr.on_cpu import field_moved
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
@@ -68,7 +69,7 @@ class Solution:
         """
         target = chosen_device(device)
         problem = self.problem.to(target)
-        field = moved(self.field, target)
+        field = field_moved(self.field, self.problem.device, target)
         if problem is self.problem and field is self.field:
             return self
         learnt = {name: value.to(target) for name, value in self.learnt.items()}
@@ -101,10 +102,7 @@ class Solution:
             if out is not None:
                 return out.copy_(self.field.values)
             return self.field.values
-        values = sample(self.field, grid, average=average, chunk=chunk, out=out)
-        if out is None and device_of(self.field) is None:
-            values = values.to(self.problem.device)  # a function is asked on the CPU
-        return values
+        return sample(self.field, grid, average=average, chunk=chunk, out=out)
 
     @torch.no_grad()
     def held_out(self) -> float | None:

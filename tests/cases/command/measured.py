@@ -23,7 +23,13 @@ F64 = torch.float64
 
 
 def ct_scan(folder: Path) -> dict[str, Any]:
-    return {"path": str(write_scan(folder / "scan.h5")), "bin": 4, "every": 6, "center": 0.0, "hold_out_views": 3}
+    return {
+        "path": str(write_scan(folder / "scan.h5")),
+        "bin": 4,
+        "every": 6,
+        "center": 0.0,
+        "hold_out_views": 3,
+    }
 
 
 def ct_sinogram(folder: Path) -> dict[str, Any]:
