@@ -91,7 +91,8 @@ def main() -> None:
             assert isinstance(field, nn.Module)
             seen = decibels(pictures(field, operator, cameras), whole)
             removed = decibels(pictures(Removed(field, BALL), operator, cameras), without)
-            print(f"  {name:20s} {seen:6.1f} dB, ball removed {removed:6.1f} dB, {seconds:.0f} s")
+            said = f"{seen:6.1f} dB, ball removed {removed:6.1f} dB, {seconds:.0f} s"
+            print(f"  {name:20s} {said}", flush=True)
 
 
 if __name__ == "__main__":

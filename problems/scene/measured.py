@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,11 @@ def scene_views(
     )
     y = torch.stack(stack).reshape(len(operator), 3)
     problem = problem_of(operator, y, noise.Gaussian(noise_level), hold_out_views, cells)
-    problem.notes["pictures"] = f"{len(stack)} of {height} x {width} pixels"
-    problem.notes["focal length (pixels)"] = f"{focal[0]:.6g}, {focal[1]:.6g}"
-    return problem
+    notes = {
+        "pictures": f"{len(stack)} of {height} x {width} pixels",
+        "focal length (pixels)": f"{focal[0]:.6g}, {focal[1]:.6g}",
+    }
+    return replace(problem, notes={**problem.notes, **notes})
 
 
 def _read(path: Path) -> dict[str, Any]:

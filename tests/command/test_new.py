@@ -1,13 +1,12 @@
 """`inverse-inr new`: a commented config that means what the preset means."""
 
 import re
-import subprocess
-import sys
 import tomllib
 
 import pytest
 
 from inverse_inr.command.config import Run
+from inverse_inr.command.looking import verbs
 from inverse_inr.command.looking.describing import drafted
 from inverse_inr.command.presets import find_config, preset_names
 from inverse_inr.command.tables import ConfigError
@@ -36,14 +35,15 @@ def test_a_problem_without_preset_has_a_draft_that_names_what_must_be_given():
         drafted("ct_sinogramm")
 
 
-def test_a_file_that_exists_is_kept(tmp_path):
+def test_a_file_that_exists_is_kept(tmp_path, capsys):
     mine = tmp_path / "my.toml"
-    command = [sys.executable, "-m", "inverse_inr.command.cli", "new", "denoise"]
-    first = subprocess.run([*command, mine], capture_output=True, text=True)
-    assert first.returncode == 0, first.stderr
-    assert "inverse-inr run" in first.stdout
+    verbs.new("denoise", mine)
+    assert "inverse-inr run" in capsys.readouterr().out
     mine.write_text("# mine")
-    again = subprocess.run([*command, mine], capture_output=True, text=True)
-    assert again.returncode == 1
-    assert "--force" in again.stderr
+    with pytest.raises(ConfigError, match="--force"):
+        verbs.new("denoise", mine)
     assert mine.read_text() == "# mine"
+    verbs.new("denoise", mine, force=True)
+    assert tomllib.loads(mine.read_text())["problem"]["name"] == "denoise"
+    with pytest.raises(ConfigError, match="a config is a"):
+        verbs.new("denoise", tmp_path / "mine.txt")

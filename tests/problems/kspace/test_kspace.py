@@ -148,6 +148,7 @@ def test_classical_methods_refuse_what_is_no_k_space():
         problems.sense(ct(size=16, views=4))
 
 
+@pytest.mark.slow
 def test_command_line_writes_nifti_and_hdf5(tmp_path: Path, full: Tensor):
     np.save(tmp_path / "a.npy", full.numpy())
     (tmp_path / "a.toml").write_text(

@@ -40,6 +40,7 @@ def test_a_phase_that_maps_cannot_hold_is_the_image_s(own: bool):
         assert found.maps is maps
 
 
+@pytest.mark.slow
 def test_nothing_is_drawn_to_find_the_phase():
     problem = kspace(size=16, calibration=8, coils=2, acceleration=2, phase="both")
     (term,) = problem.terms

@@ -71,6 +71,7 @@ def test_impossible_settings_are_refused(make, options, match):
         make(**options)
 
 
+@pytest.mark.slow
 def test_short_fits_beat_a_flat_image_and_are_shown():
     for problem in (
         single_pixel(bin=16, crop=16, fraction=0.5),

@@ -149,6 +149,7 @@ def test_motion_and_volume_are_found_together(tmp_path: Path) -> None:
     assert len([a for a in drawn.axes if a.images]) == 9
 
 
+@pytest.mark.slow
 def test_known_motion_makes_baselines_better() -> None:
     stacks = simulated(degrees=8.0, distance=4.0)
     results = [

@@ -33,6 +33,7 @@ def test_a_real_snapshot_and_its_untrusted_pixels(tmp_path: Path):
         cassi_real(*paths, bands=5)
 
 
+@pytest.mark.slow
 def test_noise_and_background_are_read_off_a_snapshot():
     """A dim grey scene behind a random mask over a pedestal: its level, and electrons per unit."""
     generator = torch.Generator().manual_seed(0)

@@ -62,7 +62,9 @@ def test_dispersion_of_either_sign_along_either_axis(tmp_path: Path, step: float
     assert (found.held_out() or 99) < 12
 
 
-@pytest.mark.parametrize(("axis", "step"), [(0, 2.0), (1, -2.0)])
+@pytest.mark.parametrize(
+    ("axis", "step"), [pytest.param(0, 2.0, marks=pytest.mark.slow), (1, -2.0)]
+)
 def test_the_mask_is_found_across_the_dispersion_whatever_its_axis(
     tmp_path: Path, step: float, axis: Axis
 ):
