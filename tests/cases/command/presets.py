@@ -34,7 +34,7 @@ TINY: dict[str, dict[str, Any]] = {
     "slices_simulated": {"resolution": 12.0},
     "spectral_sr": {"size": 16},
     "super_resolution": {"crop": 32},
-    "surfaces": {"azimuths": 12, "heights": 2, "tones": 8, "pitch": 0.03, "scatterers": 50},
+    "surfaces": {"azimuths": 12, "heights": 3, "pitch": 0.03, "scatterers": 50},
     "video_snapshot": {"crop": 16, "frames": 2},
 }
 """Keywords that make a preset's problem small."""
