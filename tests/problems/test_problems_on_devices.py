@@ -114,7 +114,9 @@ def test_deviations_are_found_and_calibrated_on_the_device():
             linearised(siren, parameters="last").deviation(),
             coordinate_laplace(siren, nodes=6).deviation(),
         ]
-        error = siren.image() - ii.sample(siren.problem.reference, siren.problem.grid).to(CUDA)
+        truth = siren.problem.reference
+        assert truth is not None
+        error = siren.image() - ii.sample(truth, siren.problem.grid).to(CUDA)
         for deviation in maps:
             assert deviation.device == CUDA
             assert bool(torch.isfinite(deviation).all())
