@@ -8,7 +8,6 @@ from torch import nn
 
 from inverse_inr import (
     Problem,
-    Solution,
     Solver,
     Term,
     baselines,
@@ -19,7 +18,6 @@ from inverse_inr import (
     solve,
     uncertainty,
 )
-from inverse_inr.on_cpu import on_the_cpu
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.priors import bandwidth_of
 from inverse_inr.sampled import SampledField
@@ -199,28 +197,6 @@ def test_a_method_of_the_cpu_serves_a_problem_on_the_device(problem):
 
 
 @pytest.mark.slow
-def test_a_function_is_asked_on_the_cpu_and_answers_on_the_device(problem):
-    """What it has closed over cannot be copied: here the constants 0.3 and 0.2."""
-    slopes = torch.tensor([0.3, 0.2])
-
-    def field(points):
-        return (points * slopes).sum(-1, keepdim=True)
-
-    def method(given):
-        return Solution(field, given, "plane", watched=[torch.arange(5)])
-
-    expected = method(problem)
-    with FakeCuda():
-        there = problem.to("cuda")
-        for found in (on_the_cpu(method)(there), expected.to("cuda")):
-            assert found.problem.device == CUDA
-            assert found.image().device == CUDA
-            torch.testing.assert_close(found.image().cpu(), expected.image())
-            assert found.held_out() == pytest.approx(expected.held_out(), rel=1e-5)
-            assert found.to("cuda") is found
-            assert found.to("cpu").field is field
-
-
 def test_rounds_are_made_where_the_last_one_is(problem):
     options = {"cells": 8.0, "order": 1}
     first = replace(
