@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial, wraps
+from types import FunctionType
 from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
 
 from inverse_inr.devices import CPU, moved
 
@@ -44,6 +48,44 @@ def works_anywhere(function: object) -> bool:
     return str(getattr(function, "__module__", "")).startswith(CORE)
 
 
+class AskedOnCPU:
+    """A function of points that lives on the CPU, as a field of another device.
+
+    What a function has closed over cannot be copied elsewhere, so its points go to it.
+
+    Args:
+        function: The function; what it says of itself, e.g. its `smoothness`, is kept.
+        device: Where its values go.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Tensor], device: torch.device) -> None:
+        self.__dict__.update(getattr(function, "__dict__", {}))
+        self.function = function
+        self.device = device
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Evaluate at (*s, d) points of any device: (*s, c) on this one."""
+        return self.function(points.to(CPU)).to(self.device)
+
+
+def field_moved(field: Any, source: torch.device, target: torch.device) -> Any:
+    """Copy a field to a device; a function, which cannot be copied, is asked where it is.
+
+    Args:
+        field: The field of a solution.
+        source: The device of the solution's problem.
+        target: The device that is wanted.
+
+    Returns:
+        The copy, or the field itself where it is there.
+    """
+    if isinstance(field, AskedOnCPU) and field.device != target:
+        return field_moved(field.function, CPU, target)
+    if isinstance(field, FunctionType) and source == CPU != target:
+        return AskedOnCPU(field, target)
+    return moved(field, target)
+
+
 def on_the_cpu(method: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a classical method that a library of the CPU carries out.
 
@@ -63,7 +105,7 @@ def on_the_cpu(method: Callable[..., Any]) -> Callable[..., Any]:
         found = method(here, *arguments, **keywords)
         if found.problem is not here:
             return found.to(problem.device)
-        return replace(found, field=moved(found.field, problem.device), problem=problem)
+        return replace(found, field=field_moved(found.field, CPU, problem.device), problem=problem)
 
     return anywhere(on_any)
 

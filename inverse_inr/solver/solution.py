@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from inverse_inr.compose import OnGrid, on_grid
-from inverse_inr.devices import chosen_device, moved
+from inverse_inr.devices import chosen_device
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field, sample
 from inverse_inr.io.files import PathLike
+from inverse_inr.on_cpu import field_moved
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
 from inverse_inr.sampled import SampledField
@@ -68,7 +69,7 @@ class Solution:
         """
         target = chosen_device(device)
         problem = self.problem.to(target)
-        field = moved(self.field, target)
+        field = field_moved(self.field, self.problem.device, target)
         if problem is self.problem and field is self.field:
             return self
         learnt = {name: value.to(target) for name, value in self.learnt.items()}

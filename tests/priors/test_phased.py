@@ -10,9 +10,11 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, Problem, Solver, Term, noise, priors
 from inverse_inr.compose import OnGrid
+from inverse_inr.priors.networks.phasors import FreePhase
 from inverse_inr.priors.phased import PhaseProjection
 from inverse_inr.problems.radar import sar
 from inverse_inr.stopping import Never
+from inverse_inr.testing import FakeCuda
 
 C128 = torch.complex128
 
@@ -133,3 +135,16 @@ def test_speckle_and_projected_phases_exclude_each_other():
     problem = sar(azimuths=5, frequencies=32, pitch=0.45)
     with pytest.raises(ValueError, match="speckle=True frees moduli"):
         priors.create("phased", problem.box, speckle=True, projected=True)
+
+
+def test_phases_are_looked_up_where_the_image_is():
+    box = Box((-1.0, -1.0), (1.0, 1.0))
+    image = random(6, 5, 1)
+
+    def table(device: str) -> Tensor:
+        phase = FreePhase(box, 8.0, 1, torch.Generator().manual_seed(0)).to(device)
+        phase.set_phases(image.to(device))
+        return phase.table.detach().cpu()
+
+    with FakeCuda():
+        torch.testing.assert_close(table("cuda"), table("cpu"))

@@ -42,8 +42,8 @@ class FreePhase(GridEncoding):
         value = image
         for axis, nodes in enumerate((self.top[0] + 1).int().tolist()):
             n = value.shape[axis]
-            nearest = ((torch.arange(nodes) + 0.5) * n / nodes).long().clamp(max=n - 1)
-            value = value.index_select(axis, nearest)
+            nearest = ((torch.arange(nodes, device=value.device) + 0.5) * n / nodes).long()
+            value = value.index_select(axis, nearest.clamp(max=n - 1))
         value = torch.view_as_real(torch.sgn(value.to(torch.complex64)).resolve_conj())
         self.table.copy_(value.reshape(self.table.shape))
 

@@ -34,7 +34,7 @@ TINY: dict[str, dict[str, Any]] = {
     "slices_simulated": {"resolution": 12.0},
     "spectral_sr": {"size": 16},
     "super_resolution": {"crop": 32},
-    "surfaces": {"azimuths": 4, "heights": 2, "tones": 4, "pitch": 0.03, "scatterers": 50},
+    "surfaces": {"azimuths": 12, "heights": 3, "pitch": 0.03, "scatterers": 50},
     "video_snapshot": {"crop": 16, "frames": 2},
 }
 """Keywords that make a preset's problem small."""
@@ -57,7 +57,10 @@ def tiny(name: str, device: str | None) -> Run:
 
 
 def go_the_whole_way(
-    run: Run, folder: Path, done: Callable[[str], None] = lambda what: None
+    run: Run,
+    folder: Path,
+    done: Callable[[str], None] = lambda what: None,
+    problem: Problem | None = None,
 ) -> tuple[Problem, list[Solution]]:
     """Make the problem, solve, judge, save, resume, and solve by every classical method beside.
 
@@ -65,11 +68,13 @@ def go_the_whole_way(
         run: The config.
         folder: Where files go.
         done: Told of each part that went well.
+        problem: The problem where it is made already; None to make that of the config.
 
     Returns:
         The problem and all solutions, the fit last.
     """
-    problem = run.problem()
+    if problem is None:
+        problem = run.problem()
     done("problem")
     solver = run.solver(problem, [Checkpoint(folder / "state.pt")])
     fit = solver.run()
