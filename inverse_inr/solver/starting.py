@@ -83,24 +83,6 @@ def make_prior(
     return prior
 
 
-def label_of(made: nn.Module, asked: str | nn.Module) -> str:
-    """Name a prior in tables and figures.
-
-    Args:
-        made: The prior.
-        asked: What the user named: a name, or the prior itself.
-
-    Returns:
-        The prior's own `name`, else the name by which it was asked for, else that of its class.
-    """
-    name = getattr(made, "name", None)
-    if name is not None:
-        return name
-    if isinstance(asked, str):
-        return asked.rpartition(":")[2]
-    return type(made).__name__
-
-
 def precisions(
     dtype: str | torch.dtype | None,
 ) -> tuple[torch.dtype | None, torch.dtype | None]:
@@ -152,7 +134,10 @@ def _by_name(problem: Problem, name: str, seed: int, options: dict[str, Any]) ->
     taken = inspect.signature(priors.registry.get(name)).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
         defaults = {k: v for k, v in defaults.items() if k in taken}
-    return priors.create(name, problem.box, problem.channels, **{**defaults, **options})
+    created = priors.create(name, problem.box, problem.channels, **{**defaults, **options})
+    if not hasattr(created, "name"):  # tables and figures call it as the user did
+        created.__dict__["name"] = name.rpartition(":")[2]
+    return created
 
 
 def going_on_from(fit: Callable[[], Solution]) -> Callable[[nn.Module], None]:

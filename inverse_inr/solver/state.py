@@ -31,7 +31,6 @@ from inverse_inr.solver.seeds import require_deterministic
 from inverse_inr.solver.solution import Solution
 from inverse_inr.solver.starting import (
     beside_prior,
-    label_of,
     make_optimizer,
     make_prior,
     precisions,
@@ -103,7 +102,7 @@ class Reconstruction:
         self.deterministic = deterministic
         require_deterministic(deterministic, problem.device)
         self.prior = make_prior(problem, prior, seed, dtype=precision)
-        self.label = label_of(self.prior, suggested.prior if prior is None else prior)
+        self.label = getattr(self.prior, "name", type(self.prior).__name__)
         require_field(problem, self.prior)
         weighted = [as_weighted(regularizer) for regularizer in regularizers]
         self.ranks = current()
