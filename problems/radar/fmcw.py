@@ -185,7 +185,8 @@ def aligned(grid: Grid) -> dict[str, object]:
     Returns:
         Keywords of `priors.create("hash", ...)`.
     """
-    return {"head": "sparse", "levels": 3, "coarsest": 8, "finest": float(max(grid.shape))}
+    finest = float(max(grid.shape))
+    return {"head": "sparse", "levels": 3, "coarsest": min(8.0, finest), "finest": finest}
 
 
 @checked

@@ -149,7 +149,12 @@ def problem_of(
     heads = ["softplus", *["sigmoid"] * 3, *["linear"] * (operator.channels - 4)]
     suggested = Suggestion(
         prior="hash",
-        options={"head": heads, "levels": 6, "coarsest": 8.0, "finest": float(2 * cells)},
+        options={
+            "head": heads,
+            "levels": 6,
+            "coarsest": min(8.0, 2.0 * cells),
+            "finest": 2.0 * cells,
+        },
         regularizers=(),
         steps=1000,
         batch=1024,
