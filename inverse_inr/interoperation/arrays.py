@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inverse_inr.hooks import Shaped
 from inverse_inr.kernels.linear import ArrayMap, with_adjoint
+from inverse_inr.protocol import Operator
 
 NumpyMap = Callable[[np.ndarray], np.ndarray]
 """A map of one numpy array to another."""
@@ -16,6 +18,19 @@ NumpyMap = Callable[[np.ndarray], np.ndarray]
 TOLERANCE = 1e-4
 """Relative difference of ⟨A x, y⟩ and ⟨x, A* y⟩ above which a map in single precision has no
 adjoint: rounding leaves less than 1e-5."""
+
+
+def natural_shape(operator: Operator, measured: Tensor) -> tuple[int, ...]:
+    """The natural shape of an operator's measurements, those within a row included.
+
+    Args:
+        operator: The operator; one without a shape has its rows in a line.
+        measured: (rows, *m) measurements.
+    """
+    shape = (len(operator),)
+    if isinstance(operator, Shaped):
+        shape = tuple(operator.shape)
+    return (*shape, *measured.shape[1:])
 
 
 def through_numpy(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from inverse_inr import noise as noises
 from inverse_inr.compose import OnGrid, as_linear_map
 from inverse_inr.domain import Box, Grid
+from inverse_inr.interoperation.arrays import natural_shape
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import Operator
 from inverse_inr.ranges import Count, checked
@@ -94,8 +95,7 @@ def to_deepinv(operator: Operator, grid: Grid, *, channels: Count = 1) -> Any:
     """
     seen = as_linear_map(operator, grid, channels=channels)
     flat = tuple(seen.offset.shape)
-    own = tuple(getattr(operator, "shape", (len(operator),)))
-    shape = (*own, *flat[1:])
+    shape = natural_shape(operator, seen.offset)
 
     def ahead(x: Tensor, **_: Any) -> Tensor:
         images = x.movedim(1, -1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from importlib import import_module
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 
 from inverse_inr.compose import OnGrid, as_linear_map
 from inverse_inr.domain import Grid
-from inverse_inr.interoperation.arrays import require_adjoint, through_numpy
+from inverse_inr.interoperation.arrays import natural_shape, require_adjoint, through_numpy
 from inverse_inr.protocol import Operator
 from inverse_inr.ranges import checked
 
@@ -67,10 +66,7 @@ def to_sigpy(operator: Operator, grid: Grid) -> Any:
     linop = import_module("sigpy.linop")
     seen = as_linear_map(operator, grid, dtype=torch.complex64)
     flat = tuple(seen.offset.shape)
-    own = getattr(operator, "shape", (len(operator),))
-    shape = (*own, *flat[1:])
-    if math.prod(shape) != math.prod(flat):
-        shape = flat
+    shape = natural_shape(operator, seen.offset)
 
     class Ahead(linop.Linop):
         def __init__(self) -> None:

@@ -32,6 +32,7 @@ from inverse_inr.operators import ConeBeam, ConeVectors, fdk
 from inverse_inr.problems.ct.limits import Coverage, HeldOutNth, NoiseLevel, Subrays
 from inverse_inr.problems.ct.simulated import views_to_filter
 from inverse_inr.problems.ct.volume_fits import volume_fits, voxels_from_cgls
+from inverse_inr.problems.views import views_held_out
 from inverse_inr.ranges import Count, Finite, Positive, WholeNumber, checked
 from inverse_inr.registry import nearest
 from inverse_inr.solver import Ended
@@ -127,7 +128,7 @@ def cone(
         box,
         grid,
         reference=truth,
-        suggested=cone_suggestion(views_held_out(term, hold_out_views), rise == 0),
+        suggested=cone_suggestion(spare_views_held_out(term, hold_out_views), rise == 0),
     )
     return by_voxels(problem)
 
@@ -194,21 +195,16 @@ def cone_suggestion(stopping: HeldOut | None = None, circular: bool = True) -> S
     return Suggestion(prior="hash", steps=800, stopping=stopping, baselines=classical)
 
 
-def views_held_out(term: Term, nth: int | None) -> HeldOut | None:
+def spare_views_held_out(term: Term, nth: int | None) -> HeldOut | None:
     """The rule that keeps each n-th view out; None where there is none to spare, or nobody asks.
 
     Raises:
         ValueError: There are fewer views than that.
     """
-    operator = term.operator
-    assert isinstance(operator, ConeBeam | ConeVectors)
-    views, *counts = operator.shape
-    if nth is None or views < 2:
+    assert isinstance(term.operator, ConeBeam | ConeVectors)
+    if term.operator.shape[0] < 2:
         return None
-    if nth > views:
-        raise ValueError(f"hold_out_views={nth}: there are {views} views, so none would be held.")
-    view = term.trusted // math.prod(counts)
-    return HeldOut(rows=[term.trusted[view % nth == nth // 2]])
+    return views_held_out(term, nth)
 
 
 def by_voxels(problem: Problem) -> Problem:

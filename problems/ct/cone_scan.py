@@ -16,7 +16,7 @@ from inverse_inr.io.scans.cone_record import ConeGeometry
 from inverse_inr.memory import require
 from inverse_inr.operators import ConeBeam, ConeVectors
 from inverse_inr.operators.ct.astra_cones import placed_scanner
-from inverse_inr.problems.ct.cone import by_voxels, cone_suggestion, views_held_out
+from inverse_inr.problems.ct.cone import by_voxels, cone_suggestion, spare_views_held_out
 from inverse_inr.problems.ct.limits import HeldOutNth, Values, check_bin
 from inverse_inr.problems.ct.panels import binned_panels, panels_of
 from inverse_inr.ranges import Count, Finite, Positive, WholeNumber, checked
@@ -143,7 +143,7 @@ def cone_scan(
             [term],
             box,
             Grid(box, shape),
-            suggested=cone_suggestion(views_held_out(term, hold_out_views), circular),
+            suggested=cone_suggestion(spare_views_held_out(term, hold_out_views), circular),
             notes=notes,
         )
     )

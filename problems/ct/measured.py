@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from inverse_inr import Operator, Problem, Solution, Term, noise
-from inverse_inr.hooks import Shaped
 from inverse_inr.operators import FanBeam, ParallelBeam
 from inverse_inr.operators.ct.center_of_gravity import contradiction
 from inverse_inr.operators.ct.center_of_rotation import center_of_rotation
@@ -24,7 +23,6 @@ from inverse_inr.problems.ct.drift_removal import tv_drift_removed
 from inverse_inr.problems.ct.limits import Fidelity
 from inverse_inr.problems.ct.masking import Masks, masks_of_integrals
 from inverse_inr.problems.ct.simulated import filled, filtered_backprojection, measured_by
-from inverse_inr.stopping import HeldOut
 
 NO_NOISE = 1e6
 """Quanta of air that stand for a scan in which no noise is to be seen."""
@@ -264,21 +262,3 @@ def with_classical_methods(
         more["FBP"] = lambda p: filtered_backprojection(measured_by(beam, p))
     suggested = problem.suggested
     return replace(problem, suggested=replace(suggested, baselines=suggested.baselines | more))
-
-
-def views_held_out(term: Term, nth: int | None) -> HeldOut | None:
-    """Hold out each n-th view of a term; None for none.
-
-    Raises:
-        ValueError: There are fewer than n views.
-    """
-    if nth is None:
-        return None
-    assert isinstance(term.operator, Shaped)
-    if nth > term.operator.shape[0]:
-        raise ValueError(
-            f"hold_out_views={nth}: there are {term.operator.shape[0]} views, so none would be "
-            "held out."
-        )
-    view = term.trusted // term.operator.shape[1]
-    return HeldOut(rows=[term.trusted[view % nth == nth // 2]])

@@ -33,10 +33,10 @@ from inverse_inr.problems.ct.measured import (
     remark_on_angles,
     remark_on_span,
     term_of,
-    views_held_out,
     with_classical_methods,
 )
 from inverse_inr.problems.ct.simulated import suggestion
+from inverse_inr.problems.views import views_held_out
 from inverse_inr.ranges import Count, Finite, WholeNumber, checked
 
 

@@ -35,11 +35,11 @@ from inverse_inr.problems.ct.measured import (
     remark_on_angles,
     remark_on_span,
     term_of,
-    views_held_out,
     with_classical_methods,
 )
 from inverse_inr.problems.ct.simulated import suggestion
 from inverse_inr.problems.ct.sinogram_files import Sinogram, load_sinogram
+from inverse_inr.problems.views import views_held_out
 from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
 
 

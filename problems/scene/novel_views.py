@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from inverse_inr import Field, Problem, Solution, Term, predict
+from inverse_inr import Field, Problem, Solution, predict
 from inverse_inr.io import atomic_write
 from inverse_inr.metrics import psnr
 from inverse_inr.operators import Cameras, VolumeRendering, looking_at
 from inverse_inr.problems.pictures import row_of
 from inverse_inr.protocol import evaluating
 from inverse_inr.ranges import Count, checked
-from inverse_inr.stopping import HeldOut
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,41 +44,7 @@ def pictures(field: Field, operator: VolumeRendering, cameras: Cameras | None = 
             background=tuple(operator.background.tolist()),
             degree=operator.degree,
         ).to(operator.background)
-    with evaluating(seen):
-        height, width = seen.shape[1:]
-        each = height * width
-        views = [
-            predict(seen, field, torch.arange(k * each, (k + 1) * each))
-            for k in range(seen.shape[0])
-        ]
-    return torch.stack(views).reshape(*seen.shape, 3)
-
-
-def held_out_views(views: int, nth: int) -> list[int]:
-    """The numbers of the views that take no part in the fit."""
-    return [k for k in range(views) if k % nth == nth // 2]
-
-
-def stopping_by_views(term: Term, nth: int) -> HeldOut:
-    """Hold out each n-th view of a term.
-
-    Args:
-        term: The term, of pictures.
-        nth: The distance of held-out views.
-
-    Returns:
-        The stopping rule.
-
-    Raises:
-        ValueError: There are fewer than n views.
-    """
-    operator = term.operator
-    assert isinstance(operator, VolumeRendering)
-    views = operator.shape[0]
-    if nth > views:
-        raise ValueError(f"hold_out_views={nth}: there are {views} views; none would be held out.")
-    view = operator.groups[term.trusted]
-    return HeldOut(rows=[term.trusted[view % nth == nth // 2]], limit=len(operator))
+    return torch.stack([_one(field, seen, view) for view in range(seen.shape[0])])
 
 
 def figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
@@ -113,6 +78,7 @@ def figure(problem: Problem, solutions: Sequence[Solution]) -> Figure:
 
 @torch.no_grad()
 def _one(field: Field, operator: VolumeRendering, view: int) -> Tensor:
+    """The picture of one view, (height, width, 3)."""
     height, width = operator.shape[1:]
     rows = torch.arange(view * height * width, (view + 1) * height * width)
     with evaluating(operator):

@@ -10,8 +10,9 @@ from torch import Tensor
 from inverse_inr import Box, Grid, Problem, Suggestion, Term, memory, noise
 from inverse_inr.operators import Cameras, VolumeRendering, looking_at
 from inverse_inr.operators.spherical_harmonics import Degree
-from inverse_inr.problems.scene.novel_views import figure, stopping_by_views, write_orbit
+from inverse_inr.problems.scene.novel_views import figure, write_orbit
 from inverse_inr.problems.scene.solids import Solids
+from inverse_inr.problems.views import views_held_out
 from inverse_inr.ranges import Count, NoiseLevelOrNone, Positive, WholeNumber, checked
 
 BOX = Box((-1.0, -1.0, -0.6), (1.0, 1.0, 0.9))
@@ -159,7 +160,7 @@ def problem_of(
         steps=1000,
         batch=1024,
         lr=1e-2,
-        stopping=stopping_by_views(term, hold_out_views),
+        stopping=views_held_out(term, hold_out_views),
         figure=figure,
         write=write_orbit,
     )

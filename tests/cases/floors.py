@@ -77,6 +77,7 @@ FLOORS = {
         "problems.pictures",
         "problems.pixels",
         "problems.reconstruction",
+        "problems.views",
     ],
     "problems": [
         "problems.audio",

@@ -17,7 +17,7 @@ def two(tmp_path_factory) -> list[dict]:
 
 
 def read(path) -> dict:
-    return torch.load(path, weights_only=False)
+    return torch.load(path, weights_only=True)
 
 
 def errors(folder) -> list[str]:

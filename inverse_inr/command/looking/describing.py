@@ -86,12 +86,18 @@ def _description(title: str, component: Callable[..., Any], taken: tuple[str, ..
     for name, key in keys_of(component, taken).items():
         if name in (*taken, "self"):
             continue
-        meaning = meanings.get(name, "")
-        if key.owner is not None:
-            meaning = arguments_in(inspect.getdoc(key.owner) or "").get(name, meaning)
+        meaning = _meaning(name, key, meanings)
         lines.append(f"  {name}: {_allowed(key)}")
         lines += textwrap.wrap(meaning, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join(lines)
+
+
+def _meaning(name: str, key: Key, meanings: dict[str, str]) -> str:
+    """The meaning of a key: its record's own, else the component's."""
+    meaning = meanings.get(name, "")
+    if key.owner is None:
+        return meaning
+    return arguments_in(inspect.getdoc(key.owner) or "").get(name, meaning)
 
 
 def _allowed(key: Key) -> str:
@@ -150,14 +156,12 @@ def drafted(word: str) -> str:
     lines = [
         f"# Made by: inverse-inr new {word} ... Run it: inverse-inr run THIS_FILE --out runs/..."
     ]
-    section: Table = {}
     text = preset_text(word) or f'[problem]\nname = "{tables["problem"]["name"]}"\n\n[solver]\n'
     for part in re.split(r"\n(?=\[)", text):
         header = re.match(r"\[(\w+)\]", part)
         lines.append(part.rstrip())
         if header:
-            section = tables.get(header[1], {})
-            lines += _left_out(header[1], section)
+            lines += _left_out(header[1], tables.get(header[1], {}))
         lines.append("")
     return "\n".join(lines)
 
@@ -177,9 +181,7 @@ def _left_out(title: str, section: Table) -> list[str]:
     for name, key in keys_of(component, taken).items():
         if name in (*taken, *section):
             continue
-        meaning = meanings.get(name, "")
-        if key.owner is not None:
-            meaning = arguments_in(inspect.getdoc(key.owner) or "").get(name, meaning)
+        meaning = _meaning(name, key, meanings)
         said = f"{meaning} ({_allowed(key)})"
         lines += ["", *textwrap.wrap(said, WIDTH, initial_indent="# ", subsequent_indent="# ")]
         lines.append(f"# {name} = {_in_toml(key.default)}")
