@@ -168,3 +168,11 @@ def test_what_no_measurement_sees_is_not_asked_of_operators_that_look_at_the_fie
     suggested = ii.Suggestion(prior="siren", stopping=Never(), candidates=candidates)
     answer = ii.solve(replace(problem, suggested=suggested))
     assert "warnings" not in answer.details
+
+
+def test_the_report_of_a_fit_without_steps_says_nothing_of_steps() -> None:
+    problem = problem_with()
+    field = ii.priors.create("grid", problem.box)
+    report = ii.Solution(field, problem, "direct fit", stopped=Ended("direct", "one solve")).report()
+    assert "step" not in report
+    assert report.startswith("direct fit: 0.0 s; one solve")
