@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inverse_inr.kernels.triton.available import usable
 from inverse_inr.kernels.triton.rays import Layers, fits, hidden_sums
@@ -129,6 +129,8 @@ def fused_parts(prior: Prior) -> Parts | None:
     network = prior.network
     if not isinstance(encoding, GridEncoding) or not isinstance(network, MLP):
         return None
+    if _is_changed(prior) or type(encoding.table) not in (Tensor, nn.Parameter):
+        return None
     if not usable(encoding.table) or set(prior.head.names) != {"linear"}:
         return None
     linears = [_plain(layer) for layer in network.layers]
@@ -143,6 +145,14 @@ def fused_parts(prior: Prior) -> Parts | None:
     if not fits(encoding.on_device(), layers):
         return None
     return Parts(encoding, layers, network.head)
+
+
+def _is_changed(prior: Prior) -> bool:
+    """Whether a call of the field does more than its parts: a subclass, or hooks of torch."""
+    if type(prior).forward is not Prior.forward or type(prior)._values is not Prior._values:
+        return True
+    modules = (prior, prior.encoding, prior.network)
+    return any(each._forward_hooks or each._forward_pre_hooks for each in modules)
 
 
 def _plain(layer: object) -> Linear | None:
