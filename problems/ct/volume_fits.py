@@ -138,10 +138,11 @@ def _fill(prior: nn.Module, image: Tensor, problem: Problem) -> None:
     before = nodes.clone()
     nodes.copy_(image.reshape(nodes.shape))
     # the diagonal meets each layer along each axis
-    shortest = min(problem.grid.shape)
-    some = torch.arange(shortest)
-    place = problem.grid.points()[(some,) * problem.grid.ndim]
-    shown = image[(some,) * problem.grid.ndim]
+    grid = problem.grid
+    some = torch.arange(min(grid.shape), device=nodes.device)
+    lower, spacing = (torch.tensor(each).to(nodes) for each in (grid.box.lower, grid.spacing))
+    place = lower + (some[:, None] + 0.5) * spacing
+    shown = image[(some,) * grid.ndim]
     size = brightness(image)
     if not torch.allclose(prior(place), shown, atol=1e-4 * size):
         nodes.copy_(before)

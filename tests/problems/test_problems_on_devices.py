@@ -1,6 +1,7 @@
 """Every problem of the catalogue, small, goes the whole way of a user on a make-believe GPU."""
 
 from dataclasses import replace
+from functools import wraps
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ GIVEN = {
     "video_snapshot": TINY["video_snapshot"],
 }
 TOO_LONG = {
+    "cone": ["TV"],
     "cone_scan": ["TV"],
     "ct": ["TV"],
     "ct_scan": ["TV"],
@@ -45,6 +47,8 @@ TOO_LONG = {
 }
 """Classical methods of many iterations, each operation of which costs one of Python here. The same
 methods are tested on other problems, or were run by hand (docs/devices.md)."""
+DECIDED = ["audio", "cone", "ct", "deblur", "denoise", "fusion", "kspace", "sar", "spectral_sr"]
+"""Problems of all kinds, of which `solve` is asked without choices."""
 UNDRAWN = ("surfaces",)
 """Problems whose own file and figure need a second fit, of hundreds of steps."""
 CHECKED = sorted({*GIVEN, *FILES, "gotcha"})
@@ -89,11 +93,25 @@ def _require_on_the_device(solution: Solution) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["audio"])
-def test_solving_without_choices_decides_on_the_device(name):
+@pytest.mark.parametrize("name", DECIDED)
+def test_solving_without_choices_decides_on_the_device(name, monkeypatch):
+    """All that is tried is tried there; fits, of hundreds of steps, are cut short."""
+    init = Solver.__init__
+
+    @wraps(init)
+    def short(self, *given, steps=None, **options):
+        init(self, *given, steps=min(3, steps or 3), **options)
+
+    monkeypatch.setattr(Solver, "__init__", short)
+    problem = problems()[name](**GIVEN[name])
+    methods = dict(problem.suggested.baselines)
+    for method in TOO_LONG.get(name, ()):
+        methods.pop(method)
+    problem = replace(problem, suggested=replace(problem.suggested, baselines=methods))
     with FakeCuda():
-        solution = ii.solve(problems()[name](**PROBLEMS[name]), device="cuda")
+        solution = ii.solve(problem, device="cuda")
         _require_on_the_device(solution)
+        assert "chosen" in solution.details
         solution.summary()
 
 

@@ -52,7 +52,14 @@ def test_a_known_shift_is_found_to_a_tenth_of_a_pixel(shift: float):
         ({"rows": 1}, 0.0),
         ({"turn": -360.0}, 0.0),
     ],
-    ids=["noise", "two thirds of a turn", "few views", "a panel that stands high", "one row", "back"],
+    ids=[
+        "noise",
+        "two thirds of a turn",
+        "few views",
+        "a panel that stands high",
+        "one row",
+        "back",
+    ],
 )
 def test_it_is_found_in_scans_of_other_kinds(scan: dict[str, Any], noise: float):
     beam, lines = scanned(center=0.37 * PITCH, **scan)
