@@ -16,8 +16,8 @@ from inverse_inr.least_squares import back_projection
 from inverse_inr.precision import placement, require_precise
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName, Heads
-from inverse_inr.priors.lattices.along_lines import AlongLines
 from inverse_inr.priors.lattices.axes import normalized_axes
+from inverse_inr.priors.lattices.ray_sums import AlongLines
 from inverse_inr.priors.state import Recipe, saved_box, state_differences
 from inverse_inr.problem import Problem
 

@@ -14,7 +14,7 @@ from inverse_inr.ranges import checked
 LARGEST_SHIFT = 0.25
 """The axis is sought so far from the panel's middle, as a fraction of its columns."""
 LARGEST_DIFFERENCE = 0.3
-"""Most that conjugate rays may differ at the best place; 1 is of rays that have nothing in common."""
+"""Most that conjugate rays may differ at the best place; rays with nothing in common do by 1."""
 UNSURE = 0.5
 """Largest standard error of the place, in pixels."""
 GROUPS = 4
