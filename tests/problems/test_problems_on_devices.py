@@ -26,7 +26,7 @@ GIVEN = {
     "register": {"bin": 64, "amplitude": 1.0},
     "sar_views": TINY["sar_views"],
     "simulated_slices": {"resolution": 24.0, "orientations": ["axial"]},
-    "surfaces": TINY["surfaces"] | {"azimuths": 4, "heights": 2, "tones": 4},
+    "surfaces": TINY["surfaces"] | {"azimuths": 4, "heights": 2, "tones": 8},
     "video_snapshot": TINY["video_snapshot"],
 }
 TOO_LONG = {
