@@ -17,6 +17,7 @@ from inverse_inr.precision import placement, require_precise
 from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName, Heads
 from inverse_inr.priors.lattices.axes import normalized_axes
+from inverse_inr.priors.lattices.ray_sums import AlongLines
 from inverse_inr.priors.state import Recipe, saved_box, state_differences
 from inverse_inr.problem import Problem
 
@@ -44,7 +45,7 @@ class Collapses(Protocol):
         ...
 
 
-class Prior(nn.Module):
+class Prior(AlongLines):
     """A learnable field on a box: physical coordinates (*s, d) -> values (*s, channels).
 
     Its state_dict holds everything, the box included. Half precision raises TypeError.
