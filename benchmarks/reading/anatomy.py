@@ -44,9 +44,7 @@ def head(seed: int, side: int = SIDE) -> tuple[Tensor, Tensor]:
     turn = math.radians(draw.between(-20, 20))
     scale = draw.between(0.85, 1.05)
     shift = torch.tensor([draw.between(-0.08, 0.08), draw.between(-0.08, 0.08)])
-    rotation = torch.tensor(
-        [[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]
-    )
+    rotation = torch.tensor([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
     p = (x - shift) @ rotation.T / scale
     label = torch.zeros(side, side, dtype=torch.long)
     outer = (draw.between(0.82, 0.92), draw.between(0.66, 0.78))
@@ -75,7 +73,9 @@ def head(seed: int, side: int = SIDE) -> tuple[Tensor, Tensor]:
     return image * bias + noise, label
 
 
-def _inside(p: Tensor, place: tuple[float, float], size: tuple[float, float], turn: float) -> Tensor:
+def _inside(
+    p: Tensor, place: tuple[float, float], size: tuple[float, float], turn: float
+) -> Tensor:
     """Which points lie in an ellipse."""
     d = p - torch.tensor(place)
     c, s = math.cos(turn), math.sin(turn)

@@ -74,8 +74,8 @@ def dice(labels: Tensor, reference: Tensor, *, classes: Classes) -> Tensor:
         classes: Number of classes.
 
     Returns:
-        (classes,) in float64; NaN for a class that neither of the maps holds. `dice(...)[1:]` leaves
-        out a background of class 0.
+        (classes,) in float64; NaN for a class that neither of the maps holds. `dice(...)[1:]`
+        leaves out a background of class 0.
 
     Raises:
         TypeError: A map holds no whole numbers.

@@ -21,7 +21,7 @@ def same(image: Tensor) -> Tensor:
 
 @checked
 def image_problems(
-    images: Sequence[Tensor], grid: Grid | None = None, fidelity: Fidelity | None = None
+    images: Sequence[Tensor] | Tensor, grid: Grid | None = None, fidelity: Fidelity | None = None
 ) -> list[Problem]:
     """Make a problem of each image, which measures its pixels.
 
