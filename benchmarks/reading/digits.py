@@ -102,7 +102,7 @@ def codes(data: Digits, seed: int) -> dict[str, float]:
     """Codes of a decoder that has seen no label."""
     family = families.Modulated("siren", OPTIONS, code=64)
     family = families.train(
-        family, data.problems[: data.taught], steps=400, tasks=16, lr=1e-3, seed=seed, callbacks=[]
+        family, data.problems[: data.taught], steps=200, tasks=16, lr=1e-3, seed=seed, callbacks=[]
     )
     return {"codes, 3 steps": score(data, reading.code_features(family, data.problems))}
 
@@ -113,7 +113,7 @@ def starts(data: Digits, seed: int) -> dict[str, float]:
     blind = families.train(
         families.MetaLearned("siren", OPTIONS),
         seen,
-        steps=400,
+        steps=200,
         tasks=16,
         lr=1e-3,
         seed=seed,
@@ -125,7 +125,7 @@ def starts(data: Digits, seed: int) -> dict[str, float]:
         reading.TaskAware(10, "siren", OPTIONS),
         seen,
         data.labels[: data.taught].tolist(),
-        steps=600,
+        steps=300,
         tasks=32,
         every=50,
         lr=1e-3,

@@ -2,10 +2,10 @@
 
     python benchmarks/reading/quality.py [--seeds 0 1 2] [--only gauge]
 
-gauge: 48 x 48 crops of three pictures of scikit-image, one for each seed, and five strengths of
+gauge: 32 x 32 crops of three pictures of scikit-image, one for each seed, and five strengths of
 noise, blur, contrast and quantisation. A row says whether the distance grows with each step.
 categories: crops of 24 x 24 pixels, good (untouched), mid and poor, degraded by noise, blur or
-quantisation at random. 360 crops of five pictures teach, 180 of four others judge. One thread.
+quantisation at random. 180 crops of five pictures teach, 90 of four others judge. One thread.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
     "quantisation": (64.0, 32.0, 16.0, 8.0, 4.0),
 }
 SIDE = 24
+OPTIONS = {"width": 64, "depth": 3}
+"""Of the gauge's SIREN."""
 
 
 def grey(name: str) -> np.ndarray:
@@ -61,10 +63,10 @@ def degraded(image: np.ndarray, kind: str, strength: float, seed: int) -> np.nda
 def gauge(seed: int) -> None:
     """Distances of both normalisations, and the mean squared error beside them."""
     picture = grey(GAUGED[seed % len(GAUGED)])
-    corner = [(n - 48) // 2 for n in picture.shape]
-    image = np.ascontiguousarray(picture[corner[0] :, corner[1] :][:48, :48])
+    corner = [(n - 32) // 2 for n in picture.shape]
+    image = np.ascontiguousarray(picture[corner[0] :, corner[1] :][:32, :32])
     began = time.process_time()
-    made = reading.QualityGauge(torch.from_numpy(image), seed=seed)
+    made = reading.QualityGauge(torch.from_numpy(image), options=OPTIONS, seed=seed)
     spent = time.process_time() - began
     print(f"seed {seed}  {GAUGED[seed % 3]}: residual {made.reached:.4f}, {spent:.0f} CPU s")
     for kind, strengths in STRENGTHS.items():
@@ -124,11 +126,11 @@ def statistics(images: Tensor) -> np.ndarray:
 def categories(seed: int) -> None:
     """Percent of crops whose category is told by weights, pixels and statistics."""
     began = time.process_time()
-    seen, own = crops(TEACHING, 360, 1000 + seed)
-    fresh, told = crops(JUDGING, 180, 2000 + seed)
+    seen, own = crops(TEACHING, 180, 1000 + seed)
+    fresh, told = crops(JUDGING, 90, 2000 + seed)
     problems = reading.image_problems(torch.cat([seen, fresh]))
     options = {"width": 32, "depth": 2, "omega0": 30.0}
-    fits = families.fit_many(problems, options=options, steps=150, lr=1e-3, seed=seed)
+    fits = families.fit_many(problems, options=options, steps=100, lr=1e-3, seed=seed)
     both = torch.cat([seen, fresh])
     features = {
         "weights": reading.weight_features(fits),

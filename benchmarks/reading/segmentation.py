@@ -1,6 +1,6 @@
 """Labels of generated heads: MetaSeg, IOSNet, a U-Net of their size, and simple lines.
 
-    python benchmarks/reading/segmentation.py [--seeds 0 1 2] [--only metaseg]
+    python benchmarks/reading/segmentation.py [--seeds 0 1 2] [--only metaseg] [--keep FOLDER]
 
 100 heads of 48 x 48 pixels teach (seed s: heads 1000 s + 100000 to 1000 s + 100099), 20 others
 judge (1000 s + 100500 ...). "most frequent" is the commonest label of each pixel. The random forest
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -31,6 +32,9 @@ Found = dict[str, tuple[list[Tensor], float, int]]
 
 def metaseg(seen: Heads, fresh: list[Tensor], seed: int) -> Found:
     """Intensities fitted in a few steps; labels read."""
+    checkpoint = None
+    if KEEP:
+        checkpoint = KEEP[0] / f"metaseg_{seed}.ckpt"
     began = time.process_time()
     made = reading.train_segmenter(
         reading.metaseg(CLASSES),
@@ -39,6 +43,7 @@ def metaseg(seen: Heads, fresh: list[Tensor], seed: int) -> Found:
         steps=500,
         lr=3e-3,
         seed=seed,
+        checkpoint=checkpoint,
         callbacks=[],
     )
     spent = time.process_time() - began
@@ -87,9 +92,9 @@ def simple(seen: Heads, fresh: list[Tensor], seed: int) -> Found:
     counts = torch.nn.functional.one_hot(torch.stack(seen[1]), CLASSES).sum(0)
     found: Found = {"most frequent": ([counts.argmax(-1)] * len(fresh), 0.0, 0)}
     began = time.process_time()
-    forest = RandomForestClassifier(50, min_samples_leaf=5, random_state=seed)
-    pixels = np.concatenate([surroundings(image) for image in seen[0]])[::4]
-    forest.fit(pixels, torch.stack(seen[1]).flatten().numpy()[::4])
+    forest = RandomForestClassifier(30, min_samples_leaf=5, random_state=seed)
+    pixels = np.concatenate([surroundings(image) for image in seen[0]])[::8]
+    forest.fit(pixels, torch.stack(seen[1]).flatten().numpy()[::8])
     spent = time.process_time() - began
     labels = [
         torch.as_tensor(forest.predict(surroundings(image))).reshape(image.shape) for image in fresh
@@ -106,6 +111,9 @@ def surroundings(image: Tensor) -> np.ndarray:
     return np.stack([own, *blurs, *places], -1).reshape(-1, 6)
 
 
+KEEP: list[Path] = []
+"""A folder in which a long training is kept, if any."""
+
 METHODS: dict[str, Callable[[Heads, list[Tensor], int], Found]] = {
     "simple": simple,
     "unet": unet,
@@ -119,7 +127,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--keep", type=Path, nargs=1, default=[], help="folder of checkpoints")
     arguments = parser.parse_args()
+    KEEP.extend(arguments.keep)
     torch.set_num_threads(1)
     for seed in arguments.seeds:
         first = 100_000 + 1000 * seed

@@ -201,6 +201,9 @@ class Training:
         if value < self.best["value"]:
             state = {k: v.detach().clone() for k, v in self.family.state_dict().items()}
             self.best = {"value": value, "step": self.step_number, "state": state}
+        elif self.finished and self.best["state"] is None:
+            # finite losses of the steps before, and no good state behind them
+            self._give_up()
         record = {"step": self.step_number, "seconds": self.seconds, "loss": loss}
         record[self.stopping.label] = value
         self.history.append(record)

@@ -17,11 +17,11 @@ from inverse_inr.families.mixing import require_comparable
 from inverse_inr.priors import Prior
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating
-from inverse_inr.ranges import Seed, checked
+from inverse_inr.ranges import Finite, Seed, checked
 from inverse_inr.solver import Solution
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 AT_ONCE = 64
 """Tasks whose codes or weights are found in one batch."""
@@ -164,7 +164,7 @@ def heat_maps(
 
 @checked
 def fused(
-    blocks: Sequence[ArrayLike], weights: Sequence[float] | None = None
+    blocks: Sequence[Any], weights: Sequence[Finite] | None = None
 ) -> NDArray[np.float32]:
     """Join features of several kinds, e.g. heat maps and an embedding of the user's own.
 
@@ -202,9 +202,9 @@ def fused(
     return np.concatenate(rows, 1).astype(np.float32)
 
 
-def _rows(k: int, block: ArrayLike) -> NDArray[np.float64]:
+def _rows(k: int, block: Any) -> NDArray[np.float64]:
     """A block as rows of finite numbers."""
-    own: Any = block
+    own = block
     if isinstance(own, Tensor):
         own = own.detach().cpu().numpy()
     try:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Grid
-from inverse_inr.metrics.labels import checked_labels
+from inverse_inr.metrics.labels import Classes, checked_labels
+from inverse_inr.ranges import checked
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class CrossEntropy:
             )
 
 
-def one_hot(labels: Tensor, grid: Grid, classes: int, name: str = "one_hot") -> Tensor:
+@checked
+def one_hot(labels: Tensor, grid: Grid, classes: Classes, name: str = "one_hot") -> Tensor:
     """Turn a label map into the rows that `CrossEntropy` compares with.
 
     Args:

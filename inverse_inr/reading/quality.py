@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,13 @@ from inverse_inr.domain import Grid
 from inverse_inr.families import fisher_diagonal
 from inverse_inr.noise import Gaussian
 from inverse_inr.priors import Prior
-from inverse_inr.ranges import Count, PositiveFraction, Seed, checked
+from inverse_inr.ranges import Count, Range, Seed, checked
 from inverse_inr.reading.images import image_problems
 from inverse_inr.solver import Solver, make_prior
 from inverse_inr.stopping import Discrepancy
+
+Residual = Annotated[float, Range(least=1e-6, most=1.0)]
+"""A root mean square residual as a fraction of the span: single precision knows none below 1e-6."""
 
 Normalisation = Literal["variance", "profile"]
 """How two diagonals of Fisher information are compared."""
@@ -41,7 +45,8 @@ class QualityGauge:
     Args:
         reference: (*shape) or (*shape, c) reference image, real.
         grid: The lattice of its pixels; None for one in units of pixels.
-        prior: A name of the catalogue of priors.
+        prior: A name of the catalogue of priors, or a prior to start from, which stays as it is.
+        options: Options of a prior by name.
         residual: Root mean square residual at which the fit ends, and the damping δ, as a fraction
             of the reference's span.
         steps: Most steps of Adam.
@@ -68,10 +73,13 @@ class QualityGauge:
         grid: Grid | None = None,
         *,
         prior: str | nn.Module = "siren",
-        residual: PositiveFraction = 0.01,
+        options: Mapping[str, Any] | None = None,
+        residual: Residual = 0.01,
         steps: Count = 2000,
         seed: Seed = 0,
     ) -> None:
+        if not bool(reference.isfinite().all()):
+            raise ValueError("QualityGauge: the reference holds NaN or Inf.")
         (problem,) = image_problems([reference], grid)
         self.shape = tuple(reference.shape)
         self.y = problem.terms[0].y.reshape(len(problem.terms[0].y), -1)
@@ -84,7 +92,7 @@ class QualityGauge:
         noise = Gaussian(self.delta)
         (problem,) = image_problems([reference], grid, noise)
         if isinstance(prior, str):
-            start = make_prior(problem, prior, seed)
+            start = make_prior(problem, prior, seed, **(options or {}))
         else:
             start = copy.deepcopy(prior)
         solver = Solver(
@@ -158,6 +166,7 @@ class QualityGauge:
         return variance_divergence(self.own, other)
 
 
+@checked
 def variance_divergence(first: Tensor, second: Tensor) -> float:
     """Compute the mean over parameters of ln(1 + ½ (F₁/F₀ + F₀/F₁ - 2)).
 
@@ -168,12 +177,16 @@ def variance_divergence(first: Tensor, second: Tensor) -> float:
     Returns:
         0 where they are equal; the same where they change places. Parameters that no pixel reaches
         do not count.
+
+    Raises:
+        ValueError: They are not (parameters,) each, or hold NaN, Inf or negative numbers.
     """
-    first, second = _alive(first, second)
+    first, second = _alive("variance_divergence", first, second)
     ratio = second / first
     return float(torch.log1p(0.5 * (ratio + 1 / ratio - 2)).mean())
 
 
+@checked
 def profile_divergence(first: Tensor, second: Tensor) -> float:
     """Compute Σ (p - q) ln(p / q) of the profiles p = F₀ / ΣF₀ and q = F₁ / ΣF₁.
 
@@ -183,14 +196,25 @@ def profile_divergence(first: Tensor, second: Tensor) -> float:
 
     Returns:
         0 where the profiles are equal, e.g. where F₁ is a multiple of F₀.
+
+    Raises:
+        ValueError: They are not (parameters,) each, or hold NaN, Inf or negative numbers.
     """
-    first, second = _alive(first, second)
+    first, second = _alive("profile_divergence", first, second)
     p, q = first / first.sum(), second / second.sum()
     return float(((p - q) * (p / q).log()).sum())
 
 
-def _alive(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+def _alive(name: str, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """The parameters that the pixels of both images reach, in double precision."""
+    if first.ndim != 1 or first.shape != second.shape:
+        raise ValueError(
+            f"{name}: informations of shape {tuple(first.shape)} and {tuple(second.shape)}; both "
+            "are (parameters,) of one field."
+        )
+    for value in (first, second):
+        if not bool(value.isfinite().all()) or bool((value < 0).any()):
+            raise ValueError(f"{name}: an information holds NaN, Inf or negative numbers.")
     some = (first > 0) & (second > 0)
     return first[some].double(), second[some].double()
 
