@@ -163,9 +163,7 @@ def heat_maps(
 
 
 @checked
-def fused(
-    blocks: Sequence[Any], weights: Sequence[Finite] | None = None
-) -> NDArray[np.float32]:
+def fused(blocks: Sequence[Any], weights: Sequence[Finite] | None = None) -> NDArray[np.float32]:
     """Join features of several kinds, e.g. heat maps and an embedding of the user's own.
 
     Each row of a block is scaled to norm 1, so that no block outweighs another by its unit or its
