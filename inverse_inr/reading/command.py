@@ -122,8 +122,8 @@ def segment(
 def quality(reference: Path, /, *images: Path, residual: float = 0.01, seed: int = 0) -> None:
     """Say how far images are from a reference: inverse-inr quality sharp.png a.png b.png.
 
-    The distance (INRIQ, without unit) is 0 for the reference itself. It grows with noise, blur, loss
-    of contrast and coarse levels.
+    The distance (INRIQ, without unit) is 0 for the reference itself. It grows with noise, blur,
+    loss of contrast and coarse levels.
 
     Parameters
     ----------
