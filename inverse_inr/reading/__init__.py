@@ -15,5 +15,5 @@ from inverse_inr.reading.quality import variance_divergence as variance_divergen
 from inverse_inr.reading.segmentation import Segmenter as Segmenter
 from inverse_inr.reading.segmentation import train_segmenter as train_segmenter
 from inverse_inr.reading.task_aware import TaskAware as TaskAware
-from inverse_inr.reading.task_aware import train_classifier as train_classifier
+from inverse_inr.reading.teaching import train_classifier as train_classifier
 from inverse_inr.reading.tokens import weight_tokens as weight_tokens

@@ -6,6 +6,7 @@ import torch
 from cases.families.bumps import SMALL, bump_problem, bump_problems
 
 from inverse_inr import families, reading
+from inverse_inr.reading import teaching
 
 
 def aware(**options: object) -> reading.TaskAware:
@@ -32,9 +33,9 @@ def test_a_checkpoint_goes_on_to_the_same_family(tmp_path):
     problems, labels = sided(range(6))
     keywords = {"steps": 4, "tasks": 3, "every": 2, "seed": 1}
     whole = reading.train_classifier(aware(), problems, labels, **keywords, callbacks=[])
-    training = reading.task_aware.ClassTraining(aware(), problems, labels, **keywords)
+    training = teaching.ClassTraining(aware(), problems, labels, **keywords)
     training.run(2)
-    resumed = reading.task_aware.ClassTraining(aware(), problems, labels, **keywords)
+    resumed = teaching.ClassTraining(aware(), problems, labels, **keywords)
     resumed.load_state_dict(training.state_dict())
     np.testing.assert_array_equal(
         resumed.run().probabilities(problems), whole.probabilities(problems)
@@ -56,7 +57,7 @@ def test_probabilities_features_and_tokens_are_rows():
 def test_the_cross_entropy_reaches_the_start():
     """With labels alone as a loss, the start moves: gradients pass the inner steps."""
     problems, labels = sided(range(4))
-    training = reading.task_aware.ClassTraining(aware(share=1.0), problems, labels, steps=1)
+    training = teaching.ClassTraining(aware(share=1.0), problems, labels, steps=1)
     family = training.family
     tasks = family.tasks(problems)
     own = family.states(tasks, learning=True)
