@@ -6,10 +6,10 @@ Four boxes of different sizes on the ground, chips of 40 x 40 pixels of 0.3 m at
 degrees, 4 looks. The three labelled views of a class are 120 degrees apart from a random azimuth;
 48 others (12 a class) at random azimuths judge, displaced by up to 0.6 m, as chips are that a
 detector cut out. "rendered" fits the field of `sar_views` to the three views of each class (hash
-prior, 200 steps) and adds its image from 24 azimuths. "plain" adds shifts, mirrors along azimuth and
-fresh speckle. Each training set has as many chips as another of the same class. "24 views" has 24
-true views in place of rendered ones: what no fit can beat. The classifier is the same in all rows:
-logistic regression, its penalty fixed, on log amplitudes averaged over 2 x 2 pixels. One thread.
+prior, 200 steps) and adds its image from 24 azimuths. "plain" adds shifts, mirrors along azimuth
+and fresh speckle. All training sets have equally many chips. "24 true ones" has true views in place
+of rendered ones. The classifier is the same in all rows: logistic regression, its penalty fixed, on
+log amplitudes averaged over 2 x 2 pixels. One thread.
 """
 
 from __future__ import annotations
