@@ -78,7 +78,7 @@ def iosnet(seen: Heads, fresh: list[Tensor], seed: int) -> Found:
 def unet(seen: Heads, fresh: list[Tensor], seed: int) -> Found:
     """A U-Net of about as many numbers as the segmenters."""
     began = time.process_time()
-    net = trained_unet(torch.stack(seen[0]), torch.stack(seen[1]), CLASSES, 9, steps=500, seed=seed)
+    net = trained_unet(torch.stack(seen[0]), torch.stack(seen[1]), CLASSES, 8, steps=500, seed=seed)
     spent = time.process_time() - began
     with torch.no_grad():
         labels = [net(image[None, None])[0].argmax(0) for image in fresh]
