@@ -15,7 +15,7 @@ from inverse_inr.domain import Grid
 from inverse_inr.families import Channels, Family, train
 from inverse_inr.families.family import InnerSteps
 from inverse_inr.metrics.labels import Classes
-from inverse_inr.problem import Problem
+from inverse_inr.problem import Problem, Suggestion
 from inverse_inr.protocol import Operator
 from inverse_inr.ranges import Count, NonNegative, Positive, ProperFraction, Seed, checked
 from inverse_inr.reading.images import same
@@ -61,6 +61,7 @@ class Segmenter:
         """Number of numbers that the family has learnt."""
         return sum(p.numel() for p in self.family.parameters() if p.requires_grad)
 
+    @checked
     def whole(self, problems: Sequence[Problem]) -> list[Problem]:
         """Make the problems of the whole field, whose instruments see intensities alone.
 
@@ -68,7 +69,7 @@ class Segmenter:
             problems: Problems of a field of intensities.
 
         Raises:
-            ValueError: There are none, or one has another number of channels.
+            ValueError: There are none, or one has another number of channels, or complex ones.
         """
         if not problems:
             raise ValueError("Segmenter: the list of problems is empty.")
@@ -81,6 +82,11 @@ class Segmenter:
                     f"Segmenter: problems[{k}] is of a field of {problem.channels} channels, and "
                     f"intensities have {size}; Segmenter(..., channels={problem.channels})?"
                 )
+            if problem.is_complex:
+                raise ValueError(
+                    f"Segmenter: problems[{k}] is of a complex field, and labels are read from "
+                    "real ones. Operators that see two real channels, Segmenter(..., channels=2)?"
+                )
             terms = []
             for term in problem.terms:
                 # problems of one operator stay so, object for object: a family asks it once
@@ -88,7 +94,13 @@ class Segmenter:
                     seen[id(term.operator)] = self.heads.see(term.operator, "intensity")
                 terms.append(replace(term, operator=seen[id(term.operator)]))
             made.append(
-                Problem(terms, problem.box, problem.grid, self.heads.total, average=problem.average)
+                replace(
+                    problem,
+                    terms=terms,
+                    channels=self.heads.total,
+                    reference=None,
+                    suggested=Suggestion(),
+                )
             )
         return made
 
@@ -124,6 +136,7 @@ class Segmenter:
             made.append(replace(problem, terms=terms))
         return made
 
+    @checked
     def solve(
         self, problem: Problem, *, steps: InnerSteps | None = None, seed: Seed = 0
     ) -> Solution:
@@ -170,6 +183,7 @@ class Segmenter:
         logits = self.heads.of(values, "labels").reshape(*points.shape[:-1], self.classes)
         return torch.softmax(logits, -1)
 
+    @checked
     def labels(
         self,
         problem: Problem,

@@ -1,6 +1,7 @@
 """Label heads: what is seen, what is taught, what is refused."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -97,6 +98,12 @@ def test_an_empty_list_is_refused():
 def test_problems_of_other_channels_are_refused():
     with pytest.raises(ValueError, match=r"problems\[0\] is of a field of 1 channels"):
         segmenter(channels=3).whole([bump_problem(0)])
+
+
+def test_complex_fields_are_refused():
+    (problem,) = reading.image_problems([torch.rand(6, 6)])
+    with pytest.raises(ValueError, match=r"problems\[0\] is of a complex field"):
+        segmenter().whole([replace(problem, is_complex=True)])
 
 
 def test_what_is_not_trained_reads_nothing():
