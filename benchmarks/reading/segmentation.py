@@ -40,7 +40,7 @@ def metaseg(seen: Heads, fresh: list[Tensor], seed: int) -> Found:
         reading.metaseg(CLASSES),
         reading.image_problems(seen[0]),
         seen[1],
-        steps=500,
+        steps=STEPS[0],
         lr=3e-3,
         seed=seed,
         checkpoint=checkpoint,
@@ -111,6 +111,9 @@ def surroundings(image: Tensor) -> np.ndarray:
     return np.stack([own, *blurs, *places], -1).reshape(-1, 6)
 
 
+STEPS = [500]
+"""Steps of MetaSeg's training."""
+
 KEEP: list[Path] = []
 """A folder in which a long training is kept, if any."""
 
@@ -127,9 +130,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--steps", type=int, default=500, help="steps of MetaSeg's training")
     parser.add_argument("--keep", type=Path, nargs=1, default=[], help="folder of checkpoints")
     arguments = parser.parse_args()
     KEEP.extend(arguments.keep)
+    STEPS[0] = arguments.steps
     torch.set_num_threads(1)
     for seed in arguments.seeds:
         first = 100_000 + 1000 * seed
