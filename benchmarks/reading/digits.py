@@ -3,9 +3,10 @@
     python benchmarks/reading/digits.py [--seeds 0 1 2] [--only pixels]
 
 450 of the 1797 digits (8 x 8 pixels) judge, always the same; nothing was chosen on them. The other
-1347 teach. Logistic regression sees standardised features; its penalty is chosen of four by a fifth
-of the 1347, and it is then fitted to all of them. Rows of "450 teach" learn from 450 of them. So is the support vector machine's. Every field
-is a SIREN of 2 layers of 32 units. Percent of digits read rightly; one thread.
+1347 teach; rows of "450 teach" learn from 450 of them. Logistic regression sees standardised
+features; its penalty is chosen of four by a fifth of the digits that teach, and it is then fitted
+to all of them. So is the support vector machine's. Every field is a SIREN of 2 layers of 32 units.
+Percent of digits read rightly; one thread.
 """
 
 from __future__ import annotations
