@@ -1,5 +1,6 @@
-"""The command line: run, train, compare, resume, batch, show, list, new, check, encode, decode.
+"""The command line: run, train, compare, resume, batch, show, list, new, check.
 
+The rooms bring verbs of their own: encode, decode, learn-labels, segment, quality.
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from inverse_inr.codec.command import register
+from inverse_inr.codec import command as codec_verbs
 from inverse_inr.command.answering import begin
 from inverse_inr.command.code import announce, check_unchanged, code_of, with_absolute_code
 from inverse_inr.command.comparison import Comparison
@@ -60,10 +61,12 @@ from inverse_inr.command.sureness import write_deviation
 from inverse_inr.command.tables import ConfigError, check_sections, override
 from inverse_inr.distributed import current
 from inverse_inr.memory import allocation_failed
+from inverse_inr.reading import command as reading_verbs
 from inverse_inr.solver import Progress, disk_full
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
-register(app)
+codec_verbs.register(app)
+reading_verbs.register(app)
 logger = logging.getLogger("inverse_inr")
 
 
