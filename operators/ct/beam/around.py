@@ -118,17 +118,18 @@ class WholeViews(AroundScan, ABC):
         def seen(values: Tensor) -> Tensor:
             y = measure(values)
             views = y.reshape(len(needed), *self.inner_shape[1:], *y.shape[1:])
-            return self.detect(views[index])[(which, *place)]
+            return self.detect(views[index], wanted)[(which, *place)]
 
         return Query(points, seen)
 
     @abstractmethod
-    def detect(self, views: Tensor) -> Tensor:
+    def detect(self, views: Tensor, numbers: Tensor) -> Tensor:
         """What becomes of whole views.
 
         Args:
             views: (n, memory + 1, *detector, *m) measurements of the inner operator; the first
                 along the second axis is the view itself, the others are those before it.
+            numbers: (n,) the numbers of the views.
 
         Returns:
             (n, *shape[1:]).

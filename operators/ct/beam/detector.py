@@ -47,7 +47,7 @@ class ScintillatorBlur(WholeViews):
         self.psf = psf
         self.pitch = pitch
 
-    def detect(self, views: Tensor) -> Tensor:
+    def detect(self, views: Tensor, numbers: Tensor) -> Tensor:
         light = torch.exp(-views[:, 0])
         return -convolved(light, self.psf, self.pitch).clamp(min=FAINT).log()
 
@@ -84,7 +84,7 @@ class Afterglow(WholeViews):
         powers = decay ** torch.arange(self.memory, device=decay.device)
         return torch.cat([1 - late[None], late * powers / powers.sum()])
 
-    def detect(self, views: Tensor) -> Tensor:
+    def detect(self, views: Tensor, numbers: Tensor) -> Tensor:
         light = torch.exp(-views)
         return -torch.einsum("k,nk...->n...", self.shares.to(light), light).log()
 

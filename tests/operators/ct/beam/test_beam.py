@@ -155,7 +155,7 @@ def test_a_beam_hardens_with_depth():
     mean = (spectrum.weights @ attenuation(WATER, spectrum.energies)).item()
     assert slope[0].item() == pytest.approx(mean, rel=1e-4)
     assert bool((slope.diff() < 0).all())
-    assert slope[-1].item() == pytest.approx(operator.table[0].min().item(), rel=0.02)
+    assert slope[-1].item() == pytest.approx(operator.table[0].min().item(), rel=0.05)
 
 
 def test_bins_are_averaged_as_intensities():
@@ -211,7 +211,7 @@ def test_a_gaussian_blur_widens_a_gaussian_shadow():
     x = pitch * (torch.arange(bins, dtype=F64) - 64)
     light = 1 - 0.5 * torch.exp(-(x**2) / (2 * a**2))
     operator = ScintillatorBlur(beam(1, bins), psf.Gaussian(b, 1), pitch).double()
-    seen = torch.exp(-operator.detect(-light.log()[None, None]))[0]
+    seen = torch.exp(-operator.detect(-light.log()[None, None], torch.zeros(1)))[0]
     wide = math.hypot(a, b)
     expected = 1 - 0.5 * a / wide * torch.exp(-(x**2) / (2 * wide**2))
     torch.testing.assert_close(seen, expected, rtol=0, atol=1e-6)
@@ -223,7 +223,7 @@ def test_a_flash_glows_on_by_powers_of_the_decay():
     light[10] = 1.1
     operator = Afterglow(beam(views, 2), a, d, memory=12).double()
     index = (torch.arange(views)[:, None] - torch.arange(13)).clamp(min=0)
-    seen = torch.exp(-operator.detect(-light.log()[index])).detach()[:, 0]
+    seen = torch.exp(-operator.detect(-light.log()[index], index[:, 0])).detach()[:, 0]
     assert seen[10].item() == pytest.approx(0.1 + (1 - a), rel=1e-6)
     late = seen[11:20] - 0.1
     expected = a * (1 - d) * d ** torch.arange(9, dtype=F64)
