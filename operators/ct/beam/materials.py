@@ -25,6 +25,8 @@ ELECTRON_REST_ENERGY = 510.99895
 ELECTRON_RADIUS = 2.8179403e-13
 """The classical electron radius, in cm."""
 AVOGADRO = 6.02214076e23
+KEV_ANGSTROM = 12.398419843
+"""Planck's constant times the speed of light, in keV Å."""
 PHOTO_FACTOR = 2.142e-23
 """b, in cm² keV^q for each electron."""
 PHOTO_POWERS = (3.184, 2.957)
@@ -139,6 +141,31 @@ def attenuation(
     for element, share in material.composition.items():
         total = total + share * _mass_attenuation(element, energy, tables)
     return material.density * total
+
+
+@checked
+def phase_per_length(material: Material, energy: Positive) -> float:
+    """The phase k δ by which a wave is shifted per length, δ = r λ² n_electrons / 2π.
+
+    Far from absorption edges, δ knows nothing but the density of electrons.
+
+    Args:
+        material: Of elements that the analytic law knows.
+        energy: In keV.
+
+    Returns:
+        In radians per cm.
+
+    Raises:
+        ValueError: An element is unknown.
+    """
+    electrons = 0.0
+    for element, share in material.composition.items():
+        if element not in ELEMENTS:
+            raise ValueError(f"phase_per_length: unknown element {element!r}.")
+        number, mass = ELEMENTS[element]
+        electrons += material.density * share * AVOGADRO * number / mass
+    return ELECTRON_RADIUS * 1e-8 * KEV_ANGSTROM / energy * electrons
 
 
 def klein_nishina(energies: Tensor) -> Tensor:

@@ -20,11 +20,10 @@ from torch import Tensor, nn
 
 from inverse_inr import Operator
 from inverse_inr.operators.ct.beam.around import WholeViews, natural_shape
+from inverse_inr.operators.ct.beam.materials import KEV_ANGSTROM
 from inverse_inr.operators.ct.ray_transform import geometry_parameter
 from inverse_inr.ranges import Count, FiniteTensor, Positive, checked
 
-KEV_ANGSTROM = 12.398419843
-"""Planck's constant times the speed of light, in keV Å."""
 DARKEST = 1e-6
 """The least intensity that is told from none."""
 MARGIN = 0.5

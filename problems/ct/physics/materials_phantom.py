@@ -96,7 +96,7 @@ def material_phantom(kind: Kind, seed: int) -> MaterialPhantom:
     draws = torch.rand(40, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     u = draws.tolist()
     if kind == "water":
-        return MaterialPhantom([WATER], [_sum([Ellipse(0, 0, 8.5, 8.5)], [1.0])])
+        return MaterialPhantom([WATER], [ellipses([Ellipse(0, 0, 8.5, 8.5)], [1.0])])
     if kind == "bone":
         start = 2 * math.pi * u[0]
         places = [start + 0.5 * math.pi * k + 0.4 * (u[1 + k] - 0.5) for k in range(4)]
@@ -130,15 +130,21 @@ def _filled(
     """Water in a body, but not where bones and metal are."""
     inserts = [*bones, *metal]
     signs = [1.0, *(-1.0 for _ in inserts), *CONTRASTS[: len(soft)]]
-    amounts = [_sum([body, *inserts, *soft], signs), _sum(bones, [1.0] * len(bones))]
+    amounts = [ellipses([body, *inserts, *soft], signs), ellipses(bones, [1.0] * len(bones))]
     if not metal:
         return MaterialPhantom([WATER, BONE], amounts)
-    amounts.append(_sum(metal, [1.0] * len(metal)))
+    amounts.append(ellipses(metal, [1.0] * len(metal)))
     return MaterialPhantom([WATER, BONE, TITANIUM], amounts)
 
 
-def _sum(ellipses: Sequence[Ellipse], values: Sequence[float]) -> Ellipsoids:
-    table = torch.tensor(ellipses, dtype=torch.float64)
+def ellipses(shapes: Sequence[Ellipse], values: Sequence[float]) -> Ellipsoids:
+    """A sum of ellipses.
+
+    Args:
+        shapes: The ellipses, in cm.
+        values: What each adds inside.
+    """
+    table = torch.tensor(shapes, dtype=torch.float64)
     cos, sin = table[:, 4].cos(), table[:, 4].sin()
     turns = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
     return Ellipsoids(table[:, :2], table[:, 2:4], turns, torch.tensor(values).double())

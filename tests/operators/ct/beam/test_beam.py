@@ -20,6 +20,7 @@ from inverse_inr.operators.ct.beam.materials import (
     Material,
     attenuation,
     klein_nishina,
+    phase_per_length,
 )
 from inverse_inr.operators.ct.beam.polychromatic import Polychromatic, mixture
 from inverse_inr.operators.ct.beam.scatter import Scatter
@@ -126,6 +127,12 @@ def test_the_law_is_close_to_tables(name: str):
     energies = torch.linspace(25, 130, 30, dtype=F64)
     law, table = (attenuation(MATERIALS[name], energies, t) for t in ("analytic", "xraydb"))
     torch.testing.assert_close(law, table, rtol=0.045, atol=0)
+
+
+def test_water_shifts_the_phase_by_its_electrons():
+    """δ of water at 20 keV is 5.76e-7."""
+    k = 2 * math.pi / (1e-8 * 12.398419843 / 20.0)  # 1/cm
+    assert phase_per_length(WATER, 20.0) / k == pytest.approx(5.76e-7, rel=2e-3)
 
 
 def test_two_lines_through_two_materials_are_the_sum_of_two_exponentials():
