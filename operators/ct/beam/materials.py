@@ -116,9 +116,7 @@ MATERIALS = {
 
 
 @checked
-def attenuation(
-    material: Material, energies: FiniteTensor, tables: Tables = "analytic"
-) -> Tensor:
+def attenuation(material: Material, energies: FiniteTensor, tables: Tables = "analytic") -> Tensor:
     """The linear attenuation coefficient of a material.
 
     Args:

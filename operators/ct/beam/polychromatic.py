@@ -5,9 +5,9 @@
 p is what one energy would call the line integral: counts are photons · exp(-p), as `noise.Poisson`
 takes it. a_m are amounts of the materials (1 where a material fills all space).
 
-The field has the amounts as its channels, or it is one: the attenuation f at a reference energy. Then
-every value of f stands for a mixture of the two materials whose attenuations lie next to it (air,
-the first material, the second, ...), and beyond the last for more of the last:
+The field has the amounts as its channels, or it is one: the attenuation f at a reference energy.
+Then every value of f stands for a mixture of the two materials whose attenuations lie next to it
+(air, the first material, the second, ...), and beyond the last for more of the last:
 
     a_k(f) = hat function of f at μ_k(reference)
 
@@ -43,8 +43,8 @@ class Polychromatic(AroundScan):
         gather: Neighbouring bins of `operator` whose intensities are averaged into one of the
             detector. An edge within a bin is then seen as a detector sees it, which is not as the
             logarithm of a mean line integral.
-        unknown_filter: Material of a filter of unknown thickness, which is learnt: what is not known of
-            the spectrum. It may be thinner than none.
+        unknown_filter: Material of a filter of unknown thickness, which is learnt: what is not
+            known of the spectrum. It may be thinner than none.
         tables: Where the attenuation comes from.
 
     Raises:

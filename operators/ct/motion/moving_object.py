@@ -26,8 +26,8 @@ from inverse_inr.ranges import FiniteTensor, checked
 class MovingObject(AroundScan):
     """A ray transform of an object with a pose of its own at each view.
 
-    What is common to all poses is a gauge: a motion of the whole object. Along the rays of a parallel
-    beam nothing is seen of a shift.
+    What is common to all poses is a gauge: a motion of the whole object. A shift along the rays of
+    a parallel beam is not seen.
 
     Args:
         scan: The ray transform of the object at rest.

@@ -14,14 +14,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr import Grid, Problem, SampledField, Solution, as_linear_map, noise, sample
+from inverse_inr import Grid, Problem, SampledField, Solution, as_linear_map, noise
 from inverse_inr.operators import ParallelBeam, fbp
 from inverse_inr.operators.ct.beam.polychromatic import Polychromatic, mixture
 from inverse_inr.operators.ct.beam.scatter import Scatter
@@ -95,7 +94,9 @@ class Sinogram:
         lines = depth.new_zeros(len(depth), 1, len(self.knots))
         lines[:, 0, 0] = depth
         seen = self.model.logged(lines).squeeze(-1).detach()
-        value = np.interp(self.views.double().numpy(), seen.numpy(), (self.knots[0] * depth).numpy())
+        value = np.interp(
+            self.views.double().numpy(), seen.numpy(), (self.knots[0] * depth).numpy()
+        )
         return torch.from_numpy(value).to(self.views)
 
 

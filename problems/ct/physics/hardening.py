@@ -9,7 +9,18 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, Operator, Problem, Suggestion, Term, noise, sample
+from inverse_inr import (
+    Box,
+    Grid,
+    Operator,
+    Problem,
+    Solution,
+    Suggestion,
+    Term,
+    noise,
+    priors,
+    sample,
+)
 from inverse_inr.memory import require
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.operators.ct.beam.materials import Tables
@@ -117,7 +128,9 @@ def ct_hardening(
     )
 
 
-def corrected_fit(problem: Problem, weight: float | None = None, steps: int | None = None) -> Any:
+def corrected_fit(
+    problem: Problem, weight: float | None = None, steps: int | None = None
+) -> Solution:
     """Fit the attenuation on a lattice through the polychromatic beam, beginning water-corrected.
 
     Args:
@@ -134,8 +147,6 @@ def corrected_fit(problem: Problem, weight: float | None = None, steps: int | No
         regularizers = (weight * TotalVariation(grid=problem.grid.refined(FINER), epsilon=1e-3),)
     start = water_correction(problem, window="hann").field
     lattice = problem.grid.refined(FINER)
-    from inverse_inr import priors
-
     prior = priors.create("grid", problem.box, cells=float(max(lattice.shape)))
     with torch.no_grad():
         table = next(iter(prior.parameters()))

@@ -212,7 +212,9 @@ def shifts_by_reprojection(problem: Problem, rounds: int = ROUNDS) -> Tensor:
         image = _image(problem, shift, problem.grid).clamp(min=0)
         with torch.no_grad():
             own = scan.unflatten(on(every).measure(image))
-        shift = without_gauge(scan.pitch * relative_shift(views.double(), own.double()), scan.angles)
+        shift = without_gauge(
+            scan.pitch * relative_shift(views.double(), own.double()), scan.angles
+        )
     return shift
 
 

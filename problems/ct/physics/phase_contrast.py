@@ -23,40 +23,26 @@ from inverse_inr import (
 )
 from inverse_inr.memory import require
 from inverse_inr.operators import ParallelBeam, fbp
-from inverse_inr.operators.ct.beam.materials import (
-    ALUMINIUM,
-    BONE,
-    WATER,
-    Material,
-    attenuation,
-    phase_per_length,
-)
+from inverse_inr.operators.ct.beam.materials import ALUMINIUM
 from inverse_inr.operators.ct.phase.propagation import PhaseContrast, wavelength
 from inverse_inr.operators.ct.phase.retrieval import contrast_transfer, paganin
-from inverse_inr.phantoms import Ellipsoids
 from inverse_inr.problems.ct.limits import Photons, require_image
+from inverse_inr.problems.ct.physics.fibre import Channels, channel, fibre, refraction_ratio
 from inverse_inr.problems.ct.physics.levels import Levels
-from inverse_inr.problems.ct.physics.materials_phantom import Ellipse, MaterialPhantom, ellipses
 from inverse_inr.ranges import Count, NonNegative, Positive, Range, WholeNumber, checked
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.solver import Candidate, Ended, Solver
 
 HALF_SIDE = 0.128
 """Half the side of the box, in mm."""
-RADIUS = 0.11
-"""Radius of the specimen, in mm."""
 GATHER = 4
 """Rays of the model in each detector pixel."""
 FINE_GATHER = 16
 """Rays a pixel by which the specimen is measured."""
 FINER = 2
 """Nodes of the fit's lattice per pixel and axis."""
-WEIGHT = 0.03
+WEIGHT = 0.1
 """Weight of the total variation, chosen on the seeds 101 to 103."""
-POWERS = (0.5, 2.0)
-"""Powers of the frequency by which measurements see attenuation and phase."""
-PER_MM = 0.1
-"""From 1/cm to 1/mm."""
 
 Energy = Annotated[float, Range(least=5, most=150)]
 """A photon energy in keV, where there is phase contrast to speak of."""
@@ -68,8 +54,8 @@ def ct_phase(
     size: Count = 128,
     views: Count = 180,
     energy: Energy = 12.0,
-    distances: tuple[NonNegative, ...] = (5.0, 40.0, 160.0),
-    photons: Photons = 1e5,
+    distances: tuple[NonNegative, ...] = (2.0, 15.0, 60.0),
+    photons: Photons = 2e4,
     joined: bool = False,
     seed: WholeNumber = 0,
 ) -> Problem:
@@ -77,7 +63,7 @@ def ct_phase(
 
     The specimen does not change along the axis of rotation, so its views propagate as lines. The
     field has two channels, attenuation and phase, as `PhaseContrast` has them: both in 1/mm, and
-    equal in water.
+    equal in aluminium.
 
     Args:
         size: Pixels along each axis, and detector pixels; 128 are 2 µm each.
@@ -85,7 +71,7 @@ def ct_phase(
         energy: Of the photons, in keV.
         distances: From specimen to detector, in mm.
         photons: Photons per pixel and distance.
-        joined: Whether the fit has one channel and takes the ratio of water for all.
+        joined: Whether the fit has one channel and takes the ratio of aluminium for all.
         seed: Of the inserts' places and of the noise.
 
     Raises:
@@ -103,7 +89,7 @@ def ct_phase(
     truth = fibre(seed)
     length = 1e-3 * wavelength(energy)
     at = torch.tensor(distances, dtype=torch.float64)
-    ratio = refraction_ratio(WATER, energy)
+    ratio = refraction_ratio(ALUMINIUM, energy)
     fields = [channel(truth, energy, ratio, phase) for phase in (False, True)]
 
     def operator(gather: int, where: Tensor, both: bool) -> PhaseContrast:
@@ -139,78 +125,6 @@ def ct_phase(
     return Problem([term], box, grid, 2 - joined, reference, suggested, notes)
 
 
-class Channels:
-    """Fields of one channel as one of several.
-
-    Args:
-        fields: Each of one channel.
-    """
-
-    def __init__(self, fields: list[Ellipsoids]) -> None:
-        self.fields = fields
-
-    def __call__(self, points: Tensor) -> Tensor:
-        return torch.cat([f(points) for f in self.fields], -1)
-
-
-def fibre(seed: int) -> MaterialPhantom:
-    """Draw a fibre of water with two inserts of bone and two of aluminium.
-
-    Args:
-        seed: Of the places and sizes.
-    """
-    u = torch.rand(12, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).tolist()
-    start = 2 * math.pi * u[0]
-    places = [start + 0.5 * math.pi * k + 0.5 * (u[1 + k] - 0.5) for k in range(4)]
-    inserts = [
-        Ellipse(0.06 * math.cos(t), 0.06 * math.sin(t), 0.018 + 0.01 * u[5 + k], 0.022)
-        for k, t in enumerate(places)
-    ]
-    body = Ellipse(0, 0, RADIUS, RADIUS)
-    amounts = [
-        ellipses([body, *inserts], [1.0, *(-1.0 for _ in inserts)]),
-        ellipses(inserts[::2], [1.0, 1.0]),
-        ellipses(inserts[1::2], [1.0, 1.0]),
-    ]
-    return MaterialPhantom([WATER, BONE, ALUMINIUM], amounts)
-
-
-def refraction_ratio(material: Material, energy: Positive) -> float:
-    """δ/β of a material, 2 k δ / μ.
-
-    Args:
-        material: The material.
-        energy: In keV.
-    """
-    mu = float(attenuation(material, torch.tensor([energy])))
-    return 2 * phase_per_length(material, energy) / mu
-
-
-def channel(truth: MaterialPhantom, energy: float, ratio: float, phase: bool) -> Ellipsoids:
-    """One channel of the field: the attenuation, or the phase per length over ratio/2.
-
-    Args:
-        truth: The phantom.
-        energy: In keV.
-        ratio: δ/β where both channels are equal.
-        phase: Which of the two.
-
-    Returns:
-        The field, in 1/mm.
-    """
-    at = torch.tensor([energy])
-    values = [float(attenuation(m, at)) for m in truth.materials]
-    if phase:
-        values = [2 * phase_per_length(m, energy) / ratio for m in truth.materials]
-    parts = [(a, PER_MM * v) for a, v in zip(truth.amounts, values, strict=True)]
-    return Ellipsoids(
-        torch.cat([a.centers for a, _ in parts]),
-        torch.cat([a.semi_axes for a, _ in parts]),
-        torch.cat([a.rotations for a, _ in parts]),
-        torch.cat([v * a.values for a, v in parts]),
-    )
-
-
 def phase_fit(problem: Problem, weight: NonNegative | None = None) -> Solution:
     """Fit attenuation and phase on a lattice, beginning with Paganin's filter for both.
 
@@ -226,7 +140,7 @@ def phase_fit(problem: Problem, weight: NonNegative | None = None) -> Solution:
     middle = len(_operator(problem).distances) // 2
     first = paganin_filtered(problem, middle, window="hann", grid=lattice).field
     assert isinstance(first, SampledField)
-    prior = Levels(problem.box, max(lattice.shape), POWERS[: problem.channels])
+    prior = Levels(problem.box, max(lattice.shape), problem.channels)
     prior.begin_with(SampledField(first.values.clamp(min=0), lattice))
     return Solver(
         problem.on_lattice(FINER),
@@ -252,7 +166,7 @@ def paganin_filtered(
     Args:
         problem: A problem of `ct_phase`.
         distance: The number of the distance; by default the one in the middle.
-        ratio: δ/β of the one material that it takes the specimen for; by default that of water.
+        ratio: δ/β of the one material that it takes the specimen for; by default that of aluminium.
         window: The window of FBP.
         grid: The grid of the image; the problem's by default.
     """
@@ -279,7 +193,7 @@ def transfer_inverted(
 
     Args:
         problem: A problem of `ct_phase` with two channels.
-        weight: Of the pull to the ratio of water.
+        weight: Of the pull to the ratio of aluminium.
         window: The window of FBP.
     """
     began = time.perf_counter()
