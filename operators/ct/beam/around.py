@@ -124,7 +124,7 @@ class WholeViews(AroundScan, ABC):
 
     @abstractmethod
     def detect(self, views: Tensor, numbers: Tensor) -> Tensor:
-        """What becomes of whole views.
+        """Turn whole views into measurements.
 
         Args:
             views: (n, memory + 1, *detector, *m) measurements of the inner operator; the first

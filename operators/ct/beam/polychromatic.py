@@ -121,7 +121,7 @@ class Polychromatic(AroundScan):
         return mixture(values.squeeze(-1), self.knots)
 
     def logged(self, lines: Tensor) -> Tensor:
-        """What a detector makes of line integrals of amounts, as minus the log of the intensity.
+        """Turn line integrals of amounts into minus the log of the intensity that is detected.
 
         Args:
             lines: (*s, rays, materials) in cm, of the rays whose intensities are averaged.

@@ -75,7 +75,7 @@ class ShiftedViews(WholeViews):
         return shifted(views[:, 0], shift.to(views.dtype))
 
     def negative_log_prior(self) -> Tensor:
-        """What is known of the motion from view to view (`HasPrior`), a scalar in nats."""
+        """The prior knowledge of the motion from view to view (`HasPrior`), a scalar in nats."""
         if self.stiffness is None or len(self.shift) < 3:
             return self.shift.new_zeros(())
         bend = self.shift.diff(n=2, dim=0) / self.stiffness
