@@ -1,1 +1,1 @@
-"""The operators of what a real beam and detector add to line integrals: a spectrum, scatter, blur and afterglow."""
+"""Operators around a beam: a spectrum, scatter, blur and afterglow beside line integrals."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,10 @@ from torch import Tensor, nn
 from inverse_inr import Grid, Operator, Query, flatten, unflatten
 from inverse_inr.devices import unravel
 from inverse_inr.operators.rows import beside_operator
+from inverse_inr.ranges import Range
+
+Pitch = Annotated[float, Range(least=1e-12, most=1e12)]
+"""The width of a detector pixel, in any unit that people use."""
 
 
 class AroundScan(nn.Module):

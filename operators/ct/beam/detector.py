@@ -8,16 +8,21 @@ left from one view to the next. Light spreads and lingers, not its logarithm.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
 from inverse_inr import Operator
-from inverse_inr.operators.ct.beam.around import WholeViews, natural_shape
+from inverse_inr.operators.ct.beam.around import Pitch, WholeViews, natural_shape
 from inverse_inr.operators.optics.psf_base import PSF
-from inverse_inr.ranges import Count, Fraction, Positive, ProperFraction, checked
+from inverse_inr.ranges import Fraction, ProperFraction, Range, checked
 
 FAINT = 1e-6
 """The least intensity that is told from none."""
+
+Memory = Annotated[int, Range(least=1, most=1000)]
+"""Views that a detector remembers; the light of more is long gone."""
 
 
 class ScintillatorBlur(WholeViews):
@@ -36,7 +41,7 @@ class ScintillatorBlur(WholeViews):
     """
 
     @checked
-    def __init__(self, operator: Operator, psf: PSF, pitch: Positive = 1.0) -> None:
+    def __init__(self, operator: Operator, psf: PSF, pitch: Pitch = 1.0) -> None:
         shape = natural_shape(operator)
         super().__init__(operator, shape)
         if psf.ndim != len(shape) - 1:
@@ -71,7 +76,7 @@ class Afterglow(WholeViews):
         operator: Operator,
         late: ProperFraction = 0.02,
         decay: ProperFraction = 0.5,
-        memory: Count = 8,
+        memory: Memory = 8,
     ) -> None:
         super().__init__(operator, natural_shape(operator), memory)
         start = torch.tensor([late, decay], dtype=torch.get_default_dtype())

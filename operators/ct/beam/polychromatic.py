@@ -117,6 +117,11 @@ class Polychromatic(AroundScan):
             (*s, materials); the values themselves where the field has amounts as channels.
         """
         if self.knots is None:
+            if values.shape[-1] != len(self.table):
+                raise ValueError(
+                    f"Polychromatic: the field has {values.shape[-1]} channels for "
+                    f"{len(self.table)} materials. One field for all of them: reference=70.0."
+                )
             return values
         return mixture(values.squeeze(-1), self.knots)
 

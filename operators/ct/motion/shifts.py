@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Operator
-from inverse_inr.operators.ct.beam.around import WholeViews, natural_shape
+from inverse_inr.operators.ct.beam.around import Pitch, WholeViews, natural_shape
 from inverse_inr.operators.ct.ray_transform import geometry_parameter
-from inverse_inr.ranges import Finite, FiniteTensor, Positive, Range, checked
+from inverse_inr.ranges import Finite, FiniteTensor, Range, checked
 
 MARGIN = 0.25
 """How far views are continued at each edge, as a part of their size, before they are shifted."""
@@ -51,7 +51,7 @@ class ShiftedViews(WholeViews):
         self,
         operator: Operator,
         shift: FiniteTensor | None = None,
-        pitch: Positive = 1.0,
+        pitch: Pitch = 1.0,
         *,
         stiffness: Stiffness | None = None,
     ) -> None:

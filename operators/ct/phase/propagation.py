@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Operator
-from inverse_inr.operators.ct.beam.around import WholeViews, natural_shape
+from inverse_inr.operators.ct.beam.around import Pitch, WholeViews, natural_shape
 from inverse_inr.operators.ct.beam.materials import KEV_ANGSTROM
 from inverse_inr.operators.ct.ray_transform import geometry_parameter
 from inverse_inr.ranges import Count, FiniteTensor, Positive, checked
@@ -63,7 +63,7 @@ class PhaseContrast(WholeViews):
         operator: Operator,
         distances: FiniteTensor,
         wavelength: Positive,
-        pitch: Positive,
+        pitch: Pitch,
         *,
         ratio: Positive | Tensor = 1.0,
         joined: bool = False,
