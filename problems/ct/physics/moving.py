@@ -35,6 +35,8 @@ WEIGHT = 10.0
 """Weight of the total variation, chosen on the seeds 101 to 103."""
 ROUNDS = 40
 """How often image and shifts are found in turn."""
+FARTHEST = 0.25
+"""Part of the detector that a sample may move by."""
 KNOTS = 9
 """Places between which smooth motion is interpolated."""
 JUMPS = 6
@@ -72,8 +74,14 @@ def ct_motion(
         seed: Of the phantom, the motion and the noise.
 
     Raises:
+        ValueError: The motion takes the body off the detector.
         OutOfMemoryError: Image or measurements do not fit the memory at hand.
     """
+    if amplitude > FARTHEST * size:
+        raise ValueError(
+            f"ct_motion: amplitude={amplitude:g} bins takes the body off a detector of size={size} "
+            "bins."
+        )
     require_image("ct_motion: size", FINER * size)
     require(
         f"ct_motion: {views} views of {size} detector bins",
