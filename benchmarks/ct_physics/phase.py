@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 import inverse_inr as ii
-from inverse_inr.operators.ct.beam.materials import ALUMINIUM
 from inverse_inr.problems.ct import ct_phase
 from inverse_inr.problems.ct.physics import phase_contrast
 from inverse_inr.problems.ct.physics.fibre import fibre, refraction_ratio
@@ -71,24 +70,6 @@ class Judge:
             widths.append(abs(inner - outer))
         return float(np.mean(widths))
 
-    def noise(self, image: Tensor) -> float:
-        """Standard deviation of the attenuation in the middle of the water."""
-        return float(image[..., 0][self.middle["water"]].std())
-
-    def as_noisy(self, image: Tensor, other: Tensor) -> Tensor:
-        """The image behind the narrowest Gaussian blur that makes its noise that of another."""
-        from scipy.ndimage import gaussian_filter
-
-        low, high = 0.0, 6.0
-        for _ in range(12):
-            middle = 0.5 * (low + high)
-            blurred = torch.from_numpy(gaussian_filter(image.numpy(), (middle, middle, 0)))
-            if self.noise(blurred) > self.noise(other):
-                low = middle
-            else:
-                high = middle
-        return blurred
-
     def show(self, name: str, image: Tensor) -> None:
         """Print a line."""
         errors = "   ".join(f"{k} {a:+.1f} {b:+.1f} %" for k, (a, b) in self.errors(image).items())
@@ -114,12 +95,7 @@ def measure(seed: int) -> None:
     tried = [phase_contrast.transfer_inverted(problem, w).sample() for w in weights]
     judge.show("contrast transfer, oracle", max(tried, key=lambda i: float(judge.psnr(i).sum())))
     fit = phase_contrast.phase_fit(problem)
-    image = fit.sample()
-    judge.show(f"fit ({fit.seconds:.0f} s)", image)
-    ratio = refraction_ratio(ALUMINIUM, 12.0)
-    for d in range(3):
-        sharp = phase_contrast.paganin_filtered(problem, d, ratio).sample()
-        judge.show(f"Paganin z{d}, as noisy as it", judge.as_noisy(sharp, image))
+    judge.show(f"fit ({fit.seconds:.0f} s)", fit.sample())
 
 
 if __name__ == "__main__":
