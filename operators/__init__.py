@@ -2,12 +2,18 @@
 
 from inverse_inr.operators.ct.backends import on_astra, on_torch_radon
 from inverse_inr.operators.ct.backprojection import fbp, fdk
+from inverse_inr.operators.ct.beam.detector import Afterglow, ScintillatorBlur
+from inverse_inr.operators.ct.beam.polychromatic import Polychromatic
+from inverse_inr.operators.ct.beam.scatter import Scatter
 from inverse_inr.operators.ct.center_of_rotation import center_by_symmetry, center_of_rotation
 from inverse_inr.operators.ct.cone_beam import ConeBeam
 from inverse_inr.operators.ct.cone_vectors import ConeVectors
 from inverse_inr.operators.ct.diverging_beams import FanBeam
 from inverse_inr.operators.ct.drift import DetectorDrift
 from inverse_inr.operators.ct.geometry_exchange import from_astra, from_scikit_image, to_astra
+from inverse_inr.operators.ct.motion.moving_object import MovingObject
+from inverse_inr.operators.ct.motion.shifts import ShiftedViews
+from inverse_inr.operators.ct.phase.propagation import PhaseContrast
 from inverse_inr.operators.ct.radon import ParallelBeam
 from inverse_inr.operators.ct.ray_transform import RayTransform
 from inverse_inr.operators.differential import (
@@ -83,6 +89,7 @@ from inverse_inr.operators.warp import (
 __all__ = [
     "CASSI",
     "FMCW",
+    "Afterglow",
     "BandResponse",
     "BandTotalVariation",
     "BendingEnergy",
@@ -114,13 +121,16 @@ __all__ = [
     "Laplacian",
     "LearnedCoils",
     "Mask",
+    "MovingObject",
     "NonCartesianKSpace",
     "NormalDerivative",
     "Occluded",
     "ParallelBeam",
+    "PhaseContrast",
     "PhaseHistory",
     "Placement",
     "PointSamples",
+    "Polychromatic",
     "PolynomialMaps",
     "PulseErrors",
     "RadarGeometry",
@@ -129,6 +139,9 @@ __all__ = [
     "RayTransform",
     "Residual",
     "SarImage",
+    "Scatter",
+    "ScintillatorBlur",
+    "ShiftedViews",
     "SinglePixel",
     "SliceAcquisition",
     "Slices",
