@@ -14,6 +14,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -71,7 +72,8 @@ def modules() -> list[ModuleType]:
     return found
 
 
-def public_names() -> list[Name]:
+@cache
+def public_names() -> tuple[Name, ...]:
     """Every public name once, in the order of pages, exported ones first, then by name."""
     found: dict[str, Name] = {}
     for module in modules():
@@ -84,7 +86,8 @@ def public_names() -> list[Name]:
                     continue  # a constant of one module, for itself
                 path = f"{module.__name__}.{name}"
             found.setdefault(path, Name(path, kind, page, module.__name__))
-    return sorted(found.values(), key=lambda n: (n.page, not n.exported, n.path.lower()))
+    order = sorted(found.values(), key=lambda n: (n.page, not n.exported, n.path.lower()))
+    return tuple(order)
 
 
 def _is_package(name: str) -> bool:
@@ -98,7 +101,7 @@ def _defined(module: ModuleType) -> Iterator[tuple[str, str]]:
             continue
         if inspect.isclass(value):
             yield name, "class"
-        elif inspect.isfunction(value):
+        elif inspect.isroutine(value):  # a cached function is one too
             yield name, "function"
 
 
