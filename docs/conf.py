@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from making.docstrings import as_restructured_text  # noqa: E402
+from making.docstrings import as_restructured_text, without_ranges  # noqa: E402
 
 import inverse_inr  # noqa: E402
 
@@ -70,6 +70,13 @@ def _plain_docstring(
     lines[:] = as_restructured_text(lines)
 
 
+def _plain_signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str
+) -> tuple[str | None, str]:
+    """Write types in signatures without the ranges that are annotated beside them."""
+    return without_ranges(signature or "") or None, without_ranges(returns or "")
+
+
 def _is_left_out(
     app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any
 ) -> bool | None:
@@ -95,5 +102,6 @@ def _write_from_code(app: Sphinx) -> None:
 def setup(app: Sphinx) -> None:
     """Register what happens before and while Sphinx reads."""
     app.connect("builder-inited", _write_from_code, priority=100)
+    app.connect("autodoc-process-signature", _plain_signature)
     app.connect("autodoc-skip-member", _is_left_out)
     app.connect("autodoc-process-docstring", _plain_docstring, priority=400)

@@ -82,3 +82,35 @@ def _literal_blocks(lines: list[str]) -> list[str]:
         else:
             found.append(line)
     return found
+
+
+def without_ranges(signature: str) -> str:
+    """A signature whose annotations name types alone: ranges are in the tables of keys.
+
+    Args:
+        signature: As autodoc prints it, with `Annotated[int, Range(...)]`.
+
+    Returns:
+        The same with `int` there.
+    """
+    shown = re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", signature)
+    while "Annotated[" in shown:
+        before, _, rest = shown.partition("Annotated[")
+        parts = _until_closed(rest)
+        shown = before + parts[0].strip() + rest[sum(map(len, parts)) + len(parts) :]
+    return shown
+
+
+def _until_closed(text: str) -> list[str]:
+    """The parts between commas up to the bracket that closes what was opened before the text."""
+    parts = [""]
+    depth = 0
+    for sign in text:
+        if sign == "]" and depth == 0:
+            break
+        if sign == "," and depth == 0:
+            parts.append("")
+            continue
+        depth += (sign in "[({") - (sign in "])}")
+        parts[-1] += sign
+    return parts

@@ -176,6 +176,16 @@ def test_a_formula_stays_a_block_and_a_section_stays_a_section():
     ]
 
 
+def test_signatures_name_types_without_their_ranges():
+    from making.docstrings import without_ranges
+
+    written = "(a: Annotated[int, R(1, 2)] | Literal['x'] = 2, b: Annotated[dict[str, int], 3])"
+    assert without_ranges(written) == "(a: int | Literal['x'] = 2, b: dict[str, int])"
+    assert without_ranges("(t: TypeAliasForwardRef('FiniteTensor') = None)") == (
+        "(t: FiniteTensor = None)"
+    )
+
+
 @pytest.mark.slow
 def test_the_pages_are_read_without_a_warning(tmp_path):
     """All that `make docs` does but for writing HTML, which warns of nothing more."""
