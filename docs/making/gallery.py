@@ -168,7 +168,7 @@ def stopping() -> Figure:
     steps = [record["step"] for record in solution.history]
     values = [record[watching.label] for record in solution.history]
     figure, (left,) = new_figure(5.2, 3.4)
-    left.semilogy(steps, values, color="#0b4f8a", label="held-out misfit")
+    left.plot(steps, values, color="#0b4f8a", label="held-out misfit")
     left.axvline(solution.best_step, color="#d95f02", label=f"kept: step {solution.best_step}")
     left.axhline(0.5, color="0.6", ls=":", label="noise alone")
     left.set(xlabel="step", ylabel="mean negative log-likelihood")
