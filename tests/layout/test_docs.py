@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from cases.docs import is_made, made_files, written_pages
+from cases.documentation.pages import is_made, made_files, written_pages
 from cases.tree import PACKAGE, ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *written_pages()]

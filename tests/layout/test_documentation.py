@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cases.docs import DOCS, is_made, made_files, written_pages
+from cases.documentation.pages import DOCS, is_made, made_files, written_pages
 from cases.tree import PACKAGE, ROOT, modules
 
 TOCTREE = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)

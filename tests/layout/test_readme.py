@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cases.docs import written_pages
+from cases.documentation.pages import written_pages
 from cases.tree import ROOT
 
 CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
