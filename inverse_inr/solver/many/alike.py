@@ -37,6 +37,8 @@ def require_together(solvers: Sequence[Solver]) -> None:
             raise ValueError("operators or fidelities learn something")
         if solver.objective.products is not None:
             raise ValueError("products in half precision")
+        if solver.is_divided:
+            raise ValueError("several processes hold parts of the parameters")
         if solver._twin is not None:
             raise ValueError("the stopping rule compares twins")
         if any(map(_changes, solver.prior.modules())):
