@@ -64,6 +64,16 @@ def test_each_fit_is_the_problems_own(operator, seeds):
         assert_same(solution, alone(problem, seed))
 
 
+@pytest.mark.parametrize("prior", ["grid", "hash"])
+def test_tables_on_whole_grids_go_together(prior):
+    problems = several(BEAM.on(GRID), 2)
+    changes = {**SHORT, "steps": 6}
+    together = ii.solve_many(problems, prior, seed=[1, 2], **changes)
+    for problem, seed, solution in zip(problems, (1, 2), together, strict=True):
+        assert "one by one" not in solution.details
+        assert_same(solution, ii.Solver(problem, prior, seed=seed, **changes).run())
+
+
 def test_each_ends_by_its_own_rule():
     problems = several(Means(40), count=6)
     seeds = list(range(6))
