@@ -1,9 +1,9 @@
-"""One fit by several processes, and many fits by one: milliseconds a step, and memory.
+r"""One fit by several processes, and many fits by one: milliseconds a step, and memory.
 
 python benchmarks/speed/several.py                              one process
 torchrun --standalone --nproc-per-node 2 benchmarks/speed/several.py     the same fit by two
 python benchmarks/speed/several.py many                         16 fits, batched and one by one
-MALLOC_MMAP_THRESHOLD_=1000000 torchrun --standalone --nproc-per-node 4 \\
+MALLOC_MMAP_THRESHOLD_=1000000 torchrun --standalone --nproc-per-node 4 \
     benchmarks/speed/several.py memory [sharded]                what each process takes of memory
 """
 

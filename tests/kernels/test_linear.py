@@ -1,4 +1,4 @@
-"""Linear maps with a fast adjoint under `torch.func.vmap`: the loop over signals, derivatives too."""
+"""Linear maps with a fast adjoint under `torch.func.vmap`: what a loop gives, derivatives too."""
 
 import numpy as np
 import pytest
