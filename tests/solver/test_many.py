@@ -122,6 +122,16 @@ def test_what_cannot_go_together_goes_one_by_one_and_says_why(problems, changes,
         assert_same(solution, alone(problem, 0, **changes))
 
 
+def test_long_steps_go_one_by_one_and_say_why():
+    wide = priors.siren(BOX, width=96, depth=4, omega0=6.0)
+    changes = {**SHORT, "steps": 1, "regularizers": []}
+    few = ii.solve_many(several(Means(1000), 2), wide, **{**changes, "batch": 8})
+    many = ii.solve_many(several(Means(1000), 2), wide, **{**changes, "batch": 800})
+    assert all("one by one" not in solution.details for solution in few)
+    for solution in many:
+        assert "at 1600 points" in solution.details["one by one"]
+
+
 def test_nothing_to_solve_is_refused():
     with pytest.raises(ValueError, match="the list of problems is empty"):
         ii.solve_many([], "siren")

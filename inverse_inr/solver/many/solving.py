@@ -14,6 +14,7 @@ from inverse_inr.ranges import Seed, checked
 from inverse_inr.solver.callbacks import Progress
 from inverse_inr.solver.interrupt import interruptible
 from inverse_inr.solver.loop import Solver
+from inverse_inr.solver.many.alike import require_short
 from inverse_inr.solver.many.batch import Batch
 from inverse_inr.solver.solution import Solution
 
@@ -33,9 +34,9 @@ def solve_many(
     one architecture are evaluated together and moved by one Adam; a problem that has ended leaves
     the batch.
 
-    Problems that cannot go together are solved one after the other, and `details["one by one"]` of
-    each solution says why: other shapes or architectures, another optimizer than Adam, operators
-    that learn or ask the field themselves.
+    Problems that cannot go together, or gain nothing by it, are solved one after the other, and
+    `details["one by one"]` of each solution says why: other shapes or architectures, another
+    optimizer than Adam, operators that learn or ask the field themselves, long steps on a CPU.
 
     Args:
         problems: The problems. What they leave out of `solving` is each problem's own suggestion.
@@ -64,6 +65,7 @@ def solve_many(
     shown = "callbacks" not in solving
     try:
         batch = Batch(made)
+        require_short(made[0], batch.points)
     except ValueError as error:
         if shown:
             for solver in made:
