@@ -64,8 +64,7 @@ def solve_many(
     ]
     shown = "callbacks" not in solving
     try:
-        batch = Batch(made)
-        require_short(made[0], batch.points)
+        batch = batch_of(made)
     except ValueError as error:
         if shown:
             for solver in made:
@@ -73,7 +72,21 @@ def solve_many(
         return _one_by_one(made, str(error))
     if shown:
         made[0].callbacks = [Progress()]
-    return _together(batch, made)
+    return together(batch, made)
+
+
+def batch_of(solvers: Sequence[Solver]) -> Batch:
+    """Let fits go together.
+
+    Args:
+        solvers: The fits, each at its first step.
+
+    Raises:
+        ValueError: They cannot, or it does not pay; the message says why.
+    """
+    batch = Batch(solvers)
+    require_short(solvers[0], batch.points)
+    return batch
 
 
 def _each(what: str, value: Any, count: int) -> list[Any]:
@@ -104,7 +117,16 @@ def _one_by_one(solvers: Sequence[Solver], reason: str) -> list[Solution]:
     return found + [solver.solution() for solver in solvers[len(found) :]]
 
 
-def _together(batch: Batch, solvers: Sequence[Solver]) -> list[Solution]:
+def together(batch: Batch, solvers: Sequence[Solver]) -> list[Solution]:
+    """Run fits that go together, each to its own end.
+
+    Args:
+        batch: What `batch_of` made of them.
+        solvers: The fits.
+
+    Returns:
+        A solution for each. After Ctrl-C all of them are interrupted.
+    """
     began = time.perf_counter()
     modes = [[(m, m.training) for m in solver.objective.modules()] for solver in solvers]
     with interruptible() as interrupt:
