@@ -24,7 +24,6 @@ from torch.distributed.tensor import DTensor, Shard
 from inverse_inr.distributed.flats import Flats, flattened, local, shaped
 from inverse_inr.distributed.ranks import Ranks
 from inverse_inr.distributed.shares import length
-from inverse_inr.distributed.together import group_like
 from inverse_inr.distributed.whole import State, Whole
 
 PRESENT, KEPT, OPTIMIZER = range(3)
@@ -40,6 +39,7 @@ class Sharded(Whole):
         optimizer: The optimizer of its parameters, a `Several`, before its first step. From then on
             it moves this process's parts.
         ranks: The processes that share the fit.
+        group: The same processes, for messages of FSDP alone.
 
     Raises:
         ValueError: Nothing learns, or parameters differ in precision.
@@ -47,7 +47,9 @@ class Sharded(Whole):
 
     is_divided = True
 
-    def __init__(self, objective: nn.Module, optimizer: Any, ranks: Ranks) -> None:
+    def __init__(
+        self, objective: nn.Module, optimizer: Any, ranks: Ranks, group: dist.ProcessGroup
+    ) -> None:
         self.objective = objective
         self.ranks = ranks
         self._own = [p for p in objective.parameters() if p.requires_grad]
@@ -63,9 +65,7 @@ class Sharded(Whole):
             for name, p in module._parameters.items():
                 if id(p) in known:
                     self._places[known[id(p)]].append((module, name))
-        world = dist.group.WORLD
-        assert world is not None
-        self._mesh = DeviceMesh.from_group(group_like(world), self._own[0].device.type)
+        self._mesh = DeviceMesh.from_group(group, self._own[0].device.type)
         self._flats = Flats(self._own, self._evaluated, ranks)
         fully_shard(self._flats, mesh=self._mesh, reshard_after_forward=False)
         self.evaluate = self._flats

@@ -101,7 +101,9 @@ class Together(Ranks):
         # FSDP takes a second to load
         from inverse_inr.distributed.sharded import Sharded
 
-        return Sharded(objective, optimizer, self)
+        world = dist.group.WORLD
+        assert world is not None
+        return Sharded(objective, optimizer, self, group_like(world))
 
     def anywhere(self, flags: Sequence[bool]) -> list[bool]:
         """Say of each flag whether it is set in one of the processes."""
