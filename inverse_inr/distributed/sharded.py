@@ -74,8 +74,8 @@ class Sharded(Whole):
             own.data = own.data.new_full((), float("nan")).expand(own.shape)
         parts: dict[int, Tensor] = dict(zip(known, self.parameters, strict=True))
         for one in optimizer.optimizers:
-            for group in one.param_groups:
-                group["params"] = [parts.get(id(p), p) for p in group["params"]]
+            for moved in one.param_groups:
+                moved["params"] = [parts.get(id(p), p) for p in moved["params"]]
         self._optimizer = optimizer
         self._kept: State | None = None
         self._leads = False

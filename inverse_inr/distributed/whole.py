@@ -121,10 +121,11 @@ class Whole:
         return [name for name, p in named if not bool(torch.isfinite(p).all())]
 
 
-def require_shardable(optimizer: object, *, compile: bool, twins: bool) -> None:
+def require_shardable(wanted: bool, optimizer: object, *, compile: bool, twins: bool) -> None:
     """Refuse a fit whose parameters cannot be divided.
 
     Args:
+        wanted: Whether they are to be divided.
         optimizer: The optimizer's settings.
         compile: Whether the step is to be compiled.
         twins: Whether the stopping rule compares two fits.
@@ -133,6 +134,8 @@ def require_shardable(optimizer: object, *, compile: bool, twins: bool) -> None:
         ValueError: The optimizer moves a parameter by more than its own gradient, or the other two
             are so.
     """
+    if not wanted:
+        return
     name = type(optimizer).__name__
     if name != "Adam":
         raise ValueError(

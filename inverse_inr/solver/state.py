@@ -56,6 +56,7 @@ class Reconstruction:
         fit_rows: For each term, the indices of the measurements that are fitted.
         watched_rows: For each term, the indices that the stopping rule looks at.
         ranks: The processes between which each step is divided.
+        is_divided: Whether other processes hold a part of the parameters.
     """
 
     @checked
@@ -131,8 +132,7 @@ class Reconstruction:
                 compile=compile,
             )
         self._call_begin()
-        if sharded:
-            require_shardable(made, compile=compile, twins=self._twin is not None)
+        require_shardable(sharded, made, compile=compile, twins=self._twin is not None)
         self.optimizer = self._build(made, operator_lr)
         by_gradient = isinstance(self.optimizer, optimizers.Several)
         require_compilable(compile, made, by_gradient, self.ranks.world)
@@ -143,6 +143,7 @@ class Reconstruction:
             self.ranks.require_same("Solver: the run", self._identity())
         self._rehearse()
         self._held: Whole = self.ranks.held(self.objective, self.optimizer, sharded)
+        self.is_divided = self._held.is_divided
         if compile:
             what = f"the step of the prior '{self.label}' with {', '.join(self.objective.names)}"
             self._held.evaluate = compiled(self.objective, self._device, what)
@@ -192,11 +193,6 @@ class Reconstruction:
         if self.is_divided:
             return best_field(self.prior, self._held.present())
         return self.prior
-
-    @property
-    def is_divided(self) -> bool:
-        """Whether other processes hold a part of the parameters."""
-        return self._held.is_divided
 
     @property
     def finished(self) -> bool:
