@@ -171,6 +171,7 @@ def compare(
     threads: Threads = None,
     device: Device = None,
     compile: Compile = False,
+    together: bool = False,
 ) -> int:
     """Fit several priors to one problem: a table and a figure, with the classical baselines above.
 
@@ -186,6 +187,8 @@ def compare(
         Folder of the comparison; one that holds something else is refused without --force.
     seeds
         How many fits of each, with seeds 0, 1, ... of the noise and of the solver.
+    together
+        Fit the seeds of a prior in one batch where that pays: the same to rounding, not bit by bit.
     force
         Begin again.
     """
@@ -205,6 +208,7 @@ def compare(
     command = ["inverse-inr", "compare", str(config)]
     command += ["--priors", ",".join(names), "--seeds", str(seeds)]
     command += [word for assignment in set for word in ("--set", assignment)]
+    command += ["--together"] * together
     comparison = Comparison(
         Run.of(tables),
         names,
@@ -213,6 +217,7 @@ def compare(
         options,
         partial(Progress, always=True),
         shlex.join(command),
+        together,
     )
     with locked(out, wait=wait), continuable(out):
         comparison.claim(force=force)

@@ -133,7 +133,8 @@ def reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: P
     solution = solver.run()
     leave()  # classical methods are this process's own
     keeper = Keeper(out)
-    keeper.keep("state.pt", lambda _: checkpoint.write(solver))
+    if not solver.is_divided:  # else it was written at the end, while all processes were there
+        keeper.keep("state.pt", lambda _: checkpoint.write(solver))
     if solution.stopped.kind == "interrupted":
         _keep(keeper, solution)
         keeper.finish()

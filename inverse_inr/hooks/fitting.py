@@ -147,6 +147,7 @@ class Running(Protocol):
 
     Attributes:
         prior: The prior that is fitted.
+        field: The prior with its present parameters, for evaluation.
         problem: The `Problem` that is solved.
         stopping: The stopping rule.
         label: Name of the prior, for progress bars and reports.
@@ -162,6 +163,11 @@ class Running(Protocol):
     steps: int
     seconds: float
     history: list[dict[str, Any]]
+
+    @property
+    def field(self) -> Any:
+        """The prior with its present parameters."""
+        ...
 
     @property
     def finished(self) -> bool:
