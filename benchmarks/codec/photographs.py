@@ -125,7 +125,7 @@ def main() -> None:
         others = {method: curve(stored, METHODS[method]()) for method in options.methods}
         for rate in RATES:
             began = time.process_time()
-            data = codec.encode(image, bits_per_sample=rate, method="latent")
+            data = codec.encode(image, bits_per_sample=rate, method="wavelet")
             coded = time.process_time()
             found = torch.round(codec.decode_image(data) * 255).numpy()
             seconds = f"{coded - began:.1f}, {time.process_time() - coded:.1f}"

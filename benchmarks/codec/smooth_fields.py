@@ -103,7 +103,9 @@ def main() -> None:
     teaching = [smooth(1000 * options.seed + k) for k in range(150)]
     family = families.train(family, teaching, steps=options.steps, seed=options.seed)
     print(f"training: {time.process_time() - began:.0f} s of one core")
-    print("| bits/sample | modulated | truncated DCT | JPEG 2000 | latent |\n|---|---|---|---|---|")
+    print(
+        "| bits/sample | modulated | truncated DCT | JPEG 2000 | wavelet |\n|---|---|---|---|---|"
+    )
     judged = [smooth(10**6 + 1000 * options.seed + k) for k in range(10)]
     for rate in RATES:
         most = math.floor(rate * GRID.numel / 8)
@@ -115,14 +117,14 @@ def main() -> None:
                 image, bits_per_sample=rate, method="modulated", family=family, grid=GRID
             )
             decoded = codec.decode_image(code, family=family)[..., 0].double().numpy()
-            picture = codec.encode(image, bits_per_sample=rate, method="latent")
-            latents = codec.decode_image(picture)[..., 0].double().numpy()
+            picture = codec.encode(image, bits_per_sample=rate, method="wavelet")
+            wavelets = codec.decode_image(picture)[..., 0].double().numpy()
             rows.append(
                 (
                     psnr(decoded, field),
                     truncated_dct(field, most),
                     jpeg_2000(field, most),
-                    psnr(latents, field),
+                    psnr(wavelets, field),
                 )
             )
         means = np.array(rows).mean(0)

@@ -24,9 +24,9 @@ LARGEST = 1 << 16
 """Pixels of the longest side of a decoded image."""
 
 Method = Annotated[
-    Literal["latent", "coin", "modulated"],
+    Literal["wavelet", "coin", "modulated"],
     Parameter(
-        help="latent for pictures; coin, the weights of a network, for any number of axes; "
+        help="wavelet for pictures; coin, the weights of a network, for any number of axes; "
         "modulated, the code of a field of --family."
     ),
 ]
@@ -49,7 +49,7 @@ def encode(
     *,
     bits_per_pixel: float,
     out: Path,
-    method: Method = "latent",
+    method: Method = "wavelet",
     family: FamilyFile = None,
     steps: int = 2000,
     seed: int = 0,

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from inverse_inr.codec import coin, container, latent
-from inverse_inr.codec.latent.files import MAGIC as LATENT
+from inverse_inr.codec import coin, container, wavelet
 from inverse_inr.codec.modulated import MAGIC as MODULATED
 from inverse_inr.codec.modulated import decode_modulated, encode_modulated
+from inverse_inr.codec.wavelet.files import MAGIC as WAVELET
 from inverse_inr.domain import Grid, pixel_grid
 from inverse_inr.families import Modulated
 from inverse_inr.io.files import FileFormatError
@@ -29,7 +29,7 @@ def encode(
     source: Solution | FiniteTensor,
     *,
     bits_per_sample: Bits,
-    method: Literal["coin", "sparse", "latent", "modulated"] = "coin",
+    method: Literal["coin", "sparse", "wavelet", "modulated"] = "coin",
     grid: Grid | None = None,
     family: Modulated | None = None,
     steps: Count = 2000,
@@ -46,7 +46,7 @@ def encode(
     "sparse" writes the same weights as few columns of a random matrix that both sides can make, and
     does not finish. It is there to be compared: it needs more bits than "coin".
 
-    "latent" codes a picture, or a field's samples on the problem's grid, in a pyramid of latents.
+    "wavelet" codes a picture, or a field's samples on the problem's grid, in a pyramid of latents.
     Each is rounded by its error and by its bits, which a small network predicts from latents that
     are decoded before it.
 
@@ -55,11 +55,11 @@ def encode(
 
     Args:
         source: A solution, or an image (*shape, c). "coin" wants a solution whose field is a prior
-            of the catalogue, or any image, and so does "sparse". "latent" wants two axes,
+            of the catalogue, or any image, and so does "sparse". "wavelet" wants two axes,
             "modulated" those of the family.
         bits_per_sample: Most bits per pixel (or voxel, or sample in time) of the image, or of the
             solution's grid, all bytes counted.
-        method: "coin", "sparse", "latent" or "modulated".
+        method: "coin", "sparse", "wavelet" or "modulated".
         grid: Where the samples of an image lie; None for a box in pixels.
         family: The family whose codes are coded ("modulated").
         steps: Steps of Adam for an image ("coin", "sparse").
@@ -100,7 +100,7 @@ def encode(
         with torch.no_grad():
             image = source.sample(grid)
     assert isinstance(image, Tensor)
-    return latent.encode_latents(image, grid, most)
+    return wavelet.encode_wavelet(image, grid, most)
 
 
 @checked
@@ -113,7 +113,7 @@ def decode(data: bytes, *, family: Modulated | None = None) -> Prior | SampledFi
 
     Returns:
         The field: a prior in evaluation mode ("coin"), whose weights are the same to the last bit
-        on every machine; the samples as a field ("latent"), the same to the last bit too; or a
+        on every machine; the samples as a field ("wavelet"), the same to the last bit too; or a
         prior ("modulated"), whose code is the same to the last bit.
 
     Raises:
@@ -164,8 +164,8 @@ def grid_of(data: bytes, *, family: Modulated | None = None) -> Grid:
 
 
 def _decoded(data: bytes, family: Modulated | None) -> tuple[Prior | SampledField, Grid]:
-    if data.startswith(LATENT):
-        field = latent.decode_latents(data)
+    if data.startswith(WAVELET):
+        field = wavelet.decode_wavelet(data)
         return field, field.grid
     if data.startswith(MODULATED):
         return decode_modulated(data, family)
@@ -173,7 +173,7 @@ def _decoded(data: bytes, family: Modulated | None) -> tuple[Prior | SampledFiel
         return container.from_bytes(data)
     raise FileFormatError(
         f"codec: these bytes are no coded field: they begin with {data[:4]!r}, not with INR1, "
-        "INRL or INRM. Another file?"
+        "INRW or INRM. Another file?"
     )
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
-from inverse_inr.codec.latent.planes import from_codes, to_codes
-from inverse_inr.codec.latent.searching import first_below
+from inverse_inr.codec.planes import from_codes, to_codes
 from inverse_inr.codec.range_coder import Decoder, Encoder
+from inverse_inr.codec.searching import first_below
 from inverse_inr.domain import Box, Grid
 from inverse_inr.families import Code, Modulated
 from inverse_inr.io.files import FileFormatError

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from inverse_inr.codec.container import Coded, to_bytes
-from inverse_inr.codec.latent.searching import first_below
 from inverse_inr.codec.quantizing import Numbers, step_size
+from inverse_inr.codec.searching import first_below
 from inverse_inr.codec.sparse import Floats, joined, pursued
 from inverse_inr.domain import Grid
 from inverse_inr.priors import Prior

@@ -34,9 +34,9 @@ def _codec() -> list[Good]:
         Good(
             "encode",
             codec.encode,
-            {"source": image, "bits_per_sample": 40.0, "method": "latent"},
+            {"source": image, "bits_per_sample": 40.0, "method": "wavelet"},
             decoded,
-            names=("latent",),
+            names=("wavelet",),
         ),
         Good("grid_of", codec.grid_of, {"data": data}, lambda grid: grid.points()),
         Good("decode", codec.decode, {"data": data}, lambda f: f(SQUARE.random_points(3))),

@@ -1,4 +1,4 @@
-"""The bytes of a picture in latents: a header of a few bytes, the code, and a digest."""
+"""The bytes of a picture in wavelets: a header of a few bytes, the code, and a digest."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import struct
 import numpy as np
 
 from inverse_inr import memory
-from inverse_inr.codec.latent.bands import Bands, band_shapes, order
-from inverse_inr.codec.latent.picture import Picture, synthesise
-from inverse_inr.codec.latent.planes import Colours, from_codes, to_codes
-from inverse_inr.codec.latent.start import MARK, MODEL
-from inverse_inr.codec.latent.wavelet import levels_of
-from inverse_inr.codec.latent.waves import (
+from inverse_inr.codec.planes import Colours, from_codes, to_codes
+from inverse_inr.codec.range_coder import Decoder, Encoder
+from inverse_inr.codec.wavelet.bands import Bands, band_shapes, order
+from inverse_inr.codec.wavelet.filter_bank import levels_of
+from inverse_inr.codec.wavelet.picture import Picture, synthesise
+from inverse_inr.codec.wavelet.start import MARK, MODEL
+from inverse_inr.codec.wavelet.waves import (
     Remainders,
     decode_band,
     decode_low,
     encode_band,
     encode_low,
 )
-from inverse_inr.codec.range_coder import Decoder, Encoder
 from inverse_inr.io.files import FileFormatError
 
-MAGIC = b"INRL"
+MAGIC = b"INRW"
 HEAD = struct.Struct("<BBHHBH")
 """Mark of the entropy model, flags, rows, columns, channels, code of the step size."""
 CLIPPED = 1

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from inverse_inr.codec.latent.model import model_of
+from inverse_inr.codec.wavelet.model import model_of
 
 WEIGHTS = (
     "a8ff2a003e004800b0ffadfe67ffcaffd8ff46ff83ff90ffc4ff4a0032009b0084ff9dff1600feffb4ff83ff3400"

@@ -1,4 +1,4 @@
-"""What predicts the spread of a latent: magnitudes of those that are decoded before it."""
+"""What predicts the spread of a coefficient: magnitudes of those that are decoded before it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ NEIGHBOURS = (
     (-2, 1),
     (-3, 0),
 )
-"""Rows and columns from a latent to those of its own band that are decoded before it."""
+"""Rows and columns from a coefficient to those of its own band that are decoded before it."""
 SLOPE = 3
-"""A latent at (row, column) belongs to wave SLOPE row + column; its neighbours to earlier ones."""
+"""A coefficient at (row, column) belongs to wave SLOPE row + column, its neighbours to earlier
+ones."""
 REACH = 3
-"""How far a neighbour may be; beyond the edge latents count as zero."""
+"""How far a neighbour may be; beyond the edge coefficients count as zero."""
 ELSEWHERE = 14
 """Numbers of a context that tell of other bands, levels and planes."""
 SIZE = len(NEIGHBOURS) + ELSEWHERE + 1
@@ -116,7 +117,7 @@ def _fitting(other: Whole, shape: tuple[int, int]) -> Whole:
 
 
 def _around(values: Whole) -> Whole:
-    """Sums of the eight latents around each."""
+    """Sums of the eight coefficients around each."""
     padded = np.pad(values, 1)
     rows, columns = values.shape
     total = -values

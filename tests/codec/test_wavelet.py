@@ -1,4 +1,4 @@
-"""Pictures in latents: within their size, exact, ahead of JPEG 2000, refused if damaged."""
+"""Pictures in wavelets: within their size, exact, ahead of JPEG 2000, refused if damaged."""
 
 import hashlib
 import io
@@ -13,13 +13,13 @@ import torch
 
 from inverse_inr import Box, Grid
 from inverse_inr.codec import decode, decode_image, encode, grid_of
-from inverse_inr.codec.latent.bands import Band, Bands, band_shapes, order
-from inverse_inr.codec.latent.contexts import NEIGHBOURS, SLOPE
-from inverse_inr.codec.latent.laplace import SPREADS, costs, intervals
-from inverse_inr.codec.latent.start import MODEL
-from inverse_inr.codec.latent.wavelet import Level, analysed, levels_of, synthesised
-from inverse_inr.codec.latent.waves import Remainders, decode_band, encode_band, waves
+from inverse_inr.codec.laplace import SPREADS, costs, intervals
 from inverse_inr.codec.range_coder import Decoder, Encoder
+from inverse_inr.codec.wavelet.bands import Band, Bands, band_shapes, order
+from inverse_inr.codec.wavelet.contexts import NEIGHBOURS, SLOPE
+from inverse_inr.codec.wavelet.filter_bank import Level, analysed, levels_of, synthesised
+from inverse_inr.codec.wavelet.start import MODEL
+from inverse_inr.codec.wavelet.waves import Remainders, decode_band, encode_band, waves
 from inverse_inr.io.files import FileFormatError
 
 
@@ -38,7 +38,7 @@ def psnr(found: torch.Tensor, image: torch.Tensor) -> float:
 
 @pytest.fixture(scope="module")
 def data() -> bytes:
-    return encode(photograph(61, 50), bits_per_sample=1.0, method="latent")
+    return encode(photograph(61, 50), bits_per_sample=1.0, method="wavelet")
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (33, 50), (17, 40), (3, 2), (1, 5), (1, 1)])
@@ -126,7 +126,7 @@ def test_bands_come_back(scale) -> None:
 @pytest.mark.parametrize("bits", [1.5, 6.0])
 def test_the_size_is_kept_and_used(bits) -> None:
     image = photograph(48, 40)
-    found = encode(image, bits_per_sample=bits, method="latent")
+    found = encode(image, bits_per_sample=bits, method="wavelet")
     most = math.floor(bits * 48 * 40 / 8)
     assert 0.93 * most < len(found) <= most
 
@@ -135,7 +135,7 @@ def test_the_size_is_kept_and_used(bits) -> None:
 def test_more_bits_are_nearer() -> None:
     image = photograph(40, 40)
     found = [
-        psnr(decode_image(encode(image, bits_per_sample=bits, method="latent")), image)
+        psnr(decode_image(encode(image, bits_per_sample=bits, method="wavelet")), image)
         for bits in (1.0, 3.0, 6.0)
     ]
     assert found[0] + 5 < found[1] < found[2] - 5
@@ -144,20 +144,20 @@ def test_more_bits_are_nearer() -> None:
 @pytest.mark.parametrize("shape", [(40, 40, 1), (1, 30, 2), (5, 3, 3), (1, 1, 1), (9, 20, 4)])
 def test_any_size_and_number_of_channels(shape) -> None:
     image = 100 * torch.randn(shape, generator=torch.Generator().manual_seed(0)) - 300
-    again = decode_image(encode(image, bits_per_sample=1000.0, method="latent"))
+    again = decode_image(encode(image, bits_per_sample=1000.0, method="wavelet"))
     assert again.shape == image.shape
     assert (again - image).abs().max() < 0.1
 
 
 def test_a_constant_picture_is_a_few_bytes() -> None:
-    found = encode(torch.full((64, 64, 3), 0.25), bits_per_sample=0.2, method="latent")
+    found = encode(torch.full((64, 64, 3), 0.25), bits_per_sample=0.2, method="wavelet")
     assert len(found) < 60
     assert (decode_image(found) - 0.25).abs().max() < 0.01
 
 
 def test_values_of_pictures_are_clipped_to_theirs() -> None:
     image = (torch.rand(32, 32, 1, generator=torch.Generator().manual_seed(0)) > 0.5).float()
-    again = decode_image(encode(image, bits_per_sample=1.0, method="latent"))
+    again = decode_image(encode(image, bits_per_sample=1.0, method="wavelet"))
     assert again.min() == 0
     assert again.max() == 1
 
@@ -174,7 +174,7 @@ def test_the_field_is_the_picture_on_its_grid(data) -> None:
 def test_a_box_comes_back() -> None:
     grid = Grid(Box((-1.0, 0.0), (1.0, 3.0), units=("mm", "mm")), (20, 30))
     image = torch.rand(20, 30, 1, generator=torch.Generator().manual_seed(0))
-    found = encode(image, bits_per_sample=4.0, method="latent", grid=grid)
+    found = encode(image, bits_per_sample=4.0, method="wavelet", grid=grid)
     assert grid_of(found) == grid
 
 
@@ -185,7 +185,7 @@ def test_it_is_ahead_of_jpeg_and_jpeg_2000() -> None:
 
     image = photograph()
     most = math.floor(0.6 * image.shape[0] * image.shape[1] / 8)
-    ours = psnr(decode_image(encode(image, bits_per_sample=0.6, method="latent")), image)
+    ours = psnr(decode_image(encode(image, bits_per_sample=0.6, method="wavelet")), image)
     stored = Image.fromarray((image.numpy() * 255).round().astype(np.uint8))
     best = 0.0
     for ratio in np.geomspace(20, 80, 40):
@@ -243,10 +243,10 @@ def test_cut_bytes_are_refused(data, kept) -> None:
 
 def test_what_cannot_be_coded_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="allows 4 bytes"):
-        encode(torch.rand(8, 8, 1), bits_per_sample=0.5, method="latent")
+        encode(torch.rand(8, 8, 1), bits_per_sample=0.5, method="wavelet")
     with pytest.raises(ValueError, match="codes pictures"):
-        encode(torch.rand(8, 8, 8, 1), bits_per_sample=8.0, method="latent")
+        encode(torch.rand(8, 8, 8, 1), bits_per_sample=8.0, method="wavelet")
     with pytest.raises(ValueError, match="this one is complex"):
-        encode(torch.rand(8, 8, 1) + 0j, bits_per_sample=8.0, method="latent")
+        encode(torch.rand(8, 8, 1) + 0j, bits_per_sample=8.0, method="wavelet")
     with pytest.raises(ValueError, match="its grid"):
         encode(torch.rand(8, 8, 1), bits_per_sample=8.0, grid=Grid(Box((0.0,), (1.0,)), (8,)))

@@ -1,4 +1,4 @@
-"""A picture as latents: from a step size to whole numbers, and from those back to the picture."""
+"""A picture in wavelets: from a step size to whole numbers, and from those to the picture."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inverse_inr.codec.latent.bands import Band, Bands
-from inverse_inr.codec.latent.contexts import Whole
-from inverse_inr.codec.latent.model import Floats, Model
-from inverse_inr.codec.latent.planes import Colours, channels_of, colours_of, planes_of
-from inverse_inr.codec.latent.quantising import quantised
-from inverse_inr.codec.latent.wavelet import Level, analysed, levels_of, synthesised
+from inverse_inr.codec.planes import Colours, channels_of, colours_of, planes_of
+from inverse_inr.codec.wavelet.bands import Band, Bands
+from inverse_inr.codec.wavelet.contexts import Whole
+from inverse_inr.codec.wavelet.filter_bank import Level, analysed, levels_of, synthesised
+from inverse_inr.codec.wavelet.model import Floats, Model
+from inverse_inr.codec.wavelet.quantising import quantised
 
 FRACTION = 64
 """Whole numbers of the synthesis in a step of the quantiser."""
@@ -39,7 +39,7 @@ class Picture(NamedTuple):
     Attributes:
         shape: (rows, columns).
         colours: How planes become channels.
-        step: Step size of all latents.
+        step: Step size of all coefficients.
         lows: The low-pass band of each plane.
         bands: (rows, columns) of each detail band.
         clipped: Whether all values lie between 0 and 1.

@@ -1,4 +1,4 @@
-"""`encode_latents` and `decode_latents`: a picture of so many bytes at most, and back."""
+"""`encode_wavelet` and `decode_wavelet`: a picture of so many bytes at most, and back."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import torch
 from torch import Tensor
 
 from inverse_inr import memory
-from inverse_inr.codec.latent.files import BYTES, CHANNELS, LARGEST, from_bytes, to_bytes
-from inverse_inr.codec.latent.model import Floats
-from inverse_inr.codec.latent.picture import Analysed, analyse, quantise, synthesise
-from inverse_inr.codec.latent.planes import from_codes, to_codes
-from inverse_inr.codec.latent.searching import first_below
-from inverse_inr.codec.latent.start import MODEL
+from inverse_inr.codec.planes import from_codes, to_codes
+from inverse_inr.codec.searching import first_below
+from inverse_inr.codec.wavelet.files import BYTES, CHANNELS, LARGEST, from_bytes, to_bytes
+from inverse_inr.codec.wavelet.model import Floats
+from inverse_inr.codec.wavelet.picture import Analysed, analyse, quantise, synthesise
+from inverse_inr.codec.wavelet.start import MODEL
 from inverse_inr.domain import Box, Grid, pixel_grid
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.sampled import SampledField
 
 LENGTH = 21
-"""Bits of the largest latents at the finest step size."""
+"""Bits of the largest coefficients at the finest step size."""
 NEAR = 128
 """Codes of step sizes in which a second search stays: a factor of two either way."""
 
 
-def encode_latents(image: Tensor, grid: Grid, most: int) -> bytes:
-    """Encode a picture by latents in the bands of a wavelet pyramid.
+def encode_wavelet(image: Tensor, grid: Grid, most: int) -> bytes:
+    """Encode a picture by coefficients in the bands of a wavelet pyramid.
 
-    The step size of the latents is the finest that keeps the size: it is found by bisection, with
-    the bits that the entropy model gives, and at the end with the file itself.
+    The step size of the coefficients is the finest that keeps the size: it is found by bisection,
+    with the bits that the entropy model gives, and at the end with the file itself.
 
     Args:
         image: (rows, columns, channels).
@@ -44,7 +44,9 @@ def encode_latents(image: Tensor, grid: Grid, most: int) -> bytes:
     """
     _require_picture(image)
     memory.require(
-        f"encode: {image.numel()} samples by latents", BYTES * image.numel(), "A smaller image."
+        f"encode: {image.numel()} samples by wavelets",
+        BYTES * image.numel(),
+        "A smaller image.",
     )
     values = image.detach().cpu().double().numpy()
     clipped = bool(values.min() >= 0 and values.max() <= 1)
@@ -77,11 +79,11 @@ def encode_latents(image: Tensor, grid: Grid, most: int) -> bytes:
     return data
 
 
-def decode_latents(data: bytes) -> SampledField:
+def decode_wavelet(data: bytes) -> SampledField:
     """Decode a picture.
 
     Args:
-        data: What `encode_latents` gave.
+        data: What `encode_wavelet` gave.
 
     Returns:
         The picture as a field, on its grid.
@@ -103,17 +105,17 @@ def decode_latents(data: bytes) -> SampledField:
 
 def _require_picture(image: Tensor) -> None:
     if image.is_complex():
-        raise ValueError("encode: method='latent' codes real images; this one is complex.")
+        raise ValueError("encode: method='wavelet' codes real images; this one is complex.")
     if image.ndim != 3 or not image.numel():
         raise ValueError(
-            "encode: method='latent' codes pictures (rows, columns, channels); this image has "
+            "encode: method='wavelet' codes pictures (rows, columns, channels); this image has "
             f"shape {tuple(image.shape)}. A missing channel axis? Sound, volumes and video are "
             "for method='coin'."
         )
     rows, columns, channels = image.shape
     if max(rows, columns) > LARGEST or channels > CHANNELS:
         raise ValueError(
-            f"encode: method='latent' holds at most {LARGEST} rows and columns and {CHANNELS} "
+            f"encode: method='wavelet' holds at most {LARGEST} rows and columns and {CHANNELS} "
             f"channels; this image has shape {tuple(image.shape)}."
         )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from inverse_inr.codec.latent.model import Floats
+Floats = NDArray[np.float64]
 
 AXES = 64
 """What stands for one in the axes."""

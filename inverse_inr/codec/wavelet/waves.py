@@ -8,12 +8,12 @@ from functools import cache
 import numpy as np
 
 from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
-from inverse_inr.codec.latent.bands import ACROSS, Band, Bands, around, turned
-from inverse_inr.codec.latent.contexts import NEIGHBOURS, REACH, SLOPE, Whole, roots
-from inverse_inr.codec.latent.laplace import intervals
-from inverse_inr.codec.latent.model import Model
-from inverse_inr.codec.latent.quantising import spreads
+from inverse_inr.codec.laplace import intervals
 from inverse_inr.codec.range_coder import Context, Decoder, Encoder
+from inverse_inr.codec.wavelet.bands import ACROSS, Band, Bands, around, turned
+from inverse_inr.codec.wavelet.contexts import NEIGHBOURS, REACH, SLOPE, Whole, roots
+from inverse_inr.codec.wavelet.model import Model
+from inverse_inr.codec.wavelet.quantising import spreads
 from inverse_inr.io.files import FileFormatError
 
 
@@ -124,14 +124,14 @@ def _waves(rows: int, columns: int) -> tuple[tuple[Whole, Whole], ...]:
 
 
 def waves(rows: int, columns: int) -> Iterator[tuple[Whole, Whole]]:
-    """The latents of a band in waves, each of which is predicted from those before it alone.
+    """The coefficients of a band in waves, each of which is predicted from those before it alone.
 
     Args:
         rows: Rows of the band.
         columns: Columns of the band.
 
     Yields:
-        Rows and columns of a wave's latents.
+        Rows and columns of a wave's coefficients.
     """
     yield from _waves(rows, columns)
 
