@@ -95,6 +95,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--code", type=int, default=32)
+    parser.add_argument("--further", type=int, default=300, help="steps of each code by Adam")
     options = parser.parse_args()
     torch.set_num_threads(1)
     network = {"width": 64, "depth": 3, "omega0": 15.0}
@@ -114,7 +115,12 @@ def main() -> None:
             image = problem.terms[0].y.reshape(SIDE, SIDE, 1)
             field = image[..., 0].double().numpy()
             code = codec.encode(
-                image, bits_per_sample=rate, method="modulated", family=family, grid=GRID
+                image,
+                method="modulated",
+                family=family,
+                grid=GRID,
+                bits_per_sample=rate,
+                steps=options.further,
             )
             decoded = codec.decode_image(code, family=family)[..., 0].double().numpy()
             picture = codec.encode(image, bits_per_sample=rate, method="wavelet")

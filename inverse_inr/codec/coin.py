@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inverse_inr.codec.container import Coded, to_bytes
 from inverse_inr.codec.quantizing import rounded, sensitivity_codes, step_size
+from inverse_inr.codec.showing import shown_steps
 from inverse_inr.codec.sparse_weights import encode_sparse_weights
 from inverse_inr.compose import OnGrid
 from inverse_inr.domain import Grid
@@ -216,7 +217,7 @@ def _finished(
         [{"params": [p], "lr": min(0.1 * sizes[n], 1e-3)} for n, p in own.items()]
     )
     best, kept = math.inf, {n: p.detach().clone() for n, p in own.items()}
-    for step in range(steps + 1):
+    for step in shown_steps(steps + 1, "finish"):
         seen = {n: p + (torch.round(p / sizes[n]) * sizes[n] - p).detach() for n, p in own.items()}
         fields = Fields(field, {n: p[None] for n, p in seen.items()}, [problem.box])
         loss = losses(tasks, fields, step).sum()

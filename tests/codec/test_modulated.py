@@ -47,11 +47,13 @@ def test_the_size_is_kept_and_small(data, family) -> None:
     assert len(short) <= 1.7 * 12 * 12 / 8
 
 
-def test_the_field_is_that_of_the_family(data, family) -> None:
-    expected = family.solve(blob(50)).sample(GRID)
+def test_more_steps_than_the_family_has_are_nearer(data, family) -> None:
+    problem = blob(50)
+    truth = problem.terms[0].y.reshape(12, 12, 1)
+    own = family.solve(problem).sample(GRID)
     found = decode_image(data, family=family)
     assert found.shape == (12, 12, 1)
-    assert (found - expected).abs().max() < 1e-2 * expected.abs().max()
+    assert (found - truth).square().sum() < 0.9 * (own - truth).square().sum()
     assert grid_of(data, family=family) == GRID
 
 

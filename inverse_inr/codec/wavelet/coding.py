@@ -1,4 +1,4 @@
-"""`encode_wavelet` and `decode_wavelet`: a picture of so many bytes at most, and back."""
+"""`encode_wavelet` and `decode_wavelet`: an image of so many bytes at most, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from inverse_inr import memory
 from inverse_inr.codec.planes import from_codes, to_codes
 from inverse_inr.codec.searching import first_below
-from inverse_inr.codec.wavelet.files import BYTES, CHANNELS, LARGEST, from_bytes, to_bytes
+from inverse_inr.codec.wavelet.files import AXES, BYTES, CHANNELS, LARGEST, from_bytes, to_bytes
 from inverse_inr.codec.wavelet.model import Floats
 from inverse_inr.codec.wavelet.picture import Analysed, analyse, quantise, synthesise
 from inverse_inr.codec.wavelet.start import MODEL
@@ -26,13 +26,13 @@ NEAR = 128
 
 
 def encode_wavelet(image: Tensor, grid: Grid, most: int) -> bytes:
-    """Encode a picture by coefficients in the bands of a wavelet pyramid.
+    """Encode a picture, a volume, a video or a sound by coefficients of wavelets.
 
     The step size of the coefficients is the finest that keeps the size: it is found by bisection,
     with the bits that the entropy model gives, and at the end with the file itself.
 
     Args:
-        image: (rows, columns, channels).
+        image: (*shape, channels).
         grid: Where the pixels lie.
         most: Most bytes.
 
@@ -40,9 +40,9 @@ def encode_wavelet(image: Tensor, grid: Grid, most: int) -> bytes:
         The bytes.
 
     Raises:
-        ValueError: The image is no picture, or so few bytes do not hold it.
+        ValueError: The image is complex or too large, or so few bytes do not hold it.
     """
-    _require_picture(image)
+    _require_real(image)
     memory.require(
         f"encode: {image.numel()} samples by wavelets",
         BYTES * image.numel(),
@@ -51,7 +51,7 @@ def encode_wavelet(image: Tensor, grid: Grid, most: int) -> bytes:
     values = image.detach().cpu().double().numpy()
     clipped = bool(values.min() >= 0 and values.max() <= 1)
     seen = analyse(values)
-    place = _place(grid)
+    place = place_of(grid)
     finest, coarsest = _range_of_steps(values, seen)
 
     def bits_of(code: int) -> float:
@@ -79,6 +79,25 @@ def encode_wavelet(image: Tensor, grid: Grid, most: int) -> bytes:
     return data
 
 
+def step_for(values: Floats, most: int) -> float:
+    """Find the step size at which a picture takes so many bytes, by the entropy model's bits.
+
+    Args:
+        values: (*shape, channels).
+        most: Most bytes.
+
+    Returns:
+        The step size.
+    """
+    seen = analyse(values)
+    finest, coarsest = _range_of_steps(values, seen)
+
+    def bits_of(code: int) -> float:
+        return quantise(seen, MODEL, _step(code), False)[1]
+
+    return _step(first_below(bits_of, 8.0 * most, finest, coarsest))
+
+
 def decode_wavelet(data: bytes) -> SampledField:
     """Decode a picture.
 
@@ -93,30 +112,24 @@ def decode_wavelet(data: bytes) -> SampledField:
     """
     picture, place = from_bytes(data)
     values: Floats = synthesise(picture)
-    grid = pixel_grid(picture.shape)
+    grid = pixel_grid(picture.sizes)
     if place:
         try:
             told = json.loads(place)
-            grid = Grid(Box(*(tuple(part) for part in told)), picture.shape)
+            grid = Grid(Box(*(tuple(part) for part in told)), picture.sizes)
         except (ValueError, TypeError) as error:
             raise FileFormatError(f"codec: the box of the picture is damaged: {error}.") from None
     return SampledField(torch.from_numpy(values.astype(np.float32)), grid)
 
 
-def _require_picture(image: Tensor) -> None:
+def _require_real(image: Tensor) -> None:
     if image.is_complex():
         raise ValueError("encode: method='wavelet' codes real images; this one is complex.")
-    if image.ndim != 3 or not image.numel():
+    *sizes, channels = image.shape
+    if len(sizes) > AXES or max(sizes) > LARGEST or channels > CHANNELS:
         raise ValueError(
-            "encode: method='wavelet' codes pictures (rows, columns, channels); this image has "
-            f"shape {tuple(image.shape)}. A missing channel axis? Sound, volumes and video are "
-            "for method='coin'."
-        )
-    rows, columns, channels = image.shape
-    if max(rows, columns) > LARGEST or channels > CHANNELS:
-        raise ValueError(
-            f"encode: method='wavelet' holds at most {LARGEST} rows and columns and {CHANNELS} "
-            f"channels; this image has shape {tuple(image.shape)}."
+            f"encode: method='wavelet' holds at most {AXES} axes of {LARGEST} samples and "
+            f"{CHANNELS} channels; this image has shape {tuple(image.shape)}."
         )
 
 
@@ -133,8 +146,15 @@ def _step(code: int) -> float:
     return float(from_codes(np.array([code]))[0])
 
 
-def _place(grid: Grid) -> bytes:
-    """The box of a grid; nothing where it is that of its pixels."""
+def place_of(grid: Grid) -> bytes:
+    """Write the box of a grid.
+
+    Args:
+        grid: The grid.
+
+    Returns:
+        The bytes; nothing where the box is that of the pixels.
+    """
     if grid == pixel_grid(grid.shape):
         return b""
     box = grid.box

@@ -5,30 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-Whole = NDArray[np.int64]
+from inverse_inr.codec.causal import NEIGHBOURS, REACH, Whole
 
-NEIGHBOURS = (
-    (0, -1),
-    (0, -2),
-    (0, -3),
-    (-1, -2),
-    (-1, -1),
-    (-1, 0),
-    (-1, 1),
-    (-1, 2),
-    (-2, -1),
-    (-2, 0),
-    (-2, 1),
-    (-3, 0),
-)
-"""Rows and columns from a coefficient to those of its own band that are decoded before it."""
-SLOPE = 3
-"""A coefficient at (row, column) belongs to wave SLOPE row + column, its neighbours to earlier
-ones."""
-REACH = 3
-"""How far a neighbour may be; beyond the edge coefficients count as zero."""
 ELSEWHERE = 14
 """Numbers of a context that tell of other bands, levels and planes."""
 SIZE = len(NEIGHBOURS) + ELSEWHERE + 1

@@ -1,0 +1,4 @@
+"""Pictures as lattices of latents and two small networks, overfitted to each picture."""
+
+from inverse_inr.codec.latent.encoding import decode_latents as decode_latents
+from inverse_inr.codec.latent.encoding import encode_latents as encode_latents

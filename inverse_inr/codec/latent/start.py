@@ -1,0 +1,73 @@
+"""The networks that fits begin with, made by `benchmarks/codec/train_start.py`."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from inverse_inr.codec.latent.networks import unpacked
+
+NUMBERS = (
+    "b3ff7803ef00e2ffb0ff7703eb00e3ffbbff7603e700eaffbcff7603e800ecffbcff7503e700ebffbdff7403ea00"
+    "e8ff64031304ef03f30302040a04ed037a004900180029005d007200c0009d005700c9ffe8fcf7fbfdfbf4fbebfb"
+    "ebfb05fc8c00480006000b00e0ffe5ffe7ffadff110066ff5c0053001b001f001c00080014006e050d04f403c703"
+    "ef03f902dd00e30098007600cdffcbff0e00e5fff4ffecffebffd5f9e8fbd7fbd7fbf0fb2b00dcffeaffceff78ff"
+    "e4ffd2ffebfff9ff0200fcfff9ffc8ffc7ffa3fffeffa8ffec0415059e047e042704daffe1ffedfffcff0a000600"
+    "feff2f00770077005000670041fb7dfaaffa01fbc1faf4ff0e000d000400110017001700d4ff2800d1fff5ff83ff"
+    "fcfffeff31001200d1fffdffe0ffe8ff6200ebff06003c002f004700d3ffebffd7ff1d001f0018006400caff4500"
+    "3d000900beffedffd3ffeeff9e00e8ff8900b1ff3500a0ffa6ff7dff91ffb4ff2100dcff3d001d005c0060008300"
+    "530000004100deffafff21005300650061004bff1a000300edffc8fffcffaafff5ffb0ff69ff93ff6dffcaff0e00"
+    "e2ff7cff72ffc0ffec0376001500330043005c003500300277ff7bff3e0052feee033400c1ff04ffd5ff2200c2ff"
+    "1f00e4ff3c00050031002b00c0ff3300e7ffbeff31004200deff1d000f003b00f1ffe5ff8fffdeff8bffc0ff6900"
+    "c8ff8dff97fff8ff970087000a005a00c4007200fbff0500f3ff51001a00a000faff26001e00c0ffbdff15008dff"
+    "9bff060066ff1400feffd7ffe7ffedff1e00c5fff9fff6fffcff47001f00e7ffedffbcff57006a00daff3900cdff"
+    "3f00fdfffeffc9ffa8ff5bff51ff65ff97ff8aff5cff49ff8bffe603eafb1a000a00f2ff2f00bdff0000e2ff2500"
+    "6e00a4000000c3ff3900000002002300a00328fc9fff490043000000f2ffe1ffe8ff78000000abffe1ff0000feff"
+    "00006900dcff6103befc410000000200fdff1200210000005100050000000e00eaffd5ff62ff67ff6aff62ff67ff"
+    "67ff64ff64ff66ffe9ffeffff4ffecffeffff5fff1fff4fff6fff7fff8fffbfff5fff7fff7fff5fff5fff5ff2400"
+    "b4ffb8ffb3ffb4ff2900b4ffb6ff2c0032ff33ff34ff31ff32ff34ff32ff34ffa5ffaaffacffaeffaeffafffb0ff"
+    "afffb0ffb1ff080009000900080009000900080009000800f9fffafffbfffafffbfffcfffbfffcfffeff90ff92ff"
+    "94ff8fff90ff92ff8fff90ff92ff8dfe76fea4feccff1100c7ffc7ffe2ffc0ffbbffebffddff0b00f6fff4ff3800"
+    "14004c0014002e004000e4ffe8ffd0fff0ffd8ffe8ffe0ffcfffddffcbffadffc3ffceffdcffd2ffcdffafffc3ff"
+    "b4ff10008c00beff140012001100030014001900100006001e002f002f001f001f00effffffff0ffe6ff0f00ecff"
+    "e3ffe7ffe4fff1ffdfffefff850040002700ffff54008100f1ff1e000700120021001400f5ff1000e1fff5ff2b00"
+    "4a002d00ffff4bffafff96ff5900550168014a00d8ff7e0162fec8ff7bfd25fed402650163fc910077ff2801bffe"
+    "020095fde4fe02fe3f00b302c5007e0150fff100e4011c00cd0025011a01a5ff1e00b4fca1fddf043402d0ff5e00"
+    "47004f0014fe26ffc2fdcffde8fb4cffb701480142ff0b002dff220247ff4600520017ffd500a5ff6d01fbff1902"
+    "1eff6ffe79fe41fecefff0000a00a7ff9e00b7ff7501fafda600cdfed0fe0f005cff40ff8900bdfe28fec2ff54fe"
+    "130003003100ebffccff47ff92ff1dfe7dfd79fff2fe22ff3fff9cfeaf00a801bbff8f00030043013c012200f500"
+    "b60098ff2300dafdc0fbbe00af00170280ff50012100e001190186025101e201a7013101ebfe75009afeca00fd00"
+    "95000b0059ff8c01c101feff48ff3c01f1063a0481fcf9ffe7ff1d00c3ffdaffb200effea0fe40fe9c0066014700"
+    "11015901ae010002f7003e015401a200ab00c005e10456fb6eff2a0105fefc003200cd0006005dfe5700cfff5eff"
+    "30ff84fe2dfe5cfe1dff87ff93feccfdb0fe36ffb3fdd5fdffff850102ff36ff1d0017ff20fe50fcea01c4ffbd02"
+    "210143015103fefe20ff8dfef0fe93ff22ff48ffc8fefffebdfef6fed1fee7ff6f0045ff8fffa0ffb6fd11fcd9ff"
+    "4c013701f60079fc350215016601ed008fffddffe4014002f501a900e6feef00feff58feb801eaffa700a603c4ff"
+    "54002900ba00e200a400e800c7fe03ffc8ff84ff2401a400c90033017a004300d50077ffdf00acffa100ecfd55fc"
+    "c2ffddff99fd360024014700ddff46ff0b0283ff48fe9cfe86fd78ff1a008a0010ff3efd14fe6cff6effd3fea4ff"
+    "bfff27006402cefc1efdfeffb8ff1d0034009a0094002d00cb00e6ff920249ff0eff99009900b30050009fffb6ff"
+    "f400a200b601b80020ff7400710047008b0079007a0039ff8a0298015800bc0182021203e0ff3d00ecff77ff32ff"
+    "46ff120067ff2c00870090fff2ff95026904b5ff44ffadfed0004801c0ffe200ec003701e400a901c6024102f1ff"
+    "66ff64fe7bff2b007bff65001901b8ff30ff5e001afded04c7fc83f7be024b0040ff150055ff33ff5600b6ff8cff"
+    "a1ffaf0167ffe3ffecfe2dff22fe4f01eafff3fe2fff8dfecbff4cfb7afe2f014efbae01d7005b00e5ff0b0087ff"
+    "d20106ff74ff99fe6501e6fd8501a7ffa500effcd8fb9d027c01a6fe94fe8a003d001fff69fc2800a20128011100"
+    "5d01bd0171019dff56009f018e028cff90009d0181024a018dff4cffd90154011cfee0ff5fff13ff49006dff16ff"
+    "03fea4fdaffd3a007afeb8ff2ffe9500f7fd98fc570031fdfbff42feceff650151001e00cd02a3ff60fea1feba02"
+    "2a03fdfe64ff4dff29ffda00aa008600dcfe98fd1301c401c4fe59ffd00037021903defc62fc930368ff7efe2300"
+    "2e009dfcd7ff22ff1e01d10157fdfe0123015aff2f00a5fe3301f3ff46feb4ff110244001e0121fffc0022ffd7ff"
+    "5800190173fe4c012001580149fe92ffcfff1efe6e00780088017effa101350185febb00e1ff64fe3001f60163fe"
+    "feff64ff02016b0091036b0015fed800c50122fbfbfd19ff74ff60fd4bff2affe4ff7d0119fe1cffe3ff8dff67ff"
+    "daffe3ff8e00cefd8bffecfd72ffc9fedefe93ff5bfdc8ffe6ff25fe2bfd91ff940041fde2ffb1fe1bfe77fe7f00"
+    "5cfd370132fff9ff3eff6bff8bfe6501c6014f0294ffdb01350264ff9a00a80039016f01b6fecb003b00a400bb04"
+    "d0fd91feaaffbeff71ffdbff6ffdfcff42ffd2009dfda4fcd9fe6800ffff55ff1cfe60fd3affdc001eff6d00d9fe"
+    "21009dffa401c6fed8fd98fe4500ecfc8dff6cff9afeebfd12ffd0010f02dfff6d00e9fecdfcd4005801ec00c3ff"
+    "44feed001effea00a2fcb4fe7100d7ff0fff320165fe2a01f200110083fea7fe7e0125fe45ff3a03d80054fd28fe"
+    "4700d9ffb5ffc801d8ff0f02a2000f00eafd0f008eff20ff5400d300f10004026d0043fe31feeaffa0ff08fe7500"
+    "6001bf0028ffd6ffd6ffeb00e400d0ffc200de00edfd90013d0230fe7effd301"
+)
+"""1258 whole numbers of two bytes each, hexadecimal."""
+_BYTES = bytes.fromhex(NUMBERS)
+START = unpacked(np.frombuffer(_BYTES, "<i2").astype(np.int64), 3)
+"""The start of all pictures, by name, in units of 1 / ONE."""
+MARK = hashlib.sha256(_BYTES).digest()[0]
+"""What a file says of the start that it was written with."""
