@@ -20,12 +20,12 @@ STYLES = {
     "AVIF": {"color": "#3a7d44", "linestyle": "--", "marker": "."},
 }
 
-Curves = dict[str, dict[str, list[tuple[float, float]]]]
-"""Bits per pixel and PSNR, by picture and method."""
+Curves = dict[str, dict[str, dict[float, float]]]
+"""PSNR over bits per pixel, by picture and method."""
 
 
 def curves(text: str) -> Curves:
-    """Read the first table of photographs in a page.
+    """Read the tables of photographs in a page.
 
     Args:
         text: The page.
@@ -33,18 +33,18 @@ def curves(text: str) -> Curves:
     Returns:
         The points of each picture and method; what is no number is left out.
     """
-    lines = iter(text.splitlines())
-    head = next(line for line in lines if line.startswith(HEAD))
-    methods = cells(head)[2:]
-    next(lines)
-    found: Curves = defaultdict(lambda: defaultdict(list))
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        picture, rate, *values = cells(line)
-        for method, value in zip(methods, values, strict=True):
-            if method in STYLES and value and math.isfinite(float(value)):
-                found[picture][method].append((float(rate), float(value)))
+    methods: list[str] = []
+    found: Curves = defaultdict(lambda: defaultdict(dict))
+    for line in text.splitlines():
+        if line.startswith(HEAD):
+            methods = cells(line)[2:]
+        elif not line.startswith("|"):
+            methods = []
+        elif methods and not line.startswith("|--"):
+            picture, rate, *values = cells(line)
+            for method, value in zip(methods, values, strict=True):
+                if method in STYLES and math.isfinite(float(value)):
+                    found[picture][method][float(rate)] = float(value)
     return found
 
 
@@ -65,9 +65,10 @@ def main() -> None:
     for axis, (picture, own) in zip(axes[0], found.items(), strict=True):
         for method, style in STYLES.items():
             if method in own:
-                axis.plot(*zip(*own[method], strict=True), label=method, markersize=5, **style)
+                points = sorted(own[method].items())
+                axis.plot(*zip(*points, strict=True), label=method, markersize=5, **style)
         axis.set_xscale("log", base=2)
-        rates = sorted({rate for points in own.values() for rate, _ in points})
+        rates = sorted({rate for points in own.values() for rate in points})
         axis.set_xticks(rates, [f"{rate:g}" for rate in rates], fontsize=8)
         axis.minorticks_off()
         axis.set_title(picture.replace("_", " "), fontsize=10)

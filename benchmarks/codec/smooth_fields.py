@@ -95,6 +95,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--code", type=int, default=32)
+    parser.add_argument("--fields", type=int, default=10, help="fields that are coded")
     parser.add_argument("--further", type=int, default=300, help="steps of each code by Adam")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -107,7 +108,7 @@ def main() -> None:
     print(
         "| bits/sample | modulated | truncated DCT | JPEG 2000 | wavelet |\n|---|---|---|---|---|"
     )
-    judged = [smooth(10**6 + 1000 * options.seed + k) for k in range(10)]
+    judged = [smooth(10**6 + 1000 * options.seed + k) for k in range(options.fields)]
     for rate in RATES:
         most = math.floor(rate * GRID.numel / 8)
         rows = []

@@ -59,12 +59,15 @@ def begun() -> dict[str, Tensor]:
 def crops(count: int, networks: dict[str, Tensor]) -> list[Fit]:
     """Fits of crops that share their networks."""
     found = []
+    start = {
+        name: (ONE * value.detach()).round().long().numpy() for name, value in networks.items()
+    }
     for number, (name, shrink, at) in enumerate(CROPS[:count]):
         image = np.round(picture(name, shrink=shrink, at=at) * 255) / 255
         if image.shape[-1] == 1:
             image = image.repeat(PLANES, -1)
         planes = torch.from_numpy(planes_of(image, colours_of(image))).float()
-        fit = Fit(planes, {}, STEPS[number % len(STEPS)], seed=number)
+        fit = Fit(planes, start, STEPS[number % len(STEPS)], seed=number)
         fit.networks = networks
         fit.start = networks
         found.append(fit)

