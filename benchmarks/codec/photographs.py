@@ -17,6 +17,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import numpy as np
 import torch
@@ -119,7 +120,9 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    ours = {"wavelet": 1} | ({"latent": options.latent} if options.latent else {})
+    ours: dict[Literal["wavelet", "latent"], int] = {"wavelet": 1}
+    if options.latent:
+        ours["latent"] = options.latent
     names = [*ours, *options.methods]
     print(f"| picture | bits/pixel | {' | '.join(names)} | encode, decode s |")
     print("|---|---|" + "---|" * (len(names) + 1))

@@ -22,7 +22,7 @@ from inverse_inr.codec.wavelet.bands import around, order, turned
 from inverse_inr.codec.wavelet.contexts import SIZE, UNIT, neighbour_roots
 from inverse_inr.codec.wavelet.filter_bank import levels_of
 from inverse_inr.codec.wavelet.model import ONE, WIDTH
-from inverse_inr.codec.wavelet.picture import analyse
+from inverse_inr.codec.wavelet.picture import analyse, picture_shape
 
 CROPS = (
     ("astronaut", 1, (0, 0)),
@@ -55,7 +55,7 @@ def coefficients(image: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray
         for band, x in seen.bands.items()
     }
     contexts, magnitudes = [], []
-    for band in order(len(seen.lows), levels_of(seen.shape)):
+    for band in order(len(seen.lows), levels_of(picture_shape(seen.sizes))):
         here = numbers[band]
         if here.any():
             own = neighbour_roots(turned(np.abs(here), band.kind))

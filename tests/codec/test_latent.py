@@ -171,6 +171,7 @@ def test_exchanges_make_the_loss_less() -> None:
     assert (fit.flat == fit.flat.round()).all()
 
 
+@pytest.mark.slow
 def test_a_fit_makes_the_loss_less_and_a_dear_bit_makes_it_shorter() -> None:
     fit = small_fit()
     before = loss_of(fit, fit.price)

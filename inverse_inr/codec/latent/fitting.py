@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from inverse_inr.codec.causal import Whole
-from inverse_inr.codec.latent.floating import Filters, bits, predicted, synthesised
+from inverse_inr.codec.latent.floating import (
+    Filters,
+    bits,
+    network_bits,
+    predicted,
+    squared_length,
+    synthesised,
+)
 from inverse_inr.codec.latent.lattices import Lattice
 from inverse_inr.codec.latent.networks import ENTROPY, ONE, step_of
 from inverse_inr.codec.latent.pyramid import pyramid
@@ -77,12 +84,11 @@ class Fit:
         self.start = {name: torch.from_numpy(v).float() / ONE for name, v in start.items()}
         self.networks = {name: v.clone().requires_grad_() for name, v in self.start.items()}
         self.exponents: tuple[int, int] | None = None
-        self.curvature = torch.cat(
-            [
-                torch.full((shape.numel(),), _felt(lattice, self.filters, self.start["taps"]))
-                for lattice, shape in self.shapes.items()
-            ]
-        ) * (step**2 / planes[0].numel())
+        felt = [
+            torch.full((shape.numel(),), squared_length(own, self.filters, self.start["taps"]))
+            for own, shape in self.shapes.items()
+        ]
+        self.curvature = torch.cat(felt) * (step**2 / planes[0].numel())
         self.price = WORTH * step**2
         self.size = 0.0
         self.adam = torch.optim.Adam(
@@ -161,7 +167,7 @@ class Fit:
         with torch.no_grad():
             self.flat += change * chosen
         assert self.exponents is not None
-        return float(seen.sum() + _bits_of(self.networks, self.start, self.exponents))
+        return float(seen.sum() + network_bits(self.networks, self.start, self.exponents))
 
     def seen_at(self, progress: float) -> Tensor:
         """Give the latents as the loss sees them: softly rounded with noise.
@@ -261,9 +267,9 @@ class Fit:
         found = synthesised(self.networks, latents, self.step, self.filters)
         size = bits(values, *predicted(self.networks, latents)).sum()
         if self.exponents is None:
-            size = size + _bits_of(self.networks, self.start, (6, 6))
+            size = size + network_bits(self.networks, self.start, (6, 6))
         else:
-            size = size + _bits_of(self.networks, self.start, self.exponents)
+            size = size + network_bits(self.networks, self.start, self.exponents)
         return (found - self.planes).square().sum(0).mean(), size
 
     def _loss_of(self, networks: dict[str, Tensor], exponents: tuple[int, int]) -> float:
@@ -290,26 +296,3 @@ class Fit:
     def _difference(self, value: Tensor, name: str, exponents: tuple[int, int]) -> Tensor:
         size = step_of(name, exponents) / ONE
         return torch.round((value.detach() - self.start[name]) / size)
-
-
-def _felt(lattice: Lattice, filters: Filters, taps: Tensor) -> float:
-    """Squared length of what a latent of one makes in the picture, about, for a step of one."""
-    total = lattice.gain**2
-    if lattice.level:
-        for matrices in filters.matrices(taps):
-            total *= float(matrices[lattice.level - 1].square().sum(0).max())
-    return total
-
-
-def _bits_of(
-    networks: Mapping[str, Tensor], start: Mapping[str, Tensor], exponents: tuple[int, int]
-) -> Tensor:
-    """About how many bits the networks take: two more for each doubling of a difference.
-
-    Where nothing was rounded, this is the rate of the networks as a regularizer.
-    """
-    total = torch.zeros(())
-    for name, value in networks.items():
-        steps = (value - start[name]).abs() * 2 ** exponents[name in ENTROPY]
-        total = total + 2 * torch.log2(1 + steps).sum()
-    return total

@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from inverse_inr.codec.causal import NEIGHBOURS, REACH
 from inverse_inr.codec.latent.lattices import LEVELS, Lattice, placing
-from inverse_inr.codec.latent.networks import SIGNED
+from inverse_inr.codec.latent.networks import ENTROPY, SIGNED
 from inverse_inr.codec.latent.whole import OWN
 
 Networks = Mapping[str, Tensor]
@@ -20,7 +20,7 @@ Lattices = Mapping[Lattice, Tensor]
 
 
 class Filters:
-    """Where the taps of the filters between levels stand, for a picture of one size.
+    """Matrices of the filters between levels, for a picture of one size.
 
     Args:
         shape: (rows, columns) of the picture.
@@ -126,6 +126,44 @@ def bits(values: Tensor, centre: Tensor, spread: Tensor) -> Tensor:
     inside = 1 - 0.5 * torch.exp(-(near + 0.5) * rate) - 0.5 * torch.exp((near - 0.5) * rate)
     chance = torch.where(distance >= 0.5, outside, inside)
     return -torch.log2(chance.clamp(min=2.0**-18))
+
+
+def network_bits(networks: Networks, start: Networks, exponents: tuple[int, int]) -> Tensor:
+    """Count about how many bits the networks take: two more for each doubling of a difference.
+
+    Where nothing was rounded, this is the rate of the networks as a regularizer.
+
+    Args:
+        networks: The networks.
+        start: Those of the start.
+        exponents: Halvings of one in a difference, for the synthesis and for the entropy model.
+
+    Returns:
+        The bits.
+    """
+    total = torch.zeros(())
+    for name, value in networks.items():
+        steps = (value - start[name]).abs() * 2 ** exponents[name in ENTROPY]
+        total = total + 2 * torch.log2(1 + steps).sum()
+    return total
+
+
+def squared_length(lattice: Lattice, filters: Filters, taps: Tensor) -> float:
+    """Measure what a latent of one makes in the picture, about, for a step of one.
+
+    Args:
+        lattice: Its lattice.
+        filters: The filters of the picture's size.
+        taps: (levels - 1, taps).
+
+    Returns:
+        The sum of squares over the pixels.
+    """
+    total = lattice.gain**2
+    if lattice.level:
+        for matrices in filters.matrices(taps):
+            total *= float(matrices[lattice.level - 1].square().sum(0).max())
+    return total
 
 
 def _saturated(values: Tensor) -> Tensor:

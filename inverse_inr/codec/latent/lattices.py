@@ -30,7 +30,7 @@ class Lattice(NamedTuple):
 
     @property
     def gain(self) -> float:
-        """What a latent of one stands for, in steps; less where many pixels see it."""
+        """The size of a latent of one, in steps; less where many pixels see it."""
         return 2.0 ** -min(self.level, 5)
 
 

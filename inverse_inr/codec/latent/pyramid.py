@@ -1,4 +1,4 @@
-"""Where the latents begin: a pyramid of differences between levels."""
+"""The beginning of the latents: a pyramid of differences between levels."""
 
 from __future__ import annotations
 
