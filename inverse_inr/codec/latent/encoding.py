@@ -60,6 +60,11 @@ def encode_latents(image: Tensor, grid: Grid, most: int, steps: int, seed: int) 
         ValueError: The image is no picture, or so few bytes do not hold it.
     """
     _require_picture(image)
+    if most < HEADER:
+        raise ValueError(
+            f"encode: bits_per_sample allows {most} bytes; method='latent' takes {HEADER} for its "
+            "header and digest alone. More bits, or a larger image."
+        )
     pixels = image.shape[0] * image.shape[1]
     memory.require(f"encode: {pixels} pixels by latents", BYTES * pixels, "A smaller image.")
     values = image.detach().cpu().double().numpy()
@@ -101,9 +106,10 @@ def _fitting(
         shortest = min(shortest, len(data))
         if len(data) <= most:
             error = float(((synthesise(picture) - values) ** 2).mean())
+            no_longer = len(data) < 1.01 * len(best)
             if error < least:
                 best, least = data, error
-            if len(data) >= FULL * most:
+            if len(data) >= FULL * most or no_longer:
                 break
         ratio = len(data) / (0.5 * (1 + FULL) * most)
         if ratio > FAR:
