@@ -55,6 +55,7 @@ from inverse_inr.operators.radar.geometry import RadarGeometry
 from inverse_inr.operators.radar.matched_filter import backproject
 from inverse_inr.operators.radar.occlusion import Occluded
 from inverse_inr.operators.radar.polar_format import polar_format
+from inverse_inr.operators.radar.pulse_errors import PulseErrors
 from inverse_inr.operators.radar.sar import FarField, PhaseHistory
 from inverse_inr.operators.radar.sar_image import SarImage
 from inverse_inr.operators.scene.cameras import Cameras, looking_at
@@ -121,6 +122,7 @@ __all__ = [
     "Placement",
     "PointSamples",
     "PolynomialMaps",
+    "PulseErrors",
     "RadarGeometry",
     "RadialSpokes",
     "RandomSamples",

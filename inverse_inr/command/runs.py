@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from inverse_inr.command.config import Run
 from inverse_inr.command.folder import record_more
 from inverse_inr.command.keeping import Keeper
@@ -248,6 +250,9 @@ def _draw(problem: Problem, solutions: Sequence[Solution], path: Path) -> None:
 
 
 def print_notes(problem: Problem) -> None:
-    """Print what a loader found or inferred."""
+    """Print what a loader found or inferred; of a long tensor, its shape and range."""
     for key, value in problem.notes.items():
+        if isinstance(value, torch.Tensor) and value.numel() > 8:
+            least, most = float(value.min()), float(value.max())
+            value = f"{tuple(value.shape)}, from {least:.4g} to {most:.4g}"
         print(f"{key}: {value}")
