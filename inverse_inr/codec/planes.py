@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from inverse_inr.codec.latent.model import Floats
+Floats = NDArray[np.float64]
 
 AXES = 64
 """What stands for one in the axes."""
@@ -28,7 +29,7 @@ def colours_of(image: Floats) -> Colours:
     """Find the axes of an image, in numbers that a file holds.
 
     Args:
-        image: (rows, columns, channels).
+        image: (*sizes, channels).
 
     Returns:
         The means, in the upper 16 bits of single precision, and the axes, in 8 bits each.
@@ -48,11 +49,11 @@ def planes_of(image: Floats, colours: Colours) -> Floats:
     """Turn channels to planes.
 
     Args:
-        image: (rows, columns, channels).
+        image: (*sizes, channels).
         colours: The axes.
 
     Returns:
-        (planes, rows, columns).
+        (planes, *sizes).
     """
     planes = (image - colours.means) @ np.linalg.inv(colours.axes / AXES)
     return np.moveaxis(planes, -1, 0)
@@ -62,12 +63,12 @@ def channels_of(planes: Floats, colours: Colours, unit: float) -> Floats:
     """Turn whole planes to channels, the same to the last bit on every machine.
 
     Args:
-        planes: (planes, rows, columns) whole numbers.
+        planes: (planes, *sizes) whole numbers.
         colours: The axes.
         unit: What a whole number stands for.
 
     Returns:
-        (rows, columns, channels).
+        (*sizes, channels).
     """
     whole = np.tensordot(planes, colours.axes, (0, 0))
     return whole * (unit / AXES) + colours.means

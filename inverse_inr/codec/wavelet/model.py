@@ -1,4 +1,4 @@
-"""The entropy model: a small network in whole numbers that predicts how wide a latent spreads."""
+"""The entropy model: a small network in whole numbers that predicts the spread of coefficients."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inverse_inr.codec.latent.contexts import SIZE, UNIT, Whole
-from inverse_inr.codec.latent.laplace import PER_OCTAVE, SPREADS, UNITY
+from inverse_inr.codec.laplace import PER_OCTAVE, SPREADS, UNITY
+from inverse_inr.codec.wavelet.contexts import SIZE, UNIT, Whole
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ class Model(NamedTuple):
         return (weights @ flat).reshape(WIDTH, *context.shape[1:])
 
     def spread(self, sums: Floats) -> Whole:
-        """Predict the index of the spread of latents.
+        """Predict the index of the spread of coefficients.
 
         All sums are of whole numbers below 2^53, so that double precision has them exactly, in
         whatever order a machine adds.

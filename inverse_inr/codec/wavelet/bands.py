@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inverse_inr.codec.latent.contexts import Whole, elsewhere
+from inverse_inr.codec.wavelet.contexts import Whole, elsewhere
 
 ACROSS = 0
 """The band whose rows and columns are exchanged while it is coded, to look like the one down."""

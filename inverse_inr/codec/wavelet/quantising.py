@@ -1,4 +1,4 @@
-"""Latents as whole numbers that cost little: each is rounded by its error and by its bits."""
+"""Coefficients as whole numbers that cost little: each is rounded by its error and by its bits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from inverse_inr.codec.latent.bands import Band, Bands, around, order, turned
-from inverse_inr.codec.latent.contexts import Whole, neighbour_roots
-from inverse_inr.codec.latent.laplace import COSTED, costs
-from inverse_inr.codec.latent.model import Floats, Model
+from inverse_inr.codec.laplace import COSTED, costs
+from inverse_inr.codec.wavelet.bands import Band, Bands, around, order, turned
+from inverse_inr.codec.wavelet.contexts import Whole, neighbour_roots
+from inverse_inr.codec.wavelet.model import Floats, Model
 
 DEAD = 0.3
 """Fractions below it are rounded down in the first pass, which knows no bits yet."""

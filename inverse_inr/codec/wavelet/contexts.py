@@ -1,33 +1,13 @@
-"""What predicts the spread of a latent: magnitudes of those that are decoded before it."""
+"""What predicts the spread of a coefficient: magnitudes of those that are decoded before it."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-Whole = NDArray[np.int64]
+from inverse_inr.codec.causal import NEIGHBOURS, REACH, Whole
 
-NEIGHBOURS = (
-    (0, -1),
-    (0, -2),
-    (0, -3),
-    (-1, -2),
-    (-1, -1),
-    (-1, 0),
-    (-1, 1),
-    (-1, 2),
-    (-2, -1),
-    (-2, 0),
-    (-2, 1),
-    (-3, 0),
-)
-"""Rows and columns from a latent to those of its own band that are decoded before it."""
-SLOPE = 3
-"""A latent at (row, column) belongs to wave SLOPE row + column; its neighbours to earlier ones."""
-REACH = 3
-"""How far a neighbour may be; beyond the edge latents count as zero."""
 ELSEWHERE = 14
 """Numbers of a context that tell of other bands, levels and planes."""
 SIZE = len(NEIGHBOURS) + ELSEWHERE + 1
@@ -116,7 +96,7 @@ def _fitting(other: Whole, shape: tuple[int, int]) -> Whole:
 
 
 def _around(values: Whole) -> Whole:
-    """Sums of the eight latents around each."""
+    """Sums of the eight coefficients around each."""
     padded = np.pad(values, 1)
     rows, columns = values.shape
     total = -values

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
-
 import numpy as np
 
+from inverse_inr.codec.causal import NEIGHBOURS, REACH, Whole, waves
 from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
-from inverse_inr.codec.latent.bands import ACROSS, Band, Bands, around, turned
-from inverse_inr.codec.latent.contexts import NEIGHBOURS, REACH, SLOPE, Whole, roots
-from inverse_inr.codec.latent.laplace import intervals
-from inverse_inr.codec.latent.model import Model
-from inverse_inr.codec.latent.quantising import spreads
+from inverse_inr.codec.laplace import intervals
 from inverse_inr.codec.range_coder import Context, Decoder, Encoder
+from inverse_inr.codec.wavelet.bands import ACROSS, Band, Bands, around, turned
+from inverse_inr.codec.wavelet.contexts import roots
+from inverse_inr.codec.wavelet.model import Model
+from inverse_inr.codec.wavelet.quantising import spreads
 from inverse_inr.io.files import FileFormatError
 
 
@@ -111,29 +109,6 @@ def _number(decoder: Decoder, starts: tuple[int, ...], remainders: Remainders) -
     if magnitude and decoder.decode():
         return -magnitude
     return magnitude
-
-
-@cache
-def _waves(rows: int, columns: int) -> tuple[tuple[Whole, Whole], ...]:
-    row, column = np.divmod(np.arange(rows * columns), max(columns, 1))
-    wave = SLOPE * row + column
-    by_wave = np.argsort(wave, kind="stable")
-    ends = np.flatnonzero(np.diff(wave[by_wave])) + 1
-    parts = np.split(by_wave, ends)
-    return tuple((row[part], column[part]) for part in parts if len(part))
-
-
-def waves(rows: int, columns: int) -> Iterator[tuple[Whole, Whole]]:
-    """The latents of a band in waves, each of which is predicted from those before it alone.
-
-    Args:
-        rows: Rows of the band.
-        columns: Columns of the band.
-
-    Yields:
-        Rows and columns of a wave's latents.
-    """
-    yield from _waves(rows, columns)
 
 
 def encode_low(encoder: Encoder, numbers: Whole) -> None:

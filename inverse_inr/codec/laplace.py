@@ -39,7 +39,7 @@ def intervals(index: int) -> tuple[int, ...]:
         larger magnitudes, whose remainder follows.
     """
     spread = step_size(index - UNITY)
-    half = _exponential(0.5 / spread)
+    half = exponential(0.5 / spread)
     ratio = half * half
     most = min(int(14 * spread) + 2, WIDEST)
     weights = [1 - half]
@@ -70,7 +70,7 @@ def costs() -> NDArray[np.float64]:
     return found
 
 
-def _exponential(x: float) -> float:
+def exponential(x: float) -> float:
     """The value of exp(-x) by sums and products alone: other functions differ between machines."""
     small = x / 1024
     term = 1.0

@@ -35,8 +35,14 @@ class Level(NamedTuple):
 
 
 def levels_of(shape: tuple[int, int]) -> int:
-    """Count the levels of a picture's pyramid: to the SMALLEST side, and six at most."""
+    """Count the levels of a picture's pyramid: to the SMALLEST side, and six at most.
+
+    Args:
+        shape: (rows, columns); where there is one row or column, the other side counts.
+    """
     side = min(shape)
+    if side == 1:
+        side = max(shape)
     levels = 0
     while side >= 2 * SMALLEST and levels < 6:
         side = (side + 1) // 2
@@ -88,6 +94,56 @@ def synthesised(low: Floats, levels: list[Level], whole: bool) -> Floats:
     return low
 
 
+def analysed_axis(values: Floats, axis: int) -> Floats:
+    """Split one axis of an array into bands, which stand one after the other, the coarsest first.
+
+    Args:
+        values: Any shape.
+        axis: The axis.
+
+    Returns:
+        The same shape.
+    """
+    line = np.moveaxis(values, axis, -1)
+    low = line.reshape(-1, line.shape[-1])
+    details = []
+    for _ in range(_levels_of_axis(line.shape[-1])):
+        low, high = _split(low)
+        details.append(high)
+    found = np.concatenate([low, *reversed(details)], 1).reshape(line.shape)
+    return np.moveaxis(found, -1, axis)
+
+
+def synthesised_axis(values: Floats, axis: int) -> Floats:
+    """Join the bands of one axis, in whole numbers.
+
+    Args:
+        values: Whole numbers, as `analysed_axis` orders them.
+        axis: The axis.
+
+    Returns:
+        The same shape, whole numbers.
+    """
+    line = np.moveaxis(values, axis, -1)
+    flat = line.reshape(-1, line.shape[-1])
+    lengths = [flat.shape[1]]
+    for _ in range(_levels_of_axis(flat.shape[1])):
+        lengths.append((lengths[-1] + 1) // 2)
+    low = flat[:, : lengths[-1]]
+    for length, whole in zip(lengths[:0:-1], lengths[-2::-1], strict=True):
+        low = _joined(low, flat[:, length:whole], _nearest)
+    return np.moveaxis(low.reshape(line.shape), -1, axis)
+
+
+def _levels_of_axis(length: int) -> int:
+    """Levels of an axis beside those of pictures: down to one sample, and six at most."""
+    levels = 0
+    while length > 1 and levels < 6:
+        length = (length + 1) // 2
+        levels += 1
+    return levels
+
+
 def _nearest(values: Floats) -> Floats:
     return np.floor(values + 0.5)
 
@@ -96,6 +152,8 @@ def _split(values: Floats) -> tuple[Floats, Floats]:
     """Low-pass and high-pass samples along the last axis."""
     even = values[:, 0::2].copy()
     odd = values[:, 1::2].copy()
+    if not odd.shape[1]:
+        return even, odd
     if odd.shape[1]:
         odd += STEPS[0] * _beside_odd(even, odd)
         even += STEPS[1] * _beside_even(even, odd)
@@ -105,6 +163,8 @@ def _split(values: Floats) -> tuple[Floats, Floats]:
 
 
 def _joined(low: Floats, high: Floats, rounded: Callable[[Floats], Floats]) -> Floats:
+    if not high.shape[1]:
+        return low
     even = rounded(low * HIGH)
     odd = rounded(high * LOW)
     if odd.shape[1]:
