@@ -58,6 +58,7 @@ from inverse_inr.operators.radar.polar_format import polar_format
 from inverse_inr.operators.radar.sar import FarField, PhaseHistory
 from inverse_inr.operators.radar.sar_image import SarImage
 from inverse_inr.operators.scene.cameras import Cameras, looking_at
+from inverse_inr.operators.scene.frames import Frames
 from inverse_inr.operators.scene.rendering import VolumeRendering
 from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
 from inverse_inr.operators.spectral import dispersion
@@ -103,6 +104,7 @@ __all__ = [
     "FarField",
     "FourierMaps",
     "FourierPatterns",
+    "Frames",
     "GivenCoils",
     "Gradient",
     "HadamardPatterns",
