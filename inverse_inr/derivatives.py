@@ -128,8 +128,8 @@ def require_smooth(field: Field, order: int = 2) -> None:
         order: Order of the derivatives that are needed.
 
     Raises:
-        SmoothnessError: The field has fewer than `order` - 1 continuous derivatives, or none at all,
-            whatever the order (smoothness of minus infinity).
+        SmoothnessError: The field has fewer than `order` - 1 continuous derivatives, or says that
+            it has none at all (smoothness of minus infinity).
     """
     prior = field
     if isinstance(field, Memo):

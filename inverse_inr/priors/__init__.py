@@ -4,10 +4,10 @@ A preset joins an encoding, an activation and a topology to a box. Each lives in
 family, beside the activation or the structure that is its own. `names()` lists the catalogue, entry
 points of the group `inverse_inr.priors` included.
 
-The folders hold what is too large for a family's file: `blocks/` (trees of blocks that move), `frames/` (whole frames of a video),
-`functions/` (functions with exact derivatives, sums of Gaussians), `lattices/` (features on
-lattices), `means/` (a known mean and what it leaves), `networks/` (networks that are no MLP),
-`sines/` (sines whose period or shape varies).
+The folders hold what is too large for a family's file: `blocks/` (trees of blocks that move),
+`frames/` (whole frames of a video), `functions/` (functions with exact derivatives, sums of
+Gaussians), `lattices/` (features on lattices), `means/` (a known mean and what it leaves),
+`networks/` (networks that are no MLP), `sines/` (sines whose period or shape varies).
 """
 
 from __future__ import annotations

@@ -77,7 +77,9 @@ class Mover:
 
 
 @checked
-def moving_shapes(frames: Count = 32, size: Count = 64, seed: Seed = 0, offset: float = 0.0) -> Tensor:
+def moving_shapes(
+    frames: Count = 32, size: Count = 64, seed: Seed = 0, offset: float = 0.0
+) -> Tensor:
     """Make a clip of textured shapes that move before a ground that pans.
 
     Pixels are means over 3 x 3 places. Every frame is an instant.

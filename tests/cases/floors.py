@@ -87,6 +87,7 @@ FLOORS = {
         "problems.registration",
         "problems.kspace",
         "problems.scene",
+        "problems.shapes",
         "problems.slices",
         "problems.spectral",
         "problems.radar",

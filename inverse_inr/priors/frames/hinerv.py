@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -147,7 +148,7 @@ class HiNeRV(FrameNetwork):
                 expansion=expansion,
                 generator=generator,
             )
-            for k, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+            for k, (a, b) in enumerate(itertools.pairwise(widths))
         )
         self.last = convolution(layout.axes, widths[-1], outputs, 3, generator)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -44,7 +46,7 @@ class HNeRV(FrameNetwork):
         generator: torch.Generator,
     ) -> None:
         super().__init__(layout, widest(layout, widths, len(widths) - 1))
-        # all begin alike: what frames have in common is learnt first, and between them is their mean
+        # all begin alike: what frames have in common is learnt first
         one = torch.randn(1, features, *layout.start, generator=generator)
         own = torch.randn(times, features, *layout.start, generator=generator)
         self.embedding = nn.Parameter(one + ALIKE * own)
@@ -52,7 +54,7 @@ class HNeRV(FrameNetwork):
         self.stem = convolution(layout.axes, features, widths[0], 1, generator)
         self.blocks = nn.ModuleList(
             Doubling(layout.axes, a, b, min(2 * k + 1, WIDEST_KERNEL), generator)
-            for k, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+            for k, (a, b) in enumerate(itertools.pairwise(widths))
         )
         self.last = convolution(layout.axes, widths[-1], outputs, 3, generator)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -89,8 +90,7 @@ class NeRV(FrameNetwork):
         self.first = dense(2 * len(frequencies), hidden, generator, gain)
         self.second = dense(hidden, self.width * math.prod(layout.start), generator, gain)
         self.blocks = nn.ModuleList(
-            Doubling(layout.axes, a, b, 3, generator)
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            Doubling(layout.axes, a, b, 3, generator) for a, b in itertools.pairwise(widths)
         )
         self.last = convolution(layout.axes, widths[-1], outputs, 1, generator)
 

@@ -106,9 +106,9 @@ class FrameNetwork(nn.Module):
         """Evaluate at normalised points (*s, d): (*s, outputs)."""
         if x.requires_grad:
             raise SmoothnessError(
-                f"The field '{self.name}' makes whole frames and has no derivatives by place, which "
-                "are asked for here: by a regularizer of slopes, or an operator that moves its "
-                "points as it learns. Give the regularizer a grid, or use 'siren' or 'hash'."
+                f"The field '{self.name}' makes whole frames and has no derivatives by place, "
+                "which are asked for here: by a regularizer of slopes, or an operator that moves "
+                "its points as it learns. Give the regularizer a grid, or use 'siren' or 'hash'."
             )
         flat = x.reshape(-1, x.shape[-1])
         times, which = distinct(flat[:, -1])
