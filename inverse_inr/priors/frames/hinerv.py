@@ -20,11 +20,19 @@ from inverse_inr.priors.prior import Prior
 from inverse_inr.ranges import Count, Positive, Seed
 
 
-class ChannelNorm(nn.LayerNorm):
-    """Normalise the features of each pixel by themselves: (m, c, *n)."""
+class ChannelNorm(nn.Module):
+    """Normalise the features of each pixel by themselves: (m, c, *n).
+
+    Args:
+        width: Features.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+        return self.norm(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class Residual(nn.Module):

@@ -19,7 +19,7 @@ LARGEST = 2**24
 
 
 class FrameLayout:
-    """Where frames lie: their pixels, and the coarse lattice that blocks double to reach them.
+    """The pixels of frames, and the coarse lattice that blocks double to reach them.
 
     A box of one axis has frames of one pixel.
 

@@ -8,6 +8,7 @@ from inverse_inr.derivatives import SmoothnessError, gradient
 from inverse_inr.fidelity import L2
 from inverse_inr.operators import Frames, Gradient
 from inverse_inr.priors.frames.lattice import FrameLattice
+from inverse_inr.priors.frames.network import FrameNetwork
 from inverse_inr.priors.frames.parts import at_times, doubled, shuffled
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.stopping import Never
@@ -56,6 +57,7 @@ def test_between_two_times_it_is_linear():
 def test_its_own_lattice_is_what_its_network_makes(name):
     prior = priors.create(name, BOX, 3, **SMALL)
     times = torch.tensor([[2 * (k + 0.5) / 5 - 1] for k in range(5)])
+    assert isinstance(prior.network, FrameNetwork)
     frames = prior.network.frames(times)
     assert frames.shape == (5, 3, 10, 12)
     torch.testing.assert_close(prior.sample(GRID), frames.permute(2, 3, 0, 1))

@@ -5,12 +5,18 @@ import importlib.util
 import pytest
 import torch
 
-from inverse_inr import Solver, predict, priors
+from inverse_inr import Problem, SampledField, Solver, predict, priors
 from inverse_inr.io import FileFormatError
 from inverse_inr.problems.restoration import read_film, video, video_snapshot, write_film
 from inverse_inr.problems.restoration.clips import moving_shapes
 from inverse_inr.problems.restoration.video import between, blended, film_strip, write_clip
 from inverse_inr.stopping import Never
+
+
+def clip_of(problem: Problem) -> torch.Tensor:
+    assert isinstance(problem.reference, SampledField)
+    return problem.reference.values
+
 
 HAS_AV = importlib.util.find_spec("av") is not None
 
@@ -60,7 +66,7 @@ def test_files_that_are_no_videos_are_refused(tmp_path, name, content, message):
 def test_each_nth_frame_is_known_and_a_blend_is_linear():
     problem = video(frames=7, size=8, every=3)
     assert between(problem).tolist() == [1, 2, 4, 5]
-    clip = problem.reference.values
+    clip = clip_of(problem)
     seen = blended(problem).sample(problem.grid)
     torch.testing.assert_close(seen[:, :, 1], (2 * clip[:, :, 0] + clip[:, :, 3]) / 3)
     torch.testing.assert_close(seen[:, :, 6], clip[:, :, 6])
@@ -99,7 +105,7 @@ def test_thirty_decibels_in_a_tenth_of_the_bytes():
     problem = video(seed=11)
     solution = Solver(problem, steps=900).run()
     data = codec.encode(solution, bits_per_sample=2.4, finish=0)
-    clip = problem.reference.values
+    clip = clip_of(problem)
     assert len(data) <= clip.numel() / 10
     error = (codec.decode_image(data) - clip).square().mean()
     assert float(-10 * error.log10()) > 29

@@ -6,8 +6,9 @@ import pytest
 import torch
 from cases.mesh import TETRAHEDRON
 
-from inverse_inr import Box, Grid, Solver
+from inverse_inr import Box, Grid, Problem, Solver
 from inverse_inr.io import FileFormatError, read_ply, write_ply
+from inverse_inr.operators import Values
 from inverse_inr.problems.shapes import (
     as_distance,
     cloud_on,
@@ -17,12 +18,19 @@ from inverse_inr.problems.shapes import (
     surface_of,
 )
 from inverse_inr.problems.shapes.meshes import signed_distance
+from inverse_inr.problems.shapes.output import figure, write_surface
 from inverse_inr.surfaces import UnsignedDistance, intersection_over_union, level_set
+
+
+def places_of(problem: Problem) -> torch.Tensor:
+    operator = problem.terms[0].operator
+    assert isinstance(operator, Values)
+    return operator.positions()
 
 
 def test_the_box_holds_the_cloud_with_a_margin():
     problem = shape_cloud("torus", points=200, margin=0.25, cells=20)
-    points = problem.terms[0].operator.positions()
+    points = places_of(problem)
     longest = float((points.amax(0) - points.amin(0)).max())
     for k in range(3):
         assert problem.box.lower[k] == pytest.approx(float(points[:, k].min()) - 0.25 * longest)
@@ -42,7 +50,7 @@ def test_the_kinds_have_their_losses_and_values():
     assert set(occupancy.y.unique().tolist()) == {0.0, 1.0}
     assert type(occupancy.fidelity).__name__ == "CrossEntropy"
     signed = shape_mesh("sphere").terms[0]
-    exact = distance_of_solid("sphere")(signed.operator.positions())[:, 0]
+    exact = distance_of_solid("sphere")(places_of(shape_mesh("sphere")))[:, 0]
     torch.testing.assert_close(signed.y, exact.float())
     assert float(shape_mesh("bowl").terms[0].y.min()) >= 0
     assert float(shape_cloud("bowl", points=100).terms[0].y.min()) >= 0
@@ -58,9 +66,9 @@ def test_signed_distances_of_a_mesh_are_those_of_its_shape():
 def test_a_run_writes_a_surface_and_draws_it(tmp_path):
     problem = shape_cloud("sphere", points=100, cells=8)
     solution = Solver(problem, steps=1).run()  # it starts from a sphere
-    (path,) = problem.suggested.write(solution, tmp_path)
+    (path,) = write_surface(solution, tmp_path)
     assert len(read_ply(path).faces) > 20
-    assert len(problem.suggested.figure(problem, [solution, solution]).axes) == 2
+    assert len(figure(problem, [solution, solution]).axes) == 2
 
 
 def test_an_unsigned_fit_asks_for_slopes_and_refuses_frames():
@@ -124,7 +132,8 @@ def test_a_cloud_of_one_s_own_becomes_a_closed_surface(tmp_path):
 def test_a_signed_distance_overlaps_its_shape(name):
     problem = shape_mesh(name, seed=5)
     solution = Solver(problem, steps=1000).run()
-    overlap = intersection_over_union(as_distance(solution), problem.reference, problem.box)
+    exact = distance_of_solid(name)
+    overlap = intersection_over_union(as_distance(solution), exact, problem.box)
     assert overlap > 0.99
 
 
