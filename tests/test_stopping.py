@@ -129,6 +129,13 @@ def test_held_out_rows_that_leave_nothing_to_fit_or_watch_are_refused(problem, r
         run(problem, stopping=HeldOut(rows=[rows]))
 
 
+def test_a_few_rows_hold_out_one(problem):
+    few = replace(problem.terms[0], rows=torch.arange(3, 8))
+    fit, watch = HeldOut(0.05).split([few], seed=0)
+    assert len(watch[0]) == 1
+    assert sorted(torch.cat([fit[0], watch[0]]).tolist()) == [3, 4, 5, 6, 7]
+
+
 def test_patience_stops_and_the_best_state_is_kept(problem):
     # the learning rate is far too large: the fit overshoots
     solution = run(problem, lr=3.0, steps=60, stopping=HeldOut(every=2, patience=3))

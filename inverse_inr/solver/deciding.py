@@ -100,29 +100,32 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
 
     Returns:
         The chosen solution. `details["chosen"]` says why, `details["held-out by method"]` has each
-        method's mean held-out misfit, and `details["warnings"]`, where there is one, what is
-        warned of.
+        method's mean held-out misfit, `details["seconds by method"]` how long each took to be
+        tried, and the chosen one to be made again, and `details["warnings"]`, where there is one,
+        what is warned of.
 
     Warns:
         UserWarning: No fit of a prior predicts the held-out rows better than a classical method
             or the null image; where no prior is tried, no method predicts them better than nothing.
     """
     began = time.perf_counter()
+    spent: dict[str, float] = {}
     ruled, watch, by_itself = _ruled(problem, seed)
-    fits = list(_fits(ruled, seed))
+    fits = list(_timed(_fits(ruled, seed), spent))
     if not by_itself and problem.suggested.candidates is None:
         fits = [replace(fits[0], again=Solver(problem, seed=seed).run)]
     judges = [each.judged_by for each in fits if each.judged_by is not None]
     risks = [each.risk for each in fits if each.risk is not None]
     if risks and len(risks) == len(fits):
-        return _least_risk(fits, risks, began)
+        return _least_risk(fits, risks, began, spent)
     if judges:
         judge = judges[0]
         watch = [term.trusted for term in judge.terms]
         tried = [_judged(each, watch) for each in fits if each.judged_by is judge]
     else:
         judge = ruled
-        tried = [*fits, *reversed(list(_classical(problem, ruled, by_itself)))]
+        classical = list(_timed(_classical(problem, ruled, by_itself), spent))
+        tried = [*fits, *reversed(classical)]
     tried = [each for each in tried if kept_out(each.solution, watch)]
     verdict = compare_held_out(judge, [each.solution for each in tried], watch, groups)
     priors = [each for each in fits if not each.classical] or fits or tried
@@ -135,7 +138,7 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
     if verdict.place == len(tried):
         answer = null_image(problem, watch)
     else:
-        answer = tried[verdict.place].made_again()
+        answer = _made_again(tried[verdict.place], spent)
     if answer.problem is ruled:
         answer = replace(answer, problem=problem)
     return replace(
@@ -146,11 +149,32 @@ def decide(problem: Problem, *, seed: Seed = 0, groups: Count = GROUPS) -> Solut
             "chosen": verdict.text,
             **_as_details(told),
             "held-out by method": {name: round(m, 6) for name, m in verdict.misfits.items()},
+            "seconds by method": {name: round(s, 2) for name, s in spent.items()},
         },
     )
 
 
-def _least_risk(fits: list[Candidate], risks: list[Tensor], began: float) -> Solution:
+def _timed(candidates: Iterator[Candidate], spent: dict[str, float]) -> Iterator[Candidate]:
+    """Note how many seconds each candidate takes to be made."""
+    began = time.perf_counter()
+    for each in candidates:
+        name = each.solution.method
+        spent[name] = spent.get(name, 0.0) + time.perf_counter() - began
+        yield each
+        began = time.perf_counter()
+
+
+def _made_again(chosen: Candidate, spent: dict[str, float]) -> Solution:
+    """The candidate fitted to all rows, its time noted beside those of the trials."""
+    began = time.perf_counter()
+    answer = chosen.made_again()
+    spent["made again"] = time.perf_counter() - began
+    return answer
+
+
+def _least_risk(
+    fits: list[Candidate], risks: list[Tensor], began: float, spent: dict[str, float]
+) -> Solution:
     """Answer by the candidate of least risk."""
     verdict = compare_risks([each.solution.method for each in fits], risks)
     chosen = fits[verdict.place]
@@ -158,7 +182,7 @@ def _least_risk(fits: list[Candidate], risks: list[Tensor], began: float) -> Sol
     if chosen.classical and not all(each.classical for each in fits):
         told.append("No prior's fit has a smaller estimated risk.")
         warnings.warn(f"solve: {verdict.text} No prior's fit is better.", stacklevel=4)
-    answer = chosen.made_again()
+    answer = _made_again(chosen, spent)
     by_method = {name: round(risk, 8) for name, risk in verdict.misfits.items()}
     return replace(
         answer,
@@ -168,6 +192,7 @@ def _least_risk(fits: list[Candidate], risks: list[Tensor], began: float) -> Sol
             "chosen": verdict.text,
             **_as_details(told),
             "risk by method": by_method,
+            "seconds by method": {name: round(s, 2) for name, s in spent.items()},
         },
     )
 

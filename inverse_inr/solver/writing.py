@@ -48,12 +48,16 @@ def report_of(solution: Solution) -> str:
     Args:
         solution: The solution.
     """
-    lines = [
-        f"{solution.method}: {solution.steps} steps in {solution.seconds:.1f} s; {solution.stopped}"
-    ]
+    done = f"{solution.steps} steps in "
+    if not solution.steps:
+        done = ""
+    lines = [f"{solution.method}: {done}{solution.seconds:.1f} s; {solution.stopped}"]
     if isinstance(solution.field, nn.Module):
         count = sum(p.numel() for p in solution.field.parameters())
-        lines.append(f"parameters {count}, state of step {solution.best_step} kept")
+        kept = ""
+        if solution.steps:
+            kept = f", state of step {solution.best_step} kept"
+        lines.append(f"parameters {count}{kept}")
     lines += [
         f"{k}: {v:.4g}"
         for k, v in solution.summary().items()

@@ -90,7 +90,8 @@ class HeldOut:
     """Keep rows out of the fit, and the state that predicts them best.
 
     Args:
-        fraction: Fraction of the trusted rows of each term to hold out, drawn once from the seed.
+        fraction: Fraction of the trusted rows of each term to hold out, drawn once from the seed;
+            at least one row.
         every: Number of steps between two checks.
         patience: Number of checks without gain that end the run; None to use all steps.
         limit: Most rows of each term to hold out.
@@ -137,7 +138,8 @@ class HeldOut:
         else:
             order = torch.randperm(len(trusted), generator=torch.Generator().manual_seed(seed + k))
             chosen = torch.zeros(len(trusted), dtype=torch.bool)
-            chosen[order[: min(self.limit, round(self.fraction * len(trusted)))]] = True
+            count = max(1, round(self.fraction * len(trusted)))
+            chosen[order[: min(self.limit, count)]] = True
         if not chosen.any() or chosen.all():
             raise ValueError(
                 f"HeldOut leaves {int((~chosen).sum())} rows to fit "

@@ -243,8 +243,6 @@ def image_solution(
     problem: Problem,
     began: float,
     details: dict[str, Any] | None = None,
-    *,
-    hold_out: bool = True,
 ) -> Solution:
     """The solution of a classical method that gives an image.
 
@@ -254,7 +252,6 @@ def image_solution(
         problem: The problem that was solved.
         began: The time in s at which the method began, by `time.perf_counter`.
         details: Parameters of the method that are recorded.
-        hold_out: Whether the method kept out the rows that the stopping rule holds out.
 
     Returns:
         The image as a `SampledField`, in the precision of the measurements.
@@ -269,7 +266,7 @@ def image_solution(
     watched: list[Tensor] = []
     text = "all measurements seen"
     rule = problem.suggested.stopping
-    if isinstance(rule, HeldOut) and hold_out:
+    if isinstance(rule, HeldOut):
         watched = rule.split(problem.terms, 0)[1]
         text = "all measurements seen but those held out"
     return Solution(

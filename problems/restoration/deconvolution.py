@@ -7,19 +7,21 @@ Classical methods have to make up the image beyond the frame and mirror it; `Fra
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from inverse_inr import Grid, OnGrid, Problem, SampledField, Solution, baselines
-from inverse_inr.baselines import on_the_cpu
+from inverse_inr.baselines import Judge, Rule, on_the_cpu
+from inverse_inr.baselines.judge import Iterations
 from inverse_inr.operators import Blur, psf_kernel
 from inverse_inr.operators.optics.psf import PSF
-from inverse_inr.problems.restoration.classical import image_solution, measured_image
-from inverse_inr.ranges import Count, Positive, checked
+from inverse_inr.problems.restoration.classical import measured_image
+from inverse_inr.problems.restoration.filling import completed
+from inverse_inr.ranges import Positive, Seed, checked
 
 
 class FramedBlur(OnGrid):
@@ -52,18 +54,26 @@ class FramedBlur(OnGrid):
         return self.blur.on(grid, boundary)
 
 
+BALANCES = tuple(10.0 ** (0.5 * k) for k in range(6, -7, -1))
+"""Weights of the Laplacian that `wiener` tries, from 1000 down to 0.001."""
+ITERATIONS = (1, 2, 3, 5, 8, 12, 18, 27, 40)
+"""Numbers of iterations that `richardson_lucy` tries."""
+
+
 @on_the_cpu
 @checked
-def wiener(problem: Problem, balance: Positive = 10.0) -> Solution:
+def wiener(problem: Problem, balance: Positive | Rule = "held-out", *, seed: Seed = 0) -> Solution:
     """Wiener-Hunt deconvolution of the frame, mirrored at its border.
 
     Noise variance over signal variance, the usual choice of `balance`, is far too small here: the
     values that the mirror made up beyond the border are a larger error than the noise, and would be
-    amplified into the frame.
+    amplified into the frame. Pixels that are held out are filled from their neighbours.
 
     Args:
         problem: A problem measured through a `FramedBlur` with one point-spread function.
-        balance: The weight of the Laplacian penalty.
+        balance: The weight of the Laplacian penalty, "held-out" (one-standard-error rule) or
+            "oracle" (best against the reference).
+        seed: Decides the held-out rows.
 
     Returns:
         The sharpened frame.
@@ -73,22 +83,24 @@ def wiener(problem: Problem, balance: Positive = 10.0) -> Solution:
     """
     from skimage.restoration import wiener as deconvolve
 
-    began = time.perf_counter()
+    def one(channel: np.ndarray, kernel: np.ndarray, weight: float) -> np.ndarray:
+        return np.asarray(deconvolve(channel, kernel, weight, clip=False))
 
-    def one(channel: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        return np.asarray(deconvolve(channel, kernel, balance, clip=False))
-
-    return _deconvolved("Wiener", one, problem, began, {"balance": balance})
+    return _deconvolved("Wiener", one, problem, balance, BALANCES, "weight", seed)
 
 
 @on_the_cpu
 @checked
-def richardson_lucy(problem: Problem, iterations: Count = 5) -> Solution:
+def richardson_lucy(
+    problem: Problem, iterations: Iterations | Rule = "held-out", *, seed: Seed = 0
+) -> Solution:
     """Richardson-Lucy deconvolution of the frame, mirrored at its border.
 
     Args:
         problem: A problem measured through a `FramedBlur` with one point-spread function.
-        iterations: Number of iterations; few, because the mirrored border is wrong (see `wiener`).
+        iterations: Number of iterations, "held-out" (least misfit of rows kept out) or "oracle"
+            (best against the reference).
+        seed: Decides the held-out rows.
 
     Returns:
         The sharpened frame.
@@ -101,22 +113,22 @@ def richardson_lucy(problem: Problem, iterations: Count = 5) -> Solution:
     """
     from skimage.restoration import richardson_lucy as deconvolve
 
-    began = time.perf_counter()
-
-    def one(channel: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    def one(channel: np.ndarray, kernel: np.ndarray, count: float) -> np.ndarray:
         return deconvolve(
-            channel.clip(1e-6), kernel, num_iter=iterations, clip=False, filter_epsilon=1e-6
+            channel.clip(1e-6), kernel, num_iter=int(count), clip=False, filter_epsilon=1e-6
         )
 
-    return _deconvolved("Richardson-Lucy", one, problem, began, {"iterations": iterations})
+    return _deconvolved("Richardson-Lucy", one, problem, iterations, ITERATIONS, "iterations", seed)
 
 
 def _deconvolved(
     name: str,
-    one: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    one: Callable[[np.ndarray, np.ndarray, float], np.ndarray],
     problem: Problem,
-    began: float,
-    details: dict[str, Any],
+    choice: float | str,
+    tried: Sequence[float],
+    what: str,
+    seed: int,
 ) -> Solution:
     """The solution of a method that deconvolves one channel, on the mirrored frame."""
     operator = problem.terms[0].operator
@@ -124,15 +136,22 @@ def _deconvolved(
         raise TypeError(
             f"{name} needs one blur for the whole frame, not {type(operator).__name__}."
         )
+    began = time.perf_counter()
+    judge = Judge(problem, choice, seed)
     kernel = centred_kernel(*psf_kernel(operator.blur.psf, problem.grid.spacing))
-    image = measured_image(problem).double().numpy()
+    kept = replace(problem.terms[0], rows=judge.fit[0])
+    image = completed(measured_image(replace(problem, terms=[kept]))).double().numpy()
     margin = [n // 2 for n in kernel.shape]
     padded = np.pad(image, [(margin[0],) * 2, (margin[1],) * 2, (0, 0)], mode="symmetric")
-    channels = [one(padded[..., c], kernel) for c in range(image.shape[-1])]
     inner = tuple(slice(m, m + n) for m, n in zip(margin, image.shape[:2], strict=True))
-    return image_solution(
-        name, np.stack(channels, -1)[inner], problem, began, details, hold_out=False
-    )
+    if not isinstance(choice, str):
+        tried = [choice]
+    for value in tried:
+        channels = [one(padded[..., c], kernel, value)[inner] for c in range(image.shape[-1])]
+        judge.consider(torch.from_numpy(np.stack(channels, -1)).to(kept.y), value)
+        if judge.hopeless:
+            break
+    return judge.solution(name, what, time.perf_counter() - began)
 
 
 def centred_kernel(kernel: Tensor, center: tuple[int, ...]) -> np.ndarray:

@@ -49,6 +49,7 @@ def test_the_method_that_predicts_best_is_returned() -> None:
     misfits = answer.details["held-out by method"]
     assert set(misfits) == {"nothing", "bad", "good"}
     assert misfits["good"] < misfits["bad"] < misfits["nothing"]
+    assert list(answer.details["seconds by method"]) == ["good", "bad", "made again"]
 
 
 def test_a_classical_method_that_predicts_better_is_returned_with_a_warning() -> None:
@@ -168,3 +169,13 @@ def test_what_no_measurement_sees_is_not_asked_of_operators_that_look_at_the_fie
     suggested = ii.Suggestion(prior="siren", stopping=Never(), candidates=candidates)
     answer = ii.solve(replace(problem, suggested=suggested))
     assert "warnings" not in answer.details
+
+
+def test_the_report_of_a_fit_without_steps_says_nothing_of_steps() -> None:
+    problem = problem_with()
+    field = ii.priors.create("grid", problem.box)
+    report = ii.Solution(
+        field, problem, "direct fit", stopped=Ended("direct", "one solve")
+    ).report()
+    assert "step" not in report
+    assert report.startswith("direct fit: 0.0 s; one solve")
