@@ -67,7 +67,7 @@ def cosines(clip: Tensor, most: int) -> tuple[int, Tensor]:
     parts = [n // EIGHTH for n in array.shape[1:]]
     shape = (3, parts[0], EIGHTH, parts[1], EIGHTH, parts[2], EIGHTH)
     blocks = array.reshape(shape).transpose(0, 1, 3, 5, 2, 4, 6)
-    numbers = dctn(blocks, axes=(4, 5, 6), norm="ortho").reshape(3, -1, EIGHTH**3)
+    numbers = np.asarray(dctn(blocks, axes=(4, 5, 6), norm="ortho")).reshape(3, -1, EIGHTH**3)
     index = np.indices((EIGHTH,) * 3).sum(0).flatten()
 
     def coded(step: float) -> tuple[int, Tensor]:
@@ -80,7 +80,7 @@ def cosines(clip: Tensor, most: int) -> tuple[int, Tensor]:
                 encode_integers(encoder, values, Contexts())
         back = whole * (step * np.array([1.0, 1.5, 1.5])[:, None, None])
         back = back.reshape(3, *parts, *(EIGHTH,) * 3)
-        back = idctn(back, axes=(4, 5, 6), norm="ortho").transpose(0, 1, 4, 2, 5, 3, 6)
+        back = np.asarray(idctn(back, axes=(4, 5, 6), norm="ortho")).transpose(0, 1, 4, 2, 5, 3, 6)
         colours = back.reshape(array.shape).transpose(1, 2, 3, 0) @ np.linalg.inv(COLOURS).T
         return len(encoder.finish()), torch.from_numpy(colours).float().clamp(0, 1)
 
@@ -105,7 +105,7 @@ def jpeg(clip: Tensor, most: int) -> tuple[int, Tensor]:
 def h264(clip: Tensor, most: int) -> tuple[int, Tensor] | None:
     """H.264 in an MP4 by PyAV, where it is installed: the best constant rate factor that fits."""
     try:
-        import av
+        import av  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     frames = (255 * clip).round().byte().movedim(2, 0).numpy()
@@ -143,6 +143,7 @@ def compressed(seed: int, steps: int, names: list[str], part: float) -> None:
         seconds = time.process_time() - began
         data = codec.encode(solution, bits_per_sample=8 * part * problem.channels, finish=0)
         seen = decibels(codec.decode_image(data), clip)
+        assert isinstance(solution.field, priors.Prior)
         count = solution.field.parameter_count
         said = f"{count} weights, {whole:.2f} dB before rounding, fit {seconds:.0f} s"
         print(f"  {name:8s} {len(data)} bytes, {seen:.2f} dB ({said})", flush=True)

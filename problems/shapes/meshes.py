@@ -89,7 +89,7 @@ def shape_mesh(
     half = 0.5 * max(box.lengths)
     suggested = Suggestion(
         prior="siren",
-        options={"width": 96, "depth": 3, "bandwidth": 2.0 / half},
+        options={"width": 96, "depth": 3, "bandwidth": 5.0 / half},
         start=start,
         steps=steps,
         batch=2048,

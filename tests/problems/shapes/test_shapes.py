@@ -120,7 +120,7 @@ def test_a_cloud_of_one_s_own_becomes_a_closed_surface(tmp_path):
     shift = torch.tensor([40.0, -7.0, 120.0]).double()
     write_ply(tmp_path / "scan.ply", 0.005 * points + shift, normals=normals)
     problem = shape_cloud(str(tmp_path / "scan.ply"))
-    solution = Solver(problem, steps=800).run()
+    solution = Solver(problem).run()
     mesh = surface_of(solution)
     assert mesh.is_closed
     assert (mesh.components, mesh.euler_characteristic) == (1, 0)
@@ -131,7 +131,7 @@ def test_a_cloud_of_one_s_own_becomes_a_closed_surface(tmp_path):
 @pytest.mark.parametrize("name", ["sphere", "box", "torus"])
 def test_a_signed_distance_overlaps_its_shape(name):
     problem = shape_mesh(name, seed=5)
-    solution = Solver(problem, steps=1000).run()
+    solution = Solver(problem).run()
     exact = distance_of_solid(name)
     overlap = intersection_over_union(as_distance(solution), exact, problem.box)
     assert overlap > 0.99
