@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from inverse_inr.memory import require
 from inverse_inr.ranges import Count, FiniteTensor, checked
 from inverse_inr.surfaces.clouds import check_cloud
 from inverse_inr.surfaces.meshes import Mesh
@@ -121,7 +122,12 @@ def distance_to(mesh: Mesh, points: FiniteTensor, candidates: Count = 24) -> Ten
     spots = torch.cat([spots, corners.mean(1), *corners.unbind(1)])
     face = torch.cat([face, every, every, every, every])
     places = points.double().cpu()
-    _, near = KDTree(spots.numpy()).query(places.numpy(), k=candidates)
+    require(
+        f"distance_to: candidates={candidates} for {len(points)} points",
+        400.0 * candidates * len(points),
+        "Fewer of either.",
+    )
+    _, near = KDTree(spots.numpy()).query(places.numpy(), k=min(candidates, len(spots)))
     chosen = face[torch.from_numpy(near).reshape(len(places), -1)]  # (n, k)
     found = [
         _to_triangles(p[:, None], corners[f]).amin(1)

@@ -97,7 +97,7 @@ def test_a_short_fit_of_frames_lowers_the_loss(name):
     y = clip.movedim(2, 0).contiguous()
     problem = Problem([Term(operator, y, L2())], BOX, GRID)
     prior = priors.create(name, BOX, 1, **SMALL)
-    before = (prior.sample(GRID) - clip).square().mean()
+    before = (prior.sample(GRID) - clip).square().mean().detach()
     solution = Solver(problem, prior, steps=60, batch=5, lr=5e-3, stopping=Never()).run()
     assert float((solution.sample(GRID) - clip).square().mean()) < 0.7 * float(before)
 
