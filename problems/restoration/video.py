@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, Problem, SampledField, Solution, Suggestion, Term, noise, predict
+from inverse_inr import (
+    Box,
+    Grid,
+    Problem,
+    SampledField,
+    Solution,
+    Suggestion,
+    Term,
+    memory,
+    noise,
+    predict,
+)
 from inverse_inr.fidelity import L2, Fidelity
 from inverse_inr.operators import Frames
 from inverse_inr.problems.pictures import row_of
@@ -56,6 +67,11 @@ def video(
         FileNotFoundError: There is no such file.
     """
     if clip == "moving_shapes":
+        memory.require(
+            f"video: frames={frames} of size={size} pixels a side",
+            60.0 * frames * size**2,
+            "Fewer or smaller frames.",
+        )
         values = moving_shapes(frames, size, seed)
     else:
         values = read_film(clip)[:, :, :frames]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid, Problem, Suggestion, Term
 from inverse_inr.fidelity import L1
+from inverse_inr.memory import require
 from inverse_inr.operators import Values
 from inverse_inr.problems.shapes.classical import nearest_normal, radial_basis
 from inverse_inr.problems.shapes.output import figure, write_surface
@@ -159,6 +161,7 @@ def around(points: Tensor, margin: float, cells: int) -> tuple[Box, Grid]:
     box = Box(tuple(lower), tuple(upper))
     size = longest + 2 * more
     shape = tuple(max(4, round(cells * n / size)) for n in box.lengths)
+    require(f"a shape on cells={cells} voxels a side", 200.0 * math.prod(shape), "A coarser grid.")
     return box, Grid(box, shape)
 
 
