@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN     = .venv/bin
 
-.PHONY: demo test test-slow test-all gpu bench lint clean
+.PHONY: demo test test-slow test-all gpu bench docs lint clean
 
 demo: .venv/.ready
 	$(BIN)/inverse-inr run problems/ct.toml --out runs/ct --force --threads 1
@@ -25,6 +25,11 @@ gpu: .venv/.ready-test
 bench: .venv/.ready-test
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/speed/table.py --page docs/speed.md
 
+# build/docs/index.html; a warning is an error. INVERSE_INR_DOCS_ONLINE=1 also links to the pages of
+# Python, numpy, scipy and torch, which needs a network
+docs: .venv/.ready-docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -W --keep-going -j 2 -d build/doctrees docs build/docs
+
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,6 +42,10 @@ lint: .venv/.ready-dev
 
 .venv/.ready-test: .venv/.ready
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[test]"
+	@touch $@
+
+.venv/.ready-docs: .venv/.ready
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
 	@touch $@
 
 .venv/.ready-dev: .venv/.ready-test

@@ -14,6 +14,7 @@ from inverse_inr import denoisers as denoisers
 from inverse_inr import devices as devices
 from inverse_inr import families as families
 from inverse_inr import fidelity as fidelity
+from inverse_inr import hooks as hooks
 from inverse_inr import memory as memory
 from inverse_inr import metrics as metrics
 from inverse_inr import noise as noise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -232,6 +232,8 @@ class Memo:
 
     Attributes:
         looks: The (points, values) that operators asked for so far, for regularizers of those.
+        keeps_looks: Whether each look must be there, so that no operator is answered by sums along
+            lines, whose points nobody sees.
     """
 
     def __init__(
@@ -241,6 +243,7 @@ class Memo:
         self.chunk = chunk
         self.products = products
         self.looks: list[tuple[Tensor, Tensor]] = []
+        self.keeps_looks = True
         self._seen: dict[Grid, Tensor] = {}
 
     def __call__(self, points: Tensor) -> Tensor:
@@ -261,6 +264,18 @@ class Memo:
         if grid not in self._seen:
             self._seen[grid] = self._sampled(grid)
         return self._seen[grid]
+
+    @property
+    def sums_lines(self) -> bool:
+        """Whether sums along lines may be asked, and the field makes them better than by points."""
+        if self.keeps_looks or self.products is not None:
+            return False
+        return getattr(self.field, "sums_lines", False)
+
+    def line_sums(self, first: Tensor, step: Tensor, samples: int) -> Tensor:
+        """Sum the field along lines, as `hooks.SumsLines` says."""
+        field: Any = self.field
+        return field.line_sums(first, step, samples)
 
     def _sampled(self, grid: Grid) -> Tensor:
         if self.products is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -139,6 +139,10 @@ def ask(operator: Operator, field: Field, rows: Tensor, chunk: int | None = None
             f"predict: {type(operator).__name__} is no operator: "
             "it needs __len__ and __call__(rows) -> (points, measure)."
         )
+    if getattr(field, "sums_lines", False):
+        sums = _by_line_sums(operator, field, rows)
+        if sums is not None:
+            return sums
     _require_memory(operator, rows)
     answer = operator(rows)
     if not isinstance(answer, tuple | list) or len(answer) != 2:
@@ -154,6 +158,19 @@ def ask(operator: Operator, field: Field, rows: Tensor, chunk: int | None = None
     if isinstance(field, Memo):
         field.looks.append((points, values))
     return measure(values)
+
+
+def _by_line_sums(operator: Any, field: Any, rows: Tensor) -> Tensor | None:
+    """The predictions from sums along lines; None where the operator asks for more than those."""
+    ask_lines = getattr(operator, "along_lines", None)
+    if ask_lines is None:
+        return None
+    lines = ask_lines(rows)
+    if lines is None:
+        return None
+    first = placed(lines.first, field)
+    step = placed(lines.step, field)
+    return lines.measure(field.line_sums(first, step, lines.samples))
 
 
 def _require_memory(operator: Operator, rows: Tensor) -> None:

@@ -2,12 +2,18 @@
 
 from inverse_inr.operators.ct.backends import on_astra, on_torch_radon
 from inverse_inr.operators.ct.backprojection import fbp, fdk
+from inverse_inr.operators.ct.beam.detector import Afterglow, ScintillatorBlur
+from inverse_inr.operators.ct.beam.polychromatic import Polychromatic
+from inverse_inr.operators.ct.beam.scatter import Scatter
 from inverse_inr.operators.ct.center_of_rotation import center_by_symmetry, center_of_rotation
 from inverse_inr.operators.ct.cone_beam import ConeBeam
 from inverse_inr.operators.ct.cone_vectors import ConeVectors
 from inverse_inr.operators.ct.diverging_beams import FanBeam
 from inverse_inr.operators.ct.drift import DetectorDrift
 from inverse_inr.operators.ct.geometry_exchange import from_astra, from_scikit_image, to_astra
+from inverse_inr.operators.ct.motion.moving_object import MovingObject
+from inverse_inr.operators.ct.motion.shifts import ShiftedViews
+from inverse_inr.operators.ct.phase.propagation import PhaseContrast
 from inverse_inr.operators.ct.radon import ParallelBeam
 from inverse_inr.operators.ct.ray_transform import RayTransform
 from inverse_inr.operators.differential import (
@@ -55,6 +61,7 @@ from inverse_inr.operators.radar.geometry import RadarGeometry
 from inverse_inr.operators.radar.matched_filter import backproject
 from inverse_inr.operators.radar.occlusion import Occluded
 from inverse_inr.operators.radar.polar_format import polar_format
+from inverse_inr.operators.radar.pulse_errors import PulseErrors
 from inverse_inr.operators.radar.sar import FarField, PhaseHistory
 from inverse_inr.operators.radar.sar_image import SarImage
 from inverse_inr.operators.scene.cameras import Cameras, looking_at
@@ -84,6 +91,7 @@ from inverse_inr.operators.warp import (
 __all__ = [
     "CASSI",
     "FMCW",
+    "Afterglow",
     "BandResponse",
     "BandTotalVariation",
     "BendingEnergy",
@@ -116,20 +124,27 @@ __all__ = [
     "Laplacian",
     "LearnedCoils",
     "Mask",
+    "MovingObject",
     "NonCartesianKSpace",
     "NormalDerivative",
     "Occluded",
     "ParallelBeam",
+    "PhaseContrast",
     "PhaseHistory",
     "Placement",
     "PointSamples",
+    "Polychromatic",
     "PolynomialMaps",
+    "PulseErrors",
     "RadarGeometry",
     "RadialSpokes",
     "RandomSamples",
     "RayTransform",
     "Residual",
     "SarImage",
+    "Scatter",
+    "ScintillatorBlur",
+    "ShiftedViews",
     "SinglePixel",
     "SliceAcquisition",
     "Slices",

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from inverse_inr.metrics import (
     band_psnr,
+    dice,
     ergas,
+    iou,
     nrmse,
     psnr,
     psnr_of_span,
@@ -247,3 +249,30 @@ def test_pixels_whose_truth_is_nan_are_left_out():
     kept, known = where_known(image, truth)
     assert kept.shape == known.shape == (19,)
     assert torch.equal(known, truth[~truth.isnan()])
+
+
+def test_overlap_of_two_squares_is_in_closed_form():
+    """4 pixels each, 2 of them shared: Dice 2 * 2 / 8, intersection over union 2 / 6."""
+    first, second = torch.zeros(2, 4, 4, dtype=torch.long)
+    first[:2, :2] = 1
+    second[:2, 1:3] = 1
+    assert float(dice(first, second, classes=2)[1]) == 0.5
+    assert float(iou(first, second, classes=2)[1]) == pytest.approx(1 / 3)
+    assert bool(dice(first, second, classes=3)[2].isnan())
+    for metric in (dice, iou):
+        assert torch.equal(metric(first, first, classes=2), torch.ones(2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "words"),
+    [
+        (torch.zeros(3, 4, dtype=torch.long), ValueError, "another grid"),
+        (torch.full((4, 4), 255), ValueError, "255 is a border|values from 255"),
+        (torch.zeros(4, 4), TypeError, "whole numbers"),
+        (torch.zeros(0, 4, dtype=torch.long), ValueError, "empty"),
+    ],
+)
+@pytest.mark.parametrize("metric", [dice, iou])
+def test_label_maps_that_do_not_fit_are_refused(metric, labels, error, words):
+    with pytest.raises(error, match=words):
+        metric(labels, torch.zeros(4, 4, dtype=torch.long), classes=2)

@@ -6,7 +6,7 @@ COIN's published network of 5 layers of 30 is fitted and stored in half precisio
 as its authors do, but with a shorter budget than their 50,000 steps over all pixels: Adam on random
 pixels, the rate falling from 2e-3 to zero, the same for every network here. Beside it: the same
 network through our quantiser and entropy coder; a network of as many bytes after coding, fitted in
-as many steps; latents, JPEG 2000 and JPEG of as many bytes. PSNR of RGB in 8 bits, peak 255.
+as many steps; wavelets, JPEG 2000 and JPEG of as many bytes. PSNR of RGB in 8 bits, peak 255.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def main() -> None:
         solution = Solution(prior, problem, "siren")
         coded = codec.encode(solution, bits_per_sample=8 * most / grid.numel, finish=0)
         row(f"5 layers of {wide}, coded", len(coded), psnr(seen(codec.decode_image(coded)), stored))
-        coded = codec.encode(image, bits_per_sample=8 * most / grid.numel, method="latent")
-        row("latents", len(coded), psnr(seen(codec.decode_image(coded)), stored))
+        coded = codec.encode(image, bits_per_sample=8 * most / grid.numel, method="wavelet")
+        row("wavelet", len(coded), psnr(seen(codec.decode_image(coded)), stored))
         ratios = [3 * grid.numel / most / factor for factor in (1, 0.99, 0.97)]
         row("JPEG 2000, at most", most, best(curve(stored, jpeg_2000(ratios)), most))
         row("JPEG, at most", most, best(curve(stored, jpeg()), most))

@@ -1,13 +1,13 @@
-"""Rate and distortion of pictures: latents beside JPEG, JPEG 2000, WebP and AVIF at equal size.
+"""Rate and distortion of pictures: wavelets and latents beside JPEG, JPEG 2000, WebP and AVIF.
 
-    python benchmarks/codec/photographs.py [--pictures china flower motorcycle_left retina]
+    python benchmarks/codec/photographs.py [--pictures china ...] [--latent 300] [--rates 0.5 ...]
 
-Crops of 256 x 256 pixels of the middle. Every method has the same number of bytes at most, the
-whole file counted, and takes the setting with the best PSNR (RGB, 8 bits, peak 255) of those that
-fit: JPEG over its qualities, with full and halved colours and optimised tables; JPEG 2000 as a bare
-code stream of the irreversible wavelets with the colour transform, over its ratios; WebP and AVIF
-over their qualities, AVIF with full and halved colours. JPEG 2000's and AVIF's own minima count
-where a rate is below them.
+Crops of 256 x 256 pixels of the middle; `--latent` adds fits of so many steps. Every method has the
+same number of bytes at most, the whole file counted, and takes the setting with the best PSNR (RGB,
+8 bits, peak 255) of those that fit: JPEG over its qualities, with full and halved colours and
+optimised tables; JPEG 2000 as a bare code stream of the irreversible wavelets with the colour
+transform, over its ratios; WebP and AVIF over their qualities, AVIF with full and halved colours.
+JPEG 2000's and AVIF's own minima count where a rate is below them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import numpy as np
 import torch
@@ -115,26 +116,34 @@ def main() -> None:
     parser.add_argument("--pictures", nargs="+", default=FRESH)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
+    parser.add_argument("--latent", type=int, default=0, help="steps of method latent; 0 for none")
+    parser.add_argument("--rates", type=float, nargs="+", default=RATES)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"| picture | bits/pixel | latent | {' | '.join(options.methods)} | encode, decode s |")
-    print("|---|---|---|" + "---|" * (len(options.methods) + 1))
+    ours: dict[Literal["wavelet", "latent"], int] = {"wavelet": 1}
+    if options.latent:
+        ours["latent"] = options.latent
+    names = [*ours, *options.methods]
+    print(f"| picture | bits/pixel | {' | '.join(names)} | encode, decode s |")
+    print("|---|---|" + "---|" * (len(names) + 1))
     for name in options.pictures:
         stored = np.round(picture(name, options.size) * 255).astype(np.uint8)
         image = torch.from_numpy(stored / 255.0)
         others = {method: curve(stored, METHODS[method]()) for method in options.methods}
-        for rate in RATES:
-            began = time.process_time()
-            data = codec.encode(image, bits_per_sample=rate, method="latent")
-            coded = time.process_time()
-            found = torch.round(codec.decode_image(data) * 255).numpy()
-            seconds = f"{coded - began:.1f}, {time.process_time() - coded:.1f}"
+        for rate in options.rates:
             most = math.floor(rate * stored.shape[0] * stored.shape[1] / 8)
-            assert len(data) <= most
-            cells = " | ".join(f"{best(points, most):.2f}" for points in others.values())
-            print(
-                f"| {name} | {rate} | {psnr(found, stored):.2f} | {cells} | {seconds} |", flush=True
-            )
+            values, seconds = [], []
+            for method, steps in ours.items():
+                began = time.process_time()
+                data = codec.encode(image, bits_per_sample=rate, method=method, steps=steps)
+                coded = time.process_time()
+                found = torch.round(codec.decode_image(data) * 255).numpy()
+                seconds.append(f"{coded - began:.1f}, {time.process_time() - coded:.1f}")
+                assert len(data) <= most
+                values.append(psnr(found, stored))
+            values += [best(points, most) for points in others.values()]
+            cells = " | ".join(f"{value:.2f}" for value in values)
+            print(f"| {name} | {rate} | {cells} | {'; '.join(seconds)} |", flush=True)
 
 
 if __name__ == "__main__":

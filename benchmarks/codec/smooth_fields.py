@@ -95,6 +95,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--code", type=int, default=32)
+    parser.add_argument("--fields", type=int, default=10, help="fields that are coded")
+    parser.add_argument("--further", type=int, default=300, help="steps of each code by Adam")
     options = parser.parse_args()
     torch.set_num_threads(1)
     network = {"width": 64, "depth": 3, "omega0": 15.0}
@@ -103,8 +105,10 @@ def main() -> None:
     teaching = [smooth(1000 * options.seed + k) for k in range(150)]
     family = families.train(family, teaching, steps=options.steps, seed=options.seed)
     print(f"training: {time.process_time() - began:.0f} s of one core")
-    print("| bits/sample | modulated | truncated DCT | JPEG 2000 | latent |\n|---|---|---|---|---|")
-    judged = [smooth(10**6 + 1000 * options.seed + k) for k in range(10)]
+    print(
+        "| bits/sample | modulated | truncated DCT | JPEG 2000 | wavelet |\n|---|---|---|---|---|"
+    )
+    judged = [smooth(10**6 + 1000 * options.seed + k) for k in range(options.fields)]
     for rate in RATES:
         most = math.floor(rate * GRID.numel / 8)
         rows = []
@@ -112,17 +116,22 @@ def main() -> None:
             image = problem.terms[0].y.reshape(SIDE, SIDE, 1)
             field = image[..., 0].double().numpy()
             code = codec.encode(
-                image, bits_per_sample=rate, method="modulated", family=family, grid=GRID
+                image,
+                method="modulated",
+                family=family,
+                grid=GRID,
+                bits_per_sample=rate,
+                steps=options.further,
             )
             decoded = codec.decode_image(code, family=family)[..., 0].double().numpy()
-            picture = codec.encode(image, bits_per_sample=rate, method="latent")
-            latents = codec.decode_image(picture)[..., 0].double().numpy()
+            picture = codec.encode(image, bits_per_sample=rate, method="wavelet")
+            wavelets = codec.decode_image(picture)[..., 0].double().numpy()
             rows.append(
                 (
                     psnr(decoded, field),
                     truncated_dct(field, most),
                     jpeg_2000(field, most),
-                    psnr(latents, field),
+                    psnr(wavelets, field),
                 )
             )
         means = np.array(rows).mean(0)

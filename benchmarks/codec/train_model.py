@@ -1,6 +1,6 @@
-"""Train the entropy model of `codec.encode(method="latent")`, and write its weights as a module.
+"""Train the entropy model of `codec.encode(method="wavelet")`, and write its weights as a module.
 
-    python benchmarks/codec/train_model.py --out inverse_inr/codec/latent/start.py
+    python benchmarks/codec/train_model.py --out inverse_inr/codec/wavelet/start.py
 
 The model learns from quantised wavelet bands of pictures that may be tuned on. A file says which
 model it was written with: after a new training, older files are refused by name.
@@ -18,11 +18,11 @@ import torch
 from pictures import picture
 from torch import Tensor
 
-from inverse_inr.codec.latent.bands import around, order, turned
-from inverse_inr.codec.latent.contexts import SIZE, UNIT, neighbour_roots
-from inverse_inr.codec.latent.model import ONE, WIDTH
-from inverse_inr.codec.latent.picture import analyse
-from inverse_inr.codec.latent.wavelet import levels_of
+from inverse_inr.codec.wavelet.bands import around, order, turned
+from inverse_inr.codec.wavelet.contexts import SIZE, UNIT, neighbour_roots
+from inverse_inr.codec.wavelet.filter_bank import levels_of
+from inverse_inr.codec.wavelet.model import ONE, WIDTH
+from inverse_inr.codec.wavelet.picture import analyse, picture_shape
 
 CROPS = (
     ("astronaut", 1, (0, 0)),
@@ -42,12 +42,12 @@ CROPS = (
 STEPS = ((0.02, 0.08), (0.03, 0.15), (0.05, 0.25))
 """Step sizes of the quantiser, taken in turn by the crops."""
 SEEN = 40_000
-"""Latents of each crop and step size that are learnt from."""
+"""Coefficients of each crop and step size that are learnt from."""
 ROUNDING = 0.4
 """What is added to a magnitude before it is rounded down, about as the encoder does."""
 
 
-def latents(image: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+def coefficients(image: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
     """Contexts (context, n) and magnitudes (n,) of a picture's filled bands."""
     seen = analyse(image)
     numbers = {
@@ -55,7 +55,7 @@ def latents(image: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
         for band, x in seen.bands.items()
     }
     contexts, magnitudes = [], []
-    for band in order(len(seen.lows), levels_of(seen.shape)):
+    for band in order(len(seen.lows), levels_of(picture_shape(seen.sizes))):
         here = numbers[band]
         if here.any():
             own = neighbour_roots(turned(np.abs(here), band.kind))
@@ -93,7 +93,7 @@ def trained(contexts: Tensor, magnitudes: Tensor, steps: int) -> list[Tensor]:
         loss.backward()
         adam.step()
         if step % 1000 == 0:
-            print(f"step {step}: {float(loss.detach()):.4f} bits a latent", flush=True)
+            print(f"step {step}: {float(loss.detach()):.4f} bits a coefficient", flush=True)
     return [w.detach() for w in weights]
 
 
@@ -110,7 +110,7 @@ import hashlib
 
 import numpy as np
 
-from inverse_inr.codec.latent.model import model_of
+from inverse_inr.codec.wavelet.model import model_of
 
 WEIGHTS = (
 {lines}
@@ -136,7 +136,7 @@ def main() -> None:
     for number, (name, shrink, at) in enumerate(CROPS):
         image = picture(name, shrink=shrink, at=at)
         for step in STEPS[number % len(STEPS)]:
-            seen, values = latents(image, step)
+            seen, values = coefficients(image, step)
             chosen = random.permutation(len(values))[:SEEN]
             contexts.append(torch.from_numpy(seen[:, chosen]).float())
             magnitudes.append(torch.from_numpy(values[chosen]).float())

@@ -31,14 +31,12 @@ class Bins:
     The variants are:
 
     - "published": |FFT| summed over channels, summed over anti-diagonals i + j of the non-redundant
-    half, without the
-      constant, the first `count` bins, normalised to 1. In any dimension that is the L1 norm of the
-      frequency over the orthant of non-negative indices: other orthants enter the published sums
-      beyond the Nyquist index only, out of order, and are left out here. No image is periodic, so
-      each edge puts a tail of 1/k into every bin, whatever the image.
+      half, without the constant, the first `count` bins, normalised to 1. In any dimension that is
+      the L1 norm of the frequency over the orthant of non-negative indices: other orthants enter
+      the published sums beyond the Nyquist index only, out of order, and are left out here. No
+      image is periodic, so each edge puts a tail of 1/k into every bin, whatever the image.
     - "windowed": the same under a Hann window, its mean taken off, over all orthants: there are no
-    tails, and no
-      direction is lost.
+      tails, and no direction is lost.
 
     Args:
         grid: The lattice of the images.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inverse_inr.codec.container import Coded, to_bytes
 from inverse_inr.codec.quantizing import rounded, sensitivity_codes, step_size
+from inverse_inr.codec.showing import interrupted, shown_steps
 from inverse_inr.codec.sparse_weights import encode_sparse_weights
 from inverse_inr.compose import OnGrid
 from inverse_inr.domain import Grid
@@ -132,8 +133,16 @@ def _fitted(image: Tensor, grid: Grid, bits: float, steps: int, seed: int) -> So
         frequencies.append(2 * frequencies[-1])
     if len(frequencies) == 1:
         return fit(OMEGA0, steps)
-    rehearsed = [_error(fit(omega0, max(1, steps // REHEARSAL)), image) for omega0 in frequencies]
-    return fit(frequencies[rehearsed.index(min(rehearsed))], steps)
+    rehearsed = []
+    for omega0 in frequencies:
+        rehearsed.append(fit(omega0, max(1, steps // REHEARSAL)))
+        if interrupted():
+            break
+    errors = [_error(solution, image) for solution in rehearsed]
+    best = errors.index(min(errors))
+    if interrupted():
+        return rehearsed[best]
+    return fit(frequencies[best], steps)
 
 
 def _error(solution: Solution, image: Tensor) -> float:
@@ -216,7 +225,7 @@ def _finished(
         [{"params": [p], "lr": min(0.1 * sizes[n], 1e-3)} for n, p in own.items()]
     )
     best, kept = math.inf, {n: p.detach().clone() for n, p in own.items()}
-    for step in range(steps + 1):
+    for step in shown_steps(steps + 1, "finish"):
         seen = {n: p + (torch.round(p / sizes[n]) * sizes[n] - p).detach() for n, p in own.items()}
         fields = Fields(field, {n: p[None] for n, p in seen.items()}, [problem.box])
         loss = losses(tasks, fields, step).sum()

@@ -24,9 +24,10 @@ LARGEST = 1 << 16
 """Pixels of the longest side of a decoded image."""
 
 Method = Annotated[
-    Literal["latent", "coin", "modulated"],
+    Literal["wavelet", "latent", "coin", "modulated"],
     Parameter(
-        help="latent for pictures; coin, the weights of a network, for any number of axes; "
+        help="wavelet for images of any number of axes; latent for pictures, fitted to each, which "
+        "takes a minute; coin, the weights of a network; "
         "modulated, the code of a field of --family."
     ),
 ]
@@ -49,7 +50,7 @@ def encode(
     *,
     bits_per_pixel: float,
     out: Path,
-    method: Method = "latent",
+    method: Method = "wavelet",
     family: FamilyFile = None,
     steps: int = 2000,
     seed: int = 0,
@@ -57,7 +58,8 @@ def encode(
 ) -> None:
     """Make a small file: inverse-inr encode photo.png --bits-per-pixel 0.6 --out photo.inr.
 
-    The file is written when it is complete; an interruption leaves what was there.
+    A fit (latent, coin) is shown; the first Ctrl-C ends it, and the file is made of what is there.
+    The file is written when it is complete; a second Ctrl-C leaves what was there.
 
     Parameters
     ----------
@@ -68,9 +70,9 @@ def encode(
     out
         The file to write; one that exists is refused without --force.
     steps
-        Steps of the fit (coin).
+        Steps of the fit (coin, latent).
     seed
-        Seed of the network (coin).
+        Seed of the fit (coin, latent).
     """
     _require_free(out, force)
     known = _family(family)

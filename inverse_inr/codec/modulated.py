@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 import zlib
 
@@ -11,31 +12,39 @@ import numpy as np
 import torch
 
 from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
-from inverse_inr.codec.latent.planes import from_codes, to_codes
-from inverse_inr.codec.latent.searching import first_below
+from inverse_inr.codec.planes import from_codes, to_codes
 from inverse_inr.codec.range_coder import Decoder, Encoder
+from inverse_inr.codec.searching import first_below
+from inverse_inr.codec.showing import shown_steps
 from inverse_inr.domain import Box, Grid
 from inverse_inr.families import Code, Modulated
+from inverse_inr.families.tasks import losses
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.priors import Prior
 from inverse_inr.problem import Problem
+from inverse_inr.protocol import evaluating
 
 MAGIC = b"INRM"
 HEAD = struct.Struct("<8sHHH")
 """Fingerprint of the decoder, numbers in the code, code of the step size, bytes of the place."""
 DIGEST = 4
 """Bytes of the digest."""
+RATE = 0.1
+"""Largest learning rate of a code, in units of its root mean square."""
 LENGTH = 20
 """Bits of the largest number at the finest step size."""
 
 
-def encode_modulated(family: Modulated, problem: Problem, most: int) -> bytes:
+def encode_modulated(family: Modulated, problem: Problem, most: int, steps: int) -> bytes:
     """Encode a problem's field as a code of a family.
+
+    The family's own few steps are the beginning; then the code alone is fitted on by Adam.
 
     Args:
         family: The family, trained.
         problem: The problem.
         most: Most bytes.
+        steps: Steps of Adam. The first Ctrl-C ends them early.
 
     Returns:
         The bytes.
@@ -51,7 +60,7 @@ def encode_modulated(family: Modulated, problem: Problem, most: int) -> bytes:
             "encode: method='modulated' codes fields on the box of their grid; the problem's box "
             f"is {problem.box}, its grid's {problem.grid.box}."
         )
-    code = family.code(problem)
+    code = _fitted(family, problem, family.code(problem), steps)
     values = code.values.double().numpy()
     place = b""
     if problem.grid != family.grid:
@@ -123,6 +132,24 @@ def decode_modulated(data: bytes, family: Modulated | None) -> tuple[Prior, Grid
     assert grid is not None
     field = family.field(Code(values.float(), own, grid.box))
     return field.eval(), grid
+
+
+def _fitted(family: Modulated, problem: Problem, code: Code, steps: int) -> Code:
+    """The best code of some steps of Adam, from that of the family's own steps."""
+    tasks = family.tasks([problem])
+    z = code.values[None].clone().requires_grad_()
+    rate = RATE * float(code.values.square().mean().sqrt()) + 1e-6
+    adam = torch.optim.Adam([z], lr=rate)
+    best, least = code.values, math.inf
+    with evaluating(*(term.operator for term in tasks[0].terms)):
+        for step in shown_steps(steps + 1, "code"):
+            adam.param_groups[0]["lr"] = rate * (1 - step / (steps + 1))
+            loss = losses(tasks, family.fields(tasks, family.modulated(z)), step).sum()
+            if float(loss.detach()) < least:
+                best, least = z[0].detach().clone(), float(loss.detach())
+            (z.grad,) = torch.autograd.grad(loss, [z])
+            adam.step()
+    return Code(best, code.decoder, code.box)
 
 
 def _grid(place: bytes) -> Grid:

@@ -28,7 +28,7 @@ PROBES = 512
 """Points at which the sensitivity to weights is measured."""
 
 Numbers = dict[str, Tensor]
-"""Whole numbers, int64, by the names of the parameters that they stand for."""
+"""Numbers by the names of the parameters that they stand for; whole ones are int64."""
 
 
 def step_size(code: int) -> float:
@@ -50,17 +50,29 @@ def sensitivity_codes(field: Prior) -> dict[str, int]:
     Returns:
         A code of `step_size` for each parameter.
     """
+    codes = {}
+    for name, own in sensitivities(field).items():
+        h = max(float(own.mean()), 1e-12)
+        codes[name] = round(-0.5 * PER_OCTAVE * math.log2(h))
+    return codes
+
+
+def sensitivities(field: Prior) -> Numbers:
+    """Measure how much the field feels each weight: the mean square of its derivative in it.
+
+    Args:
+        field: The prior.
+
+    Returns:
+        The diagonal Fisher information per point, in double precision, by parameter.
+    """
     generator = torch.Generator().manual_seed(0)
     own = next(field.parameters())
     points = field.box.random_points(PROBES, generator=generator).to(own)
     # random signs of channels: the mean square of their sum is the sum of mean squares
     signs = 2.0 * torch.randint(2, (PROBES, field.channels), generator=generator).to(own) - 1
     seen = fisher_diagonal(field, points, signs, lambda value, sign: (value * sign).sum().real)
-    codes = {}
-    for name, total in seen.items():
-        h = max(float(total.double().mean()) / PROBES, 1e-12)
-        codes[name] = round(-0.5 * PER_OCTAVE * math.log2(h))
-    return codes
+    return {name: total.double() / PROBES for name, total in seen.items()}
 
 
 def rounded(state: Mapping[str, Tensor], codes: Mapping[str, int], coarser: int) -> Numbers:

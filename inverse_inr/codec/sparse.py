@@ -17,8 +17,10 @@ BLOCK = 64
 """Weights that are written together."""
 ATOMS = 128
 """Columns of the random matrix, from which a block takes a few."""
-COUNTS = (4, 8, 16, 24, 32, 48)
-"""Numbers of columns in a block that are tried."""
+COUNTS = (0, 1, 2, 3, 4, 6, 8, 11, 14, 18, 22, 27, 32, 40, 48, 56, 64)
+"""Numbers of columns of a block that are tried."""
+PLACE = 3.0
+"""Bits that the place of a column takes, about."""
 
 
 @cache
@@ -31,36 +33,63 @@ def matrix() -> Whole:
     return 2 * (raw >> np.uint64(63)).astype(np.int64).reshape(BLOCK, ATOMS) - 1
 
 
-def pursued(weights: Floats) -> dict[int, Floats]:
+def pursued(weights: Floats, feelings: Floats) -> Floats:
     """Find sparse coefficients of weights by orthogonal matching pursuit.
 
     Args:
         weights: (n,) weights.
+        feelings: (n,) how much an error in each of them counts.
 
     Returns:
-        (blocks, ATOMS) coefficients for each of COUNTS, so that rows times the matrix are about the
-        weights, in blocks.
+        (COUNTS, blocks, ATOMS) coefficients of so many columns in each block, so that rows times
+        the matrix are about the weights, in blocks.
 
     Source:
         Pati et al. 1993; the sparse code of weights in a random matrix is that of SINR,
         arXiv:2503.19576.
     """
-    blocks = in_blocks(weights)
-    found = {count: np.zeros((len(blocks), ATOMS)) for count in COUNTS}
+    blocks, roots = in_blocks(weights), in_blocks(np.sqrt(feelings))
+    found = np.zeros((len(COUNTS), len(blocks), ATOMS))
     atoms = matrix().astype(np.float64)
-    for number, block in enumerate(blocks):
+    for number, (block, root) in enumerate(zip(blocks, roots, strict=True)):
+        columns = atoms * root[:, None]
+        lengths = np.linalg.norm(columns, axis=0) + 1e-12
         chosen: list[int] = []
-        rest = block
-        for count in range(1, max(COUNTS) + 1):
-            seen = np.abs(rest @ atoms)
+        rest = target = block * root
+        for count in range(1, min(max(COUNTS), int((root > 0).sum())) + 1):
+            seen = np.abs(rest @ columns) / lengths
             seen[chosen] = -1
             chosen.append(int(seen.argmax()))
-            own = atoms[:, chosen]
-            values = np.linalg.lstsq(own, block, rcond=None)[0]
-            rest = block - own @ values
-            if count in found:
-                found[count][number, chosen] = values
+            own = columns[:, chosen]
+            values = np.linalg.lstsq(own, target, rcond=None)[0]
+            rest = target - own @ values
+            for place in range(len(COUNTS)):
+                if COUNTS[place] >= count:
+                    found[place, number] = 0
+                    found[place, number, chosen] = values
     return found
+
+
+def allotted(weights: Floats, feelings: Floats, pursuits: Floats, step: float) -> Whole:
+    """Choose how many columns each block gets, by error and bits, and round.
+
+    A bit is worth as much error as it saves at high rates where coefficients have this step size.
+
+    Args:
+        weights: (n,) weights.
+        feelings: (n,) how much an error in each of them counts.
+        pursuits: (COUNTS, blocks, ATOMS) coefficients, as `pursued` gives them.
+        step: Step size of the coefficients.
+
+    Returns:
+        (blocks, ATOMS) whole numbers.
+    """
+    numbers = np.round(pursuits / step)
+    errors = (step * numbers @ matrix().T - in_blocks(weights)) ** 2 * in_blocks(feelings)
+    bits = (2 * np.log2(1 + np.abs(numbers)) + PLACE * (numbers != 0)).sum(-1)
+    price = 2 * np.log(2) / 12 * BLOCK * feelings.mean() * step**2
+    best = (errors.sum(-1) + price * bits).argmin(0)
+    return numbers[best, np.arange(len(best))].astype(np.int64)
 
 
 def in_blocks(weights: NDArray) -> NDArray:

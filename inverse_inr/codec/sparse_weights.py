@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from inverse_inr.codec.container import Coded, to_bytes
-from inverse_inr.codec.latent.searching import first_below
-from inverse_inr.codec.quantizing import Numbers, step_size
-from inverse_inr.codec.sparse import Floats, joined, pursued
+from inverse_inr.codec.quantizing import Numbers, sensitivities, step_size
+from inverse_inr.codec.searching import first_below
+from inverse_inr.codec.sparse import allotted, joined, pursued
 from inverse_inr.domain import Grid
 from inverse_inr.priors import Prior
 
@@ -24,8 +24,9 @@ def encode_sparse_weights(field: Prior, grid: Grid, codes: dict[str, int], most:
     """Encode a network's weights as few columns of a random matrix.
 
     Weights in units of their tensors' step sizes are cut into blocks, and each block is written by
-    a few columns. Of several numbers of columns, each with the finest step size that keeps the
-    size, the one with the least error is taken.
+    a few columns. Errors count as much as the field feels them, weight by weight. How many columns
+    a block gets is chosen by its error and its bits; the step size is the finest that keeps the
+    size.
 
     Args:
         field: The prior.
@@ -39,35 +40,34 @@ def encode_sparse_weights(field: Prior, grid: Grid, codes: dict[str, int], most:
     Raises:
         ValueError: So few bytes hold no code.
     """
-    state = dict(field.named_parameters())
-    scaled = [
-        state[name].detach().double().cpu().numpy().reshape(-1) / step_size(code)
-        for name, code in codes.items()
-    ]
+    own = sensitivities(field)
+    scaled, felt = [], []
+    for name, code in codes.items():
+        size = step_size(code)
+        value = field.get_parameter(name).detach().double().cpu().numpy().reshape(-1)
+        scaled.append(value / size)
+        felt.append(own[name].cpu().numpy().reshape(-1) * size**2)
     weights = np.concatenate(scaled)
-    best, least, shortest = b"", math.inf, math.inf
-    for coefficients in pursued(weights).values():
+    # a weight that nothing feels at the places that were asked may still be felt elsewhere
+    feelings = np.concatenate(felt)
+    feelings = np.maximum(feelings, 1e-3 * feelings.mean())
+    pursuits = pursued(weights, feelings)
 
-        def made(coarser: int, coefficients: Floats = coefficients) -> tuple[bytes, float]:
-            numbers = np.round(coefficients / step_size(coarser)).astype(np.int64)
-            whole = joined(numbers, len(weights))
-            error = float(((whole * step_size(coarser) - weights) ** 2).sum())
-            split = _split(whole, field, codes)
-            return to_bytes(Coded(field, grid, split, codes, coarser, numbers)), error
+    def made(coarser: int) -> bytes:
+        step = step_size(coarser)
+        numbers = allotted(weights, feelings, pursuits, step)
+        split = _split(joined(numbers, len(weights)), field, codes)
+        return to_bytes(Coded(field, grid, split, codes, coarser, numbers))
 
-        largest = max(float(np.abs(coefficients).max()), 1e-30)
-        finest = math.ceil(8 * (math.log2(largest) - LENGTH))
-        coarser = first_below(lambda code: len(made(code)[0]), most, finest, COARSEST)
-        data, error = made(coarser)
-        shortest = min(shortest, len(data))
-        if len(data) <= most and error < least:
-            best, least = data, error
-    if not best:
+    largest = max(float(np.abs(pursuits).max()), 1e-30)
+    finest = math.ceil(8 * (math.log2(largest) - LENGTH))
+    data = made(first_below(lambda code: len(made(code)), most, finest, COARSEST))
+    if len(data) > most:
         raise ValueError(
             f"encode: bits_per_sample allows {most} bytes; the sparsest code of this network takes "
-            f"{shortest}."
+            f"{len(data)}."
         )
-    return best
+    return data
 
 
 def _split(whole: np.ndarray, field: Prior, codes: dict[str, int]) -> Numbers:

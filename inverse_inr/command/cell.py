@@ -164,10 +164,10 @@ def fit(run: Run, problem: Problem, progress: Progress, folder: Path) -> Table:
     if solution.stopped.kind == "interrupted":
         checkpoint.write(solver)
         raise KeyboardInterrupt
-    more: Table = {"parameters": _parameters(solver.prior), "memory": memory}
+    more: Table = {"parameters": count_parameters(solver.prior), "memory": memory}
     if memory is not None:
         more["memory"] = memory / 1e6
-    return _remember(solution, more, folder)
+    return remember(solution, more, folder)
 
 
 def baseline(method: Callable[[Problem], Solution], problem: Problem, folder: Path) -> Table:
@@ -176,11 +176,20 @@ def baseline(method: Callable[[Problem], Solution], problem: Problem, folder: Pa
         solution = method(problem)
     if request.made:  # a method that is a fit itself ends at Ctrl-C without a word
         raise KeyboardInterrupt
-    return _remember(solution, {}, folder)
+    return remember(solution, {}, folder)
 
 
-def _remember(solution: Solution, more: Table, folder: Path) -> Table:
-    """Write image and weights to the folder; return the rest, which is written last."""
+def remember(solution: Solution, more: Table, folder: Path) -> Table:
+    """Write image and weights to the folder; return the rest, which is written last.
+
+    Args:
+        solution: The fit.
+        more: Further values of the cell.
+        folder: The cell's folder.
+
+    Returns:
+        The attributes of the cell.
+    """
     summary = solution.summary()
     note = ""
     if solution.stopped.kind == "non-finite":
@@ -199,8 +208,8 @@ def _remember(solution: Solution, more: Table, folder: Path) -> Table:
     }
 
 
-def _parameters(prior: nn.Module) -> int:
-    """The number of real numbers learnt."""
+def count_parameters(prior: nn.Module) -> int:
+    """The number of real numbers that a prior learns."""
     count = getattr(prior, "parameter_count", None)
     if count is not None:
         return int(count)

@@ -1,5 +1,6 @@
-"""The command line: run, train, compare, resume, batch, show, list, new, check, encode, decode.
+"""The command line: run, train, compare, resume, batch, show, list, new, check.
 
+The rooms bring verbs of their own: encode, decode, learn-labels, segment, quality.
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from inverse_inr.codec.command import register
+from inverse_inr.codec import command as codec_verbs
 from inverse_inr.command.answering import begin
 from inverse_inr.command.code import announce, check_unchanged, code_of, with_absolute_code
 from inverse_inr.command.comparison import Comparison
@@ -60,10 +61,12 @@ from inverse_inr.command.sureness import write_deviation
 from inverse_inr.command.tables import ConfigError, check_sections, override
 from inverse_inr.distributed import current
 from inverse_inr.memory import allocation_failed
+from inverse_inr.reading import command as reading_verbs
 from inverse_inr.solver import Progress, disk_full
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
-register(app)
+codec_verbs.register(app)
+reading_verbs.register(app)
 logger = logging.getLogger("inverse_inr")
 
 
@@ -168,6 +171,7 @@ def compare(
     threads: Threads = None,
     device: Device = None,
     compile: Compile = False,
+    together: bool = False,
 ) -> int:
     """Fit several priors to one problem: a table and a figure, with the classical baselines above.
 
@@ -183,6 +187,8 @@ def compare(
         Folder of the comparison; one that holds something else is refused without --force.
     seeds
         How many fits of each, with seeds 0, 1, ... of the noise and of the solver.
+    together
+        Fit the seeds of a prior in one batch where that pays: the same to rounding, not bit by bit.
     force
         Begin again.
     """
@@ -202,6 +208,7 @@ def compare(
     command = ["inverse-inr", "compare", str(config)]
     command += ["--priors", ",".join(names), "--seeds", str(seeds)]
     command += [word for assignment in set for word in ("--set", assignment)]
+    command += ["--together"] * together
     comparison = Comparison(
         Run.of(tables),
         names,
@@ -210,6 +217,7 @@ def compare(
         options,
         partial(Progress, always=True),
         shlex.join(command),
+        together,
     )
     with locked(out, wait=wait), continuable(out):
         comparison.claim(force=force)

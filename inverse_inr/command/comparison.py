@@ -22,13 +22,13 @@ from inverse_inr.command.keeping import Keeper
 from inverse_inr.command.lock import locked
 from inverse_inr.command.outcome import Outcome
 from inverse_inr.command.reporting import versions, write_json
+from inverse_inr.command.several.seeds import Seed, fit_together
 from inverse_inr.command.tables import ConfigError, Table, anywhere
 from inverse_inr.problem import Problem
 from inverse_inr.solver import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
 
 WRITTEN = ("config.json", "table.json", "table.md", "figure.png")
 """What a comparison writes beside its cells."""
@@ -48,6 +48,7 @@ class Comparison:
         options: Keywords that all priors get, e.g. {"bandwidth": 20.0}.
         progress: Makes what is shown while a prior is fitted.
         command: How the comparison was asked for, for the caption of its table.
+        together: Fit the seeds of a prior as one batch where that pays: to rounding the same.
 
     Raises:
         ConfigError: A prior is unknown or named twice, or one of them lacks an option. It is raised
@@ -61,6 +62,8 @@ class Comparison:
     options: Table = field(default_factory=dict)
     progress: Callable[[], Progress] = Progress
     command: str = ""
+    together: bool = False
+    alone: dict[str, str] = field(default_factory=dict)  # why priors were fitted one by one
 
     def __post_init__(self) -> None:
         if not self.priors or self.seeds < 1:
@@ -74,8 +77,6 @@ class Comparison:
 
     def _varied(self, prior: str, seed: int) -> Run:
         return self.run.varied(seed, {**self.options, "name": prior})
-
-    # --- the folder -------------------------------------------------------------------------------
 
     def claim(self, *, force: bool = False) -> None:
         """Take the folder: a new one, or one that holds cells of the same config.
@@ -108,6 +109,7 @@ class Comparison:
             "priors": list(self.priors),
             "seeds": self.seeds,
             "command": self.command,
+            "together": self.together,
             "code": code_of(config, self.priors),
             "folder": str(Path.cwd()),
             "versions": versions(),
@@ -154,13 +156,11 @@ class Comparison:
             if not any(folder.iterdir()):
                 folder.rmdir()
 
-    def _folder(self, method: str, seed: int, *, classical: bool) -> Path:
+    def _folder(self, method: str, seed: int, *, classical: bool = False) -> Path:
         name = f"{quote(method, safe='')}-{seed}"
         if classical:
             name = f"baseline-{name}"
         return self.out / "cells" / name
-
-    # --- the work ---------------------------------------------------------------------------------
 
     def cells(self) -> Iterator[Cell]:
         """Go through all cells, seed by seed, baselines first.
@@ -180,8 +180,14 @@ class Comparison:
                     self._grow(seed)
                     yield cell
             for name in self.priors:
+                if self.together and seed == 0:
+                    every = [
+                        Seed(self._varied(name, k), self._problem(k), self._folder(name, k))
+                        for k in range(self.seeds)
+                    ]
+                    self.alone[name] = fit_together(name, every, self.progress())
                 work = partial(fit, self._varied(name, seed), problem, self.progress())
-                cell = attempt(name, seed, self._folder(name, seed, classical=False), work)
+                cell = attempt(name, seed, self._folder(name, seed), work)
                 self._grow(seed)
                 yield cell
 
@@ -218,18 +224,15 @@ class Comparison:
         return found
 
     def _caption(self) -> list[str]:
-        lines = []
-        if self.command:
-            lines.append(f"`{self.command}`")
+        lines = [f"`{self.command}`"] * bool(self.command)
         drawn = "the solver"
         if self.run.draws_noise:
             drawn = "noise and solver"
-        if self.seeds > 1:
-            last = self.seeds - 1
-            lines.append(f"Seeds 0 to {last} of {drawn}: mean ± standard deviation.")
-        else:
-            lines.append("One seed.")
-        return lines
+        said = f"Seeds 0 to {self.seeds - 1} of {drawn}: mean ± standard deviation."
+        if self.seeds == 1:
+            said = "One seed."
+        alone = [f"{name} one by one: {why}." for name, why in self.alone.items() if why]
+        return [*lines, said, *alone]
 
     def table(self) -> list[Table]:
         """Summarise each method in a row; see `Outcome.table`."""
@@ -260,6 +263,7 @@ def compare(
     options: Table | None = None,
     device: str | None = None,
     dtype: str | None = None,
+    together: bool = False,
 ) -> Comparison:
     """Fit every prior with every seed, and write table and figure. Finished fits in `out` are kept.
 
@@ -273,6 +277,7 @@ def compare(
         options: Keywords that all priors get.
         device: As for `solve`; the config's if None. Classical methods are there too.
         dtype: As for `solve`; the config's if None.
+        together: Fit the seeds of a prior as one batch where that pays: to rounding the same.
 
     Returns:
         The comparison, with its `table()`.
@@ -285,7 +290,7 @@ def compare(
     if asked:
         run = replace(run, tables={**run.tables, "solver": run.tables.get("solver", {}) | asked})
         run.check()
-    comparison = Comparison(run, priors, Path(out), seeds, options or {})
+    comparison = Comparison(run, priors, Path(out), seeds, options or {}, together=together)
     with locked(comparison.out):
         comparison.claim(force=force)
         for _ in comparison.cells():

@@ -38,6 +38,7 @@ def go_on(out: Path, record: Table, checked: Run) -> None:
                 record["options"],
                 partial(Progress, always=True),
                 record["command"],
+                record.get("together", False),
             )
         )
         return

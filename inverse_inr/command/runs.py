@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from inverse_inr.command.config import Run
 from inverse_inr.command.folder import record_more
 from inverse_inr.command.keeping import Keeper
@@ -131,7 +133,8 @@ def reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: P
     solution = solver.run()
     leave()  # classical methods are this process's own
     keeper = Keeper(out)
-    keeper.keep("state.pt", lambda _: checkpoint.write(solver))
+    if not solver.is_divided:  # else it was written at the end, while all processes were there
+        keeper.keep("state.pt", lambda _: checkpoint.write(solver))
     if solution.stopped.kind == "interrupted":
         _keep(keeper, solution)
         keeper.finish()
@@ -248,6 +251,9 @@ def _draw(problem: Problem, solutions: Sequence[Solution], path: Path) -> None:
 
 
 def print_notes(problem: Problem) -> None:
-    """Print what a loader found or inferred."""
+    """Print what a loader found or inferred; of a long tensor, its shape and range."""
     for key, value in problem.notes.items():
+        if isinstance(value, torch.Tensor) and value.numel() > 8:
+            least, most = float(value.min()), float(value.max())
+            value = f"{tuple(value.shape)}, from {least:.4g} to {most:.4g}"
         print(f"{key}: {value}")

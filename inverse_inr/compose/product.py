@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from inverse_inr.compose.arrays import flatten, unflatten
 from inverse_inr.domain import Grid
 from inverse_inr.evaluation import Field
-from inverse_inr.hooks import Shaped
+from inverse_inr.hooks import AsksLines, Lines, Shaped
 from inverse_inr.kernels.linear import ArrayMap
 from inverse_inr.protocol import Operator, Predicts, Query, predict
 
@@ -91,6 +91,22 @@ class Composed(_Composable):
         for warp in self.warps:
             points = warp.map(points)  # type: ignore[operator]
         return Query(points, lambda values: self._respond(measure(values)))
+
+    def along_lines(self, rows: Tensor) -> Lines | None:
+        """Say along which lines the inner operator sums the field, where no warp bends them.
+
+        Args:
+            rows: (b,) indices of the measurements.
+
+        Returns:
+            The lines; None where there are warps, or the inner operator asks for points.
+        """
+        if len(self.warps) or not isinstance(self.operator, AsksLines):
+            return None
+        lines = self.operator.along_lines(rows)
+        if lines is None:
+            return None
+        return lines._replace(measure=lambda sums: self._respond(lines.measure(sums)))
 
     def flatten(self, y: Tensor) -> Tensor:
         """Lay measurements of the natural shape flat: (*shape, *m) -> (rows, *m)."""

@@ -10,3 +10,4 @@ from inverse_inr.distributed.launching import started as started
 from inverse_inr.distributed.ranks import Ranks as Ranks
 from inverse_inr.distributed.together import Together as Together
 from inverse_inr.distributed.together import current as current
+from inverse_inr.distributed.whole import Whole as Whole

@@ -65,6 +65,17 @@ class DividedPoints(DividedLattices):
         values = joined(evaluate(self.memo, mine, self.chunk), alike=True)
         return in_order(values, len(flat)).unflatten(0, points.shape[:-1])
 
+    @property
+    def sums_lines(self) -> bool:
+        """Whether sums along lines may be asked: as of the field that the others ask."""
+        return self.memo.sums_lines
+
+    def line_sums(self, first: Tensor, step: Tensor, samples: int) -> Tensor:
+        """Sum the field along lines, which are divided."""
+        mine = share(len(first), self.rank, self.world, first.device)
+        sums = joined(self.memo.line_sums(first[mine], step[mine], samples), alike=True)
+        return in_order(sums, len(first))
+
     def sample(self, grid: Grid) -> Tensor:
         """Evaluate the field on a lattice, or return what an earlier call found there.
 

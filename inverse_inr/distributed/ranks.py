@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from inverse_inr.distributed.whole import Whole
 from inverse_inr.evaluation import Field, Memo
 from inverse_inr.protocol import Operator, ask
 
@@ -85,7 +86,15 @@ class Ranks:
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in one of the processes."""
-        return flag
+        return self.anywhere([flag])[0]
+
+    def anywhere(self, flags: Sequence[bool]) -> list[bool]:
+        """Say of each flag whether it is set in one of the processes.
+
+        Args:
+            flags: As many in every process.
+        """
+        return list(flags)
 
     def from_first(self, value: T) -> T:
         """The value that process 0 has."""
@@ -101,3 +110,13 @@ class Ranks:
         Raises:
             ValueError: It is another one in process 0.
         """
+
+    def held(self, objective: torch.nn.Module, optimizer: Any, sharded: bool) -> Whole:
+        """Settle where a fit's parameters are.
+
+        Args:
+            objective: The objective.
+            optimizer: The optimizer of its parameters, before its first step.
+            sharded: Let each process keep a part of them, where there are several.
+        """
+        return Whole(objective, self.reduced(objective))

@@ -24,6 +24,7 @@ from inverse_inr.distributed.fields import DividedLattices, DividedPoints
 from inverse_inr.distributed.joining import joined
 from inverse_inr.distributed.ranks import Ranks
 from inverse_inr.distributed.shares import in_order, share
+from inverse_inr.distributed.whole import Whole
 from inverse_inr.evaluation import Field, Memo
 from inverse_inr.protocol import Operator, Predicts, ask
 
@@ -88,15 +89,27 @@ class Together(Ranks):
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(spared, buffers)
         return DistributedDataParallel(
             spared,
-            process_group=_group_like(world),
+            process_group=group_like(world),
             find_unused_parameters=True,
         )
 
-    def any(self, flag: bool) -> bool:
-        """Whether the flag is set in one of the processes."""
-        flags = torch.tensor([int(flag)], device=self._flags)
-        dist.all_reduce(flags, dist.ReduceOp.MAX)
-        return bool(flags)
+    def held(self, objective: torch.nn.Module, optimizer: Any, sharded: bool) -> Whole:
+        """Settle where a fit's parameters are: in every process, or a part of them in each."""
+        self.require_same("Solver: sharded", sharded)
+        if not sharded:
+            return super().held(objective, optimizer, sharded)
+        # FSDP takes a second to load
+        from inverse_inr.distributed.sharded import Sharded
+
+        world = dist.group.WORLD
+        assert world is not None
+        return Sharded(objective, optimizer, self, group_like(world))
+
+    def anywhere(self, flags: Sequence[bool]) -> list[bool]:
+        """Say of each flag whether it is set in one of the processes."""
+        found = torch.tensor([int(flag) for flag in flags], device=self._flags)
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return [bool(flag) for flag in found.tolist()]
 
     def from_first(self, value: T) -> T:
         """The value that process 0 has."""
@@ -132,10 +145,13 @@ class _Spared(torch.nn.Module):
 
 
 @cache
-def _group_like(world: dist.ProcessGroup) -> dist.ProcessGroup:
+def group_like(world: dist.ProcessGroup) -> dist.ProcessGroup:
     """Make a group of the same processes once, whose messages do not mix with those of the first.
 
     Gradients are sent whenever a bucket of them is full, and so between other messages.
+
+    Args:
+        world: The group.
     """
     made = dist.new_group(dist.get_process_group_ranks(world))
     assert isinstance(made, dist.ProcessGroup)

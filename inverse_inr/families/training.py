@@ -128,7 +128,7 @@ class Training:
 
         def closure() -> torch.Tensor:
             self.optimizer.zero_grad()
-            loss = self._loss(numbers, learning=True).mean()
+            loss = self.task_losses(numbers, learning=True).mean()
             loss.backward()
             if self.clip is not None:
                 torch.nn.utils.clip_grad_norm_(parameters, self.clip)
@@ -140,8 +140,13 @@ class Training:
         self.step_number += 1
         return float(loss)
 
-    def _loss(self, numbers: Sequence[int], *, learning: bool) -> torch.Tensor:
-        """The losses of some tasks after adaptation, (tasks,)."""
+    def task_losses(self, numbers: Sequence[int], *, learning: bool) -> torch.Tensor:
+        """Compute the losses of some tasks after adaptation, (tasks,): what the training reduces.
+
+        Args:
+            numbers: Numbers of the tasks.
+            learning: Whether gradients shall reach what the family has learnt.
+        """
         inner = [self._inner[k] for k in numbers]
         outer = [self._outer[k] for k in numbers]
         own = self.family.states(inner, learning=learning)
@@ -191,11 +196,14 @@ class Training:
         if self._held_out:
             operators = [t.operator for k in self._held_out for t in self._outer[k].terms]
             with evaluating(*operators):
-                parts = [self._loss([k], learning=False).detach() for k in self._held_out]
+                parts = [self.task_losses([k], learning=False).detach() for k in self._held_out]
             value = float(torch.cat(parts).mean())
         if value < self.best["value"]:
             state = {k: v.detach().clone() for k, v in self.family.state_dict().items()}
             self.best = {"value": value, "step": self.step_number, "state": state}
+        elif self.finished and self.best["state"] is None:
+            # finite losses of the steps before, and no good state behind them
+            self._give_up()
         record = {"step": self.step_number, "seconds": self.seconds, "loss": loss}
         record[self.stopping.label] = value
         self.history.append(record)

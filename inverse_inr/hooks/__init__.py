@@ -8,6 +8,7 @@ there, e.g. `HasKernel` in `problems/radar/variance_field.py`.
 """
 
 from inverse_inr.evaluation import Lattice as Lattice
+from inverse_inr.hooks.acquisition import AsksLines as AsksLines
 from inverse_inr.hooks.acquisition import BeforeStep as BeforeStep
 from inverse_inr.hooks.acquisition import Begins as Begins
 from inverse_inr.hooks.acquisition import ChecksMeasurements as ChecksMeasurements
@@ -17,6 +18,7 @@ from inverse_inr.hooks.acquisition import HasBatch as HasBatch
 from inverse_inr.hooks.acquisition import HasGridMap as HasGridMap
 from inverse_inr.hooks.acquisition import HasLeastSquares as HasLeastSquares
 from inverse_inr.hooks.acquisition import HasPrior as HasPrior
+from inverse_inr.hooks.acquisition import Lines as Lines
 from inverse_inr.hooks.acquisition import PicksRows as PicksRows
 from inverse_inr.hooks.acquisition import Shaped as Shaped
 from inverse_inr.hooks.acquisition import Stored as Stored
@@ -30,5 +32,6 @@ from inverse_inr.hooks.fitting import HasRoles as HasRoles
 from inverse_inr.hooks.fitting import MadeLater as MadeLater
 from inverse_inr.hooks.fitting import Running as Running
 from inverse_inr.hooks.fitting import Smooth as Smooth
+from inverse_inr.hooks.fitting import SumsLines as SumsLines
 from inverse_inr.protocol import Operator as Operator
 from inverse_inr.protocol import Predicts as Predicts

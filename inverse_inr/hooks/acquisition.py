@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -81,6 +81,40 @@ class HasGridMap(Protocol):
 
         Returns:
             An `OnGrid`: an operator with the same rows that looks at the whole of `grid`.
+        """
+        ...
+
+
+class Lines(NamedTuple):
+    """Equally spaced points of lines, along which a field is to be summed.
+
+    Attributes:
+        first: (n, d) first point of each line, in physical units.
+        step: (n, d) from each point to the next, in physical units.
+        samples: Points of each line.
+        measure: Function from (n, c) sums Σ_k f(first + k step) |step| to (b, *m) predictions.
+    """
+
+    first: Tensor
+    step: Tensor
+    samples: int
+    measure: Callable[[Tensor], Tensor]
+
+
+@runtime_checkable
+class AsksLines(Protocol):
+    """An operator whose measurements are made of sums of the field along lines, and no more."""
+
+    def along_lines(self, rows: Tensor) -> Lines | None:
+        """Say along which lines some rows sum the field, for fields that can (`SumsLines`).
+
+        The predictions and the random numbers drawn are those of the operator's own answer.
+
+        Args:
+            rows: (b,) indices of the measurements, in any order.
+
+        Returns:
+            The lines; None, before random numbers are drawn, where points must be asked instead.
         """
         ...
 

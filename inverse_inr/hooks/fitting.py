@@ -50,6 +50,29 @@ class HasResiduals(Protocol):
 
 
 @runtime_checkable
+class SumsLines(Protocol):
+    """A field that can be summed along lines without its values at their points being kept."""
+
+    @property
+    def sums_lines(self) -> bool:
+        """Whether `line_sums` is the better way now; it may depend on device and precision."""
+        ...
+
+    def line_sums(self, first: Tensor, step: Tensor, samples: int) -> Tensor:
+        """Sum the field at equally spaced points of lines: Σ_k f(first + k step) |step|.
+
+        Args:
+            first: (n, d) first point of each line, in physical units.
+            step: (n, d) from each point to the next.
+            samples: Points of each line.
+
+        Returns:
+            (n, c) sums, with gradients with respect to the field's parameters.
+        """
+        ...
+
+
+@runtime_checkable
 class HasParameterGroups(Protocol):
     """A prior that names the roles of its parameters, and the learning rates that suit them."""
 
@@ -124,6 +147,7 @@ class Running(Protocol):
 
     Attributes:
         prior: The prior that is fitted.
+        field: The prior with its present parameters, for evaluation.
         problem: The `Problem` that is solved.
         stopping: The stopping rule.
         label: Name of the prior, for progress bars and reports.
@@ -139,6 +163,11 @@ class Running(Protocol):
     steps: int
     seconds: float
     history: list[dict[str, Any]]
+
+    @property
+    def field(self) -> Any:
+        """The prior with its present parameters."""
+        ...
 
     @property
     def finished(self) -> bool:

@@ -18,7 +18,7 @@ class _Linear(torch.autograd.Function):
     """A linear map whose backward is its adjoint, and whose backward's backward is itself again."""
 
     @staticmethod
-    def forward(x: Tensor, forward: ArrayMap, backward: ArrayMap) -> Tensor:
+    def forward(x: Tensor, forward: ArrayMap, backward: ArrayMap, columns: bool) -> Tensor:
         return forward(x)
 
     @staticmethod
@@ -27,16 +27,23 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        forward, backward = ctx.maps
-        return _apply(grad, backward, forward), None, None
+        forward, backward, columns = ctx.maps
+        return _apply(grad, backward, forward, columns), None, None, None
 
     @staticmethod
     def jvp(ctx, tangent: Tensor, *_):
-        forward, backward = ctx.maps
-        return _apply(tangent, forward, backward)
+        return _apply(tangent, *ctx.maps)
+
+    @staticmethod
+    def vmap(info, dims, x: Tensor, *maps):
+        if not maps[-1]:
+            return torch.stack([_apply(one, *maps) for one in x.unbind(dims[0])]), 0
+        wide = x.movedim(dims[0], -2)  # (..., signals, k): more columns of the same map
+        found = _apply(wide.flatten(-2), *maps)
+        return found.unflatten(-1, (info.batch_size, -1)), found.ndim - 1
 
 
-def _apply(x: Tensor, forward: ArrayMap, backward: ArrayMap) -> Tensor:
+def _apply(x: Tensor, forward: ArrayMap, backward: ArrayMap, columns: bool) -> Tensor:
     """Go through autograd only where it records: its bookkeeping costs as much as a small FFT."""
     if torch.compiler.is_compiling():
         return forward(x)  # a compiler takes the derivative of what it sees
@@ -44,7 +51,7 @@ def _apply(x: Tensor, forward: ArrayMap, backward: ArrayMap) -> Tensor:
     transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     if not (recorded or transformed):
         return forward(x)
-    result = _Linear.apply(x, forward, backward)
+    result = _Linear.apply(x, forward, backward, columns)
     assert isinstance(result, Tensor)
     return result
 
@@ -70,13 +77,15 @@ def largest_singular_value(normal: ArrayMap, start: Tensor, iterations: int = 30
     return math.sqrt(size)
 
 
-def with_adjoint(forward: ArrayMap, backward: ArrayMap) -> ArrayMap:
+def with_adjoint(forward: ArrayMap, backward: ArrayMap, *, columns: bool = False) -> ArrayMap:
     """Make a linear map with a fast adjoint: autograd, `adjoint` and dot tests all use `backward`.
 
-    The map can be differentiated any number of times.
+    The map can be differentiated any number of times, and batched by `torch.func.vmap`.
 
     Args:
         forward: The linear map.
         backward: Its conjugate transpose.
+        columns: Both take any number of columns, (..., k), and map each by itself. Then `vmap`
+            makes one call with more columns, and not one call for each signal.
     """
-    return lambda x: _apply(x, forward, backward)
+    return lambda x: _apply(x, forward, backward, columns)

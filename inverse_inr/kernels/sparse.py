@@ -82,7 +82,8 @@ class SparseMatrix(nn.Module):
             return torch.view_as_complex(parts.contiguous())
         if torch.compiler.is_compiling():
             return registered.sparse_product(*self._parts(), x)
-        return with_adjoint(partial(self._times, "matrix"), partial(self._times, "transpose"))(x)
+        ahead, back = partial(self._times, "matrix"), partial(self._times, "transpose")
+        return with_adjoint(ahead, back, columns=True)(x)
 
     def _parts(self) -> tuple[list[Tensor], list[Tensor]]:
         """The matrix and its transpose in CSR form."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from inverse_inr.kernels.linear import with_adjoint
 from inverse_inr.kernels.sparse import SparseMatrix
 from inverse_inr.kernels.triton import gridding
-from inverse_inr.kernels.triton.available import usable
+from inverse_inr.kernels.triton.available import device_with_kernels, usable
 
 
 class SpectrumInterpolation(nn.Module):
@@ -26,7 +26,8 @@ class SpectrumInterpolation(nn.Module):
 
     It keeps a matrix, except where it was moved to a CUDA device in float32 and triton is
     installed. A matrix is made there only when the kernels may not be used: for double precision,
-    under `torch.func` and with torch's deterministic algorithms.
+    under `torch.func` and with torch's deterministic algorithms. On a machine with such a device
+    none is made on the CPU either before it is needed, because the map may yet be moved.
 
     Args:
         first: (m, d) first node along each axis, which may lie outside the spectrum.
@@ -56,7 +57,9 @@ class SpectrumInterpolation(nn.Module):
         self.axis_sizes = nn.Buffer(made.sizes, persistent=False)
         self.shifts = nn.Buffer(made.shifts, persistent=False)
         self.periodic = nn.Buffer(made.periodic, persistent=False)
-        self.matrix: SparseMatrix | None = self._made(first, weight)
+        self.matrix: SparseMatrix | None = None
+        if not device_with_kernels():
+            self.matrix = self._made(first, weight)
 
     def forward(self, values: Tensor) -> Tensor:
         """Interpolate.
@@ -75,8 +78,7 @@ class SpectrumInterpolation(nn.Module):
         if self.matrix is None:
             if torch.compiler.is_compiling():  # no matrix can be made in a graph
                 return self._gathered(values)
-            first, weight = (tensor.cpu().numpy() for tensor in (self.first, self.weight))
-            self.matrix = self._made(first, weight).to(self.weight.device)
+            self.matrix = self._made_here()
         return self.matrix(values.T).T
 
     def _by_kernels(self) -> bool:
@@ -87,12 +89,12 @@ class SpectrumInterpolation(nn.Module):
         matrix = self.matrix
         self.matrix = None
         super()._apply(fn, recurse)
-        if not self._by_kernels():
-            if matrix is None:
-                first, weight = (tensor.cpu().numpy() for tensor in (self.first, self.weight))
-                self.matrix = self._made(first, weight).to(self.weight.device)
-            else:
-                self.matrix = matrix._apply(fn)
+        if self._by_kernels():
+            return self
+        if matrix is not None:
+            self.matrix = matrix._apply(fn)
+        elif not device_with_kernels():
+            self.matrix = self._made_here()
         return self
 
     def _stencil(self) -> gridding.Stencil:
@@ -124,6 +126,11 @@ class SpectrumInterpolation(nn.Module):
             index = (index[:, :, None] * size + (node % size)[:, None, :]).flatten(1)
             value = (value[:, :, None] * weight[:, axis, None, :]).flatten(1)
         return index, value
+
+    def _made_here(self) -> SparseMatrix:
+        """The matrix of the nodes and weights as they are kept, on their device."""
+        first, weight = (tensor.cpu().numpy() for tensor in (self.first, self.weight))
+        return self._made(first, weight).to(self.weight.device)
 
     def _made(self, first: np.ndarray, weight: np.ndarray) -> SparseMatrix:
         index, value = self._products(

@@ -13,6 +13,8 @@ from inverse_inr.metrics.errors import psnr as psnr
 from inverse_inr.metrics.errors import psnr_of_span as psnr_of_span
 from inverse_inr.metrics.errors import relative_error as relative_error
 from inverse_inr.metrics.errors import span as span
+from inverse_inr.metrics.labels import dice as dice
+from inverse_inr.metrics.labels import iou as iou
 from inverse_inr.metrics.pairs import modulus as modulus
 from inverse_inr.metrics.pairs import where_known as where_known
 from inverse_inr.metrics.spectra import band_psnr as band_psnr

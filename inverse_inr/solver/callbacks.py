@@ -76,5 +76,5 @@ class AgainstReference:
     def __call__(self, solver: Running, record: Record) -> None:
         """Write "PSNR (reference)" into the record; do nothing without a reference."""
         if solver.problem.reference is not None and solver.history:
-            current = Solution(solver.prior, solver.problem, solver.label)
+            current = Solution(solver.field, solver.problem, solver.label)
             record["PSNR (reference)"] = current.metrics(average=self.average)["PSNR"]

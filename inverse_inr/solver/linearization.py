@@ -29,6 +29,7 @@ class Step:
         device: The device of the prior.
         evaluate: What computes the parts of the loss whose gradients count, the objective or what
             stands for it (`Ranks.reduced`); None for the objective.
+        parameters: The tensors that get gradients; None for the objective's parameters.
 
     Attributes:
         parts: (parts,) weighted parts of the loss as last evaluated with a gradient.
@@ -43,6 +44,7 @@ class Step:
         number: int,
         device: torch.device,
         evaluate: Callable[..., Tensor] | None = None,
+        parameters: Sequence[Tensor] | None = None,
     ) -> None:
         self.objective = objective
         self._evaluate = evaluate or objective
@@ -51,7 +53,9 @@ class Step:
         self.seed = seed
         self.number = number
         self.device = device
-        self._parameters = list(objective.parameters())
+        if parameters is None:
+            parameters = list(objective.parameters())
+        self._parameters = parameters
         self.parts = torch.zeros(0)
 
     def __call__(self) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,10 +52,12 @@ class Solver(Reconstruction):
             self.seed,
             self.step_number,
             self._device,
-            self._evaluate,
+            self._held.evaluate,
+            self._held.parameters,
         )
-        self._prepare_step()
-        with in_fixed_order(self.deterministic):
+        with self._held.stepping(), in_fixed_order(self.deterministic):
+            self._prepare_step()
+            self._held.settle()
             self.optimizer.step(now, progress)
         self.step_number += 1
         if isinstance(self._twin, Solver):
@@ -95,8 +98,9 @@ class Solver(Reconstruction):
         between = [c.between_steps for c in self._called() if isinstance(c, BetweenSteps)]
         with interruptible() as interrupt:
             while self.step_number < last and self.stopped is None:
-                for call in between:
-                    call(self)
+                with self._held.led():
+                    for call in between:
+                        call(self)
                 parts = self.step()
                 self.seconds = before + time.perf_counter() - began
                 self.after_step(parts, interrupt)
@@ -153,21 +157,19 @@ class Solver(Reconstruction):
             record[self.stopping.label] = value
         # a rule that gives NaN does not say which state is best: then the last one is
         if math.isnan(value) or value < self.best["value"]:
-            state = {k: v.detach().clone() for k, v in self.objective.state_dict().items()}
-            self.best = {"value": value, "step": self.step_number, "state": state}
+            self.best = {"value": value, "step": self.step_number, "state": self._held.kept()}
         checks = (self.step_number - self.best["step"]) // self.stopping.every
         if self.stopping.satisfied(value, checks):
             text = f"{self.stopping.label} satisfied at step {self.step_number}"
             self.stopped = Ended("satisfied", text)
         self.history.append(record)
         self._told = self.finished
-        for callback in self._called():
-            callback(self, record)
+        self._call_back(record)
 
     def _value(self) -> float:
         if self._twin is not None:
             return self._against_twin(self._twin)
-        with torch.no_grad(), evaluating(self.objective):
+        with torch.no_grad(), evaluating(self.objective), self._held.together():
             return self.stopping.value(
                 self.objective.terms,
                 self.fit_rows,
@@ -191,8 +193,12 @@ class Solver(Reconstruction):
     def _tell(self) -> None:
         """Let callbacks close, if the run is over and they have not seen that yet."""
         if self.finished and not self._told:
+            self._call_back({"step": self.step_number})
+
+    def _call_back(self, record: dict[str, Any]) -> None:
+        with self._held.led():
             for callback in self._called():
-                callback(self, {"step": self.step_number})
+                callback(self, record)
 
     def _not_finite(self, parts: Tensor, check: bool) -> list[str]:
         """Names of parts of the loss that are NaN or Inf; at checks also of parameters."""
@@ -201,8 +207,7 @@ class Solver(Reconstruction):
         named = zip(self.objective.names, parts.tolist(), strict=True)
         bad = [name for name, value in named if not math.isfinite(value)]
         if check and not bad:
-            parameters = self.objective.named_parameters()
-            bad = [f"parameter {n}" for n, p in parameters if not bool(torch.isfinite(p).all())][:3]
+            bad = [f"parameter {name}" for name in self._held.not_finite()][:3]
         return bad
 
     def _give_up(self, bad: list[str]) -> None:
@@ -218,4 +223,6 @@ class Solver(Reconstruction):
             stacklevel=4,
         )
         self.stopped = Ended("non-finite", f"non-finite: {where}")
-        self.objective.load_state_dict(self.best["state"])
+        state = self._held.full(self.best["state"])
+        assert state is not None
+        self._held.load(state)

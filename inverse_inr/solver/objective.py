@@ -125,6 +125,7 @@ class Objective(nn.Module):
             (parts,), in the order of `names`.
         """
         field = self.ranks.memo(self.prior, self.chunk, self.products)
+        field.keeps_looks = self._needs_looks
         seen = [
             self.ranks.ask(t.operator, field, r, self.chunk, needs_looks=self._needs_looks)
             for t, r in zip(self.terms, rows, strict=True)

@@ -45,6 +45,7 @@ def solve(
     dtype: str | torch.dtype | None = None,
     deterministic: bool = False,
     compile: bool = False,
+    sharded: bool = False,
     callbacks: Sequence[Callback] | None = None,
 ) -> Solution:
     """Reconstruct a field from its measurements, e.g. `solve(problem)`.
@@ -90,6 +91,9 @@ def solve(
         compile: Compile the step's loss and gradient into one graph (`torch.compile`). The first
             step then takes up to a minute or two, the others less; the values agree to rounding.
             What cannot be one graph raises ValueError in the first step.
+        sharded: Where several processes share the fit (`distributed`), let each keep a part of the
+            parameters, of the optimizer's state and of the best state only. It takes Adam. A prior
+            that you made yourself is then left empty: the solution has the field.
         callbacks: Called at each check with the solver and its newest record; default: a progress
             bar.
 
@@ -105,7 +109,7 @@ def solve(
     """
     problem = beside_prior(problem, prior, device)
     routes = (prior, regularizers, weight, steps, batch, lattice, optimizer, stopping)
-    flags = (deterministic or None, compile or None)
+    flags = (deterministic or None, compile or None, sharded or None)
     if all(choice is None for choice in (*routes, lr, operator_lr, dtype, *flags)):
         return decide(problem, seed=seed)
     if callbacks is None:
@@ -124,6 +128,7 @@ def solve(
         "dtype": dtype,
         "deterministic": deterministic,
         "compile": compile,
+        "sharded": sharded,
     }
     if regularizers is None:
         regularizers = problem.suggested.regularizers

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from inverse_inr import optimizers
-from inverse_inr.distributed import current
+from inverse_inr.distributed import Whole, current
+from inverse_inr.distributed.whole import require_shardable
 from inverse_inr.hooks import BeforeStep, Begins
-from inverse_inr.kernels.compiling import Evaluate, compiled, require_compilable
+from inverse_inr.kernels.compiling import compiled, require_compilable
 from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Positive, Seed, checked
@@ -55,6 +56,7 @@ class Reconstruction:
         fit_rows: For each term, the indices of the measurements that are fitted.
         watched_rows: For each term, the indices that the stopping rule looks at.
         ranks: The processes between which each step is divided.
+        is_divided: Whether other processes hold a part of the parameters.
     """
 
     @checked
@@ -78,6 +80,7 @@ class Reconstruction:
         dtype: str | torch.dtype | None = None,
         deterministic: bool = False,
         compile: bool = False,
+        sharded: bool = False,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         problem = beside_prior(problem, prior, device)
@@ -129,6 +132,7 @@ class Reconstruction:
                 compile=compile,
             )
         self._call_begin()
+        require_shardable(sharded, made, compile=compile, twins=self._twin is not None)
         self.optimizer = self._build(made, operator_lr)
         by_gradient = isinstance(self.optimizer, optimizers.Several)
         require_compilable(compile, made, by_gradient, self.ranks.world)
@@ -138,10 +142,11 @@ class Reconstruction:
         if self.ranks.world > 1:
             self.ranks.require_same("Solver: the run", self._identity())
         self._rehearse()
-        self._evaluate: Evaluate = self.ranks.reduced(self.objective)
+        self._held: Whole = self.ranks.held(self.objective, self.optimizer, sharded)
+        self.is_divided = self._held.is_divided
         if compile:
             what = f"the step of the prior '{self.label}' with {', '.join(self.objective.names)}"
-            self._evaluate = compiled(self.objective, self._device, what)
+            self._held.evaluate = compiled(self.objective, self._device, what)
 
     def _call_begin(self) -> None:
         """Let what takes part prepare itself, and remember what wants to be told of each step."""
@@ -174,7 +179,6 @@ class Reconstruction:
 
     def _start_at_zero(self) -> None:
         self._modules = list(self.objective.modules())
-        self._parameters = list(self.objective.parameters())
         self._dtype, self._device = placement(self.prior)
         self.step_number = 0
         self.seconds = 0.0
@@ -182,6 +186,13 @@ class Reconstruction:
         self.best: dict[str, Any] = {"value": float("inf"), "step": 0, "state": None}
         self.stopped: Ended | None = None
         self._told = False
+
+    @property
+    def field(self) -> nn.Module:
+        """The field as it is now: the prior, or a copy where processes hold parts of it."""
+        if self.is_divided:
+            return best_field(self.prior, self._held.present())
+        return self.prior
 
     @property
     def finished(self) -> bool:
@@ -196,7 +207,7 @@ class Reconstruction:
 
     def solution(self) -> Solution:
         """The best state by the stopping rule, with a copy of the prior of its own."""
-        state = self.best["state"]
+        state = self._held.readable(self.best["state"])
         return Solution(
             best_field(self.prior, state),
             measured_problem(self.problem, self.objective, state),
@@ -236,9 +247,9 @@ class Reconstruction:
             **self._identity(),
             "step": self.step_number,
             "seconds": self.seconds,
-            "objective": self.objective.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "best": self.best,
+            "objective": self._held.present(),
+            "optimizer": self._held.optimizer_state(self.optimizer),
+            "best": {**self.best, "state": self._held.full(self.best["state"])},
             "history": self.history,
             "stopped": stopped,
         }
@@ -268,18 +279,18 @@ class Reconstruction:
                 measurements, prior or objective. The solver stays as it was.
         """
         check_same(state, self._identity())
-        before = copy.deepcopy(self.objective.state_dict())
+        before = self._held.copied()
         try:
-            self.objective.load_state_dict(state["objective"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            self._held.load(state["objective"])
+            self._held.load_optimizer(self.optimizer, state["optimizer"])
             if self._twin is not None:
                 self._twin.load_state_dict(state["twin"])
-            best = self._placed(state["best"])
+            best = {**state["best"], "state": self._held.part(state["best"]["state"])}
             stopped = None
             if state["stopped"] is not None:
                 stopped = Ended(*state["stopped"])
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
-            self.objective.load_state_dict(before)
+            self._held.load(before)
             reason = " ".join(str(error).split())[:240]
             raise ValueError(f"This checkpoint does not fit the solver: {reason}") from None
         self.step_number = state["step"]
@@ -287,10 +298,3 @@ class Reconstruction:
         self.best = best
         self.history = list(state["history"])
         self.stopped = stopped
-
-    def _placed(self, best: dict[str, Any]) -> dict[str, Any]:
-        """The best state where the run's tensors are, wherever it was read."""
-        state = best["state"]
-        if state is not None:
-            state = {k: v.to(self._device) for k, v in state.items()}
-        return {"value": best["value"], "step": best["step"], "state": state}

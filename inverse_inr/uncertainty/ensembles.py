@@ -109,11 +109,12 @@ class Ensemble:
         """The mean of the members' fields, as a Solution."""
         first = self.members[0]
         field = MeanField([m.field for m in self.members if isinstance(m.field, nn.Module)])
+        why = {k: v for k, v in first.details.items() if k == "one by one"}
         return replace(
             first,
             field=field,
             method=f"{len(self.members)} x {first.method}",
-            details={"spread scaled by": self.scale},
+            details={**why, "spread scaled by": self.scale},
             seconds=sum(m.seconds for m in self.members),
         )
 

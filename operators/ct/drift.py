@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Grid, Operator, Query, flatten, unflatten
+from inverse_inr.hooks import AsksLines, Lines
 from inverse_inr.operators.quadrature import legendre
 from inverse_inr.operators.rows import beside_operator
 from inverse_inr.ranges import FiniteTensor, Range, checked
@@ -79,6 +80,22 @@ class DetectorDrift(nn.Module):
         """Look where the operator looks for `rows` (b,), and add offsets to its measurements."""
         points, measure = self.operator(rows)
         return Query(points, lambda values: self._drifted(measure(values), rows))
+
+    def along_lines(self, rows: Tensor) -> Lines | None:
+        """Say along which lines the operator sums the field, whose offsets are added to its sums.
+
+        Args:
+            rows: (b,) numbers of the measurements.
+
+        Returns:
+            The lines; None where the operator asks for points.
+        """
+        if not isinstance(self.operator, AsksLines):
+            return None
+        lines = self.operator.along_lines(rows)
+        if lines is None:
+            return None
+        return lines._replace(measure=lambda sums: self._drifted(lines.measure(sums), rows))
 
     def offset(self, rows: Tensor) -> Tensor:
         """The offsets Σ_k P_k c_k of some measurements.

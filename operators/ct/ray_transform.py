@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, OnGrid, Query, flatten, unflatten
 from inverse_inr.devices import constant, unravel
+from inverse_inr.hooks import Lines
 from inverse_inr.memory import require
 from inverse_inr.operators.ct.joseph_planes import JosephPlanes
 from inverse_inr.operators.ct.rays_on_grid import RaysOnGrid
@@ -128,11 +129,9 @@ class RayTransform(nn.Module, ABC):
         Returns:
             A query whose measurements are (b,), or (b, c) for several channels.
         """
-        near, far = self.box.chord(origin, direction)
-        step = ((far - near) / self.samples)[..., None]  # (b, q, 1)
-        phase = torch.rand_like(step) if self.training else 0.5
+        near, step, phase = self._spaced(origin, direction)
         number = torch.arange(self.samples, dtype=step.dtype, device=step.device)
-        t = near[..., None] + (number + phase) * step
+        t = near + (number + phase) * step
         points = origin[..., None, :] + t[..., None] * direction[..., None, :]  # (b, q, samples, d)
 
         def measure(values: Tensor) -> Tensor:
@@ -140,6 +139,37 @@ class RayTransform(nn.Module, ABC):
             return total.squeeze(-1)
 
         return Query(points, measure)
+
+    def along_lines(self, rows: Tensor) -> Lines | None:
+        """Say along which lines some rows sum the field, as `forward` does point by point.
+
+        Args:
+            rows: (b,) numbers of the measurements.
+
+        Returns:
+            The lines of all sub-rays; None where the geometry is learnt.
+        """
+        origin, direction = self.rays(rows)
+        if origin.requires_grad or direction.requires_grad:
+            return None
+        near, step, phase = self._spaced(origin, direction)
+        first = origin + (near + phase * step) * direction
+
+        def measure(sums: Tensor) -> Tensor:
+            return sums.unflatten(0, origin.shape[:2]).mean(1).squeeze(-1)
+
+        ways = (step * direction).flatten(0, 1)
+        return Lines(first.flatten(0, 1), ways, self.samples, measure)
+
+    def _spaced(self, origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Where rays enter the box, their steps and the phase of their samples, (b, q, 1) each."""
+        near, far = self.box.chord(origin, direction)
+        step = ((far - near) / self.samples)[..., None]
+        if self.training:
+            phase = torch.rand_like(step)
+        else:
+            phase = torch.full_like(step, 0.5)
+        return near[..., None], step, phase
 
     @beside_operator
     def on(self, grid: Grid) -> OnGrid:

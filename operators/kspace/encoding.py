@@ -120,14 +120,14 @@ class Lattice(Encoding):
         dephasing: Dephasing | None,
     ) -> None:
         super().__init__(grid, coils, basis, dephasing)
-        wrapped = torch.remainder(index, torch.tensor(grid.shape))
-        flat = torch.zeros(len(index), dtype=torch.int64)
+        wrapped = torch.remainder(index, index.new_tensor(grid.shape))
+        flat = index.new_zeros(len(index))
         for axis, n in enumerate(grid.shape):
             flat = flat * n + wrapped[:, axis]
         self.flat = nn.Buffer(flat, persistent=False)
         axes = grid.axes(torch.float64)
-        first = torch.tensor([axis[0] for axis in axes], dtype=torch.float64)
-        middle = torch.tensor([axis[len(axis) // 2] for axis in axes], dtype=torch.float64)
+        first = frequencies.new_tensor([float(axis[0]) for axis in axes])
+        middle = frequencies.new_tensor([float(axis[len(axis) // 2]) for axis in axes])
         area = math.prod(grid.spacing)
         phase = _waves(area, -2 * math.pi * (frequencies @ first))
         back = _waves(1 / (area * grid.numel**0.5), 2 * math.pi * (frequencies @ middle))

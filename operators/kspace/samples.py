@@ -146,8 +146,8 @@ class CartesianKSpace(KSpace):
         mask = checked_mask(mask, grid, basis)
         module, number = as_coils(coils, grid)
         where = mask.nonzero()  # (samples, d), after the frame if there are frames
-        index = where[:, mask.ndim - grid.ndim :] - torch.tensor([n // 2 for n in grid.shape])
-        frequencies = index.double() / torch.tensor(grid.box.lengths, dtype=torch.float64)
+        index = where[:, mask.ndim - grid.ndim :] - where.new_tensor([n // 2 for n in grid.shape])
+        frequencies = index.double() / where.new_tensor(grid.box.lengths, dtype=torch.float64)
         rows = None if basis is None else basis[where[:, 0]]
         encoding = Lattice(grid, index, frequencies, module, rows, dephasing)
         super().__init__(encoding, frequencies, (len(index),), number)

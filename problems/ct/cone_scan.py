@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +18,9 @@ from inverse_inr.memory import require
 from inverse_inr.operators import ConeBeam, ConeVectors
 from inverse_inr.operators.ct.astra_cones import placed_scanner
 from inverse_inr.problems.ct.cone import by_voxels, cone_suggestion, spare_views_held_out
+from inverse_inr.problems.ct.cone_center import cone_center
 from inverse_inr.problems.ct.limits import HeldOutNth, Values, check_bin
-from inverse_inr.problems.ct.panels import binned_panels, panels_of
+from inverse_inr.problems.ct.panels import Panels, binned_panels, panels_of
 from inverse_inr.ranges import Count, Finite, Positive, WholeNumber, checked
 
 MOST_VOXELS = 2**16
@@ -40,7 +42,7 @@ def cone_scan(
     angle_unit: AngleUnit | None = None,
     span: Span | None = None,
     values: Values = "counts",
-    center: Finite = 0.0,
+    center: Finite | Literal["auto"] = 0.0,
     learn_center: bool = False,
     unit: str | None = None,
     width: Positive | None = None,
@@ -71,7 +73,8 @@ def cone_scan(
             scanner that turns backwards.
         values: What the file's numbers are: "counts", "transmissions" or "line integrals".
         center: Offset correction: what is added to the geometry's shift of the axis of rotation, in
-            pixels of the file.
+            pixels of the file. "auto" finds it from conjugate rays (`cone_center`); what was found
+            stands in `Problem.notes`.
         learn_center: Refine it together with the volume (of a circular scan fitted by rays).
         unit: The unit of lengths, where the geometry does not say.
         width: Side of the volume across the axis; by default what all views see.
@@ -82,7 +85,7 @@ def cone_scan(
     Raises:
         FileNotFoundError: There is no such file, or no geometry beside the projections.
         ValueError: Files contradict each other, angles or flat fields are missing, or no value can
-            be trusted.
+            be trusted; or center="auto" finds no axis that is sure.
         OutOfMemoryError: The volume does not fit the memory at hand.
     """
     where = geometry or geometry_beside(path)
@@ -105,7 +108,7 @@ def cone_scan(
     scan = _upright(scan, placed, f"{path} with {where}", given)
     views, rows, columns = scan.counts.shape
     check_bin(bin, min(rows, columns))
-    if abs(center) > columns:
+    if center != "auto" and abs(center) > columns:
         raise ValueError(
             f"cone_scan: center={center:g} shifts the axis of rotation by more pixels than the "
             f"{columns} columns of the panel."
@@ -113,11 +116,19 @@ def cone_scan(
     if every > 1 and every >= views:
         raise ValueError(f"{path}: every={every} leaves one of the {views} views.")
     parts = _placed(placed, scan, given, where)
-    parts[1] = parts[1] - center * parts[2]
+    if center != "auto":
+        parts[1] = parts[1] - center * parts[2]
     notes: dict[str, object] = {**scan.notes, **placed.notes}
     panels = binned_panels(panels_of(path, scan, every, air, values, notes), bin)
     parts = _binned_places([part[::every] for part in parts], (rows, columns), bin)
     counts = (rows // bin, columns // bin)
+    if center == "auto":
+        shift, error = _found_center(parts, panels, placed.unit)
+        notes["center of rotation"] = (
+            f"{bin * shift:.2f} pixels from where the geometry has it, from conjugate rays "
+            f"(standard error {bin * error:.2f})"
+        )
+        parts[1] = parts[1] - shift * parts[2]
     box, side = _field_of_view(parts, counts, unit or placed.unit, (width, height))
     _require_sizes(side, max(box.lengths), width=width, height=height, voxel=voxel)
     if voxel is None:
@@ -199,6 +210,20 @@ def _binned_places(parts: list[Tensor], counts: tuple[int, int], bin: int) -> li
     dropped = [0.5 * (n % bin) for n in counts]
     middle = middle - dropped[0] * along - dropped[1] * across
     return [source, middle, bin * across, bin * along]
+
+
+def _found_center(parts: list[Tensor], panels: Panels, unit: str) -> tuple[float, float]:
+    """How far the axis lies from where the geometry has it, and its standard error, in pixels."""
+    counts = (panels.line.shape[1], panels.line.shape[2])
+    box, _ = _field_of_view(parts, counts, unit, (None, None))
+    beam = placed_scanner(box, [part.numpy() for part in parts], counts)
+    if not isinstance(beam, ConeBeam):
+        raise ValueError(
+            'cone_scan: center="auto" is for a circular scan, not for free positions. Give center '
+            "as a number."
+        )
+    found, error = cone_center(beam, panels.line.where(panels.good, math.nan))
+    return (found - float(beam.center.detach().mean())) / beam.pitch, error / beam.pitch
 
 
 def _field_of_view(

@@ -36,7 +36,7 @@ STEPS = 100
 LARGEST = 8.0
 """The path of weights begins at this times the weight at which penalty and misfit are equal."""
 STRIDE = 10**0.5
-"""The factor between two weights of the path."""
+"""The factor between two weights of the path; those halfway beside the best are tried last."""
 MOST_WEIGHTS = 10
 """Most weights that are tried."""
 CHECKS = 10
@@ -69,21 +69,29 @@ def volume_fits(
     image = _smooth_part(LeastSquares.of(problem, fit))
     rule = HeldOut(every=search, rows=watch)
     tried: dict[float, float] = {}
-    weight = LARGEST * _balanced(problem, fit, image)
-    for _ in range(MOST_WEIGHTS):
+
+    def attempt(weight: float) -> None:
         misfit = _fitted(seen, image, weight, search, rule).held_out()
         assert misfit is not None
         tried[weight] = misfit
+
+    weight = LARGEST * _balanced(problem, fit, image)
+    for _ in range(MOST_WEIGHTS):
+        attempt(weight)
         if _risen_twice(list(tried.values())):
             break
         weight /= STRIDE
+    best = min(tried, key=lambda each: tried[each])
+    for between in (best * STRIDE**0.5, best / STRIDE**0.5):
+        attempt(between)
     weight = min(tried, key=lambda each: tried[each])
     rule = replace(rule, every=max(1, steps // CHECKS))
     solution = _fitted(seen, image, weight, steps, rule)
     solution = replace(solution, seconds=time.perf_counter() - began)
+    by_weight = {w: tried[w] for w in sorted(tried, reverse=True)}
     found = {
         "weight of TV": weight,
-        "held-out by weight": {f"{w:.4g}": misfit for w, misfit in tried.items()},
+        "held-out by weight": {f"{w:.4g}": misfit for w, misfit in by_weight.items()},
     }
     solution.details |= found
     yield Candidate(solution, partial(_from_all_rows, seen, weight, steps, found))
@@ -130,10 +138,11 @@ def _fill(prior: nn.Module, image: Tensor, problem: Problem) -> None:
     before = nodes.clone()
     nodes.copy_(image.reshape(nodes.shape))
     # the diagonal meets each layer along each axis
-    shortest = min(problem.grid.shape)
-    some = torch.arange(shortest)
-    place = problem.grid.points()[(some,) * problem.grid.ndim]
-    shown = image[(some,) * problem.grid.ndim]
+    grid = problem.grid
+    some = torch.arange(min(grid.shape), device=nodes.device)
+    lower, spacing = (torch.tensor(each).to(nodes) for each in (grid.box.lower, grid.spacing))
+    place = lower + (some[:, None] + 0.5) * spacing
+    shown = image[(some,) * grid.ndim]
     size = brightness(image)
     if not torch.allclose(prior(place), shown, atol=1e-4 * size):
         nodes.copy_(before)

@@ -18,6 +18,7 @@ from inverse_inr.problems.kspace.candidates import variation_and_patches
 from inverse_inr.problems.kspace.classical import BASELINES
 from inverse_inr.problems.kspace.coil_maps import Correction
 from inverse_inr.problems.kspace.variation import total_variation
+from inverse_inr.protocol import placed
 from inverse_inr.ranges import Count, Positive, checked
 from inverse_inr.regularizers import LocalGaussians, TotalVariation
 from inverse_inr.regularizers.weighted import Regularizer
@@ -89,7 +90,12 @@ def suggesting(
         seen: Problem, guide: Callable[[], Field], parts: int = 1, rounds: int = 1
     ) -> Problem:
         lattice = grid.refined(parts)
-        likely = LocalGaussians(lambda points: guide()(points), lattice, patch=PATCH, floor=floor)
+
+        def guiding(points: Tensor) -> Tensor:
+            field = guide()
+            return field(placed(points, field)).to(points.device)
+
+        likely = LocalGaussians(guiding, lattice, patch=PATCH, floor=floor)
         fit = replace(
             first,
             options={"cells": float(max(lattice.shape))},

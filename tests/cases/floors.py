@@ -40,6 +40,7 @@ FLOORS = {
         "baselines",
         "uncertainty",
         "families",
+        "reading",
         "codec",
         "interoperation",
         "surfaces",

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from inverse_inr.command import cli
-from inverse_inr.domain import pixel_grid
-from inverse_inr.io import read_image, write_image
+from inverse_inr.domain import Box, Grid, pixel_grid
+from inverse_inr.io import read_image, read_wav, write_image, write_wav
 
 
 def spoken(*words: str) -> str:
@@ -44,6 +44,28 @@ def test_a_picture_goes_through_a_file(photo, tmp_path, capsys) -> None:
     assert (read_image(back)[0] - read_image(photo)[0]).abs().max() < 0.1
 
 
+@pytest.mark.slow
+def test_a_picture_is_fitted_by_latents(photo, tmp_path) -> None:
+    code, back = tmp_path / "photo.inr", tmp_path / "back.png"
+    how = ("--method", "latent", "--steps", "3", "--bits-per-pixel", "5")
+    assert not spoken("encode", str(photo), *how, "--out", str(code))
+    assert not spoken("decode", str(code), "--out", str(back))
+    assert (read_image(back)[0] - read_image(photo)[0]).abs().mean() < 0.1
+
+
+def test_a_sound_goes_through_a_file(tmp_path) -> None:
+    sound, code, back = (tmp_path / name for name in ("a.wav", "a.inr", "b.wav"))
+    grid = Grid(Box((0.0,), (0.05,), ("s",)), (400,))
+    wave = 0.5 * (torch.linspace(0, 40, 400)).sin()[:, None]
+    write_wav(sound, wave, grid)
+    assert not spoken("encode", str(sound), "--bits-per-pixel", "4", "--out", str(code))
+    assert code.stat().st_size <= 4 * 400 / 8
+    assert not spoken("decode", str(code), "--out", str(back))
+    found, again = read_wav(back)
+    assert again.shape == (400,)
+    assert (found - wave).abs().max() < 0.05
+
+
 def test_a_picture_of_another_size(photo, tmp_path) -> None:
     code, back = tmp_path / "photo.inr", tmp_path / "back.png"
     assert not spoken("encode", str(photo), "--bits-per-pixel", "3", "--out", str(code))
@@ -61,7 +83,7 @@ def test_what_exists_is_kept_without_force(photo, tmp_path) -> None:
     assert "exists" in spoken(*words)
     assert code.read_bytes() == b"mine"
     assert not spoken(*words, "--force")
-    assert code.read_bytes().startswith(b"INRL")
+    assert code.read_bytes().startswith(b"INRW")
     back = tmp_path / "back.png"
     back.write_bytes(b"mine")
     assert "exists" in spoken("decode", str(code), "--out", str(back))

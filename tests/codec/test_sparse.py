@@ -10,6 +10,8 @@ from inverse_inr.codec.range_coder import Decoder, Encoder
 from inverse_inr.codec.sparse import (
     ATOMS,
     BLOCK,
+    COUNTS,
+    allotted,
     decode_sparse,
     encode_sparse,
     in_blocks,
@@ -49,13 +51,35 @@ def test_few_columns_are_found_again() -> None:
     for row in truth:
         row[random.choice(ATOMS, 4, replace=False)] = random.choice([-3.0, 2.0, 5.0], 4)
     weights = (truth @ matrix().T).reshape(-1)[:100]
-    assert np.abs(pursued(weights)[4][0] - truth[0]).max() < 1e-9
-    random_weights = random.normal(size=2 * BLOCK)
+    found = pursued(weights, np.ones(100))[COUNTS.index(4)]
+    assert np.abs(found[0] - truth[0]).max() < 1e-9
+
+
+def test_more_columns_err_less() -> None:
+    weights = np.random.default_rng(0).normal(size=2 * BLOCK)
     errors = [
-        float(((coefficients @ matrix().T - in_blocks(random_weights)) ** 2).sum())
-        for coefficients in pursued(random_weights).values()
+        float(((coefficients @ matrix().T - in_blocks(weights)) ** 2).sum())
+        for coefficients in pursued(weights, np.ones(2 * BLOCK))
     ]
     assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 1e-9 * errors[0]
+
+
+def test_what_is_felt_more_errs_less() -> None:
+    weights = np.random.default_rng(0).normal(size=BLOCK)
+    feelings = np.where(np.arange(BLOCK) < BLOCK // 2, 10.0, 0.1)
+    coefficients = allotted(weights, feelings, pursued(weights, feelings), 0.05)
+    errors = (0.05 * joined(coefficients, BLOCK) - weights) ** 2
+    assert errors[: BLOCK // 2].sum() < 0.3 * errors[BLOCK // 2 :].sum()
+
+
+def test_large_blocks_get_more_columns() -> None:
+    scales = np.repeat([1.0, 0.05], BLOCK)
+    weights = np.random.default_rng(0).normal(size=2 * BLOCK) * scales
+    feelings = np.ones(2 * BLOCK)
+    coefficients = allotted(weights, feelings, pursued(weights, feelings), 0.1)
+    used = (coefficients != 0).sum(1)
+    assert used[0] > 10 * used[1]
 
 
 def test_coefficients_come_back() -> None:

@@ -2,14 +2,19 @@
 
 import csv
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from inverse_inr.command.reporting import write_json
+from inverse_inr.command.session import INTERRUPTED
 from inverse_inr.command.several import batch as many
 from inverse_inr.command.several.planned import Planned, part_of, planned
 from inverse_inr.command.tables import ConfigError
+from inverse_inr.solver import read_checkpoint
 
 TINY = """
 [problem]
@@ -126,6 +131,37 @@ def test_a_failing_config_does_not_end_the_rest_and_the_batch_goes_on(tmp_path, 
     assert many.batch(found[0], found[2], out=out) == 0
     assert (out / "one" / "state.pt").stat().st_mtime_ns == before
     assert json.loads((out / "three" / "config.json").read_text())["finished"] is True
+
+
+@pytest.mark.slow
+def test_sigterm_ends_all_runs_which_keep_their_states_and_go_on(tmp_path):
+    text = TINY.replace("steps = 4", "steps = 3000")
+    for name in ("one", "two", "three"):
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+    words = [sys.executable, "-m", "inverse_inr", "batch", "one.toml", "two.toml", "three.toml"]
+    words += ["--out", "out", "--jobs", "2"]
+    running = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    begun = [tmp_path / "out" / name for name in ("one", "two")]
+    until = time.monotonic() + 120
+    while not all((folder / "state.pt").exists() for folder in begun):
+        assert running.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    running.terminate()
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == INTERRUPTED
+    assert "interrupted; repeat the command to go on" in said
+    for folder in begun:
+        log = folder.with_name(f"{folder.name}.log").read_text(encoding="utf-8")
+        assert "interrupted at step" in log
+        assert "finished" not in json.loads((folder / "config.json").read_text())
+        assert 0 < read_checkpoint(folder / "state.pt")["step"] < 3000
+    assert not (tmp_path / "out" / "three").exists()
+    again = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert again.returncode == 0, again.stdout
+    for name in ("one", "two", "three"):
+        record = json.loads((tmp_path / "out" / name / "config.json").read_text())
+        assert record["finished"] is True
 
 
 @pytest.mark.slow

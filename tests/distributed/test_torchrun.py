@@ -61,6 +61,29 @@ def test_ctrl_c_stops_both_and_one_goes_on(tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["finished"] is True
 
 
+def test_a_run_of_shards_is_stopped_by_ctrl_c_and_goes_on_in_one_process(tmp_path):
+    words = [*TINY, "--set", "solver.steps=60", "--set", "solver.dtype=float64"]
+    words += ["--set", "solver.sharded=true"]
+    alone = call([*ONE, "run", *words, "--out", "one"], tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    both = call([*TWO, "run", *words, "--out", "two"], tmp_path)
+    assert both.returncode == 0, both.stderr
+    mine, other = last(tmp_path / "one"), last(tmp_path / "two")
+    assert other["held-out"] == pytest.approx(mine["held-out"], rel=1e-6)
+    cut = [*TWO, "run", *words, "--set", "solver.steps=4000", "--out", "cut"]
+    running = subprocess.Popen(cut, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    state = tmp_path / "cut" / "state.pt"
+    until = time.monotonic() + 120
+    while not state.exists() and time.monotonic() < until and running.poll() is None:
+        time.sleep(0.1)
+    os.kill(running.pid, signal.SIGINT)
+    said, _ = running.communicate(timeout=60)
+    assert "interrupted at step" in said
+    again = call([*ONE, "resume", "cut"], tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert json.loads((tmp_path / "cut" / "config.json").read_text())["finished"] is True
+
+
 def test_a_run_that_decides_is_refused(tmp_path):
     done = call([*TWO, "run", "ct", "--size", "16", "--views", "8", "--out", "run"], tmp_path)
     assert done.returncode != 0

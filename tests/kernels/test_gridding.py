@@ -1,10 +1,13 @@
 """Gridding against the Fourier sum itself."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from inverse_inr.kernels import spectrum_interpolation
 from inverse_inr.kernels.gridding import Gridding
 
 F64 = torch.float64
@@ -122,6 +125,21 @@ def test_a_matrix_that_was_left_behind_is_made_again_where_it_is_needed() -> Non
     operator.interpolation.matrix = None
     torch.testing.assert_close(operator(image), expected)
     operator.interpolation.matrix = None
+    assert operator.to("cpu").interpolation.matrix is not None
+
+
+def test_no_matrix_is_made_before_it_is_needed_where_kernels_may_take_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image, k = images((7, 10), F64)
+    expected = Gridding((7, 10), k, dtype=F64)(image)
+    monkeypatch.setattr(spectrum_interpolation, "device_with_kernels", lambda: True)
+    operator = Gridding((7, 10), k, dtype=F64)
+    assert operator.interpolation.matrix is None
+    copied = copy.deepcopy(operator).to(torch.float32).to(F64)
+    assert copied.interpolation.matrix is None
+    torch.testing.assert_close(operator(image), expected)
+    assert operator.interpolation.matrix is not None
     assert operator.to("cpu").interpolation.matrix is not None
 
 

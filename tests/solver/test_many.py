@@ -64,6 +64,16 @@ def test_each_fit_is_the_problems_own(operator, seeds):
         assert_same(solution, alone(problem, seed))
 
 
+@pytest.mark.parametrize("prior", ["grid", "hash"])
+def test_tables_on_whole_grids_go_together(prior):
+    problems = several(BEAM.on(GRID), 2)
+    changes = {**SHORT, "steps": 6}
+    together = ii.solve_many(problems, prior, seed=[1, 2], **changes)
+    for problem, seed, solution in zip(problems, (1, 2), together, strict=True):
+        assert "one by one" not in solution.details
+        assert_same(solution, ii.Solver(problem, prior, seed=seed, **changes).run())
+
+
 def test_each_ends_by_its_own_rule():
     problems = several(Means(40), count=6)
     seeds = list(range(6))
@@ -110,6 +120,16 @@ def test_what_cannot_go_together_goes_one_by_one_and_says_why(problems, changes,
     for problem, solution in zip(problems, found, strict=True):
         assert reason in solution.details["one by one"]
         assert_same(solution, alone(problem, 0, **changes))
+
+
+def test_long_steps_go_one_by_one_and_say_why():
+    wide = priors.siren(BOX, width=96, depth=4, omega0=6.0)
+    changes = {**SHORT, "steps": 1, "regularizers": []}
+    few = ii.solve_many(several(Means(1000), 2), wide, **{**changes, "batch": 8})
+    many = ii.solve_many(several(Means(1000), 2), wide, **{**changes, "batch": 800})
+    assert all("one by one" not in solution.details for solution in few)
+    for solution in many:
+        assert "at 1600 points" in solution.details["one by one"]
 
 
 def test_nothing_to_solve_is_refused():

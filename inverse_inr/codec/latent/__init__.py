@@ -1,4 +1,4 @@
-"""Pictures as latents in a pyramid, whose spread a small network in whole numbers predicts."""
+"""Pictures as lattices of latents and two small networks, overfitted to each picture."""
 
-from inverse_inr.codec.latent.coding import decode_latents as decode_latents
-from inverse_inr.codec.latent.coding import encode_latents as encode_latents
+from inverse_inr.codec.latent.encoding import decode_latents as decode_latents
+from inverse_inr.codec.latent.encoding import encode_latents as encode_latents

@@ -1,139 +1,139 @@
-"""`encode_latents` and `decode_latents`: a picture of so many bytes at most, and back."""
+"""Lattices as a code: coarse ones first, each number by what the entropy model says of it."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Mapping
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from inverse_inr import memory
-from inverse_inr.codec.latent.files import BYTES, CHANNELS, LARGEST, from_bytes, to_bytes
-from inverse_inr.codec.latent.model import Floats
-from inverse_inr.codec.latent.picture import Analysed, analyse, quantise, synthesise
-from inverse_inr.codec.latent.planes import from_codes, to_codes
-from inverse_inr.codec.latent.searching import first_below
-from inverse_inr.codec.latent.start import MODEL
-from inverse_inr.domain import Box, Grid, pixel_grid
+from inverse_inr.codec.causal import NEIGHBOURS, REACH, Whole, waves
+from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
+from inverse_inr.codec.latent.lattices import LEVELS, Lattice, lattices, shapes
+from inverse_inr.codec.latent.tables import PLACES, table
+from inverse_inr.codec.latent.whole import (
+    KNOWN,
+    OWN,
+    UNIT,
+    Predictor,
+    elsewhere,
+    neighbourhood,
+    saturated,
+)
+from inverse_inr.codec.range_coder import Context, Decoder, Encoder
 from inverse_inr.io.files import FileFormatError
-from inverse_inr.sampled import SampledField
 
-LENGTH = 21
-"""Bits of the largest latents at the finest step size."""
-NEAR = 128
-"""Codes of step sizes in which a second search stays: a factor of two either way."""
+Latents = Mapping[Lattice, Whole]
+"""(rows, columns) whole numbers of each lattice."""
 
 
-def encode_latents(image: Tensor, grid: Grid, most: int) -> bytes:
-    """Encode a picture by latents in the bands of a wavelet pyramid.
-
-    The step size of the latents is the finest that keeps the size: it is found by bisection, with
-    the bits that the entropy model gives, and at the end with the file itself.
+def order(planes: int) -> Iterator[Lattice]:
+    """The lattices as they are coded: coarse levels first, in each of them plane by plane.
 
     Args:
-        image: (rows, columns, channels).
-        grid: Where the pixels lie.
-        most: Most bytes.
-
-    Returns:
-        The bytes.
-
-    Raises:
-        ValueError: The image is no picture, or so few bytes do not hold it.
+        planes: Planes of the picture.
     """
-    _require_picture(image)
-    memory.require(
-        f"encode: {image.numel()} samples by latents", BYTES * image.numel(), "A smaller image."
-    )
-    values = image.detach().cpu().double().numpy()
-    clipped = bool(values.min() >= 0 and values.max() <= 1)
-    seen = analyse(values)
-    place = _place(grid)
-    finest, coarsest = _range_of_steps(values, seen)
-
-    def bits_of(code: int) -> float:
-        return quantise(seen, MODEL, _step(code), clipped)[1]
-
-    def bytes_of(code: int) -> bytes:
-        return to_bytes(quantise(seen, MODEL, _step(code), clipped)[0], place)
-
-    code = first_below(bits_of, 8.0 * most, finest, coarsest)
-    data = bytes_of(code)
-    # what the header and the low-pass bands take is known now
-    unseen = 8 * len(data) - bits_of(code)
-    near = (max(finest, code - NEAR), min(coarsest, code + NEAR))
-    code = first_below(bits_of, 8.0 * most - unseen, *near)
-    data = bytes_of(code)
-    while len(data) > most and code < coarsest:
-        # a step of this code is about 0.7 %, and so is the size
-        code += max(1, round(60 * (len(data) / most - 1)))
-        data = bytes_of(code)
-    if len(data) > most:
-        raise ValueError(
-            f"encode: bits_per_sample allows {most} bytes; an image of {tuple(image.shape)} takes "
-            f"at least {len(data)}, header and digest counted. More bits, or a larger image."
-        )
-    return data
+    known = lattices(planes)
+    for level in reversed(range(LEVELS)):
+        yield from (lattice for lattice in known if lattice.level == level)
 
 
-def decode_latents(data: bytes) -> SampledField:
-    """Decode a picture.
+def encode_lattices(encoder: Encoder, predictor: Predictor, latents: Latents, planes: int) -> None:
+    """Append all lattices.
 
     Args:
-        data: What `encode_latents` gave.
+        encoder: The range coder.
+        predictor: The entropy model.
+        latents: The latents.
+        planes: Planes of the picture.
+    """
+    filled, large = Context(), Contexts()
+    for lattice in order(planes):
+        numbers = latents[lattice]
+        some = bool(numbers.any())
+        encoder.encode(int(some), filled)
+        if not some:
+            continue
+        sums = predictor.before(neighbourhood(numbers), 0)
+        sums = sums + predictor.before(elsewhere(numbers.shape, lattice, latents), KNOWN)
+        index, centre = predictor.predicted(sums)
+        for rows, columns in waves(*numbers.shape):
+            here = zip(
+                numbers[rows, columns].tolist(),
+                index[rows, columns].tolist(),
+                centre[rows, columns].tolist(),
+                strict=True,
+            )
+            for number, spread, middle in here:
+                _encode(encoder, number, spread, middle, large)
+
+
+def decode_lattices(
+    decoder: Decoder, predictor: Predictor, shape: tuple[int, int], planes: int
+) -> Latents:
+    """Read all lattices.
+
+    Args:
+        decoder: The range coder.
+        predictor: The entropy model.
+        shape: (rows, columns) of the picture.
+        planes: Planes of the picture.
 
     Returns:
-        The picture as a field, on its grid.
-
-    Raises:
-        FileFormatError: The bytes are cut or altered.
+        The latents, in the order of `lattices`.
     """
-    picture, place = from_bytes(data)
-    values: Floats = synthesise(picture)
-    grid = pixel_grid(picture.shape)
-    if place:
-        try:
-            told = json.loads(place)
-            grid = Grid(Box(*(tuple(part) for part in told)), picture.shape)
-        except (ValueError, TypeError) as error:
-            raise FileFormatError(f"codec: the box of the picture is damaged: {error}.") from None
-    return SampledField(torch.from_numpy(values.astype(np.float32)), grid)
+    filled, large = Context(), Contexts()
+    known: dict[Lattice, Whole] = {}
+    levels = shapes(shape)
+    for lattice in order(planes):
+        rows, columns = levels[lattice.level]
+        known[lattice] = np.zeros((rows, columns), np.int64)
+        if decoder.decode(filled):
+            others = elsewhere((rows, columns), lattice, known)
+            known[lattice] = _decoded(decoder, predictor, others, large)
+    return {lattice: known[lattice] for lattice in lattices(planes)}
 
 
-def _require_picture(image: Tensor) -> None:
-    if image.is_complex():
-        raise ValueError("encode: method='latent' codes real images; this one is complex.")
-    if image.ndim != 3 or not image.numel():
-        raise ValueError(
-            "encode: method='latent' codes pictures (rows, columns, channels); this image has "
-            f"shape {tuple(image.shape)}. A missing channel axis? Sound, volumes and video are "
-            "for method='coin'."
-        )
-    rows, columns, channels = image.shape
-    if max(rows, columns) > LARGEST or channels > CHANNELS:
-        raise ValueError(
-            f"encode: method='latent' holds at most {LARGEST} rows and columns and {CHANNELS} "
-            f"channels; this image has shape {tuple(image.shape)}."
-        )
+def _decoded(decoder: Decoder, predictor: Predictor, others: Whole, large: Contexts) -> Whole:
+    """A lattice, wave by wave, each predicted from those before it."""
+    height, width = others.shape[1:]
+    before = predictor.before(others, KNOWN)
+    wide = width + 2 * REACH
+    seen = np.zeros((height + 2 * REACH) * wide, np.int64)
+    offsets = np.array([[(REACH + r) * wide + REACH + c] for r, c in NEIGHBOURS])
+    own = REACH * wide + REACH
+    for rows, columns in waves(height, width):
+        at = rows * wide + columns
+        near = seen[at + offsets]
+        context = np.concatenate([saturated(np.abs(near)), UNIT // 4 * near[list(OWN)]])
+        sums = before[:, rows, columns] + predictor.before(context, 0)
+        index, centre = predictor.predicted(sums)
+        seen[at + own] = [
+            _decode(decoder, spread, middle, large)
+            for spread, middle in zip(index.tolist(), centre.tolist(), strict=True)
+        ]
+    return seen.reshape(-1, wide)[REACH : REACH + height, REACH : REACH + width].copy()
 
 
-def _range_of_steps(values: Floats, seen: Analysed) -> tuple[int, int]:
-    """Codes of the finest and the coarsest step size that make sense for an image."""
-    bands = [*seen.lows, *seen.bands.values()]
-    largest = max(float(np.abs(band).max()) for band in bands if band.size)
-    finest = max(largest * 2.0**-LENGTH, float(np.abs(values).max()) * 2.0**-24, 2.0**-100)
-    low, high = to_codes(np.array([finest, max(4 * largest, 2 * finest)]))
-    return int(low), int(high)
+def _encode(encoder: Encoder, number: int, index: int, centre: int, large: Contexts) -> None:
+    middle = (centre + PLACES // 2) // PLACES
+    starts, reach = table(index, centre - PLACES * middle)
+    distance = number - middle
+    symbol = min(max(distance, -reach), reach) + reach
+    encoder.encode_share(starts[symbol], starts[symbol + 1] - starts[symbol])
+    if abs(distance) >= reach:
+        encode_integers(encoder, [abs(distance) - reach], large)
 
 
-def _step(code: int) -> float:
-    return float(from_codes(np.array([code]))[0])
-
-
-def _place(grid: Grid) -> bytes:
-    """The box of a grid; nothing where it is that of its pixels."""
-    if grid == pixel_grid(grid.shape):
-        return b""
-    box = grid.box
-    return json.dumps([box.lower, box.upper, box.units], separators=(",", ":")).encode()
+def _decode(decoder: Decoder, index: int, centre: int, large: Contexts) -> int:
+    middle = (centre + PLACES // 2) // PLACES
+    starts, reach = table(index, centre - PLACES * middle)
+    distance = decoder.decode_share(starts) - reach
+    if abs(distance) == reach:
+        (more,) = decode_integers(decoder, 1, large)
+        if more < 0:
+            raise FileFormatError("codec: the code holds a negative remainder. Altered?")
+        if distance > 0:
+            distance += more
+        else:
+            distance -= more
+    return middle + distance

@@ -1,46 +1,94 @@
-"""The bytes of a picture in latents: a header of a few bytes, the code, and a digest."""
+"""The bytes of an overfitted picture: a header of a few bytes, the code, and a digest."""
 
 from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from inverse_inr import memory
-from inverse_inr.codec.latent.bands import Bands, band_shapes, order
-from inverse_inr.codec.latent.picture import Picture, synthesise
-from inverse_inr.codec.latent.planes import Colours, from_codes, to_codes
-from inverse_inr.codec.latent.start import MARK, MODEL
-from inverse_inr.codec.latent.wavelet import levels_of
-from inverse_inr.codec.latent.waves import (
-    Remainders,
-    decode_band,
-    decode_low,
-    encode_band,
-    encode_low,
-)
+from inverse_inr.codec.causal import Whole
+from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
+from inverse_inr.codec.latent.coding import Latents, decode_lattices, encode_lattices
+from inverse_inr.codec.latent.networks import ENTROPY, changed, fewer_planes, sizes
+from inverse_inr.codec.latent.start import MARK, START
+from inverse_inr.codec.latent.whole import FINE, Predictor, synthesised
+from inverse_inr.codec.planes import Colours, Floats, channels_of, from_codes, to_codes
 from inverse_inr.codec.range_coder import Decoder, Encoder
 from inverse_inr.io.files import FileFormatError
 
 MAGIC = b"INRL"
-HEAD = struct.Struct("<BBHHBH")
-"""Mark of the entropy model, flags, rows, columns, channels, code of the step size."""
+HEAD = struct.Struct("<BBHHBHH")
+"""Mark of the start, flags, rows, columns, halvings of one for differences, codes of the step size
+and of the unit of all values."""
 CLIPPED = 1
 """Flag of pictures whose values lie between 0 and 1."""
 PLACED = 2
 """Flag of pictures whose box is in the file, since it is not that of their pixels."""
-BYTES = 300
-"""Memory per sample while a picture is coded or decoded."""
+PLANES = 4
+"""Times the number of planes, in the flags."""
+MOST_PLANES = 3
+"""Planes that the start knows."""
+FINEST = 10
+"""Most halvings of one in a difference of the networks' numbers."""
+BYTES = 1500
+"""Memory per pixel while a picture is coded or decoded."""
 DIGEST = 4
 """Bytes of the digest."""
 LARGEST = 65535
 """Rows and columns that a header can hold."""
-CHANNELS = 255
-"""Channels that a header can hold."""
 
 
-def to_bytes(picture: Picture, place: bytes = b"") -> bytes:
+class Overfitted(NamedTuple):
+    """A picture in whole numbers.
+
+    Attributes:
+        shape: (rows, columns).
+        colours: How planes become channels.
+        unit: What a value of one stands for.
+        step: What a latent of one stands for, in units.
+        exponents: Halvings of one in a difference of the networks' numbers.
+        differences: Whole differences of the networks from the start, by name.
+        latents: The latents.
+        clipped: Whether all values lie between 0 and 1.
+    """
+
+    shape: tuple[int, int]
+    colours: Colours
+    unit: float
+    step: float
+    exponents: tuple[int, int]
+    differences: Mapping[str, Whole]
+    latents: Latents
+    clipped: bool
+
+    @property
+    def networks(self) -> dict[str, Floats]:
+        """The networks' numbers by name, whole numbers in units of 1 / ONE."""
+        start = fewer_planes(START, len(self.colours.means))
+        return changed(start, self.differences, self.exponents)
+
+
+def synthesise(picture: Overfitted) -> Floats:
+    """Make the picture of its whole numbers, the same to the last bit on every machine.
+
+    Args:
+        picture: The picture in whole numbers.
+
+    Returns:
+        (rows, columns, channels).
+    """
+    planes = synthesised(picture.networks, picture.latents, picture.step)
+    image = channels_of(planes, picture.colours, picture.unit / FINE)
+    if picture.clipped:
+        image = image.clip(0, 1)
+    return image
+
+
+def to_bytes(picture: Overfitted, place: bytes = b"") -> bytes:
     """Write a picture.
 
     Args:
@@ -50,27 +98,25 @@ def to_bytes(picture: Picture, place: bytes = b"") -> bytes:
     Returns:
         The bytes.
     """
-    rows, columns = picture.shape
-    channels = len(picture.lows)
-    flags = CLIPPED * picture.clipped + PLACED * bool(place)
-    step = int(to_codes(np.array([picture.step]))[0])
-    head = MAGIC + HEAD.pack(MARK, flags, rows, columns, channels, step)
+    planes = len(picture.colours.means)
+    flags = CLIPPED * picture.clipped + PLACED * bool(place) + PLANES * planes
+    step, unit = (int(code) for code in to_codes(np.array([picture.step, picture.unit])))
+    halvings = 16 * picture.exponents[0] + picture.exponents[1]
+    head = MAGIC + HEAD.pack(MARK, flags, *picture.shape, halvings, step, unit)
     head += to_codes(picture.colours.means).astype("<u2").tobytes()
-    if channels > 1:
+    if planes > 1:
         head += picture.colours.axes.astype(np.int8).tobytes()
     if place:
         head += struct.pack("<H", len(place)) + place
     encoder = Encoder()
-    remainders = Remainders()
-    for low in picture.lows:
-        encode_low(encoder, low)
-    for band in order(channels, levels_of(picture.shape)):
-        if picture.bands[band].size:
-            encode_band(encoder, MODEL, picture.bands, band, remainders)
+    contexts = Contexts(), Contexts()
+    for name, numbers in picture.differences.items():
+        encode_integers(encoder, numbers.reshape(-1).tolist(), contexts[name in ENTROPY])
+    encode_lattices(encoder, Predictor(picture.networks), picture.latents, planes)
     return head + encoder.finish() + _digest(head, picture)
 
 
-def from_bytes(data: bytes) -> tuple[Picture, bytes]:
+def from_bytes(data: bytes) -> tuple[Overfitted, bytes]:
     """Read a picture.
 
     Args:
@@ -80,25 +126,25 @@ def from_bytes(data: bytes) -> tuple[Picture, bytes]:
         The picture, and the bytes that tell where it lies.
 
     Raises:
-        FileFormatError: The bytes are cut or altered, or written with another entropy model.
+        FileFormatError: The bytes are cut or altered, or written with another start.
     """
     try:
         blank, place, at = _header(data)
     except (struct.error, ValueError) as error:
         raise FileFormatError(f"codec: the header of the picture is damaged: {error}.") from None
-    channels = len(blank.colours.means)
-    samples = channels * blank.shape[0] * blank.shape[1]
-    memory.require(f"codec: a picture of {samples} samples", BYTES * samples)
-    depth = levels_of(blank.shape)
+    rows, columns = blank.shape
+    memory.require(f"codec: a picture of {rows} x {columns} pixels", BYTES * rows * columns)
+    planes = len(blank.colours.means)
     decoder = Decoder(data[at:-DIGEST])
-    remainders = Remainders()
-    low, shapes = band_shapes(blank.shape, depth)
-    lows = [decode_low(decoder, *low) for _ in range(channels)]
-    bands: Bands = {}
-    for band in order(channels, depth):
-        shape = shapes[band.level][band.kind]
-        bands[band] = decode_band(decoder, MODEL, bands, band, shape, remainders)
-    picture = blank._replace(lows=lows, bands=bands)
+    contexts = Contexts(), Contexts()
+    differences = {}
+    for name, shape in sizes(planes).items():
+        count = int(np.prod(shape))
+        numbers = decode_integers(decoder, count, contexts[name in ENTROPY])
+        differences[name] = np.array(numbers, np.int64).reshape(shape)
+    picture = blank._replace(differences=differences)
+    latents = decode_lattices(decoder, Predictor(picture.networks), blank.shape, planes)
+    picture = picture._replace(latents=latents)
     if _digest(data[:at], picture) != data[-DIGEST:]:
         raise FileFormatError(
             "codec: the picture is damaged: its numbers do not match the digest. Cut or altered?"
@@ -106,35 +152,39 @@ def from_bytes(data: bytes) -> tuple[Picture, bytes]:
     return picture, place
 
 
-def _header(data: bytes) -> tuple[Picture, bytes, int]:
+def _header(data: bytes) -> tuple[Overfitted, bytes, int]:
     at = len(MAGIC)
-    mark, flags, rows, columns, channels, step = HEAD.unpack_from(data, at)
+    mark, flags, rows, columns, halvings, step, unit = HEAD.unpack_from(data, at)
     if mark != MARK:
         raise FileFormatError(
-            f"codec: the picture was written with entropy model {mark}, this version has {MARK}."
+            f"codec: the picture was written with start {mark}, this version has {MARK}."
         )
-    if not rows or not columns or not channels:
-        raise ValueError(f"a picture of {rows} x {columns} pixels and {channels} channels")
+    planes = flags // PLANES
+    exponents = divmod(halvings, 16)
+    if not rows or not columns or not 1 <= planes <= MOST_PLANES or max(exponents) > FINEST:
+        raise ValueError(f"a picture of {rows} x {columns} pixels and {planes} planes")
     at += HEAD.size
-    means = from_codes(np.frombuffer(data, "<u2", channels, at))
-    at += 2 * channels
-    axes = np.eye(channels) * 64
-    if channels > 1:
-        axes = np.frombuffer(data, np.int8, channels**2, at).reshape(channels, channels)
-        at += channels**2
+    means = from_codes(np.frombuffer(data, "<u2", planes, at))
+    at += 2 * planes
+    axes = np.eye(planes) * 64
+    if planes > 1:
+        axes = np.frombuffer(data, np.int8, planes**2, at).reshape(planes, planes)
+        at += planes**2
     place = b""
     if flags & PLACED:
         (length,) = struct.unpack_from("<H", data, at)
         place = data[at + 2 : at + 2 + length]
         at += 2 + length
-    size = float(from_codes(np.array([step]))[0])
-    if not (np.isfinite(means).all() and np.isfinite(size)):
-        raise ValueError("a step size or a mean that is no number")
+    size, scale = (float(value) for value in from_codes(np.array([step, unit])))
+    if not np.isfinite([*means, size, scale]).all():
+        raise ValueError("a step size, a unit or a mean that is no number")
     colours = Colours(means, axes.astype(np.float64))
-    return Picture((rows, columns), colours, size, [], {}, bool(flags & CLIPPED)), place, at
+    clipped = bool(flags & CLIPPED)
+    blank = Overfitted((rows, columns), colours, scale, size, exponents, {}, {}, clipped)
+    return blank, place, at
 
 
-def _digest(head: bytes, picture: Picture) -> bytes:
+def _digest(head: bytes, picture: Overfitted) -> bytes:
     """The digest of the header and of the decoded values."""
     image = synthesise(picture).astype("<f8")
     return hashlib.sha256(head + image.tobytes()).digest()[:DIGEST]

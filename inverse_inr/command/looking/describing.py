@@ -86,22 +86,38 @@ def _description(title: str, component: Callable[..., Any], taken: tuple[str, ..
     for name, key in keys_of(component, taken).items():
         if name in (*taken, "self"):
             continue
-        meaning = _meaning(name, key, meanings)
-        lines.append(f"  {name}: {_allowed(key)}")
+        meaning = meaning_of(name, key, meanings)
+        lines.append(f"  {name}: {allowed(key)}")
         lines += textwrap.wrap(meaning, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join(lines)
 
 
-def _meaning(name: str, key: Key, meanings: dict[str, str]) -> str:
-    """The meaning of a key: its record's own, else the component's."""
+def meaning_of(name: str, key: Key, meanings: dict[str, str]) -> str:
+    """The meaning of a key: its record's own, else the component's.
+
+    Args:
+        name: The key.
+        key: What it may be, and the record that it belongs to.
+        meanings: What the component's docstring says of its arguments.
+
+    Returns:
+        The meaning on one line; empty where nothing is said.
+    """
     meaning = meanings.get(name, "")
     if key.owner is None:
         return meaning
     return arguments_in(inspect.getdoc(key.owner) or "").get(name, meaning)
 
 
-def _allowed(key: Key) -> str:
-    """The range of a key, and its default."""
+def allowed(key: Key) -> str:
+    """The range of a key and its default in words, e.g. "a number above 0; default 0.5".
+
+    Args:
+        key: What it may be.
+
+    Returns:
+        One line.
+    """
     words = "anything"
     if key.annotation is not inspect.Parameter.empty:
         words = in_words(key.annotation).replace("a sequence", "a list")
@@ -181,8 +197,8 @@ def _left_out(title: str, section: Table) -> list[str]:
     for name, key in keys_of(component, taken).items():
         if name in (*taken, *section):
             continue
-        meaning = _meaning(name, key, meanings)
-        said = f"{meaning} ({_allowed(key)})"
+        meaning = meaning_of(name, key, meanings)
+        said = f"{meaning} ({allowed(key)})"
         lines += ["", *textwrap.wrap(said, WIDTH, initial_indent="# ", subsequent_indent="# ")]
         lines.append(f"# {name} = {_in_toml(key.default)}")
     return lines

@@ -20,6 +20,7 @@ from inverse_inr.command.several.planned import (
     planned,
     shared_threads,
 )
+from inverse_inr.command.several.processes import Processes
 from inverse_inr.command.tables import ConfigError
 from inverse_inr.io.files import atomic_write
 
@@ -43,6 +44,7 @@ def batch(
 
     Repeat the command to go on: what is done is left alone, what was interrupted is resumed, what
     failed is tried again. A run that fails does not end the others; the exit status is then 1.
+    Ctrl-C and SIGTERM end all runs after their step; each keeps its state.
 
     Parameters
     ----------
@@ -100,12 +102,14 @@ def here(runs: Sequence[Planned], jobs: int) -> Iterator[tuple[Planned, tuple[St
     """
     shared_threads(jobs)
     pool = ThreadPoolExecutor(jobs)
+    processes = Processes()
     try:
-        begun = {pool.submit(run): run for run in runs}
-        for future in as_completed(begun):
-            yield begun[future], future.result()
+        with processes.told():
+            begun = {pool.submit(run, processes): run for run in runs}
+            for future in as_completed(begun):
+                yield begun[future], future.result()
     finally:
-        # after Ctrl-C the processes, which had it too, write what they have
+        # after Ctrl-C or SIGTERM the processes, which had it too, write what they have
         pool.shutdown(wait=True, cancel_futures=True)
 
 

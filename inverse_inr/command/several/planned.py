@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from inverse_inr.command.code import with_absolute_code
 from inverse_inr.command.folder import RECORD, read_json, read_record
 from inverse_inr.command.presets import find_config
 from inverse_inr.command.session import INTERRUPTED, use_device
+from inverse_inr.command.several.processes import Processes
 from inverse_inr.command.tables import ConfigError, Table, anywhere, override
 
 Status = Literal["done", "begun", "new", "failed", "interrupted"]
@@ -78,8 +78,11 @@ class Planned:
             words += ["--device", self.device]
         return words
 
-    def __call__(self) -> tuple[Status, str]:
+    def __call__(self, processes: Processes | None = None) -> tuple[Status, str]:
         """Make the run in a process of its own, or continue it; one that is done is left alone.
+
+        Args:
+            processes: Those of all runs at work; None where this is the only one.
 
         Returns:
             Its status, and in words why it failed.
@@ -91,8 +94,7 @@ class Planned:
         except (ValueError, OSError, TypeError) as error:
             return "failed", str(error)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a", encoding="utf-8") as log:
-            code = subprocess.run(words, stdout=log, stderr=log, check=False).returncode
+        code = (processes or Processes()).run(words, self.log)
         if code == 0:
             return "done", ""
         if code in (INTERRUPTED, -2, -15):

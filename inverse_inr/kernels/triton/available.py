@@ -30,6 +30,11 @@ def usable(tensor: Tensor) -> bool:
     return _installed()
 
 
+def device_with_kernels() -> bool:
+    """Say whether this machine has a CUDA device for which the kernels can be compiled."""
+    return torch.cuda.is_available() and _installed()
+
+
 def on_device_of(tensor: Tensor) -> AbstractContextManager[Any]:
     """Make a tensor's device the current one, on which Triton starts its kernels.
 

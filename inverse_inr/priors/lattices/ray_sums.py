@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from inverse_inr.domain import Box
 from inverse_inr.kernels.triton.available import usable
 from inverse_inr.kernels.triton.rays import Layers, fits, hidden_sums
 from inverse_inr.priors.activations import ReLU
+from inverse_inr.priors.encodings import Encoding
+from inverse_inr.priors.heads import Heads
 from inverse_inr.priors.lattices.encoding import GridEncoding
-from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP, Layer, Linear
 from inverse_inr.ranges import Count, checked
 
@@ -30,8 +32,33 @@ class Parts(NamedTuple):
     last: Linear
 
 
+class AlongLines(nn.Module):
+    """The part of a `Prior` that sums it along lines (`hooks.SumsLines`).
+
+    Attributes:
+        box: Where the field lives.
+        encoding: Of normalised coordinates.
+        network: From the encoding to the head's inputs.
+        head: From the network's outputs to the values.
+    """
+
+    box: Box
+    encoding: Encoding
+    network: nn.Module
+    head: Heads
+
+    @property
+    def sums_lines(self) -> bool:
+        """Whether a kernel sums this field along lines: a small `hash` field on a CUDA device."""
+        return fused_parts(self) is not None
+
+    def line_sums(self, first: Tensor, step: Tensor, samples: int) -> Tensor:
+        """Sum the field at equally spaced points of lines: `ray_sums` of this field."""
+        return ray_sums(self, first, step, samples)
+
+
 @checked
-def ray_sums(prior: Prior, first: Tensor, step: Tensor, samples: Count) -> Tensor:
+def ray_sums(prior: AlongLines, first: Tensor, step: Tensor, samples: Count) -> Tensor:
     """Sum a field at equally spaced points of rays: Σ_k f(first + k step) |step|.
 
     On a CUDA device with triton a `hash` field in float32 with a decoder of two hidden layers, at
@@ -66,7 +93,7 @@ def ray_sums(prior: Prior, first: Tensor, step: Tensor, samples: Count) -> Tenso
     return fused_sums(prior, parts, first, step, samples)
 
 
-def defined_sums(prior: Prior, first: Tensor, step: Tensor, samples: int) -> Tensor:
+def defined_sums(prior: AlongLines, first: Tensor, step: Tensor, samples: int) -> Tensor:
     """Sum the field at all points, which are kept: the definition of `ray_sums`.
 
     Args:
@@ -84,7 +111,9 @@ def defined_sums(prior: Prior, first: Tensor, step: Tensor, samples: int) -> Ten
     return values.sum(1) * length.to(values.dtype)
 
 
-def fused_sums(prior: Prior, parts: Parts, first: Tensor, step: Tensor, samples: int) -> Tensor:
+def fused_sums(
+    prior: AlongLines, parts: Parts, first: Tensor, step: Tensor, samples: int
+) -> Tensor:
     """Sum the field by the kernels.
 
     Args:
@@ -116,7 +145,7 @@ def fused_sums(prior: Prior, parts: Parts, first: Tensor, step: Tensor, samples:
     return values * length.to(values.dtype)
 
 
-def fused_parts(prior: Prior) -> Parts | None:
+def fused_parts(prior: AlongLines) -> Parts | None:
     """Take a field apart as the kernels want it.
 
     Args:
@@ -128,6 +157,8 @@ def fused_parts(prior: Prior) -> Parts | None:
     encoding = prior.encoding
     network = prior.network
     if not isinstance(encoding, GridEncoding) or not isinstance(network, MLP):
+        return None
+    if _is_changed(prior) or type(encoding.table) not in (Tensor, nn.Parameter):
         return None
     if not usable(encoding.table) or set(prior.head.names) != {"linear"}:
         return None
@@ -143,6 +174,16 @@ def fused_parts(prior: Prior) -> Parts | None:
     if not fits(encoding.on_device(), layers):
         return None
     return Parts(encoding, layers, network.head)
+
+
+def _is_changed(prior: AlongLines) -> bool:
+    """Whether a call of the field does more than its parts: a subclass, or hooks of torch."""
+    kind = type(prior)
+    (plain,) = (each for each in kind.__mro__ if AlongLines in each.__bases__)
+    if any(getattr(kind, name) is not getattr(plain, name) for name in ("forward", "_values")):
+        return True
+    modules = (prior, prior.encoding, prior.network)
+    return any(each._forward_hooks or each._forward_pre_hooks for each in modules)
 
 
 def _plain(layer: object) -> Linear | None:

@@ -14,6 +14,12 @@ from inverse_inr.priors import Prior
 from inverse_inr.solver.loop import Solver
 from inverse_inr.solver.objective import learns
 
+WORK = 4e7
+"""Multiplications of a field in one step up to which a batched step is worth while on a CPU."""
+
+LOOK = 4000
+"""What one point costs beside the products of its network, in multiplications: tables, sines."""
+
 
 def require_together(solvers: Sequence[Solver]) -> None:
     """Refuse solvers that cannot make their steps together.
@@ -37,6 +43,8 @@ def require_together(solvers: Sequence[Solver]) -> None:
             raise ValueError("operators or fidelities learn something")
         if solver.objective.products is not None:
             raise ValueError("products in half precision")
+        if solver.is_divided:
+            raise ValueError("several processes hold parts of the parameters")
         if solver._twin is not None:
             raise ValueError("the stopping rule compares twins")
         if any(map(_changes, solver.prior.modules())):
@@ -49,6 +57,30 @@ def require_together(solvers: Sequence[Solver]) -> None:
     ):
         if any(value != values[0] for value in values):
             raise ValueError(f"the problems differ in their {what}")
+
+
+def require_short(solver: Solver, points: int) -> None:
+    """Refuse fits whose arithmetic takes so long that the host's time between does not matter.
+
+    A batched step saves that time. On a CPU its arithmetic is no faster than that of one fit after
+    the other, and slower where values no longer fit in the caches. Measured: `docs/distributed.md`.
+
+    Args:
+        solver: One of the fits.
+        points: The number of points at which a step looks at its field.
+
+    Raises:
+        ValueError: A step is long.
+    """
+    if solver._device.type != "cpu":
+        return
+    groups = getattr(solver.prior, "param_groups", list)()
+    tables = {id(p) for group in groups if group["role"] == "table" for p in group["params"]}
+    numbers = sum(p.numel() for p in solver.prior.parameters() if id(p) not in tables)
+    if points * (numbers + LOOK) > WORK:
+        raise ValueError(
+            f"a step asks each field at {points} points, which takes longer than what a batch saves"
+        )
 
 
 def _changes(part: nn.Module) -> bool:

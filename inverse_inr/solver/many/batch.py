@@ -49,6 +49,9 @@ class Batch:
     Args:
         solvers: Solvers of equal priors, optimizers and numbers of steps.
 
+    Attributes:
+        points: Number of points at which a step looks at each field.
+
     Raises:
         ValueError: They cannot go together; the message says why.
     """
@@ -77,6 +80,7 @@ class Batch:
     def _rehearse(self) -> None:
         """Note the terms for which each field must be asked by itself; refuse if all are."""
         reason = "the operators look at other places, at very many, or ask the field themselves"
+        self.points = 0
         first = [self._prepare(solver, {}) for solver in self.solvers]
         terms = range(len(first[0].rows))
         for k in terms:
@@ -86,8 +90,13 @@ class Batch:
                 # lattice routes of some priors multiply sparse matrices, which vmap cannot
                 together = False
                 reason = f"torch.func.vmap: {str(error).split('.')[0]}"
+            where = self._places(first, k)
             if not together:
                 self._apart.add(k)
+            elif isinstance(where, Grid):
+                self.points += where.numel
+            elif where is not None:
+                self.points += where.shape[-2]
         if len(self._apart) == len(terms):
             raise ValueError(reason)
 

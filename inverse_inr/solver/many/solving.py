@@ -14,6 +14,7 @@ from inverse_inr.ranges import Seed, checked
 from inverse_inr.solver.callbacks import Progress
 from inverse_inr.solver.interrupt import interruptible
 from inverse_inr.solver.loop import Solver
+from inverse_inr.solver.many.alike import require_short
 from inverse_inr.solver.many.batch import Batch
 from inverse_inr.solver.solution import Solution
 
@@ -33,9 +34,9 @@ def solve_many(
     one architecture are evaluated together and moved by one Adam; a problem that has ended leaves
     the batch.
 
-    Problems that cannot go together are solved one after the other, and `details["one by one"]` of
-    each solution says why: other shapes or architectures, another optimizer than Adam, operators
-    that learn or ask the field themselves.
+    Problems that cannot go together, or gain nothing by it, are solved one after the other, and
+    `details["one by one"]` of each solution says why: other shapes or architectures, another
+    optimizer than Adam, operators that learn or ask the field themselves, long steps on a CPU.
 
     Args:
         problems: The problems. What they leave out of `solving` is each problem's own suggestion.
@@ -63,7 +64,7 @@ def solve_many(
     ]
     shown = "callbacks" not in solving
     try:
-        batch = Batch(made)
+        batch = batch_of(made)
     except ValueError as error:
         if shown:
             for solver in made:
@@ -71,7 +72,21 @@ def solve_many(
         return _one_by_one(made, str(error))
     if shown:
         made[0].callbacks = [Progress()]
-    return _together(batch, made)
+    return together(batch, made)
+
+
+def batch_of(solvers: Sequence[Solver]) -> Batch:
+    """Let fits go together.
+
+    Args:
+        solvers: The fits, each at its first step.
+
+    Raises:
+        ValueError: They cannot, or it does not pay; the message says why.
+    """
+    batch = Batch(solvers)
+    require_short(solvers[0], batch.points)
+    return batch
 
 
 def _each(what: str, value: Any, count: int) -> list[Any]:
@@ -102,7 +117,16 @@ def _one_by_one(solvers: Sequence[Solver], reason: str) -> list[Solution]:
     return found + [solver.solution() for solver in solvers[len(found) :]]
 
 
-def _together(batch: Batch, solvers: Sequence[Solver]) -> list[Solution]:
+def together(batch: Batch, solvers: Sequence[Solver]) -> list[Solution]:
+    """Run fits that go together, each to its own end.
+
+    Args:
+        batch: What `batch_of` made of them.
+        solvers: The fits.
+
+    Returns:
+        A solution for each. After Ctrl-C all of them are interrupted.
+    """
     began = time.perf_counter()
     modes = [[(m, m.training) for m in solver.objective.modules()] for solver in solvers]
     with interruptible() as interrupt:

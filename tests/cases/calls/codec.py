@@ -34,8 +34,22 @@ def _codec() -> list[Good]:
         Good(
             "encode",
             codec.encode,
-            {"source": image, "bits_per_sample": 40.0, "method": "latent"},
+            {"source": image, "bits_per_sample": 40.0, "method": "wavelet"},
             decoded,
+            names=("wavelet",),
+        ),
+        Good(
+            "encode",
+            codec.encode,
+            {
+                "source": image,
+                "bits_per_sample": 40.0,
+                "method": "latent",
+                "steps": 1,
+                "seed": 0,
+            },
+            decoded,
+            fixed=("steps",),
             names=("latent",),
         ),
         Good("grid_of", codec.grid_of, {"data": data}, lambda grid: grid.points()),

@@ -19,6 +19,7 @@ def metric_calls() -> list[Good]:
     image = truth + 0.1
     pair = {"image": image, "reference": truth}
     known = truth > 0.7
+    classes = {"labels": known.long(), "reference": known.T.long(), "classes": 2}
     cubes = {"cube": torch.stack([image] * 3, -1), "reference": torch.stack([truth] * 3, -1)}
     return [
         Good("nrmse", m.nrmse, {**pair, "data_range": 1.0, "mask": known}),
@@ -31,6 +32,8 @@ def metric_calls() -> list[Good]:
         Good("band_psnr", m.band_psnr, {**cubes, "data_range": 1.0}),
         Good("ergas", m.ergas, {**cubes, "ratio": 1.0}),
         Good("spectral_angle", m.spectral_angle, {**cubes, "mask": known}),
+        Good("dice", m.dice, classes),
+        Good("iou", m.iou, classes),
     ]
 
 

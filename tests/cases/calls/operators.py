@@ -10,6 +10,8 @@ from cases.calls.judge import Good
 
 import inverse_inr as ii
 from inverse_inr import Box, Grid, fidelity, noise, operators
+from inverse_inr.operators.ct.beam.materials import BONE, WATER
+from inverse_inr.operators.ct.beam.spectrum import Spectrum
 
 SQUARE = Box((-1.0, -1.0), (1.0, 1.0))
 CUBE = Box((-1.0,) * 3, (1.0,) * 3)
@@ -68,6 +70,7 @@ def tomography() -> list[Good]:
     inner = operators.ParallelBeam(SQUARE, angles, detectors=9)
     drift = {"operator": inner, "degree": 1}
     return [
+        *_physics(inner),
         Good("ParallelBeam", operators.ParallelBeam, {**flat, **fine}, seen(bump)),
         Good("FanBeam", operators.FanBeam, {**flat, **fan, **fine}, seen(bump)),
         Good("ConeBeam", operators.ConeBeam, cone, seen(bump)),
@@ -91,6 +94,30 @@ def tomography() -> list[Good]:
             },
             seen(lambda points: 1 + bump(points)),
         ),
+    ]
+
+
+def _physics(inner: Any) -> list[Good]:
+    o = operators
+    spectrum = Spectrum(torch.tensor([40.0, 80.0]), torch.tensor([1.0, 2.0]))
+    hard = {"operator": inner, "spectrum": spectrum, "materials": [WATER, BONE]}
+    waves = {"operator": inner, "distances": torch.tensor([0.0, 9.0]), "wavelength": 0.1}
+    waves = {**waves, "pitch": 0.25, "ratio": 2.0, "joined": True, "gather": 3}
+    still = {"operator": inner, "shift": torch.zeros(5, 1), "pitch": 0.25, "stiffness": 0.1}
+    poses = {"scan": inner, "shift": torch.zeros(5, 2), "turn": torch.zeros(5, 1)}
+    scatter = {"operator": inner, "degrees": (1, 2), "start": 0.1}
+    glow = {"operator": inner, "late": 0.1, "decay": 0.5, "memory": 2}
+    blur = {"operator": inner, "psf": o.psf.Gaussian(0.3, 1), "pitch": 0.25}
+    return [
+        Good(
+            "Polychromatic", o.Polychromatic, {**hard, "reference": 70.0, "gather": 3}, seen(bump)
+        ),
+        Good("Scatter", o.Scatter, scatter, seen(bump)),
+        Good("ScintillatorBlur", o.ScintillatorBlur, blur, seen(bump)),
+        Good("Afterglow", o.Afterglow, glow, seen(bump)),
+        Good("PhaseContrast", o.PhaseContrast, waves, seen(bump)),
+        Good("ShiftedViews", o.ShiftedViews, still, seen(bump)),
+        Good("MovingObject", o.MovingObject, poses, seen(bump)),
     ]
 
 
@@ -184,6 +211,9 @@ def kspace() -> list[Good]:
 PROBLEMS: dict[str, dict[str, Any]] = {
     "audio": {"seconds": 0.05, "keep_one_in": 5, "start": 0.0, "rate": 8000, "noise_level": 0.01},
     "ct": {"size": 16, "views": 6, "coverage": 180.0, "noise_level": 0.01, "subrays": 1},
+    "ct_hardening": {"size": 16, "views": 6, "voltage": 100.0, "photons": 1e4, "scatter": 0.01},
+    "ct_motion": {"motion": "jumps", "amplitude": 1.0, "size": 16, "views": 6, "noise_level": 0.01},
+    "ct_phase": {"size": 16, "views": 6, "energy": 12.0, "photons": 1e4, "joined": True},
     "cone": {"size": 8, "views": 4, "coverage": 360.0, "noise_level": 0.01, "rise": 0.0},
     "boundary_value": {"waves": 1.5, "size": 8, "inside": 64, "around": 16, "weight": 1.0},
     "odd_shape": {"waves": 1.5, "size": 8, "inside": 64, "around": 16, "weight": 1.0},
@@ -192,6 +222,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "kspace": {"size": 32, "acceleration": 2.0, "calibration": 12, "spokes": 4, "coils": 2},
     "fmcw": {"azimuths": 4, "heights": 2, "samples": 32, "radius": 0.5, "reach": 0.4, "snr": 20.0},
     "sar": {"azimuths": 4, "aperture": 3.83, "frequencies": 40, "snr": 20.0, "pitch": 0.5},
+    "sar_autofocus": {"size": 1.0, "pulses": 12, "frequencies": 32, "snr": 20.0, "pitch": 0.8},
     "deblur": {"size": 5.0, "angle": 30.0, "noise_level": 0.01, "bin": 16, "rounds": 0},
     "denoise": {"photons": 30.0, "readout": 2.0, "bin": 16, "rounds": 0, "held_out": 0.05},
     "inpaint": {"keep": 0.3, "noise_level": 0.01, "bin": 16, "crop": 16, "rounds": 0},

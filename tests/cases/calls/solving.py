@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from cases.calls import codec, families, interoperation
+from cases.calls import codec, families, interoperation, reading
 from cases.calls.components import GRID, SQUARE, bump, problem
 from cases.calls.judge import Good
 
@@ -110,6 +110,7 @@ ROOMS: dict[str, Callable[[], list[Good]]] = {
     "optimizers": _optimizers,
     "solving": _solving,
     **families.ROOMS,
+    **reading.ROOMS,
     **codec.ROOMS,
     **interoperation.ROOMS,
 }

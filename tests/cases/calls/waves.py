@@ -72,6 +72,12 @@ def radar_operators() -> list[Good]:
             {**place, "frequencies": tones, "tolerance": 1e3, **at},
             seen(reflectivity),
         ),
+        Good(
+            "PulseErrors",
+            o.PulseErrors,
+            {"radar": history, "phases": torch.zeros(3), "ranges": torch.zeros(3), "learnt": True},
+            seen(reflectivity),
+        ),
         Good("Occluded", o.Occluded, {"operator": history, "step": 1.0}),
         Good("SarImage", o.SarImage, image, seen(density)),
         Good("backproject", o.backproject, {**focus, "interpolate": True, "oversampling": 4}),

@@ -6,7 +6,14 @@ import torch
 from inverse_inr import Box, priors
 from inverse_inr.kernels.triton import rays
 from inverse_inr.priors.lattices import ray_sums as module
-from inverse_inr.priors.lattices.ray_sums import defined_sums, fused_parts, ray_sums
+from inverse_inr.priors.lattices.ray_sums import (
+    defined_sums,
+    fused_parts,
+    fused_sums,
+    ray_sums,
+)
+from inverse_inr.problems.ct import ct
+from inverse_inr.solver import Solver
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +93,50 @@ def test_programs_that_share_rays_and_samples_add_up(monkeypatch):
         found = derivatives(made, ray_sums(made, first, step, 16))
         for a, b in zip(expected, found, strict=True):
             torch.testing.assert_close(b, a, rtol=1e-5, atol=1e-5 * float(a.abs().max()))
+
+
+def test_a_solve_of_rays_takes_the_kernels_and_ends_where_the_points_lead(monkeypatch):
+    problem = ct("shepp_logan", size=8, views=6)
+    ends = []
+    for fused in (False, True):
+        asked = []
+        monkeypatch.setattr(module, "usable", lambda tensor, fused=fused: fused)
+        monkeypatch.setattr(module, "fused_sums", counted(asked))
+        solver = Solver(problem, field_on(problem), steps=3, batch=12)
+        for _ in range(3):
+            solver.step()
+        assert len(asked) >= 3 * fused
+        assert bool(asked) == fused
+        ends.append([p.detach().clone() for p in solver.prior.parameters()])
+    for a, b in zip(*ends, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-5, atol=1e-5 * float(a.abs().max()))
+
+
+def counted(asked):
+    def sums(*arguments):
+        asked.append(len(arguments))
+        return fused_sums(*arguments)
+
+    return sums
+
+
+def field_on(problem):
+    options = {"levels": 3, "coarsest": 4, "finest": 12, "log2_table": 6, "width": 16}
+    torch.manual_seed(0)
+    return priors.create("hash", problem.box, **options)
+
+
+def test_a_subclass_and_hooks_of_torch_take_the_field_s_own_call():
+    made = field(2)
+    assert fused_parts(made) is not None
+    made.__class__ = type("Shifted", (priors.Prior,), {"forward": lambda self, x: x[..., :1]})
+    assert fused_parts(made) is None
+    for part in ("encoding", "network"):
+        made = field(2)
+        handle = getattr(made, part).register_forward_hook(lambda *_: None)
+        assert not made.sums_lines
+        handle.remove()
+        assert made.sums_lines
 
 
 def test_levels_that_are_not_in_are_left_out():

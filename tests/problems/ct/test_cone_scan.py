@@ -166,14 +166,15 @@ def test_line_integrals_of_hdf5_and_free_positions(tmp_path: Path):
         "Vectors": torch.cat(astra, 1).tolist(),
     }
     where = geometry(tmp_path, json.dumps(table), "g.json")
-    problem = cone_scan(
-        str(tmp_path / "scan.h5"),
-        where,
-        names={"data": "lines", "theta": None},
-        values="line integrals",
-        unit="cm",
-    )
+    given: dict[str, Any] = {
+        "names": {"data": "lines", "theta": None},
+        "values": "line integrals",
+        "unit": "cm",
+    }
+    problem = cone_scan(str(tmp_path / "scan.h5"), where, **given)
     assert isinstance(problem.terms[0].operator, ConeVectors)
+    with pytest.raises(ValueError, match="free positions"):
+        cone_scan(str(tmp_path / "scan.h5"), where, center="auto", **given)
     assert "FDK" not in problem.suggested.baselines
     assert problem.box.units == ("cm",) * 3
     assert error(problem) < 0.1
@@ -235,3 +236,28 @@ def test_fdk_on_the_problem_is_the_operator_s(tmp_path: Path):
     )
     assert expected.shape == (4, 4, 4, 1)
     assert feldkamp(problem).sample(Grid(BOX, (4,) * 3)).shape == (4, 4, 4, 1)
+
+
+@pytest.mark.parametrize("bin", [1, 2])
+@pytest.mark.parametrize("kind", ["counts", "line integrals"])
+def test_the_axis_is_found_and_noted(tmp_path: Path, bin: int, kind: str):
+    frames = counts(degrees(9, 0), center=1.3 * PITCH)
+    if kind == "counts":
+        path = stack(tmp_path, frames)
+        given = flats(tmp_path)
+    else:
+        path = tmp_path / "lines.h5"
+        write_hdf5(path, {"exchange/data": -((frames - 100) / 50000).log()})
+        given = {"values": kind}
+    problem = cone_scan(str(path), geometry(tmp_path), center="auto", bin=bin, **given)
+    beam = problem.terms[0].operator
+    assert float(beam.center) / PITCH == pytest.approx(1.3, abs=0.1)
+    assert "from conjugate rays" in str(problem.notes["center of rotation"])
+    assert float(str(problem.notes["center of rotation"]).split()[0]) == pytest.approx(1.3, abs=0.1)
+
+
+def test_an_axis_of_a_tilted_panel_is_not_sought(tmp_path: Path):
+    path = stack(tmp_path, counts(degrees(9, 0)))
+    tilted = geometry(tmp_path, PLAIN + "tilt = 3.0\n")
+    with pytest.raises(ValueError, match="upright"):
+        cone_scan(str(path), tilted, center="auto", **flats(tmp_path))

@@ -1,0 +1,1 @@
+"""What `make docs` writes from the code: reference pages, tables of keys, the gallery's figures."""

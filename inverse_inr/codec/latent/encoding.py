@@ -1,0 +1,167 @@
+"""`encode_latents` and `decode_latents`: a picture fitted in so many bytes at most, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inverse_inr import memory
+from inverse_inr.codec.latent.files import (
+    BYTES,
+    LARGEST,
+    MOST_PLANES,
+    Overfitted,
+    from_bytes,
+    synthesise,
+    to_bytes,
+)
+from inverse_inr.codec.latent.fitting import Fit
+from inverse_inr.codec.latent.networks import fewer_planes
+from inverse_inr.codec.latent.start import START
+from inverse_inr.codec.planes import Colours, Floats, colours_of, planes_of, short
+from inverse_inr.codec.showing import shown_steps
+from inverse_inr.codec.wavelet.coding import place_of, step_for
+from inverse_inr.domain import Box, Grid, pixel_grid
+from inverse_inr.io.files import FileFormatError
+from inverse_inr.sampled import SampledField
+
+HEADER = 34
+"""Bytes of a header and a digest of a colour picture."""
+FINEST = 2.0**-10
+"""The finest step, in units: the synthesis has 14 bits below one."""
+FULL = 0.985
+"""Part of the bytes that the fit aims at, and from which on a file is long enough."""
+FAR = 1.1
+"""How many times too long a file is, from which on its step is made coarser."""
+ROUNDS = 12
+"""How often the file is made again, until it fits."""
+FURTHER = 6
+"""Steps between two files."""
+
+
+def encode_latents(image: Tensor, grid: Grid, most: int, steps: int, seed: int) -> bytes:
+    """Encode a picture by lattices and two small networks that are fitted to it.
+
+    Args:
+        image: (rows, columns, channels).
+        grid: Where the pixels lie.
+        most: Most bytes.
+        steps: Steps of the fit. The first Ctrl-C ends it early.
+        seed: Seed of the noise in the fit.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        ValueError: The image is no picture, or so few bytes do not hold it.
+    """
+    _require_picture(image)
+    if most < HEADER:
+        raise ValueError(
+            f"encode: bits_per_sample allows {most} bytes; method='latent' takes {HEADER} for its "
+            "header and digest alone. More bits, or a larger image."
+        )
+    pixels = image.shape[0] * image.shape[1]
+    memory.require(f"encode: {pixels} pixels by latents", BYTES * pixels, "A smaller image.")
+    values = image.detach().cpu().double().numpy()
+    clipped = bool(values.min() >= 0 and values.max() <= 1)
+    colours = colours_of(values)
+    planes = planes_of(values, colours)
+    unit = 1.0
+    if not clipped:
+        unit = float(short(np.array([max(float(np.abs(planes).max()), 2.0**-60)]))[0])
+    # the step of the wavelets is about that of the latents, too
+    step = max(float(short(np.array([step_for(values, most) / unit]))[0]), FINEST)
+    start = fewer_planes(START, len(planes))
+    scaled = torch.from_numpy(planes / unit).float()
+    fit = Fit(scaled, start, step, seed)
+    wanted = max(8 * (FULL * most - HEADER), 1.0)
+    for number in shown_steps(steps, "encode"):
+        fit.step_once(number / steps, wanted, steps)
+    place = place_of(grid)
+    return _fitting(fit, values, colours, unit, clipped, place, most)
+
+
+def _fitting(
+    fit: Fit,
+    values: Floats,
+    colours: Colours,
+    unit: float,
+    clipped: bool,
+    place: bytes,
+    most: int,
+) -> bytes:
+    """The best file of at most `most` bytes."""
+    best, least, shortest = b"", math.inf, math.inf
+    for number in range(ROUNDS):
+        if number == ROUNDS // 2 and not best:
+            fit.begin_again()
+        shape = (values.shape[0], values.shape[1])
+        picture = Overfitted(shape, colours, unit, fit.step, *fit.rounded(), clipped)
+        data = to_bytes(picture, place)
+        shortest = min(shortest, len(data))
+        if len(data) <= most:
+            error = float(((synthesise(picture) - values) ** 2).mean())
+            no_longer = len(data) < 1.01 * len(best)
+            if error < least:
+                best, least = data, error
+            if len(data) >= FULL * most or no_longer:
+                break
+        ratio = len(data) / (0.5 * (1 + FULL) * most)
+        if ratio > FAR:
+            fit.coarsen(float(short(np.array([fit.step * min(ratio, 2.0)]))[0]))
+        else:
+            fit.follow(2 * math.log(ratio))
+        for _ in range(FURTHER):
+            fit.settle()
+    if best:
+        return best
+    raise ValueError(
+        f"encode: bits_per_sample allows {most} bytes; an image of {values.shape} takes at least "
+        f"{shortest} by method='latent', header and digest counted. More bits, a larger image, or "
+        "method='wavelet'."
+    )
+
+
+def decode_latents(data: bytes) -> SampledField:
+    """Decode a picture.
+
+    Args:
+        data: What `encode_latents` gave.
+
+    Returns:
+        The picture as a field, on its grid.
+
+    Raises:
+        FileFormatError: The bytes are cut or altered.
+    """
+    picture, place = from_bytes(data)
+    values = synthesise(picture)
+    grid = pixel_grid(picture.shape)
+    if place:
+        try:
+            told = json.loads(place)
+            grid = Grid(Box(*(tuple(part) for part in told)), picture.shape)
+        except (ValueError, TypeError) as error:
+            raise FileFormatError(f"codec: the box of the picture is damaged: {error}.") from None
+    return SampledField(torch.from_numpy(values.astype(np.float32)), grid)
+
+
+def _require_picture(image: Tensor) -> None:
+    if image.is_complex():
+        raise ValueError("encode: method='latent' codes real images; this one is complex.")
+    if image.ndim != 3 or not image.numel() or image.shape[-1] > MOST_PLANES:
+        raise ValueError(
+            f"encode: method='latent' codes pictures (rows, columns, 1 to {MOST_PLANES} channels); "
+            f"this image has shape {tuple(image.shape)}. More channels, volumes, sound and video "
+            "are for method='wavelet'."
+        )
+    if max(image.shape) > LARGEST:
+        raise ValueError(
+            f"encode: method='latent' holds at most {LARGEST} rows and columns; this image has "
+            f"shape {tuple(image.shape)}."
+        )

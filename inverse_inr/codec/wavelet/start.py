@@ -1,0 +1,50 @@
+"""The weights of the entropy model, which `benchmarks/codec/train_model.py` made."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from inverse_inr.codec.wavelet.model import model_of
+
+WEIGHTS = (
+    "a8ff2a003e004800b0ffadfe67ffcaffd8ff46ff83ff90ffc4ff4a0032009b0084ff9dff1600feffb4ff83ff3400"
+    "2b0084001b0056006cff8dff64ff49ff2bff6d000000130030ff2a00f2ff17001700e7ff1900f2ff92ffe7fe1300"
+    "03001300cdff2a00520072003b003d0026003f001d001300dfffe3fff8ffebffd1ffeeffe2fffeff1e007900d2ff"
+    "0d0050000a00ecff12000800b3ff0d002a006a006c01f7ff23002f001b00ffff06001e002a000c000d00fcff0300"
+    "1c00f4ff140030001900d4ff2200df00aefe77ff5bff46008200fefe68ff2300f9ffe2fffaff0c00f2ffddffdcff"
+    "02000800050009000300edffeaffeeff0800cfffc2ffd3ff3500c4fff3ff1e00330093009c00670106ff68ffccff"
+    "8dff91ff65ff68ffacff4d00030023006800e7ff770035ff44ff35ff1300b7ff7effeffff8ffd7fff9fffeff3500"
+    "0f0056ff0e000b00feff1c00d9ff85ff8dff0200d0ffc8ff0500e0ffe3fff9feecfe950016011100e5ff4a003100"
+    "fcff56002400e2ff8500ddffd1ff0900fbffb6fffbffc7ff0a000800e0ff07000d00fa0096ffffff1a0018000000"
+    "fdfe7b00d8ff570025008d003400fbff13ffbbffd3ffd6ff10000a00f5ffffff01003d0022001600f9fffbff0800"
+    "e2ffebfffcff2e00c4ff0a00c0ffcbfffaff58fea5ffddff5701edffa800edff0d0019001b002400deffc6ffdcff"
+    "f4ff3f0051003d007eff79ff6bff0cff9dff3f00f7ffd4ff35002400fa00c6ff1d002e000b00e7fff4ff08002c00"
+    "e8ff1700e0fff9ffdffff7ff2700030005002500bc00d6ff7c00b8fff00086ff3a008100340030ff89ffafffd0ff"
+    "450030003a001d00ebff0a003700e2ff8effcdffa6ff91ffb1ff86ff050077ff5cffc8ffeffff7ffddff81ffbcff"
+    "25003500ad015ffff5ff0600b1fff4fff4ff1e001800fcff1000d6ffd7fffefffafff8ffa8fe290065ff44008100"
+    "a9fff1ff82ff6900feff4a001300f2ff280040007d0058002e002b005d003c002f00060004005300570047006100"
+    "7e008f004b001d00caff0a00680053000e00eeffe5ff32001a00850042004400c5ff3b005c0044005a007900f0ff"
+    "1e00d4ff4400f1ffddffb1ff27001700e2fff5ffa1ffe4ff18005600faff24002100e5ffe6ff7700ccff3500dbff"
+    "380001004700d0fef0fef9ff0800f4ffa6ffd6ff0800d7ff43008c008b009200000072fff7ff7e000f00330046ff"
+    "f9ffbeff51005bff0a00410060ff6200fdff1e003400b8fdeeff0201a5ffa500ecfeefff480068004effb9006600"
+    "bf00dd00cdff6e007c0093ff4b004000eaff96ff8800faffe4ff90ff93ff7fff90ff3e003a0048fea6ffe8ff5200"
+    "b1ff6100760078004dffcdff0000900031ffebffab0060006700360031003a000000680007006cff3c0040005c00"
+    "bbffa5fe0b006bff0200410096ffdcfe3bff250079008e0070007effb8ff6e0097ffe800cdffbbff91ffafff5900"
+    "ecffa3ff0bff12003b003bfffbff62004300cd0093fe85ffaaff5fff3100dcff2600a0ffa9ffc3ffacfeceff1200"
+    "13008b00c9ff51005500c400efff8f000000feff3b003500cbff5000e5ff3f0032002c001000a3ff75000e01f7ff"
+    "ecff5400270078ff23001100d9ffe9ff390097001000f5ff01ff350042003500f6ffd5ff0600f1ff5e00a0000a00"
+    "c9ffd8ffd6ff7c01870025002500830090ffbb002600a2ff5600cfffe1ff69001400b800bffff4ff0d004200a900"
+    "0100d5ff85001c00290053ff9600ddffdeffd700bdffe1ff1700bdffd800070065006e008bffc9ffc9ffefffdcff"
+    "c5ff88004400f9ff30005700b0ffb500d5ffdc0019009100ddff1c012200b5000600ca006500c7ff3e00eeff0a00"
+    "dbffb9ff2b0004005d0145000f0024ff59ff95ff6f00b5ff60001d004a006100080089ff88003e00910009006600"
+    "9c00bbff88ff96fea2ff39fffaff4500cdff4400d6ff71feb50052ff6fff3700b5ff31008dffa9ffdeffeeffaeff"
+    "97ff1600acff1200d3ff3a005f00e6ff"
+)
+"""721 whole numbers of two bytes each, hexadecimal."""
+_BYTES = bytes.fromhex(WEIGHTS)
+MODEL = model_of(np.frombuffer(_BYTES, "<i2").astype(np.int64))
+"""The entropy model of all pictures."""
+MARK = hashlib.sha256(_BYTES).digest()[0]
+"""What a file says of the model that it was written with."""
