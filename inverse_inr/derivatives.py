@@ -5,6 +5,7 @@ Autograd gives the derivatives of a field exactly.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -22,7 +23,11 @@ def gradient(field: Field, points: Tensor) -> Tensor:
 
     Returns:
         (n, c, d) slopes per unit of the box, complex where the field is complex.
+
+    Raises:
+        TypeError: The field says that it has no derivatives by place.
     """
+    require_smooth(field, 0)
     if torch.compiler.is_compiling():
         slope, is_complex = _compiled_jacobian(field, points)
     else:
@@ -123,7 +128,8 @@ def require_smooth(field: Field, order: int = 2) -> None:
         order: Order of the derivatives that are needed.
 
     Raises:
-        SmoothnessError: The field has fewer than `order` - 1 continuous derivatives.
+        SmoothnessError: The field has fewer than `order` - 1 continuous derivatives, or says that
+            it has none at all (smoothness of minus infinity).
     """
     prior = field
     if isinstance(field, Memo):
@@ -133,6 +139,11 @@ def require_smooth(field: Field, order: int = 2) -> None:
         return
     name = getattr(prior, "name", type(prior).__name__)
     has = "jumps, and has no derivatives"
+    if smoothness == -math.inf:
+        raise SmoothnessError(
+            f"The field '{name}' makes whole frames and has no derivatives by place. Give a "
+            "regularizer of slopes a grid, or use 'siren' or 'hash'."
+        )
     if smoothness >= 0:
         has = f"has {smoothness} continuous derivatives"
     raise SmoothnessError(

@@ -65,6 +65,8 @@ from inverse_inr.operators.radar.pulse_errors import PulseErrors
 from inverse_inr.operators.radar.sar import FarField, PhaseHistory
 from inverse_inr.operators.radar.sar_image import SarImage
 from inverse_inr.operators.scene.cameras import Cameras, looking_at
+from inverse_inr.operators.scene.frames import Frames
+from inverse_inr.operators.scene.places import Values
 from inverse_inr.operators.scene.rendering import VolumeRendering
 from inverse_inr.operators.slices.acquisition import SliceAcquisition, Slices
 from inverse_inr.operators.spectral import dispersion
@@ -111,6 +113,7 @@ __all__ = [
     "FarField",
     "FourierMaps",
     "FourierPatterns",
+    "Frames",
     "GivenCoils",
     "Gradient",
     "HadamardPatterns",
@@ -148,6 +151,7 @@ __all__ = [
     "SpectralResponse",
     "ToeplitzNormal",
     "TravelTimes",
+    "Values",
     "VolumeRendering",
     "WarpedImage",
     "backproject",

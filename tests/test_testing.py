@@ -149,6 +149,7 @@ SMALL = {
     "gaussian_mixture": {"count": 30},
     "offset": {},
     "spectral_basis": {},
+    **{name: {"bandwidth": 4.0, "blocks": 2, "width": 8} for name in ("nerv", "hnerv", "hinerv")},
 }
 
 

@@ -5,9 +5,9 @@ family, beside the activation or the structure that is its own. `names()` lists 
 points of the group `inverse_inr.priors` included.
 
 The folders hold what is too large for a family's file: `blocks/` (trees of blocks that move),
-`functions/` (functions with exact derivatives, sums of Gaussians), `lattices/` (features on
-lattices), `means/` (a known mean and what it leaves), `networks/` (networks that are no MLP),
-`sines/` (sines whose period or shape varies).
+`frames/` (whole frames of a video), `functions/` (functions with exact derivatives, sums of
+Gaussians), `lattices/` (features on lattices), `means/` (a known mean and what it leaves),
+`networks/` (networks that are no MLP), `sines/` (sines whose period or shape varies).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from inverse_inr.priors.bandlimited import pin, raised_cosine, sinc
 from inverse_inr.priors.blocks import acorn
 from inverse_inr.priors.conditioned import cosmo, incode
 from inverse_inr.priors.features import fourier, relu
+from inverse_inr.priors.frames import hinerv, hnerv, nerv
 from inverse_inr.priors.grids import grid, hash
 from inverse_inr.priors.linear import linear_parameters
 from inverse_inr.priors.means import offset
@@ -66,12 +67,15 @@ _PRESETS = (
     gaussian_mixture,
     grid,
     hash,
+    hinerv,
+    hnerv,
     hosc,
     incode,
     laplacian,
     miner,
     mixed,
     multi_quadratic,
+    nerv,
     offset,
     phased,
     pin,
@@ -158,6 +162,8 @@ __all__ = [
     "gaussian_mixture",
     "grid",
     "hash",
+    "hinerv",
+    "hnerv",
     "hosc",
     "incode",
     "laplacian",
@@ -166,6 +172,7 @@ __all__ = [
     "mixed",
     "multi_quadratic",
     "names",
+    "nerv",
     "offset",
     "phased",
     "pin",

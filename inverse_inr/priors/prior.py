@@ -23,7 +23,11 @@ from inverse_inr.problem import Problem
 
 Hook = TypeVar("Hook")
 
-SMOOTHNESS = {0: "continuous, no derivative at its kinks", float("inf"): "smooth"}
+SMOOTHNESS = {
+    -float("inf"): "no derivatives by place",
+    0: "continuous, no derivative at its kinks",
+    float("inf"): "smooth",
+}
 """Words of `Prior.describe` for a number of continuous derivatives; other numbers are printed."""
 
 
@@ -159,9 +163,8 @@ class Prior(AlongLines):
         Returns:
             Three lines: name and summary; size, smoothness, bandwidth, learning rate; the options.
         """
-        smooth = SMOOTHNESS.get(
-            self.smoothness, f"{int(min(self.smoothness, 99))} continuous derivatives"
-        )
+        number = self.smoothness
+        smooth = SMOOTHNESS.get(number) or f"{int(min(number, 99))} continuous derivatives"
         given = ", ".join(
             f"{k}={v}" for k, v in self.recipe.options.items() if v is not None and k != "bandwidth"
         )

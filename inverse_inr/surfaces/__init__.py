@@ -1,15 +1,25 @@
 """Surfaces as signed distances: regularizers, meshes, figures, and errors of points and meshes."""
 
 from inverse_inr.surfaces.clouds import cloud_normals as cloud_normals
+from inverse_inr.surfaces.clouds import distance_to_cloud as distance_to_cloud
+from inverse_inr.surfaces.clouds import near_and_far as near_and_far
 from inverse_inr.surfaces.clouds import project as project
 from inverse_inr.surfaces.clouds import spread as spread
+from inverse_inr.surfaces.clouds import start_radius as start_radius
 from inverse_inr.surfaces.distance import SignedDistance as SignedDistance
 from inverse_inr.surfaces.distance import Surface as Surface
+from inverse_inr.surfaces.distance import UnsignedDistance as UnsignedDistance
 from inverse_inr.surfaces.distance import distance_of as distance_of
+from inverse_inr.surfaces.fidelities import ClampedL1 as ClampedL1
+from inverse_inr.surfaces.fidelities import CrossEntropy as CrossEntropy
+from inverse_inr.surfaces.insides import distance_to as distance_to
+from inverse_inr.surfaces.insides import inside as inside
+from inverse_inr.surfaces.insides import winding_number as winding_number
 from inverse_inr.surfaces.meshes import Mesh as Mesh
 from inverse_inr.surfaces.meshes import MeshErrors as MeshErrors
 from inverse_inr.surfaces.meshes import level_set as level_set
 from inverse_inr.surfaces.meshes import mesh_errors as mesh_errors
+from inverse_inr.surfaces.open_surfaces import open_surface as open_surface
 from inverse_inr.surfaces.plotting import mesh as mesh
 from inverse_inr.surfaces.plotting import point_cloud as point_cloud
 from inverse_inr.surfaces.point_metrics import ShapeErrors as ShapeErrors
@@ -17,6 +27,10 @@ from inverse_inr.surfaces.point_metrics import best as best
 from inverse_inr.surfaces.point_metrics import occupied as occupied
 from inverse_inr.surfaces.point_metrics import shape_errors as shape_errors
 from inverse_inr.surfaces.point_metrics import volume_errors as volume_errors
+from inverse_inr.surfaces.shape_files import read_cloud as read_cloud
+from inverse_inr.surfaces.shape_files import read_mesh as read_mesh
+from inverse_inr.surfaces.shape_metrics import intersection_over_union as intersection_over_union
+from inverse_inr.surfaces.shape_metrics import normal_consistency as normal_consistency
 from inverse_inr.surfaces.terms import Eikonal as Eikonal
 from inverse_inr.surfaces.terms import IsoPoints as IsoPoints
 from inverse_inr.surfaces.terms import NearSurface as NearSurface

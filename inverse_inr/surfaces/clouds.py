@@ -8,8 +8,10 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from inverse_inr.domain import Box
 from inverse_inr.evaluation import Field
-from inverse_inr.ranges import FiniteTensor, Positive, Range, checked
+from inverse_inr.memory import require
+from inverse_inr.ranges import Count, FiniteTensor, Positive, Range, checked
 
 MOST_STEPS = 1000
 """Newton steps onto a zero set; a handful are exact."""
@@ -94,7 +96,8 @@ def spread(points: FiniteTensor, normals: FiniteTensor) -> Tensor:
     apart = points[:, None] - points[None]
     length = torch.linalg.vector_norm(apart, dim=-1)
     near = length.topk(min(9, len(points)), largest=False).values[:, 1:]
-    spacing = near.mean()
+    # points drawn several times from a small cloud have no distance from each other
+    spacing = near.mean().clamp(min=torch.finfo(points.dtype).tiny ** 0.5)
     push = (
         apart
         * torch.exp(-((length / spacing) ** 2))[..., None]
@@ -130,3 +133,71 @@ def cloud_normals(points: FiniteTensor, reach: Positive) -> Tensor:
             local = torch.from_numpy(cloud[near])
             normals[k] = torch.linalg.eigh((local - local.mean(0)).T.cov())[1][:, 0]
     return normals.to(points)
+
+
+@checked
+def start_radius(points: FiniteTensor, box: Box) -> float:
+    """Find the radius of a sphere about the box's centre through the middle of some points.
+
+    Args:
+        points: (n, 3) in the box's unit.
+        box: The box.
+
+    Returns:
+        The median distance of the points from the centre, but a hundredth of the box at least.
+    """
+    check_cloud("start_radius", points)
+    away = torch.linalg.vector_norm(points - points.new_tensor(box.center), dim=1)
+    return max(float(away.median()), 0.01 * min(box.lengths))
+
+
+@checked
+def distance_to_cloud(cloud: FiniteTensor, points: FiniteTensor) -> Tensor:
+    """Measure the distance of places from the nearest point of a cloud.
+
+    Args:
+        cloud: (n, 3).
+        points: (m, 3).
+
+    Returns:
+        (m,) in float64.
+
+    Raises:
+        ValueError: The points are no (n, 3), or there are none.
+    """
+    check_cloud("distance_to_cloud: cloud", cloud)
+    check_cloud("distance_to_cloud", points)
+    from scipy.spatial import KDTree
+
+    tree = KDTree(cloud.detach().cpu().double().numpy())
+    return torch.from_numpy(tree.query(points.detach().cpu().double().numpy())[0])
+
+
+@checked
+def near_and_far(cloud: FiniteTensor, box: Box, count: Count, generator: torch.Generator) -> Tensor:
+    """Draw places to learn a distance at: most of them near a surface, some all over its box.
+
+    Args:
+        cloud: (n, 3) points on the surface.
+        box: The box.
+        count: Number of places: two in five each within about 1 % and 5 % of the box, one in five
+            anywhere.
+        generator: Source of the random places.
+
+    Returns:
+        (count, 3) in float64, inside the box.
+
+    Raises:
+        ValueError: The points are no (n, 3), or there are none.
+    """
+    check_cloud("near_and_far", cloud)
+    require(f"near_and_far: count={count} places", 200.0 * count, "Fewer.")
+    far = count // 5
+    near = count - far
+    chosen = cloud.double()[torch.randint(len(cloud), (near,), generator=generator)]
+    reach = torch.full((near, 1), 0.01 * max(box.lengths), dtype=torch.float64)
+    reach[near // 2 :] *= 5
+    moved = chosen + reach * torch.randn(near, 3, dtype=torch.float64, generator=generator)
+    lower, upper = (moved.new_tensor(v) for v in (box.lower, box.upper))
+    anywhere = box.random_points(far, dtype=torch.float64, generator=generator)
+    return torch.cat([moved.clamp(lower, upper), anywhere])

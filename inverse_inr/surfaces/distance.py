@@ -82,6 +82,39 @@ class SignedDistance(nn.Module):
         return self.correction.param_groups()
 
 
+class UnsignedDistance(nn.Module):
+    """A prior in the unit of its box, for a distance that has no sign.
+
+    Args:
+        box: 3-D, in one unit.
+        prior: A prior of one channel on the box, with derivatives.
+
+    Raises:
+        ValueError: The box is not 3-D or mixes units.
+        TypeError: The prior has no derivatives, by which the surface is found.
+    """
+
+    @checked
+    def __init__(self, box: Box, prior: priors.Prior) -> None:
+        super().__init__()
+        if box.ndim != 3 or len(set(box.units)) != 1:
+            raise ValueError(
+                f"UnsignedDistance: the box must be 3-D in one unit, got units {box.units}."
+            )
+        require_smooth(prior, 1)
+        self.box = box
+        self.prior = prior
+        self.strength = nn.Buffer(torch.tensor(0.25 * max(box.lengths)))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """The distance, (*s, 1) in the box's unit, at points (*s, 3)."""
+        return self.strength * self.prior(points)
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The prior's parameter groups."""
+        return self.prior.param_groups()
+
+
 def _by_name(name: str, box: Box, options: dict[str, Any]) -> priors.Prior:
     defaults: dict[str, Any] = {}
     if name == "siren":

@@ -123,6 +123,23 @@ class Mesh:
             ValueError: The mesh has no area.
             OutOfMemoryError: The points do not fit the memory at hand.
         """
+        return self.sample_with_faces(count, seed)[0]
+
+    @checked
+    def sample_with_faces(self, count: Count, seed: Seed = 0) -> tuple[Tensor, Tensor]:
+        """Draw points uniformly on the surface, and say on which face each lies.
+
+        Args:
+            count: The number of points.
+            seed: Decides which.
+
+        Returns:
+            (count, 3) in float64, and (count,) numbers of faces.
+
+        Raises:
+            ValueError: The mesh has no area.
+            OutOfMemoryError: The points do not fit the memory at hand.
+        """
         require(f"Mesh.sample: count={count} points", 160.0 * count, "Draw fewer.")
         generator = torch.Generator().manual_seed(seed)
         areas = torch.linalg.vector_norm(self._crosses(), dim=1)
@@ -132,7 +149,7 @@ class Mesh:
         u, v = torch.rand(2, count, dtype=torch.float64, generator=generator).unbind(0)
         root = u.sqrt()[:, None]  # the root makes points uniform in a triangle
         a, b, c = (self.vertices[self.faces[face, k]] for k in range(3))
-        return (1 - root) * a + root * (1 - v[:, None]) * b + root * v[:, None] * c
+        return (1 - root) * a + root * (1 - v[:, None]) * b + root * v[:, None] * c, face
 
 
 @checked

@@ -63,22 +63,25 @@ class NearSurface(Regularizer):
 class OnSurface(Regularizer):
     """mean |f| / scale + mean (1 - |cos(∇f, n)|) over given points and their normals.
 
-    The sign of a normal is not used.
+    The sign of a normal is not used, unless `oriented`: then the second part is 1 - cos(∇f, n),
+    and the inside is where the normals do not point.
 
     Args:
         points: (n, 3) in the box's unit.
         normals: (n, 3) unit vectors; None leaves the second term out.
         scale: The unit of |f|, in the box's unit.
         count: Points that are drawn per step.
+        oriented: Whether normals point outwards.
 
     Source:
-        Sugavanam & Ertin 2026 (their Eqs 19-25, as reported).
+        Sugavanam & Ertin 2026 (their Eqs 19-25, as reported); oriented: Sitzmann et al. 2020.
     """
 
     points: FiniteTensor
     normals: FiniteTensor | None = None
     scale: Positive = 1.0
     count: Count = 512
+    oriented: bool = False
 
     def __post_init__(self) -> None:
         check_cloud("OnSurface", self.points, self.normals)
@@ -90,7 +93,9 @@ class OnSurface(Regularizer):
         total = distance(where).abs().mean() / self.scale
         if self.normals is None:
             return total
-        return total + misaligned(distance, where, self.normals.to(points)[chosen])
+        return total + misaligned(
+            distance, where, self.normals.to(points)[chosen], oriented=self.oriented
+        )
 
 
 @checked
@@ -159,13 +164,19 @@ class IsoPoints(Regularizer):
         return distance(iso).abs().mean() / self.scale + misaligned(distance, iso, normals[near])
 
 
-def misaligned(distance: Field, points: Tensor, normals: Tensor) -> Tensor:
+def misaligned(
+    distance: Field, points: Tensor, normals: Tensor, *, oriented: bool = False
+) -> Tensor:
     """The mean of 1 - |cos(∇f, n)|: how far slopes are from given normals, a scalar.
 
     Args:
         distance: The signed distance f.
         points: (n, 3).
-        normals: (n, 3) vectors n, whose sign is not used.
+        normals: (n, 3) vectors n.
+        oriented: Whether their sign counts; then it is 1 - cos(∇f, n).
     """
     slope = gradient(distance, points)[:, 0]
-    return (1 - torch.nn.functional.cosine_similarity(slope, normals, dim=-1).abs()).mean()
+    cosine = torch.nn.functional.cosine_similarity(slope, normals, dim=-1)
+    if not oriented:
+        cosine = cosine.abs()
+    return (1 - cosine).mean()

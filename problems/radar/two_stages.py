@@ -41,6 +41,7 @@ from inverse_inr.surfaces import (
     OnSurface,
     SignedDistance,
     cloud_normals,
+    start_radius,
 )
 
 
@@ -221,17 +222,3 @@ def fit_distance(
             (k / steps for k in range(steps)),
         )
     return distance.requires_grad_(False)
-
-
-@checked
-def start_radius(points: Tensor, box: Box) -> float:
-    """Radius of a sphere about the box's centre through the middle of some points.
-
-    Args:
-        points: (n, 3) in metres.
-        box: The distance's box in metres.
-
-    Returns:
-        Median distance of the points from the centre, in metres.
-    """
-    return float(torch.linalg.vector_norm(points - points.new_tensor(box.center), dim=1).median())

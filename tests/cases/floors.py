@@ -88,6 +88,7 @@ FLOORS = {
         "problems.registration",
         "problems.kspace",
         "problems.scene",
+        "problems.shapes",
         "problems.slices",
         "problems.spectral",
         "problems.radar",

@@ -11,7 +11,7 @@ from cases.tree import PACKAGE, ROOT, imports, source_files
 # Rooms of modalities whose names are words of the core too: f is a field, an array is cut into
 # slices, and "spectral" is said of spatial frequencies. OF_MODALITIES names what is special to
 # those modalities.
-WORDS_OF_THE_CORE = {"fields", "slices", "spectral"}
+WORDS_OF_THE_CORE = {"fields", "shapes", "slices", "spectral"}
 OF_MODALITIES = {
     "cassi",
     "cbct",

@@ -19,6 +19,7 @@ SMALL: dict[str, dict] = {
     "gaussian_mixture": {"count": 30, "width": 0.2},
     "miner": {"scales": 3, "width": 6, "coarsest_width": 12},
     "acorn": {"level": 2, "nodes": 4, "features": 4, "width": 16},
+    **{name: {"bandwidth": 4.0, "blocks": 2, "width": 8} for name in ("nerv", "hnerv", "hinerv")},
 }
 
 

@@ -185,6 +185,8 @@ def optics() -> list[Good]:
         ),
         Good("WarpedImage", o.WarpedImage, {"moving": bump, "where": GRID}, seen(vectors)),
         Good("CodedVideo", o.CodedVideo, _coded_video(), seen(bump)),
+        Good("Frames", o.Frames, {"grid": GRID, "kept": (3, 1)}, seen(bump)),
+        Good("Values", o.Values, {"points": GRID.points().reshape(-1, 2)}, seen(bump)),
         Good("SpectralResponse", o.SpectralResponse, {**response, "where": line, "nodes": 4}),
     ]
 
@@ -231,6 +233,9 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "cassi_uncalibrated": {"size": 48, "bands": 4},
     "fusion": {"size": 16, "factor": 4, "bands": 4, "noise_level": 0.01},
     "spectral_sr": {"size": 16, "bands": 4, "noise_level": 0.01},
+    "video": {"frames": 4, "size": 6, "every": 2, "noise_level": 0.01},
+    "shape_cloud": {"path": "sphere", "points": 40, "noise_level": 0.01, "cells": 8, "steps": 2},
+    "shape_mesh": {"path": "sphere", "kind": "signed", "margin": 0.2, "cells": 8, "steps": 2},
     "scene": {"size": 6, "views": 4, "samples": 4, "fine": 2, "degree": 1, "hold_out_views": 2},
 }
 """Small problems, whose seed and sizes are given: all of it is spoilt."""

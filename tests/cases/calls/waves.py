@@ -182,6 +182,33 @@ def surface_parts() -> list[Good]:
             s.SignedDistance,
             {"box": mesh.BOX, "correction": "siren", "radius": 0.05, "strength": 0.1},
         ),
+        Good("distance_to_cloud", s.distance_to_cloud, {"cloud": cloud, "points": cloud + 0.01}),
+        Good("start_radius", s.start_radius, {"points": cloud, "box": mesh.BOX}),
+        Good("ClampedL1", s.ClampedL1, {"limit": 0.1}, lambda made: made(cloud, cloud + 0.1)),
+        Good("winding_number", s.winding_number, {"mesh": mesh.TETRAHEDRON, "points": cloud}),
+        Good("inside", s.inside, {"mesh": mesh.TETRAHEDRON, "points": cloud}, lambda made: None),
+        Good(
+            "distance_to",
+            s.distance_to,
+            {"mesh": mesh.TETRAHEDRON, "points": cloud, "candidates": 4},
+        ),
+        Good(
+            "open_surface",
+            s.open_surface,
+            {"field": lambda p: mesh.sphere(p).abs(), "grid": grid, "slack": 1.1},
+        ),
+        Good(
+            "normal_consistency",
+            s.normal_consistency,
+            {"mesh": mesh.TETRAHEDRON, "points": cloud, "normals": directions, "count": 20},
+            lambda made: None,
+        ),
+        Good(
+            "intersection_over_union",
+            s.intersection_over_union,
+            {"first": mesh.sphere, "second": mesh.sphere, "box": mesh.BOX, "count": 500},
+            lambda made: None,
+        ),
         Good("Mesh", s.Mesh, {"vertices": cloud, "faces": torch.tensor([[0, 1, 2]])}),
         Good(
             "level_set",
