@@ -116,7 +116,18 @@ def another_shape(beam: ConeBeam, lines: Tensor) -> tuple[ConeBeam, Tensor]:
         ({"center": 14 * PITCH}, None, "at the end of the search|differ by"),
         ({"views": 5}, None, "5 whole views"),
     ],
-    ids=lambda value: "" if isinstance(value, str | None) else str(value)[:30],
+    ids=[
+        "views that differ",
+        "views that are alike",
+        "pixels unseen",
+        "another shape",
+        "too small a turn",
+        "a tilted panel",
+        "a helix",
+        "no midplane",
+        "an axis too far away",
+        "few views",
+    ],
 )
 def test_what_tells_no_axis_is_refused(scan: dict[str, Any], spoil: Any, message: str):
     beam, lines = scanned(**scan)
