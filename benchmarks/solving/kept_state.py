@@ -56,12 +56,12 @@ class Averaged:
 
     def between_steps(self, solver: Any) -> None:
         """Take the present parameters into the average."""
-        if self.average is None:
-            self.average = copy.deepcopy(solver.prior)
+        average = self.average or copy.deepcopy(solver.prior)
+        self.average = average
         self.steps += 1
         share = 1 / min(self.steps, self.horizon)
         with torch.no_grad():
-            for mine, now in zip(self.average.parameters(), solver.prior.parameters(), strict=True):
+            for mine, now in zip(average.parameters(), solver.prior.parameters(), strict=True):
                 mine.lerp_(now, share)
 
     def __call__(self, solver: Any, record: dict[str, Any]) -> None:

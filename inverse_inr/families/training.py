@@ -109,6 +109,8 @@ class Training:
         """The family, under the name by which a callback asks for what is learnt."""
         return self.family
 
+    field = prior
+
     @property
     def finished(self) -> bool:
         """Whether the training is over: all steps are done, or something ended it."""

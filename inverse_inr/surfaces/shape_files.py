@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -117,7 +117,7 @@ def _by_trimesh(file: Path) -> tuple[Tensor, Tensor]:
             "needs nothing."
         ) from None
     try:
-        mesh = trimesh.load(file, force="mesh", process=False)
+        mesh: Any = trimesh.load(file, force="mesh", process=False)
         vertices = torch.tensor(mesh.vertices, dtype=torch.float64)
         faces = torch.tensor(mesh.faces, dtype=torch.int64)
     except Exception as error:  # trimesh raises whatever its parsers do

@@ -249,4 +249,4 @@ def _smooth_at(profiles: Tensor, places: Tensor) -> Tensor:
         x**3 / 6,
     )
     number = first.long() - 1
-    return sum(w * profiles[:, number + j] for j, w in enumerate(weights))
+    return torch.stack([w * profiles[:, number + j] for j, w in enumerate(weights)]).sum(0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,12 +45,14 @@ def read_film(path: str) -> Tensor:
         raise FileFormatError(f"{file}: a video is a .gif, a .tif stack or one of {CODED}.")
     import imageio.v3 as imageio
 
+    every: Any = None  # the word of either plugin for all frames
     plugin = "pillow"
     if suffix in CODED:
         _require_av(f"{file}: reading {suffix}")
+        every = ...
         plugin = "pyav"
     try:
-        frames = imageio.imread(file, plugin=plugin, index=... if plugin == "pyav" else None)
+        frames = imageio.imread(file, plugin=plugin, index=every)
     except (OSError, ValueError, IndexError, SyntaxError) as error:
         raise FileFormatError(f"{file}: it cannot be read as a video: {error}") from None
     if frames.ndim == 3:
@@ -99,9 +103,7 @@ def write_film(path: str | Path, clip: FiniteTensor, rate: Positive = 12.0) -> P
 
 def _require_av(what: str) -> None:
     """Refuse where PyAV is missing, and say how to get it."""
-    try:
-        import av  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("av") is None:
         raise ImportError(
             f"{what} needs PyAV: pip install 'inverse-inr[video]'. GIF needs nothing."
-        ) from None
+        )
