@@ -18,17 +18,10 @@ from inverse_inr.priors.encodings import Encoding, Identity
 from inverse_inr.priors.heads import HeadName, Heads
 from inverse_inr.priors.lattices.axes import normalized_axes
 from inverse_inr.priors.lattices.ray_sums import AlongLines
-from inverse_inr.priors.state import Recipe, saved_box, state_differences
+from inverse_inr.priors.state import SMOOTHNESS, Recipe, saved_box, state_differences
 from inverse_inr.problem import Problem
 
 Hook = TypeVar("Hook")
-
-SMOOTHNESS = {
-    -float("inf"): "no derivatives by place",
-    0: "continuous, no derivative at its kinks",
-    float("inf"): "smooth",
-}
-"""Words of `Prior.describe` for a number of continuous derivatives; other numbers are printed."""
 
 
 @runtime_checkable

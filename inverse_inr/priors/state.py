@@ -11,6 +11,13 @@ from torch import Tensor, nn
 
 from inverse_inr.domain import Box
 
+SMOOTHNESS = {
+    -float("inf"): "no derivatives by place",
+    0: "continuous, no derivative at its kinks",
+    float("inf"): "smooth",
+}
+"""Words of `Prior.describe` for a number of continuous derivatives; other numbers are printed."""
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,16 +13,22 @@ from inverse_inr import Grid, Problem, SampledField, Term, baselines, noise, pre
 from inverse_inr.operators import Blur
 from inverse_inr.operators.optics import psf
 from inverse_inr.problems.images import ImageOrFile, load_image, load_picture
+from inverse_inr.problems.restoration.classical import later
 from inverse_inr.problems.restoration.deconvolution import (
     FramedBlur,
     richardson_lucy,
     tv_beyond_the_frame,
     wiener,
 )
-from inverse_inr.problems.restoration.simulation import PartHeldOut, by_row, holding_out
+from inverse_inr.problems.restoration.simulation import (
+    PartHeldOut,
+    by_row,
+    holding_out,
+    seen,
+)
 from inverse_inr.problems.restoration.suggestions import TV_DEBLUR, in_rounds, suggesting
 from inverse_inr.ranges import Count, Finite, NoiseLevel, Positive, WholeNumber, checked
-from inverse_inr.rounds import Rounds
+from inverse_inr.rounds import Rounds, judged_afresh
 
 MOST_NEGATIVE = 0.05
 """The most negative weight of a kernel, as a part of all, that noise explains."""
@@ -67,7 +74,8 @@ def deblur(
         slice: The slice of a volume, as in `load_image`.
         bin: Pixels averaged along each axis, as in `load_image`.
         crop: Largest side in pixels, as in `load_image`.
-        rounds: Fits that follow the first one.
+        rounds: Fits with patch models, the first of them guided by total variation; 0 for a fit
+            with total variation alone.
         held_out: The part of the measurements that no fit sees, from 0 to below 1.
         seed: Seed of the noise and the held-out rows.
 
@@ -105,14 +113,22 @@ def deblur(
         reference=truth,
         notes=notes,
     )
+    return judged_afresh(
+        holding_out(problem, held_out, seed), partial(_sharpening, grid=blur.grid, rounds=rounds)
+    )
+
+
+def _sharpening(problem: Problem, grid: Grid, rounds: int) -> Problem:
+    """The problem with its suggestion: patch models, the first of the TV image without boundary."""
     methods = {
         "Wiener": wiener,
         "Richardson-Lucy": richardson_lucy,
         "TV": baselines.tv,
         "TV, no boundary": tv_beyond_the_frame,
     }
-    problem = suggesting(holding_out(problem, held_out, seed), methods, TV_DEBLUR, on=blur.grid)
-    return in_rounds(problem, rounds, blur.grid)
+    problem = suggesting(problem, methods, TV_DEBLUR, on=grid)
+    guide = later(tv_beyond_the_frame, seen(problem))
+    return in_rounds(problem, rounds, grid, guide=guide)
 
 
 @checked

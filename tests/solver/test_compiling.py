@@ -61,7 +61,7 @@ def test_a_compiled_fit_is_the_uncompiled_one_up_to_rounding(problem: Problem, n
         fit.objective.train()
         fit.optimizer.zero_grad()
         torch.manual_seed(0)
-        fit._evaluate(rows, points).sum().backward()
+        fit._held.evaluate(rows, points).sum().backward()
     for a, b in zip(*(fit.objective.parameters() for fit in fits), strict=True):
         torch.testing.assert_close(b.grad, a.grad, rtol=1e-5, atol=1e-5 * float(a.grad.abs().max()))
 
@@ -101,7 +101,7 @@ def test_an_optimizer_that_linearises_is_refused(problem: Problem) -> None:
 def test_a_config_hands_the_word_to_the_solver(problem: Problem) -> None:
     config = Run.on(problem, prior={"name": "grid"}, solver={"compile": True, "steps": 4})
     solver = config.solver(config.problem(), [])
-    assert solver._evaluate is not solver.objective
+    assert solver._held.evaluate is not solver.objective
 
 
 def test_solve_alone_decides_only_where_compile_is_not_said(problem: Problem) -> None:
