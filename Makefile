@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN     = .venv/bin
+TESTS   =
 
 .PHONY: demo test test-slow test-all gpu bench docs lint clean
 
@@ -8,7 +9,7 @@ demo: .venv/.ready
 
 # the fast part of the suite; the rest measures longer fits, real data, presets and notebooks
 test: .venv/.ready-test
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" $(TESTS)
 
 test-slow: .venv/.ready-test
 	$(BIN)/pytest -n 2 --dist worksteal -m slow
