@@ -59,6 +59,7 @@ class RadialBasis(nn.Module):
         super().__init__()
         from scipy.interpolate import RBFInterpolator
 
+        self.points = nn.Buffer(points.double())  # says where the values are to go
         p, n = points.double().cpu().numpy(), normals.double().cpu().numpy()
         places = np.concatenate([p, p + step * n, p - step * n])
         values = np.repeat([0.0, step, -step], len(p))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
 
 from inverse_inr import Box, Grid, Problem, noise
+from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.operators import PhaseHistory
 from inverse_inr.operators.radar.kinds import Aperture, Decibels, Elevation, Hertz
 from inverse_inr.problems.radar.autofocus.focusing import Start, autofocused
@@ -64,7 +66,7 @@ def sar_autofocus(
         The problem; `notes["true phases"]` are the errors in rad.
 
     Raises:
-        ValueError: The frequencies do not ascend.
+        ValueError: The frequencies do not ascend, or are too few to tell the scene's ranges apart.
     """
     if frequencies > 1 and stop_frequency <= start_frequency:
         raise ValueError(
@@ -77,6 +79,12 @@ def sar_autofocus(
     grid = Grid(plane, (*voxels(SIDES, pitch), 1))
     geometry = passes([elevation], pulses, aperture, distance)
     f = torch.linspace(start_frequency, stop_frequency, frequencies, dtype=torch.float64)
+    swath = SPEED_OF_LIGHT * (frequencies - 1) / (2 * max(stop_frequency - start_frequency, 1.0))
+    if swath <= math.hypot(*SIDES, HEIGHT):
+        raise ValueError(
+            f"sar_autofocus: frequencies={frequencies} over this band tell apart {swath:.3g} m of "
+            f"range; the scene is {math.hypot(*SIDES, HEIGHT):.3g} m across. More of them?"
+        )
     around = Box((-half[0], -half[1], -HEIGHT / 2), (half[0], half[1], HEIGHT / 2), ("m",) * 3)
     clean = echoes(PhaseHistory(around, geometry, f, points=grid), car())
     true = phase_errors(pulses, errors, size, seed=seed)

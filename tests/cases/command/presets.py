@@ -29,7 +29,7 @@ TINY: dict[str, dict[str, Any]] = {
     "poisson_edit": {"crop": 24},
     "register": {"bin": 32},
     "sar": {"azimuths": 4, "frequencies": 8, "pitch": 1.0},
-    "sar_autofocus": {"pulses": 12, "frequencies": 32, "pitch": 0.8},
+    "sar_autofocus": {"pulses": 12, "frequencies": 40, "pitch": 0.8},
     "sar_views": {"views": 6, "pixels": 12, "pitch": 1.5},
     "single_pixel": {"crop": 16, "bin": 4},
     "slices_simulated": {"resolution": 12.0},

@@ -115,7 +115,7 @@ def test_phases_are_learnt_with_the_scene_to_a_tenth_of_a_radian(kind):
 
 
 def test_as_measured_takes_no_phase_off():
-    problem = sar_autofocus(pulses=12, frequencies=32, pitch=0.8)
+    problem = sar_autofocus(pulses=12, frequencies=40, pitch=0.8)
     radar = errors_of(problem).radar
     image = ii.as_linear_map(radar, problem.grid, dtype=torch.complex64).adjoint(problem.terms[0].y)
     ours = unfocused(problem).image()
