@@ -37,6 +37,7 @@ from inverse_inr.problems.restoration import (
 )
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.selection import choose_weight
+from inverse_inr.solver import Solver
 from inverse_inr.stopping import HeldOut
 
 Method = Callable[[ii.Problem], ii.Solution]
@@ -80,7 +81,7 @@ def hash_tv(weights: list[float], steps: int = 200) -> Method:
 
 def as_suggested(problem: ii.Problem) -> ii.Solution:
     """The problem's own prior, penalties, optimizer and number of steps."""
-    return ii.solve(problem, callbacks=[])
+    return Solver(problem).run()
 
 
 def tv(
