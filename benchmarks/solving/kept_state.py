@@ -5,7 +5,7 @@
 Fits without a regularizer, which go on to follow the noise: there stopping matters most. At every
 check stand the PSNR of the iterate, and that of an exponential average of the iterates, which is
 judged by the same held-out rows. The truth only judges; the kept state is the one that held-out
-rows choose. Problems and seeds are ones on which no setting was chosen.
+rows choose. The seeds are ones on which no setting was chosen.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PROBLEMS: dict[str, Callable[[int], ii.Problem]] = {
         "shepp_logan", size=64, views=45, photons=1e4, seed=seed
     ),
     "inpainting, 30 %, 5 % noise": lambda seed: inpaint(
-        "cell", crop=64, keep=0.3, noise_level=0.05, held_out=0.1, seed=seed
+        "camera", crop=64, keep=0.3, noise_level=0.05, held_out=0.1, seed=seed
     ),
     "k-space": lambda seed: kspace("shepp_logan", size=64, seed=seed),
 }
