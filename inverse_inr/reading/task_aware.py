@@ -163,7 +163,7 @@ class TaskAware(MetaLearned):
             weight_tokens(self.known, own, self.scales).detach()
             for own in self._states_of(problems, steps)
         ]
-        return torch.cat(rows).cpu().numpy().astype(np.float32)
+        return _array(rows)
 
     @checked
     def features(
@@ -184,7 +184,7 @@ class TaskAware(MetaLearned):
             with torch.no_grad():
                 tokens = weight_tokens(self.known, own, self.scales)
                 found.append(self.reader.eval().pooled(tokens))
-        return torch.cat(found).cpu().numpy().astype(np.float32)
+        return _array(found)
 
     @checked
     def probabilities(
@@ -206,7 +206,12 @@ class TaskAware(MetaLearned):
         for own in self._states_of(problems, steps):
             with torch.no_grad():
                 found.append(torch.softmax(self.logits(own), -1))
-        return torch.cat(found).cpu().numpy().astype(np.float32)
+        return _array(found)
 
 
 KINDS[TaskAware.kind] = TaskAware  # `families.load` knows files by their kind
+
+
+def _array(parts: list[Tensor]) -> NDArray[np.float32]:
+    """Some problems' numbers after the others', as an array for other libraries."""
+    return torch.cat(parts).cpu().numpy().astype(np.float32)

@@ -65,7 +65,7 @@ def sar(
     Returns:
         The problem, with the classical methods as suggested baselines.
     """
-    _check_band(start_frequency, stop_frequency, frequencies)
+    check_band("sar", start_frequency, stop_frequency, frequencies)
     passes_count = len(ELEVATIONS if elevations is None else elevations)
     require_echoes("sar", passes_count * azimuths, frequencies)
     grid = Grid(
@@ -82,11 +82,11 @@ def sar(
     return complex_problem(operator, grid, y.to(torch.complex64), sigma, weight=60.0)
 
 
-def _check_band(start: float, stop: float, count: int) -> None:
-    """Raise ValueError unless the frequencies of a band ascend."""
+def check_band(name: str, start: float, stop: float, count: int) -> None:
+    """Raise ValueError, in the name of who asks, unless the frequencies of a band ascend."""
     if count > 1 and stop <= start:
         raise ValueError(
-            f"sar: stop_frequency={stop:.6g} Hz must lie above start_frequency={start:.6g} Hz."
+            f"{name}: stop_frequency={stop:.6g} Hz must lie above start_frequency={start:.6g} Hz."
         )
 
 

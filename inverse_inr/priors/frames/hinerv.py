@@ -222,7 +222,7 @@ def hinerv(
     bandwidth, b = band(box, bandwidth)
     layout = FrameLayout(box, b, size, blocks)
     if times is None:
-        times = max(2, round(4 * b * layout.half_time))
+        times = layout.times
     count = times
 
     def network(outputs: int) -> HiNeRV:

@@ -114,7 +114,7 @@ def hnerv(
     bandwidth, b = band(box, bandwidth)
     layout = FrameLayout(box, b, size, blocks)
     if times is None:
-        times = max(2, round(4 * b * layout.half_time))
+        times = layout.times
     count = times
     widths = falling(width, reduction, blocks)
 

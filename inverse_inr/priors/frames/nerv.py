@@ -159,7 +159,7 @@ def nerv(
     bandwidth, b = band(box, bandwidth)
     layout = FrameLayout(box, b, size, blocks)
     if times is None:
-        times = max(2, round(4 * b * layout.half_time))
+        times = layout.times
     frequencies = ladder(0.125 * times)
     widths = falling(width, reduction, blocks)
 

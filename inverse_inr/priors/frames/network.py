@@ -34,6 +34,7 @@ class FrameLayout:
         start: Nodes of the coarse lattice; doubled, it covers the frame, which is cut out of it.
         halves: Half sides of the frame in normalised units.
         half_time: Half the length in time in normalised units.
+        times: Frames that hold the bandwidth, at least two.
 
     Raises:
         ValueError: `size` has another number of axes than the box has beside time.
@@ -42,6 +43,7 @@ class FrameLayout:
     def __init__(self, box: Box, b: float, size: Sequence[int] | None, blocks: int) -> None:
         sides = [0.5 * n * s for n, s in zip(box.lengths, box.scale, strict=True)]
         self.half_time = sides.pop()
+        self.times = max(2, round(4 * b * self.half_time))
         own = [max(2, round(4 * b * half)) for half in sides]
         if size is None:
             size = own

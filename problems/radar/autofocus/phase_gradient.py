@@ -7,7 +7,7 @@ from torch import Tensor
 
 from inverse_inr.constants import SPEED_OF_LIGHT
 from inverse_inr.operators.radar.operator import RadarOperator
-from inverse_inr.problems.radar.autofocus.phases import contributions
+from inverse_inr.problems.radar.autofocus.phases import contributions, straight_line
 from inverse_inr.ranges import Count, FiniteTensor, checked
 
 BRIGHT = 4
@@ -56,7 +56,7 @@ def phase_gradient(
         signal = _low_pass(focused[:, points], width)
         steps = (signal[1:] * signal[:-1].conj()).sum(1).angle()
         error = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
-        phases = phases + error - _trend(error)
+        phases = phases + error - straight_line(error)
     return phases
 
 
@@ -86,10 +86,3 @@ def _low_pass(signal: Tensor, width: int) -> Tensor:
     cycles = torch.fft.fftfreq(len(mirrored), 1 / len(signal), device=signal.device).abs()
     spectrum = torch.fft.fft(mirrored, dim=0) * (cycles <= width / 2)[:, None]
     return torch.fft.ifft(spectrum, dim=0)[: len(signal)]
-
-
-def _trend(values: Tensor) -> Tensor:
-    """The straight line of least squares, which only moves the image."""
-    t = torch.linspace(-1, 1, len(values), dtype=values.dtype, device=values.device)
-    basis = torch.stack([torch.ones_like(t), t], 1)
-    return (basis @ torch.linalg.lstsq(basis, values[:, None]).solution)[:, 0]

@@ -41,13 +41,13 @@ def phase_errors(
         errors = sum((a * wave for a, wave in zip(drawn, waves, strict=False)), torch.zeros(pulses))
     else:
         errors = drawn[:pulses]
-    errors = errors - _line(errors)
+    errors = errors - straight_line(errors)
     return errors * (size / errors.square().mean().sqrt().clamp(min=1e-12))
 
 
-def _line(values: Tensor) -> Tensor:
-    """The straight line of least squares through (P,) values."""
-    t = torch.linspace(-1, 1, len(values), dtype=values.dtype)
+def straight_line(values: Tensor) -> Tensor:
+    """The straight line of least squares through (P,) values, a phase that only moves the image."""
+    t = torch.linspace(-1, 1, len(values), dtype=values.dtype, device=values.device)
     basis = torch.stack([torch.ones_like(t), t], 1)
     return (basis @ torch.linalg.lstsq(basis, values[:, None]).solution)[:, 0]
 
@@ -82,7 +82,7 @@ def phases_apart(found: FiniteTensor, true: FiniteTensor) -> Tensor:
         turn = turn * torch.polar(torch.ones_like(number), -rate * number)
         turn = turn * torch.polar(torch.ones(1, dtype=torch.float64), -turn.mean().angle())
         left = turn.angle()
-        line = _line(left)
+        line = straight_line(left)
         rate = float(line[-1] - line[0]) / max(1, len(true) - 1)
     return (turn * torch.polar(torch.ones(1, dtype=torch.float64), -turn.mean().angle())).angle()
 

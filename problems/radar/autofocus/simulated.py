@@ -14,7 +14,7 @@ from inverse_inr.operators.radar.kinds import Aperture, Decibels, Elevation, Her
 from inverse_inr.problems.radar.autofocus.focusing import Start, autofocused
 from inverse_inr.problems.radar.autofocus.phases import Errors, phase_errors
 from inverse_inr.problems.radar.fmcw import echoes, require_echoes
-from inverse_inr.problems.radar.sar import complex_problem, passes, voxels
+from inverse_inr.problems.radar.sar import check_band, complex_problem, passes, voxels
 from inverse_inr.problems.radar.scenes import car
 from inverse_inr.ranges import Count, NonNegative, Positive, WholeNumber, checked
 
@@ -68,11 +68,7 @@ def sar_autofocus(
     Raises:
         ValueError: The frequencies do not ascend, or are too few to tell the scene's ranges apart.
     """
-    if frequencies > 1 and stop_frequency <= start_frequency:
-        raise ValueError(
-            f"sar_autofocus: stop_frequency={stop_frequency:.6g} Hz must lie above "
-            f"start_frequency={start_frequency:.6g} Hz."
-        )
+    check_band("sar_autofocus", start_frequency, stop_frequency, frequencies)
     require_echoes("sar_autofocus", pulses, frequencies)
     half = [0.5 * side for side in SIDES]
     plane = Box((-half[0], -half[1], -0.5 * pitch), (half[0], half[1], 0.5 * pitch), ("m",) * 3)
