@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,6 +10,16 @@ import numpy as np
 
 from inverse_inr import memory
 from inverse_inr.codec.causal import Whole
+from inverse_inr.codec.framing import (
+    CLIPPED,
+    DIGEST,
+    PLACED,
+    digest,
+    flags_of,
+    read_frame,
+    require_whole,
+    written_frame,
+)
 from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
 from inverse_inr.codec.latent.coding import Latents, decode_lattices, encode_lattices
 from inverse_inr.codec.latent.networks import ENTROPY, changed, fewer_planes, sizes
@@ -24,10 +33,6 @@ MAGIC = b"INRL"
 HEAD = struct.Struct("<BBHHBHH")
 """Mark of the start, flags, rows, columns, halvings of one for differences, codes of the step size
 and of the unit of all values."""
-CLIPPED = 1
-"""Flag of pictures whose values lie between 0 and 1."""
-PLACED = 2
-"""Flag of pictures whose box is in the file, since it is not that of their pixels."""
 PLANES = 4
 """Times the number of planes, in the flags."""
 MOST_PLANES = 3
@@ -36,8 +41,6 @@ FINEST = 10
 """Most halvings of one in a difference of the networks' numbers."""
 BYTES = 1500
 """Memory per pixel while a picture is coded or decoded."""
-DIGEST = 4
-"""Bytes of the digest."""
 LARGEST = 65535
 """Rows and columns that a header can hold."""
 
@@ -99,21 +102,17 @@ def to_bytes(picture: Overfitted, place: bytes = b"") -> bytes:
         The bytes.
     """
     planes = len(picture.colours.means)
-    flags = CLIPPED * picture.clipped + PLACED * bool(place) + PLANES * planes
+    flags = flags_of(picture.clipped, place) + PLANES * planes
     step, unit = (int(code) for code in to_codes(np.array([picture.step, picture.unit])))
     halvings = 16 * picture.exponents[0] + picture.exponents[1]
     head = MAGIC + HEAD.pack(MARK, flags, *picture.shape, halvings, step, unit)
-    head += to_codes(picture.colours.means).astype("<u2").tobytes()
-    if planes > 1:
-        head += picture.colours.axes.astype(np.int8).tobytes()
-    if place:
-        head += struct.pack("<H", len(place)) + place
+    head += written_frame(picture.colours, place)
     encoder = Encoder()
     contexts = Contexts(), Contexts()
     for name, numbers in picture.differences.items():
         encode_integers(encoder, numbers.reshape(-1).tolist(), contexts[name in ENTROPY])
     encode_lattices(encoder, Predictor(picture.networks), picture.latents, planes)
-    return head + encoder.finish() + _digest(head, picture)
+    return head + encoder.finish() + digest(head, synthesise(picture))
 
 
 def from_bytes(data: bytes) -> tuple[Overfitted, bytes]:
@@ -145,10 +144,7 @@ def from_bytes(data: bytes) -> tuple[Overfitted, bytes]:
     picture = blank._replace(differences=differences)
     latents = decode_lattices(decoder, Predictor(picture.networks), blank.shape, planes)
     picture = picture._replace(latents=latents)
-    if _digest(data[:at], picture) != data[-DIGEST:]:
-        raise FileFormatError(
-            "codec: the picture is damaged: its numbers do not match the digest. Cut or altered?"
-        )
+    require_whole(data, data[:at], synthesise(picture))
     return picture, place
 
 
@@ -164,27 +160,10 @@ def _header(data: bytes) -> tuple[Overfitted, bytes, int]:
     if not rows or not columns or not 1 <= planes <= MOST_PLANES or max(exponents) > FINEST:
         raise ValueError(f"a picture of {rows} x {columns} pixels and {planes} planes")
     at += HEAD.size
-    means = from_codes(np.frombuffer(data, "<u2", planes, at))
-    at += 2 * planes
-    axes = np.eye(planes) * 64
-    if planes > 1:
-        axes = np.frombuffer(data, np.int8, planes**2, at).reshape(planes, planes)
-        at += planes**2
-    place = b""
-    if flags & PLACED:
-        (length,) = struct.unpack_from("<H", data, at)
-        place = data[at + 2 : at + 2 + length]
-        at += 2 + length
+    colours, place, at = read_frame(data, at, planes, bool(flags & PLACED))
     size, scale = (float(value) for value in from_codes(np.array([step, unit])))
-    if not np.isfinite([*means, size, scale]).all():
-        raise ValueError("a step size, a unit or a mean that is no number")
-    colours = Colours(means, axes.astype(np.float64))
+    if not np.isfinite([size, scale]).all():
+        raise ValueError("a step size or a unit that is no number")
     clipped = bool(flags & CLIPPED)
     blank = Overfitted((rows, columns), colours, scale, size, exponents, {}, {}, clipped)
     return blank, place, at
-
-
-def _digest(head: bytes, picture: Overfitted) -> bytes:
-    """The digest of the header and of the decoded values."""
-    image = synthesise(picture).astype("<f8")
-    return hashlib.sha256(head + image.tobytes()).digest()[:DIGEST]

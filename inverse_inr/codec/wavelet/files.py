@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import struct
 
 import numpy as np
 
 from inverse_inr import memory
-from inverse_inr.codec.planes import Colours, from_codes, to_codes
+from inverse_inr.codec.framing import (
+    CLIPPED,
+    DIGEST,
+    PLACED,
+    digest,
+    flags_of,
+    read_frame,
+    require_whole,
+    written_frame,
+)
+from inverse_inr.codec.planes import from_codes, to_codes
 from inverse_inr.codec.range_coder import Decoder, Encoder
 from inverse_inr.codec.wavelet.bands import Bands, band_shapes, order
 from inverse_inr.codec.wavelet.filter_bank import levels_of
@@ -27,14 +36,8 @@ from inverse_inr.io.files import FileFormatError
 MAGIC = b"INRW"
 HEAD = struct.Struct("<BBBBH")
 """Mark of the entropy model, flags, axes, channels, code of the step size; sizes follow."""
-CLIPPED = 1
-"""Flag of pictures whose values lie between 0 and 1."""
-PLACED = 2
-"""Flag of pictures whose box is in the file, since it is not that of their pixels."""
 BYTES = 300
 """Memory per sample while a picture is coded or decoded."""
-DIGEST = 4
-"""Bytes of the digest."""
 LARGEST = (1 << 32) - 1
 """Samples of an axis that a header can hold."""
 AXES = 8
@@ -54,15 +57,11 @@ def to_bytes(picture: Picture, place: bytes = b"") -> bytes:
         The bytes.
     """
     channels = len(picture.colours.means)
-    flags = CLIPPED * picture.clipped + PLACED * bool(place)
+    flags = flags_of(picture.clipped, place)
     step = int(to_codes(np.array([picture.step]))[0])
     head = MAGIC + HEAD.pack(MARK, flags, len(picture.sizes), channels, step)
     head += b"".join(_short_count(size) for size in picture.sizes)
-    head += to_codes(picture.colours.means).astype("<u2").tobytes()
-    if channels > 1:
-        head += picture.colours.axes.astype(np.int8).tobytes()
-    if place:
-        head += struct.pack("<H", len(place)) + place
+    head += written_frame(picture.colours, place)
     encoder = Encoder()
     remainders = Remainders()
     for low in picture.lows:
@@ -70,7 +69,7 @@ def to_bytes(picture: Picture, place: bytes = b"") -> bytes:
     for band in order(len(picture.lows), levels_of(picture_shape(picture.sizes))):
         if picture.bands[band].size:
             encode_band(encoder, MODEL, picture.bands, band, remainders)
-    return head + encoder.finish() + _digest(head, picture)
+    return head + encoder.finish() + digest(head, synthesise(picture))
 
 
 def from_bytes(data: bytes) -> tuple[Picture, bytes]:
@@ -104,10 +103,7 @@ def from_bytes(data: bytes) -> tuple[Picture, bytes]:
         own = shapes[band.level][band.kind]
         bands[band] = decode_band(decoder, MODEL, bands, band, own, remainders)
     picture = blank._replace(lows=lows, bands=bands)
-    if _digest(data[:at], picture) != data[-DIGEST:]:
-        raise FileFormatError(
-            "codec: the picture is damaged: its numbers do not match the digest. Cut or altered?"
-        )
+    require_whole(data, data[:at], synthesise(picture))
     return picture, place
 
 
@@ -125,21 +121,10 @@ def _header(data: bytes) -> tuple[Picture, bytes, int]:
         sizes.append(size)
     if not 1 <= axes <= AXES or not all(sizes) or not channels:
         raise ValueError(f"{axes} axes of {sizes} samples and {channels} channels")
-    means = from_codes(np.frombuffer(data, "<u2", channels, at))
-    at += 2 * channels
-    colour_axes = np.eye(channels) * 64
-    if channels > 1:
-        colour_axes = np.frombuffer(data, np.int8, channels**2, at).reshape(channels, channels)
-        at += channels**2
-    place = b""
-    if flags & PLACED:
-        (length,) = struct.unpack_from("<H", data, at)
-        place = data[at + 2 : at + 2 + length]
-        at += 2 + length
+    colours, place, at = read_frame(data, at, channels, bool(flags & PLACED))
     size = float(from_codes(np.array([step]))[0])
-    if not (np.isfinite(means).all() and np.isfinite(size)):
-        raise ValueError("a step size or a mean that is no number")
-    colours = Colours(means, colour_axes.astype(np.float64))
+    if not np.isfinite(size):
+        raise ValueError("a step size that is no number")
     return Picture(tuple(sizes), colours, size, [], {}, bool(flags & CLIPPED)), place, at
 
 
@@ -156,9 +141,3 @@ def _count_at(data: bytes, at: int) -> tuple[int, int]:
     if count < 0xFFFF:
         return count, at + 2
     return struct.unpack_from("<I", data, at + 2)[0], at + 6
-
-
-def _digest(head: bytes, picture: Picture) -> bytes:
-    """The digest of the header and of the decoded values."""
-    image = synthesise(picture).astype("<f8")
-    return hashlib.sha256(head + image.tobytes()).digest()[:DIGEST]
