@@ -18,7 +18,7 @@ from inverse_inr.evaluation import Field, sample
 from inverse_inr.io.files import PathLike
 from inverse_inr.on_cpu import field_moved
 from inverse_inr.problem import Problem
-from inverse_inr.protocol import evaluating
+from inverse_inr.protocol import evaluating, predict
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver.ended import Ended
 from inverse_inr.solver.volumes import write_volume
@@ -124,7 +124,7 @@ class Solution:
 
     @torch.no_grad()
     def misfits(self, parts: Sequence[Sequence[Tensor]]) -> Tensor:
-        """Compute `misfit` of several groups of rows, (groups,); operators' maps are made once.
+        """Compute `misfit` of several groups of rows, (groups,); all are predicted together.
 
         Args:
             parts: For each group and each term, (b,) indices of measurements.
@@ -132,9 +132,11 @@ class Solution:
         totals = torch.zeros(len(parts), dtype=torch.float64)
         for k, term in enumerate(self.problem.terms):
             seen = self._as_seen(term)
+            groups = [rows[k] for rows in parts]
             with evaluating(seen.operator):
-                for i, rows in enumerate(parts):
-                    totals[i] += seen.weight * float(seen.loss(self.field, rows[k]))
+                found = predict(seen.operator, self.field, torch.cat(groups))
+            for i, part in enumerate(found.split([len(rows) for rows in groups])):
+                totals[i] += seen.weight * float(seen.distance(part, groups[i]))
         return totals
 
     def _as_seen(self, term: Term) -> Term:

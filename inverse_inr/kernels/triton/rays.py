@@ -27,8 +27,12 @@ are."""
 MOST_FEATURES = 32
 """Most features that stay in registers."""
 
-WIDEST = 32
-"""Most units of a layer that stay in registers: 64 spill a few of them on an A100."""
+WIDEST = 64
+"""Most units of a layer that stay in registers."""
+
+TOGETHER = 32
+"""Most units of a layer all of whose derivatives stay in registers at once: in wider ones those by
+the second layer are made by programs of their own, of so many of its units each."""
 
 WARPS = 8
 """Warps of one program: with fewer the layers' derivatives do not fit registers."""
@@ -125,7 +129,7 @@ class _HiddenSums(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        from inverse_inr.kernels.triton.rays_kernels import backward_kernel
+        from inverse_inr.kernels.triton.rays_kernels import backward_kernel, second_kernel
 
         first, step, table, *weights = ctx.saved_tensors
         if torch.is_grad_enabled():  # there is to be a derivative of this one
@@ -137,14 +141,27 @@ class _HiddenSums(torch.autograd.Function):
         blocks = min(blocks, PROGRAMS)
         of_table = torch.zeros_like(table)
         of_layers = [w.new_empty(blocks * parts, *w.shape) for w in layers]
+        given = (first, step, table, *layers, grad.contiguous())
+        together = len(layers.second) <= TOGETHER
         _launch(
             backward_kernel,
             (blocks, parts),
-            (first, step, table, *layers, grad.contiguous(), of_table, *of_layers),
+            (*given, of_table, *of_layers),
             (ctx.samples, per_part),
             ctx.lattices,
             layers,
+            seconds=together,
         )
+        if not together:
+            _launch(
+                second_kernel,
+                (blocks, parts, -(-len(layers.second) // TOGETHER)),
+                (*given, *of_layers[2:]),
+                (ctx.samples, per_part),
+                ctx.lattices,
+                layers,
+                UNITS=TOGETHER,
+            )
         return None, None, of_table, *(each.sum(0) for each in of_layers), None, None, None
 
 
@@ -180,11 +197,12 @@ def padded(count: int) -> int:
 
 def _launch(
     kernel: Any,
-    programs: tuple[int, int],
+    programs: tuple[int, ...],
     arrays: tuple[Tensor, ...],
     counts: tuple[int, int],
     lattices: Lattices,
     layers: Layers,
+    **constants: int,
 ) -> None:
     if 0 in programs:
         return
@@ -207,6 +225,7 @@ def _launch(
             WIDTH=padded(width),
             RAYS=RAYS,
             precision=PRECISION,
+            **constants,
             num_warps=WARPS,
             num_stages=1,
         )

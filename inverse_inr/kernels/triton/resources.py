@@ -118,24 +118,36 @@ def cases() -> list[Case]:
 
 
 def _fused_cases() -> list[Case]:
-    """The sums along rays at the default size of the prior `hash`, and at the largest."""
+    """The sums along rays: the prior `hash` as it is by default, with more levels, and wider."""
+    of_table = "*fp32 OfT, *fp32 OfW1, *fp32 OfB1, "
+    of_second = "*fp32 OfW2, *fp32 OfB2, "
+    kernels = {
+        "forward": "*fp32 Out, ",
+        "backward": f"*fp32 G, {of_table}{of_second}",
+        "second": f"*fp32 G, {of_second}",
+    }
+    sizes = [(d, 2 * levels, 32) for levels in (8, 16) for d in (2, 3)]
     found = []
-    of_layers = "*fp32 OfT, *fp32 OfW1, *fp32 OfB1, *fp32 OfW2, *fp32 OfB2, "
-    for d, levels, width in ((2, 8, 32), (3, 8, 32), (2, 16, 32), (3, 16, 32)):
+    for d, inputs, width in [*sizes, (2, 32, 64), (3, 32, 64)]:
+        together = width <= rays.TOGETHER
         constants = {"d": d, "f": 2, "nodes": 2, "kind": 0, "mask": 2**19 - 1}
-        constants |= {"inputs": 2 * levels, "width": width, "RAYS": rays.RAYS}
-        constants |= {"INPUTS": rays.padded(2 * levels), "WIDTH": rays.padded(width)}
+        constants |= {"inputs": inputs, "width": width, "RAYS": rays.RAYS}
+        constants |= {"INPUTS": rays.padded(inputs), "WIDTH": rays.padded(width)}
         constants |= {"precision": rays.PRECISION}
-        for kernel, arrays in (("forward", "*fp32 Out, "), ("backward", "*fp32 G, " + of_layers)):
+        own = {"forward": {}, "backward": {"seconds": together}, "second": {"UNITS": rays.TOGETHER}}
+        for kernel, arrays in kernels.items():
+            if kernel == "second" and together:
+                continue
             signature = (
                 "*fp32 First, *fp32 Step, *fp32 T, *fp32 W1, *fp32 B1, *fp32 W2, *fp32 B2, "
                 f"{arrays}{LATTICE.replace('*i32 Step', '*i32 TableStep')}, "
                 "i32 n, i32 samples, i32 per_part"
             )
-            name = f"ray sums, {kernel}, {d}-D, {2 * levels} features, {width} wide"
+            name = f"ray sums, {kernel}, {d}-D, {inputs} features, {width} wide"
             options = {"num_warps": rays.WARPS, "num_stages": 1}
+            numbers = constants | own[kernel]
             found.append(
-                Case(name, "rays_kernels", f"{kernel}_kernel", signature, constants, options)
+                Case(name, "rays_kernels", f"{kernel}_kernel", signature, numbers, options)
             )
     return found
 

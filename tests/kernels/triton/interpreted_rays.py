@@ -61,7 +61,8 @@ CASES = {
     "no rays": (2, 0, 5, {}),
     "odd sizes and several channels": (2, 33, 5, {"width": 19, "channels": 3, "features": 3}),
     "tiny": (2, 2, 3, {"width": 1, "levels": 1, "features": 1}),
-    "as large as it may be": (2, 7, 4, {"levels": 16}),
+    "as large as it may be": (2, 7, 4, {"levels": 16, "width": 64}),
+    "a second layer in parts, the last of them short": (3, 5, 3, {"width": 41}),
     "smoothstep": (2, 10, 4, {"interpolation": "smoothstep"}),
 }
 
@@ -171,7 +172,7 @@ def test_fields_that_the_kernels_do_not_know_take_the_definition():
         {"head": "softplus"},
         {"depth": 1},
         {"depth": 3},
-        {"width": 33},
+        {"width": 65},
         {"levels": 17},
     ):
         assert fused_parts(field(2, **options)) is None
