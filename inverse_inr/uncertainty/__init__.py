@@ -1,5 +1,7 @@
 """How sure a reconstruction is, and whether that can be believed."""
 
+from inverse_inr.uncertainty.bands import Bands as Bands
+from inverse_inr.uncertainty.bands import conformal_bands as conformal_bands
 from inverse_inr.uncertainty.calibrating import Report as Report
 from inverse_inr.uncertainty.calibrating import conformal as conformal
 from inverse_inr.uncertainty.calibrating import report as report

@@ -85,7 +85,7 @@ def _scores(errors: Sequence[Tensor], deviations: Sequence[Tensor] | None) -> li
         raise ValueError(f"conformal: {len(errors)} errors and {len(deviations)} deviations.")
     scores = []
     for k, (error, deviation) in enumerate(zip(errors, deviations, strict=True)):
-        score = _ratio(*_flat(f"conformal: problem {k}", error, deviation))
+        score = _ratio(*flat(f"conformal: problem {k}", error, deviation))
         if not len(score):
             raise ValueError(f"conformal: problem {k} has no values.")
         scores.append(score)
@@ -96,8 +96,20 @@ def _ratio(error: Tensor, deviation: Tensor) -> Tensor:
     return torch.where(error == 0, 0.0, error / deviation)
 
 
-def _flat(name: str, error: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
-    """|error| and deviation, flat, in float64, once they can be compared."""
+def flat(name: str, error: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+    """Bring errors and deviations to |error| and deviation, flat, in float64.
+
+    Args:
+        name: What they are called in messages.
+        error: Errors, any shape, real or complex.
+        deviation: Deviations, in the same shape.
+
+    Returns:
+        (n,) magnitudes of the errors, and (n,) deviations.
+
+    Raises:
+        ValueError: Shapes differ, values are NaN, or a deviation is negative.
+    """
     if error.shape != deviation.shape:
         raise ValueError(
             f"{name}: errors of shape {tuple(error.shape)}, deviations {tuple(deviation.shape)}."
@@ -182,7 +194,7 @@ def report(
                 f"where {tuple(where.shape)} differ in shape."
             )
         error, deviation = error[where], deviation[where]
-    error, deviation = _flat("report", error, deviation)
+    error, deviation = flat("report", error, deviation)
     if not len(error):
         raise ValueError("report: no value counts.")
     score = _ratio(error, deviation)

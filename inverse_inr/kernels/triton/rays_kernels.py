@@ -52,14 +52,12 @@ def forward_kernel(
     level = tl.minimum(column, inputs - 1) // f
     known = ok[:, None] & (column < inputs)
     unit = tl.arange(0, WIDTH)
-    first_layer = tl.trans(matrix(W1, unit, tl.arange(0, INPUTS), width, inputs, False))
-    second_layer = tl.trans(matrix(W2, unit, unit, width, width, False))
+    first_layer = tl.trans(matrix(W1, unit, tl.arange(0, INPUTS), width, inputs))
+    second_layer = tl.trans(matrix(W2, unit, unit, width, width))
     first_bias = tl.load(B1 + unit, mask=unit < width, other=0.0)[None, :]
     second_bias = tl.load(B2 + unit, mask=unit < width, other=0.0)[None, :]
     total = tl.zeros((RAYS, WIDTH), tl.float32)
-    for sample in tl.range(
-        part * per_part, tl.minimum((part + 1) * per_part, samples), disable_licm=True
-    ):
+    for sample in range(part * per_part, tl.minimum((part + 1) * per_part, samples)):
         _bases, _fractions, x = seen(
             First,
             Step,
@@ -174,8 +172,8 @@ def backward_kernel(
                 kind,
                 mask,
             )
-            first_layer = matrix(W1, unit, tl.arange(0, INPUTS), width, inputs, True)
-            second_layer = matrix(W2, unit, unit, width, width, True)
+            first_layer = matrix(W1, unit, tl.arange(0, INPUTS), width, inputs)
+            second_layer = matrix(W2, unit, unit, width, width)
             z = tl.dot(x, tl.trans(first_layer), input_precision=precision) + first_bias
             h = tl.maximum(z, 0.0)
             last = tl.dot(h, tl.trans(second_layer), input_precision=precision) + second_bias
@@ -281,8 +279,8 @@ def second_kernel(
                 kind,
                 mask,
             )
-            first_layer = matrix(W1, unit, tl.arange(0, INPUTS), width, inputs, True)
-            second_layer = matrix(W2, own, unit, width, width, True)
+            first_layer = matrix(W1, unit, tl.arange(0, INPUTS), width, inputs)
+            second_layer = matrix(W2, own, unit, width, width)
             h = tl.dot(x, tl.trans(first_layer), input_precision=precision) + first_bias
             h = tl.maximum(h, 0.0)
             last = tl.dot(h, tl.trans(second_layer), input_precision=precision) + second_bias

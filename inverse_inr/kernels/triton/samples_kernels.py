@@ -57,21 +57,10 @@ def _features(
 
 
 @triton.jit
-def matrix(
-    W,
-    rows,
-    columns,
-    row_count: tl.constexpr,
-    column_count: tl.constexpr,
-    again: tl.constexpr,
-):
-    """A matrix (row_count, column_count), padded by zeros.
-
-    With `again` it is read where it stands in a loop: kept beyond, it would fill the registers.
-    """
+def matrix(W, rows, columns, row_count: tl.constexpr, column_count: tl.constexpr):
+    """A matrix (row_count, column_count), padded by zeros."""
     known = (rows < row_count)[:, None] & (columns < column_count)[None, :]
-    at = W + rows[:, None] * column_count + columns[None, :]
-    return tl.load(at, mask=known, other=0.0, volatile=again)
+    return tl.load(W + rows[:, None] * column_count + columns[None, :], mask=known, other=0.0)
 
 
 @triton.jit
