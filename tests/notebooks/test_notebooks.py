@@ -1,0 +1,64 @@
+"""The notebooks: each .ipynb is its .py with one figure that is up to date, and each one runs."""
+
+import os
+import subprocess
+import sys
+
+import jupytext
+import pytest
+from cases.documentation.pages import DOCS
+from cases.solved import FOLDER, SCRIPTS
+from cases.tree import ROOT
+
+assert DOCS.exists()  # that module makes `making` importable
+from making.stored_notebooks import DRAWN_FROM, LARGEST, fingerprint, stored_figure  # noqa: E402
+
+FIX = "run: make notebooks"
+
+
+def test_there_are_twelve_questions_and_two_beside():
+    assert [p.name[:2] for p in SCRIPTS] == [f"{k:02d}" for k in range(1, 15)]
+    assert [p.stem for p in SCRIPTS] == [p.stem for p in sorted(FOLDER.glob("*.ipynb"))]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_notebook_is_in_sync_with_its_script(script):
+    source = jupytext.read(script)
+    notebook = jupytext.read(script.with_suffix(".ipynb"))
+    cells = [[(c.cell_type, c.source) for c in book.cells] for book in (source, notebook)]
+    assert cells[0] == cells[1], FIX
+    assert not any(c.get("execution_count") for c in notebook.cells), FIX
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_the_one_stored_figure_is_that_of_the_code(script):
+    notebook = jupytext.read(script.with_suffix(".ipynb"))
+    assert notebook.metadata[DRAWN_FROM] == fingerprint(jupytext.read(script)), FIX
+    shown = [c for c in notebook.cells if c.get("outputs")]
+    assert [len(c.outputs) for c in shown] == [1]
+    assert "figure" in shown[0].metadata["tags"]
+    figure = stored_figure(notebook)
+    assert figure is not None
+    assert figure.startswith(b"\x89PNG")
+    assert 4_000 < len(figure) <= LARGEST
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_notebook_and_its_solutions_run(script, tmp_path):
+    environment = os.environ | {
+        "MPLBACKEND": "Agg",
+        "PYTHONIOENCODING": "utf-8",
+        "OMP_NUM_THREADS": "1",
+    }
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "cases" / "solved.py"), str(script)],
+        cwd=tmp_path,
+        env=environment,
+        timeout=300,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count(": right.") == 2, ran.stdout
