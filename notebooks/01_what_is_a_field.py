@@ -115,10 +115,10 @@ for (above, below), name in zip(panels.T, names):
     above.set(title=name, xlabel="step")
     below.plot(image[ROW], color="0.6", lw=3, label="the image")
     below.plot(fits[name].sample()[ROW, :, 0], color="tab:blue", lw=1.2, label="the field")
-    below.set(xlabel="pixel", xlim=(35, 75))
+    below.set(xlabel="pixel", xlim=(35, 75), ylim=(-0.1, 1.3))
 panels[0, 0].set_ylabel("cycles per image")
 panels[1, 0].set_ylabel(f"grey value in row {ROW}")
-panels[1, 0].legend(frameon=False, fontsize="small")
+panels[1, 0].legend(frameon=False, fontsize="small", loc="upper left")
 figure.colorbar(shown, ax=panels[0], label="power still missing")
 plt.show()
 

@@ -99,7 +99,7 @@ plt.show()
 #
 # **INR** takes a hash-encoded network for $f_\theta$: tables of features from coarse to fine, read by one small
 # network. Adam fits it to a random batch of rays a step, and TV at random points helps it between the views. Its
-# $\lambda$ is fixed at 0.1 for all four scans (the second exercise chooses it). The same held-out rows say which of
+# $\lambda$ is fixed at 0.1 for all four scans (to choose it is for "To go on" at the end). The same held-out rows say which of
 # the states along the way is kept.
 #
 # None of the three looks at the phantom. The phantom is the `reference` only so that we can grade the results.

@@ -127,7 +127,7 @@ for axes, (name, (i, j)) in zip(panels[1], places.items()):
         axes.plot(fine, learnt.field(points)[:, 0], color="tab:orange", label="separable INR")
     axes.plot(wavelengths, cubes["GAP-TV"][i, j], "o", color="tab:blue", ms=4, label="GAP-TV")
     axes.set(title=f"spectrum: {name}", xlabel="wavelength (nm)")
-panels[1, 0].legend(frameon=False)
+panels[1, 1].legend(frameon=False, loc="lower right")
 plt.show()
 
 # %% [markdown]

@@ -1,9 +1,9 @@
 """The papers that docstrings name, as `docs/references.bib` knows them.
 
-A source is written as a reader writes it, "Sitzmann et al. 2020, section 4.1". It leads to the entry
-of that first author, or those two or three, and that year. Where several entries have both, each but
-one has a field `cited`, a word that stands beside the year in the docstring. An entry that is cited
-without a year has a field `alias` with the words that name it.
+A source is written as a reader writes it, "Sitzmann et al. 2020, section 4.1". It leads to the
+entry of that first author, or those two or three, and that year. Where several entries have both,
+each but one has a field `cited`, a word that stands beside the year in the docstring. An entry that
+is cited without a year has a field `alias` with the words that name it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Entry:
             comma = "".join(rf",\s+{name}" for name in rest[:-1])
             names.append(rf"{first}{comma}\s*,?\s+(?:&|and)\s+{rest[-1]}" if rest else first)
         who = "|".join(names)
-        return re.compile(rf"(?<![\w-])(?:{who})(?!\w)[^;]{{0,140}}?{self.fields['year']}(?!\d|\.\d)")
+        return re.compile(
+            rf"(?<![\w-])(?:{who})(?!\w)[^;]{{0,140}}?{self.fields['year']}(?!\d|\.\d)"
+        )
 
     def text(self) -> str:
         """The entry as a reader knows it: authors, year, title, where."""
@@ -90,6 +92,12 @@ def entries(path: Path = BIB) -> dict[str, Entry]:
     return found
 
 
+@cache
+def _patterns() -> list[tuple[Entry, str, re.Pattern[str]]]:
+    """Each entry with a word that a citation of it has in any case, and what is looked for."""
+    return [(e, e.authors[0].split()[-1], e.pattern()) for e in entries().values()]
+
+
 def citations(text: str) -> list[tuple[int, int, str]]:
     """Where a source names entries of the bibliography.
 
@@ -100,13 +108,15 @@ def citations(text: str) -> list[tuple[int, int, str]]:
         Start, end and key of each, in order.
     """
     found = []
-    for entry in entries().values():
-        for match in entry.pattern().finditer(text):
+    for entry, word, pattern in _patterns():
+        if word not in text:
+            continue
+        for match in pattern.finditer(text):
             beside = re.split("[;]", text[match.start() :])[0]
-            word = entry.fields.get("cited")
-            if word is None or word in beside:
-                found.append((match.start(), match.end(), entry.key, word is not None))
-    exact = {start for start, *_, said in found if said}
+            said = entry.fields.get("cited")
+            if said is None or said in beside:
+                found.append((match.start(), match.end(), entry.key, said is not None))
+    exact = {start for start, *_, only in found if only}
     kept = [hit[:3] for hit in found if hit[3] or hit[0] not in exact]
     return sorted(set(kept))
 
@@ -138,7 +148,10 @@ def all_sources(root: Path) -> Iterator[tuple[str, str]]:
     """
     for top in ("inverse_inr", "operators", "problems"):
         for path in sorted((root / top).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            text = path.read_text(encoding="utf-8")
+            if "Source" not in text:
+                continue
+            for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
                     for source in sources_in(ast.get_docstring(node) or ""):
                         yield str(path.relative_to(root)), source
@@ -166,7 +179,13 @@ def links(text: str) -> str:
 
 def page() -> str:
     """The page of all entries, each with a label that links lead to."""
-    lines = ["Bibliography", "============", "", "The papers and books behind the code, as in ``docs/references.bib``.", ""]
+    lines = [
+        "Bibliography",
+        "============",
+        "",
+        "The papers and books behind the code, as in ``docs/references.bib``.",
+        "",
+    ]
     for key, entry in sorted(entries().items(), key=lambda item: item[1].text().lower()):
         lines += [f".. _bib-{key}:", "", f"``{key}``", f"   {_escaped(entry.text())}", ""]
     return "\n".join(lines)

@@ -79,7 +79,9 @@ def _index(pages: dict[str, list[Name]]) -> str:
             role = {"class": "class", "function": "func"}[name.kind]
             lines += [f"   * - :py:{role}:`ii.{short} <{name.path}>`", f"     - {_summary(value)}"]
     lines += ["", ".. toctree::", "   :maxdepth: 1", ""]
-    return "\n".join([*lines, *(f"   {page}" for page in [*pages, "sources", "bibliography"])]) + "\n"
+    return (
+        "\n".join([*lines, *(f"   {page}" for page in [*pages, "sources", "bibliography"])]) + "\n"
+    )
 
 
 def _sources(names: list[Name]) -> str:
@@ -103,7 +105,9 @@ def _sources(names: list[Name]) -> str:
         role = {"class": "class", "function": "func"}
         links = ", ".join(f":py:{role[n.kind]}:`~{n.path}`" for n in followers)
         entries = bibliography.links(text)
-        lines += [f"- {' '.join(as_restructured_text([text]))} {links}{entries and f' → {entries}'}"]
+        lines += [
+            f"- {' '.join(as_restructured_text([text]))} {links}{entries and f' → {entries}'}"
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,8 @@
 """Checks of the notebooks' exercises: a module a notebook, a function an exercise.
 
-A check is called with the answer. It prints that the answer is right, says nothing while there is none (None), and
-raises `WrongAnswer` with a hint otherwise. Look into these files only after you have tried.
+A check is called with the answer. It prints that the answer is right, or that there is none yet
+(None), and raises `WrongAnswer` with a hint otherwise. Look into these files only after you have
+tried.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 
-class WrongAnswer(AssertionError):
+class WrongAnswer(AssertionError):  # noqa: N818 (what a student reads)
     """An answer that is not right yet; the message is a hint."""
 
 
@@ -60,7 +61,11 @@ def require_near(found: Any, expected: Any, tolerance: float, hint: str) -> None
         hint: What to say otherwise; a different shape is said by itself.
     """
     found = torch.as_tensor(found).detach()
-    expected = torch.as_tensor(expected).to(found.dtype if found.is_floating_point() else torch.float64)
+    expected = torch.as_tensor(expected).to(
+        found.dtype if found.is_floating_point() else torch.float64
+    )
     if found.shape != expected.shape:
-        raise WrongAnswer(f"The shape is {tuple(found.shape)}, it should be {tuple(expected.shape)}. {hint}")
+        raise WrongAnswer(
+            f"The shape is {tuple(found.shape)}, it should be {tuple(expected.shape)}. {hint}"
+        )
     require(bool(((found - expected).abs() <= tolerance).all()), hint)

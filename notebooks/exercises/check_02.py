@@ -12,7 +12,12 @@ from exercises import exercise, require, require_near
 @exercise
 def first(answer: float) -> None:
     """The Nyquist frequency of 409 places in a square of 2 cm."""
-    require_near(float(answer), math.sqrt(409) / 4, 0.1, "The spacing is that of a square lattice of so many places; Nyquist is half its inverse.")
+    require_near(
+        float(answer),
+        math.sqrt(409) / 4,
+        0.1,
+        "The spacing is that of a square lattice of so many places; Nyquist is half its inverse.",
+    )
 
 
 def _chosen(scores: Tensor) -> int:
@@ -33,5 +38,7 @@ def second(answer: Callable[[Tensor], int]) -> None:
         common = 0.5 * torch.randn(1, 16, generator=draw)
         scores = means[:, None] + common + 0.1 * torch.randn(6, 16, generator=draw)
         found = int(answer(scores))
-        hint = "the lowest bandwidth whose mean is above the best by at most one standard error of the difference, group by group"
-        require(found == _chosen(scores), f"For seed {seed} of the check {found} was returned: {hint}.")
+        hint = "the lowest bandwidth at most one standard error of the difference above the best"
+        require(
+            found == _chosen(scores), f"For seed {seed} of the check {found} was returned: {hint}."
+        )

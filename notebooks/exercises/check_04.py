@@ -18,7 +18,9 @@ def first(answer: Callable[[Sequence[float], int], tuple[int, int]]) -> None:
         ([1.0, 1.0, 1.0], 2, (0, 2)),
     ):
         found = tuple(answer(values, patience))
-        require(found == expected, f"{values} with patience {patience}: {found}, should be {expected}.")
+        require(
+            found == expected, f"{values} with patience {patience}: {found}, should be {expected}."
+        )
 
 
 @exercise
@@ -27,4 +29,6 @@ def second(answer: float) -> None:
     x = torch.linspace(-8, 8, 4001, dtype=torch.float64)
     below = 0.5 * (1 + torch.erf(x / 2**0.5))
     expected = 0.3 * float(torch.trapezoid(x[1:] * 0 + 1 - below[1:] ** 10, x[1:])) - 0.3 * 8
-    require_near(float(answer), expected, 0.02, "The mean of the largest of ten, not the deviation of one.")
+    require_near(
+        float(answer), expected, 0.02, "The mean of the largest of ten, not the deviation of one."
+    )

@@ -28,4 +28,9 @@ def second(answer: Callable[[Tensor, Tensor, float, float], Tensor]) -> None:
         (found,) = torch.autograd.grad(torch.as_tensor(answer(at, counts, photons, background)), at)
         signal = photons * torch.exp(-p)
         expected = signal * (counts / (signal + background) - 1) / 30
-        require_near(found, expected, 1e-8, "Its slope in p is wrong: rate - N log(rate), the background inside of the rate, and the mean.")
+        require_near(
+            found,
+            expected,
+            1e-8,
+            "Its slope in p is wrong: the mean of rate - N log(rate), with the background in it.",
+        )

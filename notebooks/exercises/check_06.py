@@ -15,7 +15,10 @@ def first(answer: Callable[[int], Sequence[int]]) -> None:
         order = [*range(0, n, 2), *range(1, n, 2)]
         expected = [order.index(s) for s in range(n)]
         found = [int(t) for t in answer(n)]
-        require(found != order or order == expected, "That is the order of the slices; asked is the time of each slice.")
+        require(
+            found != order or order == expected,
+            "That is the order of the slices; asked is the time of each slice.",
+        )
         require(found == expected, f"{n} slices: {found}, should be {expected}.")
 
 
@@ -28,4 +31,9 @@ def second(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     expected = (wrong - wrong.mean(0)).norm(dim=1).mean()
     for common in (0.0, 5.0):
         found = answer(true + wrong + common * torch.tensor([1.0, -2.0, 0.5]), true)
-        require_near(found, expected, 1e-4, "A shift that all slices share must not change it; then the mean of lengths.")
+        require_near(
+            found,
+            expected,
+            1e-4,
+            "A shift that all slices share must not change it; then the mean of lengths.",
+        )

@@ -20,7 +20,12 @@ def first(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
             for j in range(6):
                 for band in range(4):
                     expected[i, j + band * step] += mask[i, j] * cube[i, j, band]
-        require_near(answer(cube, mask, step), expected, 1e-5, "Mask first, then move, then add; nothing comes in again on the other side.")
+        require_near(
+            answer(cube, mask, step),
+            expected,
+            1e-5,
+            "Mask first, then move, then add; nothing comes in again on the other side.",
+        )
 
 
 @exercise
@@ -28,7 +33,17 @@ def second(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     """The angle between spectra, in degrees."""
     draw = torch.Generator().manual_seed(0)
     truth = torch.rand(4, 3, 8, generator=draw) + 0.1
-    require_near(answer(3 * truth, truth), torch.zeros(4, 3), 0.1, "Twice the light is the same spectrum: the angle is 0.")
+    require_near(
+        answer(3 * truth, truth),
+        torch.zeros(4, 3),
+        0.1,
+        "Twice the light is the same spectrum: the angle is 0.",
+    )
     found = torch.rand(4, 3, 8, generator=draw) + 0.1
     cosine = (found * truth).sum(-1) / (found.norm(dim=-1) * truth.norm(dim=-1))
-    require_near(answer(found, truth), torch.rad2deg(torch.acos(cosine)), 0.05, "arccos of the normalised product, in degrees, for each pixel.")
+    require_near(
+        answer(found, truth),
+        torch.rad2deg(torch.acos(cosine)),
+        0.05,
+        "arccos of the normalised product, in degrees, for each pixel.",
+    )

@@ -18,7 +18,10 @@ def first(answer: Callable[[Tensor, float], float]) -> None:
         place = math.ceil((n + 1) * level - 1e-9)
         expected = math.inf if place > n else float(scores.sort().values[place - 1])
         found = float(answer(scores, level))
-        require(found == expected, f"{n} scores and level {level}: {found:.4g}, should be {expected:.4g}, number {place} in order.")
+        require(
+            found == expected,
+            f"{n} scores, level {level}: {found:.4g}, should be {expected:.4g}, number {place}.",
+        )
 
 
 @exercise

@@ -24,8 +24,16 @@ def first(answer: Callable[..., Any]) -> None:
     expected = (phase[1].sin() - phase[0].sin()) / (phase[1] - phase[0])
     found = predict(answer(start, end, 200), wave).double()
     lengths = (end - start).norm(dim=1)
-    require((found - expected * lengths).abs().max() > 1e-3, "The mean along the segment, not the integral.")
-    require_near(found, expected, 1e-3, "A wave along a segment has another mean: do nodes fill it from start to end?")
+    require(
+        (found - expected * lengths).abs().max() > 1e-3,
+        "The mean along the segment, not the integral.",
+    )
+    require_near(
+        found,
+        expected,
+        1e-3,
+        "A wave along a segment has another mean: do nodes fill it from start to end?",
+    )
 
     class Small(OperatorTests):
         def make(self) -> Any:
@@ -38,5 +46,8 @@ def first(answer: Callable[..., Any]) -> None:
 @exercise
 def second(answer: float) -> None:
     """The speed of sound."""
-    require(abs(float(answer) - 1.4) > 0.01, "That is the first guess: was it learnt? operator_lr= of solve.")
+    require(
+        abs(float(answer) - 1.4) > 0.01,
+        "That is the first guess: was it learnt? operator_lr= of solve.",
+    )
     require_near(float(answer), 1.5, 0.02, "Twelve hundred arcs tell it to a per cent.")

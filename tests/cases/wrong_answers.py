@@ -66,7 +66,10 @@ WRONG: dict[tuple[str, int], list[Any]] = {
     ("06", 1): [lambda n: [*range(0, n, 2), *range(1, n, 2)], lambda n: list(range(n))],
     ("06", 2): [lambda found, true: (found - true).norm(dim=1).mean()],
     ("07", 1): [4, 35 / 80],
-    ("07", 2): [lambda k, shift: torch.exp(2j * torch.pi * (k @ shift)), lambda k, shift: k @ shift],
+    ("07", 2): [
+        lambda k, shift: torch.exp(2j * torch.pi * (k @ shift)),
+        lambda k, shift: k @ shift,
+    ],
     ("08", 1): [wrapped, mask_after],
     ("08", 2): [lambda a, b: torch.acos(torch.nn.functional.cosine_similarity(a, b, -1))],
     ("09", 1): [3e10, 1.5e8],

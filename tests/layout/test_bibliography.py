@@ -1,4 +1,4 @@
-"""Every source that a docstring names leads to an entry of docs/references.bib, and every entry is used."""
+"""Every source of a docstring leads to an entry of docs/references.bib, and every entry is used."""
 
 import pytest
 from cases.documentation.pages import DOCS
@@ -70,7 +70,10 @@ def test_another_year_is_unknown():
 def test_sources_are_read_and_linked():
     text = "What it does.\n\nReturns:\n    It.\n\nSource:\n    Keys 1981,\n    with a = -1/2.\n"
     assert sources_in(text) == ["Keys 1981, with a = -1/2."]
-    assert with_links(text.split("\n"), ["shown"])[-2] == "Bibliography: :ref:`keys1981 <bib-keys1981>`."
+    assert (
+        with_links(text.split("\n"), ["shown"])[-2]
+        == "Bibliography: :ref:`keys1981 <bib-keys1981>`."
+    )
     assert with_links(["Nothing."], ["shown"]) == ["shown"]
 
 
