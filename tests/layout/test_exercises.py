@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from cases.solved import SCRIPTS, checks, solutions
-from cases.wrong_answers import NAMES, WRONG
+from cases.documentation.solved import SCRIPTS, checks, solutions
+from cases.documentation.wrong_answers import NAMES, WRONG
 
 import inverse_inr as ii
 

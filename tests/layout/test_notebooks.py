@@ -6,9 +6,9 @@ import sys
 
 import jupytext
 import pytest
+from cases.documentation import solved
 from cases.documentation.pages import DOCS
-from cases.solved import FOLDER, SCRIPTS
-from cases.tree import ROOT
+from cases.documentation.solved import FOLDER, SCRIPTS
 
 assert DOCS.exists()  # that module makes `making` importable
 from making.stored_notebooks import DRAWN_FROM, LARGEST, fingerprint, stored_figure  # noqa: E402
@@ -52,7 +52,7 @@ def test_notebook_and_its_solutions_run(script, tmp_path):
         "OMP_NUM_THREADS": "1",
     }
     ran = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "cases" / "solved.py"), str(script)],
+        [sys.executable, solved.__file__, str(script)],
         cwd=tmp_path,
         env=environment,
         timeout=300,

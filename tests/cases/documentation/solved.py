@@ -1,6 +1,6 @@
 """The notebooks' exercises, with the solutions that stand folded in the notebooks themselves.
 
-    python tests/cases/solved.py notebooks/03_how_many_views.py
+    python tests/cases/documentation/solved.py notebooks/03_how_many_views.py
 
 runs a notebook, then its solutions in the same names, and gives them to the checks.
 """
@@ -10,7 +10,7 @@ import runpy
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
+FOLDER = Path(__file__).parents[3] / "notebooks"
 SCRIPTS = sorted(FOLDER.glob("[0-9]*.py"))
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 CHECK = re.compile(r"^check_\d\d\.\w+\(.*\)$", re.MULTILINE)
