@@ -128,6 +128,9 @@ plt.show()
 # 400 steps, Gaussians and wavelets are on their way, and the hash table, whose finest level has a number for nearly
 # every pixel, learns all waves almost at once.
 #
+# Below is what that means for an edge: without the fast waves the coat ends in a ramp, and the leg of the tripod, two or three
+# pixels wide, is not there at all. No edge needs *infinitely* many waves here: pixels hold 48.
+#
 # ## Slopes
 #
 # The field of a network is a formula, so its derivatives are exact and cost one more pass:

@@ -11,7 +11,14 @@ from cases.documentation.pages import DOCS
 from cases.documentation.solved import FOLDER, SCRIPTS
 
 assert DOCS.exists()  # that module makes `making` importable
-from making.stored_notebooks import DRAWN_FROM, LARGEST, fingerprint, stored_figure  # noqa: E402
+from making.stored_notebooks import (  # noqa: E402
+    DRAWN_FROM,
+    LARGEST,
+    code_until_figure,
+    fingerprint,
+    stored_figure,
+    write,
+)
 
 FIX = "run: make notebooks"
 
@@ -41,6 +48,42 @@ def test_the_one_stored_figure_is_that_of_the_code(script):
     assert figure is not None
     assert figure.startswith(b"\x89PNG")
     assert 4_000 < len(figure) <= LARGEST
+
+
+SMALL = """# %%
+import matplotlib.pyplot as plt
+
+# %% tags=["figure"]
+plt.plot([1, 2])
+
+# %%
+after = 1
+"""
+
+
+def test_a_notebook_is_run_where_the_code_of_its_figure_changed(tmp_path, capsys):
+    script = tmp_path / "01_small.py"
+    figures = []
+    for text, runs in (
+        (SMALL, True),
+        (SMALL, False),
+        (SMALL.replace("after = 1", "after = 2"), False),
+        (SMALL.replace("[1, 2]", "[2, 1]"), True),
+    ):
+        script.write_text(text)
+        write(script)
+        assert ("drawn" in capsys.readouterr().out) == runs
+        stored = jupytext.read(script.with_suffix(".ipynb"))
+        assert [c.source for c in stored.cells] == [c.source for c in jupytext.read(script).cells]
+        figures.append(stored_figure(stored))
+    assert figures[0] == figures[1] == figures[2] != figures[3]
+
+
+@pytest.mark.parametrize("tags", ["", ' tags=["figure"]\n1\n\n# %% tags=["figure"]'])
+def test_one_cell_is_tagged_as_the_figure(tags):
+    book = jupytext.reads(f"# %%{tags}\n2\n", "py:percent")
+    with pytest.raises(ValueError, match='"figure", one must'):
+        code_until_figure(book)
 
 
 @pytest.mark.slow
