@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN     = .venv/bin
 TESTS   =
 
-.PHONY: demo test test-slow test-all gpu bench docs lint clean
+.PHONY: demo test test-slow test-all gpu bench notebooks docs lint clean
 
 demo: .venv/.ready
 	$(BIN)/inverse-inr run problems/ct.toml --out runs/ct --force --threads 1
@@ -25,6 +25,10 @@ gpu: .venv/.ready-test
 # ratios to ASTRA, scikit-image, finufft, scipy and bare loops, a few minutes; written to docs/speed.md
 bench: .venv/.ready-test
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/speed/table.py --page docs/speed.md
+
+# each notebooks/*.ipynb from its .py, with its one figure; runs those whose code changed
+notebooks: .venv/.ready-test
+	OMP_NUM_THREADS=1 $(BIN)/python docs/making/stored_notebooks.py
 
 # build/docs/index.html; a warning is an error. INVERSE_INR_DOCS_ONLINE=1 also links to the pages of
 # Python, numpy, scipy and torch, which needs a network

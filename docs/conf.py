@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+from making.bibliography import with_links  # noqa: E402
 from making.docstrings import as_restructured_text, without_ranges  # noqa: E402
 
 import inverse_inr  # noqa: E402
@@ -66,8 +67,8 @@ if os.environ.get("INVERSE_INR_DOCS_ONLINE"):
 def _plain_docstring(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Write a docstring as reStructuredText, before napoleon reads its sections."""
-    lines[:] = as_restructured_text(lines)
+    """Write a docstring as reStructuredText with links, before napoleon reads its sections."""
+    lines[:] = with_links(lines, as_restructured_text(lines))
 
 
 def _plain_signature(

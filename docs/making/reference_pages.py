@@ -1,19 +1,18 @@
-"""The pages of the reference: a page a room with every public name, their index, the sources."""
+"""The pages of the reference: a page a room, their index, the sources and the bibliography."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-import re
 from itertools import groupby
 from pathlib import Path
 
 import inverse_inr
+from making import bibliography
 from making.docstrings import as_restructured_text
 from making.public_names import Name, public_names
 
 OPTIONS = {"class": ("members", "show-inheritance"), "function": (), "data": ("no-value",)}
-SOURCE = re.compile(r"^Sources?:\n((?:[ \t]+.*\n?|\n)+)", re.MULTILINE)
 
 
 def write_pages(folder: Path) -> None:
@@ -27,6 +26,7 @@ def write_pages(folder: Path) -> None:
     texts = {page: _page(page, names) for page, names in pages.items()}
     texts["index"] = _index(pages)
     texts["sources"] = _sources([name for names in pages.values() for name in names])
+    texts["bibliography"] = bibliography.page()
     for stale in set(folder.glob("*.rst")) - {folder / f"{page}.rst" for page in texts}:
         stale.unlink()
     for page, text in texts.items():
@@ -79,7 +79,9 @@ def _index(pages: dict[str, list[Name]]) -> str:
             role = {"class": "class", "function": "func"}[name.kind]
             lines += [f"   * - :py:{role}:`ii.{short} <{name.path}>`", f"     - {_summary(value)}"]
     lines += ["", ".. toctree::", "   :maxdepth: 1", ""]
-    return "\n".join([*lines, *(f"   {page}" for page in [*pages, "sources"])]) + "\n"
+    return (
+        "\n".join([*lines, *(f"   {page}" for page in [*pages, "sources", "bibliography"])]) + "\n"
+    )
 
 
 def _sources(names: list[Name]) -> str:
@@ -89,19 +91,23 @@ def _sources(names: list[Name]) -> str:
         if name.kind == "data":
             continue
         value = getattr(importlib.import_module(name.module), name.path.rpartition(".")[2])
-        for text in SOURCE.findall((inspect.getdoc(value) or "") + "\n"):
-            cited.setdefault(" ".join(text.split()), []).append(name)
+        for text in bibliography.sources_in(inspect.getdoc(value) or ""):
+            cited.setdefault(text, []).append(name)
     lines = [
         "Sources",
         "=======",
         "",
-        "What docstrings name as their source, and who follows it.",
+        "What docstrings name as their source, who follows it, and the entry of the",
+        ":doc:`bibliography <bibliography>`.",
         "",
     ]
     for text, followers in sorted(cited.items(), key=lambda item: item[0].lower()):
         role = {"class": "class", "function": "func"}
         links = ", ".join(f":py:{role[n.kind]}:`~{n.path}`" for n in followers)
-        lines += [f"- {' '.join(as_restructured_text([text]))} {links}"]
+        entries = bibliography.links(text)
+        lines += [
+            f"- {' '.join(as_restructured_text([text]))} {links}{entries and f' → {entries}'}"
+        ]
     return "\n".join(lines) + "\n"
 
 

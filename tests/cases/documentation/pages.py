@@ -28,7 +28,7 @@ def made_files() -> set[Path]:
     from making import gallery, keys
     from making.public_names import GROUPS, LEFT_OUT
 
-    pages = {"index", "sources"}
+    pages = {"index", "sources", "bibliography"}
     for module in modules():
         parts = module.split(".")[1:3]
         if len(parts) > 1 and parts[0] in GROUPS and (ROOT / parts[0] / parts[1]).is_dir():
