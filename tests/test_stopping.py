@@ -196,6 +196,8 @@ def test_whole_groups_are_held_out_together() -> None:
     assert len(views.unique()) == 2
     other = HeldOut(0.1, together=True).split(problem.terms, 1)[1]
     assert not torch.equal(other[0], watch[0])
+    lattice = HeldOut(0.1, together=True).split(problem.on_lattice().terms, 0)[1]
+    assert torch.equal(lattice[0], watch[0])
 
 
 def test_candidates_of_the_same_rows_are_compared_row_by_row() -> None:

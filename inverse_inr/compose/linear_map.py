@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inverse_inr.compose.arrays import OnGrid
 from inverse_inr.devices import CPU, device_of
 from inverse_inr.domain import Grid
-from inverse_inr.hooks import HasGridMap
+from inverse_inr.hooks import Grouped, HasGridMap
 from inverse_inr.kernels.linear import ArrayMap, largest_singular_value
 from inverse_inr.protocol import Operator, all_rows, evaluating
 from inverse_inr.ranges import Count, checked
@@ -26,11 +27,15 @@ def on_grid(operator: Operator, grid: Grid, device: torch.device) -> Operator:
         device: Device of the images, where the map is put if the operator holds no tensors.
 
     Returns:
-        The map (`hooks.HasGridMap`), or the operator itself.
+        The map (`hooks.HasGridMap`), which knows the operator's groups of rows, or the operator
+        itself.
     """
     if not isinstance(operator, HasGridMap):
         return operator
     seen: Any = operator.on(grid)
+    if isinstance(operator, Grouped) and isinstance(seen, OnGrid) and not isinstance(seen, Grouped):
+        # the map has the same rows, and rows that were acquired together stay together
+        seen.groups = operator.groups
     lives_nowhere = seen is not operator and device_of(operator) is None
     if lives_nowhere and hasattr(seen, "to"):
         return seen.to(device)
