@@ -12,6 +12,7 @@ width" is the band that every method must beat.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -128,7 +129,8 @@ def bands_of(
     width = uncertainty.conformal(errors)
     bands = uncertainty.conformal_bands(errors, deviations, kinds, ranges=RANGES)
     yield f"{name}: one width", [torch.full_like(m.error, width) for m in fresh]
-    yield f"{name}: one factor", [factor * m.deviation for m in fresh]
+    if math.isfinite(factor):
+        yield f"{name}: one factor", [factor * m.deviation for m in fresh]
     yield f"{name}: by strata", [bands.half_width(m.deviation, m.kinds) for m in fresh]
 
 
@@ -194,7 +196,7 @@ def main() -> None:
         print(f"phantom {k + 1}: {', '.join(times)}", flush=True)
         if not known:
             truths.append(truth)
-    print(table(calibration, fresh, truths))
+            print(table(calibration, fresh, truths), flush=True)
 
 
 if __name__ == "__main__":
