@@ -23,7 +23,9 @@ def coherence(errors: ChannelErrors, y: Tensor, *, rounds: Count = 30) -> None:
     pixel is taken for a point, and c becomes the eigenvector of Σ_x b(x) b(x)ᴴ over these pixels,
     in turn. Each of the strongest range cells, taken for a single point, gives a start, and that of
     the greatest eigenvalue is kept. Then the points' amplitudes by least squares predict the
-    echoes, to which `ChannelErrors.fit` fits all that the channels have.
+    echoes, to which `ChannelErrors.fit` fits phases and delays. Gains are those of the energies
+    that channels see of the scene: in the fit, a point between two pixels would make the ends of
+    the array look strong.
 
     The linear part of the phases is that of the start: the scene stands somewhere on its arc.
 
@@ -34,8 +36,7 @@ def coherence(errors: ChannelErrors, y: Tensor, *, rounds: Count = 30) -> None:
 
     Source:
         Jakowatz & Wahl, Eigenvector method for maximum-likelihood estimation of phase errors in
-        synthetic-aperture-radar imagery, 1993, with a window of one pixel; channels of several
-        scatterers at once as in Paulraj & Kailath 1985.
+        synthetic-aperture-radar imagery, 1993, here with a window of one pixel.
     """
     parts = contributions(errors.radar, y)
     channel = torch.arange(len(errors), device=y.device) % errors.array.channels
@@ -50,6 +51,8 @@ def coherence(errors: ChannelErrors, y: Tensor, *, rounds: Count = 30) -> None:
             best = found
     assert best is not None
     _fit_points(errors, y, best[1], best[2])
+    log_gains = errors.array.apart(0.5 * parts.abs().square().sum(1).log(), torch.ones(len(parts)))
+    errors.log_gains.copy_(errors.array.fixed(log_gains, errors.gauge))
 
 
 def _ascended(

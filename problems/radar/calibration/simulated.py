@@ -13,18 +13,13 @@ from inverse_inr import Box, Grid, Problem, noise
 from inverse_inr.operators import FMCW, ChannelErrors, Chirp, RadarGeometry, VirtualArray
 from inverse_inr.operators.radar.kinds import Decibels, Hertz
 from inverse_inr.operators.radar.operator import RadarOperator
+from inverse_inr.problems.radar.calibration.classical import channels_of, reflector_calibration
 from inverse_inr.problems.radar.calibration.errors import Model, channel_errors
-from inverse_inr.problems.radar.calibration.learning import (
-    Start,
-    calibrated,
-    channels_of,
-    reflector_calibration,
-)
+from inverse_inr.problems.radar.calibration.learning import Start, calibrated
 from inverse_inr.problems.radar.calibration.targets import DEPTH, REFLECTOR, WIDTH, Scene, targets
 from inverse_inr.problems.radar.fmcw import chirp_of, echoes, require_echoes
 from inverse_inr.problems.radar.sar import complex_problem, voxels
 from inverse_inr.ranges import Count, Finite, NonNegative, Positive, WholeNumber, checked
-
 
 SIDE = 0.5
 """Spacing of the virtual channels in wavelengths at the middle of the band."""
@@ -99,7 +94,7 @@ def fmcw_calibration(
     array: Line = Line(),
     faults: Faults = Faults(),
     model: Model | None = None,
-    start: Start | Literal["reflector"] = "coherence",
+    start: Start | Literal["reflector"] = "sparse calibration",
     snr: Decibels = 20.0,
     pitch: tuple[Positive, Positive] = (0.04, 0.02),
     weight: NonNegative = 60.0,

@@ -1,4 +1,4 @@
-"""Scenes before a level array, as scatterers off any lattice: points, a wall, a corner reflector."""
+"""Scenes before a level array, scatterers off any lattice: points, a wall, a corner reflector."""
 
 from __future__ import annotations
 

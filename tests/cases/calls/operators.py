@@ -222,6 +222,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "kspace": {"size": 32, "acceleration": 2.0, "calibration": 12, "spokes": 4, "coils": 2},
     "fmcw": {"azimuths": 4, "heights": 2, "samples": 32, "radius": 0.5, "reach": 0.4, "snr": 20.0},
     "sar": {"azimuths": 4, "aperture": 3.83, "frequencies": 40, "snr": 20.0, "pitch": 0.5},
+    "fmcw_calibration": {"start": "coherence", "pitch": (0.1, 0.1), "snr": 20.0, "weight": 1.0},
     "sar_autofocus": {"size": 1.0, "pulses": 12, "frequencies": 40, "snr": 20.0, "pitch": 0.8},
     "deblur": {"size": 5.0, "angle": 30.0, "noise_level": 0.01, "bin": 16, "rounds": 0},
     "denoise": {"photons": 30.0, "readout": 2.0, "bin": 16, "rounds": 0, "held_out": 0.05},

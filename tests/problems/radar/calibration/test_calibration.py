@@ -17,8 +17,8 @@ from inverse_inr.problems.radar.calibration import (
     reflector_calibration,
     sparse_calibration,
 )
+from inverse_inr.problems.radar.calibration.classical import channels_of, uncalibrated
 from inverse_inr.problems.radar.calibration.errors import DECIBEL, channel_errors
-from inverse_inr.problems.radar.calibration.learning import channels_of, uncalibrated
 from inverse_inr.problems.radar.calibration.simulated import Faults, Line, true_channels
 from inverse_inr.problems.radar.calibration.targets import POINTS, targets
 from inverse_inr.solver import Solver
@@ -40,7 +40,7 @@ def bare(problem: ii.Problem) -> ChannelErrors:
 
 @pytest.fixture(scope="module")
 def one_point() -> ii.Problem:
-    return small("reflector", snr=150.0, seed=4)
+    return small("reflector", start="zero", snr=150.0, seed=4)
 
 
 def test_drawn_errors_are_as_large_as_they_are_said_to_be(one_point):
@@ -84,7 +84,13 @@ def test_a_reflector_tells_all_of_the_channels(one_point):
 def test_a_reflector_in_noise_tells_them_to_the_cramer_rao_bound():
     line = Line(8, 16, bandwidth=1.5e9, samples=32)
     problem = fmcw_calibration(
-        "reflector", array=line, faults=Faults(gain=0.0), pitch=(0.4, 0.4), snr=10.0, seed=2
+        "reflector",
+        array=line,
+        faults=Faults(gain=0.0),
+        start="zero",
+        pitch=(0.4, 0.4),
+        snr=10.0,
+        seed=2,
     )
     notes = problem.notes
     found = reflector_calibration(
