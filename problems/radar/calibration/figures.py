@@ -10,9 +10,9 @@ from torch import Tensor
 
 from inverse_inr import Problem, Solution
 from inverse_inr.operators import ChannelErrors
+from inverse_inr.problems.radar.autofocus.figures import from_above
 from inverse_inr.problems.radar.autofocus.phases import phases_apart
 from inverse_inr.problems.radar.calibration.errors import DECIBEL
-from inverse_inr.problems.radar.imaging import decibels
 from inverse_inr.ranges import Finite, checked
 
 if TYPE_CHECKING:
@@ -41,28 +41,16 @@ def channel_figure(
     count = len(solutions) + 2
     figure = Figure(figsize=(2.9 * count + 0.8, 3.2), layout="constrained")
     panels = figure.subplots(1, count, squeeze=False)[0]
-    low, high = problem.box.lower, problem.box.upper
     shown = None
-    true = problem.notes.get("true channels")
     for axes, solution in zip(panels, solutions, strict=False):
-        image = decibels(torch.linalg.vector_norm(solution.sample(problem.grid), dim=-1), floor)
-        shown = axes.imshow(
-            image.amax(2).T.cpu().numpy(),
-            origin="lower",
-            extent=(low[0], high[0], low[1], high[1]),
-            vmin=floor,
-            vmax=0,
-            cmap="inferno",
-        )
-        axes.set(xlabel="x (m)", ylabel="y (m)")
-        axes.set_title(solution.method, fontsize=9)
+        shown = from_above(axes, problem, solution, floor)
         operator = solution.problem.terms[0].operator
         if isinstance(operator, ChannelErrors) and solution.method != "as measured":
-            for axes, values in zip(panels[-2:], _curves(operator, true), strict=True):
+            for axes, values in zip(panels[-2:], _curves(operator, problem), strict=True):
                 axes.plot(values.cpu().numpy(), label=solution.method, linewidth=1)
     if shown is not None:
         figure.colorbar(shown, ax=panels[:-2], label="dB below each maximum", shrink=0.8)
-    left = "" if true is None else "error left in "
+    left = "error left in " if "true phases" in problem.notes else ""
     panels[-2].set(xlabel="channel", ylabel=f"{left}phase (rad)")
     panels[-1].set(xlabel="channel", ylabel=f"{left}gain (dB)")
     if panels[-2].lines:
@@ -71,11 +59,11 @@ def channel_figure(
 
 
 @torch.no_grad()
-def _curves(found: ChannelErrors, true: ChannelErrors | None) -> tuple[Tensor, Tensor]:
+def _curves(found: ChannelErrors, problem: Problem) -> tuple[Tensor, Tensor]:
     """Phases in rad and gains in dB of the virtual channels, less the true ones."""
     phases = found.array.joined(found.phases)
     gains = found.array.joined(found.gains.log())
-    if true is not None:
-        phases = phases_apart(phases, true.array.joined(true.phases))
-        gains = gains - true.array.joined(true.gains.log())
+    if "true phases" in problem.notes:
+        phases = phases_apart(phases, problem.notes["true phases"])
+        gains = gains - problem.notes["true gains"].log()
     return phases, DECIBEL * gains

@@ -145,6 +145,7 @@ def fmcw_calibration(
     else:
         made = calibrated(problem, known, start, delays=delays)
     notes = made.notes | {
+        # of virtual channels, whatever is learnt
         "true gains": true.array.joined(true.gains.log()).exp(),
         "true phases": true.array.joined(true.phases),
         "true delays": None if true.delays is None else true.array.joined(true.delays),
