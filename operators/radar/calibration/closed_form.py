@@ -17,7 +17,7 @@ NEWTON = 6
 
 
 class ChannelFit(NamedTuple):
-    """What the channels did to echoes that are known."""
+    """Gain, phase and delay of each channel, found from echoes that are known."""
 
     factors: Tensor
     """(V,) complex: gain and phase at the middle of the band."""

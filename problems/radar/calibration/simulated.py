@@ -71,7 +71,7 @@ class Line:
 @checked
 @dataclass(frozen=True)
 class Faults:
-    """What is wrong with the channels: largest values either way, uniform and independent.
+    """Errors of the channels: the largest either way, drawn uniformly and independently.
 
     Args:
         per: "channels" for errors of each virtual channel, "antennas" for those of each

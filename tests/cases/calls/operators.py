@@ -46,18 +46,16 @@ def noise_models() -> list[Good]:
         y = model.sample(mean, generator)
         return [y, model(mean, y), model.standardized(mean, y), *model.least_squares(y)]
 
-    found = [
+    return [
         Good("Gaussian", noise.Gaussian, {"sigma": 0.1}, judged),
         Good("ComplexGaussian", noise.ComplexGaussian, {"sigma": 0.1}),
         Good("Gamma", noise.Gamma, {"looks": 4.0, "floor": 0.01}, judged),
         Good("Poisson", noise.Poisson, {"photons": 1e4, "background": 1.0}, judged),
         Good("Sensor", noise.Sensor, {"photons": 1e3, "readout": 2.0, "efficiency": 0.1}, judged),
         Good("StudentT", noise.StudentT, {"scale": 0.1, "degrees": 4.0}, judged),
+        Good("Huber", fidelity.Huber, {"delta": 0.1}, lambda f: f(torch.zeros(3), torch.ones(3))),
+        Good("TwoSets", fidelity.TwoSets, {"sigma": 0.1}),
     ]
-    huber = {"delta": 0.1}
-    found.append(Good("Huber", fidelity.Huber, huber, lambda f: f(torch.zeros(3), torch.ones(3))))
-    found.append(Good("TwoSets", fidelity.TwoSets, {"sigma": 0.1}))
-    return found
 
 
 def tomography() -> list[Good]:
