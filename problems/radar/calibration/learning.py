@@ -60,7 +60,7 @@ def calibrated(
         problem: A radar problem of one term, complex reflectivity and complex Gaussian noise.
         array: Transmitters and receivers; None for a channel per pulse.
         start: Where the channels begin: a blind estimate, or channels as they are known, e.g. from
-            `reflector_calibration`.
+            `reflector_calibration`, whose array and delays it then has.
         delays: Whether channels have delays; they need `FMCW(readout="samples")`.
         lr: Learning rate of the channels.
 
@@ -87,6 +87,8 @@ def calibrated(
     begun = repr(start)
     if isinstance(start, ChannelErrors):
         begun = "given numbers"
+        if array not in (None, start.array):
+            raise ValueError(f"calibrated: start is of {start.array}, not of array={array}.")
         numbers = (start.gains, start.phases, start.delays)
         errors = ChannelErrors(radar, start.array, *numbers, gauge=start.gauge)
     else:

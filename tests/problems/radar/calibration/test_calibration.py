@@ -149,11 +149,13 @@ def test_measurements_are_those_of_the_true_channels():
 def test_channels_begin_where_they_are_told_to():
     reflector = small("points", start="reflector", snr=30.0, seed=1)
     assert channel_misfit(channels_of(reflector), true_channels(reflector), line=False).phase < 0.05
-    again = calibrated(
-        replace(reflector, terms=[replace(reflector.terms[0], operator=bare(reflector).radar)]),
-        start=channels_of(reflector),
-    )
-    torch.testing.assert_close(channels_of(again).phases, channels_of(reflector).phases)
+    begun = channels_of(reflector)
+    plain = replace(reflector, terms=[replace(reflector.terms[0], operator=begun.radar)])
+    torch.testing.assert_close(channels_of(calibrated(plain, start=begun)).phases, begun.phases)
+    with pytest.raises(
+        ValueError, match=r"start is of .*receivers=6.*, not of array=.*receivers=4"
+    ):
+        calibrated(plain, VirtualArray(3, 4), begun)
 
 
 @pytest.mark.slow
