@@ -48,7 +48,7 @@ class ChannelErrors(KeepsPrecision):
 
     Source:
         Friedlander & Weiss, Eigenstructure methods for direction finding with sensor gain and phase
-        uncertainties, 1990, for the model and its gauge; delays as in Tones.
+        uncertainties, 1990, for gains and phases.
     """
 
     log_gains: Tensor

@@ -9,11 +9,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, Problem, noise
+from inverse_inr import Box, Grid, Problem, Solution, noise
 from inverse_inr.operators import FMCW, ChannelErrors, Chirp, RadarGeometry, VirtualArray
 from inverse_inr.operators.radar.kinds import Decibels, Hertz
 from inverse_inr.operators.radar.operator import RadarOperator
-from inverse_inr.problems.radar.calibration.classical import channels_of, reflector_calibration
+from inverse_inr.problems.radar.calibration.classical import (
+    channels_of,
+    imaged,
+    reflector_calibration,
+)
 from inverse_inr.problems.radar.calibration.errors import Model, channel_errors
 from inverse_inr.problems.radar.calibration.learning import Start, calibrated
 from inverse_inr.problems.radar.calibration.targets import DEPTH, REFLECTOR, WIDTH, Scene, targets
@@ -152,7 +156,28 @@ def fmcw_calibration(
         "reflector echoes": alone,
         "reflector place": torch.tensor(REFLECTOR, dtype=torch.float64),
     }
-    return replace(made, notes=notes)
+    baselines = made.suggested.baselines | {"reflector": with_reflector}
+    return replace(made, notes=notes, suggested=replace(made.suggested, baselines=baselines))
+
+
+@checked
+def with_reflector(problem: Problem) -> Solution:
+    """A sparse scene through the channels that the corner reflector told in closed form.
+
+    Args:
+        problem: A problem of `fmcw_calibration`.
+
+    Returns:
+        The scene, with a problem whose operator has these channels.
+
+    Raises:
+        KeyError: The problem was not simulated: there is no capture of a reflector.
+    """
+    echoes_alone, place = (problem.notes[f"reflector {what}"] for what in ("echoes", "place"))
+    errors = reflector_calibration(
+        channels_of(problem, "with_reflector"), echoes_alone, place.to(torch.float64)
+    )
+    return imaged(problem, errors, "reflector")
 
 
 def true_channels(problem: Problem) -> ChannelErrors:

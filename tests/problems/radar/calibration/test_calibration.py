@@ -150,6 +150,8 @@ def test_channels_begin_where_they_are_told_to():
     reflector = small("points", start="reflector", snr=30.0, seed=1)
     assert channel_misfit(channels_of(reflector), true_channels(reflector), line=False).phase < 0.05
     begun = channels_of(reflector)
+    beside = reflector.suggested.baselines["reflector"](reflector)
+    torch.testing.assert_close(channels_of(beside.problem).phases, begun.phases)
     plain = replace(reflector, terms=[replace(reflector.terms[0], operator=begun.radar)])
     torch.testing.assert_close(channels_of(calibrated(plain, start=begun)).phases, begun.phases)
     with pytest.raises(
