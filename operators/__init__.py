@@ -56,6 +56,8 @@ from inverse_inr.operators.optics.mask import Mask, bayer_mask, random_mask, str
 from inverse_inr.operators.optics.patterns import FourierPatterns, HadamardPatterns
 from inverse_inr.operators.optics.points import PointSamples, RandomSamples
 from inverse_inr.operators.optics.single_pixel import SinglePixel
+from inverse_inr.operators.radar.calibration.channel_errors import ChannelErrors
+from inverse_inr.operators.radar.calibration.virtual_array import VirtualArray
 from inverse_inr.operators.radar.fmcw import FMCW, Chirp
 from inverse_inr.operators.radar.geometry import RadarGeometry
 from inverse_inr.operators.radar.matched_filter import backproject
@@ -99,6 +101,7 @@ __all__ = [
     "Cameras",
     "CartesianKSpace",
     "CassiOnGrid",
+    "ChannelErrors",
     "Chirp",
     "CodedVideo",
     "ConeBeam",
@@ -152,6 +155,7 @@ __all__ = [
     "ToeplitzNormal",
     "TravelTimes",
     "Values",
+    "VirtualArray",
     "VolumeRendering",
     "WarpedImage",
     "backproject",

@@ -251,9 +251,11 @@ def _draw(problem: Problem, solutions: Sequence[Solution], path: Path) -> None:
 
 
 def print_notes(problem: Problem) -> None:
-    """Print what a loader found or inferred; of a long tensor, its shape and range."""
+    """Print what a loader found or inferred; of a long tensor, its shape and range (of moduli)."""
     for key, value in problem.notes.items():
         if isinstance(value, torch.Tensor) and value.numel() > 8:
+            if value.is_complex():
+                value = value.abs()
             least, most = float(value.min()), float(value.max())
             value = f"{tuple(value.shape)}, from {least:.4g} to {most:.4g}"
         print(f"{key}: {value}")

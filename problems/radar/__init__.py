@@ -1,6 +1,7 @@
 """Radar problems: FMCW spectra, phase history, measured scenes, unseen views, surfaces."""
 
 from inverse_inr.problems.radar.autofocus import sar_autofocus as sar_autofocus
+from inverse_inr.problems.radar.calibration import fmcw_calibration as fmcw_calibration
 from inverse_inr.problems.radar.fmcw import fmcw as fmcw
 from inverse_inr.problems.radar.measured import gotcha as gotcha
 from inverse_inr.problems.radar.measured import phase_history as phase_history

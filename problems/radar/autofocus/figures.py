@@ -14,7 +14,35 @@ from inverse_inr.problems.radar.imaging import decibels
 from inverse_inr.ranges import Finite, checked
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+
+def from_above(axes: Axes, problem: Problem, solution: Solution, floor: float) -> AxesImage:
+    """Draw a solution's image from above, in decibels below its maximum.
+
+    Args:
+        axes: Where to draw.
+        problem: The problem, for its box and grid.
+        solution: The image.
+        floor: Lower end of the scale in dB.
+
+    Returns:
+        What is shown, for a colour bar.
+    """
+    low, high = problem.box.lower, problem.box.upper
+    image = decibels(torch.linalg.vector_norm(solution.sample(problem.grid), dim=-1), floor)
+    axes.set(xlabel="x (m)", ylabel="y (m)")
+    axes.set_title(solution.method, fontsize=9)
+    return axes.imshow(
+        image.amax(2).T.cpu().numpy(),
+        origin="lower",
+        extent=(low[0], high[0], low[1], high[1]),
+        vmin=floor,
+        vmax=0,
+        cmap="inferno",
+    )
 
 
 @checked
@@ -35,21 +63,10 @@ def focus_figure(problem: Problem, solutions: Sequence[Solution], floor: Finite 
 
     figure = Figure(figsize=(2.9 * (len(solutions) + 1) + 0.8, 3.2), layout="constrained")
     panels = figure.subplots(1, len(solutions) + 1, squeeze=False)[0]
-    box = problem.box
     shown = None
     true = problem.notes.get("true phases")
     for axes, solution in zip(panels, solutions, strict=False):
-        image = decibels(torch.linalg.vector_norm(solution.sample(problem.grid), dim=-1), floor)
-        shown = axes.imshow(
-            image.amax(2).T.cpu().numpy(),
-            origin="lower",
-            extent=(box.lower[0], box.upper[0], box.lower[1], box.upper[1]),
-            vmin=floor,
-            vmax=0,
-            cmap="inferno",
-        )
-        axes.set(xlabel="x (m)", ylabel="y (m)")
-        axes.set_title(solution.method, fontsize=9)
+        shown = from_above(axes, problem, solution, floor)
         operator = solution.problem.terms[0].operator
         if isinstance(operator, PulseErrors) and solution.method != "as measured":
             phases = operator.phases.detach().cpu()

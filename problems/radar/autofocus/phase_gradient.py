@@ -43,7 +43,7 @@ def phase_gradient(
         Wahl, Eichel, Ghiglia & Jakowatz, Phase gradient autofocus, 1994.
     """
     parts = contributions(radar, y)
-    cells = _range_cells(radar)
+    cells = range_cells(radar)
     phases = torch.zeros(len(radar), device=parts.device)
     if start is not None:
         phases = start.detach().to(phases)
@@ -51,7 +51,7 @@ def phase_gradient(
     for number in range(rounds):
         focused = parts * torch.polar(torch.ones_like(phases), -phases)[:, None]
         image = focused.sum(0).abs()
-        points = _brightest(image, cells)
+        points = brightest(image, cells, BRIGHT)
         width = max(4, round(pulses * 0.65**number))
         signal = _low_pass(focused[:, points], width)
         steps = (signal[1:] * signal[:-1].conj()).sum(1).angle()
@@ -60,20 +60,30 @@ def phase_gradient(
     return phases
 
 
-def _range_cells(radar: RadarOperator) -> Tensor:
-    """The range cell of each pixel, as the middle pulse sees it: (n,) whole numbers."""
+def range_cells(radar: RadarOperator) -> Tensor:
+    """The range cell of each pixel, as the middle pulse sees it: (n,) whole numbers.
+
+    Args:
+        radar: The radar, whose own points are the pixels.
+    """
     middle = torch.tensor([len(radar) // 2], device=radar.geometry.transmitters.device)
     path = radar.geometry.path(radar.points, middle)[0]
     cell = SPEED_OF_LIGHT / max(radar.bandwidth, 1.0)  # of the two-way path
     return ((path - path.min()) / cell).floor().long()
 
 
-def _brightest(image: Tensor, cells: Tensor) -> Tensor:
-    """The brightest pixels of each range cell, at most `BRIGHT` of them."""
+def brightest(image: Tensor, cells: Tensor, count: int) -> Tensor:
+    """The numbers of the brightest pixels of each range cell.
+
+    Args:
+        image: (n,) moduli.
+        cells: (n,) range cell of each pixel.
+        count: Pixels of a cell, at most.
+    """
     found = []
     for cell in cells.unique():
         inside = (cells == cell).nonzero()[:, 0]
-        found.append(inside[image[inside].argsort(descending=True)[:BRIGHT]])
+        found.append(inside[image[inside].argsort(descending=True)[:count]])
     return torch.cat(found)
 
 

@@ -46,18 +46,16 @@ def noise_models() -> list[Good]:
         y = model.sample(mean, generator)
         return [y, model(mean, y), model.standardized(mean, y), *model.least_squares(y)]
 
-    found = [
+    return [
         Good("Gaussian", noise.Gaussian, {"sigma": 0.1}, judged),
         Good("ComplexGaussian", noise.ComplexGaussian, {"sigma": 0.1}),
         Good("Gamma", noise.Gamma, {"looks": 4.0, "floor": 0.01}, judged),
         Good("Poisson", noise.Poisson, {"photons": 1e4, "background": 1.0}, judged),
         Good("Sensor", noise.Sensor, {"photons": 1e3, "readout": 2.0, "efficiency": 0.1}, judged),
         Good("StudentT", noise.StudentT, {"scale": 0.1, "degrees": 4.0}, judged),
+        Good("Huber", fidelity.Huber, {"delta": 0.1}, lambda f: f(torch.zeros(3), torch.ones(3))),
+        Good("TwoSets", fidelity.TwoSets, {"sigma": 0.1}),
     ]
-    huber = {"delta": 0.1}
-    found.append(Good("Huber", fidelity.Huber, huber, lambda f: f(torch.zeros(3), torch.ones(3))))
-    found.append(Good("TwoSets", fidelity.TwoSets, {"sigma": 0.1}))
-    return found
 
 
 def tomography() -> list[Good]:
@@ -222,6 +220,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "kspace": {"size": 32, "acceleration": 2.0, "calibration": 12, "spokes": 4, "coils": 2},
     "fmcw": {"azimuths": 4, "heights": 2, "samples": 32, "radius": 0.5, "reach": 0.4, "snr": 20.0},
     "sar": {"azimuths": 4, "aperture": 3.83, "frequencies": 40, "snr": 20.0, "pitch": 0.5},
+    "fmcw_calibration": {"start": "coherence", "pitch": (0.1, 0.1), "snr": 20.0, "weight": 1.0},
     "sar_autofocus": {"size": 1.0, "pulses": 12, "frequencies": 40, "snr": 20.0, "pitch": 0.8},
     "deblur": {"size": 5.0, "angle": 30.0, "noise_level": 0.01, "bin": 16, "rounds": 0},
     "denoise": {"photons": 30.0, "readout": 2.0, "bin": 16, "rounds": 0, "held_out": 0.05},

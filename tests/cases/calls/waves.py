@@ -78,6 +78,23 @@ def radar_operators() -> list[Good]:
             {"radar": history, "phases": torch.zeros(3), "ranges": torch.zeros(3), "learnt": True},
             seen(reflectivity),
         ),
+        Good(
+            "ChannelErrors",
+            o.ChannelErrors,
+            {
+                "radar": history,
+                "array": o.VirtualArray(1, 3),
+                "gains": torch.ones(3),
+                "phases": torch.zeros(3),
+                "delays": torch.zeros(3),
+                "gauge": "mean",
+                "learnt": True,
+            },
+            seen(reflectivity),
+        ),
+        Good(
+            "VirtualArray", o.VirtualArray, {"transmitters": 2, "receivers": 3, "separable": True}
+        ),
         Good("Occluded", o.Occluded, {"operator": history, "step": 1.0}),
         Good("SarImage", o.SarImage, image, seen(density)),
         Good("backproject", o.backproject, {**focus, "interpolate": True, "oversampling": 4}),

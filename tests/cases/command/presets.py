@@ -23,6 +23,7 @@ TINY: dict[str, dict[str, Any]] = {
     "deblur": {"crop": 24, "size": 5.0},
     "denoise": {"crop": 24},
     "fmcw": {"azimuths": 4, "heights": 2, "pitch": 0.03},
+    "fmcw_calibration": {"samples": 32, "bandwidth": 1.5e9, "pitch": (0.08, 0.05)},
     "fusion": {"size": 16, "factor": 4},
     "inpaint": {"crop": 24},
     "kspace": {"size": 24, "coils": 2, "calibration": 8},
