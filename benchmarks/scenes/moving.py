@@ -36,7 +36,8 @@ def decibels(seen: Tensor, truth: Tensor, where: Tensor) -> float:
 def nearest_picture(problem: Problem, cameras: Cameras, times: Tensor) -> Tensor:
     """The measured picture for each new one: places in units of the scene, times in its length."""
     operator = problem.terms[0].operator
-    assert isinstance(operator, VolumeRendering) and operator.times is not None
+    assert isinstance(operator, VolumeRendering)
+    assert operator.times is not None
     own = operator.cameras
     assert isinstance(own, Cameras)
     there = torch.cat([own.poses[:, :, 3], operator.times[:, None]], 1)
@@ -105,7 +106,10 @@ def main() -> None:
 
         def report(name: str, seen: Tensor, seconds: float) -> None:
             said = f"{decibels(seen, truth, whole):5.1f} dB, of what moves "
-            print(f"  {name:9s} {said}{decibels(seen, truth, moves):5.1f}, {seconds:.0f} s", flush=True)
+            print(
+                f"  {name:9s} {said}{decibels(seen, truth, moves):5.1f}, {seconds:.0f} s",
+                flush=True,
+            )
 
         report("nearest", nearest_picture(problem, cameras, times), 0.0)
         for name in words.names:

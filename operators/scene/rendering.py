@@ -137,8 +137,8 @@ class VolumeRendering(RowOperator):
                 return
         raise ValueError(
             f"VolumeRendering: none of the {views} cameras sees the box {self._space.lower} to "
-            f"{self._space.upper}. Poses from world to camera, another unit, or the y and z axes of "
-            "OpenCV?"
+            f"{self._space.upper}. Poses from world to camera, another unit, or the y and z axes "
+            "of OpenCV?"
         )
 
     @property
@@ -252,7 +252,9 @@ class VolumeRendering(RowOperator):
             )
         part, through = _contributions(values[..., 0], step.to(values.dtype))
         # (b, h), of which the first is 1
-        basis = math.sqrt(4 * math.pi) * real_harmonics(direction[:, :3].to(values.dtype), self.degree)
+        basis = math.sqrt(4 * math.pi) * real_harmonics(
+            direction[:, :3].to(values.dtype), self.degree
+        )
         coefficients = values[..., 1:].unflatten(-1, (-1, 3))  # (b, n, h, 3)
         colour = torch.einsum("bn,bh,bnhc->bc", part, basis, coefficients)
         colour = colour + through[:, None] * self.background.to(values.dtype)

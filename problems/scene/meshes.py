@@ -1,4 +1,4 @@
-"""A mesh out of a fitted density: where it is half of what the rays see."""
+"""A mesh out of a fitted density: the surface where it is half of the most that rays see."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ MOST_RAYS = 4096
 
 @torch.no_grad()
 def surface_density(field: Field, operator: VolumeRendering) -> float:
-    """Give the density of a scene's edges: half of what rays meet where they lose half their light.
+    """Give the density of a scene's edges: half of the most that a ray sees of what stops it.
 
-    No truth is asked: the edge of a solid of one density is where a picture of finite resolution
-    has half of it.
+    A ray sees until nine tenths of its light are lost; what is behind, no picture tells. No truth
+    is asked: at finite resolution, the edge of a solid of one density is where half of it is.
 
     Args:
         field: The field, of density and colours.
         operator: The rendering, whose rays are looked at.
 
     Returns:
-        The median over the rays that lose half their light, per unit of the box.
+        The median over the rays that lose so much, per unit of the box.
 
     Raises:
-        ValueError: No ray loses half its light.
+        ValueError: No ray loses nine tenths of its light.
     """
     rows = torch.linspace(0, len(operator) - 1, min(len(operator), MOST_RAYS)).long()
     with evaluating(operator):
@@ -45,15 +45,15 @@ def surface_density(field: Field, operator: VolumeRendering) -> float:
     pieces = (points[:, 1:] - points[:, :-1]).norm(dim=-1)  # of one length along each ray
     density = evaluate(field, placed(points, field))[..., 0].double()
     lost = (density * pieces[:, :1].to(density)).cumsum(1)
-    opaque = lost[:, -1] > math.log(2)
+    opaque = lost[:, -1] > math.log(10)
     if not bool(opaque.any()):
         raise ValueError(
-            f"surface_density: none of {len(rows)} rays loses half its light, so the field shows "
-            "no surface. Not fitted yet?"
+            f"surface_density: none of {len(rows)} rays loses nine tenths of its light, so the "
+            "field shows no surface. Not fitted yet?"
         )
-    where = (lost > math.log(2)).to(torch.uint8).argmax(1)
-    met = density.gather(1, where[:, None])[:, 0]
-    return 0.5 * float(met[opaque].median())
+    before = lost - density * pieces[:, :1].to(density)
+    seen = torch.where(before < math.log(10), density, 0.0).amax(1)
+    return 0.5 * float(seen[opaque].median())
 
 
 @checked
@@ -114,7 +114,7 @@ def write_mesh(solution: Solution, folder: Path) -> list[Path]:
     assert isinstance(operator, VolumeRendering)
     field = solution.field
     box, shape = solution.problem.grid.box, solution.problem.grid.shape
-    note: dict[str, object] = {"rule": "half of the density where rays lose half their light"}
+    note: dict[str, object] = {"rule": "half of the most that rays see before nine tenths of their light are lost"}
     files = [folder / "mesh.json"]
     try:
         level = surface_density(field, operator)

@@ -120,7 +120,7 @@ def orbit(operator: VolumeRendering, frames: Count = 36) -> Cameras:
     """
     cameras = operator.cameras
     assert isinstance(cameras, Cameras)
-    middle = torch.tensor(operator.box.center, dtype=torch.float64)
+    middle = torch.tensor(operator.box.center[:3], dtype=torch.float64)
     away = cameras.poses[:, :, 3].double().cpu() - middle
     angle = torch.arange(frames, dtype=torch.float64) * 2 * math.pi / frames
     radius = float(away[:, :2].norm(dim=1).mean())

@@ -71,9 +71,7 @@ class Solids:
         Args:
             shift: (n, 3) how far each of them has moved.
         """
-        return Solids(
-            self.centers + shift, self.halves, self.blocks, self.densities, self.colours
-        )
+        return Solids(self.centers + shift, self.halves, self.blocks, self.densities, self.colours)
 
     def __call__(self, points: Tensor) -> Tensor:
         return self.seen_from(points.double()[..., None, :] - self.centers).to(points)
@@ -132,7 +130,9 @@ class Solids:
             (n, 3) in float64, n up to `count`.
         """
         generator = torch.Generator().manual_seed(seed)
-        drawn = [_on_solid(*solid, generator) for solid in zip(self.halves, self.blocks, strict=True)]
+        drawn = [
+            _on_solid(*solid, generator) for solid in zip(self.halves, self.blocks, strict=True)
+        ]
         areas = torch.stack([area for _, area in drawn])
         own = torch.multinomial(areas, count, replacement=True, generator=generator)
         points = torch.empty(count, 3, dtype=torch.float64)
@@ -142,7 +142,9 @@ class Solids:
             points[chosen] = self.centers[k] + cloud[pick]
         # a point just outside its own solid is inside another one, or nowhere
         away = points[:, None] - self.centers
-        away = away * torch.where(torch.arange(len(areas)) == own[:, None], 1 + 1e-5, 1.0)[..., None]
+        away = (
+            away * torch.where(torch.arange(len(areas)) == own[:, None], 1 + 1e-5, 1.0)[..., None]
+        )
         return points[self.seen_from(away)[:, 0] == 0]
 
     def _chords(self, origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:

@@ -74,7 +74,7 @@ class Displaced(nn.Module):
         self.smoothness = min(encoding.smoothness, getattr(network, "smoothness", math.inf))
 
     def displacement(self, x: Tensor) -> Tensor:
-        """u at normalised (*s, d), in the box's normalised units: (*s, d - 1)."""
+        """Evaluate u at normalised (*s, d): (*s, d - 1), in the box's normalised units."""
         if self.motion is None:
             return torch.zeros_like(x[..., 1:])
         return (x[..., -1:] - self.still) * self.motion(x)

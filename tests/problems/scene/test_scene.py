@@ -9,7 +9,7 @@ import torch
 from inverse_inr import Box, Grid, Solution, Solver
 from inverse_inr.io import write_image
 from inverse_inr.operators import Cameras
-from inverse_inr.problems.scene import Removed, pictures, scene, scene_views, write_orbit
+from inverse_inr.problems.scene import Removed, pictures, scene, scene_views
 from inverse_inr.problems.scene.simulated import around, photographed, table_top
 
 
@@ -33,8 +33,10 @@ def test_the_truth_renders_as_it_is_measured_and_is_drawn(tmp_path):
     solution = Solution(table_top(), problem, "truth")
     figure = problem.suggested.figure(problem, [solution])
     assert any("PSNR" in axes.get_title() for axes in figure.axes)
-    (path,) = write_orbit(solution, tmp_path)
-    assert path.stat().st_size > 1000
+    assert problem.suggested.write is not None
+    paths = problem.suggested.write(solution, tmp_path)
+    assert [p.name for p in paths] == ["orbit.gif", "depth.gif", "mesh.json", "mesh.ply"]
+    assert all(p.stat().st_size > 1000 for p in paths if p.suffix != ".json")
 
 
 @pytest.mark.slow
