@@ -126,20 +126,29 @@ class VolumeRendering(RowOperator):
     def _require_a_look(self) -> None:
         """Refuse cameras that all look past the box."""
         views = self.shape[0]
-        per_view = len(self) // views
-        some = torch.linspace(0, per_view - 1, min(per_view, 101)).long()
-        for view in range(views):
-            near, far = self._space.chord(*self.cameras.rays(view * per_view + some))
-            seen = far > near
-            if self._half_lines:
-                seen &= far > 0
-            if bool(seen.any()):
-                return
+        if len(self.blind_views) < views:
+            return
         raise ValueError(
             f"VolumeRendering: none of the {views} cameras sees the box {self._space.lower} to "
             f"{self._space.upper}. Poses from world to camera, another unit, or the y and z axes "
             "of OpenCV?"
         )
+
+    @property
+    def blind_views(self) -> list[int]:
+        """Numbers of the views that see nothing of the box, as far as a hundred pixels tell."""
+        views = self.shape[0]
+        per_view = len(self) // views
+        some = torch.linspace(0, per_view - 1, min(per_view, 101)).long()
+        blind = []
+        for view in range(views):
+            near, far = self._space.chord(*self.cameras.rays(view * per_view + some))
+            seen = far > near
+            if self._half_lines:
+                seen &= far > 0
+            if not bool(seen.any()):
+                blind.append(view)
+        return blind
 
     @property
     def groups(self) -> Tensor:
