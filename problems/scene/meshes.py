@@ -20,6 +20,9 @@ from inverse_inr.surfaces import Mesh, level_set
 MOST_RAYS = 4096
 """Rays that are looked at to choose a level."""
 
+RULE = "half of the most that rays see before nine tenths of their light are lost"
+"""How `surface_density` chooses, for mesh.json."""
+
 
 @torch.no_grad()
 def surface_density(field: Field, operator: VolumeRendering) -> float:
@@ -114,7 +117,7 @@ def write_mesh(solution: Solution, folder: Path) -> list[Path]:
     assert isinstance(operator, VolumeRendering)
     field = solution.field
     box, shape = solution.problem.grid.box, solution.problem.grid.shape
-    note: dict[str, object] = {"rule": "half of the most that rays see before nine tenths of their light are lost"}
+    note: dict[str, object] = {"rule": RULE}
     files = [folder / "mesh.json"]
     try:
         level = surface_density(field, operator)

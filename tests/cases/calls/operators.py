@@ -56,8 +56,7 @@ def noise_models() -> list[Good]:
     ]
     huber = {"delta": 0.1}
     found.append(Good("Huber", fidelity.Huber, huber, lambda f: f(torch.zeros(3), torch.ones(3))))
-    found.append(Good("TwoSets", fidelity.TwoSets, {"sigma": 0.1}))
-    return found
+    return [*found, Good("TwoSets", fidelity.TwoSets, {"sigma": 0.1})]
 
 
 def tomography() -> list[Good]:
