@@ -86,7 +86,7 @@ def scene_views(
 
 
 def _pose(path: str, frame: dict[str, Any]) -> Tensor:
-    """The matrix of a frame, (3, 4), its last row checked where it has one."""
+    """The matrix of a frame, (4, 4)."""
     name = frame["file_path"]
     try:
         pose = torch.tensor(frame["transform_matrix"], dtype=torch.float64)
@@ -96,12 +96,9 @@ def _pose(path: str, frame: dict[str, Any]) -> Tensor:
         raise FileFormatError(
             f"{path}: the pose of {name} must be 4 rows of 4 finite numbers, got {pose.tolist()}."
         )
-    if len(pose) == 4 and pose[3].tolist() != [0, 0, 0, 1]:
-        raise FileFormatError(
-            f"{path}: the last row of the pose of {name} is {pose[3].tolist()}, not [0, 0, 0, 1]. "
-            "Rows for columns?"
-        )
-    return pose[:3]
+    if len(pose) == 3:
+        pose = torch.cat([pose, pose.new_tensor([[0.0, 0.0, 0.0, 1.0]])])
+    return pose
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def test_a_file_that_says_too_little_is_refused(tmp_path, changes, message):
     ("change", "message"),
     [
         (lambda pose: (2 * pose[:3]).tolist(), "pose 1 is no rotation"),
-        (lambda pose: pose.mT.tolist(), "last row of the pose of ./r_1 is .*Rows for columns"),
+        (lambda pose: pose.mT.tolist(), "last row of pose 1 is .*Rows for columns"),
         (lambda pose: pose[:, :3].tolist(), "pose of ./r_1 must be 4 rows of 4 finite numbers"),
         (lambda pose: [[None] * 4] * 4, "pose of ./r_1 is no matrix"),
         (lambda pose: [*pose.tolist()[:2], [0.0], [0.0] * 4], "pose of ./r_1 is no matrix"),
