@@ -22,7 +22,7 @@ from inverse_inr.priors.grids import grid, hash
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.periodic import Sine, siren, siren_omega
 from inverse_inr.priors.planes import planes, tensor
-from inverse_inr.priors.preset import Layers, preset, seeded
+from inverse_inr.priors.preset import Layers, Moderate, preset, seeded
 from inverse_inr.priors.prior import Prior
 from inverse_inr.priors.topologies import MLP
 from inverse_inr.ranges import Count, Fraction, Positive, Seed
@@ -132,7 +132,7 @@ def deformed(
     at_rest: str = "hash",
     options: Mapping[str, Any] | None = None,
     still: Fraction = 0.5,
-    motion: Positive = 1.0,
+    motion: Moderate = 1.0,
     width: Count = 64,
     depth: Layers = 3,
     head: HeadName = "linear",
