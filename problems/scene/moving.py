@@ -126,8 +126,13 @@ def scene_moving(
 
 
 def _deformed(problem: Problem) -> Suggestion:
-    """What suits a scene that moves: its scene at rest, displaced over time."""
-    own = dict(problem.suggested.options)
-    head = own.pop("head")
-    options = {"at_rest": "hash", "options": own, "head": head}
-    return replace(problem.suggested, prior="deformed", options=options, steps=2000)
+    """What suits a scene that moves: a grid of the scene at rest, displaced over time."""
+    options = {
+        "at_rest": "grid",
+        "options": {"cells": float(max(problem.grid.shape[:3]))},
+        "motion_rate": 4e-4,
+        "head": problem.suggested.options["head"],
+    }
+    return replace(
+        problem.suggested, prior="deformed", options=options, steps=400, batch=512, lr=0.2
+    )

@@ -38,9 +38,6 @@ AT_REST: dict[str, Callable[..., Prior]] = {
 }
 """Presets that can be the field at rest."""
 
-MOTION_RATE = 1e-3
-"""Learning rate of the displacement, which suits a network of sines."""
-
 
 class Displaced(nn.Module):
     """The network of `deformed`: normalised (*s, d) of the whole box -> (*s, outputs).
@@ -90,6 +87,9 @@ class Displaced(nn.Module):
 class DeformedPrior(Prior):
     """A prior that knows how what it shows is displaced."""
 
+    motion_rate = 1e-3
+    """Learning rate of the displacement."""
+
     @property
     def displaced(self) -> Displaced:
         """The network: the field at rest, and the displacement."""
@@ -119,7 +119,7 @@ class DeformedPrior(Prior):
             still = [p for p in group["params"] if id(p) not in moving]
             moved = [p for p in group["params"] if id(p) in moving]
             apart.append({**group, "params": still})
-            apart.append({**group, "params": moved, "lr": MOTION_RATE})
+            apart.append({**group, "params": moved, "lr": self.motion_rate})
         return [group for group in apart if group["params"]]
 
 
@@ -133,6 +133,7 @@ def deformed(
     options: Mapping[str, Any] | None = None,
     still: Fraction = 0.5,
     motion: Moderate = 1.0,
+    motion_rate: Moderate = 1e-3,
     width: Count = 64,
     depth: Layers = 3,
     head: HeadName = "linear",
@@ -151,6 +152,7 @@ def deformed(
         options: Its own options.
         still: When nothing is displaced, as a fraction of the time axis; the paper has 0.
         motion: Highest frequency of the displacement, in cycles along the longest side.
+        motion_rate: Learning rate of the displacement, beside the own one of the field at rest.
         width: Features per hidden layer of the displacement.
         depth: Number of hidden layers of the displacement.
         head: A name of `heads.HEADS`, or one name per channel.
@@ -183,7 +185,7 @@ def deformed(
         middle = (2 * still - 1) * 0.5 * box.lengths[-1] * box.scale[-1]
         return Displaced(field.encoding, field.network, moves, middle, ratio)
 
-    return DeformedPrior(
+    prior = DeformedPrior(
         box,
         Identity(box.ndim),
         network,
@@ -193,6 +195,8 @@ def deformed(
         learning_rate=field.learning_rate,
         rates=field.rates,
     )
+    prior.motion_rate = motion_rate
+    return prior
 
 
 def _still_network(ndim: int, b: float, width: int, depth: int, seed: int) -> MLP:
