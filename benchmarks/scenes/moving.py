@@ -19,7 +19,7 @@ import time
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Problem, Solver, Term, priors
+from inverse_inr import Problem, Solver, Term, noise, priors
 from inverse_inr.operators import Cameras, VolumeRendering
 from inverse_inr.problems.scene import busy_table_top, pictures, scene_moving
 from inverse_inr.problems.scene.moving import filmed, moments
@@ -52,6 +52,7 @@ def at_once(problem: Problem, size: int) -> Problem:
     assert isinstance(operator, VolumeRendering)
     still = VolumeRendering(BOX, operator.cameras, operator.samples, background=1.0)
     term: Term = problem.terms[0]
+    assert isinstance(term.fidelity, noise.Gaussian)
     return problem_of(still, term.y, term.fidelity, 10, size)
 
 

@@ -152,7 +152,8 @@ def _lens(
             raise FileFormatError(
                 f"{path}: camera_angle_x={angle:g} must lie between 0 and π. In degrees?"
             )
-        focal = (0.5 * width / math.tan(0.5 * angle),) * 2
+        focal_x = 0.5 * width / math.tan(0.5 * angle)
+        focal = (focal_x, focal_x)
     else:
         raise FileFormatError(f"{path}: neither fl_x nor camera_angle_x says how wide the lens is.")
     if "cx" not in content or "cy" not in content:

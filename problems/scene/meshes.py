@@ -138,5 +138,6 @@ def write_mesh(solution: Solution, folder: Path) -> list[Path]:
 
 def _write_coloured(path: Path, mesh: Mesh, colours: Tensor) -> None:
     bytes_ = (255 * colours).round().to(torch.uint8)
-    named = dict(zip(("red", "green", "blue"), bytes_.unbind(1), strict=True))
+    red, green, blue = bytes_.unbind(1)
+    named = {"red": red, "green": green, "blue": blue}
     write_ply(path, mesh.vertices, mesh.faces, normals=mesh.vertex_normals, extra=named)

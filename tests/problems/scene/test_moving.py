@@ -58,7 +58,7 @@ def test_the_scene_stays_in_its_box_and_nothing_passes_through_another():
 @pytest.mark.slow
 def test_views_at_times_that_nobody_took_are_better_than_the_scene_at_rest():
     problem = scene_moving(size=16, views=24, samples=16, hold_out_views=8)
-    field = Solver(problem, steps=250, batch=512).run().field
+    field = Solver(problem, steps=150, batch=512).run().field
     times = moments(4, phase=0.2)
     cameras = Cameras(around(4, phase=0.5), (16, 16), 20.0)
     truth = filmed(busy_table_top(), cameras, times, 3).reshape(4, 16, 16, 3)
