@@ -13,7 +13,7 @@ from inverse_inr.problems.scene.simulated import around, table_top
 
 
 def test_each_picture_is_of_its_own_time_and_the_truth_renders_as_it(tmp_path):
-    problem = scene_moving(size=8, views=4, hold_out_views=2, samples=300, noise_level=0.0)
+    problem = scene_moving(size=8, views=4, hold_out_views=2, samples=120, noise_level=0.0)
     operator = problem.terms[0].operator
     measured = problem.terms[0].y.reshape(4, 8, 8, 3)
     seen = pictures(busy_table_top(), operator)
