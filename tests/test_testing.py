@@ -146,6 +146,7 @@ SMALL = {
     "separable": {"rank": 6, "width": 16},
     "tensor": {"rank": 6},
     "cosmo": {"width": 24, "depth": 2},
+    "deformed": {"width": 16, "options": {"log2_table": 8}},
     "gaussian_mixture": {"count": 30},
     "offset": {},
     "spectral_basis": {},

@@ -50,8 +50,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.01])
+    parser.add_argument("--noise", type=float, nargs="*", default=[0.0, 0.01])
     parser.add_argument("--names", nargs="*", default=list(NAMES))
+    parser.add_argument("--kinds", nargs="*", default=["occupancy", "signed", "unsigned"])
     words = parser.parse_args()
     torch.set_num_threads(1)
     for seed in words.seeds:
@@ -62,10 +63,11 @@ def main() -> None:
                 run(shape_cloud(name, **given), name, seed, "siren")
         print(f"seed {seed}, exact insides and distances", flush=True)
         for name in words.names:
-            for kind in ("occupancy", "signed"):
+            for kind in (k for k in words.kinds if k != "unsigned"):
                 problem = shape_mesh(name, kind=kind, steps=words.steps, seed=seed)
                 run(problem, name, seed, kind)
-        run(shape_mesh("bowl", steps=words.steps, seed=seed), "bowl", seed, "unsigned")
+        if "unsigned" in words.kinds:
+            run(shape_mesh("bowl", steps=words.steps, seed=seed), "bowl", seed, "unsigned")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ points of the group `inverse_inr.priors` included.
 The folders hold what is too large for a family's file: `blocks/` (trees of blocks that move),
 `frames/` (whole frames of a video), `functions/` (functions with exact derivatives, sums of
 Gaussians), `lattices/` (features on lattices), `means/` (a known mean and what it leaves),
-`networks/` (networks that are no MLP), `sines/` (sines whose period or shape varies).
+`moving/` (what is displaced over time), `networks/` (networks that are no MLP), `sines/` (sines
+whose period or shape varies).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from inverse_inr.priors.linear import linear_parameters
 from inverse_inr.priors.means import offset
 from inverse_inr.priors.mixed import mixed
 from inverse_inr.priors.mixture import gaussian_mixture
+from inverse_inr.priors.moving import deformed
 from inverse_inr.priors.multiplicative import bacon, fourier_net, gabor_net
 from inverse_inr.priors.networks.stacked import functional
 from inverse_inr.priors.periodic import siren
@@ -55,6 +57,7 @@ _PRESETS = (
     acorn,
     bacon,
     cosmo,
+    deformed,
     exp_sine,
     finer,
     finer_plus,
@@ -149,6 +152,7 @@ __all__ = [
     "bandwidth_of",
     "cosmo",
     "create",
+    "deformed",
     "exp_sine",
     "finer",
     "finer_plus",

@@ -9,6 +9,7 @@ import torch
 from cyclopts import App, Parameter
 from torch import Tensor
 
+from inverse_inr.domain import Grid
 from inverse_inr.families import load, save
 from inverse_inr.io import read_image, write_image
 from inverse_inr.problem import Problem
@@ -66,7 +67,7 @@ def learn_labels(
     _require_free(out, force)
     pairs = _pairs(images, labels)
     read = [_problem(image) for image, _ in pairs]
-    maps = [_labels(path) for _, path in pairs]
+    maps = [_labels(path, own.grid) for (_, path), own in zip(pairs, read, strict=True)]
     if method == "metaseg":
         segmenter = metaseg(classes, channels=read[0].channels)
     else:
@@ -183,8 +184,10 @@ def _pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     return [(own[name], other[name]) for name in own]
 
 
-def _labels(path: Path) -> Tensor:
-    values, _ = read_image(path)
+def _labels(path: Path, grid: Grid) -> Tensor:
+    """The labels of a file, which must be of the image's grid."""
+    values, own = read_image(path)
+    _require_same(path, own, grid)
     whole = values[..., 0].round()
     if values.shape[-1] != 1 or not torch.equal(whole, values[..., 0]):
         raise ValueError(
@@ -192,3 +195,20 @@ def _labels(path: Path) -> Tensor:
             "hold fractions of white; NIfTI, NRRD and .npz hold numbers as they are."
         )
     return whole.long()
+
+
+def _require_same(path: Path, own: Grid, grid: Grid) -> None:
+    """Refuse labels of other pixels than the image's; what only one of two files says is free."""
+    if own.shape != grid.shape:
+        raise ValueError(
+            f"{path}: labels of {own.shape} pixels are of another grid than the image's, "
+            f"{grid.shape}."
+        )
+    if own.affine is None or grid.affine is None:
+        return
+    apart = torch.tensor(own.affine) - torch.tensor(grid.affine)
+    if float(apart.abs().max()) > 1e-3:
+        raise ValueError(
+            f"{path}: the labels are of another grid than the image: their affines differ by up to "
+            f"{float(apart.abs().max()):.4g} mm. Resample them, or take the image's own labels."
+        )

@@ -29,8 +29,8 @@ class Cameras(nn.Module):
             left corner; by default the middle.
 
     Raises:
-        ValueError: A matrix is no rotation (a reflection, a scale, rows for columns), or the
-            shapes disagree.
+        ValueError: A matrix is no rotation (a reflection, a scale, rows for columns), a last row is
+            not (0, 0, 0, 1), or the shapes disagree.
 
     Source:
         Mildenhall et al., NeRF, 2020 (the convention of its data).
@@ -90,6 +90,13 @@ def _checked_poses(poses: Tensor) -> Tensor:
     if poses.ndim != 3 or tuple(poses.shape[1:]) not in ((4, 4), (3, 4)) or not len(poses):
         raise ValueError(f"Cameras: poses must be (views, 4, 4), got {tuple(poses.shape)}.")
     poses = poses.detach().double()
+    below = poses[:, 3:] - poses.new_tensor([0.0, 0.0, 0.0, 1.0])
+    if bool((below.abs() > 1e-6).any()):
+        wrong = int(below.abs().amax((1, 2)).argmax())
+        raise ValueError(
+            f"Cameras: the last row of pose {wrong} is {poses[wrong, 3].tolist()}, not "
+            "[0, 0, 0, 1]. Rows for columns?"
+        )
     turns = poses[:, :3, :3]
     error = (turns.mT @ turns - torch.eye(3, dtype=poses.dtype)).abs().amax((1, 2))
     worst = int(error.argmax())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from inverse_inr import Box, Field, Query, RowOperator, evaluate, placed
 from inverse_inr.memory import require
 from inverse_inr.operators.spherical_harmonics import Degree, real_harmonics
-from inverse_inr.ranges import Count, Finite, WholeNumber, checked
+from inverse_inr.ranges import Count, Finite, FiniteTensor, WholeNumber, checked
 
 
 @runtime_checkable
@@ -53,6 +53,9 @@ class VolumeRendering(RowOperator):
     many further cuts are drawn from the distribution of what the first pieces contribute (NeRF's
     hierarchical sampling, with one field for both).
 
+    With `times` the scene moves: the last axis of the box is time, and each view sees the field at
+    its own.
+
     Args:
         box: The box of the field, outside which there is nothing.
         cameras: Where the pixels look: `Cameras`, or a beam such as `ConeBeam`.
@@ -61,12 +64,15 @@ class VolumeRendering(RowOperator):
         background: (3,) colour behind everything, or one number for grey.
         degree: Highest degree of the spherical harmonics; 0 for colours that are the same from all
             sides.
+        times: (views,) when each view is taken, in the unit of the box's last axis; None for a
+            scene at rest.
 
     Attributes:
         channels: The number of channels of the field, 1 + 3 (degree + 1)².
 
     Raises:
-        ValueError: The box is not 3-D, no ray meets it, or the background is no colour.
+        ValueError: The box is not 3-D (4-D with times), no ray meets it, the background is no
+            colour, or times are not one a view within the box.
 
     Source:
         Max, Optical models for direct volume rendering, 1995, eq. 6; Mildenhall et al., NeRF, 2020,
@@ -74,6 +80,7 @@ class VolumeRendering(RowOperator):
     """
 
     background: Tensor
+    times: Tensor | None
 
     @checked
     def __init__(
@@ -85,11 +92,20 @@ class VolumeRendering(RowOperator):
         fine: WholeNumber = 0,
         background: Finite | tuple[Finite, Finite, Finite] = 0.0,
         degree: Degree = 0,
+        times: FiniteTensor | None = None,
     ) -> None:
         super().__init__(tuple(cameras.shape))
-        if box.ndim != 3:
-            raise ValueError(f"VolumeRendering: a scene has 3 axes; the box has {box.ndim}.")
+        if times is None and box.ndim != 3:
+            raise ValueError(
+                f"VolumeRendering: a scene has 3 axes; the box has {box.ndim}. One that moves has "
+                "4, time last, and times of its views."
+            )
+        if times is not None:
+            _require_times(times, box, self.shape[0])
+            times = times.double()
+        self.register_buffer("times", times)
         self.box = box
+        self._space = Box(box.lower[:3], box.upper[:3], box.units[:3])
         self.cameras = cameras
         self._half_lines = getattr(cameras, "begins_at_origin", False)
         self.samples = samples
@@ -110,20 +126,29 @@ class VolumeRendering(RowOperator):
     def _require_a_look(self) -> None:
         """Refuse cameras that all look past the box."""
         views = self.shape[0]
+        if len(self.blind_views) < views:
+            return
+        raise ValueError(
+            f"VolumeRendering: none of the {views} cameras sees the box {self._space.lower} to "
+            f"{self._space.upper}. Poses from world to camera, another unit, or the y and z axes "
+            "of OpenCV?"
+        )
+
+    @property
+    def blind_views(self) -> list[int]:
+        """Numbers of the views that see nothing of the box, as far as a hundred pixels tell."""
+        views = self.shape[0]
         per_view = len(self) // views
         some = torch.linspace(0, per_view - 1, min(per_view, 101)).long()
+        blind = []
         for view in range(views):
-            near, far = self.box.chord(*self.cameras.rays(view * per_view + some))
+            near, far = self._space.chord(*self.cameras.rays(view * per_view + some))
             seen = far > near
             if self._half_lines:
                 seen &= far > 0
-            if bool(seen.any()):
-                return
-        raise ValueError(
-            f"VolumeRendering: none of the {views} cameras sees the box {self.box.lower} to "
-            f"{self.box.upper}. Poses from world to camera, another unit, or the y and z axes of "
-            "OpenCV?"
-        )
+            if not bool(seen.any()):
+                blind.append(view)
+        return blind
 
     @property
     def groups(self) -> Tensor:
@@ -179,7 +204,7 @@ class VolumeRendering(RowOperator):
         misses the box has pieces of no length.
         """
         origin, direction = (v[:, 0] for v in self.cameras.rays(rows, 1))
-        near, far = self.box.chord(origin, direction)
+        near, far = self._space.chord(origin, direction)
         if self._half_lines:
             near = near.clamp(min=0)
         near, far = near[:, None], torch.maximum(near, far)[:, None]
@@ -188,6 +213,11 @@ class VolumeRendering(RowOperator):
         if self.training:
             moved = number[:, 1:-1] + torch.rand_like(near) - 0.5
             number = torch.cat([number[:, :1], moved, number[:, -1:]], 1)
+        if self.times is not None:
+            # a ray in space and time, along which the time stands
+            view = rows.to(origin.device) // math.prod(self.shape[1:])
+            origin = torch.cat([origin, self.times[view, None].to(origin)], 1)
+            direction = torch.nn.functional.pad(direction, (0, 1))
         return origin, direction, near + (far - near) / self.samples * number
 
     def _refined(self, field: Field, origin: Tensor, direction: Tensor, edges: Tensor) -> Tensor:
@@ -222,7 +252,7 @@ class VolumeRendering(RowOperator):
             values: (b, n, channels).
             t: (b, n) middles of the pieces.
             step: (b, n) their lengths.
-            direction: (b, 3).
+            direction: (b, 3), or (b, 4) with time.
         """
         if values.shape[-1] != self.channels:
             raise ValueError(
@@ -231,13 +261,29 @@ class VolumeRendering(RowOperator):
             )
         part, through = _contributions(values[..., 0], step.to(values.dtype))
         # (b, h), of which the first is 1
-        basis = math.sqrt(4 * math.pi) * real_harmonics(direction.to(values.dtype), self.degree)
+        basis = math.sqrt(4 * math.pi) * real_harmonics(
+            direction[:, :3].to(values.dtype), self.degree
+        )
         coefficients = values[..., 1:].unflatten(-1, (-1, 3))  # (b, n, h, 3)
         colour = torch.einsum("bn,bh,bnhc->bc", part, basis, coefficients)
         colour = colour + through[:, None] * self.background.to(values.dtype)
         opacity = part.sum(1)
         depth = (part * t.to(values.dtype)).sum(1) / opacity
         return Rendered(colour, 1 - through, torch.where(opacity > 0, depth, math.nan))
+
+
+def _require_times(times: Tensor, box: Box, views: int) -> None:
+    if box.ndim != 4 or tuple(times.shape) != (views,):
+        raise ValueError(
+            f"VolumeRendering: times {tuple(times.shape)} must be one for each of {views} views, "
+            f"and the box have 4 axes, time last; it has {box.ndim}."
+        )
+    first, last = float(times.min()), float(times.max())
+    if first < box.lower[3] or last > box.upper[3]:
+        raise ValueError(
+            f"VolumeRendering: times run from {first:g} to {last:g}, the box from "
+            f"{box.lower[3]:g} to {box.upper[3]:g}. Another unit, or numbers of frames?"
+        )
 
 
 def _contributions(density: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:

@@ -67,7 +67,7 @@ def scene_views(
         raise ValueError(f"{path}: its pictures differ in size: {sorted(sizes)}.")
     height, width, _ = stack[0].shape
     focal, principal = _lens(content, path, width, bin)
-    poses = torch.tensor([frame["transform_matrix"] for frame in frames], dtype=torch.float64)
+    poses = torch.stack([_pose(path, frame) for frame in frames])
     cameras = Cameras(poses, (height, width), focal, principal)
     box = Box((-half_width,) * 3, (half_width,) * 3)
     operator = VolumeRendering(
@@ -79,7 +79,26 @@ def scene_views(
         "pictures": f"{len(stack)} of {height} x {width} pixels",
         "focal length (pixels)": f"{focal[0]:.6g}, {focal[1]:.6g}",
     }
+    if operator.blind_views:
+        names = [frames[view]["file_path"] for view in operator.blind_views]
+        notes["pictures that see nothing of the cube"] = ", ".join(names)
     return replace(problem, notes={**problem.notes, **notes})
+
+
+def _pose(path: str, frame: dict[str, Any]) -> Tensor:
+    """The matrix of a frame, (4, 4)."""
+    name = frame["file_path"]
+    try:
+        pose = torch.tensor(frame["transform_matrix"], dtype=torch.float64)
+    except (ValueError, TypeError) as error:
+        raise FileFormatError(f"{path}: the pose of {name} is no matrix: {error}.") from None
+    if tuple(pose.shape) not in ((4, 4), (3, 4)) or not bool(torch.isfinite(pose).all()):
+        raise FileFormatError(
+            f"{path}: the pose of {name} must be 4 rows of 4 finite numbers, got {pose.tolist()}."
+        )
+    if len(pose) == 3:
+        pose = torch.cat([pose, pose.new_tensor([[0.0, 0.0, 0.0, 1.0]])])
+    return pose
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -124,13 +143,26 @@ def _lens(
 ) -> tuple[tuple[float, float], tuple[float, float] | None]:
     """Focal lengths and principal point in pixels of the pictures as they are used."""
     if "fl_x" in content:
-        focal_x = float(content["fl_x"]) / bin
-        focal = (focal_x, float(content.get("fl_y", content["fl_x"])) / bin)
+        focal_x = _number(content, "fl_x", path)
+        focal_y = _number({"fl_y": focal_x, **content}, "fl_y", path)
+        focal = (focal_x / bin, focal_y / bin)
     elif "camera_angle_x" in content:
-        focal_x = 0.5 * width / math.tan(0.5 * float(content["camera_angle_x"]))
+        angle = _number(content, "camera_angle_x", path)
+        if not 0 < angle < math.pi:
+            raise FileFormatError(
+                f"{path}: camera_angle_x={angle:g} must lie between 0 and π. In degrees?"
+            )
+        focal_x = 0.5 * width / math.tan(0.5 * angle)
         focal = (focal_x, focal_x)
     else:
         raise FileFormatError(f"{path}: neither fl_x nor camera_angle_x says how wide the lens is.")
     if "cx" not in content or "cy" not in content:
         return focal, None
-    return focal, (float(content["cx"]) / bin, float(content["cy"]) / bin)
+    return focal, (_number(content, "cx", path) / bin, _number(content, "cy", path) / bin)
+
+
+def _number(content: dict[str, Any], key: str, path: str) -> float:
+    value = content[key]
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise FileFormatError(f"{path}: {key}={value!r} must be a number.")
+    return float(value)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Grid, Problem, Suggestion, Term, memory, noise
+from inverse_inr import Box, Grid, Problem, Solution, Suggestion, Term, memory, noise
 from inverse_inr.operators import Cameras, VolumeRendering, looking_at
 from inverse_inr.operators.spherical_harmonics import Degree
+from inverse_inr.problems.scene.meshes import write_mesh
 from inverse_inr.problems.scene.novel_views import figure, write_orbit
 from inverse_inr.problems.scene.solids import Solids
 from inverse_inr.problems.views import views_held_out
@@ -128,8 +130,26 @@ def scene(
     return problem_of(operator, y, model, hold_out_views, cells=size)
 
 
+def write_scene(solution: Solution, folder: Path) -> list[Path]:
+    """Write a flight around the scene and its mesh: the `Suggestion.write` of scenes.
+
+    Args:
+        solution: The solution.
+        folder: The folder, which exists.
+
+    Returns:
+        The files.
+    """
+    return write_orbit(solution, folder) + write_mesh(solution, folder)
+
+
 def problem_of(
-    operator: VolumeRendering, y: Tensor, model: noise.Noise, hold_out_views: int, cells: int
+    operator: VolumeRendering,
+    y: Tensor,
+    model: noise.Noise,
+    hold_out_views: int,
+    cells: int,
+    moments: int = 1,
 ) -> Problem:
     """Make the problem of a scene from its pictures, with what suits it.
 
@@ -138,15 +158,17 @@ def problem_of(
         y: (rows, 3) colours.
         model: Their noise.
         hold_out_views: Keep each n-th picture out of the fit.
-        cells: Cells of the field's grid along the longest side of the box.
+        cells: Cells of the field's grid along the longest side of space.
+        moments: Cells along the time axis of a scene that moves.
 
     Returns:
         The problem.
     """
     term = Term(operator, y, model)
     box = operator.box
-    longest = max(box.lengths)
-    grid = Grid(box, tuple(max(2, round(cells * n / longest)) for n in box.lengths))
+    space = box.lengths[:3]
+    shape = [max(2, round(cells * n / max(space))) for n in space]
+    grid = Grid(box, tuple(shape + [moments] * (box.ndim - 3)))
     heads = ["softplus", *["sigmoid"] * 3, *["linear"] * (operator.channels - 4)]
     suggested = Suggestion(
         prior="hash",
@@ -162,6 +184,6 @@ def problem_of(
         lr=1e-2,
         stopping=views_held_out(term, hold_out_views),
         figure=figure,
-        write=write_orbit,
+        write=write_scene,
     )
     return Problem([term], box, grid, channels=operator.channels, suggested=suggested)

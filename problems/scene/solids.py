@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from inverse_inr.ranges import FiniteTensor, checked
+from inverse_inr.ranges import Count, FiniteTensor, Seed, checked
 
 
 @checked
@@ -63,8 +65,27 @@ class Solids:
             self.colours[kept],
         )
 
+    def moved(self, shift: Tensor) -> Solids:
+        """The scene with its solids elsewhere.
+
+        Args:
+            shift: (n, 3) how far each of them has moved.
+        """
+        return Solids(self.centers + shift, self.halves, self.blocks, self.densities, self.colours)
+
     def __call__(self, points: Tensor) -> Tensor:
-        local = (points.double()[..., None, :] - self.centers) / self.halves
+        return self.seen_from(points.double()[..., None, :] - self.centers).to(points)
+
+    def seen_from(self, away: Tensor) -> Tensor:
+        """Evaluate at places that are known from the middle of each solid.
+
+        Args:
+            away: (*s, n, 3) from the middles, float64.
+
+        Returns:
+            (*s, 4) density and colour.
+        """
+        local = away / self.halves
         inside = torch.where(
             self.blocks.bool(), local.abs().amax(-1) <= 1, local.square().sum(-1) <= 1
         )
@@ -72,7 +93,7 @@ class Solids:
         density = part.sum(-1, keepdim=True)
         colour = (part @ self.colours) / density.clamp(min=1e-12)
         colour = torch.where(density > 0, colour, 0.5)
-        return torch.cat([density, colour], -1).to(points)
+        return torch.cat([density, colour], -1)
 
     def render(self, origin: Tensor, direction: Tensor, background: Tensor) -> Tensor:
         """Render exactly: between the places where a ray enters or leaves a solid all is uniform.
@@ -97,6 +118,35 @@ class Solids:
         through = torch.exp(-optical.sum(1, keepdim=True))
         return (share[..., None] * light).sum(1) + through * background.double()
 
+    @checked
+    def surface_points(self, count: Count, seed: Seed = 0) -> Tensor:
+        """Draw points uniformly on the surface of all solids together.
+
+        Args:
+            count: The number of points on the solids; those inside another one are left out.
+            seed: Decides which.
+
+        Returns:
+            (n, 3) in float64, n up to `count`.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        drawn = [
+            _on_solid(*solid, generator) for solid in zip(self.halves, self.blocks, strict=True)
+        ]
+        areas = torch.stack([area for _, area in drawn])
+        own = torch.multinomial(areas, count, replacement=True, generator=generator)
+        points = torch.empty(count, 3, dtype=torch.float64)
+        for k, (cloud, _) in enumerate(drawn):
+            chosen = (own == k).nonzero()[:, 0]
+            pick = torch.randint(len(cloud), (len(chosen),), generator=generator)
+            points[chosen] = self.centers[k] + cloud[pick]
+        # a point just outside its own solid is inside another one, or nowhere
+        away = points[:, None] - self.centers
+        away = (
+            away * torch.where(torch.arange(len(areas)) == own[:, None], 1 + 1e-5, 1.0)[..., None]
+        )
+        return points[self.seen_from(away)[:, 0] == 0]
+
     def _chords(self, origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
         """(b, n) where rays enter and leave each solid; equal where they miss."""
         start = (origin[:, None] - self.centers) / self.halves
@@ -115,3 +165,50 @@ class Solids:
         enter = torch.where(block, near, -half - root).clamp(min=0)
         leave = torch.where(block, far, -half + root).clamp(min=0)
         return enter, leave
+
+
+DRAWN = 20_000
+"""Points on each solid among which `surface_points` picks."""
+
+
+def _on_solid(half: Tensor, block: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Points (n, 3) uniform on a solid about the origin, and its area."""
+    if bool(block):
+        return _on_block(half, generator)
+    u = torch.randn(DRAWN, 3, dtype=torch.float64, generator=generator)
+    u = u / u.norm(dim=1, keepdim=True)
+    # the ellipsoid's area for one of the sphere: det A |A⁻¹ u|
+    stretch = half.prod() * (u / half).norm(dim=1)
+    pick = torch.multinomial(stretch, DRAWN, replacement=True, generator=generator)
+    return half * u[pick], 4 * math.pi * stretch.mean()
+
+
+def _on_block(half: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Points (n, 3) uniform on a block about the origin, and its area."""
+    faces = 4 * half.prod() / half  # of the two faces across each axis
+    axis = torch.multinomial(faces, DRAWN, replacement=True, generator=generator)
+    points = 2 * torch.rand(DRAWN, 3, dtype=torch.float64, generator=generator) - 1
+    side = points.gather(1, axis[:, None]).sign()
+    return half * points.scatter(1, axis[:, None], side), 2 * faces.sum()
+
+
+@dataclass(frozen=True, eq=False)
+class MovingSolids:
+    """Solids that move without turning; as a field, of places and times (*s, 4).
+
+    Args:
+        solids: The scene at rest.
+        path: How far each solid has moved at times (*s,): (*s, n, 3), float64.
+    """
+
+    solids: Solids
+    path: Callable[[Tensor], Tensor]
+
+    def at(self, time: float) -> Solids:
+        """The scene as it is at one time."""
+        return self.solids.moved(self.path(torch.tensor(time, dtype=torch.float64)))
+
+    def __call__(self, points: Tensor) -> Tensor:
+        precise = points.double()
+        away = precise[..., None, :3] - self.solids.centers - self.path(precise[..., 3])
+        return self.solids.seen_from(away).to(points)

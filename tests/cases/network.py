@@ -11,6 +11,7 @@ F64 = torch.float64
 BOX = Box((-1.0, -1.0), (1.0, 1.0), units=("cm", "cm"))
 SMALL = {
     "cosmo": {"width": 24, "depth": 2, "omega0": 0.05},
+    "deformed": {"at_rest": "siren", "width": 16},
     "finer_plus": {"omega0": 6.0, "scale0": 1.0},
     "grid": {"cells": 9.0},
 }

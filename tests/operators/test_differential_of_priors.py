@@ -15,6 +15,7 @@ LOW_BAND = ("finer", "finer_plus", "fkan", "hosc", "incode", "staf")
 SMOOTH: dict[str, dict[str, Any]] = {
     "siren": {"width": 16, "depth": 2, "omega0": 4.0},
     "wire": {"width": 12, "depth": 2},
+    "deformed": {"at_rest": "siren", "options": {"width": 16, "omega0": 4.0}, "width": 8},
     "fourier": {"width": 16, "depth": 2},
     "separable": {"width": 16},
     **{name: {"bandwidth": 2.0} for name in LOW_BAND},

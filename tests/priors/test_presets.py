@@ -32,6 +32,7 @@ SMALL: dict[str, dict] = {
     "wire": {"width": 24, "omega0": 5.0},
     "separable": {"rank": 6, "width": 16},
     "cosmo": {"width": 24, "depth": 2},
+    "deformed": {"width": 16, "at_rest": "siren", "options": {"width": 24}},
     "planes": {"finest": 12.0, "features": 4, "width": 16},
     "tensor": {"cells": 12.0, "rank": 6},
     "gaussian_mixture": {"count": 30, "width": 0.2},

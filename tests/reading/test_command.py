@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inverse_inr.command import cli
-from inverse_inr.domain import pixel_grid
+from inverse_inr.domain import Box, Grid, pixel_grid
 from inverse_inr.io import read_image, write_image
 
 
@@ -70,6 +70,22 @@ def test_files_that_stand_alone_are_refused(folders, tmp_path) -> None:
 def test_labels_that_are_no_whole_numbers_are_refused(folders, tmp_path) -> None:
     written(folders[1] / "2.npz", torch.full((8, 8), 0.5))
     assert "labels are whole numbers" in learn(*folders, tmp_path / "a.safetensors")
+
+
+def test_labels_of_another_grid_are_refused_by_their_file(folders, tmp_path) -> None:
+    out = tmp_path / "a.safetensors"
+    written(folders[1] / "2.npz", torch.zeros(8, 9))
+    said = learn(*folders, out)
+    assert "2.npz: labels of (8, 9) pixels are of another grid than the image's, (8, 8)" in said
+    grid = Grid(Box((0.0,) * 3, (8.0, 8.0, 2.0), ("mm",) * 3), (8, 8, 2))
+    for folder, place in zip(folders, (0.0, 3.0), strict=True):
+        affine = torch.eye(4)
+        affine[0, 3] = place
+        (folder / "2.npz").unlink()
+        write_image(folder / "2.nii", torch.zeros(8, 8, 2, 1), grid.with_affine(affine.tolist()))
+    said = learn(*folders, out)
+    assert "2.nii: the labels are of another grid than the image: their affines differ" in said
+    assert not out.exists()
 
 
 def test_the_reference_is_at_distance_zero(tmp_path, capsys) -> None:

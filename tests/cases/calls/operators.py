@@ -236,6 +236,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "shape_cloud": {"path": "sphere", "points": 40, "noise_level": 0.01, "cells": 8, "steps": 2},
     "shape_mesh": {"path": "sphere", "kind": "signed", "margin": 0.2, "cells": 8, "steps": 2},
     "scene": {"size": 6, "views": 4, "samples": 4, "fine": 2, "degree": 1, "hold_out_views": 2},
+    "scene_moving": {"size": 6, "views": 4, "samples": 4, "fine": 2, "hold_out_views": 2},
 }
 """Small problems, whose seed and sizes are given: all of it is spoilt."""
 

@@ -274,10 +274,13 @@ def scene_operators() -> list[Good]:
         "background": 0.5,
         "degree": 0,
     }
+    long = Box((*CUBE.lower, 0.0), (*CUBE.upper, 1.0))
+    moving = {**rendering, "box": long, "times": torch.tensor([0.2, 0.7])}
     return [
         Good("Cameras", operators.Cameras, eyes, lambda c: c.rays(torch.arange(3))[1]),
         Good("looking_at", operators.looking_at, {"places": places, "target": torch.zeros(3)}),
         Good("VolumeRendering", operators.VolumeRendering, rendering, seen(scene)),
+        Good("VolumeRendering", operators.VolumeRendering, moving, seen(scene)),
     ]
 
 

@@ -51,13 +51,14 @@ def good() -> torch.Tensor:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: 2 * p, "pose 0 is no rotation.*its scale is 2"),
+        (lambda p: 2 * p[:, :3], "pose 0 is no rotation.*its scale is 2"),
+        (lambda p: p.mT, r"the last row of pose 0 is \[3.0, .*Rows for columns"),
         (lambda p: p * torch.tensor([1.0, 1.0, -1.0, 1.0]), "reflection"),
         (lambda p: p[:, :2], r"poses must be \(views, 4, 4\), got \(2, 2, 4\)"),
         (lambda p: p[:0], "poses must be"),
         (lambda p: p + torch.nan, "finite"),
     ],
-    ids=["scaled", "mirrored", "short", "empty", "nan"],
+    ids=["scaled", "transposed", "mirrored", "short", "empty", "nan"],
 )
 def test_what_is_no_pose_is_refused(change, message):
     with pytest.raises(ValueError, match=message):

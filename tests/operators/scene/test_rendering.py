@@ -124,6 +124,54 @@ class TestFine(OperatorTests):
         return VolumeRendering(BOX, cameras(3), 8, fine=8)
 
 
+MOVING = Box((*BOX.lower, 2.0), (*BOX.upper, 6.0))
+TIMES = torch.tensor([3.0, 5.5])
+
+
+class TestMoving(OperatorTests):
+    linear = False
+    channels = 4
+
+    def make(self):
+        return VolumeRendering(MOVING, cameras(3), 8, fine=4, degree=0, times=TIMES)
+
+
+@pytest.mark.parametrize("fine", [0, 16])
+def test_each_view_sees_the_field_at_its_own_time(fine):
+    """A ball whose radius is the time over 10: each view is that of a ball at rest."""
+
+    def growing(points: torch.Tensor) -> torch.Tensor:
+        radius = 0.1 * points[..., 3:]
+        inside = (points[..., :3].norm(dim=-1, keepdim=True) <= radius).to(points)
+        return torch.cat([inside, inside, inside, inside], -1)
+
+    moving = VolumeRendering(MOVING, cameras(), 60, fine=fine, times=TIMES)
+    seen = predict(moving, growing).reshape(2, 25, 3)
+    still = VolumeRendering(BOX, cameras(), 60, fine=fine)
+    for view, time in enumerate(TIMES.tolist()):
+
+        def at_rest(points: torch.Tensor, time: float = time) -> torch.Tensor:
+            return growing(torch.cat([points, torch.full_like(points[..., :1], time)], -1))
+
+        assert torch.equal(seen[view], predict(still, at_rest).reshape(2, 25, 3)[view])
+
+
+@pytest.mark.parametrize(
+    ("box", "times", "message"),
+    [
+        (MOVING, TIMES[:1], r"times \(1,\) must be one for each of 2 views"),
+        (BOX, TIMES, "it has 3"),
+        (MOVING, TIMES + 3, "run from 6 to 8.5, the box from 2 to 6"),
+        (MOVING, TIMES * torch.nan, "finite"),
+        (MOVING, None, "the box has 4. One that moves"),
+    ],
+    ids=["few", "no axis", "outside", "nan", "none"],
+)
+def test_times_that_do_not_fit_are_refused(box, times, message):
+    with pytest.raises(ValueError, match=message):
+        VolumeRendering(box, cameras(), times=times)
+
+
 def test_pixels_that_miss_the_box_see_the_background():
     wide = Cameras(looking_at(SIDES, torch.zeros(3)), (5, 5), 1.0)
     operator = VolumeRendering(BOX, wide, 16, background=0.25)

@@ -9,7 +9,7 @@ import torch
 from inverse_inr import Box, Grid, Solution, Solver
 from inverse_inr.io import write_image
 from inverse_inr.operators import Cameras
-from inverse_inr.problems.scene import Removed, pictures, scene, scene_views, write_orbit
+from inverse_inr.problems.scene import Removed, pictures, scene, scene_views
 from inverse_inr.problems.scene.simulated import around, photographed, table_top
 
 
@@ -33,8 +33,10 @@ def test_the_truth_renders_as_it_is_measured_and_is_drawn(tmp_path):
     solution = Solution(table_top(), problem, "truth")
     figure = problem.suggested.figure(problem, [solution])
     assert any("PSNR" in axes.get_title() for axes in figure.axes)
-    (path,) = write_orbit(solution, tmp_path)
-    assert path.stat().st_size > 1000
+    assert problem.suggested.write is not None
+    paths = problem.suggested.write(solution, tmp_path)
+    assert [p.name for p in paths] == ["orbit.gif", "depth.gif", "mesh.json", "mesh.ply"]
+    assert all(p.stat().st_size > 1000 for p in paths if p.suffix != ".json")
 
 
 @pytest.mark.slow
@@ -98,14 +100,55 @@ def test_pictures_with_a_transforms_json_are_read(tmp_path):
     [
         ({"frames": []}, "no frames"),
         ({"frames": [{"file_path": "a"}]}, "transform_matrix"),
-        ({"camera_angle_x": None, "fl_x": None}, "fl_x|float"),
+        ({"fl_x": None}, "fl_x=None must be a number"),
+        ({"camera_angle_x": "wide"}, "camera_angle_x='wide' must be a number"),
+        ({"camera_angle_x": 40.0}, "camera_angle_x=40 must lie between 0 and π. In degrees"),
     ],
-    ids=["empty", "no pose", "no lens"],
+    ids=["empty", "no pose", "no lens", "word", "degrees"],
 )
 def test_a_file_that_says_too_little_is_refused(tmp_path, changes, message):
     path, _ = written(tmp_path, **changes)
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises(ValueError, match=message):
         scene_views(str(path), hold_out_views=2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda pose: (2 * pose[:3]).tolist(), "pose 1 is no rotation"),
+        (lambda pose: pose.mT.tolist(), "last row of pose 1 is .*Rows for columns"),
+        (lambda pose: pose[:, :3].tolist(), "pose of ./r_1 must be 4 rows of 4 finite numbers"),
+        (lambda pose: [[None] * 4] * 4, "pose of ./r_1 is no matrix"),
+        (lambda pose: [*pose.tolist()[:2], [0.0], [0.0] * 4], "pose of ./r_1 is no matrix"),
+    ],
+    ids=["scaled", "transposed", "square", "null", "ragged"],
+)
+def test_a_pose_that_is_none_is_refused_by_its_picture(tmp_path, change, message):
+    path, _ = written(tmp_path)
+    content = json.loads(path.read_text())
+    frame = content["frames"][1]
+    frame["transform_matrix"] = change(torch.tensor(frame["transform_matrix"]))
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        scene_views(str(path), hold_out_views=2)
+
+
+def test_cameras_that_see_nothing_are_named(tmp_path):
+    path, _ = written(tmp_path)
+    content = json.loads(path.read_text())
+    flip = torch.tensor([1.0, -1.0, -1.0, 1.0])
+
+    def turned(frames):
+        for frame in frames:
+            pose = torch.tensor(frame["transform_matrix"], dtype=torch.float64)
+            frame["transform_matrix"] = (pose * flip).tolist()
+        path.write_text(json.dumps(content))
+        return scene_views(str(path), hold_out_views=2, samples=4, cells=8)
+
+    problem = turned(content["frames"][1:2])
+    assert problem.notes["pictures that see nothing of the cube"] == "./r_1"
+    with pytest.raises(ValueError, match="none of the 3 cameras sees the box"):
+        turned([content["frames"][0], content["frames"][2]])
 
 
 def test_pictures_that_are_missing_or_other_files_are_named(tmp_path):

@@ -7,7 +7,7 @@ import torch
 
 from inverse_inr import Box, predict
 from inverse_inr.operators import Cameras, VolumeRendering
-from inverse_inr.problems.scene import Solids
+from inverse_inr.problems.scene import MovingSolids, Solids
 from inverse_inr.problems.scene.simulated import BOX, around, photographed, table_top
 
 
@@ -61,6 +61,38 @@ def test_without_takes_one_solid_away():
     assert table_top()(points)[:, 0].tolist() == [30.0, 30.0]
     assert left(points)[:, 0].tolist() == [0.0, 30.0]
     assert Box((-2.0,) * 3, (2.0,) * 3).ndim == 3
+
+
+@pytest.mark.parametrize("block", [0.0, 1.0])
+def test_points_on_a_solid_are_uniform_on_its_surface(block):
+    """Ellipsoid: the moment of x² of a surface by quadrature; block: the areas of its faces."""
+    solid = one(block)
+    points = solid.surface_points(8000) - torch.tensor([0.5, 0.0, 0.0])
+    assert len(points) == 8000
+    local = points / solid.halves
+    if block:
+        on_ends = local[:, 0].abs() >= 1 - 1e-12
+        assert float(on_ends.double().mean()) == pytest.approx(2 / 10, abs=0.02)
+        torch.testing.assert_close(local.abs().amax(1), torch.ones(8000).double())
+        return
+    torch.testing.assert_close(local.norm(dim=1), torch.ones(8000).double())
+    x = torch.linspace(-1, 1, 20_001).double()
+    ring = (0.25**2 * (1 - x.square()) + 0.25**2 * (0.25 / 0.5) ** 2 * x.square()).sqrt()
+    expected = float((x.square() * ring).sum() / ring.sum())
+    assert float(local[:, 0].square().mean()) == pytest.approx(expected, abs=0.01)
+
+
+def test_points_inside_another_solid_are_left_out():
+    points = table_top().surface_points(2000)
+    assert 1700 < len(points) < 2000
+    assert float(table_top()(0.9 * points + 0.1 * torch.tensor([0.0, 0.0, 5.0]))[:, 0].min()) == 0
+
+
+def test_moving_solids_are_those_of_each_time():
+    solids = MovingSolids(one(0.0), lambda t: t[..., None, None] * torch.tensor([0.0, 1.0, 0.0]))
+    assert solids.at(0.5).centers.tolist() == [[0.5, 0.5, 0.0]]
+    points = torch.tensor([[0.5, 0.5, 0.0, 0.5], [0.5, 0.5, 0.0, 0.0]])
+    assert solids(points)[:, 0].tolist() == [2.0, 0.0]
 
 
 def test_shapes_that_disagree_are_refused():
