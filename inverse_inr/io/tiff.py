@@ -22,6 +22,7 @@ from inverse_inr.io.pictures import (
     whole_pictures,
     without_opaque_alpha,
 )
+from inverse_inr.io.provenance import current_record
 from inverse_inr.io.sizes import ANY_RATIO, DEFLATE, check_claim
 from inverse_inr.ranges import checked
 
@@ -211,5 +212,10 @@ def write_tiff(path: PathLike, values: Tensor, grid: Grid) -> None:
     if array.shape[-1] == 1:
         kind = "minisblack"
         array = array[..., 0]
+    # without a record the description is tifffile's own, of the shape
+    about: dict[str, Any] = {}
+    record = current_record()
+    if record is not None:
+        about = {"description": record, "metadata": None}
     with atomic_write(path) as temporary:
-        tifffile.imwrite(temporary, array, photometric=kind)
+        tifffile.imwrite(temporary, array, photometric=kind, **about)
