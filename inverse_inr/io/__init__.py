@@ -16,6 +16,7 @@ from inverse_inr.domain import Grid
 from inverse_inr.io.cubes import SpectralCube as SpectralCube
 from inverse_inr.io.cubes import read_cube as read_cube
 from inverse_inr.io.cubes import write_envi as write_envi
+from inverse_inr.io.cubes import write_envi_image as write_envi_image
 from inverse_inr.io.dicom import read_dicom as read_dicom
 from inverse_inr.io.dicom import write_dicom as write_dicom
 from inverse_inr.io.files import FileFormatError as FileFormatError
@@ -91,9 +92,11 @@ WRITERS: dict[str, Callable[..., None]] = {
     ".tiff": write_tiff,
     ".wav": write_wav,
     ".dcm": write_dicom,
+    ".hdr": write_envi_image,
 }
 """The writers of images by suffix."""
 NO_IMAGE = {
+    ".hdr": " A spectral cube is more than an image: read_cube(path).",
     ".h5": " HDF5 needs a dataset's name: read_scan, read_dxchange, read_hdf5, write_hdf5.",
     ".hdf5": " HDF5 needs a dataset's name: read_scan, read_dxchange, read_hdf5, write_hdf5.",
     ".jpg": " JPEG is read only: it loses what was measured.",

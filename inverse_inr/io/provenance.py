@@ -34,6 +34,8 @@ FEW = 64
 """The most numbers of an array that a record spells out."""
 DESCRIPTION = 270
 """TIFF's tag ImageDescription."""
+DESCRIBED = f"{KEY}: "
+"""How the record begins there: JSON alone may be taken for tifffile's own description."""
 
 _current: ContextVar[dict[str, Any] | None] = ContextVar("record of what is written", default=None)
 
@@ -80,8 +82,8 @@ def read_record(path: PathLike) -> dict[str, Any] | None:
     """Read the record of how an image was made.
 
     Args:
-        path: A PNG, TIFF, NIfTI, NRRD, npz, HDF5 or DICOM file, a folder of a DICOM series, or a
-            zarr array.
+        path: A PNG, TIFF, NIfTI, NRRD, npz, HDF5 or DICOM file, an ENVI header, a folder of a DICOM
+            series, or a zarr array.
 
     Returns:
         The record, or None where the file holds none.
@@ -93,6 +95,8 @@ def read_record(path: PathLike) -> dict[str, Any] | None:
     path = Path(path)
     if path.is_dir():
         text = _of_folder(path)
+    elif path.suffix.lower() == ".hdr":
+        text = _of_envi(existing_file(path, "an ENVI header"))
     else:
         kind = signature(existing_file(path, "an image"))
         if kind not in _READERS:
@@ -117,6 +121,12 @@ def _of_folder(path: Path) -> str | None:
     return _of_dicom(files[0])
 
 
+def _of_envi(path: Path) -> str | None:
+    begin = f"; {KEY}: "
+    lines = path.read_text(errors="replace").splitlines()
+    return next((line.removeprefix(begin) for line in lines if line.startswith(begin)), None)
+
+
 def _of_png(path: Path) -> str | None:
     from PIL import Image
 
@@ -129,7 +139,7 @@ def _of_tiff(path: Path) -> str | None:
 
     with tifffile.TiffFile(path) as tiff:
         text = str(tiff.pages[0].tags.valueof(DESCRIPTION, ""))  # pyright: ignore
-    return text if text.startswith("{") and not text.startswith('{"shape"') else None
+    return text.removeprefix(DESCRIBED) if text.startswith(DESCRIBED) else None
 
 
 def _of_nifti(path: Path) -> str | None:

@@ -10,8 +10,8 @@ from cases.io import grid_of
 from inverse_inr import io
 from inverse_inr.io.provenance import current_record
 
-RECORD = {"prior": "siren", "learnt": torch.arange(3), "large": torch.zeros(9, 9), "µ": 1e-3}
-SAID = {"prior": "siren", "learnt": [0, 1, 2], "large": "Tensor of shape (9, 9)", "µ": 1e-3}
+RECORD = {"shape": [2], "learnt": torch.arange(3), "large": torch.zeros(9, 9), "µ": 1e-3}
+SAID = {"shape": [2], "learnt": [0, 1, 2], "large": "Tensor of shape (9, 9)", "µ": 1e-3}
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".npz", ".png", ".tif", ".dcm"])

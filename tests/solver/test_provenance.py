@@ -85,10 +85,10 @@ def test_a_run_is_exported_with_its_record(
     assert torch.equal(image(tmp_path / "a.nii.gz")[0], kept[0])
     with h5py.File(tmp_path / "a.h5", "r") as file:
         assert file["learnt/0.center"].shape == ()  # pyright: ignore
-    with pytest.raises(ConfigError, match="exists. Choose another name"):
+    with pytest.raises(ConfigError, match=r"exists\. Choose"):
         export(run, tmp_path / "a.tif")
     export(run, tmp_path / "a.tif", force=True)
-    with pytest.raises(FileNotFoundError, match="holds image.npz"):
+    with pytest.raises(FileNotFoundError, match=r"holds image\.npz"):
         export(tmp_path, tmp_path / "b.tif")
     assert "written" in capsys.readouterr().out
 

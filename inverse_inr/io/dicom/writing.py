@@ -28,6 +28,8 @@ from inverse_inr.ranges import checked
 
 LEVELS = 65535
 """The largest stored number: pixels are unsigned, of 16 bits."""
+FRAME_OF_REFERENCE = "00200052"
+"""The tag of the frame in which places are given, as DICOM JSON writes it."""
 SKEW = 1e-4
 """The largest cosine between axes of the lattice that are taken as perpendicular."""
 SINGLE = {
@@ -75,7 +77,8 @@ def write_dicom(
     same ones. Pixels have 16 bits, with one slope and intercept for all slices: values are kept to
     half a slope, and whole numbers of a span below 65536 exactly. Places, directions and spacings
     are those of the grid's affine, to 1e-12. Without an affine, columns run along the patient's
-    x, rows along y and slices along z, from the box's lower corner. DICOM knows no order of slices:
+    x, rows along y and slices along z, from the box's lower corner, in a new frame of reference.
+    DICOM knows no order of slices:
     a lattice whose third axis runs against the normal of rows and columns, as most of NIfTI do, is
     read back with that axis turned round, at the same places.
 
@@ -102,6 +105,9 @@ def write_dicom(
     metadata = dict(grid.metadata or {})
     if metadata.get("format") != FORMAT:
         metadata = {}
+    if grid.affine is None:
+        # where it lies in the old frame of reference is not known
+        metadata = _without_places(metadata)
     made = _Series(pydicom, levels, affine, metadata, description, rescale_type)
     with pydicom.config.disable_value_validation():
         if grid.ndim == 2:
@@ -111,6 +117,14 @@ def write_dicom(
         with atomic_folder(path, lambda _: False, "empty folder") as folder:
             for k in range(grid.shape[2]):
                 made.save(k, folder / f"slice_{k + 1:04}.dcm")
+
+
+def _without_places(metadata: dict[str, Any]) -> dict[str, Any]:
+    if not metadata:
+        return {}
+    entries = {k: v for k, v in metadata["entries"].items() if k != FRAME_OF_REFERENCE}
+    instances = [[*instance[:3], None] for instance in metadata["instances"]]
+    return {**metadata, "entries": entries, "instances": instances}
 
 
 def _check(array: np.ndarray, grid: Grid, path: PathLike) -> None:
