@@ -186,16 +186,17 @@ class PushBroom(RowOperator):
         si, sj = self.seen.unbind(-1)
         frames = lines.repeat_interleave(len(si))
         far, far_weights = self._looks(frames, si.repeat(len(lines)), sj.repeat(len(lines)))
-        mixing = self._kernel(i, j, si, sj)
+        rows_i, rows_j = self._kernels()
         share = self.stray
         count = len(rows)
 
         def measure(values: Tensor) -> Tensor:
             own = _weighted(values[:count], weights)
-            frame = _weighted(values[count:], far_weights).unflatten(0, (len(lines), -1))
-            laid = torch.einsum("bm,bm...->b...", mixing.to(own.dtype), frame[which])
+            frame = _weighted(values[count:], far_weights)
+            frame = frame.unflatten(0, (len(lines), rows_i.shape[1], rows_j.shape[1]))
+            laid = torch.einsum("im,jn,tmn...->tij...", rows_i.to(own), rows_j.to(own), frame)
             part = share.to(own.dtype)
-            return (1 - part) * own + part * laid
+            return (1 - part) * own + part * laid[which, i, j]
 
         return Query(torch.cat([points, far]), measure)
 
@@ -205,27 +206,29 @@ class PushBroom(RowOperator):
         center = self.bands[j] + smile
         place = self.samples[i] + self.grid.spacing[1] * keystone
         if self.table is not None:
-            mean, nm = _interpolated(self.table, center)
+            mean, nm = interpolated(self.table, center)
             looked, weights = nm[:, None], mean[:, None]
         else:
             looked = center[:, None] + self.offsets
             weights = self.weights.expand_as(looked)
             if self.light is not None:
-                weights = weights * _interpolated(self.light, looked)[0]
+                weights = weights * interpolated(self.light, looked)[0]
         y = self.lines[t][:, None].expand_as(looked)
         points = torch.stack([y, place[:, None].expand_as(looked), looked], -1)
         low, high = self.grid.box.lower[1:], self.grid.box.upper[1:]
         inside = [points[..., k + 1].clamp(low[k], high[k]) for k in range(2)]
         return torch.stack([points[..., 0], *inside], -1), weights
 
-    def _kernel(self, i: Tensor, j: Tensor, si: Tensor, sj: Tensor) -> Tensor:
-        """The share of each seen pixel of a frame in the stray light of others, (b, m)."""
-        far = [
-            ((a[:, None] - b) / (width * n)).square()
-            for a, b, width, n in zip((i, j), (si, sj), self.spread, self.shape[1:], strict=True)
-        ]
-        kernel = torch.exp(-0.5 * (far[0] + far[1]).double())
-        return kernel / kernel.sum(1, keepdim=True)
+    def _kernels(self) -> list[Tensor]:
+        """What the seen samples, and the seen bands, lay on all of them: (n, seen) of sum 1."""
+        found = []
+        for axis, width in enumerate(self.spread):
+            n = self.shape[axis + 1]
+            seen = self.seen[:, axis].unique()
+            far = torch.arange(n, device=seen.device)[:, None] - seen
+            kernel = torch.exp(-0.5 * (far.double() / (width * n)).square())
+            found.append(kernel / kernel.sum(1, keepdim=True))
+        return found
 
 
 def _weighted(values: Tensor, weights: Tensor) -> Tensor:
@@ -256,13 +259,13 @@ def band_light(light: Tensor, fwhm: float) -> Tensor:
     centers = torch.linspace(low, high, count, dtype=torch.float64, device=light.device)
     offsets, weights = _response(fwhm, 4 * TABLE_STEPS + 1)
     at = centers[:, None] + offsets.to(light.device)
-    seen = weights.to(light.device) * _interpolated(light, at)[0]
+    seen = weights.to(light.device) * interpolated(light, at)[0]
     mean = seen.sum(1)
     nm = (seen * at).sum(1) / mean.clamp(min=1e-12 * float(mean.abs().max()))
     return torch.stack([centers, mean, nm], -1)
 
 
-def _interpolated(table: Tensor, at: Tensor) -> tuple[Tensor, ...]:
+def interpolated(table: Tensor, at: Tensor) -> tuple[Tensor, ...]:
     """The columns of a table, linear between its rising first column, constant beyond."""
     table = table.to(at.dtype)
     nm = table[:, 0].contiguous()
