@@ -33,11 +33,15 @@ from inverse_inr.ranges import Count, FiniteTensor, Positive, Range, checked
 
 TABLE_STEPS = 64
 """Steps of the table of the bands' light per full width at half maximum."""
+LEAST_WIDTH = 1e-2
+"""The least width of a band, as a fraction of the distance of bands."""
 REACH = 1.5
 """Half the width of a response that is integrated, in full widths at half maximum."""
 
 Share = Annotated[float, Range(least=0, below=1)]
 """A part of the light."""
+Nodes = Annotated[int, Range(least=1, most=4096)]
+"""A number of looks at a response."""
 
 
 class LegendreSurface(nn.Module):
@@ -101,7 +105,8 @@ class PushBroom(RowOperator):
         nodes: Looks at each response; 1 for the mean wavelength of its light.
 
     Raises:
-        ValueError: The grid has no three axes, the light does not rise or ends before the bands do.
+        ValueError: The grid has no three axes, bands are narrower than a hundredth of their
+            distance, or the light does not rise or ends before the bands do.
     """
 
     light: Tensor | None
@@ -120,11 +125,15 @@ class PushBroom(RowOperator):
         stray: Share | nn.Parameter = 0.0,
         spread: tuple[Positive, Positive] = (0.3, 0.3),
         stride: tuple[Count, Count] = (4, 2),
-        nodes: Count = 1,
+        nodes: Nodes = 1,
     ) -> None:
         if grid.ndim != 3:
             raise ValueError(
                 f"PushBroom: a cube has lines, samples and bands; the grid's shape is {grid.shape}."
+            )
+        if fwhm < LEAST_WIDTH * grid.spacing[2]:
+            raise ValueError(
+                f"PushBroom: fwhm={fwhm:g} of bands that lie {grid.spacing[2]:g} apart. In µm?"
             )
         super().__init__(grid.shape)
         self.grid = grid

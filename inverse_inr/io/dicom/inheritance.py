@@ -7,12 +7,9 @@ Pixels, places, private entries and sequences are not: they belong to the old im
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from inverse_inr.io.dicom.headers import DicomSlice
 
 FORMAT = "DICOM"
 """The word by which metadata say that they are of a series."""
@@ -71,11 +68,11 @@ def _json(kept: Any) -> dict[str, Any]:
     return found
 
 
-def metadata_of(slices: Sequence[DicomSlice]) -> dict[str, Any]:
+def metadata_of(slices: Sequence[Any]) -> dict[str, Any]:
     """Gather what an image that is made of some slices keeps.
 
     Args:
-        slices: The headers, in order.
+        slices: The headers in order, each a `DicomSlice`.
 
     Returns:
         JSON: "entries" that all slices share, "image type" of the first, the "series" UID, and the

@@ -21,9 +21,9 @@ from inverse_inr.io.dicom.headers import pydicom_library
 from inverse_inr.io.dicom.inheritance import FORMAT, sources_of
 from inverse_inr.io.dicom.lattice import LPS_TO_RAS
 from inverse_inr.io.files import PathLike, as_real_image, atomic_write
-from inverse_inr.io.folders import atomic_folder
 from inverse_inr.io.nifti import world_affine
 from inverse_inr.io.provenance import CREATOR, PRIVATE_GROUP, current_record
+from inverse_inr.io.slabs import atomic_folder
 from inverse_inr.ranges import checked
 
 LEVELS = 65535

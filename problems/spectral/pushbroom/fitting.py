@@ -17,10 +17,8 @@ from torch import Tensor, nn
 
 from inverse_inr import Problem, Solution
 from inverse_inr.operators.spectral.pushbroom import LegendreSurface, PushBroom
-from inverse_inr.problems.spectral.pushbroom.correcting import (
-    KEYSTONE_REACH,
-    SMILE_REACH,
-    filled,
+from inverse_inr.problems.spectral.pushbroom.correcting import KEYSTONE_REACH, SMILE_REACH, filled
+from inverse_inr.problems.spectral.pushbroom.correlation import (
     keystone_by_bands,
     light_at,
     smile_by_lines,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Grid, Problem, SampledField, Suggestion, Term, noise, predict
 from inverse_inr.io import read_cube
+from inverse_inr.io.files import reading
 from inverse_inr.memory import require
 from inverse_inr.operators.spectral.pushbroom import LegendreSurface, PushBroom
 from inverse_inr.problems.spectral.pushbroom.correcting import corrected, uncorrected, with_stray
@@ -18,8 +19,6 @@ from inverse_inr.problems.spectral.pushbroom.fitting import COMPONENTS, candidat
 from inverse_inr.problems.spectral.pushbroom.scenes import Patches, light_with_lines
 from inverse_inr.ranges import (
     Count,
-    NonNegative,
-    Positive,
     Range,
     WholeNumber,
     checked,
@@ -29,6 +28,8 @@ SMILE = (3, 2)
 """Legendre polynomials of the learnt smile along samples and bands."""
 KEYSTONE = (2, 2)
 """The same of the keystone, whose bands differ."""
+LEAST_NOISE = 1e-6
+"""Noise, as a fraction of the largest radiance, for which a fit takes none."""
 FEWEST = 16
 """The fewest samples, and bands, of a cube."""
 STEP = 0.5
@@ -39,6 +40,10 @@ Shift = Annotated[float, Range(least=0, most=5)]
 """A largest shift, in nm or samples."""
 Stray = Annotated[float, Range(least=0, most=0.5)]
 """A share of the light."""
+Width = Annotated[float, Range(least=0.1, most=100)]
+"""Full width at half maximum of a band, in nm."""
+Noise = Annotated[float, Range(least=1e-6, most=1, or_zero=True)]
+"""Standard deviation of noise, as a fraction of the largest radiance."""
 
 
 @checked
@@ -63,9 +68,9 @@ def pushbroom(
     *,
     samples: Count = 48,
     bands: Count = 60,
-    fwhm: Positive = 6.0,
+    fwhm: Width = 6.0,
     distortions: Distortions = Distortions(),
-    noise_level: NonNegative = 0.003,
+    noise_level: Noise = 0.003,
     known: bool = False,
     seed: WholeNumber = 0,
 ) -> Problem:
@@ -95,9 +100,9 @@ def pushbroom(
             "distortion."
         )
     require(
-        f"pushbroom: the equations of a line of {samples} samples and {bands} bands",
-        16.0 * samples * bands * (samples + 4) * COMPONENTS,
-        "Fewer samples or bands would fit.",
+        f"pushbroom: lines={lines} of samples={samples} and bands={bands}",
+        16.0 * samples * bands * (samples + 4) * COMPONENTS + 400.0 * lines * samples * bands,
+        "Fewer lines, samples or bands would fit.",
     )
     box = Box((0.0, 0.0, 650.0), (float(lines), float(samples), 950.0), ("px", "px", "nm"))
     grid = Grid(box, (lines, samples, bands))
@@ -112,8 +117,10 @@ def pushbroom(
         ideal = PushBroom(grid, fwhm=fwhm, nodes=25)
         truth = predict(ideal, scene).reshape(*grid.shape, 1).float()
     clean = torch.from_numpy(with_stray(frames, distortions.stray, true.spread)).flatten()
-    model = noise.Gaussian(noise_level * float(clean.max()) or 1e-6)
-    y = model.sample(clean.float(), torch.Generator().manual_seed(seed))
+    model = noise.Gaussian(max(noise_level, LEAST_NOISE) * float(clean.max()))
+    y = clean.float()
+    if noise_level:
+        y = model.sample(y, torch.Generator().manual_seed(seed))
     given = (smile, keystone, distortions.stray) if known else None
     notes = {"smile, keystone": true.surfaces, "stray": distortions.stray}
     return _problem(y, model, grid, light, fwhm, given, SampledField(truth, grid), notes)
@@ -124,8 +131,8 @@ def pushbroom_scan(
     path: str,
     light: str,
     *,
-    fwhm: Positive | None = None,
-    noise_level: Positive = 0.003,
+    fwhm: Width | None = None,
+    noise_level: Noise = 0.003,
     size: Count | None = None,
 ) -> Problem:
     """Learn the distortions of a measured cube of radiances with its reflectance.
@@ -162,8 +169,9 @@ def pushbroom_scan(
     if not bool(torch.isfinite(values).all()):
         raise ValueError(f"{path}: some values were not measured. Cut them out: size=...")
     top = float(values.max())
-    table = torch.from_numpy(np.loadtxt(light, dtype=np.float64, ndmin=2))
-    model = noise.Gaussian(noise_level * top)
+    with reading(light, "two columns of numbers, wavelengths in nm and light", ()) as file:
+        table = torch.from_numpy(np.loadtxt(file, dtype=np.float64, ndmin=2))
+    model = noise.Gaussian(max(noise_level, LEAST_NOISE) * top)
     notes = {**{f"cube: {k}": v for k, v in cube.notes.items()}, "fwhm": f"{fwhm:.4g} nm"}
     return _problem(values.flatten().float(), model, grid, table, fwhm, None, None, notes)
 

@@ -61,7 +61,7 @@ def cosines(nm: Tensor, grid: Grid, count: int) -> Tensor:
 
 
 class FrameModel:
-    """What a spectrometer of given distortions makes of a line's coefficients.
+    """The map from the coefficients of a line to its frame, for given distortions.
 
     Args:
         operator: The spectrometer: grid, light, spread of stray light.

@@ -187,6 +187,11 @@ def optics() -> list[Good]:
         Good("CodedVideo", o.CodedVideo, _coded_video(), seen(bump)),
         Good("Frames", o.Frames, {"grid": GRID, "kept": (3, 1)}, seen(bump)),
         Good("Values", o.Values, {"points": GRID.points().reshape(-1, 2)}, seen(bump)),
+        Good(
+            "PushBroom",
+            o.PushBroom,
+            {"grid": Grid(CUBE, (2, 3, 4)), "fwhm": 0.5, "stray": 0.1, "nodes": 2},
+        ),
         Good("SpectralResponse", o.SpectralResponse, {**response, "where": line, "nodes": 4}),
     ]
 
@@ -232,6 +237,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "cassi": {"size": 16, "bands": 4},
     "cassi_uncalibrated": {"size": 48, "bands": 4},
     "fusion": {"size": 16, "factor": 4, "bands": 4, "noise_level": 0.01},
+    "pushbroom": {"lines": 2, "samples": 16, "bands": 16, "fwhm": 6.0, "noise_level": 0.01},
     "spectral_sr": {"size": 16, "bands": 4, "noise_level": 0.01},
     "video": {"frames": 4, "size": 6, "every": 2, "noise_level": 0.01},
     "shape_cloud": {"path": "sphere", "points": 40, "noise_level": 0.01, "cells": 8, "steps": 2},

@@ -11,7 +11,7 @@ import inverse_inr as ii
 from inverse_inr import Problem, Solution, io
 from inverse_inr.operators.spectral.pushbroom import PushBroom
 from inverse_inr.problems.spectral import Distortions, pushbroom, pushbroom_scan
-from inverse_inr.problems.spectral.pushbroom import correcting, fitting
+from inverse_inr.problems.spectral.pushbroom import correcting, correlation, fitting
 from inverse_inr.problems.spectral.pushbroom.scenes import light_with_lines
 
 STRONG = Distortions(smile=2.5, keystone=0.0, stray=0.0)
@@ -56,7 +56,7 @@ def test_shifted_samples_are_moved_back():
     i = np.arange(40.0)
     one = np.sin(0.4 * i)[None] + np.cos(0.15 * i)[None]
     other = np.sin(0.4 * (i + 0.7))[None] + np.cos(0.15 * (i + 0.7))[None]
-    assert correcting._moved_by(one, other, 1.5) == pytest.approx(0.7, abs=0.02)
+    assert correlation._moved_by(one, other, 1.5) == pytest.approx(0.7, abs=0.02)
 
 
 def test_stray_light_is_taken_off():
