@@ -22,7 +22,7 @@ from inverse_inr.io import write_image
 from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.solver import Checkpoint, Progress, Solution, interruptible, save_field
-from inverse_inr.solver.provenance import recorded
+from inverse_inr.solver.identity import recorded
 
 logger = logging.getLogger("inverse_inr")
 

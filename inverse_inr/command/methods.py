@@ -15,7 +15,7 @@ from inverse_inr.io import read_image, write_image
 from inverse_inr.problem import Problem
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Ended, Solution
-from inverse_inr.solver.provenance import recorded
+from inverse_inr.solver.identity import recorded
 
 Methods = dict[str, Callable[[Problem], Any]]
 

@@ -34,7 +34,7 @@ from inverse_inr.solver import (
     interruptible,
     read_checkpoint,
 )
-from inverse_inr.solver.provenance import recorded
+from inverse_inr.solver.identity import recorded
 
 Tried = tuple[Mapping[str, Solution], Mapping[str, str]]
 """Solutions of classical methods by name, and why others failed."""

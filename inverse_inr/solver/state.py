@@ -24,9 +24,8 @@ from inverse_inr.row_sets import ListedWhenAsked
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
 from inverse_inr.solver.ended import Ended, all_steps_done
-from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
+from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe, settings_of
 from inverse_inr.solver.objective import Objective, Regularizer, learns
-from inverse_inr.solver.provenance import settings_of
 from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
 from inverse_inr.solver.schedule import RowSchedule, row_schedules
 from inverse_inr.solver.seeds import require_deterministic

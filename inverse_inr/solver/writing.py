@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from inverse_inr.domain import Grid
 from inverse_inr.io.files import PathLike, atomic_write
 from inverse_inr.io.provenance import plain, recording
-from inverse_inr.solver.provenance import record_of, recorded, tensors_of
+from inverse_inr.solver.identity import record_of, recorded, tensors_of
 from inverse_inr.solver.volumes import write_volume
 from inverse_inr.solver.weights import save_field
 

@@ -15,7 +15,7 @@ from inverse_inr.command.tables import ConfigError
 from inverse_inr.domain import Box, Grid
 from inverse_inr.operators import ParallelBeam
 from inverse_inr.solver import Solution
-from inverse_inr.solver.provenance import record_of
+from inverse_inr.solver.identity import record_of
 
 GRID = Grid(Box((-1.0, -1.0), (1.0, 1.0), ("mm", "mm")), (8, 8))
 

@@ -187,11 +187,6 @@ def optics() -> list[Good]:
         Good("CodedVideo", o.CodedVideo, _coded_video(), seen(bump)),
         Good("Frames", o.Frames, {"grid": GRID, "kept": (3, 1)}, seen(bump)),
         Good("Values", o.Values, {"points": GRID.points().reshape(-1, 2)}, seen(bump)),
-        Good(
-            "PushBroom",
-            o.PushBroom,
-            {"grid": Grid(CUBE, (2, 3, 4)), "fwhm": 0.5, "stray": 0.1, "nodes": 2},
-        ),
         Good("SpectralResponse", o.SpectralResponse, {**response, "where": line, "nodes": 4}),
     ]
 
