@@ -197,13 +197,11 @@ def _coded_video() -> dict[str, Any]:
 
 
 def kspace() -> list[Good]:
-    mask = torch.ones(8, 8, dtype=torch.bool)
+    full = {"grid": GRID, "mask": torch.ones(8, 8, dtype=torch.bool)}
     places = torch.rand(6, 2, generator=torch.Generator().manual_seed(0)) - 0.5
     scattered = {"grid": GRID, "trajectory": places, "oversampling": 1.5, "width": 5}
     return [
-        Good(
-            "CartesianKSpace", operators.CartesianKSpace, {"grid": GRID, "mask": mask}, seen(bump)
-        ),
+        Good("CartesianKSpace", operators.CartesianKSpace, full, seen(bump)),
         Good("NonCartesianKSpace", operators.NonCartesianKSpace, scattered, seen(bump)),
     ]
 
