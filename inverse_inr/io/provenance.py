@@ -99,7 +99,7 @@ def read_record(path: PathLike) -> dict[str, Any] | None:
         text = _of_envi(existing_file(path, "an ENVI header"))
     else:
         kind = signature(existing_file(path, "an image"))
-        if kind not in _READERS:
+        if kind is None or kind not in _READERS:
             raise FileFormatError(f"{path}: {kind or 'such'} files hold no record.")
         with reading(path, "an image with a record", (kind,)):
             text = _READERS[kind](path)
@@ -188,7 +188,7 @@ def _of_dicom(path: Path) -> str | None:
         return None
 
 
-_READERS: dict[str | None, Callable[[Path], str | None]] = {
+_READERS: dict[str, Callable[[Path], str | None]] = {
     "PNG": _of_png,
     "TIFF": _of_tiff,
     "NIfTI": _of_nifti,

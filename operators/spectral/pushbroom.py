@@ -148,13 +148,20 @@ class PushBroom(RowOperator):
         offsets, weights = _response(fwhm, nodes)
         self.offsets = nn.Buffer(offsets)
         self.weights = nn.Buffer(weights)
-        light = None if light is None else self._checked(light.double())
-        self.light = None if light is None else nn.Buffer(light)
-        one_look = light is not None and nodes == 1
-        self.table = nn.Buffer(band_light(light, fwhm)) if one_look else None
-        if stray and not isinstance(stray, nn.Parameter):
-            stray = nn.Buffer(torch.tensor(float(stray), dtype=torch.float64))
-        self.stray = stray if isinstance(stray, Tensor) else None
+        known: Tensor | None = None
+        table: Tensor | None = None
+        if light is not None:
+            known = nn.Buffer(self._checked(light.double()))
+            if nodes == 1:
+                table = nn.Buffer(band_light(known, fwhm))
+        self.light = known
+        self.table = table
+        share: Tensor | None = None
+        if isinstance(stray, nn.Parameter):
+            share = stray
+        elif stray:
+            share = nn.Buffer(torch.tensor(float(stray), dtype=torch.float64))
+        self.stray = share
         sizes = zip(stride, grid.shape[1:], strict=True)
         self.seen = nn.Buffer(torch.cartesian_prod(*[torch.arange(k // 2, n, k) for k, n in sizes]))
 

@@ -46,7 +46,7 @@ def test_a_series_comes_back_with_the_same_places_and_values(tmp_path: Path):
     again, lattice = io.read_image(tmp_path / "new")
     assert torch.equal(again, values)
     assert lattice == grid
-    assert np.abs(np.subtract(grid.affine, lattice.affine)).max() < 1e-12
+    assert np.abs(np.array(grid.affine) - np.array(lattice.affine)).max() < 1e-12
     for old, new, z in zip(
         datasets(tmp_path / "old"), datasets(tmp_path / "new"), HEIGHTS, strict=True
     ):

@@ -1,6 +1,7 @@
 """The record of how an image was made is in every file that can hold one."""
 
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import pytest
@@ -39,7 +40,7 @@ def test_hdf5_keeps_a_record_beside_its_tensors(tmp_path: Path):
 def test_nifti_says_in_its_description_where_the_record_is(tmp_path: Path):
     with io.recording({"text": "x" * 5000}):
         io.write_image(tmp_path / "a.nii", torch.rand(3, 4, 1), grid_of((3, 4)))
-    header = nibabel.load(tmp_path / "a.nii").header  # pyright: ignore
+    header: Any = nibabel.load(tmp_path / "a.nii").header  # pyright: ignore
     assert header["descrip"].item().startswith(b"inverse-inr")
     assert io.read_record(tmp_path / "a.nii") == {"text": "x" * 5000}
 

@@ -38,6 +38,7 @@ def inherited_entries(header: Any) -> dict[str, Any]:
         header: The pydicom dataset.
     """
     import pydicom
+    import pydicom.config
 
     kept = pydicom.Dataset()
     with pydicom.config.disable_value_validation():

@@ -10,10 +10,12 @@ reflectance, which is smooth where radiance is not.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from inverse_inr import Problem, SampledField, Solution
 from inverse_inr.operators.spectral.pushbroom import PushBroom
@@ -24,6 +26,7 @@ from inverse_inr.problems.spectral.pushbroom.correlation import (
 )
 from inverse_inr.ranges import Positive
 from inverse_inr.solver import Ended
+from inverse_inr.stopping import HeldOut
 
 SMILE_REACH = 4.0
 """The largest smile that is looked for, in nm."""
@@ -31,12 +34,18 @@ KEYSTONE_REACH = 1.5
 """The largest keystone, in samples."""
 
 
-def uncorrected(problem: Problem) -> Solution:
-    """Reflectance as if the spectrometer were ideal: radiance by the light of each band."""
+def uncorrected(problem: Problem, *, hold_out: bool = False) -> Solution:
+    """Reflectance as if the spectrometer were ideal: radiance by the light of each band.
+
+    Args:
+        problem: A problem of `pushbroom`.
+        hold_out: Leave out the rows by which `solve` judges.
+    """
     began = time.perf_counter()
-    frames, operator = _frames(problem)
+    watched = _held_out(problem) if hold_out else []
+    frames, operator = _frames(problem, watched)
     flat = light_at(operator, np.zeros(frames.shape[1:]))
-    return _solution(problem, frames / flat, "uncorrected", began, {})
+    return _solution(problem, frames / flat, "uncorrected", began, {}, watched)
 
 
 def corrected(
@@ -44,6 +53,7 @@ def corrected(
     *,
     smile_reach: Positive = SMILE_REACH,
     keystone_reach: Positive = KEYSTONE_REACH,
+    hold_out: bool = False,
 ) -> Solution:
     """Find smile and keystone by correlation, and take them off by interpolation.
 
@@ -51,15 +61,17 @@ def corrected(
         problem: A problem of `pushbroom`.
         smile_reach: The largest smile that is looked for, in nm.
         keystone_reach: The largest keystone, in samples.
+        hold_out: Leave out the rows by which `solve` judges.
     """
     began = time.perf_counter()
-    frames, operator = _frames(problem)
+    watched = _held_out(problem) if hold_out else []
+    frames, operator = _frames(problem, watched)
     smile = smile_by_lines(frames, operator, smile_reach)
     reflectance = frames / light_at(operator, smile)
     keystone = keystone_by_bands(reflectance, keystone_reach)
     image = interpolated(reflectance, smile / operator.grid.spacing[2], keystone)
     details = {"smile": torch.from_numpy(smile), "keystone": torch.from_numpy(keystone)}
-    return _solution(problem, image, "correlation", began, details)
+    return _solution(problem, image, "correlation", began, details, watched)
 
 
 def with_true_distortions(problem: Problem) -> Solution:
@@ -134,7 +146,11 @@ def interpolated(reflectance: np.ndarray, smile: np.ndarray, keystone: np.ndarra
     return found
 
 
-def _frames(problem: Problem) -> tuple[np.ndarray, PushBroom]:
+def _held_out(problem: Problem) -> list[Tensor]:
+    return HeldOut().split(problem.terms, 0)[1]
+
+
+def _frames(problem: Problem, watched: Sequence[Tensor] = ()) -> tuple[np.ndarray, PushBroom]:
     term = problem.terms[0]
     operator: Any = term.operator
     if not isinstance(operator, PushBroom) or operator.table is None:
@@ -144,6 +160,8 @@ def _frames(problem: Problem) -> tuple[np.ndarray, PushBroom]:
     frames = operator.unflatten(term.y).double().cpu().numpy()
     known = np.zeros(len(operator), bool)
     known[term.trusted.cpu().numpy()] = True
+    for rows in watched:
+        known[rows.cpu().numpy()] = False
     return filled(frames, known.reshape(operator.shape)), operator
 
 
@@ -163,15 +181,20 @@ def filled(frames: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _solution(
-    problem: Problem, image: np.ndarray, name: str, began: float, details: dict[str, Any]
+    problem: Problem,
+    image: np.ndarray,
+    name: str,
+    began: float,
+    details: dict[str, Any],
+    watched: Sequence[Tensor] = (),
 ) -> Solution:
     values = torch.from_numpy(image[..., None]).to(problem.terms[0].y)
-    seconds = time.perf_counter() - began
     return Solution(
         SampledField(values, problem.grid),
         problem,
         name,
-        seconds=seconds,
+        seconds=time.perf_counter() - began,
         stopped=Ended("direct", "no fit"),
+        watched=list(watched),
         details=details,
     )

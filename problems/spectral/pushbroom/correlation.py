@@ -123,6 +123,7 @@ def _fitted(
 
     design = basis(table[:, 0], table[:, 1])
     weights = np.ones(len(table))
+    a = np.zeros(design.shape[1])
     for _ in range(10):  # least moduli by reweighted squares
         root = np.sqrt(weights)
         a = np.linalg.lstsq(root[:, None] * design, root * table[:, 2], rcond=None)[0]

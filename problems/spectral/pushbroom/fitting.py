@@ -245,7 +245,9 @@ class _Fit:
         )
         problem = replace(self.problem, terms=[replace(self.term, operator=operator)])
         names = ("0.smile.coefficients", "0.keystone.coefficients", "0.stray")
-        learnt = dict(zip(names, found, strict=True))
+        learnt: dict[str, Tensor] = {}
+        if self.learns:
+            learnt = dict(zip(names, found, strict=True))
         return Solution(
             SplineSpectra(old.grid, (coefficients @ self.model.spectra.mT).to(self.term.y)),
             problem,
@@ -253,7 +255,7 @@ class _Fit:
             seconds=seconds,
             stopped=Ended("direct", "Gauss-Newton"),
             watched=self.watched,
-            learnt=learnt if self.learns else {},
+            learnt=learnt,
             details=details,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -229,7 +230,10 @@ def _problem(
         optimizer="lbfgs",
         batch=len(operator),
         operator_lr=1e-2,
-        baselines={"uncorrected": uncorrected, "correlation": corrected},
+        baselines={
+            "uncorrected": partial(uncorrected, hold_out=True),
+            "correlation": partial(corrected, hold_out=True),
+        },
         candidates=candidates,
     )
     return Problem(

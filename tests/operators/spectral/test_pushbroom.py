@@ -1,6 +1,7 @@
 """Push-broom frames against closed forms: shifted coordinates, lines of light, stray light."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ def light(depth: float = 0.6, width: float = 2.0) -> Tensor:
     return torch.stack([nm, 1 - depth * torch.exp(-0.5 * ((nm - 725) / width) ** 2)], -1)
 
 
-def surfaces(kind: type = Tensor) -> dict[str, LegendreSurface]:
+def surfaces(kind: type = Tensor) -> dict[str, Any]:
     smile = torch.tensor([[0.2, -0.1], [0.1, 0.0], [0.3, 0.05]], dtype=torch.float64)
     keystone = torch.tensor([[0.3, 0.1], [-0.4, 0.2]], dtype=torch.float64)
     if kind is nn.Parameter:

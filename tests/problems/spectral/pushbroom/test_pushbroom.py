@@ -157,4 +157,4 @@ def test_a_measured_cube_keeps_its_place_on_the_map(tmp_path: Path):
 @pytest.mark.parametrize("name", ["samples", "bands"])
 def test_a_cube_that_tells_no_distortion_is_refused(name: str):
     with pytest.raises(ValueError, match="fewer than 16"):
-        pushbroom(**{name: 8})
+        small(**{name: 8})
