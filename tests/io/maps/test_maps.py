@@ -76,6 +76,7 @@ def placed(file: Any, column: float, row: float) -> tuple[float, float]:
 # --- GeoTIFF --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_image_keeps_its_place_through_a_reconstruction(tmp_path: Path):
     path = geotiff(tmp_path / "a.tif")
     problem = denoise(str(path), measured=True)

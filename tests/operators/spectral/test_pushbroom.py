@@ -17,6 +17,7 @@ from inverse_inr.operators.spectral.pushbroom import (
 from inverse_inr.testing import OperatorTests
 
 GRID = Grid(Box((0.0, 0.0, 700.0), (3.0, 8.0, 750.0), ("px", "px", "nm")), (3, 8, 10))
+SMALL = Grid(GRID.box, (2, 4, 5))
 INNER = torch.zeros(GRID.shape, dtype=torch.bool)
 INNER[:, 2:-2, 2:-2] = True
 INNER = INNER.flatten()
@@ -121,15 +122,13 @@ def test_a_plane_is_no_cube():
 
 
 class TestPushBroom(OperatorTests):
-    box = GRID.box
-
     def make(self) -> PushBroom:
         share = nn.Parameter(torch.tensor(0.1, dtype=torch.float64))
-        return PushBroom(GRID, fwhm=6.0, light=light(), stray=share, **surfaces(nn.Parameter))
+        return PushBroom(
+            SMALL, fwhm=6.0, light=light()[::10], stray=share, **surfaces(nn.Parameter)
+        )
 
 
 class TestManyNodes(OperatorTests):
-    box = GRID.box
-
     def make(self) -> PushBroom:
-        return PushBroom(GRID, fwhm=6.0, light=light(), nodes=9, **surfaces())
+        return PushBroom(SMALL, fwhm=6.0, light=light()[::10], nodes=9, **surfaces())
