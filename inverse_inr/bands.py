@@ -26,6 +26,7 @@ class BandGrid(Grid):
         box: The region that the lattice fills.
         shape: Number of pixels along each axis; the last axis counts bands.
         affine: Optional 4x4 map to world coordinates in mm, as in a NIfTI file.
+        metadata: What the file from which it was read says besides, as in `Grid`.
         centers: (bands,) rising centres in the unit of the last axis, usually nm.
 
     Raises:
@@ -105,7 +106,7 @@ class BandGrid(Grid):
         shape = tuple(n * factor for n in self.shape)
         parts = [(k + 0.5) / factor for k in range(factor)]
         centers = [a + t * (b - a) for a, b in itertools.pairwise(self.edges) for t in parts]
-        return BandGrid(self.box, shape, centers=tuple(centers))
+        return BandGrid(self.box, shape, metadata=self.metadata, centers=tuple(centers))
 
     def crop(self, start: Sequence[int], shape: Sequence[int]) -> Grid:
         plain = super().crop(start, shape)
@@ -114,4 +115,5 @@ class BandGrid(Grid):
         lower = (*plain.box.lower[:-1], self.edges[first])
         upper = (*plain.box.upper[:-1], self.edges[end])
         box = Box(lower, upper, self.box.units)
-        return BandGrid(box, plain.shape, centers=self.centers[first:end])
+        centers = self.centers[first:end]
+        return BandGrid(box, plain.shape, metadata=self.metadata, centers=centers)

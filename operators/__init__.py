@@ -78,6 +78,7 @@ from inverse_inr.operators.spectral.cassi import CASSI
 from inverse_inr.operators.spectral.cassi_on_grid import CassiOnGrid
 from inverse_inr.operators.spectral.coded_aperture import Placement
 from inverse_inr.operators.spectral.colour_matching import cie_xyz, linear_srgb
+from inverse_inr.operators.spectral.pushbroom import LegendreSurface, PushBroom
 from inverse_inr.operators.spectral.rendering import daylight, encode_srgb, render_srgb, xyz_weights
 from inverse_inr.operators.spectral.response import SpectralResponse
 from inverse_inr.operators.ultrasound.travel_times import TravelTimes, transducer_ring
@@ -126,6 +127,7 @@ __all__ = [
     "Jet",
     "Laplacian",
     "LearnedCoils",
+    "LegendreSurface",
     "Mask",
     "MovingObject",
     "NonCartesianKSpace",
@@ -139,6 +141,7 @@ __all__ = [
     "Polychromatic",
     "PolynomialMaps",
     "PulseErrors",
+    "PushBroom",
     "RadarGeometry",
     "RadialSpokes",
     "RandomSamples",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Grid
 from inverse_inr.domain import pixel_grid
+from inverse_inr.io.maps.georeference import moved
 from inverse_inr.ranges import Count, WholeNumber, checked
 
 
@@ -25,7 +26,7 @@ def slice_of(
         image: The volume's name in messages.
 
     Returns:
-        Values (h, w, c) and their grid, without an affine.
+        Values (h, w, c) and their grid, which lies where the slice does.
 
     Raises:
         ValueError: There is no such slice, or no page is chosen.
@@ -38,7 +39,8 @@ def slice_of(
     if not 0 <= k < grid.shape[2]:
         raise ValueError(f"slice={k}: {image} has {grid.shape[2]} slices along its last axis.")
     box = Box(grid.box.lower[:2], grid.box.upper[:2], grid.box.units[:2])
-    return values[:, :, k], Grid(box, grid.shape[:2])
+    plane = Grid(box, grid.shape[:2], metadata=grid.metadata)
+    return values[:, :, k], plane.with_affine(_moved(grid, (0, 0, k), 1))
 
 
 def _page_of(values: Tensor, grid: Grid, index: int | None, image: str) -> tuple[Tensor, Grid]:
@@ -86,7 +88,8 @@ def binned(values: Tensor, grid: Grid, bin: Count) -> tuple[Tensor, Grid]:
             scale[k] = 1.0
     upper = tuple(a + n * h for a, n, h in zip(grid.box.lower, shape, scale, strict=True))
     large = Grid(Box(grid.box.lower, upper, grid.box.units), shape)
-    return means, large.with_affine(_moved(grid, (bin - 1) / 2, bin))
+    metadata = moved(grid.metadata, (0, 0), (bin, bin))
+    return means, large.with_affine(_moved(grid, (bin - 1) / 2, bin)).with_metadata(metadata)
 
 
 @checked
@@ -116,7 +119,8 @@ def cropped(values: Tensor, grid: Grid, size: Count | None) -> tuple[Tensor, Gri
     shape = tuple(min(size, n) for n in grid.shape)
     start = [(n - m) // 2 for n, m in zip(grid.shape, shape, strict=True)]
     inner = values[tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))]
-    return inner, grid.crop([0] * grid.ndim, shape).with_affine(_moved(grid, start, 1))
+    kept = grid.crop([0] * grid.ndim, shape).with_affine(_moved(grid, start, 1))
+    return inner, kept.with_metadata(moved(grid.metadata, start[:2], (1, 1)))
 
 
 def binned_known(

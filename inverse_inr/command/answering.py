@@ -28,6 +28,7 @@ from inverse_inr.command.runs import (
     the_problem,
 )
 from inverse_inr.command.tables import Table
+from inverse_inr.io import recording
 from inverse_inr.problem import Problem
 from inverse_inr.solver import (
     Progress,
@@ -143,6 +144,16 @@ def begin(checked: Run, out: Path, *, resumed: bool = False) -> Callable[[], Non
     Raises:
         ConfigError: The problem is none, or the folder holds the state of another run.
     """
+    work = _prepared(checked, out, resumed)
+
+    def recorded_work() -> None:
+        with recording({"config": checked.tables}):
+            work()
+
+    return recorded_work
+
+
+def _prepared(checked: Run, out: Path, resumed: bool) -> Callable[[], None]:
     if not decides(checked.tables):
         prepared = prepare(checked, out)
         if resumed:

@@ -22,6 +22,7 @@ from inverse_inr.io import write_image
 from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.solver import Checkpoint, Progress, Solution, interruptible, save_field
+from inverse_inr.solver.identity import recorded
 
 logger = logging.getLogger("inverse_inr")
 
@@ -194,7 +195,8 @@ def remember(solution: Solution, more: Table, folder: Path) -> Table:
     note = ""
     if solution.stopped.kind == "non-finite":
         note = str(solution.stopped)
-    write_image(folder / "image.npz", solution.image(), solution.problem.grid)
+    with recorded(solution):
+        write_image(folder / "image.npz", solution.image(), solution.problem.grid)
     if isinstance(solution.field, nn.Module):
         save_field(solution.field, folder / "field.safetensors")
     return {

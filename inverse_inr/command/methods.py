@@ -15,6 +15,7 @@ from inverse_inr.io import read_image, write_image
 from inverse_inr.problem import Problem
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Ended, Solution
+from inverse_inr.solver.identity import recorded
 
 Methods = dict[str, Callable[[Problem], Any]]
 
@@ -69,7 +70,8 @@ class Shelf:
         except (TypeError, ValueError):
             return
         path = self.out / image_name(name)
-        write_image(path, solution.field.values, solution.field.grid)
+        with recorded(solution):
+            write_image(path, solution.field.values, solution.field.grid)
         values, grid = read_image(path)
         same = values.dtype == solution.field.values.dtype and grid == solution.field.grid
         if not (same and torch.equal(values, solution.field.values.detach().cpu())):

@@ -34,6 +34,7 @@ from inverse_inr.solver import (
     interruptible,
     read_checkpoint,
 )
+from inverse_inr.solver.identity import recorded
 
 Tried = tuple[Mapping[str, Solution], Mapping[str, str]]
 """Solutions of classical methods by name, and why others failed."""
@@ -187,7 +188,12 @@ def _keep_more(keeper: Keeper, solution: Solution) -> None:
     write = solution.problem.suggested.write
     if write is not None:
         out = keeper.out
-        keeper.keep("files.json", lambda _: record_more(out, write(solution, out)))
+
+        def more(_: Path) -> None:
+            with recorded(solution):
+                record_more(out, write(solution, out))
+
+        keeper.keep("files.json", more)
 
 
 def _beside(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +26,10 @@ class Grid:
         shape: (d,) number of pixels along each axis.
         affine: Optional 4x4 map to world coordinates in mm, as in a NIfTI file. It travels with
             the grid and does not count when two grids are compared.
+        metadata: What the file from which it was read says besides, as the values of a JSON
+            object; a writer of that format writes it again. It belongs to the box, so that lattices
+            which are cut out of this one or refine it carry it too, and does not count when two
+            grids are compared.
 
     Raises:
         ValueError: Shape and box disagree in dimension, or a size is not a positive integer.
@@ -42,6 +47,7 @@ class Grid:
     box: Box
     shape: tuple[Count, ...]
     affine: tuple[tuple[float, ...], ...] | None = field(default=None, compare=False)
+    metadata: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
@@ -153,7 +159,7 @@ class Grid:
         Returns:
             A grid of `factor` times as many pixels along each axis.
         """
-        return Grid(self.box, tuple(n * factor for n in self.shape))
+        return Grid(self.box, tuple(n * factor for n in self.shape), metadata=self.metadata)
 
     @checked
     def crop(self, start: Sequence[int], shape: Sequence[Count]) -> Grid:
@@ -164,7 +170,7 @@ class Grid:
             shape: (d,) number of its pixels along each axis.
 
         Returns:
-            The sub-lattice; it carries no affine.
+            The sub-lattice; it carries the metadata and no affine.
 
         Raises:
             ValueError: `start` or `shape` has another number of axes.
@@ -178,7 +184,7 @@ class Grid:
             a + h * i for a, h, i in zip(self.box.lower, self.spacing, start, strict=True)
         )
         upper = tuple(a + h * n for a, h, n in zip(lower, self.spacing, shape, strict=True))
-        return Grid(Box(lower, upper, self.box.units), tuple(shape))
+        return Grid(Box(lower, upper, self.box.units), tuple(shape), metadata=self.metadata)
 
     def slabs(self, numel: int, axis: int = 0) -> Iterator[Grid]:
         """Cut the grid along one axis into slabs of about `numel` pixels.
@@ -211,6 +217,17 @@ class Grid:
         if affine is None:
             return replace(self, affine=None)
         return replace(self, affine=tuple(tuple(float(v) for v in row) for row in affine))
+
+    def with_metadata(self, metadata: Mapping[str, Any] | None) -> Grid:
+        """Copy this grid with other metadata.
+
+        Args:
+            metadata: What a file says besides, as the values of a JSON object; None for nothing.
+
+        Returns:
+            The same lattice, carrying the metadata.
+        """
+        return replace(self, metadata=metadata)
 
 
 @checked

@@ -16,7 +16,9 @@ from inverse_inr.domain import Grid
 from inverse_inr.io.cubes import SpectralCube as SpectralCube
 from inverse_inr.io.cubes import read_cube as read_cube
 from inverse_inr.io.cubes import write_envi as write_envi
+from inverse_inr.io.cubes import write_envi_image as write_envi_image
 from inverse_inr.io.dicom import read_dicom as read_dicom
+from inverse_inr.io.dicom import write_dicom as write_dicom
 from inverse_inr.io.files import FileFormatError as FileFormatError
 from inverse_inr.io.files import PathLike, existing_file, nearest_first
 from inverse_inr.io.files import SelectionError as SelectionError
@@ -41,6 +43,8 @@ from inverse_inr.io.ply import read_ply as read_ply
 from inverse_inr.io.ply import write_ply as write_ply
 from inverse_inr.io.png import read_png as read_png
 from inverse_inr.io.png import write_png as write_png
+from inverse_inr.io.provenance import read_record as read_record
+from inverse_inr.io.provenance import recording as recording
 from inverse_inr.io.radar import Capture as Capture
 from inverse_inr.io.radar import CaptureSettings as CaptureSettings
 from inverse_inr.io.radar import PhaseData as PhaseData
@@ -87,12 +91,14 @@ WRITERS: dict[str, Callable[..., None]] = {
     ".tif": write_tiff,
     ".tiff": write_tiff,
     ".wav": write_wav,
+    ".dcm": write_dicom,
+    ".hdr": write_envi_image,
 }
 """The writers of images by suffix."""
 NO_IMAGE = {
+    ".hdr": " A spectral cube is more than an image: read_cube(path).",
     ".h5": " HDF5 needs a dataset's name: read_scan, read_dxchange, read_hdf5, write_hdf5.",
     ".hdf5": " HDF5 needs a dataset's name: read_scan, read_dxchange, read_hdf5, write_hdf5.",
-    ".dcm": " DICOM is read only.",
     ".jpg": " JPEG is read only: it loses what was measured.",
     ".jpeg": " JPEG is read only: it loses what was measured.",
 }
@@ -122,22 +128,24 @@ def read_image(path: PathLike, **options: Any) -> tuple[Tensor, Grid]:
 
 
 def write_image(path: PathLike, values: Tensor, grid: Grid, **options: Any) -> None:
-    """Write an image in the format that its suffix names.
+    """Write an image in the format that its suffix names; without one, a folder of DICOM slices.
 
-    The old file stays until the new one is complete.
+    The old file stays until the new one is complete. Inside `recording`, the file holds the record
+    of how the image was made.
 
     Args:
-        path: The file to write.
+        path: The file to write, or a folder that is empty or not there yet.
         values: (*shape, c).
         grid: The grid of the values.
-        options: Options of the format's own writer: `value_range` (PNG).
+        options: Options of the format's own writer: `value_range` (PNG), `description` and
+            `rescale_type` (DICOM).
 
     Raises:
         ValueError: The suffix is unknown, or the values do not fit the grid or the format.
         TypeError: An option is unknown.
         OSError: The disk refuses.
     """
-    writer = _by_suffix(path, WRITERS, "write")
+    writer = write_dicom if not Path(path).suffix else _by_suffix(path, WRITERS, "write")
     _check_options(writer, options, skip=3)
     writer(path, values, grid, **options)
 

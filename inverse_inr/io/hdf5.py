@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, atomic_write, nearest_first, reading
+from inverse_inr.io.provenance import DATASET, current_record
 from inverse_inr.memory import require
 from inverse_inr.ranges import checked
 
@@ -60,6 +61,14 @@ def write_hdf5(
             file.create_dataset(name, data=array)
         for name, value in (attributes or {}).items():
             file.attrs[name] = value
+        add_record(file)
+
+
+def add_record(file: Any) -> None:
+    """Put the record of how an image was made into an open `h5py.File`, where there is one."""
+    record = current_record()
+    if record is not None:
+        file[DATASET] = record
 
 
 @contextmanager

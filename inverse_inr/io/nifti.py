@@ -15,6 +15,7 @@ from torch import Tensor
 from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
 from inverse_inr.io.inferred import infer
+from inverse_inr.io.provenance import CREATOR, NIFTI_COMMENT, current_record
 from inverse_inr.io.sizes import DEFLATE, check_claim
 from inverse_inr.ranges import checked
 
@@ -125,8 +126,24 @@ def write_nifti(path: PathLike, values: Tensor, grid: Grid) -> None:
         array = array[..., 0]
     image: Any = nibabel.Nifti1Image(array, affine)  # pyright: ignore[reportPrivateImportUsage]
     image.header.set_xyzt_units("mm")
+    add_record(image.header)
     with atomic_write(path) as temporary:
         image.to_filename(temporary)
+
+
+def add_record(header: Any) -> None:
+    """Put the record of how an image was made into its header, as a comment beside `descrip`.
+
+    Args:
+        header: The nibabel header; without a record it stays as it is.
+    """
+    import nibabel
+
+    record = current_record()
+    if record is not None:
+        header["descrip"] = f"{CREATOR}; the record is a header extension".encode()
+        nifti: Any = nibabel.nifti1  # pyright: ignore[reportAttributeAccessIssue]
+        header.extensions.append(nifti.Nifti1Extension(NIFTI_COMMENT, record.encode()))
 
 
 def _shape(image: Any, path: Path) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import zipfile
 from pathlib import Path
@@ -21,6 +22,7 @@ from inverse_inr.io.files import (
     reading,
     signature,
 )
+from inverse_inr.io.provenance import DATASET, current_record
 from inverse_inr.io.sizes import DEFLATE, check_claim
 from inverse_inr.ranges import checked
 
@@ -38,7 +40,8 @@ def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
         path: The file.
 
     Returns:
-        Values (*shape, c), float32 or complex64, and their grid, with its affine if there is one.
+        Values (*shape, c), float32 or complex64, and their grid, with its affine and metadata if
+            there are any.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -67,13 +70,15 @@ def read_npz(path: PathLike) -> tuple[Tensor, Grid]:
         grid = Grid(box, values.shape[:-1])
         if "affine" in arrays:
             grid = grid.with_affine(arrays["affine"].tolist())
+        if "metadata" in arrays:
+            grid = grid.with_metadata(json.loads(str(arrays["metadata"])))
         dtype = np.complex64 if values.dtype.kind == "c" else np.float32
         return torch.from_numpy(np.ascontiguousarray(values, dtype=dtype)), grid
 
 
 @checked
 def write_npz(path: PathLike, values: Tensor, grid: Grid) -> None:
-    """Write values with their grid's box, units and affine.
+    """Write values with their grid's box, units, affine and metadata.
 
     Args:
         path: The file to write.
@@ -92,6 +97,11 @@ def write_npz(path: PathLike, values: Tensor, grid: Grid) -> None:
     }
     if grid.affine is not None:
         arrays["affine"] = np.array(grid.affine)
+    if grid.metadata is not None:
+        arrays["metadata"] = np.array(json.dumps(grid.metadata))
+    record = current_record()
+    if record is not None:
+        arrays[DATASET] = np.array(record)
     with atomic_write(path) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from inverse_inr.domain import Box, Grid
 from inverse_inr.io.files import PathLike, as_real_image, atomic_write, reading
+from inverse_inr.io.provenance import KEY, current_record
 from inverse_inr.io.sizes import ANY_RATIO, DEFLATE, check_claim
 from inverse_inr.ranges import checked
 
@@ -129,6 +130,9 @@ def write_nrrd(path: PathLike, values: Tensor, grid: Grid) -> None:
         f"kinds: {' '.join(['vector'] * several + ['domain'] * grid.ndim)}",
         *_where(grid, several),
     ]
+    record = current_record()
+    if record is not None:
+        lines.append(f"{KEY}:={record}")
     header = "\n".join(lines) + "\n\n"
     with atomic_write(path) as temporary:
         temporary.write_bytes(header.encode() + array.astype("<f4").tobytes(order="F"))

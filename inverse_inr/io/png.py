@@ -23,6 +23,7 @@ from inverse_inr.io.files import (
     signature,
 )
 from inverse_inr.io.pictures import opened, orientation_of, oriented, without_opaque_alpha
+from inverse_inr.io.provenance import KEY, current_record
 from inverse_inr.ranges import checked
 
 EXPECTED = "a grey or RGB PNG image"
@@ -128,7 +129,7 @@ def write_png(
         ValueError: The shape is another, the range is empty or reversed, or values are NaN, which
             no PNG can hold.
     """
-    from PIL import Image
+    from PIL import Image, PngImagePlugin
 
     array = as_real_image(values, grid, path)
     low, high = value_range
@@ -149,5 +150,9 @@ def write_png(
         image = Image.fromarray(np.rint(unit[..., 0] * 65535).astype(np.uint16))
     else:
         image = Image.fromarray(np.rint(unit * 255).astype(np.uint8))
+    texts = PngImagePlugin.PngInfo()
+    record = current_record()
+    if record is not None:
+        texts.add_text(KEY, record)
     with atomic_write(path) as temporary:
-        image.save(temporary, format="PNG")
+        image.save(temporary, format="PNG", pnginfo=texts)

@@ -11,7 +11,7 @@ import json
 import math
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -22,15 +22,17 @@ from torch import Tensor
 
 from inverse_inr.domain import Grid
 from inverse_inr.io.files import PathLike, atomic_write
-from inverse_inr.io.nifti import world_affine
+from inverse_inr.io.nifti import add_record, world_affine
+from inverse_inr.io.provenance import DATASET as RECORD
+from inverse_inr.io.provenance import current_record
 from inverse_inr.ranges import Count, checked
 
 SUFFIXES = (".npy", ".h5", ".hdf5", ".zarr", ".nii", ".nii.gz")
 """The files that can be written slab by slab."""
 DATASET = "image"
 """The dataset of HDF5 that holds the volume."""
-NIFTI_START = 352
-"""Bytes before the voxels of a NIfTI file: its header, and that no extension follows."""
+EXCHANGE = "exchange/data"
+"""A second name of that dataset: where DXchange (De Carlo et al. 2014) keeps what is shown."""
 
 
 class Slabs(NamedTuple):
@@ -48,7 +50,12 @@ class Slabs(NamedTuple):
 @contextmanager
 @checked
 def open_slabs(
-    path: PathLike, grid: Grid, channels: Count, dtype: torch.dtype, layers: Count
+    path: PathLike,
+    grid: Grid,
+    channels: Count,
+    dtype: torch.dtype,
+    layers: Count,
+    beside: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Slabs]:
     """Open a file for a volume that comes in slabs; it appears whole or not at all.
 
@@ -60,6 +67,7 @@ def open_slabs(
         channels: Number of channels of the volume.
         dtype: The type of its values.
         layers: Layers of each slab but the last; the chunks of zarr.
+        beside: Further tensors by name, which HDF5 alone keeps: what was learnt.
 
     Yields:
         The file.
@@ -78,14 +86,15 @@ def open_slabs(
     shape = grid.shape if channels == 1 else (*grid.shape, channels)
     numbers = torch.empty((), dtype=dtype).numpy().dtype
     if suffix == ".zarr":
-        with _folder(path) as folder:
-            yield Slabs(0, _zarr(folder, shape, numbers, layers, _place(grid)))
+        with atomic_folder(path, _is_zarr, "zarr array") as folder:
+            about = {**_place(grid), **_texts(grid)}
+            yield Slabs(0, _zarr(folder, shape, numbers, layers, about))
         return
     if suffix.startswith(".nii"):
         header = _nifti_header(path, grid, channels, numbers)
         with atomic_write(path) as temporary, _opened(temporary, suffix) as file:
             header.write_to(file)
-            file.write(b"\0" * (NIFTI_START - file.tell()))
+            file.write(b"\0" * (int(header["vox_offset"]) - file.tell()))
             # the first axis runs fastest there
             yield Slabs(grid.ndim - 1, lambda v: _append(file, v[..., 0], "F"))
         return
@@ -101,6 +110,12 @@ def open_slabs(
         with h5py.File(temporary, "w") as store:
             data = store.create_dataset(DATASET, shape, numbers)
             data.attrs.update(_place(grid))
+            store[EXCHANGE] = data
+            store["implements"] = "exchange"
+            for name, tensor in (beside or {}).items():
+                store[name] = _array(tensor)
+            for name, text in _texts(grid).items():
+                store[name] = text
             yield Slabs(0, _into_dataset(data, shape))
 
 
@@ -121,6 +136,50 @@ def _into_dataset(data: Any, shape: tuple[int, ...]) -> Callable[[Tensor], None]
         done += len(values)
 
     return put
+
+
+@contextmanager
+def atomic_folder(path: PathLike, replaceable: Callable[[Path], bool], kind: str) -> Iterator[Path]:
+    """Fill a folder under another name first, so that readers see the old one or the whole new one.
+
+    Args:
+        path: The folder; an empty one may be there already.
+        replaceable: Tells of a folder that holds something whether it may be replaced.
+        kind: What may be replaced, for the message: "zarr array".
+
+    Yields:
+        The temporary folder to write to.
+
+    Raises:
+        FileNotFoundError: The folder that is to hold it is missing.
+        FileExistsError: There is something that may not be replaced.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{path}: cannot write; the folder {target.parent} does not exist.")
+    if target.exists() and not (target.is_dir() and (_empty(target) or replaceable(target))):
+        raise FileExistsError(f"{path}: cannot write; it exists and is no {kind}.")
+    temporary = target.parent / f".{target.name[:32]}.{secrets.token_hex(6)}"
+    before = target.parent / f".{target.name[:32]}.{secrets.token_hex(6)}"
+    temporary.mkdir()
+    try:
+        yield temporary
+        if target.exists():
+            target.rename(before)  # it is removed when the new one stands in its place
+        temporary.rename(target)
+    finally:
+        if before.exists() and not target.exists():
+            before.rename(target)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def _empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
+
+
+def _is_zarr(folder: Path) -> bool:
+    return (folder / ".zarray").is_file()
 
 
 def _zarr(
@@ -155,25 +214,6 @@ def _zarr(
 
 
 @contextmanager
-def _folder(path: PathLike) -> Iterator[Path]:
-    """A folder that takes the place of an older array when it is whole."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"{path}: cannot write; the folder {target.parent} does not exist.")
-    if target.exists() and not (target / ".zarray").is_file():
-        raise ValueError(f"{path}: cannot write; it exists and is no zarr array.")
-    temporary = target.parent / f".{target.name[:32]}.{secrets.token_hex(6)}"
-    temporary.mkdir()
-    try:
-        yield temporary
-        if target.exists():
-            shutil.rmtree(target)
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
 def _opened(path: Path, suffix: str) -> Iterator[IO[bytes]]:
     if suffix == ".nii.gz":
         # level 1: of floats, more costs time and gains little
@@ -201,9 +241,21 @@ def _nifti_header(path: PathLike, grid: Grid, channels: int, numbers: np.dtype[A
     header.set_xyzt_units("mm")
     header.set_sform(affine, code=2)
     header.set_qform(affine, code=0, strip_shears=True)
-    header["vox_offset"] = NIFTI_START
     header["magic"] = b"n+1"
+    add_record(header)
+    header["vox_offset"] = 352 + header.extensions.get_sizeondisk()  # after 348 bytes and a flag
     return header
+
+
+def _texts(grid: Grid) -> dict[str, str]:
+    """What is known beside the voxels, as JSON by name."""
+    texts = {}
+    if grid.metadata is not None:
+        texts["metadata"] = json.dumps(grid.metadata)
+    record = current_record()
+    if record is not None:
+        texts[RECORD] = record
+    return texts
 
 
 def _place(grid: Grid) -> dict[str, Any]:

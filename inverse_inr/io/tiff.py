@@ -14,14 +14,18 @@ import torch
 from torch import Tensor
 
 from inverse_inr.domain import Grid, pixel_grid
+from inverse_inr.io.cubes.headers import has_bands, same_bands
 from inverse_inr.io.files import FileFormatError, PathLike, as_real_image, atomic_write, reading
 from inverse_inr.io.inferred import infer
+from inverse_inr.io.maps.georeference import is_on_a_map, pixel_transform
+from inverse_inr.io.maps.geotiff import map_metadata, write_geotiff
 from inverse_inr.io.pictures import (
     ORIENTATION,
     oriented,
     whole_pictures,
     without_opaque_alpha,
 )
+from inverse_inr.io.provenance import DESCRIBED, current_record
 from inverse_inr.io.sizes import ANY_RATIO, DEFLATE, check_claim
 from inverse_inr.ranges import checked
 
@@ -53,7 +57,8 @@ def read_tiff(path: PathLike, *, alpha: bool = False) -> tuple[Tensor, Grid]:
         alpha: Keep a transparency channel as the last one, whatever it says (as for masks).
 
     Returns:
-        Values (H, W, 1 or 3), or pages (pages, H, W, 1 or 3), float32, and a grid in pixels.
+        Values (H, W, 1 or 3), or pages (pages, H, W, 1 or 3), float32, and a grid in pixels. That
+        of a GeoTIFF carries its coordinates and tags as metadata (extra geo).
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -73,13 +78,19 @@ def read_tiff(path: PathLike, *, alpha: bool = False) -> tuple[Tensor, Grid]:
             pages = _pages(_decoded(series, page, file), series.axes, file)
             values = _values(pages, page, file)
             orientation = int(page.tags.valueof(ORIENTATION, 1))
+            metadata = map_metadata(file, page)
         if page.extrasamples:
             kind = ALPHA[page.extrasamples[0].name]
             values = without_opaque_alpha(values, alpha, file, kind)
         values = np.stack([oriented(v, orientation, file) for v in values])
         if series.axes.replace("S", "") == "YX":
             values = values[0]
-    return torch.from_numpy(values), pixel_grid(tuple(values.shape[:-1]))
+        else:
+            metadata = None  # a map has one page
+    if orientation != 1:
+        metadata = None  # the rows and columns of a map are those of the file
+    grid = pixel_grid(tuple(values.shape[:-1]))
+    return torch.from_numpy(values), grid.with_metadata(metadata)
 
 
 def _check_page(page: Any, file: Path) -> None:
@@ -187,19 +198,31 @@ def _palette(table: np.ndarray, file: Path) -> np.ndarray:
 
 @checked
 def write_tiff(path: PathLike, values: Tensor, grid: Grid) -> None:
-    """Write an image or grey pages as 32-bit floats, unscaled; the box is not stored.
+    """Write an image, grey pages or bands as 32-bit floats, unscaled; the box is not stored.
+
+    A grid that carries coordinates of a map gives a GeoTIFF, whose pixels lie where the grid's do.
 
     Args:
         path: The file to write.
-        values: (H, W, 1 or 3), or (pages, H, W, 1).
+        values: (H, W, 1 or 3), or (pages, H, W, 1); (H, W, bands, 1) where the last axis is in nm.
         grid: The 2-D or 3-D grid of the values.
 
     Raises:
-        ValueError: The shape is another.
+        ValueError: The shape is another, or the coordinates are not those of the grid's box.
+        ImportError: The grid carries coordinates, and the package rasterio is missing.
     """
     import tifffile
 
     array = as_real_image(values, grid, path)
+    bands = has_bands(grid) and array.shape[-1] == 1
+    if bands:
+        array = array[..., 0]
+    if is_on_a_map(grid) and (bands or grid.ndim == 2):
+        write_geotiff(path, array, grid.metadata or {}, pixel_transform(grid, path), _bands(grid))
+        return
+    if bands:
+        array = np.moveaxis(array, -1, 0)[..., None]  # a page each
+        grid = pixel_grid(array.shape[:-1])
     is_image = grid.ndim == 2 and array.shape[-1] in (1, 3)
     is_pages = grid.ndim == 3 and array.shape[-1] == 1
     if not is_image and not is_pages:
@@ -211,5 +234,28 @@ def write_tiff(path: PathLike, values: Tensor, grid: Grid) -> None:
     if array.shape[-1] == 1:
         kind = "minisblack"
         array = array[..., 0]
+    # without a record the description is tifffile's own, of the shape
+    about: dict[str, Any] = {}
+    record = current_record()
+    if record is not None:
+        about = {"description": DESCRIBED + record, "metadata": None}
     with atomic_write(path) as temporary:
-        tifffile.imwrite(temporary, array, photometric=kind)
+        tifffile.imwrite(temporary, array, photometric=kind, **about)
+
+
+def _bands(grid: Grid) -> list[dict[str, str]] | None:
+    """Descriptions and tags of the bands, as far as they hold for those of the grid."""
+    metadata = grid.metadata or {}
+    found = [dict(band) for band in metadata.get("bands", ())]
+    if grid.ndim == 2:
+        return found
+    nm = grid.axes(torch.float64)[-1].tolist()
+    if not found or not same_bands(metadata, nm, len(nm)):
+        found = [{} for _ in nm]
+    widths = metadata.get("fwhm", []) if same_bands(metadata, nm, len(nm)) else []
+    for k, band in enumerate(found):
+        band.update({"wavelength": repr(nm[k]), "wavelength_units": "Nanometers"})
+        if widths:
+            band["fwhm"] = repr(widths[k])
+        band.setdefault("description", band.pop("band names", f"{nm[k]:.6g} nm"))
+    return found

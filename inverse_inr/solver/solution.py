@@ -21,7 +21,6 @@ from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating, predict
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver.ended import Ended
-from inverse_inr.solver.volumes import write_volume
 from inverse_inr.term import Term
 
 
@@ -41,6 +40,7 @@ class Solution:
         watched: For each term, the indices of rows that the fit never saw.
         learnt: The parameters of operators and fidelities by name, as they were learnt.
         details: Further facts that a method reports, e.g. the weight that it chose.
+        settings: The settings of the solver, for the record.
     """
 
     field: Field
@@ -54,6 +54,7 @@ class Solution:
     watched: list[Tensor] = dataclass_field(default_factory=list)
     learnt: dict[str, Tensor] = dataclass_field(default_factory=dict)
     details: dict[str, Any] = dataclass_field(default_factory=dict)
+    settings: dict[str, Any] = dataclass_field(default_factory=dict)
 
     def to(self, device: str | torch.device) -> Solution:
         """Copy the solution, its field and its problem, to a device.
@@ -233,9 +234,7 @@ class Solution:
     def _subsamples(self, grid: Grid | None, average: int) -> int:
         if self.problem.finer is not None and grid in (None, self.problem.grid):
             return self.problem.finer
-        if self.is_raster:
-            return 1
-        return average
+        return 1 if self.is_raster else average
 
     def summary(self) -> dict[str, Any]:
         """One row of a comparison table.
@@ -243,14 +242,9 @@ class Solution:
         Returns:
             "method", "seconds", "held-out", and the metrics if the problem has a reference.
         """
-        row: dict[str, Any] = {
-            "method": self.method,
-            "seconds": self.seconds,
-            "held-out": self.held_out(),
-        }
-        if self.problem.reference is not None:
-            row |= self.metrics()
-        return row
+        from inverse_inr.solver.writing import summary_of
+
+        return summary_of(self)
 
     def report(self) -> str:
         """A few plain lines: what was done, why it ended, how well it fits."""
@@ -277,18 +271,24 @@ class Solution:
         return folder
 
     @torch.no_grad()
-    def write(self, path: PathLike, grid: Grid | None = None, average: int | None = None) -> Path:
-        """Write the field on a grid, slab by slab: no more than a slab is ever in memory.
+    def write(
+        self, path: PathLike, grid: Grid | None = None, average: int | None = None, **options: Any
+    ) -> Path:
+        """Write the field on a grid, with the record of every setting (`io.read_record`).
 
         Args:
-            path: .npy, .h5 (dataset "image"), .zarr, .nii or .nii.gz (of moduli), returned as a
-                path. All but .npy say where the voxels lie.
+            path: .npy, .h5 (dataset "image", what was learnt beside it), .zarr, .nii or .nii.gz (of
+                moduli): slab by slab, no more than a slab is ever in memory. Whatever else
+                `io.write_image` writes, a folder of DICOM slices too: whole.
             grid: The voxels; default: the problem's grid.
             average: Sub-samples per axis of each voxel; default: as results are shown.
+            options: Options of a format that is written whole.
         """
+        from inverse_inr.solver.writing import write_field
+
         if average is None:
             average = self._subsamples(grid, self.problem.average)
-        return write_volume(self.field, grid or self.problem.grid, path, average)
+        return write_field(self, path, grid or self.problem.grid, average, options)
 
     def writers(self) -> dict[str, Callable[[Path], None]]:
         """The files of `save`, by name: functions that write one to the path that they are given.

@@ -24,18 +24,13 @@ from inverse_inr.row_sets import ListedWhenAsked
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
 from inverse_inr.solver.callbacks import Callback
 from inverse_inr.solver.ended import Ended, all_steps_done
-from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe
+from inverse_inr.solver.identity import check_same, measurements_digest, prior_recipe, settings_of
 from inverse_inr.solver.objective import Objective, Regularizer, learns
 from inverse_inr.solver.rehearsal import rehearse, require_field, require_objects
 from inverse_inr.solver.schedule import RowSchedule, row_schedules
 from inverse_inr.solver.seeds import require_deterministic
 from inverse_inr.solver.solution import Solution
-from inverse_inr.solver.starting import (
-    beside_prior,
-    make_optimizer,
-    make_prior,
-    precisions,
-)
+from inverse_inr.solver.starting import beside_prior, make_optimizer, make_prior, precisions
 from inverse_inr.stopping import ComparesTwins, HeldOut, Never, Stopping
 
 
@@ -113,6 +108,7 @@ class Reconstruction:
         self.stopping = stopping or suggested.stopping or HeldOut()
         self.fit_rows, self.watched_rows = self.stopping.split(problem.terms, seed)
         made = make_optimizer(optimizer or suggested.optimizer, lr)
+        self.made_of, self.operator_lr = made, operator_lr
         self._twin: Reconstruction | None = None
         if isinstance(self.stopping, ComparesTwins):
             self._twin = type(self)(
@@ -219,6 +215,7 @@ class Reconstruction:
             best_step=self.best["step"] or self.step_number,
             watched=self.watched_rows,
             learnt=learnt_parameters(self.objective, state),
+            settings=settings_of(self),
         )
 
     def _how_it_stands(self) -> Ended:

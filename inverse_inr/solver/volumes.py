@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -18,7 +19,13 @@ POINTS_AT_ONCE = 2**16
 """Points in one call of the field, whose features and nodes take many times their memory."""
 
 
-def write_volume(field: Field, grid: Grid, path: PathLike, average: int = 1) -> Path:
+def write_volume(
+    field: Field,
+    grid: Grid,
+    path: PathLike,
+    average: int = 1,
+    beside: Mapping[str, Tensor] | None = None,
+) -> Path:
     """Write a field on a lattice, slab by slab.
 
     Args:
@@ -26,6 +33,7 @@ def write_volume(field: Field, grid: Grid, path: PathLike, average: int = 1) -> 
         grid: The voxels.
         path: A file of `io.slabs.SUFFIXES`.
         average: Sub-samples per axis of each voxel.
+        beside: Further tensors by name, which HDF5 alone keeps.
 
     Returns:
         The path.
@@ -43,7 +51,7 @@ def write_volume(field: Field, grid: Grid, path: PathLike, average: int = 1) -> 
         axis: max(1, VOXELS_AT_ONCE * n // grid.numel)
         for axis, n in ((0, grid.shape[0]), (grid.ndim - 1, grid.shape[-1]))
     }
-    with open_slabs(path, grid, channels, written, layers[0]) as file:
+    with open_slabs(path, grid, channels, written, layers[0], beside) as file:
         count = grid.shape[file.axis]
         step = min(count, layers[file.axis])
         # one buffer for all slabs: many small results between large ones would fragment the heap

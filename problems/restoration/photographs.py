@@ -173,7 +173,7 @@ def super_resolution(
         memory.require(
             f"super_resolution: factor={factor}, {shape} pixels,", 200 * math.prod(shape)
         )
-        fine = Grid(grid.box, shape)
+        fine = Grid(grid.box, shape, metadata=grid.metadata)
     else:
         _check_factor(grid, factor, in_words(image))
         fine = grid

@@ -7,5 +7,10 @@ from inverse_inr.problems.spectral.fused.problem import fusion as fusion
 from inverse_inr.problems.spectral.instrument import Alignment as Alignment
 from inverse_inr.problems.spectral.instrument import Detector as Detector
 from inverse_inr.problems.spectral.instrument import Optics as Optics
+from inverse_inr.problems.spectral.pushbroom.reflectance import EmpiricalLine as EmpiricalLine
+from inverse_inr.problems.spectral.pushbroom.reflectance import empirical_line as empirical_line
+from inverse_inr.problems.spectral.pushbroom.simulated import Distortions as Distortions
+from inverse_inr.problems.spectral.pushbroom.simulated import pushbroom as pushbroom
+from inverse_inr.problems.spectral.pushbroom.simulated import pushbroom_scan as pushbroom_scan
 from inverse_inr.problems.spectral.uncalibrated import TrueCamera as TrueCamera
 from inverse_inr.problems.spectral.uncalibrated import cassi_uncalibrated as cassi_uncalibrated

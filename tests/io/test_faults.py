@@ -63,7 +63,7 @@ class TestBadFiles:
     ("name", "options", "error", "message"),
     [
         ("a.pngg", {}, ValueError, r"suffix '\.pngg'; supported: \.png, "),
-        ("a.dcm", {}, ValueError, "read only"),
+        ("a.jpg", {}, ValueError, "read only"),
         (
             "a.png",
             {"range": (0, 1)},

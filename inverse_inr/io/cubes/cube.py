@@ -27,6 +27,8 @@ class SpectralCube:
             They are left out of the values unless `read_cube` was asked to keep them.
         fwhm: (L,) full widths at half maximum of the bands in nm; None if they are not known.
         notes: What a reader inferred or applied: units, no-data values, factors.
+        metadata: What the file says besides: coordinates of a map, header or tags, and of each band
+            in the order of the values "bands". The grid carries it.
 
     Raises:
         ValueError: There are not as many wavelengths or widths as bands, wavelengths do not rise,
@@ -40,6 +42,7 @@ class SpectralCube:
     bad_bands: tuple[int, ...] = ()
     fwhm: Tensor | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.values.shape)
@@ -92,7 +95,7 @@ class SpectralCube:
         lower = float(nm[0] - half[0])
         upper = float(nm[-1] + half[-1])
         box = Box((0.0, 0.0, lower), (float(height), float(width), upper), ("px", "px", "nm"))
-        return BandGrid.of(box, (height, width), nm)
+        return BandGrid.of(box, (height, width), nm).with_metadata(self.metadata)
 
     @property
     def measured(self) -> Tensor:

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from inverse_inr import memory
-from inverse_inr.io.cubes.cube import SpectralCube
 from inverse_inr.io.cubes.envi_header import (
     LAYOUTS,
     check_kind,
@@ -19,10 +17,10 @@ from inverse_inr.io.cubes.envi_header import (
     raw_type,
     read_header,
 )
+from inverse_inr.io.cubes.headers import metadata_of_header
 from inverse_inr.io.cubes.source import Source
 from inverse_inr.io.cubes.wavelengths import in_names
-from inverse_inr.io.files import FileFormatError, PathLike, atomic_write
-from inverse_inr.ranges import checked
+from inverse_inr.io.files import FileFormatError
 
 SUFFIXES = (".img", ".dat", ".raw", ".bil", ".bsq", ".bip", ".bin", ".cube")
 """Usual suffixes of the raw values next to an ENVI header."""
@@ -61,7 +59,9 @@ def read_envi(path: Path) -> Source:
     if order:
         notes["byte order"] = order
     array = _raw(header, data, (lines, samples, bands), dtype, fields)
-    found = Source(array, "last", units=fields.get("data units", ""), remarks=notes)
+    metadata = metadata_of_header(fields, bands, header)
+    units = fields.get("data units", "")
+    found = Source(array, "last", units=units, remarks=notes, metadata=metadata)
     # wavelengths of another number than the bands are reported where they are needed
     words = fields.get("wavelength", "").replace(",", " ").split()
     if words:
@@ -220,61 +220,3 @@ def _float(text: str, name: str, path: Path) -> float:
         return float(text)
     except ValueError:
         raise FileFormatError(f"{path}: {name} = {text!r} must be a number.") from None
-
-
-# --- writing --------------------------------------------------------------------------------------
-
-
-@checked
-def write_envi(path: PathLike, cube: SpectralCube) -> None:
-    """Write a cube as an ENVI header and, next to it, raw values.
-
-    The values are little-endian float32 and band-sequential (suffix .img), NaN where nothing was
-    measured; the wavelengths are in nm.
-
-    Args:
-        path: The header to write, ending in .hdr.
-        cube: The cube.
-
-    Raises:
-        ValueError: The path does not end in .hdr, or the unit of the values is not one line.
-    """
-    header = Path(path)
-    if header.suffix.lower() != ".hdr":
-        raise ValueError(f"{path}: an ENVI header ends in .hdr.")
-    if any(c in cube.units for c in "\r\n{}"):
-        raise ValueError(f"{path}: units={cube.units!r} must be one line without braces.")
-    values = cube.values.detach().cpu().float()
-    measured = cube.measured.cpu()
-    values = values.where(measured, float("nan")).movedim(-1, 0).numpy()
-    height, width, bands = cube.values.shape
-    lines = [
-        "ENVI",
-        f"samples = {width}",
-        f"lines = {height}",
-        f"bands = {bands}",
-        "header offset = 0",
-        "file type = ENVI Standard",
-        "data type = 4",
-        "interleave = bsq",
-        "byte order = 0",
-    ]
-    if cube.units:
-        lines.append(f"data units = {cube.units}")
-    if not bool(measured.all()):
-        lines.append("data ignore value = nan")
-    if cube.wavelengths is not None:
-        lines += ["wavelength units = Nanometers", f"wavelength = {_listed(cube.wavelengths)}"]
-        if cube.fwhm is not None:
-            lines.append(f"fwhm = {_listed(cube.fwhm)}")
-    with atomic_write(header.with_suffix(".img")) as temporary:
-        np.ascontiguousarray(values, dtype="<f4").tofile(temporary)
-    with atomic_write(header) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
-
-
-def _listed(values: Tensor) -> str:
-    """Numbers in braces, eight a line."""
-    words = [repr(v) for v in values.double().tolist()]
-    rows = [", ".join(words[k : k + 8]) for k in range(0, len(words), 8)]
-    return "{" + ",\n ".join(rows) + "}"

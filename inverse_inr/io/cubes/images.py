@@ -18,6 +18,7 @@ import numpy as np
 from inverse_inr.io.cubes.source import BandsAxis, Source
 from inverse_inr.io.cubes.wavelengths import in_names
 from inverse_inr.io.files import FileFormatError, reading
+from inverse_inr.io.maps.geotiff import map_metadata
 
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
 """Suffixes of a band's image in a folder."""
@@ -55,6 +56,7 @@ def read_tiff_cube(path: Path, key: str | None) -> Source:
         axes = series.axes
         array = np.asarray(series.asarray())
         tag = tiff.pages[0].tags.get(NODATA_TAG)  # pyright: ignore[reportAttributeAccessIssue]
+        metadata = map_metadata(file, tiff.pages[0])
         firsts = [cast("Any", s.pages[0]) for s in tiff.series[1:]]
         others = sum(not page.is_reduced for page in firsts)  # overviews do not count
     if complaints:
@@ -68,7 +70,8 @@ def read_tiff_cube(path: Path, key: str | None) -> Source:
             f"(axes {axes}), and {others} other images in the file."
         )
     places: dict[int, BandsAxis] = {0: "first", 1: "middle", 2: "last"}
-    found = Source(array, places[axes.index(kept)])
+    found = Source(array, places[axes.index(kept)], metadata=metadata)
+    found.wavelengths, found.wavelength_unit, found.fwhm = _of_tags(metadata)
     if tag is not None:
         text = str(tag.value).strip("\0 ")
         try:
@@ -76,6 +79,22 @@ def read_tiff_cube(path: Path, key: str | None) -> Source:
         except ValueError:
             raise FileFormatError(f"{path}: GDAL_NODATA = {text!r} must be a number.") from None
     return found
+
+
+def _of_tags(
+    metadata: dict[str, Any] | None,
+) -> tuple[np.ndarray | None, str, np.ndarray | None]:
+    """Wavelengths, their unit and widths that the tags of the bands tell, as GDAL names them."""
+    bands = (metadata or {}).get("bands", [])
+    if not bands or not all("wavelength" in band for band in bands):
+        return None, "", None
+    try:
+        nm = np.array([float(band["wavelength"]) for band in bands])
+        widths = [float(band["fwhm"]) for band in bands if "fwhm" in band]
+    except ValueError:
+        return None, "", None
+    unit = bands[0].get("wavelength_units", "")
+    return nm, unit, np.array(widths) if len(widths) == len(bands) else None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from inverse_inr.io.cubes.arrays import (
 )
 from inverse_inr.io.cubes.cube import SpectralCube
 from inverse_inr.io.cubes.envi import SUFFIXES, read_envi
+from inverse_inr.io.cubes.headers import metadata_of_bands
 from inverse_inr.io.cubes.images import read_folder, read_tiff_cube
 from inverse_inr.io.cubes.source import BandsAxis, Source
 from inverse_inr.io.cubes.wavelengths import in_nm, own_wavelengths
@@ -107,6 +108,9 @@ def read_cube(
     values, measured = _values(stored, found, kept, scale, raw)
     bad = tuple(int(k) for k in np.flatnonzero(~good))
     notes = _notes(found, bad, measured, keep_bad_bands, raw)
+    metadata = None
+    if found.metadata is not None:
+        metadata = metadata_of_bands(found.metadata, kept, nm, fwhm)
     return SpectralCube(
         torch.from_numpy(values),
         _tensor(nm),
@@ -115,6 +119,7 @@ def read_cube(
         bad,
         _tensor(fwhm),
         notes,
+        metadata,
     )
 
 

@@ -28,6 +28,8 @@ class Source:
         offset: What is added after that: one number or (L,).
         good: (L,) bool, False for bands that the file marks as bad; None if it does not say.
         remarks: What was inferred or applied, for the notes of the cube.
+        metadata: What the file says besides: "header" or "tags", the place on a map, and of each
+            band in the file's order "bands".
     """
 
     array: np.ndarray
@@ -42,6 +44,7 @@ class Source:
     offset: np.ndarray | float = 0.0
     good: np.ndarray | None = None
     remarks: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] | None = None
 
     def measured(self, values: np.ndarray) -> np.ndarray:
         """Find the stored values that are measurements.

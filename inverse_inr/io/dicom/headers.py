@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from inverse_inr.io.dicom.inheritance import inherited_entries
 from inverse_inr.io.files import FileFormatError, reading
 from inverse_inr.io.inferred import infer
 from inverse_inr.io.sizes import ANY_RATIO, check_claim
@@ -49,6 +50,10 @@ class DicomSlice(NamedTuple):
     """(2, 3) direction in which the column index grows, then that of the row index."""
     labels: dict[str, str]
     """Entries of `LABELS`, in words."""
+    instance: tuple[str, str]
+    """UIDs of the class and of the file's one instance."""
+    inherited: dict[str, Any]
+    """What an image that is made of it keeps: see `inheritance`."""
 
 
 def pydicom_library() -> Any:
@@ -161,6 +166,8 @@ def _slice(path: Path, frame: int, header: Any, places: list[Any], kind: str) ->
         None if position is None else np.array([half_unit(v) for v in position]),
         _numbers(_first(places, "ImageOrientationPatient"), (2, 3)),
         {key: str(value) for key, value in found.items() if value is not None},
+        (str(header.get("SOPClassUID", "")), str(header.get("SOPInstanceUID", ""))),
+        inherited_entries(header),
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from inverse_inr.domain import Grid
 from inverse_inr.io.dicom.headers import EXPECTED, DicomSlice, pydicom_library, read_headers
+from inverse_inr.io.dicom.inheritance import metadata_of
 from inverse_inr.io.dicom.lattice import check_alike, in_order, lattice
 from inverse_inr.io.files import FileFormatError, PathLike, reading, signature
 from inverse_inr.ranges import Positive, checked
@@ -25,7 +26,8 @@ def read_dicom(
     Rescale slope and intercept are applied, those of each slice. Slices are sorted along their
     normal, on the lattice that fits their positions best. If the file gives a pose, the grid
     carries the affine to NIfTI's world mm (RAS). Frames of an enhanced multi-frame file are slices
-    as files of a series are.
+    as files of a series are. What an image that is made of them keeps (patient, study, frame of
+    reference, acquisition) is the grid's metadata, which `write_dicom` writes again.
 
     Args:
         path: The file or folder.
@@ -58,6 +60,7 @@ def read_dicom(
         )
     slices, step = in_order(slices, path)
     grid = lattice(slices, step, flat=not path.is_dir() and len(slices) == 1)
+    grid = grid.with_metadata(metadata_of(slices))
     values = torch.from_numpy(np.stack(_pixels(slices, attenuation), -1))
     if attenuation:
         values = (mu_water * (1 + values / 1000)).clamp(min=0)

@@ -195,13 +195,11 @@ def _coded_video() -> dict[str, Any]:
 
 
 def kspace() -> list[Good]:
-    mask = torch.ones(8, 8, dtype=torch.bool)
+    full = {"grid": GRID, "mask": torch.ones(8, 8, dtype=torch.bool)}
     places = torch.rand(6, 2, generator=torch.Generator().manual_seed(0)) - 0.5
     scattered = {"grid": GRID, "trajectory": places, "oversampling": 1.5, "width": 5}
     return [
-        Good(
-            "CartesianKSpace", operators.CartesianKSpace, {"grid": GRID, "mask": mask}, seen(bump)
-        ),
+        Good("CartesianKSpace", operators.CartesianKSpace, full, seen(bump)),
         Good("NonCartesianKSpace", operators.NonCartesianKSpace, scattered, seen(bump)),
     ]
 
@@ -231,6 +229,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "cassi": {"size": 16, "bands": 4},
     "cassi_uncalibrated": {"size": 48, "bands": 4},
     "fusion": {"size": 16, "factor": 4, "bands": 4, "noise_level": 0.01},
+    "pushbroom": {"lines": 2, "samples": 16, "bands": 16, "fwhm": 6.0, "noise_level": 0.01},
     "spectral_sr": {"size": 16, "bands": 4, "noise_level": 0.01},
     "video": {"frames": 4, "size": 6, "every": 2, "noise_level": 0.01},
     "shape_cloud": {"path": "sphere", "points": 40, "noise_level": 0.01, "cells": 8, "steps": 2},

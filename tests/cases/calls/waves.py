@@ -130,6 +130,7 @@ def spectral_operators() -> list[Good]:
     table = {"wavelengths": waves, "shifts": torch.arange(4, dtype=F64)}
     prism = {"apex": 0.5, "focal": 50.0, "pitch": 0.05, "reference": 450.0}
     rgb = torch.full((3, 3, 4), 0.5, dtype=F64)
+    frames = Grid(CUBE, (2, 3, 4))
 
     def cube(points: torch.Tensor) -> torch.Tensor:
         return (points[..., 2:] - 400) / 300
@@ -151,6 +152,7 @@ def spectral_operators() -> list[Good]:
         Good("CASSI", o.CASSI, camera, seen(cube)),
         Good("CassiOnGrid", o.CassiOnGrid, {"camera": o.CASSI(**camera)}),
         Good("Placement", o.Placement, place),
+        Good("PushBroom", o.PushBroom, {"grid": frames, "fwhm": 0.5, "stray": 0.1, "nodes": 2}),
         Good("BandTotalVariation", o.BandTotalVariation, variation),
         Good("Table", dispersion.Table, table, shifted),
         Good(

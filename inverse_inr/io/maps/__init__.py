@@ -1,0 +1,1 @@
+"""Coordinates of a map: from GeoTIFF and ENVI to a grid's metadata, and back into files."""

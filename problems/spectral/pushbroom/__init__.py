@@ -1,0 +1,1 @@
+"""Push-broom cubes: smile, keystone and stray light learnt, and reflectance from radiance."""
