@@ -1,4 +1,4 @@
-"""The command line: run, train, compare, resume, batch, show, list, new, check.
+"""The command line: run, train, compare, resume, batch, show, view, list, new, check.
 
 The rooms bring verbs of their own: encode, decode, learn-labels, segment, quality.
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
@@ -32,6 +32,7 @@ from inverse_inr.command.folder import (
 )
 from inverse_inr.command.lock import locked
 from inverse_inr.command.looking import verbs
+from inverse_inr.command.looking.view import view
 from inverse_inr.command.options import (
     Compile,
     Config,
@@ -259,6 +260,7 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
 
 
 app.command(batch)
+app.command(view)
 app.command(verbs.show)
 app.command(verbs.list_components, name="list")
 app.command(verbs.new)

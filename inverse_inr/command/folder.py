@@ -26,9 +26,19 @@ TRIAL = re.compile(r"fit-[\d-]+\.pt", re.ASCII)
 DEVIATION = "uncertainty.npz"
 """One standard deviation of each pixel, where a run was asked for it."""
 
+TRUTH = "truth.npz"
+"""What is sought, on the grid of the image, where a simulation knows it."""
+
+LIVE = "watch.png"
+LIVE_RECORD = "watch.json"
+"""The image and the history of a fit as it goes on, which `--watch` renews."""
+
 OURS = (
     RECORD,
     DEVIATION,
+    TRUTH,
+    LIVE,
+    LIVE_RECORD,
     "state.pt",
     "table.json",
     "figure.png",

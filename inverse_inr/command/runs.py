@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from inverse_inr.command.config import Run
-from inverse_inr.command.folder import record_more
+from inverse_inr.command.folder import TRUTH, record_more
 from inverse_inr.command.keeping import Keeper
 from inverse_inr.command.methods import Methods, Shelf
 from inverse_inr.command.reporting import (
@@ -19,11 +19,13 @@ from inverse_inr.command.reporting import (
     notes_of,
     save_figure,
     text_table,
+    truth_of,
     write_json,
 )
 from inverse_inr.command.tables import ConfigError, Table, anywhere
 from inverse_inr.command.verdicts import keeping_out, verdict_on
 from inverse_inr.distributed import leave
+from inverse_inr.io import write_image
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.problem import Problem
 from inverse_inr.solver import (
@@ -179,6 +181,9 @@ def conclude(
 def _keep(keeper: Keeper, solution: Solution) -> None:
     for name, write in solution.writers().items():
         keeper.keep(name, write)
+    truth = truth_of(solution.problem)
+    if truth is not None:
+        keeper.keep(TRUTH, lambda path: write_image(path, truth, solution.problem.grid))
     _keep_more(keeper, solution)
 
 

@@ -1,0 +1,90 @@
+// The page: asks what there is, lays it out, and looks again while a run goes on.
+
+import { fillControls, fillWindow, makeControls, fillSliders } from "./controls.js";
+import * as data from "./data.js";
+import { layImages, renderImages } from "./images.js";
+import { renderCurves, renderCuts } from "./plots.js";
+import { element, lead, runsShown, state, volumesShown } from "./state.js";
+import { renderFiles, renderSurfaces, renderTables } from "./tables.js";
+
+const SOON = 2000, SELDOM = 10000;
+let before = "", planned = false, laid = "";
+
+// What is laid out anew only when it changes; images and cuts follow every control.
+function layout() {
+  const key = JSON.stringify([[...state.shownRuns], [...state.hidden], state.over, before]);
+  if (key === laid) return;
+  laid = key;
+  fitSize();
+  layImages(changed);
+  renderCurves();
+  renderTables();
+  renderFiles();
+  renderSurfaces();
+}
+
+function fitSize() {
+  if (state.sized) return;
+  const most = Math.max(1, ...runsShown().map(({ run }) => volumesShown(run).length + (run.live ? 1 : 0)));
+  const room = element("images").clientWidth - 34, columns = Math.ceil(most / Math.ceil(most / 6));
+  state.size = Math.max(120, Math.min(380, Math.floor((room + 16) / columns - 16 - 57)));
+  element("size").value = state.size;
+}
+
+export function changed() {
+  if (planned) return;
+  planned = true;
+  requestAnimationFrame(async () => {
+    planned = false;
+    layout();
+    await Promise.all([renderImages(), renderCuts()]);
+    document.body.dataset.drawn = String(Number(document.body.dataset.drawn || 0) + 1);
+  });
+}
+
+async function look() {
+  try {
+    const text = await data.runs();
+    if (text !== before) take(text);
+    say();
+  } catch (problem) {
+    element("status").textContent = `The server does not answer: ${problem.message}. Is it still running?`;
+  }
+  const going = state.runs.some((run) => run.state !== "finished");
+  setTimeout(look, going ? SOON : SELDOM);
+}
+
+function take(text) {
+  const known = new Set(state.runs.map((run) => run.name));
+  const first = before === "";
+  before = text;
+  state.runs = JSON.parse(text);
+  for (const run of state.runs) if (!known.has(run.name)) state.shownRuns.add(run.name);
+  if (first) state.against = null;
+  fillControls(changed);
+  changed();
+}
+
+function say() {
+  const going = state.runs.filter((run) => run.state !== "finished").length;
+  const images = state.runs.reduce((sum, run) => sum + run.volumes.length, 0);
+  element("status").textContent = `${state.runs.length} ${state.runs.length === 1 ? "run" : "runs"}, ${images} images${going ? `, ${going} not finished` : ""}`;
+}
+
+function useTheme(name) {
+  document.documentElement.dataset.theme = name;
+  element("theme").textContent = name === "dark" ? "Light" : "Dark";
+  laid = "";
+  if (state.runs.length) changed();
+}
+
+element("theme").addEventListener("click", () => useTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+window.addEventListener("resize", () => { laid = ""; changed(); });
+document.addEventListener("keydown", (event) => {
+  // sliders follow a cross that keys have moved
+  if (event.target.matches("canvas.image") && lead()) setTimeout(() => fillSliders(changed));
+});
+makeControls(changed);
+useTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+fillWindow();
+look();
