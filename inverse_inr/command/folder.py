@@ -99,6 +99,18 @@ def is_free(out: Path) -> bool:
     return all(path.name == LOCK or _is_orphan(path) for path in out.iterdir())
 
 
+def require_free(out: Path) -> None:
+    """Refuse a folder in which anything lies but a lock and what killed writes left.
+
+    Raises:
+        ConfigError: It is not empty.
+    """
+    if not is_free(out):
+        raise ConfigError(
+            f"{out} is not empty and may hold another run. Choose another --out, or pass --force."
+        )
+
+
 def record_more(out: Path, paths: Sequence[Path]) -> None:
     """Keep the names of the modality's own files, by which `removable` knows them again."""
     digests = {path.relative_to(out).as_posix(): _digest(path) for path in paths}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from inverse_inr.io import write_image
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.problem import Problem
 from inverse_inr.solver import (
+    Callback,
     Checkpoint,
     Progress,
     Solution,
@@ -70,12 +71,14 @@ def the_problem(checked: Run) -> Problem:
     return problem
 
 
-def prepare(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
+def prepare(
+    checked: Run, out: Path, watching: Callable[[], list[Callback]] = list
+) -> tuple[Solver, Checkpoint, Methods]:
     """Make a config's problem, solver and checkpoint; print the problem's notes, write nothing."""
     problem = the_problem(checked)
     methods = checked.baselines(problem)
     checkpoint = Checkpoint(out / "state.pt", config=digests_of(checked.tables))
-    solver = checked.solver(problem, [Progress(always=True), checkpoint])
+    solver = checked.solver(problem, [Progress(always=True), *watching(), checkpoint])
     print_notes(problem)
     for key, value in checked.found.items():
         print(f"{key}: {value}")

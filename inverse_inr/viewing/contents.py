@@ -29,7 +29,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Curve:
-    """What was recorded while a fit converged.
+    """Records of how a fit converged.
 
     Args:
         title: The fit's name.
@@ -42,7 +42,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Contents:
-    """What there is to see of one folder.
+    """All that there is to see of one folder.
 
     Args:
         name: The folder's name on the page.

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import pytest
@@ -86,9 +85,7 @@ class Browser:
     def __enter__(self) -> Browser:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(20)
         os.close(self._out)
@@ -153,9 +150,10 @@ class Browser:
     def press(self, key: str) -> None:
         """Press a key."""
         code = KEYS.get(key, ord(key[0]))
+        words = {"key": key, "windowsVirtualKeyCode": code}
         text = {} if len(key) > 1 else {"text": key}
-        self.ask("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text)
-        self.ask("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+        self.ask("Input.dispatchKeyEvent", type="keyDown", **words, **text)
+        self.ask("Input.dispatchKeyEvent", type="keyUp", **words)
 
     def picture(self, *, whole: bool = False) -> bytes:
         """A PNG of the window, or of the whole page."""

@@ -45,6 +45,7 @@ FLOORS = {
         "interoperation",
         "surfaces",
         "analysis",
+        "viewing",
         "selection",
         "candidates",
         "rounds",
