@@ -115,13 +115,8 @@ def run(
         work = begin(checked, out, watching=watching(out, watch))
         remove_orphans(out)
         clear(out)
-        record = {
-            "config": tables,
-            "code": code,
-            "folder": str(Path.cwd()),
-            "versions": versions(),
-            "uncertainty": uncertainty,
-        }
+        record = {"config": tables, "code": code, "folder": str(Path.cwd())}
+        record |= {"versions": versions(), "uncertainty": uncertainty}
         write_json(out / RECORD, record)
         work()
         if uncertainty is not None:

@@ -6,8 +6,8 @@ without a socket. The page itself is the static files in `page/`: nothing is fet
 `Watch` draws a fit while it goes on.
 """
 
-from inverse_inr.viewing.contents import Contents, Curve, Volume
+from inverse_inr.viewing.contents import Contents, Curve, Volume, inside
 from inverse_inr.viewing.server import Viewer, serve
 from inverse_inr.viewing.watching import Watch
 
-__all__ = ["Contents", "Curve", "Viewer", "Volume", "Watch", "serve"]
+__all__ = ["Contents", "Curve", "Viewer", "Volume", "Watch", "inside", "serve"]

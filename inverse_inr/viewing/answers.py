@@ -91,7 +91,7 @@ def _plane(contents: Sequence[Contents], query: Mapping[str, str]) -> Answer:
     image = _image(contents, query)
     axes = (int(query["down"]), int(query["right"]))
     found = mapped.plane(image, axes, _at(query), _channel(query), _part(query))
-    return _numbers(found, [mapped.step(image.grid.shape[axis]) for axis in axes])
+    return _numbers(found, [mapped.step(image.grid.shape[axis], mapped.MOST) for axis in axes])
 
 
 def _line(contents: Sequence[Contents], query: Mapping[str, str]) -> Answer:
@@ -163,7 +163,7 @@ def _image(contents: Sequence[Contents], query: Mapping[str, str]) -> mapped.Map
 
 def _named(run: Contents, paths: Sequence[Path], name: str) -> Path:
     for path in paths:
-        if path.relative_to(run.folder).as_posix() == name:
+        if path == run.folder / name:
             return inside(run.folder, path)
     raise FileNotFoundError(f"{run.name} has no file of that name to look at.")
 

@@ -131,7 +131,7 @@ def plane(
         ValueError: The axes are one, or the part is none of these values.
     """
     down, right = axes
-    index = _indices(image, at, axes)
+    index = _indices(image, at, axes, MOST)
     if down == right:
         raise ValueError(f"plane: axes {axes} are one.")
     if channel is None and image.channels < 3:
@@ -162,7 +162,7 @@ def line(
         ValueError: The part is none of these values.
     """
     if axis == image.grid.ndim:
-        return _part(image.values[(*_indices(image, at, ()), slice(None))], part)
+        return _part(image.values[(*_indices(image, at, (), MOST), slice(None))], part)
     index = _indices(image, at, (axis,), MOST_OF_A_LINE)
     if channel is None:
         return _part(image.values[(*index, slice(None))], part).mean(-1)
@@ -181,8 +181,10 @@ def window(image: Mapped, part: Part) -> dict[str, float]:
         All are 0 where no value is finite.
     """
     flat = image.values.reshape(-1, order="A")
-    first = np.unique(np.linspace(0, max(flat.size - BLOCK, 0), BLOCKS).astype(np.int64))
-    found = _part(np.concatenate([flat[k : k + BLOCK] for k in first]), part)
+    if flat.size > BLOCKS * BLOCK:
+        first = np.linspace(0, flat.size - BLOCK, BLOCKS).astype(np.int64)
+        flat = np.concatenate([flat[k : k + BLOCK] for k in first])
+    found = _part(flat, part)
     found = found[np.isfinite(found)]
     if not found.size:
         return dict.fromkeys(("low", "high", "least", "most"), 0.0)
@@ -201,7 +203,7 @@ def _part(values: np.ndarray, part: str) -> np.ndarray:
 
 
 def _indices(
-    image: Mapped, at: tuple[int, ...], free: tuple[int, ...], most: int = MOST
+    image: Mapped, at: tuple[int, ...], free: tuple[int, ...], most: int
 ) -> list[int | slice]:
     shape = image.grid.shape
     if len(at) != len(shape) or not all(0 <= k < n for k, n in zip(at, shape, strict=True)):
@@ -214,7 +216,7 @@ def _indices(
     return index
 
 
-def step(count: int, most: int = MOST) -> int:
+def step(count: int, most: int) -> int:
     """Say how many pixels lie between two that are sent.
 
     Args:

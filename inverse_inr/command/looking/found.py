@@ -22,7 +22,7 @@ from inverse_inr.command.folder import (
 )
 from inverse_inr.command.lock import NAME as LOCK
 from inverse_inr.command.tables import ConfigError
-from inverse_inr.viewing import Contents, Curve, Volume
+from inverse_inr.viewing import Contents, Curve, Volume, inside
 
 IMAGE = "image.npz"
 FIGURE = "figure.png"
@@ -62,13 +62,12 @@ class _Found:
         record = read_record(self.folder)
         state = self._state(record)
         history = self._dictionary("history.json")
-        names = [*self._pictures(FIGURE), *self._more(".png")]
         contents = Contents(
             self.name,
             self.folder,
             state,
-            pictures=[self.folder / name for name in names],
-            surfaces=[self.folder / name for name in self._more(".ply")],
+            pictures=[*self._there(FIGURE), *self._more(".png")],
+            surfaces=self._more(".ply"),
             table=self._table(),
             verdict=str(self._dictionary("verdict.json").get("text", "")),
             config=record["config"],
@@ -99,7 +98,7 @@ class _Found:
 
     def _with_fit(self, contents: Contents, history: dict[str, Any]) -> Contents:
         """The images and the curves of a run."""
-        live = self.folder / LIVE
+        live = self._there(LIVE) if contents.state != "finished" else []
         if not history and contents.state != "finished":
             history = self._dictionary(LIVE_RECORD)
         title = str(history.get("method", "result"))
@@ -111,7 +110,7 @@ class _Found:
             contents,
             volumes=sorted(self._volumes(title), key=_order(contents.table)),
             curves=curves,
-            live=live if live.is_file() and contents.state != "finished" else None,
+            live=live[0] if live else None,
         )
 
     def _volumes(self, title: str) -> Iterator[Volume]:
@@ -143,12 +142,22 @@ class _Found:
                 curves.append(Curve(title, cell.history))
         return replace(contents, volumes=volumes, curves=curves)
 
-    def _pictures(self, name: str) -> list[str]:
-        return [name] if (self.folder / name).is_file() else []
+    def _there(self, *names: str) -> list[Path]:
+        """The files of some names that are in the folder itself; others are noted."""
+        found = []
+        for name in names:
+            path = self.folder / name
+            try:
+                found.append(inside(self.folder, path))
+            except FileNotFoundError:
+                if path.exists():
+                    self._note(f"{name} is no file of this folder (a link?), and is not shown.")
+        return found
 
-    def _more(self, suffix: str) -> list[str]:
+    def _more(self, suffix: str) -> list[Path]:
         """The modality's own files of a kind, as `files.json` names them."""
-        return [name for name in self._dictionary(MORE) if name.lower().endswith(suffix)]
+        names = [name for name in self._dictionary(MORE) if name.lower().endswith(suffix)]
+        return self._there(*names)
 
     def _table(self) -> list[dict[str, Any]]:
         rows = self._json("table.json", [])
