@@ -21,11 +21,12 @@ from inverse_inr.io import write_image
 from inverse_inr.io.files import atomic_write
 from inverse_inr.metrics import modulus
 from inverse_inr.protocol import evaluating
+from inverse_inr.ranges import Positive, checked
 
 SHARE = 0.015
 """Part of a fit's time that pictures may take; what an estimate misses keeps the sum below 2 %."""
 
-FINEST, COARSEST = 128**2, 12**2
+FINEST, COARSEST = 128**2, 32**2
 """Most and fewest points of a picture."""
 
 PROBE = 8**2
@@ -47,7 +48,8 @@ class Watch:
         seconds: The time between two pictures, in seconds.
     """
 
-    def __init__(self, picture: Path, record: Path, seconds: float) -> None:
+    @checked
+    def __init__(self, picture: Path, record: Path, seconds: Positive) -> None:
         importlib.import_module("PIL.Image")  # now, and not in the time of a step
         self.picture = picture
         self.record = record

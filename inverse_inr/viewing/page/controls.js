@@ -59,7 +59,7 @@ function check(text, checked, on) {
 
 function fillPlace(changed) {
   const first = lead();
-  element("place").hidden = !first;
+  for (const set of document.querySelectorAll(".ofImages")) set.hidden = !first;
   if (!first) return;
   const d = first.shape.length;
   if (state.place.length !== d) {
@@ -70,7 +70,7 @@ function fillPlace(changed) {
   }
   const pairs = [];
   for (let a = 0; a < d; a++) for (let b = a + 1; b < d; b++) pairs.push([a, b], [b, a]);
-  element("plane").replaceChildren(...pairs.map((p) => made("option", { value: p.join(",") }, `${axisLabel(first, p[0])} ↓  ${axisLabel(first, p[1])} →`)));
+  element("plane").replaceChildren(...pairs.map((p) => made("option", { value: p.join(",") }, `↓ ${axisLabel(first, p[0])}  → ${axisLabel(first, p[1])}`)));
   element("plane").value = state.axes.join(",");
   element("planes").hidden = d < 2;
   const found = parts(first);

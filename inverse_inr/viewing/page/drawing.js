@@ -117,10 +117,12 @@ function frame(g, { x, y, width, height, horizontal, vertical, down = false }) {
 function marks({ low, high, log }, count) {
   if (!log) return ticks(low, high, count).map((value) => ({ value, share: (value - low) / (high - low || 1) }));
   const [a, b] = [Math.log10(low), Math.log10(high)], found = [];
-  const stride = Math.max(1, Math.ceil((b - a) / count));
-  for (let k = Math.ceil(a - 1e-9); k <= b + 1e-9; k += stride) found.push({ value: 10 ** k, share: (k - a) / (b - a) });
-  if (found.length > 1) return found;
-  return ticks(low, high, 3).filter((value) => value > 0).map((value) => ({ value, share: (Math.log10(value) - a) / (b - a || 1) }));
+  const stride = Math.max(1, Math.ceil((b - a) / count)), digits = b - a > 2 ? [1] : b - a > 0.9 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
+  for (let k = Math.floor(a); k <= b; k += stride) for (const digit of digits) {
+    const share = (k + Math.log10(digit) - a) / (b - a);
+    if (share >= -1e-9 && share <= 1 + 1e-9) found.push({ value: digit * 10 ** k, share });
+  }
+  return found;
 }
 
 function stroke(g, x, y, u, v) {
@@ -130,8 +132,8 @@ function stroke(g, x, y, u, v) {
   g.stroke();
 }
 
-export function drawBar(canvas, { low, high, map, label }) {
-  const width = 240, g = prepared(canvas, width + 44, 42), colours = table(map);
+export function drawBar(canvas, { low, high, map, label, width = 240 }) {
+  const g = prepared(canvas, width + 44, 42), colours = table(map);
   for (let k = 0; k < width; k++) {
     const at = 3 * Math.round((k / (width - 1)) * 255);
     g.fillStyle = `rgb(${colours[at]},${colours[at + 1]},${colours[at + 2]})`;
@@ -141,7 +143,7 @@ export function drawBar(canvas, { low, high, map, label }) {
   g.strokeRect(19.5, 1.5, width + 1, 11);
   g.textAlign = "center";
   g.textBaseline = "top";
-  for (const value of ticks(low, high, 4)) {
+  for (const value of ticks(low, high, width / 60)) {
     const at = 20 + ((value - low) / (high - low || 1)) * width;
     stroke(g, at, 12, at, 15);
     g.fillText(short(value), at, 16);

@@ -32,7 +32,7 @@ function livePanel(run, index) {
 
 function panel(run, index, volume, changed) {
   const canvas = made("canvas", { className: "image", tabIndex: 0 }), error = made("canvas", { className: "image" });
-  const value = made("p", { className: "value" }), bar = made("canvas"), fault = made("p", { className: "note" });
+  const value = made("p", { className: "value" }), bar = made("canvas", { className: "bar" }), fault = made("p", { className: "note" });
   for (const each of [canvas, error]) each.setAttribute("role", "img");
   const row = run.table.find((r) => r.method === volume.title), psnr = row && row.PSNR;
   const caption = made("figcaption", {}, volume.title, made("small", {}, psnr ? `PSNR ${short(psnr)} dB` : ""));
@@ -129,8 +129,9 @@ function show({ run, volume, canvas, value, bar }, image) {
   const window = own ? { low: 0, high: volume.windows.value?.high || 1, map: "viridis" } : { low: state.low, high: state.high, map: state.map };
   const cross = [(at[down] + 0.5) / volume.shape[down], (at[right] + 0.5) / volume.shape[right]];
   drawImage(canvas, own ? image : scaled(image), { size: state.size, ...window, extent, cross });
+  canvas.parentElement.style.width = `${Math.max(180, canvas.offsetWidth)}px`;
   bar.hidden = !own;
-  if (own) drawBar(bar, { ...window, label: "one standard deviation" });
+  if (own) drawBar(bar, { ...window, label: "one standard deviation", width: state.size });
   const [h, w, c = 1] = image.shape, k = Math.min(h - 1, Math.floor(at[down] / image.step[0])) * w + Math.min(w - 1, Math.floor(at[right] / image.step[1]));
   const seen = Array.from(image.values.slice(c * k, c * k + c)).map(short).join(", ");
   value.textContent = `${seen || "NaN"} at the cross`;

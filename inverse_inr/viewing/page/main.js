@@ -7,7 +7,8 @@ import { renderCurves, renderCuts } from "./plots.js";
 import { element, lead, runsShown, state, volumesShown } from "./state.js";
 import { renderFiles, renderSurfaces, renderTables } from "./tables.js";
 
-const SOON = 2000, SELDOM = 10000;
+const SOON = 2000, SELDOM = 10000; // milliseconds between two looks
+const LEAST = 130, GAP = 16, AROUND = GAP + 57; // the smallest image, and what lies around one
 let before = "", planned = false, laid = "";
 
 // What is laid out anew only when it changes; images and cuts follow every control.
@@ -26,8 +27,9 @@ function layout() {
 function fitSize() {
   if (state.sized) return;
   const most = Math.max(1, ...runsShown().map(({ run }) => volumesShown(run).length + (run.live ? 1 : 0)));
-  const room = element("images").clientWidth - 34, columns = Math.ceil(most / Math.ceil(most / 6));
-  state.size = Math.max(120, Math.min(380, Math.floor((room + 16) / columns - 16 - 57)));
+  const room = element("images").clientWidth - 34 + GAP, fitting = Math.max(1, Math.floor(room / (LEAST + AROUND)));
+  const columns = Math.ceil(most / Math.ceil(most / fitting)); // rows of about as many
+  state.size = Math.max(LEAST, Math.min(380, Math.floor(room / columns - AROUND)));
   element("size").value = state.size;
 }
 

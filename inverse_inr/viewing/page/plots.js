@@ -59,7 +59,7 @@ export async function renderCuts() {
   if (!first) return;
   const [down, right] = axesOf(first), d = first.shape.length;
   const through = first.shape.map((_, axis) => axis).filter((axis) => axis !== down && axis !== right);
-  const axes = [...(first.channels > 3 ? [d] : []), ...through, ...(d > 1 ? [right, down] : [])].filter((axis) => axis === d || first.shape[axis] > 1);
+  const axes = [...(first.channels > 3 ? [d] : []), ...through, ...(d > 1 ? [right, down] : [0])].filter((axis) => axis === d || first.shape[axis] > 1);
   const plots = await Promise.all(axes.map((axis) => cut(first, axis)));
   if (mine === turn) lay("cuts", plots);
 }
