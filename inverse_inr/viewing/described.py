@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from inverse_inr.io.files import FileFormatError
 from inverse_inr.viewing import mapped
 from inverse_inr.viewing.contents import Contents, Volume, inside, version
 
@@ -48,7 +47,7 @@ def _of_volume(run: Contents, volume: Volume) -> dict[str, Any]:
     try:
         path = inside(run.folder, volume.path)
         return {**told, **_of_image(path, told["version"])}
-    except (FileNotFoundError, FileFormatError, MemoryError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         return {**told, "fault": str(error)}
 
 

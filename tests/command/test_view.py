@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cases.comparison import CONFIG
-from cases.run_folder import HISTORY, grid_of, make_run, numbered, write
+from cases.viewing.run_folder import HISTORY, grid_of, make_run, numbered, write
 
 from inverse_inr.command import cli
 from inverse_inr.command.folder import clear

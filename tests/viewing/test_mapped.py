@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cases.run_folder import grid_of, numbered
+from cases.viewing.run_folder import grid_of, numbered
 
 from inverse_inr.io import write_image
 from inverse_inr.io.files import FileFormatError

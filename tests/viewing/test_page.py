@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases.browser import Browser
-from cases.run_folder import make_run, write
+from cases.viewing.browser import Browser
+from cases.viewing.run_folder import make_run, write
 
 from inverse_inr.command.looking.found import found
 from inverse_inr.viewing import Viewer

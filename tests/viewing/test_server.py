@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import numpy as np
 import pytest
-from cases.run_folder import make_run, numbered
+from cases.viewing.run_folder import make_run, numbered
 
 from inverse_inr.command.looking.found import found
 from inverse_inr.viewing import Viewer
@@ -55,7 +55,11 @@ def client(folder) -> Iterator[Client]:
 
 
 def test_the_page_and_its_files_are_there(client):
-    for name, kind in {"": "text/html", "main.js": "text/javascript", "page.css": "text/css"}.items():
+    for name, kind in {
+        "": "text/html",
+        "main.js": "text/javascript",
+        "page.css": "text/css",
+    }.items():
         response, body = client.get(name)
         assert response.status == 200
         assert response.headers["Content-Type"].startswith(kind)
@@ -76,7 +80,9 @@ def test_nothing_is_fetched_from_elsewhere(client):
         assert "//cdn" not in text, path
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/index.html", "//", "/favicon.ico", "/%2e%2e/runs"])
+@pytest.mark.parametrize(
+    "path", ["/", "/runs", "/index.html", "//", "/favicon.ico", "/%2e%2e/runs"]
+)
 def test_without_the_token_everything_is_forbidden(client, path):
     response, body = client.get(path, whole=True)
     assert response.status == 403
@@ -86,7 +92,8 @@ def test_without_the_token_everything_is_forbidden(client, path):
 
 
 @pytest.mark.parametrize(
-    "host", [["evil.example:PORT"], ["127.0.0.1"], [], ["127.0.0.1:PORT", "evil.example"], ["127.0.0.1:1"]]
+    "host",
+    [["evil.example:PORT"], ["127.0.0.1"], [], ["127.0.0.1:PORT", "evil.example"], ["127.0.0.1:1"]],
 )
 def test_another_host_is_forbidden_even_with_the_token(client, host):
     response, body = client.get("runs", host=host)
@@ -97,7 +104,15 @@ def test_another_host_is_forbidden_even_with_the_token(client, host):
 
 @pytest.mark.parametrize(
     "name",
-    ["../config.json", "%2e%2e/config.json", "config.json", "page/", "..", "answers.py", "page/main.js"],
+    [
+        "../config.json",
+        "%2e%2e/config.json",
+        "config.json",
+        "page/",
+        "..",
+        "answers.py",
+        "page/main.js",
+    ],
 )
 def test_what_is_no_page_is_not_found(client, name):
     assert client.get(name)[0].status == 404

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from cases.run_folder import grid_of
 from cases.solver import assert_same_run
+from cases.viewing.run_folder import grid_of
 
 from inverse_inr import Solver, priors
 from inverse_inr.io import read_image

@@ -9,19 +9,29 @@ import { renderFiles, renderSurfaces, renderTables } from "./tables.js";
 
 const SOON = 2000, SELDOM = 10000; // milliseconds between two looks
 const LEAST = 130, GAP = 16, AROUND = GAP + 57; // the smallest image, and what lies around one
-let before = "", planned = false, laid = "";
+let before = "", planned = false;
+const laid = new Map();
 
-// What is laid out anew only when it changes; images and cuts follow every control.
+// What is laid out anew only when it changes, so that nobody is disturbed while another run goes
+// on; images and cuts follow every control.
+function once(name, key, render) {
+  const now = JSON.stringify([[...state.shownRuns], key]);
+  if (laid.get(name) === now) return;
+  laid.set(name, now);
+  render();
+}
+
+const each = (part) => state.runs.map(part);
+
 function layout() {
-  const key = JSON.stringify([[...state.shownRuns], [...state.hidden], state.over, before]);
-  if (key === laid) return;
-  laid = key;
-  fitSize();
-  layImages(changed);
-  renderCurves();
-  renderTables();
-  renderFiles();
-  renderSurfaces();
+  once("images", [[...state.hidden], each((run) => [run.volumes, run.live, run.notes, run.state, run.table])], () => {
+    fitSize();
+    layImages(changed);
+  });
+  once("curves", [state.over, each((run) => [run.curves, run.weights])], renderCurves);
+  once("tables", each((run) => [run.table, run.verdict]), renderTables);
+  once("files", each((run) => run.pictures), renderFiles);
+  once("surfaces", each((run) => run.surfaces), renderSurfaces);
 }
 
 function fitSize() {
@@ -63,7 +73,7 @@ function take(text) {
   state.runs = JSON.parse(text);
   for (const run of state.runs) if (!known.has(run.name)) state.shownRuns.add(run.name);
   if (first) state.against = null;
-  fillControls(changed);
+  once("controls", each((run) => run.volumes.map((v) => [v.title, v.role, v.shape, v.channels, v.fault])), () => fillControls(changed));
   changed();
 }
 
@@ -76,12 +86,12 @@ function say() {
 function useTheme(name) {
   document.documentElement.dataset.theme = name;
   element("theme").textContent = name === "dark" ? "Light" : "Dark";
-  laid = "";
+  laid.clear();
   if (state.runs.length) changed();
 }
 
 element("theme").addEventListener("click", () => useTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
-window.addEventListener("resize", () => { laid = ""; changed(); });
+window.addEventListener("resize", () => { laid.clear(); changed(); });
 document.addEventListener("keydown", (event) => {
   // sliders follow a cross that keys have moved
   if (event.target.matches("canvas.image") && lead()) setTimeout(() => fillSliders(changed));
