@@ -25,7 +25,7 @@ FLOORS = {
         "term",
         "distributed",
     ],
-    "files and figures": ["io", "metrics", "plotting"],
+    "files and figures": ["io", "metrics", "plotting", "viewing"],
     "what is sought": [
         "denoisers",
         "regularizers",
@@ -45,7 +45,6 @@ FLOORS = {
         "interoperation",
         "surfaces",
         "analysis",
-        "viewing",
         "selection",
         "candidates",
         "rounds",

@@ -1,3 +1,5 @@
+"""Planes, lines and windows of images that stay in their files."""
+
 import zipfile
 from pathlib import Path
 
