@@ -73,6 +73,25 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(tmp_path, name):
         assert len(contents.volumes) == 4
 
 
+def test_links_to_records_are_not_followed(tmp_path):
+    folder = make_run(tmp_path / "run")
+    (folder / "table.json").rename(tmp_path / "table.json")
+    (folder / "table.json").symlink_to(tmp_path / "table.json")
+    contents = found(folder)
+    assert contents.table == []
+    assert contents.notes == ["table.json is a link, which is not followed."]
+    (folder / "config.json").rename(tmp_path / "config.json")
+    (folder / "config.json").symlink_to(tmp_path / "config.json")
+    assert "is no file of this folder" in refused(folder)
+
+
+def test_a_result_that_is_a_method_made_anew_has_a_name_of_its_own(tmp_path):
+    folder = make_run(tmp_path / "run")
+    write(folder, "history.json", {"method": "TV", "history": []})
+    titles = [volume.title for volume in found(folder).volumes]
+    assert titles == ["truth", "TV", "TV, the result", "standard deviation"]
+
+
 def make_folder(path: Path) -> Path:
     path.mkdir(parents=True)
     return path

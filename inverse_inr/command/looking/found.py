@@ -16,6 +16,7 @@ from inverse_inr.command.folder import (
     LIVE,
     LIVE_RECORD,
     MORE,
+    RECORD,
     TRUTH,
     read_json,
     read_record,
@@ -26,6 +27,7 @@ from inverse_inr.viewing import Contents, Curve, Volume, inside
 
 IMAGE = "image.npz"
 FIGURE = "figure.png"
+CELL = "cell.json"
 
 
 def found(folder: Path) -> Contents:
@@ -37,11 +39,13 @@ def found(folder: Path) -> Contents:
         folder: The folder of a run or of a comparison.
 
     Raises:
-        FileNotFoundError: It holds neither.
+        FileNotFoundError: It holds neither, or its record is a link.
         ConfigError: Its record is damaged.
     """
     read_record(folder)
-    return _Found(folder.resolve(), str(folder)).contents()
+    whole = folder.resolve()
+    inside(whole, whole / RECORD)
+    return _Found(whole, str(folder)).contents()
 
 
 @dataclass
@@ -117,10 +121,11 @@ class _Found:
         present = sorted(path.name for path in self.folder.iterdir())
         if TRUTH in present:
             yield Volume("truth", self.folder / TRUTH, "truth")
-        for name in present:
-            if IMAGE_OF_METHOD.fullmatch(name):
-                method = unquote(name.removeprefix("baseline-").removesuffix(".npz"))
-                yield Volume(method, self.folder / name)
+        for name in filter(IMAGE_OF_METHOD.fullmatch, present):
+            method = unquote(name.removeprefix("baseline-").removesuffix(".npz"))
+            yield Volume(method, self.folder / name)
+            if method == title:  # a run that decides may choose a method, and make it anew
+                title = f"{method}, the result"
         if IMAGE in present:
             yield Volume(title, self.folder / IMAGE, "result")
         if DEVIATION in present:
@@ -130,8 +135,10 @@ class _Found:
         """The images and the curves of a comparison: a cell for each method and seed."""
         volumes, curves = [], []
         cells = self.folder / "cells"
-        folders = sorted(cells.iterdir()) if cells.is_dir() and not cells.is_symlink() else []
-        for cell in filter(None, map(Cell.read, folders)):
+        records = self._there(
+            *sorted(f"cells/{p.parent.name}/{CELL}" for p in cells.glob(f"*/{CELL}"))
+        )
+        for cell in filter(None, (Cell.read(record.parent) for record in records)):
             title = f"{cell.method}, seed {cell.seed}"
             if cell.failed:
                 self.notes.append(f"{title} {cell.remark}")

@@ -34,7 +34,7 @@ function panel(run, index, volume, changed) {
   const canvas = made("canvas", { className: "image", tabIndex: 0 }), error = made("canvas", { className: "image" });
   const value = made("p", { className: "value" }), bar = made("canvas", { className: "bar" }), fault = made("p", { className: "note" });
   for (const each of [canvas, error]) each.setAttribute("role", "img");
-  const row = run.table.find((r) => r.method === volume.title), psnr = row && row.PSNR;
+  const psnr = rowOf(run, volume)?.PSNR;
   const caption = made("figcaption", {}, volume.title, made("small", {}, psnr ? `PSNR ${short(psnr)} dB` : ""));
   if (!sound(volume)) return made("figure", {}, caption, made("p", { className: "note" }, volume.fault));
   fault.hidden = true;
@@ -57,6 +57,12 @@ function placed(run) {
   const told = (axis) => `${axisLabel(volume, axis).replace(/ \(.*/, "")} = ${placeText(volume, axis, at[axis])}`;
   const others = volume.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   return `Cross at ${axes.map(told).join(", ")}${others.length ? `; plane at ${others.map(told).join(", ")}` : ""}`;
+}
+
+// The row of the table that is about an image; the last one is about the result of a run.
+function rowOf(run, volume) {
+  const results = run.volumes.filter((v) => v.role === "result");
+  return volume.role === "result" && results.length === 1 ? run.table.at(-1) : run.table.find((r) => r.method === volume.title);
 }
 
 function pointed(event, volume) {
