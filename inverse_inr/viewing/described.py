@@ -54,7 +54,7 @@ def _of_volume(run: Contents, volume: Volume) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _of_image(path: Path, _version: str) -> dict[str, Any]:
     image = mapped.open_mapped(path)
-    parts = tuple(mapped.PARTS) if image.is_complex else ("value",)
+    parts: tuple[mapped.Part, ...] = tuple(mapped.PARTS) if image.is_complex else ("value",)
     box = image.grid.box
     return {
         "shape": list(image.grid.shape),

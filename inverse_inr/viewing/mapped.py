@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,12 @@ BLOCKS, BLOCK = 256, 2**12
 """How much of an image its window is taken from: blocks, and values of each."""
 
 Part = Literal["value", "modulus", "phase", "real", "imaginary"]
-PARTS = {"modulus": np.abs, "phase": np.angle, "real": np.real, "imaginary": np.imag}
+PARTS: dict[Part, Callable[..., np.ndarray]] = {
+    "modulus": np.abs,
+    "phase": np.angle,
+    "real": np.real,
+    "imaginary": np.imag,
+}
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,7 @@ def window(image: Mapped, part: Part) -> dict[str, float]:
     return {name: float(value) for name, value in ends.items()}
 
 
-def _part(values: np.ndarray, part: str) -> np.ndarray:
+def _part(values: np.ndarray, part: Part) -> np.ndarray:
     """A part of the values in float32, which is what a page draws."""
     if (part == "value") == (values.dtype.kind == "c") or part not in ("value", *PARTS):
         raise ValueError(f"part={part!r} is none of values of dtype {values.dtype}.")

@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
         if with_body:
             self.wfile.write(found.body)
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Keep silent: the terminal belongs to the user, and the token to no log."""
 
 

@@ -20,6 +20,7 @@ from inverse_inr.hooks import Running
 from inverse_inr.io import write_image
 from inverse_inr.io.files import atomic_write
 from inverse_inr.metrics import modulus
+from inverse_inr.precision import placement
 from inverse_inr.protocol import evaluating
 from inverse_inr.ranges import Positive, checked
 
@@ -59,6 +60,7 @@ class Watch:
         self._last = 0.0
         self._fixed = 0.02  # seconds of a picture besides its points, until one was drawn
         self._point: float | None = None
+        self._probed = 0  # points from which that is known
 
     def __call__(self, solver: Running, record: Record) -> None:
         """Do nothing at checks: pictures are drawn between steps, whenever they are due."""
@@ -73,7 +75,7 @@ class Watch:
         if self._began is None:
             self._began = self._last = now
         budget = SHARE * (now - self._began) - self.spent
-        needed = self._fixed + COARSEST * (self._point or 0.0)
+        needed = self._fixed + 4 * PROBE * (self._point or 0.0)
         if now - self._last < self.seconds or budget < needed:
             return
         self._last = now
@@ -94,23 +96,27 @@ class Watch:
         axes = plane_of(grid)
         start = time.monotonic()
         if axes is not None and self._point is None:
-            self._point = self._price(field, grid, axes)
+            self._point = self._price(field, grid, axes, PROBE)
         image = None
         if axes is not None and self._point is not None:
             count = (budget - self._fixed) / self._point
-            if count < COARSEST:
-                return  # the probe told that this takes too long: later
+            if count < COARSEST:  # too slow for now; or is it only the call that takes time?
+                if count >= 4 * self._probed:
+                    self._point = self._price(field, grid, axes, int(count / 2))
+                return
             lattice = lattice_of(grid, axes, min(FINEST, int(count)))
             begun = time.monotonic()
             image = self._seen(field, lattice, axes)
             self._point = (time.monotonic() - begun) / lattice.numel
+            self._probed = lattice.numel
             start += time.monotonic() - begun
         self._write(solver, image)
         self._fixed = time.monotonic() - start
 
-    def _price(self, field: Any, grid: Grid, axes: tuple[int, int]) -> float:
-        """Seconds that a point takes; more than it does among many, whose calls cost as much."""
-        lattice = lattice_of(grid, axes, PROBE)
+    def _price(self, field: Any, grid: Grid, axes: tuple[int, int], count: int) -> float:
+        """Seconds that a point takes among so many: the fewer, the more is the call's own time."""
+        self._probed = count
+        lattice = lattice_of(grid, axes, count)
         begun = time.monotonic()
         self._seen(field, lattice, axes)
         return (time.monotonic() - begun) / lattice.numel
@@ -187,7 +193,6 @@ def lattice_of(grid: Grid, axes: Sequence[int], count: int) -> Grid:
 
 def _settle(field: object) -> None:
     """Wait for what a GPU still has to do, so that its time is not taken for that of a picture."""
-    if isinstance(field, torch.nn.Module) and torch.cuda.is_available():
-        device = next((p.device for p in field.parameters()), None)
-        if device is not None and device.type == "cuda":
-            torch.cuda.synchronize(device)
+    device = placement(field)[1]
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
