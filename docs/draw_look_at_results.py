@@ -44,15 +44,15 @@ def draw(run: Path, name: str, size: tuple[int, int], scripts: list[str], *, dar
     """
     viewer = Viewer(lambda: [found(run)])
     threading.Thread(target=viewer.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        with Browser(Path(profile), size, dark=dark) as browser:
-            browser.open(viewer.url)
-            browser.wait("document.body && Number(document.body.dataset.drawn) > 0")
-            for script in scripts:
-                drawn = browser.find("Number(document.body.dataset.drawn)")
-                browser.find(script)
-                browser.wait(f"Number(document.body.dataset.drawn) > {drawn}")
-            picture = Image.open(io.BytesIO(browser.picture())).convert("RGB")
+    profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    with profile as folder, Browser(Path(folder), size, dark=dark) as browser:
+        browser.open(viewer.url)
+        browser.wait("document.body && Number(document.body.dataset.drawn) > 0")
+        for script in scripts:
+            drawn = browser.find("Number(document.body.dataset.drawn)")
+            browser.find(script)
+            browser.wait(f"Number(document.body.dataset.drawn) > {drawn}")
+        picture = Image.open(io.BytesIO(browser.picture())).convert("RGB")
     viewer.shutdown()
     few = picture.quantize(256, dither=Image.Dither.NONE)
     few.save(HERE / "how-to" / name, optimize=True)
@@ -61,4 +61,4 @@ def draw(run: Path, name: str, size: tuple[int, int], scripts: list[str], *, dar
 if __name__ == "__main__":
     tomogram, cube = map(Path, sys.argv[1:])
     draw(tomogram, "look_at_results.png", (1280, 960), [WITHOUT], dark=False)
-    draw(cube, "look_at_results_cube.png", (1060, 1120), [SMALLER, CLICK], dark=True)
+    draw(cube, "look_at_results_cube.png", (1060, 1200), [SMALLER, CLICK], dark=True)

@@ -8,7 +8,8 @@ import { element, lead, runsShown, state, volumesShown } from "./state.js";
 import { renderFiles, renderSurfaces, renderTables } from "./tables.js";
 
 const SOON = 2000, SELDOM = 10000; // milliseconds between two looks
-const LEAST = 130, GAP = 16, AROUND = GAP + 57; // the smallest image, and what lies around one
+// the smallest image, what lies around one, and between two runs
+const LEAST = 130, GAP = 16, AROUND = GAP + 57, ASIDE = 28;
 let before = "", planned = false;
 const laid = new Map();
 
@@ -36,10 +37,11 @@ function layout() {
 
 function fitSize() {
   if (state.sized) return;
-  const most = Math.max(1, ...runsShown().map(({ run }) => volumesShown(run).length + (run.live ? 1 : 0)));
+  const counts = runsShown().map(({ run }) => Math.max(1, volumesShown(run).length + (run.live ? 1 : 0)));
   const room = element("images").clientWidth - 34 + GAP, fitting = Math.max(1, Math.floor(room / (LEAST + AROUND)));
-  const columns = Math.ceil(most / Math.ceil(most / fitting)); // rows of about as many
-  state.size = Math.max(LEAST, Math.min(380, Math.floor(room / columns - AROUND)));
+  const all = counts.reduce((a, b) => a + b, 0), most = all <= fitting ? all : Math.max(1, ...counts); // in one row, if it fits
+  const columns = Math.ceil(most / Math.ceil(most / fitting)) || 1; // else in rows of about as many
+  state.size = Math.max(LEAST, Math.min(380, Math.floor((room - ASIDE * (counts.length - 1)) / columns - AROUND)));
   element("size").value = state.size;
 }
 
