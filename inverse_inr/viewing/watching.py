@@ -33,6 +33,9 @@ FINEST, COARSEST = 128**2, 32**2
 PROBE = 8**2
 """Points that are evaluated first, to learn what a point costs."""
 
+MORE = 8
+"""How many times as many points must be affordable before that is learnt anew."""
+
 Record = dict[str, Any]
 
 
@@ -75,7 +78,7 @@ class Watch:
         if self._began is None:
             self._began = self._last = now
         budget = SHARE * (now - self._began) - self.spent
-        needed = self._fixed + 4 * PROBE * (self._point or 0.0)
+        needed = self._fixed + MORE * PROBE * (self._point or 0.0)
         if now - self._last < self.seconds or budget < needed:
             return
         self._last = now
@@ -94,39 +97,34 @@ class Watch:
         """Evaluate as many points as the budget pays, and write both files."""
         grid = solver.problem.grid
         axes = plane_of(grid)
-        start = time.monotonic()
-        if axes is not None and self._point is None:
-            self._point = self._price(field, grid, axes, PROBE)
         image = None
-        if axes is not None and self._point is not None:
-            count = (budget - self._fixed) / self._point
-            if count < COARSEST:  # too slow for now; or is it only the call that takes time?
-                if count >= 4 * self._probed:
-                    self._point = self._price(field, grid, axes, int(count / 2))
+        if axes is not None:
+            if self._point is None:
+                self._timed(field, lattice_of(grid, axes, PROBE), axes)
+            assert self._point is not None
+            count = int((budget - self._fixed) / self._point)
+            if count < min(COARSEST, grid.shape[axes[0]] * grid.shape[axes[1]]):
+                # too slow for now; or is it only the call that takes time?
+                if count >= MORE * self._probed:
+                    self._timed(field, lattice_of(grid, axes, count // 2), axes)
                 return
-            lattice = lattice_of(grid, axes, min(FINEST, int(count)))
-            begun = time.monotonic()
-            image = self._seen(field, lattice, axes)
-            self._point = (time.monotonic() - begun) / lattice.numel
-            self._probed = lattice.numel
-            start += time.monotonic() - begun
-        self._write(solver, image)
-        self._fixed = time.monotonic() - start
-
-    def _price(self, field: Any, grid: Grid, axes: tuple[int, int], count: int) -> float:
-        """Seconds that a point takes among so many: the fewer, the more is the call's own time."""
-        self._probed = count
-        lattice = lattice_of(grid, axes, count)
+            image = self._timed(field, lattice_of(grid, axes, min(FINEST, count)), axes)
         begun = time.monotonic()
-        self._seen(field, lattice, axes)
-        return (time.monotonic() - begun) / lattice.numel
+        self._write(solver, image)
+        self._fixed = time.monotonic() - begun
 
-    def _seen(self, field: Any, lattice: Grid, axes: tuple[int, int]) -> Tensor:
-        """The field on a lattice of one plane as (h, w, 1 or 3)."""
+    def _timed(self, field: Any, lattice: Grid, axes: tuple[int, int]) -> Tensor:
+        """The field on a lattice of one plane as (h, w, 1 or 3); what a point takes is kept.
+
+        The fewer points there are, the more of that is the time of the call itself.
+        """
+        begun = time.monotonic()
         values = modulus(sample(field, lattice)).cpu()
         image = values.reshape(lattice.shape[axes[0]], lattice.shape[axes[1]], -1)
         if image.shape[-1] != 3:
             image = image.mean(-1, keepdim=True)
+        self._point = max((time.monotonic() - begun) / lattice.numel, 1e-12)
+        self._probed = lattice.numel
         return image.float().nan_to_num(0.0, 0.0, 0.0)
 
     def _write(self, solver: Running, image: Tensor | None) -> None:
@@ -137,12 +135,11 @@ class Watch:
                 high = low + 1.0
             unit = ((image - low) / (high - low)).clamp(0, 1)
             write_image(self.picture, unit, pixel_grid((image.shape[0], image.shape[1])))
-        history = list(solver.history)
         content = {
             "method": solver.label,
             "steps": solver.steps,
             "seconds": solver.seconds,
-            "history": history,
+            "history": solver.history,
         }
         with atomic_write(self.record) as part:
             part.write_text(json.dumps(content, default=float), encoding="utf-8")
