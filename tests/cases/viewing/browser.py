@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -14,6 +15,9 @@ from typing import Any
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 60.0
+"""Seconds in which the browser must answer."""
+
 KEYS = {"ArrowUp": 38, "ArrowDown": 40, "ArrowLeft": 37, "ArrowRight": 39, "Tab": 9}
 
 
@@ -37,6 +41,7 @@ class Browser:
     def __init__(
         self, profile: Path, size: tuple[int, int] = (1280, 900), *, dark: bool = False
     ) -> None:
+        program = chromium()
         read_by_browser, self._out = os.pipe()
         self._in, written_by_browser = os.pipe()
         options = [
@@ -54,7 +59,7 @@ class Browser:
         # the browser reads commands from file 3 and writes answers to file 4
         script = f'exec 3<&{read_by_browser} 4>&{written_by_browser}; exec "$@"'
         self._process = subprocess.Popen(
-            ["bash", "-c", script, "bash", chromium(), *options, "about:blank"],
+            ["bash", "-c", script, "bash", program, *options, "about:blank"],
             pass_fds=(read_by_browser, written_by_browser),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -107,6 +112,8 @@ class Browser:
 
     def _message(self) -> Any:
         while b"\0" not in self._left:
+            ready, _, _ = select.select([self._in], [], [], PATIENCE)
+            assert ready, f"the browser is silent for {PATIENCE} s"
             read = os.read(self._in, 1 << 16)
             assert read, "the browser has ended"
             self._left += read
