@@ -59,7 +59,7 @@ class Watch:
         self.record = record
         self.seconds = seconds
         self.spent = 0.0
-        self._began: float | None = None
+        self._began: tuple[float, float] | None = None  # on the clock, and of the processor
         self._last = 0.0
         self._fixed = 0.02  # seconds of a picture besides its points, until one was drawn
         self._point: float | None = None
@@ -74,10 +74,13 @@ class Watch:
         Args:
             solver: The solver.
         """
-        now = time.monotonic()
+        now, used = time.monotonic(), time.process_time()
         if self._began is None:
-            self._began = self._last = now
-        budget = SHARE * (now - self._began) - self.spent
+            self._began = (now, used)
+            self._last = now
+        # on a busy machine the steps wait, and what a picture computes delays them by more
+        elapsed = min(now - self._began[0], used - self._began[1])
+        budget = SHARE * elapsed - self.spent
         needed = self._fixed + MORE * PROBE * (self._point or 0.0)
         if now - self._last < self.seconds or budget < needed:
             return
