@@ -31,6 +31,7 @@ from inverse_inr.command.tables import Table
 from inverse_inr.io import recording
 from inverse_inr.problem import Problem
 from inverse_inr.solver import (
+    Callback,
     Progress,
     Solution,
     Trials,
@@ -56,6 +57,7 @@ class Decision:
         out: The run's folder.
         done: What each classical method gave, by its name in the config.
         failures: Why classical methods failed, by name; they are not compared.
+        watching: Makes what draws a fit while it goes on.
     """
 
     problem: Problem
@@ -65,6 +67,7 @@ class Decision:
     out: Path
     done: dict[str, Solution] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    watching: Callable[[], list[Callback]] = list
 
     def answer(self, keeper: Keeper) -> Solution:
         """Decide; what an interrupted run had done is not done again.
@@ -80,7 +83,9 @@ class Decision:
         problem = replace(
             self.problem, suggested=replace(self.problem.suggested, baselines=watched)
         )
-        trials = Trials(self.out / TRIALS, self.digests, lambda: [Progress(always=True)])
+        trials = Trials(
+            self.out / TRIALS, self.digests, lambda: [Progress(always=True), *self.watching()]
+        )
         with interruptible(at_once=True), kept_in(trials), warnings.catch_warnings():
             # the verdict says it, in the table's place and in its file
             warnings.filterwarnings("ignore", message="solve: ", category=UserWarning)
@@ -130,13 +135,20 @@ def decides(tables: Table) -> bool:
     return tables.get("solver", {}).keys() <= {"seed", "device"}
 
 
-def begin(checked: Run, out: Path, *, resumed: bool = False) -> Callable[[], None]:
+def begin(
+    checked: Run,
+    out: Path,
+    *,
+    resumed: bool = False,
+    watching: Callable[[], list[Callback]] = list,
+) -> Callable[[], None]:
     """Prepare a run: one fit, or a decision where the config chooses no fit; write nothing.
 
     Args:
         checked: The config.
         out: The run's folder.
         resumed: Go on from what is in the folder.
+        watching: Makes what draws a fit while it goes on.
 
     Returns:
         The work, which writes to the folder and raises as `reconstruct` does.
@@ -144,7 +156,7 @@ def begin(checked: Run, out: Path, *, resumed: bool = False) -> Callable[[], Non
     Raises:
         ConfigError: The problem is none, or the folder holds the state of another run.
     """
-    work = _prepared(checked, out, resumed)
+    work = _prepared(checked, out, resumed, watching)
 
     def recorded_work() -> None:
         with recording({"config": checked.tables}):
@@ -153,16 +165,18 @@ def begin(checked: Run, out: Path, *, resumed: bool = False) -> Callable[[], Non
     return recorded_work
 
 
-def _prepared(checked: Run, out: Path, resumed: bool) -> Callable[[], None]:
+def _prepared(
+    checked: Run, out: Path, resumed: bool, watching: Callable[[], list[Callback]]
+) -> Callable[[], None]:
     if not decides(checked.tables):
-        prepared = prepare(checked, out)
+        prepared = prepare(checked, out, watching)
         if resumed:
             load_state(prepared[0], prepared[1])
         return partial(reconstruct, *prepared, out)
     problem = the_problem(checked)
     methods = checked.baselines(problem)
     seed = checked.tables.get("solver", {}).get("seed", 0)
-    decision = Decision(problem, methods, digests_of(checked.tables), seed, out)
+    decision = Decision(problem, methods, digests_of(checked.tables), seed, out, watching=watching)
     print_notes(problem)
     return partial(_decide, decision)
 

@@ -1,4 +1,4 @@
-"""The command line: run, train, compare, resume, batch, show, list, new, check, export.
+"""The command line: run, train, compare, resume, batch, show, view, list, new, check, export.
 
 The rooms bring verbs of their own: encode, decode, learn-labels, segment, quality.
 Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or SIGTERM.
@@ -25,14 +25,13 @@ from inverse_inr.command.families import teach
 from inverse_inr.command.folder import (
     RECORD,
     clear,
-    is_free,
     read_record,
     removable,
     remove_orphans,
+    require_free,
 )
 from inverse_inr.command.lock import locked
 from inverse_inr.command.looking import verbs
-from inverse_inr.command.looking.exporting import export
 from inverse_inr.command.options import (
     Compile,
     Config,
@@ -42,6 +41,7 @@ from inverse_inr.command.options import (
     Threads,
     Uncertainty,
     Wait,
+    Watching,
     check_words,
 )
 from inverse_inr.command.presets import find_config
@@ -55,6 +55,7 @@ from inverse_inr.command.session import (
     use_compiler,
     use_device,
     use_threads,
+    watching,
 )
 from inverse_inr.command.several.batch import batch
 from inverse_inr.command.several.following import follow, require_divisible, together
@@ -84,6 +85,7 @@ def run(
     device: Device = None,
     uncertainty: Uncertainty = None,
     compile: Compile = False,
+    watch: Watching = None,
     family: Path | None = None,
     **keywords: Keywords,
 ) -> int:
@@ -106,22 +108,15 @@ def run(
     if not ranks.first:
         return follow(checked, out)
     with locked(out, wait=wait), continuable(out):
-        if not force and not is_free(out):
-            raise ConfigError(
-                f"{out} is not empty and may hold another run. "
-                "Choose another --out, or pass --force."
-            )
+        if not force:
+            require_free(out)
         removable(out)  # refuses what may not be removed
-        work = begin(checked, out)  # what cannot be prepared takes no folder, clears none
+        # what cannot be prepared takes no folder, clears none
+        work = begin(checked, out, watching=watching(out, watch))
         remove_orphans(out)
         clear(out)
-        record = {
-            "config": tables,
-            "code": code,
-            "folder": str(Path.cwd()),
-            "versions": versions(),
-            "uncertainty": uncertainty,
-        }
+        record = {"config": tables, "code": code, "folder": str(Path.cwd())}
+        record |= {"versions": versions(), "uncertainty": uncertainty}
         write_json(out / RECORD, record)
         work()
         if uncertainty is not None:
@@ -229,7 +224,14 @@ def compare(
 
 
 @app.command
-def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: Device = None) -> int:
+def resume(
+    out: Path,
+    *,
+    wait: Wait = False,
+    threads: Threads = None,
+    device: Device = None,
+    watch: Watching = None,
+) -> int:
     """Continue an interrupted run or comparison: the result is as without the interruption.
 
     Code that the config names ("my_file.py:problem") is run again, if it has not changed.
@@ -238,9 +240,7 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
     read_record(out)
     here = out.absolute()
     ranks = current()
-    owned = locked(out, wait=wait)
-    if not ranks.first:
-        owned = contextlib.nullcontext()
+    owned = locked(out, wait=wait) if ranks.first else contextlib.nullcontext()
     with owned, continuable(out):
         record = read_record(out)
         tables = record["config"]
@@ -254,17 +254,13 @@ def resume(out: Path, *, wait: Wait = False, threads: Threads = None, device: De
             with in_folder(record.get("folder")):
                 return follow(Run.of(tables), here, resuming=True)
         with in_folder(record.get("folder")):
-            go_on(here, record, Run.of(tables))
+            go_on(here, record, Run.of(tables), watching(here, watch))
         return 0
     return INTERRUPTED
 
 
 app.command(batch)
-app.command(verbs.show)
-app.command(verbs.list_components, name="list")
-app.command(verbs.new)
-app.command(verbs.check)
-app.command(export)
+verbs.register(app)
 
 
 def main() -> None:

@@ -26,9 +26,19 @@ TRIAL = re.compile(r"fit-[\d-]+\.pt", re.ASCII)
 DEVIATION = "uncertainty.npz"
 """One standard deviation of each pixel, where a run was asked for it."""
 
+TRUTH = "truth.npz"
+"""What is sought, on the grid of the image, where a simulation knows it."""
+
+LIVE = "watch.png"
+LIVE_RECORD = "watch.json"
+"""The image and the history of a fit as it goes on, which `--watch` renews."""
+
 OURS = (
     RECORD,
     DEVIATION,
+    TRUTH,
+    LIVE,
+    LIVE_RECORD,
     "state.pt",
     "table.json",
     "figure.png",
@@ -87,6 +97,18 @@ def read_json(path: Path) -> Any:
 def is_free(out: Path) -> bool:
     """Say whether nothing lies in a folder but a lock and what killed writes left."""
     return all(path.name == LOCK or _is_orphan(path) for path in out.iterdir())
+
+
+def require_free(out: Path) -> None:
+    """Refuse a folder in which anything lies but a lock and what killed writes left.
+
+    Raises:
+        ConfigError: It is not empty.
+    """
+    if not is_free(out):
+        raise ConfigError(
+            f"{out} is not empty and may hold another run. Choose another --out, or pass --force."
+        )
 
 
 def record_more(out: Path, paths: Sequence[Path]) -> None:

@@ -11,7 +11,7 @@ from inverse_inr.registry import nearest
 FLAGS = ("--force", "--wait", "--compile", "--help", "--version", "-h")
 """The options of `run` that stand alone."""
 
-WITH_VALUE = ("--out", "--set", "--threads", "--device", "--uncertainty")
+WITH_VALUE = ("--out", "--set", "--threads", "--device", "--uncertainty", "--watch")
 
 Config = Annotated[
     str,
@@ -55,6 +55,13 @@ Compile = Annotated[
     Parameter(
         help="Compile the step into one graph, which takes up to minutes once: solver.compile.",
         negative=(),
+    ),
+]
+Watching = Annotated[
+    float | None,
+    Parameter(
+        help="Renew watch.png, the image as it forms, every so many seconds, in at most 2 % of the "
+        "time: inverse-inr view shows it."
     ),
 ]
 Wait = Annotated[

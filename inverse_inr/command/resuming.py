@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,16 +14,22 @@ from inverse_inr.command.reporting import notes_of, text_table, write_json
 from inverse_inr.command.runs import Unfinished, print_notes
 from inverse_inr.command.sureness import write_deviation
 from inverse_inr.command.tables import Table
-from inverse_inr.solver import Progress
+from inverse_inr.solver import Callback, Progress
 
 
-def go_on(out: Path, record: Table, checked: Run) -> None:
+def go_on(
+    out: Path,
+    record: Table,
+    checked: Run,
+    watching: Callable[[], list[Callback]] = list,
+) -> None:
     """Take an interrupted run or comparison to its end.
 
     Args:
         out: Its folder, as an absolute path.
         record: What the folder's config.json holds.
         checked: Its config.
+        watching: Makes what draws a fit of a run while it goes on.
 
     Raises:
         Unfinished: Ctrl-C was pressed again.
@@ -48,7 +55,7 @@ def go_on(out: Path, record: Table, checked: Run) -> None:
             return
     elif not (out / "state.pt").exists():
         print(f"{out} has no checkpoint yet (state.pt): the run begins at its first step")
-    begin(checked, out, resumed=True)()
+    begin(checked, out, resumed=True, watching=watching)()
     if record.get("uncertainty") is not None:
         write_deviation(checked, out)
     write_json(out / RECORD, {**record, "finished": True})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from inverse_inr.command.config import Run
-from inverse_inr.command.folder import record_more
+from inverse_inr.command.folder import TRUTH, record_more
 from inverse_inr.command.keeping import Keeper
 from inverse_inr.command.methods import Methods, Shelf
 from inverse_inr.command.reporting import (
@@ -19,14 +19,17 @@ from inverse_inr.command.reporting import (
     notes_of,
     save_figure,
     text_table,
+    truth_of,
     write_json,
 )
 from inverse_inr.command.tables import ConfigError, Table, anywhere
 from inverse_inr.command.verdicts import keeping_out, verdict_on
 from inverse_inr.distributed import leave
+from inverse_inr.io import write_image
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.problem import Problem
 from inverse_inr.solver import (
+    Callback,
     Checkpoint,
     Progress,
     Solution,
@@ -69,12 +72,14 @@ def the_problem(checked: Run) -> Problem:
     return problem
 
 
-def prepare(checked: Run, out: Path) -> tuple[Solver, Checkpoint, Methods]:
+def prepare(
+    checked: Run, out: Path, watching: Callable[[], list[Callback]] = list
+) -> tuple[Solver, Checkpoint, Methods]:
     """Make a config's problem, solver and checkpoint; print the problem's notes, write nothing."""
     problem = the_problem(checked)
     methods = checked.baselines(problem)
     checkpoint = Checkpoint(out / "state.pt", config=digests_of(checked.tables))
-    solver = checked.solver(problem, [Progress(always=True), checkpoint])
+    solver = checked.solver(problem, [Progress(always=True), *watching(), checkpoint])
     print_notes(problem)
     for key, value in checked.found.items():
         print(f"{key}: {value}")
@@ -180,6 +185,9 @@ def conclude(
 def _keep(keeper: Keeper, solution: Solution) -> None:
     for name, write in solution.writers().items():
         keeper.keep(name, write)
+    truth = truth_of(solution.problem)
+    if truth is not None:
+        keeper.keep(TRUTH, lambda path: write_image(path, truth, solution.problem.grid))
     _keep_more(keeper, solution)
 
 

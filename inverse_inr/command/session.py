@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from inverse_inr.command.code import Digests, announce, code_of, with_absolute_code
-from inverse_inr.command.folder import RECORD
+from inverse_inr.command.folder import LIVE, LIVE_RECORD, RECORD
 from inverse_inr.command.presets import find_config
 from inverse_inr.command.runs import Unfinished
 from inverse_inr.command.tables import ConfigError, Table, override, set_keywords
+from inverse_inr.solver import Callback
+from inverse_inr.viewing import Watch
 
 INTERRUPTED = 130
 """The exit status of a run that Ctrl-C or SIGTERM ended."""
@@ -59,6 +62,26 @@ def use_compiler(tables: Table, wanted: bool) -> None:
     if not isinstance(solver, dict):
         raise ConfigError("--compile: [solver] is no table.")
     solver["compile"] = True
+
+
+def watching(out: Path, seconds: float | None) -> Callable[[], list[Callback]]:
+    """Make what draws each fit of a run while it goes on.
+
+    Args:
+        out: The run's folder.
+        seconds: Between two pictures; None draws none.
+
+    Returns:
+        A function that makes the callbacks of one fit.
+
+    Raises:
+        ConfigError: The time is not above 0, or not finite.
+    """
+    if seconds is None:
+        return list
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise ConfigError(f"--watch is the seconds between two pictures, above 0; got {seconds}.")
+    return lambda: [Watch(out / LIVE, out / LIVE_RECORD, seconds)]
 
 
 def told(

@@ -25,7 +25,7 @@ FLOORS = {
         "term",
         "distributed",
     ],
-    "files and figures": ["io", "metrics", "plotting"],
+    "files and figures": ["io", "metrics", "plotting", "viewing"],
     "what is sought": [
         "denoisers",
         "regularizers",

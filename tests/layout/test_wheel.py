@@ -25,6 +25,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path):
         assert f"{package.replace('.', '/')}/__init__.py" in names
     presets = {f"inverse_inr/problems/{path.name}" for path in (ROOT / "problems").glob("*.toml")}
     assert presets <= set(names)
+    page = (ROOT / "inverse_inr" / "viewing" / "page").iterdir()
+    assert {f"inverse_inr/viewing/page/{path.name}" for path in page} <= set(names)
 
 
 EVERY_MODULE = """

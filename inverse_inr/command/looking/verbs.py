@@ -1,4 +1,4 @@
-"""The verbs that reconstruct nothing: show, list, new, check."""
+"""The verbs that reconstruct nothing: show, view, list, new, check, export."""
 
 from __future__ import annotations
 
@@ -6,13 +6,31 @@ import shlex
 import sys
 from pathlib import Path
 
+from cyclopts import App
+
 from inverse_inr.command.code import announce, code_of
 from inverse_inr.command.folder import read_json, read_record
 from inverse_inr.command.looking import describing
 from inverse_inr.command.looking.checking import check_operator
+from inverse_inr.command.looking.exporting import export
+from inverse_inr.command.looking.view import view
 from inverse_inr.command.reporting import text_table
 from inverse_inr.command.tables import ConfigError
 from inverse_inr.io.files import atomic_write
+
+
+def register(app: App) -> None:
+    """Add the verbs to the command line.
+
+    Args:
+        app: The command line.
+    """
+    app.command(show)
+    app.command(view)
+    app.command(list_components, name="list")
+    app.command(new)
+    app.command(check)
+    app.command(export)
 
 
 def show(out: Path) -> None:

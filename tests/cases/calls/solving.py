@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from cases.calls.judge import Good
 from inverse_inr import Solver, noise, optimizers, priors, regularizers, stopping
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.solver import alternate, fitted_to, split
+from inverse_inr.viewing import Watch
 
 
 def _solving() -> list[Good]:
@@ -57,6 +59,7 @@ def _solving() -> list[Good]:
     def last(rounds: Any) -> torch.Tensor:
         return list(rounds)[-1].f
 
+    watch = {"picture": Path("a.png"), "record": Path("a.json"), "seconds": 2.0}
     y = torch.randn(12, 12, generator=torch.Generator().manual_seed(0))
     light = torch.linspace(0.2, 1.0, 32).expand(32, 32)
     photons = torch.poisson(100 * light, torch.Generator().manual_seed(0)) / 100
@@ -72,6 +75,7 @@ def _solving() -> list[Good]:
         Good("alternate", alternate, sides, last, fixed=("rounds",)),
         Good("fitted_to", fitted_to, start, started, fixed=("steps",)),
         Good("SURE", stopping.SURE, rule, watched),
+        Good("Watch", Watch, watch, lambda made: made.seconds, fixed=("record",)),
         Good("sure", stopping.sure, {**of_terms, "probes": 1, "epsilon": 0.5, "seed": 0}),
         Good("estimate_deviation", noise.estimate_deviation, level, nan_passes=True),
         Good("estimate_sensor", noise.estimate_sensor, {"values": photons, "readout": 1.0}),
