@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix
 from inverse_inr.operators.optics.psf import PSF
 from inverse_inr.operators.quadrature import GaussNodes, sobol
-from inverse_inr.operators.rigid import apply, join, rotation_matrix
+from inverse_inr.operators.rigid import join, rotation_matrix
 from inverse_inr.operators.rows import (
     beside_operator,
     matrix_on_grid,
@@ -185,7 +185,9 @@ class SliceAcquisition(RowOperator):
         poses = self.moved()[which]
         sizes = self.sizes.double()[which]
         in_plane = torch.nn.functional.pad(self.positions[rows].double(), (0, 1))
-        points = apply(poses, in_plane[:, None] + sizes[:, None] * offsets)
+        # nodes along the last axis, where sums over three coordinates are fast
+        local = in_plane[..., None] + sizes[..., None] * offsets.mT.contiguous()
+        points = (poses[:, :3, :3] @ local + poses[:, :3, 3:]).mT
         factor = self.gains()[which]
         if self.basis.shape[1]:
             factor = factor * self.bias(rows)
