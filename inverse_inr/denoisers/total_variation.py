@@ -100,7 +100,7 @@ def _in_ball(flow: list[Tensor], radius: float, image: Tensor) -> list[Tensor]:
 
 
 def _minus_adjoint(x: Tensor, flow: list[Tensor]) -> Tensor:
-    """x - ∇* flow."""
+    """Compute x - ∇* flow."""
     total = x.clone()
     for k, p in enumerate(flow):
         total.narrow(k, 0, p.shape[k]).add_(p)

@@ -189,6 +189,6 @@ def _product(a: Pair, b: Pair) -> Pair:
 
 
 def _either(sign: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """a where `sign` is positive, else b; both are finite. `where` takes a CPU ten times as long."""
+    """Take a where `sign` is positive, else b; `torch.where` takes a CPU ten times as long."""
     first = sign.sign().clamp(min=0)
     return first * a + (1 - first) * b
