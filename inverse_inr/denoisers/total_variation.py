@@ -84,7 +84,7 @@ def proximal_tv(
         p, momentum = new, following
         before, z = z, _minus_adjoint(x, p)
         seen = torch.lerp(before, z, beyond)  # x - ∇* ahead, for ∇* is linear
-        if float((z - before).abs().max()) <= tolerance:
+        if float((z - before).detach().abs().max()) <= tolerance:
             break
     return z
 

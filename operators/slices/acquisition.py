@@ -182,12 +182,18 @@ class SliceAcquisition(RowOperator):
         rows = rows.to(self.index.device)
         which = self.index[rows]
         offsets, weights = self._nodes(len(rows))
-        poses = self.moved()[which]
-        sizes = self.sizes.double()[which]
-        in_plane = torch.nn.functional.pad(self.positions[rows].double(), (0, 1))
-        # nodes along the last axis, where sums over three coordinates are fast
-        local = in_plane[..., None] + sizes[..., None] * offsets.mT.contiguous()
-        points = (poses[:, :3, :3] @ local + poses[:, :3, 3:]).mT
+        poses = self.moved()
+        sizes = self.sizes.double()
+        # along the last axis, where sums over three coordinates are fast
+        offsets = offsets.mT.contiguous()
+        if len(offsets) == 1:
+            # the nodes of all pixels: turned once for each slice
+            turned = (poses[:, :3, :3] @ (sizes[..., None] * offsets))[which]
+        else:
+            turned = poses[which, :3, :3] @ (sizes[which, :, None] * offsets)
+        in_plane = self.positions[rows].double()[..., None]
+        middle = poses[which, :3, :2] @ in_plane + poses[which, :3, 3:]
+        points = (middle + turned).mT
         factor = self.gains()[which]
         if self.basis.shape[1]:
             factor = factor * self.bias(rows)

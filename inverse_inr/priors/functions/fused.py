@@ -19,7 +19,7 @@ Formula = Callable[..., Tensor]
 """(x, *constants) -> f(x), each number by itself, differentiable any number of times."""
 
 WithSlope = Callable[..., tuple[Tensor, Tensor]]
-"""(x, *constants) -> (f(x), f'(x)), of a flat x and without derivatives."""
+"""(x, *constants, differentiable) -> (f(x), f'(x)); quick and without derivatives, or with them."""
 
 
 def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def _pieces(x: Tensor) -> tuple[Tensor, ...]:
 def fused(formula: Formula, with_slope: WithSlope, x: Tensor, *constants: Tensor) -> Tensor:
     """Evaluate an elementwise function, real or holomorphic, and remember x and its slope.
 
-    Derivatives of higher order, and those by a constant that is learnt, are the formula's own.
+    Derivatives by a constant that is learnt are the formula's own.
 
     Args:
         formula: The function.
@@ -66,22 +66,19 @@ class _Fused(torch.autograd.Function):
     def forward(
         formula: Formula, with_slope: WithSlope, x: Tensor, *constants: Tensor
     ) -> tuple[Tensor, Tensor]:
-        parts = [with_slope(piece, *constants) for piece in _pieces(x)]
+        parts = [with_slope(piece, *constants, differentiable=False) for piece in _pieces(x)]
         value, slope = (torch.cat(part).reshape(x.shape) for part in zip(*parts, strict=True))
         return value, slope
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
-        ctx.formula, _, x, *constants = inputs
+        _, ctx.with_slope, x, *constants = inputs
         ctx.mark_non_differentiable(output[1])
         ctx.save_for_backward(output[1], x, *constants)
 
     @staticmethod
     def backward(ctx, grad: Tensor, _: Tensor):
         slope, x, *constants = ctx.saved_tensors
-        nothing = (None,) * len(constants)
-        if not torch.is_grad_enabled():
-            return None, None, grad * slope.conj(), *nothing
-        # the slope is to be differentiated in turn
-        pull = torch.func.vjp(lambda x: ctx.formula(x, *constants), x)[1]
-        return None, None, pull(grad)[0], *nothing
+        if torch.is_grad_enabled():
+            slope = ctx.with_slope(x, *constants, differentiable=True)[1]
+        return None, None, grad * slope.conj(), *(None for _ in constants)

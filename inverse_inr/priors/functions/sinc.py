@@ -41,7 +41,7 @@ class _Bessel(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
         (x,) = ctx.saved_tensors
-        return -grad * (x * _Bessel.apply(x, ctx.order + 1)).conj(), None
+        return -grad * (x * _bessel(x, ctx.order + 1)).conj(), None
 
 
 def smooth_sinc(x: Tensor) -> Tensor:
@@ -69,37 +69,43 @@ def raised_cosine(t: Tensor, rolloff: Tensor) -> Tensor:
     return fused(_pulse, _pulse_with_slope, t, rolloff)
 
 
-def _sinc(x: Tensor) -> Tensor:
-    value = _Bessel.apply(x, 0)
+def _bessel(x: Tensor, order: int) -> Tensor:
+    value = _Bessel.apply(x, order)
     assert isinstance(value, Tensor)
     return value
 
 
-def _sinc_with_slope(x: Tensor) -> Pair:
+def _sinc(x: Tensor) -> Tensor:
+    return _bessel(x, 0)
+
+
+def _sinc_with_slope(x: Tensor, *, differentiable: bool) -> Pair:
+    if differentiable:
+        return _sinc(x), -x * _bessel(x, 1)
     value, ratio = _first(x, 1)
     return value, ratio.mul_(x).neg_()
 
 
 def _pulse(t: Tensor, rolloff: Tensor) -> Tensor:
     # cos(πu/2) / (1 - u²) is even, and π/2 sinc(π/2 (1 - u)) / (1 + u) on the side of u = 1
-    u = 2 * rolloff * _side(t.detach()) * t
+    u = 2 * rolloff * _side(t) * t
     return _sinc(math.pi * t) * _sinc(math.pi / 2 * (1 - u)) / (2 / math.pi * (1 + u))
 
 
-def _pulse_with_slope(t: Tensor, rolloff: Tensor) -> Pair:
-    sinc, sinc_slope = _sinc_with_slope(math.pi * t)
-    side = _side(t)
-    u = 2 * rolloff * side * t
-    rolled, rolled_slope = _sinc_with_slope(math.pi / 2 * (1 - u))
+def _pulse_with_slope(t: Tensor, rolloff: Tensor, *, differentiable: bool) -> Pair:
+    per_t = 2 * rolloff * _side(t)
+    u = per_t * t
+    sinc, sinc_slope = _sinc_with_slope(math.pi * t, differentiable=differentiable)
+    rolled, slope = _sinc_with_slope(math.pi / 2 * (1 - u), differentiable=differentiable)
     scale = (math.pi / 2) / (1 + u)
-    # d/du of scale · sinc(π/2 (1 - u)), where scale is c / (1 + u)
-    rolled_slope = scale * (-math.pi / 2 * rolled_slope - rolled / (1 + u))
+    per_u = scale * (-math.pi / 2 * slope - rolled / (1 + u))
     rolled = scale * rolled
-    return sinc * rolled, math.pi * sinc_slope * rolled + 2 * rolloff * side * sinc * rolled_slope
+    return sinc * rolled, math.pi * sinc_slope * rolled + sinc * (per_t * per_u)
 
 
 def _side(u: Tensor) -> Tensor:
-    """1 where the real part is positive or 0, otherwise -1."""
+    """1 where the real part is positive or 0, otherwise -1; a constant."""
+    u = u.detach()
     if u.is_complex():
         u = u.real
     return torch.ones_like(u).copysign(u)
