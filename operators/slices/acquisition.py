@@ -32,7 +32,7 @@ from inverse_inr.operators.rows import (
     without_lone_channel,
 )
 from inverse_inr.operators.slices.geometry import Slices
-from inverse_inr.operators.slices.nodes import Nodes, matched, mirrored, profile_moments
+from inverse_inr.operators.slices.nodes import Nodes, around, matched, mirrored, profile_moments
 from inverse_inr.operators.slices.nuisance import (
     BiasDegree,
     bias_terms,
@@ -182,18 +182,8 @@ class SliceAcquisition(RowOperator):
         rows = rows.to(self.index.device)
         which = self.index[rows]
         offsets, weights = self._nodes(len(rows))
-        poses = self.moved()
-        sizes = self.sizes.double()
-        # along the last axis, where sums over three coordinates are fast
-        offsets = offsets.mT.contiguous()
-        if len(offsets) == 1:
-            # the nodes of all pixels: turned once for each slice
-            turned = (poses[:, :3, :3] @ (sizes[..., None] * offsets))[which]
-        else:
-            turned = poses[which, :3, :3] @ (sizes[which, :, None] * offsets)
-        in_plane = self.positions[rows].double()[..., None]
-        middle = poses[which, :3, :2] @ in_plane + poses[which, :3, 3:]
-        points = (middle + turned).mT
+        positions = self.positions[rows].double()
+        points = around(positions, offsets, self.moved(), self.sizes.double(), which)
         factor = self.gains()[which]
         if self.basis.shape[1]:
             factor = factor * self.bias(rows)
