@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -69,13 +71,12 @@ class SampledField:
         """The values by torch's own kernel, without derivatives: about 7 times as fast."""
         image = self.values.movedim(-1, 0)[None]
         grid, n = self.grid, self.grid.ndim
-        inside: Tensor | None = None
+        inside: list[Tensor] = []
         where: list[Tensor] = []
         # axis by axis, each in one piece of memory: three times as fast as rows of coordinates
         for k, column in enumerate(points.reshape(-1, n).unbind(-1)):
             x = column.contiguous()
-            held = x.clamp(grid.box.lower[k], grid.box.upper[k]) == x
-            inside = held if inside is None else inside & held
+            inside.append(x.clamp(grid.box.lower[k], grid.box.upper[k]) == x)
             position = (x - grid.box.lower[k]) / grid.spacing[k] - 0.5
             where.append((2 * position / max(grid.shape[k] - 1, 1) - 1).to(image.dtype))
         seen = torch.nn.functional.grid_sample(
@@ -84,8 +85,8 @@ class SampledField:
             padding_mode="border",
             align_corners=True,
         )
-        assert inside is not None
-        seen = seen.reshape(len(image[0]), -1) * inside.to(image.dtype)
+        held = reduce(torch.logical_and, inside)
+        seen = seen.reshape(len(image[0]), -1) * held.to(image.dtype)
         return seen.T.reshape(*points.shape[:-1], -1)
 
     @property

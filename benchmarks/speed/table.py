@@ -80,11 +80,11 @@ def row(pair: peers.Pair, seconds: float) -> str:
 
 def failure(error: Exception) -> str:
     """An error in the words of a table."""
-    return f"failed: {type(error).__name__}: {str(error).splitlines()[0][:80]}"
+    return f"failed: {type(error).__name__}: {' '.join(str(error).split())[:80]}"
 
 
 def pairs(family: changes.Family) -> Iterator[peers.Pair]:
-    """The pairs of a family, and a row instead of those that cannot be made."""
+    """The pairs of a family, up to the first that cannot be made."""
     made = family()
     while True:
         try:
@@ -93,8 +93,8 @@ def pairs(family: changes.Family) -> Iterator[peers.Pair]:
                 pair = next(made)
         except StopIteration:
             return
-        except ImportError as error:
-            print(f"left out: {error}")
+        except Exception as error:  # the other families are worth having
+            print(f"left out: {family.__name__}, {failure(error)}")
             return
         yield pair
 
@@ -135,8 +135,8 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     records = Records(ROOT / "build" / "speed.json", words.afresh)
-    lines = [f"{machine()}, commit {commit(ROOT)}"]
-    print(lines[0])
+    lines = ["## Beside other programs and earlier ways", "", f"{machine()}, commit {commit(ROOT)}"]
+    print(lines[-1])
     lines += tables(records, words.seconds, words.only)
     if words.page is not None:
         write_below(words.page, TABLES, lines)

@@ -125,6 +125,8 @@ def main() -> None:
     words = parser.parse_args()
     names = [commit(checkout) for checkout in (words.now, words.before)]
     lines = [
+        "## Beside an earlier checkout",
+        "",
         f"{machine()}: {names[0]} beside {names[1]}",
         "",
         "| | now (ms a step) | before | ratio of least | median (spread) | first |",
