@@ -107,9 +107,10 @@ def tables(records: Records, seconds: float, only: str) -> list[str]:
         lines += [f"| | {other} | ours (ms) | theirs (ms) | ratio | median (spread) | by clock |"]
         lines += ["|---|---|---|---|---|---|---|"]
         for pair in itertools.chain.from_iterable(pairs(f) for f in module.FAMILIES):
-            if pair[0] not in records.rows and only in pair[0]:
-                records.add(pair[0], row(pair, seconds))
-            lines += [records.rows[pair[0]]] * (pair[0] in records.rows)
+            name = f"{pair[0]}, beside {pair[1]}"
+            if name not in records.rows and only in name:
+                records.add(name, row(pair, seconds))
+            lines += [records.rows[name]] * (name in records.rows)
     lines += ["", "Memory (MB, the most that was held beside what was there before):", ""]
     lines += ["| | now | before | ratio |", "|---|---|---|---|"]
     for name, measure in memory.ROWS.items():
