@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tracemalloc
@@ -49,14 +48,23 @@ def grown(way: str) -> float:
     box = ii.Box((-1.0,) * 3, (1.0,) * 3)
     prior = priors.create("hash", box)
     grid = ii.Grid(box, (SIDE,) * 3)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     with torch.no_grad():
         if way == "now":
             ii.sample(prior, grid)
         else:
             # a prior's `sample` is its own lattice path, which slabs share
             torch.cat([prior.sample(slab) for slab in grid.slabs(2**16, 0)])
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3
+    return peak() - before
+
+
+def peak() -> float:
+    """The most memory that this process has held so far, in MB.
+
+    `getrusage` would begin with that of the process that started this one.
+    """
+    status = Path("/proc/self/status").read_text().split()
+    return float(status[status.index("VmHWM:") + 1]) / 1e3
 
 
 ROWS: dict[str, Callable[[], tuple[float, float]]] = {
