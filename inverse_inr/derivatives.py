@@ -167,8 +167,7 @@ def grid_gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
     for k, h in enumerate(spacing):
         last = values.narrow(k, values.shape[k] - 1, 1)
         axes.append(torch.diff(values, dim=k, append=last) / h)
-    # each axis in one piece of memory, as all that follows sees them
-    return torch.stack(axes).movedim(0, -1)
+    return torch.stack(axes, -1)
 
 
 def gradient_adjoint(flow: Tensor, spacing: Sequence[float]) -> Tensor:
@@ -183,10 +182,9 @@ def gradient_adjoint(flow: Tensor, spacing: Sequence[float]) -> Tensor:
     """
     total = torch.zeros_like(flow[..., 0])
     for k, h in enumerate(spacing):
-        n = flow.shape[k] - 1
-        p = flow[..., k].narrow(k, 0, n) / h
-        total.narrow(k, 1, n).add_(p)
-        total.narrow(k, 0, n).sub_(p)
+        p = flow[..., k].narrow(k, 0, flow.shape[k] - 1) / h
+        zero = torch.zeros_like(flow[..., k].narrow(k, 0, 1))
+        total = total + torch.cat([zero, p], k) - torch.cat([p, zero], k)
     return total
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.baselines.judge import Iterations, Judge, Rule
-from inverse_inr.derivatives import gradient_adjoint, grid_gradient
+from inverse_inr.derivatives import gradient_adjoint, grid_gradient, lengths
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
@@ -216,7 +216,6 @@ def primal_dual_tv(
     ahead = x
     dual = [torch.zeros_like(v) for v in data]
     flow = torch.zeros_like(grid_gradient(x, spacing))
-    least = max(radius**2, torch.finfo(x.dtype).tiny)
     for _ in range(iterations):
         seen = system.whitened(ahead)
         dual = [
@@ -224,8 +223,8 @@ def primal_dual_tv(
             for p, s, z in zip(dual, seen, data, strict=True)
         ]
         flow = flow + sigma * grid_gradient(ahead, spacing) / d_norm
-        squared = (flow * flow.conj()).real.sum(-1, keepdim=True)
-        flow = flow * (radius * squared.clamp(min=least).rsqrt())
+        length = lengths(flow)
+        flow = flow * (radius / length.clamp(min=max(radius, 1e-30)))
         before = x
         x = x - tau * (system.adjoint(dual) / k_norm + gradient_adjoint(flow, spacing) / d_norm)
         if nonnegative:
