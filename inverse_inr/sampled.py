@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -68,17 +70,24 @@ class SampledField:
     def _looked_up(self, points: Tensor) -> Tensor:
         """The values by torch's own kernel, without derivatives: about 7 times as fast."""
         image = self.values.movedim(-1, 0)[None]
-        n = self.grid.ndim
-        top = constant([max(m - 1, 1) for m in self.grid.shape], points.dtype, points.device)
-        where = (2 * self.grid.position(points) / top - 1).flip(-1).to(image.dtype)
+        grid, n = self.grid, self.grid.ndim
+        inside: list[Tensor] = []
+        where: list[Tensor] = []
+        # axis by axis, each in one piece of memory: three times as fast as rows of coordinates
+        for k, column in enumerate(points.reshape(-1, n).unbind(-1)):
+            x = column.contiguous()
+            inside.append(x.clamp(grid.box.lower[k], grid.box.upper[k]) == x)
+            position = (x - grid.box.lower[k]) / grid.spacing[k] - 0.5
+            where.append((2 * position / max(grid.shape[k] - 1, 1) - 1).to(image.dtype))
         seen = torch.nn.functional.grid_sample(
             image,
-            where.reshape(1, -1, *(1,) * (n - 1), n),
+            torch.stack(where[::-1], -1).reshape(1, -1, *(1,) * (n - 1), n),
             padding_mode="border",
             align_corners=True,
         )
-        inside = _inside(self.grid, points).to(image.dtype)
-        return seen.reshape(len(image[0]), -1).T.reshape(*points.shape[:-1], -1) * inside
+        held = reduce(torch.logical_and, inside)
+        seen = seen.reshape(len(image[0]), -1) * held.to(image.dtype)
+        return seen.T.reshape(*points.shape[:-1], -1)
 
     @property
     def device(self) -> torch.device:

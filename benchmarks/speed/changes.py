@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,37 +17,18 @@ from inverse_inr import baselines, operators, priors
 from inverse_inr.operators.ct.joseph import joseph_matrix
 from inverse_inr.operators.kspace.coils import GivenCoils, LearnedCoils
 from inverse_inr.priors.blocks import tree
-from inverse_inr.priors.functions import prolate
+from inverse_inr.priors.functions import prolate, sinc
 from inverse_inr.priors.networks import pieces
 from inverse_inr.problems.ct import ct
 
 Pair = tuple[str, str, Call, Call]
 """What changed, how it was before, the call now and the call before."""
 
+Family = Callable[[], Iterator[Pair]]
+"""Makes pairs that belong together."""
+
 SQUARE = ii.Box((-1.0, -1.0), (1.0, 1.0), ("cm", "cm"))
 CUBE = ii.Box((-1.0,) * 3, (1.0,) * 3, ("cm",) * 3)
-
-
-def all_pairs() -> Iterator[Pair]:
-    """Every change."""
-    yield from stored_echoes()
-    yield from coil_gauge()
-    yield from pieces_of_networks()
-    yield from slow_priors()
-    yield (
-        "fan matrix 160², 160 views",
-        "all entries at once",
-        _fan(joseph_matrix),
-        _fan(all_at_once),
-    )
-    yield from spectral_layout()
-    problem = ct("shepp_logan", size=48, views=20)
-    yield (
-        "TV, weight by held-out rows, 48², 20 views",
-        "every weight to the end",
-        lambda: baselines.tv(problem),
-        lambda: baselines.tv(problem, search=400),
-    )
 
 
 def stored_echoes(pulses: int = 24) -> Iterator[Pair]:
@@ -94,11 +75,9 @@ def coil_gauge(n: int = 128, coils: int = 8) -> Iterator[Pair]:
 def pieces_of_networks() -> Iterator[Pair]:
     """A step and an evaluation of a SIREN, in pieces and as a whole."""
     siren = priors.create("siren", SQUARE)
-    for count in (32768, 65536):
-        x = SQUARE.random_points(count)
-        step = stepping(siren, x)
-        yield f"siren, {count} points, step", "whole", step, _with(pieces, "PIECE", 2**40, step)
     x = SQUARE.random_points(65536)
+    step = stepping(siren, x)
+    yield "siren, 65536 points, step", "whole", step, _with(pieces, "PIECE", 2**40, step)
 
     def evaluated() -> Tensor:
         with torch.no_grad():
@@ -115,6 +94,28 @@ def slow_priors() -> Iterator[Pair]:
     step = stepping(priors.create("pin", SQUARE), SQUARE.random_points(16384))
     before = _with(prolate, "_near_and_far", prolate._summed, step)
     yield "pin, 16384 points, step", "a sum of cosines", step, before
+    for name in ("sinc", "raised_cosine", "cosmo"):
+        step = stepping(priors.create(name, SQUARE), SQUARE.random_points(16384))
+        apart = _with(sinc, "fused", _formula_alone, step)
+        yield f"{name}, 16384 points, step", "value and slope apart", step, apart
+
+
+def _formula_alone(formula: Any, _: Any, x: Tensor, *constants: Tensor) -> Tensor:
+    return formula(x, *constants)
+
+
+def fan_matrix() -> Iterator[Pair]:
+    """The matrix of a fan beam."""
+    words = "fan matrix 160², 160 views"
+    yield words, "all entries at once", fan_call(joseph_matrix), fan_call(all_at_once)
+
+
+def tv_weights() -> Iterator[Pair]:
+    """Total variation whose weight held-out rows choose."""
+    problem = ct("shepp_logan", size=32, views=16)
+    words = "TV, weight by held-out rows, 32², 16 views"
+    now, before = (partial(baselines.tv, problem, search=count) for count in (120, 400))
+    yield words, "every weight to the end", now, before
 
 
 def all_at_once(beam: operators.FanBeam, grid: ii.Grid) -> ii.SparseMatrix:
@@ -144,20 +145,9 @@ def all_at_once(beam: operators.FanBeam, grid: ii.Grid) -> ii.SparseMatrix:
     return ii.SparseMatrix(r, c, v / 2, (len(beam), grid.numel))
 
 
-def _fan(build: Callable[[operators.FanBeam, ii.Grid], object]) -> Call:
+def fan_call(build: Callable[[operators.FanBeam, ii.Grid], object]) -> Call:
     beam = operators.FanBeam(SQUARE, torch.arange(160) * torch.pi / 80, 160, 3.0, 2.0)
     return lambda: build(beam, ii.Grid(SQUARE, (160, 160)))
-
-
-def fan_memory() -> tuple[float, float]:
-    """The most memory in MB that numpy holds while the matrix of a fan is made: now and before."""
-    found = []
-    for build in (joseph_matrix, all_at_once):
-        tracemalloc.start()
-        _fan(build)()
-        found.append(tracemalloc.get_traced_memory()[1] / 1e6)
-        tracemalloc.stop()
-    return found[0], found[1]
 
 
 def spectral_layout(n: int = 256, bands: int = 28) -> Iterator[Pair]:
@@ -201,3 +191,15 @@ def _with(module: Any, name: str, value: Any, call: Call) -> Call:
             return call()
 
     return other
+
+
+FAMILIES: tuple[Family, ...] = (
+    stored_echoes,
+    coil_gauge,
+    pieces_of_networks,
+    slow_priors,
+    fan_matrix,
+    spectral_layout,
+    tv_weights,
+)
+"""Every change of which the way before is still at hand; `two_checkouts.py` measures the others."""

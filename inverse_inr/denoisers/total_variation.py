@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from inverse_inr.denoisers.denoiser import CheckedDenoiser
-from inverse_inr.derivatives import gradient_adjoint, grid_gradient, lengths
 from inverse_inr.ranges import Count, FiniteTensor, NonNegative, Positive, checked
 
 WEIGHT_PER_SIGMA = 0.85
@@ -66,21 +65,44 @@ def proximal_tv(
     """
     if x.ndim < 2 or not x.numel():
         raise ValueError(f"proximal_tv: x has shape {tuple(x.shape)}, expected (*shape, channels).")
-    spacing = [1.0] * (x.ndim - 1)
-    step = 1 / (4 * len(spacing))  # 1 / ‖∇‖²
-    # p is the dual flow times the weight: z = x - ∇* p, |p| <= weight
-    p = torch.zeros_like(grid_gradient(x, spacing))
+    if weight == 0:
+        return x.clone()
+    ndim = x.ndim - 1
+    step = 1 / (4 * ndim)  # 1 / ‖∇‖²
+    # p is the dual flow times the weight: z = x - ∇* p, |p| <= weight. p_k lies between neighbours
+    # along axis k, so it is one shorter there than the image
+    p = [torch.zeros_like(x.narrow(k, 0, x.shape[k] - 1)) for k in range(ndim)]
     ahead = p
     momentum = 1.0
-    z = x
+    z = seen = x
     for _ in range(iterations):
-        moved = ahead + step * grid_gradient(x - gradient_adjoint(ahead, spacing), spacing)
-        length = lengths(moved)
-        new = moved * (weight / length.clamp(min=max(weight, 1e-30)))
+        moved = [torch.add(a, seen.diff(dim=k), alpha=step) for k, a in enumerate(ahead)]
+        new = _in_ball(moved, weight, x)
         following = 0.5 * (1 + (1 + 4 * momentum**2) ** 0.5)
-        ahead = new + (momentum - 1) / following * (new - p)
+        beyond = 1 + (momentum - 1) / following
+        ahead = [torch.lerp(a, b, beyond) for a, b in zip(p, new, strict=True)]
         p, momentum = new, following
-        before, z = z, x - gradient_adjoint(p, spacing)
-        if float((z - before).abs().max()) <= tolerance:
+        before, z = z, _minus_adjoint(x, p)
+        seen = torch.lerp(before, z, beyond)  # x - ∇* ahead, for ∇* is linear
+        if float((z - before).detach().abs().max()) <= tolerance:
             break
     return z
+
+
+def _in_ball(flow: list[Tensor], radius: float, image: Tensor) -> list[Tensor]:
+    """Shorten the vectors of a flow that are longer than `radius`."""
+    squared = torch.zeros_like(image.real)
+    for k, p in enumerate(flow):
+        squared.narrow(k, 0, p.shape[k]).add_((p * p.conj()).real)
+    least = max(radius**2, torch.finfo(squared.dtype).tiny)
+    scale = radius * squared.clamp(min=least).rsqrt()
+    return [p * scale.narrow(k, 0, p.shape[k]) for k, p in enumerate(flow)]
+
+
+def _minus_adjoint(x: Tensor, flow: list[Tensor]) -> Tensor:
+    """Compute x - ∇* flow."""
+    total = x.clone()
+    for k, p in enumerate(flow):
+        total.narrow(k, 0, p.shape[k]).add_(p)
+        total.narrow(k, 1, p.shape[k]).sub_(p)
+    return total

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from inverse_inr import memory
+from inverse_inr.devices import unravel
 from inverse_inr.ranges import Count, checked
 
 BLOCK = 24
@@ -55,59 +56,71 @@ def similar_patches(
     if image.is_complex():
         image = torch.view_as_real(image).flatten(-2)
     shape = image.shape[:-1]
-    index = torch.arange(shape.numel(), device=image.device).reshape(shape)
     search = min(search, max(shape) - 1)  # further away there is no pixel
     offsets = [
         o for o in itertools.product(range(-search, search + 1), repeat=len(shape)) if any(o)
     ]
     if at is None:
-        at = index.flatten()
+        at = torch.arange(shape.numel(), device=image.device)
     memory.require(
         f"similar_patches: neighbours={neighbours} of {len(at)} pixels",
-        len(at) * (neighbours + BLOCK) * (8 + image.element_size()),
+        len(at) * (neighbours + BLOCK) * (8 + image.element_size())
+        + 4 * BLOCK * shape.numel() * image.element_size(),
         lambda there: f"Ask for {max(1, there // (20 * len(at)))} at most.",
     )
+    image = image.movedim(-1, 0).contiguous()
     near = image.new_full((len(at), neighbours), torch.inf)
-    place = at[:, None].expand(-1, neighbours)  # itself, at weight 0, where fewer are inside
+    # numbers of offsets; the last is the pixel itself, at weight 0, where fewer are inside
+    which = at.new_full((len(at), neighbours), len(offsets))
     for start in range(0, len(offsets), BLOCK):
         # keep the best so far and compare them with the next few: memory stays bounded
         some = offsets[start : start + BLOCK]
-        distances = [_patch_distance(image, o, patch).flatten()[at] for o in some]
-        places = [index.roll([-v for v in o], list(range(len(shape)))).flatten()[at] for o in some]
-        near, chosen = torch.cat([near, torch.stack(distances, 1)], 1).topk(
-            neighbours, 1, largest=False
-        )
-        place = torch.cat([place, torch.stack(places, 1)], 1).gather(1, chosen)
+        distances = _patch_distances(image, some, patch).flatten(1)[:, at]
+        near, chosen = torch.cat([near, distances.T], 1).topk(neighbours, 1, largest=False)
+        numbers = torch.arange(start, start + len(some), device=at.device)
+        which = torch.cat([which, numbers.expand(len(at), -1)], 1).gather(1, chosen)
+    moves = at.new_tensor([*offsets, (0,) * len(shape)])[which]
+    place = torch.zeros_like(which)
+    for axis, (i, n) in enumerate(zip(unravel(at, shape), shape, strict=True)):
+        place = place * n + (i[:, None] + moves[..., axis]) % n
     scale = near[:, near.shape[1] // 2 : near.shape[1] // 2 + 1].clamp_min(
         torch.finfo(near.dtype).tiny
     )
     return place, torch.where(near.isinf(), 0.0, (-near / scale).exp())
 
 
-def _patch_distance(image: Tensor, offset: tuple[int, ...], patch: int) -> Tensor:
-    """Weighted |P(x) − P(x + offset)|² at every pixel; infinite where x + offset lies outside."""
-    axes = list(range(image.ndim - 1))
-    squared = (image.roll([-o for o in offset], axes) - image).square().sum(-1)
-    outside = torch.zeros_like(squared, dtype=torch.bool)
-    for axis, o in enumerate(offset):
-        if o:
-            width = min(abs(o), image.shape[axis])
-            first = 0
-            if o > 0:
-                first = image.shape[axis] - width
-            outside.narrow(axis, first, width).fill_(True)
-    return _blurred(squared.masked_fill(outside, 0.0), patch).masked_fill(outside, torch.inf)
+def _patch_distances(image: Tensor, offsets: Sequence[Sequence[int]], patch: int) -> Tensor:
+    """Weighted |P(x) − P(x + o)|² of an image (c, *shape) for each offset o: (offsets, *shape).
+
+    Infinite where x + o lies outside.
+    """
+    shape = image.shape[1:]
+    squared = image.new_zeros(len(offsets), *shape)
+    insides = []
+    for one, offset in zip(squared, offsets, strict=True):
+        pairs = list(zip(offset, shape, strict=True))
+        here = tuple(slice(max(0, -o), max(0, n - max(0, o))) for o, n in pairs)
+        there = tuple(slice(max(0, o), max(0, n + min(0, o))) for o, n in pairs)
+        one[here] = (image[:, *there] - image[:, *here]).square_().sum(0)
+        insides.append(here)
+    blurred = _blurred(squared, patch)
+    found = torch.full_like(squared, torch.inf)
+    for one, whole, here in zip(found, blurred, insides, strict=True):
+        one[here] = whole[here]
+    return found
 
 
 def _blurred(values: Tensor, patch: int) -> Tensor:
-    """Gaussian means over `patch` pixels along each axis; the outside counts as 0 for all alike."""
-    place = torch.arange(patch, device=values.device, dtype=values.dtype) - patch // 2
+    """Gaussian means over `patch` pixels along each axis but the first; the outside counts as 0."""
+    place = torch.arange(patch, dtype=torch.float64) - patch // 2
     taps = torch.exp(-0.5 * (3 * place / patch) ** 2)
-    taps = taps / taps.sum()
-    for axis in range(values.ndim):
-        rows = values.movedim(axis, -1)
-        out = functional.conv1d(
-            rows.reshape(-1, 1, rows.shape[-1]), taps[None, None], padding=patch // 2
-        )
-        values = out.reshape(rows.shape).movedim(-1, axis)
+    taps = (taps / taps.sum()).tolist()
+    for axis in range(1, values.ndim):
+        total = taps[patch // 2] * values
+        for k in range(1, min(patch // 2 + 1, values.shape[axis])):
+            low = values.shape[axis] - k
+            weight = taps[patch // 2 + k]
+            total.narrow(axis, 0, low).add_(values.narrow(axis, k, low), alpha=weight)
+            total.narrow(axis, k, low).add_(values.narrow(axis, 0, low), alpha=weight)
+        values = total
     return values

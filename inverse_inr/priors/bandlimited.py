@@ -14,7 +14,8 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation, constant
 from inverse_inr.priors.functions.prolate import cosine_sum, prolate_expansion
-from inverse_inr.priors.functions.sinc import rolled_cosine, smooth_sinc
+from inverse_inr.priors.functions.sinc import raised_cosine as raised_cosine_pulse
+from inverse_inr.priors.functions.sinc import smooth_sinc
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.preset import Layers, Moderate, band, coordinate_network, preset
 from inverse_inr.priors.prior import Prior
@@ -53,8 +54,7 @@ class RaisedCosine(Activation):
         self.rolloff = constant(rolloff)
 
     def forward(self, *z: Tensor) -> Tensor:
-        t = z[0] / self.period
-        return smooth_sinc(math.pi * t) * rolled_cosine(2 * self.rolloff * t)
+        return raised_cosine_pulse(z[0] / self.period, self.rolloff)
 
 
 class RootRaisedCosine(RaisedCosine):

@@ -16,7 +16,7 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation, constant, uniform
 from inverse_inr.priors.encodings import Identity
-from inverse_inr.priors.functions.sinc import rolled_cosine, smooth_sinc
+from inverse_inr.priors.functions.sinc import raised_cosine
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.networks.composer import Composer, Conditioned
 from inverse_inr.priors.periodic import Sine, siren_omega
@@ -76,17 +76,18 @@ class Cosmo(Activation):
 
     def forward(self, *z: Tensor) -> Tensor:
         h, period, shift = z
-        value = torch.complex(*(self.omega * h).chunk(2, -1))
+        re, im = (self.omega * h).chunk(2, -1)
         if self.project:
-            value = _on_circle(value)
-        t = value / (10 * torch.sigmoid(period))
-        pulse = smooth_sinc(math.pi * t) * rolled_cosine(2 * self.rolloff * t)
-        pulse = pulse / (10 * torch.sigmoid(period))
+            re, im = _on_circle(re, im)
+        inverse = 0.1 / torch.sigmoid(period)  # 1 / T
+        pulse = raised_cosine(torch.complex(inverse * re, inverse * im), self.rolloff)
         turn = 6 * math.pi * torch.sigmoid(shift)
-        out = pulse * torch.polar(torch.exp(-turn * value.imag), turn * value.real)
+        size, angle = inverse * torch.exp(-turn * im), turn * re
+        turned = pulse * torch.complex(size * torch.cos(angle), size * torch.sin(angle))
+        re, im = turned.real, turned.imag
         if self.project:
-            out = _on_circle(out)
-        return torch.cat([out.real, out.imag], -1)
+            re, im = _on_circle(re, im)
+        return torch.cat([re, im], -1)
 
     def initialize(
         self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator
@@ -95,8 +96,9 @@ class Cosmo(Activation):
         uniform(weight, 1 / weight.shape[1], generator)
 
 
-def _on_circle(z: Tensor) -> Tensor:
-    return z * torch.rsqrt(z.real.square() + z.imag.square() + 1e-24)
+def _on_circle(re: Tensor, im: Tensor) -> tuple[Tensor, Tensor]:
+    inverse = torch.rsqrt(re * re + im * im + 1e-24)
+    return re * inverse, im * inverse
 
 
 @preset

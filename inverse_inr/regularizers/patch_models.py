@@ -130,7 +130,7 @@ class LocalGaussians(Regularizer):
         place = torch.cat(
             [centre[:, None], similar_patches(guide, at=centre, **self.options)[0]], 1
         )
-        parts = [self._gaussians(patches, part, shape) for part in place.split(1024)]
+        parts = [self._gaussians(patches, part, shape) for part in place.split(256)]
         return PatchModels(
             starts, torch.cat([m for m, _ in parts]), torch.cat([w for _, w in parts])
         )

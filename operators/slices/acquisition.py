@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from inverse_inr import Box, Grid, OnGrid, Query, RowOperator, SparseMatrix
 from inverse_inr.operators.optics.psf import PSF
 from inverse_inr.operators.quadrature import GaussNodes, sobol
-from inverse_inr.operators.rigid import apply, join, rotation_matrix
+from inverse_inr.operators.rigid import join, rotation_matrix
 from inverse_inr.operators.rows import (
     beside_operator,
     matrix_on_grid,
@@ -32,7 +32,7 @@ from inverse_inr.operators.rows import (
     without_lone_channel,
 )
 from inverse_inr.operators.slices.geometry import Slices
-from inverse_inr.operators.slices.nodes import Nodes, matched, mirrored, profile_moments
+from inverse_inr.operators.slices.nodes import Nodes, around, matched, mirrored, profile_moments
 from inverse_inr.operators.slices.nuisance import (
     BiasDegree,
     bias_terms,
@@ -182,10 +182,8 @@ class SliceAcquisition(RowOperator):
         rows = rows.to(self.index.device)
         which = self.index[rows]
         offsets, weights = self._nodes(len(rows))
-        poses = self.moved()[which]
-        sizes = self.sizes.double()[which]
-        in_plane = torch.nn.functional.pad(self.positions[rows].double(), (0, 1))
-        points = apply(poses, in_plane[:, None] + sizes[:, None] * offsets)
+        positions = self.positions[rows].double()
+        points = around(positions, offsets, self.moved(), self.sizes.double(), which)
         factor = self.gains()[which]
         if self.basis.shape[1]:
             factor = factor * self.bias(rows)

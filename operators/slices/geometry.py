@@ -153,9 +153,9 @@ class Slices:
 
     def centers(self) -> Tensor:
         """Nominal positions of the pixels in the volume, (p, 3)."""
-        flat = torch.cat([self.positions, torch.zeros_like(self.positions[:, :1])], -1)
-        rotated = (self.poses[self.index, :3, :3] @ flat[..., None])[..., 0]
-        return rotated + self.poses[self.index, :3, 3]
+        right, down, _, middle = self.poses[:, :3].unbind(-1)
+        x, y = self.positions.split(1, -1)
+        return x * right[self.index] + y * down[self.index] + middle[self.index]
 
     def successive(self) -> tuple[Tensor, Tensor]:
         """Triples of slices of one stack that were acquired one after the other.

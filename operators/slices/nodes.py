@@ -65,3 +65,28 @@ def matched(offsets: Tensor, mean: Tensor, root: Tensor) -> Tensor:
     own = torch.linalg.cholesky(centered.mT @ centered / offsets.shape[-2] + ridge)
     standard = torch.linalg.solve_triangular(own, centered.mT, upper=False)
     return mean.to(offsets) + (root.to(offsets) @ standard).mT
+
+
+def around(
+    positions: Tensor, offsets: Tensor, poses: Tensor, sizes: Tensor, which: Tensor
+) -> Tensor:
+    """Nodes around pixels, R (p + d u) + c, in the volume.
+
+    Args:
+        positions: (b, 2), p in the plane of each pixel's slice.
+        offsets: (b, q, 3), u of each pixel, or (1, q, 3) of all.
+        poses: (n, 4, 4), R and c of the slices.
+        sizes: (n, 3), d of the slices.
+        which: (b,) slice of each pixel.
+
+    Returns:
+        (b, q, 3).
+    """
+    offsets = offsets.mT.contiguous()  # sums along an axis of three coordinates are slow
+    if len(offsets) == 1:
+        # turned once for each slice
+        turned = (poses[:, :3, :3] @ (sizes[..., None] * offsets))[which]
+    else:
+        turned = poses[which, :3, :3] @ (sizes[which, :, None] * offsets)
+    middle = poses[which, :3, :2] @ positions[..., None] + poses[which, :3, 3:]
+    return (middle + turned).mT

@@ -205,7 +205,7 @@ def _measured(volume: Field, box: Box, slices: Slices, psf: str | PSF, nodes: in
     pixels = torch.arange(len(slices.index))
     seen = torch.cat([predict(rough, volume, rows) for rows in pixels.split(2**14)]).float()
     some = pixels[seen.abs() > 1e-6 * seen.abs().max()]
-    parts = [predict(fine, volume, rows).float() for rows in some.split(max(1, 2**20 // nodes))]
+    parts = [predict(fine, volume, rows).float() for rows in some.split(max(1, 2**18 // nodes))]
     return torch.zeros_like(seen).index_copy_(0, some, torch.cat(parts))
 
 

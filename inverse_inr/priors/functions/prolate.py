@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr.priors.functions.sinc import in_pieces
+from inverse_inr.priors.functions.fused import in_pieces
 
 REACH = 4.0
 """For |x| <= REACH the sum is exact to 1e-6; farther out it stays bounded and of the same band."""

@@ -5,27 +5,19 @@ No removable singularity is guarded by an epsilon.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-PIECE = 2**15
-"""Numbers to work on at once: a piece and its intermediate results stay in a CPU's cache."""
+from inverse_inr.priors.functions.fused import fused, in_pieces
 
+TINY = 1e-18
+"""The least |x| whose sine is divided by it; at smaller ones sin(x) / x is 1 to rounding."""
 
-def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Apply an elementwise function of many operations piece by piece, in half the time or less.
-
-    Args:
-        function: Maps a tensor to one of the same shape, each number by itself.
-        x: Any shape.
-
-    Returns:
-        function(x).
-    """
-    return torch.cat([function(piece) for piece in x.reshape(-1).split(PIECE)]).reshape(x.shape)
+Pair = tuple[Tensor, Tensor]
+"""Real and imaginary parts: complex functions take a CPU three to ten times as long."""
 
 
 class _Bessel(torch.autograd.Function):
@@ -39,7 +31,7 @@ class _Bessel(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, order: int) -> Tensor:
-        return in_pieces(lambda part: _bessel(part, order), x)
+        return in_pieces(lambda part: _first(part, order)[-1], x)
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
@@ -49,7 +41,7 @@ class _Bessel(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
         (x,) = ctx.saved_tensors
-        return -grad * (x * _Bessel.apply(x, ctx.order + 1)).conj(), None
+        return -grad * (x * _bessel(x, ctx.order + 1)).conj(), None
 
 
 def smooth_sinc(x: Tensor) -> Tensor:
@@ -61,70 +53,148 @@ def smooth_sinc(x: Tensor) -> Tensor:
     Returns:
         The same shape; 1 at 0.
     """
-    value = _Bessel.apply(x, 0)
-    assert isinstance(value, Tensor)
-    return value
+    return fused(_sinc, _sinc_with_slope, x)
 
 
-def _bessel(x: Tensor, order: int) -> Tensor:
-    """j_n(x) / xⁿ: the power series near 0, the closed form where it loses at most a digit."""
-    reach = 1 + 0.5 * order
-    if x.is_complex():
-        return torch.where(x.abs() < reach, _series(x, order), _closed(x, order))
-    if order == 0:
-        return _closed(x.abs().clamp(min=1e-20), order)
-    # series + closed - edge: one of the parts is constant. A CPU takes ten times as long to select
-    # as to clamp.
-    size = x.abs()
-    far = _closed(size.clamp(min=reach), order)
-    edge = _closed(size.new_tensor(reach), order)
-    return _series(size.clamp(max=reach), order).add_(far.sub_(edge))
-
-
-def _series(x: Tensor, order: int) -> Tensor:
-    terms = 7
-    if x.dtype in (torch.float64, torch.complex128):
-        terms = 11
-    square = x * x
-    total = torch.zeros_like(x)
-    for k in reversed(range(terms)):
-        total.mul_(square).add_(
-            (-0.5) ** k / (math.factorial(k) * math.prod(range(1, 2 * (order + k) + 2, 2)))
-        )
-    return total
-
-
-def _closed(x: Tensor, order: int) -> Tensor:
-    """sin(x) / x and upward recurrence (DLMF 10.51.1)."""
-    value, before = _sine_and_cosine(x)
-    value.div_(x)
-    for n in range(order):
-        before, value = value, ((2 * n + 1) * value).sub_(before).div_(x * x)
-    return value
-
-
-def _sine_and_cosine(x: Tensor) -> tuple[Tensor, Tensor]:
-    """sin(x), cos(x); of complex numbers by real functions, which a CPU has in vector form."""
-    if not x.is_complex():
-        return torch.sin(x), torch.cos(x)
-    sine = torch.sin(x.real)
-    cosine = torch.cos(x.real)
-    rise = torch.exp(x.imag)
-    fall = 1 / rise
-    even = 0.5 * (rise + fall)
-    odd = 0.5 * (rise - fall)
-    return torch.complex(sine * even, cosine * odd), torch.complex(cosine * even, -sine * odd)
-
-
-def rolled_cosine(u: Tensor) -> Tensor:
-    """cos(πu/2) / (1 - u²) without its removable singularity at u = ±1.
-
-    It is the sum of two sincs, by partial fractions.
+def raised_cosine(t: Tensor, rolloff: Tensor) -> Tensor:
+    """sin(πt) / (πt) cos(πβt) / (1 - (2βt)²), the raised-cosine pulse.
 
     Args:
-        u: Any shape, real or complex.
+        t: Any shape, real or complex, in symbol lengths.
+        rolloff: β, a scalar.
 
     Returns:
         The same shape; 1 at 0.
     """
-    return math.pi / 4 * (smooth_sinc(math.pi / 2 * (1 - u)) + smooth_sinc(math.pi / 2 * (1 + u)))
+    return fused(_pulse, _pulse_with_slope, t, rolloff)
+
+
+def _bessel(x: Tensor, order: int) -> Tensor:
+    value = _Bessel.apply(x, order)
+    assert isinstance(value, Tensor)
+    return value
+
+
+def _sinc(x: Tensor) -> Tensor:
+    return _bessel(x, 0)
+
+
+def _sinc_with_slope(x: Tensor, *, differentiable: bool) -> Pair:
+    if differentiable:
+        return _sinc(x), -x * _bessel(x, 1)
+    value, ratio = _first(x, 1)
+    return value, ratio.mul_(x).neg_()
+
+
+def _pulse(t: Tensor, rolloff: Tensor) -> Tensor:
+    # cos(πu/2) / (1 - u²) is even, and π/2 sinc(π/2 (1 - u)) / (1 + u) on the side of u = 1
+    u = 2 * rolloff * _side(t) * t
+    return _sinc(math.pi * t) * _sinc(math.pi / 2 * (1 - u)) / (2 / math.pi * (1 + u))
+
+
+def _pulse_with_slope(t: Tensor, rolloff: Tensor, *, differentiable: bool) -> Pair:
+    per_t = 2 * rolloff * _side(t)
+    u = per_t * t
+    sinc, sinc_slope = _sinc_with_slope(math.pi * t, differentiable=differentiable)
+    rolled, slope = _sinc_with_slope(math.pi / 2 * (1 - u), differentiable=differentiable)
+    scale = (math.pi / 2) / (1 + u)
+    per_u = scale * (-math.pi / 2 * slope - rolled / (1 + u))
+    rolled = scale * rolled
+    return sinc * rolled, math.pi * sinc_slope * rolled + sinc * (per_t * per_u)
+
+
+def _side(u: Tensor) -> Tensor:
+    """1 where the real part is positive or 0, otherwise -1; a constant."""
+    u = u.detach()
+    if u.is_complex():
+        u = u.real
+    return torch.ones_like(u).copysign(u)
+
+
+def _first(x: Tensor, last: int) -> list[Tensor]:
+    """j_n(x) / xⁿ for n = 0 to `last`: power series near 0, upward recurrence beyond.
+
+    The recurrence (DLMF 10.51.1) is taken where it loses at most a digit.
+    """
+    if x.is_complex():
+        parts = x.real.contiguous(), x.imag.contiguous()
+        return [torch.complex(*value) for value in _first_pairs(*parts, last)]
+    size = x.abs().clamp(min=TINY)
+    found = [torch.sin(size).div_(size)]
+    if last == 0:
+        return found
+    before = torch.cos(size)
+    square = size * size
+    for n in range(1, last + 1):
+        limit = _limit(n)
+        far = ((2 * n - 1) * found[-1]).sub_(before).div_(square.clamp(min=limit))
+        series = _series(square.clamp(max=limit), _coefficients(n, torch.finfo(x.dtype).eps))
+        before = found[-1]
+        found.append(_either(limit - square, series, far))
+    return found
+
+
+def _first_pairs(re: Tensor, im: Tensor, last: int) -> list[Pair]:
+    """The same of complex x by real numbers."""
+    re = re.abs().clamp(min=TINY).copysign(re)
+    sine, cosine = torch.sin(re), torch.cos(re)
+    rise, fall = torch.cosh(im), torch.sinh(im)
+    size = re * re + im * im
+    square = re * re - im * im, 2 * re * im
+    found = [_product((sine * rise, cosine * fall), (re / size, -im / size))]
+    before = cosine * rise, -sine * fall
+    for n in range(1, last + 1):
+        limit = _limit(n)
+        away = size.clamp(min=limit)
+        lifted = [(2 * n - 1) * v - b for v, b in zip(found[-1], before, strict=True)]
+        inverse = [v / (away * away) for v in square]
+        far = _product((lifted[0], lifted[1]), (inverse[0], -inverse[1]))
+        near = [v * (limit / away) for v in square]
+        terms = _coefficients(n, torch.finfo(re.dtype).eps)
+        series = _complex_series(near[0], near[1], terms)
+        before = found[-1]
+        value = [_either(limit - size, s, f) for s, f in zip(series, far, strict=True)]
+        found.append((value[0], value[1]))
+    return found
+
+
+def _limit(order: int) -> float:
+    """|x|² below which j_n(x) / xⁿ is the power series."""
+    return (1 + 0.5 * order) ** 2
+
+
+@functools.lru_cache(maxsize=32)
+def _coefficients(order: int, precision: float) -> tuple[float, ...]:
+    """The power series of j_n(x) / xⁿ in x², exact to rounding below the limit."""
+    terms = [1 / math.prod(range(1, 2 * order + 2, 2))]
+    while abs(terms[-1]) * _limit(order) ** (len(terms) - 1) > 0.1 * precision * terms[0]:
+        k = len(terms)
+        terms.append(terms[-1] * -0.5 / (k * (2 * (order + k) + 1)))
+    return tuple(terms)
+
+
+def _series(x: Tensor, terms: tuple[float, ...]) -> Tensor:
+    """Σ_k terms[k] xᵏ by Horner's rule."""
+    total = x * terms[-1]
+    for c in terms[-2:0:-1]:
+        total.add_(c).mul_(x)
+    return total.add_(terms[0])
+
+
+def _complex_series(re: Tensor, im: Tensor, terms: tuple[float, ...]) -> Pair:
+    """Σ_k terms[k] xᵏ at re + i im, by Goertzel's recurrence in real numbers."""
+    size = re * re + im * im
+    ahead, here = torch.zeros_like(re), torch.full_like(re, terms[-1])
+    for c in terms[-2:0:-1]:
+        ahead, here = here, c - size * ahead + (2 * re) * here
+    return terms[0] - size * ahead + re * here, im * here
+
+
+def _product(a: Pair, b: Pair) -> Pair:
+    return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
+
+
+def _either(sign: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Take a where `sign` is positive, else b; `torch.where` takes a CPU ten times as long."""
+    first = sign.sign().clamp(min=0)
+    return first * a + (1 - first) * b
