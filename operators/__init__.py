@@ -92,12 +92,13 @@ from inverse_inr.operators.warp import (
 )
 
 __all__ = [
+    "CASSI",
+    "FMCW",
     "Afterglow",
     "BandResponse",
     "BandTotalVariation",
     "BendingEnergy",
     "Blur",
-    "CASSI",
     "Cameras",
     "CartesianKSpace",
     "CassiOnGrid",
@@ -111,7 +112,6 @@ __all__ = [
     "DetectorDrift",
     "Divergence",
     "Downsample",
-    "FMCW",
     "FanBeam",
     "FarField",
     "FourierMaps",

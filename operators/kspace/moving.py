@@ -210,7 +210,9 @@ class Film(nn.Module):
             seen = of_frame.any(0).nonzero()[:, 0]
             if len(seen):
                 weight = (weights * of_frame).sum(0)[seen]
-                parts.append(weight[:, None, None] * self._frame(film[..., j], gridding, maps, len(seen)))
+                parts.append(
+                    weight[:, None, None] * self._frame(film[..., j], gridding, maps, len(seen))
+                )
                 rows.append(seen)
         y = torch.cat(parts)
         out = y.new_zeros(self.neighbours.shape[1], *y.shape[1:])

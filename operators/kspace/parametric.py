@@ -1,6 +1,6 @@
 """Tissue maps seen through a pulse sequence: signals from maps, then the operator of the images.
 
-    y_j = A_j( S_j(maps) )        S_j: the signal equation at echo j
+y_j = A_j( S_j(maps) )        S_j: the signal equation at echo j
 """
 
 from __future__ import annotations

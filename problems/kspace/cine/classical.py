@@ -25,13 +25,13 @@ from inverse_inr.stopping import HeldOut, Never
 
 STEPS = 5
 """Steps of L-BFGS for each weight, of five updates each, from the film of the larger weight."""
-WEIGHTS = tuple(2.0**-k for k in range(7))
+WEIGHTS = tuple(2.0**-k for k in range(6))
 """Weights of the temporal variation that rules try, relative to `scale_of`."""
-LOW_RANK = (0.3, 0.1, 0.03)
+LOW_RANK = (0.3, 0.1)
 """Thresholds of the singular values, relative to the largest of the first film."""
-SPARSE = (0.1, 0.03, 0.01)
+SPARSE = (0.1, 0.05, 0.025)
 """Thresholds of the temporal spectrum, relative to the largest of the first film."""
-ITERATIONS = 50
+ITERATIONS = 40
 """Iterations of low rank plus sparse."""
 HELD_OUT = 0.1
 """Part of the readouts by which weights are chosen."""

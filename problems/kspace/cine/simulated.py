@@ -149,6 +149,8 @@ def kspace_cine(
     )
     penalty = SpaceTimeVariation(fine(grid), SPEED, periodic)
     suggested = Suggestion(
+        prior="grid",
+        options={"cells": float(FINER * size)},
         regularizers=(WEIGHT / noise_level * penalty,),
         steps=STEPS,
         optimizer="lbfgs",
@@ -185,7 +187,9 @@ class Seen:
         """The film on a lattice of space and time (`Lattice`): (*shape, 1)."""
         places = grid.points()[:, :, 0, :2]
         size = torch.linalg.vector_norm(self.maps(places.double()), dim=-1).float()
-        film = [self.body.at(t)(places)[..., 0] * size for t in grid.axes(torch.float64)[2].tolist()]
+        film = [
+            self.body.at(t)(places)[..., 0] * size for t in grid.axes(torch.float64)[2].tolist()
+        ]
         return torch.stack(film, -1)[..., None]
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,17 +12,12 @@ from inverse_inr import Field, Grid, Problem, SampledField, Solution, adjoint, p
 from inverse_inr.derivatives import grid_gradient
 from inverse_inr.operators import CartesianKSpace, ThroughSequence
 from inverse_inr.operators.kspace.sequences import GradientEchoes, Sequence
-from inverse_inr.problems.kspace.maps.phantom import SequenceName
 from inverse_inr.ranges import NonNegative, Positive, checked
 from inverse_inr.regularizers import Regularizer
 from inverse_inr.solver import Ended, Solver
 
-SCALES = {
-    "spin_echo": (1.0, 10.0),
-    "inversion_recovery": (1.0, 1.0),
-    "gradient_echoes": (1.0, 1.0, 20.0, 40.0),
-}
-"""Differences of the channels that cost alike."""
+LARGEST_OFFSET = 40.0
+"""Off-resonance in Hz that counts as one."""
 HEADS = {2: ("linear", "exp"), 4: ("linear", "linear", "exp", "linear")}
 """Heads by the number of channels: rates are positive, amplitudes as they are."""
 RATES = 240
@@ -32,6 +26,8 @@ LEAST_RATE, LARGEST_RATE = 0.1, 120.0
 """Range of rates in 1/s."""
 OFFSETS = 61
 """Off-resonances that it begins with."""
+TINY = 1e-3
+"""Least rate in 1/s whose logarithm is taken."""
 REFINEMENTS = 12
 """Steps of Levenberg and Marquardt after the search."""
 
@@ -39,26 +35,39 @@ REFINEMENTS = 12
 @checked
 @dataclass(frozen=True)
 class MapsVariation(Regularizer):
-    """mean sqrt(Σ_c |∇f_c / scale_c|² + epsilon²) - epsilon: edges of all maps coincide.
+    """mean sqrt(Σ_c |∇g_c|² + epsilon²) - epsilon, where g are amplitudes and the log of the rate.
 
-    Off-resonance, the last of four channels, has no edges: mean |∇f_c / scale_c|² is its own.
+    Edges of all maps coincide, and errors of a rate count relative to it. Off-resonance, the last
+    of four channels, has no edges: the mean of |∇f / 40 Hz|² is added for it.
 
     Args:
         grid: The lattice of the maps.
-        sequence: The sequence, which says the scales.
         epsilon: Rounds the corner at zero, per unit of the box.
     """
 
     grid: Grid
-    sequence: SequenceName
     epsilon: NonNegative = 1e-2
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         values = sample(field, self.grid)
-        slopes = grid_gradient(values / values.new_tensor(SCALES[self.sequence]), self.grid.spacing)
-        squared = slopes.square().sum(-1)
-        edges = (squared[..., :3].sum(-1) + self.epsilon**2).sqrt() - self.epsilon
-        return edges.mean() + squared[..., 3:].mean(0).mean(0).sum()
+        rate = rate_channel(values.shape[-1])
+        logs = values[..., rate : rate + 1].clamp(min=TINY).log()
+        edged = torch.cat([values[..., :rate], logs], -1)
+        squared = grid_gradient(edged, self.grid.spacing).square().sum((-2, -1))
+        edges = ((squared + self.epsilon**2).sqrt() - self.epsilon).mean()
+        if values.shape[-1] == rate + 1:
+            return edges
+        smooth = grid_gradient(values[..., rate + 1 :] / LARGEST_OFFSET, self.grid.spacing)
+        return edges + smooth.square().sum((-2, -1)).mean()
+
+
+def rate_channel(channels: int) -> int:
+    """The number of the relaxation rate among the channels: the last, or the one before B0.
+
+    Args:
+        channels: 2, or 4 for gradient echoes.
+    """
+    return 1 if channels == 2 else 2
 
 
 def _parts(problem: Problem) -> tuple[CartesianKSpace, Sequence]:
@@ -135,7 +144,9 @@ def _searched(sequence: Sequence, data: Tensor) -> Tensor:
     for k in range(amplitudes):
         unit = torch.zeros(len(tried), amplitudes, dtype=torch.float64)
         unit[:, k] = 1
-        columns.append(torch.view_as_real(_complex(sequence(torch.cat([unit, tried], 1)))).flatten(1))
+        columns.append(
+            torch.view_as_real(_complex(sequence(torch.cat([unit, tried], 1)))).flatten(1)
+        )
     basis, scale = torch.linalg.qr(torch.stack(columns, -1))  # (tried, 2 images, amplitudes)
     flat = torch.view_as_real(data).flatten(1)
     best = torch.cat([_most_explained(basis, part) for part in flat.split(1024)])
@@ -159,7 +170,7 @@ def _refined(sequence: Sequence, data: Tensor, start: Tensor) -> Tensor:
     def signals(maps: Tensor) -> Tensor:
         return torch.view_as_real(_complex(sequence(maps))).flatten()
 
-    slopes = torch.func.vmap(torch.func.jacfwd(signals))
+    slopes = torch.func.vmap(torch.func.jacrev(signals))
     maps, damping = start, torch.full((len(start), 1), 1e-3, dtype=start.dtype)
     for _ in range(REFINEMENTS):
         r = torch.view_as_real(_complex(sequence(maps)) - data).flatten(1)
@@ -168,7 +179,7 @@ def _refined(sequence: Sequence, data: Tensor, start: Tensor) -> Tensor:
         size = normal.diagonal(dim1=-2, dim2=-1) * damping + 1e-12
         step = torch.linalg.solve(normal + torch.diag_embed(size), (j.mT @ r[..., None])[..., 0])
         moved = maps - step
-        rate = len(sequence.names) - 1 - isinstance(sequence, GradientEchoes)
+        rate = rate_channel(maps.shape[1])
         moved[:, rate] = moved[:, rate].clamp(LEAST_RATE, LARGEST_RATE)
         other = torch.view_as_real(_complex(sequence(moved)) - data).flatten(1)
         gains = (other.square().sum(1) < r.square().sum(1))[:, None]
@@ -233,11 +244,12 @@ def maps_fit(problem: Problem, weight: Positive | None = None) -> Solution:
     suggested = problem.suggested
     start = pixelwise(problem)
     values = sample(start.field, problem.grid)
-    _, sequence = _parts(problem)
-    scales = SCALES["gradient_echoes" if values.shape[-1] == 4 else "spin_echo"]
-    rate = sequence.names.index(next(n for n in sequence.names if n.startswith("R")))
-    scales = tuple(s if k != rate else float(values[..., rate].median()) for k, s in enumerate(scales))
-    field = ScaledMaps(problem.grid, scales)
+    scales = [1.0] * problem.channels
+    rate = rate_channel(problem.channels)
+    scales[rate] = float(values[..., rate].median())
+    if problem.channels > rate + 1:
+        scales[-1] = LARGEST_OFFSET
+    field = ScaledMaps(problem.grid, tuple(scales))
     field.begin_with(values)
     factor = 1.0 if weight is None else weight
     fit = Solver(

@@ -78,7 +78,9 @@ class Tissues:
         """A smooth off-resonance in Hz at points (*s, 2): (*s,)."""
         x, y = points.unbind(-1)
         a, b, c = self.off.tolist()
-        shape = 0.5 * a * x + 0.5 * b * y + torch.exp(-4 * ((x + 0.6).square() + (y - 0.1 * c) ** 2))
+        shape = (
+            0.5 * a * x + 0.5 * b * y + torch.exp(-4 * ((x + 0.6).square() + (y - 0.1 * c) ** 2))
+        )
         return FARTHEST * shape / 1.6
 
     def __call__(self, points: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from inverse_inr.operators import (
 )
 from inverse_inr.operators.kspace.sequences import Sequence
 from inverse_inr.problems.kspace.coil_maps import start_maps
-from inverse_inr.problems.kspace.maps.fits import MapsVariation, maps_fit, pixelwise
+from inverse_inr.problems.kspace.maps.fits import HEADS, MapsVariation, maps_fit, pixelwise
 from inverse_inr.problems.kspace.maps.phantom import SequenceName, Tissues
 from inverse_inr.ranges import Count, NoiseLevel, WholeNumber, checked
 from inverse_inr.solver import Candidate
@@ -30,8 +30,10 @@ HALF_SIDE = 1.0
 """Half the side of the box."""
 FINE = 4
 """Points along each side of a pixel at which the head is measured."""
-WEIGHT = {"spin_echo": 0.03, "inversion_recovery": 0.03, "gradient_echoes": 0.03}
-"""Weights of the variation of maps, over noise level, images and coils; set on the seed 101."""
+WEIGHT = {"spin_echo": 0.04, "inversion_recovery": 0.12, "gradient_echoes": 0.04}
+"""Weights of the variation of maps, over noise level, images and coils; set on the seeds 101, 102."""
+STEPS = 20
+"""Steps of L-BFGS, of five updates each."""
 
 
 @checked
@@ -89,8 +91,10 @@ def kspace_maps(
     term = Term(ThroughSequence(inner, equation), y.flatten(0, 1), model)
     weight = WEIGHT[sequence] / (noise_level * images * coils)
     suggested = Suggestion(
-        regularizers=(weight * MapsVariation(grid, sequence),),
-        steps=12,
+        prior="grid",
+        options={"cells": float(size), "head": list(HEADS[len(equation.names)])},
+        regularizers=(weight * MapsVariation(grid),),
+        steps=STEPS,
         optimizer="lbfgs",
         stopping=Never(),
         baselines={"pixel-wise": pixelwise},
@@ -98,9 +102,7 @@ def kspace_maps(
     )
     reference: Field = truth
     notes = {"channels": equation.names}
-    return Problem(
-        [term], box, grid, len(equation.names), reference, suggested, notes, average=1
-    )
+    return Problem([term], box, grid, len(equation.names), reference, suggested, notes, average=1)
 
 
 def sequence_of(name: SequenceName) -> Sequence:

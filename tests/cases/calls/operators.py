@@ -200,12 +200,34 @@ def kspace() -> list[Good]:
     mask = torch.ones(8, 8, dtype=torch.bool)
     places = torch.rand(6, 2, generator=torch.Generator().manual_seed(0)) - 0.5
     scattered = {"grid": GRID, "trajectory": places, "oversampling": 1.5, "width": 5}
+    recovery = {"times": torch.tensor([0.1, 0.5]), "repetition": 3.0}
+    echoes = {"times": torch.tensor([0.001, 0.002]), "field": 3.0}
     return [
         Good(
             "CartesianKSpace", operators.CartesianKSpace, {"grid": GRID, "mask": mask}, seen(bump)
         ),
         Good("NonCartesianKSpace", operators.NonCartesianKSpace, scattered, seen(bump)),
+        Good("MovingKSpace", operators.MovingKSpace, _moving(places), seen(bump)),
+        Good("SpinEcho", operators.SpinEcho, {"times": torch.tensor([0.0, 0.1])}, _signals(2)),
+        Good("InversionRecovery", operators.InversionRecovery, recovery, _signals(2)),
+        Good("GradientEchoes", operators.GradientEchoes, echoes, _signals(4)),
     ]
+
+
+def _moving(places: torch.Tensor) -> dict[str, Any]:
+    times = torch.tensor([0.1, 0.5])
+    trajectory = places.reshape(2, 3, 2)
+    return {
+        "grid": GRID,
+        "trajectory": trajectory,
+        "times": times,
+        "period": 1.0,
+        "stiffness": 0.1,
+    }
+
+
+def _signals(channels: int) -> Any:
+    return lambda sequence: sequence(torch.ones(3, channels))
 
 
 PROBLEMS: dict[str, dict[str, Any]] = {
@@ -219,6 +241,8 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "odd_shape": {"waves": 1.5, "size": 8, "inside": 64, "around": 16, "weight": 1.0},
     "inverse_coefficient": {"sensors": 20, "noise_level": 0.01, "size": 8, "inside": 32},
     "diffusivity": {"truth": 0.1, "guess": 1.0, "sensors": 20, "size": 8, "inside": 32},
+    "kspace_cine": {"size": 12, "frames": 2, "per_frame": 4, "coils": 2, "noise_level": 0.02},
+    "kspace_maps": {"sequence": "spin_echo", "size": 16, "coils": 2, "noise_level": 0.02},
     "kspace": {"size": 32, "acceleration": 2.0, "calibration": 12, "spokes": 4, "coils": 2},
     "fmcw": {"azimuths": 4, "heights": 2, "samples": 32, "radius": 0.5, "reach": 0.4, "snr": 20.0},
     "sar": {"azimuths": 4, "aperture": 3.83, "frequencies": 40, "snr": 20.0, "pitch": 0.5},

@@ -52,7 +52,10 @@ def test_a_disc_that_moves_and_grows_has_its_closed_form():
     def disc(t: float) -> Ellipsoids:
         turn = torch.eye(2, dtype=F64)[None]
         return Ellipsoids(
-            torch.tensor([[0.3 * t, -0.2 * t]]), torch.full((1, 2), 0.3 + 0.2 * t), turn, torch.ones(1)
+            torch.tensor([[0.3 * t, -0.2 * t]]),
+            torch.full((1, 2), 0.3 + 0.2 * t),
+            turn,
+            torch.ones(1),
         )
 
     def field(points: Tensor) -> Tensor:
