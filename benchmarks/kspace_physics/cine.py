@@ -95,10 +95,8 @@ def measure(options: dict[str, object], only: str | None) -> None:
             flush=True,
         )
         for parameter, learnt in solution.learnt.items():
-            told, times = (v.double() for v in (learnt, problem.notes["times"]))
-            print(
-                f"    {parameter}: correlation {torch.corrcoef(torch.stack([told, times]))[0, 1]:.4f}"
-            )
+            both = torch.stack([learnt.double(), problem.notes["times"]])
+            print(f"    {parameter}: correlation {torch.corrcoef(both)[0, 1]:.4f}")
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class MovingKSpace(RowOperator):
 
     @property
     def box(self) -> Box:
-        """The box of the image, and the times that readouts lie in, one period where there is one."""
+        """The box of the image and the times of the readouts, one period where there is one."""
         first, last = (float(t) for t in self.times.detach().aminmax())
         if self.period is not None:
             last = first + self.period

@@ -104,7 +104,7 @@ class InversionRecovery(Sequence):
 
     Args:
         times: (images,) inversion times in s.
-        repetition: TR in s; infinity for a full recovery.
+        repetition: TR in s; None for a full recovery.
 
     Source:
         Barral et al., MRM 64, 2010, with complete inversion.
@@ -112,9 +112,10 @@ class InversionRecovery(Sequence):
 
     names = ("magnetisation", "R1")
 
-    def __init__(self, times: FiniteTensor, repetition: float = math.inf) -> None:
+    @checked
+    def __init__(self, times: FiniteTensor, repetition: Positive | None = None) -> None:
         super().__init__(times)
-        if repetition <= float(times.max()):
+        if repetition is not None and repetition <= float(times.max()):
             raise ValueError(
                 f"InversionRecovery: repetition={repetition:g} s is not longer than the last "
                 f"inversion time, {float(times.max()):g} s."
@@ -124,7 +125,7 @@ class InversionRecovery(Sequence):
     def forward(self, maps: Tensor) -> Tensor:
         m, rate = self._columns(maps)
         late = 0.0
-        if math.isfinite(self.repetition):
+        if self.repetition is not None:
             late = torch.exp(-self.repetition * rate)
         return m * (1 - 2 * torch.exp(-rate * self._at(maps)) + late)
 

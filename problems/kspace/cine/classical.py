@@ -85,7 +85,7 @@ def _judged(problem: Problem) -> Problem:
 
 
 def scale_of(problem: Problem) -> float:
-    """What weights count from: the inverse of the noise, relative to the brightest pixel's size.
+    """The unit of weights: the inverse of the noise of a pixel of a fully sampled image.
 
     Args:
         problem: A problem of `kspace_cine`.

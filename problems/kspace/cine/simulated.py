@@ -36,7 +36,7 @@ from inverse_inr.stopping import Never
 Sampling = Literal["radial", "lines"]
 """Spokes at golden angles, or lines whose places follow the golden ratio, denser in the middle."""
 Signal = Literal["given", "self-gated", "learnt"]
-"""What tells how full the lungs are: the truth, the centre of k-space, or the fit, from there on."""
+"""What tells how full the lungs are: the truth, the centre of k-space, or the fit from there on."""
 
 HALF_SIDE = 1.0
 """Half the side of the box."""

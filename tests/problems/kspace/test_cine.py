@@ -41,13 +41,16 @@ def test_the_heart_beats_periodically_and_contracts_once():
     phases = [contraction(n / 200) for n in range(200)]
     rises = sum(b > a for a, b in zip(phases, phases[1:] + phases[:1], strict=True))
     turns = sum((b > a) != (c > b) for a, b, c in zip(phases, phases[1:], phases[2:], strict=False))
-    assert max(phases) > 0.99 and min(phases) < 0.01
-    assert turns <= 2 and rises < 100  # quick to contract, slow to return
+    assert max(phases) > 0.99
+    assert min(phases) < 0.01
+    assert turns <= 2
+    assert rises < 100
 
 
 def test_signals_have_the_readouts_in_order():
     phases = heart_phases(200, generator())
-    assert float(phases.min()) >= 0 and float(phases.max()) < 1
+    assert float(phases.min()) >= 0
+    assert float(phases.max()) < 1
     assert 4 <= int((phases.diff() < 0).sum()) <= 6  # 200 readouts are more than five beats
     breath = breathing(200, generator())
     assert float(breath.min()) >= 0
@@ -128,7 +131,8 @@ def test_a_learnt_signal_is_a_parameter_that_moves():
     found = cine_fit(problem, steps=1)
     assert len(found.learnt) == 1
     after = next(iter(found.learnt.values()))
-    assert after.shape == before.shape and not torch.equal(after, before)
+    assert after.shape == before.shape
+    assert not torch.equal(after, before)
     assert torch.equal(readouts_of(problem).times, before)  # the problem stays as it was
 
 
