@@ -59,7 +59,7 @@ def breathing(readouts: Count, generator: torch.Generator) -> Tensor:
 
 @checked
 def ranks(signal: FiniteTensor) -> Tensor:
-    """Where each value of a signal stands among all of them, evenly from 0 to 1.
+    """Rank the values of a signal, evenly from 0 to 1.
 
     It is the gauge of a respiratory signal: the images of any other signal that orders the readouts
     alike are the same, and frames of equal length hold equally many readouts.
