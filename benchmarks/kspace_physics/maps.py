@@ -44,7 +44,8 @@ def errors(solution: ii.Solution) -> str:
     rate = rate_channel(problem.channels)
     wrong = 100 * (truth[:, rate] / found[:, rate] - 1)
     size = wrong.abs()
-    text = f"mean {size.mean():5.2f} median {size.median():5.2f} rms {wrong.square().mean().sqrt():6.2f} %"
+    rms = wrong.square().mean().sqrt()
+    text = f"mean {size.mean():5.2f} median {size.median():5.2f} rms {rms:6.2f} %"
     if problem.channels > 2:
         share = [100 * v[:, 1] / (v[:, 0] + v[:, 1]) for v in (found, truth)]
         text += f"  fat {(share[0] - share[1]).abs().mean():5.2f} points"

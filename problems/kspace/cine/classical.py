@@ -224,6 +224,7 @@ def _separated(system: LeastSquares, thresholds: tuple[float, float], iterations
     largest = torch.linalg.matrix_norm(film.reshape(-1, frames), 2)
     brightest = torch.fft.fft(film, dim=-2, norm="ortho").abs().max()
     sparse = torch.zeros_like(film)
+    both = film
     for _ in range(iterations):
         u, s, v = torch.linalg.svd((film - sparse).reshape(-1, frames), full_matrices=False)
         low = (u * (s - thresholds[0] * largest).clamp(min=0) @ v).reshape(film.shape)

@@ -55,7 +55,7 @@ class Tissues:
         def drawn(*shape: int) -> Tensor:
             return 2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1
 
-        self.sequence = sequence
+        self.sequence: SequenceName = sequence
         self.moves = 0.02 * drawn(len(ELLIPSES), 2)
         self.moves[:3] = 0
         numbers = torch.tensor(list(TISSUES.values()), dtype=torch.float64)

@@ -1,6 +1,7 @@
 """Readouts of moving images: conformance, ellipses at their own times, films, learnt times."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ SPACE_TIME = ii.Box((-1.0, -1.0, 0.0), (1.0, 1.0, 1.0))
 TIMES = torch.tensor([0.05, 0.3, 0.55, 0.8, 0.97], dtype=F64)
 
 
-def spokes(times: Tensor = TIMES, **options: object) -> MovingKSpace:
+def spokes(times: Tensor = TIMES, **options: Any) -> MovingKSpace:
     trajectory = radial_trajectory(ii.Grid(PLANE, (5, 5)), len(times), 6)
     return MovingKSpace(IMAGE, trajectory, times, birdcage_maps(PLANE, 3), **options)
 

@@ -1,5 +1,7 @@
 """Cine: the moving phantom, signals, films and their variation, and fits beside GRASP."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ from inverse_inr.problems.kspace.cine.simulated import cine_fit
 
 F64 = torch.float64
 BOX = ii.Box((-1.0, -1.0, 0.0), (1.0, 1.0, 1.0))
-SMALL = {"size": 16, "frames": 4, "per_frame": 5, "coils": 2}
+SMALL: dict[str, Any] = {"size": 16, "frames": 4, "per_frame": 5, "coils": 2}
 
 
 def generator(seed: int = 0) -> torch.Generator:

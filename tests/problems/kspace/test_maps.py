@@ -1,5 +1,7 @@
 """Tissue maps: images of echoes, pixel-wise fits, variation, and fits that gain on them."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -16,7 +18,7 @@ from inverse_inr.problems.kspace.maps.phantom import Tissues
 from inverse_inr.problems.kspace.maps.simulated import sequence_of
 
 SEQUENCES = ["spin_echo", "inversion_recovery", "gradient_echoes"]
-SMALL = {"size": 20, "coils": 2}
+SMALL: dict[str, Any] = {"size": 20, "coils": 2}
 
 
 def inside(problem: ii.Problem) -> torch.Tensor:
