@@ -127,18 +127,25 @@ def grasp(
     judge = Judge(_judged(problem), weight, seed)
     path = sorted(weights, reverse=True)
     if not isinstance(weight, str):
-        path = [4 * weight, 2 * weight, weight]  # a small weight is reached from larger ones
+        path = _down_to(weight)
     film: SampledField | None = None
     for value in path:
-        film = _temporal(seen, film, float(value), judge.fit[0])
-        judge.consider(pooled(film, problem.grid), float(value))
+        film = _temporal(seen, film, value, judge.fit[0])
+        judge.consider(pooled(film, problem.grid), value)
         if judge.hopeless:
             break
     if weight == "held-out":
-        chosen = judge.choices[judge.best("weight")]
-        film = _temporal(seen, film, chosen, problem.terms[0].trusted)
-        judge.images[judge.best("weight")] = pooled(film, problem.grid)
+        best = judge.best("weight")
+        film = None
+        for value in _down_to(judge.choices[best]):
+            film = _temporal(seen, film, value, problem.terms[0].trusted)
+            judge.images[best] = pooled(film, problem.grid)
     return judge.solution("GRASP", "weight", time.perf_counter() - began)
+
+
+def _down_to(weight: float) -> list[float]:
+    """Weights by which a small one is reached: from larger ones it takes few steps."""
+    return [4 * weight, 2 * weight, weight]
 
 
 def pooled(film: SampledField, grid: Grid) -> Tensor:
