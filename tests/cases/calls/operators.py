@@ -196,40 +196,6 @@ def _coded_video() -> dict[str, Any]:
     return {"codes": torch.ones(4, 4, 2), "grid": Grid(box, (4, 4, 2)), "instants": 1}
 
 
-def kspace() -> list[Good]:
-    mask = torch.ones(8, 8, dtype=torch.bool)
-    places = torch.rand(6, 2, generator=torch.Generator().manual_seed(0)) - 0.5
-    scattered = {"grid": GRID, "trajectory": places, "oversampling": 1.5, "width": 5}
-    recovery = {"times": torch.tensor([0.1, 0.5]), "repetition": 3.0}
-    echoes = {"times": torch.tensor([0.001, 0.002]), "field": 3.0}
-    return [
-        Good(
-            "CartesianKSpace", operators.CartesianKSpace, {"grid": GRID, "mask": mask}, seen(bump)
-        ),
-        Good("NonCartesianKSpace", operators.NonCartesianKSpace, scattered, seen(bump)),
-        Good("MovingKSpace", operators.MovingKSpace, _moving(places), seen(bump)),
-        Good("SpinEcho", operators.SpinEcho, {"times": torch.tensor([0.0, 0.1])}, _signals(2)),
-        Good("InversionRecovery", operators.InversionRecovery, recovery, _signals(2)),
-        Good("GradientEchoes", operators.GradientEchoes, echoes, _signals(4)),
-    ]
-
-
-def _moving(places: torch.Tensor) -> dict[str, Any]:
-    times = torch.tensor([0.1, 0.5])
-    trajectory = places.reshape(2, 3, 2)
-    return {
-        "grid": GRID,
-        "trajectory": trajectory,
-        "times": times,
-        "period": 1.0,
-        "stiffness": 0.1,
-    }
-
-
-def _signals(channels: int) -> Any:
-    return lambda sequence: sequence(torch.ones(3, channels))
-
-
 PROBLEMS: dict[str, dict[str, Any]] = {
     "audio": {"seconds": 0.05, "keep_one_in": 5, "start": 0.0, "rate": 8000, "noise_level": 0.01},
     "ct": {"size": 16, "views": 6, "coverage": 180.0, "noise_level": 0.01, "subrays": 1},
@@ -318,7 +284,6 @@ ROOMS = {
     "noise": noise_models,
     "tomography": tomography,
     "optics": optics,
-    "kspace": kspace,
     "problems": problems,
     "configs": configs,
 }
