@@ -31,6 +31,8 @@ from inverse_inr.operators.kspace.coil_estimation import espirit_maps, low_resol
 from inverse_inr.operators.kspace.coils import GivenCoils, LearnedCoils, PolynomialMaps
 from inverse_inr.operators.kspace.density import density_compensation, radial_density
 from inverse_inr.operators.kspace.dephasing import Dephasing
+from inverse_inr.operators.kspace.moving import MovingKSpace
+from inverse_inr.operators.kspace.parametric import ThroughSequence
 from inverse_inr.operators.kspace.radial import RadialSpokes
 from inverse_inr.operators.kspace.samples import CartesianKSpace, NonCartesianKSpace, centred_box
 from inverse_inr.operators.kspace.sampling_patterns import (
@@ -38,6 +40,7 @@ from inverse_inr.operators.kspace.sampling_patterns import (
     poisson_disc_mask,
     variable_density_mask,
 )
+from inverse_inr.operators.kspace.sequences import GradientEchoes, InversionRecovery, SpinEcho
 from inverse_inr.operators.kspace.simulated_coils import FourierMaps, birdcage_maps
 from inverse_inr.operators.kspace.toeplitz import ToeplitzNormal
 from inverse_inr.operators.kspace.trajectories import (
@@ -120,15 +123,18 @@ __all__ = [
     "Frames",
     "GivenCoils",
     "Gradient",
+    "GradientEchoes",
     "HadamardPatterns",
     "Hessian",
     "HyperElastic",
+    "InversionRecovery",
     "JacobianDeterminant",
     "Jet",
     "Laplacian",
     "LearnedCoils",
     "LegendreSurface",
     "Mask",
+    "MovingKSpace",
     "MovingObject",
     "NonCartesianKSpace",
     "NormalDerivative",
@@ -155,6 +161,8 @@ __all__ = [
     "SliceAcquisition",
     "Slices",
     "SpectralResponse",
+    "SpinEcho",
+    "ThroughSequence",
     "ToeplitzNormal",
     "TravelTimes",
     "Values",

@@ -79,9 +79,18 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    from cases.calls import components, denoisers, files, measures, operators, solving, waves
+    from cases.calls import (
+        components,
+        denoisers,
+        files,
+        measures,
+        operators,
+        resonance,
+        solving,
+        waves,
+    )
 
-    tables = (components, denoisers, operators, waves, measures, files, solving)
+    tables = (components, denoisers, operators, resonance, waves, measures, files, solving)
     return {room: calls for table in tables for room, calls in table.ROOMS.items()}
 
 

@@ -194,16 +194,6 @@ def _coded_video() -> dict[str, Any]:
     return {"codes": torch.ones(4, 4, 2), "grid": Grid(box, (4, 4, 2)), "instants": 1}
 
 
-def kspace() -> list[Good]:
-    full = {"grid": GRID, "mask": torch.ones(8, 8, dtype=torch.bool)}
-    places = torch.rand(6, 2, generator=torch.Generator().manual_seed(0)) - 0.5
-    scattered = {"grid": GRID, "trajectory": places, "oversampling": 1.5, "width": 5}
-    return [
-        Good("CartesianKSpace", operators.CartesianKSpace, full, seen(bump)),
-        Good("NonCartesianKSpace", operators.NonCartesianKSpace, scattered, seen(bump)),
-    ]
-
-
 PROBLEMS: dict[str, dict[str, Any]] = {
     "audio": {"seconds": 0.05, "keep_one_in": 5, "start": 0.0, "rate": 8000, "noise_level": 0.01},
     "ct": {"size": 16, "views": 6, "coverage": 180.0, "noise_level": 0.01, "subrays": 1},
@@ -215,6 +205,8 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "odd_shape": {"waves": 1.5, "size": 8, "inside": 64, "around": 16, "weight": 1.0},
     "inverse_coefficient": {"sensors": 20, "noise_level": 0.01, "size": 8, "inside": 32},
     "diffusivity": {"truth": 0.1, "guess": 1.0, "sensors": 20, "size": 8, "inside": 32},
+    "kspace_cine": {"size": 12, "frames": 2, "per_frame": 4, "coils": 2, "noise_level": 0.02},
+    "kspace_maps": {"sequence": "spin_echo", "size": 16, "coils": 2, "noise_level": 0.02},
     "kspace": {"size": 32, "acceleration": 2.0, "calibration": 12, "spokes": 4, "coils": 2},
     "fmcw": {"azimuths": 4, "heights": 2, "samples": 32, "radius": 0.5, "reach": 0.4, "snr": 20.0},
     "sar": {"azimuths": 4, "aperture": 3.83, "frequencies": 40, "snr": 20.0, "pitch": 0.5},
@@ -293,7 +285,6 @@ ROOMS = {
     "noise": noise_models,
     "tomography": tomography,
     "optics": optics,
-    "kspace": kspace,
     "problems": problems,
     "configs": configs,
 }

@@ -27,6 +27,8 @@ TINY: dict[str, dict[str, Any]] = {
     "fusion": {"size": 16, "factor": 4},
     "inpaint": {"crop": 24},
     "kspace": {"size": 24, "coils": 2, "calibration": 8},
+    "kspace_cine": {"size": 12, "frames": 2, "per_frame": 4, "coils": 2},
+    "kspace_maps": {"size": 16, "coils": 2},
     "poisson_edit": {"crop": 24},
     "register": {"bin": 32},
     "sar": {"azimuths": 4, "frequencies": 8, "pitch": 1.0},

@@ -1,0 +1,1 @@
+"""Magnetic resonance of bodies that move: the beating heart, and breathing."""

@@ -1,0 +1,1 @@
+"""Tissue maps from k-space, through the signal equation of the sequence."""
