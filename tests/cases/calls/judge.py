@@ -12,6 +12,7 @@ The calls run in another process, which is replaced where one of them hangs or k
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import itertools
 import json
@@ -34,6 +35,17 @@ from torch import Tensor
 ROOT = Path(__file__).parents[3]
 OURS = [str(ROOT / top) + "/" for top in ("inverse_inr", "operators", "problems")]
 KINDS = (ValueError, TypeError, IndexError, MemoryError, FileNotFoundError, FloatingPointError)
+TABLES = (
+    "components",
+    "denoisers",
+    "operators",
+    "resonance",
+    "waves",
+    "measures",
+    "files",
+    "solving",
+)
+"""The files of this folder that have rooms of good calls."""
 SECONDS = 5.0
 """Most time that a bad call may take."""
 LARGEST = 500 * 2**20
@@ -79,18 +91,7 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    from cases.calls import (
-        components,
-        denoisers,
-        files,
-        measures,
-        operators,
-        resonance,
-        solving,
-        waves,
-    )
-
-    tables = (components, denoisers, operators, resonance, waves, measures, files, solving)
+    tables = [importlib.import_module(f"cases.calls.{name}") for name in TABLES]
     return {room: calls for table in tables for room, calls in table.ROOMS.items()}
 
 
