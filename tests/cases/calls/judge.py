@@ -35,16 +35,7 @@ from torch import Tensor
 ROOT = Path(__file__).parents[3]
 OURS = [str(ROOT / top) + "/" for top in ("inverse_inr", "operators", "problems")]
 KINDS = (ValueError, TypeError, IndexError, MemoryError, FileNotFoundError, FloatingPointError)
-TABLES = (
-    "components",
-    "denoisers",
-    "operators",
-    "resonance",
-    "waves",
-    "measures",
-    "files",
-    "solving",
-)
+GOOD = ("components", "denoisers", "operators", "resonance", "waves", "measures", "files", "solving")
 """The files of this folder that have rooms of good calls."""
 SECONDS = 5.0
 """Most time that a bad call may take."""
@@ -91,7 +82,7 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    tables = [importlib.import_module(f"cases.calls.{name}") for name in TABLES]
+    tables = [importlib.import_module(f"cases.calls.{name}") for name in GOOD]
     return {room: calls for table in tables for room, calls in table.ROOMS.items()}
 
 
