@@ -9,11 +9,10 @@ the share of stray light that was found, and seconds.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 
 import torch
 
-from inverse_inr import Problem, Solution
+from inverse_inr import Solution
 from inverse_inr.problems.spectral import pushbroom
 from inverse_inr.problems.spectral.pushbroom import correcting
 from inverse_inr.problems.spectral.pushbroom.fitting import joint_fit
@@ -42,31 +41,21 @@ def line(solution: Solution, truth: tuple[torch.Tensor, torch.Tensor]) -> str:
     return f"{said}  {solution.seconds:.1f} s"
 
 
-def known_fit(problem: Problem) -> Solution:
-    """The joint fit, told the distortions."""
-    seed = int(problem.notes["seed"])
-    return joint_fit(pushbroom(known=True, seed=seed), hold_out=False)
-
-
 def main() -> None:
     """Print a table for each seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    methods: dict[str, Callable[[Problem], Solution]] = {
-        "": correcting.uncorrected,
-        " ": correcting.corrected,
-        "  ": lambda problem: joint_fit(problem, hold_out=False),
-        "told: ": correcting.with_true_distortions,
-        "told:": known_fit,
-    }
     for seed in parser.parse_args().seeds:
         problem = pushbroom(seed=seed)
-        problem.notes["seed"] = seed
+        told = pushbroom(known=True, seed=seed)
         truth = problem.notes["smile, keystone"]
         sizes = [float(v.square().mean().sqrt()) for v in truth]
         print(f"seed {seed}: smile {sizes[0]:.3f} nm rms, keystone {sizes[1]:.3f} samples rms")
-        for name, method in methods.items():
-            print(name.strip(), line(method(problem), truth), flush=True)
+        print(line(correcting.uncorrected(problem), truth), flush=True)
+        print(line(correcting.corrected(problem), truth), flush=True)
+        print(line(joint_fit(problem, hold_out=False), truth), flush=True)
+        print("told:", line(correcting.with_true_distortions(problem), truth), flush=True)
+        print("told:", line(joint_fit(told, hold_out=False), truth), flush=True)
 
 
 if __name__ == "__main__":

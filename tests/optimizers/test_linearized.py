@@ -178,7 +178,7 @@ def test_correlated_noise_is_whitened():
 WITHOUT = {
     *("acorn", "bacon", "cosmo", "fourier_net", "gabor_net"),
     *("incode", "miner", "offset", "phased", "sl2a", "tensor"),
-    *("nerv", "hnerv", "hinerv"),
+    *("nerv", "hnerv", "hinerv", "deformed"),
 }
 """Priors that name no parameters in which they are linear."""
 

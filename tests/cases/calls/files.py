@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from cases import kspace_files, scan, stack
 from cases.calls.judge import Good
+from cases.command.measured import pushbroom_scan
 from cases.radar import F64
 from scipy.io import savemat
 
-from inverse_inr.domain import Box, Grid, pixel_grid
+from inverse_inr.domain import pixel_grid
 from inverse_inr.io import PhaseData, write_hdf5, write_image, write_radar
 from inverse_inr.operators import RadarGeometry, looking_at
 from inverse_inr.problems.catalogue import problems
@@ -126,15 +127,6 @@ def _scene_views() -> dict[str, Any]:
     return {"path": str(path), **given}
 
 
-def _pushbroom_scan() -> dict[str, Any]:
-    nm = np.arange(600.0, 1001.0, 2.0)
-    np.savetxt(folder() / "light.txt", np.stack([nm, 1 + 0.2 * np.cos(nm / 9)], 1))
-    box = Box((0.0, 0.0, 650.0), (3.0, 16.0, 950.0), ("px", "px", "nm"))
-    write_image(folder() / "cube.hdr", torch.rand(3, 16, 16, 1) + 1, Grid(box, (3, 16, 16)))
-    paths = {"path": str(folder() / "cube.hdr"), "light": str(folder() / "light.txt")}
-    return {**paths, "fwhm": 6.0, "noise_level": 0.01, "size": 16}
-
-
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "ct_scan": _ct_scan,
     "ct_sinogram": _ct_sinogram,
@@ -144,7 +136,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "cassi_real": _cassi_real,
     "slices": _slices,
     "scene_views": _scene_views,
-    "pushbroom_scan": _pushbroom_scan,
+    "pushbroom_scan": lambda: pushbroom_scan(folder()),
 }
 """Functions that write the files of a problem, and give its keywords."""
 

@@ -35,8 +35,6 @@ from torch import Tensor
 ROOT = Path(__file__).parents[3]
 OURS = [str(ROOT / top) + "/" for top in ("inverse_inr", "operators", "problems")]
 KINDS = (ValueError, TypeError, IndexError, MemoryError, FileNotFoundError, FloatingPointError)
-GOOD = ("components", "denoisers", "operators", "resonance", "waves", "measures", "files", "solving")
-"""The files of this folder that have rooms of good calls."""
 SECONDS = 5.0
 """Most time that a bad call may take."""
 LARGEST = 500 * 2**20
@@ -82,7 +80,8 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    tables = [importlib.import_module(f"cases.calls.{name}") for name in GOOD]
+    names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "judge")
+    tables = [importlib.import_module(f"cases.calls.{name}") for name in names]
     return {room: calls for table in tables for room, calls in table.ROOMS.items()}
 
 

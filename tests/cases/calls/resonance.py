@@ -26,6 +26,7 @@ def kspace() -> list[Good]:
         Good("SpinEcho", operators.SpinEcho, {"times": torch.tensor([0.0, 0.1])}, _signals(2)),
         Good("InversionRecovery", operators.InversionRecovery, recovery, _signals(2)),
         Good("GradientEchoes", operators.GradientEchoes, echoes, _signals(4)),
+        Good("ThroughSequence", operators.ThroughSequence, _through(places), seen(maps)),
     ]
 
 
@@ -39,6 +40,16 @@ def _moving(places: torch.Tensor) -> dict[str, Any]:
         "period": 1.0,
         "stiffness": 0.1,
     }
+
+
+def _through(places: torch.Tensor) -> dict[str, Any]:
+    sequence = operators.SpinEcho(torch.tensor([0.0, 0.1]))
+    return {"operator": operators.PointSamples(places), "sequence": sequence}
+
+
+def maps(points: torch.Tensor) -> torch.Tensor:
+    """Magnetisation and rate of relaxation, as a field."""
+    return bump(points).expand(*points.shape[:-1], 2)
 
 
 def _signals(channels: int) -> Any:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cases.calls import codec, families, interoperation, reading
 from cases.calls.components import GRID, SQUARE, bump, problem
 from cases.calls.judge import Good
 
@@ -113,8 +112,4 @@ def _optimizers() -> list[Good]:
 ROOMS: dict[str, Callable[[], list[Good]]] = {
     "optimizers": _optimizers,
     "solving": _solving,
-    **families.ROOMS,
-    **reading.ROOMS,
-    **codec.ROOMS,
-    **interoperation.ROOMS,
 }

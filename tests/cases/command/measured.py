@@ -123,6 +123,16 @@ def cassi_real(folder: Path) -> dict[str, Any]:
     return {**paths, "bands": 4, "noise_level": 0.01}
 
 
+def pushbroom_scan(folder: Path) -> dict[str, Any]:
+    """An ENVI cube of three lines, and the spectrum of the light."""
+    nm = np.arange(600.0, 1001.0, 2.0)
+    np.savetxt(folder / "light.txt", np.stack([nm, 1 + 0.2 * np.cos(nm / 9)], 1))
+    box = Box((0.0, 0.0, 650.0), (3.0, 16.0, 950.0), ("px", "px", "nm"))
+    write_image(folder / "cube.hdr", torch.rand(3, 16, 16, 1) + 1, Grid(box, (3, 16, 16)))
+    paths = {"path": str(folder / "cube.hdr"), "light": str(folder / "light.txt")}
+    return {**paths, "fwhm": 6.0, "noise_level": 0.01, "size": 16}
+
+
 FILES: dict[str, Callable[[Path], dict[str, Any]]] = {
     function.__name__: function
     for function in (
@@ -134,6 +144,7 @@ FILES: dict[str, Callable[[Path], dict[str, Any]]] = {
         scene_views,
         slices,
         cassi_real,
+        pushbroom_scan,
     )
 }
 """By the name of the problem: writes its files into a folder and gives the problem's keywords."""
