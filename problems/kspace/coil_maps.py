@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +20,11 @@ from inverse_inr.operators.kspace.centred_fft import centred_fft
 from inverse_inr.operators.kspace.coil_estimation import central_block
 from inverse_inr.operators.kspace.samples import KSpace
 from inverse_inr.problems.kspace.classical import gridded
-from inverse_inr.ranges import Count, checked
+from inverse_inr.ranges import Count, Range, checked
 
 MapEstimate = Literal["espirit", "low_resolution"]
+ImageSize = Annotated[int, Range(least=8)]
+"""Pixels of an image's side: coil maps come from a centre of k-space larger than their kernel."""
 Correction = Literal["grid", "polynomial", "none"]
 Phase = Literal["coils", "image", "both"]
 LEAST_CENTRE = 8

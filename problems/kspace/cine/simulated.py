@@ -28,7 +28,7 @@ from inverse_inr.problems.kspace.cine.classical import grasp, low_rank_plus_spar
 from inverse_inr.problems.kspace.cine.film import FilmField, SpaceTimeVariation
 from inverse_inr.problems.kspace.cine.phantom import Motion, MovingEllipses, chest, retimed
 from inverse_inr.problems.kspace.cine.signals import breathing, heart_phases, ranks, self_gating
-from inverse_inr.problems.kspace.coil_maps import start_maps
+from inverse_inr.problems.kspace.coil_maps import ImageSize, start_maps
 from inverse_inr.ranges import Count, NoiseLevel, Positive, WholeNumber, checked
 from inverse_inr.solver import Candidate, Solver
 from inverse_inr.stopping import Never
@@ -64,7 +64,7 @@ STIFFNESS = 0.05
 def kspace_cine(
     motion: Motion = "cardiac",
     *,
-    size: Count = 64,
+    size: ImageSize = 64,
     frames: Count = 16,
     per_frame: Count = 10,
     sampling: Sampling = "radial",

@@ -19,7 +19,7 @@ from inverse_inr.operators import (
     birdcage_maps,
 )
 from inverse_inr.operators.kspace.sequences import Sequence
-from inverse_inr.problems.kspace.coil_maps import start_maps
+from inverse_inr.problems.kspace.coil_maps import ImageSize, start_maps
 from inverse_inr.problems.kspace.maps.fits import HEADS, MapsVariation, maps_fit, pixelwise
 from inverse_inr.problems.kspace.maps.phantom import SequenceName, Tissues
 from inverse_inr.ranges import Count, NoiseLevel, WholeNumber, checked
@@ -42,7 +42,7 @@ STEPS = 20
 def kspace_maps(
     sequence: SequenceName = "spin_echo",
     *,
-    size: Count = 64,
+    size: ImageSize = 64,
     coils: Count = 4,
     noise_level: NoiseLevel = 0.03,
     seed: WholeNumber = 0,
