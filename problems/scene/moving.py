@@ -8,9 +8,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Problem, Suggestion, memory, noise
+from inverse_inr import Box, Problem, Suggestion
 from inverse_inr.operators import Cameras, VolumeRendering
-from inverse_inr.problems.scene.simulated import BOX, around, photographed, problem_of, table_top
+from inverse_inr.problems.scene.simulated import (
+    BOX,
+    around,
+    photographed,
+    problem_of,
+    require_room,
+    table_top,
+    with_noise,
+)
 from inverse_inr.problems.scene.solids import MovingSolids
 from inverse_inr.ranges import Count, NoiseLevelOrNone, WholeNumber, checked
 
@@ -107,20 +115,14 @@ def scene_moving(
         ValueError: There are fewer views than `hold_out_views`.
         OutOfMemoryError: The pictures do not fit the memory at hand.
     """
-    memory.require(
-        f"scene_moving: {views} pictures of {size} x {size} pixels",
-        8.0 * views * size**2 * (10 + subrays**2),
-        "Fewer or smaller pictures.",
-    )
+    require_room("scene_moving", views, size, subrays)
     cameras = Cameras(around(views), (size, size), 1.25 * size)
     times = moments(views)
     operator = VolumeRendering(
         MOVING_BOX, cameras, samples, fine=fine, background=1.0, degree=degree, times=times
     )
-    y = filmed(busy_table_top(), cameras, times, subrays).float()
-    model = noise.Gaussian(max(noise_level, 1e-3))
-    if noise_level:
-        y = model.sample(y, torch.Generator().manual_seed(seed))
+    exact = filmed(busy_table_top(), cameras, times, subrays).float()
+    y, model = with_noise(exact, noise_level, seed)
     problem = problem_of(operator, y, model, hold_out_views, cells=size, moments=MOMENTS)
     return replace(problem, suggested=_deformed(problem))
 

@@ -81,6 +81,42 @@ def photographed(solids: Solids, cameras: Cameras, background: Tensor, subrays: 
     return torch.cat(colours)
 
 
+def require_room(name: str, views: int, size: int, subrays: int) -> None:
+    """Refuse pictures that do not fit the memory at hand, before they are made.
+
+    Args:
+        name: The problem.
+        views: The number of pictures.
+        size: Height and width of the pictures in pixels.
+        subrays: Rays along each side of a pixel.
+
+    Raises:
+        OutOfMemoryError: They do not fit.
+    """
+    memory.require(
+        f"{name}: {views} pictures of {size} x {size} pixels",
+        8.0 * views * size**2 * (10 + subrays**2),
+        "Fewer or smaller pictures.",
+    )
+
+
+def with_noise(exact: Tensor, noise_level: float, seed: int) -> tuple[Tensor, noise.Gaussian]:
+    """Add noise to exact colours.
+
+    Args:
+        exact: (rows, 3) colours.
+        noise_level: Standard deviation of the noise, of white; 0 for none.
+        seed: Seed of the noise.
+
+    Returns:
+        The colours, and the model of their noise, which is never sharper than a thousandth.
+    """
+    model = noise.Gaussian(max(noise_level, 1e-3))
+    if not noise_level:
+        return exact, model
+    return model.sample(exact, torch.Generator().manual_seed(seed)), model
+
+
 @checked
 def scene(
     *,
@@ -114,19 +150,12 @@ def scene(
         ValueError: There are fewer views than `hold_out_views`.
         OutOfMemoryError: The pictures do not fit the memory at hand.
     """
-    memory.require(
-        f"scene: {views} pictures of {size} x {size} pixels",
-        8.0 * views * size**2 * (10 + subrays**2),
-        "Fewer or smaller pictures.",
-    )
+    require_room("scene", views, size, subrays)
     cameras = Cameras(around(views), (size, size), 1.25 * size)
     background = torch.ones(3)
     operator = VolumeRendering(BOX, cameras, samples, fine=fine, background=1.0, degree=degree)
     exact = photographed(table_top(), cameras, background, subrays).float()
-    model = noise.Gaussian(max(noise_level, 1e-3))
-    y = exact
-    if noise_level:
-        y = model.sample(exact, torch.Generator().manual_seed(seed))
+    y, model = with_noise(exact, noise_level, seed)
     return problem_of(operator, y, model, hold_out_views, cells=size)
 
 
