@@ -66,7 +66,7 @@ def pydicom_library() -> Any:
         import pydicom
     except ImportError as error:
         raise ImportError(
-            'Reading DICOM needs pydicom: pip install "inverse-inr[dicom]".'
+            'DICOM files need pydicom: pip install "inverse-inr[dicom]".'
         ) from error
     return pydicom
 
