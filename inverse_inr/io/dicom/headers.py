@@ -65,9 +65,7 @@ def pydicom_library() -> Any:
     try:
         import pydicom
     except ImportError as error:
-        raise ImportError(
-            'DICOM files need pydicom: pip install "inverse-inr[dicom]".'
-        ) from error
+        raise ImportError('DICOM files need pydicom: pip install "inverse-inr[dicom]".') from error
     return pydicom
 
 
