@@ -45,7 +45,7 @@ from inverse_inr.command.options import (
     check_words,
 )
 from inverse_inr.command.presets import find_config
-from inverse_inr.command.reporting import versions, write_json
+from inverse_inr.command.reporting import write_json
 from inverse_inr.command.resuming import fill, go_on
 from inverse_inr.command.session import (
     INTERRUPTED,
@@ -65,6 +65,7 @@ from inverse_inr.distributed import current
 from inverse_inr.memory import allocation_failed
 from inverse_inr.reading import command as reading_verbs
 from inverse_inr.solver import Progress, disk_full
+from inverse_inr.solver.identity import versions
 
 app = App(name="inverse-inr", help="Imaging inverse problems with implicit neural representations.")
 codec_verbs.register(app)
@@ -240,7 +241,9 @@ def resume(
     read_record(out)
     here = out.absolute()
     ranks = current()
-    owned = locked(out, wait=wait) if ranks.first else contextlib.nullcontext()
+    owned = locked(out, wait=wait)
+    if not ranks.first:
+        owned = contextlib.nullcontext()
     with owned, continuable(out):
         record = read_record(out)
         tables = record["config"]

@@ -17,15 +17,16 @@ from urllib.parse import quote
 from inverse_inr.command.cell import FILES, Cell, attempt, baseline, fit
 from inverse_inr.command.code import check_unchanged, code_of
 from inverse_inr.command.config import Run
-from inverse_inr.command.folder import is_free, read_record, regular_files, remove_orphans
+from inverse_inr.command.folder import read_record, regular_files, remove_orphans, require_free
 from inverse_inr.command.keeping import Keeper
 from inverse_inr.command.lock import locked
 from inverse_inr.command.outcome import Outcome
-from inverse_inr.command.reporting import versions, write_json
+from inverse_inr.command.reporting import write_json
 from inverse_inr.command.several.seeds import Seed, fit_together
 from inverse_inr.command.tables import ConfigError, Table, anywhere
 from inverse_inr.problem import Problem
 from inverse_inr.solver import Progress
+from inverse_inr.solver.identity import versions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,11 +94,8 @@ class Comparison:
             self._clear()
         elif path.exists():
             self._check_same(mine, read_record(self.out))
-        elif self.out.exists() and not is_free(self.out):
-            raise ConfigError(
-                f"{self.out} is not empty and holds no comparison. "
-                "Choose another --out, or pass --force."
-            )
+        elif self.out.exists():
+            require_free(self.out, "holds no comparison")
         self.out.mkdir(parents=True, exist_ok=True)
         write_json(path, mine)
 

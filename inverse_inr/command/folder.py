@@ -99,16 +99,18 @@ def is_free(out: Path) -> bool:
     return all(path.name == LOCK or _is_orphan(path) for path in out.iterdir())
 
 
-def require_free(out: Path) -> None:
+def require_free(out: Path, why: str = "may hold another run") -> None:
     """Refuse a folder in which anything lies but a lock and what killed writes left.
+
+    Args:
+        out: The folder.
+        why: What its files mean, for the message.
 
     Raises:
         ConfigError: It is not empty.
     """
     if not is_free(out):
-        raise ConfigError(
-            f"{out} is not empty and may hold another run. Choose another --out, or pass --force."
-        )
+        raise ConfigError(f"{out} is not empty and {why}. Choose another --out, or pass --force.")
 
 
 def record_more(out: Path, paths: Sequence[Path]) -> None:

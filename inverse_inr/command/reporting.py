@@ -208,10 +208,3 @@ def _plain(value: object) -> object:
     if isinstance(value, Spread):
         return asdict(value)
     return str(value)
-
-
-def versions() -> dict[str, str]:
-    """The versions of this library and of those that its numbers rest on."""
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("inverse-inr", "torch", "numpy", "scipy")}

@@ -151,7 +151,7 @@ def record_of(solution: Solution) -> dict[str, Any]:
         measurements), "prior", "solver", "result" and the small parameters that were "learnt".
     """
     return {
-        "software": software(),
+        "software": {**versions(), "python": platform.python_version()},
         "method": solution.method,
         "problem": _problem(solution.problem),
         "prior": _prior(solution.field),
@@ -166,10 +166,9 @@ def record_of(solution: Solution) -> dict[str, Any]:
     }
 
 
-def software() -> dict[str, str]:
-    """The versions of this library, of those that its numbers rest on, and of Python."""
-    names = ("inverse-inr", "torch", "numpy", "scipy")
-    return {**{name: version(name) for name in names}, "python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """The versions of this library and of those that its numbers rest on."""
+    return {name: version(name) for name in ("inverse-inr", "torch", "numpy", "scipy")}
 
 
 def settings_of(solver: Any) -> dict[str, Any]:

@@ -19,18 +19,35 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 
-def from_above(axes: Axes, problem: Problem, solution: Solution, floor: float) -> AxesImage:
-    """Draw a solution's image from above, in decibels below its maximum.
+def images_from_above(
+    problem: Problem, solutions: Sequence[Solution], floor: float, further: int
+) -> tuple[Figure, Sequence[Axes]]:
+    """Draw solutions from above side by side, each in decibels below its own maximum.
 
     Args:
-        axes: Where to draw.
         problem: The problem, for its box and grid.
-        solution: The image.
+        solutions: One image each.
         floor: Lower end of the scale in dB.
+        further: Number of panels that are left empty at the right.
 
     Returns:
-        What is shown, for a colour bar.
+        The figure, and the empty panels.
     """
+    from matplotlib.figure import Figure
+
+    count = len(solutions) + further
+    figure = Figure(figsize=(2.9 * count + 0.8, 3.2), layout="constrained")
+    panels = figure.subplots(1, count, squeeze=False)[0]
+    shown = None
+    for axes, solution in zip(panels, solutions, strict=False):
+        shown = _from_above(axes, problem, solution, floor)
+    if shown is not None:
+        figure.colorbar(shown, ax=panels[:-further], label="dB below each maximum", shrink=0.8)
+    return figure, panels[-further:]
+
+
+def _from_above(axes: Axes, problem: Problem, solution: Solution, floor: float) -> AxesImage:
+    """One image from above; what is shown, for a colour bar."""
     low, high = problem.box.lower, problem.box.upper
     image = decibels(torch.linalg.vector_norm(solution.sample(problem.grid), dim=-1), floor)
     axes.set(xlabel="x (m)", ylabel="y (m)")
@@ -59,24 +76,17 @@ def focus_figure(problem: Problem, solutions: Sequence[Solution], floor: Finite 
     Returns:
         A Matplotlib figure.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(2.9 * (len(solutions) + 1) + 0.8, 3.2), layout="constrained")
-    panels = figure.subplots(1, len(solutions) + 1, squeeze=False)[0]
-    shown = None
+    figure, (panel,) = images_from_above(problem, solutions, floor, 1)
     true = problem.notes.get("true phases")
-    for axes, solution in zip(panels, solutions, strict=False):
-        shown = from_above(axes, problem, solution, floor)
+    for solution in solutions:
         operator = solution.problem.terms[0].operator
         if isinstance(operator, PulseErrors) and solution.method != "as measured":
             phases = operator.phases.detach().cpu()
             if true is not None:
                 phases = phases_apart(phases, true)
-            panels[-1].plot(phases.numpy(), label=solution.method, linewidth=1)
-    if shown is not None:
-        figure.colorbar(shown, ax=panels[:-1], label="dB below each maximum", shrink=0.8)
+            panel.plot(phases.numpy(), label=solution.method, linewidth=1)
     what = "phase error left (rad)" if true is not None else "phase (rad)"
-    panels[-1].set(xlabel="pulse", ylabel=what)
-    if panels[-1].lines:
-        panels[-1].legend(fontsize=7)
+    panel.set(xlabel="pulse", ylabel=what)
+    if panel.lines:
+        panel.legend(fontsize=7)
     return figure

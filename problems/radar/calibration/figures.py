@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inverse_inr import Problem, Solution
 from inverse_inr.operators import ChannelErrors
-from inverse_inr.problems.radar.autofocus.figures import from_above
+from inverse_inr.problems.radar.autofocus.figures import images_from_above
 from inverse_inr.problems.radar.autofocus.phases import phases_apart
 from inverse_inr.problems.radar.calibration.errors import DECIBEL
 from inverse_inr.ranges import Finite, checked
@@ -36,25 +36,17 @@ def channel_figure(
     Returns:
         A Matplotlib figure.
     """
-    from matplotlib.figure import Figure
-
-    count = len(solutions) + 2
-    figure = Figure(figsize=(2.9 * count + 0.8, 3.2), layout="constrained")
-    panels = figure.subplots(1, count, squeeze=False)[0]
-    shown = None
-    for axes, solution in zip(panels, solutions, strict=False):
-        shown = from_above(axes, problem, solution, floor)
+    figure, panels = images_from_above(problem, solutions, floor, 2)
+    for solution in solutions:
         operator = solution.problem.terms[0].operator
         if isinstance(operator, ChannelErrors) and solution.method != "as measured":
-            for axes, values in zip(panels[-2:], _curves(operator, problem), strict=True):
+            for axes, values in zip(panels, _curves(operator, problem), strict=True):
                 axes.plot(values.cpu().numpy(), label=solution.method, linewidth=1)
-    if shown is not None:
-        figure.colorbar(shown, ax=panels[:-2], label="dB below each maximum", shrink=0.8)
     left = "error left in " if "true phases" in problem.notes else ""
-    panels[-2].set(xlabel="channel", ylabel=f"{left}phase (rad)")
-    panels[-1].set(xlabel="channel", ylabel=f"{left}gain (dB)")
-    if panels[-2].lines:
-        panels[-2].legend(fontsize=7)
+    panels[0].set(xlabel="channel", ylabel=f"{left}phase (rad)")
+    panels[1].set(xlabel="channel", ylabel=f"{left}gain (dB)")
+    if panels[0].lines:
+        panels[0].legend(fontsize=7)
     return figure
 
 
