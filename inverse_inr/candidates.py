@@ -46,12 +46,9 @@ def lattice_fits(
         The two candidates, `grid` and the prior, both with total variation.
     """
     seen = problem.on_lattice(finer)
-    image = baselines.tv(problem, finer=finer)
-    weight = image.details["weight"]
-    yield Candidate(
-        _as_grid(image, seen),
-        lambda: _as_grid(baselines.tv(problem, weight, finer=finer, start=_values(image)), seen),
-    )
+    first = total_variation_fit(problem, finer)
+    yield first
+    weight = first.solution.details["weight of TV"]
     rule = problem.suggested.stopping or HeldOut()
     if isinstance(rule, HeldOut):
         rule = replace(rule, every=max(1, steps // CHECKS))
@@ -60,6 +57,28 @@ def lattice_fits(
     fit = solver.run()
     fit.details["weight of TV"] = weight
     yield Candidate(replace(fit, method=f"{prior}, TV"))
+
+
+@checked
+def total_variation_fit(problem: Problem, finer: Count = 2) -> Candidate:
+    """Fit a lattice with total variation, whose weight held-out rows choose.
+
+    Args:
+        problem: The problem, whose operators are linear and have maps of sampled images.
+        finer: Nodes of the lattice per pixel of the problem's grid and axis.
+
+    Returns:
+        The candidate, the prior `grid`; it is made again from all rows with the weight it found.
+    """
+    seen = problem.on_lattice(finer)
+    image = baselines.tv(problem, finer=finer)
+    weight = image.details["weight"]
+    start = _values(image)
+
+    def again() -> Solution:
+        return _as_grid(baselines.tv(problem, weight, finer=finer, start=start), seen)
+
+    return Candidate(_as_grid(image, seen), again)
 
 
 def _as_grid(solution: Solution, seen: Problem) -> Solution:

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from inverse_inr.compose import LinearMap, as_linear_map, on_grid
 from inverse_inr.fidelity import decorrelated, least_squares
+from inverse_inr.hooks import HasBatch
 from inverse_inr.kernels.linear import largest_singular_value
 from inverse_inr.problem import Problem
-from inverse_inr.protocol import evaluating
+from inverse_inr.protocol import Operator, evaluating
+from inverse_inr.ranges import Seed
 from inverse_inr.row_sets import Rows, listed
 from inverse_inr.sampled import SampledField
 from inverse_inr.term import Term
@@ -72,6 +74,43 @@ class LeastSquares:
             targets.append(target - linear.offset.to(target))
             precisions.append(weight / target.numel())
         return cls(maps, targets, precisions)
+
+    def in_parts(
+        self, problem: Problem, rows: Sequence[Rows], seed: Seed = 0
+    ) -> list[LeastSquares]:
+        """Write the sum as one of parts, each of some of the rows, drawn at random.
+
+        There are several where the operators' maps of sampled images cost what the rows cost that
+        they are asked for (`hooks.HasBatch`), and hold more rows than they name for a step.
+
+        Args:
+            problem: The problem that this was made of.
+            rows: (b_t,) indices of the measurements that this was made of, one tensor per term.
+            seed: Decides which rows come together.
+
+        Returns:
+            The parts, whose values add up to this one's; itself alone where there is one.
+        """
+        seen = [
+            replace(term, operator=on_grid(term.operator, problem.grid, term.y.device))
+            for term in problem.terms
+        ]
+        chosen = [listed(some) for some in rows]
+        count = min(
+            _parts(term.operator, len(some)) for term, some in zip(seen, chosen, strict=True)
+        )
+        if count == 1:
+            return [self]
+        generator = torch.Generator().manual_seed(seed)
+        shuffled = [some[torch.randperm(len(some), generator=generator)] for some in chosen]
+        parts = []
+        for k in range(count):
+            some = [every[k::count].sort().values for every in shuffled]
+            part = LeastSquares.of(replace(problem, terms=seen), some)
+            shares = [len(few) / len(every) for few, every in zip(some, chosen, strict=True)]
+            precisions = [p * share for p, share in zip(part.precisions, shares, strict=True)]
+            parts.append(replace(part, precisions=precisions))
+        return parts
 
     def _squared(self, x: Tensor) -> Iterator[Tensor]:
         """The weighted squared residuals of each term, precision |A x - y|²."""
@@ -157,6 +196,13 @@ class LeastSquares:
                 "Do the measurements look at the problem's box?"
             )
         return found
+
+
+def _parts(operator: Operator, rows: int) -> int:
+    """The number of parts in which an operator's rows are best seen."""
+    if not isinstance(operator, HasBatch) or operator.batch is None:
+        return 1
+    return max(1, round(rows / operator.batch))
 
 
 def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:

@@ -20,7 +20,7 @@ import torch
 
 import inverse_inr as ii
 from inverse_inr import baselines, noise, operators
-from inverse_inr.baselines.linear import cgls_iterates, primal_dual_tv
+from inverse_inr.baselines import cgls_iterates, primal_dual_tv
 from inverse_inr.least_squares import LeastSquares
 
 METHODS = ["FDK", "CGLS", "TV", "baselines.cgls"]

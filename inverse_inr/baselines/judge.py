@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
+from inverse_inr.compose import on_grid
 from inverse_inr.evaluation import pool, sample
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.metrics import modulus, psnr_of_span, where_known
@@ -56,10 +57,16 @@ class Judge:
         if rule == "oracle" and problem.reference is None:
             raise ValueError("The oracle needs the truth: this problem has no reference.")
         self.problem = problem
-        self.seen = problem
+        grid = problem.grid
         if finer > 1:
-            self.seen = replace(problem, grid=problem.grid.refined(finer))
+            grid = problem.grid.refined(finer)
             self.problem = replace(problem, finer=finer)
+        # maps of sampled images are made once for the rows to fit and for those to be judged by
+        terms = [
+            replace(term, operator=on_grid(term.operator, grid, term.y.device))
+            for term in problem.terms
+        ]
+        self.seen = replace(problem, grid=grid, terms=terms)
         self.rule = rule
         self.finer = finer
         self.fit = [t.trusted for t in problem.terms]
