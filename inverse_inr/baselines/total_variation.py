@@ -21,7 +21,7 @@ from torch import Tensor
 
 from inverse_inr.baselines.judge import Iterations, Judge, Rule
 from inverse_inr.baselines.linear import brightness, cgls_iterates
-from inverse_inr.derivatives import gradient_adjoint, grid_gradient, lengths
+from inverse_inr.kernels.slope_dual import SlopeDual
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.noise import Noise
 from inverse_inr.problem import Problem
@@ -169,18 +169,15 @@ def primal_dual_tv(
     sigma = 1 / (ratio * math.sqrt(2))
     ahead = x
     dual = [torch.zeros_like(v) for v in data]
-    flow = torch.zeros_like(grid_gradient(x, spacing))
+    penalty = SlopeDual(x, [d_norm * h for h in spacing], radius)
     for _ in range(iterations):
         seen = system.whitened(ahead)
         dual = [
             (p + sigma * (s / k_norm - z)) / (1 + sigma)
             for p, s, z in zip(dual, seen, data, strict=True)
         ]
-        flow = flow + sigma * grid_gradient(ahead, spacing) / d_norm
-        length = lengths(flow)
-        flow = flow * (radius / length.clamp(min=max(radius, 1e-30)))
         before = x
-        x = x - tau * (system.adjoint(dual) / k_norm + gradient_adjoint(flow, spacing) / d_norm)
+        x = x - tau * (system.adjoint(dual) / k_norm + penalty.step(ahead, sigma))
         if nonnegative:
             x = x.clamp(min=0)
         ahead = 2 * x - before
@@ -231,7 +228,8 @@ def stochastic_primal_dual_tv(
     sigma = 0.5 / (tau * count)
     sigma_penalty = 0.5 / tau
     dual = [[torch.zeros_like(v) for v in some] for some in data]
-    flow = torch.zeros_like(grid_gradient(x, spacing))
+    penalty = SlopeDual(x, [d_norm * h for h in spacing], radius)
+    pull = torch.zeros_like(x)
     descent = ahead = torch.zeros_like(x)
     generator = torch.Generator().manual_seed(seed)
     for drawn in torch.randint(2 * count, (2 * iterations,), generator=generator).tolist():
@@ -240,19 +238,17 @@ def stochastic_primal_dual_tv(
             x = x.clamp(min=0)
         if drawn < count:
             part = parts[drawn]
-            before = dual[drawn]
+            old = dual[drawn]
             dual[drawn] = [
                 (p + sigma * (s / k_norm - z)) / (1 + sigma)
-                for p, s, z in zip(before, part.whitened(x), data[drawn], strict=True)
+                for p, s, z in zip(old, part.whitened(x), data[drawn], strict=True)
             ]
-            change = [p - b for p, b in zip(dual[drawn], before, strict=True)]
+            change = [p - q for p, q in zip(dual[drawn], old, strict=True)]
             added = part.adjoint(change) / k_norm
             rarity = 2.0 * count
         else:
-            new = flow + sigma_penalty * grid_gradient(x, spacing) / d_norm
-            new = new * (radius / lengths(new).clamp(min=max(radius, 1e-30)))
-            added = gradient_adjoint(new - flow, spacing) / d_norm
-            flow = new
+            before, pull = pull, penalty.step(x, sigma_penalty)
+            added = pull - before
             rarity = 2.0
         descent = descent + added
         ahead = descent + rarity * added
