@@ -6,7 +6,8 @@
 Every case of `benchmarks/fresh_cases/` is made with each seed, answered by `ii.solve(problem)` with
 no other argument, and by the simple methods, which see the same measurements and choose their own
 parameters from them. Each result is appended to the file as soon as it is there; what the file has
-is not measured again. The page is written from the file, losses included.
+is not measured again. The page is written from the file, losses included; of what the file has
+not, it keeps its sections.
 
 Times are processor time of one thread.
 """
@@ -113,7 +114,7 @@ def main() -> None:
     if words.page is not None:
         from fresh_cases.page import write
 
-        write(words.page, records(words.out))
+        write(words.page, records(words.out), time.strftime("%Y-%m-%d"))
 
 
 if __name__ == "__main__":

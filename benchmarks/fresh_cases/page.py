@@ -19,32 +19,44 @@ the same measurements and chose its own parameters from them. "Oracle" is a simp
 parameter the truth chose, which nobody can run on measurements. Losses are in bold; "warned" says
 that the report names a method that predicts held-out rows better, or one that differs much and
 between which and the answer nothing measured decides. Times are processor seconds of one thread on
-a busy machine.
+a busy machine. A section was measured on the day that it names, or else before 30 November 2026.
 """
 
 
-def write(path: Path, records: list[dict[str, Any]]) -> None:
-    """Write the page.
+def write(path: Path, records: list[dict[str, Any]], day: str) -> None:
+    """Write the page; of modalities without a record, a page that is there keeps its sections.
 
     Args:
         path: The file.
         records: The records of `fresh_inputs.py`.
+        day: When they were made, e.g. "2026-11-30".
     """
-    kinds = sorted({(r["modality"], r["unit"]) for r in records})
-    parts = [
-        _section(modality, [r for r in records if (r["modality"], r["unit"]) == (modality, unit)])
-        for modality, unit in kinds
-    ]
-    path.write_text("\n".join([HEAD, *parts]))
+    sections = _sections(path)
+    for modality, unit in {(r["modality"], r["unit"]) for r in records}:
+        some = [r for r in records if (r["modality"], r["unit"]) == (modality, unit)]
+        sections[modality, unit] = _section(modality, some, day)
+    path.write_text("\n".join([HEAD, *(sections[key] for key in sorted(sections))]))
 
 
-def _section(modality: str, records: list[dict[str, Any]]) -> str:
+def _sections(path: Path) -> dict[tuple[str, str], str]:
+    """The sections of a page by modality and unit; none of a page that is not there."""
+    if not path.exists():
+        return {}
+    found = {}
+    for section in path.read_text().split("\n\n## ")[1:]:
+        modality = section.split("\n", 1)[0]
+        unit = section.split("| input | answer (", 1)[1].split(") | chosen", 1)[0]
+        found[modality, unit] = f"\n## {section.rstrip()}\n"
+    return found
+
+
+def _section(modality: str, records: list[dict[str, Any]], day: str) -> str:
     unit = records[0]["unit"]
     gains = [_gain(r) for r in records]
     lines = [
         f"\n## {modality}\n",
-        f"{len(records)} runs of {len({r['case'] for r in records})} inputs: the answer is on "
-        f"average {mean(gains):+.2f} {unit} from the best simple method of each run (median "
+        f"{day}, {len(records)} runs of {len({r['case'] for r in records})} inputs: the answer is "
+        f"on average {mean(gains):+.2f} {unit} from the best simple method of each run (median "
         f"{median(gains):+.2f}, worst {min(gains):+.2f}).{_against_oracle(records, unit)}\n",
         f"| input | answer ({unit}) | chosen | best simple | difference | oracle | seconds |",
         "|---|---|---|---|---|---|---|",

@@ -27,8 +27,8 @@ def test_the_largest_product_is_total_variation() -> None:
     """<∇'q, x> comes to r Σ |∇x| once the flow has followed the slopes for long."""
     image = torch.randn(6, 5, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     dual = SlopeDual(image, SPACING[:2], radius=0.2)
-    for _ in range(3):
-        pulled = dual.step(image, 1e3)
+    dual.step(image, 1e3)
+    pulled = dual.step(image, 1e3)
     expected: Tensor = 0.2 * lengths(grid_gradient(image, SPACING[:2])).sum()
     torch.testing.assert_close((pulled * image).sum(), expected)
 

@@ -1,4 +1,4 @@
-"""Fits of voxels to cone beams: they begin as an image of CGLS and see parts of the rays."""
+"""Fits of volumes to cone beams, on a finer lattice, and voxels that begin as an image of CGLS."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from inverse_inr.baselines import cgls_iterates
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators import ConeBeam
 from inverse_inr.problems.ct import cone, feldkamp
+from inverse_inr.problems.ct import volume_fits as module
 from inverse_inr.problems.ct.volume_fits import CGLS_STEPS, volume_fits
 from inverse_inr.solver.schedule import automatic_batch
 from inverse_inr.stopping import hold_out
@@ -47,14 +48,27 @@ def test_a_step_sees_a_tenth_of_a_large_scan():
 
 @pytest.mark.slow
 def test_the_fit_is_better_than_fdk_and_cgls():
-    problem = cone(size=24, views=24)
-    (candidate,) = volume_fits(problem, steps=60)
+    problem = cone(size=16, views=20)
+    (candidate,) = volume_fits(problem)
+    lattice = candidate.solution.field
+    assert isinstance(lattice, priors.Prior)
+    assert sum(p.numel() for p in lattice.parameters()) == 32**3
     again = candidate.made_again()
     assert again.method == "grid, TV"
     best = max(feldkamp(problem).metrics()["PSNR"], _psnr_of_cgls(problem))
     assert again.metrics()["PSNR"] > best + 1
     assert candidate.solution.metrics()["PSNR"] > best + 0.5
     assert candidate.solution.details["weight of TV"] > 0
+
+
+def test_the_lattice_of_a_large_grid_is_the_grid_itself(monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    monkeypatch.setattr(module, "total_variation_fit", lambda problem, finer: seen.append(finer))
+    problem = cone("gaussian_blobs", size=12, views=4)
+    list(volume_fits(problem))
+    monkeypatch.setattr(module, "LARGEST_LATTICE", 24**3 - 1)
+    list(volume_fits(problem))
+    assert seen == [2, 1]
 
 
 def _psnr_of_cgls(problem: Problem) -> float:
