@@ -6,7 +6,7 @@ x is the image on the problem's grid, and D the noise model's weighted least squ
 chosen by held-out rows, or by the truth, and then labelled "oracle".
 
 A volume's projections are dear. Where the operator's cost is that of the rows it is asked for, each
-iteration therefore sees a part of the rows (`stochastic_primal_dual_tv`): ten parts come to the
+iteration therefore sees a part of the rows (`StochasticPrimalDual`): ten parts come to the
 same sum with a tenth of the projections.
 """
 
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from inverse_inr.baselines.judge import Iterations, Judge, Rule
 from inverse_inr.baselines.linear import brightness, cgls_iterates
+from inverse_inr.baselines.stochastic import StochasticPrimalDual
 from inverse_inr.kernels.slope_dual import SlopeDual
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.noise import Noise
@@ -29,9 +30,6 @@ from inverse_inr.ranges import Count, FiniteTensor, Positive, Seed, checked
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver import Solution
-
-NORM_MARGIN = 1.1
-"""The norm of a part is taken this much larger than that of the first."""
 
 
 @checked
@@ -106,13 +104,17 @@ def _solver(
     """The method that suits the operators: from weight, first image and iterations to an image."""
     spacing = judge.seen.grid.spacing
     parts = total.in_parts(judge.seen, judge.fit, seed)
-    if len(parts) == 1:
-        return lambda weight, x, iterations: primal_dual_tv(
-            total, spacing, weight, x, iterations, nonnegative
-        )
-    return lambda weight, x, iterations: stochastic_primal_dual_tv(
-        parts, spacing, weight, x, iterations, nonnegative, seed
-    )
+    method: StochasticPrimalDual | None = None
+
+    def solve(weight: float, x: Tensor, iterations: int) -> Tensor:
+        nonlocal method
+        if len(parts) == 1:
+            return primal_dual_tv(total, spacing, weight, x, iterations, nonnegative)
+        if method is None:
+            method = StochasticPrimalDual(parts, spacing, x, nonnegative, seed)
+        return method.solve(weight, iterations)
+
+    return solve
 
 
 def _balanced_weight(problem: Problem, system: LeastSquares, x: Tensor) -> float:
@@ -181,75 +183,4 @@ def primal_dual_tv(
         if nonnegative:
             x = x.clamp(min=0)
         ahead = 2 * x - before
-    return x * size
-
-
-@checked
-def stochastic_primal_dual_tv(
-    parts: Sequence[LeastSquares],
-    spacing: Sequence[Positive],
-    weight: Positive,
-    x: Tensor,
-    iterations: Iterations = 400,
-    nonnegative: bool = False,
-    seed: Seed = 0,
-) -> Tensor:
-    """min_x Σ_i ½‖K_i x - z_i‖² + weight · mean |∇x|, one K_i at a time.
-
-    The dual variables are those of the parts and of the penalty. One of them, drawn at random, is
-    updated and its change added to the sum that the image descends; the penalty's is drawn as often
-    as those of all parts together, because a gradient costs little.
-
-    Args:
-        parts: The data term as a sum of parts of about one size.
-        spacing: The distance of pixels along each axis, in the box's unit.
-        weight: λ.
-        x: (*shape, c), the image to begin with.
-        iterations: Number of updates of parts on average; as many are of the penalty.
-        nonnegative: Pixels must not be negative.
-        seed: Decides the order.
-
-    Returns:
-        The image after the last update, (*shape, c).
-
-    Source:
-        Chambolle, Ehrhardt, Richtárik & Schönlieb 2018, algorithm 1 with serial sampling.
-    """
-    count = len(parts)
-    size = max(brightness(x), 1e-12)
-    # parts of one size drawn at random are alike, and their norms nearly so
-    k_norm = NORM_MARGIN * parts[0].norm(10)
-    d_norm = 2 * math.sqrt(sum(h**-2.0 for h in spacing))
-    data = [[v / (k_norm * size) for v in part.data()] for part in parts]
-    radius = weight * d_norm / (x.numel() * k_norm**2 * size)  # of the dual ball, in scaled units
-    x = x / size
-    # the step of `primal_dual_tv`, whose norm is that of all parts, divided by their number
-    tau = (max(radius, 1e-12) * 2 * count**3) ** -0.5
-    sigma = 0.5 / (tau * count)
-    sigma_penalty = 0.5 / tau
-    dual = [[torch.zeros_like(v) for v in some] for some in data]
-    penalty = SlopeDual(x, [d_norm * h for h in spacing], radius)
-    pull = torch.zeros_like(x)
-    descent = ahead = torch.zeros_like(x)
-    generator = torch.Generator().manual_seed(seed)
-    for drawn in torch.randint(2 * count, (2 * iterations,), generator=generator).tolist():
-        x = x - tau * ahead
-        if nonnegative:
-            x = x.clamp(min=0)
-        if drawn < count:
-            part = parts[drawn]
-            old = dual[drawn]
-            dual[drawn] = [
-                (p + sigma * (s / k_norm - z)) / (1 + sigma)
-                for p, s, z in zip(old, part.whitened(x), data[drawn], strict=True)
-            ]
-            change = [p - q for p, q in zip(dual[drawn], old, strict=True)]
-            added = part.adjoint(change) / k_norm
-            rarity = 2.0 * count
-        else:
-            before, pull = pull, penalty.step(x, sigma_penalty)
-            added = pull - before
-            rarity = 2.0
-        descent = descent + added
-        ahead = descent + rarity * added
     return x * size

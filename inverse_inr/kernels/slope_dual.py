@@ -30,6 +30,21 @@ class SlopeDual:
         self._is_complex = image.is_complex()
         self._flow = [torch.zeros_like(self._real(image)) for _ in self.spacing]
 
+    def resize(self, radius: float) -> float:
+        """Give the balls another radius, and stretch the flow by as much.
+
+        Args:
+            radius: The new bound of |q| at each pixel and channel, positive.
+
+        Returns:
+            The factor by which the flow, and so ∇'q, has grown.
+        """
+        factor = radius / self.radius
+        self.radius = radius
+        for flow in self._flow:
+            flow.mul_(factor)
+        return factor
+
     def step(self, image: Tensor, sigma: float) -> Tensor:
         """Let the flow follow an image's slopes, and stay in its balls.
 

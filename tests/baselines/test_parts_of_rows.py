@@ -77,3 +77,22 @@ def test_negative_pixels_are_refused_by_parts_too() -> None:
     got = image_of(baselines.tv(problem, 1.0, iterations=400, nonnegative=True))
     assert (got >= 0).all()
     assert got.dtype == F64
+
+
+def test_each_weight_begins_where_the_one_before_ended() -> None:
+    problem = problem_by_rows(12)
+    rows = [torch.arange(60)]
+    parts = LeastSquares.of(problem, rows).in_parts(problem, rows)
+    expected = image_of(baselines.tv(problem_by_rows(None), 3.0, iterations=3000))
+
+    def error(method: baselines.StochasticPrimalDual, iterations: int) -> float:
+        return float((method.solve(3.0, iterations).reshape(-1) - expected).norm())
+
+    start = torch.zeros(*GRID.shape, 1, dtype=F64)
+    start[1, 1] = 1.0  # its size is the unit of the method
+    fresh = baselines.StochasticPrimalDual(parts, GRID.spacing, start)
+    warm = baselines.StochasticPrimalDual(parts, GRID.spacing, start)
+    warm.solve(4.0, 3000)
+    assert error(warm, 60) < 0.2 * error(fresh, 60)
+    again = error(warm, 6000)
+    assert again < 0.01

@@ -36,3 +36,11 @@ def test_the_largest_product_is_total_variation() -> None:
 def test_a_ball_of_no_size_holds_nothing() -> None:
     image = torch.randn(4, 4, 1, generator=torch.Generator().manual_seed(2))
     assert SlopeDual(image, (1.0, 1.0), radius=0.0).step(image, 1.0).abs().max() < 1e-25
+
+
+def test_a_flow_is_stretched_with_its_balls() -> None:
+    image = torch.randn(5, 4, 1, generator=torch.Generator().manual_seed(3))
+    dual = SlopeDual(image, (1.0, 1.0), radius=0.5)
+    before = dual.step(image, 0.1)
+    assert dual.resize(0.1) == pytest.approx(0.2)
+    torch.testing.assert_close(dual.step(image, 0.0), 0.2 * before)
