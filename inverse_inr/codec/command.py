@@ -70,7 +70,7 @@ def encode(
     out
         The file to write; one that exists is refused without --force.
     steps
-        Steps of the fit (coin, 2000 where none are given; latent, 60).
+        Steps of the fit (coin, 2000 where none are given; latent, 40).
     seed
         Seed of the fit (coin, latent).
     """

@@ -68,7 +68,7 @@ def encode(
         grid: Where the samples of an image lie; None for a box in pixels.
         family: The family whose codes are coded ("modulated").
         steps: Steps of Adam for an image ("coin", "sparse"), of the fit of latents, or of Adam for a
-            code after the family's own steps ("modulated"); None for 2000, or 60 for latents. They
+            code after the family's own steps ("modulated"); None for 2000, or 40 for latents. They
             are shown, and the first Ctrl-C ends them; the file is then made of what is there.
         finish: Steps of Adam with rounded weights ("coin").
         seed: Seed of the network of an image ("coin", "sparse"), or of the choice of exchanges in a
@@ -97,7 +97,7 @@ def encode(
             f"encode: family= goes with method='modulated', and it with that; this is {method!r}."
         )
     if steps is None:
-        steps = 60 if method == "latent" else 2000
+        steps = 40 if method == "latent" else 2000
     most = math.floor(bits_per_sample * grid.numel / 8)
     # the first Ctrl-C ends the fit, and what follows it, and the file is made of what is there
     with interruptible():

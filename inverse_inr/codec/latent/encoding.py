@@ -29,16 +29,20 @@ from inverse_inr.sampled import SampledField
 
 HEADER = 32
 """Bytes of a header and a digest of a colour picture."""
-FULL = 0.99
+FULL = 0.995
 """Part of the bytes that the fit aims at, and from which on a file is long enough."""
 FAR = 1.1
 """How many times too long a file is, from which on its step is made coarser."""
-ROUNDS = 12
+ROUNDS = 10
 """How often the file is made again, until it fits."""
-FURTHER = 4
+FURTHER = 5
 """Steps between two files."""
-FINER = 0.97
-"""The step, in those of the wavelet method, whose entropy model says less."""
+PART = 0.12
+"""Part of the exchanges that are made at once between two files."""
+TRIALS = 3
+"""How often the step is changed before the fit."""
+MORE = 1.06
+"""What latents take when they are tried, in the bits that they take when they are fitted."""
 MEMORY = 4000
 """Bytes per sample while a picture is fitted."""
 
@@ -71,11 +75,21 @@ def encode_latents(image: Tensor, grid: Grid, most: int, steps: int, seed: int) 
     values = image.detach().cpu().double().numpy()
     clipped = bool(values.min() >= 0 and values.max() <= 1)
     colours = colours_of(values)
-    fit = Fit(planes_of(values, colours), START, _short(FINER * step_for(values, most)), seed)
+    fit = Fit(planes_of(values, colours), START, _short(step_for(values, most)), seed)
     wanted = max(8 * (FULL * most - HEADER), 1.0)
+    _find_step(fit, wanted)
     for number in shown_steps(steps, "encode"):
         fit.step_once(number / steps, wanted, steps)
     return _fitting(fit, values, colours, clipped, place_of(grid), most)
+
+
+def _find_step(fit: Fit, wanted: float) -> None:
+    """Take the step at which a fit of so many bits begins, where it is not that of wavelets."""
+    for _ in range(TRIALS):
+        ratio = fit.tried() / (MORE * wanted)
+        if abs(math.log(ratio)) < 0.02:
+            return
+        fit.begin(_short(fit.step * min(max(ratio, 0.5), 2.0) ** 0.8))
 
 
 def _short(step: float) -> float:
@@ -99,18 +113,18 @@ def _fitting(
         shortest = min(shortest, len(data))
         if len(data) <= most:
             error = float(((synthesise(picture) - values) ** 2).mean())
-            no_longer = len(data) < 1.01 * len(best)
+            no_better = error >= least
             if error < least:
                 best, least = data, error
-            if len(data) >= FULL * most or no_longer:
+            if len(data) >= FULL * most or no_better:
                 break
         ratio = len(data) / (0.5 * (1 + FULL) * most)
         if ratio > FAR:
             fit.begin(_short(fit.step * min(ratio, 2.0)))
         else:
-            fit.follow(1.5 * math.log(ratio))
+            fit.follow(3 * math.log(ratio))
         for _ in range(FURTHER):
-            fit.settle()
+            fit.settle(part=PART)
     if best:
         return best
     raise ValueError(

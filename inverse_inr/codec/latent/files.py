@@ -20,15 +20,14 @@ from inverse_inr.codec.framing import (
     require_whole,
     written_frame,
 )
-from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
 from inverse_inr.codec.latent.coding import decode_lattices, encode_lattices
 from inverse_inr.codec.latent.contexts import Layout
-from inverse_inr.codec.latent.networks import SHAPES, changed
 from inverse_inr.codec.latent.networks import PLANES as MOST_PLANES
+from inverse_inr.codec.latent.networks import changed, decode_differences, encode_differences
 from inverse_inr.codec.latent.start import MARK, START
 from inverse_inr.codec.latent.whole import Predictor, mended
 from inverse_inr.codec.planes import Colours, Floats, channels_of, from_codes, to_codes
-from inverse_inr.codec.range_coder import Context, Decoder, Encoder
+from inverse_inr.codec.range_coder import Decoder, Encoder
 from inverse_inr.codec.wavelet.bands import Band
 from inverse_inr.codec.wavelet.filter_bank import Level, synthesised
 from inverse_inr.codec.wavelet.picture import FRACTION
@@ -58,7 +57,7 @@ class Overfitted(NamedTuple):
         colours: How planes become channels.
         step: What a latent of one stands for.
         halvings: Halvings of one in a difference of the networks' numbers.
-        differences: Whole differences of the networks from the start, of tensors that have any.
+        differences: Whole differences of the networks from the start, by name.
         lows: (rows, columns) of each plane's low-pass band.
         latents: (count + 1,) all latents in a row.
         mended: Whether the synthesis network mends the planes.
@@ -129,12 +128,7 @@ def to_bytes(picture: Overfitted, place: bytes = b"") -> bytes:
     head = MAGIC + HEAD.pack(MARK, flags, *picture.shape, picture.halvings, step)
     head += written_frame(picture.colours, place)
     encoder = Encoder()
-    moved, contexts = Context(), Contexts()
-    for name in SHAPES:
-        encoder.encode(int(name in picture.differences), moved)
-        if name in picture.differences:
-            numbers = picture.differences[name].reshape(-1).tolist()
-            encode_integers(encoder, numbers, contexts)
+    encode_differences(encoder, picture.differences)
     for low in picture.lows:
         encode_low(encoder, low)
     encode_lattices(encoder, Predictor(picture.networks), picture.layout, picture.latents)
@@ -162,12 +156,7 @@ def from_bytes(data: bytes) -> tuple[Overfitted, bytes]:
     size = BYTES * rows * columns * planes
     memory.require(f"codec: a picture of {rows} x {columns} pixels", size)
     decoder = Decoder(data[at:-DIGEST])
-    moved, contexts = Context(), Contexts()
-    differences = {}
-    for name, shape in SHAPES.items():
-        if decoder.decode(moved):
-            numbers = decode_integers(decoder, int(np.prod(shape)), contexts)
-            differences[name] = np.array(numbers, np.int64).reshape(shape)
+    differences = decode_differences(decoder)
     layout = blank.layout
     lows = [decode_low(decoder, *layout.low) for _ in range(planes)]
     picture = blank._replace(differences=differences, lows=lows)

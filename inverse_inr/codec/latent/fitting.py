@@ -21,7 +21,7 @@ from inverse_inr.codec.latent.floating import (
     network_bits,
     widened,
 )
-from inverse_inr.codec.latent.networks import ONE
+from inverse_inr.codec.latent.networks import ONE, encode_differences
 from inverse_inr.codec.planes import Floats
 from inverse_inr.codec.range_coder import Encoder
 from inverse_inr.codec.wavelet.filter_bank import analysed
@@ -35,10 +35,12 @@ WORTH = 0.13
 """Squared steps that a bit is worth at the start: about 2 ln 2 / 12, as at high rates."""
 DEAD = 0.35
 """What is added to a magnitude at the start, before it is rounded down."""
-HASTE = 8.0
+HASTE = 14.0
 """How fast the worth of a bit follows the size, over all steps."""
 PARTS = (0.4, 0.05)
 """Part of the exchanges that are made at once, in the first and in the last step."""
+TRIED = 4
+"""Exchanges before the size is looked at, when the step is sought."""
 HALVINGS = range(4, 9)
 """Halvings of one that are tried for the networks' differences."""
 LEARNT = 6
@@ -50,7 +52,7 @@ class Rounded(NamedTuple):
 
     Attributes:
         halvings: Halvings of one in a difference of the networks' numbers.
-        differences: Whole differences from the start, by name, of tensors that have any.
+        differences: Whole differences from the start, by name.
         lows: The low-pass bands.
         latents: (count + 1,) whole latents.
         mended: Whether the synthesis network mends the planes.
@@ -95,6 +97,7 @@ class Fit:
         self.networks = {name: v.clone().requires_grad_() for name, v in self.start.items()}
         self.adam = torch.optim.Adam(self.networks.values(), betas=(0.9, 0.98))
         self.halvings: int | None = None
+        self.moved_bits = 0.0
         self.begin(step)
 
     def begin(self, step: float) -> None:
@@ -115,6 +118,16 @@ class Fit:
         with torch.no_grad():
             errors = [float(self.error(self.latents.whole, mends)) for mends in (False, True)]
         self.mends = errors[1] < errors[0]
+
+    def tried(self) -> float:
+        """Exchange latents a few times; the networks stay as they are.
+
+        Returns:
+            Bits of latents.
+        """
+        for _ in range(TRIED):
+            self.settle(part=PARTS[0])
+        return self.settle(part=PARTS[0])
 
     def step_once(self, progress: float, wanted: float, count: int) -> None:
         """Make one step: one of exchanges, and but for the last part of all steps one of Adam.
@@ -142,19 +155,19 @@ class Fit:
             part: Part of the exchanges that are made at once.
 
         Returns:
-            Bits of all, as they were before.
+            Bits of latents and of rounded networks, as they were before.
         """
         if not self.layout.count:
             return self.low_bits
         latents = self.latents.whole.clone().requires_grad_()
         contexts = self.latents.contexts().requires_grad_()
         logits, sign = decided(self.networks, contexts), self.latents.signs(self.networks)
-        size = bits(latents.detach(), logits, sign).sum() + self.low_bits
+        size = bits(latents.detach(), logits, sign).sum()
+        loss = self.error(latents, self.mends) / self.worth + size
         learnt = []
         if rate:
             learnt = list(self.networks.values())
-            size = size + network_bits(self.networks, self.start, LEARNT)
-        loss = self.error(latents, self.mends) / self.worth + size
+            loss = loss + network_bits(self.networks, self.start, LEARNT)
         slopes = torch.autograd.grad(loss, [latents, contexts, *learnt], allow_unused=True)
         said = logits.detach(), sign.detach()
         self.latents.exchange(slopes[0], slopes[1], *said, self.worth, part)
@@ -163,7 +176,7 @@ class Fit:
         if rate:
             self.adam.param_groups[0]["lr"] = rate
             self.adam.step()
-        return float(size.detach())
+        return float(size.detach()) + self.low_bits + self.moved_bits
 
     def error(self, latents: Tensor, mends: bool) -> Tensor:
         """Measure the squared error of latents.
@@ -199,48 +212,55 @@ class Fit:
         room for them.
         """
         learnt = {name: value.detach() for name, value in self.networks.items()}
-        best = {name: self.start[name] for name in learnt}
-        least, self.halvings = self._loss_of(best, HALVINGS[0]), HALVINGS[0]
-        for halvings in HALVINGS:
-            tried = self._on_steps(learnt, halvings)
-            loss = self._loss_of(tried, halvings)
-            if loss < least:
-                best, least, self.halvings = tried, loss, halvings
+        losses = {h: self._loss_of(self._on_steps(learnt, h), h) for h in HALVINGS}
+        self.halvings = min(losses, key=losses.__getitem__)
+        best, least = self._on_steps(learnt, self.halvings), losses[self.halvings]
         for name in learnt:
             tried = {**best, name: self.start[name]}
             loss = self._loss_of(tried, self.halvings)
             if loss < least:
                 best, least = tried, loss
+        if self._loss_of(self.start, self.halvings) < least:
+            best = dict(self.start)
         self.networks = best
+        self.moved_bits = _written_bits(self._differences(best, self.halvings))
 
     def rounded(self) -> Rounded:
         """Give the numbers as they are now, rounded."""
         if self.halvings is None:
             self.round_networks()
         assert self.halvings is not None
-        differences = {}
-        for name, value in self.networks.items():
-            steps = torch.round((value - self.start[name]) * 2**self.halvings).long().numpy()
-            if steps.any():
-                differences[name] = steps
+        differences = self._differences(self.networks, self.halvings)
         return Rounded(
             self.halvings, differences, list(self.lows), self.latents.numbers(), self.mends
         )
 
-    def _on_steps(self, networks: Mapping[str, Tensor], halvings: int) -> dict[str, Tensor]:
+    def _differences(self, networks: Mapping[str, Tensor], halvings: int) -> dict[str, Whole]:
         found = {}
         for name, value in networks.items():
             steps = torch.round((value - self.start[name]) * 2**halvings)
-            found[name] = self.start[name] + steps / 2**halvings
+            found[name] = steps.long().numpy()
         return found
 
-    def _loss_of(self, networks: dict[str, Tensor], halvings: int) -> float:
+    def _on_steps(self, networks: Mapping[str, Tensor], halvings: int) -> dict[str, Tensor]:
+        return {
+            name: self.start[name] + torch.from_numpy(steps).float() / 2**halvings
+            for name, steps in self._differences(networks, halvings).items()
+        }
+
+    def _loss_of(self, networks: Mapping[str, Tensor], halvings: int) -> float:
         kept = self.networks
-        self.networks = networks
+        self.networks = dict(networks)
         with torch.no_grad():
             logits = decided(networks, self.latents.contexts())
             size = bits(self.latents.whole, logits, self.latents.signs(networks)).sum()
-            size += network_bits(networks, self.start, halvings)
+            size += _written_bits(self._differences(networks, halvings))
             error = self.error(self.latents.whole, self.mends)
         self.networks = kept
         return float(error / self.worth + size)
+
+
+def _written_bits(differences: Mapping[str, Whole]) -> float:
+    encoder = Encoder()
+    encode_differences(encoder, differences)
+    return 8.0 * len(encoder.finish())

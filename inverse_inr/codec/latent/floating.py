@@ -20,6 +20,8 @@ AROUND = 4
 """How far the mean reaches that the synthesis takes off its input."""
 INPUT = 4
 """Steps that are a one to the synthesis."""
+PRICE = 5.0
+"""Bits of a number of the networks that differs by one step: most of them say where it stands."""
 
 
 # --- the entropy model ----------------------------------------------------------------------------
@@ -63,7 +65,7 @@ def bits(latents: Tensor, logits: Tensor, sign: Tensor) -> Tensor:
 
 
 def network_bits(networks: Networks, start: Networks, halvings: int) -> Tensor:
-    """Count about how many bits the networks take: two more for each doubling of a difference.
+    """Count about how many bits the networks take, where few of their numbers differ.
 
     Where nothing was rounded, this is the rate of the networks as a regularizer.
 
@@ -78,7 +80,7 @@ def network_bits(networks: Networks, start: Networks, halvings: int) -> Tensor:
     total = torch.zeros(())
     for name, value in networks.items():
         steps = (value - start[name]).abs() * 2**halvings
-        total = total + 2 * torch.log2(1 + steps).sum()
+        total = total + PRICE * torch.log2(1 + steps).sum()
     return total
 
 

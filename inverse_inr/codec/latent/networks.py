@@ -8,8 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from inverse_inr.codec.causal import Whole
+from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
 from inverse_inr.codec.latent.contexts import SIGNED, SIZE
 from inverse_inr.codec.planes import Floats
+from inverse_inr.codec.range_coder import Context, Decoder, Encoder
 
 HIDDEN = 32
 """Hidden units of each layer of the entropy model."""
@@ -67,7 +69,7 @@ def changed(
 
     Args:
         start: Tensors by name, in units of 1 / ONE.
-        differences: Whole numbers of steps; tensors that are missing do not differ.
+        differences: Whole numbers of steps.
         halvings: How often one is halved for a step.
 
     Returns:
@@ -77,4 +79,38 @@ def changed(
     found = {name: values.astype(np.float64) for name, values in start.items()}
     for name, steps in differences.items():
         found[name] = found[name] + step * steps
+    return found
+
+
+def encode_differences(encoder: Encoder, differences: Mapping[str, Whole]) -> None:
+    """Append differences, after a decision for each tensor whether it has any.
+
+    Args:
+        encoder: The range coder.
+        differences: Whole numbers, by name.
+    """
+    moved = Context()
+    for name in SHAPES:
+        numbers = differences[name]
+        encoder.encode(int(numbers.any()), moved)
+        if numbers.any():
+            encode_integers(encoder, numbers.reshape(-1).tolist(), Contexts())
+
+
+def decode_differences(decoder: Decoder) -> dict[str, Whole]:
+    """Read differences.
+
+    Args:
+        decoder: The range coder.
+
+    Returns:
+        Whole numbers, by name.
+    """
+    moved = Context()
+    found = {}
+    for name, shape in SHAPES.items():
+        found[name] = np.zeros(shape, np.int64)
+        if decoder.decode(moved):
+            numbers = decode_integers(decoder, math.prod(shape), Contexts())
+            found[name] = np.array(numbers, np.int64).reshape(shape)
     return found
