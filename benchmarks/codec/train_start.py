@@ -24,17 +24,10 @@ from pictures import picture
 from torch import Tensor
 from train_model import CROPS
 
-from inverse_inr.codec.latent.contexts import (
-    NEAR,
-    OTHERS,
-    UNIT,
-    Layout,
-    flags,
-    signed_roots,
-    sums_around,
-)
+from inverse_inr.codec.latent.coding import around
+from inverse_inr.codec.latent.contexts import NEAR, OTHERS, UNIT, Layout, flags, signed_roots
 from inverse_inr.codec.latent.floating import Joining, bits, decided, mended, widened
-from inverse_inr.codec.latent.networks import ENTROPY, HIDDEN, ONE, SHAPES
+from inverse_inr.codec.latent.networks import ENTROPY, ONE, SHAPES
 from inverse_inr.codec.planes import planes_of
 from inverse_inr.codec.wavelet.contexts import roots
 from inverse_inr.codec.wavelet.picture import analyse, quantise
@@ -102,17 +95,14 @@ def examples() -> Examples:
 
 def sampled(layout: Layout, latents: np.ndarray, random: np.random.Generator) -> list[Tensor]:
     """Contexts, latents, signs and kinds of some latents of a picture."""
-    around = np.zeros_like(latents)
-    for place in layout.places.values():
-        own = np.abs(latents[place.first : place.last]).reshape(place[1:])
-        around[place.first : place.last] = roots(sums_around(own)).reshape(-1)
+    sums = around(layout, latents)
     found = []
     for band, place in layout.places.items():
         own = latents[place.first : place.last]
         if own.any():
             seen = layout.seen(band)
             told = np.repeat(flags(band)[:, None], len(own), 1)
-            others = around[seen[-OTHERS:]]
+            others = sums[seen[-OTHERS:]]
             contexts = np.concatenate([roots(np.abs(latents))[seen], others, told])
             signed = np.concatenate([seen[:NEAR], seen[-2:]])
             kinds = np.full((1, len(own)), band.kind)
@@ -198,9 +188,10 @@ def patch(known: Examples, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A part of a picture as it comes back and as it was."""
     (number,) = torch.randint(len(known.pairs), (1,), generator=generator).tolist()
     pair = known.pairs[number]
-    starts = [2 * int(torch.randint((n - SIDE) // 2 + 1, (1,), generator=generator)) for n in (
-        pair[0].shape[1:]
-    )]
+    starts = [
+        2 * int(torch.randint((n - SIDE) // 2 + 1, (1,), generator=generator))
+        for n in (pair[0].shape[1:])
+    ]
     rows, columns = (slice(start, start + SIDE) for start in starts)
     signs = torch.sign(torch.rand(len(pair[0]), 1, 1, generator=generator) - 0.5)
     coded, wanted = (planes[:, rows, columns] * signs for planes in pair)

@@ -40,9 +40,7 @@ def fill_around(found: Whole, latents: Whole, place: Place) -> None:
     found[place.first : place.last] = roots(sums_around(own)).reshape(-1)
 
 
-def encode_lattices(
-    encoder: Encoder, predictor: Predictor, layout: Layout, latents: Whole
-) -> None:
+def encode_lattices(encoder: Encoder, predictor: Predictor, layout: Layout, latents: Whole) -> None:
     """Append all lattices.
 
     Args:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inverse_inr.codec.causal import NEIGHBOURS, Whole
-from inverse_inr.codec.wavelet.bands import ACROSS, Band, Bands, band_shapes, order, turned
+from inverse_inr.codec.wavelet.bands import ACROSS, Band, band_shapes, order, turned
 from inverse_inr.codec.wavelet.contexts import roots
 from inverse_inr.codec.wavelet.filter_bank import levels_of
 
@@ -70,7 +72,7 @@ class Layout:
             at = self.places[band].last
         self.count = at
 
-    def joined(self, bands: Bands) -> Whole:
+    def joined(self, bands: Mapping[Band, NDArray[Any]]) -> NDArray[Any]:
         """Put bands in a row, and a zero behind them, which is what lies beyond an edge.
 
         Args:
@@ -82,7 +84,7 @@ class Layout:
         parts = [turned(bands[band], band.kind).reshape(-1) for band in self.places]
         return np.concatenate([*parts, np.zeros(1, parts[0].dtype if parts else np.int64)])
 
-    def split(self, latents: Whole) -> Bands:
+    def split(self, latents: NDArray[Any]) -> dict[Band, NDArray[Any]]:
         """Take bands out of a row.
 
         Args:
@@ -135,7 +137,7 @@ def flags(band: Band) -> Whole:
     return np.array([int(UNIT * flag) for flag in told])
 
 
-def sums_around(magnitudes: Whole) -> Whole:
+def sums_around(magnitudes: NDArray[Any]) -> NDArray[Any]:
     """Sum the eight latents around each.
 
     Args:

@@ -1,4 +1,4 @@
-"""The latents of a picture while it is fitted: whole numbers that are exchanged for cheaper ones."""
+"""The latents of a picture while it is fitted: numbers that are exchanged for cheaper ones."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def to_bytes(picture: Overfitted, place: bytes = b"") -> bytes:
     """
     planes = len(picture.colours.means)
     flags = flags_of(picture.clipped, place) + MENDED * picture.mended + PLANES * planes
-    (step,) = (int(code) for code in to_codes(np.array([picture.step])))
+    step = int(to_codes(np.array([picture.step]))[0])
     head = MAGIC + HEAD.pack(MARK, flags, *picture.shape, picture.halvings, step)
     head += written_frame(picture.colours, place)
     encoder = Encoder()
@@ -183,6 +183,5 @@ def _header(data: bytes) -> tuple[Overfitted, bytes, int]:
         raise ValueError("a step size that is no number")
     mends, clipped = bool(flags & MENDED), bool(flags & CLIPPED)
     none = np.zeros(0, np.int64)
-    return Overfitted((rows, columns), colours, step, halvings, {}, [], none, mends, clipped), (
-        place
-    ), at
+    blank = Overfitted((rows, columns), colours, step, halvings, {}, [], none, mends, clipped)
+    return blank, place, at

@@ -124,8 +124,8 @@ def _without_mean(planes: Floats) -> Floats:
     side = 2 * AROUND + 1
     rows, columns = planes.shape[1:]
     padded = np.pad(planes, ((0, 0), (AROUND, AROUND), (AROUND, AROUND)), mode="edge")
-    lines = sum(padded[:, i : i + rows] for i in range(side))
-    total = sum(lines[:, :, j : j + columns] for j in range(side))
+    lines = np.sum([padded[:, i : i + rows] for i in range(side)], 0)
+    total = np.sum([lines[:, :, j : j + columns] for j in range(side)], 0)
     return nearest((planes * side**2 - total) / side**2).clip(-LIMIT, LIMIT)
 
 
