@@ -1,6 +1,6 @@
-"""Train the start of `codec.encode(method="latent")`, and write its weights as a module.
+"""Train the start of `codec.encode(method="latent")`, and write its weights as modules.
 
-    python benchmarks/codec/train_start.py --out inverse_inr/codec/latent/start.py
+    python benchmarks/codec/train_start.py --out inverse_inr/codec/latent
 
 The two networks are trained on crops of pictures that may be tuned on, which the wavelet method has
 rounded by several step sizes. A file says which start it was written with: after a new training,
@@ -10,7 +10,6 @@ older files are refused by name.
 from __future__ import annotations
 
 import argparse
-import base64
 import math
 import textwrap
 import time
@@ -48,6 +47,45 @@ SIDE = 64
 """Rows and columns of what the synthesis learns from at once."""
 BATCH = 8
 """How many of them."""
+
+
+START_SYNTHESIS = '''"""The start of the synthesis, made by `benchmarks/codec/train_start.py`."""
+
+NUMBERS = (
+@
+)
+"""Low bytes of whole numbers, then high ones, compressed, hexadecimal."""
+'''
+START = '''"""The networks that fits begin with, made by `benchmarks/codec/train_start.py`."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+
+import numpy as np
+
+from inverse_inr.codec.causal import Whole
+from inverse_inr.codec.latent.networks import unpacked
+from inverse_inr.codec.latent.start_synthesis import NUMBERS as SYNTHESIS
+
+NUMBERS = (
+@
+)
+"""Low bytes of the entropy model's whole numbers, then high ones, compressed, hexadecimal."""
+
+
+def _numbers(text: str) -> Whole:
+    planes = np.frombuffer(zlib.decompress(bytes.fromhex(text)), np.uint8).reshape(2, -1)
+    return np.ascontiguousarray(planes.T).view("<i2").reshape(-1).astype(np.int64)
+
+
+_ALL = np.concatenate([_numbers(NUMBERS), _numbers(SYNTHESIS)])
+START = unpacked(_ALL)
+"""The start of all pictures, by name, in units of 1 / ONE."""
+MARK = hashlib.sha256(_ALL.astype("<i2").tobytes()).digest()[0]
+"""What a file says of the start that it was written with."""
+'''
 
 
 class Examples(NamedTuple):
@@ -200,40 +238,30 @@ def patch(known: Examples, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return coded, wanted
 
 
-def module_of(networks: dict[str, Tensor]) -> str:
-    """The text of a module that holds the networks."""
-    parts = [torch.round(value.detach() * ONE).reshape(-1) for value in networks.values()]
+def text_of(networks: dict[str, Tensor], entropy: bool) -> str:
+    """The lines of one network's numbers: low bytes, then high ones, compressed, hexadecimal."""
+    parts = [
+        torch.round(value.detach() * ONE).reshape(-1)
+        for name, value in networks.items()
+        if (name in ENTROPY) == entropy
+    ]
     numbers = torch.cat(parts).clamp(-(1 << 15), (1 << 15) - 1).numpy().astype("<i2")
-    text = base64.b85encode(zlib.compress(numbers.tobytes(), 9)).decode()
-    lines = "\n".join(f'    "{line}"' for line in textwrap.wrap(text, 92))
-    return f'''"""The networks that fits begin with, made by `benchmarks/codec/train_start.py`."""
+    planes = numbers.view(np.uint8).reshape(-1, 2).T.tobytes()
+    lines = textwrap.wrap(zlib.compress(planes, 9).hex(), 92)
+    return "\n".join(f'    "{line}"' for line in lines)
 
-from __future__ import annotations
 
-import base64
-import hashlib
-import zlib
-
-import numpy as np
-
-from inverse_inr.codec.latent.networks import unpacked
-
-NUMBERS = (
-{lines}
-)
-"""{len(numbers)} whole numbers of two bytes each, compressed, in base 85."""
-_BYTES = zlib.decompress(base64.b85decode(NUMBERS))
-START = unpacked(np.frombuffer(_BYTES, "<i2").astype(np.int64))
-"""The start of all pictures, by name, in units of 1 / ONE."""
-MARK = hashlib.sha256(_BYTES).digest()[0]
-"""What a file says of the start that it was written with."""
-'''
+def write_modules(networks: dict[str, Tensor], folder: Path) -> None:
+    """Write the two modules that hold the networks."""
+    texts = {"start.py": (START, True), "start_synthesis.py": (START_SYNTHESIS, False)}
+    for name, (text, entropy) in texts.items():
+        (folder / name).write_text(text.replace("@", text_of(networks, entropy)))
 
 
 def main() -> None:
-    """Train, and write the module."""
+    """Train, and write the modules."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the modules")
     parser.add_argument("--entropy", type=int, default=10_000, help="steps of the entropy model")
     parser.add_argument("--synthesis", type=int, default=6_000, help="steps of the synthesis")
     options = parser.parse_args()
@@ -241,9 +269,8 @@ def main() -> None:
     known = examples()
     networks = begun()
     train_entropy(networks, known, options.entropy)
-    options.out.write_text(module_of(networks))
     train_synthesis(networks, known, options.synthesis)
-    options.out.write_text(module_of(networks))
+    write_modules(networks, options.out)
 
 
 if __name__ == "__main__":

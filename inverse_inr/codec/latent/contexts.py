@@ -33,7 +33,7 @@ STRONGEST = 2 * UNIT
 
 
 class Place(NamedTuple):
-    """Where a lattice stands among all latents in a row.
+    """The place of a lattice among all latents in a row.
 
     Attributes:
         first: Number of its first latent.

@@ -81,7 +81,7 @@ class Overfitted(NamedTuple):
 
     @property
     def layout(self) -> Layout:
-        """Where the lattices stand."""
+        """The places of the lattices among all latents."""
         return Layout(self.shape, len(self.colours.means))
 
 
