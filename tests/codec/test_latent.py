@@ -205,6 +205,12 @@ def test_the_size_is_kept_and_used(data) -> None:
     assert (decode_image(data) - image).square().mean() < 0.02 * image.var()
 
 
+@pytest.mark.parametrize("image", [torch.zeros(8, 8, 1), torch.full((17, 16, 3), 0.3)])
+def test_pictures_of_one_value_come_back(image) -> None:
+    found = decode_image(encode(image, bits_per_sample=8.0, method="latent", steps=2))
+    assert (found - image).abs().max() < 0.01
+
+
 @pytest.mark.slow
 def test_latents_are_ahead_of_wavelets() -> None:
     """On a picture that is tuned on; others are measured in docs/codec.md."""

@@ -43,7 +43,7 @@ TRIALS = 3
 """How often the step is changed before the fit."""
 MORE = 1.06
 """What latents take when they are tried, in the bits that they take when they are fitted."""
-MEMORY = 4000
+MEMORY = 2000
 """Bytes per sample while a picture is fitted."""
 
 
@@ -55,7 +55,7 @@ def encode_latents(image: Tensor, grid: Grid, most: int, steps: int, seed: int) 
         grid: Where the pixels lie.
         most: Most bytes.
         steps: Steps of the fit. The first Ctrl-C ends it early.
-        seed: Seed of the noise in the fit.
+        seed: Seed of the choice of exchanges in the fit.
 
     Returns:
         The bytes.
@@ -86,7 +86,7 @@ def encode_latents(image: Tensor, grid: Grid, most: int, steps: int, seed: int) 
 def _find_step(fit: Fit, wanted: float) -> None:
     """Take the step at which a fit of so many bits begins, where it is not that of wavelets."""
     for _ in range(TRIALS):
-        ratio = fit.tried() / (MORE * wanted)
+        ratio = max(fit.tried(), 1.0) / (MORE * wanted)
         if abs(math.log(ratio)) < 0.02:
             return
         fit.begin(_short(fit.step * min(max(ratio, 0.5), 2.0) ** 0.8))

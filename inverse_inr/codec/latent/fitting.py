@@ -24,6 +24,7 @@ from inverse_inr.codec.latent.floating import (
 from inverse_inr.codec.latent.networks import ONE, encode_differences
 from inverse_inr.codec.planes import Floats
 from inverse_inr.codec.range_coder import Encoder
+from inverse_inr.codec.wavelet.bands import ACROSS
 from inverse_inr.codec.wavelet.filter_bank import analysed
 from inverse_inr.codec.wavelet.waves import encode_low
 
@@ -145,7 +146,7 @@ class Fit:
             self.round_networks()
         size = self.settle(rate, PARTS[0] * (PARTS[1] / PARTS[0]) ** progress)
         if progress > 0.05:
-            self.follow(HASTE / count * math.log(size / wanted))
+            self.follow(HASTE / count * math.log(max(size, 1.0) / wanted))
 
     def settle(self, rate: float = 0.0, part: float = PARTS[1]) -> float:
         """Exchange latents, and let the networks learn by the same gradients.
@@ -191,7 +192,7 @@ class Fit:
         bands = {}
         for band, place in self.layout.places.items():
             own = latents[place.first : place.last].reshape(place[1:])
-            bands[band] = own.T if band.kind == 0 else own
+            bands[band] = own.T if band.kind == ACROSS else own
         found = self.joining(torch.from_numpy(self.lows).float(), bands)
         if mends:
             found = mended(self.networks, widened(found))[: len(found)]
