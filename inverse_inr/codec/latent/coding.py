@@ -13,13 +13,12 @@ from inverse_inr.codec.latent.contexts import (
     Place,
     flags,
     signed_roots,
-    sums_around,
 )
 from inverse_inr.codec.latent.tables import shares
 from inverse_inr.codec.latent.whole import Predictor
 from inverse_inr.codec.range_coder import Context, Decoder, Encoder
 from inverse_inr.codec.wavelet.bands import Band
-from inverse_inr.codec.wavelet.contexts import roots
+from inverse_inr.codec.wavelet.contexts import roots, sums_around
 from inverse_inr.io.files import FileFormatError
 
 LONGEST = 40

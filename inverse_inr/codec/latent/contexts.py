@@ -137,24 +137,6 @@ def flags(band: Band) -> Whole:
     return np.array([int(UNIT * flag) for flag in told])
 
 
-def sums_around(magnitudes: NDArray[Any]) -> NDArray[Any]:
-    """Sum the eight latents around each.
-
-    Args:
-        magnitudes: (rows, columns), whole or not.
-
-    Returns:
-        (rows, columns).
-    """
-    padded = np.pad(magnitudes, 1)
-    rows, columns = magnitudes.shape
-    total = -magnitudes
-    for i in range(3):
-        for j in range(3):
-            total = total + padded[i : i + rows, j : j + columns]
-    return total
-
-
 def signed_roots(latents: Whole) -> Whole:
     """Roots with the signs of their numbers, cut where they are large."""
     return np.sign(latents) * np.minimum(roots(np.abs(latents)), STRONGEST)

@@ -19,10 +19,9 @@ from inverse_inr.codec.latent.contexts import (
     Layout,
     flags,
     signed_roots,
-    sums_around,
 )
 from inverse_inr.codec.latent.floating import bits
-from inverse_inr.codec.wavelet.contexts import roots
+from inverse_inr.codec.wavelet.contexts import roots, sums_around
 
 
 class Latents:
