@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 HEAD = "| picture | bits/pixel |"
 STYLES = {
     "wavelet": {"color": "#0b5fa5", "linewidth": 2.2, "marker": "o"},
-    "latent": {"color": "#c23b22", "linewidth": 0.0, "marker": "D"},
+    "latent": {"color": "#c23b22", "linewidth": 2.2, "marker": "D"},
     "JPEG": {"color": "0.62", "marker": "."},
     "JPEG 2000": {"color": "0.25", "marker": "."},
     "WebP": {"color": "#c9a227", "linestyle": ":", "marker": "."},

@@ -1,6 +1,6 @@
 """Rate and distortion of pictures: wavelets and latents beside JPEG, JPEG 2000, WebP and AVIF.
 
-    python benchmarks/codec/photographs.py [--pictures china ...] [--latent 300] [--rates 0.5 ...]
+    python benchmarks/codec/photographs.py [--pictures china ...] [--latent 40] [--rates 0.5 ...]
 
 Crops of 256 x 256 pixels of the middle; `--latent` adds fits of so many steps. Every method has the
 same number of bytes at most, the whole file counted, and takes the setting with the best PSNR (RGB,

@@ -52,7 +52,7 @@ def encode(
     out: Path,
     method: Method = "wavelet",
     family: FamilyFile = None,
-    steps: int = 2000,
+    steps: int | None = None,
     seed: int = 0,
     force: Force = False,
 ) -> None:
@@ -70,7 +70,7 @@ def encode(
     out
         The file to write; one that exists is refused without --force.
     steps
-        Steps of the fit (coin, latent).
+        Steps of the fit (coin, 2000 where none are given; latent, 40).
     seed
         Seed of the fit (coin, latent).
     """

@@ -23,6 +23,10 @@ from inverse_inr.solver import Solution, interruptible
 
 Bits = Annotated[float, Range(above=0, most=1e4)]
 """Bits per sample; no network needs thousands."""
+STEPS = 2000
+"""Steps where none are given."""
+LATENT_STEPS = 40
+"""Steps of the fit of latents where none are given."""
 
 
 @checked
@@ -33,7 +37,7 @@ def encode(
     method: Literal["coin", "sparse", "wavelet", "latent", "modulated"] = "coin",
     grid: Grid | None = None,
     family: Modulated | None = None,
-    steps: Count = 2000,
+    steps: Count | None = None,
     finish: WholeNumber = 200,
     seed: Seed = 0,
 ) -> bytes:
@@ -51,8 +55,8 @@ def encode(
     coefficients of wavelets. Each is rounded by its error and by its bits, which a small network
     predicts from coefficients that are decoded before it.
 
-    "latent" codes a picture of one to three channels, or a field's samples, by lattices of several
-    resolutions, a small network that makes the picture of them, and another one that predicts their
+    "latent" codes a picture of one to three channels, or a field's samples, by lattices of
+    wavelets, a small network that mends what they make, and another one that predicts their
     distributions. All three are fitted to this picture by its error and its bits.
 
     "modulated" codes the few numbers by which a field of a family differs from the others. The
@@ -67,12 +71,13 @@ def encode(
         method: "coin", "sparse", "wavelet", "latent" or "modulated".
         grid: Where the samples of an image lie; None for a box in pixels.
         family: The family whose codes are coded ("modulated").
-        steps: Steps of Adam for an image ("coin", "sparse"), for latents, or for a code after the
-            family's own steps ("modulated"). They are shown, and the first Ctrl-C ends them; the
-            file is then made of what is there.
+        steps: Steps of Adam for an image ("coin", "sparse"), of the fit of latents, or of Adam for
+            a code after the family's own steps ("modulated"); None for 2000, or 40 for latents.
+            They are shown, and the first Ctrl-C ends them; the file is then made of what is
+            there.
         finish: Steps of Adam with rounded weights ("coin").
-        seed: Seed of the network of an image ("coin", "sparse"), or of the noise in a fit
-            ("latent").
+        seed: Seed of the network of an image ("coin", "sparse"), or of the choice of exchanges in a
+            fit ("latent").
 
     Returns:
         The bytes, for `decode`.
@@ -96,6 +101,8 @@ def encode(
         raise ValueError(
             f"encode: family= goes with method='modulated', and it with that; this is {method!r}."
         )
+    if steps is None:
+        steps = LATENT_STEPS if method == "latent" else STEPS
     most = math.floor(bits_per_sample * grid.numel / 8)
     # the first Ctrl-C ends the fit, and what follows it, and the file is made of what is there
     with interruptible():

@@ -1,4 +1,4 @@
-"""Pictures as lattices of latents and two small networks, overfitted to each picture."""
+"""Pictures as wavelet lattices and two small networks, which are fitted to each picture."""
 
 from inverse_inr.codec.latent.encoding import decode_latents as decode_latents
 from inverse_inr.codec.latent.encoding import encode_latents as encode_latents

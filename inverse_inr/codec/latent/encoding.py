@@ -11,7 +11,6 @@ from torch import Tensor
 
 from inverse_inr import memory
 from inverse_inr.codec.latent.files import (
-    BYTES,
     LARGEST,
     MOST_PLANES,
     Overfitted,
@@ -20,7 +19,6 @@ from inverse_inr.codec.latent.files import (
     to_bytes,
 )
 from inverse_inr.codec.latent.fitting import Fit
-from inverse_inr.codec.latent.networks import fewer_planes
 from inverse_inr.codec.latent.start import START
 from inverse_inr.codec.planes import Colours, Floats, colours_of, planes_of, short
 from inverse_inr.codec.showing import shown_steps
@@ -29,29 +27,35 @@ from inverse_inr.domain import Box, Grid, pixel_grid
 from inverse_inr.io.files import FileFormatError
 from inverse_inr.sampled import SampledField
 
-HEADER = 34
+HEADER = 32
 """Bytes of a header and a digest of a colour picture."""
-FINEST = 2.0**-10
-"""The finest step, in units: the synthesis has 14 bits below one."""
-FULL = 0.985
+FULL = 0.995
 """Part of the bytes that the fit aims at, and from which on a file is long enough."""
 FAR = 1.1
 """How many times too long a file is, from which on its step is made coarser."""
-ROUNDS = 12
+ROUNDS = 10
 """How often the file is made again, until it fits."""
-FURTHER = 6
+FURTHER = 5
 """Steps between two files."""
+PART = 0.12
+"""Part of the exchanges that are made at once between two files."""
+TRIALS = 3
+"""How often the step is changed before the fit."""
+MORE = 1.06
+"""What latents take when they are tried, in the bits that they take when they are fitted."""
+MEMORY = 2000
+"""Bytes per sample while a picture is fitted."""
 
 
 def encode_latents(image: Tensor, grid: Grid, most: int, steps: int, seed: int) -> bytes:
-    """Encode a picture by lattices and two small networks that are fitted to it.
+    """Encode a picture by wavelet lattices and two small networks that are fitted to it.
 
     Args:
         image: (rows, columns, channels).
         grid: Where the pixels lie.
         most: Most bytes.
         steps: Steps of the fit. The first Ctrl-C ends it early.
-        seed: Seed of the noise in the fit.
+        seed: Seed of the choice of exchanges in the fit.
 
     Returns:
         The bytes.
@@ -65,59 +69,62 @@ def encode_latents(image: Tensor, grid: Grid, most: int, steps: int, seed: int) 
             f"encode: bits_per_sample allows {most} bytes; method='latent' takes {HEADER} for its "
             "header and digest alone. More bits, or a larger image."
         )
-    pixels = image.shape[0] * image.shape[1]
-    memory.require(f"encode: {pixels} pixels by latents", BYTES * pixels, "A smaller image.")
+    memory.require(
+        f"encode: {image.numel()} samples by latents", MEMORY * image.numel(), "A smaller image."
+    )
     values = image.detach().cpu().double().numpy()
     clipped = bool(values.min() >= 0 and values.max() <= 1)
     colours = colours_of(values)
-    planes = planes_of(values, colours)
-    unit = 1.0
-    if not clipped:
-        unit = float(short(np.array([max(float(np.abs(planes).max()), 2.0**-60)]))[0])
-    # the step of the wavelets is about that of the latents, too
-    step = max(float(short(np.array([step_for(values, most) / unit]))[0]), FINEST)
-    start = fewer_planes(START, len(planes))
-    scaled = torch.from_numpy(planes / unit).float()
-    fit = Fit(scaled, start, step, seed)
+    fit = Fit(planes_of(values, colours), START, _short(step_for(values, most)), seed)
     wanted = max(8 * (FULL * most - HEADER), 1.0)
+    _find_step(fit, wanted)
     for number in shown_steps(steps, "encode"):
         fit.step_once(number / steps, wanted, steps)
-    place = place_of(grid)
-    return _fitting(fit, values, colours, unit, clipped, place, most)
+    return _fitting(fit, values, colours, clipped, place_of(grid), most)
+
+
+def _find_step(fit: Fit, wanted: float) -> None:
+    """Take the step at which a fit of so many bits begins, where it is not that of wavelets."""
+    for _ in range(TRIALS):
+        ratio = max(fit.tried(), 1.0) / (MORE * wanted)
+        if abs(math.log(ratio)) < 0.02:
+            return
+        fit.begin(_short(fit.step * min(max(ratio, 0.5), 2.0) ** 0.8))
+
+
+def _short(step: float) -> float:
+    return float(short(np.array([step]))[0])
 
 
 def _fitting(
     fit: Fit,
     values: Floats,
     colours: Colours,
-    unit: float,
     clipped: bool,
     place: bytes,
     most: int,
 ) -> bytes:
     """The best file of at most `most` bytes."""
     best, least, shortest = b"", math.inf, math.inf
-    for number in range(ROUNDS):
-        if number == ROUNDS // 2 and not best:
-            fit.begin_again()
+    for _ in range(ROUNDS):
         shape = (values.shape[0], values.shape[1])
-        picture = Overfitted(shape, colours, unit, fit.step, *fit.rounded(), clipped)
+        picture = Overfitted(shape, colours, fit.step, *fit.rounded(), clipped)
         data = to_bytes(picture, place)
         shortest = min(shortest, len(data))
         if len(data) <= most:
             error = float(((synthesise(picture) - values) ** 2).mean())
-            no_longer = len(data) < 1.01 * len(best)
+            no_better = error >= least
             if error < least:
                 best, least = data, error
-            if len(data) >= FULL * most or no_longer:
+            if len(data) >= FULL * most or no_better:
                 break
         ratio = len(data) / (0.5 * (1 + FULL) * most)
         if ratio > FAR:
-            fit.coarsen(float(short(np.array([fit.step * min(ratio, 2.0)]))[0]))
+            fit.begin(_short(fit.step * min(ratio, 2.0)))
         else:
-            fit.follow(2 * math.log(ratio))
+            fit.follow(3 * math.log(ratio))
         for _ in range(FURTHER):
-            fit.settle()
+            fit.settle(part=PART)
     if best:
         return best
     raise ValueError(

@@ -20,27 +20,31 @@ from inverse_inr.codec.framing import (
     require_whole,
     written_frame,
 )
-from inverse_inr.codec.integers import Contexts, decode_integers, encode_integers
-from inverse_inr.codec.latent.coding import Latents, decode_lattices, encode_lattices
-from inverse_inr.codec.latent.networks import ENTROPY, changed, fewer_planes, sizes
+from inverse_inr.codec.latent.coding import decode_lattices, encode_lattices
+from inverse_inr.codec.latent.contexts import Layout
+from inverse_inr.codec.latent.networks import PLANES as MOST_PLANES
+from inverse_inr.codec.latent.networks import changed, decode_differences, encode_differences
 from inverse_inr.codec.latent.start import MARK, START
-from inverse_inr.codec.latent.whole import FINE, Predictor, synthesised
+from inverse_inr.codec.latent.whole import Predictor, mended
 from inverse_inr.codec.planes import Colours, Floats, channels_of, from_codes, to_codes
 from inverse_inr.codec.range_coder import Decoder, Encoder
+from inverse_inr.codec.wavelet.bands import Band
+from inverse_inr.codec.wavelet.filter_bank import Level, synthesised
+from inverse_inr.codec.wavelet.picture import FRACTION
+from inverse_inr.codec.wavelet.waves import decode_low, encode_low
 from inverse_inr.io.files import FileFormatError
 
 MAGIC = b"INRL"
-HEAD = struct.Struct("<BBHHBHH")
-"""Mark of the start, flags, rows, columns, halvings of one for differences, codes of the step size
-and of the unit of all values."""
-PLANES = 4
+HEAD = struct.Struct("<BBHHBH")
+"""Mark of the start, flags, rows, columns, halvings of one for differences, code of the step."""
+MENDED = 4
+"""Flag of pictures whose planes the synthesis network mends."""
+PLANES = 8
 """Times the number of planes, in the flags."""
-MOST_PLANES = 3
-"""Planes that the start knows."""
-FINEST = 10
+FINEST = 9
 """Most halvings of one in a difference of the networks' numbers."""
 BYTES = 1500
-"""Memory per pixel while a picture is coded or decoded."""
+"""Memory per sample while a picture is decoded."""
 LARGEST = 65535
 """Rows and columns that a header can hold."""
 
@@ -51,28 +55,34 @@ class Overfitted(NamedTuple):
     Attributes:
         shape: (rows, columns).
         colours: How planes become channels.
-        unit: What a value of one stands for.
-        step: What a latent of one stands for, in units.
-        exponents: Halvings of one in a difference of the networks' numbers.
+        step: What a latent of one stands for.
+        halvings: Halvings of one in a difference of the networks' numbers.
         differences: Whole differences of the networks from the start, by name.
-        latents: The latents.
+        lows: (rows, columns) of each plane's low-pass band.
+        latents: (count + 1,) all latents in a row.
+        mended: Whether the synthesis network mends the planes.
         clipped: Whether all values lie between 0 and 1.
     """
 
     shape: tuple[int, int]
     colours: Colours
-    unit: float
     step: float
-    exponents: tuple[int, int]
+    halvings: int
     differences: Mapping[str, Whole]
-    latents: Latents
+    lows: list[Whole]
+    latents: Whole
+    mended: bool
     clipped: bool
 
     @property
     def networks(self) -> dict[str, Floats]:
         """The networks' numbers by name, whole numbers in units of 1 / ONE."""
-        start = fewer_planes(START, len(self.colours.means))
-        return changed(start, self.differences, self.exponents)
+        return changed(START, self.differences, self.halvings)
+
+    @property
+    def layout(self) -> Layout:
+        """The places of the lattices among all latents."""
+        return Layout(self.shape, len(self.colours.means))
 
 
 def synthesise(picture: Overfitted) -> Floats:
@@ -84,8 +94,19 @@ def synthesise(picture: Overfitted) -> Floats:
     Returns:
         (rows, columns, channels).
     """
-    planes = synthesised(picture.networks, picture.latents, picture.step)
-    image = channels_of(planes, picture.colours, picture.unit / FINE)
+    layout = picture.layout
+    bands = layout.split(picture.latents.astype(np.float64) * FRACTION)
+    found = []
+    for plane, low in enumerate(picture.lows):
+        levels = [
+            Level(*(bands[Band(level, plane, kind)] for kind in range(3)))
+            for level in range(layout.levels)
+        ]
+        found.append(synthesised(low.astype(np.float64) * FRACTION, levels, True))
+    planes = np.stack(found)
+    if picture.mended:
+        planes = mended(picture.networks, planes)
+    image = channels_of(planes, picture.colours, picture.step / FRACTION)
     if picture.clipped:
         image = image.clip(0, 1)
     return image
@@ -102,16 +123,15 @@ def to_bytes(picture: Overfitted, place: bytes = b"") -> bytes:
         The bytes.
     """
     planes = len(picture.colours.means)
-    flags = flags_of(picture.clipped, place) + PLANES * planes
-    step, unit = (int(code) for code in to_codes(np.array([picture.step, picture.unit])))
-    halvings = 16 * picture.exponents[0] + picture.exponents[1]
-    head = MAGIC + HEAD.pack(MARK, flags, *picture.shape, halvings, step, unit)
+    flags = flags_of(picture.clipped, place) + MENDED * picture.mended + PLANES * planes
+    step = int(to_codes(np.array([picture.step]))[0])
+    head = MAGIC + HEAD.pack(MARK, flags, *picture.shape, picture.halvings, step)
     head += written_frame(picture.colours, place)
     encoder = Encoder()
-    contexts = Contexts(), Contexts()
-    for name, numbers in picture.differences.items():
-        encode_integers(encoder, numbers.reshape(-1).tolist(), contexts[name in ENTROPY])
-    encode_lattices(encoder, Predictor(picture.networks), picture.latents, planes)
+    encode_differences(encoder, picture.differences)
+    for low in picture.lows:
+        encode_low(encoder, low)
+    encode_lattices(encoder, Predictor(picture.networks), picture.layout, picture.latents)
     return head + encoder.finish() + digest(head, synthesise(picture))
 
 
@@ -132,17 +152,15 @@ def from_bytes(data: bytes) -> tuple[Overfitted, bytes]:
     except (struct.error, ValueError) as error:
         raise FileFormatError(f"codec: the header of the picture is damaged: {error}.") from None
     rows, columns = blank.shape
-    memory.require(f"codec: a picture of {rows} x {columns} pixels", BYTES * rows * columns)
     planes = len(blank.colours.means)
+    size = BYTES * rows * columns * planes
+    memory.require(f"codec: a picture of {rows} x {columns} pixels", size)
     decoder = Decoder(data[at:-DIGEST])
-    contexts = Contexts(), Contexts()
-    differences = {}
-    for name, shape in sizes(planes).items():
-        count = int(np.prod(shape))
-        numbers = decode_integers(decoder, count, contexts[name in ENTROPY])
-        differences[name] = np.array(numbers, np.int64).reshape(shape)
-    picture = blank._replace(differences=differences)
-    latents = decode_lattices(decoder, Predictor(picture.networks), blank.shape, planes)
+    differences = decode_differences(decoder)
+    layout = blank.layout
+    lows = [decode_low(decoder, *layout.low) for _ in range(planes)]
+    picture = blank._replace(differences=differences, lows=lows)
+    latents = decode_lattices(decoder, Predictor(picture.networks), layout)
     picture = picture._replace(latents=latents)
     require_whole(data, data[:at], synthesise(picture))
     return picture, place
@@ -150,20 +168,20 @@ def from_bytes(data: bytes) -> tuple[Overfitted, bytes]:
 
 def _header(data: bytes) -> tuple[Overfitted, bytes, int]:
     at = len(MAGIC)
-    mark, flags, rows, columns, halvings, step, unit = HEAD.unpack_from(data, at)
+    mark, flags, rows, columns, halvings, code = HEAD.unpack_from(data, at)
     if mark != MARK:
         raise FileFormatError(
             f"codec: the picture was written with start {mark}, this version has {MARK}."
         )
     planes = flags // PLANES
-    exponents = divmod(halvings, 16)
-    if not rows or not columns or not 1 <= planes <= MOST_PLANES or max(exponents) > FINEST:
+    if not rows or not columns or not 1 <= planes <= MOST_PLANES or halvings > FINEST:
         raise ValueError(f"a picture of {rows} x {columns} pixels and {planes} planes")
     at += HEAD.size
     colours, place, at = read_frame(data, at, planes, bool(flags & PLACED))
-    size, scale = (float(value) for value in from_codes(np.array([step, unit])))
-    if not np.isfinite([size, scale]).all():
-        raise ValueError("a step size or a unit that is no number")
-    clipped = bool(flags & CLIPPED)
-    blank = Overfitted((rows, columns), colours, scale, size, exponents, {}, {}, clipped)
+    step = float(from_codes(np.array([code]))[0])
+    if not np.isfinite(step):
+        raise ValueError("a step size that is no number")
+    mends, clipped = bool(flags & MENDED), bool(flags & CLIPPED)
+    none = np.zeros(0, np.int64)
+    blank = Overfitted((rows, columns), colours, step, halvings, {}, [], none, mends, clipped)
     return blank, place, at

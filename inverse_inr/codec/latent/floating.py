@@ -2,202 +2,185 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, pad
+from torch.nn.functional import avg_pool2d, conv2d, pad, pixel_shuffle, pixel_unshuffle, softplus
 
-from inverse_inr.codec.causal import NEIGHBOURS, REACH
-from inverse_inr.codec.latent.lattices import LEVELS, Lattice, placing
-from inverse_inr.codec.latent.networks import ENTROPY, SIGNED
-from inverse_inr.codec.latent.whole import OWN
+from inverse_inr.codec.latent.networks import BLOCK, PLANES
+from inverse_inr.codec.wavelet.bands import Band
+from inverse_inr.codec.wavelet.filter_bank import joined
 
 Networks = Mapping[str, Tensor]
 """Tensors by name, in units of one."""
-Lattices = Mapping[Lattice, Tensor]
-"""(rows, columns) of each lattice."""
+AROUND = 4
+"""How far the mean reaches that the synthesis takes off its input."""
+INPUT = 4
+"""Steps that are a one to the synthesis."""
+PRICE = 5.0
+"""Bits of a number of the networks that differs by one step: most of them say where it stands."""
 
 
-class Filters:
-    """Matrices of the filters between levels, for a picture of one size.
-
-    Args:
-        shape: (rows, columns) of the picture.
-    """
-
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.placings: list[list[Tensor]] = []
-        for count in shape:
-            lines = []
-            for _ in range(LEVELS - 1):
-                lines.append(torch.from_numpy(placing(count)).float())
-                count = (count + 1) // 2
-            self.placings.append(lines)
-
-    def matrices(self, taps: Tensor) -> list[list[Tensor]]:
-        """Give the matrices from each coarser level to the pixels.
-
-        Args:
-            taps: (levels - 1, taps).
-
-        Returns:
-            For each axis, (places, coarser places) of the levels from 1 on.
-        """
-        found = []
-        for lines in self.placings:
-            own: list[Tensor] = []
-            for level, line in enumerate(lines):
-                matrix = torch.einsum("t,tij->ij", taps[level], line)
-                if own:
-                    matrix = own[-1] @ matrix
-                own.append(matrix)
-            found.append(own)
-        return found
+# --- the entropy model ----------------------------------------------------------------------------
 
 
-def synthesised(networks: Networks, latents: Lattices, step: float, filters: Filters) -> Tensor:
-    """Make planes of latents.
+def decided(networks: Networks, contexts: Tensor) -> Tensor:
+    """Predict the decisions about magnitudes.
 
     Args:
         networks: The networks.
-        latents: The latents, in the order of `lattices`.
-        step: What a latent of one stands for.
-        filters: The filters of the picture's size.
+        contexts: (SIZE, latents), in units of one.
 
     Returns:
-        (planes, rows, columns).
+        (DECISIONS, latents) logits: that a latent is zero; that another one has magnitude one; that
+        the magnitude grows no more.
     """
-    down, across = filters.matrices(networks["taps"])
-    found = []
-    for (level, plane), own in latents.items():
-        values = own
-        if level:
-            values = down[level - 1] @ own @ across[level - 1].T
-        found.append((values * (step * Lattice(level, plane).gain)).reshape(-1))
-    shape = latents[Lattice(0, 0)].shape
-    bias = networks["mixing_bias"][:, None]
-    h = torch.relu(torch.addmm(bias, networks["mixing"], torch.stack(found)))
-    y = torch.addmm(networks["planes_bias"][:, None], networks["planes"], h)
-    y = y.reshape(1, -1, *shape)
-    h = torch.relu(y + _filtered(y, networks["before"], networks["before_bias"]))
-    return (y + _filtered(h, networks["after"], networks["after_bias"]))[0]
+    h = torch.relu(networks["context"] @ contexts)
+    h = torch.relu(networks["hidden"][:, :-1] @ h + networks["hidden"][:, -1:])
+    return networks["decisions"][:, :-1] @ h + networks["decisions"][:, -1:]
 
 
-def _filtered(planes: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
-    return conv2d(pad(planes, (1, 1, 1, 1), mode="replicate"), kernel, bias)
-
-
-def predicted(networks: Networks, latents: Lattices) -> tuple[Tensor, Tensor]:
-    """Predict latents, each from those that are decoded before it.
+def bits(latents: Tensor, logits: Tensor, sign: Tensor) -> Tensor:
+    """Count the bits of latents.
 
     Args:
-        networks: The networks.
-        latents: The latents.
+        latents: Whole numbers, (latents,).
+        logits: (DECISIONS, latents), as `decided` gives them.
+        sign: (latents,) logits of a positive sign.
 
     Returns:
-        Centres, and binary logarithms of spreads, of all latents in a row.
+        (latents,) bits.
     """
-    context = torch.cat([_context(latents, lattice) for lattice in latents], 1)
-    h = torch.relu(context.T @ networks["context"].T)
-    hidden, spread = networks["hidden"], networks["spread"]
-    h = torch.relu(torch.addmm(hidden[:, -1], h, hidden[:, :-1].T))
-    out = torch.addmm(spread[:, -1], h, spread[:, :-1].T)
-    first = len(NEIGHBOURS)
-    centre = out[:, 0] + networks["linear"] @ context[first : first + SIGNED]
-    return centre, out[:, 1]
+    magnitudes = latents.abs()
+    zero, one, end = logits
+    some = (magnitudes > 0).to(sign.dtype)
+    more = (magnitudes > 1).to(sign.dtype)
+    found = softplus(zero * (2 * some - 1))
+    found = found + some * (softplus(one * (2 * more - 1)) + softplus(-sign * latents.sign()))
+    found = found + more * (softplus(-end) + (magnitudes - 2) * softplus(end))
+    return found / math.log(2)
 
 
-def bits(values: Tensor, centre: Tensor, spread: Tensor) -> Tensor:
-    """Count the bits of numbers by Laplace distributions over intervals of length one.
-
-    Args:
-        values: The numbers.
-        centre: Their centres.
-        spread: Binary logarithms of their spreads.
-
-    Returns:
-        Bits of each.
-    """
-    rate = torch.exp2(-spread.clamp(-4, 7.9))
-    distance = (values - centre).abs()
-    far, near = distance.clamp(min=0.5), distance.clamp(max=0.5)
-    outside = 0.5 * torch.exp(-(far - 0.5) * rate) * (1 - torch.exp(-rate))
-    inside = 1 - 0.5 * torch.exp(-(near + 0.5) * rate) - 0.5 * torch.exp((near - 0.5) * rate)
-    chance = torch.where(distance >= 0.5, outside, inside)
-    return -torch.log2(chance.clamp(min=2.0**-18))
-
-
-def network_bits(networks: Networks, start: Networks, exponents: tuple[int, int]) -> Tensor:
-    """Count about how many bits the networks take: two more for each doubling of a difference.
+def network_bits(networks: Networks, start: Networks, halvings: int) -> Tensor:
+    """Count about how many bits the networks take, where few of their numbers differ.
 
     Where nothing was rounded, this is the rate of the networks as a regularizer.
 
     Args:
         networks: The networks.
         start: Those of the start.
-        exponents: Halvings of one in a difference, for the synthesis and for the entropy model.
+        halvings: Halvings of one in a difference.
 
     Returns:
         The bits.
     """
     total = torch.zeros(())
     for name, value in networks.items():
-        steps = (value - start[name]).abs() * 2 ** exponents[name in ENTROPY]
-        total = total + 2 * torch.log2(1 + steps).sum()
+        steps = (value - start[name]).abs() * 2**halvings
+        total = total + PRICE * torch.log2(1 + steps).sum()
     return total
 
 
-def squared_length(lattice: Lattice, filters: Filters, taps: Tensor) -> float:
-    """Measure what a latent of one makes in the picture, about, for a step of one.
+# --- the synthesis --------------------------------------------------------------------------------
+
+
+class Joining:
+    """The pyramid of wavelets as matrices, for a picture of one size.
 
     Args:
-        lattice: Its lattice.
-        filters: The filters of the picture's size.
-        taps: (levels - 1, taps).
+        shape: (rows, columns).
+        levels: Levels of the pyramid.
+    """
+
+    def __init__(self, shape: tuple[int, int], levels: int) -> None:
+        self.levels: list[tuple[Tensor, ...]] = []
+        rows, columns = shape
+        for _ in range(levels):
+            self.levels.append((*_matrices(rows), *_matrices(columns)))
+            rows, columns = (rows + 1) // 2, (columns + 1) // 2
+
+    def __call__(self, lows: Tensor, bands: Mapping[Band, Tensor]) -> Tensor:
+        """Join bands to planes.
+
+        Args:
+            lows: (planes, rows, columns) coarsest low-pass bands.
+            bands: (rows, columns) of each band.
+
+        Returns:
+            (planes, rows, columns).
+        """
+        values = lows
+        for level in reversed(range(len(self.levels))):
+            low_down, high_down, low_across, high_across = self.levels[level]
+            across, down, both = (
+                torch.stack([bands[Band(level, plane, kind)] for plane in range(len(lows))])
+                for kind in range(3)
+            )
+            left = low_down @ values + high_down @ down
+            right = low_down @ across + high_down @ both
+            values = left @ low_across.T + right @ high_across.T
+        return values
+
+    def squared_length(self, band: Band) -> float:
+        """Measure what a number of one makes in the picture, in the middle of a band.
+
+        Args:
+            band: The band.
+
+        Returns:
+            The sum of squares over the pixels.
+        """
+        total = 1.0
+        for axis, high in enumerate((band.kind != 0, band.kind != 1)):
+            line = self.levels[band.level][2 * axis + high]
+            for finer in reversed(self.levels[: band.level]):
+                line = finer[2 * axis] @ line
+            if line.shape[1]:
+                total *= float(line[:, line.shape[1] // 2].square().sum())
+        return total
+
+
+def _matrices(count: int) -> tuple[Tensor, Tensor]:
+    """Synthesis of a line from its low-pass and its high-pass samples."""
+    low, high = (count + 1) // 2, count // 2
+    parts = (
+        joined(np.eye(low), np.zeros((low, high))),
+        joined(np.zeros((high, low)), np.eye(high)),
+    )
+    from_low, from_high = (torch.from_numpy(part.T).float() for part in parts)
+    return from_low, from_high
+
+
+def mended(networks: Networks, planes: Tensor) -> Tensor:
+    """Add to planes what the network finds missing.
+
+    Args:
+        networks: The networks.
+        planes: (..., PLANES, rows, columns) in steps, of four axes at most.
 
     Returns:
-        The sum of squares over the pixels.
+        The same shape.
     """
-    total = lattice.gain**2
-    if lattice.level:
-        for matrices in filters.matrices(taps):
-            total *= float(matrices[lattice.level - 1].square().sum(0).max())
-    return total
+    batch = planes.reshape(-1, *planes.shape[-3:])
+    around = pad(batch, (AROUND,) * 4, mode="replicate")
+    x = (batch - avg_pool2d(around, 2 * AROUND + 1, 1)) / INPUT
+    rows, columns = planes.shape[-2:]
+    x = pad(x, (0, -columns % BLOCK, 0, -rows % BLOCK), mode="replicate")
+    x = pixel_unshuffle(x, BLOCK)
+    x = torch.relu(_filtered(networks, "before", x))
+    x = torch.relu(_filtered(networks, "within", x))
+    x = pixel_shuffle(_filtered(networks, "after", x), BLOCK)
+    return (batch + x[..., :rows, :columns]).reshape(planes.shape)
 
 
-def _saturated(values: Tensor) -> Tensor:
-    magnitudes = values.abs()
-    return magnitudes / (1 + magnitudes / 8)
+def _filtered(networks: Networks, name: str, x: Tensor) -> Tensor:
+    x = pad(x, (1,) * 4, mode="replicate")
+    return conv2d(x, networks[name], networks[name + "_bias"])
 
 
-def _around(values: Tensor) -> Tensor:
-    return avg_pool2d(values[None, None], 3, 1, 1)[0, 0]
-
-
-def _context(latents: Lattices, lattice: Lattice) -> Tensor:
-    """The contexts of a lattice: (numbers, places)."""
-    values = latents[lattice]
-    level, plane = lattice
-    rows, columns = values.shape
-    padded = pad(values, (REACH,) * 4)
-    roots = _saturated(padded)
-
-    def moved(seen: Tensor, to: Sequence[int]) -> Tensor:
-        r, c = REACH + to[0], REACH + to[1]
-        return seen[r : r + rows, c : c + columns].reshape(-1)
-
-    found = [moved(roots, to) for to in NEIGHBOURS]
-    found += [moved(padded, NEIGHBOURS[k]) / 4 for k in OWN]
-    nothing = torch.zeros(rows * columns)
-    elsewhere = [nothing] * 4
-    coarser = latents.get(Lattice(level + 1, plane))
-    if coarser is not None:
-        own = _saturated(coarser)
-        for k, seen in enumerate((coarser / 4, own, _around(own))):
-            doubled = seen.repeat_interleave(2, 0)[:rows].repeat_interleave(2, 1)[:, :columns]
-            elsewhere[k] = doubled.reshape(-1)
-    if plane:
-        elsewhere[3] = _around(_saturated(latents[Lattice(level, 0)])).reshape(-1)
-    flags = (level == 0, level == 1, level / 4, plane == 1, plane == 2, 1)
-    return torch.stack([*found, *elsewhere, *(nothing + float(flag) for flag in flags)])
+def widened(planes: Tensor) -> Tensor:
+    """Add planes of zeros up to PLANES: (planes, rows, columns)."""
+    return pad(planes, (0, 0, 0, 0, 0, PLANES - len(planes)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inverse_inr.codec.causal import NEIGHBOURS, REACH, Whole
 
@@ -71,7 +73,7 @@ def elsewhere(
         found += [nothing, nothing]
     else:
         doubled = parent.repeat(2, 0).repeat(2, 1)
-        around = _around(parent).repeat(2, 0).repeat(2, 1)
+        around = sums_around(parent).repeat(2, 0).repeat(2, 1)
         found += [roots(_fitting(doubled, shape)), roots(_fitting(around, shape) // 4)]
     seen = [_fitting(one, shape) for one in siblings]
     seen += [nothing] * (2 - len(seen))
@@ -80,7 +82,7 @@ def elsewhere(
     else:
         seen += [nothing, nothing]
     for one in seen:
-        found += [roots(one), roots(_around(one) // 4)]
+        found += [roots(one), roots(sums_around(one) // 4)]
     flags = (level, int(plane == 0), int(plane == 1), int(band == 2), 1)
     found += [np.full(shape, UNIT * flag) for flag in flags]
     return np.stack(found)
@@ -95,8 +97,15 @@ def _fitting(other: Whole, shape: tuple[int, int]) -> Whole:
     return grown[:rows, :columns]
 
 
-def _around(values: Whole) -> Whole:
-    """Sums of the eight coefficients around each."""
+def sums_around(values: NDArray[Any]) -> NDArray[Any]:
+    """Sum the eight numbers around each.
+
+    Args:
+        values: (rows, columns); beyond the edge numbers count as zero.
+
+    Returns:
+        (rows, columns).
+    """
     padded = np.pad(values, 1)
     rows, columns = values.shape
     total = -values

@@ -88,9 +88,9 @@ def synthesised(low: Floats, levels: list[Level], whole: bool) -> Floats:
     if whole:
         rounded = _nearest
     for level in reversed(levels):
-        left = _joined(low.T, level.down.T, rounded).T
-        right = _joined(level.across.T, level.both.T, rounded).T
-        low = _joined(left, right, rounded)
+        left = joined(low.T, level.down.T, rounded).T
+        right = joined(level.across.T, level.both.T, rounded).T
+        low = joined(left, right, rounded)
     return low
 
 
@@ -131,7 +131,7 @@ def synthesised_axis(values: Floats, axis: int) -> Floats:
         lengths.append((lengths[-1] + 1) // 2)
     low = flat[:, : lengths[-1]]
     for length, whole in zip(lengths[:0:-1], lengths[-2::-1], strict=True):
-        low = _joined(low, flat[:, length:whole], _nearest)
+        low = joined(low, flat[:, length:whole], _nearest)
     return np.moveaxis(low.reshape(line.shape), -1, axis)
 
 
@@ -162,7 +162,17 @@ def _split(values: Floats) -> tuple[Floats, Floats]:
     return even * LOW, odd * HIGH
 
 
-def _joined(low: Floats, high: Floats, rounded: Callable[[Floats], Floats]) -> Floats:
+def joined(low: Floats, high: Floats, rounded: Callable[[Floats], Floats] = np.array) -> Floats:
+    """Join low-pass and high-pass samples along the last axis.
+
+    Args:
+        low: (lines, samples).
+        high: (lines, samples), as many or one less.
+        rounded: What is done after every step.
+
+    Returns:
+        (lines, samples).
+    """
     if not high.shape[1]:
         return low
     even = rounded(low * HIGH)
