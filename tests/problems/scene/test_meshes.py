@@ -1,7 +1,6 @@
 """Meshes out of densities: closed forms, the level that rays choose, and fields without surface."""
 
 import json
-import math
 
 import pytest
 import torch
