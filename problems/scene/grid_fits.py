@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inverse_inr import Box, Field, Grid, Problem, Solution, Solver, evaluate
+from inverse_inr import Box, Field, Grid, Problem, Solution, Solver, sample
 from inverse_inr.priors import Prior
 from inverse_inr.ranges import Count, checked
 from inverse_inr.regularizers import TotalVariation
@@ -60,13 +60,36 @@ class OpacityVariation(Regularizer):
     patch: Count | None = None
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
-        longest = max(self.grid.spacing)
-
-        def seen(places: Tensor) -> Tensor:
-            values = evaluate(field, places)
-            return torch.cat([-torch.expm1(-longest * values[..., :1]), values[..., 1:]], -1)
-
+        seen = _Opacities(field, max(self.grid.spacing))
         return TotalVariation(self.grid, self.patch)(seen, points)
+
+
+class _Opacities:
+    """A field with the opacity of a length in place of the density.
+
+    Args:
+        field: The field, of density and colours.
+        length: In the unit of the box.
+
+    Attributes:
+        lattice_chunk: The field itself is asked in pieces, and so this one at once.
+    """
+
+    lattice_chunk = 2**62
+
+    def __init__(self, field: Field, length: float) -> None:
+        self.field = field
+        self.length = length
+
+    def __call__(self, points: Tensor) -> Tensor:
+        return self._of(self.field(points))
+
+    def sample(self, grid: Grid) -> Tensor:
+        """Evaluate at all pixel centres of a grid."""
+        return self._of(sample(self.field, grid))
+
+    def _of(self, values: Tensor) -> Tensor:
+        return torch.cat([-torch.expm1(-self.length * values[..., :1]), values[..., 1:]], -1)
 
 
 def variation_on(grid: Grid) -> OpacityVariation:
