@@ -21,8 +21,8 @@ MOST_RAYS = 4096
 """Rays that are looked at to choose a level."""
 
 LOST = 0.15
-"""The part of its light that a ray has lost at a surface: of 0.05, 0.1, 0.15, 0.2, 0.25 and 0.35 the
-one with the best meshes of four fits to the table top of seed 10, at 24 pixels."""
+"""The part of its light that a ray has lost at a surface: of 0.05, 0.1, 0.15, 0.2, 0.25 and 0.35
+the one with the best meshes of four fits to the table top of seed 10, at 24 pixels."""
 
 RULE = "the density at which rays have lost 15 % of their light"
 """How `surface_density` chooses, for mesh.json."""

@@ -212,7 +212,7 @@ def problem_of(
     suggested = Suggestion(
         prior="grid",
         options=grid_options(problem),
-        regularizers=(WEIGHT * variation_on(grid),),
+        regularizers=(WEIGHT * 0.5 * max(space) * variation_on(grid),),
         steps=STEPS,
         batch=1024,
         lr=LEARNING_RATE,

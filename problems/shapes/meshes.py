@@ -35,9 +35,9 @@ from inverse_inr.surfaces.insides import require_closed
 KNOWN = 4000
 """Points of a generated shape, near which places are drawn."""
 STRENGTH = 0.3
-"""Factor of the correction to the first sphere, in half sides of the box: by a tenth of the sphere's
-radius, what is not round is reached late. Like the two below it was set on a capsule, a turned box
-and a turned chain link of seed 20, at 400 steps."""
+"""Factor of the correction to the first sphere, in half sides of the box: by a tenth of the radius,
+what is not round is reached late. Like the two below it was set on a capsule, a turned box and a
+turned chain link of seed 20, at 400 steps."""
 BANDWIDTH = {"signed": 8.0, "occupancy": 5.0}
 """In cycles per half side of the box."""
 LEARNING_RATE = 3e-3
