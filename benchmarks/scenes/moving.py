@@ -71,7 +71,10 @@ def fitted(problem: Problem, name: str, words: argparse.Namespace, seed: int) ->
         at_rest = "deformed"
     prior = priors.create(at_rest, problem.box, 4, head=HEADS, seed=seed, **own)
     rate = 0.2 if of_grid else 1e-2
-    field = Solver(problem, prior, steps=words.steps, batch=512, lr=rate, seed=seed).run().field
+    solver = Solver(
+        problem, prior, regularizers=[], steps=words.steps, batch=512, lr=rate, seed=seed
+    )
+    field = solver.run().field
     assert isinstance(field, nn.Module)
     return field
 

@@ -2,6 +2,8 @@
 
 from inverse_inr.problems.scene.editing import AtTime as AtTime
 from inverse_inr.problems.scene.editing import Removed as Removed
+from inverse_inr.problems.scene.grid_fits import OpacityVariation as OpacityVariation
+from inverse_inr.problems.scene.grid_fits import scene_fits as scene_fits
 from inverse_inr.problems.scene.measured import scene_views as scene_views
 from inverse_inr.problems.scene.meshes import mesh_of as mesh_of
 from inverse_inr.problems.scene.meshes import surface_density as surface_density

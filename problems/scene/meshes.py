@@ -1,4 +1,4 @@
-"""A mesh out of a fitted density: the surface where it is half of the most that rays see."""
+"""A mesh out of a fitted density: the surface where rays begin to lose their light."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ from inverse_inr.surfaces import Mesh, level_set
 MOST_RAYS = 4096
 """Rays that are looked at to choose a level."""
 
-RULE = "half of the most that rays see before nine tenths of their light are lost"
+LOST = 0.15
+"""The part of its light that a ray has lost at a surface: of 0.05, 0.1, 0.15, 0.2, 0.25 and 0.35
+the one with the best meshes of four fits to the table top of seed 10, at 24 pixels."""
+
+RULE = "the density at which rays have lost 15 % of their light"
 """How `surface_density` chooses, for mesh.json."""
 
 
 @torch.no_grad()
 def surface_density(field: Field, operator: VolumeRendering) -> float:
-    """Give the density of a scene's edges: half of the most that a ray sees of what stops it.
+    """Give the density of a scene's surfaces: the one at which rays begin to lose their light.
 
-    A ray sees until nine tenths of its light are lost; what is behind, no picture tells. No truth
-    is asked: at finite resolution, the edge of a solid of one density is where half of it is.
+    No truth is asked. How dense an opaque thing is, no picture tells, so that half of its largest
+    density may lie anywhere in an edge; where light begins to be lost, pictures do tell. Of a sharp
+    edge, at which light is lost at the full density, half of that is taken. A ray that loses less
+    than nine tenths of its light has no say.
 
     Args:
         field: The field, of density and colours.
@@ -45,18 +51,25 @@ def surface_density(field: Field, operator: VolumeRendering) -> float:
     with evaluating(operator):
         points, _ = operator(rows)
     assert isinstance(points, Tensor)
-    pieces = (points[:, 1:] - points[:, :-1]).norm(dim=-1)  # of one length along each ray
+    length = (points[:, 1:2] - points[:, :1]).norm(dim=-1)  # of each piece of a ray
     density = evaluate(field, placed(points, field))[..., 0].double()
-    lost = (density * pieces[:, :1].to(density)).cumsum(1)
+    lost = (density * length.to(density)).cumsum(1)
     opaque = lost[:, -1] > math.log(10)
     if not bool(opaque.any()):
         raise ValueError(
             f"surface_density: none of {len(rows)} rays loses nine tenths of its light, so the "
             "field shows no surface. Not fitted yet?"
         )
-    before = lost - density * pieces[:, :1].to(density)
-    seen = torch.where(before < math.log(10), density, 0.0).amax(1)
-    return 0.5 * float(seen[opaque].median())
+    lost, density = lost[opaque], density[opaque]
+    until = torch.nn.functional.pad(lost, (1, 0))[:, :-1]  # lost before each piece
+    most = torch.where(until < math.log(10), density, 0.0).amax(1)
+    wanted = -math.log(1 - LOST)
+    ray, piece = torch.arange(len(lost)), (lost < wanted).sum(1)  # in that piece it is lost
+    before = until[ray, piece]
+    place = piece + (wanted - before) / (lost[ray, piece] - before) - 0.5  # from middle to middle
+    low = place.floor().long().clamp(0, lost.shape[1] - 2)
+    there = torch.lerp(density[ray, low], density[ray, low + 1], place.clamp(min=0) - low)
+    return float(torch.minimum(there, 0.5 * most).median())
 
 
 @checked

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Problem, Suggestion
 from inverse_inr.operators import Cameras, VolumeRendering
+from inverse_inr.problems.scene.grid_fits import heads
 from inverse_inr.problems.scene.simulated import (
     BOX,
     around,
@@ -133,8 +134,16 @@ def _deformed(problem: Problem) -> Suggestion:
         "at_rest": "grid",
         "options": {"cells": float(max(problem.grid.shape[:3]))},
         "motion_rate": 4e-4,
-        "head": problem.suggested.options["head"],
+        "head": ["softplus", *heads(problem.channels)[1:]],
     }
     return replace(
-        problem.suggested, prior="deformed", options=options, steps=400, batch=512, lr=0.2
+        problem.suggested,
+        prior="deformed",
+        options=options,
+        regularizers=(),
+        steps=400,
+        batch=512,
+        lr=0.2,
+        start=None,
+        candidates=None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,6 +12,15 @@ from torch import Tensor
 from inverse_inr import Box, Grid, Problem, Solution, Suggestion, Term, memory, noise
 from inverse_inr.operators import Cameras, VolumeRendering, looking_at
 from inverse_inr.operators.spherical_harmonics import Degree
+from inverse_inr.problems.scene.grid_fits import (
+    LEARNING_RATE,
+    STEPS,
+    WEIGHT,
+    begin_clear,
+    grid_options,
+    scene_fits,
+    variation_on,
+)
 from inverse_inr.problems.scene.meshes import write_mesh
 from inverse_inr.problems.scene.novel_views import figure, write_orbit
 from inverse_inr.problems.scene.solids import Solids
@@ -198,21 +208,18 @@ def problem_of(
     space = box.lengths[:3]
     shape = [max(2, round(cells * n / max(space))) for n in space]
     grid = Grid(box, tuple(shape + [moments] * (box.ndim - 3)))
-    heads = ["softplus", *["sigmoid"] * 3, *["linear"] * (operator.channels - 4)]
+    problem = Problem([term], box, grid, channels=operator.channels)
     suggested = Suggestion(
-        prior="hash",
-        options={
-            "head": heads,
-            "levels": 6,
-            "coarsest": min(8.0, 2.0 * cells),
-            "finest": 2.0 * cells,
-        },
-        regularizers=(),
-        steps=1000,
+        prior="grid",
+        options=grid_options(problem),
+        regularizers=(WEIGHT * 0.5 * max(space) * variation_on(grid),),
+        steps=STEPS,
         batch=1024,
-        lr=1e-2,
+        lr=LEARNING_RATE,
+        start=begin_clear(box),
+        candidates=scene_fits,
         stopping=views_held_out(term, hold_out_views),
         figure=figure,
         write=write_scene,
     )
-    return Problem([term], box, grid, channels=operator.channels, suggested=suggested)
+    return replace(problem, suggested=suggested)
