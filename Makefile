@@ -19,7 +19,7 @@ test-all: test test-slow
 # the fast part with the oldest and with the newest versions that pyproject.toml allows, each in an
 # environment of its own below build/versions; INVERSE_INR_ENDS=oldest for one of them
 versions:
-	$(PYTHON) tests/versions/both_ends.py $(INVERSE_INR_ENDS)
+	$(PYTHON) tests/cases/command/both_ends.py $(INVERSE_INR_ENDS)
 
 # what only a CUDA device can show; skipped, with the reason, where there is none. The times of the
 # kernels beside their definitions are written to runs/gpu/kernels.md

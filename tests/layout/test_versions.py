@@ -1,14 +1,11 @@
 """What pyproject.toml says of versions: the Pythons that are tested, bounds that can be tried."""
 
 import re
-import sys
 import tomllib
 
 import pytest
+from cases.command import both_ends
 from cases.tree import ROOT
-
-sys.path.insert(0, str(ROOT / "tests" / "versions"))
-import both_ends
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]

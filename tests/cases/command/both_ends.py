@@ -2,7 +2,7 @@
 
 `make versions` runs both. One end, another Python, other tests:
 
-    python tests/versions/both_ends.py oldest --python python3.12 -- tests/io
+    python tests/cases/command/both_ends.py oldest --python python3.12 -- tests/io
 
 A virtual environment is made below --folder for each end, and kept: the second time only what
 changed is installed. The oldest end takes every lower bound of the dependencies and of the test
@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BOUND = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)\s*>=\s*(?P<version>[0-9.]+)\s*(?P<marker>;.*)?$")
 ENDS = ("oldest", "newest")
 
