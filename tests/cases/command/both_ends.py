@@ -89,6 +89,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"{end}:", flush=True)
         subprocess.run([inside, "-m", "pip", "list", "--format", "freeze"], check=True)
         command = [inside, "-m", "pytest", "-q", "-m", "not slow", *tests]
+        if end == "oldest":  # an old library that calls a newer one by an old name is not our fault
+            command += ["-W", "ignore::DeprecationWarning"]
         if subprocess.run(command, cwd=ROOT).returncode:
             failed.append(end)
     print(f"failed: {', '.join(failed) or 'none'}")
