@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN     = .venv/bin
 TESTS   =
 
-.PHONY: demo test test-slow test-all gpu bench notebooks docs lint clean
+.PHONY: demo test test-slow test-all versions gpu bench notebooks docs lint clean
 
 demo: .venv/.ready
 	$(BIN)/inverse-inr run problems/ct.toml --out runs/ct --force --threads 1
@@ -15,6 +15,11 @@ test-slow: .venv/.ready-test
 	$(BIN)/pytest -n 2 --dist worksteal -m slow
 
 test-all: test test-slow
+
+# the fast part with the oldest and with the newest versions that pyproject.toml allows, each in an
+# environment of its own below build/versions; INVERSE_INR_ENDS=oldest for one of them
+versions:
+	$(PYTHON) tests/cases/command/both_ends.py $(INVERSE_INR_ENDS)
 
 # what only a CUDA device can show; skipped, with the reason, where there is none. The times of the
 # kernels beside their definitions are written to runs/gpu/kernels.md

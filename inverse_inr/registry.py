@@ -165,7 +165,8 @@ def load_object(reference: str) -> Callable[..., Any]:
     path, _, name = reference.rpartition(":")
     module = _executed(str(Path(path).resolve()), _source(reference, path))
     if not hasattr(module, name):
-        public = [n for n in vars(module) if n[0] != "_"]
+        own = {n: value for n, value in vars(module).items() if not isinstance(value, ModuleType)}
+        public = [n for n in own if n[0] != "_"]
         raise ValueError(f"{path} defines no {name!r}. {nearest(name, public)}")
     return getattr(module, name)
 

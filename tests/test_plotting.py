@@ -68,7 +68,12 @@ def test_compare_shares_scales_and_shows_errors() -> None:
     low, high = truth.min().item() - 0.5, truth.max().item() + 0.25
     assert all(ax.images[0].get_clim() == pytest.approx((low, high)) for ax in axes[0])
     assert [ax.get_title() for ax in axes[0]] == list(images)
-    assert not axes[1, 0].images
+    row = int(truth.diff(dim=1).abs().sum(1).argmax())  # the row that varies most, cut through all
+    assert axes[1, 0].get_title() == f"row {row}"
+    cuts = {line.get_label(): line.get_ydata() for line in axes[1, 0].lines}
+    assert cuts.keys() == images.keys()
+    assert all(np.array_equal(cuts[name], images[name][row].numpy()) for name in images)
+    assert list(axes[0, 0].lines[0].get_ydata()) == [row, row]
     assert np.allclose(shown(axes[1, 1]), 0.25)
     assert np.allclose(shown(axes[1, 2]), 0.5)
     assert all(ax.images[0].get_clim() == pytest.approx((0, 0.5)) for ax in axes[1, 1:])
@@ -80,7 +85,7 @@ def test_compare_keeps_everything_apart() -> None:
     axes = plotting.compare(images, errors_against=next(iter(images)))
     figure = drawn(axes[0, 0])
     boxes = [ax.get_tightbbox() for ax in figure.axes if ax.axison]
-    assert len(boxes) == 5 + 2
+    assert len(boxes) == 6 + 2
     for i, a in enumerate(boxes):
         for b in boxes[:i]:
             across = min(a.x1, b.x1) - max(a.x0, b.x0)

@@ -172,7 +172,7 @@ def _prepared(
         prepared = prepare(checked, out, watching)
         if resumed:
             load_state(prepared[0], prepared[1])
-        return partial(reconstruct, *prepared, out)
+        return partial(reconstruct, *prepared, out, checked.found)
     problem = the_problem(checked)
     methods = checked.baselines(problem)
     seed = checked.tables.get("solver", {}).get("seed", 0)

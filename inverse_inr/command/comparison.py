@@ -20,7 +20,7 @@ from inverse_inr.command.config import Run
 from inverse_inr.command.folder import read_record, regular_files, remove_orphans, require_free
 from inverse_inr.command.keeping import Keeper
 from inverse_inr.command.lock import locked
-from inverse_inr.command.outcome import Outcome
+from inverse_inr.command.outcome import WRITTEN, Outcome
 from inverse_inr.command.reporting import write_json
 from inverse_inr.command.several.seeds import Seed, fit_together
 from inverse_inr.command.tables import ConfigError, Table, anywhere
@@ -30,9 +30,6 @@ from inverse_inr.solver.identity import versions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-WRITTEN = ("config.json", "table.json", "table.md", "figure.png")
-"""What a comparison writes beside its cells."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ class Comparison:
 
     def _clear(self) -> None:
         """Remove only what a comparison wrote, and nothing that a link leads to."""
-        found = regular_files(self.out, WRITTEN)
+        found = regular_files(self.out, ("config.json", *WRITTEN))
         cells = self.out / "cells"
         folders = []
         if cells.is_symlink():

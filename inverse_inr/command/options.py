@@ -70,7 +70,7 @@ Wait = Annotated[
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Refuse an option of `run` that stands alone where a value is needed.
+    """Refuse an option of `run` that stands alone where a value is needed, and a value alone.
 
     Args:
         words: The command and its words.
@@ -80,6 +80,11 @@ def check_words(words: Sequence[str]) -> None:
     """
     if not words or words[0] != "run":
         return
+    if len(words) > 2 and not any(word.startswith("-") for word in words[1:3]):
+        raise ConfigError(
+            f"{words[2]!r} stands alone. Values have names: --path {words[2]}? "
+            f"inverse-inr list {words[1]} names all options."
+        )
     for word, following in zip(words, [*words[1:], "--"], strict=True):
         alone = word.startswith("--") and "=" not in word and following.startswith("--")
         if alone and word not in (*FLAGS, "--no-force"):

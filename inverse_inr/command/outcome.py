@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from inverse_inr.command.cell import MEASURES, Cell, notes
+from inverse_inr.command.folder import TRUTH
 from inverse_inr.command.keeping import Keeper
 from inverse_inr.command.reporting import (
     display_range,
@@ -23,7 +24,7 @@ from inverse_inr.command.reporting import (
     write_json,
 )
 from inverse_inr.command.tables import Table
-from inverse_inr.io import read_image
+from inverse_inr.io import read_image, write_image
 from inverse_inr.io.files import atomic_write
 from inverse_inr.problem import Problem
 from inverse_inr.sampled import SampledField
@@ -31,6 +32,9 @@ from inverse_inr.solver import Solution
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+WRITTEN = ("table.json", "table.md", "figure.png", TRUTH)
+"""What a comparison writes beside its record and its cells."""
 
 WIDEST = 5
 """Images in one row of the figure, unless the classical methods are more."""
@@ -134,7 +138,7 @@ class Outcome:
         return f"{markdown_table(rows)}\n\n" + "\n".join(lines) + "\n"
 
     def write(self, keeper: Keeper, *, figure: bool = True) -> None:
-        """Write table.json, table.md and figure.png.
+        """Write table.json, table.md and figure.png, and once the truth, where it is known.
 
         Args:
             keeper: Writes to the comparison's folder.
@@ -144,6 +148,13 @@ class Outcome:
         keeper.keep("table.md", self._write_markdown)
         if figure:
             keeper.keep("figure.png", self._draw)
+        if self.problem.reference is not None and not (keeper.out / TRUTH).exists():
+            keeper.keep(TRUTH, self._write_truth)
+
+    def _write_truth(self, path: Path) -> None:
+        truth = truth_of(self.problem)
+        assert truth is not None
+        write_image(path, truth, self.problem.grid)
 
     def _write_markdown(self, path: Path) -> None:
         with atomic_write(path) as temporary:

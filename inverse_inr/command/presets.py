@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,27 @@ def find_config(word: str) -> tuple[Table, str]:
     raise ConfigError(
         f"{word!r} is neither a file nor the name of a preset or a problem. {nearest(word, known)}"
     )
+
+
+def without_example(tables: Table, keywords: Mapping[str, Sequence[str]]) -> str:
+    """Leave the settings of a preset's own example out where the user's file was measured.
+
+    A preset of a simulation says how large its example is and how much noise it is given, and none
+    of that holds for a file of another camera.
+
+    Args:
+        tables: A preset's tables. With the words `--measured true`, [problem] keeps only its name.
+        keywords: The words of the command line.
+
+    Returns:
+        What was left out, in words; "" if nothing was.
+    """
+    table = tables.get("problem", {})
+    left = [key for key in table if key not in ("name", *(k.replace("-", "_") for k in keywords))]
+    if keywords.get("measured") != ["true"] or not left:
+        return ""
+    tables["problem"] = {"name": table["name"]}
+    return f"measured: left out of the preset, which describe its example: {', '.join(left)}"
 
 
 def with_data_folder(table: Table) -> Table:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -119,7 +120,13 @@ def load_state(solver: Solver, checkpoint: Checkpoint) -> None:
         raise ConfigError(f"{checkpoint.path}: {error}") from None
 
 
-def reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: Path) -> None:
+def reconstruct(
+    solver: Solver,
+    checkpoint: Checkpoint,
+    methods: Methods,
+    out: Path,
+    found: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> None:
     """Run a solver to its end or to Ctrl-C, and write and print what came out.
 
     The fit is written before the first classical method begins, and table and figure grow with each
@@ -130,6 +137,7 @@ def reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: P
         checkpoint: It is written at the end, so that an interrupted run can go on.
         methods: The classical methods that stand beside the fit; left out after an interruption.
         out: The run's folder.
+        found: Settings that were found from the measurements, which the solution's details keep.
 
     Raises:
         Unfinished: Ctrl-C was pressed.
@@ -137,6 +145,8 @@ def reconstruct(solver: Solver, checkpoint: Checkpoint, methods: Methods, out: P
         ConfigError: A classical method failed; all others are written.
     """
     solution = solver.run()
+    for details in found.values():
+        solution.details |= details
     leave()  # classical methods are this process's own
     keeper = Keeper(out)
     if not solver.is_divided:  # else it was written at the end, while all processes were there

@@ -14,7 +14,7 @@ import torch
 
 from inverse_inr.command.code import Digests, announce, code_of, with_absolute_code
 from inverse_inr.command.folder import LIVE, LIVE_RECORD, RECORD
-from inverse_inr.command.presets import find_config
+from inverse_inr.command.presets import find_config, without_example
 from inverse_inr.command.runs import Unfinished
 from inverse_inr.command.tables import ConfigError, Table, override, set_keywords
 from inverse_inr.solver import Callback
@@ -106,6 +106,9 @@ def told(
         The tables, and the digests of the code that they run.
     """
     tables, where = find_config(config)
+    left_out = ""
+    if where.startswith("preset"):
+        left_out = without_example(tables, keywords)
     if family is not None:
         tables["prior"] = {"family": str(family.absolute())}
     override(tables, assignments)
@@ -114,6 +117,8 @@ def told(
     tables = with_absolute_code(tables)
     code = code_of(tables)
     print(where)
+    if left_out:
+        print(left_out)
     announce(code)
     set_keywords(tables, keywords)
     return tables, code

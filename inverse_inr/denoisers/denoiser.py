@@ -8,6 +8,7 @@ complex image sigma is the standard deviation of its real part, and of its imagi
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,9 +109,25 @@ class OwnDenoiser(CheckedDenoiser):
 
     Args:
         function: Function of x, (*shape, channels), and sigma.
+
+    Raises:
+        TypeError: The function takes other arguments than these two.
     """
 
     function: Callable[[Tensor, float], Tensor]
+
+    def __post_init__(self) -> None:
+        try:
+            called = inspect.signature(self.function)
+        except ValueError:  # of some compiled functions nobody knows it
+            return
+        try:
+            called.bind(torch.zeros(1, 1), 0.0)
+        except TypeError as error:
+            raise TypeError(
+                f"{self.name} cannot be called as denoiser(x, sigma): {error}. One that knows its "
+                "own noise level: lambda x, sigma: denoiser(x)."
+            ) from None
 
     @property
     def name(self) -> str:

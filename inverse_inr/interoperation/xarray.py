@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from inverse_inr.domain import Grid
+from inverse_inr.interoperation.images import sampled
 from inverse_inr.ranges import checked
 from inverse_inr.solver import Solution
 
@@ -28,11 +29,7 @@ def to_xarray(
     Raises:
         ValueError: There are other than `grid.ndim` names, or two are the same.
     """
-    if grid is None:
-        values = solution.image()
-        grid = solution.problem.grid
-    else:
-        values = solution.sample(grid)
+    values, grid = sampled(solution, grid)
     if names is None:
         names = tuple(f"x{k}" for k in range(grid.ndim))
     if len(names) != grid.ndim or len({*names, "channel"}) != grid.ndim + 1:
@@ -50,7 +47,7 @@ def to_xarray(
         values = values[..., 0]
         dims = names
     return import_module("xarray").DataArray(
-        values.cpu().numpy(),
+        values.numpy(),
         coords=coordinates,
         dims=dims,
         name="image",

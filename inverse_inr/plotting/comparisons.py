@@ -34,7 +34,8 @@ def compare(
 ) -> np.ndarray:
     """Draw named 2-D images side by side on one colour scale, with their errors below if wanted.
 
-    Each line of images has one colour bar in a space of its own.
+    Each line of images has one colour bar in a space of its own. Below the image that errors refer
+    to stand cuts through all images, along the row in which it varies most.
 
     Args:
         images: (n, m) or (n, m, 1) images by name.
@@ -65,6 +66,8 @@ def compare(
     if errors_against is not None:
         error_range = error_range or (0.0, color_limits(errors.values(), None)[1])
         _draw_line(figure, axes[1], errors, error_range, "magma")
+        place = list(pictures).index(errors_against)
+        _draw_cut(axes[0, place], axes[1, place], pictures, errors_against)
     if title:
         figure.suptitle(title)
     return axes
@@ -110,6 +113,25 @@ def _draw_line(
             shown = draw(ax, picture, limits, name, cmap)
     if shown is not None:
         figure.colorbar(shown, ax=list(axes), fraction=0.05, pad=0.02)
+
+
+def _draw_cut(
+    picture_axes: Axes, axes: Axes, pictures: Mapping[str, np.ndarray], against: str
+) -> None:
+    """Draw all pictures along one row of the reference, and mark the row in its picture."""
+    reference = pictures[against]
+    steps = np.abs(np.diff(reference, axis=1, append=reference[:, -1:]))
+    row = int(np.nansum(steps, 1).argmax())
+    picture_axes.axhline(row, color="tab:cyan", linewidth=0.8, linestyle="--")
+    axes.set_axis_on()
+    for name, picture in pictures.items():
+        if name != against:
+            axes.plot(picture[row], linewidth=0.8, label=name)
+    axes.plot(reference[row], color="black", linewidth=0.8, linestyle="--", label=against)
+    axes.set_title(f"row {row}", fontsize="medium")
+    axes.tick_params(labelsize=6)
+    axes.legend(fontsize=5, framealpha=0.7, edgecolor="none")
+    axes.margins(x=0)
 
 
 def gallery(

@@ -78,7 +78,7 @@ class Mesh:
 
         if not len(self.faces):
             return 0
-        i, j = self._edges().unbind(1)
+        i, j = self._edges().int().unbind(1)  # of int64, scipy 1.11 finds no component at all
         n = len(self.vertices)
         graph = coo_array((torch.ones(len(i)).numpy(), (i.numpy(), j.numpy())), (n, n))
         _, labels = connected_components(graph)

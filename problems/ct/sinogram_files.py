@@ -64,7 +64,9 @@ def load_sinogram(
     where = "the sinogram" if isinstance(path, Tensor) else str(path)
     if array.dtype.kind == "c":
         raise ValueError(f"{where}: expected real numbers, found {array.dtype}.")
-    if array.ndim != 2 or 0 in array.shape:
+    if 0 in array.shape:
+        raise ValueError(f"{where}: it is empty, its shape is {tuple(array.shape)}.")
+    if array.ndim != 2:
         raise ValueError(
             f"{where}: expected a sinogram of two axes, found shape {tuple(array.shape)}. "
             "A stack of projections is read by ct_scan."
@@ -210,6 +212,7 @@ def _order_by_word(
     if order is None:
         raise ValueError(
             f"{where} has shape {tuple(shape)}, and nothing says which axis holds the views. "
-            "Say views='rows' for (views, detectors) or 'columns' for (detectors, views)."
+            "Say views='rows' for (views, detectors) or 'columns' for (detectors, views); "
+            "on the command line --views rows."
         )
     return order

@@ -60,7 +60,7 @@ Finer = Annotated[int, Range(least=1, most=16)]
 
 @checked
 def kspace_scan(
-    path: str,
+    path: str | Tensor,
     *,
     slice: int | None = None,
     contrast: int | None = None,
@@ -88,14 +88,14 @@ def kspace_scan(
     weight: Positive | None = None,
     seed: WholeNumber = 0,
 ) -> Problem:
-    """Reconstruct one image of a .npy array (coils, *shape), a fastMRI or an ISMRMRD file.
+    """Reconstruct one image of an array (coils, *shape), a fastMRI or an ISMRMRD file.
 
     Measurements are scaled so that the brightest pixel of the zero-filled image is about 1. The
     spacing in mm is the file's, or 1 where it tells none. The receivers are whitened. `notes` say
     what was chosen, left out and inferred.
 
     Args:
-        path: The file.
+        path: The file, or the (coils, *shape) tensor itself.
         slice: The slice of a file with several, as in `read_kspace`.
         contrast: The contrast (echo), as in `read_kspace`.
         set: The set, as in `read_kspace`.

@@ -193,6 +193,7 @@ def _projection(axes: Any, problem: Problem, image: Tensor, along: int, floor: f
     )
     axes.set(xlabel=f"{AXES[a]} (m)", ylabel=f"{AXES[b]} (m)")
     axes.tick_params(labelsize=7)
+    axes.locator_params(nbins=4, min_n_ticks=2)  # a thin box would have one label upon another
     return shown
 
 

@@ -46,12 +46,15 @@ from inverse_inr.rounds import Rounds, judged_afresh
 from inverse_inr.solver import Candidate, Solver
 from inverse_inr.stopping import Stopping
 
+SIMULATED_PHOTONS = 30.0
+"""At white, of noise that is simulated (WIRE, Saragadam et al. 2023)."""
+
 
 @checked
 def denoise(
     image: ImageOrFile = "camera",
     *,
-    photons: Positive | None = 30.0,
+    photons: Positive | None = None,
     readout: NonNegative = 2.0,
     noise_level: NoiseLevelOrNone | None = None,
     measured: bool = False,
@@ -70,8 +73,9 @@ def denoise(
 
     Args:
         image: An example by name, an image file, or (h, w) or (h, w, c) values.
-        photons: Mean number of photons at white (WIRE's 30). None without a `noise_level`: the
-            level of Gaussian noise is estimated from the image's second differences.
+        photons: Mean number of photons at white. None without a `noise_level`: WIRE's 30 where
+            noise is simulated; of a measured file the level of Gaussian noise is estimated from
+            second differences.
         readout: Standard deviation of the sensor's readout in electrons.
         noise_level: Standard deviation of Gaussian noise, as a fraction of white, instead of the
             sensor's.
@@ -92,7 +96,9 @@ def denoise(
     """
     picture = load_picture(image, slice=slice, bin=bin, crop=crop)
     values, grid = picture.values, picture.grid
-    estimated = noise_level is None and photons is None
+    estimated = measured and noise_level is None and photons is None
+    if photons is None and not measured:
+        photons = SIMULATED_PHOTONS
     if estimated:
         noise_level = estimated_noise(values)
     model = None

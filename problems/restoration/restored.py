@@ -63,8 +63,6 @@ def denoised(
         TypeError: `image` is no array of numbers, or a keyword is unknown.
         ValueError: As in `denoise`.
     """
-    if not {"photons", "noise_level"} & set(keywords):
-        keywords["photons"] = None
     values, white = _relative_to_white(as_tensor("image", image))
     problem = denoise(values, measured=True, **keywords)
     return reconstructed(problem, white, **(solving or {}))

@@ -13,6 +13,7 @@ from inverse_inr import Solver, load_field, priors
 from inverse_inr.command.cell import Cell
 from inverse_inr.command.comparison import compare
 from inverse_inr.command.config import Run
+from inverse_inr.command.reporting import truth_of
 from inverse_inr.io import read_image
 
 
@@ -89,6 +90,9 @@ def test_tables_and_figures_are_written_for_documents(run, tmp_path):
     axes = [ax for ax in comparison.figure().axes if ax.images]
     titles = [ax.get_title() for ax in axes]
     assert titles[0] == "truth"
+    truth, grid = read_image(out / "truth.npz")  # for the errors that `view` draws
+    assert torch.equal(truth, truth_of(comparison.first))
+    assert grid == comparison.first.grid
     assert titles[1].startswith("FBP, ")
     assert titles[2].startswith("grid, ")
     assert len({ax.images[0].get_clim() for ax in axes}) == 1

@@ -9,7 +9,12 @@ import torch
 from inverse_inr.command import cli
 from inverse_inr.command.config import Run
 from inverse_inr.command.looking import describing, verbs
-from inverse_inr.command.presets import find_config, preset_names, with_data_folder
+from inverse_inr.command.presets import (
+    find_config,
+    preset_names,
+    with_data_folder,
+    without_example,
+)
 from inverse_inr.command.tables import ConfigError
 from inverse_inr.io import read_image
 from inverse_inr.registry import load_object
@@ -74,6 +79,20 @@ def test_a_word_that_is_no_config(word, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises((ConfigError, FileNotFoundError), match=message):
         find_config(word)
+
+
+def test_a_measured_file_takes_nothing_from_the_example_of_a_preset():
+    words = {"image": ["photo.png"], "measured": ["true"], "noise-level": ["0.1"]}
+    tables = find_config("deblur")[0]
+    solver = dict(tables["solver"])
+    assert {"crop", "size", "noise_level"} <= {*tables["problem"]}
+    said = without_example(tables, words)
+    assert tables == {"problem": {"name": "deblur"}, "solver": solver}
+    assert "crop" in said
+    assert "noise_level" not in said  # the user gave one
+    tables = find_config("deblur")[0]
+    assert without_example(tables, words | {"measured": ["false"]}) == ""
+    assert tables == find_config("deblur")[0]
 
 
 def test_the_data_folder_is_a_variable(tmp_path, monkeypatch):

@@ -178,6 +178,7 @@ def test_the_suggested_learning_rate_holds_for_the_suggested_prior_as_in_solve()
     ("words", "message"),
     [
         (["run", "ct", "--out", "o", "--frce"], "--frce has no value. Did you mean '--force'"),
+        (["run", "ct", "a.npy", "--out", "o"], "'a.npy' stands alone. Values have names: --path a"),
         (["run", "ct", "--out"], "--out has no value. Write --out VALUE"),
         (["run", "ct", "--size", "--out", "o"], "--size has no value"),
     ],

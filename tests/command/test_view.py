@@ -108,9 +108,11 @@ def test_a_comparison_shows_its_cells(tmp_path):
     write(make_folder(out / "cells" / "siren-0"), "cell.json", failed)
     record = {"config": {}, "priors": ["hash", "siren"], "seeds": 1, "options": {}, "command": ""}
     write(out, "config.json", {**record, "finished": True})
+    write_image(out / "truth.npz", numbered((3, 4)), GRID)
     contents = found(out)
     assert contents.notes == ["siren, seed 0 failed: ValueError: no"]
     assert [(v.title, v.role) for v in contents.volumes] == [
+        ("truth", "truth"),
         ("FBP, seed 0", "method"),
         ("hash, seed 0", "result"),
     ]
@@ -160,3 +162,18 @@ def test_ctrl_c_ends_the_server(tmp_path):
     assert process.returncode == 0
     assert out.endswith("closed\n")
     assert errors == ""
+
+
+def test_the_path_of_a_weight_that_held_out_rows_choose_is_kept(tmp_path):
+    text = CONFIG.replace("steps = 20", "steps = 5") + (
+        '[[regularizers]]\nname = "total_variation"\nweight = "held-out"\n'
+    )
+    (tmp_path / "small.toml").write_text(text)
+    out = tmp_path / "out"
+    assert cli.run(str(tmp_path / "small.toml"), out=out) == 0
+    contents = found(out)
+    assert len(contents.weights) >= 4
+    assert contents.weight is not None
+    assert f"{contents.weight:.4g}" in contents.weights
+    least = min(contents.weights.values())
+    assert contents.weights[f"{contents.weight:.4g}"] == least

@@ -169,6 +169,14 @@ def test_what_a_function_returns_is_checked(function, message):
         as_denoiser(function)(noise(4, 4, 1), 0.1)
 
 
+def test_a_function_of_other_arguments_is_refused_before_any_work():
+    with pytest.raises(TypeError, match=r"cannot be called as denoiser\(x, sigma\): too many"):
+        as_denoiser(lambda x: x)
+    with pytest.raises(TypeError, match="missing a required"):
+        as_denoiser(lambda x, sigma, strength: x)
+    assert as_denoiser(lambda x, sigma, strength=1.0: x).name == "<lambda>"
+
+
 def test_what_is_no_tensor_is_refused():
     with pytest.raises(TypeError, match="tensor"):
         as_denoiser(lambda x, sigma: None)(noise(4, 4, 1), 0.1)  # pyright: ignore

@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.transform import radon
 
-from inverse_inr.problems import ct, restoration
+from inverse_inr.problems import ct, kspace, restoration
 
 QUICK = {"prior": "siren", "steps": 20, "regularizers": ()}
 
@@ -76,6 +76,40 @@ def test_a_sinogram_of_scikit_image_gives_its_slice():
     assert likeness(image) > 0.2 + max(map(likeness, (image.T, image[::-1], image[:, ::-1])))
 
 
+def head_and_samples() -> tuple[np.ndarray, np.ndarray]:
+    """An ellipse of value 7, and its k-space of three coils whose squares sum to 1."""
+    x, y = np.meshgrid(np.linspace(-1, 1, 24), np.linspace(-1, 1, 20), indexing="ij")
+    head = 7.0 * (x**2 + 1.4 * y**2 < 0.7)
+    maps = np.stack([np.exp(-((x - a) ** 2 + (y - b) ** 2)) for a, b in ((-1, 0), (1, 0), (0, 1))])
+    maps /= np.sqrt((maps**2).sum(0))
+    centred = np.fft.ifftshift(maps * head, axes=(1, 2))
+    noise = np.random.default_rng(0).normal(0, 0.05, (2, 3, 24, 20))
+    samples = np.fft.fftshift(np.fft.fft2(centred, norm="ortho"), axes=(1, 2))
+    return head, (samples + noise[0] + 1j * noise[1]).astype(np.complex64)
+
+
+def test_an_image_of_k_space_is_in_the_unit_of_the_samples():
+    head, samples = head_and_samples()
+    lines = np.ones(20, bool)
+    lines[[1, 3, 17, 19]] = False
+    damaged = samples.copy()
+    damaged[..., ~lines] = np.nan
+    found = kspace.image(
+        damaged,
+        lines,
+        sigma=0.1,
+        phase="coils",
+        weight=1.0,
+        calibration=8,
+        solving={**QUICK, "prior": "grid", "steps": 400},
+    )
+    assert found.image.shape == head.shape
+    middle = np.abs(found.image[9:11, 8:16])  # 0.1 of 7 is what a fit of 400 steps leaves
+    np.testing.assert_allclose(middle.mean(), 7, atol=0.3)
+    assert np.abs(found.image[head == 0]).mean() < 0.7
+    assert "384 of 480" in found.problem.notes["samples"]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -90,6 +124,10 @@ def test_a_sinogram_of_scikit_image_gives_its_slice():
         (lambda: restoration.inpainted(picture(), np.full((24, 20), np.nan)), "holds NaN or Inf"),
         (lambda: restoration.denoised(picture(), colour=3), "colour"),
         (lambda: ct.reconstruct(np.ones((5, 9)), np.zeros(4)), "4"),
+        (lambda: kspace.image(picture()), "expected complex k-space, found float64"),
+        (lambda: kspace.image(1j * picture(), np.ones(7)), r"mask of shape \(7,\) does not fit"),
+        (lambda: kspace.image(1j * picture(), 3 * picture()), "true or 1"),
+        (lambda: kspace.image(1j * picture(), noise_scan="a.h5"), "an array has no noise_scan"),
         (lambda: ct.reconstruct(torch.full((5, 9), torch.nan), np.arange(5) / 5), "NaN|finite"),
     ],
 )

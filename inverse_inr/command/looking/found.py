@@ -133,7 +133,8 @@ class _Found:
 
     def _with_cells(self, contents: Contents) -> Contents:
         """The images and the curves of a comparison: a cell for each method and seed."""
-        volumes, curves = [], []
+        volumes = [Volume("truth", path, "truth") for path in self._there(TRUTH)]
+        curves = []
         cells = self.folder / "cells"
         records = self._there(
             *sorted(f"cells/{p.parent.name}/{CELL}" for p in cells.glob(f"*/{CELL}"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from inverse_inr.io.files import FileFormatError, PathLike, SelectionError, nearest_first
 from inverse_inr.io.hdf5 import open_hdf5
@@ -21,7 +22,7 @@ from inverse_inr.ranges import checked
 @checked
 @np.errstate(over="ignore", invalid="ignore")  # values that are not finite are refused below
 def read_kspace(
-    path: PathLike,
+    path: PathLike | Tensor,
     *,
     slice: int | None = None,
     contrast: int | None = None,
@@ -44,7 +45,7 @@ def read_kspace(
     say what there was to choose from.
 
     Args:
-        path: The file.
+        path: The file, or the array itself.
         slice: The slice.
         contrast: The contrast (echo) of an ISMRMRD file.
         set: The set of an ISMRMRD file.
@@ -80,6 +81,10 @@ def read_kspace(
         "encoding_space": encoding_space,
     }
     others = {"coil_axis": coil_axis, "axes": axes, "dataset": dataset, "noise_scan": noise_scan}
+    if isinstance(path, Tensor):
+        name = "the samples"
+        _refuse(name, "an array", others | wanted, ("dataset", "noise_scan", "encoding_space"))
+        return of_array(name, path.detach().cpu().numpy(), wanted, coil_axis, axes)
     if Path(path).suffix.lower() == ".npy":
         _refuse(path, "a .npy array", others | wanted, ("dataset", "noise_scan", "encoding_space"))
         return read_array(path, wanted, coil_axis, axes)

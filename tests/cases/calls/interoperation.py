@@ -28,6 +28,23 @@ class Tuple(torch.nn.Module):
         return (2.0 * x,)
 
 
+class Network(torch.nn.Module):
+    """A network of tiny-cuda-nn's form."""
+
+    n_input_dims = GRID.ndim
+    n_output_dims = 1
+
+    def forward(self, x):
+        return x[:, :1]
+
+
+class Image:
+    """An image of TorchIO's form."""
+
+    data = torch.ones(1, 4, 3, 2)
+    affine = np.diag([2.0, 2.0, 3.0, 1.0])
+
+
 class Linop:
     """An operator of sigpy's form, the identity."""
 
@@ -73,6 +90,14 @@ def _interoperation() -> list[Good]:
         ),
         Good("from_mrpro", other.from_mrpro, {"operator": Tuple(), "grid": GRID}, _seen),
         Good("from_sigpy", other.from_sigpy, {"linop": Linop(), "grid": GRID}, _seen),
+        Good("from_torchio", other.from_torchio, {"image": Image()}, lambda found: found[0]),
+        Good(
+            "from_tinycudann",
+            other.from_tinycudann,
+            {"network": Network(), "box": GRID.box},
+            lambda field: field(GRID.points()),
+            names=("TinyCudaField",),
+        ),
     ]
 
 

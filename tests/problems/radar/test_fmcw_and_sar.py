@@ -1,6 +1,7 @@
 """The radar problems: simulated scenes, gated phase history, presets."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,9 @@ def test_phase_history_file(tmp_path):
     assert problem.grid.shape == (4, 4, 1)
     figure = radar_figure(problem, [backprojection(problem)])  # a plane: one projection
     assert len(figure.axes) == 4
+    figure.draw_without_rendering()
+    labels = [text.get_window_extent() for text in figure.axes[0].get_xticklabels()]
+    assert all(a.x1 < b.x0 for a, b in pairwise(labels))
 
 
 @pytest.mark.parametrize("name", ["fmcw", "sar", "gotcha"])

@@ -124,6 +124,17 @@ def test_denoise_without_a_level_estimates_it_and_refuses_none():
         denoise("camera", crop=16, noise_level=0.0)
 
 
+def test_the_noise_of_a_measured_file_is_estimated_and_that_of_a_simulation_is_wires():
+    noisy = 0.5 + 0.05 * torch.randn(32, 32, 1, generator=torch.Generator().manual_seed(0))
+    measured = denoise(noisy, measured=True, rounds=0)
+    (term,) = measured.terms
+    assert isinstance(term.fidelity, noise.Gaussian)
+    assert float(term.fidelity.sigma) == pytest.approx(0.05, rel=0.1)
+    assert "second differences" in measured.notes["noise level"]
+    (term,) = denoise("camera", crop=16, rounds=0).terms
+    assert isinstance(term.fidelity, noise.Sensor)
+
+
 def test_deblur_frame_is_valid_data():
     problem = deblur("camera", kernel="disc", size=6.0, crop=40, noise_level=1e-6)
     term = problem.terms[0]
