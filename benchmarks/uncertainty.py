@@ -29,8 +29,8 @@ from inverse_inr.uncertainty import Ensemble, Laplace
 
 BOX = ii.Box((-1.0, -1.0), (1.0, 1.0), ("cm", "cm"))
 STEPS = 300
-"""Steps of each fit. With 120 the misfit of held-out rays was still falling, and the air was wrong by
-one number, which bands cover for all pixels of a phantom or for none."""
+"""Steps of each fit. With 120 the misfit of held-out rays was still falling, and the air was wrong
+by one number, which bands cover for all pixels of a phantom or for none."""
 CALIBRATION = 2000
 """Seed of the first calibration phantom."""
 FRESH = 4000
