@@ -222,9 +222,9 @@ def _complex_series(re: Tensor, im: Tensor, terms: tuple[float, ...]) -> Pair:
     twice = 2 * re
     ahead, here = torch.zeros_like(re), torch.full_like(re, terms[-1])
     for c in terms[-2:0:-1]:
-        ahead.mul_(minus_size).addcmul_(twice, here).add_(c)
-        ahead, here = here, ahead
-    return (re * here).addcmul_(minus_size, ahead).add_(terms[0]), im * here
+        # no addcmul_ in place: vmap knows none
+        ahead, here = here, torch.addcmul(ahead.mul_(minus_size), twice, here).add_(c)
+    return torch.addcmul(re * here, minus_size, ahead).add_(terms[0]), im * here
 
 
 def _product(a: Pair, b: Pair) -> Pair:
