@@ -129,8 +129,10 @@ def _table(terms: tuple[tuple[float, float], ...]) -> tuple[float, tuple[tuple[f
     x = h * np.arange(-last, last + 1)
     rows = []
     for n in range(5):
-        value = sum(a * w**n * np.cos(w * x + 0.5 * np.pi * n) for a, w in terms)
-        rows.append(tuple((h**n / math.factorial(n) * value).tolist()))
+        value = np.zeros(len(x))
+        for a, w in terms:
+            value += a * (w * h) ** n / math.factorial(n) * np.cos(w * x + 0.5 * np.pi * n)
+        rows.append(tuple(value.tolist()))
     return h, tuple(rows)
 
 
@@ -146,7 +148,7 @@ def _from_table(x: Tensor, terms: tuple[tuple[float, float], ...]) -> tuple[Tens
     last = (len(rows[0]) - 1) // 2
     reach = last * h
     low, high = x.aminmax()
-    far = None
+    far, beyond = None, x
     if not (float(low) >= -reach and float(high) <= reach):  # or NaN
         far = (~(x.abs() <= reach)).nonzero()[:, 0]
         beyond = x[far]
