@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -36,6 +36,7 @@ class LeastSquares:
     maps: list[LinearMap]
     targets: list[Tensor]
     precisions: list[Tensor]
+    _norms: dict[int, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, problem: Problem, rows: Sequence[Rows]) -> LeastSquares:
@@ -177,6 +178,8 @@ class LeastSquares:
     def norm(self, iterations: int = 30) -> float:
         """Compute the largest singular value of the stacked whitened maps by power iteration.
 
+        It is computed once: whoever tries several weights asks for it with each.
+
         Args:
             iterations: Number of iterations.
 
@@ -186,6 +189,8 @@ class LeastSquares:
         Raises:
             ValueError: The maps see nothing at all.
         """
+        if iterations in self._norms:
+            return self._norms[iterations]
         zeros = self.maps[0].zeros()
         generator = torch.Generator().manual_seed(0)
         start = torch.randn(zeros.shape, dtype=zeros.dtype, generator=generator).to(zeros)
@@ -195,6 +200,7 @@ class LeastSquares:
                 "LeastSquares: A x is zero for every image x. "
                 "Do the measurements look at the problem's box?"
             )
+        self._norms[iterations] = found
         return found
 
 

@@ -92,12 +92,16 @@ def slow_priors() -> Iterator[Pair]:
     step = stepping(priors.create("acorn", CUBE), CUBE.random_points(4096))
     yield "acorn in 3-D, 4096 points, step", "all nodes", step, _with(tree, "SMALL", 2**60, step)
     step = stepping(priors.create("pin", SQUARE), SQUARE.random_points(16384))
-    before = _with(prolate, "_near_and_far", prolate._summed, step)
+    before = _with(prolate, "_from_table", _cosines_summed, step)
     yield "pin, 16384 points, step", "a sum of cosines", step, before
     for name in ("sinc", "raised_cosine", "cosmo"):
         step = stepping(priors.create(name, SQUARE), SQUARE.random_points(16384))
         apart = _with(sinc, "fused", _formula_alone, step)
         yield f"{name}, 16384 points, step", "value and slope apart", step, apart
+
+
+def _cosines_summed(x: Tensor, terms: tuple[tuple[float, float], ...]) -> tuple[Tensor, Tensor]:
+    return prolate._summed(x, terms, 0), prolate._summed(x, terms, 1)
 
 
 def _formula_alone(formula: Any, _: Any, x: Tensor, *constants: Tensor) -> Tensor:

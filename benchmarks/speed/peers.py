@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from bare_networks import networks
 from timing import Call
-from torch import Tensor, nn
+from torch import Tensor
 
 import inverse_inr as ii
-from inverse_inr import operators, priors
+from inverse_inr import operators
 from inverse_inr.denoisers.total_variation import proximal_tv
 from inverse_inr.operators.ct.backprojection import fbp
 from inverse_inr.operators.kspace.finufft import Finufft
@@ -113,29 +114,6 @@ def images(n: int = 256) -> Iterator[Pair]:
     yield f"CASSI {n}² x {bands}", "bare loop", _of(seen.snapshot, cube.movedim(0, -1)), bare
 
 
-def networks(points: int = 32768) -> Iterator[Pair]:
-    """Forward and backward pass of two priors beside minimal modules of the same shape."""
-    x = SQUARE.random_points(points)
-    siren = priors.create("siren", SQUARE)
-    layers = nn.ModuleList([nn.Linear(2, 128), *(nn.Linear(128, 128) for _ in range(3))])
-    last = nn.Linear(128, 1)
-
-    def bare() -> None:
-        h = x
-        for layer in layers:
-            h = torch.sin(30 * layer(h))
-        last(h).square().sum().backward()
-
-    yield f"siren, {points} points, step", "bare module", lambda: _step(siren, x), bare
-    hashed = priors.create("hash", SQUARE)
-    yield (
-        f"hash, {points} points, step",
-        "the bare siren",
-        lambda: _step(hashed, x),
-        bare,
-    )
-
-
 def radar(pulses: int = 8) -> Iterator[Pair]:
     """A SAR phase history beside exponentials written out."""
     box = ii.Box((-0.2,) * 3, (0.2,) * 3, ("m",) * 3)
@@ -174,11 +152,6 @@ def _adjoint(module: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Call:
     start = torch.zeros_like(x, requires_grad=True)
     made = module(start)
     return lambda: torch.autograd.grad(made, start, y, retain_graph=True)
-
-
-def _step(prior: nn.Module, x: Tensor) -> None:
-    prior.zero_grad()
-    prior(x).square().sum().backward()
 
 
 FAMILIES = (tomography, frequencies, images, networks, radar)

@@ -110,7 +110,8 @@ def tables(records: Records, seconds: float, only: str) -> list[str]:
             name = f"{pair[0]}, beside {pair[1]}"
             if name not in records.rows and only in name:
                 records.add(name, row(pair, seconds))
-            lines += [records.rows[name]] * (name in records.rows)
+            if name in records.rows:
+                lines.append(records.rows[name])
     lines += ["", "Memory (MB, the most that was held beside what was there before):", ""]
     lines += ["| | now | before | ratio |", "|---|---|---|---|"]
     for name, measure in memory.ROWS.items():
@@ -121,7 +122,8 @@ def tables(records: Records, seconds: float, only: str) -> list[str]:
             except Exception as error:  # as above
                 text = f"| {name} | {failure(error)} | | |"
             records.add(name, text)
-        lines += [records.rows[name]] * (name in records.rows)
+        if name in records.rows:
+            lines.append(records.rows[name])
     return lines
 
 

@@ -93,7 +93,8 @@ class Prolate(Activation):
         self.offset = constant(0.0, learnable=True)
 
     def forward(self, *z: Tensor) -> Tensor:
-        return self.amplitude * cosine_sum(self.dilation * z[0], self.terms) + self.offset
+        value = cosine_sum(self.dilation * z[0], self.terms)
+        return torch.addcmul(self.offset, self.amplitude, value)
 
 
 LARGEST = 100.0

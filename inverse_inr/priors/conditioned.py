@@ -16,6 +16,7 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.priors.activations import Activation, constant, uniform
 from inverse_inr.priors.encodings import Identity
+from inverse_inr.priors.functions.circle import on_circle
 from inverse_inr.priors.functions.sinc import raised_cosine
 from inverse_inr.priors.heads import HeadName
 from inverse_inr.priors.networks.composer import Composer, Conditioned
@@ -76,29 +77,27 @@ class Cosmo(Activation):
 
     def forward(self, *z: Tensor) -> Tensor:
         h, period, shift = z
-        re, im = (self.omega * h).chunk(2, -1)
-        if self.project:
-            re, im = _on_circle(re, im)
+        re, im = h.chunk(2, -1)
         inverse = 0.1 / torch.sigmoid(period)  # 1 / T
-        pulse = raised_cosine(torch.complex(inverse * re, inverse * im), self.rolloff)
         turn = 6 * math.pi * torch.sigmoid(shift)
+        if self.project:  # no positive factor matters: neither omega nor exp(-turn im) / T
+            re, im = on_circle(re, im)
+            pulse = raised_cosine(torch.complex(inverse * re, inverse * im), self.rolloff)
+            angle = turn * re
+            turned = pulse * torch.complex(torch.cos(angle), torch.sin(angle))
+            return torch.cat(on_circle(turned.real, turned.imag), -1)
+        period = inverse * self.omega
+        pulse = raised_cosine(torch.complex(period * re, period * im), self.rolloff)
+        turn = turn * self.omega
         size, angle = inverse * torch.exp(-turn * im), turn * re
         turned = pulse * torch.complex(size * torch.cos(angle), size * torch.sin(angle))
-        re, im = turned.real, turned.imag
-        if self.project:
-            re, im = _on_circle(re, im)
-        return torch.cat([re, im], -1)
+        return torch.cat([turned.real, turned.imag], -1)
 
     def initialize(
         self, weight: Tensor, bias: Tensor, first: bool, generator: torch.Generator
     ) -> None:
         super().initialize(weight, bias, first, generator)
         uniform(weight, 1 / weight.shape[1], generator)
-
-
-def _on_circle(re: Tensor, im: Tensor) -> tuple[Tensor, Tensor]:
-    inverse = torch.rsqrt(re * re + im * im + 1e-24)
-    return re * inverse, im * inverse
 
 
 @preset

@@ -172,5 +172,6 @@ def octave_frequencies(ndim: int, highest: float) -> tuple[Tensor, Tensor]:
     """
     octaves = max(1, 1 + round(math.log2(2 * highest)))
     scales = 0.5 * 2.0 ** torch.arange(octaves)
-    frequencies = torch.cat([f * torch.eye(ndim) for f in scales])
+    # no torch.eye: where memory is counted it imports the compiler, which takes a second
+    frequencies = torch.cat([torch.diag(torch.full((ndim,), float(f))) for f in scales])
     return frequencies, torch.arange(octaves).repeat_interleave(ndim)

@@ -45,6 +45,7 @@ class GivenCoils(nn.Module):
         self.count = len(maps)
         pairs = torch.view_as_real((maps + 0j).movedim(0, -1).contiguous())
         self.pairs = nn.Buffer(pairs)  # real pairs: .to(float32) drops imaginary parts
+        self._sampled: tuple[Grid, int, Tensor, Tensor] | None = None
 
     @property
     def maps(self) -> Tensor:
@@ -56,10 +57,22 @@ class GivenCoils(nn.Module):
         return SampledField(self.maps, self.grid)(points)
 
     def sample(self, grid: Grid) -> Tensor:
-        """Sensitivities at the pixels of a grid, (*grid.shape, coils); exact on their own grid."""
-        if grid == self.grid:
-            return self.maps
-        return self(grid.points(self.pairs.dtype, self.pairs.device))
+        """Sensitivities at the pixels of a grid, (*grid.shape, coils); exact on their own grid.
+
+        Those of the last grid are kept, each coil in one piece of memory: an iterative method asks
+        for them in every step.
+        """
+        pairs, kept = self.pairs, self._sampled
+        if kept is not None and kept[:2] == (grid, pairs._version) and kept[2] is pairs:
+            return kept[3]
+        with torch.inference_mode(False):  # they are remembered, and must serve training too
+            values = self.maps
+            if grid != self.grid:
+                values = self(grid.points(pairs.dtype, pairs.device))
+            values = values.movedim(-1, 0).contiguous().movedim(0, -1)
+        if not values.requires_grad:
+            self._sampled = (grid, pairs._version, pairs, values)
+        return values
 
 
 class LearnedCoils(nn.Module):

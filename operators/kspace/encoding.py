@@ -101,6 +101,9 @@ class Encoding(nn.Module, ABC):
 class Lattice(Encoding):
     """Encoding by an FFT, of which the wanted entries are kept.
 
+    The transform goes axis by axis, and wavenumbers that no sample has are left out before the next
+    axis: half of them on half pixels, most of them where lines are measured.
+
     Args:
         grid: As in `Encoding`.
         index: (samples, d) whole wavenumbers, in periods per length of the box.
@@ -120,11 +123,18 @@ class Lattice(Encoding):
         dephasing: Dephasing | None,
     ) -> None:
         super().__init__(grid, coils, basis, dephasing)
-        wrapped = torch.remainder(index, index.new_tensor(grid.shape))
+        there = [index[:, k].unique(return_inverse=True) for k in range(grid.ndim)]
+        shares = [len(wanted) / n for (wanted, _), n in zip(there, grid.shape, strict=True)]
         flat = index.new_zeros(len(index))
-        for axis, n in enumerate(grid.shape):
-            flat = flat * n + wrapped[:, axis]
+        for wanted, place in there:
+            flat = flat * len(wanted) + place
+        self.order = sorted(range(grid.ndim), key=lambda k: shares[k])
+        for k, (wanted, _) in enumerate(there):
+            wrapped = torch.remainder(wanted, grid.shape[k])
+            self.register_buffer(f"wanted{k}", wrapped, persistent=False)
         self.flat = nn.Buffer(flat, persistent=False)
+        count = math.prod(len(wanted) for wanted, _ in there)
+        self.all_wanted = len(flat) == count and torch.equal(flat.cpu(), torch.arange(count))
         axes = grid.axes(torch.float64)
         first = frequencies.new_tensor([float(axis[0]) for axis in axes])
         middle = frequencies.new_tensor([float(axis[len(axis) // 2]) for axis in axes])
@@ -146,20 +156,27 @@ class Lattice(Encoding):
 
     def transform(self, images: Tensor) -> Tensor:
         d = self.grid.ndim
-        entries = torch.fft.fftn(images, dim=tuple(range(-d, 0))).flatten(-d)
-        values = _pick(entries, self.flat)
+        entries = images
+        for axis in self.order:
+            entries = torch.fft.fft(entries, dim=axis - d)
+            entries = _pick(entries, getattr(self, f"wanted{axis}"), axis - d)
+        values = entries.flatten(-d)
+        if not self.all_wanted:
+            values = _pick(values, self.flat, -1)
         return values * torch.view_as_complex(self.phase.to(values.dtype.to_real()))
 
 
-def _pick(entries: Tensor, index: Tensor) -> Tensor:
-    """Entries of the last axis; repeated ones add up in the adjoint."""
-    size = entries.shape[-1]
+def _pick(entries: Tensor, index: Tensor, axis: int) -> Tensor:
+    """Entries along an axis, counted from the last; repeated ones add up in the adjoint."""
+    size = entries.shape[axis]
 
     def forward(x: Tensor) -> Tensor:
-        return x.index_select(-1, index)
+        return x.index_select(axis, index)
 
     def backward(y: Tensor) -> Tensor:
-        return y.new_zeros(*y.shape[:-1], size).index_add(-1, index, y)
+        shape = list(y.shape)
+        shape[axis] = size
+        return y.new_zeros(shape).index_add_(axis, index, y)
 
     return with_adjoint(forward, backward)(entries)
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from inverse_inr import Box, priors
 from inverse_inr.priors.functions import fused
+from inverse_inr.priors.functions.prolate import cosine_sum, prolate_expansion
 from inverse_inr.priors.functions.sinc import raised_cosine, smooth_sinc
 
 
@@ -108,3 +109,43 @@ def test_batches_of_networks_are_the_networks(name: str):
     alone = torch.func.grad(loss)({k: v[1] for k, v in state.items()})
     for key, slope in alone.items():
         torch.testing.assert_close(slopes[key][1], slope)
+
+
+def test_single_precision_reads_sums_of_cosines_from_a_table_of_their_rounding() -> None:
+    """Near and beyond the table, whose end is at 96 radians; NaN stays where it is."""
+    c = 5.0
+    terms = tuple(zip(*prolate_expansion(c), strict=True))
+    x = torch.linspace(-120 / c, 120 / c, 2001)
+    x[7] = torch.nan
+    x.requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    found, truth = cosine_sum(x, terms), cosine_sum(exact, terms)
+    slope = torch.autograd.grad(found[8:].sum(), x, create_graph=True)[0]
+    true_slope = torch.autograd.grad(truth[8:].sum(), exact, create_graph=True)[0]
+    bend, true_bend = (
+        torch.autograd.grad(s[8:].sum(), at)[0] for s, at in ((slope, x), (true_slope, exact))
+    )
+    assert found[7].isnan()
+    # a phase of 120 is rounded to 4e-6
+    close = {"rtol": 0.0, "check_dtype": False}
+    torch.testing.assert_close(found[8:], truth[8:], atol=5e-6, **close)
+    torch.testing.assert_close(slope[8:], true_slope[8:], atol=5e-6 * c, **close)
+    torch.testing.assert_close(bend[8:], true_bend[8:], atol=5e-6 * c**2, **close)
+    several = torch.vmap(lambda s: cosine_sum(s * x.detach(), terms))(torch.tensor([1.0, 0.5]))
+    assert torch.equal(several[0][8:], found[8:].detach())
+
+
+@pytest.mark.parametrize("rolloff", [0.05, 1.0])
+def test_complex_pulses_of_modulus_up_to_1_are_their_power_series(rolloff: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    t = torch.randn(500, dtype=torch.complex128, generator=generator)
+    t = 0.99 * t / t.abs().clamp(min=1)
+    formula = torch.sin(math.pi * t) / (math.pi * t) * torch.cos(math.pi * rolloff * t)
+    t.requires_grad_()
+    beta = torch.tensor(rolloff, dtype=torch.float64)
+    value = raised_cosine(t, beta)
+    torch.testing.assert_close(value, formula / (1 - (2 * rolloff * t.detach()) ** 2))
+    beyond = torch.cat([t.detach(), t.new_tensor([1.5])]).requires_grad_()
+    slope = torch.autograd.grad(value.real.sum(), t)[0]
+    other = torch.autograd.grad(raised_cosine(beyond, beta).real.sum(), beyond)[0]
+    torch.testing.assert_close(slope, other[:-1])

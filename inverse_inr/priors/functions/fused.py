@@ -32,10 +32,18 @@ def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     Returns:
         function(x).
     """
-    return torch.cat([function(piece) for piece in _pieces(x)]).reshape(x.shape)
+    return torch.cat([function(piece) for piece in pieces(x)]).reshape(x.shape)
 
 
-def _pieces(x: Tensor) -> tuple[Tensor, ...]:
+def pieces(x: Tensor) -> tuple[Tensor, ...]:
+    """Split a tensor, laid flat, into pieces to work on at once.
+
+    Args:
+        x: Any shape.
+
+    Returns:
+        (n,) each.
+    """
     return x.reshape(-1).split(PIECE // x.element_size())
 
 
@@ -66,7 +74,7 @@ class _Fused(torch.autograd.Function):
     def forward(
         formula: Formula, with_slope: WithSlope, x: Tensor, *constants: Tensor
     ) -> tuple[Tensor, Tensor]:
-        parts = [with_slope(piece, *constants, differentiable=False) for piece in _pieces(x)]
+        parts = [with_slope(piece, *constants, differentiable=False) for piece in pieces(x)]
         value, slope = (torch.cat(part).reshape(x.shape) for part in zip(*parts, strict=True))
         return value, slope
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inverse_inr.priors.functions.fused import in_pieces
+from inverse_inr.priors.functions.fused import in_pieces, pieces
 
 REACH = 4.0
 """For |x| <= REACH the sum is exact to 1e-6; farther out it stays bounded and of the same band."""
@@ -106,6 +106,95 @@ def _near_and_far(x: Tensor, terms: tuple[tuple[float, float], ...], order: int)
     return total
 
 
+TABLE = 96.0
+"""Radians up to which single precision reads the sum from a table."""
+STEP = 0.08
+"""Radians between the rows of the table: the largest, for steps are powers of 2 times x."""
+
+
+@functools.lru_cache(maxsize=16)
+def _table(terms: tuple[tuple[float, float], ...]) -> tuple[float, tuple[tuple[float, ...], ...]]:
+    """Taylor coefficients of the sum at evenly spaced x.
+
+    Args:
+        terms: Pairs (a_k, w_k).
+
+    Returns:
+        The spacing h, a power of 2, so that x / h is exact; and a_n hⁿ for n = 0 to 4, each at
+        x = -L h to L h.
+    """
+    fastest = max(w for _, w in terms)
+    h = 2.0 ** math.floor(math.log2(STEP / fastest))
+    last = math.floor(TABLE / fastest / h)
+    x = h * np.arange(-last, last + 1)
+    rows = []
+    for n in range(5):
+        value = np.zeros(len(x))
+        for a, w in terms:
+            value += a * (w * h) ** n / math.factorial(n) * np.cos(w * x + 0.5 * np.pi * n)
+        rows.append(tuple(value.tolist()))
+    return h, tuple(rows)
+
+
+@functools.lru_cache(maxsize=16)
+def _rows(terms: tuple[tuple[float, float], ...], device: torch.device) -> tuple[Tensor, ...]:
+    with torch.inference_mode(False):  # they are remembered, and must serve training too
+        return tuple(torch.tensor(row, device=device) for row in _table(terms)[1])
+
+
+def _from_table(x: Tensor, terms: tuple[tuple[float, float], ...]) -> tuple[Tensor, Tensor]:
+    """The sum and its derivative in single precision, (n,) each, to its rounding."""
+    h, rows = _table(terms)[0], _rows(terms, x.device)
+    last = (len(rows[0]) - 1) // 2
+    reach = last * h
+    low, high = x.aminmax()
+    far, beyond = None, x
+    if not (float(low) >= -reach and float(high) <= reach):  # or NaN
+        far = (~(x.abs() <= reach)).nonzero()[:, 0]
+        beyond = x[far]
+        x = x.index_fill(0, far, 0.0)
+    place = x * (1 / h)
+    row = place.round()
+    place -= row
+    index = row.add_(last).int()
+    c0, c1, c2, c3, c4 = (each.index_select(0, index) for each in rows)
+    slope = (4 * c4).mul_(place).add_(c3, alpha=3).mul_(place).add_(c2, alpha=2)
+    slope.mul_(place).add_(c1).mul_(1 / h)
+    value = c4.mul_(place).add_(c3).mul_(place).add_(c2).mul_(place).add_(c1).mul_(place).add_(c0)
+    if far is not None:
+        value[far] = _summed(beyond, terms, 0)
+        slope[far] = _summed(beyond, terms, 1)
+    return value, slope
+
+
+class _Tabulated(torch.autograd.Function):
+    """The sum in single precision, whose slope is read from the table together with it."""
+
+    @staticmethod
+    def forward(x: Tensor, terms: tuple[tuple[float, float], ...]) -> tuple[Tensor, Tensor]:
+        parts = [_from_table(piece, terms) for piece in pieces(x)]
+        value, slope = (torch.cat(part).reshape(x.shape) for part in zip(*parts, strict=True))
+        return value, slope
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        x, ctx.terms = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1], x)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor, _: Tensor):
+        slope, x = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            slope = _CosineSum.apply(x, ctx.terms, 1)
+        return grad * slope, None
+
+    @staticmethod
+    def vmap(info, dims, x: Tensor, terms: tuple[tuple[float, float], ...]):
+        # each number by itself: whichever axis the signals are on stays where it is
+        return _Tabulated.apply(x, terms), (dims[0], dims[0])
+
+
 class _CosineSum(torch.autograd.Function):
     """d^n/dx^n Σ a_k cos(w_k x), whose derivative is the next function of the family.
 
@@ -144,6 +233,8 @@ def cosine_sum(x: Tensor, terms: tuple[tuple[float, float], ...]) -> Tensor:
     Returns:
         The same shape as x.
     """
+    if x.dtype == torch.float32 and not torch.compiler.is_compiling():
+        return _Tabulated.apply(x, terms)[0]  # pyright: ignore
     value = _CosineSum.apply(x, terms, 0)
     assert isinstance(value, Tensor)
     return value

@@ -93,6 +93,8 @@ def _pulse(t: Tensor, rolloff: Tensor) -> Tensor:
 
 
 def _pulse_with_slope(t: Tensor, rolloff: Tensor, *, differentiable: bool) -> Pair:
+    if t.is_complex() and t.device.type == "cpu" and not differentiable and _is_near(t):
+        return _pulse_near(t, float(rolloff))
     per_t = 2 * rolloff * _side(t)
     u = per_t * t
     sinc, sinc_slope = _sinc_with_slope(math.pi * t, differentiable=differentiable)
@@ -101,6 +103,39 @@ def _pulse_with_slope(t: Tensor, rolloff: Tensor, *, differentiable: bool) -> Pa
     per_u = scale * (-math.pi / 2 * slope - rolled / (1 + u))
     rolled = scale * rolled
     return sinc * rolled, math.pi * sinc_slope * rolled + sinc * (per_t * per_u)
+
+
+def _is_near(t: Tensor) -> bool:
+    """Whether no |t| exceeds 1, where the pulse is its power series; a transform cannot tell."""
+    if torch._C._are_functorch_transforms_active():
+        return False
+    return bool(torch.view_as_real(t).square().sum(-1).amax() <= 1)
+
+
+def _pulse_near(t: Tensor, rolloff: float) -> Pair:
+    """The pulse and its slope at complex |t| <= 1, which take no sine."""
+    terms, slopes = _pulse_coefficients(rolloff, torch.finfo(t.dtype).eps)
+    re, im = t.real.contiguous(), t.imag.contiguous()
+    square = re * re - im * im, 2 * re * im
+    value = _complex_series(*square, terms)
+    slope = _product((re, im), _complex_series(*square, slopes))
+    return torch.complex(*value), torch.complex(*slope)
+
+
+@functools.lru_cache(maxsize=32)
+def _pulse_coefficients(
+    rolloff: float, precision: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Power series of the pulse, in t², and of its slope over t, exact to rounding for |t| <= 1."""
+    count = 32
+    # cos(πu/2) / (1 - u²): a partial sum of the cosine's series, which is minus the rest of it
+    cosine = [(-1) ** k * (math.pi / 2) ** (2 * k) / math.factorial(2 * k) for k in range(64)]
+    rolled = [-sum(cosine[k + 1 :]) * (2 * rolloff) ** (2 * k) for k in range(count)]
+    sinc = [(-1) ** k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(count)]
+    terms = [sum(sinc[j] * rolled[k - j] for j in range(k + 1)) for k in range(count)]
+    used = max(k for k in range(count) if 2 * k * abs(terms[k]) > 0.1 * precision)
+    slopes = [2 * k * terms[k] for k in range(1, used + 1)]
+    return tuple(terms[: used + 1]), tuple(slopes)
 
 
 def _side(u: Tensor) -> Tensor:
@@ -183,11 +218,13 @@ def _series(x: Tensor, terms: tuple[float, ...]) -> Tensor:
 
 def _complex_series(re: Tensor, im: Tensor, terms: tuple[float, ...]) -> Pair:
     """Σ_k terms[k] xᵏ at re + i im, by Goertzel's recurrence in real numbers."""
-    size = re * re + im * im
+    minus_size = -(re * re) - im * im
+    twice = 2 * re
     ahead, here = torch.zeros_like(re), torch.full_like(re, terms[-1])
     for c in terms[-2:0:-1]:
-        ahead, here = here, c - size * ahead + (2 * re) * here
-    return terms[0] - size * ahead + re * here, im * here
+        # no addcmul_ in place: vmap knows none
+        ahead, here = here, torch.addcmul(ahead.mul_(minus_size), twice, here).add_(c)
+    return torch.addcmul(re * here, minus_size, ahead).add_(terms[0]), im * here
 
 
 def _product(a: Pair, b: Pair) -> Pair:
