@@ -160,9 +160,19 @@ def test_channels_begin_where_they_are_told_to():
         calibrated(plain, VirtualArray(3, 4), begun)
 
 
+@pytest.mark.parametrize("learn", [False, True])
+def test_channels_are_learnt_only_where_that_is_asked_for(learn: bool):
+    problem = small(start="coherence", learn=learn, seed=1)
+    before = channels_of(problem).phases.detach().clone()
+    solution = Solver(problem, steps=2).run()
+    assert torch.equal(channels_of(solution.problem).phases, before) is not learn
+    assert bool(solution.learnt) is learn
+    assert ("learnt" in problem.notes["channels"]) is learn
+
+
 @pytest.mark.slow
 def test_channels_are_learnt_with_the_scene():
-    problem = fmcw_calibration(start="coherence", seed=6)
+    problem = fmcw_calibration(start="coherence", learn=True, seed=6)
     true = true_channels(problem)
     before = channel_misfit(channels_of(problem), true)
     after = channel_misfit(channels_of(Solver(problem, steps=150).run().problem), true)
