@@ -152,7 +152,7 @@ class CartesianKSpace(KSpace):
         encoding = Lattice(grid, index, frequencies, module, rows, dephasing)
         super().__init__(encoding, frequencies, (len(index),), number)
         self.mask = nn.Buffer(mask, persistent=False)
-        self.basis = None if basis is None else nn.Buffer(basis, persistent=False)
+        self._basis = basis  # as it was given: a buffer would be cast with the module
 
     @property
     def groups(self) -> Tensor:
@@ -205,7 +205,10 @@ class CartesianKSpace(KSpace):
                 f"{old.shape}."
             )
         mask[index.unbind(-1)] = True
-        return CartesianKSpace(grid, mask, self.coils, basis=self.basis)
+        basis = self._basis
+        if basis is not None:
+            basis = basis.to(mask.device)
+        return CartesianKSpace(grid, mask, self.coils, basis=basis)
 
     def calibration(self, y: Tensor) -> Tensor:
         """The largest central block of k-space that is fully sampled.
