@@ -1,6 +1,6 @@
 """Edges at equal noise: the fit of two channels beside Paganin's filter, blurred to its noise.
 
-    python benchmarks/ct_physics/phase_edges.py [--seeds 0 1 2]
+    python benchmarks/ct_physics/phase_edges.py [--seeds 0 1 2 --weights 1 0.3]
 
 Noise is the standard deviation about a quadratic surface in the middle of the water, in % of the
 aluminium's value. Paganin's filter is told the ratio of aluminium; each of its distances is blurred
@@ -18,14 +18,11 @@ from phase import Judge
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-import inverse_inr as ii
 from inverse_inr.problems.ct import ct_phase
 from inverse_inr.problems.ct.physics import phase_contrast
 
 CHANNELS = ("attenuation", "phase")
 """The field's channels."""
-WEIGHTS = (1.0, 0.3, 0.1)
-"""Weights of the fits' total variation, relative to the problem's own."""
 WIDEST = 6.0
 """The widest Gaussian, in pixels."""
 HALVINGS = 16
@@ -62,7 +59,7 @@ def brought_down(image: Tensor, wanted: float, of: Callable[[Tensor], float]) ->
     return high
 
 
-def measure(seed: int) -> None:
+def measure(seed: int, weights: list[float]) -> None:
     """Print edges and noise of one specimen."""
     problem = ct_phase(seed=seed)
     judge = Judge(problem, seed)
@@ -72,8 +69,9 @@ def measure(seed: int) -> None:
         print(
             f"  Paganin, z{d}: edge {judge.edge(image):.2f} px, noise {noise(judge, image, 0):.2f}"
         )
-    for weight in WEIGHTS:
-        fit = fitted(problem, weight).sample()
+    for weight in weights:
+        fit = phase_contrast.phase_fit(problem, weight * phase_contrast.WEIGHT).sample()
+        judge.show("fit", fit)
         for channel, name in enumerate(CHANNELS):
             wanted = noise(judge, fit, channel)
             beside = []
@@ -90,13 +88,10 @@ def measure(seed: int) -> None:
             )
 
 
-def fitted(problem: ii.Problem, factor: float) -> ii.Solution:
-    """The fit with the problem's own weight times a factor."""
-    return phase_contrast.phase_fit(problem, factor * phase_contrast.WEIGHT)
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    for number in parser.parse_args().seeds:
-        measure(number)
+    parser.add_argument("--weights", type=float, nargs="+", default=[1.0], help="of the variation")
+    given = parser.parse_args()
+    for number in given.seeds:
+        measure(number, given.weights)

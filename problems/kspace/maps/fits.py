@@ -269,9 +269,7 @@ def maps_fit(problem: Problem, weight: Positive | None = None) -> Solution:
     field = ScaledMaps(grid, tuple(scales))
     field.begin_with(values.repeat_interleave(finer, 0).repeat_interleave(finer, 1))
     factor = 1.0 if weight is None else weight
-    term = replace(
-        problem.terms[0], operator=ThroughSequence(inner.resampled(grid), sequence.float())
-    )
+    term = replace(problem.terms[0], operator=ThroughSequence(inner.resampled(grid), sequence))
     fit = Solver(
         replace(problem, terms=[term]),
         field,

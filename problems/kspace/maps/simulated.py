@@ -39,7 +39,7 @@ MEASURED = 4
 WEIGHT = {"spin_echo": 0.011, "inversion_recovery": 0.028, "gradient_echoes": 0.04}
 """Weights of the variation of maps, over noise level, images and coils; set on 101 to 103."""
 CENTRE = 8
-"""A third of the samples along each axis from which maps come: noise drowns maps of all samples."""
+"""A third of the samples along each axis from which maps come: their smooth phase needs no more."""
 STEPS = 20
 """Steps of L-BFGS, of five updates each."""
 

@@ -88,7 +88,7 @@ def keystone_by_bands(reflectance: np.ndarray, reach: float) -> np.ndarray:
             places.append((block.mean(), centers[k], centers[k + 1], *moved))
     sample, band, following, shift, variance = np.array(places).T
     weight = 1 / np.sqrt(variance + CLOSEST**2)
-    weight = weight[:, None] / weight.mean()
+    weight = weight[:, None] / max(weight.mean(), 1e-12)
     shape = (count, bands)
     at, beyond = (_polynomials(sample, j, shape, (2, 2), 1) for j in (band, following))
     a = _least_moduli(weight * (beyond - at), weight[:, 0] * shift)
