@@ -1,17 +1,16 @@
-"""Edges at equal noise: the fit of two channels beside Paganin's filter, blurred to its noise.
+"""Edges and noise: the fit of two channels beside Paganin's filter, blurred to equal edges.
 
     python benchmarks/ct_physics/phase_edges.py [--seeds 0 1 2 --weights 1 0.3]
 
-Noise is the standard deviation about a quadratic surface in the middle of the water, in % of the
-aluminium's value. Paganin's filter is told the ratio of aluminium; each of its distances is blurred
-by the Gaussian that brings it down to the fit's noise, and the sharpest is shown. The width of the
-aluminium's edge is from 10 % to 90 %, in pixels. Fits with smaller weights have more noise.
+Noise is the standard deviation about a quadratic surface in the middle of the fibre, in % of the
+aluminium's value. The width of the aluminium's edge is from 10 % to 90 %, in pixels. Paganin's
+filter is told the ratio of aluminium; for each of its distances the Gaussian is found that makes
+its edge as wide as the fit's, and the one with the least noise is shown.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 
 import torch
 from phase import Judge
@@ -23,16 +22,19 @@ from inverse_inr.problems.ct.physics import phase_contrast
 
 CHANNELS = ("attenuation", "phase")
 """The field's channels."""
-WIDEST = 6.0
+MIDDLE = 0.024
+"""Radius of the middle of the fibre, in mm, which no insert reaches."""
+WIDEST = 3.0
 """The widest Gaussian, in pixels."""
-HALVINGS = 16
+HALVINGS = 12
 """Halvings by which its width is found."""
 
 
 def noise(judge: Judge, image: Tensor, channel: int) -> float:
-    """Noise in the middle of the water, in % of the aluminium's value."""
-    inside = judge.middle["water"]
-    x, y = (judge.problem.grid.points()[inside] / judge.problem.box.upper[0]).unbind(-1)
+    """Noise in the middle of the fibre, in % of the aluminium's value."""
+    places = judge.problem.grid.points()
+    inside = places.norm(dim=-1) < MIDDLE
+    x, y = (places[inside] / MIDDLE).unbind(-1)
     surface = torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y], 1)
     values = image[inside][:, channel : channel + 1]
     left = values - surface @ torch.linalg.lstsq(surface, values).solution
@@ -45,18 +47,18 @@ def blurred(image: Tensor, width: float) -> Tensor:
     return torch.from_numpy(gaussian_filter(image.numpy(), (width, width, 0)))
 
 
-def brought_down(image: Tensor, wanted: float, of: Callable[[Tensor], float]) -> float:
-    """The width of the Gaussian that brings an image down to a noise; 0 if it has no more."""
+def widened(judge: Judge, image: Tensor, edge: float, channel: int) -> Tensor:
+    """The image behind the Gaussian that makes its edge so wide; as it is where it is wider."""
     low, high = 0.0, WIDEST
-    if of(image) <= wanted:
-        return 0.0
+    if judge.edge(image, channel) >= edge:
+        return image
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        if of(blurred(image, middle)) > wanted:
+        if judge.edge(blurred(image, middle), channel) < edge:
             low = middle
         else:
             high = middle
-    return high
+    return blurred(image, high)
 
 
 def measure(seed: int, weights: list[float]) -> None:
@@ -71,19 +73,15 @@ def measure(seed: int, weights: list[float]) -> None:
         )
     for weight in weights:
         fit = phase_contrast.phase_fit(problem, weight * phase_contrast.WEIGHT).sample()
-        judge.show("fit", fit)
+        judge.show(f"fit, weight {weight:g}", fit)
         for channel, name in enumerate(CHANNELS):
-            wanted = noise(judge, fit, channel)
-            beside = []
-            for d, image in enumerate(filtered):
-                width = brought_down(image, wanted, lambda i, c=channel: noise(judge, i, c))
-                same = blurred(image, width)
-                beside.append((judge.edge(same, channel), d, width, noise(judge, same, channel)))
-            edge, distance, width, left = min(beside)
+            edge = judge.edge(fit, channel)
+            beside = [widened(judge, image, edge, channel) for image in filtered]
+            least = min(beside, key=lambda image, c=channel: noise(judge, image, c))
+            own, its = (noise(judge, image, channel) for image in (fit, least))
             print(
-                f"  weight {weight:g}, {name:12s} noise {wanted:.2f} edge "
-                f"{judge.edge(fit, channel):.2f} px; Paganin, z{distance}, blurred by {width:.2f} "
-                f"px: noise {left:.2f} edge {edge:.2f} px",
+                f"  {name:12s} edge {edge:.2f} px, noise {own:.2f}; Paganin edge "
+                f"{judge.edge(least, channel):.2f} px, noise {its:.2f}",
                 flush=True,
             )
 

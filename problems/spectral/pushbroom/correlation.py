@@ -58,7 +58,8 @@ def smile_by_lines(frames: np.ndarray, operator: PushBroom, reach: float) -> np.
     sample, band, shift = np.array(places).T
     shape = frames.shape[1:]
     a = _least_moduli(_polynomials(sample, band, shape, count), shift)
-    return _polynomials(*np.indices(shape), shape, count) @ a
+    samples, columns = np.indices(shape)
+    return _polynomials(samples, columns, shape, count) @ a
 
 
 def keystone_by_bands(reflectance: np.ndarray, reach: float) -> np.ndarray:
@@ -92,7 +93,8 @@ def keystone_by_bands(reflectance: np.ndarray, reach: float) -> np.ndarray:
     shape = (count, bands)
     at, beyond = (_polynomials(sample, j, shape, (2, 2), 1) for j in (band, following))
     a = _least_moduli(weight * (beyond - at), weight[:, 0] * shift)
-    return _polynomials(*np.indices(shape), shape, (2, 2), 1) @ a
+    samples, columns = np.indices(shape)
+    return _polynomials(samples, columns, shape, (2, 2), 1) @ a
 
 
 def _moved_by(one: np.ndarray, other: np.ndarray, reach: float) -> tuple[float, float]:
