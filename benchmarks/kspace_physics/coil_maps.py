@@ -22,11 +22,11 @@ from inverse_inr.operators import (
     low_resolution_maps,
 )
 
-SIZES = ((64, 4), (128, 8), (256, 8))
+SIZES = ((64, 4), (128, 8))
 """Pixels along both axes, and coils."""
 NOISE = (0.005, 0.02, 0.05, 0.1, 0.2)
 """Noise levels."""
-WIDTHS = (16, 24, 48, 72)
+WIDTHS = (24, 48, 72)
 """Central samples along each axis."""
 
 
