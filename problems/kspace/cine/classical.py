@@ -221,15 +221,14 @@ def low_rank_plus_sparse(
     best = judge.best("pair")
     if weight == "held-out":
         whole = _Separation(LeastSquares.of(framed, [problem.terms[0].trusted]))
-        for pair in pairs[: best + 1]:
-            judge.images[best] = whole.found(pair, iterations)
+        judge.images[best] = whole.found(pairs[best], iterations)
     found = judge.solution("L+S", "pair", time.perf_counter() - began)
     ended = Ended("direct", f"thresholds {pairs[best]} ({judge.rule})")
     return replace(found, stopped=ended, details={**found.details, "thresholds": pairs[best]})
 
 
 class _Separation:
-    """Films by thresholding both parts, each from the one of the thresholds before."""
+    """Films by thresholding both parts, from a first one that is all of low rank."""
 
     def __init__(self, system: LeastSquares) -> None:
         self.system = system
@@ -238,14 +237,14 @@ class _Separation:
         first = system.adjoint(self.data) / self.norm
         self.largest = torch.linalg.matrix_norm(first.reshape(-1, first.shape[-2]), 2)
         self.brightest = torch.fft.fft(first, dim=-2, norm="ortho").abs().max()
-        self.parts = torch.stack([first, torch.zeros_like(first)])
+        self.first = torch.stack([first, torch.zeros_like(first)])
 
     def found(self, thresholds: tuple[float, float], iterations: int) -> Tensor:
         """The film (*shape, frames, 1) after some steps of FISTA.
 
         A step of both parts at once is half as long as one of their sum could be.
         """
-        parts = ahead = self.parts
+        parts = ahead = self.first
         t = 1.0
         for _ in range(iterations):
             both = ahead.sum(0)
@@ -261,7 +260,6 @@ class _Separation:
             longer = 0.5 + (0.25 + t * t) ** 0.5
             ahead = moved + (t - 1) / longer * (moved - parts)
             parts, t = moved, longer
-        self.parts = parts
         return parts.sum(0)
 
 
