@@ -49,7 +49,7 @@ class Judge:
         means = {k: (image[m].mean(0), self.truth[m].mean(0)) for k, m in self.middle.items()}
         return {k: (100 * (a / b - 1)).tolist() for k, (a, b) in means.items()}
 
-    def edge(self, image: Tensor) -> float:
+    def edge(self, image: Tensor, channel: int = 0) -> float:
         """Width of the aluminium's edge from 10 % to 90 %, in pixels: mean profile over radii."""
         amount = self.phantom.amounts[2]
         points = self.problem.grid.points().double()
@@ -61,7 +61,7 @@ class Judge:
             near = signed.abs() < 6
             place = torch.arange(-5.75, 6, 0.5, dtype=torch.float64)
             bins = ((signed[near] + 6) / 0.5).long().clamp(0, 23)
-            total = torch.zeros(24).index_add_(0, bins, image[..., 0].flatten()[near])
+            total = torch.zeros(24).index_add_(0, bins, image[..., channel].flatten()[near])
             profile = total / torch.bincount(bins, minlength=24).clamp(min=1)
             high, low = profile[:6].mean(), profile[-6:].mean()
             level = ((profile - low) / (high - low)).flip(0).numpy()

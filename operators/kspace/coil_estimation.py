@@ -85,11 +85,17 @@ def espirit_maps(
     eigenvalue 1 holds the sensitivities; outside the object it is arbitrary. Phase is relative to
     the coils' first principal component.
 
+    Noise must not count as row space: if it did, every vector would be an eigenvector of
+    eigenvalue 1. So singular values up to the edge of those of white noise are left out too. The
+    edge follows from the singular values below it, and rises with the region, as that of a noisy
+    one soon exceeds any fixed fraction of the largest.
+
     Args:
         calibration: (coils, *n) fully sampled central k-space, zero frequency at n // 2.
         grid: The grid of the maps.
         kernel: Samples per side of a patch.
-        threshold: Singular values below this fraction of the largest are noise.
+        threshold: Singular values below this fraction of the largest are left out, whatever the
+            noise.
 
     Returns:
         (coils, *grid.shape) complex.
@@ -98,7 +104,7 @@ def espirit_maps(
         ValueError: For a region that is not larger than the kernel.
 
     Source:
-        Uecker et al., MRM 71, 2014.
+        Uecker et al., MRM 71, 2014; the edge of white noise is that of Marchenko and Pastur 1967.
     """
     _check_calibration("espirit_maps", calibration, grid)
     coils = len(calibration)
@@ -125,8 +131,37 @@ def _row_space(calibration: Tensor, kernel: int, threshold: float) -> Tensor:
         patches = patches.unfold(axis, kernel, 1)
     matrix = patches.movedim(0, d).reshape(-1, coils * kernel**d)
     gram, vectors = torch.linalg.eigh(matrix.mH @ matrix)
-    kept = vectors[:, gram.clamp(min=0).sqrt() > threshold * gram[-1].sqrt()]
+    values = gram.clamp(min=0).sqrt()
+    least = max(threshold * float(values[-1]), _noise_edge(values, len(matrix)))
+    kept = vectors[:, values >= min(least, float(values[-1]))]  # of mere noise the first at least
     return kept.T.reshape(-1, coils, *(kernel,) * d)
+
+
+def _noise_edge(values: Tensor, rows: int) -> float:
+    """The largest singular value that white noise makes in a matrix.
+
+    Noise of variance s² has singular values of mean square s² max(rows, columns), up to
+    s (sqrt(rows) + sqrt(columns)). Values below an edge tell s, s tells the edge: in turn from the
+    largest value down, until none is left out any more.
+
+    Args:
+        values: (columns,) singular values, ascending; of fewer rows the first are zero.
+        rows: Rows of the matrix.
+
+    Returns:
+        The edge; 0 where every value is signal.
+    """
+    fewer, more = sorted((len(values), rows))
+    squares = values[-fewer:].double().square()
+    factor = (1 + math.sqrt(fewer / more)) ** 2
+    below = fewer
+    while below:
+        edge = factor * squares[:below].mean()
+        left = int((squares <= edge).sum())
+        if left >= below:
+            return float(edge.sqrt())
+        below = left
+    return 0.0
 
 
 def _matrix_at_pixels(filters: Tensor, kernel: int, grid: Grid) -> Tensor:

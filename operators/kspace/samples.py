@@ -152,6 +152,7 @@ class CartesianKSpace(KSpace):
         encoding = Lattice(grid, index, frequencies, module, rows, dephasing)
         super().__init__(encoding, frequencies, (len(index),), number)
         self.mask = nn.Buffer(mask, persistent=False)
+        self._basis = basis  # as it was given: a buffer would be cast with the module
 
     @property
     def groups(self) -> Tensor:
@@ -188,27 +189,26 @@ class CartesianKSpace(KSpace):
             grid: The grid of the other pixels.
 
         Raises:
-            ValueError: For another box, pixels too coarse for the samples, time frames or
-                dephasing.
+            ValueError: For another box, pixels too coarse for the samples, or dephasing.
         """
         old = self.grid
-        still = self.mask.ndim == old.ndim and self.map.dephasing is None
-        if grid.box != old.box or not still:
-            raise ValueError(
-                "CartesianKSpace.resampled: still images, no dephasing, a grid of one box."
-            )
-        device = self.mask.device
-        index = self.mask.nonzero() - torch.tensor([n // 2 for n in old.shape], device=device)
-        index = index + torch.tensor([n // 2 for n in grid.shape], device=device)
-        beyond = index >= torch.tensor(grid.shape, device=device)
-        if bool((index < 0).any()) or bool(beyond.any()):
+        if grid.box != old.box or self.map.dephasing is not None:
+            raise ValueError("CartesianKSpace.resampled: no dephasing, a grid of one box.")
+        frames = self.mask.shape[: -old.ndim]
+        shift = [n // 2 - m // 2 for n, m in zip(grid.shape, old.shape, strict=True)]
+        index = self.mask.nonzero()
+        index = index + index.new_tensor([0] * len(frames) + shift)
+        mask = self.mask.new_zeros(*frames, *grid.shape)
+        if bool((index < 0).any()) or bool((index >= index.new_tensor(mask.shape)).any()):
             raise ValueError(
                 f"CartesianKSpace.resampled: a grid {grid.shape} does not hold samples of "
                 f"{old.shape}."
             )
-        mask = torch.zeros(grid.shape, dtype=torch.bool, device=device)
         mask[index.unbind(-1)] = True
-        return CartesianKSpace(grid, mask, self.coils)
+        basis = self._basis
+        if basis is not None:
+            basis = basis.to(mask.device)
+        return CartesianKSpace(grid, mask, self.coils, basis=basis)
 
     def calibration(self, y: Tensor) -> Tensor:
         """The largest central block of k-space that is fully sampled.

@@ -35,8 +35,8 @@ from inverse_inr.solver import Candidate, Ended, Solver
 
 HALF_SIDE = 0.128
 """Half the side of the box, in mm."""
-GATHER = 4
-"""Rays of the model in each detector pixel."""
+GATHER = 8
+"""Rays of the model in each detector pixel; with 4, phases err by up to 1 % more (seed 101)."""
 FINE_GATHER = 16
 """Rays a pixel by which the specimen is measured."""
 FINER = 2

@@ -27,12 +27,15 @@ STEPS = 5
 """Steps of L-BFGS for each weight, of five updates each, from the film of the larger weight."""
 WEIGHTS = tuple(2.0**-k for k in range(6))
 """Weights of the temporal variation that rules try, relative to `scale_of`."""
-LOW_RANK = (0.3, 0.1)
+LOW_RANK = (0.3, 0.1, 0.03)
 """Thresholds of the singular values, relative to the largest of the first film."""
-SPARSE = (0.1, 0.05, 0.025)
-"""Thresholds of the temporal spectrum, relative to the largest of the first film."""
-ITERATIONS = 40
-"""Iterations of low rank plus sparse."""
+SPARSE = (0.05, 0.02, 0.01)
+"""Thresholds of the temporal spectrum, relative to the largest of the first film.
+
+Both lie around the best of the seeds 102 and 3.
+"""
+ITERATIONS = 60
+"""Iterations of low rank plus sparse for each pair; 50 more change seed 102 by 0.3 dB at most."""
 HELD_OUT = 0.1
 """Part of the readouts by which weights are chosen."""
 
@@ -204,42 +207,71 @@ def low_rank_plus_sparse(
         The film, made again from all readouts where held-out ones chose.
 
     Source:
-        Otazo, Candès & Sodickson, MRM 73, 2015.
+        Otazo, Candès & Sodickson, MRM 73, 2015; accelerated and with a step that converges as in
+        Lin & Fessler, IEEE TCI 5, 2019.
     """
     began = time.perf_counter()
     rule = weight if isinstance(weight, str) else 1.0
     judge = Judge(_judged(problem), rule, seed)
     pairs = [weight] if not isinstance(weight, str) else [(a, b) for a in LOW_RANK for b in SPARSE]
-    system = LeastSquares.of(in_frames(problem), judge.fit)
+    framed = in_frames(problem)
+    parts = _Separation(LeastSquares.of(framed, judge.fit))
     for number, pair in enumerate(pairs):
-        judge.consider(_separated(system, pair, iterations), float(number))
+        judge.consider(parts.found(pair, iterations), float(number))
     best = judge.best("pair")
     if weight == "held-out":
-        whole = LeastSquares.of(in_frames(problem), [problem.terms[0].trusted])
-        judge.images[best] = _separated(whole, pairs[best], iterations)
+        whole = _Separation(LeastSquares.of(framed, [problem.terms[0].trusted]))
+        judge.images[best] = whole.found(pairs[best], iterations)
     found = judge.solution("L+S", "pair", time.perf_counter() - began)
     ended = Ended("direct", f"thresholds {pairs[best]} ({judge.rule})")
     return replace(found, stopped=ended, details={**found.details, "thresholds": pairs[best]})
 
 
-def _separated(system: LeastSquares, thresholds: tuple[float, float], iterations: int) -> Tensor:
-    """The film (*shape, frames, 1) by thresholding both parts in turn."""
-    norm = system.norm(10)
-    data = [z / norm for z in system.data()]
-    film = system.adjoint(data) / norm
-    frames = film.shape[-2]
-    largest = torch.linalg.matrix_norm(film.reshape(-1, frames), 2)
-    brightest = torch.fft.fft(film, dim=-2, norm="ortho").abs().max()
-    sparse = torch.zeros_like(film)
-    both = film
-    for _ in range(iterations):
-        u, s, v = torch.linalg.svd((film - sparse).reshape(-1, frames), full_matrices=False)
-        low = (u * (s - thresholds[0] * largest).clamp(min=0) @ v).reshape(film.shape)
-        spectrum = torch.fft.fft(film - low, dim=-2, norm="ortho")
-        shrunk = (spectrum.abs() - thresholds[1] * brightest).clamp(min=0)
-        sparse = torch.fft.ifft(torch.polar(shrunk, spectrum.angle()), dim=-2, norm="ortho")
-        sparse = sparse if film.is_complex() else sparse.real
-        both = low + sparse
-        wrong = [a / norm - z for a, z in zip(system.whitened(both), data, strict=True)]
-        film = both - system.adjoint(wrong) / norm
-    return both
+class _Separation:
+    """Films by thresholding both parts, from a first one that is all of low rank."""
+
+    def __init__(self, system: LeastSquares) -> None:
+        self.system = system
+        self.norm = system.norm()
+        self.data = [z / self.norm for z in system.data()]
+        first = system.adjoint(self.data) / self.norm
+        self.largest = torch.linalg.matrix_norm(first.reshape(-1, first.shape[-2]), 2)
+        self.brightest = torch.fft.fft(first, dim=-2, norm="ortho").abs().max()
+        self.first = torch.stack([first, torch.zeros_like(first)])
+
+    def found(self, thresholds: tuple[float, float], iterations: int) -> Tensor:
+        """The film (*shape, frames, 1) after some steps of FISTA.
+
+        A step of both parts at once is half as long as one of their sum could be.
+        """
+        parts = ahead = self.first
+        t = 1.0
+        for _ in range(iterations):
+            both = ahead.sum(0)
+            seen = self.system.whitened(both)
+            wrong = [a / self.norm - z for a, z in zip(seen, self.data, strict=True)]
+            low, sparse = ahead - 0.5 * self.system.adjoint(wrong) / self.norm
+            moved = torch.stack(
+                [
+                    _of_low_rank(low, 0.5 * thresholds[0] * self.largest),
+                    _of_few_frequencies(sparse, 0.5 * thresholds[1] * self.brightest),
+                ]
+            )
+            longer = 0.5 + (0.25 + t * t) ** 0.5
+            ahead = moved + (t - 1) / longer * (moved - parts)
+            parts, t = moved, longer
+        return parts.sum(0)
+
+
+def _of_low_rank(film: Tensor, threshold: Tensor) -> Tensor:
+    """Singular values of (pixels, frames) made smaller by a threshold."""
+    u, s, v = torch.linalg.svd(film.reshape(-1, film.shape[-2]), full_matrices=False)
+    return (u * (s - threshold).clamp(min=0) @ v).reshape(film.shape)
+
+
+def _of_few_frequencies(film: Tensor, threshold: Tensor) -> Tensor:
+    """Moduli of the temporal spectrum made smaller by a threshold."""
+    spectrum = torch.fft.fft(film, dim=-2, norm="ortho")
+    shrunk = (spectrum.abs() - threshold).clamp(min=0)
+    found = torch.fft.ifft(torch.polar(shrunk, spectrum.angle()), dim=-2, norm="ortho")
+    return found if film.is_complex() else found.real

@@ -48,8 +48,11 @@ WEIGHT = 9.4e-4
 """Weight of it over the noise level; set on the seeds 101 and 102."""
 START = 0.25
 """Weight of GRASP's film, with which a fit begins."""
-STEPS = 10
-"""Steps of L-BFGS, of five updates each."""
+STEPS = 32
+"""Steps of L-BFGS, of five updates each.
+
+On the seed 102 the film gains 1.3 dB from 10 steps to 24, where four more still gain 0.2 dB.
+"""
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 """Step from line to line, as a fraction of all."""
 DENSER = 1.7

@@ -20,7 +20,13 @@ from inverse_inr.operators import (
 )
 from inverse_inr.operators.kspace.sequences import Sequence
 from inverse_inr.problems.kspace.coil_maps import ImageSize, start_maps
-from inverse_inr.problems.kspace.maps.fits import HEADS, MapsVariation, maps_fit, pixelwise
+from inverse_inr.problems.kspace.maps.fits import (
+    HEADS,
+    MapsVariation,
+    maps_fit,
+    pixelwise,
+    values_per_side,
+)
 from inverse_inr.problems.kspace.maps.phantom import SequenceName, Tissues
 from inverse_inr.ranges import Count, NoiseLevel, WholeNumber, checked
 from inverse_inr.solver import Candidate
@@ -28,12 +34,12 @@ from inverse_inr.stopping import Never
 
 HALF_SIDE = 1.0
 """Half the side of the box."""
-FINE = 4
+MEASURED = 4
 """Points along each side of a pixel at which the head is measured."""
-WEIGHT = {"spin_echo": 0.04, "inversion_recovery": 0.12, "gradient_echoes": 0.04}
-"""Weights of the variation of maps, over noise level, images and coils; set on seeds 101, 102."""
+WEIGHT = {"spin_echo": 0.011, "inversion_recovery": 0.028, "gradient_echoes": 0.04}
+"""Weights of the variation of maps, over noise level, images and coils; set on 101 to 103."""
 CENTRE = 8
-"""A third of the samples along each axis from which maps come: noise drowns maps of all samples."""
+"""A third of the samples along each axis from which maps come: their smooth phase needs no more."""
 STEPS = 20
 """Steps of L-BFGS, of five updates each."""
 
@@ -74,7 +80,7 @@ def kspace_maps(
     images = len(equation.times)
     require(
         f"kspace_maps: {images} images of size={size} and coils={coils}",
-        64.0 * images * coils * (FINE * size) ** 2,
+        64.0 * images * coils * (MEASURED * size) ** 2,
         "A smaller size or fewer coils would fit.",
     )
     box = Box((-HALF_SIDE,) * 2, (HALF_SIDE,) * 2)
@@ -97,10 +103,11 @@ def kspace_maps(
     inner = CartesianKSpace(grid, masks, maps, basis=torch.eye(images))
     term = Term(ThroughSequence(inner, equation), y.flatten(0, 1), model)
     weight = WEIGHT[sequence] / (noise_level * images * coils)
+    finer = values_per_side(len(equation.names))
     suggested = Suggestion(
         prior="grid",
-        options={"cells": float(size), "head": list(HEADS[len(equation.names)])},
-        regularizers=(weight * MapsVariation(grid),),
+        options={"cells": float(finer * size), "head": list(HEADS[len(equation.names)])},
+        regularizers=(weight * MapsVariation(grid.refined(finer)),),
         steps=STEPS,
         optimizer="lbfgs",
         stopping=Never(),
@@ -130,7 +137,7 @@ def _measured(truth: Tissues, equation: Sequence, grid: Grid, coils: int) -> Ten
     """Noise-free k-space of all images, (images, samples, coils), by much finer pixels."""
     full = torch.ones(grid.shape, dtype=torch.bool)
     true_maps = birdcage_maps(grid.box, coils).double()
-    fine = grid.refined(FINE)
+    fine = grid.refined(MEASURED)
     operator = CartesianKSpace(grid, full, true_maps).resampled(fine).double()
     signals = equation.double()(truth(fine.points(torch.float64)))
     equation.float()

@@ -16,6 +16,7 @@ from inverse_inr.noise import ComplexGaussian
 from inverse_inr.operators import ChannelErrors, VirtualArray
 from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.problems.radar.calibration.classical import (
+    channels_of,
     coherent,
     kept,
     scene_and_channels,
@@ -123,6 +124,21 @@ def calibrated(
         "gauge of channels": f"{errors.gauge}: what all channels share cannot be told",
     }
     return replace(problem, terms=[term], suggested=suggested, notes=notes)
+
+
+def with_channels_kept(problem: Problem) -> Problem:
+    """The same problem with its channels as they began, so that the scene alone is fitted.
+
+    Args:
+        problem: A problem of `calibrated`.
+    """
+    term = problem.terms[0]
+    errors = kept(channels_of(problem, "with_channels_kept"))
+    suggested = replace(problem.suggested, start=None)
+    notes = problem.notes | {"channels": str(problem.notes["channels"]).replace("learnt", "kept")}
+    return replace(
+        problem, terms=[replace(term, operator=errors)], suggested=suggested, notes=notes
+    )
 
 
 def _first_fit(problem: Problem) -> Solution:

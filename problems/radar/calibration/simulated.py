@@ -19,7 +19,7 @@ from inverse_inr.problems.radar.calibration.classical import (
     reflector_calibration,
 )
 from inverse_inr.problems.radar.calibration.errors import Model, channel_errors
-from inverse_inr.problems.radar.calibration.learning import Start, calibrated
+from inverse_inr.problems.radar.calibration.learning import Start, calibrated, with_channels_kept
 from inverse_inr.problems.radar.calibration.targets import DEPTH, REFLECTOR, WIDTH, Scene, targets
 from inverse_inr.problems.radar.fmcw import chirp_of, echoes, require_echoes
 from inverse_inr.problems.radar.sar import complex_problem, voxels
@@ -99,6 +99,7 @@ def fmcw_calibration(
     faults: Faults = Faults(),
     model: Model | None = None,
     start: Start | Literal["reflector"] = "sparse calibration",
+    learn: bool = False,
     snr: Decibels = 20.0,
     pitch: tuple[Positive, Positive] = (0.04, 0.02),
     weight: NonNegative = 60.0,
@@ -116,7 +117,9 @@ def fmcw_calibration(
         array: The antennas and the ramp.
         faults: What is wrong with the channels.
         model: What is learnt, a number per channel or per antenna; None for what is true.
-        start: Where learning begins: a blind estimate, or what the reflector tells.
+        start: A blind estimate of the channels, or what the reflector tells.
+        learn: Learn the channels with the scene from there on. What sparse calibration or a
+            reflector tells is as near to the truth or nearer, above all at low SNR.
         snr: Mean |y|² over mean |n|² in dB, of circular complex noise, for each sample.
         pitch: Sides of a pixel along range and across, in metres. Across, half of the resolution is
             too coarse: two pixels for a point between them look like an array with weak ends.
@@ -157,7 +160,8 @@ def fmcw_calibration(
         "reflector place": torch.tensor(REFLECTOR, dtype=torch.float64),
     }
     baselines = made.suggested.baselines | {"reflector": with_reflector}
-    return replace(made, notes=notes, suggested=replace(made.suggested, baselines=baselines))
+    made = replace(made, notes=notes, suggested=replace(made.suggested, baselines=baselines))
+    return made if learn else with_channels_kept(made)
 
 
 @checked

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from inverse_inr.operators.spectral.pushbroom import LegendreSurface, PushBroom, legendre
+from inverse_inr.operators.spectral.pushbroom import PushBroom, legendre
 from inverse_inr.problems.spectral.pushbroom.scenes import ABSORPTION
 
 TRIES = np.linspace(-1.0, 1.0, 81)
@@ -23,6 +23,8 @@ BLOCKS = 4
 """Parts of a line of samples whose keystone is found by itself."""
 SMOOTH = 5
 """Bands whose mean a band is compared with."""
+CLOSEST = 1e-2
+"""Least deviation of a shift that is believed, and least departure from polynomials, in samples."""
 
 
 def smile_by_lines(frames: np.ndarray, operator: PushBroom, reach: float) -> np.ndarray:
@@ -38,7 +40,7 @@ def smile_by_lines(frames: np.ndarray, operator: PushBroom, reach: float) -> np.
     """
     bands = centers(operator)
     spectra = np.log(np.maximum(frames.mean(0), 1e-6))
-    places: list[tuple[float, float, float]] = []
+    places: list[tuple[int, int, float]] = []
     for nm, *_ in ABSORPTION:
         j = int(np.abs(bands - nm).argmin())
         near = np.arange(j - WINDOW, j + WINDOW + 1)
@@ -49,14 +51,23 @@ def smile_by_lines(frames: np.ndarray, operator: PushBroom, reach: float) -> np.
         scores = _without_line(spectra[:, near]) @ _without_line(moved).T
         scores /= np.linalg.norm(_without_line(moved), axis=1)
         found = _peak(scores, shifts)
-        places += [(float(i), float(j), float(s)) for i, s in enumerate(found)]
-    return _fitted(places, frames.shape[1:], operator.smile, (3, 2))
+        places += [(i, j, float(s)) for i, s in enumerate(found)]
+    count = (3, 2)
+    if operator.smile is not None:
+        count = (operator.smile.coefficients.shape[0], operator.smile.coefficients.shape[1])
+    sample, band, shift = np.array(places).T
+    shape = frames.shape[1:]
+    a = _least_moduli(_polynomials(sample, band, shape, count), shift)
+    samples, columns = np.indices(shape)
+    return _polynomials(samples, columns, shape, count) @ a
 
 
 def keystone_by_bands(reflectance: np.ndarray, reach: float) -> np.ndarray:
     """Find where each band has the borders of its neighbours, block by block of samples.
 
-    Shifts against neighbours are slopes of the keystone along the bands; they are summed.
+    Shifts against neighbours are differences of the keystone along the bands, and the polynomials
+    are fitted to these. Summed up, one wrong difference, where a border has no contrast between two
+    bands, would spoil all bands beyond.
 
     Args:
         reflectance: (lines, samples, bands).
@@ -73,63 +84,65 @@ def keystone_by_bands(reflectance: np.ndarray, reach: float) -> np.ndarray:
     centers = np.arange(means.shape[-1]) * step + 0.5 * (step - 1)
     places = []
     for block in np.array_split(np.arange(count), min(BLOCKS, max(1, count // 12))):
-        slopes = [
-            _moved_by(means[:, block, k], means[:, block, k + 1], reach)
-            for k in range(len(centers) - 1)
-        ]
-        path = np.concatenate([[0.0], np.cumsum(slopes)])
-        places += [
-            (float(block.mean()), float(j), float(v))
-            for j, v in zip(centers, path - path.mean(), strict=True)
-        ]
-    return _fitted(places, (count, bands), None, (2, 2), without_mean=True)
+        for k in range(len(centers) - 1):
+            moved = _moved_by(means[:, block, k], means[:, block, k + 1], reach)
+            places.append((block.mean(), centers[k], centers[k + 1], *moved))
+    sample, band, following, shift, variance = np.array(places).T
+    weight = 1 / np.sqrt(variance + CLOSEST**2)
+    weight = weight[:, None] / max(weight.mean(), 1e-12)
+    shape = (count, bands)
+    at, beyond = (_polynomials(sample, j, shape, (2, 2), 1) for j in (band, following))
+    a = _least_moduli(weight * (beyond - at), weight[:, 0] * shift)
+    samples, columns = np.indices(shape)
+    return _polynomials(samples, columns, shape, (2, 2), 1) @ a
 
 
-def _moved_by(one: np.ndarray, other: np.ndarray, reach: float) -> float:
-    """How far the samples of `other` look beyond those of `one`: the shift of least squares."""
+def _moved_by(one: np.ndarray, other: np.ndarray, reach: float) -> tuple[float, float]:
+    """How far the samples of `other` look beyond those of `one`: the shift of least squares.
+
+    Returns:
+        The shift, and its variance by the bend of the squares: large where borders are weak, and
+        infinite where no shift in reach is best.
+    """
     from scipy.ndimage import shift
 
     edge = int(np.ceil(reach)) + 1
     inner = slice(edge, -edge)
+    seen = other[:, inner].ravel()
     rest = []
     for s in reach * TRIES:
         # other(i) = one(i + s)
         moved = shift(one, (0, -s), order=3, mode="nearest")[:, inner].ravel()
-        seen = other[:, inner].ravel()
         basis = np.stack([moved, np.ones_like(moved)], 1)
         rest.append(-np.square(seen - basis @ np.linalg.lstsq(basis, seen, rcond=None)[0]).sum())
-    return float(_peak(np.array(rest)[None], reach * TRIES)[0])
+    scores, shifts = np.array(rest), reach * TRIES
+    k = int(scores.argmax())
+    if k in (0, len(shifts) - 1):
+        return float(shifts[k]), np.inf
+    bend = (2 * scores[k] - scores[k - 1] - scores[k + 1]) / (shifts[1] - shifts[0]) ** 2
+    variance = -2 * scores.max() / len(seen) / max(bend, 1e-12)
+    return float(_peak(scores[None], shifts)[0]), variance
 
 
-def _fitted(
-    places: list[tuple[float, float, float]],
-    shape: tuple[int, ...],
-    surface: LegendreSurface | None,
-    count: tuple[int, int],
-    *,
-    without_mean: bool = False,
+def _polynomials(
+    i: Any, j: Any, shape: tuple[int, ...], count: tuple[int, int], first: int = 0
 ) -> np.ndarray:
-    """Fit Legendre polynomials to values at places (sample, band), robust to a few wrong ones."""
-    if surface is not None:
-        count = (surface.coefficients.shape[0], surface.coefficients.shape[1])
-    table = np.array(places)
+    """Products of Legendre polynomials at samples i and bands j, along bands from the first one."""
+    u = torch.as_tensor(2 * (np.asarray(i) + 0.5) / shape[0] - 1, dtype=torch.float64)
+    v = torch.as_tensor(2 * (np.asarray(j) + 0.5) / shape[1] - 1, dtype=torch.float64)
+    parts = legendre(v, count[1] + first)[..., first:]
+    return torch.einsum("...p,...q->...pq", legendre(u, count[0]), parts).flatten(-2).numpy()
 
-    def basis(i: Any, j: Any) -> np.ndarray:
-        u = torch.as_tensor(2 * (np.asarray(i) + 0.5) / shape[0] - 1, dtype=torch.float64)
-        v = torch.as_tensor(2 * (np.asarray(j) + 0.5) / shape[1] - 1, dtype=torch.float64)
-        first = int(without_mean)
-        parts = legendre(v, count[1] + first)[..., first:]
-        return torch.einsum("...p,...q->...pq", legendre(u, count[0]), parts).flatten(-2).numpy()
 
-    design = basis(table[:, 0], table[:, 1])
-    weights = np.ones(len(table))
+def _least_moduli(design: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Coefficients of least moduli by reweighted squares: robust to a few wrong values."""
+    weights = np.ones(len(values))
     a = np.zeros(design.shape[1])
-    for _ in range(10):  # least moduli by reweighted squares
+    for _ in range(10):
         root = np.sqrt(weights)
-        a = np.linalg.lstsq(root[:, None] * design, root * table[:, 2], rcond=None)[0]
-        weights = 1 / np.maximum(np.abs(design @ a - table[:, 2]), 1e-2)
-    i, j = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
-    return basis(i, j) @ a
+        a = np.linalg.lstsq(root[:, None] * design, root * values, rcond=None)[0]
+        weights = 1 / np.maximum(np.abs(design @ a - values), CLOSEST)
+    return a
 
 
 def _without_line(values: np.ndarray) -> np.ndarray:

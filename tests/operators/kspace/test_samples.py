@@ -121,6 +121,19 @@ def test_the_same_samples_of_finer_pixels(grid: Grid):
 
 
 @grids
+def test_frames_keep_their_masks_on_finer_pixels(grid: Grid):
+    masks = torch.stack([some(grid), some(grid, 1)])
+    coarse = CartesianKSpace(grid, masks, birdcage_maps(grid.box, 3), basis=torch.eye(2))
+    fine = coarse.resampled(grid.refined(2))
+    exact = Complex(grid).field
+
+    def two(points: Tensor) -> Tensor:
+        return torch.cat([exact(points), 2 * exact(points)], -1)
+
+    assert error(predict(fine, two), predict(coarse, two)) < 1e-4
+
+
+@grids
 @pytest.mark.parametrize("kind", ["matrix", "trajectory"])
 def test_its_map_of_other_pixels_has_the_same_rows(grid: Grid, kind: str):
     exact = Complex(grid)

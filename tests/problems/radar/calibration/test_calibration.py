@@ -113,7 +113,7 @@ def test_one_unknown_point_tells_them_but_for_a_line(one_point):
 @pytest.mark.parametrize("per", ["channels", "antennas"])
 def test_a_sparse_scene_and_its_channels_are_found_together(per):
     faults = Faults(per, phase=0.6, delay=0.1)
-    problem = small(faults=faults, start="zero", snr=40.0, seed=3)
+    problem = small(faults=faults, start="zero", learn=True, snr=40.0, seed=3)
     assert len(channels_of(problem).angles) == {"channels": 12, "antennas": 8}[per]
     true = true_channels(problem)
     before = channel_misfit(channels_of(problem), true)
@@ -160,9 +160,21 @@ def test_channels_begin_where_they_are_told_to():
         calibrated(plain, VirtualArray(3, 4), begun)
 
 
+def test_channels_are_learnt_only_where_that_is_asked_for():
+    for learn in (False, True):
+        problem = small(start="coherence", learn=learn, seed=1)
+        assert channels_of(problem).angles.requires_grad is learn
+        assert ("learnt" in problem.notes["channels"]) is learn
+    still = small(start="coherence", seed=1)
+    before = channels_of(still).phases.detach().clone()
+    assert before.any()
+    after = channels_of(Solver(still, steps=2).run().problem).phases
+    assert torch.equal(after, before)
+
+
 @pytest.mark.slow
 def test_channels_are_learnt_with_the_scene():
-    problem = fmcw_calibration(start="coherence", seed=6)
+    problem = fmcw_calibration(start="coherence", learn=True, seed=6)
     true = true_channels(problem)
     before = channel_misfit(channels_of(problem), true)
     after = channel_misfit(channels_of(Solver(problem, steps=150).run().problem), true)

@@ -58,7 +58,21 @@ def test_shifted_samples_are_moved_back():
     i = np.arange(40.0)
     one = np.sin(0.4 * i)[None] + np.cos(0.15 * i)[None]
     other = np.sin(0.4 * (i + 0.7))[None] + np.cos(0.15 * (i + 0.7))[None]
-    assert correlation._moved_by(one, other, 1.5) == pytest.approx(0.7, abs=0.02)
+    shift, variance = correlation._moved_by(one, other, 1.5)
+    assert shift == pytest.approx(0.7, abs=0.02)
+    assert variance < 1e-3
+    assert correlation._moved_by(one, -other, 0.5)[1] == np.inf
+
+
+def test_one_border_that_moves_with_wavelength_spoils_no_keystone():
+    """A scene of which a quarter is another one from the middle band on; summed, it errs by 0.2."""
+    place, band = np.indices((48, 60))
+    keystone = 0.3 * (2 * (band + 0.5) / 60 - 1)
+    x = place + keystone + 1.2 * ((place >= 36) & (band >= 30))
+    lines = np.arange(6.0)[:, None, None]
+    cube = np.sin(0.5 * x + lines) + np.cos(0.23 * x - 2 * lines) + 0.5 * np.sin(0.9 * x)
+    found = correlation.keystone_by_bands(cube, 1.5)
+    assert float(np.sqrt(np.square(found - keystone).mean())) < 0.02
 
 
 def test_stray_light_is_taken_off():
