@@ -33,7 +33,7 @@ SECTIONS = {
 
 ROW = re.compile(r"^\| ([^|]+?) \| (\d+) \| [^|]+ \| [^|]+ \|", re.MULTILINE)
 SAID = re.compile(
-    r"^(?P<runs>\d+) runs of .* on average (?P<mean>[+-][\d.]+) (?P<unit>.+?) from the best simple "
+    r"^(?:[\d-]+, )?(?P<runs>\d+) runs of .* on average (?P<mean>[+-][\d.]+) (?P<unit>.+?) from the best simple "
     r"method of each run \(.*worst (?P<worst>[+-][\d.]+)\)",
     re.MULTILINE,
 )
