@@ -33,8 +33,8 @@ SECTIONS = {
 
 ROW = re.compile(r"^\| ([^|]+?) \| (\d+) \| [^|]+ \| [^|]+ \|", re.MULTILINE)
 SAID = re.compile(
-    r"^(?:[\d-]+, )?(?P<runs>\d+) runs of .* on average (?P<mean>[+-][\d.]+) (?P<unit>.+?) from the best simple "
-    r"method of each run \(.*worst (?P<worst>[+-][\d.]+)\)",
+    r"^(?:[\d-]+, )?(?P<runs>\d+) runs of .* on average (?P<mean>[+-][\d.]+) (?P<unit>.+?) "
+    r"from the best simple method of each run \(.*worst (?P<worst>[+-][\d.]+)\)",
     re.MULTILINE,
 )
 
