@@ -1,14 +1,13 @@
-"""Fits of a volume to cone-beam views: total variation on a lattice, from the image of CGLS.
+"""Fits of a volume to cone-beam views: total variation on the voxels, and on a finer lattice.
 
     min_x D(A x, y) + λ mean |∇x|        x the nodes of the lattice
 
-Edges run through voxels. On the grid that is shown a fit takes them for measurements that
-contradict each other, and held-out views ask for a λ that lets noise through; on a lattice twice as
-fine they do not (docs/scale.md). Where that has too many nodes, voxels are fitted by few steps,
-whose early end keeps noise out and λ large; each sees a part of the rays (`RaysOnGrid.batch`). CGLS
-brings what is smooth of the volume within a few iterations; what is left are edges. λ is the one
-whose fit predicts held-out rows best, which should be whole views: between its neighbours a lone
-ray tells how well noise is followed.
+Voxels are fitted by few steps, each of which sees a part of the rays (`RaysOnGrid.batch`). CGLS
+brings what is smooth of the volume within a few iterations; what is left are edges. Edges run
+through voxels, which a fit takes for measurements that contradict each other; on a lattice twice as
+fine they do not, but there is more room for noise. Held-out rows tell which is the better. They
+choose λ too, and should be whole views: between its neighbours a lone ray tells how well noise is
+followed.
 """
 
 from __future__ import annotations
@@ -58,23 +57,32 @@ ROUNDING = 1e-4
 def volume_fits(
     problem: Problem, *, steps: Count = STEPS, search: Count = 30
 ) -> Iterator[Candidate]:
-    """Fit a lattice with total variation, whose weight held-out rows choose.
+    """Fit voxels with total variation, then a lattice twice as fine where that is soon done.
 
-    It is twice as fine as the grid where that has at most `LARGEST_LATTICE` nodes. The fit is made
-    again from all rows with the weight that was found.
+    Held-out rows choose the weight of each. A fit is made again from all rows with the weight that
+    was found.
 
     Args:
         problem: The problem, whose operators are linear and have maps of sampled volumes.
-        steps: Steps of a fit of voxels.
+        steps: Steps of the fit of voxels.
         search: Steps for each weight that is tried on voxels, all from the image of CGLS.
 
     Yields:
-        The candidate, the prior `grid` with total variation.
+        One candidate, or two where the finer lattice has at most `LARGEST_LATTICE` nodes: the prior
+        `grid` with total variation.
     """
-    if problem.grid.refined(2).numel <= LARGEST_LATTICE:
-        yield total_variation_fit(problem, 2)
-        return
     yield _voxels(problem, steps, search)
+    if problem.grid.refined(2).numel <= LARGEST_LATTICE:
+        yield _renamed(total_variation_fit(problem, 2), "finer grid, TV")
+
+
+def _renamed(candidate: Candidate, method: str) -> Candidate:
+    """The candidate, and its fit to all rows, by another name."""
+    return replace(
+        candidate,
+        solution=replace(candidate.solution, method=method),
+        again=lambda: replace(candidate.made_again(), method=method),
+    )
 
 
 def _voxels(problem: Problem, steps: int, search: int) -> Candidate:
