@@ -2,12 +2,13 @@
 
     min_x D(A x, y) + λ mean |∇x|        x the nodes of the lattice
 
-Voxels are fitted by few steps, each of which sees a part of the rays (`RaysOnGrid.batch`). CGLS
-brings what is smooth of the volume within a few iterations; what is left are edges. Edges run
-through voxels, which a fit takes for measurements that contradict each other; on a lattice twice as
-fine they do not, but there is more room for noise. Held-out rows tell which is the better. They
-choose λ too, and should be whole views: between its neighbours a lone ray tells how well noise is
-followed.
+Edges run through voxels, which a fit takes for measurements that contradict each other; on a
+lattice twice as fine they do not, but there is more room for noise. Held-out rows tell which is the
+better, and choose λ. They should be whole views: between its neighbours a lone ray tells how well
+noise is followed.
+
+Where the finer lattice has too many nodes, voxels are fitted by few steps from an image of CGLS,
+each of which sees a part of the rays (`RaysOnGrid.batch`): that they end early keeps noise out.
 """
 
 from __future__ import annotations
@@ -57,23 +58,25 @@ ROUNDING = 1e-4
 def volume_fits(
     problem: Problem, *, steps: Count = STEPS, search: Count = 30
 ) -> Iterator[Candidate]:
-    """Fit voxels with total variation, then a lattice twice as fine where that is soon done.
+    """Fit voxels with total variation, and a lattice twice as fine where that is soon done.
 
     Held-out rows choose the weight of each. A fit is made again from all rows with the weight that
     was found.
 
     Args:
         problem: The problem, whose operators are linear and have maps of sampled volumes.
-        steps: Steps of the fit of voxels.
-        search: Steps for each weight that is tried on voxels, all from the image of CGLS.
+        steps: Steps of a fit of voxels where there is no finer one.
+        search: Steps for each weight that is tried there, all from the image of CGLS.
 
     Yields:
-        One candidate, or two where the finer lattice has at most `LARGEST_LATTICE` nodes: the prior
-        `grid` with total variation.
+        Two candidates, or one where the finer lattice has more than `LARGEST_LATTICE` nodes: the
+        prior `grid` with total variation.
     """
-    yield _voxels(problem, steps, search)
-    if problem.grid.refined(2).numel <= LARGEST_LATTICE:
-        yield _renamed(total_variation_fit(problem, 2), "finer grid, TV")
+    if problem.grid.refined(2).numel > LARGEST_LATTICE:
+        yield _voxels(problem, steps, search)
+        return
+    yield total_variation_fit(problem, 1)
+    yield _renamed(total_variation_fit(problem, 2), "finer grid, TV")
 
 
 def _renamed(candidate: Candidate, method: str) -> Candidate:

@@ -50,15 +50,14 @@ def test_a_step_sees_a_tenth_of_a_large_scan():
 @pytest.mark.slow
 def test_the_fits_are_better_than_fdk_and_cgls():
     problem = cone(size=16, views=20)
-    voxels, finer = volume_fits(problem, steps=60)
+    voxels, finer = volume_fits(problem)
     assert [voxels.solution.method, finer.solution.method] == ["grid, TV", "finer grid, TV"]
     assert [nodes(each) for each in (voxels, finer)] == [16**3, 32**3]
     best = max(feldkamp(problem).metrics()["PSNR"], _psnr_of_cgls(problem))
     for each in (voxels, finer):
         again = each.made_again()
         assert again.method == each.solution.method
-        assert again.metrics()["PSNR"] > best + 1
-        assert each.solution.metrics()["PSNR"] > best + 0.5
+        assert again.metrics()["PSNR"] > best + 0.5
         assert each.solution.details["weight of TV"] > 0
 
 
@@ -66,6 +65,17 @@ def nodes(candidate: Candidate) -> int:
     lattice = candidate.solution.field
     assert isinstance(lattice, priors.Prior)
     return sum(p.numel() for p in lattice.parameters())
+
+
+@pytest.mark.slow
+def test_few_steps_on_the_voxels_are_better_than_fdk_and_cgls(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "LARGEST_LATTICE", 48**3 - 1)
+    problem = cone(size=24, views=24)
+    (voxels,) = volume_fits(problem, steps=60)
+    best = max(feldkamp(problem).metrics()["PSNR"], _psnr_of_cgls(problem))
+    assert voxels.made_again().metrics()["PSNR"] > best + 1
+    assert voxels.solution.metrics()["PSNR"] > best + 0.5
+    assert voxels.solution.details["weight of TV"] > 0
 
 
 def test_a_finer_lattice_that_is_too_large_is_not_tried(monkeypatch: pytest.MonkeyPatch):
