@@ -14,6 +14,9 @@ from inverse_inr.row_sets import listed
 from inverse_inr.stopping.rules import HeldOut, Stopping
 from inverse_inr.term import Term
 
+ROUNDING = 1e-5
+"""Relative differences of held-out losses that single precision makes."""
+
 
 class Split(NamedTuple):
     """The rows that a method fits, and those that it is judged by because it never saw them.
@@ -118,6 +121,8 @@ def one_standard_error(scores: Sequence[Tensor]) -> int:
 def as_good(scores: Tensor, best: Tensor) -> bool:
     """Say whether a mean exceeds the best one by at most a standard error of the difference.
 
+    What two ways to compute one fit differ by is no difference either.
+
     Args:
         scores: (n,) held-out losses of a candidate.
         best: (n,) those of the best candidate.
@@ -128,4 +133,5 @@ def as_good(scores: Tensor, best: Tensor) -> bool:
     spread = best
     if len(scores) == len(best):
         spread = scores - best
-    return excess <= float(spread.std()) / len(best) ** 0.5
+    rounding = ROUNDING * abs(float(best.mean()))
+    return excess <= max(float(spread.std()) / len(best) ** 0.5, rounding)
