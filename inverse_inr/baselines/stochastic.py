@@ -1,6 +1,9 @@
 """Total variation by a part of the rows at a time, for operators whose cost is that of the rows.
 
-min_x Σ_i ½‖K_i x - z_i‖² + λ mean |∇x|        K_i, z_i the whitened rows of part i
+    min_x Σ_i ½‖K_i x - z_i‖² + λ mean |∇x|        K_i, z_i the whitened rows of part i
+
+An update costs what one part costs, and ten parts reach the image of all rows in about a tenth of
+the projections.
 """
 
 from __future__ import annotations

@@ -101,7 +101,10 @@ def tv(
 def _solver(
     judge: Judge, total: LeastSquares, nonnegative: bool, seed: int
 ) -> Callable[[float, Tensor, int], Tensor]:
-    """The method that suits the operators: from weight, first image and iterations to an image."""
+    """The method that suits the operators: from weight, first image and iterations to an image.
+
+    That by parts takes the first image once, and then goes on from what it has reached.
+    """
     spacing = judge.seen.grid.spacing
     parts = total.in_parts(judge.seen, judge.fit, seed)
     method: StochasticPrimalDual | None = None
