@@ -87,9 +87,9 @@ class StochasticPrimalDual:
         tau = (radius * 2 * count**3) ** -0.5
         drawn = torch.randint(2 * count, (2 * iterations,), generator=self._generator)
         for place in drawn.tolist():
-            self._x = self._x - tau * ahead
+            self._x.sub_(ahead, alpha=tau)
             if self.nonnegative:
-                self._x = self._x.clamp(min=0)
+                self._x.clamp_(min=0)
             if place < count:
                 added = self._update_part(place, 0.5 / (tau * count))
                 rarity = 2.0 * count
@@ -97,8 +97,8 @@ class StochasticPrimalDual:
                 before, self._pull = self._pull, self._penalty.step(self._x, 0.5 / tau)
                 added = self._pull - before
                 rarity = 2.0
-            self._descent = self._descent + added
-            ahead = self._descent + rarity * added
+            self._descent.add_(added)
+            ahead = self._descent.add(added, alpha=rarity)
         return self._x * self.size
 
     def _update_part(self, place: int, sigma: float) -> Tensor:
