@@ -45,6 +45,10 @@ class SlopeDual:
             flow.mul_(factor)
         return factor
 
+    def squared_length(self) -> float:
+        """Compute Σ |q|² over all pixels and axes."""
+        return sum(float(flow.square().sum()) for flow in self._flow)
+
     def step(self, image: Tensor, sigma: float) -> Tensor:
         """Let the flow follow an image's slopes, and stay in its balls.
 
