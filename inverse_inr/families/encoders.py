@@ -90,7 +90,7 @@ class Parameters:
     """
 
     names: tuple[str, ...]
-    features: Count = 64
+    features: Count = 256
     depth: Count = 2
 
     def __post_init__(self) -> None:
