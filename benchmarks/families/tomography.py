@@ -11,7 +11,8 @@ A family "by images" has the truths of the 200 as targets, which is what LMMSE l
 "by measurements" sees no truth. Each fresh problem gets the family's own steps (or one pass), and
 then 50 steps of Adam, of which the best by held-out measurements is kept. The strength of LMMSE is
 chosen on 40 of the 200; TV chooses its weight by held-out measurements. "from LMMSE" is a family
-whose base is `LinearEstimate`, by the same 200. "blobs" are phantoms of a kind that no training saw.
+whose base is `LinearEstimate`, by the same 200. "blobs" are phantoms of a kind that no training
+saw.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from inverse_inr.families.alike import require_alike
 from inverse_inr.kernels.conjugate_gradients import Vector, conjugate_gradients
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.problem import Problem
-from inverse_inr.ranges import checked
+from inverse_inr.ranges import Positive, checked
 from inverse_inr.solver.identity import measurements_digest
 
 FOLDS = 5
@@ -59,12 +59,12 @@ class LinearEstimate(nn.Module):
     level: Tensor
 
     @checked
-    def __init__(self, images: Tensor, white: float = 1e-2, level: float = 1.0) -> None:
+    def __init__(self, images: Tensor, white: Positive = 1e-2, level: Positive = 1.0) -> None:
         super().__init__()
         if images.ndim < 3 or len(images) < 2 * FOLDS:
             raise ValueError(
-                f"LinearEstimate: images of shape {tuple(images.shape)}; (n, *shape, channels) with "
-                f"n of {2 * FOLDS} or more are needed for a mean and a covariance."
+                f"LinearEstimate: images of shape {tuple(images.shape)}; (n, *shape, channels) are "
+                f"needed, n of {2 * FOLDS} or more, for a mean and a covariance."
             )
         if images.is_complex() or not bool(images.isfinite().all()):
             raise ValueError("LinearEstimate: the images must be real and finite.")
@@ -74,6 +74,7 @@ class LinearEstimate(nn.Module):
         self._folds: dict[str, int] = {}
 
     @classmethod
+    @checked
     def of(cls, problems: Sequence[Problem], images: Tensor | None = None) -> Self:
         """Learn from simulations, and choose both strengths by images that were left out.
 
@@ -86,13 +87,19 @@ class LinearEstimate(nn.Module):
                 images do not match.
         """
         require_alike("LinearEstimate.of", problems)
+        shape = (len(problems), *problems[0].grid.shape, problems[0].channels)
+        other = next((p.grid.shape for p in problems if p.grid.shape != shape[1:-1]), None)
+        if other is not None:
+            raise ValueError(
+                f"LinearEstimate.of: problems on grids of {shape[1:-1]} and {other} pixels; the "
+                "images need one grid."
+            )
         if images is None:
             images = torch.stack([_reference(problem) for problem in problems])
-        shape = (len(problems), *problems[0].grid.shape, problems[0].channels)
-        if images.shape != shape or any(p.grid.shape != shape[1:-1] for p in problems):
+        if images.shape != shape:
             raise ValueError(
-                f"LinearEstimate.of: images of shape {tuple(images.shape)} for {len(problems)} "
-                f"problems; they need one grid and images of shape {shape}."
+                f"LinearEstimate.of: images of shape {tuple(images.shape)}; these {len(problems)} "
+                f"problems need {shape}."
             )
         made = cls(images)
         made._folds = {measurements_digest(p): k % FOLDS for k, p in enumerate(problems)}
@@ -125,8 +132,10 @@ class LinearEstimate(nn.Module):
             problem: The problem, with linear operators, on a grid of the images' shape.
 
         Raises:
-            ValueError: Its grid or its channels are others.
+            ValueError: Its grid or its channels are others, or its field is complex.
         """
+        if problem.is_complex:
+            raise ValueError("LinearEstimate: the images are real, the problem's field is complex.")
         own = (*problem.grid.shape, problem.channels)
         if own != tuple(self.images.shape[1:]):
             raise ValueError(
@@ -136,28 +145,23 @@ class LinearEstimate(nn.Module):
         fold = self._folds.get(measurements_digest(problem))
         return self._estimated(_system(problem), fold, float(self.white), float(self.level))
 
-    def _estimated(self, system: LeastSquares, fold: int | None, white: float, level: float):
+    def _estimated(
+        self, system: LeastSquares, fold: int | None, white: float, level: float
+    ) -> Tensor:
+        """The estimate from the images outside a fold, (*shape, channels)."""
         images = self.images
         if fold is not None:
             images = torch.cat([images[k::FOLDS] for k in range(FOLDS) if k != fold])
-        mean = images.mean(0)
-        spread = (images - mean) / math.sqrt(len(images) - 1)
-        own = math.sqrt(white * float(spread.square().sum() / mean.numel()))
-
-        def image(parts: Vector) -> Tensor:
-            return own * parts[0] + torch.tensordot(parts[1], spread, 1)
-
-        def parts(x: Tensor) -> list[Tensor]:
-            return [own * x, spread.flatten(1) @ x.reshape(-1)]
+        known = _Moments.of(images, white)
 
         def matrix(z: list[Tensor]) -> list[Tensor]:
-            seen = parts(system.adjoint(system.whitened(image(z))))
+            seen = known.parts(system.adjoint(system.whitened(known.image(z))))
             return [s + level**2 * v for s, v in zip(seen, z, strict=True)]
 
-        left = [d - a for d, a in zip(system.data(), system.whitened(mean), strict=True)]
-        b = parts(system.adjoint(left))
+        left = [d - a for d, a in zip(system.data(), system.whitened(known.mean), strict=True)]
+        b = known.parts(system.adjoint(left))
         found = conjugate_gradients(matrix, b, iterations=ITERATIONS, tolerance=TOLERANCE)
-        return mean + image(found.x)
+        return known.mean + known.image(found.x)
 
     @torch.no_grad()
     def _choose(self, problems: Sequence[Problem]) -> None:
@@ -176,6 +180,27 @@ class LinearEstimate(nn.Module):
         logs = _descended(error, FIRST)
         self.white.fill_(10 ** logs[0])
         self.level.fill_(unit * 10 ** logs[1])
+
+
+class _Moments(NamedTuple):
+    """Mean and covariance of images: u = own z₀ + S z₁ / sqrt(n - 1) for white numbers z."""
+
+    mean: Tensor
+    spread: Tensor
+    own: float
+
+    @classmethod
+    def of(cls, images: Tensor, white: float) -> _Moments:
+        mean = images.mean(0)
+        spread = (images - mean) / math.sqrt(len(images) - 1)
+        return cls(mean, spread, math.sqrt(white * float(spread.square().sum() / mean.numel())))
+
+    def image(self, parts: Vector) -> Tensor:
+        return self.own * parts[0] + torch.tensordot(parts[1], self.spread, 1)
+
+    def parts(self, x: Tensor) -> list[Tensor]:
+        """The adjoint of `image`."""
+        return [self.own * x, self.spread.flatten(1) @ x.reshape(-1)]
 
 
 def _reference(problem: Problem) -> Tensor:

@@ -71,9 +71,7 @@ class Added(nn.Module):
         return self.size * made + seen[..., -self.carried :]
 
 
-def seeing(
-    template: Prior, grid: Grid, count: int, *, added: int = 0, size: float = 1.0
-) -> Prior:
+def seeing(template: Prior, grid: Grid, count: int, *, added: int = 0, size: float = 1.0) -> Prior:
     """Make the prior that is given the features of an image beside the coordinates.
 
     Args:

@@ -93,8 +93,10 @@ def test_what_has_no_linear_estimate_is_refused(problems) -> None:
         LinearEstimate(base.images[:4])
     with pytest.raises(ValueError, match="must be real and finite"):
         LinearEstimate(base.images * float("nan"))
-    with pytest.raises(ValueError, match="they need one grid and images of shape"):
+    with pytest.raises(ValueError, match=r"12 problems need \(12, 10, 10, 1\)"):
         LinearEstimate.of(problems, base.images[:10])
+    with pytest.raises(ValueError, match=r"grids of \(10, 10\) and \(20, 20\) pixels"):
+        LinearEstimate.of([*problems, finer])
     with pytest.raises(ValueError, match="has no reference"):
         LinearEstimate.of([replace(p, reference=None) for p in bump_problems(10)])
     with pytest.raises(ValueError, match="but Parameters sees none"):
