@@ -79,7 +79,8 @@ class Parameters:
 
     Args:
         names: Keys of `problem.notes`, each of which holds one number.
-        features: Numbers that it gives, and width of its hidden layers.
+        features: Numbers that it gives, and width of its hidden layers. What `Generated` makes of
+            them is linear, so few of them are what limits it.
         depth: Number of hidden layers.
 
     Raises:
