@@ -39,6 +39,11 @@ def problems():
     return [measured(k) for k in range(12)]
 
 
+@pytest.fixture(scope="module")
+def base(problems):
+    return LinearEstimate.of(problems)
+
+
 def closed(images: torch.Tensor, y: torch.Tensor, white: float, level: float) -> torch.Tensor:
     """μ + C A' (A C A' + level² σ²)⁻¹ (y - A μ), by dense matrices."""
     x = images.double().flatten(1)
@@ -51,7 +56,7 @@ def closed(images: torch.Tensor, y: torch.Tensor, white: float, level: float) ->
     return mean + C @ A.T @ torch.linalg.solve(S, y.double() - A @ mean)
 
 
-def test_the_estimate_is_the_closed_form(problems) -> None:
+def test_the_estimate_is_the_closed_form() -> None:
     images = torch.stack([bump_problem(k).terms[0].y.reshape(10, 10, 1) for k in range(12)])
     fresh = measured(40)
     found = LinearEstimate(images, white=0.05, level=2.0).estimate(fresh)
@@ -59,8 +64,7 @@ def test_the_estimate_is_the_closed_form(problems) -> None:
     torch.testing.assert_close(found.double(), expected, rtol=0, atol=2e-3)
 
 
-def test_known_problems_are_estimated_without_their_own_images(problems) -> None:
-    base = LinearEstimate.of(problems)
+def test_known_problems_are_estimated_without_their_own_images(problems, base) -> None:
     left = [k for k in range(12) if k % 5 != 2]
     other = LinearEstimate(base.images[left], float(base.white), float(base.level))
     torch.testing.assert_close(
@@ -71,8 +75,7 @@ def test_known_problems_are_estimated_without_their_own_images(problems) -> None
     assert errors.square().mean() < 0.3 * base.images.var(0).mean()
 
 
-def test_a_family_goes_on_from_its_base(problems, tmp_path) -> None:
-    base = LinearEstimate.of(problems)
+def test_a_family_goes_on_from_its_base(problems, base, tmp_path) -> None:
     family = Conditioned(ENCODER, "siren", SMALL, base=base)
     family = train(family, problems, steps=2, callbacks=[])
     fresh = measured(40)
@@ -83,8 +86,7 @@ def test_a_family_goes_on_from_its_base(problems, tmp_path) -> None:
     assert torch.equal(load(tmp_path / "family.safetensors").solve(fresh).sample(), found)
 
 
-def test_what_has_no_linear_estimate_is_refused(problems) -> None:
-    base = LinearEstimate.of(problems)
+def test_what_has_no_linear_estimate_is_refused(problems, base) -> None:
     fine = Grid(BOX, (20, 20))
     finer = Problem([Term(OnGrid(same, fine, fine.shape), torch.zeros(400), SIGMA)], BOX, fine)
     with pytest.raises(ValueError, match=r"the problem's of \(20, 20, 1\)"):
