@@ -85,7 +85,7 @@ def measure(seed: int, steps: int) -> None:
     taught = families.train(family, seen, steps=steps, tasks=8, lr=RATE, seed=seed, callbacks=[])
     note("CPU seconds of the training", time.process_time() - began)
     note("generated, one pass", psnr([taught.solve(p).sample() for p in fresh], fresh))
-    for count in (100, 500):
+    for count in (100, 500, 2000):
         fits = families.fit_many(fresh, options=OPTIONS, steps=count, lr=1e-3, seed=seed)
         note(f"fitted, {count} steps", psnr([fit.sample() for fit in fits], fresh))
 
