@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from inverse_inr.compose import LinearMap, as_linear_map, on_grid
-from inverse_inr.fidelity import decorrelated, least_squares
-from inverse_inr.hooks import HasBatch
+from inverse_inr.fidelity import L2, decorrelated, least_squares
+from inverse_inr.hooks import HasBatch, HasLeastSquares
 from inverse_inr.kernels.linear import largest_singular_value
 from inverse_inr.problem import Problem
 from inverse_inr.protocol import Operator, evaluating
@@ -214,7 +214,9 @@ def _parts(operator: Operator, rows: int) -> int:
 def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
     """Compute -dD/dx at the empty image, the first image that the measurements suggest.
 
-    For least squares this is A'W y, with the weights W.
+    For least squares this is A'W y, with the weights W. Fidelities that name no least squares of
+    their own are replaced by plain least squares: at the empty image the slope of `fidelity.L1` has
+    the signs of the measurements alone, and that of spectrograms is nearly zero.
 
     Args:
         problem: The problem.
@@ -231,7 +233,11 @@ def back_projection(problem: Problem, rows: Sequence[Tensor]) -> Tensor:
         seen = on_grid(term.operator, problem.grid, problem.device)
         with evaluating(seen):
             field = SampledField(image, problem.grid)
-            loss = loss + term.weight * replace(term, operator=seen).loss(field, chosen)
+            fidelity = term.fidelity
+            if not isinstance(fidelity, HasLeastSquares):
+                fidelity = L2()
+            asked = replace(term, operator=seen, fidelity=fidelity)
+            loss = loss + term.weight * asked.loss(field, chosen)
     return -torch.autograd.grad(loss, image)[0]
 
 

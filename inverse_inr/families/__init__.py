@@ -17,6 +17,7 @@ from inverse_inr.families.generated import Generated as Generated
 from inverse_inr.families.gradients import activations as activations
 from inverse_inr.families.gradients import fisher_diagonal as fisher_diagonal
 from inverse_inr.families.gradients import sample_gradients as sample_gradients
+from inverse_inr.families.linear import LinearEstimate as LinearEstimate
 from inverse_inr.families.many import fit_many as fit_many
 from inverse_inr.families.meta_learned import MetaLearned as MetaLearned
 from inverse_inr.families.mixing import aligned as aligned

@@ -48,7 +48,7 @@ class Amortized(Family):
         return {"encoder": self.made_by, "prior": self.prior, "options": self.options}
 
     def _extend(self, template: Prior, generator: torch.Generator) -> Prior:
-        channels = template.channels * (1 + self.is_complex)
+        channels = self.image_channels(template)
         self.level = nn.Buffer(torch.zeros((), dtype=torch.float64))
         if isinstance(self.choice, Parameters):
             self.encoder = self.choice.build(generator)
@@ -56,12 +56,16 @@ class Amortized(Family):
             self.encoder = self.choice.build(template.box.ndim, channels, generator)
         return template
 
+    def image_channels(self, template: Prior) -> int:
+        """Number of channels, real, of the image that the encoder sees."""
+        return template.channels * (1 + self.is_complex)
+
     def feature_count(self, template: Prior) -> int:
         """Number of features that the encoder gives, found by an empty image of the grid."""
         if isinstance(self.choice, Parameters):
             return self.choice.features
         assert self.grid is not None
-        channels = template.channels * (1 + self.is_complex)
+        channels = self.image_channels(template)
         shape = self.grid.shape
         if self.choice is not None:
             shape = (8,) * template.box.ndim

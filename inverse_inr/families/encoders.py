@@ -79,7 +79,8 @@ class Parameters:
 
     Args:
         names: Keys of `problem.notes`, each of which holds one number.
-        features: Numbers that it gives, and width of its hidden layers.
+        features: Numbers that it gives, and width of its hidden layers. What `Generated` makes of
+            them is linear, so few of them are what limits it.
         depth: Number of hidden layers.
 
     Raises:
@@ -90,7 +91,7 @@ class Parameters:
     """
 
     names: tuple[str, ...]
-    features: Count = 64
+    features: Count = 256
     depth: Count = 2
 
     def __post_init__(self) -> None:

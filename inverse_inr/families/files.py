@@ -17,6 +17,7 @@ from inverse_inr.families.conditioned import Conditioned
 from inverse_inr.families.encoders import encoder_of
 from inverse_inr.families.family import Family
 from inverse_inr.families.generated import Generated
+from inverse_inr.families.linear import LinearEstimate
 from inverse_inr.families.meta_learned import MetaLearned
 from inverse_inr.families.modulated import Modulated
 from inverse_inr.io.files import FileFormatError, atomic_write, existing_file
@@ -119,6 +120,8 @@ def _made(
             )
         else:
             options["encoder"] = encoder
+    if options.get("base") is not None:
+        options["base"] = LinearEstimate.empty(options["base"]["shape"])
     box = recipe["box"]
     grid = Grid(_box(recipe["grid"]), tuple(recipe["grid"]["shape"]))
     prior = create(recipe["prior"]["name"], _box(box), **recipe["prior"]["options"])

@@ -64,7 +64,9 @@ class Generated(Amortized):
 
     def _extend(self, template: Prior, generator: torch.Generator) -> Prior:
         super()._extend(template, generator)
-        inputs = 2 * self.feature_count(template)
+        inputs = self.feature_count(template)
+        if not isinstance(self.choice, Parameters):
+            inputs = 2 * inputs
         if self.sees_image:
             assert self.grid is not None
             channels = template.channels * (1 + self.is_complex)
@@ -83,7 +85,7 @@ class Generated(Amortized):
     def states(self, tasks: Sequence[Task], *, learning: bool, steps: int | None = None) -> State:
         template = self.known
         with torch.set_grad_enabled(learning):
-            summary = torch.stack([_summary(f) for f in self.features(tasks)])
+            summary = torch.stack([self._summary(f) for f in self.features(tasks)])
             named = _learnt(template)
             parts = self.hyper(summary).split([p.numel() for p in named.values()], -1)
             own = {
@@ -94,13 +96,14 @@ class Generated(Amortized):
                 own[FEATURES] = together("Generated", self.images(tasks))
             return own
 
+    def _summary(self, features: Tensor) -> Tensor:
+        """Mean and deviation of each feature over the image; of parameters the features alone."""
+        flat = features.flatten(1)
+        if isinstance(self.choice, Parameters):
+            return flat[:, 0]
+        return torch.cat([flat.mean(1), (flat.var(1, correction=0) + 1e-8).sqrt()])
+
 
 def _learnt(template: Prior) -> dict[str, nn.Parameter]:
     """The parameters that a generator makes: all but an image that the field is given."""
     return {name: p for name, p in template.named_parameters() if name != FEATURES}
-
-
-def _summary(features: Tensor) -> Tensor:
-    """Mean and deviation of each feature over the image, (2 features,)."""
-    flat = features.flatten(1)
-    return torch.cat([flat.mean(1), (flat.var(1, correction=0) + 1e-8).sqrt()])

@@ -25,15 +25,18 @@ class FeaturesAt(Encoding):
         inner: The encoding of coordinates and features together.
         pixels: Pixels of the features, in normalised coordinates.
         count: Number of features.
+        carried: How many of the last features pass by the inner encoding, to be added to what the
+            network gives.
     """
 
     smoothness = 0
 
-    def __init__(self, inner: Encoding, pixels: Grid, count: int) -> None:
+    def __init__(self, inner: Encoding, pixels: Grid, count: int, carried: int = 0) -> None:
         super().__init__()
         self.inner = inner
         self.box = pixels.box
-        self.size = inner.size
+        self.carried = carried
+        self.size = inner.size + carried
         self.features = nn.Parameter(torch.zeros(count, *pixels.shape))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -41,16 +44,43 @@ class FeaturesAt(Encoding):
         index, weight = interpolation_weights(pixels, x)
         near = self.features.flatten(1).T[index]
         seen = (near * weight.to(near.dtype)[..., None]).sum(-2)
-        return self.inner(torch.cat([x, seen], -1))
+        if not self.carried:
+            return self.inner(torch.cat([x, seen], -1))
+        own, carried = seen[..., : -self.carried], seen[..., -self.carried :]
+        return torch.cat([self.inner(torch.cat([x, own], -1)), carried], -1)
 
 
-def seeing(template: Prior, grid: Grid, count: int) -> Prior:
+class Added(nn.Module):
+    """A network whose last inputs are added to what it makes of the others.
+
+    Args:
+        network: The network of the others.
+        carried: How many inputs are added, as many as it has outputs.
+        size: Unit of what the network gives.
+    """
+
+    def __init__(self, network: nn.Module, carried: int, size: float) -> None:
+        super().__init__()
+        self.network = network
+        self.carried = carried
+        self.size = nn.Buffer(torch.tensor(size))
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Map (*s, n + carried) to (*s, carried)."""
+        made = self.network(seen[..., : -self.carried])
+        return self.size * made + seen[..., -self.carried :]
+
+
+def seeing(template: Prior, grid: Grid, count: int, *, added: int = 0, size: float = 1.0) -> Prior:
     """Make the prior that is given the features of an image beside the coordinates.
 
     Args:
         template: The prior on coordinates alone.
         grid: Pixels of the image, on the template's box.
         count: Number of features.
+        added: Channels of an image that stands behind the features, and is added to what the
+            network gives.
+        size: Unit of what the network then gives.
 
     Returns:
         A prior of the same catalogue entry with as many axes more as there are features. Its
@@ -59,12 +89,15 @@ def seeing(template: Prior, grid: Grid, count: int) -> Prior:
     box = template.box
     wide = Box(box.lower + (-1.0,) * count, box.upper + (1.0,) * count, box.units + ("",) * count)
     decoder = create(template.recipe.name, wide, **template.recipe.options)
+    network = decoder.network
+    if added:
+        network = Added(network, added, size)
     corners = torch.tensor([grid.box.lower, grid.box.upper], dtype=torch.float64)
     low, high = (tuple(corner.tolist()) for corner in box.normalize(corners))
     made = Prior(
         box,
-        FeaturesAt(decoder.encoding, Grid(Box(low, high), grid.shape), count),
-        lambda outputs: decoder.network,
+        FeaturesAt(decoder.encoding, Grid(Box(low, high), grid.shape), count + added, added),
+        lambda outputs: network,
         channels=decoder.channels,
         head=decoder.head.names,
         bandwidth=template.bandwidth,

@@ -36,6 +36,7 @@ class Task:
     Attributes:
         terms: The acquisitions in the precision of the fields.
         unit: The divisor of the loss.
+        base: (channels, *grid.shape) a first estimate, where a family has found one; None before.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Task:
     ) -> None:
         self.problem = problem
         self._image: Tensor | None = None
+        self.base: Tensor | None = None
         self.terms = [_frozen(term) for term in problem.terms]
         self.unit = _precision(self.terms) * power
         trusted = [term.trusted for term in self.terms]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from cases.families.bumps import BOX, GRID, SMALL, bump_problem, bump_problems, same
 
-from inverse_inr import Grid, OnGrid, Problem, Term, sample
+from inverse_inr import Box, Grid, OnGrid, Problem, Term, sample
 from inverse_inr.families import (
     Conditioned,
     Convolutions,
@@ -16,7 +16,8 @@ from inverse_inr.families import (
     save,
     train,
 )
-from inverse_inr.fidelity import L2
+from inverse_inr.families.tasks import Task
+from inverse_inr.fidelity import L1, L2, MultiResolutionSTFT
 
 ENCODER = Convolutions(features=4, depth=2)
 
@@ -89,3 +90,14 @@ def test_tasks_of_one_step_have_grids_of_one_shape(known) -> None:
     tasks = family.tasks([bump_problem(7), finer])
     with pytest.raises(ValueError, match="Grids of one shape, or tasks=1"):
         family.states(tasks, learning=False)
+
+
+def test_an_encoder_hears_loudness_whatever_the_fidelity() -> None:
+    """At the empty image the slope of L1 would be the signs alone, that of spectrograms nothing."""
+    box = Box((0.0,), (1.0,))
+    grid = Grid(box, (64,))
+    y = torch.sin(40 * grid.points()[:, 0]) * torch.linspace(1, 0.01, 64)
+    whole = OnGrid(same, grid, grid.shape)
+    for fidelity in (L1(), MultiResolutionSTFT(64, (16,))):
+        image = Task(Problem([Term(whole, y, fidelity)], box, grid), 1.0).image()[0]
+        torch.testing.assert_close(image / image.norm(), y / y.norm())

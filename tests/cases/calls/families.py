@@ -55,6 +55,7 @@ def _families() -> list[Good]:
     net, other = (priors.siren(SQUARE, width=4, depth=1, seed=k) for k in (0, 1))
     points = SQUARE.random_points(5, generator=torch.Generator().manual_seed(0))
     samples = {"field": net, "points": points, "targets": torch.zeros(5, 1)}
+    images = torch.randn(10, *task.grid.shape, task.channels)
     path = Path(tempfile.mkdtemp()) / "family.safetensors"
     f.save(known, path)
 
@@ -81,7 +82,26 @@ def _families() -> list[Good]:
             laid_out,
             names=("prior",),
         ),
-        Good("Conditioned", f.Conditioned, encoder, laid_out, names=("prior",)),
+        Good(
+            "Conditioned",
+            f.Conditioned,
+            {**encoder, "base": f.LinearEstimate(images)},
+            laid_out,
+            names=("prior",),
+        ),
+        Good(
+            "LinearEstimate",
+            f.LinearEstimate,
+            {"images": images, "white": 0.1, "level": 1.0},
+            lambda base: base.estimate(task),
+        ),
+        Good(
+            "LinearEstimate.of",
+            f.LinearEstimate.of,
+            {"problems": [task] * 10, "images": images},
+            lambda base: base.estimate(task),
+            names=("LinearEstimate",),
+        ),
         Good("Channels", f.Channels, {"sizes": {"intensity": 1, "labels": 2}}),
         Good("Convolutions", f.Convolutions, convolutions),
         Good("Parameters", f.Parameters, {"names": ("width",), "features": 2, "depth": 1}),
