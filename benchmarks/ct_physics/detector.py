@@ -110,10 +110,10 @@ def measure(seed: int) -> None:
     sharp = {ratio: deconvolved(problem, light, ratio) for ratio in RATIOS}
 
     def show(name: str, solution: ii.Solution) -> None:
-        judge.show(name, solution.sample()[..., 0])
+        judge.show(name, solution.image()[..., 0])
 
     def best(solutions: list[ii.Solution]) -> ii.Solution:
-        return max(solutions, key=lambda s: judge.psnr(s.sample()[..., 0]))
+        return max(solutions, key=lambda s: judge.psnr(s.image()[..., 0]))
 
     show("bone correction", bone_correction(problem))
     corrected = [bone_correction(p, w) for p in sharp.values() for w in ("hann", "ram-lak")]
