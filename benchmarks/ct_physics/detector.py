@@ -37,9 +37,9 @@ REMEMBERED = 60
 """Views that the simulated detector remembers; the models remember a third of them."""
 RATIOS = (1e-3, 1e-2, 1e-1)
 """Ratios of noise to signal between which the truth chooses."""
-WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+WIDTHS = (0.5, 0.75, 1.0, 1.25, 1.5)
 """Widths of the blur, in bins, between which held-out rows choose."""
-SHARES = (0.001, 0.05, 0.1, 0.15, 0.2, 0.3)
+SHARES = (0.001, 0.05, 0.1, 0.2, 0.3)
 """Late parts of the light between which held-out rows choose; the decay is told."""
 SIZE = 64
 """Pixels along each axis, and bins."""
