@@ -93,9 +93,9 @@ class Wiener(psf.Gaussian):
         self.ratio = ratio
         self.double()
 
-    def transfer(self, frequencies: Tensor) -> Tensor:
+    def transfer(self, frequency: Tensor) -> Tensor:
         """Its transfer at frequencies (*s, 1)."""
-        response = super().transfer(frequencies)
+        response = super().transfer(frequency)
         return response.conj() * (1 + self.ratio) / (response.abs().square() + self.ratio)
 
 

@@ -107,7 +107,8 @@ def best_tv(problem: ii.Problem, sinogram: Tensor, judge: Judge) -> Tensor:
 def without_scatter(problem: ii.Problem, level: float) -> ii.Problem:
     """The problem with a constant part of the open beam's light taken off its counts."""
     term = problem.terms[0]
-    photons = float(term.fidelity.photons)  # pyright: ignore[reportAttributeAccessIssue]
+    assert isinstance(term.fidelity, noise.Poisson)
+    photons = float(term.fidelity.photons)
     return replace(problem, terms=[replace(term, y=(term.y - level * photons).clamp(min=1.0))])
 
 
