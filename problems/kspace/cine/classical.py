@@ -216,7 +216,10 @@ def low_rank_plus_sparse(
     began = time.perf_counter()
     rule = weight if isinstance(weight, str) else 1.0
     judge = Judge(_judged(problem), rule, seed)
-    pairs, stops = [(a, b) for a in LOW_RANK for b in SPARSE], range(0, iterations, LOOKED_AT)
+    pairs, stops = (
+        [(a, b) for a in LOW_RANK for b in SPARSE],
+        range(LOOKED_AT, iterations, LOOKED_AT),
+    )
     if not isinstance(weight, str):
         pairs, stops = [weight], range(0)
     framed = in_frames(problem)
