@@ -1,15 +1,18 @@
 """Phase errors of pulses: what is left of them after each method, on cars and on GOTCHA.
 
-    python benchmarks/autofocus/phase_errors.py [--seeds 3] [--gotcha az001.mat az002.mat]
+    python benchmarks/autofocus/phase_errors.py [--seeds 100 101 102] [--oracle]
+    python benchmarks/autofocus/phase_errors.py --gotcha az001.mat az002.mat
 
-Errors are rms in rad, without a constant and a linear part, which no measurement tells. Seeds begin
-at 100; settings were chosen on seeds 5 to 7. GOTCHA's echoes have errors of their own, so what is
-left there is counted from the phases that the same method finds without the errors that are added.
+Errors are rms in rad, without a constant and a linear part, which no measurement tells. Settings
+were chosen on seeds 5 to 7; with --oracle the truth also chooses the weight of sparse autofocus.
+GOTCHA's echoes have errors of their own, so what is left there is counted from the phases that the
+same method finds without the errors that are added.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,11 +24,13 @@ from inverse_inr.operators import PulseErrors
 from inverse_inr.operators.radar.operator import RadarOperator
 from inverse_inr.problems.radar import gotcha, sar_autofocus
 from inverse_inr.problems.radar.autofocus import autofocused, sparse_autofocus
-from inverse_inr.problems.radar.autofocus.focusing import Start, estimate, learnt_phases
-from inverse_inr.problems.radar.autofocus.phases import phase_errors, phases_apart
+from inverse_inr.problems.radar.autofocus.focusing import Classical, estimate, learnt_phases
+from inverse_inr.problems.radar.autofocus.phases import Errors, phase_errors, phases_apart
 from inverse_inr.solver import Solver
 
-KINDS = ("walk", "smooth", "white")
+KINDS: tuple[Errors, ...] = ("walk", "smooth", "white")
+WEIGHTS = (0.005, 0.01, 0.02, 0.04, 0.08)
+"""Weights of sparse autofocus between which the truth chooses."""
 Found = Callable[[ii.Problem], torch.Tensor]
 
 
@@ -34,7 +39,7 @@ def rms(found: torch.Tensor, true: torch.Tensor) -> float:
     return float(phases_apart(found, true).square().mean().sqrt())
 
 
-def begun_at(start: Start) -> Found:
+def begun_at(start: Classical) -> Found:
     """The phases of a classical method, from which learning would begin."""
 
     def found(problem: ii.Problem) -> torch.Tensor:
@@ -55,32 +60,39 @@ METHODS: dict[str, Found] = {
 }
 
 
-def cars(seeds: int) -> None:
+def cars(kinds: list[Errors], sizes: list[float], seeds: list[int], oracle: bool) -> None:
     """Print one row a kind, size and seed."""
-    for kind in KINDS:
-        for size in (3.0, 6.0):
-            for seed in range(100, 100 + seeds):
-                problem = sar_autofocus(kind, size=size, seed=seed)
+    for kind in kinds:
+        for size in sizes:
+            for seed in seeds:
+                problem = sar_autofocus(
+                    kind, size=size, start="minimum entropy", learn=True, seed=seed
+                )
                 true = problem.notes["true phases"]
                 _row(
                     f"car, {kind}, {size:g} rad, seed {seed}", problem, lambda f, t=true: rms(f, t)
                 )
+                if oracle:
+                    tried = {w: learnt_phases(sparse_autofocus(problem, w)) for w in WEIGHTS}
+                    best = min(tried, key=lambda w, f=tried, t=true: rms(f[w], t))
+                    print(f"  weight by the truth: {rms(tried[best], true):.3f} at {best:g}")
 
 
-def parking(paths: list[str], seeds: int) -> None:
-    """Print one row a kind and seed for two cars of GOTCHA."""
+def parking(paths: list[str], kinds: list[Errors], sizes: list[float], seeds: list[int]) -> None:
+    """Print one row a kind, size and seed for two cars of GOTCHA."""
     plain = gotcha(paths, center=(23.5, -22.5), size=(13.0, 13.0), pitch=0.2, every=2)
-    own = {name: method(autofocused(plain)) for name, method in METHODS.items()}
+    begun = autofocused(plain, "minimum entropy", learn=True)
+    own = {name: method(begun) for name, method in METHODS.items()}
     term = plain.terms[0]
-    for kind in KINDS[:2]:
-        for seed in range(100, 100 + seeds):
-            true = phase_errors(len(term.y), kind, 3.0, seed=seed)
-            turned = term.y * torch.polar(torch.ones_like(true), true)[:, None].to(term.y)
-            problem = autofocused(replace(plain, terms=[replace(term, y=turned)]))
-            print(f"| GOTCHA, {kind}, 3 rad, seed {seed} |", end="", flush=True)
-            for name, method in METHODS.items():
-                print(f" {rms(method(problem) - own[name], true):.3f} |", end="", flush=True)
-            print(flush=True)
+    for kind, size, seed in itertools.product(kinds, sizes, seeds):
+        true = phase_errors(len(term.y), kind, size, seed=seed)
+        turned = term.y * torch.polar(torch.ones_like(true), true)[:, None].to(term.y)
+        problem = replace(plain, terms=[replace(term, y=turned)])
+        problem = autofocused(problem, "minimum entropy", learn=True)
+        print(f"| GOTCHA, {kind}, {size:g} rad, seed {seed} |", end="", flush=True)
+        for name, method in METHODS.items():
+            print(f" {rms(method(problem) - own[name], true):.3f} |", end="", flush=True)
+        print(flush=True)
 
 
 def _row(name: str, problem: ii.Problem, judge: Callable[[torch.Tensor], float]) -> None:
@@ -95,15 +107,18 @@ def _row(name: str, problem: ii.Problem, judge: Callable[[torch.Tensor], float])
 def main() -> None:
     """Measure what the words ask for."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--sizes", type=float, nargs="+", default=[3.0, 6.0], help="rad rms")
+    parser.add_argument("--oracle", action="store_true")
     parser.add_argument("--gotcha", nargs="*", default=[])
     words = parser.parse_args()
     torch.set_num_threads(1)
     print(f"| errors | {' | '.join(METHODS)} |", flush=True)
     if words.gotcha:
-        parking(words.gotcha, words.seeds)
+        parking(words.gotcha, words.kinds, words.sizes, words.seeds)
         return
-    cars(words.seeds)
+    cars(words.kinds, words.sizes, words.seeds, words.oracle)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@
 method is told the wrong one, and the fit learns the thickness of an unknown filter of aluminium.
 Classical remedies are also given the truth's best setting ("oracle"): thresholds, window, the true
 trace of the metal, the best affine scale of the values, and total variation of NMAR's sinogram with
-the best weight.
+the best weight; of scatter, the best constant that is taken off before bone correction.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from inverse_inr.problems.ct.physics.materials_phantom import material_phantom
 
 PEAK = 0.5
 """Value in 1/cm that PSNR counts from: about that of bone."""
+
+SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Parts of the scatter's level between which the truth chooses a constant."""
 
 
 class Judge:
@@ -101,6 +104,14 @@ def best_tv(problem: ii.Problem, sinogram: Tensor, judge: Judge) -> Tensor:
     return max(found, key=lambda pair: pair[0])[1]
 
 
+def without_scatter(problem: ii.Problem, level: float) -> ii.Problem:
+    """The problem with a constant part of the open beam's light taken off its counts."""
+    term = problem.terms[0]
+    assert isinstance(term.fidelity, noise.Poisson)
+    photons = float(term.fidelity.photons)
+    return replace(problem, terms=[replace(term, y=(term.y - level * photons).clamp(min=1.0))])
+
+
 def misinformed(problem: ii.Problem, voltage: float) -> ii.Problem:
     """The problem with the spectrum of another voltage, behind a filter that is not known."""
     term = problem.terms[0]
@@ -140,6 +151,13 @@ def measure(
         judge.show("NMAR, oracle", best.sample()[..., 0], scaled=True)
         image = best_tv(problem, best.details["sinogram"], judge)
         judge.show("NMAR and TV, oracle", image, scaled=True)
+    if scatter > 0 and oracle:
+        tried = [
+            remedies.bone_correction(without_scatter(problem, share * scatter), window)
+            for share, window in itertools.product(SHARES, ("hann", "ram-lak"))
+        ]
+        best = max(tried, key=lambda s: judge.psnr(s.sample()[..., 0]))
+        judge.show("constant scatter, oracle", best.sample()[..., 0])
     fit = corrected_fit(problem)
     judge.show(f"polychromatic fit ({fit.seconds:.0f} s)", fit.sample()[..., 0])
 

@@ -95,7 +95,7 @@ def measure(seed: int) -> None:
     tried = [phase_contrast.transfer_inverted(problem, w).sample() for w in weights]
     judge.show("contrast transfer, oracle", max(tried, key=lambda i: float(judge.psnr(i).sum())))
     fit = phase_contrast.phase_fit(problem)
-    judge.show(f"fit ({fit.seconds:.0f} s)", fit.sample())
+    judge.show(f"fit ({fit.seconds:.0f} s)", fit.image())
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""Edges and noise: the fit of two channels beside Paganin's filter, blurred to equal edges.
+"""Edges and noise: the fit of two channels beside Paganin's filter, at equal edges and equal noise.
 
-    python benchmarks/ct_physics/phase_edges.py [--seeds 0 1 2 --weights 1 0.3]
+    python benchmarks/ct_physics/phase_edges.py [--seeds 0 1 2 --weights 1 0.03 0.003]
 
 Noise is the standard deviation about a quadratic surface in the middle of the fibre, in % of the
 aluminium's value. The width of the aluminium's edge is from 10 % to 90 %, in pixels. Paganin's
-filter is told the ratio of aluminium; for each of its distances the Gaussian is found that makes
-its edge as wide as the fit's, and the one with the least noise is shown.
+filter is told the ratio of aluminium. For each of its distances the least Gaussian is found that
+makes its edge as wide as the fit's, or its noise as small; the distance with the least noise, or
+with the sharpest edge, is shown. Weights of the fit are parts of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import torch
 from phase import Judge
@@ -47,18 +49,32 @@ def blurred(image: Tensor, width: float) -> Tensor:
     return torch.from_numpy(gaussian_filter(image.numpy(), (width, width, 0)))
 
 
-def widened(judge: Judge, image: Tensor, edge: float, channel: int) -> Tensor:
-    """The image behind the Gaussian that makes its edge so wide; as it is where it is wider."""
+def blurred_until(image: Tensor, enough: Callable[[Tensor], bool]) -> Tensor | None:
+    """The image behind the least Gaussian that is enough; None where the widest is not."""
     low, high = 0.0, WIDEST
-    if judge.edge(image, channel) >= edge:
+    if enough(image):
         return image
+    if not enough(blurred(image, high)):
+        return None
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        if judge.edge(blurred(image, middle), channel) < edge:
-            low = middle
-        else:
+        if enough(blurred(image, middle)):
             high = middle
+        else:
+            low = middle
     return blurred(image, high)
+
+
+def beside(judge: Judge, images: list[Tensor], fit: Tensor, channel: int) -> str:
+    """Paganin's filter at the edge of the fit, and at its noise."""
+    edge, least = judge.edge(fit, channel), noise(judge, fit, channel)
+    wide = [blurred_until(i, lambda v: judge.edge(v, channel) >= edge) for i in images]
+    quiet = [blurred_until(i, lambda v: noise(judge, v, channel) <= least) for i in images]
+    said = f"edge {edge:.2f} px, noise {least:.2f}; Paganin"
+    noises = [noise(judge, i, channel) for i in wide if i is not None]
+    said += f" at this edge: noise {min(noises):.2f}" if noises else " has no such edge"
+    edges = [judge.edge(i, channel) for i in quiet if i is not None]
+    return said + (f"; at this noise: edge {min(edges):.2f} px" if edges else "; no such noise")
 
 
 def measure(seed: int, weights: list[float]) -> None:
@@ -72,24 +88,18 @@ def measure(seed: int, weights: list[float]) -> None:
             f"  Paganin, z{d}: edge {judge.edge(image):.2f} px, noise {noise(judge, image, 0):.2f}"
         )
     for weight in weights:
-        fit = phase_contrast.phase_fit(problem, weight * phase_contrast.WEIGHT).sample()
+        fit = phase_contrast.phase_fit(problem, weight * phase_contrast.WEIGHT).image()
         judge.show(f"fit, weight {weight:g}", fit)
         for channel, name in enumerate(CHANNELS):
-            edge = judge.edge(fit, channel)
-            beside = [widened(judge, image, edge, channel) for image in filtered]
-            least = min(beside, key=lambda image, c=channel: noise(judge, image, c))
-            own, its = (noise(judge, image, channel) for image in (fit, least))
-            print(
-                f"  {name:12s} edge {edge:.2f} px, noise {own:.2f}; Paganin edge "
-                f"{judge.edge(least, channel):.2f} px, noise {its:.2f}",
-                flush=True,
-            )
+            print(f"    {name:12s} {beside(judge, filtered, fit, channel)}", flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--weights", type=float, nargs="+", default=[1.0], help="of the variation")
+    parser.add_argument(
+        "--weights", type=float, nargs="+", default=[1.0, 0.03, 0.003], help="of TV"
+    )
     given = parser.parse_args()
     for number in given.seeds:
         measure(number, given.weights)

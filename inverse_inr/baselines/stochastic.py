@@ -34,8 +34,8 @@ class StochasticPrimalDual:
     as those of all parts together, because a gradient costs little. Image and dual variables that
     one weight has reached are where the next begins.
 
-    The image's step τ is balanced as the method goes on. The bound on what it has not yet reached is
-    |x - x₀|² / τ + Σ_i |y_i|² / (σ_i p_i), where y_i is drawn with probability p_i and begins at
+    The image's step τ is balanced as the method goes on. The bound on what it has not reached yet
+    is |x - x₀|² / τ + Σ_i |y_i|² / (σ_i p_i), where y_i is drawn with probability p_i and begins at
     zero; it is least at the τ that the distances so far call for.
 
     Args:

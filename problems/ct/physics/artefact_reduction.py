@@ -22,6 +22,7 @@ from torch import Tensor
 
 from inverse_inr import Grid, Problem, SampledField, Solution, as_linear_map, noise
 from inverse_inr.operators import ParallelBeam, fbp
+from inverse_inr.operators.ct.beam.detector import Afterglow, ScintillatorBlur
 from inverse_inr.operators.ct.beam.polychromatic import Polychromatic, mixture
 from inverse_inr.operators.ct.beam.scatter import Scatter
 from inverse_inr.problems.ct.simulated import filled
@@ -45,7 +46,8 @@ class Sinogram:
     """The measurements of a problem as views of one beam, and what the model knows.
 
     Args:
-        problem: Its first operator is a `Polychromatic` of a parallel beam, or `Scatter` around it.
+        problem: Its first operator is a `Polychromatic` of a parallel beam, or scatter, blur or
+            afterglow around it, of which remedies know nothing.
 
     Raises:
         TypeError: The operator is another.
@@ -54,7 +56,7 @@ class Sinogram:
     def __init__(self, problem: Problem) -> None:
         term = problem.terms[0]
         operator: Any = term.operator
-        if isinstance(operator, Scatter):
+        while isinstance(operator, Scatter | ScintillatorBlur | Afterglow):
             operator = operator.operator
         if not isinstance(operator, Polychromatic) or operator.knots is None:
             raise TypeError(

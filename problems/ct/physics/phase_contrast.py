@@ -39,9 +39,9 @@ GATHER = 8
 """Rays of the model in each detector pixel; with 4, phases err by up to 1 % more (seed 101)."""
 FINE_GATHER = 16
 """Rays a pixel by which the specimen is measured."""
-FINER = 2
-"""Nodes of the fit's lattice per pixel and axis."""
-WEIGHT = 0.1
+FINER = 4
+"""Nodes of the fit's lattice per pixel and axis: half pixels blur edges by more than the noise."""
+WEIGHT = 0.03
 """Weight of the total variation, set by hand on the seeds 101 and 102."""
 STEPS = 40
 """Steps of L-BFGS on the lattice, each of which sees all rows."""

@@ -29,7 +29,8 @@ def sar_autofocus(
     errors: Errors = "walk",
     *,
     size: NonNegative = 3.0,
-    start: Start = "minimum entropy",
+    start: Start = "sparse autofocus",
+    learn: bool = False,
     pulses: Count = 160,
     aperture: Aperture = 4.0,
     elevation: Elevation = 43.7,
@@ -49,7 +50,8 @@ def sar_autofocus(
     Args:
         errors: "walk" from pulse to pulse, "smooth" along the pass, or "white".
         size: Root mean square of the errors in rad, without a constant and a linear part.
-        start: The classical estimate of the phases from which learning begins.
+        start: Who tells the phases, as in `autofocused`.
+        learn: Learn the phases with the scene from there on.
         pulses: Number of pulses.
         aperture: Azimuths that they span, in degrees.
         elevation: In degrees.
@@ -89,5 +91,5 @@ def sar_autofocus(
     y = noise.ComplexGaussian(sigma).sample(turned, torch.Generator().manual_seed(seed))
     radar = PhaseHistory(plane, geometry, f, points=grid)
     problem = complex_problem(radar, grid, y.to(torch.complex64), sigma, weight=weight)
-    focused = autofocused(problem, start)
+    focused = autofocused(problem, start, learn=learn)
     return replace(focused, notes=focused.notes | {"true phases": true})

@@ -100,6 +100,9 @@ def keystone_by_bands(reflectance: np.ndarray, reach: float) -> np.ndarray:
 def _moved_by(one: np.ndarray, other: np.ndarray, reach: float) -> tuple[float, float]:
     """How far the samples of `other` look beyond those of `one`: the shift of least squares.
 
+    Each line has a gain of its own, for lines cross borders of other materials, whose contrast
+    changes from band to band in another way. One gain for all would be mended by a shift.
+
     Returns:
         The shift, and its variance by the bend of the squares: large where borders are weak, and
         infinite where no shift in reach is best.
@@ -108,19 +111,20 @@ def _moved_by(one: np.ndarray, other: np.ndarray, reach: float) -> tuple[float, 
 
     edge = int(np.ceil(reach)) + 1
     inner = slice(edge, -edge)
-    seen = other[:, inner].ravel()
+    seen = _without_mean(other[:, inner])
     rest = []
     for s in reach * TRIES:
         # other(i) = one(i + s)
-        moved = shift(one, (0, -s), order=3, mode="nearest")[:, inner].ravel()
-        basis = np.stack([moved, np.ones_like(moved)], 1)
-        rest.append(-np.square(seen - basis @ np.linalg.lstsq(basis, seen, rcond=None)[0]).sum())
+        moved = _without_mean(shift(one, (0, -s), order=3, mode="nearest")[:, inner])
+        energy = np.maximum((moved * moved).sum(1, keepdims=True), 1e-12)
+        gains = (moved * seen).sum(1, keepdims=True) / energy
+        rest.append(-np.square(seen - gains * moved).sum())
     scores, shifts = np.array(rest), reach * TRIES
     k = int(scores.argmax())
     if k in (0, len(shifts) - 1):
         return float(shifts[k]), np.inf
     bend = (2 * scores[k] - scores[k - 1] - scores[k + 1]) / (shifts[1] - shifts[0]) ** 2
-    variance = -2 * scores.max() / len(seen) / max(bend, 1e-12)
+    variance = -2 * scores.max() / seen.size / max(bend, 1e-12)
     return float(_peak(scores[None], shifts)[0]), variance
 
 
@@ -143,6 +147,11 @@ def _least_moduli(design: np.ndarray, values: np.ndarray) -> np.ndarray:
         a = np.linalg.lstsq(root[:, None] * design, root * values, rcond=None)[0]
         weights = 1 / np.maximum(np.abs(design @ a - values), CLOSEST)
     return a
+
+
+def _without_mean(values: np.ndarray) -> np.ndarray:
+    """Take the mean off each row."""
+    return values - values.mean(1, keepdims=True)
 
 
 def _without_line(values: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import torch
 
 import inverse_inr as ii
 from inverse_inr.problems.kspace import kspace_cine
+from inverse_inr.problems.kspace.cine import classical
 from inverse_inr.problems.kspace.cine.classical import (
     grasp,
     in_frames,
@@ -110,6 +111,21 @@ def test_frames_hold_readouts_at_their_middle():
     framed = in_frames(kspace_cine(**SMALL))
     times = readouts_of(framed).times
     assert set((4 * times - 0.5).round(decimals=4).tolist()) <= {-1.0, 0.0, 1.0, 2.0, 3.0, 4.0}
+
+
+def test_low_rank_plus_sparse_is_also_stopped_by_its_rule(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(classical, "LOW_RANK", (0.1,))
+    monkeypatch.setattr(classical, "SPARSE", (0.05,))
+    problem = kspace_cine(**SMALL)
+    assert problem.reference is not None
+    truth = ii.sample(problem.reference, problem.grid, average=problem.average)
+
+    def off(weight: Any, iterations: int) -> float:
+        found = low_rank_plus_sparse(problem, weight, iterations=iterations)
+        return float((found.sample() - truth).norm())
+
+    at_stops = [off((0.1, 0.05), count) for count in (20, 22)]
+    assert off("oracle", 22) == pytest.approx(min(at_stops), rel=1e-4)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Phases of pulses: found from one point exactly, and with a scene to a tenth of a radian."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -97,17 +98,35 @@ def test_a_sparse_scene_and_its_phases_are_found_together():
     plain = sar(azimuths=4, pitch=1.0)
     term = ii.Term(radar(), wrong(y, errors), ii.noise.ComplexGaussian(0.1))
     problem = replace(plain, terms=[term], box=PLANE, grid=GRID)
-    focused = autofocused(problem, "phase gradient")
+    focused = autofocused(problem, "phase gradient", learn=True)
     answer = sparse_autofocus(focused, rounds=10)
     assert rms(learnt_phases(answer), errors) < 0.02
     assert errors_of(focused).phases.requires_grad
     assert problem.terms[0].operator is term.operator  # the user's own is as it was
 
 
+def test_phases_are_learnt_only_where_that_is_asked_for():
+    small: dict[str, Any] = {"pulses": 12, "frequencies": 40, "pitch": 0.8}
+    for learn in (False, True):
+        problem = sar_autofocus(start="phase gradient", learn=learn, **small)
+        assert errors_of(problem).phases.requires_grad is learn
+        assert ("learnt" in problem.notes["phases of pulses"]) is learn
+    still = sar_autofocus(start="phase gradient", **small)
+    before = errors_of(still).phases.detach().clone()
+    assert before.any()
+    assert torch.equal(learnt_phases(Solver(still, steps=2).run()), before)
+
+
+@pytest.mark.slow
+def test_without_a_knob_phases_are_those_of_sparse_scenes_in_turns():
+    problem = sar_autofocus(seed=3)
+    assert rms(errors_of(problem).phases.detach(), problem.notes["true phases"]) < 0.05
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["walk", "smooth"])
 def test_phases_are_learnt_with_the_scene_to_a_tenth_of_a_radian(kind):
-    problem = sar_autofocus(kind, size=3.0, start="phase gradient", seed=3)
+    problem = sar_autofocus(kind, size=3.0, start="phase gradient", learn=True, seed=3)
     true = problem.notes["true phases"]
     assert rms(errors_of(problem).phases.detach(), true) > 0.15
     answer = Solver(problem, steps=200).run()

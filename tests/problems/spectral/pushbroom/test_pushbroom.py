@@ -75,6 +75,19 @@ def test_one_border_that_moves_with_wavelength_spoils_no_keystone():
     assert float(np.sqrt(np.square(found - keystone).mean())) < 0.02
 
 
+def test_lines_whose_contrast_changes_in_another_way_each_spoil_no_keystone():
+    """Two borders side by side, of contrasts that trade places from band to band and by lines."""
+    place, band = np.arange(48)[:, None], np.arange(60)[None]
+    keystone = 0.3 * (2 * (band + 0.5) / 60 - 1)
+    left, right = (
+        np.tanh(((place + keystone) % 12 - at) / 1.2) for at in (4.5, 7.5)
+    )  # in each block of samples
+    turn = band / 59
+    cube = np.stack([(1 - turn) * left + turn * right, turn * left + (1 - turn) * right])
+    found = correlation.keystone_by_bands(cube, 1.5)
+    assert float(np.sqrt(np.square(found - keystone).mean())) < 0.05
+
+
 def test_stray_light_is_taken_off():
     frames = np.random.default_rng(0).random((2, 9, 7))
     seen = correcting.with_stray(frames, 0.2, (0.3, 0.3))
