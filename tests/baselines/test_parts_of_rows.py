@@ -96,3 +96,25 @@ def test_each_weight_begins_where_the_one_before_ended() -> None:
     assert error(warm, 60) < 0.2 * error(fresh, 60)
     again = error(warm, 6000)
     assert again < 0.01
+
+
+@pytest.mark.parametrize(("factor", "left"), [(1e-3, 0.05), (1e3, 0.5)])
+def test_a_step_that_does_not_suit_is_balanced(
+    factor: float, left: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = problem_by_rows(12)
+    rows = [torch.arange(60)]
+    parts = LeastSquares.of(problem, rows).in_parts(problem, rows)
+    expected = image_of(baselines.tv(problem_by_rows(None), 3.0, iterations=3000))
+
+    def error() -> float:
+        start = torch.zeros(*GRID.shape, 1, dtype=F64)
+        start[1, 1] = 1.0  # its size is the unit of the method
+        method = baselines.StochasticPrimalDual(parts, GRID.spacing, start)
+        method.solve(3.0, 1)
+        method._tau *= factor
+        return float((method.solve(3.0, 1000).reshape(-1) - expected).norm())
+
+    balanced = error()
+    monkeypatch.setattr(baselines.StochasticPrimalDual, "_balance", lambda self: None)
+    assert balanced < left * error()
