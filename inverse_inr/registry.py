@@ -88,7 +88,8 @@ class Registry:
     @cached_property
     def _plug_ins(self) -> dict[str, EntryPoint]:
         """The entry points of what was installed when a name was first asked for."""
-        return {entry.name: entry for entry in entry_points(group=self.group)}
+        # of two with one name the first counts
+        return {entry.name: entry for entry in reversed([*entry_points(group=self.group)])}
 
     def names(self) -> list[str]:
         """List the names of all components, sorted."""
