@@ -2,6 +2,9 @@ PYTHON ?= python3
 BIN     = .venv/bin
 TESTS   =
 
+# a module is compiled once, not again in each of the processes that tests start
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test test-slow test-all versions gpu bench notebooks docs lint clean
 
 demo: .venv/.ready

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import hashlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep garbage collections out of large imports.
+
+    An import makes objects that stay. Each collection looks at all that were imported before, which
+    takes a quarter of the time of importing torch's compiler after torch.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -44,26 +62,51 @@ class Registry:
     Args:
         kind: Word for a component in error messages, e.g. "prior".
         group: Name of the entry points of plug-ins.
-        built_in: Callables by name, or a function that makes such a map when a name is first asked
-            for.
+        built_in: Callables by name, or a function that makes such a map when it is first needed.
+        find: Finds one built-in callable by its name without making that map; None if it cannot.
     """
 
     def __init__(
-        self, kind: str, group: str, built_in: dict[str, Any] | Callable[[], dict[str, Any]]
+        self,
+        kind: str,
+        group: str,
+        built_in: dict[str, Any] | Callable[[], dict[str, Any]],
+        find: Callable[[str], Any] = lambda name: None,
     ) -> None:
         self.kind = kind
         self.group = group
         self.built_in = built_in
+        self.find = find
 
     @cached_property
     def _known(self) -> dict[str, Any]:
         if callable(self.built_in):
-            return dict(self.built_in())
+            with uncollected():
+                return dict(self.built_in())
         return dict(self.built_in)
+
+    @cached_property
+    def _plug_ins(self) -> dict[str, EntryPoint]:
+        """The entry points of what was installed when a name was first asked for."""
+        # of two with one name the first counts
+        return {entry.name: entry for entry in reversed([*entry_points(group=self.group)])}
 
     def names(self) -> list[str]:
         """List the names of all components, sorted."""
-        return sorted({*self._known, *(e.name for e in entry_points(group=self.group))})
+        return sorted({*self._known, *self._plug_ins})
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a built-in component or a plug-in has that name."""
+        if not isinstance(name, str) or ".py:" in name:
+            return False
+        return self._found(name) is not None or name in self._known or name in self._plug_ins
+
+    def _found(self, name: str) -> Any:
+        """A built-in component, found alone as long as not all of them are known."""
+        if "_known" in vars(self):
+            return None
+        with uncollected():
+            return self.find(name)
 
     def get(self, name: str) -> Callable[..., Any]:
         """Find a component.
@@ -83,11 +126,13 @@ class Registry:
             if not callable(found):
                 raise ValueError(f"{name} is {type(found).__name__}, no {self.kind}.")
             return found
+        found = self._found(name)
+        if found is not None:
+            return found
         if name not in self._known:
-            found = [e for e in entry_points(group=self.group) if e.name == name]
-            if not found:
+            if name not in self._plug_ins:
                 raise ValueError(f"Unknown {self.kind} {name!r}. {nearest(name, self.names())}")
-            self._known[name] = self._loaded(found[0])
+            self._known[name] = self._loaded(self._plug_ins[name])
         return self._known[name]
 
     def _loaded(self, entry: EntryPoint) -> Callable[..., Any]:

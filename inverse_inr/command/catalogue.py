@@ -25,6 +25,12 @@ def _problems() -> dict[str, Any]:
     return dict(problems())
 
 
+def _problem(name: str) -> Any:
+    from inverse_inr.problems.catalogue import problem
+
+    return problem(name)
+
+
 def _operators() -> dict[str, Any]:
     from inverse_inr.operators.catalogue import operators
 
@@ -47,7 +53,7 @@ def _regularizers() -> dict[str, Any]:
     }
 
 
-problems = Registry("problem", "inverse_inr.problems", _problems)
+problems = Registry("problem", "inverse_inr.problems", _problems, _problem)
 operators = Registry("operator", "inverse_inr.operators", _operators)
 regularizers = Registry("regularizer", "inverse_inr.regularizers", _regularizers)
 stoppings = Registry(

@@ -7,6 +7,7 @@ Exit status: 0 done, 1 an error told in one line, 130 interrupted by Ctrl-C or S
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import shlex
 import sys
@@ -204,8 +205,7 @@ def compare(
     announce(code_of(tables, names))
     command = ["inverse-inr", "compare", str(config)]
     command += ["--priors", ",".join(names), "--seeds", str(seeds)]
-    command += [word for assignment in set for word in ("--set", assignment)]
-    command += ["--together"] * together
+    command += [word for chosen in set for word in ("--set", chosen)] + ["--together"] * together
     comparison = Comparison(
         Run.of(tables),
         names,
@@ -268,6 +268,7 @@ verbs.register(app)
 
 def main() -> None:
     """Run the command line. An error that a user can mend is one line, not a traceback."""
+    gc.freeze()  # what was imported stays: no collection looks at it again
     warnings.formatwarning = lambda message, *_, **__: f"inverse-inr: {message}\n"
     try:
         check_words(sys.argv[1:])

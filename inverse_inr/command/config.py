@@ -158,7 +158,7 @@ class Run:
     def _check_solver_words(self, taken: tuple[str, ...]) -> None:
         """Refuse keys of the solver in [problem], where words of the command line go."""
         table = self.tables["problem"]
-        if table["name"] not in problems.names():
+        if table["name"] not in problems:
             return
         try:
             own = keys_of(problems.get(table["name"]))

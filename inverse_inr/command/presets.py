@@ -55,7 +55,7 @@ def find_config(word: str) -> tuple[Table, str]:
     if word in preset_names():
         preset = _folder() / f"{word}.toml"
         return read_tables(preset), f"preset {word} ({preset})"
-    if word in problems.names():
+    if word in problems:
         return {"problem": {"name": word}}, f"problem {word}"
     if path.suffix or len(path.parts) > 1 or path.is_dir():
         hint = ""

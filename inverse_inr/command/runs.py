@@ -238,7 +238,7 @@ def _beside(
         found = [rows[name] for name in methods if name in rows] + [last]
         shown = [done[name] for name in methods if name in done] + [ours]
         keeper.keep("table.json", lambda path: write_json(path, found))
-        keeper.keep("figure.png", lambda path: _draw(ours.problem, shown, path))
+        keeper.keep_seldom("figure.png", lambda path: _draw(ours.problem, shown, path))
         keeper.retry()
 
     write()

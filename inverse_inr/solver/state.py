@@ -19,6 +19,7 @@ from inverse_inr.kernels.compiling import compiled, require_compilable
 from inverse_inr.precision import placement
 from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, Positive, Seed, checked
+from inverse_inr.registry import uncollected
 from inverse_inr.regularizers import as_weighted
 from inverse_inr.row_sets import ListedWhenAsked
 from inverse_inr.solver.best import best_field, learnt_parameters, measured_problem
@@ -158,7 +159,8 @@ class Reconstruction:
         groups = optimizers.parameter_groups(
             self.prior, nuisance, operator_lr, split_linear=getattr(optimizer, "projects", False)
         )
-        return optimizer.build(groups)
+        with uncollected():  # torch.optim imports torch's compiler at its first use
+            return optimizer.build(groups)
 
     def _batches(self, batch: int | None, full_batch: bool) -> list[RowSchedule]:
         terms = self.objective.terms

@@ -64,7 +64,10 @@ def test_terms_are_parted_together_or_not_at_all() -> None:
     assert total == pytest.approx(whole.value(image), rel=1e-12)
 
 
-@pytest.mark.parametrize("weight", [0.3, 3.0, 30.0])
+@pytest.mark.parametrize(
+    "weight",
+    [pytest.param(0.3, marks=pytest.mark.slow), 3.0, pytest.param(30.0, marks=pytest.mark.slow)],
+)
 def test_parts_of_the_rows_reach_the_image_of_all_rows(weight: float) -> None:
     """The sum is strictly convex here, so that both methods end at one image."""
     expected = image_of(baselines.tv(problem_by_rows(None), weight, iterations=3000))

@@ -55,9 +55,18 @@ def smoothed_minimum(problem: Problem, weight: float, channels: int = 1) -> floa
     return float(objective(problem, weight, without_channel(x)).detach())
 
 
-@pytest.mark.parametrize("weight", [0.1, 3.0, 30.0])
-@pytest.mark.parametrize("rows", [20, 60], ids=["sparse", "full"])
-def test_tv_agrees_with_another_method(weight: float, rows: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "weight"),
+    [
+        pytest.param(20, 0.1, id="sparse-0.1", marks=pytest.mark.slow),
+        pytest.param(20, 3.0, id="sparse-3.0"),
+        pytest.param(20, 30.0, id="sparse-30.0", marks=pytest.mark.slow),
+        pytest.param(60, 0.1, id="full-0.1"),
+        pytest.param(60, 3.0, id="full-3.0"),
+        pytest.param(60, 30.0, id="full-30.0"),
+    ],
+)
+def test_tv_agrees_with_another_method(rows: int, weight: float) -> None:
     problem = problem_of(rows)
     best = smoothed_minimum(problem, weight)
     solution = baselines.tv(problem, weight, iterations=3000)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import ast
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,8 +58,14 @@ def imports(path: Path, module: str = "") -> list[Import]:
     package = module.rpartition(".")[0]
     if path.name == "__init__.py":
         package = module
+    return list(_imports_of(path.read_text(), package))
+
+
+@cache
+def _imports_of(text: str, package: str) -> tuple[Import, ...]:
+    """The imports in a text; a dozen tests ask for those of the same files."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             found += [Import(alias.name, "", node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -70,7 +77,7 @@ def imports(path: Path, module: str = "") -> list[Import]:
                 for a in node.args[:1]
                 if isinstance(a, ast.Constant) and isinstance(a.value, str)
             ]
-    return found
+    return tuple(found)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
@@ -116,6 +123,14 @@ def room(module: str) -> str:
     top = max((name for name in TOPS.values() if f"{module}.".startswith(f"{name}.")), key=len)
     below = module.removeprefix(top).split(".")[1:2]
     return ".".join((top, *below)).removeprefix(f"{PACKAGE}.")
+
+
+def by_room(names: Iterable[str]) -> dict[str, list[str]]:
+    """Modules by their rooms: one test per room costs less than one per module."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        found.setdefault(room(name), []).append(name)
+    return found
 
 
 def room_arrows(root: Path = ROOT) -> Arrows:

@@ -11,6 +11,7 @@ from cases.tree import ROOT, TOPS, source_files, unlisted_packages
 SOURCES = [*TOPS, "tests"]
 MOST_MODULES = 25  # in a folder, `__init__` not counted
 MOST_LINES = 300  # in a file
+PLACE = "inverse_inr.problems."
 
 
 def test_links_point_to_the_top_level_folders():
@@ -153,8 +154,19 @@ def test_import_is_light():
     assert not any(m.startswith(("inverse_inr.operators", "inverse_inr.problems")) for m in loaded)
 
 
-@pytest.mark.parametrize("module", ["operators", "problems"])
-def test_no_module_has_two_names(module: str):
-    imported = "import sys, inverse_inr.operators, inverse_inr.problems.ct"
-    code = f"{imported}; print({module!r} in sys.modules)"
-    assert _python(code).strip() == "False"
+@pytest.fixture(scope="module")
+def with_one_problem() -> set[str]:
+    """The modules that are loaded when the command line has found a problem by its name."""
+    found = "from inverse_inr.command.catalogue import problems; problems.get('ct')"
+    return set(_python(f"import sys; {found}; print(*sys.modules)").split())
+
+
+def test_no_module_has_two_names(with_one_problem):
+    assert "inverse_inr.operators" in with_one_problem
+    assert not {"operators", "problems"} & with_one_problem
+
+
+def test_a_problem_is_found_without_the_rooms_of_others(with_one_problem):
+    rooms = {name.split(".")[2] for name in with_one_problem if name.startswith(PLACE)}
+    assert {"ct"} < rooms
+    assert not rooms & {"audio", "fields", "kspace", "radar", "scene", "slices", "spectral"}

@@ -70,7 +70,7 @@ def described(name: str) -> str:
     known = {SOLVER}
     for registry in _registries().values():
         known |= set(registry.names())
-        if name in registry.names():
+        if name in registry:
             taken = {"prior": GIVEN_TO_PRIORS, "regularizer": ("grid",)}.get(registry.kind, ())
             parts.append(_description(f"{registry.kind} {name}", registry.get(name), taken))
     if not parts:

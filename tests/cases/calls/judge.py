@@ -12,9 +12,8 @@ The calls run in another process, which is replaced where one of them hangs or k
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import inspect
-import itertools
 import json
 import math
 import resource
@@ -24,7 +23,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,92 +79,10 @@ class Bad(NamedTuple):
 
 def rooms() -> dict[str, Callable[[], list[Good]]]:
     """The good calls of each room, made when they are asked for."""
-    names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "judge")
+    files = Path(__file__).parent.glob("*.py")
+    names = sorted(path.stem for path in files if path.stem not in ("judge", "spoiling"))
     tables = [importlib.import_module(f"cases.calls.{name}") for name in names]
     return {room: calls for table in tables for room, calls in table.ROOMS.items()}
-
-
-def bad_calls(good: Good) -> Iterator[Bad]:
-    """All spoilt versions of a call."""
-    annotations = _annotations(good.function)
-    for argument, value in good.keywords.items():
-        if argument in good.fixed:
-            continue
-        annotation = annotations.get(argument, "Any")
-        for word, other, must_fail in _spoilt(value, annotation):
-            yield Bad(good, {argument: other}, f"{argument}={word}", must_fail)
-    free = [argument for argument in good.keywords if argument not in good.fixed]
-    for first, second in itertools.pairwise(free):
-        changes = {first: good.keywords[second], second: good.keywords[first]}
-        yield Bad(good, changes, f"{first} <-> {second}", must_fail=False)
-
-
-def _annotations(function: Callable[..., Any]) -> dict[str, str]:
-    """The annotations as text, with aliases resolved where that is possible."""
-    from inverse_inr.ranges import annotations_of
-
-    found = {
-        name: str(parameter.annotation)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.annotation is not parameter.empty
-    }
-    target = function if isinstance(function, type) else inspect.unwrap(function)
-    if inspect.isfunction(target) or isinstance(target, type):
-        found |= {name: str(kind) for name, kind in annotations_of(target).items()}
-    return found
-
-
-def _spoilt(value: object, annotation: str) -> Iterator[tuple[str, object, bool]]:
-    """Other values in words, and whether they can never be right."""
-    anything = any(word in annotation for word in ("Any", "object", "Callable"))
-    texts = isinstance(value, str) or any(w in annotation for w in ("str", "Path", "Literal"))
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    yield "object()", object(), not anything
-    yield "'nonsense'", "nonsense", not (anything or texts)
-    yield "[]", [], number and "Sequence" not in annotation and not anything
-    yield "None", None, False
-    if number:
-        yield from _spoilt_numbers(value, annotation)
-    if isinstance(value, bool):
-        yield "2", 2, not anything
-    if isinstance(value, tuple | list) and value and isinstance(value[0], int | float):
-        yield from _spoilt_sequences(value)
-    if isinstance(value, Tensor):
-        yield from _spoilt_tensors(value, annotation)
-
-
-def _spoilt_numbers(value: Any, annotation: str) -> Iterator[tuple[str, object, bool]]:
-    yield "-1", type(value)(-1), False
-    yield "0", type(value)(0), False
-    yield "nan", math.nan, True
-    yield "inf", math.inf, isinstance(value, int) and "float" not in annotation
-    yield "True", True, "bool" not in annotation
-    if isinstance(value, int) and "float" not in annotation:
-        yield "1.5", 1.5, True
-        yield "10**12", 10**12, False
-    else:
-        yield "1e12", 1e12, False
-        yield "1e-300", 1e-300, False
-
-
-def _spoilt_sequences(value: Any) -> Iterator[tuple[str, object, bool]]:
-    kind = type(value)
-    yield "[nan, ...]", kind([math.nan, *value[1:]]), True
-    yield "[-1, ...]", kind([-1, *value[1:]]), False
-    yield "['a', ...]", kind(["a", *value[1:]]), True
-    yield "longer", kind([*value, value[0]]), False
-    yield "empty", kind([]), False
-    yield "backwards", kind(reversed(value)), False
-
-
-def _spoilt_tensors(value: Tensor, annotation: str) -> Iterator[tuple[str, object, bool]]:
-    if value.is_floating_point() or value.is_complex():
-        yield "nan tensor", value * math.nan, "FiniteValues" in annotation
-        yield "negative tensor", -value, False
-    yield "empty tensor", value[..., :0], False
-    yield "one number", value.flatten()[0].clone(), False
-    yield "transposed", value.mT if value.ndim > 1 else value[:, None], False
-    yield "list", value.tolist(), False
 
 
 def judge(bad: Bad) -> str:
@@ -228,8 +145,13 @@ def _wrong_error(bad: Bad, error: Exception) -> str:
 # --- the other process --------------------------------------------------------------------------
 
 
-def _answer(room: str, start: int, step: int) -> None:
-    """Judge the bad calls of a room from number `start` on, with a line of JSON for each."""
+def _answer(steps: dict[str, int], start: int) -> None:
+    """Judge every n-th bad call of each room, of the first from number `start` on.
+
+    Each room, each call and each answer is a line of JSON.
+    """
+    from cases.calls.spoiling import bad_calls
+
     from inverse_inr import memory
 
     torch.set_num_threads(1)
@@ -237,58 +159,80 @@ def _answer(room: str, start: int, step: int) -> None:
     memory._machine = lambda: LARGEST
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     signal.signal(signal.SIGALRM, _too_long)
-    calls = [bad for good in rooms()[room]() for bad in bad_calls(good)]
-    for good in {id(calls[n].good): calls[n].good for n in range(start, len(calls), step)}.values():
-        good.use(good.function(**good.keywords))  # it works, and loads what it needs
-    print(json.dumps({"ready": True}), flush=True)
-    for number in range(start, len(calls), step):
-        print(json.dumps({"number": number, "call": str(calls[number])}), flush=True)
-        print(json.dumps({"number": number, "reason": judge(calls[number])}), flush=True)
+    for room, step in steps.items():
+        print(json.dumps({"room": room}), flush=True)
+        calls = [bad for good in rooms()[room]() for bad in bad_calls(good)]
+        asked = range(start, len(calls), step)
+        for good in {id(calls[n].good): calls[n].good for n in asked}.values():
+            good.use(good.function(**good.keywords))  # it works, and loads what it needs
+        print(json.dumps({"ready": True}), flush=True)
+        _forget_the_peak()
+        for number in asked:
+            print(json.dumps({"number": number, "call": str(calls[number])}), flush=True)
+            print(json.dumps({"number": number, "reason": judge(calls[number])}), flush=True)
+        start = 0
+
+
+def _forget_the_peak() -> None:
+    """Let the memory that the good calls took hide nothing of what the bad ones take."""
+    with contextlib.suppress(OSError):  # not everywhere
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _too_long(signum: int, frame: object) -> None:
     raise TimeoutError
 
 
-def failing_calls(room: str, step: int = 1) -> tuple[int, list[str]]:
-    """Judge every `step`-th bad call of a room.
+class Judged(NamedTuple):
+    """How many calls of a room were judged, and a line for each wrong answer."""
 
-    Returns:
-        The number of calls that were judged, and a line for each wrong answer.
+    count: int
+    wrong: list[str]
+
+
+def failing_calls(steps: dict[str, int]) -> dict[str, Judged]:
+    """Judge every n-th bad call of rooms, in one process as long as no call ends it.
+
+    Args:
+        steps: n of each room.
     """
-    found: list[str] = []
-    number, judged, last = 0, 0, ""
+    found = {room: Judged(0, []) for room in steps}
+    left = dict(steps)
+    number, last, room = 0, "", ""
     while True:
-        command = [sys.executable, "-u", __file__, "--answer", room, str(number), str(step)]
+        command = [sys.executable, "-u", __file__, "--answer", json.dumps(left), str(number)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             ready = False
             for line in process.stdout:
                 record = json.loads(line)
-                if "ready" in record:
+                if "room" in record:
+                    room, ready = record["room"], False
+                    left = dict(list(left.items())[list(left).index(room) :])
+                elif "ready" in record:
                     ready = True
                 elif "call" in record:
                     number, last = record["number"], record["call"]
                 else:
-                    judged += 1
-                    number = record["number"] + step
+                    found[room] = Judged(found[room].count + 1, found[room].wrong)
+                    number = record["number"] + left[room]
                     if record["reason"]:
-                        found.append(f"{room}: {last}: {record['reason']}")
+                        found[room].wrong.append(f"{room}: {last}: {record['reason']}")
         if process.returncode == 0:
-            return judged, found
+            return found
         if not ready:
             raise RuntimeError(f"The good calls of {room!r} do not work.")
-        judged += 1
-        found.append(f"{room}: {last}: ended the process ({process.returncode})")
-        number += step
+        ended = f"{room}: {last}: ended the process ({process.returncode})"
+        found[room] = Judged(found[room].count + 1, [*found[room].wrong, ended])
+        number += left[room]
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "tests"))
     if sys.argv[1:2] == ["--answer"]:
-        _answer(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+        _answer(json.loads(sys.argv[2]), int(sys.argv[3]))
     else:
         for each in sys.argv[1:] or list(rooms()):
-            total, lines = failing_calls(each)
+            total, lines = failing_calls({each: 1})[each]
             print(f"# {each}: {len(lines)} of {total} bad calls are answered wrongly")
             print("\n".join(lines), flush=True)

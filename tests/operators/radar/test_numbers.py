@@ -228,3 +228,18 @@ def test_a_table_of_delays_is_the_adjoint_at_each(count):
             delays = -1.3e-9 + step * torch.arange(300, dtype=F64)
             expected = transform._spread(y, transform.response(delays.expand(3, -1), C128))
             assert error(transform.table(-1.3e-9, step, 300, y), expected) < 1e-12
+
+
+@readouts
+@pytest.mark.parametrize("dtype", [F64, C128], ids=["real", "complex"])
+def test_a_stored_kernel_sees_all_pulses_in_any_order_as_one_by_one(make, dtype):
+    """All pulses at once are one product where amplitudes are real."""
+    operator = make(bistatic(), points=Grid(NEAR, (4, 5, 3))).stored(F64)
+    x = torch.randn(4, 5, 3, 1, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    rows = torch.tensor([3, 0, 4, 1, 2])
+    together = operator(rows)[1](x)
+    assert error(together, torch.cat([operator(r[None])[1](x) for r in rows])) < 1e-10
+    back = adjoint(operator, rows, together, dtype=dtype)
+    pairs = zip(rows, together, strict=True)
+    parts = [adjoint(operator, r[None], y[None], dtype=dtype) for r, y in pairs]
+    assert error(back, torch.stack(parts).sum(0)) < 1e-10

@@ -68,7 +68,7 @@ def test_dispersion_of_either_sign_along_either_axis(tmp_path: Path, step: float
 def test_the_mask_is_found_across_the_dispersion_whatever_its_axis(
     tmp_path: Path, step: float, axis: Axis
 ):
-    size = (96, 80) if axis else (80, 96)
+    size = SIZE if axis else SIZE[::-1]
     shift = torch.tensor([0.6, 0.0] if axis else [0.0, 0.6])
     keywords = {"psf": 0.7, "placement": Placement(shift)}
     _, files = measured(tmp_path, step, axis, 8, size, **keywords)
