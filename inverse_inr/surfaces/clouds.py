@@ -11,7 +11,7 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.evaluation import Field
 from inverse_inr.memory import require
-from inverse_inr.ranges import Count, FiniteTensor, Positive, Range, checked
+from inverse_inr.ranges import Count, FiniteTensor, Fraction, Positive, Range, checked
 
 MOST_STEPS = 1000
 """Newton steps onto a zero set; a handful are exact."""
@@ -174,15 +174,25 @@ def distance_to_cloud(cloud: FiniteTensor, points: FiniteTensor) -> Tensor:
 
 
 @checked
-def near_and_far(cloud: FiniteTensor, box: Box, count: Count, generator: torch.Generator) -> Tensor:
-    """Draw places to learn a distance at: most of them near a surface, some all over its box.
+def near_and_far(
+    cloud: FiniteTensor,
+    box: Box,
+    count: Count,
+    generator: torch.Generator,
+    *,
+    reaches: tuple[Positive, ...] = (0.01, 0.05),
+    far: Fraction = 0.2,
+) -> Tensor:
+    """Draw places to learn a distance or an inside at: near a surface, and all over its box.
 
     Args:
         cloud: (n, 3) points on the surface.
         box: The box.
-        count: Number of places: two in five each within about 1 % and 5 % of the box, one in five
-            anywhere.
+        count: Number of places.
         generator: Source of the random places.
+        reaches: Standard deviations of the distance from the points, as parts of the box's longest
+            side; equally many places for each.
+        far: The part of the places that are anywhere in the box.
 
     Returns:
         (count, 3) in float64, inside the box.
@@ -192,12 +202,12 @@ def near_and_far(cloud: FiniteTensor, box: Box, count: Count, generator: torch.G
     """
     check_cloud("near_and_far", cloud)
     require(f"near_and_far: count={count} places", 200.0 * count, "Fewer.")
-    far = count // 5
-    near = count - far
+    anywhere = int(far * count)
+    near = count - anywhere
     chosen = cloud.double()[torch.randint(len(cloud), (near,), generator=generator)]
-    reach = torch.full((near, 1), 0.01 * max(box.lengths), dtype=torch.float64)
-    reach[near // 2 :] *= 5
+    shell = torch.arange(near) * len(reaches) // max(1, near)
+    reach = max(box.lengths) * torch.tensor(reaches, dtype=torch.float64)[shell, None]
     moved = chosen + reach * torch.randn(near, 3, dtype=torch.float64, generator=generator)
     lower, upper = (moved.new_tensor(v) for v in (box.lower, box.upper))
-    anywhere = box.random_points(far, dtype=torch.float64, generator=generator)
-    return torch.cat([moved.clamp(lower, upper), anywhere])
+    elsewhere = box.random_points(anywhere, dtype=torch.float64, generator=generator)
+    return torch.cat([moved.clamp(lower, upper), elsewhere])
