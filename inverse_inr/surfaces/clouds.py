@@ -198,9 +198,11 @@ def near_and_far(
         (count, 3) in float64, inside the box.
 
     Raises:
-        ValueError: The points are no (n, 3), or there are none.
+        ValueError: The points are no (n, 3), there are none, or no reach is given.
     """
     check_cloud("near_and_far", cloud)
+    if not reaches:
+        raise ValueError("near_and_far: reaches=() says nothing of how near. far=1 for none near?")
     require(f"near_and_far: count={count} places", 200.0 * count, "Fewer.")
     anywhere = int(far * count)
     near = count - anywhere

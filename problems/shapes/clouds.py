@@ -16,7 +16,7 @@ from inverse_inr import Box, Grid, Problem, Suggestion, Term
 from inverse_inr.fidelity import L1
 from inverse_inr.memory import require
 from inverse_inr.operators import Values
-from inverse_inr.problems.shapes.classical import nearest_normal, radial_basis
+from inverse_inr.problems.shapes.classical import nearest_normal, nearest_point, radial_basis
 from inverse_inr.problems.shapes.output import figure, write_surface
 from inverse_inr.problems.shapes.solids import OPEN, SOLIDS, cloud_on, distance_of_solid
 from inverse_inr.ranges import Count, Fraction, NonNegative, Seed, checked
@@ -96,7 +96,9 @@ def shape_cloud(
     if distance == "unsigned":
         generator = torch.Generator().manual_seed(seed)
         made = unsigned(cloud, partial(distance_to_cloud, cloud), box, grid, steps, generator)
-        return replace(made, reference=reference, notes=notes)
+        simple = {"nearest point": partial(nearest_point, cloud=cloud)}
+        suggested = replace(made.suggested, baselines=simple)
+        return replace(made, reference=reference, notes=notes, suggested=suggested)
     if normals is None:
         raise ValueError(
             f"shape_cloud: {path} has no normals (nx, ny, nz), which say where the inside is. Take "
