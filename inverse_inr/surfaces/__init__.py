@@ -2,6 +2,7 @@
 
 from inverse_inr.surfaces.clouds import cloud_normals as cloud_normals
 from inverse_inr.surfaces.clouds import distance_to_cloud as distance_to_cloud
+from inverse_inr.surfaces.clouds import distance_to_sheet as distance_to_sheet
 from inverse_inr.surfaces.clouds import near_and_far as near_and_far
 from inverse_inr.surfaces.clouds import project as project
 from inverse_inr.surfaces.clouds import spread as spread

@@ -15,6 +15,8 @@ from inverse_inr.ranges import Count, FiniteTensor, Fraction, Positive, Range, c
 
 MOST_STEPS = 1000
 """Newton steps onto a zero set; a handful are exact."""
+NEIGHBOURS = 12
+"""Points, with itself, by which a point of a cloud finds its plane."""
 Steps = Annotated[int, Range(least=1, most=MOST_STEPS)]
 """Newton steps onto a zero set."""
 Reach = Annotated[float, Range(above=0, finite=False)]
@@ -171,6 +173,47 @@ def distance_to_cloud(cloud: FiniteTensor, points: FiniteTensor) -> Tensor:
 
     tree = KDTree(cloud.detach().cpu().double().numpy())
     return torch.from_numpy(tree.query(points.detach().cpu().double().numpy())[0])
+
+
+@checked
+def distance_to_sheet(cloud: FiniteTensor, points: FiniteTensor) -> Tensor:
+    """Measure the distance of places from the sheet that a cloud lies on, which may be open.
+
+    On a surface the nearest point of a cloud is half a spacing away, so that the distance from the
+    cloud itself is nowhere zero. Here each point stands for a disc: in the plane of least squares
+    of its neighbours, as wide as its fourth nearest is far. The sheet is too large by that at its
+    boundary.
+
+    Args:
+        cloud: (n, 3), without normals.
+        points: (m, 3).
+
+    Returns:
+        (m,) in float64; from the cloud itself, where it has fewer than four points.
+
+    Raises:
+        ValueError: The points are no (n, 3), or there are none.
+    """
+    check_cloud("distance_to_sheet: cloud", cloud)
+    check_cloud("distance_to_sheet", points)
+    if len(cloud) < 4:
+        return distance_to_cloud(cloud, points)
+    from scipy.spatial import KDTree
+
+    known = cloud.detach().cpu().double()
+    tree = KDTree(known.numpy())
+    away, near = tree.query(known.numpy(), k=min(NEIGHBOURS, len(known)))
+    local = known[torch.from_numpy(near)]
+    middle = local.mean(1, keepdim=True)
+    normals = torch.linalg.eigh((local - middle).mT @ (local - middle))[1][..., 0]
+    width = torch.from_numpy(away[:, min(4, len(known) - 1)])
+    places = points.detach().cpu().double()
+    own = torch.from_numpy(tree.query(places.numpy())[1])
+    height = ((places - middle[own, 0]) * normals[own]).sum(1)
+    over = places - known[own]
+    over = over - (over * normals[own]).sum(1, keepdim=True) * normals[own]
+    beyond = (torch.linalg.vector_norm(over, dim=1) - width[own]).clamp(min=0)
+    return torch.hypot(height, beyond)
 
 
 @checked

@@ -28,7 +28,7 @@ from inverse_inr.surfaces import (
     OnSurface,
     SignedDistance,
     UnsignedDistance,
-    distance_to_cloud,
+    distance_to_sheet,
     near_and_far,
     start_radius,
 )
@@ -60,8 +60,9 @@ def shape_cloud(
 
     "signed": f is zero on the points and its slope is their normal; everywhere its slope is as long
     as one, and away from the points it is not zero (SIREN's losses). It needs oriented normals, and
-    closes what the cloud leaves open. "unsigned": the distance from the cloud itself is learnt at
-    places near it; normals are not needed, and an open surface keeps its boundary.
+    closes what the cloud leaves open. "unsigned": the distance from the sheet of the points
+    (`distance_to_sheet`) is learnt at places near it; normals are not needed, and an open surface
+    keeps its boundary.
 
     Args:
         path: A PLY of your own, or "sphere", "box", "torus" or "bowl" (open), generated.
@@ -95,7 +96,7 @@ def shape_cloud(
     half = 0.5 * max(box.lengths)
     if distance == "unsigned":
         generator = torch.Generator().manual_seed(seed)
-        made = unsigned(cloud, partial(distance_to_cloud, cloud), box, grid, steps, generator)
+        made = unsigned(cloud, partial(distance_to_sheet, cloud), box, grid, steps, generator)
         simple = {"nearest point": partial(nearest_point, cloud=cloud)}
         suggested = replace(made.suggested, baselines=simple)
         return replace(made, reference=reference, notes=notes, suggested=suggested)

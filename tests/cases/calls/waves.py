@@ -203,6 +203,7 @@ def surface_parts() -> list[Good]:
         Good("Occupancy", s.Occupancy, {**start, "prior": prior, "softness": 0.01}),
         Good("near_and_far", s.near_and_far, {"cloud": cloud, "box": mesh.BOX, **draw}),
         Good("distance_to_cloud", s.distance_to_cloud, {"cloud": cloud, "points": cloud + 0.01}),
+        Good("distance_to_sheet", s.distance_to_sheet, {"cloud": cloud, "points": cloud + 0.01}),
         Good("start_radius", s.start_radius, {"points": cloud, "box": mesh.BOX}),
         Good("ClampedL1", s.ClampedL1, {"limit": 0.1}, lambda made: made(cloud, cloud + 0.1)),
         Good("winding_number", s.winding_number, {"mesh": mesh.TETRAHEDRON, "points": cloud}),
