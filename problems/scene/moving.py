@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inverse_inr import Box, Problem, Suggestion
 from inverse_inr.operators import Cameras, VolumeRendering
-from inverse_inr.problems.scene.grid_fits import begin_clear, heads
+from inverse_inr.problems.scene.grid_fits import heads
 from inverse_inr.problems.scene.simulated import (
     BOX,
     around,
@@ -134,7 +134,7 @@ def _deformed(problem: Problem) -> Suggestion:
         "at_rest": "grid",
         "options": {"cells": float(max(problem.grid.shape[:3]))},
         "motion_rate": 4e-4,
-        "head": heads(problem.channels),
+        "head": ["softplus", *heads(problem.channels)[1:]],
     }
     return replace(
         problem.suggested,
@@ -144,6 +144,6 @@ def _deformed(problem: Problem) -> Suggestion:
         steps=400,
         batch=512,
         lr=0.2,
-        start=begin_clear(BOX),
+        start=None,
         candidates=None,
     )
