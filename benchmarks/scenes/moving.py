@@ -7,8 +7,8 @@ against exact pictures; once of all pixels, and once of those that differ by mor
 scene at half time, where something moves. `deformed` displaces a field at rest, a plain field is of
 places and times, a static one sees no times; the three have the same cells and rates, those of a
 grid or of `hash`. "exp" has exponential densities as `scene` has, and "TV" total variation of the
-opacities of the field at rest. Beside them stands the measured picture whose camera and time are
-nearest. Settings were found on seed 10 at 24 pixels and 40 views.
+opacities of the field at rest, as the preset has it. Beside them stands the measured picture whose
+camera and time are nearest. Settings were found on seed 10 at 24 pixels and 40 views.
 """
 
 from __future__ import annotations
