@@ -42,8 +42,9 @@ def faces_above(mesh: Mesh, points: Tensor) -> Tensor:
         return ((xy - origin) / side).floor().clamp(0, columns - 1).long()
 
     first, extent = column(low), column(high) - column(low) + 1
-    faces, within = _repeated(extent.prod(1))
-    require("faces_above: faces by column", 100.0 * len(faces), "A coarser mesh.")
+    entries = extent.prod(1)
+    require("inside: faces by column", 100.0 * int(entries.sum()), "A coarser mesh.")
+    faces, within = _repeated(entries)
     across = extent[faces, 1]
     at = first[faces] + torch.stack([within // across, within % across], 1)
     order = (columns * at[:, 0] + at[:, 1]).argsort()
