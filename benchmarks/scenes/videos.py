@@ -7,7 +7,7 @@ The clip is 64 x 64 x 32 in colour, its raw size 8 bits per number. A fit's byte
 classical lines get as many bytes as the limit. PSNR in dB of the decoded clip. With `--every n`
 only each n-th frame is known and the PSNR is that of the others. All networks have about as many
 weights, steps and one learning rate: for each the best of 3e-3, 8e-3 and 2e-2 after 300 steps of
-seed 10 (`hinerv` 3e-3 and 1e-2 after 200 steps, with fewer weights).
+seed 10 (`hinerv` also 5e-2).
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
 from inverse_inr.surfaces.clouds import cloud_normals as cloud_normals
 from inverse_inr.surfaces.clouds import distance_to_cloud as distance_to_cloud
+from inverse_inr.surfaces.clouds import distance_to_sheet as distance_to_sheet
 from inverse_inr.surfaces.clouds import near_and_far as near_and_far
 from inverse_inr.surfaces.clouds import project as project
 from inverse_inr.surfaces.clouds import spread as spread
 from inverse_inr.surfaces.clouds import start_radius as start_radius
+from inverse_inr.surfaces.distance import Occupancy as Occupancy
 from inverse_inr.surfaces.distance import SignedDistance as SignedDistance
 from inverse_inr.surfaces.distance import Surface as Surface
 from inverse_inr.surfaces.distance import UnsignedDistance as UnsignedDistance

@@ -11,10 +11,12 @@ from torch import Tensor
 from inverse_inr.domain import Box
 from inverse_inr.evaluation import Field
 from inverse_inr.memory import require
-from inverse_inr.ranges import Count, FiniteTensor, Positive, Range, checked
+from inverse_inr.ranges import Count, FiniteTensor, Fraction, Positive, Range, checked
 
 MOST_STEPS = 1000
 """Newton steps onto a zero set; a handful are exact."""
+NEIGHBOURS = 12
+"""Points, with itself, by which a point of a cloud finds its plane."""
 Steps = Annotated[int, Range(least=1, most=MOST_STEPS)]
 """Newton steps onto a zero set."""
 Reach = Annotated[float, Range(above=0, finite=False)]
@@ -174,30 +176,83 @@ def distance_to_cloud(cloud: FiniteTensor, points: FiniteTensor) -> Tensor:
 
 
 @checked
-def near_and_far(cloud: FiniteTensor, box: Box, count: Count, generator: torch.Generator) -> Tensor:
-    """Draw places to learn a distance at: most of them near a surface, some all over its box.
+def distance_to_sheet(cloud: FiniteTensor, points: FiniteTensor) -> Tensor:
+    """Measure the distance of places from the sheet that a cloud lies on, which may be open.
+
+    On a surface the nearest point of a cloud is half a spacing away, so that the distance from the
+    cloud itself is nowhere zero. Here each point stands for a disc: in the plane of least squares
+    of its neighbours, as wide as its fourth nearest is far. The sheet is too large by that at its
+    boundary.
+
+    Args:
+        cloud: (n, 3), without normals.
+        points: (m, 3).
+
+    Returns:
+        (m,) in float64; from the cloud itself, where it has fewer than four points.
+
+    Raises:
+        ValueError: The points are no (n, 3), or there are none.
+    """
+    check_cloud("distance_to_sheet: cloud", cloud)
+    check_cloud("distance_to_sheet", points)
+    if len(cloud) < 4:
+        return distance_to_cloud(cloud, points)
+    from scipy.spatial import KDTree
+
+    known = cloud.detach().cpu().double()
+    tree = KDTree(known.numpy())
+    away, near = tree.query(known.numpy(), k=min(NEIGHBOURS, len(known)))
+    local = known[torch.from_numpy(near)]
+    middle = local.mean(1, keepdim=True)
+    normals = torch.linalg.eigh((local - middle).mT @ (local - middle))[1][..., 0]
+    width = torch.from_numpy(away[:, min(4, len(known) - 1)])
+    places = points.detach().cpu().double()
+    own = torch.from_numpy(tree.query(places.numpy())[1])
+    height = ((places - middle[own, 0]) * normals[own]).sum(1)
+    over = places - known[own]
+    over = over - (over * normals[own]).sum(1, keepdim=True) * normals[own]
+    beyond = (torch.linalg.vector_norm(over, dim=1) - width[own]).clamp(min=0)
+    return torch.hypot(height, beyond)
+
+
+@checked
+def near_and_far(
+    cloud: FiniteTensor,
+    box: Box,
+    count: Count,
+    generator: torch.Generator,
+    *,
+    reaches: tuple[Positive, ...] = (0.01, 0.05),
+    far: Fraction = 0.2,
+) -> Tensor:
+    """Draw places to learn a distance or an inside at: near a surface, and all over its box.
 
     Args:
         cloud: (n, 3) points on the surface.
         box: The box.
-        count: Number of places: two in five each within about 1 % and 5 % of the box, one in five
-            anywhere.
+        count: Number of places.
         generator: Source of the random places.
+        reaches: Standard deviations of the distance from the points, as parts of the box's longest
+            side; equally many places for each.
+        far: The part of the places that are anywhere in the box.
 
     Returns:
         (count, 3) in float64, inside the box.
 
     Raises:
-        ValueError: The points are no (n, 3), or there are none.
+        ValueError: The points are no (n, 3), there are none, or no reach is given.
     """
     check_cloud("near_and_far", cloud)
+    if not reaches:
+        raise ValueError("near_and_far: reaches=() says nothing of how near. far=1 for none near?")
     require(f"near_and_far: count={count} places", 200.0 * count, "Fewer.")
-    far = count // 5
-    near = count - far
+    anywhere = int(far * count)
+    near = count - anywhere
     chosen = cloud.double()[torch.randint(len(cloud), (near,), generator=generator)]
-    reach = torch.full((near, 1), 0.01 * max(box.lengths), dtype=torch.float64)
-    reach[near // 2 :] *= 5
+    shell = torch.arange(near) * len(reaches) // max(1, near)
+    reach = max(box.lengths) * torch.tensor(reaches, dtype=torch.float64)[shell, None]
     moved = chosen + reach * torch.randn(near, 3, dtype=torch.float64, generator=generator)
     lower, upper = (moved.new_tensor(v) for v in (box.lower, box.upper))
-    anywhere = box.random_points(far, dtype=torch.float64, generator=generator)
-    return torch.cat([moved.clamp(lower, upper), anywhere])
+    elsewhere = box.random_points(anywhere, dtype=torch.float64, generator=generator)
+    return torch.cat([moved.clamp(lower, upper), elsewhere])

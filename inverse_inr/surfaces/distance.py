@@ -115,6 +115,53 @@ class UnsignedDistance(nn.Module):
         return self.prior.param_groups()
 
 
+class Occupancy(nn.Module):
+    """The logit of being inside: that of a sphere with a soft edge, plus a prior.
+
+    Far from the sphere its logit is large, so that a fit leaves nothing behind where it was told
+    little.
+
+    Args:
+        box: 3-D, in one unit.
+        prior: A prior of one channel on the box.
+        radius: The radius of the sphere about the box's centre, in the box's unit.
+        strength: The factor of the prior, as a length in the box's unit.
+        softness: The length in which a logit changes by one, in the box's unit.
+
+    Raises:
+        ValueError: The box is not 3-D or mixes units.
+    """
+
+    @checked
+    def __init__(
+        self,
+        box: Box,
+        prior: priors.Prior,
+        *,
+        radius: Positive,
+        strength: Positive,
+        softness: Positive,
+    ) -> None:
+        super().__init__()
+        if box.ndim != 3 or len(set(box.units)) != 1:
+            raise ValueError(f"Occupancy: the box must be 3-D in one unit, got units {box.units}.")
+        self.box = box
+        self.prior = prior
+        self.radius = nn.Buffer(torch.tensor(float(radius)))
+        self.strength = nn.Buffer(torch.tensor(float(strength)))
+        self.softness = nn.Buffer(torch.tensor(float(softness)))
+        self.center = nn.Buffer(torch.tensor(box.center), persistent=False)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """The logit, (*s, 1), at points (*s, 3)."""
+        away = torch.linalg.vector_norm(points - self.center, dim=-1, keepdim=True)
+        return (self.radius - away + self.strength * self.prior(points)) / self.softness
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The prior's parameter groups."""
+        return self.prior.param_groups()
+
+
 def _by_name(name: str, box: Box, options: dict[str, Any]) -> priors.Prior:
     defaults: dict[str, Any] = {}
     if name == "siren":

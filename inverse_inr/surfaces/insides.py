@@ -10,6 +10,7 @@ from torch import Tensor
 from inverse_inr.memory import require
 from inverse_inr.ranges import Count, FiniteTensor, checked
 from inverse_inr.surfaces.clouds import check_cloud
+from inverse_inr.surfaces.columns import faces_above
 from inverse_inr.surfaces.meshes import Mesh
 
 PAIRS = 2**21
@@ -60,8 +61,9 @@ def inside(mesh: Mesh, points: FiniteTensor) -> Tensor:
     Raises:
         ValueError: The mesh is not closed, so that nothing is inside, or its faces turn inwards.
     """
+    check_cloud("inside", points)
     require_closed("inside", mesh)
-    return winding_number(mesh, points) > 0.5
+    return faces_above(mesh, points) > 0
 
 
 def require_closed(name: str, mesh: Mesh) -> None:

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from inverse_inr import Box, Field, Grid, Problem, Solution, Solver, sample
 from inverse_inr.priors import Prior
-from inverse_inr.ranges import Count, checked
+from inverse_inr.problems.scene.editing import AtTime
+from inverse_inr.ranges import Count, Finite, checked
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.regularizers.weighted import Regularizer
 from inverse_inr.solver import Candidate, make_prior, weight_path
@@ -54,12 +55,16 @@ class OpacityVariation(Regularizer):
         grid: 3-D, whose cells are meant.
         patch: Take another random patch of the grid with this many cells along each axis in each
             step; None for the whole grid.
+        time: When a field of places and times is looked at; None for a field of places.
     """
 
     grid: Grid
     patch: Count | None = None
+    time: Finite | None = None
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
+        if self.time is not None:
+            field = AtTime(field, self.time)
         seen = _Opacities(field, max(self.grid.spacing))
         return TotalVariation(self.grid, self.patch)(seen, points)
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from inverse_inr import Box, Problem, Suggestion
+from inverse_inr import Box, Grid, Problem, Suggestion
 from inverse_inr.operators import Cameras, VolumeRendering
-from inverse_inr.problems.scene.grid_fits import heads
+from inverse_inr.problems.scene.grid_fits import WEIGHT, OpacityVariation, heads
 from inverse_inr.problems.scene.simulated import (
     BOX,
     around,
@@ -28,6 +28,9 @@ MOVING_BOX = Box((*BOX.lower, 0.0), (*BOX.upper, 1.0), (*BOX.units, "time"))
 
 MOMENTS = 8
 """Cells of the problem's grid along time."""
+
+PATCH = 16
+"""Cells along each side of the patches by which the variation is seen: each step takes another."""
 
 
 def busy_table_top() -> MovingSolids:
@@ -129,7 +132,11 @@ def scene_moving(
 
 
 def _deformed(problem: Problem) -> Suggestion:
-    """What suits a scene that moves: a grid of the scene at rest, displaced over time."""
+    """What suits a scene that moves: a grid of the scene at rest, displaced over time.
+
+    The scene at rest, which stands at the middle of the time axis, has the variation of `scene`.
+    """
+    at_rest = OpacityVariation(Grid(BOX, problem.grid.shape[:3]), PATCH, MOVING_BOX.center[3])
     options = {
         "at_rest": "grid",
         "options": {"cells": float(max(problem.grid.shape[:3]))},
@@ -140,7 +147,7 @@ def _deformed(problem: Problem) -> Suggestion:
         problem.suggested,
         prior="deformed",
         options=options,
-        regularizers=(),
+        regularizers=(WEIGHT * 0.5 * max(BOX.lengths) * at_rest,),
         steps=400,
         batch=512,
         lr=0.2,

@@ -43,6 +43,28 @@ class NearestNormal(nn.Module):
         return away.reshape(*places.shape[:-1], 1).to(places)
 
 
+class NearestPoint(nn.Module):
+    """The distance from the nearest point of a cloud.
+
+    Args:
+        points: (n, 3).
+    """
+
+    def __init__(self, points: Tensor) -> None:
+        super().__init__()
+        from scipy.spatial import KDTree
+
+        self.points = nn.Buffer(points.double())
+        self.tree = KDTree(points.double().cpu().numpy())
+
+    def forward(self, places: Tensor) -> Tensor:
+        """The distance, (*s, 1), at places (*s, 3), with slopes."""
+        flat = places.reshape(-1, 3).double()
+        near = torch.from_numpy(self.tree.query(flat.detach().cpu().numpy())[1])
+        away = torch.linalg.vector_norm(flat - self.points[near], dim=1)
+        return away.reshape(*places.shape[:-1], 1).to(places)
+
+
 class RadialBasis(nn.Module):
     """A smooth function that is zero at points, and ± a step where their normals lead.
 
@@ -81,6 +103,17 @@ def nearest_normal(problem: Problem, normals: Tensor) -> Solution:
     began = time.perf_counter()
     field = NearestNormal(_points(problem), normals)
     return _solution(field, problem, "nearest normal", began)
+
+
+def nearest_point(problem: Problem, cloud: Tensor) -> Solution:
+    """Take the distance from the nearest point, without a fit.
+
+    Args:
+        problem: A problem of `shape_cloud(distance="unsigned")`.
+        cloud: (n, 3) its points.
+    """
+    began = time.perf_counter()
+    return _solution(NearestPoint(cloud), problem, "nearest point", began)
 
 
 def radial_basis(problem: Problem, normals: Tensor) -> Solution:

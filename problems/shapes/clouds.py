@@ -16,7 +16,7 @@ from inverse_inr import Box, Grid, Problem, Suggestion, Term
 from inverse_inr.fidelity import L1
 from inverse_inr.memory import require
 from inverse_inr.operators import Values
-from inverse_inr.problems.shapes.classical import nearest_normal, radial_basis
+from inverse_inr.problems.shapes.classical import nearest_normal, nearest_point, radial_basis
 from inverse_inr.problems.shapes.output import figure, write_surface
 from inverse_inr.problems.shapes.solids import OPEN, SOLIDS, cloud_on, distance_of_solid
 from inverse_inr.ranges import Count, Fraction, NonNegative, Seed, checked
@@ -28,7 +28,7 @@ from inverse_inr.surfaces import (
     OnSurface,
     SignedDistance,
     UnsignedDistance,
-    distance_to_cloud,
+    distance_to_sheet,
     near_and_far,
     start_radius,
 )
@@ -60,8 +60,9 @@ def shape_cloud(
 
     "signed": f is zero on the points and its slope is their normal; everywhere its slope is as long
     as one, and away from the points it is not zero (SIREN's losses). It needs oriented normals, and
-    closes what the cloud leaves open. "unsigned": the distance from the cloud itself is learnt at
-    places near it; normals are not needed, and an open surface keeps its boundary.
+    closes what the cloud leaves open. "unsigned": the distance from the sheet of the points
+    (`distance_to_sheet`) is learnt at places near it; normals are not needed, and an open surface
+    keeps its boundary.
 
     Args:
         path: A PLY of your own, or "sphere", "box", "torus" or "bowl" (open), generated.
@@ -95,8 +96,10 @@ def shape_cloud(
     half = 0.5 * max(box.lengths)
     if distance == "unsigned":
         generator = torch.Generator().manual_seed(seed)
-        made = unsigned(cloud, partial(distance_to_cloud, cloud), box, grid, steps, generator)
-        return replace(made, reference=reference, notes=notes)
+        made = unsigned(cloud, partial(distance_to_sheet, cloud), box, grid, steps, generator)
+        simple = {"nearest point": partial(nearest_point, cloud=cloud)}
+        suggested = replace(made.suggested, baselines=simple)
+        return replace(made, reference=reference, notes=notes, suggested=suggested)
     if normals is None:
         raise ValueError(
             f"shape_cloud: {path} has no normals (nx, ny, nz), which say where the inside is. Take "

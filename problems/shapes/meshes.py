@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -23,12 +23,13 @@ from inverse_inr.surfaces import (
     ClampedL1,
     CrossEntropy,
     Mesh,
+    Occupancy,
     SignedDistance,
     distance_to,
+    inside,
     near_and_far,
     read_mesh,
     start_radius,
-    winding_number,
 )
 from inverse_inr.surfaces.insides import require_closed
 
@@ -36,10 +37,17 @@ KNOWN = 4000
 """Points of a generated shape, near which places are drawn."""
 STRENGTH = 0.3
 """Factor of the correction to the first sphere, in half sides of the box: by a tenth of the radius,
-what is not round is reached late. Like the two below it was set on a capsule, a turned box and a
-turned chain link of seed 20, at 400 steps."""
-BANDWIDTH = {"signed": 8.0, "occupancy": 5.0}
+what is not round is reached late. Like those below it was set on a capsule, a turned box and a
+turned chain link of seed 20."""
+BANDWIDTH = {"signed": 8.0, "occupancy": 6.5}
 """In cycles per half side of the box."""
+SOFTNESS = 0.05
+"""The length in which the first sphere's logit changes by one, in half sides of the box."""
+PLACES = 200_000
+"""Places at which an inside is learnt: each says little, and all that is not asked may turn out to
+be inside. So the many that are far must be closer to each other than half a wave of the prior."""
+REACHES, FAR = (0.004, 0.015, 0.05), 0.5
+"""Where they are, as `near_and_far` has it: the sharper, the nearer."""
 LEARNING_RATE = 3e-3
 """Adam's, which falls to nothing as a cosine."""
 
@@ -86,16 +94,19 @@ def shape_mesh(
     if kind == "unsigned":
         made = unsigned(cloud, distance, box, grid, steps, generator)
         return replace(made, reference=reference, notes=notes)
-    places = near_and_far(cloud, box, CANDIDATES, generator)
-    y = distance(places).float()
     half = 0.5 * max(box.lengths)
-    fidelity: Fidelity = ClampedL1(LIMIT * half)
-    radius, strength = start_radius(cloud, box), STRENGTH * half
-    start = partial(SignedDistance, box, radius=radius, strength=strength)
+    begin: dict[str, Any] = {"radius": start_radius(cloud, box), "strength": STRENGTH * half}
+    fidelity: Fidelity
     if kind == "occupancy":
-        y = (y < 0).float()
+        places = near_and_far(cloud, box, PLACES, generator, reaches=REACHES, far=FAR)
+        y = (distance(places) < 0).float()
         fidelity = CrossEntropy()
-        start = None
+        start = partial(Occupancy, box, softness=SOFTNESS * half, **begin)
+    else:
+        places = near_and_far(cloud, box, CANDIDATES, generator)
+        y = distance(places).float()
+        fidelity = ClampedL1(LIMIT * half)
+        start = partial(SignedDistance, box, **begin)
     suggested = Suggestion(
         prior="siren",
         options={"width": 96, "depth": 3, "bandwidth": BANDWIDTH[kind] / half},
@@ -114,7 +125,7 @@ def shape_mesh(
 def _known(
     path: str, kind: str, seed: int
 ) -> tuple[Tensor, Callable[[Tensor], Tensor], Field | None]:
-    """Points on the shape, its distance (m,) at places (m, 3), and the exact field if known."""
+    """Points on the shape, what is learnt (m,) at places (m, 3), and the exact field if known."""
     if path in SOLIDS:
         exact = distance_of_solid(path)
         if path in OPEN and kind != "unsigned":
@@ -129,7 +140,8 @@ def _known(
     if kind == "unsigned":
         return mesh.sample(CANDIDATES, seed), partial(distance_to, mesh), None
     require_closed(f"shape_mesh: {path}", mesh)
-    return mesh.sample(CANDIDATES, seed), partial(signed_distance, mesh), None
+    side = partial(_side if kind == "occupancy" else signed_distance, mesh)
+    return mesh.sample(CANDIDATES, seed), side, None
 
 
 def signed_distance(mesh: Mesh, points: Tensor) -> Tensor:
@@ -143,7 +155,12 @@ def signed_distance(mesh: Mesh, points: Tensor) -> Tensor:
         (n,) in float64.
     """
     away = distance_to(mesh, points)
-    return torch.where(winding_number(mesh, points) > 0.5, -away, away)
+    return torch.where(inside(mesh, points), -away, away)
+
+
+def _side(mesh: Mesh, points: Tensor) -> Tensor:
+    """-1 inside a closed mesh, 1 outside."""
+    return 1 - 2 * inside(mesh, points).double()
 
 
 def _lone(exact: Field, points: Tensor) -> Tensor:

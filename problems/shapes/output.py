@@ -10,6 +10,7 @@ from torch import nn
 
 from inverse_inr import Grid, Problem, Solution
 from inverse_inr.io import write_ply
+from inverse_inr.problems.shapes.classical import NearestPoint
 from inverse_inr.ranges import Count, checked
 from inverse_inr.surfaces import CrossEntropy, Mesh, UnsignedDistance, level_set, open_surface
 from inverse_inr.surfaces import plotting as plotting
@@ -63,7 +64,7 @@ def surface_of(solution: Solution, factor: Count = 1) -> Mesh:
     """
     grid = solution.problem.grid
     finer = Grid(grid.box, tuple(factor * n for n in grid.shape))
-    if isinstance(solution.field, UnsignedDistance):
+    if isinstance(solution.field, (UnsignedDistance, NearestPoint)):
         return open_surface(solution.field, finer)
     return level_set(as_distance(solution), finer)
 

@@ -17,6 +17,7 @@ from inverse_inr.surfaces import (
     Mesh,
     OnSurface,
     distance_to,
+    distance_to_sheet,
     inside,
     intersection_over_union,
     level_set,
@@ -87,10 +88,35 @@ def test_a_tetrahedron_winds_once_around_its_inside():
     assert inside(TETRAHEDRON, points).tolist() == [True, True, False, False]
 
 
+def test_faces_above_tell_what_winding_numbers_tell():
+    """A torus and a box whose faces stand upright, near to the surface and far from it."""
+    for name in ("torus", "box"):
+        mesh = level_set(distance_of_solid(name), Grid(CUBE, (14,) * 3))
+        generator = torch.Generator().manual_seed(0)
+        near = mesh.sample(300) + 0.01 * torch.randn(300, 3, dtype=F64, generator=generator)
+        far = CUBE.random_points(300, dtype=F64, generator=generator) * 1.3
+        places = torch.cat([near, far])
+        told = inside(mesh, places)
+        assert torch.equal(told, winding_number(mesh, places) > 0.5)
+        assert 0 < int(told.sum()) < len(told)
+
+
 def test_distances_from_a_tetrahedron_are_those_of_face_edge_and_corner():
     points = torch.tensor([[0.2, 0.2, -0.5], [-0.3, -0.4, 0.5], [2.0, 0.0, 0.0], [0.1, 0.1, 0.1]])
     expected = torch.tensor([0.5, 0.5, 1.0, 0.1], dtype=F64)
     torch.testing.assert_close(distance_to(TETRAHEDRON, points), expected)
+
+
+def test_a_cloud_on_a_plane_is_a_sheet_that_ends():
+    flat = torch.rand(2000, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    cloud = torch.cat([flat, 0 * flat[:, :1]], 1)
+    inner, high, beside = torch.tensor([[[0.5, 0.4, 0]], [[0.3, 0.6, 0.2]], [[1.5, 0.5, 0]]]).to(
+        F64
+    )
+    spacing = 2000**-0.5
+    assert float(distance_to_sheet(cloud, inner)) < 0.1 * spacing
+    assert float(distance_to_sheet(cloud, high)) == pytest.approx(0.2, rel=1e-3)
+    assert float(distance_to_sheet(cloud, beside)) == pytest.approx(0.5, abs=4 * spacing)
 
 
 def test_a_mesh_that_is_open_or_inside_out_has_no_inside():

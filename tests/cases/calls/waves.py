@@ -9,7 +9,7 @@ from cases import mesh, radar, slice, spectral
 from cases.calls.judge import Good
 from cases.calls.operators import CUBE, bump, seen
 
-from inverse_inr import Box, Grid, operators, surfaces
+from inverse_inr import Box, Grid, operators, priors, surfaces
 from inverse_inr.operators import dispersion
 
 F64 = torch.float64
@@ -192,16 +192,18 @@ def surface_parts() -> list[Good]:
 
     on = {"points": cloud, "normals": directions, "scale": 1.0, "count": 8}
     errors = {"reach": 0.01, "truth": cloud}
+    start = {"box": mesh.BOX, "radius": 0.05, "strength": 0.1}
+    prior = priors.siren(mesh.BOX, width=4, depth=1)
+    draw = {"count": 9, "generator": torch.Generator(), "reaches": (0.1, 0.2), "far": 0.3}
     return [
         Good("cloud_normals", s.cloud_normals, {"points": cloud, "reach": 0.1}),
         Good("project", s.project, {"distance": mesh.sphere, "points": cloud, "steps": 2}),
         Good("spread", s.spread, {"points": cloud, "normals": directions}),
-        Good(
-            "SignedDistance",
-            s.SignedDistance,
-            {"box": mesh.BOX, "correction": "siren", "radius": 0.05, "strength": 0.1},
-        ),
+        Good("SignedDistance", s.SignedDistance, {**start, "correction": "siren"}),
+        Good("Occupancy", s.Occupancy, {**start, "prior": prior, "softness": 0.01}),
+        Good("near_and_far", s.near_and_far, {"cloud": cloud, "box": mesh.BOX, **draw}),
         Good("distance_to_cloud", s.distance_to_cloud, {"cloud": cloud, "points": cloud + 0.01}),
+        Good("distance_to_sheet", s.distance_to_sheet, {"cloud": cloud, "points": cloud + 0.01}),
         Good("start_radius", s.start_radius, {"points": cloud, "box": mesh.BOX}),
         Good("ClampedL1", s.ClampedL1, {"limit": 0.1}, lambda made: made(cloud, cloud + 0.1)),
         Good("winding_number", s.winding_number, {"mesh": mesh.TETRAHEDRON, "points": cloud}),

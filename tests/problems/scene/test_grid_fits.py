@@ -32,6 +32,15 @@ def test_what_is_opaque_does_not_vary_more_when_it_is_denser():
     assert denser == pytest.approx(dense, rel=1e-5)
 
 
+def test_of_a_scene_that_moves_one_time_is_seen():
+    def after(points: torch.Tensor) -> torch.Tensor:
+        return wall(10.0)(points[..., :3]) * (points[..., 3:] > 0.5)
+
+    none = torch.zeros(0, 4)
+    assert float(OpacityVariation(GRID, time=0.2)(after, none)) == 0
+    assert float(OpacityVariation(GRID, time=0.7)(after, none)) > 0
+
+
 def test_patches_see_as_much_as_the_whole_grid_in_the_mean():
     assert variation_on(GRID).patch is None
     assert variation_on(Grid(BOX, (64,) * 3)).patch == 32

@@ -9,6 +9,7 @@ from cases.mesh import TETRAHEDRON
 from inverse_inr import Box, Grid, Problem, Solver
 from inverse_inr.io import FileFormatError, read_ply, write_ply
 from inverse_inr.operators import Values
+from inverse_inr.priors import siren
 from inverse_inr.problems.shapes import (
     as_distance,
     cloud_on,
@@ -19,7 +20,7 @@ from inverse_inr.problems.shapes import (
 )
 from inverse_inr.problems.shapes.meshes import signed_distance
 from inverse_inr.problems.shapes.output import figure, write_surface
-from inverse_inr.surfaces import UnsignedDistance, intersection_over_union, level_set
+from inverse_inr.surfaces import Occupancy, UnsignedDistance, intersection_over_union, level_set
 
 
 def places_of(problem: Problem) -> torch.Tensor:
@@ -61,6 +62,22 @@ def test_signed_distances_of_a_mesh_are_those_of_its_shape():
     mesh = level_set(exact, Grid(Box((-1.0,) * 3, (1.0,) * 3), (40,) * 3))
     places = torch.rand(300, 3, generator=torch.Generator().manual_seed(0)).double() * 2 - 1
     assert float((signed_distance(mesh, places) - exact(places)[:, 0]).abs().max()) < 4e-3
+
+
+def test_an_inside_begins_as_a_sphere():
+    box = Box((-1.0,) * 3, (3.0,) * 3)
+    still = siren(box, width=4, depth=1)
+    logit = Occupancy(box, still, radius=0.5, strength=1e-9, softness=0.1)
+    places = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.5, 1.0], [1.0, 1.0, 3.0]])
+    torch.testing.assert_close(logit(places)[:, 0], torch.tensor([5.0, 0.0, -15.0]))
+
+
+def test_points_alone_give_a_surface_that_is_open_where_they_end():
+    problem = shape_cloud("bowl", points=3000, cells=20)
+    simple = problem.suggested.baselines["nearest point"](problem)
+    mesh = surface_of(simple)
+    assert not mesh.is_closed
+    assert float(distance_of_solid("bowl")(mesh.vertices).mean()) < 0.5 * max(problem.grid.spacing)
 
 
 def test_a_run_writes_a_surface_and_draws_it(tmp_path):
@@ -128,13 +145,17 @@ def test_a_cloud_of_one_s_own_becomes_a_closed_surface(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sphere", "box", "torus"])
-def test_a_signed_distance_overlaps_its_shape(name):
-    problem = shape_mesh(name, seed=5)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("sphere", "signed"), ("box", "signed"), ("torus", "signed"), ("box", "occupancy")],
+)
+def test_a_learnt_mesh_overlaps_its_shape(name, kind):
+    problem = shape_mesh(name, kind=kind, seed=5)
     solution = Solver(problem).run()
     exact = distance_of_solid(name)
     overlap = intersection_over_union(as_distance(solution), exact, problem.box)
     assert overlap > 0.99
+    assert surface_of(solution).is_closed
 
 
 @pytest.mark.slow
