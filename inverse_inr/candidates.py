@@ -4,12 +4,14 @@
     min_θ D(A f_θ, y) + λ mean |∇f_θ|   over the parameters of another prior, seen on that lattice
 
 The first is convex and soon solved along a path of weights; the λ that it finds suits the second.
+
+Two fits that err differently have a mean that errs less than they do on average (`MeanOfFits`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -20,11 +22,61 @@ from inverse_inr.problem import Problem
 from inverse_inr.ranges import Count, checked
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.sampled import SampledField
-from inverse_inr.solver import Candidate, Solution, Solver
+from inverse_inr.solver import Candidate, Ended, Solution, Solver
 from inverse_inr.stopping import HeldOut
 
 CHECKS = 20
 """Number of checks of the stopping rule in a fit on the lattice."""
+
+
+@dataclass
+class MeanOfFits(Solution):
+    """The mean of several solutions of one problem, whose operators are linear or affine.
+
+    What it predicts is the mean of what they predict, each as its own method saw it: on a lattice
+    of its own, say.
+
+    Args:
+        parts: The solutions.
+    """
+
+    parts: tuple[Solution, ...] = ()
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, problem: Problem, parts: Sequence[Solution], method: str) -> MeanOfFits:
+        """Take the mean of solutions as the prior `grid`, whose nodes are the problem's pixels.
+
+        Args:
+            problem: The problem, whose operators have maps of sampled images.
+            parts: The solutions, which hold out the same rows.
+            method: The name of the mean.
+
+        Returns:
+            The mean; its field is an image where the prior's nodes would not be the pixels.
+        """
+        values = torch.stack([each.image() for each in parts]).mean(0)
+        image = SampledField(values, problem.grid)
+        return cls(
+            grid_field(image) or image,
+            problem.on_lattice(1),
+            method,
+            seconds=sum(each.seconds for each in parts),
+            stopped=Ended("direct", f"the mean of {len(parts)} fits"),
+            watched=parts[0].watched,
+            parts=tuple(parts),
+        )
+
+    @torch.no_grad()
+    def predicted(self, term: int, rows: Tensor) -> Tensor:
+        """Predict measurements, (b, *m), of the term of this number: the mean of the parts'."""
+        return torch.stack([each.predicted(term, rows) for each in self.parts]).mean(0)
+
+    def to(self, device: str | torch.device) -> Solution:
+        """Copy the mean and its parts to a device, as `Solution.to` does."""
+        moved = super().to(device)
+        assert isinstance(moved, MeanOfFits)
+        return replace(moved, parts=tuple(each.to(device) for each in self.parts))
 
 
 @checked

@@ -7,7 +7,7 @@ import torch
 
 import inverse_inr as ii
 from inverse_inr import baselines
-from inverse_inr.candidates import grid_field, lattice_fits
+from inverse_inr.candidates import MeanOfFits, grid_field, lattice_fits, total_variation_fit
 from inverse_inr.problems.ct import ct
 from inverse_inr.stopping import HeldOut
 
@@ -48,6 +48,29 @@ def test_the_fit_that_is_made_again_sees_all_rows() -> None:
     assert not again.watched
     assert again.psnr() > first.solution.psnr() - 0.5
     assert second.again is None
+
+
+def test_the_mean_of_two_fits_predicts_the_mean_of_what_they_predict() -> None:
+    problem = ct("gaussian_blobs", size=16, views=12, noise_level=0.02)
+    parts = [total_variation_fit(problem, finer).solution for finer in (1, 2)]
+    mean = MeanOfFits.of(problem, parts, "both")
+    rows = torch.arange(40, 60)
+    expected = 0.5 * (parts[0].predicted(0, rows) + parts[1].predicted(0, rows))
+    torch.testing.assert_close(mean.predicted(0, rows), expected)
+    torch.testing.assert_close(mean.image(), 0.5 * (parts[0].image() + parts[1].image()))
+    # a squared error is convex
+    held_out = [each.held_out() for each in (mean, *parts)]
+    assert held_out[0] is not None
+    assert held_out[0] <= 0.5 * (held_out[1] + held_out[2])
+    assert mean.watched is parts[0].watched
+
+
+def test_a_mean_goes_to_a_device_with_its_parts() -> None:
+    problem = ct("gaussian_blobs", size=8, views=4)
+    part = total_variation_fit(problem, 1).solution
+    mean = MeanOfFits.of(problem, [part, part], "twice").to("meta")
+    assert isinstance(mean, MeanOfFits)
+    assert {each.problem.device.type for each in (mean, *mean.parts)} == {"meta"}
 
 
 @pytest.mark.slow

@@ -21,7 +21,6 @@ from inverse_inr.problem import Problem
 from inverse_inr.protocol import evaluating, predict
 from inverse_inr.sampled import SampledField
 from inverse_inr.solver.ended import Ended
-from inverse_inr.term import Term
 
 
 @dataclass
@@ -132,21 +131,20 @@ class Solution:
         """
         totals = torch.zeros(len(parts), dtype=torch.float64)
         for k, term in enumerate(self.problem.terms):
-            seen = self._as_seen(term)
             groups = [rows[k] for rows in parts]
-            with evaluating(seen.operator):
-                found = predict(seen.operator, self.field, torch.cat(groups))
+            found = self.predicted(k, torch.cat(groups))
             for i, part in enumerate(found.split([len(rows) for rows in groups])):
-                totals[i] += seen.weight * float(seen.distance(part, groups[i]))
+                totals[i] += term.weight * float(term.distance(part, groups[i]))
         return totals
 
-    def _as_seen(self, term: Term) -> Term:
-        if not isinstance(self.field, SampledField):
-            return term
-        seen = on_grid(term.operator, self.field.grid, self.field.device)
-        if seen is term.operator:
-            return term
-        return replace(term, operator=seen)
+    @torch.no_grad()
+    def predicted(self, term: int, rows: Tensor) -> Tensor:
+        """Predict measurements, (b, *m), of the term of this number: a pixel image by its grid."""
+        operator = self.problem.terms[term].operator
+        if isinstance(self.field, SampledField):
+            operator = on_grid(operator, self.field.grid, self.field.device)
+        with evaluating(operator):
+            return predict(operator, self.field, rows)
 
     def image(self) -> Tensor:
         """The field on the problem's grid as results are shown: averages over each pixel.

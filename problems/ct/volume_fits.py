@@ -3,9 +3,10 @@
     min_x D(A x, y) + λ mean |∇x|        x the nodes of the lattice
 
 Edges run through voxels, which a fit takes for measurements that contradict each other; on a
-lattice twice as fine they do not, but there is more room for noise. Held-out rows tell which is the
-better, and choose λ. They should be whole views: between its neighbours a lone ray tells how well
-noise is followed.
+lattice twice as fine they do not, but there is more room for noise. The two err differently, and
+their mean is the answer: which of them is the better image held-out rows do not tell, because the
+finer one predicts rays better where its voxels are worse, too. They choose λ of each, and should be
+whole views: between its neighbours a lone ray tells how well noise is followed.
 
 Where the finer lattice has too many nodes, voxels are fitted by few steps from an image of CGLS,
 each of which sees a part of the rays (`RaysOnGrid.batch`): that they end early keeps noise out.
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 
 from inverse_inr import Problem, SampledField, Solution, Solver, priors
 from inverse_inr.baselines.linear import brightness, cgls_iterates
-from inverse_inr.candidates import total_variation_fit
+from inverse_inr.candidates import MeanOfFits, total_variation_fit
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.priors import Prior
 from inverse_inr.priors.linear import linear_parameters
@@ -36,6 +37,8 @@ from inverse_inr.stopping import HeldOut, Never, Stopping, hold_out
 
 LARGEST_LATTICE = 2**22
 """Nodes of a finer lattice at most: twice 80 voxels a side."""
+TWO_LATTICES = "two grids, TV"
+"""The name of the mean of the fits of both lattices."""
 CGLS_STEPS = 8
 """Iterations of CGLS before the first step: later ones begin to follow the noise."""
 STEPS = 100
@@ -60,8 +63,8 @@ def volume_fits(
 ) -> Iterator[Candidate]:
     """Fit voxels with total variation, and a lattice twice as fine where that is soon done.
 
-    Held-out rows choose the weight of each. A fit is made again from all rows with the weight that
-    was found.
+    Held-out rows choose the weight of each, and the mean of both images is the candidate. It is
+    made again from all rows with the weights that were found.
 
     Args:
         problem: The problem, whose operators are linear and have maps of sampled volumes.
@@ -69,23 +72,20 @@ def volume_fits(
         search: Steps for each weight that is tried there, all from the image of CGLS.
 
     Yields:
-        Two candidates, or one where the finer lattice has more than `LARGEST_LATTICE` nodes: the
-        prior `grid` with total variation.
+        One candidate, the prior `grid` with total variation: the mean of both fits, or that of
+        voxels alone where the finer lattice has more than `LARGEST_LATTICE` nodes.
     """
     if problem.grid.refined(2).numel > LARGEST_LATTICE:
         yield _voxels(problem, steps, search)
         return
-    yield total_variation_fit(problem, 1)
-    yield _renamed(total_variation_fit(problem, 2), "finer grid, TV")
+    fits = [total_variation_fit(problem, finer) for finer in (1, 2)]
+    found = {"weights of TV": [each.solution.details["weight of TV"] for each in fits]}
 
+    def mean(solutions: list[Solution]) -> Solution:
+        return replace(MeanOfFits.of(problem, solutions, TWO_LATTICES), details=found)
 
-def _renamed(candidate: Candidate, method: str) -> Candidate:
-    """The candidate, and its fit to all rows, by another name."""
-    return replace(
-        candidate,
-        solution=replace(candidate.solution, method=method),
-        again=lambda: replace(candidate.made_again(), method=method),
-    )
+    tried = mean([each.solution for each in fits])
+    yield Candidate(tried, lambda: mean([each.made_again() for each in fits]))
 
 
 def _voxels(problem: Problem, steps: int, search: int) -> Candidate:
