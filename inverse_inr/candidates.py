@@ -75,6 +75,8 @@ class MeanOfFits(Solution):
     def to(self, device: str | torch.device) -> Solution:
         """Copy the mean and its parts to a device, as `Solution.to` does."""
         moved = super().to(device)
+        if moved is self:
+            return self
         assert isinstance(moved, MeanOfFits)
         return replace(moved, parts=tuple(each.to(device) for each in self.parts))
 

@@ -7,6 +7,7 @@ import torch
 
 from inverse_inr import Box, Grid, Problem, Solver, Term, noise, priors, sample
 from inverse_inr.baselines import cgls_iterates
+from inverse_inr.candidates import MeanOfFits
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.operators import ConeBeam
 from inverse_inr.problems.ct import cone, feldkamp
@@ -52,6 +53,7 @@ def test_the_mean_of_both_lattices_is_better_than_fdk_and_cgls():
     problem = cone(size=16, views=20)
     (mean,) = volume_fits(problem)
     assert nodes(mean) == 16**3
+    assert isinstance(mean.solution, MeanOfFits)
     voxels, finer = mean.solution.parts
     assert [part.problem.finer for part in (voxels, finer)] == [1, 2]
     torch.testing.assert_close(mean.solution.image(), 0.5 * (voxels.image() + finer.image()))
