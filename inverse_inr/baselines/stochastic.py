@@ -46,8 +46,8 @@ class StochasticPrimalDual:
         seed: Decides the order.
 
     Source:
-        Chambolle, Ehrhardt, Richtárik & Schönlieb 2018, algorithm 1 with serial sampling, and
-        theorem 4.3 for the bound. Applegate et al. 2021 balance a primal-dual method so.
+        Chambolle, Ehrhardt, Richtárik & Schönlieb 2018, algorithm 1 with serial sampling;
+        Applegate et al. 2021 balance the steps by the distances.
     """
 
     @checked
