@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from inverse_inr import Box, Field, Grid, Problem, Solution, Solver, sample
+from inverse_inr.evaluation import Memo
 from inverse_inr.priors import Prior
 from inverse_inr.problems.scene.editing import AtTime
 from inverse_inr.ranges import Count, Finite, checked
@@ -64,6 +65,8 @@ class OpacityVariation(Regularizer):
 
     def __call__(self, field: Field, points: Tensor) -> Tensor:
         if self.time is not None:
+            if isinstance(field, Memo):
+                field = field.field  # which tells where it computes; no lattice of it was asked for
             field = AtTime(field, self.time)
         seen = _Opacities(field, max(self.grid.spacing))
         return TotalVariation(self.grid, self.patch)(seen, points)
