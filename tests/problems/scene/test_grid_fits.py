@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from inverse_inr import Box, Grid, priors
+from inverse_inr.evaluation import Memo
 from inverse_inr.problems.scene import OpacityVariation, scene, scene_fits
 from inverse_inr.problems.scene.grid_fits import begin_clear, variation_on
 
@@ -84,3 +85,13 @@ def test_held_out_views_choose_the_weight_and_the_report_has_it():
     again = grid.made_again()
     assert again.details["weight of TV"] == details["weight of TV"]
     assert not any(len(rows) for rows in again.watched)
+
+
+def test_variation_at_a_time_is_computed_as_the_field_computes():
+    """A memo, which a solver hands to regularizers, has no parameters that tell the precision."""
+    field = torch.nn.Linear(4, 4).double()
+    variation = OpacityVariation(GRID, time=0.5)
+    none = torch.zeros(0, 4)
+    found = variation(Memo(field), none)
+    assert found.dtype == torch.float64
+    torch.testing.assert_close(found, variation(field, none))
