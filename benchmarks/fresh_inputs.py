@@ -46,6 +46,7 @@ def measure(case: Case, seed: int) -> dict[str, Any]:
     record: dict[str, Any] = {"case": case.name, "seed": seed, "unit": case.unit}
     record["answer"] = _timed(case, problem, case.answer)
     record["simple"] = _all(case, problem, case.simple)
+    record["own"] = _all(case, problem, case.own)
     record["oracle"] = _all(case, problem, case.oracle)
     return record
 

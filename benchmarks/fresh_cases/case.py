@@ -26,6 +26,8 @@ class Case:
             random.
         simple: The simple methods by name; each chooses what it chooses from the measurements.
         oracle: Methods whose parameter the truth chooses, which nobody can run on measurements.
+        own: Methods without a network that this library put together itself, among which the answer
+            is chosen; the page tells of them apart from the methods of the field.
         answer: The answer without knobs; `ii.solve` unless the modality has another front door.
         score: A number of which higher is better, by default PSNR in dB.
         unit: The unit of the score.
@@ -35,6 +37,7 @@ class Case:
     make: Callable[[int], ii.Problem]
     simple: Mapping[str, Method]
     oracle: Mapping[str, Method] = field(default_factory=dict)
+    own: Mapping[str, Method] = field(default_factory=dict)
     answer: Method = ii.solve
     score: Callable[[ii.Solution], float] = psnr
     unit: str = "dB"
