@@ -1,5 +1,6 @@
 """Methods to compare INRs with, on any linear operator: CGLS, TV, L1, plug-and-play, diffusion."""
 
+from inverse_inr.baselines.annealing import annealed as annealed
 from inverse_inr.baselines.diffusion import ddpm_schedule as ddpm_schedule
 from inverse_inr.baselines.diffusion import diffusion as diffusion
 from inverse_inr.baselines.fista import l1 as l1

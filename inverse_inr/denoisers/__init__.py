@@ -3,7 +3,8 @@
     D(x, sigma),   x (*shape, channels),   sigma in the unit of x
 
 `as_denoiser` makes one of a name ("tv", "wavelets", "nonlocal_means", "collaborative",
-"patch_gaussians", "bm3d"), of any function of (x, sigma), or of a network that is called so.
+"patch_gaussians", "trained", "bm3d"), of any function of (x, sigma), or of a network that is called
+so.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from inverse_inr.denoisers.patch_gaussians import PatchGaussians as PatchGaussia
 from inverse_inr.denoisers.planes import by_planes as by_planes
 from inverse_inr.denoisers.total_variation import TotalVariation as TotalVariation
 from inverse_inr.denoisers.total_variation import proximal_tv as proximal_tv
+from inverse_inr.denoisers.trained import TrainedNetwork as TrainedNetwork
+from inverse_inr.denoisers.unet import UNet as UNet
 from inverse_inr.denoisers.wavelets import WaveletShrinkage as WaveletShrinkage
 from inverse_inr.ranges import checked
 from inverse_inr.registry import Registry
@@ -38,6 +41,7 @@ registry = Registry(
         "bm3d": BM3D,
         "collaborative": CollaborativeFilter,
         "patch_gaussians": PatchGaussians,
+        "trained": TrainedNetwork,
     },
 )
 """The denoisers by name, those of installed plug-ins among them."""

@@ -88,3 +88,38 @@ def main_phase(x: Tensor) -> Tensor:
     if float((x * turn.conj()).real.sum()) < 0:
         return -turn
     return turn
+
+
+@checked
+def turned(x: Tensor, k: int, axes: tuple[int, int] = (-2, -1)) -> Tensor:
+    """Turn an image by k quarters, of the eight ways the last four mirrored before.
+
+    Args:
+        x: An image.
+        k: The way; eight ways repeat.
+        axes: The axes of its planes.
+
+    Returns:
+        The image, its sides exchanged where k is odd.
+    """
+    if k % 8 >= 4:
+        x = x.flip(axes[1])
+    return x.rot90(k, axes)
+
+
+@checked
+def turned_back(x: Tensor, k: int, axes: tuple[int, int] = (-2, -1)) -> Tensor:
+    """Undo `turned`.
+
+    Args:
+        x: The turned image.
+        k: The way that it was turned.
+        axes: The axes of its planes.
+
+    Returns:
+        The image.
+    """
+    x = x.rot90(-k, axes)
+    if k % 8 >= 4:
+        x = x.flip(axes[1])
+    return x

@@ -6,7 +6,7 @@ video_snapshot   y(x) = Σ_t code(x, t) f(x, t)         (Llull et al. 2013)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -40,6 +40,7 @@ from inverse_inr.problems.pictures import row_of, write_picture
 from inverse_inr.problems.restoration.classical import later
 from inverse_inr.problems.restoration.simulation import seen
 from inverse_inr.problems.restoration.suggestions import PATCH, in_rounds
+from inverse_inr.problems.restoration.trained import plug_and_play
 from inverse_inr.ranges import (
     Count,
     Finite,
@@ -56,16 +57,13 @@ from inverse_inr.stopping import Never
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ROUNDS = 2
-"""Fits with patch models of an image behind patterns."""
-
 STEPS = 25
-"""L-BFGS steps of each of them."""
+"""L-BFGS steps of each fit with patch models."""
 
 FLOOR = 0.05
 """Standard deviation of details that the guide does not show, as a fraction of white.
 
-Found, as `ROUNDS`, on astronaut, chelsea and coffee of scikit-image, 64 pixels of each."""
+Found on astronaut, chelsea and coffee of scikit-image, 64 pixels of each."""
 
 
 @checked
@@ -121,8 +119,8 @@ def single_pixel(
         average=1,
         notes=picture.notes,
     )
-    classical = {"CGLS": baselines.cgls, "TV": baselines.tv}
-    return _suggesting(problem, classical, write=write_picture)
+    classical = {"CGLS": baselines.cgls, "TV": baselines.tv, "plug-and-play": plug_and_play}
+    return _suggesting(problem, classical, plug_and_play, rounds=1, write=write_picture)
 
 
 @checked
@@ -170,26 +168,28 @@ def video_snapshot(
     problem = Problem([Term(operator, y, model)], grid.box, grid, reference=truth, average=1)
     # similar patches are looked for nearby, in few frames: 3-D offsets are many
     near = {"patch": 3, "search": 3, "neighbours": 40}
-    return _suggesting(problem, {"TV": baselines.tv}, rounds=3, figure=_film, **near)
+    classical = {"TV": baselines.tv}
+    return _suggesting(problem, classical, baselines.tv, rounds=3, figure=_film, **near)
 
 
 def _suggesting(
     problem: Problem,
     classical: dict[str, Any],
+    guiding: Callable[[Problem], Solution],
     *,
-    rounds: int = ROUNDS,
+    rounds: int,
     figure: Any = None,
     write: Any = None,
     **options: Any,
 ) -> Problem:
     """The problem that suggests local pieces as fine as the pixels, whose patches are likely.
 
-    The first patch models are those of the total-variation image, whose weight held-out
-    measurements chose. An image too small for patches keeps to total variation.
+    An image too small for patches keeps to total variation.
 
     Args:
         problem: The problem without a suggestion.
-        classical: The baselines by name, "TV" among them.
+        classical: The baselines by name.
+        guiding: The method whose image the first patch models are made of.
         rounds: Fits with patch models, each guided by the one before.
         figure: The modality's figure.
         write: The modality's files.
@@ -214,7 +214,7 @@ def _suggesting(
     def guided(each: Problem) -> Problem:
         rule = each.suggested.stopping
         each = replace(each, suggested=replace(suggested, stopping=rule))
-        guide = later(classical["TV"], seen(each))
+        guide = later(guiding, seen(each))
         return in_rounds(each, rounds, guide=guide, steps=STEPS, floor=FLOOR, **options)
 
     return judged_afresh(replace(problem, suggested=Suggestion(stopping=Never())), guided)

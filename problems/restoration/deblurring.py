@@ -27,6 +27,7 @@ from inverse_inr.problems.restoration.simulation import (
     seen,
 )
 from inverse_inr.problems.restoration.suggestions import TV_DEBLUR, in_rounds, suggesting
+from inverse_inr.problems.restoration.trained import plug_and_play
 from inverse_inr.ranges import Count, Finite, NoiseLevel, Positive, WholeNumber, checked
 from inverse_inr.rounds import Rounds, judged_afresh
 
@@ -55,7 +56,7 @@ def deblur(
     slice: WholeNumber | None = None,
     bin: Count = 1,
     crop: Count | None = None,
-    rounds: Rounds = 2,
+    rounds: Rounds = 1,
     held_out: PartHeldOut = 0.0,
     seed: WholeNumber = 0,
 ) -> Problem:
@@ -74,8 +75,8 @@ def deblur(
         slice: The slice of a volume, as in `load_image`.
         bin: Pixels averaged along each axis, as in `load_image`.
         crop: Largest side in pixels, as in `load_image`.
-        rounds: Fits with patch models, the first of them guided by total variation; 0 for a fit
-            with total variation alone.
+        rounds: Fits with patch models, the first of them guided by plug-and-play with the trained
+            network; 0 for a fit with total variation alone.
         held_out: The part of the measurements that no fit sees, from 0 to below 1.
         seed: Seed of the noise and the held-out rows.
 
@@ -119,15 +120,16 @@ def deblur(
 
 
 def _sharpening(problem: Problem, grid: Grid, rounds: int) -> Problem:
-    """The problem with its suggestion: patch models, the first of the TV image without boundary."""
+    """The problem with its suggestion: patch models, the first of the trained network's image."""
     methods = {
         "Wiener": wiener,
         "Richardson-Lucy": richardson_lucy,
         "TV": baselines.tv,
         "TV, no boundary": tv_beyond_the_frame,
+        "plug-and-play": plug_and_play,
     }
     problem = suggesting(problem, methods, TV_DEBLUR, on=grid)
-    guide = later(tv_beyond_the_frame, seen(problem))
+    guide = later(plug_and_play, seen(problem))
     return in_rounds(problem, rounds, grid, guide=guide)
 
 

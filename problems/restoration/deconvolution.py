@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -185,15 +186,23 @@ def tv_beyond_the_frame(
     Returns:
         A field on the whole reach of the blur, judged inside the frame.
     """
+    solution = beyond_the_frame(problem, partial(baselines.tv, weight=weight, **options))
+    return replace(solution, method=solution.method.replace("TV", "TV, no boundary"))
+
+
+def beyond_the_frame(problem: Problem, method: Callable[[Problem], Solution]) -> Solution:
+    """Solve on the lattice that a blur reaches, and be judged inside the frame.
+
+    Args:
+        problem: A problem measured through a `FramedBlur`.
+        method: A method that gives an image on the problem's grid.
+
+    Returns:
+        A field on the whole reach of the blur.
+    """
     operator = problem.terms[0].operator
     assert isinstance(operator, FramedBlur)
-    whole = replace(problem, grid=operator.grid)
-    solution = baselines.tv(whole, weight, **options)  # type: ignore[arg-type]
+    solution = method(replace(problem, grid=operator.grid))
     assert isinstance(solution.field, SampledField)
     # as a plain callable it is shown and judged inside the frame, and still measured beyond it
-    return replace(
-        solution,
-        field=solution.field.__call__,
-        problem=problem,
-        method=solution.method.replace("TV", "TV, no boundary"),
-    )
+    return replace(solution, field=solution.field.__call__, problem=problem)

@@ -50,7 +50,7 @@ def nl_bayes(problem: Problem) -> Solution:
     Source:
         Lebrun, Buades & Morel 2013; see `denoisers.PatchGaussians` for what differs.
     """
-    return _denoised("NL-Bayes", problem, PatchGaussians())
+    return denoised("NL-Bayes", problem, PatchGaussians())
 
 
 @on_the_cpu
@@ -69,7 +69,7 @@ def collaborative(problem: Problem) -> Solution:
     Source:
         Dabov, Foi, Katkovnik & Egiazarian 2007; see `denoisers.CollaborativeFilter`.
     """
-    return _denoised("collaborative", problem, CollaborativeFilter())
+    return denoised("collaborative", problem, CollaborativeFilter())
 
 
 @on_the_cpu
@@ -100,7 +100,7 @@ def bm3d(problem: Problem) -> Solution:
             f"bm3d: patches have {SMALLEST} pixels a side, the image {problem.grid.shape}. "
             "nl_bayes shrinks its patches."
         )
-    return _denoised("BM3D", problem, _bm3d_image)
+    return denoised("BM3D", problem, _bm3d_image)
 
 
 def has_bm3d() -> bool:
@@ -123,8 +123,17 @@ def patch_denoisers() -> dict[str, Callable[[Problem], Solution]]:
     return found
 
 
-def _denoised(name: str, problem: Problem, method: Denoiser) -> Solution:
-    """The solution of a method for Gaussian noise; a camera's is stabilised first."""
+def denoised(name: str, problem: Problem, method: Denoiser) -> Solution:
+    """Denoise by a method for Gaussian noise; a camera's is stabilised first.
+
+    Args:
+        name: The method's name for tables.
+        problem: As in `nl_bayes`.
+        method: The method.
+
+    Returns:
+        The denoised image on the problem's grid.
+    """
     began = time.perf_counter()
     image = completed(measured_image(seen(problem)))
     model = problem.terms[0].fidelity

@@ -34,6 +34,7 @@ from inverse_inr.problems.restoration.suggestions import (
     suggesting,
     suggesting_instead,
 )
+from inverse_inr.problems.restoration.trained import trained_network
 from inverse_inr.ranges import (
     Count,
     NoiseLevelOrNone,
@@ -67,9 +68,9 @@ def denoise(
 ) -> Problem:
     """Remove noise that lies on every pixel: a sensor's, or Gaussian.
 
-    What is suggested is an INR whose patches are likely among those that are like them in what
-    NL-Bayes makes of the measurements. Its gain over total variation comes from these patch
-    Gaussians, a classical prior; NL-Bayes itself and BM3D stand beside it as baselines.
+    What is suggested is an INR whose patches are likely among those that are like them in the mean
+    of what NL-Bayes and a trained network make of the measurements. Its gain over total variation
+    comes from these two; NL-Bayes, the network and BM3D stand beside it as baselines.
 
     Args:
         image: An example by name, an image file, or (h, w) or (h, w, c) values.
@@ -83,8 +84,8 @@ def denoise(
         slice: The slice of a volume, as in `load_image`.
         bin: Pixels averaged along each axis, as in `load_image`.
         crop: Largest side in pixels, as in `load_image`.
-        rounds: Fits with patch models: the first by what NL-Bayes finds, each other by the fit
-            before; 0 is a fit with total variation.
+        rounds: Fits with patch models: the first by what NL-Bayes and the network find, each other
+            by the fit before; 0 is a fit with total variation.
         held_out: The part of the measurements that no fit sees, from 0 to below 1.
         seed: Seed of the noise and the held-out rows.
 
@@ -127,23 +128,40 @@ def _judged_by_risk(rule: Stopping | None, rounds: int, ruled: Problem) -> Itera
     """
 
     def fit(each: Problem, known: Mapping[str, Solution]) -> Solution:
-        return Solver(_denoising(each, rounds, known["NL-Bayes"].field)).run()
+        return Solver(_denoising(each, rounds, _mean(known["NL-Bayes"], known["network"]))).run()
 
     whole = suggesting_instead(ruled, stopping=rule)
     return by_risk(whole, whole.suggested.baselines, fit)
 
 
 def _denoising(problem: Problem, rounds: int, guide: Field | None = None) -> Problem:
-    """The problem that suggests its classical methods, and rounds guided by NL-Bayes."""
-    classical = {**patch_denoisers(), "non-local means": nonlocal_means, "TV": baselines.tv}
+    """The problem that suggests its classical methods, and rounds guided by the best two."""
+    classical = {
+        **patch_denoisers(),
+        "network": trained_network,
+        "non-local means": nonlocal_means,
+        "TV": baselines.tv,
+    }
     problem = suggesting(problem, classical, TV_DENOISE)
     if not rounds:
         return problem
     return in_rounds(
         problem,
         rounds,
-        guide=guide or later(nl_bayes, seen(problem)),
+        guide=guide or _both(seen(problem)),
         share=DENOISE_SHARE,
         floor=LOST * noise_sigma(problem),
         search=FAR,
     )
+
+
+def _both(problem: Problem) -> Field:
+    """The mean of what NL-Bayes and the network make of a problem, made when it is looked at."""
+    by_patches = later(nl_bayes, problem)
+    by_network = later(trained_network, problem)
+    return lambda points: 0.5 * (by_patches(points) + by_network(points))
+
+
+def _mean(one: Solution, other: Solution) -> Field:
+    """The mean of two solutions' fields."""
+    return lambda points: 0.5 * (one.field(points) + other.field(points))

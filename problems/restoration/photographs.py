@@ -38,6 +38,7 @@ from inverse_inr.problems.restoration.suggestions import (
     suggesting,
     suggesting_instead,
 )
+from inverse_inr.problems.restoration.trained import plug_and_play
 from inverse_inr.ranges import (
     Count,
     NoiseLevelOrNone,
@@ -79,7 +80,8 @@ def inpaint(
         slice: The slice of a volume, as in `load_image`.
         bin: Pixels averaged along each axis, as in `load_image`.
         crop: Largest side in pixels, as in `load_image`.
-        rounds: Fits that follow the first one.
+        rounds: Fits with patch models, the first of them guided by plug-and-play with the trained
+            network; 0 for a fit without patches.
         held_out: The part of the measurements that no fit sees, from 0 to below 1.
         seed: Seed of the pattern, the noise and the held-out rows.
 
@@ -109,16 +111,19 @@ def _filling(problem: Problem, rounds: int, noisy: bool) -> Problem:
     """The problem that suggests its classical methods, a first fit, and rounds."""
     operator = problem.terms[0].operator
     assert isinstance(operator, Mask)
+    filling = {"biharmonic": biharmonic}
     if operator.channels:
-        problem = suggesting(problem, {"nearest": nearest_known, "TV": TV_OF_KNOWN}, TV_INPAINT)
-        return in_rounds(problem, rounds)
-    problem = suggesting(problem, {"biharmonic": biharmonic, "TV": TV_OF_KNOWN}, TV_INPAINT)
-    if not noisy:
+        filling = {"nearest": nearest_known}
+    classical = {**filling, "TV": TV_OF_KNOWN, "plug-and-play": plug_and_play}
+    problem = suggesting(problem, classical, TV_INPAINT)
+    if rounds:
+        return in_rounds(problem, rounds, guide=later(plug_and_play, seen(problem)))
+    if not noisy and not operator.channels:
         grid = problem.grid
         bending = BENDING * grid.spacing[0] ** 4 * Sobolev(order=2, grid=grid)
         similar = SIMILAR * NonLocal(later(biharmonic, seen(problem)), grid)
         problem = suggesting_instead(problem, regularizers=(similar, bending))
-    return in_rounds(problem, rounds)
+    return problem
 
 
 def _bayer(values: Tensor, grid: Grid, image: str) -> Mask:
@@ -140,7 +145,7 @@ def super_resolution(
     slice: WholeNumber | None = None,
     bin: Count = 1,
     crop: Count | None = None,
-    rounds: Rounds = 2,
+    rounds: Rounds = 1,
     held_out: PartHeldOut = 0.0,
     seed: WholeNumber = 0,
 ) -> Problem:
@@ -155,7 +160,8 @@ def super_resolution(
         slice: The slice of a volume, as in `load_image`.
         bin: Pixels averaged along each axis, as in `load_image`.
         crop: Largest side in pixels, as in `load_image`.
-        rounds: Fits that follow the first one.
+        rounds: Fits with patch models, the first of them guided by plug-and-play with the trained
+            network; 0 for a fit without patches.
         held_out: The part of the measurements that no fit sees, from 0 to below 1.
         seed: Seed of the noise and the held-out rows.
 
@@ -185,14 +191,17 @@ def super_resolution(
 
 def _enlarging(problem: Problem, rounds: int, noisy: bool) -> Problem:
     """The problem that suggests its classical methods, a first fit, and rounds."""
-    problem = suggesting(problem, {"bicubic": bicubic, "TV": baselines.tv}, TV_ENLARGE)
+    classical = {"bicubic": bicubic, "TV": baselines.tv, "plug-and-play": plug_and_play}
+    problem = suggesting(problem, classical, TV_ENLARGE)
+    if rounds:
+        return in_rounds(problem, rounds, guide=later(plug_and_play, seen(problem)))
     if not noisy:
         # a fifth of inpainting's weight: with all of it, held-out pixels of a finely textured
         # photograph are worse
         similar = 0.2 * SIMILAR * NonLocal(later(bicubic, seen(problem)), problem.grid)
         regularizers = (similar, *problem.suggested.regularizers)
         problem = suggesting_instead(problem, regularizers=regularizers)
-    return in_rounds(problem, rounds)
+    return problem
 
 
 def _check_factor(grid: Grid, factor: int, image: str) -> None:

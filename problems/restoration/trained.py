@@ -1,0 +1,50 @@
+"""Restoration by the network that comes with the library: as a prior and as a denoiser.
+
+It was trained on photographs (`denoisers.TrainedNetwork`), so what it makes of another kind of
+image is judged by held-out measurements, or by its estimated risk, as every other method is.
+"""
+
+from __future__ import annotations
+
+from inverse_inr import Problem, Solution, baselines, noise
+from inverse_inr.baselines import on_the_cpu
+from inverse_inr.denoisers import TrainedNetwork
+from inverse_inr.problems.restoration.deconvolution import FramedBlur, beyond_the_frame
+from inverse_inr.problems.restoration.denoisers import denoised
+
+
+def plug_and_play(problem: Problem) -> Solution:
+    """Restore by the trained network between steps for the data, from the image of least variation.
+
+    Args:
+        problem: A problem of a photograph with values from about 0 to 1. Of a blurred frame the
+            image is found as far as the blur reaches.
+
+    Returns:
+        The image.
+
+    Source:
+        As `baselines.annealed`.
+    """
+    if isinstance(problem.terms[0].operator, FramedBlur):
+        return beyond_the_frame(problem, baselines.annealed)
+    return baselines.annealed(problem)
+
+
+@on_the_cpu
+def trained_network(problem: Problem) -> Solution:
+    """Denoise by the trained network, with the noise level from the noise model.
+
+    Args:
+        problem: As in `nl_bayes`.
+
+    Returns:
+        The denoised image on the problem's grid.
+
+    Raises:
+        TypeError: The operator is no `Mask`, or the fidelity is no noise model.
+    """
+    span = (0.0, 1.0)
+    if isinstance(problem.terms[0].fidelity, noise.Sensor):
+        span = None  # stabilised values count deviations of the noise
+    return denoised("trained network", problem, TrainedNetwork(span=span))
