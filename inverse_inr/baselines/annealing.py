@@ -24,7 +24,7 @@ from inverse_inr.denoisers import TrainedNetwork, as_denoiser
 from inverse_inr.denoisers.planes import turned, turned_back
 from inverse_inr.least_squares import LeastSquares
 from inverse_inr.problem import Problem
-from inverse_inr.ranges import Positive, Seed, checked
+from inverse_inr.ranges import FiniteTensor, Positive, Seed, checked
 from inverse_inr.solver import Solution
 from inverse_inr.stopping import HeldOut
 
@@ -33,6 +33,9 @@ CONJUGATE_GRADIENTS = 8
 
 TRAINED = TrainedNetwork(turned=False)
 """The denoiser of photographs; the images are turned from step to step anyway."""
+
+SMALLEST = 1e-6
+"""The least sigma as a multiple of the largest one."""
 
 PLANE = (0, 1)
 """The axes of an image that are turned."""
@@ -43,7 +46,7 @@ def annealed(
     problem: Problem,
     denoiser: str | nn.Module | Callable[[Tensor, float], Tensor] = TRAINED,
     *,
-    start: Tensor | None = None,
+    start: FiniteTensor | None = None,
     largest: Positive = 0.15,
     least: Positive = 0.015,
     iterations: Iterations = 40,
@@ -79,9 +82,10 @@ def annealed(
     """
     began = time.perf_counter()
     chosen = as_denoiser(denoiser)
-    if least > largest:
+    if not SMALLEST <= least / largest <= 1:
         raise ValueError(
-            f"annealed: sigma falls from largest={largest:.4g} to least={least:.4g}. Mixed up?"
+            f"annealed: sigma cannot fall from largest={largest:.4g} to least={least:.4g}; least "
+            f"is between {SMALLEST:.0e} and 1 times largest. Mixed up?"
         )
     if start is None:
         start = tv(problem, seed=seed).sample(problem.grid)

@@ -90,7 +90,6 @@ def main_phase(x: Tensor) -> Tensor:
     return turn
 
 
-@checked
 def turned(x: Tensor, k: int, axes: tuple[int, int] = (-2, -1)) -> Tensor:
     """Turn an image by k quarters, of the eight ways the last four mirrored before.
 
@@ -107,7 +106,6 @@ def turned(x: Tensor, k: int, axes: tuple[int, int] = (-2, -1)) -> Tensor:
     return x.rot90(k, axes)
 
 
-@checked
 def turned_back(x: Tensor, k: int, axes: tuple[int, int] = (-2, -1)) -> Tensor:
     """Undo `turned`.
 

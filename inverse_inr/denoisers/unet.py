@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inverse_inr.ranges import checked
+from inverse_inr.ranges import Count, checked
 
 
 class ResidualBlock(nn.Module):
@@ -55,8 +55,8 @@ class UNet(nn.Module):
     @checked
     def __init__(
         self,
-        widths: Sequence[int] = (32, 48, 64),
-        blocks: Sequence[int] = (1, 1, 2),
+        widths: Sequence[Count] = (32, 48, 64),
+        blocks: Sequence[Count] = (1, 1, 2),
     ) -> None:
         super().__init__()
         if len(widths) != len(blocks) or not widths:

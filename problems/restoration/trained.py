@@ -24,7 +24,7 @@ def plug_and_play(problem: Problem) -> Solution:
         The image.
 
     Source:
-        As `baselines.annealed`.
+        Zhang et al. 2021, DPIR; see `baselines.annealed` for what differs.
     """
     if isinstance(problem.terms[0].operator, FramedBlur):
         return beyond_the_frame(problem, baselines.annealed)

@@ -23,6 +23,8 @@ def _denoisers() -> list[Good]:
     patches = {"patch": 3, "search": 2, "neighbours": 4, "stride": 2}
     collaborative = {"search": 4, "stride": 2, "threshold": 2.5, "axis": 0}
     network = {"module": torch.nn.Dropout(), "span": (0.0, 1.0), "channels": 1, "axis": 0}
+    annealing = {"problem": problem(), "denoiser": "tv", "start": 0 * image, "largest": 0.2}
+    annealing |= {"least": 0.1, "iterations": 2, "coupling": 0.2, "seed": 0}
     draw = {"problem": problem(), "eps_model": lambda x, t: 0.1 * x, "span": (0.0, 1.0), "steps": 2}
     draw |= {"spread": 1.0, "perturbed": True, "renewed": 1.0, "samples": 2, "inner": 3, "seed": 0}
     return [
@@ -33,6 +35,9 @@ def _denoisers() -> list[Good]:
         Good("PatchGaussians", d.PatchGaussians, patches, clean),
         Good("CollaborativeFilter", d.CollaborativeFilter, collaborative, clean),
         Good("Network", d.Network, network),
+        Good("TrainedNetwork", d.TrainedNetwork, {"turned": False, "span": (0.0, 1.0)}, clean),
+        Good("UNet", d.UNet, {"widths": (4, 6), "blocks": (1, 1)}),
+        Good("annealed", baselines.annealed, annealing, lambda solution: solution.sample()),
         Good("as_denoiser", d.as_denoiser, {"denoiser": "tv", "iterations": 5}, clean),
         Good("TotalVariation.x", d.TotalVariation(), {"x": image, "sigma": 0.1}),
         Good("ddpm_schedule", baselines.ddpm_schedule, {"steps": 5, "first": 1e-4, "last": 0.02}),
