@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
 
 STEPS = 25
 """L-BFGS steps of each fit with patch models."""
+
+COUPLING = 0.23
+"""DPIR's own trust in the network: with half of it a noisy image of few patterns is lost."""
 
 FLOOR = 0.05
 """Standard deviation of details that the guide does not show, as a fraction of white.
@@ -119,8 +123,9 @@ def single_pixel(
         average=1,
         notes=picture.notes,
     )
-    classical = {"CGLS": baselines.cgls, "TV": baselines.tv, "plug-and-play": plug_and_play}
-    return _suggesting(problem, classical, plug_and_play, rounds=1, write=write_picture)
+    trained = partial(plug_and_play, coupling=COUPLING)
+    classical = {"CGLS": baselines.cgls, "TV": baselines.tv, "plug-and-play": trained}
+    return _suggesting(problem, classical, trained, rounds=1, write=write_picture)
 
 
 @checked
