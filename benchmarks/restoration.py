@@ -35,6 +35,7 @@ from inverse_inr.problems.restoration import (
     inpaint,
     super_resolution,
 )
+from inverse_inr.problems.restoration.trained import plug_and_play, trained_network
 from inverse_inr.regularizers import TotalVariation
 from inverse_inr.selection import choose_weight
 from inverse_inr.solver import Solver
@@ -97,6 +98,7 @@ DEBLUR: dict[str, Method] = {
     **tv("TV, mirrored, oracle", [30.0, 60.0, 120.0]),
     **tv("TV, boundary-free, oracle", [15.0, 30.0, 60.0], deconvolution.tv_beyond_the_frame),
     "grid, first fit": as_suggested,
+    "plug-and-play": plug_and_play,
     "grid + patch models": as_suggested,
 }
 
@@ -110,6 +112,7 @@ TASKS: dict[str, tuple[Callable[..., ii.Problem], dict[str, Method]]] = {
             **tv("TV, oracle", [2.5, 5.0, 10.0]),
             "hash + joint TV": hash_tv([10.0]),
             "grid, first fit": as_suggested,
+            "plug-and-play": plug_and_play,
             "grid + patch models": as_suggested,
         },
     ),
@@ -121,6 +124,7 @@ TASKS: dict[str, tuple[Callable[..., ii.Problem], dict[str, Method]]] = {
             ),
             "hash + joint TV, held-out": hash_tv([0.7, 1.4, 2.8]),
             "grid, first fit": as_suggested,
+            "trained network": trained_network,
             "grid + patch models": as_suggested,
         },
     ),
@@ -131,6 +135,7 @@ TASKS: dict[str, tuple[Callable[..., ii.Problem], dict[str, Method]]] = {
             "hash, no regularizer": hash_tv([5e-9]),
             "hash + joint TV": hash_tv([2.5]),
             "grid, first fit": as_suggested,
+            "plug-and-play": plug_and_play,
             "grid + patch models": as_suggested,
         },
     ),

@@ -34,6 +34,7 @@ SCIKIT_IMAGE = (
 UNPACKED = (
     "aero1",
     "aero3",
+    "affinepano",
     "aloeL",
     "apple",
     "baboon",
@@ -50,11 +51,12 @@ UNPACKED = (
     "detect_blob",
     "ela_original",
     "example",
-    "affinepano",
     "fruits",
     "fusion",
     "graf1",
     "graf3",
+    "group2",
+    "HappyFish",
     "home",
     "left01",
     "leuvenA",
@@ -71,6 +73,7 @@ UNPACKED = (
     "stuff",
     "sudoku",
     "text_motion",
+    "yolo",
 )
 """Pictures of the unpacked distributions by their names without ending."""
 
