@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inverse_inr import Problem, SampledField, Solution
+from inverse_inr import Problem, SampledField, Solution, Term, noise
 from inverse_inr.baselines import l1
 from inverse_inr.baselines.fista import fista, shrink
 from inverse_inr.least_squares import LeastSquares
@@ -28,8 +28,16 @@ from inverse_inr.stopping import Never
 
 Classical = Literal["phase gradient", "minimum entropy", "zero"]
 """Estimates of the phases from a backprojected image."""
-Start = Literal["sparse autofocus", "phase gradient", "minimum entropy", "zero"]
-"""Who tells the phases; "sparse autofocus" goes on from those of least entropy."""
+Start = Literal["decided", "sparse autofocus", "phase gradient", "minimum entropy", "zero"]
+"""Who tells the phases. "sparse autofocus" goes on from those of least entropy; "decided" takes it
+where its scene explains the echoes, and those of least entropy elsewhere."""
+
+ENOUGH = 0.5
+"""The part of the echoes' energy, without their noise, that a sparse scene must explain.
+
+Clutter beside the scene is no part of it, and its phases then follow the clutter. Half lies between
+.99 of simulated cars and .31 of GOTCHA's, found on seed 5 of the cars and seeds 7 and 8 of errors
+that were added to GOTCHA."""
 
 PHASE_RATE = 0.02
 """Learning rate of the phases: rad per step of Adam."""
@@ -38,7 +46,7 @@ PHASE_RATE = 0.02
 @checked
 def autofocused(
     problem: Problem,
-    start: Start = "sparse autofocus",
+    start: Start = "decided",
     *,
     learn: bool = False,
     lr: Positive = PHASE_RATE,
@@ -50,7 +58,8 @@ def autofocused(
     Args:
         problem: A radar problem of one term and a complex reflectivity, e.g. `gotcha`.
         start: Who tells the phases; "minimum entropy" begins at the phase gradient's, "sparse
-            autofocus" at those of least entropy.
+            autofocus" at those of least entropy; "decided" is the one or the other, and
+            `problem.notes` say which.
         learn: Learn the phases with the scene from there on. On simulated cars the phases of
             `sparse_autofocus` are nearer to the truth.
         lr: Learning rate of the phases in rad, where they are learnt.
@@ -68,7 +77,7 @@ def autofocused(
             f"{type(radar).__name__}; one of a radar whose reflectivity is the same in all "
             "directions is needed."
         )
-    phases = _begun(problem, radar, start)
+    phases, teller = _begun(problem, radar, start)
     suggested = replace(
         problem.suggested,
         operator_lr=lr,
@@ -84,19 +93,23 @@ def autofocused(
     )
     term = replace(problem.terms[0], operator=PulseErrors(radar, phases, learnt=learn))
     how = "learnt from" if learn else "kept as"
-    notes = problem.notes | {"phases of pulses": f"{how} those of {start!r}"}
+    notes = problem.notes | {"phases of pulses": f"{how} those of {teller}"}
     return replace(problem, terms=[term], suggested=suggested, notes=notes)
 
 
-def _begun(problem: Problem, radar: RadarOperator, start: Start) -> Tensor:
-    """The phases (P,) in rad that a start tells."""
+def _begun(problem: Problem, radar: RadarOperator, start: Start) -> tuple[Tensor, str]:
+    """The phases (P,) in rad that a start tells, and who told them."""
     term = problem.terms[0]
-    if start != "sparse autofocus":
-        return estimate(radar, term.y, start)
-    sharpest = PulseErrors(radar, estimate(radar, term.y, "minimum entropy"), learnt=False)
-    return learnt_phases(
-        sparse_autofocus(replace(problem, terms=[replace(term, operator=sharpest)]))
-    )
+    if start not in ("sparse autofocus", "decided"):
+        return estimate(radar, term.y, start), repr(start)
+    sharpest = estimate(radar, term.y, "minimum entropy")
+    begun = PulseErrors(radar, sharpest, learnt=False)
+    found = sparse_autofocus(replace(problem, terms=[replace(term, operator=begun)]))
+    part = found.details["explained"]
+    said = f"a sparse scene explains {part:.0%} of the echoes' energy"
+    if start == "decided" and part < ENOUGH:
+        return sharpest, f"'minimum entropy': {said}"
+    return learnt_phases(found), f"'sparse autofocus': {said}"
 
 
 def estimate(radar: RadarOperator, y: Tensor, start: Classical) -> Tensor:
@@ -132,7 +145,8 @@ def sparse_autofocus(
         iterations: Iterations of FISTA in each turn, from the last scene.
 
     Returns:
-        The scene, with a problem whose operator has the phases that were found.
+        The scene, with a problem whose operator has the phases that were found. Its details hold
+        the part of the echoes' energy, without their noise, that it explains.
 
     Raises:
         TypeError: The operator is no `PulseErrors`.
@@ -162,8 +176,21 @@ def sparse_autofocus(
         "sparse autofocus",
         seconds=time.perf_counter() - began,
         stopped=Ended("direct", f"{rounds} turns, weight {weight:.4g} of the largest"),
-        details={"weight": weight},
+        details={"weight": weight, "explained": _explained(term, found, system.maps[0](image))},
     )
+
+
+@torch.no_grad()
+def _explained(term: Term, errors: PulseErrors, predicted: Tensor) -> float:
+    """The part of the energy of echoes, without that of their noise, that a scene explains."""
+    seen = errors.corrected(term.y)
+    energy = float(seen.abs().square().sum())
+    left = float((seen - predicted.reshape(seen.shape)).abs().square().sum())
+    noisy = 0.0
+    if isinstance(term.fidelity, noise.ComplexGaussian) and term.fidelity.covariance is None:
+        variance = torch.as_tensor(term.fidelity.sigma).square().to(seen.device)
+        noisy = float(variance.expand_as(seen.abs()).sum())
+    return min(1.0, (energy - left) / max(energy - noisy, 1e-3 * energy))
 
 
 def _focused(problem: Problem, errors: PulseErrors) -> LeastSquares:

@@ -29,7 +29,7 @@ def sar_autofocus(
     errors: Errors = "walk",
     *,
     size: NonNegative = 3.0,
-    start: Start = "sparse autofocus",
+    start: Start = "decided",
     learn: bool = False,
     pulses: Count = 160,
     aperture: Aperture = 4.0,

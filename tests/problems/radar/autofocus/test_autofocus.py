@@ -105,6 +105,20 @@ def test_a_sparse_scene_and_its_phases_are_found_together():
     assert problem.terms[0].operator is term.operator  # the user's own is as it was
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("level", "teller"), [(0.1, "sparse"), (10.0, "minimum entropy")])
+def test_a_sparse_scene_tells_the_phases_where_it_explains_the_echoes(level, teller):
+    """Clutter that no scene within the box explains comes beside noise that the model knows."""
+    y = points_seen((5, 7), (14, 3), (9, 15), (16, 16))
+    clutter = torch.randn(y.shape, dtype=y.dtype, generator=torch.Generator().manual_seed(0))
+    y = y + level * clutter
+    plain = sar(azimuths=4, pitch=1.0)
+    term = ii.Term(radar(), y, ii.noise.ComplexGaussian(0.1))
+    problem = autofocused(replace(plain, terms=[term], box=PLANE, grid=GRID))
+    assert teller in problem.notes["phases of pulses"]
+    assert "of the echoes' energy" in problem.notes["phases of pulses"]
+
+
 def test_phases_are_learnt_only_where_that_is_asked_for():
     small: dict[str, Any] = {"pulses": 12, "frequencies": 40, "pitch": 0.8}
     for learn in (False, True):
