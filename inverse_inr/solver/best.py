@@ -57,7 +57,7 @@ def measured_problem(problem: Problem, objective: Objective, state: State | None
 
 
 def learnt_parameters(objective: Objective, state: State | None) -> dict[str, Tensor]:
-    """The parameters that the operators and fidelities had learnt in `state`.
+    """The parameters that the operators and fidelities had learnt in `state`, fixed ones left out.
 
     Args:
         objective: The objective of the run.
@@ -68,8 +68,13 @@ def learnt_parameters(objective: Objective, state: State | None) -> dict[str, Te
     """
     if state is None:
         state = objective.state_dict()
-    names = [f"operators.{n}" for n, _ in objective.operators.named_parameters()]
-    names += [f"fidelities.{n}" for n, _ in objective.fidelities.named_parameters()]
+    parts = {"operators": objective.operators, "fidelities": objective.fidelities}
+    names = [
+        f"{part}.{name}"
+        for part, modules in parts.items()
+        for name, value in modules.named_parameters()
+        if value.requires_grad
+    ]
     return {name.removeprefix("operators."): state[name].detach().clone() for name in names}
 
 

@@ -112,12 +112,14 @@ def _filling(problem: Problem, rounds: int, noisy: bool) -> Problem:
     operator = problem.terms[0].operator
     assert isinstance(operator, Mask)
     filling = {"biharmonic": biharmonic}
+    trained = partial(plug_and_play, first=biharmonic)
     if operator.channels:
         filling = {"nearest": nearest_known}
-    classical = {**filling, "TV": TV_OF_KNOWN, "plug-and-play": plug_and_play}
+        trained = plug_and_play
+    classical = {**filling, "TV": TV_OF_KNOWN, "plug-and-play": trained}
     problem = suggesting(problem, classical, TV_INPAINT)
     if rounds:
-        return in_rounds(problem, rounds, guide=later(plug_and_play, seen(problem)))
+        return in_rounds(problem, rounds, guide=later(trained, seen(problem)))
     if not noisy and not operator.channels:
         grid = problem.grid
         bending = BENDING * grid.spacing[0] ** 4 * Sobolev(order=2, grid=grid)

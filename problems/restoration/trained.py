@@ -6,6 +6,7 @@ image is judged by held-out measurements, or by its estimated risk, as every oth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from inverse_inr import Problem, Solution, baselines, noise
@@ -23,13 +24,18 @@ Half of DPIR's: 0.3 dB better for blurs of the pictures that judge in
 
 
 @checked
-def plug_and_play(problem: Problem, coupling: Positive = COUPLING) -> Solution:
-    """Restore by the trained network between steps for the data, from the image of least variation.
+def plug_and_play(
+    problem: Problem,
+    coupling: Positive = COUPLING,
+    first: Callable[[Problem], Solution] | None = None,
+) -> Solution:
+    """Restore by the trained network between steps for the data.
 
     Args:
         problem: A problem of a photograph with values from about 0 to 1. Of a blurred frame the
             image is found as far as the blur reaches.
         coupling: As in `baselines.annealed`.
+        first: The method whose image it begins with; None for total variation.
 
     Returns:
         The image.
@@ -40,7 +46,9 @@ def plug_and_play(problem: Problem, coupling: Positive = COUPLING) -> Solution:
     method = partial(baselines.annealed, coupling=coupling)
     if isinstance(problem.terms[0].operator, FramedBlur):
         return beyond_the_frame(problem, method)
-    return method(problem)
+    if first is None:
+        return method(problem)
+    return method(problem, start=first(problem).sample(problem.grid))
 
 
 @on_the_cpu
