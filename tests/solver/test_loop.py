@@ -178,6 +178,14 @@ class Leashed(torch.nn.Module):
         return (self.turn - 1).square()
 
 
+def test_a_fixed_parameter_of_an_operator_is_not_listed_as_learnt(problem, solver):
+    term = problem.terms[0]
+    operator = Leashed(term.operator)
+    operator.fixed = torch.nn.Parameter(torch.ones(2), requires_grad=False)
+    known = replace(problem, terms=[replace(term, operator=operator)])
+    assert list(solver(known, steps=2).run().learnt) == ["0.turn"]
+
+
 def test_what_operators_know_of_what_they_learn_is_part_of_the_loss(problem, solver):
     term = problem.terms[0]
     known = replace(problem, terms=[replace(term, operator=Leashed(term.operator), weight=2.0)])
