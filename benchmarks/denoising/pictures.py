@@ -166,7 +166,7 @@ class Crops:
             values = self._photograph()
         if random.random() < 0.3:
             values = (values - 0.5) * random.uniform(0.3, 1.2) + 0.5
-        values = np.rot90(values, random.integers(4))
+        values = np.rot90(values, int(random.integers(4)))
         if random.random() < 0.5:
             values = values[:, ::-1]
         return np.ascontiguousarray(values.transpose(2, 0, 1), "f4")

@@ -46,7 +46,8 @@ def trained(crops: Crops, judging: Tensor, minutes: float) -> UNet:
     Returns:
         The exponential average of the last networks.
     """
-    network = UNet().to(memory_format=torch.channels_last)
+    network = UNet()
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     average = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), RATE)
     generator = torch.Generator().manual_seed(0)
